@@ -1,0 +1,21 @@
+//go:build amd64 || arm64 || 386
+
+package gmark
+
+// Exact tells whether this architecture has the check. Where it has not, Here is
+// always false and callers fall back to comparing thread ids.
+const Exact = true
+
+//go:noescape
+func getg() uintptr
+
+//go:noescape
+func isG(word *uintptr) bool
+
+//go:noescape
+func prefetch(addr uintptr)
+
+// prefetchG also follows g.sched.sp, the saved stack pointer.
+//
+//go:noescape
+func prefetchG(gp uintptr)
