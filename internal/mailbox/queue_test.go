@@ -164,9 +164,9 @@ func (r *receive) all(b Batch[message]) {
 // exactly what the owner got, and in order.
 func TestQueueExactAtClose(t *testing.T) {
 	const senders = 4
-	rounds := 200
+	rounds := 50
 	if testing.Short() {
-		rounds = 20
+		rounds = 5
 	}
 	for round := range rounds {
 		var (
@@ -182,7 +182,7 @@ func TestQueueExactAtClose(t *testing.T) {
 			})
 		}
 		got := &receive{t: t, last: make([]int, senders)}
-		for got.n < 20*(round+1) {
+		for got.n < 50*(round+1) {
 			got.all(q.Take())
 		}
 		got.all(q.Close())

@@ -1,0 +1,45 @@
+//go:build linux
+
+package testmain
+
+import (
+	"fmt"
+	"os"
+	"strings"
+)
+
+// descriptors lists the open descriptors with what they refer to. The identity
+// has both, so that a number that was closed and used again counts as new.
+func descriptors() inventory {
+	found := inventory{}
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		panic("testmain: " + err.Error())
+	}
+	for _, e := range entries {
+		target, err := os.Readlink("/proc/self/fd/" + e.Name())
+		if err != nil {
+			continue // the one that listed the directory
+		}
+		id := fmt.Sprintf("%s -> %s", e.Name(), target)
+		found[id] = id
+	}
+	return found
+}
+
+// ringMappings lists the mappings of io_uring rings; they outlive the ring's
+// descriptor if nobody unmaps them.
+func ringMappings() inventory {
+	found := inventory{}
+	maps, err := os.ReadFile("/proc/self/maps")
+	if err != nil {
+		panic("testmain: " + err.Error())
+	}
+	for line := range strings.Lines(string(maps)) {
+		if strings.Contains(line, "[io_uring]") {
+			line = strings.TrimSpace(line)
+			found[line] = line
+		}
+	}
+	return found
+}

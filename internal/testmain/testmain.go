@@ -1,0 +1,134 @@
+package testmain
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+)
+
+// settleMax is how long what goes away by itself may take to do so. A variable
+// for this package's own tests, which leak on purpose.
+var settleMax = 5 * time.Second
+
+// An inventory is what exists of one kind, by an identity that is not reused at
+// once, with the text that describes it in a report.
+type inventory map[string]string
+
+// A kind is one sort of thing that can leak.
+type kind struct {
+	name string
+	take func() inventory
+}
+
+var kinds = []kind{
+	{"descriptors", descriptors},
+	{"goroutines", goroutines},
+	{"ring mappings", ringMappings},
+}
+
+var counters struct {
+	sync.Mutex
+	inUse map[string]func() int
+}
+
+// Register adds a counter of things in use, such as slots or buffers. It must be
+// back where it was before the tests, or at zero if it was registered by a test,
+// when they have ended. Any goroutine may call it and inUse may be called from any;
+// the same name again replaces the counter.
+func Register(name string, inUse func() int) {
+	counters.Lock()
+	defer counters.Unlock()
+	if counters.inUse == nil {
+		counters.inUse = make(map[string]func() int)
+	}
+	counters.inUse[name] = inUse
+}
+
+// Main runs the tests of m and exits: with their code if they failed, with 1 and
+// a list on stderr if they passed and left something behind, else with 0. It is
+// called by TestMain.
+func Main(m *testing.M) {
+	startPoller()
+	before, counted := takeAll(), countAll()
+	code := m.Run()
+	if code == 0 && !settle(before, counted) {
+		report(os.Stderr, before, counted)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// startPoller makes Go's network poller exist, which keeps two descriptors for
+// the rest of the process's life, so that they are in the inventory before.
+func startPoller() {
+	r, w, err := os.Pipe()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "testmain: pipe:", err)
+		os.Exit(1)
+	}
+	r.Close()
+	w.Close()
+}
+
+func takeAll() []inventory {
+	all := make([]inventory, len(kinds))
+	for i, k := range kinds {
+		all[i] = k.take()
+	}
+	return all
+}
+
+func countAll() map[string]int {
+	counters.Lock()
+	defer counters.Unlock()
+	counts := make(map[string]int)
+	for name, inUse := range counters.inUse {
+		counts[name] = inUse()
+	}
+	return counts
+}
+
+// settle waits until nothing is left that was not there before, and reports
+// false if that doesn't happen in time.
+func settle(before []inventory, counted map[string]int) bool {
+	deadline := time.Now().Add(settleMax)
+	for pause := time.Millisecond; ; pause = min(2*pause, 100*time.Millisecond) {
+		if len(leaks(before, counted)) == 0 {
+			return true
+		}
+		if time.Now().After(deadline) {
+			return false
+		}
+		time.Sleep(pause)
+	}
+}
+
+// leaks describes what is there now and was not before.
+func leaks(before []inventory, counted map[string]int) (list []string) {
+	for i, now := range takeAll() {
+		for _, id := range slices.Sorted(maps.Keys(now)) {
+			if _, was := before[i][id]; !was {
+				list = append(list, kinds[i].name+": "+now[id])
+			}
+		}
+	}
+	counts := countAll()
+	for _, name := range slices.Sorted(maps.Keys(counts)) {
+		if counts[name] != counted[name] {
+			list = append(list, fmt.Sprintf("%s: %d in use, %d before the tests", name, counts[name], counted[name]))
+		}
+	}
+	return list
+}
+
+func report(w io.Writer, before []inventory, counted map[string]int) {
+	fmt.Fprintf(w, "testmain: the tests passed but left behind, after %v:\n", settleMax)
+	for _, line := range leaks(before, counted) {
+		fmt.Fprintln(w, "  "+line)
+	}
+}
