@@ -1,0 +1,84 @@
+//go:build linux
+
+package sys
+
+import (
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"ringo/internal/abi"
+)
+
+// HaveUring says whether this OS has io_uring at all; whether it may be used only Setup can tell.
+const HaveUring = true
+
+// UringSetup is io_uring_setup(2). The descriptor is close-on-exec.
+func UringSetup(entries uint32, p *abi.Io_uring_params) (fd int, errno syscall.Errno) {
+	r, _, errno := syscall.Syscall(abi.SYS_io_uring_setup, uintptr(entries), uintptr(unsafe.Pointer(p)), 0)
+	if errno != 0 {
+		return -1, errno
+	}
+	return int(r), 0
+}
+
+// UringEnter is io_uring_enter(2) for calls that may wait: the scheduler may hand this thread's P to others.
+func UringEnter(fd int, submit, wait, flags uint32, arg *abi.Io_uring_getevents_arg) (int, syscall.Errno) {
+	r, _, errno := syscall.Syscall6(abi.SYS_io_uring_enter, uintptr(fd), uintptr(submit), uintptr(wait), uintptr(flags),
+		uintptr(unsafe.Pointer(arg)), unsafe.Sizeof(*arg))
+	if errno != 0 {
+		return 0, errno
+	}
+	return int(r), 0
+}
+
+// UringEnterNow is io_uring_enter(2) for calls that do not wait. The scheduler is not told, which saves some 20 ns;
+// a call that waits after all would hold up every garbage collection.
+func UringEnterNow(fd int, submit, flags uint32) (int, syscall.Errno) {
+	r, _, errno := syscall.RawSyscall6(abi.SYS_io_uring_enter, uintptr(fd), uintptr(submit), 0, uintptr(flags), 0, 0)
+	if errno != 0 {
+		return 0, errno
+	}
+	return int(r), 0
+}
+
+// UringRegister is io_uring_register(2).
+func UringRegister(fd int, op uint32, arg unsafe.Pointer, n uint32) (int, syscall.Errno) {
+	r, _, errno := syscall.Syscall6(abi.SYS_io_uring_register, uintptr(fd), uintptr(op), uintptr(arg), uintptr(n), 0, 0)
+	if errno != 0 {
+		return 0, errno
+	}
+	return int(r), 0
+}
+
+// UringMap maps a part of the ring, or with fd -1 fresh zeroed pages. Ring memory is asked for at once, so that a
+// shortage shows here and not as SIGBUS.
+func UringMap(fd int, offset uint64, size int) (unsafe.Pointer, syscall.Errno) {
+	flags := unix.MAP_SHARED | unix.MAP_POPULATE
+	if fd < 0 {
+		flags = unix.MAP_PRIVATE | unix.MAP_ANONYMOUS
+	}
+	p, err := unix.MmapPtr(fd, int64(offset), nil, uintptr(size), unix.PROT_READ|unix.PROT_WRITE, flags)
+	return p, errnoOf(err)
+}
+
+// UringUnmap gives back what UringMap gave.
+func UringUnmap(p unsafe.Pointer, size int) syscall.Errno {
+	return errnoOf(unix.MunmapPtr(p, uintptr(size)))
+}
+
+// UringClose closes the ring's descriptor. It is never repeated: after EINTR the descriptor is gone all the same.
+func UringClose(fd int) syscall.Errno {
+	return errnoOf(syscall.Close(fd))
+}
+
+// UringThread names the calling thread, as rings remember their owner.
+func UringThread() int { return syscall.Gettid() }
+
+func errnoOf(err error) syscall.Errno {
+	if err == nil {
+		return 0
+	}
+	return err.(syscall.Errno)
+}

@@ -1,0 +1,186 @@
+package uring
+
+import (
+	"fmt"
+	"os"
+	"syscall"
+	"time"
+
+	"ringo/internal/abi"
+	"ringo/internal/sys"
+)
+
+// Enter shows the kernel all pending entries, has it consume them, and waits until at least min CQEs are in the ring.
+// It is the one call a loop needs per turn, and the thin one: it never allocates, never tries again, and hands every
+// errno to the caller, EINTR, EAGAIN, EBUSY and ETIME among them.
+//
+// With min 0 it does not wait, whatever timeout says. getEvents, implied by min > 0, has the kernel make the CQEs it has
+// deferred or could not place. A timeout ≥ 0 bounds the wait and gives ETIME; a negative one does not. The timeout needs
+// FeatExtArg: without it a call with min > 0 and timeout ≥ 0 is a misuse that submits nothing and returns EINVAL; use a
+// PrepTimeout entry there.
+//
+// consumed is what the kernel took, read from the SQ's head and true also with an errno; what it did not take stays
+// pending, in order, for the next Enter. The kernel does not wait when it could not take everything, and does not report
+// how the wait ended when it took something. So always look at the CQ afterwards, and never conclude from errno 0 that
+// min CQEs are there.
+//
+// A call that waits tells the scheduler so. One that does not wait is a RawSyscall: cheap, but entries that do slow work at
+// once, such as buffered reads of files, hold up the garbage collector meanwhile; use Submit for those.
+//
+// Only the owner may call it. Another thread gets EEXIST.
+func (r *Ring) Enter(min uint32, getEvents bool, timeout time.Duration) (consumed int, errno syscall.Errno) {
+	if r.special || min != 0 && timeout >= 0 && r.features&FeatExtArg == 0 {
+		return r.enterSpecial(min, getEvents, timeout)
+	}
+	pending := r.sqTail - r.sqHead
+	if pending != 0 {
+		// Releases the entries; the kernel acquires the tail in the call below.
+		r.sqShown.tail.Store(r.sqTail)
+	}
+	flags := r.enterFlags
+	if min == 0 {
+		if getEvents {
+			flags |= abi.IORING_ENTER_GETEVENTS
+		}
+		_, errno = sys.UringEnterNow(r.enterFD, pending, flags)
+	} else {
+		flags |= abi.IORING_ENTER_GETEVENTS
+		_, errno = sys.UringEnter(r.enterFD, pending, min, flags|r.timeoutFlag(timeout), r.timeoutArg(timeout))
+	}
+	if pending != 0 {
+		consumed = int(r.lookAtHead())
+	}
+	if errno != 0 {
+		errno = r.explain(errno)
+	}
+	return consumed, errno
+}
+
+func (r *Ring) timeoutFlag(timeout time.Duration) uint32 {
+	if timeout < 0 {
+		return 0
+	}
+	return abi.IORING_ENTER_EXT_ARG
+}
+
+// timeoutArg returns the argument that carries the timeout; it and the time lie in the Ring, so on the heap.
+func (r *Ring) timeoutArg(timeout time.Duration) *abi.Io_uring_getevents_arg {
+	if timeout < 0 {
+		return nil
+	}
+	r.ts = NewTimespec(timeout)
+	return &r.arg
+}
+
+// enterSpecial is Enter for rings that are closed, polled by a kernel thread, or played by a test, and for misuse.
+func (r *Ring) enterSpecial(min uint32, getEvents bool, timeout time.Duration) (consumed int, errno syscall.Errno) {
+	switch {
+	case r.closed:
+		return 0, syscall.EBADF
+	case min != 0 && timeout >= 0 && r.features&FeatExtArg == 0:
+		return 0, syscall.EINVAL
+	case checkOwner && !r.anyone && sys.UringThread() != r.owner:
+		return 0, syscall.EEXIST
+	}
+	return r.enterSlow(min, getEvents, timeout)
+}
+
+// enterSlow is the general form of the call: any kind of ring, and the scheduler is always told.
+func (r *Ring) enterSlow(min uint32, getEvents bool, timeout time.Duration) (consumed int, errno syscall.Errno) {
+	pending := r.sqTail - r.sqHead
+	before := r.sqHead
+	r.sqShown.tail.Store(r.sqTail)
+	flags := r.enterFlags
+	var arg *abi.Io_uring_getevents_arg
+	if getEvents || min != 0 {
+		flags |= abi.IORING_ENTER_GETEVENTS
+	}
+	if min != 0 {
+		flags |= r.timeoutFlag(timeout)
+		arg = r.timeoutArg(timeout)
+	}
+	call := true
+	if r.setup&SetupSQPoll != 0 {
+		// The store of the tail above and this load must not change places, or both sides could fall asleep: Go's
+		// atomics are sequentially consistent.
+		if r.sqShown.flags.Load()&abi.IORING_SQ_NEED_WAKEUP != 0 {
+			flags |= abi.IORING_ENTER_SQ_WAKEUP
+		}
+		call = flags&(abi.IORING_ENTER_SQ_WAKEUP|abi.IORING_ENTER_GETEVENTS) != 0
+	}
+	if call {
+		if r.kernel != nil {
+			_, errno = r.kernel.Enter(r.enterFD, pending, min, flags, arg)
+		} else {
+			_, errno = sys.UringEnter(r.enterFD, pending, min, flags, arg)
+		}
+	}
+	r.lookAtHead()
+	return int(r.sqHead - before), r.explain(errno)
+}
+
+// explain turns what a registered descriptor gives on another thread, where the index means nothing, into the EEXIST that
+// the kernel has for a thread that is not the owner.
+func (r *Ring) explain(errno syscall.Errno) syscall.Errno {
+	if errno != syscall.EINVAL && errno != syscall.EBADF {
+		return errno
+	}
+	if !r.anyone && sys.UringThread() != r.owner {
+		return syscall.EEXIST
+	}
+	return errno
+}
+
+// Submit has the kernel consume all pending entries and returns their number. It does not wait for completions, but
+// takes its time if the entries do, and the scheduler knows. Entries that it cannot consume stay pending; then the
+// error tells why.
+//
+// Only the owner may call it.
+func (r *Ring) Submit() (int, error) { return r.Wait(0, -1) }
+
+// Wait has the kernel consume all pending entries and waits until n CQEs are in the ring, to be taken with CQE or Drain. It
+// returns how many entries were consumed. A negative timeout waits for ever; else, when it has passed, the error is
+// ETIME. A signal does not end the wait.
+//
+// Only the owner may call it.
+func (r *Ring) Wait(n int, timeout time.Duration) (int, error) {
+	if n < 0 || n > int(r.cqMask)+1 {
+		return 0, fmt.Errorf("uring: wait for %d CQEs: the CQ has %d", n, r.cqMask+1)
+	}
+	if n > 0 && timeout >= 0 && r.features&FeatExtArg == 0 {
+		return 0, &FeatureError{Name: "EXT_ARG", Since: "5.11"}
+	}
+	var deadline time.Time
+	if timeout >= 0 {
+		deadline = time.Now().Add(timeout)
+	}
+	total := 0
+	for {
+		consumed, errno := r.enterBlocking(uint32(n), timeout)
+		total += consumed
+		switch {
+		case errno != 0 && errno != syscall.EINTR:
+			if errno == syscall.ETIME && r.CQReady() >= n {
+				return total, nil
+			}
+			return total, os.NewSyscallError("io_uring_enter", errno)
+		case r.CQReady() >= n && (r.sqTail == r.sqHead || r.setup&SetupSQPoll != 0):
+			return total, nil
+		}
+		if timeout >= 0 {
+			timeout = max(0, time.Until(deadline))
+		}
+	}
+}
+
+// enterBlocking is Enter that tells the scheduler even when it does not wait.
+func (r *Ring) enterBlocking(n uint32, timeout time.Duration) (int, syscall.Errno) {
+	if n > 0 || r.closed {
+		return r.Enter(n, true, timeout)
+	}
+	return r.enterSlow(0, false, -1)
+}
+
+func panicHead(head, seen, tail uint32) {
+	panic(fmt.Sprintf("uring: SQ head %d outside %d to %d: the ring's memory was overwritten", head, seen, tail))
+}

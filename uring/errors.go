@@ -1,0 +1,43 @@
+package uring
+
+import (
+	"errors"
+	"fmt"
+	"syscall"
+)
+
+// A SetupError says at which step a ring, or something registered with one, could not be had, and the likely cause.
+type SetupError struct {
+	Step string // the system call, with what it was asked for
+	Hint string // the likely cause; "" if there is nothing to say beyond the error
+	Err  error  // a syscall.Errno, or errors.ErrUnsupported where the OS has no io_uring
+}
+
+func (e *SetupError) Error() string {
+	s := fmt.Sprintf("uring: %s: %v", e.Step, e.Err)
+	if e.Hint != "" {
+		s += " (" + e.Hint + ")"
+	}
+	return s
+}
+
+// Unwrap gives the errno.
+func (e *SetupError) Unwrap() error { return e.Err }
+
+// A FeatureError says that the kernel lacks a feature. errors.Is(err, errors.ErrUnsupported) holds.
+type FeatureError struct {
+	Name  string // as the kernel names it
+	Since string // first Linux release that has it
+}
+
+func (e *FeatureError) Error() string {
+	return fmt.Sprintf("uring: the kernel has no %s (Linux %s)", e.Name, e.Since)
+}
+
+// Is makes every FeatureError an errors.ErrUnsupported.
+func (e *FeatureError) Is(target error) bool { return target == errors.ErrUnsupported }
+
+// setupError wraps an errno of a step with its likely cause.
+func setupError(step string, errno syscall.Errno) error {
+	return &SetupError{Step: step, Hint: hint(errno), Err: errno}
+}

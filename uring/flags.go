@@ -1,0 +1,96 @@
+package uring
+
+import (
+	"fmt"
+	"math/bits"
+	"strings"
+
+	"ringo/internal/abi"
+)
+
+// SetupFlags are the flags of io_uring_setup(2).
+type SetupFlags uint32
+
+// The setup flags that Open asks for by itself, and two that it sets on request.
+const (
+	// SetupIOPoll is IORING_SETUP_IOPOLL (Linux 5.1): completions of O_DIRECT files are polled for. Config.IOPoll.
+	SetupIOPoll SetupFlags = abi.IORING_SETUP_IOPOLL
+	// SetupSQPoll is IORING_SETUP_SQPOLL (Linux 5.1; without privilege since 5.13): a kernel thread submits. Config.SQPoll.
+	SetupSQPoll SetupFlags = abi.IORING_SETUP_SQPOLL
+	// SetupCQSize is IORING_SETUP_CQSIZE (Linux 5.5): the CQ's size is ours to choose.
+	SetupCQSize SetupFlags = abi.IORING_SETUP_CQSIZE
+	// SetupClamp is IORING_SETUP_CLAMP (Linux 5.6): sizes over the kernel's limit become the limit.
+	SetupClamp SetupFlags = abi.IORING_SETUP_CLAMP
+	// SetupSubmitAll is IORING_SETUP_SUBMIT_ALL (Linux 5.18): a bad SQE does not hold up those behind it.
+	SetupSubmitAll SetupFlags = abi.IORING_SETUP_SUBMIT_ALL
+	// SetupCoopTaskrun is IORING_SETUP_COOP_TASKRUN (Linux 5.19): completions do not interrupt the running thread.
+	SetupCoopTaskrun SetupFlags = abi.IORING_SETUP_COOP_TASKRUN
+	// SetupTaskrunFlag is IORING_SETUP_TASKRUN_FLAG (Linux 5.19): the SQ's flags say when the kernel has work for us.
+	SetupTaskrunFlag SetupFlags = abi.IORING_SETUP_TASKRUN_FLAG
+	// SetupSingleIssuer is IORING_SETUP_SINGLE_ISSUER (Linux 6.0): only the thread that made the ring may use it.
+	SetupSingleIssuer SetupFlags = abi.IORING_SETUP_SINGLE_ISSUER
+	// SetupDeferTaskrun is IORING_SETUP_DEFER_TASKRUN (Linux 6.1): completions are made when we ask for them, all at once.
+	SetupDeferTaskrun SetupFlags = abi.IORING_SETUP_DEFER_TASKRUN
+	// SetupNoSQArray is IORING_SETUP_NO_SQARRAY (Linux 6.6): the SQ holds the entries themselves, not indices of them.
+	SetupNoSQArray SetupFlags = abi.IORING_SETUP_NO_SQARRAY
+)
+
+var setupNames = []string{
+	"IOPOLL", "SQPOLL", "SQ_AFF", "CQSIZE", "CLAMP", "ATTACH_WQ", "R_DISABLED", "SUBMIT_ALL", "COOP_TASKRUN",
+	"TASKRUN_FLAG", "SQE128", "CQE32", "SINGLE_ISSUER", "DEFER_TASKRUN", "NO_MMAP", "REGISTERED_FD_ONLY", "NO_SQARRAY",
+	"HYBRID_IOPOLL", "CQE_MIXED", "SQE_MIXED", "SQ_REWIND",
+}
+
+// String lists the flags by their kernel names, joined by |.
+func (f SetupFlags) String() string { return bitNames(uint64(f), setupNames) }
+
+// Features are what the kernel said about itself when the ring was made; see io_uring_setup(2).
+type Features uint32
+
+// The features, each with the release that has it first.
+const (
+	FeatSingleMmap     Features = abi.IORING_FEAT_SINGLE_MMAP     // 5.4
+	FeatNoDrop         Features = abi.IORING_FEAT_NODROP          // 5.5: a full CQ loses nothing
+	FeatSubmitStable   Features = abi.IORING_FEAT_SUBMIT_STABLE   // 5.5: arguments may be reused once consumed
+	FeatRWCurPos       Features = abi.IORING_FEAT_RW_CUR_POS      // 5.6: offset -1 is the file's position
+	FeatCurPersonality Features = abi.IORING_FEAT_CUR_PERSONALITY // 5.6
+	FeatFastPoll       Features = abi.IORING_FEAT_FAST_POLL       // 5.7: sockets wait without a thread
+	FeatPoll32Bits     Features = abi.IORING_FEAT_POLL_32BITS     // 5.9
+	FeatSQPollNonfixed Features = abi.IORING_FEAT_SQPOLL_NONFIXED // 5.11
+	FeatExtArg         Features = abi.IORING_FEAT_EXT_ARG         // 5.11: Enter takes a timeout
+	FeatNativeWorkers  Features = abi.IORING_FEAT_NATIVE_WORKERS  // 5.12
+	FeatRsrcTags       Features = abi.IORING_FEAT_RSRC_TAGS       // 5.13
+	FeatCQESkip        Features = abi.IORING_FEAT_CQE_SKIP        // 5.17
+	FeatLinkedFile     Features = abi.IORING_FEAT_LINKED_FILE     // 5.18
+	FeatRegRegRing     Features = abi.IORING_FEAT_REG_REG_RING    // 6.3
+	FeatRecvSendBundle Features = abi.IORING_FEAT_RECVSEND_BUNDLE // 6.10
+	FeatMinTimeout     Features = abi.IORING_FEAT_MIN_TIMEOUT     // 6.12
+	FeatRWAttr         Features = abi.IORING_FEAT_RW_ATTR         // 6.14
+	FeatNoIOWait       Features = abi.IORING_FEAT_NO_IOWAIT       // 6.15
+)
+
+var featureNames = []string{
+	"SINGLE_MMAP", "NODROP", "SUBMIT_STABLE", "RW_CUR_POS", "CUR_PERSONALITY", "FAST_POLL", "POLL_32BITS",
+	"SQPOLL_NONFIXED", "EXT_ARG", "NATIVE_WORKERS", "RSRC_TAGS", "CQE_SKIP", "LINKED_FILE", "REG_REG_RING",
+	"RECVSEND_BUNDLE", "MIN_TIMEOUT", "RW_ATTR", "NO_IOWAIT",
+}
+
+// String lists the features by their kernel names, joined by |.
+func (f Features) String() string { return bitNames(uint64(f), featureNames) }
+
+// bitNames writes a bit set with names where it has them, and as 1<<n where not.
+func bitNames(set uint64, names []string) string {
+	if set == 0 {
+		return "0"
+	}
+	var list []string
+	for ; set != 0; set &= set - 1 {
+		n := bits.TrailingZeros64(set)
+		if n < len(names) {
+			list = append(list, names[n])
+		} else {
+			list = append(list, fmt.Sprintf("1<<%d", n))
+		}
+	}
+	return strings.Join(list, "|")
+}

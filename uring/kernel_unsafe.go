@@ -1,0 +1,47 @@
+package uring
+
+import (
+	"syscall"
+	"unsafe"
+
+	"ringo/internal/abi"
+	"ringo/internal/sys"
+)
+
+// Each of these makes one system call, or asks the stand-in. Enter has its own, because there the choice would show.
+
+func (r *Ring) sysSetup(entries uint32, p *abi.Io_uring_params) (int, syscall.Errno) {
+	if r.kernel != nil {
+		return r.kernel.Setup(entries, p)
+	}
+	return sys.UringSetup(entries, p)
+}
+
+func (r *Ring) sysMap(fd int, offset uint64, size int) (unsafe.Pointer, syscall.Errno) {
+	if r.kernel != nil {
+		return r.kernel.Map(fd, offset, size)
+	}
+	return sys.UringMap(fd, offset, size)
+}
+
+func (r *Ring) sysUnmap(p unsafe.Pointer, size int) syscall.Errno {
+	if r.kernel != nil {
+		return r.kernel.Unmap(p, size)
+	}
+	return sys.UringUnmap(p, size)
+}
+
+// sysRegister is given the real descriptor, which works on every kernel. A closed ring has none.
+func (r *Ring) sysRegister(op uint32, arg unsafe.Pointer, n uint32) (int, syscall.Errno) {
+	if r.kernel != nil {
+		return r.kernel.Register(r.fd, op, arg, n)
+	}
+	return sys.UringRegister(r.fd, op, arg, n)
+}
+
+func (r *Ring) sysClose(fd int) syscall.Errno {
+	if r.kernel != nil {
+		return r.kernel.Close(fd)
+	}
+	return sys.UringClose(fd)
+}

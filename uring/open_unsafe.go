@@ -1,0 +1,188 @@
+package uring
+
+import (
+	"errors"
+	"fmt"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"ringo/internal/abi"
+	"ringo/internal/sys"
+)
+
+// Open makes a ring with room for so many entries, EntriesMin to EntriesMax, rounded up to a power of two. cfg may be nil.
+//
+// It asks for the best that kernels offer a ring with one owner (the flags in this package, less those that exclude one
+// another), and gives up a flag, newest first, only when the kernel answers EINVAL; Ring.Flags says what is left. It registers the
+// ring's descriptor with the thread if the kernel can do that.
+//
+// The goroutine must be locked to its thread (runtime.LockOSThread) and stay so until Close, unless Config.AnyThread is
+// set. Errors are *SetupError with the errno inside, or a plain one that lists all that is wrong with the arguments.
+// Kernel: 5.1 in principle; what a program needs beyond that it must look up in Flags, Features and ProbeOps. See
+// io_uring_setup(2).
+func Open(entries int, cfg *Config) (*Ring, error) {
+	if cfg == nil {
+		cfg = &Config{}
+	}
+	if err := cfg.check(entries); err != nil {
+		return nil, err
+	}
+	if !sys.HaveUring && cfg.Kernel == nil {
+		return nil, &SetupError{Step: "io_uring_setup", Hint: "io_uring exists on Linux only", Err: errors.ErrUnsupported}
+	}
+	r := &Ring{kernel: cfg.Kernel, anyone: cfg.AnyThread, owner: sys.UringThread()}
+	p, err := r.setUp(uint32(entries), cfg)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.mapRings(p); err != nil {
+		r.free()
+		return nil, err
+	}
+	if !cfg.AnyThread && !cfg.WithoutRingFD {
+		r.registerFD()
+	}
+	return r, nil
+}
+
+// setUp makes the system call, stepping down the ladder of flags.
+func (r *Ring) setUp(entries uint32, cfg *Config) (*abi.Io_uring_params, error) {
+	flags := cfg.flags()
+	for {
+		p := &abi.Io_uring_params{Flags: uint32(flags), Sq_thread_idle: uint32(cfg.SQPollIdle / time.Millisecond)}
+		if flags&SetupCQSize != 0 {
+			p.Cq_entries = uint32(cfg.CQEntries)
+			if p.Cq_entries == 0 {
+				p.Cq_entries = min(4*entries, CQEntriesMax)
+			}
+		}
+		fd, errno := r.sysSetup(entries, p)
+		if errno == 0 {
+			r.fd, r.enterFD = fd, fd
+			r.setup, r.features = flags, Features(p.Features)&^cfg.WithoutFeatures
+			r.special = checkOwner || r.kernel != nil || cfg.SQPoll
+			return p, nil
+		}
+		lower, ok := stepDown(flags)
+		if errno != syscall.EINVAL || !ok || cfg.CQEntries != 0 && lower&SetupCQSize == 0 {
+			step := fmt.Sprintf("io_uring_setup(%d entries, %v)", entries, flags)
+			return nil, setupError(step, errno)
+		}
+		flags = lower
+	}
+}
+
+// mapRings maps both rings and the SQEs. The kernel says where everything is; nothing is assumed.
+func (r *Ring) mapRings(p *abi.Io_uring_params) error {
+	sqSize := int(p.Sq_off.Array + p.Sq_entries*4)
+	if r.setup&SetupNoSQArray != 0 {
+		sqSize = 0 // the words of the SQ lie in front of the CQ's
+	}
+	cqSize := int(p.Cq_off.Cqes + p.Cq_entries*cqeSize)
+	single := r.features&FeatSingleMmap != 0 || r.setup&SetupNoSQArray != 0
+	if single {
+		sqSize = max(sqSize, cqSize)
+	}
+	sqRing, err := r.mapRegion("SQ", abi.IORING_OFF_SQ_RING, sqSize)
+	if err != nil {
+		return err
+	}
+	cqRing := sqRing
+	if !single {
+		if cqRing, err = r.mapRegion("CQ", abi.IORING_OFF_CQ_RING, cqSize); err != nil {
+			return err
+		}
+	}
+	sqes, err := r.mapRegion("SQE", abi.IORING_OFF_SQES, int(p.Sq_entries)*sqeSize)
+	if err != nil {
+		return err
+	}
+	r.attach(p, sqRing, cqRing, sqes)
+	return nil
+}
+
+func (r *Ring) mapRegion(name string, offset uint64, size int) (unsafe.Pointer, error) {
+	p, errno := r.sysMap(r.fd, offset, size)
+	if errno != 0 {
+		return nil, setupError(fmt.Sprintf("mmap(%s ring, %d bytes)", name, size), errno)
+	}
+	r.regions = append(r.regions, region{p, size})
+	return p, nil
+}
+
+// registerFD gives the ring a short cut from this thread: an index in place of the descriptor saves each enter the look
+// into the process's table of files. A thread has 16 of them and older kernels (before 5.18) none; then it goes without.
+func (r *Ring) registerFD() {
+	up := abi.Io_uring_rsrc_update{Offset: ^uint32(0), Data: uint64(r.fd)}
+	n, errno := r.sysRegister(abi.IORING_REGISTER_RING_FDS, unsafe.Pointer(&up), 1)
+	if errno != 0 || n != 1 {
+		return
+	}
+	r.enterFD = int(up.Offset)
+	r.enterFlags |= abi.IORING_ENTER_REGISTERED_RING
+}
+
+// Close gives the ring back to the kernel. It may be called more than once; what follows it fails with EBADF, hands out no
+// entry and finds no CQE.
+//
+// Requests in flight are cancelled, but the kernel does so after Close has returned: memory lent to them must
+// stay alive and unused. Cancel and drain first.
+//
+// Only the owner may call it. On another thread the ring is closed, too, but the kernel keeps it until the owner's
+// thread has ended, because of the registered descriptor; the error, EEXIST, says so.
+func (r *Ring) Close() error {
+	if r.closed {
+		return nil
+	}
+	r.closed = true
+	var stray error
+	if r.enterFlags&abi.IORING_ENTER_REGISTERED_RING != 0 {
+		if thread := sys.UringThread(); thread == r.owner {
+			up := abi.Io_uring_rsrc_update{Offset: uint32(r.enterFD)}
+			r.sysRegister(abi.IORING_UNREGISTER_RING_FDS, unsafe.Pointer(&up), 1)
+		} else {
+			// On this thread the index would name another ring, if any.
+			stray = fmt.Errorf("uring: ring of thread %d closed on thread %d: kept by the kernel until the former ends: %w",
+				r.owner, thread, syscall.EEXIST)
+		}
+		r.enterFlags = 0
+	}
+	return errors.Join(r.free(), stray)
+}
+
+// free unmaps and closes what Open has got so far.
+func (r *Ring) free() error {
+	r.closed = true
+	var first error
+	for _, m := range r.regions {
+		if errno := r.sysUnmap(m.p, m.size); errno != 0 && first == nil {
+			first = setupError("munmap", errno)
+		}
+	}
+	if errno := r.sysClose(r.fd); errno != 0 && first == nil {
+		first = setupError("close", errno)
+	}
+	r.regions, r.pinned = nil, nil
+	r.detach()
+	return first
+}
+
+// FD is the ring's descriptor, -1 once closed. Another ring's PrepMsgRing takes it; a poll finds it readable when the CQ is
+// not empty, or work is deferred. Any goroutine may call it while the ring is open.
+func (r *Ring) FD() int { return r.fd }
+
+// Flags are the setup flags that the kernel has accepted.
+func (r *Ring) Flags() SetupFlags { return r.setup }
+
+// Features are the kernel's, less Config.WithoutFeatures.
+func (r *Ring) Features() Features { return r.features }
+
+// RingFD says whether Enter uses a registered descriptor.
+func (r *Ring) RingFD() bool { return r.enterFlags&abi.IORING_ENTER_REGISTERED_RING != 0 }
+
+// SQEntries is the SQ's size, as rounded up.
+func (r *Ring) SQEntries() int { return int(r.sqMask) + 1 }
+
+// CQEntries is the CQ's size, as rounded up.
+func (r *Ring) CQEntries() int { return int(r.cqMask) + 1 }

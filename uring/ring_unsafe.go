@@ -1,0 +1,104 @@
+package uring
+
+import (
+	"sync/atomic"
+	"unsafe"
+
+	"ringo/internal/abi"
+	"ringo/internal/sys"
+)
+
+// A Ring is one io_uring: a submission queue, a completion queue, and the descriptor they hang on.
+//
+// It belongs to the thread that opened it (see the package's text), and must not be copied. No method waits but Enter and
+// Wait, and those only when told to.
+type Ring struct {
+	_ noCopy
+
+	// Submission. The words of the shared memory are reached through pointers. Each has one writer; for those that are
+	// written here the plain fields are the truth, and the shared word is the last value the kernel was shown.
+	sqes    unsafe.Pointer // *[sqEntries]SQE
+	sqTail  uint32         // entries handed out by SQE; shared at Enter
+	sqHead  uint32         // entries the kernel has consumed, as of the last look
+	sqMask  uint32
+	sqShown struct{ head, tail, flags *atomic.Uint32 }
+
+	// Completion.
+	cqes    unsafe.Pointer // *[cqEntries]CQE
+	cqHead  uint32         // CQEs taken; shared when they have been read
+	cqTail  uint32         // CQEs made by the kernel, as of the last look
+	cqMask  uint32
+	cqShown struct{ head, tail, overflow *atomic.Uint32 }
+
+	// The call.
+	enterFD    int    // the descriptor, or its registered index
+	enterFlags uint32 // flags of every enter
+	special    bool   // enterSpecial knows more
+	arg        abi.Io_uring_getevents_arg
+	ts         Timespec // what arg points to
+
+	fd       int
+	setup    SetupFlags
+	features Features
+	kernel   sys.Uring // nil: the real one
+	owner    int       // thread that opened the ring
+	anyone   bool      // Config.AnyThread
+	closed   bool
+	none     atomic.Uint32 // what the shared words are once the ring is closed
+	regions  []region
+	pinned   any // registered buffers, kept alive
+}
+
+// A region is mapped memory.
+type region struct {
+	p    unsafe.Pointer
+	size int
+}
+
+// noCopy makes go vet complain about copies.
+type noCopy struct{}
+
+func (*noCopy) Lock()   {}
+func (*noCopy) Unlock() {}
+
+// attach points the ring at its shared memory, whose layout p describes. sqRing and cqRing may be the same.
+func (r *Ring) attach(p *abi.Io_uring_params, sqRing, cqRing, sqes unsafe.Pointer) {
+	word := func(base unsafe.Pointer, off uint32) *atomic.Uint32 {
+		return (*atomic.Uint32)(unsafe.Add(base, off))
+	}
+	r.sqes = sqes
+	r.sqMask = p.Sq_entries - 1
+	r.sqShown.head = word(sqRing, p.Sq_off.Head)
+	r.sqShown.tail = word(sqRing, p.Sq_off.Tail)
+	r.sqShown.flags = word(sqRing, p.Sq_off.Flags)
+	r.sqHead = r.sqShown.head.Load()
+	r.sqTail = r.sqShown.tail.Load()
+	if SetupFlags(p.Flags)&SetupNoSQArray == 0 {
+		// The array maps places in the SQ to SQEs. Places are used in order and so are SQEs, so it is the identity,
+		// written once.
+		array := unsafe.Slice((*uint32)(unsafe.Add(sqRing, p.Sq_off.Array)), p.Sq_entries)
+		for i := range array {
+			array[i] = uint32(i)
+		}
+	}
+	r.cqes = unsafe.Add(cqRing, p.Cq_off.Cqes)
+	r.cqMask = p.Cq_entries - 1
+	r.cqShown.head = word(cqRing, p.Cq_off.Head)
+	r.cqShown.tail = word(cqRing, p.Cq_off.Tail)
+	r.cqShown.overflow = word(cqRing, p.Cq_off.Overflow)
+	r.cqHead = r.cqShown.head.Load()
+	r.cqTail = r.cqHead
+	r.arg.Ts = ptr(unsafe.Pointer(&r.ts))
+}
+
+// detach leaves the ring closed: full for submission, empty for completion, touching no memory that is gone.
+func (r *Ring) detach() {
+	r.sqes, r.cqes = nil, nil
+	r.sqHead = r.sqTail - (r.sqMask + 1)
+	r.cqTail = r.cqHead
+	r.none.Store(r.cqHead)
+	r.sqShown.head, r.sqShown.tail, r.sqShown.flags = &r.none, &r.none, new(atomic.Uint32)
+	r.cqShown.head, r.cqShown.tail, r.cqShown.overflow = &r.none, &r.none, new(atomic.Uint32)
+	r.special = true
+	r.fd, r.enterFD = -1, -1
+}

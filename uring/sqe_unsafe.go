@@ -1,0 +1,106 @@
+package uring
+
+import (
+	"time"
+	"unsafe"
+
+	"ringo/internal/abi"
+)
+
+// SQEFlags are the flags of one SQE, IOSQE_. See io_uring_enter(2).
+type SQEFlags uint8
+
+const (
+	// SQEFixedFile is IOSQE_FIXED_FILE (Linux 5.1): FD is an index into the registered files.
+	SQEFixedFile SQEFlags = abi.IOSQE_FIXED_FILE
+	// SQEDrain is IOSQE_IO_DRAIN (Linux 5.2): starts after everything before it has ended, and holds up what follows.
+	SQEDrain SQEFlags = abi.IOSQE_IO_DRAIN
+	// SQELink is IOSQE_IO_LINK (Linux 5.3): the next entry starts after this one has succeeded, in full.
+	SQELink SQEFlags = abi.IOSQE_IO_LINK
+	// SQEHardLink is IOSQE_IO_HARDLINK (Linux 5.5): the next entry starts after this one has ended.
+	SQEHardLink SQEFlags = abi.IOSQE_IO_HARDLINK
+	// SQEAsync is IOSQE_ASYNC (Linux 5.6): goes to a worker thread of the kernel at once.
+	SQEAsync SQEFlags = abi.IOSQE_ASYNC
+	// SQEBufferSelect is IOSQE_BUFFER_SELECT (Linux 5.7): the kernel picks a buffer from the group in BufIndex.
+	SQEBufferSelect SQEFlags = abi.IOSQE_BUFFER_SELECT
+	// SQECQESkipSuccess is IOSQE_CQE_SKIP_SUCCESS (Linux 5.17): only failure makes a CQE.
+	SQECQESkipSuccess SQEFlags = abi.IOSQE_CQE_SKIP_SUCCESS
+)
+
+// An SQE is a submission queue entry: one request to the kernel, in the kernel's own layout. Ring.SQE hands out
+// the entry in the ring itself; a Prep method fills it. Fields that share a place in the kernel's struct have one
+// name here, the second line says the others.
+//
+//	 0 Op      1 Flags   2 IOPrio   4 FD          8 Off
+//	16 Addr                        24 Len        28 OpFlags
+//	32 UserData                    40 BufIndex   42 Personality   44 FileIndex
+//	48 Addr3                       56 reserved, zero
+//
+// Fields that an op does not use must be zero, or it fails with EINVAL.
+type SQE struct {
+	Op          Op
+	Flags       SQEFlags
+	IOPrio      uint16 // flags of accept, recv and send, too
+	FD          int32
+	Off         uint64 // addr2
+	Addr        uint64
+	Len         uint32
+	OpFlags     uint32 // rw_flags, msg_flags, timeout_flags, …: flags of the op
+	UserData    uint64
+	BufIndex    uint16 // buf_group
+	Personality uint16
+	FileIndex   uint32 // splice_fd_in
+	Addr3       uint64
+	_           uint64
+}
+
+const sqeSize = 64
+
+// The struct is the kernel's, and stays so: a wrong size or offset does not compile.
+var (
+	_ [unsafe.Sizeof(abi.Kernel_timespec{})]byte             = [unsafe.Sizeof(Timespec{})]byte{}
+	_ [sqeSize]byte                                          = [unsafe.Sizeof(SQE{})]byte{}
+	_ [unsafe.Offsetof(abi.Io_uring_sqe{}.Off)]byte          = [unsafe.Offsetof(SQE{}.Off)]byte{}
+	_ [unsafe.Offsetof(abi.Io_uring_sqe{}.Addr)]byte         = [unsafe.Offsetof(SQE{}.Addr)]byte{}
+	_ [unsafe.Offsetof(abi.Io_uring_sqe{}.Len)]byte          = [unsafe.Offsetof(SQE{}.Len)]byte{}
+	_ [unsafe.Offsetof(abi.Io_uring_sqe{}.Rw_flags)]byte     = [unsafe.Offsetof(SQE{}.OpFlags)]byte{}
+	_ [unsafe.Offsetof(abi.Io_uring_sqe{}.User_data)]byte    = [unsafe.Offsetof(SQE{}.UserData)]byte{}
+	_ [unsafe.Offsetof(abi.Io_uring_sqe{}.Buf_index)]byte    = [unsafe.Offsetof(SQE{}.BufIndex)]byte{}
+	_ [unsafe.Offsetof(abi.Io_uring_sqe{}.Splice_fd_in)]byte = [unsafe.Offsetof(SQE{}.FileIndex)]byte{}
+	_ [unsafe.Offsetof(abi.Io_uring_sqe{}.Addr3)]byte        = [unsafe.Offsetof(SQE{}.Addr3)]byte{}
+)
+
+// SetUserData sets what the CQE will carry. The kernel does not look at it. It must not be a Go pointer: nothing would
+// keep the object alive, and nothing says it stays where it is.
+func (e *SQE) SetUserData(u uint64) { e.UserData = u }
+
+// SetFlags adds flags to those that the Prep method has set.
+func (e *SQE) SetFlags(f SQEFlags) { e.Flags |= f }
+
+// SetBufGroup makes the kernel pick a buffer from the group when data is there.
+func (e *SQE) SetBufGroup(group uint16) {
+	e.Flags |= SQEBufferSelect
+	e.BufIndex = group
+}
+
+// A Timespec is the kernel's struct __kernel_timespec, 64 bits on every machine.
+type Timespec struct {
+	Sec  int64
+	Nsec int64
+}
+
+// NewTimespec turns a duration into the kernel's form.
+func NewTimespec(d time.Duration) Timespec {
+	return Timespec{Sec: int64(d / time.Second), Nsec: int64(d % time.Second)}
+}
+
+// ptr turns memory into the number that an SQE holds. It keeps nothing alive.
+func ptr(p unsafe.Pointer) uint64 { return uint64(uintptr(p)) }
+
+// maxIO is what the kernel transfers at most in one request (MAX_RW_COUNT, with 4 KiB pages). Longer slices are cut
+// to it, as read(2) and send(2) would: a short count is a legal answer to each op here.
+const maxIO = 0x7ffff000
+
+func bytesOf(p []byte) (addr uint64, n uint32) {
+	return ptr(unsafe.Pointer(unsafe.SliceData(p))), uint32(min(len(p), maxIO))
+}
