@@ -1,0 +1,8 @@
+// Package sys makes system calls that answer as an io_uring completion does: an
+// int32 that is the value, or the negated errno.
+//
+// Calls that never wait are made without telling the Go scheduler (RawSyscall),
+// calls that may wait go through it. EINTR is retried here, so no caller sees
+// it. Nothing here allocates. On systems other than Linux the package holds only
+// what is portable.
+package sys

@@ -1,0 +1,41 @@
+//go:build linux
+
+package sys
+
+import (
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// Eventfd is eventfd2(2), CLOEXEC and non-blocking.
+func Eventfd() int32 {
+	return result(syscall.RawSyscall6(unix.SYS_EVENTFD2, 0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK, 0, 0, 0, 0))
+}
+
+// Signal adds one to an eventfd. EAGAIN, a full counter, is a success: it is
+// signalled already.
+func Signal(fd int32) int32 {
+	one := uint64(1)
+	res := result(syscall.RawSyscall6(unix.SYS_WRITE, uintptr(fd), uintptr(unsafe.Pointer(&one)), 8, 0, 0, 0))
+	if res == -int32(unix.EAGAIN) {
+		return 0
+	}
+	return res
+}
+
+// Unsignal reads an eventfd's counter back to zero.
+func Unsignal(fd int32) int32 {
+	var n uint64
+	res := result(syscall.RawSyscall6(unix.SYS_READ, uintptr(fd), uintptr(unsafe.Pointer(&n)), 8, 0, 0, 0))
+	if res == -int32(unix.EAGAIN) {
+		return 0
+	}
+	return res
+}
+
+// Gettid is gettid(2), the id of the calling thread.
+func Gettid() int32 {
+	return result(syscall.RawSyscall6(unix.SYS_GETTID, 0, 0, 0, 0, 0, 0))
+}

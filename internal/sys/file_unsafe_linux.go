@@ -1,0 +1,99 @@
+//go:build linux
+
+package sys
+
+import (
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// Read is read(2) on a descriptor that does not wait (non-blocking, or known to
+// be ready).
+func Read(fd int32, p []byte) int32 {
+	for {
+		if res := result(syscall.RawSyscall6(unix.SYS_READ, uintptr(fd), uintptr(base(p)), clampLen(p), 0, 0, 0)); res != eintr {
+			return res
+		}
+	}
+}
+
+// Write is write(2) on a descriptor that does not wait.
+func Write(fd int32, p []byte) int32 {
+	for {
+		if res := result(syscall.RawSyscall6(unix.SYS_WRITE, uintptr(fd), uintptr(base(p)), clampLen(p), 0, 0, 0)); res != eintr {
+			return res
+		}
+	}
+}
+
+// ReadAt is pread(2), or read(2) at the file position when off is negative.
+// It may wait for the disk; the scheduler is told.
+func ReadAt(fd int32, p []byte, off int64) int32 {
+	p = p[:clampLen(p)]
+	return blocking(func() (int, error) {
+		if off < 0 {
+			return unix.Read(int(fd), p)
+		}
+		return unix.Pread(int(fd), p, off)
+	})
+}
+
+// WriteAt is pwrite(2), or write(2) at the file position when off is negative.
+// It may wait for the disk; the scheduler is told.
+func WriteAt(fd int32, p []byte, off int64) int32 {
+	p = p[:clampLen(p)]
+	return blocking(func() (int, error) {
+		if off < 0 {
+			return unix.Write(int(fd), p)
+		}
+		return unix.Pwrite(int(fd), p, off)
+	})
+}
+
+func blocking(call func() (int, error)) int32 {
+	for {
+		n, err := call()
+		if err == nil {
+			return int32(n)
+		}
+		errno, ok := err.(syscall.Errno)
+		if !ok {
+			errno = syscall.EIO
+		}
+		if errno != syscall.EINTR {
+			return -int32(errno)
+		}
+	}
+}
+
+// IsRegular reports whether fd is a regular file or a directory or block device:
+// something that is always ready and whose calls may wait for a disk.
+func IsRegular(fd int32) bool {
+	var st unix.Stat_t
+	if unix.Fstat(int(fd), &st) != nil {
+		return false
+	}
+	switch st.Mode & unix.S_IFMT {
+	case unix.S_IFREG, unix.S_IFDIR, unix.S_IFBLK:
+		return true
+	}
+	return false
+}
+
+// Poll asks for the readiness of one descriptor now, without waiting.
+// The result is the ready mask, 0 for none.
+func Poll(fd int32, mask uint32) int32 {
+	p := unix.PollFd{Fd: fd, Events: int16(mask)}
+	for {
+		var ts unix.Timespec
+		res := result(syscall.RawSyscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&p)), 1, uintptr(unsafe.Pointer(&ts)), 0, 0, 0))
+		if res >= 0 {
+			return int32(uint16(p.Revents))
+		}
+		if res != eintr {
+			return res
+		}
+	}
+}

@@ -1,0 +1,46 @@
+package sys
+
+import (
+	"net/netip"
+	"testing"
+)
+
+func TestSockaddrRoundTrip(t *testing.T) {
+	for _, want := range []string{
+		"127.0.0.1:7000", "0.0.0.0:0", "[::1]:65535", "[::]:1", "[fe80::1%3]:9", "[::ffff:10.0.0.1]:80",
+	} {
+		var sa Sockaddr
+		ap := netip.MustParseAddrPort(want)
+		sa.Set(ap)
+		if got := sa.AddrPort(); got != ap {
+			t.Errorf("AddrPort() = %v after Set(%v)", got, ap)
+		}
+	}
+}
+
+func TestSockaddrOfNothing(t *testing.T) {
+	var sa Sockaddr
+	if got := sa.AddrPort(); got.IsValid() {
+		t.Errorf("AddrPort() of an empty Sockaddr = %v, want the zero AddrPort", got)
+	}
+}
+
+func FuzzSockaddr(f *testing.F) {
+	f.Add([]byte{127, 0, 0, 1}, uint16(80), uint32(0))
+	f.Add([]byte{15: 1}, uint16(0), uint32(7))
+	f.Fuzz(func(t *testing.T, addr []byte, port uint16, scope uint32) {
+		a, ok := netip.AddrFromSlice(addr)
+		if !ok {
+			return
+		}
+		if a.Is6() && !a.Is4In6() && scope != 0 {
+			a = a.WithZone(netip.MustParseAddr("fe80::1%1").Zone())
+		}
+		ap := netip.AddrPortFrom(a, port)
+		var sa Sockaddr
+		sa.Set(ap)
+		if got := sa.AddrPort(); got != ap {
+			t.Errorf("AddrPort() = %v after Set(%v)", got, ap)
+		}
+	})
+}
