@@ -48,7 +48,7 @@ func (r *Ring) Enter(min uint32, getEvents bool, timeout time.Duration) (consume
 		_, errno = sys.UringEnter(r.enterFD, pending, min, flags|r.timeoutFlag(timeout), r.timeoutArg(timeout))
 	}
 	if pending != 0 {
-		consumed = int(r.lookAtHead())
+		consumed = r.lookAtHead()
 	}
 	if errno != 0 {
 		errno = r.explain(errno)
