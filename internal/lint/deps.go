@@ -1,0 +1,47 @@
+package lint
+
+import "strings"
+
+// Dependencies is the rule that the module stands on the standard library and
+// golang.org/x/sys. Tests may also use golang.org/x/net.
+func Dependencies(t *Tree) (faults []string) {
+	for _, p := range t.Packages {
+		for _, f := range p.Files {
+			for imported, spec := range f.imports {
+				first, _, _ := strings.Cut(imported, "/")
+				_, local := t.local(imported)
+				switch {
+				case local || !strings.Contains(first, "."): // ours, or the standard library
+				case strings.HasPrefix(imported, "golang.org/x/sys/"):
+				case f.Test && strings.HasPrefix(imported, "golang.org/x/net/"):
+				default:
+					faults = append(faults, t.fault(spec.Pos(), "imports %s: a runtime's dependencies become those of all its users; "+
+						"it has the standard library and golang.org/x/sys. Comparisons belong in bench, a module of its own.", imported))
+				}
+			}
+		}
+	}
+	return faults
+}
+
+// Cgo is the rule that the module is Go and asks for none of the runtime's
+// insides.
+func Cgo(t *Tree) (faults []string) {
+	for _, p := range t.Packages {
+		for _, f := range p.Files {
+			for imported, spec := range f.imports {
+				if imported == "C" {
+					faults = append(faults, t.fault(spec.Pos(), "imports C: users cross-compile, and a C call costs more than a ring's turn. C belongs in bench."))
+				}
+			}
+			for _, group := range f.AST.Comments {
+				for _, c := range group.List {
+					if strings.HasPrefix(c.Text, "//go:linkname") {
+						faults = append(faults, t.fault(c.Pos(), "go:linkname: what it reaches changes with any release of Go, and the linker refuses it more and more."))
+					}
+				}
+			}
+		}
+	}
+	return faults
+}

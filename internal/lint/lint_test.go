@@ -1,0 +1,193 @@
+package lint
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/fstest"
+
+	"ringo/internal/testmain"
+)
+
+func TestMain(m *testing.M) { testmain.Main(m) }
+
+// rules are all rules, by the names under which the tests run them.
+func rules(t *testing.T) map[string]func(*Tree) []string {
+	return map[string]func(*Tree) []string{
+		"layers":        Layers,
+		"kernel":        Kernel(syscallActions(t)),
+		"dependencies":  Dependencies,
+		"cgo":           Cgo,
+		"unsafe":        Unsafe,
+		"build lines":   BuildLines,
+		"package docs":  PackageDocs,
+		"exported docs": ExportedDocs,
+	}
+}
+
+var goroot = sync.OnceValues(func() (string, error) {
+	out, err := exec.Command("go", "env", "GOROOT").Output()
+	return strings.TrimSpace(string(out)), err
+})
+
+func syscallActions(t *testing.T) map[string]bool {
+	t.Helper()
+	root, err := goroot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	actions, err := SyscallActions(os.DirFS(filepath.Join(root, "src", "syscall")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return actions
+}
+
+// TestModule applies every rule to this module.
+func TestModule(t *testing.T) {
+	tree, err := Load(os.DirFS("../.."))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if tree.Module != "ringo" || len(tree.Packages) < 5 {
+		t.Fatalf("read module %q with %d packages: that is not the whole of ours", tree.Module, len(tree.Packages))
+	}
+	for name, rule := range rules(t) {
+		t.Run(name, func(t *testing.T) {
+			for _, fault := range rule(tree) {
+				t.Error(fault)
+			}
+		})
+	}
+}
+
+func TestSyscallActions(t *testing.T) {
+	actions := syscallActions(t)
+	for name, want := range map[string]bool{
+		"Read": true, "RawSyscall": true, "ForkLock": true, "Stdin": true, "Syscall6": true,
+		"EINVAL": false, "Errno": false, "SIGTERM": false, "RawConn": false, "Conn": false, "SockaddrInet4": false,
+		"CreateFile": true, "Kevent": true, // of other systems
+	} {
+		if actions[name] != want {
+			t.Errorf("syscall.%s does something: %v, want %v", name, actions[name], want)
+		}
+	}
+}
+
+// ruleCases are small modules, each with one file that matters, and what the rule
+// must say to it. Nothing means that it must be content.
+var ruleCases = []struct {
+	name, rule string
+	file, src  string
+	want       string
+}{
+	{"upper imports lower", "layers", "sock/a.go", `package sock; import "ringo"; import "ringo/uring"`, ""},
+	{"lower imports upper", "layers", "uring/a.go", `package uring; import "ringo/sock"`, "uring/a.go:1: uring imports sock: imports point one way"},
+	{"root is a layer", "layers", "internal/loop/a.go", `package loop; import "ringo"`, "internal/loop imports .: imports point one way"},
+	{"siblings", "layers", "internal/driver/soft/a.go", `package soft; import "ringo/internal/driver/uring"`, "comes beside it"},
+	{"other systems' files count", "layers", "uring/a_windows.go", `package uring; import "ringo/sock"`, "imports point one way"},
+	{"tests may", "layers", "uring/a_test.go", `package uring_test; import "ringo/sock"; import "ringo/internal/testmain"`, ""},
+	{"nobody runs test helpers", "layers", "sock/a.go", `package sock; import "ringo/internal/testmain"`, "a helper of tests"},
+	{"unknown package", "layers", "internal/misc/a.go", `package misc`, "internal/misc: this package has no place"},
+	{"unknown package imported", "layers", "sock/a.go", `package sock; import "ringo/internal/misc"`, "no place in order"},
+	{"examples", "layers", "examples/echo/a.go", `package main; import "ringo/sock"`, ""},
+	{"tools stand alone", "layers", "internal/cmd/gen/a.go", `package main; import "ringo/internal/abi"`, "a tool makes the source"},
+	{"ground is std only", "layers", "internal/timer/a.go", `package timer; import "ringo/internal/abi"`, "imports point one way"},
+
+	{"drivers may", "kernel", "internal/driver/uring/a.go", `package uring; import "golang.org/x/sys/unix"; import "syscall"; var _ = syscall.Read`, ""},
+	{"x/sys above", "kernel", "sock/a.go", `package sock; import "golang.org/x/sys/unix"`, "nothing above the drivers"},
+	{"syscall function", "kernel", "sock/a.go", `package sock; import "syscall"; var _ = syscall.Getpid()`, "uses syscall.Getpid"},
+	{"syscall variable", "kernel", "internal/loop/a.go", `package loop; import sc "syscall"; func f() { sc.ForkLock.RLock() }`, "uses syscall.ForkLock"},
+	{"syscall function of another system", "kernel", "sock/a_windows.go", `package sock; import "syscall"; var _ = syscall.CreateFile`, "uses syscall.CreateFile"},
+	{"syscall without its name", "kernel", "sock/a.go", `package sock; import . "syscall"`, "without its name"},
+	{"syscall types and constants", "kernel", "sock/a.go", `package sock; import "syscall"; var e syscall.Errno = syscall.EINVAL; type c syscall.RawConn`, ""},
+	{"a test may call the kernel", "kernel", "sock/a_test.go", `package sock; import "golang.org/x/sys/unix"`, ""},
+
+	{"foreign module", "dependencies", "sock/a.go", `package sock; import "github.com/x/y"`, "imports github.com/x/y"},
+	{"x/net in a test", "dependencies", "sock/a_test.go", `package sock; import "golang.org/x/net/nettest"`, ""},
+	{"x/net in the module", "dependencies", "sock/a.go", `package sock; import "golang.org/x/net/nettest"`, "imports golang.org/x/net"},
+	{"x/sys and std", "dependencies", "internal/sys/a.go", `package sys; import "golang.org/x/sys/unix"; import "net/http"; import "ringo/internal/abi"`, ""},
+
+	{"cgo", "cgo", "uring/a.go", `package uring; import "C"`, "imports C"},
+	{"linkname", "cgo", "uring/a.go", "package uring\n//go:linkname f runtime.f\nfunc f()\n", "a.go:2: go:linkname"},
+	{"cgo in a module inside", "cgo", "bench/c/a.go", `package c; import "C"`, ""},
+	{"talk of linkname", "cgo", "uring/a.go", "package uring\n// no go:linkname here\n", ""},
+
+	{"unsafe by name", "unsafe", "uring/ring_unsafe_linux.go", `package uring; import "unsafe"`, ""},
+	{"unsafe hidden", "unsafe", "uring/ring.go", `package uring; import "unsafe"`, "put _unsafe into it"},
+	{"unsafe in the wrong place", "unsafe", "sock/a_unsafe.go", `package sock; import "unsafe"`, "add it to unsafeIn"},
+	{"unsafe in a test", "unsafe", "sock/a_unsafe_test.go", `package sock; import "unsafe"`, ""},
+	{"unsafe hidden in a test", "unsafe", "sock/a_test.go", `package sock; import "unsafe"`, "put _unsafe into it"},
+
+	{"build line", "build lines", "uring/a_unix.go", "//go:build unix\n\npackage uring", ""},
+	{"no build line", "build lines", "uring/a_unix.go", "// The doc.\n\npackage uring", "ends in _unix"},
+	{"no build line in a test", "build lines", "uring/a_linux_test.go", "package uring", "ends in _linux"},
+	{"build line too late", "build lines", "uring/a_linux.go", "package uring\n\n//go:build linux\n", "ends in _linux"},
+
+	{"package doc", "package docs", "uring/a.go", "// Package uring is a ring.\npackage uring", ""},
+	{"no package doc", "package docs", "internal/op/a.go", "package op", "internal/op: the package has no doc"},
+	{"licence as package doc", "package docs", "uring/a.go", "// Licensed to all.\npackage uring", "begins with"},
+	{"command doc", "package docs", "cmd/ringo/a.go", "// Ringo echoes.\npackage main", ""},
+
+	{"documented", "exported docs", "uring/a.go", "package uring\n// A Ring is a ring.\ntype Ring struct{\n// Size is in bytes.\nSize int\nFD int\n}\n// Close closes.\nfunc (r *Ring) Close() {}\nfunc (r *hidden) Close() {}\ntype hidden struct{}", ""},
+	{"method that everybody knows", "exported docs", "sock/a.go", "package sock\nfunc (e *Err) Error() string { return \"\" }", ""},
+	{"function of the same name", "exported docs", "sock/a.go", "package sock\nfunc Error() {}", "Error is exported"},
+	{"function", "exported docs", "sock/a.go", "package sock\nfunc Dial() {}", "Dial is exported"},
+	{"method", "exported docs", "sock/a.go", "package sock\nfunc (c *Conn[T]) Close() {}\n", "Close is exported"},
+	{"field", "exported docs", "a.go", "package ringo\n// Config configures.\ntype Config struct {\n\tLoops int\n}", "Config.Loops is exported"},
+	{"fields under one comment", "exported docs", "a.go", "package ringo\n// Config configures.\ntype Config struct {\n\t// Both count.\n\tLoops int\n\tTurns int\n\n\tLost int\n}", "Config.Lost is exported"},
+	{"interface method", "exported docs", "a.go", "package ringo\n// I is.\ntype I interface {\n\tDo()\n}", "I.Do is exported"},
+	{"constants under one comment", "exported docs", "a.go", "package ringo\n// Limits.\nconst (\n\tA = 1\n\tB = 2\n)", ""},
+	{"constant", "exported docs", "a.go", "package ringo\nconst A = 1", "A is exported"},
+	{"comment about something else", "exported docs", "a.go", "package ringo\n// This function runs.\nfunc Run() {}", "must name it"},
+	{"internal is free", "exported docs", "internal/op/a.go", "package op\nfunc Free() {}", ""},
+}
+
+func TestRules(t *testing.T) {
+	all := rules(t)
+	for _, c := range ruleCases {
+		t.Run(c.rule+"/"+c.name, func(t *testing.T) {
+			tree, err := Load(fstest.MapFS{
+				"go.mod":       {Data: []byte("module ringo\n\ngo 1.25\n")},
+				"bench/go.mod": {Data: []byte("module bench\n")},
+				c.file:         {Data: []byte(c.src)},
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			faults := all[c.rule](tree)
+			switch {
+			case c.want == "" && len(faults) > 0:
+				t.Errorf("got %q, want nothing", faults)
+			case c.want != "" && (len(faults) != 1 || !strings.Contains(faults[0], c.want)):
+				t.Errorf("got %q, want one fault with %q", faults, c.want)
+			}
+		})
+	}
+}
+
+func TestTablesAreSound(t *testing.T) {
+	seen := map[string]bool{}
+	for _, l := range order {
+		for _, dir := range l.dirs {
+			if seen[dir] || listed(testHelpers, dir) || listed(tools, dir) {
+				t.Errorf("%s has two places", dir)
+			}
+			seen[dir] = true
+		}
+	}
+	for _, dir := range append(slices.Clone(public), driverTop) {
+		if rank(dir) < 0 {
+			t.Errorf("%s has no place in order", dir)
+		}
+	}
+	for dir := range unsafeIn {
+		if rank(dir) < 0 {
+			t.Errorf("unsafeIn names %s, which has no place in order", dir)
+		}
+	}
+}
