@@ -1,0 +1,45 @@
+package buf
+
+// Where a buffer is, kept in Off while nobody holds it.
+const (
+	held    = 0
+	free    = -1
+	lentOut = -2
+)
+
+func (b *Buffer) state() int {
+	if b.Off >= 0 {
+		return held
+	}
+	return b.Off
+}
+
+func (b *Buffer) setState(s int) { b.Off = s }
+
+// Mem is the whole buffer, for a read into it.
+func (b *Buffer) Mem() []byte { return b.mem }
+
+// Unread is the bytes from Off to End.
+func (b *Buffer) Unread() []byte { return b.mem[b.Off:b.End:b.End] }
+
+// Pool is where the buffer goes when it is given back.
+func (b *Buffer) Pool() *Pool { return b.pool }
+
+// Next is the buffer behind this one in its holder's list.
+func (b *Buffer) Next() *Buffer { return b.next }
+
+// SetNext links the holder's list.
+func (b *Buffer) SetNext(n *Buffer) { b.next = n }
+
+// Lease hands the buffer and its unread bytes to a user, who gives it back by
+// Release; the holder must not touch it any more.
+func (b *Buffer) Lease() Lease {
+	return Lease{buffer: b, bytes: b.Unread(), gen: b.gen.Load()}
+}
+
+// poison makes reads of a buffer that was given back visible.
+func poison(mem []byte) {
+	for i := range mem {
+		mem[i] = 0xDB
+	}
+}

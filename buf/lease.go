@@ -1,0 +1,33 @@
+package buf
+
+import "fmt"
+
+// Lease is a buffer in the user's hands, with the bytes that came in it. It is a
+// value: copies stand for the same buffer, and it must be released once. The
+// zero Lease is empty.
+type Lease struct {
+	buffer *Buffer
+	bytes  []byte
+	gen    uint32
+}
+
+// Bytes is what came. The caller may read and write it until Release; afterwards
+// the memory belongs to somebody else. Any goroutine may call it.
+func (b Lease) Bytes() []byte { return b.bytes }
+
+// Release gives the buffer back. Any goroutine may call it, also after the loop
+// has ended. Releasing the zero Lease does nothing; releasing a buffer twice
+// panics, because by then it may hold another connection's bytes.
+func (b Lease) Release() {
+	if b.buffer == nil {
+		return
+	}
+	if !b.buffer.gen.CompareAndSwap(b.gen, b.gen+1) {
+		panic(fmt.Sprintf("buf: lease released twice (buffer %d, generation %d, now %d)",
+			b.buffer.id, b.gen, b.buffer.gen.Load()))
+	}
+	b.buffer.pool.release(b.buffer)
+}
+
+// From reports whether the lease holds a buffer of p.
+func (b Lease) From(p *Pool) bool { return b.buffer != nil && b.buffer.pool == p }

@@ -1,0 +1,256 @@
+package buf
+
+import (
+	"fmt"
+	"sync/atomic"
+
+	"ringo/internal/gmark"
+	"ringo/internal/invariant"
+)
+
+// Ring is the kernel's side of a pool: a queue of buffers that it may fill.
+// *uring.BufRing is one.
+type Ring interface {
+	// Add queues a buffer, unseen by the kernel until Commit.
+	Add(mem []byte, id uint16)
+	// Commit shows the kernel what was added.
+	Commit()
+}
+
+// Pool holds a loop's buffers, all of one size. The loop's thread owns it: only
+// that thread may call its methods, and the methods of its Buffers, unless they
+// say otherwise. A Lease may be released anywhere.
+//
+// A buffer is in one of four places:
+//
+//	free ──Refill──▶ in the kernel's ring ──Filled──▶ held ──Put, Release──▶ free
+//	free ──Take────▶ held
+//
+// and released buffers of other goroutines wait in a list of their own until the
+// loop looks.
+type Pool struct {
+	size int
+	max  int // buffers that may exist
+	warm int // free ones whose memory is kept
+	mark *gmark.Mark
+
+	free      *Buffer // last in, first out: the top one is warm in the cache
+	freeCount int
+	count     int
+
+	ring   Ring
+	group  uint16
+	byID   []*Buffer
+	lent   int // in the kernel's ring
+	target int // how many to keep there
+
+	returned atomic.Pointer[Buffer] // released by other goroutines
+}
+
+// Buffer is one buffer of a Pool, held by whoever took it or was handed it.
+type Buffer struct {
+	pool *Pool
+	mem  []byte
+	next *Buffer // in the free list, the returned list, or the holder's list
+	id   uint32
+	gen  atomic.Uint32
+	// Off and End bound the bytes that are still of interest to the holder.
+	Off, End int
+}
+
+// NewPool makes a pool of plain memory that grows on demand up to max buffers of
+// size bytes, and keeps the memory of at most warm free ones. mark tells a
+// release on the loop's own thread from one elsewhere.
+func NewPool(max, warm, size int, mark *gmark.Mark) *Pool {
+	if max < 1 || size < 1 {
+		panic(fmt.Sprintf("buf: pool of %d buffers of %d bytes", max, size))
+	}
+	return &Pool{size: size, max: max, warm: warm, mark: mark}
+}
+
+// NewRingPool makes a pool of n buffers, n at most 32768, that Lend gives to the
+// kernel. Their memory is one piece of the Go heap, so it lives as long as any
+// lease on it. The kernel's ring is kept filled with target buffers, not all n:
+// a small rotation stays in the cache.
+func NewRingPool(n, target, size int, mark *gmark.Mark) *Pool {
+	if n > 1<<15 {
+		panic(fmt.Sprintf("buf: ring of %d buffers, %d at most", n, 1<<15))
+	}
+	p := NewPool(n, n, size, mark)
+	p.target = min(target, n)
+	p.byID = make([]*Buffer, n)
+	arena := make([]byte, n*size)
+	buffers := make([]Buffer, n)
+	for i := n - 1; i >= 0; i-- {
+		b := &buffers[i]
+		b.pool, b.id = p, uint32(i)
+		b.mem = arena[i*size : (i+1)*size : (i+1)*size]
+		p.byID[i] = b
+		p.push(b)
+	}
+	p.count = n
+	return p
+}
+
+// Size is the bytes in each buffer.
+func (p *Pool) Size() int { return p.size }
+
+// InUse is how many buffers are held, by connections and leases. Buffers that
+// other goroutines released count until the next Refill or Take.
+func (p *Pool) InUse() int { return p.count - p.freeCount - p.lent }
+
+// Lent is how many buffers the kernel may fill right now.
+func (p *Pool) Lent() int { return p.lent }
+
+// Lends reports whether the pool has a ring.
+func (p *Pool) Lends() bool { return p.ring != nil }
+
+// Available is how many buffers are free or lent.
+func (p *Pool) Available() int {
+	p.collect()
+	return p.freeCount + p.lent
+}
+
+// Group is the number by which submissions pick from the pool's ring.
+func (p *Pool) Group() uint16 { return p.group }
+
+// Lend gives the pool's buffers to the kernel through r, the ring of a group.
+func (p *Pool) Lend(r Ring, group uint16) {
+	if p.byID == nil {
+		panic("buf: a pool made by NewPool has no ids to lend by")
+	}
+	p.ring, p.group = r, group
+	p.Refill()
+}
+
+// Reclaim takes all lent buffers back, after the kernel's ring is gone.
+func (p *Pool) Reclaim() {
+	if p.ring == nil {
+		return
+	}
+	p.ring = nil
+	p.free, p.freeCount = nil, 0
+	p.lent = 0
+	for i := len(p.byID) - 1; i >= 0; i-- {
+		if b := p.byID[i]; b.state() != held {
+			p.push(b)
+		}
+	}
+}
+
+// Refill tops the kernel's ring up. The driver calls it before it enters.
+func (p *Pool) Refill() {
+	if p.ring == nil || p.lent >= p.target {
+		return
+	}
+	p.collect()
+	added := 0
+	for p.lent < p.target && p.free != nil {
+		b := p.pop()
+		b.setState(lentOut)
+		p.ring.Add(b.mem, uint16(b.id))
+		p.lent++
+		added++
+	}
+	if added > 0 {
+		p.ring.Commit()
+	}
+}
+
+// Filled takes over a buffer that the kernel has put n bytes in, by the id in
+// the completion. It panics on an id that was not lent, which would be a
+// completion counted twice.
+func (p *Pool) Filled(id uint16, n int) *Buffer {
+	b := p.byID[id]
+	if b.state() != lentOut {
+		panic(fmt.Sprintf("buf: buffer %d filled, but it was not lent", id))
+	}
+	p.lent--
+	b.setState(held)
+	b.Off, b.End = 0, n
+	return b
+}
+
+// Take gives the warmest free buffer, or makes one; nil at the pool's bound.
+func (p *Pool) Take() *Buffer {
+	if p.free == nil {
+		p.collect()
+	}
+	if p.free != nil {
+		b := p.pop()
+		b.setState(held)
+		b.Off, b.End = 0, 0
+		return b
+	}
+	if p.count >= p.max {
+		return nil
+	}
+	b := &Buffer{pool: p, id: uint32(p.count), mem: make([]byte, p.size)}
+	p.count++
+	b.setState(held)
+	return b
+}
+
+// Put gives a held buffer back. No lease on it may be left.
+func (p *Pool) Put(b *Buffer) {
+	b.gen.Add(1)
+	p.put(b)
+}
+
+func (p *Pool) put(b *Buffer) {
+	if b.pool != p || b.state() != held {
+		panic(fmt.Sprintf("buf: buffer %d given back twice, or to another pool", b.id))
+	}
+	if invariant.Enabled {
+		poison(b.mem)
+	}
+	if p.byID == nil && p.freeCount >= p.warm {
+		p.count-- // the collector takes it
+		b.setState(free)
+		return
+	}
+	p.push(b)
+}
+
+// release is Put by whoever holds a lease, which need not be the owner.
+func (p *Pool) release(b *Buffer) {
+	if p.mark != nil && p.mark.Here() {
+		p.put(b)
+		return
+	}
+	for {
+		head := p.returned.Load()
+		b.next = head
+		if p.returned.CompareAndSwap(head, b) {
+			return
+		}
+	}
+}
+
+// collect moves what other goroutines released to the free list. They only ever
+// push and it takes all, so a buffer that comes back in between does no harm.
+func (p *Pool) collect() {
+	if p.returned.Load() == nil {
+		return
+	}
+	for b := p.returned.Swap(nil); b != nil; {
+		next := b.next
+		p.put(b)
+		b = next
+	}
+}
+
+func (p *Pool) push(b *Buffer) {
+	b.setState(free)
+	b.next = p.free
+	p.free = b
+	p.freeCount++
+}
+
+func (p *Pool) pop() *Buffer {
+	b := p.free
+	p.free = b.next
+	b.next = nil
+	p.freeCount--
+	return b
+}

@@ -1,0 +1,33 @@
+// Package driver is the contract between a loop and what runs its ops.
+//
+// There are two drivers. The uring driver hands ops to the kernel's io_uring. The
+// soft driver is a small io_uring in user space: it tries an op as a plain call,
+// waits for readiness with a poller, and tries again. Above the driver nothing
+// makes a system call, and nothing knows which driver it has.
+//
+// # The contract
+//
+// A driver belongs to one thread, which opened it; only Try and Wake may be called
+// from elsewhere. The rules, each a case of the suite in drivertest:
+//
+//   - An op gets any number of completions with op.More, then exactly one
+//     without. Its slot, its memory and its hold on the descriptor are the
+//     driver's from Submit to that last one, cancelled or not.
+//   - Results are those of a CQE: a value, or a negated errno. EINTR and EAGAIN
+//     never leave a driver. Short counts do, unless the op is op.Full.
+//   - Submit never fails and never completes an op before Wait. Past capacity it
+//     flushes, then queues; nothing is dropped, a cancel least of all.
+//   - Wait returns after at least one completion, a Wake, or the deadline, never
+//     earlier than the deadline for its sake alone. It runs no user code: it puts
+//     completions in a Queue, and the loop runs them with a budget.
+//   - Readiness is never lost: arm, then try again, then sleep. A Wake before
+//     Wait ends that Wait.
+//   - Cancel is best effort: the op still completes once, with -ECANCELED or with
+//     what it got. Data that was consumed is reported, not lost. A descriptor
+//     that comes after Cancel is closed by the driver and reported as -ECANCELED.
+//   - At most one receive and one send are in flight per stream; a second waits
+//     its turn.
+//   - Close cancels everything and waits until each op has completed. What can't
+//     be drained within a bound is leaked, not freed, and Close says so.
+//   - Nothing allocates in steady state.
+package driver

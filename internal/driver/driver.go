@@ -1,0 +1,113 @@
+package driver
+
+import (
+	"math"
+
+	"ringo/buf"
+	"ringo/internal/op"
+)
+
+// Driver runs ops to completion. See the package comment for the rules.
+type Driver interface {
+	// Try runs the op as a plain call now, if that can be done without waiting.
+	// ok is false if it would wait, or can't be tried. The op stays the
+	// caller's, need not be in a Slab, and no state of the driver is touched,
+	// so any goroutine may call it.
+	Try(o *op.Op) (res int32, ok bool)
+	// Submit hands the op over until its last completion.
+	Submit(o *op.Op)
+	// Cancel asks for the op's end. The op must be submitted and not complete.
+	Cancel(o *op.Op)
+	// Wait submits what is queued and collects completions into done. deadline
+	// is a time of the Config's clock: Poll doesn't wait, Forever has no end.
+	// An error means that the driver is dead: nothing more will complete.
+	Wait(deadline int64, done *Queue) error
+	// Wake ends the present Wait, or the next one. Any goroutine may call it, also
+	// after Close.
+	Wake()
+	// Info describes the driver. Stats in it are as of the call.
+	Info() Info
+	// Close cancels and drains every op, then frees the driver. Completions of
+	// the drained ops go to done.
+	Close(done *Queue) error
+}
+
+// Deadlines with a meaning of their own.
+const (
+	Poll    int64 = math.MinInt64
+	Forever int64 = math.MaxInt64
+)
+
+// Completion is one completion of one op.
+type Completion struct {
+	Op    *op.Op
+	Res   int32
+	Flags uint32
+}
+
+// Config is what a driver needs to know. All but Slab and Now may be zero.
+type Config struct {
+	// Slab holds the ops that will be submitted.
+	Slab *op.Slab
+	// Now is the clock of the deadlines, monotonic nanoseconds.
+	Now func() int64
+	// Entries is the wanted size of the submission queue, a power of two.
+	Entries int
+	// Ring is the pool to lend to the kernel; a driver that can't lend leaves
+	// it alone and takes buffers for Select ops from it.
+	Ring *buf.Pool
+	// Shrink lets a driver take smaller rings when memory is refused.
+	Shrink bool
+	// Without names features to do without, as an older kernel would.
+	Without []string
+}
+
+// Info describes an open driver.
+type Info struct {
+	Name     string   // "uring" or "epoll"
+	Reason   string   // why it was chosen, or what the better one lacked
+	Features []string // what it uses of what the kernel offers
+	// Lends: received bytes come in buffers of the kernel's choosing, so that a
+	// multishot receive is the best way to read. Otherwise a read at readiness is.
+	Lends bool
+	// Entries is the size of the submission queue, 0 if there is none.
+	Entries int
+	Stats   Stats
+}
+
+// Stats count what a driver did since it was opened.
+type Stats struct {
+	Enters      uint64 // waits and flushes that entered the kernel
+	Submitted   uint64 // ops handed to the kernel, or to the poller
+	Completions uint64
+	Queued      uint64 // ops that found the submission queue full
+	Overflows   uint64 // times the completion queue had overflowed
+	NoBuffers   uint64 // receives that found the buffer ring dry
+	Fallbacks   uint64 // ops that took another way than their first
+	Stale       uint64 // events for ops or descriptors that were gone
+	Wakes       uint64 // wakes that ended a sleep
+}
+
+// Queue is completions in order of arrival. The zero Queue is empty.
+type Queue struct {
+	items []Completion
+	head  int
+}
+
+// Push appends a completion. Drivers call it.
+func (q *Queue) Push(c Completion) { q.items = append(q.items, c) }
+
+// Pop takes the oldest.
+func (q *Queue) Pop() (c Completion, ok bool) {
+	if q.head == len(q.items) {
+		q.items, q.head = q.items[:0], 0
+		return Completion{}, false
+	}
+	c = q.items[q.head]
+	q.items[q.head].Op = nil
+	q.head++
+	return c, true
+}
+
+// Len is how many there are.
+func (q *Queue) Len() int { return len(q.items) - q.head }

@@ -1,0 +1,30 @@
+package driver
+
+import "strings"
+
+// SetupError says why a driver can't be had here.
+type SetupError struct {
+	Driver string // which
+	Step   string // what was being done
+	Hint   string // the likely cause, and what to change
+	Err    error  // an errno, as a rule
+}
+
+// Error names driver, step, errno and the likely cause.
+func (e *SetupError) Error() string {
+	var s strings.Builder
+	s.WriteString(e.Driver)
+	s.WriteString(": ")
+	s.WriteString(e.Step)
+	s.WriteString(": ")
+	s.WriteString(e.Err.Error())
+	if e.Hint != "" {
+		s.WriteString(" (")
+		s.WriteString(e.Hint)
+		s.WriteString(")")
+	}
+	return s.String()
+}
+
+// Unwrap gives Err.
+func (e *SetupError) Unwrap() error { return e.Err }

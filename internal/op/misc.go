@@ -1,0 +1,71 @@
+package op
+
+import (
+	"ringo/internal/sys"
+	"ringo/uring"
+)
+
+// Nop does nothing and completes with 0.
+func prepNop(_ *Op, e *uring.SQE) { e.PrepNop() }
+
+func attemptNop(*Op) int32 { return 0 }
+
+// Close closes FD, which no other op may hold: the caller has taken the number
+// (fd.FD.Take) and put it in Off, so that nothing can use it any more. A plain
+// call, because the ring may hand it to a worker and its answer is late.
+func prepClose(o *Op, e *uring.SQE) { e.PrepClose(int(o.Off)) }
+
+func attemptClose(o *Op) int32 { return sys.Close(int32(o.Off)) }
+
+// Poll waits until FD is ready for Arg, a poll mask; the result is the mask of
+// what it is ready for. Multishot: at every edge.
+func prepPoll(o *Op, e *uring.SQE) {
+	if o.Flags&Multishot != 0 {
+		e.PrepPollMultishot(int(o.FD.Sys()), o.Arg)
+		return
+	}
+	e.PrepPollAdd(int(o.FD.Sys()), o.Arg)
+}
+
+func attemptPoll(o *Op) int32 {
+	if res := sys.Poll(o.FD.Sys(), o.Arg); res != 0 {
+		return res
+	}
+	return -sys.EAGAIN
+}
+
+// Timeout ends after Off nanoseconds with -ETIME. Drivers use it where a wait
+// can't carry its own deadline.
+func prepTimeout(o *Op, e *uring.SQE) {
+	o.Ext.Time = uring.Timespec{Sec: o.Off / 1e9, Nsec: o.Off % 1e9}
+	e.PrepTimeout(&o.Ext.Time, 0, 0)
+}
+
+// Cancel asks for the end of the op whose token is Off; that op still completes
+// by itself. A plain call has nothing to cancel: a driver without a kernel
+// behind it takes the op out of its own lists.
+func prepCancel(o *Op, e *uring.SQE) { e.PrepCancel(uint64(o.Off)) }
+
+func attemptCancel(*Op) int32 { return -sys.ENOENT }
+
+// Read and Write move Buf from or to FD at Off; a negative Off means the file's
+// position, the only one that pipes have.
+func prepRead(o *Op, e *uring.SQE) { e.PrepRead(int(o.FD.Sys()), o.Buf, o.Off) }
+
+func attemptRead(o *Op) int32 {
+	if o.Mode == ModeFile {
+		return sys.ReadAt(o.FD.Sys(), o.Buf, o.Off)
+	}
+	return sys.Read(o.FD.Sys(), o.Buf)
+}
+
+func prepWrite(o *Op, e *uring.SQE) {
+	e.PrepWrite(int(o.FD.Sys()), o.Buf[o.Done:], o.Off+int64(o.Done))
+}
+
+func attemptWrite(o *Op) int32 {
+	if o.Mode == ModeFile {
+		return sys.WriteAt(o.FD.Sys(), o.Buf[o.Done:], o.Off)
+	}
+	return sys.Write(o.FD.Sys(), o.Buf[o.Done:])
+}

@@ -1,0 +1,144 @@
+package op
+
+import (
+	"ringo/buf"
+	"ringo/internal/fd"
+	"ringo/internal/sys"
+	"ringo/uring"
+)
+
+// Code names a row of the table.
+type Code uint8
+
+// The ops. What each uses of an Op's fields stands in its row's file.
+const (
+	Nop Code = iota
+	Accept
+	Connect
+	Recv
+	Send
+	Recvmsg
+	Sendmsg
+	Shutdown
+	Close
+	Socket
+	Poll
+	Timeout
+	Cancel
+	Read
+	Write
+	Codes // how many there are
+)
+
+// Flags modify an op.
+type Flags uint8
+
+const (
+	// Multishot ops yield completions until one comes without More.
+	Multishot Flags = 1 << iota
+	// Select ops take their buffer from Bufs when data is there.
+	Select
+	// Full ops go on after a short count: a send ends when all went out.
+	Full
+)
+
+// Completion flags, the bits of a CQE.
+const (
+	HasBuffer uint32 = 1 << 0 // the upper 16 bits are a buffer's id
+	More      uint32 = 1 << 1 // another completion of this op will follow
+	NotEmpty  uint32 = 1 << 2 // the socket has more to give
+)
+
+// ModeFile in Op.Mode makes a plain read or write go to a regular file by offset,
+// in a call that may wait for the disk. Drivers set it when they know.
+const ModeFile = 0x80
+
+// BufferID takes the buffer's id out of completion flags.
+func BufferID(flags uint32) uint32 { return flags >> 16 }
+
+// State is where an op is in its life.
+//
+//	Idle ──Submit──▶ Queued ──▶ InFlight ──last completion──▶ Idle
+//	                   └────────────────────────▲ (cancelled before the kernel saw it)
+//
+// Queued means that the driver has it and the kernel has not. The driver moves
+// an op; its owner may use it again, or free it, once it is Idle.
+type State uint8
+
+// The states.
+const (
+	Free State = iota
+	Idle
+	Queued
+	InFlight
+)
+
+// Sink is told of an op's completions, on the loop's thread, never inside the
+// driver. flags has More on all but the last one. A Sink does no waiting: it
+// notes the result and makes somebody ready.
+type Sink interface {
+	Complete(o *Op, res int32, flags uint32)
+}
+
+// Op is one operation in its slot. Its owner fills it between Get and Submit and
+// leaves it alone until the last completion.
+type Op struct {
+	Sink Sink
+	FD   *fd.FD // held from Submit to the last completion
+	Buf  []byte // lent to the kernel for as long
+	Bufs *buf.Pool
+	Ext  *Ext // for ops that need addresses or vectors, see Slab.Ext
+	Off  int64
+
+	// Next links the op into a list of the driver's.
+	Next *Op
+
+	Code  Code
+	Flags Flags
+	State State
+	// Canceled is set by the driver's Cancel. A descriptor that still comes
+	// is closed by the driver.
+	Canceled bool
+	Mode     uint8 // the driver's own note of how the op waits
+
+	Arg  uint32 // flags of the call, poll mask, how, domain
+	Arg2 uint32
+	// Done counts the bytes that went before in a Full op.
+	Done uint32
+
+	index uint32
+	gen   uint32
+}
+
+// Ext is the memory of ops that pass more than one slice: all of it may be read
+// or written by the kernel until the last completion.
+type Ext struct {
+	Addr sys.Sockaddr
+	Msg  sys.Msghdr
+	Iov  [IovMax]sys.Iovec
+	Bufs [IovMax][]byte // keeps reachable what Iov names
+	Time uring.Timespec
+
+	next *Ext
+}
+
+// IovMax is how many slices one vectored op takes.
+const IovMax = 8
+
+// Token is what the kernel carries for the op.
+func (o *Op) Token() uint64 { return uint64(o.gen)<<32 | uint64(o.index) }
+
+// Def is the op's row.
+func (o *Op) Def() *Def { return &Table[o.Code] }
+
+// Interest is the readiness that the op waits for, a poll mask.
+func (o *Op) Interest() uint32 {
+	if o.Code == Poll {
+		return o.Arg
+	}
+	return Table[o.Code].Interest
+}
+
+// Attempt runs the op as a plain call that does not wait. The result is that of
+// a completion; -EAGAIN says that it would have to wait.
+func (o *Op) Attempt() int32 { return Table[o.Code].Attempt(o) }

@@ -1,0 +1,110 @@
+package op
+
+import (
+	"ringo/internal/sys"
+	"ringo/uring"
+)
+
+// Accept takes the next connection of FD, a listener. The result is the new
+// descriptor, non-blocking and CLOEXEC. Multishot: one after the other. The
+// peer's address is not asked for: a multishot accept has no place for it.
+func prepAccept(o *Op, e *uring.SQE) {
+	const flags = sys.SockNonblock | sys.SockCloexec
+	if o.Flags&Multishot != 0 {
+		e.PrepAcceptMultishot(int(o.FD.Sys()), flags)
+		return
+	}
+	e.PrepAccept(int(o.FD.Sys()), flags)
+}
+
+func attemptAccept(o *Op) int32 { return sys.Accept(o.FD.Sys()) }
+
+// Connect connects FD to Ext.Addr. As a plain call it is asked again after
+// readiness, when the socket's error says how it went.
+func prepConnect(o *Op, e *uring.SQE) {
+	sa, n := o.Ext.Addr.Pointer()
+	e.PrepConnect(int(o.FD.Sys()), sa, n)
+}
+
+func attemptConnect(o *Op) int32 {
+	if o.Done != 0 { // under way
+		value, res := sys.GetsockoptInt(o.FD.Sys(), sys.SolSocket, sys.SoError)
+		switch {
+		case res < 0:
+			return res
+		case value != 0:
+			return -value
+		}
+		var peer sys.Sockaddr
+		if sys.Getpeername(o.FD.Sys(), &peer) < 0 {
+			return -sys.EAGAIN
+		}
+		return 0
+	}
+	res := sys.Connect(o.FD.Sys(), &o.Ext.Addr)
+	if res == -sys.EINPROGRESS {
+		o.Done = 1
+		return -sys.EAGAIN
+	}
+	if res == -sys.EAGAIN { // no local port, or a full backlog: nothing will become ready
+		return -sys.EADDRNOTAVAIL
+	}
+	return res
+}
+
+// Recv receives into Buf, or with Select into a buffer of Bufs that is chosen
+// when data is there. Arg is MSG_ flags. 0 is the end of the stream.
+func prepRecv(o *Op, e *uring.SQE) {
+	fd := int(o.FD.Sys())
+	switch {
+	case o.Flags&Multishot != 0:
+		e.PrepRecvMultishot(fd, o.Bufs.Group(), o.Arg)
+	case o.Flags&Select != 0:
+		e.PrepRecvSelect(fd, o.Bufs.Group(), 0, o.Arg)
+	default:
+		e.PrepRecv(fd, o.Buf, o.Arg)
+	}
+}
+
+func attemptRecv(o *Op) int32 { return sys.Recv(o.FD.Sys(), o.Buf, o.Arg) }
+
+// Send sends Buf. Arg is MSG_ flags. With Full it ends when all of Buf went
+// out, or with the count that did.
+func prepSend(o *Op, e *uring.SQE) {
+	flags := o.Arg | sys.MsgNosignal
+	if o.Flags&Full != 0 {
+		flags |= sys.MsgWaitall
+	}
+	e.PrepSend(int(o.FD.Sys()), o.Buf[o.Done:], flags)
+}
+
+func attemptSend(o *Op) int32 { return sys.Send(o.FD.Sys(), o.Buf[o.Done:], o.Arg) }
+
+// Recvmsg and Sendmsg carry Ext.Msg, which SetVector and the caller fill.
+func prepRecvmsg(o *Op, e *uring.SQE) {
+	e.PrepRecvmsg(int(o.FD.Sys()), o.Ext.msg(), o.Arg)
+}
+
+func attemptRecvmsg(o *Op) int32 { return sys.Recvmsg(o.FD.Sys(), &o.Ext.Msg, o.Arg) }
+
+func prepSendmsg(o *Op, e *uring.SQE) {
+	e.PrepSendmsg(int(o.FD.Sys()), o.Ext.msg(), o.Arg|sys.MsgNosignal)
+}
+
+func attemptSendmsg(o *Op) int32 { return sys.Sendmsg(o.FD.Sys(), &o.Ext.Msg, o.Arg) }
+
+// Shutdown shuts FD down; Arg is how. Never worth a submission: the ring hands it
+// to a worker thread.
+func prepShutdown(o *Op, e *uring.SQE) { e.PrepShutdown(int(o.FD.Sys()), int(o.Arg)) }
+
+func attemptShutdown(o *Op) int32 { return sys.Shutdown(o.FD.Sys(), int(o.Arg)) }
+
+// Socket makes a socket: Arg is the domain, Arg2 the type, Off the protocol. The
+// result is a non-blocking CLOEXEC descriptor.
+func prepSocket(o *Op, e *uring.SQE) {
+	e.PrepSocket(int(o.Arg), int(o.Arg2)|sys.SockNonblock|sys.SockCloexec, int(o.Off))
+}
+
+func attemptSocket(o *Op) int32 {
+	return sys.Socket(int(o.Arg), int(o.Arg2)|sys.SockNonblock, int(o.Off))
+}

@@ -1,0 +1,60 @@
+package op
+
+import (
+	"ringo/internal/sys"
+	"ringo/uring"
+)
+
+// Kind says how an op behaves as a plain call.
+type Kind uint8
+
+const (
+	// Immediate ops never wait.
+	Immediate Kind = iota
+	// Pollable ops may find their descriptor not ready; readiness ends the wait.
+	// On a regular file they are Blocking.
+	Pollable
+	// Blocking ops wait in the call, so they go to the offload.
+	Blocking
+	// Timed ops end by the clock; there is no call to attempt.
+	Timed
+)
+
+// Def is a row of the table.
+type Def struct {
+	Name     string
+	Kind     Kind
+	Interest uint32 // poll mask, 0 for none
+	// FDResult: the result is a new descriptor, to be closed if nobody takes it.
+	FDResult bool
+	// Multishot: the op may yield many completions.
+	Multishot bool
+	// Select: the op may take its buffer from a pool when data is there.
+	Select bool
+	// Opcode is the io_uring opcode, for the probe.
+	Opcode uring.Op
+	// Prep turns the op into a submission.
+	Prep func(o *Op, e *uring.SQE)
+	// Attempt runs it as a plain call that does not wait, or, for Blocking
+	// ops and files, that may.
+	Attempt func(o *Op) int32
+}
+
+// Table is the rows by code.
+var Table = [Codes]Def{
+	Nop:      {Name: "nop", Kind: Immediate, Opcode: uring.OpNop, Prep: prepNop, Attempt: attemptNop},
+	Accept:   {Name: "accept", Kind: Pollable, Interest: sys.PollIn, FDResult: true, Multishot: true, Opcode: uring.OpAccept, Prep: prepAccept, Attempt: attemptAccept},
+	Connect:  {Name: "connect", Kind: Pollable, Interest: sys.PollOut, Opcode: uring.OpConnect, Prep: prepConnect, Attempt: attemptConnect},
+	Recv:     {Name: "recv", Kind: Pollable, Interest: sys.PollIn, Multishot: true, Select: true, Opcode: uring.OpRecv, Prep: prepRecv, Attempt: attemptRecv},
+	Send:     {Name: "send", Kind: Pollable, Interest: sys.PollOut, Opcode: uring.OpSend, Prep: prepSend, Attempt: attemptSend},
+	Recvmsg:  {Name: "recvmsg", Kind: Pollable, Interest: sys.PollIn, Opcode: uring.OpRecvmsg, Prep: prepRecvmsg, Attempt: attemptRecvmsg},
+	Sendmsg:  {Name: "sendmsg", Kind: Pollable, Interest: sys.PollOut, Opcode: uring.OpSendmsg, Prep: prepSendmsg, Attempt: attemptSendmsg},
+	Shutdown: {Name: "shutdown", Kind: Immediate, Opcode: uring.OpShutdown, Prep: prepShutdown, Attempt: attemptShutdown},
+	Close:    {Name: "close", Kind: Immediate, Opcode: uring.OpClose, Prep: prepClose, Attempt: attemptClose},
+	Socket:   {Name: "socket", Kind: Immediate, FDResult: true, Opcode: uring.OpSocket, Prep: prepSocket, Attempt: attemptSocket},
+	Poll:     {Name: "poll", Kind: Pollable, Multishot: true, Opcode: uring.OpPollAdd, Prep: prepPoll, Attempt: attemptPoll},
+	Timeout:  {Name: "timeout", Kind: Timed, Opcode: uring.OpTimeout, Prep: prepTimeout},
+	Cancel:   {Name: "cancel", Kind: Immediate, Opcode: uring.OpAsyncCancel, Prep: prepCancel, Attempt: attemptCancel},
+	Read:     {Name: "read", Kind: Pollable, Interest: sys.PollIn, Opcode: uring.OpRead, Prep: prepRead, Attempt: attemptRead},
+	Write:    {Name: "write", Kind: Pollable, Interest: sys.PollOut, Opcode: uring.OpWrite, Prep: prepWrite, Attempt: attemptWrite},
+}

@@ -1,0 +1,44 @@
+package sys
+
+// Numbers of the Linux ABI that ops carry, the same on every architecture that
+// Ringo runs on, so that tables of ops compile on every system.
+const (
+	EBADF         = 9
+	EAGAIN        = 11
+	ENOMEM        = 12
+	EINVAL        = 22
+	ENFILE        = 23
+	EMFILE        = 24
+	EPIPE         = 32
+	EADDRNOTAVAIL = 99
+	EALREADY      = 114
+	EINPROGRESS   = 115
+	ECANCELED     = 125
+	ENOBUFS       = 105
+	ETIME         = 62
+	EEXIST        = 17
+	EBUSY         = 16
+	ENOENT        = 2
+	EINTR         = 4
+	EPERM         = 1
+	ENOSYS        = 38
+	ECONNABORTED  = 103
+
+	PollIn    = 0x1
+	PollPri   = 0x2
+	PollOut   = 0x4
+	PollErr   = 0x8
+	PollHup   = 0x10
+	PollRdhup = 0x2000
+
+	SockStream   = 1
+	SockNonblock = 0x800
+	SockCloexec  = 0x80000
+
+	MsgDontwait = 0x40
+	MsgWaitall  = 0x100
+	MsgNosignal = 0x4000
+
+	SolSocket = 1
+	SoError   = 4
+)
