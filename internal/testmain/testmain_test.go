@@ -104,7 +104,7 @@ func executable(t *testing.T) string {
 func runLeave(t *testing.T, self, name string) (out string, code int) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), self, "-test.run=^TestLeave$", "-test.v")
-	cmd.Env = append(os.Environ(), leakEnv+"="+name)
+	cmd.Env = append(os.Environ(), leakEnv+"="+name, "GORACE=atexit_sleep_ms=0")
 	text, err := cmd.CombinedOutput()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
