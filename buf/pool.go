@@ -95,6 +95,9 @@ func NewRingPool(n, target, size int, mark *gmark.Mark) *Pool {
 // Size is the bytes in each buffer.
 func (p *Pool) Size() int { return p.size }
 
+// Max is the pool's bound in buffers.
+func (p *Pool) Max() int { return p.max }
+
 // InUse is how many buffers are held, by connections and leases. Buffers that
 // other goroutines released count until the next Refill or Take.
 func (p *Pool) InUse() int { return p.count - p.freeCount - p.lent }
@@ -103,7 +106,7 @@ func (p *Pool) InUse() int { return p.count - p.freeCount - p.lent }
 func (p *Pool) Lent() int { return p.lent }
 
 // Lends reports whether the pool has a ring.
-func (p *Pool) Lends() bool { return p.ring != nil }
+func (p *Pool) Lends() bool { return p != nil && p.ring != nil }
 
 // Available is how many buffers are free or lent.
 func (p *Pool) Available() int {
@@ -140,7 +143,7 @@ func (p *Pool) Reclaim() {
 
 // Refill tops the kernel's ring up. The driver calls it before it enters.
 func (p *Pool) Refill() {
-	if p.ring == nil || p.lent >= p.target {
+	if p == nil || p.ring == nil || p.lent >= p.target {
 		return
 	}
 	p.collect()

@@ -21,7 +21,17 @@ type FD struct {
 	// 0: none. Only the driver touches it.
 	Slot   uint32
 	sealed bool
+	// For each direction of a stream: whether an op is in flight, and how many
+	// wait for their turn.
+	claimed uint8
+	waiting [2]uint16
 }
+
+// The directions of a stream.
+const (
+	In  uint8 = 1
+	Out uint8 = 2
+)
 
 const gone = -1
 
@@ -48,6 +58,26 @@ func (f *FD) Unref() {
 
 // Busy reports whether an op still holds the descriptor.
 func (f *FD) Busy() bool { return f.refs > 0 }
+
+// Claim takes a direction for one op. If another op has it, the claim counts as
+// waiting and is false.
+func (f *FD) Claim(dir uint8) bool {
+	if f.claimed&dir != 0 {
+		f.waiting[dir-1]++
+		return false
+	}
+	f.claimed |= dir
+	return true
+}
+
+// Unclaim ends an op's claim and says how many ops wait for the direction.
+func (f *FD) Unclaim(dir uint8) (waiting int) {
+	f.claimed &^= dir
+	return int(f.waiting[dir-1])
+}
+
+// Unwait takes back the claim of an op that waited: it got its turn, or left.
+func (f *FD) Unwait(dir uint8) { f.waiting[dir-1]-- }
 
 // Seal marks the descriptor as closing. It reports false if it was already.
 func (f *FD) Seal() bool {

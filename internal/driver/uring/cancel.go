@@ -1,0 +1,60 @@
+package uring
+
+import (
+	"ringo/internal/driver"
+	"ringo/internal/op"
+	"ringo/internal/sys"
+	"ringo/uring"
+)
+
+// Cancel asks for the end of a submitted op. What the kernel has not seen ends
+// here; for the rest a cancel goes after it, in order, so that it finds the op
+// even if both are submitted by one enter.
+func (d *ring) Cancel(o *op.Op) {
+	if o.State != op.Queued && o.State != op.InFlight {
+		panic("driver/uring: cancel of an op that is not submitted")
+	}
+	if o.Canceled {
+		return
+	}
+	o.Canceled = true
+	if o.State == op.Queued {
+		d.withdraw(o)
+		return
+	}
+	token := o.Token() | markOp
+	if o.Mode == waitsPolling {
+		token = o.Token() | markPoll
+	}
+	if len(d.cancels) == 0 {
+		if e := d.sqe(); e != nil {
+			prepCancel(e, token)
+			return
+		}
+	}
+	d.cancels = append(d.cancels, token)
+}
+
+func prepCancel(e *uring.SQE, token uint64) {
+	e.PrepCancel(token)
+	e.UserData = markCancel | token&noSlot
+}
+
+// withdraw ends an op that waits for room or for its stream.
+func (d *ring) withdraw(o *op.Op) {
+	is := func(w *op.Op) bool { return w == o }
+	res := int32(-sys.ECANCELED)
+	if o.Flags&op.Full != 0 && o.Done > 0 {
+		res = int32(o.Done)
+	}
+	if d.backlog.take(is) != nil {
+		d.release(o)
+	} else if d.deferred.take(is) != nil {
+		o.State = op.Idle
+		o.FD.Unwait(direction(o))
+		o.FD.Unref()
+	}
+	// Idle only once the completion is out: until then the slot must stay taken.
+	o.State = op.Queued
+	d.early = append(d.early, driver.Completion{Op: o, Res: res})
+}

@@ -1,0 +1,77 @@
+package uring
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"ringo/internal/driver"
+	"ringo/internal/op"
+	"ringo/internal/sys"
+)
+
+var errClosed = &driver.SetupError{Driver: "uring", Step: "wait", Err: errors.New("the driver is closed")}
+
+// drainMax bounds the wait for ops that were cancelled. Sockets end at once; what
+// takes longer is a disk that does not answer.
+const drainMax = 5 * time.Second
+
+// leaked keeps alive the memory of rings that could not be drained: the kernel may
+// still write to it.
+var leaked struct {
+	sync.Mutex
+	rings []*ring
+}
+
+// Close cancels and drains every op, then frees the ring.
+func (d *ring) Close(done *driver.Queue) error {
+	if d.closed {
+		return nil
+	}
+	d.drain(done)
+	d.closed = true
+	if d.gate.Close() {
+		sys.Close(d.wakeFD)
+	}
+	left := d.inFlight
+	err := d.r.Close()
+	if left > 0 {
+		leaked.Lock()
+		leaked.rings = append(leaked.rings, d)
+		leaked.Unlock()
+		return fmt.Errorf("driver/uring: %d ops did not end within %v; their memory is kept", left, drainMax)
+	}
+	if d.lends != nil {
+		d.lends.Close()
+		d.pool.Reclaim()
+	}
+	return err
+}
+
+// drain cancels what is submitted until nothing is.
+func (d *ring) drain(done *driver.Queue) {
+	end := d.now() + int64(drainMax)
+	for d.dead == nil {
+		d.slab.Each(func(o *op.Op) {
+			if o.State == op.Queued || o.State == op.InFlight {
+				d.Cancel(o)
+			}
+		})
+		d.deliver(done)
+		d.flush()
+		if d.inFlight == 0 && d.backlog.empty() && d.deferred.empty() && len(d.early) == 0 {
+			break
+		}
+		timeout := time.Duration(end - d.now())
+		if timeout <= 0 {
+			break
+		}
+		if !d.extArg {
+			d.armTimer(timeout)
+			timeout = -1
+		}
+		d.enter(1, timeout)
+		d.reap(done)
+	}
+}

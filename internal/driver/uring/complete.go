@@ -1,0 +1,110 @@
+package uring
+
+import (
+	"ringo/internal/driver"
+	"ringo/internal/op"
+	"ringo/internal/race"
+	"ringo/internal/sys"
+)
+
+// complete turns one CQE of an op into what the contract promises of it.
+func (d *ring) complete(o *op.Op, res int32, flags uint32, done *driver.Queue) {
+	if flags&op.More != 0 {
+		if res >= 0 && o.Canceled && o.Def().FDResult {
+			sys.Close(res)
+			return
+		}
+		d.stats.Completions++
+		done.Push(driver.Completion{Op: o, Res: res, Flags: flags})
+		return
+	}
+	d.inFlight--
+	switch {
+	case res == -sys.EAGAIN || res == -sys.EINTR:
+		if !o.Canceled {
+			d.again(o, res)
+			return
+		}
+		res = -sys.ECANCELED
+	case res == -sys.ENOBUFS:
+		d.stats.NoBuffers++
+	}
+	if o.Flags&op.Full != 0 {
+		if res > 0 {
+			o.Done += uint32(res)
+			if int(o.Done) < len(o.Buf) && !o.Canceled {
+				d.restart(o)
+				return
+			}
+		}
+		if o.Done > 0 {
+			res = int32(o.Done)
+		}
+	}
+	d.end(o, res, flags, done)
+}
+
+// again submits an op that the kernel would not let wait by itself, as it does
+// with reads and writes of non-blocking descriptors: first for readiness, then
+// for the op.
+func (d *ring) again(o *op.Op, res int32) {
+	d.stats.Fallbacks++
+	if res == -sys.EAGAIN && o.Interest() != 0 && o.Code != op.Poll {
+		o.Mode = waitsPolling
+	}
+	d.restart(o)
+}
+
+// polled goes on after the readiness that again asked for.
+func (d *ring) polled(o *op.Op, res int32, done *driver.Queue) {
+	d.inFlight--
+	o.Mode = waitsItself
+	switch {
+	case o.Canceled && o.Done > 0 && o.Flags&op.Full != 0:
+		d.end(o, int32(o.Done), 0, done)
+	case o.Canceled:
+		d.end(o, -sys.ECANCELED, 0, done)
+	case res < 0 && res != -sys.EAGAIN && res != -sys.EINTR:
+		d.end(o, res, 0, done)
+	default:
+		d.restart(o)
+	}
+}
+
+func (d *ring) restart(o *op.Op) {
+	o.State = op.Queued
+	d.start(o)
+}
+
+// end is the last completion of an op: from here on it is its owner's again.
+func (d *ring) end(o *op.Op, res int32, flags uint32, done *driver.Queue) {
+	if o.Canceled && res >= 0 && o.Def().FDResult {
+		sys.Close(res)
+		res = -sys.ECANCELED
+	}
+	d.release(o)
+	if race.Enabled && flags&op.HasBuffer == 0 {
+		traceBuffer(o, res)
+	}
+	d.stats.Completions++
+	done.Push(driver.Completion{Op: o, Res: res, Flags: flags})
+}
+
+// release lets go of the descriptor, and starts who waited for its stream.
+func (d *ring) release(o *op.Op) {
+	o.State = op.Idle
+	if o.FD == nil {
+		return
+	}
+	o.FD.Unref()
+	dir := direction(o)
+	if dir == 0 || o.FD.Unclaim(dir) == 0 {
+		return
+	}
+	next := d.deferred.take(func(w *op.Op) bool { return w.FD == o.FD && direction(w) == dir })
+	if next != nil {
+		next.FD.Claim(dir)
+		next.FD.Unwait(dir)
+		d.start(next)
+	}
+}

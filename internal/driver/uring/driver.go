@@ -1,0 +1,211 @@
+package uring
+
+import (
+	"syscall"
+	"time"
+
+	"ringo/buf"
+	"ringo/internal/driver"
+	"ringo/internal/fd"
+	"ringo/internal/mailbox"
+	"ringo/internal/op"
+	"ringo/internal/race"
+	"ringo/internal/sys"
+	"ringo/uring"
+)
+
+// ring is the driver. The thread that opened it owns it.
+type ring struct {
+	r    *uring.Ring
+	slab *op.Slab
+	now  func() int64
+
+	pool  *buf.Pool
+	lends *uring.BufRing
+
+	backlog  list     // ops that wait for room in the SQ
+	deferred list     // ops that wait for their stream
+	cancels  []uint64 // tokens whose cancels wait for room in the SQ
+	early    []driver.Completion
+	inFlight int // ops that the kernel has, their polls included
+	extArg   bool
+	timing   bool // a TIMEOUT of an earlier wait is still under way
+
+	gate    mailbox.Gate
+	wakeFD  int32
+	wakeSet bool // the eventfd's poll is armed
+	timer   uring.Timespec
+
+	cqes     []uring.CQE
+	features []string
+	stats    driver.Stats
+	dead     error
+	closed   bool
+}
+
+// Group is the number of the loop's buffer ring.
+const bufGroup = 0
+
+// Try runs the op as a plain call.
+func (d *ring) Try(o *op.Op) (res int32, ok bool) {
+	def := o.Def()
+	if def.Attempt == nil || def.Kind == op.Blocking {
+		return 0, false
+	}
+	if race.Enabled {
+		race.WriteLike()
+	}
+	res = def.Attempt(o)
+	if race.Enabled {
+		race.ReadLike()
+		traceBuffer(o, res)
+	}
+	if res == -sys.EAGAIN || res == -sys.EINTR {
+		return 0, false
+	}
+	return res, true
+}
+
+// Submit queues the op for the next enter.
+func (d *ring) Submit(o *op.Op) {
+	if race.Enabled {
+		race.WriteLike()
+		if o.Code == op.Send || o.Code == op.Write {
+			race.ReadRange(o.Buf)
+		}
+	}
+	o.State = op.Queued
+	o.Mode = waitsItself
+	if o.FD != nil {
+		o.FD.Ref()
+		if dir := direction(o); dir != 0 && !o.FD.Claim(dir) {
+			d.deferred.push(o)
+			return
+		}
+	}
+	d.start(o)
+}
+
+// start hands the op to the kernel, or to the backlog if the SQ is full.
+func (d *ring) start(o *op.Op) {
+	if d.backlog.empty() && d.prep(o) {
+		return
+	}
+	d.stats.Queued++
+	d.backlog.push(o)
+}
+
+// prep writes the op's entry. It reports false if there is no room for it.
+func (d *ring) prep(o *op.Op) bool {
+	e := d.sqe()
+	if e == nil {
+		return false
+	}
+	if o.Mode == waitsPolling {
+		e.PrepPollAdd(int(o.FD.Sys()), o.Interest())
+		e.UserData = o.Token() | markPoll
+	} else {
+		o.Def().Prep(o, e)
+		e.UserData = o.Token() | markOp
+	}
+	o.State = op.InFlight
+	d.inFlight++
+	d.stats.Submitted++
+	return true
+}
+
+// sqe gives a free entry; if there is none it flushes once.
+func (d *ring) sqe() *uring.SQE {
+	if e := d.r.SQE(); e != nil {
+		return e
+	}
+	d.enter(0, -1)
+	return d.r.SQE()
+}
+
+// flush moves what waited for room into the SQ: cancels first, because what they
+// end may be what holds the room.
+func (d *ring) flush() {
+	for len(d.cancels) > 0 {
+		e := d.sqe()
+		if e == nil {
+			return
+		}
+		last := len(d.cancels) - 1
+		prepCancel(e, d.cancels[last])
+		d.cancels = d.cancels[:last]
+	}
+	for !d.backlog.empty() {
+		o := d.backlog.head
+		if !d.prep(o) {
+			return
+		}
+		d.backlog.pop()
+	}
+}
+
+// enter makes the system call and sorts its errors: those that end by themselves
+// are left to the caller's next round, those that don't kill the driver.
+func (d *ring) enter(min uint32, timeout time.Duration) {
+	d.pool.Refill()
+	d.stats.Enters++
+	_, errno := d.r.Enter(min, true, timeout)
+	switch errno {
+	case 0, syscall.EINTR, syscall.ETIME, syscall.EAGAIN, syscall.EBUSY:
+		// EAGAIN is a shortage of memory, EBUSY a full CQ: reaping helps both.
+	case syscall.EEXIST:
+		panic("driver/uring: used from a thread that is not its loop's")
+	default:
+		d.dead = &driver.SetupError{Driver: "uring", Step: "io_uring_enter", Err: errno,
+			Hint: "the ring worked before: a seccomp filter set up since, or a kernel without memory"}
+	}
+}
+
+// Wake ends the present wait or the next one.
+func (d *ring) Wake() {
+	if !d.gate.Notify() {
+		return
+	}
+	sys.Signal(d.wakeFD)
+	if d.gate.Signalled() {
+		sys.Close(d.wakeFD)
+	}
+}
+
+// Info describes the driver.
+func (d *ring) Info() driver.Info {
+	return driver.Info{Name: "uring", Features: d.features, Lends: d.pool.Lends(), Entries: d.r.SQEntries(), Stats: d.stats}
+}
+
+// direction says which side of a stream the op uses, so that no two ops use one
+// at a time: the kernel would complete them in any order.
+func direction(o *op.Op) uint8 {
+	switch o.Code {
+	case op.Recv, op.Recvmsg:
+		return fd.In
+	case op.Send, op.Sendmsg:
+		return fd.Out
+	case op.Read:
+		if o.Off < 0 {
+			return fd.In
+		}
+	case op.Write:
+		if o.Off < 0 {
+			return fd.Out
+		}
+	}
+	return 0
+}
+
+// traceBuffer tells the race detector what the kernel did to a lent slice.
+func traceBuffer(o *op.Op, res int32) {
+	if res <= 0 {
+		return
+	}
+	switch o.Code {
+	case op.Recv, op.Read:
+		race.WriteRange(o.Buf[:min(len(o.Buf), int(res))])
+	case op.Send, op.Write:
+		race.ReadRange(o.Buf)
+	}
+}

@@ -1,0 +1,27 @@
+package uring
+
+import "ringo/internal/op"
+
+// A completion carries a token: the op's slot and generation, and in the top bits
+// what the submission was for.
+//
+//	63    60 59          32 31          0
+//	┌──────┬──────────────┬─────────────┐
+//	│ mark │  generation  │    slot     │
+//	└──────┴──────────────┴─────────────┘
+const (
+	markOp     = uint64(0) << op.TokenShift // the op itself
+	markPoll   = uint64(1) << op.TokenShift // readiness that the op waits for first
+	markCancel = uint64(2) << op.TokenShift // a cancel of the op
+	markWake   = uint64(3) << op.TokenShift // the eventfd's poll
+	markTimer  = uint64(4) << op.TokenShift // the deadline of a wait
+	markProbe  = uint64(5) << op.TokenShift // the test at opening
+)
+
+func mark(token uint64) uint64 { return token & op.TokenMarks }
+
+// How an op waits, in Op.Mode.
+const (
+	waitsItself = iota
+	waitsPolling
+)

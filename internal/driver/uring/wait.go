@@ -1,0 +1,178 @@
+package uring
+
+import (
+	"time"
+
+	"ringo/internal/driver"
+	"ringo/internal/op"
+	"ringo/internal/race"
+	"ringo/internal/sys"
+	"ringo/uring"
+)
+
+// Wait submits what is queued and collects completions. It sleeps only if there
+// is nothing to report, and never over an entry that the kernel has not seen.
+func (d *ring) Wait(deadline int64, done *driver.Queue) error {
+	if d.closed {
+		return errClosed
+	}
+	before := done.Len()
+	for d.dead == nil {
+		d.flush()
+		d.deliver(done)
+		d.reap(done)
+		if done.Len() > before || deadline == driver.Poll {
+			d.push(done)
+			break
+		}
+		if over := d.sleep(deadline, done); over || done.Len() > before {
+			break
+		}
+	}
+	return d.dead
+}
+
+// push submits without waiting, and looks for what that completed at once.
+func (d *ring) push(done *driver.Queue) {
+	if d.r.SQPending() > 0 || d.r.NeedsEnter() {
+		d.enter(0, -1)
+		d.reap(done)
+	}
+}
+
+// sleep enters the kernel until there is a completion. It reports true when the
+// wait is over: woken, or the deadline has passed.
+func (d *ring) sleep(deadline int64, done *driver.Queue) (over bool) {
+	timeout := time.Duration(-1)
+	if deadline != driver.Forever {
+		timeout = time.Duration(deadline - d.now())
+		if timeout <= 0 {
+			d.push(done)
+			return true
+		}
+		if !d.extArg {
+			d.armTimer(timeout)
+			timeout = -1
+		}
+	}
+	if !d.armWake() || !d.gate.Announce() {
+		d.push(done)
+		return d.gate.Awake()
+	}
+	d.enter(1, timeout)
+	woken := d.gate.Awake()
+	if woken {
+		d.stats.Wakes++
+	}
+	d.reap(done)
+	if !woken && done.Len() == 0 && d.r.SQPending() > 0 {
+		d.backOff()
+	}
+	return woken
+}
+
+// backOff keeps a kernel that takes no entries for lack of memory from being
+// asked in a hot loop.
+func (d *ring) backOff() { time.Sleep(100 * time.Microsecond) }
+
+// armTimer makes the deadline an op, for kernels whose wait takes no time. One
+// timer at a time: an earlier one that is still under way only ends a wait early,
+// and the wait is then repeated.
+func (d *ring) armTimer(timeout time.Duration) {
+	if d.timing {
+		if e := d.sqe(); e != nil {
+			e.PrepTimeoutRemove(markTimer)
+			e.UserData = markCancel | noSlot
+		}
+	}
+	if e := d.sqe(); e != nil {
+		d.timer = uring.NewTimespec(timeout)
+		e.PrepTimeout(&d.timer, 0, 0)
+		e.UserData = markTimer
+		d.timing = true
+	}
+}
+
+// noSlot is a slot index that no op has.
+const noSlot = uint64(1)<<32 - 1
+
+// armWake keeps a poll on the eventfd. A poll and not a read: a read of an eventfd
+// hung on Linux 6.15.4 (https://github.com/mitchellh/libxev/issues/171).
+func (d *ring) armWake() bool {
+	if d.wakeSet {
+		return true
+	}
+	e := d.sqe()
+	if e == nil {
+		return false
+	}
+	sys.Unsignal(d.wakeFD)
+	e.PrepPollMultishot(int(d.wakeFD), sys.PollIn)
+	e.UserData = markWake
+	d.wakeSet = true
+	return true
+}
+
+// deliver reports what ended without the kernel's help.
+func (d *ring) deliver(done *driver.Queue) {
+	for i := range d.early {
+		d.early[i].Op.State = op.Idle
+		d.stats.Completions++
+		done.Push(d.early[i])
+		d.early[i] = driver.Completion{}
+	}
+	d.early = d.early[:0]
+}
+
+// reap takes all completions out of the CQ, those that overflowed included.
+func (d *ring) reap(done *driver.Queue) {
+	for {
+		n := d.r.Drain(d.cqes)
+		if n == 0 {
+			if !d.r.Overflowed() {
+				return
+			}
+			d.stats.Overflows++
+			d.enter(0, -1)
+			if d.dead != nil || d.r.CQReady() == 0 {
+				return
+			}
+			continue
+		}
+		if race.Enabled {
+			race.ReadLike()
+		}
+		for i := range d.cqes[:n] {
+			d.sort(&d.cqes[i], done)
+		}
+	}
+}
+
+// sort finds out whom a completion is for.
+func (d *ring) sort(c *uring.CQE, done *driver.Queue) {
+	flags := uint32(c.Flags)
+	switch mark(c.UserData) {
+	case markOp:
+		if o := d.slab.Lookup(c.UserData); o != nil && o.State == op.InFlight {
+			d.complete(o, c.Res, flags, done)
+			return
+		}
+		d.stats.Stale++
+	case markPoll:
+		if o := d.slab.Lookup(c.UserData &^ op.TokenMarks); o != nil && o.State == op.InFlight && o.Mode == waitsPolling {
+			d.polled(o, c.Res, done)
+			return
+		}
+		d.stats.Stale++
+	case markWake:
+		if flags&op.More == 0 {
+			d.wakeSet = false
+		}
+	case markTimer:
+		d.timing = false
+	case markCancel:
+		// Whatever came of it, the op's own completion tells.
+	default:
+		d.stats.Stale++
+	}
+}
