@@ -133,9 +133,13 @@ func (b *BufRing) Commit() {
 // brings the id back, and gone after Close.
 func (b *BufRing) Bytes(bid uint16) []byte {
 	if int(bid) >= b.count {
-		panic(fmt.Sprintf("uring: buffer %d of group %d, which has %d", bid, b.group, b.count))
+		b.panicID(bid)
 	}
 	return unsafe.Slice((*byte)(unsafe.Add(b.arena.p, int(bid)*b.size)), b.size)
+}
+
+func (b *BufRing) panicID(bid uint16) {
+	panic(fmt.Sprintf("uring: buffer %d of group %d, which has %d", bid, b.group, b.count))
 }
 
 // Return lends the buffer with this id to the kernel again, at once. It must have come back in a CQE, and be returned

@@ -83,6 +83,10 @@ func bitNames(set uint64, names []string) string {
 	if set == 0 {
 		return "0"
 	}
+	return strings.Join(listNames(set, names), "|")
+}
+
+func listNames(set uint64, names []string) []string {
 	var list []string
 	for ; set != 0; set &= set - 1 {
 		n := bits.TrailingZeros64(set)
@@ -92,5 +96,5 @@ func bitNames(set uint64, names []string) string {
 			list = append(list, fmt.Sprintf("1<<%d", n))
 		}
 	}
-	return strings.Join(list, "|")
+	return list
 }

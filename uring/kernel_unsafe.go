@@ -31,8 +31,11 @@ func (r *Ring) sysUnmap(p unsafe.Pointer, size int) syscall.Errno {
 	return sys.UringUnmap(p, size)
 }
 
-// sysRegister is given the real descriptor, which works on every kernel. A closed ring has none.
+// sysRegister uses the real descriptor, which works on every kernel.
 func (r *Ring) sysRegister(op uint32, arg unsafe.Pointer, n uint32) (int, syscall.Errno) {
+	if r.fd < 0 {
+		return 0, syscall.EBADF // closed; -1 would mean "without a ring" to the kernel
+	}
 	if r.kernel != nil {
 		return r.kernel.Register(r.fd, op, arg, n)
 	}

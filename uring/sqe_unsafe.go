@@ -94,8 +94,19 @@ func NewTimespec(d time.Duration) Timespec {
 	return Timespec{Sec: int64(d / time.Second), Nsec: int64(d % time.Second)}
 }
 
-// ptr turns memory into the number that an SQE holds. It keeps nothing alive.
-func ptr(p unsafe.Pointer) uint64 { return uint64(uintptr(p)) }
+// ptr turns memory into the number that an SQE holds. The number keeps nothing alive, that is the caller's part; but
+// the assignment, though never made, keeps the compiler from having the memory on a stack, which moves.
+func ptr(p unsafe.Pointer) uint64 {
+	if never {
+		escaped = p
+	}
+	return uint64(uintptr(p))
+}
+
+var (
+	never   bool
+	escaped unsafe.Pointer
+)
 
 // maxIO is what the kernel transfers at most in one request (MAX_RW_COUNT, with 4 KiB pages). Longer slices are cut
 // to it, as read(2) and send(2) would: a short count is a legal answer to each op here.

@@ -1,0 +1,227 @@
+//go:build linux
+
+package uring
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+func TestBufRingRefuses(t *testing.T) {
+	need(t, CheckBufRing)
+	r := open(t, 2, nil)
+	for _, entries := range []int{-2, 0, 1, 3, 2 * BufRingMax} {
+		if _, err := r.RegisterBufRing(1, entries); err == nil {
+			t.Errorf("%d entries: no error", entries)
+		}
+	}
+	for _, c := range [][2]int{{0, 8}, {BufRingMax + 1, 8}, {8, 0}, {8, -1}, {BufRingMax, 1 << 30}} {
+		if _, err := r.BufRing(1, c[0], c[1]); err == nil {
+			t.Errorf("%d buffers of %d bytes: no error", c[0], c[1])
+		}
+	}
+	b, err := r.RegisterBufRing(1, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.RegisterBufRing(1, 2); !errors.Is(err, syscall.EEXIST) {
+		t.Errorf("the same group: want EEXIST, got %v", err)
+	}
+	for range 2 {
+		if err := b.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	b, err = r.RegisterBufRing(1, BufRingMax)
+	if err != nil {
+		t.Fatal("the group again, as large as can be:", err)
+	}
+	if err := b.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestBufRingAddCommit: the kernel sees what is committed, in order, and no more; the tail wraps and the id in entry 0,
+// which shares its word, stays right.
+func TestBufRingAddCommit(t *testing.T) {
+	need(t, CheckBufRing)
+	eachGeometry(t, func(t *testing.T, r *Ring) {
+		b, err := r.RegisterBufRing(7, 4)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer b.Close()
+		x, y := socketpair(t, unix.SOCK_STREAM)
+		mem := make([]byte, 64)
+		recv := func() CQE {
+			return do(t, r, func(e *SQE) { e.PrepRecvSelect(x, 7, 0, unix.MSG_DONTWAIT) })
+		}
+		write(t, y, "a")
+		b.Add(mem[:8], 500)
+		want(t, recv(), syscall.ENOBUFS)
+		b.Commit()
+		c := recv()
+		want(t, c, 1)
+		if c.BufID() != 500 || mem[0] != 'a' {
+			t.Fatalf("id %d, byte %q", c.BufID(), mem[0])
+		}
+		const turns = 70000 // more than the tail's 16 bits count
+		for i := range turns {
+			id := uint16(i * 7)
+			b.Add(mem[i%8*8:][:8], id)
+			b.Commit()
+			if i%997 != 0 && i < turns-16 {
+				b.next-- // take it back: the next Add and Commit write the same place
+				continue
+			}
+			write(t, y, "b")
+			if c := recv(); c.Res != 1 || c.BufID() != id || mem[i%8*8] != 'b' {
+				t.Fatalf("turn %d: want id %d, got %d (%s)", i, id, c.BufID(), result(c.Res))
+			}
+			mem[i%8*8] = 0
+		}
+	})
+}
+
+// TestBufRingTailWraps lends and gets back so many buffers that the 16-bit tail passes its end.
+func TestBufRingTailWraps(t *testing.T) {
+	need(t, CheckRecvMultishot)
+	r := open(t, 64, nil)
+	const buffers, size = 32, 16
+	b, err := r.BufRing(1, buffers, size)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	x, y := socketpair(t, unix.SOCK_STREAM)
+	tag := start(t, r, func(e *SQE) { e.PrepRecvMultishot(x, 1, 0) })
+	chunk := make([]byte, size*16)
+	next, cqes := byte(0), make([]CQE, 64)
+	for received := 0; received < 70000*size; {
+		for i := range chunk {
+			chunk[i] = byte(i)
+		}
+		if _, err := unix.Write(y, chunk); err != nil {
+			t.Fatal(err)
+		}
+		for missing := len(chunk); missing > 0; {
+			if _, err := r.Wait(1, waitMax); err != nil {
+				t.Fatal(err)
+			}
+			for _, c := range cqes[:r.Drain(cqes)] {
+				if c.UserData != tag || c.Res <= 0 || !c.More() {
+					t.Fatalf("after %d bytes: %+v", received, c)
+				}
+				for _, got := range b.Bytes(c.BufID())[:c.Res] {
+					if got != next {
+						t.Fatalf("want %d, got %d", next, got)
+					}
+					next++
+				}
+				missing -= int(c.Res)
+				received += int(c.Res)
+				b.Add(b.Bytes(c.BufID()), c.BufID())
+			}
+			b.Commit()
+		}
+	}
+	endByRemoval(t, r, tag, (*SQE).PrepCancel)
+}
+
+// TestBufRingOfSize: any number of buffers, each with its own memory, all of them lent.
+func TestBufRingOfSize(t *testing.T) {
+	need(t, CheckBufRing)
+	for _, n := range []int{1, 2, 3, 5, 64, 100} {
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			r := open(t, 2, nil)
+			b, err := r.BufRing(9, n, 10)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer b.Close()
+			if b.Group() != 9 || b.Entries() < n || b.Entries() >= 2*max(n, 2) {
+				t.Errorf("group %d, %d entries for %d buffers", b.Group(), b.Entries(), n)
+			}
+			x, y := socketpair(t, unix.SOCK_STREAM)
+			seen := map[uint16]bool{}
+			for i := range n {
+				write(t, y, fmt.Sprintf("%010d", i))
+				c := do(t, r, func(e *SQE) { e.PrepRecvSelect(x, 9, 0, 0) })
+				want(t, c, 10)
+				if got := string(b.Bytes(c.BufID())); got != fmt.Sprintf("%010d", i) || seen[c.BufID()] {
+					t.Fatalf("buffer %d: %q, seen before: %v", c.BufID(), got, seen[c.BufID()])
+				}
+				seen[c.BufID()] = true
+			}
+			want(t, do(t, r, func(e *SQE) { e.PrepRecvSelect(x, 9, 0, unix.MSG_DONTWAIT) }), syscall.ENOBUFS)
+		})
+	}
+}
+
+func TestBufRingBytesOfNobody(t *testing.T) {
+	need(t, CheckBufRing)
+	b, err := open(t, 2, nil).BufRing(0, 3, 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	defer func() {
+		if v := fmt.Sprint(recover()); v != "uring: buffer 3 of group 0, which has 3" {
+			t.Errorf("panic %q", v)
+		}
+	}()
+	b.Bytes(3)
+}
+
+// TestBufRingMemoryGoes: both the ring's and the buffers' pages are unmapped, whichever is closed first.
+func TestBufRingMemoryGoes(t *testing.T) {
+	need(t, CheckBufRing)
+	for _, ringFirst := range []bool{false, true} {
+		r := open(t, 2, nil)
+		b, err := r.BufRing(0, 16, 4096)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pages := []unsafe.Pointer{b.ring.p, b.arena.p}
+		for _, p := range pages {
+			if !mapped(t, p) {
+				t.Fatal("the test does not see the mapping")
+			}
+		}
+		if ringFirst {
+			r.Close()
+		}
+		if err := b.Close(); err != nil {
+			t.Error(err)
+		}
+		for _, p := range pages {
+			if mapped(t, p) {
+				t.Errorf("ring closed first: %v: %p is still mapped", ringFirst, p)
+			}
+		}
+	}
+}
+
+// mapped says whether the address is in a mapping.
+func mapped(t *testing.T, p unsafe.Pointer) bool {
+	t.Helper()
+	maps, err := os.ReadFile("/proc/self/maps")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(maps)) {
+		var from, to uintptr
+		fmt.Sscanf(line, "%x-%x", &from, &to)
+		if from <= uintptr(p) && uintptr(p) < to {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,230 @@
+//go:build linux
+
+package uring
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// waitMax bounds each wait for something that should come at once.
+const waitMax = 10 * time.Second
+
+// need skips the test where io_uring is refused or a check failed on a kernel too old for it. That a kernel new enough
+// fails a check is an error.
+func need(t testing.TB, checks ...string) {
+	t.Helper()
+	r, err := probed()
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = r.Require(checks...)
+	if err == nil {
+		return
+	}
+	var f *FeatureError
+	if errors.As(err, &f) && newerThan(f.Since) {
+		t.Fatalf("%s should have it: %v", r.System, err)
+	}
+	t.Skip(err)
+}
+
+// newerThan says whether the running kernel is at least of this release.
+func newerThan(since string) bool {
+	var uts unix.Utsname
+	if unix.Uname(&uts) != nil {
+		return false
+	}
+	var have, want [2]int
+	fmt.Sscanf(unix.ByteSliceToString(uts.Release[:]), "%d.%d", &have[0], &have[1])
+	fmt.Sscanf(since, "%d.%d", &want[0], &want[1])
+	return have[0] > want[0] || have[0] == want[0] && have[1] >= want[1]
+}
+
+// open opens a ring on this test's thread and closes it at the test's end.
+func open(t testing.TB, entries int, cfg *Config) *Ring {
+	t.Helper()
+	need(t)
+	runtime.LockOSThread()
+	t.Cleanup(runtime.UnlockOSThread)
+	r, err := Open(entries, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := r.Close(); err != nil {
+			t.Error("Close:", err)
+		}
+	})
+	return r
+}
+
+// A geometry is one kind of ring. What the kernel guarantees it must guarantee on each.
+type geometry struct {
+	name    string
+	entries int
+	cfg     Config
+}
+
+const deferral = SetupDeferTaskrun | SetupSingleIssuer
+
+var geometries = []geometry{
+	{"default", 64, Config{}},
+	{"two entries", 2, Config{CQEntries: 2}},
+	{"coop", 64, Config{Without: deferral}},
+	{"bare", 64, Config{Without: ^SetupFlags(0), WithoutRingFD: true}},
+	{"array", 64, Config{Without: SetupNoSQArray, WithoutFeatures: FeatSingleMmap}},
+	{"any thread", 64, Config{AnyThread: true}},
+	{"sqpoll", 64, Config{SQPoll: true, SQPollIdle: time.Millisecond}},
+}
+
+// eachGeometry runs a test on every kind of ring.
+func eachGeometry(t *testing.T, test func(t *testing.T, r *Ring)) {
+	for _, g := range geometries {
+		t.Run(g.name, func(t *testing.T) { test(t, open(t, g.entries, &g.cfg)) })
+	}
+}
+
+var lastTag atomic.Uint64
+
+// start submits one entry and returns the user data that its CQEs will have.
+func start(t testing.TB, r *Ring, prep func(e *SQE)) uint64 {
+	t.Helper()
+	tag := lastTag.Add(1)
+	e := r.SQE()
+	if e == nil {
+		t.Fatalf("no free SQE, %d pending", r.SQPending())
+	}
+	prep(e)
+	e.SetUserData(tag)
+	n, err := r.Submit()
+	for begin := time.Now(); err == nil && n == 0 && r.Flags()&SetupSQPoll != 0 && time.Since(begin) < waitMax; {
+		runtime.Gosched() // the kernel's thread consumes when it gets to run
+		n, err = r.Submit()
+	}
+	if n != 1 || err != nil {
+		t.Fatalf("submitted 1 SQE, the kernel consumed %d, %v", n, err)
+	}
+	return tag
+}
+
+// finish waits for a CQE, the next one, which must have this user data.
+func finish(t testing.TB, r *Ring, tag uint64) CQE {
+	t.Helper()
+	if _, err := r.Wait(1, waitMax); err != nil {
+		t.Fatal("Wait:", err)
+	}
+	c, ok := r.CQE()
+	if !ok || c.UserData != tag {
+		t.Fatalf("want the CQE of %d, got %+v, %v", tag, c, ok)
+	}
+	return c
+}
+
+// do runs one entry to its only CQE.
+func do(t testing.TB, r *Ring, prep func(e *SQE)) CQE {
+	t.Helper()
+	c := finish(t, r, start(t, r, prep))
+	if c.More() {
+		t.Fatalf("%+v: more to come", c)
+	}
+	return c
+}
+
+// want fails the test unless the result is this one; errors are given as an Errno.
+func want(t testing.TB, c CQE, res any) {
+	t.Helper()
+	var n int32
+	switch res := res.(type) {
+	case int:
+		n = int32(res)
+	case syscall.Errno:
+		n = -int32(res)
+	}
+	if c.Res != n {
+		t.Fatalf("result: want %v, got %s", res, result(c.Res))
+	}
+}
+
+func result(res int32) string {
+	if res < 0 {
+		return syscall.Errno(-res).Error()
+	}
+	return fmt.Sprint(res)
+}
+
+// fdOf takes a result that is a descriptor and closes it at the test's end.
+func fdOf(t testing.TB, c CQE) int {
+	t.Helper()
+	if c.Res < 0 {
+		t.Fatal(result(c.Res))
+	}
+	closeLater(t, int(c.Res))
+	return int(c.Res)
+}
+
+func closeLater(t testing.TB, fds ...int) {
+	t.Cleanup(func() {
+		for _, fd := range fds {
+			syscall.Close(fd)
+		}
+	})
+}
+
+func socketpair(t testing.TB, typ int) (a, b int) {
+	t.Helper()
+	fds, err := unix.Socketpair(unix.AF_UNIX, typ|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	closeLater(t, fds[0], fds[1])
+	return fds[0], fds[1]
+}
+
+func eventfd(t testing.TB) int {
+	t.Helper()
+	fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+	if err != nil {
+		t.Fatal(err)
+	}
+	closeLater(t, fd)
+	return fd
+}
+
+func write(t testing.TB, fd int, text string) {
+	t.Helper()
+	if _, err := unix.Write(fd, []byte(text)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func signalEventfd(t testing.TB, fd int) { write(t, fd, "\x01\x00\x00\x00\x00\x00\x00\x00") }
+
+// openFDs is the number of open descriptors.
+func openFDs(t testing.TB) int {
+	t.Helper()
+	list, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(list)
+}
+
+// ringMappings is how many parts of rings are mapped.
+func ringMappings(t testing.TB) int {
+	t.Helper()
+	maps, err := os.ReadFile("/proc/self/maps")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Count(string(maps), "anon_inode:[io_uring]")
+}

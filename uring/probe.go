@@ -1,0 +1,193 @@
+package uring
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"syscall"
+)
+
+// The self-tests that Probe runs. Each is a small program run against the kernel, because neither a version nor a list of
+// opcodes says that a thing works here.
+const (
+	CheckRegister        = "register"         // io_uring_register may be called at all
+	CheckNop             = "nop"              // an op submitted by io_uring_enter completes
+	CheckExtArg          = "ext_arg"          // Enter's timeout
+	CheckRingFD          = "ring_fd"          // a registered ring descriptor
+	CheckPollMultishot   = "poll_multishot"   // PrepPollMultishot, on an eventfd
+	CheckCancelFD        = "cancel_fd"        // PrepCancelFD
+	CheckAcceptMultishot = "accept_multishot" // PrepAcceptMultishot
+	CheckBufRing         = "buffer_ring"      // RegisterBufRing
+	CheckRecvMultishot   = "recv_multishot"   // PrepRecvMultishot from a buffer ring
+	CheckMsgRing         = "msg_ring"         // PrepMsgRing, one ring to another
+	CheckSyncCancel      = "sync_cancel"      // CancelAll
+)
+
+// A Report is what Probe found out. Its JSON form is stable; String is for people and bug reports.
+type Report struct {
+	System  string   `json:"system"`            // "linux 6.18.44 amd64"
+	Usable  bool     `json:"usable"`            // setup, enter and register all work
+	Refusal *Refusal `json:"refusal,omitempty"` // why not
+
+	DisabledSysctl *int   `json:"io_uring_disabled,omitempty"` // kernel.io_uring_disabled; absent: no such sysctl (before 6.6)
+	Seccomp        bool   `json:"seccomp"`                     // a seccomp filter is active
+	MemlockSoft    *int64 `json:"memlock_soft,omitempty"`      // RLIMIT_MEMLOCK in bytes, -1: unlimited
+	MemlockHard    *int64 `json:"memlock_hard,omitempty"`
+
+	SetupFlags []Offer  `json:"setup_flags,omitempty"` // each tried on a ring of its own
+	Features   Features `json:"-"`
+	FeatureSet []string `json:"features,omitempty"` // Features, as names
+	Ops        OpSet    `json:"-"`
+	OpNames    []string `json:"ops,omitempty"`         // Ops, as names
+	OpsMissing []string `json:"ops_missing,omitempty"` // opcodes that this package knows and the kernel does not
+	Checks     []Offer  `json:"checks,omitempty"`      // the self-tests, by the names of the Check constants
+
+	SQEntriesMax int `json:"sq_entries_max,omitempty"` // largest ring to be had here
+	CQEntriesMax int `json:"cq_entries_max,omitempty"`
+}
+
+// A Refusal says which system call was denied, and the likely cause.
+type Refusal struct {
+	Step  string `json:"step"`
+	Error string `json:"error"`
+	Hint  string `json:"hint,omitempty"`
+
+	err error
+}
+
+// Unwrap gives the refusal as an error: a *SetupError.
+func (r *Refusal) Unwrap() error { return r.err }
+
+// An Offer is one thing that the kernel has or has not.
+type Offer struct {
+	Name  string `json:"name"`
+	Since string `json:"since,omitempty"` // the first mainline release that has it
+	OK    bool   `json:"ok"`
+	Error string `json:"error,omitempty"` // what came instead
+
+	err error
+}
+
+// Probe finds out what io_uring is here by asking the kernel: by setting rings up, registering, and running small programs
+// on sockets, all on a thread of its own that ends with it. It takes some milliseconds. Any goroutine may call it.
+//
+// A kernel, container or machine that refuses io_uring gives a Report that says so, in Refusal; so does an OS that has
+// none. An error means that even asking was not possible.
+func Probe() (*Report, error) { return probe() }
+
+// Require returns nil if all the named checks passed, else why not: the refusal, or a *FeatureError for each that failed.
+func (r *Report) Require(checks ...string) error {
+	if r.Refusal != nil {
+		return r.Refusal.err
+	}
+	var errs []error
+	for _, name := range checks {
+		errs = append(errs, r.check(name))
+	}
+	return errors.Join(errs...)
+}
+
+func (r *Report) check(name string) error {
+	for _, c := range r.Checks {
+		if c.Name == name {
+			return c.err
+		}
+	}
+	return fmt.Errorf("uring: no check has the name %q", name)
+}
+
+// refuse notes the first refusal.
+func (r *Report) refuse(err error) {
+	if r.Refusal != nil {
+		return
+	}
+	r.Refusal = &Refusal{Step: "io_uring", Error: err.Error(), err: err}
+	var s *SetupError
+	if errors.As(err, &s) {
+		r.Refusal.Step, r.Refusal.Error, r.Refusal.Hint = s.Step, s.Err.Error(), s.Hint
+	}
+}
+
+// offered makes an Offer from what trying gave. Here, and only here, EINVAL means that the kernel does not know a thing.
+func offered(name, since string, err error) Offer {
+	o := Offer{Name: name, Since: since, OK: err == nil}
+	if err == nil {
+		return o
+	}
+	if errors.Is(err, syscall.EINVAL) {
+		err = &FeatureError{Name: name, Since: since}
+	}
+	o.Error, o.err = err.Error(), err
+	return o
+}
+
+// String is the report for people, a line per subject.
+func (r *Report) String() string {
+	var b strings.Builder
+	line := func(name, format string, args ...any) {
+		fmt.Fprintf(&b, "%-13s %s\n", name, fmt.Sprintf(format, args...))
+	}
+	line("system", "%s", r.System)
+	if r.Refusal != nil {
+		line("io_uring", "refused: %s", r.Refusal)
+	} else {
+		line("io_uring", "usable")
+	}
+	if r.DisabledSysctl != nil {
+		line("sysctl", "kernel.io_uring_disabled = %d", *r.DisabledSysctl)
+	}
+	if r.Seccomp {
+		line("seccomp", "a filter is active")
+	}
+	if r.MemlockSoft != nil {
+		line("memlock", "%s (hard limit %s)", kib(*r.MemlockSoft), kib(*r.MemlockHard))
+	}
+	if r.SQEntriesMax > 0 {
+		line("largest ring", "SQ %d, CQ %d entries", r.SQEntriesMax, r.CQEntriesMax)
+	}
+	listOffers(line, "setup flags", r.SetupFlags)
+	listOffers(line, "checks", r.Checks)
+	if len(r.FeatureSet) > 0 {
+		line("features", "%s", strings.Join(r.FeatureSet, " "))
+	}
+	if len(r.OpNames) > 0 {
+		line("ops", "%s", strings.Join(r.OpNames, " "))
+	}
+	if len(r.OpsMissing) > 0 {
+		line("  missing", "%s", strings.Join(r.OpsMissing, " "))
+	}
+	return b.String()
+}
+
+// String is the refusal in one line.
+func (r *Refusal) String() string {
+	s := r.Step + ": " + r.Error
+	if r.Hint != "" {
+		s += " (" + r.Hint + ")"
+	}
+	return s
+}
+
+func listOffers(line func(name, format string, args ...any), title string, offers []Offer) {
+	var have []string
+	for _, o := range offers {
+		if o.OK {
+			have = append(have, o.Name)
+		}
+	}
+	if len(offers) > 0 {
+		line(title, "%s", strings.Join(have, " "))
+	}
+	for _, o := range offers {
+		if !o.OK {
+			line("  no "+o.Name, "%s", o.Error)
+		}
+	}
+}
+
+func kib(n int64) string {
+	if n < 0 {
+		return "unlimited"
+	}
+	return fmt.Sprintf("%d KiB", n>>10)
+}

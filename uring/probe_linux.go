@@ -1,0 +1,197 @@
+//go:build linux
+
+package uring
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ringo/internal/abi"
+	"ringo/internal/sys"
+)
+
+func probe() (*Report, error) {
+	type answer struct {
+		report *Report
+		err    error
+	}
+	done := make(chan answer)
+	go func() {
+		// Never unlocked: the thread ends with the goroutine, and takes with it whatever the rings left on it.
+		runtime.LockOSThread()
+		var uts unix.Utsname
+		if err := unix.Uname(&uts); err != nil {
+			done <- answer{err: os.NewSyscallError("uname", err)}
+			return
+		}
+		r := &Report{System: fmt.Sprintf("%s %s %s", runtime.GOOS, unix.ByteSliceToString(uts.Release[:]), runtime.GOARCH)}
+		r.askLimits()
+		r.askRing()
+		done <- answer{report: r}
+	}()
+	a := <-done
+	return a.report, a.err
+}
+
+func (r *Report) askLimits() {
+	if v, err := disabledSysctl(); err == nil {
+		r.DisabledSysctl = &v
+	}
+	r.Seccomp = seccompActive()
+	if soft, hard, err := memlock(); err == nil {
+		s, h := int64(soft), int64(hard) // unlimited becomes -1
+		r.MemlockSoft, r.MemlockHard = &s, &h
+	}
+}
+
+// askRing opens a small ring and asks it everything else.
+func (r *Report) askRing() {
+	ring, err := openPatiently(8, &Config{WithoutRingFD: true})
+	if err != nil {
+		r.refuse(err)
+		return
+	}
+	defer ring.Close()
+	r.Features = ring.Features()
+	r.FeatureSet = listNames(uint64(r.Features), featureNames)
+	r.askOps(ring)
+	if r.Refusal == nil {
+		r.add(CheckNop, "5.1", checkNop(ring))
+		r.refuseIfDenied(CheckNop, "io_uring_enter")
+	}
+	if r.Refusal != nil {
+		return
+	}
+	r.Usable = true
+	for _, c := range selfTests {
+		r.add(c.name, c.since, c.run(ring))
+	}
+	r.askSetupFlags()
+	r.askMaxima()
+}
+
+func (r *Report) add(name, since string, err error) {
+	r.Checks = append(r.Checks, offered(name, since, err))
+}
+
+// refuseIfDenied turns a failed check into a refusal if the kernel did not let us make the call.
+func (r *Report) refuseIfDenied(check, step string) {
+	err := r.check(check)
+	for _, denied := range []syscall.Errno{syscall.EPERM, syscall.EACCES, syscall.ENOSYS} {
+		if errors.Is(err, denied) {
+			if s := (*SetupError)(nil); !errors.As(err, &s) {
+				err = setupError(step, denied)
+			}
+			r.refuse(err)
+		}
+	}
+}
+
+func (r *Report) askOps(ring *Ring) {
+	ops, err := ring.ProbeOps()
+	r.add(CheckRegister, "5.6", err)
+	r.refuseIfDenied(CheckRegister, "io_uring_register")
+	if err != nil {
+		return
+	}
+	r.Ops = ops
+	for _, o := range ops.List() {
+		r.OpNames = append(r.OpNames, o.String())
+	}
+	for o := range opNames {
+		if !ops.Has(Op(o)) {
+			r.OpsMissing = append(r.OpsMissing, Op(o).String())
+		}
+	}
+}
+
+// setupTries are the setup flags worth knowing about, each with those that it cannot be without.
+var setupTries = []struct {
+	name, since string
+	flags       uint32
+}{
+	{"IOPOLL", "5.1", abi.IORING_SETUP_IOPOLL},
+	{"SQPOLL", "5.1", abi.IORING_SETUP_SQPOLL},
+	{"CQSIZE", "5.5", abi.IORING_SETUP_CQSIZE},
+	{"CLAMP", "5.6", abi.IORING_SETUP_CLAMP},
+	{"R_DISABLED", "5.10", abi.IORING_SETUP_R_DISABLED},
+	{"SUBMIT_ALL", "5.18", abi.IORING_SETUP_SUBMIT_ALL},
+	{"COOP_TASKRUN", "5.19", abi.IORING_SETUP_COOP_TASKRUN},
+	{"TASKRUN_FLAG", "5.19", abi.IORING_SETUP_TASKRUN_FLAG | abi.IORING_SETUP_COOP_TASKRUN},
+	{"SQE128", "5.19", abi.IORING_SETUP_SQE128},
+	{"CQE32", "5.19", abi.IORING_SETUP_CQE32},
+	{"SINGLE_ISSUER", "6.0", abi.IORING_SETUP_SINGLE_ISSUER},
+	{"DEFER_TASKRUN", "6.1", abi.IORING_SETUP_DEFER_TASKRUN | abi.IORING_SETUP_SINGLE_ISSUER},
+	{"NO_SQARRAY", "6.6", abi.IORING_SETUP_NO_SQARRAY},
+	{"HYBRID_IOPOLL", "6.13", abi.IORING_SETUP_HYBRID_IOPOLL | abi.IORING_SETUP_IOPOLL},
+	{"CQE_MIXED", "6.18", abi.IORING_SETUP_CQE_MIXED},
+	{"SQE_MIXED", "6.19", abi.IORING_SETUP_SQE_MIXED},
+	{"SQ_REWIND", "7.0", abi.IORING_SETUP_SQ_REWIND | abi.IORING_SETUP_NO_SQARRAY},
+}
+
+func (r *Report) askSetupFlags() {
+	for _, try := range setupTries {
+		_, errno := setUpPatiently(EntriesMin, try.flags)
+		var err error
+		if errno != 0 {
+			err = setupError("io_uring_setup("+try.name+")", errno)
+		}
+		r.SetupFlags = append(r.SetupFlags, offered(try.name, try.since, err))
+	}
+}
+
+// askMaxima asks for more than there can be and lets the kernel clamp, then for less until there is memory.
+func (r *Report) askMaxima() {
+	for entries := uint32(EntriesMax); entries >= EntriesMin; entries /= 2 {
+		p, errno := setUpPatiently(entries, abi.IORING_SETUP_CLAMP|abi.IORING_SETUP_CQSIZE)
+		if errno == 0 {
+			r.SQEntriesMax, r.CQEntriesMax = int(p.Sq_entries), int(p.Cq_entries)
+			return
+		}
+		if errno != syscall.ENOMEM {
+			return
+		}
+	}
+}
+
+// Rings that were just closed count against RLIMIT_MEMLOCK until the kernel has got round to freeing them, so ENOMEM is given
+// a bounded number of second chances.
+const (
+	memoryTries = 5
+	memoryPause = time.Millisecond
+)
+
+func openPatiently(entries int, cfg *Config) (*Ring, error) {
+	for try := 1; ; try++ {
+		ring, err := Open(entries, cfg)
+		if !errors.Is(err, syscall.ENOMEM) || try == memoryTries {
+			return ring, err
+		}
+		time.Sleep(memoryPause << try)
+	}
+}
+
+// setUpPatiently sets a ring up and closes it at once.
+func setUpPatiently(entries, flags uint32) (abi.Io_uring_params, syscall.Errno) {
+	for try := 1; ; try++ {
+		p := abi.Io_uring_params{Flags: flags}
+		if flags&abi.IORING_SETUP_CQSIZE != 0 {
+			p.Cq_entries = 2 * entries
+		}
+		fd, errno := sys.UringSetup(entries, &p)
+		if errno == 0 {
+			sys.UringClose(fd)
+			return p, 0
+		}
+		if errno != syscall.ENOMEM || try == memoryTries {
+			return p, errno
+		}
+		time.Sleep(memoryPause << try)
+	}
+}

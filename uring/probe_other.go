@@ -1,0 +1,12 @@
+//go:build !linux
+
+package uring
+
+import "runtime"
+
+func probe() (*Report, error) {
+	r := &Report{System: runtime.GOOS + " " + runtime.GOARCH}
+	_, err := Open(EntriesMin, nil)
+	r.refuse(err)
+	return r, nil
+}
