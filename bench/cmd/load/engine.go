@@ -1,0 +1,236 @@
+//go:build linux
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ringo/bench/internal/hist"
+	"ringo/bench/internal/pattern"
+)
+
+const (
+	bufferSize   = 64 << 10
+	windowMax    = 1 << 20 // most bytes given to one send
+	errorsShown  = 5
+	edgeTriggers = unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLET
+)
+
+// errClosed says that the server ended a connection that should have stayed open.
+var errClosed = fmt.Errorf("closed by the server: %w", io.ErrUnexpectedEOF)
+
+// errExtra says that the server sent more than it was sent.
+var errExtra = errors.New("the server sent bytes that answer nothing")
+
+// conn is one connection's place in its stream. Positions count bytes since the connection was made.
+type conn struct {
+	fd       int // -1: closed
+	id       int // chooses the stream
+	sent     uint64
+	received uint64
+	limit    uint64          // may be sent up to here
+	replyEnd uint64          // the reply that is awaited ends here
+	stamps   []time.Duration // when the messages in flight were due, a ring
+	replies  uint64          // complete replies
+	counted  uint64          // those of them in the measured window
+	peer     bool            // of mode slow: counted nowhere
+	mute     bool            // does not read for now
+}
+
+// engine drives all connections from one thread. Nothing on its hot path allocates.
+type engine struct {
+	epoll    int
+	dialer   *dialer
+	pattern  *pattern.Pattern
+	start    time.Time
+	size     uint64
+	patience time.Duration
+	events   [256]unix.EpollEvent // Fd holds the index in conns
+	buffer   []byte
+	conns    []conn
+	ids      int
+	done     uint64 // complete replies of all connections
+	latency  hist.Hist
+	again    bool        // a complete reply allows the next message
+	draining bool        // the end of the run: owing is kept
+	owing    int         // connections whose last reply is not complete
+	onReply  func(i int) // churn only
+
+	live, errors, mismatches int
+}
+
+func newEngine(c *config) (*engine, error) {
+	conns := c.allConns()
+	if err := raiseNoFile(conns); err != nil {
+		return nil, err
+	}
+	d, err := newDialer(c.addr, c.sourceAddrs())
+	if err != nil {
+		return nil, err
+	}
+	ep, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return nil, os.NewSyscallError("epoll_create1", err)
+	}
+	e := &engine{
+		epoll:    ep,
+		dialer:   d,
+		pattern:  pattern.New(min(max(bufferSize, c.size*c.depth), windowMax)),
+		start:    time.Now(),
+		patience: seconds(c.patience),
+		size:     uint64(c.size),
+		buffer:   make([]byte, bufferSize),
+		conns:    make([]conn, conns),
+	}
+	for i := range e.conns {
+		e.conns[i] = conn{fd: -1, stamps: make([]time.Duration, c.depth)}
+	}
+	return e, nil
+}
+
+func (e *engine) now() time.Duration { return time.Since(e.start) }
+
+// open connects conns[i] and allows it so many bytes.
+func (e *engine) open(i int, limit uint64) error {
+	now := e.now()
+	fd, err := e.dialer.dial()
+	if err != nil {
+		return err
+	}
+	c := &e.conns[i]
+	*c = conn{fd: fd, id: e.ids, limit: limit, replyEnd: e.size, stamps: c.stamps, counted: c.counted, peer: c.peer, mute: c.mute}
+	e.ids++
+	e.live++
+	for k := range c.stamps {
+		c.stamps[k] = now
+	}
+	ev := unix.EpollEvent{Events: edgeTriggers, Fd: int32(i)}
+	if err := unix.EpollCtl(e.epoll, unix.EPOLL_CTL_ADD, fd, &ev); err != nil {
+		return os.NewSyscallError("epoll_ctl", err)
+	}
+	return nil
+}
+
+func (e *engine) close(c *conn) {
+	unix.Close(c.fd)
+	c.fd = -1
+	e.live--
+}
+
+func (e *engine) shutdown() {
+	for i := range e.conns {
+		if c := &e.conns[i]; c.fd >= 0 {
+			e.close(c)
+		}
+	}
+	unix.Close(e.epoll)
+}
+
+// fail counts what went wrong with a connection and gives the connection up.
+func (e *engine) fail(c *conn, err error) {
+	if e.errors+e.mismatches < errorsShown {
+		fmt.Fprintf(os.Stderr, "load: connection %d, %d bytes sent, %d received: %v\n", c.id, c.sent, c.received, err)
+	}
+	if errno := syscall.Errno(0); errors.As(err, &errno) || errors.Is(err, errClosed) {
+		e.errors++
+	} else {
+		e.mismatches++
+	}
+	if e.draining && c.received < c.limit {
+		e.owing--
+	}
+	e.close(c)
+}
+
+// step takes what came, then sends what is allowed.
+func (e *engine) step(i int, events uint32) {
+	c := &e.conns[i]
+	if c.fd < 0 {
+		return
+	}
+	if !c.mute && events&^unix.EPOLLOUT != 0 {
+		if err := e.receive(i, c, events&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0); err != nil {
+			e.fail(c, err)
+			return
+		}
+	}
+	if c.sent < c.limit && c.fd >= 0 {
+		if err := e.send(c); err != nil {
+			e.fail(c, err)
+		}
+	}
+}
+
+// receive reads until a read comes back short, or until EAGAIN if the peer's end was announced: that brings no new edge.
+func (e *engine) receive(i int, c *conn, ending bool) error {
+	for {
+		n, errno := recv(c.fd, e.buffer)
+		if errno == unix.EAGAIN {
+			return nil
+		}
+		if errno != 0 {
+			return os.NewSyscallError("recvfrom", errno)
+		}
+		if n == 0 {
+			return errClosed
+		}
+		if c.received+uint64(n) > c.sent {
+			return errExtra
+		}
+		if err := e.pattern.Check(c.id, c.received, e.buffer[:n]); err != nil {
+			return err
+		}
+		c.received += uint64(n)
+		if c.received >= c.replyEnd && !c.peer {
+			e.complete(i, c)
+		}
+		if e.draining && c.received == c.limit {
+			e.owing--
+		}
+		if n < len(e.buffer) && !ending || c.fd < 0 {
+			return nil
+		}
+	}
+}
+
+// complete counts the replies that are whole and allows as many further messages.
+func (e *engine) complete(i int, c *conn) {
+	now := e.now()
+	for c.received >= c.replyEnd {
+		stamp := &c.stamps[c.replies%uint64(len(c.stamps))]
+		e.latency.Record(now - *stamp)
+		*stamp = now
+		c.replies++
+		c.counted++
+		e.done++
+		c.replyEnd += e.size
+		if e.again {
+			c.limit += e.size
+		}
+	}
+	if e.onReply != nil {
+		e.onReply(i)
+	}
+}
+
+func (e *engine) send(c *conn) error {
+	for c.sent < c.limit {
+		w := e.pattern.Window(c.id, c.sent, int(min(c.limit-c.sent, windowMax)))
+		n, errno := send(c.fd, w)
+		if errno == unix.EAGAIN {
+			return nil
+		}
+		if errno != 0 {
+			return os.NewSyscallError("sendto", errno)
+		}
+		c.sent += uint64(n)
+	}
+	return nil
+}

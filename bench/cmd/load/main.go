@@ -1,0 +1,155 @@
+//go:build linux
+
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"runtime/debug"
+	"strconv"
+	"strings"
+
+	"ringo/bench/internal/sample"
+)
+
+// config is the command line.
+type config struct {
+	mode      string
+	addr      string
+	conns     int
+	size      int
+	depth     int
+	seconds   float64
+	warmup    float64
+	pid       int
+	sources   int
+	peers     int
+	peerBytes uint64
+	patience  float64
+	json      bool
+	label     string
+}
+
+// allConns counts the peers of mode slow too.
+func (c *config) allConns() int {
+	if c.mode == "slow" {
+		return c.conns + c.peers
+	}
+	return c.conns
+}
+
+// sourceAddrs is how many source addresses the mode needs, unless the command line says it.
+func (c *config) sourceAddrs() int {
+	switch {
+	case c.sources > 0:
+		return c.sources
+	case c.mode == "churn":
+		return 64 // closed connections keep their ports for a while
+	default:
+		return 1 + c.allConns()/portsPerSource
+	}
+}
+
+func parse(args []string) (*config, error) {
+	c := new(config)
+	f := flag.NewFlagSet("load", flag.ContinueOnError)
+	f.StringVar(&c.mode, "mode", "echo", "`mode`: echo, churn, idle or slow")
+	f.StringVar(&c.addr, "addr", "127.0.0.1:7000", "the server's `address`, host:port")
+	f.IntVar(&c.conns, "conns", 50, "connections at a time")
+	f.IntVar(&c.size, "size", 64, "`bytes` per message")
+	f.IntVar(&c.depth, "depth", 1, "messages in flight per connection (echo and slow)")
+	f.Float64Var(&c.seconds, "seconds", 2, "length of the measured window")
+	f.Float64Var(&c.warmup, "warmup", 0.5, "seconds before the measured window")
+	f.IntVar(&c.pid, "pid", 0, "the server's process `id`, to report its CPU time and memory")
+	f.IntVar(&c.sources, "sources", 0, "source addresses 127.0.0.x to spread connections over; 0: as many as the mode needs")
+	f.IntVar(&c.peers, "peers", 1024, "connections that send and never read (slow)")
+	f.Uint64Var(&c.peerBytes, "peer-bytes", 8<<20, "most `bytes` that such a peer sends (slow)")
+	f.Float64Var(&c.patience, "patience", 10, "seconds that connecting, and at the end the last replies, may take")
+	f.BoolVar(&c.json, "json", false, "print the result as one line of JSON")
+	f.StringVar(&c.label, "label", "", "`\"round cell server\"`, copied into the JSON")
+	f.Usage = func() {
+		fmt.Fprintf(f.Output(), "usage: load [flags]\n\nMeasures a TCP echo server, verifying every byte. Exit code 1 after any error.\n\n")
+		f.PrintDefaults()
+	}
+	if err := f.Parse(args); err != nil {
+		return nil, err
+	}
+	var errs []error
+	check := func(ok bool, format string, v ...any) {
+		if !ok {
+			errs = append(errs, fmt.Errorf(format, v...))
+		}
+	}
+	check(f.NArg() == 0, "unexpected arguments %q", f.Args())
+	check(strings.Contains(" echo churn idle slow ", " "+c.mode+" "), "-mode %q is none of echo, churn, idle, slow", c.mode)
+	check(c.conns > 0, "-conns is %d, want at least 1", c.conns)
+	check(c.size > 0, "-size is %d, want at least 1", c.size)
+	check(c.depth > 0, "-depth is %d, want at least 1", c.depth)
+	check(c.seconds > 0 && c.warmup >= 0, "-seconds %v and -warmup %v: want more than 0 and at least 0", c.seconds, c.warmup)
+	check(c.sources >= 0 && c.sources <= 250, "-sources is %d, want 0 to 250", c.sources)
+	check(c.mode != "idle" || c.pid > 0, "-mode idle needs -pid")
+	err := errors.Join(errs...)
+	if err != nil {
+		fmt.Fprintln(f.Output(), err)
+	}
+	return c, err
+}
+
+func main() {
+	c, err := parse(os.Args[1:])
+	if errors.Is(err, flag.ErrHelp) {
+		os.Exit(0)
+	}
+	if err != nil {
+		os.Exit(2)
+	}
+	debug.SetGCPercent(-1) // nothing is allocated per request, and a collection would show in the latencies
+	s, err := run(c)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "load:", err)
+		os.Exit(1)
+	}
+	if err := label(s, c.label); err != nil {
+		fmt.Fprintln(os.Stderr, "load:", err)
+		os.Exit(2)
+	}
+	if c.json {
+		json.NewEncoder(os.Stdout).Encode(s)
+	} else {
+		printText(s)
+	}
+	if s.Errors > 0 || s.Mismatches > 0 {
+		os.Exit(1)
+	}
+}
+
+func label(s *sample.Sample, text string) error {
+	if text == "" {
+		return nil
+	}
+	f := strings.Fields(text)
+	if len(f) != 3 {
+		return fmt.Errorf("-label %q is not \"round cell server\"", text)
+	}
+	round, err := strconv.Atoi(f[0])
+	if err != nil {
+		return fmt.Errorf("-label %q: %w", text, err)
+	}
+	s.Round, s.Cell, s.Server = round, f[1], f[2]
+	return nil
+}
+
+func printText(s *sample.Sample) {
+	fmt.Printf("%s: %d connections x %d bytes, depth %d, %.2f s\n", s.Mode, s.Conns, s.Size, s.Depth, s.Seconds)
+	fmt.Printf("  requests   %d, %.0f/s (in the whole run %d)\n", s.Requests, s.PerSecond, s.AllTime)
+	fmt.Printf("  latency    p50 %.1f, p99 %.1f, p99.9 %.1f, max %.1f us\n", s.P50, s.P99, s.P999, s.Max)
+	fmt.Printf("  CPU        server %.3f us a request, %.4f of a core; load %.4f of a core\n", s.CPUMicros, s.ServerBusy, s.LoadBusy)
+	if s.RSSAfter > 0 {
+		fmt.Printf("  memory     server RSS %d -> %d KiB, %.3f KiB a connection\n",
+			s.RSSBefore>>10, s.RSSAfter>>10, s.RSSPerConn/1024)
+	}
+	fmt.Printf("  verified   %d mismatches, %d errors, %d starved connections\n", s.Mismatches, s.Errors, s.Starved)
+}

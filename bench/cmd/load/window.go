@@ -1,0 +1,158 @@
+//go:build linux
+
+package main
+
+import (
+	"fmt"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ringo/bench/internal/proc"
+	"ringo/bench/internal/sample"
+)
+
+const (
+	pollMax      = 100 * time.Millisecond
+	connectBatch = 256 // connections opened before the server gets time to accept them
+)
+
+// poll waits for events no longer than that and handles them.
+func (e *engine) poll(timeout time.Duration) error {
+	ms := int((timeout + time.Millisecond - 1) / time.Millisecond)
+	n, err := unix.EpollWait(e.epoll, e.events[:], ms)
+	if err != nil && err != unix.EINTR {
+		return os.NewSyscallError("epoll_wait", err)
+	}
+	for k := range max(n, 0) {
+		e.step(int(e.events[k].Fd), e.events[k].Events)
+	}
+	return nil
+}
+
+// until runs the load up to an instant, or while there are connections.
+func (e *engine) until(t time.Duration) error {
+	for now := e.now(); now < t; now = e.now() {
+		if e.live == 0 {
+			return fmt.Errorf("no connection is left, after %d errors and %d mismatches", e.errors, e.mismatches)
+		}
+		if err := e.poll(min(t-now, pollMax)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// openAll opens conns[from:to], each allowed so many bytes, in batches that fit into any listen queue.
+func (e *engine) openAll(from, to int, limit uint64) error {
+	giveUp := e.now() + e.patience
+	for ; from < to; from += connectBatch {
+		batch := e.conns[from:min(from+connectBatch, to)]
+		for k := range batch {
+			if err := e.open(from+k, limit); err != nil {
+				return err
+			}
+		}
+		for connecting(batch) {
+			if e.now() > giveUp {
+				return fmt.Errorf("%d connections did not get through in %v", to, e.patience)
+			}
+			if err := e.poll(pollMax); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func connecting(batch []conn) bool {
+	for k := range batch {
+		if batch[k].fd >= 0 && batch[k].sent == 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// drain allows no further messages and waits for the replies that are owed; those that don't come are errors.
+func (e *engine) drain() error {
+	e.again, e.draining, e.onReply = false, true, nil
+	for i := range e.conns {
+		if c := &e.conns[i]; c.fd >= 0 && c.received < c.limit {
+			e.owing++
+		}
+	}
+	for giveUp := e.now() + e.patience; e.owing > 0; {
+		if e.now() > giveUp {
+			fmt.Fprintf(os.Stderr, "load: %d connections still wait for replies after %v\n", e.owing, e.patience)
+			e.errors += e.owing
+			return nil
+		}
+		if err := e.poll(pollMax); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// window is a measured span of a run.
+type window struct {
+	e      *engine
+	pid    int
+	from   time.Duration
+	done   uint64
+	server time.Duration
+	load   time.Duration
+}
+
+func (e *engine) openWindow(pid int) (*window, error) {
+	w := &window{e: e, pid: pid, done: e.done}
+	for i := range e.conns {
+		e.conns[i].counted = 0
+	}
+	e.latency.Reset()
+	err := w.clocks(&w.from, &w.server, &w.load)
+	return w, err
+}
+
+func (w *window) clocks(now, server, load *time.Duration) (err error) {
+	if w.pid > 0 {
+		if *server, err = proc.CPU(w.pid); err != nil {
+			return err
+		}
+	}
+	*load, err = proc.CPU(os.Getpid())
+	*now = w.e.now()
+	return err
+}
+
+// close writes what the window saw into s.
+func (w *window) close(s *sample.Sample) error {
+	var now, server, load time.Duration
+	if err := w.clocks(&now, &server, &load); err != nil {
+		return err
+	}
+	e := w.e
+	span := (now - w.from).Seconds()
+	s.Seconds = span
+	s.Requests = e.done - w.done
+	s.PerSecond = float64(s.Requests) / span
+	s.ServerBusy = (server - w.server).Seconds() / span
+	s.LoadBusy = (load - w.load).Seconds() / span
+	if s.Requests > 0 {
+		s.CPUMicros = micros(server-w.server) / float64(s.Requests)
+	}
+	s.P50 = micros(e.latency.Quantile(0.5))
+	s.P99 = micros(e.latency.Quantile(0.99))
+	s.P999 = micros(e.latency.Quantile(0.999))
+	s.Max = micros(e.latency.Max())
+	for i := range e.conns {
+		if c := &e.conns[i]; !c.peer && c.counted == 0 {
+			s.Starved++
+		}
+	}
+	return nil
+}
+
+func micros(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }

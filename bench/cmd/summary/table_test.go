@@ -1,0 +1,94 @@
+package main
+
+import (
+	"math"
+	"strings"
+	"testing"
+
+	"ringo/bench/internal/sample"
+)
+
+func TestMedian(t *testing.T) {
+	cases := []struct {
+		in   []float64
+		want float64
+	}{
+		{[]float64{7}, 7},
+		{[]float64{9, 1, 5}, 5},
+		{[]float64{4, 1, 3, 2}, 2.5},
+	}
+	for _, c := range cases {
+		if got := median(c.in); got != c.want {
+			t.Errorf("median(%v) = %v, want %v", c.in, got, c.want)
+		}
+	}
+	if got := median(nil); !math.IsNaN(got) {
+		t.Errorf("median of nothing = %v, want NaN", got)
+	}
+}
+
+const lines = `{"round":1,"cell":"50x64","server":"c","cpu_us":4,"req_s":100}
+{"round":1,"cell":"50x64","server":"ours","cpu_us":5,"req_s":90}
+{"round":2,"cell":"50x64","server":"c","cpu_us":8,"req_s":50}
+{"round":2,"cell":"50x64","server":"ours","cpu_us":8,"req_s":60}
+{"round":3,"cell":"50x64","server":"c","cpu_us":6,"req_s":70}
+{"round":3,"cell":"50x64","server":"ours","failed":"did not start"}
+{"round":4,"cell":"50x64","server":"ours","cpu_us":1,"req_s":80,"errors":2}
+{"round":1,"cell":"9x9","server":"ours","cpu_us":2}
+`
+
+func TestRatiosAreTakenWithinRounds(t *testing.T) {
+	samples, err := read(strings.NewReader(lines))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cells := group(samples)
+	if len(cells) != 2 || cells[0].name != "50x64" || cells[1].name != "9x9" {
+		t.Fatalf("cells %v, want 50x64 and 9x9", cells)
+	}
+	// Round 1 gives 0.8, round 2 gives 1; rounds 3 and 4 lack one side.
+	if got, want := cells[0].ratio("ours", "c"), 0.9; got != want {
+		t.Errorf("ratio = %v, want %v", got, want)
+	}
+	if got := cells[1].ratio("ours", "c"); !math.IsNaN(got) {
+		t.Errorf("ratio without a base = %v, want NaN", got)
+	}
+}
+
+func TestTableShowsTrouble(t *testing.T) {
+	samples, err := read(strings.NewReader(lines))
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := format(group(samples), []string{"c"})
+	for _, want := range []string{
+		"FAILED  round 3, ours: did not start",
+		"TROUBLE round 4, ours: 2 errors",
+		"0.900",
+		"x c",
+	} {
+		if !strings.Contains(out, want) {
+			t.Errorf("the table lacks %q:\n%s", want, out)
+		}
+	}
+}
+
+func TestTSVHasOneFieldPerColumn(t *testing.T) {
+	out := formatTSV([]sample.Sample{{Round: 1, Failed: "a\tb\nc"}, {Round: 2, CPUMicros: 1.5}})
+	rows := strings.Split(strings.TrimSuffix(out, "\n"), "\n")
+	if len(rows) != 3 {
+		t.Fatalf("%d rows, want 3:\n%s", len(rows), out)
+	}
+	columns := strings.Count(rows[0], "\t")
+	for _, row := range rows {
+		if got := strings.Count(row, "\t"); got != columns {
+			t.Errorf("row has %d tabs, header %d: %q", got, columns, row)
+		}
+	}
+}
+
+func TestBadLineIsNamed(t *testing.T) {
+	if _, err := read(strings.NewReader("{}\nnonsense\n")); err == nil || !strings.Contains(err.Error(), "line 2") {
+		t.Errorf("error %v, want one that names line 2", err)
+	}
+}
