@@ -13,7 +13,8 @@ import (
 )
 
 // install puts the whole process under a filter, all threads of the Go runtime
-// included. The calling goroutine stays locked to its thread.
+// included, so that it doesn't matter which of them execs. The calling goroutine
+// stays locked to its thread.
 func install(prog []unix.SockFilter) error {
 	runtime.LockOSThread()
 	// Without privilege a filter is accepted only from a thread that can gain

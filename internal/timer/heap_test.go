@@ -72,6 +72,13 @@ func TestPopTiesInArmOrder(t *testing.T) {
 	if got, want := drain(&h, 10), []any{1, 2, 3, 4, 5, 0}; !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
+	// The one on top is armed again for the instant that it has.
+	h.Arm(&timers[0], 20)
+	h.Arm(&timers[1], 20)
+	h.Arm(&timers[0], 20)
+	if got, want := drain(&h, 20), []any{1, 0}; !slices.Equal(got, want) {
+		t.Errorf("armed again: got %v, want %v", got, want)
+	}
 }
 
 func TestPopStopsAtNow(t *testing.T) {
