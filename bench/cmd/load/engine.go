@@ -19,6 +19,7 @@ import (
 const (
 	bufferSize   = 64 << 10
 	windowMax    = 1 << 20 // most bytes given to one send
+	callsMax     = 8       // system calls of one kind for a connection before the others get their turn
 	errorsShown  = 5
 	edgeTriggers = unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLET
 )
@@ -42,6 +43,7 @@ type conn struct {
 	counted  uint64          // those of them in the measured window
 	peer     bool            // of mode slow: counted nowhere
 	mute     bool            // does not read for now
+	queued   bool            // gave way to the others, and is in engine.queue
 }
 
 // engine drives all connections from one thread. Nothing on its hot path allocates.
@@ -55,6 +57,8 @@ type engine struct {
 	events   [256]unix.EpollEvent // Fd holds the index in conns
 	buffer   []byte
 	conns    []conn
+	queue    []int // indices of connections that gave way; spare is the list that was worked off before
+	spare    []int
 	ids      int
 	done     uint64 // complete replies of all connections
 	latency  hist.Hist
@@ -89,6 +93,7 @@ func newEngine(c *config) (*engine, error) {
 		buffer:   make([]byte, bufferSize),
 		conns:    make([]conn, conns),
 	}
+	e.queue, e.spare = make([]int, 0, conns), make([]int, 0, conns)
 	for i := range e.conns {
 		e.conns[i] = conn{fd: -1, stamps: make([]time.Duration, c.depth)}
 	}
@@ -105,7 +110,7 @@ func (e *engine) open(i int, limit uint64) error {
 		return err
 	}
 	c := &e.conns[i]
-	*c = conn{fd: fd, id: e.ids, limit: limit, replyEnd: e.size, stamps: c.stamps, counted: c.counted, peer: c.peer, mute: c.mute}
+	*c = conn{fd: fd, id: e.ids, limit: limit, replyEnd: e.size, stamps: c.stamps, counted: c.counted, peer: c.peer, mute: c.mute, queued: c.queued}
 	e.ids++
 	e.live++
 	for k := range c.stamps {
@@ -162,15 +167,32 @@ func (e *engine) step(i int, events uint32) {
 		}
 	}
 	if c.sent < c.limit && c.fd >= 0 {
-		if err := e.send(c); err != nil {
+		if err := e.send(i, c); err != nil {
 			e.fail(c, err)
 		}
 	}
 }
 
+// giveWay has a connection go on after the others: the edge that brought it here will not come again.
+func (e *engine) giveWay(i int, c *conn) {
+	if !c.queued {
+		c.queued = true
+		e.queue = append(e.queue, i)
+	}
+}
+
+// resume goes on with the connections that gave way.
+func (e *engine) resume() {
+	e.queue, e.spare = e.spare[:0], e.queue
+	for _, i := range e.spare {
+		e.conns[i].queued = false
+		e.step(i, unix.EPOLLIN|unix.EPOLLRDHUP)
+	}
+}
+
 // receive reads until a read comes back short, or until EAGAIN if the peer's end was announced: that brings no new edge.
 func (e *engine) receive(i int, c *conn, ending bool) error {
-	for {
+	for range callsMax {
 		n, errno := recv(c.fd, e.buffer)
 		if errno == unix.EAGAIN {
 			return nil
@@ -198,6 +220,8 @@ func (e *engine) receive(i int, c *conn, ending bool) error {
 			return nil
 		}
 	}
+	e.giveWay(i, c)
+	return nil
 }
 
 // complete counts the replies that are whole and allows as many further messages.
@@ -220,8 +244,11 @@ func (e *engine) complete(i int, c *conn) {
 	}
 }
 
-func (e *engine) send(c *conn) error {
-	for c.sent < c.limit {
+func (e *engine) send(i int, c *conn) error {
+	for range callsMax {
+		if c.sent == c.limit {
+			return nil
+		}
 		w := e.pattern.Window(c.id, c.sent, int(min(c.limit-c.sent, windowMax)))
 		n, errno := send(c.fd, w)
 		if errno == unix.EAGAIN {
@@ -232,5 +259,6 @@ func (e *engine) send(c *conn) error {
 		}
 		c.sent += uint64(n)
 	}
+	e.giveWay(i, c)
 	return nil
 }

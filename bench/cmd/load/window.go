@@ -21,6 +21,9 @@ const (
 // poll waits for events no longer than that and handles them.
 func (e *engine) poll(timeout time.Duration) error {
 	ms := int((timeout + time.Millisecond - 1) / time.Millisecond)
+	if len(e.queue) > 0 {
+		ms = 0
+	}
 	n, err := unix.EpollWait(e.epoll, e.events[:], ms)
 	if err != nil && err != unix.EINTR {
 		return os.NewSyscallError("epoll_wait", err)
@@ -28,6 +31,7 @@ func (e *engine) poll(timeout time.Duration) error {
 	for k := range max(n, 0) {
 		e.step(int(e.events[k].Fd), e.events[k].Events)
 	}
+	e.resume()
 	return nil
 }
 
