@@ -1,0 +1,114 @@
+package poller
+
+import (
+	"fmt"
+	"math"
+	"os"
+	"slices"
+	"syscall"
+
+	"ringo/internal/sys"
+)
+
+// eventsMax bounds the events of one epoll_wait. The kernel keeps the rest and
+// goes round, so that nobody starves.
+const eventsMax = 256
+
+const edgeTriggered = 1 << 31 // EPOLLET
+
+type epoll struct {
+	fd     int32
+	pwait2 bool // timeouts in nanoseconds, since Linux 5.11
+	events [eventsMax]sys.EpollEvent
+}
+
+// OpenEpoll opens an epoll set, which is edge-triggered. without names features
+// to do without: "epoll_pwait2". The error is an *os.SyscallError.
+func OpenEpoll(without []string) (Poller, error) {
+	fd := sys.EpollCreate()
+	if fd < 0 {
+		return nil, os.NewSyscallError("epoll_create1", syscall.Errno(-fd))
+	}
+	e := &epoll{fd: fd}
+	e.pwait2 = !slices.Contains(without, "epoll_pwait2") && e.hasPwait2()
+	// A container may forbid the wait and not the set. That shows here, and not
+	// when the first connection waits.
+	if res := sys.EpollPoll(fd, e.events[:]); res < 0 {
+		sys.Close(fd)
+		return nil, os.NewSyscallError("epoll_pwait", syscall.Errno(-res))
+	}
+	return e, nil
+}
+
+// hasPwait2 asks the kernel. ENOSYS is an old one, EPERM a filter that is older
+// than the call; either way epoll_pwait does.
+func (e *epoll) hasPwait2() bool {
+	for {
+		switch sys.EpollPwait2(e.fd, e.events[:], 0) {
+		case -sys.ENOSYS, -sys.EPERM:
+			return false
+		case -sys.EINTR:
+		default:
+			return true
+		}
+	}
+}
+
+func (e *epoll) Name() string        { return "epoll" }
+func (e *epoll) EdgeTriggered() bool { return true }
+
+func (e *epoll) Features() []string {
+	if e.pwait2 {
+		return []string{"edge-triggered", "epoll_pwait2"}
+	}
+	return []string{"edge-triggered"}
+}
+
+func (e *epoll) Add(fd int32, interest uint32, key uint64) int32 {
+	return sys.EpollAdd(e.fd, fd, interest|edgeTriggered, key)
+}
+
+func (e *epoll) Modify(fd int32, interest uint32, key uint64) int32 {
+	return sys.EpollModify(e.fd, fd, interest|edgeTriggered, key)
+}
+
+func (e *epoll) Remove(fd int32) int32 { return sys.EpollRemove(e.fd, fd) }
+
+func (e *epoll) Wait(timeoutNS int64, events []Event) int32 {
+	n := e.wait(timeoutNS, e.events[:min(len(events), eventsMax)])
+	for i := range max(n, 0) {
+		events[i] = Event{Key: sys.Key(&e.events[i]), Ready: e.events[i].Events}
+	}
+	return n
+}
+
+func (e *epoll) wait(timeoutNS int64, into []sys.EpollEvent) int32 {
+	switch {
+	case timeoutNS == 0:
+		return sys.EpollPoll(e.fd, into)
+	case e.pwait2:
+		return sys.EpollPwait2(e.fd, into, timeoutNS)
+	}
+	return sys.EpollPwait(e.fd, into, milliseconds(timeoutNS))
+}
+
+// milliseconds rounds up: a wait that ends early would be begun again with less
+// than a millisecond left, and that is a wait for nothing, over and over.
+func milliseconds(ns int64) int32 {
+	if ns < 0 {
+		return -1
+	}
+	ms := ns / 1e6
+	if ns%1e6 != 0 {
+		ms++
+	}
+	return int32(min(ms, math.MaxInt32))
+}
+
+func (e *epoll) Close() {
+	if e.fd < 0 {
+		panic(fmt.Sprintf("poller: epoll set closed twice (fd %d)", e.fd))
+	}
+	sys.Close(e.fd)
+	e.fd = -1
+}
