@@ -1,8 +1,10 @@
 package uring
 
 import (
+	"encoding/json"
 	"flag"
 	"fmt"
+	"os"
 	"sync"
 	"testing"
 
@@ -12,7 +14,21 @@ import (
 // probed is what this machine offers, asked once.
 var probed = sync.OnceValues(Probe)
 
+// childVar, set in the environment, makes the test binary print its Report as JSON and do nothing else.
+const childVar = "URING_TEST_PROBE"
+
 func TestMain(m *testing.M) {
+	if os.Getenv(childVar) != "" {
+		r, err := Probe()
+		if err == nil {
+			err = json.NewEncoder(os.Stdout).Encode(r)
+		}
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
 	flag.Parse()
 	if r, err := probed(); err == nil && r.Refusal != nil && flag.Lookup("test.skip").Value.String() == "" {
 		// An example cannot skip itself.
