@@ -21,10 +21,11 @@ type Ring interface {
 // that thread may call its methods, and the methods of its Buffers, unless they
 // say otherwise. A Lease may be released anywhere.
 //
-// A buffer is in one of four places:
+// A buffer is in one of these places:
 //
-//	free ──Refill──▶ in the kernel's ring ──Filled──▶ held ──Put, Release──▶ free
-//	free ──Take────▶ held
+//	free ──Refill───▶ in the kernel's ring ──Filled──▶ held ──Put, Release──▶ free
+//	free ──LendOne──▶ in one system call ────Filled──▶ held
+//	free ──Take─────▶ held
 //
 // and released buffers of other goroutines wait in a list of their own until the
 // loop looks.
@@ -102,7 +103,8 @@ func (p *Pool) Max() int { return p.max }
 // other goroutines released count until the next Refill or Take.
 func (p *Pool) InUse() int { return p.count - p.freeCount - p.lent }
 
-// Lent is how many buffers the kernel may fill right now.
+// Lent is how many buffers the kernel may fill right now, or was to have filled
+// with completions that nobody has looked at.
 func (p *Pool) Lent() int { return p.lent }
 
 // Lends reports whether the pool has a ring.
@@ -158,6 +160,36 @@ func (p *Pool) Refill() {
 	if added > 0 {
 		p.ring.Commit()
 	}
+}
+
+// LendOne lends the warmest free buffer to one system call, for a driver that
+// fills buffers itself. Filled takes it over by the id, as if it had come through
+// a ring; if nothing was put in it, Unlend takes it back. ok is false if none is
+// free. It panics on a pool made by NewPool, whose buffers have no ids.
+func (p *Pool) LendOne() (mem []byte, id uint16, ok bool) {
+	if p.byID == nil {
+		panic("buf: a pool made by NewPool has no ids to lend by")
+	}
+	if p.free == nil {
+		if p.collect(); p.free == nil {
+			return nil, 0, false
+		}
+	}
+	b := p.pop()
+	b.setState(lentOut)
+	p.lent++
+	return b.mem, uint16(b.id), true
+}
+
+// Unlend takes back a buffer of LendOne that stayed empty. It is the next one
+// to be lent. It panics on an id that was not lent.
+func (p *Pool) Unlend(id uint16) {
+	b := p.byID[id]
+	if b.state() != lentOut {
+		panic(fmt.Sprintf("buf: buffer %d unlent, but it was not lent", id))
+	}
+	p.lent--
+	p.push(b)
 }
 
 // Filled takes over a buffer that the kernel has put n bytes in, by the id in
