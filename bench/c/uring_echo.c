@@ -40,6 +40,7 @@ enum {
 	GROUP = 0,
 	SLOTS_MAX = 65536,
 	NONE = 0xffff,
+	SHOTS_MAX = 32, // buffers that the kernel fills for one recv before another gets its turn
 };
 
 enum op { OP_ACCEPT, OP_RECV, OP_SEND, OP_DRAIN, OP_QUIET };
@@ -50,6 +51,8 @@ struct conn {
 	bool open, dirty;  // dirty: on the list of connections to advance in this turn
 	bool receiving;    // a multishot recv is armed
 	bool cancelling;   // and its cancel is on the way
+	bool starved;      // its recv ended for want of buffers
+	bool queued;       // and it is in the queue for being armed again
 	bool eof, dead;    // dead: a socket error, nothing more is sent
 	struct backlog *backlog; // only while the peer reads slower than it sends
 };
@@ -77,6 +80,7 @@ static uint16_t *seg_next;
 
 static struct conn *conns;
 static unsigned *dirty, dirty_count, slot_count;
+static unsigned *queue, queue_mask, queue_head, queue_tail; // starved connections; each is in it at most once
 static uint16_t *held; // buffers that a send of the last enter read, or that were copied out
 static unsigned held_count;
 static int listener;
@@ -261,17 +265,32 @@ static void advance(unsigned slot) {
 		close_conn(slot);
 		return;
 	}
-	if (c->receiving || c->eof)
+	if (c->receiving || c->eof || c->queued)
 		return;
-	if (buffers_free > 0)
+	if (c->starved) {
+		c->queued = true;
+		queue[queue_tail++ & queue_mask] = slot;
+	} else {
 		arm_recv(slot);
-	else
-		mark(slot); // the buffers of this turn's sends come back in the next one
+	}
+}
+
+// feed arms starved connections again, in the order in which they starved and no more than there are buffers for: were all
+// armed at once, the first of them would take the buffers each time.
+static void feed(void) {
+	if (buffers_free == 0)
+		return;
+	for (unsigned n = 0; n <= buffers_free / SHOTS_MAX && queue_head != queue_tail; n++) {
+		unsigned slot = queue[queue_head++ & queue_mask];
+		struct conn *c = &conns[slot];
+		c->queued = c->starved = false;
+		mark(slot);
+	}
 }
 
 static void on_accept(int res, bool more) {
 	if (res >= 0) {
-		conns[res] = (struct conn){.head = NONE, .open = true};
+		conns[res] = (struct conn){.head = NONE, .open = true, .queued = conns[res].queued};
 		mark(res);
 	}
 	if (more)
@@ -296,6 +315,7 @@ static void on_recv(unsigned slot, int res, unsigned flags) {
 	}
 	if (!(flags & IORING_CQE_F_MORE)) {
 		c->receiving = c->cancelling = false;
+		c->starved = res == -ENOBUFS;
 		c->eof |= res == 0;
 		c->dead |= res < 0 && res != -ENOBUFS && res != -ECANCELED;
 	}
@@ -344,6 +364,7 @@ static void turn(void) {
 		reap();
 	}
 	publish_held();
+	feed();
 	unsigned n = dirty_count;
 	dirty_count = 0;
 	for (unsigned i = 0; i < n; i++) { // advance may mark again; the list then grows below i
@@ -351,7 +372,7 @@ static void turn(void) {
 		conns[slot].dirty = false;
 		advance(slot);
 	}
-	enter(dirty_count == 0, IORING_ENTER_GETEVENTS);
+	enter(dirty_count == 0 && queue_head == queue_tail, IORING_ENTER_GETEVENTS);
 }
 
 static void setup_ring(void) {
@@ -401,6 +422,9 @@ static void setup_ring(void) {
 static void setup_tables(void) {
 	conns = must_alloc(slot_count, sizeof *conns);
 	dirty = must_alloc(slot_count, sizeof *dirty);
+	for (queue_mask = 1; queue_mask < slot_count;)
+		queue_mask *= 2;
+	queue = must_alloc(queue_mask--, sizeof *queue);
 	held = must_alloc(buffer_count, sizeof *held);
 	seg_len = must_alloc(buffer_count, sizeof *seg_len);
 	seg_next = must_alloc(buffer_count, sizeof *seg_next);

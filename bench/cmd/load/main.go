@@ -146,7 +146,8 @@ func printText(s *sample.Sample) {
 	fmt.Printf("%s: %d connections x %d bytes, depth %d, %.2f s\n", s.Mode, s.Conns, s.Size, s.Depth, s.Seconds)
 	fmt.Printf("  requests   %d, %.0f/s (in the whole run %d)\n", s.Requests, s.PerSecond, s.AllTime)
 	fmt.Printf("  latency    p50 %.1f, p99 %.1f, p99.9 %.1f, max %.1f us\n", s.P50, s.P99, s.P999, s.Max)
-	fmt.Printf("  CPU        server %.3f us a request, %.4f of a core; load %.4f of a core\n", s.CPUMicros, s.ServerBusy, s.LoadBusy)
+	fmt.Printf("  CPU        server %.3f us a request; of a core: server %.4f, load %.4f, all others %.4f\n",
+		s.CPUMicros, s.ServerBusy, s.LoadBusy, s.OtherBusy)
 	if s.RSSAfter > 0 {
 		fmt.Printf("  memory     server RSS %d -> %d KiB, %.3f KiB a connection\n",
 			s.RSSBefore>>10, s.RSSAfter>>10, s.RSSPerConn/1024)

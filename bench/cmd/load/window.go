@@ -102,12 +102,27 @@ func (e *engine) drain() error {
 
 // window is a measured span of a run.
 type window struct {
-	e      *engine
-	pid    int
-	from   time.Duration
-	done   uint64
-	server time.Duration
-	load   time.Duration
+	e    *engine
+	pid  int
+	from time.Duration
+	done uint64
+	used usage
+}
+
+// usage is CPU time: the server's, this process's, and that of all CPUs.
+type usage struct{ server, load, machine time.Duration }
+
+func readUsage(server int) (u usage, err error) {
+	if server > 0 {
+		if u.server, err = proc.CPU(server); err != nil {
+			return u, err
+		}
+	}
+	if u.load, err = proc.CPU(os.Getpid()); err != nil {
+		return u, err
+	}
+	u.machine, err = proc.Busy()
+	return u, err
 }
 
 func (e *engine) openWindow(pid int) (*window, error) {
@@ -116,36 +131,31 @@ func (e *engine) openWindow(pid int) (*window, error) {
 		e.conns[i].counted = 0
 	}
 	e.latency.Reset()
-	err := w.clocks(&w.from, &w.server, &w.load)
+	var err error
+	w.used, err = readUsage(pid)
+	w.from = e.now()
 	return w, err
-}
-
-func (w *window) clocks(now, server, load *time.Duration) (err error) {
-	if w.pid > 0 {
-		if *server, err = proc.CPU(w.pid); err != nil {
-			return err
-		}
-	}
-	*load, err = proc.CPU(os.Getpid())
-	*now = w.e.now()
-	return err
 }
 
 // close writes what the window saw into s.
 func (w *window) close(s *sample.Sample) error {
-	var now, server, load time.Duration
-	if err := w.clocks(&now, &server, &load); err != nil {
+	used, err := readUsage(w.pid)
+	if err != nil {
 		return err
 	}
 	e := w.e
-	span := (now - w.from).Seconds()
+	span := (e.now() - w.from).Seconds()
+	server, load := used.server-w.used.server, used.load-w.used.load
 	s.Seconds = span
 	s.Requests = e.done - w.done
 	s.PerSecond = float64(s.Requests) / span
-	s.ServerBusy = (server - w.server).Seconds() / span
-	s.LoadBusy = (load - w.load).Seconds() / span
+	s.ServerBusy = server.Seconds() / span
+	s.LoadBusy = load.Seconds() / span
+	if w.pid > 0 {
+		s.OtherBusy = max(0, (used.machine-w.used.machine-server-load).Seconds()/span)
+	}
 	if s.Requests > 0 {
-		s.CPUMicros = micros(server-w.server) / float64(s.Requests)
+		s.CPUMicros = micros(server) / float64(s.Requests)
 	}
 	s.P50 = micros(e.latency.Quantile(0.5))
 	s.P99 = micros(e.latency.Quantile(0.99))

@@ -1,6 +1,6 @@
 //go:build linux
 
-// Package proc reads what the kernel has accounted to another process: CPU time and resident memory.
+// Package proc reads what the kernel has accounted to another process, CPU time and resident memory, and to the machine.
 package proc
 
 import (
@@ -71,4 +71,19 @@ func RSS(pid int) (int64, error) {
 		}
 	}
 	return 0, fmt.Errorf("%s has no VmRSS (a kernel thread or a zombie)", name)
+}
+
+// Busy is the time for which the machine's CPUs, taken together, have not been idle, in steps of 10 ms: /proc/stat.
+func Busy() (time.Duration, error) {
+	b, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return 0, err
+	}
+	var user, nice, system, idle, iowait, irq, softirq, steal int64
+	if _, err := fmt.Sscanf(string(b), "cpu %d %d %d %d %d %d %d %d",
+		&user, &nice, &system, &idle, &iowait, &irq, &softirq, &steal); err != nil {
+		return 0, fmt.Errorf("/proc/stat: %w", err)
+	}
+	const tick = time.Second / 100 // USER_HZ, which is 100 on every architecture that Go runs on
+	return time.Duration(user+nice+system+irq+softirq+steal) * tick, nil
 }

@@ -44,6 +44,22 @@ func TestCPUCountsEndedThreads(t *testing.T) {
 	}
 }
 
+func TestBusySeesWork(t *testing.T) {
+	const work = 200 * time.Millisecond
+	before, err := Busy()
+	if err != nil {
+		t.Fatal(err)
+	}
+	burn(work)
+	after, err := Busy()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := after - before; got < work-50*time.Millisecond {
+		t.Errorf("the machine was busy for %v while this process worked for %v", got, work)
+	}
+}
+
 func TestCPUAgreesWithSchedstat(t *testing.T) {
 	child, err := os.StartProcess("/bin/sh", []string{"sh", "-c", "i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done; read x"},
 		&os.ProcAttr{Files: []*os.File{pipeEnd(t), nil, nil}})

@@ -20,6 +20,7 @@ type Sample struct {
 	CPUMicros  float64 `json:"cpu_us"`      // server CPU per request, µs; 0 without -pid
 	ServerBusy float64 `json:"server_core"` // share of one core that the server used
 	LoadBusy   float64 `json:"load_core"`   // share of one core that the load generator used
+	OtherBusy  float64 `json:"other_core"`  // the same for all else on the machine: a large share spoils the sample
 	P50        float64 `json:"p50_us"`      // latency, µs
 	P99        float64 `json:"p99_us"`      //
 	P999       float64 `json:"p999_us"`     //
