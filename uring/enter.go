@@ -15,9 +15,10 @@ import (
 // errno to the caller, EINTR, EAGAIN, EBUSY and ETIME among them.
 //
 // With min 0 it does not wait, whatever timeout says. getEvents, implied by min > 0, has the kernel make the CQEs it has
-// deferred or could not place. A timeout ≥ 0 bounds the wait and gives ETIME; a negative one does not. The timeout needs
-// FeatExtArg: without it a call with min > 0 and timeout ≥ 0 is a misuse that submits nothing and returns EINVAL; use a
-// PrepTimeout entry there.
+// deferred or could not place. A timeout ≥ 0 bounds the wait and gives ETIME; a negative one does not. To only look, use
+// min 0 and getEvents: for a timeout of 0 the kernel still goes to sleep and is woken, some 20 µs later (BenchmarkTimeout).
+// The timeout needs FeatExtArg: without it a call with min > 0 and timeout ≥ 0 is a misuse that submits nothing and
+// returns EINVAL; use a PrepTimeout entry there.
 //
 // consumed is what the kernel took, read from the SQ's head and true also with an errno; what it did not take stays
 // pending, in order, for the next Enter. The kernel does not wait when it could not take everything, and does not report
@@ -133,7 +134,8 @@ func (r *Ring) explain(errno syscall.Errno) syscall.Errno {
 
 // Submit has the kernel consume all pending entries and returns their number. It does not wait for completions, but
 // takes its time if the entries do, and the scheduler knows. Entries that it cannot consume stay pending; then the
-// error tells why.
+// error tells why. With Config.SQPoll the kernel's thread consumes them in its own time, and the number is what it had got
+// to.
 //
 // Only the owner may call it.
 func (r *Ring) Submit() (int, error) { return r.Wait(0, -1) }

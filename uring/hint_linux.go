@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // hint says what most often makes a system call of io_uring fail with this errno, after a look at the limits that
@@ -41,20 +43,23 @@ func hint(errno syscall.Errno) string {
 	case syscall.ENFILE:
 		return "fs.file-max"
 	case syscall.EEXIST:
-		return "already there, or not the thread that made the ring"
+		return "there already, or not the thread that made the ring"
+	case syscall.EBUSY:
+		return "registered already"
+	case syscall.ENXIO:
+		return "nothing is registered"
 	case syscall.EINVAL:
-		return "a kernel older than what was asked for"
+		return "more than this kernel knows, or a bad argument"
 	}
 	return ""
 }
 
-const unlimited = ^uint64(0)
+const unlimited = unix.RLIM_INFINITY
 
 // memlock returns RLIMIT_MEMLOCK in bytes.
 func memlock() (soft, hard uint64, err error) {
-	const rlimitMemlock = 8 // not in package syscall; the same on every architecture that Go has but mips, where it is 9
-	var r syscall.Rlimit
-	if err := syscall.Getrlimit(rlimitMemlock, &r); err != nil {
+	var r unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_MEMLOCK, &r); err != nil {
 		return 0, 0, err
 	}
 	return r.Cur, r.Max, nil

@@ -69,11 +69,19 @@ type Offer struct {
 }
 
 // Probe finds out what io_uring is here by asking the kernel: by setting rings up, registering, and running small programs
-// on sockets, all on a thread of its own that ends with it. It takes some milliseconds. Any goroutine may call it.
+// on sockets, all on a thread of its own that ends with it. It takes some ten milliseconds, most of them for the largest
+// ring there can be. Any goroutine may call it.
 //
 // A kernel, container or machine that refuses io_uring gives a Report that says so, in Refusal; so does an OS that has
 // none. An error means that even asking was not possible.
-func Probe() (*Report, error) { return probe() }
+func Probe() (*Report, error) { return probe((*Report).askAll) }
+
+// ProbeFor is the short form of Probe for a program that has to choose: it runs only the named checks, besides those that
+// show whether io_uring may be used at all, and the report has nothing beyond their results, the features and the
+// opcodes. Ask the report by Require.
+func ProbeFor(checks ...string) (*Report, error) {
+	return probe(func(r *Report) { r.ask(checks) })
+}
 
 // Require returns nil if all the named checks passed, else why not: the refusal, or a *FeatureError for each that failed.
 func (r *Report) Require(checks ...string) error {
@@ -93,7 +101,7 @@ func (r *Report) check(name string) error {
 			return c.err
 		}
 	}
-	return fmt.Errorf("uring: no check has the name %q", name)
+	return fmt.Errorf("uring: check %q was not run", name)
 }
 
 // refuse notes the first refusal.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"syscall"
 	"time"
 
@@ -16,7 +17,8 @@ import (
 	"ringo/internal/sys"
 )
 
-func probe() (*Report, error) {
+// probe runs ask on a thread of its own.
+func probe(ask func(*Report)) (*Report, error) {
 	type answer struct {
 		report *Report
 		err    error
@@ -31,8 +33,7 @@ func probe() (*Report, error) {
 			return
 		}
 		r := &Report{System: fmt.Sprintf("%s %s %s", runtime.GOOS, unix.ByteSliceToString(uts.Release[:]), runtime.GOARCH)}
-		r.askLimits()
-		r.askRing()
+		ask(r)
 		done <- answer{report: r}
 	}()
 	a := <-done
@@ -50,8 +51,21 @@ func (r *Report) askLimits() {
 	}
 }
 
-// askRing opens a small ring and asks it everything else.
-func (r *Report) askRing() {
+// askAll asks everything.
+func (r *Report) askAll() {
+	r.askLimits()
+	var all []string
+	for _, c := range selfTests {
+		all = append(all, c.name)
+	}
+	if r.ask(all); r.Usable {
+		r.askSetupFlags()
+		r.askMaxima()
+	}
+}
+
+// ask opens a small ring and asks what it can do.
+func (r *Report) ask(checks []string) {
 	ring, err := openPatiently(8, &Config{WithoutRingFD: true})
 	if err != nil {
 		r.refuse(err)
@@ -60,8 +74,7 @@ func (r *Report) askRing() {
 	defer ring.Close()
 	r.Features = ring.Features()
 	r.FeatureSet = listNames(uint64(r.Features), featureNames)
-	r.askOps(ring)
-	if r.Refusal == nil {
+	if r.askOps(ring); r.Refusal == nil {
 		r.add(CheckNop, "5.1", checkNop(ring))
 		r.refuseIfDenied(CheckNop, "io_uring_enter")
 	}
@@ -70,10 +83,10 @@ func (r *Report) askRing() {
 	}
 	r.Usable = true
 	for _, c := range selfTests {
-		r.add(c.name, c.since, c.run(ring))
+		if slices.Contains(checks, c.name) {
+			r.add(c.name, c.since, c.run(ring))
+		}
 	}
-	r.askSetupFlags()
-	r.askMaxima()
 }
 
 func (r *Report) add(name, since string, err error) {

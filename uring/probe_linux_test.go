@@ -5,6 +5,7 @@ package uring
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -50,6 +51,27 @@ func TestProbe(t *testing.T) {
 	}
 	if err := r.Require("no such check"); err == nil {
 		t.Error("a check that does not exist passed")
+	}
+}
+
+func TestProbeFor(t *testing.T) {
+	need(t)
+	all, err := probed()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := ProbeFor(CheckBufRing, CheckExtArg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := r.Require(CheckBufRing, CheckExtArg); fmt.Sprint(got) != fmt.Sprint(all.Require(CheckBufRing, CheckExtArg)) {
+		t.Errorf("Require: %v; Probe differs", got)
+	}
+	if len(r.Checks) != 4 || len(r.SetupFlags) != 0 || r.SQEntriesMax != 0 || !r.Usable || r.Ops != all.Ops {
+		t.Errorf("asked for two checks, got %+v", r)
+	}
+	if err := r.Require(CheckMsgRing); err == nil {
+		t.Error("a check that was not run passed")
 	}
 }
 
@@ -113,7 +135,7 @@ func probeUnder(t *testing.T, p seccomptest.Policy) *Report {
 		t.Fatal(err)
 	}
 	cmd := seccomptest.Command(t, p, self)
-	cmd.Env = append(os.Environ(), childVar+"=1")
+	cmd.Env = append(os.Environ(), childVar+"=1", "GORACE=atexit_sleep_ms=0")
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
