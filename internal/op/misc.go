@@ -18,7 +18,8 @@ func prepClose(o *Op, e *uring.SQE) { e.PrepClose(int(o.Off)) }
 func attemptClose(o *Op) int32 { return sys.Close(int32(o.Off)) }
 
 // Poll waits until FD is ready for Arg, a poll mask; the result is the mask of
-// what it is ready for. Multishot: at every edge.
+// what it is ready for, with errors, hang-ups and the peer's end, which are never
+// left out. Multishot: at every edge, and at some that are none.
 func prepPoll(o *Op, e *uring.SQE) {
 	if o.Flags&Multishot != 0 {
 		e.PrepPollMultishot(int(o.FD.Sys()), o.Arg)
@@ -28,10 +29,14 @@ func prepPoll(o *Op, e *uring.SQE) {
 }
 
 func attemptPoll(o *Op) int32 {
-	if res := sys.Poll(o.FD.Sys(), o.Arg); res != 0 {
+	switch res := sys.Poll(o.FD.Sys(), o.Arg|sys.PollRdhup); {
+	case res == 0:
+		return -sys.EAGAIN
+	case res > 0 && res&sys.PollNval != 0:
+		return -sys.EBADF
+	default:
 		return res
 	}
-	return -sys.EAGAIN
 }
 
 // Timeout ends after Off nanoseconds with -ETIME. Drivers use it where a wait
@@ -60,12 +65,20 @@ func attemptRead(o *Op) int32 {
 }
 
 func prepWrite(o *Op, e *uring.SQE) {
-	e.PrepWrite(int(o.FD.Sys()), o.Buf[o.Done:], o.Off+int64(o.Done))
+	e.PrepWrite(int(o.FD.Sys()), o.Buf[o.Done:], o.rest())
 }
 
 func attemptWrite(o *Op) int32 {
 	if o.Mode == ModeFile {
-		return sys.WriteAt(o.FD.Sys(), o.Buf[o.Done:], o.Off)
+		return sys.WriteAt(o.FD.Sys(), o.Buf[o.Done:], o.rest())
 	}
 	return sys.Write(o.FD.Sys(), o.Buf[o.Done:])
+}
+
+// rest is where the part of Buf that is left goes.
+func (o *Op) rest() int64 {
+	if o.Off < 0 {
+		return o.Off
+	}
+	return o.Off + int64(o.Done)
 }

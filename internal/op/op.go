@@ -27,6 +27,13 @@ const (
 	Cancel
 	Read
 	Write
+	Bind
+	Listen
+	SetOption
+	SetLinger
+	GetOption
+	SockName
+	PeerName
 	Codes // how many there are
 )
 
@@ -40,6 +47,9 @@ const (
 	Select
 	// Full ops go on after a short count: a send ends when all went out.
 	Full
+	// Tried ops were tried in vain by the driver's own thread since its last
+	// Wait, so the driver need not try before it waits for readiness.
+	Tried
 )
 
 // Completion flags, the bits of a CQE.

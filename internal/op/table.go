@@ -57,4 +57,13 @@ var Table = [Codes]Def{
 	Cancel:   {Name: "cancel", Kind: Immediate, Opcode: uring.OpAsyncCancel, Prep: prepCancel, Attempt: attemptCancel},
 	Read:     {Name: "read", Kind: Pollable, Interest: sys.PollIn, Opcode: uring.OpRead, Prep: prepRead, Attempt: attemptRead},
 	Write:    {Name: "write", Kind: Pollable, Interest: sys.PollOut, Opcode: uring.OpWrite, Prep: prepWrite, Attempt: attemptWrite},
+
+	// Rows with one face: what is never worth more than a plain call.
+	Bind:      {Name: "bind", Kind: Immediate, Attempt: attemptBind},
+	Listen:    {Name: "listen", Kind: Immediate, Attempt: attemptListen},
+	SetOption: {Name: "setsockopt", Kind: Immediate, Attempt: attemptSetOption},
+	SetLinger: {Name: "setsockopt(SO_LINGER)", Kind: Immediate, Attempt: attemptSetLinger},
+	GetOption: {Name: "getsockopt", Kind: Immediate, Attempt: attemptGetOption},
+	SockName:  {Name: "getsockname", Kind: Immediate, Attempt: attemptSockName},
+	PeerName:  {Name: "getpeername", Kind: Immediate, Attempt: attemptPeerName},
 }

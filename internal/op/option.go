@@ -1,0 +1,34 @@
+package op
+
+import "ringo/internal/sys"
+
+// The rows with one face: they set a socket up or ask about it, and never wait.
+
+// Bind binds FD to Ext.Addr.
+func attemptBind(o *Op) int32 { return sys.Bind(o.FD.Sys(), &o.Ext.Addr) }
+
+// Listen makes FD a listener; Arg is the backlog.
+func attemptListen(o *Op) int32 { return sys.Listen(o.FD.Sys(), int(o.Arg)) }
+
+// SetOption sets option Arg2 of level Arg to Off.
+func attemptSetOption(o *Op) int32 {
+	return sys.SetsockoptInt(o.FD.Sys(), int(o.Arg), int(o.Arg2), int(o.Off))
+}
+
+// SetLinger makes Close wait Off seconds for unsent bytes; negative: in the
+// background, as it is without the option.
+func attemptSetLinger(o *Op) int32 {
+	return sys.SetLinger(o.FD.Sys(), o.Off >= 0, int(max(o.Off, 0)))
+}
+
+// GetOption gives the value of option Arg2 of level Arg in Off.
+func attemptGetOption(o *Op) int32 {
+	value, res := sys.GetsockoptInt(o.FD.Sys(), int(o.Arg), int(o.Arg2))
+	o.Off = int64(value)
+	return res
+}
+
+// SockName and PeerName put FD's own and its peer's address into Ext.Addr.
+func attemptSockName(o *Op) int32 { return sys.Getsockname(o.FD.Sys(), &o.Ext.Addr) }
+
+func attemptPeerName(o *Op) int32 { return sys.Getpeername(o.FD.Sys(), &o.Ext.Addr) }
