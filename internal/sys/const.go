@@ -29,6 +29,7 @@ const (
 	PollOut   = 0x4
 	PollErr   = 0x8
 	PollHup   = 0x10
+	PollNval  = 0x20
 	PollRdhup = 0x2000
 
 	SockStream   = 1
@@ -39,6 +40,8 @@ const (
 	MsgWaitall  = 0x100
 	MsgNosignal = 0x4000
 
-	SolSocket = 1
-	SoError   = 4
+	SolSocket  = 1
+	SoError    = 4
+	SoProtocol = 38
+	ProtoTCP   = 6
 )

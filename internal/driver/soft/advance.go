@@ -1,0 +1,137 @@
+package soft
+
+import (
+	"ringo/internal/driver"
+	"ringo/internal/op"
+	"ringo/internal/sys"
+)
+
+// advance runs the ops of a side in their order until one must wait.
+func (d *engine) advance(r *reg, s *side) {
+	for shots := 0; s.head != nil && s.ready != 0; shots++ {
+		if shots == shotsMax {
+			d.heat(r)
+			return
+		}
+		if o := s.head; o.Code == op.Recv && o.Flags&(op.Select|op.Multishot) != 0 {
+			d.receive(r, s, o)
+		} else {
+			d.shoot(r, s, o)
+		}
+	}
+}
+
+// shoot tries the first op of a side once.
+func (d *engine) shoot(r *reg, s *side, o *op.Op) {
+	res := attempt(o)
+	switch {
+	case res == -sys.EAGAIN:
+		s.ready = 0
+		return
+	case res == -sys.EINTR:
+		return
+	case res >= 0 && o.Flags&op.Multishot != 0: // an accept
+		d.yield(o, res, 0)
+		return
+	case full(o):
+		if res > 0 {
+			o.Done += uint32(res)
+			if int(o.Done) < len(o.Buf) {
+				return
+			}
+		}
+		if o.Done > 0 {
+			res = int32(o.Done)
+		}
+	case o.Code == op.Recv || o.Code == op.Read:
+		d.drained(r, s, o, int(res), len(o.Buf))
+	}
+	s.pop()
+	d.end(o, res, 0)
+}
+
+// receive tries a receive that takes its buffer now that data may be there.
+func (d *engine) receive(r *reg, s *side, o *op.Op) {
+	mem, id, ok := o.Bufs.LendOne()
+	if !ok {
+		d.stats.NoBuffers++
+		s.pop()
+		d.end(o, -sys.ENOBUFS, 0)
+		return
+	}
+	o.Buf = mem
+	res := attempt(o)
+	o.Buf = nil
+	if res <= 0 {
+		o.Bufs.Unlend(id)
+		switch res {
+		case -sys.EAGAIN:
+			s.ready = 0
+		case -sys.EINTR:
+		default:
+			s.pop()
+			d.end(o, res, 0)
+		}
+		return
+	}
+	d.drained(r, s, o, int(res), len(mem))
+	flags := op.HasBuffer | uint32(id)<<16
+	if o.Flags&op.Multishot != 0 {
+		d.yield(o, res, flags)
+		return
+	}
+	s.pop()
+	d.end(o, res, flags)
+}
+
+// drained clears readiness without the EAGAIN where that is certain, see the
+// package comment.
+func (d *engine) drained(r *reg, s *side, o *op.Op, got, asked int) {
+	if got > 0 && got < asked && s.ready&lasting == 0 && o.Arg == 0 && r.isTCP() {
+		s.ready = 0
+	}
+}
+
+// full reports whether the op goes on after a short count.
+func full(o *op.Op) bool {
+	return o.Flags&op.Full != 0 && (o.Code == op.Send || o.Code == op.Write)
+}
+
+// heat makes the next Wait go on with r, without sleep.
+func (d *engine) heat(r *reg) {
+	if !r.heated {
+		r.heated = true
+		r.hot = d.hot
+		d.hot = r
+	}
+}
+
+// cool goes on with the registrations that were left with work.
+func (d *engine) cool() {
+	r := d.hot
+	d.hot = nil
+	for r != nil {
+		next := r.hot
+		r.hot, r.heated = nil, false
+		d.advance(r, &r.in)
+		d.advance(r, &r.out)
+		d.arm(r)
+		r = next
+	}
+}
+
+// yield is a completion that another one follows.
+func (d *engine) yield(o *op.Op, res int32, flags uint32) {
+	d.stats.Completions++
+	d.done.Push(driver.Completion{Op: o, Res: res, Flags: flags | op.More})
+}
+
+// end is the last completion: from here on the op is its owner's again.
+func (d *engine) end(o *op.Op, res int32, flags uint32) {
+	if holds(o) {
+		o.FD.Unref()
+	}
+	o.State = op.Idle
+	d.stats.Completions++
+	d.done.Push(driver.Completion{Op: o, Res: res, Flags: flags})
+}

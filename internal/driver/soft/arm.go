@@ -1,0 +1,134 @@
+package soft
+
+import (
+	"ringo/internal/op"
+	"ringo/internal/poller"
+	"ringo/internal/sys"
+)
+
+// arm makes the poller report what r's ops wait for. For an edge-triggered one
+// that is one call in the descriptor's life.
+func (d *engine) arm(r *reg) {
+	want := uint32(allMask)
+	if d.edge {
+		if r.armed != 0 || r.in.head == nil && r.out.head == nil && r.watch.head == nil {
+			return
+		}
+	} else if want = r.wants(); want == r.armed {
+		return
+	}
+	if res := d.tell(r, want); res < 0 {
+		d.disarmed(r, res)
+		return
+	}
+	r.armed = want
+}
+
+func (d *engine) tell(r *reg, want uint32) int32 {
+	switch {
+	case want == 0:
+		return d.p.Remove(r.sys)
+	case r.armed != 0:
+		return d.p.Modify(r.sys, want, r.key())
+	}
+	res := d.p.Add(r.sys, want, r.key())
+	if res == -sys.EEXIST {
+		// The number and the file of a handle that was given up without Close.
+		res = d.p.Modify(r.sys, want, r.key())
+	}
+	return res
+}
+
+// disarmed ends the waits on a descriptor that the poller would not take. One to
+// which readiness means nothing is always ready; what would have to wait for it
+// blocks, and goes to the offload.
+func (d *engine) disarmed(r *reg, res int32) {
+	if res == -sys.EPERM {
+		r.checked, r.file = true, true
+	}
+	for r.watch.head != nil {
+		o := r.watch.pop()
+		if r.file {
+			d.end(o, attempt(o), 0)
+		} else {
+			d.end(o, res, 0)
+		}
+	}
+	for _, s := range [...]*side{&r.in, &r.out} {
+		s.ready = untried
+		for s.head != nil {
+			o := s.pop()
+			if r.file && (o.Code == op.Read || o.Code == op.Write) {
+				d.stats.Fallbacks++
+				d.offload(o)
+			} else {
+				d.end(o, res, 0)
+			}
+		}
+	}
+}
+
+// event brings readiness to the ops that wait for it.
+func (d *engine) event(e *poller.Event) {
+	if e.Key == wakeKey {
+		if !d.edge {
+			sys.Unsignal(d.wakeFD)
+		}
+		return
+	}
+	r := d.regs.find(e.Key)
+	if r == nil {
+		d.stats.Stale++
+		return
+	}
+	r.in.ready |= e.Ready & inMask
+	r.out.ready |= e.Ready & outMask
+	if r.watch.head != nil {
+		d.notify(r, e.Ready)
+	}
+	if r.in.head != nil {
+		d.advance(r, &r.in)
+	}
+	if r.out.head != nil {
+		d.advance(r, &r.out)
+	}
+	if !d.edge {
+		d.arm(r)
+	}
+}
+
+// notify completes the Poll ops that asked for any of what is ready. A
+// level-triggered poller would report the same again until somebody has read, so
+// there a multishot one ends with its first completion, and its owner submits it
+// again when it has read.
+func (d *engine) notify(r *reg, ready uint32) {
+	for o := r.watch.head; o != nil; {
+		next := o.Next
+		switch mask := ready & (o.Arg | pollMask); {
+		case mask == 0:
+		case d.edge && o.Flags&op.Multishot != 0:
+			d.yield(o, int32(mask), 0)
+		default:
+			r.watch.remove(o)
+			d.end(o, int32(mask), 0)
+		}
+		o = next
+	}
+}
+
+// forget ends the registration of the descriptor that o closes, see the package
+// comment.
+func (d *engine) forget(o *op.Op) {
+	if o.FD == nil {
+		return
+	}
+	r := d.regs.of(o.FD)
+	if r == nil {
+		return
+	}
+	d.own("Close of a registered descriptor")
+	if r.armed != 0 {
+		d.p.Remove(r.sys)
+	}
+	d.regs.put(r)
+}

@@ -1,0 +1,63 @@
+package soft
+
+import (
+	"fmt"
+	"os"
+	"time"
+
+	"ringo/internal/driver"
+	"ringo/internal/op"
+	"ringo/internal/sys"
+)
+
+// drainMax bounds the wait for calls that a worker has begun. What takes longer
+// is a disk that does not answer.
+const drainMax = 5 * time.Second
+
+// Close cancels and drains every op, then frees the driver. Only calls that a
+// worker has begun can outlive it; the memory that they use stays reachable from
+// the worker.
+func (d *engine) Close(done *driver.Queue) error {
+	if d.closed {
+		return nil
+	}
+	d.own("Close")
+	d.slab.Each(func(o *op.Op) {
+		if (o.State == op.Queued || o.State == op.InFlight) && !o.Canceled {
+			d.Cancel(o)
+		}
+	})
+	d.done = done
+	d.work()
+	end := d.now() + int64(drainMax)
+	for d.flying != nil && d.dead == nil && d.now() < end {
+		d.awake()
+		d.land()
+		if d.flying != nil {
+			d.collect(max(end-d.now(), 1))
+		}
+	}
+	d.closed, d.done = true, nil
+	if d.dead == nil {
+		d.dead = fmt.Errorf("%s: %w", d.p.Name(), os.ErrClosed)
+	}
+	d.regs.each(d.regs.put)
+	d.p.Close()
+	if d.gate.Close() {
+		sys.Close(d.wakeFD)
+	}
+	return d.left()
+}
+
+// left says which ops could not be drained.
+func (d *engine) left() error {
+	n := 0
+	for j := d.flying; j != nil; j = j.next {
+		n++
+	}
+	if n == 0 {
+		return nil
+	}
+	return fmt.Errorf("%s: %d calls did not end within %v, the first is a %s; their memory is kept",
+		d.p.Name(), n, drainMax, d.flying.o.Def().Name)
+}

@@ -1,0 +1,41 @@
+// Package soft is the driver for where there is no io_uring: an io_uring in user
+// space, over a poller.
+//
+// An op is tried as a plain call. If it would have to wait, its descriptor is
+// made known to the poller and the op waits in a list of the descriptor's
+// registration; readiness runs it again. What blocks without readiness, as
+// regular files do, goes to the offload.
+//
+//	Submit ──▶ queue ──Wait──▶ attempt ──EAGAIN──▶ side of a registration ──event──▶ attempt ...
+//	                              │                                                     │
+//	                              └────────────────▶ completion ◀───────────────────────┘
+//
+// # Readiness
+//
+// A registration has two sides, in and out, each with the ops that wait in their
+// order and with readiness bits. Only the first op of a side is tried, so a
+// stream has one receive and one send under way. Bits are set by events and
+// cleared by EAGAIN alone: an edge is told once, and whoever forgets it waits for
+// ever. One EAGAIN may be saved: when a TCP socket gave less than was asked for,
+// its queue was empty, and what comes later is another edge. That does not hold
+// once the events spoke of the stream's end, of an error or of urgent data,
+// because these end a read early and have had their edge already; then the read
+// is repeated until EAGAIN.
+//
+// A registration starts out as if it were ready, so the first attempt comes before
+// the poller hears of the descriptor. To add it afterwards loses nothing: adding
+// reports what is ready already.
+//
+// Poll ops wait beside the sides, in a list of their own. A multishot one costs
+// one epoll_ctl in a connection's life and, per edge, a load of the registration
+// and of the op.
+//
+// # Closing
+//
+// The poller's set knows the file and not the number, so a descriptor that was
+// duplicated would go on making events after close(2). Therefore Close, whether
+// tried or submitted, first takes it out of the set, by the registration that its
+// FD names. This is the one thing in which Try touches the driver. It is safe
+// because an FD belongs to its loop's thread and a Close needs the FD to have been
+// taken: who may do that may do this. A Close without an FD touches nothing.
+package soft

@@ -1,0 +1,130 @@
+package soft
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"sync/atomic"
+	"syscall"
+
+	"ringo/internal/driver"
+	"ringo/internal/invariant"
+	"ringo/internal/mailbox"
+	"ringo/internal/offload"
+	"ringo/internal/op"
+	"ringo/internal/poller"
+	"ringo/internal/sys"
+)
+
+const (
+	// eventsMax bounds the events of one Wait; more are left for the next.
+	eventsMax = 256
+	// shotsMax bounds the attempts on one side of one descriptor in one Wait, as
+	// the kernel's does for a multishot receive. What is left goes on in the next
+	// Wait, which then doesn't sleep.
+	shotsMax = 32
+	// filesMax bounds the calls that may block at once.
+	filesMax = 16
+	// wakeKey is the key of the eventfd. No registration has that index.
+	wakeKey = ^uint64(0)
+)
+
+// How an op waits, in its Mode. The offload's mode is op.ModeFile.
+const (
+	modeQueued uint8 = iota // submitted, and not looked at yet
+	modeSide                // in a side of its registration
+	modeWatch               // a Poll op, in the watchers of its registration
+	modeTimer               // in the timers
+	modeEnded               // cancelled; its completion is for the next Wait
+)
+
+// engine is the driver. The thread that opened it owns it.
+type engine struct {
+	p    poller.Poller
+	edge bool // p is edge-triggered
+	slab *op.Slab
+	now  func() int64
+
+	regs   regTable
+	queue  list // submitted, for the next Wait
+	ended  list // cancelled while waiting, for the next Wait
+	hot    *reg // registrations to go on with, linked by hot
+	timers timers
+
+	files  *offload.Pool
+	landed mailbox.Queue[*job] // jobs that are done
+	flying *job                // jobs that are not, linked by next
+	spare  *job                // jobs to use again
+
+	gate   mailbox.Gate
+	called atomic.Bool // a Wake came from outside, and not only from a job
+	wakeFD int32
+
+	done   *driver.Queue // of the present Wait
+	events [eventsMax]poller.Event
+	stats  driver.Stats
+	thread int32 // the owner, in builds with invariants
+	dead   error
+	closed bool
+}
+
+// OpenEpoll makes a driver over epoll, whose name it bears. The error is a
+// *driver.SetupError.
+func OpenEpoll(cfg driver.Config) (driver.Driver, error) {
+	return open(cfg, "epoll", poller.OpenEpoll)
+}
+
+// open makes a driver over the poller that mk gives, which is given cfg.Without.
+func open(cfg driver.Config, name string, mk func(without []string) (poller.Poller, error)) (driver.Driver, error) {
+	if cfg.Slab == nil || cfg.Now == nil {
+		panic("driver/soft: a Config without Slab or Now")
+	}
+	p, err := mk(cfg.Without)
+	if err != nil {
+		return nil, setupError(name, err)
+	}
+	d := &engine{p: p, edge: p.EdgeTriggered(), slab: cfg.Slab, now: cfg.Now, files: offload.New(filesMax)}
+	if invariant.Enabled {
+		d.thread = sys.Gettid()
+	}
+	if d.wakeFD = sys.Eventfd(); d.wakeFD < 0 {
+		p.Close()
+		return nil, setupError(name, os.NewSyscallError("eventfd2", syscall.Errno(-d.wakeFD)))
+	}
+	if res := p.Add(d.wakeFD, sys.PollIn, wakeKey); res < 0 {
+		sys.Close(d.wakeFD)
+		p.Close()
+		return nil, setupError(name, os.NewSyscallError("adding the eventfd", syscall.Errno(-res)))
+	}
+	return d, nil
+}
+
+func setupError(name string, err error) error {
+	e := &driver.SetupError{Driver: name, Step: "open", Err: err}
+	if call, ok := err.(*os.SyscallError); ok {
+		e.Step, e.Err = call.Syscall, call.Err
+	}
+	switch {
+	case errors.Is(err, syscall.ENOSYS):
+		e.Hint = "this system has no such poller"
+	case errors.Is(err, syscall.EPERM):
+		e.Hint = "a seccomp filter forbids it"
+	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
+		e.Hint = "out of descriptors: raise RLIMIT_NOFILE"
+	}
+	return e
+}
+
+// Info describes the driver.
+func (d *engine) Info() driver.Info {
+	return driver.Info{Name: d.p.Name(), Features: d.p.Features(), Stats: d.stats}
+}
+
+// own panics on any thread but the owner's, in builds with invariants.
+func (d *engine) own(method string) {
+	if invariant.Enabled {
+		if here := sys.Gettid(); here != d.thread {
+			panic(fmt.Sprintf("driver/soft: %s on thread %d, the driver is of thread %d", method, here, d.thread))
+		}
+	}
+}

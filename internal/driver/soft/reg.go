@@ -1,0 +1,184 @@
+package soft
+
+import (
+	"fmt"
+
+	"ringo/internal/fd"
+	"ringo/internal/op"
+	"ringo/internal/sys"
+)
+
+// Readiness by side. Errors and hang-ups concern both.
+const (
+	both     = sys.PollErr | sys.PollHup
+	inMask   = sys.PollIn | sys.PollPri | sys.PollRdhup | both
+	outMask  = sys.PollOut | both
+	allMask  = inMask | outMask
+	pollMask = both | sys.PollRdhup // what every Poll op is told, as io_uring does
+
+	// lasting bits mean that a short read says nothing about what is left.
+	lasting = sys.PollPri | sys.PollRdhup | both
+	// untried stands for ready where nobody has looked yet.
+	untried = 1 << 31
+)
+
+// side is one direction of a descriptor.
+type side struct {
+	list
+	ready uint32
+}
+
+// reg is what the driver knows of one descriptor. Its index plus one is the FD's
+// Slot; index and generation are the poller's key, so that an event that comes
+// after the registration has ended is told apart.
+type reg struct {
+	index uint32
+	gen   uint32
+	sys   int32
+	armed uint32 // what the poller was told, 0: it does not know the descriptor
+	watch list   // Poll ops
+	in    side
+	out   side
+	owner *fd.FD
+
+	hot     *reg // the next in the driver's hot list
+	heated  bool // in that list
+	checked bool // whether it is a file was looked at
+	file    bool // readiness means nothing here
+	tcp     int8 // 1 yes, -1 no, 0 not looked at
+
+	free *reg
+}
+
+func (r *reg) key() uint64 { return uint64(r.gen)<<32 | uint64(r.index) }
+
+// side is where an op of this code waits.
+func (r *reg) side(o *op.Op) *side {
+	if o.Def().Interest&sys.PollOut != 0 {
+		return &r.out
+	}
+	return &r.in
+}
+
+// isFile asks, once, whether the calls of this descriptor may block whatever its
+// readiness.
+func (r *reg) isFile() bool {
+	if !r.checked {
+		r.checked = true
+		r.file = sys.IsRegular(r.sys)
+	}
+	return r.file
+}
+
+// isTCP asks, once, for the protocol. Only of TCP is it known that a short read
+// means an empty queue: datagrams, packets and passed descriptors end one early.
+func (r *reg) isTCP() bool {
+	if r.tcp == 0 {
+		r.tcp = -1
+		if proto, res := sys.GetsockoptInt(r.sys, sys.SolSocket, sys.SoProtocol); res >= 0 && proto == sys.ProtoTCP {
+			r.tcp = 1
+		}
+	}
+	return r.tcp > 0
+}
+
+// wants is what a level-triggered poller should wait for.
+func (r *reg) wants() (mask uint32) {
+	if r.in.head != nil {
+		mask |= sys.PollIn | sys.PollPri
+	}
+	if r.out.head != nil {
+		mask |= sys.PollOut
+	}
+	for o := r.watch.head; o != nil; o = o.Next {
+		mask |= o.Arg | pollMask
+	}
+	return mask
+}
+
+// regTable is a slab of registrations. They lie in chunks and never move.
+type regTable struct {
+	chunks []*[regChunk]reg
+	free   *reg
+	used   int
+}
+
+const regChunk = 64
+
+// at gives the registration of an index that this table gave out.
+func (t *regTable) at(index uint32) *reg { return &t.chunks[index/regChunk][index%regChunk] }
+
+// find gives the registration that an event's key names, nil if it has ended.
+func (t *regTable) find(key uint64) *reg {
+	index := uint32(key)
+	if int(index/regChunk) >= len(t.chunks) {
+		return nil
+	}
+	if r := t.at(index); r.gen == uint32(key>>32) && r.owner != nil {
+		return r
+	}
+	return nil
+}
+
+// of gives the registration of f, if it has one here.
+func (t *regTable) of(f *fd.FD) *reg {
+	if f.Slot == 0 || int((f.Slot-1)/regChunk) >= len(t.chunks) {
+		return nil
+	}
+	if r := t.at(f.Slot - 1); r.owner == f {
+		return r
+	}
+	return nil
+}
+
+// get gives the registration of f, a new one if need be.
+func (t *regTable) get(f *fd.FD) *reg {
+	if r := t.of(f); r != nil {
+		return r
+	}
+	if t.free == nil {
+		t.grow()
+	}
+	r := t.free
+	t.free = r.free
+	t.used++
+	*r = reg{index: r.index, gen: r.gen, sys: f.Sys(), owner: f, hot: r.hot, heated: r.heated}
+	r.in.ready, r.out.ready = untried, untried
+	f.Slot = r.index + 1
+	return r
+}
+
+// put ends a registration on which nothing waits.
+func (t *regTable) put(r *reg) {
+	if r.in.head != nil || r.out.head != nil || r.watch.head != nil {
+		panic(fmt.Sprintf("driver/soft: registration %d ends while ops wait on it (fd %d)", r.index, r.sys))
+	}
+	r.owner.Slot = 0
+	r.owner = nil
+	r.gen++
+	r.free = t.free
+	t.free = r
+	t.used--
+}
+
+func (t *regTable) grow() {
+	base := uint32(len(t.chunks) * regChunk)
+	c := new([regChunk]reg)
+	t.chunks = append(t.chunks, c)
+	for i := regChunk - 1; i >= 0; i-- {
+		c[i].index = base + uint32(i)
+		c[i].free = t.free
+		t.free = &c[i]
+	}
+}
+
+// each calls f for every registration.
+func (t *regTable) each(f func(r *reg)) {
+	for _, c := range t.chunks {
+		for i := range c {
+			if c[i].owner != nil {
+				f(&c[i])
+			}
+		}
+	}
+}

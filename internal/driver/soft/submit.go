@@ -1,0 +1,170 @@
+package soft
+
+import (
+	"fmt"
+
+	"ringo/internal/op"
+	"ringo/internal/sys"
+)
+
+// Submit queues the op for the next Wait.
+func (d *engine) Submit(o *op.Op) {
+	d.own("Submit")
+	if o.State != op.Idle || d.closed {
+		panic(fmt.Sprintf("driver/soft: submit of %s in state %d (driver closed: %v)", o.Def().Name, o.State, d.closed))
+	}
+	if holds(o) {
+		o.FD.Ref()
+	}
+	o.State, o.Mode = op.Queued, modeQueued
+	d.stats.Submitted++
+	d.queue.push(o)
+}
+
+// holds reports whether the op holds its descriptor. Close does not: its number
+// was taken from the FD, which is named for its registration only.
+func holds(o *op.Op) bool { return o.FD != nil && o.Code != op.Close }
+
+// start looks at a submitted op for the first time.
+func (d *engine) start(o *op.Op) {
+	if o.Canceled {
+		d.end(o, canceled(o), 0)
+		return
+	}
+	o.State = op.InFlight
+	switch def := o.Def(); def.Kind {
+	case op.Timed:
+		o.Mode = modeTimer
+		d.timers.add(d.now()+max(o.Off, 0), o)
+	case op.Blocking:
+		d.offload(o)
+	case op.Pollable:
+		d.wait(o)
+	default:
+		d.end(o, d.immediate(o), 0)
+	}
+}
+
+// immediate runs an op that never waits.
+func (d *engine) immediate(o *op.Op) int32 {
+	switch o.Code {
+	case op.Close:
+		d.forget(o)
+	case op.Cancel:
+		return d.cancelToken(uint64(o.Off))
+	}
+	return attempt(o)
+}
+
+// wait puts an op where readiness finds it, and tries it if its turn has come.
+func (d *engine) wait(o *op.Op) {
+	r := d.regs.get(o.FD)
+	switch {
+	case o.Code == op.Poll:
+		d.startPoll(r, o)
+	case (o.Code == op.Read || o.Code == op.Write) && r.isFile():
+		d.offload(o)
+	case o.Code == op.Recv && o.Flags&op.Multishot != 0 && o.Bufs == nil:
+		d.end(o, -sys.EINVAL, 0)
+	default:
+		s := r.side(o)
+		o.Mode = modeSide
+		s.push(o)
+		if s.head != o {
+			return
+		}
+		if o.Flags&op.Tried != 0 {
+			s.ready = 0
+		}
+		d.advance(r, s)
+		d.arm(r)
+	}
+}
+
+// startPoll answers a Poll op from the descriptor's present state, or makes it
+// a watcher. Where the poller does not know the descriptor yet, or is to be told
+// anew, it will report the present state by itself.
+func (d *engine) startPoll(r *reg, o *op.Op) {
+	if d.edge && r.armed != 0 && o.Flags&op.Tried == 0 {
+		res := attempt(o)
+		switch {
+		case res == -sys.EAGAIN:
+		case res > 0 && o.Flags&op.Multishot != 0:
+			d.yield(o, res, 0)
+		default:
+			d.end(o, res, 0)
+			return
+		}
+	}
+	o.Mode = modeWatch
+	r.watch.push(o)
+	d.arm(r)
+}
+
+// Cancel takes the op out of whatever it waits in. A call that a worker has
+// begun goes on, and completes as it ends.
+func (d *engine) Cancel(o *op.Op) {
+	d.own("Cancel")
+	if o.State != op.Queued && o.State != op.InFlight {
+		panic(fmt.Sprintf("driver/soft: cancel of %s, which is not submitted (state %d)", o.Def().Name, o.State))
+	}
+	if o.Canceled {
+		return
+	}
+	o.Canceled = true
+	switch o.Mode {
+	case modeQueued:
+		return // start sees it
+	case modeSide, modeWatch:
+		d.withdraw(o)
+	case modeTimer:
+		d.timers.remove(o)
+	case op.ModeFile:
+		if !d.recall(o) {
+			return
+		}
+	}
+	o.Mode = modeEnded
+	d.ended.push(o)
+}
+
+// withdraw takes a waiting op out of its registration. Who was behind it moves up,
+// and goes on in the next Wait if there is something for it.
+func (d *engine) withdraw(o *op.Op) {
+	r := d.regs.get(o.FD)
+	from := &r.watch
+	if o.Mode == modeSide {
+		s := r.side(o)
+		from = &s.list
+		if s.ready != 0 {
+			d.heat(r)
+		}
+	}
+	if !from.remove(o) {
+		panic(fmt.Sprintf("driver/soft: %s is not where it waits (fd %d)", o.Def().Name, r.sys))
+	}
+	if !d.edge {
+		d.arm(r)
+	}
+}
+
+// cancelToken is the op Cancel: it names its target by token.
+func (d *engine) cancelToken(token uint64) int32 {
+	o := d.slab.Lookup(token)
+	if o == nil || o.State != op.Queued && o.State != op.InFlight || o.Canceled {
+		return -sys.ENOENT
+	}
+	d.Cancel(o)
+	if o.Mode == op.ModeFile {
+		return -sys.EALREADY
+	}
+	return 0
+}
+
+// canceled is the result of a cancelled op: what it got, or -ECANCELED.
+func canceled(o *op.Op) int32 {
+	if o.Flags&op.Full != 0 && o.Done > 0 {
+		return int32(o.Done)
+	}
+	return -sys.ECANCELED
+}

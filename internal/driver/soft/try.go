@@ -1,0 +1,80 @@
+package soft
+
+import (
+	"ringo/internal/op"
+	"ringo/internal/race"
+	"ringo/internal/sys"
+)
+
+// Try runs the op as a plain call. It looks at nothing of the driver's, with the
+// exception of Close that the package comment explains.
+func (d *engine) Try(o *op.Op) (res int32, ok bool) {
+	switch o.Code {
+	case op.Recv:
+		if o.Flags&(op.Select|op.Multishot) != 0 {
+			return 0, false // which buffer is the driver's to say
+		}
+	case op.Read, op.Write:
+		if sys.IsRegular(o.FD.Sys()) {
+			return 0, false // the call may wait for a disk
+		}
+	case op.Timeout, op.Cancel:
+		return 0, false
+	case op.Close:
+		d.forget(o)
+	default:
+		if o.Def().Kind == op.Blocking {
+			return 0, false
+		}
+	}
+	for {
+		switch res = attempt(o); res {
+		case -sys.EINTR:
+		case -sys.EAGAIN:
+			return 0, false
+		default:
+			return res, true
+		}
+	}
+}
+
+// attempt is o.Attempt, told to the race detector, for which the kernel is a hole
+// in the order of things.
+func attempt(o *op.Op) int32 {
+	if !race.Enabled {
+		return o.Attempt()
+	}
+	outward := o.Def().Interest&sys.PollOut != 0 || o.Code == op.Shutdown || o.Code == op.Close
+	if outward {
+		for _, p := range lent(o) {
+			race.ReadRange(p)
+		}
+		race.WriteLike()
+		return o.Attempt()
+	}
+	res := o.Attempt()
+	if res < 0 {
+		return res
+	}
+	race.ReadLike()
+	left := int(res)
+	for _, p := range lent(o) {
+		p = p[:min(left, len(p))]
+		left -= len(p)
+		race.WriteRange(p)
+	}
+	return res
+}
+
+// lent is the slices that o lends to the kernel.
+func lent(o *op.Op) [][]byte {
+	switch o.Code {
+	case op.Send, op.Write:
+		return [][]byte{o.Buf[o.Done:]}
+	case op.Recv, op.Read:
+		return [][]byte{o.Buf}
+	case op.Sendmsg, op.Recvmsg:
+		return o.Ext.Bufs[:min(int(o.Ext.Msg.Iovlen), len(o.Ext.Bufs))]
+	}
+	return nil
+}

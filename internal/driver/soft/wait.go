@@ -1,0 +1,128 @@
+package soft
+
+import (
+	"math"
+	"os"
+	"syscall"
+
+	"ringo/internal/driver"
+	"ringo/internal/sys"
+)
+
+// Wait runs what is new, collects events, once, and sleeps for them only if there
+// is nothing to report.
+func (d *engine) Wait(deadline int64, done *driver.Queue) error {
+	d.own("Wait")
+	if d.dead != nil {
+		return d.dead
+	}
+	d.done = done
+	before := d.stats.Completions
+	woken := d.awake()
+	for {
+		d.work()
+		timeout := int64(0)
+		if !woken && d.hot == nil && d.stats.Completions == before {
+			timeout = d.timeout(deadline)
+		}
+		slept := d.collect(timeout)
+		if d.awake() {
+			woken = true
+			if slept {
+				d.stats.Wakes++
+			}
+		}
+		d.land()
+		d.expire()
+		if d.dead != nil || woken || d.stats.Completions != before || d.passed(deadline) {
+			d.done = nil
+			return d.dead
+		}
+	}
+}
+
+// work starts what was submitted, reports what was cancelled, and goes on where
+// an earlier Wait stopped.
+func (d *engine) work() {
+	for queue := d.queue.take(); queue.head != nil; {
+		d.start(queue.pop())
+	}
+	for ended := d.ended.take(); ended.head != nil; {
+		o := ended.pop()
+		d.end(o, canceled(o), 0)
+	}
+	if d.hot != nil {
+		d.cool()
+	}
+	d.land()
+}
+
+// collect asks the poller once and runs what the events set going. It reports
+// whether it may have slept: not if somebody calls at the last moment.
+func (d *engine) collect(timeout int64) (slept bool) {
+	if timeout != 0 {
+		if slept = d.gate.Announce(); !slept {
+			timeout = 0
+		}
+	}
+	d.stats.Enters++
+	n := d.p.Wait(timeout, d.events[:])
+	if n < 0 && n != -sys.EINTR {
+		d.dead = os.NewSyscallError(d.p.Name()+" wait", syscall.Errno(-n))
+	}
+	for i := range max(n, 0) {
+		d.event(&d.events[i])
+	}
+	return slept
+}
+
+// timeout is how long to sleep at most: to the deadline or the first timer.
+func (d *engine) timeout(deadline int64) int64 {
+	next := min(deadline, d.timers.next())
+	switch next {
+	case driver.Poll:
+		return 0
+	case driver.Forever:
+		return -1
+	}
+	return max(next-d.now(), 0)
+}
+
+// passed reports whether the wait is over by the clock. A poller's sleep may be
+// shorter than was asked for, by a signal or by another clock's idea of time.
+func (d *engine) passed(deadline int64) bool {
+	return deadline == driver.Poll || deadline != driver.Forever && d.now() >= deadline
+}
+
+// expire ends the Timeout ops whose time has come.
+func (d *engine) expire() {
+	if d.timers.next() == math.MaxInt64 {
+		return
+	}
+	for now := d.now(); d.timers.next() <= now; {
+		d.end(d.timers.pop(), -sys.ETIME, 0)
+	}
+}
+
+// Wake ends the present Wait or the next one.
+func (d *engine) Wake() {
+	d.called.Store(true)
+	d.signal()
+}
+
+// signal makes the owner look round.
+func (d *engine) signal() {
+	if !d.gate.Notify() {
+		return
+	}
+	sys.Signal(d.wakeFD)
+	if d.gate.Signalled() {
+		sys.Close(d.wakeFD)
+	}
+}
+
+// awake reports whether somebody called Wake since the last time. A job that is
+// done signals too, which alone ends no Wait: its completion does.
+func (d *engine) awake() bool {
+	return d.gate.Awake() && d.called.Load() && d.called.Swap(false)
+}
