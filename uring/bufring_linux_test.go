@@ -5,11 +5,8 @@ package uring
 import (
 	"errors"
 	"fmt"
-	"os"
-	"strings"
 	"syscall"
 	"testing"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -178,50 +175,4 @@ func TestBufRingBytesOfNobody(t *testing.T) {
 		}
 	}()
 	b.Bytes(3)
-}
-
-// TestBufRingMemoryGoes: both the ring's and the buffers' pages are unmapped, whichever is closed first.
-func TestBufRingMemoryGoes(t *testing.T) {
-	need(t, CheckBufRing)
-	for _, ringFirst := range []bool{false, true} {
-		r := open(t, 2, nil)
-		b, err := r.BufRing(0, 16, 4096)
-		if err != nil {
-			t.Fatal(err)
-		}
-		pages := []unsafe.Pointer{b.ring.p, b.arena.p}
-		for _, p := range pages {
-			if !mapped(t, p) {
-				t.Fatal("the test does not see the mapping")
-			}
-		}
-		if ringFirst {
-			r.Close()
-		}
-		if err := b.Close(); err != nil {
-			t.Error(err)
-		}
-		for _, p := range pages {
-			if mapped(t, p) {
-				t.Errorf("ring closed first: %v: %p is still mapped", ringFirst, p)
-			}
-		}
-	}
-}
-
-// mapped says whether the address is in a mapping.
-func mapped(t *testing.T, p unsafe.Pointer) bool {
-	t.Helper()
-	maps, err := os.ReadFile("/proc/self/maps")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for line := range strings.Lines(string(maps)) {
-		var from, to uintptr
-		fmt.Sscanf(line, "%x-%x", &from, &to)
-		if from <= uintptr(p) && uintptr(p) < to {
-			return true
-		}
-	}
-	return false
 }
