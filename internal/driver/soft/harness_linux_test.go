@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"ringo/buf"
 	"ringo/internal/driver"
 	"ringo/internal/fd"
 	"ringo/internal/op"
@@ -225,4 +226,38 @@ func (r *rig) countCalls(code op.Code) (count *int) {
 	op.Table[code].Attempt = func(o *op.Op) int32 { *count++; return real(o) }
 	r.t.Cleanup(func() { op.Table[code].Attempt = real })
 	return count
+}
+
+// mallocs runs f a hundred times, warm, and gives the fewest allocations of ten
+// such runs: what the rest of the process allocates now and then is not f's.
+func mallocs(f func()) uint64 {
+	for range 200 {
+		f()
+	}
+	fewest := ^uint64(0)
+	var before, after runtime.MemStats
+	for range 10 {
+		runtime.ReadMemStats(&before)
+		for range 100 {
+			f()
+		}
+		runtime.ReadMemStats(&after)
+		fewest = min(fewest, after.Mallocs-before.Mallocs)
+	}
+	return fewest
+}
+
+// cancel cancels the op and checks its last completion.
+func (r *rig) cancel(o *op.Op, want int32) {
+	r.t.Helper()
+	r.d.Cancel(o)
+	name := o.Def().Name
+	if res := r.last(o); res != want {
+		r.t.Fatalf("%s = %d after its cancel, want %d", name, res, want)
+	}
+}
+
+// stream arms a multishot receive into buffers of a pool.
+func (r *rig) stream(f *fd.FD, pool *buf.Pool) *op.Op {
+	return r.submit(op.Recv, f, func(o *op.Op) { o.Flags, o.Bufs = op.Multishot|op.Select, pool })
 }

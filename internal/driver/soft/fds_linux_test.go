@@ -1,0 +1,213 @@
+//go:build linux
+
+package soft
+
+import (
+	"syscall"
+	"testing"
+
+	"ringo/internal/driver"
+	"ringo/internal/fd"
+	"ringo/internal/op"
+	"ringo/internal/poller"
+	"ringo/internal/sys"
+)
+
+func (r *rig) watch(f *fd.FD) *op.Op {
+	return r.submit(op.Poll, f, func(o *op.Op) { o.Arg, o.Flags = sys.PollIn, op.Multishot })
+}
+
+// The kernel's set knows the file, which a duplicate keeps open after close(2).
+func TestClosedWhileDuplicated(t *testing.T) {
+	for _, how := range []string{"tried", "submitted"} {
+		t.Run(how, func(t *testing.T) {
+			r := newRig(t)
+			ours, peer := r.tcp()
+			o := r.watch(ours)
+			r.quiet()
+			dup, err := syscall.Dup(int(ours.Sys()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer syscall.Close(dup)
+			r.cancel(o, -sys.ECANCELED)
+			if how == "tried" {
+				r.closeFD(ours)
+			} else {
+				n := ours.Take()
+				if res := r.last(r.submit(op.Close, ours, func(o *op.Op) { o.Off = int64(n) })); res != 0 {
+					t.Fatalf("close = %d", res)
+				}
+			}
+			if r.d.regs.used != 0 {
+				t.Errorf("%d registrations after the close, want 0", r.d.regs.used)
+			}
+			r.send(peer, "to the duplicate")
+			if n := r.d.p.Wait(0, r.d.events[:]); n != 0 {
+				t.Errorf("%d events of a descriptor that was closed, want 0", n)
+			}
+		})
+	}
+}
+
+// scripted is a poller that also reports what a test tells it to.
+type scripted struct {
+	poller.Poller
+	extra []poller.Event
+	fails []int32
+}
+
+func (s *scripted) Wait(timeoutNS int64, events []poller.Event) int32 {
+	if len(s.fails) > 0 {
+		res := s.fails[0]
+		s.fails = s.fails[1:]
+		return res
+	}
+	if len(s.extra) == 0 {
+		return s.Poller.Wait(timeoutNS, events)
+	}
+	n := copy(events, s.extra)
+	s.extra = nil
+	return int32(n)
+}
+
+func newScripted(t *testing.T) (*rig, *scripted) {
+	s := new(scripted)
+	r := newRigOn(t, func(without []string) (p poller.Poller, err error) {
+		s.Poller, err = poller.OpenEpoll(without)
+		return s, err
+	})
+	return r, s
+}
+
+// An event of a descriptor that is closed does not reach the one that has its
+// number and its slot now.
+func TestStaleEvent(t *testing.T) {
+	r, s := newScripted(t)
+	old, _ := r.unix(syscall.SOCK_STREAM)
+	o := r.watch(old)
+	r.quiet()
+	stale := r.d.regs.of(old).key()
+	number := old.Sys()
+	r.cancel(o, -sys.ECANCELED)
+	r.closeFD(old)
+
+	s.extra = []poller.Event{{Key: stale, Ready: sys.PollIn}}
+	r.quiet()
+	ours, _ := r.unix(syscall.SOCK_STREAM)
+	if ours.Sys() != number {
+		t.Fatalf("the new descriptor is %d, this test needs %d again", ours.Sys(), number)
+	}
+	o = r.watch(ours)
+	r.quiet()
+	if key := r.d.regs.of(ours).key(); uint32(key) != uint32(stale) || key == stale {
+		t.Fatalf("key %#x after %#x, want the same index in another generation", key, stale)
+	}
+	s.extra = []poller.Event{{Key: stale, Ready: sys.PollIn}, {Key: 1 << 20, Ready: sys.PollIn}}
+	r.quiet()
+	if got := r.d.Info().Stats.Stale; got != 3 {
+		t.Errorf("%d stale events were counted, want 3", got)
+	}
+	r.cancel(o, -sys.ECANCELED)
+}
+
+// A handle that was given up without Close leaves its number in the set.
+func TestNumberStillInTheSet(t *testing.T) {
+	r := newRig(t)
+	ours, peer := r.tcp()
+	o := r.watch(ours)
+	r.quiet()
+	r.cancel(o, -sys.ECANCELED)
+	again := new(fd.FD)
+	again.Init(ours.Sys())
+	o = r.watch(again)
+	r.quiet()
+	r.send(peer, "x")
+	r.more(o)
+	r.cancel(o, -sys.ECANCELED)
+}
+
+func TestSignalsDuringTheWait(t *testing.T) {
+	r, s := newScripted(t)
+	ours, peer := r.tcp()
+	o := r.watch(ours)
+	r.quiet()
+	s.fails = []int32{-sys.EINTR, -sys.EINTR, -sys.EINTR}
+	r.send(peer, "x")
+	r.more(o)
+	r.cancel(o, -sys.ECANCELED)
+}
+
+func TestDeadPoller(t *testing.T) {
+	r, s := newScripted(t)
+	s.fails = []int32{-sys.EBADF}
+	for range 2 { // it stays dead
+		if err := r.d.Wait(driver.Forever, &r.done); err == nil {
+			t.Error("Wait gave no error over a dead poller")
+		}
+	}
+}
+
+func TestThousandsOfDescriptors(t *testing.T) {
+	const pairs = 2000
+	raiseFiles(t, 2*pairs+100)
+	r := newRig(t)
+	chunks := 0
+	for round := range 2 {
+		ops := map[*op.Op]bool{}
+		var ours, peers []*fd.FD
+		for range pairs {
+			a, b := r.unix(syscall.SOCK_STREAM)
+			ours, peers = append(ours, a), append(peers, b)
+			ops[r.watch(a)] = false
+		}
+		r.quiet()
+		for _, p := range peers {
+			r.send(p, "x")
+		}
+		for seen := 0; seen < pairs; {
+			c, ok := r.done.Pop()
+			if !ok {
+				r.wait()
+				continue
+			}
+			if ops[c.Op] {
+				t.Fatal("two completions for one edge")
+			}
+			ops[c.Op] = true
+			seen++
+		}
+		r.quiet()
+		for o := range ops {
+			r.d.Cancel(o)
+		}
+		r.poll()
+		for c, ok := r.done.Pop(); ok; c, ok = r.done.Pop() {
+			r.slab.Put(c.Op)
+		}
+		for i := range ours {
+			r.closeFD(ours[i])
+			r.closeFD(peers[i])
+		}
+		r.fds = nil
+		if round == 0 {
+			chunks = len(r.d.regs.chunks)
+		} else if len(r.d.regs.chunks) != chunks {
+			t.Errorf("%d chunks of registrations in the second round, %d in the first", len(r.d.regs.chunks), chunks)
+		}
+	}
+}
+
+func raiseFiles(t *testing.T, want uint64) {
+	t.Helper()
+	var lim syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &lim); err != nil {
+		t.Fatal(err)
+	}
+	if lim.Cur < want {
+		lim.Cur = min(want, lim.Max)
+		if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &lim); err != nil || lim.Cur < want {
+			t.Skipf("RLIMIT_NOFILE allows %d descriptors, %d are needed", lim.Cur, want)
+		}
+	}
+}

@@ -1,0 +1,206 @@
+//go:build linux
+
+package soft
+
+import (
+	"syscall"
+	"testing"
+
+	"ringo/buf"
+	"ringo/internal/driver"
+	"ringo/internal/op"
+	"ringo/internal/sys"
+)
+
+// Past the cap a descriptor waits for the next Wait, which does not sleep, and
+// another descriptor has its turn in this one.
+func TestFairnessCap(t *testing.T) {
+	const messages = 2*shotsMax + 7
+	r := newRig(t)
+	pool := buf.NewRingPool(256, 256, 16, nil)
+	busy, busyPeer := r.unix(syscall.SOCK_DGRAM)
+	check(t, "buffer size", sys.SetsockoptInt(busyPeer.Sys(), sys.SolSocket, syscall.SO_SNDBUF, 1<<20))
+	calm, calmPeer := r.unix(syscall.SOCK_DGRAM)
+	a, b := r.stream(busy, pool), r.stream(calm, pool)
+	r.quiet()
+	sent := 0
+	for ; sent < messages; sent++ {
+		if res := sys.Send(busyPeer.Sys(), []byte{byte(sent)}, 0); res == -sys.EAGAIN {
+			break // net.unix.max_dgram_qlen
+		} else if res != 1 {
+			t.Fatalf("send = %d", res)
+		}
+	}
+	r.send(calmPeer, "x")
+
+	seen := map[*op.Op]int{}
+	for turn := 0; seen[a] < messages || seen[b] < 1; turn++ {
+		before := seen[a]
+		if err := r.d.Wait(driver.Forever, &r.done); err != nil {
+			t.Fatal(err)
+		}
+		for c, ok := r.done.Pop(); ok; c, ok = r.done.Pop() {
+			mem := pool.Filled(uint16(op.BufferID(c.Flags)), int(c.Res))
+			if c.Op == a && int(mem.Unread()[0]) != seen[a] {
+				t.Fatalf("message %d came where %d should", mem.Unread()[0], seen[a])
+			}
+			pool.Put(mem)
+			seen[c.Op]++
+		}
+		if n := seen[a] - before; n > shotsMax {
+			t.Fatalf("%d messages of one descriptor in one Wait, want at most %d", n, shotsMax)
+		}
+		if turn == 0 && seen[b] == 0 {
+			t.Error("the busy descriptor kept the other one waiting")
+		}
+		for ; sent < messages; sent++ {
+			if sys.Send(busyPeer.Sys(), []byte{byte(sent)}, 0) != 1 {
+				break
+			}
+		}
+	}
+	r.cancel(a, -sys.ECANCELED)
+	r.cancel(b, -sys.ECANCELED)
+}
+
+func TestAcceptsPastTheCap(t *testing.T) {
+	const clients = 3*shotsMax + 1
+	r := newRig(t)
+	ln, sa := listener(t)
+	o := r.submit(op.Accept, r.own(int(ln)), func(o *op.Op) { o.Flags = op.Multishot })
+	r.quiet()
+	for range clients {
+		c := check(t, "socket", sys.Socket(sys.AFInet, sys.SockStream, 0))
+		defer sys.Close(c)
+		check(t, "connect", sys.Connect(c, sa))
+	}
+	for range clients {
+		res, _ := r.more(o)
+		sys.Close(check(t, "accept", res))
+	}
+	r.quiet()
+	r.cancel(o, -sys.ECANCELED)
+}
+
+// A dry pool ends the receive as the kernel's does, and what was there to be
+// received is there for the next.
+func TestDryPoolLosesNothing(t *testing.T) {
+	r := newRig(t)
+	ours, peer := r.tcp()
+	pool := buf.NewRingPool(2, 2, 4, nil)
+	o := r.stream(ours, pool)
+	r.quiet()
+	r.send(peer, "abcdefghij")
+	got := ""
+	var held []*buf.Buffer
+	take := func() {
+		n, flags := r.more(o)
+		b := pool.Filled(uint16(op.BufferID(flags)), int(n))
+		got += string(b.Unread())
+		held = append(held, b)
+	}
+	take()
+	take()
+	if res := r.last(o); res != -sys.ENOBUFS {
+		t.Fatalf("%d with no buffer left, want -ENOBUFS", res)
+	}
+	if n := r.d.Info().Stats.NoBuffers; n != 1 {
+		t.Errorf("NoBuffers = %d, want 1", n)
+	}
+	for _, b := range held {
+		pool.Put(b)
+	}
+	held = nil
+	o = r.stream(ours, pool)
+	take()
+	if got != "abcdefghij" {
+		t.Errorf("received %q, want abcdefghij", got)
+	}
+	pool.Put(held[0])
+	r.cancel(o, -sys.ECANCELED)
+	if pool.Lent() != 0 || pool.InUse() != 0 {
+		t.Errorf("%d buffers lent and %d in use in the end", pool.Lent(), pool.InUse())
+	}
+}
+
+func TestSelectTakesOneBuffer(t *testing.T) {
+	r := newRig(t)
+	ours, peer := r.tcp()
+	pool := buf.NewRingPool(2, 2, 16, nil)
+	o := r.submit(op.Recv, ours, func(o *op.Op) { o.Flags, o.Bufs = op.Select, pool })
+	r.quiet()
+	if pool.Lent() != 0 {
+		t.Errorf("a receive that waits holds %d buffers", pool.Lent())
+	}
+	r.send(peer, "hello")
+	n, flags := r.next(o)
+	if n != 5 || flags&op.HasBuffer == 0 || flags&op.More != 0 {
+		t.Fatalf("completion %d, flags %#x, want 5 with a buffer and without More", n, flags)
+	}
+	r.slab.Put(o)
+	b := pool.Filled(uint16(op.BufferID(flags)), int(n))
+	if string(b.Unread()) != "hello" {
+		t.Errorf("received %q, want hello", b.Unread())
+	}
+	pool.Put(b)
+}
+
+func TestMultishotWithoutPoolIsRefused(t *testing.T) {
+	r := newRig(t)
+	ours, _ := r.tcp()
+	o := r.submit(op.Recv, ours, func(o *op.Op) { o.Flags = op.Multishot })
+	if res := r.last(o); res != -sys.EINVAL {
+		t.Errorf("%d, want -EINVAL", res)
+	}
+}
+
+func TestWatch(t *testing.T) {
+	r := newRig(t)
+	ours, peer := r.tcp()
+	in := r.submit(op.Poll, ours, func(o *op.Op) { o.Arg, o.Flags = sys.PollIn, op.Multishot })
+	once := r.submit(op.Poll, ours, func(o *op.Op) { o.Arg = sys.PollIn })
+	r.quiet() // writable, which nobody asked for
+	out := r.submit(op.Poll, ours, func(o *op.Op) { o.Arg = sys.PollOut })
+	if mask := r.last(out); mask != sys.PollOut {
+		t.Errorf("poll for out = %#x, want %#x", mask, sys.PollOut)
+	}
+	attempts := r.countCalls(op.Poll)
+	r.send(peer, "x")
+	if mask, _ := r.more(in); mask != sys.PollIn {
+		t.Errorf("the watcher was told %#x, want %#x", mask, sys.PollIn)
+	}
+	if mask := r.last(once); mask != sys.PollIn {
+		t.Errorf("the single poll was told %#x, want %#x", mask, sys.PollIn)
+	}
+	r.quiet() // nobody has read, and there is no other edge
+	r.send(peer, "y")
+	r.more(in)
+	check(t, "shutdown", sys.Shutdown(peer.Sys(), syscall.SHUT_WR))
+	if mask, _ := r.more(in); mask&sys.PollRdhup == 0 {
+		t.Errorf("the watcher was told %#x at the peer's end, want RDHUP with it", mask)
+	}
+	if *attempts != 0 {
+		t.Errorf("%d poll calls for edges, want 0", *attempts)
+	}
+	r.cancel(in, -sys.ECANCELED)
+}
+
+// A poll that comes when the descriptor is known asks for the present state, for
+// the edge is long gone; unless its owner has just looked.
+func TestPollOfTheReady(t *testing.T) {
+	r := newRig(t)
+	ours, peer := r.tcp()
+	first := r.submit(op.Poll, ours, func(o *op.Op) { o.Arg, o.Flags = sys.PollIn, op.Multishot })
+	r.quiet()
+	r.send(peer, "x")
+	r.more(first)
+	second := r.submit(op.Poll, ours, func(o *op.Op) { o.Arg, o.Flags = sys.PollIn, op.Multishot })
+	if mask, _ := r.more(second); mask != sys.PollIn {
+		t.Errorf("poll of what is readable = %#x, want %#x", mask, sys.PollIn)
+	}
+	tried := r.submit(op.Poll, ours, func(o *op.Op) { o.Arg, o.Flags = sys.PollIn, op.Tried })
+	r.quiet()
+	for _, o := range []*op.Op{first, second, tried} {
+		r.cancel(o, -sys.ECANCELED)
+	}
+}
