@@ -27,6 +27,9 @@ func need(t testing.TB, checks ...string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if why := unfit(r); why != "" {
+		t.Skip(why)
+	}
 	err = r.Require(checks...)
 	if err == nil {
 		return

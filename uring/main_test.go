@@ -30,10 +30,22 @@ func TestMain(m *testing.M) {
 		os.Exit(0)
 	}
 	flag.Parse()
-	if r, err := probed(); err == nil && r.Refusal != nil && flag.Lookup("test.skip").Value.String() == "" {
+	if r, err := probed(); err == nil && unfit(r) != "" && flag.Lookup("test.skip").Value.String() == "" {
 		// An example cannot skip itself.
-		fmt.Println("examples are skipped:", r.Refusal)
+		fmt.Println("examples are skipped:", unfit(r))
 		flag.Set("test.skip", "^Example")
 	}
 	testmain.Main(m)
+}
+
+// unfit says why the tests that need a kernel cannot run here, "" if they can.
+func unfit(r *Report) string {
+	if r.Refusal != nil {
+		return r.Refusal.String()
+	}
+	const enough = 1 << 20 // what a dozen small rings, some just closed, may take
+	if m := r.MemlockSoft; m != nil && *m >= 0 && *m < enough && os.Getuid() != 0 {
+		return fmt.Sprintf("RLIMIT_MEMLOCK is %s, the tests need %s", kib(*m), kib(enough))
+	}
+	return ""
 }

@@ -127,6 +127,22 @@ func TestProbeUnderSeccomp(t *testing.T) {
 	}
 }
 
+// TestSkipsWhereRefused runs all tests where a filter refuses all: none fails, and the skipped say why.
+func TestSkipsWhereRefused(t *testing.T) {
+	need(t)
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := seccomptest.Command(t, seccomptest.DenyUring(), self, "-test.v")
+	cmd.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=0")
+	out, err := cmd.CombinedOutput()
+	if err != nil || !bytes.Contains(out, []byte("--- SKIP: TestPrep")) || !bytes.Contains(out, []byte("--- PASS: FuzzSQ")) ||
+		!bytes.Contains(out, []byte("(a seccomp filter")) {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
 // probeUnder runs Probe in a process under the policy.
 func probeUnder(t *testing.T, p seccomptest.Policy) *Report {
 	t.Helper()
