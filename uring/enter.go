@@ -43,10 +43,10 @@ func (r *Ring) Enter(min uint32, getEvents bool, timeout time.Duration) (consume
 		if getEvents {
 			flags |= abi.IORING_ENTER_GETEVENTS
 		}
-		_, errno = sys.UringEnterNow(r.enterFD, pending, flags)
+		errno = sys.UringEnterNow(r.enterFD, pending, flags)
 	} else {
 		flags |= abi.IORING_ENTER_GETEVENTS
-		_, errno = sys.UringEnter(r.enterFD, pending, min, flags|r.timeoutFlag(timeout), r.timeoutArg(timeout))
+		errno = sys.UringEnter(r.enterFD, pending, min, flags|r.timeoutFlag(timeout), r.timeoutArg(timeout))
 	}
 	if pending != 0 {
 		consumed = r.lookAtHead()
@@ -111,9 +111,9 @@ func (r *Ring) enterSlow(min uint32, getEvents bool, timeout time.Duration) (con
 	}
 	if call {
 		if r.kernel != nil {
-			_, errno = r.kernel.Enter(r.enterFD, pending, min, flags, arg)
+			errno = r.kernel.Enter(r.enterFD, pending, min, flags, arg)
 		} else {
-			_, errno = sys.UringEnter(r.enterFD, pending, min, flags, arg)
+			errno = sys.UringEnter(r.enterFD, pending, min, flags, arg)
 		}
 	}
 	r.lookAtHead()

@@ -76,8 +76,8 @@ func (k *fakeKernel) Register(int, uint32, unsafe.Pointer, uint32) (int, syscall
 	return 0, syscall.EINVAL
 }
 
-func (k *fakeKernel) Enter(_ int, submit, wait, flags uint32, arg *abi.Io_uring_getevents_arg) (int, syscall.Errno) {
-	return 0, k.onEnter(submit, wait, flags, arg)
+func (k *fakeKernel) Enter(_ int, submit, wait, flags uint32, arg *abi.Io_uring_getevents_arg) syscall.Errno {
+	return k.onEnter(submit, wait, flags, arg)
 }
 
 // pending is how many entries the tail shows.

@@ -64,7 +64,7 @@ func (l *ledger) Unmap(p unsafe.Pointer, size int) syscall.Errno {
 	return sys.UringUnmap(p, size)
 }
 
-func (l *ledger) Enter(fd int, submit, wait, flags uint32, arg *abi.Io_uring_getevents_arg) (int, syscall.Errno) {
+func (l *ledger) Enter(fd int, submit, wait, flags uint32, arg *abi.Io_uring_getevents_arg) syscall.Errno {
 	return sys.UringEnter(fd, submit, wait, flags, arg)
 }
 

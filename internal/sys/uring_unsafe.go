@@ -18,8 +18,8 @@ type Uring interface {
 	// Unmap gives back what Map gave.
 	Unmap(p unsafe.Pointer, size int) syscall.Errno
 	// Enter is io_uring_enter(2); arg is nil without IORING_ENTER_EXT_ARG. fd is the registered index with
-	// IORING_ENTER_REGISTERED_RING.
-	Enter(fd int, submit, wait, flags uint32, arg *abi.Io_uring_getevents_arg) (int, syscall.Errno)
+	// IORING_ENTER_REGISTERED_RING. What was consumed the SQ's head tells.
+	Enter(fd int, submit, wait, flags uint32, arg *abi.Io_uring_getevents_arg) syscall.Errno
 	// Register is io_uring_register(2).
 	Register(fd int, op uint32, arg unsafe.Pointer, n uint32) (int, syscall.Errno)
 	// Close closes the ring's file descriptor.

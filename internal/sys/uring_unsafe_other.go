@@ -16,12 +16,12 @@ const HaveUring = false
 func UringSetup(uint32, *abi.Io_uring_params) (int, syscall.Errno) { return -1, syscall.ENOSYS }
 
 // UringEnter always fails with ENOSYS.
-func UringEnter(int, uint32, uint32, uint32, *abi.Io_uring_getevents_arg) (int, syscall.Errno) {
-	return 0, syscall.ENOSYS
+func UringEnter(int, uint32, uint32, uint32, *abi.Io_uring_getevents_arg) syscall.Errno {
+	return syscall.ENOSYS
 }
 
 // UringEnterNow always fails with ENOSYS.
-func UringEnterNow(int, uint32, uint32) (int, syscall.Errno) { return 0, syscall.ENOSYS }
+func UringEnterNow(int, uint32, uint32) syscall.Errno { return syscall.ENOSYS }
 
 // UringRegister always fails with ENOSYS.
 func UringRegister(int, uint32, unsafe.Pointer, uint32) (int, syscall.Errno) {
