@@ -1,5 +1,7 @@
 package buf
 
+import "sync/atomic"
+
 // Where a buffer is, kept in Off while nobody holds it.
 const (
 	held    = 0
@@ -32,8 +34,13 @@ func (b *Buffer) Next() *Buffer { return b.next }
 func (b *Buffer) SetNext(n *Buffer) { b.next = n }
 
 // Lease hands the buffer and its unread bytes to a user, who gives it back by
-// Release; the holder must not touch it any more.
-func (b *Buffer) Lease() Lease {
+// Release; the holder must not touch it any more. held, if not nil, counts the
+// lease until then.
+func (b *Buffer) Lease(held *atomic.Int32) Lease {
+	if held != nil {
+		held.Add(1)
+	}
+	b.held = held
 	return Lease{buffer: b, bytes: b.Unread(), gen: b.gen.Load()}
 }
 

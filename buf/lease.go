@@ -26,6 +26,9 @@ func (b Lease) Release() {
 		panic(fmt.Sprintf("buf: lease released twice (buffer %d, generation %d, now %d)",
 			b.buffer.id, b.gen, b.buffer.gen.Load()))
 	}
+	if b.buffer.held != nil {
+		b.buffer.held.Add(-1)
+	}
 	b.buffer.pool.release(b.buffer)
 }
 

@@ -42,7 +42,7 @@ func TestLendOne(t *testing.T) {
 func TestLendOneCollects(t *testing.T) {
 	p := buf.NewRingPool(1, 1, 16, nil)
 	_, id, _ := p.LendOne()
-	lease := p.Filled(id, 3).Lease()
+	lease := p.Filled(id, 3).Lease(nil)
 	done := make(chan struct{})
 	go func() { defer close(done); lease.Release() }()
 	<-done

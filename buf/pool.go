@@ -55,6 +55,7 @@ type Buffer struct {
 	next *Buffer // in the free list, the returned list, or the holder's list
 	id   uint32
 	gen  atomic.Uint32
+	held *atomic.Int32 // counts the lease, if there is one
 	// Off and End bound the bytes that are still of interest to the holder.
 	Off, End int
 }

@@ -1,0 +1,169 @@
+package ringo
+
+import (
+	"errors"
+	"fmt"
+	"math/bits"
+	"os"
+	"runtime"
+	"strings"
+	"time"
+
+	"ringo/internal/driver"
+	"ringo/internal/driver/open"
+	"ringo/internal/loop"
+	"ringo/internal/sys"
+)
+
+// Config says how to run. The zero value of each field is its default, and a nil
+// *Config is all defaults. Run checks it once and reports all mistakes together.
+type Config struct {
+	// Driver is what runs the operations: "auto" (the default), "uring" or
+	// "epoll". auto takes io_uring where it works, else epoll; Loop.Info says
+	// which, and why. A driver asked for by name that can't be had fails Run.
+	// The environment variable RINGO_DRIVER overrides it.
+	Driver string
+	// Loops is how many loops to make, 1 to 1024; the default is GOMAXPROCS,
+	// which knows of cgroup limits.
+	Loops int
+	// Pin binds loop i to the i-th CPU that the process may use. More loops than
+	// CPUs are an error.
+	Pin bool
+	// Entries is the size of a loop's submission queue, 2 to 32768, rounded up to
+	// a power of two; the default is 1024. Drivers: uring. With auto a loop takes
+	// half, down to 32, when the kernel refuses memory.
+	Entries int
+	// Buffers is how many buffers a loop has to receive into, up to 32768, rounded
+	// up to a power of two; the default is 256.
+	Buffers int
+	// BufferSize is the bytes in each, 64 to 1 MiB; the default is 16384.
+	BufferSize int
+	// Leases is how many buffers one connection may hold, read or unread, 1 to
+	// Buffers; the default is 4. Next fails at the bound, and what arrives beyond
+	// it stays in the kernel.
+	Leases int
+	// Budget is how many tasks are resumed in a turn before the kernel is asked
+	// again, 1 to 65536; the default is 256.
+	Budget int
+	// Spin is how long a loop may look for work before it sleeps, at most 1 s; 0,
+	// the default, is not at all. It buys latency for processor time: the loop
+	// adapts, and looks only briefly while looking finds nothing.
+	Spin time.Duration
+	// Grace is the time to drain after Run's context ended; the default is 5 s,
+	// negative is none.
+	Grace time.Duration
+	// Offload is how many Loop.Offload calls may run at once, in all loops
+	// together, up to 65536; the default is 256. More queue.
+	Offload int
+	// Stall is how long a turn may take before it is counted as a stall; the
+	// default is 10 ms, negative is no watch.
+	Stall time.Duration
+	// OnStall is told of a turn that takes longer than Stall, while it does, once
+	// a turn, on an ordinary goroutine: how long so far, and the stack of what
+	// holds the loop. nil: stalls are only counted, in Stats.
+	OnStall func(l *Loop, d time.Duration, stack []byte)
+	// OnPanic is told of a panic in a task, with the task's stack. It runs as a
+	// task. nil: the program crashes, as a panic in a goroutine makes it.
+	OnPanic func(l *Loop, v any, stack []byte)
+}
+
+const hardStop = 5 * time.Second
+
+// resolve checks a configuration and fills in the defaults.
+func (c *Config) resolve() (*loop.Config, error) {
+	if c == nil {
+		c = &Config{}
+	}
+	var errs []error
+	number := func(name string, v, def, min, max int) int {
+		if v == 0 {
+			return def
+		}
+		if v < min || v > max {
+			errs = append(errs, fmt.Errorf("ringo: Config.%s is %d: want %d to %d, or 0 for %d", name, v, min, max, def))
+			return def
+		}
+		return v
+	}
+	out := &loop.Config{
+		Loops:      number("Loops", c.Loops, runtime.GOMAXPROCS(0), 1, 1024),
+		Pin:        c.Pin,
+		Entries:    powerOfTwo(number("Entries", c.Entries, 1024, 2, 32768)),
+		Buffers:    powerOfTwo(number("Buffers", c.Buffers, 256, 2, 32768)),
+		BufferSize: number("BufferSize", c.BufferSize, 16384, 64, 1<<20),
+		Budget:     number("Budget", c.Budget, 256, 1, 65536),
+		Offload:    number("Offload", c.Offload, 256, 1, 65536),
+		Spin:       c.Spin,
+		Grace:      c.Grace,
+		Stall:      c.Stall,
+		Clock:      time.Now,
+		HardStop:   hardStop,
+		Warn:       debugf,
+	}
+	out.Leases = number("Leases", c.Leases, min(4, out.Buffers), 1, out.Buffers)
+	if c.Spin < 0 || c.Spin > time.Second {
+		errs = append(errs, fmt.Errorf("ringo: Config.Spin is %v: want 0 to 1s", c.Spin))
+	}
+	if c.Grace == 0 {
+		out.Grace = 5 * time.Second
+	}
+	if c.Stall == 0 {
+		out.Stall = 10 * time.Millisecond
+	}
+	if c.Pin {
+		if cpus, err := sys.CPUs(); err != nil {
+			errs = append(errs, fmt.Errorf("ringo: Config.Pin: %w", err))
+		} else if out.Loops > len(cpus) {
+			errs = append(errs, fmt.Errorf("ringo: Config.Pin: %d loops, but the process may use %d CPUs", out.Loops, len(cpus)))
+		}
+	}
+	name, err := c.driver()
+	if err != nil {
+		errs = append(errs, err)
+	}
+	out.Open = func(dc driver.Config) (driver.Driver, error) { return openDriver(name, dc) }
+	if c.OnStall != nil {
+		out.OnStall = func(l *loop.Loop, d time.Duration, stack []byte) { c.OnStall((*Loop)(l), d, stack) }
+	}
+	if c.OnPanic != nil {
+		out.OnPanic = func(l *loop.Loop, v any, stack []byte) { c.OnPanic((*Loop)(l), v, stack) }
+	}
+	return out, errors.Join(errs...)
+}
+
+// driver is the name to ask for: the environment's, else the configuration's.
+func (c *Config) driver() (string, error) {
+	if name := os.Getenv("RINGO_DRIVER"); name != "" {
+		if err := open.Check(name); err != nil {
+			return "", fmt.Errorf("ringo: RINGO_DRIVER: %w", err)
+		}
+		return name, nil
+	}
+	if c.Driver == "" {
+		return open.Auto, nil
+	}
+	if err := open.Check(c.Driver); err != nil {
+		return "", fmt.Errorf("ringo: Config.Driver: %w", err)
+	}
+	return c.Driver, nil
+}
+
+func openDriver(name string, dc driver.Config) (driver.Driver, error) {
+	d, err := open.Open(name, dc)
+	if err == nil {
+		info := d.Info()
+		debugf("driver %s: %s; features %s", info.Name, info.Reason, strings.Join(info.Features, " "))
+	}
+	return d, err
+}
+
+// debugf prints to stderr if RINGO_DEBUG has driver=1.
+func debugf(format string, args ...any) {
+	for setting := range strings.SplitSeq(os.Getenv("RINGO_DEBUG"), ",") {
+		if setting == "driver=1" {
+			fmt.Fprintf(os.Stderr, "ringo: "+format+"\n", args...)
+		}
+	}
+}
+
+func powerOfTwo(n int) int { return 1 << bits.Len(uint(n-1)) }

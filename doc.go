@@ -1,0 +1,44 @@
+// Package ringo is a thread-per-core, completion-based I/O runtime.
+//
+// Programs look like plain blocking Go. Run makes one loop per core, a locked
+// thread each, and calls a function once on every loop. What runs on a loop are
+// tasks: coroutines that give the thread away while they wait. Underneath, what
+// must wait is an entry in an io_uring; where the kernel or a container refuses
+// io_uring the same program runs on epoll.
+//
+//	err := ringo.Run(ctx, nil, func(l *ringo.Loop) error {
+//		ln, err := sock.Listen(l, "tcp", ":7000")
+//		if err != nil {
+//			return err
+//		}
+//		for {
+//			c, err := ln.Accept()
+//			if err != nil {
+//				return err
+//			}
+//			l.Go(func() { defer c.Close(); io.Copy(c, c) })
+//		}
+//	})
+//
+// # The one rule
+//
+// A task may wait only through Ringo. A channel, a contended mutex, time.Sleep or
+// a file read in a task stops its whole loop, and two tasks of one loop that meet
+// on a sync.Mutex can stop it for good. Calls that wait in other ways go through
+// Loop.Offload, long computations through Loop.Compute. A task must not call
+// runtime.LockOSThread and then wait: the runtime ends the process.
+//
+// # Who may call
+//
+// In the documentation of this module, "a task" means a task of the loop in
+// question, and an iterator that such a task runs; "any goroutine" includes tasks.
+// Other callers get ErrNotTask, or a panic where no error can be returned.
+//
+// # Ending
+//
+// When Run's context ends, accepts stop and the program drains: connections have
+// Config.Grace to come to their end, then all tasks are cancelled. A task's own
+// context (Loop.Context) is done when the task is cancelled, not when the drain
+// begins. A cancelled task's waits fail with context.Canceled; Close, Task.Wait
+// and deferred clean-up still work.
+package ringo

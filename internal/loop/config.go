@@ -1,0 +1,38 @@
+package loop
+
+import (
+	"context"
+	"time"
+
+	"ringo/internal/driver"
+)
+
+// Config is a Run's configuration, checked and with its defaults filled in.
+type Config struct {
+	Loops      int
+	Pin        bool
+	Entries    int
+	Buffers    int
+	BufferSize int
+	Leases     int
+	Budget     int
+	Spin       time.Duration
+	Grace      time.Duration
+	Offload    int
+	Stall      time.Duration
+	OnStall    func(l *Loop, d time.Duration, stack []byte)
+	OnPanic    func(l *Loop, v any, stack []byte)
+
+	// Open makes a loop's driver on the calling thread.
+	Open func(cfg driver.Config) (driver.Driver, error)
+	// Clock is the time, with a monotonic reading; time.Now but in tests.
+	Clock func() time.Time
+	// HardStop is how long tasks may take to end after they were cancelled.
+	HardStop time.Duration
+	// Warn is told what the runtime changes about the process.
+	Warn func(format string, args ...any)
+}
+
+// Context keys and values of Run's context reach tasks; its end does not: that
+// means drain.
+func values(ctx context.Context) context.Context { return context.WithoutCancel(ctx) }

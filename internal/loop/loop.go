@@ -1,0 +1,209 @@
+package loop
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"ringo/buf"
+	"ringo/internal/driver"
+	"ringo/internal/gmark"
+	"ringo/internal/mailbox"
+	"ringo/internal/op"
+	"ringo/internal/sys"
+	"ringo/internal/timer"
+)
+
+// Loop is one thread with one driver. Methods say who may call them: T is a task
+// of this loop, G any goroutine; those without a word are the loop thread's, be it
+// in a task or in a Sink.
+type Loop struct {
+	set   *Set
+	index int
+	cfg   *Config
+	drv   driver.Driver
+	info  driver.Info
+	slab  *op.Slab
+	tid   int32
+
+	// Ring is lent to the kernel, Plain is memory for reads at readiness.
+	Ring, Plain *buf.Pool
+
+	mark    gmark.Mark
+	cur     *Task
+	ready   runQueue
+	spent   int // items run in this turn
+	idle    *worker
+	workers []*worker
+	live    int // tasks that have not finished
+
+	done   driver.Queue
+	timers timer.Heap
+	mail   mailbox.Queue[message]
+
+	now       int64 // the turn's time, nanoseconds since the epoch of the set
+	wall      time.Time
+	spin      spinner
+	stats     Stats
+	lastStats atomic.Pointer[Stats]
+	watch     stallWatch
+
+	handles  Handle // head of the list of what is open on the loop
+	sleeps   sleepPool
+	draining bool
+	stopping bool
+	ended    atomic.Bool
+	main     *Task
+
+	// Local is for the package above that keeps things per loop.
+	Local any
+}
+
+// Here reports whether the caller runs on the loop's thread as one of its tasks,
+// or in an iterator that a task runs. G.
+func (l *Loop) Here() bool {
+	return l.mark.Here() || l.hereByThread()
+}
+
+// hereByThread is for callers whose g is not the task's: a coroutine within a
+// task, or an architecture on which a g has no mark.
+//
+//go:noinline
+func (l *Loop) hereByThread() bool {
+	return !l.ended.Load() && sys.Gettid() == l.tid
+}
+
+// Task is the running task. T.
+func (l *Loop) Task() *Task { return l.cur }
+
+// Canceled reports whether the running task was cancelled and may be told so. T.
+func (l *Loop) Canceled() bool { return l.cur.canceled && l.cur.shield == 0 }
+
+// Shield makes the running task's waits ignore a cancel until Unshield, so that
+// clean-up can be done. T.
+func (l *Loop) Shield() { l.cur.shield++ }
+
+// Unshield ends a Shield. T.
+func (l *Loop) Unshield() { l.cur.shield-- }
+
+// Park gives the thread away until somebody makes the running task ready, exactly
+// once. w, if not nil, is told of a cancel. T.
+func (l *Loop) Park(w Waiter) {
+	t := l.cur
+	t.waits = w
+	l.stats.Parks++
+	t.w.yield(struct{}{})
+	t.waits = nil
+}
+
+// Ready resumes a parked task in this turn or the next.
+func (l *Loop) Ready(t *Task) {
+	t.waits = nil
+	l.ready.push(item{task: t})
+}
+
+// ReadyFrom is Ready from any goroutine. G.
+func (l *Loop) ReadyFrom(t *Task) {
+	if l.mark.Here() {
+		l.Ready(t)
+		return
+	}
+	l.send(message{kind: msgReady, task: t})
+}
+
+// Do runs an op and waits for it: the result of its last completion, or
+// -ECANCELED at once if the task was cancelled before. The op stays the caller's.
+// T, parks.
+func (l *Loop) Do(o *op.Op) int32 {
+	t := l.cur
+	if l.Canceled() {
+		return -sys.ECANCELED
+	}
+	o.Sink = t
+	t.op = o
+	l.drv.Submit(o)
+	l.Park(t)
+	t.op = nil
+	return t.res
+}
+
+// Submit hands an op to the driver. Its Sink is told of the completions.
+func (l *Loop) Submit(o *op.Op) { l.drv.Submit(o) }
+
+// Cancel asks for the end of an op. One whose last completion is on its way to
+// its Sink has ended already.
+func (l *Loop) Cancel(o *op.Op) {
+	if o.State == op.Queued || o.State == op.InFlight {
+		l.drv.Cancel(o)
+	}
+}
+
+// Try runs an op as a plain call if it need not wait. G.
+func (l *Loop) Try(o *op.Op) (res int32, ok bool) { return l.drv.Try(o) }
+
+// NewOp takes a slot; nil at the bound of op.SlotsMax ops.
+func (l *Loop) NewOp(code op.Code) *op.Op { return l.slab.Get(code) }
+
+// NewExt gives the op memory for addresses and vectors.
+func (l *Loop) NewExt(o *op.Op) *op.Ext { return l.slab.Ext(o) }
+
+// FreeOp gives a slot back, after its last completion.
+func (l *Loop) FreeOp(o *op.Op) { l.slab.Put(o) }
+
+// Start runs a job as a task, in this turn or the next. It never runs it at once.
+func (l *Loop) Start(j Job) {
+	l.live++
+	l.ready.push(item{job: j})
+}
+
+// Go makes a task. G.
+func (l *Loop) Go(fn func()) *Task {
+	t := &Task{l: l, fn: fn}
+	if l.Here() {
+		l.live++
+		l.ready.push(item{task: t})
+		return t
+	}
+	if !l.send(message{kind: msgGo, task: t}) {
+		t.conclude(ErrEnded)
+	}
+	return t
+}
+
+// Post runs fn as a task. Posts of one sender start in order. G.
+func (l *Loop) Post(fn func()) error {
+	if !l.send(message{kind: msgPost, fn: fn}) {
+		return ErrEnded
+	}
+	return nil
+}
+
+// Context is the running task's context. T.
+func (l *Loop) Context() context.Context { return l.cur.context() }
+
+// Now is the time of the turn.
+func (l *Loop) Now() time.Time { return l.wall }
+
+// NowNS is the same on the monotonic clock that timers use.
+func (l *Loop) NowNS() int64 { return l.now }
+
+// Index is the loop's place in its Run. G.
+func (l *Loop) Index() int { return l.index }
+
+// Set is the Run that the loop belongs to. G.
+func (l *Loop) Set() *Set { return l.set }
+
+// Config is the Run's configuration. G, not to be changed.
+func (l *Loop) Config() *Config { return l.cfg }
+
+// Lends reports whether received bytes come in buffers of Ring. G.
+func (l *Loop) Lends() bool { return l.info.Lends }
+
+// Draining reports whether accepts have stopped.
+func (l *Loop) Draining() bool { return l.draining }
+
+// tick reads the clock. A clock that runs backwards stands still.
+func (l *Loop) tick() {
+	l.wall = l.cfg.Clock()
+	l.now = max(l.now, int64(l.wall.Sub(l.set.epoch)))
+}

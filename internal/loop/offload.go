@@ -1,0 +1,75 @@
+package loop
+
+import (
+	"context"
+	"runtime/debug"
+	"time"
+
+	"ringo/internal/offload"
+)
+
+// call is a function that a task has handed to an ordinary goroutine.
+type call struct {
+	job  offload.Job
+	pool *offload.Pool
+	task *Task
+	ctx  context.Context
+	fn   func(context.Context) error
+	err  error
+	// panicked is set if fn did; done tells a Goexit from a return.
+	panicked *PanicError
+	done     bool
+}
+
+// Offload runs fn on an ordinary goroutine, for calls that wait. T, parks.
+func (l *Loop) Offload(fn func(context.Context) error) error { return l.call(l.set.offload, fn) }
+
+// Compute runs fn on an ordinary goroutine, for calls that compute. T, parks.
+func (l *Loop) Compute(fn func(context.Context) error) error { return l.call(l.set.compute, fn) }
+
+func (l *Loop) call(pool *offload.Pool, fn func(context.Context) error) error {
+	if l.Canceled() {
+		return context.Canceled
+	}
+	c := &call{pool: pool, task: l.cur, ctx: l.Context(), fn: fn}
+	c.job.Run = c.run
+	if !pool.Submit(&c.job) {
+		return ErrEnded
+	}
+	l.Park(c)
+	if c.panicked != nil {
+		panic(c.panicked)
+	}
+	return c.err
+}
+
+// run is the goroutine's side.
+func (c *call) run() {
+	defer c.task.l.ReadyFrom(c.task)
+	defer func() {
+		if c.done {
+			return
+		}
+		c.err = ErrGoexit
+		if v := recover(); v != nil {
+			c.panicked = &PanicError{Value: v, Stack: debug.Stack()}
+		}
+	}()
+	c.err = c.fn(c.ctx)
+	c.done = true
+}
+
+// CancelWait takes the call back if it has not begun. If it has, its context is
+// done and the task waits for it, because it may write to what the task owns.
+func (c *call) CancelWait(t *Task) {
+	if c.pool.TryCancel(&c.job) {
+		c.err = context.Canceled
+		t.l.Ready(t)
+	}
+}
+
+// closeLanes waits a moment for calls that no loop waits for any more.
+func (s *Set) closeLanes() {
+	s.offload.Close(time.Second)
+	s.compute.Close(time.Second)
+}

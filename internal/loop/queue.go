@@ -1,0 +1,52 @@
+package loop
+
+// Job is a task without a handle: it runs in a pooled coroutine and may park.
+type Job interface{ Run() }
+
+// item is something for a worker: a parked task to resume, a task to start, or a
+// job to start.
+type item struct {
+	task *Task
+	job  Job
+}
+
+// resumes reports whether the item is a task that was parked.
+func (it *item) resumes() bool { return it.task != nil && it.task.w != nil }
+
+// runQueue is the items that are ready, in order. It grows by doubling.
+type runQueue struct {
+	items      []item // a power of two
+	head, tail uint32
+}
+
+func (q *runQueue) len() int { return int(q.tail - q.head) }
+
+func (q *runQueue) push(it item) {
+	if q.len() == len(q.items) {
+		q.grow()
+	}
+	q.items[q.tail&uint32(len(q.items)-1)] = it
+	q.tail++
+}
+
+// peek gives the i-th item from the front; i must be less than len.
+func (q *runQueue) peek(i int) *item {
+	return &q.items[(q.head+uint32(i))&uint32(len(q.items)-1)]
+}
+
+func (q *runQueue) pop() item {
+	p := q.peek(0)
+	it := *p
+	*p = item{}
+	q.head++
+	return it
+}
+
+func (q *runQueue) grow() {
+	bigger := make([]item, max(64, 2*len(q.items)))
+	n := 0
+	for ; q.len() > 0; n++ {
+		bigger[n] = q.pop()
+	}
+	q.items, q.head, q.tail = bigger, 0, uint32(n)
+}

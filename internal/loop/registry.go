@@ -1,0 +1,57 @@
+package loop
+
+import (
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"ringo/internal/gmark"
+)
+
+// running is all loops of the process, so that a call that was given none can
+// find the task it runs in.
+var running struct {
+	sync.Mutex
+	loops atomic.Pointer[[]*Loop]
+}
+
+func enroll(l *Loop) {
+	running.Lock()
+	defer running.Unlock()
+	var loops []*Loop
+	if p := running.loops.Load(); p != nil {
+		loops = slices.Clone(*p)
+	}
+	loops = append(loops, l)
+	running.loops.Store(&loops)
+}
+
+func dismiss(l *Loop) {
+	running.Lock()
+	defer running.Unlock()
+	loops := slices.DeleteFunc(slices.Clone(*running.loops.Load()), func(o *Loop) bool { return o == l })
+	running.loops.Store(&loops)
+}
+
+// Current finds the loop and task that the caller runs in; nil if it is an
+// ordinary goroutine. G.
+func Current() (*Loop, *Task) {
+	p := running.loops.Load()
+	if p == nil {
+		return nil, nil
+	}
+	for _, l := range *p {
+		if l.mark.Here() {
+			return l, l.cur
+		}
+	}
+	for _, l := range *p {
+		if l.hereByThread() {
+			return l, l.cur
+		}
+	}
+	return nil, nil
+}
+
+// Mark is the loop's mark, for pools that tell owners from others.
+func (l *Loop) Mark() *gmark.Mark { return &l.mark }

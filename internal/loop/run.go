@@ -1,0 +1,328 @@
+package loop
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"runtime"
+	"strings"
+	"sync"
+	"time"
+
+	"ringo/buf"
+	"ringo/internal/driver"
+	"ringo/internal/offload"
+	"ringo/internal/op"
+	"ringo/internal/sys"
+)
+
+// Set is the loops of one Run.
+type Set struct {
+	cfg    *Config
+	loops  []*Loop
+	epoch  time.Time
+	values context.Context
+
+	// Shared is for packages above: what loops of one Run have in common.
+	Shared sync.Map
+
+	mu       sync.Mutex
+	err      error // the first
+	draining bool
+	stopping bool
+	gaveUp   chan struct{}
+	timers   []*time.Timer
+
+	offload, compute *offload.Pool
+}
+
+// Loops are the loops by index.
+func (s *Set) Loops() []*Loop { return s.loops }
+
+// Run makes all loops, calls fn on each as its first task, and returns when the
+// loops have ended.
+func Run(ctx context.Context, cfg *Config, fn func(*Loop) error) error {
+	s := &Set{cfg: cfg, epoch: cfg.Clock(), values: values(ctx), gaveUp: make(chan struct{})}
+	defer raiseProcs(cfg.Loops, cfg.Warn)()
+	s.offload, s.compute = offload.New(cfg.Offload), offload.New(computeMax(cfg.Loops))
+	defer s.closeLanes()
+
+	var ending sync.WaitGroup
+	start := make(chan bool)
+	ready := make(chan error, cfg.Loops)
+	for i := range cfg.Loops {
+		l := &Loop{set: s, index: i, cfg: cfg}
+		s.loops = append(s.loops, l)
+	}
+	for _, l := range s.loops {
+		ending.Go(func() { l.life(ready, start, fn) })
+	}
+	var errs []error
+	for range s.loops {
+		if err := <-ready; err != nil {
+			errs = append(errs, err)
+		}
+	}
+	if len(errs) > 0 {
+		close(start)
+		ending.Wait()
+		return errors.Join(dedup(errs)...)
+	}
+	stopStalls := s.startStallWatch()
+	defer stopStalls()
+	for range s.loops {
+		start <- true
+	}
+	defer context.AfterFunc(ctx, s.drain)()
+
+	ended := make(chan struct{})
+	go func() { ending.Wait(); close(ended) }()
+	select {
+	case <-ended:
+	case <-s.gaveUp:
+		s.fail(fmt.Errorf("ringo: tasks did not end within %v of being cancelled: %s", cfg.HardStop, s.left()))
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, t := range s.timers {
+		t.Stop()
+	}
+	return s.err
+}
+
+// life is a loop's goroutine. It never unlocks its thread, so that thread, with
+// its affinity and all that the kernel ties to it, ends with it.
+func (l *Loop) life(ready chan<- error, start <-chan bool, fn func(*Loop) error) {
+	runtime.LockOSThread()
+	err := l.open()
+	ready <- err
+	if err != nil {
+		<-start
+		return
+	}
+	if !<-start {
+		l.drv.Close(&l.done)
+		return
+	}
+	enroll(l)
+	l.main = l.startMain(fn)
+	if err := l.turns(func() bool { return l.main.finished }); err != nil {
+		l.set.fail(err)
+		l.ended.Store(true)
+		dismiss(l)
+		l.refuseMail()
+		return
+	}
+	l.close()
+}
+
+// open makes what the loop needs, on its own thread.
+func (l *Loop) open() error {
+	if l.cfg.Pin {
+		if err := pin(l.index); err != nil {
+			return err
+		}
+	}
+	l.tid = sys.Gettid()
+	l.tick()
+	l.slab = op.NewSlab(0)
+	c := l.cfg
+	l.Ring = buf.NewRingPool(c.Buffers, ringTarget, c.BufferSize, &l.mark)
+	l.Plain = buf.NewPool(plainMax, plainWarm, c.BufferSize, &l.mark)
+	l.watch.watched = c.OnStall != nil && c.Stall >= 0
+	drv, err := c.Open(driver.Config{
+		Slab: l.slab, Entries: c.Entries, Ring: l.Ring,
+		Now: func() int64 { return int64(c.Clock().Sub(l.set.epoch)) },
+	})
+	if err != nil {
+		return err
+	}
+	l.drv = drv
+	l.info = drv.Info()
+	return nil
+}
+
+const (
+	// ringTarget is how many buffers the kernel has at a time: more than one
+	// enter fills, few enough to stay in the cache.
+	ringTarget = 64
+	// plainWarm is how many free plain buffers keep their memory; plainMax
+	// bounds them all.
+	plainWarm = 64
+	plainMax  = 1 << 20
+)
+
+func pin(i int) error {
+	cpus, err := sys.CPUs()
+	if err != nil {
+		return fmt.Errorf("ringo: Config.Pin: %w", err)
+	}
+	if i >= len(cpus) {
+		return fmt.Errorf("ringo: Config.Pin: loop %d has no CPU: the process may use %d", i, len(cpus))
+	}
+	if err := sys.Pin(cpus[i]); err != nil {
+		return fmt.Errorf("ringo: Config.Pin: sched_setaffinity(CPU %d): %w", cpus[i], err)
+	}
+	return nil
+}
+
+// startMain makes fn the loop's first task.
+func (l *Loop) startMain(fn func(*Loop) error) *Task {
+	var err error
+	t := &Task{l: l}
+	t.fn = func() { err = fn(l) }
+	t.onEnd = func(end error) {
+		if end == nil {
+			end = err
+		}
+		l.set.fnEnded(end)
+	}
+	l.live++
+	l.ready.push(item{task: t})
+	return t
+}
+
+// close ends the loop: what is open on it is closed, the driver drained.
+func (l *Loop) close() {
+	l.eachHandle(func(o Open) { o.Abandon() })
+	if err := l.drv.Close(&l.done); err != nil {
+		l.set.fail(err)
+	}
+	for l.done.Len() > 0 {
+		l.complete()
+	}
+	l.ended.Store(true)
+	dismiss(l)
+	l.refuseMail()
+}
+
+// fnEnded takes a loop's fn's error.
+func (s *Set) fnEnded(err error) {
+	if err == nil {
+		return
+	}
+	s.mu.Lock()
+	orderly := s.draining && (errors.Is(err, net.ErrClosed) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded))
+	late := s.stopping && errors.Is(err, context.Canceled)
+	s.mu.Unlock()
+	if !orderly && !late {
+		s.fail(err)
+	}
+}
+
+// fail keeps the first error and ends all loops.
+func (s *Set) fail(err error) {
+	s.mu.Lock()
+	if s.err == nil {
+		s.err = err
+	}
+	s.mu.Unlock()
+	s.cancelAll()
+}
+
+// drain stops the accepts and gives what is open time to end.
+func (s *Set) drain() {
+	s.mu.Lock()
+	s.draining = true
+	s.mu.Unlock()
+	for _, l := range s.loops {
+		l.Call(l.drain)
+	}
+	if s.cfg.Grace < 0 {
+		s.cancelAll()
+		return
+	}
+	s.later(s.cfg.Grace, s.cancelAll)
+}
+
+func (l *Loop) drain() {
+	l.draining = true
+	l.eachHandle(func(o Open) { o.Drain() })
+}
+
+// cancelAll cancels all tasks, and gives up on them after a while.
+func (s *Set) cancelAll() {
+	s.mu.Lock()
+	again := s.stopping
+	s.stopping = true
+	s.mu.Unlock()
+	if again {
+		return
+	}
+	for _, l := range s.loops {
+		l.Call(l.cancelAll)
+	}
+	s.later(s.cfg.HardStop, func() { close(s.gaveUp) })
+}
+
+func (s *Set) later(d time.Duration, f func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.timers = append(s.timers, time.AfterFunc(d, f))
+}
+
+// cancelAll cancels what runs; what starts later starts cancelled.
+func (l *Loop) cancelAll() {
+	if !l.draining {
+		l.drain()
+	}
+	l.stopping = true
+	for _, w := range append([]*worker(nil), l.workers...) {
+		if w.task != nil {
+			l.cancelTask(w.task)
+		}
+	}
+}
+
+// left names the tasks that have not ended.
+func (s *Set) left() string {
+	var names []string
+	for _, l := range s.loops {
+		reply := make(chan []string, 1)
+		asked := l.Call(func() {
+			var left []string
+			for _, w := range l.workers {
+				if w.task != nil {
+					left = append(left, w.task.name())
+				}
+			}
+			reply <- left
+		})
+		if !asked {
+			continue
+		}
+		select {
+		case left := <-reply:
+			for _, name := range left {
+				names = append(names, fmt.Sprintf("%s (loop %d)", name, l.index))
+			}
+		case <-time.After(100 * time.Millisecond):
+			names = append(names, fmt.Sprintf("a task that holds loop %d", l.index))
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+// startStallWatch starts the goroutine that looks for stalls, if anybody wants to know.
+func (s *Set) startStallWatch() (stop func()) {
+	if s.cfg.OnStall == nil || s.cfg.Stall < 0 {
+		return func() {}
+	}
+	quit, gone := make(chan struct{}), make(chan struct{})
+	go func() { defer close(gone); s.watchStalls(quit) }()
+	return func() { close(quit); <-gone }
+}
+
+// dedup drops errors that read the same: all loops fail alike.
+func dedup(errs []error) []error {
+	seen := map[string]bool{}
+	var out []error
+	for _, err := range errs {
+		if !seen[err.Error()] {
+			seen[err.Error()] = true
+			out = append(out, err)
+		}
+	}
+	return out
+}

@@ -1,0 +1,58 @@
+package loop
+
+import (
+	"time"
+
+	"ringo/internal/driver"
+)
+
+// Stats count what a loop did.
+type Stats struct {
+	Turns    uint64 // rounds of the loop
+	Parks    uint64 // times a task gave the thread away
+	Stalls   uint64 // turns longer than Config.Stall
+	Backoffs uint64 // times Accept waited for a shortage to pass
+	Tasks    int    // tasks that have not finished
+	Workers  int    // coroutines, running, parked and idle
+	Slots    int    // ops in use
+	Buffers  int    // buffers held by connections and leases
+	Driver   driver.Stats
+}
+
+// CountBackoff counts an accept that waits for a shortage to pass.
+func (l *Loop) CountBackoff() { l.stats.Backoffs++ }
+
+func (l *Loop) snapshot() Stats {
+	s := l.stats
+	s.Tasks = l.live
+	s.Workers = len(l.workers)
+	s.Slots = l.slab.Used()
+	s.Buffers = l.Ring.InUse() + l.Plain.InUse()
+	s.Driver = l.drv.Info().Stats
+	return s
+}
+
+// Stats gives the counters: from a task of the loop as they are, from elsewhere
+// when the loop next looks at its mailbox, or, if it does not within a tenth of a
+// second, as they were last given. G.
+func (l *Loop) Stats() Stats {
+	if l.Here() {
+		return l.snapshot()
+	}
+	reply := make(chan Stats, 1)
+	if l.Call(func() { reply <- l.snapshot() }) {
+		select {
+		case s := <-reply:
+			l.lastStats.Store(&s)
+			return s
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+	if s := l.lastStats.Load(); s != nil {
+		return *s
+	}
+	return Stats{}
+}
+
+// Info describes the loop's driver. G.
+func (l *Loop) Info() driver.Info { return l.info }

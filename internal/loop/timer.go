@@ -1,0 +1,123 @@
+package loop
+
+import (
+	"time"
+
+	"ringo/internal/sys"
+	"ringo/internal/timer"
+)
+
+// Alarm is what a timer of the loop belongs to: its Owner.
+type Alarm interface {
+	// Fire runs on the loop's thread, between tasks.
+	Fire(t *timer.Timer)
+}
+
+// Arm makes t fire at a time of NowNS. Moving it later is a store.
+func (l *Loop) Arm(t *timer.Timer, at int64) { l.timers.Arm(t, at) }
+
+// Disarm makes t not fire; a store.
+func (l *Loop) Disarm(t *timer.Timer) { l.timers.Disarm(t) }
+
+// RemoveTimer takes t out, so that the loop no longer refers to its owner.
+func (l *Loop) RemoveTimer(t *timer.Timer) { l.timers.Remove(t) }
+
+// At turns a time into one of NowNS.
+func (l *Loop) At(t time.Time) int64 { return l.now + int64(t.Sub(l.wall)) }
+
+// After gives the time of NowNS that is d from the turn's start; a d so long that
+// it has no time is far away.
+func (l *Loop) After(d time.Duration) int64 {
+	if at := l.now + int64(d); d <= 0 || at > l.now {
+		return at
+	}
+	return int64(^uint64(0) >> 1)
+}
+
+// sleep is a task in Sleep.
+type sleep struct {
+	l    *Loop
+	task *Task
+	t    timer.Timer
+}
+
+func (s *sleep) Fire(*timer.Timer) { s.l.Ready(s.task) }
+
+func (s *sleep) CancelWait(t *Task) {
+	s.l.timers.Remove(&s.t)
+	s.l.Ready(t)
+}
+
+// Sleep parks the running task for d at least: 0, or -ECANCELED. T, parks.
+func (l *Loop) Sleep(d time.Duration) int32 {
+	if l.Canceled() {
+		return -sys.ECANCELED
+	}
+	s := l.sleeps.get()
+	s.l, s.task = l, l.cur
+	s.t.Owner = s
+	l.tick()
+	l.Arm(&s.t, l.After(d))
+	l.Park(s)
+	s.task = nil
+	l.sleeps.put(s)
+	if l.Canceled() {
+		return -sys.ECANCELED
+	}
+	return 0
+}
+
+// sleepPool keeps sleeps for the next task, up to a bound.
+type sleepPool struct{ free []*sleep }
+
+const sleepsMax = 1024
+
+func (p *sleepPool) get() *sleep {
+	if n := len(p.free); n > 0 {
+		s := p.free[n-1]
+		p.free = p.free[:n-1]
+		return s
+	}
+	return new(sleep)
+}
+
+func (p *sleepPool) put(s *sleep) {
+	if len(p.free) < sleepsMax {
+		p.free = append(p.free, s)
+	}
+}
+
+// Timer runs a function as a task after a while.
+type Timer struct {
+	l  *Loop
+	fn func()
+	t  timer.Timer
+}
+
+// AfterFunc makes a Timer that runs fn as a task after d. T.
+func (l *Loop) AfterFunc(d time.Duration, fn func()) *Timer {
+	t := &Timer{l: l, fn: fn}
+	t.t.Owner = t
+	l.Arm(&t.t, l.After(d))
+	return t
+}
+
+// Fire starts the function.
+func (t *Timer) Fire(*timer.Timer) { t.l.Start(jobFunc(t.fn)) }
+
+// Stop keeps it from running; false if it was not armed. T.
+func (t *Timer) Stop() bool {
+	was := t.t.Armed()
+	t.l.Disarm(&t.t)
+	return was
+}
+
+// Reset arms it anew; false if it was not armed. T.
+func (t *Timer) Reset(d time.Duration) bool {
+	was := t.t.Armed()
+	t.l.Arm(&t.t, t.l.After(d))
+	return was
+}
+
+// Loop is the timer's loop.
+func (t *Timer) Loop() *Loop { return t.l }

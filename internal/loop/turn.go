@@ -1,0 +1,148 @@
+package loop
+
+import (
+	"time"
+
+	"ringo/internal/driver"
+)
+
+// turns runs the loop until over says that it may end. An error means that the
+// driver died.
+func (l *Loop) turns(over func() bool) error {
+	l.tick()
+	for {
+		l.fire()
+		l.readMail()
+		l.complete()
+		l.runReady()
+		l.stats.Turns++
+		if l.live == 0 && over() {
+			return nil
+		}
+		l.watch.end(l)
+		if err := l.wait(); err != nil {
+			return err
+		}
+		l.tick()
+		l.watch.begin(l)
+	}
+}
+
+// fire runs the timers that are due.
+func (l *Loop) fire() {
+	for n := 0; n < l.cfg.Budget; n++ {
+		t := l.timers.Pop(l.now)
+		if t == nil {
+			return
+		}
+		t.Owner.(Alarm).Fire(t)
+	}
+}
+
+// complete tells the sinks what the driver has for them.
+func (l *Loop) complete() {
+	for n := 0; n < 4*l.cfg.Budget; n++ {
+		c, ok := l.done.Pop()
+		if !ok {
+			return
+		}
+		c.Op.Sink.Complete(c.Op, c.Res, c.Flags)
+	}
+}
+
+// runReady runs what is ready, up to the budget.
+func (l *Loop) runReady() {
+	l.spent = 0
+	for l.spent < l.cfg.Budget && l.ready.len() > 0 {
+		l.runUntilExit()
+	}
+}
+
+// runUntilExit runs ready items until there are none or the budget is spent, or
+// until a worker is lost to runtime.Goexit.
+func (l *Loop) runUntilExit() {
+	defer func() {
+		if v := recover(); v != nil && v != any(sentinel) {
+			panic(v)
+		}
+	}()
+	for l.spent < l.cfg.Budget && l.ready.len() > 0 {
+		if it := l.ready.peek(0); it.resumes() {
+			t := it.task
+			l.ready.pop()
+			l.spent++
+			l.cur = t
+			l.switchTo(t.w)
+			continue
+		}
+		w := l.idle
+		if w == nil {
+			w = l.newWorker()
+		} else {
+			l.idle, w.next = w.next, nil
+		}
+		l.switchTo(w)
+	}
+}
+
+// switchTo runs a coroutine until it gives the thread back.
+func (l *Loop) switchTo(w *worker) {
+	l.mark.Set(w.g)
+	if l.watch.watched {
+		l.watch.goid.Store(w.goid)
+	}
+	w.resume()
+	l.mark.Clear()
+	l.cur = nil
+}
+
+// wait lets the driver work, and sleep if there is nothing else to do.
+func (l *Loop) wait() error {
+	if l.busy() {
+		return l.drv.Wait(driver.Poll, &l.done)
+	}
+	if l.cfg.Spin > 0 {
+		if err := l.spinAwhile(); err != nil || l.busy() {
+			return err
+		}
+	}
+	deadline := driver.Forever
+	if at, ok := l.timers.Next(); ok {
+		deadline = at
+	}
+	return l.drv.Wait(deadline, &l.done)
+}
+
+func (l *Loop) busy() bool {
+	return l.ready.len() > 0 || l.done.Len() > 0 || !l.mail.Empty()
+}
+
+// spinner remembers whether looking before sleeping paid lately.
+type spinner struct {
+	span time.Duration
+}
+
+// spinAwhile polls for a while before the loop sleeps. The while grows while
+// polls find something, and shrinks to a look now and then when they don't.
+func (l *Loop) spinAwhile() error {
+	if l.spin.span == 0 {
+		l.spin.span = l.cfg.Spin
+	}
+	limit := l.now + int64(l.spin.span)
+	if at, ok := l.timers.Next(); ok {
+		limit = min(limit, at)
+	}
+	for {
+		if err := l.drv.Wait(driver.Poll, &l.done); err != nil {
+			return err
+		}
+		if l.busy() {
+			l.spin.span = min(l.cfg.Spin, 2*l.spin.span)
+			return nil
+		}
+		if l.tick(); l.now >= limit {
+			l.spin.span = max(l.cfg.Spin/64, l.spin.span/2)
+			return nil
+		}
+	}
+}

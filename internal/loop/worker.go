@@ -1,0 +1,155 @@
+package loop
+
+import (
+	"iter"
+	"runtime/debug"
+
+	"ringo/internal/gmark"
+)
+
+// worker is a coroutine that runs tasks. While a task is parked the worker is
+// its stack; between tasks it waits in the loop's pool, the one used last on top.
+type worker struct {
+	l      *Loop
+	resume func() (struct{}, bool)
+	yield  func(struct{}) bool
+	g      gmark.G
+	task   *Task // what it runs
+	anon   Task  // stands for jobs, which have no task of their own
+	next   *worker
+	goid   uint64 // known when stalls are watched
+	ran    bool   // the body of a task is on the stack
+}
+
+// sentinel ends a worker whose task called runtime.Goexit: raised in the
+// coroutine, it comes out of resume as a panic, which the loop can recover; the
+// Goexit itself would come out as a Goexit of the loop, which nothing can stop.
+var sentinel = new(struct{ _ byte })
+
+func (l *Loop) newWorker() *worker {
+	w := &worker{l: l}
+	w.anon.l = l
+	w.resume, _ = iter.Pull(w.main)
+	l.workers = append(l.workers, w)
+	return w
+}
+
+// main is the coroutine: it runs what is to be started, then waits for more.
+func (w *worker) main(yield func(struct{}) bool) {
+	w.yield = yield
+	w.g = gmark.Current()
+	w.l.mark.Set(w.g)
+	if w.l.watch.watched {
+		w.goid = goid()
+		w.l.watch.goid.Store(w.goid)
+	}
+	defer w.exit()
+	for {
+		w.serve()
+		w.next, w.l.idle = w.l.idle, w
+		yield(struct{}{})
+	}
+}
+
+// serve starts tasks and jobs one after the other. A panic ends the task and
+// this call, not the worker.
+func (w *worker) serve() {
+	defer w.recover()
+	l := w.l
+	for l.spent < l.cfg.Budget && l.ready.len() > 0 {
+		if l.ready.peek(0).resumes() {
+			return
+		}
+		it := l.ready.pop()
+		l.spent++
+		w.begin(it.task)
+		if it.job != nil {
+			it.job.Run()
+		} else {
+			w.task.fn()
+		}
+		w.end(nil)
+	}
+}
+
+// begin makes t, or the worker's own stand-in, the current task.
+func (w *worker) begin(t *Task) {
+	if t == nil {
+		t = &w.anon
+	}
+	t.w = w
+	w.task = t
+	w.l.cur = t
+	w.ran = true
+	if w.l.stopping {
+		t.canceled = true
+	}
+}
+
+// end finishes the current task.
+func (w *worker) end(err error) {
+	w.ran = false
+	t := w.task
+	w.task = nil
+	w.l.cur = nil
+	t.finish(err)
+}
+
+// recover ends a task that panicked.
+func (w *worker) recover() {
+	if !w.ran {
+		return
+	}
+	v := recover()
+	if v == nil {
+		return // Goexit, or a panic that is on its way already
+	}
+	err := &PanicError{Value: v, Stack: debug.Stack()}
+	w.panicked(err)
+	w.end(err)
+}
+
+// panicked hands a panic to OnPanic, or crashes the program as a goroutine's
+// panic would. The crash has a goroutine of its own, because one raised here
+// would surface in the loop, without the task's stack.
+func (w *worker) panicked(err *PanicError) {
+	if on := w.l.cfg.OnPanic; on != nil {
+		l := w.l
+		l.Start(jobFunc(func() { on(l, err.Value, err.Stack) }))
+		return
+	}
+	go crash(err)
+	select {}
+}
+
+func crash(err *PanicError) { panic(err) }
+
+// exit runs when the coroutine ends, which only Goexit makes it do. After it the
+// runtime may give the g to an ordinary goroutine, so the mark goes first.
+func (w *worker) exit() {
+	l := w.l
+	l.mark.Clear()
+	l.drop(w)
+	if w.ran {
+		w.end(ErrGoexit)
+	}
+	panic(sentinel)
+}
+
+// drop takes a worker that ended off the list.
+func (l *Loop) drop(w *worker) {
+	for i, o := range l.workers {
+		if o == w {
+			last := len(l.workers) - 1
+			l.workers[i] = l.workers[last]
+			l.workers[last] = nil
+			l.workers = l.workers[:last]
+			return
+		}
+	}
+}
+
+// jobFunc makes a Job of a function.
+type jobFunc func()
+
+func (f jobFunc) Run() { f() }

@@ -1,0 +1,156 @@
+package ringo
+
+import (
+	"context"
+	"time"
+
+	"ringo/internal/loop"
+	"ringo/internal/sys"
+)
+
+// Run makes the loops, then calls fn once per loop, at the same time on each, as
+// that loop's first task; what fn captures is shared between threads. It returns
+// when every fn and every task has ended. Any goroutine may call it, several at a
+// time; it waits.
+//
+// When ctx ends, accepts stop, what is open has Config.Grace to end, then all
+// tasks are cancelled, and 5 s later Run gives up with an error that names the
+// tasks left. The first error of any fn cancels all tasks at once and is
+// returned; once ctx has ended, net.ErrClosed and the contexts' errors from fn
+// count as an orderly end, which is nil. A loop that can't be made fails Run
+// before any fn starts, with a *SetupError. At its end a loop closes what was
+// left open on it.
+//
+// While loops run, GOMAXPROCS is raised by their number, because a loop that
+// sleeps in the kernel holds a processor of the scheduler for a while.
+func Run(ctx context.Context, cfg *Config, fn func(l *Loop) error) error {
+	c, err := cfg.resolve()
+	if err != nil {
+		return err
+	}
+	return loop.Run(ctx, c, func(l *loop.Loop) error { return fn((*Loop)(l)) })
+}
+
+// Loop is one thread with its tasks. Run makes it.
+type Loop loop.Loop
+
+func (l *Loop) engine() *loop.Loop { return (*loop.Loop)(l) }
+
+// task gives the engine to a method that only a task may call.
+func (l *Loop) task(method string) *loop.Loop {
+	if !l.engine().Here() {
+		panic("ringo: Loop." + method + " from outside the loop's tasks")
+	}
+	return l.engine()
+}
+
+// Go starts fn as a task, after Go has returned. fn runs even if the task is
+// cancelled before it starts, so that its deferred functions do. Any goroutine
+// may call it; on a loop that has ended the task's Wait gives ErrEnded.
+func (l *Loop) Go(fn func()) *Task { return (*Task)(l.engine().Go(fn)) }
+
+// Post starts fn as a task, without a handle and without allocating in steady
+// state. The posts of one sender start in order. Any goroutine may call it. It
+// gives ErrEnded when the loop has ended.
+func (l *Loop) Post(fn func()) error { return l.engine().Post(fn) }
+
+// Context is the running task's context: it has the values of Run's context, and
+// is done when the task is cancelled or has ended, not when Run's context ends.
+// Only a task may call it.
+func (l *Loop) Context() context.Context { return l.task("Context").Context() }
+
+// Sleep parks the running task for d at least. It gives context.Canceled if the
+// task is cancelled, ErrNotTask to other callers.
+func (l *Loop) Sleep(d time.Duration) error {
+	if !l.engine().Here() {
+		return ErrNotTask
+	}
+	if l.engine().Sleep(d) == -sys.ECANCELED {
+		return context.Canceled
+	}
+	return nil
+}
+
+// Now is the loop's clock, read once a turn: good for deadlines, too coarse to
+// measure with. Only a task may call it.
+func (l *Loop) Now() time.Time { return l.task("Now").Now() }
+
+// AfterFunc runs fn as a task after d. Only a task may call it. A timer that has
+// not fired does not keep the loop alive.
+func (l *Loop) AfterFunc(d time.Duration, fn func()) *Timer {
+	return (*Timer)(l.task("AfterFunc").AfterFunc(d, fn))
+}
+
+// Offload is for calls that wait in other ways than through Ringo. It runs fn on
+// an ordinary goroutine, parks the task meanwhile, and returns when fn has, with
+// its error, so fn may write to captured variables. ctx is the task's: fn should
+// return when it is done. At most Config.Offload calls run at once, more queue;
+// cancelled while queued, fn is not run and the error is context.Canceled. A panic
+// of fn is raised in the task, as a *PanicError. ErrNotTask to other callers.
+func (l *Loop) Offload(fn func(ctx context.Context) error) error {
+	if !l.engine().Here() {
+		return ErrNotTask
+	}
+	return l.engine().Offload(fn)
+}
+
+// Compute is Offload for work that keeps a processor busy: at most as many at
+// once as GOMAXPROCS has over the number of loops, one at least.
+func (l *Loop) Compute(fn func(ctx context.Context) error) error {
+	if !l.engine().Here() {
+		return ErrNotTask
+	}
+	return l.engine().Compute(fn)
+}
+
+// Index is the loop's number in its Run, from 0. Any goroutine may call it.
+func (l *Loop) Index() int { return l.engine().Index() }
+
+// Loops are the loops of this Run, by index. Any goroutine may call it.
+func (l *Loop) Loops() []*Loop {
+	engines := l.engine().Set().Loops()
+	loops := make([]*Loop, len(engines))
+	for i, e := range engines {
+		loops[i] = (*Loop)(e)
+	}
+	return loops
+}
+
+// Info describes the loop's driver, and why it was chosen. Any goroutine may call it.
+func (l *Loop) Info() Info { return l.engine().Info() }
+
+// Stats gives the loop's counters as of its last turn. Any goroutine may call it.
+func (l *Loop) Stats() Stats { return l.engine().Stats() }
+
+// Timer is what AfterFunc makes. Its methods are for tasks of its loop.
+type Timer loop.Timer
+
+func (t *Timer) engine(method string) *loop.Timer {
+	e := (*loop.Timer)(t)
+	if !e.Loop().Here() {
+		panic("ringo: Timer." + method + " from outside the loop's tasks")
+	}
+	return e
+}
+
+// Stop keeps the function from being started; false if it was started or stopped
+// before.
+func (t *Timer) Stop() bool { return t.engine("Stop").Stop() }
+
+// Reset arms the timer anew for d from now; false if it was not armed. Moving a
+// timer later costs next to nothing.
+func (t *Timer) Reset(d time.Duration) bool { return t.engine("Reset").Reset(d) }
+
+// Task is a function that runs on a loop, or ran: what Loop.Go returns. It is
+// never used again for another task.
+type Task loop.Task
+
+// Wait joins the task. Any goroutine may call it, a task parks; a task that waits
+// for itself panics. The join goes on even if the waiter is cancelled. It gives
+// nil when fn has returned, cancelled or not; ErrGoexit; ErrEnded if the loop had
+// ended and fn never ran; a *PanicError where Config.OnPanic is set.
+func (t *Task) Wait() error { return (*loop.Task)(t).Wait() }
+
+// Cancel makes the task's present and later waits fail with context.Canceled.
+// Close, Wait and the like still work in it. Any goroutine may call it.
+func (t *Task) Cancel() { (*loop.Task)(t).Cancel() }

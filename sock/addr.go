@@ -1,0 +1,33 @@
+package sock
+
+import (
+	"net"
+	"net/netip"
+
+	"ringo/internal/fd"
+	"ringo/internal/loop"
+	"ringo/internal/op"
+)
+
+// tcpAddr makes a net.Addr; an address that isn't known is unspecified, not nil,
+// so that String can always be called on it.
+func tcpAddr(ap netip.AddrPort) *net.TCPAddr {
+	if !ap.IsValid() {
+		return &net.TCPAddr{}
+	}
+	return net.TCPAddrFromAddrPort(ap)
+}
+
+// nameOf asks for the address of one end of a socket.
+func nameOf(l *loop.Loop, f *fd.FD, code op.Code) netip.AddrPort {
+	o := callExt(l, code)
+	o.FD = f
+	if res, ok := l.Try(o); !ok || res < 0 {
+		return netip.AddrPort{}
+	}
+	ap := o.Ext.Addr.AddrPort()
+	if ap.Addr().Is4In6() { // a v4 peer of a dual-stack socket, shown as net does
+		ap = netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
+	}
+	return ap
+}

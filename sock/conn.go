@@ -1,0 +1,152 @@
+package sock
+
+import (
+	"net"
+	"net/netip"
+
+	"ringo"
+	"ringo/internal/fd"
+	"ringo/internal/loop"
+	"ringo/internal/op"
+)
+
+// Conn is a stream connection: a net.Conn, an io.ReaderFrom and an io.WriterTo. It
+// belongs to one loop, and its methods are for tasks of that loop, but for Loop
+// and the addresses. It is never used again for another connection.
+//
+// One task may read while another writes; several readers, or several writers,
+// take turns in order of arrival.
+type Conn struct {
+	l  *loop.Loop
+	fd fd.FD
+
+	in  input
+	out output
+
+	handle  loop.Handle
+	closing bool
+	closed  bool // the descriptor is gone
+	lingers bool // Close may wait in the kernel
+	dialed  bool
+	closers []*loop.Task
+
+	serve serving
+	value any
+
+	local, remote netip.AddrPort
+}
+
+// newConn makes a connection of a descriptor.
+func newConn(l *loop.Loop, sys int32) *Conn {
+	c := &Conn{l: l}
+	c.fd.Init(sys)
+	c.in.timer.Owner = c
+	c.out.timer.Owner = c
+	l.Register(&c.handle, c)
+	return c
+}
+
+// Loop is the loop that the connection belongs to. Any goroutine may call it.
+func (c *Conn) Loop() *ringo.Loop { return (*ringo.Loop)(c.l) }
+
+// Value is what SetValue has stored, nil at first.
+func (c *Conn) Value() any { return c.value }
+
+// SetValue stores something that belongs to the connection: in a Handler there is
+// no stack to keep it on.
+func (c *Conn) SetValue(v any) { c.value = v }
+
+// LocalAddr is the address of this end, a *net.TCPAddr. Any goroutine may call it.
+func (c *Conn) LocalAddr() net.Addr { return tcpAddr(c.local) }
+
+// RemoteAddr is the address of the peer, a *net.TCPAddr; unspecified if the peer
+// had gone before the connection was accepted. Any goroutine may call it.
+func (c *Conn) RemoteAddr() net.Addr { return tcpAddr(c.remote) }
+
+// check is what each method begins with.
+func (c *Conn) check(name string) error {
+	if !c.l.Here() {
+		return c.fail(name, ringo.ErrNotTask)
+	}
+	if c.closing {
+		return c.fail(name, net.ErrClosed)
+	}
+	return nil
+}
+
+// Close closes the connection. It parks until the operations in flight on it have
+// ended, also in a task that was cancelled; who waits in them gets net.ErrClosed.
+// Closing again does nothing. Bytes from Peek are gone with it; leases stay.
+func (c *Conn) Close() error {
+	if !c.l.Here() {
+		return c.fail("close", ringo.ErrNotTask)
+	}
+	c.beginClose()
+	c.awaitClosed()
+	return nil
+}
+
+// awaitClosed parks until the descriptor is gone.
+func (c *Conn) awaitClosed() {
+	if c.closed {
+		return
+	}
+	c.closers = append(c.closers, c.l.Task())
+	c.l.Park(nil)
+}
+
+// beginClose marks the connection and asks for the end of what is in flight. The
+// last completion closes the descriptor.
+func (c *Conn) beginClose() {
+	if c.closing {
+		return
+	}
+	c.closing = true
+	c.fd.Seal()
+	c.in.abort(c)
+	c.out.abort(c)
+	c.maybeClosed()
+}
+
+// maybeClosed closes the descriptor once nothing is in flight on it.
+func (c *Conn) maybeClosed() {
+	if !c.closing || c.closed || c.fd.Busy() || c.in.op != nil {
+		return
+	}
+	c.closed = true
+	c.in.release(c)
+	c.l.RemoveTimer(&c.in.timer)
+	c.l.RemoveTimer(&c.out.timer)
+	if c.lingers {
+		c.closeElsewhere()
+		return
+	}
+	closeFD(c.l, &c.fd)
+	c.concluded()
+}
+
+// concluded tells those who wait that the descriptor is gone.
+func (c *Conn) concluded() {
+	c.l.Unregister(&c.handle)
+	for _, t := range c.closers {
+		c.l.Ready(t)
+	}
+	c.closers = nil
+	c.serve.concluded(c)
+}
+
+// Drain is the loop's word that accepts have stopped.
+func (c *Conn) Drain() { c.serve.drain(c) }
+
+// Abandon is the loop's word that it ends: whoever left the connection open is
+// gone, and the driver is about to be drained.
+func (c *Conn) Abandon() {
+	c.lingers = false
+	c.beginClose()
+}
+
+// try runs a plain call on the connection's descriptor.
+func (c *Conn) try(o *op.Op) (int32, bool) {
+	o.FD = &c.fd
+	return c.l.Try(o)
+}

@@ -1,0 +1,262 @@
+package sock
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"time"
+
+	"ringo"
+	"ringo/internal/loop"
+	"ringo/internal/op"
+	"ringo/internal/sys"
+	"ringo/internal/timer"
+)
+
+// Dialer is how to connect. The zero value is good.
+type Dialer struct {
+	// Timeout bounds the whole of a dial, the look-up of names included. 0: the
+	// system's, minutes.
+	Timeout time.Duration
+}
+
+// Dial connects to a TCP address. network is "tcp", "tcp4" or "tcp6". Names are
+// looked up beside the loop, and their addresses tried one after the other. Only a
+// task of l may call it; it parks.
+func Dial(l *ringo.Loop, network, address string) (*Conn, error) {
+	return new(Dialer).Dial(l, network, address)
+}
+
+// Dial is the function Dial with this configuration.
+func (d *Dialer) Dial(l *ringo.Loop, network, address string) (*Conn, error) {
+	e := (*loop.Loop)(l)
+	if !e.Here() {
+		return nil, dialError(network, nil, ringo.ErrNotTask)
+	}
+	end := time.Time{}
+	if d.Timeout != 0 {
+		end = time.Now().Add(d.Timeout)
+	}
+	addrs, err := resolveDial(l, network, address, end)
+	if err != nil {
+		return nil, dialError(network, nil, err)
+	}
+	var first error
+	for _, ap := range addrs {
+		c, err := connect(e, network, ap, end)
+		if err == nil {
+			return c, nil
+		}
+		if first == nil {
+			first = err
+		}
+		if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.Canceled) {
+			break
+		}
+	}
+	return nil, first
+}
+
+// connect makes a connection to one address. A socket that got itself as its peer,
+// which can happen when the port dialled is one of those given out, is tried
+// again.
+func connect(l *loop.Loop, network string, ap netip.AddrPort, end time.Time) (*Conn, error) {
+	const tries = 3
+	for try := 1; ; try++ {
+		c, err := connectOnce(l, ap, end)
+		if err != nil {
+			return nil, dialError(network, tcpAddr(ap), err)
+		}
+		c.local = nameOf(l, &c.fd, op.SockName)
+		if c.local != ap || try == tries {
+			c.setAtBirth()
+			return c, nil
+		}
+		c.Close()
+	}
+}
+
+func connectOnce(l *loop.Loop, ap netip.AddrPort, end time.Time) (*Conn, error) {
+	o := call(l, op.Socket)
+	o.Arg, o.Arg2 = sys.AFInet, sys.SockStream
+	if ap.Addr().Is6() {
+		o.Arg = sys.AFInet6
+	}
+	s, _ := l.Try(o)
+	if s < 0 {
+		return nil, callError("socket", s)
+	}
+	c := newConn(l, s)
+	c.remote = ap
+	c.in.ready = !l.Lends()
+	if err := dialing(c, ap, end); err != nil {
+		c.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// dialing waits for the connect.
+func dialing(c *Conn, ap netip.AddrPort, end time.Time) error {
+	l := c.l
+	o := l.NewOp(op.Connect)
+	if o == nil {
+		return callError("connect", -sys.ENOBUFS)
+	}
+	defer l.FreeOp(o)
+	l.NewExt(o).Addr.Set(ap)
+	o.FD = &c.fd
+	limit := dialLimit{l: l, op: o}
+	limit.t.Owner = &limit
+	if !end.IsZero() {
+		l.Arm(&limit.t, l.At(end))
+		defer l.RemoveTimer(&limit.t)
+	}
+	res := l.Do(o)
+	switch {
+	case res >= 0:
+		return nil
+	case limit.passed:
+		return os.ErrDeadlineExceeded
+	case res == -sys.ECANCELED:
+		return context.Canceled
+	}
+	return callError("connect", res)
+}
+
+// dialLimit ends a connect that takes too long.
+type dialLimit struct {
+	l      *loop.Loop
+	op     *op.Op
+	t      timer.Timer
+	passed bool
+}
+
+// Fire cancels the connect.
+func (d *dialLimit) Fire(*timer.Timer) {
+	d.passed = true
+	d.l.Cancel(d.op)
+}
+
+func dialError(network string, addr net.Addr, err error) error {
+	return &net.OpError{Op: "dial", Net: network, Addr: addr, Err: err}
+}
+
+// resolveDial finds the addresses of a host and port.
+func resolveDial(l *ringo.Loop, network, address string, end time.Time) ([]netip.AddrPort, error) {
+	if err := checkNetwork(network); err != nil {
+		return nil, err
+	}
+	host, service, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, err
+	}
+	if host == "" {
+		host = "127.0.0.1"
+		if network == "tcp6" {
+			host = "::1"
+		}
+	}
+	var addrs []netip.Addr
+	var port uint16
+	err = beside(l, numeric(host) && numericPort(service), func(ctx context.Context) error {
+		if !end.IsZero() {
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithDeadline(ctx, end)
+			defer cancel()
+		}
+		if port, err = lookupPort(ctx, network, service); err != nil {
+			return err
+		}
+		addrs, err = lookupHost(ctx, network, host)
+		return err
+	})
+	if err != nil {
+		if !end.IsZero() && errors.Is(err, context.DeadlineExceeded) {
+			err = os.ErrDeadlineExceeded
+		}
+		return nil, err
+	}
+	list := make([]netip.AddrPort, len(addrs))
+	for i, a := range addrs {
+		list[i] = netip.AddrPortFrom(a, port)
+	}
+	return list, nil
+}
+
+// resolveIn is resolveListen from a task: names are looked up beside the loop.
+func resolveIn(l *ringo.Loop, network, address string, ap *netip.AddrPort) error {
+	host, service, err := net.SplitHostPort(address)
+	plain := err != nil || (host == "" || numeric(host)) && numericPort(service)
+	return beside(l, plain, func(ctx context.Context) error {
+		var err error
+		*ap, err = resolveListen(ctx, network, address)
+		return err
+	})
+}
+
+// beside runs a look-up here if it asks nobody, else on a goroutine.
+func beside(l *ringo.Loop, plain bool, fn func(context.Context) error) error {
+	if plain {
+		return fn(context.Background())
+	}
+	return l.Offload(fn)
+}
+
+func numeric(host string) bool {
+	_, err := netip.ParseAddr(host)
+	return err == nil
+}
+
+func numericPort(service string) bool {
+	for _, c := range service {
+		if c < '0' || c > '9' {
+			return false
+		}
+	}
+	return true
+}
+
+// lookupHost gives a host's addresses of the network's family, at least one.
+func lookupHost(ctx context.Context, network, host string) ([]netip.Addr, error) {
+	addrs := []netip.Addr{}
+	if a, err := netip.ParseAddr(host); err == nil {
+		addrs = append(addrs, a)
+	} else if addrs, err = net.DefaultResolver.LookupNetIP(ctx, "ip"+network[3:], host); err != nil {
+		return nil, err
+	}
+	fit := addrs[:0]
+	for _, a := range addrs {
+		if a.Is4In6() {
+			a = a.Unmap()
+		}
+		a, err := numericZone(a)
+		if err != nil {
+			return nil, err
+		}
+		if network == "tcp" || (network == "tcp4") == a.Is4() {
+			fit = append(fit, a)
+		}
+	}
+	if len(fit) == 0 {
+		return nil, &net.AddrError{Err: fmt.Sprintf("no suitable address for %s", network), Addr: host}
+	}
+	return fit, nil
+}
+
+// numericZone turns the name of an interface into its index, which is what the
+// kernel wants.
+func numericZone(a netip.Addr) (netip.Addr, error) {
+	zone := a.Zone()
+	if zone == "" || numericPort(zone) {
+		return a, nil
+	}
+	ifi, err := net.InterfaceByName(zone)
+	if err != nil {
+		return a, &net.AddrError{Err: err.Error(), Addr: a.String()}
+	}
+	return a.WithZone(fmt.Sprint(ifi.Index)), nil
+}

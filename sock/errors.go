@@ -1,0 +1,42 @@
+package sock
+
+import (
+	"context"
+	"net"
+	"os"
+	"syscall"
+
+	"ringo/internal/sys"
+)
+
+// callNames are the system calls that errors name, as in package net.
+var callNames = map[string]string{
+	"read": "read", "write": "write", "close": "close", "accept": "accept4", "set": "setsockopt", "dial": "connect",
+}
+
+// fail wraps an error of a connection as package net does.
+func (c *Conn) fail(name string, err error) error {
+	e := &net.OpError{Op: name, Net: "tcp", Err: err}
+	e.Source, e.Addr = addrOrNil(c.LocalAddr().(*net.TCPAddr)), addrOrNil(c.RemoteAddr().(*net.TCPAddr))
+	return e
+}
+
+func addrOrNil(a *net.TCPAddr) net.Addr {
+	if a.IP == nil {
+		return nil
+	}
+	return a
+}
+
+// failRes is fail for a negative result.
+func (c *Conn) failRes(name string, res int32) error {
+	if res == -sys.ECANCELED {
+		return c.fail(name, context.Canceled)
+	}
+	return c.fail(name, callError(callNames[name], res))
+}
+
+// callError names the call that gave the errno.
+func callError(call string, res int32) error {
+	return os.NewSyscallError(call, syscall.Errno(-res))
+}

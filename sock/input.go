@@ -1,0 +1,388 @@
+package sock
+
+import (
+	"io"
+	"net"
+	"os"
+	"sync/atomic"
+
+	"ringo/buf"
+	"ringo/internal/loop"
+	"ringo/internal/op"
+	"ringo/internal/sys"
+	"ringo/internal/timer"
+)
+
+// input is the receiving side of a connection: the bytes that are unread, and how
+// more come.
+//
+// There are two ways. Where the driver lends buffers to the kernel, a multishot
+// receive is armed, and each completion brings a filled buffer:
+//
+//	idle ──arm──▶ receiving ──completions──▶ held in the list ──▶ the reader
+//	  ▲               │
+//	  └── disarmed at the bound, or when the ring was dry
+//
+// Otherwise, and while the ring is dry, readiness is watched and the reader reads
+// by itself, into its own memory or a plain buffer that is warm.
+type input struct {
+	op   *op.Op // armed: a multishot receive, or a poll
+	how  armed
+	lock turnstile
+
+	// Unread bytes: first those in acc, from accOff on, then those in the list.
+	acc        []byte
+	accOff     int
+	head, tail *buf.Buffer
+	count      int // buffers in the list
+	listed     int // bytes in the list
+
+	ready bool // a receive may give something: nobody has said EAGAIN since
+	hup   bool // the peer has closed, or an urgent byte came: a short count proves nothing
+	dry   bool // the buffer ring was empty when last asked
+	eof   bool
+	err   int32 // of the stream, for ever
+
+	waiter   *loop.Task
+	deadline int64 // of NowNS; 0: none
+	timer    timer.Timer
+	held     atomic.Int32 // leases that users hold; they may be released anywhere
+}
+
+type armed uint8
+
+const (
+	notArmed armed = iota
+	receiving
+	polling
+)
+
+// interest is what a poll of a stream watches. RDHUP and PRI are there so that
+// bytes that come together with a FIN, or around an urgent byte, are not missed.
+const interest = sys.PollIn | sys.PollRdhup | sys.PollPri
+
+// buffered is how many unread bytes there are.
+func (in *input) buffered() int { return len(in.acc) - in.accOff + in.listed }
+
+// over reports whether no more bytes will come.
+func (in *input) over() bool { return in.eof || in.err != 0 }
+
+// arm sees to it that news of the stream will come.
+func (in *input) arm(c *Conn) {
+	if in.op != nil || in.over() {
+		return
+	}
+	code, how, flags := op.Poll, polling, op.Multishot
+	if c.l.Lends() {
+		if c.l.Ring.Available() > 0 {
+			code, how, flags = op.Recv, receiving, op.Multishot|op.Select
+		} else {
+			flags = 0 // once, so that the ring is tried again
+		}
+	}
+	o := c.l.NewOp(code)
+	if o == nil {
+		in.err = -sys.ENOBUFS
+		return
+	}
+	o.FD, o.Flags, o.Sink = &c.fd, flags, (*inputSink)(c)
+	if how == receiving {
+		o.Bufs = c.l.Ring
+	} else {
+		o.Arg = interest
+	}
+	in.op, in.how = o, how
+	c.l.Submit(o)
+}
+
+// disarm ends a receive that nobody reads from.
+func (in *input) disarm(c *Conn) {
+	if in.op != nil && in.how == receiving && !in.op.Canceled {
+		c.l.Cancel(in.op)
+	}
+}
+
+// inputSink is the connection as the sink of its armed op.
+type inputSink Conn
+
+// Complete takes what the armed op brought.
+func (s *inputSink) Complete(o *op.Op, res int32, flags uint32) {
+	c := (*Conn)(s)
+	in := &c.in
+	last := flags&op.More == 0
+	if last {
+		in.op = nil
+	}
+	how := in.how
+	if last {
+		c.l.FreeOp(o)
+		in.how = notArmed
+	}
+	if how == receiving {
+		in.received(c, res, flags)
+	} else {
+		in.polled(res)
+	}
+	if c.closing {
+		c.maybeClosed()
+		return
+	}
+	in.wake(c)
+}
+
+// received takes a completion of the multishot receive.
+func (in *input) received(c *Conn, res int32, flags uint32) {
+	if flags&op.HasBuffer != 0 {
+		b := c.l.Ring.Filled(uint16(op.BufferID(flags)), int(max(res, 0)))
+		if res <= 0 || c.closing {
+			c.l.Ring.Put(b)
+		} else {
+			in.append(b)
+			in.bound(c)
+		}
+	}
+	switch {
+	case res > 0 || flags&op.More != 0 || res == -sys.ECANCELED:
+	case res == 0:
+		in.eof = true
+	case res == -sys.ENOBUFS:
+		in.ready = true // what waits is read into plain memory
+	default:
+		in.err = res
+	}
+}
+
+// polled takes a completion of the poll.
+func (in *input) polled(res int32) {
+	switch {
+	case res > 0:
+		in.ready = true
+		if res&(sys.PollRdhup|sys.PollHup|sys.PollErr|sys.PollPri) != 0 {
+			in.hup = true
+		}
+	case res < 0 && res != -sys.ECANCELED:
+		in.err = res
+	}
+}
+
+// bound keeps a connection that is not read from emptying the loop's ring.
+func (in *input) bound(c *Conn) {
+	if c.out.waiter != nil {
+		in.spill(c)
+	}
+	if in.count >= c.l.Config().Leases || len(in.acc)-in.accOff >= c.l.Config().Leases*c.l.Config().BufferSize {
+		in.disarm(c)
+	}
+}
+
+func (in *input) append(b *buf.Buffer) {
+	b.SetNext(nil)
+	if in.tail == nil {
+		in.head = b
+	} else {
+		in.tail.SetNext(b)
+	}
+	in.tail = b
+	in.count++
+	in.listed += b.End - b.Off
+}
+
+// pop takes the first buffer off the list.
+func (in *input) pop() *buf.Buffer {
+	b := in.head
+	in.head = b.Next()
+	if in.head == nil {
+		in.tail = nil
+	}
+	in.count--
+	in.listed -= b.End - b.Off
+	return b
+}
+
+// spill moves the buffers of the kernel's ring into memory of the connection's
+// own, so that whoever waits does not hold what others need.
+func (in *input) spill(c *Conn) {
+	for in.head != nil {
+		in.gather(c)
+	}
+}
+
+// gather moves the first buffer of the list behind the bytes in acc.
+func (in *input) gather(c *Conn) {
+	b := in.pop()
+	in.grow(c, b.End-b.Off)
+	in.acc = append(in.acc, b.Unread()...)
+	b.Pool().Put(b)
+}
+
+// grow makes room for n more bytes in acc.
+func (in *input) grow(c *Conn, n int) {
+	if cap(in.acc)-len(in.acc) >= n {
+		return
+	}
+	old := in.acc
+	bigger := localOf(c.l).take(len(old) - in.accOff + n)
+	in.acc = append(bigger, old[in.accOff:]...)
+	in.accOff = 0
+	if old != nil {
+		localOf(c.l).give(old)
+	}
+}
+
+// skip drops n unread bytes, which must be there.
+func (in *input) skip(c *Conn, n int) {
+	if k := len(in.acc) - in.accOff; k > 0 {
+		in.accOff += min(n, k)
+		n -= min(n, k)
+		if in.accOff == len(in.acc) {
+			localOf(c.l).give(in.acc)
+			in.acc, in.accOff = nil, 0
+		}
+	}
+	for n > 0 {
+		b := in.head
+		k := b.End - b.Off
+		if k > n {
+			b.Off += n
+			in.listed -= n
+			return
+		}
+		in.pop()
+		b.Pool().Put(b)
+		n -= k
+	}
+}
+
+// copyTo moves unread bytes into p.
+func (in *input) copyTo(c *Conn, p []byte) (n int) {
+	for n < len(p) && in.buffered() > 0 {
+		var k int
+		if in.accOff < len(in.acc) {
+			k = copy(p[n:], in.acc[in.accOff:])
+		} else {
+			k = copy(p[n:], in.head.Unread())
+		}
+		in.skip(c, k)
+		n += k
+	}
+	return n
+}
+
+// recv receives into p without waiting: a count, 0 with eof set, or none if there
+// is nothing now.
+func (in *input) recv(c *Conn, p []byte) (n int, ok bool) {
+	o := call(c.l, op.Recv)
+	o.Buf = p
+	res, ok := c.try(o)
+	o.Buf = nil
+	switch {
+	case !ok:
+		in.ready = false
+		return 0, false
+	case res > 0:
+		if int(res) < len(p) && !in.hup {
+			in.ready = false // a short count from a stream: it is empty now
+		}
+		return int(res), true
+	case res == 0:
+		in.eof = true
+	default:
+		in.err = res
+	}
+	return 0, false
+}
+
+// fill receives into a plain buffer, if the stream is ready and read by hand.
+func (in *input) fill(c *Conn) {
+	if !in.byHand() {
+		return
+	}
+	b := c.l.Plain.Take()
+	if b == nil {
+		return
+	}
+	n, ok := in.recv(c, b.Mem())
+	if !ok {
+		c.l.Plain.Put(b)
+		return
+	}
+	b.Off, b.End = 0, n
+	in.append(b)
+}
+
+// byHand reports whether a plain receive is in order now: there may be something,
+// and no receive is armed that would take it.
+func (in *input) byHand() bool { return in.ready && in.how != receiving && !in.over() }
+
+// state is why a reader can't be given bytes: nil if it should wait.
+func (in *input) state(c *Conn, name string) error {
+	switch {
+	case c.closing:
+		return c.fail(name, net.ErrClosed)
+	case in.expired(c):
+		return c.fail(name, os.ErrDeadlineExceeded)
+	case in.err != 0:
+		return c.failRes(name, in.err)
+	case in.eof:
+		return io.EOF
+	}
+	return nil
+}
+
+func (in *input) expired(c *Conn) bool { return in.deadline != 0 && c.l.NowNS() >= in.deadline }
+
+// wait parks the running task until there is news of the stream. It reports false
+// if the task was cancelled.
+func (in *input) wait(c *Conn) bool {
+	if c.l.Canceled() {
+		return false
+	}
+	in.arm(c)
+	if in.over() || in.byHand() {
+		return true
+	}
+	in.waiter = c.l.Task()
+	if in.deadline != 0 {
+		c.l.Arm(&in.timer, in.deadline)
+	}
+	c.l.Park((*inputWait)(c))
+	in.waiter = nil
+	return true
+}
+
+// inputWait is the connection as what its reader waits for.
+type inputWait Conn
+
+// CancelWait lets a cancelled reader go.
+func (w *inputWait) CancelWait(t *loop.Task) {
+	w.in.waiter = nil
+	w.l.Ready(t)
+}
+
+// wake tells whoever is interested that there is news.
+func (in *input) wake(c *Conn) {
+	if t := in.waiter; t != nil {
+		in.waiter = nil
+		c.l.Ready(t)
+		return
+	}
+	if c.serve.by != nil {
+		c.serve.news(c)
+	}
+}
+
+// abort is the input's part of closing.
+func (in *input) abort(c *Conn) {
+	if t := in.waiter; t != nil {
+		in.waiter = nil
+		c.l.Ready(t)
+	}
+	if in.op != nil && !in.op.Canceled {
+		c.l.Cancel(in.op)
+	}
+}
+
+// release gives all unread bytes up.
+func (in *input) release(c *Conn) {
+	in.skip(c, in.buffered())
+}

@@ -1,0 +1,321 @@
+package sock
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"strconv"
+	"sync"
+
+	"ringo"
+	"ringo/internal/fd"
+	"ringo/internal/loop"
+	"ringo/internal/op"
+	"ringo/internal/sys"
+)
+
+// ListenConfig is how to listen. The zero value is good.
+type ListenConfig struct {
+	// AllowShared lets other processes serve the same port, and lets this one
+	// join them: the address is not first bound for this process alone.
+	AllowShared bool
+}
+
+// Listen makes this loop's own socket on a TCP address. network is "tcp", "tcp4" or
+// "tcp6". Loops of one Run may share an address, and the kernel spreads the peers
+// over them (SO_REUSEPORT); somebody else there, or the same loop twice, gives
+// EADDRINUSE. Port 0 is a port of this socket's own; for one that all loops
+// share see Reserve. Only a task of l may call it; a host name parks it.
+func Listen(l *ringo.Loop, network, address string) (*Listener, error) {
+	return new(ListenConfig).Listen(l, network, address)
+}
+
+// Reserve listens at once, before Run or during it: peers queue from now on. The
+// set gives each loop a listener. It is the way to one port 0 for all loops, and
+// to know the address early. Any goroutine may call it; a host name is looked up.
+func Reserve(network, address string) (*ListenerSet, error) {
+	return new(ListenConfig).Reserve(network, address)
+}
+
+// Listen is the function Listen with this configuration.
+func (lc *ListenConfig) Listen(l *ringo.Loop, network, address string) (*Listener, error) {
+	e := (*loop.Loop)(l)
+	if !e.Here() {
+		return nil, listenError(network, nil, ringo.ErrNotTask)
+	}
+	var ap netip.AddrPort
+	err := resolveIn(l, network, address, &ap)
+	if err != nil {
+		return nil, listenError(network, nil, err)
+	}
+	j := joinOf(e)
+	fd, err := j.open(e, lc, network, ap)
+	if err != nil {
+		return nil, err
+	}
+	return newListener(e, fd, func() { j.leave(e, ap) }), nil
+}
+
+// Reserve is the function Reserve with this configuration.
+func (lc *ListenConfig) Reserve(network, address string) (*ListenerSet, error) {
+	ap, err := resolveListen(context.Background(), network, address)
+	if err != nil {
+		return nil, listenError(network, nil, err)
+	}
+	s, err := open(network, ap, !lc.AllowShared)
+	if err != nil {
+		return nil, err
+	}
+	set := &ListenerSet{network: network, first: s}
+	set.addr = listening(s)
+	return set, nil
+}
+
+// ListenerSet is a reserved address, from which each loop takes a listener.
+type ListenerSet struct {
+	network string
+	addr    netip.AddrPort
+
+	mu     sync.Mutex
+	first  int32 // the reserved socket, -1 when it has been taken or closed
+	closed bool
+	taken  map[*loop.Loop]bool
+}
+
+// Listen makes the loop's listener: the first call takes the reserved socket, the
+// others open siblings. Only a task of l may call it, once a loop while that
+// listener is open.
+func (s *ListenerSet) Listen(l *ringo.Loop) (*Listener, error) {
+	e := (*loop.Loop)(l)
+	if !e.Here() {
+		return nil, listenError(s.network, s.Addr(), ringo.ErrNotTask)
+	}
+	fd, err := s.take(e)
+	if err != nil {
+		return nil, err
+	}
+	return newListener(e, fd, func() { s.leave(e) }), nil
+}
+
+// take gives a loop the reserved socket, or a sibling.
+func (s *ListenerSet) take(l *loop.Loop) (fd int32, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return -1, listenError(s.network, s.Addr(), net.ErrClosed)
+	}
+	if s.taken[l] {
+		return -1, listenError(s.network, s.Addr(), inUse)
+	}
+	if fd = s.first; fd < 0 {
+		if fd, err = open(s.network, s.addr, false); err != nil {
+			return -1, err
+		}
+	}
+	s.first = -1
+	if s.taken == nil {
+		s.taken = map[*loop.Loop]bool{}
+	}
+	s.taken[l] = true
+	return fd, nil
+}
+
+func (s *ListenerSet) leave(l *loop.Loop) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.taken, l)
+}
+
+// Addr is the address, with the real port. Any goroutine may call it.
+func (s *ListenerSet) Addr() net.Addr { return tcpAddr(s.addr) }
+
+// Close gives the reservation up; listeners that were made go on. Any goroutine
+// may call it. Closing again does nothing.
+func (s *ListenerSet) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	if s.first >= 0 {
+		(&op.Op{Code: op.Close, Off: int64(s.first)}).Attempt()
+		s.first = -1
+	}
+	return nil
+}
+
+// join is what the loops of one Run know of each other's listeners.
+type join struct {
+	mu    sync.Mutex
+	addrs map[netip.AddrPort]map[*loop.Loop]bool
+}
+
+type joinKey struct{}
+
+func joinOf(l *loop.Loop) *join {
+	j, _ := l.Set().Shared.LoadOrStore(joinKey{}, &join{addrs: map[netip.AddrPort]map[*loop.Loop]bool{}})
+	return j.(*join)
+}
+
+// open makes a loop's socket, alone on its address or beside those of the same
+// Run. The lock spans the bind, so that of two loops one is first.
+func (j *join) open(l *loop.Loop, lc *ListenConfig, network string, ap netip.AddrPort) (fd int32, err error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	loops := j.addrs[ap]
+	if loops[l] {
+		return -1, listenError(network, tcpAddr(ap), inUse)
+	}
+	if fd, err = open(network, ap, len(loops) == 0 && !lc.AllowShared); err != nil || ap.Port() == 0 {
+		return fd, err
+	}
+	if loops == nil {
+		loops = map[*loop.Loop]bool{}
+		j.addrs[ap] = loops
+	}
+	loops[l] = true
+	return fd, nil
+}
+
+func (j *join) leave(l *loop.Loop, ap netip.AddrPort) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	delete(j.addrs[ap], l)
+	if len(j.addrs[ap]) == 0 {
+		delete(j.addrs, ap)
+	}
+}
+
+// backlog is what the kernel may queue; it clips it to net.core.somaxconn.
+const backlog = 65535
+
+// open makes a listening socket. Alone means that nobody may listen on the address
+// already: SO_REUSEPORT is set only after the bind, so the bind fails if somebody
+// does, and siblings can still join later.
+func open(network string, ap netip.AddrPort, alone bool) (int32, error) {
+	fail := func(call string, res int32) (int32, error) {
+		return -1, listenError(network, tcpAddr(ap), callError(call, res))
+	}
+	family := uint32(sys.AFInet)
+	if ap.Addr().Is6() {
+		family = sys.AFInet6
+	}
+	s := (&op.Op{Code: op.Socket, Arg: family, Arg2: sys.SockStream}).Attempt()
+	if s < 0 {
+		return fail("socket", s)
+	}
+	var f fd.FD
+	f.Init(s)
+	option := func(level, name, value int) int32 {
+		return (&op.Op{Code: op.SetOption, FD: &f, Arg: uint32(level), Arg2: uint32(name), Off: int64(value)}).Attempt()
+	}
+	steps := []struct {
+		call string
+		do   func() int32
+	}{
+		{"setsockopt", func() int32 {
+			if family != sys.AFInet6 {
+				return 0
+			}
+			return option(protoIPv6, ipv6Only, boolInt(network == "tcp6" || !ap.Addr().IsUnspecified()))
+		}},
+		{"setsockopt", func() int32 { return option(solSocket, soReuseaddr, 1) }},
+		{"setsockopt", func() int32 { return option(solSocket, soReuseport, boolInt(!alone)) }},
+		{"bind", func() int32 {
+			o := &op.Op{Code: op.Bind, FD: &f, Ext: new(op.Ext)}
+			o.Ext.Addr.Set(ap)
+			return o.Attempt()
+		}},
+		{"setsockopt", func() int32 { return option(solSocket, soReuseport, 1) }},
+		// What accepted sockets inherit: what package net sets on each.
+		{"setsockopt", func() int32 { return option(protoTCP, tcpNodelay, 1) }},
+		{"setsockopt", func() int32 { return option(solSocket, soKeepalive, 1) }},
+		{"setsockopt", func() int32 { return option(protoTCP, tcpKeepidle, 15) }},
+		{"setsockopt", func() int32 { return option(protoTCP, tcpKeepintvl, 15) }},
+		{"listen", func() int32 { return (&op.Op{Code: op.Listen, FD: &f, Arg: backlog}).Attempt() }},
+	}
+	for _, step := range steps {
+		if res := step.do(); res < 0 {
+			(&op.Op{Code: op.Close, Off: int64(f.Take())}).Attempt()
+			return fail(step.call, res)
+		}
+	}
+	return s, nil
+}
+
+// listening asks a socket that is not a loop's for its address.
+func listening(s int32) netip.AddrPort {
+	var f fd.FD
+	f.Init(s)
+	o := &op.Op{Code: op.SockName, FD: &f, Ext: new(op.Ext)}
+	o.Attempt()
+	return o.Ext.Addr.AddrPort()
+}
+
+// resolveListen makes an address to bind of one that may lack a host. Without a
+// host it is all addresses, of both families where there is IPv6.
+func resolveListen(ctx context.Context, network, address string) (netip.AddrPort, error) {
+	if err := checkNetwork(network); err != nil {
+		return netip.AddrPort{}, err
+	}
+	host, service, err := net.SplitHostPort(address)
+	if err != nil {
+		return netip.AddrPort{}, err
+	}
+	port, err := lookupPort(ctx, network, service)
+	if err != nil {
+		return netip.AddrPort{}, err
+	}
+	if host == "" {
+		if network == "tcp4" || !haveIPv6() {
+			return netip.AddrPortFrom(netip.IPv4Unspecified(), port), nil
+		}
+		return netip.AddrPortFrom(netip.IPv6Unspecified(), port), nil
+	}
+	addrs, err := lookupHost(ctx, network, host)
+	if err != nil {
+		return netip.AddrPort{}, err
+	}
+	return netip.AddrPortFrom(addrs[0], port), nil
+}
+
+// haveIPv6 asks once whether sockets of IPv6 can be bound here.
+var haveIPv6 = sync.OnceValue(func() bool {
+	s := (&op.Op{Code: op.Socket, Arg: sys.AFInet6, Arg2: sys.SockStream}).Attempt()
+	if s < 0 {
+		return false
+	}
+	var f fd.FD
+	f.Init(s)
+	o := &op.Op{Code: op.Bind, FD: &f, Ext: new(op.Ext)}
+	o.Ext.Addr.Set(netip.AddrPortFrom(netip.IPv6Loopback(), 0))
+	res := o.Attempt()
+	(&op.Op{Code: op.Close, Off: int64(f.Take())}).Attempt()
+	return res >= 0
+})
+
+func checkNetwork(network string) error {
+	switch network {
+	case "tcp", "tcp4", "tcp6":
+		return nil
+	}
+	return fmt.Errorf("sock: %w: want tcp, tcp4 or tcp6", net.UnknownNetworkError(network))
+}
+
+func listenError(network string, addr net.Addr, err error) error {
+	return &net.OpError{Op: "listen", Net: network, Addr: addr, Err: err}
+}
+
+// inUse is what the kernel says of a busy address.
+var inUse = callError("bind", -sys.EADDRINUSE)
+
+// lookupPort gives the number of a port, or of a service by name.
+func lookupPort(ctx context.Context, network, service string) (uint16, error) {
+	if service == "" {
+		return 0, nil
+	}
+	if n, err := strconv.ParseUint(service, 10, 16); err == nil {
+		return uint16(n), nil
+	}
+	n, err := net.DefaultResolver.LookupPort(ctx, network, service)
+	return uint16(n), err
+}

@@ -1,0 +1,294 @@
+package sock
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"ringo"
+	"ringo/internal/fd"
+	"ringo/internal/loop"
+	"ringo/internal/op"
+	"ringo/internal/sys"
+	"ringo/internal/timer"
+)
+
+// Listener is a listening socket of one loop: a net.Listener. Its methods are for
+// tasks of that loop, but for Addr.
+type Listener struct {
+	l      *loop.Loop
+	fd     fd.FD
+	handle loop.Handle
+	addr   netip.AddrPort
+	leave  func() // tells the Run that the loop no longer listens there
+
+	op      *op.Op // the multishot accept
+	queue   fdQueue
+	err     int32
+	waiting []*loop.Task // in Accept
+	closing bool
+	closed  bool
+	closers []*loop.Task
+
+	backoff time.Duration
+	timer   timer.Timer
+}
+
+// queueMax bounds the connections that are accepted and not asked for; the rest
+// wait in the kernel's backlog.
+const queueMax = 256
+
+// The first and the longest pause after the process ran out of something.
+const (
+	backoffMin = 5 * time.Millisecond
+	backoffMax = 100 * time.Millisecond
+)
+
+func newListener(l *loop.Loop, s int32, leave func()) *Listener {
+	ln := &Listener{l: l, leave: sync.OnceFunc(leave)}
+	ln.fd.Init(s)
+	ln.timer.Owner = ln
+	ln.addr = nameOf(l, &ln.fd, op.SockName)
+	l.Register(&ln.handle, ln)
+	if l.Draining() {
+		ln.beginClose()
+	}
+	return ln
+}
+
+// Addr is the address that the listener has, a *net.TCPAddr. Any goroutine may
+// call it.
+func (ln *Listener) Addr() net.Addr { return tcpAddr(ln.addr) }
+
+// Accept parks until there is a connection. Shortages (EMFILE, ENFILE, ENOBUFS,
+// ENOMEM) and connections that were gone before they were accepted it waits out
+// by itself. net.ErrClosed after Close, and when Run's context has ended.
+func (ln *Listener) Accept() (net.Conn, error) {
+	c, err := ln.AcceptConn()
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// AcceptConn is Accept with the type.
+func (ln *Listener) AcceptConn() (*Conn, error) {
+	if !ln.l.Here() {
+		return nil, ln.fail(ringo.ErrNotTask)
+	}
+	for {
+		if ln.closing {
+			return nil, ln.fail(net.ErrClosed)
+		}
+		if s, ok := ln.queue.pop(); ok {
+			return ln.accepted(s), nil
+		}
+		if ln.err != 0 {
+			err := ln.err
+			ln.err = 0
+			return nil, ln.fail(callError("accept4", err))
+		}
+		if ln.l.Canceled() {
+			return nil, ln.fail(context.Canceled)
+		}
+		ln.arm()
+		ln.waiting = append(ln.waiting, ln.l.Task())
+		ln.l.Park(ln)
+	}
+}
+
+// accepted makes a connection of an accepted descriptor.
+func (ln *Listener) accepted(s int32) *Conn {
+	c := newConn(ln.l, s)
+	c.in.ready = !ln.l.Lends()
+	c.remote = nameOf(ln.l, &c.fd, op.PeerName)
+	c.local = ln.addr
+	if ln.addr.Addr().IsUnspecified() {
+		c.local = nameOf(ln.l, &c.fd, op.SockName)
+	}
+	return c
+}
+
+func (ln *Listener) fail(err error) error {
+	return &net.OpError{Op: "accept", Net: "tcp", Addr: ln.Addr(), Err: err}
+}
+
+// arm starts the multishot accept, unless a pause is on.
+func (ln *Listener) arm() {
+	if ln.op != nil || ln.closing || ln.timer.Armed() {
+		return
+	}
+	o := ln.l.NewOp(op.Accept)
+	if o == nil {
+		ln.err = -sys.ENOBUFS
+		return
+	}
+	o.FD, o.Flags, o.Sink = &ln.fd, op.Multishot, ln
+	ln.op = o
+	ln.l.Submit(o)
+}
+
+// Complete takes what the accept brought.
+func (ln *Listener) Complete(o *op.Op, res int32, flags uint32) {
+	if flags&op.More == 0 {
+		ln.op = nil
+		ln.l.FreeOp(o)
+	}
+	if res >= 0 {
+		ln.arrived(res)
+	}
+	if ln.closing {
+		ln.maybeClosed()
+		return
+	}
+	if ln.op == nil {
+		ln.ended(res)
+	}
+}
+
+// arrived takes in one connection.
+func (ln *Listener) arrived(s int32) {
+	if ln.closing {
+		discard(ln.l, s)
+		return
+	}
+	ln.backoff = 0
+	ln.queue.push(s)
+	if ln.queue.len() >= queueMax && ln.op != nil && !ln.op.Canceled {
+		ln.l.Cancel(ln.op)
+	}
+	ln.wakeOne()
+}
+
+// discard closes a descriptor that nobody takes.
+func discard(l *loop.Loop, s int32) {
+	var f fd.FD
+	f.Init(s)
+	closeFD(l, &f)
+}
+
+// ended decides how to go on after the accept's last completion.
+func (ln *Listener) ended(res int32) {
+	switch -res {
+	case sys.EMFILE, sys.ENFILE, sys.ENOBUFS, sys.ENOMEM:
+		ln.backoff = min(max(2*ln.backoff, backoffMin), backoffMax)
+		ln.l.CountBackoff()
+		ln.l.Arm(&ln.timer, ln.l.After(ln.backoff))
+	case sys.ECONNABORTED, sys.ECANCELED:
+		ln.rearm()
+	default:
+		if res >= 0 {
+			ln.rearm()
+			return
+		}
+		ln.err = res
+		ln.wakeOne()
+	}
+}
+
+// rearm goes on if somebody waits; otherwise the next Accept does.
+func (ln *Listener) rearm() {
+	if len(ln.waiting) > 0 {
+		ln.arm()
+	}
+}
+
+// Fire ends a pause.
+func (ln *Listener) Fire(*timer.Timer) { ln.rearm() }
+
+func (ln *Listener) wakeOne() {
+	if len(ln.waiting) == 0 {
+		return
+	}
+	t := ln.waiting[0]
+	ln.CancelWait(t)
+}
+
+// CancelWait lets one task out of Accept.
+func (ln *Listener) CancelWait(t *loop.Task) {
+	for i, w := range ln.waiting {
+		if w == t {
+			copy(ln.waiting[i:], ln.waiting[i+1:])
+			ln.waiting = ln.waiting[:len(ln.waiting)-1]
+			break
+		}
+	}
+	ln.l.Ready(t)
+}
+
+// Close stops listening. It parks until the socket is gone; tasks in Accept get
+// net.ErrClosed. Connections that were accepted go on, those that nobody asked for
+// are closed. Closing again does nothing.
+func (ln *Listener) Close() error {
+	if !ln.l.Here() {
+		return ln.fail(ringo.ErrNotTask)
+	}
+	ln.beginClose()
+	if !ln.closed {
+		ln.closers = append(ln.closers, ln.l.Task())
+		ln.l.Park(nil)
+	}
+	return nil
+}
+
+// Drain is the loop's word that accepts have stopped.
+func (ln *Listener) Drain() { ln.beginClose() }
+
+// Abandon is the loop's word that it ends.
+func (ln *Listener) Abandon() { ln.beginClose() }
+
+func (ln *Listener) beginClose() {
+	if ln.closing {
+		return
+	}
+	ln.closing = true
+	ln.fd.Seal()
+	ln.l.RemoveTimer(&ln.timer)
+	for len(ln.waiting) > 0 {
+		ln.wakeOne()
+	}
+	for s, ok := ln.queue.pop(); ok; s, ok = ln.queue.pop() {
+		discard(ln.l, s)
+	}
+	if ln.op != nil && !ln.op.Canceled {
+		ln.l.Cancel(ln.op)
+	}
+	ln.maybeClosed()
+}
+
+func (ln *Listener) maybeClosed() {
+	if ln.closed || ln.op != nil || ln.fd.Busy() {
+		return
+	}
+	ln.closed = true
+	closeFD(ln.l, &ln.fd)
+	ln.leave()
+	ln.l.Unregister(&ln.handle)
+	for _, t := range ln.closers {
+		ln.l.Ready(t)
+	}
+	ln.closers = nil
+}
+
+// fdQueue is accepted descriptors in order.
+type fdQueue struct {
+	fds  []int32
+	head int
+}
+
+func (q *fdQueue) len() int { return len(q.fds) - q.head }
+
+func (q *fdQueue) push(s int32) { q.fds = append(q.fds, s) }
+
+func (q *fdQueue) pop() (int32, bool) {
+	if q.len() == 0 {
+		return 0, false
+	}
+	s := q.fds[q.head]
+	if q.head++; q.head == len(q.fds) {
+		q.fds, q.head = q.fds[:0], 0
+	}
+	return s, true
+}

@@ -1,0 +1,71 @@
+package sock
+
+import (
+	"ringo/internal/fd"
+	"ringo/internal/loop"
+	"ringo/internal/op"
+)
+
+// local is what this package keeps per loop: things to reuse.
+type local struct {
+	scratch op.Op // for plain calls, one at a time
+	ext     op.Ext
+	spare   [][]byte // memory for unread bytes
+}
+
+const spareMax = 64
+
+func localOf(l *loop.Loop) *local {
+	if s, ok := l.Local.(*local); ok {
+		return s
+	}
+	s := new(local)
+	l.Local = s
+	return s
+}
+
+// call gives the loop's scratch op, cleared, for one plain call.
+func call(l *loop.Loop, code op.Code) *op.Op {
+	o := &localOf(l).scratch
+	*o = op.Op{Code: code}
+	return o
+}
+
+// callExt is call with memory for an address.
+func callExt(l *loop.Loop, code op.Code) *op.Op {
+	o := call(l, code)
+	o.Ext = &localOf(l).ext
+	return o
+}
+
+// closeFD closes a descriptor that nothing uses any more. An error of close(2) on
+// a socket says nothing about bytes, and the number is gone in any case.
+func closeFD(l *loop.Loop, f *fd.FD) {
+	o := call(l, op.Close)
+	o.FD = f
+	o.Off = int64(f.Take())
+	l.Try(o)
+}
+
+// take gives memory for at least n unread bytes.
+func (s *local) take(n int) []byte {
+	for i := len(s.spare) - 1; i >= 0; i-- {
+		if b := s.spare[i]; cap(b) >= n {
+			s.spare[i] = s.spare[len(s.spare)-1]
+			s.spare = s.spare[:len(s.spare)-1]
+			return b[:0]
+		}
+	}
+	size := 512
+	for size < n {
+		size *= 2
+	}
+	return make([]byte, 0, size)
+}
+
+// give takes memory back, up to a bound.
+func (s *local) give(b []byte) {
+	if len(s.spare) < spareMax && cap(b) <= 1<<17 {
+		s.spare = append(s.spare, b[:0])
+	}
+}

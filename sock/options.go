@@ -1,0 +1,219 @@
+package sock
+
+import (
+	"errors"
+	"io"
+	"net"
+	"time"
+
+	"ringo/internal/op"
+	"ringo/internal/sys"
+)
+
+// Numbers of the Linux ABI, see socket(7) and tcp(7).
+const (
+	solSocket    = 1
+	soReuseaddr  = 2
+	soSndbuf     = 7
+	soRcvbuf     = 8
+	soKeepalive  = 9
+	soReuseport  = 15
+	protoTCP     = 6
+	tcpNodelay   = 1
+	tcpKeepidle  = 4
+	tcpKeepintvl = 5
+	tcpKeepcnt   = 6
+	protoIPv6    = 41
+	ipv6Only     = 26
+	shutRead     = 0
+	shutWrite    = 1
+)
+
+// SetDeadline is SetReadDeadline and SetWriteDeadline.
+func (c *Conn) SetDeadline(t time.Time) error {
+	if err := c.check("set"); err != nil {
+		return err
+	}
+	c.in.setDeadline(c, t)
+	c.out.setDeadline(c, t)
+	return nil
+}
+
+// SetWriteDeadline makes writes fail with os.ErrDeadlineExceeded from t on, with
+// the count that went out; the zero time is none.
+func (c *Conn) SetWriteDeadline(t time.Time) error {
+	if err := c.check("set"); err != nil {
+		return err
+	}
+	c.out.setDeadline(c, t)
+	return nil
+}
+
+func (out *output) setDeadline(c *Conn, t time.Time) {
+	out.deadline = deadlineOf(c, t)
+	switch {
+	case out.deadline == 0:
+		c.l.Disarm(&out.timer)
+	case out.waiter != nil:
+		c.l.Arm(&out.timer, out.deadline)
+	}
+}
+
+// CloseRead shuts the reading side down: reads give io.EOF once what has come is
+// read.
+func (c *Conn) CloseRead() error { return c.shutdown(shutRead) }
+
+// CloseWrite shuts the writing side down: the peer reads the end of the stream
+// after all that was written.
+func (c *Conn) CloseWrite() error { return c.shutdown(shutWrite) }
+
+func (c *Conn) shutdown(how uint32) error {
+	if err := c.check("close"); err != nil {
+		return err
+	}
+	o := call(c.l, op.Shutdown)
+	o.Arg = how
+	if res, _ := c.try(o); res < 0 {
+		return c.fail("close", callError("shutdown", res))
+	}
+	return nil
+}
+
+// SetNoDelay turns Nagle's algorithm off, which it is from the start, or on.
+func (c *Conn) SetNoDelay(noDelay bool) error {
+	return c.setOption(protoTCP, tcpNodelay, boolInt(noDelay))
+}
+
+// SetReadBuffer sets the kernel's receive buffer, in bytes.
+func (c *Conn) SetReadBuffer(bytes int) error { return c.setOption(solSocket, soRcvbuf, bytes) }
+
+// SetWriteBuffer sets the kernel's send buffer, in bytes.
+func (c *Conn) SetWriteBuffer(bytes int) error { return c.setOption(solSocket, soSndbuf, bytes) }
+
+// SetKeepAlive turns keep-alive probes on or off.
+func (c *Conn) SetKeepAlive(keepalive bool) error {
+	return c.setOption(solSocket, soKeepalive, boolInt(keepalive))
+}
+
+// SetKeepAlivePeriod sets both the idle time and the interval of the probes.
+func (c *Conn) SetKeepAlivePeriod(d time.Duration) error {
+	return c.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: d, Interval: d, Count: -1})
+}
+
+// SetKeepAliveConfig sets up keep-alive probes. As in package net, zero fields are
+// 15 s, 15 s and 9 probes, negative ones are left as they are, and parts of a
+// second round up.
+func (c *Conn) SetKeepAliveConfig(config net.KeepAliveConfig) error {
+	if err := c.SetKeepAlive(config.Enable); err != nil || !config.Enable {
+		return err
+	}
+	set := func(option int, v, def int) error {
+		if v < 0 {
+			return nil
+		}
+		if v == 0 {
+			v = def
+		}
+		return c.setOption(protoTCP, option, v)
+	}
+	return errors.Join(
+		set(tcpKeepidle, seconds(config.Idle), 15),
+		set(tcpKeepintvl, seconds(config.Interval), 15),
+		set(tcpKeepcnt, config.Count, 9))
+}
+
+func seconds(d time.Duration) int {
+	if d < 0 {
+		return -1
+	}
+	return int((d + time.Second - 1) / time.Second)
+}
+
+// SetLinger says what Close does with bytes that are not sent yet. Negative, the
+// default: the kernel sends them in the background. 0: it drops them and resets
+// the connection. More: Close waits for them, at most so many seconds.
+func (c *Conn) SetLinger(sec int) error {
+	if err := c.check("set"); err != nil {
+		return err
+	}
+	o := call(c.l, op.SetLinger)
+	o.Off = int64(sec)
+	if res, _ := c.try(o); res < 0 {
+		return c.fail("set", callError("setsockopt", res))
+	}
+	c.lingers = sec > 0
+	return nil
+}
+
+func (c *Conn) setOption(level, option, value int) error {
+	if err := c.check("set"); err != nil {
+		return err
+	}
+	o := call(c.l, op.SetOption)
+	o.Arg, o.Arg2, o.Off = uint32(level), uint32(option), int64(value)
+	if res, _ := c.try(o); res < 0 {
+		return c.fail("set", callError("setsockopt", res))
+	}
+	return nil
+}
+
+// setAtBirth sets what package net sets on each new connection, as far as the
+// listener has not: accepted sockets inherit it.
+func (c *Conn) setAtBirth() {
+	c.SetNoDelay(true)
+	c.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true})
+}
+
+// closeElsewhere closes a descriptor whose close may wait for the peer, on a
+// goroutine: on the loop's thread it would stop all others.
+func (c *Conn) closeElsewhere() {
+	o := &op.Op{Code: op.Close, FD: &c.fd, Arg: op.ForgetOnly}
+	o.Off = int64(c.fd.Take())
+	c.l.Try(o)
+	o.Arg = 0
+	go func() {
+		o.Attempt()
+		c.l.Call(c.concluded)
+	}()
+}
+
+// ReadFrom writes everything that r gives, until its end, and gives the count.
+// io.Copy uses it. Between two Conns of a loop nothing is copied. r is read by the
+// calling task, so it must not wait in other ways than through Ringo.
+func (c *Conn) ReadFrom(r io.Reader) (int64, error) {
+	if err := c.check("write"); err != nil {
+		return 0, err
+	}
+	if src, ok := r.(*Conn); ok {
+		return src.WriteTo(c)
+	}
+	b := c.l.Plain.Take()
+	if b == nil {
+		return 0, c.failRes("write", -sys.ENOBUFS)
+	}
+	defer c.l.Plain.Put(b)
+	var total int64
+	for {
+		n, err := r.Read(b.Mem())
+		if n > 0 {
+			written, werr := c.Write(b.Mem()[:n])
+			total += int64(written)
+			if werr != nil {
+				return total, werr
+			}
+		}
+		if err == io.EOF {
+			return total, nil
+		}
+		if err != nil {
+			return total, err
+		}
+	}
+}
+
+func boolInt(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}

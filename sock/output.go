@@ -1,0 +1,194 @@
+package sock
+
+import (
+	"context"
+	"net"
+	"os"
+
+	"ringo/buf"
+	"ringo/internal/loop"
+	"ringo/internal/op"
+	"ringo/internal/sys"
+	"ringo/internal/timer"
+)
+
+// output is the sending side of a connection. A write is a plain call first; what
+// the socket has no room for becomes an op, and the task parks.
+type output struct {
+	op       *op.Op // in flight
+	lock     turnstile
+	waiter   *loop.Task
+	res      int32
+	deadline int64
+	timer    timer.Timer
+}
+
+// beginWrite takes the writer's turn.
+func (c *Conn) beginWrite(name string) error {
+	if err := c.check(name); err != nil {
+		return err
+	}
+	if !c.out.lock.enter(c.l) {
+		return c.fail(name, context.Canceled)
+	}
+	if c.closing {
+		c.out.lock.leave(c.l)
+		return c.fail(name, net.ErrClosed)
+	}
+	return nil
+}
+
+// Write writes all of p, or fails with the count that went out. It parks while the
+// peer is slow; p is lent to the kernel until it returns. Several writers take
+// turns, each with all of its bytes.
+func (c *Conn) Write(p []byte) (int, error) {
+	if err := c.beginWrite("write"); err != nil {
+		return 0, err
+	}
+	defer c.out.lock.leave(c.l)
+	n, err := c.writeNow(p)
+	if n == len(p) || err != nil {
+		return n, err
+	}
+	return c.writeRest(p, n)
+}
+
+// writeBuffer writes a buffer's bytes and gives it back, before it parks.
+func (c *Conn) writeBuffer(b *buf.Buffer) (int, error) {
+	if err := c.beginWrite("write"); err != nil {
+		b.Pool().Put(b)
+		return 0, err
+	}
+	defer c.out.lock.leave(c.l)
+	p := b.Unread()
+	n, err := c.writeNow(p)
+	if n < len(p) && err == nil {
+		p = append([]byte(nil), p...)
+	}
+	b.Pool().Put(b)
+	if n == len(p) || err != nil {
+		return n, err
+	}
+	return c.writeRest(p, n)
+}
+
+// writeNow sends what the socket takes without waiting.
+func (c *Conn) writeNow(p []byte) (n int, err error) {
+	if c.out.expired(c) {
+		return 0, c.fail("write", os.ErrDeadlineExceeded)
+	}
+	for n < len(p) {
+		o := call(c.l, op.Send)
+		o.Buf = p[n:]
+		res, ok := c.try(o)
+		o.Buf = nil
+		if !ok {
+			return n, nil
+		}
+		if res < 0 {
+			return n, c.failRes("write", res)
+		}
+		n += int(res)
+		if n < len(p) && res < sendMax {
+			return n, nil // a short count from a stream: it is full now
+		}
+	}
+	return n, nil
+}
+
+// sendMax is what one call sends at most; a count as high says nothing about room.
+const sendMax = 0x7ffff000
+
+// writeRest sends p from n on, in an op.
+func (c *Conn) writeRest(p []byte, n int) (int, error) {
+	out := &c.out
+	for n < len(p) {
+		if c.l.Canceled() {
+			return n, c.fail("write", context.Canceled)
+		}
+		o := c.l.NewOp(op.Send)
+		if o == nil {
+			return n, c.failRes("write", -sys.ENOBUFS)
+		}
+		c.in.spill(c)
+		o.FD, o.Flags, o.Buf, o.Sink = &c.fd, op.Full, p[n:min(len(p), n+sendMax)], (*outputSink)(c)
+		out.op, out.waiter = o, c.l.Task()
+		if out.deadline != 0 {
+			c.l.Arm(&out.timer, out.deadline)
+		}
+		c.l.Submit(o)
+		c.l.Park((*outputWait)(c))
+		out.waiter = nil
+		if out.res > 0 {
+			n += int(out.res)
+		}
+		if n == len(p) {
+			break
+		}
+		if err := out.state(c); err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}
+
+// state is why an op ended before all went out; nil if the next attempt will tell.
+func (out *output) state(c *Conn) error {
+	switch {
+	case c.closing:
+		return c.fail("write", net.ErrClosed)
+	case out.expired(c):
+		return c.fail("write", os.ErrDeadlineExceeded)
+	case c.l.Canceled():
+		return c.fail("write", context.Canceled)
+	case out.res < 0 && out.res != -sys.ECANCELED:
+		return c.failRes("write", out.res)
+	}
+	return nil
+}
+
+func (out *output) expired(c *Conn) bool { return out.deadline != 0 && c.l.NowNS() >= out.deadline }
+
+// outputSink is the connection as the sink of its send.
+type outputSink Conn
+
+// Complete takes the result of the send.
+func (s *outputSink) Complete(o *op.Op, res int32, flags uint32) {
+	if flags&op.More != 0 {
+		return
+	}
+	c := (*Conn)(s)
+	c.out.res = res
+	c.out.op = nil
+	c.l.FreeOp(o)
+	if t := c.out.waiter; t != nil {
+		c.out.waiter = nil
+		c.l.Ready(t)
+	}
+	c.maybeClosed()
+}
+
+// outputWait is the connection as what its writer waits for.
+type outputWait Conn
+
+// CancelWait ends the send; its completion lets the writer go, with its count.
+func (w *outputWait) CancelWait(*loop.Task) { (*Conn)(w).out.abort((*Conn)(w)) }
+
+// abort ends the send in flight.
+func (out *output) abort(c *Conn) {
+	if out.op != nil && !out.op.Canceled {
+		c.l.Cancel(out.op)
+	}
+}
+
+// Fire is the loop's word that a deadline may have passed.
+func (c *Conn) Fire(t *timer.Timer) {
+	switch {
+	case t == &c.out.timer:
+		c.out.abort(c)
+	case c.in.waiter != nil:
+		c.in.wake(c)
+	default:
+		c.serve.expired(c)
+	}
+}

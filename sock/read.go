@@ -1,0 +1,280 @@
+package sock
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"time"
+
+	"ringo/buf"
+	"ringo/internal/sys"
+)
+
+// errLeases is what Next gives at the bound.
+var errLeases = errors.New("the connection's leases are all held (ringo.Config.Leases): release one first")
+
+// beginRead takes the reader's turn.
+func (c *Conn) beginRead(name string) error {
+	if err := c.check(name); err != nil {
+		return err
+	}
+	if !c.in.lock.enter(c.l) {
+		return c.fail(name, context.Canceled)
+	}
+	return nil
+}
+
+// Read reads what there is into p, at least one byte, and parks until then. p is
+// lent to the kernel until it returns. io.EOF is bare; everything else is a
+// *net.OpError. A read deadline that has passed fails the call even if bytes are
+// there, which stay unread.
+func (c *Conn) Read(p []byte) (int, error) {
+	if err := c.beginRead("read"); err != nil {
+		return 0, err
+	}
+	defer c.in.lock.leave(c.l)
+	in := &c.in
+	for {
+		if c.closing || in.expired(c) {
+			return 0, in.state(c, "read")
+		}
+		if len(p) == 0 {
+			return 0, nil
+		}
+		if in.buffered() > 0 {
+			return in.copyTo(c, p), nil
+		}
+		if in.byHand() {
+			if n, ok := in.recv(c, p); ok {
+				return n, nil
+			}
+		}
+		if err := in.state(c, "read"); err != nil {
+			return 0, err
+		}
+		if !in.wait(c) {
+			return 0, c.fail("read", context.Canceled)
+		}
+	}
+}
+
+// some parks until there are unread bytes.
+func (c *Conn) some(name string) error {
+	in := &c.in
+	for {
+		if c.closing || in.expired(c) {
+			return in.state(c, name)
+		}
+		if in.buffered() > 0 {
+			return nil
+		}
+		if in.fill(c); in.buffered() > 0 {
+			return nil
+		}
+		if err := in.state(c, name); err != nil {
+			return err
+		}
+		if !in.wait(c) {
+			return c.fail(name, context.Canceled)
+		}
+	}
+}
+
+// Next gives the next unread bytes in the buffer in which they came, without a
+// copy. The caller owns them until Release. It parks until there are some. With
+// Config.Leases of this connection's leases held it fails at once.
+func (c *Conn) Next() (buf.Lease, error) {
+	if err := c.beginRead("read"); err != nil {
+		return buf.Lease{}, err
+	}
+	defer c.in.lock.leave(c.l)
+	if int(c.in.held.Load()) >= c.l.Config().Leases {
+		return buf.Lease{}, c.fail("read", errLeases)
+	}
+	if err := c.some("read"); err != nil {
+		return buf.Lease{}, err
+	}
+	b := c.nextBuffer()
+	if b == nil {
+		return buf.Lease{}, c.failRes("read", -sys.ENOBUFS)
+	}
+	return b.Lease(&c.in.held), nil
+}
+
+// nextBuffer takes the first unread bytes as a buffer; nil if the loop's plain
+// buffers are all in use.
+func (c *Conn) nextBuffer() *buf.Buffer {
+	in := &c.in
+	if in.accOff == len(in.acc) {
+		return in.pop()
+	}
+	b := c.l.Plain.Take()
+	if b == nil {
+		return nil
+	}
+	b.Off, b.End = 0, copy(b.Mem(), in.acc[in.accOff:])
+	in.skip(c, b.End)
+	return b
+}
+
+// Buffered is how many unread bytes are here now.
+func (c *Conn) Buffered() int {
+	if !c.l.Here() {
+		return 0
+	}
+	return c.in.buffered()
+}
+
+// peekMax is the bound of Peek outside Serve.
+const peekMax = 65536
+
+// Peek gives the next n unread bytes in one piece without reading them, fewer only
+// with an error. It parks until they are here, so not if n <= Buffered(). The bytes
+// are valid until the next Read, Next, Peek, Discard or Close; Write keeps them.
+// More than Handler.Unread bytes, 65536 without Serve, are bufio.ErrBufferFull.
+func (c *Conn) Peek(n int) ([]byte, error) {
+	if n < 0 {
+		return nil, bufio.ErrNegativeCount
+	}
+	if err := c.beginRead("read"); err != nil {
+		return nil, err
+	}
+	defer c.in.lock.leave(c.l)
+	if n > c.serve.unreadMax() {
+		return nil, bufio.ErrBufferFull
+	}
+	err := c.need(n)
+	return c.piece(min(n, c.in.buffered())), err
+}
+
+// need parks until n bytes are unread. Buffers beyond the first are gathered as
+// they come, so that n may exceed what a connection may hold in buffers.
+func (c *Conn) need(n int) error {
+	in := &c.in
+	for in.buffered() < n {
+		if in.fill(c); in.buffered() >= n {
+			return nil
+		}
+		if err := in.state(c, "read"); err != nil {
+			return err
+		}
+		for in.count > 1 || in.count == 1 && in.accOff < len(in.acc) {
+			in.gather(c)
+		}
+		if in.byHand() {
+			continue
+		}
+		if !in.wait(c) {
+			return c.fail("read", context.Canceled)
+		}
+	}
+	return nil
+}
+
+// piece gives the first n unread bytes, which are here, in one piece.
+func (c *Conn) piece(n int) []byte {
+	in := &c.in
+	if in.accOff == len(in.acc) && in.head != nil && in.head.End-in.head.Off >= n {
+		return in.head.Unread()[:n:n]
+	}
+	for len(in.acc)-in.accOff < n {
+		in.gather(c)
+	}
+	return in.acc[in.accOff : in.accOff+n : in.accOff+n]
+}
+
+// Discard drops the next n bytes, and parks until they were here; so not if
+// n <= Buffered(). It gives how many it dropped, fewer than n only with an error.
+func (c *Conn) Discard(n int) (int, error) {
+	if n < 0 {
+		return 0, bufio.ErrNegativeCount
+	}
+	if err := c.beginRead("read"); err != nil {
+		return 0, err
+	}
+	defer c.in.lock.leave(c.l)
+	for left := n; left > 0; {
+		k := min(left, c.in.buffered())
+		c.in.skip(c, k)
+		if left -= k; left == 0 {
+			break
+		}
+		if err := c.some("read"); err != nil {
+			return n - left, err
+		}
+	}
+	return n, nil
+}
+
+// WriteTo writes everything that comes to w, until the peer's end of stream, and
+// gives the count. io.Copy uses it. The bytes go from the buffers in which they
+// came, and to a Conn of the same loop without a copy.
+func (c *Conn) WriteTo(w io.Writer) (int64, error) {
+	if err := c.beginRead("read"); err != nil {
+		return 0, err
+	}
+	defer c.in.lock.leave(c.l)
+	var total int64
+	for {
+		if err := c.some("read"); err != nil {
+			if err == io.EOF {
+				err = nil
+			}
+			return total, err
+		}
+		b := c.nextBuffer()
+		if b == nil {
+			return total, c.failRes("read", -sys.ENOBUFS)
+		}
+		n, err := pass(w, b)
+		total += int64(n)
+		if err != nil {
+			return total, err
+		}
+	}
+}
+
+// pass writes a buffer's bytes and gives it back.
+func pass(w io.Writer, b *buf.Buffer) (int, error) {
+	if dst, ok := w.(*Conn); ok {
+		return dst.writeBuffer(b)
+	}
+	p := b.Unread()
+	n, err := w.Write(p)
+	b.Pool().Put(b)
+	if err == nil && n < len(p) {
+		err = io.ErrShortWrite
+	}
+	return n, err
+}
+
+// SetReadDeadline makes reads fail with os.ErrDeadlineExceeded from t on; the zero
+// time is none. Bytes that came in time are not lost. It costs next to nothing:
+// a deadline that moves later touches no timer.
+func (c *Conn) SetReadDeadline(t time.Time) error {
+	if err := c.check("set"); err != nil {
+		return err
+	}
+	c.in.setDeadline(c, t)
+	return nil
+}
+
+func (in *input) setDeadline(c *Conn, t time.Time) {
+	in.deadline = deadlineOf(c, t)
+	switch {
+	case in.deadline == 0:
+		c.l.Disarm(&in.timer)
+	case in.waiter != nil || c.serve.resting():
+		c.l.Arm(&in.timer, in.deadline)
+	}
+}
+
+// deadlineOf turns a time into one of the loop's clock, never 0 but for the zero
+// time.
+func deadlineOf(c *Conn, t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return max(1, c.l.At(t))
+}

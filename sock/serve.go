@@ -1,0 +1,320 @@
+package sock
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"os"
+
+	"ringo"
+	"ringo/internal/loop"
+)
+
+// ListenAndServe runs loops that accept connections on one address, and calls
+// serve for each in a task of its own. The connection is closed when serve
+// returns. It gives nil after an orderly end, as ringo.Run does. With port 0 all
+// loops share one port; see Reserve to learn which. Any goroutine may call it; it
+// waits.
+func ListenAndServe(ctx context.Context, cfg *ringo.Config, network, address string, serve func(c *Conn)) error {
+	set, err := Reserve(network, address)
+	if err != nil {
+		return err
+	}
+	defer set.Close()
+	return ringo.Run(ctx, cfg, func(l *ringo.Loop) error {
+		ln, err := set.Listen(l)
+		if err != nil {
+			return err
+		}
+		for {
+			c, err := ln.AcceptConn()
+			if err != nil {
+				return err
+			}
+			c.serve.conn = serve
+			c.l.Start((*connTask)(c))
+		}
+	})
+}
+
+// connTask is a connection as the task that serves it for life.
+type connTask Conn
+
+// Run serves the connection.
+func (t *connTask) Run() {
+	c := (*Conn)(t)
+	defer c.Close()
+	c.serve.conn(c)
+}
+
+// Handler is what Serve does with connections. All loops may share one.
+type Handler struct {
+	// Open, if not nil, is called once, before any Request: to greet, to set a
+	// value or a deadline. An error closes the connection.
+	Open func(c *Conn) error
+	// Request is called when there is input that it has not been shown: bytes, the
+	// end of the stream, an error or a deadline. Never two at once for one
+	// connection. It runs as a task and may park. What it leaves unread is kept,
+	// and it is called again when more has come, also while it ran; now and then
+	// it may be called for nothing new. An error closes the connection, and so
+	// does returning after the end of the stream, an error or a passed read
+	// deadline. A read deadline goes on counting between requests.
+	Request func(c *Conn) error
+	// Closed, if not nil, is called once for each connection whose Open was or
+	// would have been called, last, when everything on it has ended. err says
+	// why: io.EOF, what Open or Request gave, os.ErrDeadlineExceeded, or
+	// net.ErrClosed when the program drains.
+	Closed func(c *Conn, err error)
+	// Unread is how many bytes may stay unread; the default is 65536. A Request
+	// that leaves more closes the connection, with bufio.ErrBufferFull.
+	Unread int
+}
+
+// server is one call of Serve.
+type server struct {
+	l      *loop.Loop
+	h      *Handler
+	open   int // connections
+	waiter *loop.Task
+}
+
+// Serve accepts connections and has h handle their requests, until the accepts
+// stop and the last connection is closed; then it gives nil. A connection between
+// requests keeps no stack. When the program drains, idle connections are closed at
+// once, busy ones when Request returns. Only a task of l may call it; it parks.
+func Serve(l *ringo.Loop, ln *Listener, h *Handler) error {
+	e := (*loop.Loop)(l)
+	if !e.Here() {
+		return ln.fail(ringo.ErrNotTask)
+	}
+	if h == nil || h.Request == nil {
+		return errors.New("sock: Serve without Handler.Request")
+	}
+	if h.Unread < 0 {
+		return errors.New("sock: Handler.Unread is negative")
+	}
+	if ln.l != e {
+		return ln.fail(ringo.ErrNotTask)
+	}
+	s := &server{l: e, h: h}
+	for {
+		c, err := ln.AcceptConn()
+		if err == nil {
+			s.add(c)
+			continue
+		}
+		s.wait()
+		if errors.Is(err, net.ErrClosed) {
+			return nil
+		}
+		return err
+	}
+}
+
+// add begins to serve a connection.
+func (s *server) add(c *Conn) {
+	s.open++
+	c.serve.by = s
+	if s.h.Open != nil || c.in.ready {
+		c.serve.start(c)
+		return
+	}
+	c.serve.opened = true
+	c.in.arm(c)
+}
+
+// wait parks until the last connection is closed. A task that is cancelled closes
+// them all; their requests are cancelled by whoever cancelled it, or end by
+// themselves.
+func (s *server) wait() {
+	for s.open > 0 {
+		s.waiter = s.l.Task()
+		s.l.Park(nil)
+		s.waiter = nil
+	}
+}
+
+// serving is what a connection is to Serve, or to ListenAndServe.
+//
+//	resting ──news──▶ queued ──▶ in Request ──┬─▶ resting
+//	                     ▲                    ├─▶ closing
+//	                     └──── more news ─────┘
+type serving struct {
+	by      *server // nil: not served by Serve
+	conn    func(*Conn)
+	why     error
+	opened  bool
+	running bool // queued or in Request
+	more    bool // news since Request was called
+}
+
+func (s *serving) unreadMax() int {
+	if s.by == nil || s.by.h.Unread == 0 {
+		return peekMax
+	}
+	return s.by.h.Unread
+}
+
+// resting reports whether the connection waits for input without a task.
+func (s *serving) resting() bool { return s.by != nil && !s.running }
+
+// news is told when there is input, an end or an error.
+func (s *serving) news(c *Conn) {
+	if s.running {
+		s.more = true
+		return
+	}
+	if c.in.buffered() > 0 || c.in.byHand() || c.in.over() {
+		s.start(c)
+	} else {
+		c.in.arm(c)
+	}
+}
+
+func (s *serving) start(c *Conn) {
+	s.running = true
+	c.l.Start((*requestTask)(c))
+}
+
+// expired is told when the read deadline passes and no task reads.
+func (s *serving) expired(c *Conn) {
+	if s.resting() && !c.closing {
+		s.why = os.ErrDeadlineExceeded
+		s.start(c)
+	}
+}
+
+// drain closes a connection that rests.
+func (s *serving) drain(c *Conn) {
+	if s.resting() {
+		s.why = net.ErrClosed
+		s.start(c)
+	}
+}
+
+// concluded is told when the descriptor is gone.
+func (s *serving) concluded(c *Conn) {
+	if s.by == nil {
+		return
+	}
+	if s.resting() { // abandoned: nobody will run its end
+		s.end()
+	}
+}
+
+// end takes the connection off its server.
+func (s *serving) end() {
+	by := s.by
+	s.by = nil
+	by.open--
+	if by.open == 0 && by.waiter != nil {
+		by.l.Ready(by.waiter)
+		by.waiter = nil
+	}
+}
+
+// requestTask is a connection as the task of one request.
+type requestTask Conn
+
+// Run calls the handler, and decides what becomes of the connection.
+func (t *requestTask) Run() {
+	c := (*Conn)(t)
+	s := &c.serve
+	done := false
+	defer func() {
+		if !done { // a panic or a Goexit
+			s.close(c, errTaskEnded)
+		}
+	}()
+	err := s.request(c)
+	done = true
+	if err != nil || c.closing {
+		s.close(c, err)
+		return
+	}
+	s.rest(c)
+}
+
+var errTaskEnded = errors.New("sock: the request's task did not return")
+
+// request shows the handler what there is. An error means the connection's end.
+func (s *serving) request(c *Conn) error {
+	if s.why != nil {
+		return s.why
+	}
+	h := s.by.h
+	if !s.opened {
+		s.opened = true
+		if h.Open != nil {
+			if err := h.Open(c); err != nil || c.closing {
+				return err
+			}
+		}
+	}
+	in := &c.in
+	if in.buffered() == 0 {
+		in.fill(c)
+	}
+	if in.buffered() == 0 && !in.over() {
+		return nil // nothing to show
+	}
+	s.more = false
+	eof, bad := in.eof, in.err
+	if err := h.Request(c); err != nil {
+		return err
+	}
+	switch {
+	case in.expired(c):
+		return os.ErrDeadlineExceeded
+	case eof:
+		return io.EOF
+	case bad != 0:
+		return c.failRes("read", bad)
+	case in.buffered() > s.unreadMax():
+		return bufio.ErrBufferFull
+	case c.l.Draining():
+		return net.ErrClosed
+	case c.l.Canceled():
+		return context.Canceled
+	}
+	return nil
+}
+
+// rest lets the connection wait without a task, or queues it again if there is
+// input that the handler has not seen.
+func (s *serving) rest(c *Conn) {
+	in := &c.in
+	if s.more && (in.buffered() > 0 || in.over()) || in.byHand() || s.why != nil {
+		s.start(c)
+		return
+	}
+	if in.head != nil {
+		in.spill(c) // what is kept, is not kept in the ring
+	}
+	s.running = false
+	in.arm(c)
+	if in.deadline != 0 {
+		c.l.Arm(&in.timer, in.deadline)
+	}
+	if c.l.Draining() {
+		s.drain(c)
+	}
+}
+
+// close ends the connection from within its task.
+func (s *serving) close(c *Conn, err error) {
+	if s.by == nil {
+		return
+	}
+	if err == nil {
+		err = net.ErrClosed // the handler closed it
+	}
+	c.beginClose()
+	c.awaitClosed()
+	if h := s.by.h; h.Closed != nil {
+		h.Closed(c, err)
+	}
+	s.end()
+}
