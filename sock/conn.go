@@ -17,8 +17,9 @@ import (
 // One task may read while another writes; several readers, or several writers,
 // take turns in order of arrival.
 type Conn struct {
-	l  *loop.Loop
-	fd fd.FD
+	l     *loop.Loop
+	local *local
+	fd    fd.FD
 
 	in  input
 	out output
@@ -33,12 +34,12 @@ type Conn struct {
 	serve serving
 	value any
 
-	local, remote netip.AddrPort
+	laddr, raddr netip.AddrPort
 }
 
 // newConn makes a connection of a descriptor.
 func newConn(l *loop.Loop, sys int32) *Conn {
-	c := &Conn{l: l}
+	c := &Conn{l: l, local: localOf(l)}
 	c.fd.Init(sys)
 	c.in.timer.Owner = c
 	c.out.timer.Owner = c
@@ -57,11 +58,11 @@ func (c *Conn) Value() any { return c.value }
 func (c *Conn) SetValue(v any) { c.value = v }
 
 // LocalAddr is the address of this end, a *net.TCPAddr. Any goroutine may call it.
-func (c *Conn) LocalAddr() net.Addr { return tcpAddr(c.local) }
+func (c *Conn) LocalAddr() net.Addr { return tcpAddr(c.laddr) }
 
 // RemoteAddr is the address of the peer, a *net.TCPAddr; unspecified if the peer
 // had gone before the connection was accepted. Any goroutine may call it.
-func (c *Conn) RemoteAddr() net.Addr { return tcpAddr(c.remote) }
+func (c *Conn) RemoteAddr() net.Addr { return tcpAddr(c.raddr) }
 
 // check is what each method begins with.
 func (c *Conn) check(name string) error {

@@ -70,8 +70,8 @@ func connect(l *loop.Loop, network string, ap netip.AddrPort, end time.Time) (*C
 		if err != nil {
 			return nil, dialError(network, tcpAddr(ap), err)
 		}
-		c.local = nameOf(l, &c.fd, op.SockName)
-		if c.local != ap || try == tries {
+		c.laddr = nameOf(l, &c.fd, op.SockName)
+		if c.laddr != ap || try == tries {
 			c.setAtBirth()
 			return c, nil
 		}
@@ -90,7 +90,7 @@ func connectOnce(l *loop.Loop, ap netip.AddrPort, end time.Time) (*Conn, error) 
 		return nil, callError("socket", s)
 	}
 	c := newConn(l, s)
-	c.remote = ap
+	c.raddr = ap
 	c.in.ready = !l.Lends()
 	if err := dialing(c, ap, end); err != nil {
 		c.Close()

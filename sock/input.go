@@ -221,11 +221,11 @@ func (in *input) grow(c *Conn, n int) {
 		return
 	}
 	old := in.acc
-	bigger := localOf(c.l).take(len(old) - in.accOff + n)
+	bigger := c.local.take(len(old) - in.accOff + n)
 	in.acc = append(bigger, old[in.accOff:]...)
 	in.accOff = 0
 	if old != nil {
-		localOf(c.l).give(old)
+		c.local.give(old)
 	}
 }
 
@@ -235,7 +235,7 @@ func (in *input) skip(c *Conn, n int) {
 		in.accOff += min(n, k)
 		n -= min(n, k)
 		if in.accOff == len(in.acc) {
-			localOf(c.l).give(in.acc)
+			c.local.give(in.acc)
 			in.acc, in.accOff = nil, 0
 		}
 	}
@@ -271,9 +271,9 @@ func (in *input) copyTo(c *Conn, p []byte) (n int) {
 // recv receives into p without waiting: a count, 0 with eof set, or none if there
 // is nothing now.
 func (in *input) recv(c *Conn, p []byte) (n int, ok bool) {
-	o := call(c.l, op.Recv)
-	o.Buf = p
-	res, ok := c.try(o)
+	o := &c.local.recv
+	o.FD, o.Buf = &c.fd, p
+	res, ok := c.l.Try(o)
 	o.Buf = nil
 	switch {
 	case !ok:

@@ -103,10 +103,10 @@ func (ln *Listener) AcceptConn() (*Conn, error) {
 func (ln *Listener) accepted(s int32) *Conn {
 	c := newConn(ln.l, s)
 	c.in.ready = !ln.l.Lends()
-	c.remote = nameOf(ln.l, &c.fd, op.PeerName)
-	c.local = ln.addr
+	c.raddr = nameOf(ln.l, &c.fd, op.PeerName)
+	c.laddr = ln.addr
 	if ln.addr.Addr().IsUnspecified() {
-		c.local = nameOf(ln.l, &c.fd, op.SockName)
+		c.laddr = nameOf(ln.l, &c.fd, op.SockName)
 	}
 	return c
 }

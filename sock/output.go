@@ -78,9 +78,9 @@ func (c *Conn) writeNow(p []byte) (n int, err error) {
 		return 0, c.fail("write", os.ErrDeadlineExceeded)
 	}
 	for n < len(p) {
-		o := call(c.l, op.Send)
-		o.Buf = p[n:]
-		res, ok := c.try(o)
+		o := &c.local.send
+		o.FD, o.Buf = &c.fd, p[n:]
+		res, ok := c.l.Try(o)
 		o.Buf = nil
 		if !ok {
 			return n, nil

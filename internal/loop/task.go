@@ -69,9 +69,10 @@ func (t *Task) finish(err error) {
 	l.live--
 	if t.cancel != nil {
 		t.cancel()
+		t.ctx, t.cancel = nil, nil
 	}
-	if t == &w.anon {
-		*t = Task{l: l}
+	if t == &w.anon { // for the next job
+		t.canceled, t.shield = false, 0
 		return
 	}
 	t.finished = true

@@ -36,46 +36,32 @@ func Check(name string) error {
 // takes uring if it works here, else epoll, and says why. A driver that was asked
 // for and can't be had is an error that names the step and the likely cause.
 func Open(name string, cfg driver.Config) (driver.Driver, error) {
+	cfg.Reason = "asked for"
 	switch name {
 	case Auto:
-		cfg.Shrink = true
-		d, err := uring.Open(cfg)
-		if err == nil {
-			return reasoned{d, "io_uring works here"}, nil
-		}
-		if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
-			return nil, err
-		}
-		soft, softErr := soft.OpenEpoll(cfg)
-		if softErr != nil {
-			return nil, errors.Join(err, softErr)
-		}
-		return reasoned{soft, err.Error()}, nil
+		return openAuto(cfg)
 	case Uring:
-		d, err := uring.Open(cfg)
-		if err != nil {
-			return nil, err
-		}
-		return reasoned{d, "asked for"}, nil
+		return uring.Open(cfg)
 	case Epoll:
-		d, err := soft.OpenEpoll(cfg)
-		if err != nil {
-			return nil, err
-		}
-		return reasoned{d, "asked for"}, nil
+		return soft.OpenEpoll(cfg)
 	}
 	return nil, Check(name)
 }
 
-// reasoned is a driver that knows why it was chosen.
-type reasoned struct {
-	driver.Driver
-	reason string
-}
-
-// Info adds the reason.
-func (d reasoned) Info() driver.Info {
-	info := d.Driver.Info()
-	info.Reason = d.reason
-	return info
+func openAuto(cfg driver.Config) (driver.Driver, error) {
+	cfg.Shrink = true
+	cfg.Reason = "io_uring works here"
+	d, err := uring.Open(cfg)
+	if err == nil {
+		return d, nil
+	}
+	if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
+		return nil, err
+	}
+	cfg.Reason = err.Error()
+	d, softErr := soft.OpenEpoll(cfg)
+	if softErr != nil {
+		return nil, errors.Join(err, softErr)
+	}
+	return d, nil
 }

@@ -62,6 +62,7 @@ type engine struct {
 
 	done   *driver.Queue // of the present Wait
 	events [eventsMax]poller.Event
+	reason string
 	stats  driver.Stats
 	thread int32 // the owner, in builds with invariants
 	dead   error
@@ -83,7 +84,7 @@ func open(cfg driver.Config, name string, mk func(without []string) (poller.Poll
 	if err != nil {
 		return nil, setupError(name, err)
 	}
-	d := &engine{p: p, edge: p.EdgeTriggered(), slab: cfg.Slab, now: cfg.Now, files: offload.New(filesMax)}
+	d := &engine{p: p, edge: p.EdgeTriggered(), slab: cfg.Slab, now: cfg.Now, files: offload.New(filesMax), reason: cfg.Reason}
 	if invariant.Enabled {
 		d.thread = sys.Gettid()
 	}
@@ -117,7 +118,7 @@ func setupError(name string, err error) error {
 
 // Info describes the driver.
 func (d *engine) Info() driver.Info {
-	return driver.Info{Name: d.p.Name(), Features: d.p.Features(), Stats: d.stats}
+	return driver.Info{Name: d.p.Name(), Reason: d.reason, Features: d.p.Features(), Stats: d.stats}
 }
 
 // own panics on any thread but the owner's, in builds with invariants.

@@ -38,6 +38,7 @@ type ring struct {
 
 	cqes     []uring.CQE
 	features []string
+	reason   string
 	stats    driver.Stats
 	dead     error
 	closed   bool
@@ -174,7 +175,7 @@ func (d *ring) Wake() {
 
 // Info describes the driver.
 func (d *ring) Info() driver.Info {
-	return driver.Info{Name: "uring", Features: d.features, Lends: d.pool.Lends(), Entries: d.r.SQEntries(), Stats: d.stats}
+	return driver.Info{Name: "uring", Reason: d.reason, Features: d.features, Lends: d.pool.Lends(), Entries: d.r.SQEntries(), Stats: d.stats}
 }
 
 // direction says which side of a stream the op uses, so that no two ops use one

@@ -38,7 +38,7 @@ func Open(cfg driver.Config) (driver.Driver, error) {
 	if err != nil {
 		return nil, setupError(err)
 	}
-	d := &ring{r: r, slab: cfg.Slab, now: cfg.Now, pool: cfg.Ring, cqes: make([]uring.CQE, 256), wakeFD: -1}
+	d := &ring{r: r, slab: cfg.Slab, now: cfg.Now, pool: cfg.Ring, cqes: make([]uring.CQE, 256), wakeFD: -1, reason: cfg.Reason}
 	d.extArg = r.Features()&uring.FeatExtArg != 0 && !without(uring.CheckExtArg)
 	if d.wakeFD = sys.Eventfd(); d.wakeFD < 0 {
 		r.Close()
