@@ -55,8 +55,8 @@ type Refusal struct {
 	err error
 }
 
-// Unwrap gives the refusal as an error: a *SetupError.
-func (r *Refusal) Unwrap() error { return r.err }
+// Err gives the refusal as an error, a *SetupError; nil in a report that was read from JSON.
+func (r *Refusal) Err() error { return r.err }
 
 // An Offer is one thing that the kernel has or has not.
 type Offer struct {

@@ -35,7 +35,7 @@ func TestRequire(t *testing.T) {
 	refusal := setupError("io_uring_setup(8 entries)", syscall.EPERM)
 	r.refuse(refusal)
 	r.refuse(errors.New("a later one"))
-	if err := r.Require(CheckNop); err != refusal {
+	if err := r.Require(CheckNop); err != refusal || r.Refusal.Err() != refusal {
 		t.Errorf("refused: want %v, got %v", refusal, err)
 	}
 }
