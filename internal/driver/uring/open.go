@@ -13,12 +13,18 @@ import (
 	"ringo/uring"
 )
 
+// needed are the checks without which this driver can't keep the contract.
+// lending are those for buffers in the kernel's hands.
+var (
+	needed  = []string{uring.CheckRegister, uring.CheckNop, uring.CheckPollMultishot, uring.CheckAcceptMultishot}
+	lending = []string{uring.CheckBufRing, uring.CheckRecvMultishot}
+)
+
 // probe asks the kernel once a process. What it may do does not change under us,
 // and if it does (a seccomp filter set up later), enter says so.
-var probe = sync.OnceValues(uring.Probe)
-
-// needed are the checks without which this driver can't keep the contract.
-var needed = []string{uring.CheckRegister, uring.CheckNop, uring.CheckPollMultishot, uring.CheckAcceptMultishot}
+var probe = sync.OnceValues(func() (*uring.Report, error) {
+	return uring.ProbeFor(slices.Concat(needed, lending)...)
+})
 
 // EntriesMin is the least that Shrink goes down to.
 const EntriesMin = 32
@@ -44,8 +50,7 @@ func Open(cfg driver.Config) (driver.Driver, error) {
 		r.Close()
 		return nil, &driver.SetupError{Driver: "uring", Step: "eventfd", Err: syscall.Errno(-d.wakeFD)}
 	}
-	if report.Require(uring.CheckBufRing, uring.CheckRecvMultishot) == nil && cfg.Ring != nil &&
-		!without(uring.CheckBufRing) && !without(uring.CheckRecvMultishot) {
+	if cfg.Ring != nil && report.Require(lending...) == nil && !slices.ContainsFunc(lending, without) {
 		if err := d.lend(); err != nil {
 			r.Close()
 			sys.Close(d.wakeFD)
