@@ -85,7 +85,8 @@ start_server() {
 		reason="cmd/ringo did not build"
 		return 1
 	fi
-	taskset -c "$server_cpu" "${cmd[@]}" >"$work/server.log" 2>&1 &
+	: >"$work/server.log" # here, not in the child: the last server's "listening" must be gone before the first look
+	taskset -c "$server_cpu" "${cmd[@]}" >>"$work/server.log" 2>&1 &
 	server_pid=$!
 	local deadline=$((SECONDS + 10))
 	until grep -q '^listening' "$work/server.log"; do

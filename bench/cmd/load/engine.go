@@ -60,6 +60,7 @@ type engine struct {
 	queue    []int // indices of connections that gave way; spare is the list that was worked off before
 	spare    []int
 	ids      int
+	bytes    uint64 // received by all connections
 	done     uint64 // complete replies of all connections
 	latency  hist.Hist
 	again    bool        // a complete reply allows the next message
@@ -210,6 +211,7 @@ func (e *engine) receive(i int, c *conn, ending bool) error {
 			return err
 		}
 		c.received += uint64(n)
+		e.bytes += uint64(n)
 		if c.received >= c.replyEnd && !c.peer {
 			e.complete(i, c)
 		}

@@ -67,7 +67,7 @@ func parse(args []string) (*config, error) {
 	f.IntVar(&c.sources, "sources", 0, "source addresses 127.0.0.x to spread connections over; 0: as many as the mode needs")
 	f.IntVar(&c.peers, "peers", 1024, "connections that send and never read (slow)")
 	f.Uint64Var(&c.peerBytes, "peer-bytes", 8<<20, "most `bytes` that such a peer sends (slow)")
-	f.Float64Var(&c.patience, "patience", 10, "seconds that connecting, and at the end the last replies, may take")
+	f.Float64Var(&c.patience, "patience", 10, "seconds that connecting may take, and for which nothing may come while replies are owed")
 	f.BoolVar(&c.json, "json", false, "print the result as one line of JSON")
 	f.StringVar(&c.label, "label", "", "`\"round cell server\"`, copied into the JSON")
 	f.Usage = func() {

@@ -79,7 +79,7 @@ func connecting(batch []conn) bool {
 	return false
 }
 
-// drain allows no further messages and waits for the replies that are owed; those that don't come are errors.
+// drain allows no further messages and waits for the replies that are owed, as long as anything comes.
 func (e *engine) drain() error {
 	e.again, e.draining, e.onReply = false, true, nil
 	for i := range e.conns {
@@ -87,9 +87,13 @@ func (e *engine) drain() error {
 			e.owing++
 		}
 	}
-	for giveUp := e.now() + e.patience; e.owing > 0; {
+	last, giveUp := e.bytes, e.now()+e.patience
+	for e.owing > 0 {
+		if e.bytes != last {
+			last, giveUp = e.bytes, e.now()+e.patience
+		}
 		if e.now() > giveUp {
-			fmt.Fprintf(os.Stderr, "load: %d connections still wait for replies after %v\n", e.owing, e.patience)
+			fmt.Fprintf(os.Stderr, "load: %d connections wait for replies, and nothing came for %v\n", e.owing, e.patience)
 			e.errors += e.owing
 			return nil
 		}
