@@ -12,10 +12,7 @@ func getg() uintptr
 //go:noescape
 func isG(word *uintptr) bool
 
-//go:noescape
-func prefetch(addr uintptr)
+func getsp() uintptr
 
-// prefetchG also follows g.sched.sp, the saved stack pointer.
-//
-//go:noescape
-func prefetchG(gp uintptr)
+// prefetch hints at the first lines of g and of the stack from sp on.
+func prefetch(gp, sp uintptr)

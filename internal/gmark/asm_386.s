@@ -14,14 +14,20 @@ TEXT ·isG(SB), NOSPLIT, $0-5
 	SETEQ ret+4(FP)
 	RET
 
-// func prefetch(addr uintptr)
-TEXT ·prefetch(SB), NOSPLIT, $0-4
-	MOVL addr+0(FP), AX
-	PREFETCHT0 (AX)
+// func getsp() uintptr
+TEXT ·getsp(SB), NOSPLIT, $0-4
+	LEAL ret+0(FP), AX
+	MOVL AX, ret+0(FP)
 	RET
 
-// func prefetchG(gp uintptr)
-TEXT ·prefetchG(SB), NOSPLIT, $0-4
+// func prefetch(gp, sp uintptr)
+TEXT ·prefetch(SB), NOSPLIT, $0-8
 	MOVL gp+0(FP), AX
+	MOVL sp+4(FP), CX
 	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 (CX)
+	PREFETCHT0 64(CX)
+	PREFETCHT0 128(CX)
+	PREFETCHT0 192(CX)
 	RET

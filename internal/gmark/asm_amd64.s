@@ -14,17 +14,26 @@ TEXT ·isG(SB), NOSPLIT, $0-9
 	SETEQ ret+8(FP)
 	RET
 
-// func prefetch(addr uintptr)
-TEXT ·prefetch(SB), NOSPLIT, $0-8
-	MOVQ addr+0(FP), AX
-	PREFETCHT0 (AX)
+// func getsp() uintptr
+TEXT ·getsp(SB), NOSPLIT, $0-8
+	LEAQ ret+0(FP), AX
+	MOVQ AX, ret+0(FP)
 	RET
 
-// func prefetchG(gp uintptr)
-// The stack of a g that was resumed before ends near its old stack pointer; the
-// hints below cover the g's first lines, where the saved registers are.
-TEXT ·prefetchG(SB), NOSPLIT, $0-8
+// func prefetch(gp, sp uintptr)
+TEXT ·prefetch(SB), NOSPLIT, $0-16
 	MOVQ gp+0(FP), AX
+	MOVQ sp+8(FP), CX
 	PREFETCHT0 (AX)
 	PREFETCHT0 64(AX)
+	PREFETCHT0 -128(CX)
+	PREFETCHT0 -64(CX)
+	PREFETCHT0 (CX)
+	PREFETCHT0 64(CX)
+	PREFETCHT0 128(CX)
+	PREFETCHT0 192(CX)
+	PREFETCHT0 256(CX)
+	PREFETCHT0 320(CX)
+	PREFETCHT0 384(CX)
+	PREFETCHT0 448(CX)
 	RET

@@ -6,7 +6,7 @@ package gmark
 // always false and callers fall back to comparing thread ids.
 const Exact = false
 
-func getg() uintptr       { return 0 }
-func isG(*uintptr) bool   { return false }
-func prefetch(uintptr)    {}
-func prefetchG(g uintptr) {}
+func getg() uintptr         { return 0 }
+func isG(*uintptr) bool     { return false }
+func getsp() uintptr        { return 0 }
+func prefetch(_, _ uintptr) {}

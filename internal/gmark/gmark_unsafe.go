@@ -1,7 +1,5 @@
 package gmark
 
-import "unsafe"
-
 // Mark is the word in which a loop keeps the g of its current task.
 // The zero Mark marks nobody. It must not be copied while in use.
 type Mark struct {
@@ -24,9 +22,10 @@ func (m *Mark) Clear() { m.g = 0 }
 // Here reports whether the caller is the marked task. Any goroutine may ask.
 func (m *Mark) Here() bool { return isG(&m.g) }
 
-// Prefetch asks the processor to bring the memory at p near.
-// A stale or nil address does no harm: the hint never faults.
-func Prefetch(p unsafe.Pointer) { prefetch(uintptr(p)) }
+// SP is about where the caller's stack ends now.
+func SP() uintptr { return getsp() }
 
-// PrefetchG asks the processor to bring near what resuming g will touch first.
-func PrefetchG(g G) { prefetchG(uintptr(g)) }
+// Prefetch asks the processor to bring near what resuming g will touch: the g
+// itself, and the stack from sp on. Stale addresses do no harm: a hint never
+// faults.
+func (g G) Prefetch(sp uintptr) { prefetch(uintptr(g), sp) }

@@ -21,6 +21,7 @@ type Task struct {
 	fn       func()
 	op       *op.Op // what it waits for in Do
 	waits    Waiter // who to tell of a cancel while it is parked
+	sp       uintptr // where its stack ended when it parked, a hint
 	res      int32
 	shield   int32
 	canceled bool
