@@ -31,11 +31,9 @@ func (d *engine) Close(done *driver.Queue) error {
 	d.work()
 	end := d.now() + int64(drainMax)
 	for d.flying != nil && d.dead == nil && d.now() < end {
+		d.collect(max(end-d.now(), 0))
 		d.awake()
 		d.land()
-		if d.flying != nil {
-			d.collect(max(end-d.now(), 1))
-		}
 	}
 	d.closed, d.done = true, nil
 	if d.dead == nil {

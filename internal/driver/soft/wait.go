@@ -57,8 +57,8 @@ func (d *engine) work() {
 	d.land()
 }
 
-// collect asks the poller once and runs what the events set going. It reports
-// whether it may have slept: not if somebody calls at the last moment.
+// collect asks the poller once and runs what the events set going. It doesn't
+// sleep if somebody signals at the last moment; slept says which it was.
 func (d *engine) collect(timeout int64) (slept bool) {
 	if timeout != 0 {
 		if slept = d.gate.Announce(); !slept {
@@ -121,8 +121,10 @@ func (d *engine) signal() {
 	}
 }
 
-// awake reports whether somebody called Wake since the last time. A job that is
-// done signals too, which alone ends no Wait: its completion does.
+// awake reports whether somebody called Wake since the last time. The gate alone
+// does not say: a job that is done signals too, which ends no Wait, and a gate
+// that refused to let the owner sleep has forgotten why.
 func (d *engine) awake() bool {
-	return d.gate.Awake() && d.called.Load() && d.called.Swap(false)
+	d.gate.Awake()
+	return d.called.Load() && d.called.Swap(false)
 }
