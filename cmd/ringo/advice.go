@@ -1,0 +1,99 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"syscall"
+
+	"ringo/internal/driver/open"
+	"ringo/uring"
+)
+
+// wanted are the setup flags and checks, by their names in the report, of which the
+// uring driver makes use where it finds them.
+var wanted = []string{
+	"SUBMIT_ALL", "COOP_TASKRUN", "SINGLE_ISSUER", "DEFER_TASKRUN", "NO_SQARRAY",
+	uring.CheckExtArg, uring.CheckRingFD, uring.CheckPollMultishot, uring.CheckAcceptMultishot, uring.CheckBufRing, uring.CheckRecvMultishot,
+}
+
+// advise says what to change to get a better driver. It is never nil.
+func (f *finding) advise() []string {
+	advice := []string{}
+	if o := f.Override; o != nil && o.Asked != open.Auto && (o.err != nil || o.Driver != f.Auto.Driver) && f.Auto.err == nil {
+		advice = append(advice, fmt.Sprintf("unset %s: auto takes %s", driverVariable, f.Auto.Driver))
+	}
+	if f.Uring.Refusal != nil {
+		return append(advice, adviseRefused(f.Uring)...)
+	}
+	if errors.Is(f.Auto.err, syscall.EMFILE) {
+		advice = append(advice, "raise RLIMIT_NOFILE (ulimit -n)")
+	}
+	if since, names := lacking(f.Uring); len(names) > 0 {
+		advice = append(advice, fmt.Sprintf("Linux %s or newer: it has %s", since, strings.Join(names, ", ")))
+	}
+	return advice
+}
+
+// adviseRefused says what to change where io_uring is refused altogether.
+func adviseRefused(r *uring.Report) (advice []string) {
+	err := r.Refusal.Err()
+	denied := errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.EACCES)
+	missing := errors.Is(err, syscall.ENOSYS)
+	if denied && r.DisabledSysctl != nil {
+		switch *r.DisabledSysctl {
+		case 1:
+			advice = append(advice, "join the group that sysctl kernel.io_uring_group names, or, for everybody: sysctl -w kernel.io_uring_disabled=0")
+		case 2:
+			advice = append(advice, "sysctl -w kernel.io_uring_disabled=0")
+		}
+	}
+	if (denied || missing) && r.Seccomp {
+		advice = append(advice, "let the seccomp filter allow io_uring_setup, io_uring_enter and io_uring_register (containers: --security-opt seccomp=PROFILE)")
+	}
+	switch {
+	case len(advice) > 0:
+	case denied:
+		advice = append(advice, "let the security module (SELinux, AppArmor) allow io_uring: its audit log names the rule")
+	case missing:
+		advice = append(advice, "a Linux kernel that has io_uring, best 6.1 or newer; gVisor has none")
+	case errors.Is(err, syscall.ENOMEM):
+		advice = append(advice, "raise RLIMIT_MEMLOCK (ulimit -l)")
+	case errors.Is(err, syscall.EMFILE):
+		advice = append(advice, "raise RLIMIT_NOFILE (ulimit -n)")
+	case errors.Is(err, syscall.ENFILE):
+		advice = append(advice, "raise the sysctl fs.file-max")
+	default:
+		advice = append(advice, "Linux 6.1 or newer")
+	}
+	return advice
+}
+
+// lacking names what is wanted and not here, and the first kernel that has it all.
+func lacking(r *uring.Report) (since string, names []string) {
+	offers := map[string]uring.Offer{}
+	for _, list := range [][]uring.Offer{r.SetupFlags, r.Checks} {
+		for _, o := range list {
+			offers[o.Name] = o
+		}
+	}
+	for _, name := range wanted {
+		o := offers[name]
+		if o.OK {
+			continue
+		}
+		names = append(names, name)
+		if since == "" || newer(o.Since, since) {
+			since = o.Since
+		}
+	}
+	return since, names
+}
+
+// newer compares versions of the kernel, such as 6.1 and 6.10.
+func newer(a, b string) bool {
+	var aMajor, aMinor, bMajor, bMinor int
+	fmt.Sscanf(a, "%d.%d", &aMajor, &aMinor)
+	fmt.Sscanf(b, "%d.%d", &bMajor, &bMinor)
+	return aMajor > bMajor || aMajor == bMajor && aMinor > bMinor
+}

@@ -1,0 +1,9 @@
+// Ringo is the tool of the module: an echo server to try and to measure the
+// runtime with, and a report on what io_uring offers on this machine.
+//
+//	ringo echo     serve echo over TCP
+//	ringo probe    tell what io_uring offers here, and which driver is used
+//
+// "ringo COMMAND -h" describes a command's flags. Errors go to stderr. The exit
+// code is 0 after success, 1 after a failure and 2 for a wrong command line.
+package main

@@ -1,0 +1,156 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"runtime/debug"
+
+	"ringo"
+	"ringo/internal/driver/open"
+	"ringo/internal/op"
+	"ringo/uring"
+)
+
+const probeText = `usage: ringo probe [-json]
+
+Tells what io_uring offers here, found out by asking the kernel; which driver "auto"
+takes and why; and what to change to get a better one. Made to be pasted into a bug
+report. With RINGO_DRIVER set it also tells what comes of that.
+
+The exit code is 1 if the driver that programs get here can't be had.
+`
+
+// A finding is all that ringo probe finds out. Its JSON form is stable.
+type finding struct {
+	Ringo      string        `json:"ringo"` // version or commit
+	Go         string        `json:"go"`
+	CPUs       int           `json:"cpus"` // that the process may use
+	GOMAXPROCS int           `json:"gomaxprocs"`
+	Auto       choice        `json:"auto"`               // what Config.Driver's default takes
+	Override   *choice       `json:"override,omitempty"` // what RINGO_DRIVER makes of it
+	OpsUsed    []string      `json:"ops_used"`           // opcodes that the uring driver may use
+	OpsLacking []string      `json:"ops_lacking"`        // those of them that this kernel has not
+	Advice     []string      `json:"advice"`             // what to change; empty: nothing
+	Uring      *uring.Report `json:"uring"`
+}
+
+// A choice is what came of asking for a driver: a driver, or an error.
+type choice struct {
+	Asked    string   `json:"asked"`
+	Driver   string   `json:"driver,omitempty"`
+	Reason   string   `json:"reason,omitempty"`
+	Features []string `json:"features,omitempty"`
+	Entries  int      `json:"sq_entries,omitempty"`
+	Error    string   `json:"error,omitempty"`
+	Step     string   `json:"step,omitempty"` // of the error, if known
+	Hint     string   `json:"hint,omitempty"`
+
+	err error
+}
+
+// probe runs "ringo probe".
+func probe(args []string, stdout, _ io.Writer) error {
+	fs := flag.NewFlagSet("probe", flag.ContinueOnError)
+	asJSON := fs.Bool("json", false, "write JSON")
+	if err := parse(fs, args, stdout, probeText); err != nil {
+		return err
+	}
+	f, err := find()
+	if err != nil {
+		return err
+	}
+	if *asJSON {
+		e := json.NewEncoder(stdout)
+		e.SetIndent("", "  ")
+		err = e.Encode(f)
+	} else {
+		_, err = io.WriteString(stdout, f.String())
+	}
+	return errors.Join(err, f.failure())
+}
+
+func find() (*finding, error) {
+	r, err := uring.Probe()
+	if err != nil {
+		return nil, err
+	}
+	f := &finding{
+		Ringo: version(), Go: runtime.Version(), CPUs: runtime.NumCPU(), GOMAXPROCS: runtime.GOMAXPROCS(0),
+		OpsUsed: []string{}, OpsLacking: []string{}, Uring: r,
+	}
+	asked := os.Getenv(driverVariable)
+	f.Auto = choose(open.Auto)
+	if asked != "" {
+		c := choose(asked)
+		f.Override = &c
+	}
+	for _, def := range op.Table {
+		if def.Prep == nil {
+			continue
+		}
+		f.OpsUsed = append(f.OpsUsed, def.Opcode.String())
+		if r.Usable && !r.Ops.Has(def.Opcode) {
+			f.OpsLacking = append(f.OpsLacking, def.Opcode.String())
+		}
+	}
+	f.Advice = f.advise()
+	return f, nil
+}
+
+// failure is why programs can't run here, if they can't.
+func (f *finding) failure() error {
+	c := &f.Auto
+	if f.Override != nil {
+		c = f.Override
+	}
+	return c.err
+}
+
+const driverVariable = "RINGO_DRIVER"
+
+// choose asks for a driver as programs do, by Run, and tells what it gave. The
+// variable is set for it, because it would override the configuration.
+func choose(asked string) choice {
+	os.Setenv(driverVariable, asked)
+	c := choice{Asked: asked}
+	c.err = ringo.Run(context.Background(), &ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
+		info := l.Info()
+		c.Driver, c.Reason, c.Features, c.Entries = info.Name, info.Reason, info.Features, info.Entries
+		return nil
+	})
+	if c.err != nil {
+		c.Error = c.err.Error()
+	}
+	if s := (*ringo.SetupError)(nil); errors.As(c.err, &s) {
+		c.Step, c.Hint = s.Step, s.Hint
+	}
+	return c
+}
+
+// version is the module's version, or the commit that the tool was built from.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	v := info.Main.Version
+	var commit, changed string
+	for _, s := range info.Settings {
+		switch {
+		case s.Key == "vcs.revision" && len(s.Value) >= 12:
+			commit = s.Value[:12]
+		case s.Key == "vcs.modified" && s.Value == "true":
+			changed = "+changes"
+		}
+	}
+	if commit == "" {
+		return v
+	}
+	return fmt.Sprintf("%s (%s%s)", v, commit, changed)
+}
