@@ -26,7 +26,8 @@ type Conn struct {
 
 	handle  loop.Handle
 	closing bool
-	closed  bool // the descriptor is gone
+	closed  bool // nobody uses the descriptor any more
+	gone    bool // it is closed
 	lingers bool // Close may wait in the kernel
 	dialed  bool
 	closers []*loop.Task
@@ -89,7 +90,7 @@ func (c *Conn) Close() error {
 
 // awaitClosed parks until the descriptor is gone.
 func (c *Conn) awaitClosed() {
-	if c.closed {
+	if c.gone {
 		return
 	}
 	c.closers = append(c.closers, c.l.Task())
@@ -128,6 +129,7 @@ func (c *Conn) maybeClosed() {
 
 // concluded tells those who wait that the descriptor is gone.
 func (c *Conn) concluded() {
+	c.gone = true
 	c.l.Unregister(&c.handle)
 	for _, t := range c.closers {
 		c.l.Ready(t)
