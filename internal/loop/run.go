@@ -112,6 +112,7 @@ func (l *Loop) life(ready chan<- error, start <-chan bool, fn func(*Loop) error)
 		l.ended.Store(true)
 		dismiss(l)
 		l.refuseMail()
+		l.retire()
 		return
 	}
 	l.close()
@@ -195,6 +196,7 @@ func (l *Loop) close() {
 	l.ended.Store(true)
 	dismiss(l)
 	l.refuseMail()
+	l.retire()
 }
 
 // fnEnded takes a loop's fn's error.

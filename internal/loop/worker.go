@@ -12,6 +12,7 @@ import (
 type worker struct {
 	l      *Loop
 	resume func() (struct{}, bool)
+	stop   func()
 	yield  func(struct{}) bool
 	g      gmark.G
 	task   *Task // what it runs
@@ -19,6 +20,8 @@ type worker struct {
 	next   *worker
 	goid   uint64 // known when stalls are watched
 	ran    bool   // the body of a task is on the stack
+
+	retired bool // the loop has ended
 }
 
 // sentinel ends a worker whose task called runtime.Goexit: raised in the
@@ -29,7 +32,7 @@ var sentinel = new(struct{ _ byte })
 func (l *Loop) newWorker() *worker {
 	w := &worker{l: l}
 	w.anon.l = l
-	w.resume, _ = iter.Pull(w.main)
+	w.resume, w.stop = iter.Pull(w.main)
 	l.workers = append(l.workers, w)
 	return w
 }
@@ -47,7 +50,20 @@ func (w *worker) main(yield func(struct{}) bool) {
 	for {
 		w.serve()
 		w.next, w.l.idle = w.l.idle, w
-		yield(struct{}{})
+		if !yield(struct{}{}) {
+			w.retired = true
+			return
+		}
+	}
+}
+
+// retire ends the idle workers: a coroutine that is merely forgotten stays in
+// memory for ever.
+func (l *Loop) retire() {
+	for l.idle != nil {
+		w := l.idle
+		l.idle, w.next = w.next, nil
+		w.stop()
 	}
 }
 
@@ -124,11 +140,14 @@ func (w *worker) panicked(err *PanicError) {
 
 func crash(err *PanicError) { panic(err) }
 
-// exit runs when the coroutine ends, which only Goexit makes it do. After it the
+// exit runs when the coroutine ends, by Goexit or with its loop. After it the
 // runtime may give the g to an ordinary goroutine, so the mark goes first.
 func (w *worker) exit() {
 	l := w.l
 	l.mark.Clear()
+	if w.retired {
+		return
+	}
 	l.drop(w)
 	if w.ran {
 		w.end(ErrGoexit)
