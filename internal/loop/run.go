@@ -184,8 +184,10 @@ func (l *Loop) startMain(fn func(*Loop) error) *Task {
 	return t
 }
 
-// close ends the loop: what is open on it is closed, the driver drained.
+// close ends the loop: what is open on it is closed, the driver drained. The
+// mailbox comes first: what is still in it may look at handles and the driver.
 func (l *Loop) close() {
+	l.refuseMail()
 	l.eachHandle(func(o Open) { o.Abandon() })
 	if err := l.drv.Close(&l.done); err != nil {
 		l.set.fail(err)
@@ -195,7 +197,6 @@ func (l *Loop) close() {
 	}
 	l.ended.Store(true)
 	dismiss(l)
-	l.refuseMail()
 	l.retire()
 }
 

@@ -16,7 +16,7 @@ func (l *Loop) turns(over func() bool) error {
 		l.complete()
 		l.runReady()
 		l.stats.Turns++
-		if l.live == 0 && over() {
+		if l.live == 0 && l.mail.Empty() && over() {
 			return nil
 		}
 		l.watch.end(l)
