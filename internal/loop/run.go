@@ -187,6 +187,7 @@ func (l *Loop) startMain(fn func(*Loop) error) *Task {
 // close ends the loop: what is open on it is closed, the driver drained. The
 // mailbox comes first: what is still in it may look at handles and the driver.
 func (l *Loop) close() {
+	l.keepStats()
 	l.refuseMail()
 	l.eachHandle(func(o Open) { o.Abandon() })
 	if err := l.drv.Close(&l.done); err != nil {

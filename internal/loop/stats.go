@@ -32,18 +32,25 @@ func (l *Loop) snapshot() Stats {
 	return s
 }
 
+// keepStats leaves a snapshot for those who can't get one of their own.
+func (l *Loop) keepStats() *Stats {
+	s := l.snapshot()
+	l.lastStats.Store(&s)
+	return &s
+}
+
 // Stats gives the counters: from a task of the loop as they are, from elsewhere
 // when the loop next looks at its mailbox, or, if it does not within a tenth of a
-// second, as they were last given. G.
+// second, as they were last given. After the loop's end they are those of its last
+// turn. G.
 func (l *Loop) Stats() Stats {
 	if l.Here() {
 		return l.snapshot()
 	}
 	reply := make(chan Stats, 1)
-	if l.Call(func() { reply <- l.snapshot() }) {
+	if l.Call(func() { reply <- *l.keepStats() }) {
 		select {
 		case s := <-reply:
-			l.lastStats.Store(&s)
 			return s
 		case <-time.After(100 * time.Millisecond):
 		}
