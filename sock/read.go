@@ -36,7 +36,7 @@ func (c *Conn) Read(p []byte) (int, error) {
 	defer c.in.lock.leave(c.l)
 	in := &c.in
 	for {
-		if c.closing || in.expired(c) {
+		if c.closing || in.expired(c) && len(p) > 0 {
 			return 0, in.state(c, "read")
 		}
 		if len(p) == 0 {
@@ -215,6 +215,7 @@ func (c *Conn) WriteTo(w io.Writer) (int64, error) {
 		return 0, err
 	}
 	defer c.in.lock.leave(c.l)
+	dst, _ := w.(*Conn)
 	var total int64
 	for {
 		if err := c.some("read"); err != nil {
@@ -227,7 +228,13 @@ func (c *Conn) WriteTo(w io.Writer) (int64, error) {
 		if b == nil {
 			return total, c.failRes("read", -sys.ENOBUFS)
 		}
-		n, err := pass(w, b)
+		var n int
+		var err error
+		if dst != nil {
+			n, err = dst.writeBuffer(b)
+		} else {
+			n, err = pass(w, b)
+		}
 		total += int64(n)
 		if err != nil {
 			return total, err
@@ -235,11 +242,10 @@ func (c *Conn) WriteTo(w io.Writer) (int64, error) {
 	}
 }
 
-// pass writes a buffer's bytes and gives it back.
+// pass writes a buffer's bytes to a stranger and gives it back.
+//
+//go:noinline
 func pass(w io.Writer, b *buf.Buffer) (int, error) {
-	if dst, ok := w.(*Conn); ok {
-		return dst.writeBuffer(b)
-	}
 	p := b.Unread()
 	n, err := w.Write(p)
 	b.Pool().Put(b)
