@@ -30,7 +30,7 @@ type Conn struct {
 	gone    bool // it is closed
 	lingers bool // Close may wait in the kernel
 	dialed  bool
-	closers []*loop.Task
+	closers loop.TaskList
 
 	serve serving
 	value any
@@ -93,7 +93,7 @@ func (c *Conn) awaitClosed() {
 	if c.gone {
 		return
 	}
-	c.closers = append(c.closers, c.l.Task())
+	c.closers.Push(c.l.Task())
 	c.l.Park(nil)
 }
 
@@ -131,10 +131,9 @@ func (c *Conn) maybeClosed() {
 func (c *Conn) concluded() {
 	c.gone = true
 	c.l.Unregister(&c.handle)
-	for _, t := range c.closers {
+	for t := c.closers.Pop(); t != nil; t = c.closers.Pop() {
 		c.l.Ready(t)
 	}
-	c.closers = nil
 	c.serve.concluded(c)
 }
 

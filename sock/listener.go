@@ -27,10 +27,10 @@ type Listener struct {
 	op      *op.Op // the multishot accept
 	queue   fdQueue
 	err     int32
-	waiting []*loop.Task // in Accept
+	waiting loop.TaskList // in Accept
 	closing bool
 	closed  bool
-	closers []*loop.Task
+	closers loop.TaskList
 
 	backoff time.Duration
 	timer   timer.Timer
@@ -94,7 +94,7 @@ func (ln *Listener) AcceptConn() (*Conn, error) {
 			return nil, ln.fail(context.Canceled)
 		}
 		ln.arm()
-		ln.waiting = append(ln.waiting, ln.l.Task())
+		ln.waiting.Push(ln.l.Task())
 		ln.l.Park(ln)
 	}
 }
@@ -190,7 +190,7 @@ func (ln *Listener) ended(res int32) {
 
 // rearm goes on if somebody waits; otherwise the next Accept does.
 func (ln *Listener) rearm() {
-	if len(ln.waiting) > 0 {
+	if !ln.waiting.Empty() {
 		ln.arm()
 	}
 }
@@ -199,22 +199,14 @@ func (ln *Listener) rearm() {
 func (ln *Listener) Fire(*timer.Timer) { ln.rearm() }
 
 func (ln *Listener) wakeOne() {
-	if len(ln.waiting) == 0 {
-		return
+	if t := ln.waiting.Pop(); t != nil {
+		ln.l.Ready(t)
 	}
-	t := ln.waiting[0]
-	ln.CancelWait(t)
 }
 
-// CancelWait lets one task out of Accept.
+// CancelWait lets a cancelled task out of Accept.
 func (ln *Listener) CancelWait(t *loop.Task) {
-	for i, w := range ln.waiting {
-		if w == t {
-			copy(ln.waiting[i:], ln.waiting[i+1:])
-			ln.waiting = ln.waiting[:len(ln.waiting)-1]
-			break
-		}
-	}
+	ln.waiting.Remove(t)
 	ln.l.Ready(t)
 }
 
@@ -227,7 +219,7 @@ func (ln *Listener) Close() error {
 	}
 	ln.beginClose()
 	if !ln.closed {
-		ln.closers = append(ln.closers, ln.l.Task())
+		ln.closers.Push(ln.l.Task())
 		ln.l.Park(nil)
 	}
 	return nil
@@ -246,7 +238,7 @@ func (ln *Listener) beginClose() {
 	ln.closing = true
 	ln.fd.Seal()
 	ln.l.RemoveTimer(&ln.timer)
-	for len(ln.waiting) > 0 {
+	for !ln.waiting.Empty() {
 		ln.wakeOne()
 	}
 	for s, ok := ln.queue.pop(); ok; s, ok = ln.queue.pop() {
@@ -266,10 +258,9 @@ func (ln *Listener) maybeClosed() {
 	closeFD(ln.l, &ln.fd)
 	ln.leave()
 	ln.l.Unregister(&ln.handle)
-	for _, t := range ln.closers {
+	for t := ln.closers.Pop(); t != nil; t = ln.closers.Pop() {
 		ln.l.Ready(t)
 	}
-	ln.closers = nil
 }
 
 // fdQueue is accepted descriptors in order.

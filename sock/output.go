@@ -59,16 +59,23 @@ func (c *Conn) writeBuffer(b *buf.Buffer) (int, error) {
 		b.Pool().Put(b)
 		return 0, err
 	}
-	defer c.out.lock.leave(c.l)
-	p := b.Unread()
-	n, err := c.writeNow(p)
-	if n < len(p) && err == nil {
-		p = append([]byte(nil), p...)
+	n, err := c.writeNow(b.Unread())
+	if err == nil && n < b.End-b.Off {
+		return c.writeCopy(b, n)
 	}
 	b.Pool().Put(b)
-	if n == len(p) || err != nil {
-		return n, err
-	}
+	c.out.lock.leave(c.l)
+	return n, err
+}
+
+// writeCopy writes what writeBuffer could not from a copy. It is apart so that a
+// connection that is never slow has a smaller stack.
+//
+//go:noinline
+func (c *Conn) writeCopy(b *buf.Buffer, n int) (int, error) {
+	defer c.out.lock.leave(c.l)
+	p := append([]byte(nil), b.Unread()...)
+	b.Pool().Put(b)
 	return c.writeRest(p, n)
 }
 

@@ -7,7 +7,7 @@ import "ringo/internal/loop"
 type turnstile struct {
 	busy    bool
 	turn    *loop.Task // who was let in last
-	waiting []*loop.Task
+	waiting loop.TaskList
 }
 
 // enter takes a turn; false if the task was cancelled before it got one.
@@ -20,34 +20,23 @@ func (s *turnstile) enter(l *loop.Loop) bool {
 		return false
 	}
 	me := l.Task()
-	s.waiting = append(s.waiting, me)
+	s.waiting.Push(me)
 	l.Park(s)
 	return s.turn == me
 }
 
 // leave lets the next one in.
 func (s *turnstile) leave(l *loop.Loop) {
-	s.turn = nil
-	if len(s.waiting) == 0 {
+	s.turn = s.waiting.Pop()
+	if s.turn == nil {
 		s.busy = false
 		return
 	}
-	s.turn = s.waiting[0]
-	s.drop(s.turn)
 	l.Ready(s.turn)
-}
-
-func (s *turnstile) drop(t *loop.Task) {
-	for i, w := range s.waiting {
-		if w == t {
-			s.waiting = append(s.waiting[:i], s.waiting[i+1:]...)
-			return
-		}
-	}
 }
 
 // CancelWait lets a cancelled task out of the queue.
 func (s *turnstile) CancelWait(t *loop.Task) {
-	s.drop(t)
+	s.waiting.Remove(t)
 	t.Loop().Ready(t)
 }

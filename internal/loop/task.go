@@ -19,8 +19,9 @@ type Task struct {
 	l        *Loop
 	w        *worker // its coroutine, from its start to its end
 	fn       func()
-	op       *op.Op // what it waits for in Do
-	waits    Waiter // who to tell of a cancel while it is parked
+	next     *Task   // in a TaskList
+	op       *op.Op  // what it waits for in Do
+	waits    Waiter  // who to tell of a cancel while it is parked
 	sp       uintptr // where its stack ended when it parked, a hint
 	res      int32
 	shield   int32
@@ -72,7 +73,7 @@ func (t *Task) finish(err error) {
 		t.cancel()
 		t.ctx, t.cancel = nil, nil
 	}
-	if t == &w.anon { // for the next job
+	if t == w.anon { // for the next job
 		t.canceled, t.shield = false, 0
 		return
 	}

@@ -16,7 +16,7 @@ type worker struct {
 	yield  func(struct{}) bool
 	g      gmark.G
 	task   *Task // what it runs
-	anon   Task  // stands for jobs, which have no task of their own
+	anon   *Task // stands for jobs, which have no task of their own
 	next   *worker
 	goid   uint64 // known when stalls are watched
 	ran    bool   // the body of a task is on the stack
@@ -31,7 +31,6 @@ var sentinel = new(struct{ _ byte })
 
 func (l *Loop) newWorker() *worker {
 	w := &worker{l: l}
-	w.anon.l = l
 	w.resume, w.stop = iter.Pull(w.main)
 	l.workers = append(l.workers, w)
 	return w
@@ -91,7 +90,10 @@ func (w *worker) serve() {
 // begin makes t, or the worker's own stand-in, the current task.
 func (w *worker) begin(t *Task) {
 	if t == nil {
-		t = &w.anon
+		if w.anon == nil {
+			w.anon = &Task{l: w.l}
+		}
+		t = w.anon
 	}
 	t.w = w
 	w.task = t
