@@ -45,19 +45,24 @@ func (d *ring) push(done *driver.Queue) {
 func (d *ring) sleep(deadline int64, done *driver.Queue) (over bool) {
 	timeout := time.Duration(-1)
 	if deadline != driver.Forever {
-		timeout = time.Duration(deadline - d.now())
-		if timeout <= 0 {
+		now := d.now()
+		if deadline <= now {
 			d.push(done)
 			return true
 		}
+		timeout = time.Duration(deadline - now)
 		if !d.extArg {
 			d.armTimer(timeout)
 			timeout = -1
 		}
 	}
-	if !d.armWake() || !d.gate.Announce() {
+	if !d.armWake() {
+		d.push(done) // which makes room for it
+		return false
+	}
+	if !d.gate.Announce() {
 		d.push(done)
-		return d.gate.Awake()
+		return true
 	}
 	d.enter(1, timeout)
 	woken := d.gate.Awake()
