@@ -15,7 +15,7 @@ type Poller interface {
 	// Add puts fd into the set. interest is a poll mask; PollErr and PollHup
 	// are always part of it. What is ready already is reported by the next
 	// Wait. -EPERM means that readiness has no meaning for fd, as for a
-	// regular file; -EEXIST that it is in the set.
+	// regular file; -EEXIST that it is in the set; -EBADF that it is none.
 	Add(fd int32, interest uint32, key uint64) int32
 	// Modify changes what is waited for, and the key. What is ready is reported
 	// by the next Wait, once more.

@@ -92,6 +92,9 @@ func (d *engine) event(e *poller.Event) {
 	if r.out.head != nil {
 		d.advance(r, &r.out)
 	}
+	if e.Ready&sys.PollNval != 0 {
+		d.disarmed(r, -sys.EBADF) // closed by somebody under the ops that wait
+	}
 	if !d.edge {
 		d.arm(r)
 	}

@@ -2,6 +2,7 @@ package soft
 
 import (
 	"fmt"
+	"math"
 
 	"ringo/internal/op"
 	"ringo/internal/sys"
@@ -27,7 +28,7 @@ func holds(o *op.Op) bool { return o.FD != nil && o.Code != op.Close }
 
 // start looks at a submitted op for the first time.
 func (d *engine) start(o *op.Op) {
-	if o.Canceled {
+	if o.Canceled && o.Code != op.Close { // nobody else has that number
 		d.end(o, canceled(o), 0)
 		return
 	}
@@ -35,7 +36,7 @@ func (d *engine) start(o *op.Op) {
 	switch def := o.Def(); def.Kind {
 	case op.Timed:
 		o.Mode = modeTimer
-		d.timers.add(d.now()+max(o.Off, 0), o)
+		d.timers.add(after(d.now(), o.Off), o)
 	case op.Blocking:
 		d.offload(o)
 	case op.Pollable:
@@ -167,4 +168,15 @@ func canceled(o *op.Op) int32 {
 		return int32(o.Done)
 	}
 	return -sys.ECANCELED
+}
+
+// after is the time d from now, or the end of time.
+func after(now, d int64) int64 {
+	if d <= 0 {
+		return now
+	}
+	if now > math.MaxInt64-d {
+		return math.MaxInt64
+	}
+	return now + d
 }

@@ -44,37 +44,34 @@ func attempt(o *op.Op) int32 {
 	if !race.Enabled {
 		return o.Attempt()
 	}
-	outward := o.Def().Interest&sys.PollOut != 0 || o.Code == op.Shutdown || o.Code == op.Close
-	if outward {
-		for _, p := range lent(o) {
-			race.ReadRange(p)
-		}
+	if o.Def().Interest&sys.PollOut != 0 || o.Code == op.Shutdown || o.Code == op.Close {
+		eachLent(o, race.ReadRange)
 		race.WriteLike()
 		return o.Attempt()
 	}
 	res := o.Attempt()
-	if res < 0 {
-		return res
-	}
-	race.ReadLike()
-	left := int(res)
-	for _, p := range lent(o) {
-		p = p[:min(left, len(p))]
-		left -= len(p)
-		race.WriteRange(p)
+	if res >= 0 {
+		race.ReadLike()
+		left := int(res)
+		eachLent(o, func(p []byte) {
+			p = p[:min(left, len(p))]
+			left -= len(p)
+			race.WriteRange(p)
+		})
 	}
 	return res
 }
 
-// lent is the slices that o lends to the kernel.
-func lent(o *op.Op) [][]byte {
+// eachLent calls f for each slice that o lends to the kernel.
+func eachLent(o *op.Op, f func(p []byte)) {
 	switch o.Code {
 	case op.Send, op.Write:
-		return [][]byte{o.Buf[o.Done:]}
+		f(o.Buf[o.Done:])
 	case op.Recv, op.Read:
-		return [][]byte{o.Buf}
+		f(o.Buf)
 	case op.Sendmsg, op.Recvmsg:
-		return o.Ext.Bufs[:min(int(o.Ext.Msg.Iovlen), len(o.Ext.Bufs))]
+		for i := range min(int(o.Ext.Msg.Iovlen), len(o.Ext.Bufs)) {
+			f(o.Ext.Bufs[i])
+		}
 	}
-	return nil
 }

@@ -85,7 +85,10 @@ func (d *engine) timeout(deadline int64) int64 {
 	case driver.Forever:
 		return -1
 	}
-	return max(next-d.now(), 0)
+	if now := d.now(); next > now {
+		return next - now
+	}
+	return 0
 }
 
 // passed reports whether the wait is over by the clock. A poller's sleep may be
