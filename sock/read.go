@@ -277,10 +277,15 @@ func (in *input) setDeadline(c *Conn, t time.Time) {
 }
 
 // deadlineOf turns a time into one of the loop's clock, never 0 but for the zero
-// time.
+// time. That clock stands still during a turn, so one that seems near is looked at
+// again: time.Now() must have passed.
 func deadlineOf(c *Conn, t time.Time) int64 {
 	if t.IsZero() {
 		return 0
 	}
-	return max(1, c.l.At(t))
+	at := c.l.At(t)
+	if left := at - c.l.NowNS(); left < int64(time.Second) && !t.After(c.l.Config().Clock()) {
+		return 1
+	}
+	return max(1, at)
 }

@@ -22,8 +22,8 @@ func (l *Loop) Disarm(t *timer.Timer) { l.timers.Disarm(t) }
 // RemoveTimer takes t out, so that the loop no longer refers to its owner.
 func (l *Loop) RemoveTimer(t *timer.Timer) { l.timers.Remove(t) }
 
-// At turns a time into one of NowNS.
-func (l *Loop) At(t time.Time) int64 { return l.now + int64(t.Sub(l.wall)) }
+// At turns a time into one of NowNS; one too far away to count is just far away.
+func (l *Loop) At(t time.Time) int64 { return l.After(t.Sub(l.wall)) }
 
 // After gives the time of NowNS that is d from the turn's start; a d so long that
 // it has no time is far away.
