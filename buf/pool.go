@@ -2,6 +2,7 @@ package buf
 
 import (
 	"fmt"
+	"slices"
 	"sync/atomic"
 
 	"ringo/internal/gmark"
@@ -129,16 +130,17 @@ func (p *Pool) Lend(r Ring, group uint16) {
 	p.Refill()
 }
 
-// Reclaim takes all lent buffers back, after the kernel's ring is gone.
-func (p *Pool) Reclaim() {
+// Reclaim takes the lent buffers back, after the kernel's ring is gone, but for
+// those with the ids in filled: completions that nobody has looked at yet have
+// brought them, and Filled is still to come.
+func (p *Pool) Reclaim(filled []uint16) {
 	if p.ring == nil {
 		return
 	}
 	p.ring = nil
-	p.free, p.freeCount = nil, 0
-	p.lent = 0
 	for i := len(p.byID) - 1; i >= 0; i-- {
-		if b := p.byID[i]; b.state() != held {
+		if b := p.byID[i]; b.state() == lentOut && !slices.Contains(filled, uint16(i)) {
+			p.lent--
 			p.push(b)
 		}
 	}

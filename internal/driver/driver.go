@@ -111,5 +111,8 @@ func (q *Queue) Pop() (c Completion, ok bool) {
 	return c, true
 }
 
+// All gives the completions in the queue, oldest first.
+func (q *Queue) All() []Completion { return q.items[q.head:] }
+
 // Len is how many there are.
 func (q *Queue) Len() int { return len(q.items) - q.head }

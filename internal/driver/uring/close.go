@@ -44,9 +44,19 @@ func (d *ring) Close(done *driver.Queue) error {
 	}
 	if d.lends != nil {
 		d.lends.Close()
-		d.pool.Reclaim()
+		d.pool.Reclaim(filled(done))
 	}
 	return err
+}
+
+// filled lists the buffers that completions in the queue have brought.
+func filled(done *driver.Queue) (ids []uint16) {
+	for _, c := range done.All() {
+		if c.Flags&op.HasBuffer != 0 {
+			ids = append(ids, uint16(op.BufferID(c.Flags)))
+		}
+	}
+	return ids
 }
 
 // drain cancels what is submitted until nothing is.
