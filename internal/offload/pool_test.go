@@ -1,0 +1,213 @@
+package offload
+
+import (
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// jobMax ends a hang; no test is right by it.
+const jobMax = 10 * time.Second
+
+func closed(t *testing.T, p *Pool) {
+	t.Helper()
+	if left := p.Close(jobMax); left != 0 {
+		t.Fatalf("%d workers are left", left)
+	}
+}
+
+func TestRunsAll(t *testing.T) {
+	const max, jobs = 4, 1000
+	p := New(max)
+	var now, most, done atomic.Int32
+	for range jobs {
+		j := &Job{Run: func() {
+			n := now.Add(1)
+			for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
+			}
+			runtime.Gosched()
+			now.Add(-1)
+			done.Add(1)
+		}}
+		if !p.Submit(j) {
+			t.Fatal("an open pool refused a job")
+		}
+	}
+	closed(t, p)
+	if done.Load() != jobs || most.Load() > max {
+		t.Errorf("%d jobs ran, %d at once; want %d, at most %d", done.Load(), most.Load(), jobs, max)
+	}
+	if running, queued := p.Load(); running != 0 || queued != 0 {
+		t.Errorf("load is %d running and %d queued in the end", running, queued)
+	}
+}
+
+// hold occupies the only worker of p until the function it gives is called.
+func hold(p *Pool) (release func()) {
+	begun, gate := make(chan struct{}), make(chan struct{})
+	p.Submit(&Job{Run: func() { close(begun); <-gate }})
+	<-begun
+	return func() { close(gate) }
+}
+
+func TestOrder(t *testing.T) {
+	p := New(1)
+	release := hold(p)
+	var got []int // by one worker
+	for i := range 10 {
+		p.Submit(&Job{Run: func() { got = append(got, i) }})
+	}
+	if running, queued := p.Load(); running != 1 || queued != 10 {
+		t.Errorf("load is %d running and %d queued, want 1 and 10", running, queued)
+	}
+	release()
+	closed(t, p)
+	if !slices.IsSorted(got) || len(got) != 10 {
+		t.Errorf("ran in the order %v", got)
+	}
+}
+
+func TestCancel(t *testing.T) {
+	for _, victim := range []int{0, 1, 2} { // head, middle, tail
+		p := New(1)
+		release := hold(p)
+		var ran []int
+		jobs := make([]*Job, 3)
+		for i := range jobs {
+			jobs[i] = &Job{Run: func() { ran = append(ran, i) }}
+			p.Submit(jobs[i])
+		}
+		if !p.TryCancel(jobs[victim]) || p.TryCancel(jobs[victim]) {
+			t.Fatalf("job %d: the first cancel must take it back and the second find nothing", victim)
+		}
+		late := &Job{Run: func() { ran = append(ran, 3) }} // the queue's end is in order
+		p.Submit(late)
+		release()
+		closed(t, p)
+		if p.TryCancel(late) {
+			t.Error("a job that ran was taken back")
+		}
+		want := slices.DeleteFunc([]int{0, 1, 2, 3}, func(i int) bool { return i == victim })
+		if !slices.Equal(ran, want) {
+			t.Errorf("without job %d ran %v, want %v", victim, ran, want)
+		}
+	}
+}
+
+// Exactly one of cancel and worker gets a job.
+func TestCancelRaces(t *testing.T) {
+	p := New(2)
+	var ran atomic.Int32
+	taken := 0
+	jobs := make([]Job, 2000)
+	for i := range jobs {
+		jobs[i].Run = func() { ran.Add(1) }
+		p.Submit(&jobs[i])
+		if i%2 == 0 && p.TryCancel(&jobs[i]) {
+			taken++
+		}
+	}
+	closed(t, p)
+	if int(ran.Load())+taken != len(jobs) {
+		t.Errorf("%d ran and %d were taken back, of %d", ran.Load(), taken, len(jobs))
+	}
+}
+
+// A job may be submitted again from within its own Run.
+func TestAgain(t *testing.T) {
+	p := New(1)
+	n := 0
+	var all sync.WaitGroup
+	all.Add(1)
+	j := new(Job)
+	j.Run = func() {
+		if n++; n == 100 {
+			all.Done()
+			return
+		}
+		p.Submit(j)
+	}
+	p.Submit(j)
+	all.Wait()
+	closed(t, p)
+}
+
+func TestClose(t *testing.T) {
+	p := New(1)
+	release := hold(p)
+	if left := p.Close(time.Millisecond); left != 1 {
+		t.Errorf("Close left %d workers behind, want the 1 that is stuck", left)
+	}
+	if p.Submit(&Job{Run: func() { t.Error("a refused job ran") }}) {
+		t.Error("a closed pool took a job")
+	}
+	release()
+	closed(t, p)
+	closed(t, New(1))
+}
+
+func TestMisuse(t *testing.T) {
+	for name, misuse := range map[string]func(p *Pool){
+		"no workers":      func(*Pool) { New(0) },
+		"submitted twice": func(p *Pool) { j := &Job{Run: func() {}}; p.Submit(j); p.Submit(j) },
+		"another's job": func(p *Pool) {
+			j := &Job{Run: func() {}}
+			p.Submit(j)
+			New(1).TryCancel(j)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := New(1)
+			release := hold(p)
+			defer closed(t, p)
+			defer release()
+			defer func() {
+				if recover() == nil {
+					t.Error("no panic")
+				}
+			}()
+			misuse(p)
+		})
+	}
+}
+
+func TestNoAllocs(t *testing.T) {
+	p := New(1)
+	done := make(chan struct{}, 1)
+	j := &Job{Run: func() { done <- struct{}{} }}
+	round := func() {
+		p.Submit(j)
+		<-done
+	}
+	for range 1000 {
+		round()
+	}
+	fewest := ^uint64(0)
+	var before, after runtime.MemStats
+	for range 10 {
+		runtime.ReadMemStats(&before)
+		for range 100 {
+			round()
+		}
+		runtime.ReadMemStats(&after)
+		fewest = min(fewest, after.Mallocs-before.Mallocs)
+	}
+	if fewest > 1 { // the runtime's own, now and then
+		t.Errorf("%d allocations in 100 jobs, want 0", fewest)
+	}
+	closed(t, p)
+}
+
+func BenchmarkJob(b *testing.B) {
+	p := New(1)
+	done := make(chan struct{}, 1)
+	j := &Job{Run: func() { done <- struct{}{} }}
+	b.ReportAllocs()
+	for b.Loop() {
+		p.Submit(j)
+		<-done
+	}
+}
