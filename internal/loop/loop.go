@@ -24,7 +24,8 @@ type Loop struct {
 	drv   driver.Driver
 	info  driver.Info
 	slab  *op.Slab
-	tid   int32
+	tid   int32  // of its thread
+	goid  uint64 // of its goroutine, as stack traces call it
 
 	// Ring is lent to the kernel, Plain is memory for reads at readiness.
 	Ring, Plain *buf.Pool

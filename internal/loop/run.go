@@ -125,7 +125,7 @@ func (l *Loop) open() error {
 			return err
 		}
 	}
-	l.tid = sys.Gettid()
+	l.tid, l.goid = sys.Gettid(), goid()
 	l.tick()
 	l.slab = op.NewSlab(0)
 	c := l.cfg

@@ -1,9 +1,6 @@
 package loop
 
 import (
-	"bytes"
-	"runtime"
-	"strconv"
 	"sync/atomic"
 	"time"
 )
@@ -12,15 +9,16 @@ import (
 // turn. With Config.OnStall a goroutine looks at the loops from outside as well,
 // because only while a task holds the loop can its stack tell why.
 type stallWatch struct {
+	began   int64 // when the present turn began
 	watched bool
-	since   atomic.Int64  // when the present turn began, 0 while the driver waits
-	goid    atomic.Uint64 // the goroutine that runs
-	told    int64         // the watcher's: the turn that was reported
+	since   atomic.Int64 // began, for the watcher; 0 while the driver waits
+	told    int64        // the watcher's: the turn that was reported
 }
 
 func (w *stallWatch) begin(l *Loop) {
+	w.began = l.now
 	if w.watched {
-		w.since.Store(l.now)
+		w.since.Store(max(w.began, 1))
 	}
 }
 
@@ -28,9 +26,8 @@ func (w *stallWatch) end(l *Loop) {
 	if l.cfg.Stall < 0 {
 		return
 	}
-	began := l.now
 	l.tick()
-	if l.now-began > int64(l.cfg.Stall) {
+	if l.now-w.began > int64(l.cfg.Stall) {
 		l.stats.Stalls++
 	}
 	if w.watched {
@@ -55,34 +52,12 @@ func (s *Set) watchStalls(stop <-chan struct{}) {
 			if since == 0 || since == w.told || now-since <= int64(s.cfg.Stall) {
 				continue
 			}
-			stack := stackOf(w.goid.Load())
-			if w.since.Load() != since {
+			g := takeTrace().holder(l.goid)
+			if g == nil || w.since.Load() != since {
 				continue // the turn ended meanwhile
 			}
 			w.told = since
-			s.cfg.OnStall(l, time.Duration(now-since), stack)
+			s.cfg.OnStall(l, time.Duration(now-since), g.stack)
 		}
 	}
-}
-
-// goid reads the id of the running goroutine off its stack trace.
-func goid() uint64 {
-	var b [64]byte
-	head := bytes.TrimPrefix(b[:runtime.Stack(b[:], false)], []byte("goroutine "))
-	id, _, _ := bytes.Cut(head, []byte(" "))
-	n, _ := strconv.ParseUint(string(id), 10, 64)
-	return n
-}
-
-// stackOf gives one goroutine's part of a trace of all.
-func stackOf(id uint64) []byte {
-	all := make([]byte, 1<<20)
-	all = all[:runtime.Stack(all, true)]
-	head := []byte("goroutine " + strconv.FormatUint(id, 10) + " ")
-	for part := range bytes.SplitSeq(all, []byte("\n\n")) {
-		if bytes.HasPrefix(part, head) {
-			return bytes.Clone(part)
-		}
-	}
-	return nil
 }

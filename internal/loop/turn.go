@@ -9,22 +9,21 @@ import (
 // turns runs the loop until over says that it may end. An error means that the
 // driver died.
 func (l *Loop) turns(over func() bool) error {
-	l.tick()
 	for {
+		l.tick()
+		l.watch.begin(l)
 		l.fire()
 		l.readMail()
 		l.complete()
 		l.runReady()
 		l.stats.Turns++
+		l.watch.end(l)
 		if l.live == 0 && l.mail.Empty() && over() {
 			return nil
 		}
-		l.watch.end(l)
 		if err := l.wait(); err != nil {
 			return err
 		}
-		l.tick()
-		l.watch.begin(l)
 	}
 }
 
@@ -88,9 +87,6 @@ func (l *Loop) runUntilExit() {
 // switchTo runs a coroutine until it gives the thread back.
 func (l *Loop) switchTo(w *worker) {
 	l.mark.Set(w.g)
-	if l.watch.watched {
-		l.watch.goid.Store(w.goid)
-	}
 	w.resume()
 	l.mark.Clear()
 	l.cur = nil

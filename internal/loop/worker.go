@@ -18,8 +18,7 @@ type worker struct {
 	task   *Task // what it runs
 	anon   *Task // stands for jobs, which have no task of their own
 	next   *worker
-	goid   uint64 // known when stalls are watched
-	ran    bool   // the body of a task is on the stack
+	ran    bool // the body of a task is on the stack
 
 	retired bool // the loop has ended
 }
@@ -41,10 +40,6 @@ func (w *worker) main(yield func(struct{}) bool) {
 	w.yield = yield
 	w.g = gmark.Current()
 	w.l.mark.Set(w.g)
-	if w.l.watch.watched {
-		w.goid = goid()
-		w.l.watch.goid.Store(w.goid)
-	}
 	defer w.exit()
 	for {
 		w.serve()
