@@ -83,6 +83,7 @@ func (c *Conn) Close() error {
 	if !c.l.Here() {
 		return c.fail("close", ringo.ErrNotTask)
 	}
+	c.serve.drain(c) // Serve's last word on it is still to come
 	c.beginClose()
 	c.awaitClosed()
 	return nil

@@ -37,11 +37,12 @@ type input struct {
 	count      int // buffers in the list
 	listed     int // bytes in the list
 
-	ready bool // a receive may give something: nobody has said EAGAIN since
-	hup   bool // the peer has closed, or an urgent byte came: a short count proves nothing
-	dry   bool // the buffer ring was empty when last asked
-	eof   bool
-	err   int32 // of the stream, for ever
+	peeked bool // the user looks at bytes in place: they must stay where they are
+	ready  bool // a receive may give something: nobody has said EAGAIN since
+	hup    bool // the peer has closed, or an urgent byte came: a short count proves nothing
+	dry    bool // the buffer ring was empty when last asked
+	eof    bool
+	err    int32 // of the stream, for ever
 
 	waiter   *loop.Task
 	deadline int64 // of NowNS; 0: none
@@ -201,7 +202,11 @@ func (in *input) pop() *buf.Buffer {
 
 // spill moves the buffers of the kernel's ring into memory of the connection's
 // own, so that whoever waits does not hold what others need.
+// Bytes that the user has in view stay.
 func (in *input) spill(c *Conn) {
+	if in.peeked {
+		return
+	}
 	for in.head != nil {
 		in.gather(c)
 	}

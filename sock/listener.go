@@ -125,7 +125,9 @@ func (ln *Listener) arm() {
 		ln.err = -sys.ENOBUFS
 		return
 	}
-	o.FD, o.Flags, o.Sink = &ln.fd, op.Multishot, ln
+	// Keep: at the queue's bound the accept is cancelled, and peers that it takes
+	// until then are served like the others.
+	o.FD, o.Flags, o.Sink = &ln.fd, op.Multishot|op.Keep, ln
 	ln.op = o
 	ln.l.Submit(o)
 }

@@ -22,6 +22,7 @@ func (c *Conn) beginRead(name string) error {
 	if !c.in.lock.enter(c.l) {
 		return c.fail(name, context.Canceled)
 	}
+	c.in.peeked = false
 	return nil
 }
 
@@ -145,7 +146,9 @@ func (c *Conn) Peek(n int) ([]byte, error) {
 		return nil, bufio.ErrBufferFull
 	}
 	err := c.need(n)
-	return c.piece(min(n, c.in.buffered())), err
+	p := c.piece(min(n, c.in.buffered()))
+	c.in.peeked = true
+	return p, err
 }
 
 // need parks until n bytes are unread. Buffers beyond the first are gathered as

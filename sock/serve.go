@@ -76,7 +76,8 @@ type Handler struct {
 type server struct {
 	l      *loop.Loop
 	h      *Handler
-	open   int // connections
+	open   int  // connections
+	ended  bool // the task of Serve was cancelled: all are to be closed
 	waiter *loop.Task
 }
 
@@ -105,10 +106,12 @@ func Serve(l *ringo.Loop, ln *Listener, h *Handler) error {
 			s.add(c)
 			continue
 		}
-		s.wait()
 		if errors.Is(err, net.ErrClosed) {
+			s.wait()
 			return nil
 		}
+		s.closeAll()
+		s.wait()
 		return err
 	}
 }
@@ -125,9 +128,18 @@ func (s *server) add(c *Conn) {
 	c.in.arm(c)
 }
 
-// wait parks until the last connection is closed. A task that is cancelled closes
-// them all; their requests are cancelled by whoever cancelled it, or end by
-// themselves.
+// closeAll closes the connections that rest, and has the others closed when their
+// Request returns.
+func (s *server) closeAll() {
+	s.ended = true
+	s.l.EachHandle(func(o loop.Open) {
+		if c, ok := o.(*Conn); ok && c.serve.by == s {
+			c.serve.drain(c)
+		}
+	})
+}
+
+// wait parks until the last connection is closed.
 func (s *server) wait() {
 	for s.open > 0 {
 		s.waiter = s.l.Task()
@@ -274,7 +286,7 @@ func (s *serving) request(c *Conn) error {
 		return c.failRes("read", bad)
 	case in.buffered() > s.unreadMax():
 		return bufio.ErrBufferFull
-	case c.l.Draining():
+	case c.l.Draining() || s.by.ended:
 		return net.ErrClosed
 	case c.l.Canceled():
 		return context.Canceled
@@ -290,6 +302,7 @@ func (s *serving) rest(c *Conn) {
 		s.start(c)
 		return
 	}
+	in.peeked = false
 	if in.head != nil {
 		in.spill(c) // what is kept, is not kept in the ring
 	}
@@ -298,7 +311,7 @@ func (s *serving) rest(c *Conn) {
 	if in.deadline != 0 {
 		c.l.Arm(&in.timer, in.deadline)
 	}
-	if c.l.Draining() {
+	if c.l.Draining() || s.by.ended {
 		s.drain(c)
 	}
 }

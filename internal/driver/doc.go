@@ -24,7 +24,8 @@
 //     Wait ends that Wait.
 //   - Cancel is best effort: the op still completes once, with -ECANCELED or with
 //     what it got. Data that was consumed is reported, not lost. A descriptor
-//     that comes after Cancel is closed by the driver and reported as -ECANCELED.
+//     that comes after Cancel is closed by the driver and reported as -ECANCELED,
+//     unless the op is op.Keep.
 //   - At most one receive and one send are in flight per stream; a second waits
 //     its turn.
 //   - Close cancels everything and waits until each op has completed. What can't

@@ -36,8 +36,8 @@ func (l *Loop) Unregister(h *Handle) {
 	h.prev, h.next = nil, nil
 }
 
-// eachHandle calls f for all that is open; f may unregister what it is given.
-func (l *Loop) eachHandle(f func(Open)) {
+// EachHandle calls f for all that is open; f may unregister what it is given.
+func (l *Loop) EachHandle(f func(Open)) {
 	head := &l.handles
 	for h := head.next; h != nil && h != head; {
 		next := h.next

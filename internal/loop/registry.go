@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"ringo/internal/gmark"
+	"ringo/internal/sys"
 )
 
 // running is all loops of the process, so that a call that was given none can
@@ -45,8 +46,12 @@ func Current() (*Loop, *Task) {
 			return l, l.cur
 		}
 	}
+	if len(*p) == 0 {
+		return nil, nil
+	}
+	tid := sys.Gettid()
 	for _, l := range *p {
-		if l.hereByThread() {
+		if l.tid == tid && !l.ended.Load() {
 			return l, l.cur
 		}
 	}

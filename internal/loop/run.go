@@ -43,6 +43,9 @@ func (s *Set) Loops() []*Loop { return s.loops }
 // Run makes all loops, calls fn on each as its first task, and returns when the
 // loops have ended.
 func Run(ctx context.Context, cfg *Config, fn func(*Loop) error) error {
+	if err := startNetpoll(); err != nil {
+		return err
+	}
 	s := &Set{cfg: cfg, epoch: cfg.Clock(), values: values(ctx), gaveUp: make(chan struct{})}
 	defer raiseProcs(cfg.Loops, cfg.Warn)()
 	s.offload, s.compute = offload.New(cfg.Offload), offload.New(computeMax(cfg.Loops))
@@ -189,7 +192,7 @@ func (l *Loop) startMain(fn func(*Loop) error) *Task {
 func (l *Loop) close() {
 	l.keepStats()
 	l.refuseMail()
-	l.eachHandle(func(o Open) { o.Abandon() })
+	l.EachHandle(func(o Open) { o.Abandon() })
 	if err := l.drv.Close(&l.done); err != nil {
 		l.set.fail(err)
 	}
@@ -242,7 +245,7 @@ func (s *Set) drain() {
 
 func (l *Loop) drain() {
 	l.draining = true
-	l.eachHandle(func(o Open) { o.Drain() })
+	l.EachHandle(func(o Open) { o.Drain() })
 }
 
 // cancelAll cancels all tasks, and gives up on them after a while.

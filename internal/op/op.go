@@ -45,6 +45,9 @@ const (
 	Multishot Flags = 1 << iota
 	// Select ops take their buffer from Bufs when data is there.
 	Select
+	// Keep: a descriptor that comes after a cancel is still wanted; without it the
+	// driver closes such a one.
+	Keep
 	// Full ops go on after a short count: a send ends when all went out.
 	Full
 	// Tried ops were tried in vain by the driver's own thread since its last

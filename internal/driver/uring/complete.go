@@ -10,7 +10,7 @@ import (
 // complete turns one CQE of an op into what the contract promises of it.
 func (d *ring) complete(o *op.Op, res int32, flags uint32, done *driver.Queue) {
 	if flags&op.More != 0 {
-		if res >= 0 && o.Canceled && o.Def().FDResult {
+		if unwanted(o, res) {
 			sys.Close(res)
 			return
 		}
@@ -76,9 +76,14 @@ func (d *ring) restart(o *op.Op) {
 	d.start(o)
 }
 
+// unwanted reports whether a result is a descriptor that nobody will take.
+func unwanted(o *op.Op, res int32) bool {
+	return o.Canceled && res >= 0 && o.Def().FDResult && o.Flags&op.Keep == 0
+}
+
 // end is the last completion of an op: from here on it is its owner's again.
 func (d *ring) end(o *op.Op, res int32, flags uint32, done *driver.Queue) {
-	if o.Canceled && res >= 0 && o.Def().FDResult {
+	if unwanted(o, res) {
 		sys.Close(res)
 		res = -sys.ECANCELED
 	}

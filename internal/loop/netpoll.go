@@ -1,0 +1,48 @@
+package loop
+
+import (
+	"fmt"
+	"sync"
+	"syscall"
+	"time"
+
+	"ringo/internal/sys"
+)
+
+var netpoll struct {
+	sync.Mutex
+	started bool
+}
+
+// startNetpoll makes the network poller of Go's runtime exist. Otherwise the first
+// timer makes it, and if there is no descriptor left then, the runtime ends the
+// program ("netpollinit failed"): a server that has run out of descriptors would
+// die of the timer that its own drain arms. The poller keeps its two descriptors
+// for the rest of the program's life.
+func startNetpoll() error {
+	netpoll.Lock()
+	defer netpoll.Unlock()
+	if netpoll.started {
+		return nil
+	}
+	if err := trySpare(2); err != nil {
+		return fmt.Errorf("ringo: descriptors for the poller of Go's runtime: %w", err)
+	}
+	time.AfterFunc(time.Hour, func() {}).Stop()
+	netpoll.started = true
+	return nil
+}
+
+// trySpare says whether the process can still have n descriptors.
+func trySpare(n int) error {
+	for range n {
+		fd := sys.Eventfd()
+		if fd == -sys.EMFILE || fd == -sys.ENFILE {
+			return syscall.Errno(-fd)
+		}
+		if fd >= 0 {
+			defer sys.Close(fd)
+		}
+	}
+	return nil
+}
