@@ -49,7 +49,7 @@ func (d *engine) disarmed(r *reg, res int32) {
 	for r.watch.head != nil {
 		o := r.watch.pop()
 		if r.file {
-			d.end(o, attempt(o), 0)
+			d.end(o, noWait(attempt(o)), 0)
 		} else {
 			d.end(o, res, 0)
 		}
@@ -66,6 +66,15 @@ func (d *engine) disarmed(r *reg, res int32) {
 			}
 		}
 	}
+}
+
+// noWait is a result of something that can't be waited for. If it would have to
+// be, the refusal of the poller is the answer.
+func noWait(res int32) int32 {
+	if res == -sys.EAGAIN {
+		return -sys.EPERM
+	}
+	return res
 }
 
 // event brings readiness to the ops that wait for it.

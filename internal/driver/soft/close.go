@@ -35,6 +35,9 @@ func (d *engine) Close(done *driver.Queue) error {
 		d.awake()
 		d.land()
 	}
+	if d.flying == nil {
+		d.files.Close(drainMax) // the last worker may be about to signal
+	}
 	d.closed, d.done = true, nil
 	if d.dead == nil {
 		d.dead = fmt.Errorf("%s: %w", d.p.Name(), os.ErrClosed)

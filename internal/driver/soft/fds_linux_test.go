@@ -53,8 +53,16 @@ func TestClosedWhileDuplicated(t *testing.T) {
 // scripted is a poller that also reports what a test tells it to.
 type scripted struct {
 	poller.Poller
-	extra []poller.Event
-	fails []int32
+	extra  []poller.Event
+	fails  []int32
+	refuse int32 // what Add answers, if not 0
+}
+
+func (s *scripted) Add(fd int32, interest uint32, key uint64) int32 {
+	if s.refuse != 0 {
+		return s.refuse
+	}
+	return s.Poller.Add(fd, interest, key)
 }
 
 func (s *scripted) Wait(timeoutNS int64, events []poller.Event) int32 {
@@ -125,6 +133,35 @@ func TestNumberStillInTheSet(t *testing.T) {
 	r.send(peer, "x")
 	r.more(o)
 	r.cancel(o, -sys.ECANCELED)
+}
+
+// A descriptor that the poller won't take ends the ops that would wait on it; they
+// don't spin and don't hang.
+func TestRefusedByThePoller(t *testing.T) {
+	r, s := newScripted(t)
+	for _, refusal := range []int32{-sys.EPERM, -int32(syscall.ENOSPC)} {
+		for name, begin := range map[string]func(f *fd.FD) *op.Op{
+			"poll": r.watch,
+			"recv": func(f *fd.FD) *op.Op { return r.recv(f, 4) },
+			"read": func(f *fd.FD) *op.Op { return r.read(f, 4, -1) },
+		} {
+			ours, peer := r.unix(syscall.SOCK_STREAM)
+			s.refuse = refusal
+			if res := r.last(begin(ours)); res != refusal {
+				t.Errorf("%s = %d, want the poller's %d", name, res, refusal)
+			}
+			s.refuse = 0
+			o := r.recv(ours, 4)
+			r.quiet()
+			r.send(peer, "x")
+			if res := r.last(o); res != 1 {
+				t.Errorf("recv = %d when the poller takes it after all, want 1", res)
+			}
+		}
+	}
+	if got := r.d.Info().Stats.Fallbacks; got != 1 { // the read, by a worker
+		t.Errorf("Fallbacks = %d, want 1", got)
+	}
 }
 
 func TestSignalsDuringTheWait(t *testing.T) {

@@ -51,7 +51,7 @@ func block(o *op.Op) int32 {
 			continue
 		}
 		if !full(o) {
-			return res
+			return noWait(res)
 		}
 		if res > 0 {
 			o.Done += uint32(res)
@@ -62,7 +62,7 @@ func block(o *op.Op) int32 {
 		if o.Done > 0 {
 			return int32(o.Done)
 		}
-		return res
+		return noWait(res)
 	}
 }
 

@@ -145,12 +145,14 @@ func TestSelectTakesOneBuffer(t *testing.T) {
 	pool.Put(b)
 }
 
-func TestMultishotWithoutPoolIsRefused(t *testing.T) {
+func TestMultishotIsRefused(t *testing.T) {
 	r := newRig(t)
 	ours, _ := r.tcp()
-	o := r.submit(op.Recv, ours, func(o *op.Op) { o.Flags = op.Multishot })
-	if res := r.last(o); res != -sys.EINVAL {
-		t.Errorf("%d, want -EINVAL", res)
+	for _, code := range []op.Code{op.Recv, op.Send, op.Read, op.Connect} { // a receive without a pool
+		o := r.submit(code, ours, func(o *op.Op) { o.Flags = op.Multishot })
+		if res := r.last(o); res != -sys.EINVAL {
+			t.Errorf("%s: %d, want -EINVAL", op.Table[code].Name, res)
+		}
 	}
 }
 

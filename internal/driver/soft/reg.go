@@ -82,10 +82,11 @@ func (r *reg) isTCP() bool {
 	return r.tcp > 0
 }
 
-// wants is what a level-triggered poller should wait for.
+// wants is what a level-triggered poller should wait for. PollPri is not part of
+// it: it stays until somebody takes the urgent byte out of line.
 func (r *reg) wants() (mask uint32) {
 	if r.in.head != nil {
-		mask |= sys.PollIn | sys.PollPri
+		mask |= sys.PollIn
 	}
 	if r.out.head != nil {
 		mask |= sys.PollOut
@@ -155,6 +156,7 @@ func (t *regTable) put(r *reg) {
 	}
 	r.owner.Slot = 0
 	r.owner = nil
+	r.armed = 0
 	r.gen++
 	r.free = t.free
 	t.free = r

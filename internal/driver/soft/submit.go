@@ -61,12 +61,12 @@ func (d *engine) immediate(o *op.Op) int32 {
 func (d *engine) wait(o *op.Op) {
 	r := d.regs.get(o.FD)
 	switch {
+	case o.Flags&op.Multishot != 0 && !repeatable(o):
+		d.end(o, -sys.EINVAL, 0)
 	case o.Code == op.Poll:
 		d.startPoll(r, o)
 	case (o.Code == op.Read || o.Code == op.Write) && r.isFile():
 		d.offload(o)
-	case o.Code == op.Recv && o.Flags&op.Multishot != 0 && o.Bufs == nil:
-		d.end(o, -sys.EINVAL, 0)
 	default:
 		s := r.side(o)
 		o.Mode = modeSide
@@ -80,6 +80,12 @@ func (d *engine) wait(o *op.Op) {
 		d.advance(r, s)
 		d.arm(r)
 	}
+}
+
+// repeatable reports whether the op can be multishot, as the kernel judges it: a
+// receive needs a buffer for each shot.
+func repeatable(o *op.Op) bool {
+	return o.Def().Multishot && (o.Code != op.Recv || o.Bufs != nil)
 }
 
 // startPoll answers a Poll op from the descriptor's present state, or makes it
