@@ -68,8 +68,15 @@ func (c *call) CancelWait(t *Task) {
 	}
 }
 
-// closeLanes waits a moment for calls that no loop waits for any more.
+// closeLanes waits for the goroutines of calls that have returned. After Run has
+// given up nobody waits for the others.
 func (s *Set) closeLanes() {
-	s.offload.Close(time.Second)
-	s.compute.Close(time.Second)
+	within := time.Second
+	select {
+	case <-s.gaveUp:
+		within = 0
+	default:
+	}
+	s.offload.Close(within)
+	s.compute.Close(within)
 }

@@ -84,7 +84,7 @@ func Run(ctx context.Context, cfg *Config, fn func(*Loop) error) error {
 	select {
 	case <-ended:
 	case <-s.gaveUp:
-		s.fail(fmt.Errorf("ringo: tasks did not end within %v of being cancelled: %s", cfg.HardStop, s.left()))
+		s.giveUp()
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -282,34 +282,36 @@ func (l *Loop) cancelAll() {
 	}
 }
 
+// giveUp makes Run return although tasks are left.
+func (s *Set) giveUp() {
+	err := fmt.Errorf("ringo: not ended %v after being cancelled: %s", s.cfg.HardStop, s.left())
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err != nil {
+		err = errors.Join(s.err, err)
+	}
+	s.err = err
+}
+
 // left names the tasks that have not ended.
 func (s *Set) left() string {
+	t := takeTrace()
 	var names []string
 	for _, l := range s.loops {
-		reply := make(chan []string, 1)
-		asked := l.Call(func() {
-			var left []string
-			for _, w := range l.workers {
-				if w.task != nil {
-					left = append(left, w.task.name())
-				}
-			}
-			reply <- left
-		})
-		if !asked {
-			continue
+		if !l.ended.Load() {
+			names = append(names, t.tasks(l)...)
 		}
-		select {
-		case left := <-reply:
-			for _, name := range left {
-				names = append(names, fmt.Sprintf("%s (loop %d)", name, l.index))
-			}
-		case <-time.After(100 * time.Millisecond):
-			names = append(names, fmt.Sprintf("a task that holds loop %d", l.index))
-		}
+	}
+	if len(names) == 0 {
+		return "a loop whose tasks have"
+	}
+	if more := len(names) - namesMax; more > 0 {
+		names = append(names[:namesMax], fmt.Sprintf("and %d more", more))
 	}
 	return strings.Join(names, ", ")
 }
+
+const namesMax = 20
 
 // startStallWatch starts the goroutine that looks for stalls, if anybody wants to know.
 func (s *Set) startStallWatch() (stop func()) {

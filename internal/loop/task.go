@@ -2,8 +2,6 @@ package loop
 
 import (
 	"context"
-	"reflect"
-	"runtime"
 	"sync"
 
 	"ringo/internal/op"
@@ -161,14 +159,6 @@ func (t *Task) context() context.Context {
 		}
 	}
 	return t.ctx
-}
-
-// name is what the task runs, for reports.
-func (t *Task) name() string {
-	if t.fn == nil {
-		return "a connection's or posted task"
-	}
-	return runtime.FuncForPC(reflect.ValueOf(t.fn).Pointer()).Name()
 }
 
 // Loop is the task's loop. G.

@@ -93,22 +93,29 @@ func (t trace) holder(loop uint64) *goroutine {
 	return nil
 }
 
-// tasks names what has not ended on the loop whose goroutine is given, with how
-// many there are of each, the oldest first.
-func (t trace) tasks(loop uint64) []string {
+// tasks names what has not ended on a loop, with how many there are of each, the
+// oldest first.
+func (t trace) tasks(l *Loop) []string {
 	var workers []*goroutine
 	for _, g := range t {
-		if g.by == loop {
+		if g.by == l.goid {
 			workers = append(workers, g)
 		}
 	}
 	slices.SortFunc(workers, func(a, b *goroutine) int { return cmp.Compare(a.id, b.id) })
+	holder := t.holder(l.goid)
+	for holder != nil && holder.by != 0 && holder.by != l.goid {
+		holder = t[holder.by]
+	}
 	count := map[string]int{}
 	var names []string
 	for _, g := range workers {
 		name := g.task()
 		if name == "" {
 			continue // idle
+		}
+		if name = fmt.Sprintf("%s (loop %d)", name, l.index); g == holder {
+			name = fmt.Sprintf("%s, which holds its loop", name)
 		}
 		if count[name]++; count[name] == 1 {
 			names = append(names, name)

@@ -1,0 +1,164 @@
+package loop_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"iter"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"ringo/internal/loop"
+)
+
+// Programs whose tasks don't end when they are cancelled, until they are released.
+// Run must find their names.
+var (
+	begun    atomic.Pointer[func()] // they call it when a cancel is too late
+	released atomic.Pointer[chan struct{}]
+)
+
+// stubborn makes the programs call begin once n tasks are where they will stay.
+func stubborn(n int64, begin func()) (release func()) {
+	ch := make(chan struct{})
+	released.Store(&ch)
+	count := func() {
+		if atomic.AddInt64(&n, -1) == 0 {
+			begin()
+		}
+	}
+	begun.Store(&count)
+	return func() { close(ch) }
+}
+
+func spins(l *loop.Loop) error {
+	(*begun.Load())()
+	for {
+		select {
+		case <-*released.Load():
+			return nil
+		default:
+			l.Sleep(0)
+		}
+	}
+}
+
+func holds(l *loop.Loop) error {
+	(*begun.Load())()
+	<-*released.Load()
+	return nil
+}
+
+func iterates(l *loop.Loop) error {
+	next, stop := iter.Pull(iter.Seq[int](func(yield func(int) bool) { holds(l) }))
+	defer stop()
+	next()
+	return nil
+}
+
+func offloads(l *loop.Loop) error {
+	l.Offload(func(context.Context) error { return holds(l) })
+	return nil
+}
+
+func startsTask(l *loop.Loop) error {
+	l.Go(func() { l.Sleep(time.Hour) })
+	l.Go(func() { holds(l) })
+	return nil
+}
+
+func posts(l *loop.Loop) error {
+	for range 3 {
+		l.Post(func() { offloads(l) })
+	}
+	return nil
+}
+
+// Run gives up on tasks some time after it has cancelled them, and names them.
+func TestHardStop(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		fn    func(l *loop.Loop) error
+		tasks int64
+		want  string
+	}{
+		{"fn that spins", spins, 1, "loop_test.spins (loop 0)"},
+		{"fn that holds the loop", holds, 1, "loop_test.holds (loop 0), which holds its loop"},
+		{"iterator that holds the loop", iterates, 1, "loop_test.iterates (loop 0), which holds its loop"},
+		{"fn in Offload", offloads, 1, "loop_test.offloads (loop 0)"},
+		{"task that holds the loop", startsTask, 1, "loop_test.startsTask.func2 (loop 0), which holds its loop"},
+		{"posts in Offload", posts, 3, "3 × ringo/internal/loop_test.posts.func1 (loop 0)"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			eachDriver(t, func(t *testing.T, cfg *loop.Config) {
+				cfg.HardStop, cfg.Grace = 50*time.Millisecond, -1
+				ctx, cancel := context.WithCancel(context.Background())
+				defer cancel()
+				release := stubborn(c.tasks, cancel)
+				began := time.Now()
+				err := runContext(t, ctx, cfg, c.fn)
+				if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "50ms") {
+					t.Errorf("Run: %v\nwant it to name %s", err, c.want)
+				}
+				if d := time.Since(began); d < cfg.HardStop {
+					t.Errorf("Run gave up after %v", d)
+				}
+				// The loop is left to end by itself; then nothing is left of it.
+				release()
+				eventually(t, "the end of all goroutines of the loop", func() bool {
+					return !strings.Contains(string(stacks()), "ringo/internal/loop.(")
+				})
+			})
+		})
+	}
+}
+
+// The error that made everything end is not lost behind those that it left.
+func TestHardStopAfterError(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg *loop.Config) {
+		cfg.HardStop = 50 * time.Millisecond
+		cfg.Loops = 2
+		begun := make(chan struct{})
+		defer stubborn(1, func() { close(begun) })()
+		err := run(t, cfg, func(l *loop.Loop) error {
+			if l.Index() == 0 {
+				return offloads(l)
+			}
+			l.Offload(func(context.Context) error { <-begun; return nil })
+			return io.ErrUnexpectedEOF
+		})
+		if !errors.Is(err, io.ErrUnexpectedEOF) || !strings.Contains(err.Error(), "loop_test.TestHardStopAfterError.func1") {
+			t.Errorf("Run: %v, want fn's error and the name of what is left", err)
+		}
+	})
+}
+
+// A crowd of tasks does not make a crowd of words.
+func TestHardStopNamesAreBounded(t *testing.T) {
+	cfg := small(anyDriver(t))
+	cfg.HardStop, cfg.Grace, cfg.Loops, cfg.Offload = 50*time.Millisecond, -1, 30, 300
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	defer stubborn(300, cancel)()
+	err := runContext(t, ctx, cfg, func(l *loop.Loop) error {
+		for range 10 {
+			l.Go(func() { offloads(l) })
+		}
+		return nil
+	})
+	if err == nil || !strings.Contains(err.Error(), "10 × ") || !strings.HasSuffix(err.Error(), "and 10 more") || len(err.Error()) > 3000 {
+		t.Errorf("Run: %v, want twenty loops with ten tasks each, and that there are ten more", err)
+	}
+}
+
+func eventually(t testing.TB, what string, done func() bool) {
+	t.Helper()
+	for began := time.Now(); !done(); runtime.Gosched() {
+		if time.Since(began) > limit {
+			t.Fatalf("%s: not within %v\n\n%s", what, limit, stacks())
+		}
+	}
+}
