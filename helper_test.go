@@ -1,0 +1,181 @@
+package ringo_test
+
+import (
+	"context"
+	"os"
+	"runtime"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"ringo"
+	"ringo/internal/driver/open"
+	"ringo/internal/race"
+)
+
+// limit bounds every wait of these tests. It is no measure of anything: whoever
+// runs into it hangs.
+const limit = 20 * time.Second
+
+// usable asks once for each driver whether it can be had here.
+var usable = sync.OnceValue(func() map[string]error {
+	reasons := map[string]error{}
+	for _, name := range open.Names()[1:] {
+		cfg := small(name)
+		reasons[name] = ringo.Run(context.Background(), &cfg, func(*ringo.Loop) error { return nil })
+	}
+	return reasons
+})
+
+// forced is the driver that the environment asks for; "" if it leaves the choice.
+func forced() string {
+	if name := os.Getenv("RINGO_DRIVER"); name != open.Auto {
+		return name
+	}
+	return ""
+}
+
+// eachDriver runs f for every driver, or for the one that RINGO_DRIVER names, with
+// a configuration of one loop that f may change.
+func eachDriver(t *testing.T, f func(t *testing.T, cfg ringo.Config)) {
+	for _, name := range open.Names()[1:] {
+		if only := forced(); only != "" && only != name {
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			if err := usable()[name]; err != nil {
+				t.Skip(err)
+			}
+			f(t, small(name))
+		})
+	}
+}
+
+// anyDriver is a configuration for tests of what no driver has a part in.
+func anyDriver(t testing.TB) ringo.Config {
+	for _, name := range open.Names()[1:] {
+		if usable()[name] == nil && (forced() == "" || forced() == name) {
+			return small(name)
+		}
+	}
+	t.Skip("no driver works here: ", usable())
+	panic("unreachable")
+}
+
+// small is a cheap configuration: one loop, little memory.
+func small(driver string) ringo.Config {
+	return ringo.Config{Driver: driver, Loops: 1, Entries: 32, Buffers: 2, BufferSize: 64}
+}
+
+// run is ringo.Run with a context that does not end, in bounded time.
+func run(t testing.TB, cfg ringo.Config, fn func(l *ringo.Loop) error) error {
+	t.Helper()
+	return runContext(t, context.Background(), cfg, fn)
+}
+
+func runContext(t testing.TB, ctx context.Context, cfg ringo.Config, fn func(l *ringo.Loop) error) error {
+	t.Helper()
+	return receive(t, "the end of Run", start(ctx, cfg, fn))
+}
+
+// start begins a Run and gives the channel on which its error will come.
+func start(ctx context.Context, cfg ringo.Config, fn func(l *ringo.Loop) error) <-chan error {
+	ended := make(chan error, 1)
+	go func() { ended <- ringo.Run(ctx, &cfg, fn) }()
+	return ended
+}
+
+// mustRun is run for programs that end in order.
+func mustRun(t testing.TB, cfg ringo.Config, fn func(l *ringo.Loop)) {
+	t.Helper()
+	if err := run(t, cfg, func(l *ringo.Loop) error { fn(l); return nil }); err != nil {
+		t.Fatalf("Run: %v", err)
+	}
+}
+
+// receive takes a value from ch. If none comes in time it shows what every
+// goroutine and task does, and fails the test.
+func receive[T any](t testing.TB, what string, ch <-chan T) T {
+	t.Helper()
+	select {
+	case v := <-ch:
+		return v
+	case <-time.After(limit):
+		t.Fatalf("%s did not come within %v\n\n%s", what, limit, stacks())
+		panic("unreachable")
+	}
+}
+
+// await is receive for a task: only the task waits, not its loop.
+func await[T any](t testing.TB, l *ringo.Loop, what string, ch <-chan T) (v T) {
+	l.Offload(func(context.Context) error {
+		select {
+		case v = <-ch:
+		case <-time.After(limit):
+			t.Errorf("%s did not come within %v\n\n%s", what, limit, stacks())
+		}
+		return nil
+	})
+	return v
+}
+
+// sleepUntil lets other tasks and threads go on until done says so, as long as
+// that takes but not for ever. It reports whether it ever did.
+func sleepUntil(t testing.TB, l *ringo.Loop, what string, done func() bool) bool {
+	for began := time.Now(); !done(); {
+		if time.Since(began) > limit {
+			t.Errorf("%s: not within %v\n\n%s", what, limit, stacks())
+			return false
+		}
+		if err := l.Sleep(100 * time.Microsecond); err != nil {
+			t.Errorf("%s: %v", what, err)
+			return false
+		}
+	}
+	return true
+}
+
+// eventually is sleepUntil for ordinary goroutines.
+func eventually(t testing.TB, what string, done func() bool) {
+	t.Helper()
+	for began := time.Now(); !done(); runtime.Gosched() {
+		if time.Since(began) > limit {
+			t.Fatalf("%s: not within %v\n\n%s", what, limit, stacks())
+		}
+	}
+}
+
+func stacks() []byte {
+	buf := make([]byte, 16<<20)
+	return buf[:runtime.Stack(buf, true)]
+}
+
+// skipUnderRace is for tests that count what the detector adds to.
+func skipUnderRace(t testing.TB) {
+	t.Helper()
+	if race.Enabled {
+		t.Skip("the race detector allocates and takes time of its own")
+	}
+}
+
+// panics gives what f panics with.
+func panics(f func()) (v any) {
+	defer func() { v = recover() }()
+	f()
+	return nil
+}
+
+func equal[T comparable](t testing.TB, what string, got, want T) {
+	t.Helper()
+	if got != want {
+		t.Errorf("%s: %v, want %v", what, got, want)
+	}
+}
+
+func equalList[T comparable](t testing.TB, what string, got, want []T) {
+	t.Helper()
+	if !slices.Equal(got, want) {
+		t.Errorf("%s: %v, want %v", what, got, want)
+	}
+}
