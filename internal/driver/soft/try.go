@@ -47,7 +47,11 @@ func attempt(o *op.Op) int32 {
 	if o.Def().Interest&sys.PollOut != 0 || o.Code == op.Shutdown || o.Code == op.Close {
 		eachLent(o, race.ReadRange)
 		race.WriteLike()
-		return o.Attempt()
+		res := o.Attempt()
+		if o.Code == op.Connect && res >= 0 {
+			race.ReadLike()
+		}
+		return res
 	}
 	res := o.Attempt()
 	if res >= 0 {
