@@ -101,9 +101,11 @@ func (p *Pool) Size() int { return p.size }
 // Max is the pool's bound in buffers.
 func (p *Pool) Max() int { return p.max }
 
-// InUse is how many buffers are held, by connections and leases. Buffers that
-// other goroutines released count until the next Refill or Take.
-func (p *Pool) InUse() int { return p.count - p.freeCount - p.lent }
+// InUse is how many buffers are held, by connections and leases.
+func (p *Pool) InUse() int {
+	p.collect()
+	return p.count - p.freeCount - p.lent
+}
 
 // Lent is how many buffers the kernel may fill right now, or was to have filled
 // with completions that nobody has looked at.
