@@ -52,7 +52,11 @@ func Register(name string, inUse func() int) {
 // Main runs the tests of m and exits: with their code if they failed, with 1 and
 // a list on stderr if they passed and left something behind, else with 0. It is
 // called by TestMain.
-func Main(m *testing.M) {
+func Main(m *testing.M) { os.Exit(Run(m)) }
+
+// Run is Main for a TestMain that has something to do afterwards: it returns the
+// code to exit with.
+func Run(m *testing.M) int {
 	startPoller()
 	before, counted := takeAll(), countAll()
 	code := m.Run()
@@ -60,7 +64,7 @@ func Main(m *testing.M) {
 		report(os.Stderr, before, counted)
 		code = 1
 	}
-	os.Exit(code)
+	return code
 }
 
 // startPoller makes Go's network poller exist, which keeps two descriptors for
