@@ -128,5 +128,14 @@ func setupError(err error) error {
 	if errors.As(err, &s) {
 		return &driver.SetupError{Driver: "uring", Step: s.Step, Hint: s.Hint, Err: s.Err}
 	}
-	return &driver.SetupError{Driver: "uring", Step: "probe", Err: err, Hint: "an older kernel"}
+	hint := "an older kernel"
+	switch {
+	case errors.Is(err, syscall.EMFILE):
+		hint = "RLIMIT_NOFILE"
+	case errors.Is(err, syscall.ENFILE):
+		hint = "fs.file-max"
+	case errors.Is(err, syscall.ENOMEM):
+		hint = "RLIMIT_MEMLOCK"
+	}
+	return &driver.SetupError{Driver: "uring", Step: "probe", Err: err, Hint: hint}
 }
