@@ -24,10 +24,11 @@ func (f *finding) advise() []string {
 		advice = append(advice, fmt.Sprintf("unset %s: auto takes %s", driverVariable, f.Auto.Driver))
 	}
 	if f.Uring.Refusal != nil {
-		return append(advice, adviseRefused(f.Uring)...)
+		return append(advice, adviseRefused(f.Uring, f.Uring.Refusal.Err())...)
 	}
 	if errors.Is(f.Auto.err, syscall.EMFILE) {
-		advice = append(advice, "raise RLIMIT_NOFILE (ulimit -n)")
+		// What failed for want of descriptors may be here all the same.
+		return append(advice, "raise RLIMIT_NOFILE (ulimit -n)")
 	}
 	if since, names := lacking(f.Uring); len(names) > 0 {
 		advice = append(advice, fmt.Sprintf("Linux %s or newer: it has %s", since, strings.Join(names, ", ")))
@@ -36,8 +37,7 @@ func (f *finding) advise() []string {
 }
 
 // adviseRefused says what to change where io_uring is refused altogether.
-func adviseRefused(r *uring.Report) (advice []string) {
-	err := r.Refusal.Err()
+func adviseRefused(r *uring.Report, err error) (advice []string) {
 	denied := errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.EACCES)
 	missing := errors.Is(err, syscall.ENOSYS)
 	if denied && r.DisabledSysctl != nil {

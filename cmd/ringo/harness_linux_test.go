@@ -1,0 +1,193 @@
+//go:build linux
+
+package main
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"ringo/internal/seccomptest"
+	"ringo/uring"
+)
+
+// patience is how long anything may take that should happen soon.
+const patience = 15 * time.Second
+
+// anyPort is the address of most servers here.
+const anyPort = "tcp://127.0.0.1:0"
+
+// tool gives the built program with arguments, in an environment that chooses no driver.
+func tool(t *testing.T, args ...string) *exec.Cmd {
+	t.Helper()
+	return inNeutral(exec.CommandContext(t.Context(), toolPath, args...))
+}
+
+// denied is tool under a seccomp policy.
+func denied(t *testing.T, p seccomptest.Policy, args ...string) *exec.Cmd {
+	t.Helper()
+	return inNeutral(seccomptest.Command(t, p, append([]string{toolPath}, args...)...))
+}
+
+func inNeutral(cmd *exec.Cmd) *exec.Cmd {
+	cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "RINGO_") })
+	// A tool with the race detector would sleep for a second at its end.
+	cmd.Env = append(cmd.Env, "GORACE=atexit_sleep_ms=0")
+	return cmd
+}
+
+// A process is a running command.
+type process struct {
+	t    *testing.T
+	cmd  *exec.Cmd
+	log  output // its stderr
+	done chan struct{}
+}
+
+// start starts a command; it is killed when the test ends.
+func start(t *testing.T, cmd *exec.Cmd) *process {
+	t.Helper()
+	p := &process{t: t, cmd: cmd, log: output{more: make(chan struct{})}, done: make(chan struct{})}
+	cmd.Stderr = &p.log
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() { defer close(p.done); cmd.Wait() }()
+	t.Cleanup(func() { cmd.Process.Kill(); <-p.done })
+	return p
+}
+
+// line waits for a line on stderr that begins with prefix.
+func (p *process) line(prefix string) string {
+	p.t.Helper()
+	line, ok := p.find(func(line string) bool { return strings.HasPrefix(line, prefix) })
+	if !ok {
+		_, stderr := p.wait()
+		p.t.Fatalf("the process has ended, exit code %d, without a line %s..., stderr:\n%s", p.cmd.ProcessState.ExitCode(), prefix, stderr)
+	}
+	return line
+}
+
+// find waits for a line on stderr, or for the process's end without such a line.
+func (p *process) find(want func(line string) bool) (line string, ok bool) {
+	p.t.Helper()
+	deadline := time.After(patience)
+	for ended := false; ; {
+		text, more := p.log.text()
+		for line := range strings.Lines(text) {
+			if line, whole := strings.CutSuffix(line, "\n"); whole && want(line) {
+				return line, true
+			}
+		}
+		if ended {
+			return "", false
+		}
+		select {
+		case <-more:
+		case <-p.done:
+			ended = true
+		case <-deadline:
+			p.t.Fatalf("no line of the wanted kind in %v, stderr:\n%s", patience, text)
+		}
+	}
+}
+
+func (p *process) signal(s syscall.Signal) {
+	p.t.Helper()
+	if err := p.cmd.Process.Signal(s); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// wait waits for the end and returns exit code and stderr.
+func (p *process) wait() (code int, stderr string) {
+	p.t.Helper()
+	select {
+	case <-p.done:
+	case <-time.After(patience):
+		text, _ := p.log.text()
+		p.t.Fatalf("the process does not end, stderr:\n%s", text)
+	}
+	text, _ := p.log.text()
+	return p.cmd.ProcessState.ExitCode(), text
+}
+
+// finish ends a server by SIGTERM, which must be a success, and returns its stderr.
+func (p *process) finish() string {
+	p.t.Helper()
+	p.signal(syscall.SIGTERM)
+	code, stderr := p.wait()
+	if code != 0 {
+		p.t.Errorf("exit code %d after SIGTERM, want 0; stderr:\n%s", code, stderr)
+	}
+	return stderr
+}
+
+// runTool runs a command to its end.
+func runTool(t *testing.T, cmd *exec.Cmd) (stdout, stderr string, code int) {
+	t.Helper()
+	var out bytes.Buffer
+	cmd.Stdout = &out
+	p := start(t, cmd)
+	code, stderr = p.wait()
+	return out.String(), stderr, code
+}
+
+// output collects what a process writes, and tells of more.
+type output struct {
+	mu   sync.Mutex
+	buf  bytes.Buffer
+	more chan struct{}
+}
+
+func (o *output) Write(b []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	close(o.more)
+	o.more = make(chan struct{})
+	return o.buf.Write(b)
+}
+
+// text is what there is, and a channel that is closed when there is more.
+func (o *output) text() (string, <-chan struct{}) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.buf.String(), o.more
+}
+
+// eachDriver runs a test on each driver that can be had.
+func eachDriver(t *testing.T, test func(t *testing.T, driver string)) {
+	t.Parallel()
+	for _, driver := range []string{"uring", "epoll"} {
+		t.Run(driver, func(t *testing.T) {
+			t.Parallel()
+			if driver == "uring" {
+				needUring(t)
+			}
+			test(t, driver)
+		})
+	}
+}
+
+// needUring skips the test where the uring driver can't be had, with the reason.
+func needUring(t *testing.T) {
+	t.Helper()
+	if err := uringRefused(); err != nil {
+		t.Skipf("no io_uring here: %v", err)
+	}
+}
+
+var uringRefused = sync.OnceValue(func() error {
+	needed := []string{uring.CheckPollMultishot, uring.CheckAcceptMultishot}
+	r, err := uring.ProbeFor(needed...)
+	if err != nil {
+		return err
+	}
+	return r.Require(needed...)
+})

@@ -1,0 +1,135 @@
+//go:build linux
+
+package main
+
+import (
+	"net"
+	"strings"
+	"testing"
+)
+
+// TestUsage: mistakes on the command line give 2 and say what is wrong, before
+// anything is served.
+func TestUsage(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ args, want string }{
+		{"", "usage: ringo COMMAND"},
+		{"bogus", `unknown command "bogus"`},
+		{"-bogus", `unknown command "-bogus"`},
+		{"help bogus", `unknown command "bogus"`},
+		{"echo -bogus", "not defined: -bogus"},
+		{"echo tcp://127.0.0.1:0", `unexpected argument "tcp://127.0.0.1:0"`},
+		{"echo -listen", "needs an argument: -listen"},
+		{"echo -listen 127.0.0.1:7000", "-listen"},
+		{"echo -listen localhost", "want tcp://HOST:PORT"},
+		{"echo -listen udp://127.0.0.1:7000", `unknown network "udp": want tcp, tcp4, tcp6`},
+		{"echo -listen tcp://127.0.0.1", "no port"},
+		{"echo -listen tcp://127.0.0.1:65536", "port 65536: want 0 to 65535"},
+		{"echo -listen tcp://127.0.0.1:-1", "invalid port"},
+		{"echo -listen tcp://127.0.0.1:http", "invalid port"},
+		{"echo -listen tcp://127.0.0.1:0/path", "more than tcp://HOST:PORT"},
+		{"echo -listen tcp://127.0.0.1:0?", "more than tcp://HOST:PORT"},
+		{"echo -listen tcp://me@127.0.0.1:0", "more than tcp://HOST:PORT"},
+		{"echo -listen tcp://[::1:0", "-listen"},
+		{"echo -driver kqueue", `-driver: unknown driver "kqueue": want auto, uring, epoll`},
+		{"echo -driver=", `-driver: unknown driver ""`},
+		{"echo -handler thread", `-handler: unknown handler "thread": want request or conn`},
+		{"echo -loops -1", "-loops -1: want 0 to 1024"},
+		{"echo -loops 1025", "-loops 1025: want 0 to 1024"},
+		{"echo -loops two", "-loops"},
+		{"echo -spin -1us", "-spin -1µs: want 0 to 1s"},
+		{"echo -spin 2s", "-spin 2s: want 0 to 1s"},
+		{"echo -spin 5", `invalid value "5" for flag -spin`},
+		{"echo -grace -5s", "-grace -5s: want 0 or more"},
+		{"echo -stats -1s", "-stats -1s: want 0, or 10ms at least"},
+		{"echo -stats 1ns", "-stats 1ns: want 0, or 10ms at least"},
+		{"probe -bogus", "not defined: -bogus"},
+		{"probe json", `unexpected argument "json"`},
+	} {
+		t.Run(c.args, func(t *testing.T) {
+			t.Parallel()
+			stdout, stderr, code := runTool(t, tool(t, strings.Fields(c.args)...))
+			if code != 2 || stdout != "" || !strings.Contains(stderr, c.want) {
+				t.Errorf("exit code %d, want 2; stdout %q, want none; stderr %q, want %q in it", code, stdout, stderr, c.want)
+			}
+		})
+	}
+}
+
+// TestUsageAllAtOnce: a command line with several mistakes is told all of them.
+func TestUsageAllAtOnce(t *testing.T) {
+	t.Parallel()
+	_, stderr, code := runTool(t, tool(t, "echo", "-loops", "-1", "-grace", "-1s", "-driver", "x", "-handler", "y"))
+	want := `ringo echo: -driver: unknown driver "x": want auto, uring, epoll
+ringo echo: -loops -1: want 0 to 1024
+ringo echo: -handler: unknown handler "y": want request or conn
+ringo echo: -grace -1s: want 0 or more
+"ringo echo -h" describes the flags.
+`
+	if code != 2 || stderr != want {
+		t.Errorf("exit code %d, stderr:\n%swant 2 and:\n%s", code, stderr, want)
+	}
+}
+
+func TestHelp(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ args, want string }{
+		{"-h", "echo    serve echo over TCP"},
+		{"--help", "usage: ringo COMMAND"},
+		{"help", "usage: ringo COMMAND"},
+		{"echo -h", "usage: ringo echo"},
+		{"help echo", "-listen tcp://HOST:PORT"},
+		{"echo -loops 1 -help", "-spin duration"},
+		{"probe -h", "usage: ringo probe"},
+	} {
+		t.Run(c.args, func(t *testing.T) {
+			t.Parallel()
+			stdout, stderr, code := runTool(t, tool(t, strings.Fields(c.args)...))
+			if code != 0 || stderr != "" || !strings.Contains(stdout, c.want) {
+				t.Errorf("exit code %d, want 0; stderr %q, want none; stdout %q, want %q in it", code, stderr, stdout, c.want)
+			}
+		})
+	}
+}
+
+// TestPortBusy: a port that somebody serves is an error, also if that is another
+// ringo, which shares it among its loops.
+func TestPortBusy(t *testing.T) {
+	t.Parallel()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	_, other := startEcho(t, "-listen", anyPort)
+	for _, addr := range []string{ln.Addr().String(), other} {
+		_, stderr, code := runTool(t, tool(t, "echo", "-listen", anyPort, "-listen", "tcp://"+addr))
+		want := "ringo echo: listen tcp " + addr + ": bind: address already in use\n"
+		if code != 1 || stderr != want {
+			t.Errorf("exit code %d, stderr %q; want 1, %q", code, stderr, want)
+		}
+	}
+	exchangeAll(t, other, 64)
+}
+
+// TestFailure: what is wrong with the machine and not with the command line gives 1.
+func TestFailure(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ name, env, args, want string }{
+		{"unknown driver in the environment", "RINGO_DRIVER=kqueue", "echo -listen " + anyPort, `ringo echo: ringo: RINGO_DRIVER: unknown driver "kqueue": want auto, uring, epoll`},
+		{"unknown driver in the environment of probe", "RINGO_DRIVER=kqueue", "probe", `ringo probe: ringo: RINGO_DRIVER: unknown driver "kqueue"`},
+		{"address of another family", "", "echo -listen tcp4://[::1]:0", "listen tcp4: address ::1: "},
+		{"address of another machine", "", "echo -listen tcp://192.0.2.1:0", "listen tcp 192.0.2.1:0: bind: cannot assign requested address"},
+		{"more pinned loops than CPUs", "", "echo -listen " + anyPort + " -pin -loops 1024", "1024 loops, but the process may use"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			cmd := tool(t, strings.Fields(c.args)...)
+			cmd.Env = append(cmd.Env, c.env)
+			_, stderr, code := runTool(t, cmd)
+			if code != 1 || !strings.Contains(stderr, c.want) || strings.Contains(stderr, "listening") {
+				t.Errorf("exit code %d, want 1; stderr %q, want %q in it", code, stderr, c.want)
+			}
+		})
+	}
+}
