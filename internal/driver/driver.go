@@ -102,12 +102,13 @@ func (q *Queue) Push(c Completion) { q.items = append(q.items, c) }
 // Pop takes the oldest.
 func (q *Queue) Pop() (c Completion, ok bool) {
 	if q.head == len(q.items) {
-		q.items, q.head = q.items[:0], 0
 		return Completion{}, false
 	}
 	c = q.items[q.head]
 	q.items[q.head].Op = nil
-	q.head++
+	if q.head++; q.head == len(q.items) {
+		q.items, q.head = q.items[:0], 0
+	}
 	return c, true
 }
 

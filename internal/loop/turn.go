@@ -17,6 +17,7 @@ func (l *Loop) turns(over func() bool) error {
 		l.complete()
 		l.runReady()
 		l.stats.Turns++
+		l.breathe()
 		l.watch.end(l)
 		if l.live == 0 && l.mail.Empty() && over() {
 			return nil
