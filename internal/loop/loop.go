@@ -45,6 +45,7 @@ type Loop struct {
 	now       int64 // the turn's time, nanoseconds since the epoch of the set
 	wall      time.Time
 	spin      spinner
+	breath    breath
 	stats     Stats
 	lastStats atomic.Pointer[Stats]
 	watch     stallWatch
