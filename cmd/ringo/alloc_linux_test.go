@@ -1,0 +1,75 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"io"
+	"runtime"
+	"testing"
+	"time"
+
+	"ringo"
+	"ringo/internal/race"
+)
+
+// TestAllocs: a request allocates nothing, with either handler on either driver. It is
+// not parallel, because it counts.
+func TestAllocs(t *testing.T) {
+	if race.Enabled {
+		t.Skip("the race detector allocates")
+	}
+	for _, driver := range []string{"uring", "epoll"} {
+		for _, handler := range []string{perRequest, perConn} {
+			t.Run(driver+"/"+handler, func(t *testing.T) {
+				if driver == "uring" {
+					needUring(t)
+				}
+				countAllocs(t, &echoOptions{listen: addresses{{"tcp", "127.0.0.1:0"}}, driver: driver, loops: 1, handler: handler, grace: time.Minute})
+			})
+		}
+	}
+}
+
+func countAllocs(t *testing.T, o *echoOptions) {
+	t.Setenv(driverVariable, "")
+	sets, err := reserve(o.listen)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer release(sets)
+	s := newServer(o, sets, io.Discard)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- ringo.Run(ctx, o.config(), s.serve) }()
+	defer func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		s.stop()
+	}()
+
+	c := dial(t, sets[0].Addr().String())
+	defer c.Close()
+	message := make([]byte, 64)
+	exchange := func(requests int) {
+		for range requests {
+			if _, err := c.Write(message); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := io.ReadFull(c, message); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	exchange(200) // what is made once
+	const requests = 2000
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	exchange(requests)
+	runtime.ReadMemStats(&after)
+	if n := after.Mallocs - before.Mallocs; n > requests/100 { // some are the runtime's own
+		t.Errorf("%d allocations in %d requests, want none", n, requests)
+	}
+}
