@@ -2,6 +2,7 @@ package ringo_test
 
 import (
 	"context"
+	"errors"
 	"os"
 	"runtime"
 	"slices"
@@ -90,6 +91,22 @@ func start(ctx context.Context, cfg ringo.Config, fn func(l *ringo.Loop) error) 
 func mustRun(t testing.TB, cfg ringo.Config, fn func(l *ringo.Loop)) {
 	t.Helper()
 	if err := run(t, cfg, func(l *ringo.Loop) error { fn(l); return nil }); err != nil {
+		t.Fatalf("Run: %v", err)
+	}
+}
+
+// beside runs fn on loop 0 while the other loops only serve what they are sent.
+func beside(t testing.TB, cfg ringo.Config, fn func(l *ringo.Loop)) {
+	t.Helper()
+	done := errors.New("done")
+	err := run(t, cfg, func(l *ringo.Loop) error {
+		if l.Index() > 0 {
+			return l.Sleep(time.Hour)
+		}
+		fn(l)
+		return done
+	})
+	if err != done {
 		t.Fatalf("Run: %v", err)
 	}
 }
