@@ -1,0 +1,70 @@
+# Sourced by the scripts beside it, each of which runs alone: steps that are printed and timed, and the tools they need.
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 2
+exec </dev/null # nothing here asks anybody
+
+passed=0
+failures=()
+
+# step NAME COMMAND... runs a command, shows it, and keeps count.
+step() {
+	local name=$1 begin=$SECONDS status=0
+	shift
+	printf '\n== %s: %s\n' "$name" "$*"
+	"$@" || status=$?
+	if ((status == 0)); then
+		passed=$((passed + 1))
+		printf '== %s passed in %d s\n' "$name" $((SECONDS - begin))
+	else
+		failures+=("$name")
+		printf '== %s FAILED (exit code %d) after %d s\n' "$name" "$status" $((SECONDS - begin))
+	fi
+}
+
+# finish WORD prints the summary line and exits.
+finish() {
+	printf '\n'
+	((${#failures[@]} == 0)) || printf 'failed: %s\n' "${failures[@]}"
+	printf '%s: %d passed, %d failed\n' "$1" "$passed" "${#failures[@]}"
+	exit $((${#failures[@]} > 0))
+}
+
+# give_up TEXT is for what makes any further step pointless.
+give_up() {
+	echo "$(basename "$0"): $*" >&2
+	exit 2
+}
+
+# installed PACKAGE... gets Debian packages.
+installed() {
+	local sudo=""
+	command -v apt-get >/dev/null || give_up "needs $*, and there is no apt-get to install it with"
+	((EUID == 0)) || sudo=sudo
+	echo "installing $*"
+	export DEBIAN_FRONTEND=noninteractive
+	$sudo apt-get update -qq && $sudo apt-get install -y -qq --no-install-recommends "$@" >/dev/null ||
+		give_up "could not install $*"
+}
+
+# need_go finds Go 1.25 or newer. An older one that can fetch a newer toolchain by itself will do.
+need_go() {
+	command -v go >/dev/null || PATH=$PATH:/usr/local/go/bin
+	command -v go >/dev/null || installed golang-go ca-certificates
+	local version minor
+	version=$(go env GOVERSION) || give_up "this Go can't get the toolchain that go.mod asks for: install Go 1.25 or newer from https://go.dev/dl"
+	minor=${version#go1.}
+	((${minor%%[!0-9]*} >= 25)) || give_up "found $version, need Go 1.25 or newer: https://go.dev/dl"
+}
+
+# need_gcc finds a C compiler that can link, which go test -race needs.
+need_gcc() {
+	echo 'int main(void) { return 0; }' | gcc -x c -o /dev/null - 2>/dev/null || installed gcc libc6-dev
+}
+
+# need_headers finds the kernel's headers, which the C programs of bench need.
+need_headers() {
+	echo '#include <linux/io_uring.h>' | gcc -x c -fsyntax-only - 2>/dev/null || installed linux-libc-dev
+}
+
+# core lists the packages of which a mistake would be seen everywhere; the rest are tools and programs.
+core() { go list ./... | grep -v -e /internal/cmd/ -e /internal/lint -e /internal/seccomptest -e /internal/testmain -e /cmd/ -e /examples/; }
