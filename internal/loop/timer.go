@@ -98,6 +98,7 @@ type Timer struct {
 func (l *Loop) AfterFunc(d time.Duration, fn func()) *Timer {
 	t := &Timer{l: l, fn: fn}
 	t.t.Owner = t
+	l.tick()
 	l.Arm(&t.t, l.After(d))
 	return t
 }
@@ -105,16 +106,18 @@ func (l *Loop) AfterFunc(d time.Duration, fn func()) *Timer {
 // Fire starts the function.
 func (t *Timer) Fire(*timer.Timer) { t.l.Start(jobFunc(t.fn)) }
 
-// Stop keeps it from running; false if it was not armed. T.
+// Stop keeps it from running, and the loop from keeping what its function holds;
+// false if it was not armed. T.
 func (t *Timer) Stop() bool {
 	was := t.t.Armed()
-	t.l.Disarm(&t.t)
+	t.l.RemoveTimer(&t.t)
 	return was
 }
 
 // Reset arms it anew; false if it was not armed. T.
 func (t *Timer) Reset(d time.Duration) bool {
 	was := t.t.Armed()
+	t.l.tick()
 	t.l.Arm(&t.t, t.l.After(d))
 	return was
 }
