@@ -1,38 +1,52 @@
 package ringo
 
+import "ringo/internal/loop"
+
 // Group runs tasks of one loop that belong together, as golang.org/x/sync's
 // errgroup does with goroutines. Only tasks of the loop may use it.
 type Group struct {
 	l     *Loop
-	tasks []*Task
-	err   error
+	tasks []*member // those that have not ended
+	err   error     // the first
+}
+
+// member is one task of a group.
+type member struct {
+	task *loop.Task
+	at   int // its place in tasks
+	err  error
 }
 
 // NewGroup makes a group on a loop.
 func NewGroup(l *Loop) *Group { return &Group{l: l} }
 
-// Go starts fn as a task of the group. The first error cancels the others.
+// Go starts fn as a task of the group. The first error cancels the others, also
+// those that are started later.
 func (g *Group) Go(fn func() error) {
-	g.l.task("Go of a Group")
-	failed := g.err != nil
-	t := g.l.Go(func() {
-		if err := fn(); err != nil {
-			g.fail(err)
-		}
-	})
-	g.tasks = append(g.tasks, t)
-	if failed {
-		t.Cancel()
+	l := g.l.task("Group.Go")
+	m := &member{at: len(g.tasks)}
+	m.task = l.GoThen(func() { m.err = fn() }, func(end error) { g.ended(m, end) })
+	g.tasks = append(g.tasks, m)
+	if g.err != nil {
+		m.task.Cancel()
 	}
 }
 
-func (g *Group) fail(err error) {
-	if g.err != nil {
+// ended takes a task out. end is nil if its fn has returned.
+func (g *Group) ended(m *member, end error) {
+	last := len(g.tasks) - 1
+	g.tasks[last].at = m.at
+	g.tasks[m.at], g.tasks[last] = g.tasks[last], nil
+	g.tasks = g.tasks[:last]
+	if end == nil {
+		end = m.err
+	}
+	if end == nil || g.err != nil {
 		return
 	}
-	g.err = err
-	for _, t := range g.tasks {
-		t.Cancel()
+	g.err = end
+	for _, other := range g.tasks {
+		other.task.Cancel()
 	}
 }
 
@@ -40,12 +54,9 @@ func (g *Group) fail(err error) {
 // started in it, and returns the first error. A task that panicked or called
 // runtime.Goexit counts as one that failed with what Task.Wait says.
 func (g *Group) Wait() error {
-	g.l.task("Wait of a Group")
-	for i := 0; i < len(g.tasks); i++ {
-		if err := g.tasks[i].Wait(); err != nil {
-			g.fail(err)
-		}
+	g.l.task("Group.Wait")
+	for len(g.tasks) > 0 {
+		g.tasks[0].task.Wait()
 	}
-	g.tasks = nil
 	return g.err
 }

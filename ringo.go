@@ -39,7 +39,7 @@ func (l *Loop) engine() *loop.Loop { return (*loop.Loop)(l) }
 // task gives the engine to a method that only a task may call.
 func (l *Loop) task(method string) *loop.Loop {
 	if !l.engine().Here() {
-		panic("ringo: Loop." + method + " from outside the loop's tasks")
+		panic("ringo: " + method + " from outside the loop's tasks")
 	}
 	return l.engine()
 }
@@ -57,7 +57,7 @@ func (l *Loop) Post(fn func()) error { return l.engine().Post(fn) }
 // Context is the running task's context: it has the values of Run's context, and
 // is done when the task is cancelled or has ended, not when Run's context ends.
 // Only a task may call it.
-func (l *Loop) Context() context.Context { return l.task("Context").Context() }
+func (l *Loop) Context() context.Context { return l.task("Loop.Context").Context() }
 
 // Sleep parks the running task for d at least. It gives context.Canceled if the
 // task is cancelled, ErrNotTask to other callers.
@@ -73,12 +73,12 @@ func (l *Loop) Sleep(d time.Duration) error {
 
 // Now is the loop's clock, read once a turn: good for deadlines, too coarse to
 // measure with. Only a task may call it.
-func (l *Loop) Now() time.Time { return l.task("Now").Now() }
+func (l *Loop) Now() time.Time { return l.task("Loop.Now").Now() }
 
 // AfterFunc runs fn as a task after d. Only a task may call it. A timer that has
 // not fired does not keep the loop alive.
 func (l *Loop) AfterFunc(d time.Duration, fn func()) *Timer {
-	return (*Timer)(l.task("AfterFunc").AfterFunc(d, fn))
+	return (*Timer)(l.task("Loop.AfterFunc").AfterFunc(d, fn))
 }
 
 // Offload is for calls that wait in other ways than through Ringo. It runs fn on

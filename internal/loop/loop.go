@@ -176,6 +176,14 @@ func (l *Loop) Go(fn func()) *Task {
 	return t
 }
 
+// GoThen is Go for a task of this loop, with a function that is told how the task
+// ended before those who join it go on. It must not park. T.
+func (l *Loop) GoThen(fn func(), onEnd func(error)) *Task {
+	t := l.Go(fn)
+	t.onEnd = onEnd
+	return t
+}
+
 // Post runs fn as a task. Posts of one sender start in order. G.
 func (l *Loop) Post(fn func()) error {
 	if !l.send(message{kind: msgPost, fn: fn}) {

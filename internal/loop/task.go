@@ -28,7 +28,7 @@ type Task struct {
 
 	ctx    context.Context
 	cancel context.CancelFunc
-	onEnd  func(error) // of a loop's first task
+	onEnd  func(error) // see GoThen
 
 	join join
 }
