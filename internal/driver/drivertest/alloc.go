@@ -1,0 +1,202 @@
+//go:build linux
+
+package drivertest
+
+import (
+	"runtime"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ringo/buf"
+	"ringo/internal/driver"
+	"ringo/internal/op"
+	"ringo/internal/race"
+	"ringo/internal/sys"
+)
+
+// Nothing allocates in steady state.
+var allocCases = []testCase{
+	{name: "nop", run: allocNop},
+	{name: "send and recv", run: allocStream},
+	{name: "multishot recv", run: allocMulti},
+	{name: "poll", run: allocPoll},
+	{name: "cancel", run: allocCancel},
+	{name: "timeout", run: allocTimeout},
+	{name: "deadline", run: allocDeadline},
+	{name: "wake", run: allocWake},
+	{name: "accept and close", run: allocAccept},
+	{name: "past capacity", run: allocPast},
+}
+
+// wantNoAllocs runs round many times. What the rest of the process allocates
+// meanwhile is little, and not in each of three attempts.
+func (h *harness) wantNoAllocs(round func()) {
+	h.Helper()
+	if race.Enabled { // the detector allocates, so there is nothing to count
+		for range 20 {
+			round()
+		}
+		return
+	}
+	const rounds = 300
+	least := uint64(1 << 62)
+	for range 4 { // the first one brings everything to its size
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		for range rounds {
+			round()
+		}
+		runtime.ReadMemStats(&after)
+		least = min(least, after.Mallocs-before.Mallocs)
+	}
+	if least > rounds/10 {
+		h.Errorf("%d rounds allocated %d times, want none", rounds, least)
+	}
+}
+
+// run submits an op that no call stands for, and gives its completion.
+func (h *harness) run(o *op.Op) driver.Completion {
+	h.d.Submit(o)
+	c := h.rawCompletion()
+	if c.Op != o {
+		h.Fatal("another op completed")
+	}
+	return c
+}
+
+// raw takes a slot for an op that is used again and again.
+func (h *harness) raw(code op.Code, f *desc) *op.Op {
+	o := h.slab.Get(code)
+	o.Sink = forbidden{h}
+	if f != nil {
+		o.FD = &f.FD
+	}
+	h.raws = append(h.raws, o)
+	return o
+}
+
+func (h *harness) wantRes(c driver.Completion, want int32) {
+	if c.Res != want {
+		h.Fatalf("%s completed with %s, want %s", c.Op.Def().Name, show(c.Res), show(want))
+	}
+}
+
+func allocNop(h *harness) {
+	o := h.raw(op.Nop, nil)
+	h.wantNoAllocs(func() { h.wantRes(h.run(o), 0) })
+}
+
+func allocStream(h *harness) {
+	f, p := h.pair()
+	in, out := h.raw(op.Recv, f), h.raw(op.Send, f)
+	in.Buf, out.Buf = make([]byte, 64), make([]byte, 64)
+	b := make([]byte, 64)
+	h.wantNoAllocs(func() {
+		in.Done, out.Done = 0, 0
+		h.wantRes(h.run(out), 64)
+		unix.Read(p.n, b)
+		h.d.Submit(in)
+		h.settleRaw()
+		unix.Write(p.n, b)
+		h.wantRes(h.rawCompletion(), 64)
+	})
+}
+
+func allocMulti(h *harness) {
+	f, p := h.pair()
+	o := h.raw(op.Recv, f)
+	o.Flags, o.Bufs = op.Multishot|op.Select, h.pool
+	h.d.Submit(o)
+	b := make([]byte, 64)
+	var held [4]*buf.Buffer
+	h.wantNoAllocs(func() {
+		for i := range held {
+			unix.Write(p.n, b)
+			c := h.rawCompletion()
+			if h.wantRes(c, 64); c.Flags&op.More == 0 {
+				h.Fatal("a multishot receive ended")
+			}
+			held[i] = h.claim(c.Flags, 64)
+		}
+		for _, b := range held {
+			h.pool.Put(b)
+		}
+	})
+	h.d.Cancel(o)
+	h.wantRes(h.rawCompletion(), -sys.ECANCELED)
+}
+
+func allocPoll(h *harness) {
+	f, p := h.pair()
+	o := h.raw(op.Poll, f)
+	o.Arg = sys.PollIn
+	b := make([]byte, 1)
+	h.wantNoAllocs(func() {
+		h.d.Submit(o)
+		h.settleRaw()
+		unix.Write(p.n, b)
+		h.wantRes(h.rawCompletion(), sys.PollIn)
+		unix.Read(int(f.Sys()), b)
+	})
+}
+
+func allocCancel(h *harness) {
+	f, _ := h.pair()
+	o := h.raw(op.Recv, f)
+	o.Buf = make([]byte, 1)
+	h.wantNoAllocs(func() {
+		o.Canceled = false
+		h.d.Submit(o)
+		h.settleRaw()
+		h.d.Cancel(o)
+		h.wantRes(h.rawCompletion(), -sys.ECANCELED)
+	})
+}
+
+func allocTimeout(h *harness) {
+	o := h.raw(op.Timeout, nil)
+	h.slab.Ext(o)
+	o.Off = int64(5 * time.Microsecond)
+	h.wantNoAllocs(func() { h.wantRes(h.run(o), -sys.ETIME) })
+}
+
+func allocDeadline(h *harness) {
+	h.wantNoAllocs(func() { h.wait(now() + int64(5*time.Microsecond)) })
+}
+
+func allocWake(h *harness) {
+	h.wantNoAllocs(func() {
+		h.wake()
+		h.wait(driver.Forever)
+	})
+}
+
+func allocAccept(h *harness) {
+	l, addr := h.listen(8)
+	accept, closing := h.raw(op.Accept, l), h.raw(op.Close, nil)
+	h.wantNoAllocs(func() {
+		n := h.tcpSocket()
+		sys.Connect(int32(n), addr)
+		c := h.run(accept)
+		h.checkRes(c.Res)
+		unix.Close(n)
+		closing.Off = int64(c.Res)
+		h.wantRes(h.run(closing), 0)
+	})
+}
+
+func allocPast(h *harness) {
+	ops := make([]*op.Op, min(2*h.entries+3, 100))
+	for i := range ops {
+		ops[i] = h.raw(op.Nop, nil)
+	}
+	h.wantNoAllocs(func() {
+		for _, o := range ops {
+			h.d.Submit(o)
+		}
+		for range ops {
+			h.wantRes(h.rawCompletion(), 0)
+		}
+	})
+}

@@ -1,0 +1,111 @@
+//go:build linux
+
+package drivertest
+
+import (
+	"time"
+
+	"ringo/internal/op"
+	"ringo/internal/sys"
+)
+
+// Builders of ops. Each takes a slot and fills it; submit sends it off.
+
+func (h *harness) op(code op.Code, f *desc) *call {
+	h.Helper()
+	o := h.slab.Get(code)
+	if o == nil {
+		h.Fatal("drivertest: the slab is full")
+	}
+	c := &call{h: h, name: o.Def().Name, o: o, desc: f}
+	if f != nil {
+		o.FD = &f.FD
+		f.calls++
+	}
+	return c
+}
+
+func (h *harness) nop() *call { return h.op(op.Nop, nil) }
+
+func (h *harness) accept(f *desc) *call { return h.op(op.Accept, f) }
+
+func (h *harness) acceptMulti(f *desc) *call { return h.op(op.Accept, f).with(op.Multishot) }
+
+func (h *harness) connect(f *desc, to *sys.Sockaddr) *call {
+	c := h.op(op.Connect, f)
+	h.slab.Ext(c.o).Addr = *to
+	return c
+}
+
+func (h *harness) recv(f *desc, p []byte) *call { return h.op(op.Recv, f).on(p, 0) }
+
+// recvSelect receives once, into a buffer of the pool.
+func (h *harness) recvSelect(f *desc) *call { return h.op(op.Recv, f).with(op.Select) }
+
+// recvMulti receives again and again, into buffers of the pool.
+func (h *harness) recvMulti(f *desc) *call { return h.op(op.Recv, f).with(op.Select | op.Multishot) }
+
+func (h *harness) send(f *desc, p []byte) *call { return h.op(op.Send, f).on(p, 0) }
+
+// sendFull sends all of p, however long it takes.
+func (h *harness) sendFull(f *desc, p []byte) *call { return h.send(f, p).with(op.Full) }
+
+func (h *harness) sendmsg(f *desc, parts ...[]byte) *call {
+	c := h.op(op.Sendmsg, f)
+	h.slab.Ext(c.o).SetVector(parts)
+	return c
+}
+
+func (h *harness) recvmsg(f *desc, parts ...[]byte) *call {
+	c := h.op(op.Recvmsg, f)
+	h.slab.Ext(c.o).SetVector(parts)
+	return c
+}
+
+func (h *harness) shutdown(f *desc, how uint32) *call { return h.op(op.Shutdown, f).args(how, 0) }
+
+// closeOp closes f's number. Nothing may be in flight on it.
+func (h *harness) closeOp(f *desc) *call {
+	c := h.op(op.Close, nil)
+	c.o.Off = int64(f.Take())
+	return c
+}
+
+func (h *harness) socket(domain, typ uint32) *call { return h.op(op.Socket, nil).args(domain, typ) }
+
+func (h *harness) poll(f *desc, mask uint32) *call { return h.op(op.Poll, f).args(mask, 0) }
+
+func (h *harness) pollMulti(f *desc, mask uint32) *call { return h.poll(f, mask).with(op.Multishot) }
+
+func (h *harness) timeout(d time.Duration) *call {
+	c := h.op(op.Timeout, nil)
+	h.slab.Ext(c.o)
+	c.o.Off = int64(d)
+	return c
+}
+
+// atPosition is the offset of reads and writes that go on where the last one
+// ended, the only one that pipes have.
+const atPosition = -1
+
+func (h *harness) read(f *desc, p []byte, off int64) *call { return h.op(op.Read, f).on(p, off) }
+
+func (h *harness) write(f *desc, p []byte, off int64) *call { return h.op(op.Write, f).on(p, off) }
+
+func (c *call) on(p []byte, off int64) *call {
+	c.o.Buf, c.o.Off = p, off
+	return c
+}
+
+func (c *call) args(arg, arg2 uint32) *call {
+	c.o.Arg, c.o.Arg2 = arg, arg2
+	return c
+}
+
+func (c *call) with(flags op.Flags) *call {
+	c.o.Flags |= flags
+	if flags&op.Select != 0 {
+		c.o.Bufs = c.h.pool
+	}
+	return c
+}

@@ -1,0 +1,105 @@
+//go:build linux
+
+package drivertest
+
+import (
+	"math"
+	"time"
+
+	"ringo/internal/driver"
+	"ringo/internal/sys"
+)
+
+// Wait's deadline is a time of the Config's clock. wait checks in every case that
+// it is never ended early for nothing.
+var deadlineCases = []testCase{
+	{name: "never early", run: deadlineNeverEarly},
+	{name: "poll does not sleep", run: func(h *harness) { h.returnsAtOnce(driver.Poll) }},
+	{name: "in the past", run: deadlinePast},
+	{name: "far away", run: deadlineFar},
+	{name: "sleeps and does not spin", run: deadlineSleeps},
+	{name: "one after the other", run: deadlineSequence},
+	{name: "not in the way of completions", run: deadlineCompletions},
+}
+
+func deadlineNeverEarly(h *harness) {
+	f, _ := h.pair()
+	h.recv(f, make([]byte, 1)).submit()
+	for _, d := range []time.Duration{
+		1, time.Microsecond, 50 * time.Microsecond, 999 * time.Microsecond, time.Millisecond, 1500 * time.Microsecond, 7 * time.Millisecond,
+	} {
+		for range 3 {
+			h.wait(now() + int64(d))
+		}
+	}
+}
+
+// returnsAtOnce checks that a Wait doesn't sleep. On a busy machine some take
+// long, but not all of them.
+func (h *harness) returnsAtOnce(deadline int64) {
+	h.Helper()
+	f, _ := h.pair()
+	h.recv(f, make([]byte, 1)).submit()
+	fastest := int64(math.MaxInt64)
+	for range 20 {
+		begun := now()
+		h.wait(deadline)
+		fastest = min(fastest, now()-begun)
+	}
+	if fastest > int64(500*time.Microsecond) {
+		h.Errorf("the fastest of 20 Waits took %v, want none to sleep", time.Duration(fastest))
+	}
+}
+
+func deadlinePast(h *harness) {
+	for _, deadline := range []int64{now() - 1, now() - int64(time.Hour), 0, -1, driver.Poll + 1} {
+		h.returnsAtOnce(deadline)
+	}
+}
+
+// Deadlines at the edge of what an int64 holds are far away, not in the past.
+func deadlineFar(h *harness) {
+	for _, deadline := range []int64{driver.Forever - 1, now() + math.MaxInt64/2, now() + int64(24*time.Hour)} {
+		c := h.timeout(2 * time.Millisecond).submit()
+		h.wait(deadline)
+		c.want(-sys.ETIME)
+	}
+}
+
+func deadlineSleeps(h *harness) {
+	f, p := h.pair()
+	h.recv(f, make([]byte, 1)).submit()
+	h.poll(f, sys.PollRdhup).submit()
+	h.settle()
+	h.sleepsIdly()
+	p.write("x")
+	h.wait(driver.Forever)
+}
+
+// A deadline that has passed has no part in the next one, earlier or later.
+func deadlineSequence(h *harness) {
+	f, p := h.pair()
+	for range 3 {
+		c := h.recv(f, make([]byte, 1)).submit()
+		h.wait(now() + int64(time.Millisecond))
+		p.write("x")
+		h.wait(now() + int64(time.Hour))
+		c.want(1)
+		h.wait(now() + int64(3*time.Millisecond))
+		h.wait(now() + int64(200*time.Microsecond))
+	}
+}
+
+func deadlineCompletions(h *harness) {
+	f, p := h.pair()
+	for _, deadline := range []int64{driver.Forever, driver.Forever - 1, now() + int64(time.Hour)} {
+		c := h.recv(f, make([]byte, 1)).submit().wantPending()
+		join := beside(func() {
+			h.untilWaiting()
+			p.write("x")
+		})
+		h.wait(deadline)
+		c.want(1)
+		join()
+	}
+}

@@ -1,0 +1,265 @@
+//go:build linux
+
+package drivertest
+
+import (
+	"errors"
+	"io"
+	"net/netip"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+
+	"ringo/internal/fd"
+	"ringo/internal/sys"
+)
+
+// desc is a descriptor that ops are done on, non-blocking as all of a loop's are.
+// The harness closes it after the driver.
+type desc struct {
+	fd.FD
+	h     *harness
+	calls int // ops that were built on it and have not ended
+}
+
+// release closes the number unless an op did.
+func (f *desc) release() {
+	if f.Sys() >= 0 {
+		unix.Close(int(f.Sys()))
+	}
+}
+
+// desc makes a descriptor of a number that the harness is to close.
+func (h *harness) desc(number int) *desc {
+	f := &desc{h: h}
+	f.Init(int32(number))
+	h.descs = append(h.descs, f)
+	return f
+}
+
+// closeDesc closes f through the driver, which may have to forget it.
+func (h *harness) closeDesc(f *desc) {
+	h.Helper()
+	h.closeOp(f).submit().want(0)
+}
+
+// peer is the other end of something, in the case's own hands: plain calls, that
+// don't wait. What blocks uses its number on a goroutine.
+type peer struct {
+	h *harness
+	n int
+}
+
+func (h *harness) peer(number int) *peer {
+	p := &peer{h: h, n: number}
+	h.peers = append(h.peers, p)
+	return p
+}
+
+// close closes the end, once.
+func (p *peer) close() {
+	if p.n >= 0 {
+		unix.Close(p.n)
+		p.n = -1
+	}
+}
+
+// reset closes a TCP end so that the other sees a reset.
+func (p *peer) reset() {
+	p.h.Helper()
+	p.h.check(unix.SetsockoptLinger(p.n, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1}))
+	p.close()
+}
+
+// shutdown says that no more will be written.
+func (p *peer) shutdown() {
+	p.h.Helper()
+	p.h.check(unix.Shutdown(p.n, unix.SHUT_WR))
+}
+
+// write writes b, for which there must be room.
+func (p *peer) write(b string) {
+	p.h.Helper()
+	if n, err := unix.Write(p.n, []byte(b)); err != nil || n != len(b) {
+		p.h.Fatalf("drivertest: a peer wrote %d of %d bytes: %v", n, len(b), err)
+	}
+}
+
+// read gives what is there now, up to max bytes; io.EOF at the end.
+func (p *peer) read(max int) (string, error) {
+	b := make([]byte, max)
+	n, err := unix.Read(p.n, b)
+	switch {
+	case err == unix.EAGAIN:
+		return "", nil
+	case err != nil:
+		return "", err
+	case n == 0 && max > 0:
+		return "", io.EOF
+	}
+	return string(b[:n]), nil
+}
+
+// want drives the driver until the peer has read exactly this.
+func (p *peer) want(text string) {
+	p.h.Helper()
+	got := ""
+	p.h.untilPeer("the peer's data", func() bool {
+		s, err := p.read(len(text) - len(got))
+		if err != nil {
+			p.h.Fatalf("a peer read %d bytes and then %v, want %d bytes", len(got), err, len(text))
+		}
+		got += s
+		return len(got) == len(text)
+	})
+	if got != text {
+		p.h.Fatalf("a peer read %s, want %s", abbreviate(got), abbreviate(text))
+	}
+}
+
+// wantEnd drives the driver until the peer has seen the end, after no more data.
+func (p *peer) wantEnd() {
+	p.h.Helper()
+	p.h.untilPeer("the end of the peer's input", func() bool {
+		s, err := p.read(1)
+		if s != "" || err != nil && !errors.Is(err, io.EOF) {
+			p.h.Fatalf("a peer read %q and %v, want the end", s, err)
+		}
+		return err != nil
+	})
+}
+
+// drain reads all that is there now and gives its length.
+func (p *peer) drain() (n int) {
+	p.h.Helper()
+	for {
+		s, err := p.read(1 << 16)
+		if n += len(s); s == "" || err != nil {
+			return n
+		}
+	}
+}
+
+// fill writes until there is no more room and gives the length.
+func (p *peer) fill() (n int) {
+	p.h.Helper()
+	for {
+		m, err := unix.Write(p.n, make([]byte, 1<<14))
+		if err == unix.EAGAIN {
+			return n
+		}
+		p.h.check(err)
+		n += m
+	}
+}
+
+// on makes plain calls on the driver's own end, before or after its ops.
+func (f *desc) plain() *peer { return &peer{h: f.h, n: int(f.Sys())} }
+
+func (h *harness) check(err error) {
+	h.Helper()
+	if err != nil {
+		h.Fatalf("drivertest: %v", err)
+	}
+}
+
+const nonblock = unix.SOCK_NONBLOCK | unix.SOCK_CLOEXEC
+
+// pair makes a socketpair of which the driver has one end.
+func (h *harness) pair() (*desc, *peer) {
+	h.Helper()
+	ends, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|nonblock, 0)
+	h.check(err)
+	return h.desc(ends[0]), h.peer(ends[1])
+}
+
+// loopback is any free port.
+var loopback = netip.MustParseAddrPort("127.0.0.1:0")
+
+// listen makes a listening TCP socket.
+func (h *harness) listen(backlog int) (*desc, *sys.Sockaddr) {
+	h.Helper()
+	var any, addr sys.Sockaddr
+	any.Set(loopback)
+	n := h.tcpSocket()
+	h.checkRes(sys.Bind(int32(n), &any))
+	h.check(unix.Listen(n, backlog))
+	h.checkRes(sys.Getsockname(int32(n), &addr))
+	return h.desc(n), &addr
+}
+
+func (h *harness) checkRes(res int32) {
+	h.Helper()
+	if res < 0 {
+		h.Fatalf("drivertest: %s", show(res))
+	}
+}
+
+// tcpSocket makes a TCP socket, which is the caller's to close.
+func (h *harness) tcpSocket() int {
+	h.Helper()
+	n, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|nonblock, 0)
+	h.check(err)
+	return n
+}
+
+// dial connects to a listener, whose backlog has room.
+func (h *harness) dial(addr *sys.Sockaddr) *peer {
+	h.Helper()
+	p := h.peer(h.tcpSocket())
+	if res := sys.Connect(int32(p.n), addr); res != 0 && res != -sys.EINPROGRESS {
+		h.checkRes(res)
+	}
+	return p
+}
+
+// tcp makes a TCP connection of which the driver has one end.
+func (h *harness) tcp() (*desc, *peer) {
+	h.Helper()
+	l, addr := h.listen(1)
+	p := h.dial(addr)
+	n := int32(-sys.EAGAIN)
+	h.untilPeer("a connection", func() bool {
+		n = sys.Accept(l.Sys())
+		return n != -sys.EAGAIN
+	})
+	h.checkRes(n)
+	l.release()
+	l.Init(-1)
+	return h.desc(int(n)), p
+}
+
+// pipe makes a pipe and gives both its ends to the driver.
+func (h *harness) pipe() (r, w *desc) {
+	h.Helper()
+	var ends [2]int
+	h.check(unix.Pipe2(ends[:], unix.O_NONBLOCK|unix.O_CLOEXEC))
+	return h.desc(ends[0]), h.desc(ends[1])
+}
+
+// eventfd makes an eventfd.
+func (h *harness) eventfd() *desc {
+	h.Helper()
+	n, err := unix.Eventfd(0, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC)
+	h.check(err)
+	return h.desc(n)
+}
+
+// file makes a regular file with this content.
+func (h *harness) file(content string) *desc {
+	h.Helper()
+	name := filepath.Join(h.TempDir(), "file")
+	h.check(os.WriteFile(name, []byte(content), 0o600))
+	n, err := unix.Open(name, unix.O_RDWR|unix.O_CLOEXEC, 0)
+	h.check(err)
+	return h.desc(n)
+}
+
+// abbreviate keeps messages about much data short.
+func abbreviate(s string) string {
+	if len(s) > 40 {
+		return s[:40] + "…"
+	}
+	return s
+}

@@ -1,0 +1,241 @@
+//go:build linux
+
+package drivertest
+
+import (
+	"runtime"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"ringo/buf"
+	"ringo/internal/driver"
+	"ringo/internal/op"
+	"ringo/internal/race"
+)
+
+// harness is one case: its driver, and all that the driver was given. It watches
+// every op from Submit to the last completion and fails the case for whatever
+// the contract forbids, so that a case only has to say what it is about.
+//
+// Like a loop it belongs to one thread; wake and what peers do may come from
+// any goroutine.
+type harness struct {
+	*testing.T
+	d       driver.Driver
+	open    Open
+	entries int
+	slab    *op.Slab
+	pool    *buf.Pool
+	done    driver.Queue
+	live    map[*op.Op]*call
+	batch   []driver.Completion
+	descs   []*desc
+	peers   []*peer
+	held    []*buf.Buffer
+	raws    []*op.Op // slots of ops that no call stands for
+	// keep makes buffers that came with completions stay in use until giveBack.
+	keep             bool
+	closed, finished bool
+	before           map[string]bool // descriptors that were open before the driver was
+
+	wakesBegun, wakesEnded atomic.Int64
+	wakesExcused           int64
+	doing                  atomic.Int32
+}
+
+// patience is how long anything may take that must come; hangs is when a case is
+// given up that does not come back from the driver. Both are generous, because
+// they pass only when a case fails.
+var (
+	patience = 10 * time.Second
+	hangs    = 30 * time.Second
+)
+
+// start opens the driver for one case. The thread is never unlocked, so it ends
+// with the case, as a loop's does.
+func start(t *testing.T, open Open, entries int, c testCase) *harness {
+	t.Helper()
+	runtime.LockOSThread()
+	h := &harness{T: t, open: open, entries: entries, live: make(map[*op.Op]*call)}
+	h.before = openFDs(t)
+	h.watch()
+	h.slab = op.NewSlab(0)
+	if c.buffers == 0 {
+		c.buffers, c.size = 64, 256
+	}
+	h.pool = buf.NewRingPool(c.buffers, c.buffers, c.size, nil)
+	h.d = open(t, driver.Config{Slab: h.slab, Now: now, Entries: entries, Ring: h.pool})
+	t.Cleanup(h.finish)
+	return h
+}
+
+// scaled makes long loops shorter where each round takes longer.
+func scaled(rounds int) int {
+	if race.Enabled {
+		return rounds / 5
+	}
+	return rounds
+}
+
+// now is the clock of the deadlines. It starts nowhere in particular, so a
+// driver that looks at a clock of its own is found out.
+func now() int64 { return clockStart + int64(time.Since(epoch)) }
+
+const clockStart = 1 << 50
+
+var epoch = time.Now()
+
+// finish ends the case: whatever is still submitted is for Close to drain, and
+// then nothing may be left of it.
+func (h *harness) finish() {
+	if h.finished {
+		return
+	}
+	h.finished = true
+	if !h.closed && !h.Failed() {
+		h.settle() // a completion too many would come now
+	}
+	if !h.closed {
+		h.close()
+	}
+	if len(h.live) > 0 {
+		h.Errorf("Close left %d ops without their last completion: %s", len(h.live), h.dump())
+	}
+	for _, f := range h.descs {
+		if f.Busy() && !h.Failed() {
+			h.Errorf("descriptor %d is still held after Close", f.Sys())
+		}
+		f.release()
+	}
+	for _, p := range h.peers {
+		p.close()
+	}
+	h.giveBack()
+	for _, o := range h.raws {
+		if o.State == op.Idle {
+			h.slab.Put(o)
+		}
+	}
+	if h.Failed() {
+		return // the rest would only be a consequence
+	}
+	if n := h.slab.Used(); n != 0 {
+		h.Errorf("%d slots in use after Close", n)
+	}
+	if lent, used := h.pool.Lent(), h.pool.InUse(); lent != 0 || used != 0 {
+		h.Errorf("after Close %d buffers are lent and %d in use", lent, used)
+	}
+	h.checkFDs()
+}
+
+// close closes the driver. What it drained is delivered.
+func (h *harness) close() {
+	h.Helper()
+	h.closed = true
+	h.now(inClose)
+	err := h.d.Close(&h.done)
+	h.now(inCase)
+	if err != nil {
+		h.Errorf("Close: %v", err)
+	}
+	h.collect()
+}
+
+// wake is Driver.Wake, counted.
+func (h *harness) wake() {
+	h.wakesBegun.Add(1)
+	h.d.Wake()
+	h.wakesEnded.Add(1)
+}
+
+// wait is Driver.Wait, with everything checked that is always true of it. It
+// reports whether there were completions.
+func (h *harness) wait(deadline int64) bool {
+	h.Helper()
+	ended := h.wakesEnded.Load()
+	h.now(inWait)
+	err := h.d.Wait(deadline, &h.done)
+	h.now(inCase)
+	if err != nil {
+		h.Fatalf("Wait: %v", err)
+	}
+	if h.done.Len() > 0 {
+		h.collect()
+		return true
+	}
+	if over := now(); over < deadline {
+		h.excuse(ended, deadline-over)
+	}
+	return false
+}
+
+// excuse finds a Wake for a Wait that returned with nothing before its deadline.
+// Wakes that returned before that Wait began have had it; one that came during
+// it may end this one and, still on its way, the next.
+func (h *harness) excuse(endedBefore, early int64) {
+	h.Helper()
+	if h.wakesBegun.Load() <= h.wakesExcused {
+		h.Fatalf("Wait returned with nothing, without a Wake, %v before its deadline", time.Duration(early))
+	}
+	h.wakesExcused = endedBefore
+}
+
+// until drives the driver till something holds that completions bring about.
+func (h *harness) until(what string, holds func() bool) {
+	h.Helper()
+	h.drive(what, patience, holds)
+}
+
+// untilPeer is until for what happens at the other end, which nothing here tells
+// of: so it looks every now and then.
+func (h *harness) untilPeer(what string, holds func() bool) {
+	h.Helper()
+	h.drive(what, 200*time.Microsecond, holds)
+}
+
+func (h *harness) drive(what string, pause time.Duration, holds func() bool) {
+	h.Helper()
+	limit := now() + int64(patience)
+	for !holds() {
+		if now() >= limit {
+			h.Fatalf("not within %v: %s; submitted: %s", patience, what, h.dump())
+		}
+		h.wait(min(limit, now()+int64(pause)))
+	}
+}
+
+// settle collects what is there to collect, and comes back when nothing more is.
+// On socketpairs and pipes, where the kernel passes everything on at once, that
+// is all that can come of what was done so far.
+func (h *harness) settle() {
+	h.Helper()
+	for idle := 0; idle < 3; idle++ {
+		if h.wait(driver.Poll) {
+			idle = -1
+		}
+	}
+}
+
+// untilEnded waits for the last completion of each call.
+func (h *harness) untilEnded(calls ...*call) {
+	h.Helper()
+	for _, c := range calls {
+		c.end()
+	}
+}
+
+// giveBack returns the buffers that keep held on to.
+func (h *harness) giveBack() {
+	for _, b := range h.held {
+		h.pool.Put(b)
+	}
+	h.held = nil
+}
+
+// forbidden is the Sink of every op: only a loop may call one.
+type forbidden struct{ h *harness }
+
+func (s forbidden) Complete(o *op.Op, res int32, _ uint32) {
+	s.h.Errorf("the driver called the Sink of a %s (with %s): user code must not run inside it", o.Def().Name, show(res))
+}

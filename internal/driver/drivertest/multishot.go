@@ -1,0 +1,217 @@
+//go:build linux
+
+package drivertest
+
+import (
+	"golang.org/x/sys/unix"
+
+	"ringo/internal/sys"
+)
+
+// One op, many completions: More on all but the last one.
+var multishotCases = []testCase{
+	{name: "accept", run: multiAccept},
+	{name: "accept a backlog", run: multiAcceptBacklog},
+	{name: "accept until the listener ends", run: multiAcceptShutdown},
+	{name: "accept until there are no descriptors", run: multiAcceptEMFILE},
+	{name: "recv", run: multiRecv},
+	{name: "recv more than a buffer", size: 16, buffers: 64, run: multiRecvSplit},
+	{name: "recv until the end", run: multiRecvEnd},
+	{name: "recv data and the end at once", run: multiRecvDataEnd},
+	{name: "recv until a reset", run: multiRecvReset},
+	{name: "recv again after cancel", run: multiRecvAgain},
+	{name: "many completions in one wait", buffers: 256, size: 16, run: multiRecvMany},
+}
+
+func multiAccept(h *harness) {
+	l, addr := h.listen(8)
+	c := h.acceptMulti(l).submit().wantPending()
+	for range 3 {
+		p := h.dial(addr)
+		h.connected(h.desc(int(c.wantMore())), p)
+		c.wantPending()
+	}
+	c.wantCanceled()
+}
+
+// accepted takes n connections from a multishot accept, which the driver may end
+// and the owner then submits again.
+func (h *harness) accepted(l *desc, c *call, n int) (*call, []*desc) {
+	h.Helper()
+	var fds []*desc
+	for len(fds) < n {
+		r := c.next()
+		if r.res < 0 {
+			h.Fatalf("%s completed with %s", c, show(r.res))
+		}
+		fds = append(fds, h.desc(int(r.res)))
+		if !r.more() {
+			c = h.acceptMulti(l).submit()
+		}
+	}
+	return c, fds
+}
+
+func multiAcceptBacklog(h *harness) {
+	const n = 40
+	l, addr := h.listen(n)
+	for range n / 2 {
+		h.dial(addr)
+	}
+	c := h.acceptMulti(l).submit()
+	for range n / 2 {
+		h.dial(addr)
+	}
+	c, fds := h.accepted(l, c, n)
+	if len(fds) != n {
+		h.Errorf("%d connections, want %d", len(fds), n)
+	}
+	c.wantPending()
+}
+
+func multiAcceptShutdown(h *harness) {
+	l, addr := h.listen(8)
+	c := h.acceptMulti(l).submit()
+	h.dial(addr)
+	h.desc(int(c.wantMore()))
+	h.check(unix.Shutdown(int(l.Sys()), unix.SHUT_RDWR))
+	c.wantLast(-sys.EINVAL)
+}
+
+// The connections that found no descriptor are there for the next accept.
+func multiAcceptEMFILE(h *harness) {
+	l, addr := h.listen(8)
+	p := h.dial(addr)
+	restore := h.noMoreFDs()
+	defer restore()
+	c := h.acceptMulti(l).submit()
+	c.wantLast(-sys.EMFILE)
+	restore()
+	c = h.acceptMulti(l).submit()
+	h.connected(h.desc(int(c.wantMore())), p)
+	q := h.dial(addr)
+	h.connected(h.desc(int(c.wantMore())), q)
+}
+
+func multiRecv(h *harness) {
+	f, p := h.tcp()
+	c := h.recvMulti(f).submit().wantPending()
+	for range 5 {
+		p.write("again ")
+		if n := c.wantMore(); n != 6 {
+			h.Errorf("got %d bytes, want 6", n)
+		}
+		c.wantPending()
+	}
+	if string(c.data) != "again again again again again " {
+		h.Errorf("got %q", c.data)
+	}
+	c.wantCanceled()
+}
+
+// untilData waits until a multishot receive has got so much.
+func (c *call) untilData(n int) {
+	c.h.Helper()
+	c.h.until("more data", func() bool { return len(c.data) >= n || c.ended })
+	if len(c.data) != n {
+		c.h.Fatalf("%s got %d bytes, want %d (last result %s)", c, len(c.data), n, show(c.results[len(c.results)-1].res))
+	}
+	for c.shown < len(c.results) && c.results[c.shown].res > 0 {
+		c.shown++
+	}
+}
+
+func multiRecvSplit(h *harness) {
+	f, p := h.pair()
+	c := h.recvMulti(f).submit().wantPending()
+	text := pattern(6, 0, 100)
+	p.write(text)
+	c.untilData(100)
+	if string(c.data) != text {
+		h.Error("the bytes did not come as they were sent")
+	}
+	c.wantPending()
+}
+
+func multiRecvEnd(h *harness) {
+	f, p := h.tcp()
+	c := h.recvMulti(f).submit().wantPending()
+	p.write("last")
+	c.untilData(4)
+	p.shutdown()
+	c.wantLast(0)
+	h.recvMulti(f).submit().wantLast(0)
+}
+
+// No further readiness announces an end that came with the data.
+func multiRecvDataEnd(h *harness) {
+	for _, armed := range []bool{false, true} {
+		f, p := h.pair()
+		c := h.recvMulti(f)
+		if armed {
+			c.submit().wantPending()
+		}
+		p.write("data")
+		p.close()
+		if !armed {
+			c.submit()
+		}
+		c.untilData(4)
+		c.wantLast(0)
+	}
+}
+
+func multiRecvReset(h *harness) {
+	f, p := h.tcp()
+	c := h.recvMulti(f).submit().wantPending()
+	p.reset()
+	c.wantLast(-int32(unix.ECONNRESET))
+}
+
+func multiRecvAgain(h *harness) {
+	f, p := h.pair()
+	for range 10 {
+		c := h.recvMulti(f).submit().wantPending()
+		p.write("once")
+		c.untilData(4)
+		c.wantCanceled()
+	}
+}
+
+// More completions at once than a small ring takes: it may end a multishot op
+// for that, but not lose or swap anything.
+func multiRecvMany(h *harness) {
+	const streams, each = 8, 20
+	f, p, calls := make([]*desc, streams), make([]*peer, streams), make([]*call, streams)
+	got := make([][]byte, streams)
+	for i := range f {
+		f[i], p[i] = h.pair()
+		calls[i] = h.recvMulti(f[i]).submit().wantPending()
+	}
+	for i := range p {
+		p[i].write(pattern(i, 0, each*16))
+	}
+	for i := range f {
+		for len(got[i])+len(calls[i].data) < each*16 {
+			if calls[i].ended {
+				h.resumed(calls[i])
+				got[i] = append(got[i], calls[i].data...)
+				calls[i] = h.recvMulti(f[i]).submit()
+			}
+			h.wait(now() + 1e6)
+		}
+		got[i] = append(got[i], calls[i].data...)
+		if at := mismatch(got[i], i, 0); at >= 0 || len(got[i]) != each*16 {
+			h.Errorf("stream %d: %d bytes, the first wrong one at %d", i, len(got[i]), at)
+		}
+	}
+}
+
+// resumed fails if a multishot receive ended for a reason that submitting it
+// again doesn't cure.
+func (h *harness) resumed(c *call) {
+	h.Helper()
+	if last := c.end(); last <= 0 && last != -sys.ENOBUFS {
+		h.Fatalf("%s ended with %s", c, show(last))
+	}
+}

@@ -1,0 +1,219 @@
+//go:build linux
+
+package drivertest
+
+import (
+	"path"
+	"testing"
+
+	"ringo/internal/race"
+)
+
+// mutant is a bug with cases that must fail for it, as patterns of path.Match.
+type mutant struct {
+	bug   bug
+	cases []string
+}
+
+// mutants has every case of the suite at least once, so that none is there in vain.
+var mutants = []mutant{
+	// An op's life.
+	{"completes twice", []string{"life/nop*", "socket/connect"}},
+	{"completes again later", []string{"life/one*", "life/slot*"}},
+	{"never stops saying more", []string{"life/nop*"}},
+	{"completes in Submit", []string{"life/nop*"}},
+	{"completes in Cancel", []string{"cancel/in flight: poll"}},
+	{"keeps the state", []string{"life/nop*"}},
+	{"keeps the descriptor", []string{"socket/connect"}},
+	{"never holds the descriptor", []string{"socket/accept"}},
+	{"lets go of the descriptor in Cancel", []string{"cancel/in flight: poll"}},
+	{"calls the sink from Submit", []string{"life/nop*"}},
+	{"calls the sink from Cancel", []string{"cancel/in flight: poll"}},
+	{"calls the sink from Wait", []string{"life/nop*"}},
+	{"invents completions", []string{"life/nothing*"}},
+	{"doesn't look in poll", []string{"life/poll*"}},
+	{"takes old completions for new ones", []string{"life/completions*"}},
+	{"remembers what it cancelled", []string{"life/op is submitted again"}},
+	{"holds a lock over its sleep", []string{"life/two drivers"}},
+	{"counts nothing", []string{"life/info"}},
+
+	// Results.
+	{"shows EAGAIN", []string{"socket/accept before*", "stream/recv what comes", "stream/send waits*", "stream/recvmsg",
+		"pipe/read what comes", "pipe/write waits*", "pipe/eventfd", "poll/ready later"}},
+	{"knows one errno", []string{"socket/socket of*", "socket/connect refused", "stream/recv a reset", "stream/send to nobody", "stream/send after*",
+		"pipe/write to nobody", "refused/no such*", "refused/not a socket", "refused/not connected", "refused/not open*"}},
+	{"takes errors for a reason to wait", []string{"refused/not a listener", "multishot/recv until a reset", "multishot/accept until the listener*"}},
+	{"takes the end for a reason to wait", []string{"socket/shutdown ends*", "stream/recv the end", "stream/recvmsg the end", "pipe/read the end",
+		"multishot/recv until the end"}},
+	{"takes EMFILE for a reason to wait", []string{"socket/accept without*", "multishot/accept until there*"}},
+	{"claims what it did not do", []string{"socket/connect*", "socket/close", "stream/send", "stream/sendmsg", "refused/close*"}},
+	{"makes descriptors that wait", []string{"socket/accept", "socket/socket"}},
+	{"forgets arguments", []string{"socket/shutdown sends*", "stream/recv with*", "poll/room*", "poll/ready already", "poll/the end*"}},
+	{"forgets offsets", []string{"file/read*", "file/write*", "file/many*"}},
+	{"forgets full", []string{"stream/full send to a slow*", "pipe/full*"}},
+	{"takes every send for full", []string{"stream/send comes short", "pipe/write comes short"}},
+	{"forgets what a full op did before its error", []string{"stream/full send to a reader*"}},
+	{"receives into memory of its own", []string{"stream/recv what*", "signal/collections"}},
+	{"names no buffer", []string{"stream/recv into*", "multishot/recv more*"}},
+	{"takes the peer's end for its own", []string{"ready/half*"}},
+	{"shuts down what it closes", []string{"ready/duplicates"}},
+	{"loses ops on files", []string{"file/a file*", "poll/regular*"}},
+	{"ends polls at once", []string{"poll/ready later", "poll/room*"}},
+	{"hides hang-ups", []string{"poll/the end*", "poll/a peer*"}},
+	{"ends timeouts at once", []string{"timeout/never*", "timeout/in the order*"}},
+	{"never ends timeouts", []string{"timeout/of nothing", "timeout/beside*"}},
+
+	// Multishot ops and buffers.
+	{"ends a multishot with its first completion", []string{"multishot/accept", "multishot/recv", "poll/multishot at*"}},
+	{"reports readiness again and again", []string{"poll/multishot is*"}},
+	{"says more with an error", []string{"multishot/recv until a reset"}},
+	{"drops every other connection", []string{"multishot/accept a backlog"}},
+	{"ignores cancel", []string{"multishot/recv again*", "turns/cancel of all"}},
+	{"overflows", []string{"multishot/many*", "capacity/waiting*"}},
+	{"loses a byte for want of a buffer", []string{"buffers/dry ends*"}},
+	{"takes ENOBUFS for a reason to wait", []string{"buffers/dry and*"}},
+	{"lets a dry pool stop everybody", []string{"buffers/a stream*"}},
+	{"takes a buffer before there is data", []string{"buffers/an idle*"}},
+	{"loses unused buffers", []string{"buffers/cancel*", "buffers/they*"}},
+
+	// Readiness and turns.
+	{"waits for news only", []string{"socket/accept takes*", "stream/recv what is*", "stream/recv the rest", "pipe/read what is*", "poll/ready already",
+		"ready/data that*", "ready/room*"}},
+	{"takes a short receive for the last", []string{"multishot/recv data and*", "ready/data and*", "ready/an urgent*"}},
+	{"misses an event now and then", []string{"ready/peer*"}},
+	{"listens to what nobody waits for", []string{"ready/what nobody*"}},
+	{"has one turn for both directions", []string{"stream/both*"}},
+	{"forgets the second op of a descriptor", []string{"poll/many*", "poll/beside*", "turns/two*", "turns/receives*"}},
+	{"serves the newest first", []string{"turns/two*", "turns/many*", "turns/a receive*", "turns/full*"}},
+	{"forgets who waits behind a cancelled op", []string{"turns/cancel of the first"}},
+	{"cancels by descriptor", []string{"turns/cancel of the second", "cancel/one of two*"}},
+
+	// More than there is room for.
+	{"drops ops past capacity", []string{"capacity/nops", "capacity/bursts", "capacity/timeouts", "capacity/streams"}},
+	{"drops cancels past capacity", []string{"capacity/cancels"}},
+	{"ignores the cancel of a queued op", []string{"capacity/cancel of*", "cancel/before*", "cancel/past*"}},
+
+	// Cancels.
+	{"ends with 0 what is cancelled", []string{"cancel/before*", "cancel/in flight*", "cancel/twice*", "cancel/past*", "cancel/and close*",
+		"cancel/by close*", "cancel/a file*", "cancel/a send*", "race/connect", "race/timeout"}},
+	{"cancels as often as it is asked", []string{"cancel/twice*"}},
+	{"forgets what a cancelled op did", []string{"cancel/a full*", "race/full*"}},
+	{"throws away what a cancelled op got", []string{"cancel/what was*", "cancel/a multishot*", "race/*recv*", "race/*accept*"}},
+	{"gives away the descriptor of a cancelled op", []string{"cancel/what is*"}},
+	{"cancels by slot, once more", []string{"stale/*slot*", "stale/cancel*"}},
+	{"keeps registrations", []string{"socket/close ends*", "stale/number*"}},
+
+	// Wakes, deadlines, signals.
+	{"ignores wakes", []string{"wake/before*", "wake/during a wait", "wake/past*"}},
+	{"forgets wakes at the start of a wait", []string{"wake/before a*"}},
+	{"ends a wait for each wake", []string{"wake/many*"}},
+	{"forgets a completion for a wake", []string{"wake/with*"}},
+	{"looks, and then forgets that it looked", []string{"wake/none*"}},
+	{"touches its descriptor after close", []string{"wake/after*", "wake/during close"}},
+	{"takes the time from another clock", []string{"deadline/never*"}},
+	{"rounds deadlines down", []string{"deadline/never*"}},
+	{"rounds deadlines up by adding to them", []string{"deadline/far*"}},
+	{"has 32 bits for the time that is left", []string{"deadline/far*"}},
+	{"sleeps in poll", []string{"deadline/poll*"}},
+	{"sleeps past a past deadline", []string{"deadline/in the past"}},
+	{"spins", []string{"deadline/sleeps*"}},
+	{"goes by the deadline before", []string{"deadline/one*"}},
+	{"listens to nothing", []string{"deadline/not*"}},
+	{"ends a wait for a signal", []string{"signal/a wait*"}},
+	{"shows EINTR", []string{"signal/ops*"}},
+
+	// Try and Close.
+	{"never tries", []string{"try/done", "try/from*"}},
+	{"gives EAGAIN from Try", []string{"try/would*"}},
+	{"takes an error in Try for a reason to wait", []string{"try/refused"}},
+	{"tries what can't be tried", []string{"try/can't*"}},
+	{"lets Try disturb who waits", []string{"try/beside*"}},
+	{"leaves a descriptor open", []string{"close/at once", "close/a wake*", "close/many*"}},
+	{"closes twice", []string{"close/twice"}},
+	{"forgets ops in Close", []string{"close/ops*", "close/peers*", "close/a file*", "cancel/*by close*"}},
+	{"forgets queued ops in Close", []string{"close/*never*", "close/a file*", "cancel/by close before*"}},
+	{"forgets cancelled ops in Close", []string{"close/cancels*", "cancel/and close*"}},
+	{"throws away in Close what ops got", []string{"close/completions*"}},
+	{"leaks connections in Close", []string{"close/connections*"}},
+	{"forgets closes in Close", []string{"close/closes*"}},
+
+	// Load.
+	{"repeats a byte now and then", []string{"load/streams*", "program/*"}},
+	{"loses the three thousandth op", []string{"load/five*"}},
+	{"claims what it did not do", []string{"load/connections*"}},
+	{"allocates", []string{"alloc/*"}},
+	{"tells the race detector nothing", []string{"race/traffic*"}},
+}
+
+// caseNames are the names of all cases, as the patterns above want them.
+func caseNames() (names []string) {
+	for _, g := range groups {
+		for _, c := range g.cases {
+			names = append(names, g.name+"/"+c.name)
+		}
+	}
+	return names
+}
+
+// names are the cases that the mutant must fail.
+func (m mutant) names(t *testing.T) (names []string) {
+	t.Helper()
+	for _, pattern := range m.cases {
+		before := len(names)
+		for _, name := range caseNames() {
+			ok, err := path.Match(pattern, name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if ok {
+				names = append(names, name)
+			}
+		}
+		if len(names) == before {
+			t.Errorf("bug %q: no case is named %q", m.bug, pattern)
+		}
+	}
+	return names
+}
+
+// shows reports whether this build can see the bug: allocations are not counted
+// under the race detector, and without it nobody looks for races.
+func (m mutant) shows() bool {
+	switch m.bug {
+	case "allocates":
+		return !race.Enabled
+	case "tells the race detector nothing":
+		return race.Enabled
+	}
+	return true
+}
+
+// TestMutants shows that the suite finds what it is there to find.
+func TestMutants(t *testing.T) {
+	unproven := make(map[string]bool)
+	for _, name := range caseNames() {
+		unproven[name] = true
+	}
+	results := make([]chan string, len(mutants))
+	slots := make(chan bool, 6) // what hangs uses no processor
+	for i, m := range mutants {
+		names := m.names(t)
+		for _, name := range names {
+			delete(unproven, name)
+		}
+		results[i] = make(chan string, 1)
+		go func() {
+			slots <- true
+			results[i] <- survive(t.Context(), m.bug, names)
+			<-slots
+		}()
+	}
+	for i, m := range mutants {
+		if survived := <-results[i]; survived != "" && m.shows() {
+			t.Errorf("with the bug %q %s", m.bug, survived)
+		}
+	}
+	for name := range unproven {
+		t.Errorf("there is no bug to make %q fail", name)
+	}
+}

@@ -1,0 +1,133 @@
+//go:build linux
+
+package drivertest
+
+import (
+	"ringo/internal/sys"
+)
+
+// Ops that only wait for readiness.
+var pollCases = []testCase{
+	{name: "ready already", run: pollReady},
+	{name: "ready later", run: pollLater},
+	{name: "room to write", run: pollOut},
+	{name: "the end counts as readable", run: pollEnd},
+	{name: "a peer that is gone", run: pollHangup},
+	{name: "regular file", run: pollFile},
+	{name: "many on one descriptor", run: pollMany},
+	{name: "beside a receive", run: pollBesideRecv},
+	{name: "multishot at each arrival", run: pollEachArrival},
+	{name: "multishot is no level", run: pollNoLevel},
+}
+
+// wantMask waits for a poll that completes once, with these bits among others.
+func (c *call) wantMask(mask uint32) {
+	c.h.Helper()
+	if res := c.end(); res < 0 || uint32(res)&mask != mask || len(c.results) != 1 {
+		c.h.Fatalf("%s completed %d times, with %s (%#x); want once, with %#x", c, len(c.results), show(res), res, mask)
+	}
+}
+
+func pollReady(h *harness) {
+	f, p := h.pair()
+	p.write("x")
+	c := h.poll(f, sys.PollIn).submit()
+	c.wantMask(sys.PollIn)
+	if uint32(c.end())&sys.PollOut != 0 {
+		h.Errorf("the mask %#x has bits that were not asked for", c.end())
+	}
+	h.recv(f, make([]byte, 8)).submit().want(1)
+}
+
+func pollLater(h *harness) {
+	f, p := h.tcp()
+	c := h.poll(f, sys.PollIn).submit().wantPending()
+	p.write("x")
+	c.wantMask(sys.PollIn)
+	f.plain().drain()
+	h.poll(f, sys.PollIn).submit().wantPending()
+}
+
+func pollOut(h *harness) {
+	f, p := h.pair()
+	h.poll(f, sys.PollOut).submit().wantMask(sys.PollOut)
+	f.plain().fill()
+	c := h.poll(f, sys.PollOut).submit().wantPending()
+	p.drain()
+	c.wantMask(sys.PollOut)
+}
+
+func pollEnd(h *harness) {
+	f, p := h.tcp()
+	c := h.poll(f, sys.PollIn|sys.PollRdhup).submit().wantPending()
+	p.shutdown()
+	c.wantMask(sys.PollIn | sys.PollRdhup)
+}
+
+// A hang-up is reported whether it was asked for or not.
+func pollHangup(h *harness) {
+	f, p := h.pair()
+	f.plain().fill()
+	c := h.poll(f, sys.PollIn).submit().wantPending()
+	p.close()
+	c.wantMask(sys.PollHup)
+}
+
+func pollFile(h *harness) {
+	f := h.file("always ready")
+	h.poll(f, sys.PollIn).submit().wantMask(sys.PollIn)
+}
+
+func pollMany(h *harness) {
+	f, p := h.pair()
+	calls := make([]*call, 5)
+	for i := range calls {
+		calls[i] = h.poll(f, sys.PollIn).submit().wantPending()
+	}
+	p.write("x")
+	for _, c := range calls {
+		c.wantMask(sys.PollIn)
+	}
+}
+
+// One arrival serves the one who waits for readiness and the one who wants data.
+func pollBesideRecv(h *harness) {
+	f, p := h.pair()
+	multi := h.pollMulti(f, sys.PollIn).submit().wantPending()
+	b := make([]byte, 8)
+	for range 5 {
+		once := h.poll(f, sys.PollIn).submit().wantPending()
+		c := h.recv(f, b).submit().wantPending()
+		p.write("both")
+		multi.wantMore()
+		once.wantMask(sys.PollIn)
+		c.wantBytes(b, "both")
+		h.settle()
+		multi.shown = len(multi.results)
+	}
+}
+
+func pollEachArrival(h *harness) {
+	f, p := h.tcp()
+	c := h.pollMulti(f, sys.PollIn).submit().wantPending()
+	for range 5 {
+		p.write("x")
+		if res := c.wantMore(); uint32(res)&sys.PollIn == 0 {
+			h.Errorf("completed with %#x, want readable", res)
+		}
+		f.plain().drain()
+		c.wantPending()
+	}
+	c.wantCanceled()
+}
+
+// What is ready and stays ready is news once, not in every Wait.
+func pollNoLevel(h *harness) {
+	f, p := h.pair()
+	c := h.pollMulti(f, sys.PollIn).submit().wantPending()
+	p.write("x")
+	c.wantMore()
+	c.wantPending()
+	h.wait(now() + 1e6)
+	c.wantPending()
+}

@@ -1,0 +1,312 @@
+//go:build linux
+
+package drivertest
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"ringo/internal/sys"
+)
+
+// A program is a script of random steps on a few streams: ops of the driver's
+// side and what the peers do. After each step the driver settles, so that what
+// came of it does not depend on time, and every driver must give the same.
+var programCases = func() (cases []testCase) {
+	for seed := range uint64(4) {
+		cases = append(cases, testCase{name: fmt.Sprintf("seed %d", seed), size: 64, buffers: 32, run: func(h *harness) {
+			h.runProgram(script(seed))
+		}})
+	}
+	return cases
+}()
+
+// Program runs one random program on drivers that open makes, and fails if they
+// don't give the same results. A single driver is held against the model only:
+// the bytes of each stream in order, each op once.
+func Program(t *testing.T, seed uint64, open ...Open) {
+	t.Helper()
+	compare(t, script(seed), open...)
+}
+
+// Fuzz looks for programs on which two drivers differ.
+func Fuzz(f *testing.F, a, b Open) {
+	for seed := range uint64(8) {
+		f.Add(script(seed))
+	}
+	f.Fuzz(func(t *testing.T, script []byte) { compare(t, script, a, b) })
+}
+
+func script(seed uint64) []byte {
+	s := make([]byte, 600)
+	r := rand.New(rand.NewPCG(seed, seed))
+	for i := range s {
+		s[i] = byte(r.Uint32())
+	}
+	return s
+}
+
+func compare(t *testing.T, script []byte, open ...Open) {
+	t.Helper()
+	var first []string
+	for i, o := range open {
+		h := start(t, o, 64, testCase{size: 64, buffers: 32})
+		name := h.d.Info().Name
+		trace := h.runProgram(script)
+		h.finish()
+		if i == 0 {
+			first = trace
+			continue
+		}
+		for j := range min(len(first), len(trace)) {
+			if first[j] != trace[j] {
+				t.Fatalf("step %d: the first driver says %q, %s says %q\nbefore it: %q", j, first[j], name, trace[j], first[max(0, j-10):j])
+			}
+		}
+		if len(first) != len(trace) {
+			t.Fatalf("the first driver has %d lines of results, %s %d", len(first), name, len(trace))
+		}
+	}
+}
+
+// program is a script under way.
+type program struct {
+	*harness
+	script  []byte
+	streams []*stream
+	trace   []string
+	ops     int
+}
+
+// stream is one connection of a program and what the model knows of it.
+type stream struct {
+	p              *program
+	index          int
+	f              *desc
+	far            *peer
+	fed, eaten     int // bytes that the peer wrote, that ops received
+	pending        []*programOp
+	expected, read []byte // what ended sends sent, what the peer read
+	ended          bool   // the peer writes no more
+	closed         bool   // nor reads
+}
+
+type programOp struct {
+	*call
+	id  int
+	buf []byte // of a plain receive, or what a send sends
+	in  bool
+	out bool
+}
+
+// runProgram gives what came of each step.
+func (h *harness) runProgram(script []byte) []string {
+	p := &program{harness: h, script: script}
+	for i := range 3 {
+		s := &stream{p: p, index: i}
+		s.f, s.far = h.pair()
+		h.smallBuffers(s.f)
+		p.streams = append(p.streams, s)
+	}
+	for len(p.script) > 0 {
+		p.step(p.streams[p.number(len(p.streams))])
+		p.settled()
+	}
+	for _, s := range p.streams {
+		for len(s.pending) > 0 {
+			s.cancelOne()
+			p.settled()
+		}
+		s.finish()
+	}
+	return p.trace
+}
+
+// number takes one byte of the script.
+func (p *program) number(below int) int {
+	if len(p.script) == 0 {
+		return 0
+	}
+	n := int(p.script[0])
+	p.script = p.script[1:]
+	return n % below
+}
+
+func (p *program) say(format string, args ...any) {
+	p.trace = append(p.trace, fmt.Sprintf(format, args...))
+}
+
+func (p *program) step(s *stream) {
+	h := p.harness
+	switch what := p.number(16); what {
+	case 0, 1:
+		b := make([]byte, 1+p.number(100))
+		s.submit(h.recv(s.f, b), b, true, false)
+	case 2:
+		b := make([]byte, 1+p.number(100))
+		s.submit(h.recvmsg(s.f, b[:len(b)/2], b[len(b)/2:]), b, true, false)
+	case 3:
+		s.submit(h.recvMulti(s.f), nil, true, false)
+	case 4:
+		s.submit(h.recvSelect(s.f), nil, true, false)
+	case 5, 6:
+		s.send(1 + p.number(200))
+	case 7:
+		s.send(20_000 + p.number(256)*100)
+	case 8, 9, 10:
+		s.feed(1 + p.number(256))
+	case 11:
+		s.drain(1 + p.number(256)*64)
+	case 12:
+		s.submit(h.poll(s.f, []uint32{sys.PollIn, sys.PollOut}[p.number(2)]), nil, false, false)
+	case 13, 14:
+		s.cancelOne()
+	case 15:
+		s.end(p.number(8))
+	}
+}
+
+// send sends n bytes. While the peer writes no more, io_uring does not put a send
+// that has to wait to sleep but tries it again and again, and the step would not
+// settle: so there must be room.
+func (s *stream) send(n int) {
+	b := []byte(pattern(1000+s.p.ops, 0, n))
+	if s.ended && len(s.expected)+n-len(s.read) > 1000 {
+		return
+	}
+	s.submit(s.p.sendFull(s.f, b), b, false, true)
+}
+
+// submit sends an op off, if there are not too many yet.
+func (s *stream) submit(c *call, buf []byte, in, out bool) {
+	p := s.p
+	o := &programOp{call: c, id: p.ops, buf: buf, in: in, out: out}
+	if p.ops++; len(s.pending) >= 6 {
+		c.drop()
+		return
+	}
+	c.submit()
+	s.pending = append(s.pending, o)
+}
+
+// drop gives up a call that was never submitted.
+func (c *call) drop() {
+	if c.desc != nil {
+		c.desc.calls--
+	}
+	c.free()
+}
+
+// feed makes the peer write, as long as that surely fits.
+func (s *stream) feed(n int) {
+	if s.ended || s.fed-s.eaten > 4000 {
+		return
+	}
+	s.far.write(pattern(s.index, s.fed, n))
+	s.fed += n
+}
+
+// drain makes the peer read.
+func (s *stream) drain(n int) {
+	if s.closed {
+		return
+	}
+	if got, err := s.far.read(n); err == nil {
+		s.read = append(s.read, got...)
+	}
+}
+
+// cancelOne cancels what waits. What doesn't wait has ended: the last step settled.
+func (s *stream) cancelOne() {
+	if len(s.pending) > 0 {
+		s.pending[s.p.number(len(s.pending))].cancel().end()
+	}
+}
+
+// end makes the peer end its side, seldom.
+func (s *stream) end(how int) {
+	switch {
+	case how == 0 && !s.ended && !slices.ContainsFunc(s.pending, func(o *programOp) bool { return o.out }):
+		s.ended = true
+		s.far.shutdown()
+	case how == 1 && !s.closed && len(s.pending) == 0 && s.fed == s.eaten:
+		s.drain(1 << 20)
+		s.ended, s.closed = true, true
+		s.far.close()
+	}
+}
+
+// settled lets come what comes, and notes it.
+func (p *program) settled() {
+	p.settle()
+	for _, s := range p.streams {
+		for _, o := range s.pending {
+			if o.ended {
+				s.account(o)
+			}
+		}
+		s.pending = slices.DeleteFunc(s.pending, func(o *programOp) bool { return o.ended })
+	}
+	p.say("settled")
+}
+
+// account holds an op that ended against the model.
+func (s *stream) account(o *programOp) {
+	h := s.p.harness
+	res := o.results[len(o.results)-1].res
+	switch {
+	case o.in:
+		got := o.data
+		if o.buf != nil && res > 0 {
+			got = o.buf[:res]
+		}
+		if at := mismatch(got, s.index, s.eaten); at >= 0 || s.eaten+len(got) > s.fed {
+			h.Fatalf("%s got %d bytes after %d of %d, the wrong ones from %d on", o.call, len(got), s.eaten, s.fed, at)
+		}
+		s.eaten += len(got)
+		s.p.say("op %d: %s, %d bytes", o.id, show(res), len(got))
+	case o.out:
+		if res > 0 {
+			s.expected = append(s.expected, o.buf[:res]...)
+		}
+		s.p.say("op %d: %s", o.id, class(res, len(o.buf)))
+	default:
+		if res > 0 {
+			res &= int32(sys.PollIn | sys.PollOut)
+		}
+		s.p.say("op %d: %s", o.id, show(res))
+	}
+}
+
+// class names the result of a send so that two kernels' ways of cutting it up
+// compare equal.
+func class(res int32, size int) string {
+	switch {
+	case res == int32(size):
+		return "all"
+	case res > 0:
+		return "some"
+	}
+	return show(res)
+}
+
+// finish reads what is left and compares the streams as a whole.
+func (s *stream) finish() {
+	h := s.p.harness
+	for before := -1; before != len(s.read); {
+		before = len(s.read)
+		s.drain(1 << 20)
+	}
+	if !s.closed && string(s.read) != string(s.expected) {
+		h.Fatalf("stream %d: the peer read %d bytes, and ops sent %d, or others", s.index, len(s.read), len(s.expected))
+	}
+	rest := make([]byte, s.fed-s.eaten+1)
+	n, err := unix.Read(int(s.f.Sys()), rest)
+	if n = max(n, 0); n != s.fed-s.eaten || mismatch(rest[:n], s.index, s.eaten) >= 0 {
+		h.Fatalf("stream %d: %d bytes (%v) are left of %d that no op received", s.index, n, err, s.fed-s.eaten)
+	}
+}

@@ -1,0 +1,245 @@
+//go:build linux
+
+package drivertest
+
+import (
+	"math/rand/v2"
+	"runtime"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ringo/internal/sys"
+)
+
+// Cancels against events that come from another thread, at any moment. Whoever
+// wins, nothing is lost, doubled or left open.
+var raceCases = []testCase{
+	{name: "recv and data", run: func(h *harness) {
+		raceData(h, func(f *desc, b []byte) *call { return h.recv(f, b) })
+	}},
+	{name: "selecting recv and data", run: func(h *harness) {
+		raceData(h, func(f *desc, _ []byte) *call { return h.recvSelect(f) })
+	}},
+	{name: "multishot recv and data", run: func(h *harness) {
+		raceData(h, func(f *desc, _ []byte) *call { return h.recvMulti(f) })
+	}},
+	{name: "accept and a peer", run: func(h *harness) { raceAccept(h, (*harness).accept) }},
+	{name: "multishot accept and peers", run: func(h *harness) { raceAccept(h, (*harness).acceptMulti) }},
+	{name: "connect", run: raceConnect},
+	{name: "full send and a reader", run: raceSend},
+	{name: "timeout", run: raceTimeout},
+	{name: "traffic orders memory", run: trafficOrders},
+}
+
+// beside runs f on another goroutine, and gives a function that waits for its end.
+func beside(f func()) (join func()) {
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		f()
+	}()
+	return func() { <-ended }
+}
+
+// aWhile passes a random short time without sleeping.
+func aWhile() {
+	for range rand.IntN(200) {
+		runtime.Gosched()
+	}
+}
+
+func raceData(h *harness, recv func(f *desc, b []byte) *call) {
+	f, p := h.pair()
+	b := make([]byte, 64)
+	var got []byte
+	sent := 0
+	for range scaled(150) {
+		text := pattern(14, sent, 1+rand.IntN(8))
+		c := recv(f, b).submit()
+		if rand.IntN(2) == 0 {
+			h.settle()
+		}
+		join := beside(func() {
+			aWhile()
+			p.write(text)
+		})
+		aWhile()
+		if !c.ended {
+			c.cancel()
+		}
+		res := c.end()
+		join()
+		sent += len(text)
+		switch {
+		case c.data != nil:
+			got = append(got, c.data...)
+		case res > 0:
+			got = append(got, b[:res]...)
+		case res != -sys.ECANCELED:
+			h.Fatalf("%s completed with %s", c, show(res))
+		}
+		for len(got) < sent {
+			n := h.recv(f, b).submit().end()
+			h.checkRes(n)
+			got = append(got, b[:n]...)
+		}
+		if len(got) > sent {
+			h.Fatalf("%d bytes came of %d", len(got), sent)
+		}
+	}
+	if at := mismatch(got, 14, 0); at >= 0 {
+		h.Errorf("byte %d of %d is not what was sent", at, sent)
+	}
+}
+
+// Descriptors that come too late are closed by the driver; finish counts them.
+func raceAccept(h *harness, accept func(*harness, *desc) *call) {
+	l, addr := h.listen(64)
+	for range scaled(150) {
+		c := accept(h, l).submit()
+		if rand.IntN(2) == 0 {
+			h.settle()
+		}
+		n := h.tcpSocket()
+		join := beside(func() {
+			aWhile()
+			sys.Connect(int32(n), addr)
+		})
+		aWhile()
+		c.cancel()
+		c.wantEnd(-sys.ECANCELED)
+		join()
+		unix.Close(n)
+		for {
+			late := sys.Accept(l.Sys())
+			if late < 0 {
+				break
+			}
+			unix.Close(int(late))
+		}
+	}
+}
+
+func raceConnect(h *harness) {
+	l, addr := h.listen(64)
+	for range scaled(100) {
+		f := h.desc(h.tcpSocket())
+		c := h.connect(f, addr).submit()
+		if rand.IntN(2) == 0 {
+			h.wait(now())
+		}
+		if !c.ended {
+			c.cancel()
+		}
+		switch res := c.end(); res {
+		case 0:
+			var peer sys.Sockaddr
+			if res := sys.Getpeername(f.Sys(), &peer); res < 0 {
+				h.Fatalf("a connect completed with 0, and the socket has no peer: %s", show(res))
+			}
+		case -sys.ECANCELED:
+		default:
+			h.Fatalf("%s completed with %s", c, show(res))
+		}
+		h.closeDesc(f)
+		if n := sys.Accept(l.Sys()); n >= 0 {
+			unix.Close(int(n))
+		}
+	}
+}
+
+// The count that a cancelled full send gives is what its reader gets.
+func raceSend(h *harness) {
+	for i := range scaled(40) {
+		f, p := h.pair()
+		h.smallBuffers(f)
+		const size = 40_000
+		c := h.sendFull(f, []byte(pattern(i, 0, size))).submit()
+		if rand.IntN(2) == 0 {
+			h.settle()
+		}
+		h.check(unix.SetNonblock(p.n, false))
+		got := make([]byte, 0, size)
+		join := beside(func() {
+			b := make([]byte, 3000)
+			for {
+				n, err := syscall.Read(p.n, b)
+				if n <= 0 || err != nil {
+					return
+				}
+				got = append(got, b[:n]...)
+				aWhile()
+			}
+		})
+		aWhile()
+		if !c.ended {
+			c.cancel()
+		}
+		res := c.end()
+		h.check(unix.Shutdown(int(f.Sys()), unix.SHUT_WR))
+		join()
+		if res != int32(len(got)) && !(res == -sys.ECANCELED && len(got) == 0) {
+			h.Fatalf("%s completed with %s, and its reader got %d bytes", c, show(res), len(got))
+		}
+		if at := mismatch(got, i, 0); at >= 0 {
+			h.Fatalf("byte %d of %d is not what was sent", at, len(got))
+		}
+	}
+}
+
+func raceTimeout(h *harness) {
+	for range scaled(100) {
+		c := h.timeout(time.Duration(rand.IntN(40)) * time.Microsecond).submit()
+		h.wait(now())
+		aWhile()
+		if !c.ended {
+			c.cancel()
+		}
+		if res := c.end(); res != -sys.ETIME && res != -sys.ECANCELED {
+			h.Fatalf("%s completed with %s", c, show(res))
+		}
+	}
+}
+
+// What happened before a send happens before what follows its receive, on
+// whichever side the driver is. The race detector checks it; package syscall does
+// the same for its calls.
+func trafficOrders(h *harness) {
+	f, p := h.pair()
+	n := p.n
+	h.check(unix.SetNonblock(n, false))
+	shared := 0
+	failed := false
+	join := beside(func() {
+		b := make([]byte, 1)
+		for range 50 {
+			if m, _ := syscall.Read(n, b); m != 1 {
+				failed = true
+				return
+			}
+			shared++
+			if m, _ := syscall.Write(n, b); m != 1 {
+				failed = true
+				return
+			}
+		}
+	})
+	b := make([]byte, 1)
+	for i := range 50 {
+		shared++
+		h.send(f, []byte{1}).submit().want(1)
+		if i%2 == 0 {
+			h.recv(f, b).submit().want(1)
+		} else {
+			c := h.recvMulti(f).submit()
+			c.wantMore()
+			c.wantCanceled()
+		}
+	}
+	join()
+	if shared != 100 || failed {
+		h.Errorf("counted %d in turns, want 100", shared)
+	}
+}

@@ -1,0 +1,213 @@
+//go:build linux
+
+package drivertest
+
+import (
+	"runtime"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ringo/internal/driver"
+	"ringo/internal/sys"
+)
+
+// Readiness is told once and must not be lost.
+var readyCases = []testCase{
+	{name: "data and the end in one event", run: dataAndEnd},
+	{name: "data and a reset in one event", run: dataAndReset},
+	{name: "an urgent byte in between", run: urgentByte},
+	{name: "half-closed peer reads on", run: halfClosed},
+	{name: "data that came while nobody waited", run: whileNobodyWaited},
+	{name: "room that came while nobody waited", run: roomWhileNobodyWaited},
+	{name: "duplicates", run: duplicates},
+	{name: "peer on another thread", run: pingPong},
+	{name: "what nobody waits for costs nothing", run: idleReadiness},
+}
+
+// A short read is no proof that nothing follows it.
+func dataAndEnd(h *harness) {
+	for _, armed := range []bool{true, false} {
+		for _, tcp := range []bool{true, false} {
+			f, p := h.pair()
+			if tcp {
+				f, p = h.tcp()
+			}
+			b := make([]byte, 16)
+			c := h.recv(f, b)
+			if armed {
+				c.submit().wantPending()
+			}
+			p.write("last")
+			p.close()
+			if !armed {
+				c.submit()
+			}
+			c.wantBytes(b, "last")
+			h.recv(f, b).submit().want(0)
+		}
+	}
+}
+
+func dataAndReset(h *harness) {
+	f, p := h.tcp()
+	b := make([]byte, 16)
+	c := h.recv(f, b).submit().wantPending()
+	p.write("lost")
+	p.reset()
+	if res := c.end(); res != 4 && res != -int32(unix.ECONNRESET) {
+		h.Errorf("%s completed with %s, want the data or a reset", c, show(res))
+	}
+	if res := h.recv(f, b).submit().end(); res != 0 && res != -int32(unix.ECONNRESET) {
+		h.Errorf("a receive after a reset completed with %s", show(res))
+	}
+}
+
+// The receive stops short at the urgent byte, and what follows it announces
+// itself by nothing.
+func urgentByte(h *harness) {
+	f, p := h.tcp()
+	b := make([]byte, 16)
+	c := h.recv(f, b).submit().wantPending()
+	p.write("before")
+	h.check(unix.Send(p.n, []byte("!"), unix.MSG_OOB))
+	p.write("after")
+	got := ""
+	for {
+		n := c.end()
+		if n <= 0 {
+			h.Fatalf("%s completed with %s", c, show(n))
+		}
+		if got += string(b[:n]); len(got) >= len("beforeafter") {
+			break
+		}
+		c = h.recv(f, b).submit()
+	}
+	if got != "beforeafter" {
+		h.Errorf("got %q, want %q", got, "beforeafter")
+	}
+}
+
+// The end of one direction is an event for the other as well, and says nothing
+// about it.
+func halfClosed(h *harness) {
+	f, p := h.pair()
+	h.smallBuffers(f)
+	p.shutdown()
+	text := pattern(10, 0, 50_000)
+	s := h.sendFull(f, []byte(text)).submit()
+	h.recv(f, make([]byte, 8)).submit().want(0)
+	p.want(text)
+	s.want(int32(len(text)))
+}
+
+func whileNobodyWaited(h *harness) {
+	f, p := h.pair()
+	b := make([]byte, 4)
+	h.recv(f, b).submit().wantPending().wantCanceled()
+	for range 10 {
+		p.write("unasked")
+		h.settle()
+		h.recv(f, b).submit().wantBytes(b, "unas")
+		h.settle()
+		h.recv(f, b).submit().wantBytes(b, "ked")
+	}
+}
+
+func roomWhileNobodyWaited(h *harness) {
+	f, p := h.pair()
+	f.plain().fill()
+	h.send(f, make([]byte, 1)).submit().wantPending().wantCanceled()
+	p.drain()
+	h.settle()
+	h.send(f, make([]byte, 1)).submit().want(1)
+}
+
+// Two numbers of one socket are two descriptors, and one of them may go.
+func duplicates(h *harness) {
+	f, p := h.pair()
+	n, err := unix.FcntlInt(uintptr(f.Sys()), unix.F_DUPFD_CLOEXEC, 0)
+	h.check(err)
+	g := h.desc(n)
+	first, second := h.poll(f, sys.PollIn).submit(), h.poll(g, sys.PollIn).submit()
+	h.settle()
+	p.write("x")
+	first.wantMask(sys.PollIn)
+	second.wantMask(sys.PollIn)
+	h.closeDesc(f)
+	b := make([]byte, 4)
+	h.recv(g, b).submit().wantBytes(b, "x")
+	c := h.recv(g, b).submit().wantPending()
+	p.write("y")
+	c.wantBytes(b, "y")
+}
+
+// Whatever the moment at which the answer comes, before, while or after the
+// driver makes up its mind to sleep, it ends the Wait.
+func pingPong(h *harness) {
+	rounds := scaled(1000)
+	f, p := h.tcp()
+	ended := make(chan error, 1)
+	n := p.n
+	h.check(unix.SetNonblock(n, false))
+	go func() {
+		b := make([]byte, 1)
+		for i := range rounds {
+			if m, err := syscall.Read(n, b); m != 1 {
+				ended <- err
+				return
+			}
+			for range i % 50 {
+				runtime.Gosched()
+			}
+			if _, err := syscall.Write(n, b); err != nil {
+				ended <- err
+				return
+			}
+		}
+		ended <- nil
+	}()
+	b := make([]byte, 1)
+	for range rounds {
+		r := h.recv(f, b).submit()
+		h.send(f, []byte{1}).submit()
+		for !r.ended {
+			h.wait(driver.Forever)
+		}
+		r.want(1)
+	}
+	if err := <-ended; err != nil {
+		h.Error(err)
+	}
+}
+
+// A socket whose end nobody has asked for is ready for ever. It must not keep the
+// loop awake.
+func idleReadiness(h *harness) {
+	f, p := h.pair()
+	h.recv(f, make([]byte, 8)).submit().wantPending().wantCanceled()
+	p.write("unasked")
+	p.close()
+	h.settle()
+	h.sleepsIdly()
+}
+
+// sleepsIdly checks that a Wait in which nothing happens uses next to nothing of
+// the processor.
+func (h *harness) sleepsIdly() {
+	h.Helper()
+	spent := h.threadTime()
+	h.wait(now() + int64(30*time.Millisecond))
+	if spent = h.threadTime() - spent; spent > 2*time.Millisecond {
+		h.Errorf("a Wait of 30 ms used the processor for %v", spent)
+	}
+}
+
+// threadTime is the calling thread's use of the processor.
+func (h *harness) threadTime() time.Duration {
+	h.Helper()
+	var ts unix.Timespec
+	h.check(unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &ts))
+	return time.Duration(ts.Nano())
+}

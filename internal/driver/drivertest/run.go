@@ -1,0 +1,80 @@
+//go:build linux
+
+package drivertest
+
+import (
+	"fmt"
+	"testing"
+
+	"ringo/internal/driver"
+)
+
+// Open makes the driver that a case is about, on the thread that it is called
+// from. It fails the test if it can't, or skips it with the reason if a probe
+// says that the kernel has no such thing.
+type Open func(t *testing.T, cfg driver.Config) driver.Driver
+
+// Run checks the whole contract, a named case for each rule, with submission
+// queues of a middle size.
+func Run(t *testing.T, open Open) { runAll(t, open, 64) }
+
+// RunSizes is Run with queues from the smallest, where everything is past
+// capacity, to one that takes almost every case whole.
+func RunSizes(t *testing.T, open Open) {
+	for _, entries := range []int{2, 8, 256, 1024} {
+		t.Run(fmt.Sprintf("entries=%d", entries), func(t *testing.T) { runAll(t, open, entries) })
+	}
+}
+
+// testCase is one rule of the contract, and how a driver shows that it keeps it.
+type testCase struct {
+	name string
+	run  func(h *harness)
+	// buffers and size are those of the pool that the driver may lend: 64 of
+	// 256 bytes if they are zero.
+	buffers, size int
+}
+
+// group is the cases about one subject.
+type group struct {
+	name  string
+	cases []testCase
+}
+
+// groups is every case of the suite, by its subject.
+var groups = []group{
+	{"life", lifeCases},
+	{"socket", socketCases},
+	{"stream", streamCases},
+	{"pipe", pipeCases},
+	{"file", fileCases},
+	{"poll", pollCases},
+	{"timeout", timeoutCases},
+	{"refused", refusedCases},
+	{"multishot", multishotCases},
+	{"buffers", bufferCases},
+	{"ready", readyCases},
+	{"turns", turnsCases},
+	{"capacity", capacityCases},
+	{"cancel", cancelCases()},
+	{"race", raceCases},
+	{"stale", staleCases},
+	{"wake", wakeCases},
+	{"deadline", deadlineCases},
+	{"signal", signalCases},
+	{"try", tryCases},
+	{"close", closeCases},
+	{"load", loadCases},
+	{"alloc", allocCases},
+	{"program", programCases},
+}
+
+func runAll(t *testing.T, open Open, entries int) {
+	for _, g := range groups {
+		t.Run(g.name, func(t *testing.T) {
+			for _, c := range g.cases {
+				t.Run(c.name, func(t *testing.T) { c.run(start(t, open, entries, c)) })
+			}
+		})
+	}
+}

@@ -1,0 +1,107 @@
+//go:build linux
+
+package drivertest
+
+import (
+	"runtime"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ringo/internal/op"
+)
+
+// Signals interrupt a wait at any point and show nowhere: no Wait ends for them,
+// no op completes with EINTR.
+var signalCases = []testCase{
+	{name: "a wait lasts", run: signalWait},
+	{name: "ops go on", run: signalOps},
+	{name: "collections", run: collections},
+}
+
+// storm sends signals to the calling thread until the function it gives is called.
+// These are the two that a Go program gets by itself: for preemption and from the
+// profiler.
+func (h *harness) storm() (calm func()) {
+	pid, tid := unix.Getpid(), unix.Gettid()
+	var stop atomic.Bool
+	var sent atomic.Int64
+	join := beside(func() {
+		signals := []syscall.Signal{unix.SIGURG, unix.SIGPROF}
+		for !stop.Load() {
+			unix.Tgkill(pid, tid, signals[sent.Add(1)%2])
+			runtime.Gosched()
+		}
+	})
+	for sent.Load() == 0 {
+		runtime.Gosched()
+	}
+	return func() {
+		h.Helper()
+		stop.Store(true)
+		join()
+	}
+}
+
+func signalWait(h *harness) {
+	f, p := h.pair()
+	c := h.recv(f, make([]byte, 1)).submit()
+	calm := h.storm()
+	defer calm()
+	for range 3 {
+		h.wait(now() + int64(5*time.Millisecond)) // complains if it is early
+	}
+	p.write("x")
+	c.want(1)
+}
+
+func signalOps(h *harness) {
+	f, p := h.pair()
+	file := h.file("content")
+	calm := h.storm()
+	defer calm()
+	b := make([]byte, 8)
+	for range 50 {
+		r := h.recv(f, b).submit()
+		t := h.timeout(100 * time.Microsecond).submit()
+		s := h.send(f, []byte("out")).submit()
+		d := h.read(file, make([]byte, 7), 0).submit()
+		p.write("in")
+		h.untilEnded(r, t, s, d)
+		r.wantBytes(b, "in")
+		s.want(3)
+		d.want(7)
+		t.want(-int32(unix.ETIME))
+		p.want("out")
+	}
+}
+
+// The collector stops the world and moves stacks; what the driver was given stays
+// where it is and stays alive, though nothing here refers to it.
+func collections(h *harness) {
+	var stop atomic.Bool
+	join := beside(func() {
+		for !stop.Load() {
+			runtime.GC()
+		}
+	})
+	defer join()
+	defer stop.Store(true)
+	f, p := h.pair()
+	limit := now() + int64(60*time.Millisecond)
+	for i := 0; now() < limit; i++ {
+		c := h.recv(f, make([]byte, 100))
+		c.onEnd = func(o *op.Op, res int32) {
+			if res != 100 || mismatch(o.Buf, 16, i) >= 0 {
+				h.Errorf("%s completed with %s, or with other bytes than were sent", c, show(res))
+			}
+		}
+		c.submit()
+		h.sendmsg(f, []byte(pattern(15, i, 5)), []byte(pattern(15, i+5, 5))).submit().want(10)
+		p.want(pattern(15, i, 10))
+		p.write(pattern(16, i, 100))
+		c.end()
+	}
+}

@@ -1,0 +1,167 @@
+//go:build linux
+
+package drivertest
+
+import (
+	"golang.org/x/sys/unix"
+
+	"ringo/internal/sys"
+)
+
+// What makes, connects and ends sockets.
+var socketCases = []testCase{
+	{name: "accept", run: acceptOne},
+	{name: "accept before the peer comes", run: acceptEarly},
+	{name: "accept takes a backlog one by one", run: acceptBacklog},
+	{name: "accept without descriptors", run: acceptEMFILE},
+	{name: "connect", run: connectOne},
+	{name: "connect refused", run: connectRefused},
+	{name: "socket", run: socketOne},
+	{name: "socket of no such family", run: func(h *harness) {
+		h.socket(12345, unix.SOCK_STREAM).submit().want(-int32(unix.EAFNOSUPPORT))
+	}},
+	{name: "shutdown sends the end", run: shutdownEnds},
+	{name: "shutdown ends a receive", run: shutdownRecv},
+	{name: "close", run: closeOne},
+	{name: "close ends the peer's input", run: closeEnds},
+}
+
+// connected checks a descriptor that an op made, and that it is p's other end.
+func (h *harness) connected(f *desc, p *peer) {
+	h.Helper()
+	p.write("hello")
+	h.recv(f, make([]byte, 8)).submit().want(5)
+	h.loopFlags(f)
+}
+
+// loopFlags checks that a descriptor made by an op is as a loop wants it.
+func (h *harness) loopFlags(f *desc) {
+	h.Helper()
+	status, err := unix.FcntlInt(uintptr(f.Sys()), unix.F_GETFL, 0)
+	h.check(err)
+	flags, err := unix.FcntlInt(uintptr(f.Sys()), unix.F_GETFD, 0)
+	h.check(err)
+	if status&unix.O_NONBLOCK == 0 || flags&unix.FD_CLOEXEC == 0 {
+		h.Errorf("descriptor with status %#x and flags %#x, want non-blocking and CLOEXEC", status, flags)
+	}
+}
+
+// fdOf waits for the descriptor that is a call's result.
+func (h *harness) fdOf(c *call) *desc {
+	h.Helper()
+	res := c.end()
+	if res < 0 {
+		h.Fatalf("%s completed with %s, want a descriptor", c, show(res))
+	}
+	return h.desc(int(res))
+}
+
+func acceptOne(h *harness) {
+	l, addr := h.listen(8)
+	p := h.dial(addr)
+	h.connected(h.fdOf(h.accept(l).submit()), p)
+}
+
+func acceptEarly(h *harness) {
+	l, addr := h.listen(8)
+	c := h.accept(l).submit().wantPending()
+	p := h.dial(addr)
+	h.connected(h.fdOf(c), p)
+}
+
+// After the first there is no new readiness, only connections that are there.
+func acceptBacklog(h *harness) {
+	l, addr := h.listen(8)
+	c := h.accept(l).submit().wantPending()
+	peers := []*peer{h.dial(addr), h.dial(addr), h.dial(addr)}
+	for _, p := range peers {
+		h.connected(h.fdOf(c), p)
+		c = h.accept(l).submit()
+	}
+	c.wantPending()
+}
+
+// The connection that found no descriptor stays where it is.
+func acceptEMFILE(h *harness) {
+	l, addr := h.listen(8)
+	p := h.dial(addr)
+	restore := h.noMoreFDs()
+	defer restore()
+	h.accept(l).submit().want(-sys.EMFILE)
+	restore()
+	h.connected(h.fdOf(h.accept(l).submit()), p)
+}
+
+// noMoreFDs makes the process run out of descriptors until the function that it
+// gives is called.
+func (h *harness) noMoreFDs() (restore func()) {
+	h.Helper()
+	var old unix.Rlimit
+	h.check(unix.Getrlimit(unix.RLIMIT_NOFILE, &old))
+	next, err := unix.FcntlInt(0, unix.F_DUPFD_CLOEXEC, 0)
+	h.check(err)
+	h.check(unix.Close(next))
+	h.check(unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: uint64(next), Max: old.Max}))
+	return func() { h.check(unix.Setrlimit(unix.RLIMIT_NOFILE, &old)) }
+}
+
+func connectOne(h *harness) {
+	l, addr := h.listen(8)
+	f := h.desc(h.tcpSocket())
+	h.connect(f, addr).submit().want(0)
+	n := sys.Accept(l.Sys())
+	h.checkRes(n)
+	h.connected(f, h.peer(int(n)))
+}
+
+func connectRefused(h *harness) {
+	l, addr := h.listen(1)
+	l.release()
+	l.Init(-1)
+	h.connect(h.desc(h.tcpSocket()), addr).submit().want(-int32(unix.ECONNREFUSED))
+}
+
+func socketOne(h *harness) {
+	f := h.fdOf(h.socket(unix.AF_INET, unix.SOCK_DGRAM).submit())
+	h.loopFlags(f)
+	typ, err := unix.GetsockoptInt(int(f.Sys()), unix.SOL_SOCKET, unix.SO_TYPE)
+	h.check(err)
+	if typ != unix.SOCK_DGRAM {
+		h.Errorf("made a socket of type %d, want %d", typ, unix.SOCK_DGRAM)
+	}
+}
+
+func shutdownEnds(h *harness) {
+	f, p := h.tcp()
+	h.shutdown(f, unix.SHUT_WR).submit().want(0)
+	p.wantEnd()
+	h.send(f, []byte("late")).submit().want(-sys.EPIPE)
+	p.write("still")
+	h.recv(f, make([]byte, 8)).submit().want(5)
+}
+
+func shutdownRecv(h *harness) {
+	f, _ := h.tcp()
+	r := h.recv(f, make([]byte, 8)).submit().wantPending()
+	h.shutdown(f, unix.SHUT_RD).submit().want(0)
+	r.want(0)
+}
+
+func closeOne(h *harness) {
+	f := h.eventfd()
+	number := f.Sys()
+	h.closeDesc(f)
+	if _, err := unix.FcntlInt(uintptr(number), unix.F_GETFD, 0); err != unix.EBADF {
+		h.Errorf("the number is still open: %v", err)
+	}
+}
+
+// Whatever ops there were before, closing lets the peer know.
+func closeEnds(h *harness) {
+	f, p := h.tcp()
+	p.write("data")
+	h.recv(f, make([]byte, 4)).submit().want(4)
+	h.recv(f, make([]byte, 4)).submit().wantPending().wantCanceled()
+	h.closeDesc(f)
+	p.wantEnd()
+}
