@@ -368,6 +368,7 @@ func (w *inputWait) CancelWait(t *loop.Task) {
 func (in *input) wake(c *Conn) {
 	if t := in.waiter; t != nil {
 		in.waiter = nil
+		c.serve.more = true // what the reader leaves may be news to its handler
 		c.l.Ready(t)
 		return
 	}

@@ -253,7 +253,7 @@ var errTaskEnded = errors.New("sock: the request's task did not return")
 
 // request shows the handler what there is. An error means the connection's end.
 func (s *serving) request(c *Conn) error {
-	if s.why != nil {
+	if s.why != nil || c.closing {
 		return s.why
 	}
 	h := s.by.h
@@ -266,9 +266,7 @@ func (s *serving) request(c *Conn) error {
 		}
 	}
 	in := &c.in
-	if in.buffered() == 0 {
-		in.fill(c)
-	}
+	in.fill(c)
 	if in.buffered() == 0 && !in.over() {
 		return nil // nothing to show
 	}
@@ -298,7 +296,7 @@ func (s *serving) request(c *Conn) error {
 // input that the handler has not seen.
 func (s *serving) rest(c *Conn) {
 	in := &c.in
-	if s.more && (in.buffered() > 0 || in.over()) || in.byHand() || s.why != nil {
+	if s.more && in.buffered() > 0 || in.over() || in.byHand() || s.why != nil {
 		s.start(c)
 		return
 	}
@@ -326,8 +324,8 @@ func (s *serving) close(c *Conn, err error) {
 	}
 	c.beginClose()
 	c.awaitClosed()
+	defer s.end() // also if Closed panics: Serve waits for it
 	if h := s.by.h; h.Closed != nil {
 		h.Closed(c, err)
 	}
-	s.end()
 }
