@@ -4,7 +4,6 @@ import (
 	"errors"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 
@@ -12,19 +11,6 @@ import (
 	"ringo/internal/sys"
 	"ringo/uring"
 )
-
-// needed are the checks without which this driver can't keep the contract.
-// lending are those for buffers in the kernel's hands.
-var (
-	needed  = []string{uring.CheckRegister, uring.CheckNop, uring.CheckPollMultishot, uring.CheckAcceptMultishot}
-	lending = []string{uring.CheckBufRing, uring.CheckRecvMultishot}
-)
-
-// probe asks the kernel once a process. What it may do does not change under us,
-// and if it does (a seccomp filter set up later), enter says so.
-var probe = sync.OnceValues(func() (*uring.Report, error) {
-	return uring.ProbeFor(slices.Concat(needed, lending)...)
-})
 
 // EntriesMin is the least that Shrink goes down to.
 const EntriesMin = 32
@@ -39,6 +25,10 @@ func Open(cfg driver.Config) (driver.Driver, error) {
 	if err := report.Require(needed...); err != nil {
 		return nil, setupError(err)
 	}
+	mayLend := report.Require(lending...)
+	if shortage(mayLend) {
+		return nil, setupError(mayLend)
+	}
 	without := func(name string) bool { return slices.Contains(cfg.Without, name) }
 	r, err := openRing(cfg, &uring.Config{Without: flagsOf(cfg.Without), WithoutRingFD: without(uring.CheckRingFD)})
 	if err != nil {
@@ -50,7 +40,7 @@ func Open(cfg driver.Config) (driver.Driver, error) {
 		r.Close()
 		return nil, &driver.SetupError{Driver: "uring", Step: "eventfd", Err: syscall.Errno(-d.wakeFD)}
 	}
-	if cfg.Ring != nil && report.Require(lending...) == nil && !slices.ContainsFunc(lending, without) {
+	if cfg.Ring != nil && mayLend == nil && !slices.ContainsFunc(lending, without) {
 		if err := d.lend(); err != nil {
 			r.Close()
 			sys.Close(d.wakeFD)
