@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math/bits"
 	"os"
-	"runtime"
 	"strings"
 	"time"
 
@@ -24,7 +23,7 @@ type Config struct {
 	// The environment variable RINGO_DRIVER overrides it.
 	Driver string
 	// Loops is how many loops to make, 1 to 1024; the default is GOMAXPROCS,
-	// which knows of cgroup limits.
+	// which knows of cgroup limits, as it is without other Runs.
 	Loops int
 	// Pin binds loop i to the i-th CPU that the process may use. More loops than
 	// CPUs are an error.
@@ -86,7 +85,7 @@ func (c *Config) resolve() (*loop.Config, error) {
 		return v
 	}
 	out := &loop.Config{
-		Loops:      number("Loops", c.Loops, runtime.GOMAXPROCS(0), 1, 1024),
+		Loops:      number("Loops", c.Loops, min(loop.Procs(), 1024), 1, 1024),
 		Pin:        c.Pin,
 		Entries:    powerOfTwo(number("Entries", c.Entries, 1024, 2, 32768)),
 		Buffers:    powerOfTwo(number("Buffers", c.Buffers, 256, 2, 32768)),
