@@ -41,3 +41,27 @@ func TestMisuse(t *testing.T) {
 		})
 	}
 }
+
+func TestTurns(t *testing.T) {
+	var f FD
+	f.Init(5)
+	if !f.Claim(In) || !f.Claim(Out) {
+		t.Fatal("a free direction was not given")
+	}
+	if f.Claim(In) || f.Claim(In) {
+		t.Fatal("a direction was given twice")
+	}
+	if n := f.Unclaim(Out); n != 0 {
+		t.Errorf("%d wait for Out, want 0", n)
+	}
+	if n := f.Unclaim(In); n != 2 {
+		t.Errorf("%d wait for In, want 2", n)
+	}
+	f.Unwait(In)
+	if !f.Claim(In) {
+		t.Fatal("a direction that was given up is not free")
+	}
+	if n := f.Unclaim(In); n != 1 {
+		t.Errorf("%d wait for In, want 1", n)
+	}
+}

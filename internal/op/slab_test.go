@@ -1,0 +1,158 @@
+package op
+
+import "testing"
+
+func TestSlotsStayWhereTheyAre(t *testing.T) {
+	s := NewSlab(0)
+	var ops []*Op
+	for i := range 10 * chunkSize {
+		o := s.Get(Nop)
+		o.Arg = uint32(i)
+		ops = append(ops, o)
+	}
+	for i, o := range ops {
+		if o.Arg != uint32(i) || s.Lookup(o.Token()) != o {
+			t.Fatalf("slot %d: holds %d, looked up %p, is %p", i, o.Arg, s.Lookup(o.Token()), o)
+		}
+	}
+}
+
+func TestSlabBound(t *testing.T) {
+	s := NewSlab(chunkSize)
+	for range chunkSize {
+		if s.Get(Nop) == nil {
+			t.Fatal("no slot below the bound")
+		}
+	}
+	if o := s.Get(Nop); o != nil {
+		t.Fatalf("slot %d past the bound of %d", o.index, chunkSize)
+	}
+}
+
+func TestStaleTokens(t *testing.T) {
+	s := NewSlab(0)
+	o := s.Get(Nop)
+	token := o.Token()
+	if token&TokenMarks != 0 {
+		t.Errorf("token %#x uses the driver's bits", token)
+	}
+	s.Put(o)
+	if s.Lookup(token) != nil {
+		t.Error("the token of a freed slot still finds it")
+	}
+	if again := s.Get(Nop); again != o || s.Lookup(token) != nil || s.Lookup(again.Token()) != again {
+		t.Error("the old token finds the slot's next op")
+	}
+	for _, junk := range []uint64{0, 1 << 40, ^uint64(0), uint64(chunkSize), token | 1<<59} {
+		if got := s.Lookup(junk); got != nil && got.Token() != junk {
+			t.Errorf("Lookup(%#x) = the op of token %#x", junk, got.Token())
+		}
+	}
+}
+
+func TestPutInFlightPanics(t *testing.T) {
+	for _, state := range []State{Free, Queued, InFlight} {
+		s := NewSlab(0)
+		o := s.Get(Recv)
+		o.State = state
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("a slot in state %d was freed", state)
+				}
+			}()
+			s.Put(o)
+		}()
+	}
+}
+
+func TestExtComesBack(t *testing.T) {
+	s := NewSlab(0)
+	o := s.Get(Sendmsg)
+	x := s.Ext(o)
+	if s.Ext(o) != x {
+		t.Error("a second Ext for one op")
+	}
+	x.SetVector([][]byte{make([]byte, 3)})
+	s.Put(o)
+	o = s.Get(Sendmsg)
+	if o.Ext != nil {
+		t.Error("a new op has the Ext of the last one")
+	}
+	if got := s.Ext(o); got != x || got.Bufs[0] != nil || got.Msg.Iovlen != 0 {
+		t.Errorf("Ext not reused, or not cleared: %v", got.Bufs[0])
+	}
+}
+
+func TestSlabDoesNotAllocate(t *testing.T) {
+	s := NewSlab(0)
+	s.Put(s.Get(Sendmsg))
+	if n := testing.AllocsPerRun(1000, func() {
+		o := s.Get(Sendmsg)
+		s.Ext(o)
+		s.Put(o)
+	}); n > 1 { // the first Ext
+		t.Errorf("%v allocations for an op", n)
+	}
+}
+
+// FuzzSlab runs programs of gets, puts and look-ups against a map.
+func FuzzSlab(f *testing.F) {
+	f.Add([]byte{0, 0, 1, 0, 2, 0, 3})
+	f.Fuzz(func(t *testing.T, program []byte) {
+		s := NewSlab(3 * chunkSize)
+		live := map[uint64]*Op{}
+		var order, dead []uint64
+		for i, b := range program {
+			switch b % 4 {
+			case 0, 1:
+				o := s.Get(Nop)
+				if (o == nil) != (len(live) == 3*chunkSize) {
+					t.Fatalf("step %d: slot %v with %d in use", i, o != nil, len(live))
+				}
+				if o == nil {
+					continue
+				}
+				if live[o.Token()] != nil {
+					t.Fatalf("step %d: token %#x was given twice", i, o.Token())
+				}
+				live[o.Token()] = o
+				order = append(order, o.Token())
+			case 2:
+				if len(order) == 0 {
+					continue
+				}
+				k := int(b/4) % len(order)
+				token := order[k]
+				s.Put(live[token])
+				delete(live, token)
+				order = append(order[:k], order[k+1:]...)
+				dead = append(dead, token)
+			case 3:
+				for token, o := range live {
+					if s.Lookup(token) != o {
+						t.Fatalf("step %d: token %#x lost", i, token)
+					}
+				}
+				for _, token := range dead {
+					if s.Lookup(token) != nil {
+						t.Fatalf("step %d: dead token %#x found", i, token)
+					}
+				}
+			}
+			if s.Used() != len(live) {
+				t.Fatalf("step %d: Used() = %d, want %d", i, s.Used(), len(live))
+			}
+		}
+		n := 0
+		s.Each(func(o *Op) {
+			if live[o.Token()] != o {
+				t.Fatalf("Each gives a slot that is not in use")
+			}
+			n++
+		})
+		if n != len(live) {
+			t.Fatalf("Each gave %d slots, want %d", n, len(live))
+		}
+	})
+}

@@ -1,0 +1,110 @@
+package op
+
+import (
+	"net/netip"
+	"testing"
+
+	"ringo/buf"
+	"ringo/internal/fd"
+	"ringo/internal/gmark"
+	"ringo/internal/sys"
+	"ringo/uring"
+)
+
+// oneFace are the rows that never become a submission; faceless those that are
+// never a plain call.
+var (
+	oneFace  = map[Code]bool{Bind: true, Listen: true, SetOption: true, SetLinger: true, GetOption: true, SockName: true, PeerName: true}
+	faceless = map[Code]bool{Timeout: true}
+)
+
+func TestTableIsComplete(t *testing.T) {
+	names := map[string]Code{}
+	for code := range Codes {
+		d := &Table[code]
+		if d.Name == "" {
+			t.Errorf("op %d has no name", code)
+		}
+		if other, ok := names[d.Name]; ok {
+			t.Errorf("ops %d and %d are both called %s", other, code, d.Name)
+		}
+		names[d.Name] = code
+		if (d.Prep == nil) != oneFace[code] {
+			t.Errorf("%s: has a Prep: %v, want %v", d.Name, d.Prep != nil, !oneFace[code])
+		}
+		if (d.Attempt == nil) != faceless[code] {
+			t.Errorf("%s: has an Attempt: %v, want %v", d.Name, d.Attempt != nil, !faceless[code])
+		}
+		pollable := d.Kind == Pollable
+		if code != Poll && pollable != (d.Interest != 0) {
+			t.Errorf("%s: kind %d with interest %#x: a pollable op has one, others none", d.Name, d.Kind, d.Interest)
+		}
+		if d.Select && d.Interest&sys.PollIn == 0 {
+			t.Errorf("%s selects a buffer, but does not wait for input", d.Name)
+		}
+		if d.Prep != nil && d.Opcode == uring.OpNop && code != Nop {
+			t.Errorf("%s has no opcode", d.Name)
+		}
+	}
+}
+
+// Each Prep must name the opcode that the probe is asked for, and say what the op says.
+func TestPrep(t *testing.T) {
+	var f fd.FD
+	f.Init(42)
+	p := []byte("bytes")
+	pool := buf.NewRingPool(2, 2, 64, new(gmark.Mark))
+	pool.Lend(discard{}, 7)
+	ext := func() *Ext {
+		x := new(Ext)
+		x.Addr.Set(netip.MustParseAddrPort("127.0.0.1:80"))
+		x.SetVector([][]byte{p, p})
+		return x
+	}
+	for name, c := range map[string]struct {
+		op   Op
+		want func(e *uring.SQE) bool
+	}{
+		"nop": {Op{Code: Nop}, func(e *uring.SQE) bool { return e.FD == -1 || e.FD == 0 }},
+		"accept": {Op{Code: Accept, FD: &f}, func(e *uring.SQE) bool {
+			return e.FD == 42 && e.OpFlags == sys.SockNonblock|sys.SockCloexec && e.IOPrio == 0
+		}},
+		"accept forever":   {Op{Code: Accept, FD: &f, Flags: Multishot}, func(e *uring.SQE) bool { return e.FD == 42 && e.IOPrio != 0 && e.Addr == 0 }},
+		"connect":          {Op{Code: Connect, FD: &f, Ext: ext()}, func(e *uring.SQE) bool { return e.FD == 42 && e.Addr != 0 && e.Off == 16 }},
+		"recv":             {Op{Code: Recv, FD: &f, Buf: p, Arg: 2}, func(e *uring.SQE) bool { return e.FD == 42 && e.Len == 5 && e.OpFlags == 2 && e.Flags == 0 }},
+		"recv selecting":   {Op{Code: Recv, FD: &f, Bufs: pool, Flags: Select}, func(e *uring.SQE) bool { return e.Flags&uring.SQEBufferSelect != 0 && e.BufIndex == 7 && e.IOPrio == 0 }},
+		"recv forever":     {Op{Code: Recv, FD: &f, Bufs: pool, Flags: Select | Multishot}, func(e *uring.SQE) bool { return e.Flags&uring.SQEBufferSelect != 0 && e.BufIndex == 7 && e.IOPrio != 0 }},
+		"send":             {Op{Code: Send, FD: &f, Buf: p}, func(e *uring.SQE) bool { return e.FD == 42 && e.Len == 5 && e.OpFlags == sys.MsgNosignal }},
+		"send the rest":    {Op{Code: Send, FD: &f, Buf: p, Flags: Full, Done: 2}, func(e *uring.SQE) bool { return e.Len == 3 && e.OpFlags == sys.MsgNosignal|sys.MsgWaitall }},
+		"sendmsg":          {Op{Code: Sendmsg, FD: &f, Ext: ext()}, func(e *uring.SQE) bool { return e.FD == 42 && e.Addr != 0 && e.OpFlags == sys.MsgNosignal }},
+		"recvmsg":          {Op{Code: Recvmsg, FD: &f, Ext: ext()}, func(e *uring.SQE) bool { return e.FD == 42 && e.Addr != 0 && e.OpFlags == 0 }},
+		"shutdown":         {Op{Code: Shutdown, FD: &f, Arg: 1}, func(e *uring.SQE) bool { return e.FD == 42 && e.Len == 1 }},
+		"close":            {Op{Code: Close, FD: &f, Off: 9}, func(e *uring.SQE) bool { return e.FD == 9 }},
+		"socket":           {Op{Code: Socket, Arg: 2, Arg2: 1, Off: 6}, func(e *uring.SQE) bool { return e.FD == 2 && e.Off == 1|sys.SockNonblock|sys.SockCloexec && e.Len == 6 }},
+		"poll":             {Op{Code: Poll, FD: &f, Arg: sys.PollIn}, func(e *uring.SQE) bool { return e.FD == 42 && e.OpFlags == sys.PollIn && e.Len == 0 }},
+		"poll forever":     {Op{Code: Poll, FD: &f, Arg: sys.PollIn, Flags: Multishot}, func(e *uring.SQE) bool { return e.OpFlags == sys.PollIn && e.Len == 1 }},
+		"timeout":          {Op{Code: Timeout, Ext: ext(), Off: 1_500_000_000}, func(e *uring.SQE) bool { return e.Addr != 0 && e.Len == 1 && e.Off == 0 }},
+		"cancel":           {Op{Code: Cancel, Off: 77}, func(e *uring.SQE) bool { return e.Addr == 77 }},
+		"read":             {Op{Code: Read, FD: &f, Buf: p, Off: 3}, func(e *uring.SQE) bool { return e.FD == 42 && e.Len == 5 && e.Off == 3 }},
+		"read where it is": {Op{Code: Read, FD: &f, Buf: p, Off: -1}, func(e *uring.SQE) bool { return e.Off == ^uint64(0) }},
+		"write":            {Op{Code: Write, FD: &f, Buf: p, Off: 3}, func(e *uring.SQE) bool { return e.FD == 42 && e.Len == 5 && e.Off == 3 }},
+		"write the rest":   {Op{Code: Write, FD: &f, Buf: p, Off: 3, Done: 1}, func(e *uring.SQE) bool { return e.Len == 4 && e.Off == 4 }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := new(uring.SQE)
+			o := c.op
+			o.Def().Prep(&o, e)
+			if e.Op != o.Def().Opcode {
+				t.Errorf("opcode %d, want the row's %d", e.Op, o.Def().Opcode)
+			}
+			if !c.want(e) {
+				t.Errorf("SQE %+v", *e)
+			}
+		})
+	}
+}
+
+type discard struct{}
+
+func (discard) Add([]byte, uint16) {}
+func (discard) Commit()            {}
