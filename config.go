@@ -62,7 +62,8 @@ type Config struct {
 	// holds the loop. nil: stalls are only counted, in Stats.
 	OnStall func(l *Loop, d time.Duration, stack []byte)
 	// OnPanic is told of a panic in a task, with the task's stack. It runs as a
-	// task. nil: the program crashes, as a panic in a goroutine makes it.
+	// task. nil, or if OnPanic panics itself: the program crashes, as a panic in a
+	// goroutine makes it.
 	OnPanic func(l *Loop, v any, stack []byte)
 }
 

@@ -122,15 +122,33 @@ func (w *worker) recover() {
 	w.end(err)
 }
 
-// panicked hands a panic to OnPanic, or crashes the program as a goroutine's
-// panic would. The crash has a goroutine of its own, because one raised here
-// would surface in the loop, without the task's stack.
+// panicked hands a panic to OnPanic, or to nobody.
 func (w *worker) panicked(err *PanicError) {
-	if on := w.l.cfg.OnPanic; on != nil {
-		l := w.l
-		l.Start(jobFunc(func() { on(l, err.Value, err.Stack) }))
-		return
+	if w.l.cfg.OnPanic == nil {
+		die(err)
 	}
+	w.l.Start(&report{w.l, err})
+}
+
+// report is a call of OnPanic, with nobody to turn to if it panics itself.
+type report struct {
+	l   *Loop
+	err *PanicError
+}
+
+func (r *report) Run() {
+	defer func() {
+		if v := recover(); v != nil {
+			die(&PanicError{Value: v, Stack: debug.Stack()})
+		}
+	}()
+	r.l.cfg.OnPanic(r.l, r.err.Value, r.err.Stack)
+}
+
+// die crashes the program as a goroutine's panic would. The crash has a goroutine
+// of its own, because one raised in a coroutine would surface in the loop, without
+// the task's stack.
+func die(err *PanicError) {
 	go crash(err)
 	select {}
 }
@@ -144,6 +162,9 @@ func (w *worker) exit() {
 	l.mark.Clear()
 	if w.retired {
 		return
+	}
+	if v := recover(); v != nil { // not of a task: it would be lost behind the sentinel
+		die(&PanicError{Value: v, Stack: debug.Stack()})
 	}
 	l.drop(w)
 	if w.ran {

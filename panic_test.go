@@ -1,0 +1,191 @@
+package ringo_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"iter"
+	"os"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"ringo"
+)
+
+// panicHere is a name to find in a stack.
+func panicHere(v any) { panic(v) }
+
+// iterator is a function as an iterator that a task pulls.
+func iterator(f func()) {
+	next, stop := iter.Pull(iter.Seq[int](func(yield func(int) bool) { f() }))
+	defer stop()
+	next()
+}
+
+// panickers are ways of a task to panic. The stack must show panicHere, but for
+// those whose runtime took it away.
+var panickers = []struct {
+	name  string
+	fn    func(l *ringo.Loop)
+	value func(v any) bool
+	where string
+}{
+	{"string", func(l *ringo.Loop) { panicHere("text") }, func(v any) bool { return v == "text" }, "panicHere"},
+	{"error", func(l *ringo.Loop) { panicHere(io.EOF) }, func(v any) bool { return v == any(io.EOF) }, "panicHere"},
+	{"nil", func(l *ringo.Loop) { panicHere(nil) }, func(v any) bool {
+		_, ok := v.(*runtime.PanicNilError)
+		return ok
+	}, "panicHere"},
+	{"runtime error", func(l *ringo.Loop) { var a []int; _ = a[len(os.Args)] }, func(v any) bool {
+		_, ok := v.(runtime.Error)
+		return ok
+	}, "ringo_test.init.func"},
+	{"after a wait", func(l *ringo.Loop) { l.Sleep(0); panicHere("text") }, func(v any) bool { return v == "text" }, "panicHere"},
+	{"in a deferred function", func(l *ringo.Loop) { defer panicHere("text") }, func(v any) bool { return v == "text" }, "panicHere"},
+	{"again, after a recover", func(l *ringo.Loop) {
+		defer func() { panicHere(recover()) }()
+		panic("text")
+	}, func(v any) bool { return v == "text" }, "panicHere"},
+	{"again, over the first", func(l *ringo.Loop) {
+		defer panicHere("text")
+		panic("first")
+	}, func(v any) bool { return v == "text" }, "panicHere"},
+	{"behind a deferred wait", func(l *ringo.Loop) {
+		defer l.Sleep(time.Millisecond)
+		panicHere("text")
+	}, func(v any) bool { return v == "text" }, "panicHere"},
+	{"in an iterator", func(l *ringo.Loop) {
+		iterator(func() { l.Sleep(0); panicHere("text") })
+	}, func(v any) bool { return v == "text" }, "iter.Pull"},
+	{"in Offload", func(l *ringo.Loop) {
+		l.Offload(func(context.Context) error { panicHere("text"); return nil })
+	}, func(v any) bool {
+		p, ok := v.(*ringo.PanicError)
+		return ok && p.Value == "text" && strings.Contains(string(p.Stack), "panicHere")
+	}, "Offload"},
+	{"in Compute", func(l *ringo.Loop) {
+		l.Compute(func(context.Context) error { panicHere(io.EOF); return nil })
+	}, func(v any) bool {
+		p, ok := v.(*ringo.PanicError)
+		return ok && errors.Is(p, io.EOF)
+	}, "Compute"},
+}
+
+// OnPanic is told the value and the task's own stack, in a task; whoever waits
+// gets the same as an error; the loop goes on.
+func TestPanic(t *testing.T) {
+	for _, c := range panickers {
+		t.Run(c.name, func(t *testing.T) {
+			eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+				told := 0
+				cfg.OnPanic = func(l *ringo.Loop, v any, stack []byte) {
+					if !c.value(v) || !strings.Contains(string(stack), c.where) {
+						t.Errorf("OnPanic: %v\n%s\nwant %s in it", v, stack, c.where)
+					}
+					if err := l.Sleep(time.Millisecond); err != nil {
+						t.Errorf("Sleep in OnPanic: %v", err)
+					}
+					told++
+				}
+				mustRun(t, cfg, func(l *ringo.Loop) {
+					err := l.Go(func() { c.fn(l) }).Wait()
+					var p *ringo.PanicError
+					if !errors.As(err, &p) || !c.value(p.Value) || !strings.Contains(string(p.Stack), c.where) {
+						t.Errorf("Wait: %v", err)
+					}
+					l.Post(func() { c.fn(l) })
+					sleepUntil(t, l, "OnPanic", func() bool { return told == 2 })
+					if n := l.Stats().Workers; n > 4 {
+						t.Errorf("%d coroutines", n)
+					}
+				})
+				equal(t, "calls of OnPanic", told, 2)
+			})
+		})
+	}
+}
+
+// A recover in the task is the task's own business.
+func TestRecoveredPanic(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		cfg.OnPanic = func(_ *ringo.Loop, v any, _ []byte) { t.Errorf("OnPanic: %v", v) }
+		mustRun(t, cfg, func(l *ringo.Loop) {
+			err := l.Go(func() {
+				for name, f := range map[string]func(){
+					"task":     func() { l.Sleep(0); panicHere("text") },
+					"iterator": func() { iterator(func() { l.Sleep(0); panicHere("text") }) },
+					"Offload":  func() { l.Offload(func(context.Context) error { panicHere("text"); return nil }) },
+				} {
+					v := panics(f)
+					if p, ok := v.(*ringo.PanicError); ok {
+						v = p.Value
+					}
+					equal(t, name, v, any("text"))
+				}
+				if err := l.Sleep(0); err != nil {
+					t.Error(err)
+				}
+			}).Wait()
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	})
+}
+
+func TestPanicError(t *testing.T) {
+	p := &ringo.PanicError{Value: io.ErrUnexpectedEOF, Stack: []byte("the stack")}
+	if !errors.Is(p, io.ErrUnexpectedEOF) {
+		t.Error("the error that it was is not found")
+	}
+	if s := p.Error(); !strings.Contains(s, "unexpected EOF") || !strings.Contains(s, "the stack") {
+		t.Errorf("%q", s)
+	}
+	if errors.Unwrap(&ringo.PanicError{Value: "text"}) != nil {
+		t.Error("a string became an error")
+	}
+}
+
+func init() {
+	crash := func(fn func(l *ringo.Loop)) func() {
+		return func() {
+			cfg := small(os.Getenv("RINGO_TEST_DRIVER"))
+			if err := ringo.Run(context.Background(), &cfg, func(l *ringo.Loop) error { fn(l); return nil }); err != nil {
+				os.Stderr.WriteString(err.Error())
+				os.Exit(3)
+			}
+		}
+	}
+	children["panic in fn"] = crash(func(l *ringo.Loop) { panicHere("the reason") })
+	children["panic in a task"] = crash(func(l *ringo.Loop) {
+		l.Go(func() { l.Sleep(0); panicHere(errors.New("the reason")) })
+		l.Sleep(time.Hour)
+	})
+	children["panic in a post"] = crash(func(l *ringo.Loop) { l.Post(func() { panicHere("the reason") }) })
+	children["panic in Offload"] = crash(func(l *ringo.Loop) {
+		l.Offload(func(context.Context) error { panicHere("the reason"); return nil })
+	})
+	children["panic in OnPanic"] = func() {
+		cfg := small(os.Getenv("RINGO_TEST_DRIVER"))
+		cfg.OnPanic = func(*ringo.Loop, any, []byte) { panicHere("the reason") }
+		ringo.Run(context.Background(), &cfg, func(l *ringo.Loop) error { panic("the first") })
+	}
+}
+
+// Without OnPanic, or where OnPanic itself panics, the program ends as it would by
+// a panic in a goroutine, and shows where in the task it was.
+func TestPanicCrashes(t *testing.T) {
+	for _, name := range []string{"panic in fn", "panic in a task", "panic in a post", "panic in Offload", "panic in OnPanic"} {
+		t.Run(name, func(t *testing.T) {
+			eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+				text, code := output(t, child(t, name, "RINGO_TEST_DRIVER="+cfg.Driver))
+				if code != 2 || !strings.HasPrefix(text, "panic: ") ||
+					!strings.Contains(text, "the reason") || !strings.Contains(text, "ringo_test.panicHere") {
+					t.Errorf("exit status %d, want 2, the value and the stack of the task\n%s", code, text)
+				}
+			})
+		})
+	}
+}
