@@ -1,0 +1,243 @@
+package sock_test
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net"
+	"testing"
+	"time"
+
+	"ringo"
+	"ringo/buf"
+	"ringo/sock"
+)
+
+func wantClosed(t *testing.T, what string, err error) {
+	t.Helper()
+	if !errors.Is(err, net.ErrClosed) {
+		t.Errorf("%s: %v, want net.ErrClosed", what, err)
+	}
+}
+
+// A close with a receive pending in the kernel must send the FIN: a plain close(2)
+// under a receive of a ring does not.
+func TestCloseWhileReading(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		for name, wait := range map[string]func(c *sock.Conn) error{
+			"Read":    func(c *sock.Conn) error { return read(c) },
+			"Next":    func(c *sock.Conn) error { _, err := c.Next(); return err },
+			"Peek":    func(c *sock.Conn) error { _, err := c.Peek(5); return err },
+			"Discard": func(c *sock.Conn) error { _, err := c.Discard(5); return err },
+			"WriteTo": func(c *sock.Conn) error { _, err := c.WriteTo(io.Discard); return err },
+		} {
+			t.Run(name, func(t *testing.T) {
+				pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+					var errs [3]error
+					var tasks []*ringo.Task
+					for i := range errs { // one waits for bytes, the others for their turn
+						tasks = append(tasks, l.Go(func() { errs[i] = wait(c) }))
+					}
+					others(l)
+					if err := c.Close(); err != nil {
+						t.Errorf("Close: %v", err)
+					}
+					wantPeerEOF(t, l, peer)
+					for i, task := range tasks {
+						task.Wait()
+						wantClosed(t, name, errs[i])
+					}
+				})
+			})
+		}
+	})
+}
+
+// A reader that has bytes at the moment of the close, and has not run yet.
+func TestCloseWithBytesOnTheirWay(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+			var err error
+			task := l.Go(func() { _, err = c.Read(make([]byte, 10)) })
+			others(l)
+			send(t, peer, "too late")
+			c.Close()
+			task.Wait()
+			if err != nil {
+				wantClosed(t, "Read", err)
+			}
+		})
+	})
+}
+
+func TestCloseTwice(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+			l.Go(func() { wantClosed(t, "Read", read(c)) })
+			others(l)
+			first := l.Go(func() { c.Close() })
+			second := l.Go(func() { c.Close() })
+			c.Close()
+			first.Wait()
+			second.Wait()
+			if err := c.Close(); err != nil {
+				t.Errorf("Close again: %v", err)
+			}
+			wantPeerEOF(t, l, peer)
+		})
+	})
+}
+
+// The writers that wait are told, and what went out before arrives.
+func TestCloseWhileWriting(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+			msg := make([]byte, 16<<20)
+			pattern(msg, 0)
+			var n int
+			var err, queuedErr error
+			task := l.Go(func() { n, err = c.Write(msg) })
+			queued := l.Go(func() { _, queuedErr = c.Write([]byte("never")) })
+			others(l)
+			c.Close()
+			task.Wait()
+			queued.Wait()
+			wantClosed(t, "Write", err)
+			wantClosed(t, "a queued Write", queuedErr)
+			var got []byte
+			aside(t, l, func() (err error) { got, err = io.ReadAll(peer); return err })
+			if n == 0 || !bytes.Equal(got, msg[:n]) {
+				t.Errorf("the peer got %d bytes, Write said %d", len(got), n)
+			}
+		})
+	})
+}
+
+func TestUseAfterClose(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+			send(t, peer, "unread")
+			if _, err := c.Peek(6); err != nil {
+				t.Fatal(err)
+			}
+			local, remote := c.LocalAddr().String(), c.RemoteAddr().String()
+			c.Close()
+			_, nextErr := c.Next()
+			_, peekErr := c.Peek(1)
+			_, peekNothing := c.Peek(0)
+			_, discardErr := c.Discard(1)
+			_, fromErr := c.ReadFrom(bytes.NewReader([]byte("x")))
+			_, toErr := c.WriteTo(io.Discard)
+			for what, err := range map[string]error{
+				"Read": read(c), "Write": write(c), "Next": nextErr, "Peek": peekErr, "Peek(0)": peekNothing, "Discard": discardErr,
+				"ReadFrom": fromErr, "WriteTo": toErr, "CloseRead": c.CloseRead(), "CloseWrite": c.CloseWrite(),
+				"SetDeadline": c.SetDeadline(never), "SetReadDeadline": c.SetReadDeadline(never), "SetWriteDeadline": c.SetWriteDeadline(never),
+				"SetNoDelay": c.SetNoDelay(true), "SetLinger": c.SetLinger(0), "SetReadBuffer": c.SetReadBuffer(4096),
+				"SetWriteBuffer": c.SetWriteBuffer(4096), "SetKeepAlive": c.SetKeepAlive(true),
+				"SetKeepAliveConfig": c.SetKeepAliveConfig(net.KeepAliveConfig{}), "SetKeepAlivePeriod": c.SetKeepAlivePeriod(time.Second),
+			} {
+				wantClosed(t, what, err)
+			}
+			if n := c.Buffered(); n != 0 {
+				t.Errorf("Buffered() = %d", n)
+			}
+			if c.LocalAddr().String() != local || c.RemoteAddr().String() != remote || c.Loop() != l {
+				t.Error("the addresses or the loop are gone")
+			}
+		})
+	})
+}
+
+// Nothing done to a closed connection reaches the one that got its descriptor's
+// number.
+func TestClosedConnHitsNoStranger(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		onLoop(t, cfg, func(l *ringo.Loop) {
+			ln := listen(t, l)
+			defer ln.Close()
+			var old []*sock.Conn
+			for range 20 {
+				c, peer := accept(t, ln)
+				c.SetReadDeadline(time.Now().Add(5 * time.Millisecond))
+				l.Go(func() { read(c) }) // arms a timer and a receive
+				others(l)
+				c.Close()
+				peer.Close()
+				old = append(old, c)
+			}
+			c, peer := accept(t, ln)
+			defer peer.Close()
+			defer c.Close()
+			for _, o := range old {
+				o.SetDeadline(longAgo)
+				o.CloseWrite()
+				o.SetLinger(0)
+				o.Close()
+			}
+			wait := reader(l, c)
+			l.Sleep(20 * time.Millisecond) // the old deadlines pass
+			send(t, peer, "mine")
+			if got, err := wait(); got != "mine" || err != nil {
+				t.Errorf("Read() = %q, %v", got, err)
+			}
+			c.Write([]byte("still open"))
+			wantPeer(t, l, peer, "still open")
+		})
+	})
+}
+
+// A lease outlives its connection.
+func TestCloseLeavesLeases(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		var lease buf.Lease
+		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+			send(t, peer, "leased")
+			var err error
+			if lease, err = c.Next(); err != nil {
+				t.Fatal(err)
+			}
+			c.Close()
+			if got := string(lease.Bytes()); got != "leased" {
+				t.Errorf("after Close the lease has %q", got)
+			}
+			lease.Release()
+		})
+	})
+}
+
+// What a Run leaves open it closes: peers see the end, and nothing leaks.
+func TestRunClosesWhatIsOpen(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		var peers []*net.TCPConn
+		defer func() {
+			for _, p := range peers {
+				p.Close()
+			}
+		}()
+		within(patience, t.Name(), func() {
+			err := ringo.Run(t.Context(), &cfg, func(l *ringo.Loop) error {
+				ln := listen(t, l)
+				for i := range 10 {
+					c, peer := accept(t, ln)
+					peers = append(peers, peer)
+					if i%2 == 0 {
+						c.SetReadDeadline(time.Now().Add(time.Microsecond))
+						read(c) // leaves a receive in flight
+					}
+					if i == 3 {
+						c.SetLinger(20)
+					}
+				}
+				return nil
+			})
+			if err != nil {
+				t.Errorf("Run: %v", err)
+			}
+			for i, peer := range peers {
+				if n, err := peer.Read(make([]byte, 1)); n != 0 || err != io.EOF {
+					t.Errorf("peer %d: Read() = %d, %v, want the end of the stream", i, n, err)
+				}
+			}
+		})
+	})
+}

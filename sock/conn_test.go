@@ -1,0 +1,316 @@
+package sock_test
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net"
+	"syscall"
+	"testing"
+	"time"
+
+	"ringo"
+	"ringo/sock"
+)
+
+// send writes what a peer's kernel has room for, so it doesn't wait.
+func send(t *testing.T, peer net.Conn, p string) {
+	t.Helper()
+	if n, err := peer.Write([]byte(p)); n != len(p) || err != nil {
+		t.Fatalf("the peer wrote %d bytes, %v", n, err)
+	}
+}
+
+// wantRead reads once and wants exactly these bytes.
+func wantRead(t *testing.T, c *sock.Conn, size int, want string) {
+	t.Helper()
+	p := make([]byte, size)
+	n, err := c.Read(p)
+	if err != nil || string(p[:n]) != want {
+		t.Fatalf("Read(%d bytes) = %q, %v, want %q", size, p[:n], err, want)
+	}
+}
+
+// wantAll reads until the bytes are there.
+func wantAll(t *testing.T, c *sock.Conn, want string) {
+	t.Helper()
+	p := make([]byte, len(want))
+	if n, err := io.ReadFull(c, p); err != nil || string(p) != want {
+		t.Fatalf("read %q, %v, want %q", p[:n], err, want)
+	}
+}
+
+func wantEOF(t *testing.T, c *sock.Conn) {
+	t.Helper()
+	if n, err := c.Read(make([]byte, 8)); n != 0 || err != io.EOF {
+		t.Fatalf("Read() = %d, %v, want 0 and io.EOF bare", n, err)
+	}
+}
+
+// wantPeer wants these bytes at the peer's end.
+func wantPeer(t *testing.T, l *ringo.Loop, peer net.Conn, want string) {
+	t.Helper()
+	p := make([]byte, len(want))
+	aside(t, l, func() error {
+		_, err := io.ReadFull(peer, p)
+		return err
+	})
+	if string(p) != want {
+		t.Fatalf("the peer read %q, want %q", p, want)
+	}
+}
+
+func wantPeerEOF(t *testing.T, l *ringo.Loop, peer net.Conn) {
+	t.Helper()
+	var n int
+	var err error
+	aside(t, l, func() error {
+		n, err = peer.Read(make([]byte, 8))
+		return nil
+	})
+	if n != 0 || err != io.EOF {
+		t.Fatalf("the peer's Read() = %d, %v, want the end of the stream", n, err)
+	}
+}
+
+func TestReadWrite(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+			send(t, peer, "hello")
+			wantRead(t, c, 3, "hel")
+			wantRead(t, c, 3, "lo")
+			l.Go(func() { send(t, peer, "later") })
+			wantRead(t, c, 100, "later")
+			if n, err := c.Write([]byte("back")); n != 4 || err != nil {
+				t.Fatalf("Write() = %d, %v", n, err)
+			}
+			wantPeer(t, l, peer, "back")
+
+			send(t, peer, "last")
+			peer.CloseWrite()
+			wantRead(t, c, 100, "last")
+			wantEOF(t, c)
+			wantEOF(t, c)
+			if _, err := c.Write([]byte("after")); err != nil {
+				t.Fatalf("Write() after the peer's end: %v", err)
+			}
+			wantPeer(t, l, peer, "after")
+		})
+	})
+}
+
+// A parked reader is told of an end that comes alone.
+func TestEOFWhileParked(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+			l.AfterFunc(time.Millisecond, func() { peer.CloseWrite() })
+			wantEOF(t, c)
+		})
+	})
+}
+
+// An io.EOF in a wrapper would break bufio, net/http and all that compares.
+func TestEOFIsBare(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+			peer.CloseWrite()
+			wantEOF(t, c)
+			if _, err := c.Next(); err != io.EOF {
+				t.Errorf("Next: %v", err)
+			}
+			if _, err := c.Peek(1); err != io.EOF {
+				t.Errorf("Peek: %v", err)
+			}
+			if _, err := c.Discard(1); err != io.EOF {
+				t.Errorf("Discard: %v", err)
+			}
+			if n, err := c.WriteTo(io.Discard); n != 0 || err != nil {
+				t.Errorf("WriteTo() = %d, %v, want 0, nil", n, err)
+			}
+		})
+	})
+}
+
+func TestZeroLength(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+			none := func(when string) {
+				t.Helper()
+				for _, p := range [][]byte{nil, {}} {
+					if n, err := c.Read(p); n != 0 || err != nil {
+						t.Errorf("%s: Read of nothing = %d, %v", when, n, err)
+					}
+					if n, err := c.Write(p); n != 0 || err != nil {
+						t.Errorf("%s: Write of nothing = %d, %v", when, n, err)
+					}
+				}
+				if p, err := c.Peek(0); len(p) != 0 || err != nil {
+					t.Errorf("%s: Peek(0) = %q, %v", when, p, err)
+				}
+				if n, err := c.Discard(0); n != 0 || err != nil {
+					t.Errorf("%s: Discard(0) = %d, %v", when, n, err)
+				}
+			}
+			none("with nothing there")
+			send(t, peer, "x")
+			if _, err := c.Peek(1); err != nil {
+				t.Fatal(err)
+			}
+			none("with a byte there")
+			wantRead(t, c, 10, "x")
+			peer.CloseWrite()
+			wantEOF(t, c)
+			none("at the end")
+			c.Write([]byte("y")) // nothing before it was taken for an end
+			wantPeer(t, l, peer, "y")
+		})
+	})
+}
+
+func TestCloseWrite(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+			big := bytes.Repeat([]byte("0123456789"), 30000)
+			writing := l.Go(func() {
+				if n, err := c.Write(big); n != len(big) || err != nil {
+					t.Errorf("Write() = %d, %v", n, err)
+				}
+				if err := c.CloseWrite(); err != nil {
+					t.Error(err)
+				}
+			})
+			var got []byte
+			aside(t, l, func() (err error) { got, err = io.ReadAll(peer); return err })
+			if !bytes.Equal(got, big) {
+				t.Fatalf("the peer got %d bytes before the end, want the %d written", len(got), len(big))
+			}
+			writing.Wait()
+			if n, err := c.Write([]byte("x")); n != 0 || !errors.Is(err, syscall.EPIPE) {
+				t.Errorf("Write() after CloseWrite = %d, %v, want EPIPE", n, err)
+			}
+			send(t, peer, "still open")
+			wantRead(t, c, 100, "still open")
+		})
+	})
+}
+
+func TestCloseRead(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+			send(t, peer, "before")
+			if _, err := c.Peek(6); err != nil {
+				t.Fatal(err)
+			}
+			if err := c.CloseRead(); err != nil {
+				t.Fatal(err)
+			}
+			wantAll(t, c, "before")
+			wantEOF(t, c)
+			c.Write([]byte("out"))
+			wantPeer(t, l, peer, "out")
+		})
+		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+			l.AfterFunc(time.Millisecond, func() {
+				if err := c.CloseRead(); err != nil {
+					t.Error(err)
+				}
+			})
+			wantEOF(t, c) // while parked
+		})
+	})
+}
+
+func TestLingerZeroResets(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+			if err := c.SetLinger(0); err != nil {
+				t.Fatal(err)
+			}
+			c.Close()
+			var err error
+			aside(t, l, func() error { _, err = peer.Read(make([]byte, 1)); return nil })
+			if !errors.Is(err, syscall.ECONNRESET) {
+				t.Errorf("the peer's Read after a close with linger 0: %v, want ECONNRESET", err)
+			}
+		})
+	})
+}
+
+// fill writes until the peer's and the own buffers take nothing any more, and gives
+// the count.
+func fill(t *testing.T, l *ringo.Loop, c *sock.Conn) (total int) {
+	t.Helper()
+	for chunk := make([]byte, 64<<10); ; chunk = chunk[:1] {
+		for {
+			c.SetWriteDeadline(time.Now().Add(10 * time.Millisecond))
+			n, err := c.Write(chunk)
+			if total += n; n > 0 {
+				continue
+			}
+			wantTimeout(t, "Write to a full socket", err)
+			break
+		}
+		if len(chunk) == 1 {
+			c.SetWriteDeadline(time.Time{})
+			return total
+		}
+	}
+}
+
+// Close with linger waits for the bytes to arrive; nobody else does.
+func TestLingerDoesNotStall(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+			other, otherPeer := connect(t, l)
+			defer otherPeer.Close()
+			defer other.Close()
+
+			total := fill(t, l, c)
+			if err := c.SetLinger(int(patience / time.Second)); err != nil {
+				t.Fatal(err)
+			}
+			closed := false
+			closing := l.Go(func() { c.Close(); closed = true })
+			for range 50 {
+				send(t, otherPeer, "ping")
+				wantAll(t, other, "ping")
+				l.Sleep(time.Millisecond)
+			}
+			if closed {
+				t.Error("Close did not wait for the bytes that the peer has not read")
+			}
+			var n int64
+			aside(t, l, func() (err error) { n, err = io.Copy(io.Discard, peer); return err })
+			if n != int64(total) {
+				t.Errorf("the peer read %d bytes of %d", n, total)
+			}
+			closing.Wait()
+		})
+	})
+}
+
+func TestAddresses(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+			if got, want := c.LocalAddr().String(), peer.RemoteAddr().String(); got != want {
+				t.Errorf("LocalAddr() = %s, the peer's remote address is %s", got, want)
+			}
+			if got, want := c.RemoteAddr().String(), peer.LocalAddr().String(); got != want {
+				t.Errorf("RemoteAddr() = %s, the peer's local address is %s", got, want)
+			}
+			if c.LocalAddr().Network() != "tcp" {
+				t.Errorf("Network() = %s", c.LocalAddr().Network())
+			}
+			if c.Loop() != l {
+				t.Error("Loop() is not the loop that accepted it")
+			}
+			if c.Value() != nil {
+				t.Errorf("Value() = %v at first", c.Value())
+			}
+			c.SetValue(7)
+			if c.Value() != 7 {
+				t.Errorf("Value() = %v, want 7", c.Value())
+			}
+		})
+	})
+}

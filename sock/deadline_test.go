@@ -1,0 +1,322 @@
+package sock_test
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"net"
+	"os"
+	"testing"
+	"time"
+
+	"ringo"
+	"ringo/sock"
+)
+
+var (
+	longAgo = time.Unix(1, 0)
+	never   = time.Time{}
+)
+
+func wantTimeout(t *testing.T, what string, err error) {
+	t.Helper()
+	var timeout net.Error
+	if !errors.Is(err, os.ErrDeadlineExceeded) || !errors.As(err, &timeout) || !timeout.Timeout() {
+		t.Errorf("%s: %v, want os.ErrDeadlineExceeded", what, err)
+	}
+}
+
+func TestDeadlinePast(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+			send(t, peer, "kept")
+			if _, err := c.Peek(4); err != nil {
+				t.Fatal(err)
+			}
+			for _, past := range []time.Time{longAgo, time.Now().Add(-time.Nanosecond), time.Unix(-1<<40, 0), time.Time{}.Add(1)} {
+				c.SetDeadline(past)
+				wantTimeout(t, "Read", read(c))
+				wantTimeout(t, "Write", write(c))
+				_, err := c.Next()
+				wantTimeout(t, "Next", err)
+				_, err = c.WriteTo(io.Discard)
+				wantTimeout(t, "WriteTo", err)
+			}
+			c.SetDeadline(never)
+			wantAll(t, c, "kept")
+			c.Write([]byte("out"))
+			wantPeer(t, l, peer, "out")
+		})
+	})
+}
+
+func TestDeadlineFuture(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+			for name, wait := range map[string]func() error{
+				"Read":    func() error { return read(c) },
+				"Next":    func() error { _, err := c.Next(); return err },
+				"Peek":    func() error { _, err := c.Peek(1); return err },
+				"Discard": func() error { _, err := c.Discard(1); return err },
+			} {
+				const d = 10 * time.Millisecond
+				begin := time.Now()
+				c.SetReadDeadline(begin.Add(d))
+				wantTimeout(t, name, wait())
+				if took := time.Since(begin); took < d {
+					t.Errorf("%s gave up after %v, the deadline was in %v", name, took, d)
+				}
+			}
+			send(t, peer, "x")
+			wantTimeout(t, "Read after the deadline", read(c))
+			c.SetReadDeadline(time.Now().Add(patience))
+			wantAll(t, c, "x")
+		})
+	})
+}
+
+// A deadline beyond what nanoseconds count is far away, not long ago.
+func TestDeadlineFarAway(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+			for _, far := range []time.Time{
+				time.Now().Add(1<<63 - 1), time.Now().AddDate(250, 0, 0), time.Now().AddDate(290, 0, 0),
+				time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC), time.Unix(1<<60, 0),
+			} {
+				if err := c.SetDeadline(far); err != nil {
+					t.Fatal(err)
+				}
+				l.Go(func() { send(t, peer, "x") })
+				if err := read(c); err != nil {
+					t.Errorf("Read with the deadline %v: %v", far, err)
+				}
+				if err := write(c); err != nil {
+					t.Errorf("Write with the deadline %v: %v", far, err)
+				}
+			}
+		})
+	})
+}
+
+// reader starts a task that reads once, and gives what it got.
+func reader(l *ringo.Loop, c *sock.Conn) (wait func() (string, error)) {
+	p := make([]byte, 64)
+	var n int
+	var err error
+	task := l.Go(func() { n, err = c.Read(p) })
+	return func() (string, error) {
+		task.Wait()
+		return string(p[:n]), err
+	}
+}
+
+func TestDeadlineMovedWhileReading(t *testing.T) {
+	soon := func(d time.Duration) time.Time { return time.Now().Add(d) }
+	none := func(time.Duration) time.Time { return never }
+	late := func(time.Duration) time.Time { return time.Now().Add(patience) }
+	past := func(time.Duration) time.Time { return longAgo }
+	for _, c := range []struct {
+		name     string
+		from, to func(soon time.Duration) time.Time
+		expires  bool
+	}{
+		{"later", soon, late, false},
+		{"cleared", soon, none, false},
+		{"earlier", late, soon, true},
+		{"past", late, past, true},
+		{"set at last", none, soon, true},
+		{"past, from none", none, past, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+				pair(t, cfg, func(l *ringo.Loop, conn *sock.Conn, peer *net.TCPConn) {
+					d := 15 * time.Millisecond
+					var wait func() (string, error)
+					var moved time.Time
+					for begin := time.Now(); ; begin, d = time.Now(), 2*d {
+						conn.SetReadDeadline(c.from(d))
+						wait = reader(l, conn)
+						others(l) // it is parked
+						conn.SetReadDeadline(c.to(d))
+						if moved = time.Now(); moved.Sub(begin) < d/2 {
+							break
+						}
+						conn.SetReadDeadline(longAgo) // too slow today to tell: once more
+						wait()
+					}
+					if c.expires {
+						_, err := wait()
+						wantTimeout(t, "Read", err)
+						if took := time.Since(moved); took > patience/2 {
+							t.Errorf("after %v, which is the old deadline's", took)
+						}
+						return
+					}
+					l.AfterFunc(2*d, func() { send(t, peer, "came") })
+					if got, err := wait(); got != "came" || err != nil {
+						t.Errorf("Read() = %q, %v, want what came", got, err)
+					}
+				})
+			})
+		})
+	}
+}
+
+// A timer of the loop may set the deadline of who is parked.
+func TestDeadlineFromTimer(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+			l.AfterFunc(2*time.Millisecond, func() { c.SetReadDeadline(longAgo) })
+			wantTimeout(t, "Read", read(c))
+
+			fill(t, l, c)
+			l.AfterFunc(2*time.Millisecond, func() { c.SetWriteDeadline(longAgo) })
+			_, err := c.Write(make([]byte, 1<<20))
+			wantTimeout(t, "Write", err)
+		})
+	})
+}
+
+// A write that runs out of time says how much went out, and exactly that arrives.
+func TestWriteDeadlineCounts(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		for _, how := range []string{"set before", "set while parked", "moved earlier"} {
+			t.Run(how, func(t *testing.T) {
+				pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+					msg := make([]byte, 16<<20)
+					pattern(msg, 0)
+					soon := time.Now().Add(30 * time.Millisecond)
+					switch how {
+					case "set before":
+						c.SetWriteDeadline(soon)
+					case "set while parked":
+						l.AfterFunc(10*time.Millisecond, func() { c.SetWriteDeadline(soon) })
+					case "moved earlier":
+						c.SetWriteDeadline(time.Now().Add(patience))
+						l.AfterFunc(10*time.Millisecond, func() { c.SetWriteDeadline(soon) })
+					}
+					n, err := c.Write(msg)
+					wantTimeout(t, "Write", err)
+					if n == 0 || n >= len(msg) {
+						t.Fatalf("Write() = %d, want some of it", n)
+					}
+					c.SetWriteDeadline(never)
+					c.CloseWrite()
+					var got []byte
+					aside(t, l, func() (err error) { got, err = io.ReadAll(peer); return err })
+					if !bytes.Equal(got, msg[:n]) {
+						t.Errorf("the peer got %d bytes, Write said %d", len(got), n)
+					}
+				})
+			})
+		}
+	})
+}
+
+// A write deadline that is moved later while the writer is parked leaves it there.
+func TestWriteDeadlineMovedLater(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+			msg := make([]byte, 16<<20)
+			c.SetWriteDeadline(time.Now().Add(20 * time.Millisecond))
+			l.AfterFunc(5*time.Millisecond, func() { c.SetWriteDeadline(time.Now().Add(patience)) })
+			reading := l.Go(func() {
+				l.Sleep(40 * time.Millisecond)
+				aside(t, l, func() error { _, err := io.CopyN(io.Discard, peer, int64(len(msg))); return err })
+			})
+			if n, err := c.Write(msg); n != len(msg) || err != nil {
+				t.Errorf("Write() = %d, %v", n, err)
+			}
+			reading.Wait()
+		})
+	})
+}
+
+// Whatever the deadlines do, each byte is read once, in order.
+func TestDeadlineLosesNothing(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		cfg.BufferSize = 64
+		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+			const total = 1 << 16
+			go func() {
+				msg := make([]byte, total)
+				pattern(msg, 0)
+				for r := rand.New(rand.NewPCG(1, 2)); len(msg) > 0; {
+					n := min(len(msg), 1+r.IntN(200))
+					if _, err := peer.Write(msg[:n]); err != nil {
+						t.Error(err)
+						return
+					}
+					msg = msg[n:]
+					time.Sleep(time.Duration(r.IntN(100)) * time.Microsecond)
+				}
+			}()
+			p := make([]byte, 100)
+			expired := 0
+			for at := 0; at < total; {
+				c.SetReadDeadline(time.Now().Add(50 * time.Microsecond))
+				n, err := c.Read(p)
+				if err != nil {
+					wantTimeout(t, "Read", err)
+					expired++
+				}
+				if bad := mismatch(p[:n], at); bad >= 0 {
+					t.Fatalf("wrong byte at %d, after %d expired reads", bad, expired)
+				}
+				at += n
+			}
+			if expired == 0 {
+				t.Error("no deadline expired: the test did not test")
+			}
+		})
+	})
+}
+
+// A deadline that each request moves later submits nothing and wakes nobody.
+func TestDeadlinePerRequestIsFree(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+			const rounds = 300
+			echo := func(deadline bool) (before, after ringo.Stats) {
+				done := make(chan error, 1)
+				go func() {
+					p := make([]byte, 1)
+					var err error
+					for i := 0; i < rounds && err == nil; i++ {
+						if _, err = peer.Write(p); err == nil {
+							_, err = peer.Read(p)
+						}
+					}
+					done <- err
+				}()
+				before = l.Stats()
+				p := make([]byte, 1)
+				for range rounds {
+					if deadline {
+						c.SetDeadline(l.Now().Add(patience))
+					}
+					if _, err := c.Read(p); err != nil {
+						t.Fatal(err)
+					}
+					if _, err := c.Write(p); err != nil {
+						t.Fatal(err)
+					}
+				}
+				after = l.Stats()
+				aside(t, l, func() error { return <-done })
+				return before, after
+			}
+			echo(false)
+			b0, a0 := echo(false)
+			b1, a1 := echo(true)
+			without, with := a0.Driver.Submitted-b0.Driver.Submitted, a1.Driver.Submitted-b1.Driver.Submitted
+			if with > without+2 {
+				t.Errorf("%d ops with a deadline a request, %d without, in %d requests", with, without, rounds)
+			}
+			if turns, plain := a1.Turns-b1.Turns, a0.Turns-b0.Turns; turns > plain+plain/2+10 {
+				t.Errorf("%d turns with a deadline a request, %d without", turns, plain)
+			}
+		})
+	})
+}

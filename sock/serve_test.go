@@ -1,0 +1,396 @@
+package sock_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"ringo"
+	"ringo/sock"
+)
+
+const maxFrame = 60 << 10
+
+var errTooLong = errors.New("the frame is too long")
+
+// frames echoes length-prefixed frames: a handler in the style to aim at.
+func frames(c *sock.Conn) error {
+	for c.Buffered() >= 4 {
+		head, _ := c.Peek(4)
+		size := binary.BigEndian.Uint32(head)
+		if size > maxFrame {
+			return errTooLong
+		}
+		n := 4 + int(size)
+		if c.Buffered() < n {
+			break // called again when more has come
+		}
+		frame, _ := c.Peek(n)
+		if _, err := c.Write(frame); err != nil {
+			return err
+		}
+		c.Discard(n)
+		c.SetReadDeadline(c.Loop().Now().Add(time.Minute))
+	}
+	return nil
+}
+
+// framed makes frames of these sizes, filled from the stream.
+func framed(sizes ...int) (msg []byte) {
+	for _, n := range sizes {
+		msg = binary.BigEndian.AppendUint32(msg, uint32(n))
+		at := len(msg)
+		msg = append(msg, make([]byte, n)...)
+		pattern(msg[at:], at)
+	}
+	return msg
+}
+
+// wantEcho sends the pieces, each a moment after the other, and wants all of it back.
+func wantEcho(t *testing.T, peer *net.TCPConn, pieces ...[]byte) {
+	t.Helper()
+	want := bytes.Join(pieces, nil)
+	go func() {
+		for _, p := range pieces {
+			if _, err := peer.Write(p); err != nil {
+				t.Error(err)
+				return
+			}
+			time.Sleep(20 * time.Microsecond)
+		}
+	}()
+	got := make([]byte, len(want))
+	if n, err := io.ReadFull(peer, got); err != nil {
+		t.Fatalf("%d bytes of %d came back: %v", n, len(want), err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Fatal("what came back is not what was sent")
+	}
+}
+
+func TestServeFramesInPieces(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		for _, size := range []int{64, 16384} {
+			cfg.BufferSize = size
+			s := serve(t, cfg, perRequest(&sock.Handler{Request: frames}))
+			msg := framed(0, 1, 7, 100, 3)
+			peer := s.dial()
+			for i := 1; i < len(msg); i++ {
+				wantEcho(t, peer, msg[:i], msg[i:])
+			}
+			single := make([][]byte, len(msg)) // one byte at a time
+			for i := range msg {
+				single[i] = msg[i : i+1]
+			}
+			wantEcho(t, peer, single...)
+			long := framed(maxFrame, 0, maxFrame-1, 12345)
+			wantEcho(t, peer, long)
+			var chunks [][]byte
+			for rest := long; len(rest) > 0; {
+				n := min(len(rest), 1000)
+				chunks = append(chunks, rest[:n])
+				rest = rest[n:]
+			}
+			wantEcho(t, peer, chunks...)
+			s.stop()
+		}
+	})
+}
+
+func TestServePipelined(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		s := serve(t, cfg, perRequest(&sock.Handler{Request: frames}))
+		sizes := make([]int, 3000)
+		for i := range sizes {
+			sizes[i] = i % 300
+		}
+		msg := framed(sizes...)
+		var wg sync.WaitGroup
+		for range 4 {
+			peer := s.dial()
+			wg.Go(func() { wantEcho(t, peer, msg) })
+		}
+		wg.Wait()
+	})
+}
+
+// A connection that rests with part of a frame costs nothing: the loop sleeps.
+func TestServeRestsWithPartOfAFrame(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		for _, shape := range []string{"one piece", "two pieces", "dry"} {
+			t.Run(shape, func(t *testing.T) {
+				cfg := cfg
+				if shape == "dry" {
+					cfg.Buffers, cfg.BufferSize = 2, 64
+				}
+				s := serve(t, cfg, perRequest(&sock.Handler{Request: frames}))
+				msg := framed(1000)
+				peer := s.dial()
+				wantEcho(t, peer, msg)
+				send(t, peer, string(msg[:10]))
+				if shape != "one piece" {
+					time.Sleep(time.Millisecond)
+					send(t, peer, string(msg[10:500]))
+				}
+				if turns := idleTurns(t, s); turns > 20 {
+					t.Errorf("%d turns in 30 ms with nothing to do", turns)
+				}
+				send(t, peer, string(msg[len(msg)-(len(msg)-10):][max(0, 490*boolInt(shape != "one piece")):]))
+				got := make([]byte, len(msg))
+				if _, err := io.ReadFull(peer, got); err != nil || !bytes.Equal(got, msg) {
+					t.Errorf("the frame came back wrong: %v", err)
+				}
+			})
+		}
+	})
+}
+
+func boolInt(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// idleTurns counts the turns of the server in the quietest of some spans of 30 ms:
+// what is still on its way may disturb the first.
+func idleTurns(t *testing.T, s *server) (least uint64) {
+	t.Helper()
+	least = 1 << 62
+	for range 3 {
+		before := s.stats().Turns
+		time.Sleep(30 * time.Millisecond)
+		least = min(least, s.stats().Turns-before)
+	}
+	return least
+}
+
+// Input that comes while Request runs, whatever it waits for, is shown to it again,
+// and never to two at once.
+func TestServeInputWhileRunning(t *testing.T) {
+	waits := map[string]func(c *sock.Conn) error{
+		"Sleep": func(c *sock.Conn) error { return c.Loop().Sleep(2 * time.Millisecond) },
+		"Offload": func(c *sock.Conn) error {
+			return c.Loop().Offload(func(context.Context) error { time.Sleep(2 * time.Millisecond); return nil })
+		},
+		"Peek": func(c *sock.Conn) error {
+			c.SetReadDeadline(time.Now().Add(2 * time.Millisecond))
+			_, err := c.Peek(1000)
+			c.SetReadDeadline(never)
+			if errors.Is(err, os.ErrDeadlineExceeded) || err == io.EOF {
+				err = nil
+			}
+			return err
+		},
+		"nothing": func(c *sock.Conn) error { return nil },
+	}
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		for name, wait := range waits {
+			t.Run(name, func(t *testing.T) {
+				h := &sock.Handler{Request: func(c *sock.Conn) error {
+					if c.Value() == "busy" {
+						t.Error("Request runs twice at once")
+					}
+					c.SetValue("busy")
+					defer c.SetValue("idle")
+					p := make([]byte, c.Buffered())
+					c.Read(p) // all that it is shown
+					if err := wait(c); err != nil {
+						return err
+					}
+					_, err := c.Write(p)
+					return err
+				}}
+				s := serve(t, cfg, perRequest(h))
+				peer := s.dial()
+				msg := make([]byte, 100)
+				pattern(msg, 0)
+				var pieces [][]byte
+				for i := range msg {
+					pieces = append(pieces, msg[i:i+1])
+				}
+				wantEcho(t, peer, pieces...)
+			})
+		}
+	})
+}
+
+// Requests of many connections wait in Write for slow peers while others are served.
+func TestServeParksInWrite(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		cfg.Buffers, cfg.BufferSize = 16, 4096
+		s := serve(t, cfg, perRequest(&sock.Handler{Request: func(c *sock.Conn) error {
+			for c.Buffered() > 0 {
+				lease, err := c.Next()
+				if err != nil {
+					return err
+				}
+				_, err = c.Write(bytes.Repeat(lease.Bytes(), 100))
+				lease.Release()
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		}}))
+		var slow []*net.TCPConn
+		for range 8 {
+			peer := s.dial()
+			slow = append(slow, peer)
+			send(t, peer, string(make([]byte, 200_000)))
+		}
+		honest := s.dial()
+		for range 20 {
+			send(t, honest, "x")
+			if _, err := io.ReadFull(honest, make([]byte, 100)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, peer := range slow {
+			if n, err := io.CopyN(io.Discard, peer, 100*200_000); err != nil {
+				t.Errorf("a slow peer got %d bytes: %v", n, err)
+			}
+		}
+	})
+}
+
+// A handler that reads to the end by itself is done with the connection.
+func TestServeRequestReadsToTheEnd(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		closed := make(chan error, 10)
+		var got []byte
+		s := serve(t, cfg, perRequest(&sock.Handler{
+			Request: func(c *sock.Conn) (err error) {
+				p, err := io.ReadAll(c)
+				got = append(got, p...)
+				return err
+			},
+			Closed: func(_ *sock.Conn, err error) { closed <- err },
+		}))
+		peer := s.dial()
+		send(t, peer, "all ")
+		time.Sleep(time.Millisecond)
+		send(t, peer, "of it")
+		time.Sleep(time.Millisecond)
+		peer.CloseWrite()
+		within(patience/3, t.Name(), func() {
+			if err := <-closed; err != io.EOF {
+				t.Errorf("Closed(%v), want io.EOF", err)
+			}
+		})
+		if n, err := peer.Read(make([]byte, 1)); n != 0 || err != io.EOF {
+			t.Errorf("the peer's Read() = %d, %v", n, err)
+		}
+		if string(got) != "all of it" {
+			t.Errorf("the handler read %q", got)
+		}
+	})
+}
+
+// What is unread is kept, up to the bound.
+func TestServeUnread(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		cfg.BufferSize, cfg.Buffers = 256, 8
+		for _, c := range []struct{ unread, send int }{{0, 65536}, {100, 100}, {5000, 5000}, {200_000, 200_000}} {
+			full := make(chan struct{}, 1)
+			closed := make(chan error, 1)
+			s := serve(t, cfg, perRequest(&sock.Handler{
+				Unread: c.unread,
+				Request: func(conn *sock.Conn) error {
+					if conn.Buffered() == c.send {
+						p, err := conn.Peek(c.send)
+						if bad := mismatch(p, 0); err != nil || bad >= 0 {
+							t.Errorf("Peek of all: %v, wrong byte at %d", err, bad)
+						}
+						select {
+						case full <- struct{}{}:
+						default:
+						}
+					}
+					return nil
+				},
+				Closed: func(_ *sock.Conn, err error) { closed <- err },
+			}))
+			peer := s.dial()
+			msg := make([]byte, c.send)
+			pattern(msg, 0)
+			send(t, peer, string(msg))
+			within(patience/3, t.Name(), func() { <-full })
+			send(t, peer, "!") // one more than may be left
+			within(patience/3, t.Name(), func() {
+				if err := <-closed; err == nil || err.Error() != "bufio: buffer full" {
+					t.Errorf("Unread %d: Closed(%v), want bufio.ErrBufferFull", c.unread, err)
+				}
+			})
+			s.stop()
+		}
+	})
+}
+
+// A thousand of each, with nothing left: memory, slots, coroutines.
+func TestServeManyConnections(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		cfg.Loops = 2
+		var mu sync.Mutex
+		opened, closed := 0, 0
+		s := serve(t, cfg, perRequest(&sock.Handler{
+			Open:    func(*sock.Conn) error { mu.Lock(); opened++; mu.Unlock(); return nil },
+			Request: frames,
+			Closed:  func(*sock.Conn, error) { mu.Lock(); closed++; mu.Unlock() },
+		}))
+		const total = 10_000
+		msg := framed(20)
+		var wg sync.WaitGroup
+		for range 4 {
+			wg.Go(func() {
+				for i := range total / 4 {
+					c := dial(t, s.addr)
+					switch i % 3 {
+					case 0:
+						c.SetLinger(0)
+					case 1:
+						c.Write(msg)
+						io.ReadFull(c, make([]byte, len(msg)))
+					case 2:
+						c.Write(msg[:5])
+						c.SetLinger(0)
+					}
+					c.Close()
+				}
+			})
+		}
+		wg.Wait()
+		eventually(t, "all connections closed", func() bool {
+			mu.Lock()
+			defer mu.Unlock()
+			return closed == opened && opened > total*9/10
+		})
+		st := s.stats()
+		if st.Slots > 2*cfg.Loops || st.Buffers != 0 {
+			t.Errorf("%d slots and %d buffers with no connection left", st.Slots, st.Buffers)
+		}
+	})
+}
+
+func TestServeRefuses(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		onLoop(t, cfg, func(l *ringo.Loop) {
+			ln := listen(t, l)
+			defer ln.Close()
+			for name, h := range map[string]*sock.Handler{
+				"no handler": nil, "no Request": {}, "negative Unread": {Request: frames, Unread: -1},
+			} {
+				if err := sock.Serve(l, ln, h); err == nil {
+					t.Errorf("Serve with %s: no error", name)
+				}
+			}
+		})
+	})
+}
