@@ -116,6 +116,8 @@ type Op struct {
 
 	Arg  uint32 // flags of the call, poll mask, how, domain
 	Arg2 uint32
+	// Res is the driver's: a result that is known before the op has ended.
+	Res int32
 	// Done counts the bytes that went before in a Full op.
 	Done uint32
 

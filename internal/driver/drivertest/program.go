@@ -201,9 +201,10 @@ func (c *call) drop() {
 	c.free()
 }
 
-// feed makes the peer write, as long as that surely fits.
+// feed makes the peer write, as long as that surely fits into the socket, and
+// into the pool if it is received all at once.
 func (s *stream) feed(n int) {
-	if s.ended || s.fed-s.eaten > 4000 {
+	if s.ended || s.fed-s.eaten+n > 1500 {
 		return
 	}
 	s.far.write(pattern(s.index, s.fed, n))
@@ -221,9 +222,20 @@ func (s *stream) drain(n int) {
 }
 
 // cancelOne cancels what waits. What doesn't wait has ended: the last step settled.
+// After a send the peer reads everything, because a smaller one may find room
+// where poll says that there is none, and drivers need not agree whom to ask.
 func (s *stream) cancelOne() {
-	if len(s.pending) > 0 {
-		s.pending[s.p.number(len(s.pending))].cancel().end()
+	if len(s.pending) == 0 {
+		return
+	}
+	o := s.pending[s.p.number(len(s.pending))]
+	o.cancel().end()
+	if !o.out {
+		return
+	}
+	for before := -1; before != len(s.read); s.p.settle() {
+		before = len(s.read)
+		s.drain(1 << 20)
 	}
 }
 

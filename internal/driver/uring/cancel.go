@@ -22,8 +22,16 @@ func (d *ring) Cancel(o *op.Op) {
 		d.withdraw(o)
 		return
 	}
+	if o.Mode == waitsPollEnd {
+		return // its poll is being cancelled already
+	}
+	d.cancelToken(o)
+}
+
+// cancelToken sends a cancel after what the op has submitted.
+func (d *ring) cancelToken(o *op.Op) {
 	token := o.Token() | markOp
-	if o.Mode == waitsPolling {
+	if o.Mode != waitsItself {
 		token = o.Token() | markPoll
 	}
 	if len(d.cancels) == 0 {

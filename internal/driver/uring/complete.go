@@ -50,25 +50,9 @@ func (d *ring) complete(o *op.Op, res int32, flags uint32, done *driver.Queue) {
 func (d *ring) again(o *op.Op, res int32) {
 	d.stats.Fallbacks++
 	if res == -sys.EAGAIN && o.Interest() != 0 && o.Code != op.Poll {
-		o.Mode = waitsPolling
+		o.Mode = waitsReady
 	}
 	d.restart(o)
-}
-
-// polled goes on after the readiness that again asked for.
-func (d *ring) polled(o *op.Op, res int32, done *driver.Queue) {
-	d.inFlight--
-	o.Mode = waitsItself
-	switch {
-	case o.Canceled && o.Done > 0 && o.Flags&op.Full != 0:
-		d.end(o, int32(o.Done), 0, done)
-	case o.Canceled:
-		d.end(o, -sys.ECANCELED, 0, done)
-	case res < 0 && res != -sys.EAGAIN && res != -sys.EINTR:
-		d.end(o, res, 0, done)
-	default:
-		d.restart(o)
-	}
 }
 
 func (d *ring) restart(o *op.Op) {

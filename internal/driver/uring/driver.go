@@ -76,7 +76,7 @@ func (d *ring) Submit(o *op.Op) {
 		}
 	}
 	o.State = op.Queued
-	o.Mode = waitsItself
+	o.Mode = firstWait(o)
 	if o.FD != nil {
 		o.FD.Ref()
 		if dir := direction(o); dir != 0 && !o.FD.Claim(dir) {
@@ -102,12 +102,16 @@ func (d *ring) prep(o *op.Op) bool {
 	if e == nil {
 		return false
 	}
-	if o.Mode == waitsPolling {
-		e.PrepPollAdd(int(o.FD.Sys()), o.Interest())
-		e.UserData = o.Token() | markPoll
-	} else {
+	switch o.Mode {
+	case waitsItself:
 		o.Def().Prep(o, e)
 		e.UserData = o.Token() | markOp
+	case waitsReady:
+		e.PrepPollAdd(int(o.FD.Sys()), o.Interest())
+		e.UserData = o.Token() | markPoll
+	case waitsEdge:
+		e.PrepPollMultishot(int(o.FD.Sys()), o.Interest())
+		e.UserData = o.Token() | markPoll
 	}
 	o.State = op.InFlight
 	d.inFlight++

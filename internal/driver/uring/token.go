@@ -22,6 +22,8 @@ func mark(token uint64) uint64 { return token & op.TokenMarks }
 
 // How an op waits, in Op.Mode.
 const (
-	waitsItself = iota
-	waitsPolling
+	waitsItself  = iota // in its own submission
+	waitsReady          // for readiness, by a poll that ends with it
+	waitsEdge           // for the next change of readiness, by a multishot poll
+	waitsPollEnd        // it is done, and the multishot poll has still to end
 )

@@ -164,8 +164,8 @@ func (d *ring) sort(c *uring.CQE, done *driver.Queue) {
 		}
 		d.stats.Stale++
 	case markPoll:
-		if o := d.slab.Lookup(c.UserData &^ op.TokenMarks); o != nil && o.State == op.InFlight && o.Mode == waitsPolling {
-			d.polled(o, c.Res, done)
+		if o := d.slab.Lookup(c.UserData &^ op.TokenMarks); o != nil && o.State == op.InFlight && o.Mode != waitsItself {
+			d.polled(o, c.Res, flags, done)
 			return
 		}
 		d.stats.Stale++
