@@ -189,8 +189,10 @@ func (j *join) leave(l *loop.Loop, ap netip.AddrPort) {
 const backlog = 65535
 
 // open makes a listening socket. Alone means that nobody may listen on the address
-// already: SO_REUSEPORT is set only after the bind, so the bind fails if somebody
-// does, and siblings can still join later.
+// already: SO_REUSEPORT is set only at the end, so that siblings can join later.
+// Until then bind fails if somebody listens there, and listen fails if somebody
+// else was bound at the same time and was faster: with SO_REUSEADDR two may be
+// bound, but one listens.
 func open(network string, ap netip.AddrPort, alone bool) (int32, error) {
 	fail := func(call string, res int32) (int32, error) {
 		return -1, listenError(network, tcpAddr(ap), callError(call, res))
@@ -225,13 +227,13 @@ func open(network string, ap netip.AddrPort, alone bool) (int32, error) {
 			o.Ext.Addr.Set(ap)
 			return o.Attempt()
 		}},
-		{"setsockopt", func() int32 { return option(solSocket, soReuseport, 1) }},
 		// What accepted sockets inherit: what package net sets on each.
 		{"setsockopt", func() int32 { return option(protoTCP, tcpNodelay, 1) }},
 		{"setsockopt", func() int32 { return option(solSocket, soKeepalive, 1) }},
 		{"setsockopt", func() int32 { return option(protoTCP, tcpKeepidle, 15) }},
 		{"setsockopt", func() int32 { return option(protoTCP, tcpKeepintvl, 15) }},
 		{"listen", func() int32 { return (&op.Op{Code: op.Listen, FD: &f, Arg: backlog}).Attempt() }},
+		{"setsockopt", func() int32 { return option(solSocket, soReuseport, 1) }},
 	}
 	for _, step := range steps {
 		if res := step.do(); res < 0 {
