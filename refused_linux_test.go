@@ -1,0 +1,231 @@
+//go:build linux
+
+package ringo_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"ringo"
+	"ringo/internal/seccomptest"
+)
+
+// say tells a test what came of a Run in a child process: the driver and its
+// reason, or the error and what is known about it.
+func say(cfg ringo.Config) {
+	var info ringo.Info
+	err := ringo.Run(context.Background(), &cfg, func(l *ringo.Loop) error {
+		info = l.Info()
+		return l.Sleep(0)
+	})
+	var setup *ringo.SetupError
+	switch {
+	case err == nil:
+		fmt.Printf("%s %d: %s\n", info.Name, info.Entries, info.Reason)
+	case errors.As(err, &setup):
+		var errno syscall.Errno
+		errors.As(err, &errno)
+		fmt.Printf("refused %s %s %s: %v\n", setup.Driver, setup.Step, unix.ErrnoName(errno), err)
+	default:
+		fmt.Printf("failed: %v\n", err)
+	}
+}
+
+func init() {
+	children["say"] = func() {
+		cfg := small(os.Getenv("RINGO_TEST_DRIVER"))
+		cfg.Loops = 2
+		say(cfg)
+	}
+	children["few descriptors"] = fewDescriptors
+	children["little memory"] = littleMemory
+}
+
+// sandboxed runs the child "say" under a seccomp policy.
+func sandboxed(t *testing.T, p seccomptest.Policy, driver string) string {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := seccomptest.Command(t, p, self)
+	cmd.Env = childEnvironment("say", "RINGO_TEST_DRIVER="+driver, "RINGO_DRIVER=")
+	text, code := output(t, cmd)
+	if code != 0 || strings.Count(text, "\n") != 1 {
+		t.Fatalf("exit status %d, want 0 and one line, though there are two loops\n%s", code, text)
+	}
+	return text
+}
+
+// Where io_uring is refused, auto takes epoll and says why, and whoever asks for
+// uring hears the step, the errno and what it may come from.
+func TestUringRefused(t *testing.T) {
+	if usable()["uring"] != nil {
+		t.Skip("io_uring is refused here anyway: ", usable()["uring"])
+	}
+	setup := uint32(unix.SYS_IO_URING_SETUP)
+	for _, c := range []struct {
+		name   string
+		policy seccomptest.Policy
+		step   string
+		errno  string
+		hint   string
+	}{
+		{"by seccomp", seccomptest.DenyUring(), "io_uring_setup", "EPERM", "seccomp"},
+		{"by a kernel without it", seccomptest.DenyUringENOSYS(), "io_uring_setup", "ENOSYS", ""},
+		{"by seccomp, after setup", seccomptest.DenyEnter(), "io_uring_enter", "EPERM", "seccomp"},
+		{"for want of memory", seccomptest.Deny(seccomptest.Rule{Number: setup, Errno: syscall.ENOMEM}), "io_uring_setup", "ENOMEM", "RLIMIT_MEMLOCK"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			text := sandboxed(t, c.policy, "uring")
+			if want := fmt.Sprintf("refused uring %s", c.step); !strings.HasPrefix(text, want) || !strings.Contains(text, " "+c.errno+": ") || !strings.Contains(text, c.hint) {
+				t.Errorf("uring: %swant %s... %s", text, want, c.hint)
+			}
+			text = sandboxed(t, c.policy, "auto")
+			if !strings.HasPrefix(text, "epoll 0: ") || !strings.Contains(text, c.step) || !strings.Contains(text, c.hint) {
+				t.Errorf("auto: %swant epoll, because of %s, %s", text, c.step, c.hint)
+			}
+			if text = sandboxed(t, c.policy, "epoll"); text != "epoll 0: asked for\n" {
+				t.Errorf("epoll: %s", text)
+			}
+		})
+	}
+}
+
+// fewDescriptors allows the process one descriptor more at a time, until Run works.
+func fewDescriptors() {
+	cfg := small(os.Getenv("RINGO_TEST_DRIVER"))
+	cfg.Loops = 2
+	if r, w, err := os.Pipe(); err == nil { // starts Go's own poller, which keeps two
+		r.Close()
+		w.Close()
+	}
+	open := fillGaps()
+	var limit unix.Rlimit
+	unix.Getrlimit(unix.RLIMIT_NOFILE, &limit)
+	for n := range 40 {
+		unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: uint64(open + n), Max: limit.Max})
+		err := ringo.Run(context.Background(), &cfg, func(l *ringo.Loop) error { return l.Sleep(0) })
+		unix.Setrlimit(unix.RLIMIT_NOFILE, &limit)
+		if err == nil {
+			break
+		}
+		fmt.Println(n, errors.Is(err, syscall.EMFILE), countOpen()-open, err)
+	}
+	say(cfg)
+}
+
+// fillGaps opens descriptors until there is none free below one that is in use, and
+// gives their number.
+func fillGaps() int {
+	for {
+		fd, err := syscall.Open("/dev/null", syscall.O_RDONLY, 0)
+		if n := countOpen(); err != nil || fd == n-1 {
+			return n
+		}
+	}
+}
+
+func countOpen() int {
+	entries, _ := os.ReadDir("/proc/self/fd")
+	return len(entries) - 1 // without the listing's own
+}
+
+// Want of descriptors is an error to report, and no reason for another driver: it
+// would fail a moment later. When there are descriptors again, all is as before.
+func TestFewDescriptors(t *testing.T) {
+	for _, driver := range []string{"auto", "uring", "epoll"} {
+		t.Run(driver, func(t *testing.T) {
+			if usable()["uring"] != nil && driver == "uring" {
+				t.Skip(usable()["uring"])
+			}
+			text, code := output(t, child(t, "few descriptors", "RINGO_TEST_DRIVER="+driver, "RINGO_DRIVER="))
+			lines := strings.Split(strings.TrimSpace(text), "\n")
+			if code != 0 || len(lines) < 3 {
+				t.Fatalf("exit status %d, want 0 and some failures\n%s", code, text)
+			}
+			last := len(lines) - 1
+			for i, line := range lines[:last] {
+				if !strings.HasPrefix(line, fmt.Sprintf("%d true 0 ", i)) {
+					t.Errorf("with %d descriptors more: %s\nwant EMFILE, and none left open", i, line)
+				}
+			}
+			want := driver
+			if driver == "auto" && usable()["uring"] == nil {
+				want = "uring"
+			} else if driver == "auto" {
+				want = "epoll"
+			}
+			if !strings.HasPrefix(lines[last], want+" ") {
+				t.Errorf("with descriptors enough: %s, want %s", lines[last], want)
+			}
+		})
+	}
+}
+
+// littleMemory is an ordinary user with a limit on locked memory.
+func littleMemory() {
+	bytes, _ := strconv.ParseUint(os.Getenv("RINGO_TEST_MEMLOCK"), 10, 64)
+	unix.Setrlimit(unix.RLIMIT_MEMLOCK, &unix.Rlimit{Cur: bytes, Max: bytes})
+	if err := syscall.Setgroups(nil); err != nil {
+		fmt.Println("setgroups:", err)
+	}
+	if err := syscall.Setuid(65534); err != nil {
+		fmt.Println("setuid:", err)
+	}
+	cfg := small(os.Getenv("RINGO_TEST_DRIVER"))
+	cfg.Entries = 1024
+	say(cfg)
+}
+
+// Kernels charge rings of ordinary users to RLIMIT_MEMLOCK. auto makes do with
+// smaller rings, and in the end without; whoever asks for uring hears of the limit.
+func TestLittleLockedMemory(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root can become another user, whose memory is not locked by others")
+	}
+	if usable()["uring"] != nil {
+		t.Skip(usable()["uring"])
+	}
+	ask := func(driver string, kib int) string {
+		text, code := output(t, child(t, "little memory", "RINGO_TEST_DRIVER="+driver, "RINGO_DRIVER=",
+			fmt.Sprintf("RINGO_TEST_MEMLOCK=%d", kib<<10)))
+		if code != 0 {
+			t.Errorf("exit status %d: %s", code, text)
+		}
+		return text
+	}
+	none := ask("auto", 0)
+	if strings.HasPrefix(none, "uring 1024: ") {
+		t.Skip("this kernel does not charge rings to RLIMIT_MEMLOCK")
+	}
+	if !strings.HasPrefix(none, "epoll 0: ") || !strings.Contains(none, "RLIMIT_MEMLOCK") {
+		t.Errorf("auto without locked memory: %swant epoll because of RLIMIT_MEMLOCK", none)
+	}
+	if text := ask("uring", 0); !strings.HasPrefix(text, "refused uring io_uring_setup(") || !strings.Contains(text, " ENOMEM: ") || !strings.Contains(text, "RLIMIT_MEMLOCK") {
+		t.Errorf("uring without locked memory: %s", text)
+	}
+	smaller := 0
+	for _, kib := range []int{16, 32, 64, 128, 256, 512} {
+		var entries int
+		text := ask("auto", kib)
+		if _, err := fmt.Sscanf(text, "uring %d: ", &entries); err != nil && !strings.HasPrefix(text, "epoll ") {
+			t.Errorf("auto with %d KiB: %s", kib, text)
+		}
+		if entries > 0 && entries < 1024 {
+			smaller++
+		}
+		t.Logf("%d KiB: %s", kib, strings.TrimSpace(text))
+	}
+	if smaller == 0 {
+		t.Error("no limit led to a smaller ring")
+	}
+}
