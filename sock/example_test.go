@@ -1,0 +1,208 @@
+//go:build linux
+
+package sock_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"time"
+
+	"ringo"
+	"ringo/sock"
+)
+
+// ask sends text to a server from an ordinary goroutine and prints what comes back.
+func ask(addr net.Addr, text string) {
+	c, err := net.Dial("tcp", addr.String())
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer c.Close()
+	io.WriteString(c, text)
+	c.(*net.TCPConn).CloseWrite()
+	answer, err := io.ReadAll(c)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Printf("%q\n", answer)
+}
+
+// A listener on a loop, and a task for each connection, in the words of package net.
+func ExampleListen() {
+	ctx, stop := context.WithCancel(context.Background())
+	err := ringo.Run(ctx, &ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
+		ln, err := sock.Listen(l, "tcp", "127.0.0.1:0")
+		if err != nil {
+			return err
+		}
+		go func() {
+			ask(ln.Addr(), "hello")
+			stop()
+		}()
+		for {
+			c, err := ln.Accept()
+			if err != nil {
+				return err // net.ErrClosed when the program drains
+			}
+			l.Go(func() {
+				defer c.Close()
+				io.Copy(c, c)
+			})
+		}
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	// Output: "hello"
+}
+
+// A handler per request: lines are answered as they become whole, and a connection that waits for the rest of one keeps
+// its bytes and no stack.
+func ExampleServe() {
+	shout := &sock.Handler{Request: func(c *sock.Conn) error {
+		unread, err := c.Peek(c.Buffered())
+		if err != nil {
+			return err
+		}
+		end := bytes.LastIndexByte(unread, '\n') + 1
+		if _, err := c.Write(bytes.ToUpper(unread[:end])); err != nil {
+			return err
+		}
+		_, err = c.Discard(end)
+		return err
+	}}
+	set, err := sock.Reserve("tcp", "127.0.0.1:0")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer set.Close()
+	ctx, stop := context.WithCancel(context.Background())
+	go func() {
+		ask(set.Addr(), "some\nlines\nand a part")
+		stop()
+	}()
+	err = ringo.Run(ctx, nil, func(l *ringo.Loop) error {
+		ln, err := set.Listen(l)
+		if err != nil {
+			return err
+		}
+		return sock.Serve(l, ln, shout)
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	// Output: "SOME\nLINES\n"
+}
+
+// One port for all loops, known before there is a loop: peers queue from here on.
+func ExampleReserve() {
+	set, err := sock.Reserve("tcp", "127.0.0.1:0")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer set.Close()
+	ctx, stop := context.WithCancel(context.Background())
+	go func() {
+		ask(set.Addr(), "early")
+		stop()
+	}()
+	err = ringo.Run(ctx, &ringo.Config{Loops: 2}, func(l *ringo.Loop) error {
+		ln, err := set.Listen(l)
+		if err != nil {
+			return err
+		}
+		for {
+			c, err := ln.AcceptConn()
+			if err != nil {
+				return err
+			}
+			l.Go(func() {
+				defer c.Close()
+				io.Copy(c, c)
+			})
+		}
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	// Output: "early"
+}
+
+// A client on a loop, with a deadline for the whole conversation.
+func ExampleDial() {
+	server, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer server.Close()
+	go func() {
+		c, _ := server.Accept()
+		io.Copy(c, c)
+		c.Close()
+	}()
+	err = ringo.Run(context.Background(), &ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
+		c, err := sock.Dial(l, "tcp", server.Addr().String())
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		c.SetDeadline(l.Now().Add(10 * time.Second))
+		fmt.Fprint(c, "there and back")
+		c.CloseWrite()
+		answer, err := io.ReadAll(c)
+		fmt.Printf("%s\n", answer)
+		return err
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	// Output: there and back
+}
+
+// Next hands over the buffer in which bytes came. Whoever has the lease may take his time, and any goroutine may release it;
+// meanwhile the buffer counts against ringo.Config.Leases.
+func ExampleConn_Next() {
+	set, err := sock.Reserve("tcp", "127.0.0.1:0")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer set.Close()
+	ctx, stop := context.WithCancel(context.Background())
+	go func() {
+		ask(set.Addr(), "leased")
+		stop()
+	}()
+	err = ringo.Run(ctx, &ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
+		ln, err := set.Listen(l)
+		if err != nil {
+			return err
+		}
+		c, err := ln.AcceptConn()
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		for {
+			lease, err := c.Next()
+			if err == io.EOF {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			_, err = c.Write(lease.Bytes())
+			lease.Release()
+			if err != nil {
+				return err
+			}
+		}
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	// Output: "leased"
+}
