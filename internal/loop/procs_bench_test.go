@@ -58,6 +58,7 @@ func report(b *testing.B, took []time.Duration) {
 	slices.Sort(took)
 	us := func(d time.Duration) float64 { return float64(d) / 1e3 }
 	b.ReportMetric(us(took[len(took)/2]), "p50-µs")
+	b.ReportMetric(us(took[len(took)*9/10]), "p90-µs")
 	b.ReportMetric(us(took[len(took)*99/100]), "p99-µs")
 }
 
