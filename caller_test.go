@@ -1,0 +1,95 @@
+package ringo_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"ringo"
+)
+
+// taskOnly are the methods that only a task of the loop may call. Each reports
+// what the caller got: an error, or a panic's value.
+func taskOnly(l *ringo.Loop, timer *ringo.Timer, group *ringo.Group) map[string]func() any {
+	fn := func(context.Context) error { return nil }
+	return map[string]func() any{
+		"Loop.Sleep":     func() any { return l.Sleep(0) },
+		"Loop.Offload":   func() any { return l.Offload(fn) },
+		"Loop.Compute":   func() any { return l.Compute(fn) },
+		"Loop.Context":   func() any { return panics(func() { l.Context() }) },
+		"Loop.Now":       func() any { return panics(func() { l.Now() }) },
+		"Loop.AfterFunc": func() any { return panics(func() { l.AfterFunc(0, func() {}) }) },
+		"Timer.Stop":     func() any { return panics(func() { timer.Stop() }) },
+		"Timer.Reset":    func() any { return panics(func() { timer.Reset(0) }) },
+		"Group.Go":       func() any { return panics(func() { group.Go(func() error { return nil }) }) },
+		"Group.Wait":     func() any { return panics(func() { group.Wait() }) },
+	}
+}
+
+// A caller from outside is told, by an error or a panic, and nothing is touched
+// that the loop uses at the same time: under -race this test says so.
+func TestWrongCallers(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		cfg.Loops = 2
+		beside(t, cfg, func(l *ringo.Loop) {
+			over := false
+			busy := l.Go(func() { // the loop's own calls, all the while
+				for !over {
+					for name, f := range taskOnly(l, l.AfterFunc(time.Hour, func() {}), ringo.NewGroup(l)) {
+						if err := f(); err != nil {
+							t.Errorf("%s in a task of the loop: %v", name, err)
+						}
+					}
+				}
+			})
+			timer := l.AfterFunc(time.Hour, func() { t.Error("the timer fired") })
+			group := ringo.NewGroup(l)
+			check := func(where string) {
+				for name, f := range taskOnly(l, timer, group) {
+					got := f()
+					if text, ok := got.(string); ok && strings.HasPrefix(text, "ringo: "+name+" from outside") {
+						continue
+					}
+					if got != ringo.ErrNotTask {
+						t.Errorf("%s from %s: %v, want ErrNotTask or a panic that says so", name, where, got)
+					}
+				}
+			}
+			for range 20 {
+				l.Offload(func(context.Context) error { check("Offload"); return nil })
+				l.Loops()[1].Go(func() { check("another loop") }).Wait()
+				l.Loops()[1].Go(func() { iterator(func() { check("an iterator on another loop") }) }).Wait()
+			}
+			over = true
+			busy.Wait()
+			timer.Stop()
+		})
+	})
+}
+
+// Everything else is for all.
+func TestAnyCaller(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		cfg.Loops = 2
+		beside(t, cfg, func(l *ringo.Loop) {
+			task := l.Go(func() { l.Sleep(time.Hour) })
+			l.Sleep(0)
+			check := func() {
+				if l.Index() != 0 || len(l.Loops()) != 2 || l.Loops()[0] != l || l.Info().Name == "" {
+					t.Error("Index, Loops or Info")
+				}
+				if s := l.Stats(); s.Turns == 0 || s.Tasks < 2 {
+					t.Errorf("Stats: %+v", s)
+				}
+				if l.Post(func() {}) != nil || l.Go(func() {}).Wait() != nil {
+					t.Error("Post, Go or Wait")
+				}
+			}
+			check()
+			l.Offload(func(context.Context) error { check(); return nil })
+			l.Loops()[1].Go(check).Wait()
+			task.Cancel()
+		})
+	})
+}

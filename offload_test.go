@@ -1,0 +1,219 @@
+package ringo_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"ringo"
+)
+
+// lanes are the two ways out of a loop, with the bound that each has.
+var lanes = []struct {
+	name  string
+	call  func(l *ringo.Loop, fn func(context.Context) error) error
+	bound func(cfg *ringo.Config) int // sets it, if it can be set
+}{
+	{"Offload", (*ringo.Loop).Offload, func(cfg *ringo.Config) int { cfg.Offload = 3; return 3 }},
+	{"Compute", (*ringo.Loop).Compute, func(cfg *ringo.Config) int { return max(1, runtime.GOMAXPROCS(0)-cfg.Loops) }},
+}
+
+func eachLane(t *testing.T, f func(t *testing.T, cfg ringo.Config, bound int, call func(*ringo.Loop, func(context.Context) error) error)) {
+	for _, lane := range lanes {
+		t.Run(lane.name, func(t *testing.T) {
+			eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+				cfg.Loops = 2
+				f(t, cfg, lane.bound(&cfg), lane.call)
+			})
+		})
+	}
+}
+
+// What fn writes is the task's when the call returns; only the task waits.
+func TestOffload(t *testing.T) {
+	eachLane(t, func(t *testing.T, cfg ringo.Config, _ int, call func(*ringo.Loop, func(context.Context) error) error) {
+		err := run(t, cfg, func(l *ringo.Loop) error {
+			turns := 0
+			ticker := l.Go(func() {
+				for l.Sleep(100*time.Microsecond) == nil {
+					turns++
+				}
+			})
+			defer ticker.Cancel()
+			for i := range 50 {
+				written := 0
+				err := call(l, func(ctx context.Context) error {
+					if ctx.Err() != nil || l.Sleep(0) != ringo.ErrNotTask {
+						t.Error("fn runs cancelled, or on the loop")
+					}
+					written = i
+					return io.EOF
+				})
+				if err != io.EOF || written != i {
+					t.Errorf("%v, %d written", err, written)
+				}
+			}
+			before := turns
+			call(l, func(context.Context) error {
+				<-time.After(20 * time.Millisecond)
+				return nil
+			})
+			if turns == before {
+				t.Error("the loop stood still meanwhile")
+			}
+			return nil
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// So many run at once, in all loops together, and no more; the others queue, in
+// order.
+func TestOffloadBound(t *testing.T) {
+	eachLane(t, func(t *testing.T, cfg ringo.Config, bound int, call func(*ringo.Loop, func(context.Context) error) error) {
+		var running, most, done atomic.Int64
+		full := make(chan struct{})
+		var once sync.Once
+		mustRun(t, cfg, func(l *ringo.Loop) {
+			for range 4 * bound {
+				l.Go(func() {
+					err := call(l, func(context.Context) error {
+						n := running.Add(1)
+						for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
+						}
+						if n == int64(bound) {
+							once.Do(func() { close(full) })
+						}
+						receive(t, "as many calls as may run at once", full)
+						running.Add(-1)
+						done.Add(1)
+						return nil
+					})
+					if err != nil {
+						t.Error(err)
+					}
+				})
+			}
+		})
+		equal(t, "calls at once", int(most.Load()), bound)
+		equal(t, "calls", int(done.Load()), cfg.Loops*4*bound)
+	})
+}
+
+// Cancelled while queued, fn is not run.
+func TestOffloadCancelledInQueue(t *testing.T) {
+	eachLane(t, func(t *testing.T, cfg ringo.Config, bound int, call func(*ringo.Loop, func(context.Context) error) error) {
+		beside(t, cfg, func(l *ringo.Loop) {
+			begun, release := make(chan struct{}), make(chan struct{})
+			for range bound {
+				l.Go(func() {
+					call(l, func(context.Context) error { begun <- struct{}{}; <-release; return nil })
+				})
+			}
+			l.Go(func() { // its own goroutine: the lane is full
+				go func() {
+					for range bound {
+						<-begun
+					}
+					begun <- struct{}{}
+				}()
+			})
+			sleepUntil(t, l, "a full lane", func() bool {
+				select {
+				case <-begun:
+					return true
+				default:
+					return false
+				}
+			})
+			var got []error
+			queued := make([]*ringo.Task, 5)
+			for i := range queued {
+				queued[i] = l.Go(func() {
+					got = append(got, call(l, func(context.Context) error { t.Error("a cancelled call ran"); return nil }))
+				})
+			}
+			l.Sleep(0)
+			for _, i := range []int{2, 0, 4, 1, 3} { // from the middle, the front, the back
+				queued[i].Cancel()
+			}
+			for _, task := range queued {
+				task.Wait()
+			}
+			canceled := context.Canceled
+			equalList(t, "errors", got, []error{canceled, canceled, canceled, canceled, canceled})
+			close(release)
+			if err := call(l, func(context.Context) error { return nil }); err != nil {
+				t.Errorf("afterwards: %v", err)
+			}
+		})
+	})
+}
+
+// Cancelled while running, fn is told by its context, and the call returns when
+// fn has, not before: it may still write to what the task owns.
+func TestOffloadCancelledWhileRunning(t *testing.T) {
+	eachLane(t, func(t *testing.T, cfg ringo.Config, _ int, call func(*ringo.Loop, func(context.Context) error) error) {
+		beside(t, cfg, func(l *ringo.Loop) {
+			for _, give := range []error{nil, io.EOF, context.Canceled} {
+				begun := make(chan struct{})
+				var written bool
+				var got error
+				task := l.Go(func() {
+					got = call(l, func(ctx context.Context) error {
+						close(begun)
+						receive(t, "the context's end", ctx.Done())
+						runtime.Gosched()
+						written = true
+						return give
+					})
+					if !written {
+						t.Error("the call returned before fn")
+					}
+				})
+				await(t, l, "fn", begun)
+				task.Cancel()
+				task.Wait()
+				if !errors.Is(got, give) {
+					t.Errorf("%v, want what fn returned: %v", got, give)
+				}
+			}
+		})
+	})
+}
+
+func TestOffloadGoexit(t *testing.T) {
+	eachLane(t, func(t *testing.T, cfg ringo.Config, _ int, call func(*ringo.Loop, func(context.Context) error) error) {
+		beside(t, cfg, func(l *ringo.Loop) {
+			cleaned := false
+			err := call(l, func(context.Context) error {
+				defer func() { cleaned = true }()
+				runtime.Goexit()
+				return nil
+			})
+			if err != ringo.ErrGoexit || !cleaned {
+				t.Errorf("%v, cleaned: %v; want ErrGoexit, and the task goes on", err, cleaned)
+			}
+		})
+	})
+}
+
+// A task that was cancelled before it asks is refused.
+func TestOffloadAfterCancel(t *testing.T) {
+	eachLane(t, func(t *testing.T, cfg ringo.Config, _ int, call func(*ringo.Loop, func(context.Context) error) error) {
+		beside(t, cfg, func(l *ringo.Loop) {
+			var got error
+			task := l.Go(func() { got = call(l, func(context.Context) error { t.Error("it ran"); return nil }) })
+			task.Cancel()
+			task.Wait()
+			equal(t, "error", got, context.Canceled)
+		})
+	})
+}
