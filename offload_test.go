@@ -111,28 +111,14 @@ func TestOffloadBound(t *testing.T) {
 func TestOffloadCancelledInQueue(t *testing.T) {
 	eachLane(t, func(t *testing.T, cfg ringo.Config, bound int, call func(*ringo.Loop, func(context.Context) error) error) {
 		beside(t, cfg, func(l *ringo.Loop) {
-			begun, release := make(chan struct{}), make(chan struct{})
+			var running atomic.Int64
+			release := make(chan struct{})
 			for range bound {
 				l.Go(func() {
-					call(l, func(context.Context) error { begun <- struct{}{}; <-release; return nil })
+					call(l, func(context.Context) error { running.Add(1); <-release; return nil })
 				})
 			}
-			l.Go(func() { // its own goroutine: the lane is full
-				go func() {
-					for range bound {
-						<-begun
-					}
-					begun <- struct{}{}
-				}()
-			})
-			sleepUntil(t, l, "a full lane", func() bool {
-				select {
-				case <-begun:
-					return true
-				default:
-					return false
-				}
-			})
+			sleepUntil(t, l, "a full lane", func() bool { return running.Load() == int64(bound) })
 			var got []error
 			queued := make([]*ringo.Task, 5)
 			for i := range queued {
