@@ -29,16 +29,6 @@ func needFiles(t *testing.T, n uint64) {
 	}
 }
 
-// openFiles counts the descriptors of this process.
-func openFiles(t *testing.T) int {
-	t.Helper()
-	entries, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return len(entries) - 1 // the one that listed them
-}
-
 // sockets counts the descriptors of this process that are sockets.
 func sockets(t *testing.T) (n int) {
 	t.Helper()
@@ -53,4 +43,3 @@ func sockets(t *testing.T) (n int) {
 	}
 	return n
 }
-

@@ -89,7 +89,7 @@ func TestPeekBounds(t *testing.T) {
 			if _, err := c.Discard(-1); err != bufio.ErrNegativeCount {
 				t.Errorf("Discard(-1): %v", err)
 			}
-			for _, n := range []int{65537, 1 << 20, 1 << 40} {
+			for _, n := range []int{65537, 1 << 20, 1<<31 - 1} {
 				if p, err := c.Peek(n); len(p) != 0 || err != bufio.ErrBufferFull {
 					t.Errorf("Peek(%d) = %d bytes, %v, want bufio.ErrBufferFull", n, len(p), err)
 				}

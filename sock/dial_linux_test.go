@@ -1,0 +1,101 @@
+//go:build linux
+
+package sock_test
+
+import (
+	"errors"
+	"net"
+	"os"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+
+	"ringo"
+	"ringo/sock"
+)
+
+// fullListener makes a listener whose backlog is full, so that a dial gets no
+// answer.
+func fullListener(t *testing.T) (addr string, cleanUp func()) {
+	t.Helper()
+	var fds []int
+	cleanUp = func() {
+		for _, fd := range fds {
+			syscall.Close(fd)
+		}
+	}
+	socket := func() int {
+		fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC|syscall.SOCK_NONBLOCK, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fds = append(fds, fd)
+		return fd
+	}
+	ln := socket()
+	if err := syscall.Bind(ln, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Listen(ln, 0); err != nil {
+		t.Fatal(err)
+	}
+	name, err := syscall.Getsockname(ln)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := name.(*syscall.SockaddrInet4)
+	addr = net.JoinHostPort("127.0.0.1", strconv.Itoa(at.Port))
+	for waiting := 0; waiting < 2; { // until two of them get no answer
+		fd := socket()
+		if err := syscall.Connect(fd, at); err == syscall.EINPROGRESS {
+			waiting++
+		} else if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return addr, cleanUp
+}
+
+// A dial that waits ends at its timeout, by cancel, and when the name takes too
+// long, and leaves no descriptor.
+func TestDialThatWaits(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		addr, full := fullListener(t)
+		defer full()
+		before := sockets(t)
+		onLoop(t, cfg, func(l *ringo.Loop) {
+			for _, timeout := range []time.Duration{10 * time.Millisecond, time.Nanosecond, -time.Second} {
+				d := sock.Dialer{Timeout: timeout}
+				begin := time.Now()
+				c, err := d.Dial(l, "tcp", addr)
+				if err == nil {
+					c.Close()
+					t.Fatalf("the dial to a full listener went through after %v", time.Since(begin))
+				}
+				wantTimeout(t, "Dial", err)
+				var op *net.OpError
+				if !errors.As(err, &op) || op.Op != "dial" || op.Addr == nil || op.Addr.String() != addr {
+					t.Errorf("Dial: %v", err)
+				}
+				if took := time.Since(begin); took < timeout || took > patience/3 {
+					t.Errorf("the timeout of %v came after %v", timeout, took)
+				}
+			}
+			var err error
+			task := l.Go(func() { _, err = sock.Dial(l, "tcp", addr) })
+			others(l)
+			task.Cancel()
+			task.Wait()
+			wantCanceled(t, "Dial", err)
+			if os.IsTimeout(err) {
+				t.Error("a cancelled dial looks like a timeout")
+			}
+
+			d := sock.Dialer{Timeout: time.Nanosecond}
+			_, err = d.Dial(l, "tcp", "name-that-does-not-exist.invalid:80")
+			wantTimeout(t, "Dial of a name", err)
+		})
+		eventually(t, "no socket left", func() bool { return sockets(t) == before })
+	})
+}

@@ -1,0 +1,538 @@
+package sock_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"ringo"
+	"ringo/sock"
+)
+
+func wantInUse(t *testing.T, what string, err error) {
+	t.Helper()
+	if !errors.Is(err, syscall.EADDRINUSE) {
+		t.Errorf("%s: %v, want EADDRINUSE", what, err)
+	}
+}
+
+// An address where somebody listens is in use, whoever it is, also where both
+// would share.
+func TestListenInUse(t *testing.T) {
+	std, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer std.Close()
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		onLoop(t, cfg, func(l *ringo.Loop) {
+			_, err := sock.Listen(l, "tcp", std.Addr().String())
+			wantInUse(t, "beside package net", err)
+
+			ln := listen(t, l)
+			defer ln.Close()
+			addr := ln.Addr().String()
+			_, err = sock.Listen(l, "tcp", addr)
+			wantInUse(t, "the same loop twice", err)
+			_, err = sock.Reserve("tcp", addr)
+			wantInUse(t, "Reserve beside a listener", err)
+			if ln, err := net.Listen("tcp", addr); err == nil {
+				ln.Close()
+				t.Error("package net could listen beside us")
+			}
+			aside(t, l, func() error {
+				other := &cfg
+				return ringo.Run(t.Context(), other, func(l *ringo.Loop) error {
+					_, err := sock.Listen(l, "tcp", addr)
+					wantInUse(t, "another Run", err)
+					return nil
+				})
+			})
+
+			_, port, _ := net.SplitHostPort(addr) // all addresses include the one
+			_, err = sock.Listen(l, "tcp4", "0.0.0.0:"+port)
+			wantInUse(t, "all addresses", err)
+		})
+	})
+}
+
+// A port is free again as soon as its listener is closed, although connections of
+// it go on or linger.
+func TestListenAgain(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		onLoop(t, cfg, func(l *ringo.Loop) {
+			ln := listen(t, l)
+			addr := ln.Addr().String()
+			c, peer := accept(t, ln)
+			gone, gonePeer := accept(t, ln)
+			gone.Close() // first, so that it is ours to wait
+			gonePeer.Close()
+			for range 3 {
+				ln.Close()
+				var err error
+				if ln, err = sock.Listen(l, "tcp", addr); err != nil {
+					t.Fatalf("Listen again: %v", err)
+				}
+			}
+			ln.Close()
+			send(t, peer, "goes on")
+			wantAll(t, c, "goes on")
+			c.Close()
+			peer.Close()
+		})
+	})
+}
+
+// Of many that want one address at once, one gets it.
+func TestReserveAtOnce(t *testing.T) {
+	for range 50 {
+		addr := freeAddr(t)
+		var won atomic.Int32
+		var wg sync.WaitGroup
+		sets := make([]*sock.ListenerSet, 8)
+		for i := range sets {
+			wg.Go(func() {
+				set, err := sock.Reserve("tcp", addr)
+				if err == nil {
+					won.Add(1)
+					sets[i] = set
+				} else if !errors.Is(err, syscall.EADDRINUSE) {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		for _, set := range sets {
+			if set != nil {
+				set.Close()
+			}
+		}
+		if n := won.Load(); n > 1 {
+			t.Fatalf("%d reserved the same address", n)
+		}
+	}
+}
+
+// The loops of a Run share an address, by Listen and by a set, and the kernel
+// gives each of them some of the peers.
+func TestLoopsShare(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		const loops, conns = 3, 200
+		cfg.Loops = loops
+		for _, how := range []string{"Listen", "ListenerSet"} {
+			t.Run(how, func(t *testing.T) {
+				set, err := sock.Reserve("tcp", "127.0.0.1:0")
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer set.Close()
+				addr := set.Addr().String()
+				if how == "Listen" {
+					set.Close()
+				}
+				var got [loops]atomic.Int32
+				var listening atomic.Int32
+				ctx, stop := context.WithCancel(t.Context())
+				done := make(chan error, 1)
+				go func() {
+					done <- ringo.Run(ctx, &cfg, func(l *ringo.Loop) error {
+						listen := func() (*sock.Listener, error) { return sock.Listen(l, "tcp", addr) }
+						if how == "ListenerSet" {
+							listen = func() (*sock.Listener, error) { return set.Listen(l) }
+						}
+						ln, err := listen()
+						if err != nil {
+							return err
+						}
+						if ln.Addr().String() != addr {
+							t.Errorf("loop %d listens on %s, want %s", l.Index(), ln.Addr(), addr)
+						}
+						_, err = listen()
+						wantInUse(t, "the same loop twice", err)
+						listening.Add(1)
+						for {
+							c, err := ln.AcceptConn()
+							if err != nil {
+								return err
+							}
+							got[l.Index()].Add(1)
+							c.Close()
+						}
+					})
+				}()
+				eventually(t, "all loops listen", func() bool { return listening.Load() == loops })
+				for range conns {
+					peer := dial(t, addr)
+					if _, err := peer.Read(make([]byte, 1)); err != io.EOF {
+						t.Error(err)
+					}
+					peer.Close()
+				}
+				stop()
+				within(patience, t.Name(), func() {
+					if err := <-done; err != nil {
+						t.Errorf("Run: %v", err)
+					}
+				})
+				total := 0
+				for i := range got {
+					n := int(got[i].Load())
+					total += n
+					if n == 0 {
+						t.Errorf("loop %d got none of %d connections", i, conns)
+					}
+				}
+				if total != conns {
+					t.Errorf("%d connections were accepted, want %d", total, conns)
+				}
+			})
+		}
+	})
+}
+
+// Peers of a reserved address queue until somebody accepts them.
+func TestReserveBeforeRun(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		set, err := sock.Reserve("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var peers []*net.TCPConn
+		for range 20 {
+			peer := dial(t, set.Addr().String())
+			defer peer.Close()
+			send(t, peer, "early")
+			peers = append(peers, peer)
+		}
+		onLoop(t, cfg, func(l *ringo.Loop) {
+			ln, err := set.Listen(l)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer ln.Close()
+			set.Close() // the listener goes on
+			set.Close()
+			if _, err := set.Listen(l); !errors.Is(err, net.ErrClosed) {
+				t.Errorf("Listen of a closed set: %v, want net.ErrClosed", err)
+			}
+			for range peers {
+				c, err := ln.AcceptConn()
+				if err != nil {
+					t.Fatal(err)
+				}
+				wantAll(t, c, "early")
+				c.Close()
+			}
+			c, peer := accept(t, ln)
+			peer.Close()
+			c.Close()
+		})
+	})
+}
+
+// A set that is closed without a listener refuses, and its port is free.
+func TestReserveClosed(t *testing.T) {
+	set, err := sock.Reserve("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := set.Addr().String()
+	set.Close()
+	if set.Addr().String() != addr {
+		t.Error("the address is gone")
+	}
+	if c, err := net.Dial("tcp", addr); err == nil {
+		c.Close()
+		t.Error("a closed set accepts")
+	}
+	again, err := sock.Reserve("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again.Close()
+}
+
+// With AllowShared others may serve the port too, if they allow it as well.
+func TestListenShared(t *testing.T) {
+	shared := &sock.ListenConfig{AllowShared: true}
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		onLoop(t, cfg, func(l *ringo.Loop) {
+			ln, err := shared.Listen(l, "tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer ln.Close()
+			addr := ln.Addr().String()
+			set, err := shared.Reserve("tcp", addr)
+			if err != nil {
+				t.Fatalf("Reserve beside one that shares: %v", err)
+			}
+			set.Close()
+			_, err = sock.Reserve("tcp", addr)
+			wantInUse(t, "one that does not share", err)
+		})
+	})
+}
+
+// Every family, and the addresses that each shows.
+func TestListenFamilies(t *testing.T) {
+	probe, err := net.Listen("tcp6", "[::1]:0")
+	haveV6 := err == nil
+	if haveV6 {
+		probe.Close()
+	}
+	for _, c := range []struct {
+		network, address string
+		v6               bool
+		reach            []string // hosts that reach it
+		refuse           []string
+	}{
+		{"tcp", "127.0.0.1:0", false, []string{"127.0.0.1"}, []string{"127.0.0.2", "::1"}},
+		{"tcp4", ":0", false, []string{"127.0.0.1", "127.0.0.2"}, []string{"::1"}},
+		{"tcp4", "0.0.0.0:0", false, []string{"127.0.0.1"}, []string{"::1"}},
+		{"tcp", "localhost:0", false, nil, nil},
+		{"tcp", ":0", true, []string{"127.0.0.1", "::1"}, nil},
+		{"tcp", "[::]:0", true, []string{"127.0.0.1", "::1"}, nil},
+		{"tcp", "[::1]:0", true, []string{"::1"}, []string{"127.0.0.1"}},
+		{"tcp6", ":0", true, []string{"::1"}, []string{"127.0.0.1"}},
+		{"tcp6", "[::]:0", true, []string{"::1"}, []string{"127.0.0.1"}},
+	} {
+		t.Run(c.network+" "+c.address, func(t *testing.T) {
+			if c.v6 && !haveV6 {
+				t.Skip(err)
+			}
+			eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+				onLoop(t, cfg, func(l *ringo.Loop) {
+					ln, err := sock.Listen(l, c.network, c.address)
+					if err != nil {
+						t.Fatal(err)
+					}
+					defer ln.Close()
+					at := ln.Addr().(*net.TCPAddr).AddrPort()
+					if at.Port() == 0 {
+						t.Error("Addr() has no port")
+					}
+					reach := c.reach
+					if reach == nil {
+						reach = []string{at.Addr().String()}
+					}
+					for _, host := range reach {
+						if netip.MustParseAddr(host).Is6() && !haveV6 {
+							continue
+						}
+						reachable(t, l, ln, netip.AddrPortFrom(netip.MustParseAddr(host), at.Port()))
+					}
+					for _, host := range c.refuse {
+						to := netip.AddrPortFrom(netip.MustParseAddr(host), at.Port()).String()
+						if peer, err := net.DialTimeout("tcp", to, patience); err == nil {
+							peer.Close()
+							t.Errorf("%s reaches it", to)
+						}
+					}
+				})
+			})
+		})
+	}
+}
+
+// reachable connects to ln at an address and back, and looks at both ends' idea of it.
+func reachable(t *testing.T, l *ringo.Loop, ln *sock.Listener, to netip.AddrPort) {
+	t.Helper()
+	var c *sock.Conn
+	accepting := l.Go(func() {
+		var err error
+		if c, err = ln.AcceptConn(); err != nil {
+			t.Error(err)
+		}
+	})
+	ours, err := sock.Dial(l, "tcp", to.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ours.Close()
+	accepting.Wait()
+	defer c.Close()
+	if got := ours.RemoteAddr().String(); got != to.String() {
+		t.Errorf("the dialled end's remote address is %s, want %s", got, to)
+	}
+	if got, want := c.LocalAddr().String(), to.String(); got != want {
+		t.Errorf("the accepted end's local address is %s, want %s", got, want)
+	}
+	if got, want := c.RemoteAddr().String(), ours.LocalAddr().String(); got != want {
+		t.Errorf("the accepted end's remote address is %s, want %s", got, want)
+	}
+	if _, err := ours.Write([]byte("hello")); err != nil {
+		t.Error(err)
+	}
+	wantAll(t, c, "hello")
+}
+
+// ListenAndServe serves until its context ends, lets connections finish, and gives
+// nil.
+func TestListenAndServe(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		cfg.Loops = 2
+		addr := freeAddr(t)
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() {
+			done <- sock.ListenAndServe(ctx, &cfg, "tcp", addr, func(c *sock.Conn) { io.Copy(c, c) })
+		}()
+		var peer *net.TCPConn
+		eventually(t, "a connection", func() bool {
+			c, err := net.Dial("tcp", addr)
+			if err == nil {
+				peer = c.(*net.TCPConn)
+			}
+			return err == nil
+		})
+		defer peer.Close()
+		peer.SetDeadline(time.Now().Add(patience))
+		echo(t, peer, 100_000)
+		stop()
+		eventually(t, "the port closes", func() bool {
+			c, err := net.Dial("tcp", addr)
+			if err == nil {
+				c.Close()
+			}
+			return err != nil
+		})
+		echo(t, peer, 100_000) // the grace
+		peer.CloseWrite()
+		if _, err := peer.Read(make([]byte, 1)); err != io.EOF {
+			t.Errorf("the peer's Read at the end: %v", err)
+		}
+		within(patience, t.Name(), func() {
+			if err := <-done; err != nil {
+				t.Errorf("ListenAndServe: %v", err)
+			}
+		})
+		_, port, _ := net.SplitHostPort(addr)
+		if err := sock.ListenAndServe(ctx, &cfg, "tcp", "192.0.2.1:"+port, nil); !errors.Is(err, syscall.EADDRNOTAVAIL) {
+			t.Errorf("ListenAndServe on an address that isn't ours: %v", err)
+		}
+	})
+}
+
+// Once Run's context has ended Accept gives net.ErrClosed, whether it waited or is
+// called then, also of a listener made then.
+func TestAcceptAfterTheEnd(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
+		within(patience, t.Name(), func() {
+			err := ringo.Run(ctx, &cfg, func(l *ringo.Loop) error {
+				ln := listen(t, l)
+				l.AfterFunc(time.Millisecond, stop)
+				_, err := ln.Accept()
+				wantClosed(t, "Accept while the context ends", err)
+				_, err = ln.Accept()
+				wantClosed(t, "Accept after that", err)
+				if ln, err = sock.Listen(l, "tcp", "127.0.0.1:0"); err != nil {
+					t.Fatalf("Listen at drain: %v", err)
+				}
+				_, err = ln.Accept()
+				wantClosed(t, "Accept of a new listener", err)
+				ln.Close()
+				return err
+			})
+			if err != nil {
+				t.Errorf("Run: %v", err)
+			}
+		})
+	})
+}
+
+// Several tasks may accept on one listener; each connection goes to one of them.
+func TestAcceptBySeveral(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		onLoop(t, cfg, func(l *ringo.Loop) {
+			ln := listen(t, l)
+			var tasks []*ringo.Task
+			accepted := 0
+			for range 4 {
+				tasks = append(tasks, l.Go(func() {
+					for {
+						c, err := ln.AcceptConn()
+						if err != nil {
+							wantClosed(t, "Accept", err)
+							return
+						}
+						accepted++
+						c.Close()
+					}
+				}))
+			}
+			others(l)
+			const total = 100
+			aside(t, l, func() error {
+				for range total {
+					dial(t, ln.Addr().String()).Close()
+				}
+				return nil
+			})
+			eventuallyOn(t, l, "all accepted", func() bool { return accepted == total })
+			ln.Close()
+			ln.Close()
+			for _, task := range tasks {
+				task.Wait()
+			}
+		})
+	})
+}
+
+// More peers than a listener takes in before they are asked for are not lost, and
+// what nobody asked for is closed with it.
+func TestAcceptQueue(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		onLoop(t, cfg, func(l *ringo.Loop) {
+			ln := listen(t, l)
+			const total = 1000
+			var peers []*net.TCPConn
+			defer func() {
+				for _, p := range peers {
+					p.Close()
+				}
+			}()
+			c, peer := accept(t, ln) // arms the accept
+			c.Close()
+			peer.Close()
+			for range total {
+				peers = append(peers, dial(t, ln.Addr().String()))
+			}
+			for i := range total / 2 {
+				c, err := ln.AcceptConn()
+				if err != nil {
+					t.Fatalf("connection %d: %v", i, err)
+				}
+				if _, err := c.Write([]byte("y")); err != nil {
+					t.Errorf("connection %d: %v", i, err)
+				}
+				c.Close()
+				if i%100 == 0 {
+					others(l)
+				}
+			}
+			ln.Close()
+			served := 0
+			aside(t, l, func() error {
+				for _, peer := range peers {
+					if n, _ := peer.Read(make([]byte, 1)); n == 1 {
+						served++
+					}
+				}
+				return nil
+			})
+			if served != total/2 {
+				t.Errorf("%d peers were served, want %d", served, total/2)
+			}
+		})
+	})
+}

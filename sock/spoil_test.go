@@ -1,0 +1,222 @@
+package sock_test
+
+import (
+	"errors"
+	"io"
+	"syscall"
+	"testing"
+	"time"
+
+	"ringo"
+	"ringo/internal/driver"
+	"ringo/internal/driver/open"
+	"ringo/internal/loop"
+	"ringo/internal/op"
+)
+
+// spoiler is a driver that answers ops of one code with errors for a while, before
+// it lets them through.
+type spoiler struct {
+	driver.Driver
+	code   op.Code
+	errs   []syscall.Errno // of the next ops
+	failed []*op.Op
+	given  []syscall.Errno
+}
+
+func (s *spoiler) Submit(o *op.Op) {
+	if o.Code != s.code || len(s.errs) == 0 {
+		s.Driver.Submit(o)
+		return
+	}
+	o.State = op.Queued
+	s.failed = append(s.failed, o)
+	s.given = append(s.given, s.errs[0])
+	s.errs = s.errs[1:]
+}
+
+func (s *spoiler) Wait(deadline int64, done *driver.Queue) error {
+	if len(s.failed) > 0 {
+		deadline = driver.Poll
+	}
+	err := s.Driver.Wait(deadline, done)
+	for i, o := range s.failed {
+		o.State = op.Idle
+		done.Push(driver.Completion{Op: o, Res: -int32(s.given[i])})
+	}
+	s.failed, s.given = nil, nil
+	return err
+}
+
+// Cancel of an op that is about to fail changes nothing.
+func (s *spoiler) Cancel(o *op.Op) {
+	for _, f := range s.failed {
+		if f == o {
+			return
+		}
+	}
+	s.Driver.Cancel(o)
+}
+
+// spoiled is onLoop with a spoiler for the driver.
+func spoiled(t *testing.T, cfg ringo.Config, s *spoiler, body func(l *ringo.Loop)) {
+	t.Helper()
+	within(patience, t.Name(), func() {
+		err := loop.Run(t.Context(), &loop.Config{
+			Loops: 1, Entries: 64, Buffers: 16, BufferSize: 1024, Leases: 4, Budget: 64, Grace: time.Second,
+			Offload: 4, Stall: -1, HardStop: 5 * time.Second, Clock: time.Now, Warn: func(string, ...any) {},
+			Open: func(dc driver.Config) (d driver.Driver, err error) {
+				s.Driver, err = open.Open(cfg.Driver, dc)
+				return s, err
+			},
+		}, func(e *loop.Loop) error {
+			l := (*ringo.Loop)(e)
+			body(l)
+			settle(t, l)
+			return nil
+		})
+		if err != nil && !t.Failed() {
+			t.Errorf("Run: %v", err)
+		}
+	})
+}
+
+// Accept hides shortages and peers that were gone too soon, and nothing else.
+func TestAcceptErrors(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		errs     []syscall.Errno
+		backoffs uint64
+		visible  syscall.Errno
+	}{
+		{"ECONNABORTED", []syscall.Errno{syscall.ECONNABORTED, syscall.ECONNABORTED, syscall.ECONNABORTED}, 0, 0},
+		{"EMFILE", []syscall.Errno{syscall.EMFILE, syscall.EMFILE}, 2, 0},
+		{"ENFILE", []syscall.Errno{syscall.ENFILE}, 1, 0},
+		{"ENOBUFS", []syscall.Errno{syscall.ENOBUFS}, 1, 0},
+		{"ENOMEM", []syscall.Errno{syscall.ENOMEM}, 1, 0},
+		{"a mixture", []syscall.Errno{syscall.ENOMEM, syscall.ECONNABORTED, syscall.EMFILE}, 2, 0},
+		{"EPERM", []syscall.Errno{syscall.EPERM}, 0, syscall.EPERM},
+		{"ENOMEM, then EPERM", []syscall.Errno{syscall.ENOMEM, syscall.EPERM}, 1, syscall.EPERM},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+				spoiled(t, cfg, &spoiler{code: op.Accept, errs: c.errs}, func(l *ringo.Loop) {
+					ln := listen(t, l)
+					defer ln.Close()
+					peer := dial(t, ln.Addr().String())
+					defer peer.Close()
+					before := l.Stats().Backoffs
+					conn, err := ln.AcceptConn()
+					if c.visible != 0 {
+						if !errors.Is(err, c.visible) {
+							t.Fatalf("Accept: %v, want %v", err, c.visible)
+						}
+						conn, err = ln.AcceptConn()
+					}
+					if err != nil {
+						t.Fatalf("Accept: %v", err)
+					}
+					defer conn.Close()
+					if n := l.Stats().Backoffs - before; n != c.backoffs {
+						t.Errorf("%d back-offs, want %d", n, c.backoffs)
+					}
+					send(t, peer, "served")
+					wantAll(t, conn, "served")
+				})
+			})
+		})
+	}
+}
+
+// A listener is closed and cancelled in the middle of a pause, too.
+func TestAcceptPauseEnds(t *testing.T) {
+	shortage := make([]syscall.Errno, 1000)
+	for i := range shortage {
+		shortage[i] = syscall.EMFILE
+	}
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		spoiled(t, cfg, &spoiler{code: op.Accept, errs: shortage}, func(l *ringo.Loop) {
+			ln := listen(t, l)
+			var err error
+			task := l.Go(func() { _, err = ln.Accept() })
+			l.Sleep(20 * time.Millisecond)
+			task.Cancel()
+			task.Wait()
+			wantCanceled(t, "Accept", err)
+			l.AfterFunc(20*time.Millisecond, func() { ln.Close() })
+			_, err = ln.Accept()
+			wantClosed(t, "Accept", err)
+		})
+	})
+}
+
+// A receive or a poll that ends without bytes is begun again. One that fails is an
+// error of its connection, and nobody else's.
+func TestReceiveErrors(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		code    op.Code
+		errs    []syscall.Errno
+		visible bool
+	}{
+		{"a receive without a buffer", op.Recv, []syscall.Errno{syscall.ENOBUFS, syscall.ENOBUFS, syscall.ENOBUFS}, false},
+		{"a receive that nobody cancelled", op.Recv, []syscall.Errno{syscall.ECANCELED, syscall.ECANCELED}, false},
+		{"a poll that nobody cancelled", op.Poll, []syscall.Errno{syscall.ECANCELED, syscall.ECANCELED}, false},
+		{"a receive that fails", op.Recv, []syscall.Errno{syscall.ENOMEM}, true},
+		{"a poll that fails", op.Poll, []syscall.Errno{syscall.ENOMEM}, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+				s := &spoiler{code: c.code, errs: c.errs}
+				spoiled(t, cfg, s, func(l *ringo.Loop) {
+					conn, peer := connect(t, l)
+					defer peer.Close()
+					defer conn.Close()
+					wait := reader(l, conn)
+					others(l)
+					send(t, peer, "came")
+					got, err := wait()
+					if c.visible && len(s.errs) == 0 {
+						if !errors.Is(err, syscall.ENOMEM) {
+							t.Errorf("Read() = %q, %v, want ENOMEM", got, err)
+						}
+						return
+					}
+					if got != "came" || err != nil {
+						t.Errorf("Read() = %q, %v", got, err)
+					}
+					peer.CloseWrite()
+					wantEOF(t, conn)
+				})
+			})
+		})
+	}
+}
+
+// A send that fails says how much went out before, and the stream goes on there.
+func TestSendErrors(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		spoiled(t, cfg, &spoiler{code: op.Send, errs: []syscall.Errno{syscall.ENOMEM}}, func(l *ringo.Loop) {
+			c, peer := connect(t, l)
+			defer peer.Close()
+			defer c.Close()
+			msg := make([]byte, 16<<20)
+			pattern(msg, 0)
+			n, err := c.Write(msg)
+			if n == 0 || n >= len(msg) || !errors.Is(err, syscall.ENOMEM) {
+				t.Fatalf("Write() = %d, %v, want some of it and ENOMEM", n, err)
+			}
+			writing := l.Go(func() {
+				if k, err := c.Write(msg[n:]); n+k != len(msg) || err != nil {
+					t.Errorf("Write of the rest = %d, %v", k, err)
+				}
+			})
+			got := make([]byte, len(msg))
+			aside(t, l, func() error { _, err := io.ReadFull(peer, got); return err })
+			writing.Wait()
+			if bad := mismatch(got, 0); bad >= 0 {
+				t.Errorf("wrong byte at %d", bad)
+			}
+		})
+	})
+}
