@@ -1,0 +1,108 @@
+package ringo_test
+
+import (
+	"context"
+	"runtime"
+	"testing"
+	"time"
+
+	"ringo"
+)
+
+// wantAllocs asserts how many allocations one call of f makes in steady state, f
+// being called in a task. testing.AllocsPerRun is no use here: it sets GOMAXPROCS
+// to 1, which a sleeping loop would fight over.
+func wantAllocs(t *testing.T, what string, want float64, f func()) {
+	const warm, n = 300, 2000
+	for range warm {
+		f()
+	}
+	// The runtime itself, and testing, allocate now and then: the best of some
+	// tries has none of that in it.
+	best := 1e9
+	var before, after runtime.MemStats
+	for range 5 {
+		runtime.ReadMemStats(&before)
+		for range n {
+			f()
+		}
+		runtime.ReadMemStats(&after)
+		best = min(best, float64(after.Mallocs-before.Mallocs)/n)
+	}
+	t.Logf("%s: %.3f allocations", what, best)
+	if best > want+0.01 {
+		t.Errorf("%s: %.3f allocations, want %v", what, best, want)
+	}
+}
+
+func TestAllocs(t *testing.T) {
+	skipUnderRace(t)
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		cfg.Stall = -1
+		cfg.Loops = 2
+		beside(t, cfg, func(l *ringo.Loop) {
+			wantAllocs(t, "Sleep", 0, func() { l.Sleep(0) })
+			wantAllocs(t, "Sleep that waits", 0, func() { l.Sleep(time.Nanosecond) })
+
+			// Two tasks that only take turns: a park and a resume each.
+			stop := false
+			other := l.Go(func() {
+				for !stop {
+					l.Sleep(0)
+				}
+			})
+			wantAllocs(t, "park and resume", 0, func() { l.Sleep(0) })
+			stop = true
+			other.Wait()
+
+			nothing := func() {}
+			wantAllocs(t, "Post", 0, func() { l.Post(nothing); l.Sleep(0) })
+			ran := 0
+			park := func() { l.Sleep(0); ran++ }
+			wantAllocs(t, "Post of what parks", 0, func() {
+				for ran = 0; ran == 0; l.Sleep(0) {
+					l.Post(park)
+				}
+			})
+			wantAllocs(t, "Go and Wait, but the Task and the list of its waiters", 2, func() { l.Go(nothing).Wait() })
+			wantAllocs(t, "AfterFunc, but the Timer", 1, func() { l.AfterFunc(0, nothing); l.Sleep(0) })
+
+			timer := l.AfterFunc(time.Hour, nothing)
+			hour := time.Hour
+			wantAllocs(t, "Reset", 0, func() { hour++; timer.Reset(hour) })
+			wantAllocs(t, "Stop and Reset", 0, func() { timer.Stop(); timer.Reset(hour) })
+			timer.Stop()
+
+			wantAllocs(t, "Now, Index, Info", 0, func() { _, _, _ = l.Now(), l.Index(), l.Info() })
+
+			neighbour := l.Loops()[1]
+			var back func()
+			here := make([]bool, 1)
+			back = func() { here[0] = true }
+			there := func() { l.Post(back) }
+			wantAllocs(t, "Post to another loop and back", 0, func() {
+				here[0] = false
+				neighbour.Post(there)
+				for !here[0] {
+					l.Sleep(0)
+				}
+			})
+		})
+	})
+}
+
+// What a goroutine posts to a sleeping loop costs neither of them memory.
+func TestAllocsFromOutside(t *testing.T) {
+	skipUnderRace(t)
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		cfg.Stall = -1
+		mustRun(t, cfg, func(l *ringo.Loop) {
+			l.Offload(func(context.Context) error {
+				ran := make(chan struct{}, 1)
+				post := func() { ran <- struct{}{} }
+				wantAllocs(t, "Post from outside", 0, func() { l.Post(post); <-ran })
+				return nil
+			})
+		})
+	})
+}

@@ -1,0 +1,86 @@
+//go:build linux
+
+package ringo_test
+
+import (
+	"context"
+	"io"
+	"runtime"
+	"runtime/pprof"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"ringo"
+)
+
+// Signals, the profiler and the collector interrupt waits and switches; nothing
+// comes of it.
+func TestSignalStorm(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		cfg.Loops = 2
+		if err := pprof.StartCPUProfile(io.Discard); err != nil {
+			t.Skip("a profile is being taken of the tests: ", err)
+		}
+		defer pprof.StopCPUProfile()
+		var over atomic.Bool
+		var collections, signals int
+		storm := make(chan struct{}, 2)
+		go func() {
+			for ; !over.Load(); signals++ {
+				syscall.Kill(syscall.Getpid(), syscall.SIGURG)
+				for range 100 {
+					runtime.Gosched()
+				}
+			}
+			storm <- struct{}{}
+		}()
+		go func() {
+			for ; !over.Load(); collections++ {
+				runtime.GC()
+			}
+			storm <- struct{}{}
+		}()
+		var ticks atomic.Int64
+		deadline := time.Now().Add(300 * time.Millisecond)
+		err := run(t, cfg, func(l *ringo.Loop) error {
+			g := ringo.NewGroup(l)
+			for i := range 50 {
+				g.Go(func() error {
+					for time.Now().Before(deadline) {
+						began, d := time.Now(), time.Duration(i)*37*time.Microsecond
+						if err := l.Sleep(d); err != nil {
+							return err
+						}
+						if time.Since(began) < d {
+							t.Error("a short sleep")
+						}
+						ticks.Add(1)
+						if i%10 == 0 {
+							l.Loops()[1-l.Index()].Post(func() { ticks.Add(1) })
+							iterator(func() { l.Sleep(0) })
+						}
+						if i%10 == 1 {
+							if err := l.Offload(func(context.Context) error { return nil }); err != nil {
+								return err
+							}
+						}
+					}
+					return nil
+				})
+			}
+			return g.Wait()
+		})
+		over.Store(true)
+		<-storm
+		<-storm
+		if err != nil {
+			t.Error(err)
+		}
+		t.Logf("%d ticks under %d signals and %d collections", ticks.Load(), signals, collections)
+		if ticks.Load() < 100 || signals < 10 || collections < 2 {
+			t.Errorf("%d ticks under %d signals and %d collections: no storm", ticks.Load(), signals, collections)
+		}
+	})
+}
