@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"time"
 
 	"ringo"
 	"ringo/internal/loop"
@@ -84,7 +85,8 @@ type server struct {
 // Serve accepts connections and has h handle their requests, until the accepts
 // stop and the last connection is closed; then it gives nil. A connection between
 // requests keeps no stack. When the program drains, idle connections are closed at
-// once, busy ones when Request returns. Only a task of l may call it; it parks.
+// once; busy ones are ended when Request returns, and closed when the peer has ended
+// its side too, a second later at most. Only a task of l may call it; it parks.
 func Serve(l *ringo.Loop, ln *Listener, h *Handler) error {
 	e := (*loop.Loop)(l)
 	if !e.Here() {
@@ -160,6 +162,7 @@ type serving struct {
 	opened  bool
 	running bool // queued or in Request
 	more    bool // news since Request was called
+	leaving bool // the last answer is out: what comes is dropped until the peer ends
 }
 
 func (s *serving) unreadMax() int {
@@ -192,10 +195,14 @@ func (s *serving) start(c *Conn) {
 
 // expired is told when the read deadline passes and no task reads.
 func (s *serving) expired(c *Conn) {
-	if s.resting() && !c.closing {
-		s.why = os.ErrDeadlineExceeded
-		s.start(c)
+	if !s.resting() || c.closing {
+		return
 	}
+	s.why = os.ErrDeadlineExceeded
+	if s.leaving {
+		s.why = net.ErrClosed
+	}
+	s.start(c)
 }
 
 // drain closes a connection that rests.
@@ -254,7 +261,13 @@ var errTaskEnded = errors.New("sock: the request's task did not return")
 // request shows the handler what there is. An error means the connection's end.
 func (s *serving) request(c *Conn) error {
 	if s.why != nil || c.closing {
-		return s.why
+		if s.why != net.ErrClosed || c.closing || !s.late(c) {
+			return s.why
+		}
+		s.why = nil
+	}
+	if s.leaving {
+		return s.drop(c)
 	}
 	h := s.by.h
 	if !s.opened {
@@ -284,8 +297,6 @@ func (s *serving) request(c *Conn) error {
 		return c.failRes("read", bad)
 	case in.buffered() > s.unreadMax():
 		return bufio.ErrBufferFull
-	case c.l.Draining() || s.by.ended:
-		return net.ErrClosed
 	case c.l.Canceled():
 		return context.Canceled
 	}
@@ -296,7 +307,10 @@ func (s *serving) request(c *Conn) error {
 // input that the handler has not seen.
 func (s *serving) rest(c *Conn) {
 	in := &c.in
-	if s.more && in.buffered() > 0 || in.over() || in.byHand() || s.why != nil {
+	if s.why == nil && s.draining(c) && !s.leaving {
+		s.look(c)
+	}
+	if s.unseen(c) || s.why != nil {
 		s.start(c)
 		return
 	}
@@ -306,12 +320,76 @@ func (s *serving) rest(c *Conn) {
 	}
 	s.running = false
 	in.arm(c)
+	if s.leaving {
+		return
+	}
 	if in.deadline != 0 {
 		c.l.Arm(&in.timer, in.deadline)
 	}
-	if c.l.Draining() || s.by.ended {
-		s.drain(c)
+	if s.draining(c) {
+		s.leave(c)
 	}
+}
+
+// leave ends a connection that was busy when the drain began. To close it at once
+// would reset it if the peer is still sending, and destroy the answers that are
+// under way. So the peer is told that no more will come, and has a moment to end
+// its side.
+func (s *serving) leave(c *Conn) {
+	if s.by.ended || c.CloseWrite() != nil {
+		s.drain(c)
+		return
+	}
+	s.leaving = true
+	c.l.Arm(&c.in.timer, c.l.After(leaveMax))
+}
+
+// leaveMax is how long a peer may take to end its side once ours is.
+const leaveMax = time.Second
+
+// drop throws away what a peer sends that has had its last answer.
+func (s *serving) drop(c *Conn) error {
+	in := &c.in
+	s.more = false
+	for in.skip(c, in.buffered()); in.byHand(); in.skip(c, in.buffered()) {
+		in.fill(c)
+	}
+	if in.over() || c.l.Canceled() {
+		return net.ErrClosed
+	}
+	return nil
+}
+
+// unseen reports whether there is something that the handler was not shown.
+func (s *serving) unseen(c *Conn) bool {
+	return s.more && c.in.buffered() > 0 || c.in.over() || c.in.byHand()
+}
+
+// draining reports whether connections are closed as soon as they rest.
+func (s *serving) draining(c *Conn) bool { return c.l.Draining() || s.by.ended }
+
+// look asks the kernel whether more has come. To close with bytes unread resets
+// the connection, and destroys the answers that are under way to the peer; so
+// while the peer goes on sending, it is answered, until Grace ends.
+func (s *serving) look(c *Conn) {
+	in := &c.in
+	if in.how == receiving || in.over() {
+		return // late looks
+	}
+	before := in.buffered()
+	in.ready = true
+	in.fill(c)
+	s.more = s.more || in.buffered() > before
+}
+
+// late looks for what came since the connection was found at rest.
+func (s *serving) late(c *Conn) bool {
+	if c.in.how == receiving {
+		c.l.Sleep(0) // a turn, in which the armed receive brings what there is
+	} else {
+		s.look(c)
+	}
+	return s.why == net.ErrClosed && !c.closing && !s.leaving && !c.in.over() && s.unseen(c)
 }
 
 // close ends the connection from within its task.

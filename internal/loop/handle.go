@@ -3,7 +3,7 @@ package loop
 // Open is something open on a loop: a listener, a connection. The loop tells it
 // when accepts stop, and when the loop ends.
 type Open interface {
-	// Drain says that accepts have stopped. It must not park, nor unregister any
+	// Drain says that accepts have stopped, and once more that Grace has ended. It must not park, nor unregister any
 	// handle but its own.
 	Drain()
 	// Abandon closes without parking: the driver is about to be drained.

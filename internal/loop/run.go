@@ -271,9 +271,7 @@ func (s *Set) later(d time.Duration, f func()) {
 
 // cancelAll cancels what runs; what starts later starts cancelled.
 func (l *Loop) cancelAll() {
-	if !l.draining {
-		l.drain()
-	}
+	l.drain() // again, if it was said before: now it is the last word
 	l.stopping = true
 	for _, w := range append([]*worker(nil), l.workers...) {
 		if w.task != nil {
