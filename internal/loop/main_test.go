@@ -8,8 +8,8 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if os.Getenv(crashEnv) != "" {
-		crash()
+	if which := os.Getenv(childEnv); which != "" {
+		runChild(which)
 	}
 	testmain.Main(m)
 }

@@ -112,13 +112,34 @@ func (l *Loop) life(ready chan<- error, start <-chan bool, fn func(*Loop) error)
 	l.main = l.startMain(fn)
 	if err := l.turns(func() bool { return l.main.finished }); err != nil {
 		l.set.fail(err)
-		l.ended.Store(true)
-		dismiss(l)
-		l.refuseMail()
-		l.retire()
+		l.abort()
 		return
 	}
 	l.close()
+}
+
+// abort ends a loop whose driver died. Its tasks will not be resumed, and their
+// coroutines are lost; but nobody shall wait for them.
+func (l *Loop) abort() {
+	l.keepStats()
+	l.refuseMail()
+	for l.ready.len() > 0 {
+		if it := l.ready.pop(); it.task != nil && !it.resumes() {
+			it.task.conclude(ErrEnded)
+		}
+	}
+	for _, w := range l.workers {
+		if t := w.task; t != nil {
+			if t.cancel != nil {
+				t.cancel()
+			}
+			t.conclude(ErrEnded)
+		}
+	}
+	l.drv.Close(&l.done)
+	l.ended.Store(true)
+	dismiss(l)
+	l.retire()
 }
 
 // open makes what the loop needs, on its own thread.

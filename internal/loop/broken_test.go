@@ -1,0 +1,182 @@
+package loop_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"ringo/internal/driver"
+	"ringo/internal/loop"
+)
+
+var errBroken = errors.New("broken on purpose")
+
+// opened counts drivers that are open, by wrapping those that cfg opens. which
+// says whether the n-th, from 0, fails instead.
+func opened(cfg *loop.Config, open *atomic.Int64, which func(n int64) bool) {
+	var tried atomic.Int64
+	inner := cfg.Open
+	cfg.Open = func(dc driver.Config) (driver.Driver, error) {
+		if which(tried.Add(1) - 1) {
+			return nil, errBroken
+		}
+		d, err := inner(dc)
+		if err == nil {
+			open.Add(1)
+			d = &counted{d, open}
+		}
+		return d, err
+	}
+}
+
+type counted struct {
+	driver.Driver
+	open *atomic.Int64
+}
+
+func (d *counted) Close(done *driver.Queue) error {
+	d.open.Add(-1)
+	return d.Driver.Close(done)
+}
+
+// A loop that can't be set up fails Run before any fn starts, whichever it is, and
+// those that were set up are taken down.
+func TestOpenFails(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg *loop.Config) {
+		cfg.Loops = 4
+		procs := runtime.GOMAXPROCS(0)
+		for name, which := range map[string]func(n int64) bool{
+			"the first": func(n int64) bool { return n == 0 },
+			"the last":  func(n int64) bool { return n == 3 },
+			"two":       func(n int64) bool { return n%2 == 0 },
+			"all":       func(n int64) bool { return true },
+		} {
+			t.Run(name, func(t *testing.T) {
+				cfg := *cfg
+				var open atomic.Int64
+				opened(&cfg, &open, which)
+				err := run(t, &cfg, func(*loop.Loop) error { t.Error("fn ran"); return nil })
+				if !errors.Is(err, errBroken) || strings.Count(err.Error(), errBroken.Error()) != 1 {
+					t.Errorf("Run: %v, want the error, once", err)
+				}
+				if n := open.Load(); n != 0 {
+					t.Errorf("%d drivers left open", n)
+				}
+				if n := runtime.GOMAXPROCS(0); n != procs {
+					t.Errorf("GOMAXPROCS is left at %d, was %d", n, procs)
+				}
+			})
+		}
+	})
+}
+
+// dying is a driver whose Wait fails from some call on.
+type dying struct {
+	driver.Driver
+	left int
+}
+
+func (d *dying) Wait(deadline int64, done *driver.Queue) error {
+	if d.left--; d.left < 0 {
+		return errBroken
+	}
+	return d.Driver.Wait(deadline, done)
+}
+
+// A driver that dies takes its loop along, and Run ends with its error: other
+// loops are cancelled, and nobody waits for a task that will never be resumed.
+// The coroutines of such tasks are lost, so all this is a child's.
+func TestDriverDies(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg *loop.Config) {
+		if out, err := child(t, "dying driver"); err != nil || string(out) != "" {
+			t.Errorf("%v\n%s", err, out)
+		}
+	})
+}
+
+func init() { children["dying driver"] = dyingDriver }
+
+func dyingDriver(cfg *loop.Config) {
+	complain := func(format string, args ...any) { fmt.Printf(format+"\n", args...) }
+	cfg.Loops, cfg.Budget = 2, 1 // one task a turn, so that one is left in the queue
+	var open atomic.Int64
+	opened(cfg, &open, func(int64) bool { return false })
+	inner := cfg.Open
+	cfg.Open = func(dc driver.Config) (driver.Driver, error) {
+		d, err := inner(dc)
+		return &dying{d, 1 << 30}, err
+	}
+	var fromGoroutine, fromLoop error
+	var parked, queued *loop.Task
+	var told context.Context
+	joined := make(chan struct{})
+	began := time.Now()
+	err := loop.Run(context.Background(), cfg, func(l *loop.Loop) error {
+		if l.Index() == 1 {
+			l.Sleep(time.Hour)
+			return nil
+		}
+		parked = l.Go(func() { told = l.Context(); l.Sleep(time.Hour) })
+		waiting := make(chan struct{})
+		l.Set().Loops()[1].Go(func() { close(waiting); fromLoop = parked.Wait() })
+		go func() { fromGoroutine = parked.Wait(); close(joined) }()
+		l.Offload(func(context.Context) error { <-waiting; return nil })
+		l.Sleep(time.Millisecond)
+		queued = l.Go(func() { complain("a task ran on a dead driver") })
+		loop.Driver(l).(*dying).left = 0
+		l.Sleep(time.Hour)
+		complain("a parked task was resumed")
+		return nil
+	})
+	if !errors.Is(err, errBroken) {
+		complain("Run: %v", err)
+	}
+	if d := time.Since(began); d > cfg.HardStop {
+		complain("took %v", d)
+	}
+	select {
+	case <-joined:
+	case <-time.After(limit):
+		complain("a goroutine still waits for a task\n%s", stacks())
+		return
+	}
+	for name, err := range map[string]error{
+		"a goroutine": fromGoroutine, "another loop": fromLoop, "after Run": parked.Wait(), "a queued task": queued.Wait(),
+	} {
+		if err != loop.ErrEnded {
+			complain("Wait from %s: %v, want ErrEnded", name, err)
+		}
+	}
+	if told.Err() == nil {
+		complain("the parked task's context is not done")
+	}
+	if n := open.Load(); n != 0 {
+		complain("%d drivers left open", n)
+	}
+}
+
+// unclosable is a driver that has something to say at its end.
+type unclosable struct{ driver.Driver }
+
+func (d unclosable) Close(done *driver.Queue) error {
+	d.Driver.Close(done)
+	return errBroken
+}
+
+func TestDriverDoesNotClose(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg *loop.Config) {
+		inner := cfg.Open
+		cfg.Open = func(dc driver.Config) (driver.Driver, error) {
+			d, err := inner(dc)
+			return unclosable{d}, err
+		}
+		if err := run(t, cfg, func(*loop.Loop) error { return nil }); err != errBroken {
+			t.Errorf("Run: %v", err)
+		}
+	})
+}

@@ -1,0 +1,9 @@
+package loop
+
+import "ringo/internal/driver"
+
+// Driver gives the tests what the loop runs on.
+func Driver(l *Loop) driver.Driver { return l.drv }
+
+// TimerEntries is how many entries the loop's timers have.
+func TimerEntries(l *Loop) int { return l.timers.Len() }
