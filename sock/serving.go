@@ -1,0 +1,269 @@
+package sock
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"time"
+)
+
+// serving is what a connection is to Serve, or to ListenAndServe.
+//
+//	resting ──news──▶ queued ──▶ in Request ──┬─▶ resting
+//	                     ▲                    ├─▶ closing
+//	                     └──── more news ─────┘
+type serving struct {
+	by      *server // nil: not served by Serve
+	conn    func(*Conn)
+	why     error
+	opened  bool
+	running bool // queued or in Request
+	more    bool // news since Request was called
+	leaving bool // the last answer is out: what comes is dropped until the peer ends
+}
+
+func (s *serving) unreadMax() int {
+	if s.by == nil || s.by.h.Unread == 0 {
+		return peekMax
+	}
+	return s.by.h.Unread
+}
+
+// resting reports whether the connection waits for input without a task.
+func (s *serving) resting() bool { return s.by != nil && !s.running }
+
+// news is told when there is input, an end or an error.
+func (s *serving) news(c *Conn) {
+	if s.running {
+		s.more = true
+		return
+	}
+	if c.in.buffered() > 0 || c.in.byHand() || c.in.over() {
+		s.start(c)
+	} else {
+		c.in.arm(c)
+	}
+}
+
+func (s *serving) start(c *Conn) {
+	s.running = true
+	c.l.Start((*requestTask)(c))
+}
+
+// expired is told when the read deadline passes and no task reads.
+func (s *serving) expired(c *Conn) {
+	if !s.resting() || c.closing {
+		return
+	}
+	s.why = os.ErrDeadlineExceeded
+	if s.leaving {
+		s.why = net.ErrClosed
+	}
+	s.start(c)
+}
+
+// drain closes a connection that rests.
+func (s *serving) drain(c *Conn) {
+	if s.resting() {
+		s.why = net.ErrClosed
+		s.start(c)
+	}
+}
+
+// concluded is told when the descriptor is gone.
+func (s *serving) concluded(c *Conn) {
+	if s.by == nil {
+		return
+	}
+	if s.resting() { // abandoned: nobody will run its end
+		s.end()
+	}
+}
+
+// end takes the connection off its server.
+func (s *serving) end() {
+	by := s.by
+	s.by = nil
+	by.open--
+	if by.open == 0 && by.waiter != nil {
+		by.l.Ready(by.waiter)
+		by.waiter = nil
+	}
+}
+
+// requestTask is a connection as the task of one request.
+type requestTask Conn
+
+// Run calls the handler, and decides what becomes of the connection.
+func (t *requestTask) Run() {
+	c := (*Conn)(t)
+	s := &c.serve
+	done := false
+	defer func() {
+		if !done { // a panic or a Goexit
+			s.close(c, errTaskEnded)
+		}
+	}()
+	err := s.request(c)
+	done = true
+	if err != nil || c.closing {
+		s.close(c, err)
+		return
+	}
+	s.rest(c)
+}
+
+var errTaskEnded = errors.New("sock: the request's task did not return")
+
+// request shows the handler what there is. An error means the connection's end.
+func (s *serving) request(c *Conn) error {
+	if s.why != nil || c.closing {
+		if s.why != net.ErrClosed || c.closing || !s.late(c) {
+			return s.why
+		}
+		s.why = nil
+	}
+	if s.leaving {
+		return s.drop(c)
+	}
+	h := s.by.h
+	if !s.opened {
+		s.opened = true
+		if h.Open != nil {
+			if err := h.Open(c); err != nil || c.closing {
+				return err
+			}
+		}
+	}
+	in := &c.in
+	in.fill(c)
+	if in.buffered() == 0 && !in.over() {
+		return nil // nothing to show
+	}
+	s.more = false
+	eof, bad := in.eof, in.err
+	if err := h.Request(c); err != nil {
+		return err
+	}
+	switch {
+	case in.expired(c):
+		return os.ErrDeadlineExceeded
+	case eof:
+		return io.EOF
+	case bad != 0:
+		return c.failRes("read", bad)
+	case in.buffered() > s.unreadMax():
+		return bufio.ErrBufferFull
+	case c.l.Canceled():
+		return context.Canceled
+	}
+	return nil
+}
+
+// rest lets the connection wait without a task, or queues it again if there is
+// input that the handler has not seen.
+func (s *serving) rest(c *Conn) {
+	in := &c.in
+	if s.why == nil && s.draining(c) && !s.leaving {
+		s.look(c)
+	}
+	if s.unseen(c) || s.why != nil {
+		s.start(c)
+		return
+	}
+	in.peeked = false
+	if in.head != nil {
+		in.spill(c) // what is kept, is not kept in the ring
+	}
+	s.running = false
+	in.arm(c)
+	if s.leaving {
+		return
+	}
+	if in.deadline != 0 {
+		c.l.Arm(&in.timer, in.deadline)
+	}
+	if s.draining(c) {
+		s.leave(c)
+	}
+}
+
+// leave ends a connection that was busy when the drain began. To close it at once
+// would reset it if the peer is still sending, and destroy the answers that are
+// under way. So the peer is told that no more will come, and has a moment to end
+// its side.
+func (s *serving) leave(c *Conn) {
+	if s.by.ended || c.CloseWrite() != nil {
+		s.drain(c)
+		return
+	}
+	s.leaving = true
+	c.l.Arm(&c.in.timer, c.l.After(leaveMax))
+}
+
+// leaveMax is how long a peer may take to end its side once ours is.
+const leaveMax = time.Second
+
+// drop throws away what a peer sends that has had its last answer.
+func (s *serving) drop(c *Conn) error {
+	in := &c.in
+	s.more = false
+	for in.skip(c, in.buffered()); in.byHand(); in.skip(c, in.buffered()) {
+		in.fill(c)
+	}
+	if in.over() || c.l.Canceled() {
+		return net.ErrClosed
+	}
+	return nil
+}
+
+// unseen reports whether there is something that the handler was not shown.
+func (s *serving) unseen(c *Conn) bool {
+	return s.more && c.in.buffered() > 0 || c.in.over() || c.in.byHand()
+}
+
+// draining reports whether connections are closed as soon as they rest.
+func (s *serving) draining(c *Conn) bool { return c.l.Draining() || s.by.ended }
+
+// look asks the kernel whether more has come. To close with bytes unread resets
+// the connection, and destroys the answers that are under way to the peer; so
+// while the peer goes on sending, it is answered, until Grace ends.
+func (s *serving) look(c *Conn) {
+	in := &c.in
+	if in.how == receiving || in.over() {
+		return // late looks
+	}
+	before := in.buffered()
+	in.ready = true
+	in.fill(c)
+	s.more = s.more || in.buffered() > before
+}
+
+// late looks for what came since the connection was found at rest.
+func (s *serving) late(c *Conn) bool {
+	if c.in.how == receiving {
+		c.l.Sleep(0) // a turn, in which the armed receive brings what there is
+	} else {
+		s.look(c)
+	}
+	return s.why == net.ErrClosed && !c.closing && !s.leaving && !c.in.over() && s.unseen(c)
+}
+
+// close ends the connection from within its task.
+func (s *serving) close(c *Conn, err error) {
+	if s.by == nil {
+		return
+	}
+	if err == nil {
+		err = net.ErrClosed // the handler closed it
+	}
+	c.beginClose()
+	c.awaitClosed()
+	defer s.end() // also if Closed panics: Serve waits for it
+	if h := s.by.h; h.Closed != nil {
+		h.Closed(c, err)
+	}
+}
