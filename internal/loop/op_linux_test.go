@@ -1,0 +1,222 @@
+//go:build linux
+
+package loop_test
+
+import (
+	"context"
+	"syscall"
+	"testing"
+	"time"
+
+	"ringo/internal/fd"
+	"ringo/internal/loop"
+	"ringo/internal/op"
+	"ringo/internal/sys"
+)
+
+// pipe is a pipe whose reading end a loop's ops use.
+type pipe struct {
+	r fd.FD
+	w int
+}
+
+func openPipe(t *testing.T) *pipe {
+	t.Helper()
+	var fds [2]int
+	if err := syscall.Pipe2(fds[:], syscall.O_CLOEXEC|syscall.O_NONBLOCK); err != nil {
+		t.Fatal(err)
+	}
+	p := &pipe{w: fds[1]}
+	p.r.Init(int32(fds[0]))
+	return p
+}
+
+func (p *pipe) write(t *testing.T) {
+	if _, err := syscall.Write(p.w, []byte{'x'}); err != nil {
+		t.Error(err)
+	}
+}
+
+// read is a task's wait for a byte.
+func (p *pipe) read(l *loop.Loop) int32 {
+	o := l.NewOp(op.Read)
+	defer l.FreeOp(o)
+	o.FD, o.Off, o.Buf = &p.r, -1, make([]byte, 1)
+	return l.Do(o)
+}
+
+// close is for a task, after the last read.
+func (p *pipe) close(l *loop.Loop) {
+	l.Try(&op.Op{Code: op.Close, FD: &p.r, Off: int64(p.r.Take())})
+	syscall.Close(p.w)
+}
+
+// withPipe runs fn as a loop's fn, and checks that no op is left of it.
+func withPipe(t *testing.T, f func(t *testing.T, l *loop.Loop, p *pipe)) {
+	eachDriver(t, func(t *testing.T, cfg *loop.Config) {
+		err := run(t, cfg, func(l *loop.Loop) error {
+			p := openPipe(t)
+			defer p.close(l)
+			f(t, l, p)
+			if n := l.Stats().Slots; n != 0 {
+				t.Errorf("%d slots in use at the end", n)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+func TestDo(t *testing.T) {
+	withPipe(t, func(t *testing.T, l *loop.Loop, p *pipe) {
+		p.write(t)
+		if res := p.read(l); res != 1 {
+			t.Errorf("with a byte there: %d", res)
+		}
+		var got []int32
+		reader := l.Go(func() {
+			for range 3 {
+				got = append(got, p.read(l))
+			}
+		})
+		for range 3 {
+			l.Sleep(time.Millisecond)
+			p.write(t)
+		}
+		reader.Wait()
+		if len(got) != 3 || got[0] != 1 || got[1] != 1 || got[2] != 1 {
+			t.Errorf("with bytes to come: %v", got)
+		}
+	})
+}
+
+// A cancel ends the wait when the op has come to its end, not before: the kernel
+// may write to its buffer until then.
+func TestDoIsCancelled(t *testing.T) {
+	withPipe(t, func(t *testing.T, l *loop.Loop, p *pipe) {
+		var before, during, after int32
+		task := l.Go(func() {
+			during = p.read(l)
+			after = p.read(l)
+		})
+		late := l.Go(func() { before = p.read(l) })
+		late.Cancel()
+		l.Sleep(time.Millisecond)
+		task.Cancel()
+		task.Wait()
+		late.Wait()
+		for name, res := range map[string]int32{"before": before, "during": during, "after": after} {
+			if res != -sys.ECANCELED {
+				t.Errorf("cancelled %s the read: %d, want -ECANCELED", name, res)
+			}
+		}
+		p.write(t)
+		if res := p.read(l); res != 1 {
+			t.Errorf("the byte that came afterwards: %d", res)
+		}
+	})
+}
+
+// Under a shield a cancel waits: clean-up can still wait for what it needs.
+func TestShield(t *testing.T) {
+	withPipe(t, func(t *testing.T, l *loop.Loop, p *pipe) {
+		var shielded, slept, offloaded, twice, after int32
+		task := l.Go(func() {
+			l.Shield()
+			shielded = p.read(l) // cancelled meanwhile
+			slept = l.Sleep(time.Millisecond)
+			if l.Offload(func(context.Context) error { return nil }) != nil {
+				offloaded = -1
+			}
+			l.Shield()
+			l.Unshield()
+			twice = l.Sleep(0)
+			l.Unshield()
+			after = p.read(l)
+		})
+		l.Sleep(time.Millisecond)
+		task.Cancel()
+		l.Sleep(time.Millisecond)
+		p.write(t)
+		task.Wait()
+		if shielded != 1 || slept != 0 || offloaded != 0 || twice != 0 || after != -sys.ECANCELED {
+			t.Errorf("read %d, Sleep %d, Offload %d, Sleep under two shields %d, afterwards %d",
+				shielded, slept, offloaded, twice, after)
+		}
+	})
+}
+
+// Tasks that are always ready leave room for what the kernel has to say.
+func TestGreedyTasksLeaveRoomForOps(t *testing.T) {
+	withPipe(t, func(t *testing.T, l *loop.Loop, p *pipe) {
+		stop := false
+		var again func()
+		again = func() {
+			if !stop {
+				l.Go(again)
+			}
+		}
+		for range 1000 {
+			again()
+			l.Go(func() {
+				for !stop {
+					l.Sleep(0)
+				}
+			})
+		}
+		for range 10 {
+			read := l.Go(func() {
+				if res := p.read(l); res != 1 {
+					t.Errorf("read: %d", res)
+				}
+			})
+			l.Offload(func(context.Context) error { p.write(t); return nil })
+			read.Wait()
+		}
+		stop = true
+	})
+}
+
+// Among thousands of waits each gets its own answer.
+func TestManyOps(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg *loop.Config) {
+		err := run(t, cfg, func(l *loop.Loop) error {
+			const many = 500 // of them at once in a ring of 32 entries
+			done := 0
+			for i := range many {
+				l.Go(func() {
+					p := openPipe(t)
+					defer p.close(l)
+					reader := l.Go(func() {
+						want := int32(1)
+						if i%3 == 0 {
+							want = -sys.ECANCELED
+						}
+						if res := p.read(l); res != want {
+							t.Errorf("read %d: %d, want %d", i, res, want)
+						}
+					})
+					l.Sleep(time.Duration(i%5) * time.Millisecond)
+					if i%3 == 0 {
+						reader.Cancel()
+					} else {
+						p.write(t)
+					}
+					reader.Wait()
+					done++
+				})
+			}
+			for done < many && l.Sleep(time.Millisecond) == 0 {
+			}
+			if n := l.Stats().Slots; n != 0 || done != many {
+				t.Errorf("%d of %d done, %d slots in use", done, many, n)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	})
+}
