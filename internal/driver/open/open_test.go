@@ -1,0 +1,122 @@
+package open
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"ringo/internal/driver"
+	"ringo/internal/op"
+)
+
+// childEnv makes the test binary a program that opens the driver named, and says
+// what came of it.
+const childEnv = "RINGO_TEST_CHILD"
+
+var epoch = time.Now()
+
+// with opens a driver on a thread of its own and gives it to f.
+func with(name string, f func(d driver.Driver, err error)) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		runtime.LockOSThread()
+		d, err := Open(name, driver.Config{
+			Slab: op.NewSlab(0), Entries: 64,
+			Now: func() int64 { return int64(time.Since(epoch)) },
+		})
+		f(d, err)
+		if err == nil {
+			d.Close(new(driver.Queue))
+		}
+	}()
+	<-done
+}
+
+// describe is what a child says: the driver and why, or the error.
+func describe(name string) (text string) {
+	with(name, func(d driver.Driver, err error) {
+		if err != nil {
+			text = fmt.Sprintf("error: %v", err)
+			if s := (*driver.SetupError)(nil); errors.As(err, &s) {
+				text = fmt.Sprintf("SetupError of %s at %s: %v", s.Driver, s.Step, err)
+			}
+			return
+		}
+		text = fmt.Sprintf("%s: %s", d.Info().Name, d.Info().Reason)
+	})
+	return text
+}
+
+func TestCheck(t *testing.T) {
+	for _, name := range Names() {
+		if err := Check(name); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for _, name := range []string{"", "Auto", "uring ", "iouring", "kqueue"} {
+		err := Check(name)
+		if err == nil {
+			t.Errorf("%q is accepted", name)
+			continue
+		}
+		for _, want := range append(Names(), fmt.Sprintf("%q", name)) {
+			if !strings.Contains(err.Error(), want) {
+				t.Errorf("%q: %v does not say %s", name, err, want)
+			}
+		}
+	}
+}
+
+// Each driver is what was asked for, works, and says why it was chosen.
+func TestOpen(t *testing.T) {
+	for _, name := range Names() {
+		t.Run(name, func(t *testing.T) {
+			with(name, func(d driver.Driver, err error) {
+				if err != nil {
+					t.Skip(err)
+				}
+				info := d.Info()
+				if name != Auto && (info.Name != name || info.Reason != "asked for") {
+					t.Errorf("%s, because %q", info.Name, info.Reason)
+				}
+				if name == Auto && (info.Name != Uring && info.Name != Epoll || info.Reason == "" || info.Reason == "asked for") {
+					t.Errorf("%s, because %q", info.Name, info.Reason)
+				}
+				if len(info.Features) == 0 && info.Name == Uring {
+					t.Error("a ring without features")
+				}
+				d.Wake()
+				var done driver.Queue
+				if err := d.Wait(math.MaxInt64, &done); err != nil {
+					t.Errorf("Wait: %v", err)
+				}
+				if d.Info().Stats.Enters == 0 && info.Name == Uring {
+					t.Error("Info does not show the driver's counters")
+				}
+			})
+		})
+	}
+}
+
+func TestOpenUnknown(t *testing.T) {
+	with("kqueue", func(d driver.Driver, err error) {
+		if err == nil || d != nil || !strings.Contains(err.Error(), "kqueue") {
+			t.Errorf("%v, %v", d, err)
+		}
+	})
+}
+
+func self(t *testing.T) string {
+	t.Helper()
+	path, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
