@@ -43,6 +43,7 @@ func newConn(l *loop.Loop, sys int32) *Conn {
 	c := &Conn{l: l, local: localOf(l)}
 	c.fd.Init(sys)
 	c.in.timer.Owner = c
+	c.in.doubt.Owner = c
 	c.out.timer.Owner = c
 	l.Register(&c.handle, c)
 	return c
@@ -119,6 +120,7 @@ func (c *Conn) maybeClosed() {
 	c.closed = true
 	c.in.release(c)
 	c.l.RemoveTimer(&c.in.timer)
+	c.l.RemoveTimer(&c.in.doubt)
 	c.l.RemoveTimer(&c.out.timer)
 	if c.lingers {
 		c.closeElsewhere()

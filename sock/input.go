@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"sync/atomic"
+	"time"
 
 	"ringo/buf"
 	"ringo/internal/loop"
@@ -47,6 +48,7 @@ type input struct {
 	waiter   *loop.Task
 	deadline int64 // of NowNS; 0: none
 	timer    timer.Timer
+	doubt    timer.Timer  // see doubted
 	held     atomic.Int32 // leases that users hold; they may be released anywhere
 }
 
@@ -144,12 +146,34 @@ func (in *input) received(c *Conn, res int32, flags uint32) {
 	}
 	switch {
 	case res > 0 || flags&op.More != 0 || res == -sys.ECANCELED:
+		if flags&op.More != 0 {
+			c.l.Arm(&in.doubt, c.l.After(doubtAfter))
+		}
 	case res == 0:
 		in.eof = true
 	case res == -sys.ENOBUFS:
 		in.ready = true // what waits is read into plain memory
 	default:
 		in.err = res
+	}
+}
+
+// doubtAfter is for how long a multishot receive is believed that nothing came.
+const doubtAfter = time.Second
+
+// doubted asks behind a multishot receive that has brought something and then no
+// more: if the peer's reset comes while the kernel is busy with its bytes, Linux
+// (6.18 at least) reports the bytes and sleeps on, see
+// https://github.com/axboe/liburing/issues/1549 for the same with an end of stream.
+// A receive that is begun anew finds what there is.
+func (in *input) doubted(c *Conn) {
+	if in.op == nil || in.how != receiving || in.op.Canceled {
+		return
+	}
+	o := call(c.l, op.Poll)
+	o.Arg = interest
+	if res, ok := c.try(o); ok && res > 0 {
+		in.disarm(c)
 	}
 }
 

@@ -193,6 +193,8 @@ func (c *Conn) Fire(t *timer.Timer) {
 	switch {
 	case t == &c.out.timer:
 		c.out.abort(c)
+	case t == &c.in.doubt:
+		c.in.doubted(c)
 	case c.in.waiter != nil:
 		c.in.wake(c)
 	default:
