@@ -65,7 +65,7 @@ func TestDial(t *testing.T) {
 // Two dials of one task, several at once, and what each costs is gone afterwards.
 func TestDialMany(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		cfg.Entries = 8
+		cfg.Entries = 2
 		onLoop(t, cfg, func(l *ringo.Loop) {
 			ln := listen(t, l)
 			serving := l.Go(func() {

@@ -85,13 +85,21 @@ func onLoop(t *testing.T, cfg ringo.Config, body func(l *ringo.Loop)) {
 func settle(t *testing.T, l *ringo.Loop) {
 	t.Helper()
 	var s ringo.Stats
-	for end := time.Now().Add(patience / 3); time.Now().Before(end); l.Sleep(time.Millisecond) {
+	for end := time.Now().Add(patience / 3); time.Now().Before(end); pause(l) {
 		if s = l.Stats(); s.Tasks == 1 && s.Slots == 0 && s.Buffers == 0 {
 			return
 		}
 	}
 	left.Add(int64(s.Slots + s.Buffers))
 	t.Errorf("left on the loop: %d tasks beside the first, %d slots, %d buffers", s.Tasks-1, s.Slots, s.Buffers)
+}
+
+// pause lets others run for a moment, also if the calling task was cancelled, when
+// only a join still waits.
+func pause(l *ringo.Loop) {
+	if l.Sleep(time.Millisecond) != nil {
+		l.Go(func() {}).Wait()
+	}
 }
 
 // pair runs body as a task that has one accepted connection and its peer, a
@@ -186,6 +194,7 @@ func serve(t *testing.T, cfg ringo.Config, fn func(l *ringo.Loop, ln *sock.Liste
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &server{t: t, addr: set.Addr().String(), cancel: cancel, done: make(chan struct{})}
+	started := make(chan bool, cfg.Loops)
 	go func() {
 		defer close(s.done)
 		defer set.Close()
@@ -197,6 +206,7 @@ func serve(t *testing.T, cfg ringo.Config, fn func(l *ringo.Loop, ln *sock.Liste
 			s.mu.Lock()
 			s.loops = append(s.loops, l)
 			s.mu.Unlock()
+			started <- true
 			if err := fn(l, ln); err != nil && !errors.Is(err, net.ErrClosed) {
 				return err
 			}
@@ -206,6 +216,12 @@ func serve(t *testing.T, cfg ringo.Config, fn func(l *ringo.Loop, ln *sock.Liste
 		})
 	}()
 	t.Cleanup(s.stop)
+	for range cfg.Loops {
+		select {
+		case <-started:
+		case <-s.done:
+		}
+	}
 	return s
 }
 
