@@ -113,6 +113,7 @@ type Op struct {
 	// is closed by the driver.
 	Canceled bool
 	Mode     uint8 // the driver's own note of how the op waits
+	Tries    uint8 // the driver's: cancels that found nothing
 
 	Arg  uint32 // flags of the call, poll mask, how, domain
 	Arg2 uint32

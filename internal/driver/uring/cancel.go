@@ -45,7 +45,31 @@ func (d *ring) cancelToken(o *op.Op) {
 
 func prepCancel(e *uring.SQE, token uint64) {
 	e.PrepCancel(token)
-	e.UserData = markCancel | token&noSlot
+	e.UserData = token&^op.TokenMarks | markCancel
+}
+
+// cancelTries bounds how often an op is cancelled anew.
+const cancelTries = 8
+
+// missed takes a cancel that found nothing although its op has not completed: the
+// kernel was at work on it (https://github.com/axboe/liburing/issues/1375).
+// Most often the completion is right behind, so the cancel is repeated only after
+// the CQ has been emptied.
+func (d *ring) missed(token uint64) {
+	if o := d.slab.Lookup(token &^ op.TokenMarks); o != nil && o.State == op.InFlight && ending(o) && o.Tries < cancelTries {
+		o.Tries++
+		d.strays = append(d.strays, token&^op.TokenMarks)
+	}
+}
+
+// cancelStrays repeats the cancels that found nothing.
+func (d *ring) cancelStrays() {
+	for _, token := range d.strays {
+		if o := d.slab.Lookup(token); o != nil && o.State == op.InFlight && ending(o) {
+			d.cancelToken(o)
+		}
+	}
+	d.strays = d.strays[:0]
 }
 
 // withdraw ends an op that waits for room or for its stream.
@@ -66,3 +90,6 @@ func (d *ring) withdraw(o *op.Op) {
 	o.State = op.Queued
 	d.early = append(d.early, driver.Completion{Op: o, Res: res})
 }
+
+// ending reports whether a cancel for the op, or for its poll, was sent.
+func ending(o *op.Op) bool { return o.Canceled || o.Mode == waitsPollEnd }

@@ -25,6 +25,7 @@ type ring struct {
 
 	backlog  list     // ops that wait for room in the SQ
 	deferred list     // ops that wait for their stream
+	strays   []uint64 // ops whose cancels found nothing
 	cancels  []uint64 // tokens whose cancels wait for room in the SQ
 	early    []driver.Completion
 	inFlight int // ops that the kernel has, their polls included

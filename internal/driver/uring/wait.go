@@ -135,6 +135,9 @@ func (d *ring) reap(done *driver.Queue) {
 		n := d.r.Drain(d.cqes)
 		if n == 0 {
 			if !d.r.Overflowed() {
+				if len(d.strays) > 0 {
+					d.cancelStrays()
+				}
 				return
 			}
 			d.stats.Overflows++
@@ -177,6 +180,9 @@ func (d *ring) sort(c *uring.CQE, done *driver.Queue) {
 		d.timing = false
 	case markCancel:
 		// Whatever came of it, the op's own completion tells.
+		if c.Res == -sys.ENOENT {
+			d.missed(c.UserData)
+		}
 	default:
 		d.stats.Stale++
 	}
