@@ -58,7 +58,7 @@ func (h *harness) deliver(c driver.Completion) {
 		h.Errorf("%s is no multishot and completed with More", call)
 	case more && c.Res < 0:
 		h.Errorf("%s completed with %s and More: an error is the end", call, show(c.Res))
-	case def.FDResult && c.Res >= 0 && call.canceled:
+	case def.FDResult && c.Res >= 0 && call.canceled && c.Op.Flags&op.Keep == 0:
 		h.Errorf("%s was cancelled and completed with descriptor %d: nobody will close it", call, c.Res)
 	}
 	call.add(c.Res, c.Flags)

@@ -167,6 +167,8 @@ func cancelCases() (cases []testCase) {
 		testCase{name: "what is done at once", run: cancelImmediate},
 		testCase{name: "what was produced and not collected", run: cancelProduced},
 		testCase{name: "a multishot with completions", run: cancelMultiProduced},
+		testCase{name: "a kept accept", run: func(h *harness) { cancelKept(h, func(c *call) { c.cancel() }) }},
+		testCase{name: "a kept accept: by close", run: func(h *harness) { cancelKept(h, func(*call) { h.close() }) }},
 		testCase{name: "a file's read", run: cancelFileRead},
 		testCase{name: "one of two on a descriptor", run: cancelOneOfTwo},
 	)
@@ -279,6 +281,47 @@ func cancelMultiProduced(h *harness) {
 			h.Fatalf("%s got %q, want %q", c, c.data, "data")
 		}
 	}
+}
+
+// No peer of a kept accept is turned away: the op gives it, or the backlog has it.
+func cancelKept(h *harness, cancel func(c *call)) {
+	for i := range 20 {
+		l, addr := h.listen(64)
+		accept := h.accept
+		if i%2 == 0 {
+			accept = h.acceptMulti
+		}
+		c := accept(l).with(op.Keep).submit().wantPending()
+		for range 3 {
+			h.dial(addr)
+		}
+		cancel(c)
+		if h.closed && !c.ended {
+			return // finish reports it
+		}
+		c.end()
+		if n := h.peersOf(l, c); n != 3 {
+			h.Errorf("3 peers came, and %d were accepted or are in the backlog (the op ended with %s)", n, show(c.end()))
+		}
+		if h.closed {
+			return
+		}
+	}
+}
+
+// peersOf counts the connections that an accept gave and those it left.
+func (h *harness) peersOf(l *desc, c *call) (n int) {
+	for _, r := range c.results {
+		if r.res >= 0 {
+			h.desc(int(r.res))
+			n++
+		}
+	}
+	for left := sys.Accept(l.Sys()); left >= 0; left = sys.Accept(l.Sys()) {
+		h.desc(int(left))
+		n++
+	}
+	return n
 }
 
 // A call that may wait for a disk can't be called back.

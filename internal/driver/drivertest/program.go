@@ -170,15 +170,18 @@ func (p *program) step(s *stream) {
 	}
 }
 
-// send sends n bytes. While the peer writes no more, io_uring does not put a send
-// that has to wait to sleep but tries it again and again, and the step would not
-// settle: so there must be room.
+// send sends n bytes, behind another send or when the peer has read everything. A
+// small send may find room where poll says that there is none, and whether it is
+// tried then is a driver's own affair.
 func (s *stream) send(n int) {
-	b := []byte(pattern(1000+s.p.ops, 0, n))
-	if s.ended && len(s.expected)+n-len(s.read) > 1000 {
-		return
+	if b := []byte(pattern(1000+s.p.ops, 0, n)); s.sending() || len(s.read) == len(s.expected) {
+		s.submit(s.p.sendFull(s.f, b), b, false, true)
 	}
-	s.submit(s.p.sendFull(s.f, b), b, false, true)
+}
+
+// sending reports whether a send is under way.
+func (s *stream) sending() bool {
+	return slices.ContainsFunc(s.pending, func(o *programOp) bool { return o.out })
 }
 
 // submit sends an op off, if there are not too many yet.
@@ -211,8 +214,24 @@ func (s *stream) feed(n int) {
 	s.fed += n
 }
 
-// drain makes the peer read.
+// drain makes the peer read: everything if a send is under way, for the reason
+// that send gives.
 func (s *stream) drain(n int) {
+	if s.sending() {
+		s.drainAll()
+	} else {
+		s.readUp(n)
+	}
+}
+
+func (s *stream) drainAll() {
+	for before := -1; before != len(s.read); s.p.settle() {
+		before = len(s.read)
+		s.readUp(1 << 20)
+	}
+}
+
+func (s *stream) readUp(n int) {
 	if s.closed {
 		return
 	}
@@ -222,31 +241,24 @@ func (s *stream) drain(n int) {
 }
 
 // cancelOne cancels what waits. What doesn't wait has ended: the last step settled.
-// After a send the peer reads everything, because a smaller one may find room
-// where poll says that there is none, and drivers need not agree whom to ask.
 func (s *stream) cancelOne() {
 	if len(s.pending) == 0 {
 		return
 	}
 	o := s.pending[s.p.number(len(s.pending))]
-	o.cancel().end()
-	if !o.out {
-		return
-	}
-	for before := -1; before != len(s.read); s.p.settle() {
-		before = len(s.read)
-		s.drain(1 << 20)
+	if o.cancel().end(); o.out {
+		s.drainAll()
 	}
 }
 
 // end makes the peer end its side, seldom.
 func (s *stream) end(how int) {
 	switch {
-	case how == 0 && !s.ended && !slices.ContainsFunc(s.pending, func(o *programOp) bool { return o.out }):
+	case how == 0 && !s.ended:
 		s.ended = true
 		s.far.shutdown()
 	case how == 1 && !s.closed && len(s.pending) == 0 && s.fed == s.eaten:
-		s.drain(1 << 20)
+		s.readUp(1 << 20)
 		s.ended, s.closed = true, true
 		s.far.close()
 	}
@@ -309,10 +321,7 @@ func class(res int32, size int) string {
 // finish reads what is left and compares the streams as a whole.
 func (s *stream) finish() {
 	h := s.p.harness
-	for before := -1; before != len(s.read); {
-		before = len(s.read)
-		s.drain(1 << 20)
-	}
+	s.drainAll()
 	if !s.closed && string(s.read) != string(s.expected) {
 		h.Fatalf("stream %d: the peer read %d bytes, and ops sent %d, or others", s.index, len(s.read), len(s.expected))
 	}

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"ringo/internal/op"
 	"ringo/internal/sys"
 )
 
@@ -27,6 +28,7 @@ var raceCases = []testCase{
 	}},
 	{name: "accept and a peer", run: func(h *harness) { raceAccept(h, (*harness).accept) }},
 	{name: "multishot accept and peers", run: func(h *harness) { raceAccept(h, (*harness).acceptMulti) }},
+	{name: "kept accept and a peer", run: raceKept},
 	{name: "connect", run: raceConnect},
 	{name: "full send and a reader", run: raceSend},
 	{name: "timeout", run: raceTimeout},
@@ -118,6 +120,29 @@ func raceAccept(h *harness, accept func(*harness, *desc) *call) {
 				break
 			}
 			unix.Close(int(late))
+		}
+	}
+}
+
+// Descriptors that come too late are reported as any other, if the op says so.
+func raceKept(h *harness) {
+	l, addr := h.listen(64)
+	for range scaled(100) {
+		c := h.acceptMulti(l).with(op.Keep).submit()
+		if rand.IntN(2) == 0 {
+			h.settle()
+		}
+		p := h.peer(h.tcpSocket())
+		h.check(unix.SetNonblock(p.n, false))
+		join := beside(func() {
+			aWhile()
+			sys.Connect(int32(p.n), addr)
+		})
+		aWhile()
+		c.cancel().end()
+		join()
+		if n := h.peersOf(l, c); n != 1 {
+			h.Fatalf("a peer came, and %d were accepted or are in the backlog (the op ended with %s)", n, show(c.end()))
 		}
 	}
 }

@@ -330,6 +330,9 @@ func (d *reference) sleep(deadline int64) {
 // has told are none.
 func (d *reference) watch(o *op.Op) {
 	interest := o.Interest()
+	if d.bug == "wants to know of every half-close" {
+		interest |= sys.PollRdhup
+	}
 	if seen := d.notes[o].seen; seen != 0 {
 		if interest &^= seen; interest == 0 || seen&(sys.PollHup|sys.PollErr) != 0 {
 			return

@@ -21,13 +21,13 @@ var signalCases = []testCase{
 	{name: "collections", run: collections},
 }
 
-// storm sends signals to the calling thread until the function it gives is called.
+// storm sends signals to the calling thread until calm is called, and counts them.
 // These are the two that a Go program gets by itself: for preemption and from the
 // profiler.
-func (h *harness) storm() (calm func()) {
+func (h *harness) storm() (sent *atomic.Int64, calm func()) {
 	pid, tid := unix.Getpid(), unix.Gettid()
 	var stop atomic.Bool
-	var sent atomic.Int64
+	sent = new(atomic.Int64)
 	join := beside(func() {
 		signals := []syscall.Signal{unix.SIGURG, unix.SIGPROF}
 		for !stop.Load() {
@@ -35,11 +35,7 @@ func (h *harness) storm() (calm func()) {
 			runtime.Gosched()
 		}
 	})
-	for sent.Load() == 0 {
-		runtime.Gosched()
-	}
-	return func() {
-		h.Helper()
+	return sent, func() {
 		stop.Store(true)
 		join()
 	}
@@ -48,10 +44,10 @@ func (h *harness) storm() (calm func()) {
 func signalWait(h *harness) {
 	f, p := h.pair()
 	c := h.recv(f, make([]byte, 1)).submit()
-	calm := h.storm()
+	sent, calm := h.storm()
 	defer calm()
-	for range 3 {
-		h.wait(now() + int64(5*time.Millisecond)) // complains if it is early
+	for i := 0; i < 10 || sent.Load() < 200; i++ {
+		h.wait(now() + int64(3*time.Millisecond)) // complains if it is early
 	}
 	p.write("x")
 	c.want(1)
@@ -60,20 +56,19 @@ func signalWait(h *harness) {
 func signalOps(h *harness) {
 	f, p := h.pair()
 	file := h.file("content")
-	calm := h.storm()
+	sent, calm := h.storm()
 	defer calm()
 	b := make([]byte, 8)
-	for range 50 {
+	for i := 0; i < 100 || sent.Load() < 500; i++ {
 		r := h.recv(f, b).submit()
 		t := h.timeout(100 * time.Microsecond).submit()
 		s := h.send(f, []byte("out")).submit()
 		d := h.read(file, make([]byte, 7), 0).submit()
+		t.want(-int32(unix.ETIME))
 		p.write("in")
-		h.untilEnded(r, t, s, d)
 		r.wantBytes(b, "in")
 		s.want(3)
 		d.want(7)
-		t.want(-int32(unix.ETIME))
 		p.want("out")
 	}
 }

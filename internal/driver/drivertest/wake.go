@@ -149,34 +149,32 @@ func wakeNotLost(h *harness) {
 	join()
 }
 
-// The same with completions under way, which end Waits as well.
+// The same with several who wake, and with completions, which end Waits as well.
+// Whoever was heard wakes again, so there is always a Wake to come.
 func wakeNotLostBeside(h *harness) {
-	rounds := int64(scaled(1500))
 	var said, heard atomic.Int64
-	var join []func()
+	var stop atomic.Bool
+	var wakers sync.WaitGroup
 	for range 3 {
-		join = append(join, beside(func() {
-			for {
+		wakers.Go(func() {
+			for !stop.Load() {
 				i := said.Add(1)
-				if h.wake(); i >= rounds {
-					return
-				}
-				for heard.Load() < i && heard.Load() < rounds {
+				h.wake()
+				for heard.Load() < i && !stop.Load() {
 					runtime.Gosched()
 				}
 			}
-		}))
+		})
 	}
-	for heard.Load() < rounds {
-		if said.Load()%3 == 0 {
+	for i := range scaled(1000) {
+		if i%5 == 0 {
 			h.nop().submit()
 		}
 		h.wait(driver.Forever)
 		heard.Store(said.Load())
 	}
-	for _, j := range join {
-		j()
-	}
+	stop.Store(true)
+	wakers.Wait()
 }
 
 // A Wake that comes too late touches nothing, least of all the descriptor that
@@ -203,36 +201,60 @@ func (h *harness) untouched(eventfds []*desc) {
 }
 
 func wakeDuringClose(h *harness) {
-	var stop atomic.Bool
-	var wakers sync.WaitGroup
-	for range 3 {
-		wakers.Go(func() {
-			for !stop.Load() {
-				h.wake()
-				runtime.Gosched()
-			}
-		})
-	}
+	w := h.startWakers(3)
 	f, _ := h.pair()
 	h.recv(f, make([]byte, 1)).submit()
 	for range 20 {
 		h.wait(driver.Forever)
 	}
 	h.close()
+	w.rounds(2) // Wakes that were under way have ended
 	numbers := make([]*desc, 20)
 	for i := range numbers {
 		numbers[i] = h.eventfd()
 	}
-	for more := h.wakesEnded.Load() + 10; h.wakesEnded.Load() < more; {
-		runtime.Gosched()
-	}
-	stop.Store(true)
-	wakers.Wait()
+	w.rounds(2)
+	w.stop()
 	h.untouched(numbers)
 	// More drivers, each closed as soon as somebody wakes it.
 	for range scaled(20) {
 		h.closeUnderWakes()
 	}
+}
+
+// wakers are goroutines that call wake all the time.
+type wakers struct {
+	calls   []atomic.Int64 // of each
+	stopped atomic.Bool
+	all     sync.WaitGroup
+}
+
+func (h *harness) startWakers(n int) *wakers {
+	w := &wakers{calls: make([]atomic.Int64, n)}
+	for i := range w.calls {
+		w.all.Go(func() {
+			for !w.stopped.Load() {
+				h.wake()
+				w.calls[i].Add(1)
+				runtime.Gosched()
+			}
+		})
+	}
+	return w
+}
+
+// rounds waits until each of them has called wake n times more.
+func (w *wakers) rounds(n int64) {
+	for i := range w.calls {
+		for until := w.calls[i].Load() + n; w.calls[i].Load() < until; {
+			runtime.Gosched()
+		}
+	}
+}
+
+func (w *wakers) stop() {
+	w.stopped.Store(true)
+	w.all.Wait()
 }
 
 // closeUnderWakes opens another driver and closes it while it is woken.
