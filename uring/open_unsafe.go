@@ -40,6 +40,11 @@ func Open(entries int, cfg *Config) (*Ring, error) {
 		r.free()
 		return nil, err
 	}
+	if r.features&FeatNoIOWait != 0 {
+		// A thread that waits for peers is idle, not waiting for a disk: without this an idle ring shows as
+		// 100 % iowait, and governors and monitors react to it.
+		r.enterFlags |= abi.IORING_ENTER_NO_IOWAIT
+	}
 	if !cfg.AnyThread && !cfg.WithoutRingFD {
 		r.registerFD()
 	}
@@ -146,7 +151,7 @@ func (r *Ring) Close() error {
 			stray = fmt.Errorf("uring: ring of thread %d closed on thread %d: kept by the kernel until the former ends: %w",
 				r.owner, thread, syscall.EEXIST)
 		}
-		r.enterFlags = 0
+		r.enterFlags &^= abi.IORING_ENTER_REGISTERED_RING
 	}
 	return errors.Join(r.free(), stray)
 }
