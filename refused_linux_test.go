@@ -23,7 +23,9 @@ import (
 func say(cfg ringo.Config) {
 	var info ringo.Info
 	err := ringo.Run(context.Background(), &cfg, func(l *ringo.Loop) error {
-		info = l.Info()
+		if l.Index() == 0 {
+			info = l.Info()
+		}
 		return l.Sleep(0)
 	})
 	var setup *ringo.SetupError

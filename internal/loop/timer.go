@@ -26,9 +26,13 @@ func (l *Loop) RemoveTimer(t *timer.Timer) { l.timers.Remove(t) }
 func (l *Loop) At(t time.Time) int64 { return l.After(t.Sub(l.wall)) }
 
 // After gives the time of NowNS that is d from the turn's start; a d so long that
-// it has no time is far away.
+// it has no time is far away. What is past is due now, so that it takes its turn
+// behind what has been due for longer.
 func (l *Loop) After(d time.Duration) int64 {
-	if at := l.now + int64(d); d <= 0 || at > l.now {
+	if d <= 0 {
+		return l.now
+	}
+	if at := l.now + int64(d); at > l.now {
 		return at
 	}
 	return int64(^uint64(0) >> 1)
