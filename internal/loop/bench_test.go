@@ -1,0 +1,192 @@
+package loop_test
+
+import (
+	"context"
+	"iter"
+	"runtime"
+	"testing"
+	"time"
+
+	"ringo/internal/loop"
+)
+
+// benchmark runs f in a task of an otherwise idle loop.
+func benchmark(b *testing.B, f func(b *testing.B, l *loop.Loop)) {
+	cfg := small(anyDriver(b))
+	b.ReportAllocs()
+	err := run(b, cfg, func(l *loop.Loop) error { f(b, l); return nil })
+	if err != nil {
+		b.Fatal(err)
+	}
+}
+
+// What a park can't cost less than: a switch to a coroutine and back, on a locked
+// thread, and nothing else.
+func BenchmarkBareSwitch(b *testing.B) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		runtime.LockOSThread()
+		next, stop := iter.Pull(iter.Seq[int](func(yield func(int) bool) {
+			for yield(0) {
+			}
+		}))
+		defer stop()
+		for b.Loop() {
+			next()
+		}
+	}()
+	<-done
+}
+
+// One park and one resume of one task, through the queue of those that are ready.
+func BenchmarkPark(b *testing.B) {
+	benchmark(b, func(b *testing.B, l *loop.Loop) {
+		me := l.Task()
+		for b.Loop() {
+			l.Ready(me)
+			l.Park(nil)
+		}
+	})
+}
+
+// The same of two tasks that make each other ready: an op is a round of both, two
+// parks and two resumes.
+func BenchmarkParkPair(b *testing.B) {
+	benchmark(b, func(b *testing.B, l *loop.Loop) {
+		me, over := l.Task(), false
+		other := l.Go(func() {
+			for l.Park(nil); !over; l.Park(nil) {
+				l.Ready(me)
+			}
+		})
+		l.Sleep(0) // the other is parked now
+		for b.Loop() {
+			l.Ready(other)
+			l.Park(nil)
+		}
+		over = true
+		l.Ready(other)
+		other.Wait()
+	})
+}
+
+// Many parked tasks in turn: their stacks are not all in the nearest cache.
+func BenchmarkParkThousand(b *testing.B) {
+	benchmark(b, func(b *testing.B, l *loop.Loop) {
+		const many = 1000
+		me, over := l.Task(), false
+		var ring [many]*loop.Task
+		for i := range ring {
+			ring[i] = l.Go(func() {
+				for l.Park(nil); !over; l.Park(nil) {
+				}
+			})
+		}
+		l.Sleep(0)
+		left := 0
+		for b.Loop() {
+			if left == 0 {
+				for _, t := range ring {
+					l.Ready(t)
+				}
+				l.Ready(me)
+				l.Park(nil)
+				left = many
+			}
+			left--
+		}
+		over = true
+		for _, t := range ring {
+			l.Ready(t)
+		}
+	})
+}
+
+type nothing struct{}
+
+func (nothing) Run() {}
+
+// A task without a handle, started and run to its end in a pooled coroutine. The
+// starter yields once in a hundred.
+func BenchmarkStart(b *testing.B) {
+	benchmark(b, func(b *testing.B, l *loop.Loop) {
+		spawn(b, l, func() { l.Start(nothing{}) })
+	})
+}
+
+func BenchmarkGo(b *testing.B) {
+	benchmark(b, func(b *testing.B, l *loop.Loop) {
+		fn := func() {}
+		spawn(b, l, func() { l.Go(fn) })
+	})
+}
+
+func BenchmarkPostWithin(b *testing.B) {
+	benchmark(b, func(b *testing.B, l *loop.Loop) {
+		fn := func() {}
+		spawn(b, l, func() { l.Post(fn) })
+	})
+}
+
+// A task that parks once, so that it needs a coroutine of its own.
+func BenchmarkGoThatParks(b *testing.B) {
+	benchmark(b, func(b *testing.B, l *loop.Loop) {
+		fn := func() { l.Ready(l.Task()); l.Park(nil) }
+		spawn(b, l, func() { l.Go(fn) })
+	})
+}
+
+func spawn(b *testing.B, l *loop.Loop, one func()) {
+	me, n := l.Task(), 0
+	for b.Loop() {
+		one()
+		if n++; n%100 == 0 {
+			l.Ready(me)
+			l.Park(nil)
+		}
+	}
+}
+
+// A task that sleeps no time: a timer, a look at the kernel, a park.
+func BenchmarkSleepZero(b *testing.B) {
+	benchmark(b, func(b *testing.B, l *loop.Loop) {
+		for b.Loop() {
+			l.Sleep(0)
+		}
+	})
+}
+
+func BenchmarkTimer(b *testing.B) {
+	for name, others := range map[string]int{"alone": 0, "among=100000": 100_000} {
+		b.Run(name, func(b *testing.B) {
+			with := func(what string, op func(l *loop.Loop, t *loop.Timer, i time.Duration)) {
+				b.Run(what, func(b *testing.B) {
+					benchmark(b, func(b *testing.B, l *loop.Loop) {
+						for i := range others {
+							l.AfterFunc(time.Hour+time.Duration(i), func() {})
+						}
+						t := l.AfterFunc(time.Hour, func() {})
+						i := time.Duration(0)
+						for b.Loop() {
+							i++
+							op(l, t, i)
+						}
+					})
+				})
+			}
+			with("later", func(l *loop.Loop, t *loop.Timer, i time.Duration) { t.Reset(time.Hour + i) })
+			with("stop+reset", func(l *loop.Loop, t *loop.Timer, i time.Duration) { t.Stop(); t.Reset(time.Hour) })
+			with("new+stop", func(l *loop.Loop, t *loop.Timer, i time.Duration) { l.AfterFunc(time.Minute, func() {}).Stop() })
+		})
+	}
+}
+
+func BenchmarkOffload(b *testing.B) {
+	benchmark(b, func(b *testing.B, l *loop.Loop) {
+		fn := func(context.Context) error { return nil }
+		for b.Loop() {
+			l.Offload(fn)
+		}
+	})
+}
