@@ -272,6 +272,7 @@ func (s *server) stats() (sum ringo.Stats) {
 	for _, l := range s.loops {
 		one := l.Stats()
 		sum.Turns += one.Turns
+		sum.Parks += one.Parks
 		sum.Tasks += one.Tasks
 		sum.Workers += one.Workers
 		sum.Slots += one.Slots

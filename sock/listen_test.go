@@ -374,29 +374,42 @@ func reachable(t *testing.T, l *ringo.Loop, ln *sock.Listener, to netip.AddrPort
 	wantAll(t, c, "hello")
 }
 
+// listenAndServe runs sock.ListenAndServe, and gives the way to end it.
+func listenAndServe(t *testing.T, cfg ringo.Config, addr string, handle func(c *sock.Conn)) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- sock.ListenAndServe(ctx, &cfg, "tcp", addr, handle) }()
+	eventually(t, "a connection", func() bool {
+		c, err := net.Dial("tcp", addr)
+		if err == nil {
+			c.Close()
+		}
+		return err == nil
+	})
+	return func() {
+		t.Helper()
+		cancel()
+		within(patience, t.Name(), func() {
+			if err := <-done; err != nil {
+				t.Errorf("ListenAndServe: %v", err)
+			}
+		})
+	}
+}
+
 // ListenAndServe serves until its context ends, lets connections finish, and gives
 // nil.
 func TestListenAndServe(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		cfg.Loops = 2
 		addr := freeAddr(t)
-		ctx, stop := context.WithCancel(t.Context())
-		done := make(chan error, 1)
-		go func() {
-			done <- sock.ListenAndServe(ctx, &cfg, "tcp", addr, func(c *sock.Conn) { io.Copy(c, c) })
-		}()
-		var peer *net.TCPConn
-		eventually(t, "a connection", func() bool {
-			c, err := net.Dial("tcp", addr)
-			if err == nil {
-				peer = c.(*net.TCPConn)
-			}
-			return err == nil
-		})
+		stop := listenAndServe(t, cfg, addr, func(c *sock.Conn) { io.Copy(c, c) })
+		peer := dial(t, addr)
 		defer peer.Close()
-		peer.SetDeadline(time.Now().Add(patience))
 		echo(t, peer, 100_000)
-		stop()
+		ended := make(chan bool)
+		go func() { stop(); close(ended) }()
 		eventually(t, "the port closes", func() bool {
 			c, err := net.Dial("tcp", addr)
 			if err == nil {
@@ -409,13 +422,9 @@ func TestListenAndServe(t *testing.T) {
 		if _, err := peer.Read(make([]byte, 1)); err != io.EOF {
 			t.Errorf("the peer's Read at the end: %v", err)
 		}
-		within(patience, t.Name(), func() {
-			if err := <-done; err != nil {
-				t.Errorf("ListenAndServe: %v", err)
-			}
-		})
+		<-ended
 		_, port, _ := net.SplitHostPort(addr)
-		if err := sock.ListenAndServe(ctx, &cfg, "tcp", "192.0.2.1:"+port, nil); !errors.Is(err, syscall.EADDRNOTAVAIL) {
+		if err := sock.ListenAndServe(t.Context(), &cfg, "tcp", "192.0.2.1:"+port, nil); !errors.Is(err, syscall.EADDRNOTAVAIL) {
 			t.Errorf("ListenAndServe on an address that isn't ours: %v", err)
 		}
 	})

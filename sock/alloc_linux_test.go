@@ -1,0 +1,238 @@
+//go:build linux
+
+package sock_test
+
+import (
+	"io"
+	"net/netip"
+	"runtime"
+	"syscall"
+	"testing"
+	"time"
+
+	"ringo"
+	"ringo/internal/race"
+	"ringo/sock"
+)
+
+// mallocs counts the allocations of the whole process in rounds of step, after as
+// many have warmed everything up. testing.AllocsPerRun would set GOMAXPROCS to 1,
+// which is not how loops run. What is not ours allocates a little now and then, so
+// the least of some counts is taken.
+func mallocs(rounds int, step func()) (perRound float64) {
+	for range rounds {
+		step()
+	}
+	perRound = 1e9
+	for range 3 {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		for range rounds {
+			step()
+		}
+		runtime.ReadMemStats(&after)
+		perRound = min(perRound, float64(after.Mallocs-before.Mallocs)/float64(rounds))
+	}
+	return perRound
+}
+
+// wantAllocs fails the test if a round allocates more than want; a hundredth is
+// the noise of the runtime.
+func wantAllocs(t *testing.T, what string, want float64, rounds int, step func()) {
+	t.Helper()
+	got := mallocs(rounds, step)
+	t.Logf("%s: %.4f allocations a round", what, got)
+	if got > want+0.01 {
+		t.Errorf("%s: %.4f allocations a round, want %v", what, got, want)
+	}
+}
+
+func skipAllocs(t *testing.T) {
+	t.Helper()
+	if race.Enabled {
+		t.Skip("the race detector allocates")
+	}
+}
+
+// steady are servers that answer as many bytes as they get, each in its way.
+var steady = map[string]func(*ringo.Loop, *sock.Listener) error{
+	"Read and Write": func(l *ringo.Loop, ln *sock.Listener) error {
+		p := make([]byte, 1<<20)
+		return perConn(func(c *sock.Conn) {
+			for {
+				n, err := c.Read(p)
+				if err != nil {
+					return
+				}
+				c.Write(p[:n])
+			}
+		})(l, ln)
+	},
+	"deadlines": func(l *ringo.Loop, ln *sock.Listener) error {
+		p := make([]byte, 1<<20)
+		return perConn(func(c *sock.Conn) {
+			for {
+				c.SetReadDeadline(l.Now().Add(time.Minute))
+				c.SetWriteDeadline(time.Now().Add(time.Minute))
+				n, err := c.Read(p)
+				if err != nil {
+					return
+				}
+				c.SetDeadline(time.Time{})
+				c.Write(p[:n])
+			}
+		})(l, ln)
+	},
+	"Next and Release": echoes["Next"],
+	"Peek and Discard": perConn(func(c *sock.Conn) {
+		for {
+			if _, err := c.Peek(1); err != nil {
+				return
+			}
+			n := c.Buffered()
+			p, _ := c.Peek(n)
+			c.Write(p)
+			c.Discard(n)
+		}
+	}),
+	"io.Copy":  echoes["io.Copy"],
+	"requests": echoes["requests"],
+	"requests with a deadline": perRequest(&sock.Handler{
+		Open: func(c *sock.Conn) error { return c.SetReadDeadline(c.Loop().Now().Add(time.Minute)) },
+		Request: func(c *sock.Conn) error {
+			n := c.Buffered()
+			p, err := c.Peek(n)
+			if err != nil {
+				return err
+			}
+			_, err = c.Write(p)
+			c.Discard(n)
+			c.SetReadDeadline(c.Loop().Now().Add(time.Minute))
+			return err
+		},
+	}),
+}
+
+// A connection at work allocates nothing.
+func TestAllocsPerRequest(t *testing.T) {
+	skipAllocs(t)
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		for name, fn := range steady {
+			t.Run(name, func(t *testing.T) {
+				s := serve(t, cfg, fn)
+				c := mustRaw(t, s.addr)
+				p := make([]byte, 64)
+				wantAllocs(t, "64 bytes", 0, 1000, func() {
+					if c.write(p) != nil || c.read(p) != nil {
+						t.Fatal("the connection broke")
+					}
+				})
+				p = make([]byte, 40_000)
+				wantAllocs(t, "40,000 bytes", 0, 100, func() {
+					if c.write(p) != nil || c.read(p) != nil {
+						t.Fatal("the connection broke")
+					}
+				})
+			})
+		}
+	})
+}
+
+// Writers that have to wait for their peers allocate nothing either.
+func TestAllocsOfParkedWrites(t *testing.T) {
+	skipAllocs(t)
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		big := make([]byte, 24<<20) // more than the kernel holds
+		s := serve(t, cfg, perConn(func(c *sock.Conn) {
+			p := make([]byte, 1)
+			for {
+				if _, err := c.Read(p); err != nil {
+					return
+				}
+				if _, err := c.Write(big); err != nil {
+					return
+				}
+			}
+		}))
+		c := mustRaw(t, s.addr)
+		p := make([]byte, 1<<20)
+		wantAllocs(t, "24 MiB to a slow peer", 0, 6, func() {
+			if c.write(p[:1]) != nil {
+				t.Fatal("the connection broke")
+			}
+			for range 24 {
+				if c.read(p) != nil {
+					t.Fatal("the connection broke")
+				}
+			}
+		})
+		const rounds = 4 * 6
+		if parks := s.stats().Parks; parks < 2*rounds { // one a round waits for the question
+			t.Errorf("%d parks in %d rounds: the test did not test", parks, rounds)
+		}
+	})
+}
+
+// A connection that is accepted, served and closed costs one allocation: its Conn.
+func TestAllocsPerConnection(t *testing.T) {
+	skipAllocs(t)
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		p := make([]byte, 64)
+		for name, fn := range map[string]func(*ringo.Loop, *sock.Listener) error{
+			"requests": echoes["requests"],
+			"Serve, closed by the handler": perRequest(&sock.Handler{Request: func(c *sock.Conn) error {
+				n := c.Buffered()
+				b, err := c.Peek(n)
+				if err != nil {
+					return err
+				}
+				c.Write(b)
+				return io.ErrClosedPipe
+			}}),
+		} {
+			t.Run(name, func(t *testing.T) {
+				connectionAllocs(t, serve(t, cfg, fn).addr, p)
+			})
+		}
+		t.Run("ListenAndServe", func(t *testing.T) {
+			addr := freeAddr(t)
+			stop := listenAndServe(t, cfg, addr, func(c *sock.Conn) {
+				for {
+					lease, err := c.Next()
+					if err != nil {
+						return
+					}
+					c.Write(lease.Bytes())
+					lease.Release()
+				}
+			})
+			defer stop()
+			connectionAllocs(t, addr, p)
+		})
+	})
+}
+
+// connectionAllocs counts what a connection with one request allocates.
+func connectionAllocs(t *testing.T, addr string, p []byte) {
+	t.Helper()
+	ap := netip.MustParseAddrPort(addr)
+	sa := &syscall.SockaddrInet4{Port: int(ap.Port()), Addr: ap.Addr().As4()}
+	wantAllocs(t, "a connection", 1, 500, func() {
+		fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := syscall.Connect(fd, sa); err != nil {
+			t.Fatal(err)
+		}
+		c := raw{fd}
+		if c.write(p) != nil || c.read(p) != nil {
+			t.Fatal("the connection broke")
+		}
+		syscall.Shutdown(fd, syscall.SHUT_WR) // a reset would be an error, which costs more
+		if err := c.atEnd(); err != nil {
+			t.Fatal(err)
+		}
+		c.close()
+	})
+}

@@ -1,0 +1,90 @@
+//go:build linux
+
+package sock_test
+
+import (
+	"io"
+	"runtime"
+	"testing"
+
+	"ringo"
+	"ringo/sock"
+)
+
+// Crowds that come and go leave what the first left: slots, buffers, coroutines
+// and memory are used again.
+func TestCrowdsLeaveNothing(t *testing.T) {
+	const crowd, crowds = 500, 8
+	needFiles(t, 2*crowd+200)
+	handlers := map[string]func(*ringo.Loop, *sock.Listener) error{
+		"a task each": perConn(func(c *sock.Conn) { io.Copy(c, c) }),
+		"a lease held": perConn(func(c *sock.Conn) {
+			for {
+				lease, err := c.Next()
+				if err != nil {
+					return
+				}
+				c.Write(lease.Bytes())
+				c.Peek(1)
+				lease.Release()
+			}
+		}),
+		"requests": echoes["requests"],
+	}
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		for name, fn := range handlers {
+			t.Run(name, func(t *testing.T) {
+				s := serve(t, cfg, fn)
+				p := make([]byte, 100)
+				come := func() {
+					conns := make([]raw, crowd)
+					for i := range conns {
+						c, err := rawDial(s.addr)
+						if err != nil {
+							t.Fatal(err)
+						}
+						conns[i] = c
+					}
+					for _, c := range conns {
+						if err := c.write(p); err != nil {
+							t.Fatal(err)
+						}
+					}
+					for _, c := range conns {
+						if err := c.read(p); err != nil {
+							t.Fatal(err)
+						}
+					}
+					for i := range conns {
+						conns[i].reset()
+					}
+					eventually(t, "the crowd to leave", func() bool {
+						st := s.stats()
+						return st.Tasks == 1 && st.Slots <= 1 && st.Buffers == 0
+					})
+				}
+				measure := func() (heap int64, st ringo.Stats) {
+					runtime.GC()
+					runtime.GC()
+					var m runtime.MemStats
+					runtime.ReadMemStats(&m)
+					return int64(m.HeapAlloc), s.stats()
+				}
+				come()
+				come()
+				heap, before := measure()
+				for range crowds - 2 {
+					come()
+				}
+				grown, after := measure()
+				grown -= heap
+				if after.Workers > before.Workers+crowd/10 {
+					t.Errorf("%d coroutines after %d crowds, %d after two", after.Workers, crowds, before.Workers)
+				}
+				if grown > 200<<10 {
+					t.Errorf("the heap grew by %d KiB from the second crowd to the last", grown>>10)
+				}
+			})
+		}
+	})
+}
