@@ -167,8 +167,8 @@ func TestAllocsOfParkedWrites(t *testing.T) {
 			}
 		})
 		const rounds = 4 * 6
-		if parks := s.stats().Parks; parks < 2*rounds { // one a round waits for the question
-			t.Errorf("%d parks in %d rounds: the test did not test", parks, rounds)
+		if ops := s.stats().Driver.Submitted; ops < rounds {
+			t.Errorf("%d ops in %d rounds: the test did not test", ops, rounds)
 		}
 	})
 }
