@@ -353,6 +353,92 @@ func TestServeDrain(t *testing.T) {
 	})
 }
 
+// Peers that are in the middle of talking when the drain begins are not reset:
+// what they have sent is answered, in whole frames, and then comes the end.
+func TestServeDrainResetsNobody(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		const peers = 10
+		var d diary
+		s := serve(t, cfg, perRequest(d.over(sock.Handler{Request: func(c *sock.Conn) error {
+			c.Loop().Sleep(50 * time.Microsecond)
+			return frames(c)
+		}})))
+		frame := framed(500)
+		var talking sync.WaitGroup
+		warm := make(chan bool, peers)
+		for range peers {
+			peer := s.dial()
+			talking.Go(func() {
+				ended := make(chan bool)
+				var writing sync.WaitGroup
+				writing.Go(func() { // goes on until the end is read
+					for i := 0; ; i++ {
+						select {
+						case <-ended:
+							return
+						default:
+						}
+						if _, err := peer.Write(frame); err != nil {
+							t.Errorf("the peer's Write before the end was read: %v", err)
+							return
+						}
+						if i == 20 {
+							warm <- true
+						}
+						time.Sleep(100 * time.Microsecond)
+					}
+				})
+				got, err := io.ReadAll(peer)
+				close(ended)
+				writing.Wait()
+				if err != nil {
+					t.Errorf("the peer's Read: %v", err)
+				}
+				if n := len(got); n == 0 || n%len(frame) != 0 {
+					t.Errorf("the peer got %d bytes, which is not whole frames of %d", n, len(frame))
+				}
+				peer.Close()
+			})
+		}
+		for range peers {
+			<-warm
+		}
+		s.cancel()
+		within(patience, t.Name(), talking.Wait)
+		s.stop()
+		d.check(t, peers)
+	})
+}
+
+// A peer that never stops sending does not hold up the drain for long.
+func TestServeDrainEndsTalkers(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		cfg.Grace = patience
+		var d diary
+		s := serve(t, cfg, perRequest(d.over(sock.Handler{Request: func(c *sock.Conn) error {
+			_, err := c.Discard(c.Buffered())
+			return err
+		}})))
+		peer := s.dial()
+		var talking sync.WaitGroup
+		talking.Go(func() {
+			for msg := make([]byte, 1000); ; {
+				if _, err := peer.Write(msg); err != nil {
+					return
+				}
+			}
+		})
+		eventually(t, "talk", func() bool { return d.requests() > 10 })
+		begin := time.Now()
+		s.stop()
+		if took := time.Since(begin); took > patience/3 {
+			t.Errorf("the drain took %v", took)
+		}
+		talking.Wait()
+		d.check(t, 1)
+	})
+}
+
 // Serve goes on with its connections when its listener is closed, until the last.
 func TestServeAfterListenerClose(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
