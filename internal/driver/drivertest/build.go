@@ -84,6 +84,13 @@ func (h *harness) timeout(d time.Duration) *call {
 	return c
 }
 
+// cancelOp asks for the end of a submitted op as an op of its own.
+func (h *harness) cancelOp(token uint64) *call {
+	c := h.op(op.Cancel, nil)
+	c.o.Off = int64(token)
+	return c
+}
+
 // atPosition is the offset of reads and writes that go on where the last one
 // ended, the only one that pipes have.
 const atPosition = -1

@@ -130,9 +130,7 @@ var moments = []struct {
 	{"in flight", func(h *harness, c *call) { c.submit().wantPending().cancel() }},
 	{"twice", func(h *harness, c *call) { c.submit().wantPending().cancel().cancel() }},
 	{"past capacity", func(h *harness, c *call) {
-		for range 2*h.entries + 1 {
-			h.nop().submit()
-		}
+		h.overfill()
 		c.submit().cancel()
 	}},
 	{"and close", func(h *harness, c *call) { c.submit().wantPending().cancel(); h.close() }},
@@ -166,7 +164,9 @@ func cancelCases() (cases []testCase) {
 		testCase{name: "a full write that went in part", run: cancelPartialWrite},
 		testCase{name: "what is done at once", run: cancelImmediate},
 		testCase{name: "what was produced and not collected", run: cancelProduced},
+		testCase{name: "a descriptor that was produced", run: cancelProducedFD},
 		testCase{name: "a multishot with completions", run: cancelMultiProduced},
+		testCase{name: "by an op", run: cancelByOp},
 		testCase{name: "a kept accept", run: func(h *harness) { cancelKept(h, func(c *call) { c.cancel() }) }},
 		testCase{name: "a kept accept: by close", run: func(h *harness) { cancelKept(h, func(*call) { h.close() }) }},
 		testCase{name: "a file's read", run: cancelFileRead},
@@ -247,13 +247,24 @@ func cancelImmediate(h *harness) {
 	}
 }
 
+// overfill submits more than there is room for, so that a driver with a queue has
+// to go to the kernel now, and learns of more than it was asked for.
+func (h *harness) overfill() {
+	for range 2*h.entries + 1 {
+		h.nop().submit()
+	}
+}
+
 // The event has happened, the driver may know it already, and no Wait has told.
 func cancelProduced(h *harness) {
 	f, p := h.pair()
 	b := make([]byte, 8)
-	for range 50 {
+	for i := range 50 {
 		c := h.recv(f, b).submit().wantPending()
 		p.write("data")
+		if i%10 == 0 {
+			h.overfill()
+		}
 		c.cancel()
 		switch res := c.end(); res {
 		case 4:
@@ -263,6 +274,40 @@ func cancelProduced(h *harness) {
 			h.Fatalf("%s completed with %s", c, show(res))
 		}
 	}
+}
+
+// The driver closes it, and finish finds what it forgot.
+func cancelProducedFD(h *harness) {
+	l, addr := h.listen(64)
+	for i := range 10 {
+		accept := h.accept
+		if i%2 == 0 {
+			accept = h.acceptMulti
+		}
+		c := accept(l).submit().wantPending()
+		h.dial(addr)
+		h.overfill()
+		c.wantCanceled()
+		s := h.socket(unix.AF_INET, unix.SOCK_STREAM).submit()
+		h.overfill()
+		s.wantCanceled()
+		for left := sys.Accept(l.Sys()); left >= 0; left = sys.Accept(l.Sys()) {
+			h.desc(int(left))
+		}
+	}
+}
+
+func cancelByOp(h *harness) {
+	f, p := h.pair()
+	c := h.recv(f, make([]byte, 8)).submit().wantPending()
+	h.cancelOp(c.token).submit().want(0)
+	c.want(-sys.ECANCELED)
+	h.cancelOp(c.token).submit().want(-sys.ENOENT)
+	second := h.recv(f, make([]byte, 8)).submit().wantPending()
+	h.cancelOp(c.token).submit().want(-sys.ENOENT) // the slot's earlier op
+	second.wantPending()
+	p.write("data")
+	second.want(4)
 }
 
 func cancelMultiProduced(h *harness) {

@@ -130,7 +130,20 @@ func (p *peer) wantEnd() {
 	})
 }
 
-// drain reads all that is there now and gives its length.
+// take reads exactly n bytes, which are there.
+func (p *peer) take(n int) {
+	p.h.Helper()
+	for n > 0 {
+		s, err := p.read(n)
+		if s == "" {
+			p.h.Fatalf("a peer finds nothing (%v), and wants %d bytes more", err, n)
+		}
+		n -= len(s)
+	}
+}
+
+// drain reads all that is there now and gives its length. What the driver has
+// waiting may come in while it does.
 func (p *peer) drain() (n int) {
 	p.h.Helper()
 	for {

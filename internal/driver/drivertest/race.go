@@ -4,7 +4,6 @@ package drivertest
 
 import (
 	"math/rand/v2"
-	"runtime"
 	"syscall"
 	"time"
 
@@ -45,10 +44,9 @@ func beside(f func()) (join func()) {
 	return func() { <-ended }
 }
 
-// aWhile passes a random short time without sleeping.
+// aWhile passes a random time, as short as what it is to meet, without sleeping.
 func aWhile() {
-	for range rand.IntN(200) {
-		runtime.Gosched()
+	for until := now() + rand.Int64N(30_000); now() < until; {
 	}
 }
 
@@ -184,6 +182,9 @@ func raceSend(h *harness) {
 		c := h.sendFull(f, []byte(pattern(i, 0, size))).submit()
 		if rand.IntN(2) == 0 {
 			h.settle()
+		}
+		if i%3 == 0 {
+			p.shutdown()
 		}
 		h.check(unix.SetNonblock(p.n, false))
 		got := make([]byte, 0, size)

@@ -196,6 +196,8 @@ func (d *reference) attempt(o *op.Op) (res int32, flags uint32) {
 		return -sys.EAGAIN, 0
 	case d.bug == "claims what it did not do" && claimable(o.Code):
 		return int32(len(o.Buf)), 0
+	case o.Code == op.Cancel:
+		return d.cancelToken(uint64(o.Off)), 0
 	case o.Code == op.Timeout:
 		if d.cfg.Now() < n.end && d.bug != "ends timeouts at once" {
 			return -sys.EAGAIN, 0
@@ -207,6 +209,19 @@ func (d *reference) attempt(o *op.Op) (res int32, flags uint32) {
 		return d.edge(o, n), 0
 	}
 	return d.spoil.result(o, d.call(o)), 0
+}
+
+// cancelToken is what the op Cancel does.
+func (d *reference) cancelToken(token uint64) int32 {
+	o := d.cfg.Slab.Lookup(token)
+	if d.bug == "forgets generations" {
+		o = d.ops[0]
+	}
+	if o == nil || o.State != op.InFlight {
+		return -sys.ENOENT
+	}
+	d.Cancel(o)
+	return 0
 }
 
 func claimable(c op.Code) bool {

@@ -3,8 +3,6 @@
 package uring
 
 import (
-	"errors"
-	"syscall"
 	"testing"
 
 	"ringo/internal/driver"
@@ -14,20 +12,28 @@ import (
 
 func TestMain(m *testing.M) { testmain.Main(m) }
 
-func TestContract(t *testing.T) { drivertest.RunSizes(t, openForTest) }
+func TestContract(t *testing.T) { drivertest.RunSizes(t, opener()) }
 
-// openForTest skips where the kernel refuses io_uring altogether; whatever else is
+// TestContractWithout takes away what older kernels don't have.
+func TestContractWithout(t *testing.T) {
+	for _, feature := range []string{"ext_arg", "ring_fd"} {
+		t.Run(feature, func(t *testing.T) { drivertest.Run(t, opener(feature)) })
+	}
+}
+
+// opener skips where the kernel refuses io_uring altogether; whatever else is
 // wrong is a failure.
-func openForTest(t *testing.T, cfg driver.Config) driver.Driver {
-	t.Helper()
-	d, err := Open(cfg)
-	for _, refusal := range []syscall.Errno{syscall.ENOSYS, syscall.EPERM} {
-		if errors.Is(err, refusal) {
+func opener(without ...string) drivertest.Open {
+	return func(t *testing.T, cfg driver.Config) driver.Driver {
+		t.Helper()
+		cfg.Without = without
+		d, err := Open(cfg)
+		if drivertest.Refused(err) {
 			t.Skip(err)
 		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
 	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return d
 }
