@@ -1,0 +1,54 @@
+package ringo_test
+
+import (
+	"context"
+	"os"
+	"strings"
+	"testing"
+
+	"ringo"
+)
+
+func init() {
+	children["quiet"] = func() {
+		cfg := small(os.Getenv("RINGO_TEST_DRIVER"))
+		ringo.Run(context.Background(), &cfg, func(*ringo.Loop) error { return nil })
+	}
+}
+
+// RINGO_DEBUG prints what was chosen and changed; without it nothing is printed.
+func TestRINGO_DEBUG(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		for setting, loud := range map[string]bool{"": false, "driver=1": true, "ops=1,driver=1": true, "driver=0": false, "driver": false} {
+			text, code := output(t, child(t, "quiet", "RINGO_TEST_DRIVER="+cfg.Driver, "RINGO_DEBUG="+setting))
+			if said := strings.Contains(text, "ringo: driver "+cfg.Driver+": asked for") && strings.Contains(text, "GOMAXPROCS"); said != loud ||
+				code != 0 || !loud && text != "" {
+				t.Errorf("RINGO_DEBUG=%s: exit status %d, %q", setting, code, text)
+			}
+		}
+	})
+}
+
+// Who asks a loop that is held does not wait for it, and gets what was known.
+func TestStatsOfAHeldLoop(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		held, release := make(chan *ringo.Loop), make(chan struct{})
+		ended := start(context.Background(), cfg, func(l *ringo.Loop) error {
+			l.Sleep(0)
+			held <- l
+			<-release
+			return nil
+		})
+		l := receive(t, "the loop", held)
+		answer := make(chan ringo.Stats)
+		go func() { answer <- l.Stats() }()
+		receive(t, "an answer", answer)
+		close(release)
+		if err := receive(t, "the end of Run", ended); err != nil {
+			t.Error(err)
+		}
+		if s := l.Stats(); s.Turns == 0 {
+			t.Errorf("after the end: %+v", s)
+		}
+	})
+}
