@@ -95,31 +95,42 @@ func (c *Conn) SetKeepAlive(keepalive bool) error {
 	return c.setOption(solSocket, soKeepalive, boolInt(keepalive))
 }
 
-// SetKeepAlivePeriod sets both the idle time and the interval of the probes.
+// SetKeepAlivePeriod sets how long the connection may be idle before the first
+// probe; 0 is 15 s.
 func (c *Conn) SetKeepAlivePeriod(d time.Duration) error {
-	return c.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: d, Interval: d, Count: -1})
+	return c.setSeconds(tcpKeepidle, d)
 }
 
 // SetKeepAliveConfig sets up keep-alive probes. As in package net, zero fields are
 // 15 s, 15 s and 9 probes, negative ones are left as they are, and parts of a
 // second round up.
 func (c *Conn) SetKeepAliveConfig(config net.KeepAliveConfig) error {
-	if err := c.SetKeepAlive(config.Enable); err != nil || !config.Enable {
+	if err := c.SetKeepAlive(config.Enable); err != nil {
 		return err
 	}
-	set := func(option int, v, def int) error {
-		if v < 0 {
-			return nil
-		}
-		if v == 0 {
-			v = def
-		}
-		return c.setOption(protoTCP, option, v)
+	count := config.Count
+	if count == 0 {
+		count = 9
 	}
 	return errors.Join(
-		set(tcpKeepidle, seconds(config.Idle), 15),
-		set(tcpKeepintvl, seconds(config.Interval), 15),
-		set(tcpKeepcnt, config.Count, 9))
+		c.setSeconds(tcpKeepidle, config.Idle),
+		c.setSeconds(tcpKeepintvl, config.Interval),
+		c.setIfPositive(tcpKeepcnt, count))
+}
+
+// setSeconds sets a time of the keep-alive probes.
+func (c *Conn) setSeconds(option int, d time.Duration) error {
+	if d == 0 {
+		d = 15 * time.Second
+	}
+	return c.setIfPositive(option, seconds(d))
+}
+
+func (c *Conn) setIfPositive(option, v int) error {
+	if v < 0 {
+		return c.check("set")
+	}
+	return c.setOption(protoTCP, option, v)
 }
 
 func seconds(d time.Duration) int {
