@@ -1,0 +1,24 @@
+//go:build invariants
+
+package buf_test
+
+import (
+	"bytes"
+	"testing"
+
+	"ringo/buf"
+)
+
+// Who reads a buffer after giving it back sees that it is not his any more.
+func TestPoison(t *testing.T) {
+	p := buf.NewRingPool(1, 1, 16, nil)
+	_, id, _ := p.LendOne()
+	b := p.Filled(id, 16)
+	mem := b.Mem()
+	copy(mem, "somebody's bytes")
+	b.Lease(nil).Release()
+	p.Available() // released without a mark, it waits to be collected
+	if bytes.Contains(mem, []byte("bytes")) {
+		t.Errorf("a released buffer still has %q", mem)
+	}
+}
