@@ -2,6 +2,7 @@
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 2
 exec </dev/null # nothing here asks anybody
+unset RINGO_DRIVER RINGO_DEBUG # and what a shell happens to force is not tested
 
 passed=0
 failures=()
