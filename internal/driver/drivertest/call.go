@@ -51,9 +51,9 @@ func (c *call) submit() *call {
 	o.Sink = forbidden{h}
 	c.token = o.Token()
 	h.live[o] = c
-	h.now(inSubmit)
+	h.at(inSubmit)
 	h.d.Submit(o)
-	h.now(inCase)
+	h.at(inCase)
 	switch {
 	case o.State != op.Queued && o.State != op.InFlight:
 		h.Fatalf("%s is in state %d after Submit, want Queued or InFlight until a Wait", c, o.State)
@@ -71,9 +71,9 @@ func (c *call) cancel() *call {
 		h.Fatal("drivertest: the case cancels an op that has ended")
 	}
 	c.canceled = true
-	h.now(inCancel)
+	h.at(inCancel)
 	h.d.Cancel(c.o)
-	h.now(inCase)
+	h.at(inCase)
 	switch {
 	case c.o.State != op.Queued && c.o.State != op.InFlight:
 		h.Fatalf("%s is in state %d after Cancel, want Queued or InFlight until a Wait", c, c.o.State)

@@ -167,7 +167,7 @@ func (p *peer) fill() (n int) {
 	}
 }
 
-// on makes plain calls on the driver's own end, before or after its ops.
+// plain is for calls on the driver's own end, past the driver.
 func (f *desc) plain() *peer { return &peer{h: f.h, n: int(f.Sys())} }
 
 func (h *harness) check(err error) {

@@ -133,9 +133,9 @@ func (h *harness) finish() {
 func (h *harness) close() {
 	h.Helper()
 	h.closed = true
-	h.now(inClose)
+	h.at(inClose)
 	err := h.d.Close(&h.done)
-	h.now(inCase)
+	h.at(inCase)
 	if err != nil {
 		h.Errorf("Close: %v", err)
 	}
@@ -154,9 +154,9 @@ func (h *harness) wake() {
 func (h *harness) wait(deadline int64) bool {
 	h.Helper()
 	ended := h.wakesEnded.Load()
-	h.now(inWait)
+	h.at(inWait)
 	err := h.d.Wait(deadline, &h.done)
-	h.now(inCase)
+	h.at(inCase)
 	if err != nil {
 		h.Fatalf("Wait: %v", err)
 	}

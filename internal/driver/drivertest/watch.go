@@ -23,7 +23,7 @@ const (
 
 var placeNames = []string{"the case itself", "Submit", "Cancel", "Wait", "Close"}
 
-func (h *harness) now(place int32) { h.doing.Store(place) }
+func (h *harness) at(place int32) { h.doing.Store(place) }
 
 // watch ends the process, with all stacks, if the case hangs: a thread that does
 // not come back from the driver can't be told to.

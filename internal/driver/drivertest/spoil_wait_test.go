@@ -1,0 +1,191 @@
+//go:build linux
+
+package drivertest
+
+import (
+	"runtime"
+	"slices"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"ringo/internal/driver"
+	"ringo/internal/op"
+	"ringo/internal/sys"
+)
+
+// The bugs of Wait, Wake and Close.
+
+// everybody is a lock that drivers have no business sharing.
+var everybody sync.Mutex
+
+// wait gives the deadline that the driver goes by.
+func (s *spoils) wait(deadline int64, done *driver.Queue) int64 {
+	d := s.d
+	s.polling = deadline == driver.Poll
+	switch d.bug {
+	case "forgets wakes at the start of a wait":
+		d.gate.Awake()
+	case "holds a lock over its sleep":
+		everybody.Lock()
+	case "calls the sink from Wait":
+		for _, o := range d.ops {
+			o.Sink.Complete(o, 0, 0)
+		}
+	case "invents completions":
+		done.Push(driver.Completion{Op: new(op.Op)})
+	case "allocates":
+		s.memory = new([64]byte)
+	case "overflows":
+		s.count = 0
+	}
+	for _, c := range s.later {
+		done.Push(c)
+	}
+	s.later = nil
+	before := s.last
+	s.last = deadline
+	return s.deadline(deadline, before)
+}
+
+func (s *spoils) deadline(deadline, before int64) int64 {
+	now := s.d.cfg.Now()
+	timed := deadline != driver.Poll && deadline != driver.Forever
+	switch bug := s.d.bug; {
+	case bug == "takes the time from another clock" && timed:
+		return deadline + clockStart
+	case bug == "rounds deadlines down" && timed && deadline > now:
+		return now + (deadline-now)/1e6*1e6
+	case bug == "rounds deadlines up by adding to them" && timed:
+		return (deadline + 999_999) / 1e6 * 1e6
+	case bug == "has 32 bits for the time that is left" && timed && deadline > now:
+		return now + int64(int32(deadline-now))
+	case bug == "sleeps in poll" && !timed && deadline != driver.Forever:
+		return now + 1e6
+	case bug == "sleeps past a past deadline" && timed && deadline < now:
+		return now + 1e6
+	case bug == "goes by the deadline before" && before != 0 && before != driver.Poll:
+		return min(deadline, before)
+	}
+	return deadline
+}
+
+// woken is a wake that the gate doesn't know of.
+func (s *spoils) woken() bool {
+	switch s.d.bug {
+	case "ends a wait for each wake":
+		if s.count > 0 {
+			s.count--
+			return true
+		}
+	case "ends a wait for a signal":
+		return s.interrupted
+	}
+	return false
+}
+
+func (s *spoils) waited(woken bool, done *driver.Queue) {
+	switch s.d.bug {
+	case "holds a lock over its sleep":
+		everybody.Unlock()
+	case "forgets a completion for a wake":
+		if woken {
+			done.Pop()
+		}
+	}
+	s.interrupted = false
+}
+
+// round comes before all ops are tried.
+func (s *spoils) round(done *driver.Queue) {
+	d := s.d
+	switch d.bug {
+	case "cancels by slot, once more":
+		for i, o := range s.late {
+			if o.State == op.InFlight && !o.Canceled {
+				o.Canceled = true
+				s.late = slices.Delete(s.late, i, i+1)
+				break
+			}
+		}
+	case "shows EINTR":
+		if s.interrupted && len(d.ops) > 0 {
+			o := d.ops[0]
+			d.ops = d.ops[1:]
+			d.end(o, -sys.EINTR, 0, done)
+			s.interrupted = false
+		}
+	}
+}
+
+// sleepless comes before poll(2), and reports whether there is no need for it.
+func (s *spoils) sleepless() bool {
+	d := s.d
+	switch d.bug {
+	case "spins":
+		return true
+	case "looks, and then forgets that it looked":
+		for range 10 {
+			runtime.Gosched()
+		}
+		d.gate.Awake()
+	case "listens to what nobody waits for":
+		for n := range int32(40) {
+			if n != d.event {
+				d.polls = append(d.polls, unix.PollFd{Fd: n})
+			}
+		}
+	case "listens to nothing":
+		d.polls = d.polls[:1]
+	}
+	return false
+}
+
+// wake reports whether that was all.
+func (s *spoils) wake() bool {
+	switch s.d.bug {
+	case "ignores wakes":
+		return true
+	case "ends a wait for each wake":
+		s.count++
+	case "touches its descriptor after close":
+		sys.Signal(s.d.event)
+	}
+	return false
+}
+
+// close comes before everything is cancelled and tried for the last time.
+func (s *spoils) close() {
+	d := s.d
+	switch d.bug {
+	case "forgets ops in Close":
+		d.ops = nil
+	case "forgets cancelled ops in Close":
+		d.ops = slices.DeleteFunc(d.ops, func(o *op.Op) bool { return o.Canceled })
+	case "forgets queued ops in Close":
+		d.ops = slices.DeleteFunc(d.ops, func(o *op.Op) bool { return o.State == op.Queued })
+	case "forgets closes in Close":
+		for _, o := range d.ops {
+			o.Canceled = true
+		}
+	case "leaks connections in Close":
+		for _, o := range d.ops {
+			if o.Code == op.Accept {
+				d.call(o)
+			}
+		}
+	case "throws away in Close what ops got":
+		for _, o := range d.ops {
+			if o.Code == op.Recv && o.Flags&op.Select == 0 {
+				d.call(o)
+			}
+		}
+	}
+}
+
+func (s *spoils) closeAgain() error {
+	if s.d.bug == "closes twice" {
+		return unix.EBADF
+	}
+	return nil
+}
