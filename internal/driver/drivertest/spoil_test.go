@@ -330,4 +330,3 @@ func (s *spoils) push(c *driver.Completion, done *driver.Queue) (gone bool) {
 	}
 	return false
 }
-
