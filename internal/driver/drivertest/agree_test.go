@@ -13,7 +13,7 @@ import (
 	"ringo/internal/driver/uring"
 )
 
-var programs = flag.Uint64("programs", 60, "how many random programs the drivers must agree on")
+var programs = flag.Uint64("programs", 30, "how many random programs the drivers must agree on")
 
 // TestDriversAgree runs the same programs on io_uring and on epoll.
 func TestDriversAgree(t *testing.T) {
