@@ -204,5 +204,6 @@ func ExampleConn_Next() {
 	if err != nil {
 		log.Fatal(err)
 	}
+	<-ctx.Done() // the answer has been printed
 	// Output: "leased"
 }
