@@ -249,9 +249,9 @@ func (c *Conn) WriteTo(w io.Writer) (int64, error) {
 //
 //go:noinline
 func pass(w io.Writer, b *buf.Buffer) (int, error) {
+	defer b.Pool().Put(b) // also if w panics
 	p := b.Unread()
 	n, err := w.Write(p)
-	b.Pool().Put(b)
 	if err == nil && n < len(p) {
 		err = io.ErrShortWrite
 	}
