@@ -92,10 +92,10 @@ func ExampleLoop_Offload() {
 // A timer runs its function as a task, so the function may wait.
 func ExampleLoop_AfterFunc() {
 	err := ringo.Run(context.Background(), &ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
-		l.AfterFunc(5*time.Millisecond, func() { fmt.Println("second") })
-		never := l.AfterFunc(10*time.Millisecond, func() { fmt.Println("never") })
+		l.AfterFunc(time.Millisecond, func() { fmt.Println("second") })
+		never := l.AfterFunc(time.Hour, func() { fmt.Println("never") })
 		fmt.Println("first")
-		l.Sleep(7 * time.Millisecond)
+		l.Sleep(2 * time.Millisecond)
 		fmt.Println("stopped:", never.Stop())
 		return nil
 	})
