@@ -4,6 +4,7 @@ import (
 	"context"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"ringo"
@@ -68,5 +69,30 @@ func TestAcceptedPostsRun(t *testing.T) {
 			l.Post(again)
 		})
 		equal(t, "posts that ran, each made by the last", depth, 1000)
+	})
+}
+
+// Also if it was accepted at the very end.
+func TestPostsAtTheEnd(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		cfg.Loops = 1
+		for round := range 200 {
+			var accepted, ran atomic.Int64
+			loops, done := make(chan *ringo.Loop, 1), make(chan struct{})
+			go func() {
+				defer close(done)
+				for l, n := <-loops, 1; l.Post(func() { ran.Add(1) }) == nil; n++ {
+					accepted.Add(1)
+					for range n * 37 % 2000 { // let the loop run dry now and then
+						runtime.KeepAlive(l)
+					}
+				}
+			}()
+			mustRun(t, cfg, func(l *ringo.Loop) { loops <- l })
+			<-done
+			if accepted.Load() != ran.Load() {
+				t.Fatalf("round %d: %d posts accepted, %d ran", round, accepted.Load(), ran.Load())
+			}
+		}
 	})
 }

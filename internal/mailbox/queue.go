@@ -78,6 +78,10 @@ func (q *Queue[T]) Close() (rest Batch[T]) {
 	return Batch[T]{}
 }
 
+// CloseEmpty is Close if there is nothing to take; otherwise it reports false and
+// the queue stays open. Only the owner may call it.
+func (q *Queue[T]) CloseEmpty() bool { return q.head.CompareAndSwap(uint32(none), uint32(shut)) }
+
 // turn makes a batch, oldest first, of a chain that runs from the newest.
 func (q *Queue[T]) turn(newest ref) Batch[T] {
 	oldest := none
