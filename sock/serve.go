@@ -137,11 +137,25 @@ func (s *server) closeAll() {
 	})
 }
 
-// wait parks until the last connection is closed.
+// wait parks until the last connection is closed. If the task is cancelled, all
+// are to be closed, which is then waited for.
 func (s *server) wait() {
 	for s.open > 0 {
+		if s.l.Canceled() && !s.ended {
+			s.closeAll()
+		}
 		s.waiter = s.l.Task()
-		s.l.Park(nil)
+		if s.ended {
+			s.l.Park(nil)
+		} else {
+			s.l.Park(s)
+		}
 		s.waiter = nil
 	}
+}
+
+// CancelWait lets a cancelled task close what is open.
+func (s *server) CancelWait(t *loop.Task) {
+	s.waiter = nil
+	s.l.Ready(t)
 }

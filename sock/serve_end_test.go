@@ -468,6 +468,26 @@ func TestServeAfterListenerClose(t *testing.T) {
 	})
 }
 
+// It need not wait for ever: cancelled, it closes what rests.
+func TestServeCancelledAfterListenerClose(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		onLoop(t, cfg, func(l *ringo.Loop) {
+			ln := listen(t, l)
+			serving := l.Go(func() { sock.Serve(l, ln, &sock.Handler{Request: frames}) })
+			peer := dial(t, ln.Addr().String())
+			defer peer.Close()
+			msg := framed(10)
+			send(t, peer, string(msg))
+			wantPeer(t, l, peer, string(msg))
+			ln.Close()
+			others(l)
+			serving.Cancel()
+			serving.Wait()
+			wantPeerEOF(t, l, peer)
+		})
+	})
+}
+
 // A cancelled Serve closes what rests, waits for what works, and says that it was
 // cancelled.
 func TestServeCancelled(t *testing.T) {
