@@ -16,7 +16,7 @@ func TestContract(t *testing.T) { drivertest.RunSizes(t, opener()) }
 
 // TestContractWithout takes away what older kernels don't have.
 func TestContractWithout(t *testing.T) {
-	for _, feature := range []string{"ext_arg", "ring_fd"} {
+	for _, feature := range []string{"ext_arg", "ring_fd", "defer_taskrun", "buffer_ring"} {
 		t.Run(feature, func(t *testing.T) { drivertest.Run(t, opener(feature)) })
 	}
 }

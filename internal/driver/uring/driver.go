@@ -25,6 +25,7 @@ type ring struct {
 
 	backlog  list     // ops that wait for room in the SQ
 	deferred list     // ops that wait for their stream
+	fresh    []uint64 // receives to be tried by hand, once armed
 	strays   []uint64 // ops whose cancels found nothing
 	cancels  []uint64 // tokens whose cancels wait for room in the SQ
 	early    []driver.Completion
@@ -77,13 +78,16 @@ func (d *ring) Submit(o *op.Op) {
 		}
 	}
 	o.State = op.Queued
-	o.Mode = firstWait(o)
+	o.Mode = d.firstWait(o)
 	if o.FD != nil {
 		o.FD.Ref()
 		if dir := direction(o); dir != 0 && !o.FD.Claim(dir) {
 			d.deferred.push(o)
 			return
 		}
+	}
+	if d.selects(o) {
+		d.fresh = append(d.fresh, o.Token())
 	}
 	d.start(o)
 }

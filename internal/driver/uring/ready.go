@@ -18,18 +18,29 @@ import (
 // first wait. If it brings the half-close and no room, the op goes on with a
 // multishot poll, which reports changes.
 
+// Receives that select a buffer are done by hand, too, where the kernel has no
+// ring of buffers to select from.
+
 // firstWait says how an op begins.
-func firstWait(o *op.Op) uint8 {
-	if o.Code == op.Send || o.Code == op.Sendmsg {
+func (d *ring) firstWait(o *op.Op) uint8 {
+	switch {
+	case o.Code == op.Send, o.Code == op.Sendmsg:
 		return waitsReady
+	case !d.selects(o):
+		return waitsItself
+	case o.Flags&op.Multishot != 0:
+		return waitsEdge
 	}
-	return waitsItself
+	return waitsReady
 }
+
+// selects reports whether a buffer has to be selected for the op here.
+func (d *ring) selects(o *op.Op) bool { return o.Flags&op.Select != 0 && !o.Bufs.Lends() }
 
 // polled goes on after readiness.
 func (d *ring) polled(o *op.Op, res int32, flags uint32, done *driver.Queue) {
 	if flags&op.More != 0 {
-		if o.Mode == waitsEdge && !o.Canceled && d.advance(o) {
+		if o.Mode == waitsEdge && !o.Canceled && d.advance(o, done) {
 			o.Mode = waitsPollEnd
 			d.cancelToken(o)
 		}
@@ -38,19 +49,19 @@ func (d *ring) polled(o *op.Op, res int32, flags uint32, done *driver.Queue) {
 	d.inFlight--
 	switch {
 	case o.Mode == waitsPollEnd:
-		d.end(o, o.Res, 0, done)
+		d.finish(o, done)
 	case o.Canceled:
 		d.end(o, so(o, -sys.ECANCELED), 0, done)
 	case res < 0 && res != -sys.EAGAIN && res != -sys.EINTR && res != -sys.ECANCELED:
 		d.end(o, so(o, res), 0, done)
-	case !outward(o):
+	case !outward(o) && !d.selects(o):
 		o.Mode = waitsItself
 		d.restart(o)
 	case o.Mode == waitsReady && res >= 0 && uint32(res)&(o.Interest()|sys.PollErr|sys.PollHup) == 0:
 		o.Mode = waitsEdge
 		d.restart(o)
-	case d.advance(o):
-		d.end(o, o.Res, 0, done)
+	case d.advance(o, done):
+		d.finish(o, done)
 	default:
 		d.restart(o)
 	}
@@ -69,9 +80,80 @@ func so(o *op.Op, res int32) int32 {
 	return res
 }
 
+// finish ends an op whose result advance has left in it.
+func (d *ring) finish(o *op.Op, done *driver.Queue) {
+	flags := uint32(0)
+	if d.selects(o) {
+		flags, o.Done = o.Done, 0
+	}
+	d.end(o, o.Res, flags, done)
+}
+
+// receive fills buffers of the pool until there is no more, as a multishot receive
+// does, or just one. It is true when the op is done: the result is in Res, and the
+// completion's flags are in Done.
+func (d *ring) receive(o *op.Op, done *driver.Queue) bool {
+	for {
+		mem, id, ok := o.Bufs.LendOne()
+		if !ok {
+			d.stats.NoBuffers++
+			o.Res = -sys.ENOBUFS
+			return true
+		}
+		o.Buf = mem
+		res := o.Attempt()
+		o.Buf = nil
+		if res > 0 {
+			if race.Enabled {
+				race.ReadLike()
+				race.WriteRange(mem[:res])
+			}
+			flags := op.HasBuffer | uint32(id)<<16
+			if o.Flags&op.Multishot == 0 {
+				o.Res, o.Done = res, flags
+				return true
+			}
+			d.stats.Completions++
+			done.Push(driver.Completion{Op: o, Res: res, Flags: flags | op.More})
+			continue
+		}
+		o.Bufs.Unlend(id)
+		switch res {
+		case -sys.EAGAIN:
+			return false
+		case -sys.EINTR:
+		default:
+			o.Res = res
+			return true
+		}
+	}
+}
+
+// tryFresh tries the receives that were armed since the last wait: what a poll
+// does not report, like an error of the descriptor's kind, a call does.
+func (d *ring) tryFresh(done *driver.Queue) {
+	waiting := d.fresh[:0]
+	for _, token := range d.fresh {
+		o := d.slab.Lookup(token)
+		if o != nil && o.State == op.Queued {
+			waiting = append(waiting, token)
+			continue
+		}
+		if o == nil || o.State != op.InFlight || o.Canceled || o.Mode == waitsPollEnd || !d.advance(o, done) {
+			continue
+		}
+		o.Mode = waitsPollEnd
+		d.cancelToken(o)
+	}
+	d.fresh = waiting
+}
+
 // advance makes the op's call until it is done, which is true and leaves the
 // result in Res, or would have to wait.
-func (d *ring) advance(o *op.Op) bool {
+func (d *ring) advance(o *op.Op, done *driver.Queue) bool {
+	if d.selects(o) {
+		return d.receive(o, done)
+	}
 	if race.Enabled {
 		race.WriteLike()
 	}

@@ -18,8 +18,10 @@ func (d *ring) Wait(deadline int64, done *driver.Queue) error {
 	}
 	before := done.Len()
 	for d.dead == nil {
+		d.pool.Refill() // completions may come without an enter, which refills as well
 		d.flush()
 		d.deliver(done)
+		d.tryFresh(done)
 		d.reap(done)
 		if done.Len() > before || deadline == driver.Poll {
 			d.push(done)
