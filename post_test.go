@@ -83,7 +83,7 @@ func TestPostsAtTheEnd(t *testing.T) {
 				defer close(done)
 				for l, n := <-loops, 1; l.Post(func() { ran.Add(1) }) == nil; n++ {
 					accepted.Add(1)
-					for range n * 37 % 2000 { // let the loop run dry now and then
+					for range n * (100 + round) { // slower and slower, until the loop runs dry
 						runtime.KeepAlive(l)
 					}
 				}

@@ -257,3 +257,21 @@ func read(t *testing.T, at string, b *Batch[int], want []int) []int {
 	}
 	return want[1:]
 }
+
+// CloseEmpty drops nothing: it is refused while there is something to take.
+func TestCloseEmpty(t *testing.T) {
+	var q Queue[int]
+	q.Push(1)
+	if q.CloseEmpty() || q.Closed() {
+		t.Fatal("closed with a value in it")
+	}
+	if got := all(q.Take()); !slices.Equal(got, []int{1}) {
+		t.Fatalf("got %v, want the value", got)
+	}
+	if !q.CloseEmpty() || q.Push(2) {
+		t.Error("open after CloseEmpty of an empty queue")
+	}
+	if rest := q.Close(); !rest.Empty() {
+		t.Error("something is left")
+	}
+}
