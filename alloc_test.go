@@ -13,7 +13,7 @@ import (
 // being called in a task. testing.AllocsPerRun is no use here: it sets GOMAXPROCS
 // to 1, which a sleeping loop would fight over.
 func wantAllocs(t *testing.T, what string, want float64, f func()) {
-	const warm, n = 300, 2000
+	const warm, n = 300, 500
 	for range warm {
 		f()
 	}

@@ -34,14 +34,14 @@ func TestContextEndedBeforeRun(t *testing.T) {
 // Tasks have Grace to end by themselves, and then are cancelled.
 func TestGrace(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		cfg.Grace = 60 * time.Millisecond
+		cfg.Grace = 500 * time.Millisecond
 		ctx, cancel := context.WithCancel(context.Background())
 		defer cancel()
 		var short, long error
 		var ended time.Time
 		var took time.Duration
 		err := runContext(t, ctx, cfg, func(l *ringo.Loop) error {
-			l.Go(func() { short = l.Sleep(20 * time.Millisecond) })
+			l.Go(func() { short = l.Sleep(10 * time.Millisecond) })
 			l.Go(func() {
 				long = l.Sleep(time.Hour)
 				took = time.Since(ended)

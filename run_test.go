@@ -167,12 +167,16 @@ func TestFirstErrorCancelsAll(t *testing.T) {
 		began := time.Now()
 		err := run(t, cfg, func(l *ringo.Loop) error {
 			l.Go(func() { sleeper(l) })
-			if l.Index() == 1 {
+			switch l.Index() {
+			case 1:
 				ready.Done()
 				await(t, l, "all tasks", all)
 				return io.ErrUnexpectedEOF
+			case 2:
+				sleeper(l)
+				return errors.New("a later error")
 			}
-			return fmt.Errorf("late: %w", sleeper(l))
+			return fmt.Errorf("cancelled: %w", sleeper(l))
 		})
 		if err != io.ErrUnexpectedEOF {
 			t.Errorf("Run: %v, want the first error alone", err)

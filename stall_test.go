@@ -124,6 +124,28 @@ func TestOnStallShowsWhoHoldsTheLoop(t *testing.T) {
 	}
 }
 
+// A turn is told of once, however long it takes, and the next one again.
+func TestOnStallIsCalledOncePerTurn(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		cfg.Stall = 5 * time.Millisecond
+		var told atomic.Int64
+		cfg.OnStall = func(_ *ringo.Loop, _ time.Duration, stack []byte) {
+			if strings.Contains(string(stack), "holdTheLoop") {
+				told.Add(1)
+			}
+		}
+		mustRun(t, cfg, func(l *ringo.Loop) {
+			for want := int64(1); want <= 2; want++ {
+				release := make(chan struct{})
+				time.AfterFunc(20*cfg.Stall, func() { close(release) })
+				holdTheLoop(release)
+				l.Sleep(0)
+				equal(t, "calls", told.Load(), want)
+			}
+		})
+	})
+}
+
 // Sleeping is no stall.
 func TestSleepIsNoStall(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {

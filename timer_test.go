@@ -72,6 +72,28 @@ func TestSleepIsCancelled(t *testing.T) {
 	})
 }
 
+// A sleep that was cancelled is over: its time wakes nobody when it comes.
+func TestCancelledSleepDoesNotFire(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		mustRun(t, cfg, func(l *ringo.Loop) {
+			for range 10 {
+				task := l.Go(func() { l.Sleep(2 * time.Millisecond) })
+				l.Sleep(0)
+				task.Cancel()
+				task.Wait()
+			}
+			began := time.Now()
+			l.Offload(func(context.Context) error { // a wait without a timer
+				<-time.After(10 * time.Millisecond)
+				return nil
+			})
+			if took := time.Since(began); took < 10*time.Millisecond {
+				t.Errorf("woken after %v", took)
+			}
+		})
+	})
+}
+
 func TestAfterFunc(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		mustRun(t, cfg, func(l *ringo.Loop) {
