@@ -133,7 +133,8 @@ const peekMax = 65536
 // Peek gives the next n unread bytes in one piece without reading them, fewer only
 // with an error. It parks until they are here, so not if n <= Buffered(). The bytes
 // are valid until the next Read, Next, Peek, Discard or Close; Write keeps them.
-// More than Handler.Unread bytes, 65536 without Serve, are bufio.ErrBufferFull.
+// More than Handler.Unread bytes, 65536 without Serve, are bufio.ErrBufferFull
+// unless they are here already.
 func (c *Conn) Peek(n int) ([]byte, error) {
 	if n < 0 {
 		return nil, bufio.ErrNegativeCount
@@ -142,7 +143,7 @@ func (c *Conn) Peek(n int) ([]byte, error) {
 		return nil, err
 	}
 	defer c.in.lock.leave(c.l)
-	if n > c.serve.unreadMax() {
+	if n > max(c.serve.unreadMax(), c.in.buffered()) { // what is here can be had: the kernel may bring more than the bound
 		return nil, bufio.ErrBufferFull
 	}
 	err := c.need(n)
