@@ -2,6 +2,7 @@ package sock_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"iter"
@@ -165,6 +166,78 @@ func TestListenerCallsFromOutside(t *testing.T) {
 			peer.Close()
 			c.Close()
 		})
+	})
+}
+
+// A connection that outlives its Run is of no use, and does no harm.
+func TestUseAfterRun(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		var c *sock.Conn
+		var ln *sock.Listener
+		onLoop(t, cfg, func(l *ringo.Loop) {
+			ln = listen(t, l)
+			var peer *net.TCPConn
+			c, peer = accept(t, ln)
+			peer.Close()
+			c.Close()
+			ln.Close()
+		})
+		for name, call := range connCalls {
+			if err := call(c); !errors.Is(err, ringo.ErrNotTask) {
+				t.Errorf("%s: %v, want ErrNotTask", name, err)
+			}
+		}
+		if _, err := ln.Accept(); !errors.Is(err, ringo.ErrNotTask) {
+			t.Errorf("Accept: %v, want ErrNotTask", err)
+		}
+		if ln.Addr() == nil || c.RemoteAddr() == nil || c.Loop() == nil {
+			t.Error("an address or the loop is gone")
+		}
+	})
+}
+
+// Bytes are passed on within a loop only; a connection of another loop refuses them.
+func TestCopyToAnotherLoop(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		cfg.Loops = 2
+		conns := make(chan *sock.Conn, 2)
+		errs := make(chan error, 1)
+		s := serve(t, cfg, perConn(func(c *sock.Conn) {
+			p := make([]byte, 1)
+			c.Read(p)
+			if p[0] == 'd' { // the destination
+				conns <- c
+				c.Read(p)
+				return
+			}
+			var dst *sock.Conn
+			c.Loop().Offload(func(context.Context) error { dst = <-conns; return nil })
+			if dst.Loop() == c.Loop() { // by chance
+				errs <- nil
+				return
+			}
+			_, err := c.WriteTo(dst)
+			_, err2 := dst.ReadFrom(c)
+			errs <- errors.Join(err, err2)
+			if err != nil && c.Loop().Stats().Buffers != 0 {
+				t.Error("a buffer is lost")
+			}
+		}))
+		for tries := 0; ; tries++ {
+			dst, src := s.dial(), s.dial()
+			send(t, dst, "d")
+			send(t, src, "sx")
+			err := <-errs
+			dst.Close()
+			src.Close()
+			if err == nil && tries < 100 {
+				continue
+			}
+			if !errors.Is(err, ringo.ErrNotTask) {
+				t.Errorf("WriteTo a connection of another loop: %v, want ErrNotTask", err)
+			}
+			return
+		}
 	})
 }
 

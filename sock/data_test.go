@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -313,6 +314,31 @@ func TestWriteTo(t *testing.T) {
 				t.Errorf("io.Copy() = %d", n)
 			}
 			wantClosed(t, "io.Copy to a closed connection", err)
+		})
+	})
+}
+
+// A writer that panics, or ends its task, gives the buffer back that it was shown.
+func TestWriteToOfAPanic(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+			for i := range 2 {
+				send(t, peer, "x")
+				l.Go(func() {
+					defer func() { recover() }()
+					c.WriteTo(writerFunc(func([]byte) (int, error) {
+						if i == 0 {
+							runtime.Goexit()
+						}
+						panic("on purpose")
+					}))
+				}).Wait()
+			}
+			if n := l.Stats().Buffers; n != 0 {
+				t.Errorf("%d buffers are lost", n)
+			}
+			send(t, peer, "y") // and the turn
+			wantAll(t, c, "y")
 		})
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -427,6 +428,35 @@ func TestListenAndServe(t *testing.T) {
 		if err := sock.ListenAndServe(t.Context(), &cfg, "tcp", "192.0.2.1:"+port, nil); !errors.Is(err, syscall.EADDRNOTAVAIL) {
 			t.Errorf("ListenAndServe on an address that isn't ours: %v", err)
 		}
+	})
+}
+
+// A connection is closed however its task ends, and the server goes on.
+func TestListenAndServeTaskEnds(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		ignorePanics(&cfg)
+		addr := freeAddr(t)
+		stop := listenAndServe(t, cfg, addr, func(c *sock.Conn) {
+			p := make([]byte, 1)
+			c.Read(p)
+			switch p[0] {
+			case 'p':
+				panic("on purpose")
+			case 'g':
+				runtime.Goexit()
+			case 'c':
+				c.Close()
+			}
+		})
+		for _, how := range []string{"panic", "goexit", "close", "return"} {
+			peer := dial(t, addr)
+			send(t, peer, how[:1])
+			if n, err := peer.Read(make([]byte, 1)); n != 0 || err != io.EOF {
+				t.Errorf("%s: the peer's Read() = %d, %v, want the end", how, n, err)
+			}
+			peer.Close()
+		}
+		stop()
 	})
 }
 
