@@ -171,12 +171,12 @@ func ExampleConn_Next() {
 		log.Fatal(err)
 	}
 	defer set.Close()
-	asked := make(chan struct{})
+	ctx, stop := context.WithCancel(context.Background())
 	go func() {
-		defer close(asked)
 		ask(set.Addr(), "leased")
+		stop()
 	}()
-	err = ringo.Run(context.Background(), &ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
+	err = ringo.Run(ctx, &ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
 		ln, err := set.Listen(l)
 		if err != nil {
 			return err
