@@ -31,9 +31,14 @@ func (c *Conn) beginWrite(name string) error {
 	if !c.out.lock.enter(c.l) {
 		return c.fail(name, context.Canceled)
 	}
-	if c.closing {
+	alive := c.l.Burst()
+	switch {
+	case c.closing:
 		c.out.lock.leave(c.l)
 		return c.fail(name, net.ErrClosed)
+	case !alive:
+		c.out.lock.leave(c.l)
+		return c.fail(name, context.Canceled)
 	}
 	return nil
 }

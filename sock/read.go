@@ -36,6 +36,9 @@ func (c *Conn) Read(p []byte) (int, error) {
 	}
 	defer c.in.lock.leave(c.l)
 	in := &c.in
+	if in.byHand() && !c.l.Burst() {
+		return 0, c.fail("read", context.Canceled)
+	}
 	for {
 		if c.closing || in.expired(c) && len(p) > 0 {
 			return 0, in.state(c, "read")
@@ -63,6 +66,9 @@ func (c *Conn) Read(p []byte) (int, error) {
 // some parks until there are unread bytes.
 func (c *Conn) some(name string) error {
 	in := &c.in
+	if in.byHand() && !c.l.Burst() {
+		return c.fail(name, context.Canceled)
+	}
 	for {
 		if c.closing || in.expired(c) {
 			return in.state(c, name)

@@ -34,6 +34,7 @@ type Loop struct {
 	cur     *Task
 	ready   runQueue
 	spent   int // items run in this turn
+	burst   int // calls of the running task that did not park, see Burst
 	idle    *worker
 	workers []*worker
 	live    int // tasks that have not finished

@@ -83,6 +83,19 @@ func (t *Task) finish(err error) {
 	t.conclude(err)
 }
 
+// burstMax bounds the calls in a row that find the kernel ready.
+const burstMax = 128
+
+// Burst is said before a call that may go on without a park for as long as a peer
+// is fast. After too many of them the task lets the others have a turn. It reports
+// false if the task was cancelled by then. T, may park.
+func (l *Loop) Burst() bool {
+	if l.burst++; l.burst < burstMax {
+		return true
+	}
+	return l.Sleep(0) == 0
+}
+
 // conclude tells the joiners how the task ended.
 func (t *Task) conclude(err error) {
 	j := &t.join

@@ -76,7 +76,7 @@ func (l *Loop) runUntilExit() {
 			t := it.task
 			l.ready.pop()
 			l.spent++
-			l.cur = t
+			l.cur, l.burst = t, 0
 			l.switchTo(t.w)
 			continue
 		}
