@@ -4,6 +4,7 @@ package sock_test
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"runtime"
 	"strings"
@@ -134,6 +135,70 @@ func TestUrgentByte(t *testing.T) {
 		}
 		syscall.Shutdown(apart.fd, syscall.SHUT_WR)
 		wantGot(t, got, "abcdef")
+	})
+}
+
+// The same while nobody can look between the pieces: all is there at one time, for
+// one event.
+func TestUrgentByteAtOnce(t *testing.T) {
+	reads := map[string]func(c *sock.Conn, p []byte) (int, error){
+		"Read": func(c *sock.Conn, p []byte) (int, error) { return c.Read(p) },
+		"Next": func(c *sock.Conn, p []byte) (int, error) {
+			lease, err := c.Next()
+			defer lease.Release()
+			return copy(p, lease.Bytes()), err
+		},
+		"Peek": func(c *sock.Conn, p []byte) (int, error) {
+			if _, err := c.Peek(1); err != nil {
+				return 0, err
+			}
+			return c.Read(p)
+		},
+	}
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		for name, read := range reads {
+			for _, parked := range []bool{false, true} {
+				t.Run(fmt.Sprintf("%s, parked %v", name, parked), func(t *testing.T) {
+					onLoop(t, cfg, func(l *ringo.Loop) {
+						ln := listen(t, l)
+						defer ln.Close()
+						peer := mustRaw(t, ln.Addr().String())
+						c, err := ln.AcceptConn()
+						if err != nil {
+							t.Fatal(err)
+						}
+						defer c.Close()
+						var got []byte
+						reading := func() {
+							for p := make([]byte, 10); len(got) < 4; {
+								n, err := read(c, p)
+								if err != nil {
+									t.Errorf("after %q: %v", got, err)
+									return
+								}
+								got = append(got, p[:n]...)
+							}
+						}
+						c.SetReadDeadline(time.Now().Add(patience / 3))
+						var task *ringo.Task
+						if parked {
+							task = l.Go(reading)
+							others(l)
+						}
+						peer.write([]byte("ab"))
+						syscall.Sendto(peer.fd, []byte("!"), syscall.MSG_OOB, nil)
+						peer.write([]byte("cd"))
+						if !parked {
+							task = l.Go(reading)
+						}
+						task.Wait()
+						if string(got) != "abcd" {
+							t.Errorf("read %q, want abcd", got)
+						}
+					})
+				})
+			}
+		}
 	})
 }
 
@@ -287,6 +352,9 @@ func TestPeersThatNeverRead(t *testing.T) {
 					push()
 					return s.stats().Tasks > len(hogging)
 				})
+				if name == "io.Copy" || name == "Read and Write" { // who waits holds nothing that others need
+					eventually(t, "the hogs' buffers come back", func() bool { return s.stats().Buffers <= 2 })
+				}
 				late := mustRaw(t, s.addr) // one who comes when all is stuck
 				msg := make([]byte, 20_000)
 				pattern(msg, 0)
