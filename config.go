@@ -38,8 +38,9 @@ type Config struct {
 	// BufferSize is the bytes in each, 64 to 1 MiB; the default is 16384.
 	BufferSize int
 	// Leases is how many buffers one connection may hold, read or unread, 1 to
-	// Buffers; the default is 4. Next fails at the bound, and what arrives beyond
-	// it stays in the kernel.
+	// Buffers; the default is 4. Next fails at the bound, and receiving stops
+	// there: what arrives later stays in the kernel. What one look at the kernel
+	// brings at once may exceed it, by 64 buffers at most.
 	Leases int
 	// Budget is how many tasks are resumed in a turn before the kernel is asked
 	// again, 1 to 65536; the default is 256.

@@ -141,7 +141,7 @@ func (c *Conn) concluded() {
 }
 
 // Drain is the loop's word that accepts have stopped.
-func (c *Conn) Drain() { c.serve.drain(c) }
+func (c *Conn) Drain() { c.serve.drainBegins(c) }
 
 // Abandon is the loop's word that it ends: whoever left the connection open is
 // gone, and the driver is about to be drained.

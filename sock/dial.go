@@ -45,19 +45,31 @@ func (d *Dialer) Dial(l *ringo.Loop, network, address string) (*Conn, error) {
 		return nil, dialError(network, nil, err)
 	}
 	var first error
-	for _, ap := range addrs {
-		c, err := connect(e, network, ap, end)
+	for i, ap := range addrs {
+		c, err := connect(e, network, ap, share(end, len(addrs)-i))
 		if err == nil {
 			return c, nil
 		}
 		if first == nil {
 			first = err
 		}
-		if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.Canceled) {
+		if !end.IsZero() && !time.Now().Before(end) || errors.Is(err, context.Canceled) {
 			break
 		}
 	}
 	return nil, first
+}
+
+// share is the deadline for the next of so many addresses: an equal part of the
+// time that is left, but two seconds if there are as many, so that one address
+// that swallows everything does not keep the others from being tried.
+func share(end time.Time, addrs int) time.Time {
+	if end.IsZero() {
+		return end
+	}
+	left := time.Until(end)
+	part := max(left/time.Duration(addrs), min(left, 2*time.Second))
+	return end.Add(part - left)
 }
 
 // connect makes a connection to one address. A socket that got itself as its peer,

@@ -186,7 +186,9 @@ func (ln *Listener) ended(res int32) {
 			return
 		}
 		ln.err = res
-		ln.wakeOne()
+		for !ln.waiting.Empty() { // one gets the error, the others try again
+			ln.wakeOne()
+		}
 	}
 }
 
@@ -273,7 +275,12 @@ type fdQueue struct {
 
 func (q *fdQueue) len() int { return len(q.fds) - q.head }
 
-func (q *fdQueue) push(s int32) { q.fds = append(q.fds, s) }
+func (q *fdQueue) push(s int32) {
+	if q.head > len(q.fds)/2 { // a queue that is never empty must not grow for ever
+		q.fds, q.head = q.fds[:copy(q.fds, q.fds[q.head:])], 0
+	}
+	q.fds = append(q.fds, s)
+}
 
 func (q *fdQueue) pop() (int32, bool) {
 	if q.len() == 0 {

@@ -20,9 +20,10 @@ type serving struct {
 	conn    func(*Conn)
 	why     error
 	opened  bool
-	running bool // queued or in Request
-	more    bool // news since Request was called
-	leaving bool // the last answer is out: what comes is dropped until the peer ends
+	running bool  // queued or in Request
+	more    bool  // news since Request was called
+	last    int64 // NowNS of the last request
+	leaving bool  // the last answer is out: what comes is dropped until the peer ends
 }
 
 func (s *serving) unreadMax() int {
@@ -71,6 +72,17 @@ func (s *serving) drain(c *Conn) {
 		s.why = net.ErrClosed
 		s.start(c)
 	}
+}
+
+// drainBegins is told when accepts have stopped, and again when Grace has ended. A
+// connection that rests is closed; one that was served a moment ago may rest only
+// between two pieces of what its peer is sending.
+func (s *serving) drainBegins(c *Conn) {
+	if s.resting() && !s.leaving && s.last != 0 && c.l.NowNS()-s.last < int64(leaveMax) {
+		s.leave(c)
+		return
+	}
+	s.drain(c)
 }
 
 // concluded is told when the descriptor is gone.
@@ -145,6 +157,7 @@ func (s *serving) request(c *Conn) error {
 	}
 	s.more = false
 	eof, bad := in.eof, in.err
+	s.last = c.l.NowNS()
 	if err := h.Request(c); err != nil {
 		return err
 	}

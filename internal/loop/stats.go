@@ -39,13 +39,16 @@ func (l *Loop) keepStats() *Stats {
 	return &s
 }
 
-// Stats gives the counters: from a task of the loop as they are, from elsewhere
-// when the loop next looks at its mailbox, or, if it does not within a tenth of a
-// second, as they were last given. After the loop's end they are those of its last
-// turn. G.
+// Stats gives the counters: to a task of the loop as they are, to others as they
+// are when the loop next looks at its mailbox, for which a task of another loop
+// parks. A goroutine waits no longer than a tenth of a second, then gets them as
+// they were last given. After the loop's end they are those of its last turn. G.
 func (l *Loop) Stats() Stats {
 	if l.Here() {
 		return l.snapshot()
+	}
+	if me, t := Current(); me != nil {
+		return l.statsFor(me, t)
 	}
 	reply := make(chan Stats, 1)
 	if l.Call(func() { reply <- *l.keepStats() }) {
@@ -59,6 +62,21 @@ func (l *Loop) Stats() Stats {
 		return *s
 	}
 	return Stats{}
+}
+
+// statsFor asks on behalf of a task of another loop, which parks meanwhile.
+func (l *Loop) statsFor(asker *Loop, t *Task) (s Stats) {
+	asked := l.Call(func() {
+		s = *l.keepStats()
+		asker.ReadyFrom(t)
+	})
+	switch last := l.lastStats.Load(); {
+	case asked:
+		asker.Park(nil)
+	case last != nil:
+		s = *last
+	}
+	return s
 }
 
 // Info describes the loop's driver. G.
