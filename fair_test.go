@@ -44,7 +44,9 @@ var greedy = []struct {
 				l.AfterFunc(-time.Hour, again)
 			}
 		}
-		again()
+		for range 10 { // more that are due than a turn's budget
+			again()
+		}
 	}},
 	{"two that make each other ready", func(l *ringo.Loop, stop *bool) {
 		var pass func() *ringo.Task
@@ -70,7 +72,7 @@ func TestFairness(t *testing.T) {
 				mustRun(t, cfg, func(l *ringo.Loop) {
 					stop := false
 					defer func() { stop = true }()
-					for range 40 { // more than a turn's budget
+					for range 100 { // many times a turn's budget
 						l.Go(func() { g.run(l, &stop) })
 					}
 					fired := 0

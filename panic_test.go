@@ -107,6 +107,31 @@ func TestPanic(t *testing.T) {
 	}
 }
 
+// OnPanic is a task of its own: a cancel of the one that panicked is not for it,
+// and who waits for that one does not wait for OnPanic.
+func TestOnPanicIsItsOwnTask(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		told := make(chan error, 1)
+		release := make(chan struct{})
+		cfg.OnPanic = func(l *ringo.Loop, _ any, _ []byte) {
+			l.Offload(func(context.Context) error { <-release; return nil })
+			told <- l.Sleep(time.Millisecond)
+		}
+		mustRun(t, cfg, func(l *ringo.Loop) {
+			task := l.Go(func() { l.Sleep(time.Hour); panicHere("cancelled") })
+			l.Sleep(0)
+			task.Cancel()
+			if task.Wait() == nil {
+				t.Error("no error")
+			}
+			close(release)
+			if err := await(t, l, "OnPanic", told); err != nil {
+				t.Errorf("a wait in OnPanic: %v", err)
+			}
+		})
+	})
+}
+
 // A recover in the task is the task's own business.
 func TestRecoveredPanic(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
