@@ -560,18 +560,16 @@ func TestAcceptQueue(t *testing.T) {
 				}
 			}
 			ln.Close()
-			served := 0
 			aside(t, l, func() error {
-				for _, peer := range peers {
-					if n, _ := peer.Read(make([]byte, 1)); n == 1 {
-						served++
+				for i, peer := range peers { // in the order in which they came
+					n, _ := peer.Read(make([]byte, 1))
+					if served := n == 1; served != (i < total/2) {
+						t.Errorf("peer %d was served: %v", i, served)
+						return nil
 					}
 				}
 				return nil
 			})
-			if served != total/2 {
-				t.Errorf("%d peers were served, want %d", served, total/2)
-			}
 		})
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"runtime"
 	"testing"
+	"time"
 
 	"ringo"
 	"ringo/sock"
@@ -17,7 +18,10 @@ func TestCrowdsLeaveNothing(t *testing.T) {
 	const crowd, crowds = 500, 8
 	needFiles(t, 2*crowd+200)
 	handlers := map[string]func(*ringo.Loop, *sock.Listener) error{
-		"a task each": perConn(func(c *sock.Conn) { io.Copy(c, c) }),
+		"a task each": perConn(func(c *sock.Conn) {
+			c.SetDeadline(time.Now().Add(time.Hour)) // which must not keep the connection
+			io.Copy(c, c)
+		}),
 		"a lease held": perConn(func(c *sock.Conn) {
 			for {
 				lease, err := c.Next()
