@@ -546,6 +546,9 @@ func TestAcceptQueue(t *testing.T) {
 			for range total {
 				peers = append(peers, dial(t, ln.Addr().String()))
 			}
+			for range 100 { // nobody asks, until as many are taken in as may be
+				others(l)
+			}
 			for i := range total / 2 {
 				c, err := ln.AcceptConn()
 				if err != nil {
