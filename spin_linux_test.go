@@ -44,12 +44,12 @@ func TestIdleLoopSleeps(t *testing.T) {
 				<-time.After(idle)
 				used := cpuTime(t) - before
 				for i, l := range loops {
-					// Stats themselves take a turn to answer.
-					if n := l.Stats().Turns - turns[i]; n > 1 {
+					// An answer takes a turn, and its wake may take one more.
+					if n := l.Stats().Turns - turns[i]; n > 3 {
 						t.Errorf("loop %d took %d turns while idle", i, n)
 					}
 				}
-				if limit := idle / 20; used > limit {
+				if limit := idle / 10; used > limit {
 					t.Errorf("%v of processor time in %v of nothing to do, want less than %v", used, idle, limit)
 				}
 				close(over)
@@ -75,7 +75,7 @@ func TestSpin(t *testing.T) {
 				l.Offload(func(context.Context) error { return nil })
 			}
 		})
-		if took := time.Since(began); took > 900*time.Millisecond {
+		if took := time.Since(began); took > 10*cfg.Spin { // of more than forty waits
 			t.Errorf("took %v: a wake waits for the end of a spin", took)
 		}
 	})
