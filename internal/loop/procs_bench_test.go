@@ -20,7 +20,7 @@ import (
 // How many Ps a program with loops needs. Run raises GOMAXPROCS by the number of loops; these benchmarks undo that and
 // try other numbers. docs/adr/0004-gomaxprocs.md quotes them.
 //
-//	go test ./internal/loop -run '^$' -bench 'Procs|Busy' -benchtime 1s
+//	go test ./internal/loop -run '^$' -bench Procs
 
 // withProcs runs body as an ordinary goroutine beside idle loops, with GOMAXPROCS set to procs; 0 leaves it as Run does.
 func withProcs(b *testing.B, loops, procs int, first func(l *ringo.Loop) error, body func()) {
@@ -178,37 +178,4 @@ func echo(b *testing.B, conns, loops, procs int) {
 		b.StopTimer()
 	})
 	report(b, slices.Concat(took...))
-}
-
-// BenchmarkBusy is how late a task wakes from a sleep of 3 ms beside goroutines that compute all the time: a loop that
-// wakes without a P queues behind them, however many Ps there are.
-func BenchmarkBusy(b *testing.B) {
-	for busy := range 4 {
-		b.Run(fmt.Sprintf("busy=%d", busy), func(b *testing.B) {
-			var over atomic.Bool
-			var wg sync.WaitGroup
-			for range busy {
-				wg.Go(func() {
-					for n := 0; !over.Load(); n++ {
-					}
-				})
-			}
-			var late []time.Duration
-			done := make(chan struct{})
-			withProcs(b, 1, 0, func(l *ringo.Loop) error {
-				defer close(done)
-				for b.Loop() {
-					begin := time.Now()
-					if err := l.Sleep(3 * time.Millisecond); err != nil {
-						return err
-					}
-					late = append(late, time.Since(begin)-3*time.Millisecond)
-				}
-				return nil
-			}, func() { <-done })
-			over.Store(true)
-			wg.Wait()
-			report(b, late)
-		})
-	}
 }
