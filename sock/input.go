@@ -28,7 +28,6 @@ import (
 // by itself, into its own memory or a plain buffer that is warm.
 type input struct {
 	op   *op.Op // armed: a multishot receive, or a poll
-	how  armed
 	lock turnstile
 
 	// Unread bytes: first those in acc, from accOff on, then those in the list.
@@ -39,9 +38,9 @@ type input struct {
 	listed     int // bytes in the list
 
 	peeked bool // the user looks at bytes in place: they must stay where they are
+	how    armed
 	ready  bool // a receive may give something: nobody has said EAGAIN since
 	hup    bool // the peer has closed, or an urgent byte came: a short count proves nothing
-	dry    bool // the buffer ring was empty when last asked
 	eof    bool
 	err    int32 // of the stream, for ever
 

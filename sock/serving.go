@@ -19,11 +19,11 @@ type serving struct {
 	by      *server // nil: not served by Serve
 	conn    func(*Conn)
 	why     error
-	opened  bool
-	running bool  // queued or in Request
-	more    bool  // news since Request was called
 	last    int64 // NowNS of the last request
-	leaving bool  // the last answer is out: what comes is dropped until the peer ends
+	opened  bool
+	running bool // queued or in Request
+	more    bool // news since Request was called
+	leaving bool // the last answer is out: what comes is dropped until the peer ends
 }
 
 func (s *serving) unreadMax() int {

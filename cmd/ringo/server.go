@@ -89,12 +89,22 @@ func (s *server) serveConns(l *ringo.Loop, ln *sock.Listener) error {
 }
 
 func (s *server) echoConn(c *sock.Conn) {
-	defer c.Close()
 	if s.o.stats > 0 {
-		s.conns.Add(1)
-		defer s.conns.Add(-1)
+		s.countConn(c)
+		return
 	}
+	defer c.Close()
 	io.Copy(c, c) // its error is the peer's business
+}
+
+// countConn is echoConn with a count of the connections.
+//
+//go:noinline
+func (s *server) countConn(c *sock.Conn) {
+	s.conns.Add(1)
+	defer s.conns.Add(-1)
+	defer c.Close()
+	io.Copy(c, c)
 }
 
 // tell says where all loops listen now, then prints the counters. Writing may wait,

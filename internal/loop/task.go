@@ -93,8 +93,14 @@ func (l *Loop) Burst() bool {
 	if l.burst++; l.burst < burstMax {
 		return true
 	}
-	return l.Sleep(0) == 0
+	return l.rest()
 }
+
+// rest lets the others have a turn. It is apart because the stacks of parked tasks
+// are to stay small.
+//
+//go:noinline
+func (l *Loop) rest() bool { return l.Sleep(0) == 0 }
 
 // conclude tells the joiners how the task ended.
 func (t *Task) conclude(err error) {

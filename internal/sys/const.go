@@ -11,7 +11,7 @@ const (
 	EMFILE        = 24
 	EPIPE         = 32
 	EADDRNOTAVAIL = 99
-	EADDRINUSE = 98
+	EADDRINUSE    = 98
 	EALREADY      = 114
 	EINPROGRESS   = 115
 	ECANCELED     = 125
