@@ -204,3 +204,19 @@ func TestOffloadAfterCancel(t *testing.T) {
 		})
 	})
 }
+
+// A call that ends that way does not take its place in the lane along.
+func TestOffloadGoexitGivesItsPlaceBack(t *testing.T) {
+	eachLane(t, func(t *testing.T, cfg ringo.Config, bound int, call func(*ringo.Loop, func(context.Context) error) error) {
+		beside(t, cfg, func(l *ringo.Loop) {
+			for range 3 * bound {
+				if err := call(l, func(context.Context) error { runtime.Goexit(); return nil }); err != ringo.ErrGoexit {
+					t.Error(err)
+				}
+			}
+			if err := call(l, func(context.Context) error { return nil }); err != nil {
+				t.Error(err)
+			}
+		})
+	})
+}

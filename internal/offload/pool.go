@@ -112,11 +112,19 @@ func (p *Pool) Load() (running, queued int) {
 	return p.running, p.queued
 }
 
-// run is a worker: jobs until there are none.
+// run is a worker: jobs until there are none. A job that ends its goroutine by
+// runtime.Goexit ends the worker, and another takes over.
 func (p *Pool) run() {
+	regular := false
+	defer func() {
+		if !regular {
+			go p.work()
+		}
+	}()
 	for j := p.take(); j != nil; j = p.take() {
 		j.Run()
 	}
+	regular = true
 }
 
 // take gives a worker its next job; nil ends the worker.

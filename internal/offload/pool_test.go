@@ -211,3 +211,25 @@ func BenchmarkJob(b *testing.B) {
 		<-done
 	}
 }
+
+// A job may end its goroutine; its place in the pool is not lost.
+func TestGoexit(t *testing.T) {
+	p := New(2)
+	done := make(chan bool)
+	for i := range 10 {
+		j := &Job{}
+		j.Run = func() {
+			defer func() { done <- true }()
+			if i%2 == 0 {
+				runtime.Goexit()
+			}
+		}
+		p.Submit(j)
+	}
+	for range 10 {
+		<-done
+	}
+	if left := p.Close(time.Second); left != 0 {
+		t.Errorf("%d workers are said to run jobs that have ended", left)
+	}
+}
