@@ -132,6 +132,14 @@ var endings = []struct {
 	{name: "a deadline of Request passes between requests", h: sock.Handler{Request: func(c *sock.Conn) error {
 		return c.SetReadDeadline(time.Now().Add(2 * time.Millisecond))
 	}}, provoke: sendOne, want: os.ErrDeadlineExceeded},
+	{name: "another task sets a deadline at rest", h: sock.Handler{Request: func(c *sock.Conn) error {
+		c.Loop().AfterFunc(2*time.Millisecond, func() { c.SetReadDeadline(time.Now().Add(2 * time.Millisecond)) })
+		return nil
+	}}, provoke: sendOne, want: os.ErrDeadlineExceeded},
+	{name: "another task brings a deadline forward at rest", h: sock.Handler{Request: func(c *sock.Conn) error {
+		c.Loop().AfterFunc(2*time.Millisecond, func() { c.SetReadDeadline(longAgo) })
+		return c.SetReadDeadline(time.Now().Add(time.Hour))
+	}}, provoke: sendOne, want: os.ErrDeadlineExceeded},
 	{name: "a deadline passes in Request", h: sock.Handler{Request: func(c *sock.Conn) error {
 		c.SetReadDeadline(time.Now().Add(time.Millisecond))
 		c.Peek(1000)
