@@ -95,7 +95,11 @@ func TestDialThatWaits(t *testing.T) {
 			d := sock.Dialer{Timeout: time.Nanosecond}
 			_, err = d.Dial(l, "tcp", "name-that-does-not-exist.invalid:80")
 			wantTimeout(t, "Dial of a name", err)
+			_, err = sock.Dial(l, "tcp", freeAddr(t))
+			if !errors.Is(err, syscall.ECONNREFUSED) {
+				t.Errorf("Dial: %v, want ECONNREFUSED", err)
+			}
+			eventuallyOn(t, l, "no socket left", func() bool { return sockets(t) == before })
 		})
-		eventually(t, "no socket left", func() bool { return sockets(t) == before })
 	})
 }

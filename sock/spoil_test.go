@@ -12,20 +12,28 @@ import (
 	"ringo/internal/driver/open"
 	"ringo/internal/loop"
 	"ringo/internal/op"
+	"ringo/sock"
 )
 
 // spoiler is a driver that answers ops of one code with errors for a while, before
-// it lets them through.
+// it lets them through, and can break one that is in flight.
 type spoiler struct {
 	driver.Driver
 	code   op.Code
 	errs   []syscall.Errno // of the next ops
 	failed []*op.Op
 	given  []syscall.Errno
+
+	flying *op.Op // the last one that was let through
+	broken syscall.Errno
+	done   driver.Queue
 }
 
 func (s *spoiler) Submit(o *op.Op) {
 	if o.Code != s.code || len(s.errs) == 0 {
+		if o.Code == s.code {
+			s.flying = o
+		}
 		s.Driver.Submit(o)
 		return
 	}
@@ -35,11 +43,23 @@ func (s *spoiler) Submit(o *op.Op) {
 	s.errs = s.errs[1:]
 }
 
+// breakOff ends the op in flight with an error. Only its loop's tasks call it.
+func (s *spoiler) breakOff(err syscall.Errno) {
+	s.broken = err
+	s.Driver.Cancel(s.flying)
+}
+
 func (s *spoiler) Wait(deadline int64, done *driver.Queue) error {
 	if len(s.failed) > 0 {
 		deadline = driver.Poll
 	}
-	err := s.Driver.Wait(deadline, done)
+	err := s.Driver.Wait(deadline, &s.done)
+	for c, ok := s.done.Pop(); ok; c, ok = s.done.Pop() {
+		if c.Op == s.flying && s.broken != 0 && c.Flags&op.More == 0 {
+			c.Res, s.broken = -int32(s.broken), 0
+		}
+		done.Push(c)
+	}
 	for i, o := range s.failed {
 		o.State = op.Idle
 		done.Push(driver.Completion{Op: o, Res: -int32(s.given[i])})
@@ -126,6 +146,32 @@ func TestAcceptErrors(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A Serve whose listener breaks closes its connections, and says why.
+func TestServeAcceptFails(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		s := &spoiler{code: op.Accept}
+		spoiled(t, cfg, s, func(l *ringo.Loop) {
+			ln := listen(t, l)
+			defer ln.Close()
+			var d diary
+			var err error
+			serving := l.Go(func() { err = sock.Serve(l, ln, d.over(sock.Handler{Request: frames})) })
+			peer := dial(t, ln.Addr().String())
+			defer peer.Close()
+			msg := framed(10)
+			send(t, peer, string(msg))
+			wantPeer(t, l, peer, string(msg))
+			s.breakOff(syscall.EPERM)
+			serving.Wait()
+			if !errors.Is(err, syscall.EPERM) {
+				t.Errorf("Serve: %v, want EPERM", err)
+			}
+			wantPeerEOF(t, l, peer)
+			d.check(t, 1)
+		})
+	})
 }
 
 // A listener is closed and cancelled in the middle of a pause, too.
