@@ -3,6 +3,7 @@ package uring
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"syscall"
 )
@@ -88,12 +89,30 @@ func (r *Report) Require(checks ...string) error {
 	if r.Refusal != nil {
 		return r.Refusal.err
 	}
-	var errs []error
+	var failed failedChecks
 	for _, name := range checks {
-		errs = append(errs, r.check(name))
+		if err := r.check(name); err != nil {
+			failed = append(failed, err)
+		}
 	}
-	return errors.Join(errs...)
+	if failed == nil {
+		return nil
+	}
+	return failed
 }
+
+// failedChecks are errors as one, on one line.
+type failedChecks []error
+
+func (f failedChecks) Error() string {
+	texts := make([]string, 0, len(f))
+	for _, err := range f {
+		texts = append(texts, err.Error())
+	}
+	return strings.Join(slices.Compact(texts), "; ")
+}
+
+func (f failedChecks) Unwrap() []error { return f }
 
 func (r *Report) check(name string) error {
 	for _, c := range r.Checks {

@@ -17,15 +17,16 @@ func burn(d time.Duration) {
 	go func() {
 		defer close(done)
 		runtime.LockOSThread()
-		for {
-			var ts unix.Timespec
-			unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &ts)
-			if ts.Nano() >= int64(d) {
-				return
-			}
+		for end := threadTime() + d; threadTime() < end; { // the thread may have worked before
 		}
 	}()
 	<-done
+}
+
+func threadTime() time.Duration {
+	var ts unix.Timespec
+	unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &ts)
+	return time.Duration(ts.Nano())
 }
 
 func TestCPUCountsEndedThreads(t *testing.T) {
@@ -39,7 +40,9 @@ func TestCPUCountsEndedThreads(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := after - before; got < work || got > 3*work {
+	// A busy host may charge more than the work, and read the two clocks at different moments; a clock of the wrong kind
+	// would show nothing of an ended thread, and a wrong unit a thousandfold.
+	if got := after - before; got < work*9/10 || got > 100*work {
 		t.Errorf("CPU grew by %v for %v of work", got, work)
 	}
 }

@@ -3,9 +3,9 @@
 package drivertest
 
 import (
-	"runtime"
 	"slices"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -125,9 +125,7 @@ func (s *spoils) sleepless() bool {
 	case "spins":
 		return true
 	case "looks, and then forgets that it looked":
-		for range 10 {
-			runtime.Gosched()
-		}
+		time.Sleep(20 * time.Microsecond) // a Wake falls in between
 		d.gate.Awake()
 	case "listens to what nobody waits for":
 		for n := range int32(40) {

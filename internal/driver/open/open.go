@@ -61,7 +61,7 @@ func openAuto(cfg driver.Config) (driver.Driver, error) {
 	cfg.Reason = err.Error()
 	d, softErr := soft.OpenEpoll(cfg)
 	if softErr != nil {
-		return nil, errors.Join(err, softErr)
+		return nil, fmt.Errorf("%w; and %w", err, softErr)
 	}
 	return d, nil
 }
