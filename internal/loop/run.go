@@ -130,9 +130,7 @@ func (l *Loop) abort() {
 	}
 	for _, w := range l.workers {
 		if t := w.task; t != nil {
-			if t.cancel != nil {
-				t.cancel()
-			}
+			t.cancelContext()
 			t.conclude(ErrEnded)
 		}
 	}

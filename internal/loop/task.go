@@ -3,6 +3,7 @@ package loop
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 
 	"ringo/internal/op"
 )
@@ -14,32 +15,42 @@ import (
 //
 // All but the join is the loop thread's business.
 type Task struct {
-	l        *Loop
-	w        *worker // its coroutine, from its start to its end
-	fn       func()
-	next     *Task   // in a TaskList
-	op       *op.Op  // what it waits for in Do
-	waits    Waiter  // who to tell of a cancel while it is parked
-	sp       uintptr // where its stack ended when it parked, a hint
+	l     *Loop
+	w     *worker // its coroutine, from its start to its end
+	fn    func()
+	next  *Task       // in a TaskList
+	op    *op.Op      // what it waits for in Do
+	waits Waiter      // who to tell of a cancel while it is parked
+	sp    uintptr     // where its stack ended when it parked, a hint
+	onEnd func(error) // see GoThen
+	more  atomic.Pointer[more]
+
 	res      int32
 	shield   int32
 	canceled bool
 	finished bool
 
-	ctx    context.Context
-	cancel context.CancelFunc
-	onEnd  func(error) // see GoThen
-
-	join join
+	// How others wait for it, from any thread.
+	ended   bool
+	mu      sync.Mutex // of ended, waiting, and the ch of more
+	waiting TaskList   // tasks of any loop
 }
 
-// join is how others wait for a task, from any thread.
-type join struct {
-	mu    sync.Mutex
-	ended bool
-	err   error
-	tasks []*Task
-	ch    chan struct{}
+// more is what few tasks have: a parked connection pays for every word of a Task.
+type more struct {
+	ctx    context.Context // the loop thread's, as cancel
+	cancel context.CancelFunc
+	err    error         // how the task ended, once it has
+	ch     chan struct{} // closed at the end, for goroutines
+}
+
+// extra gives the task's more, made by whoever is the first to ask.
+func (t *Task) extra() *more {
+	if m := t.more.Load(); m != nil {
+		return m
+	}
+	t.more.CompareAndSwap(nil, new(more))
+	return t.more.Load()
 }
 
 // Waiter is what a task waits for and can be cancelled out of.
@@ -67,9 +78,9 @@ func (t *Task) finish(err error) {
 	w := t.w
 	t.w = nil
 	l.live--
-	if t.cancel != nil {
-		t.cancel()
-		t.ctx, t.cancel = nil, nil
+	if m := t.more.Load(); m != nil && m.cancel != nil {
+		m.cancel()
+		m.ctx, m.cancel = nil, nil
 	}
 	if t == w.anon { // for the next job
 		t.canceled, t.shield = false, 0
@@ -102,20 +113,30 @@ func (l *Loop) Burst() bool {
 //go:noinline
 func (l *Loop) rest() bool { return l.Sleep(0) == 0 }
 
-// conclude tells the joiners how the task ended.
+// conclude tells those who wait how the task ended.
 func (t *Task) conclude(err error) {
-	j := &t.join
-	j.mu.Lock()
-	j.ended, j.err = true, err
-	tasks, ch := j.tasks, j.ch
-	j.tasks = nil
-	j.mu.Unlock()
-	if ch != nil {
-		close(ch)
+	t.mu.Lock()
+	t.ended = true
+	if err != nil {
+		t.extra().err = err
 	}
-	for _, waiting := range tasks {
-		waiting.l.ReadyFrom(waiting)
+	if m := t.more.Load(); m != nil && m.ch != nil {
+		close(m.ch)
 	}
+	waiting := t.waiting
+	t.waiting = TaskList{}
+	t.mu.Unlock()
+	for w := waiting.Pop(); w != nil; w = waiting.Pop() {
+		w.l.ReadyFrom(w)
+	}
+}
+
+// err is how the task ended. Only for those who know that it has.
+func (t *Task) err() error {
+	if m := t.more.Load(); m != nil {
+		return m.err
+	}
+	return nil
 }
 
 // Wait joins the task. Any goroutine may call it; a task parks.
@@ -124,25 +145,30 @@ func (t *Task) Wait() error {
 	if me == t {
 		panic("ringo: a task waits for itself")
 	}
-	j := &t.join
-	j.mu.Lock()
-	if j.ended {
-		j.mu.Unlock()
-		return j.err
+	t.mu.Lock()
+	if t.ended {
+		t.mu.Unlock()
+		return t.err()
 	}
 	if l == nil {
-		if j.ch == nil {
-			j.ch = make(chan struct{})
-		}
-		ch := j.ch
-		j.mu.Unlock()
+		ch := t.done()
+		t.mu.Unlock()
 		<-ch
-		return j.err
+		return t.err()
 	}
-	j.tasks = append(j.tasks, me)
-	j.mu.Unlock()
+	t.waiting.Push(me)
+	t.mu.Unlock()
 	l.Park(nil)
-	return j.err
+	return t.err()
+}
+
+// done gives the channel that is closed at the end. The caller holds mu.
+func (t *Task) done() <-chan struct{} {
+	m := t.extra()
+	if m.ch == nil {
+		m.ch = make(chan struct{})
+	}
+	return m.ch
 }
 
 // Cancel makes the task's present and later waits fail. Any goroutine may call it.
@@ -159,9 +185,7 @@ func (l *Loop) cancelTask(t *Task) {
 		return
 	}
 	t.canceled = true
-	if t.cancel != nil {
-		t.cancel()
-	}
+	t.cancelContext()
 	if t.waits != nil && t.shield == 0 {
 		w := t.waits
 		t.waits = nil
@@ -171,13 +195,21 @@ func (l *Loop) cancelTask(t *Task) {
 
 // context gives the task's context, made when first asked for.
 func (t *Task) context() context.Context {
-	if t.ctx == nil {
-		t.ctx, t.cancel = context.WithCancel(t.l.set.values)
+	m := t.extra()
+	if m.ctx == nil {
+		m.ctx, m.cancel = context.WithCancel(t.l.set.values)
 		if t.canceled {
-			t.cancel()
+			m.cancel()
 		}
 	}
-	return t.ctx
+	return m.ctx
+}
+
+// cancelContext ends the task's context, if it has one.
+func (t *Task) cancelContext() {
+	if m := t.more.Load(); m != nil && m.cancel != nil {
+		m.cancel()
+	}
 }
 
 // Loop is the task's loop. G.

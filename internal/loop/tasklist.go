@@ -1,38 +1,58 @@
 package loop
 
 // TaskList is parked tasks in order of arrival, linked through the tasks, of
-// which each is in one list at most. Lists are short as a rule, so that finding
-// the end by walking is cheaper than another word in every connection.
-type TaskList struct{ head *Task }
+// which each is in one list at most. The links make a ring and the list is its
+// last task, so that both ends are at hand for one word.
+type TaskList struct{ last *Task }
 
 // Empty reports whether nobody waits.
-func (w *TaskList) Empty() bool { return w.head == nil }
+func (w *TaskList) Empty() bool { return w.last == nil }
 
 // Push adds a task at the end.
 func (w *TaskList) Push(t *Task) {
-	p := &w.head
-	for *p != nil {
-		p = &(*p).next
+	if w.last == nil {
+		t.next = t
+	} else {
+		t.next, w.last.next = w.last.next, t
 	}
-	t.next = nil
-	*p = t
+	w.last = t
 }
 
 // Pop takes the first; nil if there is none.
 func (w *TaskList) Pop() *Task {
-	t := w.head
-	if t != nil {
-		w.head, t.next = t.next, nil
+	if w.last == nil {
+		return nil
 	}
-	return t
+	first := w.last.next
+	w.cut(w.last, first)
+	return first
 }
 
 // Remove takes a task out, wherever it is.
 func (w *TaskList) Remove(t *Task) {
-	for p := &w.head; *p != nil; p = &(*p).next {
-		if *p == t {
-			*p, t.next = t.next, nil
+	if w.last == nil {
+		return
+	}
+	for before := w.last; ; before = before.next {
+		if before.next == t {
+			w.cut(before, t)
+			return
+		}
+		if before.next == w.last {
 			return
 		}
 	}
+}
+
+// cut takes out t, which comes after before.
+func (w *TaskList) cut(before, t *Task) {
+	if before == t {
+		w.last = nil
+	} else {
+		before.next = t.next
+		if w.last == t {
+			w.last = before
+		}
+	}
+	t.next = nil
 }
