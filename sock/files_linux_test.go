@@ -18,7 +18,7 @@ func raiseFiles() {
 }
 
 // needFiles skips a test for which the limit is too low.
-func needFiles(t *testing.T, n uint64) {
+func needFiles(t testing.TB, n uint64) {
 	t.Helper()
 	var r syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &r); err != nil {

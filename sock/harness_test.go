@@ -82,7 +82,7 @@ func onLoop(t *testing.T, cfg ringo.Config, body func(l *ringo.Loop)) {
 
 // settle waits until the calling task is alone on its loop, with no op in flight
 // and no buffer held, and fails the test if that doesn't come.
-func settle(t *testing.T, l *ringo.Loop) {
+func settle(t testing.TB, l *ringo.Loop) {
 	t.Helper()
 	var s ringo.Stats
 	for end := time.Now().Add(patience / 3); time.Now().Before(end); pause(l) {
@@ -146,7 +146,7 @@ func accept(t *testing.T, ln *sock.Listener) (*sock.Conn, *net.TCPConn) {
 
 // dial connects as package net does, with a deadline for all that follows. The
 // kernel queues the connection, so a task may call it too.
-func dial(t *testing.T, addr string) *net.TCPConn {
+func dial(t testing.TB, addr string) *net.TCPConn {
 	t.Helper()
 	peer, err := net.DialTimeout("tcp", addr, patience)
 	if err != nil {
@@ -174,7 +174,7 @@ func others(l *ringo.Loop) {
 
 // A server is loops that serve one address until stop.
 type server struct {
-	t      *testing.T
+	t      testing.TB
 	addr   string
 	cancel context.CancelFunc
 	done   chan struct{}
@@ -186,7 +186,7 @@ type server struct {
 
 // serve starts a server: fn runs once per loop, with its listener. It is stopped
 // with the test at the latest, and then nothing may be left of it.
-func serve(t *testing.T, cfg ringo.Config, fn func(l *ringo.Loop, ln *sock.Listener) error) *server {
+func serve(t testing.TB, cfg ringo.Config, fn func(l *ringo.Loop, ln *sock.Listener) error) *server {
 	t.Helper()
 	set, err := sock.Reserve("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -289,7 +289,7 @@ func (s *server) stats() (sum ringo.Stats) {
 
 // eventually waits until ok, and fails the test if that doesn't come. It is for
 // what happens in the kernel or on other threads and tells nobody.
-func eventually(t *testing.T, what string, ok func() bool) {
+func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	for end := time.Now().Add(patience / 3); !ok(); time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
