@@ -24,6 +24,7 @@ const (
 	EPERM         = 1
 	ENOSYS        = 38
 	ECONNABORTED  = 103
+	EOPNOTSUPP    = 95
 
 	PollIn    = 0x1
 	PollPri   = 0x2

@@ -1,0 +1,24 @@
+//go:build !linux
+
+package sys
+
+// Native AIO is Linux's. AIOSetup says so, and then nobody calls the others.
+
+type (
+	// AIO names a context; there is none here.
+	AIO uintptr
+	// Iocb is one request.
+	Iocb struct{}
+	// AIOEvent is one completion.
+	AIOEvent struct{ Data uint64 }
+)
+
+func (*AIOEvent) Res() int32                                                      { return enosys }
+func (*Iocb) PrepRead(fd int32, p []byte, off int64, data uint64, eventFD int32)  {}
+func (*Iocb) PrepWrite(fd int32, p []byte, off int64, data uint64, eventFD int32) {}
+func AIOSetup(requests uint32, ctx *AIO) int32                                    { return enosys }
+func AIOSubmit(ctx AIO, b *Iocb) int32                                            { return enosys }
+func AIOEvents(ctx AIO, events []AIOEvent) int32                                  { return enosys }
+func AIOWait(ctx AIO, events []AIOEvent, timeoutNS int64) int32                   { return enosys }
+func AIOCancel(ctx AIO, b *Iocb) int32                                            { return enosys }
+func AIODestroy(ctx AIO) int32                                                    { return enosys }

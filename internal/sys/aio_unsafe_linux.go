@@ -1,0 +1,135 @@
+//go:build linux
+
+package sys
+
+import (
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"ringo/internal/abi"
+)
+
+// AIO names a context of Linux native AIO: a number of requests that may be in
+// flight at once, and the queue of their completions. The zero AIO is none.
+type AIO uintptr
+
+// Iocb is struct iocb of linux/aio_abi.h, one request. The kernel copies it at the
+// submission, and knows the request by its address until its completion.
+type Iocb struct {
+	data     uint64
+	keyFlags [2]uint32 // aio_key, which the kernel writes, and aio_rw_flags
+	opcode   uint16
+	prio     int16
+	fd       uint32
+	buf      uint64
+	size     uint64
+	off      int64
+	_        uint64
+	flags    uint32
+	eventFD  uint32
+}
+
+// AIOEvent is struct io_event of linux/aio_abi.h, one completion.
+type AIOEvent struct {
+	Data uint64
+	obj  uint64
+	res  int64
+	res2 int64
+}
+
+// Res is the result of the request: a value or a negated errno.
+func (e *AIOEvent) Res() int32 { return int32(e.res) }
+
+const (
+	iocbPread  = 0
+	iocbPwrite = 1
+	iocbPoll   = 5 // since Linux 4.18
+	iocbResFD  = 1
+)
+
+// PrepRead makes b a read of p at off, PrepWrite a write. data comes back with the
+// event, and eventFD is signalled. The caller keeps p and b reachable until then.
+//
+// RWF_NOWAIT (Linux 4.13) makes the kernel end the request with -EAGAIN where its
+// submission would have to wait: for blocks to be allocated, for a lock, for room
+// in the device's queue. A file system without it answers -EOPNOTSUPP.
+func (b *Iocb) PrepRead(fd int32, p []byte, off int64, data uint64, eventFD int32) {
+	b.prep(iocbPread, fd, p, off, data, eventFD)
+}
+
+// PrepWrite is described at PrepRead.
+func (b *Iocb) PrepWrite(fd int32, p []byte, off int64, data uint64, eventFD int32) {
+	b.prep(iocbPwrite, fd, p, off, data, eventFD)
+}
+
+func (b *Iocb) prep(opcode uint16, fd int32, p []byte, off int64, data uint64, eventFD int32) {
+	*b = Iocb{data: data, opcode: opcode, fd: uint32(fd), off: off, flags: iocbResFD, eventFD: uint32(eventFD),
+		buf: uint64(uintptr(base(p))), size: uint64(clampLen(p))}
+	i := 1
+	if abi.BigEndian {
+		i = 0
+	}
+	b.keyFlags[i] = unix.RWF_NOWAIT
+}
+
+// prepPoll makes b a poll, the one request that the kernel can cancel.
+func (b *Iocb) prepPoll(fd int32, mask uint32, data uint64, eventFD int32) {
+	*b = Iocb{data: data, opcode: iocbPoll, fd: uint32(fd), buf: uint64(mask), flags: iocbResFD, eventFD: uint32(eventFD)}
+}
+
+// AIOSetup is io_setup(2): a context of at least so many requests, counted against
+// fs.aio-max-nr, past which it is -EAGAIN. Children don't inherit it.
+func AIOSetup(requests uint32, ctx *AIO) int32 {
+	return result(syscall.Syscall(unix.SYS_IO_SETUP, uintptr(requests), uintptr(unsafe.Pointer(ctx)), 0))
+}
+
+// AIOSubmit is io_submit(2) of one request: 1, or why it was refused. Where
+// RWF_NOWAIT keeps it from waiting for a disk it still does the whole preparation,
+// so the scheduler is told.
+func AIOSubmit(ctx AIO, b *Iocb) int32 {
+	list := [1]*Iocb{b}
+	return result(syscall.Syscall(unix.SYS_IO_SUBMIT, uintptr(ctx), 1, uintptr(unsafe.Pointer(&list))))
+}
+
+// AIOEvents is io_getevents(2) that does not wait: how many events it took.
+func AIOEvents(ctx AIO, events []AIOEvent) int32 {
+	var now unix.Timespec
+	if len(events) == 0 {
+		return 0
+	}
+	for {
+		res := result(syscall.RawSyscall6(unix.SYS_IO_GETEVENTS, uintptr(ctx), 0, uintptr(len(events)),
+			uintptr(unsafe.Pointer(&events[0])), uintptr(unsafe.Pointer(&now)), 0))
+		if res != eintr {
+			return res
+		}
+	}
+}
+
+// AIOWait is io_getevents(2) for one event at least, or the timeout: how many it
+// took. It may come back early, with 0.
+func AIOWait(ctx AIO, events []AIOEvent, timeoutNS int64) int32 {
+	ts := unix.NsecToTimespec(timeoutNS)
+	res := result(syscall.Syscall6(unix.SYS_IO_GETEVENTS, uintptr(ctx), 1, uintptr(len(events)),
+		uintptr(unsafe.Pointer(&events[0])), uintptr(unsafe.Pointer(&ts)), 0))
+	if res == eintr {
+		return 0
+	}
+	return res
+}
+
+// AIOCancel is io_cancel(2). -EINPROGRESS is its success: the event comes in its
+// own time. Reads and writes of files can't be cancelled, which it answers with
+// -EINVAL.
+func AIOCancel(ctx AIO, b *Iocb) int32 {
+	var event AIOEvent // before Linux 3.10 the event went here
+	return result(syscall.Syscall(unix.SYS_IO_CANCEL, uintptr(ctx), uintptr(unsafe.Pointer(b)), uintptr(unsafe.Pointer(&event))))
+}
+
+// AIODestroy is io_destroy(2). It waits for every request in flight, however long
+// that takes, so there should be none.
+func AIODestroy(ctx AIO) int32 {
+	return result(syscall.Syscall(unix.SYS_IO_DESTROY, uintptr(ctx), 0, 0))
+}

@@ -1,0 +1,9 @@
+//go:build !linux
+
+package sys
+
+func ReadNow(fd int32, p []byte) int32  { return enosys }
+func WriteNow(fd int32, p []byte) int32 { return enosys }
+func StatusFlags(fd int32) int32        { return enosys }
+func IsDirect(fd int32) bool            { return false }
+func Blocks(fd int32) bool              { return false }
