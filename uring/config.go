@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"ringo/internal/mask"
 	"ringo/internal/sys"
 )
 
@@ -40,8 +41,22 @@ type Config struct {
 	WithoutFeatures Features
 	WithoutRingFD   bool
 
-	// Kernel, if not nil, is called in the kernel's place. Its type is internal: it is for this module's own tests.
+	// Mask makes the kernel behave as an older one; nil is what RINGO_MASK in the environment says. Kernel, if not nil, is
+	// called in the kernel's place. Their types are internal: they are for this module's own tests.
+	Mask   *mask.Mask
 	Kernel sys.Uring
+}
+
+// mask is what the ring shall do without.
+func (c *Config) mask() (*mask.Mask, error) {
+	if c.Mask != nil {
+		return c.Mask, nil
+	}
+	m, err := mask.Env()
+	if err != nil {
+		return nil, &SetupError{Step: "environment", Hint: "what to do without", Err: err}
+	}
+	return m, nil
 }
 
 // check returns all that is wrong with a configuration.

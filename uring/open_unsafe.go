@@ -18,7 +18,7 @@ import (
 // ring's descriptor with the thread if the kernel can do that.
 //
 // The goroutine must be locked to its thread (runtime.LockOSThread) and stay so until Close, unless Config.AnyThread is
-// set. Errors are *SetupError with the errno inside, or a plain one that lists all that is wrong with the arguments.
+// set. With RINGO_MASK in the environment the ring behaves as an older kernel's (docs/testing.md). Errors are *SetupError with the errno inside, or a plain one that lists all that is wrong with the arguments.
 // Kernel: 5.1 in principle; what a program needs beyond that it must look up in Flags, Features and ProbeOps. See
 // io_uring_setup(2).
 func Open(entries int, cfg *Config) (*Ring, error) {
@@ -32,6 +32,13 @@ func Open(entries int, cfg *Config) (*Ring, error) {
 		return nil, &SetupError{Step: "io_uring_setup", Hint: "io_uring exists on Linux only", Err: errors.ErrUnsupported}
 	}
 	r := &Ring{kernel: cfg.Kernel, anyone: cfg.AnyThread, owner: sys.UringThread()}
+	if r.kernel == nil {
+		m, err := cfg.mask()
+		if err != nil {
+			return nil, err
+		}
+		r.mask, r.kernel = m, m.Kernel()
+	}
 	p, err := r.setUp(uint32(entries), cfg)
 	if err != nil {
 		return nil, err

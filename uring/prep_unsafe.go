@@ -25,6 +25,17 @@ func (e *SQE) PrepWrite(fd int, p []byte, off int64) {
 	e.prep(OpWrite, fd, addr, n, uint64(off), 0)
 }
 
+// PrepReadv fills in a preadv(2) (Linux 5.1). vec is the address of n structs iovec; they and what they name belong to the
+// kernel until the CQE. off is as for PrepRead. See io_uring_prep_readv(3).
+func (e *SQE) PrepReadv(fd int, vec unsafe.Pointer, n int, off int64) {
+	e.prep(OpReadv, fd, uint64(uintptr(vec)), uint32(n), uint64(off), 0)
+}
+
+// PrepWritev fills in a pwritev(2) (Linux 5.1), as PrepReadv. See io_uring_prep_writev(3).
+func (e *SQE) PrepWritev(fd int, vec unsafe.Pointer, n int, off int64) {
+	e.prep(OpWritev, fd, uint64(uintptr(vec)), uint32(n), uint64(off), 0)
+}
+
 // PrepClose fills in a close(2) (Linux 5.6). It does not cancel what is in flight on the descriptor: those requests hold
 // the file open. See io_uring_prep_close(3).
 func (e *SQE) PrepClose(fd int) {

@@ -15,11 +15,11 @@ const (
 	CheckNop             = "nop"              // an op submitted by io_uring_enter completes
 	CheckExtArg          = "ext_arg"          // Enter's timeout
 	CheckRingFD          = "ring_fd"          // a registered ring descriptor
-	CheckPollMultishot   = "poll_multishot"   // PrepPollMultishot, on an eventfd
+	CheckPollMultishot   = "multishot_poll"   // PrepPollMultishot, on an eventfd
 	CheckCancelFD        = "cancel_fd"        // PrepCancelFD
-	CheckAcceptMultishot = "accept_multishot" // PrepAcceptMultishot
-	CheckBufRing         = "buffer_ring"      // RegisterBufRing
-	CheckRecvMultishot   = "recv_multishot"   // PrepRecvMultishot from a buffer ring
+	CheckAcceptMultishot = "multishot_accept" // PrepAcceptMultishot
+	CheckBufRing         = "buf_ring"         // RegisterBufRing
+	CheckRecvMultishot   = "multishot_recv"   // PrepRecvMultishot from a buffer ring
 	CheckMsgRing         = "msg_ring"         // PrepMsgRing, one ring to another
 	CheckSyncCancel      = "sync_cancel"      // CancelAll
 )
@@ -42,6 +42,8 @@ type Report struct {
 	OpNames    []string `json:"ops,omitempty"`         // Ops, as names
 	OpsMissing []string `json:"ops_missing,omitempty"` // opcodes that this package knows and the kernel does not
 	Checks     []Offer  `json:"checks,omitempty"`      // the self-tests, by the names of the Check constants
+
+	cfg Config // of the rings that are asked
 
 	SQEntriesMax int `json:"sq_entries_max,omitempty"` // largest ring to be had here
 	CQEntriesMax int `json:"cq_entries_max,omitempty"`
@@ -75,13 +77,16 @@ type Offer struct {
 //
 // A kernel, container or machine that refuses io_uring gives a Report that says so, in Refusal; so does an OS that has
 // none. An error means that even asking was not possible.
-func Probe() (*Report, error) { return probe((*Report).askAll) }
+func Probe() (*Report, error) { return probe(&Config{}, (*Report).askAll) }
 
 // ProbeFor is the short form of Probe for a program that has to choose: it runs only the named checks, besides those that
 // show whether io_uring may be used at all, and the report has nothing beyond their results, the features and the
-// opcodes. Ask the report by Require.
-func ProbeFor(checks ...string) (*Report, error) {
-	return probe(func(r *Report) { r.ask(checks) })
+// opcodes, as a ring that cfg describes has them; nil is the best. Ask the report by Require.
+func ProbeFor(cfg *Config, checks ...string) (*Report, error) {
+	if cfg == nil {
+		cfg = &Config{}
+	}
+	return probe(cfg, func(r *Report) { r.ask(checks) })
 }
 
 // Require returns nil if all the named checks passed, else why not: the refusal, or a *FeatureError for each that failed.

@@ -14,11 +14,10 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ringo/internal/abi"
-	"ringo/internal/sys"
 )
 
 // probe runs ask on a thread of its own.
-func probe(ask func(*Report)) (*Report, error) {
+func probe(cfg *Config, ask func(*Report)) (*Report, error) {
 	type answer struct {
 		report *Report
 		err    error
@@ -32,7 +31,7 @@ func probe(ask func(*Report)) (*Report, error) {
 			done <- answer{err: os.NewSyscallError("uname", err)}
 			return
 		}
-		r := &Report{System: fmt.Sprintf("%s %s %s", runtime.GOOS, unix.ByteSliceToString(uts.Release[:]), runtime.GOARCH)}
+		r := &Report{System: fmt.Sprintf("%s %s %s", runtime.GOOS, unix.ByteSliceToString(uts.Release[:]), runtime.GOARCH), cfg: *cfg}
 		ask(r)
 		done <- answer{report: r}
 	}()
@@ -66,7 +65,9 @@ func (r *Report) askAll() {
 
 // ask opens a small ring and asks what it can do.
 func (r *Report) ask(checks []string) {
-	ring, err := openPatiently(8, &Config{WithoutRingFD: true})
+	cfg := r.cfg
+	cfg.WithoutRingFD = true // of which a thread has few; there is a check for it
+	ring, err := openPatiently(8, &cfg)
 	if err != nil {
 		r.refuse(err)
 		return
@@ -150,7 +151,7 @@ var setupTries = []struct {
 
 func (r *Report) askSetupFlags() {
 	for _, try := range setupTries {
-		_, errno := setUpPatiently(EntriesMin, try.flags)
+		_, errno := r.setUpPatiently(EntriesMin, try.flags)
 		var err error
 		if errno != 0 {
 			err = setupError("io_uring_setup("+try.name+")", errno)
@@ -162,7 +163,7 @@ func (r *Report) askSetupFlags() {
 // askMaxima asks for more than there can be and lets the kernel clamp, then for less until there is memory.
 func (r *Report) askMaxima() {
 	for entries := uint32(EntriesMax); entries >= EntriesMin; entries /= 2 {
-		p, errno := setUpPatiently(entries, abi.IORING_SETUP_CLAMP|abi.IORING_SETUP_CQSIZE)
+		p, errno := r.setUpPatiently(entries, abi.IORING_SETUP_CLAMP|abi.IORING_SETUP_CQSIZE)
 		if errno == 0 {
 			r.SQEntriesMax, r.CQEntriesMax = int(p.Sq_entries), int(p.Cq_entries)
 			return
@@ -191,15 +192,17 @@ func openPatiently(entries int, cfg *Config) (*Ring, error) {
 }
 
 // setUpPatiently sets a ring up and closes it at once.
-func setUpPatiently(entries, flags uint32) (abi.Io_uring_params, syscall.Errno) {
+func (r *Report) setUpPatiently(entries, flags uint32) (abi.Io_uring_params, syscall.Errno) {
+	m, _ := r.cfg.mask() // Open has reported the error
+	ring := &Ring{kernel: m.Kernel()}
 	for try := 1; ; try++ {
 		p := abi.Io_uring_params{Flags: flags}
 		if flags&abi.IORING_SETUP_CQSIZE != 0 {
 			p.Cq_entries = 2 * entries
 		}
-		fd, errno := sys.UringSetup(entries, &p)
+		fd, errno := ring.sysSetup(entries, &p)
 		if errno == 0 {
-			sys.UringClose(fd)
+			ring.sysClose(fd)
 			return p, 0
 		}
 		if errno != syscall.ENOMEM || try == memoryTries {

@@ -60,7 +60,7 @@ func TestProbeFor(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := ProbeFor(CheckBufRing, CheckExtArg)
+	r, err := ProbeFor(nil, CheckBufRing, CheckExtArg)
 	if err != nil {
 		t.Fatal(err)
 	}

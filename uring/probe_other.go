@@ -4,7 +4,7 @@ package uring
 
 import "runtime"
 
-func probe(func(*Report)) (*Report, error) {
+func probe(*Config, func(*Report)) (*Report, error) {
 	r := &Report{System: runtime.GOOS + " " + runtime.GOARCH}
 	_, err := Open(EntriesMin, nil)
 	r.refuse(err)

@@ -46,7 +46,7 @@ func TestReportOfRefusal(t *testing.T) {
 	text := r.String()
 	for _, want := range []string{
 		"refused: io_uring_setup(8 entries): operation not permitted (kernel.io_uring_disabled is 2)\n",
-		"no recv_multishot uring: the kernel has no recv_multishot (Linux 6.0)\n", "a filter is active\n",
+		"no multishot_recv uring: the kernel has no multishot_recv (Linux 6.0)\n", "a filter is active\n",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is missing in\n%s", want, text)

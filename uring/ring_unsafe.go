@@ -5,6 +5,7 @@ import (
 	"unsafe"
 
 	"ringo/internal/abi"
+	"ringo/internal/mask"
 	"ringo/internal/sys"
 )
 
@@ -41,8 +42,9 @@ type Ring struct {
 	setup    SetupFlags
 	features Features
 	kernel   sys.Uring // nil: the real one
-	owner    int       // thread that opened the ring
-	anyone   bool      // Config.AnyThread
+	mask     *mask.Mask
+	owner    int  // thread that opened the ring
+	anyone   bool // Config.AnyThread
 	closed   bool
 	none     atomic.Uint32 // what the shared words are once the ring is closed
 	regions  []region

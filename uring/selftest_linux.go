@@ -118,8 +118,8 @@ func checkExtArg(r *Ring) error {
 	return nil
 }
 
-func checkRingFD(*Ring) error {
-	r, err := openPatiently(EntriesMin, nil)
+func checkRingFD(like *Ring) error {
+	r, err := openPatiently(EntriesMin, &Config{Mask: like.mask})
 	if err != nil {
 		return err
 	}

@@ -185,7 +185,7 @@ func needUring(t *testing.T) {
 
 var uringRefused = sync.OnceValue(func() error {
 	needed := []string{uring.CheckPollMultishot, uring.CheckAcceptMultishot}
-	r, err := uring.ProbeFor(needed...)
+	r, err := uring.ProbeFor(nil, needed...)
 	if err != nil {
 		return err
 	}

@@ -72,9 +72,23 @@ type Info struct {
 	// Lends: received bytes come in buffers of the kernel's choosing, so that a
 	// multishot receive is the best way to read. Otherwise a read at readiness is.
 	Lends bool
+	// Edges: a multishot Poll goes on, and reports changes. Otherwise its first
+	// completion is its last, and its owner submits it again once it has used up
+	// what is ready.
+	Edges bool
 	// Entries is the size of the submission queue, 0 if there is none.
 	Entries int
-	Stats   Stats
+	// Ways says how each op is run, where there is a choice.
+	Ways  []Way
+	Stats Stats
+}
+
+// Way is how a driver runs ops of one kind.
+type Way struct {
+	Op  string // "accept", "accept, multishot"
+	Way string // "multishot entry"
+	// Lacks names what a better way would have needed, empty if this is the best.
+	Lacks string
 }
 
 // Stats count what a driver did since it was opened.

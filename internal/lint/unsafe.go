@@ -8,6 +8,7 @@ var unsafeIn = map[string]string{
 	"internal/race":  "the detector is told about addresses",
 	"internal/gmark": "the address of the running goroutine",
 	"internal/sys":   "system calls take addresses",
+	"internal/mask":  "it looks through the entries of a ring as they are submitted",
 	"uring":          "the rings are memory shared with the kernel",
 	"buf":            "buffer rings are memory shared with the kernel",
 	"internal/op":    "an entry of the ring holds addresses of buffers",

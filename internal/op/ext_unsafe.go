@@ -23,6 +23,9 @@ func (x *Ext) SetVector(bufs [][]byte) {
 // msg is the address that a submission carries.
 func (x *Ext) msg() unsafe.Pointer { return unsafe.Pointer(&x.Msg) }
 
+// vector is the address of the slices' vector.
+func (x *Ext) vector() unsafe.Pointer { return unsafe.Pointer(&x.Iov[0]) }
+
 // reset lets go of everything, so that a pooled Ext keeps nothing alive.
 func (x *Ext) reset() {
 	next := x.next

@@ -38,6 +38,9 @@ func prepPoll(o *Op, e *uring.SQE) {
 	e.PrepPollAdd(int(o.FD.Sys()), o.Arg)
 }
 
+// prepPollOne is for a multishot op that will end with its first completion.
+func prepPollOne(o *Op, e *uring.SQE) { e.PrepPollAdd(int(o.FD.Sys()), o.Arg) }
+
 func attemptPoll(o *Op) int32 {
 	switch res := sys.Poll(o.FD.Sys(), o.Arg|sys.PollRdhup); {
 	case res == 0:
@@ -66,6 +69,17 @@ func attemptCancel(*Op) int32 { return -sys.ENOENT }
 // Read and Write move Buf from or to FD at Off; a negative Off means the file's
 // position, the only one that pipes have.
 func prepRead(o *Op, e *uring.SQE) { e.PrepRead(int(o.FD.Sys()), o.Buf, o.Off) }
+
+// prepReadv and prepWritev need an Ext, for the vector.
+func prepReadv(o *Op, e *uring.SQE) {
+	o.Ext.SetVector([][]byte{o.Buf})
+	e.PrepReadv(int(o.FD.Sys()), o.Ext.vector(), 1, o.Off)
+}
+
+func prepWritev(o *Op, e *uring.SQE) {
+	o.Ext.SetVector([][]byte{o.Buf[o.Done:]})
+	e.PrepWritev(int(o.FD.Sys()), o.Ext.vector(), 1, o.rest())
+}
 
 func attemptRead(o *Op) int32 {
 	if o.Mode == ModeFile {

@@ -52,7 +52,7 @@ func newReference(cfg driver.Config, b bug) *reference {
 }
 
 func (d *reference) Info() driver.Info {
-	return d.spoil.info(driver.Info{Name: "reference", Stats: d.stats})
+	return d.spoil.info(driver.Info{Name: "reference", Edges: true, Stats: d.stats})
 }
 
 func (d *reference) Try(o *op.Op) (res int32, ok bool) {

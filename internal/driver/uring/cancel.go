@@ -18,6 +18,9 @@ func (d *ring) Cancel(o *op.Op) {
 		return
 	}
 	o.Canceled = true
+	if o.Mode == waitsTurn {
+		return // the next Wait makes the call, which does not wait
+	}
 	if o.State == op.Queued {
 		d.withdraw(o)
 		return
@@ -31,7 +34,7 @@ func (d *ring) Cancel(o *op.Op) {
 // cancelToken sends a cancel after what the op has submitted.
 func (d *ring) cancelToken(o *op.Op) {
 	token := o.Token() | markOp
-	if o.Mode != waitsItself {
+	if !byItself(o.Mode) {
 		token = o.Token() | markPoll
 	}
 	if len(d.cancels) == 0 {
@@ -46,6 +49,15 @@ func (d *ring) cancelToken(o *op.Op) {
 func prepCancel(e *uring.SQE, token uint64) {
 	e.PrepCancel(token)
 	e.UserData = token&^op.TokenMarks | markCancel
+}
+
+// aim makes a Cancel op's entry name what its target waits in.
+func (d *ring) aim(o *op.Op, e *uring.SQE) {
+	target := d.slab.Lookup(uint64(o.Off))
+	if target != nil && target.State == op.InFlight && !byItself(target.Mode) {
+		target.Canceled = true
+		e.Addr = target.Token() | markPoll
+	}
 }
 
 // cancelTries bounds how often an op is cancelled anew.

@@ -70,7 +70,7 @@ func (d *ring) drain(done *driver.Queue) {
 		})
 		d.deliver(done)
 		d.flush()
-		if d.inFlight == 0 && d.backlog.empty() && d.deferred.empty() && len(d.early) == 0 {
+		if d.inFlight == 0 && d.calls.empty() && d.backlog.empty() && d.deferred.empty() && len(d.early) == 0 {
 			break
 		}
 		timeout := time.Duration(end - d.now())

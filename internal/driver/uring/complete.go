@@ -19,6 +19,12 @@ func (d *ring) complete(o *op.Op, res int32, flags uint32, done *driver.Queue) {
 		return
 	}
 	d.inFlight--
+	if o.Mode == waitsNext && res >= 0 && !o.Canceled {
+		d.stats.Completions++
+		done.Push(driver.Completion{Op: o, Res: res, Flags: op.More})
+		d.restart(o)
+		return
+	}
 	switch {
 	case res == -sys.EAGAIN || res == -sys.EINTR:
 		if !o.Canceled {

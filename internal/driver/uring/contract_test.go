@@ -14,10 +14,22 @@ func TestMain(m *testing.M) { testmain.Main(m) }
 
 func TestContract(t *testing.T) { drivertest.RunSizes(t, opener()) }
 
-// TestContractWithout takes away what older kernels don't have.
+// TestContractWithout takes away one thing at a time, so that each fallback runs.
 func TestContractWithout(t *testing.T) {
-	for _, feature := range []string{"ext_arg", "ring_fd", "defer_taskrun", "buffer_ring"} {
+	for _, feature := range []string{
+		"ext_arg", "ring_fd", "defer_taskrun", "coop_taskrun", "submit_all", "cqsize", "no_sqarray",
+		"buf_ring", "multishot_recv", "multishot_accept", "multishot_poll",
+		"op:accept", "op:recv", "op:recvmsg", "op:connect", "op:shutdown", "op:close", "op:socket", "op:read", "op:write",
+	} {
 		t.Run(feature, func(t *testing.T) { drivertest.Run(t, opener(feature)) })
+	}
+}
+
+// TestContractKernels is the driver as it would be on older kernels. Those before
+// 5.7 lack what it can't be without.
+func TestContractKernels(t *testing.T) {
+	for _, kernel := range []string{"5.7", "5.10", "5.15", "6.1", "6.6", "6.12"} {
+		t.Run(kernel, func(t *testing.T) { drivertest.RunSizes(t, opener("kernel="+kernel)) })
 	}
 }
 

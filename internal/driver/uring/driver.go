@@ -23,6 +23,12 @@ type ring struct {
 	pool  *buf.Pool
 	lends *uring.BufRing
 
+	ways   [op.Codes][4]*op.Way // what each op does, by its flags: see index
+	lesser [op.Codes]uint8      // bits by index: not the best way
+	used   []driver.Way         // the ways, for people
+	edges  bool                 // there are multishot polls
+
+	calls    list     // ops that are a plain call, for the next Wait
 	backlog  list     // ops that wait for room in the SQ
 	deferred list     // ops that wait for their stream
 	fresh    []uint64 // receives to be tried by hand, once armed
@@ -37,6 +43,7 @@ type ring struct {
 	wakeFD  int32
 	wakeSet bool // the eventfd's poll is armed
 	timer   uring.Timespec
+	pause   uring.Timespec // how long waitsPause is
 
 	cqes     []uring.CQE
 	features []string
@@ -78,7 +85,7 @@ func (d *ring) Submit(o *op.Op) {
 		}
 	}
 	o.State = op.Queued
-	o.Mode = d.firstWait(o)
+	o.Mode = d.begin(o)
 	if o.FD != nil {
 		o.FD.Ref()
 		if dir := direction(o); dir != 0 && !o.FD.Claim(dir) {
@@ -86,7 +93,7 @@ func (d *ring) Submit(o *op.Op) {
 			return
 		}
 	}
-	if d.selects(o) {
+	if !byItself(o.Mode) && !outward(o) && o.Mode != waitsTurn {
 		d.fresh = append(d.fresh, o.Token())
 	}
 	d.start(o)
@@ -94,6 +101,10 @@ func (d *ring) Submit(o *op.Op) {
 
 // start hands the op to the kernel, or to the backlog if the SQ is full.
 func (d *ring) start(o *op.Op) {
+	if o.Mode == waitsTurn {
+		d.calls.push(o)
+		return
+	}
 	if d.backlog.empty() && d.prep(o) {
 		return
 	}
@@ -108,14 +119,20 @@ func (d *ring) prep(o *op.Op) bool {
 		return false
 	}
 	switch o.Mode {
-	case waitsItself:
-		o.Def().Prep(o, e)
+	case waitsItself, waitsNext:
+		d.way(o).Prep(o, e)
 		e.UserData = o.Token() | markOp
+		if o.Code == op.Cancel {
+			d.aim(o, e)
+		}
 	case waitsReady:
 		e.PrepPollAdd(int(o.FD.Sys()), o.Interest())
 		e.UserData = o.Token() | markPoll
 	case waitsEdge:
 		e.PrepPollMultishot(int(o.FD.Sys()), o.Interest())
+		e.UserData = o.Token() | markPoll
+	case waitsPause:
+		e.PrepTimeout(&d.pause, 0, 0)
 		e.UserData = o.Token() | markPoll
 	}
 	o.State = op.InFlight
@@ -184,7 +201,7 @@ func (d *ring) Wake() {
 
 // Info describes the driver.
 func (d *ring) Info() driver.Info {
-	return driver.Info{Name: "uring", Reason: d.reason, Features: d.features, Lends: d.pool.Lends(), Entries: d.r.SQEntries(), Stats: d.stats}
+	return driver.Info{Name: "uring", Reason: d.reason, Features: d.features, Lends: d.pool.Lends(), Edges: d.edges, Entries: d.r.SQEntries(), Ways: d.used, Stats: d.stats}
 }
 
 // direction says which side of a stream the op uses, so that no two ops use one

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"ringo/internal/driver"
+	"ringo/internal/mask"
+	"ringo/internal/op"
 	"ringo/internal/sys"
 	"ringo/uring"
 )
@@ -18,37 +20,55 @@ const EntriesMin = 32
 // Open makes a ring on the calling thread, to which the caller has locked itself
 // and stays locked until Close. The error is a *driver.SetupError.
 func Open(cfg driver.Config) (driver.Driver, error) {
-	report, err := probe()
+	m, err := mask.Parse(strings.Join(cfg.Without, ","))
 	if err != nil {
 		return nil, setupError(err)
 	}
-	if err := report.Require(needed...); err != nil {
+	report, err := probe(m)
+	if err != nil {
 		return nil, setupError(err)
 	}
-	mayLend := report.Require(lending...)
-	if shortage(mayLend) {
-		return nil, setupError(mayLend)
+	if err := usable(report); err != nil {
+		return nil, setupError(err)
 	}
-	without := func(name string) bool { return slices.Contains(cfg.Without, name) }
-	r, err := openRing(cfg, &uring.Config{Without: flagsOf(cfg.Without), WithoutRingFD: without(uring.CheckRingFD)})
+	if err := report.Require(asked...); shortage(err) {
+		return nil, setupError(err)
+	}
+	r, err := openRing(cfg, &uring.Config{Mask: m})
 	if err != nil {
 		return nil, setupError(err)
 	}
 	d := &ring{r: r, slab: cfg.Slab, now: cfg.Now, pool: cfg.Ring, cqes: make([]uring.CQE, 256), wakeFD: -1, reason: cfg.Reason}
-	d.extArg = r.Features()&uring.FeatExtArg != 0 && !without(uring.CheckExtArg)
-	if d.wakeFD = sys.Eventfd(); d.wakeFD < 0 {
+	d.pause = uring.NewTimespec(pause)
+	if err := d.equip(cfg, report); err != nil {
 		r.Close()
-		return nil, &driver.SetupError{Driver: "uring", Step: "eventfd", Err: syscall.Errno(-d.wakeFD)}
-	}
-	if cfg.Ring != nil && mayLend == nil && !slices.ContainsFunc(lending, without) {
-		if err := d.lend(); err != nil {
-			r.Close()
+		if d.wakeFD >= 0 {
 			sys.Close(d.wakeFD)
-			return nil, setupError(err)
+		}
+		return nil, setupError(err)
+	}
+	return d, nil
+}
+
+// pause is between two tries of a send for which there is nothing to wait.
+const pause = 5 * time.Millisecond
+
+// equip gives the ring what it needs besides.
+func (d *ring) equip(cfg driver.Config, report *uring.Report) error {
+	if d.wakeFD = sys.Eventfd(); d.wakeFD < 0 {
+		return &uring.SetupError{Step: "eventfd", Hint: "RLIMIT_NOFILE", Err: syscall.Errno(-d.wakeFD)}
+	}
+	d.extArg = report.Require(uring.CheckExtArg) == nil
+	if cfg.Ring != nil && report.Require(lending...) == nil {
+		if err := d.lend(); err != nil {
+			return err
 		}
 	}
+	err := d.choose(&offer{ops: report.Ops, check: func(name string) bool {
+		return report.Require(name) == nil && (d.lends != nil || !slices.Contains(lending, name))
+	}})
 	d.features = d.describe()
-	return d, nil
+	return err
 }
 
 // openRing sets the ring up, with fewer entries if memory is short and the
@@ -98,18 +118,13 @@ func (d *ring) describe() []string {
 	if d.lends != nil {
 		features = append(features, uring.CheckBufRing, uring.CheckRecvMultishot)
 	}
-	return append(features, uring.CheckAcceptMultishot, uring.CheckPollMultishot)
-}
-
-// flagsOf finds the setup flags among the names of features to do without.
-func flagsOf(names []string) (f uring.SetupFlags) {
-	for bit := range 32 {
-		flag := uring.SetupFlags(1) << bit
-		if slices.Contains(names, strings.ToLower(flag.String())) {
-			f |= flag
-		}
+	if d.ways[op.Accept][index(op.Multishot)].How == op.ByEntry {
+		features = append(features, uring.CheckAcceptMultishot)
 	}
-	return f
+	if d.edges {
+		features = append(features, uring.CheckPollMultishot)
+	}
+	return features
 }
 
 // setupError gives the driver's error the step and hint of the ring's.

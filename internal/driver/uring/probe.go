@@ -2,43 +2,65 @@ package uring
 
 import (
 	"errors"
-	"slices"
+	"strings"
 	"sync"
 	"syscall"
 
+	"ringo/internal/mask"
 	"ringo/uring"
 )
 
-// needed are the checks without which this driver can't keep the contract.
-// lending are those for buffers in the kernel's hands.
+// asked are the self-tests on which something depends here. needed are those
+// without which this driver can't be; lending those for buffers in the kernel's
+// hands.
 var (
-	needed  = []string{uring.CheckRegister, uring.CheckNop, uring.CheckPollMultishot, uring.CheckAcceptMultishot}
+	asked   = []string{uring.CheckRegister, uring.CheckNop, uring.CheckExtArg, uring.CheckPollMultishot, uring.CheckAcceptMultishot, uring.CheckBufRing, uring.CheckRecvMultishot}
+	needed  = []string{uring.CheckRegister, uring.CheckNop}
 	lending = []string{uring.CheckBufRing, uring.CheckRecvMultishot}
 )
 
+// neededFeatures: without FAST_POLL (5.7) each op that waits is a thread, without
+// NODROP (5.5) completions are lost, and without RW_CUR_POS (5.6) pipes can't be
+// read.
+const neededFeatures = uring.FeatFastPoll | uring.FeatNoDrop | uring.FeatRWCurPos
+
 var probed struct {
 	sync.Mutex
-	report *uring.Report
+	reports map[string]*uring.Report // by mask
 }
 
 // probe asks the kernel what it offers, once a process: what the process may do
 // does not change under it, and if it does, by a seccomp filter that is set up
 // later, enter says so. An answer that a shortage gave is not kept.
-func probe() (*uring.Report, error) {
+func probe(m *mask.Mask) (*uring.Report, error) {
 	probed.Lock()
 	defer probed.Unlock()
-	if probed.report != nil {
-		return probed.report, nil
+	key := strings.Join(m.Names(), ",")
+	if r := probed.reports[key]; r != nil {
+		return r, nil
 	}
-	all := slices.Concat(needed, lending)
-	report, err := uring.ProbeFor(all...)
+	r, err := uring.ProbeFor(&uring.Config{Mask: m}, asked...)
 	if err != nil {
 		return nil, err
 	}
-	if !shortage(report.Require(all...)) {
-		probed.report = report
+	if !shortage(r.Require(asked...)) {
+		if probed.reports == nil {
+			probed.reports = map[string]*uring.Report{}
+		}
+		probed.reports[key] = r
 	}
-	return report, nil
+	return r, nil
+}
+
+// usable says why this driver can't be, if so.
+func usable(r *uring.Report) error {
+	if err := r.Require(needed...); err != nil {
+		return err
+	}
+	if lacks := neededFeatures &^ r.Features; lacks != 0 {
+		return &uring.FeatureError{Name: lacks.String(), Since: "5.7"}
+	}
+	return nil
 }
 
 // shortage reports whether an error says nothing of what the kernel can do.

@@ -19,20 +19,7 @@ import (
 // multishot poll, which reports changes.
 
 // Receives that select a buffer are done by hand, too, where the kernel has no
-// ring of buffers to select from.
-
-// firstWait says how an op begins.
-func (d *ring) firstWait(o *op.Op) uint8 {
-	switch {
-	case o.Code == op.Send, o.Code == op.Sendmsg:
-		return waitsReady
-	case !d.selects(o):
-		return waitsItself
-	case o.Flags&op.Multishot != 0:
-		return waitsEdge
-	}
-	return waitsReady
-}
+// ring of buffers to select from; and so is any other op for which it has no entry.
 
 // selects reports whether a buffer has to be selected for the op here.
 func (d *ring) selects(o *op.Op) bool { return o.Flags&op.Select != 0 && !o.Bufs.Lends() }
@@ -52,13 +39,16 @@ func (d *ring) polled(o *op.Op, res int32, flags uint32, done *driver.Queue) {
 		d.finish(o, done)
 	case o.Canceled:
 		d.end(o, so(o, -sys.ECANCELED), 0, done)
-	case res < 0 && res != -sys.EAGAIN && res != -sys.EINTR && res != -sys.ECANCELED:
+	case res < 0 && res != -sys.EAGAIN && res != -sys.EINTR && res != -sys.ECANCELED && res != -sys.ETIME:
 		d.end(o, so(o, res), 0, done)
-	case !outward(o) && !d.selects(o):
-		o.Mode = waitsItself
+	case !outward(o) && !d.selects(o) && d.way(o).Prep != nil:
+		o.Mode = d.mode(o)
 		d.restart(o)
 	case o.Mode == waitsReady && res >= 0 && uint32(res)&(o.Interest()|sys.PollErr|sys.PollHup) == 0:
 		o.Mode = waitsEdge
+		if !d.edges {
+			o.Mode = waitsPause
+		}
 		d.restart(o)
 	case d.advance(o, done):
 		d.finish(o, done)
@@ -129,8 +119,30 @@ func (d *ring) receive(o *op.Op, done *driver.Queue) bool {
 	}
 }
 
-// tryFresh tries the receives that were armed since the last wait: what a poll
-// does not report, like an error of the descriptor's kind, a call does.
+// acceptMax bounds the connections that one readiness brings; then the poll, which
+// ends at once, lets others have their turn.
+const acceptMax = 64
+
+// accept takes what connections there are. It is true when the op is done, and
+// leaves the result in Res.
+func (d *ring) accept(o *op.Op, done *driver.Queue) bool {
+	for range acceptMax {
+		switch res := o.Attempt(); {
+		case res >= 0:
+			d.stats.Completions++
+			done.Push(driver.Completion{Op: o, Res: res, Flags: op.More})
+		case res == -sys.EAGAIN:
+			return false
+		case res != -sys.EINTR:
+			o.Res = res
+			return true
+		}
+	}
+	return false
+}
+
+// tryFresh tries the ops that were armed since the last wait: what a poll does not
+// report, like an error of the descriptor's kind, a call does.
 func (d *ring) tryFresh(done *driver.Queue) {
 	waiting := d.fresh[:0]
 	for _, token := range d.fresh {
@@ -153,6 +165,9 @@ func (d *ring) tryFresh(done *driver.Queue) {
 func (d *ring) advance(o *op.Op, done *driver.Queue) bool {
 	if d.selects(o) {
 		return d.receive(o, done)
+	}
+	if o.Flags&op.Multishot != 0 {
+		return d.accept(o, done)
 	}
 	if race.Enabled {
 		race.WriteLike()

@@ -23,7 +23,13 @@ func mark(token uint64) uint64 { return token & op.TokenMarks }
 // How an op waits, in Op.Mode.
 const (
 	waitsItself  = iota // in its own submission
+	waitsNext           // in the next of its own submissions
 	waitsReady          // for readiness, by a poll that ends with it
 	waitsEdge           // for the next change of readiness, by a multishot poll
+	waitsPause          // for a moment to pass, where there are no multishot polls
 	waitsPollEnd        // it is done, and the multishot poll has still to end
+	waitsTurn           // for the next Wait, which makes the call
 )
+
+// byItself reports whether completions are the op's own, and not those of a poll.
+func byItself(mode uint8) bool { return mode <= waitsNext }

@@ -114,14 +114,26 @@ func (d *ring) armWake() bool {
 		return false
 	}
 	sys.Unsignal(d.wakeFD)
-	e.PrepPollMultishot(int(d.wakeFD), sys.PollIn)
+	if d.edges {
+		e.PrepPollMultishot(int(d.wakeFD), sys.PollIn)
+	} else {
+		e.PrepPollAdd(int(d.wakeFD), sys.PollIn)
+	}
 	e.UserData = markWake
 	d.wakeSet = true
 	return true
 }
 
-// deliver reports what ended without the kernel's help.
+// deliver makes the calls that are due, and reports what ended without the kernel's
+// help.
 func (d *ring) deliver(done *driver.Queue) {
+	for !d.calls.empty() {
+		o := d.calls.pop()
+		o.State = op.InFlight
+		d.stats.Submitted++
+		d.advance(o, done)
+		d.end(o, o.Res, 0, done)
+	}
 	for i := range d.early {
 		d.early[i].Op.State = op.Idle
 		d.stats.Completions++
@@ -169,7 +181,7 @@ func (d *ring) sort(c *uring.CQE, done *driver.Queue) {
 		}
 		d.stats.Stale++
 	case markPoll:
-		if o := d.slab.Lookup(c.UserData &^ op.TokenMarks); o != nil && o.State == op.InFlight && o.Mode != waitsItself {
+		if o := d.slab.Lookup(c.UserData &^ op.TokenMarks); o != nil && o.State == op.InFlight && !byItself(o.Mode) {
 			d.polled(o, c.Res, flags, done)
 			return
 		}

@@ -1,0 +1,136 @@
+package uring
+
+import (
+	"strings"
+
+	"ringo/internal/driver"
+	"ringo/internal/op"
+	"ringo/uring"
+)
+
+// Each op goes the first of its ways that this kernel allows. Which that is, is
+// found out once, when the ring is opened.
+
+// index puts the flags that ways depend on into two bits.
+func index(f op.Flags) int {
+	i := 0
+	if f&op.Multishot != 0 {
+		i |= 1
+	}
+	if f&op.Select != 0 {
+		i |= 2
+	}
+	return i
+}
+
+var byIndex = [4]op.Flags{0, op.Multishot, op.Select, op.Multishot | op.Select}
+
+func (d *ring) way(o *op.Op) *op.Way { return d.ways[o.Code][index(o.Flags)] }
+
+// offer is what this kernel has for ops.
+type offer struct {
+	ops   uring.OpSet
+	check func(name string) bool
+}
+
+// lacks names what a way would need and the kernel has not, empty if nothing.
+func (k *offer) lacks(w *op.Way) string {
+	for _, check := range w.Checks {
+		if !k.check(check) {
+			return check
+		}
+	}
+	if w.How != op.ByCall && w.How != op.ByOffload && !k.ops.Has(w.Opcode) {
+		return "op:" + strings.ToLower(w.Opcode.String())
+	}
+	return ""
+}
+
+// choose picks the way of every op. An error is the name of one that has none.
+func (d *ring) choose(k *offer) error {
+	d.edges = k.check(uring.CheckPollMultishot)
+	for code := range op.Codes {
+		for i, flags := range byIndex {
+			name := kindName(code, flags)
+			if name == "" {
+				continue
+			}
+			way, lack := pick(code.Ways(), flags, k)
+			if way == nil {
+				return &uring.FeatureError{Name: lack + " for " + name, Since: "5.7"}
+			}
+			d.ways[code][i] = way
+			if lack != "" {
+				d.lesser[code] |= 1 << i
+			}
+			if len(code.Ways()) > 1 {
+				d.used = append(d.used, driver.Way{Op: name, Way: way.Name, Lacks: lack})
+			}
+		}
+	}
+	return nil
+}
+
+// pick takes the first way that can be gone, and says what an earlier one lacked.
+func pick(ways []op.Way, flags op.Flags, k *offer) (way *op.Way, lack string) {
+	for i := range ways {
+		if !ways[i].Serves(flags) {
+			continue
+		}
+		lacks := k.lacks(&ways[i])
+		if lacks == "" {
+			return &ways[i], lack
+		}
+		if lack == "" {
+			lack = lacks
+		}
+	}
+	return nil, lack
+}
+
+// kindName names ops of a code with these flags; it is empty if there are none.
+func kindName(code op.Code, flags op.Flags) string {
+	def := &op.Table[code]
+	name := def.Name
+	if flags&op.Multishot != 0 {
+		if !def.Multishot || def.Select && flags&op.Select == 0 {
+			return ""
+		}
+		name += ", multishot"
+	}
+	if flags&op.Select != 0 {
+		if !def.Select {
+			return ""
+		}
+		name += ", buffer selected"
+	}
+	return name
+}
+
+// begin says how an op waits first, and counts those that can't go their best way.
+func (d *ring) begin(o *op.Op) uint8 {
+	w := d.way(o)
+	if d.lesser[o.Code]&(1<<index(o.Flags)) != 0 {
+		d.stats.Fallbacks++
+	}
+	if w.NeedsExt {
+		d.slab.Ext(o)
+	}
+	return d.mode(o)
+}
+
+// mode is how an op of this way waits.
+func (d *ring) mode(o *op.Op) uint8 {
+	switch d.way(o).How {
+	case op.ByEntry:
+		return waitsItself
+	case op.ByEntries:
+		return waitsNext
+	case op.ByCall:
+		return waitsTurn
+	}
+	if d.edges && d.selects(o) && o.Flags&op.Multishot != 0 {
+		return waitsEdge
+	}
+	return waitsReady
+}

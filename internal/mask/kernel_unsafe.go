@@ -1,0 +1,152 @@
+package mask
+
+import (
+	"sync/atomic"
+	"syscall"
+	"unsafe"
+
+	"ringo/internal/abi"
+	"ringo/internal/sys"
+)
+
+// kernel is the real one behind a mask, for one ring.
+type kernel struct {
+	m *Mask
+
+	params abi.Io_uring_params
+	sq     unsafe.Pointer
+	sqes   unsafe.Pointer
+	seen   uint32 // the SQ's tail, as of the last enter
+}
+
+// Kernel gives a kernel that lacks what the mask names, for one ring: entries are
+// looked through as they are submitted. It is nil for a nil Mask.
+func (m *Mask) Kernel() sys.Uring {
+	if m == nil {
+		return nil
+	}
+	return &kernel{m: m}
+}
+
+// Setup refuses what the mask names. A ring whose entries a kernel thread takes is
+// refused too: it could take them before they were looked at.
+func (k *kernel) Setup(entries uint32, p *abi.Io_uring_params) (int, syscall.Errno) {
+	switch {
+	case k.m.gone:
+		return -1, syscall.ENOSYS
+	case p.Flags&k.m.setup != 0, p.Flags&abi.IORING_SETUP_SQPOLL != 0, k.m.unknown && p.Flags&^knownSetup != 0:
+		return -1, syscall.EINVAL
+	}
+	fd, errno := sys.UringSetup(entries, p)
+	if errno == 0 {
+		p.Features &^= k.m.features
+		if k.m.unknown {
+			p.Features &= knownFeatures
+		}
+		k.params = *p
+	}
+	return fd, errno
+}
+
+func (k *kernel) Map(fd int, offset uint64, size int) (unsafe.Pointer, syscall.Errno) {
+	p, errno := sys.UringMap(fd, offset, size)
+	if errno == 0 && fd >= 0 {
+		switch offset {
+		case abi.IORING_OFF_SQ_RING:
+			k.sq = p
+		case abi.IORING_OFF_SQES:
+			k.sqes = p
+		}
+	}
+	return p, errno
+}
+
+func (k *kernel) Unmap(p unsafe.Pointer, size int) syscall.Errno { return sys.UringUnmap(p, size) }
+
+func (k *kernel) Enter(fd int, submit, wait, flags uint32, arg *abi.Io_uring_getevents_arg) syscall.Errno {
+	if flags&k.m.enter != 0 || k.m.unknown && flags&^knownEnter != 0 {
+		return syscall.EINVAL
+	}
+	k.look()
+	return sys.UringEnter(fd, submit, wait, flags, arg)
+}
+
+func (k *kernel) Register(fd int, op uint32, arg unsafe.Pointer, n uint32) (int, syscall.Errno) {
+	call := op &^ abi.IORING_REGISTER_USE_REGISTERED_RING
+	switch {
+	case k.m.gone:
+		return 0, syscall.ENOSYS
+	case call < uint32(len(k.m.registers)) && k.m.registers[call], k.m.unknown && call > registerMax:
+		return 0, syscall.EINVAL
+	}
+	res, errno := sys.UringRegister(fd, op, arg, n)
+	if errno == 0 && call == abi.IORING_REGISTER_PROBE {
+		k.unlist(arg)
+	}
+	return res, errno
+}
+
+func (k *kernel) Close(fd int) syscall.Errno { return sys.UringClose(fd) }
+
+// unlist takes masked opcodes out of a list of what there is.
+func (k *kernel) unlist(arg unsafe.Pointer) {
+	p := (*abi.Io_uring_probe)(arg)
+	list := unsafe.Slice((*abi.Io_uring_probe_op)(unsafe.Add(arg, unsafe.Sizeof(*p))), p.Ops_len)
+	for i := range list {
+		if k.lacks(list[i].Op) {
+			list[i].Flags = 0
+		}
+	}
+}
+
+// look goes through the entries that have become visible since the last time.
+func (k *kernel) look() {
+	off := &k.params.Sq_off
+	tail := (*atomic.Uint32)(unsafe.Add(k.sq, off.Tail)).Load()
+	mask := *(*uint32)(unsafe.Add(k.sq, off.Ring_mask))
+	for ; k.seen != tail; k.seen++ {
+		i := k.seen & mask
+		if k.params.Flags&abi.IORING_SETUP_NO_SQARRAY == 0 {
+			i = *(*uint32)(unsafe.Add(k.sq, off.Array+i*4))
+		}
+		k.m.judge((*abi.Io_uring_sqe)(unsafe.Add(k.sqes, uintptr(i)*unsafe.Sizeof(abi.Io_uring_sqe{}))))
+	}
+}
+
+// noOp is an opcode that no kernel has; its entry completes with EINVAL.
+const noOp = 0xff
+
+// judge makes an entry one that the kernel refuses if the mask does.
+func (m *Mask) judge(e *abi.Io_uring_sqe) {
+	if m.ops[e.Opcode] || m.unknown && int(e.Opcode) >= len(ops) || e.Flags&m.sqe != 0 {
+		e.Opcode = noOp
+		return
+	}
+	for i := range m.rules {
+		switch r := &m.rules[i]; {
+		case !r.uses(e):
+		case r.strip != nil:
+			r.strip(e)
+		default:
+			e.Opcode = noOp
+			return
+		}
+	}
+}
+
+func (k *kernel) lacks(op uint8) bool { return k.m.ops[op] || k.m.unknown && int(op) >= len(ops) }
+
+// What the table knows, besides what is as old as io_uring.
+var knownSetup, knownFeatures, knownEnter, registerMax = func() (setup, features, enter, register uint32) {
+	setup = abi.IORING_SETUP_IOPOLL | abi.IORING_SETUP_SQPOLL | abi.IORING_SETUP_SQ_AFF
+	enter = abi.IORING_ENTER_GETEVENTS | abi.IORING_ENTER_SQ_WAKEUP | abi.IORING_ENTER_SQ_WAIT
+	register = abi.IORING_REGISTER_EVENTFD_ASYNC
+	for i := range things {
+		t := &things[i]
+		setup, features, enter = setup|t.setup, features|t.feature, enter|t.enter
+		for _, call := range t.register {
+			register = max(register, call)
+		}
+	}
+	return
+}()

@@ -1,0 +1,76 @@
+package op
+
+import (
+	"testing"
+
+	"ringo/uring"
+)
+
+// A row without ways could not be run by a ring, and one whose last way needs much
+// would not run on an old kernel.
+func TestWays(t *testing.T) {
+	for code := range Codes {
+		d := &Table[code]
+		for _, flags := range []Flags{0, Multishot, Select, Multishot | Select} {
+			if flags&Multishot != 0 && !d.Multishot || flags&Select != 0 && !d.Select {
+				continue
+			}
+			var last *Way
+			for i := range code.Ways() {
+				w := &code.Ways()[i]
+				if !w.Serves(flags) {
+					continue
+				}
+				last = w
+				switch w.How {
+				case ByEntry, ByEntries:
+					if w.Prep == nil {
+						t.Errorf("%s: %s has nothing to submit", d.Name, w.Name)
+					}
+				default:
+					if w.Prep != nil {
+						t.Errorf("%s: %s has an entry that nobody submits", d.Name, w.Name)
+					}
+					if d.Attempt == nil {
+						t.Errorf("%s: %s has no call to make", d.Name, w.Name)
+					}
+				}
+				if w.How == ByCall && d.Kind != Immediate {
+					t.Errorf("%s: a call that may wait is made at once", d.Name)
+				}
+				if w.How == ByReadiness && d.Kind != Pollable {
+					t.Errorf("%s: readiness does not concern it", d.Name)
+				}
+			}
+			if last == nil {
+				t.Errorf("%s: no way with flags %b", d.Name, flags)
+				continue
+			}
+			if len(last.Checks) != 0 {
+				t.Errorf("%s, flags %b: the last way needs %v", d.Name, flags, last.Checks)
+			}
+			// What there has been since the first kernel that this driver runs on.
+			since := uring.OpSet{}.With(uring.OpNop, uring.OpPollAdd, uring.OpTimeout, uring.OpAsyncCancel)
+			if last.How != ByCall && last.How != ByOffload && !since.Has(last.Opcode) {
+				t.Errorf("%s, flags %b: the last way needs %v", d.Name, flags, last.Opcode)
+			}
+		}
+	}
+}
+
+// The best way of a row is its own Prep; sends, which are better off without, and
+// rows with one face excepted.
+func TestBestWay(t *testing.T) {
+	for code := range Codes {
+		d, best := &Table[code], code.Ways()[0]
+		if d.Prep == nil || code == Send || code == Sendmsg {
+			if best.Prep != nil {
+				t.Errorf("%s: its best way is an entry", d.Name)
+			}
+			continue
+		}
+		if best.How != ByEntry || best.Opcode != d.Opcode {
+			t.Errorf("%s: its best way is %s, %v", d.Name, best.Name, best.Opcode)
+		}
+	}
+}
