@@ -152,7 +152,9 @@ func pollNoLevel(h *harness) {
 	f, p := h.pair()
 	c := h.pollMulti(f, sys.PollIn).submit().wantPending()
 	p.write("x")
-	h.news(c, f, sys.PollIn)
+	if r := c.next(); r.more() != h.d.Info().Edges {
+		h.Fatalf("%s completed with %s, More %t", c, show(r.res), r.more())
+	}
 	h.wait(now() + 1e6)
 	if extra := len(c.results) - c.shown; extra != 0 {
 		h.Errorf("%s completed %d times more", c, extra)
