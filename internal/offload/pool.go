@@ -12,35 +12,43 @@ import (
 type Job struct {
 	// Run does the call and tells whoever waits. It is bound once and kept, so
 	// that submitting makes no closure. A panic in it is the program's end, as
-	// in any goroutine.
+	// in any goroutine; runtime.Goexit ends the job alone.
 	Run func()
 
-	next   *Job
-	queued bool
+	pool       *Pool // in whose queue it waits, or nil
+	prev, next *Job
 }
 
-// Pool runs jobs, at most a fixed number at once, in the order of their Submit.
-// All methods may be called by any goroutine, and none but Close waits.
+// Pool runs jobs, at most a fixed number at once, begun in the order of their
+// Submit. All methods may be called by any goroutine, and none but Close waits.
 type Pool struct {
-	max  int
-	work func() // p.run, bound once
+	max    int
+	budget *Budget
+	work   func() // p.run, bound once
 
-	mu      sync.Mutex
-	idle    sync.Cond // running is 0
-	head    *Job
-	tail    *Job
-	queued  int
-	running int
-	closed  bool
+	mu       sync.Mutex
+	idle     sync.Cond // no worker is left that Close waits for
+	head     *Job
+	tail     *Job
+	queued   int
+	running  int
+	forsaken int // of those running, whose jobs nobody waits for
+	closed   bool
+
+	wants     bool // in the budget's list; its mutex guards these two
+	wantsNext *Pool
 }
 
 // New makes a pool that runs at most max jobs at once. It starts nothing and
 // needs no Close as long as it has no jobs.
-func New(max int) *Pool {
+func New(max int) *Pool { return NewShared(max, nil) }
+
+// NewShared makes a pool that borrows all workers but its first from a budget.
+func NewShared(max int, budget *Budget) *Pool {
 	if max < 1 {
 		panic(fmt.Sprintf("offload: pool of %d workers", max))
 	}
-	p := &Pool{max: max}
+	p := &Pool{max: max, budget: budget}
 	p.work = p.run
 	p.idle.L = &p.mu
 	return p
@@ -54,22 +62,12 @@ func (p *Pool) Submit(j *Job) bool {
 		p.mu.Unlock()
 		return false
 	}
-	if j.queued {
+	if j.pool != nil {
 		p.mu.Unlock()
 		panic("offload: job submitted while it waits in the queue")
 	}
-	j.queued = true
-	if p.tail == nil {
-		p.head = j
-	} else {
-		p.tail.next = j
-	}
-	p.tail = j
-	p.queued++
-	start := p.running < p.max
-	if start {
-		p.running++
-	}
+	p.link(j)
+	start := p.more()
 	p.mu.Unlock()
 	if start {
 		go p.work()
@@ -82,27 +80,14 @@ func (p *Pool) Submit(j *Job) bool {
 func (p *Pool) TryCancel(j *Job) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if !j.queued {
+	switch j.pool {
+	case nil:
 		return false
+	case p:
+		p.unlink(j)
+		return true
 	}
-	var before *Job
-	for at := p.head; at != j; at = at.next {
-		if at == nil {
-			panic("offload: job cancelled in a pool where it was not submitted")
-		}
-		before = at
-	}
-	if before == nil {
-		p.head = j.next
-	} else {
-		before.next = j.next
-	}
-	if p.tail == j {
-		p.tail = before
-	}
-	p.queued--
-	j.next, j.queued = nil, false
-	return true
+	panic("offload: job cancelled in a pool where it was not submitted")
 }
 
 // Load is how many jobs run and how many wait.
@@ -110,6 +95,38 @@ func (p *Pool) Load() (running, queued int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.running, p.queued
+}
+
+// Close refuses later jobs and waits until all that were accepted have run, at
+// most for the time given. It reports how many workers it left behind, 0 as a
+// rule; they end with their jobs. Jobs that were given up are neither waited for
+// nor counted. Whoever doesn't want the queued ones to run cancels them before.
+// Closing again waits again.
+func (p *Pool) Close(within time.Duration) (left int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.closed = true
+	late := false
+	timer := time.AfterFunc(within, func() {
+		p.mu.Lock()
+		late = true
+		p.mu.Unlock()
+		p.idle.Broadcast()
+	})
+	defer timer.Stop()
+	for p.running > p.forsaken && !late {
+		p.idle.Wait()
+	}
+	return max(p.running-p.forsaken, 0)
+}
+
+// forsake counts a running job for which nobody waits any more, or the end of one.
+// Such a one holds up no Close. It keeps its place among the max all the same:
+// what hangs stays a thread.
+func (p *Pool) forsake(n int) {
+	p.mu.Lock()
+	p.forsaken += n
+	p.mu.Unlock()
 }
 
 // run is a worker: jobs until there are none. A job that ends its goroutine by
@@ -127,46 +144,91 @@ func (p *Pool) run() {
 	regular = true
 }
 
-// take gives a worker its next job; nil ends the worker.
+// take gives a worker its next job; nil ends the worker. One that is on loan ends
+// while another pool waits for the loan.
 func (p *Pool) take() *Job {
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	j := p.head
-	if j == nil {
-		if p.running--; p.running == 0 {
-			p.idle.Broadcast()
-		}
-		return nil
+	if j != nil && (p.running == 1 || !p.budget.wanted(p)) {
+		p.unlink(j)
+		p.mu.Unlock()
+		return j
 	}
-	if p.head = j.next; p.head == nil {
-		p.tail = nil
+	p.running--
+	lent := p.budget != nil && p.running > 0
+	if p.running <= p.forsaken {
+		p.idle.Broadcast()
 	}
-	p.queued--
-	j.next, j.queued = nil, false
-	return j
+	p.mu.Unlock()
+	if lent {
+		p.budget.giveBack()
+		p.ask()
+	}
+	return nil
 }
 
-// Close refuses later jobs and waits until all that were accepted have run, at
-// most for the time given. It reports how many workers it left behind, 0 as a
-// rule; they end with their jobs. Whoever doesn't want the queued ones to run
-// cancels them before. Closing again waits again.
-func (p *Pool) Close(within time.Duration) (left int) {
+// more reports whether a worker is to be started, which then counts as running.
+// The caller holds p.mu.
+func (p *Pool) more() bool {
+	if p.queued == 0 || p.running >= p.max {
+		return false
+	}
+	if p.running > 0 && p.budget != nil && !p.budget.borrow(p) {
+		return false
+	}
+	p.running++
+	return true
+}
+
+// ask starts a worker if there are jobs for one.
+func (p *Pool) ask() {
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.closed = true
-	if p.running == 0 {
-		return 0
+	start := p.more()
+	p.mu.Unlock()
+	if start {
+		go p.work()
 	}
-	late := false
-	timer := time.AfterFunc(within, func() {
-		p.mu.Lock()
-		late = true
-		p.mu.Unlock()
-		p.idle.Broadcast()
-	})
-	defer timer.Stop()
-	for p.running > 0 && !late {
-		p.idle.Wait()
+}
+
+// lend offers p the loan that it waited for, and reports whether p took it.
+func (p *Pool) lend() bool {
+	p.mu.Lock()
+	start := p.queued > 0 && p.running < p.max
+	taken := start && p.running > 0 // the first worker needs no loan
+	if start {
+		p.running++
 	}
-	return p.running
+	p.mu.Unlock()
+	if start {
+		go p.work()
+	}
+	return taken
+}
+
+// link puts j at the queue's end, unlink takes it out from anywhere. The caller
+// holds p.mu.
+func (p *Pool) link(j *Job) {
+	j.pool, j.prev = p, p.tail
+	if p.tail == nil {
+		p.head = j
+	} else {
+		p.tail.next = j
+	}
+	p.tail = j
+	p.queued++
+}
+
+func (p *Pool) unlink(j *Job) {
+	if j.prev == nil {
+		p.head = j.next
+	} else {
+		j.prev.next = j.next
+	}
+	if j.next == nil {
+		p.tail = j.prev
+	} else {
+		j.next.prev = j.prev
+	}
+	j.pool, j.prev, j.next = nil, nil, nil
+	p.queued--
 }

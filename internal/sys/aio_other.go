@@ -10,10 +10,14 @@ type (
 	// Iocb is one request.
 	Iocb struct{}
 	// AIOEvent is one completion.
-	AIOEvent struct{ Data uint64 }
+	AIOEvent struct {
+		Data uint64
+		res  int32
+	}
 )
 
-func (*AIOEvent) Res() int32                                                      { return enosys }
+func NewAIOEvent(data uint64, res int32) AIOEvent                                 { return AIOEvent{data, res} }
+func (e *AIOEvent) Res() int32                                                    { return e.res }
 func (*Iocb) PrepRead(fd int32, p []byte, off int64, data uint64, eventFD int32)  {}
 func (*Iocb) PrepWrite(fd int32, p []byte, off int64, data uint64, eventFD int32) {}
 func AIOSetup(requests uint32, ctx *AIO) int32                                    { return enosys }

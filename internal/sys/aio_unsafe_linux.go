@@ -42,6 +42,9 @@ type AIOEvent struct {
 // Res is the result of the request: a value or a negated errno.
 func (e *AIOEvent) Res() int32 { return int32(e.res) }
 
+// NewAIOEvent makes an event, for whoever plays the kernel.
+func NewAIOEvent(data uint64, res int32) AIOEvent { return AIOEvent{Data: data, res: int64(res)} }
+
 const (
 	iocbPread  = 0
 	iocbPwrite = 1

@@ -1,0 +1,234 @@
+package offload
+
+import (
+	"fmt"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	"ringo/internal/sys"
+)
+
+// AIO is the engine over Linux native AIO. It has no goroutines: the kernel moves
+// the bytes and signals an eventfd. All that its owner's thread does is to hand
+// over and to collect, and neither waits for a disk: requests carry RWF_NOWAIT.
+type AIO struct {
+	k      aioKernel
+	ctx    sys.AIO
+	event  int32
+	slots  []slot
+	free   *slot
+	ended  *Request // to give back, linked by next
+	last   *Request
+	flying int // what the kernel has
+	count  int // what Next has not given yet
+	events [aioBatch]sys.AIOEvent
+	closed bool
+}
+
+// slot is a request that the kernel has. Slots don't move: the kernel knows a
+// request by the address of its iocb, and names the slot by its index.
+type slot struct {
+	iocb  sys.Iocb
+	index uint64
+	r     *Request
+	next  *slot
+}
+
+// aioBatch is how many events one call collects.
+const aioBatch = 32
+
+// aioKernel is the kernel's side, so that a test can play it.
+type aioKernel interface {
+	setup(requests uint32, ctx *sys.AIO) int32
+	submit(ctx sys.AIO, b *sys.Iocb) int32
+	events(ctx sys.AIO, into []sys.AIOEvent) int32
+	wait(ctx sys.AIO, into []sys.AIOEvent, timeoutNS int64) int32
+	cancel(ctx sys.AIO, b *sys.Iocb) int32
+	destroy(ctx sys.AIO) int32
+}
+
+type realAIO struct{}
+
+func (realAIO) setup(n uint32, ctx *sys.AIO) int32            { return sys.AIOSetup(n, ctx) }
+func (realAIO) submit(ctx sys.AIO, b *sys.Iocb) int32         { return sys.AIOSubmit(ctx, b) }
+func (realAIO) events(ctx sys.AIO, into []sys.AIOEvent) int32 { return sys.AIOEvents(ctx, into) }
+func (realAIO) wait(ctx sys.AIO, into []sys.AIOEvent, ns int64) int32 {
+	return sys.AIOWait(ctx, into, ns)
+}
+func (realAIO) cancel(ctx sys.AIO, b *sys.Iocb) int32 { return sys.AIOCancel(ctx, b) }
+func (realAIO) destroy(ctx sys.AIO) int32             { return sys.AIODestroy(ctx) }
+
+// OpenAIO makes an engine of so many requests at once, which count against
+// fs.aio-max-nr of the whole system. Each that ends signals the eventfd, which
+// stays its owner's and may be closed while requests are in flight. The error
+// names the call, the errno and the likely cause.
+func OpenAIO(requests int, eventFD int32) (*AIO, error) { return openAIO(realAIO{}, requests, eventFD) }
+
+func openAIO(k aioKernel, requests int, eventFD int32) (*AIO, error) {
+	if requests < 1 {
+		panic(fmt.Sprintf("offload: AIO of %d requests", requests))
+	}
+	a := &AIO{k: k, event: eventFD, slots: make([]slot, requests)}
+	if res := k.setup(uint32(requests), &a.ctx); res < 0 {
+		return nil, aioError("io_setup", -res)
+	}
+	// A filter may let the context be made and forbid to collect from it.
+	if res := k.events(a.ctx, a.events[:]); res < 0 {
+		k.destroy(a.ctx)
+		return nil, aioError("io_getevents", -res)
+	}
+	for i := range a.slots {
+		a.slots[i].index = uint64(i)
+		a.slots[i].next, a.free = a.free, &a.slots[i]
+	}
+	return a, nil
+}
+
+func aioError(call string, errno int32) error {
+	err := os.NewSyscallError(call, syscall.Errno(errno))
+	switch errno {
+	case sys.EAGAIN:
+		return fmt.Errorf("%w: all of fs.aio-max-nr is in use", err)
+	case sys.ENOSYS:
+		return fmt.Errorf("%w: this kernel was built without AIO", err)
+	case sys.EPERM:
+		return fmt.Errorf("%w: a seccomp filter forbids it", err)
+	case sys.ENOMEM:
+		return fmt.Errorf("%w: no memory for the ring of completions", err)
+	}
+	return err
+}
+
+// Submit hands a read or write at an offset to the kernel. It gives -EAGAIN if as
+// many as OpenAIO was told are in flight or the kernel has no room, -EOPNOTSUPP if
+// the file system has no requests that don't wait (RWF_NOWAIT) or if this is no
+// read or write at an offset, -EINVAL where the kernel or the file takes no AIO.
+//
+// The kernel may also find later that it would have to wait, or that the memory or
+// the offset are not aligned as the file wants it: then the request ends with
+// -EAGAIN or -EINVAL. [Refused] tells all these, after which the request can go to
+// another engine, from errors that are the answer.
+func (a *AIO) Submit(r *Request) int32 {
+	if r.slot != nil || r.flight != nil {
+		panic(fmt.Sprintf("offload: request submitted that is submitted (fd %d)", r.FD))
+	}
+	s := a.free
+	switch {
+	case a.closed:
+		return -sys.ECANCELED
+	case r.Kind == Call || r.Off < 0:
+		return -sys.EOPNOTSUPP
+	case s == nil:
+		return -sys.EAGAIN
+	}
+	if r.Kind == Write {
+		s.iocb.PrepWrite(r.FD, r.Buf, r.Off, s.index, a.event)
+	} else {
+		s.iocb.PrepRead(r.FD, r.Buf, r.Off, s.index, a.event)
+	}
+	if res := a.k.submit(a.ctx, &s.iocb); res < 0 {
+		return res
+	}
+	a.free, s.r, s.next, r.slot = s.next, r, nil, s
+	a.flying++
+	a.count++
+	return 0
+}
+
+// Refused reports whether a result of AIO says that the request was not done and
+// that a plain call may do it, or else says why not.
+func Refused(res int32) bool {
+	switch res {
+	case -sys.EAGAIN, -sys.EINVAL, -sys.EOPNOTSUPP, -sys.EINTR:
+		return true
+	}
+	return false
+}
+
+// Cancel asks the kernel, which up to now has no way to cancel reads and writes.
+func (a *AIO) Cancel(r *Request) bool {
+	if r.slot != nil {
+		a.k.cancel(a.ctx, &r.slot.iocb)
+	}
+	return false
+}
+
+// Next gives a request that has ended, or nil. It costs a system call if there are
+// requests in flight and none is known to have ended.
+func (a *AIO) Next() *Request {
+	if a.ended == nil && a.flying > 0 {
+		a.collect(a.k.events(a.ctx, a.events[:]))
+	}
+	r := a.ended
+	if r == nil {
+		return nil
+	}
+	if a.ended = r.next; a.ended == nil {
+		a.last = nil
+	}
+	r.next = nil
+	a.count--
+	return r
+}
+
+// Flying is how many requests are submitted and have not come back.
+func (a *AIO) Flying() int { return a.count }
+
+// collect ends the requests of n events. An error of the call can't be: the context
+// is there, and collecting from it was allowed before.
+func (a *AIO) collect(n int32) {
+	if n < 0 {
+		panic(fmt.Sprintf("offload: io_getevents on a context with %d requests in flight: %v", a.flying, syscall.Errno(-n)))
+	}
+	for i := range a.events[:n] {
+		e := &a.events[i]
+		s := &a.slots[e.Data]
+		r := s.r
+		r.Res, r.slot = e.Res(), nil
+		s.r, s.next, a.free = nil, a.free, s
+		a.flying--
+		if a.last == nil {
+			a.ended = r
+		} else {
+			a.last.next = r
+		}
+		a.last = r
+	}
+}
+
+// leaked keeps what the kernel may still write to after Close.
+var leaked struct {
+	sync.Mutex
+	engines []*AIO
+}
+
+// Close waits for the requests in flight. Only without any is the context
+// destroyed, for io_destroy would wait for them without a bound.
+func (a *AIO) Close(within time.Duration) (left int) {
+	if a.closed {
+		return a.flying
+	}
+	a.closed = true
+	for i := range a.slots {
+		if s := &a.slots[i]; s.r != nil {
+			a.k.cancel(a.ctx, &s.iocb)
+		}
+	}
+	for end := time.Now().Add(within); a.flying > 0; {
+		rest := time.Until(end)
+		a.collect(a.k.wait(a.ctx, a.events[:], int64(max(rest, 0))))
+		if rest <= 0 {
+			break
+		}
+	}
+	if a.flying == 0 {
+		a.k.destroy(a.ctx)
+		return 0
+	}
+	leaked.Lock()
+	leaked.engines = append(leaked.engines, a)
+	leaked.Unlock()
+	return a.flying
+}
