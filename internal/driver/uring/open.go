@@ -34,13 +34,19 @@ func Open(cfg driver.Config) (driver.Driver, error) {
 	if err := report.Require(asked...); shortage(err) {
 		return nil, setupError(err)
 	}
-	r, err := openRing(cfg, &uring.Config{Mask: m})
+	return openOn(cfg, &uring.Config{Mask: m}, report)
+}
+
+// openOn opens the driver on a ring that rc describes, on a kernel that offers what
+// the report says.
+func openOn(cfg driver.Config, rc *uring.Config, report *uring.Report) (driver.Driver, error) {
+	r, err := openRing(cfg, rc)
 	if err != nil {
 		return nil, setupError(err)
 	}
 	d := &ring{r: r, slab: cfg.Slab, now: cfg.Now, pool: cfg.Ring, cqes: make([]uring.CQE, 256), wakeFD: -1, reason: cfg.Reason}
 	d.pause = uring.NewTimespec(pause)
-	if err := d.equip(cfg, report); err != nil {
+	if err := d.equip(cfg, report, releaseOf(report.System, rc.Mask)); err != nil {
 		r.Close()
 		if d.wakeFD >= 0 {
 			sys.Close(d.wakeFD)
@@ -54,18 +60,20 @@ func Open(cfg driver.Config) (driver.Driver, error) {
 const pause = 5 * time.Millisecond
 
 // equip gives the ring what it needs besides.
-func (d *ring) equip(cfg driver.Config, report *uring.Report) error {
+func (d *ring) equip(cfg driver.Config, report *uring.Report, kernel release) error {
 	if d.wakeFD = sys.Eventfd(); d.wakeFD < 0 {
 		return &uring.SetupError{Step: "eventfd", Hint: "RLIMIT_NOFILE", Err: syscall.Errno(-d.wakeFD)}
 	}
 	d.extArg = report.Require(uring.CheckExtArg) == nil
-	if cfg.Ring != nil && report.Require(lending...) == nil {
-		if err := d.lend(); err != nil {
+	works := func(check string) bool { return report.Require(check) == nil && brokenOn(check, kernel) == nil }
+	if cfg.Ring != nil && works(lending[0]) && works(lending[1]) {
+		// Locked memory may do for the ring and not for its buffers, which then stay ours.
+		if err := d.lend(); err != nil && !errors.Is(err, syscall.ENOMEM) {
 			return err
 		}
 	}
 	err := d.choose(&offer{ops: report.Ops, check: func(name string) bool {
-		return report.Require(name) == nil && (d.lends != nil || !slices.Contains(lending, name))
+		return works(name) && (d.lends != nil || !slices.Contains(lending, name))
 	}})
 	d.features = d.describe()
 	return err

@@ -1,0 +1,74 @@
+package uring
+
+import (
+	"fmt"
+	"strings"
+
+	"ringo/internal/mask"
+	"ringo/uring"
+)
+
+// broken are things that kernels of some releases have and that lose or mix up
+// data there, which no self-test of a moment can see. They are treated as missing.
+// Distributions repair some of these kernels without a new number; there the lesser
+// way costs a little and loses nothing.
+var broken = []defect{
+	{
+		check: uring.CheckRecvMultishot, from: release{6, 0}, below: release{6, 1},
+		what: "completions that find the CQ full may change places, and with them the bytes of a stream; mended by Linux commit aa1df3a360a0",
+	},
+	{
+		check: uring.CheckAcceptMultishot, from: release{6, 2}, below: release{6, 8},
+		what: "a connection whose completion finds the CQ full is lost; https://github.com/axboe/liburing/issues/1062, mended by Linux commit a37ee9e117ef",
+	},
+}
+
+// defect is one check that does not count from one release to before another.
+type defect struct {
+	check       string
+	from, below release
+	what        string
+}
+
+// release is a kernel's major and minor number.
+type release struct{ major, minor int }
+
+func (r release) before(o release) bool {
+	return r.major < o.major || r.major == o.major && r.minor < o.minor
+}
+
+// brokenOn finds the defect of a check on a kernel, nil if there is none.
+func brokenOn(check string, r release) *defect {
+	for i := range broken {
+		if d := &broken[i]; d.check == check && !r.before(d.from) && r.before(d.below) {
+			return d
+		}
+	}
+	return nil
+}
+
+// releaseOf is the kernel's release, or the one that a mask stands for. One that
+// can't be read is taken for the newest.
+func releaseOf(system string, m *mask.Mask) release {
+	if m == nil {
+		m, _ = mask.Env()
+	}
+	for _, name := range m.Names() {
+		if r, ok := strings.CutPrefix(name, "kernel="); ok {
+			return parseRelease(r)
+		}
+	}
+	if fields := strings.Fields(system); len(fields) > 1 {
+		return parseRelease(fields[1])
+	}
+	return newest
+}
+
+var newest = release{major: 1 << 30}
+
+func parseRelease(s string) (r release) {
+	if n, _ := fmt.Sscanf(s, "%d.%d", &r.major, &r.minor); n != 2 {
+		return newest
+	}
+	return r
+}

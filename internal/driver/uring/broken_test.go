@@ -1,0 +1,65 @@
+package uring
+
+import (
+	"strings"
+	"testing"
+
+	"ringo/internal/mask"
+	"ringo/internal/op"
+	"ringo/uring"
+)
+
+// Each row of the table takes its way away in its range, and only there.
+func TestBroken(t *testing.T) {
+	for _, d := range broken {
+		if !strings.Contains(d.what, "commit ") && !strings.Contains(d.what, "https://") {
+			t.Errorf("%s: no source", d.check)
+		}
+		for kernel, want := range map[release]bool{
+			{5, 99}: false, {d.from.major, d.from.minor - 1}: false, d.from: true,
+			{d.below.major, d.below.minor - 1}: true, d.below: false, newest: false,
+		} {
+			if got := brokenOn(d.check, kernel) != nil; got != want {
+				t.Errorf("%s on %v: broken %t, want %t", d.check, kernel, got, want)
+			}
+			code := op.Accept
+			flags := op.Multishot
+			if d.check == uring.CheckRecvMultishot {
+				code, flags = op.Recv, op.Multishot|op.Select
+			}
+			k := &offer{ops: allOps(), check: func(name string) bool { return brokenOn(name, kernel) == nil }}
+			way, lack := pick(code.Ways(), flags, k)
+			if (lack == d.check) != want || way == nil || want && way.Name == "multishot entry" {
+				t.Errorf("%s on %v: lacks %q, takes %v", d.check, kernel, lack, way)
+			}
+		}
+	}
+}
+
+func allOps() (all uring.OpSet) {
+	for o := range 256 {
+		all = all.With(uring.Op(o))
+	}
+	return all
+}
+
+func TestReleaseOf(t *testing.T) {
+	if m, _ := mask.Env(); m != nil {
+		t.Skipf("%s stands for the kernel", m)
+	}
+	for system, want := range map[string]release{
+		"linux 6.18.44-fc-v595 amd64": {6, 18}, "linux 5.4 arm64": {5, 4}, "linux 6.1.0-rc3+ 386": {6, 1},
+		"darwin arm64": newest, "": newest, "linux generic amd64": newest,
+	} {
+		if got := releaseOf(system, nil); got != want {
+			t.Errorf("%q is %v, want %v", system, got, want)
+		}
+	}
+	m, err := mask.Parse("ext_arg,kernel=6.6")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := releaseOf("linux 6.18.44 amd64", m); got != (release{6, 6}) {
+		t.Errorf("under a mask it is %v", got)
+	}
+}
