@@ -77,11 +77,14 @@ func (d *ring) drain(done *driver.Queue) {
 		if timeout <= 0 {
 			break
 		}
+		wait := uint32(1)
 		if !d.extArg {
-			d.armTimer(timeout)
-			timeout = -1
+			if timeout = -1; !d.armTimer(end) {
+				wait = 0
+				d.backOff()
+			}
 		}
-		d.enter(1, timeout)
+		d.enter(wait, timeout)
 		d.reap(done)
 	}
 }

@@ -37,7 +37,9 @@ type ring struct {
 	early    []driver.Completion
 	inFlight int // ops that the kernel has, their polls included
 	extArg   bool
-	timing   bool // a TIMEOUT of an earlier wait is still under way
+	timing   bool   // the latest TIMEOUT is still under way
+	timerAt  int64  // its deadline
+	timers   uint32 // how many there were
 
 	gate    mailbox.Gate
 	wakeFD  int32

@@ -53,14 +53,16 @@ func (d *ring) sleep(deadline int64, done *driver.Queue) (over bool) {
 			return true
 		}
 		timeout = time.Duration(deadline - now)
-		if !d.extArg {
-			d.armTimer(timeout)
-			timeout = -1
-		}
 	}
-	if !d.armWake() {
+	if !d.armWake() || timeout >= 0 && !d.extArg && !d.armTimer(deadline) {
 		d.push(done) // which makes room for it
+		if d.r.SQSpace() == 0 {
+			d.backOff()
+		}
 		return false
+	}
+	if !d.extArg {
+		timeout = -1
 	}
 	if !d.gate.Announce() {
 		d.push(done)
@@ -82,23 +84,38 @@ func (d *ring) sleep(deadline int64, done *driver.Queue) (over bool) {
 // asked in a hot loop.
 func (d *ring) backOff() { time.Sleep(100 * time.Microsecond) }
 
-// armTimer makes the deadline an op, for kernels whose wait takes no time. One
-// timer at a time: an earlier one that is still under way only ends a wait early,
-// and the wait is then repeated.
-func (d *ring) armTimer(timeout time.Duration) {
+// armTimer makes the deadline an op, for kernels whose wait takes no time. One that
+// is under way and ends no later is left alone: most deadlines are further away
+// than the one before, and a wait that ends early is repeated. So there is one
+// timer at a time, but for those that are being removed; each has a token of its
+// own, lest the end of one is taken for that of another. It reports false if there
+// is no room for it.
+func (d *ring) armTimer(deadline int64) bool {
+	if d.timing && d.timerAt <= deadline {
+		return true
+	}
 	if d.timing {
-		if e := d.sqe(); e != nil {
-			e.PrepTimeoutRemove(markTimer)
-			e.UserData = markCancel | noSlot
+		e := d.sqe()
+		if e == nil {
+			return false
 		}
+		e.PrepTimeoutRemove(d.timerToken())
+		e.UserData = markCancel | noSlot
+		d.timing = false
 	}
-	if e := d.sqe(); e != nil {
-		d.timer = uring.NewTimespec(timeout)
-		e.PrepTimeout(&d.timer, 0, 0)
-		e.UserData = markTimer
-		d.timing = true
+	e := d.sqe()
+	if e == nil {
+		return false
 	}
+	d.timers++
+	d.timer = uring.NewTimespec(time.Duration(max(0, deadline-d.now())))
+	e.PrepTimeout(&d.timer, 0, 0)
+	e.UserData = d.timerToken()
+	d.timing, d.timerAt = true, deadline
+	return true
 }
+
+func (d *ring) timerToken() uint64 { return markTimer | uint64(d.timers) }
 
 // noSlot is a slot index that no op has.
 const noSlot = uint64(1)<<32 - 1
@@ -191,7 +208,9 @@ func (d *ring) sort(c *uring.CQE, done *driver.Queue) {
 			d.wakeSet = false
 		}
 	case markTimer:
-		d.timing = false
+		if c.UserData == d.timerToken() {
+			d.timing = false
+		}
 	case markCancel:
 		// Whatever came of it, the op's own completion tells.
 		if c.Res == -sys.ENOENT {
