@@ -41,15 +41,16 @@ type Config struct {
 	WithoutFeatures Features
 	WithoutRingFD   bool
 
-	// Mask makes the kernel behave as an older one; nil is what RINGO_MASK in the environment says. Kernel, if not nil, is
-	// called in the kernel's place. Their types are internal: they are for this module's own tests.
+	// Mask makes the kernel behave as an older one; nil is what RINGO_MASK in the environment says, or nothing if there is a
+	// Kernel. Kernel, if not nil, is called in the kernel's place. Their types are internal: they are for this module's own
+	// tests.
 	Mask   *mask.Mask
 	Kernel sys.Uring
 }
 
 // mask is what the ring shall do without.
 func (c *Config) mask() (*mask.Mask, error) {
-	if c.Mask != nil {
+	if c.Mask != nil || c.Kernel != nil {
 		return c.Mask, nil
 	}
 	m, err := mask.Env()

@@ -31,14 +31,11 @@ func Open(entries int, cfg *Config) (*Ring, error) {
 	if !sys.HaveUring && cfg.Kernel == nil {
 		return nil, &SetupError{Step: "io_uring_setup", Hint: "io_uring exists on Linux only", Err: errors.ErrUnsupported}
 	}
-	r := &Ring{kernel: cfg.Kernel, anyone: cfg.AnyThread, owner: sys.UringThread()}
-	if r.kernel == nil {
-		m, err := cfg.mask()
-		if err != nil {
-			return nil, err
-		}
-		r.mask, r.kernel = m, m.Kernel()
+	m, err := cfg.mask()
+	if err != nil {
+		return nil, err
 	}
+	r := &Ring{mask: m, kernel: m.Kernel(cfg.Kernel), anyone: cfg.AnyThread, owner: sys.UringThread()}
 	p, err := r.setUp(uint32(entries), cfg)
 	if err != nil {
 		return nil, err

@@ -194,7 +194,7 @@ func openPatiently(entries int, cfg *Config) (*Ring, error) {
 // setUpPatiently sets a ring up and closes it at once.
 func (r *Report) setUpPatiently(entries, flags uint32) (abi.Io_uring_params, syscall.Errno) {
 	m, _ := r.cfg.mask() // Open has reported the error
-	ring := &Ring{kernel: m.Kernel()}
+	ring := &Ring{kernel: m.Kernel(r.cfg.Kernel)}
 	for try := 1; ; try++ {
 		p := abi.Io_uring_params{Flags: flags}
 		if flags&abi.IORING_SETUP_CQSIZE != 0 {

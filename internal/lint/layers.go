@@ -48,6 +48,7 @@ var tools = []string{"internal/cmd/..."}
 var testHelpers = []string{
 	"internal/testmain",
 	"internal/seccomptest",
+	"internal/uringtest",
 	"internal/driver/drivertest",
 	"internal/lint",
 }

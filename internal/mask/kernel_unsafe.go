@@ -9,9 +9,10 @@ import (
 	"ringo/internal/sys"
 )
 
-// kernel is the real one behind a mask, for one ring.
+// kernel is another one behind a mask, for one ring.
 type kernel struct {
-	m *Mask
+	m     *Mask
+	below sys.Uring
 
 	params abi.Io_uring_params
 	sq     unsafe.Pointer
@@ -19,14 +20,41 @@ type kernel struct {
 	seen   uint32 // the SQ's tail, as of the last enter
 }
 
-// Kernel gives a kernel that lacks what the mask names, for one ring: entries are
-// looked through as they are submitted. It is nil for a nil Mask.
-func (m *Mask) Kernel() sys.Uring {
+// Kernel gives a kernel for one ring that is like the one below, nil for the real
+// one, but lacks what the mask names: entries are looked through as they are
+// submitted. With a nil Mask it gives back what it was given.
+func (m *Mask) Kernel(below sys.Uring) sys.Uring {
 	if m == nil {
-		return nil
+		return below
 	}
-	return &kernel{m: m}
+	if below == nil {
+		below = real{}
+	}
+	return &kernel{m: m, below: below}
 }
+
+// real is the kernel itself.
+type real struct{}
+
+func (real) Setup(entries uint32, p *abi.Io_uring_params) (int, syscall.Errno) {
+	return sys.UringSetup(entries, p)
+}
+
+func (real) Map(fd int, offset uint64, size int) (unsafe.Pointer, syscall.Errno) {
+	return sys.UringMap(fd, offset, size)
+}
+
+func (real) Unmap(p unsafe.Pointer, size int) syscall.Errno { return sys.UringUnmap(p, size) }
+
+func (real) Enter(fd int, submit, wait, flags uint32, arg *abi.Io_uring_getevents_arg) syscall.Errno {
+	return sys.UringEnter(fd, submit, wait, flags, arg)
+}
+
+func (real) Register(fd int, op uint32, arg unsafe.Pointer, n uint32) (int, syscall.Errno) {
+	return sys.UringRegister(fd, op, arg, n)
+}
+
+func (real) Close(fd int) syscall.Errno { return sys.UringClose(fd) }
 
 // Setup refuses what the mask names. A ring whose entries a kernel thread takes is
 // refused too: it could take them before they were looked at.
@@ -37,7 +65,7 @@ func (k *kernel) Setup(entries uint32, p *abi.Io_uring_params) (int, syscall.Err
 	case p.Flags&k.m.setup != 0, p.Flags&abi.IORING_SETUP_SQPOLL != 0, k.m.unknown && p.Flags&^knownSetup != 0:
 		return -1, syscall.EINVAL
 	}
-	fd, errno := sys.UringSetup(entries, p)
+	fd, errno := k.below.Setup(entries, p)
 	if errno == 0 {
 		p.Features &^= k.m.features
 		if k.m.unknown {
@@ -49,11 +77,12 @@ func (k *kernel) Setup(entries uint32, p *abi.Io_uring_params) (int, syscall.Err
 }
 
 func (k *kernel) Map(fd int, offset uint64, size int) (unsafe.Pointer, syscall.Errno) {
-	p, errno := sys.UringMap(fd, offset, size)
+	p, errno := k.below.Map(fd, offset, size)
 	if errno == 0 && fd >= 0 {
 		switch offset {
 		case abi.IORING_OFF_SQ_RING:
 			k.sq = p
+			k.seen = (*atomic.Uint32)(unsafe.Add(p, k.params.Sq_off.Tail)).Load()
 		case abi.IORING_OFF_SQES:
 			k.sqes = p
 		}
@@ -61,14 +90,14 @@ func (k *kernel) Map(fd int, offset uint64, size int) (unsafe.Pointer, syscall.E
 	return p, errno
 }
 
-func (k *kernel) Unmap(p unsafe.Pointer, size int) syscall.Errno { return sys.UringUnmap(p, size) }
+func (k *kernel) Unmap(p unsafe.Pointer, size int) syscall.Errno { return k.below.Unmap(p, size) }
 
 func (k *kernel) Enter(fd int, submit, wait, flags uint32, arg *abi.Io_uring_getevents_arg) syscall.Errno {
 	if flags&k.m.enter != 0 || k.m.unknown && flags&^knownEnter != 0 {
 		return syscall.EINVAL
 	}
 	k.look()
-	return sys.UringEnter(fd, submit, wait, flags, arg)
+	return k.below.Enter(fd, submit, wait, flags, arg)
 }
 
 func (k *kernel) Register(fd int, op uint32, arg unsafe.Pointer, n uint32) (int, syscall.Errno) {
@@ -79,14 +108,14 @@ func (k *kernel) Register(fd int, op uint32, arg unsafe.Pointer, n uint32) (int,
 	case call < uint32(len(k.m.registers)) && k.m.registers[call], k.m.unknown && call > registerMax:
 		return 0, syscall.EINVAL
 	}
-	res, errno := sys.UringRegister(fd, op, arg, n)
+	res, errno := k.below.Register(fd, op, arg, n)
 	if errno == 0 && call == abi.IORING_REGISTER_PROBE {
 		k.unlist(arg)
 	}
 	return res, errno
 }
 
-func (k *kernel) Close(fd int) syscall.Errno { return sys.UringClose(fd) }
+func (k *kernel) Close(fd int) syscall.Errno { return k.below.Close(fd) }
 
 // unlist takes masked opcodes out of a list of what there is.
 func (k *kernel) unlist(arg unsafe.Pointer) {

@@ -26,6 +26,9 @@ func Refused(err error) bool {
 // queues of a middle size.
 func Run(t *testing.T, open Open) { runAll(t, open, 64) }
 
+// RunEntries is Run with a submission queue of one size.
+func RunEntries(t *testing.T, open Open, entries int) { runAll(t, open, entries) }
+
 // RunSizes is Run with queues from the smallest, where everything is past
 // capacity, to one that takes almost every case whole.
 func RunSizes(t *testing.T, open Open) {

@@ -1,0 +1,107 @@
+//go:build linux
+
+package uring
+
+import (
+	"fmt"
+	"unsafe"
+
+	"ringo/internal/abi"
+	"ringo/internal/op"
+	"ringo/internal/uringtest"
+)
+
+// watcher holds what the kernel is given against the slab: a request lives no
+// longer than its op, and names nothing but what the op owns.
+type watcher struct {
+	slab *op.Slab
+	k    *uringtest.Kernel
+	d    *ring // nil until it is open
+}
+
+// shared says that cancels and timers may be there twice: an old one may not have
+// ended when the next begins, and which of them answers makes no difference.
+func (w *watcher) shared(userData uint64) bool {
+	m := mark(userData)
+	return m == markCancel || m == markTimer
+}
+
+// check is the kernel's Config.Check.
+func (w *watcher) check(r *uringtest.Request) error {
+	switch mark(r.SQE.User_data) {
+	case markOp, markPoll:
+		return w.checkOp(r)
+	case markTimer:
+		return within(r.SQE.Addr, 16, unsafe.Pointer(&w.d.timer), unsafe.Sizeof(w.d.timer))
+	case markWake:
+		if w.d != nil && r.SQE.Fd != w.d.wakeFD {
+			return fmt.Errorf("polls fd %d to be woken, the eventfd is %d", r.SQE.Fd, w.d.wakeFD)
+		}
+	}
+	return nil
+}
+
+func (w *watcher) checkOp(r *uringtest.Request) error {
+	o := w.slab.Lookup(r.SQE.User_data &^ op.TokenMarks)
+	switch {
+	case o == nil:
+		return fmt.Errorf("its op's slot has been given up")
+	case o.State != op.InFlight:
+		return fmt.Errorf("its op (%s) is in state %d, and the kernel is not done with it", o.Def().Name, o.State)
+	case o.FD != nil && r.SQE.Fd != o.FD.Sys():
+		return fmt.Errorf("its op (%s) is on fd %d", o.Def().Name, o.FD.Sys())
+	}
+	if err := w.checkTurn(o); err != nil || mark(r.SQE.User_data) == markPoll {
+		return err
+	}
+	return checkMemory(r, o)
+}
+
+// checkTurn finds a second op on one side of a stream.
+func (w *watcher) checkTurn(o *op.Op) (err error) {
+	if direction(o) == 0 {
+		return nil
+	}
+	w.k.Live(func(r *uringtest.Request) {
+		if m := mark(r.SQE.User_data); m != markOp && m != markPoll {
+			return
+		}
+		other := w.slab.Lookup(r.SQE.User_data &^ op.TokenMarks)
+		if other != nil && other != o && other.FD == o.FD && direction(other) == direction(o) {
+			err = fmt.Errorf("its op (%s) is not alone: %s is under way on the same stream", o.Def().Name, other.Def().Name)
+		}
+	})
+	return err
+}
+
+func checkMemory(r *uringtest.Request, o *op.Op) error {
+	selected := r.SQE.Flags&abi.IOSQE_BUFFER_SELECT != 0
+	switch r.SQE.Opcode {
+	case abi.IORING_OP_RECV, abi.IORING_OP_SEND, abi.IORING_OP_READ, abi.IORING_OP_WRITE:
+		if selected {
+			return nil
+		}
+		return within(r.SQE.Addr, uintptr(r.SQE.Len), unsafe.Pointer(unsafe.SliceData(o.Buf)), uintptr(len(o.Buf)))
+	case abi.IORING_OP_RECVMSG, abi.IORING_OP_SENDMSG:
+		if err := within(r.SQE.Addr, unsafe.Sizeof(o.Ext.Msg), unsafe.Pointer(&o.Ext.Msg), unsafe.Sizeof(o.Ext.Msg)); err != nil {
+			return err
+		}
+		for i := range o.Ext.Msg.Iovlen {
+			v, b := &o.Ext.Iov[i], o.Ext.Bufs[i]
+			if err := within(uint64(uintptr(unsafe.Pointer(v.Base))), v.Len, unsafe.Pointer(unsafe.SliceData(b)), uintptr(len(b))); err != nil {
+				return err
+			}
+		}
+	case abi.IORING_OP_TIMEOUT:
+		return within(r.SQE.Addr, unsafe.Sizeof(o.Ext.Time), unsafe.Pointer(&o.Ext.Time), unsafe.Sizeof(o.Ext.Time))
+	}
+	return nil
+}
+
+// within checks that memory which a request names lies in memory of its op's.
+func within(addr uint64, n uintptr, mem unsafe.Pointer, size uintptr) error {
+	if from := uint64(uintptr(mem)); n > 0 && (addr < from || addr+uint64(n) > from+uint64(size)) {
+		return fmt.Errorf("the op's memory is %d bytes at %#x", size, from)
+	}
+	return nil
+}

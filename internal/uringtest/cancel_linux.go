@@ -1,0 +1,71 @@
+//go:build linux
+
+package uringtest
+
+import (
+	"golang.org/x/sys/unix"
+
+	"ringo/internal/abi"
+)
+
+// cancel ends the request whose user data is in Addr, if there is one and the
+// script does not have it otherwise. The two last CQEs come in any order.
+func (k *Kernel) cancel(r *Request) bool {
+	target := k.find(r)
+	if target == nil {
+		return k.once(r, -int32(unix.ENOENT))
+	}
+	if target.worker {
+		return k.once(r, -int32(unix.EALREADY))
+	}
+	choices := 4
+	if target.def.wants == nil { // a timeout, which nothing but time can end
+		choices = 1
+	}
+	switch k.choose(AnswerCancel, choices, target) {
+	case 1:
+		// The kernel is at work on it, and finds out that it has to wait again:
+		// https://github.com/axboe/liburing/issues/1375. That it is so each time
+		// is not to be believed.
+		if target.misses++; target.misses <= 3 {
+			k.queue(target)
+			return k.once(r, -int32(unix.ENOENT))
+		}
+	case 2:
+		// A worker has it, and is told: it ends with what it gets or with the
+		// signal.
+		target.worker = true
+		k.queue(target)
+		return k.once(r, -int32(unix.EALREADY))
+	case 3:
+		if target.def.run(k, target) {
+			return k.once(r, -int32(unix.ENOENT))
+		}
+	}
+	k.once(r, 0)
+	k.complete(target, cancelled(target), 0)
+	return true
+}
+
+// find is the request that a cancel is for.
+func (k *Kernel) find(r *Request) *Request {
+	for _, t := range k.live {
+		switch {
+		case t == r || t.SQE.User_data != r.SQE.Addr:
+		case r.SQE.Opcode == abi.IORING_OP_TIMEOUT_REMOVE && t.SQE.Opcode != abi.IORING_OP_TIMEOUT:
+		case r.SQE.Opcode == abi.IORING_OP_POLL_REMOVE && t.SQE.Opcode != abi.IORING_OP_POLL_ADD:
+		default:
+			return t
+		}
+	}
+	return nil
+}
+
+// cancelled is what a cancelled request ends with: what it has moved, if that is
+// anything.
+func cancelled(r *Request) int32 {
+	if r.done > 0 {
+		return int32(r.done)
+	}
+	return -int32(unix.ECANCELED)
+}

@@ -1,0 +1,116 @@
+//go:build linux
+
+package uringtest
+
+import (
+	"math"
+
+	"golang.org/x/sys/unix"
+
+	"ringo/internal/abi"
+)
+
+func (k *Kernel) nop(r *Request) bool { return k.once(r, 0) }
+
+// position as an offset is the file's own.
+const position = math.MaxUint64
+
+func (k *Kernel) read(r *Request) bool {
+	k.check(r)
+	if k.wouldBlock(r) {
+		return false
+	}
+	n := r.SQE.Len
+	if short := k.choose(Short, int(min(n, 64)), r); short > 0 {
+		n = uint32(short)
+	}
+	if r.SQE.Off == position {
+		return k.once(r, call(unix.SYS_READ, uintptr(r.SQE.Fd), uintptr(r.SQE.Addr), uintptr(n), 0, 0, 0))
+	}
+	low, high := halves(r.SQE.Off)
+	return k.once(r, call(unix.SYS_PREAD64, uintptr(r.SQE.Fd), uintptr(r.SQE.Addr), uintptr(n), low, high, 0))
+}
+
+func (k *Kernel) write(r *Request) bool {
+	k.check(r)
+	if k.wouldBlock(r) {
+		return false
+	}
+	if r.SQE.Off == position {
+		return k.once(r, call(unix.SYS_WRITE, uintptr(r.SQE.Fd), uintptr(r.SQE.Addr), uintptr(r.SQE.Len), 0, 0, 0))
+	}
+	low, high := halves(r.SQE.Off)
+	return k.once(r, call(unix.SYS_PWRITE64, uintptr(r.SQE.Fd), uintptr(r.SQE.Addr), uintptr(r.SQE.Len), low, high, 0))
+}
+
+// halves is how a 32-bit x86 passes an offset; elsewhere the first is all of it.
+func halves(off uint64) (low, high uintptr) {
+	if math.MaxInt == math.MaxInt32 {
+		return uintptr(uint32(off)), uintptr(off >> 32)
+	}
+	return uintptr(off), 0
+}
+
+// close must not be asked for a descriptor that another request names.
+func (k *Kernel) close(r *Request) bool {
+	k.Live(func(other *Request) {
+		if other != r && other.def != nil && other.def.fd && other.SQE.Fd == r.SQE.Fd {
+			k.failf("a close of fd %d while there is %v", r.SQE.Fd, other)
+		}
+	})
+	return k.once(r, call(unix.SYS_CLOSE, uintptr(r.SQE.Fd), 0, 0, 0, 0, 0))
+}
+
+func pollEvents(r *Request) uint32 {
+	if abi.BigEndian {
+		return r.SQE.Rw_flags<<16 | r.SQE.Rw_flags>>16
+	}
+	return r.SQE.Rw_flags
+}
+
+// poll reports what is ready, of what was asked for and what is reported always.
+func (k *Kernel) poll(r *Request) bool {
+	mask := k.mask(r) & (r.events | always)
+	switch {
+	case mask == 0:
+		return false
+	case mask&unix.POLLNVAL != 0:
+		k.complete(r, -int32(unix.EBADF), 0)
+		return true
+	case r.multishot():
+		return !k.more(r, int32(mask), 0)
+	}
+	k.complete(r, int32(mask), 0)
+	return true
+}
+
+// timeout begins to wait for a time.
+func (k *Kernel) timeout(r *Request) bool {
+	k.check(r)
+	r.deadline = after(k.now(), *(*abi.Kernel_timespec)(pointer(r.SQE.Addr)))
+	return false
+}
+
+// expire ends the timeouts whose time has come.
+func (k *Kernel) expire() {
+	now := k.now()
+	for i := 0; i < len(k.live); {
+		r := k.live[i]
+		if r.SQE.Opcode == abi.IORING_OP_TIMEOUT && r.deadline <= now {
+			k.complete(r, -int32(unix.ETIME), 0) // which takes it off the list
+			continue
+		}
+		i++
+	}
+}
+
+// nextTimer is when the next timeout expires.
+func (k *Kernel) nextTimer() int64 {
+	next := int64(forever)
+	for _, r := range k.live {
+		if r.SQE.Opcode == abi.IORING_OP_TIMEOUT {
+			next = min(next, r.deadline)
+		}
+	}
+	return next
+}

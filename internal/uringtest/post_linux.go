@@ -1,0 +1,99 @@
+//go:build linux
+
+package uringtest
+
+import (
+	"ringo/internal/abi"
+)
+
+// completion is a CQE that has been made and not posted.
+type completion struct {
+	abi.Io_uring_cqe
+	r    *Request
+	late int  // rounds to go
+	last bool // no other of its request will follow
+	now  bool // it was made while its entry was taken
+}
+
+// ready is how many CQEs the program has not taken.
+func (k *Kernel) ready() uint32 { return k.rings.cqTail - k.word(cqHeadAt).Load() }
+
+// hold makes a CQE.
+func (k *Kernel) hold(r *Request, res int32, flags uint32, last bool) {
+	c := completion{Io_uring_cqe: abi.Io_uring_cqe{User_data: r.SQE.User_data, Res: res, Flags: flags}, r: r, last: last, now: r.issuing}
+	c.late = k.choose(PostLater, 4, r)
+	k.held = append(k.held, c)
+}
+
+// room is how many CQEs more can be made before one finds the CQ full.
+func (k *Kernel) room() int {
+	return int(k.rings.cqSize) - int(k.ready()) - len(k.held) - len(k.overflow)
+}
+
+// post moves what is due into the CQ, in an order that only keeps the CQEs of one
+// request one behind the other. inline restricts it to what was done while entries
+// were taken, which a program finds even if it did not ask for events.
+func (k *Kernel) post(inline bool) {
+	if !inline {
+		for i := range k.held {
+			k.held[i].late--
+		}
+	}
+	for {
+		due := k.due[:0:len(k.due)]
+		for i := range k.held {
+			if c := &k.held[i]; c.late <= 0 && (!inline || c.now) && k.oldest(i) {
+				if due = append(due, i); len(due) == cap(due) {
+					break
+				}
+			}
+		}
+		if len(due) == 0 {
+			return
+		}
+		i := due[k.choose(PickCQE, len(due), nil)]
+		c := k.held[i]
+		k.held = append(k.held[:i], k.held[i+1:]...)
+		if c.last {
+			k.check(c.r)
+			k.spare = append(k.spare, c.r)
+		}
+		k.put(c.Io_uring_cqe)
+	}
+}
+
+// oldest reports whether no other CQE of the same user data was made before.
+func (k *Kernel) oldest(i int) bool {
+	for j := range i {
+		if k.held[j].User_data == k.held[i].User_data {
+			return false
+		}
+	}
+	return true
+}
+
+// put posts a CQE, behind those for which there was no room.
+func (k *Kernel) put(c abi.Io_uring_cqe) {
+	if len(k.overflow) > 0 || k.ready() >= k.rings.cqSize {
+		k.overflow = append(k.overflow, c)
+		return
+	}
+	k.append(c)
+}
+
+// append puts a CQE into the ring, which has room.
+func (k *Kernel) append(c abi.Io_uring_cqe) {
+	*k.cqe(k.rings.cqTail) = c
+	k.rings.cqTail++
+	k.word(cqTailAt).Store(k.rings.cqTail)
+}
+
+// flush moves CQEs that found no room into the CQ, as many as there is room for
+// now.
+func (k *Kernel) flush() {
+	n := min(len(k.overflow), int(k.rings.cqSize-k.ready()))
+	for _, c := range k.overflow[:n] {
+		k.append(c)
+	}
+	k.overflow = k.overflow[:copy(k.overflow, k.overflow[n:])]
+}

@@ -1,0 +1,149 @@
+//go:build linux
+
+package uringtest
+
+import (
+	"encoding/binary"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"ringo/internal/abi"
+)
+
+// Register registers the ring's descriptor and buffer rings, and tells which ops
+// there are.
+func (k *Kernel) Register(fd int, op uint32, arg unsafe.Pointer, n uint32) (int, syscall.Errno) {
+	if fd != ringFD || !k.open {
+		return 0, syscall.EBADF
+	}
+	if !k.onThread("register") {
+		return 0, syscall.EEXIST
+	}
+	switch op {
+	case abi.IORING_REGISTER_RING_FDS:
+		up := (*abi.Io_uring_rsrc_update)(arg)
+		if n != 1 || up.Offset != ^uint32(0) || up.Data != ringFD {
+			k.failf("a ring's descriptor is registered with %+v", *up)
+			return 0, syscall.EINVAL
+		}
+		up.Offset = ringIndex
+		return 1, 0
+	case abi.IORING_UNREGISTER_RING_FDS:
+		return 1, 0
+	case abi.IORING_REGISTER_PROBE:
+		return k.probe(arg, n)
+	case abi.IORING_REGISTER_PBUF_RING:
+		return k.addGroup((*abi.Io_uring_buf_reg)(arg))
+	case abi.IORING_UNREGISTER_PBUF_RING:
+		return k.dropGroup((*abi.Io_uring_buf_reg)(arg).Bgid)
+	}
+	return 0, syscall.EINVAL
+}
+
+func (k *Kernel) probe(arg unsafe.Pointer, n uint32) (int, syscall.Errno) {
+	head := (*abi.Io_uring_probe)(arg)
+	head.Last_op = abi.IORING_OP_LAST - 1
+	head.Ops_len = uint8(min(n, abi.IORING_OP_LAST))
+	list := unsafe.Slice((*abi.Io_uring_probe_op)(unsafe.Add(arg, unsafe.Sizeof(*head))), head.Ops_len)
+	for i := range list {
+		list[i].Op = uint8(i)
+		if ops[i] != nil {
+			list[i].Flags = abi.IO_URING_OP_SUPPORTED
+		}
+	}
+	return 0, 0
+}
+
+// bufGroup is a ring of buffers that the program has lent.
+type bufGroup struct {
+	id      uint16
+	ring    unsafe.Pointer
+	entries uint32
+	head    uint16 // buffers taken
+	seen    uint16 // buffers looked at: up to here lent holds their ids
+	lent    map[uint16]bool
+}
+
+func (k *Kernel) addGroup(reg *abi.Io_uring_buf_reg) (int, syscall.Errno) {
+	switch {
+	case reg.Pad != 0 || reg.Resv != [3]uint64{}:
+		k.failf("a buffer ring is registered with garbage: %+v", *reg)
+		return 0, syscall.EINVAL
+	case reg.Ring_entries == 0 || reg.Ring_entries&(reg.Ring_entries-1) != 0 || reg.Ring_addr&uint64(unix.Getpagesize()-1) != 0:
+		return 0, syscall.EINVAL
+	case k.groups[reg.Bgid] != nil:
+		return 0, syscall.EEXIST
+	}
+	k.groups[reg.Bgid] = &bufGroup{id: reg.Bgid, ring: pointer(reg.Ring_addr), entries: reg.Ring_entries, lent: make(map[uint16]bool)}
+	return 0, 0
+}
+
+func (k *Kernel) dropGroup(id uint16) (int, syscall.Errno) {
+	if k.groups[id] == nil {
+		return 0, syscall.ENOENT
+	}
+	for _, r := range k.live {
+		if r.selects() && r.SQE.Buf_index == id {
+			k.failf("buffer group %d is taken away from %v", id, r)
+		}
+	}
+	delete(k.groups, id)
+	return 0, 0
+}
+
+// entry is a place of the ring.
+func (g *bufGroup) entry(i uint16) *abi.Io_uring_buf {
+	return (*abi.Io_uring_buf)(unsafe.Add(g.ring, uintptr(uint32(i)&(g.entries-1))*unsafe.Sizeof(abi.Io_uring_buf{})))
+}
+
+// available is how many buffers there are to take. It looks at those that came
+// since the last time: none may be here already.
+func (g *bufGroup) available(k *Kernel) int {
+	tail := binary.NativeEndian.Uint16((*[16]byte)(g.ring)[14:])
+	if n := uint32(tail - g.head); n > g.entries {
+		k.failf("buffer group %d has %d entries, and %d buffers between head and tail", g.id, g.entries, n)
+		return 0
+	}
+	for ; g.seen != tail; g.seen++ {
+		b := g.entry(g.seen)
+		if g.lent[b.Bid] {
+			k.failf("buffer %d of group %d is returned, and was not taken", b.Bid, g.id)
+		}
+		g.lent[b.Bid] = true
+	}
+	return int(tail - g.head)
+}
+
+// pick gives the buffer that is next, without taking it. If there is none the
+// request ends.
+func (k *Kernel) pick(r *Request) (abi.Io_uring_buf, bool) {
+	g := k.groups[r.SQE.Buf_index]
+	if g == nil || g.available(k) == 0 {
+		k.complete(r, -int32(unix.ENOBUFS), 0)
+		return abi.Io_uring_buf{}, false
+	}
+	if k.choose(NoBuffers, 2, r) != 0 {
+		k.invent(r, -int32(unix.ENOBUFS))
+		return abi.Io_uring_buf{}, false
+	}
+	return *g.entry(g.head), true
+}
+
+// take takes the buffer that pick gave.
+func (g *bufGroup) take() {
+	delete(g.lent, g.entry(g.head).Bid)
+	g.head++
+}
+
+// scribble overwrites all buffers that are lent.
+func (g *bufGroup) scribble(k *Kernel) {
+	if g == nil {
+		return
+	}
+	for i := range g.available(k) {
+		b := g.entry(g.head + uint16(i))
+		scribble(unsafe.Slice((*byte)(pointer(b.Addr)), b.Len))
+	}
+}

@@ -1,0 +1,195 @@
+//go:build linux
+
+package uringtest
+
+import (
+	"fmt"
+	"slices"
+
+	"golang.org/x/sys/unix"
+
+	"ringo/internal/abi"
+)
+
+// A Request is an entry that was taken, until its last CQE is in the ring. Those
+// who are shown one must not keep it.
+type Request struct {
+	SQE abi.Io_uring_sqe
+
+	def      *def
+	file     identity // what FD named when the entry was taken
+	events   uint32   // readiness that it waits for
+	deadline int64    // of a timeout
+	done     uint32   // bytes so far, if it goes on until it has all
+	late     int      // rounds until its readiness is noticed
+	misses   int      // cancels that were told it is not there
+	issuing  bool     // its entry is being taken
+	waiting  bool     // it is in its file's list
+	queued   bool     // it is in the list of work
+	started  bool     // a connect that is under way
+	worker   bool     // a cancel has found it running: it ends soon
+	ended    bool     // its last CQE was made
+}
+
+// String names it for messages.
+func (r *Request) String() string {
+	name := fmt.Sprintf("op %d", r.SQE.Opcode)
+	if r.def != nil {
+		name = r.def.name
+	}
+	if r.multishot() {
+		name = "multishot " + name
+	}
+	return fmt.Sprintf("%s of fd %d, %d bytes at %#x, user data %#x", name, r.SQE.Fd, r.SQE.Len, r.SQE.Addr, r.SQE.User_data)
+}
+
+// selects reports whether it takes its memory from a buffer group.
+func (r *Request) selects() bool { return r.SQE.Flags&abi.IOSQE_BUFFER_SELECT != 0 }
+
+// multishot reports whether it makes many CQEs.
+func (r *Request) multishot() bool {
+	switch r.SQE.Opcode {
+	case abi.IORING_OP_ACCEPT:
+		return r.SQE.Ioprio&abi.IORING_ACCEPT_MULTISHOT != 0
+	case abi.IORING_OP_RECV:
+		return r.SQE.Ioprio&abi.IORING_RECV_MULTISHOT != 0
+	case abi.IORING_OP_POLL_ADD:
+		return r.SQE.Len&abi.IORING_POLL_ADD_MULTI != 0
+	}
+	return false
+}
+
+// pollFirst reports whether it says that trying it at once is in vain.
+func (r *Request) pollFirst() bool {
+	switch r.SQE.Opcode {
+	case abi.IORING_OP_RECV, abi.IORING_OP_SEND, abi.IORING_OP_RECVMSG, abi.IORING_OP_SENDMSG:
+		return r.SQE.Ioprio&abi.IORING_RECVSEND_POLL_FIRST != 0
+	}
+	return false
+}
+
+func (k *Kernel) request() *Request {
+	if n := len(k.spare); n > 0 {
+		r := k.spare[n-1]
+		k.spare = k.spare[:n-1]
+		return r
+	}
+	return new(Request)
+}
+
+// check asks the driver's test, and sees that the descriptor is the one it was.
+func (k *Kernel) check(r *Request) {
+	if r.file != (identity{}) {
+		switch now, err := k.identify(r.SQE.Fd); {
+		case err != nil:
+			k.failf("fd %d was closed under %v", r.SQE.Fd, r)
+		case now != r.file:
+			k.failf("fd %d is another file than when the kernel was given %v", r.SQE.Fd, r)
+		}
+	}
+	if k.cfg.Check != nil {
+		if err := k.cfg.Check(r); err != nil {
+			k.failf("%v: %v", r, err)
+		}
+	}
+}
+
+// identity tells files apart, as far as they have an inode of their own. Anonymous
+// ones such as eventfds share one.
+type identity struct{ dev, ino uint64 }
+
+func (k *Kernel) identify(fd int32) (identity, error) {
+	if err := unix.Fstat(int(fd), &k.stat); err != nil {
+		return identity{}, err
+	}
+	return identity{uint64(k.stat.Dev), uint64(k.stat.Ino)}, nil
+}
+
+// issue starts a request: it is done at once if it can be, or waits.
+func (k *Kernel) issue(r *Request) {
+	r.issuing = true
+	defer func() { r.issuing = false }()
+	k.unique(r)
+	k.live = append(k.live, r)
+	if r.def = ops[r.SQE.Opcode]; r.def == nil {
+		k.complete(r, -int32(unix.EINVAL), 0)
+		return
+	}
+	k.checkFields(r)
+	if r.def.fd {
+		file, err := k.identify(r.SQE.Fd)
+		if err != nil {
+			k.complete(r, -int32(unix.EBADF), 0)
+			return
+		}
+		r.file = file
+	}
+	k.check(r)
+	if r.def.wants == nil {
+		r.def.run(k, r)
+		return
+	}
+	r.events = r.def.wants(r)
+	switch k.choose(NotReady, 3, r) {
+	case 1:
+		k.invent(r, -int32(unix.EAGAIN))
+		return
+	case 2:
+		k.invent(r, -int32(unix.EINTR))
+		return
+	}
+	if !r.pollFirst() && k.choose(Punt, 2, r) == 0 && r.def.run(k, r) {
+		return
+	}
+	k.arm(r)
+}
+
+// unique checks that no other request has this user data.
+func (k *Kernel) unique(r *Request) {
+	if k.cfg.Shared != nil && k.cfg.Shared(r.SQE.User_data) {
+		return
+	}
+	k.Live(func(other *Request) {
+		if other.SQE.User_data == r.SQE.User_data {
+			k.failf("user data %#x stands for two requests: %v, and %v", r.SQE.User_data, other, r)
+		}
+	})
+}
+
+// complete makes a request's last CQE.
+func (k *Kernel) complete(r *Request, res int32, flags uint32) {
+	if r.ended {
+		panic(fmt.Sprintf("uringtest: %v ended twice", r))
+	}
+	r.ended = true
+	k.leave(r)
+	i := slices.Index(k.live, r)
+	k.live = slices.Delete(k.live, i, i+1)
+	k.hold(r, res, flags, true)
+}
+
+// invent ends a request with a result that nothing in the world has caused.
+func (k *Kernel) invent(r *Request, res int32) {
+	k.injected[injection{r.SQE.User_data, res}] = true
+	k.complete(r, res, 0)
+}
+
+// more makes a CQE of a multishot request and reports whether it lives on. It does
+// not if the CQ is full, or for no reason that a program could know.
+func (k *Kernel) more(r *Request, res int32, flags uint32) bool {
+	how := k.choose(EndMultishot, 4, r)
+	if how == 1 || k.room() <= 0 {
+		k.complete(r, res, flags)
+		return false
+	}
+	k.hold(r, res, flags|abi.IORING_CQE_F_MORE, false)
+	switch {
+	case how == 2:
+		k.invent(r, -int32(unix.ECANCELED))
+	case how == 3 && r.selects():
+		k.invent(r, -int32(unix.ENOBUFS))
+	case how == 3 && r.SQE.Opcode == abi.IORING_OP_ACCEPT:
+		k.invent(r, -int32(unix.ENFILE))
+	}
+	return !r.ended
+}
