@@ -78,7 +78,7 @@ func prepReadv(o *Op, e *uring.SQE) {
 
 func prepWritev(o *Op, e *uring.SQE) {
 	o.Ext.SetVector([][]byte{o.Buf[o.Done:]})
-	e.PrepWritev(int(o.FD.Sys()), o.Ext.vector(), 1, o.rest())
+	e.PrepWritev(int(o.FD.Sys()), o.Ext.vector(), 1, o.Rest())
 }
 
 func attemptRead(o *Op) int32 {
@@ -89,18 +89,18 @@ func attemptRead(o *Op) int32 {
 }
 
 func prepWrite(o *Op, e *uring.SQE) {
-	e.PrepWrite(int(o.FD.Sys()), o.Buf[o.Done:], o.rest())
+	e.PrepWrite(int(o.FD.Sys()), o.Buf[o.Done:], o.Rest())
 }
 
 func attemptWrite(o *Op) int32 {
 	if o.Mode == ModeFile {
-		return sys.WriteAt(o.FD.Sys(), o.Buf[o.Done:], o.rest())
+		return sys.WriteAt(o.FD.Sys(), o.Buf[o.Done:], o.Rest())
 	}
 	return sys.Write(o.FD.Sys(), o.Buf[o.Done:])
 }
 
-// rest is where the part of Buf that is left goes.
-func (o *Op) rest() int64 {
+// Rest is where the part of Buf that is left goes.
+func (o *Op) Rest() int64 {
 	if o.Off < 0 {
 		return o.Off
 	}

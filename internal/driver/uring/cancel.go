@@ -18,8 +18,12 @@ func (d *ring) Cancel(o *op.Op) {
 		return
 	}
 	o.Canceled = true
-	if o.Mode == waitsTurn {
+	switch {
+	case o.Mode == waitsTurn:
 		return // the next Wait makes the call, which does not wait
+	case o.Mode == waitsFile && o.State == op.InFlight:
+		d.recall(o)
+		return
 	}
 	if o.State == op.Queued {
 		d.withdraw(o)

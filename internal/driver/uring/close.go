@@ -77,6 +77,10 @@ func (d *ring) drain(done *driver.Queue) {
 		if timeout <= 0 {
 			break
 		}
+		if len(d.flying) > 0 {
+			d.land(done)
+			d.armWake()
+		}
 		wait := uint32(1)
 		if !d.extArg {
 			if timeout = -1; !d.armTimer(end) {

@@ -20,6 +20,7 @@ func TestContractWithout(t *testing.T) {
 		"ext_arg", "ring_fd", "defer_taskrun", "coop_taskrun", "submit_all", "cqsize", "no_sqarray",
 		"buf_ring", "multishot_recv", "multishot_accept", "multishot_poll",
 		"op:accept", "op:recv", "op:recvmsg", "op:connect", "op:shutdown", "op:close", "op:socket", "op:read", "op:write",
+		"op:read,op:readv,op:write,op:writev", // workers
 	} {
 		t.Run(feature, func(t *testing.T) { drivertest.Run(t, opener(feature)) })
 	}

@@ -1,6 +1,7 @@
 package uring
 
 import (
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -8,6 +9,7 @@ import (
 	"ringo/internal/driver"
 	"ringo/internal/fd"
 	"ringo/internal/mailbox"
+	"ringo/internal/offload"
 	"ringo/internal/op"
 	"ringo/internal/race"
 	"ringo/internal/sys"
@@ -41,7 +43,12 @@ type ring struct {
 	timerAt  int64  // its deadline
 	timers   uint32 // how many there were
 
+	files  *offload.Workers // nil as long as nobody needed them
+	flying []*flight        // ops in their hands
+	spare  *flight
+
 	gate    mailbox.Gate
+	called  atomic.Bool // by Wake, and not only by a worker
 	wakeFD  int32
 	wakeSet bool // the eventfd's poll is armed
 	timer   uring.Timespec
@@ -95,7 +102,7 @@ func (d *ring) Submit(o *op.Op) {
 			return
 		}
 	}
-	if !byItself(o.Mode) && !outward(o) && o.Mode != waitsTurn {
+	if byReadiness(o.Mode) && o.Code != op.Send && o.Code != op.Sendmsg {
 		d.fresh = append(d.fresh, o.Token())
 	}
 	d.start(o)
@@ -103,8 +110,12 @@ func (d *ring) Submit(o *op.Op) {
 
 // start hands the op to the kernel, or to the backlog if the SQ is full.
 func (d *ring) start(o *op.Op) {
-	if o.Mode == waitsTurn {
+	switch o.Mode {
+	case waitsTurn:
 		d.calls.push(o)
+		return
+	case waitsFile:
+		d.fly(o)
 		return
 	}
 	if d.backlog.empty() && d.prep(o) {
@@ -192,6 +203,12 @@ func (d *ring) enter(min uint32, timeout time.Duration) {
 
 // Wake ends the present wait or the next one.
 func (d *ring) Wake() {
+	d.called.Store(true)
+	d.signal()
+}
+
+// signal makes the owner look round.
+func (d *ring) signal() {
 	if !d.gate.Notify() {
 		return
 	}

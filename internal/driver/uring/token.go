@@ -29,7 +29,11 @@ const (
 	waitsPause          // for a moment to pass, where there are no multishot polls
 	waitsPollEnd        // it is done, and the multishot poll has still to end
 	waitsTurn           // for the next Wait, which makes the call
+	waitsFile           // for a worker, who makes it
 )
 
 // byItself reports whether completions are the op's own, and not those of a poll.
 func byItself(mode uint8) bool { return mode <= waitsNext }
+
+// byReadiness reports whether a call of ours follows a poll.
+func byReadiness(mode uint8) bool { return mode == waitsReady || mode == waitsEdge }

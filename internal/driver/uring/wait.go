@@ -21,6 +21,7 @@ func (d *ring) Wait(deadline int64, done *driver.Queue) error {
 		d.pool.Refill() // completions may come without an enter, which refills as well
 		d.flush()
 		d.deliver(done)
+		d.land(done)
 		d.tryFresh(done)
 		d.reap(done)
 		if done.Len() > before || deadline == driver.Poll {
@@ -66,10 +67,10 @@ func (d *ring) sleep(deadline int64, done *driver.Queue) (over bool) {
 	}
 	if !d.gate.Announce() {
 		d.push(done)
-		return true
+		return d.awake()
 	}
 	d.enter(1, timeout)
-	woken := d.gate.Awake()
+	woken := d.awake()
 	if woken {
 		d.stats.Wakes++
 	}
@@ -78,6 +79,13 @@ func (d *ring) sleep(deadline int64, done *driver.Queue) (over bool) {
 		d.backOff()
 	}
 	return woken
+}
+
+// awake reports whether somebody called Wake since the last time. The gate alone
+// does not say: a worker signals too, which ends no Wait by itself.
+func (d *ring) awake() bool {
+	d.gate.Awake()
+	return d.called.Load() && d.called.Swap(false)
 }
 
 // backOff keeps a kernel that takes no entries for lack of memory from being
@@ -152,7 +160,11 @@ func (d *ring) deliver(done *driver.Queue) {
 		d.end(o, o.Res, 0, done)
 	}
 	for i := range d.early {
-		d.early[i].Op.State = op.Idle
+		if o := d.early[i].Op; o.State == op.InFlight {
+			d.release(o) // of a worker's
+		} else {
+			o.State = op.Idle
+		}
 		d.stats.Completions++
 		done.Push(d.early[i])
 		d.early[i] = driver.Completion{}

@@ -5,6 +5,7 @@ import (
 
 	"ringo/internal/driver"
 	"ringo/internal/op"
+	"ringo/internal/sys"
 	"ringo/uring"
 )
 
@@ -128,6 +129,10 @@ func (d *ring) mode(o *op.Op) uint8 {
 		return waitsNext
 	case op.ByCall:
 		return waitsTurn
+	case op.ByOffload:
+		if sys.IsRegular(o.FD.Sys()) {
+			return waitsFile
+		}
 	}
 	if d.edges && d.selects(o) && o.Flags&op.Multishot != 0 {
 		return waitsEdge
