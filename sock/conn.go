@@ -8,6 +8,7 @@ import (
 	"ringo/internal/fd"
 	"ringo/internal/loop"
 	"ringo/internal/op"
+	"ringo/internal/timer"
 )
 
 // Conn is a stream connection: a net.Conn, an io.ReaderFrom and an io.WriterTo. It
@@ -42,22 +43,32 @@ type Conn struct {
 func newConn(l *loop.Loop, sys int32) *Conn {
 	c := &Conn{l: l, local: localOf(l)}
 	c.fd.Init(sys)
-	c.in.timer.Owner = c
-	c.in.doubt.Owner = c
-	c.out.timer.Owner = c
-	l.Register(&c.handle, c)
+	alarm := (*connAlarm)(c)
+	c.in.timer.Owner, c.in.doubt.Owner, c.out.timer.Owner = alarm, alarm, alarm
+	l.Register(&c.handle, (*connHandle)(c))
 	return c
 }
 
 // Loop is the loop that the connection belongs to. Any goroutine may call it.
 func (c *Conn) Loop() *ringo.Loop { return (*ringo.Loop)(c.l) }
 
-// Value is what SetValue has stored, nil at first.
-func (c *Conn) Value() any { return c.value }
+// Value is what SetValue has stored, nil at first. Only a task of the loop may call
+// it.
+func (c *Conn) Value() any {
+	if !c.l.Here() {
+		c.outside("Value")
+	}
+	return c.value
+}
 
 // SetValue stores something that belongs to the connection: in a Handler there is
-// no stack to keep it on.
-func (c *Conn) SetValue(v any) { c.value = v }
+// no stack to keep it on. Only a task of the loop may call it.
+func (c *Conn) SetValue(v any) {
+	if !c.l.Here() {
+		c.outside("SetValue")
+	}
+	c.value = v
+}
 
 // LocalAddr is the address of this end, a *net.TCPAddr. Any goroutine may call it.
 func (c *Conn) LocalAddr() net.Addr { return tcpAddr(c.laddr) }
@@ -66,10 +77,20 @@ func (c *Conn) LocalAddr() net.Addr { return tcpAddr(c.laddr) }
 // had gone before the connection was accepted. Any goroutine may call it.
 func (c *Conn) RemoteAddr() net.Addr { return tcpAddr(c.raddr) }
 
+// outside is for a method that can't give an error to who may not call it.
+//
+//go:noinline
+func (c *Conn) outside(method string) {
+	if c.l.Ended() {
+		panic("sock: Conn." + method + " after its loop has ended")
+	}
+	panic("sock: Conn." + method + " from outside the loop's tasks")
+}
+
 // check is what each method begins with.
 func (c *Conn) check(name string) error {
 	if !c.l.Here() {
-		return c.fail(name, ringo.ErrNotTask)
+		return c.fail(name, stranger(c.l))
 	}
 	if c.closing {
 		return c.fail(name, net.ErrClosed)
@@ -82,7 +103,7 @@ func (c *Conn) check(name string) error {
 // Closing again does nothing. Bytes from Peek are gone with it; leases stay.
 func (c *Conn) Close() error {
 	if !c.l.Here() {
-		return c.fail("close", ringo.ErrNotTask)
+		return c.fail("close", stranger(c.l))
 	}
 	c.serve.drain(c) // Serve's last word on it is still to come
 	c.beginClose()
@@ -140,14 +161,36 @@ func (c *Conn) concluded() {
 	c.serve.concluded(c)
 }
 
+// connHandle is the connection as what is open on its loop. The loop knows it by
+// types of its own, such as this one, so that users don't see what is for the loop.
+type connHandle Conn
+
 // Drain is the loop's word that accepts have stopped.
-func (c *Conn) Drain() { c.serve.drainBegins(c) }
+func (h *connHandle) Drain() { h.serve.drainBegins((*Conn)(h)) }
 
 // Abandon is the loop's word that it ends: whoever left the connection open is
 // gone, and the driver is about to be drained.
-func (c *Conn) Abandon() {
-	c.lingers = false
-	c.beginClose()
+func (h *connHandle) Abandon() {
+	h.lingers = false
+	(*Conn)(h).beginClose()
+}
+
+// connAlarm is the connection as the owner of its timers.
+type connAlarm Conn
+
+// Fire is the loop's word that a deadline may have passed.
+func (a *connAlarm) Fire(t *timer.Timer) {
+	c := (*Conn)(a)
+	switch {
+	case t == &c.out.timer:
+		c.out.abort(c)
+	case t == &c.in.doubt:
+		c.in.doubted(c)
+	case c.in.waiter != nil:
+		c.in.wake(c)
+	default:
+		c.serve.expired(c)
+	}
 }
 
 // try runs a plain call on the connection's descriptor.

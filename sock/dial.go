@@ -34,7 +34,7 @@ func Dial(l *ringo.Loop, network, address string) (*Conn, error) {
 func (d *Dialer) Dial(l *ringo.Loop, network, address string) (*Conn, error) {
 	e := (*loop.Loop)(l)
 	if !e.Here() {
-		return nil, dialError(network, nil, ringo.ErrNotTask)
+		return nil, dialError(network, nil, stranger(e))
 	}
 	end := time.Time{}
 	if d.Timeout != 0 {

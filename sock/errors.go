@@ -2,16 +2,30 @@ package sock
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"os"
 	"syscall"
 
+	"ringo"
+	"ringo/internal/loop"
 	"ringo/internal/sys"
 )
 
 // callNames are the system calls that errors name, as in package net.
 var callNames = map[string]string{
 	"read": "read", "write": "write", "close": "close", "accept": "accept4", "set": "setsockopt", "dial": "connect",
+}
+
+// errEnded is for handles that have outlived their loop, which closed them.
+var errEnded = fmt.Errorf("%w: %w", net.ErrClosed, ringo.ErrEnded)
+
+// stranger is why somebody who is no task of the loop may not call.
+func stranger(l *loop.Loop) error {
+	if l.Ended() {
+		return errEnded
+	}
+	return ringo.ErrNotTask
 }
 
 // fail wraps an error of a connection as package net does.

@@ -76,7 +76,7 @@ func (in *input) arm(c *Conn) {
 	}
 	code, how, flags := op.Poll, polling, op.Multishot
 	if c.l.Lends() {
-		if c.l.Ring.Available() > 0 {
+		if c.l.Ring().Available() > 0 {
 			code, how, flags = op.Recv, receiving, op.Multishot|op.Select
 		} else {
 			flags = 0 // once, so that the ring is tried again
@@ -89,7 +89,7 @@ func (in *input) arm(c *Conn) {
 	}
 	o.FD, o.Flags, o.Sink = &c.fd, flags, (*inputSink)(c)
 	if how == receiving {
-		o.Bufs = c.l.Ring
+		o.Bufs = c.l.Ring()
 	} else {
 		o.Arg = interest
 	}
@@ -135,9 +135,9 @@ func (s *inputSink) Complete(o *op.Op, res int32, flags uint32) {
 // received takes a completion of the multishot receive.
 func (in *input) received(c *Conn, res int32, flags uint32) {
 	if flags&op.HasBuffer != 0 {
-		b := c.l.Ring.Filled(uint16(op.BufferID(flags)), int(max(res, 0)))
+		b := c.l.Ring().Filled(uint16(op.BufferID(flags)), int(max(res, 0)))
 		if res <= 0 || c.closing {
-			c.l.Ring.Put(b)
+			c.l.Ring().Put(b)
 		} else {
 			in.append(b)
 			in.bound(c)
@@ -325,13 +325,13 @@ func (in *input) fill(c *Conn) {
 	if !in.byHand() {
 		return
 	}
-	b := c.l.Plain.Take()
+	b := c.l.Plain().Take()
 	if b == nil {
 		return
 	}
 	n, ok := in.recv(c, b.Mem())
 	if !ok {
-		c.l.Plain.Put(b)
+		c.l.Plain().Put(b)
 		return
 	}
 	b.Off, b.End = 0, n

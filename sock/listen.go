@@ -42,7 +42,7 @@ func Reserve(network, address string) (*ListenerSet, error) {
 func (lc *ListenConfig) Listen(l *ringo.Loop, network, address string) (*Listener, error) {
 	e := (*loop.Loop)(l)
 	if !e.Here() {
-		return nil, listenError(network, nil, ringo.ErrNotTask)
+		return nil, listenError(network, nil, stranger(e))
 	}
 	var ap netip.AddrPort
 	err := resolveIn(l, network, address, &ap)
@@ -89,7 +89,7 @@ type ListenerSet struct {
 func (s *ListenerSet) Listen(l *ringo.Loop) (*Listener, error) {
 	e := (*loop.Loop)(l)
 	if !e.Here() {
-		return nil, listenError(s.network, s.Addr(), ringo.ErrNotTask)
+		return nil, listenError(s.network, s.Addr(), stranger(e))
 	}
 	fd, err := s.take(e)
 	if err != nil {

@@ -7,7 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"ringo"
 	"ringo/internal/fd"
 	"ringo/internal/loop"
 	"ringo/internal/op"
@@ -49,9 +48,9 @@ const (
 func newListener(l *loop.Loop, s int32, leave func()) *Listener {
 	ln := &Listener{l: l, leave: sync.OnceFunc(leave)}
 	ln.fd.Init(s)
-	ln.timer.Owner = ln
+	ln.timer.Owner = (*listenerAlarm)(ln)
 	ln.addr = nameOf(l, &ln.fd, op.SockName)
-	l.Register(&ln.handle, ln)
+	l.Register(&ln.handle, (*listenerHandle)(ln))
 	if l.Draining() {
 		ln.beginClose()
 	}
@@ -76,11 +75,11 @@ func (ln *Listener) Accept() (net.Conn, error) {
 // AcceptConn is Accept with the type.
 func (ln *Listener) AcceptConn() (*Conn, error) {
 	if !ln.l.Here() {
-		return nil, ln.fail(ringo.ErrNotTask)
+		return nil, ln.fail("accept", stranger(ln.l))
 	}
 	for {
 		if ln.closing {
-			return nil, ln.fail(net.ErrClosed)
+			return nil, ln.fail("accept", net.ErrClosed)
 		}
 		if s, ok := ln.queue.pop(); ok {
 			return ln.accepted(s), nil
@@ -88,14 +87,14 @@ func (ln *Listener) AcceptConn() (*Conn, error) {
 		if ln.err != 0 {
 			err := ln.err
 			ln.err = 0
-			return nil, ln.fail(callError("accept4", err))
+			return nil, ln.fail("accept", callError("accept4", err))
 		}
 		if ln.l.Canceled() {
-			return nil, ln.fail(context.Canceled)
+			return nil, ln.fail("accept", context.Canceled)
 		}
 		ln.arm()
 		ln.waiting.Push(ln.l.Task())
-		ln.l.Park(ln)
+		ln.l.Park((*listenerWait)(ln))
 	}
 }
 
@@ -111,8 +110,8 @@ func (ln *Listener) accepted(s int32) *Conn {
 	return c
 }
 
-func (ln *Listener) fail(err error) error {
-	return &net.OpError{Op: "accept", Net: "tcp", Addr: ln.Addr(), Err: err}
+func (ln *Listener) fail(name string, err error) error {
+	return &net.OpError{Op: name, Net: "tcp", Addr: ln.Addr(), Err: err}
 }
 
 // arm starts the multishot accept, unless a pause is on.
@@ -127,13 +126,17 @@ func (ln *Listener) arm() {
 	}
 	// Keep: at the queue's bound the accept is cancelled, and peers that it takes
 	// until then are served like the others.
-	o.FD, o.Flags, o.Sink = &ln.fd, op.Multishot|op.Keep, ln
+	o.FD, o.Flags, o.Sink = &ln.fd, op.Multishot|op.Keep, (*listenerSink)(ln)
 	ln.op = o
 	ln.l.Submit(o)
 }
 
+// listenerSink is the listener as the sink of its accept.
+type listenerSink Listener
+
 // Complete takes what the accept brought.
-func (ln *Listener) Complete(o *op.Op, res int32, flags uint32) {
+func (s *listenerSink) Complete(o *op.Op, res int32, flags uint32) {
+	ln := (*Listener)(s)
 	if flags&op.More == 0 {
 		ln.op = nil
 		ln.l.FreeOp(o)
@@ -199,8 +202,11 @@ func (ln *Listener) rearm() {
 	}
 }
 
+// listenerAlarm is the listener as the owner of its timer.
+type listenerAlarm Listener
+
 // Fire ends a pause.
-func (ln *Listener) Fire(*timer.Timer) { ln.rearm() }
+func (a *listenerAlarm) Fire(*timer.Timer) { (*Listener)(a).rearm() }
 
 func (ln *Listener) wakeOne() {
 	if t := ln.waiting.Pop(); t != nil {
@@ -208,10 +214,13 @@ func (ln *Listener) wakeOne() {
 	}
 }
 
+// listenerWait is the listener as what tasks in Accept wait for.
+type listenerWait Listener
+
 // CancelWait lets a cancelled task out of Accept.
-func (ln *Listener) CancelWait(t *loop.Task) {
-	ln.waiting.Remove(t)
-	ln.l.Ready(t)
+func (w *listenerWait) CancelWait(t *loop.Task) {
+	w.waiting.Remove(t)
+	w.l.Ready(t)
 }
 
 // Close stops listening. It parks until the socket is gone; tasks in Accept get
@@ -219,7 +228,7 @@ func (ln *Listener) CancelWait(t *loop.Task) {
 // are closed. Closing again does nothing.
 func (ln *Listener) Close() error {
 	if !ln.l.Here() {
-		return ln.fail(ringo.ErrNotTask)
+		return ln.fail("close", stranger(ln.l))
 	}
 	ln.beginClose()
 	if !ln.closed {
@@ -229,11 +238,14 @@ func (ln *Listener) Close() error {
 	return nil
 }
 
+// listenerHandle is the listener as what is open on its loop.
+type listenerHandle Listener
+
 // Drain is the loop's word that accepts have stopped.
-func (ln *Listener) Drain() { ln.beginClose() }
+func (h *listenerHandle) Drain() { (*Listener)(h).beginClose() }
 
 // Abandon is the loop's word that it ends.
-func (ln *Listener) Abandon() { ln.beginClose() }
+func (h *listenerHandle) Abandon() { (*Listener)(h).beginClose() }
 
 func (ln *Listener) beginClose() {
 	if ln.closing {

@@ -18,11 +18,11 @@ type local struct {
 const spareMax = 64
 
 func localOf(l *loop.Loop) *local {
-	if s, ok := l.Local.(*local); ok {
+	if s, ok := l.Local().(*local); ok {
 		return s
 	}
 	s := &local{recv: op.Op{Code: op.Recv}, send: op.Op{Code: op.Send}}
-	l.Local = s
+	l.SetLocal(s)
 	return s
 }
 

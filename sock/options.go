@@ -198,11 +198,11 @@ func (c *Conn) ReadFrom(r io.Reader) (int64, error) {
 	if src, ok := r.(*Conn); ok {
 		return src.WriteTo(c)
 	}
-	b := c.l.Plain.Take()
+	b := c.l.Plain().Take()
 	if b == nil {
 		return 0, c.failRes("write", -sys.ENOBUFS)
 	}
-	defer c.l.Plain.Put(b)
+	defer c.l.Plain().Put(b)
 	var total int64
 	for {
 		n, err := r.Read(b.Mem())

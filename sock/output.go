@@ -192,17 +192,3 @@ func (out *output) abort(c *Conn) {
 		c.l.Cancel(out.op)
 	}
 }
-
-// Fire is the loop's word that a deadline may have passed.
-func (c *Conn) Fire(t *timer.Timer) {
-	switch {
-	case t == &c.out.timer:
-		c.out.abort(c)
-	case t == &c.in.doubt:
-		c.in.doubted(c)
-	case c.in.waiter != nil:
-		c.in.wake(c)
-	default:
-		c.serve.expired(c)
-	}
-}

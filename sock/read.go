@@ -116,7 +116,7 @@ func (c *Conn) nextBuffer() *buf.Buffer {
 	if in.accOff == len(in.acc) {
 		return in.pop()
 	}
-	b := c.l.Plain.Take()
+	b := c.l.Plain().Take()
 	if b == nil {
 		return nil
 	}
@@ -125,10 +125,11 @@ func (c *Conn) nextBuffer() *buf.Buffer {
 	return b
 }
 
-// Buffered is how many unread bytes are here now.
+// Buffered is how many unread bytes are here now. Only a task of the loop may call
+// it.
 func (c *Conn) Buffered() int {
 	if !c.l.Here() {
-		return 0
+		c.outside("Buffered")
 	}
 	return c.in.buffered()
 }

@@ -86,7 +86,7 @@ type server struct {
 func Serve(l *ringo.Loop, ln *Listener, h *Handler) error {
 	e := (*loop.Loop)(l)
 	if !e.Here() {
-		return ln.fail(ringo.ErrNotTask)
+		return ln.fail("accept", stranger(e))
 	}
 	if h == nil || h.Request == nil {
 		return errors.New("sock: Serve without Handler.Request")
@@ -95,7 +95,7 @@ func Serve(l *ringo.Loop, ln *Listener, h *Handler) error {
 		return errors.New("sock: Handler.Unread is negative")
 	}
 	if ln.l != e {
-		return ln.fail(ringo.ErrNotTask)
+		return ln.fail("accept", stranger(ln.l))
 	}
 	s := &server{l: e, h: h}
 	for {
@@ -131,8 +131,8 @@ func (s *server) add(c *Conn) {
 func (s *server) closeAll() {
 	s.ended = true
 	s.l.EachHandle(func(o loop.Open) {
-		if c, ok := o.(*Conn); ok && c.serve.by == s {
-			c.serve.drain(c)
+		if h, ok := o.(*connHandle); ok && h.serve.by == s {
+			h.serve.drain((*Conn)(h))
 		}
 	})
 }

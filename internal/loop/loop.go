@@ -27,8 +27,8 @@ type Loop struct {
 	tid   int32  // of its thread
 	goid  uint64 // of its goroutine, as stack traces call it
 
-	// Ring is lent to the kernel, Plain is memory for reads at readiness.
-	Ring, Plain *buf.Pool
+	// No field is exported: whoever has a ringo.Loop could name it there.
+	ring, plain *buf.Pool
 
 	mark    gmark.Mark
 	cur     *Task
@@ -58,9 +58,20 @@ type Loop struct {
 	ended    atomic.Bool
 	main     *Task
 
-	// Local is for the package above that keeps things per loop.
-	Local any
+	local any
 }
+
+// Ring is the pool that is lent to the kernel.
+func (l *Loop) Ring() *buf.Pool { return l.ring }
+
+// Plain is memory for reads at readiness.
+func (l *Loop) Plain() *buf.Pool { return l.plain }
+
+// Local is what the package above keeps per loop.
+func (l *Loop) Local() any { return l.local }
+
+// SetLocal stores it.
+func (l *Loop) SetLocal(v any) { l.local = v }
 
 // Here reports whether the caller runs on the loop's thread as one of its tasks,
 // or in an iterator that a task runs. G.
@@ -75,6 +86,9 @@ func (l *Loop) Here() bool {
 func (l *Loop) hereByThread() bool {
 	return !l.ended.Load() && sys.Gettid() == l.tid
 }
+
+// Ended reports whether the loop is gone. G.
+func (l *Loop) Ended() bool { return l.ended.Load() }
 
 // Task is the running task. T.
 func (l *Loop) Task() *Task { return l.cur }

@@ -151,11 +151,11 @@ func (l *Loop) open() error {
 	l.tick()
 	l.slab = op.NewSlab(0)
 	c := l.cfg
-	l.Ring = buf.NewRingPool(c.Buffers, ringTarget, c.BufferSize, &l.mark)
-	l.Plain = buf.NewPool(plainMax, plainWarm, c.BufferSize, &l.mark)
+	l.ring = buf.NewRingPool(c.Buffers, ringTarget, c.BufferSize, &l.mark)
+	l.plain = buf.NewPool(plainMax, plainWarm, c.BufferSize, &l.mark)
 	l.watch.watched = c.OnStall != nil && c.Stall >= 0
 	drv, err := c.Open(driver.Config{
-		Slab: l.slab, Entries: c.Entries, Ring: l.Ring,
+		Slab: l.slab, Entries: c.Entries, Ring: l.ring,
 		Now: func() int64 { return int64(c.Clock().Sub(l.set.epoch)) },
 	})
 	if err != nil {

@@ -27,7 +27,7 @@ func (l *Loop) snapshot() Stats {
 	s.Tasks = l.live
 	s.Workers = len(l.workers)
 	s.Slots = l.slab.Used()
-	s.Buffers = l.Ring.InUse() + l.Plain.InUse()
+	s.Buffers = l.ring.InUse() + l.plain.InUse()
 	s.Driver = l.drv.Info().Stats
 	return s
 }
