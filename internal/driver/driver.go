@@ -58,6 +58,8 @@ type Config struct {
 	Ring *buf.Pool
 	// Shrink lets a driver take smaller rings when memory is refused.
 	Shrink bool
+	// SQPoll has a kernel thread take the entries, where there is a ring.
+	SQPoll bool
 	// Reason is why this driver is opened; Info repeats it.
 	Reason string
 	// Without names features to do without, as an older kernel would.

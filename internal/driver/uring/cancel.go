@@ -1,7 +1,6 @@
 package uring
 
 import (
-	"ringo/internal/driver"
 	"ringo/internal/op"
 	"ringo/internal/sys"
 	"ringo/uring"
@@ -91,20 +90,29 @@ func (d *ring) cancelStrays() {
 // withdraw ends an op that waits for room or for its stream.
 func (d *ring) withdraw(o *op.Op) {
 	is := func(w *op.Op) bool { return w == o }
+	if o.Code == op.Close && d.backlog.take(is) != nil {
+		o.Mode = waitsTurn // nobody else would close it
+		d.calls.push(o)
+		return
+	}
 	res := int32(-sys.ECANCELED)
 	if o.Flags&op.Full != 0 && o.Done > 0 {
 		res = int32(o.Done)
 	}
-	if d.backlog.take(is) != nil {
-		d.release(o)
-	} else if d.deferred.take(is) != nil {
-		o.State = op.Idle
+	waits := d.backlog.take(is) == nil
+	if waits {
+		d.deferred.take(is)
 		o.FD.Unwait(direction(o))
-		o.FD.Unref()
 	}
-	// Idle only once the completion is out: until then the slot must stay taken.
-	o.State = op.Queued
-	d.early = append(d.early, driver.Completion{Op: o, Res: res})
+	d.early = append(d.early, early{o, res, !waits})
+}
+
+// early is an op that has ended without the kernel. It is complete, and lets go of
+// its descriptor, in the next Wait.
+type early struct {
+	o    *op.Op
+	res  int32
+	held bool // it had its stream
 }
 
 // ending reports whether a cancel for the op, or for its poll, was sent.

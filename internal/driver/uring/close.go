@@ -82,6 +82,10 @@ func (d *ring) drain(done *driver.Queue) {
 			d.armWake()
 		}
 		wait := uint32(1)
+		if len(d.cancels) > 0 || !d.backlog.empty() {
+			wait = 0 // what they end may be all that there is to wait for
+			d.backOff()
+		}
 		if !d.extArg {
 			if timeout = -1; !d.armTimer(end) {
 				wait = 0

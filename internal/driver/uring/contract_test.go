@@ -3,6 +3,7 @@
 package uring
 
 import (
+	"path"
 	"testing"
 
 	"ringo/internal/driver"
@@ -24,6 +25,26 @@ func TestContractWithout(t *testing.T) {
 	} {
 		t.Run(feature, func(t *testing.T) { drivertest.Run(t, opener(feature)) })
 	}
+}
+
+// TestContractSQPoll has a kernel thread take the entries.
+func TestContractSQPoll(t *testing.T) {
+	drivertest.Run(t, func(t *testing.T, cfg driver.Config) driver.Driver {
+		t.Helper()
+		if atOnce[path.Base(t.Name())] {
+			t.Skip("a kernel thread takes entries in its own time, so that nothing is done at once")
+		}
+		cfg.SQPoll = true
+		return opener()(t, cfg)
+	})
+}
+
+// atOnce are the cases in which one Wait that does not sleep has an effect.
+var atOnce = map[string]bool{
+	"poll_collects_what_is_done":              true,
+	"full_send_to_a_reader_that_leaves":       true,
+	"a_full_send_that_went_in_part":           true,
+	"a_full_send_that_went_in_part:_by_close": true,
 }
 
 // TestContractKernels is the driver as it would be on older kernels. Those before

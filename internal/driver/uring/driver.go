@@ -36,7 +36,7 @@ type ring struct {
 	fresh    []uint64 // receives to be tried by hand, once armed
 	strays   []uint64 // ops whose cancels found nothing
 	cancels  []uint64 // tokens whose cancels wait for room in the SQ
-	early    []driver.Completion
+	early    []early
 	inFlight int // ops that the kernel has, their polls included
 	extArg   bool
 	timing   bool   // the latest TIMEOUT is still under way

@@ -69,7 +69,7 @@ func (d *ring) recall(o *op.Op) {
 		if d.files.Cancel(&f.Request) {
 			d.ground(f)
 			d.inFlight--
-			d.early = append(d.early, driver.Completion{Op: o, Res: so(o, -sys.ECANCELED)})
+			d.early = append(d.early, early{o, so(o, -sys.ECANCELED), true})
 		}
 		return
 	}

@@ -34,7 +34,7 @@ func Open(cfg driver.Config) (driver.Driver, error) {
 	if err := report.Require(asked...); shortage(err) {
 		return nil, setupError(err)
 	}
-	return openOn(cfg, &uring.Config{Mask: m}, report)
+	return openOn(cfg, &uring.Config{Mask: m, SQPoll: cfg.SQPoll}, report)
 }
 
 // openOn opens the driver on a ring that rc describes, on a kernel that offers what

@@ -48,6 +48,8 @@ func (w *watcher) checkOp(r *uringtest.Request) error {
 		return fmt.Errorf("its op's slot has been given up")
 	case o.State != op.InFlight:
 		return fmt.Errorf("its op (%s) is in state %d, and the kernel is not done with it", o.Def().Name, o.State)
+	case r.SQE.Opcode == abi.IORING_OP_TIMEOUT && o.Mode == waitsPause:
+		return within(r.SQE.Addr, unsafe.Sizeof(w.d.pause), unsafe.Pointer(&w.d.pause), unsafe.Sizeof(w.d.pause))
 	case o.FD != nil && r.SQE.Fd != o.FD.Sys():
 		return fmt.Errorf("its op (%s) is on fd %d", o.Def().Name, o.FD.Sys())
 	}

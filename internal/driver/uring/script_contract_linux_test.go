@@ -40,7 +40,7 @@ func goKernel(start uint32, without ...string) drivertest.Open {
 }
 
 // open opens the driver on the watcher's kernel.
-func (w *watcher) open(t *testing.T, cfg driver.Config, without ...string) {
+func (w *watcher) open(t testing.TB, cfg driver.Config, without ...string) {
 	t.Helper()
 	m, err := mask.Parse(strings.Join(without, ","))
 	if err != nil {
@@ -59,7 +59,7 @@ var goReports struct {
 }
 
 // goReport is what a kernel in Go offers behind a mask. It is asked once for each.
-func goReport(t *testing.T, m *mask.Mask) *uring.Report {
+func goReport(t testing.TB, m *mask.Mask) *uring.Report {
 	t.Helper()
 	goReports.Lock()
 	defer goReports.Unlock()

@@ -160,14 +160,16 @@ func (d *ring) deliver(done *driver.Queue) {
 		d.end(o, o.Res, 0, done)
 	}
 	for i := range d.early {
-		if o := d.early[i].Op; o.State == op.InFlight {
-			d.release(o) // of a worker's
+		e := &d.early[i]
+		if e.held {
+			d.release(e.o)
 		} else {
-			o.State = op.Idle
+			e.o.State = op.Idle
+			e.o.FD.Unref()
 		}
 		d.stats.Completions++
-		done.Push(d.early[i])
-		d.early[i] = driver.Completion{}
+		done.Push(driver.Completion{Op: e.o, Res: e.res})
+		*e = early{}
 	}
 	d.early = d.early[:0]
 }

@@ -1,0 +1,129 @@
+//go:build linux
+
+package uring
+
+import (
+	"net/netip"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ringo/internal/fd"
+	"ringo/internal/op"
+	"ringo/internal/sys"
+)
+
+func (w *world) nop() *call { return w.submit(w.op(op.Nop, nil)) }
+
+func (w *world) timeout(d time.Duration) *call {
+	c := w.op(op.Timeout, nil)
+	w.slab.Ext(c.o)
+	c.o.Off = int64(d)
+	c.due = w.soon(d)
+	return w.submit(c)
+}
+
+func (w *world) socket() *call {
+	c := w.op(op.Socket, nil)
+	c.o.Arg, c.o.Arg2 = unix.AF_UNIX, unix.SOCK_STREAM
+	return w.submit(c)
+}
+
+// closeFD closes a descriptor that no op is on.
+func (w *world) closeFD(f *fd.FD) *call {
+	c := w.op(op.Close, nil)
+	c.o.Off = int64(f.Take())
+	return w.submit(c)
+}
+
+// listener is a TCP socket that waits for peers, and the peers.
+type listener struct {
+	fd.FD
+	addr     sys.Sockaddr
+	dialed   int
+	accepted int
+	lossy    bool // an accept was cancelled that need not give what it got
+	peers    []int
+	dialing  []*fd.FD // descriptors of connect ops
+	calls    int
+}
+
+func (w *world) listen() *listener {
+	w.Helper()
+	if w.listener != nil {
+		return w.listener
+	}
+	l := new(listener)
+	l.Init(sys.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_NONBLOCK, 0))
+	l.addr.Set(netip.MustParseAddrPort("127.0.0.1:0"))
+	if sys.Bind(l.Sys(), &l.addr) < 0 || sys.Listen(l.Sys(), 64) < 0 || sys.Getsockname(l.Sys(), &l.addr) < 0 {
+		w.fail("no listener")
+	}
+	w.listener = l
+	return l
+}
+
+// dial comes as a peer.
+func (l *listener) dial() {
+	n := sys.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_NONBLOCK, 0)
+	sys.SetLinger(n, true, 0)
+	if res := sys.Connect(n, &l.addr); res == 0 || res == -sys.EINPROGRESS {
+		l.dialed++
+	}
+	l.peers = append(l.peers, int(n))
+}
+
+func (w *world) accept(flags op.Flags) *call {
+	c := w.op(op.Accept, &w.listen().FD)
+	c.o.Flags = flags
+	return w.submit(c)
+}
+
+// connect comes as a peer by an op.
+func (w *world) connect() *call {
+	l, f := w.listen(), new(fd.FD)
+	f.Init(sys.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_NONBLOCK, 0))
+	sys.SetLinger(f.Sys(), true, 0)
+	l.dialing = append(l.dialing, f)
+	c := w.op(op.Connect, f)
+	w.slab.Ext(c.o).Addr = l.addr
+	return w.submit(c)
+}
+
+// accountFD takes a descriptor that an op has brought.
+func (w *world) accountFD(c *call, res int32, ours bool) {
+	w.Helper()
+	if res < 0 || ours && !w.closed && c.o.Flags&op.Keep == 0 && c.canceled {
+		w.fail("%s (cancelled: %v) completed with %d", c, c.canceled, res)
+	}
+	sys.SetLinger(res, true, 0)
+	sys.Close(res)
+	if c.o.Code == op.Accept {
+		w.listener.accepted++
+	}
+}
+
+// finish counts the peers: each was accepted or is in the backlog.
+func (l *listener) finish(w *world) {
+	w.Helper()
+	if l.Busy() {
+		w.fail("the listener is held after Close")
+	}
+	left := 0
+	for n := sys.Accept(l.Sys()); n >= 0; n = sys.Accept(l.Sys()) {
+		sys.SetLinger(n, true, 0)
+		sys.Close(n)
+		left++
+	}
+	// Of connect ops that were cancelled the peer may have come or not.
+	if came := l.accepted + left; !l.lossy && came < l.dialed || came > l.dialed+len(l.dialing) {
+		w.fail("%d peers came, and %d by ops; %d were accepted, %d are left", l.dialed, len(l.dialing), l.accepted, left)
+	}
+	sys.Close(l.Sys())
+	for _, n := range l.peers {
+		unix.Close(n)
+	}
+	for _, f := range l.dialing {
+		sys.Close(f.Sys())
+	}
+}
