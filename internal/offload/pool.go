@@ -138,18 +138,18 @@ func (p *Pool) run() {
 			go p.work()
 		}
 	}()
-	for j := p.take(); j != nil; j = p.take() {
+	for j := p.take(true); j != nil; j = p.take(false) {
 		j.Run()
 	}
 	regular = true
 }
 
 // take gives a worker its next job; nil ends the worker. One that is on loan ends
-// while another pool waits for the loan.
-func (p *Pool) take() *Job {
+// after a job while another pool waits for the loan.
+func (p *Pool) take(first bool) *Job {
 	p.mu.Lock()
 	j := p.head
-	if j != nil && (p.running == 1 || !p.budget.wanted(p)) {
+	if j != nil && (first || p.running == 1 || !p.budget.wanted(p)) {
 		p.unlink(j)
 		p.mu.Unlock()
 		return j

@@ -84,8 +84,9 @@ func directFile(t testing.TB, a *AIO, event int32) (fd int32, reasons string) {
 		for range 100 { // another's write in between is no lack of AIO
 			r := &Request{Kind: Read, FD: fd, Buf: aligned(block)}
 			if res = a.Submit(r); res == 0 {
-				for a.Next() == nil {
-					sleep(t, event)
+				sleep(t, event)
+				if a.Next() != r {
+					t.Fatal("AIO signalled, and has nothing")
 				}
 				res = r.Res
 			}
