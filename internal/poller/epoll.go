@@ -56,6 +56,7 @@ func (e *epoll) hasPwait2() bool {
 
 func (e *epoll) Name() string        { return "epoll" }
 func (e *epoll) EdgeTriggered() bool { return true }
+func (e *epoll) Bound() int32        { return math.MaxInt32 }
 
 func (e *epoll) Features() []string {
 	if e.pwait2 {

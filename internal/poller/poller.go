@@ -12,10 +12,14 @@ type Poller interface {
 	Features() []string
 	// EdgeTriggered says which kind this is, see the package comment.
 	EdgeTriggered() bool
+	// Bound is the number that descriptors must be below to be watched.
+	Bound() int32
 	// Add puts fd into the set. interest is a poll mask; PollErr and PollHup
 	// are always part of it. What is ready already is reported by the next
 	// Wait. -EPERM means that readiness has no meaning for fd, as for a
-	// regular file; -EEXIST that it is in the set; -EBADF that it is none.
+	// regular file; -EEXIST that it is in the set; -EBADF that it is none, which
+	// a poller that doesn't ask the kernel tells by PollNval in the next Wait;
+	// -EMFILE that fd is not below Bound.
 	Add(fd int32, interest uint32, key uint64) int32
 	// Modify changes what is waited for, and the key. What is ready is reported
 	// by the next Wait, once more.

@@ -1,0 +1,34 @@
+package poller
+
+import "ringo/internal/sys"
+
+// places finds a descriptor's place in a list. Descriptors are small numbers, the
+// lowest that are free, so a table does.
+type places []int32 // by descriptor: the place plus one, 0 for none
+
+// room makes the table large enough for fd. A number beyond all before is first
+// checked to be a descriptor, so that a wrong one costs no memory.
+func (p *places) room(fd int32) int32 {
+	switch {
+	case fd < 0:
+		return -sys.EBADF
+	case int(fd) < len(*p):
+		return 0
+	case !sys.IsOpen(fd):
+		return -sys.EBADF
+	}
+	*p = append(*p, make([]int32, max(int(fd)+1-len(*p), len(*p), 64))...)
+	return 0
+}
+
+// find gives the place of fd, or -1.
+func (p places) find(fd int32) int {
+	if uint(fd) >= uint(len(p)) {
+		return -1
+	}
+	return int(p[fd]) - 1
+}
+
+func (p places) put(fd int32, place int) { p[fd] = int32(place) + 1 }
+
+func (p places) drop(fd int32) { p[fd] = 0 }

@@ -1,0 +1,295 @@
+package poller
+
+import (
+	"errors"
+	"math"
+	"os"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"ringo/internal/sys"
+	"ringo/uring"
+)
+
+// ring is an io_uring that does nothing but poll. A descriptor in the set has a
+// slot and in it a poll request, whose completions carry the slot's index and
+// generation:
+//
+//	Add ──▶ to arm ──Wait──▶ armed ──completion──▶ ready ──▶ event
+//	          ▲                │ ▲                   │
+//	          │                │ └── multishot ──────┤
+//	          └────────────────┴──── the poll ended ─┘
+//
+// Requests go out with the enter of the next Wait, so to add a descriptor costs no
+// call of its own. To remove one costs an enter: the request holds the file, and
+// must have let go of it before the descriptor is closed, or the peer would not
+// hear of that.
+type ring struct {
+	r        *uring.Ring
+	multi    bool  // polls are multishot, which makes the set edge-triggered
+	extArg   bool  // a wait takes a time
+	mustLook bool  // only an enter shows what has completed
+	timer    int32 // a timerfd for waits that take no time, -1 if they do
+	timing   bool  // it is polled
+
+	at    places // of slots
+	slots []ringSlot
+	free  []uint32
+	todo  fifo[uint32] // slots to arm
+	ready fifo[uint32] // slots with news
+	// Slots whose poll told what nobody asked for, and when to try them again.
+	paused  fifo[uint32]
+	resumes time.Time
+
+	unsent   fifo[uint64] // polls to withdraw for which there was no room
+	awaited  uint64       // the poll whose end Remove waits for
+	inFlight int          // polls that have not ended
+	spilled  bool         // what is reaped had found the CQ full
+	lost     uint32       // completions that the kernel threw away, as last seen
+	dead     syscall.Errno
+	cqes     [256]uring.CQE
+}
+
+// ringSlot is a descriptor in the set, or, with a negative fd, a place for one.
+type ringSlot struct {
+	fd       int32
+	gen      uint32
+	interest uint32
+	ready    uint32 // not told yet
+	key      uint64
+	armed    bool
+	inTodo   bool
+	inReady  bool
+	inPaused bool
+	ends     uint8 // times in a row that a multishot poll ended at its first completion
+}
+
+// OpenRing opens an io_uring of so many entries as a set, for the calling thread
+// alone. With multishot polls (Linux 5.13) it is edge-triggered, before that
+// level-triggered. without names features to do without, in the words of package
+// uring: "poll_multishot", "ext_arg", "ring_fd", and setup flags. The error is a
+// *uring.SetupError or an *os.SyscallError.
+func OpenRing(entries int, without []string) (Poller, error) {
+	lacks := func(name string) bool { return slices.Contains(without, name) }
+	cfg := &uring.Config{Without: setupFlags(without), WithoutRingFD: lacks(uring.CheckRingFD)}
+	if lacks(uring.CheckExtArg) {
+		cfg.WithoutFeatures = uring.FeatExtArg
+	}
+	r, err := openPatiently(entries, cfg)
+	if err != nil {
+		return nil, err
+	}
+	p := &ring{r: r, timer: -1}
+	p.extArg = r.Features()&uring.FeatExtArg != 0
+	const deferred = uring.SetupDeferTaskrun | uring.SetupCoopTaskrun
+	p.mustLook = r.Flags()&deferred != 0 && r.Flags()&uring.SetupTaskrunFlag == 0
+	if err := p.prepare(lacks(uring.CheckPollMultishot)); err != nil {
+		p.Close()
+		return nil, err
+	}
+	return p, nil
+}
+
+// openPatiently asks more than once: the kernel gives back the memory that a
+// closed ring was charged only some time later.
+func openPatiently(entries int, cfg *uring.Config) (r *uring.Ring, err error) {
+	const tries = 5
+	for try := range tries {
+		if r, err = uring.Open(entries, cfg); !errors.Is(err, syscall.ENOMEM) {
+			return r, err
+		}
+		time.Sleep(time.Millisecond << try)
+	}
+	return nil, err
+}
+
+// setupFlags finds the setup flags among the names of features to do without.
+func setupFlags(names []string) (f uring.SetupFlags) {
+	for bit := range 32 {
+		if flag := uring.SetupFlags(1) << bit; slices.Contains(names, strings.ToLower(flag.String())) {
+			f |= flag
+		}
+	}
+	return f
+}
+
+// prepare finds out how this kernel polls, which also shows whether it may be
+// entered at all, and makes what it needs.
+func (p *ring) prepare(oneShot bool) error {
+	fd := sys.Eventfd()
+	if fd < 0 {
+		return os.NewSyscallError("eventfd2", syscall.Errno(-fd))
+	}
+	defer sys.Close(fd)
+	sys.Signal(fd)
+	for _, p.multi = range []bool{true, false} {
+		if p.multi && oneShot {
+			continue
+		}
+		works, errno := p.try(fd)
+		if errno != 0 {
+			return os.NewSyscallError("io_uring_enter", errno)
+		}
+		if works {
+			break
+		}
+	}
+	if p.extArg {
+		return nil
+	}
+	if p.timer = sys.Timerfd(); p.timer < 0 {
+		return os.NewSyscallError("timerfd_create", syscall.Errno(-p.timer))
+	}
+	return nil
+}
+
+// try polls fd, which is readable, and reports whether that works in the present
+// mode.
+func (p *ring) try(fd int32) (works bool, errno syscall.Errno) {
+	const key = 1
+	if res := p.Add(fd, sys.PollIn, key); res < 0 {
+		return false, syscall.Errno(-res)
+	}
+	multi := p.multi
+	var events [1]Event
+	n := p.Wait(0, events[:])
+	works = n == 1 && events[0] == Event{Key: key, Ready: sys.PollIn} && p.slots[p.at.find(fd)].armed == multi
+	p.Remove(fd)
+	if !works && !multi && p.dead == 0 {
+		return false, syscall.EOPNOTSUPP
+	}
+	return works, p.dead
+}
+
+func (p *ring) Name() string        { return "uring-poll" }
+func (p *ring) EdgeTriggered() bool { return p.multi }
+func (p *ring) Bound() int32        { return math.MaxInt32 }
+
+func (p *ring) Features() []string {
+	features := strings.Split(strings.ToLower(p.r.Flags().String()), "|")
+	if p.extArg {
+		features = append(features, uring.CheckExtArg)
+	}
+	if p.multi {
+		return append(features, "edge-triggered", uring.CheckPollMultishot)
+	}
+	return append(features, "level-triggered")
+}
+
+func (p *ring) Add(fd int32, interest uint32, key uint64) int32 {
+	if res := p.at.room(fd); res < 0 {
+		return res
+	}
+	if p.at.find(fd) >= 0 {
+		return -sys.EEXIST
+	}
+	if len(p.free) == 0 {
+		p.free = append(p.free, uint32(len(p.slots)))
+		p.slots = append(p.slots, ringSlot{fd: -1})
+	}
+	index := p.free[len(p.free)-1]
+	p.free = p.free[:len(p.free)-1]
+	s := &p.slots[index]
+	s.fd, s.interest, s.key, s.ready, s.ends = fd, interest, key, 0, 0
+	p.at.put(fd, int(index))
+	p.list(index)
+	return 0
+}
+
+// Modify lets the present poll go, which may end when it likes: what it says is of
+// a generation that is over.
+func (p *ring) Modify(fd int32, interest uint32, key uint64) int32 {
+	index := p.at.find(fd)
+	if index < 0 {
+		return -sys.ENOENT
+	}
+	s := &p.slots[index]
+	if s.armed {
+		p.withdraw(p.outdate(uint32(index)))
+	}
+	s.interest, s.key, s.ready, s.ends = interest, key, 0, 0
+	p.list(uint32(index))
+	return 0
+}
+
+func (p *ring) Remove(fd int32) int32 {
+	index := p.at.find(fd)
+	if index < 0 {
+		return -sys.ENOENT
+	}
+	p.at.drop(fd)
+	s := &p.slots[index]
+	armed := s.armed
+	token := p.outdate(uint32(index))
+	s.fd, s.ready = -1, 0
+	p.free = append(p.free, uint32(index))
+	switch {
+	case armed && p.withdraw(token):
+		p.awaitEnd(token)
+	case p.r.SQPending() > 0: // it may be a withdrawal by Modify
+		p.enter(0, -1)
+		p.reap()
+	}
+	return 0
+}
+
+// outdate begins a slot's next generation and gives the token of the last one.
+func (p *ring) outdate(index uint32) (token uint64) {
+	s := &p.slots[index]
+	token = s.token(index)
+	s.gen = (s.gen + 1) & genMask
+	s.armed = false
+	return token
+}
+
+// withdraw asks the kernel to end a poll. Without room it does so later, which is
+// false.
+func (p *ring) withdraw(token uint64) bool {
+	e := p.sqe()
+	if e == nil {
+		p.unsent.push(token)
+		return false
+	}
+	e.PrepPollRemove(token)
+	e.UserData = markControl
+	return true
+}
+
+// awaitEnd enters until the poll has ended. The first time does it, but for a poll
+// that is just being told something on another processor.
+func (p *ring) awaitEnd(token uint64) {
+	const tries = 100
+	p.awaited = token
+	for range tries {
+		p.enter(0, -1)
+		p.reap()
+		if p.awaited == 0 || p.dead != 0 {
+			return
+		}
+	}
+	p.awaited = 0
+}
+
+// Close ends all polls before the ring: the kernel would do so itself, but some
+// time later, and until then they hold the files.
+func (p *ring) Close() {
+	if p.r.FD() < 0 {
+		panic("poller: ring closed twice")
+	}
+	for i := range p.slots {
+		if s := &p.slots[i]; s.armed {
+			p.withdraw(p.outdate(uint32(i)))
+		}
+	}
+	const tries = 100
+	for try := 0; p.inFlight > 0 && p.dead == 0 && try < tries; try++ {
+		p.enter(0, -1)
+		p.reap()
+	}
+	p.r.Close()
+	if p.timer >= 0 {
+		sys.Close(p.timer)
+	}
+}

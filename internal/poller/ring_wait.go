@@ -1,0 +1,343 @@
+package poller
+
+import (
+	"syscall"
+	"time"
+
+	"ringo/internal/sys"
+	"ringo/uring"
+)
+
+// A completion carries a token that says whose it is.
+//
+//	63    60 59          32 31          0
+//	┌──────┬──────────────┬─────────────┐
+//	│ mark │  generation  │    slot     │
+//	└──────┴──────────────┴─────────────┘
+const (
+	markShift   = 60
+	markPoll    = uint64(1) << markShift // a slot's poll
+	markControl = uint64(2) << markShift // the end of one, about which its own completion says more
+	markTimer   = uint64(3) << markShift // the poll of the timerfd
+	marks       = uint64(15) << markShift
+	genMask     = 1<<28 - 1
+)
+
+func (s *ringSlot) token(index uint32) uint64 {
+	return markPoll | uint64(s.gen)<<32 | uint64(index)
+}
+
+// pauseMax is how long readiness may stay unseen behind news that nobody asked for.
+const pauseMax = 10 * time.Millisecond
+
+// shortagePause is how long a kernel that is out of memory is left alone.
+const shortagePause = 100e3
+
+// list puts a slot on the list of those to arm.
+func (p *ring) list(index uint32) {
+	if s := &p.slots[index]; !s.inTodo {
+		s.inTodo = true
+		p.todo.push(index)
+	}
+}
+
+func (p *ring) Wait(timeoutNS int64, events []Event) int32 {
+	cut := p.resume(&timeoutNS)
+	if p.arm() && timeoutNS != 0 {
+		timeoutNS, cut = shortagePause, true // some have to wait for room
+	}
+	over := timeoutNS == 0
+	if over || p.ready.len() > 0 || p.r.CQReady() > 0 {
+		if p.r.SQPending() > 0 || p.r.NeedsEnter() || p.mustLook {
+			p.enter(0, -1)
+		}
+	} else {
+		over = p.sleep(timeoutNS) && !cut
+	}
+	p.reap()
+	n := p.report(events)
+	switch {
+	case p.dead != 0:
+		return -int32(p.dead)
+	case n == 0 && !over:
+		return -sys.EINTR
+	}
+	return n
+}
+
+// sleep enters until something completes, and reports whether instead the time is
+// over.
+func (p *ring) sleep(timeoutNS int64) (over bool) {
+	byTimer := timeoutNS > 0 && !p.extArg
+	if byTimer {
+		if !p.setTimer(timeoutNS) {
+			return false
+		}
+		timeoutNS = -1
+	}
+	switch p.enter(1, time.Duration(timeoutNS)) {
+	case syscall.ETIME:
+		return true
+	case syscall.EAGAIN:
+		sys.Ppoll(nil, shortagePause)
+	}
+	return byTimer && p.expired()
+}
+
+// setTimer makes the timerfd end the next wait. One that was set for an earlier
+// wait is set anew, so it ends none too early.
+func (p *ring) setTimer(ns int64) bool {
+	sys.SetTimer(p.timer, ns)
+	if p.timing {
+		return true
+	}
+	e := p.sqe()
+	if e == nil {
+		return false
+	}
+	e.PrepPollAdd(int(p.timer), sys.PollIn)
+	e.UserData = markTimer
+	p.timing = true
+	return true
+}
+
+// expired asks the timerfd whether its time is over.
+func (p *ring) expired() bool { return sys.Poll(p.timer, sys.PollIn) > 0 }
+
+// arm submits the polls of the slots that need one, and reports whether some
+// found no room.
+func (p *ring) arm() (left bool) {
+	for range p.unsent.len() {
+		if !p.withdraw(p.unsent.pop()) {
+			return true
+		}
+	}
+	for range p.todo.len() {
+		index := p.todo.pop()
+		s := &p.slots[index]
+		s.inTodo = false
+		if s.fd < 0 || s.armed {
+			continue
+		}
+		e := p.sqe()
+		if e == nil {
+			p.list(index)
+			return true
+		}
+		if p.multi {
+			e.PrepPollMultishot(int(s.fd), s.interest)
+		} else {
+			e.PrepPollAdd(int(s.fd), s.interest)
+		}
+		e.UserData = s.token(index)
+		s.armed = true
+		p.inFlight++
+	}
+	return false
+}
+
+// sqe gives a free entry, if the kernel takes what is in the queue.
+func (p *ring) sqe() *uring.SQE {
+	e := p.r.SQE()
+	if e == nil {
+		p.enter(0, -1)
+		p.reap() // a kernel whose CQ is full takes nothing
+		e = p.r.SQE()
+	}
+	return e
+}
+
+func (p *ring) enter(n uint32, timeout time.Duration) syscall.Errno {
+	_, errno := p.r.Enter(n, true, timeout)
+	switch errno {
+	case 0, syscall.EINTR, syscall.EAGAIN, syscall.EBUSY, syscall.ETIME:
+	default:
+		p.dead = errno
+	}
+	return errno
+}
+
+// reap takes all completions, those that found the CQ full included.
+func (p *ring) reap() {
+	for {
+		n := p.r.Drain(p.cqes[:])
+		for i := range p.cqes[:n] {
+			p.sort(&p.cqes[i])
+		}
+		if n > 0 {
+			continue
+		}
+		if !p.r.Overflowed() {
+			break
+		}
+		p.spilled = true
+		if p.enter(0, -1); p.dead != 0 || p.r.CQReady() == 0 {
+			break
+		}
+	}
+	p.spilled = p.spilled && p.r.Overflowed()
+	if lost := p.r.Lost(); lost != p.lost {
+		p.lost = lost
+		p.renew()
+	}
+}
+
+// renew arms every slot anew. Which completions were lost nobody knows (Linux 5.4
+// and before throws away what finds the CQ full).
+func (p *ring) renew() {
+	for i := range p.slots {
+		if p.slots[i].armed {
+			p.withdraw(p.outdate(uint32(i)))
+			p.list(uint32(i))
+		}
+	}
+}
+
+// sort finds out what a completion is about.
+func (p *ring) sort(c *uring.CQE) {
+	switch c.UserData & marks {
+	case markTimer:
+		p.timing = false
+	case markPoll:
+		if !c.More() {
+			p.inFlight--
+			if c.UserData == p.awaited {
+				p.awaited = 0
+			}
+		}
+		index := uint32(c.UserData)
+		if s := &p.slots[index]; s.armed && s.token(index) == c.UserData {
+			p.polled(index, c.Res, c.More())
+		}
+	}
+}
+
+// polled takes what the poll of a slot says.
+func (p *ring) polled(index uint32, res int32, more bool) {
+	s := &p.slots[index]
+	s.armed = more
+	switch {
+	case res == -sys.EBADF:
+		p.tell(index, sys.PollNval)
+		return
+	case res < 0 && res != -sys.ECANCELED: // out of memory
+		p.pause(index)
+		return
+	case res < 0:
+		p.list(index) // not by us: its thread was told to stop
+		return
+	}
+	news := uint32(res) & (s.interest | sys.PollErr | sys.PollHup | sys.PollNval)
+	switch {
+	case news != 0:
+		p.tell(index, news)
+	case !p.multi:
+		// Every poll of a socket is told of the peer's half-close, asked for or
+		// not, and at once if it has come: to poll again would be to spin.
+		p.pause(index)
+		return
+	}
+	switch {
+	case more:
+		s.ends = 0
+	case !p.multi:
+		p.list(index) // level-triggered: it is told for as long as it is ready
+	default:
+		p.ended(index)
+	}
+}
+
+// ended arms a multishot poll again that the kernel has ended because the CQ was
+// full. One that ends whenever it begins is of a descriptor that is always ready,
+// such as a file's: there is no more to be told.
+func (p *ring) ended(index uint32) {
+	s := &p.slots[index]
+	if s.ends++; s.ends > 1 && !p.spilled {
+		return
+	}
+	s.ends = min(s.ends, 1)
+	p.list(index)
+}
+
+// tell notes news of a slot for the next report.
+func (p *ring) tell(index uint32, news uint32) {
+	s := &p.slots[index]
+	s.ready |= news
+	if !s.inReady {
+		s.inReady = true
+		p.ready.push(index)
+	}
+}
+
+// report hands out news, oldest first.
+func (p *ring) report(events []Event) int32 {
+	n := 0
+	for n < len(events) && p.ready.len() > 0 {
+		s := &p.slots[p.ready.pop()]
+		s.inReady = false
+		if s.ready != 0 {
+			events[n] = Event{Key: s.key, Ready: s.ready}
+			s.ready = 0
+			n++
+		}
+	}
+	return int32(n)
+}
+
+// pause keeps a slot from being armed for a while.
+func (p *ring) pause(index uint32) {
+	s := &p.slots[index]
+	if s.inPaused {
+		return
+	}
+	s.inPaused = true
+	if p.paused.len() == 0 {
+		p.resumes = time.Now().Add(pauseMax)
+	}
+	p.paused.push(index)
+}
+
+// resume arms the slots whose pause is over. Until it is, it cuts the timeout.
+func (p *ring) resume(timeoutNS *int64) (cut bool) {
+	if p.paused.len() == 0 {
+		return false
+	}
+	left := int64(time.Until(p.resumes))
+	if left <= 0 {
+		for p.paused.len() > 0 {
+			index := p.paused.pop()
+			p.slots[index].inPaused = false
+			p.list(index)
+		}
+		return false
+	}
+	if *timeoutNS < 0 || *timeoutNS > left {
+		*timeoutNS = left
+		return true
+	}
+	return false
+}
+
+// fifo is a queue that keeps its memory.
+type fifo[T any] struct {
+	all  []T
+	head int
+}
+
+func (q *fifo[T]) len() int { return len(q.all) - q.head }
+
+func (q *fifo[T]) push(v T) {
+	if q.head > 0 && len(q.all) == cap(q.all) { // one that is never empty must not grow for ever
+		q.all, q.head = q.all[:copy(q.all, q.all[q.head:])], 0
+	}
+	q.all = append(q.all, v)
+}
+
+// pop takes the oldest; there must be one.
+func (q *fifo[T]) pop() (v T) {
+	v = q.all[q.head]
+	if q.head++; q.head == len(q.all) {
+		q.all, q.head = q.all[:0], 0
+	}
+	return v
+}
