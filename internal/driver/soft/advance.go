@@ -23,7 +23,7 @@ func (d *engine) advance(r *reg, s *side) {
 
 // shoot tries the first op of a side once.
 func (d *engine) shoot(r *reg, s *side, o *op.Op) {
-	res := attempt(o)
+	res := d.bounded(o, attempt(o))
 	switch {
 	case res == -sys.EAGAIN:
 		s.ready = 0

@@ -103,6 +103,10 @@ func (d *engine) event(e *poller.Event) {
 	}
 	if e.Ready&sys.PollNval != 0 {
 		d.disarmed(r, -sys.EBADF) // closed by somebody under the ops that wait
+		if d.edge {
+			d.p.Remove(r.sys)
+			r.armed = 0
+		}
 	}
 	if !d.edge {
 		d.arm(r)

@@ -14,6 +14,7 @@ import (
 	"ringo/internal/op"
 	"ringo/internal/poller"
 	"ringo/internal/sys"
+	"ringo/uring"
 )
 
 const (
@@ -25,6 +26,8 @@ const (
 	shotsMax = 32
 	// filesMax bounds the calls that may block at once.
 	filesMax = 16
+	// ringEntriesMin is the least size of a ring's submission queue.
+	ringEntriesMin = 32
 	// wakeKey is the key of the eventfd. No registration has that index.
 	wakeKey = ^uint64(0)
 )
@@ -40,10 +43,11 @@ const (
 
 // engine is the driver. The thread that opened it owns it.
 type engine struct {
-	p    poller.Poller
-	edge bool // p is edge-triggered
-	slab *op.Slab
-	now  func() int64
+	p     poller.Poller
+	edge  bool  // p is edge-triggered
+	bound int32 // p's, of descriptors
+	slab  *op.Slab
+	now   func() int64
 
 	regs   regTable
 	queue  list // submitted, for the next Wait
@@ -75,6 +79,27 @@ func OpenEpoll(cfg driver.Config) (driver.Driver, error) {
 	return open(cfg, "epoll", poller.OpenEpoll)
 }
 
+// OpenPoll makes a driver over poll, whose name it bears. The error is a
+// *driver.SetupError.
+func OpenPoll(cfg driver.Config) (driver.Driver, error) {
+	return open(cfg, "poll", poller.OpenPoll)
+}
+
+// OpenSelect makes a driver over select, whose name it bears. A descriptor that
+// select can't watch ends the op that makes it, or that would wait on it, with
+// -EMFILE. The error is a *driver.SetupError.
+func OpenSelect(cfg driver.Config) (driver.Driver, error) {
+	return open(cfg, "select", poller.OpenSelect)
+}
+
+// OpenRing makes a driver over an io_uring that only polls, named "uring-poll". The
+// caller stays locked to its thread until Close. The error is a *driver.SetupError.
+func OpenRing(cfg driver.Config) (driver.Driver, error) {
+	return open(cfg, "uring-poll", func(without []string) (poller.Poller, error) {
+		return poller.OpenRing(max(cfg.Entries, ringEntriesMin), without)
+	})
+}
+
 // open makes a driver over the poller that mk gives, which is given cfg.Without.
 func open(cfg driver.Config, name string, mk func(without []string) (poller.Poller, error)) (driver.Driver, error) {
 	if cfg.Slab == nil || cfg.Now == nil {
@@ -84,7 +109,7 @@ func open(cfg driver.Config, name string, mk func(without []string) (poller.Poll
 	if err != nil {
 		return nil, setupError(name, err)
 	}
-	d := &engine{p: p, edge: p.EdgeTriggered(), slab: cfg.Slab, now: cfg.Now, files: offload.New(filesMax), reason: cfg.Reason}
+	d := &engine{p: p, edge: p.EdgeTriggered(), bound: p.Bound(), slab: cfg.Slab, now: cfg.Now, files: offload.New(filesMax), reason: cfg.Reason}
 	if invariant.Enabled {
 		d.thread = sys.Gettid()
 	}
@@ -102,7 +127,13 @@ func open(cfg driver.Config, name string, mk func(without []string) (poller.Poll
 
 func setupError(name string, err error) error {
 	e := &driver.SetupError{Driver: name, Step: "open", Err: err}
-	if call, ok := err.(*os.SyscallError); ok {
+	var ring *uring.SetupError
+	var call *os.SyscallError
+	switch {
+	case errors.As(err, &ring):
+		e.Step, e.Hint, e.Err = ring.Step, ring.Hint, ring.Err
+		return e
+	case errors.As(err, &call):
 		e.Step, e.Err = call.Syscall, call.Err
 	}
 	switch {
@@ -118,7 +149,7 @@ func setupError(name string, err error) error {
 
 // Info describes the driver.
 func (d *engine) Info() driver.Info {
-	return driver.Info{Name: d.p.Name(), Reason: d.reason, Features: d.p.Features(), Stats: d.stats}
+	return driver.Info{Name: d.p.Name(), Reason: d.reason, Features: d.p.Features(), Edges: d.edge, Stats: d.stats}
 }
 
 // own panics on any thread but the owner's, in builds with invariants.

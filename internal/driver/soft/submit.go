@@ -50,11 +50,24 @@ func (d *engine) start(o *op.Op) {
 func (d *engine) immediate(o *op.Op) int32 {
 	switch o.Code {
 	case op.Close:
+		if o.FD == nil {
+			d.p.Remove(int32(o.Off)) // it may be there: a poller can hold the file open
+		}
 		d.forget(o)
 	case op.Cancel:
 		return d.cancelToken(uint64(o.Off))
 	}
-	return attempt(o)
+	return d.bounded(o, attempt(o))
+}
+
+// bounded closes a new descriptor that the poller could not watch. To its user
+// that is a limit of the process like any other, and a listener goes on.
+func (d *engine) bounded(o *op.Op, res int32) int32 {
+	if res < d.bound || !o.Def().FDResult {
+		return res
+	}
+	sys.Close(res)
+	return -sys.EMFILE
 }
 
 // wait puts an op where readiness finds it, and tries it if its turn has come.

@@ -28,7 +28,7 @@ func (d *engine) Try(o *op.Op) (res int32, ok bool) {
 		}
 	}
 	for {
-		switch res = attempt(o); res {
+		switch res = d.bounded(o, attempt(o)); res {
 		case -sys.EINTR:
 		case -sys.EAGAIN:
 			return 0, false
