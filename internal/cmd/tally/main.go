@@ -1,0 +1,211 @@
+// Command tally reads what go test -json prints and says it in fewer words: a line
+// a package, the output of what failed, and every skip with its reason. It adds
+// its counts to a file, so that a script can sum up several runs.
+//
+//	go test -json ./... | tally -sum FILE
+//
+// It exits with 1 if a test or package failed, or if a test was skipped without
+// saying why.
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+)
+
+func main() {
+	sum := flag.String("sum", "", "`file` with the counts so far: passed, failed, skipped, and a line for each reason of a skip")
+	flag.Parse()
+	t := tally{out: os.Stdout, tests: map[name]*test{}}
+	if err := t.read(os.Stdin); err != nil {
+		fmt.Fprintln(os.Stderr, "tally:", err)
+		os.Exit(2)
+	}
+	if *sum != "" {
+		if err := t.add(*sum); err != nil {
+			fmt.Fprintln(os.Stderr, "tally:", err)
+			os.Exit(2)
+		}
+	}
+	if t.failed > 0 || t.mute > 0 {
+		os.Exit(1)
+	}
+}
+
+// event is one line of go test -json, see go doc test2json.
+type event struct {
+	Action  string
+	Package string
+	Test    string
+	Output  string
+	Elapsed float64
+
+	ImportPath string // of build output
+}
+
+type name struct{ pkg, test string }
+
+// test is what is known of one that runs.
+type test struct {
+	output []string
+	parent bool // it has subtests, and is no check of its own
+}
+
+type tally struct {
+	out   io.Writer
+	tests map[name]*test
+
+	passed, failed, skipped int
+	mute                    int // skips without a reason
+	reasons                 []string
+}
+
+func (t *tally) read(r io.Reader) error {
+	lines := bufio.NewReader(r)
+	for {
+		line, err := lines.ReadString('\n')
+		if line != "" {
+			var e event
+			if json.Unmarshal([]byte(line), &e) != nil {
+				fmt.Fprint(t.out, line) // of go itself
+			} else {
+				t.event(&e)
+			}
+		}
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func (t *tally) event(e *event) {
+	at := name{e.Package, e.Test}
+	switch e.Action {
+	case "run":
+		t.tests[at] = new(test)
+		if parent, _, ok := cutLast(e.Test); ok {
+			if p := t.tests[name{e.Package, parent}]; p != nil {
+				p.parent = true
+			}
+		}
+	case "output":
+		if o := t.at(at); !isFrame(e.Output) {
+			o.output = append(o.output, e.Output)
+		}
+	case "build-output":
+		fmt.Fprint(t.out, e.Output)
+	case "pass", "fail", "skip":
+		t.end(e, t.at(at))
+		delete(t.tests, at)
+	}
+}
+
+func (t *tally) at(n name) *test {
+	if t.tests[n] == nil {
+		t.tests[n] = new(test)
+	}
+	return t.tests[n]
+}
+
+// end counts a test that has ended, or shows a package that has.
+func (t *tally) end(e *event, o *test) {
+	if e.Test == "" {
+		switch e.Action {
+		case "fail":
+			// The failures of its tests are counted; one of its own is not.
+			t.failed++
+			for n, left := range t.tests { // a crash ends it in the middle of tests
+				if n.pkg == e.Package && n.test != "" && !left.parent {
+					fmt.Fprintf(t.out, "--- UNFINISHED: %s %s\n%s", n.pkg, n.test, strings.Join(left.output, ""))
+				}
+			}
+			fmt.Fprint(t.out, strings.Join(o.output, ""))
+		case "pass":
+			fmt.Fprintf(t.out, "ok  \t%s\t%.1fs\n", e.Package, e.Elapsed)
+		}
+		return
+	}
+	switch e.Action {
+	case "pass":
+		if !o.parent {
+			t.passed++
+		}
+	case "fail":
+		if !o.parent {
+			t.failed++
+		}
+		fmt.Fprintf(t.out, "--- FAIL: %s %s\n%s", e.Package, e.Test, strings.Join(o.output, ""))
+	case "skip":
+		t.skipped++
+		reason := reasonOf(o.output)
+		if reason == "" {
+			t.mute++
+			fmt.Fprintf(t.out, "--- SKIP without a reason: %s %s\n", e.Package, e.Test)
+		}
+		t.reasons = append(t.reasons, fmt.Sprintf("%s %s: %s", e.Package, e.Test, reason))
+	}
+}
+
+// isFrame reports whether a line is go test's own and not the test's.
+func isFrame(s string) bool {
+	s = strings.TrimLeft(s, " ")
+	for _, p := range []string{"=== RUN ", "=== PAUSE ", "=== CONT ", "=== NAME ", "--- PASS: ", "--- FAIL: ", "--- SKIP: "} {
+		if strings.HasPrefix(s, p) {
+			return true
+		}
+	}
+	return false
+}
+
+// reasonOf takes the last thing that a skipped test said, without where it did.
+func reasonOf(output []string) string {
+	for _, line := range slices.Backward(output) {
+		line = strings.TrimSpace(line)
+		if _, text, ok := strings.Cut(line, ".go:"); ok {
+			if _, text, ok = strings.Cut(text, ": "); ok {
+				line = text
+			}
+		}
+		if line != "" {
+			return line
+		}
+	}
+	return ""
+}
+
+func cutLast(s string) (before, after string, ok bool) {
+	i := strings.LastIndexByte(s, '/')
+	if i < 0 {
+		return "", "", false
+	}
+	return s[:i], s[i+1:], true
+}
+
+// add puts the counts into a file beside those of earlier runs.
+func (t *tally) add(file string) error {
+	var passed, failed, skipped int
+	var reasons string
+	if old, err := os.ReadFile(file); err == nil {
+		counts, rest, _ := strings.Cut(string(old), "\n")
+		if _, err := fmt.Sscan(counts, &passed, &failed, &skipped); err != nil {
+			return fmt.Errorf("%s: %w", file, err)
+		}
+		reasons = rest
+	} else if !os.IsNotExist(err) {
+		return err
+	}
+	for _, r := range t.reasons {
+		reasons += r + "\n"
+	}
+	counts := fmt.Sprintf("%d %d %d\n", passed+t.passed, failed+t.failed, skipped+t.skipped)
+	return os.WriteFile(file, []byte(counts+reasons), 0o644)
+}

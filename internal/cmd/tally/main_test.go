@@ -1,0 +1,78 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+const run = `{"Action":"start","Package":"p"}
+{"Action":"run","Package":"p","Test":"TestA"}
+{"Action":"run","Package":"p","Test":"TestA/one"}
+{"Action":"output","Package":"p","Test":"TestA/one","Output":"=== RUN   TestA/one\n"}
+{"Action":"pass","Package":"p","Test":"TestA/one"}
+{"Action":"run","Package":"p","Test":"TestA/two"}
+{"Action":"output","Package":"p","Test":"TestA/two","Output":"    a_test.go:7: the kernel has no such: thing\n"}
+{"Action":"output","Package":"p","Test":"TestA/two","Output":"    --- SKIP: TestA/two (0.00s)\n"}
+{"Action":"skip","Package":"p","Test":"TestA/two"}
+{"Action":"pass","Package":"p","Test":"TestA"}
+{"Action":"pass","Package":"p","Elapsed":1.5}
+`
+
+const bad = `{"Action":"run","Package":"q","Test":"TestB"}
+{"Action":"output","Package":"q","Test":"TestB","Output":"    b_test.go:9: no good\n"}
+{"Action":"fail","Package":"q","Test":"TestB"}
+{"Action":"output","Package":"q","Output":"FAIL\n"}
+{"Action":"fail","Package":"q"}
+`
+
+const crash = `{"Action":"run","Package":"s","Test":"TestD"}
+{"Action":"output","Package":"s","Test":"TestD","Output":"panic: oh\n"}
+{"Action":"output","Package":"s","Output":"FAIL\ts\n"}
+{"Action":"fail","Package":"s"}
+`
+
+const mute = `{"Action":"run","Package":"r","Test":"TestC"}
+{"Action":"skip","Package":"r","Test":"TestC"}
+`
+
+func TestTally(t *testing.T) {
+	sum := filepath.Join(t.TempDir(), "sum")
+	for _, c := range []struct {
+		in, says, counts string
+		failed, mute     int
+	}{
+		{run, "ok  \tp\t1.5s\n", "1 0 1\np TestA/two: the kernel has no such: thing\n", 0, 0},
+		{bad, "--- FAIL: q TestB\n    b_test.go:9: no good\nFAIL\n", "1 2 1\np TestA/two: the kernel has no such: thing\n", 2, 0},
+		{mute, "--- SKIP without a reason: r TestC\n", "1 2 2\np TestA/two: the kernel has no such: thing\nr TestC: \n", 0, 1},
+		{crash, "--- UNFINISHED: s TestD\npanic: oh\nFAIL\ts\n", "1 3 2\np TestA/two: the kernel has no such: thing\nr TestC: \n", 1, 0},
+		{"go: no such package\n", "go: no such package\n", "1 3 2\np TestA/two: the kernel has no such: thing\nr TestC: \n", 0, 0},
+	} {
+		var out strings.Builder
+		y := tally{out: &out, tests: map[name]*test{}}
+		if err := y.read(strings.NewReader(c.in)); err != nil {
+			t.Fatal(err)
+		}
+		if err := y.add(sum); err != nil {
+			t.Fatal(err)
+		}
+		if out.String() != c.says {
+			t.Errorf("says %q, want %q", out.String(), c.says)
+		}
+		if got, _ := os.ReadFile(sum); string(got) != c.counts {
+			t.Errorf("counts %q, want %q", got, c.counts)
+		}
+		if y.failed != c.failed || y.mute != c.mute {
+			t.Errorf("%d failed and %d mute, want %d and %d", y.failed, y.mute, c.failed, c.mute)
+		}
+	}
+}
+
+func TestBadSum(t *testing.T) {
+	sum := filepath.Join(t.TempDir(), "sum")
+	os.WriteFile(sum, []byte("one two three\n"), 0o644)
+	if err := (&tally{}).add(sum); err == nil {
+		t.Error("a file that is none of ours is accepted")
+	}
+}
