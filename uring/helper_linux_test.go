@@ -41,6 +41,23 @@ func need(t testing.TB, checks ...string) {
 	t.Skip(err)
 }
 
+// needOp is need for an opcode that the kernel has since a release.
+func needOp(t testing.TB, o Op, since string) {
+	t.Helper()
+	need(t)
+	r, err := probed()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Ops.Has(o) {
+		return
+	}
+	if newerThan(since) {
+		t.Fatalf("%s should have %v", r.System, o)
+	}
+	t.Skip(&FeatureError{o.String(), since})
+}
+
 // newerThan says whether the running kernel is at least of this release.
 func newerThan(since string) bool {
 	var uts unix.Utsname

@@ -269,6 +269,7 @@ func testShutdown(t *testing.T, r *Ring) {
 }
 
 func testSocket(t *testing.T, r *Ring) {
+	needOp(t, OpSocket, "5.19")
 	fd := fdOf(t, do(t, r, func(e *SQE) { e.PrepSocket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0) }))
 	if typ, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TYPE); err != nil || typ != unix.SOCK_DGRAM {
 		t.Errorf("type %d, %v: want a datagram socket", typ, err)
