@@ -377,7 +377,7 @@ func TestServeDrainResetsNobody(t *testing.T) {
 		for range peers {
 			peer := s.dial()
 			talking.Go(func() {
-				ended := make(chan bool)
+				ended, answered := make(chan bool), make(chan bool)
 				var writing sync.WaitGroup
 				writing.Go(func() { // goes on until the end is read
 					for i := 0; ; i++ {
@@ -391,15 +391,20 @@ func TestServeDrainResetsNobody(t *testing.T) {
 							return
 						}
 						if i == 20 {
+							<-answered // until then it may be in the listener's queue only, which the end resets
 							warm <- true
 						}
 						time.Sleep(100 * time.Microsecond)
 					}
 				})
-				got, err := io.ReadAll(peer)
+				first := make([]byte, len(frame))
+				_, err := io.ReadFull(peer, first)
+				close(answered)
+				rest, restErr := io.ReadAll(peer)
+				got := append(first, rest...)
 				close(ended)
 				writing.Wait()
-				if err != nil {
+				if err = errors.Join(err, restErr); err != nil {
 					t.Errorf("the peer's Read: %v", err)
 				}
 				if n := len(got); n == 0 || n%len(frame) != 0 {
