@@ -12,7 +12,7 @@ import (
 
 // boot is the life of process 1. It does not return.
 func boot() {
-	if err := errors.Join(mountAll(), loopbackUp(), raiseFiles()); err != nil {
+	if err := errors.Join(mountAll(), loopbackUp(), raiseFiles(), nameLocalhost()); err != nil {
 		fmt.Println("guest: FAILED to set up:", err)
 		powerOff()
 	}
@@ -62,6 +62,14 @@ func mountAll() error {
 // raise the soft limit themselves.
 func raiseFiles() error {
 	return syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: 1 << 16, Max: 1 << 20})
+}
+
+// nameLocalhost gives the resolver the one name that every system has.
+func nameLocalhost() error {
+	if err := os.MkdirAll("/etc", 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile("/etc/hosts", []byte("127.0.0.1 localhost\n::1 localhost\n"), 0o644)
 }
 
 const loopback = 1 // the index that the first device of a network namespace has

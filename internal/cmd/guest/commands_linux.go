@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 )
@@ -100,9 +101,17 @@ func expect(args []string) error {
 	return nil
 }
 
-// echo starts a server, has it loaded, and asks it to end. The server's log and the load's result are the output.
+// echo starts a server, has load verify what it echoes, and asks it to end:
+//
+//	echo SERVER... -- LOAD'S ARGUMENTS...
+//
+// The server's log and the load's result are the output.
 func echo(args []string) error {
-	server := exec.Command("ringo", "echo", "-listen", "tcp://127.0.0.1:0")
+	cut := slices.Index(args, "--")
+	if cut < 1 {
+		return errors.New("echo by which server, and with what load?")
+	}
+	server := command(args[:cut])
 	stderr, err := server.StderrPipe()
 	if err != nil {
 		return err
@@ -126,7 +135,7 @@ func echo(args []string) error {
 	}()
 	var loadErr error
 	if addr, ok := <-address; ok {
-		load := exec.Command("load", append([]string{"-addr", addr}, args...)...)
+		load := exec.Command("load", append([]string{"-addr", addr}, args[cut+1:]...)...)
 		load.Stdout, load.Stderr = os.Stdout, os.Stdout
 		if loadErr = load.Run(); loadErr != nil {
 			loadErr = fmt.Errorf("load: %w", loadErr)

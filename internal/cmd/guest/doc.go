@@ -6,7 +6,7 @@
 //	run FILE               run a plan: a line PASS or FAIL for each step, what was skipped and why, a last line of counts
 //	with ... COMMAND       run a command with another environment, user, limits, or without /proc
 //	expect RE COMMAND      run a command whose output must have a line that matches a regular expression
-//	echo ARGS              run "load ARGS", which verifies every byte, against a "ringo echo" that it starts and ends
+//	echo SERVER -- ARGS    start a server such as "ringo echo", run "load ARGS" against it, and have it end
 //
 // A plan has one step in a line: a verb, a name, a limit of time and a command with its arguments, in which single quotes
 // keep words together.

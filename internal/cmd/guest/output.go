@@ -6,6 +6,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"time"
 )
 
 // A tally counts tests.
@@ -15,6 +16,9 @@ func (t *tally) add(u tally) {
 	t.passed, t.failed, t.skipped = t.passed+u.passed, t.failed+u.failed, t.skipped+u.skipped
 }
 
+// slowAfter is when a test has taken so long that the plan may want to do without.
+const slowAfter = 5 * time.Second
+
 // A report is what a test binary printed when run with -test.v, by test. What another program prints is one entry with
 // no name.
 type report struct {
@@ -22,6 +26,7 @@ type report struct {
 	order []string
 	lines map[string][]string
 	ended map[string]string // PASS, FAIL or SKIP
+	slow  []string          // whole tests that took long
 }
 
 // parse reads the output. What follows a line that names a test is of that test.
@@ -39,6 +44,9 @@ func parse(output []byte) *report {
 		case len(words) >= 3 && words[0] == "---" && strings.HasSuffix(words[1], ":"):
 			r.end(words[2], strings.TrimSuffix(words[1], ":"))
 			current = ""
+			if took, err := time.ParseDuration(strings.Trim(words[len(words)-1], "()")); err == nil && took > slowAfter && raw[0] == '-' {
+				r.slow = append(r.slow, fmt.Sprintf("%s %.0f s", words[2], took.Seconds()))
+			}
 		default:
 			r.lines[current] = append(r.lines[current], line)
 		}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -22,6 +23,10 @@ const verbose = `=== RUN   TestGood
 === RUN   TestOld
     a_test.go:9: no ring here: EPERM
 --- SKIP: TestOld (0.00s)
+=== RUN   TestLong
+=== RUN   TestLong/sub
+--- PASS: TestLong (12.34s)
+    --- PASS: TestLong/sub (12.30s)
 === RUN   TestMute
 --- SKIP: TestMute (0.00s)
 === RUN   TestHangs
@@ -31,8 +36,11 @@ goroutine 1
 
 func TestReport(t *testing.T) {
 	r := parse([]byte(verbose + "exit status 2\n"))
-	if want := " (tests: 1 passed, 2 failed, 3 skipped)"; r.String() != want {
+	if want := " (tests: 3 passed, 2 failed, 3 skipped)"; r.String() != want {
 		t.Errorf("%q, want %q", r.String(), want)
+	}
+	if want := []string{"TestLong 12 s"}; !slices.Equal(r.slow, want) {
+		t.Errorf("slow: %q, want %q", r.slow, want)
 	}
 	var b strings.Builder
 	r.writeSkips(&b, "a")

@@ -62,6 +62,9 @@ func (s *step) run() (r *report, ok bool) {
 		r.writeFailures(os.Stdout)
 	}
 	r.writeSkips(os.Stdout, s.name)
+	for _, test := range r.slow {
+		fmt.Printf("SLOW %s: %s\n", s.name, test)
+	}
 	return r, err == nil
 }
 
