@@ -16,13 +16,36 @@ import (
 
 // The names of drivers, as in Config.Driver and RINGO_DRIVER.
 const (
-	Auto  = "auto"
-	Uring = "uring"
-	Epoll = "epoll"
+	Auto      = "auto"
+	Uring     = "uring"
+	Epoll     = "epoll"
+	Poll      = "poll"
+	Select    = "select"
+	UringPoll = "uring-poll"
 )
 
+// rungs are the drivers, the better ones first.
+var rungs = []struct {
+	name string
+	open func(cfg driver.Config) (driver.Driver, error)
+	auto bool // auto may take it
+}{
+	{Uring, uring.Open, true},
+	{Epoll, soft.OpenEpoll, true},
+	{Poll, soft.OpenPoll, true},
+	{Select, soft.OpenSelect, true},
+	// Epoll does what a ring does that only polls, and wherever there is such a ring.
+	{UringPoll, soft.OpenRing, false},
+}
+
 // Names lists what can be asked for.
-func Names() []string { return []string{Auto, Uring, Epoll} }
+func Names() []string {
+	names := []string{Auto}
+	for _, r := range rungs {
+		names = append(names, r.name)
+	}
+	return names
+}
 
 // Check says whether a name is one of Names, and what is wrong if not.
 func Check(name string) error {
@@ -33,35 +56,54 @@ func Check(name string) error {
 }
 
 // Open makes a driver on the calling thread, which the caller has locked. auto
-// takes uring if it works here, else epoll, and says why. A driver that was asked
-// for and can't be had is an error that names the step and the likely cause.
+// takes the first that works here of uring, epoll, poll and select, and says what
+// kept it from those before. A driver that was asked for and can't be had is an
+// error that names the step and the likely cause.
 func Open(name string, cfg driver.Config) (driver.Driver, error) {
-	cfg.Reason = "asked for"
-	switch name {
-	case Auto:
+	if name == Auto {
 		return openAuto(cfg)
-	case Uring:
-		return uring.Open(cfg)
-	case Epoll:
-		return soft.OpenEpoll(cfg)
+	}
+	cfg.Reason = "asked for"
+	for _, r := range rungs {
+		if r.name == name {
+			return r.open(cfg)
+		}
 	}
 	return nil, Check(name)
 }
 
+// openAuto goes down the ladder. A shortage of descriptors is no reason to go on: a
+// worse driver would hide it and need as many.
 func openAuto(cfg driver.Config) (driver.Driver, error) {
 	cfg.Shrink = true
 	cfg.Reason = "io_uring works here"
-	d, err := uring.Open(cfg)
-	if err == nil {
-		return d, nil
+	var refused refusals
+	for _, r := range rungs {
+		if !r.auto {
+			continue
+		}
+		d, err := r.open(cfg)
+		if err == nil {
+			return d, nil
+		}
+		refused = append(refused, err)
+		if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
+			break
+		}
+		cfg.Reason = refused.Error()
 	}
-	if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
-		return nil, err
-	}
-	cfg.Reason = err.Error()
-	d, softErr := soft.OpenEpoll(cfg)
-	if softErr != nil {
-		return nil, fmt.Errorf("%w; and %w", err, softErr)
-	}
-	return d, nil
+	return nil, refused
 }
+
+// refusals are the errors of one rung after the other, in one line.
+type refusals []error
+
+func (r refusals) Error() string {
+	texts := make([]string, len(r))
+	for i, err := range r {
+		texts[i] = err.Error()
+	}
+	return strings.Join(texts, "; ")
+}
+
+func (r refusals) Unwrap() []error { return r }

@@ -50,23 +50,44 @@ func TestRefused(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			for name, want := range map[string][]string{Auto: c.auto, Uring: c.uring, Epoll: c.epoll} {
-				cmd := seccomptest.Command(t, c.policy, self(t))
-				cmd.Env = append(os.Environ(), childEnv+"="+name, "GORACE=atexit_sleep_ms=0")
-				out, err := cmd.CombinedOutput()
-				if err != nil {
-					t.Errorf("%s: %v\n%s", name, err, out)
-					continue
-				}
-				got := string(out)
-				if !strings.HasPrefix(got, want[0]) {
-					t.Errorf("%s: %swant it to begin with %q", name, got, want[0])
-				}
-				for _, word := range want[1:] {
-					if !strings.Contains(got, word) {
-						t.Errorf("%s: %swant %q in it", name, got, word)
-					}
-				}
+				wantSaid(t, c.policy, name, want)
 			}
 		})
 	}
+}
+
+// wantSaid checks what a child says that opens a driver under a policy: how it
+// begins, and what is also in it.
+func wantSaid(t *testing.T, policy seccomptest.Policy, name string, want []string) {
+	t.Helper()
+	cmd := seccomptest.Command(t, policy, self(t))
+	cmd.Env = append(os.Environ(), childEnv+"="+name, "GORACE=atexit_sleep_ms=0")
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Errorf("%s: %v\n%s", name, err, out)
+		return
+	}
+	got := string(out)
+	if !strings.HasPrefix(got, want[0]) {
+		t.Errorf("%s: %swant it to begin with %q", name, got, want[0])
+	}
+	for _, word := range want[1:] {
+		if !strings.Contains(got, word) {
+			t.Errorf("%s: %swant %q in it", name, got, word)
+		}
+	}
+	if lines := strings.Count(got, "\n"); lines != 1 {
+		t.Errorf("%s: %d lines, want 1:\n%s", name, lines, got)
+	}
+}
+
+// A ring to poll with asks less of the kernel than one to do all with.
+func TestRingWithoutRegister(t *testing.T) {
+	with(UringPoll, func(_ driver.Driver, err error) {
+		if err != nil {
+			t.Skip(err)
+		}
+	})
+	wantSaid(t, seccomptest.DenyRegister(), UringPoll, []string{"uring-poll: asked for"})
+	wantSaid(t, seccomptest.DenyEnter(), UringPoll, []string{"SetupError of uring-poll at io_uring_enter", "not permitted", "seccomp"})
 }
