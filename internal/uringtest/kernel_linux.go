@@ -25,6 +25,9 @@ type Config struct {
 	// Shared says which user data may stand for more than one request at a
 	// time; nil: none.
 	Shared func(userData uint64) bool
+	// Asleep is called when a wait finds nothing to do, before any time passes: it
+	// does what others do while the driver sleeps. nil: they do nothing.
+	Asleep func()
 	// Clock is the time of waits and timeouts; nil: the machine's.
 	Clock *Clock
 	// Start is where the indices of both rings begin. Near 1<<32 they wrap.
@@ -108,6 +111,9 @@ func (k *Kernel) Live(f func(r *Request)) {
 
 // Quiet reports whether every CQE that was made has been taken out of the CQ.
 func (k *Kernel) Quiet() bool { return len(k.held) == 0 && len(k.overflow) == 0 && k.ready() == 0 }
+
+// Overflowed is how many CQEs wait for room in the CQ.
+func (k *Kernel) Overflowed() int { return len(k.overflow) }
 
 // Lent is how many buffers of a group the kernel may fill.
 func (k *Kernel) Lent(group uint16) int {

@@ -58,7 +58,11 @@ func (k *Kernel) close(r *Request) bool {
 			k.failf("a close of fd %d while there is %v", r.SQE.Fd, other)
 		}
 	})
-	return k.once(r, call(unix.SYS_CLOSE, uintptr(r.SQE.Fd), 0, 0, 0, 0, 0))
+	res := call(unix.SYS_CLOSE, uintptr(r.SQE.Fd), 0, 0, 0, 0, 0)
+	if res == 0 && k.choose(NotReady, 3, r) == 2 {
+		res = -int32(unix.EINTR) // and closed all the same
+	}
+	return k.once(r, res)
 }
 
 func pollEvents(r *Request) uint32 {

@@ -173,6 +173,9 @@ func (k *Kernel) leaveWork(r *Request) {
 // nothing is to come, that is a fault, after some time in which a descriptor could
 // still become ready, as that of a TCP connection does a little later.
 func (k *Kernel) sleep(until int64) syscall.Errno {
+	if k.cfg.Asleep != nil {
+		k.cfg.Asleep()
+	}
 	wait := time.Duration(-1)
 	switch {
 	case k.cfg.Clock != nil && until != forever:

@@ -21,6 +21,7 @@ type ring struct {
 	r    *uring.Ring
 	slab *op.Slab
 	now  func() int64
+	rest func(time.Duration) // time.Sleep
 
 	pool  *buf.Pool
 	lends *uring.BufRing

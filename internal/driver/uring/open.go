@@ -44,7 +44,7 @@ func openOn(cfg driver.Config, rc *uring.Config, report *uring.Report) (driver.D
 	if err != nil {
 		return nil, setupError(err)
 	}
-	d := &ring{r: r, slab: cfg.Slab, now: cfg.Now, pool: cfg.Ring, cqes: make([]uring.CQE, 256), wakeFD: -1, reason: cfg.Reason}
+	d := &ring{r: r, slab: cfg.Slab, now: cfg.Now, rest: time.Sleep, pool: cfg.Ring, cqes: make([]uring.CQE, 256), wakeFD: -1, reason: cfg.Reason}
 	d.pause = uring.NewTimespec(pause)
 	if err := d.equip(cfg, report, releaseOf(report.System, rc.Mask)); err != nil {
 		r.Close()

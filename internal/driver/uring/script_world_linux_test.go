@@ -34,6 +34,7 @@ type world struct {
 	listener *listener
 	held     []lease
 	fds      int // open before
+	thread   int
 	woken    bool
 	meantime func() // what happens while the driver sleeps
 	closed   bool
@@ -70,7 +71,7 @@ type lease struct {
 
 func newWorld(t testing.TB, name string, s setting) *world {
 	t.Helper()
-	w := &world{TB: t, name: name, clock: new(uringtest.Clock), calls: make(map[*op.Op]*call), fds: countFDs(t)}
+	w := &world{TB: t, name: name, clock: new(uringtest.Clock), calls: make(map[*op.Op]*call), fds: countFDs(t), thread: unix.Gettid()}
 	w.clock.Advance(time.Hour)
 	w.slab = op.NewSlab(0)
 	w.pool = buf.NewRingPool(max(s.buffers, 1), max(s.buffers, 1), 32, nil)
@@ -136,6 +137,7 @@ func (w *world) soon(d time.Duration) int64 { return w.clock.Now() + int64(d) }
 func (w *world) wait(deadline int64) bool {
 	w.Helper()
 	w.k.Tick()
+	refused := w.k.Counts()[uringtest.EnterFails]
 	if err := w.d.Wait(deadline, &w.done); err != nil {
 		w.fail("Wait: %v", err)
 	}
@@ -145,6 +147,9 @@ func (w *world) wait(deadline int64) bool {
 			w.fail("Wait returned with nothing, %v before its deadline", time.Duration(deadline-w.clock.Now()))
 		}
 		w.woken = false
+	}
+	if !any && w.k.Overflowed() > 0 && w.k.Counts()[uringtest.EnterFails] == refused {
+		w.fail("Wait returned with nothing, and %d CQEs that overflowed are still in the kernel", w.k.Overflowed())
 	}
 	w.meantime = nil
 	w.collect()
@@ -199,14 +204,17 @@ func (w *world) audit() {
 	if w.closed || !w.k.Quiet() || w.d.r.SQPending() > 0 {
 		return
 	}
-	live := 0
+	live, timers := 0, 0
 	w.k.Live(func(r *uringtest.Request) {
-		if m := mark(r.SQE.User_data); m == markOp || m == markPoll {
+		switch mark(r.SQE.User_data) {
+		case markOp, markPoll:
 			live++
+		case markTimer:
+			timers++
 		}
 	})
-	if live != w.d.inFlight {
-		w.fail("the driver counts %d requests in flight, the kernel has %d", w.d.inFlight, live)
+	if live != w.d.inFlight || timers > 1 {
+		w.fail("the driver counts %d requests in flight, the kernel has %d, and %d timers", w.d.inFlight, live, timers)
 	}
 	if w.pool.Lends() && w.pool.Lent() != w.k.Lent(bufGroup) {
 		w.fail("the pool has lent %d buffers, and the kernel has %d", w.pool.Lent(), w.k.Lent(bufGroup))

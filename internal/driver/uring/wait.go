@@ -90,7 +90,7 @@ func (d *ring) awake() bool {
 
 // backOff keeps a kernel that takes no entries for lack of memory from being
 // asked in a hot loop.
-func (d *ring) backOff() { time.Sleep(100 * time.Microsecond) }
+func (d *ring) backOff() { d.rest(100 * time.Microsecond) }
 
 // armTimer makes the deadline an op, for kernels whose wait takes no time. One that
 // is under way and ends no later is left alone: most deadlines are further away
