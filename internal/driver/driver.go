@@ -95,15 +95,17 @@ type Way struct {
 
 // Stats count what a driver did since it was opened.
 type Stats struct {
-	Enters      uint64 // waits and flushes that entered the kernel
-	Submitted   uint64 // ops handed to the kernel, or to the poller
-	Completions uint64
-	Queued      uint64 // ops that found the submission queue full
-	Overflows   uint64 // times the completion queue had overflowed
-	NoBuffers   uint64 // receives that found the buffer ring dry
-	Fallbacks   uint64 // ops that took another way than their first
-	Stale       uint64 // events for ops or descriptors that were gone
-	Wakes       uint64 // wakes that ended a sleep
+	Enters       uint64 // waits and flushes that entered the kernel
+	Submitted    uint64 // ops handed to the kernel, or to the poller
+	Completions  uint64
+	Queued       uint64 // ops that found the submission queue full
+	ShortSubmits uint64 // enters after which the kernel had not taken all entries
+	Overflows    uint64 // times the completion queue had overflowed
+	NoBuffers    uint64 // receives that found the buffer ring dry
+	Fallbacks    uint64 // ops that took another way than their first
+	Stale        uint64 // events for ops or descriptors that were gone
+	Wakes        uint64 // wakes that ended a sleep
+	WakesSent    uint64 // wakes that took a system call; the others found the driver awake
 }
 
 // Queue is completions in order of arrival. The zero Queue is empty.
@@ -113,7 +115,15 @@ type Queue struct {
 }
 
 // Push appends a completion. Drivers call it.
-func (q *Queue) Push(c Completion) { q.items = append(q.items, c) }
+func (q *Queue) Push(c Completion) {
+	if len(q.items) == cap(q.items) && q.head > len(q.items)/2 {
+		// A queue that is never empty must not grow for ever.
+		n := copy(q.items, q.items[q.head:])
+		clear(q.items[n:])
+		q.items, q.head = q.items[:n], 0
+	}
+	q.items = append(q.items, c)
+}
 
 // Pop takes the oldest.
 func (q *Queue) Pop() (c Completion, ok bool) {

@@ -61,7 +61,8 @@ type engine struct {
 	spare  *job                // jobs to use again
 
 	gate   mailbox.Gate
-	called atomic.Bool // a Wake came from outside, and not only from a job
+	called atomic.Bool   // a Wake came from outside, and not only from a job
+	sent   atomic.Uint64 // calls of Wake that signalled
 	wakeFD int32
 
 	done   *driver.Queue // of the present Wait
@@ -149,6 +150,7 @@ func setupError(name string, err error) error {
 
 // Info describes the driver.
 func (d *engine) Info() driver.Info {
+	d.stats.WakesSent = d.sent.Load()
 	return driver.Info{Name: d.p.Name(), Reason: d.reason, Features: d.p.Features(), Edges: d.edge, Stats: d.stats}
 }
 

@@ -110,18 +110,24 @@ func (d *engine) expire() {
 // Wake ends the present Wait or the next one.
 func (d *engine) Wake() {
 	d.called.Store(true)
-	d.signal()
+	if d.rouse() {
+		d.sent.Add(1)
+	}
 }
 
 // signal makes the owner look round.
-func (d *engine) signal() {
+func (d *engine) signal() { d.rouse() }
+
+// rouse is signal, and reports whether that took a system call.
+func (d *engine) rouse() bool {
 	if !d.gate.Notify() {
-		return
+		return false
 	}
 	sys.Signal(d.wakeFD)
 	if d.gate.Signalled() {
 		sys.Close(d.wakeFD)
 	}
+	return true
 }
 
 // awake reports whether somebody called Wake since the last time. The gate alone

@@ -49,7 +49,8 @@ type ring struct {
 	spare  *flight
 
 	gate    mailbox.Gate
-	called  atomic.Bool // by Wake, and not only by a worker
+	called  atomic.Bool   // by Wake, and not only by a worker
+	sent    atomic.Uint64 // calls of Wake that signalled
 	wakeFD  int32
 	wakeSet bool // the eventfd's poll is armed
 	timer   uring.Timespec
@@ -190,7 +191,11 @@ func (d *ring) flush() {
 func (d *ring) enter(min uint32, timeout time.Duration) {
 	d.pool.Refill()
 	d.stats.Enters++
-	_, errno := d.r.Enter(min, true, timeout)
+	pending := d.r.SQPending()
+	consumed, errno := d.r.Enter(min, true, timeout)
+	if consumed < pending && d.r.Flags()&uring.SetupSQPoll == 0 { // a kernel thread takes them in its own time
+		d.stats.ShortSubmits++
+	}
 	switch errno {
 	case 0, syscall.EINTR, syscall.ETIME, syscall.EAGAIN, syscall.EBUSY:
 		// EAGAIN is a shortage of memory, EBUSY a full CQ: reaping helps both.
@@ -205,22 +210,29 @@ func (d *ring) enter(min uint32, timeout time.Duration) {
 // Wake ends the present wait or the next one.
 func (d *ring) Wake() {
 	d.called.Store(true)
-	d.signal()
+	if d.rouse() {
+		d.sent.Add(1)
+	}
 }
 
 // signal makes the owner look round.
-func (d *ring) signal() {
+func (d *ring) signal() { d.rouse() }
+
+// rouse is signal, and reports whether that took a system call.
+func (d *ring) rouse() bool {
 	if !d.gate.Notify() {
-		return
+		return false
 	}
 	sys.Signal(d.wakeFD)
 	if d.gate.Signalled() {
 		sys.Close(d.wakeFD)
 	}
+	return true
 }
 
 // Info describes the driver.
 func (d *ring) Info() driver.Info {
+	d.stats.WakesSent = d.sent.Load()
 	return driver.Info{Name: "uring", Reason: d.reason, Features: d.features, Lends: d.pool.Lends(), Edges: d.edges, Entries: d.r.SQEntries(), Ways: d.used, Stats: d.stats}
 }
 

@@ -1,0 +1,39 @@
+//go:build linux
+
+package sys
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// ThreadCPU is the processor time that a thread of this process has used, in
+// nanoseconds. The clock of another thread is named by its id, see
+// pthread_getcpuclockid(3).
+func ThreadCPU(tid int32) (ns int64, ok bool) {
+	const perThread, sched = 4, 2
+	var ts unix.Timespec
+	if err := unix.ClockGettime(^tid<<3|perThread|sched, &ts); err != nil {
+		return 0, false
+	}
+	return ts.Nano(), true
+}
+
+// ThreadState is the state of a thread of this process, as proc(5) calls it: 'R' is
+// running or waiting for a processor, 'S' and 'D' asleep, 'T' stopped. 0 if /proc
+// does not tell.
+func ThreadState(tid int32) byte {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/self/task/%d/stat", tid))
+	if err != nil {
+		return 0
+	}
+	// The name, which comes first, may have anything in it, also brackets.
+	after := bytes.LastIndexByte(stat, ')') + 2
+	if after >= len(stat) {
+		return 0
+	}
+	return stat[after]
+}
