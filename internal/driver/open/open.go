@@ -12,6 +12,7 @@ import (
 	"ringo/internal/driver"
 	"ringo/internal/driver/soft"
 	"ringo/internal/driver/uring"
+	"ringo/internal/mask"
 )
 
 // The names of drivers, as in Config.Driver and RINGO_DRIVER.
@@ -25,17 +26,20 @@ const (
 )
 
 // rungs are the drivers, the better ones first.
-var rungs = []struct {
-	name string
-	open func(cfg driver.Config) (driver.Driver, error)
-	auto bool // auto may take it
-}{
+var rungs = []rung{
 	{Uring, uring.Open, true},
 	{Epoll, soft.OpenEpoll, true},
 	{Poll, soft.OpenPoll, true},
 	{Select, soft.OpenSelect, true},
 	// Epoll does what a ring does that only polls, and wherever there is such a ring.
 	{UringPoll, soft.OpenRing, false},
+}
+
+// rung is one way to have a driver.
+type rung struct {
+	name string
+	open func(cfg driver.Config) (driver.Driver, error)
+	auto bool // auto may take it
 }
 
 // Names lists what can be asked for.
@@ -60,16 +64,29 @@ func Check(name string) error {
 // kept it from those before. A driver that was asked for and can't be had is an
 // error that names the step and the likely cause.
 func Open(name string, cfg driver.Config) (driver.Driver, error) {
+	m, err := mask.Env()
+	if err != nil {
+		return nil, err
+	}
+	cfg.Without = append(m.Names(), cfg.Without...)
 	if name == Auto {
 		return openAuto(cfg)
 	}
 	cfg.Reason = "asked for"
-	for _, r := range rungs {
-		if r.name == name {
-			return r.open(cfg)
+	for i := range rungs {
+		if rungs[i].name == name {
+			return rungs[i].try(cfg)
 		}
 	}
 	return nil, Check(name)
+}
+
+// try opens the rung's driver, unless it is masked.
+func (r *rung) try(cfg driver.Config) (driver.Driver, error) {
+	if slices.Contains(cfg.Without, r.name) {
+		return nil, &driver.SetupError{Driver: r.name, Step: "open", Err: syscall.ENOSYS, Hint: mask.Variable + " says so"}
+	}
+	return r.open(cfg)
 }
 
 // openAuto goes down the ladder. A shortage of descriptors is no reason to go on: a
@@ -78,11 +95,11 @@ func openAuto(cfg driver.Config) (driver.Driver, error) {
 	cfg.Shrink = true
 	cfg.Reason = "io_uring works here"
 	var refused refusals
-	for _, r := range rungs {
-		if !r.auto {
+	for i := range rungs {
+		if !rungs[i].auto {
 			continue
 		}
-		d, err := r.open(cfg)
+		d, err := rungs[i].try(cfg)
 		if err == nil {
 			return d, nil
 		}

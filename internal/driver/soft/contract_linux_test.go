@@ -33,21 +33,8 @@ func without(mk maker, features ...string) maker {
 
 var levelTriggered = map[string]bool{"poll": true, "select": true, "uring-poll, oneshot": true}
 
-// levelOnly are the cases that a level-triggered poller can't meet: it can't see
-// an edge, so each completion of a multishot Poll is its last.
-var levelOnly = map[string]string{
-	"beside_a_receive":          noEdge,
-	"multishot_at_each_arrival": noEdge,
-	"multishot_is_no_level":     noEdge,
-}
-
-const noEdge = "a level-triggered poller ends a multishot Poll with each completion"
-
 // excused says why a driver need not pass a case.
 func excused(d *engine, name string) (reason string) {
-	if !d.edge {
-		reason = levelOnly[name]
-	}
 	if name == "five_thousand_descriptors" && d.bound < 5000 {
 		reason = fmt.Sprintf("%s watches descriptors below %d only", d.p.Name(), d.bound)
 	}

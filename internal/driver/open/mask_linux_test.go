@@ -1,0 +1,60 @@
+//go:build linux
+
+package open
+
+import (
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"ringo/internal/driver"
+	"ringo/internal/mask"
+)
+
+// What auto takes as one rung after the other goes missing, and what it says of
+// those above.
+func TestMaskedLadder(t *testing.T) {
+	if m, _ := mask.Env(); m != nil {
+		t.Skipf("%s masks already", m)
+	}
+	with(Uring, func(_ driver.Driver, err error) {
+		if err != nil {
+			t.Skip("io_uring is refused here anyway: ", err)
+		}
+	})
+	for _, c := range []struct {
+		mask, driver string
+		says         []string
+	}{
+		{"", "auto", []string{"uring: io_uring works here"}},
+		{"kernel=5.10", "auto", []string{"uring: ", "io_uring works here"}},
+		{"kernel=5.6", "auto", []string{"epoll: ", "FAST_POLL"}},
+		{"io_uring", "auto", []string{"epoll: ", "io_uring_setup", "not implemented"}},
+		{"io_uring,epoll", "auto", []string{"poll: ", "io_uring_setup", "epoll", "RINGO_MASK"}},
+		{"io_uring,epoll,poll", "auto", []string{"select: ", "epoll", "poll"}},
+		{"io_uring,epoll,poll,select", "auto", []string{"SetupError of uring", "select", "RINGO_MASK"}},
+		{"epoll", "epoll", []string{"SetupError of epoll", "RINGO_MASK"}},
+		{"kernel=5.6", "uring", []string{"SetupError of uring", "FAST_POLL"}},
+		{"kernel=5.6", "uring-poll", []string{"uring-poll: asked for"}},
+		{"extarg", "auto", []string{"error: ", "RINGO_MASK", `"extarg"`}},
+		{"extarg", "epoll", []string{"error: ", "RINGO_MASK", `"extarg"`}},
+	} {
+		cmd := exec.Command(self(t))
+		cmd.Env = append(os.Environ(), childEnv+"="+c.driver, mask.Variable+"="+c.mask, "GORACE=atexit_sleep_ms=0")
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Errorf("%s=%s: %v\n%s", mask.Variable, c.mask, err, out)
+			continue
+		}
+		got := string(out)
+		if !strings.HasPrefix(got, c.says[0]) || strings.Count(got, "\n") != 1 {
+			t.Errorf("%s=%s: %swant one line that begins with %q", mask.Variable, c.mask, got, c.says[0])
+		}
+		for _, word := range c.says[1:] {
+			if !strings.Contains(got, word) {
+				t.Errorf("%s=%s: %swant %q in it", mask.Variable, c.mask, got, word)
+			}
+		}
+	}
+}
