@@ -68,6 +68,56 @@ func TestWrongCallers(t *testing.T) {
 	})
 }
 
+// A function that isn't there is refused where it is forgotten, by name.
+func TestNilFunctions(t *testing.T) {
+	refused := func(name string, got any) {
+		t.Helper()
+		if err, ok := got.(error); ok {
+			got = err.Error()
+		}
+		equal(t, name, got, any("ringo: "+name+" of a nil function"))
+	}
+	refused("Run", ringo.Run(t.Context(), nil, nil))
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		mustRun(t, cfg, func(l *ringo.Loop) {
+			before := l.Stats().Tasks
+			refused("Loop.Go", panics(func() { l.Go(nil) }))
+			refused("Loop.Post", l.Post(nil))
+			refused("Loop.AfterFunc", panics(func() { l.AfterFunc(0, nil) }))
+			refused("Loop.Offload", l.Offload(nil))
+			refused("Loop.Compute", l.Compute(nil))
+			refused("Group.Go", panics(func() { ringo.NewGroup(l).Go(nil) }))
+			l.Sleep(0)
+			equal(t, "tasks", l.Stats().Tasks, before)
+		})
+	})
+}
+
+// Run from a task would stop the task's loop: it is refused, also in an iterator,
+// and the way out that the error names is one.
+func TestRunInATask(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		cfg.Loops = 2
+		inner := cfg
+		inner.Loops = 1
+		nested := func() error { return ringo.Run(t.Context(), &inner, func(*ringo.Loop) error { return nil }) }
+		beside(t, cfg, func(l *ringo.Loop) {
+			for where, run := range map[string]func() (err error){
+				"a task":       nested,
+				"an iterator":  func() (err error) { iterator(func() { err = nested() }); return },
+				"another loop": func() (err error) { l.Loops()[1].Go(func() { err = nested() }).Wait(); return },
+			} {
+				if err := run(); err == nil || !strings.Contains(err.Error(), "ringo: Run from inside a task") {
+					t.Errorf("Run from %s: %v, want a refusal", where, err)
+				}
+			}
+			if err := l.Offload(func(context.Context) error { return nested() }); err != nil {
+				t.Errorf("Run in Offload: %v", err)
+			}
+		})
+	})
+}
+
 // Everything else is for all.
 func TestAnyCaller(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {

@@ -1,6 +1,7 @@
 package ringo
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math/bits"
@@ -17,10 +18,11 @@ import (
 // Config says how to run. The zero value of each field is its default, and a nil
 // *Config is all defaults. Run checks it once and reports all mistakes together.
 type Config struct {
-	// Driver is what runs the operations: "auto" (the default), "uring" or
-	// "epoll". auto takes io_uring where it works, else epoll; Loop.Info says
-	// which, and why. A driver asked for by name that can't be had fails Run.
-	// The environment variable RINGO_DRIVER overrides it.
+	// Driver is what runs the operations: "auto" (the default), "uring",
+	// "uring-poll", "epoll", "poll" or "select". auto takes io_uring where it works,
+	// else the first of the last three that does; Loop.Info says which, and why. A
+	// driver asked for by name that can't be had fails Run. The environment variable
+	// RINGO_DRIVER overrides it, with the same words.
 	Driver string
 	// Loops is how many loops to make, 1 to 1024; the default is GOMAXPROCS,
 	// which knows of cgroup limits, as it is without other Runs.
@@ -94,6 +96,8 @@ func (c *Config) resolve() (*loop.Config, error) {
 		BufferSize: number("BufferSize", c.BufferSize, 16384, 64, 1<<20),
 		Budget:     number("Budget", c.Budget, 256, 1, 65536),
 		Offload:    number("Offload", c.Offload, 256, 1, 65536),
+		ShowPanic:  showPanic,
+		ShownPanic: shownPanic,
 		Spin:       c.Spin,
 		Grace:      c.Grace,
 		Stall:      c.Stall,
@@ -118,11 +122,11 @@ func (c *Config) resolve() (*loop.Config, error) {
 			errs = append(errs, fmt.Errorf("ringo: Config.Pin: %d loops, but the process may use %d CPUs", out.Loops, len(cpus)))
 		}
 	}
-	name, err := c.driver()
+	name, origin, err := c.driver()
 	if err != nil {
 		errs = append(errs, err)
 	}
-	out.Open = func(dc driver.Config) (driver.Driver, error) { return openDriver(name, dc) }
+	out.Open = func(dc driver.Config) (driver.Driver, error) { return openDriver(name, origin, dc) }
 	if c.OnStall != nil {
 		out.OnStall = func(l *loop.Loop, d time.Duration, stack []byte) { c.OnStall((*Loop)(l), d, stack) }
 	}
@@ -132,30 +136,37 @@ func (c *Config) resolve() (*loop.Config, error) {
 	return out, errors.Join(errs...)
 }
 
-// driver is the name to ask for: the environment's, else the configuration's.
-func (c *Config) driver() (string, error) {
-	if name := os.Getenv("RINGO_DRIVER"); name != "" {
-		if err := open.Check(name); err != nil {
-			return "", fmt.Errorf("ringo: RINGO_DRIVER: %w", err)
+// driver is the name to ask for, the environment's, else the configuration's, and
+// which of them says so. Both are checked: a wrong word must not wait for the day
+// on which the variable is not set.
+func (c *Config) driver() (name, origin string, err error) {
+	name, origin = cmp.Or(c.Driver, open.Auto), "Config.Driver"
+	if wrong := open.Check(name); wrong != nil {
+		err = fmt.Errorf("ringo: Config.Driver: %w", wrong)
+	}
+	if env := os.Getenv(driverVariable); env != "" {
+		name, origin = env, driverVariable
+		if wrong := open.Check(name); wrong != nil {
+			err = errors.Join(err, fmt.Errorf("ringo: %s: %w", driverVariable, wrong))
 		}
-		return name, nil
 	}
-	if c.Driver == "" {
-		return open.Auto, nil
-	}
-	if err := open.Check(c.Driver); err != nil {
-		return "", fmt.Errorf("ringo: Config.Driver: %w", err)
-	}
-	return c.Driver, nil
+	return name, origin, err
 }
 
-func openDriver(name string, dc driver.Config) (driver.Driver, error) {
+const driverVariable = "RINGO_DRIVER"
+
+func openDriver(name, origin string, dc driver.Config) (driver.Driver, error) {
+	dc.Reason = origin + " asks for it"
 	d, err := open.Open(name, dc)
-	if err == nil {
-		info := d.Info()
-		debugf("driver %s: %s; features %s", info.Name, info.Reason, strings.Join(info.Features, " "))
+	if err != nil {
+		if origin == driverVariable && name != open.Auto {
+			err = fmt.Errorf("%s asks for %s: %w", driverVariable, name, err)
+		}
+		return nil, refused{err}
 	}
-	return d, err
+	info := d.Info()
+	debugf("driver %s: %s; features %s", info.Name, info.Reason, strings.Join(info.Features, " "))
+	return d, nil
 }
 
 // debugf prints to stderr if RINGO_DEBUG has driver=1.

@@ -104,8 +104,16 @@ func TestRINGO_DRIVER(t *testing.T) {
 			}
 			t.Setenv("RINGO_DRIVER", env)
 			err := run(t, small(name), func(l *ringo.Loop) error {
-				if info := l.Info(); want != open.Auto && info.Name != want || info.Reason == "" {
+				info := l.Info()
+				if want != open.Auto && info.Name != want || info.Reason == "" {
 					t.Errorf("RINGO_DRIVER=%s, Config.Driver=%s: driver %s, because %s", env, name, info.Name, info.Reason)
+				}
+				origin := "Config.Driver asks for it"
+				if env != "" {
+					origin = "RINGO_DRIVER asks for it"
+				}
+				if asked := want != open.Auto; asked != (info.Reason == origin) {
+					t.Errorf("RINGO_DRIVER=%s, Config.Driver=%s: because %s", env, name, info.Reason)
 				}
 				return nil
 			})
@@ -120,6 +128,19 @@ func TestRINGO_DRIVER(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "RINGO_DRIVER") || !strings.Contains(err.Error(), `"Uring"`) ||
 		!strings.Contains(err.Error(), "auto, uring, epoll") {
 		t.Errorf("RINGO_DRIVER=Uring: %v, want what is wrong where, and the words to choose from", err)
+	}
+	for env, words := range map[string][]string{ // a wrong word that is overridden is still wrong
+		"auto":  {"Config.Driver", `"kqueue"`},
+		"Uring": {"Config.Driver", `"kqueue"`, "RINGO_DRIVER", `"Uring"`},
+	} {
+		t.Setenv("RINGO_DRIVER", env)
+		cfg := small("kqueue")
+		err := refusal(t, &cfg)
+		for _, word := range words {
+			if err == nil || !strings.Contains(err.Error(), word) {
+				t.Errorf("RINGO_DRIVER=%s, Config.Driver=kqueue: %v, want %s in it", env, err, word)
+			}
+		}
 	}
 }
 

@@ -135,8 +135,9 @@ func TestAfterTheEnd(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		var l *ringo.Loop
 		var task *ringo.Task
+		var timer *ringo.Timer
 		mustRun(t, cfg, func(loop *ringo.Loop) {
-			l = loop
+			l, timer = loop, loop.AfterFunc(time.Hour, func() {})
 			task = l.Go(func() {})
 			task.Wait()
 		})
@@ -152,8 +153,10 @@ func TestAfterTheEnd(t *testing.T) {
 		if err := late.Wait(); err != ringo.ErrEnded {
 			t.Errorf("Wait: %v", err)
 		}
-		if err := l.Sleep(0); err != ringo.ErrNotTask {
-			t.Errorf("Sleep: %v", err)
+		for name, f := range taskOnly(l, timer, ringo.NewGroup(l)) {
+			if got := f(); got != ringo.ErrEnded && got != "ringo: "+name+" after the loop has ended" {
+				t.Errorf("%s: %v, want ErrEnded or a panic that says so", name, got)
+			}
 		}
 		if s := l.Stats(); s.Turns == 0 || s.Parks == 0 || s.Tasks != 0 {
 			t.Errorf("Stats: %+v, want those of the last turn", s)

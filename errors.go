@@ -1,6 +1,9 @@
 package ringo
 
 import (
+	"errors"
+	"fmt"
+
 	"ringo/internal/driver"
 	"ringo/internal/loop"
 )
@@ -16,20 +19,82 @@ var (
 	ErrGoexit = loop.ErrGoexit
 )
 
-// PanicError is a panic in a task, with the stack of where it happened. Task.Wait
-// and Run give it when there is a Config.OnPanic; a task whose Offload or Compute
-// call panicked is made to panic with one.
-type PanicError = loop.PanicError
+// PanicError is a panic in a task. Task.Wait, Group.Wait and Run give it when there
+// is a Config.OnPanic; a task whose Offload or Compute call panicked is made to
+// panic with one.
+type PanicError struct {
+	// Value is what panic was called with. Unwrap gives it if it is an error.
+	Value any
+	// Stack is of where it happened, as debug.Stack writes it. Behind that of an
+	// Offload or Compute call comes the stack of the task that waited for it, if
+	// that task did not recover.
+	Stack []byte
+	// In is what panicked: "a task", "Offload" or "Compute".
+	In string
+}
 
-// SetupError says why a driver can't be had: which, at what step, with which
-// errno (Unwrap gives it), and the likely cause.
-type SetupError = driver.SetupError
+// Error shows the value and the stack.
+func (e *PanicError) Error() string { return (*loop.PanicError)(e).Error() }
 
-// Info describes a loop's driver.
-type Info = driver.Info
+// Unwrap gives the value if it is an error.
+func (e *PanicError) Unwrap() error { return (*loop.PanicError)(e).Unwrap() }
 
-// Stats count what a loop did.
-type Stats = loop.Stats
+// showPanic and shownPanic are the engine's way to make users' PanicErrors, and to
+// tell them again.
+func showPanic(p *loop.PanicError) error { return (*PanicError)(p) }
 
-// DriverStats count what a loop's driver did.
-type DriverStats = driver.Stats
+func shownPanic(v any) *loop.PanicError {
+	p, _ := v.(*PanicError)
+	return (*loop.PanicError)(p)
+}
+
+// SetupError says why a driver can't be had. errors.As finds it in what Run gives.
+type SetupError struct {
+	// Driver is which, as in Config.Driver.
+	Driver string
+	// Step is what was being done: a system call, as a rule.
+	Step string
+	// Hint is the likely cause, and what to change: a seccomp filter,
+	// kernel.io_uring_disabled, RLIMIT_MEMLOCK. It may be empty.
+	Hint string
+	// Err is what the step gave, a syscall.Errno as a rule. Unwrap gives it.
+	Err error
+}
+
+// Error names driver, step, errno and the likely cause.
+func (e *SetupError) Error() string { return (*driver.SetupError)(e).Error() }
+
+// Unwrap gives Err.
+func (e *SetupError) Unwrap() error { return e.Err }
+
+// refused is a driver's error to users: errors.As finds their SetupError in it.
+type refused struct{ error }
+
+func (r refused) Unwrap() error { return r.error }
+
+func (r refused) As(target any) bool {
+	p, ok := target.(**SetupError)
+	var s *driver.SetupError
+	if !ok || !errors.As(r.error, &s) {
+		return false
+	}
+	*p = (*SetupError)(s)
+	return true
+}
+
+// wantFunc panics for a method that can't give an error to who forgot its function.
+func wantFunc(given bool, method string) {
+	if !given {
+		panic("ringo: " + method + " of a nil function")
+	}
+}
+
+func noFunc(name string) error { return fmt.Errorf("ringo: %s of a nil function", name) }
+
+// stranger is why somebody who is no task of the loop may not call.
+func (l *Loop) stranger() error {
+	if l.engine().Ended() {
+		return ErrEnded
+	}
+	return ErrNotTask
+}

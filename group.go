@@ -24,6 +24,7 @@ func NewGroup(l *Loop) *Group { return &Group{l: l} }
 // those that are started later.
 func (g *Group) Go(fn func() error) {
 	l := g.l.task("Group.Go")
+	wantFunc(fn != nil, "Group.Go")
 	m := &member{at: len(g.tasks)}
 	m.task = l.GoThen(func() { m.err = fn() }, func(end error) { g.ended(m, end) })
 	g.tasks = append(g.tasks, m)

@@ -61,16 +61,13 @@ var panickers = []struct {
 	}, func(v any) bool { return v == "text" }, "iter.Pull"},
 	{"in Offload", func(l *ringo.Loop) {
 		l.Offload(func(context.Context) error { panicHere("text"); return nil })
-	}, func(v any) bool {
-		p, ok := v.(*ringo.PanicError)
-		return ok && p.Value == "text" && strings.Contains(string(p.Stack), "panicHere")
-	}, "Offload"},
+	}, func(v any) bool { return v == "text" }, "panicHere"},
+	{"in Offload, seen by the task", func(l *ringo.Loop) {
+		l.Offload(func(context.Context) error { panicHere("text"); return nil })
+	}, func(v any) bool { return v == "text" }, "(*Loop).Offload"},
 	{"in Compute", func(l *ringo.Loop) {
 		l.Compute(func(context.Context) error { panicHere(io.EOF); return nil })
-	}, func(v any) bool {
-		p, ok := v.(*ringo.PanicError)
-		return ok && errors.Is(p, io.EOF)
-	}, "Compute"},
+	}, func(v any) bool { return v == io.EOF }, "Compute"},
 }
 
 // OnPanic is told the value and the task's own stack, in a task; whoever waits
@@ -132,6 +129,50 @@ func TestOnPanicIsItsOwnTask(t *testing.T) {
 	})
 }
 
+// A panic says where it was, once.
+func TestPanicText(t *testing.T) {
+	fail := func(context.Context) error { panicHere("the reason"); return nil }
+	for in, fn := range map[string]func(l *ringo.Loop){
+		"a task":  func(l *ringo.Loop) { fail(nil) },
+		"Offload": func(l *ringo.Loop) { l.Offload(fail) },
+		"Compute": func(l *ringo.Loop) { l.Compute(fail) },
+	} {
+		t.Run(in, func(t *testing.T) {
+			eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+				cfg.OnPanic = func(*ringo.Loop, any, []byte) {}
+				mustRun(t, cfg, func(l *ringo.Loop) {
+					group := ringo.NewGroup(l)
+					group.Go(func() error { fn(l); return nil })
+					for what, err := range map[string]error{"Wait": l.Go(func() { fn(l) }).Wait(), "Group.Wait": group.Wait()} {
+						p, ok := err.(*ringo.PanicError)
+						if !ok || p.In != in || p.Value != "the reason" {
+							t.Fatalf("%s: %T %v", what, err, err)
+						}
+						text := p.Error()
+						for _, once := range []string{"the reason", "[in " + in + "]", "[in ", "ringo_test.panicHere("} {
+							if n := strings.Count(text, once); n != 1 {
+								t.Errorf("%s: %q is %d times in\n%s", what, once, n, text)
+							}
+						}
+						if !strings.Contains(text, "ringo_test.TestPanicText") {
+							t.Errorf("%s: nothing of the task in\n%s", what, text)
+						}
+					}
+				})
+				mustRun(t, cfg, func(l *ringo.Loop) { // what a task that recovers gets
+					if in == "a task" {
+						return
+					}
+					p, ok := panics(func() { fn(l) }).(*ringo.PanicError)
+					if !ok || p.In != in || p.Value != "the reason" {
+						t.Errorf("recovered: %v", p)
+					}
+				})
+			})
+		})
+	}
+}
+
 // A recover in the task is the task's own business.
 func TestRecoveredPanic(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
@@ -161,13 +202,11 @@ func TestRecoveredPanic(t *testing.T) {
 }
 
 func TestPanicError(t *testing.T) {
-	p := &ringo.PanicError{Value: io.ErrUnexpectedEOF, Stack: []byte("the stack")}
+	p := &ringo.PanicError{Value: io.ErrUnexpectedEOF, Stack: []byte("the stack"), In: "Offload"}
 	if !errors.Is(p, io.ErrUnexpectedEOF) {
 		t.Error("the error that it was is not found")
 	}
-	if s := p.Error(); !strings.Contains(s, "unexpected EOF") || !strings.Contains(s, "the stack") {
-		t.Errorf("%q", s)
-	}
+	equal(t, "text", p.Error(), "unexpected EOF [in Offload]\n\nthe stack")
 	if errors.Unwrap(&ringo.PanicError{Value: "text"}) != nil {
 		t.Error("a string became an error")
 	}
@@ -206,6 +245,9 @@ func TestPanicCrashes(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 				text, code := output(t, child(t, name, "RINGO_TEST_DRIVER="+cfg.Driver))
+				if in := map[bool]string{true: "[in Offload]", false: "[in a task]"}[name == "panic in Offload"]; strings.Count(text, "[in ") != 1 || !strings.Contains(text, in) {
+					t.Errorf("want %s, once, in\n%s", in, text)
+				}
 				if code != 2 || !strings.HasPrefix(text, "panic: ") ||
 					!strings.Contains(text, "the reason") || !strings.Contains(text, "ringo_test.panicHere") {
 					t.Errorf("exit status %d, want 2, the value and the stack of the task\n%s", code, text)

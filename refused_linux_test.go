@@ -52,14 +52,14 @@ func init() {
 }
 
 // sandboxed runs the child "say" under a seccomp policy.
-func sandboxed(t *testing.T, p seccomptest.Policy, driver string) string {
+func sandboxed(t *testing.T, p seccomptest.Policy, driver string, env ...string) string {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	cmd := seccomptest.Command(t, p, self)
-	cmd.Env = childEnvironment("say", "RINGO_TEST_DRIVER="+driver, "RINGO_DRIVER=")
+	cmd.Env = childEnvironment("say", append([]string{"RINGO_TEST_DRIVER=" + driver, "RINGO_DRIVER="}, env...)...)
 	text, code := output(t, cmd)
 	if code != 0 || strings.Count(text, "\n") != 1 {
 		t.Fatalf("exit status %d, want 0 and one line, though there are two loops\n%s", code, text)
@@ -91,11 +91,15 @@ func TestUringRefused(t *testing.T) {
 			if want := fmt.Sprintf("refused uring %s", c.step); !strings.HasPrefix(text, want) || !strings.Contains(text, " "+c.errno+": ") || !strings.Contains(text, c.hint) {
 				t.Errorf("uring: %swant %s... %s", text, want, c.hint)
 			}
+			text = sandboxed(t, c.policy, "epoll", "RINGO_DRIVER=uring") // who asks is named too
+			if want := "RINGO_DRIVER asks for uring: uring: " + c.step; !strings.HasPrefix(text, "refused uring "+c.step) || !strings.Contains(text, want) {
+				t.Errorf("RINGO_DRIVER=uring: %swant %s", text, want)
+			}
 			text = sandboxed(t, c.policy, "auto")
 			if !strings.HasPrefix(text, "epoll 0: ") || !strings.Contains(text, c.step) || !strings.Contains(text, c.hint) {
 				t.Errorf("auto: %swant epoll, because of %s, %s", text, c.step, c.hint)
 			}
-			if text = sandboxed(t, c.policy, "epoll"); text != "epoll 0: asked for\n" {
+			if text = sandboxed(t, c.policy, "epoll"); text != "epoll 0: Config.Driver asks for it\n" {
 				t.Errorf("epoll: %s", text)
 			}
 		})

@@ -2,6 +2,7 @@ package ringo
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"ringo/internal/loop"
@@ -11,7 +12,7 @@ import (
 // Run makes the loops, then calls fn once per loop, at the same time on each, as
 // that loop's first task; what fn captures is shared between threads. It returns
 // when every fn and every task has ended. Any goroutine may call it, several at a
-// time; it waits.
+// time; it waits, so a task, whose loop would stop meanwhile, gets an error.
 //
 // When ctx ends, accepts stop, what is open has Config.Grace to end, then all
 // tasks are cancelled, and 5 s later Run gives up with an error that names the
@@ -24,12 +25,20 @@ import (
 // While loops run, GOMAXPROCS is raised by their number, because a loop that
 // sleeps in the kernel holds a processor of the scheduler for a while.
 func Run(ctx context.Context, cfg *Config, fn func(l *Loop) error) error {
+	if l, _ := loop.Current(); l != nil {
+		return errRunInTask
+	}
+	if fn == nil {
+		return noFunc("Run")
+	}
 	c, err := cfg.resolve()
 	if err != nil {
 		return err
 	}
 	return loop.Run(ctx, c, func(l *loop.Loop) error { return fn((*Loop)(l)) })
 }
+
+var errRunInTask = errors.New("ringo: Run from inside a task, which would stop its loop: call it from a goroutine or in Loop.Offload")
 
 // Loop is one thread with its tasks. Run makes it.
 type Loop loop.Loop
@@ -38,21 +47,38 @@ func (l *Loop) engine() *loop.Loop { return (*loop.Loop)(l) }
 
 // task gives the engine to a method that only a task may call.
 func (l *Loop) task(method string) *loop.Loop {
-	if !l.engine().Here() {
+	wantHere(l.engine(), method)
+	return l.engine()
+}
+
+// wantHere panics for a method that can't give an error to who may not call it.
+func wantHere(l *loop.Loop, method string) {
+	switch {
+	case l.Here():
+	case l.Ended():
+		panic("ringo: " + method + " after the loop has ended")
+	default:
 		panic("ringo: " + method + " from outside the loop's tasks")
 	}
-	return l.engine()
 }
 
 // Go starts fn as a task, after Go has returned. fn runs even if the task is
 // cancelled before it starts, so that its deferred functions do. Any goroutine
 // may call it; on a loop that has ended the task's Wait gives ErrEnded.
-func (l *Loop) Go(fn func()) *Task { return (*Task)(l.engine().Go(fn)) }
+func (l *Loop) Go(fn func()) *Task {
+	wantFunc(fn != nil, "Loop.Go")
+	return (*Task)(l.engine().Go(fn))
+}
 
 // Post starts fn as a task, without a handle and without allocating in steady
 // state. The posts of one sender start in order. Any goroutine may call it. It
 // gives ErrEnded when the loop has ended.
-func (l *Loop) Post(fn func()) error { return l.engine().Post(fn) }
+func (l *Loop) Post(fn func()) error {
+	if fn == nil {
+		return noFunc("Loop.Post")
+	}
+	return l.engine().Post(fn)
+}
 
 // Context is the running task's context: it has the values of Run's context, and
 // is done when the task is cancelled or has ended, not when Run's context ends.
@@ -63,7 +89,7 @@ func (l *Loop) Context() context.Context { return l.task("Loop.Context").Context
 // task is cancelled, ErrNotTask to other callers.
 func (l *Loop) Sleep(d time.Duration) error {
 	if !l.engine().Here() {
-		return ErrNotTask
+		return l.stranger()
 	}
 	if l.engine().Sleep(d) == -sys.ECANCELED {
 		return context.Canceled
@@ -78,7 +104,9 @@ func (l *Loop) Now() time.Time { return l.task("Loop.Now").Now() }
 // AfterFunc runs fn as a task after d. Only a task may call it. A timer that has
 // not fired does not keep the loop alive.
 func (l *Loop) AfterFunc(d time.Duration, fn func()) *Timer {
-	return (*Timer)(l.task("Loop.AfterFunc").AfterFunc(d, fn))
+	e := l.task("Loop.AfterFunc")
+	wantFunc(fn != nil, "Loop.AfterFunc")
+	return (*Timer)(e.AfterFunc(d, fn))
 }
 
 // Offload is for calls that wait in other ways than through Ringo. It runs fn on
@@ -88,8 +116,8 @@ func (l *Loop) AfterFunc(d time.Duration, fn func()) *Timer {
 // cancelled while queued, fn is not run and the error is context.Canceled. A panic
 // of fn is raised in the task, as a *PanicError. ErrNotTask to other callers.
 func (l *Loop) Offload(fn func(ctx context.Context) error) error {
-	if !l.engine().Here() {
-		return ErrNotTask
+	if err := l.checkCall(fn != nil, "Loop.Offload"); err != nil {
+		return err
 	}
 	return l.engine().Offload(fn)
 }
@@ -97,10 +125,20 @@ func (l *Loop) Offload(fn func(ctx context.Context) error) error {
 // Compute is Offload for work that keeps a processor busy: at most as many at
 // once as GOMAXPROCS has over the number of loops, one at least.
 func (l *Loop) Compute(fn func(ctx context.Context) error) error {
-	if !l.engine().Here() {
-		return ErrNotTask
+	if err := l.checkCall(fn != nil, "Loop.Compute"); err != nil {
+		return err
 	}
 	return l.engine().Compute(fn)
+}
+
+func (l *Loop) checkCall(fn bool, method string) error {
+	switch {
+	case !l.engine().Here():
+		return l.stranger()
+	case !fn:
+		return noFunc(method)
+	}
+	return nil
 }
 
 // Index is the loop's number in its Run, from 0. Any goroutine may call it.
@@ -117,21 +155,19 @@ func (l *Loop) Loops() []*Loop {
 }
 
 // Info describes the loop's driver, and why it was chosen. Any goroutine may call it.
-func (l *Loop) Info() Info { return l.engine().Info() }
+func (l *Loop) Info() Info { return infoOf(l.engine().Info()) }
 
 // Stats gives the loop's counters as of its last turn. Any goroutine may call it.
 // A task of another loop parks until this loop has answered; a goroutine waits for
 // the answer a tenth of a second at most, then gets the one before.
-func (l *Loop) Stats() Stats { return l.engine().Stats() }
+func (l *Loop) Stats() Stats { return statsOf(l.engine().Stats()) }
 
 // Timer is what AfterFunc makes. Its methods are for tasks of its loop.
 type Timer loop.Timer
 
 func (t *Timer) engine(method string) *loop.Timer {
 	e := (*loop.Timer)(t)
-	if !e.Loop().Here() {
-		panic("ringo: Timer." + method + " from outside the loop's tasks")
-	}
+	wantHere(e.Loop(), "Timer."+method)
 	return e
 }
 

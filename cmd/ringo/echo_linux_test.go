@@ -116,7 +116,7 @@ func TestEcho(t *testing.T) {
 				stderr := p.finish()
 				want := fmt.Sprintf("listening tcp://%s driver=%s loops=2\n", addr, driver)
 				if driver != "uring" {
-					want += "driver epoll: asked for\n"
+					want += "driver " + driver + ": -driver asks for it\n"
 				}
 				want += "terminated: draining for up to 5s; another signal exits at once\n"
 				if stderr != want {

@@ -85,8 +85,10 @@ func find() (*finding, error) {
 		OpsUsed: []string{}, OpsLacking: []string{}, Uring: r,
 	}
 	asked := os.Getenv(driverVariable)
+	os.Unsetenv(driverVariable) // it would override the configuration
 	f.Auto = choose(open.Auto)
 	if asked != "" {
+		os.Setenv(driverVariable, asked)
 		c := choose(asked)
 		f.Override = &c
 	}
@@ -114,12 +116,15 @@ func (f *finding) failure() error {
 
 const driverVariable = "RINGO_DRIVER"
 
-// choose asks for a driver as programs do, by Run, and tells what it gave. The
-// variable is set for it, because it would override the configuration.
+// choose asks for a driver as programs do, by Run, and tells what it gave. If the
+// variable is set, it is what asks.
 func choose(asked string) choice {
-	os.Setenv(driverVariable, asked)
 	c := choice{Asked: asked}
-	c.err = ringo.Run(context.Background(), &ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
+	cfg := &ringo.Config{Loops: 1}
+	if os.Getenv(driverVariable) == "" {
+		cfg.Driver = asked
+	}
+	c.err = ringo.Run(context.Background(), cfg, func(l *ringo.Loop) error {
 		info := l.Info()
 		c.Driver, c.Reason, c.Features, c.Entries = info.Name, info.Reason, info.Features, info.Entries
 		return nil

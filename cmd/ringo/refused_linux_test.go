@@ -65,13 +65,14 @@ func TestRefusedExplicit(t *testing.T) {
 			t.Run(r.name+"/"+by, func(t *testing.T) {
 				t.Parallel()
 				needUring(t)
-				cmd := denied(t, r.policy, "echo", "-listen", anyPort, "-driver", "uring", "-loops", "3")
+				cmd, who := denied(t, r.policy, "echo", "-listen", anyPort, "-driver", "uring", "-loops", "3"), ""
 				if by == "environment" {
 					cmd = denied(t, r.policy, "echo", "-listen", anyPort, "-driver", "epoll")
 					cmd.Env = append(cmd.Env, "RINGO_DRIVER=uring")
+					who = "RINGO_DRIVER asks for uring: "
 				}
 				_, stderr, code := runTool(t, cmd)
-				if want := "^ringo echo: uring: " + r.cause() + "\n$"; code != 1 || !matches(want, stderr) {
+				if want := "^ringo echo: " + who + "uring: " + r.cause() + "\n$"; code != 1 || !matches(want, stderr) {
 					t.Errorf("exit code %d, stderr %q; want 1, %s", code, stderr, want)
 				}
 			})
@@ -88,6 +89,9 @@ func TestOverride(t *testing.T) {
 	p := start(t, cmd)
 	if line := p.line("listening"); !strings.Contains(line, " driver=epoll ") {
 		t.Errorf("%q, want driver=epoll", line)
+	}
+	if line := p.line("driver epoll: "); line != "driver epoll: RINGO_DRIVER asks for it" {
+		t.Errorf("%q, want who asks", line)
 	}
 	p.finish()
 }
@@ -127,7 +131,7 @@ func TestRefusedProbeExplicit(t *testing.T) {
 	cmd := denied(t, seccomptest.DenyUring(), "probe", "-json")
 	cmd.Env = append(cmd.Env, "RINGO_DRIVER=uring")
 	stdout, stderr, code := runTool(t, cmd)
-	if code != 1 || !strings.HasPrefix(stderr, "ringo probe: uring: io_uring_setup") {
+	if code != 1 || !strings.HasPrefix(stderr, "ringo probe: RINGO_DRIVER asks for uring: uring: io_uring_setup") {
 		t.Errorf("exit code %d, stderr %q; want 1 and why", code, stderr)
 	}
 	var f finding

@@ -139,7 +139,7 @@ func drivers(loops []*ringo.Loop) (names string, reasons []string) {
 		if !slices.Contains(all, info.Name) {
 			all = append(all, info.Name)
 		}
-		reason := fmt.Sprintf("driver %s: %s", info.Name, info.Reason)
+		reason := fmt.Sprintf("driver %s: %s", info.Name, strings.Replace(info.Reason, "Config.Driver", "-driver", 1))
 		if info.Name != open.Uring && !slices.Contains(reasons, reason) {
 			reasons = append(reasons, reason)
 		}

@@ -6,6 +6,8 @@ import (
 	"net"
 	"strings"
 	"testing"
+
+	"ringo/internal/driver/open"
 )
 
 // TestUsage: mistakes on the command line give 2 and say what is wrong, before
@@ -60,7 +62,7 @@ func TestUsage(t *testing.T) {
 func TestUsageAllAtOnce(t *testing.T) {
 	t.Parallel()
 	_, stderr, code := runTool(t, tool(t, "echo", "-loops", "-1", "-grace", "-1s", "-driver", "x", "-handler", "y"))
-	want := `ringo echo: -driver: unknown driver "x": want auto, uring, epoll
+	want := `ringo echo: -driver: unknown driver "x": want ` + strings.Join(open.Names(), ", ") + `
 ringo echo: -loops -1: want 0 to 1024
 ringo echo: -handler: unknown handler "y": want request or conn
 ringo echo: -grace -1s: want 0 or more

@@ -31,6 +31,12 @@ type Config struct {
 	HardStop time.Duration
 	// Warn is told what the runtime changes about the process.
 	Warn func(format string, args ...any)
+
+	// ShowPanic makes the error that users see of a panic, and ShownPanic tells such
+	// an error again, nil for any other value. Without them a PanicError is shown as
+	// it is.
+	ShowPanic  func(p *PanicError) error
+	ShownPanic func(v any) *PanicError
 }
 
 // Context keys and values of Run's context reach tasks; its end does not: that

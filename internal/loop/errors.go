@@ -3,6 +3,8 @@ package loop
 import (
 	"errors"
 	"fmt"
+	"runtime/debug"
+	"slices"
 )
 
 var (
@@ -15,19 +17,54 @@ var (
 	ErrGoexit = errors.New("ringo: the task called runtime.Goexit")
 )
 
-// PanicError is a panic in a task, with the stack of where it happened.
+// PanicError is a panic in a task, or in what runs beside the loop for one, with
+// the stack of where it happened.
 type PanicError struct {
 	Value any
 	Stack []byte
+	In    string
 }
 
-// Error shows the value and the task's own stack.
+// What a PanicError is in.
+const (
+	inTask    = "a task"
+	inOffload = "Offload"
+	inCompute = "Compute"
+)
+
+// Error shows the value and the stack.
 func (e *PanicError) Error() string {
-	return fmt.Sprintf("%v [in a task]\n\n%s", e.Value, e.Stack)
+	return fmt.Sprintf("%v [in %s]\n\n%s", e.Value, e.In, e.Stack)
 }
 
 // Unwrap gives the value if it is an error.
 func (e *PanicError) Unwrap() error {
 	err, _ := e.Value.(error)
 	return err
+}
+
+// panicOf is the panic of a task, whose stack is still there. What an Offload or
+// Compute call has raised in it is the same panic, with one more stack.
+func (c *Config) panicOf(v any) *PanicError {
+	stack := debug.Stack()
+	if p := c.shownPanic(v); p != nil && p.In != inTask {
+		stack = slices.Concat(p.Stack, []byte("\nin the call of this task:\n"), stack)
+		return &PanicError{Value: p.Value, Stack: stack, In: p.In}
+	}
+	return &PanicError{Value: v, Stack: stack, In: inTask}
+}
+
+func (c *Config) showPanic(p *PanicError) error {
+	if c.ShowPanic == nil {
+		return p
+	}
+	return c.ShowPanic(p)
+}
+
+func (c *Config) shownPanic(v any) *PanicError {
+	if c.ShownPanic == nil {
+		p, _ := v.(*PanicError)
+		return p
+	}
+	return c.ShownPanic(v)
 }

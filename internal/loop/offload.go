@@ -19,26 +19,31 @@ type call struct {
 	// panicked is set if fn did; done tells a Goexit from a return.
 	panicked *PanicError
 	done     bool
+	in       string // which of the two
 }
 
 // Offload runs fn on an ordinary goroutine, for calls that wait. T, parks.
-func (l *Loop) Offload(fn func(context.Context) error) error { return l.call(l.set.offload, fn) }
+func (l *Loop) Offload(fn func(context.Context) error) error {
+	return l.call(l.set.offload, inOffload, fn)
+}
 
 // Compute runs fn on an ordinary goroutine, for calls that compute. T, parks.
-func (l *Loop) Compute(fn func(context.Context) error) error { return l.call(l.set.compute, fn) }
+func (l *Loop) Compute(fn func(context.Context) error) error {
+	return l.call(l.set.compute, inCompute, fn)
+}
 
-func (l *Loop) call(pool *offload.Pool, fn func(context.Context) error) error {
+func (l *Loop) call(pool *offload.Pool, in string, fn func(context.Context) error) error {
 	if l.Canceled() {
 		return context.Canceled
 	}
-	c := &call{pool: pool, task: l.cur, ctx: l.Context(), fn: fn}
+	c := &call{pool: pool, task: l.cur, ctx: l.Context(), fn: fn, in: in}
 	c.job.Run = c.run
 	if !pool.Submit(&c.job) {
 		return ErrEnded
 	}
 	l.Park(c)
 	if c.panicked != nil {
-		panic(c.panicked)
+		panic(l.cfg.showPanic(c.panicked))
 	}
 	return c.err
 }
@@ -52,7 +57,7 @@ func (c *call) run() {
 		}
 		c.err = ErrGoexit
 		if v := recover(); v != nil {
-			c.panicked = &PanicError{Value: v, Stack: debug.Stack()}
+			c.panicked = &PanicError{Value: v, Stack: debug.Stack(), In: c.in}
 		}
 	}()
 	c.err = c.fn(c.ctx)

@@ -2,7 +2,6 @@ package loop
 
 import (
 	"iter"
-	"runtime/debug"
 
 	"ringo/internal/gmark"
 )
@@ -117,9 +116,9 @@ func (w *worker) recover() {
 	if v == nil {
 		return // Goexit, or a panic that is on its way already
 	}
-	err := &PanicError{Value: v, Stack: debug.Stack()}
-	w.panicked(err)
-	w.end(err)
+	p := w.l.cfg.panicOf(v)
+	w.panicked(p)
+	w.end(w.l.cfg.showPanic(p))
 }
 
 // panicked hands a panic to OnPanic, or to nobody.
@@ -139,7 +138,7 @@ type report struct {
 func (r *report) Run() {
 	defer func() {
 		if v := recover(); v != nil {
-			die(&PanicError{Value: v, Stack: debug.Stack()})
+			die(r.l.cfg.panicOf(v))
 		}
 	}()
 	r.l.cfg.OnPanic(r.l, r.err.Value, r.err.Stack)
@@ -164,7 +163,7 @@ func (w *worker) exit() {
 		return
 	}
 	if v := recover(); v != nil { // not of a task: it would be lost behind the sentinel
-		die(&PanicError{Value: v, Stack: debug.Stack()})
+		die(l.cfg.panicOf(v))
 	}
 	l.drop(w)
 	if w.ran {

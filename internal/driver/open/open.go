@@ -3,6 +3,7 @@
 package open
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -72,7 +73,7 @@ func Open(name string, cfg driver.Config) (driver.Driver, error) {
 	if name == Auto {
 		return openAuto(cfg)
 	}
-	cfg.Reason = "asked for"
+	cfg.Reason = cmp.Or(cfg.Reason, "asked for")
 	for i := range rungs {
 		if rungs[i].name == name {
 			return rungs[i].try(cfg)

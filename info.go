@@ -1,0 +1,72 @@
+package ringo
+
+import (
+	"ringo/internal/driver"
+	"ringo/internal/loop"
+)
+
+// Info describes a loop's driver. Its slices are not to be modified.
+type Info struct {
+	Name     string   // as in Config.Driver
+	Reason   string   // why it was chosen: who asked for it, or what the better one lacked
+	Features []string // what it uses of what the kernel offers
+	Entries  int      // size of the submission queue, 0 if there is none
+	Ways     []Way    // how each operation is run, where there is a choice
+	Lends    bool     // received bytes come in buffers that the kernel picks, so that Next copies nothing
+}
+
+// Way is how a driver runs the operations of one kind.
+type Way struct {
+	Op    string // "accept", "accept, multishot"
+	Way   string // "multishot entry"
+	Lacks string // what a better way would have needed; empty: this is the best
+}
+
+// Stats count what a loop did since it began, and what there is on it now.
+type Stats struct {
+	Turns    uint64 // rounds of the loop
+	Parks    uint64 // times that a task gave the thread away
+	Stalls   uint64 // turns longer than Config.Stall
+	Backoffs uint64 // times that Accept waited for a shortage to pass, of descriptors or memory
+
+	Tasks   int // tasks that have not finished
+	Workers int // coroutines: running, parked and idle
+	Slots   int // operations in use
+	Buffers int // buffers that connections and leases hold
+
+	Driver DriverStats
+}
+
+// DriverStats count what a loop's driver did since it was opened.
+type DriverStats struct {
+	Enters       uint64 // waits and flushes that entered the kernel
+	Submitted    uint64 // operations handed to the kernel, or to the poller
+	Completions  uint64 // results that came back; a multishot operation has many
+	Queued       uint64 // operations that found the submission queue full
+	ShortSubmits uint64 // enters after which the kernel had not taken all entries
+	Overflows    uint64 // times that the completion queue had overflowed
+	NoBuffers    uint64 // receives that found the buffer ring dry
+	Fallbacks    uint64 // operations that took another way than their first
+	Stale        uint64 // events for operations or descriptors that were gone
+	Wakes        uint64 // wakes that ended a sleep
+	WakesSent    uint64 // wakes that took a system call; the others found the driver awake
+}
+
+func infoOf(i driver.Info) Info {
+	info := Info{
+		Name: i.Name, Reason: i.Reason, Features: i.Features, Entries: i.Entries, Lends: i.Lends,
+		Ways: make([]Way, len(i.Ways)),
+	}
+	for n, w := range i.Ways {
+		info.Ways[n] = Way(w)
+	}
+	return info
+}
+
+func statsOf(s loop.Stats) Stats {
+	return Stats{
+		Turns: s.Turns, Parks: s.Parks, Stalls: s.Stalls, Backoffs: s.Backoffs,
+		Tasks: s.Tasks, Workers: s.Workers, Slots: s.Slots, Buffers: s.Buffers,
+		Driver: DriverStats(s.Driver),
+	}
+}
