@@ -10,6 +10,7 @@
 // The modes are
 //
 //	echo   -conns connections keep -depth messages of -size bytes in flight each
+//	crowd  like echo with one message in flight, on -active of -conns connections; the others have exchanged one and rest
 //	churn  -conns at a time connect, exchange one message and close
 //	idle   -conns connections exchange one message and are then kept open for -seconds: memory per connection, idle CPU
 //	slow   like echo, while -peers further connections send and never read; at the end these read, and are verified too

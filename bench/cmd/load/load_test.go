@@ -85,6 +85,7 @@ func TestHonestServerHasNoErrors(t *testing.T) {
 		{"many connections", "-conns 600 -size 64"},
 		{"churn", "-mode churn -conns 20"},
 		{"slow", "-mode slow -conns 2 -peers 5 -peer-bytes 2000000"},
+		{"crowd", "-mode crowd -conns 40 -active 3"},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {

@@ -27,6 +27,7 @@ type config struct {
 	pid       int
 	sources   int
 	peers     int
+	active    int
 	peerBytes uint64
 	patience  float64
 	json      bool
@@ -56,7 +57,7 @@ func (c *config) sourceAddrs() int {
 func parse(args []string) (*config, error) {
 	c := new(config)
 	f := flag.NewFlagSet("load", flag.ContinueOnError)
-	f.StringVar(&c.mode, "mode", "echo", "`mode`: echo, churn, idle or slow")
+	f.StringVar(&c.mode, "mode", "echo", "`mode`: echo, crowd, churn, idle or slow")
 	f.StringVar(&c.addr, "addr", "127.0.0.1:7000", "the server's `address`, host:port")
 	f.IntVar(&c.conns, "conns", 50, "connections at a time")
 	f.IntVar(&c.size, "size", 64, "`bytes` per message")
@@ -65,6 +66,7 @@ func parse(args []string) (*config, error) {
 	f.Float64Var(&c.warmup, "warmup", 0.5, "seconds before the measured window")
 	f.IntVar(&c.pid, "pid", 0, "the server's process `id`, to report its CPU time and memory")
 	f.IntVar(&c.sources, "sources", 0, "source addresses 127.0.0.x to spread connections over; 0: as many as the mode needs")
+	f.IntVar(&c.active, "active", 10, "connections that send, of all that there are (crowd)")
 	f.IntVar(&c.peers, "peers", 1024, "connections that send and never read (slow)")
 	f.Uint64Var(&c.peerBytes, "peer-bytes", 8<<20, "most `bytes` that such a peer sends (slow)")
 	f.Float64Var(&c.patience, "patience", 10, "seconds that connecting may take, and for which nothing may come while replies are owed")
@@ -84,8 +86,9 @@ func parse(args []string) (*config, error) {
 		}
 	}
 	check(f.NArg() == 0, "unexpected arguments %q", f.Args())
-	check(strings.Contains(" echo churn idle slow ", " "+c.mode+" "), "-mode %q is none of echo, churn, idle, slow", c.mode)
+	check(strings.Contains(" echo crowd churn idle slow ", " "+c.mode+" "), "-mode %q is none of echo, crowd, churn, idle, slow", c.mode)
 	check(c.conns > 0, "-conns is %d, want at least 1", c.conns)
+	check(c.active > 0, "-active is %d, want at least 1", c.active)
 	check(c.size > 0, "-size is %d, want at least 1", c.size)
 	check(c.depth > 0, "-depth is %d, want at least 1", c.depth)
 	check(c.seconds > 0 && c.warmup >= 0, "-seconds %v and -warmup %v: want more than 0 and at least 0", c.seconds, c.warmup)

@@ -45,7 +45,7 @@ func run(c *config) (*sample.Sample, error) {
 func runMode(e *engine, c *config) (*sample.Sample, error) {
 	s := &sample.Sample{Mode: c.mode, Conns: c.conns, Size: c.size, Depth: c.depth}
 	mode := map[string]func(*config, *sample.Sample) error{
-		"echo": e.echo, "churn": e.churn, "idle": e.idle, "slow": e.slow,
+		"echo": e.echo, "crowd": e.crowd, "churn": e.churn, "idle": e.idle, "slow": e.slow,
 	}[c.mode]
 	return s, mode(c, s)
 }
@@ -60,6 +60,29 @@ func (e *engine) echo(c *config, s *sample.Sample) error {
 	if err := e.measure(c, s); err != nil {
 		return err
 	}
+	return e.drain()
+}
+
+// crowd exchanges one message on each connection, then goes on with a few of them, spread over all.
+func (e *engine) crowd(c *config, s *sample.Sample) error {
+	if err := e.openAll(0, c.conns, e.size); err != nil {
+		return err
+	}
+	if err := e.drain(); err != nil {
+		return err
+	}
+	e.draining, e.again = false, true
+	active := min(c.active, c.conns)
+	for k := range active {
+		i := k * c.conns / active
+		e.conns[i].stamps[0] = e.now()
+		e.conns[i].limit += e.size
+		e.step(i, unix.EPOLLOUT)
+	}
+	if err := e.measure(c, s); err != nil {
+		return err
+	}
+	s.Starved = 0 // those that were silent
 	return e.drain()
 }
 
