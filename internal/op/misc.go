@@ -67,7 +67,9 @@ func prepCancel(o *Op, e *uring.SQE) { e.PrepCancel(uint64(o.Off)) }
 func attemptCancel(*Op) int32 { return -sys.ENOENT }
 
 // Read and Write move Buf from or to FD at Off; a negative Off means the file's
-// position, the only one that pipes have.
+// position, the only one that pipes have. As plain calls they wait for nothing but
+// a file's disk, also where the descriptor is in blocking mode, as those are that a
+// program was started with: to change that would change it for all that share them.
 func prepRead(o *Op, e *uring.SQE) { e.PrepRead(int(o.FD.Sys()), o.Buf, o.Off) }
 
 // prepReadv and prepWritev need an Ext, for the vector.
@@ -85,6 +87,9 @@ func attemptRead(o *Op) int32 {
 	if o.Mode == ModeFile {
 		return sys.ReadAt(o.FD.Sys(), o.Buf, o.Off)
 	}
+	if sys.Blocks(o.FD.Sys()) {
+		return transferNow(o, o.Buf)
+	}
 	return sys.Read(o.FD.Sys(), o.Buf)
 }
 
@@ -95,6 +100,9 @@ func prepWrite(o *Op, e *uring.SQE) {
 func attemptWrite(o *Op) int32 {
 	if o.Mode == ModeFile {
 		return sys.WriteAt(o.FD.Sys(), o.Buf[o.Done:], o.Rest())
+	}
+	if sys.Blocks(o.FD.Sys()) {
+		return transferNow(o, o.Buf[o.Done:])
 	}
 	return sys.Write(o.FD.Sys(), o.Buf[o.Done:])
 }

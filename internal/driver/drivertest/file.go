@@ -3,10 +3,15 @@
 package drivertest
 
 import (
+	"bytes"
 	"os"
 	"strconv"
 
+	"golang.org/x/sys/unix"
+
 	"ringo/internal/driver"
+	"ringo/internal/op"
+	"ringo/internal/sys"
 )
 
 // Reads and writes of regular files, which are always ready and may take long.
@@ -17,6 +22,11 @@ var fileCases = []testCase{
 	{name: "write at an offset", run: writeAt},
 	{name: "many at once", run: manyFileOps},
 	{name: "a file keeps nothing waiting", run: fileBeside},
+	{name: "read past the page cache", run: readDirect},
+	{name: "read past the page cache, not aligned", run: readUnaligned},
+	{name: "write past the page cache", run: writeDirect},
+	{name: "many past the page cache", run: manyDirect},
+	{name: "cancel lets go of the memory", run: cancelLetsGo},
 }
 
 func readAt(h *harness) {
@@ -97,5 +107,121 @@ func fileBeside(h *harness) {
 		c.wantBytes(b, "content")
 		p.write("data")
 		r.wantBytes(q, "data")
+	}
+}
+
+// block is what O_DIRECT aligns to everywhere.
+const block = 4096
+
+// direct makes a file that is open past the page cache, with blocks of one letter
+// each, or skips where the file system has no such thing. What is in the file is
+// on its disk: a read past dirty pages would first have to write them.
+func (h *harness) direct(blocks int) *desc {
+	h.Helper()
+	f, err := os.CreateTemp(h.TempDir(), "")
+	h.check(err)
+	defer f.Close()
+	for i := range blocks {
+		_, err := f.Write(letters(i))
+		h.check(err)
+	}
+	h.check(f.Sync())
+	n, err := unix.Open(f.Name(), unix.O_RDWR|unix.O_CLOEXEC|unix.O_DIRECT, 0)
+	if err == unix.EINVAL {
+		h.Skipf("no O_DIRECT in %s", h.TempDir())
+	}
+	h.check(err)
+	return h.desc(n)
+}
+
+// letters is what block i of a direct file has.
+func letters(i int) []byte { return bytes.Repeat([]byte{byte('a' + i%26)}, block) }
+
+// blocks gives memory that O_DIRECT takes, for as long as the driver is open.
+func (h *harness) blocks(n int) []byte {
+	h.Helper()
+	p, err := unix.Mmap(-1, 0, n*block, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
+	h.check(err)
+	h.Cleanup(func() { unix.Munmap(p) })
+	return p
+}
+
+func readDirect(h *harness) {
+	f, p := h.direct(4), h.blocks(2)
+	for _, i := range []int{3, 0, 2} {
+		h.read(f, p[:block], int64(i)*block).submit().wantBytes(p, string(letters(i)))
+	}
+	h.read(f, p, 3*block).submit().wantBytes(p, string(letters(3))) // the end comes first
+	h.read(f, p, 4*block).submit().want(0)
+	h.read(f, p[:block], atPosition).submit().wantBytes(p, string(letters(0)))
+}
+
+// What of memory or offset the file does not take is the same for all drivers:
+// whatever a plain call says.
+func readUnaligned(h *harness) {
+	f := h.direct(2)
+	p, q := make([]byte, 101), make([]byte, 101)
+	want := sys.ReadAt(f.Sys(), q[1:], block+1)
+	if got := h.read(f, p[1:], block+1).submit().end(); got != want || !bytes.Equal(p, q) {
+		h.Errorf("read of 100 bytes at %d gave %s %q, a plain call %s %q", block+1, show(got), abbreviate(string(p)), show(want), abbreviate(string(q)))
+	}
+	aligned := h.blocks(1)
+	h.read(f, aligned, block).submit().wantBytes(aligned, string(letters(1)))
+}
+
+func writeDirect(h *harness) {
+	f, p := h.direct(4), h.blocks(2)
+	copy(p, bytes.Repeat([]byte("0123456789abcdef"), len(p)/16))
+	h.write(f, p, block).submit().want(int32(len(p)))
+	h.write(f, p, 4*block).with(op.Full).submit().want(int32(len(p))) // the file grows
+	want := string(letters(0)) + string(p) + string(letters(3)) + string(p)
+	if got := h.content(f); got != want {
+		h.Errorf("the file has %d bytes, %s, want %d, %s", len(got), abbreviate(got), len(want), abbreviate(want))
+	}
+}
+
+// More than a kernel's queue of them holds, side by side.
+func manyDirect(h *harness) {
+	const blocks, n = 26, 200
+	f, p := h.direct(blocks), h.blocks(n)
+	calls := make([]*call, n)
+	for i := range calls {
+		calls[i] = h.read(f, p[i*block:][:block], int64(i%blocks)*block).submit()
+	}
+	for i, c := range calls {
+		c.wantBytes(p[i*block:], string(letters(i)))
+	}
+}
+
+// However a cancelled read ends, from then on its memory is its owner's: nothing
+// comes late.
+func cancelLetsGo(h *harness) {
+	for _, f := range []*desc{h.direct(16), h.file(pattern(9, 0, 16*block))} {
+		p, q := h.blocks(16), h.blocks(1)
+		calls := make([]*call, 16)
+		for i := range calls {
+			if calls[i] = h.read(f, p[i*block:][:block], int64(i)*block).submit(); i%4 == 0 {
+				calls[i].cancel()
+			}
+		}
+		h.wait(driver.Poll) // some of the others are under way
+		for _, c := range calls {
+			if !c.ended && !c.canceled {
+				c.cancel()
+			}
+		}
+		for _, c := range calls {
+			if got := c.end(); got != block && got != -sys.ECANCELED {
+				h.Errorf("a cancelled read completed with %s", show(got))
+			}
+		}
+		mine := bytes.Repeat([]byte("mine"), len(p)/4)
+		copy(p, mine)
+		for range 20 {
+			h.read(f, q, 0).submit().want(block)
+		}
+		if !bytes.Equal(p, mine) {
+			h.Error("a read wrote to its memory after its last completion")
+		}
 	}
 }

@@ -39,7 +39,7 @@ var mutants = []mutant{
 
 	// Results.
 	{"shows EAGAIN", []string{"socket/accept before*", "stream/recv what comes", "stream/send waits*", "stream/recvmsg",
-		"pipe/read what comes", "pipe/write waits*", "pipe/eventfd", "poll/ready later"}},
+		"pipe/read what comes", "pipe/write waits*", "pipe/eventfd", "blocking/read*", "blocking/write*", "poll/ready later"}},
 	{"knows one errno", []string{"socket/socket of*", "socket/connect refused", "stream/recv a reset", "stream/send to nobody", "stream/send after*",
 		"pipe/write to nobody", "refused/no such*", "refused/not a socket", "refused/not connected", "refused/not open*"}},
 	{"takes errors for a reason to wait", []string{"refused/not a listener", "multishot/recv until a reset", "multishot/accept until the listener*"}},
@@ -97,6 +97,7 @@ var mutants = []mutant{
 	// Cancels.
 	{"ends with 0 what is cancelled", []string{"cancel/before*", "cancel/in flight*", "cancel/twice*", "cancel/past*", "cancel/and close*",
 		"cancel/by close*", "cancel/a file*", "cancel/a send*", "race/connect", "race/timeout"}},
+	{"reads on after a cancel", []string{"blocking/cancel*", "file/cancel*"}},
 	{"cancels as often as it is asked", []string{"cancel/twice*"}},
 	{"forgets what a cancelled op did", []string{"cancel/a full*", "race/full*"}},
 	{"throws away what a cancelled op got", []string{"cancel/what was*", "cancel/a multishot*", "cancel/a kept*", "cancel/a descriptor*", "race/*recv*", "race/*accept*"}},
@@ -132,7 +133,7 @@ var mutants = []mutant{
 	{"lets Try disturb who waits", []string{"try/beside*"}},
 	{"leaves a descriptor open", []string{"close/at once", "close/a wake*", "close/many*"}},
 	{"closes twice", []string{"close/twice"}},
-	{"forgets ops in Close", []string{"close/ops*", "close/peers*", "close/a file*", "cancel/*by close*"}},
+	{"forgets ops in Close", []string{"blocking/close*", "close/ops*", "close/peers*", "close/a file*", "cancel/*by close*"}},
 	{"forgets queued ops in Close", []string{"close/*never*", "close/a file*", "cancel/by close before*"}},
 	{"forgets cancelled ops in Close", []string{"close/cancels*", "cancel/and close*"}},
 	{"throws away in Close what ops got", []string{"close/completions*"}},

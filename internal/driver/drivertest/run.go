@@ -58,6 +58,7 @@ var groups = []group{
 	{"socket", socketCases},
 	{"stream", streamCases},
 	{"pipe", pipeCases},
+	{"blocking", blockingCases},
 	{"file", fileCases},
 	{"poll", pollCases},
 	{"timeout", timeoutCases},

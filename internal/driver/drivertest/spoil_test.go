@@ -27,6 +27,7 @@ type spoils struct {
 	interrupted bool
 	thirsty     bool
 	late        []*op.Op        // to be cancelled, when it is too late
+	ghosts      []*op.Op        // copies of reads that were cancelled
 	marked      map[*op.Op]bool // ops that the bug is about
 	short       map[int32]bool  // descriptors on which the last receive came short
 	kept        map[int32]int32 // what a number stood for at first
@@ -148,6 +149,10 @@ func (s *spoils) cancel(o *op.Op) (done bool) {
 	case "cancels as often as it is asked":
 		if o.Canceled {
 			s.later = append(s.later, driver.Completion{Op: o, Res: -sys.ECANCELED})
+		}
+	case "reads on after a cancel":
+		if ghost := *o; o.Code == op.Read {
+			s.ghosts = append(s.ghosts, &ghost)
 		}
 	case "remembers what it cancelled":
 		s.marked[o] = true

@@ -108,6 +108,12 @@ func (s *spoils) round(done *driver.Queue) {
 				break
 			}
 		}
+	case "reads on after a cancel":
+		for _, o := range s.ghosts {
+			if o.FD.Sys() >= 0 && sys.Poll(o.FD.Sys(), sys.PollIn) != 0 {
+				o.Attempt()
+			}
+		}
 	case "shows EINTR":
 		if s.interrupted && len(d.ops) > 0 {
 			o := d.ops[0]
