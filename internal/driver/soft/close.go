@@ -14,9 +14,8 @@ import (
 // is a disk that does not answer.
 const drainMax = 5 * time.Second
 
-// Close cancels and drains every op, then frees the driver. Only calls that a
-// worker has begun can outlive it; the memory that they use stays reachable from
-// the worker.
+// Close cancels and drains every op, then frees the driver. Only what a worker or
+// the kernel has begun can outlive it; the memory that it uses stays reachable.
 func (d *engine) Close(done *driver.Queue) error {
 	if d.closed {
 		return nil
@@ -30,14 +29,12 @@ func (d *engine) Close(done *driver.Queue) error {
 	d.done = done
 	d.work()
 	end := d.now() + int64(drainMax)
-	for d.flying != nil && d.dead == nil && d.now() < end {
+	for d.files.flying != nil && d.dead == nil && d.now() < end {
 		d.collect(max(end-d.now(), 0))
 		d.awake()
 		d.land()
 	}
-	if d.flying == nil {
-		d.files.Close(drainMax) // the last worker may be about to signal
-	}
+	d.files.close(drainMax)
 	d.closed, d.done = true, nil
 	if d.dead == nil {
 		d.dead = fmt.Errorf("%s: %w", d.p.Name(), os.ErrClosed)
@@ -53,12 +50,12 @@ func (d *engine) Close(done *driver.Queue) error {
 // left says which ops could not be drained.
 func (d *engine) left() error {
 	n := 0
-	for j := d.flying; j != nil; j = j.next {
+	for j := d.files.flying; j != nil; j = j.next {
 		n++
 	}
 	if n == 0 {
 		return nil
 	}
 	return fmt.Errorf("%s: %d calls did not end within %v, the first is a %s; their memory is kept",
-		d.p.Name(), n, drainMax, d.flying.o.Def().Name)
+		d.p.Name(), n, drainMax, d.files.flying.o.Def().Name)
 }

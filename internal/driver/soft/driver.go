@@ -10,7 +10,6 @@ import (
 	"ringo/internal/driver"
 	"ringo/internal/invariant"
 	"ringo/internal/mailbox"
-	"ringo/internal/offload"
 	"ringo/internal/op"
 	"ringo/internal/poller"
 	"ringo/internal/sys"
@@ -24,8 +23,6 @@ const (
 	// the kernel's does for a multishot receive. What is left goes on in the next
 	// Wait, which then doesn't sleep.
 	shotsMax = 32
-	// filesMax bounds the calls that may block at once.
-	filesMax = 16
 	// ringEntriesMin is the least size of a ring's submission queue.
 	ringEntriesMin = 32
 	// wakeKey is the key of the eventfd. No registration has that index.
@@ -55,10 +52,7 @@ type engine struct {
 	hot    *reg // registrations to go on with, linked by hot
 	timers timers
 
-	files  *offload.Pool
-	landed mailbox.Queue[*job] // jobs that are done
-	flying *job                // jobs that are not, linked by next
-	spare  *job                // jobs to use again
+	files files
 
 	gate   mailbox.Gate
 	called atomic.Bool   // a Wake came from outside, and not only from a job
@@ -110,7 +104,7 @@ func open(cfg driver.Config, name string, mk func(without []string) (poller.Poll
 	if err != nil {
 		return nil, setupError(name, err)
 	}
-	d := &engine{p: p, edge: p.EdgeTriggered(), bound: p.Bound(), slab: cfg.Slab, now: cfg.Now, files: offload.New(filesMax), reason: cfg.Reason}
+	d := &engine{p: p, edge: p.EdgeTriggered(), bound: p.Bound(), slab: cfg.Slab, now: cfg.Now, reason: cfg.Reason}
 	if invariant.Enabled {
 		d.thread = sys.Gettid()
 	}
@@ -123,6 +117,7 @@ func open(cfg driver.Config, name string, mk func(without []string) (poller.Poll
 		p.Close()
 		return nil, setupError(name, os.NewSyscallError("adding the eventfd", syscall.Errno(-res)))
 	}
+	d.files.open(cfg.Without, func() { d.signal() })
 	return d, nil
 }
 

@@ -1,46 +1,180 @@
 package soft
 
 import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
 	"ringo/internal/offload"
 	"ringo/internal/op"
+	"ringo/internal/race"
 	"ringo/internal/sys"
 )
 
-// job is an op in the offload. From offload to land the worker owns what the op
+const (
+	// filesMax bounds the calls of one driver that may block at once; the workers
+	// of all drivers share offload.Process.
+	filesMax = 16
+	// directMax bounds the reads and writes that the kernel has at once, past the
+	// page cache. Each driver that does such counts so many of fs.aio-max-nr.
+	directMax = 128
+)
+
+// files is the driver's part of what may block: two engines, and the ops there.
+type files struct {
+	workers *offload.Workers
+	// aio is opened for the first op on a file that is open with O_DIRECT. If it
+	// can't be had, aioErr says why, and such ops are the workers' as all others.
+	aio    *offload.AIO
+	aioErr error
+	flying *job // linked by next
+	spare  *job // to use again
+}
+
+// open makes the engines, but for aio. without names features to do without: "aio".
+func (f *files) open(without []string, signal func()) {
+	f.workers = offload.NewWorkers(filesMax, offload.Process, signal)
+	if slices.Contains(without, "aio") {
+		f.aioErr = errors.New("native AIO is switched off")
+	}
+}
+
+// native gives the engine for files past the page cache, or nil. Its completions
+// signal the eventfd that wakes the driver anyway.
+func (f *files) native(eventFD int32) *offload.AIO {
+	if f.aio == nil && f.aioErr == nil {
+		f.aio, f.aioErr = offload.OpenAIO(directMax, eventFD)
+	}
+	return f.aio
+}
+
+// close ends the engines. What still flies is left to its worker or to the kernel,
+// with its memory.
+func (f *files) close(within time.Duration) {
+	if f.flying == nil {
+		f.workers.Close(within) // the last worker may be about to signal
+	}
+	if f.aio != nil {
+		f.aio.Close(0)
+	}
+}
+
+// job is an op in the offload. From offload to land the engine owns what the op
 // names, whatever becomes of the driver.
 type job struct {
-	offload.Job
-	d    *engine
-	o    *op.Op
-	res  int32
-	prev *job
-	next *job // of the flying, or of the spare
+	offload.Request
+	o      *op.Op
+	own    op.Op // a copy of it, for a call that may be given up
+	makes  bool  // a descriptor, as its result
+	direct bool  // with the kernel, not with a worker
+	prev   *job
+	next   *job // of the flying, or of the spare
+	run    func() int32
+	runOwn func() int32
+	close  func(res int32)
 }
 
-// offload gives the op to a worker.
-func (d *engine) offload(o *op.Op) {
-	o.Mode = op.ModeFile
-	j := d.spare
+// job makes one for the op and puts it among the flying.
+func (f *files) job(o *op.Op) *job {
+	j := f.spare
 	if j == nil {
-		j = &job{d: d}
-		j.Run = j.run
+		j = new(job)
+		j.User = j
+		j.run = func() int32 { return block(j.o) }
+		j.runOwn = func() int32 { return block(&j.own) }
+		j.close = j.dispose
 	} else {
-		d.spare = j.next
+		f.spare = j.next
 	}
 	j.o = o
-	j.prev, j.next = nil, d.flying
-	if d.flying != nil {
-		d.flying.prev = j
+	j.prev, j.next = nil, f.flying
+	if f.flying != nil {
+		f.flying.prev = j
 	}
-	d.flying = j
-	d.files.Submit(&j.Job)
+	f.flying = j
+	return j
 }
 
-// run is on the worker's goroutine.
-func (j *job) run() {
-	j.res = block(j.o)
-	j.d.landed.Push(j)
-	j.d.signal()
+// grounded takes a job out of the flying.
+func (f *files) grounded(j *job) {
+	if j.next != nil {
+		j.next.prev = j.prev
+	}
+	if j.prev != nil {
+		j.prev.next = j.next
+	} else {
+		f.flying = j.next
+	}
+	j.o, j.prev, j.next = nil, nil, nil
+}
+
+// reuse makes a job that is nobody's a spare one.
+func (f *files) reuse(j *job) {
+	j.Buf, j.own = nil, op.Op{}
+	j.next, f.spare = f.spare, j
+}
+
+// offload gives the op to the kernel, or to a worker.
+func (d *engine) offload(o *op.Op) {
+	o.Mode = op.ModeFile
+	j := d.files.job(o)
+	if !d.submitDirect(j) {
+		d.submitWorker(j)
+	}
+}
+
+// submitDirect reports whether the kernel took the op: a read or write at an offset
+// of a file that is open with O_DIRECT.
+func (d *engine) submitDirect(j *job) bool {
+	o := j.o
+	if o.Code != op.Read && o.Code != op.Write || o.Off < 0 || !sys.IsDirect(o.FD.Sys()) {
+		return false
+	}
+	if a := d.files.native(d.wakeFD); a != nil {
+		j.Kind = offload.Read
+		if o.Code == op.Write {
+			j.Kind = offload.Write
+			if race.Enabled {
+				eachLent(o, race.ReadRange)
+				race.WriteLike()
+			}
+		}
+		j.FD, j.Buf, j.Off = o.FD.Sys(), o.Buf[o.Done:], o.Rest()
+		j.Call, j.Dispose = nil, nil
+		if a.Submit(&j.Request) == 0 {
+			j.direct = true
+			return true
+		}
+	}
+	d.stats.Fallbacks++
+	return false
+}
+
+func (d *engine) submitWorker(j *job) {
+	j.Kind, j.Buf, j.direct = offload.Call, nil, false
+	j.Call, j.Dispose = j.run, nil
+	if lendsNothing(j.o) {
+		j.own, j.makes = *j.o, j.o.Def().FDResult
+		j.Call, j.Dispose = j.runOwn, j.close
+	}
+	if res := d.files.workers.Submit(&j.Request); res < 0 {
+		panic(fmt.Sprintf("driver/soft: %s refused by the workers of an open driver (%d)", j.o.Def().Name, res))
+	}
+}
+
+// lendsNothing reports whether the op can be given up while it runs: it holds no
+// descriptor, whose number could become another's, and no slice. What it has in
+// its Ext it leaves to the call.
+func lendsNothing(o *op.Op) bool {
+	return o.Def().Kind == op.Blocking && o.FD == nil && o.Buf == nil
+}
+
+// dispose gets the result of an op that was given up, on the worker's goroutine.
+func (j *job) dispose(res int32) {
+	if res >= 0 && j.makes {
+		sys.Close(res)
+	}
 }
 
 // block runs an op to its end, however long that takes.
@@ -66,47 +200,86 @@ func block(o *op.Op) int32 {
 	}
 }
 
-// land completes the ops whose jobs are done. A descriptor that nobody wants any
-// more is closed.
+// land completes the ops that have ended.
 func (d *engine) land() {
-	for batch := d.landed.Take(); ; {
-		j, ok := batch.Next()
-		if !ok {
-			return
-		}
-		o, res := j.o, j.res
-		d.grounded(j)
-		if o.Canceled && res >= 0 && o.Def().FDResult {
-			sys.Close(res)
-			res = -sys.ECANCELED
-		}
-		d.end(o, res, 0)
+	if d.files.flying == nil {
+		return
+	}
+	for r := d.files.workers.Next(); r != nil; r = d.files.workers.Next() {
+		d.landed(r.User.(*job), r.Res)
+	}
+	if d.files.aio == nil {
+		return
+	}
+	for r := d.files.aio.Next(); r != nil; r = d.files.aio.Next() {
+		d.landedDirect(r.User.(*job))
 	}
 }
 
-// recall takes back an op that no worker has begun.
+// landed completes the op of a job. A descriptor that nobody wants any more is
+// closed.
+func (d *engine) landed(j *job, res int32) {
+	o := j.o
+	d.files.grounded(j)
+	d.files.reuse(j)
+	if o.Canceled && res >= 0 && o.Def().FDResult {
+		sys.Close(res)
+		res = -sys.ECANCELED
+	}
+	d.end(o, res, 0)
+}
+
+// landedDirect completes the op of a job that the kernel had, or goes on with it:
+// what would have had to wait, or is not aligned, a plain call does or refuses.
+func (d *engine) landedDirect(j *job) {
+	o, res := j.o, j.Res
+	switch {
+	case offload.Refused(res):
+		d.stats.Fallbacks++
+		if o.Canceled {
+			d.landed(j, canceled(o))
+			return
+		}
+		d.submitWorker(j)
+		return
+	case race.Enabled && o.Code == op.Read && res > 0:
+		race.ReadLike()
+		race.WriteRange(j.Buf[:res])
+	case full(o):
+		if res > 0 {
+			o.Done += uint32(res)
+			if int(o.Done) < len(o.Buf) && !o.Canceled {
+				if !d.submitDirect(j) {
+					d.submitWorker(j)
+				}
+				return
+			}
+		}
+		if o.Done > 0 {
+			res = int32(o.Done)
+		}
+	}
+	d.landed(j, res)
+}
+
+// recall takes back an op that has not begun, or gives up the call of one that
+// lends nothing. Then the call has what is in the op's Ext.
 func (d *engine) recall(o *op.Op) bool {
-	j := d.flying
+	j := d.files.flying
 	for j.o != o {
 		j = j.next
 	}
-	if !d.files.TryCancel(&j.Job) {
+	if j.direct {
+		return d.files.aio.Cancel(&j.Request)
+	}
+	if !d.files.workers.Cancel(&j.Request) {
 		return false
 	}
-	d.grounded(j)
+	d.files.grounded(j)
+	if j.Dispose != nil {
+		o.Ext = nil
+		return true
+	}
+	d.files.reuse(j)
 	return true
-}
-
-// grounded moves a job from the flying to the spare.
-func (d *engine) grounded(j *job) {
-	if j.next != nil {
-		j.next.prev = j.prev
-	}
-	if j.prev != nil {
-		j.prev.next = j.next
-	} else {
-		d.flying = j.next
-	}
-	j.o, j.prev = nil, nil
-	j.next, d.spare = d.spare, j
 }

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -13,6 +14,7 @@ import (
 
 	"ringo/internal/fd"
 	"ringo/internal/op"
+	"ringo/internal/poller"
 	"ringo/internal/sys"
 )
 
@@ -190,7 +192,7 @@ func TestCloseLeaksWhatHangs(t *testing.T) {
 		t.Errorf("the op is in state %d with %d completions, want it in flight", o.State, r.done.Len())
 	}
 	release()
-	if left := r.d.files.Close(time.Minute); left != 0 {
+	if left := r.d.files.workers.Close(time.Minute); left != 0 {
 		t.Fatalf("%d workers are left", left)
 	}
 	r.d.done = &r.done
@@ -198,31 +200,83 @@ func TestCloseLeaksWhatHangs(t *testing.T) {
 	r.last(o)
 }
 
-// A result that is a descriptor and that nobody wants any more is closed.
-func TestUnwantedDescriptorIsClosed(t *testing.T) {
-	begun, gate := make(chan struct{}), make(chan struct{})
+// asOpen makes Socket an op that blocks and lends no memory, as an open would be.
+// Its calls wait for the gate, and tell what they made.
+func asOpen(t *testing.T) (begun <-chan bool, gate chan<- bool, made <-chan int32) {
 	real := op.Table[op.Socket]
-	defer func() { op.Table[op.Socket] = real }()
-	op.Table[op.Socket].Kind = op.Blocking // as an open would be
-	result := int32(-1)
+	in, hold, out := make(chan bool), make(chan bool), make(chan int32, 1)
+	op.Table[op.Socket].Kind = op.Blocking
 	op.Table[op.Socket].Attempt = func(o *op.Op) int32 {
-		close(begun)
-		<-gate
-		result = real.Attempt(o)
-		return result
+		in <- true
+		<-hold
+		res := real.Attempt(o)
+		out <- res
+		return res
 	}
+	t.Cleanup(func() { op.Table[op.Socket] = real })
+	return in, hold, out
+}
+
+// A call that was lent nothing is given up at once, and the descriptor that comes
+// of it late is closed.
+func TestGivenUpCall(t *testing.T) {
+	begun, gate, made := asOpen(t)
+	r := newRig(t)
+	o := r.submit(op.Socket, nil, func(o *op.Op) { o.Arg, o.Arg2 = sys.AFInet, sys.SockStream })
+	r.slab.Ext(o)
+	r.quiet()
+	<-begun
+	byToken := r.submit(op.Cancel, nil, func(c *op.Op) { c.Off = int64(o.Token()) })
+	if res := r.last(byToken); res != 0 {
+		t.Errorf("cancel of a call that can be given up = %d, want 0", res)
+	}
+	if o.Ext != nil {
+		t.Error("the op kept the memory of a call that goes on")
+	}
+	if res := r.last(o); res != -sys.ECANCELED {
+		t.Errorf("socket = %d, want -ECANCELED", res)
+	}
+	again := r.submit(op.Socket, nil, func(o *op.Op) { o.Arg, o.Arg2 = sys.AFInet, sys.SockStream })
+	r.quiet() // the driver goes on, and uses the op again
+	<-begun
+	gate <- true
+	gate <- true
+	first, second := <-made, <-made
+	res := r.last(again)
+	if res != first && res != second || res < 0 {
+		t.Fatalf("socket = %d, want one of %d and %d", res, first, second)
+	}
+	if first != second { // or the number was free again before the second call
+		r.untilClosed(first + second - res)
+	}
+	check(t, "close", sys.Close(res))
+}
+
+// untilClosed waits for a worker that nobody counts any more.
+func (r *rig) untilClosed(n int32) {
+	r.t.Helper()
+	for end := clock() + int64(waitMax); sys.StatusFlags(n) != -sys.EBADF; runtime.Gosched() {
+		if clock() > end {
+			r.t.Fatalf("descriptor %d was left open", n)
+		}
+	}
+}
+
+// Close does not wait for what was given up, and given up is what it cancels.
+func TestCloseGivesUp(t *testing.T) {
+	begun, gate, made := asOpen(t)
 	r := newRig(t)
 	o := r.submit(op.Socket, nil, func(o *op.Op) { o.Arg, o.Arg2 = sys.AFInet, sys.SockStream })
 	r.quiet()
 	<-begun
-	r.d.Cancel(o)
-	close(gate)
+	if err := r.d.Close(&r.done); err != nil {
+		t.Errorf("close: %v", err)
+	}
 	if res := r.last(o); res != -sys.ECANCELED {
 		t.Errorf("socket = %d, want -ECANCELED", res)
 	}
-	if res := sys.Close(result); res != -sys.EBADF {
-		t.Errorf("descriptor %d was left open", result)
-	}
+	gate <- true
+	r.untilClosed(<-made)
 }
 
 // A job that is done signals, and that is no Wake.
@@ -241,5 +295,191 @@ func TestFileIsNoWake(t *testing.T) {
 	}
 	if n := r.d.Info().Stats.Wakes; n != 0 {
 		t.Errorf("Wakes = %d, want 0", n)
+	}
+}
+
+// direct gives a file that is open with O_DIRECT and has n blocks of its content,
+// each of one letter, or skips where there is none.
+func (r *rig) direct(n int) *fd.FD {
+	r.t.Helper()
+	f, err := os.CreateTemp(r.t.TempDir(), "")
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer f.Close()
+	for i := range n {
+		if _, err := f.Write(bytes.Repeat([]byte{byte('a' + i)}, block4K)); err != nil {
+			r.t.Fatal(err)
+		}
+	}
+	if err := f.Sync(); err != nil {
+		r.t.Fatal(err)
+	}
+	d, err := syscall.Open(f.Name(), syscall.O_RDWR|syscall.O_CLOEXEC|syscall.O_DIRECT, 0)
+	if err != nil {
+		r.t.Skipf("no O_DIRECT in %s: %v", r.t.TempDir(), err)
+	}
+	return r.own(d)
+}
+
+const block4K = 4096
+
+// pages is memory that begins at a page.
+func (r *rig) pages(n int) []byte {
+	r.t.Helper()
+	p, err := syscall.Mmap(-1, 0, n*block4K, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_ANON|syscall.MAP_PRIVATE)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.t.Cleanup(func() { syscall.Munmap(p) })
+	return p
+}
+
+func (r *rig) readInto(f *fd.FD, p []byte, off int64) *op.Op {
+	return r.submit(op.Read, f, func(o *op.Op) { o.Buf, o.Off = p, off })
+}
+
+// Past the page cache the kernel has the op, and no worker.
+func TestDirectFile(t *testing.T) {
+	r := newRig(t)
+	f := r.direct(8)
+	p := r.pages(1)
+	tookAIO := false
+	for i := range 100 {
+		if n := r.last(r.readInto(f, p, int64(i%8)*block4K)); n != block4K || p[0] != byte('a'+i%8) {
+			t.Fatalf("read of block %d = %d %q", i%8, n, p[:1])
+		}
+		tookAIO = tookAIO || r.d.stats.Fallbacks == 0
+	}
+	if r.d.files.aio == nil {
+		t.Skipf("no AIO: %v", r.d.files.aioErr)
+	}
+	if t.Logf("%d of 100 reads fell back", r.d.stats.Fallbacks); !tookAIO {
+		t.Skip("no read came without a wait: this file system has no asynchronous reads")
+	}
+	if n := r.last(r.readInto(f, p, 8*block4K)); n != 0 {
+		t.Errorf("read at the end = %d", n)
+	}
+	o := r.submit(op.Write, f, func(o *op.Op) { o.Buf, o.Off, o.Flags = p, 3*block4K, op.Full })
+	if n := r.last(o); n != block4K {
+		t.Errorf("write = %d", n)
+	}
+	r.d.Cancel(r.readInto(f, p, 0)) // has not begun: Submit only queues
+	for r.done.Len() == 0 {
+		r.wait()
+	}
+	c, _ := r.done.Pop()
+	if c.Res != -sys.ECANCELED {
+		t.Errorf("read = %d, want -ECANCELED", c.Res)
+	}
+	r.slab.Put(c.Op)
+}
+
+// More than AIO has room for, and what it can't take, goes to the workers.
+func TestDirectFallsBack(t *testing.T) {
+	r := newRig(t)
+	f := r.direct(8)
+	const n = 2 * directMax
+	p := r.pages(n)
+	index := map[*op.Op]int{}
+	for i := range n {
+		o := r.readInto(f, p[i*block4K:(i+1)*block4K], int64(i%8)*block4K)
+		index[o] = i
+	}
+	for range n {
+		for r.done.Len() == 0 {
+			r.wait()
+		}
+		c, _ := r.done.Pop()
+		if i := index[c.Op]; c.Res != block4K || p[i*block4K] != byte('a'+i%8) {
+			t.Fatalf("read of block %d = %d %q", i%8, c.Res, p[i*block4K:][:1])
+		}
+		r.slab.Put(c.Op)
+	}
+	if r.d.stats.Fallbacks == 0 {
+		t.Errorf("%d reads at once and no fallback, want some past %d", n, directMax)
+	}
+	before := r.d.stats.Fallbacks
+	short := r.readInto(f, p[1:101], 0) // not aligned: what becomes of it is the file system's to say
+	got := r.last(short)
+	if want := sys.ReadAt(f.Sys(), p[1:101], 0); got != want {
+		t.Errorf("read of 100 bytes that are not aligned = %d, a plain call has %d", got, want)
+	}
+	t.Logf("not aligned: %d, %d fallbacks", got, r.d.stats.Fallbacks-before)
+}
+
+// Without AIO it is the workers' as any file.
+func TestDirectWithout(t *testing.T) {
+	r := newRigOn(t, poller.OpenEpoll, "aio")
+	f := r.direct(2)
+	p := r.pages(1)
+	if n := r.last(r.readInto(f, p, block4K)); n != block4K || p[0] != 'b' {
+		t.Errorf("read = %d %q", n, p[:1])
+	}
+	if r.d.files.aio != nil || r.d.files.aioErr == nil || r.d.stats.Fallbacks != 1 {
+		t.Errorf("AIO is %v (%v), with %d fallbacks; want none, with a reason, and 1", r.d.files.aio, r.d.files.aioErr, r.d.stats.Fallbacks)
+	}
+}
+
+// A descriptor in blocking mode doesn't stop the driver, whatever the kernel knows
+// of reads that don't wait: a pipe is asked by a flag, a FIFO by a look.
+func TestBlockingMode(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		open func() (in, out int)
+	}{
+		{"pipe", func() (in, out int) {
+			var ends [2]int
+			if err := syscall.Pipe2(ends[:], syscall.O_CLOEXEC); err != nil {
+				t.Fatal(err)
+			}
+			return ends[0], ends[1]
+		}},
+		{"fifo", func() (in, out int) {
+			name := filepath.Join(t.TempDir(), "fifo")
+			if err := syscall.Mkfifo(name, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			in, err := syscall.Open(name, syscall.O_RDWR|syscall.O_CLOEXEC, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			out, err = syscall.Open(name, syscall.O_WRONLY|syscall.O_CLOEXEC, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return in, out
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := newRig(t)
+			n, m := c.open()
+			in, out := r.own(n), r.own(m)
+			if _, ok := r.d.Try(&op.Op{Code: op.Read, FD: in, Buf: make([]byte, 1), Off: -1}); ok {
+				t.Error("a try of a read with nothing there was answered")
+			}
+			o := r.read(in, 8, -1)
+			p := o.Buf
+			r.quiet()
+			w := r.submit(op.Write, out, func(o *op.Op) { o.Buf, o.Off = []byte("hello"), -1 })
+			for ended := 0; ended < 2; ended++ {
+				for r.done.Len() == 0 {
+					r.wait()
+				}
+				c, _ := r.done.Pop()
+				if c.Op != o && c.Op != w || c.Res != 5 {
+					t.Fatalf("%s = %d", c.Op.Def().Name, c.Res)
+				}
+				r.slab.Put(c.Op)
+			}
+			if string(p[:5]) != "hello" {
+				t.Errorf("read %q", p)
+			}
+			big := make([]byte, 1<<20) // more than it holds: a short count, and no wait
+			fill := r.submit(op.Write, out, func(o *op.Op) { o.Buf, o.Off = big, -1 })
+			if n := r.last(fill); n <= 0 || n == 1<<20 {
+				t.Errorf("write of 1 MiB = %d, want a short count", n)
+			}
+		})
 	}
 }
