@@ -343,19 +343,21 @@ func TestHangupBehindData(t *testing.T) {
 	})
 }
 
-// idle checks that a wait with nothing to tell sleeps.
+// idle checks that a wait with nothing to tell sleeps. One that does is enough: what
+// a busy machine does in the thread's name is not in all of them.
 func idle(t *testing.T, p Poller) {
 	t.Helper()
+	const waits, most = 10, 2 * time.Millisecond
 	least := time.Hour
-	for range 3 {
+	for n := 0; n < waits && least > most; n++ {
 		before := threadTime(t)
 		if n := wait(t, p, 20*time.Millisecond, make([]Event, 4)); n != 0 {
 			t.Fatalf("%d events, want none", n)
 		}
 		least = min(least, threadTime(t)-before)
 	}
-	if least > 2*time.Millisecond {
-		t.Errorf("each of 3 waits of 20 ms used the processor for at least %v", least)
+	if least > most {
+		t.Errorf("each of %d waits of 20 ms used the processor for at least %v", waits, least)
 	}
 }
 
