@@ -8,11 +8,12 @@ import (
 	"fmt"
 	"os"
 	"syscall"
+	"time"
 )
 
 // boot is the life of process 1. It does not return.
 func boot() {
-	if err := errors.Join(mountAll(), loopbackUp(), raiseFiles(), nameLocalhost()); err != nil {
+	if err := errors.Join(mountAll(), mountDisk(), loopbackUp(), raiseFiles(), nameLocalhost()); err != nil {
 		fmt.Println("guest: FAILED to set up:", err)
 		powerOff()
 	}
@@ -56,6 +57,32 @@ func mountAll() error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// diskPatience bounds the search for a disk, which the kernel goes on with after it has started this process.
+const diskPatience = 10 * time.Second
+
+// mountDisk mounts the disk that the kernel's command line names as disk=/dev/..., if it does, on /var/tmp: a file system
+// that knows O_DIRECT, as the others here do not on each kernel.
+func mountDisk() error {
+	disk := os.Getenv("disk") // what the kernel does not know itself it hands on
+	if disk == "" {
+		return nil
+	}
+	if err := os.MkdirAll("/var/tmp", 0o755); err != nil {
+		return err
+	}
+	for begin := time.Now(); ; time.Sleep(10 * time.Millisecond) {
+		if _, err := os.Stat(disk); err == nil {
+			break
+		} else if time.Since(begin) > diskPatience {
+			return err
+		}
+	}
+	if err := syscall.Mount(disk, "/var/tmp", "ext4", 0, ""); err != nil {
+		return &os.PathError{Op: "mount", Path: disk, Err: err}
+	}
+	return os.Chmod("/var/tmp", 0o777|os.ModeSticky)
 }
 
 // raiseFiles lets programs have as many descriptors as they do on a usual system, and the tests of many more if they
