@@ -19,7 +19,10 @@ import (
 // Dialer is how to connect. The zero value is good.
 type Dialer struct {
 	// Timeout bounds the whole of a dial, the look-up of names included. 0: the
-	// system's, minutes.
+	// system's, minutes. The error of a dial that takes longer is a timeout as in
+	// package net: its Timeout method says so, and errors.Is finds
+	// context.DeadlineExceeded, or os.ErrDeadlineExceeded where a connect was under
+	// way; there both are found, since net gives now the one and now the other.
 	Timeout time.Duration
 }
 
@@ -46,6 +49,9 @@ func (d *Dialer) Dial(l *ringo.Loop, network, address string) (*Conn, error) {
 	}
 	var first error
 	for i, ap := range addrs {
+		if i == 0 && passed(end) {
+			return nil, dialError(network, tcpAddr(ap), errLate)
+		}
 		c, err := connect(e, network, ap, share(end, len(addrs)-i))
 		if err == nil {
 			return c, nil
@@ -53,11 +59,28 @@ func (d *Dialer) Dial(l *ringo.Loop, network, address string) (*Conn, error) {
 		if first == nil {
 			first = err
 		}
-		if !end.IsZero() && !time.Now().Before(end) || errors.Is(err, context.Canceled) {
+		if passed(end) || errors.Is(err, context.Canceled) {
 			break
 		}
 	}
 	return nil, first
+}
+
+func passed(end time.Time) bool { return !end.IsZero() && !time.Now().Before(end) }
+
+// A dialTimeout is the error of a dial that took too long, in net's words.
+type dialTimeout struct{ connecting bool }
+
+var errLate, errSlow = &dialTimeout{}, &dialTimeout{connecting: true}
+
+func (*dialTimeout) Error() string   { return "i/o timeout" }
+func (*dialTimeout) Timeout() bool   { return true }
+func (*dialTimeout) Temporary() bool { return true }
+
+// Is finds in a connect that took too long both errors that package net may give:
+// there it depends on which of two timers is first.
+func (e *dialTimeout) Is(target error) bool {
+	return target == context.DeadlineExceeded || e.connecting && target == os.ErrDeadlineExceeded
 }
 
 // share is the deadline for the next of so many addresses: an equal part of the
@@ -132,7 +155,7 @@ func dialing(c *Conn, ap netip.AddrPort, end time.Time) error {
 	case res >= 0:
 		return nil
 	case limit.passed:
-		return os.ErrDeadlineExceeded
+		return errSlow
 	case res == -sys.ECANCELED:
 		return context.Canceled
 	}
@@ -162,6 +185,9 @@ func resolveDial(l *ringo.Loop, network, address string, end time.Time) ([]netip
 	if err := checkNetwork(network); err != nil {
 		return nil, err
 	}
+	if address == "" {
+		return nil, errors.New("missing address")
+	}
 	host, service, err := net.SplitHostPort(address)
 	if err != nil {
 		return nil, err
@@ -187,9 +213,6 @@ func resolveDial(l *ringo.Loop, network, address string, end time.Time) ([]netip
 		return err
 	})
 	if err != nil {
-		if !end.IsZero() && errors.Is(err, context.DeadlineExceeded) {
-			err = os.ErrDeadlineExceeded
-		}
 		return nil, err
 	}
 	list := make([]netip.AddrPort, len(addrs))
@@ -201,7 +224,7 @@ func resolveDial(l *ringo.Loop, network, address string, end time.Time) ([]netip
 
 // resolveIn is resolveListen from a task: names are looked up beside the loop.
 func resolveIn(l *ringo.Loop, network, address string, ap *netip.AddrPort) error {
-	host, service, err := net.SplitHostPort(address)
+	host, service, err := splitListen(address)
 	plain := err != nil || (host == "" || numeric(host)) && numericPort(service)
 	return beside(l, plain, func(ctx context.Context) error {
 		var err error

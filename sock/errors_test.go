@@ -46,7 +46,7 @@ func shape(err error) string {
 	for _, known := range []struct {
 		name string
 		err  error
-	}{{"net.ErrClosed", net.ErrClosed}, {"os.ErrDeadlineExceeded", os.ErrDeadlineExceeded}, {"io.EOF", io.EOF}, {"context.Canceled", context.Canceled}} {
+	}{{"net.ErrClosed", net.ErrClosed}, {"os.ErrDeadlineExceeded", os.ErrDeadlineExceeded}, {"io.EOF", io.EOF}, {"context.Canceled", context.Canceled}, {"context.DeadlineExceeded", context.DeadlineExceeded}} {
 		if errors.Is(err, known.err) {
 			b.WriteString(" " + known.name)
 		}
@@ -298,7 +298,11 @@ func TestDialErrorsAsNet(t *testing.T) {
 	cases := append(endErrors[1:len(endErrors):len(endErrors)], struct {
 		name   string
 		listen func(func(network, address string) error, string, string) error
-	}{"refused", func(f func(_, _ string) error, _, free string) error { return f("tcp", free) }})
+	}{"refused", func(f func(_, _ string) error, _, free string) error { return f("tcp", free) }},
+		struct {
+			name   string
+			listen func(func(network, address string) error, string, string) error
+		}{"nothing", func(f func(_, _ string) error, _, _ string) error { return f("tcp", "") }})
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		onLoop(t, cfg, func(l *ringo.Loop) {
 			for _, c := range cases {
@@ -317,6 +321,37 @@ func TestDialErrorsAsNet(t *testing.T) {
 					return err
 				}, "", free)
 				compare(t, "Dial: "+c.name, got, want)
+				if c.name == "nothing" && got.Error() != want.Error() {
+					t.Errorf("Dial: %v, want %v", got, want)
+				}
+			}
+		})
+	})
+}
+
+// A dial that has no time fails as net's does, though somebody listens.
+func TestDialTooLateAsNet(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	_, port, _ := net.SplitHostPort(ln.Addr().String())
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		onLoop(t, cfg, func(l *ringo.Loop) {
+			for _, timeout := range []time.Duration{1, -1, -time.Hour} {
+				for _, address := range []string{ln.Addr().String(), "localhost:" + port, "", "127.0.0.1"} {
+					c, want := (&net.Dialer{Timeout: timeout}).Dial("tcp", address)
+					if want == nil {
+						c.Close()
+						t.Fatalf("package net dials %s within %v", address, timeout)
+					}
+					_, got := (&sock.Dialer{Timeout: timeout}).Dial(l, "tcp", address)
+					compare(t, fmt.Sprintf("Dial(%q) within %v", address, timeout), got, want)
+					if got != nil && got.Error() != want.Error() {
+						t.Errorf("Dial(%q) within %v: %v, want %v", address, timeout, got, want)
+					}
+				}
 			}
 		})
 	})

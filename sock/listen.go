@@ -23,7 +23,8 @@ type ListenConfig struct {
 }
 
 // Listen makes this loop's own socket on a TCP address. network is "tcp", "tcp4" or
-// "tcp6". Loops of one Run may share an address, and the kernel spreads the peers
+// "tcp6"; for "tcp" an address without a host, 0.0.0.0 and :: are all addresses of
+// both families, as in package net. Loops of one Run may share an address, and the kernel spreads the peers
 // over them (SO_REUSEPORT); somebody else there, or the same loop twice, gives
 // EADDRINUSE. Port 0 is a port of this socket's own; for one that all loops
 // share see Reserve. Only a task of l may call it; a host name parks it.
@@ -33,7 +34,8 @@ func Listen(l *ringo.Loop, network, address string) (*Listener, error) {
 
 // Reserve listens at once, before Run or during it: peers queue from now on. The
 // set gives each loop a listener. It is the way to one port 0 for all loops, and
-// to know the address early. Any goroutine may call it; a host name is looked up.
+// to know the address early. Any goroutine may call it; a host name is looked up,
+// for which a task parks.
 func Reserve(network, address string) (*ListenerSet, error) {
 	return new(ListenConfig).Reserve(network, address)
 }
@@ -59,7 +61,13 @@ func (lc *ListenConfig) Listen(l *ringo.Loop, network, address string) (*Listene
 
 // Reserve is the function Reserve with this configuration.
 func (lc *ListenConfig) Reserve(network, address string) (*ListenerSet, error) {
-	ap, err := resolveListen(context.Background(), network, address)
+	var ap netip.AddrPort
+	var err error
+	if l, _ := loop.Current(); l != nil {
+		err = resolveIn((*ringo.Loop)(l), network, address, &ap)
+	} else {
+		ap, err = resolveListen(context.Background(), network, address)
+	}
 	if err != nil {
 		return nil, listenError(network, nil, err)
 	}
@@ -254,12 +262,13 @@ func listening(s int32) netip.AddrPort {
 }
 
 // resolveListen makes an address to bind of one that may lack a host. Without a
-// host it is all addresses, of both families where there is IPv6.
+// host, or with the address that means it, it is all addresses, of both families
+// where there is IPv6.
 func resolveListen(ctx context.Context, network, address string) (netip.AddrPort, error) {
 	if err := checkNetwork(network); err != nil {
 		return netip.AddrPort{}, err
 	}
-	host, service, err := net.SplitHostPort(address)
+	host, service, err := splitListen(address)
 	if err != nil {
 		return netip.AddrPort{}, err
 	}
@@ -267,17 +276,32 @@ func resolveListen(ctx context.Context, network, address string) (netip.AddrPort
 	if err != nil {
 		return netip.AddrPort{}, err
 	}
-	if host == "" {
-		if network == "tcp4" || !haveIPv6() {
-			return netip.AddrPortFrom(netip.IPv4Unspecified(), port), nil
-		}
-		return netip.AddrPortFrom(netip.IPv6Unspecified(), port), nil
+	all := netip.IPv6Unspecified()
+	if network == "tcp4" || network == "tcp" && !haveIPv6() {
+		all = netip.IPv4Unspecified()
+	}
+	if a, err := netip.ParseAddr(host); host == "" || err == nil && wildcard(network, a) {
+		return netip.AddrPortFrom(all, port), nil
 	}
 	addrs, err := lookupHost(ctx, network, host)
 	if err != nil {
 		return netip.AddrPort{}, err
 	}
 	return netip.AddrPortFrom(addrs[0], port), nil
+}
+
+// wildcard reports whether an address stands for all, as no host does. As in net,
+// 0.0.0.0 is all addresses of both families for "tcp", :: all of IPv4 for "tcp4".
+func wildcard(network string, a netip.Addr) bool {
+	return a.Unmap().IsUnspecified() && (network != "tcp6" || a == netip.IPv6Unspecified())
+}
+
+// splitListen is net.SplitHostPort, and nothing is any port of all addresses.
+func splitListen(address string) (host, service string, err error) {
+	if address == "" {
+		return "", "", nil
+	}
+	return net.SplitHostPort(address)
 }
 
 // haveIPv6 asks once whether sockets of IPv6 can be bound here.
