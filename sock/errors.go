@@ -2,6 +2,7 @@ package sock
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -11,6 +12,10 @@ import (
 	"ringo/internal/loop"
 	"ringo/internal/sys"
 )
+
+// ErrNoReturn is what Handler.Closed gets if Open or Request panicked or called
+// runtime.Goexit.
+var ErrNoReturn = errors.New("sock: Open or Request did not return")
 
 // callNames are the system calls that errors name, as in package net.
 var callNames = map[string]string{

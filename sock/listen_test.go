@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -299,7 +300,11 @@ func TestListenFamilies(t *testing.T) {
 		{"tcp4", ":0", false, []string{"127.0.0.1", "127.0.0.2"}, []string{"::1"}},
 		{"tcp4", "0.0.0.0:0", false, []string{"127.0.0.1"}, []string{"::1"}},
 		{"tcp", "localhost:0", false, nil, nil},
+		{"tcp4", "[::]:0", false, []string{"127.0.0.1"}, []string{"::1"}},
+		{"tcp", "", true, []string{"127.0.0.1", "::1"}, nil},
 		{"tcp", ":0", true, []string{"127.0.0.1", "::1"}, nil},
+		{"tcp", "0.0.0.0:0", true, []string{"127.0.0.1", "::1"}, nil},
+		{"tcp", "[::ffff:0.0.0.0]:0", true, []string{"127.0.0.1", "::1"}, nil},
 		{"tcp", "[::]:0", true, []string{"127.0.0.1", "::1"}, nil},
 		{"tcp", "[::1]:0", true, []string{"::1"}, []string{"127.0.0.1"}},
 		{"tcp6", ":0", true, []string{"::1"}, []string{"127.0.0.1"}},
@@ -319,6 +324,11 @@ func TestListenFamilies(t *testing.T) {
 					at := ln.Addr().(*net.TCPAddr).AddrPort()
 					if at.Port() == 0 {
 						t.Error("Addr() has no port")
+					}
+					if std, err := net.Listen(c.network, c.address); err != nil {
+						t.Error(err)
+					} else if want := std.Addr().(*net.TCPAddr); want.IP.String() != at.Addr().String() || std.Close() != nil {
+						t.Errorf("Addr() = %v, package net's %v", at, want)
 					}
 					reach := c.reach
 					if reach == nil {
@@ -425,9 +435,46 @@ func TestListenAndServe(t *testing.T) {
 		}
 		<-ended
 		_, port, _ := net.SplitHostPort(addr)
-		if err := sock.ListenAndServe(t.Context(), &cfg, "tcp", "192.0.2.1:"+port, nil); !errors.Is(err, syscall.EADDRNOTAVAIL) {
+		if err := sock.ListenAndServe(t.Context(), &cfg, "tcp", "192.0.2.1:"+port, func(*sock.Conn) {}); !errors.Is(err, syscall.EADDRNOTAVAIL) {
 			t.Errorf("ListenAndServe on an address that isn't ours: %v", err)
 		}
+	})
+}
+
+// What a task may not call is refused; Reserve it may, which looks names up beside
+// the loop.
+func TestListenInATask(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		if err := sock.ListenAndServe(t.Context(), &cfg, "tcp", "127.0.0.1:0", nil); err == nil || !strings.Contains(err.Error(), "ListenAndServe of a nil function") {
+			t.Errorf("ListenAndServe of nil: %v", err)
+		}
+		onLoop(t, cfg, func(l *ringo.Loop) {
+			other := cfg
+			err := sock.ListenAndServe(t.Context(), &other, "tcp", "127.0.0.1:0", func(*sock.Conn) {})
+			if err == nil || !strings.Contains(err.Error(), "ListenAndServe from inside a task") {
+				t.Errorf("ListenAndServe in a task: %v", err)
+			}
+			parks := l.Stats().Parks
+			for _, address := range []string{"127.0.0.1:0", "localhost:0"} {
+				set, err := sock.Reserve("tcp", address)
+				if err != nil {
+					t.Fatal(err)
+				}
+				ln, err := set.Listen(l)
+				if err != nil {
+					t.Fatal(err)
+				}
+				reachable(t, l, ln, ln.Addr().(*net.TCPAddr).AddrPort())
+				ln.Close()
+				set.Close()
+			}
+			if l.Stats().Parks == parks {
+				t.Error("the look-up did not park")
+			}
+			if err := sock.Serve(l, nil, &sock.Handler{Request: func(*sock.Conn) error { return nil }}); err == nil {
+				t.Error("Serve of no listener: no error")
+			}
+		})
 	})
 }
 

@@ -4,7 +4,9 @@ package sock_test
 
 import (
 	"io"
+	"reflect"
 	"runtime"
+	"strconv"
 	"testing"
 	"time"
 
@@ -91,4 +93,15 @@ func TestCrowdsLeaveNothing(t *testing.T) {
 			})
 		}
 	})
+}
+
+// A connection fits a size class of the allocator exactly: a word more and each
+// takes 64 bytes more.
+func TestConnSize(t *testing.T) {
+	if strconv.IntSize != 64 {
+		t.Skip("sizes are those of 64 bits")
+	}
+	if size := reflect.TypeFor[sock.Conn]().Size(); size > 576 {
+		t.Errorf("a Conn has %d bytes, and the size class before has 576", size)
+	}
 }

@@ -13,8 +13,14 @@ import (
 // serve for each in a task of its own. The connection is closed when serve
 // returns. It gives nil after an orderly end, as ringo.Run does. With port 0 all
 // loops share one port; see Reserve to learn which. Any goroutine may call it; it
-// waits.
+// waits, so a task, whose loop would stop meanwhile, gets an error.
 func ListenAndServe(ctx context.Context, cfg *ringo.Config, network, address string, serve func(c *Conn)) error {
+	if l, _ := loop.Current(); l != nil {
+		return errors.New("sock: ListenAndServe from inside a task, which would stop its loop: call it from a goroutine or in Loop.Offload")
+	}
+	if serve == nil {
+		return errors.New("sock: ListenAndServe of a nil function")
+	}
 	set, err := Reserve(network, address)
 	if err != nil {
 		return err
@@ -61,8 +67,8 @@ type Handler struct {
 	Request func(c *Conn) error
 	// Closed, if not nil, is called once for each connection whose Open was or
 	// would have been called, last, when everything on it has ended. err says
-	// why: io.EOF, what Open or Request gave, os.ErrDeadlineExceeded, or
-	// net.ErrClosed when the program drains.
+	// why: io.EOF, what Open or Request gave, os.ErrDeadlineExceeded, ErrNoReturn if
+	// Open or Request panicked, or net.ErrClosed when the program drains.
 	Closed func(c *Conn, err error)
 	// Unread is how many bytes may stay unread; the default is 65536. A Request
 	// that leaves more closes the connection, with bufio.ErrBufferFull.
@@ -84,6 +90,9 @@ type server struct {
 // once; busy ones are ended when Request returns, and closed when the peer has ended
 // its side too, a second later at most. Only a task of l may call it; it parks.
 func Serve(l *ringo.Loop, ln *Listener, h *Handler) error {
+	if ln == nil {
+		return errors.New("sock: Serve of a nil Listener")
+	}
 	e := (*loop.Loop)(l)
 	if !e.Here() {
 		return ln.fail("accept", stranger(e))

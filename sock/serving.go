@@ -3,7 +3,6 @@ package sock
 import (
 	"bufio"
 	"context"
-	"errors"
 	"io"
 	"net"
 	"os"
@@ -116,7 +115,7 @@ func (t *requestTask) Run() {
 	done := false
 	defer func() {
 		if !done { // a panic or a Goexit
-			s.close(c, errTaskEnded)
+			s.close(c, ErrNoReturn)
 		}
 	}()
 	err := s.request(c)
@@ -127,8 +126,6 @@ func (t *requestTask) Run() {
 	}
 	s.rest(c)
 }
-
-var errTaskEnded = errors.New("sock: the request's task did not return")
 
 // request shows the handler what there is. An error means the connection's end.
 func (s *serving) request(c *Conn) error {
