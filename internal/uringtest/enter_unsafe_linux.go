@@ -93,10 +93,15 @@ func (k *Kernel) checkRings(submit uint32) {
 	}
 }
 
-// scribbleCQ overwrites the places that the program has given back.
+// scribbleCQ overwrites the places that the program has given back and the kernel
+// has not taken again.
 func (k *Kernel) scribbleCQ() {
-	for end := k.word(cqHeadAt).Load() - 1; k.rings.scribble != end && int32(end-k.rings.scribble) > 0; k.rings.scribble++ {
-		*k.cqe(k.rings.scribble + 1) = abi.Io_uring_cqe{User_data: garbage, Res: math.MinInt32, Flags: math.MaxUint32}
+	if unused := k.rings.cqTail - k.rings.cqSize - 1; int32(unused-k.rings.scribble) > 0 {
+		k.rings.scribble = unused
+	}
+	for end := k.word(cqHeadAt).Load() - 1; int32(end-k.rings.scribble) > 0; {
+		k.rings.scribble++
+		*k.cqe(k.rings.scribble) = abi.Io_uring_cqe{User_data: garbage, Res: math.MinInt32, Flags: math.MaxUint32}
 	}
 }
 

@@ -103,7 +103,7 @@ func (k *Kernel) leave(r *Request) {
 	delete(k.files, f.fd)
 	k.closed = append(k.closed, f)
 	err := unix.EpollCtl(k.epoll, unix.EPOLL_CTL_DEL, int(f.fd), nil)
-	if err != nil && err != unix.ENOENT { // ENOENT: a regular file, or another than it was
+	if err != nil && err != unix.ENOENT && err != unix.EBADF { // a regular file, or another than it was, or none: see check
 		k.failf("fd %d can't be left alone (%v): %v", f.fd, err, r)
 	}
 }

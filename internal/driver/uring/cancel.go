@@ -20,8 +20,6 @@ func (d *ring) Cancel(o *op.Op) {
 	switch {
 	case o.Mode == waitsTurn:
 		return // the next Wait makes the call, which does not wait
-	case o.Code == op.Close:
-		return // nobody else has that number
 	case o.Mode == waitsFile && o.State == op.InFlight:
 		d.recall(o)
 		return

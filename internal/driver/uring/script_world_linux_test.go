@@ -77,7 +77,13 @@ func newWorld(t testing.TB, name string, s setting) *world {
 	w.pool = buf.NewRingPool(max(s.buffers, 1), max(s.buffers, 1), 32, nil)
 	w.k = uringtest.New(uringtest.Config{
 		Script: s.script, Clock: w.clock, Start: s.start, Check: w.check, Shared: w.shared,
-		Fail: func(fault string) { w.Helper(); w.fail("%s", fault) },
+		Fail: func(fault string) {
+			w.Helper()
+			if unix.Gettid() != w.thread {
+				panic(w.name + ": " + fault) // only the test's own thread may fail it
+			}
+			w.fail("%s", fault)
+		},
 		Asleep: func() {
 			if do := w.meantime; do != nil {
 				w.meantime = nil
@@ -137,7 +143,7 @@ func (w *world) soon(d time.Duration) int64 { return w.clock.Now() + int64(d) }
 func (w *world) wait(deadline int64) bool {
 	w.Helper()
 	w.k.Tick()
-	refused := w.k.Counts()[uringtest.EnterFails]
+	refused := w.refusals()
 	if err := w.d.Wait(deadline, &w.done); err != nil {
 		w.fail("Wait: %v", err)
 	}
@@ -148,13 +154,19 @@ func (w *world) wait(deadline int64) bool {
 		}
 		w.woken = false
 	}
-	if !any && w.k.Overflowed() > 0 && w.k.Counts()[uringtest.EnterFails] == refused {
+	if !any && w.k.Overflowed() > 0 && w.refusals() == refused {
 		w.fail("Wait returned with nothing, and %d CQEs that overflowed are still in the kernel", w.k.Overflowed())
 	}
 	w.meantime = nil
 	w.collect()
 	w.audit()
 	return any
+}
+
+// refusals counts the enters that did not get to where completions are fetched.
+func (w *world) refusals() int {
+	counts := w.k.Counts()
+	return counts[uringtest.EnterFails] + counts[uringtest.TakeLess]
 }
 
 // collect takes the completions.
@@ -201,6 +213,9 @@ func (w *world) deliver(d driver.Completion) {
 // is on its way between them.
 func (w *world) audit() {
 	w.Helper()
+	if n := w.d.stats.Stale; n > 0 {
+		w.fail("%d completions were for nobody that the driver knows", n)
+	}
 	if w.closed || !w.k.Quiet() || w.d.r.SQPending() > 0 {
 		return
 	}
