@@ -43,9 +43,13 @@ func assemble(arch uint32, rules []Rule) []unix.SockFilter {
 			unix.SockFilter{Code: give, K: unix.SECCOMP_RET_KILL_PROCESS})
 	}
 	for _, r := range rules {
+		action := unix.SECCOMP_RET_ERRNO | uint32(r.Errno)
+		if r.Errno == kill {
+			action = unix.SECCOMP_RET_KILL_PROCESS
+		}
 		prog = append(prog,
 			unix.SockFilter{Code: equal, Jt: 0, Jf: 1, K: r.Number},
-			unix.SockFilter{Code: give, K: unix.SECCOMP_RET_ERRNO | uint32(r.Errno)})
+			unix.SockFilter{Code: give, K: action})
 	}
 	return append(prog, unix.SockFilter{Code: give, K: unix.SECCOMP_RET_ALLOW})
 }

@@ -57,6 +57,15 @@ func DenyEnter() Policy { return Deny(Rule{unix.SYS_IO_URING_ENTER, syscall.EPER
 // ring descriptors or the probe of its opcodes.
 func DenyRegister() Policy { return Deny(Rule{unix.SYS_IO_URING_REGISTER, syscall.EPERM}) }
 
+// KillUring ends the process at the first call of io_uring, as a strict profile
+// does. Nothing can be caught there.
+func KillUring() Policy {
+	return Policy{rules: []Rule{{unix.SYS_IO_URING_SETUP, kill}, {unix.SYS_IO_URING_ENTER, kill}, {unix.SYS_IO_URING_REGISTER, kill}}}
+}
+
+// kill in a rule's Errno ends the process.
+const kill syscall.Errno = 0
+
 func denyUring(errno syscall.Errno) Policy {
 	return Deny(
 		Rule{unix.SYS_IO_URING_SETUP, errno},
