@@ -27,6 +27,8 @@ var allocCases = []testCase{
 	{name: "wake", run: allocWake},
 	{name: "accept and close", run: allocAccept},
 	{name: "past capacity", run: allocPast},
+	{name: "file", run: allocFile},
+	{name: "past the page cache", run: allocDirect},
 }
 
 // wantNoAllocs runs round many times. What the rest of the process allocates

@@ -225,3 +225,14 @@ func cancelLetsGo(h *harness) {
 		}
 	}
 }
+
+func allocFile(h *harness) { h.allocReads(h.file("content"), make([]byte, 7)) }
+
+func allocDirect(h *harness) { h.allocReads(h.direct(1), h.blocks(1)) }
+
+func (h *harness) allocReads(f *desc, p []byte) {
+	h.Helper()
+	o := h.raw(op.Read, f)
+	o.Buf = p
+	h.wantNoAllocs(func() { h.wantRes(h.run(o), int32(len(p))) })
+}
