@@ -26,6 +26,7 @@ func rules(t *testing.T) map[string]func(*Tree) []string {
 		"build lines":   BuildLines,
 		"package docs":  PackageDocs,
 		"exported docs": ExportedDocs,
+		"faces":         Faces,
 	}
 }
 
@@ -144,6 +145,19 @@ var ruleCases = []struct {
 	{"constants under one comment", "exported docs", "a.go", "package ringo\n// Limits.\nconst (\n\tA = 1\n\tB = 2\n)", ""},
 	{"constant", "exported docs", "a.go", "package ringo\nconst A = 1", "A is exported"},
 	{"comment about something else", "exported docs", "a.go", "package ringo\n// This function runs.\nfunc Run() {}", "must name it"},
+	{"parameter", "faces", "sock/a.go", `package sock; import "ringo/internal/timer"; func (c *Conn) Fire(t *timer.Timer) {}`, "shows timer.Timer"},
+	{"result", "faces", "sock/a.go", `package sock; import x "ringo/internal/op"; func F() (int, []x.Op) { return 0, nil }`, "shows x.Op"},
+	{"for the engine", "faces", "sock/a.go", `package sock; import "ringo/internal/op"; type sink Conn; func (s *sink) Complete(o *op.Op) {}; func f(o *op.Op) {}`, ""},
+	{"alias", "faces", "a.go", `package ringo; import "ringo/internal/loop"; type Stats = loop.Stats`, "shows loop.Stats"},
+	{"defined type", "faces", "a.go", `package ringo; import "ringo/internal/loop"; type Loop loop.Loop`, ""},
+	{"type over what is made of one", "faces", "a.go", `package ringo; import "ringo/internal/loop"; type Hook func(l *loop.Loop)`, "shows loop.Loop"},
+	{"exported field", "faces", "a.go", `package ringo; import "ringo/internal/driver"; type Info struct { Ways []driver.Way }`, "shows driver.Way"},
+	{"hidden field", "faces", "sock/a.go", `package sock; import "ringo/internal/loop"; type Conn struct { l *loop.Loop }`, ""},
+	{"embedded", "faces", "sock/a.go", `package sock; import "ringo/internal/loop"; type Conn struct { *loop.Loop }`, "shows loop.Loop"},
+	{"interface", "faces", "sock/a.go", `package sock; import "ringo/internal/loop"; type I interface { Do(t *loop.Task) }`, "shows loop.Task"},
+	{"variable", "faces", "a.go", `package ringo; import "ringo/internal/loop"; var A *loop.Loop; var b *loop.Loop`, "shows loop.Loop"},
+	{"public types", "faces", "sock/a.go", `package sock; import "ringo"; import "ringo/buf"; func F(l *ringo.Loop) buf.Lease { return buf.Lease{} }`, ""},
+	{"not a face", "faces", "internal/driver/a.go", `package driver; import "ringo/internal/op"; func F(o *op.Op) {}`, ""},
 	{"internal is free", "exported docs", "internal/op/a.go", "package op\nfunc Free() {}", ""},
 }
 
@@ -180,7 +194,7 @@ func TestTablesAreSound(t *testing.T) {
 			seen[dir] = true
 		}
 	}
-	for _, dir := range append(slices.Clone(public), driverTop) {
+	for _, dir := range slices.Concat(public, faces, []string{driverTop}) {
 		if rank(dir) < 0 {
 			t.Errorf("%s has no place in order", dir)
 		}
