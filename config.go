@@ -70,7 +70,7 @@ type Config struct {
 	OnPanic func(l *Loop, v any, stack []byte)
 }
 
-const hardStop = 5 * time.Second
+var hardStop = 5 * time.Second // but in tests
 
 // resolve checks a configuration and fills in the defaults.
 func (c *Config) resolve() (*loop.Config, error) {

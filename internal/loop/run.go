@@ -325,7 +325,7 @@ func (s *Set) left() string {
 	if more := len(names) - namesMax; more > 0 {
 		names = append(names[:namesMax], fmt.Sprintf("and %d more", more))
 	}
-	return strings.Join(names, ", ")
+	return strings.Join(names, "; ")
 }
 
 const namesMax = 20

@@ -129,8 +129,10 @@ func (t trace) tasks(l *Loop) []string {
 	return names
 }
 
-// task is the name of the function that a worker's stack is in: the outermost one
-// that is not ours. Empty if the worker is idle.
+// task is the name of the function that a worker's stack is in: the program's
+// outermost one. A task that this module makes, as ListenAndServe does, may have
+// none; it is named by the outermost function of ours that users can know. Empty if
+// the worker is idle.
 func (g *goroutine) task() (name string) {
 	lines := strings.Split(string(g.stack), "\n")
 	at := slices.IndexFunc(lines, func(line string) bool {
@@ -141,24 +143,32 @@ func (g *goroutine) task() (name string) {
 			continue
 		}
 		fn := lines[i][:max(0, strings.LastIndexByte(lines[i], '('))]
-		if !ours(fn) {
+		switch pkg := packageOf(fn); {
+		case pkg == "ringo" || pkg == "ringo/sock" || pkg == "ringo/file":
+			if name == "" || strings.HasPrefix(name, "ringo.") && pkg != "ringo" { // ringo.Run only calls what the others pass
+				name = fn
+			}
+		case !engine(pkg):
 			return fn
-		}
-		if name == "" {
-			name = fn
 		}
 	}
 	return name
 }
 
-// ours tells the functions of this module that call a program's.
-func ours(fn string) bool {
-	for _, pkg := range []string{"ringo.", "ringo/internal/loop.", "ringo/sock.", "ringo/file."} {
-		if strings.HasPrefix(fn, pkg) {
-			return true
-		}
+// packageOf gives the package of a function as a trace writes it.
+func packageOf(fn string) string {
+	slash := strings.LastIndexByte(fn, '/') + 1
+	if dot := strings.IndexByte(fn[slash:], '.'); dot >= 0 {
+		return fn[:slash+dot]
 	}
-	return false
+	return fn
+}
+
+// engine tells the packages that make coroutines and run tasks on them from those
+// that a task may come from, as the engine's own tests are.
+func engine(pkg string) bool {
+	return pkg == "" || pkg == "iter" || pkg == "runtime" || strings.HasPrefix(pkg, "internal/") ||
+		strings.HasPrefix(pkg, "ringo/internal/") && !strings.HasSuffix(pkg, "_test")
 }
 
 // goid is the id of the running goroutine.
