@@ -167,7 +167,7 @@ func ExampleProbe() {
 		log.Fatal(err)
 	}
 	if err := report.Require(uring.CheckRecvMultishot, uring.CheckExtArg); err != nil {
-		fmt.Println("falling back:", err)
+		log.Print("falling back: ", err)
 	}
 	fmt.Println(report.Ops.Has(uring.OpRecv))
 	// Output: true
