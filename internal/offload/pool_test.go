@@ -207,17 +207,6 @@ func TestNoAllocs(t *testing.T) {
 	closed(t, p)
 }
 
-func BenchmarkJob(b *testing.B) {
-	p := New(1)
-	done := make(chan struct{}, 1)
-	j := &Job{Run: func() { done <- struct{}{} }}
-	b.ReportAllocs()
-	for b.Loop() {
-		p.Submit(j)
-		<-done
-	}
-}
-
 // A job may end its goroutine; its place in the pool is not lost.
 func TestGoexit(t *testing.T) {
 	p := New(2)
