@@ -51,7 +51,7 @@ func TestTasksLeftOfAServer(t *testing.T) {
 			!strings.HasPrefix(got[1], "ringo_test.TestTasksLeftOfAServer.") || !strings.HasSuffix(got[1], " (loop 0), which holds its loop") {
 			t.Errorf("%s: want ListenAndServe's task and the handler's", text)
 		}
-		eventually(t, "the loop's end", func() bool { return l.Post(func() {}) != nil })
+		eventually(t, "the loop's end", func() bool { return l.Sleep(0) == ringo.ErrEnded })
 	})
 }
 
