@@ -43,6 +43,7 @@ const aioBatch = 32
 type aioKernel interface {
 	setup(requests uint32, ctx *sys.AIO) int32
 	submit(ctx sys.AIO, b *sys.Iocb) int32
+	pending(ctx sys.AIO) bool
 	events(ctx sys.AIO, into []sys.AIOEvent) int32
 	wait(ctx sys.AIO, into []sys.AIOEvent, timeoutNS int64) int32
 	cancel(ctx sys.AIO, b *sys.Iocb) int32
@@ -53,6 +54,7 @@ type realAIO struct{}
 
 func (realAIO) setup(n uint32, ctx *sys.AIO) int32            { return sys.AIOSetup(n, ctx) }
 func (realAIO) submit(ctx sys.AIO, b *sys.Iocb) int32         { return sys.AIOSubmit(ctx, b) }
+func (realAIO) pending(ctx sys.AIO) bool                      { return sys.AIOPending(ctx) }
 func (realAIO) events(ctx sys.AIO, into []sys.AIOEvent) int32 { return sys.AIOEvents(ctx, into) }
 func (realAIO) wait(ctx sys.AIO, into []sys.AIOEvent, ns int64) int32 {
 	return sys.AIOWait(ctx, into, ns)
@@ -155,10 +157,10 @@ func (a *AIO) Cancel(r *Request) bool {
 	return false
 }
 
-// Next gives a request that has ended, or nil. It costs a system call if there are
-// requests in flight and none is known to have ended.
+// Next gives a request that has ended, or nil. It costs a system call for each
+// batch that has ended, and a look at memory if there is none.
 func (a *AIO) Next() *Request {
-	if a.ended == nil && a.flying > 0 {
+	if a.ended == nil && a.flying > 0 && a.k.pending(a.ctx) {
 		a.collect(a.k.events(a.ctx, a.events[:]))
 	}
 	r := a.ended

@@ -32,6 +32,8 @@ func (k *fakeAIO) submit(_ sys.AIO, b *sys.Iocb) int32 {
 	return 1
 }
 
+func (k *fakeAIO) pending(sys.AIO) bool { return len(k.queue) > 0 || k.refuse["io_getevents"] != 0 }
+
 func (k *fakeAIO) events(_ sys.AIO, into []sys.AIOEvent) int32 {
 	if res := k.refuse["io_getevents"]; res != 0 {
 		return res

@@ -22,6 +22,7 @@ func (*Iocb) PrepRead(fd int32, p []byte, off int64, data uint64, eventFD int32)
 func (*Iocb) PrepWrite(fd int32, p []byte, off int64, data uint64, eventFD int32) {}
 func AIOSetup(requests uint32, ctx *AIO) int32                                    { return enosys }
 func AIOSubmit(ctx AIO, b *Iocb) int32                                            { return enosys }
+func AIOPending(ctx AIO) bool                                                     { return false }
 func AIOEvents(ctx AIO, events []AIOEvent) int32                                  { return enosys }
 func AIOWait(ctx AIO, events []AIOEvent, timeoutNS int64) int32                   { return enosys }
 func AIOCancel(ctx AIO, b *Iocb) int32                                            { return enosys }

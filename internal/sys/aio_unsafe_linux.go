@@ -3,6 +3,7 @@
 package sys
 
 import (
+	"sync/atomic"
 	"syscall"
 	"unsafe"
 
@@ -94,6 +95,22 @@ func AIOSetup(requests uint32, ctx *AIO) int32 {
 func AIOSubmit(ctx AIO, b *Iocb) int32 {
 	list := [1]*Iocb{b}
 	return result(syscall.Syscall(unix.SYS_IO_SUBMIT, uintptr(ctx), 1, uintptr(unsafe.Pointer(&list))))
+}
+
+// aioRing is the head of the memory that a context's name is the address of: the
+// queue of events, struct aio_ring of the kernel's fs/aio.c.
+type aioRing struct {
+	id, nr, head, tail, magic uint32
+}
+
+const aioMagic = 0xa10a10a1
+
+// AIOPending reports whether AIOEvents may find an event. It is a look at the
+// queue's memory and no call; where that is not what it is known to be, the answer
+// is yes. What was completed before a signal that was seen is seen as well.
+func AIOPending(ctx AIO) bool {
+	r := *(**aioRing)(unsafe.Pointer(&ctx))
+	return r.magic != aioMagic || atomic.LoadUint32(&r.head) != atomic.LoadUint32(&r.tail)
 }
 
 // AIOEvents is io_getevents(2) that does not wait: how many events it took.

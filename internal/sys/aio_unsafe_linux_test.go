@@ -4,6 +4,7 @@ package sys
 
 import (
 	"testing"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -51,11 +52,21 @@ func TestAIOCancel(t *testing.T) {
 		t.Fatalf("io_submit = %d", res)
 	}
 	var events [4]AIOEvent
+	if (*(**aioRing)(unsafe.Pointer(&ctx))).magic != aioMagic {
+		t.Log("this kernel's queue of events is not known: AIOPending can't tell")
+	} else if AIOPending(ctx) {
+		t.Error("an event of a poll of an empty pipe")
+	}
 	if n := AIOEvents(ctx, events[:]); n != 0 || Poll(event, PollIn) != 0 {
 		t.Fatalf("%d events of a poll of an empty pipe", n)
 	}
 	if res := AIOCancel(ctx, b); res != -EINPROGRESS {
 		t.Fatalf("io_cancel = %d, want -EINPROGRESS", res)
+	}
+	for end := time.Now().Add(10 * time.Second); !AIOPending(ctx); {
+		if time.Now().After(end) {
+			t.Fatal("AIOPending never sees the event")
+		}
 	}
 	n := int32(0)
 	for n == 0 {
