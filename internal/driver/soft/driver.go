@@ -146,7 +146,7 @@ func setupError(name string, err error) error {
 // Info describes the driver.
 func (d *engine) Info() driver.Info {
 	d.stats.WakesSent = d.sent.Load()
-	return driver.Info{Name: d.p.Name(), Reason: d.reason, Features: d.p.Features(), Edges: d.edge, Stats: d.stats}
+	return driver.Info{Name: d.p.Name(), Reason: d.reason, Features: d.files.features(d.p.Features()), Edges: d.edge, Stats: d.stats}
 }
 
 // own panics on any thread but the owner's, in builds with invariants.

@@ -49,6 +49,14 @@ func (f *files) native(eventFD int32) *offload.AIO {
 	return f.aio
 }
 
+// features adds what is in use here to what the poller uses.
+func (f *files) features(list []string) []string {
+	if f.aio == nil {
+		return list
+	}
+	return append(slices.Clip(list), "aio")
+}
+
 // close ends the engines. What still flies is left to its worker or to the kernel,
 // with its memory.
 func (f *files) close(within time.Duration) {

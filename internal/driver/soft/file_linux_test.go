@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -353,6 +354,9 @@ func TestDirectFile(t *testing.T) {
 	}
 	if r.d.files.aio == nil {
 		t.Skipf("no AIO: %v", r.d.files.aioErr)
+	}
+	if !slices.Contains(r.d.Info().Features, "aio") {
+		t.Error("Info doesn't tell of AIO")
 	}
 	if t.Logf("%d of 100 reads fell back", r.d.stats.Fallbacks); !tookAIO {
 		t.Skip("no read came without a wait: this file system has no asynchronous reads")
