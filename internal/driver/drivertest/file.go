@@ -142,7 +142,10 @@ func (h *harness) blocks(n int) []byte {
 	h.Helper()
 	p, err := unix.Mmap(-1, 0, n*block, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
 	h.check(err)
-	h.Cleanup(func() { unix.Munmap(p) })
+	h.Cleanup(func() {
+		h.finish()
+		unix.Munmap(p)
+	})
 	return p
 }
 

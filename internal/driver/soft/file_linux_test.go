@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -15,7 +14,6 @@ import (
 
 	"ringo/internal/fd"
 	"ringo/internal/op"
-	"ringo/internal/poller"
 	"ringo/internal/sys"
 )
 
@@ -296,132 +294,6 @@ func TestFileIsNoWake(t *testing.T) {
 	}
 	if n := r.d.Info().Stats.Wakes; n != 0 {
 		t.Errorf("Wakes = %d, want 0", n)
-	}
-}
-
-// direct gives a file that is open with O_DIRECT and has n blocks of its content,
-// each of one letter, or skips where there is none.
-func (r *rig) direct(n int) *fd.FD {
-	r.t.Helper()
-	f, err := os.CreateTemp(r.t.TempDir(), "")
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	defer f.Close()
-	for i := range n {
-		if _, err := f.Write(bytes.Repeat([]byte{byte('a' + i)}, block4K)); err != nil {
-			r.t.Fatal(err)
-		}
-	}
-	if err := f.Sync(); err != nil {
-		r.t.Fatal(err)
-	}
-	d, err := syscall.Open(f.Name(), syscall.O_RDWR|syscall.O_CLOEXEC|syscall.O_DIRECT, 0)
-	if err != nil {
-		r.t.Skipf("no O_DIRECT in %s: %v", r.t.TempDir(), err)
-	}
-	return r.own(d)
-}
-
-const block4K = 4096
-
-// pages is memory that begins at a page.
-func (r *rig) pages(n int) []byte {
-	r.t.Helper()
-	p, err := syscall.Mmap(-1, 0, n*block4K, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_ANON|syscall.MAP_PRIVATE)
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	r.t.Cleanup(func() { syscall.Munmap(p) })
-	return p
-}
-
-func (r *rig) readInto(f *fd.FD, p []byte, off int64) *op.Op {
-	return r.submit(op.Read, f, func(o *op.Op) { o.Buf, o.Off = p, off })
-}
-
-// Past the page cache the kernel has the op, and no worker.
-func TestDirectFile(t *testing.T) {
-	r := newRig(t)
-	f := r.direct(8)
-	p := r.pages(1)
-	tookAIO := false
-	for i := range 100 {
-		if n := r.last(r.readInto(f, p, int64(i%8)*block4K)); n != block4K || p[0] != byte('a'+i%8) {
-			t.Fatalf("read of block %d = %d %q", i%8, n, p[:1])
-		}
-		tookAIO = tookAIO || r.d.stats.Fallbacks == 0
-	}
-	if r.d.files.aio == nil {
-		t.Skipf("no AIO: %v", r.d.files.aioErr)
-	}
-	if !slices.Contains(r.d.Info().Features, "aio") {
-		t.Error("Info doesn't tell of AIO")
-	}
-	if t.Logf("%d of 100 reads fell back", r.d.stats.Fallbacks); !tookAIO {
-		t.Skip("no read came without a wait: this file system has no asynchronous reads")
-	}
-	if n := r.last(r.readInto(f, p, 8*block4K)); n != 0 {
-		t.Errorf("read at the end = %d", n)
-	}
-	o := r.submit(op.Write, f, func(o *op.Op) { o.Buf, o.Off, o.Flags = p, 3*block4K, op.Full })
-	if n := r.last(o); n != block4K {
-		t.Errorf("write = %d", n)
-	}
-	r.d.Cancel(r.readInto(f, p, 0)) // has not begun: Submit only queues
-	for r.done.Len() == 0 {
-		r.wait()
-	}
-	c, _ := r.done.Pop()
-	if c.Res != -sys.ECANCELED {
-		t.Errorf("read = %d, want -ECANCELED", c.Res)
-	}
-	r.slab.Put(c.Op)
-}
-
-// More than AIO has room for, and what it can't take, goes to the workers.
-func TestDirectFallsBack(t *testing.T) {
-	r := newRig(t)
-	f := r.direct(8)
-	const n = 2 * directMax
-	p := r.pages(n)
-	index := map[*op.Op]int{}
-	for i := range n {
-		o := r.readInto(f, p[i*block4K:(i+1)*block4K], int64(i%8)*block4K)
-		index[o] = i
-	}
-	for range n {
-		for r.done.Len() == 0 {
-			r.wait()
-		}
-		c, _ := r.done.Pop()
-		if i := index[c.Op]; c.Res != block4K || p[i*block4K] != byte('a'+i%8) {
-			t.Fatalf("read of block %d = %d %q", i%8, c.Res, p[i*block4K:][:1])
-		}
-		r.slab.Put(c.Op)
-	}
-	if r.d.stats.Fallbacks == 0 {
-		t.Errorf("%d reads at once and no fallback, want some past %d", n, directMax)
-	}
-	before := r.d.stats.Fallbacks
-	short := r.readInto(f, p[1:101], 0) // not aligned: what becomes of it is the file system's to say
-	got := r.last(short)
-	if want := sys.ReadAt(f.Sys(), p[1:101], 0); got != want {
-		t.Errorf("read of 100 bytes that are not aligned = %d, a plain call has %d", got, want)
-	}
-	t.Logf("not aligned: %d, %d fallbacks", got, r.d.stats.Fallbacks-before)
-}
-
-// Without AIO it is the workers' as any file.
-func TestDirectWithout(t *testing.T) {
-	r := newRigOn(t, poller.OpenEpoll, "aio")
-	f := r.direct(2)
-	p := r.pages(1)
-	if n := r.last(r.readInto(f, p, block4K)); n != block4K || p[0] != 'b' {
-		t.Errorf("read = %d %q", n, p[:1])
-	}
-	if r.d.files.aio != nil || r.d.files.aioErr == nil || r.d.stats.Fallbacks != 1 {
-		t.Errorf("AIO is %v (%v), with %d fallbacks; want none, with a reason, and 1", r.d.files.aio, r.d.files.aioErr, r.d.stats.Fallbacks)
 	}
 }
 
