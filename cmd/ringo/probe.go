@@ -13,14 +13,15 @@ import (
 
 	"ringo"
 	"ringo/internal/driver/open"
-	"ringo/internal/op"
+	"ringo/internal/mask"
 	"ringo/uring"
 )
 
 const probeText = `usage: ringo probe [-json]
 
-Tells what io_uring offers here, found out by asking the kernel; which driver "auto"
-takes and why; and what to change to get a better one. Made to be pasted into a bug
+Tells which driver "auto" takes and why; every driver, with what keeps it from running
+here; how each operation is run on a ring; what to change to get better ones; and what
+io_uring offers, all found out by asking the kernel. Made to be pasted into a bug
 report. With RINGO_DRIVER set it also tells what comes of that.
 
 The exit code is 1 if the driver that programs get here can't be had.
@@ -34,8 +35,8 @@ type finding struct {
 	GOMAXPROCS int           `json:"gomaxprocs"`
 	Auto       choice        `json:"auto"`               // what Config.Driver's default takes
 	Override   *choice       `json:"override,omitempty"` // what RINGO_DRIVER makes of it
-	OpsUsed    []string      `json:"ops_used"`           // opcodes that the uring driver may use
-	OpsLacking []string      `json:"ops_lacking"`        // those of them that this kernel has not
+	Ladder     []choice      `json:"ladder"`             // every driver, the better ones first
+	Mask       string        `json:"mask,omitempty"`     // RINGO_MASK, under which all this was found
 	Advice     []string      `json:"advice"`             // what to change; empty: nothing
 	Uring      *uring.Report `json:"uring"`
 }
@@ -47,11 +48,19 @@ type choice struct {
 	Reason   string   `json:"reason,omitempty"`
 	Features []string `json:"features,omitempty"`
 	Entries  int      `json:"sq_entries,omitempty"`
+	Ways     []way    `json:"ways,omitempty"` // how each operation is run, where there is a choice
 	Error    string   `json:"error,omitempty"`
 	Step     string   `json:"step,omitempty"` // of the error, if known
 	Hint     string   `json:"hint,omitempty"`
 
 	err error
+}
+
+// A way is how a driver runs the operations of one kind.
+type way struct {
+	Op    string `json:"op"`
+	Way   string `json:"way"`
+	Lacks string `json:"lacks,omitempty"` // what a better way would need
 }
 
 // probe runs "ringo probe".
@@ -82,7 +91,7 @@ func find() (*finding, error) {
 	}
 	f := &finding{
 		Ringo: version(), Go: runtime.Version(), CPUs: runtime.NumCPU(), GOMAXPROCS: runtime.GOMAXPROCS(0),
-		OpsUsed: []string{}, OpsLacking: []string{}, Uring: r,
+		Mask: os.Getenv(mask.Variable), Uring: r,
 	}
 	asked := os.Getenv(driverVariable)
 	os.Unsetenv(driverVariable) // it would override the configuration
@@ -92,13 +101,9 @@ func find() (*finding, error) {
 		c := choose(asked)
 		f.Override = &c
 	}
-	for _, def := range op.Table {
-		if def.Prep == nil {
-			continue
-		}
-		f.OpsUsed = append(f.OpsUsed, def.Opcode.String())
-		if r.Usable && !r.Ops.Has(def.Opcode) {
-			f.OpsLacking = append(f.OpsLacking, def.Opcode.String())
+	for _, name := range open.Names() {
+		if name != open.Auto {
+			f.Ladder = append(f.Ladder, choose(name))
 		}
 	}
 	f.Advice = f.advise()
@@ -127,6 +132,9 @@ func choose(asked string) choice {
 	c.err = ringo.Run(context.Background(), cfg, func(l *ringo.Loop) error {
 		info := l.Info()
 		c.Driver, c.Reason, c.Features, c.Entries = info.Name, info.Reason, info.Features, info.Entries
+		for _, w := range info.Ways {
+			c.Ways = append(c.Ways, way(w))
+		}
 		return nil
 	})
 	if c.err != nil {

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"ringo/internal/driver/open"
 )
 
 func probeJSON(t *testing.T, cmd *exec.Cmd) *finding {
@@ -36,22 +38,68 @@ func TestProbe(t *testing.T) {
 	if f.Auto.Driver != "uring" || f.Auto.Entries != 1024 || len(f.Auto.Features) == 0 || f.Auto.Error != "" || f.Override != nil {
 		t.Errorf("auto %+v, override %+v", f.Auto, f.Override)
 	}
-	if !f.Uring.Usable || !slices.Contains(f.OpsUsed, "ACCEPT") || !slices.Contains(f.OpsUsed, "RECV") || len(f.OpsLacking) != 0 {
-		t.Errorf("usable %t, ops used %v, lacking %v", f.Uring.Usable, f.OpsUsed, f.OpsLacking)
+	if !f.Uring.Usable || f.Mask != "" {
+		t.Errorf("usable %t, mask %q", f.Uring.Usable, f.Mask)
 	}
-	for _, o := range f.OpsUsed {
-		if !slices.Contains(f.Uring.OpNames, o) {
-			t.Errorf("%s is in use, and not among what the kernel has: %v", o, f.Uring.OpNames)
-		}
-	}
+	checkLadder(t, f, nil)
 	stdout, stderr, code := runTool(t, tool(t, "probe"))
 	if code != 0 || stderr != "" {
 		t.Errorf("exit code %d, stderr %q; want 0, none", code, stderr)
 	}
 	for _, want := range []string{f.Ringo, f.Go, "auto takes uring: " + f.Auto.Reason, strings.Join(f.Auto.Features, " "),
-		strings.Join(f.OpsUsed, " "), f.Uring.System, "setup flags", "checks", "largest ring"} {
+		"how uring runs each operation", f.Uring.System, "setup flags", "checks", "largest ring"} {
 		if !strings.Contains(stdout, want) {
 			t.Errorf("no %q in the report:\n%s", want, stdout)
+		}
+	}
+}
+
+// checkLadder wants every driver, those in refused with an error and the others
+// with themselves, and for the ring a way for every operation.
+func checkLadder(t *testing.T, f *finding, refused []string) {
+	t.Helper()
+	names := open.Names()[1:] // without auto
+	if len(f.Ladder) != len(names) {
+		t.Fatalf("%d drivers, want %v", len(f.Ladder), names)
+	}
+	for i, c := range f.Ladder {
+		no := slices.Contains(refused, names[i])
+		if c.Asked != names[i] || (c.Error != "") != no || (c.Driver == names[i]) == no {
+			t.Errorf("%s: %+v, want it refused: %t", names[i], c, no)
+		}
+		if names[i] != open.Uring || no {
+			continue
+		}
+		for _, kind := range []string{"accept", "accept, multishot", "recv, multishot, buffer selected", "send", "read"} {
+			if !slices.ContainsFunc(c.Ways, func(w way) bool { return w.Op == kind && w.Way != "" }) {
+				t.Errorf("no way for %s: %+v", kind, c.Ways)
+			}
+		}
+	}
+}
+
+// TestProbeMasked: the report says that it is not of the machine as it is, what is
+// lost, and how operations make do.
+func TestProbeMasked(t *testing.T) {
+	t.Parallel()
+	needUring(t)
+	cmd := tool(t, "probe", "-json")
+	cmd.Env = append(cmd.Env, "RINGO_MASK=kernel=5.10,poll")
+	f := probeJSON(t, cmd)
+	if f.Mask != "kernel=5.10,poll" {
+		t.Errorf("mask %q", f.Mask)
+	}
+	checkLadder(t, f, []string{"poll"})
+	want := way{"accept, multishot", "entries, one after the other", "multishot_accept"}
+	if !slices.Contains(f.Ladder[0].Ways, want) {
+		t.Errorf("no %+v in %+v", want, f.Ladder[0].Ways)
+	}
+	cmd = tool(t, "probe")
+	cmd.Env = append(cmd.Env, "RINGO_MASK=kernel=5.10,poll")
+	stdout, _, _ := runTool(t, cmd)
+	for _, text := range []string{"RINGO_MASK    kernel=5.10,poll", "for want of multishot_accept", "no: poll: "} {
+		if !strings.Contains(stdout, text) {
+			t.Errorf("no %q in the report:\n%s", text, stdout)
 		}
 	}
 }
@@ -75,7 +123,7 @@ func TestProbeKeys(t *testing.T) {
 	if err := json.Unmarshal([]byte(stdout), &all.Top); err != nil {
 		t.Fatal(err)
 	}
-	hasKeys(t, "the report", all.Top, "ringo", "go", "cpus", "gomaxprocs", "auto", "override", "ops_used", "ops_lacking", "advice", "uring")
+	hasKeys(t, "the report", all.Top, "ringo", "go", "cpus", "gomaxprocs", "auto", "override", "ladder", "advice", "uring")
 	hasKeys(t, "auto", all.Auto, "asked", "driver", "reason", "features", "sq_entries")
 	hasKeys(t, "override", all.Override, "asked", "driver", "reason")
 	hasKeys(t, "uring", all.Uring, "system", "usable", "seccomp", "setup_flags", "features", "ops", "checks", "sq_entries_max", "cq_entries_max")

@@ -3,6 +3,9 @@ package main
 import (
 	"fmt"
 	"strings"
+
+	"ringo/internal/driver/open"
+	"ringo/internal/mask"
 )
 
 // String is the finding for people: what concerns Ringo, then io_uring's report.
@@ -19,9 +22,8 @@ func (f *finding) String() string {
 	if f.Override != nil {
 		line(driverVariable, "%s", f.Override)
 	}
-	line("uring's ops", "%s", strings.Join(f.OpsUsed, " "))
-	if len(f.OpsLacking) > 0 {
-		line("  lacking", "%s", strings.Join(f.OpsLacking, " "))
+	if f.Mask != "" {
+		line(mask.Variable, "%s: what follows is not all that there is here", f.Mask)
 	}
 	for i, advice := range f.Advice {
 		line([]string{"to change", ""}[min(i, 1)], "%s", advice)
@@ -29,6 +31,11 @@ func (f *finding) String() string {
 	if len(f.Advice) == 0 {
 		line("to change", "nothing: this is the best driver, with all that it can use")
 	}
+	b.WriteString("\ndrivers, the better ones first\n")
+	for i := range f.Ladder {
+		line("  "+f.Ladder[i].Asked, "%s", f.Ladder[i].rung())
+	}
+	f.writeWays(&b)
 	b.WriteByte('\n')
 	b.WriteString(f.Uring.String())
 	return b.String()
@@ -43,6 +50,40 @@ func (c *choice) String() string {
 		return fmt.Sprintf("%s takes %s: %s", c.Asked, c.Driver, c.Reason)
 	}
 	return fmt.Sprintf("%s: %s", c.Driver, c.Reason)
+}
+
+// rung is the choice as a step of the ladder.
+func (c *choice) rung() string {
+	switch {
+	case c.err != nil:
+		return "no: " + c.Error
+	case c.Asked == open.UringPoll:
+		return "yes, when asked for"
+	}
+	return "yes"
+}
+
+// writeWays lists how a ring runs each operation. The other drivers have one way for
+// all: the call, and when it would wait, readiness and the call again.
+func (f *finding) writeWays(b *strings.Builder) {
+	for i := range f.Ladder {
+		ways := f.Ladder[i].Ways
+		if len(ways) == 0 {
+			continue
+		}
+		fmt.Fprintf(b, "\nhow %s runs each operation\n", f.Ladder[i].Asked)
+		wide := 0
+		for _, w := range ways {
+			wide = max(wide, len(w.Op))
+		}
+		for _, w := range ways {
+			fmt.Fprintf(b, "  %-*s  %s", wide, w.Op, w.Way)
+			if w.Lacks != "" {
+				fmt.Fprintf(b, ", for want of %s", w.Lacks)
+			}
+			b.WriteByte('\n')
+		}
+	}
 }
 
 // uses lists what the driver uses of the kernel's offer.

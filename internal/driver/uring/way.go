@@ -64,7 +64,7 @@ func (d *ring) choose(k *offer) error {
 			if lack != "" {
 				d.lesser[code] |= 1 << i
 			}
-			if len(code.Ways()) > 1 {
+			if op.Table[code].Prep != nil {
 				d.used = append(d.used, driver.Way{Op: name, Way: way.Name, Lacks: lack})
 			}
 		}
