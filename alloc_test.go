@@ -38,7 +38,7 @@ func wantAllocs(t *testing.T, what string, want float64, f func()) {
 func TestAllocs(t *testing.T) {
 	skipUnderRace(t)
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		cfg.Stall = -1
+		cfg.StallLimit = -1
 		cfg.Loops = 2
 		beside(t, cfg, func(l *ringo.Loop) {
 			wantAllocs(t, "Sleep", 0, func() { l.Sleep(0) })
@@ -96,7 +96,7 @@ func TestAllocs(t *testing.T) {
 func TestAllocsFromOutside(t *testing.T) {
 	skipUnderRace(t)
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		cfg.Stall = -1
+		cfg.StallLimit = -1
 		mustRun(t, cfg, func(l *ringo.Loop) {
 			l.Offload(func(context.Context) error {
 				ran := make(chan struct{}, 1)

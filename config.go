@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"math/bits"
 	"os"
 	"strings"
@@ -45,7 +46,9 @@ type Config struct {
 	// brings at once may exceed it, by 64 buffers at most.
 	Leases int
 	// Budget is how many tasks are resumed in a turn before the kernel is asked
-	// again, 1 to 65536; the default is 256.
+	// again, 1 to 65536; the default is 256. It bounds the other parts of a turn,
+	// too: as many timers fire and tasks start from outside, four times as many
+	// completions are told, and tasks make 16 times as many calls that need not wait.
 	Budget int
 	// Spin is how long a loop may look for work before it sleeps, at most 1 s; 0,
 	// the default, is not at all. It buys latency for processor time: the loop
@@ -57,12 +60,17 @@ type Config struct {
 	// Offload is how many Loop.Offload calls may run at once, in all loops
 	// together, up to 65536; the default is 256. More queue.
 	Offload int
-	// Stall is how long a turn may take before it is counted as a stall; the
-	// default is 10 ms, negative is no watch.
-	Stall time.Duration
-	// OnStall is told of a turn that takes longer than Stall, while it does, once
-	// a turn, on an ordinary goroutine: how long so far, and the stack of what
-	// holds the loop. nil: stalls are only counted, in Stats.
+	// StallLimit is how long a turn may take, in which one task after the other
+	// runs; the default is 100 ms, negative is no limit. Longer turns are counted
+	// in Stats, and told of while they last, once a turn: that is when the stack
+	// shows who breaks the rule that a task may wait only through Ringo, or
+	// computes for so long. A turn that is long because the machine did not run
+	// the loop's thread, or had stopped the program, is counted and not told of.
+	StallLimit time.Duration
+	// OnStall is told of such turns, on an ordinary goroutine: how long so far, and
+	// the stack of what holds the loop. nil: a report goes to stderr, at most one
+	// in 10 s of each loop. To take the stack stops the program for some 10 µs for
+	// each task there is.
 	OnStall func(l *Loop, d time.Duration, stack []byte)
 	// OnPanic is told of a panic in a task, with the task's stack. It runs as a
 	// task. nil, or if OnPanic panics itself: the program crashes, as a panic in a
@@ -100,10 +108,12 @@ func (c *Config) resolve() (*loop.Config, error) {
 		ShownPanic: shownPanic,
 		Spin:       c.Spin,
 		Grace:      c.Grace,
-		Stall:      c.Stall,
+		Stall:      c.StallLimit,
 		Clock:      time.Now,
+		Since:      time.Since,
 		HardStop:   hardStop,
 		Warn:       debugf,
+		Complain:   func(text string) { io.WriteString(os.Stderr, text) },
 	}
 	out.Leases = number("Leases", c.Leases, min(4, out.Buffers), 1, out.Buffers)
 	if c.Spin < 0 || c.Spin > time.Second {
@@ -112,8 +122,8 @@ func (c *Config) resolve() (*loop.Config, error) {
 	if c.Grace == 0 {
 		out.Grace = 5 * time.Second
 	}
-	if c.Stall == 0 {
-		out.Stall = 10 * time.Millisecond
+	if c.StallLimit == 0 {
+		out.Stall = 100 * time.Millisecond
 	}
 	if c.Pin {
 		if cpus, err := sys.CPUs(); err != nil {

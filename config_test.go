@@ -42,7 +42,7 @@ func TestConfigBounds(t *testing.T) {
 		{"Offload", func(c *ringo.Config, n int) { c.Offload = n }, []int{-1, 65537}, []int{1, 65536}},
 		{"Spin", func(c *ringo.Config, n int) { c.Spin = time.Duration(n) }, []int{-1, 1_000_000_001}, []int{0, 1, 1_000_000_000}},
 		{"Grace", func(c *ringo.Config, n int) { c.Grace = time.Duration(n) }, nil, []int{-1, 0, math.MaxInt}},
-		{"Stall", func(c *ringo.Config, n int) { c.Stall = time.Duration(n) }, nil, []int{-1, 0, 1, math.MaxInt}},
+		{"StallLimit", func(c *ringo.Config, n int) { c.StallLimit = time.Duration(n) }, nil, []int{-1, 0, 1, math.MaxInt}},
 	} {
 		t.Run(c.field, func(t *testing.T) {
 			for _, n := range c.bad {

@@ -1,6 +1,8 @@
 package ringo
 
 import (
+	"time"
+
 	"ringo/internal/driver"
 	"ringo/internal/loop"
 )
@@ -24,17 +26,33 @@ type Way struct {
 
 // Stats count what a loop did since it began, and what there is on it now.
 type Stats struct {
-	Turns    uint64 // rounds of the loop
-	Parks    uint64 // times that a task gave the thread away
-	Stalls   uint64 // turns longer than Config.Stall
-	Backoffs uint64 // times that Accept waited for a shortage to pass, of descriptors or memory
+	Turns       uint64 // rounds of the loop
+	Parks       uint64 // times that a task gave the thread away
+	Yields      uint64 // those of tasks whose calls never had to wait
+	Mails       uint64 // messages from outside: posts, results of Offload, cancels
+	WakesSpared uint64 // messages for which the loop had not to be woken, because it was awake
+	Stalls      uint64 // turns longer than Config.StallLimit
+	Backoffs    uint64 // times that Accept waited for a shortage to pass, of descriptors or memory
+
+	InTasks  time.Duration // time in turns: tasks, and the loop's own work between them
+	InKernel time.Duration // time between turns: asleep, or in the driver's calls
+	Spinning time.Duration // time of looking for work before a sleep, see Config.Spin
+	Longest  time.Duration // the longest turn
 
 	Tasks   int // tasks that have not finished
 	Workers int // coroutines: running, parked and idle
 	Slots   int // operations in use
 	Buffers int // buffers that connections and leases hold
 
+	Ops    []OpStats // by kind of operation, those that there were
 	Driver DriverStats
+}
+
+// OpStats count the operations of one kind.
+type OpStats struct {
+	Op        string // "recv"
+	Tried     uint64 // plain calls, made by tasks; most end there
+	Submitted uint64 // handed to the driver, to be waited for
 }
 
 // DriverStats count what a loop's driver did since it was opened.
@@ -64,9 +82,14 @@ func infoOf(i driver.Info) Info {
 }
 
 func statsOf(s loop.Stats) Stats {
-	return Stats{
-		Turns: s.Turns, Parks: s.Parks, Stalls: s.Stalls, Backoffs: s.Backoffs,
+	stats := Stats{
+		Turns: s.Turns, Parks: s.Parks, Yields: s.Yields, Mails: s.Mails, WakesSpared: s.WakesSpared, Stalls: s.Stalls, Backoffs: s.Backoffs,
+		InTasks: s.InTasks, InKernel: s.InKernel, Spinning: s.Spinning, Longest: s.Longest,
 		Tasks: s.Tasks, Workers: s.Workers, Slots: s.Slots, Buffers: s.Buffers,
-		Driver: DriverStats(s.Driver),
+		Ops: make([]OpStats, len(s.Ops)), Driver: DriverStats(s.Driver),
 	}
+	for n, o := range s.Ops {
+		stats.Ops[n] = OpStats(o)
+	}
+	return stats
 }

@@ -21,12 +21,15 @@ type Config struct {
 	Offload    int
 	Stall      time.Duration
 	OnStall    func(l *Loop, d time.Duration, stack []byte)
+	Complain   func(text string) // told of stalls if there is no OnStall, now and then
 	OnPanic    func(l *Loop, v any, stack []byte)
 
 	// Open makes a loop's driver on the calling thread.
 	Open func(cfg driver.Config) (driver.Driver, error)
 	// Clock is the time, with a monotonic reading; time.Now but in tests.
 	Clock func() time.Time
+	// Since is the time since one that Clock gave; time.Since, or nil to ask Clock.
+	Since func(time.Time) time.Duration
 	// HardStop is how long tasks may take to end after they were cancelled.
 	HardStop time.Duration
 	// Warn is told what the runtime changes about the process.

@@ -8,7 +8,6 @@ import (
 	"ringo/buf"
 	"ringo/internal/driver"
 	"ringo/internal/gmark"
-	"ringo/internal/mailbox"
 	"ringo/internal/op"
 	"ringo/internal/sys"
 	"ringo/internal/timer"
@@ -33,21 +32,26 @@ type Loop struct {
 	mark    gmark.Mark
 	cur     *Task
 	ready   runQueue
-	spent   int // items run in this turn
-	burst   int // calls of the running task that did not park, see Burst
+	yielded TaskList // for the next turn
+	spent   int      // items run in this turn
+	calls   int      // calls in this turn that did not park, see Burst
+	burst   int      // those of the running task
 	idle    *worker
 	workers []*worker
 	live    int // tasks that have not finished
 
 	done   driver.Queue
 	timers timer.Heap
-	mail   mailbox.Queue[message]
+	inbox  inbox
 
 	now       int64 // the turn's time, nanoseconds since the epoch of the set
 	wall      time.Time
+	wallAt    int64 // when that was read
+	charged   int64 // up to when the time is accounted for
 	spin      spinner
 	breath    breath
 	stats     Stats
+	ops       opCounts
 	lastStats atomic.Pointer[Stats]
 	watch     stallWatch
 
@@ -138,18 +142,22 @@ func (l *Loop) ReadyFrom(t *Task) {
 func (l *Loop) Do(o *op.Op) int32 {
 	t := l.cur
 	if l.Canceled() {
+		l.Burst()
 		return -sys.ECANCELED
 	}
 	o.Sink = t
 	t.op = o
-	l.drv.Submit(o)
+	l.Submit(o)
 	l.Park(t)
 	t.op = nil
 	return t.res
 }
 
 // Submit hands an op to the driver. Its Sink is told of the completions.
-func (l *Loop) Submit(o *op.Op) { l.drv.Submit(o) }
+func (l *Loop) Submit(o *op.Op) {
+	l.ops.submitted[o.Code]++
+	l.drv.Submit(o)
+}
 
 // Cancel asks for the end of an op. One whose last completion is on its way to
 // its Sink has ended already.
@@ -160,7 +168,12 @@ func (l *Loop) Cancel(o *op.Op) {
 }
 
 // Try runs an op as a plain call if it need not wait. G.
-func (l *Loop) Try(o *op.Op) (res int32, ok bool) { return l.drv.Try(o) }
+func (l *Loop) Try(o *op.Op) (res int32, ok bool) {
+	if l.mark.Here() {
+		l.ops.tried[o.Code]++
+	}
+	return l.drv.Try(o)
+}
 
 // NewOp takes a slot; nil at the bound of op.SlotsMax ops.
 func (l *Loop) NewOp(code op.Code) *op.Op { return l.slab.Get(code) }
@@ -210,12 +223,6 @@ func (l *Loop) Post(fn func()) error {
 // Context is the running task's context. T.
 func (l *Loop) Context() context.Context { return l.cur.context() }
 
-// Now is the time of the turn.
-func (l *Loop) Now() time.Time { return l.wall }
-
-// NowNS is the same on the monotonic clock that timers use.
-func (l *Loop) NowNS() int64 { return l.now }
-
 // Index is the loop's place in its Run. G.
 func (l *Loop) Index() int { return l.index }
 
@@ -230,9 +237,3 @@ func (l *Loop) Lends() bool { return l.info.Lends }
 
 // Draining reports whether accepts have stopped.
 func (l *Loop) Draining() bool { return l.draining }
-
-// tick reads the clock. A clock that runs backwards stands still.
-func (l *Loop) tick() {
-	l.wall = l.cfg.Clock()
-	l.now = max(l.now, int64(l.wall.Sub(l.set.epoch)))
-}

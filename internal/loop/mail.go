@@ -1,5 +1,7 @@
 package loop
 
+import "ringo/internal/mailbox"
+
 // message is what enters a loop from outside.
 type message struct {
 	kind msgKind
@@ -19,9 +21,33 @@ const (
 	msgCall                  // call fn on the loop, not as a task
 )
 
+// starts reports whether the message starts something.
+func (k msgKind) starts() bool { return k <= msgJob }
+
+// inbox is a loop's mail. What starts tasks and what concerns those that exist
+// come in two lanes: however many posts there are, a task that waits for an Offload
+// is resumed, a drain is heard. The mail of one sender is taken in in its order, but
+// that an urgent message may pass starts for which there is no room yet.
+type inbox struct {
+	starts mailbox.Queue[message]
+	urgent mailbox.Queue[message]
+	// What was taken out of them and is still to be handled.
+	startsLeft mailbox.Batch[message]
+	urgentLeft mailbox.Batch[message]
+}
+
+// waiting reports whether there is mail.
+func (b *inbox) waiting() bool {
+	return !b.starts.Empty() || !b.urgent.Empty() || !b.startsLeft.Empty() || !b.urgentLeft.Empty()
+}
+
 // send puts a message into the mailbox; false if the loop is gone. G.
 func (l *Loop) send(m message) bool {
-	if !l.mail.Push(m) {
+	lane := &l.inbox.urgent
+	if m.kind.starts() {
+		lane = &l.inbox.starts
+	}
+	if !lane.Push(m) {
 		return false
 	}
 	l.drv.Wake()
@@ -34,17 +60,33 @@ func (l *Loop) Call(fn func()) bool { return l.send(message{kind: msgCall, fn: f
 // StartFrom is Start from any goroutine; false if the loop is gone. G.
 func (l *Loop) StartFrom(j Job) bool { return l.send(message{kind: msgJob, job: j}) }
 
-// readMail takes in what came from outside.
+// readMail takes in what came from outside, as much as a turn has room for. The
+// urgent lane is looked into first and handled last: who sent a start and then
+// something urgent finds both in.
 func (l *Loop) readMail() {
-	if l.mail.Empty() {
+	b := &l.inbox
+	if !b.waiting() {
 		return
 	}
-	batch := l.mail.Take()
-	for {
-		m, ok := batch.Next()
+	if b.urgentLeft.Empty() {
+		b.urgentLeft = b.urgent.Take()
+	}
+	if b.startsLeft.Empty() {
+		b.startsLeft = b.starts.Take()
+	}
+	// As many starts as the turn can run. If tasks that are always ready leave no
+	// room at all, a quarter comes in beside them.
+	l.handleSome(&b.startsLeft, max(l.cfg.Budget-l.ready.len(), (l.cfg.Budget+3)/4))
+	l.handleSome(&b.urgentLeft, mailBudget*l.cfg.Budget)
+}
+
+func (l *Loop) handleSome(from *mailbox.Batch[message], most int) {
+	for range most {
+		m, ok := from.Next()
 		if !ok {
 			return
 		}
+		l.stats.Mails++
 		l.handle(m)
 	}
 }
@@ -69,7 +111,15 @@ func (l *Loop) handle(m message) {
 
 // refuseMail ends what came too late.
 func (l *Loop) refuseMail() {
-	rest := l.mail.Close()
+	b := &l.inbox
+	refuse(&b.startsLeft)
+	refuse(&b.urgentLeft)
+	starts, urgent := b.starts.Close(), b.urgent.Close()
+	refuse(&starts)
+	refuse(&urgent)
+}
+
+func refuse(rest *mailbox.Batch[message]) {
 	for {
 		m, ok := rest.Next()
 		if !ok {

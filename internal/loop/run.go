@@ -153,10 +153,10 @@ func (l *Loop) open() error {
 	c := l.cfg
 	l.ring = buf.NewRingPool(c.Buffers, ringTarget, c.BufferSize, &l.mark)
 	l.plain = buf.NewPool(plainMax, plainWarm, c.BufferSize, &l.mark)
-	l.watch.watched = c.OnStall != nil && c.Stall >= 0
+	l.watch.watched = c.watchesStalls()
 	drv, err := c.Open(driver.Config{
 		Slab: l.slab, Entries: c.Entries, Ring: l.ring,
-		Now: func() int64 { return int64(c.Clock().Sub(l.set.epoch)) },
+		Now: l.set.elapsed,
 	})
 	if err != nil {
 		return err
@@ -329,16 +329,6 @@ func (s *Set) left() string {
 }
 
 const namesMax = 20
-
-// startStallWatch starts the goroutine that looks for stalls, if anybody wants to know.
-func (s *Set) startStallWatch() (stop func()) {
-	if s.cfg.OnStall == nil || s.cfg.Stall < 0 {
-		return func() {}
-	}
-	quit, gone := make(chan struct{}), make(chan struct{})
-	go func() { defer close(gone); s.watchStalls(quit) }()
-	return func() { close(quit); <-gone }
-}
 
 // dedup drops errors that read the same: all loops fail alike.
 func dedup(errs []error) []error {

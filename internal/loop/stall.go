@@ -1,63 +1,25 @@
 package loop
 
-import (
-	"sync/atomic"
-	"time"
-)
+import "sync/atomic"
 
-// stallWatch notes turns that take too long. Counting costs a look at the clock a
-// turn. With Config.OnStall a goroutine looks at the loops from outside as well,
-// because only while a task holds the loop can its stack tell why.
+// stallWatch is what a loop tells the watcher: which turn it is in. That is one
+// store a turn, and one more before it sleeps; all else is the watcher's.
 type stallWatch struct {
-	began   int64 // when the present turn began
+	began   int64 // when the present turn began; no two turns say the same
 	watched bool
-	since   atomic.Int64 // began, for the watcher; 0 while the driver waits
-	told    int64        // the watcher's: the turn that was reported
+	since   atomic.Int64 // began, for the watcher; 0 while the loop may sleep
 }
 
-func (w *stallWatch) begin(l *Loop) {
-	w.began = l.now
+func (w *stallWatch) begin(now int64) {
+	w.began = max(now, w.began+1)
 	if w.watched {
-		w.since.Store(max(w.began, 1))
+		w.since.Store(w.began)
 	}
 }
 
-func (w *stallWatch) end(l *Loop) {
-	if l.cfg.Stall < 0 {
-		return
-	}
-	l.tick()
-	if l.now-w.began > int64(l.cfg.Stall) {
-		l.stats.Stalls++
-	}
+// rest is said before a sleep.
+func (w *stallWatch) rest() {
 	if w.watched {
 		w.since.Store(0)
-	}
-}
-
-// watchStalls looks at the loops until stop is closed.
-func (s *Set) watchStalls(stop <-chan struct{}) {
-	tick := time.NewTicker(max(s.cfg.Stall/2, time.Millisecond))
-	defer tick.Stop()
-	for {
-		select {
-		case <-stop:
-			return
-		case <-tick.C:
-		}
-		now := int64(s.cfg.Clock().Sub(s.epoch))
-		for _, l := range s.loops {
-			w := &l.watch
-			since := w.since.Load()
-			if since == 0 || since == w.told || now-since <= int64(s.cfg.Stall) {
-				continue
-			}
-			g := takeTrace().holder(l.goid)
-			if g == nil || w.since.Load() != since {
-				continue // the turn ended meanwhile
-			}
-			w.told = since
-			s.cfg.OnStall(l, time.Duration(now-since), g.stack)
-		}
 	}
 }

@@ -4,19 +4,35 @@ import (
 	"time"
 
 	"ringo/internal/driver"
+	"ringo/internal/op"
 )
 
 // Stats count what a loop did.
 type Stats struct {
-	Turns    uint64 // rounds of the loop
-	Parks    uint64 // times a task gave the thread away
-	Stalls   uint64 // turns longer than Config.Stall
-	Backoffs uint64 // times Accept waited for a shortage to pass
-	Tasks    int    // tasks that have not finished
-	Workers  int    // coroutines, running, parked and idle
-	Slots    int    // ops in use
-	Buffers  int    // buffers held by connections and leases
-	Driver   driver.Stats
+	Turns       uint64        // rounds of the loop
+	Parks       uint64        // times a task gave the thread away
+	Yields      uint64        // those of tasks whose calls never had to wait
+	Mails       uint64        // messages from outside: posts, wakes of tasks, cancels
+	WakesSpared uint64        // those that found the loop awake, so that nobody had to wake it
+	Stalls      uint64        // turns longer than Config.StallLimit
+	Backoffs    uint64        // times Accept waited for a shortage to pass
+	InTasks     time.Duration // time in turns: tasks, and the loop's own work between them
+	InKernel    time.Duration // time between them: asleep, and in the driver's calls
+	Spinning    time.Duration // time of looking for work before a sleep, see Config.Spin
+	Longest     time.Duration // the longest turn
+	Tasks       int           // tasks that have not finished
+	Workers     int           // coroutines, running, parked and idle
+	Slots       int           // ops in use
+	Buffers     int           // buffers held by connections and leases
+	Ops         []OpStats     // by kind of operation, those that there were
+	Driver      driver.Stats
+}
+
+// OpStats count the operations of one kind.
+type OpStats struct {
+	Op        string // "recv"
+	Tried     uint64 // plain calls, of tasks
+	Submitted uint64 // handed to the driver, to wait
 }
 
 // CountBackoff counts an accept that waits for a shortage to pass.
@@ -29,8 +45,17 @@ func (l *Loop) snapshot() Stats {
 	s.Slots = l.slab.Used()
 	s.Buffers = l.ring.InUse() + l.plain.InUse()
 	s.Driver = l.drv.Info().Stats
+	s.WakesSpared = s.Mails - min(s.Mails, s.Driver.WakesSent)
+	for code := range op.Codes {
+		if tried, submitted := l.ops.tried[code], l.ops.submitted[code]; tried+submitted > 0 {
+			s.Ops = append(s.Ops, OpStats{op.Table[code].Name, tried, submitted})
+		}
+	}
 	return s
 }
+
+// opCounts are operations by kind.
+type opCounts struct{ tried, submitted [op.Codes]uint64 }
 
 // keepStats leaves a snapshot for those who can't get one of their own.
 func (l *Loop) keepStats() *Stats {

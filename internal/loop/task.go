@@ -97,21 +97,37 @@ func (t *Task) finish(err error) {
 // burstMax bounds the calls in a row that find the kernel ready.
 const burstMax = 128
 
-// Burst is said before a call that may go on without a park for as long as a peer
-// is fast. After too many of them the task lets the others have a turn. It reports
-// false if the task was cancelled by then. T, may park.
+// Burst is said by a call that may park and need not: that finds what it wants,
+// because a peer is fast, or that fails at once, because the task was cancelled.
+// After too many of them the task lets the others have a turn. It reports false if
+// the task was cancelled by then. T, may park.
 func (l *Loop) Burst() bool {
-	if l.burst++; l.burst < burstMax {
+	l.burst++
+	l.calls++
+	if l.burst < burstMax && l.calls < callBudget*l.cfg.Budget {
 		return true
 	}
 	return l.rest()
 }
 
-// rest lets the others have a turn. It is apart because the stacks of parked tasks
-// are to stay small.
+// rest lets the others, and the kernel, have a turn. A cancel does not shorten it:
+// a task that goes round and round because it was cancelled must not hold up those
+// that end. It is apart because the stacks of parked tasks are to stay small.
 //
 //go:noinline
-func (l *Loop) rest() bool { return l.Sleep(0) == 0 }
+func (l *Loop) rest() bool {
+	l.stats.Yields++
+	l.yielded.Push(l.cur)
+	l.Park(nil)
+	return !l.Canceled()
+}
+
+// wakeYielded makes those ready that gave way in the turn before.
+func (l *Loop) wakeYielded() {
+	for t := l.yielded.Pop(); t != nil; t = l.yielded.Pop() {
+		l.Ready(t)
+	}
+}
 
 // conclude tells those who wait how the task ended.
 func (t *Task) conclude(err error) {
@@ -148,6 +164,9 @@ func (t *Task) Wait() error {
 	t.mu.Lock()
 	if t.ended {
 		t.mu.Unlock()
+		if l != nil {
+			l.Burst()
+		}
 		return t.err()
 	}
 	if l == nil {

@@ -23,7 +23,7 @@ func (l *Loop) Disarm(t *timer.Timer) { l.timers.Disarm(t) }
 func (l *Loop) RemoveTimer(t *timer.Timer) { l.timers.Remove(t) }
 
 // At turns a time into one of NowNS; one too far away to count is just far away.
-func (l *Loop) At(t time.Time) int64 { return l.After(t.Sub(l.wall)) }
+func (l *Loop) At(t time.Time) int64 { return l.After(t.Sub(l.Now())) }
 
 // After gives the time of NowNS that is d from the turn's start; a d so long that
 // it has no time is far away. What is past is due now, so that it takes its turn
@@ -55,6 +55,7 @@ func (s *sleep) CancelWait(t *Task) {
 // Sleep parks the running task for d at least: 0, or -ECANCELED. T, parks.
 func (l *Loop) Sleep(d time.Duration) int32 {
 	if l.Canceled() {
+		l.Burst()
 		return -sys.ECANCELED
 	}
 	s := l.sleeps.get()

@@ -10,18 +10,17 @@ import (
 // driver died.
 func (l *Loop) turns(over func() bool) error {
 	for {
-		l.tick()
-		l.watch.begin(l)
+		l.begin()
 		l.fire()
 		l.readMail()
 		l.complete()
+		l.wakeYielded()
 		l.runReady()
-		l.stats.Turns++
 		l.breathe()
-		l.watch.end(l)
-		if l.live == 0 && l.mail.Empty() && over() {
+		l.end()
+		if l.live == 0 && !l.inbox.waiting() && over() {
 			l.keepStats() // for those whom the mailbox refuses
-			if l.mail.CloseEmpty() {
+			if l.inbox.starts.CloseEmpty() {
 				return nil // with the check in one: nothing that was accepted is lost
 			}
 		}
@@ -30,6 +29,24 @@ func (l *Loop) turns(over func() bool) error {
 		}
 	}
 }
+
+// A turn is bounded in each of its parts, so that whatever one part has too much
+// of, the others have their turn. In units of Config.Budget:
+//
+//	timers that fire            1
+//	tasks started from outside  1, less what is ready already, a quarter at least
+//	other mail                  4
+//	completions                 4
+//	ready items run             1
+//	calls that don't park       16, in all of these together; 128 of one
+//
+// What is left waits in order. A task is in the ready queue once at most, so one
+// that becomes ready is resumed before any other is resumed twice.
+const (
+	mailBudget       = 4
+	completionBudget = 4
+	callBudget       = 16
+)
 
 // fire runs the timers that are due.
 func (l *Loop) fire() {
@@ -44,7 +61,7 @@ func (l *Loop) fire() {
 
 // complete tells the sinks what the driver has for them.
 func (l *Loop) complete() {
-	for n := 0; n < 4*l.cfg.Budget; n++ {
+	for n := 0; n < completionBudget*l.cfg.Budget; n++ {
 		c, ok := l.done.Pop()
 		if !ok {
 			return
@@ -55,12 +72,17 @@ func (l *Loop) complete() {
 
 // runReady runs what is ready, up to the budget.
 func (l *Loop) runReady() {
-	l.spent = 0
-	for l.spent < l.cfg.Budget && l.ready.len() > 0 {
+	l.spent, l.calls = 0, 0
+	for l.runs() {
 		l.runUntilExit()
 	}
 	l.mark.Clear()
 	l.cur = nil
+}
+
+// runs reports whether the turn has something to run, and budget for it.
+func (l *Loop) runs() bool {
+	return l.ready.len() > 0 && l.spent < l.cfg.Budget && l.calls < callBudget*l.cfg.Budget
 }
 
 // runUntilExit runs ready items until there are none or the budget is spent, or
@@ -71,7 +93,7 @@ func (l *Loop) runUntilExit() {
 			panic(v)
 		}
 	}()
-	for l.spent < l.cfg.Budget && l.ready.len() > 0 {
+	for l.runs() {
 		if it := l.ready.peek(0); it.resumes() {
 			t := it.task
 			l.ready.pop()
@@ -103,6 +125,7 @@ func (l *Loop) wait() error {
 	if l.busy() {
 		return l.drv.Wait(driver.Poll, &l.done)
 	}
+	l.watch.rest()
 	if l.cfg.Spin > 0 {
 		if err := l.spinAwhile(); err != nil || l.busy() {
 			return err
@@ -116,12 +139,13 @@ func (l *Loop) wait() error {
 }
 
 func (l *Loop) busy() bool {
-	return l.ready.len() > 0 || l.done.Len() > 0 || !l.mail.Empty()
+	return l.ready.len() > 0 || !l.yielded.Empty() || l.done.Len() > 0 || l.inbox.waiting()
 }
 
 // spinner remembers whether looking before sleeping paid lately.
 type spinner struct {
-	span time.Duration
+	span  time.Duration
+	found bool // the last one did, and goes on to the next turn
 }
 
 // spinAwhile polls for a while before the loop sleeps. The while grows while
@@ -140,10 +164,12 @@ func (l *Loop) spinAwhile() error {
 		}
 		if l.busy() {
 			l.spin.span = min(l.cfg.Spin, 2*l.spin.span)
+			l.spin.found = true
 			return nil
 		}
 		if l.tick(); l.now >= limit {
 			l.spin.span = max(l.cfg.Spin/64, l.spin.span/2)
+			l.charge(&l.stats.Spinning)
 			return nil
 		}
 	}

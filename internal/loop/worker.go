@@ -65,7 +65,7 @@ func (l *Loop) retire() {
 func (w *worker) serve() {
 	defer w.recover()
 	l := w.l
-	for l.spent < l.cfg.Budget && l.ready.len() > 0 {
+	for l.runs() {
 		if l.ready.peek(0).resumes() {
 			return
 		}

@@ -1,0 +1,66 @@
+package loop
+
+import "time"
+
+// wallFresh is how old the wall clock may be that Now is reckoned from.
+const wallFresh = time.Second
+
+// tick reads the clock, of which what runs backwards stands still. Reading the
+// monotonic one alone is half the price, so the wall clock is read now and then,
+// and reckoned from there.
+func (l *Loop) tick() {
+	if l.cfg.Since == nil {
+		l.wall = l.cfg.Clock()
+		l.now = max(l.now, int64(l.wall.Sub(l.set.epoch)))
+		l.wallAt = l.now
+		return
+	}
+	l.now = max(l.now, int64(l.cfg.Since(l.set.epoch)))
+	if l.wall.IsZero() || l.now-l.wallAt >= int64(wallFresh) {
+		l.wall, l.wallAt = l.cfg.Clock(), l.now
+	}
+}
+
+// Now is the time of the turn.
+func (l *Loop) Now() time.Time { return l.wall.Add(time.Duration(l.now - l.wallAt)) }
+
+// NowNS is the same on the monotonic clock that timers use.
+func (l *Loop) NowNS() int64 { return l.now }
+
+// elapsed is the time since the Run began. G.
+func (s *Set) elapsed() int64 {
+	if s.cfg.Since != nil {
+		return int64(s.cfg.Since(s.epoch))
+	}
+	return int64(s.cfg.Clock().Sub(s.epoch))
+}
+
+// begin starts a turn.
+func (l *Loop) begin() {
+	l.tick()
+	if l.spin.found {
+		l.spin.found = false
+		l.charge(&l.stats.Spinning)
+	} else {
+		l.charge(&l.stats.InKernel)
+	}
+	l.watch.begin(l.now)
+}
+
+// end ends it: what comes now is the driver's.
+func (l *Loop) end() {
+	l.stats.Turns++
+	l.tick()
+	l.charge(&l.stats.InTasks)
+	took := time.Duration(l.now - l.watch.began)
+	l.stats.Longest = max(l.stats.Longest, took)
+	if l.cfg.Stall >= 0 && took > l.cfg.Stall {
+		l.stats.Stalls++
+	}
+}
+
+// charge adds the time since it was last called to one of the loop's accounts.
+func (l *Loop) charge(to *time.Duration) {
+	*to += time.Duration(l.now - l.charged)
+	l.charged = l.now
+}

@@ -1,0 +1,209 @@
+//go:build linux
+
+package loop_test
+
+import (
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ringo/internal/loop"
+	"ringo/internal/sys"
+)
+
+// Ways to hold a loop. Each returns once release has been called, which may be
+// done more than once.
+func byChannel() (hold, release func()) {
+	ch := make(chan struct{})
+	return func() { <-ch }, sync.OnceFunc(func() { close(ch) })
+}
+
+func byMutex() (hold, release func()) {
+	var mu sync.Mutex
+	mu.Lock()
+	return mu.Lock, sync.OnceFunc(mu.Unlock)
+}
+
+func byCond() (hold, release func()) {
+	var mu sync.Mutex
+	c, over := sync.NewCond(&mu), false
+	hold = func() {
+		mu.Lock()
+		defer mu.Unlock()
+		for !over {
+			c.Wait()
+		}
+	}
+	return hold, func() { mu.Lock(); over = true; mu.Unlock(); c.Signal() }
+}
+
+func bySleep() (hold, release func()) {
+	var over atomic.Bool
+	hold = func() {
+		for !over.Load() {
+			time.Sleep(50 * time.Millisecond)
+		}
+	}
+	return hold, func() { over.Store(true) }
+}
+
+func byComputing() (hold, release func()) {
+	var over atomic.Bool
+	hold = func() {
+		for !over.Load() {
+		}
+	}
+	return hold, func() { over.Store(true) }
+}
+
+func byRead() (hold, release func()) {
+	var p [2]int
+	if err := syscall.Pipe(p[:]); err != nil {
+		panic(err)
+	}
+	hold = func() {
+		syscall.Read(p[0], make([]byte, 1))
+		syscall.Close(p[0])
+	}
+	return hold, sync.OnceFunc(func() { syscall.Close(p[1]) })
+}
+
+// A task that holds its loop is named while it does, whatever it is that it does,
+// with its stack and the rule that it breaks.
+func TestComplaints(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		make func() (hold, release func())
+		want []string
+	}{
+		{"channel", byChannel, []string{"waits [chan receive]", "loop_test.byChannel.func"}},
+		{"mutex", byMutex, []string{"waits [sync.Mutex.Lock]", "sync.(*Mutex).Lock"}},
+		{"cond", byCond, []string{"waits [sync.Cond.Wait]", "loop_test.byCond.func"}},
+		{"sleep", bySleep, []string{"waits [sleep]", "loop_test.bySleep.func"}},
+		{"computing", byComputing, []string{" computes", "loop_test.byComputing.func"}},
+		{"read", byRead, []string{"waits [syscall]", "loop_test.byRead.func"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			eachDriver(t, func(t *testing.T, cfg *loop.Config) {
+				cfg.Stall = 10 * time.Millisecond
+				hold, release := c.make()
+				var said atomic.Pointer[string]
+				cfg.Complain = func(text string) { said.Store(&text); release() }
+				alarm := time.AfterFunc(limit, release)
+				defer alarm.Stop()
+				err := run(t, cfg, func(l *loop.Loop) error {
+					l.Sleep(0)
+					return l.Go(func() { hold() }).Wait()
+				})
+				if err != nil {
+					t.Error(err)
+				}
+				text := said.Load()
+				if text == nil {
+					t.Fatalf("nobody complained in %v", limit)
+				}
+				for _, want := range append(c.want, "ringo: loop 0 ", "task ringo/internal/loop_test.TestComplaints.",
+					"A task may wait only through Ringo", "Loop.Offload", "10ms", "\ngoroutine ") {
+					if !strings.Contains(*text, want) {
+						t.Errorf("no %q in:\n%s", want, *text)
+					}
+				}
+			})
+		})
+	}
+}
+
+// One complaint of a loop in ten seconds; the next says how much it did not say.
+func TestComplaintsAreFew(t *testing.T) {
+	cfg := small(anyDriver(t))
+	cfg.Stall = 5 * time.Millisecond
+	var clock jumpingClock
+	cfg.Clock = clock.now
+	said := make(chan string, 10)
+	cfg.Complain = func(text string) { said <- text }
+	err := run(t, cfg, func(l *loop.Loop) error {
+		hold := func() { <-time.After(30 * cfg.Stall); l.Sleep(0) }
+		for len(said) == 0 {
+			hold()
+		}
+		text := <-said
+		if strings.Contains(text, "Since the last report") {
+			t.Errorf("the first has one before it:\n%s", text)
+		}
+		for began := time.Now(); !strings.Contains(text, "Since the last report "); { // a busy machine may hide turns from the watcher
+			for range 3 {
+				hold()
+			}
+			if n := len(said); n > 0 {
+				t.Fatalf("%d more complaints at once", n)
+			}
+			clock.jump(time.Minute)
+			l.Sleep(0)
+			for len(said) == 0 && time.Since(began) < limit {
+				hold()
+			}
+			if time.Since(began) >= limit {
+				t.Fatal("no complaint that tells of others before it")
+			}
+			text = <-said
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// A loop whose thread the machine does not run is nobody's fault.
+func TestNoComplaintOfABusyMachine(t *testing.T) {
+	cpus, err := sys.CPUs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := small(anyDriver(t))
+	cfg.Stall = 20 * time.Millisecond
+	cfg.Complain = func(text string) { t.Error(text) }
+	var over atomic.Bool
+	spun := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread() // for good: the thread ends with its affinity
+		spun <- sys.Pin(cpus[0])
+		for !over.Load() {
+		}
+	}()
+	defer over.Store(true)
+	if err := <-spun; err != nil {
+		t.Fatal(err)
+	}
+	err = run(t, cfg, func(l *loop.Loop) error {
+		tid := sys.Gettid()
+		if err := sys.Pin(cpus[0]); err != nil {
+			return err
+		}
+		// The other one's share is 70 times as large now.
+		if err := unix.Setpriority(unix.PRIO_PROCESS, int(tid), 19); err != nil {
+			return err
+		}
+		for began := time.Now(); l.Stats().Stalls < 3; l.Sleep(0) {
+			used, ok := sys.ThreadCPU(tid)
+			if !ok {
+				t.Fatal("no clock of the thread")
+			}
+			for now := used; now-used < int64(time.Millisecond); now, _ = sys.ThreadCPU(tid) {
+			}
+			if time.Since(began) > limit {
+				t.Fatal("the machine runs the loop all the time")
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
