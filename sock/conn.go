@@ -93,6 +93,7 @@ func (c *Conn) check(name string) error {
 		return c.fail(name, stranger(c.l))
 	}
 	if c.closing {
+		c.l.Burst()
 		return c.fail(name, net.ErrClosed)
 	}
 	return nil

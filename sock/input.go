@@ -342,8 +342,17 @@ func (in *input) fill(c *Conn) {
 // and no receive is armed that would take it.
 func (in *input) byHand() bool { return in.ready && in.how != receiving && !in.over() }
 
-// state is why a reader can't be given bytes: nil if it should wait.
+// state is why a reader can't be given bytes: nil if it should wait. Who goes on
+// asking although there is an answer must not hold up the others.
 func (in *input) state(c *Conn, name string) error {
+	err := in.why(c, name)
+	if err != nil {
+		c.l.Burst()
+	}
+	return err
+}
+
+func (in *input) why(c *Conn, name string) error {
 	switch {
 	case c.closing:
 		return c.fail(name, net.ErrClosed)
@@ -363,6 +372,7 @@ func (in *input) expired(c *Conn) bool { return in.deadline != 0 && c.l.NowNS() 
 // if the task was cancelled.
 func (in *input) wait(c *Conn) bool {
 	if c.l.Canceled() {
+		c.l.Burst()
 		return false
 	}
 	in.arm(c)

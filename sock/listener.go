@@ -77,6 +77,7 @@ func (ln *Listener) AcceptConn() (*Conn, error) {
 	if !ln.l.Here() {
 		return nil, ln.fail("accept", stranger(ln.l))
 	}
+	ln.l.Burst() // also for who goes on asking a listener that is closed
 	for {
 		if ln.closing {
 			return nil, ln.fail("accept", net.ErrClosed)

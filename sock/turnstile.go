@@ -17,6 +17,7 @@ func (s *turnstile) enter(l *loop.Loop) bool {
 		return true
 	}
 	if l.Canceled() {
+		l.Burst()
 		return false
 	}
 	me := l.Task()
