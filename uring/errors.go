@@ -11,6 +11,8 @@ type SetupError struct {
 	Step string // the system call, with what it was asked for
 	Hint string // the likely cause; "" if there is nothing to say beyond the error
 	Err  error  // a syscall.Errno, or errors.ErrUnsupported where the OS has no io_uring
+
+	Advice []string // what to change about the system, if that would help: a sentence each
 }
 
 func (e *SetupError) Error() string {
@@ -39,5 +41,11 @@ func (e *FeatureError) Is(target error) bool { return target == errors.ErrUnsupp
 
 // setupError wraps an errno of a step with its likely cause.
 func setupError(step string, errno syscall.Errno) error {
-	return &SetupError{Step: step, Hint: hint(errno), Err: errno}
+	var s surroundings
+	switch errno {
+	case syscall.EPERM, syscall.EACCES, syscall.ENOSYS, syscall.ENOMEM: // the others need no look, and may be many
+		s = look()
+	}
+	cause, advice := explain(step, errno, s)
+	return &SetupError{Step: step, Hint: cause, Err: errno, Advice: advice}
 }

@@ -4,54 +4,22 @@ package uring
 
 import (
 	"bytes"
-	"fmt"
 	"os"
 	"strconv"
 	"strings"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 )
 
-// hint says what most often makes a system call of io_uring fail with this errno, after a look at the limits that
-// the system admits to.
-func hint(errno syscall.Errno) string {
-	switch errno {
-	case syscall.ENOSYS:
-		if seccompActive() {
-			return "a seccomp filter, or a kernel without io_uring"
-		}
-		return "no io_uring in this kernel: Linux before 5.1, built without it, or gVisor"
-	case syscall.EPERM:
-		if v, err := disabledSysctl(); err == nil && v != 0 {
-			return fmt.Sprintf("kernel.io_uring_disabled is %d", v)
-		}
-		if seccompActive() {
-			return "a seccomp filter, as container runtimes install one"
-		}
-		return "a security module or a missing capability"
-	case syscall.EACCES:
-		return "a security module such as SELinux"
-	case syscall.ENOMEM:
-		soft, _, err := memlock()
-		if err != nil || soft == unlimited {
-			return "no memory for the ring"
-		}
-		return fmt.Sprintf("RLIMIT_MEMLOCK is %d KiB; rings just closed count for a moment longer", soft>>10)
-	case syscall.EMFILE:
-		return "RLIMIT_NOFILE"
-	case syscall.ENFILE:
-		return "fs.file-max"
-	case syscall.EEXIST:
-		return "there already, or not the thread that made the ring"
-	case syscall.EBUSY:
-		return "registered already"
-	case syscall.ENXIO:
-		return "nothing is registered"
-	case syscall.EINVAL:
-		return "more than this kernel knows, or a bad argument"
+// look finds out what surrounds the calling thread. What can't be read is not there.
+func look() (s surroundings) {
+	s.disabled, _ = disabledSysctl()
+	s.seccomp = seccompActive()
+	s.memlock = -1
+	if soft, _, err := memlock(); err == nil && soft != unlimited {
+		s.memlock = int64(soft)
 	}
-	return ""
+	return s
 }
 
 const unlimited = unix.RLIM_INFINITY
@@ -74,8 +42,12 @@ func disabledSysctl() (int, error) {
 	return strconv.Atoi(strings.TrimSpace(string(text)))
 }
 
-// seccompActive says whether a seccomp filter is on this thread.
+// seccompActive says whether a seccomp filter is on this thread. Without /proc the thread itself is asked, which a filter
+// may forbid, and then there is one.
 func seccompActive() bool {
-	status, err := os.ReadFile("/proc/thread-self/status")
-	return err == nil && bytes.Contains(status, []byte("\nSeccomp:\t2"))
+	if status, err := os.ReadFile("/proc/thread-self/status"); err == nil {
+		return bytes.Contains(status, []byte("\nSeccomp:\t2"))
+	}
+	mode, err := unix.PrctlRetInt(unix.PR_GET_SECCOMP, 0, 0, 0, 0)
+	return err == nil && mode == unix.SECCOMP_MODE_FILTER || err != nil && err != unix.EINVAL
 }

@@ -3,32 +3,22 @@
 package uring
 
 import (
-	"strings"
+	"errors"
 	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
 )
 
-// TestHint: an errno that a user may meet comes with a cause to look for.
-func TestHint(t *testing.T) {
-	if seccompActive() {
-		t.Skip("a seccomp filter is on: the causes are others")
+// TestLook: what is known of this thread goes with the real errors.
+func TestLook(t *testing.T) {
+	s := look()
+	if soft, _, err := memlock(); err != nil || soft != unlimited && (soft > 1<<62 || s.memlock != int64(soft)) {
+		t.Errorf("RLIMIT_MEMLOCK: %d, %v, and seen %d", soft, err, s.memlock)
 	}
-	if v, err := disabledSysctl(); err == nil && v != 0 {
-		t.Skip("kernel.io_uring_disabled is set: the causes are others")
-	}
-	for errno, want := range map[syscall.Errno]string{
-		syscall.ENOSYS: "Linux before 5.1", syscall.EPERM: "security module", syscall.EACCES: "SELinux",
-		syscall.EMFILE: "RLIMIT_NOFILE", syscall.ENFILE: "fs.file-max", syscall.EEXIST: "thread", syscall.EBUSY: "registered already",
-		syscall.ENXIO: "nothing is registered", syscall.EINVAL: "bad argument", syscall.ENOMEM: "", syscall.EFAULT: "",
-	} {
-		if got := hint(errno); !strings.Contains(got, want) {
-			t.Errorf("%v: want %q in %q", errno, want, got)
-		}
-	}
-	if soft, _, err := memlock(); err != nil || soft != unlimited && soft > 1<<62 {
-		t.Errorf("RLIMIT_MEMLOCK: %d, %v", soft, err)
+	var setup *SetupError
+	if err := setupError("io_uring_setup", syscall.EMFILE); !errors.As(err, &setup) || setup.Hint != "RLIMIT_NOFILE" || len(setup.Advice) != 1 {
+		t.Errorf("%+v", setup)
 	}
 }
 

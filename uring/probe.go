@@ -55,6 +55,8 @@ type Refusal struct {
 	Error string `json:"error"`
 	Hint  string `json:"hint,omitempty"`
 
+	Advice []string `json:"advice,omitempty"` // what to change about the system
+
 	err error
 }
 
@@ -136,7 +138,7 @@ func (r *Report) refuse(err error) {
 	r.Refusal = &Refusal{Step: "io_uring", Error: err.Error(), err: err}
 	var s *SetupError
 	if errors.As(err, &s) {
-		r.Refusal.Step, r.Refusal.Error, r.Refusal.Hint = s.Step, s.Err.Error(), s.Hint
+		r.Refusal.Step, r.Refusal.Error, r.Refusal.Hint, r.Refusal.Advice = s.Step, s.Err.Error(), s.Hint, s.Advice
 	}
 }
 

@@ -23,8 +23,11 @@ func (f *finding) advise() []string {
 	if o := f.Override; o != nil && o.Asked != open.Auto && (o.err != nil || o.Driver != f.Auto.Driver) && f.Auto.err == nil {
 		advice = append(advice, fmt.Sprintf("unset %s: auto takes %s", driverVariable, f.Auto.Driver))
 	}
-	if f.Uring.Refusal != nil {
-		return append(advice, adviseRefused(f.Uring, f.Uring.Refusal.Err())...)
+	if r := f.Uring.Refusal; r != nil {
+		if len(r.Advice) == 0 {
+			return append(advice, "Linux 6.1 or newer")
+		}
+		return append(advice, r.Advice...)
 	}
 	if errors.Is(f.Auto.err, syscall.EMFILE) {
 		// What failed for want of descriptors may be here all the same.
@@ -32,39 +35,6 @@ func (f *finding) advise() []string {
 	}
 	if since, names := lacking(f.Uring); len(names) > 0 {
 		advice = append(advice, fmt.Sprintf("Linux %s or newer: it has %s", since, strings.Join(names, ", ")))
-	}
-	return advice
-}
-
-// adviseRefused says what to change where io_uring is refused altogether.
-func adviseRefused(r *uring.Report, err error) (advice []string) {
-	denied := errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.EACCES)
-	missing := errors.Is(err, syscall.ENOSYS)
-	if denied && r.DisabledSysctl != nil {
-		switch *r.DisabledSysctl {
-		case 1:
-			advice = append(advice, "join the group that sysctl kernel.io_uring_group names, or, for everybody: sysctl -w kernel.io_uring_disabled=0")
-		case 2:
-			advice = append(advice, "sysctl -w kernel.io_uring_disabled=0")
-		}
-	}
-	if (denied || missing) && r.Seccomp {
-		advice = append(advice, "let the seccomp filter allow io_uring_setup, io_uring_enter and io_uring_register (containers: --security-opt seccomp=PROFILE)")
-	}
-	switch {
-	case len(advice) > 0:
-	case denied:
-		advice = append(advice, "let the security module (SELinux, AppArmor) allow io_uring: its audit log names the rule")
-	case missing:
-		advice = append(advice, "a Linux kernel that has io_uring, best 6.1 or newer; gVisor has none")
-	case errors.Is(err, syscall.ENOMEM):
-		advice = append(advice, "raise RLIMIT_MEMLOCK (ulimit -l)")
-	case errors.Is(err, syscall.EMFILE):
-		advice = append(advice, "raise RLIMIT_NOFILE (ulimit -n)")
-	case errors.Is(err, syscall.ENFILE):
-		advice = append(advice, "raise the sysctl fs.file-max")
-	default:
-		advice = append(advice, "Linux 6.1 or newer")
 	}
 	return advice
 }

@@ -1,0 +1,88 @@
+package uring
+
+import (
+	"fmt"
+	"strings"
+	"syscall"
+)
+
+// surroundings are what the system admits to about who may use io_uring.
+type surroundings struct {
+	disabled int   // kernel.io_uring_disabled: 0 allowed, 1 for a group only, 2 for nobody
+	seccomp  bool  // a filter is on the thread
+	memlock  int64 // RLIMIT_MEMLOCK in bytes, negative if there is none
+}
+
+const (
+	allowInFilter = "let the seccomp filter allow io_uring_setup, io_uring_enter and io_uring_register (containers: --security-opt seccomp=PROFILE)"
+	allowInModule = "let the security module (SELinux, AppArmor) allow io_uring: its audit log names the rule"
+	allowAll      = "sysctl -w kernel.io_uring_disabled=0"
+)
+
+// explain says what most often makes a system call of io_uring fail with this errno, and what to change: both here, so
+// that they are about the same thing. Either may be empty.
+func explain(step string, errno syscall.Errno, s surroundings) (cause string, advice []string) {
+	// What has a ring had a kernel with io_uring that let it have one.
+	setup := strings.HasPrefix(step, "io_uring_setup")
+	switch errno {
+	case syscall.ENOSYS:
+		return explainMissing(setup, s)
+	case syscall.EPERM, syscall.EACCES:
+		return explainDenied(setup, errno, s)
+	case syscall.ENOMEM:
+		if s.memlock < 0 {
+			return "no memory for the ring", []string{"free memory, or ask for smaller rings"}
+		}
+		return fmt.Sprintf("RLIMIT_MEMLOCK is %d KiB; rings just closed count for a moment longer", s.memlock>>10),
+			[]string{"raise RLIMIT_MEMLOCK (ulimit -l)"}
+	case syscall.EMFILE:
+		return "RLIMIT_NOFILE", []string{"raise RLIMIT_NOFILE (ulimit -n)"}
+	case syscall.ENFILE:
+		return "fs.file-max", []string{"raise the sysctl fs.file-max"}
+	case syscall.EEXIST:
+		return "there already, or not the thread that made the ring", nil
+	case syscall.EBUSY:
+		return "registered already", nil
+	case syscall.ENXIO:
+		return "nothing is registered", nil
+	case syscall.EINVAL:
+		return "more than this kernel knows, or a bad argument", nil
+	}
+	return "", nil
+}
+
+// explainMissing is for ENOSYS, with which filters like to pretend an older kernel.
+func explainMissing(setup bool, s surroundings) (cause string, advice []string) {
+	const kernel = "a Linux kernel that has io_uring, best 6.1 or newer; gVisor has none"
+	switch {
+	case !setup:
+		return "a seccomp filter or another sandbox: setup worked, so the kernel has io_uring", []string{allowInFilter}
+	case s.seccomp:
+		return "a seccomp filter, or a kernel without io_uring", []string{allowInFilter, kernel}
+	}
+	return "no io_uring in this kernel: Linux before 5.1, built without it, or gVisor", []string{kernel}
+}
+
+func explainDenied(setup bool, errno syscall.Errno, s surroundings) (cause string, advice []string) {
+	var causes []string
+	if setup && errno == syscall.EPERM && s.disabled != 0 { // asked at setup only
+		causes = append(causes, fmt.Sprintf("kernel.io_uring_disabled is %d", s.disabled))
+		if s.disabled == 1 {
+			advice = append(advice, "join the group that sysctl kernel.io_uring_group names, or, for everybody: "+allowAll)
+		} else {
+			advice = append(advice, allowAll)
+		}
+	}
+	if errno == syscall.EACCES { // what modules say, and few filters
+		causes = append(causes, "a security module such as SELinux")
+		advice = append(advice, allowInModule)
+	}
+	if s.seccomp {
+		causes = append(causes, "a seccomp filter, as container runtimes install one")
+		advice = append(advice, allowInFilter)
+	}
+	if len(causes) == 0 {
+		return "a security module or a missing capability", []string{allowInModule}
+	}
+	return strings.Join(causes, "; or "), advice
+}

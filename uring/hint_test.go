@@ -1,0 +1,66 @@
+package uring
+
+import (
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// TestExplain: each way to be kept from io_uring has a cause and a way out, and both speak of the same thing.
+func TestExplain(t *testing.T) {
+	nothing := surroundings{memlock: -1}
+	filtered := surroundings{memlock: -1, seccomp: true}
+	const filter, module, kernel = "seccomp filter", "security module", "kernel"
+	for _, c := range []struct {
+		name  string
+		step  string
+		errno syscall.Errno
+		s     surroundings
+		cause string
+		words []string // one for each line of advice; the cause has those that are of three
+	}{
+		{"for a group", "io_uring_setup(8 entries)", syscall.EPERM, surroundings{disabled: 1}, "io_uring_disabled is 1", []string{"kernel.io_uring_group"}},
+		{"for nobody", "io_uring_setup", syscall.EPERM, surroundings{disabled: 2}, "io_uring_disabled is 2", []string{"sysctl -w kernel.io_uring_disabled=0"}},
+		{"for nobody, and a filter", "io_uring_setup", syscall.EPERM, surroundings{disabled: 2, seccomp: true}, "is 2; or", []string{"sysctl -w", filter}},
+		{"for nobody, but a ring is there", "io_uring_enter", syscall.EPERM, surroundings{disabled: 2, seccomp: true}, "a seccomp", []string{filter}},
+		{"filter", "io_uring_setup", syscall.EPERM, filtered, "a seccomp", []string{filter}},
+		{"filter of enter", "io_uring_enter", syscall.EPERM, filtered, "a seccomp", []string{filter}},
+		{"no filter", "io_uring_setup", syscall.EPERM, nothing, "capability", []string{module}},
+		{"module", "io_uring_setup", syscall.EACCES, nothing, "SELinux", []string{module}},
+		{"module or filter", "io_uring_setup", syscall.EACCES, filtered, "SELinux; or", []string{module, filter}},
+		{"old kernel", "io_uring_setup", syscall.ENOSYS, nothing, "Linux before 5.1", []string{kernel}},
+		{"old kernel or filter", "io_uring_setup", syscall.ENOSYS, filtered, "a seccomp", []string{filter, kernel}},
+		{"enter missing", "io_uring_enter", syscall.ENOSYS, filtered, "setup worked", []string{filter}},
+		{"register missing, no filter to be seen", "io_uring_register", syscall.ENOSYS, nothing, "setup worked", []string{filter}},
+		{"locked memory", "io_uring_setup", syscall.ENOMEM, surroundings{memlock: 64 << 10}, "RLIMIT_MEMLOCK is 64 KiB", []string{"RLIMIT_MEMLOCK"}},
+		{"memory", "io_uring_setup", syscall.ENOMEM, nothing, "no memory", []string{"free memory"}},
+		{"descriptors", "io_uring_setup", syscall.EMFILE, nothing, "RLIMIT_NOFILE", []string{"RLIMIT_NOFILE"}},
+		{"descriptors of the system", "io_uring_setup", syscall.ENFILE, nothing, "fs.file-max", []string{"fs.file-max"}},
+		{"another thread", "io_uring_enter", syscall.EEXIST, nothing, "thread", nil},
+		{"twice", "io_uring_register", syscall.EBUSY, nothing, "registered already", nil},
+		{"never", "io_uring_register", syscall.ENXIO, nothing, "nothing is registered", nil},
+		{"bad argument", "io_uring_setup", syscall.EINVAL, filtered, "bad argument", nil},
+		{"something else", "io_uring_setup", syscall.EFAULT, filtered, "", nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			cause, advice := explain(c.step, c.errno, c.s)
+			if !strings.Contains(cause, c.cause) || c.cause == "" && cause != "" {
+				t.Errorf("cause %q, want %q", cause, c.cause)
+			}
+			if len(advice) != len(c.words) {
+				t.Fatalf("advice %q, want %d lines", advice, len(c.words))
+			}
+			for i, word := range c.words {
+				if !strings.Contains(advice[i], word) {
+					t.Errorf("advice %q, want %q in it", advice[i], word)
+				}
+			}
+			text := strings.Join(advice, " ")
+			for _, subject := range []string{filter, module} {
+				if strings.Contains(cause, subject) != strings.Contains(text, subject) {
+					t.Errorf("only one of cause and advice speaks of a %s: %q, %q", subject, cause, advice)
+				}
+			}
+		})
+	}
+}
