@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"ringo/internal/mask"
 )
 
 // BenchmarkNop is a turn of n NOPs: prepare, one Enter, drain. Per turn, not per NOP.
@@ -48,6 +50,16 @@ func BenchmarkEnter(b *testing.B) {
 			}
 		})
 	}
+	b.Run("through another kernel", func(b *testing.B) { // what a ring would pay if it always called one by an interface
+		m, err := mask.Parse(CheckSyncCancel)
+		if err != nil {
+			b.Fatal(err)
+		}
+		r := open(b, 64, &Config{Mask: m})
+		for b.Loop() {
+			r.Enter(0, true, -1)
+		}
+	})
 }
 
 // BenchmarkTimeout is a wait for nothing of no time.
