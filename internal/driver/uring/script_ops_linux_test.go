@@ -36,6 +36,50 @@ func (w *world) closeFD(f *fd.FD) *call {
 	return w.submit(c)
 }
 
+// file is a regular file of fileSize bytes, each its own place.
+type file struct{ fd.FD }
+
+const fileSize = 250
+
+func (w *world) openFile() *file {
+	if w.file != nil {
+		return w.file
+	}
+	n, err := unix.MemfdCreate("script", unix.MFD_CLOEXEC)
+	if err != nil {
+		w.Fatal(err)
+	}
+	b := make([]byte, fileSize)
+	for i := range b {
+		b[i] = byte(i)
+	}
+	if _, err := unix.Write(n, b); err != nil {
+		w.Fatal(err)
+	}
+	w.file = new(file)
+	w.file.Init(int32(n))
+	return w.file
+}
+
+// readFile reads at a place of the file.
+func (w *world) readFile(n int, at int64) *call {
+	c := w.op(op.Read, &w.openFile().FD)
+	c.in = make([]byte, n)
+	c.o.Buf, c.o.Off = c.in, at
+	return w.submit(c)
+}
+
+func (w *world) accountFile(c *call, res int32) {
+	if left := fileSize - int(c.o.Off); res < 0 || res == 0 && left > 0 && len(c.in) > 0 || int(res) > min(len(c.in), max(left, 0)) {
+		w.fail("%s of %d bytes at %d of %d completed with %d", c, len(c.in), c.o.Off, fileSize, res)
+	}
+	for i, b := range c.in[:res] {
+		if b != byte(int(c.o.Off)+i) {
+			w.fail("%s at %d: byte %d of %d is not the file's", c, c.o.Off, i, res)
+		}
+	}
+}
+
 // listener is a TCP socket that waits for peers, and the peers.
 type listener struct {
 	fd.FD
@@ -49,7 +93,6 @@ type listener struct {
 }
 
 func (w *world) listen() *listener {
-	w.Helper()
 	if w.listener != nil {
 		return w.listener
 	}
@@ -92,7 +135,6 @@ func (w *world) connect() *call {
 
 // accountFD takes a descriptor that an op has brought.
 func (w *world) accountFD(c *call, res int32, ours bool) {
-	w.Helper()
 	if res < 0 || ours && !w.closed && c.o.Flags&op.Keep == 0 && c.canceled {
 		w.fail("%s (cancelled: %v) completed with %d", c, c.canceled, res)
 	}
@@ -105,7 +147,6 @@ func (w *world) accountFD(c *call, res int32, ours bool) {
 
 // finish counts the peers: each was accepted or is in the backlog.
 func (l *listener) finish(w *world) {
-	w.Helper()
 	if l.Busy() {
 		w.fail("the listener is held after Close")
 	}

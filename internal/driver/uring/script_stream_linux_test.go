@@ -3,10 +3,13 @@
 package uring
 
 import (
+	"net/netip"
+
 	"golang.org/x/sys/unix"
 
 	"ringo/internal/fd"
 	"ringo/internal/op"
+	"ringo/internal/sys"
 )
 
 // stream is one connection, whose one end the driver has, and what the model knows
@@ -24,11 +27,35 @@ type stream struct {
 
 // stream makes a socketpair. Its buffers are small, so that sends wait.
 func (w *world) stream() *stream {
-	w.Helper()
 	ends, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		w.Fatal(err)
 	}
+	return w.streamOf(ends)
+}
+
+// tcpStream makes a connection through a listener of its own.
+func (w *world) tcpStream() *stream {
+	var any, addr sys.Sockaddr
+	any.Set(netip.MustParseAddrPort("127.0.0.1:0"))
+	l := sys.Socket(unix.AF_INET, unix.SOCK_STREAM, 0) // whose accept waits
+	peer := sys.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)
+	defer sys.Close(l)
+	if sys.Bind(l, &any) < 0 || sys.Listen(l, 1) < 0 || sys.Getsockname(l, &addr) < 0 || sys.Connect(peer, &addr) < 0 {
+		w.fail("no connection")
+	}
+	n := sys.Accept(l)
+	if n < 0 || unix.SetNonblock(int(peer), true) != nil {
+		w.fail("no connection: %d", n)
+	}
+	for _, end := range []int32{n, peer} {
+		sys.SetLinger(end, true, 0) // leaves no TIME_WAIT, of which there would be thousands
+		sys.SetsockoptInt(end, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
+	}
+	return w.streamOf([2]int{int(n), int(peer)})
+}
+
+func (w *world) streamOf(ends [2]int) *stream {
 	for _, n := range ends {
 		if err := unix.SetsockoptInt(n, unix.SOL_SOCKET, unix.SO_SNDBUF, 4096); err != nil {
 			w.Fatal(err)
@@ -117,7 +144,6 @@ func (w *world) poll(s *stream, mask uint32, flags op.Flags) *call {
 }
 
 func (w *world) on(s *stream, c *call) *call {
-	w.Helper()
 	c.s = s
 	s.calls++
 	return w.submit(c)
@@ -125,7 +151,6 @@ func (w *world) on(s *stream, c *call) *call {
 
 // account holds a completion against the model.
 func (w *world) account(c *call, res int32, flags uint32) {
-	w.Helper()
 	more := flags&op.More != 0
 	if c.s != nil && !more {
 		c.s.calls--
@@ -148,11 +173,12 @@ func (w *world) account(c *call, res int32, flags uint32) {
 }
 
 func (w *world) accountOp(c *call, res int32, ours bool) {
-	w.Helper()
 	s := c.s
 	switch c.o.Code {
 	case op.Recv, op.Recvmsg, op.Read:
 		switch {
+		case c.s == nil:
+			w.accountFile(c, res)
 		case res > 0 && c.in != nil:
 			w.received(c, c.in[:res])
 		case res == 0 && s.ended && s.eaten == s.fed:
@@ -192,7 +218,6 @@ func (w *world) accountOp(c *call, res int32, ours bool) {
 
 // received checks that these are the bytes that come next.
 func (w *world) received(c *call, b []byte) {
-	w.Helper()
 	s := c.s
 	if s.eaten+len(b) > s.fed {
 		w.fail("%s got %d bytes after %d, and the peer wrote %d", c, len(b), s.eaten, s.fed)
@@ -207,7 +232,6 @@ func (w *world) received(c *call, b []byte) {
 
 // finish reads what is left at both ends: each byte is there once.
 func (w *world) finish(s *stream) {
-	w.Helper()
 	if s.Busy() {
 		w.fail("descriptor %d is held after Close", s.Sys())
 	}

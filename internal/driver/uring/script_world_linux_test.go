@@ -15,6 +15,7 @@ import (
 	"ringo/internal/driver"
 	"ringo/internal/fd"
 	"ringo/internal/op"
+	"ringo/internal/sys"
 	"ringo/internal/uringtest"
 )
 
@@ -32,6 +33,7 @@ type world struct {
 
 	streams  []*stream
 	listener *listener
+	file     *file
 	held     []lease
 	fds      int // open before
 	thread   int
@@ -109,7 +111,6 @@ func (w *world) op(code op.Code, f *fd.FD) *call {
 }
 
 func (w *world) submit(c *call) *call {
-	w.Helper()
 	c.token = c.o.Token()
 	w.calls[c.o] = c
 	if w.d.Submit(c.o); c.o.State != op.Queued && c.o.State != op.InFlight {
@@ -123,7 +124,6 @@ func (c *call) String() string {
 }
 
 func (w *world) cancel(c *call) {
-	w.Helper()
 	c.canceled = true
 	if w.d.Cancel(c.o); c.o.State != op.Queued && c.o.State != op.InFlight {
 		w.fail("%s is in state %d after Cancel, before a Wait", c, c.o.State)
@@ -141,7 +141,6 @@ func (w *world) soon(d time.Duration) int64 { return w.clock.Now() + int64(d) }
 // wait is one Wait with all that is always true of it. It reports whether there
 // were completions.
 func (w *world) wait(deadline int64) bool {
-	w.Helper()
 	w.k.Tick()
 	refused := w.refusals()
 	if err := w.d.Wait(deadline, &w.done); err != nil {
@@ -171,14 +170,12 @@ func (w *world) refusals() int {
 
 // collect takes the completions.
 func (w *world) collect() {
-	w.Helper()
 	for c, ok := w.done.Pop(); ok; c, ok = w.done.Pop() {
 		w.deliver(c)
 	}
 }
 
 func (w *world) deliver(d driver.Completion) {
-	w.Helper()
 	c := w.calls[d.Op]
 	switch {
 	case c == nil:
@@ -212,7 +209,6 @@ func (w *world) deliver(d driver.Completion) {
 // audit compares what the driver believes with what the kernel knows, when nothing
 // is on its way between them.
 func (w *world) audit() {
-	w.Helper()
 	if n := w.d.stats.Stale; n > 0 {
 		w.fail("%d completions were for nobody that the driver knows", n)
 	}
@@ -255,7 +251,6 @@ func (w *world) hold(flags uint32, n int32, keep bool) string {
 
 // giveBack returns what hold has kept. Nobody may have written there.
 func (w *world) giveBack() {
-	w.Helper()
 	for _, l := range w.held {
 		if string(l.b.Unread()) != l.copy {
 			w.fail("a buffer was written to while it was in use")
@@ -267,7 +262,6 @@ func (w *world) giveBack() {
 
 // close closes the driver, and checks that nothing is left of anything.
 func (w *world) close() {
-	w.Helper()
 	w.closed = true
 	if err := w.d.Close(&w.done); err != nil {
 		w.fail("Close: %v", err)
@@ -283,6 +277,9 @@ func (w *world) close() {
 	if w.listener != nil {
 		w.listener.finish(w)
 	}
+	if w.file != nil {
+		sys.Close(w.file.Sys())
+	}
 	if n := w.slab.Used(); n != 0 {
 		w.fail("%d slots are in use after Close", n)
 	}
@@ -297,7 +294,6 @@ func (w *world) close() {
 // until waits till something holds. It must come by itself, so that no more than
 // the kernel's whims can be in the way, and within a time.
 func (w *world) until(what string, holds func() bool) {
-	w.Helper()
 	limit := w.soon(time.Minute)
 	for !holds() {
 		if w.wait(limit); !holds() && w.clock.Now() >= limit {
@@ -308,7 +304,6 @@ func (w *world) until(what string, holds func() bool) {
 
 // ends waits for the last completion of calls.
 func (w *world) ends(calls ...*call) {
-	w.Helper()
 	for _, c := range calls {
 		w.until("the end of "+c.String(), func() bool { return c.ended })
 	}
