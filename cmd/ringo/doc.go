@@ -3,6 +3,7 @@
 //
 //	ringo echo     serve echo over TCP
 //	ringo probe    tell what io_uring offers here, and which driver is used
+//	ringo version  tell what this tool was built from
 //
 // "ringo COMMAND -h" describes a command's flags. Errors go to stderr. The exit
 // code is 0 after success, 1 after a failure and 2 for a wrong command line.

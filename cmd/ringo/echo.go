@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"strings"
 	"time"
 
@@ -54,13 +55,13 @@ func parseEcho(args []string, stdout io.Writer) (*echoOptions, error) {
 	fs := flag.NewFlagSet("echo", flag.ContinueOnError)
 	fs.Var(&o.listen, "listen", "serve on `tcp://HOST:PORT`, port 0 for any; repeatable, and all loops serve all (default tcp://127.0.0.1:7000)")
 	fs.StringVar(&o.driver, "driver", open.Auto, "`name` of the driver: "+strings.Join(open.Names(), ", "))
-	fs.IntVar(&o.loops, "loops", 0, "`number` of loops, a thread each; 0: GOMAXPROCS")
+	fs.IntVar(&o.loops, "loops", 0, "`number` of loops, a thread each; 0: GOMAXPROCS, as it is before Ringo raises it")
 	fs.BoolVar(&o.pin, "pin", false, "bind loop i to the i-th CPU that the process may use")
 	fs.DurationVar(&o.spin, "spin", 0, "look for work for this `duration`, at most, before sleeping")
 	fs.StringVar(&o.handler, "handler", perRequest, "`kind` of handler: request, a task while there is input; conn, a task per connection")
-	fs.DurationVar(&o.stats, "stats", 0, "print a line of counters to stderr each such `period`; 0: never")
+	fs.DurationVar(&o.stats, "stats", 0, "print a line of counters, see above, to stderr each such `period`; 0: never")
 	fs.DurationVar(&o.grace, "grace", 5*time.Second, "`time` for connections to end in after a signal; 0: none")
-	if err := parse(fs, args, stdout, echoText); err != nil {
+	if err := parse(fs, args, stdout, echoText+"\n"+statsHelp()); err != nil {
 		return nil, err
 	}
 	if len(o.listen) == 0 {
@@ -81,6 +82,7 @@ func (o *echoOptions) check() error {
 		want(false, "-driver: %w", err)
 	}
 	want(o.loops >= 0 && o.loops <= 1024, "-loops %d: want 0 to 1024", o.loops)
+	want(!o.pin || o.loops <= runtime.NumCPU() || o.loops > 1024, "-pin with -loops %d: the process may use %d CPUs, and each loop takes one", o.loops, runtime.NumCPU())
 	want(o.spin >= 0 && o.spin <= time.Second, "-spin %v: want 0 to 1s", o.spin)
 	want(o.handler == perRequest || o.handler == perConn, "-handler: unknown handler %q: want %s or %s", o.handler, perRequest, perConn)
 	want(o.stats == 0 || o.stats >= statsMin, "-stats %v: want 0, or %v at least", o.stats, statsMin)

@@ -166,6 +166,13 @@ func TestStats(t *testing.T) {
 			if !regexp.MustCompile(`^stats( [a-z]+=\d+){13}$`).MatchString(line) {
 				t.Errorf("line %q", line)
 			}
+			help, _, _ := runTool(t, tool(t, "echo", "-h"))
+			for _, word := range strings.Fields(line)[1:] {
+				name, _, _ := strings.Cut(word, "=")
+				if !regexp.MustCompile(`(?m)^  ` + name + ` +[a-z]`).MatchString(help) {
+					t.Errorf("-h does not explain %s", name)
+				}
+			}
 			p.finish()
 		})
 	}

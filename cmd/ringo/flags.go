@@ -21,7 +21,9 @@ func parse(fs *flag.FlagSet, args []string, stdout io.Writer, text string) error
 	err := fs.Parse(args)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
-		fmt.Fprintf(stdout, "%s\nflags:\n", text)
+		io.WriteString(stdout, text)
+		heading := "\nflags:\n"
+		fs.VisitAll(func(*flag.Flag) { io.WriteString(stdout, heading); heading = "" })
 		fs.SetOutput(stdout)
 		fs.PrintDefaults()
 		return err

@@ -41,24 +41,29 @@ func (as *addresses) Set(text string) error {
 
 var networks = []string{"tcp", "tcp4", "tcp6"}
 
+var errWant = errors.New("want tcp://HOST:PORT")
+
 // parseAddress reads NETWORK://HOST:PORT. Without a host it is all addresses.
 func parseAddress(text string) (address, error) {
+	if !strings.Contains(text, "://") {
+		return address{}, errWant
+	}
 	u, err := url.Parse(text)
 	if err != nil {
-		return address{}, errors.Unwrap(err) // without the text, which the flag's error has
+		return address{}, fmt.Errorf("%w: %w", errors.Unwrap(err), errWant) // without the text, which the flag's error has
 	}
 	port, err := strconv.ParseUint(u.Port(), 10, 16)
 	switch {
 	case u.Scheme == "" || u.Host == "":
-		return address{}, errors.New("want tcp://HOST:PORT")
+		return address{}, errWant
 	case !slices.Contains(networks, u.Scheme):
 		return address{}, fmt.Errorf("unknown network %q: want %s", u.Scheme, strings.Join(networks, ", "))
 	case u.Port() == "":
-		return address{}, errors.New("no port: want tcp://HOST:PORT")
+		return address{}, fmt.Errorf("no port: %w", errWant)
 	case err != nil:
 		return address{}, fmt.Errorf("port %s: want 0 to 65535", u.Port())
 	case u.User != nil || u.Path != "" || u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
-		return address{}, errors.New("more than tcp://HOST:PORT")
+		return address{}, fmt.Errorf("more than an address: %w", errWant)
 	}
 	return address{u.Scheme, net.JoinHostPort(u.Hostname(), strconv.FormatUint(port, 10))}, nil
 }

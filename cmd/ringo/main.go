@@ -25,6 +25,7 @@ type command struct {
 var commands = []command{
 	{"echo", "serve echo over TCP", echo},
 	{"probe", "tell what io_uring offers here, and which driver is used", probe},
+	{"version", "tell what this tool was built from", version},
 }
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
@@ -40,6 +41,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 	case "-h", "-help", "--help":
 		writeHelp(stdout)
 		return 0
+	case "-version", "--version":
+		name = "version"
 	case "help":
 		if len(rest) == 0 {
 			writeHelp(stdout)

@@ -5,11 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
-	"fmt"
 	"io"
 	"os"
 	"runtime"
-	"runtime/debug"
 
 	"ringo"
 	"ringo/internal/driver/open"
@@ -90,7 +88,7 @@ func find() (*finding, error) {
 		return nil, err
 	}
 	f := &finding{
-		Ringo: version(), Go: runtime.Version(), CPUs: runtime.NumCPU(), GOMAXPROCS: runtime.GOMAXPROCS(0),
+		Ringo: buildVersion(), Go: runtime.Version(), CPUs: runtime.NumCPU(), GOMAXPROCS: runtime.GOMAXPROCS(0),
 		Mask: os.Getenv(mask.Variable), Uring: r,
 	}
 	asked := os.Getenv(driverVariable)
@@ -144,26 +142,4 @@ func choose(asked string) choice {
 		c.Step, c.Hint = s.Step, s.Hint
 	}
 	return c
-}
-
-// version is the module's version, or the commit that the tool was built from.
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	v := info.Main.Version
-	var commit, changed string
-	for _, s := range info.Settings {
-		switch {
-		case s.Key == "vcs.revision" && len(s.Value) >= 12:
-			commit = s.Value[:12]
-		case s.Key == "vcs.modified" && s.Value == "true":
-			changed = "+changes"
-		}
-	}
-	if commit == "" {
-		return v
-	}
-	return fmt.Sprintf("%s (%s%s)", v, commit, changed)
 }

@@ -2,55 +2,91 @@ package main
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"ringo"
 )
+
+// A counter is one word of a line of -stats.
+type counter struct {
+	name, what string
+	of         func(s *ringo.Stats) uint64
+}
+
+// present are counted as they are now, past since the line before.
+var (
+	present = []counter{
+		{"tasks", "tasks that have not finished: a listener's, a request's, or a connection's", func(s *ringo.Stats) uint64 { return uint64(s.Tasks) }},
+		{"workers", "coroutines: running, parked and idle", func(s *ringo.Stats) uint64 { return uint64(s.Workers) }},
+		{"buffers", "receive buffers held by connections", func(s *ringo.Stats) uint64 { return uint64(s.Buffers) }},
+	}
+	past = []counter{
+		{"turns", "rounds of the loops", func(s *ringo.Stats) uint64 { return s.Turns }},
+		{"parks", "times that a task waited and gave its thread away", func(s *ringo.Stats) uint64 { return s.Parks }},
+		{"enters", "waits and flushes that entered the kernel", func(s *ringo.Stats) uint64 { return s.Driver.Enters }},
+		{"ops", "operations handed to the kernel or the poller", func(s *ringo.Stats) uint64 { return s.Driver.Submitted }},
+		{"completions", "results of such operations; a multishot one has many", func(s *ringo.Stats) uint64 { return s.Driver.Completions }},
+		{"wakes", "times that a sleeping loop was woken from outside", func(s *ringo.Stats) uint64 { return s.Driver.Wakes }},
+		{"nobuffers", "receives that found no free buffer", func(s *ringo.Stats) uint64 { return s.Driver.NoBuffers }},
+		{"stalls", "turns longer than 100 ms: something held a loop", func(s *ringo.Stats) uint64 { return s.Stalls }},
+		{"backoffs", "pauses of accept for want of descriptors or memory", func(s *ringo.Stats) uint64 { return s.Backoffs }},
+	}
+)
+
+// statsHelp explains the words of a line.
+func statsHelp() string {
+	var b strings.Builder
+	list := func(name, what string) { fmt.Fprintf(&b, "  %-13s%s\n", name, what) }
+	b.WriteString("A line of -stats, summed over the loops, tells what there is now:\n\n")
+	list("conns", "connections")
+	for _, c := range present {
+		list(c.name, c.what)
+	}
+	b.WriteString("\nand what happened since the line before:\n\n")
+	for _, c := range past {
+		list(c.name, c.what)
+	}
+	return b.String()
+}
 
 // printStats prints a line per period until the server stops. It is not a task:
 // asking another loop for its counters waits.
 func (s *server) printStats(loops []*ringo.Loop) {
 	tick := time.NewTicker(s.o.stats)
 	defer tick.Stop()
-	last := total(loops)
+	_, last := total(loops)
 	for {
 		select {
 		case <-s.quit:
 			return
 		case <-tick.C:
 		}
-		now := total(loops)
-		fmt.Fprintln(s.stderr, statsLine(s.conns.Load(), last, now))
+		here, now := total(loops)
+		var line strings.Builder
+		fmt.Fprintf(&line, "stats conns=%d", s.conns.Load())
+		for i, n := range here {
+			fmt.Fprintf(&line, " %s=%d", present[i].name, n)
+		}
+		for i, n := range now {
+			fmt.Fprintf(&line, " %s=%d", past[i].name, n-last[i])
+		}
+		fmt.Fprintln(s.stderr, line.String())
 		last = now
 	}
 }
 
-// total sums the loops' counters.
-func total(loops []*ringo.Loop) (sum ringo.Stats) {
+// total sums the loops' counters: what is present, and what is past.
+func total(loops []*ringo.Loop) (here, ever []uint64) {
+	here, ever = make([]uint64, len(present)), make([]uint64, len(past))
 	for _, l := range loops {
 		s := l.Stats()
-		sum.Turns += s.Turns
-		sum.Parks += s.Parks
-		sum.Stalls += s.Stalls
-		sum.Backoffs += s.Backoffs
-		sum.Tasks += s.Tasks
-		sum.Workers += s.Workers
-		sum.Buffers += s.Buffers
-		sum.Driver.Enters += s.Driver.Enters
-		sum.Driver.Submitted += s.Driver.Submitted
-		sum.Driver.Completions += s.Driver.Completions
-		sum.Driver.NoBuffers += s.Driver.NoBuffers
-		sum.Driver.Wakes += s.Driver.Wakes
+		for i, c := range present {
+			here[i] += c.of(&s)
+		}
+		for i, c := range past {
+			ever[i] += c.of(&s)
+		}
 	}
-	return sum
-}
-
-// statsLine is what there is now, then what happened since the last line.
-func statsLine(conns int64, last, now ringo.Stats) string {
-	d, e := last.Driver, now.Driver
-	return fmt.Sprintf("stats conns=%d tasks=%d workers=%d buffers=%d"+
-		" turns=%d parks=%d enters=%d ops=%d completions=%d wakes=%d nobuffers=%d stalls=%d backoffs=%d",
-		conns, now.Tasks, now.Workers, now.Buffers,
-		now.Turns-last.Turns, now.Parks-last.Parks, e.Enters-d.Enters, e.Submitted-d.Submitted, e.Completions-d.Completions,
-		e.Wakes-d.Wakes, e.NoBuffers-d.NoBuffers, now.Stalls-last.Stalls, now.Backoffs-last.Backoffs)
+	return here, ever
 }

@@ -4,6 +4,8 @@ package main
 
 import (
 	"net"
+	"regexp"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -22,16 +24,19 @@ func TestUsage(t *testing.T) {
 		{"echo -bogus", "not defined: -bogus"},
 		{"echo tcp://127.0.0.1:0", `unexpected argument "tcp://127.0.0.1:0"`},
 		{"echo -listen", "needs an argument: -listen"},
-		{"echo -listen 127.0.0.1:7000", "-listen"},
+		{"echo -listen 127.0.0.1:7012", `invalid value "127.0.0.1:7012" for flag -listen: want tcp://HOST:PORT`},
+		{"echo -listen :7012", "-listen: want tcp://HOST:PORT"},
+		{"echo -listen tcp:127.0.0.1:7012", "-listen: want tcp://HOST:PORT"},
 		{"echo -listen localhost", "want tcp://HOST:PORT"},
 		{"echo -listen udp://127.0.0.1:7000", `unknown network "udp": want tcp, tcp4, tcp6`},
 		{"echo -listen tcp://127.0.0.1", "no port"},
 		{"echo -listen tcp://127.0.0.1:65536", "port 65536: want 0 to 65535"},
 		{"echo -listen tcp://127.0.0.1:-1", "invalid port"},
+		{"echo -listen tcp://127.0.0.1:-1", "want tcp://HOST:PORT"},
 		{"echo -listen tcp://127.0.0.1:http", "invalid port"},
-		{"echo -listen tcp://127.0.0.1:0/path", "more than tcp://HOST:PORT"},
-		{"echo -listen tcp://127.0.0.1:0?", "more than tcp://HOST:PORT"},
-		{"echo -listen tcp://me@127.0.0.1:0", "more than tcp://HOST:PORT"},
+		{"echo -listen tcp://127.0.0.1:0/path", "want tcp://HOST:PORT"},
+		{"echo -listen tcp://127.0.0.1:0?", "want tcp://HOST:PORT"},
+		{"echo -listen tcp://me@127.0.0.1:0", "want tcp://HOST:PORT"},
 		{"echo -listen tcp://[::1:0", "-listen"},
 		{"echo -driver kqueue", `-driver: unknown driver "kqueue": want auto, uring, epoll`},
 		{"echo -driver=", `-driver: unknown driver ""`},
@@ -39,6 +44,7 @@ func TestUsage(t *testing.T) {
 		{"echo -loops -1", "-loops -1: want 0 to 1024"},
 		{"echo -loops 1025", "-loops 1025: want 0 to 1024"},
 		{"echo -loops two", "-loops"},
+		{"echo -loops 1024 -pin", "-pin with -loops 1024: the process may use "},
 		{"echo -spin -1us", "-spin -1µs: want 0 to 1s"},
 		{"echo -spin 2s", "-spin 2s: want 0 to 1s"},
 		{"echo -spin 5", `invalid value "5" for flag -spin`},
@@ -73,6 +79,21 @@ ringo echo: -grace -1s: want 0 or more
 	}
 }
 
+// TestVersion: all words for it tell module, Go and revision, and take no arguments.
+func TestVersion(t *testing.T) {
+	t.Parallel()
+	pattern := regexp.MustCompile(`^ringo    \S+\ngo       ` + regexp.QuoteMeta(runtime.Version()+" linux/"+runtime.GOARCH) + `\nrevision ([0-9a-f]{40}( and changes)?|not known: the build has no stamp)\n$`)
+	for _, args := range []string{"version", "--version", "-version"} {
+		stdout, stderr, code := runTool(t, tool(t, args))
+		if code != 0 || stderr != "" || !pattern.MatchString(stdout) {
+			t.Errorf("%s: exit code %d, stderr %q, stdout:\n%s", args, code, stderr, stdout)
+		}
+	}
+	if _, stderr, code := runTool(t, tool(t, "version", "1")); code != 2 {
+		t.Errorf("version 1: exit code %d, stderr %q", code, stderr)
+	}
+}
+
 func TestHelp(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ args, want string }{
@@ -83,6 +104,8 @@ func TestHelp(t *testing.T) {
 		{"help echo", "-listen tcp://HOST:PORT"},
 		{"echo -loops 1 -help", "-spin duration"},
 		{"probe -h", "usage: ringo probe"},
+		{"version -h", "usage: ringo version"},
+		{"-h", "version "},
 	} {
 		t.Run(c.args, func(t *testing.T) {
 			t.Parallel()
@@ -122,7 +145,6 @@ func TestFailure(t *testing.T) {
 		{"unknown driver in the environment of probe", "RINGO_DRIVER=kqueue", "probe", `ringo probe: ringo: RINGO_DRIVER: unknown driver "kqueue"`},
 		{"address of another family", "", "echo -listen tcp4://[::1]:0", "listen tcp4: address ::1: "},
 		{"address of another machine", "", "echo -listen tcp://192.0.2.1:0", "listen tcp 192.0.2.1:0: bind: cannot assign requested address"},
-		{"more pinned loops than CPUs", "", "echo -listen " + anyPort + " -pin -loops 1024", "1024 loops, but the process may use"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
