@@ -43,13 +43,12 @@ type ring struct {
 	paused  fifo[uint32]
 	resumes time.Time
 
-	unsent   fifo[uint64] // polls to withdraw for which there was no room
-	awaited  uint64       // the poll whose end Remove waits for
-	inFlight int          // polls that have not ended
-	spilled  bool         // what is reaped had found the CQ full
-	lost     uint32       // completions that the kernel threw away, as last seen
-	dead     syscall.Errno
-	cqes     [256]uring.CQE
+	unsent  fifo[uint64] // polls to withdraw once more
+	leaving int          // polls that nobody wants any more and that have not ended
+	spilled bool         // what is reaped had found the CQ full
+	lost    uint32       // completions that the kernel threw away, as last seen
+	dead    syscall.Errno
+	cqes    [256]uring.CQE
 }
 
 // ringSlot is a descriptor in the set, or, with a negative fd, a place for one.
@@ -221,31 +220,28 @@ func (p *ring) Remove(fd int32) int32 {
 	}
 	p.at.drop(fd)
 	s := &p.slots[index]
-	armed := s.armed
-	token := p.outdate(uint32(index))
+	if s.armed {
+		p.withdraw(p.outdate(uint32(index)))
+	}
 	s.fd, s.ready = -1, 0
 	p.free = append(p.free, uint32(index))
-	switch {
-	case armed && p.withdraw(token):
-		p.awaitEnd(token)
-	case p.r.SQPending() > 0: // it may be a withdrawal by Modify
-		p.enter(0, -1)
-		p.reap()
-	}
+	p.end() // also what Modify let go of
 	return 0
 }
 
-// outdate begins a slot's next generation and gives the token of the last one.
+// outdate begins the next generation of a slot that is armed and gives the token
+// of the last one.
 func (p *ring) outdate(index uint32) (token uint64) {
 	s := &p.slots[index]
 	token = s.token(index)
 	s.gen = (s.gen + 1) & genMask
 	s.armed = false
+	p.leaving++
 	return token
 }
 
-// withdraw asks the kernel to end a poll. Without room it does so later, which is
-// false.
+// withdraw asks the kernel to end a poll. If it takes no entry, which is false, it
+// is asked again by insist.
 func (p *ring) withdraw(token uint64) bool {
 	e := p.sqe()
 	if e == nil {
@@ -253,23 +249,35 @@ func (p *ring) withdraw(token uint64) bool {
 		return false
 	}
 	e.PrepPollRemove(token)
-	e.UserData = markControl
+	e.UserData = token&^marks | markControl
 	return true
 }
 
-// awaitEnd enters until the poll has ended. The first time does it, but for a poll
-// that is just being told something on another processor.
-func (p *ring) awaitEnd(token uint64) {
-	const tries = 100
-	p.awaited = token
-	for range tries {
-		p.enter(0, -1)
-		p.reap()
-		if p.awaited == 0 || p.dead != 0 {
-			return
+// insist withdraws again what could not be withdrawn, and reports whether all of
+// it is with the kernel now.
+func (p *ring) insist() bool {
+	for range p.unsent.len() {
+		if !p.withdraw(p.unsent.pop()) {
+			return false
 		}
 	}
-	p.awaited = 0
+	return true
+}
+
+// end enters until all polls that are leaving have ended. The first time does it,
+// but for polls that are just being told something. What has not ended by the
+// last one does so when it likes.
+func (p *ring) end() {
+	const tries = 100
+	for try := 0; p.leaving > 0 && p.dead == 0; try++ {
+		if try == tries {
+			p.leaving = 0
+			return
+		}
+		p.insist()
+		p.enter(0, -1)
+		p.reap()
+	}
 }
 
 // Close ends all polls before the ring: the kernel would do so itself, but some
@@ -283,11 +291,7 @@ func (p *ring) Close() {
 			p.withdraw(p.outdate(uint32(i)))
 		}
 	}
-	const tries = 100
-	for try := 0; p.inFlight > 0 && p.dead == 0 && try < tries; try++ {
-		p.enter(0, -1)
-		p.reap()
-	}
+	p.end()
 	p.r.Close()
 	if p.timer >= 0 {
 		sys.Close(p.timer)

@@ -17,7 +17,7 @@ import (
 const (
 	markShift   = 60
 	markPoll    = uint64(1) << markShift // a slot's poll
-	markControl = uint64(2) << markShift // the end of one, about which its own completion says more
+	markControl = uint64(2) << markShift // the withdrawal of one
 	markTimer   = uint64(3) << markShift // the poll of the timerfd
 	marks       = uint64(15) << markShift
 	genMask     = 1<<28 - 1
@@ -107,10 +107,8 @@ func (p *ring) expired() bool { return sys.Poll(p.timer, sys.PollIn) > 0 }
 // arm submits the polls of the slots that need one, and reports whether some
 // found no room.
 func (p *ring) arm() (left bool) {
-	for range p.unsent.len() {
-		if !p.withdraw(p.unsent.pop()) {
-			return true
-		}
+	if !p.insist() {
+		return true
 	}
 	for range p.todo.len() {
 		index := p.todo.pop()
@@ -131,7 +129,6 @@ func (p *ring) arm() (left bool) {
 		}
 		e.UserData = s.token(index)
 		s.armed = true
-		p.inFlight++
 	}
 	return false
 }
@@ -198,16 +195,19 @@ func (p *ring) sort(c *uring.CQE) {
 	switch c.UserData & marks {
 	case markTimer:
 		p.timing = false
-	case markPoll:
-		if !c.More() {
-			p.inFlight--
-			if c.UserData == p.awaited {
-				p.awaited = 0
-			}
+	case markControl:
+		// A poll that has news which it has not told yet can't be withdrawn, and a
+		// multishot one goes on when it has told them.
+		if c.Res == -sys.EALREADY {
+			p.unsent.push(c.UserData&^marks | markPoll)
 		}
+	case markPoll:
 		index := uint32(c.UserData)
-		if s := &p.slots[index]; s.armed && s.token(index) == c.UserData {
+		switch s := &p.slots[index]; {
+		case s.armed && s.token(index) == c.UserData:
 			p.polled(index, c.Res, c.More())
+		case !c.More():
+			p.leaving = max(p.leaving-1, 0)
 		}
 	}
 }
