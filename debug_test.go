@@ -5,6 +5,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"ringo"
 )
@@ -49,6 +50,48 @@ func TestStatsOfAHeldLoop(t *testing.T) {
 		}
 		if s := l.Stats(); s.Turns == 0 {
 			t.Errorf("after the end: %+v", s)
+		}
+	})
+}
+
+// A task of another loop does not wait for ever either, and a cancel lets it go.
+func TestStatsOfAHeldLoopFromATask(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		cfg.Loops = 2
+		held, release := make(chan *ringo.Loop, 1), make(chan struct{})
+		answered := make(chan string, 2)
+		ended := start(context.Background(), cfg, func(l *ringo.Loop) error {
+			if l.Index() == 1 {
+				l.Sleep(0)
+				held <- l
+				<-release
+				return nil
+			}
+			var other *ringo.Loop
+			l.Offload(func(context.Context) error { other = <-held; return nil })
+			l.Go(func() { other.Stats(); answered <- "patient" }).Wait()
+			early := false
+			for tries := 0; tries < 100 && !early; tries++ { // the machine may be slow now and then
+				task := l.Go(func() {
+					began := time.Now()
+					other.Stats()
+					early = l.Context().Err() != nil && time.Since(began) < 50*time.Millisecond
+				})
+				l.Sleep(time.Millisecond)
+				task.Cancel()
+				task.Wait()
+			}
+			if early {
+				answered <- "cancelled"
+			}
+			return nil
+		})
+		for _, who := range []string{"patient", "cancelled"} {
+			equal(t, "who got an answer", receive(t, "an answer", answered), who)
+		}
+		close(release)
+		if err := receive(t, "the end of Run", ended); err != nil {
+			t.Error(err)
 		}
 	})
 }

@@ -158,8 +158,8 @@ func (l *Loop) Loops() []*Loop {
 func (l *Loop) Info() Info { return infoOf(l.engine().Info()) }
 
 // Stats gives the loop's counters as of its last turn. Any goroutine may call it.
-// A task of another loop parks until this loop has answered; a goroutine waits for
-// the answer a tenth of a second at most, then gets the one before.
+// Others than this loop's tasks wait for its answer, a task by parking, and if that
+// takes a tenth of a second or the task is cancelled, they get the answer before.
 func (l *Loop) Stats() Stats { return statsOf(l.engine().Stats()) }
 
 // Timer is what AfterFunc makes. Its methods are for tasks of its loop.

@@ -5,6 +5,7 @@ import (
 
 	"ringo/internal/driver"
 	"ringo/internal/op"
+	"ringo/internal/timer"
 )
 
 // Stats count what a loop did.
@@ -66,8 +67,8 @@ func (l *Loop) keepStats() *Stats {
 
 // Stats gives the counters: to a task of the loop as they are, to others as they
 // are when the loop next looks at its mailbox, for which a task of another loop
-// parks. A goroutine waits no longer than a tenth of a second, then gets them as
-// they were last given. After the loop's end they are those of its last turn. G.
+// parks. Nobody waits longer than statsPatience, but gets them as they were last
+// given. After the loop's end they are those of its last turn. G.
 func (l *Loop) Stats() Stats {
 	if l.Here() {
 		return l.snapshot()
@@ -80,7 +81,7 @@ func (l *Loop) Stats() Stats {
 		select {
 		case s := <-reply:
 			return s
-		case <-time.After(100 * time.Millisecond):
+		case <-time.After(statsPatience):
 		}
 	}
 	if s := l.lastStats.Load(); s != nil {
@@ -89,20 +90,51 @@ func (l *Loop) Stats() Stats {
 	return Stats{}
 }
 
+// statsPatience is how long others wait for a loop that is held.
+const statsPatience = 100 * time.Millisecond
+
 // statsFor asks on behalf of a task of another loop, which parks meanwhile.
-func (l *Loop) statsFor(asker *Loop, t *Task) (s Stats) {
-	asked := l.Call(func() {
-		s = *l.keepStats()
-		asker.ReadyFrom(t)
-	})
-	switch last := l.lastStats.Load(); {
-	case asked:
-		asker.Park(nil)
-	case last != nil:
-		s = *last
+func (l *Loop) statsFor(asker *Loop, t *Task) Stats {
+	w := &statsWait{asker: asker, task: t, waits: true}
+	w.timer.Owner = w
+	answer := func() {
+		l.keepStats()
+		asker.Call(w.end)
 	}
-	return s
+	if l.Call(answer) {
+		asker.Arm(&w.timer, asker.After(statsPatience))
+		asker.Park(w)
+	}
+	if s := l.lastStats.Load(); s != nil {
+		return *s
+	}
+	return Stats{}
 }
+
+// statsWait is a task in statsFor. All but asking is its own loop's business.
+type statsWait struct {
+	asker *Loop
+	task  *Task
+	timer timer.Timer
+	waits bool
+}
+
+// end lets the task go, once: at the answer, at the end of its patience, or because
+// it was cancelled.
+func (w *statsWait) end() {
+	if !w.waits {
+		return
+	}
+	w.waits = false
+	w.asker.RemoveTimer(&w.timer)
+	w.asker.Ready(w.task)
+}
+
+// Fire ends the patience.
+func (w *statsWait) Fire(*timer.Timer) { w.end() }
+
+// CancelWait lets a cancelled task go.
+func (w *statsWait) CancelWait(*Task) { w.end() }
 
 // Info describes the loop's driver. G.
 func (l *Loop) Info() driver.Info { return l.info }
