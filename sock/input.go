@@ -299,6 +299,7 @@ func (in *input) copyTo(c *Conn, p []byte) (n int) {
 // recv receives into p without waiting: a count, 0 with eof set, or none if there
 // is nothing now.
 func (in *input) recv(c *Conn, p []byte) (n int, ok bool) {
+	p = p[:min(len(p), pieceMax)]
 	o := &c.local.recv
 	o.FD, o.Buf = &c.fd, p
 	res, ok := c.l.Try(o)

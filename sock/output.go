@@ -84,32 +84,27 @@ func (c *Conn) writeCopy(b *buf.Buffer, n int) (int, error) {
 	return c.writeRest(p, n)
 }
 
-// writeNow sends what the socket takes without waiting.
+// writeNow sends what the socket takes without waiting, up to pieceMax.
 func (c *Conn) writeNow(p []byte) (n int, err error) {
 	if c.out.expired(c) {
 		return 0, c.fail("write", os.ErrDeadlineExceeded)
 	}
-	for n < len(p) {
-		o := &c.local.send
-		o.FD, o.Buf = &c.fd, p[n:]
-		res, ok := c.l.Try(o)
-		o.Buf = nil
-		if !ok {
-			return n, nil
-		}
-		if res < 0 {
-			return n, c.failRes("write", res)
-		}
-		n += int(res)
-		if n < len(p) && res < sendMax {
-			return n, nil // a short count from a stream: it is full now
-		}
+	o := &c.local.send
+	o.FD, o.Buf = &c.fd, p[:min(len(p), pieceMax)]
+	res, ok := c.l.Try(o)
+	o.Buf = nil
+	switch {
+	case !ok:
+		return 0, nil
+	case res < 0:
+		return 0, c.failRes("write", res)
 	}
-	return n, nil
+	return int(res), nil
 }
 
-// sendMax is what one call sends at most; a count as high says nothing about room.
-const sendMax = 0x7ffff000
+// pieceMax is how many bytes one call moves. A peer that is as fast as the loop would
+// keep it in a longer one for as long as there are bytes.
+const pieceMax = 1 << 20
 
 // writeRest sends p from n on, in an op.
 func (c *Conn) writeRest(p []byte, n int) (int, error) {
@@ -123,7 +118,7 @@ func (c *Conn) writeRest(p []byte, n int) (int, error) {
 			return n, c.failRes("write", -sys.ENOBUFS)
 		}
 		c.in.spill(c)
-		o.FD, o.Flags, o.Buf, o.Sink = &c.fd, op.Full, p[n:min(len(p), n+sendMax)], (*outputSink)(c)
+		o.FD, o.Flags, o.Buf, o.Sink = &c.fd, op.Full, p[n:min(len(p), n+pieceMax)], (*outputSink)(c)
 		out.op, out.waiter = o, c.l.Task()
 		if out.deadline != 0 {
 			c.l.Arm(&out.timer, out.deadline)
