@@ -32,7 +32,8 @@
 //
 // In the documentation of this module, "a task" means a task of the loop in
 // question, and an iterator that such a task runs; "any goroutine" includes tasks.
-// Other callers get ErrNotTask, or a panic where no error can be returned.
+// Other callers get ErrNotTask, or a panic where no error can be returned; once the
+// loop has ended it is ErrEnded, and of a connection or listener net.ErrClosed too.
 //
 // # Ending
 //
@@ -41,4 +42,11 @@
 // context (Loop.Context) is done when the task is cancelled, not when the drain
 // begins. A cancelled task's waits fail with context.Canceled; Close, Task.Wait
 // and deferred clean-up still work.
+//
+// Tasks that serve learn of the drain from Accept, which gives net.ErrClosed, or
+// through sock.Serve. Any other task, such as a client, a loop of work or one that
+// sleeps between rounds, has to look: Run's ctx.Err() is not nil once the drain has
+// begun. It must not wait for <-ctx.Done(), which is a channel and stops the loop; a
+// task with nothing else to do waits for it in Offload, on an ordinary goroutine.
+// Package sock has an example, of a client that ends in order.
 package ringo

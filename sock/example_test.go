@@ -9,6 +9,7 @@ import (
 	"io"
 	"log"
 	"net"
+	"os"
 	"time"
 
 	"ringo"
@@ -161,6 +162,64 @@ func ExampleDial() {
 		log.Fatal(err)
 	}
 	// Output: there and back
+}
+
+// A client that ends in order. Nobody tells it of the drain, as Serve tells its connections: between two requests it looks
+// at Run's context, and the task that reads for as long as the server writes has another task wait for the context's end, in
+// Offload, because a task that waits for a channel itself stops its loop.
+func ExampleDial_shutdown() {
+	server, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer server.Close()
+	go func() {
+		for {
+			c, err := server.Accept()
+			if err != nil {
+				return
+			}
+			go func() { io.Copy(c, c); c.Close() }()
+		}
+	}()
+
+	ctx, stop := context.WithCancel(context.Background()) // signal.NotifyContext in a program
+	err = ringo.Run(ctx, &ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
+		c, err := sock.Dial(l, "tcp", server.Addr().String())
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		watch := l.Go(func() {
+			l.Offload(func(task context.Context) error {
+				select {
+				case <-ctx.Done():
+				case <-task.Done(): // the reader has ended
+				}
+				return nil
+			})
+			c.CloseWrite() // the server ends its side when it has answered all
+		})
+		defer watch.Cancel()
+
+		answers := l.Go(func() { io.Copy(os.Stdout, c) })
+		for n := 1; ctx.Err() == nil; n++ {
+			if _, err := fmt.Fprintf(c, "request %d\n", n); err != nil {
+				return err
+			}
+			if n == 3 {
+				stop() // as a signal would, at any time
+			}
+		}
+		return answers.Wait()
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	// Output:
+	// request 1
+	// request 2
+	// request 3
 }
 
 // Next hands over the buffer in which bytes came. Whoever has the lease may take his time, and any goroutine may release it;
