@@ -16,7 +16,8 @@ type fakeKernel struct {
 	sqes                                    []SQE
 	cqes                                    []CQE
 
-	onEnter func(submit, wait, flags uint32, arg *abi.Io_uring_getevents_arg) syscall.Errno
+	onRegister func(op uint32) (int, syscall.Errno) // nil: knows nothing
+	onEnter    func(submit, wait, flags uint32, arg *abi.Io_uring_getevents_arg) syscall.Errno
 
 	memory           []uint64 // the rings, laid out as Linux does it
 	sqStart, cqStart uint32
@@ -72,7 +73,10 @@ func (k *fakeKernel) Map(fd int, offset uint64, size int) (unsafe.Pointer, sysca
 func (k *fakeKernel) Unmap(unsafe.Pointer, int) syscall.Errno { k.unmapped++; return 0 }
 func (k *fakeKernel) Close(int) syscall.Errno                 { k.closed++; return 0 }
 
-func (k *fakeKernel) Register(int, uint32, unsafe.Pointer, uint32) (int, syscall.Errno) {
+func (k *fakeKernel) Register(_ int, op uint32, _ unsafe.Pointer, _ uint32) (int, syscall.Errno) {
+	if k.onRegister != nil {
+		return k.onRegister(op)
+	}
 	return 0, syscall.EINVAL
 }
 

@@ -116,6 +116,25 @@ func TestSQPollCalls(t *testing.T) {
 	}
 }
 
+// TestRegisterGoesOn: a signal does not end what waits for buffers to be out of use.
+func TestRegisterGoesOn(t *testing.T) {
+	k := &fakeKernel{}
+	r := openFake(t, k, 4, Config{})
+	calls := 0
+	k.onRegister = func(op uint32) (int, syscall.Errno) {
+		if op != abi.IORING_UNREGISTER_BUFFERS {
+			return 0, syscall.EINVAL
+		}
+		if calls++; calls < 3 {
+			return 0, syscall.EINTR
+		}
+		return 0, 0
+	}
+	if err := r.UnregisterBuffers(); err != nil || calls != 3 {
+		t.Errorf("%v after %d calls, want success at the third", err, calls)
+	}
+}
+
 // TestWaitGoesOn: a wait goes on after a signal with the time that is left, and after a kernel that took less than all.
 func TestWaitGoesOn(t *testing.T) {
 	k := &fakeKernel{}

@@ -12,11 +12,16 @@ import (
 
 // register makes the call and wraps a failure.
 func (r *Ring) register(step string, op uint32, arg unsafe.Pointer, n int) (int, error) {
-	res, errno := r.sysRegister(op, arg, uint32(n))
-	if errno != 0 {
-		return 0, setupError(step, errno)
+	for {
+		res, errno := r.sysRegister(op, arg, uint32(n))
+		switch errno {
+		case 0:
+			return res, nil
+		case syscall.EINTR: // Linux 6.1 waits here until what is unregistered is out of use, and Go sends signals
+		default:
+			return 0, setupError(step, errno)
+		}
 	}
-	return res, nil
 }
 
 // ProbeOps returns the opcodes that the kernel has (Linux 5.6; EINVAL before). That an op is there does not say which
