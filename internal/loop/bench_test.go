@@ -148,6 +148,25 @@ func spawn(b *testing.B, l *loop.Loop, one func()) {
 	}
 }
 
+// A turn: all that it costs beside what is done in it.
+func BenchmarkTurn(b *testing.B) {
+	for name, limit := range map[string]time.Duration{"watched": 100 * time.Millisecond, "unwatched": -1} {
+		b.Run(name, func(b *testing.B) {
+			cfg := small(anyDriver(b))
+			cfg.Stall, cfg.Since, cfg.Complain = limit, time.Since, func(text string) { b.Error(text) }
+			err := run(b, cfg, func(l *loop.Loop) error {
+				for b.Loop() {
+					loop.Rest(l)
+				}
+				return nil
+			})
+			if err != nil {
+				b.Error(err)
+			}
+		})
+	}
+}
+
 // A task that sleeps no time: a timer, a look at the kernel, a park.
 func BenchmarkSleepZero(b *testing.B) {
 	benchmark(b, func(b *testing.B, l *loop.Loop) {
