@@ -13,7 +13,6 @@ import (
 
 	"ringo/internal/race"
 	"ringo/internal/sys"
-	"ringo/uring"
 )
 
 // makers are all pollers, in each form that a kernel can give them.
@@ -25,15 +24,14 @@ var makers = map[string]func() (Poller, error){
 	"select without poll":    func() (Poller, error) { return OpenSelect([]string{"ppoll"}) },
 	"ring":                   func() (Poller, error) { return OpenRing(8, nil) },
 	"ring without deferring": func() (Poller, error) { return OpenRing(8, []string{"defer_taskrun"}) },
-	"ring without flags":     func() (Poller, error) { return OpenRing(8, plain) },
-	"ring, one shot":         func() (Poller, error) { return OpenRing(8, []string{uring.CheckPollMultishot}) },
-	"ring as on 5.10": func() (Poller, error) {
-		return OpenRing(8, append(plain, uring.CheckPollMultishot, uring.CheckExtArg, uring.CheckRingFD))
-	},
-	"ring of two": func() (Poller, error) { return OpenRing(2, nil) },
+	"ring without a flag":    func() (Poller, error) { return OpenRing(8, []string{"taskrun_flag"}) },
+	"ring, one shot":         func() (Poller, error) { return OpenRing(8, []string{"multishot_poll"}) },
+	"ring of 5.1":            func() (Poller, error) { return OpenRing(8, []string{"kernel=5.1"}) },
+	"ring of 5.10":           func() (Poller, error) { return OpenRing(8, []string{"kernel=5.10"}) },
+	"ring of 5.15":           func() (Poller, error) { return OpenRing(8, []string{"kernel=5.15"}) },
+	"ring of 6.0":            func() (Poller, error) { return OpenRing(8, []string{"kernel=6.0"}) },
+	"ring of two":            func() (Poller, error) { return OpenRing(2, nil) },
 }
-
-var plain = []string{"defer_taskrun", "single_issuer", "coop_taskrun", "taskrun_flag", "submit_all", "no_sqarray", "clamp", "cqsize"}
 
 // each runs a test on every poller that can be had, each on a thread of its own.
 func each(t *testing.T, f func(t *testing.T, p Poller)) {

@@ -4,11 +4,11 @@ import (
 	"errors"
 	"math"
 	"os"
-	"slices"
 	"strings"
 	"syscall"
 	"time"
 
+	"ringo/internal/mask"
 	"ringo/internal/sys"
 	"ringo/uring"
 )
@@ -67,16 +67,15 @@ type ringSlot struct {
 
 // OpenRing opens an io_uring of so many entries as a set, for the calling thread
 // alone. With multishot polls (Linux 5.13) it is edge-triggered, before that
-// level-triggered. without names features to do without, in the words of package
-// uring: "poll_multishot", "ext_arg", "ring_fd", and setup flags. The error is a
-// *uring.SetupError or an *os.SyscallError.
+// level-triggered. without names what to do without, in the words of RINGO_MASK.
+// The error is a *uring.SetupError or an *os.SyscallError, or says what is wrong
+// with without.
 func OpenRing(entries int, without []string) (Poller, error) {
-	lacks := func(name string) bool { return slices.Contains(without, name) }
-	cfg := &uring.Config{Without: setupFlags(without), WithoutRingFD: lacks(uring.CheckRingFD)}
-	if lacks(uring.CheckExtArg) {
-		cfg.WithoutFeatures = uring.FeatExtArg
+	m, err := mask.Parse(strings.Join(without, ","))
+	if err != nil {
+		return nil, err
 	}
-	r, err := openPatiently(entries, cfg)
+	r, err := openPatiently(entries, &uring.Config{Mask: m})
 	if err != nil {
 		return nil, err
 	}
@@ -84,7 +83,7 @@ func OpenRing(entries int, without []string) (Poller, error) {
 	p.extArg = r.Features()&uring.FeatExtArg != 0
 	const deferred = uring.SetupDeferTaskrun | uring.SetupCoopTaskrun
 	p.mustLook = r.Flags()&deferred != 0 && r.Flags()&uring.SetupTaskrunFlag == 0
-	if err := p.prepare(lacks(uring.CheckPollMultishot)); err != nil {
+	if err := p.prepare(); err != nil {
 		p.Close()
 		return nil, err
 	}
@@ -104,36 +103,24 @@ func openPatiently(entries int, cfg *uring.Config) (r *uring.Ring, err error) {
 	return nil, err
 }
 
-// setupFlags finds the setup flags among the names of features to do without.
-func setupFlags(names []string) (f uring.SetupFlags) {
-	for bit := range 32 {
-		if flag := uring.SetupFlags(1) << bit; slices.Contains(names, strings.ToLower(flag.String())) {
-			f |= flag
-		}
-	}
-	return f
-}
-
 // prepare finds out how this kernel polls, which also shows whether it may be
 // entered at all, and makes what it needs.
-func (p *ring) prepare(oneShot bool) error {
+func (p *ring) prepare() error {
 	fd := sys.Eventfd()
 	if fd < 0 {
 		return os.NewSyscallError("eventfd2", syscall.Errno(-fd))
 	}
 	defer sys.Close(fd)
 	sys.Signal(fd)
-	for _, p.multi = range []bool{true, false} {
-		if p.multi && oneShot {
-			continue
+	p.multi = true
+	if !p.polls(fd) {
+		p.multi = false
+		if !p.polls(fd) && p.dead == 0 {
+			return os.NewSyscallError("IORING_OP_POLL_ADD", syscall.EOPNOTSUPP)
 		}
-		works, errno := p.try(fd)
-		if errno != 0 {
-			return os.NewSyscallError("io_uring_enter", errno)
-		}
-		if works {
-			break
-		}
+	}
+	if p.dead != 0 {
+		return os.NewSyscallError("io_uring_enter", p.dead)
 	}
 	if p.extArg {
 		return nil
@@ -144,22 +131,15 @@ func (p *ring) prepare(oneShot bool) error {
 	return nil
 }
 
-// try polls fd, which is readable, and reports whether that works in the present
-// mode.
-func (p *ring) try(fd int32) (works bool, errno syscall.Errno) {
+// polls reports whether polls work in the present mode, on fd, which is readable.
+func (p *ring) polls(fd int32) bool {
 	const key = 1
-	if res := p.Add(fd, sys.PollIn, key); res < 0 {
-		return false, syscall.Errno(-res)
-	}
-	multi := p.multi
+	p.Add(fd, sys.PollIn, key)
 	var events [1]Event
 	n := p.Wait(0, events[:])
-	works = n == 1 && events[0] == Event{Key: key, Ready: sys.PollIn} && p.slots[p.at.find(fd)].armed == multi
+	goesOn := p.slots[p.at.find(fd)].armed
 	p.Remove(fd)
-	if !works && !multi && p.dead == 0 {
-		return false, syscall.EOPNOTSUPP
-	}
-	return works, p.dead
+	return n == 1 && events[0] == Event{Key: key, Ready: sys.PollIn} && goesOn == p.multi
 }
 
 func (p *ring) Name() string        { return "uring-poll" }

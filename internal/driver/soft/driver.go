@@ -115,10 +115,18 @@ func open(cfg driver.Config, name string, mk func(without []string) (poller.Poll
 	if res := p.Add(d.wakeFD, sys.PollIn, wakeKey); res < 0 {
 		sys.Close(d.wakeFD)
 		p.Close()
-		return nil, setupError(name, os.NewSyscallError("adding the eventfd", syscall.Errno(-res)))
+		return nil, setupError(name, os.NewSyscallError("adding the eventfd", refusal(res)))
 	}
 	d.files.open(cfg.Without, func() { d.signal() })
 	return d, nil
+}
+
+// refusal is a poller's result as an error.
+func refusal(res int32) error {
+	if res == -sys.EMFILE {
+		return poller.ErrBound
+	}
+	return syscall.Errno(-res)
 }
 
 func setupError(name string, err error) error {
@@ -133,6 +141,8 @@ func setupError(name string, err error) error {
 		e.Step, e.Err = call.Syscall, call.Err
 	}
 	switch {
+	case errors.Is(err, poller.ErrBound):
+		e.Err, e.Hint = syscall.EMFILE, poller.ErrBound.Error()
 	case errors.Is(err, syscall.ENOSYS):
 		e.Hint = "this system has no such poller"
 	case errors.Is(err, syscall.EPERM):
