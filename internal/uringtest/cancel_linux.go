@@ -49,6 +49,9 @@ func (k *Kernel) cancel(r *Request) bool {
 
 // find is the request that a cancel is for.
 func (k *Kernel) find(r *Request) *Request {
+	if k.byData[r.SQE.Addr] == 0 {
+		return nil
+	}
 	for _, t := range k.live {
 		switch {
 		case t == r || t.SQE.User_data != r.SQE.Addr:

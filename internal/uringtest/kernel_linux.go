@@ -44,6 +44,7 @@ type Kernel struct {
 	defers bool // DEFER_TASKRUN
 	flags  uint32
 
+	byData   map[uint64]int     // requests by user data, until their last CQE is posted
 	live     []*Request         // taken and not ended, oldest first
 	files    map[int32]*file    // descriptors that requests wait for
 	work     []*Request         // requests whose descriptor has become ready
@@ -81,7 +82,7 @@ func New(cfg Config) *Kernel {
 		panic("uringtest: a Config without Fail")
 	}
 	return &Kernel{cfg: cfg, script: cfg.Script, thread: -1, epoll: -1,
-		files: make(map[int32]*file), groups: make(map[uint16]*bufGroup), injected: make(map[injection]bool)}
+		byData: make(map[uint64]int), files: make(map[int32]*file), groups: make(map[uint16]*bufGroup), injected: make(map[injection]bool)}
 }
 
 // SetScript changes the script; nil is calm.
@@ -105,6 +106,21 @@ func (k *Kernel) Live(f func(r *Request)) {
 	for i := range k.held {
 		if k.held[i].last {
 			f(k.held[i].r)
+		}
+	}
+}
+
+// On calls f for each request that waits for a descriptor, or has ended on it and
+// the program can't know yet.
+func (k *Kernel) On(fd int32, f func(r *Request)) {
+	if file := k.files[fd]; file != nil {
+		for _, r := range file.reqs {
+			f(r)
+		}
+	}
+	for i := range k.held {
+		if c := &k.held[i]; c.last && c.r.SQE.Fd == fd {
+			f(c.r)
 		}
 	}
 }

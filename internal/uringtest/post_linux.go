@@ -56,10 +56,18 @@ func (k *Kernel) post(inline bool) {
 		k.held = append(k.held[:i], k.held[i+1:]...)
 		if c.last {
 			k.check(c.r)
-			k.spare = append(k.spare, c.r)
+			k.forget(c.r)
 		}
 		k.put(c.Io_uring_cqe)
 	}
+}
+
+// forget ends what the kernel knows of a request.
+func (k *Kernel) forget(r *Request) {
+	if k.byData[r.SQE.User_data]--; k.byData[r.SQE.User_data] == 0 {
+		delete(k.byData, r.SQE.User_data)
+	}
+	k.spare = append(k.spare, r)
 }
 
 // oldest reports whether no other CQE of the same user data was made before.

@@ -43,6 +43,9 @@ func (r *Request) String() string {
 	return fmt.Sprintf("%s of fd %d, %d bytes at %#x, user data %#x", name, r.SQE.Fd, r.SQE.Len, r.SQE.Addr, r.SQE.User_data)
 }
 
+// New reports whether its entry is just being taken.
+func (r *Request) New() bool { return r.issuing }
+
 // selects reports whether it takes its memory from a buffer group.
 func (r *Request) selects() bool { return r.SQE.Flags&abi.IOSQE_BUFFER_SELECT != 0 }
 
@@ -146,7 +149,8 @@ func (k *Kernel) issue(r *Request) {
 
 // unique checks that no other request has this user data.
 func (k *Kernel) unique(r *Request) {
-	if k.cfg.Shared != nil && k.cfg.Shared(r.SQE.User_data) {
+	k.byData[r.SQE.User_data]++
+	if k.byData[r.SQE.User_data] == 1 || k.cfg.Shared != nil && k.cfg.Shared(r.SQE.User_data) {
 		return
 	}
 	k.Live(func(other *Request) {

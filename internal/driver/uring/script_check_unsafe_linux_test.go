@@ -53,8 +53,13 @@ func (w *watcher) checkOp(r *uringtest.Request) error {
 	case o.FD != nil && r.SQE.Fd != o.FD.Sys():
 		return fmt.Errorf("its op (%s) is on fd %d", o.Def().Name, o.FD.Sys())
 	}
-	if err := w.checkTurn(o); err != nil || mark(r.SQE.User_data) == markPoll {
-		return err
+	if r.New() {
+		if err := w.checkTurn(o); err != nil {
+			return err
+		}
+	}
+	if mark(r.SQE.User_data) == markPoll {
+		return nil
 	}
 	return checkMemory(r, o)
 }
@@ -64,7 +69,7 @@ func (w *watcher) checkTurn(o *op.Op) (err error) {
 	if direction(o) == 0 {
 		return nil
 	}
-	w.k.Live(func(r *uringtest.Request) {
+	w.k.On(o.FD.Sys(), func(r *uringtest.Request) {
 		if m := mark(r.SQE.User_data); m != markOp && m != markPoll {
 			return
 		}
