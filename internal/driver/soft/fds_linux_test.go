@@ -235,7 +235,7 @@ func TestThousandsOfDescriptors(t *testing.T) {
 	}
 }
 
-func raiseFiles(t *testing.T, want uint64) {
+func raiseFiles(t testing.TB, want uint64) {
 	t.Helper()
 	var lim syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &lim); err != nil {
