@@ -76,10 +76,10 @@ func TestDialThatWaits(t *testing.T) {
 			for timeout, address := range map[time.Duration]string{10 * time.Millisecond: addr, 11 * time.Millisecond: name} {
 				d := sock.Dialer{Timeout: timeout}
 				begin := time.Now()
-				c, err := d.Dial(l, "tcp", address)
+				c, err := d.Dial(l, "tcp4", address)
 				for tries := 0; tries < 20 && late(err); tries++ { // before the connect: it is a slow day
 					d.Timeout *= 2
-					c, err = d.Dial(l, "tcp", address)
+					c, err = d.Dial(l, "tcp4", address)
 				}
 				if err == nil {
 					c.Close()

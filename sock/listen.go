@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"sync"
 
@@ -287,7 +288,8 @@ func resolveListen(ctx context.Context, network, address string) (netip.AddrPort
 	if err != nil {
 		return netip.AddrPort{}, err
 	}
-	return netip.AddrPortFrom(addrs[0], port), nil
+	first := max(0, slices.IndexFunc(addrs, netip.Addr.Is4)) // as net has it: of IPv4 if there is one
+	return netip.AddrPortFrom(addrs[first], port), nil
 }
 
 // wildcard reports whether an address stands for all, as no host does. As in net,
