@@ -163,7 +163,7 @@ func TestStats(t *testing.T) {
 			c.Close()
 			p.line("stats conns=1 ")
 			line := p.line("stats")
-			if !regexp.MustCompile(`^stats( [a-z]+=\d+){13}$`).MatchString(line) {
+			if !regexp.MustCompile(`^stats( [a-z]+=\d+){19}$`).MatchString(line) {
 				t.Errorf("line %q", line)
 			}
 			help, _, _ := runTool(t, tool(t, "echo", "-h"))

@@ -1,6 +1,7 @@
 package loop
 
 import (
+	"runtime"
 	"time"
 
 	"ringo/internal/sys"
@@ -39,6 +40,9 @@ type sighting struct {
 const (
 	// looksMin is how often a loop must be found in one turn after the first time.
 	looksMin = 4
+	// stacksMax bounds the tasks for whose stacks the program is stopped unasked: it
+	// takes some 6 µs for each.
+	stacksMax = 1 << 14
 	// complainEvery keeps complaints apart that nobody asked for.
 	complainEvery = 10 * time.Second
 )
@@ -119,8 +123,12 @@ func (w *watcher) judge(l *Loop, s *sighting, now int64) {
 		return // it would run if the machine let it
 	}
 	// To take the stacks stops the program for a moment. That is quick only because
-	// this thread is known to run, or to sleep where it need not be waited for.
-	t := takeTrace()
+	// this thread is known to run, or to sleep where it need not be waited for, and
+	// if there are not too many.
+	var t trace
+	if w.set.cfg.OnStall != nil || runtime.NumGoroutine() <= stacksMax {
+		t = takeTrace()
+	}
 	g := t.holder(l.goid)
 	if l.watch.since.Load() != s.turn {
 		return // the turn has ended meanwhile

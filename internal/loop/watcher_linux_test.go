@@ -119,6 +119,49 @@ func TestComplaints(t *testing.T) {
 	}
 }
 
+// Beside very many tasks the program is not stopped to find a stack, unless
+// somebody asked for it.
+func TestComplaintBesideMany(t *testing.T) {
+	cfg := small(anyDriver(t))
+	cfg.Stall = 10 * time.Millisecond
+	hold, release := byChannel()
+	said := make(chan string, 100)
+	var holds atomic.Bool
+	var clock jumpingClock
+	cfg.Clock = clock.now
+	cfg.Complain = func(text string) {
+		if !holds.Load() {
+			clock.jump(time.Minute) // the crowd was a stall itself; the next counts
+			return
+		}
+		said <- text
+		release()
+	}
+	err := run(t, cfg, func(l *loop.Loop) error {
+		crowd := make([]*loop.Task, 1<<14)
+		for i := range crowd {
+			crowd[i] = l.Go(func() { l.Park(nil) })
+		}
+		for turns := turn(l); turn(l) < turns+uint64(len(crowd)/cfg.Budget)+2; {
+			l.Sleep(0)
+		}
+		holds.Store(true)
+		alarm := time.AfterFunc(limit, release)
+		hold()
+		alarm.Stop()
+		for _, task := range crowd {
+			l.Ready(task)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	if text := receive(t, "a complaint", said); !strings.Contains(text, "waits\n") || !strings.Contains(text, "No stack: there are too many tasks") {
+		t.Error(text)
+	}
+}
+
 // One complaint of a loop in ten seconds; the next says how much it did not say.
 func TestComplaintsAreFew(t *testing.T) {
 	cfg := small(anyDriver(t))
