@@ -37,5 +37,14 @@
 // tried or submitted, first takes it out of the set, by the registration that its
 // FD names. This is the one thing in which Try touches the driver. It is safe
 // because an FD belongs to its loop's thread and a Close needs the FD to have been
-// taken: who may do that may do this. A Close without an FD touches nothing.
+// taken: who may do that may do this. A Close without an FD touches nothing when it
+// is tried; submitted it takes the number out of the set, because a ring's poll
+// holds the file, and the peer would not hear of the close.
+//
+// # Numbers
+//
+// select watches descriptors below FD_SETSIZE only. One that is higher is refused
+// where it is made, by an accept or a socket call, tried or submitted: it is closed
+// and the result is -EMFILE, so that listeners do as at any shortage of
+// descriptors. One that came from elsewhere fails what would have to wait on it.
 package soft

@@ -149,6 +149,8 @@ func setupError(name string, err error) error {
 		e.Hint = "a seccomp filter forbids it"
 	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
 		e.Hint = "out of descriptors: raise RLIMIT_NOFILE"
+	case errors.Is(err, syscall.ENOSPC):
+		e.Hint = "fs.epoll.max_user_watches is used up"
 	}
 	return e
 }
