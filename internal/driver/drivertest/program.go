@@ -240,12 +240,16 @@ func (s *stream) readUp(n int) {
 	}
 }
 
-// cancelOne cancels what waits. What doesn't wait has ended: the last step settled.
+// cancelOne cancels what waits. What doesn't wait has ended: the last step settled,
+// though on a busy machine a last piece of news may have come since.
 func (s *stream) cancelOne() {
 	if len(s.pending) == 0 {
 		return
 	}
 	o := s.pending[s.p.number(len(s.pending))]
+	if o.ended {
+		return
+	}
 	if o.cancel().end(); o.out {
 		s.drainAll()
 	}
