@@ -17,7 +17,7 @@ func (w *stallWatch) begin(now int64) {
 	}
 }
 
-// rest is said before a sleep.
+// rest is said before a sleep, and after the last turn.
 func (w *stallWatch) rest() {
 	if w.watched {
 		w.since.Store(0)

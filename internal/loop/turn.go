@@ -9,6 +9,7 @@ import (
 // turns runs the loop until over says that it may end. An error means that the
 // driver died.
 func (l *Loop) turns(over func() bool) error {
+	defer l.watch.rest() // for good
 	for {
 		l.begin()
 		l.fire()

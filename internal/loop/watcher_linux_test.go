@@ -203,6 +203,22 @@ func TestComplaintsAreFew(t *testing.T) {
 	}
 }
 
+// A loop that has ended while others go on is in no turn.
+func TestNoComplaintOfAnEndedLoop(t *testing.T) {
+	cfg := small(anyDriver(t))
+	cfg.Loops, cfg.Stall = 2, 5*time.Millisecond
+	cfg.Complain = func(text string) { t.Error(text) }
+	err := run(t, cfg, func(l *loop.Loop) error {
+		if l.Index() == 0 {
+			l.Sleep(20 * cfg.Stall)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
 // A loop whose thread the machine does not run is nobody's fault.
 func TestNoComplaintOfABusyMachine(t *testing.T) {
 	cpus, err := sys.CPUs()
