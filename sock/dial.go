@@ -206,6 +206,9 @@ func resolveDial(l *ringo.Loop, network, address string, end time.Time) ([]netip
 			ctx, cancel = context.WithDeadline(ctx, end)
 			defer cancel()
 		}
+		if !numeric(host) && passed(end) { // package net may go on for a while
+			return &net.DNSError{Err: errLate.Error(), Name: host, IsTimeout: true, IsTemporary: true, UnwrapErr: errLate}
+		}
 		if port, err = lookupPort(ctx, network, service); err != nil {
 			return err
 		}
