@@ -3,6 +3,7 @@
 package uring
 
 import (
+	"flag"
 	"path"
 	"testing"
 
@@ -15,15 +16,24 @@ func TestMain(m *testing.M) { testmain.Main(m) }
 
 func TestContract(t *testing.T) { drivertest.RunSizes(t, opener()) }
 
-// TestContractWithout takes away one thing at a time, so that each fallback runs.
+// profiles has every kernel and feature run, the kernels with rings of all sizes.
+var profiles = flag.Bool("profiles", false, "run the contract on every profile of a kernel, in all sizes of the ring")
+
+// TestContractWithout takes things away, so that each fallback runs.
 func TestContractWithout(t *testing.T) {
-	for _, feature := range []string{
-		"ext_arg", "ring_fd", "defer_taskrun", "coop_taskrun", "submit_all", "cqsize", "no_sqarray",
-		"buf_ring", "multishot_recv", "multishot_accept", "multishot_poll",
-		"op:accept", "op:recv", "op:recvmsg", "op:connect", "op:shutdown", "op:close", "op:socket", "op:read", "op:write",
+	without := []string{
+		"ext_arg,ring_fd", "buf_ring", "multishot_accept,multishot_poll",
+		"op:accept,op:connect,op:recv,op:recvmsg,op:shutdown,op:close,op:socket,op:read,op:write",
 		"op:read,op:readv,op:write,op:writev", // workers
-	} {
-		t.Run(feature, func(t *testing.T) { drivertest.Run(t, opener(feature)) })
+	}
+	if *profiles {
+		without = append(without,
+			"ext_arg", "ring_fd", "defer_taskrun", "coop_taskrun", "submit_all", "cqsize", "no_sqarray",
+			"multishot_recv", "multishot_accept", "multishot_poll",
+			"op:accept", "op:recv", "op:recvmsg", "op:connect", "op:shutdown", "op:close", "op:socket", "op:read", "op:write")
+	}
+	for _, features := range without {
+		t.Run(features, func(t *testing.T) { drivertest.Run(t, opener(features)) })
 	}
 }
 
@@ -50,7 +60,13 @@ var atOnce = map[string]bool{
 // TestContractKernels is the driver as it would be on older kernels. Those before
 // 5.7 lack what it can't be without.
 func TestContractKernels(t *testing.T) {
-	for _, kernel := range []string{"5.7", "5.10", "5.15", "6.1", "6.6", "6.12"} {
+	if !*profiles {
+		for _, kernel := range []string{"5.10", "6.1"} {
+			t.Run(kernel, func(t *testing.T) { drivertest.Run(t, opener("kernel="+kernel)) })
+		}
+		return
+	}
+	for _, kernel := range []string{"5.7", "5.10", "5.15", "5.19", "6.0", "6.1", "6.6", "6.12"} {
 		t.Run(kernel, func(t *testing.T) { drivertest.RunSizes(t, opener("kernel="+kernel)) })
 	}
 }
