@@ -17,7 +17,9 @@ func (l *Loop) tick() {
 	}
 	l.now = max(l.now, int64(l.cfg.Since(l.set.epoch)))
 	if l.wall.IsZero() || l.now-l.wallAt >= int64(wallFresh) {
-		l.wall, l.wallAt = l.cfg.Clock(), l.now
+		// Not at l.now: the thread may have lost its processor between the two looks.
+		l.wall = l.cfg.Clock()
+		l.wallAt = int64(l.wall.Sub(l.set.epoch))
 	}
 }
 
