@@ -22,6 +22,7 @@ func (c *Conn) beginRead(name string) error {
 	if !c.in.lock.enter(c.l) {
 		return c.fail(name, context.Canceled)
 	}
+	c.l.Spend() // also for bytes that are here: it gives way before it fetches more
 	c.in.peeked = false
 	return nil
 }
@@ -36,7 +37,7 @@ func (c *Conn) Read(p []byte) (int, error) {
 	}
 	defer c.in.lock.leave(c.l)
 	in := &c.in
-	if in.byHand() && !c.l.Burst() {
+	if in.byHand() && in.buffered() == 0 && !c.l.GiveWay() {
 		return 0, c.fail("read", context.Canceled)
 	}
 	for {
@@ -66,7 +67,7 @@ func (c *Conn) Read(p []byte) (int, error) {
 // some parks until there are unread bytes.
 func (c *Conn) some(name string) error {
 	in := &c.in
-	if in.byHand() && !c.l.Burst() {
+	if in.byHand() && in.buffered() == 0 && !c.l.Burst() {
 		return c.fail(name, context.Canceled)
 	}
 	for {

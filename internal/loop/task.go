@@ -102,8 +102,18 @@ const burstMax = 128
 // After too many of them the task lets the others have a turn. It reports false if
 // the task was cancelled by then. T, may park.
 func (l *Loop) Burst() bool {
+	l.Spend()
+	return l.GiveWay()
+}
+
+// Spend counts a call that need not park and may not, or not yet. T.
+func (l *Loop) Spend() {
 	l.burst++
 	l.calls++
+}
+
+// GiveWay is Burst for a call that was counted already. T, may park.
+func (l *Loop) GiveWay() bool {
 	if l.burst < burstMax && l.calls < callBudget*l.cfg.Budget {
 		return true
 	}
