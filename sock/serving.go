@@ -55,7 +55,13 @@ func (s *serving) start(c *Conn) {
 
 // expired is told when the read deadline passes and no task reads.
 func (s *serving) expired(c *Conn) {
-	if !s.resting() || c.closing {
+	if c.closing || s.by == nil {
+		return
+	}
+	if s.running {
+		if s.leaving { // it is at what its peer goes on sending; rest sees to it
+			s.why = net.ErrClosed
+		}
 		return
 	}
 	s.why = os.ErrDeadlineExceeded
