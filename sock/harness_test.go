@@ -37,6 +37,14 @@ func eachDriver(t *testing.T, f func(t *testing.T, cfg ringo.Config)) {
 	}
 }
 
+// needNumbers skips a test that needs more descriptors than the driver can watch.
+func needNumbers(t testing.TB, n int) {
+	t.Helper()
+	if os.Getenv("RINGO_DRIVER") == "select" && n > 1000 {
+		t.Skipf("select watches descriptors below 1024 only, this needs %d", n)
+	}
+}
+
 var probed sync.Map // the error by the driver's name
 
 // available asks once whether a driver can be had.

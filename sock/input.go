@@ -337,6 +337,7 @@ func (in *input) fill(c *Conn) {
 	}
 	b.Off, b.End = 0, n
 	in.append(b)
+	c.serve.more = true // if the handler's own look found it, it is news all the same
 }
 
 // byHand reports whether a plain receive is in order now: there may be something,

@@ -592,6 +592,7 @@ func TestAcceptBySeveral(t *testing.T) {
 // More peers than a listener takes in before they are asked for are not lost, and
 // what nobody asked for is closed with it.
 func TestAcceptQueue(t *testing.T) {
+	needNumbers(t, 2000)
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		onLoop(t, cfg, func(l *ringo.Loop) {
 			ln := listen(t, l)

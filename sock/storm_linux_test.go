@@ -23,6 +23,7 @@ func host(i int) [4]byte { return [4]byte{127, 0, byte(i / 200), byte(1 + i%200)
 func TestStormOfResets(t *testing.T) {
 	const total = 5000
 	needFiles(t, 2*total+200)
+	needNumbers(t, 2*total+200)
 	handlers := map[string]func(*ringo.Loop, *sock.Listener) error{
 		"task":    perConn(func(c *sock.Conn) { io.Copy(c, c) }),
 		"request": perRequest(&sock.Handler{Request: frames}),
