@@ -31,6 +31,9 @@ func (d *ring) Close(done *driver.Queue) error {
 	}
 	d.drain(done)
 	d.closed = true
+	if d.files != nil && len(d.flying) == 0 {
+		d.files.Close(drainMax) // a worker may still be on its way out, and about to signal
+	}
 	if d.gate.Close() {
 		sys.Close(d.wakeFD)
 	}
