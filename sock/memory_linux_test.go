@@ -87,7 +87,7 @@ func TestCrowdsLeaveNothing(t *testing.T) {
 				if after.Workers > crowd+10 {
 					t.Errorf("%d coroutines after %d crowds of %d", after.Workers, crowds, crowd)
 				}
-				if grown > 200<<10 {
+				if grown > 400<<10 {
 					t.Errorf("the heap grew by %d KiB from the second crowd to the last", grown>>10)
 				}
 			})
