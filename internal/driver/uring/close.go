@@ -72,6 +72,7 @@ func (d *ring) drain(done *driver.Queue) {
 			}
 		})
 		d.deliver(done)
+		d.land(done)
 		d.flush()
 		if d.inFlight == 0 && d.calls.empty() && d.backlog.empty() && d.deferred.empty() && len(d.early) == 0 {
 			break
@@ -80,11 +81,12 @@ func (d *ring) drain(done *driver.Queue) {
 		if timeout <= 0 {
 			break
 		}
-		if len(d.flying) > 0 {
-			d.land(done)
-			d.armWake()
-		}
 		wait := uint32(1)
+		// A worker signals only a driver that has said that it sleeps.
+		if len(d.flying) > 0 && (!d.armWake() || !d.gate.Announce()) {
+			wait = 0
+			d.backOff()
+		}
 		if len(d.cancels) > 0 || !d.backlog.empty() {
 			wait = 0 // what they end may be all that there is to wait for
 			d.backOff()
@@ -96,6 +98,7 @@ func (d *ring) drain(done *driver.Queue) {
 			}
 		}
 		d.enter(wait, timeout)
+		d.gate.Awake()
 		d.reap(done)
 	}
 }
