@@ -122,7 +122,7 @@ func connectOnce(l *loop.Loop, ap netip.AddrPort, end time.Time) (*Conn, error) 
 	}
 	s, _ := l.Try(o)
 	if s < 0 {
-		return nil, callError("socket", s)
+		return nil, socketError(l, s)
 	}
 	c := newConn(l, s)
 	c.raddr = ap

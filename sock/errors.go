@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"os"
 	"syscall"
@@ -53,6 +54,15 @@ func (c *Conn) failRes(name string, res int32) error {
 		return c.fail(name, context.Canceled)
 	}
 	return c.fail(name, callError(callNames[name], res))
+}
+
+// socketError is why a loop could not make a socket. Where the driver can't have
+// all descriptors, that may be what it ran out of, and the error says so.
+func socketError(l *loop.Loop, res int32) error {
+	if err := l.Unwatchable(math.MaxInt32); err != nil && res == -sys.EMFILE {
+		return os.NewSyscallError("socket", err)
+	}
+	return callError("socket", res)
 }
 
 // callError names the call that gave the errno.

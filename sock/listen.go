@@ -57,7 +57,7 @@ func (lc *ListenConfig) Listen(l *ringo.Loop, network, address string) (*Listene
 	if err != nil {
 		return nil, err
 	}
-	return newListener(e, fd, func() { j.leave(e, ap) }), nil
+	return newListener(e, network, fd, func() { j.leave(e, ap) })
 }
 
 // Reserve is the function Reserve with this configuration.
@@ -104,7 +104,7 @@ func (s *ListenerSet) Listen(l *ringo.Loop) (*Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newListener(e, fd, func() { s.leave(e) }), nil
+	return newListener(e, s.network, fd, func() { s.leave(e) })
 }
 
 // take gives a loop the reserved socket, or a sibling.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/netip"
+	"os"
 	"sync"
 	"time"
 
@@ -45,16 +46,22 @@ const (
 	backoffMax = 100 * time.Millisecond
 )
 
-func newListener(l *loop.Loop, s int32, leave func()) *Listener {
+// newListener makes a listener of a listening socket, which it closes if it can't.
+func newListener(l *loop.Loop, network string, s int32, leave func()) (*Listener, error) {
 	ln := &Listener{l: l, leave: sync.OnceFunc(leave)}
 	ln.fd.Init(s)
 	ln.timer.Owner = (*listenerAlarm)(ln)
 	ln.addr = nameOf(l, &ln.fd, op.SockName)
+	if err := l.Unwatchable(s); err != nil {
+		closeFD(l, &ln.fd)
+		ln.leave()
+		return nil, listenError(network, ln.Addr(), os.NewSyscallError("socket", err))
+	}
 	l.Register(&ln.handle, (*listenerHandle)(ln))
 	if l.Draining() {
 		ln.beginClose()
 	}
-	return ln
+	return ln, nil
 }
 
 // Addr is the address that the listener has, a *net.TCPAddr. Any goroutine may

@@ -78,6 +78,9 @@ type Info struct {
 	// completion is its last, and its owner submits it again once it has used up
 	// what is ready.
 	Edges bool
+	// Unwatchable, if not nil, is why descriptors from Bound on can't be waited for.
+	Unwatchable error
+	Bound       int32
 	// Entries is the size of the submission queue, 0 if there is none.
 	Entries int
 	// Ways says how each op is run, where there is a choice.

@@ -235,5 +235,13 @@ func (l *Loop) Config() *Config { return l.cfg }
 // Lends reports whether received bytes come in buffers of Ring. G.
 func (l *Loop) Lends() bool { return l.info.Lends }
 
+// Unwatchable is why the loop can't wait for a descriptor; nil if it can. G.
+func (l *Loop) Unwatchable(fd int32) error {
+	if fd < l.info.Bound {
+		return nil
+	}
+	return l.info.Unwatchable
+}
+
 // Draining reports whether accepts have stopped.
 func (l *Loop) Draining() bool { return l.draining }
