@@ -34,6 +34,7 @@ type finding struct {
 	Auto       choice        `json:"auto"`               // what Config.Driver's default takes
 	Override   *choice       `json:"override,omitempty"` // what RINGO_DRIVER makes of it
 	Ladder     []choice      `json:"ladder"`             // every driver, the better ones first
+	AIO        string        `json:"aio,omitempty"`      // why native AIO, which O_DIRECT files take without a ring, can't be had
 	Mask       string        `json:"mask,omitempty"`     // RINGO_MASK, under which all this was found
 	Advice     []string      `json:"advice"`             // what to change; empty: nothing
 	Uring      *uring.Report `json:"uring"`
@@ -103,6 +104,9 @@ func find() (*finding, error) {
 		if name != open.Auto {
 			f.Ladder = append(f.Ladder, choose(name))
 		}
+	}
+	if err := open.NativeAIO(); err != nil {
+		f.AIO = err.Error()
 	}
 	f.Advice = f.advise()
 	return f, nil

@@ -54,6 +54,17 @@ func TestProbe(t *testing.T) {
 	}
 }
 
+// TestProbeAIO: what a mask takes away is told with its cause.
+func TestProbeAIO(t *testing.T) {
+	t.Parallel()
+	cmd := tool(t, "probe")
+	cmd.Env = append(cmd.Environ(), "RINGO_MASK=aio")
+	stdout, _, code := runTool(t, cmd)
+	if want := "native AIO  no: io_setup: RINGO_MASK says so"; code != 0 || !strings.Contains(stdout, want) {
+		t.Errorf("exit code %d, and no %q in:\n%s", code, want, stdout)
+	}
+}
+
 // checkLadder wants every driver, those in refused with an error and the others
 // with themselves, and for the ring a way for every operation.
 func checkLadder(t *testing.T, f *finding, refused []string) {

@@ -35,6 +35,9 @@ func (f *finding) String() string {
 	for i := range f.Ladder {
 		line("  "+f.Ladder[i].Asked, "%s", f.Ladder[i].rung())
 	}
+	b.WriteString("\nfiles without a ring\n")
+	line("  native AIO", "%s", f.nativeAIO())
+	line("  workers", "yes: threads, for what blocks")
 	f.writeWays(&b)
 	b.WriteByte('\n')
 	b.WriteString(f.Uring.String())
@@ -61,6 +64,14 @@ func (c *choice) rung() string {
 		return "yes, when asked for"
 	}
 	return "yes"
+}
+
+// nativeAIO is the rung of files that are open with O_DIRECT.
+func (f *finding) nativeAIO() string {
+	if f.AIO != "" {
+		return "no: " + f.AIO
+	}
+	return "yes, for those that are open with O_DIRECT"
 }
 
 // writeWays lists how a ring runs each operation. The other drivers have one way for

@@ -88,6 +88,15 @@ func openAIO(k aioKernel, requests int, eventFD int32) (*AIO, error) {
 	return a, nil
 }
 
+// ProbeAIO says why OpenAIO would fail here; nil if it would not.
+func ProbeAIO() error {
+	a, err := OpenAIO(1, -1)
+	if err == nil {
+		a.Close(0)
+	}
+	return err
+}
+
 func aioError(call string, errno int32) error {
 	err := os.NewSyscallError(call, syscall.Errno(errno))
 	switch errno {

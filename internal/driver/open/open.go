@@ -14,6 +14,7 @@ import (
 	"ringo/internal/driver/soft"
 	"ringo/internal/driver/uring"
 	"ringo/internal/mask"
+	"ringo/internal/offload"
 )
 
 // The names of drivers, as in Config.Driver and RINGO_DRIVER.
@@ -80,6 +81,19 @@ func Open(name string, cfg driver.Config) (driver.Driver, error) {
 		}
 	}
 	return nil, Check(name)
+}
+
+// NativeAIO says what keeps drivers without a ring from using the kernel's AIO for
+// files that are open with O_DIRECT; nil if nothing does.
+func NativeAIO() error {
+	m, err := mask.Env()
+	if err != nil {
+		return err
+	}
+	if slices.Contains(m.Names(), "aio") {
+		return errors.New("io_setup: " + mask.Variable + " says so")
+	}
+	return offload.ProbeAIO()
 }
 
 // try opens the rung's driver, unless it is masked.
