@@ -61,6 +61,7 @@ func (h *harness) deliver(c driver.Completion) {
 	case def.FDResult && c.Res >= 0 && call.canceled && c.Op.Flags&op.Keep == 0:
 		h.Errorf("%s was cancelled and completed with descriptor %d: nobody will close it", call, c.Res)
 	}
+	h.cov.result(c.Op.Code, c.Res, call.canceled)
 	call.add(c.Res, c.Flags)
 }
 

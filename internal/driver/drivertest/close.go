@@ -197,7 +197,7 @@ func closeUnderTraffic(h *harness) {
 }
 
 func (h *harness) closeOneUnderTraffic() {
-	o := start(h.T, h.open, h.entries, testCase{})
+	o := start(h.T, h.open, h.entries, testCase{}, h.cov)
 	l, addr := o.listen(64)
 	o.acceptMulti(l).submit()
 	f, p := o.pair()

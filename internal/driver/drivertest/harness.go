@@ -33,6 +33,7 @@ type harness struct {
 	descs   []*desc
 	peers   []*peer
 	held    []*buf.Buffer
+	cov     *coverage
 	raws    []*op.Op // slots of ops that no call stands for
 	// keep makes buffers that came with completions stay in use until giveBack.
 	keep             bool
@@ -54,10 +55,10 @@ var (
 
 // start opens the driver for one case. The thread is never unlocked, so it ends
 // with the case, as a loop's does.
-func start(t *testing.T, open Open, entries int, c testCase) *harness {
+func start(t *testing.T, open Open, entries int, c testCase, cov *coverage) *harness {
 	t.Helper()
 	runtime.LockOSThread()
-	h := &harness{T: t, open: open, entries: entries, live: make(map[*op.Op]*call)}
+	h := &harness{T: t, open: open, entries: entries, live: make(map[*op.Op]*call), cov: cov}
 	h.before = openFDs(t)
 	h.watch()
 	h.slab = op.NewSlab(0)

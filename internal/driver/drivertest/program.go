@@ -54,7 +54,7 @@ func compare(t *testing.T, script []byte, open ...Open) {
 	t.Helper()
 	var first []string
 	for i, o := range open {
-		h := start(t, o, 64, testCase{size: 64, buffers: 32})
+		h := start(t, o, 64, testCase{size: 64, buffers: 32}, new(coverage))
 		name := h.d.Info().Name
 		trace := h.runProgram(script)
 		h.finish()

@@ -56,6 +56,7 @@ type group struct {
 var groups = []group{
 	{"life", lifeCases},
 	{"socket", socketCases},
+	{"name", nameCases},
 	{"stream", streamCases},
 	{"pipe", pipeCases},
 	{"blocking", blockingCases},
@@ -82,11 +83,21 @@ var groups = []group{
 }
 
 func runAll(t *testing.T, open Open, entries int) {
+	cov := new(coverage)
 	for _, g := range groups {
 		t.Run(g.name, func(t *testing.T) {
 			for _, c := range g.cases {
-				t.Run(c.name, func(t *testing.T) { c.run(start(t, open, entries, c)) })
+				t.Run(c.name, func(t *testing.T) {
+					cov.cases++
+					defer func() {
+						if t.Skipped() {
+							cov.skipped++
+						}
+					}()
+					c.run(start(t, open, entries, c, cov))
+				})
 			}
 		})
 	}
+	t.Run("table", cov.check)
 }

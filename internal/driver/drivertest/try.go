@@ -28,7 +28,10 @@ var tryCases = []testCase{
 // for.
 func (h *harness) try(o *op.Op) (res int32, ok bool) {
 	o.Sink = forbidden{h}
-	return h.d.Try(o)
+	if res, ok = h.d.Try(o); ok {
+		h.cov.result(o.Code, res, false)
+	}
+	return res, ok
 }
 
 func (h *harness) wantTry(o *op.Op, want int32) {
