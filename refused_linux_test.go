@@ -3,6 +3,7 @@
 package ringo_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -195,34 +196,14 @@ func littleMemory() {
 // Kernels charge rings of ordinary users to RLIMIT_MEMLOCK. auto makes do with
 // smaller rings, and in the end without; whoever asks for uring hears of the limit.
 func TestLittleLockedMemory(t *testing.T) {
-	if os.Getuid() != 0 {
-		t.Skip("only root can become another user, whose memory is not locked by others")
-	}
-	if usable()["uring"] != nil {
-		t.Skip(usable()["uring"])
-	}
-	ask := func(driver string, kib int) string {
-		text, code := output(t, child(t, "little memory", "RINGO_TEST_DRIVER="+driver, "RINGO_DRIVER=",
-			fmt.Sprintf("RINGO_TEST_MEMLOCK=%d", kib<<10)))
-		if code != 0 {
-			t.Errorf("exit status %d: %s", code, text)
-		}
-		return text
-	}
-	none := ask("auto", 0)
+	none := askWithMemory(t, "auto", "", 0)
 	if strings.HasPrefix(none, "uring 1024: ") {
 		t.Skip("this kernel does not charge rings to RLIMIT_MEMLOCK")
-	}
-	if !strings.HasPrefix(none, "epoll 0: ") || !strings.Contains(none, "RLIMIT_MEMLOCK") {
-		t.Errorf("auto without locked memory: %swant epoll because of RLIMIT_MEMLOCK", none)
-	}
-	if text := ask("uring", 0); !strings.HasPrefix(text, "refused uring io_uring_setup(") || !strings.Contains(text, " ENOMEM: ") || !strings.Contains(text, "RLIMIT_MEMLOCK") {
-		t.Errorf("uring without locked memory: %s", text)
 	}
 	smaller := 0
 	for _, kib := range []int{16, 32, 64, 128, 256, 512} {
 		var entries int
-		text := ask("auto", kib)
+		text := askWithMemory(t, "auto", "", kib)
 		if _, err := fmt.Sscanf(text, "uring %d: ", &entries); err != nil && !strings.HasPrefix(text, "epoll ") {
 			t.Errorf("auto with %d KiB: %s", kib, text)
 		}
@@ -234,4 +215,48 @@ func TestLittleLockedMemory(t *testing.T) {
 	if smaller == 0 {
 		t.Error("no limit led to a smaller ring")
 	}
+}
+
+// What remains of the limit on each kernel is a smaller ring, or epoll with the
+// reason; and a refusal for who asks for a ring.
+func TestLittleLockedMemoryOnKernels(t *testing.T) {
+	if strings.HasPrefix(askWithMemory(t, "auto", "", 0), "uring 1024: ") {
+		t.Skip("this kernel does not charge rings to RLIMIT_MEMLOCK")
+	}
+	for _, mask := range []string{"", "kernel=5.4", "kernel=5.6", "kernel=5.10", "kernel=5.15", "kernel=6.1", "kernel=6.6", "kernel=6.12"} {
+		t.Run(cmp.Or(mask, "this one"), func(t *testing.T) {
+			old := mask == "kernel=5.4" || mask == "kernel=5.6" // no ring of ours, whatever the limit
+			for _, kib := range []int{0, 8, 64} {
+				text := askWithMemory(t, "auto", mask, kib)
+				onEpoll := strings.HasPrefix(text, "epoll 0: ") && (old || strings.Contains(text, "RLIMIT_MEMLOCK"))
+				onUring := strings.HasPrefix(text, "uring ") && !strings.HasPrefix(text, "uring 1024: ") && !old && kib > 0
+				if !onEpoll && !onUring {
+					t.Errorf("auto with %d KiB: %s", kib, text)
+				}
+			}
+			for _, kib := range []int{0, 8} {
+				text := askWithMemory(t, "uring", mask, kib)
+				if !strings.HasPrefix(text, "refused uring ") || !old && !strings.Contains(text, "RLIMIT_MEMLOCK") {
+					t.Errorf("uring with %d KiB: %swant a refusal that names the limit", kib, text)
+				}
+			}
+		})
+	}
+}
+
+// askWithMemory asks for a driver as an ordinary user with a limit on locked memory.
+func askWithMemory(t *testing.T, driver, mask string, kib int) string {
+	t.Helper()
+	if os.Getuid() != 0 {
+		t.Skip("only root can become another user, whose memory is not locked by others")
+	}
+	if usable()["uring"] != nil {
+		t.Skip(usable()["uring"])
+	}
+	text, code := output(t, child(t, "little memory", "RINGO_TEST_DRIVER="+driver, "RINGO_DRIVER=", "RINGO_MASK="+mask,
+		fmt.Sprintf("RINGO_TEST_MEMLOCK=%d", kib<<10)))
+	if code != 0 {
+		t.Errorf("exit status %d: %s", code, text)
+	}
+	return text
 }
