@@ -4,6 +4,8 @@ import (
 	"encoding/xml"
 	"errors"
 	"io"
+	"math"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -46,10 +48,15 @@ func TestPlot(t *testing.T) {
 		}
 		if e, ok := tok.(xml.StartElement); ok {
 			counts[e.Name.Local]++
+			at := map[string]float64{}
 			for _, a := range e.Attr {
+				at[a.Name.Local], _ = strconv.ParseFloat(a.Value, 64)
 				if strings.ContainsAny(a.Value, "%!") || strings.Contains(a.Value, "NaN") {
 					t.Errorf("%s has %s=%q", e.Name.Local, a.Name.Local, a.Value)
 				}
+			}
+			if long := math.Abs(at["x2"]-at["x1"]) + math.Abs(at["y2"]-at["y1"]); e.Name.Local == "line" && long < 300 {
+				t.Errorf("a line of the grid is %.0f pixels long", long)
 			}
 		}
 	}
