@@ -83,7 +83,7 @@ func (s *spoils) submit(o *op.Op) (gone bool) {
 	case "forgets arguments":
 		o.Arg = 0
 	case "forgets offsets":
-		if o.Code == op.Read || o.Code == op.Write {
+		if o.Code == op.Read || o.Code == op.Write || o.Code == op.SetLinger {
 			o.Off = 0
 		}
 	case "shuts down what it closes":
