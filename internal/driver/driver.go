@@ -66,6 +66,13 @@ type Config struct {
 	Without []string
 }
 
+// Bounded is a driver that can't wait for all descriptors. Bound is the number that
+// they must be below, and the error for the others; nil if the process can have
+// none such.
+type Bounded interface {
+	Bound() (int32, error)
+}
+
 // Info describes an open driver.
 type Info struct {
 	Name     string   // "uring" or "epoll"
@@ -78,9 +85,6 @@ type Info struct {
 	// completion is its last, and its owner submits it again once it has used up
 	// what is ready.
 	Edges bool
-	// Unwatchable, if not nil, is why descriptors from Bound on can't be waited for.
-	Unwatchable error
-	Bound       int32
 	// Entries is the size of the submission queue, 0 if there is none.
 	Entries int
 	// Ways says how each op is run, where there is a choice.

@@ -235,12 +235,21 @@ func (l *Loop) Config() *Config { return l.cfg }
 // Lends reports whether received bytes come in buffers of Ring. G.
 func (l *Loop) Lends() bool { return l.info.Lends }
 
+// Edges reports whether readiness is told when it changes; otherwise for as long
+// as it lasts. G.
+func (l *Loop) Edges() bool { return l.info.Edges }
+
 // Unwatchable is why the loop can't wait for a descriptor; nil if it can. G.
 func (l *Loop) Unwatchable(fd int32) error {
-	if fd < l.info.Bound {
+	b, ok := l.drv.(driver.Bounded)
+	if !ok {
 		return nil
 	}
-	return l.info.Unwatchable
+	bound, err := b.Bound()
+	if fd < bound {
+		return nil
+	}
+	return err
 }
 
 // Draining reports whether accepts have stopped.

@@ -40,12 +40,11 @@ const (
 
 // engine is the driver. The thread that opened it owns it.
 type engine struct {
-	p      poller.Poller
-	edge   bool  // p is edge-triggered
-	bound  int32 // p's, of descriptors
-	bounds bool  // the process may have some that are not below it
-	slab   *op.Slab
-	now    func() int64
+	p     poller.Poller
+	edge  bool  // p is edge-triggered
+	bound int32 // p's, of descriptors
+	slab  *op.Slab
+	now   func() int64
 
 	regs   regTable
 	queue  list // submitted, for the next Wait
@@ -106,7 +105,6 @@ func open(cfg driver.Config, name string, mk func(without []string) (poller.Poll
 		return nil, setupError(name, err)
 	}
 	d := &engine{p: p, edge: p.EdgeTriggered(), bound: p.Bound(), slab: cfg.Slab, now: cfg.Now, reason: cfg.Reason}
-	d.bounds = uint64(d.bound) < sys.FilesMax()
 	if invariant.Enabled {
 		d.thread = sys.Gettid()
 	}
@@ -160,11 +158,15 @@ func setupError(name string, err error) error {
 // Info describes the driver.
 func (d *engine) Info() driver.Info {
 	d.stats.WakesSent = d.sent.Load()
-	i := driver.Info{Name: d.p.Name(), Reason: d.reason, Features: d.files.features(d.p.Features()), Edges: d.edge, Stats: d.stats}
-	if d.bounds {
-		i.Unwatchable, i.Bound = poller.ErrBound, d.bound
+	return driver.Info{Name: d.p.Name(), Reason: d.reason, Features: d.files.features(d.p.Features()), Edges: d.edge, Stats: d.stats}
+}
+
+// Bound is that of the poller.
+func (d *engine) Bound() (int32, error) {
+	if uint64(d.bound) >= sys.FilesMax() {
+		return d.bound, nil
 	}
-	return i
+	return d.bound, poller.ErrBound
 }
 
 // own panics on any thread but the owner's, in builds with invariants.
