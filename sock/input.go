@@ -74,12 +74,12 @@ func (in *input) arm(c *Conn) {
 	if in.op != nil || in.over() {
 		return
 	}
-	code, how, flags := op.Poll, polling, op.Multishot
+	code, how, flags := op.Poll, polling, op.Multishot|op.Rough
 	if c.l.Lends() {
 		if c.l.Ring().Available() > 0 {
 			code, how, flags = op.Recv, receiving, op.Multishot|op.Select
 		} else {
-			flags = 0 // once, so that the ring is tried again
+			flags = op.Rough // once, so that the ring is tried again
 		}
 	}
 	o := c.l.NewOp(code)
@@ -309,8 +309,10 @@ func (in *input) recv(c *Conn, p []byte) (n int, ok bool) {
 		in.ready = false
 		return 0, false
 	case res > 0:
-		if int(res) < len(p) && !in.hup {
-			in.ready = false // a short count from a stream: it is empty now
+		// A short count from a stream: it is empty now. Where readiness is a level,
+		// what comes behind it, be it the end, is told all the same.
+		if int(res) < len(p) && (!in.hup || !c.l.Edges()) {
+			in.ready = false
 		}
 		return int(res), true
 	case res == 0:

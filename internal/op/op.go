@@ -53,6 +53,10 @@ const (
 	// Tried ops were tried in vain by the driver's own thread since its last
 	// Wait, so the driver need not try before it waits for readiness.
 	Tried
+	// Rough polls for input need not tell why there is some: where a poller has to ask
+	// for that, it reports readable for a hang-up and an error, too. Whoever reads
+	// then finds out.
+	Rough
 )
 
 // Completion flags, the bits of a CQE.

@@ -20,6 +20,10 @@ type Poller interface {
 	// regular file; -EEXIST that it is in the set; -EBADF that it is none, which
 	// a poller that doesn't ask the kernel tells by PollNval in the next Wait;
 	// -EMFILE that fd is not below Bound.
+	//
+	// With Why in the interest an event tells all that is known. Without, it may
+	// say readable for a hang-up and an error: a poller that has to ask for the
+	// reason does not.
 	Add(fd int32, interest uint32, key uint64) int32
 	// Modify changes what is waited for, and the key. What is ready is reported
 	// by the next Wait, once more.
@@ -36,6 +40,10 @@ type Poller interface {
 	// Close frees the poller. It is the last call.
 	Close()
 }
+
+// Why is no part of a poll mask, but of an interest: the reasons are wanted, also
+// where they cost a call.
+const Why uint32 = 1 << 31
 
 // Event is one descriptor that is ready.
 type Event struct {

@@ -171,7 +171,7 @@ func (p *ring) Add(fd int32, interest uint32, key uint64) int32 {
 	index := p.free[len(p.free)-1]
 	p.free = p.free[:len(p.free)-1]
 	s := &p.slots[index]
-	s.fd, s.interest, s.key, s.ready, s.ends = fd, interest, key, 0, 0
+	s.fd, s.interest, s.key, s.ready, s.ends = fd, interest&^Why, key, 0, 0
 	p.at.put(fd, int(index))
 	p.list(index)
 	return 0
@@ -188,7 +188,7 @@ func (p *ring) Modify(fd int32, interest uint32, key uint64) int32 {
 	if s.armed {
 		p.withdraw(p.outdate(uint32(index)))
 	}
-	s.interest, s.key, s.ready, s.ends = interest, key, 0, 0
+	s.interest, s.key, s.ready, s.ends = interest&^Why, key, 0, 0
 	p.list(uint32(index))
 	return 0
 }

@@ -110,7 +110,9 @@ const (
 )
 
 func (s *selector) watch(fd int32, interest uint32, key uint64) {
-	interest |= sys.PollErr
+	if interest |= sys.PollErr; interest&sys.PollIn == 0 && interest&readable != 0 {
+		interest |= Why // else input would pass for what is waited for
+	}
 	s.interest[fd], s.keys[fd] = interest, key
 	if interest&sys.PollIn != 0 || interest&readable != 0 && s.masks {
 		s.in.Set(fd)
@@ -169,7 +171,8 @@ func (s *selector) Wait(timeoutNS int64, events []Event) int32 {
 	return n
 }
 
-// gather lists what is ready and what is muted, from next on, with masks.
+// gather lists what is ready and what is muted, from next on, with masks: those of
+// the sets, or if somebody wants to know why, those of a ppoll.
 func (s *selector) gather() {
 	const size = bits.UintSize
 	s.ready = s.ready[:0]
@@ -178,6 +181,7 @@ func (s *selector) gather() {
 		s.next = 0
 	}
 	first, before := int(s.next)/size, uint(1)<<(s.next%size)-1
+	why := uint32(0)
 	for i := range words + 1 { // the first word comes at last again, for what is before next
 		w := (first + i) % words
 		left := s.got[0][w] | s.got[1][w] | s.got[2][w] | s.muted[w]
@@ -188,10 +192,11 @@ func (s *selector) gather() {
 		}
 		for ; left != 0; left &= left - 1 {
 			fd := int32(w*size + bits.TrailingZeros(left))
+			why |= s.interest[fd]
 			s.ready = append(s.ready, sys.PollFd{Fd: fd, Events: int16(s.interest[fd] | sys.PollIn), Revents: s.guess(fd)})
 		}
 	}
-	if s.masks {
+	if s.masks && why&Why != 0 {
 		sys.PpollNow(s.ready)
 	}
 }

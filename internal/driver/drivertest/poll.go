@@ -3,6 +3,7 @@
 package drivertest
 
 import (
+	"ringo/internal/op"
 	"ringo/internal/sys"
 )
 
@@ -16,6 +17,7 @@ var pollCases = []testCase{
 	{name: "regular file", run: pollFile},
 	{name: "many on one descriptor", run: pollMany},
 	{name: "beside a receive", run: pollBesideRecv},
+	{name: "roughly", run: pollRough},
 	{name: "multishot at each arrival", run: pollEachArrival},
 	{name: "multishot is no level", run: pollNoLevel},
 }
@@ -46,6 +48,20 @@ func pollLater(h *harness) {
 	c.wantMask(sys.PollIn)
 	f.plain().drain()
 	h.poll(f, sys.PollIn).submit().wantPending()
+}
+
+// pollRough: one that need not tell why tells when.
+func pollRough(h *harness) {
+	f, p := h.pair()
+	for _, happens := range []func(){func() { p.write("x") }, p.shutdown} {
+		c := h.poll(f, sys.PollIn|sys.PollRdhup|sys.PollPri).with(op.Rough).submit().wantPending()
+		happens()
+		c.wantMask(sys.PollIn)
+		f.plain().drain()
+	}
+	exact := h.poll(f, sys.PollIn) // and who asks beside it is told all
+	h.poll(f, sys.PollIn).with(op.Rough).submit().wantMask(sys.PollIn)
+	exact.submit().wantMask(sys.PollIn | sys.PollRdhup)
 }
 
 func pollOut(h *harness) {

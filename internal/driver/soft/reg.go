@@ -5,6 +5,7 @@ import (
 
 	"ringo/internal/fd"
 	"ringo/internal/op"
+	"ringo/internal/poller"
 	"ringo/internal/sys"
 )
 
@@ -92,7 +93,9 @@ func (r *reg) wants() (mask uint32) {
 		mask |= sys.PollOut
 	}
 	for o := r.watch.head; o != nil; o = o.Next {
-		mask |= o.Arg | pollMask
+		if mask |= o.Arg; o.Flags&op.Rough == 0 || o.Arg&sys.PollIn == 0 {
+			mask |= pollMask | poller.Why
+		}
 	}
 	return mask
 }
