@@ -2,7 +2,7 @@
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 2
 exec </dev/null # nothing here asks anybody
-unset RINGO_DRIVER RINGO_DEBUG # and what a shell happens to force is not tested
+unset RINGO_DRIVER RINGO_DEBUG RINGO_MASK # and what a shell happens to force is not tested
 export GOFLAGS=-buildvcs=false # a clone that belongs to another user is none of git's business here
 
 passed=0

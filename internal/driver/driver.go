@@ -58,6 +58,9 @@ type Config struct {
 	Ring *buf.Pool
 	// Shrink lets a driver take smaller rings when memory is refused.
 	Shrink bool
+	// Worth makes a driver that works here refuse with ErrCostly if one that is easier
+	// to have costs less here.
+	Worth bool
 	// SQPoll has a kernel thread take the entries, where there is a ring.
 	SQPoll bool
 	// Reason is why this driver is opened; Info repeats it.

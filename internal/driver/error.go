@@ -1,6 +1,9 @@
 package driver
 
-import "strings"
+import (
+	"errors"
+	"strings"
+)
 
 // SetupError says why a driver can't be had here.
 type SetupError struct {
@@ -25,6 +28,9 @@ func (e *SetupError) Error() string {
 	}
 	return s.String()
 }
+
+// ErrCostly is why a driver is not opened that could be, with Config.Worth.
+var ErrCostly = errors.New("works here, but costs more than epoll")
 
 // Unwrap gives Err.
 func (e *SetupError) Unwrap() error { return e.Err }

@@ -46,7 +46,9 @@ func (l *Loop) snapshot() Stats {
 	s.Slots = l.slab.Used()
 	s.Buffers = l.ring.InUse() + l.plain.InUse()
 	s.Driver = l.drv.Info().Stats
-	s.WakesSpared = s.Mails - min(s.Mails, s.Driver.WakesSent)
+	// A wake is counted when it is sent, and mail when it is read.
+	l.stats.WakesSpared = max(s.WakesSpared, s.Mails-min(s.Mails, s.Driver.WakesSent))
+	s.WakesSpared = l.stats.WakesSpared
 	for code := range op.Codes {
 		if tried, submitted := l.ops.tried[code], l.ops.submitted[code]; tried+submitted > 0 {
 			s.Ops = append(s.Ops, OpStats{op.Table[code].Name, tried, submitted})

@@ -28,7 +28,12 @@ func TestMaskedLadder(t *testing.T) {
 		says         []string
 	}{
 		{"", "auto", []string{"uring: io_uring works here"}},
-		{"kernel=5.10", "auto", []string{"uring: ", "io_uring works here"}},
+		{"kernel=6.1", "auto", []string{"uring: ", "io_uring works here"}},
+		{"kernel=6.0", "auto", []string{"epoll: ", "costs more than epoll", "DEFER_TASKRUN", "6.1"}},
+		{"kernel=5.10", "auto", []string{"epoll: ", "costs more than epoll", "DEFER_TASKRUN", "6.1"}},
+		{"kernel=5.10", "uring", []string{"uring: asked for"}},
+		{"kernel=5.10,epoll", "auto", []string{"uring: ", "epoll: ", "RINGO_MASK"}},
+		{"kernel=5.6,epoll", "auto", []string{"poll: ", "FAST_POLL"}},
 		{"kernel=5.6", "auto", []string{"epoll: ", "FAST_POLL"}},
 		{"io_uring", "auto", []string{"epoll: ", "io_uring_setup", "not implemented"}},
 		{"io_uring,epoll", "auto", []string{"poll: ", "io_uring_setup", "epoll", "RINGO_MASK"}},

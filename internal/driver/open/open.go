@@ -29,20 +29,26 @@ const (
 
 // rungs are the drivers, the better ones first.
 var rungs = []rung{
-	{Uring, uring.Open, true},
-	{Epoll, soft.OpenEpoll, true},
-	{Poll, soft.OpenPoll, true},
-	{Select, soft.OpenSelect, true},
-	// Epoll does what a ring does that only polls, and wherever there is such a ring.
-	{UringPoll, soft.OpenRing, false},
+	{Uring, uring.Open},
+	{Epoll, soft.OpenEpoll},
+	{Poll, soft.OpenPoll},
+	{Select, soft.OpenSelect},
+	{UringPoll, soft.OpenRing},
 }
 
 // rung is one way to have a driver.
 type rung struct {
 	name string
 	open func(cfg driver.Config) (driver.Driver, error)
-	auto bool // auto may take it
 }
+
+// ladder is what auto tries, one after the other. A ring that costs more than epoll
+// is better than poll still. One that only polls is not here: epoll does the same,
+// wherever there is such a ring.
+var ladder = []struct {
+	name   string
+	costly bool // what was refused because it costs more
+}{{Uring, false}, {Epoll, false}, {Uring, true}, {Poll, false}, {Select, false}}
 
 // Names lists what can be asked for.
 func Names() []string {
@@ -75,12 +81,14 @@ func Open(name string, cfg driver.Config) (driver.Driver, error) {
 		return openAuto(cfg)
 	}
 	cfg.Reason = cmp.Or(cfg.Reason, "asked for")
-	for i := range rungs {
-		if rungs[i].name == name {
-			return rungs[i].try(cfg)
-		}
+	if err := Check(name); err != nil {
+		return nil, err
 	}
-	return nil, Check(name)
+	return rungOf(name).try(cfg)
+}
+
+func rungOf(name string) *rung {
+	return &rungs[slices.IndexFunc(rungs, func(r rung) bool { return r.name == name })]
 }
 
 // NativeAIO says what keeps drivers without a ring from using the kernel's AIO for
@@ -110,15 +118,18 @@ func openAuto(cfg driver.Config) (driver.Driver, error) {
 	cfg.Shrink = true
 	cfg.Reason = "io_uring works here"
 	var refused refusals
-	for i := range rungs {
-		if !rungs[i].auto {
+	costly := false
+	for _, step := range ladder {
+		if step.costly && !costly {
 			continue
 		}
-		d, err := rungs[i].try(cfg)
+		cfg.Worth = !step.costly
+		d, err := rungOf(step.name).try(cfg)
 		if err == nil {
 			return d, nil
 		}
 		refused = append(refused, err)
+		costly = costly || errors.Is(err, driver.ErrCostly)
 		if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
 			break
 		}

@@ -44,6 +44,12 @@ func openOn(cfg driver.Config, rc *uring.Config, report *uring.Report) (driver.D
 	if err != nil {
 		return nil, setupError(err)
 	}
+	// Without it each arrival interrupts the loop, whatever it is at, and epoll costs less.
+	if cfg.Worth && r.Flags()&uring.SetupDeferTaskrun == 0 {
+		r.Close()
+		return nil, &driver.SetupError{Driver: "uring", Step: "io_uring_setup", Err: driver.ErrCostly,
+			Hint: "no DEFER_TASKRUN, which came with Linux 6.1; asked for by name it is taken all the same"}
+	}
 	d := &ring{r: r, slab: cfg.Slab, now: cfg.Now, rest: time.Sleep, pool: cfg.Ring, cqes: make([]uring.CQE, 256), wakeFD: -1, reason: cfg.Reason}
 	d.pause = uring.NewTimespec(pause)
 	if err := d.equip(cfg, report, releaseOf(report.System, rc.Mask)); err != nil {
@@ -73,10 +79,21 @@ func (d *ring) equip(cfg driver.Config, report *uring.Report, kernel release) er
 		}
 	}
 	err := d.choose(&offer{ops: report.Ops, check: func(name string) bool {
-		return works(name) && (d.lends != nil || !slices.Contains(lending, name))
+		switch {
+		case slices.Contains(lending, name) && d.lends == nil, name == uring.CheckPollMultishot && d.interrupted():
+			return false
+		}
+		return works(name)
 	}})
 	d.features = d.describe()
 	return err
+}
+
+// interrupted reports whether each completion interrupts the loop, whatever it is at.
+// There a multishot poll, which tells of every arrival, makes a request cost twice
+// as much as polls that are asked for one by one.
+func (d *ring) interrupted() bool {
+	return d.r.Flags()&(uring.SetupCoopTaskrun|uring.SetupDeferTaskrun) == 0
 }
 
 // openRing sets the ring up, with fewer entries if memory is short and the
