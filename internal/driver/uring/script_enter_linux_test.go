@@ -108,6 +108,26 @@ func TestScriptFullSQ(t *testing.T) {
 	w.close()
 }
 
+// What had no room in the SQ does not wait for the completion of what is in it, which
+// may wait for peers.
+func TestScriptNoSleepOverBacklog(t *testing.T) {
+	w := scripted(t, setting{entries: 2})
+	a, b := w.stream(), w.stream()
+	w.k.SetScript(uringtest.Times(2, uringtest.EnterFails, 1, nil)) // when it is submitted, and at the Wait
+	idle := []*call{w.recv(a, 8), w.recv(b, 8)}
+	start := w.clock.Now()
+	w.ends(w.nop())
+	if slept := time.Duration(w.clock.Now() - start); slept >= time.Millisecond {
+		t.Errorf("a nop took %v", slept)
+	}
+	for _, c := range idle {
+		if c.ended {
+			t.Errorf("%s has ended", c)
+		}
+	}
+	w.close()
+}
+
 // The CQ is full: what did not fit is fetched, also by a Wait that does not sleep.
 func TestScriptOverflow(t *testing.T) {
 	w := scripted(t, setting{entries: 2, without: []string{"cqsize"}}) // so the CQ has 4

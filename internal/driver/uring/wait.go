@@ -55,12 +55,14 @@ func (d *ring) sleep(deadline int64, done *driver.Queue) (over bool) {
 		}
 		timeout = time.Duration(deadline - now)
 	}
-	if !d.armWake() || timeout >= 0 && !d.extArg && !d.armTimer(deadline) {
-		d.push(done) // which makes room for it
+	// A full SQ is no promise of completions: what is in it may wait for peers, and a
+	// kernel thread tells that an entry is taken after it has told how it ended.
+	if d.waitsForRoom() || !d.armWake() || timeout >= 0 && !d.extArg && !d.armTimer(deadline) {
+		d.push(done) // which makes room
 		if d.r.SQSpace() == 0 {
 			d.backOff()
 		}
-		return false
+		return d.called.Load() && d.awake()
 	}
 	if !d.extArg {
 		timeout = -1
@@ -80,6 +82,9 @@ func (d *ring) sleep(deadline int64, done *driver.Queue) (over bool) {
 	}
 	return woken
 }
+
+// waitsForRoom reports whether there is something that the SQ had no room for.
+func (d *ring) waitsForRoom() bool { return len(d.cancels) > 0 || !d.backlog.empty() }
 
 // awake reports whether somebody called Wake since the last time. The gate alone
 // does not say: a worker signals too, which ends no Wait by itself.
