@@ -93,13 +93,12 @@ func find() (*finding, error) {
 		Mask: os.Getenv(mask.Variable), Uring: r,
 	}
 	asked := os.Getenv(driverVariable)
-	os.Unsetenv(driverVariable) // it would override the configuration
-	f.Auto = choose(open.Auto)
 	if asked != "" {
-		os.Setenv(driverVariable, asked)
 		c := choose(asked)
 		f.Override = &c
 	}
+	os.Unsetenv(driverVariable) // it would override the configuration
+	f.Auto = choose(open.Auto)
 	for _, name := range open.Names() {
 		if name != open.Auto {
 			f.Ladder = append(f.Ladder, choose(name))

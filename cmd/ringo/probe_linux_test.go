@@ -115,6 +115,20 @@ func TestProbeMasked(t *testing.T) {
 	}
 }
 
+// TestProbeOverridden: what RINGO_DRIVER asks for stands beside auto and the ladder,
+// and in the place of neither.
+func TestProbeOverridden(t *testing.T) {
+	t.Parallel()
+	needUring(t)
+	cmd := tool(t, "probe", "-json")
+	cmd.Env = append(cmd.Env, "RINGO_DRIVER=poll", "RINGO_MASK=epoll")
+	f := probeJSON(t, cmd)
+	if f.Override == nil || f.Override.Asked != "poll" || f.Override.Driver != "poll" || f.Auto.Driver != "uring" {
+		t.Errorf("override %+v, auto %+v; want poll and uring", f.Override, f.Auto)
+	}
+	checkLadder(t, f, []string{"epoll"})
+}
+
 // TestProbeKeys: programs may rely on these keys. New ones may come, none may go.
 func TestProbeKeys(t *testing.T) {
 	t.Parallel()
