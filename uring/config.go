@@ -55,7 +55,7 @@ func (c *Config) mask() (*mask.Mask, error) {
 	}
 	m, err := mask.Env()
 	if err != nil {
-		return nil, &SetupError{Step: "environment", Hint: "what to do without", Err: err}
+		return nil, &SetupError{Step: "environment", Err: err, Advice: []string{"unset or mend " + mask.Variable}}
 	}
 	return m, nil
 }

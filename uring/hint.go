@@ -33,12 +33,12 @@ func explain(step string, errno syscall.Errno, s surroundings) (cause string, ad
 		if s.memlock < 0 {
 			return "no memory for the ring", []string{"free memory, or ask for smaller rings"}
 		}
-		return fmt.Sprintf("RLIMIT_MEMLOCK is %d KiB; rings just closed count for a moment longer", s.memlock>>10),
+		return fmt.Sprintf("RLIMIT_MEMLOCK is %d KiB: raise it (ulimit -l), or ask for fewer entries; rings just closed count for a moment longer", s.memlock>>10),
 			[]string{"raise RLIMIT_MEMLOCK (ulimit -l)"}
 	case syscall.EMFILE:
-		return "RLIMIT_NOFILE", []string{"raise RLIMIT_NOFILE (ulimit -n)"}
+		return "out of descriptors: raise RLIMIT_NOFILE (ulimit -n)", []string{"raise RLIMIT_NOFILE (ulimit -n)"}
 	case syscall.ENFILE:
-		return "fs.file-max", []string{"raise the sysctl fs.file-max"}
+		return "the system is out of descriptors: raise fs.file-max", []string{"raise the sysctl fs.file-max"}
 	case syscall.EEXIST:
 		return "there already, or not the thread that made the ring", nil
 	case syscall.EBUSY:

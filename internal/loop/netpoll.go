@@ -26,7 +26,7 @@ func startNetpoll() error {
 		return nil
 	}
 	if err := trySpare(2); err != nil {
-		return fmt.Errorf("ringo: descriptors for the poller of Go's runtime: %w", err)
+		return fmt.Errorf("ringo: descriptors for the poller of Go's runtime: %w (raise RLIMIT_NOFILE, or for the whole system fs.file-max)", err)
 	}
 	time.AfterFunc(time.Hour, func() {}).Stop()
 	netpoll.started = true

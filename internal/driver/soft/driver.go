@@ -148,7 +148,7 @@ func setupError(name string, err error) error {
 	case errors.Is(err, syscall.EPERM):
 		e.Hint = "a seccomp filter forbids it"
 	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
-		e.Hint = "out of descriptors: raise RLIMIT_NOFILE"
+		e.Hint = "out of descriptors: raise RLIMIT_NOFILE (ulimit -n)"
 	case errors.Is(err, syscall.ENOSPC):
 		e.Hint = "fs.epoll.max_user_watches is used up"
 	}

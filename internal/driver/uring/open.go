@@ -68,7 +68,7 @@ const pause = 5 * time.Millisecond
 // equip gives the ring what it needs besides.
 func (d *ring) equip(cfg driver.Config, report *uring.Report, kernel release) error {
 	if d.wakeFD = sys.Eventfd(); d.wakeFD < 0 {
-		return &uring.SetupError{Step: "eventfd", Hint: "RLIMIT_NOFILE", Err: syscall.Errno(-d.wakeFD)}
+		return &uring.SetupError{Step: "eventfd", Hint: noDescriptors, Err: syscall.Errno(-d.wakeFD)}
 	}
 	d.extArg = report.Require(uring.CheckExtArg) == nil
 	works := func(check string) bool { return report.Require(check) == nil && brokenOn(check, kernel) == nil }
@@ -152,6 +152,8 @@ func (d *ring) describe() []string {
 	return features
 }
 
+const noDescriptors = "out of descriptors: raise RLIMIT_NOFILE (ulimit -n)"
+
 // setupError gives the driver's error the step and hint of the ring's.
 func setupError(err error) error {
 	var s *uring.SetupError
@@ -161,11 +163,11 @@ func setupError(err error) error {
 	hint := "an older kernel"
 	switch {
 	case errors.Is(err, syscall.EMFILE):
-		hint = "RLIMIT_NOFILE"
+		hint = noDescriptors
 	case errors.Is(err, syscall.ENFILE):
-		hint = "fs.file-max"
+		hint = "the system is out of descriptors: raise fs.file-max"
 	case errors.Is(err, syscall.ENOMEM):
-		hint = "RLIMIT_MEMLOCK"
+		hint = "raise RLIMIT_MEMLOCK (ulimit -l)"
 	}
 	return &driver.SetupError{Driver: "uring", Step: "probe", Err: err, Hint: hint}
 }
