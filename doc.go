@@ -4,7 +4,7 @@
 // thread each, and calls a function once on every loop. What runs on a loop are
 // tasks: coroutines that give the thread away while they wait. Underneath, what
 // must wait is an entry in an io_uring; where the kernel or a container refuses
-// io_uring the same program runs on epoll.
+// io_uring, or has an old one, the same program runs on epoll.
 //
 //	err := ringo.Run(ctx, nil, func(l *ringo.Loop) error {
 //		ln, err := sock.Listen(l, "tcp", ":7000")
