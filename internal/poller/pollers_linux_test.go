@@ -31,6 +31,7 @@ var makers = map[string]func() (Poller, error){
 	"ring of 5.15":           func() (Poller, error) { return OpenRing(8, []string{"kernel=5.15"}) },
 	"ring of 6.0":            func() (Poller, error) { return OpenRing(8, []string{"kernel=6.0"}) },
 	"ring of two":            func() (Poller, error) { return OpenRing(2, nil) },
+	"ring of two of 5.10":    func() (Poller, error) { return OpenRing(2, []string{"kernel=5.10"}) },
 }
 
 // each runs a test on every poller that can be had, each on a thread of its own.

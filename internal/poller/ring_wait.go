@@ -70,7 +70,12 @@ func (p *ring) Wait(timeoutNS int64, events []Event) int32 {
 func (p *ring) sleep(timeoutNS int64) (over bool) {
 	byTimer := timeoutNS > 0 && !p.extArg
 	if byTimer {
+		left := p.todo.len()
 		if !p.setTimer(timeoutNS) {
+			return false
+		}
+		// Making room for the timer's poll may have reaped what the wait is for.
+		if p.ready.len() > 0 || p.todo.len() > left {
 			return false
 		}
 		timeoutNS = -1
