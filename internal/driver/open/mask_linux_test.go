@@ -8,7 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"ringo/internal/driver"
 	"ringo/internal/mask"
 )
 
@@ -18,11 +17,7 @@ func TestMaskedLadder(t *testing.T) {
 	if m, _ := mask.Env(); m != nil {
 		t.Skipf("%s masks already", m)
 	}
-	with(Uring, func(_ driver.Driver, err error) {
-		if err != nil {
-			t.Skip("io_uring is refused here anyway: ", err)
-		}
-	})
+	need(t, Uring)
 	for _, c := range []struct {
 		mask, driver string
 		says         []string
