@@ -81,18 +81,19 @@ func (l *Loop) Post(fn func()) error {
 }
 
 // Context is the running task's context: it has the values of Run's context, and
-// is done when the task is cancelled or has ended, not when Run's context ends.
-// Only a task may call it.
+// is done when the task is cancelled or has ended, not when Run's context ends. In a
+// WithTimeout it has that deadline. Only a task may call it.
 func (l *Loop) Context() context.Context { return l.task("Loop.Context").Context() }
 
 // Sleep parks the running task for d at least. It gives context.Canceled if the
-// task is cancelled, ErrNotTask to other callers.
+// task is cancelled, os.ErrDeadlineExceeded at the end of a WithTimeout around it,
+// ErrNotTask to other callers.
 func (l *Loop) Sleep(d time.Duration) error {
 	if !l.engine().Here() {
 		return l.stranger()
 	}
 	if l.engine().Sleep(d) == -sys.ECANCELED {
-		return context.Canceled
+		return l.engine().Cause()
 	}
 	return nil
 }

@@ -59,7 +59,7 @@ func (d *Dialer) Dial(l *ringo.Loop, network, address string) (*Conn, error) {
 		if first == nil {
 			first = err
 		}
-		if passed(end) || errors.Is(err, context.Canceled) {
+		if passed(end) || e.Canceled() {
 			break
 		}
 	}
@@ -157,7 +157,7 @@ func dialing(c *Conn, ap netip.AddrPort, end time.Time) error {
 	case limit.passed:
 		return errSlow
 	case res == -sys.ECANCELED:
-		return context.Canceled
+		return l.Cause()
 	}
 	return callError("connect", res)
 }

@@ -1,7 +1,6 @@
 package sock
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -51,7 +50,7 @@ func addrOrNil(a *net.TCPAddr) net.Addr {
 // failRes is fail for a negative result.
 func (c *Conn) failRes(name string, res int32) error {
 	if res == -sys.ECANCELED {
-		return c.fail(name, context.Canceled)
+		return c.fail(name, c.l.Cause())
 	}
 	return c.fail(name, callError(callNames[name], res))
 }

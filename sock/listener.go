@@ -1,7 +1,6 @@
 package sock
 
 import (
-	"context"
 	"net"
 	"net/netip"
 	"os"
@@ -98,7 +97,7 @@ func (ln *Listener) AcceptConn() (*Conn, error) {
 			return nil, ln.fail("accept", callError("accept4", err))
 		}
 		if ln.l.Canceled() {
-			return nil, ln.fail("accept", context.Canceled)
+			return nil, ln.fail("accept", ln.l.Cause())
 		}
 		ln.arm()
 		ln.waiting.Push(ln.l.Task())

@@ -1,7 +1,6 @@
 package sock
 
 import (
-	"context"
 	"net"
 	"os"
 
@@ -29,7 +28,7 @@ func (c *Conn) beginWrite(name string) error {
 		return err
 	}
 	if !c.out.lock.enter(c.l) {
-		return c.fail(name, context.Canceled)
+		return c.fail(name, c.l.Cause())
 	}
 	alive := c.l.Burst()
 	switch {
@@ -38,7 +37,7 @@ func (c *Conn) beginWrite(name string) error {
 		return c.fail(name, net.ErrClosed)
 	case !alive:
 		c.out.lock.leave(c.l)
-		return c.fail(name, context.Canceled)
+		return c.fail(name, c.l.Cause())
 	}
 	return nil
 }
@@ -111,7 +110,7 @@ func (c *Conn) writeRest(p []byte, n int) (int, error) {
 	out := &c.out
 	for n < len(p) {
 		if c.l.Canceled() {
-			return n, c.fail("write", context.Canceled)
+			return n, c.fail("write", c.l.Cause())
 		}
 		o := c.l.NewOp(op.Send)
 		if o == nil {
@@ -147,7 +146,7 @@ func (out *output) state(c *Conn) error {
 	case out.expired(c):
 		return c.fail("write", os.ErrDeadlineExceeded)
 	case c.l.Canceled():
-		return c.fail("write", context.Canceled)
+		return c.fail("write", c.l.Cause())
 	case out.res < 0 && out.res != -sys.ECANCELED:
 		return c.failRes("write", out.res)
 	}

@@ -2,7 +2,6 @@ package sock
 
 import (
 	"bufio"
-	"context"
 	"errors"
 	"io"
 	"time"
@@ -20,7 +19,7 @@ func (c *Conn) beginRead(name string) error {
 		return err
 	}
 	if !c.in.lock.enter(c.l) {
-		return c.fail(name, context.Canceled)
+		return c.fail(name, c.l.Cause())
 	}
 	c.l.Spend() // also for bytes that are here: it gives way before it fetches more
 	c.in.peeked = false
@@ -38,7 +37,7 @@ func (c *Conn) Read(p []byte) (int, error) {
 	defer c.in.lock.leave(c.l)
 	in := &c.in
 	if in.byHand() && in.buffered() == 0 && !c.l.GiveWay() {
-		return 0, c.fail("read", context.Canceled)
+		return 0, c.fail("read", c.l.Cause())
 	}
 	for {
 		if c.closing || in.expired(c) && len(p) > 0 {
@@ -59,7 +58,7 @@ func (c *Conn) Read(p []byte) (int, error) {
 			return 0, err
 		}
 		if !in.wait(c) {
-			return 0, c.fail("read", context.Canceled)
+			return 0, c.fail("read", c.l.Cause())
 		}
 	}
 }
@@ -68,7 +67,7 @@ func (c *Conn) Read(p []byte) (int, error) {
 func (c *Conn) some(name string) error {
 	in := &c.in
 	if in.byHand() && in.buffered() == 0 && !c.l.Burst() {
-		return c.fail(name, context.Canceled)
+		return c.fail(name, c.l.Cause())
 	}
 	for {
 		if c.closing || in.expired(c) {
@@ -84,7 +83,7 @@ func (c *Conn) some(name string) error {
 			return err
 		}
 		if !in.wait(c) {
-			return c.fail(name, context.Canceled)
+			return c.fail(name, c.l.Cause())
 		}
 	}
 }
@@ -178,7 +177,7 @@ func (c *Conn) need(n int) error {
 			continue
 		}
 		if !in.wait(c) {
-			return c.fail("read", context.Canceled)
+			return c.fail("read", c.l.Cause())
 		}
 	}
 	return nil

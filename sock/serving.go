@@ -2,7 +2,6 @@ package sock
 
 import (
 	"bufio"
-	"context"
 	"io"
 	"net"
 	"os"
@@ -174,7 +173,7 @@ func (s *serving) request(c *Conn) error {
 	case in.buffered() > s.unreadMax() && !s.more: // what came meanwhile it has to be shown first
 		return bufio.ErrBufferFull
 	case c.l.Canceled():
-		return context.Canceled
+		return c.l.Cause()
 	}
 	return nil
 }

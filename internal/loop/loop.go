@@ -57,6 +57,8 @@ type Loop struct {
 
 	handles  Handle // head of the list of what is open on the loop
 	sleeps   sleepPool
+	timeouts timeoutPool
+	parkers  parkerPool
 	draining bool
 	stopping bool
 	ended    atomic.Bool
@@ -97,18 +99,23 @@ func (l *Loop) Ended() bool { return l.ended.Load() }
 // Task is the running task. T.
 func (l *Loop) Task() *Task { return l.cur }
 
-// Canceled reports whether the running task was cancelled and may be told so. T.
-func (l *Loop) Canceled() bool { return l.cur.canceled && l.cur.shield == 0 }
+// Canceled reports whether the running task must not wait any more, and may be told
+// so: it was cancelled, or is in a WithTimeout whose time is over. Cause says which. T.
+func (l *Loop) Canceled() bool { return (l.cur.canceled || l.cur.expired) && l.cur.shield == 0 }
 
-// Shield makes the running task's waits ignore a cancel until Unshield, so that
-// clean-up can be done. T.
+// Cause is the error of a wait that a cancel has ended: context.Canceled, or
+// os.ErrDeadlineExceeded in a WithTimeout. T.
+func (l *Loop) Cause() error { return l.cur.cause() }
+
+// Shield makes the running task's waits ignore cancels and timeouts until Unshield,
+// so that clean-up can be done. T.
 func (l *Loop) Shield() { l.cur.shield++ }
 
 // Unshield ends a Shield. T.
 func (l *Loop) Unshield() { l.cur.shield-- }
 
 // Park gives the thread away until somebody makes the running task ready, exactly
-// once. w, if not nil, is told of a cancel. T.
+// once. w, if not nil, is told of a cancel or a timeout. T.
 func (l *Loop) Park(w Waiter) {
 	t := l.cur
 	t.waits = w
@@ -137,7 +144,8 @@ func (l *Loop) ReadyFrom(t *Task) {
 }
 
 // Do runs an op and waits for it: the result of its last completion, or
-// -ECANCELED at once if the task was cancelled before. The op stays the caller's.
+// -ECANCELED at once if the task was cancelled before; see Cause. The op stays the
+// caller's.
 // T, parks.
 func (l *Loop) Do(o *op.Op) int32 {
 	t := l.cur

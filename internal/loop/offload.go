@@ -35,7 +35,7 @@ func (l *Loop) Compute(fn func(context.Context) error) error {
 func (l *Loop) call(pool *offload.Pool, in string, fn func(context.Context) error) error {
 	if l.Canceled() {
 		l.Burst()
-		return context.Canceled
+		return l.Cause()
 	}
 	c := &call{pool: pool, task: l.cur, ctx: l.Context(), fn: fn, in: in}
 	c.job.Run = c.run
@@ -46,7 +46,7 @@ func (l *Loop) call(pool *offload.Pool, in string, fn func(context.Context) erro
 	if c.panicked != nil {
 		panic(l.cfg.showPanic(c.panicked))
 	}
-	return c.err
+	return late(c.ctx, c.err)
 }
 
 // run is the goroutine's side.
@@ -69,7 +69,7 @@ func (c *call) run() {
 // done and the task waits for it, because it may write to what the task owns.
 func (c *call) CancelWait(t *Task) {
 	if c.pool.TryCancel(&c.job) {
-		c.err = context.Canceled
+		c.err = t.cause()
 		t.l.Ready(t)
 	}
 }

@@ -37,14 +37,19 @@ func dismiss(l *Loop) {
 // Current finds the loop and task that the caller runs in; nil if it is an
 // ordinary goroutine. G.
 func Current() (*Loop, *Task) {
+	if l := known(); l != nil {
+		return l, l.cur
+	}
+	return currentByThread()
+}
+
+// currentByThread is for callers whose g is not the task's, see hereByThread.
+//
+//go:noinline
+func currentByThread() (*Loop, *Task) {
 	p := running.loops.Load()
 	if p == nil {
 		return nil, nil
-	}
-	for _, l := range *p {
-		if l.mark.Here() {
-			return l, l.cur
-		}
 	}
 	if len(*p) == 0 {
 		return nil, nil

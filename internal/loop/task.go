@@ -2,6 +2,7 @@ package loop
 
 import (
 	"context"
+	"os"
 	"sync"
 	"sync/atomic"
 
@@ -28,6 +29,7 @@ type Task struct {
 	res      int32
 	shield   int32
 	canceled bool
+	expired  bool // a timeout of its own has passed
 	finished bool
 
 	// How others wait for it, from any thread.
@@ -40,6 +42,7 @@ type Task struct {
 type more struct {
 	ctx    context.Context // the loop thread's, as cancel
 	cancel context.CancelFunc
+	limit  *timeout      // the innermost WithTimeout that it is in
 	err    error         // how the task ended, once it has
 	ch     chan struct{} // closed at the end, for goroutines
 }
@@ -53,7 +56,7 @@ func (t *Task) extra() *more {
 	return t.more.Load()
 }
 
-// Waiter is what a task waits for and can be cancelled out of.
+// Waiter is what a task waits for and can be taken out of by a cancel or a timeout.
 type Waiter interface {
 	// CancelWait makes t ready, now or when what it waits for has come to an end.
 	// It runs on the loop's thread while t is parked.
@@ -83,7 +86,10 @@ func (t *Task) finish(err error) {
 		m.ctx, m.cancel = nil, nil
 	}
 	if t == w.anon { // for the next job
-		t.canceled, t.shield = false, 0
+		t.canceled, t.expired, t.shield = false, false, 0
+		if m := t.more.Load(); m != nil {
+			m.limit = nil // of an iterator that was left where it stood
+		}
 		return
 	}
 	t.finished = true
@@ -215,11 +221,23 @@ func (l *Loop) cancelTask(t *Task) {
 	}
 	t.canceled = true
 	t.cancelContext()
-	if t.waits != nil && t.shield == 0 {
-		w := t.waits
+	t.interrupt()
+}
+
+// interrupt ends what the task waits for, if it does and may be told.
+func (t *Task) interrupt() {
+	if w := t.waits; w != nil && t.shield == 0 {
 		t.waits = nil
 		w.CancelWait(t)
 	}
+}
+
+// cause is why its waits fail. A cancel is for good, so it is said first.
+func (t *Task) cause() error {
+	if t.expired && !t.canceled {
+		return os.ErrDeadlineExceeded
+	}
+	return context.Canceled
 }
 
 // context gives the task's context, made when first asked for.
@@ -230,6 +248,9 @@ func (t *Task) context() context.Context {
 		if t.canceled {
 			m.cancel()
 		}
+	}
+	if m.limit != nil {
+		return m.limit.context(m.ctx)
 	}
 	return m.ctx
 }

@@ -2,6 +2,7 @@ package loop
 
 import (
 	"iter"
+	"sync/atomic"
 
 	"ringo/internal/gmark"
 )
@@ -17,7 +18,8 @@ type worker struct {
 	task   *Task // what it runs
 	anon   *Task // stands for jobs, which have no task of their own
 	next   *worker
-	ran    bool // the body of a task is on the stack
+	near   atomic.Pointer[worker] // another one in the same place, see places
+	ran    bool                   // the body of a task is on the stack
 
 	retired bool // the loop has ended
 }
@@ -38,6 +40,7 @@ func (l *Loop) newWorker() *worker {
 func (w *worker) main(yield func(struct{}) bool) {
 	w.yield = yield
 	w.g = gmark.Current()
+	w.announce()
 	w.l.mark.Set(w.g)
 	defer w.exit()
 	for {
@@ -159,6 +162,7 @@ func crash(err *PanicError) { panic(err) }
 func (w *worker) exit() {
 	l := w.l
 	l.mark.Clear()
+	w.withdraw()
 	if w.retired {
 		return
 	}
