@@ -92,6 +92,66 @@ func TestAllocs(t *testing.T) {
 	})
 }
 
+// What tasks wait for together costs no memory, with those of their own loop, of
+// another one, and with goroutines.
+func TestAllocsTogether(t *testing.T) {
+	skipUnderRace(t)
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		cfg.StallLimit = -1
+		cfg.Loops = 2
+		beside(t, cfg, func(l *ringo.Loop) {
+			for where, begin := range map[string]func(func()){
+				"this loop":    func(f func()) { l.Post(f) },
+				"another loop": func(f func()) { l.Loops()[1].Post(f) },
+				"a goroutine":  func(f func()) { go f() },
+			} {
+				there, back := ringo.NewChan[int](0), ringo.NewChan[int](0)
+				echo := func() {
+					for {
+						v, err := there.Recv()
+						if err != nil || back.Send(v) != nil {
+							return
+						}
+					}
+				}
+				begin(echo)
+				wantAllocs(t, "Send and Recv, with "+where, 0, func() { there.Send(1); back.Recv() })
+				v := 0
+				cases := []ringo.Case{ringo.RecvInto(there, &v), ringo.RecvInto(back, &v)}
+				wantAllocs(t, "Select, with "+where, 0, func() { there.Send(1); ringo.Select(cases[1:]...) })
+				there.Close()
+
+				var m ringo.Mutex
+				c, turn, over := ringo.NewCond(&m), 0, false
+				flip := func(mine int) bool {
+					m.Lock()
+					defer m.Unlock()
+					for turn != mine && !over {
+						c.Wait()
+					}
+					turn = 1 - mine
+					c.Signal()
+					return !over
+				}
+				begin(func() {
+					for flip(1) {
+					}
+				})
+				wantAllocs(t, "Lock, Wait and Signal, with "+where, 0, func() { flip(0) })
+				m.Lock()
+				over = true
+				c.Broadcast()
+				m.Unlock()
+			}
+			s := ringo.NewSemaphore(3)
+			wantAllocs(t, "Acquire and Release", 0, func() { s.Acquire(2); s.Release(2) })
+			nap := func() error { return l.Sleep(0) }
+			wantAllocs(t, "WithTimeout", 0, func() { l.WithTimeout(time.Hour, nap) })
+			wantAllocs(t, "WithTimeout that passes", 0, func() { l.WithTimeout(0, nap) })
+		})
+	})
+}
+
 // What a goroutine posts to a sleeping loop costs neither of them memory.
 func TestAllocsFromOutside(t *testing.T) {
 	skipUnderRace(t)

@@ -109,3 +109,156 @@ func BenchmarkWakeBesideBusy(b *testing.B) {
 		})
 	}
 }
+
+// What tasks of one loop hand to each other: a Send and a Recv. Without room each value
+// costs a park; with room one task parks for many values.
+func BenchmarkChan(b *testing.B) {
+	for _, capacity := range []int{0, 1, 64} {
+		b.Run(fmt.Sprintf("cap=%d", capacity), func(b *testing.B) {
+			eachDriverB(b, func(b *testing.B, cfg ringo.Config) {
+				mustRun(b, cfg, func(l *ringo.Loop) {
+					c := ringo.NewChan[int](capacity)
+					l.Post(func() { drainChan(c) })
+					for b.Loop() {
+						c.Send(1)
+					}
+					c.Close()
+				})
+			})
+		})
+	}
+}
+
+func drainChan(c *ringo.Chan[int]) {
+	for {
+		if _, err := c.Recv(); err != nil {
+			return
+		}
+	}
+}
+
+// From one loop to another that is busy with nothing but receiving: an op is a Send and
+// a Recv.
+func BenchmarkChanAcross(b *testing.B) {
+	for _, capacity := range []int{0, 1, 64} {
+		b.Run(fmt.Sprintf("cap=%d", capacity), func(b *testing.B) {
+			eachDriverB(b, func(b *testing.B, cfg ringo.Config) {
+				cfg.Loops = 2
+				beside(b, cfg, func(l *ringo.Loop) {
+					c := ringo.NewChan[int](capacity)
+					received := l.Loops()[1].Go(func() { drainChan(c) })
+					for b.Loop() {
+						c.Send(1)
+					}
+					c.Close()
+					received.Wait()
+				})
+			})
+		})
+	}
+}
+
+// Many pairs of tasks, each with a channel of its own between two loops, and no room in
+// it: what a hand-over costs when both loops have others to do meanwhile.
+func BenchmarkChanAcrossPairs(b *testing.B) {
+	eachDriverB(b, func(b *testing.B, cfg ringo.Config) {
+		cfg.Loops = 2
+		beside(b, cfg, func(l *ringo.Loop) {
+			const pairs = 64
+			var senders, receivers []*ringo.Task
+			left := b.N
+			for range pairs {
+				c := ringo.NewChan[int](0)
+				receivers = append(receivers, l.Loops()[1].Go(func() { drainChan(c) }))
+				senders = append(senders, l.Go(func() {
+					for ; left > 0; left-- {
+						c.Send(1)
+					}
+					c.Close()
+				}))
+			}
+			b.ResetTimer()
+			for _, t := range senders {
+				t.Wait()
+			}
+			for _, t := range receivers {
+				t.Wait()
+			}
+		})
+	})
+}
+
+// A lock that is free, and one that two tasks of a loop hand to each other.
+func BenchmarkMutex(b *testing.B) {
+	cfg := anyDriver(b)
+	b.Run("free", func(b *testing.B) {
+		mustRun(b, cfg, func(l *ringo.Loop) {
+			var m ringo.Mutex
+			for b.Loop() {
+				m.Lock()
+				m.Unlock()
+			}
+		})
+	})
+	b.Run("contended", func(b *testing.B) {
+		mustRun(b, cfg, func(l *ringo.Loop) {
+			var m ringo.Mutex
+			over := false
+			m.Lock()
+			other := l.Go(func() {
+				for !over {
+					m.Lock()
+					l.Sleep(0)
+					m.Unlock()
+				}
+			})
+			for b.Loop() {
+				m.Unlock()
+				m.Lock()
+			}
+			over = true
+			m.Unlock()
+			other.Wait()
+		})
+	})
+}
+
+// A Select of two cases of which one is true, and one that waits.
+func BenchmarkSelect(b *testing.B) {
+	cfg := anyDriver(b)
+	b.Run("ready", func(b *testing.B) {
+		b.ReportAllocs()
+		mustRun(b, cfg, func(l *ringo.Loop) {
+			c, d, v := ringo.NewChan[int](1), ringo.NewChan[int](1), 0
+			for b.Loop() {
+				c.Send(1)
+				ringo.Select(ringo.RecvInto(d, &v), ringo.RecvInto(c, &v))
+			}
+		})
+	})
+	b.Run("waiting", func(b *testing.B) {
+		b.ReportAllocs()
+		mustRun(b, cfg, func(l *ringo.Loop) {
+			c, d, v := ringo.NewChan[int](0), ringo.NewChan[int](0), 0
+			l.Post(func() {
+				for c.Send(1) == nil {
+				}
+			})
+			for b.Loop() {
+				ringo.Select(ringo.RecvInto(d, &v), ringo.RecvInto(c, &v))
+			}
+			c.Close()
+		})
+	})
+}
+
+// A block with a time limit that does not pass.
+func BenchmarkWithTimeout(b *testing.B) {
+	b.ReportAllocs()
+	mustRun(b, anyDriver(b), func(l *ringo.Loop) {
+		fn := func() error { return nil }
+		for b.Loop() {
+			l.WithTimeout(time.Minute, fn)
+		}
+	})
+}

@@ -14,16 +14,17 @@ import (
 func taskOnly(l *ringo.Loop, timer *ringo.Timer, group *ringo.Group) map[string]func() any {
 	fn := func(context.Context) error { return nil }
 	return map[string]func() any{
-		"Loop.Sleep":     func() any { return l.Sleep(0) },
-		"Loop.Offload":   func() any { return l.Offload(fn) },
-		"Loop.Compute":   func() any { return l.Compute(fn) },
-		"Loop.Context":   func() any { return panics(func() { l.Context() }) },
-		"Loop.Now":       func() any { return panics(func() { l.Now() }) },
-		"Loop.AfterFunc": func() any { return panics(func() { l.AfterFunc(0, func() {}) }) },
-		"Timer.Stop":     func() any { return panics(func() { timer.Stop() }) },
-		"Timer.Reset":    func() any { return panics(func() { timer.Reset(0) }) },
-		"Group.Go":       func() any { return panics(func() { group.Go(func() error { return nil }) }) },
-		"Group.Wait":     func() any { return panics(func() { group.Wait() }) },
+		"Loop.Sleep":       func() any { return l.Sleep(0) },
+		"Loop.Offload":     func() any { return l.Offload(fn) },
+		"Loop.Compute":     func() any { return l.Compute(fn) },
+		"Loop.WithTimeout": func() any { return l.WithTimeout(0, func() error { return nil }) },
+		"Loop.Context":     func() any { return panics(func() { l.Context() }) },
+		"Loop.Now":         func() any { return panics(func() { l.Now() }) },
+		"Loop.AfterFunc":   func() any { return panics(func() { l.AfterFunc(0, func() {}) }) },
+		"Timer.Stop":       func() any { return panics(func() { timer.Stop() }) },
+		"Timer.Reset":      func() any { return panics(func() { timer.Reset(0) }) },
+		"Group.Go":         func() any { return panics(func() { group.Go(func() error { return nil }) }) },
+		"Group.Wait":       func() any { return panics(func() { group.Wait() }) },
 	}
 }
 
@@ -86,6 +87,7 @@ func TestNilFunctions(t *testing.T) {
 			refused("Loop.AfterFunc", panics(func() { l.AfterFunc(0, nil) }))
 			refused("Loop.Offload", l.Offload(nil))
 			refused("Loop.Compute", l.Compute(nil))
+			refused("Loop.WithTimeout", l.WithTimeout(0, nil))
 			refused("Group.Go", panics(func() { ringo.NewGroup(l).Go(nil) }))
 			l.Sleep(0)
 			equal(t, "tasks", l.Stats().Tasks, before)

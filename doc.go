@@ -25,7 +25,9 @@
 // A task may wait only through Ringo. A channel, a contended mutex, time.Sleep or
 // a file read in a task stops its whole loop, and two tasks of one loop that meet
 // on a sync.Mutex can stop it for good. Calls that wait in other ways go through
-// Loop.Offload, long computations through Loop.Compute. A task must not call
+// Loop.Offload, long computations through Loop.Compute. Mutex, Cond, Semaphore, Chan
+// and Select park the task where those of sync and of the language stop its thread;
+// tasks of any loop and goroutines may meet in them. A task must not call
 // runtime.LockOSThread and then wait: the runtime ends the process.
 //
 // # Who may call

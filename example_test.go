@@ -139,3 +139,187 @@ func ExampleTask_Cancel() {
 	// context canceled
 	// <nil>
 }
+
+// A producer on one loop, a consumer on the other. Run ends when both have.
+func ExampleChan() {
+	orders := ringo.NewChan[string](2)
+	err := ringo.Run(context.Background(), &ringo.Config{Loops: 2}, func(l *ringo.Loop) error {
+		if l.Index() == 0 {
+			defer orders.Close()
+			for _, dish := range []string{"soup", "fish", "tea"} {
+				if err := orders.Send(dish); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+		for {
+			dish, err := orders.Recv()
+			if err == ringo.ErrClosed {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			fmt.Println(dish)
+		}
+	})
+	fmt.Println(err)
+	// Output:
+	// soup
+	// fish
+	// tea
+	// <nil>
+}
+
+// An ordinary goroutine hands what it has to a task, which only parks meanwhile.
+func ExampleChan_goroutine() {
+	lines := ringo.NewChan[string](0)
+	go func() {
+		defer lines.Close()
+		lines.Send("from a goroutine")
+	}()
+	err := ringo.Run(context.Background(), &ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
+		line, err := lines.Recv()
+		fmt.Println(line)
+		return err
+	})
+	fmt.Println(err)
+	// Output:
+	// from a goroutine
+	// <nil>
+}
+
+// A task waits for work and for the word to stop at once. The cases are made once.
+func ExampleSelect() {
+	work, stop := ringo.NewChan[int](0), ringo.NewChan[struct{}](0)
+	err := ringo.Run(context.Background(), &ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
+		worker := l.Go(func() {
+			var n int
+			var word struct{}
+			cases := []ringo.Case{ringo.RecvInto(work, &n), ringo.RecvInto(stop, &word)}
+			for {
+				switch i, err := ringo.Select(cases...); {
+				case i == 0 && err == nil:
+					fmt.Println("work", n)
+				default:
+					fmt.Println("case", i, "-", err)
+					return
+				}
+			}
+		})
+		work.Send(1)
+		work.Send(2)
+		stop.Close()
+		return worker.Wait()
+	})
+	fmt.Println(err)
+	// Output:
+	// work 1
+	// work 2
+	// case 1 - ringo: the Chan is closed
+	// <nil>
+}
+
+// A read, an answer and whatever else is in the block have a time together.
+func ExampleLoop_WithTimeout() {
+	err := ringo.Run(context.Background(), &ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
+		never := ringo.NewChan[int](0)
+		err := l.WithTimeout(time.Millisecond, func() error {
+			_, err := never.Recv()
+			return err
+		})
+		fmt.Println(errors.Is(err, os.ErrDeadlineExceeded))
+		return l.Sleep(0) // waits work again
+	})
+	fmt.Println(err)
+	// Output:
+	// true
+	// <nil>
+}
+
+// At most two of these tasks do their work at once.
+func ExampleSemaphore() {
+	err := ringo.Run(context.Background(), &ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
+		s := ringo.NewSemaphore(2)
+		g := ringo.NewGroup(l)
+		now, most := 0, 0
+		for range 10 {
+			g.Go(func() error {
+				if err := s.Acquire(1); err != nil {
+					return err
+				}
+				defer s.Release(1)
+				now++
+				most = max(most, now)
+				err := l.Sleep(time.Millisecond)
+				now--
+				return err
+			})
+		}
+		err := g.Wait()
+		fmt.Println("at most", most)
+		return err
+	})
+	fmt.Println(err)
+	// Output:
+	// at most 2
+	// <nil>
+}
+
+// A lock that is held over a wait: without it the two would mix their words.
+func ExampleMutex() {
+	var m ringo.Mutex
+	err := ringo.Run(context.Background(), &ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
+		g := ringo.NewGroup(l)
+		for _, name := range []string{"first", "second"} {
+			g.Go(func() error {
+				if err := m.Lock(); err != nil {
+					return err
+				}
+				defer m.Unlock()
+				fmt.Println(name, "begins")
+				err := l.Sleep(time.Millisecond)
+				fmt.Println(name, "ends")
+				return err
+			})
+		}
+		return g.Wait()
+	})
+	fmt.Println(err)
+	// Output:
+	// first begins
+	// first ends
+	// second begins
+	// second ends
+	// <nil>
+}
+
+// Tasks wait until what they need is so.
+func ExampleCond() {
+	var m ringo.Mutex
+	ready := ringo.NewCond(&m)
+	open := false
+	err := ringo.Run(context.Background(), &ringo.Config{Loops: 2}, func(l *ringo.Loop) error {
+		if err := m.Lock(); err != nil {
+			return err
+		}
+		defer m.Unlock()
+		if l.Index() == 1 {
+			open = true
+			ready.Broadcast()
+			return nil
+		}
+		for !open {
+			if err := ready.Wait(); err != nil {
+				return err
+			}
+		}
+		fmt.Println("open")
+		return nil
+	})
+	fmt.Println(err)
+	// Output:
+	// open
+	// <nil>
+}

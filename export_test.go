@@ -1,6 +1,9 @@
 package ringo
 
-import "time"
+import (
+	"sync"
+	"time"
+)
 
 // What users see of the engine's words.
 var (
@@ -17,3 +20,24 @@ func SetHardStop(d time.Duration) (restore func()) {
 
 // Draining reports whether the loop knows that Run's context has ended.
 func Draining(l *Loop) bool { return l.engine().Draining() }
+
+// Waiting is how many callers stand in line.
+func (m *Mutex) Waiting() int { return waiting(&m.mu, &m.waiting) }
+
+// Waiting is how many callers stand in line.
+func (c *Cond) Waiting() int { return waiting(&c.mu, &c.waiting) }
+
+// Waiting is how many callers stand in line.
+func (s *Semaphore) Waiting() int { return waiting(&s.mu, &s.waiting) }
+
+// Waiting is how many callers stand in either line.
+func (c *Chan[T]) Waiting() int { return waiting(&c.mu, &c.senders) + waiting(&c.mu, &c.receivers) }
+
+func waiting[T any](mu *sync.Mutex, q *line[T]) (n int) {
+	mu.Lock()
+	defer mu.Unlock()
+	for w := q.first; w != nil; w = w.next {
+		n++
+	}
+	return n
+}

@@ -198,3 +198,24 @@ func equalList[T comparable](t testing.TB, what string, got, want []T) {
 		t.Errorf("%s: %v, want %v", what, got, want)
 	}
 }
+
+// addCleanup sends to gone once v is garbage.
+func addCleanup[T any](v *T, gone chan<- bool) {
+	runtime.AddCleanup(v, func(gone chan<- bool) { gone <- true }, gone)
+}
+
+// collect collects garbage until something comes from ch, and passes it on.
+func collect(ch <-chan bool) <-chan bool {
+	out := make(chan bool, 1)
+	go func() {
+		for began := time.Now(); time.Since(began) < limit; runtime.GC() {
+			select {
+			case v := <-ch:
+				out <- v
+				return
+			default:
+			}
+		}
+	}()
+	return out
+}

@@ -58,7 +58,6 @@ type Loop struct {
 	handles  Handle // head of the list of what is open on the loop
 	sleeps   sleepPool
 	timeouts timeoutPool
-	parkers  parkerPool
 	draining bool
 	stopping bool
 	ended    atomic.Bool

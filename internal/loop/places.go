@@ -1,6 +1,7 @@
 package loop
 
 import (
+	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 
@@ -65,6 +66,32 @@ func (w *worker) withdraw() {
 		}
 	}
 }
+
+// GiveWay is Burst for a call that was given no loop; it does nothing for ordinary
+// goroutines. The error is why a task may not go on. G, may park.
+//
+// An iterator in a task passes for a goroutine here: only its thread's id tells, and to
+// ask for that costs more than what calls with GiveWay do. So strangers are asked once
+// in strangerEvery calls, and an iterator's count for so many.
+func GiveWay() error {
+	l := known()
+	if l == nil {
+		if rand.Uint32()%strangerEvery != 0 {
+			return nil
+		}
+		if l, _ = currentByThread(); l == nil {
+			return nil
+		}
+		l.burst += strangerEvery - 1
+		l.calls += strangerEvery - 1
+	}
+	if !l.Burst() {
+		return l.Cause()
+	}
+	return nil
+}
+
+const strangerEvery = 64
 
 // Spend counts a call that neither parks nor lets its task give way, if the caller is
 // a task. G.

@@ -1,0 +1,196 @@
+package ringo
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"ringo/internal/loop"
+)
+
+// ErrClosed says that a Chan was closed.
+var ErrClosed = errors.New("ringo: the Chan is closed")
+
+// Chan is a channel that parks a task which has to wait, where a Go channel would stop
+// its loop. Tasks of any loop and ordinary goroutines may use one together: it hands
+// values from one loop to another, and between tasks and goroutines. Values come out
+// in the order in which they were sent, and those who wait are served in order of
+// arrival. NewChan makes it.
+//
+// A value is delivered once or not at all, and the error says which: Send gives nil
+// exactly if the value is in the channel or with a receiver, and Recv that gives an
+// error has taken none. A cancel or timeout that comes after the delivery is too late,
+// and the next wait is told of it.
+type Chan[T any] struct {
+	id        uint64 // the order in which Select takes the locks
+	mu        sync.Mutex
+	closed    bool
+	buffer    []T
+	first, n  int // where in buffer the oldest is, and how many there are
+	senders   line[T]
+	receivers line[T]
+	spare     spares[T]
+}
+
+var chans atomic.Uint64
+
+// NewChan makes a channel that holds so many values that nobody has received yet. With
+// 0 each Send waits for its receiver. It panics if capacity is negative.
+func NewChan[T any](capacity int) *Chan[T] {
+	if capacity < 0 {
+		panic(fmt.Sprintf("ringo: NewChan(%d)", capacity))
+	}
+	return &Chan[T]{id: chans.Add(1), buffer: make([]T, capacity)}
+}
+
+// Send sends v, and waits for room or for a receiver: a task parks, a goroutine
+// blocks. ErrClosed after Close, also if it comes while Send waits. A task's wait may
+// also end with context.Canceled, or os.ErrDeadlineExceeded in a Loop.WithTimeout;
+// goroutines wait on. A cancelled task can still send what need not wait. Any
+// goroutine may call it.
+func (c *Chan[T]) Send(v T) error {
+	if err := loop.GiveWay(); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	to, done, err := c.send(v)
+	if !done {
+		_, err = c.senders.wait(&c.mu, &c.spare, v)
+	}
+	c.mu.Unlock()
+	if to != nil {
+		to.p.Wake()
+	}
+	return err
+}
+
+// Recv takes the oldest value, and waits until there is one: a task parks, a goroutine
+// blocks. After Close it gives what is left, then ErrClosed. A task's wait may also end
+// as that of Send. Any goroutine may call it.
+func (c *Chan[T]) Recv() (T, error) {
+	if err := loop.GiveWay(); err != nil {
+		var none T
+		return none, err
+	}
+	c.mu.Lock()
+	v, from, done, err := c.recv()
+	if !done {
+		v, err = c.receivers.wait(&c.mu, &c.spare, v)
+	}
+	c.mu.Unlock()
+	if from != nil {
+		from.p.Wake()
+	}
+	return v, err
+}
+
+// TrySend sends v if that need not wait, and reports whether it did; so not after
+// Close. Any goroutine may call it.
+func (c *Chan[T]) TrySend(v T) bool {
+	loop.Spend()
+	c.mu.Lock()
+	to, done, err := c.send(v)
+	c.mu.Unlock()
+	if to != nil {
+		to.p.Wake()
+	}
+	return done && err == nil
+}
+
+// TryRecv takes the oldest value if there is one, and reports whether there was. Any
+// goroutine may call it.
+func (c *Chan[T]) TryRecv() (v T, ok bool) {
+	loop.Spend()
+	c.mu.Lock()
+	v, from, done, err := c.recv()
+	c.mu.Unlock()
+	if from != nil {
+		from.p.Wake()
+	}
+	return v, done && err == nil
+}
+
+// Close ends the sending: those who wait in Send and who call it later get ErrClosed,
+// and those in Recv once there is nothing left to receive. What is in the channel stays
+// to be received. It does not wait, and closing again does nothing. Any goroutine may
+// call it.
+func (c *Chan[T]) Close() {
+	var refused woken[T]
+	c.mu.Lock()
+	c.closed = true
+	for _, q := range []*line[T]{&c.receivers, &c.senders} {
+		for w := q.claim(); w != nil; w = q.claim() {
+			w.refused = true
+			refused.add(w)
+		}
+	}
+	c.mu.Unlock()
+	refused.wake()
+}
+
+// Len is how many values are in the channel, unreceived. Any goroutine may call it.
+func (c *Chan[T]) Len() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.n
+}
+
+// Cap is how many values the channel holds. Any goroutine may call it.
+func (c *Chan[T]) Cap() int { return len(c.buffer) }
+
+// send sends v if that need not wait. to is who has it now and is to be woken. The
+// caller holds the lock.
+func (c *Chan[T]) send(v T) (to *waiter[T], done bool, err error) {
+	if c.closed {
+		return nil, true, ErrClosed
+	}
+	if to = c.receivers.claim(); to != nil {
+		to.v = v
+		return to, true, nil
+	}
+	if c.n < len(c.buffer) {
+		c.put(v)
+		return nil, true, nil
+	}
+	return nil, false, nil
+}
+
+// recv takes a value if there is one. from is whose Send that ended, and is to be
+// woken. The caller holds the lock.
+func (c *Chan[T]) recv() (v T, from *waiter[T], done bool, err error) {
+	if c.n > 0 {
+		v = c.take()
+		if from = c.senders.claim(); from != nil {
+			c.put(from.v)
+		}
+		return v, from, true, nil
+	}
+	if from = c.senders.claim(); from != nil {
+		return from.v, from, true, nil
+	}
+	if c.closed {
+		return v, nil, true, ErrClosed
+	}
+	return v, nil, false, nil
+}
+
+func (c *Chan[T]) put(v T) {
+	at := c.first + c.n
+	if at >= len(c.buffer) {
+		at -= len(c.buffer)
+	}
+	c.buffer[at] = v
+	c.n++
+}
+
+func (c *Chan[T]) take() T {
+	var none T
+	v := c.buffer[c.first]
+	c.buffer[c.first] = none
+	if c.first++; c.first == len(c.buffer) {
+		c.first = 0
+	}
+	c.n--
+	return v
+}

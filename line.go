@@ -1,0 +1,147 @@
+package ringo
+
+import (
+	"sync"
+
+	"ringo/internal/loop"
+)
+
+// line is those who wait for one thing, in order of arrival: tasks of any loop, and
+// goroutines. All of it is under the lock of what they wait for, which is held for a
+// few stores only, and by nobody who parks.
+type line[T any] struct {
+	first, last *waiter[T]
+}
+
+// waiter is one place in a line.
+type waiter[T any] struct {
+	p          *loop.Parker // own, but in a Select, where several places have one
+	own        loop.Parker
+	in         *line[T] // nil once it was taken out
+	next, prev *waiter[T]
+	which      int  // of the cases of its Select
+	v          T    // what it brings, or is given
+	refused    bool // it was woken by Close
+}
+
+func (q *line[T]) empty() bool { return q.first == nil }
+
+func (q *line[T]) push(w *waiter[T]) {
+	w.in, w.next, w.prev = q, nil, q.last
+	if q.last == nil {
+		q.first = w
+	} else {
+		q.last.next = w
+	}
+	q.last = w
+}
+
+// leave takes w out, if it is still in.
+func (w *waiter[T]) leave() {
+	q := w.in
+	if q == nil {
+		return
+	}
+	if w.prev == nil {
+		q.first = w.next
+	} else {
+		w.prev.next = w.next
+	}
+	if w.next == nil {
+		q.last = w.prev
+	} else {
+		w.next.prev = w.prev
+	}
+	w.in, w.next, w.prev = nil, nil, nil
+}
+
+// claim takes out the first who still waits; nil if nobody does. Who was cancelled
+// on the way is passed over. The caller wakes it once it has let the lock go.
+func (q *line[T]) claim() *waiter[T] {
+	for w := q.first; w != nil; w = q.first {
+		w.leave()
+		if w.p.Claim(w.which) {
+			return w
+		}
+	}
+	return nil
+}
+
+// woken are waiters that were claimed together, to be woken when the lock is gone.
+type woken[T any] struct{ first, last *waiter[T] }
+
+func (q *woken[T]) add(w *waiter[T]) {
+	if q.last == nil {
+		q.first = w
+	} else {
+		q.last.next = w
+	}
+	q.last = w
+}
+
+// wake wakes them in order. Each is its owner's again at that moment.
+func (q *woken[T]) wake() {
+	for w := q.first; w != nil; {
+		next := w.next
+		w.next = nil
+		w.p.Wake()
+		w = next
+	}
+}
+
+// spares keeps places for those who wait next, under the same lock.
+type spares[T any] struct {
+	free *waiter[T]
+	n    int
+}
+
+// sparesMax is how many places are kept; more callers at once than that allocate.
+const sparesMax = 256
+
+func (s *spares[T]) get() *waiter[T] {
+	w := s.free
+	if w == nil {
+		return new(waiter[T])
+	}
+	s.free, w.next = w.next, nil
+	s.n--
+	return w
+}
+
+func (s *spares[T]) put(w *waiter[T]) {
+	if s.n == sparesMax {
+		return
+	}
+	var none T
+	w.p, w.v, w.refused, w.which = nil, none, false, 0
+	w.next, s.free = s.free, w
+	s.n++
+}
+
+// wait stands the caller in line with v, lets the lock go and waits. It holds the lock
+// again when it returns, with what became of v. The error is ErrClosed, or what keeps
+// a task from waiting.
+func (q *line[T]) wait(mu *sync.Mutex, s *spares[T], v T) (got T, err error) {
+	l, t := loop.Current()
+	if l != nil && l.Canceled() {
+		return got, l.Cause()
+	}
+	w := s.get()
+	w.p, w.v = &w.own, v
+	w.own.Begin(l, t)
+	q.push(w)
+	mu.Unlock()
+	_, ok := w.own.Park()
+	mu.Lock()
+	w.leave()
+	switch {
+	case !ok:
+		err = l.Cause()
+	case w.refused:
+		err = ErrClosed
+	default:
+		got = w.v
+	}
+	s.put(w)
+	return got, err
+}

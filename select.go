@@ -1,0 +1,252 @@
+package ringo
+
+import (
+	"math/rand/v2"
+
+	"ringo/internal/loop"
+)
+
+// Case is one way for a Select to go on. RecvInto and SendFrom make it; it is a value
+// and may be used again. The zero Case never comes true, which turns a case off.
+type Case struct {
+	ch   side
+	elem any // *T
+	send bool
+}
+
+// RecvInto is the case in which a value is received from c. It is stored in *v, which
+// belongs to the Select until that returns, and stays as it was if another case comes
+// true. A nil c gives a case that never comes true.
+func RecvInto[T any](c *Chan[T], v *T) Case {
+	if c == nil {
+		return Case{}
+	}
+	return Case{ch: c, elem: v}
+}
+
+// SendFrom is the case in which *v is sent to c, as it is when Select is called. A nil
+// c gives a case that never comes true.
+func SendFrom[T any](c *Chan[T], v *T) Case {
+	if c == nil {
+		return Case{}
+	}
+	return Case{ch: c, elem: v, send: true}
+}
+
+// side is what Select asks of a Chan of any type.
+type side interface {
+	order() uint64
+	lock()
+	unlock()
+	// attempt goes on in this way if that need not wait; the caller holds the lock.
+	// who, if not nil, is to be woken.
+	attempt(send bool, elem any) (who *loop.Parker, done bool, err error)
+	// place makes a place for a case, with the Parker of its own. stand puts it in
+	// line with that of the Select; the caller holds the lock. leave takes it out, and
+	// stores what it was given if it was chosen.
+	place(which int) (in any, own *loop.Parker)
+	stand(send bool, elem, in any, p *loop.Parker)
+	leave(send bool, elem, in any, chosen bool) error
+}
+
+// Select waits until one of the cases comes true, a task by parking, and gives its
+// number in the list. If several are, it takes one at random. The error is ErrClosed if
+// the case's channel was closed, with the number of the case. If the wait of a task is
+// ended by a cancel or a Loop.WithTimeout the number is -1, and no case came true. Any
+// goroutine may call it.
+//
+//	var req Request
+//	var done struct{}
+//	cases := []ringo.Case{ringo.RecvInto(requests, &req), ringo.RecvInto(quit, &done)}
+//	for {
+//		i, err := ringo.Select(cases...)
+//		…
+//	}
+//
+// Select does not allocate for up to eight cases. The variables that cases refer to
+// are on the heap, so declare them outside of the loop.
+func Select(cases ...Case) (int, error) {
+	if err := loop.GiveWay(); err != nil {
+		return -1, err
+	}
+	var room [casesMax]place
+	s := sorted(cases, room[:0])
+	lockAll(s)
+	i, who, err := attempt(cases)
+	if i >= 0 {
+		unlockAll(s)
+		if who != nil {
+			who.Wake()
+		}
+		return i, err
+	}
+	l, t := loop.Current()
+	if l != nil && l.Canceled() {
+		unlockAll(s)
+		return -1, l.Cause()
+	}
+	p := stand(cases, s, l, t)
+	unlockAll(s)
+	i, ok := p.Park()
+	for k := len(s) - 1; k >= 0; k-- { // the one whose Parker stands for all is the last to go
+		c := &cases[s[k].i]
+		if e := c.ch.leave(c.send, c.elem, s[k].in, ok && s[k].i == i); e != nil {
+			err = e
+		}
+	}
+	if !ok {
+		return -1, l.Cause()
+	}
+	return i, err
+}
+
+// TrySelect is Select if one of the cases is true now; otherwise it gives -1 and nil.
+// It does not wait. Any goroutine may call it.
+func TrySelect(cases ...Case) (int, error) {
+	loop.Spend()
+	var room [casesMax]place
+	s := sorted(cases, room[:0])
+	lockAll(s)
+	i, who, err := attempt(cases)
+	unlockAll(s)
+	if who != nil {
+		who.Wake()
+	}
+	return i, err
+}
+
+// place is a case with its place in line.
+type place struct {
+	ch side
+	id uint64 // of ch
+	i  int    // in the list of cases
+	in any    // *waiter[T]
+}
+
+// casesMax is how many cases need no memory of their own.
+const casesMax = 8
+
+// sorted gives the cases that can come true, in the order in which everybody takes the
+// locks: two Selects never wait for each other.
+func sorted(cases []Case, s []place) []place {
+	for i := range cases {
+		if cases[i].ch == nil {
+			continue
+		}
+		s = append(s, place{ch: cases[i].ch, id: cases[i].ch.order(), i: i})
+		for k := len(s) - 1; k > 0 && s[k].id < s[k-1].id; k-- {
+			s[k], s[k-1] = s[k-1], s[k]
+		}
+	}
+	return s
+}
+
+// lockAll locks the channels, each once.
+func lockAll(s []place) {
+	for k := range s {
+		if k == 0 || s[k].id != s[k-1].id {
+			s[k].ch.lock()
+		}
+	}
+}
+
+func unlockAll(s []place) {
+	for k := range s {
+		if k == 0 || s[k].id != s[k-1].id {
+			s[k].ch.unlock()
+		}
+	}
+}
+
+// attempt takes a case that need not wait, -1 if there is none. The caller holds the
+// locks. The first look is at a random case, so that one that is always true does not
+// starve the others.
+func attempt(cases []Case) (i int, who *loop.Parker, err error) {
+	if len(cases) == 0 {
+		return -1, nil, nil
+	}
+	begin := rand.IntN(len(cases))
+	for k := range cases {
+		i = (begin + k) % len(cases)
+		c := &cases[i]
+		if c.ch == nil {
+			continue
+		}
+		if who, done, err := c.ch.attempt(c.send, c.elem); done {
+			return i, who, err
+		}
+	}
+	return -1, nil, nil
+}
+
+// stand puts the caller in line for all cases. The caller holds the locks.
+func stand(cases []Case, s []place, l *loop.Loop, t *loop.Task) (p *loop.Parker) {
+	if len(s) == 0 {
+		p = new(loop.Parker) // for a wait that only a cancel ends
+		p.Begin(l, t)
+	}
+	for k := range s {
+		in, own := s[k].ch.place(s[k].i)
+		if k == 0 {
+			p = own
+			p.Begin(l, t)
+		}
+		c := &cases[s[k].i]
+		c.ch.stand(c.send, c.elem, in, p)
+		s[k].in = in
+	}
+	return p
+}
+
+func (c *Chan[T]) order() uint64 { return c.id }
+func (c *Chan[T]) lock()         { c.mu.Lock() }
+func (c *Chan[T]) unlock()       { c.mu.Unlock() }
+
+func (c *Chan[T]) attempt(send bool, elem any) (who *loop.Parker, done bool, err error) {
+	var w *waiter[T]
+	if p := elem.(*T); send {
+		w, done, err = c.send(*p)
+	} else {
+		var v T
+		if v, w, done, err = c.recv(); done && err == nil {
+			*p = v
+		}
+	}
+	if w != nil {
+		who = w.p
+	}
+	return who, done, err
+}
+
+func (c *Chan[T]) place(which int) (in any, own *loop.Parker) {
+	w := c.spare.get()
+	w.which = which
+	return w, &w.own
+}
+
+func (c *Chan[T]) stand(send bool, elem, in any, p *loop.Parker) {
+	w := in.(*waiter[T])
+	w.p = p
+	if send {
+		w.v = *elem.(*T)
+		c.senders.push(w)
+	} else {
+		c.receivers.push(w)
+	}
+}
+
+func (c *Chan[T]) leave(send bool, elem, in any, chosen bool) (err error) {
+	w := in.(*waiter[T])
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	w.leave()
+	switch {
+	case !chosen:
+	case w.refused:
+		err = ErrClosed
+	case !send:
+		*elem.(*T) = w.v
+	}
+	c.spare.put(w)
+	return err
+}
