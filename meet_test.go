@@ -105,7 +105,7 @@ func (s *storm) wait(l *ringo.Loop, f func() error) (ok, over bool) {
 }
 
 func (s *storm) send(l *ringo.Loop, from int) {
-	for n := s.next[from]; n < 150; n++ {
+	for n := s.next[from]; n < 500; n++ {
 		s.next[from] = n + 1 // also for the task that goes on when this one is cancelled
 		v := token{from, n}
 		to := rand.IntN(len(s.chans))
@@ -177,7 +177,7 @@ func (s *storm) check() {
 		equal(s.t, "left", c.Len(), 0)
 		equal(s.t, "in line", c.Waiting(), 0)
 	}
-	if len(s.sent) < 250 {
+	if len(s.sent) < 800 {
 		s.t.Errorf("only %d values were sent", len(s.sent))
 	}
 	for v, n := range s.sent {
@@ -233,7 +233,7 @@ func TestHoldersStorm(t *testing.T) {
 			var next [9]int
 			for i := range next {
 				s.somebody(l, i, &done, func(l *ringo.Loop) {
-					for n := next[i]; n < 100; n++ {
+					for n := next[i]; n < 300; n++ {
 						next[i] = n + 1
 						if _, over := s.wait(l, func() error { return hold(l, n%(size+1)) }); over {
 							return
