@@ -37,6 +37,9 @@ func (s *Set) elapsed() int64 {
 	return int64(s.cfg.Clock().Sub(s.epoch))
 }
 
+// Elapsed is NowNS for other threads, and not of the turn but of this moment. G.
+func (l *Loop) Elapsed() int64 { return l.set.elapsed() }
+
 // begin starts a turn.
 func (l *Loop) begin() {
 	l.tick()

@@ -95,6 +95,10 @@ func (l *Loop) hereByThread() bool {
 // Ended reports whether the loop is gone. G.
 func (l *Loop) Ended() bool { return l.ended.Load() }
 
+// Marked is Here by the mark alone, which may say no to a task: one that runs an
+// iterator, or one on an architecture without marks. G.
+func (l *Loop) Marked() bool { return l.mark.Here() }
+
 // Task is the running task. T.
 func (l *Loop) Task() *Task { return l.cur }
 

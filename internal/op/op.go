@@ -34,6 +34,7 @@ const (
 	GetOption
 	SockName
 	PeerName
+	Dup
 	Codes // how many there are
 )
 

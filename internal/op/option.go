@@ -28,6 +28,10 @@ func attemptGetOption(o *Op) int32 {
 	return res
 }
 
+// Dup gives another descriptor of what FD stands for, CLOEXEC, as fcntl(2)'s
+// F_DUPFD_CLOEXEC does. It is in blocking mode if FD is.
+func attemptDup(o *Op) int32 { return sys.Dup(o.FD.Sys()) }
+
 // SockName and PeerName put FD's own and its peer's address into Ext.Addr.
 func attemptSockName(o *Op) int32 { return sys.Getsockname(o.FD.Sys(), &o.Ext.Addr) }
 

@@ -66,4 +66,6 @@ var Table = [Codes]Def{
 	GetOption: {Name: "getsockopt", Kind: Immediate, Attempt: attemptGetOption},
 	SockName:  {Name: "getsockname", Kind: Immediate, Attempt: attemptSockName},
 	PeerName:  {Name: "getpeername", Kind: Immediate, Attempt: attemptPeerName},
+	// Whoever asks for a duplicate wants it elsewhere: no bound of the driver concerns it.
+	Dup: {Name: "dup", Kind: Immediate, Attempt: attemptDup},
 }

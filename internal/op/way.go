@@ -101,6 +101,7 @@ var ways = [Codes][]Way{
 	GetOption: {call()},
 	SockName:  {call()},
 	PeerName:  {call()},
+	Dup:       {call()},
 }
 
 func (w Way) only(f Flags) Way  { w.Only |= f; return w }

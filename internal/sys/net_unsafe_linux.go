@@ -90,6 +90,11 @@ func Shutdown(fd int32, how int) int32 {
 	return result(syscall.RawSyscall6(unix.SYS_SHUTDOWN, uintptr(fd), uintptr(how), 0, 0, 0, 0))
 }
 
+// Dup gives a duplicate of fd, CLOEXEC.
+func Dup(fd int32) int32 {
+	return result(syscall.RawSyscall6(unix.SYS_FCNTL, uintptr(fd), unix.F_DUPFD_CLOEXEC, 0, 0, 0, 0))
+}
+
 // Close is close(2). EINTR means closed on Linux, so it is a success and never
 // repeated. A close that may linger waits, so the scheduler is told.
 func Close(fd int32) int32 {

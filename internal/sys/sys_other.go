@@ -17,6 +17,7 @@ func Send(fd int32, p []byte, flags uint32) int32                { return enosys
 func Sendmsg(fd int32, msg *Msghdr, flags uint32) int32          { return enosys }
 func Recvmsg(fd int32, msg *Msghdr, flags uint32) int32          { return enosys }
 func Shutdown(fd int32, how int) int32                           { return enosys }
+func Dup(fd int32) int32                                         { return enosys }
 func Close(fd int32) int32                                       { return enosys }
 func SetsockoptInt(fd int32, level, name, value int) int32       { return enosys }
 func SetLinger(fd int32, on bool, sec int) int32                 { return enosys }

@@ -56,7 +56,7 @@ var mutants = []mutant{
 	{"receives into memory of its own", []string{"stream/recv what*", "signal/collections"}},
 	{"names no buffer", []string{"stream/recv into*", "multishot/recv more*"}},
 	{"takes the peer's end for its own", []string{"ready/half-closed peer reads*"}},
-	{"shuts down what it closes", []string{"ready/duplicates"}},
+	{"shuts down what it closes", []string{"ready/duplicates", "name/duplicate, submitted"}},
 	{"loses ops on files", []string{"file/a file*", "poll/regular*"}},
 	{"ends polls at once", []string{"poll/roughly", "poll/ready later", "poll/room*"}},
 	{"hides hang-ups", []string{"poll/the end*", "poll/a peer*"}},

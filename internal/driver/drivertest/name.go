@@ -18,6 +18,8 @@ import (
 var nameCases = []testCase{
 	{name: "bind, listen and names, submitted", run: func(h *harness) { names(h, h.byWait) }},
 	{name: "bind, listen and names, tried", run: func(h *harness) { names(h, h.byTry) }},
+	{name: "duplicate, submitted", run: func(h *harness) { duplicate(h, h.byWait) }},
+	{name: "duplicate, tried", run: func(h *harness) { duplicate(h, h.byTry) }},
 	{name: "options, submitted", run: func(h *harness) { options(h, h.byWait) }},
 	{name: "options, tried", run: func(h *harness) { options(h, h.byTry) }},
 	{name: "linger, submitted", run: func(h *harness) { linger(h, h.byWait) }},
@@ -112,6 +114,25 @@ func options(h *harness, run runs) {
 	for _, code := range []op.Code{op.SetOption, op.GetOption} {
 		unknown.Code = code
 		h.gave(op.Table[code].Name+" of no such option", run(f, unknown, nil), -int32(unix.ENOPROTOOPT))
+	}
+}
+
+// duplicate: the file lives on in it, and children don't get it.
+func duplicate(h *harness, run runs) {
+	f, p := h.pair()
+	n := run(f, op.Op{Code: op.Dup}, nil)
+	if n < 0 {
+		h.Fatalf("dup gave %s", show(n))
+	}
+	second := h.desc(int(n))
+	h.closeOp(f).submit().want(0)
+	h.send(second, []byte("still here")).submit().want(10)
+	p.want("still here")
+	h.loopFlags(second)
+	number := &fd.FD{}
+	number.Init(-1)
+	if res, ok := h.try(&op.Op{Code: op.Dup, FD: number}); !ok || res != -int32(unix.EBADF) {
+		h.Errorf("dup of no descriptor = %s, %v", show(res), ok)
 	}
 }
 
