@@ -215,6 +215,10 @@ func TestLittleLockedMemory(t *testing.T) {
 	if smaller == 0 {
 		t.Error("no limit led to a smaller ring")
 	}
+	// What does for a ring and not for buffers in the kernel's hands does.
+	if text := askWithMemory(t, "auto", "", 2*os.Getpagesize()>>10); strings.Contains(text, "PBUF_RING") {
+		t.Errorf("auto with two pages: %s\nwant a ring with plain buffers", text)
+	}
 }
 
 // What remains of the limit on each kernel is a smaller ring, or epoll with the

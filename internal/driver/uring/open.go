@@ -31,8 +31,10 @@ func Open(cfg driver.Config) (driver.Driver, error) {
 	if err := usable(report); err != nil {
 		return nil, setupError(err)
 	}
-	if err := report.Require(asked...); shortage(err) {
-		return nil, setupError(err)
+	for _, check := range asked {
+		if err := report.Require(check); shortage(err) && !spared(check, err) {
+			return nil, setupError(err)
+		}
 	}
 	return openOn(cfg, &uring.Config{Mask: m, SQPoll: cfg.SQPoll}, report)
 }

@@ -2,6 +2,7 @@ package uring
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -61,6 +62,12 @@ func usable(r *uring.Report) error {
 		return &uring.FeatureError{Name: lacks.String(), Since: "5.7"}
 	}
 	return nil
+}
+
+// spared reports whether a shortage keeps buffers from being lent, and nothing else:
+// locked memory may do for a ring and not for them.
+func spared(check string, err error) bool {
+	return errors.Is(err, syscall.ENOMEM) && slices.Contains(lending, check)
 }
 
 // shortage reports whether an error says nothing of what the kernel can do.
