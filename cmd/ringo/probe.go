@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"syscall"
 
 	"ringo"
 	"ringo/internal/driver/open"
@@ -84,13 +85,9 @@ func probe(args []string, stdout, _ io.Writer) error {
 }
 
 func find() (*finding, error) {
-	r, err := uring.Probe()
-	if err != nil {
-		return nil, err
-	}
 	f := &finding{
 		Ringo: buildVersion(), Go: runtime.Version(), CPUs: runtime.NumCPU(), GOMAXPROCS: runtime.GOMAXPROCS(0),
-		Mask: os.Getenv(mask.Variable), Uring: r,
+		Mask: os.Getenv(mask.Variable),
 	}
 	asked := os.Getenv(driverVariable)
 	if asked != "" {
@@ -98,7 +95,17 @@ func find() (*finding, error) {
 		f.Override = &c
 	}
 	os.Unsetenv(driverVariable) // it would override the configuration
+	// Drivers come first: a Run sees to the descriptors without which Go's runtime ends
+	// the program at the first file that is read, and finds no memory charged yet for
+	// rings of ours that were closed.
 	f.Auto = choose(open.Auto)
+	if setup := (*ringo.SetupError)(nil); errors.Is(f.Auto.err, syscall.EMFILE) && !errors.As(f.Auto.err, &setup) {
+		return nil, f.Auto.err
+	}
+	var err error
+	if f.Uring, err = uring.Probe(); err != nil {
+		return nil, err
+	}
 	for _, name := range open.Names() {
 		if name != open.Auto {
 			f.Ladder = append(f.Ladder, choose(name))

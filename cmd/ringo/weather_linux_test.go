@@ -77,6 +77,20 @@ func TestFewDescriptors(t *testing.T) {
 	})
 }
 
+// So does the probe, which reads files.
+func TestFewDescriptorsForProbe(t *testing.T) {
+	fewest := 4
+	if race.Enabled {
+		fewest = 8
+	}
+	for n := fewest; n < 16; n++ {
+		out, err := limited(tool(t, "probe"), n).CombinedOutput()
+		if err != nil && (strings.Contains(string(out), "fatal error") || !strings.Contains(string(out), "RLIMIT_NOFILE")) {
+			t.Errorf("with %d descriptors: %v, %.300s; want what to raise", n, err, out)
+		}
+	}
+}
+
 // limited gives cmd in a shell that bounds its descriptors, softly and hard.
 func limited(cmd *exec.Cmd, descriptors int) *exec.Cmd {
 	cmd.Args = append([]string{"sh", "-c", fmt.Sprintf(`ulimit -n %d && exec "$0" "$@"`, descriptors), cmd.Path}, cmd.Args[1:]...)
