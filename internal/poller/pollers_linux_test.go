@@ -339,7 +339,11 @@ func TestHangupBehindData(t *testing.T) {
 		want(t, "add", p.Add(a, sys.PollOut|sys.PollRdhup, 1), 0)
 		idle(t, p)
 		syscall.Shutdown(int(b), syscall.SHUT_WR)
+		begin := time.Now()
 		only(t, p, 1, sys.PollRdhup)
+		if took := time.Since(begin); took > 5*time.Second {
+			t.Errorf("told after %v, when the wait's own time was over", took)
+		}
 		want(t, "modify", p.Modify(a, sys.PollIn, 2), 0)
 		only(t, p, 2, sys.PollIn)
 	})

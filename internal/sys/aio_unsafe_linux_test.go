@@ -98,6 +98,33 @@ func TestAIORefuses(t *testing.T) {
 	}
 }
 
+// A request is never handed over by waiting: io_submit of a read of an empty pipe
+// would sleep until somebody writes.
+func TestAIONeverWaits(t *testing.T) {
+	ctx, event := newAIO(t)
+	var ends [2]int
+	if err := unix.Pipe2(ends[:], unix.O_CLOEXEC); err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(ends[0])
+	defer unix.Close(ends[1])
+	end := time.AfterFunc(5*time.Second, func() { unix.Write(ends[1], []byte("late")) })
+	defer end.Stop()
+	b := new(Iocb)
+	b.PrepRead(int32(ends[0]), make([]byte, 8), 1, 42, event)
+	switch res := AIOSubmit(ctx, b); res {
+	case 1:
+	case -EOPNOTSUPP, -EINVAL:
+		t.Skip("pipes have no RWF_NOWAIT (before Linux 6.4)")
+	default:
+		t.Fatalf("io_submit = %d", res)
+	}
+	var events [1]AIOEvent
+	if n := AIOWait(ctx, events[:], 10e9); n != 1 || events[0].Res() != -EAGAIN && events[0].Res() != -EOPNOTSUPP {
+		t.Errorf("%d events, a read of an empty pipe = %d, want -EAGAIN", n, events[0].Res())
+	}
+}
+
 // Calls with RWF_NOWAIT come back from a descriptor in blocking mode, or say that
 // this sort of file can't.
 func TestNow(t *testing.T) {

@@ -1,9 +1,16 @@
+//go:build linux
+
 package uring
 
 import (
+	"fmt"
+	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
+	"ringo/buf"
+	"ringo/internal/driver"
 	"ringo/internal/mask"
 	"ringo/internal/op"
 	"ringo/uring"
@@ -33,6 +40,23 @@ func TestBroken(t *testing.T) {
 				t.Errorf("%s on %v: lacks %q, takes %v", d.check, kernel, lack, way)
 			}
 		}
+	}
+}
+
+// The driver goes by the table: on a kernel of a row's range it goes another way.
+func TestBrokenIsNotUsed(t *testing.T) {
+	for _, d := range broken {
+		kernel := fmt.Sprintf("kernel=%d.%d", d.from.major, d.from.minor)
+		t.Run(kernel, func(t *testing.T) {
+			runtime.LockOSThread()
+			defer runtime.UnlockOSThread()
+			pool := buf.NewRingPool(2, 2, 64, nil)
+			drv := opener(kernel)(t, driver.Config{Entries: 8, Slab: op.NewSlab(0), Now: func() int64 { return 0 }, Ring: pool})
+			defer drv.Close(new(driver.Queue))
+			if features := drv.Info().Features; slices.Contains(features, d.check) {
+				t.Errorf("uses %v", features)
+			}
+		})
 	}
 }
 
