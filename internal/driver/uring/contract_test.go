@@ -38,8 +38,7 @@ func TestContractWithout(t *testing.T) {
 }
 
 // TestContractSQPoll has a kernel thread take the entries, which no configuration
-// asks for yet: alloc/past_capacity still fails now and then, with a wait that does
-// not end.
+// asks for yet.
 func TestContractSQPoll(t *testing.T) {
 	if !*profiles {
 		t.Skip("a driver that nobody can ask for yet: -profiles runs it")
