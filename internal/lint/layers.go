@@ -19,6 +19,7 @@ var order = []layer{
 	{[]string{"internal/abi", "internal/race", "internal/timer", "internal/mailbox", "internal/gmark", "internal/invariant"},
 		"pure ground: the kernel's words and small structures, on the standard library alone"},
 	{[]string{"internal/sys"}, "raw system calls"},
+	{[]string{"internal/cmsg"}, "control messages of sockets"},
 	{[]string{"internal/mask"}, "an older kernel, for tests"},
 	{[]string{"uring"}, "the raw ring, for users who want no runtime"},
 	{[]string{"internal/fd"}, "the lifetime of a descriptor"},

@@ -20,6 +20,25 @@ func (x *Ext) SetVector(bufs [][]byte) {
 	}
 }
 
+// arm makes Msg ready for one more call or entry: the last one has overwritten it.
+func (x *Ext) arm(receive bool) { x.Msg.Arm(&x.Addr, x.Named, x.Control, receive) }
+
+// Sender is the address of who sent what a Recvmsg with Named has received, empty if
+// that has none.
+func (x *Ext) Sender() *sys.Sockaddr {
+	x.Addr.SetLen(x.Msg.Namelen)
+	return &x.Addr
+}
+
+// Received is the control messages that a Recvmsg has received, a part of Control.
+func (x *Ext) Received() []byte {
+	return x.Control[:min(uintptr(len(x.Control)), x.Msg.Controllen)]
+}
+
+// MsgFlags are the MSG_ flags of what a Recvmsg has received: MsgTrunc says that the
+// datagram was longer than the vector, MsgCtrunc that control messages were lost.
+func (x *Ext) MsgFlags() uint32 { return x.Msg.OutFlags() }
+
 // msg is the address that a submission carries.
 func (x *Ext) msg() unsafe.Pointer { return unsafe.Pointer(&x.Msg) }
 

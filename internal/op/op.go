@@ -135,6 +135,14 @@ type Op struct {
 // or written by the kernel until the last completion.
 type Ext struct {
 	Addr sys.Sockaddr
+	// Named: a receive notes in Addr who sent, and a send goes to Addr.
+	Named bool
+	// Control is lent as Buf is: the control messages of a send, or room for those
+	// of a receive.
+	Control []byte
+	// Batch is the messages of a Recvmmsg or Sendmmsg.
+	Batch *sys.Batch
+
 	Msg  sys.Msghdr
 	Iov  [IovMax]sys.Iovec
 	Bufs [IovMax][]byte // keeps reachable what Iov names

@@ -77,7 +77,7 @@ func TestPrep(t *testing.T) {
 		"send":             {Op{Code: Send, FD: &f, Buf: p}, func(e *uring.SQE) bool { return e.FD == 42 && e.Len == 5 && e.OpFlags == sys.MsgNosignal }},
 		"send the rest":    {Op{Code: Send, FD: &f, Buf: p, Flags: Full, Done: 2}, func(e *uring.SQE) bool { return e.Len == 3 && e.OpFlags == sys.MsgNosignal|sys.MsgWaitall }},
 		"sendmsg":          {Op{Code: Sendmsg, FD: &f, Ext: ext()}, func(e *uring.SQE) bool { return e.FD == 42 && e.Addr != 0 && e.OpFlags == sys.MsgNosignal }},
-		"recvmsg":          {Op{Code: Recvmsg, FD: &f, Ext: ext()}, func(e *uring.SQE) bool { return e.FD == 42 && e.Addr != 0 && e.OpFlags == 0 }},
+		"recvmsg":          {Op{Code: Recvmsg, FD: &f, Ext: ext()}, func(e *uring.SQE) bool { return e.FD == 42 && e.Addr != 0 && e.OpFlags == sys.MsgCmsgCloexec }},
 		"shutdown":         {Op{Code: Shutdown, FD: &f, Arg: 1}, func(e *uring.SQE) bool { return e.FD == 42 && e.Len == 1 }},
 		"close":            {Op{Code: Close, FD: &f, Off: 9}, func(e *uring.SQE) bool { return e.FD == 9 }},
 		"socket":           {Op{Code: Socket, Arg: 2, Arg2: 1, Off: 6}, func(e *uring.SQE) bool { return e.FD == 2 && e.Off == 1|sys.SockNonblock|sys.SockCloexec && e.Len == 6 }},

@@ -10,12 +10,14 @@ const (
 	ENFILE        = 23
 	EMFILE        = 24
 	EPIPE         = 32
+	EMSGSIZE      = 90
 	EADDRNOTAVAIL = 99
 	EADDRINUSE    = 98
 	EALREADY      = 114
 	EINPROGRESS   = 115
 	ECANCELED     = 125
 	ENOBUFS       = 105
+	ECONNREFUSED  = 111
 	ETIME         = 62
 	EEXIST        = 17
 	EBUSY         = 16
@@ -34,16 +36,28 @@ const (
 	PollNval  = 0x20
 	PollRdhup = 0x2000
 
-	SockStream   = 1
-	SockNonblock = 0x800
-	SockCloexec  = 0x80000
+	SockStream    = 1
+	SockDgram     = 2
+	SockSeqpacket = 5
+	SockNonblock  = 0x800
+	SockCloexec   = 0x80000
 
-	MsgDontwait = 0x40
-	MsgWaitall  = 0x100
-	MsgNosignal = 0x4000
+	MsgTrunc       = 0x20 // received: the datagram was longer than its buffer
+	MsgCtrunc      = 0x8  // received: the control messages were more than there was room for
+	MsgDontwait    = 0x40
+	MsgWaitall     = 0x100
+	MsgNosignal    = 0x4000
+	MsgErrqueue    = 0x2000
+	MsgCmsgCloexec = 0x40000000
 
-	SolSocket  = 1
-	SoError    = 4
-	SoProtocol = 38
-	ProtoTCP   = 6
+	SolSocket    = 1
+	SoType       = 3
+	SoError      = 4
+	SoPeerCred   = 17
+	SoAcceptconn = 30
+	SoProtocol   = 38
+	SoDomain     = 39
+	ProtoTCP     = 6
+	ProtoUDP     = 17
+	TCPInfo      = 11
 )

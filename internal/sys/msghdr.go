@@ -17,3 +17,22 @@ type Msghdr struct {
 	Controllen uintptr
 	Flags      int32
 }
+
+// Arm fills in all but the vector, for one call: the kernel overwrites lengths and
+// flags with what came.
+func (m *Msghdr) Arm(addr *Sockaddr, named bool, control []byte, receive bool) {
+	m.Name, m.Namelen, m.Control, m.Controllen, m.Flags = nil, 0, nil, 0, 0
+	if named {
+		m.Name, m.Namelen = addr.Base(), addr.len
+		if receive {
+			m.Namelen = SockaddrSize
+		}
+	}
+	if len(control) > 0 {
+		m.Control, m.Controllen = &control[0], uintptr(len(control))
+	}
+}
+
+// OutFlags are the MSG_ flags of a message that was received. MSG_CMSG_CLOEXEC is a flag
+// of the call, which the kernel hands back.
+func (m *Msghdr) OutFlags() uint32 { return uint32(m.Flags) &^ MsgCmsgCloexec }

@@ -9,12 +9,15 @@ import (
 
 // Address families of the Linux ABI.
 const (
-	AFInet  = 2
-	AFInet6 = 10
+	AFUnspec = 0
+	AFUnix   = 1
+	AFInet   = 2
+	AFInet6  = 10
 )
 
 // Offsets and sizes of sockaddr_in and sockaddr_in6, see ip(7) and ipv6(7).
 const (
+	familySize  = 2
 	inetSize    = 16
 	inet6Size   = 28
 	offPort     = 2
@@ -31,8 +34,45 @@ type Sockaddr struct {
 	len uint32
 }
 
+// SockaddrSize is the room that a Sockaddr has for an address: enough for each of
+// the three families, and for the longest Unix name that the kernel reports.
+const SockaddrSize = storageSize
+
 // Pointer gives the address and the length for a submission.
 func (sa *Sockaddr) Pointer() (unsafe.Pointer, uint32) { return unsafe.Pointer(&sa.raw), sa.len }
+
+// Base is where the kernel writes an address, with room for SockaddrSize bytes.
+// Whoever lets it do so tells SetLen afterwards what came.
+func (sa *Sockaddr) Base() *byte { return (*byte)(unsafe.Pointer(&sa.raw)) }
+
+// SetLen says how long the address is that the kernel has written. It may say more
+// than there was room for, which means that the rest was cut off.
+func (sa *Sockaddr) SetLen(n uint32) { sa.len = min(n, storageSize) }
+
+// Len is the length of the address in bytes, 0 if there is none: the kernel gives
+// none for a datagram of a Unix socket that has no name.
+func (sa *Sockaddr) Len() int { return int(sa.len) }
+
+// Family is the address family, AFUnspec for an empty address.
+func (sa *Sockaddr) Family() int {
+	if sa.len < familySize {
+		return AFUnspec
+	}
+	return int(binary.NativeEndian.Uint16(sa.bytes()[:]))
+}
+
+// SetBytes takes over an address as the kernel lays it out, as the buffer of a
+// multishot recvmsg has it. What is longer than any address is cut.
+func (sa *Sockaddr) SetBytes(b []byte) {
+	*sa = Sockaddr{}
+	sa.len = uint32(copy(sa.bytes()[:], b))
+}
+
+// SetUnspec makes it the address to which connect(2) undoes a connection.
+func (sa *Sockaddr) SetUnspec() {
+	*sa = Sockaddr{}
+	sa.len = inetSize
+}
 
 func (sa *Sockaddr) bytes() *[storageSize]byte { return (*[storageSize]byte)(unsafe.Pointer(&sa.raw)) }
 
@@ -59,19 +99,28 @@ func (sa *Sockaddr) Set(ap netip.AddrPort) {
 	sa.len = inet6Size
 }
 
-// AddrPort decodes an IP address and port; the zero AddrPort for anything else.
+// AddrPort decodes an IP address and port; the zero AddrPort for anything else,
+// and for an address that is cut short. A zone is the interface's index in decimal.
 func (sa *Sockaddr) AddrPort() netip.AddrPort {
 	b := sa.bytes()
 	port := binary.BigEndian.Uint16(b[offPort:])
-	switch binary.NativeEndian.Uint16(b[:]) {
-	case AFInet:
+	switch family := sa.Family(); {
+	case family == AFInet && sa.len >= inetSize:
 		return netip.AddrPortFrom(netip.AddrFrom4([4]byte(b[offAddr4:])), port)
-	case AFInet6:
+	case family == AFInet6 && sa.len >= inet6Size:
 		addr := netip.AddrFrom16([16]byte(b[offAddr6:]))
-		if scope := binary.NativeEndian.Uint32(b[offScope:]); scope != 0 {
+		if scope := sa.Scope(); scope != 0 {
 			addr = addr.WithZone(strconv.FormatUint(uint64(scope), 10))
 		}
 		return netip.AddrPortFrom(addr, port)
 	}
 	return netip.AddrPort{}
+}
+
+// Scope is the index of the interface of an IPv6 address, 0 if it has none.
+func (sa *Sockaddr) Scope() uint32 {
+	if sa.Family() != AFInet6 || sa.len < inet6Size {
+		return 0
+	}
+	return binary.NativeEndian.Uint32(sa.bytes()[offScope:])
 }

@@ -30,6 +30,17 @@ func ReadAt(fd int32, p []byte, off int64) int32                 { return enosys
 func WriteAt(fd int32, p []byte, off int64) int32                { return enosys }
 func IsRegular(fd int32) bool                                    { return false }
 func Poll(fd int32, mask uint32) int32                           { return enosys }
+func Getsockopt(fd int32, level, name int, p []byte) int32       { return enosys }
+func Setsockopt(fd int32, level, name int, p []byte) int32       { return enosys }
+func PeerCred(fd int32) (cred Ucred, res int32)                  { return Ucred{}, enosys }
+func Socketpair(typ int) (a, b, res int32)                       { return 0, 0, enosys }
+func Pipe() (r, w, res int32)                                    { return 0, 0, enosys }
+func PipeSize(fd int32) int32                                    { return enosys }
+func SetPipeSize(fd int32, n int) int32                          { return enosys }
+func Splice(in, out int32, n int) int32                          { return enosys }
+func Sendfile(out, in int32, off int64, n int) int32             { return enosys }
+func (b *Batch) Recv(fd int32, flags uint32) int32               { return enosys }
+func (b *Batch) Send(fd int32, flags uint32) int32               { return enosys }
 func Gettid() int32                                              { return 0 }
 
 // CPUs lists the processors that this process may use; unknown on this system.

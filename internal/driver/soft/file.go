@@ -144,7 +144,7 @@ func (d *engine) submitDirect(j *job) bool {
 		if o.Code == op.Write {
 			j.Kind = offload.Write
 			if race.Enabled {
-				eachLent(o, race.ReadRange)
+				o.EachRead(race.ReadRange)
 				race.WriteLike()
 			}
 		}

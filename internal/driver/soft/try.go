@@ -45,7 +45,7 @@ func attempt(o *op.Op) int32 {
 		return o.Attempt()
 	}
 	if o.Def().Interest&sys.PollOut != 0 || o.Code == op.Shutdown || o.Code == op.Close {
-		eachLent(o, race.ReadRange)
+		o.EachRead(race.ReadRange)
 		race.WriteLike()
 		res := o.Attempt()
 		if o.Code == op.Connect && res >= 0 {
@@ -56,26 +56,7 @@ func attempt(o *op.Op) int32 {
 	res := o.Attempt()
 	if res >= 0 {
 		race.ReadLike()
-		left := int(res)
-		eachLent(o, func(p []byte) {
-			p = p[:min(left, len(p))]
-			left -= len(p)
-			race.WriteRange(p)
-		})
+		o.EachWritten(res, race.WriteRange)
 	}
 	return res
-}
-
-// eachLent calls f for each slice that o lends to the kernel.
-func eachLent(o *op.Op, f func(p []byte)) {
-	switch o.Code {
-	case op.Send, op.Write:
-		f(o.Buf[o.Done:])
-	case op.Recv, op.Read:
-		f(o.Buf)
-	case op.Sendmsg, op.Recvmsg:
-		for i := range min(int(o.Ext.Msg.Iovlen), len(o.Ext.Bufs)) {
-			f(o.Ext.Bufs[i])
-		}
-	}
 }

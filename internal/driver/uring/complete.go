@@ -81,7 +81,7 @@ func (d *ring) end(o *op.Op, res int32, flags uint32, done *driver.Queue) {
 	}
 	d.release(o)
 	if race.Enabled && flags&op.HasBuffer == 0 {
-		traceBuffer(o, res)
+		o.EachWritten(res, race.WriteRange)
 	}
 	d.stats.Completions++
 	done.Push(driver.Completion{Op: o, Res: res, Flags: flags})

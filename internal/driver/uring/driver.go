@@ -75,11 +75,12 @@ func (d *ring) Try(o *op.Op) (res int32, ok bool) {
 	}
 	if race.Enabled {
 		race.WriteLike()
+		o.EachRead(race.ReadRange)
 	}
 	res = def.Attempt(o)
 	if race.Enabled {
 		race.ReadLike()
-		traceBuffer(o, res)
+		o.EachWritten(res, race.WriteRange)
 	}
 	if res == -sys.EAGAIN || res == -sys.EINTR {
 		return 0, false
@@ -91,9 +92,7 @@ func (d *ring) Try(o *op.Op) (res int32, ok bool) {
 func (d *ring) Submit(o *op.Op) {
 	if race.Enabled {
 		race.WriteLike()
-		if o.Code == op.Send || o.Code == op.Write {
-			race.ReadRange(o.Buf)
-		}
+		o.EachRead(race.ReadRange)
 	}
 	o.State = op.Queued
 	o.Mode = d.begin(o)
@@ -254,17 +253,4 @@ func direction(o *op.Op) uint8 {
 		}
 	}
 	return 0
-}
-
-// traceBuffer tells the race detector what the kernel did to a lent slice.
-func traceBuffer(o *op.Op, res int32) {
-	if res <= 0 {
-		return
-	}
-	switch o.Code {
-	case op.Recv, op.Read:
-		race.WriteRange(o.Buf[:min(len(o.Buf), int(res))])
-	case op.Send, op.Write:
-		race.ReadRange(o.Buf)
-	}
 }

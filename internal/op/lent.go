@@ -1,0 +1,38 @@
+package op
+
+// What the race detector has to be told of: it does not see what the kernel does
+// with memory. Drivers call these in builds with the detector only.
+
+// EachRead calls f for each slice that the kernel reads for the op.
+func (o *Op) EachRead(f func(p []byte)) {
+	switch o.Code {
+	case Send, Write:
+		f(o.Buf[o.Done:])
+	case Sendmsg:
+		for i := range min(int(o.Ext.Msg.Iovlen), len(o.Ext.Bufs)) {
+			f(o.Ext.Bufs[i])
+		}
+		f(o.Ext.Control)
+	}
+}
+
+// EachWritten calls f for each slice that the kernel has written for the op, which
+// ended with this result.
+func (o *Op) EachWritten(res int32, f func(p []byte)) {
+	if res < 0 {
+		return
+	}
+	left := int(res)
+	switch o.Code {
+	case Recv, Read:
+		f(o.Buf[:min(left, len(o.Buf))])
+	case Recvmsg:
+		for i := range min(int(o.Ext.Msg.Iovlen), len(o.Ext.Bufs)) {
+			p := o.Ext.Bufs[i]
+			p = p[:min(left, len(p))]
+			left -= len(p)
+			f(p)
+		}
+		f(o.Ext.Received())
+	}
+}

@@ -1,0 +1,35 @@
+//go:build linux
+
+package sys
+
+import (
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// Recv is recvmmsg(2) into the window's messages, with MSG_DONTWAIT and
+// MSG_CMSG_CLOEXEC added: how many came, or the negated errno if the first did not.
+// An error that meets a later one is for the next call.
+func (b *Batch) Recv(fd int32, flags uint32) int32 {
+	if b.from == b.to {
+		return 0
+	}
+	b.arm(true)
+	n := result(syscall.RawSyscall6(unix.SYS_RECVMMSG, uintptr(fd), uintptr(unsafe.Pointer(&b.msgs[b.from])), uintptr(b.to-b.from),
+		uintptr(flags|unix.MSG_DONTWAIT|unix.MSG_CMSG_CLOEXEC), 0, 0))
+	b.took(int(max(n, 0)))
+	return n
+}
+
+// Send is sendmmsg(2) of the window's messages, with MSG_DONTWAIT and MSG_NOSIGNAL
+// added: how many went, or the negated errno if the first did not.
+func (b *Batch) Send(fd int32, flags uint32) int32 {
+	if b.from == b.to {
+		return 0
+	}
+	b.arm(false)
+	return result(syscall.RawSyscall6(unix.SYS_SENDMMSG, uintptr(fd), uintptr(unsafe.Pointer(&b.msgs[b.from])), uintptr(b.to-b.from),
+		uintptr(flags|unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL), 0, 0))
+}

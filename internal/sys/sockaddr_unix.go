@@ -1,0 +1,59 @@
+package sys
+
+import (
+	"bytes"
+	"encoding/binary"
+	"strings"
+)
+
+// UnixPathMax is the size of a Unix socket's name in the kernel, see unix(7): the
+// bytes of a path, of which no NUL need be one, or those of an abstract name with
+// the NUL that it begins with.
+const UnixPathMax = 108
+
+// SetUnix encodes the name of a Unix socket as package net writes it: a path, "@"
+// and an abstract name, or "" for none, to which bind(2) answers with a name of the
+// kernel's choice. It reports false for what no socket can be called: a name that is
+// too long, or a path with a NUL in it, at which the kernel would cut.
+func (sa *Sockaddr) SetUnix(name string) (ok bool) {
+	abstract := strings.HasPrefix(name, "@")
+	if len(name) > UnixPathMax || !abstract && strings.IndexByte(name, 0) >= 0 {
+		return false
+	}
+	*sa = Sockaddr{}
+	b := sa.bytes()
+	binary.NativeEndian.PutUint16(b[:], AFUnix)
+	n := copy(b[familySize:], name)
+	sa.len = uint32(familySize + n)
+	switch {
+	case abstract:
+		b[familySize] = 0
+	case n > 0 && n < UnixPathMax:
+		sa.len++ // the NUL, which a path of full length has no room for
+	}
+	return true
+}
+
+// Unix decodes the name of a Unix socket, written as SetUnix takes it; "" for a
+// socket without a name. ok is false for any other family, and for no address at
+// all. A path whose first byte is @ looks like an abstract name, as it does in
+// package net.
+func (sa *Sockaddr) Unix() (name string, ok bool) {
+	if sa.Family() != AFUnix {
+		return "", false
+	}
+	path := sa.bytes()[familySize:max(sa.len, familySize)]
+	if len(path) == 0 {
+		return "", true
+	}
+	if path[0] == 0 {
+		if len(path) == 1 { // the family and a NUL: some kernels' word for no name
+			return "", true
+		}
+		return "@" + string(path[1:]), true
+	}
+	if end := bytes.IndexByte(path, 0); end >= 0 {
+		path = path[:end]
+	}
+	return string(path), true
+}
