@@ -8,11 +8,15 @@ func (o *Op) EachRead(f func(p []byte)) {
 	switch o.Code {
 	case Send, Write:
 		f(o.Buf[o.Done:])
+	case SetOptionBytes:
+		f(o.Buf)
 	case Sendmsg:
 		for i := range min(int(o.Ext.Msg.Iovlen), len(o.Ext.Bufs)) {
 			f(o.Ext.Bufs[i])
 		}
 		f(o.Ext.Control)
+	case Sendmmsg:
+		o.Ext.Batch.Each(o.Ext.Batch.Left(), true, f)
 	}
 }
 
@@ -24,7 +28,7 @@ func (o *Op) EachWritten(res int32, f func(p []byte)) {
 	}
 	left := int(res)
 	switch o.Code {
-	case Recv, Read:
+	case Recv, Read, GetOptionBytes:
 		f(o.Buf[:min(left, len(o.Buf))])
 	case Recvmsg:
 		for i := range min(int(o.Ext.Msg.Iovlen), len(o.Ext.Bufs)) {
@@ -34,5 +38,7 @@ func (o *Op) EachWritten(res int32, f func(p []byte)) {
 			f(p)
 		}
 		f(o.Ext.Received())
+	case Recvmmsg:
+		o.Ext.Batch.Each(left, false, f)
 	}
 }

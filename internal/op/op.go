@@ -35,6 +35,14 @@ const (
 	SockName
 	PeerName
 	Dup
+	Recvmmsg
+	Sendmmsg
+	SpliceIn
+	SpliceOut
+	Sendfile
+	Pipe
+	GetOptionBytes
+	SetOptionBytes
 	Codes // how many there are
 )
 

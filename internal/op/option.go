@@ -32,6 +32,17 @@ func attemptGetOption(o *Op) int32 {
 // F_DUPFD_CLOEXEC does. It is in blocking mode if FD is.
 func attemptDup(o *Op) int32 { return sys.Dup(o.FD.Sys()) }
 
+// GetOptionBytes puts option Arg2 of level Arg into Buf; the result is its length,
+// as the kernel has it or as there is room for.
+func attemptGetOptionBytes(o *Op) int32 {
+	return sys.Getsockopt(o.FD.Sys(), int(o.Arg), int(o.Arg2), o.Buf)
+}
+
+// SetOptionBytes sets option Arg2 of level Arg to the bytes in Buf.
+func attemptSetOptionBytes(o *Op) int32 {
+	return sys.Setsockopt(o.FD.Sys(), int(o.Arg), int(o.Arg2), o.Buf)
+}
+
 // SockName and PeerName put FD's own and its peer's address into Ext.Addr.
 func attemptSockName(o *Op) int32 { return sys.Getsockname(o.FD.Sys(), &o.Ext.Addr) }
 

@@ -108,6 +108,13 @@ func attemptSendmsg(o *Op) int32 {
 	return sys.Sendmsg(o.FD.Sys(), &o.Ext.Msg, o.Arg)
 }
 
+// Recvmmsg and Sendmmsg move the messages of Ext.Batch's window. The result is how
+// many there were, which may be fewer; an error that meets one behind the first is
+// the next call's. Arg is MSG_ flags. io_uring has no such ops.
+func attemptRecvmmsg(o *Op) int32 { return o.Ext.Batch.Recv(o.FD.Sys(), o.Arg) }
+
+func attemptSendmmsg(o *Op) int32 { return o.Ext.Batch.Send(o.FD.Sys(), o.Arg) }
+
 // Shutdown shuts FD down; Arg is how. Never worth a submission: the ring hands it
 // to a worker thread.
 func prepShutdown(o *Op, e *uring.SQE) { e.PrepShutdown(int(o.FD.Sys()), int(o.Arg)) }

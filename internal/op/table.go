@@ -33,7 +33,7 @@ type Def struct {
 	Select bool
 	// Opcode is the io_uring opcode, for the probe.
 	Opcode uring.Op
-	// Prep turns the op into a submission.
+	// Prep turns the op into a submission; nil: there is none for it.
 	Prep func(o *Op, e *uring.SQE)
 	// Attempt runs it as a plain call that does not wait, or, for Blocking
 	// ops and files, that may.
@@ -58,14 +58,25 @@ var Table = [Codes]Def{
 	Read:     {Name: "read", Kind: Pollable, Interest: sys.PollIn, Opcode: uring.OpRead, Prep: prepRead, Attempt: attemptRead},
 	Write:    {Name: "write", Kind: Pollable, Interest: sys.PollOut, Opcode: uring.OpWrite, Prep: prepWrite, Attempt: attemptWrite},
 
+	// Rows without an entry, which wait for readiness under every driver.
+	Recvmmsg: {Name: "recvmmsg", Kind: Pollable, Interest: sys.PollIn, Attempt: attemptRecvmmsg},
+	Sendmmsg: {Name: "sendmmsg", Kind: Pollable, Interest: sys.PollOut, Attempt: attemptSendmmsg},
+
+	SpliceIn:  {Name: "splice(in)", Kind: Pollable, Interest: sys.PollIn, Attempt: attemptSpliceIn},
+	SpliceOut: {Name: "splice(out)", Kind: Pollable, Interest: sys.PollOut, Attempt: attemptSpliceOut},
+	Sendfile:  {Name: "sendfile", Kind: Pollable, Interest: sys.PollOut, Attempt: attemptSendfile},
+
 	// Rows with one face: what is never worth more than a plain call.
-	Bind:      {Name: "bind", Kind: Immediate, Attempt: attemptBind},
-	Listen:    {Name: "listen", Kind: Immediate, Attempt: attemptListen},
-	SetOption: {Name: "setsockopt", Kind: Immediate, Attempt: attemptSetOption},
-	SetLinger: {Name: "setsockopt(SO_LINGER)", Kind: Immediate, Attempt: attemptSetLinger},
-	GetOption: {Name: "getsockopt", Kind: Immediate, Attempt: attemptGetOption},
-	SockName:  {Name: "getsockname", Kind: Immediate, Attempt: attemptSockName},
-	PeerName:  {Name: "getpeername", Kind: Immediate, Attempt: attemptPeerName},
+	Bind:           {Name: "bind", Kind: Immediate, Attempt: attemptBind},
+	Listen:         {Name: "listen", Kind: Immediate, Attempt: attemptListen},
+	SetOption:      {Name: "setsockopt", Kind: Immediate, Attempt: attemptSetOption},
+	SetLinger:      {Name: "setsockopt(SO_LINGER)", Kind: Immediate, Attempt: attemptSetLinger},
+	GetOption:      {Name: "getsockopt", Kind: Immediate, Attempt: attemptGetOption},
+	SockName:       {Name: "getsockname", Kind: Immediate, Attempt: attemptSockName},
+	PeerName:       {Name: "getpeername", Kind: Immediate, Attempt: attemptPeerName},
+	Pipe:           {Name: "pipe", Kind: Immediate, Attempt: attemptPipe},
+	GetOptionBytes: {Name: "getsockopt(bytes)", Kind: Immediate, Attempt: attemptGetOptionBytes},
+	SetOptionBytes: {Name: "setsockopt(bytes)", Kind: Immediate, Attempt: attemptSetOptionBytes},
 	// Whoever asks for a duplicate wants it elsewhere: no bound of the driver concerns it.
 	Dup: {Name: "dup", Kind: Immediate, Attempt: attemptDup},
 }

@@ -14,7 +14,8 @@ import (
 // oneFace are the rows that never become a submission; faceless those that are
 // never a plain call.
 var (
-	oneFace  = map[Code]bool{Bind: true, Listen: true, SetOption: true, SetLinger: true, GetOption: true, SockName: true, PeerName: true, Dup: true}
+	oneFace = map[Code]bool{Bind: true, Listen: true, SetOption: true, SetLinger: true, GetOption: true, SockName: true, PeerName: true,
+		Pipe: true, GetOptionBytes: true, SetOptionBytes: true, Recvmmsg: true, Sendmmsg: true, SpliceIn: true, SpliceOut: true, Sendfile: true, Dup: true}
 	faceless = map[Code]bool{Timeout: true}
 )
 

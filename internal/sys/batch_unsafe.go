@@ -99,16 +99,29 @@ func (b *Batch) Control(i int) []byte {
 	return s.control[:min(uintptr(len(s.control)), b.msgs[i].msghdr.Controllen)]
 }
 
-// Bytes calls f for each slice of message i, up to the bytes that were moved.
-func (b *Batch) Bytes(i int, f func(p []byte)) {
-	m := &b.msgs[i]
-	left := uintptr(m.len)
-	for _, v := range unsafe.Slice(m.msghdr.Iov, m.msghdr.Iovlen) {
-		n := min(left, v.Len)
-		f(unsafe.Slice(v.Base, n))
-		left -= n
+// Each calls f for each slice of the window's first n messages, and for their
+// control messages: as much of each as was moved, or with whole as much as there is.
+func (b *Batch) Each(n int, whole bool, f func(p []byte)) {
+	for i := b.from; i < b.from+n; i++ {
+		m, left := &b.msgs[i], uintptr(b.msgs[i].len)
+		for _, v := range unsafe.Slice(m.msghdr.Iov, m.msghdr.Iovlen) {
+			size := v.Len
+			if !whole {
+				size = min(size, left)
+				left -= size
+			}
+			f(unsafe.Slice(v.Base, size))
+		}
+		if whole {
+			f(b.slots[i].control)
+		} else {
+			f(b.Control(i))
+		}
 	}
 }
+
+// Left is how many messages the window has.
+func (b *Batch) Left() int { return b.to - b.from }
 
 // Release lets go of the slices that the messages name, so that a batch that is kept
 // keeps nothing else alive.

@@ -8,6 +8,7 @@ const (
 	ENOMEM        = 12
 	EINVAL        = 22
 	ENFILE        = 23
+	ENOSPC        = 28
 	EMFILE        = 24
 	EPIPE         = 32
 	EMSGSIZE      = 90

@@ -27,6 +27,9 @@ var allocCases = []testCase{
 	{name: "wake", run: allocWake},
 	{name: "accept and close", run: allocAccept},
 	{name: "past capacity", run: allocPast},
+	{name: "messages", run: allocMessages},
+	{name: "batches", run: allocBatches},
+	{name: "splices", run: allocSplices},
 	{name: "file", run: allocFile},
 	{name: "past the page cache", run: allocDirect},
 }
@@ -200,5 +203,67 @@ func allocPast(h *harness) {
 		for range ops {
 			h.wantRes(h.rawCompletion(), 0)
 		}
+	})
+}
+
+func allocMessages(h *harness) {
+	f, p, _, there := h.udp()
+	in, out := h.raw(op.Recvmsg, f), h.raw(op.Sendmsg, f)
+	b := make([]byte, 64)
+	parts := [][]byte{b}
+	for _, o := range []*op.Op{in, out} {
+		x := h.slab.Ext(o)
+		x.SetVector(parts)
+		x.Named = true
+	}
+	in.Ext.Control = make([]byte, 64)
+	h.wantNoAllocs(func() {
+		out.Ext.Addr = *there
+		h.wantRes(h.run(out), 64)
+		unix.Read(p.n, b)
+		h.d.Submit(in)
+		h.settleRaw()
+		unix.Write(p.n, b)
+		h.wantRes(h.rawCompletion(), 64)
+		if in.Ext.Sender().AddrPort() != there.AddrPort() {
+			h.Fatal("a message came from somebody else")
+		}
+	})
+}
+
+func allocBatches(h *harness) {
+	f, p, _, there := h.udp()
+	in, out := h.raw(op.Recvmmsg, f), h.raw(op.Sendmmsg, f)
+	received, _ := room(4, 64)
+	sent, mem := room(4, 64)
+	h.slab.Ext(in).Batch, h.slab.Ext(out).Batch = received, sent
+	h.wantNoAllocs(func() {
+		for i := range sent.Cap() {
+			*sent.Addr(i) = *there
+		}
+		h.wantRes(h.run(out), 4)
+		h.d.Submit(in)
+		h.settleRaw()
+		for i := range mem {
+			unix.Read(p.n, mem[i])
+		}
+		unix.Write(p.n, mem[0])
+		h.wantRes(h.rawCompletion(), 1)
+	})
+}
+
+func allocSplices(h *harness) {
+	f, p := h.pair()
+	r, w := h.pipe()
+	in, out := h.raw(op.SpliceIn, f), h.raw(op.SpliceOut, f)
+	in.Arg, in.Arg2, out.Arg, out.Arg2 = 64, uint32(w.Sys()), 64, uint32(r.Sys())
+	b := make([]byte, 64)
+	h.wantNoAllocs(func() {
+		h.d.Submit(in)
+		h.settleRaw()
+		unix.Write(p.n, b)
+		h.wantRes(h.rawCompletion(), 64)
+		h.wantRes(h.run(out), 64)
+		unix.Read(p.n, b)
 	})
 }

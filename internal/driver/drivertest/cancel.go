@@ -30,6 +30,35 @@ var waitingKinds = []waiting{
 	{"recvmsg", func(h *harness) (*call, func()) {
 		return waitingRecv(h, func(f *desc) *call { return h.recvmsg(f, make([]byte, 8)) })
 	}},
+	{"recvmmsg", func(h *harness) (*call, func()) {
+		return waitingRecv(h, func(f *desc) *call {
+			b, _ := room(2, 8)
+			return h.recvBatch(f, b)
+		})
+	}},
+	{"sendmmsg", func(h *harness) (*call, func()) {
+		return waitingSend(h, func(f *desc) *call {
+			b := sys.NewBatch(1)
+			b.Set(0, []byte("unsent"))
+			return h.sendBatch(f, b)
+		})
+	}},
+	{"splice(in)", func(h *harness) (*call, func()) {
+		return waitingRecv(h, func(f *desc) *call {
+			_, w := h.pipe()
+			return h.spliceIn(f, w, 100)
+		})
+	}},
+	{"splice(out)", func(h *harness) (*call, func()) {
+		return waitingSend(h, func(f *desc) *call {
+			r, w := h.pipe()
+			w.plain().write("unsent")
+			return h.spliceOut(r, f, 100)
+		})
+	}},
+	{"sendfile", func(h *harness) (*call, func()) {
+		return waitingSend(h, func(f *desc) *call { return h.sendfile(f, h.file("unsent"), 0, 6) })
+	}},
 	{"send", func(h *harness) (*call, func()) {
 		return waitingSend(h, func(f *desc) *call { return h.send(f, []byte("unsent")) })
 	}},

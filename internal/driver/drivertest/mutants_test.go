@@ -63,6 +63,30 @@ var mutants = []mutant{
 	{"ends timeouts at once", []string{"timeout/never*", "timeout/in the order*"}},
 	{"never ends timeouts", []string{"timeout/of nothing", "timeout/beside*"}},
 
+	// Messages.
+	{"forgets who sent", []string{"datagram/of all*", "datagram/received*", "datagram/an empty*", "datagram/between*", "datagram/without*"}},
+	{"forgets control messages", []string{"datagram/TOS*", "datagram/more*", "datagram/passes descriptors"}},
+	{"hides what was cut", []string{"datagram/longer*", "datagram/seqpacket"}},
+	{"takes the end for a reason to wait", []string{"datagram/an empty*", "datagram/seqpacket the*"}},
+	{"knows one errno", []string{"datagram/to nobody*", "datagram/too long*"}},
+	{"throws away what a cancelled op got", []string{"datagram/*cancelled"}},
+	{"receives into memory of its own", []string{"datagram/passes descriptors to nobody"}},
+
+	{"forgets control messages", []string{"batch/recvmmsg into*"}},
+	{"forgets who sent", []string{"batch/recvmmsg of*"}},
+	{"forgets all messages but the first", []string{"batch/recvmmsg what is*", "batch/recvmmsg in windows", "batch/sendmmsg", "batch/sendmmsg to*", "batch/sendmmsg stops*"}},
+	{"shows EAGAIN", []string{"batch/recvmmsg what comes", "batch/sendmmsg waits*", "batch/recvmmsg behind*"}},
+	{"knows one errno", []string{"batch/recvmmsg meets*"}},
+
+	// Splices.
+	{"forgets arguments", []string{"splice/in what is*", "splice/out", "splice/options*", "splice/sendfile"}},
+	{"shows EAGAIN", []string{"splice/in what comes", "splice/out waits*", "splice/sendfile waits*"}},
+	{"takes the end for a reason to wait", []string{"splice/in the*", "splice/out of*"}},
+	{"knows one errno", []string{"splice/in a reset", "splice/in to*", "splice/out to nobody"}},
+	{"makes descriptors that wait", []string{"splice/pipe, submitted"}},
+	{"never tries", []string{"splice/pipe, tried"}},
+	{"claims what it did not do", []string{"splice/socket*"}},
+
 	// Multishot ops and buffers.
 	{"ends a multishot with its first completion", []string{"multishot/accept", "multishot/recv", "poll/multishot at*"}},
 	{"reports readiness again and again", []string{"poll/multishot is*"}},

@@ -71,9 +71,7 @@ func (d *reference) call(o *op.Op) int32 {
 	race.WriteLike()
 	res := o.Attempt()
 	race.ReadLike()
-	if res > 0 && (o.Code == op.Recv || o.Code == op.Read) {
-		race.WriteRange(o.Buf[:res])
-	}
+	o.EachWritten(res, race.WriteRange)
 	if o.Code == op.Poll && res > 0 && res&unix.POLLNVAL != 0 {
 		return -sys.EBADF
 	}
@@ -225,7 +223,7 @@ func (d *reference) cancelToken(token uint64) int32 {
 }
 
 func claimable(c op.Code) bool {
-	return c == op.Send || c == op.Sendmsg || c == op.Connect || c == op.Close
+	return c == op.Send || c == op.Sendmsg || c == op.SpliceOut || c == op.Connect || c == op.Close
 }
 
 // selected receives into a buffer of the pool, which goes back if there is nothing.
@@ -358,9 +356,9 @@ func (d *reference) watch(o *op.Op) {
 
 func directionOf(o *op.Op) (dir direction, streams bool) {
 	switch o.Code {
-	case op.Recv, op.Recvmsg, op.Read:
+	case op.Recv, op.Recvmsg, op.Recvmmsg, op.SpliceIn, op.Read:
 		return direction{o.FD.Sys(), false}, o.Mode != op.ModeFile
-	case op.Send, op.Sendmsg, op.Write:
+	case op.Send, op.Sendmsg, op.Sendmmsg, op.SpliceOut, op.Sendfile, op.Write:
 		return direction{o.FD.Sys(), true}, o.Mode != op.ModeFile
 	}
 	return direction{}, false

@@ -82,6 +82,28 @@ func (s *spoils) submit(o *op.Op) (gone bool) {
 		}
 	case "forgets arguments":
 		o.Arg = 0
+	case "forgets who sent":
+		if o.Ext != nil && o.Code == op.Recvmsg {
+			o.Ext.Named = false
+		}
+		if b := batchOf(o); b != nil {
+			for i := range b.Cap() {
+				b.SetNamed(i, false)
+			}
+		}
+	case "forgets control messages":
+		if o.Ext != nil {
+			o.Ext.Control = nil
+		}
+		if b := batchOf(o); b != nil {
+			for i := range b.Cap() {
+				b.SetControl(i, nil)
+			}
+		}
+	case "forgets all messages but the first":
+		if b := batchOf(o); b != nil && b.Left() > 1 {
+			b.Window(0, 1)
+		}
 	case "forgets offsets":
 		if o.Code == op.Read || o.Code == op.Write || o.Code == op.SetLinger {
 			o.Off = 0
@@ -209,12 +231,16 @@ func (s *spoils) result(o *op.Op, res int32) int32 {
 		s.short[o.FD.Sys()] = o.Buf == nil || int(res) < len(o.Buf)
 	case d.bug == "receives into memory of its own" && res > 0 && o.Code == op.Recv:
 		clear(o.Buf[:res])
+	case d.bug == "hides what was cut" && o.Code == op.Recvmsg:
+		o.Ext.Msg.Flags = 0
 	case d.bug == "repeats a byte now and then" && o.Code == op.Send && res > 1:
 		if s.count++; s.count%10 == 0 {
 			return res - 1
 		}
 	case d.bug == "makes descriptors that wait" && o.Def().FDResult && res >= 0:
 		unix.SetNonblock(int(res), false)
+	case d.bug == "makes descriptors that wait" && o.Code == op.Pipe && res >= 0:
+		unix.SetNonblock(int(o.Arg), false)
 	case d.bug == "drops every other connection" && o.Code == op.Accept && res >= 0:
 		if s.count++; s.count%2 == 0 {
 			unix.Close(int(res))
@@ -253,7 +279,8 @@ func (s *spoils) keepsWaiting(o *op.Op, res int32) bool {
 	case "takes EMFILE for a reason to wait":
 		return res == -sys.EMFILE
 	case "takes the end for a reason to wait":
-		return res == 0 && (o.Code == op.Recv || o.Code == op.Recvmsg || o.Code == op.Read)
+		_, streams := directionOf(o)
+		return res == 0 && streams
 	case "takes errors for a reason to wait":
 		return res < 0 && res != -sys.ETIME
 	}
@@ -334,4 +361,11 @@ func (s *spoils) push(c *driver.Completion, done *driver.Queue) (gone bool) {
 		c.Flags &^= op.HasBuffer
 	}
 	return false
+}
+
+func batchOf(o *op.Op) *sys.Batch {
+	if o.Ext == nil {
+		return nil
+	}
+	return o.Ext.Batch
 }

@@ -103,7 +103,7 @@ func (d *ring) Submit(o *op.Op) {
 			return
 		}
 	}
-	if byReadiness(o.Mode) && o.Code != op.Send && o.Code != op.Sendmsg {
+	if byReadiness(o.Mode) && o.Flags&op.Tried == 0 && o.Code != op.Send && o.Code != op.Sendmsg && o.Code != op.Sendmmsg {
 		d.fresh = append(d.fresh, o.Token())
 	}
 	d.start(o)
@@ -239,9 +239,9 @@ func (d *ring) Info() driver.Info {
 // at a time: the kernel would complete them in any order.
 func direction(o *op.Op) uint8 {
 	switch o.Code {
-	case op.Recv, op.Recvmsg:
+	case op.Recv, op.Recvmsg, op.Recvmmsg, op.SpliceIn:
 		return fd.In
-	case op.Send, op.Sendmsg:
+	case op.Send, op.Sendmsg, op.Sendmmsg, op.SpliceOut, op.Sendfile:
 		return fd.Out
 	case op.Read:
 		if o.Off < 0 {

@@ -93,6 +93,9 @@ func checkMemory(r *uringtest.Request, o *op.Op) error {
 		if err := within(r.SQE.Addr, unsafe.Sizeof(o.Ext.Msg), unsafe.Pointer(&o.Ext.Msg), unsafe.Sizeof(o.Ext.Msg)); err != nil {
 			return err
 		}
+		if m := &o.Ext.Msg; m.Name != nil && m.Name != o.Ext.Addr.Base() || m.Control != unsafe.SliceData(o.Ext.Control) && m.Control != nil {
+			return fmt.Errorf("it names an address at %p and control messages at %p, which are not its op's", m.Name, m.Control)
+		}
 		for i := range o.Ext.Msg.Iovlen {
 			v, b := &o.Ext.Iov[i], o.Ext.Bufs[i]
 			if err := within(uint64(uintptr(unsafe.Pointer(v.Base))), v.Len, unsafe.Pointer(unsafe.SliceData(b)), uintptr(len(b))); err != nil {

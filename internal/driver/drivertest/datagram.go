@@ -1,0 +1,431 @@
+//go:build linux
+
+package drivertest
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"ringo/internal/cmsg"
+	"ringo/internal/op"
+	"ringo/internal/sys"
+)
+
+// Messages: each arrives whole, with who sent it and what travels beside it.
+var datagramCases = []testCase{
+	{name: "of all sizes", run: datagramSizes},
+	{name: "received before it is sent", run: datagramEarly},
+	{name: "longer than its buffer", run: datagramTruncated},
+	{name: "an empty one is no end", run: datagramEmpty},
+	{name: "to nobody, connected", run: datagramRefused},
+	{name: "TOS both ways", run: datagramTOS},
+	{name: "more control messages than there is room for", run: datagramControlCut},
+	{name: "between Unix sockets", run: datagramUnix},
+	{name: "without a sender's name", run: datagramUnnamed},
+	{name: "seqpacket", run: datagramSeqpacket},
+	{name: "seqpacket the end", run: datagramSeqpacketEnd},
+	{name: "too long to send", run: datagramTooLong},
+	{name: "passes descriptors", run: datagramRights},
+	{name: "passes descriptors to an op that is cancelled", run: datagramRightsCanceled},
+	{name: "passes descriptors to nobody", run: datagramRightsUntaken},
+}
+
+// message is a recvmsg and what it said when it ended.
+type message struct {
+	*call
+	from    sys.Sockaddr
+	control []byte
+	flags   uint32
+}
+
+// recvFrom receives a message with its sender and room for control messages.
+func (h *harness) recvFrom(f *desc, room int, parts ...[]byte) *message {
+	m := &message{call: h.recvmsg(f, parts...)}
+	x := h.slab.Ext(m.o)
+	x.Named, x.Control = true, make([]byte, room)
+	m.onEnd = func(o *op.Op, res int32) {
+		if res >= 0 {
+			m.from, m.control, m.flags = *o.Ext.Sender(), bytes.Clone(o.Ext.Received()), o.Ext.MsgFlags()
+		}
+	}
+	return m
+}
+
+// sendTo sends a message; to nil means over the connection.
+func (h *harness) sendTo(f *desc, to *sys.Sockaddr, control []byte, parts ...[]byte) *call {
+	c := h.sendmsg(f, parts...)
+	x := h.slab.Ext(c.o)
+	if to != nil {
+		x.Named, x.Addr = true, *to
+	}
+	x.Control = control
+	return c
+}
+
+// udp makes a UDP socket for the driver and one in the case's own hands that is
+// connected to it, and gives both addresses.
+func (h *harness) udp() (f *desc, p *peer, here, there *sys.Sockaddr) {
+	h.Helper()
+	here, there = new(sys.Sockaddr), new(sys.Sockaddr)
+	f, p = h.desc(h.udpSocket(here)), h.peer(h.udpSocket(there))
+	h.checkRes(sys.Connect(int32(p.n), here))
+	return f, p, here, there
+}
+
+// udpSocket makes a UDP socket with a port, and tells its address.
+func (h *harness) udpSocket(addr *sys.Sockaddr) int {
+	h.Helper()
+	n, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|nonblock, 0)
+	h.check(err)
+	addr.Set(loopback)
+	h.checkRes(sys.Bind(int32(n), addr))
+	h.checkRes(sys.Getsockname(int32(n), addr))
+	return n
+}
+
+// wantFrom checks who sent a message.
+func (m *message) wantFrom(want *sys.Sockaddr) {
+	m.h.Helper()
+	if got := m.from.AddrPort(); got != want.AddrPort() {
+		m.h.Errorf("a message came from %v, want %v", got, want.AddrPort())
+	}
+}
+
+// datagram reads one message of the peer's, which is there or soon will be.
+func (p *peer) datagram(max int) string {
+	p.h.Helper()
+	b, n := make([]byte, max), 0
+	p.h.untilPeer("a datagram at the peer", func() bool {
+		var err error
+		n, err = unix.Read(p.n, b)
+		if err != unix.EAGAIN {
+			p.h.check(err)
+		}
+		return err == nil
+	})
+	return string(b[:n])
+}
+
+func datagramSizes(h *harness) {
+	const most = 65507 // what IPv4 leaves of 64 KiB
+	f, p, _, there := h.udp()
+	b := make([]byte, most+1)
+	for i, size := range []int{0, 1, 1200, most} {
+		text := pattern(40+i, 0, size)
+		m := h.recvFrom(f, 0, b[:10], b[10:])
+		m.submit()
+		if size == 0 {
+			h.check(unix.Send(p.n, nil, 0))
+		} else {
+			p.write(text)
+		}
+		m.wantBytes(b, text)
+		m.wantFrom(there)
+		if m.flags != 0 {
+			h.Errorf("%d bytes were received with flags %#x", size, m.flags)
+		}
+		h.sendTo(f, there, nil, []byte(text)).submit().want(int32(size))
+		if got := p.datagram(most + 1); got != text {
+			h.Errorf("the peer got %s, want %s", abbreviate(got), abbreviate(text))
+		}
+	}
+}
+
+func datagramEarly(h *harness) {
+	f, p, _, there := h.udp()
+	b := make([]byte, 16)
+	m := h.recvFrom(f, 0, b)
+	m.submit().wantPending()
+	p.write("later")
+	m.wantBytes(b, "later")
+	m.wantFrom(there)
+}
+
+// What did not fit is gone, and said to be; the next message is whole.
+func datagramTruncated(h *harness) {
+	f, p, _, there := h.udp()
+	p.write("longer than that")
+	p.write("next")
+	b := make([]byte, 6)
+	m := h.recvFrom(f, 0, b)
+	m.submit()
+	m.wantBytes(b, "longer")
+	if m.wantFrom(there); m.flags&sys.MsgTrunc == 0 {
+		h.Errorf("flags %#x, want MSG_TRUNC", m.flags)
+	}
+	n := h.recvFrom(f, 0, b)
+	n.submit()
+	n.wantBytes(b, "next")
+	if n.flags&sys.MsgTrunc != 0 {
+		h.Error("MSG_TRUNC for a message that fits")
+	}
+}
+
+func datagramEmpty(h *harness) {
+	f, p, _, there := h.udp()
+	h.check(unix.Send(p.n, nil, 0))
+	p.write("more")
+	b := make([]byte, 8)
+	m := h.recvFrom(f, 0, b)
+	m.submit()
+	m.want(0)
+	m.wantFrom(there)
+	h.recv(f, b).submit().wantBytes(b, "more")
+}
+
+// The answer to a datagram that nobody wanted is an error of the socket's, for
+// whoever waits.
+func datagramRefused(h *harness) {
+	f, p, _, there := h.udp()
+	h.checkRes(sys.Connect(f.Sys(), there))
+	p.close()
+	b := make([]byte, 8)
+	m := h.recvFrom(f, 0, b)
+	m.submit().wantPending()
+	h.send(f, b).submit().want(8)
+	m.want(-sys.ECONNREFUSED)
+	h.recv(f, b).submit().wantPending().wantCanceled()
+}
+
+func datagramTOS(h *harness) {
+	f, p, _, there := h.udp()
+	h.checkRes(sys.SetsockoptInt(f.Sys(), cmsg.LevelIP, cmsg.IPRecvTOS, 1))
+	h.checkRes(sys.SetsockoptInt(int32(p.n), cmsg.LevelIP, cmsg.IPTOS, 1)) // ECT(1)
+	b := make([]byte, 8)
+	p.write("in")
+	m := h.recvFrom(f, cmsg.Space(cmsg.IntSize), b)
+	m.submit()
+	m.wantBytes(b, "in")
+	if tos := h.tosOf(m.control); tos != 1 {
+		h.Errorf("TOS %#x came, want 1", tos)
+	}
+	h.checkRes(sys.SetsockoptInt(int32(p.n), cmsg.LevelIP, cmsg.IPRecvTOS, 1))
+	h.sendTo(f, there, cmsg.AppendTOS(nil, false, 3), []byte("out")).submit().want(3)
+	control := make([]byte, 64)
+	h.untilPeer("a datagram at the peer", func() bool {
+		_, n, _, _, err := unix.Recvmsg(p.n, b, control, 0)
+		control = control[:max(n, 0)]
+		return err == nil
+	})
+	if tos := h.tosOf(control); tos != 3 {
+		h.Errorf("TOS %#x went out, want 3", tos)
+	}
+}
+
+// tosOf is the TOS in control messages, 255 if there is none.
+func (h *harness) tosOf(control []byte) uint8 {
+	for m, rest, ok := cmsg.Next(control); ok; m, rest, ok = cmsg.Next(rest) {
+		if tos, ok := m.TOS(); ok {
+			return tos
+		}
+	}
+	return 255
+}
+
+func datagramControlCut(h *harness) {
+	f, p, _, _ := h.udp()
+	h.checkRes(sys.SetsockoptInt(f.Sys(), cmsg.LevelIP, cmsg.IPInfo, 1))
+	b := make([]byte, 8)
+	for _, room := range []int{0, 5, cmsg.HeaderSize, cmsg.Space(cmsg.Info4Size)} {
+		p.write("data")
+		m := h.recvFrom(f, room, b)
+		m.submit()
+		m.wantBytes(b, "data")
+		if cut := m.flags&sys.MsgCtrunc != 0; cut != (room < cmsg.Space(cmsg.Info4Size)) || len(m.control) > room {
+			h.Errorf("room for %d bytes: %d came, MSG_CTRUNC %v", room, len(m.control), cut)
+		}
+	}
+}
+
+// unixName is a name for a Unix socket that nobody else has.
+func (h *harness) unixName() *sys.Sockaddr {
+	h.Helper()
+	dir, err := os.MkdirTemp("/tmp", "r") // the test's own would be too long
+	h.check(err)
+	h.Cleanup(func() { os.RemoveAll(dir) })
+	name := new(sys.Sockaddr)
+	if !name.SetUnix(filepath.Join(dir, "socket")) {
+		h.Fatalf("drivertest: %s is too long a name", dir)
+	}
+	return name
+}
+
+// unixSocket makes a Unix datagram socket with that name; nil: none.
+func (h *harness) unixSocket(name *sys.Sockaddr) int {
+	h.Helper()
+	n, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|nonblock, 0)
+	h.check(err)
+	if name != nil {
+		h.checkRes(sys.Bind(int32(n), name))
+	}
+	return n
+}
+
+func datagramUnix(h *harness) {
+	var abstract sys.Sockaddr
+	abstract.SetUnix("") // the kernel chooses
+	here := h.unixName()
+	f, p := h.desc(h.unixSocket(here)), h.peer(h.unixSocket(&abstract))
+	h.checkRes(sys.Getsockname(int32(p.n), &abstract))
+	h.checkRes(sys.Connect(int32(p.n), here))
+	want, _ := abstract.Unix()
+	b := make([]byte, 16)
+	m := h.recvFrom(f, 0, b)
+	m.submit().wantPending()
+	p.write("hello")
+	m.wantBytes(b, "hello")
+	if got, ok := m.from.Unix(); !ok || got != want || !strings.HasPrefix(want, "@") {
+		h.Errorf("a message came from %q, %v, want %q", got, ok, want)
+	}
+	h.sendTo(f, &m.from, nil, []byte("back")).submit().want(4)
+	if got := p.datagram(16); got != "back" {
+		h.Errorf("the peer got %q", got)
+	}
+}
+
+func datagramUnnamed(h *harness) {
+	here := h.unixName()
+	f, p := h.desc(h.unixSocket(here)), h.peer(h.unixSocket(nil))
+	h.checkRes(sys.Connect(int32(p.n), here))
+	p.write("who")
+	b := make([]byte, 16)
+	m := h.recvFrom(f, 0, b)
+	h.slab.Ext(m.o).Addr.SetUnix("/what was there before")
+	m.submit()
+	m.wantBytes(b, "who")
+	if name, ok := m.from.Unix(); ok || m.from.Len() != 0 {
+		h.Errorf("a message without a sender came from %q (%d bytes)", name, m.from.Len())
+	}
+	h.sendTo(f, here, nil, []byte("self")).submit().want(4) // to itself, which has a name
+	m = h.recvFrom(f, 0, b)
+	m.submit()
+	m.wantBytes(b, "self")
+	if got, _ := m.from.Unix(); got == "" {
+		h.Error("a message with a sender came without its name")
+	}
+}
+
+// messagePair makes connected Unix sockets that keep messages apart.
+func (h *harness) messagePair(typ int) (*desc, *peer) {
+	h.Helper()
+	ends, err := unix.Socketpair(unix.AF_UNIX, typ|nonblock, 0)
+	h.check(err)
+	return h.desc(ends[0]), h.peer(ends[1])
+}
+
+func datagramSeqpacket(h *harness) {
+	f, p := h.messagePair(unix.SOCK_SEQPACKET)
+	p.write("one")
+	p.write("two")
+	b := make([]byte, 100)
+	h.recvmsg(f, b).submit().wantBytes(b, "one")
+	h.recv(f, b).submit().wantBytes(b, "two")
+	m := h.recvFrom(f, 0, b[:2])
+	m.submit().wantPending()
+	p.write("cut")
+	m.wantBytes(b, "cu")
+	if m.flags&sys.MsgTrunc == 0 {
+		h.Errorf("flags %#x, want MSG_TRUNC", m.flags)
+	}
+	h.sendmsg(f, []byte("fo"), []byte("ur")).submit().want(4)
+	h.send(f, []byte("five")).submit().want(4)
+	if one, two := p.datagram(100), p.datagram(100); one != "four" || two != "five" {
+		h.Errorf("the peer got %q and %q", one, two)
+	}
+}
+
+func datagramSeqpacketEnd(h *harness) {
+	f, p := h.messagePair(unix.SOCK_SEQPACKET)
+	m := h.recvmsg(f, make([]byte, 8)).submit().wantPending()
+	p.close()
+	m.want(0)
+	h.sendmsg(f, []byte("late")).submit().want(-sys.EPIPE)
+}
+
+func datagramTooLong(h *harness) {
+	f, _, _, there := h.udp()
+	h.sendTo(f, there, nil, make([]byte, 65508)).submit().want(-sys.EMSGSIZE)
+}
+
+// pass sends text with a new descriptor and gives what it stands for.
+func (p *peer) pass(text string) (ino uint64) {
+	h := p.h
+	h.Helper()
+	r, w := h.pipe()
+	var st unix.Stat_t
+	h.check(unix.Fstat(int(r.Sys()), &st))
+	h.check(unix.Sendmsg(p.n, []byte(text), cmsg.AppendRights(nil, []int32{r.Sys(), w.Sys()}), nil, 0))
+	return st.Ino
+}
+
+func datagramRights(h *harness) {
+	for _, typ := range []int{unix.SOCK_STREAM, unix.SOCK_DGRAM, unix.SOCK_SEQPACKET} {
+		f, p := h.messagePair(typ)
+		b := make([]byte, 8)
+		m := h.recvFrom(f, cmsg.Space(2*4), b)
+		m.submit().wantPending()
+		ino := p.pass("take")
+		m.wantBytes(b, "take")
+		r, _, _ := cmsg.Next(m.control)
+		if r.FDs() != 2 {
+			h.Fatalf("%d descriptors came, want 2 (control %x)", r.FDs(), m.control)
+		}
+		for i := range 2 {
+			d := h.desc(int(r.FD(i)))
+			var st unix.Stat_t
+			h.check(unix.Fstat(int(d.Sys()), &st))
+			if st.Ino != ino {
+				h.Errorf("another file came than was sent")
+			}
+			h.loopFlags(d)
+		}
+		h.sendTo(f, nil, cmsg.AppendRights(nil, []int32{f.Sys()}), []byte("back")).submit().want(4)
+		control := make([]byte, cmsg.Space(4))
+		_, n, _, _, err := unix.Recvmsg(p.n, b, control, unix.MSG_CMSG_CLOEXEC)
+		h.check(err)
+		if n := cmsg.CloseRights(control[:n]); n != 1 {
+			h.Errorf("the peer got %d descriptors, want 1", n)
+		}
+	}
+}
+
+// What a cancelled op has received is its owner's to close; what it has not is left
+// for the next one.
+func datagramRightsCanceled(h *harness) {
+	f, p := h.messagePair(unix.SOCK_DGRAM)
+	b := make([]byte, 8)
+	for i := range 20 {
+		m := h.recvFrom(f, cmsg.Space(2*4), b)
+		m.submit()
+		if i%2 == 0 {
+			m.wantPending()
+		}
+		p.pass("x")
+		m.cancel()
+		if m.end() == -sys.ECANCELED {
+			m = h.recvFrom(f, cmsg.Space(2*4), b)
+			m.submit()
+			m.wantBytes(b, "x")
+		}
+		if n := cmsg.CloseRights(m.control); n != 2 {
+			h.Fatalf("%d descriptors came, want 2", n)
+		}
+	}
+}
+
+// Without room for them they are closed by the kernel, whatever kind of receive it
+// was.
+func datagramRightsUntaken(h *harness) {
+	f, p := h.messagePair(unix.SOCK_DGRAM)
+	b := make([]byte, 8)
+	p.pass("none")
+	h.recvmsg(f, b).submit().wantBytes(b, "none")
+	p.pass("none")
+	h.recv(f, b).submit().wantBytes(b, "none")
+	p.pass("left") // in the queue when the socket is closed
+	h.settle()
+}

@@ -1,0 +1,55 @@
+package op
+
+import "ringo/internal/sys"
+
+// Splices move bytes between a socket and a pipe without a copy; two of them, with a
+// pipe between, are a proxy. They are plain calls after readiness under every driver:
+// a splice of the ring is a worker thread for as long as the socket is idle.
+//
+// Arg is how many bytes at most, Arg2 the number of the pipe's end, which the caller
+// keeps open till the op has ended. It waits for the socket only, so the caller sees
+// to it that the pipe is not what there is to wait for.
+
+// SpliceIn moves bytes from FD, a socket, into a pipe that has room. 0 is the end of
+// the stream; -ENOSPC says that the pipe is full.
+func attemptSpliceIn(o *Op) int32 {
+	pipe := int32(o.Arg2)
+	res := sys.Splice(o.FD.Sys(), pipe, int(o.Arg))
+	if res == -sys.EAGAIN && sys.Poll(pipe, sys.PollOut) == 0 {
+		return -sys.ENOSPC // no readiness of the socket would end that
+	}
+	return res
+}
+
+// SpliceOut moves bytes from a pipe that holds some to FD, a socket. 0 says that the
+// pipe is empty.
+func attemptSpliceOut(o *Op) int32 {
+	pipe := int32(o.Arg2)
+	res := sys.Splice(pipe, o.FD.Sys(), int(o.Arg))
+	if res == -sys.EAGAIN && sys.Poll(pipe, sys.PollIn) == 0 {
+		return 0
+	}
+	return res
+}
+
+// Sendfile sends up to Arg bytes of the file with the number Arg2, from Off on, on
+// FD, a socket; a negative Off is the file's position. 0 is the file's end. It waits
+// for the socket's room by readiness, but for the file's disk in the call: a file
+// that is not in memory is for Offload.
+func attemptSendfile(o *Op) int32 {
+	return sys.Sendfile(o.FD.Sys(), int32(o.Arg2), o.Off, int(o.Arg))
+}
+
+// Pipe makes a pipe that holds Off bytes, if the system lets it, and leaves its ends
+// in Arg, to read, and Arg2, to write, and what it holds in Off.
+func attemptPipe(o *Op) int32 {
+	r, w, res := sys.Pipe()
+	if res < 0 {
+		return res
+	}
+	if o.Off > 0 {
+		sys.SetPipeSize(w, int(min(o.Off, 1<<30))) // refused, it stays as it was
+	}
+	o.Arg, o.Arg2, o.Off = uint32(r), uint32(w), int64(sys.PipeSize(w))
+	return 0
+}
