@@ -57,6 +57,7 @@ func TestPrepOverwrites(t *testing.T) {
 		"recv": func(e *SQE) { e.PrepRecv(3, nil, 0) }, "recv select": func(e *SQE) { e.PrepRecvSelect(3, 1, 0, 0) },
 		"recv multishot": func(e *SQE) { e.PrepRecvMultishot(3, 1, 0) }, "send": func(e *SQE) { e.PrepSend(3, nil, 0) },
 		"sendmsg": func(e *SQE) { e.PrepSendmsg(3, nil, 0) }, "recvmsg": func(e *SQE) { e.PrepRecvmsg(3, nil, 0) },
+		"recvmsg select": func(e *SQE) { e.PrepRecvmsgSelect(3, nil, 1, 0) }, "recvmsg multishot": func(e *SQE) { e.PrepRecvmsgMultishot(3, nil, 1, 0) },
 		"shutdown": func(e *SQE) { e.PrepShutdown(3, 1) }, "socket": func(e *SQE) { e.PrepSocket(1, 1, 0) },
 		"read": func(e *SQE) { e.PrepRead(3, nil, 0) }, "write": func(e *SQE) { e.PrepWrite(3, nil, 0) },
 		"close": func(e *SQE) { e.PrepClose(3) }, "poll": func(e *SQE) { e.PrepPollAdd(3, 1) },

@@ -76,6 +76,24 @@ func (e *SQE) PrepRecvmsg(fd int, msg unsafe.Pointer, flags uint32) {
 	e.prep(OpRecvmsg, fd, ptr(msg), 1, 0, flags)
 }
 
+// PrepRecvmsgSelect is PrepRecvmsg into a buffer of the group, as PrepRecvSelect; msg has no vector. Name and control
+// messages go where msg says, and a message of no bytes takes no buffer.
+func (e *SQE) PrepRecvmsgSelect(fd int, msg unsafe.Pointer, group uint16, flags uint32) {
+	e.prep(OpRecvmsg, fd, ptr(msg), 1, 0, flags)
+	e.Flags = SQEBufferSelect
+	e.BufIndex = group
+}
+
+// PrepRecvmsgMultishot fills in a recvmsg that makes a CQE, each with a buffer of the group, for every message, for as long
+// as the CQEs have CQEMore set (Linux 6.0). Of msg only the lengths of name and control count: so much room is left for
+// them in each buffer, in front of the bytes. ParseRecvmsg reads what is there. A message of no bytes, and the end of a
+// stream, are the last CQE, with a buffer. A buffer with no room for the front gives EFAULT. See
+// io_uring_prep_recvmsg_multishot(3).
+func (e *SQE) PrepRecvmsgMultishot(fd int, msg unsafe.Pointer, group uint16, flags uint32) {
+	e.PrepRecvmsgSelect(fd, msg, group, flags)
+	e.IOPrio = abi.IORING_RECV_MULTISHOT
+}
+
 // PrepShutdown fills in a shutdown(2) (Linux 5.11); how is SHUT_RD, SHUT_WR or SHUT_RDWR. The kernel runs it on a worker
 // thread, so the plain system call is cheaper where order allows it. See io_uring_prep_shutdown(3).
 func (e *SQE) PrepShutdown(fd, how int) {

@@ -25,6 +25,8 @@ func init() {
 		prepTest{"PrepSend", nil, testSend},
 		prepTest{"PrepSendmsg", nil, testMsg},
 		prepTest{"PrepRecvmsg", nil, testMsg},
+		prepTest{"PrepRecvmsgSelect", []string{CheckBufRing}, testRecvmsgSelect},
+		prepTest{"PrepRecvmsgMultishot", []string{CheckRecvMultishot}, testRecvmsgMultishot},
 		prepTest{"PrepShutdown", nil, testShutdown},
 		prepTest{"PrepSocket", nil, testSocket},
 	)
@@ -239,6 +241,58 @@ func testMsg(t *testing.T, r *Ring) {
 	want(t, do(t, r, func(e *SQE) { e.PrepRecvmsg(b, unsafe.Pointer(in.msg), 0) }), 4)
 	if in.msg.Flags&unix.MSG_TRUNC == 0 {
 		t.Errorf("flags %#x: the kernel did not write MSG_TRUNC", in.msg.Flags)
+	}
+}
+
+func testRecvmsgSelect(t *testing.T, r *Ring) {
+	bufs, err := r.BufRing(0, 2, 16)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer bufs.Close()
+	a, b := socketpair(t, unix.SOCK_SEQPACKET)
+	msg := new(sys.Msghdr)
+	tag := start(t, r, func(e *SQE) { e.PrepRecvmsgSelect(a, unsafe.Pointer(msg), 0, 0) })
+	write(t, b, "longer than a buffer")
+	c := finish(t, r, tag)
+	if c.More() || c.Res != 16 || string(bufs.Bytes(c.BufID())) != "longer than a bu" || msg.Flags&unix.MSG_TRUNC == 0 {
+		t.Errorf("%+v with flags %#x", c, msg.Flags)
+	}
+}
+
+func testRecvmsgMultishot(t *testing.T, r *Ring) {
+	bufs, err := r.BufRing(0, 4, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer bufs.Close()
+	a, b := socketpair(t, unix.SOCK_SEQPACKET)
+	msg := &sys.Msghdr{Namelen: 8, Controllen: 16}
+	tag := start(t, r, func(e *SQE) { e.PrepRecvmsgMultishot(a, unsafe.Pointer(msg), 0, 0) })
+	receive := func(more bool) Message {
+		t.Helper()
+		c := finish(t, r, tag)
+		if c.More() != more || c.Flags&CQEBuffer == 0 || c.Res < 0 {
+			t.Fatalf("%+v: want a buffer, and more: %v", c, more)
+		}
+		m, ok := ParseRecvmsg(bufs.Bytes(c.BufID())[:c.Res], 8, 16)
+		if !ok {
+			t.Fatalf("%x is no message", bufs.Bytes(c.BufID())[:c.Res])
+		}
+		bufs.Return(c.BufID())
+		return m
+	}
+	const fits = 64 - RecvmsgHeader - 8 - 16
+	for _, text := range []string{"one", "more than there is room for", "two"} {
+		write(t, b, text)
+		m := receive(true)
+		if cut := m.Flags&unix.MSG_TRUNC != 0; string(m.Payload) != text[:min(len(text), fits)] || cut != (len(text) > fits) || m.Size != len(m.Payload) {
+			t.Errorf("%q came as %+v", text, m)
+		}
+	}
+	unix.Close(b)
+	if m := receive(false); len(m.Payload) != 0 || len(m.Name) != 0 {
+		t.Errorf("the end came as %+v", m)
 	}
 }
 

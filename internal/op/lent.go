@@ -27,6 +27,10 @@ func (o *Op) EachWritten(res int32, f func(p []byte)) {
 		return
 	}
 	left := int(res)
+	if o.Selects() {
+		f(o.Buf[:min(left, len(o.Buf))])
+		return
+	}
 	switch o.Code {
 	case Recv, Read, GetOptionBytes:
 		f(o.Buf[:min(left, len(o.Buf))])

@@ -85,19 +85,8 @@ func prepSend(o *Op, e *uring.SQE) {
 
 func attemptSend(o *Op) int32 { return sys.Send(o.FD.Sys(), o.Buf[o.Done:], o.Arg) }
 
-// Recvmsg and Sendmsg carry Ext.Msg: the vector that SetVector made, and what Named
-// and Control say. Descriptors that come are CLOEXEC, and open: who doesn't want
-// them calls cmsg.CloseRights. Arg is MSG_ flags.
-func prepRecvmsg(o *Op, e *uring.SQE) {
-	o.Ext.arm(true)
-	e.PrepRecvmsg(int(o.FD.Sys()), o.Ext.msg(), o.Arg|sys.MsgCmsgCloexec)
-}
-
-func attemptRecvmsg(o *Op) int32 {
-	o.Ext.arm(true)
-	return sys.Recvmsg(o.FD.Sys(), &o.Ext.Msg, o.Arg)
-}
-
+// Sendmsg carries Ext.Msg: the vector that SetVector made, and what Named and Control
+// say. Arg is MSG_ flags.
 func prepSendmsg(o *Op, e *uring.SQE) {
 	o.Ext.arm(false)
 	e.PrepSendmsg(int(o.FD.Sys()), o.Ext.msg(), o.Arg|sys.MsgNosignal)

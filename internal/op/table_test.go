@@ -70,15 +70,21 @@ func TestPrep(t *testing.T) {
 		"accept": {Op{Code: Accept, FD: &f}, func(e *uring.SQE) bool {
 			return e.FD == 42 && e.OpFlags == sys.SockNonblock|sys.SockCloexec && e.IOPrio == 0
 		}},
-		"accept forever":   {Op{Code: Accept, FD: &f, Flags: Multishot}, func(e *uring.SQE) bool { return e.FD == 42 && e.IOPrio != 0 && e.Addr == 0 }},
-		"connect":          {Op{Code: Connect, FD: &f, Ext: ext()}, func(e *uring.SQE) bool { return e.FD == 42 && e.Addr != 0 && e.Off == 16 }},
-		"recv":             {Op{Code: Recv, FD: &f, Buf: p, Arg: 2}, func(e *uring.SQE) bool { return e.FD == 42 && e.Len == 5 && e.OpFlags == 2 && e.Flags == 0 }},
-		"recv selecting":   {Op{Code: Recv, FD: &f, Bufs: pool, Flags: Select}, func(e *uring.SQE) bool { return e.Flags&uring.SQEBufferSelect != 0 && e.BufIndex == 7 && e.IOPrio == 0 }},
-		"recv forever":     {Op{Code: Recv, FD: &f, Bufs: pool, Flags: Select | Multishot}, func(e *uring.SQE) bool { return e.Flags&uring.SQEBufferSelect != 0 && e.BufIndex == 7 && e.IOPrio != 0 }},
-		"send":             {Op{Code: Send, FD: &f, Buf: p}, func(e *uring.SQE) bool { return e.FD == 42 && e.Len == 5 && e.OpFlags == sys.MsgNosignal }},
-		"send the rest":    {Op{Code: Send, FD: &f, Buf: p, Flags: Full, Done: 2}, func(e *uring.SQE) bool { return e.Len == 3 && e.OpFlags == sys.MsgNosignal|sys.MsgWaitall }},
-		"sendmsg":          {Op{Code: Sendmsg, FD: &f, Ext: ext()}, func(e *uring.SQE) bool { return e.FD == 42 && e.Addr != 0 && e.OpFlags == sys.MsgNosignal }},
-		"recvmsg":          {Op{Code: Recvmsg, FD: &f, Ext: ext()}, func(e *uring.SQE) bool { return e.FD == 42 && e.Addr != 0 && e.OpFlags == sys.MsgCmsgCloexec }},
+		"accept forever": {Op{Code: Accept, FD: &f, Flags: Multishot}, func(e *uring.SQE) bool { return e.FD == 42 && e.IOPrio != 0 && e.Addr == 0 }},
+		"connect":        {Op{Code: Connect, FD: &f, Ext: ext()}, func(e *uring.SQE) bool { return e.FD == 42 && e.Addr != 0 && e.Off == 16 }},
+		"recv":           {Op{Code: Recv, FD: &f, Buf: p, Arg: 2}, func(e *uring.SQE) bool { return e.FD == 42 && e.Len == 5 && e.OpFlags == 2 && e.Flags == 0 }},
+		"recv selecting": {Op{Code: Recv, FD: &f, Bufs: pool, Flags: Select}, func(e *uring.SQE) bool { return e.Flags&uring.SQEBufferSelect != 0 && e.BufIndex == 7 && e.IOPrio == 0 }},
+		"recv forever":   {Op{Code: Recv, FD: &f, Bufs: pool, Flags: Select | Multishot}, func(e *uring.SQE) bool { return e.Flags&uring.SQEBufferSelect != 0 && e.BufIndex == 7 && e.IOPrio != 0 }},
+		"send":           {Op{Code: Send, FD: &f, Buf: p}, func(e *uring.SQE) bool { return e.FD == 42 && e.Len == 5 && e.OpFlags == sys.MsgNosignal }},
+		"send the rest":  {Op{Code: Send, FD: &f, Buf: p, Flags: Full, Done: 2}, func(e *uring.SQE) bool { return e.Len == 3 && e.OpFlags == sys.MsgNosignal|sys.MsgWaitall }},
+		"sendmsg":        {Op{Code: Sendmsg, FD: &f, Ext: ext()}, func(e *uring.SQE) bool { return e.FD == 42 && e.Addr != 0 && e.OpFlags == sys.MsgNosignal }},
+		"recvmsg":        {Op{Code: Recvmsg, FD: &f, Ext: ext()}, func(e *uring.SQE) bool { return e.FD == 42 && e.Addr != 0 && e.OpFlags == sys.MsgCmsgCloexec }},
+		"recvmsg selecting": {Op{Code: Recvmsg, FD: &f, Ext: ext(), Bufs: pool, Flags: Select}, func(e *uring.SQE) bool {
+			return e.Flags&uring.SQEBufferSelect != 0 && e.BufIndex == 7 && e.IOPrio == 0 && e.OpFlags == sys.MsgCmsgCloexec
+		}},
+		"recvmsg forever": {Op{Code: Recvmsg, FD: &f, Ext: ext(), Bufs: pool, Flags: Select | Multishot, Arg2: 64}, func(e *uring.SQE) bool {
+			return e.Flags&uring.SQEBufferSelect != 0 && e.BufIndex == 7 && e.IOPrio != 0 && e.OpFlags == sys.MsgCmsgCloexec
+		}},
 		"shutdown":         {Op{Code: Shutdown, FD: &f, Arg: 1}, func(e *uring.SQE) bool { return e.FD == 42 && e.Len == 1 }},
 		"close":            {Op{Code: Close, FD: &f, Off: 9}, func(e *uring.SQE) bool { return e.FD == 9 }},
 		"socket":           {Op{Code: Socket, Arg: 2, Arg2: 1, Off: 6}, func(e *uring.SQE) bool { return e.FD == 2 && e.Off == 1|sys.SockNonblock|sys.SockCloexec && e.Len == 6 }},

@@ -6,6 +6,7 @@ const (
 	EBADF         = 9
 	EAGAIN        = 11
 	ENOMEM        = 12
+	EFAULT        = 14
 	EINVAL        = 22
 	ENFILE        = 23
 	ENOSPC        = 28

@@ -154,11 +154,6 @@ func (k *Kernel) send(r *Request) bool {
 	}
 }
 
-func (k *Kernel) recvmsg(r *Request) bool {
-	k.check(r)
-	return k.once(r, call(unix.SYS_RECVMSG, uintptr(r.SQE.Fd), uintptr(r.SQE.Addr), uintptr(r.SQE.Rw_flags|unix.MSG_DONTWAIT), 0, 0, 0))
-}
-
 func (k *Kernel) sendmsg(r *Request) bool {
 	k.check(r)
 	return k.once(r, call(unix.SYS_SENDMSG, uintptr(r.SQE.Fd), uintptr(r.SQE.Addr), uintptr(r.SQE.Rw_flags|unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL), 0, 0, 0))

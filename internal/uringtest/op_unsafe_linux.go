@@ -58,7 +58,7 @@ func init() {
 		abi.IORING_OP_CONNECT:        {name: "connect", fields: off | addr, fd: true, wants: output, run: (*Kernel).connect},
 		abi.IORING_OP_RECV:           {name: "recv", fields: addr | length | flags | prio | group, fd: true, wants: input, run: (*Kernel).recv, memory: whole(true)},
 		abi.IORING_OP_SEND:           {name: "send", fields: addr | length | flags | prio, fd: true, wants: output, run: (*Kernel).send, memory: whole(false)},
-		abi.IORING_OP_RECVMSG:        {name: "recvmsg", fields: addr | length | flags | prio, fd: true, wants: input, run: (*Kernel).recvmsg, memory: msghdr},
+		abi.IORING_OP_RECVMSG:        {name: "recvmsg", fields: addr | length | flags | prio | group, fd: true, wants: input, run: (*Kernel).recvmsg, memory: msghdr},
 		abi.IORING_OP_SENDMSG:        {name: "sendmsg", fields: addr | length | flags | prio, fd: true, wants: output, run: (*Kernel).sendmsg, memory: msghdr},
 		abi.IORING_OP_READ:           {name: "read", fields: off | addr | length | flags, fd: true, wants: input, run: (*Kernel).read, memory: whole(true)},
 		abi.IORING_OP_WRITE:          {name: "write", fields: off | addr | length | flags, fd: true, wants: output, run: (*Kernel).write, memory: whole(false)},
@@ -102,7 +102,7 @@ func (k *Kernel) checkFields(r *Request) {
 	if r.selects() && r.def.fields&group == 0 {
 		k.failf("%v selects a buffer, which the op can't", r)
 	}
-	if r.multishot() && e.Opcode == abi.IORING_OP_RECV && !r.selects() {
+	if r.multishot() && r.def.fields&group != 0 && !r.selects() {
 		k.failf("%v selects no buffer", r)
 	}
 }

@@ -54,7 +54,7 @@ func (r *Request) multishot() bool {
 	switch r.SQE.Opcode {
 	case abi.IORING_OP_ACCEPT:
 		return r.SQE.Ioprio&abi.IORING_ACCEPT_MULTISHOT != 0
-	case abi.IORING_OP_RECV:
+	case abi.IORING_OP_RECV, abi.IORING_OP_RECVMSG:
 		return r.SQE.Ioprio&abi.IORING_RECV_MULTISHOT != 0
 	case abi.IORING_OP_POLL_ADD:
 		return r.SQE.Len&abi.IORING_POLL_ADD_MULTI != 0

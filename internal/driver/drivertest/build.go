@@ -62,6 +62,21 @@ func (h *harness) recvmsg(f *desc, parts ...[]byte) *call {
 	return c
 }
 
+// recvmsgSelect receives once, into a buffer of the pool.
+func (h *harness) recvmsgSelect(f *desc) *call {
+	c := h.op(op.Recvmsg, f).with(op.Select)
+	h.slab.Ext(c.o).Named = true
+	return c
+}
+
+// recvmsgMulti receives messages again and again, each into a buffer of the pool
+// with its sender and room for control messages.
+func (h *harness) recvmsgMulti(f *desc, room uint32) *call {
+	c := h.op(op.Recvmsg, f).with(op.Select|op.Multishot).args(0, room)
+	h.slab.Ext(c.o).Named = true
+	return c
+}
+
 func (h *harness) shutdown(f *desc, how uint32) *call { return h.op(op.Shutdown, f).args(how, 0) }
 
 // closeOp closes f's number. Nothing may be in flight on it.

@@ -166,7 +166,7 @@ func (d *reference) try(o *op.Op, done *driver.Queue) (ended bool) {
 // isMore reports whether another completion will follow this one. A receive of
 // nothing is the end, while descriptor 0 is one like the others.
 func isMore(o *op.Op, res int32) bool {
-	return o.Flags&op.Multishot != 0 && (res > 0 || res == 0 && o.Code == op.Accept)
+	return o.Flags&op.Multishot != 0 && (int(res) > o.Front() || res == 0 && o.Code == op.Accept)
 }
 
 // goesOn reports whether a full op has more to do.
@@ -201,7 +201,7 @@ func (d *reference) attempt(o *op.Op) (res int32, flags uint32) {
 			return -sys.EAGAIN, 0
 		}
 		return -sys.ETIME, 0
-	case o.Code == op.Recv && o.Flags&op.Select != 0:
+	case o.Selects():
 		return d.selected(o)
 	case o.Code == op.Poll && o.Flags&op.Multishot != 0:
 		return d.edge(o, n), 0

@@ -59,6 +59,7 @@ var groups = []group{
 	{"name", nameCases},
 	{"stream", streamCases},
 	{"datagram", datagramCases},
+	{"messages", messageCases},
 	{"batch", batchCases},
 	{"splice", spliceCases},
 	{"pipe", pipeCases},

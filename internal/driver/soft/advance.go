@@ -13,7 +13,7 @@ func (d *engine) advance(r *reg, s *side) {
 			d.heat(r)
 			return
 		}
-		if o := s.head; o.Code == op.Recv && o.Flags&(op.Select|op.Multishot) != 0 {
+		if o := s.head; o.Selects() {
 			d.receive(r, s, o)
 		} else {
 			d.shoot(r, s, o)
@@ -76,7 +76,7 @@ func (d *engine) receive(r *reg, s *side, o *op.Op) {
 	}
 	d.drained(r, s, o, int(res), len(mem))
 	flags := op.HasBuffer | uint32(id)<<16
-	if o.Flags&op.Multishot != 0 {
+	if o.Flags&op.Multishot != 0 && int(res) > o.Front() {
 		d.yield(o, res, flags)
 		return
 	}

@@ -98,7 +98,7 @@ func (d *engine) wait(o *op.Op) {
 // repeatable reports whether the op can be multishot, as the kernel judges it: a
 // receive needs a buffer for each shot.
 func repeatable(o *op.Op) bool {
-	return o.Def().Multishot && (o.Code != op.Recv || o.Bufs != nil)
+	return o.Def().Multishot && (!o.Def().Select || o.Bufs != nil)
 }
 
 // startPoll answers a Poll op from the descriptor's present state, or makes it

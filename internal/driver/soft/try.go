@@ -9,11 +9,10 @@ import (
 // Try runs the op as a plain call. It looks at nothing of the driver's, with the
 // exception of Close that the package comment explains.
 func (d *engine) Try(o *op.Op) (res int32, ok bool) {
+	if o.Selects() {
+		return 0, false // which buffer is the driver's to say
+	}
 	switch o.Code {
-	case op.Recv:
-		if o.Flags&(op.Select|op.Multishot) != 0 {
-			return 0, false // which buffer is the driver's to say
-		}
 	case op.Read, op.Write:
 		if sys.IsRegular(o.FD.Sys()) {
 			return 0, false // the call may wait for a disk

@@ -70,7 +70,7 @@ const bufGroup = 0
 // Try runs the op as a plain call.
 func (d *ring) Try(o *op.Op) (res int32, ok bool) {
 	def := o.Def()
-	if def.Attempt == nil || def.Kind == op.Blocking {
+	if def.Attempt == nil || def.Kind == op.Blocking || o.Selects() {
 		return 0, false
 	}
 	if race.Enabled {

@@ -19,7 +19,8 @@ import (
 // multishot poll, which reports changes.
 
 // Receives that select a buffer are done by hand, too, where the kernel has no
-// ring of buffers to select from; and so is any other op for which it has no entry.
+// ring of buffers to select from, or not of theirs; and so is any other op for which
+// it has no entry.
 
 // selects reports whether a buffer has to be selected for the op here.
 func (d *ring) selects(o *op.Op) bool { return o.Flags&op.Select != 0 && !o.Bufs.Lends() }
@@ -99,7 +100,7 @@ func (d *ring) receive(o *op.Op, done *driver.Queue) bool {
 				race.WriteRange(mem[:res])
 			}
 			flags := op.HasBuffer | uint32(id)<<16
-			if o.Flags&op.Multishot == 0 {
+			if o.Flags&op.Multishot == 0 || int(res) <= o.Front() {
 				o.Res, o.Done = res, flags
 				return true
 			}

@@ -122,17 +122,16 @@ func (d *ring) begin(o *op.Op) uint8 {
 
 // mode is how an op of this way waits.
 func (d *ring) mode(o *op.Op) uint8 {
-	switch d.way(o).How {
-	case op.ByEntry:
+	switch how := d.way(o).How; {
+	case how == op.ByEntry && d.selects(o): // from a pool that the kernel does not have
+	case how == op.ByEntry:
 		return waitsItself
-	case op.ByEntries:
+	case how == op.ByEntries:
 		return waitsNext
-	case op.ByCall:
+	case how == op.ByCall:
 		return waitsTurn
-	case op.ByOffload:
-		if sys.IsRegular(o.FD.Sys()) {
-			return waitsFile
-		}
+	case how == op.ByOffload && sys.IsRegular(o.FD.Sys()):
+		return waitsFile
 	}
 	if d.edges && d.selects(o) && o.Flags&op.Multishot != 0 {
 		return waitsEdge

@@ -1,0 +1,42 @@
+package uring
+
+import "encoding/binary"
+
+// RecvmsgHeader is the size of what stands first in a buffer of PrepRecvmsgMultishot, struct io_uring_recvmsg_out.
+const RecvmsgHeader = 16
+
+// A Message is what a PrepRecvmsgMultishot has received into one buffer, of which the slices are parts.
+//
+//	┌────────┬──────────────────┬─────────────────────┬────────────┐
+//	│ header │ room for a name  │ room for control    │ Payload    │
+//	│   16   │ Name ... unused  │ Control ... unused  │            │
+//	└────────┴──────────────────┴─────────────────────┴────────────┘
+type Message struct {
+	Name    []byte // who sent it, a sockaddr; empty if nobody is known
+	Control []byte // control messages
+	Payload []byte
+	// NameLen is more than len(Name) if there was no room for all of it.
+	NameLen int
+	// Size is how long the message was: more than len(Payload) if MSG_TRUNC was asked for and it did not fit.
+	Size int
+	// Flags are MSG_TRUNC, MSG_CTRUNC and the like.
+	Flags uint32
+}
+
+// ParseRecvmsg reads the bytes of a buffer, as many as the CQE's result says. The rooms are the lengths that the msghdr of
+// the entry had. It is false for what no kernel writes: too few bytes, or lengths that lead out of them.
+func ParseRecvmsg(b []byte, nameRoom, controlRoom int) (m Message, ok bool) {
+	if nameRoom < 0 || controlRoom < 0 || len(b) < RecvmsgHeader || len(b)-RecvmsgHeader < nameRoom || len(b)-RecvmsgHeader-nameRoom < controlRoom {
+		return Message{}, false
+	}
+	field := func(i int) uint64 { return uint64(binary.NativeEndian.Uint32(b[4*i:])) }
+	name, control, size := field(0), field(1), field(2)
+	payload := b[RecvmsgHeader+nameRoom+controlRoom:]
+	if control > uint64(controlRoom) || size < uint64(len(payload)) || size > maxIO || name > maxIO {
+		return Message{}, false
+	}
+	m = Message{NameLen: int(name), Size: int(size), Flags: uint32(field(3)), Payload: payload}
+	m.Name = b[RecvmsgHeader:][:min(int(name), nameRoom)]
+	m.Control = b[RecvmsgHeader+nameRoom:][:control]
+	return m, true
+}
