@@ -56,6 +56,7 @@ func TestPrepOverwrites(t *testing.T) {
 		"accept multishot": func(e *SQE) { e.PrepAcceptMultishot(3, 0) }, "connect": func(e *SQE) { e.PrepConnect(3, nil, 1) },
 		"recv": func(e *SQE) { e.PrepRecv(3, nil, 0) }, "recv select": func(e *SQE) { e.PrepRecvSelect(3, 1, 0, 0) },
 		"recv multishot": func(e *SQE) { e.PrepRecvMultishot(3, 1, 0) }, "send": func(e *SQE) { e.PrepSend(3, nil, 0) },
+		"send zc": func(e *SQE) { e.PrepSendZC(3, nil, 0) },
 		"sendmsg": func(e *SQE) { e.PrepSendmsg(3, nil, 0) }, "recvmsg": func(e *SQE) { e.PrepRecvmsg(3, nil, 0) },
 		"recvmsg select": func(e *SQE) { e.PrepRecvmsgSelect(3, nil, 1, 0) }, "recvmsg multishot": func(e *SQE) { e.PrepRecvmsgMultishot(3, nil, 1, 0) },
 		"shutdown": func(e *SQE) { e.PrepShutdown(3, 1) }, "socket": func(e *SQE) { e.PrepSocket(1, 1, 0) },

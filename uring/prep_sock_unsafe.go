@@ -64,6 +64,16 @@ func (e *SQE) PrepSend(fd int, p []byte, flags uint32) {
 	e.prep(OpSend, fd, addr, n, 0, flags)
 }
 
+// PrepSendZC fills in a send(2) that does not copy (Linux 6.0). Its first CQE has the count or an error and, with CQEMore,
+// says that a second one follows: with CQENotif, when the kernel, the network and whoever acknowledges are done with p, which
+// is theirs until then, also after an error. Without CQEMore nothing follows. EOPNOTSUPP: not on this kind of socket;
+// ENOMEM: the pages count against RLIMIT_MEMLOCK. Where the receiver is on the same machine the kernel copies all the same.
+// See io_uring_prep_send_zc(3).
+func (e *SQE) PrepSendZC(fd int, p []byte, flags uint32) {
+	addr, n := bytesOf(p)
+	e.prep(OpSendZC, fd, addr, n, 0, flags)
+}
+
 // PrepSendmsg fills in a sendmsg(2) (Linux 5.3). msg is a struct msghdr (syscall.Msghdr on Linux); it may be reused once
 // the entry is consumed, what it points to belongs to the kernel until the CQE. See io_uring_prep_sendmsg(3).
 func (e *SQE) PrepSendmsg(fd int, msg unsafe.Pointer, flags uint32) {

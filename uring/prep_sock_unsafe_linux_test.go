@@ -23,6 +23,7 @@ func init() {
 		prepTest{"PrepRecvSelect", []string{CheckBufRing}, testRecvSelect},
 		prepTest{"PrepRecvMultishot", []string{CheckRecvMultishot}, testRecvMultishot},
 		prepTest{"PrepSend", nil, testSend},
+		prepTest{"PrepSendZC", nil, testSendZC},
 		prepTest{"PrepSendmsg", nil, testMsg},
 		prepTest{"PrepRecvmsg", nil, testMsg},
 		prepTest{"PrepRecvmsgSelect", []string{CheckBufRing}, testRecvmsgSelect},
@@ -225,6 +226,38 @@ func testSend(t *testing.T, r *Ring) {
 	}
 	unix.Close(b)
 	want(t, do(t, r, func(e *SQE) { e.PrepSend(a, hello, 0) }), syscall.EPIPE)
+}
+
+func testSendZC(t *testing.T, r *Ring) {
+	needOp(t, OpSendZC, "6.0")
+	ln, addr := listener(t)
+	peer := dial(t, addr)
+	fd, _, err := unix.Accept4(ln, unix.SOCK_CLOEXEC)
+	if err != nil {
+		t.Fatal(err)
+	}
+	closeLater(t, fd)
+	hello := []byte("hello")
+	send := func(fd int, res any) {
+		t.Helper()
+		tag := start(t, r, func(e *SQE) { e.PrepSendZC(fd, hello, 0) })
+		c := finish(t, r, tag)
+		if !c.More() || c.Flags&CQENotif != 0 {
+			t.Fatalf("%+v: want more", c)
+		}
+		c.Flags &^= CQEMore
+		want(t, c, res)
+		p := make([]byte, 8) // the kernel may hold on to the bytes till they are read
+		if n, err := unix.Read(peer, p); c.Res > 0 && (err != nil || string(p[:n]) != "hello") {
+			t.Errorf("the peer reads %q, %v", p[:n], err)
+		}
+		if c := finish(t, r, tag); c.More() || c.Flags&CQENotif == 0 || c.Res != 0 {
+			t.Errorf("%+v: want the notification", c)
+		}
+	}
+	send(fd, 5)
+	unix.Shutdown(fd, unix.SHUT_WR)
+	send(fd, syscall.EPIPE)
 }
 
 // testMsg sends from two pieces and receives into two others.

@@ -28,6 +28,10 @@
 //     unless the op is op.Keep.
 //   - At most one receive and one send are in flight per stream; a second waits
 //     its turn.
+//   - A zero-copy send (op.SendZC) completes with its count and op.More when the
+//     stream is free for the next, and with 0 and op.Notif when its memory is its
+//     owner's again; or once, where it was copied or has failed. Cancel does not
+//     hasten a notification. Close gives up the connection that one hangs on.
 //   - Close cancels everything and waits until each op has completed. What can't
 //     be drained within a bound is leaked, not freed, and Close says so.
 //   - Nothing allocates in steady state.

@@ -6,7 +6,7 @@ package op
 // EachRead calls f for each slice that the kernel reads for the op.
 func (o *Op) EachRead(f func(p []byte)) {
 	switch o.Code {
-	case Send, Write:
+	case Send, SendZC, Write:
 		f(o.Buf[o.Done:])
 	case SetOptionBytes:
 		f(o.Buf)

@@ -43,6 +43,7 @@ const (
 	Pipe
 	GetOptionBytes
 	SetOptionBytes
+	SendZC
 	Codes // how many there are
 )
 
@@ -73,6 +74,7 @@ const (
 	HasBuffer uint32 = 1 << 0 // the upper 16 bits are a buffer's id
 	More      uint32 = 1 << 1 // another completion of this op will follow
 	NotEmpty  uint32 = 1 << 2 // the socket has more to give
+	Notif     uint32 = 1 << 3 // no result: what a SendZC was lent is its owner's again
 )
 
 // ModeFile in Op.Mode makes a plain read or write go to a regular file by offset,
@@ -127,6 +129,7 @@ type Op struct {
 	Canceled bool
 	Mode     uint8 // the driver's own note of how the op waits
 	Tries    uint8 // the driver's: cancels that found nothing
+	Notifs   int16 // the driver's: notifications that are still to come
 
 	Arg  uint32 // flags of the call, poll mask, how, domain
 	Arg2 uint32

@@ -85,6 +85,19 @@ func prepSend(o *Op, e *uring.SQE) {
 
 func attemptSend(o *Op) int32 { return sys.Send(o.FD.Sys(), o.Buf[o.Done:], o.Arg) }
 
+// SendZC is Send without a copy, where kernel and socket can: Buf is lent not until it
+// was sent but until nobody needs it any more, for which there is a completion of its
+// own. The first has the count, and More; the second is 0 with Notif. It may be a
+// round trip later, and for a peer that does not read or is gone it comes when the
+// connection is given up: by its own timeouts, or by a Connect to the address that
+// Sockaddr.SetUnspec makes, which needs no Close before it. Where there is no such send, or it has failed, a single completion says both.
+//
+// The entry must not wait, for the reason why Sends are no entries: it is submitted
+// when there is room.
+func prepSendZC(o *Op, e *uring.SQE) {
+	e.PrepSendZC(int(o.FD.Sys()), o.Buf[o.Done:], o.Arg|sys.MsgNosignal|sys.MsgDontwait)
+}
+
 // Sendmsg carries Ext.Msg: the vector that SetVector made, and what Named and Control
 // say. Arg is MSG_ flags.
 func prepSendmsg(o *Op, e *uring.SQE) {

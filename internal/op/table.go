@@ -47,6 +47,7 @@ var Table = [Codes]Def{
 	Connect:  {Name: "connect", Kind: Pollable, Interest: sys.PollOut, Opcode: uring.OpConnect, Prep: prepConnect, Attempt: attemptConnect},
 	Recv:     {Name: "recv", Kind: Pollable, Interest: sys.PollIn, Multishot: true, Select: true, Opcode: uring.OpRecv, Prep: prepRecv, Attempt: attemptRecv},
 	Send:     {Name: "send", Kind: Pollable, Interest: sys.PollOut, Opcode: uring.OpSend, Prep: prepSend, Attempt: attemptSend},
+	SendZC:   {Name: "send_zc", Kind: Pollable, Interest: sys.PollOut, Opcode: uring.OpSendZC, Prep: prepSendZC, Attempt: attemptSend},
 	Recvmsg:  {Name: "recvmsg", Kind: Pollable, Interest: sys.PollIn, Multishot: true, Select: true, Opcode: uring.OpRecvmsg, Prep: prepRecvmsg, Attempt: attemptRecvmsg},
 	Sendmsg:  {Name: "sendmsg", Kind: Pollable, Interest: sys.PollOut, Opcode: uring.OpSendmsg, Prep: prepSendmsg, Attempt: attemptSendmsg},
 	Shutdown: {Name: "shutdown", Kind: Immediate, Opcode: uring.OpShutdown, Prep: prepShutdown, Attempt: attemptShutdown},

@@ -70,7 +70,8 @@ var ways = [Codes][]Way{
 		shots(uring.OpRecv, prepRecv, uring.CheckBufRing, uring.CheckRecvMultishot),
 		readiness(),
 	},
-	Send: {readiness()},
+	Send:   {readiness()},
+	SendZC: {single(uring.OpSendZC, prepSendZC), readiness()},
 	Recvmsg: {
 		single(uring.OpRecvmsg, prepRecvmsg).never(Select),
 		single(uring.OpRecvmsg, prepRecvmsg, uring.CheckBufRing).only(Select),

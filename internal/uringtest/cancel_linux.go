@@ -54,7 +54,7 @@ func (k *Kernel) find(r *Request) *Request {
 	}
 	for _, t := range k.live {
 		switch {
-		case t == r || t.SQE.User_data != r.SQE.Addr:
+		case t == r || t.owes || t.SQE.User_data != r.SQE.Addr:
 		case r.SQE.Opcode == abi.IORING_OP_TIMEOUT_REMOVE && t.SQE.Opcode != abi.IORING_OP_TIMEOUT:
 		case r.SQE.Opcode == abi.IORING_OP_POLL_REMOVE && t.SQE.Opcode != abi.IORING_OP_POLL_ADD:
 		default:

@@ -95,24 +95,27 @@ func (k *Kernel) timeout(r *Request) bool {
 	return false
 }
 
-// expire ends the timeouts whose time has come.
+// expire ends the timeouts whose time has come, and makes the notifications.
 func (k *Kernel) expire() {
 	now := k.now()
 	for i := 0; i < len(k.live); {
 		r := k.live[i]
-		if r.SQE.Opcode == abi.IORING_OP_TIMEOUT && r.deadline <= now {
-			k.complete(r, -int32(unix.ETIME), 0) // which takes it off the list
-			continue
+		switch { // complete takes it off the list
+		case r.owes && r.deadline <= now:
+			k.complete(r, 0, abi.IORING_CQE_F_NOTIF)
+		case r.SQE.Opcode == abi.IORING_OP_TIMEOUT && r.deadline <= now:
+			k.complete(r, -int32(unix.ETIME), 0)
+		default:
+			i++
 		}
-		i++
 	}
 }
 
-// nextTimer is when the next timeout expires.
+// nextTimer is when the next timeout expires, or the next notification is due.
 func (k *Kernel) nextTimer() int64 {
 	next := int64(forever)
 	for _, r := range k.live {
-		if r.SQE.Opcode == abi.IORING_OP_TIMEOUT {
+		if r.owes || r.SQE.Opcode == abi.IORING_OP_TIMEOUT {
 			next = min(next, r.deadline)
 		}
 	}

@@ -3,6 +3,8 @@
 package uringtest
 
 import (
+	"time"
+
 	"golang.org/x/sys/unix"
 
 	"ringo/internal/abi"
@@ -152,6 +154,34 @@ func (k *Kernel) send(r *Request) bool {
 			return true
 		}
 	}
+}
+
+// notifyLater is how late a notification may be, beside its CQE.
+const notifyLater = 20 * time.Millisecond
+
+// sendZC sends and keeps the memory, which a real kernel does or does not; until when
+// is the script's choice.
+func (k *Kernel) sendZC(r *Request) bool {
+	k.check(r)
+	how, res := k.choose(Notify, 4, r), -int32(unix.ENOMEM)
+	if how != 3 {
+		res = call(unix.SYS_SENDTO, uintptr(r.SQE.Fd), uintptr(r.SQE.Addr), uintptr(r.SQE.Len), uintptr(r.SQE.Rw_flags|unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL), 0, 0)
+	}
+	switch {
+	case res == again && r.SQE.Rw_flags&unix.MSG_DONTWAIT == 0:
+		return false
+	case how == 1:
+		k.complete(r, res, 0)
+		return true
+	}
+	k.leave(r)
+	k.hold(r, res, abi.IORING_CQE_F_MORE, false)
+	if how == 2 {
+		r.owes, r.deadline = true, k.now()+int64(notifyLater)
+		return true
+	}
+	k.complete(r, 0, abi.IORING_CQE_F_NOTIF)
+	return true
 }
 
 func (k *Kernel) sendmsg(r *Request) bool {

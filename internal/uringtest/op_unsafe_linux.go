@@ -58,6 +58,7 @@ func init() {
 		abi.IORING_OP_CONNECT:        {name: "connect", fields: off | addr, fd: true, wants: output, run: (*Kernel).connect},
 		abi.IORING_OP_RECV:           {name: "recv", fields: addr | length | flags | prio | group, fd: true, wants: input, run: (*Kernel).recv, memory: whole(true)},
 		abi.IORING_OP_SEND:           {name: "send", fields: addr | length | flags | prio, fd: true, wants: output, run: (*Kernel).send, memory: whole(false)},
+		abi.IORING_OP_SEND_ZC:        {name: "zero-copy send", fields: addr | length | flags | prio, fd: true, wants: output, run: (*Kernel).sendZC, memory: whole(false)},
 		abi.IORING_OP_RECVMSG:        {name: "recvmsg", fields: addr | length | flags | prio | group, fd: true, wants: input, run: (*Kernel).recvmsg, memory: msghdr},
 		abi.IORING_OP_SENDMSG:        {name: "sendmsg", fields: addr | length | flags | prio, fd: true, wants: output, run: (*Kernel).sendmsg, memory: msghdr},
 		abi.IORING_OP_READ:           {name: "read", fields: off | addr | length | flags, fd: true, wants: input, run: (*Kernel).read, memory: whole(true)},

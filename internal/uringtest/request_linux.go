@@ -19,7 +19,7 @@ type Request struct {
 	def      *def
 	file     identity // what FD named when the entry was taken
 	events   uint32   // readiness that it waits for
-	deadline int64    // of a timeout
+	deadline int64    // of a timeout, or of a notification that it owes
 	done     uint32   // bytes so far, if it goes on until it has all
 	late     int      // rounds until its readiness is noticed
 	misses   int      // cancels that were told it is not there
@@ -28,6 +28,7 @@ type Request struct {
 	queued   bool     // it is in the list of work
 	started  bool     // a connect that is under way
 	worker   bool     // a cancel has found it running: it ends soon
+	owes     bool     // it is done, and its notification is still to come
 	ended    bool     // its last CQE was made
 }
 

@@ -28,11 +28,12 @@ const (
 	PollAgain                 // a multishot poll tells once more what is still true
 	LieTaskrun                // work is announced, and there is none
 	Scribble                  // lent memory that nothing was received into is overwritten
+	Notify                    // a zero-copy send: 1 copies and has no notification, 2 has it much later, 3 is refused for lack of memory
 	Points                    // how many there are
 )
 
 var pointNames = [Points]string{"EnterFails", "TakeLess", "Interrupt", "Punt", "NotReady", "NoBuffers", "Short", "RunLater", "PostLater",
-	"PickCQE", "EndMultishot", "AnswerCancel", "PollAgain", "LieTaskrun", "Scribble"}
+	"PickCQE", "EndMultishot", "AnswerCancel", "PollAgain", "LieTaskrun", "Scribble", "Notify"}
 
 func (p Point) String() string {
 	if p < Points {

@@ -47,6 +47,9 @@ var waitingKinds = []waiting{
 			return h.sendBatch(f, b)
 		})
 	}},
+	{"zero-copy send", func(h *harness) (*call, func()) {
+		return waitingSend(h, func(f *desc) *call { return h.sendZC(f, []byte("unsent")) })
+	}},
 	{"splice(in)", func(h *harness) (*call, func()) {
 		return waitingRecv(h, func(f *desc) *call {
 			_, w := h.pipe()

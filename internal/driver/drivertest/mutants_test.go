@@ -95,6 +95,13 @@ var mutants = []mutant{
 	{"never tries", []string{"splice/pipe, tried"}},
 	{"claims what it did not do", []string{"splice/socket*"}},
 
+	// Zero-copy sends.
+	{"claims what it did not do", []string{"zerocopy/send", "zerocopy/on*", "zerocopy/waits*", "zerocopy/many*"}},
+	{"forgets full", []string{"zerocopy/full, to a slow*", "zerocopy/to a half*", "zerocopy/cancelled*", "zerocopy/full, to a reader*"}},
+	{"serves the newest first", []string{"zerocopy/in order*"}},
+	{"knows one errno", []string{"zerocopy/to nobody"}},
+	{"forgets ops in Close", []string{"zerocopy/unread*"}},
+
 	// Multishot ops and buffers.
 	{"ends a multishot with its first completion", []string{"multishot/accept", "multishot/recv", "poll/multishot at*"}},
 	{"reports readiness again and again", []string{"poll/multishot is*"}},

@@ -223,7 +223,7 @@ func (d *reference) cancelToken(token uint64) int32 {
 }
 
 func claimable(c op.Code) bool {
-	return c == op.Send || c == op.Sendmsg || c == op.SpliceOut || c == op.Connect || c == op.Close
+	return c == op.Send || c == op.SendZC || c == op.Sendmsg || c == op.SpliceOut || c == op.Connect || c == op.Close
 }
 
 // selected receives into a buffer of the pool, which goes back if there is nothing.
@@ -358,7 +358,7 @@ func directionOf(o *op.Op) (dir direction, streams bool) {
 	switch o.Code {
 	case op.Recv, op.Recvmsg, op.Recvmmsg, op.SpliceIn, op.Read:
 		return direction{o.FD.Sys(), false}, o.Mode != op.ModeFile
-	case op.Send, op.Sendmsg, op.Sendmmsg, op.SpliceOut, op.Sendfile, op.Write:
+	case op.Send, op.SendZC, op.Sendmsg, op.Sendmmsg, op.SpliceOut, op.Sendfile, op.Write:
 		return direction{o.FD.Sys(), true}, o.Mode != op.ModeFile
 	}
 	return direction{}, false

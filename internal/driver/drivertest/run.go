@@ -62,6 +62,7 @@ var groups = []group{
 	{"messages", messageCases},
 	{"batch", batchCases},
 	{"splice", spliceCases},
+	{"zerocopy", zeroCopyCases},
 	{"pipe", pipeCases},
 	{"blocking", blockingCases},
 	{"file", fileCases},

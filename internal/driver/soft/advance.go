@@ -94,7 +94,7 @@ func (d *engine) drained(r *reg, s *side, o *op.Op, got, asked int) {
 
 // full reports whether the op goes on after a short count.
 func full(o *op.Op) bool {
-	return o.Flags&op.Full != 0 && (o.Code == op.Send || o.Code == op.Write)
+	return o.Flags&op.Full != 0 && (o.Code == op.Send || o.Code == op.SendZC || o.Code == op.Write)
 }
 
 // heat makes the next Wait go on with r, without sleep.

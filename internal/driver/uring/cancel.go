@@ -28,8 +28,8 @@ func (d *ring) Cancel(o *op.Op) {
 		d.withdraw(o)
 		return
 	}
-	if o.Mode == waitsPollEnd {
-		return // its poll is being cancelled already
+	if o.Mode == waitsPollEnd || o.Mode == waitsNotif {
+		return // its poll is being cancelled already, or there is nothing left to cancel
 	}
 	d.cancelToken(o)
 }
@@ -116,4 +116,6 @@ type early struct {
 }
 
 // ending reports whether a cancel for the op, or for its poll, was sent.
-func ending(o *op.Op) bool { return o.Canceled || o.Mode == waitsPollEnd }
+func ending(o *op.Op) bool {
+	return (o.Canceled || o.Mode == waitsPollEnd) && o.Mode != waitsNotif
+}

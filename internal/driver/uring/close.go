@@ -17,6 +17,10 @@ var errClosed = &driver.SetupError{Driver: "uring", Step: "wait", Err: errors.Ne
 // takes longer is a disk that does not answer.
 const drainMax = 5 * time.Second
 
+// notifMax bounds the wait for the memory of zero-copy sends that were done. A peer that
+// does not read keeps it for as long as the connection lives, so then that ends.
+const notifMax = 100 * time.Millisecond
+
 // leaked keeps alive the memory of rings that could not be drained: the kernel may
 // still write to it.
 var leaked struct {
@@ -64,7 +68,7 @@ func filled(done *driver.Queue) (ids []uint16) {
 
 // drain cancels what is submitted until nothing is.
 func (d *ring) drain(done *driver.Queue) {
-	end := d.now() + int64(drainMax)
+	end, cut := d.now()+int64(drainMax), d.now()+int64(notifMax)
 	for d.dead == nil {
 		d.slab.Each(func(o *op.Op) {
 			if o.State == op.Queued || o.State == op.InFlight {
@@ -77,10 +81,15 @@ func (d *ring) drain(done *driver.Queue) {
 		if d.inFlight == 0 && d.calls.empty() && d.backlog.empty() && d.deferred.empty() && len(d.early) == 0 {
 			break
 		}
-		timeout := time.Duration(end - d.now())
-		if timeout <= 0 {
+		now := d.now()
+		if now >= end {
 			break
 		}
+		if now >= cut {
+			d.disconnect()
+			cut = end
+		}
+		timeout := time.Duration(cut - now)
 		wait := uint32(1)
 		// A worker signals only a driver that has said that it sleeps.
 		if len(d.flying) > 0 && (!d.armWake() || !d.gate.Announce()) {
@@ -92,7 +101,7 @@ func (d *ring) drain(done *driver.Queue) {
 			d.backOff()
 		}
 		if !d.extArg {
-			if timeout = -1; !d.armTimer(end) {
+			if timeout = -1; !d.armTimer(cut) {
 				wait = 0
 				d.backOff()
 			}
@@ -101,4 +110,16 @@ func (d *ring) drain(done *driver.Queue) {
 		d.gate.Awake()
 		d.reap(done)
 	}
+}
+
+// disconnect gives up the connections that keep memory of zero-copy sends: what is
+// queued on them is thrown away, and the peer sees a reset.
+func (d *ring) disconnect() {
+	var nowhere sys.Sockaddr
+	nowhere.SetUnspec()
+	d.slab.Each(func(o *op.Op) {
+		if o.State == op.InFlight && o.Notifs != 0 {
+			sys.Connect(o.FD.Sys(), &nowhere)
+		}
+	})
 }

@@ -9,6 +9,10 @@ import (
 
 // complete turns one CQE of an op into what the contract promises of it.
 func (d *ring) complete(o *op.Op, res int32, flags uint32, done *driver.Queue) {
+	if o.Code == op.SendZC {
+		d.taken(o, res, flags, done)
+		return
+	}
 	if flags&op.More != 0 {
 		if unwanted(o, res) {
 			sys.Close(res)
@@ -75,6 +79,10 @@ func unwanted(o *op.Op, res int32) bool {
 
 // end is the last completion of an op: from here on it is its owner's again.
 func (d *ring) end(o *op.Op, res int32, flags uint32, done *driver.Queue) {
+	if o.Notifs != 0 {
+		d.owed(o, res, done)
+		return
+	}
 	if unwanted(o, res) {
 		sys.Close(res)
 		res = -sys.ECANCELED
@@ -94,6 +102,11 @@ func (d *ring) release(o *op.Op) {
 		return
 	}
 	o.FD.Unref()
+	d.pass(o)
+}
+
+// pass gives the op's stream to who waits for it.
+func (d *ring) pass(o *op.Op) {
 	dir := direction(o)
 	if dir == 0 || o.FD.Unclaim(dir) == 0 {
 		return

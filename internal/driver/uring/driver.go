@@ -103,7 +103,7 @@ func (d *ring) Submit(o *op.Op) {
 			return
 		}
 	}
-	if byReadiness(o.Mode) && o.Flags&op.Tried == 0 && o.Code != op.Send && o.Code != op.Sendmsg && o.Code != op.Sendmmsg {
+	if byReadiness(o.Mode) && o.Flags&op.Tried == 0 && o.Code != op.Send && o.Code != op.SendZC && o.Code != op.Sendmsg && o.Code != op.Sendmmsg {
 		d.fresh = append(d.fresh, o.Token())
 	}
 	d.start(o)
@@ -139,7 +139,7 @@ func (d *ring) prep(o *op.Op) bool {
 		if o.Code == op.Cancel {
 			d.aim(o, e)
 		}
-	case waitsReady:
+	case waitsReady, waitsRoom:
 		e.PrepPollAdd(int(o.FD.Sys()), o.Interest())
 		e.UserData = o.Token() | markPoll
 	case waitsEdge:
@@ -241,7 +241,7 @@ func direction(o *op.Op) uint8 {
 	switch o.Code {
 	case op.Recv, op.Recvmsg, op.Recvmmsg, op.SpliceIn:
 		return fd.In
-	case op.Send, op.Sendmsg, op.Sendmmsg, op.SpliceOut, op.Sendfile:
+	case op.Send, op.SendZC, op.Sendmsg, op.Sendmmsg, op.SpliceOut, op.Sendfile:
 		return fd.Out
 	case op.Read:
 		if o.Off < 0 {

@@ -45,11 +45,14 @@ func (d *ring) polled(o *op.Op, res int32, flags uint32, done *driver.Queue) {
 	case !outward(o) && !d.selects(o) && d.way(o).Prep != nil:
 		o.Mode = d.mode(o)
 		d.restart(o)
-	case o.Mode == waitsReady && res >= 0 && uint32(res)&(o.Interest()|sys.PollErr|sys.PollHup) == 0:
+	case (o.Mode == waitsReady || o.Mode == waitsRoom) && res >= 0 && uint32(res)&(o.Interest()|sys.PollErr|sys.PollHup) == 0:
 		o.Mode = waitsEdge
 		if !d.edges {
 			o.Mode = waitsPause
 		}
+		d.restart(o)
+	case o.Mode == waitsReady && o.Code == op.SendZC && d.way(o).Prep != nil:
+		o.Mode = waitsItself
 		d.restart(o)
 	case d.advance(o, done):
 		d.finish(o, done)

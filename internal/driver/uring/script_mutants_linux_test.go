@@ -75,6 +75,14 @@ var planted = []mutant{
 		{"			if int(o.Done) < len(o.Buf) {\n				continue\n			}\n			o.Res", "			o.Res"}}},
 	{"readiness that came before is not looked for", driverDir + "ready.go", [][2]string{
 		{"	case d.advance(o, done):\n		d.finish(o, done)\n", "	case o.Mode == waitsReady && d.advance(o, done):\n		d.finish(o, done)\n"}}},
+	{"a zero-copy send ends before its memory is free", driverDir + "zerocopy.go", [][2]string{
+		{"		o.Notifs++\n", "		o.Notifs += 0\n"}}},
+	{"a zero-copy send ends with the first of its notifications", driverDir + "zerocopy.go", [][2]string{
+		{"o.Notifs--; o.Notifs == 0 && o.Mode", "o.Notifs--; o.Mode"}}},
+	{"a zero-copy send without memory fails", driverDir + "zerocopy.go", [][2]string{
+		{"res == -sys.EOPNOTSUPP || res == -sys.ENOMEM ||", "res == -sys.EOPNOTSUPP ||"}}},
+	{"a notification is lost while the next part waits for room in the SQ", driverDir + "wait.go", [][2]string{
+		{"o.State == op.Queued && flags&op.Notif != 0", "o.State == op.Free"}}},
 }
 
 // TestScriptsFindMutants builds this package's tests over one planted bug at a time

@@ -92,7 +92,7 @@ func runScript(t testing.TB, seed uint64, steps []byte, loud bool) [uringtest.Po
 		script:  uringtest.Random(seed),
 	}
 	for _, name := range []string{"ext_arg", "ring_fd", "defer_taskrun", "buf_ring", "cqsize", "no_sqarray", "submit_all", "single_issuer",
-		"taskrun_flag", "multishot_accept", "multishot_recv", "multishot_poll", "op:accept", "op:recv", "op:connect", "op:socket"} {
+		"taskrun_flag", "multishot_accept", "multishot_recv", "multishot_poll", "op:accept", "op:recv", "op:connect", "op:socket", "op:send_zc"} {
 		if rng.IntN(12) == 0 {
 			s.without = append(s.without, name)
 		}
@@ -199,9 +199,9 @@ func (p *player) streamOp(s *stream, what int) {
 	case 4:
 		p.read(s, size)
 	case 5:
-		p.send(s, op.Send, size*100, op.Full)
+		p.send(s, []op.Code{op.Send, op.SendZC}[p.n(2)], size*100, op.Full)
 	case 6:
-		p.send(s, []op.Code{op.Send, op.Sendmsg, op.Write}[p.n(3)], 3*size, 0)
+		p.send(s, []op.Code{op.Send, op.Sendmsg, op.Write, op.SendZC}[p.n(4)], 3*size, 0)
 	case 7:
 		p.send(s, op.Write, size*100, op.Full)
 	}

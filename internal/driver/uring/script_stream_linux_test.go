@@ -162,6 +162,12 @@ func (w *world) account(c *call, res int32, flags uint32) {
 		w.received(c, []byte(w.hold(flags, res, len(w.held) < cap(w.held))))
 		return
 	}
+	if flags&op.Notif != 0 {
+		if res != 0 || more || c.got != 2 {
+			w.fail("%s has %d as completion %d, a notification", c, res, c.got)
+		}
+		return
+	}
 	ours := c.canceled || w.closed
 	switch {
 	case res == -int32(unix.ECANCELED) && (ours || w.k.Injected(c.token, res)):
@@ -187,7 +193,7 @@ func (w *world) accountOp(c *call, res int32, ours bool) {
 		default:
 			w.fail("%s completed with %d; the peer wrote %d bytes (its end: %v), and %d were received before", c, res, s.fed, s.ended, s.eaten)
 		}
-	case op.Send, op.Sendmsg, op.Write:
+	case op.Send, op.SendZC, op.Sendmsg, op.Write:
 		switch {
 		case res < 0 && s.broken && (res == -int32(unix.EPIPE) || res == -int32(unix.ECONNRESET)):
 		case res <= 0 || int(res) > len(c.out), c.o.Flags&op.Full != 0 && int(res) < len(c.out) && !ours && !s.broken:

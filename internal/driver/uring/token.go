@@ -30,6 +30,8 @@ const (
 	waitsPollEnd        // it is done, and the multishot poll has still to end
 	waitsTurn           // for the next Wait, which makes the call
 	waitsFile           // for a worker, who makes it
+	waitsRoom           // for readiness, and then for plain calls, whatever its way
+	waitsNotif          // it is done, and what it was lent has still to come back
 )
 
 // byItself reports whether completions are the op's own, and not those of a poll.

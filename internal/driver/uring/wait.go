@@ -167,13 +167,13 @@ func (d *ring) deliver(done *driver.Queue) {
 	for i := range d.early {
 		e := &d.early[i]
 		if e.held {
-			d.release(e.o)
+			d.end(e.o, e.res, 0, done)
 		} else {
 			e.o.State = op.Idle
 			e.o.FD.Unref()
+			d.stats.Completions++
+			done.Push(driver.Completion{Op: e.o, Res: e.res})
 		}
-		d.stats.Completions++
-		done.Push(driver.Completion{Op: e.o, Res: e.res})
 		*e = early{}
 	}
 	d.early = d.early[:0]
@@ -211,7 +211,8 @@ func (d *ring) sort(c *uring.CQE, done *driver.Queue) {
 	flags := uint32(c.Flags)
 	switch mark(c.UserData) {
 	case markOp:
-		if o := d.slab.Lookup(c.UserData); o != nil && o.State == op.InFlight {
+		o := d.slab.Lookup(c.UserData)
+		if o != nil && (o.State == op.InFlight || o.State == op.Queued && flags&op.Notif != 0) {
 			d.complete(o, c.Res, flags, done)
 			return
 		}
