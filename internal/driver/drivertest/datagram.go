@@ -26,6 +26,7 @@ var datagramCases = []testCase{
 	{name: "more control messages than there is room for", run: datagramControlCut},
 	{name: "between Unix sockets", run: datagramUnix},
 	{name: "without a sender's name", run: datagramUnnamed},
+	{name: "to a socket that is full", run: datagramFull},
 	{name: "seqpacket", run: datagramSeqpacket},
 	{name: "seqpacket the end", run: datagramSeqpacketEnd},
 	{name: "too long to send", run: datagramTooLong},
@@ -306,6 +307,29 @@ func datagramUnnamed(h *harness) {
 	m.wantBytes(b, "self")
 	if got, _ := m.from.Unix(); got == "" {
 		h.Error("a message with a sender came without its name")
+	}
+}
+
+// Without a connection the sender always seems to have room.
+func datagramFull(h *harness) {
+	there := h.unixName()
+	f, p := h.desc(h.unixSocket(nil)), h.peer(h.unixSocket(there))
+	to, filled := &unix.SockaddrUnix{}, 0
+	to.Name, _ = there.Unix()
+	for ; ; filled++ {
+		err := unix.Sendto(int(f.Sys()), []byte("filled"), 0, to)
+		if err == unix.EAGAIN {
+			break
+		}
+		h.check(err)
+	}
+	c := h.sendTo(f, there, nil, []byte("after")).submit().wantPending()
+	for range filled {
+		p.datagram(10)
+	}
+	c.want(5)
+	if got := p.datagram(10); got != "after" {
+		h.Errorf("the peer got %q", got)
 	}
 }
 

@@ -70,6 +70,7 @@ var mutants = []mutant{
 	{"takes the end for a reason to wait", []string{"datagram/an empty*", "datagram/seqpacket the*"}},
 	{"knows one errno", []string{"datagram/to nobody*", "datagram/too long*"}},
 	{"throws away what a cancelled op got", []string{"datagram/*cancelled"}},
+	{"shows EAGAIN", []string{"datagram/to a socket*"}},
 	{"receives into memory of its own", []string{"datagram/passes descriptors to nobody"}},
 
 	{"forgets control messages", []string{"batch/recvmmsg into*"}},

@@ -86,7 +86,7 @@ func zeroCopyUnix(h *harness) {
 func zeroCopyWaits(h *harness) {
 	f, p := h.tcp()
 	h.smallBuffers(f)
-	text := pattern(74, 0, 1_000_000)
+	text := pattern(74, 0, 400_000)
 	b := []byte(text)
 	c := h.sendZC(f, b).with(op.Full).submit().wantPending()
 	if got := p.gather(len(text)); got != text {
@@ -100,7 +100,7 @@ func zeroCopyFull(h *harness) {
 	for _, connect := range []func() (*desc, *peer){h.tcp, h.pair} {
 		f, p := connect()
 		h.smallBuffers(f)
-		text := pattern(71, 0, 1_000_000)
+		text := pattern(71, 0, 400_000)
 		c := h.sendZC(f, []byte(text)).with(op.Full).submit()
 		if got := p.gather(len(text)); got != text {
 			h.Error("the bytes did not arrive as they were sent")
@@ -134,7 +134,7 @@ func zeroCopyHalfClosed(h *harness) {
 	f, p := h.tcp()
 	h.smallBuffers(f)
 	p.shutdown()
-	text := pattern(75, 0, 1_000_000)
+	text := pattern(75, 0, 400_000)
 	c := h.sendZC(f, []byte(text)).with(op.Full).submit().wantPending()
 	if got := p.gather(len(text)); got != text {
 		h.Error("the bytes did not arrive as they were sent")

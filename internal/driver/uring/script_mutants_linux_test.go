@@ -74,7 +74,7 @@ var planted = []mutant{
 	{"a send that came short does not go on", driverDir + "ready.go", [][2]string{
 		{"			if int(o.Done) < len(o.Buf) {\n				continue\n			}\n			o.Res", "			o.Res"}}},
 	{"readiness that came before is not looked for", driverDir + "ready.go", [][2]string{
-		{"	case d.advance(o, done):\n		d.finish(o, done)\n", "	case o.Mode == waitsReady && d.advance(o, done):\n		d.finish(o, done)\n"}}},
+		{"		if d.advance(o, done) {\n			d.finish(o, done)\n			return\n", "		if o.Mode == waitsReady && d.advance(o, done) {\n			d.finish(o, done)\n			return\n"}}},
 	{"a zero-copy send ends before its memory is free", driverDir + "zerocopy.go", [][2]string{
 		{"		o.Notifs++\n", "		o.Notifs += 0\n"}}},
 	{"a zero-copy send ends with the first of its notifications", driverDir + "zerocopy.go", [][2]string{
