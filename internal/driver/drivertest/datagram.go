@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -324,6 +325,11 @@ func datagramFull(h *harness) {
 		h.check(err)
 	}
 	c := h.sendTo(f, there, nil, []byte("after")).submit().wantPending()
+	before := h.d.Info().Stats.Enters
+	h.wait(now() + int64(50*time.Millisecond))
+	if n := h.d.Info().Stats.Enters - before; n > 100 {
+		h.Errorf("it entered the kernel %d times in 50 ms in which nothing happened", n)
+	}
 	for range filled {
 		p.datagram(10)
 	}

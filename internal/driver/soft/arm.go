@@ -98,8 +98,12 @@ func (d *engine) event(e *poller.Event) {
 	if r.in.head != nil {
 		d.advance(r, &r.in)
 	}
-	if r.out.head != nil {
+	if o := r.out.head; o != nil && !r.resting {
+		before := o.Done
 		d.advance(r, &r.out)
+		if e.Ready&sys.PollOut != 0 && r.out.head == o && o.Done == before && r.out.ready == 0 {
+			d.rest(r)
+		}
 	}
 	if e.Ready&sys.PollNval != 0 {
 		d.disarmed(r, -sys.EBADF) // closed by somebody under the ops that wait

@@ -52,6 +52,9 @@ type engine struct {
 	hot    *reg // registrations to go on with, linked by hot
 	timers timers
 
+	resting *reg  // registrations whose readiness is of no use for a while, linked by rests
+	rested  int64 // when it is over
+
 	files files
 
 	gate   mailbox.Gate

@@ -44,6 +44,8 @@ type reg struct {
 
 	hot     *reg // the next in the driver's hot list
 	heated  bool // in that list
+	rests   *reg // the next in the driver's list of those that rest
+	resting bool // in that list
 	checked bool // whether it is a file was looked at
 	file    bool // readiness means nothing here
 	tcp     int8 // 1 yes, -1 no, 0 not looked at
@@ -89,7 +91,7 @@ func (r *reg) wants() (mask uint32) {
 	if r.in.head != nil {
 		mask |= sys.PollIn
 	}
-	if r.out.head != nil {
+	if r.out.head != nil && !r.resting {
 		mask |= sys.PollOut
 	}
 	for o := r.watch.head; o != nil; o = o.Next {
@@ -146,7 +148,7 @@ func (t *regTable) get(f *fd.FD) *reg {
 	r := t.free
 	t.free = r.free
 	t.used++
-	*r = reg{index: r.index, gen: r.gen, sys: f.Sys(), owner: f, hot: r.hot, heated: r.heated}
+	*r = reg{index: r.index, gen: r.gen, sys: f.Sys(), owner: f, hot: r.hot, heated: r.heated, rests: r.rests, resting: r.resting}
 	r.in.ready, r.out.ready = untried, untried
 	f.Slot = r.index + 1
 	return r

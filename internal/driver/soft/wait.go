@@ -34,6 +34,7 @@ func (d *engine) Wait(deadline int64, done *driver.Queue) error {
 		}
 		d.land()
 		d.expire()
+		d.rise()
 		if d.dead != nil || woken || d.stats.Completions != before || d.passed(deadline) {
 			d.done = nil
 			return d.dead
@@ -76,9 +77,13 @@ func (d *engine) collect(timeout int64) (slept bool) {
 	return slept
 }
 
-// timeout is how long to sleep at most: to the deadline or the first timer.
+// timeout is how long to sleep at most: to the deadline, the first timer or the end of
+// a rest.
 func (d *engine) timeout(deadline int64) int64 {
 	next := min(deadline, d.timers.next())
+	if d.resting != nil {
+		next = min(next, d.rested)
+	}
 	switch next {
 	case driver.Poll:
 		return 0

@@ -16,9 +16,10 @@ import (
 //
 // A poll that ends at the first readiness has the same flaw, so it is only the
 // first wait. If it brings the half-close and no room, the op goes on with a
-// multishot poll, which reports changes. So does one to which the poll has said that
-// there is room where there is none: a Unix socket that is not connected has room in
-// itself, and not in the socket that a datagram is for.
+// multishot poll, which reports changes. One to which the poll has said that there is
+// room where there is none waits for a moment to pass: a Unix socket that is not
+// connected has room in itself, and not in the socket that a datagram is for, and each
+// try is news of its own, because it takes room and gives it back.
 
 // Receives that select a buffer are done by hand, too, where the kernel has no
 // ring of buffers to select from, or not of theirs; and so is any other op for which
@@ -48,7 +49,10 @@ func (d *ring) polled(o *op.Op, res int32, flags uint32, done *driver.Queue) {
 		o.Mode = d.mode(o)
 		d.restart(o)
 	case (o.Mode == waitsReady || o.Mode == waitsRoom) && res >= 0 && uint32(res)&(o.Interest()|sys.PollErr|sys.PollHup) == 0:
-		o.Mode = d.news()
+		o.Mode = waitsEdge
+		if !d.edges {
+			o.Mode = waitsPause
+		}
 		d.restart(o)
 	case o.Mode == waitsReady && o.Code == op.SendZC && d.way(o).Prep != nil:
 		o.Mode = waitsItself
@@ -59,20 +63,11 @@ func (d *ring) polled(o *op.Op, res int32, flags uint32, done *driver.Queue) {
 			d.finish(o, done)
 			return
 		}
-		if outward(o) && o.Mode != waitsPause && o.Done == before {
-			o.Mode = d.news()
+		if (o.Mode == waitsReady || o.Mode == waitsRoom) && res > 0 && uint32(res)&sys.PollOut != 0 && o.Done == before {
+			o.Mode = waitsPause
 		}
 		d.restart(o)
 	}
-}
-
-// news is how to wait for room when the readiness of the moment is of no use: it says
-// that there is some, and there is none.
-func (d *ring) news() uint8 {
-	if d.edges {
-		return waitsEdge
-	}
-	return waitsPause
 }
 
 // outward reports whether an op sends on a stream.

@@ -26,7 +26,7 @@ const (
 	waitsNext           // in the next of its own submissions
 	waitsReady          // for readiness, by a poll that ends with it
 	waitsEdge           // for the next change of readiness, by a multishot poll
-	waitsPause          // for a moment to pass, where there are no multishot polls
+	waitsPause          // for a moment to pass, where readiness tells nothing
 	waitsPollEnd        // it is done, and the multishot poll has still to end
 	waitsTurn           // for the next Wait, which makes the call
 	waitsFile           // for a worker, who makes it
