@@ -1,6 +1,9 @@
 package buf
 
-import "fmt"
+import (
+	"fmt"
+	"sync/atomic"
+)
 
 // Lease is a buffer in the user's hands, with the bytes that came in it. It is a
 // value: copies stand for the same buffer, and it must be released once. The
@@ -29,7 +32,16 @@ func (b Lease) Release() {
 	if b.buffer.held != nil {
 		b.buffer.held.Add(-1)
 	}
-	b.buffer.pool.release(b.buffer)
+	if p := b.buffer.pool; p != nil {
+		p.release(b.buffer)
+	}
+}
+
+// Of makes a lease of plain memory, for who must give one. Releasing it gives
+// nothing back. held, if not nil, counts it until then. Any goroutine may call it.
+func Of(p []byte, held *atomic.Int32) Lease {
+	b := &Buffer{mem: p, End: len(p)}
+	return b.Lease(held)
 }
 
 // From reports whether the lease holds a buffer of p.

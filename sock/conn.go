@@ -3,6 +3,7 @@ package sock
 import (
 	"net"
 	"net/netip"
+	"sync/atomic"
 
 	"ringo"
 	"ringo/internal/fd"
@@ -12,10 +13,11 @@ import (
 )
 
 // Conn is a stream connection: a net.Conn, an io.ReaderFrom and an io.WriterTo. It
-// belongs to one loop, and its methods are for tasks of that loop, but for Loop
-// and the addresses. It is never used again for another connection.
+// belongs to one loop, and is at its fastest in tasks of that loop; any other task
+// and any goroutine may use it too, at the same time. A goroutine that has to wait
+// waits as with package net. It is never used again for another connection.
 //
-// One task may read while another writes; several readers, or several writers,
+// One caller may read while another writes; several readers, or several writers,
 // take turns in order of arrival.
 type Conn struct {
 	l     *loop.Loop
@@ -25,16 +27,17 @@ type Conn struct {
 	in  input
 	out output
 
+	guests  atomic.Pointer[guests]
 	handle  loop.Handle
 	closing bool
-	closed  bool // nobody uses the descriptor any more
-	gone    bool // it is closed
-	lingers bool // Close may wait in the kernel
+	closed  bool        // nobody uses the descriptor any more
+	gone    bool        // it is closed
+	lingers atomic.Bool // Close may wait in the kernel
 	dialed  bool
 	closers loop.TaskList
 
 	serve serving
-	value any
+	value atomic.Pointer[any]
 
 	laddr, raddr netip.AddrPort
 }
@@ -52,23 +55,17 @@ func newConn(l *loop.Loop, sys int32) *Conn {
 // Loop is the loop that the connection belongs to. Any goroutine may call it.
 func (c *Conn) Loop() *ringo.Loop { return (*ringo.Loop)(c.l) }
 
-// Value is what SetValue has stored, nil at first. Only a task of the loop may call
-// it.
+// Value is what SetValue has stored, nil at first. Any goroutine may call it.
 func (c *Conn) Value() any {
-	if !c.l.Here() {
-		c.outside("Value")
+	if v := c.value.Load(); v != nil {
+		return *v
 	}
-	return c.value
+	return nil
 }
 
 // SetValue stores something that belongs to the connection: in a Handler there is
-// no stack to keep it on. Only a task of the loop may call it.
-func (c *Conn) SetValue(v any) {
-	if !c.l.Here() {
-		c.outside("SetValue")
-	}
-	c.value = v
-}
+// no stack to keep it on. Any goroutine may call it.
+func (c *Conn) SetValue(v any) { c.value.Store(&v) }
 
 // LocalAddr is the address of this end, a *net.TCPAddr. Any goroutine may call it.
 func (c *Conn) LocalAddr() net.Addr { return tcpAddr(c.laddr) }
@@ -76,16 +73,6 @@ func (c *Conn) LocalAddr() net.Addr { return tcpAddr(c.laddr) }
 // RemoteAddr is the address of the peer, a *net.TCPAddr; unspecified if the peer
 // had gone before the connection was accepted. Any goroutine may call it.
 func (c *Conn) RemoteAddr() net.Addr { return tcpAddr(c.raddr) }
-
-// outside is for a method that can't give an error to who may not call it.
-//
-//go:noinline
-func (c *Conn) outside(method string) {
-	if c.l.Ended() {
-		panic("sock: Conn." + method + " after its loop has ended")
-	}
-	panic("sock: Conn." + method + " from outside the loop's tasks")
-}
 
 // check is what each method begins with.
 func (c *Conn) check(name string) error {
@@ -99,10 +86,16 @@ func (c *Conn) check(name string) error {
 	return nil
 }
 
-// Close closes the connection. It parks until the operations in flight on it have
-// ended, also in a task that was cancelled; who waits in them gets net.ErrClosed.
-// Closing again does nothing. Bytes from Peek are gone with it; leases stay.
+// Close closes the connection. It waits until the operations in flight on it have
+// ended, for which a task parks, also one that was cancelled; who waits in them gets
+// net.ErrClosed. Closing again does nothing. Bytes from Peek are gone with it; leases
+// stay. Any goroutine may call it.
 func (c *Conn) Close() error {
+	if !c.l.Marked() {
+		if err := c.closeAsGuest(); err != errHome {
+			return err
+		}
+	}
 	if !c.l.Here() {
 		return c.fail("close", stranger(c.l))
 	}
@@ -110,6 +103,21 @@ func (c *Conn) Close() error {
 	c.beginClose()
 	c.awaitClosed()
 	return nil
+}
+
+// closeAsGuest is Close for guests.
+func (c *Conn) closeAsGuest() error {
+	g, err := c.guest()
+	if err == net.ErrClosed || c.l.Ended() {
+		return nil // it is closed
+	}
+	if err == nil {
+		err = g.close(func() {
+			c.serve.drain(c)
+			c.beginClose()
+		})
+	}
+	return err
 }
 
 // awaitClosed parks until the descriptor is gone.
@@ -129,6 +137,9 @@ func (c *Conn) beginClose() {
 	}
 	c.closing = true
 	c.fd.Seal()
+	if !c.guests.CompareAndSwap(nil, nobody) {
+		c.guests.Load().shut()
+	}
 	c.in.abort(c)
 	c.out.abort(c)
 	c.maybeClosed()
@@ -136,7 +147,7 @@ func (c *Conn) beginClose() {
 
 // maybeClosed closes the descriptor once nothing is in flight on it.
 func (c *Conn) maybeClosed() {
-	if !c.closing || c.closed || c.fd.Busy() || c.in.op != nil {
+	if !c.closing || c.closed || c.fd.Busy() || c.in.op != nil || c.guests.Load().inherit() {
 		return
 	}
 	c.closed = true
@@ -144,7 +155,7 @@ func (c *Conn) maybeClosed() {
 	c.l.RemoveTimer(&c.in.timer)
 	c.l.RemoveTimer(&c.in.doubt)
 	c.l.RemoveTimer(&c.out.timer)
-	if c.lingers {
+	if c.lingers.Load() {
 		c.closeElsewhere()
 		return
 	}
@@ -155,6 +166,7 @@ func (c *Conn) maybeClosed() {
 // concluded tells those who wait that the descriptor is gone.
 func (c *Conn) concluded() {
 	c.gone = true
+	c.guests.Load().concluded()
 	c.l.Unregister(&c.handle)
 	for t := c.closers.Pop(); t != nil; t = c.closers.Pop() {
 		c.l.Ready(t)
@@ -172,7 +184,7 @@ func (h *connHandle) Drain() { h.serve.drainBegins((*Conn)(h)) }
 // Abandon is the loop's word that it ends: whoever left the connection open is
 // gone, and the driver is about to be drained.
 func (h *connHandle) Abandon() {
-	h.lingers = false
+	h.lingers.Store(false)
 	(*Conn)(h).beginClose()
 }
 

@@ -27,18 +27,48 @@ type Dialer struct {
 }
 
 // Dial connects to a TCP address. network is "tcp", "tcp4" or "tcp6". Names are
-// looked up beside the loop, and their addresses tried one after the other. Only a
-// task of l may call it; it parks.
+// looked up beside the loop, and their addresses tried one after the other. The
+// connection belongs to l. Any goroutine may call it; a task parks.
 func Dial(l *ringo.Loop, network, address string) (*Conn, error) {
 	return new(Dialer).Dial(l, network, address)
 }
 
 // Dial is the function Dial with this configuration.
 func (d *Dialer) Dial(l *ringo.Loop, network, address string) (*Conn, error) {
-	e := (*loop.Loop)(l)
-	if !e.Here() {
-		return nil, dialError(network, nil, stranger(e))
+	if !(*loop.Loop)(l).Here() {
+		return d.DialContext(context.Background(), l, network, address)
 	}
+	return d.dial(l, network, address)
+}
+
+// DialContext is Dial that ends with the context. The connection belongs to l. Any
+// goroutine may call it; a task parks.
+func (d *Dialer) DialContext(ctx context.Context, l *ringo.Loop, network, address string) (*Conn, error) {
+	e := (*loop.Loop)(l)
+	if err := context.Cause(ctx); err != nil {
+		return nil, dialError(network, nil, err)
+	}
+	here := e.Here()
+	var c *Conn
+	err := dialError(network, nil, ringo.ErrEnded)
+	t := e.Go(func() {
+		if c, err = d.dial(l, network, address); err == nil && !here {
+			c.bornAway()
+		}
+	})
+	stop := context.AfterFunc(ctx, t.Cancel)
+	t.Wait()
+	if !stop() && err != nil && errors.Is(err, context.Canceled) {
+		err = dialError(network, nil, context.Cause(ctx))
+	}
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+func (d *Dialer) dial(l *ringo.Loop, network, address string) (*Conn, error) {
+	e := (*loop.Loop)(l)
 	end := time.Time{}
 	if d.Timeout != 0 {
 		end = time.Now().Add(d.Timeout)

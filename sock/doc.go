@@ -4,7 +4,9 @@
 // A Conn is a net.Conn and a Listener is a net.Listener, with the errors of
 // package net: *net.OpError around *os.SyscallError, net.ErrClosed,
 // os.ErrDeadlineExceeded, and io.EOF bare. Both belong to the loop that made them
-// and are used from that loop's tasks; other callers get ringo.ErrNotTask.
+// and are at their fastest in that loop's tasks; any goroutine, and any task of
+// another loop, may use them too, at the same time. Serve and Listen are for the
+// loop's tasks: others get ringo.ErrNotTask.
 //
 // # Two ways to serve
 //

@@ -45,7 +45,7 @@ type input struct {
 	err    int32 // of the stream, for ever
 
 	waiter   *loop.Task
-	deadline int64 // of NowNS; 0: none
+	deadline atomic.Int64 // of NowNS; 0: none. Guests set it, too
 	timer    timer.Timer
 	doubt    timer.Timer  // see doubted
 	held     atomic.Int32 // leases that users hold; they may be released anywhere
@@ -71,6 +71,12 @@ func (in *input) over() bool { return in.eof || in.err != 0 }
 
 // arm sees to it that news of the stream will come.
 func (in *input) arm(c *Conn) {
+	if in.lock.away != nil {
+		if in.lock.away.reclaim() { // which arms
+			in.lock.leave(c.l)
+		}
+		return
+	}
 	if in.op != nil || in.over() {
 		return
 	}
@@ -126,6 +132,10 @@ func (s *inputSink) Complete(o *op.Op, res int32, flags uint32) {
 		in.polled(res)
 	}
 	if c.closing {
+		if t := in.waiter; t != nil { // a takeover, which the closing overtook
+			in.waiter = nil
+			c.l.Ready(t)
+		}
 		c.maybeClosed()
 		return
 	}
@@ -370,7 +380,10 @@ func (in *input) why(c *Conn, name string) error {
 	return nil
 }
 
-func (in *input) expired(c *Conn) bool { return in.deadline != 0 && c.l.NowNS() >= in.deadline }
+func (in *input) expired(c *Conn) bool {
+	limit := in.deadline.Load()
+	return limit != 0 && c.l.NowNS() >= limit
+}
 
 // wait parks the running task until there is news of the stream. It reports false
 // if the task was cancelled.
@@ -384,8 +397,8 @@ func (in *input) wait(c *Conn) bool {
 		return true
 	}
 	in.waiter = c.l.Task()
-	if in.deadline != 0 {
-		c.l.Arm(&in.timer, in.deadline)
+	if limit := in.deadline.Load(); limit != 0 {
+		c.l.Arm(&in.timer, limit)
 	}
 	c.l.Park((*inputWait)(c))
 	in.waiter = nil

@@ -14,8 +14,8 @@ import (
 	"ringo/internal/timer"
 )
 
-// Listener is a listening socket of one loop: a net.Listener. Its methods are for
-// tasks of that loop, but for Addr.
+// Listener is a listening socket of one loop: a net.Listener. Any goroutine may use
+// it; connections belong to its loop all the same.
 type Listener struct {
 	l      *loop.Loop
 	fd     fd.FD
@@ -27,9 +27,11 @@ type Listener struct {
 	queue   fdQueue
 	err     int32
 	waiting loop.TaskList // in Accept
+	callers []*caller     // in Accept, who are no tasks of the loop
 	closing bool
 	closed  bool
 	closers loop.TaskList
+	leaving []*loop.Parker // in Close, who are no tasks of the loop
 
 	backoff time.Duration
 	timer   timer.Timer
@@ -69,7 +71,9 @@ func (ln *Listener) Addr() net.Addr { return tcpAddr(ln.addr) }
 
 // Accept parks until there is a connection. Shortages (EMFILE, ENFILE, ENOBUFS,
 // ENOMEM) and connections that were gone before they were accepted it waits out
-// by itself. net.ErrClosed after Close, and when Run's context has ended.
+// by itself. net.ErrClosed after Close, and when Run's context has ended. Any
+// goroutine may call it; one that is no task of the loop waits without keeping the
+// loop alive.
 func (ln *Listener) Accept() (net.Conn, error) {
 	c, err := ln.AcceptConn()
 	if err != nil {
@@ -81,7 +85,7 @@ func (ln *Listener) Accept() (net.Conn, error) {
 // AcceptConn is Accept with the type.
 func (ln *Listener) AcceptConn() (*Conn, error) {
 	if !ln.l.Here() {
-		return nil, ln.fail("accept", stranger(ln.l))
+		return ln.acceptAsGuest()
 	}
 	ln.l.Burst() // also for who goes on asking a listener that is closed
 	for {
@@ -91,10 +95,8 @@ func (ln *Listener) AcceptConn() (*Conn, error) {
 		if s, ok := ln.queue.pop(); ok {
 			return ln.accepted(s), nil
 		}
-		if ln.err != 0 {
-			err := ln.err
-			ln.err = 0
-			return nil, ln.fail("accept", callError("accept4", err))
+		if err := ln.refused(); err != nil {
+			return nil, err
 		}
 		if ln.l.Canceled() {
 			return nil, ln.fail("accept", ln.l.Cause())
@@ -103,6 +105,16 @@ func (ln *Listener) AcceptConn() (*Conn, error) {
 		ln.waiting.Push(ln.l.Task())
 		ln.l.Park((*listenerWait)(ln))
 	}
+}
+
+// refused gives the error of an accept to the first who asks.
+func (ln *Listener) refused() error {
+	if ln.err == 0 {
+		return nil
+	}
+	err := ln.err
+	ln.err = 0
+	return ln.fail("accept", callError("accept4", err))
 }
 
 // accepted makes a connection of an accepted descriptor.
@@ -199,12 +211,13 @@ func (ln *Listener) ended(res int32) {
 		for !ln.waiting.Empty() { // one gets the error, the others try again
 			ln.wakeOne()
 		}
+		ln.serveCallers()
 	}
 }
 
 // rearm goes on if somebody waits; otherwise the next Accept does.
 func (ln *Listener) rearm() {
-	if !ln.waiting.Empty() {
+	if !ln.waiting.Empty() || len(ln.callers) > 0 {
 		ln.arm()
 	}
 }
@@ -218,7 +231,9 @@ func (a *listenerAlarm) Fire(*timer.Timer) { (*Listener)(a).rearm() }
 func (ln *Listener) wakeOne() {
 	if t := ln.waiting.Pop(); t != nil {
 		ln.l.Ready(t)
+		return
 	}
+	ln.serveCallers()
 }
 
 // listenerWait is the listener as what tasks in Accept wait for.
@@ -232,10 +247,11 @@ func (w *listenerWait) CancelWait(t *loop.Task) {
 
 // Close stops listening. It parks until the socket is gone; tasks in Accept get
 // net.ErrClosed. Connections that were accepted go on, those that nobody asked for
-// are closed. Closing again does nothing.
+// are closed. Closing again does nothing. Any goroutine may call it.
 func (ln *Listener) Close() error {
 	if !ln.l.Here() {
-		return ln.fail("close", stranger(ln.l))
+		ln.closeAsGuest()
+		return nil
 	}
 	ln.beginClose()
 	if !ln.closed {
@@ -264,6 +280,7 @@ func (ln *Listener) beginClose() {
 	for !ln.waiting.Empty() {
 		ln.wakeOne()
 	}
+	ln.serveCallers()
 	for s, ok := ln.queue.pop(); ok; s, ok = ln.queue.pop() {
 		discard(ln.l, s)
 	}
@@ -284,6 +301,12 @@ func (ln *Listener) maybeClosed() {
 	for t := ln.closers.Pop(); t != nil; t = ln.closers.Pop() {
 		ln.l.Ready(t)
 	}
+	for _, p := range ln.leaving {
+		if p.Claim(over) {
+			p.Wake()
+		}
+	}
+	ln.leaving = nil
 }
 
 // fdQueue is accepted descriptors in order.

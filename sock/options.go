@@ -29,36 +29,6 @@ const (
 	shutWrite    = 1
 )
 
-// SetDeadline is SetReadDeadline and SetWriteDeadline.
-func (c *Conn) SetDeadline(t time.Time) error {
-	if err := c.check("set"); err != nil {
-		return err
-	}
-	c.in.setDeadline(c, t)
-	c.out.setDeadline(c, t)
-	return nil
-}
-
-// SetWriteDeadline makes writes fail with os.ErrDeadlineExceeded from t on, with
-// the count that went out; the zero time is none.
-func (c *Conn) SetWriteDeadline(t time.Time) error {
-	if err := c.check("set"); err != nil {
-		return err
-	}
-	c.out.setDeadline(c, t)
-	return nil
-}
-
-func (out *output) setDeadline(c *Conn, t time.Time) {
-	out.deadline = deadlineOf(c, t)
-	switch {
-	case out.deadline == 0:
-		c.l.Disarm(&out.timer)
-	case out.waiter != nil:
-		c.l.Arm(&out.timer, out.deadline)
-	}
-}
-
 // CloseRead shuts the reading side down: reads give io.EOF once what has come is
 // read.
 func (c *Conn) CloseRead() error { return c.shutdown(shutRead) }
@@ -68,15 +38,11 @@ func (c *Conn) CloseRead() error { return c.shutdown(shutRead) }
 func (c *Conn) CloseWrite() error { return c.shutdown(shutWrite) }
 
 func (c *Conn) shutdown(how uint32) error {
-	if err := c.check("close"); err != nil {
-		return err
+	res, err := c.plain("close", &op.Op{Code: op.Shutdown, Arg: how})
+	if err == nil && res < 0 {
+		err = c.fail("close", callError("shutdown", res))
 	}
-	o := call(c.l, op.Shutdown)
-	o.Arg = how
-	if res, _ := c.try(o); res < 0 {
-		return c.fail("close", callError("shutdown", res))
-	}
-	return nil
+	return err
 }
 
 // SetNoDelay turns Nagle's algorithm off, which it is from the start, or on.
@@ -128,7 +94,7 @@ func (c *Conn) setSeconds(option int, d time.Duration) error {
 
 func (c *Conn) setIfPositive(option, v int) error {
 	if v < 0 {
-		return c.check("set")
+		return nil
 	}
 	return c.setOption(protoTCP, option, v)
 }
@@ -144,28 +110,22 @@ func seconds(d time.Duration) int {
 // default: the kernel sends them in the background. 0: it drops them and resets
 // the connection. More: Close waits for them, at most so many seconds.
 func (c *Conn) SetLinger(sec int) error {
-	if err := c.check("set"); err != nil {
-		return err
+	res, err := c.plain("set", &op.Op{Code: op.SetLinger, Off: int64(sec)})
+	if err == nil && res < 0 {
+		err = c.fail("set", callError("setsockopt", res))
 	}
-	o := call(c.l, op.SetLinger)
-	o.Off = int64(sec)
-	if res, _ := c.try(o); res < 0 {
-		return c.fail("set", callError("setsockopt", res))
+	if err == nil {
+		c.lingers.Store(sec > 0)
 	}
-	c.lingers = sec > 0
-	return nil
+	return err
 }
 
 func (c *Conn) setOption(level, option, value int) error {
-	if err := c.check("set"); err != nil {
-		return err
+	res, err := c.plain("set", &op.Op{Code: op.SetOption, Arg: uint32(level), Arg2: uint32(option), Off: int64(value)})
+	if err == nil && res < 0 {
+		err = c.fail("set", callError("setsockopt", res))
 	}
-	o := call(c.l, op.SetOption)
-	o.Arg, o.Arg2, o.Off = uint32(level), uint32(option), int64(value)
-	if res, _ := c.try(o); res < 0 {
-		return c.fail("set", callError("setsockopt", res))
-	}
-	return nil
+	return err
 }
 
 // setAtBirth sets what package net sets on each new connection, as far as the
@@ -191,11 +151,18 @@ func (c *Conn) closeElsewhere() {
 // ReadFrom writes everything that r gives, until its end, and gives the count.
 // io.Copy uses it. Between two Conns of a loop nothing is copied. r is read by the
 // calling task, so it must not wait in other ways than through Ringo.
+// Any goroutine may call it.
 func (c *Conn) ReadFrom(r io.Reader) (int64, error) {
+	if !c.l.Here() {
+		if _, err := c.guest(); err != nil {
+			return 0, c.failGuest("write", err)
+		}
+		return io.Copy(struct{ io.Writer }{c}, r)
+	}
 	if err := c.check("write"); err != nil {
 		return 0, err
 	}
-	if src, ok := r.(*Conn); ok {
+	if src, ok := r.(*Conn); ok && src.l == c.l {
 		return src.WriteTo(c)
 	}
 	b := c.l.Plain().Take()

@@ -3,6 +3,7 @@ package sock
 import (
 	"net"
 	"os"
+	"sync/atomic"
 
 	"ringo/buf"
 	"ringo/internal/loop"
@@ -18,7 +19,7 @@ type output struct {
 	lock     turnstile
 	waiter   *loop.Task
 	res      int32
-	deadline int64
+	deadline atomic.Int64
 	timer    timer.Timer
 }
 
@@ -44,8 +45,19 @@ func (c *Conn) beginWrite(name string) error {
 
 // Write writes all of p, or fails with the count that went out. It parks while the
 // peer is slow; p is lent to the kernel until it returns. Several writers take
-// turns, each with all of its bytes.
+// turns, each with all of its bytes. Any goroutine may call it; one that is no task
+// waits as in package net.
 func (c *Conn) Write(p []byte) (int, error) {
+	if !c.l.Marked() {
+		n, err := c.writeAsGuest(p)
+		if err != errHome {
+			return n, err
+		}
+		if n > 0 {
+			m, err := c.Write(p[n:])
+			return n + m, err
+		}
+	}
 	if err := c.beginWrite("write"); err != nil {
 		return 0, err
 	}
@@ -119,8 +131,8 @@ func (c *Conn) writeRest(p []byte, n int) (int, error) {
 		c.in.spill(c)
 		o.FD, o.Flags, o.Buf, o.Sink = &c.fd, op.Full, p[n:min(len(p), n+pieceMax)], (*outputSink)(c)
 		out.op, out.waiter = o, c.l.Task()
-		if out.deadline != 0 {
-			c.l.Arm(&out.timer, out.deadline)
+		if limit := out.deadline.Load(); limit != 0 {
+			c.l.Arm(&out.timer, limit)
 		}
 		c.l.Submit(o)
 		c.l.Park((*outputWait)(c))
@@ -153,7 +165,10 @@ func (out *output) state(c *Conn) error {
 	return nil
 }
 
-func (out *output) expired(c *Conn) bool { return out.deadline != 0 && c.l.NowNS() >= out.deadline }
+func (out *output) expired(c *Conn) bool {
+	limit := out.deadline.Load()
+	return limit != 0 && c.l.NowNS() >= limit
+}
 
 // outputSink is the connection as the sink of its send.
 type outputSink Conn
@@ -170,6 +185,9 @@ func (s *outputSink) Complete(o *op.Op, res int32, flags uint32) {
 	if t := c.out.waiter; t != nil {
 		c.out.waiter = nil
 		c.l.Ready(t)
+	}
+	if c.in.lock.away != nil {
+		c.forget()
 	}
 	c.maybeClosed()
 }

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"errors"
 	"io"
-	"time"
 
 	"ringo/buf"
 	"ringo/internal/sys"
@@ -30,7 +29,14 @@ func (c *Conn) beginRead(name string) error {
 // lent to the kernel until it returns. io.EOF is bare; everything else is a
 // *net.OpError. A read deadline that has passed fails the call even if bytes are
 // there, which stay unread.
+//
+// Any goroutine may call it; one that is no task waits as in package net.
 func (c *Conn) Read(p []byte) (int, error) {
+	if !c.l.Marked() {
+		if n, err := c.readAsGuest(p); err != errHome {
+			return n, err
+		}
+	}
 	if err := c.beginRead("read"); err != nil {
 		return 0, err
 	}
@@ -91,7 +97,13 @@ func (c *Conn) some(name string) error {
 // Next gives the next unread bytes in the buffer in which they came, without a
 // copy. The caller owns them until Release. It parks until there are some. With
 // Config.Leases of this connection's leases held it fails at once.
+// Any goroutine may call it.
 func (c *Conn) Next() (buf.Lease, error) {
+	if !c.l.Marked() {
+		if b, err := c.nextAsGuest(); err != errHome {
+			return b, err
+		}
+	}
 	if err := c.beginRead("read"); err != nil {
 		return buf.Lease{}, err
 	}
@@ -125,11 +137,15 @@ func (c *Conn) nextBuffer() *buf.Buffer {
 	return b
 }
 
-// Buffered is how many unread bytes are here now. Only a task of the loop may call
-// it.
+// Buffered is how many unread bytes are here now. A task of the loop does not wait;
+// others wait for whoever is reading. A closed connection has none.
 func (c *Conn) Buffered() int {
 	if !c.l.Here() {
-		c.outside("Buffered")
+		n, _ := c.bufferedAsGuest()
+		return n
+	}
+	if c.in.lock.away != nil && !c.in.lock.away.reclaimNow() {
+		return 0 // they are with whoever reads
 	}
 	return c.in.buffered()
 }
@@ -145,6 +161,11 @@ const peekMax = 65536
 func (c *Conn) Peek(n int) ([]byte, error) {
 	if n < 0 {
 		return nil, bufio.ErrNegativeCount
+	}
+	if !c.l.Marked() {
+		if p, err := c.peekAsGuest(n); err != errHome {
+			return p, err
+		}
 	}
 	if err := c.beginRead("read"); err != nil {
 		return nil, err
@@ -201,6 +222,11 @@ func (c *Conn) Discard(n int) (int, error) {
 	if n < 0 {
 		return 0, bufio.ErrNegativeCount
 	}
+	if !c.l.Marked() {
+		if n, err := c.discardAsGuest(n); err != errHome {
+			return n, err
+		}
+	}
 	if err := c.beginRead("read"); err != nil {
 		return 0, err
 	}
@@ -221,12 +247,22 @@ func (c *Conn) Discard(n int) (int, error) {
 // WriteTo writes everything that comes to w, until the peer's end of stream, and
 // gives the count. io.Copy uses it. The bytes go from the buffers in which they
 // came, and to a Conn of the same loop without a copy.
+// Any goroutine may call it.
 func (c *Conn) WriteTo(w io.Writer) (int64, error) {
+	if !c.l.Here() {
+		if _, err := c.guest(); err != nil {
+			return 0, c.failGuest("read", err)
+		}
+		return io.Copy(w, struct{ io.Reader }{c})
+	}
 	if err := c.beginRead("read"); err != nil {
 		return 0, err
 	}
 	defer c.in.lock.leave(c.l)
 	dst, _ := w.(*Conn)
+	if dst != nil && dst.l != c.l {
+		dst = nil // it copies
+	}
 	var total int64
 	for {
 		if err := c.some("read"); err != nil {
@@ -264,39 +300,4 @@ func pass(w io.Writer, b *buf.Buffer) (int, error) {
 		err = io.ErrShortWrite
 	}
 	return n, err
-}
-
-// SetReadDeadline makes reads fail with os.ErrDeadlineExceeded from t on; the zero
-// time is none. Bytes that came in time are not lost. It costs next to nothing:
-// a deadline that moves later touches no timer.
-func (c *Conn) SetReadDeadline(t time.Time) error {
-	if err := c.check("set"); err != nil {
-		return err
-	}
-	c.in.setDeadline(c, t)
-	return nil
-}
-
-func (in *input) setDeadline(c *Conn, t time.Time) {
-	in.deadline = deadlineOf(c, t)
-	switch {
-	case in.deadline == 0:
-		c.l.Disarm(&in.timer)
-	case in.waiter != nil || c.serve.resting():
-		c.l.Arm(&in.timer, in.deadline)
-	}
-}
-
-// deadlineOf turns a time into one of the loop's clock, never 0 but for the zero
-// time. That clock stands still during a turn, so one that seems near is looked at
-// again: time.Now() must have passed.
-func deadlineOf(c *Conn, t time.Time) int64 {
-	if t.IsZero() {
-		return 0
-	}
-	at := c.l.At(t)
-	if left := at - c.l.NowNS(); left < int64(time.Second) && !t.After(c.l.Config().Clock()) {
-		return 1
-	}
-	return max(1, at)
 }

@@ -198,8 +198,8 @@ func (s *serving) rest(c *Conn) {
 	if s.leaving {
 		return
 	}
-	if in.deadline != 0 {
-		c.l.Arm(&in.timer, in.deadline)
+	if limit := in.deadline.Load(); limit != 0 {
+		c.l.Arm(&in.timer, limit)
 	}
 	if s.draining(c) {
 		s.leave(c)

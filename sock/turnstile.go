@@ -6,6 +6,7 @@ import "ringo/internal/loop"
 // of arrival.
 type turnstile struct {
 	busy    bool
+	away    *side      // if guests have the direction, which counts as busy
 	turn    *loop.Task // who was let in last
 	waiting loop.TaskList
 }
@@ -14,6 +15,9 @@ type turnstile struct {
 func (s *turnstile) enter(l *loop.Loop) bool {
 	if !s.busy {
 		s.busy = true
+		return true
+	}
+	if s.away != nil && s.away.reclaim() {
 		return true
 	}
 	if l.Canceled() {

@@ -1,0 +1,337 @@
+package sock
+
+import (
+	"bufio"
+	"io"
+	"net"
+	"os"
+
+	"ringo/buf"
+	"ringo/internal/loop"
+	"ringo/internal/op"
+)
+
+// guest gives what the connection keeps for callers that are no tasks of its loop.
+func (c *Conn) guest() (*guests, error) {
+	if g := c.guests.Load(); g != nil {
+		if g == nobody {
+			return nil, net.ErrClosed
+		}
+		return g, nil
+	}
+	if c.l.Ended() {
+		return nil, net.ErrClosed
+	}
+	if l, _ := loop.Current(); l == c.l {
+		return nil, errHome
+	}
+	if !c.guests.CompareAndSwap(nil, c.newGuests()) && c.guests.Load() == nobody {
+		return nil, net.ErrClosed
+	}
+	return c.guests.Load(), nil
+}
+
+func (c *Conn) newGuests() *guests {
+	g := newGuests(c.l, &c.fd, (*connHost)(c))
+	g.in.op.Code, g.in.lock, g.in.limit = op.Recv, &c.in.lock, &c.in.deadline
+	g.out.op.Code, g.out.lock, g.out.limit = op.Send, &c.out.lock, &c.out.deadline
+	return g
+}
+
+// bornAway gives a new connection to guests, for whom it was made.
+func (c *Conn) bornAway() {
+	g := c.newGuests()
+	for _, s := range [...]*side{&g.in, &g.out} {
+		s.held = true
+		s.lock.busy, s.lock.away = true, s
+	}
+	c.guests.Store(g)
+}
+
+// failGuest wraps the error of a guest's call, unless the caller is none.
+func (c *Conn) failGuest(name string, err error) error {
+	switch {
+	case err == nil, err == errHome, err == io.EOF:
+		return err
+	case err == net.ErrClosed && c.l.Ended():
+		err = errEnded
+	}
+	return c.fail(name, err)
+}
+
+// readAsGuest is Read for guests.
+func (c *Conn) readAsGuest(p []byte) (n int, err error) {
+	g, err := c.guest()
+	if err == nil {
+		err = g.enter(&g.in)
+	}
+	if err == nil {
+		n, err = g.read(p)
+		g.leave(&g.in)
+	}
+	return n, c.failGuest("read", err)
+}
+
+// read gives what was left by the loop, then what the kernel has.
+func (g *guests) read(p []byte) (n int, err error) {
+	s := &g.in
+	if n, ok, err := s.left(p); ok {
+		return n, err
+	}
+	s.op.Buf = p[:min(len(p), pieceMax)]
+	res, err := g.do(s)
+	switch {
+	case err != nil:
+		return 0, err
+	case res < 0:
+		s.err = res
+		return 0, callError("read", res)
+	case res == 0:
+		s.eof = true
+		return 0, io.EOF
+	}
+	return int(res), nil
+}
+
+// left answers a read without asking the kernel, if that can be done.
+func (s *side) left(p []byte) (n int, ok bool, err error) {
+	switch {
+	case len(p) == 0:
+		return 0, true, nil
+	case len(s.unread) > 0:
+		if limit := s.limit.Load(); limit != 0 && s.g.l.Elapsed() >= limit {
+			return 0, true, os.ErrDeadlineExceeded
+		}
+		n = copy(p, s.unread)
+		s.unread = s.unread[n:]
+		return n, true, nil
+	case s.err != 0:
+		return 0, true, callError("read", s.err)
+	case s.eof:
+		return 0, true, io.EOF
+	}
+	return 0, false, nil
+}
+
+// more reads on, behind what is unread.
+func (g *guests) more() error {
+	s := &g.in
+	unread := s.unread
+	s.unread = nil
+	p := make([]byte, 4096)
+	n, err := g.read(p)
+	s.unread = append(unread, p[:n]...)
+	return err
+}
+
+// nextAsGuest is Next for guests, whose bytes are in memory of their own.
+func (c *Conn) nextAsGuest() (lease buf.Lease, err error) {
+	g, err := c.guest()
+	if err == nil {
+		err = g.enter(&g.in)
+	}
+	if err == nil {
+		if int(c.in.held.Load()) >= c.l.Config().Leases {
+			err = errLeases
+		} else if len(g.in.unread) == 0 {
+			err = g.more()
+		}
+		if err == nil {
+			lease = buf.Of(g.in.unread, &c.in.held)
+			g.in.unread = nil
+		}
+		g.leave(&g.in)
+	}
+	return lease, c.failGuest("read", err)
+}
+
+// peekAsGuest is Peek for guests.
+func (c *Conn) peekAsGuest(n int) (p []byte, err error) {
+	g, err := c.guest()
+	if err == nil {
+		err = g.enter(&g.in)
+	}
+	if err == nil {
+		s := &g.in
+		if n > max(peekMax, len(s.unread)) {
+			err = bufio.ErrBufferFull
+		}
+		for err == nil && len(s.unread) < n {
+			err = g.more()
+		}
+		k := min(n, len(s.unread))
+		p = s.unread[:k:k]
+		g.leave(s)
+	}
+	if err == bufio.ErrBufferFull {
+		return nil, err
+	}
+	return p, c.failGuest("read", err)
+}
+
+// discardAsGuest is Discard for guests.
+func (c *Conn) discardAsGuest(n int) (done int, err error) {
+	g, err := c.guest()
+	if err == nil {
+		err = g.enter(&g.in)
+	}
+	if err == nil {
+		s := &g.in
+		for err == nil {
+			k := min(n-done, len(s.unread))
+			s.unread = s.unread[k:]
+			if done += k; done == n {
+				break
+			}
+			err = g.more()
+		}
+		g.leave(s)
+	}
+	return done, c.failGuest("read", err)
+}
+
+// bufferedAsGuest is Buffered for guests.
+func (c *Conn) bufferedAsGuest() (n int, err error) {
+	g, err := c.guest()
+	if err == nil {
+		err = g.enter(&g.in)
+	}
+	if err == nil {
+		n = len(g.in.unread)
+		g.leave(&g.in)
+	}
+	return n, err
+}
+
+// writeAsGuest is Write for guests.
+func (c *Conn) writeAsGuest(p []byte) (n int, err error) {
+	g, err := c.guest()
+	if err == nil {
+		err = g.enter(&g.out)
+	}
+	if err == nil {
+		n, err = g.write(p)
+		g.leave(&g.out)
+	}
+	return n, c.failGuest("write", err)
+}
+
+func (g *guests) write(p []byte) (n int, err error) {
+	s := &g.out
+	for {
+		s.op.Buf = p[n:min(len(p), n+pieceMax)]
+		res, err := g.do(s)
+		switch {
+		case err != nil:
+			return n, err
+		case res < 0:
+			return n, callError("write", res)
+		}
+		if n += int(res); n == len(p) {
+			return n, nil
+		}
+	}
+}
+
+// plain runs a call on the descriptor that needs no turn and does not wait.
+func (c *Conn) plain(name string, o *op.Op) (int32, error) {
+	if !c.l.Here() {
+		g, err := c.guest()
+		if err != nil {
+			return 0, c.failGuest(name, err)
+		}
+		res, err := g.plain(o)
+		return res, c.failGuest(name, err)
+	}
+	if err := c.check(name); err != nil {
+		return 0, err
+	}
+	res, _ := c.try(o)
+	return res, nil
+}
+
+// connHost is the connection as the host of its guests.
+type connHost Conn
+
+func (h *connHost) settle(s *side) {
+	if c := (*Conn)(h); s.lock == &c.in.lock {
+		c.in.settle(c)
+	}
+}
+
+func (h *connHost) give(s *side) {
+	c := (*Conn)(h)
+	if s.lock == &c.in.lock {
+		c.in.give(c, s)
+		c.forget()
+	}
+}
+
+func (h *connHost) take(s *side) {
+	if c := (*Conn)(h); s.lock == &c.in.lock {
+		c.in.take(c, s)
+	}
+}
+
+func (h *connHost) moved(s *side) {
+	if c := (*Conn)(h); s.lock == &c.in.lock {
+		c.in.deadlineMoved(c)
+	} else {
+		c.out.deadlineMoved(c)
+	}
+}
+
+func (h *connHost) vacated() { (*Conn)(h).maybeClosed() }
+
+func (h *connHost) discard() {
+	c := (*Conn)(h)
+	(&op.Op{Code: op.Close, Off: int64(c.fd.Take())}).Attempt()
+	c.guests.Load().concluded()
+}
+
+// forget has the driver let go of a descriptor from which guests read: it would be
+// told of each arrival.
+func (c *Conn) forget() {
+	if c.fd.Busy() {
+		return
+	}
+	o := call(c.l, op.Close)
+	o.FD, o.Arg = &c.fd, op.ForgetOnly
+	c.l.Try(o)
+}
+
+// settle ends what is armed, and waits for its last completion.
+func (in *input) settle(c *Conn) {
+	for in.op != nil {
+		if !in.op.Canceled {
+			c.l.Cancel(in.op)
+		}
+		in.waiter = c.l.Task()
+		c.l.Park(nil)
+		in.waiter = nil
+	}
+}
+
+// give leaves what is known of the input to guests.
+func (in *input) give(c *Conn, s *side) {
+	if n := in.buffered(); n > 0 {
+		s.unread = make([]byte, n)
+		in.copyTo(c, s.unread)
+	}
+	s.eof, s.err = in.eof, in.err
+	in.peeked = false
+}
+
+// take is the way back. Nobody knows whether there is more.
+func (in *input) take(c *Conn, s *side) {
+	if len(s.unread) > 0 {
+		in.grow(c, len(s.unread))
+		in.acc = append(in.acc, s.unread...)
+		s.unread = nil
+	}
+	in.eof, in.err = s.eof, s.err
+	in.ready, in.hup = !c.l.Lends(), true
+	if c.serve.resting() && !c.closing {
+		c.serve.news(c)
+	}
+}

@@ -1,0 +1,87 @@
+package sock
+
+import "time"
+
+// SetDeadline is SetReadDeadline and SetWriteDeadline. Any goroutine may call it.
+func (c *Conn) SetDeadline(t time.Time) error { return c.setDeadlines(t, true, true) }
+
+// SetReadDeadline makes reads fail with os.ErrDeadlineExceeded from t on; the zero
+// time is none. Bytes that came in time are not lost. It costs next to nothing: a
+// deadline that moves later touches no timer. Any goroutine may call it.
+func (c *Conn) SetReadDeadline(t time.Time) error { return c.setDeadlines(t, true, false) }
+
+// SetWriteDeadline makes writes fail with os.ErrDeadlineExceeded from t on, with
+// the count that went out; the zero time is none. Any goroutine may call it.
+func (c *Conn) SetWriteDeadline(t time.Time) error { return c.setDeadlines(t, false, true) }
+
+func (c *Conn) setDeadlines(t time.Time, in, out bool) error {
+	if !c.l.Marked() {
+		if err := c.setDeadlinesAsGuest(t, in, out); err != errHome {
+			return err
+		}
+	}
+	if err := c.check("set"); err != nil {
+		return err
+	}
+	limit := deadlineOf(c, t)
+	if in {
+		c.in.deadline.Store(limit)
+		c.in.deadlineMoved(c)
+	}
+	if out {
+		c.out.deadline.Store(limit)
+		c.out.deadlineMoved(c)
+	}
+	if g := c.guests.Load(); g != nil {
+		g.limited()
+	}
+	return nil
+}
+
+func (c *Conn) setDeadlinesAsGuest(t time.Time, in, out bool) error {
+	g, err := c.guest()
+	switch {
+	case err != nil:
+	case in && out:
+		err = g.setLimit(t, &g.in, &g.out)
+	case in:
+		err = g.setLimit(t, &g.in)
+	default:
+		err = g.setLimit(t, &g.out)
+	}
+	return c.failGuest("set", err)
+}
+
+func (in *input) deadlineMoved(c *Conn) {
+	limit := in.deadline.Load()
+	switch {
+	case limit == 0:
+		c.l.Disarm(&in.timer)
+	case in.waiter != nil || c.serve.resting():
+		c.l.Arm(&in.timer, limit)
+	}
+}
+
+func (out *output) deadlineMoved(c *Conn) {
+	limit := out.deadline.Load()
+	switch {
+	case limit == 0:
+		c.l.Disarm(&out.timer)
+	case out.waiter != nil:
+		c.l.Arm(&out.timer, limit)
+	}
+}
+
+// deadlineOf turns a time into one of the loop's clock, never 0 but for the zero
+// time. That clock stands still during a turn, so one that seems near is looked at
+// again: time.Now() must have passed.
+func deadlineOf(c *Conn, t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	at := c.l.At(t)
+	if left := at - c.l.NowNS(); left < int64(time.Second) && !t.After(c.l.Config().Clock()) {
+		return 1
+	}
+	return max(1, at)
+}

@@ -1,0 +1,340 @@
+package sock
+
+import (
+	"errors"
+	"net"
+	"os"
+	"sync"
+	"sync/atomic"
+	"syscall"
+
+	"ringo/internal/fd"
+	"ringo/internal/loop"
+	"ringo/internal/op"
+)
+
+// guests is what a handle keeps for callers that are no tasks of its loop:
+// goroutines, and tasks of other loops. It is made when the first of them calls.
+//
+// Each direction belongs to the loop or to the guests, one at a time:
+//
+//	the loop's ──a task queues for the guests, and ends what is armed──▶ the guests'
+//	     ▲                                                                │
+//	     └──a task comes: at once, or when the guests before it are done──┘
+//
+// So the loop's tasks pay nothing as long as nobody else calls, and a guest needs
+// nobody: it makes the plain call, and where that would wait it parks in Go's
+// netpoller, by a duplicate of the descriptor that exists while there is need for
+// it. mu is never held across a wait.
+type guests struct {
+	l    *loop.Loop
+	fd   *fd.FD
+	host host
+
+	mu      sync.Mutex
+	in, out side
+	file    *os.File        // the duplicate; nil while nobody needs it
+	raw     syscall.RawConn // of file
+	closed  bool
+	orphan  bool           // the loop is done with the descriptor: the last guest has it closed
+	gone    bool           // the descriptor is closed
+	closers []*loop.Parker // guests in Close
+}
+
+// host is the handle that the guests are at, for what only it can do. All but
+// discard run on the loop's thread.
+type host interface {
+	// settle ends what is armed in a direction. It runs in a task, and parks.
+	settle(s *side)
+	// give hands a direction over to the guests, with what is known of it.
+	give(s *side)
+	// take is the way back.
+	take(s *side)
+	// moved says that a guest has set the deadline of a direction of the loop's.
+	moved(s *side)
+	// vacated says that the last guest has left the handle, which is closing.
+	vacated()
+	// discard is vacated after the loop has ended, on the thread of that guest.
+	discard()
+}
+
+// side is one direction as the guests see it.
+type side struct {
+	g     *guests
+	lock  *turnstile    // the loop's tasks'
+	limit *atomic.Int64 // the deadline, as Elapsed counts
+
+	held   bool // by the guests, else by the loop
+	busy   bool // one of them is at it
+	asked  bool // the loop has been asked for it
+	wanted bool // the loop wants it back
+	ahead  int  // how many of those who wait came before it wanted it
+	queue  []*loop.Parker
+
+	// Of the guest that is at it.
+	op          op.Op
+	res         int32
+	raw         syscall.RawConn
+	call        func(uintptr) bool // attempts op, for raw
+	alone       bool               // it is an ordinary goroutine, so it may block
+	visitor     *loop.Loop         // it is a task of this loop
+	interrupted bool               // that task was cancelled
+
+	// Input that the loop had received when it gave the direction away.
+	unread []byte
+	eof    bool
+	err    int32
+}
+
+// What a guest in the queue is told.
+const (
+	yours = iota
+	over
+)
+
+// errHome says that a caller is a task of the handle's own loop after all: one that
+// runs an iterator.
+var errHome = errors.New("sock: a task of the handle's loop")
+
+func newGuests(l *loop.Loop, f *fd.FD, h host) *guests {
+	g := &guests{l: l, fd: f, host: h}
+	for _, s := range [...]*side{&g.in, &g.out} {
+		s.g, s.op.FD, s.call = g, f, s.attempt
+	}
+	return g
+}
+
+// nobody stands for the guests of a handle that was closed before one came.
+var nobody = &guests{closed: true, gone: true}
+
+// enter gives a guest its turn in a direction.
+func (g *guests) enter(s *side) error {
+	g.mu.Lock()
+	if s.free() {
+		s.begin()
+		g.mu.Unlock()
+		return nil
+	}
+	closed := g.closed
+	g.mu.Unlock()
+	if closed {
+		return net.ErrClosed
+	}
+	return g.queueFor(s)
+}
+
+// free reports whether a guest may have the direction now.
+func (s *side) free() bool { return s.held && !s.busy && !s.wanted && !s.g.closed }
+
+func (s *side) begin() {
+	s.busy = true
+	s.raw = s.g.raw
+	s.alone, s.visitor = false, nil
+}
+
+// queueFor waits for a turn, and sees to it that there will be one.
+func (g *guests) queueFor(s *side) error {
+	l, t := loop.Current()
+	if l == g.l {
+		return errHome
+	}
+	g.mu.Lock()
+	switch {
+	case g.closed:
+		g.mu.Unlock()
+		return net.ErrClosed
+	case s.free():
+		s.begin()
+		g.mu.Unlock()
+		return nil
+	}
+	p := new(loop.Parker)
+	p.Begin(l, t)
+	s.queue = append(s.queue, p)
+	ask := !s.held && !s.asked
+	s.asked = s.asked || ask
+	g.mu.Unlock()
+	if ask && !g.l.StartFrom((*takeover)(s)) {
+		g.shut() // the loop is gone, and with it whoever could give the direction away
+	}
+	which, ok := p.Park()
+	if !ok {
+		g.giveUp(s, p)
+	}
+	switch {
+	case !ok:
+		return l.Cause()
+	case which == over:
+		return net.ErrClosed
+	}
+	return nil
+}
+
+// giveUp takes a cancelled task out of the queue.
+func (g *guests) giveUp(s *side, p *loop.Parker) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for i, q := range s.queue {
+		if q == p {
+			s.queue = append(s.queue[:i], s.queue[i+1:]...)
+			if i < s.ahead {
+				s.ahead--
+			}
+			return
+		}
+	}
+}
+
+// next gives the turn to the first in the queue; nil if there is nobody. The caller
+// wakes it when it has unlocked.
+func (s *side) next() *loop.Parker {
+	for len(s.queue) > 0 {
+		if s.wanted && s.ahead == 0 {
+			return nil
+		}
+		p := s.queue[0]
+		s.queue = append(s.queue[:0], s.queue[1:]...)
+		if s.ahead > 0 {
+			s.ahead--
+		}
+		if p.Claim(yours) {
+			s.begin()
+			return p
+		}
+	}
+	return nil
+}
+
+// leave ends a guest's turn.
+func (g *guests) leave(s *side) {
+	s.op.Buf = nil
+	g.mu.Lock()
+	if s.interrupted {
+		s.interrupted = false
+		g.setDeadline(s)
+	}
+	s.busy = false
+	if g.closed {
+		last := g.orphan && !g.in.busy && !g.out.busy
+		g.mu.Unlock()
+		if last && !g.l.Call(g.host.vacated) {
+			g.host.discard()
+		}
+		return
+	}
+	p := s.next()
+	back := p == nil && s.wanted
+	if back {
+		s.held, s.wanted, s.ahead = false, false, 0
+		s.asked = len(s.queue) > 0
+	}
+	g.unwatch()
+	g.mu.Unlock()
+	switch {
+	case p != nil:
+		p.Wake()
+	case back:
+		g.l.Call(s.returned)
+	}
+}
+
+// shut ends the guests' time: who waits is told, and who is at it finds the
+// duplicate closed.
+func (g *guests) shut() {
+	if g == nobody {
+		return
+	}
+	g.mu.Lock()
+	if g.closed {
+		g.mu.Unlock()
+		return
+	}
+	g.closed = true
+	var told []*loop.Parker
+	for _, s := range [...]*side{&g.in, &g.out} {
+		for _, p := range s.queue {
+			if p.Claim(over) {
+				told = append(told, p)
+			}
+		}
+		s.queue = nil
+	}
+	if g.file != nil {
+		g.file.Close()
+		g.file, g.raw = nil, nil
+	}
+	g.mu.Unlock()
+	for _, p := range told {
+		p.Wake()
+	}
+}
+
+// inherit leaves the descriptor, with which the loop is done, to the guests that
+// still use it; false if there are none.
+func (g *guests) inherit() bool {
+	if g == nobody {
+		return false
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.orphan = g.in.busy || g.out.busy
+	return g.orphan
+}
+
+// plain runs a call that does not wait, which needs no turn.
+func (g *guests) plain(o *op.Op) (int32, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.closed {
+		return 0, net.ErrClosed
+	}
+	o.FD = g.fd
+	res, _ := g.l.Try(o)
+	return res, nil
+}
+
+// close has the loop close the handle by begin, and waits until that is done.
+func (g *guests) close(begin func()) error {
+	l, t := loop.Current()
+	if l == g.l && l != nil {
+		return errHome
+	}
+	g.mu.Lock()
+	if g.gone {
+		g.mu.Unlock()
+		return nil
+	}
+	p := new(loop.Parker)
+	p.Begin(l, t)
+	g.closers = append(g.closers, p)
+	g.mu.Unlock()
+	if l != nil {
+		l.Shield()
+		defer l.Unshield()
+	}
+	if !g.l.Call(begin) {
+		g.concluded() // the loop has closed what was open on it
+	}
+	p.Park()
+	return nil
+}
+
+// concluded tells guests in Close that the descriptor is gone.
+func (g *guests) concluded() {
+	if g == nobody {
+		return
+	}
+	g.mu.Lock()
+	g.gone = true
+	told := g.closers[:0]
+	for _, p := range g.closers {
+		if p.Claim(over) {
+			told = append(told, p)
+		}
+	}
+	g.closers = nil
+	g.mu.Unlock()
+	for _, p := range told {
+		p.Wake()
+	}
+}

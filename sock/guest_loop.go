@@ -1,0 +1,76 @@
+package sock
+
+// takeover is a direction as the task that queues for it among the loop's tasks, in
+// the name of all guests.
+type takeover side
+
+// Run gives the direction to the guests.
+func (t *takeover) Run() {
+	s := (*side)(t)
+	g := s.g
+	if !s.lock.enter(g.l) {
+		return // the loop ends, and closes what is open
+	}
+	g.host.settle(s)
+	g.mu.Lock()
+	s.asked = false
+	if g.closed {
+		g.mu.Unlock()
+		s.lock.leave(g.l)
+		return
+	}
+	s.lock.away = s
+	g.host.give(s)
+	s.held = true
+	p := s.next()
+	g.mu.Unlock()
+	if p != nil {
+		p.Wake()
+	}
+}
+
+// reclaim takes the direction back for the loop, at once if no guest is at it; else
+// the last of them before now will.
+func (s *side) reclaim() bool {
+	g := s.g
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if s.busy {
+		if !s.wanted {
+			s.wanted, s.ahead = true, len(s.queue)
+		}
+		return false
+	}
+	s.held = false
+	g.unwatch()
+	s.lock.away = nil
+	g.host.take(s)
+	return true
+}
+
+// reclaimNow is reclaim for a moment: it leaves guests that are at it alone.
+func (s *side) reclaimNow() bool {
+	s.g.mu.Lock()
+	busy := s.busy
+	s.g.mu.Unlock()
+	if busy || !s.reclaim() {
+		return false
+	}
+	s.lock.leave(s.g.l)
+	return true
+}
+
+// returned is told on the loop's thread that the guests have given the direction
+// back.
+func (s *side) returned() {
+	g := s.g
+	g.mu.Lock()
+	asked, closed := s.asked, g.closed
+	g.mu.Unlock()
+	s.lock.away = nil
+	g.host.take(s)
+	s.lock.leave(g.l)
+	if asked && !closed {
+		g.l.Start((*takeover)(s))
+	}
+}

@@ -1,0 +1,377 @@
+package sock_test
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"net"
+	"os"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"ringo"
+	"ringo/sock"
+)
+
+// guest runs f on an ordinary goroutine while the calling task waits, in Ringo's way.
+func guest(t *testing.T, l *ringo.Loop, f func()) { aside(t, l, func() error { f(); return nil }) }
+
+// Goroutines accept, and serve what they accepted, as programs of package net do.
+func TestGoroutinesServe(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		s := serve(t, cfg, func(l *ringo.Loop, ln *sock.Listener) error {
+			return l.Offload(func(context.Context) error {
+				var conns sync.WaitGroup
+				defer conns.Wait()
+				for {
+					c, err := ln.Accept()
+					if err != nil {
+						return err
+					}
+					conns.Go(func() {
+						defer c.Close()
+						io.Copy(c, c)
+					})
+				}
+			})
+		})
+		var clients sync.WaitGroup
+		for range 10 {
+			clients.Go(func() {
+				peer := dial(t, s.addr)
+				defer peer.Close()
+				echo(t, peer, 200_000)
+			})
+		}
+		clients.Wait()
+		s.stop()
+	})
+}
+
+// One direction is a task's, the other a goroutine's.
+func TestCrosswise(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		for _, reader := range []string{"task", "goroutine"} {
+			t.Run("reader is a "+reader, func(t *testing.T) {
+				s := serve(t, cfg, perConn(func(c *sock.Conn) {
+					chunks := make(chan []byte, 1)
+					read := func() {
+						defer close(chunks)
+						for {
+							p := make([]byte, 5000)
+							n, err := c.Read(p)
+							if err != nil {
+								return
+							}
+							chunks <- p[:n]
+						}
+					}
+					write := func() {
+						for p := range chunks {
+							c.Write(p)
+						}
+					}
+					l := c.Loop()
+					if reader == "goroutine" {
+						go read()
+						for { // a task may not wait for a channel
+							var p []byte
+							var ok bool
+							if l.Offload(func(context.Context) error { p, ok = <-chunks; return nil }) != nil || !ok {
+								return
+							}
+							c.Write(p)
+						}
+					}
+					chunks = make(chan []byte, 1000)
+					done := make(chan bool)
+					go func() { write(); close(done) }()
+					read()
+					l.Offload(func(context.Context) error { <-done; return nil })
+				}))
+				peer := s.dial()
+				echo(t, peer, 300_000)
+				peer.Close()
+				s.stop()
+			})
+		}
+	})
+}
+
+// Tasks of the loop, tasks of another and goroutines read one stream, in all orders:
+// no byte is lost, doubled or out of place, whatever is cancelled or timed out.
+func TestReadersOfAllKinds(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		cfg.Loops = 2
+		const records = 3000
+		var mu ringo.Mutex // which parks tasks
+		var got []uint32
+		conns := make(chan *sock.Conn, 1)
+		end := make(chan bool)
+		s := serve(t, cfg, perConn(func(c *sock.Conn) {
+			conns <- c
+			c.Loop().Offload(func(context.Context) error { <-end; return nil })
+		}))
+		peer := s.dial()
+		c := <-conns
+		go func() {
+			var p []byte
+			for i := range uint32(records) {
+				p = binary.BigEndian.AppendUint32(p, i)
+				if rand.IntN(20) == 0 {
+					peer.Write(p)
+					p = p[:0]
+				}
+			}
+			peer.Write(p)
+			peer.CloseWrite()
+		}()
+		var over atomic.Bool
+		// step reads a record whole: what Peek shows, Discard takes. mu makes the two one.
+		step := func() {
+			if mu.Lock() != nil {
+				return
+			}
+			defer mu.Unlock()
+			if over.Load() {
+				return
+			}
+			if rand.IntN(4) == 0 {
+				c.SetReadDeadline(time.Now().Add(time.Duration(rand.IntN(200)) * time.Microsecond))
+			}
+			p, err := c.Peek(4)
+			if len(p) == 4 {
+				got = append(got, binary.BigEndian.Uint32(p))
+				if n, err := c.Discard(4); n != 4 || err != nil {
+					t.Errorf("Discard of what was shown = %d, %v", n, err)
+					over.Store(true)
+				}
+				return
+			}
+			switch {
+			case errors.Is(err, os.ErrDeadlineExceeded):
+				c.SetReadDeadline(never)
+			case errors.Is(err, context.Canceled):
+			default:
+				if err != io.EOF {
+					t.Error(err)
+				}
+				over.Store(true)
+			}
+		}
+		var all sync.WaitGroup
+		for _, l := range c.Loop().Loops() {
+			all.Go(func() {
+				for !over.Load() {
+					task := l.Go(step)
+					if rand.IntN(3) == 0 {
+						task.Cancel()
+					}
+					task.Wait()
+				}
+			})
+		}
+		all.Go(func() {
+			for !over.Load() {
+				step()
+			}
+		})
+		within(patience, t.Name(), all.Wait)
+		close(end)
+		if len(got) != records {
+			t.Errorf("%d records were read of %d", len(got), records)
+		}
+		for i, v := range got {
+			if v != uint32(i) {
+				t.Fatalf("record %d is %d", i, v)
+			}
+		}
+		s.stop()
+	})
+}
+
+// A goroutine that waits is told of deadlines, whoever sets them, and so is a task of
+// deadlines that a goroutine sets.
+func TestDeadlinesAcross(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+			guest(t, l, func() {
+				wantTimeout(t, "Read after a past deadline", errors.Join(c.SetReadDeadline(longAgo), read(c)))
+				c.SetReadDeadline(time.Now().Add(2 * time.Millisecond))
+				wantTimeout(t, "Read", read(c))
+				c.SetReadDeadline(never)
+			})
+			// A goroutine waits, and a task sets its deadline.
+			result := make(chan error, 1)
+			go func() { result <- read(c) }()
+			l.Sleep(2 * time.Millisecond)
+			c.SetReadDeadline(longAgo)
+			guest(t, l, func() { wantTimeout(t, "Read of a goroutine", <-result) })
+			c.SetReadDeadline(never)
+			// A task waits, and a goroutine sets its deadline.
+			task := l.Go(func() { wantTimeout(t, "Read of a task", read(c)) })
+			l.Sleep(2 * time.Millisecond)
+			guest(t, l, func() { c.SetReadDeadline(time.Now().Add(time.Millisecond)) })
+			task.Wait()
+			c.SetReadDeadline(never)
+			// Nothing was lost.
+			send(t, peer, "x")
+			guest(t, l, func() {
+				p := make([]byte, 4)
+				if n, err := c.Read(p); n != 1 || err != nil || p[0] != 'x' {
+					t.Errorf("Read = %d, %v", n, err)
+				}
+			})
+			// A write that has no room: when some of it has come, time is over.
+			written := make(chan error, 1)
+			go func() {
+				n, err := c.Write(make([]byte, 64<<20))
+				if n == 0 {
+					t.Error("nothing went out")
+				}
+				written <- err
+			}()
+			guest(t, l, func() { peer.Read(make([]byte, 1)) })
+			c.SetWriteDeadline(longAgo)
+			guest(t, l, func() { wantTimeout(t, "Write", <-written) })
+		})
+	})
+}
+
+// Close ends what goroutines wait for, whoever closes.
+func TestCloseEndsGuests(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		for _, by := range []string{"task", "goroutine", "the loop's end"} {
+			t.Run("by "+by, func(t *testing.T) {
+				result := make(chan error, 4)
+				var peer *net.TCPConn
+				err := ringo.Run(t.Context(), &cfg, func(l *ringo.Loop) error {
+					ln := listen(t, l)
+					var c *sock.Conn
+					c, peer = accept(t, ln)
+					go func() { result <- read(c) }()
+					go func() { result <- read(c) }() // behind the other
+					go func() { _, err := c.Write(make([]byte, 64<<20)); result <- err }()
+					go func() { _, err := ln.Accept(); result <- err }()
+					l.Sleep(3 * time.Millisecond)
+					switch by {
+					case "task":
+						c.Close()
+						ln.Close()
+						settle(t, l)
+					case "goroutine":
+						guest(t, l, func() {
+							if err := errors.Join(c.Close(), ln.Close(), c.Close(), ln.Close()); err != nil {
+								t.Error(err)
+							}
+						})
+						settle(t, l)
+					}
+					return nil
+				})
+				if err != nil {
+					t.Error(err)
+				}
+				within(patience, t.Name(), func() {
+					for range 4 {
+						wantClosed(t, "a goroutine's call", <-result)
+					}
+				})
+				if _, err := io.Copy(io.Discard, peer); errors.Is(err, os.ErrDeadlineExceeded) {
+					t.Error("the descriptor is still open")
+				}
+				peer.Close()
+			})
+		}
+	})
+}
+
+// Who waits in the name of a task of another loop does not keep that loop from its
+// other tasks, and can be cancelled.
+func TestTaskOfAnotherLoop(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		cfg.Loops = 2
+		conns := make(chan *sock.Conn, 1)
+		end := make(chan bool)
+		s := serve(t, cfg, perConn(func(c *sock.Conn) {
+			conns <- c
+			c.Loop().Offload(func(context.Context) error { <-end; return nil })
+		}))
+		peer := s.dial()
+		c := <-conns
+		other := otherLoop(s, c.Loop())
+		reading := other.Go(func() { wantCanceled(t, "Read", read(c)) })
+		for range 10 { // the loop goes on
+			if err := other.Go(func() { other.Sleep(0) }).Wait(); err != nil {
+				t.Error(err)
+			}
+		}
+		reading.Cancel()
+		reading.Wait()
+		send(t, peer, "hello")
+		other.Go(func() {
+			p := make([]byte, 8)
+			if n, err := c.Read(p); err != nil || string(p[:n]) != "hello" {
+				t.Errorf("Read = %q, %v", p[:n], err)
+			}
+			if _, err := c.Write([]byte("back")); err != nil {
+				t.Error(err)
+			}
+			if err := other.WithTimeout(2*time.Millisecond, func() error { return read(c) }); !errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Errorf("Read in WithTimeout: %v", err)
+			}
+		}).Wait()
+		p := make([]byte, 4)
+		if _, err := io.ReadFull(peer, p); err != nil || string(p) != "back" {
+			t.Errorf("the peer read %q, %v", p, err)
+		}
+		close(end)
+		s.stop()
+	})
+}
+
+// Goroutines dial for a loop, and a context ends that.
+func TestDialFromGoroutine(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		onLoop(t, cfg, func(l *ringo.Loop) {
+			ln := listen(t, l)
+			defer ln.Close()
+			l.Go(func() {
+				c, err := ln.Accept()
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				io.Copy(c, c)
+				c.Close()
+			})
+			guest(t, l, func() {
+				c, err := new(sock.Dialer).DialContext(t.Context(), l, "tcp", ln.Addr().String())
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				defer c.Close()
+				if c.Loop() != l {
+					t.Error("the connection is of another loop")
+				}
+				if _, err := c.Write([]byte("there")); err != nil {
+					t.Error(err)
+				}
+				p := make([]byte, 5)
+				if _, err := io.ReadFull(c, p); err != nil || string(p) != "there" {
+					t.Errorf("Read %q, %v", p, err)
+				}
+				ctx, cancel := context.WithCancel(t.Context())
+				cancel()
+				if _, err := new(sock.Dialer).DialContext(ctx, l, "tcp", ln.Addr().String()); !errors.Is(err, context.Canceled) {
+					t.Errorf("DialContext that was cancelled: %v", err)
+				}
+			})
+		})
+	})
+}
