@@ -69,8 +69,8 @@ func TestTinyRings(t *testing.T) {
 			})
 		}
 		t.Logf("completion queue overflows %d, buffers missing %d", total.Driver.Overflows, total.Driver.NoBuffers)
-		if lends && (total.Driver.Overflows == 0 || total.Driver.NoBuffers == 0) {
-			t.Error("one of them did not happen: the test did not test")
+		if lends && total.Driver.NoBuffers == 0 { // TestQueuesFull is about the other
+			t.Error("no buffer was ever missing: the test did not test")
 		}
 	})
 }
