@@ -20,7 +20,7 @@ func TestAllocs(t *testing.T) {
 		t.Skip("the race detector allocates")
 	}
 	for _, driver := range []string{"uring", "epoll"} {
-		for _, handler := range []string{perRequest, perConn} {
+		for _, handler := range []string{perRequest, perConn, perGoroutine} {
 			t.Run(driver+"/"+handler, func(t *testing.T) {
 				if driver == "uring" {
 					needUring(t)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -43,8 +44,9 @@ type echoOptions struct {
 
 // The handlers, as -handler names them.
 const (
-	perRequest = "request"
-	perConn    = "conn"
+	perRequest   = "request"
+	perConn      = "conn"
+	perGoroutine = "goroutine"
 )
 
 // statsMin keeps -stats from being a load of its own.
@@ -58,7 +60,7 @@ func parseEcho(args []string, stdout io.Writer) (*echoOptions, error) {
 	fs.IntVar(&o.loops, "loops", 0, "`number` of loops, a thread each; 0: GOMAXPROCS, as it is before Ringo raises it")
 	fs.BoolVar(&o.pin, "pin", false, "bind loop i to the i-th CPU that the process may use")
 	fs.DurationVar(&o.spin, "spin", 0, "look for work for this `duration`, at most, before sleeping")
-	fs.StringVar(&o.handler, "handler", perRequest, "`kind` of handler: request, a task while there is input; conn, a task per connection")
+	fs.StringVar(&o.handler, "handler", perRequest, "`kind` of handler: request, a task while there is input; conn, a task per connection; goroutine, one per connection, as with package net")
 	fs.DurationVar(&o.stats, "stats", 0, "print a line of counters, see above, to stderr each such `period`; 0: never")
 	fs.DurationVar(&o.grace, "grace", 5*time.Second, "`time` for connections to end in after a signal; 0: none")
 	if err := parse(fs, args, stdout, echoText+"\n"+statsHelp()); err != nil {
@@ -84,7 +86,7 @@ func (o *echoOptions) check() error {
 	want(o.loops >= 0 && o.loops <= 1024, "-loops %d: want 0 to 1024", o.loops)
 	want(!o.pin || o.loops <= runtime.NumCPU() || o.loops > 1024, "-pin with -loops %d: the process may use %d CPUs, and each loop takes one", o.loops, runtime.NumCPU())
 	want(o.spin >= 0 && o.spin <= time.Second, "-spin %v: want 0 to 1s", o.spin)
-	want(o.handler == perRequest || o.handler == perConn, "-handler: unknown handler %q: want %s or %s", o.handler, perRequest, perConn)
+	want(slices.Contains([]string{perRequest, perConn, perGoroutine}, o.handler), "-handler: unknown handler %q: want %s, %s or %s", o.handler, perRequest, perConn, perGoroutine)
 	want(o.stats == 0 || o.stats >= statsMin, "-stats %v: want 0, or %v at least", o.stats, statsMin)
 	want(o.grace >= 0, "-grace %v: want 0 or more", o.grace)
 	return errors.Join(errs...)

@@ -104,7 +104,7 @@ func exchangeAll(t *testing.T, addr string, sizes ...int) {
 // driver with each handler.
 func TestEcho(t *testing.T) {
 	eachDriver(t, func(t *testing.T, driver string) {
-		for _, handler := range []string{perRequest, perConn} {
+		for _, handler := range []string{perRequest, perConn, perGoroutine} {
 			t.Run(handler, func(t *testing.T) {
 				t.Parallel()
 				p, addr := startEcho(t, "-listen", anyPort, "-driver", driver, "-handler", handler, "-loops", "2")
@@ -153,7 +153,7 @@ func TestListenRepeated(t *testing.T) {
 // TestStats: a line per period, with what there is and what has been done.
 func TestStats(t *testing.T) {
 	t.Parallel()
-	for _, handler := range []string{perRequest, perConn} {
+	for _, handler := range []string{perRequest, perConn, perGoroutine} {
 		t.Run(handler, func(t *testing.T) {
 			t.Parallel()
 			p, addr := startEcho(t, "-listen", anyPort, "-stats", "20ms", "-handler", handler, "-grace", "0")

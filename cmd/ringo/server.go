@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"slices"
@@ -52,8 +53,11 @@ func (s *server) serve(l *ringo.Loop) error {
 	g := ringo.NewGroup(l)
 	for _, ln := range listeners {
 		g.Go(func() error {
-			if s.o.handler == perConn {
+			switch s.o.handler {
+			case perConn:
 				return s.serveConns(l, ln)
+			case perGoroutine:
+				return l.Offload(func(ctx context.Context) error { return s.serveGoroutines(ctx, ln) })
 			}
 			return sock.Serve(l, ln, s.handler)
 		})
@@ -85,6 +89,46 @@ func (s *server) serveConns(l *ringo.Loop, ln *sock.Listener) error {
 			return err
 		}
 		l.Go(func() { s.echoConn(c) })
+	}
+}
+
+// serveGoroutines gives each connection a goroutine for life. Those that don't end by
+// themselves are ended when the drain is over, by the loop, which closes what is open.
+func (s *server) serveGoroutines(ctx context.Context, ln *sock.Listener) error {
+	var conns sync.WaitGroup
+	for {
+		c, err := ln.AcceptConn()
+		if err != nil {
+			ended := make(chan bool)
+			go func() { conns.Wait(); close(ended) }()
+			select {
+			case <-ended:
+			case <-ctx.Done():
+			}
+			return err
+		}
+		conns.Go(func() { s.echoGoroutine(c) })
+	}
+}
+
+// echoGoroutine is echoConn with memory of its own for what comes.
+func (s *server) echoGoroutine(c *sock.Conn) {
+	if s.o.stats > 0 {
+		s.conns.Add(1)
+		defer s.conns.Add(-1)
+	}
+	defer c.Close()
+	p := make([]byte, 16384)
+	for {
+		n, err := c.Read(p)
+		if n > 0 {
+			if _, err := c.Write(p[:n]); err != nil {
+				return
+			}
+		}
+		if err != nil {
+			return
+		}
 	}
 }
 

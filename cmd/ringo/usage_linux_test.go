@@ -40,7 +40,7 @@ func TestUsage(t *testing.T) {
 		{"echo -listen tcp://[::1:0", "-listen"},
 		{"echo -driver kqueue", `-driver: unknown driver "kqueue": want auto, uring, epoll`},
 		{"echo -driver=", `-driver: unknown driver ""`},
-		{"echo -handler thread", `-handler: unknown handler "thread": want request or conn`},
+		{"echo -handler thread", `-handler: unknown handler "thread": want request, conn or goroutine`},
 		{"echo -loops -1", "-loops -1: want 0 to 1024"},
 		{"echo -loops 1025", "-loops 1025: want 0 to 1024"},
 		{"echo -loops two", "-loops"},
@@ -70,7 +70,7 @@ func TestUsageAllAtOnce(t *testing.T) {
 	_, stderr, code := runTool(t, tool(t, "echo", "-loops", "-1", "-grace", "-1s", "-driver", "x", "-handler", "y"))
 	want := `ringo echo: -driver: unknown driver "x": want ` + strings.Join(open.Names(), ", ") + `
 ringo echo: -loops -1: want 0 to 1024
-ringo echo: -handler: unknown handler "y": want request or conn
+ringo echo: -handler: unknown handler "y": want request, conn or goroutine
 ringo echo: -grace -1s: want 0 or more
 "ringo echo -h" describes the flags.
 `
