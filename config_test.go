@@ -146,7 +146,10 @@ func TestRINGO_DRIVER(t *testing.T) {
 
 // What the sizes are rounded to shows where they are used.
 func TestConfigEntriesAreRoundedUp(t *testing.T) {
-	if err := usable()["uring"]; err != nil || forced() != "" && forced() != "uring" {
+	if other := forced(); other != "" && other != "uring" {
+		t.Skip("only rings have entries, and RINGO_DRIVER is ", other)
+	}
+	if err := usable()["uring"]; err != nil {
 		t.Skip("no ring here: ", err)
 	}
 	for entries, want := range map[int]int{0: 1024, 33: 64, 64: 64, 1000: 1024} {
