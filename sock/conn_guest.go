@@ -332,6 +332,7 @@ func (in *input) take(c *Conn, s *side) {
 	in.eof, in.err = s.eof, s.err
 	in.ready, in.hup = !c.l.Lends(), true
 	if c.serve.resting() && !c.closing {
+		in.deadlineMoved(c)
 		c.serve.news(c)
 	}
 }

@@ -65,6 +65,7 @@ type side struct {
 	limit *atomic.Int64 // the deadline, as Elapsed counts
 
 	held   bool // by the guests, else by the loop
+	onWay  bool // back to the loop, which has mail of it
 	busy   bool // one of them is at it
 	asked  bool // the loop has been asked for it
 	wanted bool // the loop wants it back
@@ -215,7 +216,11 @@ func (g *guests) leave(s *side) {
 	}
 	s.busy = false
 	if g.closed {
-		last := g.orphan && !g.in.busy && !g.out.busy
+		last := !g.in.busy && !g.out.busy
+		if last {
+			g.closeFile()
+		}
+		last = last && g.orphan
 		g.mu.Unlock()
 		if last && !g.l.Call(g.host.vacated) {
 			g.host.discard()
@@ -225,7 +230,7 @@ func (g *guests) leave(s *side) {
 	p := s.next()
 	back := p == nil && s.wanted
 	if back {
-		s.held, s.wanted, s.ahead = false, false, 0
+		s.held, s.wanted, s.ahead, s.onWay = false, false, 0, true
 		s.asked = len(s.queue) > 0
 	}
 	g.unwatch()
@@ -238,8 +243,8 @@ func (g *guests) leave(s *side) {
 	}
 }
 
-// shut ends the guests' time: who waits is told, and who is at it finds the
-// duplicate closed.
+// shut ends the guests' time: who waits for a turn is told, and who waits in Go's
+// netpoller finds its time over. To close the duplicate under them would wait for them.
 func (g *guests) shut() {
 	if g == nobody {
 		return
@@ -259,9 +264,10 @@ func (g *guests) shut() {
 		}
 		s.queue = nil
 	}
-	if g.file != nil {
-		g.file.Close()
-		g.file, g.raw = nil, nil
+	if !g.in.busy && !g.out.busy {
+		g.closeFile()
+	} else if g.file != nil {
+		g.file.SetDeadline(longAgo)
 	}
 	g.mu.Unlock()
 	for _, p := range told {

@@ -35,10 +35,10 @@ func (s *side) reclaim() bool {
 	g := s.g
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if s.busy {
-		if !s.wanted {
-			s.wanted, s.ahead = true, len(s.queue)
-		}
+	if s.busy && !s.wanted {
+		s.wanted, s.ahead = true, len(s.queue)
+	}
+	if s.busy || s.onWay {
 		return false
 	}
 	s.held = false
@@ -51,7 +51,7 @@ func (s *side) reclaim() bool {
 // reclaimNow is reclaim for a moment: it leaves guests that are at it alone.
 func (s *side) reclaimNow() bool {
 	s.g.mu.Lock()
-	busy := s.busy
+	busy := s.busy || s.onWay
 	s.g.mu.Unlock()
 	if busy || !s.reclaim() {
 		return false
@@ -66,6 +66,7 @@ func (s *side) returned() {
 	g := s.g
 	g.mu.Lock()
 	asked, closed := s.asked, g.closed
+	s.onWay = false
 	g.mu.Unlock()
 	s.lock.away = nil
 	g.host.take(s)

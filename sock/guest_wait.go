@@ -66,10 +66,10 @@ func (g *guests) wait(s *side) (int32, error) {
 		return g.visit(s)
 	case err == nil:
 		return s.res, nil
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		return 0, os.ErrDeadlineExceeded
 	case g.over():
 		return 0, net.ErrClosed
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return 0, os.ErrDeadlineExceeded
 	}
 	return 0, err
 }
@@ -152,20 +152,31 @@ func (g *guests) watched(s *side) (syscall.RawConn, error) {
 // unwatch takes it away when no guest is likely to wait: from then on an arrival
 // wakes the loop alone, not the netpoller too. The caller holds mu.
 func (g *guests) unwatch() {
-	if g.file != nil && !g.in.held && !g.in.busy && !g.out.busy {
+	if !g.in.held && !g.in.busy && !g.out.busy {
+		g.closeFile()
+	}
+}
+
+// closeFile closes the duplicate, which nobody uses: else it would wait. The caller
+// holds mu.
+func (g *guests) closeFile() {
+	if g.file != nil {
 		g.file.Close()
 		g.file, g.raw = nil, nil
 	}
 }
 
+// longAgo is a deadline that has passed.
+var longAgo = time.Unix(1, 0)
+
 // setDeadline tells the netpoller a direction's deadline. The caller holds mu.
 func (g *guests) setDeadline(s *side) {
-	if g.file == nil {
+	if g.file == nil || g.closed {
 		return
 	}
 	switch limit := s.limit.Load(); {
 	case s.interrupted:
-		g.setFileDeadline(s, time.Unix(1, 0))
+		g.setFileDeadline(s, longAgo)
 	case limit == 0:
 		g.setFileDeadline(s, time.Time{})
 	default:
