@@ -375,3 +375,56 @@ func TestDialFromGoroutine(t *testing.T) {
 		})
 	})
 }
+
+// A request handler lends its connection to a goroutine, and goes on when that is
+// done: with what is left, and with what comes.
+func TestServeLendsToGoroutine(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		lent := 0
+		h := &sock.Handler{Request: func(c *sock.Conn) error {
+			for c.Buffered() > 0 {
+				if p, _ := c.Peek(1); p[0] != 'g' {
+					c.Write(p)
+					c.Discard(1)
+					continue
+				}
+				lent++
+				if err := c.Loop().Offload(func(context.Context) error {
+					p := make([]byte, 4) // g and what it says, which may have to be waited for
+					if _, err := io.ReadFull(c, p); err != nil {
+						return err
+					}
+					_, err := c.Write(p)
+					return err
+				}); err != nil {
+					return err
+				}
+			}
+			return nil
+		}}
+		s := serve(t, cfg, perRequest(h))
+		peer := s.dial()
+		want := ""
+		for i := range 20 {
+			piece := []string{"g12", "3", "xyz", "g456", "a", "g", "789tail"}[i%7]
+			send(t, peer, piece)
+			want += piece
+			p := make([]byte, 1)
+			if i%7 != 0 && i%7 != 5 { // after those it has nothing to say yet
+				if _, err := io.ReadFull(peer, p); err != nil || p[0] != want[0] {
+					t.Fatalf("read %q, %v; want %q", p, err, want[0])
+				}
+				want = want[1:]
+			}
+		}
+		peer.CloseWrite()
+		rest, err := io.ReadAll(peer)
+		if err != nil || len(rest) > len(want) || string(rest) != want[:len(rest)] || len(want)-len(rest) > 3 {
+			t.Errorf("the rest is %q, %v; want %q, but for a frame that is not whole", rest, err, want)
+		}
+		s.stop()
+		if lent == 0 {
+			t.Error("no goroutine had the connection")
+		}
+	})
+}
