@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
+	"syscall"
 	"time"
 
 	"ringo"
@@ -24,6 +26,14 @@ type Dialer struct {
 	// context.DeadlineExceeded, or os.ErrDeadlineExceeded where a connect was under
 	// way; there both are found, since net gives now the one and now the other.
 	Timeout time.Duration
+	// LocalAddr, if not nil, is this end's address, a *net.TCPAddr; port 0 is any. Of
+	// the peer's addresses only those of its family are tried.
+	LocalAddr net.Addr
+	// Control, if not nil, is called with each socket that is made, before it is bound
+	// or connected: to set what there is no field for. Only the Control method of its
+	// argument works. An error of it fails the call. It runs on the loop and must not
+	// wait.
+	Control func(network, address string, c syscall.RawConn) error
 }
 
 // Dial connects to a TCP address. network is "tcp", "tcp4" or "tcp6". Names are
@@ -73,16 +83,25 @@ func (d *Dialer) dial(l *ringo.Loop, network, address string) (*Conn, error) {
 	if d.Timeout != 0 {
 		end = time.Now().Add(d.Timeout)
 	}
+	local, err := d.local()
+	if err != nil {
+		return nil, dialError(network, nil, err)
+	}
 	addrs, err := resolveDial(l, network, address, end)
 	if err != nil {
 		return nil, dialError(network, nil, err)
+	}
+	if local.IsValid() {
+		if addrs = slices.DeleteFunc(addrs, func(ap netip.AddrPort) bool { return ap.Addr().Is4() != local.Addr().Is4() }); len(addrs) == 0 {
+			return nil, dialError(network, nil, &net.AddrError{Err: "no address of the family of LocalAddr", Addr: address})
+		}
 	}
 	var first error
 	for i, ap := range addrs {
 		if i == 0 && passed(end) {
 			return nil, dialError(network, tcpAddr(ap), errLate)
 		}
-		c, err := connect(e, network, ap, share(end, len(addrs)-i))
+		c, err := d.connect(e, network, local, ap, share(end, len(addrs)-i))
 		if err == nil {
 			return c, nil
 		}
@@ -128,10 +147,10 @@ func share(end time.Time, addrs int) time.Time {
 // connect makes a connection to one address. A socket that got itself as its peer,
 // which can happen when the port dialled is one of those given out, is tried
 // again.
-func connect(l *loop.Loop, network string, ap netip.AddrPort, end time.Time) (*Conn, error) {
+func (d *Dialer) connect(l *loop.Loop, network string, local, ap netip.AddrPort, end time.Time) (*Conn, error) {
 	const tries = 3
 	for try := 1; ; try++ {
-		c, err := connectOnce(l, ap, end)
+		c, err := d.connectOnce(l, local, ap, end)
 		if err != nil {
 			return nil, dialError(network, tcpAddr(ap), err)
 		}
@@ -144,7 +163,7 @@ func connect(l *loop.Loop, network string, ap netip.AddrPort, end time.Time) (*C
 	}
 }
 
-func connectOnce(l *loop.Loop, ap netip.AddrPort, end time.Time) (*Conn, error) {
+func (d *Dialer) connectOnce(l *loop.Loop, local, ap netip.AddrPort, end time.Time) (*Conn, error) {
 	o := call(l, op.Socket)
 	o.Arg, o.Arg2 = sys.AFInet, sys.SockStream
 	if ap.Addr().Is6() {
@@ -157,11 +176,48 @@ func connectOnce(l *loop.Loop, ap netip.AddrPort, end time.Time) (*Conn, error) 
 	c := newConn(l, s)
 	c.raddr = ap
 	c.in.ready = !l.Lends()
-	if err := dialing(c, ap, end); err != nil {
+	err := control(d.Control, ap, s)
+	if err == nil {
+		err = c.bind(local)
+	}
+	if err == nil {
+		err = dialing(c, ap, end)
+	}
+	if err != nil {
 		c.Close()
 		return nil, err
 	}
 	return c, nil
+}
+
+// local is LocalAddr as numbers; invalid if there is none.
+func (d *Dialer) local() (netip.AddrPort, error) {
+	if d.LocalAddr == nil {
+		return netip.AddrPort{}, nil
+	}
+	a, ok := d.LocalAddr.(*net.TCPAddr)
+	if !ok || a == nil {
+		return netip.AddrPort{}, &net.AddrError{Err: "LocalAddr is not a *net.TCPAddr", Addr: d.LocalAddr.String()}
+	}
+	ap := a.AddrPort()
+	if !ap.Addr().IsValid() {
+		return netip.AddrPort{}, &net.AddrError{Err: "LocalAddr has no address, which says the family", Addr: a.String()}
+	}
+	zoned, err := numericZone(ap.Addr().Unmap())
+	return netip.AddrPortFrom(zoned, ap.Port()), err
+}
+
+// bind gives the socket an address of its own, if it is to have one.
+func (c *Conn) bind(local netip.AddrPort) error {
+	if !local.IsValid() {
+		return nil
+	}
+	o := callExt(c.l, op.Bind)
+	o.Ext.Addr.Set(local)
+	if res, _ := c.try(o); res < 0 {
+		return callError("bind", res)
+	}
+	return nil
 }
 
 // dialing waits for the connect.

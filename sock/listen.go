@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"syscall"
 
 	"ringo"
 	"ringo/internal/fd"
@@ -21,6 +22,13 @@ type ListenConfig struct {
 	// AllowShared lets other processes serve the same port, and lets this one
 	// join them: the address is not first bound for this process alone.
 	AllowShared bool
+	// Backlog is how many connections may wait to be accepted; the kernel takes no more
+	// than net.core.somaxconn. 0: as many as that.
+	Backlog int
+	// Control, if not nil, is called with each socket that is made, before it is bound:
+	// to set what there is no field for. Only the Control method of its argument works.
+	// An error of it fails the call. It may be called from any goroutine.
+	Control func(network, address string, c syscall.RawConn) error
 }
 
 // Listen makes this loop's own socket on a TCP address. network is "tcp", "tcp4" or
@@ -72,17 +80,18 @@ func (lc *ListenConfig) Reserve(network, address string) (*ListenerSet, error) {
 	if err != nil {
 		return nil, listenError(network, nil, err)
 	}
-	s, err := open(network, ap, !lc.AllowShared)
+	s, err := lc.open(network, ap, !lc.AllowShared)
 	if err != nil {
 		return nil, err
 	}
-	set := &ListenerSet{network: network, first: s}
+	set := &ListenerSet{lc: *lc, network: network, first: s}
 	set.addr = listening(s)
 	return set, nil
 }
 
 // ListenerSet is a reserved address, from which each loop takes a listener.
 type ListenerSet struct {
+	lc      ListenConfig
 	network string
 	addr    netip.AddrPort
 
@@ -118,7 +127,7 @@ func (s *ListenerSet) take(l *loop.Loop) (fd int32, err error) {
 		return -1, listenError(s.network, s.Addr(), inUse)
 	}
 	if fd = s.first; fd < 0 {
-		if fd, err = open(s.network, s.addr, false); err != nil {
+		if fd, err = s.lc.open(s.network, s.addr, false); err != nil {
 			return -1, err
 		}
 	}
@@ -174,7 +183,7 @@ func (j *join) open(l *loop.Loop, lc *ListenConfig, network string, ap netip.Add
 	if loops[l] {
 		return -1, listenError(network, tcpAddr(ap), inUse)
 	}
-	if fd, err = open(network, ap, len(loops) == 0 && !lc.AllowShared); err != nil || ap.Port() == 0 {
+	if fd, err = lc.open(network, ap, len(loops) == 0 && !lc.AllowShared); err != nil || ap.Port() == 0 {
 		return fd, err
 	}
 	if loops == nil {
@@ -194,15 +203,18 @@ func (j *join) leave(l *loop.Loop, ap netip.AddrPort) {
 	}
 }
 
-// backlog is what the kernel may queue; it clips it to net.core.somaxconn.
-const backlog = 65535
+// backlogMax is more than the kernel queues, which clips it to net.core.somaxconn.
+const backlogMax = 65535
 
 // open makes a listening socket. Alone means that nobody may listen on the address
 // already: SO_REUSEPORT is set only at the end, so that siblings can join later.
 // Until then bind fails if somebody listens there, and listen fails if somebody
 // else was bound at the same time and was faster: with SO_REUSEADDR two may be
 // bound, but one listens.
-func open(network string, ap netip.AddrPort, alone bool) (int32, error) {
+func (lc *ListenConfig) open(network string, ap netip.AddrPort, alone bool) (int32, error) {
+	if lc.Backlog < 0 {
+		return -1, listenError(network, tcpAddr(ap), fmt.Errorf("ListenConfig.Backlog %d: want 0 or more", lc.Backlog))
+	}
 	fail := func(call string, res int32) (int32, error) {
 		return -1, listenError(network, tcpAddr(ap), callError(call, res))
 	}
@@ -218,6 +230,14 @@ func open(network string, ap netip.AddrPort, alone bool) (int32, error) {
 	f.Init(s)
 	option := func(level, name, value int) int32 {
 		return (&op.Op{Code: op.SetOption, FD: &f, Arg: uint32(level), Arg2: uint32(name), Off: int64(value)}).Attempt()
+	}
+	if err := control(lc.Control, ap, s); err != nil {
+		(&op.Op{Code: op.Close, Off: int64(f.Take())}).Attempt()
+		return -1, listenError(network, tcpAddr(ap), err)
+	}
+	backlog := uint32(backlogMax)
+	if lc.Backlog > 0 {
+		backlog = uint32(min(lc.Backlog, backlogMax))
 	}
 	steps := []struct {
 		call string

@@ -1,0 +1,38 @@
+package sock
+
+import (
+	"errors"
+	"net/netip"
+	"syscall"
+)
+
+// control shows a new socket to a user's function, with the words of package net: the
+// network of the family that was chosen, and the address as numbers.
+func control(fn func(network, address string, c syscall.RawConn) error, ap netip.AddrPort, s int32) error {
+	if fn == nil {
+		return nil
+	}
+	network := "tcp4"
+	if ap.Addr().Is6() {
+		network = "tcp6"
+	}
+	raw := rawSocket(s)
+	return fn(network, ap.String(), &raw)
+}
+
+// rawSocket is a socket that is still being made.
+type rawSocket int32
+
+// Control calls f with the descriptor.
+func (r *rawSocket) Control(f func(fd uintptr)) error {
+	f(uintptr(*r))
+	return nil
+}
+
+var errUnfinished = errors.New("sock: the socket is still being made: only Control works")
+
+// Read fails: there is nothing to read yet.
+func (r *rawSocket) Read(func(fd uintptr) bool) error { return errUnfinished }
+
+// Write fails: there is nobody to write to yet.
+func (r *rawSocket) Write(func(fd uintptr) bool) error { return errUnfinished }
