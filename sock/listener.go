@@ -198,7 +198,7 @@ func (ln *Listener) ended(res int32) {
 	switch -res {
 	case sys.EMFILE, sys.ENFILE, sys.ENOBUFS, sys.ENOMEM:
 		ln.backoff = min(max(2*ln.backoff, backoffMin), backoffMax)
-		ln.l.CountBackoff()
+		ln.l.Backoff(res)
 		ln.l.Arm(&ln.timer, ln.l.After(ln.backoff))
 	case sys.ECONNABORTED, sys.ECANCELED:
 		ln.rearm()

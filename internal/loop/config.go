@@ -21,7 +21,7 @@ type Config struct {
 	Offload    int
 	Stall      time.Duration
 	OnStall    func(l *Loop, d time.Duration, stack []byte)
-	Complain   func(text string) // told of stalls if there is no OnStall, now and then
+	Complain   func(text string) // told now and then of stalls, if there is no OnStall, and of lasting shortages
 	OnPanic    func(l *Loop, v any, stack []byte)
 
 	// Open makes a loop's driver on the calling thread.

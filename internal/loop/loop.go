@@ -50,6 +50,7 @@ type Loop struct {
 	charged   int64 // up to when the time is accounted for
 	spin      spinner
 	breath    breath
+	short     shortage
 	stats     Stats
 	ops       opCounts
 	lastStats atomic.Pointer[Stats]

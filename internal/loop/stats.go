@@ -36,9 +36,6 @@ type OpStats struct {
 	Submitted uint64 // handed to the driver, to wait
 }
 
-// CountBackoff counts an accept that waits for a shortage to pass.
-func (l *Loop) CountBackoff() { l.stats.Backoffs++ }
-
 func (l *Loop) snapshot() Stats {
 	s := l.stats
 	s.Tasks = l.live
