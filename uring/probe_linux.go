@@ -182,10 +182,14 @@ const (
 )
 
 func openPatiently(entries int, cfg *Config) (*Ring, error) {
+	return patiently(func() (*Ring, error) { return Open(entries, cfg) })
+}
+
+func patiently[T any](ask func() (T, error)) (T, error) {
 	for try := 1; ; try++ {
-		ring, err := Open(entries, cfg)
+		got, err := ask()
 		if !errors.Is(err, syscall.ENOMEM) || try == memoryTries {
-			return ring, err
+			return got, err
 		}
 		time.Sleep(memoryPause << try)
 	}

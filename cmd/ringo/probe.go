@@ -9,6 +9,7 @@ import (
 	"os"
 	"runtime"
 	"syscall"
+	"time"
 
 	"ringo"
 	"ringo/internal/driver/open"
@@ -108,7 +109,7 @@ func find() (*finding, error) {
 	}
 	for _, name := range open.Names() {
 		if name != open.Auto {
-			f.Ladder = append(f.Ladder, choose(name))
+			f.Ladder = append(f.Ladder, chooseAgain(name))
 		}
 	}
 	if err := open.NativeAIO(); err != nil {
@@ -128,6 +129,19 @@ func (f *finding) failure() error {
 }
 
 const driverVariable = "RINGO_DRIVER"
+
+// chooseAgain is choose for who has had rings already: the kernel goes on charging
+// them for a moment, and a program that starts by itself would find the memory.
+func chooseAgain(asked string) (c choice) {
+	const tries, pause = 4, 50 * time.Millisecond
+	for range tries {
+		if c = choose(asked); !errors.Is(c.err, syscall.ENOMEM) {
+			break
+		}
+		time.Sleep(pause)
+	}
+	return c
+}
 
 // choose asks for a driver as programs do, by Run, and tells what it gave. If the
 // variable is set, it is what asks.

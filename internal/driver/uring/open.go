@@ -100,26 +100,27 @@ func (d *ring) interrupted() bool {
 }
 
 // openRing sets the ring up, with fewer entries if memory is short and the
-// caller allows it. The kernel gives back what a closed ring was charged only
-// some time later, so a size is asked for more than once.
+// caller allows it.
 func openRing(cfg driver.Config, rc *uring.Config) (*uring.Ring, error) {
-	const tries = 5
 	for entries := max(cfg.Entries, uring.EntriesMin); ; entries /= 2 {
-		var err error
-		for try := range tries {
-			var r *uring.Ring
-			if r, err = uring.Open(entries, rc); err == nil {
-				return r, nil
-			}
-			if !errors.Is(err, syscall.ENOMEM) {
-				return nil, err
-			}
-			time.Sleep(time.Millisecond << try)
-		}
-		if !cfg.Shrink || entries/2 < EntriesMin {
-			return nil, err
+		r, err := patiently(func() (*uring.Ring, error) { return uring.Open(entries, rc) })
+		if !errors.Is(err, syscall.ENOMEM) || !cfg.Shrink || entries/2 < EntriesMin {
+			return r, err
 		}
 	}
+}
+
+// patiently asks more than once where memory is short: the kernel gives back what a
+// closed ring was charged only some time later.
+func patiently[T any](ask func() (T, error)) (got T, err error) {
+	const tries = 5
+	for try := range tries {
+		if got, err = ask(); !errors.Is(err, syscall.ENOMEM) {
+			return got, err
+		}
+		time.Sleep(time.Millisecond << try)
+	}
+	return got, err
 }
 
 // lend registers the buffer ring and gives it the pool's buffers.
@@ -128,7 +129,7 @@ func (d *ring) lend() error {
 	for entries < d.pool.Max() {
 		entries *= 2
 	}
-	br, err := d.r.RegisterBufRing(bufGroup, entries)
+	br, err := patiently(func() (*uring.BufRing, error) { return d.r.RegisterBufRing(bufGroup, entries) })
 	if err != nil {
 		return err
 	}
