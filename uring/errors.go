@@ -29,10 +29,13 @@ func (e *SetupError) Unwrap() error { return e.Err }
 // A FeatureError says that the kernel lacks a feature. errors.Is(err, errors.ErrUnsupported) holds.
 type FeatureError struct {
 	Name  string // as the kernel names it
-	Since string // first Linux release that has it
+	Since string // first Linux release that has it; empty: not a matter of one release
 }
 
 func (e *FeatureError) Error() string {
+	if e.Since == "" {
+		return "uring: the kernel has no " + e.Name
+	}
 	return fmt.Sprintf("uring: the kernel has no %s (Linux %s)", e.Name, e.Since)
 }
 

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ringo/internal/abi"
+	"ringo/internal/mask"
 )
 
 // probe runs ask on a thread of its own.
@@ -153,7 +154,10 @@ func (r *Report) askSetupFlags() {
 	for _, try := range setupTries {
 		_, errno := r.setUpPatiently(EntriesMin, try.flags)
 		var err error
-		if errno != 0 {
+		switch m, _ := r.cfg.mask(); {
+		case m != nil && try.flags&abi.IORING_SETUP_SQPOLL != 0:
+			err = fmt.Errorf("uring: none under %s: a kernel thread would take entries before they can be looked at", mask.Variable)
+		case errno != 0:
 			err = setupError("io_uring_setup("+try.name+")", errno)
 		}
 		r.SetupFlags = append(r.SetupFlags, offered(try.name, try.since, err))

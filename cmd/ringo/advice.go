@@ -33,6 +33,9 @@ func (f *finding) advise() []string {
 		// What failed for want of descriptors may be here all the same.
 		return append(advice, "raise RLIMIT_NOFILE (ulimit -n)")
 	}
+	for _, d := range f.Broken {
+		advice = append(advice, fmt.Sprintf("Linux %s or newer: before it %s is broken and not used", d.Until, d.Check))
+	}
 	if since, names := lacking(f.Uring); len(names) > 0 {
 		advice = append(advice, fmt.Sprintf("Linux %s or newer: it has %s", since, strings.Join(names, ", ")))
 	}

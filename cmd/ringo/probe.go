@@ -36,10 +36,18 @@ type finding struct {
 	Auto       choice        `json:"auto"`               // what Config.Driver's default takes
 	Override   *choice       `json:"override,omitempty"` // what RINGO_DRIVER makes of it
 	Ladder     []choice      `json:"ladder"`             // every driver, the better ones first
+	Broken     []broken      `json:"broken,omitempty"`   // what the kernel has and the uring driver does without
 	AIO        string        `json:"aio,omitempty"`      // why native AIO, which O_DIRECT files take without a ring, can't be had
 	Mask       string        `json:"mask,omitempty"`     // RINGO_MASK, under which all this was found
 	Advice     []string      `json:"advice"`             // what to change; empty: nothing
 	Uring      *uring.Report `json:"uring"`
+}
+
+// A broken thing is in this kernel, passes its check, and loses or mixes up data.
+type broken struct {
+	Check string `json:"check"`
+	Until string `json:"until"` // the first release of Linux in which it is mended
+	Why   string `json:"why"`
 }
 
 // A choice is what came of asking for a driver: a driver, or an error.
@@ -110,6 +118,11 @@ func find() (*finding, error) {
 	for _, name := range open.Names() {
 		if name != open.Auto {
 			f.Ladder = append(f.Ladder, chooseAgain(name))
+		}
+	}
+	if f.Uring.Usable {
+		for _, d := range open.Distrusted(f.Uring.System) {
+			f.Broken = append(f.Broken, broken{d.Check, d.Below, d.Why})
 		}
 	}
 	if err := open.NativeAIO(); err != nil {

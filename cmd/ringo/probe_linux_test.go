@@ -9,9 +9,13 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"ringo/internal/driver/open"
+	"ringo/internal/seccomptest"
 )
 
 func probeJSON(t *testing.T, cmd *exec.Cmd) *finding {
@@ -65,6 +69,17 @@ func TestProbeAIO(t *testing.T) {
 	}
 }
 
+// TestProbeAIORefused: AIO that can be set up and not used is none.
+func TestProbeAIORefused(t *testing.T) {
+	t.Parallel()
+	for name, call := range map[string]uint32{"io_setup": unix.SYS_IO_SETUP, "io_submit": unix.SYS_IO_SUBMIT, "io_getevents": unix.SYS_IO_GETEVENTS} {
+		stdout, _, code := runTool(t, denied(t, seccomptest.Deny(seccomptest.Rule{Number: call, Errno: syscall.EPERM}), "probe"))
+		if want := "native AIO  no: " + name + ": operation not permitted: a seccomp filter"; code != 0 || !strings.Contains(stdout, want) {
+			t.Errorf("exit code %d, and no %q in:\n%s", code, want, stdout)
+		}
+	}
+}
+
 // checkLadder wants every driver, those in refused with an error and the others
 // with themselves, and for the ring a way for every operation.
 func checkLadder(t *testing.T, f *finding, refused []string) {
@@ -111,6 +126,29 @@ func TestProbeMasked(t *testing.T) {
 	for _, text := range []string{"RINGO_MASK    kernel=5.10,poll", "for want of multishot_accept", "no: poll: "} {
 		if !strings.Contains(stdout, text) {
 			t.Errorf("no %q in the report:\n%s", text, stdout)
+		}
+	}
+}
+
+// TestProbeOfReleases: what works and is not used, is told with the reason, and what is
+// here under a mask only in part names the mask.
+func TestProbeOfReleases(t *testing.T) {
+	t.Parallel()
+	needUring(t)
+	for release, want := range map[string][]string{
+		"6.6": {"multishot_accept broken before Linux 6.8: ", "Linux 6.8 or newer: before it multishot_accept is broken", "no SQPOLL   uring: none under RINGO_MASK"},
+		"6.0": {"multishot_recv broken before Linux 6.1: ", "uring       yes, when asked for: costs more than epoll here", "auto takes epoll: uring: works here, but costs more"},
+	} {
+		cmd := tool(t, "probe")
+		cmd.Env = append(cmd.Env, "RINGO_MASK=kernel="+release)
+		stdout, _, _ := runTool(t, cmd)
+		for _, text := range want {
+			if !strings.Contains(stdout, text) {
+				t.Errorf("%s: no %q in the report:\n%s", release, text, stdout)
+			}
+		}
+		if strings.Contains(stdout, "nothing: this is the best driver") {
+			t.Errorf("%s: nothing to change:\n%s", release, stdout)
 		}
 	}
 }

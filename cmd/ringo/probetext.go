@@ -33,7 +33,13 @@ func (f *finding) String() string {
 	}
 	b.WriteString("\ndrivers, the better ones first\n")
 	for i := range f.Ladder {
-		line("  "+f.Ladder[i].Asked, "%s", f.Ladder[i].rung())
+		line("  "+f.Ladder[i].Asked, "%s", f.rung(&f.Ladder[i]))
+	}
+	if len(f.Broken) > 0 {
+		b.WriteString("\nhere, and not used\n")
+	}
+	for _, d := range f.Broken {
+		line("  "+d.Check, "broken before Linux %s: %s", d.Until, d.Why)
 	}
 	b.WriteString("\nfiles without a ring\n")
 	line("  native AIO", "%s", f.nativeAIO())
@@ -55,11 +61,13 @@ func (c *choice) String() string {
 	return fmt.Sprintf("%s: %s", c.Driver, c.Reason)
 }
 
-// rung is the choice as a step of the ladder.
-func (c *choice) rung() string {
+// rung is a choice as a step of the ladder.
+func (f *finding) rung(c *choice) string {
 	switch {
 	case c.err != nil:
 		return "no: " + c.Error
+	case c.Asked == open.Uring && open.Costly(f.Auto.Reason):
+		return "yes, when asked for: costs more than epoll here"
 	case c.Asked == open.UringPoll:
 		return "yes, when asked for"
 	}

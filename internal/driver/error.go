@@ -8,7 +8,7 @@ import (
 // SetupError says why a driver can't be had here.
 type SetupError struct {
 	Driver string // which
-	Step   string // what was being done
+	Step   string // what was being done, empty if nothing has failed
 	Hint   string // the likely cause, and what to change
 	Err    error  // an errno, as a rule
 }
@@ -18,8 +18,10 @@ func (e *SetupError) Error() string {
 	var s strings.Builder
 	s.WriteString(e.Driver)
 	s.WriteString(": ")
-	s.WriteString(e.Step)
-	s.WriteString(": ")
+	if e.Step != "" {
+		s.WriteString(e.Step)
+		s.WriteString(": ")
+	}
 	s.WriteString(e.Err.Error())
 	if e.Hint != "" {
 		s.WriteString(" (")

@@ -76,7 +76,11 @@ func openAIO(k aioKernel, requests int, eventFD int32) (*AIO, error) {
 	if res := k.setup(uint32(requests), &a.ctx); res < 0 {
 		return nil, aioError("io_setup", -res)
 	}
-	// A filter may let the context be made and forbid to collect from it.
+	// A filter may let the context be made and forbid to use it.
+	if res := k.submit(a.ctx, nil); res < 0 {
+		k.destroy(a.ctx)
+		return nil, aioError("io_submit", -res)
+	}
 	if res := k.events(a.ctx, a.events[:]); res < 0 {
 		k.destroy(a.ctx)
 		return nil, aioError("io_getevents", -res)

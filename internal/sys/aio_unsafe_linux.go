@@ -89,12 +89,16 @@ func AIOSetup(requests uint32, ctx *AIO) int32 {
 	return result(syscall.Syscall(unix.SYS_IO_SETUP, uintptr(requests), uintptr(unsafe.Pointer(ctx)), 0))
 }
 
-// AIOSubmit is io_submit(2) of one request: 1, or why it was refused. Where
+// AIOSubmit is io_submit(2) of one request: 1, or why it was refused. Of nil it is
+// the call with no request, which says 0 if it may be made. Where
 // RWF_NOWAIT keeps it from waiting for a disk it still does the whole preparation,
 // so the scheduler is told.
 func AIOSubmit(ctx AIO, b *Iocb) int32 {
-	list := [1]*Iocb{b}
-	return result(syscall.Syscall(unix.SYS_IO_SUBMIT, uintptr(ctx), 1, uintptr(unsafe.Pointer(&list))))
+	list, n := [1]*Iocb{b}, uintptr(1)
+	if b == nil {
+		n = 0
+	}
+	return result(syscall.Syscall(unix.SYS_IO_SUBMIT, uintptr(ctx), n, uintptr(unsafe.Pointer(&list))))
 }
 
 // aioRing is the head of the memory that a context's name is the address of: the

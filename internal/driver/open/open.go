@@ -104,6 +104,17 @@ func NativeAIO() error {
 	return offload.ProbeAIO()
 }
 
+// Distrust is a thing that the kernel has and that the uring driver does without.
+type Distrust = uring.Distrust
+
+// Distrusted lists what is broken on the kernel that a report of package uring calls
+// system.
+func Distrusted(system string) []Distrust { return uring.Distrusted(system) }
+
+// Costly reports whether a reason for another driver is that a ring, which could be
+// had, would cost more.
+func Costly(reason string) bool { return strings.Contains(reason, driver.ErrCostly.Error()) }
+
 // try opens the rung's driver, unless it is masked.
 func (r *rung) try(cfg driver.Config) (driver.Driver, error) {
 	if slices.Contains(cfg.Without, r.name) {

@@ -30,6 +30,25 @@ type defect struct {
 	what        string
 }
 
+// Distrust is a thing that the kernel has and that is not used, because it is broken
+// there.
+type Distrust struct {
+	Check string // by its name in package uring
+	Below string // the first release in which it is mended
+	Why   string // what goes wrong, with the source
+}
+
+// Distrusted lists what is broken on the kernel that a report calls system, or on
+// the one that RINGO_MASK stands for.
+func Distrusted(system string) (all []Distrust) {
+	for _, check := range asked {
+		if d := brokenOn(check, releaseOf(system, nil)); d != nil {
+			all = append(all, Distrust{Check: check, Below: fmt.Sprintf("%d.%d", d.below.major, d.below.minor), Why: d.what})
+		}
+	}
+	return all
+}
+
 // release is a kernel's major and minor number.
 type release struct{ major, minor int }
 

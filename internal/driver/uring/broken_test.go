@@ -93,6 +93,76 @@ func TestFallbacksAreCounted(t *testing.T) {
 	}
 }
 
+// What an op lacks is what the best way would need, and where there is none, what
+// the last and least one would.
+func TestLackThatDecides(t *testing.T) {
+	for _, c := range []struct {
+		without   []string
+		way, lack string
+	}{
+		{nil, "multishot entry", ""},
+		{[]string{uring.CheckBufRing}, "readiness, then a call", uring.CheckBufRing},
+		{[]string{uring.CheckRecvMultishot}, "readiness, then a call", uring.CheckRecvMultishot},
+		{[]string{uring.CheckRecvMultishot, "poll_add"}, "", "op:poll_add"},
+		{[]string{"poll_add"}, "multishot entry", ""},
+	} {
+		ops := allOps()
+		if slices.Contains(c.without, "poll_add") {
+			ops = uring.OpSet{}.With(uring.OpRecv)
+		}
+		k := &offer{ops: ops, check: func(name string) bool { return !slices.Contains(c.without, name) }}
+		way, lack := pick(op.Recv.Ways(), op.Multishot|op.Select, k)
+		name := ""
+		if way != nil {
+			name = way.Name
+		}
+		if name != c.way || lack != c.lack {
+			t.Errorf("without %v: %q, lacks %q; want %q, %q", c.without, name, lack, c.way, c.lack)
+		}
+	}
+}
+
+// Buffers are lent with multishot receives or not at all: who lacks the one is not
+// told of the other.
+func TestLackBehindLending(t *testing.T) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	pool := buf.NewRingPool(2, 2, 64, nil)
+	d := opener("multishot_recv")(t, driver.Config{Entries: 8, Slab: op.NewSlab(0), Now: func() int64 { return 0 }, Ring: pool})
+	defer d.Close(new(driver.Queue))
+	want := "multishot_recv"
+	if releaseOf(goReport(t, nil).System, nil).before(release{5, 19}) {
+		want = "buf_ring" // which this kernel lacks by itself
+	}
+	for _, w := range d.Info().Ways {
+		if w.Op == "recv, buffer selected" && w.Lacks != want {
+			t.Errorf("%s lacks %q, want %q", w.Op, w.Lacks, want)
+		}
+	}
+}
+
+// What is broken is told with the release that mends it.
+func TestDistrusted(t *testing.T) {
+	if m, _ := mask.Env(); m != nil {
+		t.Skipf("%s stands for the kernel", m)
+	}
+	for system, want := range map[string]string{
+		"linux 6.0.1 amd64": uring.CheckRecvMultishot + " 6.1", "linux 6.6.30-x amd64": uring.CheckAcceptMultishot + " 6.8",
+		"linux 6.8 amd64": "", "linux 5.10 amd64": "",
+	} {
+		got := ""
+		for _, d := range Distrusted(system) {
+			got += d.Check + " " + d.Below
+			if d.Why == "" {
+				t.Errorf("%s: %s without a why", system, d.Check)
+			}
+		}
+		if got != want {
+			t.Errorf("%s: %q, want %q", system, got, want)
+		}
+	}
+}
+
 func allOps() (all uring.OpSet) {
 	for o := range 256 {
 		all = all.With(uring.Op(o))

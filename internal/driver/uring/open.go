@@ -49,7 +49,7 @@ func openOn(cfg driver.Config, rc *uring.Config, report *uring.Report) (driver.D
 	// Without it each arrival interrupts the loop, whatever it is at, and epoll costs less.
 	if cfg.Worth && r.Flags()&uring.SetupDeferTaskrun == 0 {
 		r.Close()
-		return nil, &driver.SetupError{Driver: "uring", Step: "io_uring_setup", Err: driver.ErrCostly,
+		return nil, &driver.SetupError{Driver: "uring", Err: driver.ErrCostly,
 			Hint: "no DEFER_TASKRUN, which came with Linux 6.1; asked for by name it is taken all the same"}
 	}
 	d := &ring{r: r, slab: cfg.Slab, now: cfg.Now, rest: time.Sleep, pool: cfg.Ring, cqes: make([]uring.CQE, 256), wakeFD: -1, reason: cfg.Reason}
@@ -87,6 +87,16 @@ func (d *ring) equip(cfg driver.Config, report *uring.Report, kernel release) er
 			return false
 		}
 		return works(name)
+	}, blame: func(name string) string {
+		if !slices.Contains(lending, name) {
+			return name
+		}
+		for _, check := range lending { // buffers are lent with all of these or not at all
+			if !works(check) {
+				return check
+			}
+		}
+		return name
 	}})
 	d.features = d.describe()
 	return err
@@ -165,6 +175,9 @@ func setupError(err error) error {
 		return &driver.SetupError{Driver: "uring", Step: s.Step, Hint: s.Hint, Err: s.Err}
 	}
 	hint := "an older kernel"
+	if m, _ := mask.Env(); m != nil {
+		hint += ", or what " + mask.Variable + " takes away"
+	}
 	switch {
 	case errors.Is(err, syscall.EMFILE):
 		hint = noDescriptors

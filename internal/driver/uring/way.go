@@ -32,12 +32,18 @@ func (d *ring) way(o *op.Op) *op.Way { return d.ways[o.Code][index(o.Flags)] }
 type offer struct {
 	ops   uring.OpSet
 	check func(name string) bool
+	// blame names what is really missing where a check counts only with others; nil:
+	// the check itself.
+	blame func(name string) string
 }
 
 // lacks names what a way would need and the kernel has not, empty if nothing.
 func (k *offer) lacks(w *op.Way) string {
 	for _, check := range w.Checks {
 		if !k.check(check) {
+			if k.blame != nil {
+				return k.blame(check)
+			}
 			return check
 		}
 	}
@@ -58,7 +64,7 @@ func (d *ring) choose(k *offer) error {
 			}
 			way, lack := pick(code.Ways(), flags, k)
 			if way == nil {
-				return &uring.FeatureError{Name: lack + " for " + name, Since: "5.7"}
+				return &uring.FeatureError{Name: lack + " for " + name}
 			}
 			d.ways[code][i] = way
 			if lack != "" {
@@ -72,8 +78,10 @@ func (d *ring) choose(k *offer) error {
 	return nil
 }
 
-// pick takes the first way that can be gone, and says what an earlier one lacked.
+// pick takes the first way that can be gone, and says what the best would have
+// needed; without any, what the last would have, which asks for least.
 func pick(ways []op.Way, flags op.Flags, k *offer) (way *op.Way, lack string) {
+	last := ""
 	for i := range ways {
 		if !ways[i].Serves(flags) {
 			continue
@@ -85,8 +93,9 @@ func pick(ways []op.Way, flags op.Flags, k *offer) (way *op.Way, lack string) {
 		if lack == "" {
 			lack = lacks
 		}
+		last = lacks
 	}
-	return nil, lack
+	return nil, last
 }
 
 // kindName names ops of a code with these flags; it is empty if there are none.
