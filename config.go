@@ -71,7 +71,8 @@ type Config struct {
 	// OnStall is told of such turns, on an ordinary goroutine: how long so far, and
 	// the stack of what holds the loop. nil: a report goes to stderr, at most one
 	// in 10 s of each loop. To take the stack stops the program for some 10 µs for
-	// each task there is.
+	// each task there is. No task is there to take a panic in OnStall: it ends the
+	// program.
 	OnStall func(l *Loop, d time.Duration, stack []byte)
 	// OnPanic is told of a panic in a task, with the task's stack. It runs as a
 	// task. nil, or if OnPanic panics itself: the program crashes, as a panic in a

@@ -61,7 +61,19 @@ func socketError(l *loop.Loop, res int32) error {
 	if err := l.Unwatchable(math.MaxInt32); err != nil && res == -sys.EMFILE {
 		return os.NewSyscallError("socket", err)
 	}
-	return callError("socket", res)
+	return noSocket(res)
+}
+
+// noSocket is why the system gave no socket, with what to change.
+func noSocket(res int32) error {
+	err := callError("socket", res)
+	switch -res {
+	case sys.EMFILE:
+		return fmt.Errorf("%w: raise RLIMIT_NOFILE (ulimit -n)", err)
+	case sys.ENFILE:
+		return fmt.Errorf("%w: raise fs.file-max", err)
+	}
+	return err
 }
 
 // callError names the call that gave the errno.

@@ -224,7 +224,7 @@ func (lc *ListenConfig) open(network string, ap netip.AddrPort, alone bool) (int
 	}
 	s := (&op.Op{Code: op.Socket, Arg: family, Arg2: sys.SockStream}).Attempt()
 	if s < 0 {
-		return fail("socket", s)
+		return -1, listenError(network, tcpAddr(ap), noSocket(s))
 	}
 	var f fd.FD
 	f.Init(s)

@@ -78,7 +78,7 @@ func (m *Mask) add(name string) error {
 				return nil
 			}
 		}
-		return fmt.Errorf("%s: %q: no such op: want a name of io_uring's, as in op:accept", Variable, name)
+		return fmt.Errorf("%s: %q: no such op: want one of %s, as in op:accept", Variable, name, strings.Join(opNames(), " "))
 	}
 	for i := range things {
 		if things[i].name == name {
@@ -152,6 +152,16 @@ func Known() []string {
 	names := make([]string, 0, len(things))
 	for i := range things {
 		names = append(names, things[i].name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// opNames lists the names of opcodes.
+func opNames() []string {
+	names := make([]string, 0, len(ops))
+	for code := range ops {
+		names = append(names, ops[code].name)
 	}
 	slices.Sort(names)
 	return names

@@ -37,7 +37,7 @@ func TestParse(t *testing.T) {
 func TestParseErrors(t *testing.T) {
 	for spec, says := range map[string][]string{
 		"extarg":         {"RINGO_MASK", `"extarg"`, "ext_arg", "kernel="},
-		"op:fly":         {"RINGO_MASK", `"op:fly"`, "op:accept"},
+		"op:fly":         {"RINGO_MASK", `"op:fly"`, "op:accept", " accept ", " send_zc "},
 		"kernel=5":       {"RINGO_MASK", "5.10", "minor"},
 		"kernel=x.1":     {"RINGO_MASK", `"kernel=x.1"`},
 		"kernel=5.10.2":  {"RINGO_MASK", `"kernel=5.10.2"`},

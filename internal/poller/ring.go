@@ -146,6 +146,9 @@ func (p *ring) Name() string        { return "uring-poll" }
 func (p *ring) EdgeTriggered() bool { return p.multi }
 func (p *ring) Bound() int32        { return math.MaxInt32 }
 
+// Entries is the size of the submission queue.
+func (p *ring) Entries() int { return p.r.SQEntries() }
+
 func (p *ring) Features() []string {
 	features := strings.Split(strings.ToLower(p.r.Flags().String()), "|")
 	if p.extArg {

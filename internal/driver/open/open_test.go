@@ -88,6 +88,9 @@ func TestOpen(t *testing.T) {
 				if name == Auto && (info.Name != Uring && info.Name != Epoll || info.Reason == "" || info.Reason == "asked for") {
 					t.Errorf("%s, because %q", info.Name, info.Reason)
 				}
+				if ring := info.Name == Uring || info.Name == UringPoll; (info.Entries >= 32) != ring {
+					t.Errorf("a submission queue of %d entries", info.Entries)
+				}
 				if len(info.Features) == 0 && info.Name == Uring {
 					t.Error("a ring without features")
 				}
