@@ -195,10 +195,7 @@ func littleMemory() {
 // Kernels charge rings of ordinary users to RLIMIT_MEMLOCK. auto makes do with
 // smaller rings, and in the end without; whoever asks for uring hears of the limit.
 func TestLittleLockedMemory(t *testing.T) {
-	none := askWithMemory(t, "auto", "", 0)
-	if strings.HasPrefix(none, "uring 1024: ") {
-		t.Skip("this kernel does not charge rings to RLIMIT_MEMLOCK")
-	}
+	needCharge(t)
 	smaller := 0
 	for _, kib := range []int{16, 32, 64, 128, 256, 512} {
 		var entries int
@@ -226,9 +223,7 @@ func TestLittleLockedMemory(t *testing.T) {
 // What remains of the limit on each kernel is a smaller ring, or epoll with the
 // reason; and a refusal for who asks for a ring.
 func TestLittleLockedMemoryOnKernels(t *testing.T) {
-	if strings.HasPrefix(askWithMemory(t, "auto", "", 0), "uring 1024: ") {
-		t.Skip("this kernel does not charge rings to RLIMIT_MEMLOCK")
-	}
+	needCharge(t)
 	for _, mask := range []string{"", "kernel=5.4", "kernel=5.6", "kernel=5.10", "kernel=5.15", "kernel=6.1", "kernel=6.6", "kernel=6.12"} {
 		t.Run(cmp.Or(mask, "this one"), func(t *testing.T) {
 			// Before 5.7 there is no ring for us, whatever the limit, and before 6.1 auto takes none.
@@ -249,6 +244,14 @@ func TestLittleLockedMemoryOnKernels(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// needCharge skips a test where no limit refuses a ring.
+func needCharge(t *testing.T) {
+	t.Helper()
+	if strings.HasPrefix(askWithMemory(t, "uring", "", 0), "uring 1024: ") {
+		t.Skip("this kernel does not charge rings to RLIMIT_MEMLOCK")
 	}
 }
 

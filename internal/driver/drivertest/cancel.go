@@ -57,6 +57,7 @@ var waitingKinds = []waiting{
 		})
 	}},
 	{"splice(out)", func(h *harness) (*call, func()) {
+		h.fullMeansFull()
 		return waitingSend(h, func(f *desc) *call {
 			r, w := h.pipe()
 			w.plain().write("unsent")
@@ -64,6 +65,7 @@ var waitingKinds = []waiting{
 		})
 	}},
 	{"sendfile", func(h *harness) (*call, func()) {
+		h.fullMeansFull()
 		return waitingSend(h, func(f *desc) *call { return h.sendfile(f, h.file("unsent"), 0, 6) })
 	}},
 	{"send", func(h *harness) (*call, func()) {
