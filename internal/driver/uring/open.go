@@ -102,12 +102,11 @@ func (d *ring) equip(cfg driver.Config, report *uring.Report, kernel release) er
 	return err
 }
 
-// interrupted reports whether each completion interrupts the loop, whatever it is at.
-// There a multishot poll, which tells of every arrival, makes a request cost twice
-// as much as polls that are asked for one by one.
-func (d *ring) interrupted() bool {
-	return d.r.Flags()&(uring.SetupCoopTaskrun|uring.SetupDeferTaskrun) == 0
-}
+// interrupted reports whether completions come while the loop is at something else:
+// with an interrupt for each, or with COOP_TASKRUN at its next system call. There a
+// multishot poll, which tells of every arrival, brings more than a turn can take in
+// from peers that are as fast as the loop, and polls are asked for one by one.
+func (d *ring) interrupted() bool { return d.r.Flags()&uring.SetupDeferTaskrun == 0 }
 
 // openRing sets the ring up, with fewer entries if memory is short and the
 // caller allows it.

@@ -179,32 +179,40 @@ func (d *ring) deliver(done *driver.Queue) {
 	d.early = d.early[:0]
 }
 
-// reap takes all completions out of the CQ, those that overflowed included.
+// reap takes the completions out of the CQ that are there now, and those that had
+// overflowed. What comes meanwhile has its turn at the next look: where completions
+// interrupt (before DEFER_TASKRUN), each call that is made for one of them brings more,
+// and there would be no end of it.
 func (d *ring) reap(done *driver.Queue) {
-	for {
-		n := d.r.Drain(d.cqes)
-		if n == 0 {
-			if !d.r.Overflowed() {
-				if len(d.strays) > 0 {
-					d.cancelStrays()
-				}
-				return
-			}
-			d.stats.Overflows++
-			d.enter(0, -1)
-			if d.dead != nil || d.r.CQReady() == 0 {
-				return
-			}
-			continue
-		}
-		if race.Enabled {
+	left := d.r.CQReady()
+	for overflows := 0; ; {
+		n := d.r.Drain(d.cqes[:min(left, len(d.cqes))])
+		if race.Enabled && n > 0 {
 			race.ReadLike()
 		}
 		for i := range d.cqes[:n] {
 			d.sort(&d.cqes[i], done)
 		}
+		if left -= n; left > 0 {
+			continue
+		}
+		if overflows == overflowsMax || !d.r.Overflowed() {
+			break
+		}
+		overflows++
+		d.stats.Overflows++
+		d.enter(0, -1)
+		if left = d.r.CQReady(); d.dead != nil || left == 0 {
+			return
+		}
+	}
+	if len(d.strays) > 0 {
+		d.cancelStrays()
 	}
 }
+
+// overflowsMax bounds how often reap has the kernel fill the CQ again.
+const overflowsMax = 16
 
 // sort finds out whom a completion is for.
 func (d *ring) sort(c *uring.CQE, done *driver.Queue) {
