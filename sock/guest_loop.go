@@ -22,10 +22,20 @@ func (t *takeover) Run() {
 	s.lock.away = s
 	g.host.give(s)
 	s.held = true
+	// Tasks that queued behind this one found no guests to ask. They want it back
+	// when the guests that wait now are done.
+	s.wanted, s.ahead = !s.lock.waiting.Empty(), len(s.queue)
 	p := s.next()
+	back := p == nil && s.wanted
+	if back {
+		s.wanted = false
+	}
 	g.mu.Unlock()
-	if p != nil {
+	switch {
+	case p != nil:
 		p.Wake()
+	case back && s.reclaim():
+		s.lock.leave(g.l)
 	}
 }
 

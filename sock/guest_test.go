@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"os"
@@ -426,5 +427,44 @@ func TestServeLendsToGoroutine(t *testing.T) {
 		if lent == 0 {
 			t.Error("no goroutine had the connection")
 		}
+	})
+}
+
+// A task that queues behind a goroutine, before that has been let in, has its turn
+// when the goroutine is done, though nobody comes after it.
+func TestTaskBehindTakeover(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+			var mu sync.Mutex
+			got := map[string]string{} // who read which byte
+			reader := func(name string) {
+				p := make([]byte, 1)
+				_, err := c.Read(p)
+				if err != nil {
+					t.Errorf("%s: %v", name, err)
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				got[string(p)] = name
+			}
+			tasks := []*ringo.Task{l.Go(func() { reader("task 1") })}
+			others(l)
+			before := l.Stats().Tasks
+			gone := make(chan bool)
+			go func() { reader("goroutine"); close(gone) }()
+			eventuallyOn(t, l, "the task that stands for the goroutine", func() bool { return l.Stats().Tasks > before })
+			others(l)
+			tasks = append(tasks, l.Go(func() { reader("task 2") }))
+			others(l)
+			send(t, peer, "abc")
+			l.Offload(func(context.Context) error { <-gone; return nil })
+			for _, task := range tasks {
+				task.Wait()
+			}
+			want := map[string]string{"a": "task 1", "b": "goroutine", "c": "task 2"}
+			if !maps.Equal(got, want) {
+				t.Errorf("bytes went to %q, want %q", got, want)
+			}
+		})
 	})
 }
