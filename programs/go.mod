@@ -2,10 +2,16 @@ module ringo/programs
 
 go 1.25.0
 
-require ringo v0.0.0
+require (
+	github.com/valyala/fasthttp v1.70.0
+	golang.org/x/net v0.56.0
+	ringo v0.0.0
+)
 
 require (
-	golang.org/x/net v0.56.0
+	github.com/andybalholm/brotli v1.2.1 // indirect
+	github.com/klauspost/compress v1.18.5 // indirect
+	github.com/valyala/bytebufferpool v1.0.0 // indirect
 	golang.org/x/sys v0.46.0 // indirect
 )
 
