@@ -1,0 +1,2 @@
+// Package grpc runs gRPC-Go, server and client, on Ringo's connections.
+package grpc
