@@ -14,7 +14,7 @@ import (
 
 // settleMax is how long what goes away by itself may take to do so. A variable
 // for this package's own tests, which leak on purpose.
-var settleMax = 5 * time.Second
+var settleMax = 15 * time.Second
 
 // An inventory is what exists of one kind, by an identity that is not reused at
 // once, with the text that describes it in a report.
