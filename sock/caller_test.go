@@ -330,18 +330,21 @@ func TestEndsInsideAnIterator(t *testing.T) {
 				}
 				c.Close()
 			}
+			timedOut := false
 			task := l.Go(func() {
 				next, stop := iter.Pull(errs)
 				c.SetReadDeadline(time.Now().Add(time.Millisecond))
 				err, _ := next()
 				wantTimeout(t, "Read", err)
+				timedOut = true
 				c.SetReadDeadline(never)
 				err, _ = next()
 				wantCanceled(t, "Read", err)
 				stop()
 				wantClosed(t, "Read", read(c))
 			})
-			l.Sleep(5 * time.Millisecond)
+			eventuallyOn(t, l, "a deadline in an iterator", func() bool { return timedOut })
+			others(l)
 			task.Cancel()
 			task.Wait()
 			wantPeerEOF(t, l, peer)
