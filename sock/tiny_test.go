@@ -81,7 +81,7 @@ func TestQueuesFull(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		cfg.Entries = 2
 		onLoop(t, cfg, func(l *ringo.Loop) {
-			if n := l.Info().Entries; n > 2 {
+			if n := l.Info().Entries; cfg.Driver == "uring" && n > 2 {
 				t.Fatalf("the submission queue has %d entries", n)
 			}
 			ln := listen(t, l)
