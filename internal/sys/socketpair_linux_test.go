@@ -86,6 +86,9 @@ func TestOptionBytes(t *testing.T) {
 	defer Close(s)
 	info := make([]byte, 512)
 	n := want(t, "TCP_INFO", Getsockopt(s, ProtoTCP, TCPInfo, info))
+	if n == 4 {
+		t.Skip("getsockopt gives an int where Linux gives a struct, as qemu-user does")
+	}
 	if n < 104 || int(n) > len(info) {
 		t.Fatalf("TCP_INFO is %d bytes", n)
 	}
