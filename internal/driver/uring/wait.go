@@ -180,10 +180,11 @@ func (d *ring) deliver(done *driver.Queue) {
 }
 
 // reap takes the completions out of the CQ that are there now, and those that had
-// overflowed. What comes meanwhile has its turn at the next look: where completions
-// interrupt (before DEFER_TASKRUN), each call that is made for one of them brings more,
-// and there would be no end of it.
+// overflowed. What comes meanwhile has its turn at the next look, if there is something
+// to report: where completions interrupt (before DEFER_TASKRUN), each call that is made
+// for one of them brings more, and there would be no end of it.
 func (d *ring) reap(done *driver.Queue) {
+	before := done.Len()
 	left := d.r.CQReady()
 	for overflows := 0; ; {
 		n := d.r.Drain(d.cqes[:min(left, len(d.cqes))])
@@ -193,10 +194,14 @@ func (d *ring) reap(done *driver.Queue) {
 		for i := range d.cqes[:n] {
 			d.sort(&d.cqes[i], done)
 		}
-		if left -= n; left > 0 {
+		left -= n
+		if left == 0 && done.Len() == before {
+			left = d.r.CQReady()
+		}
+		if left > 0 {
 			continue
 		}
-		if overflows == overflowsMax || !d.r.Overflowed() {
+		if !d.r.Overflowed() || overflows >= overflowsMax && done.Len() > before {
 			break
 		}
 		overflows++
