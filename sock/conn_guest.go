@@ -234,20 +234,29 @@ func (g *guests) write(p []byte) (n int, err error) {
 }
 
 // plain runs a call on the descriptor that needs no turn and does not wait.
-func (c *Conn) plain(name string, o *op.Op) (int32, error) {
+func (c *Conn) plain(name string, call op.Op) (int32, error) {
 	if !c.l.Here() {
-		g, err := c.guest()
-		if err != nil {
-			return 0, c.failGuest(name, err)
-		}
-		res, err := g.plain(o)
-		return res, c.failGuest(name, err)
+		return c.plainAsGuest(name, call)
 	}
 	if err := c.check(name); err != nil {
 		return 0, err
 	}
+	o := &c.local.scratch
+	*o = call
 	res, _ := c.try(o)
 	return res, nil
+}
+
+// plainAsGuest is apart because its op has to be on the heap.
+//
+//go:noinline
+func (c *Conn) plainAsGuest(name string, call op.Op) (int32, error) {
+	g, err := c.guest()
+	if err != nil {
+		return 0, c.failGuest(name, err)
+	}
+	res, err := g.plain(&call)
+	return res, c.failGuest(name, err)
 }
 
 // connHost is the connection as the host of its guests.

@@ -38,7 +38,7 @@ func (c *Conn) CloseRead() error { return c.shutdown(shutRead) }
 func (c *Conn) CloseWrite() error { return c.shutdown(shutWrite) }
 
 func (c *Conn) shutdown(how uint32) error {
-	res, err := c.plain("close", &op.Op{Code: op.Shutdown, Arg: how})
+	res, err := c.plain("close", op.Op{Code: op.Shutdown, Arg: how})
 	if err == nil && res < 0 {
 		err = c.fail("close", callError("shutdown", res))
 	}
@@ -110,7 +110,7 @@ func seconds(d time.Duration) int {
 // default: the kernel sends them in the background. 0: it drops them and resets
 // the connection. More: Close waits for them, at most so many seconds.
 func (c *Conn) SetLinger(sec int) error {
-	res, err := c.plain("set", &op.Op{Code: op.SetLinger, Off: int64(sec)})
+	res, err := c.plain("set", op.Op{Code: op.SetLinger, Off: int64(sec)})
 	if err == nil && res < 0 {
 		err = c.fail("set", callError("setsockopt", res))
 	}
@@ -121,7 +121,7 @@ func (c *Conn) SetLinger(sec int) error {
 }
 
 func (c *Conn) setOption(level, option, value int) error {
-	res, err := c.plain("set", &op.Op{Code: op.SetOption, Arg: uint32(level), Arg2: uint32(option), Off: int64(value)})
+	res, err := c.plain("set", op.Op{Code: op.SetOption, Arg: uint32(level), Arg2: uint32(option), Off: int64(value)})
 	if err == nil && res < 0 {
 		err = c.fail("set", callError("setsockopt", res))
 	}
