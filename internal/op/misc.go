@@ -84,8 +84,11 @@ func prepWritev(o *Op, e *uring.SQE) {
 }
 
 func attemptRead(o *Op) int32 {
-	if o.Mode == ModeFile {
+	switch o.Mode {
+	case ModeFile:
 		return sys.ReadAt(o.FD.Sys(), o.Buf, o.Off)
+	case ModeNow:
+		return sys.ReadNow(o.FD.Sys(), o.Buf)
 	}
 	if sys.Blocks(o.FD.Sys()) {
 		return transferNow(o, o.Buf)

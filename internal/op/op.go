@@ -35,6 +35,7 @@ const (
 	SockName
 	PeerName
 	Dup
+	Fcntl
 	Recvmmsg
 	Sendmmsg
 	SpliceIn
@@ -80,6 +81,10 @@ const (
 // ModeFile in Op.Mode makes a plain read or write go to a regular file by offset,
 // in a call that may wait for the disk. Drivers set it when they know.
 const ModeFile = 0x80
+
+// ModeNow in Op.Mode makes a plain read of a file, at its position, give what is in memory,
+// and an error where it would have to wait for the disk or can't tell.
+const ModeNow = 0x81
 
 // BufferID takes the buffer's id out of completion flags.
 func BufferID(flags uint32) uint32 { return flags >> 16 }
@@ -170,6 +175,19 @@ func (o *Op) Token() uint64 { return uint64(o.gen)<<32 | uint64(o.index) }
 
 // Def is the op's row.
 func (o *Op) Def() *Def { return &Table[o.Code] }
+
+// Ended is the result of an op that a call has ended with res. Of a Full op it is the
+// count of what went before; the error behind that is then in Arg2, because a socket
+// tells it only once.
+func (o *Op) Ended(res int32) int32 {
+	if o.Flags&Full == 0 || o.Done == 0 {
+		return res
+	}
+	if res < 0 {
+		o.Arg2 = uint32(-res)
+	}
+	return int32(o.Done)
+}
 
 // Interest is the readiness that the op waits for, a poll mask.
 func (o *Op) Interest() uint32 {

@@ -32,6 +32,10 @@ func attemptGetOption(o *Op) int32 {
 // F_DUPFD_CLOEXEC does. It is in blocking mode if FD is.
 func attemptDup(o *Op) int32 { return sys.Dup(o.FD.Sys()) }
 
+// Fcntl is fcntl(2) with the command Arg, of those that take a number: Off. The
+// status flags that it may set are those of the open file, which others may share.
+func attemptFcntl(o *Op) int32 { return sys.Fcntl(o.FD.Sys(), int(o.Arg), int(o.Off)) }
+
 // GetOptionBytes puts option Arg2 of level Arg into Buf; the result is its length,
 // as the kernel has it or as there is room for.
 func attemptGetOptionBytes(o *Op) int32 {

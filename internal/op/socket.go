@@ -71,10 +71,13 @@ func prepRecv(o *Op, e *uring.SQE) {
 	}
 }
 
+// It has no check for the stack, for the reason why sys.Recv has none.
+//
+//go:nosplit
 func attemptRecv(o *Op) int32 { return sys.Recv(o.FD.Sys(), o.Buf, o.Arg) }
 
-// Send sends Buf. Arg is MSG_ flags. With Full it ends when all of Buf went
-// out, or with the count that did.
+// Send sends Buf, as one datagram to Ext.Addr if Ext has Named. Arg is MSG_ flags. With
+// Full it ends when all of Buf went out, or with the count that did.
 func prepSend(o *Op, e *uring.SQE) {
 	flags := o.Arg | sys.MsgNosignal
 	if o.Flags&Full != 0 {
@@ -83,7 +86,13 @@ func prepSend(o *Op, e *uring.SQE) {
 	e.PrepSend(int(o.FD.Sys()), o.Buf[o.Done:], flags)
 }
 
-func attemptSend(o *Op) int32 { return sys.Send(o.FD.Sys(), o.Buf[o.Done:], o.Arg) }
+//go:nosplit
+func attemptSend(o *Op) int32 {
+	if o.Ext != nil && o.Ext.Named {
+		return sys.SendTo(o.FD.Sys(), o.Buf, o.Arg, &o.Ext.Addr)
+	}
+	return sys.Send(o.FD.Sys(), o.Buf[o.Done:], o.Arg)
+}
 
 // SendZC is Send without a copy, where kernel and socket can: Buf is lent not until it
 // was sent but until nobody needs it any more, for which there is a completion of its

@@ -15,7 +15,7 @@ import (
 // never a plain call.
 var (
 	oneFace = map[Code]bool{Bind: true, Listen: true, SetOption: true, SetLinger: true, GetOption: true, SockName: true, PeerName: true,
-		Pipe: true, GetOptionBytes: true, SetOptionBytes: true, Recvmmsg: true, Sendmmsg: true, SpliceIn: true, SpliceOut: true, Sendfile: true, Dup: true}
+		Pipe: true, GetOptionBytes: true, SetOptionBytes: true, Recvmmsg: true, Sendmmsg: true, SpliceIn: true, SpliceOut: true, Sendfile: true, Dup: true, Fcntl: true}
 	faceless = map[Code]bool{Timeout: true}
 )
 

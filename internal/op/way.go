@@ -116,6 +116,7 @@ var ways = [Codes][]Way{
 	GetOptionBytes: {call()},
 	SetOptionBytes: {call()},
 	Dup:            {call()},
+	Fcntl:          {call()},
 }
 
 func (w Way) only(f Flags) Way  { w.Only |= f; return w }

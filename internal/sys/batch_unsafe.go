@@ -123,10 +123,10 @@ func (b *Batch) Each(n int, whole bool, f func(p []byte)) {
 // Left is how many messages the window has.
 func (b *Batch) Left() int { return b.to - b.from }
 
-// Release lets go of the slices that the messages name, so that a batch that is kept
-// keeps nothing else alive.
-func (b *Batch) Release() {
-	for i := range b.msgs {
+// Release lets go of the slices that the first n messages name, so that a batch that
+// is kept keeps nothing else alive.
+func (b *Batch) Release(n int) {
+	for i := range n {
 		b.msgs[i] = mmsghdr{}
 		b.slots[i].one[0] = Iovec{}
 		b.slots[i].control, b.slots[i].named = nil, false

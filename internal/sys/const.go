@@ -29,6 +29,7 @@ const (
 	ENOSYS        = 38
 	ECONNABORTED  = 103
 	EOPNOTSUPP    = 95
+	EISCONN       = 106
 
 	PollIn    = 0x1
 	PollPri   = 0x2
@@ -38,12 +39,20 @@ const (
 	PollNval  = 0x20
 	PollRdhup = 0x2000
 
+	FGetfd    = 1 // fcntl(2)
+	FSetfd    = 2
+	FGetfl    = 3
+	FSetfl    = 4
+	FDCloexec = 1
+	ONonblock = 0x800
+
 	SockStream    = 1
 	SockDgram     = 2
 	SockSeqpacket = 5
 	SockNonblock  = 0x800
 	SockCloexec   = 0x80000
 
+	MsgPeek        = 0x2  // what is received stays
 	MsgTrunc       = 0x20 // received: the datagram was longer than its buffer
 	MsgCtrunc      = 0x8  // received: the control messages were more than there was room for
 	MsgDontwait    = 0x40

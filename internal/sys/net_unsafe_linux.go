@@ -65,14 +65,25 @@ func Connect(fd int32, sa *Sockaddr) int32 {
 	return result(syscall.RawSyscall6(unix.SYS_CONNECT, uintptr(fd), uintptr(unsafe.Pointer(&sa.raw)), uintptr(sa.len), 0, 0, 0))
 }
 
-// Recv is recv(2) with MSG_DONTWAIT added.
+// Recv is recv(2) with MSG_DONTWAIT added. It is the deepest call of a task that reads, as
+// Send is of one that writes: without a check for the stack neither makes it grow.
+//
+//go:nosplit
 func Recv(fd int32, p []byte, flags uint32) int32 {
 	return result(syscall.RawSyscall6(unix.SYS_RECVFROM, uintptr(fd), uintptr(base(p)), clampLen(p), uintptr(flags|unix.MSG_DONTWAIT), 0, 0))
 }
 
 // Send is send(2) with MSG_DONTWAIT and MSG_NOSIGNAL added.
+//
+//go:nosplit
 func Send(fd int32, p []byte, flags uint32) int32 {
 	return result(syscall.RawSyscall6(unix.SYS_SENDTO, uintptr(fd), uintptr(base(p)), clampLen(p), uintptr(flags|unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL), 0, 0))
+}
+
+// SendTo is sendto(2) with MSG_DONTWAIT and MSG_NOSIGNAL added.
+func SendTo(fd int32, p []byte, flags uint32, sa *Sockaddr) int32 {
+	to, n := sa.Pointer()
+	return result(syscall.RawSyscall6(unix.SYS_SENDTO, uintptr(fd), uintptr(base(p)), clampLen(p), uintptr(flags|unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL), uintptr(to), uintptr(n)))
 }
 
 // Sendmsg is sendmsg(2) with MSG_DONTWAIT and MSG_NOSIGNAL added.
@@ -93,6 +104,11 @@ func Shutdown(fd int32, how int) int32 {
 // Dup gives a duplicate of fd, CLOEXEC.
 func Dup(fd int32) int32 {
 	return result(syscall.RawSyscall6(unix.SYS_FCNTL, uintptr(fd), unix.F_DUPFD_CLOEXEC, 0, 0, 0, 0))
+}
+
+// Fcntl is fcntl(2) with a number, for commands that don't wait.
+func Fcntl(fd int32, cmd, arg int) int32 {
+	return result(syscall.RawSyscall6(unix.SYS_FCNTL, uintptr(fd), uintptr(cmd), uintptr(arg), 0, 0, 0))
 }
 
 // Close is close(2). EINTR means closed on Linux, so it is a success and never

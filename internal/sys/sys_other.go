@@ -18,6 +18,7 @@ func Sendmsg(fd int32, msg *Msghdr, flags uint32) int32          { return enosys
 func Recvmsg(fd int32, msg *Msghdr, flags uint32) int32          { return enosys }
 func Shutdown(fd int32, how int) int32                           { return enosys }
 func Dup(fd int32) int32                                         { return enosys }
+func Fcntl(fd int32, cmd, arg int) int32                         { return enosys }
 func Close(fd int32) int32                                       { return enosys }
 func SetsockoptInt(fd int32, level, name, value int) int32       { return enosys }
 func SetLinger(fd int32, on bool, sec int) int32                 { return enosys }
@@ -42,6 +43,8 @@ func Sendfile(out, in int32, off int64, n int) int32             { return enosys
 func (b *Batch) Recv(fd int32, flags uint32) int32               { return enosys }
 func (b *Batch) Send(fd int32, flags uint32) int32               { return enosys }
 func Gettid() int32                                              { return 0 }
+
+func SendTo(fd int32, p []byte, flags uint32, sa *Sockaddr) int32 { return enosys }
 
 // CPUs lists the processors that this process may use; unknown on this system.
 func CPUs() ([]int, error) { return nil, errors.ErrUnsupported }

@@ -20,6 +20,8 @@ var nameCases = []testCase{
 	{name: "bind, listen and names, tried", run: func(h *harness) { names(h, h.byTry) }},
 	{name: "duplicate, submitted", run: func(h *harness) { duplicate(h, h.byWait) }},
 	{name: "duplicate, tried", run: func(h *harness) { duplicate(h, h.byTry) }},
+	{name: "status flags, submitted", run: func(h *harness) { statusFlags(h, h.byWait) }},
+	{name: "status flags, tried", run: func(h *harness) { statusFlags(h, h.byTry) }},
 	{name: "options, submitted", run: func(h *harness) { options(h, h.byWait) }},
 	{name: "options, tried", run: func(h *harness) { options(h, h.byTry) }},
 	{name: "linger, submitted", run: func(h *harness) { linger(h, h.byWait) }},
@@ -133,6 +135,19 @@ func duplicate(h *harness, run runs) {
 	number.Init(-1)
 	if res, ok := h.try(&op.Op{Code: op.Dup, FD: number}); !ok || res != -int32(unix.EBADF) {
 		h.Errorf("dup of no descriptor = %s, %v", show(res), ok)
+	}
+}
+
+// statusFlags: they are read and set, for the file and not for the descriptor.
+func statusFlags(h *harness, run runs) {
+	f, _ := h.pair()
+	second := h.desc(int(run(f, op.Op{Code: op.Dup}, nil)))
+	for _, flags := range []int32{0, unix.O_NONBLOCK} {
+		h.gave("fcntl(F_SETFL)", run(f, op.Op{Code: op.Fcntl, Arg: sys.FSetfl, Off: int64(flags)}, nil), 0)
+		res := run(second, op.Op{Code: op.Fcntl, Arg: sys.FGetfl}, nil)
+		if res < 0 || res&unix.O_NONBLOCK != flags {
+			h.Errorf("fcntl(F_GETFL) gave %s after %#x was set", show(res), flags)
+		}
 	}
 }
 

@@ -40,9 +40,7 @@ func (d *engine) shoot(r *reg, s *side, o *op.Op) {
 				return
 			}
 		}
-		if o.Done > 0 {
-			res = int32(o.Done)
-		}
+		res = o.Ended(res)
 	case o.Code == op.Recv || o.Code == op.Read:
 		d.drained(r, s, o, int(res), len(o.Buf))
 	}

@@ -53,6 +53,7 @@ func (d *ring) Close(done *driver.Queue) error {
 		d.lends.Close()
 		d.pool.Reclaim(filled(done))
 	}
+	d.lends, d.pool = nil, nil // whoever keeps the driver does not keep the buffers
 	return err
 }
 

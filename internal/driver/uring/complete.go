@@ -49,9 +49,7 @@ func (d *ring) complete(o *op.Op, res int32, flags uint32, done *driver.Queue) {
 				return
 			}
 		}
-		if o.Done > 0 {
-			res = int32(o.Done)
-		}
+		res = o.Ended(res)
 	}
 	d.end(o, res, flags, done)
 }

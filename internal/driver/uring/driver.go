@@ -104,10 +104,16 @@ func (d *ring) Submit(o *op.Op) {
 		}
 	}
 	if byReadiness(o.Mode) && o.Flags&op.Tried == 0 && o.Code != op.Send && o.Code != op.SendZC && o.Code != op.Sendmsg && o.Code != op.Sendmmsg {
-		d.fresh = append(d.fresh, o.Token())
+		d.untried(o)
 	}
 	d.start(o)
 }
+
+// untried notes that what the op waits for may be there already. It is apart because tasks
+// submit, and their stacks are to stay small.
+//
+//go:noinline
+func (d *ring) untried(o *op.Op) { d.fresh = append(d.fresh, o.Token()) }
 
 // start hands the op to the kernel, or to the backlog if the SQ is full.
 func (d *ring) start(o *op.Op) {
@@ -232,7 +238,7 @@ func (d *ring) rouse() bool {
 // Info describes the driver.
 func (d *ring) Info() driver.Info {
 	d.stats.WakesSent = d.sent.Load()
-	return driver.Info{Name: "uring", Reason: d.reason, Features: d.features, Lends: d.pool.Lends(), Edges: d.edges, Entries: d.r.SQEntries(), Ways: d.used, Stats: d.stats}
+	return driver.Info{Name: "uring", Reason: d.reason, Features: d.features, Lends: d.lends != nil, Edges: d.edges, Entries: d.r.SQEntries(), Ways: d.used, Stats: d.stats}
 }
 
 // direction says which side of a stream the op uses, so that no two ops use one

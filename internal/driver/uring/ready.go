@@ -199,7 +199,7 @@ func (d *ring) advance(o *op.Op, done *driver.Queue) bool {
 			}
 			o.Res = int32(o.Done)
 		default:
-			o.Res = so(o, res)
+			o.Res = o.Ended(res)
 		}
 		return true
 	}
