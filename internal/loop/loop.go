@@ -63,6 +63,7 @@ type Loop struct {
 	stopping bool
 	ended    atomic.Bool
 	main     *Task
+	job      Job // that begins, see worker.take
 
 	local any
 }

@@ -221,6 +221,7 @@ func (l *Loop) close() {
 	l.ended.Store(true)
 	dismiss(l)
 	l.retire()
+	l.ring, l.plain = nil, nil // whoever keeps the Loop, or what was open on it, does not keep these
 }
 
 // fnEnded takes a loop's fn's error.

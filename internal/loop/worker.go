@@ -31,26 +31,25 @@ var sentinel = new(struct{ _ byte })
 
 func (l *Loop) newWorker() *worker {
 	w := &worker{l: l}
-	w.resume, w.stop = iter.Pull(w.main)
+	// The coroutine: it runs what is to be started, then waits for more. It is written
+	// here, and not as a method, because the call between would be on each stack.
+	w.resume, w.stop = iter.Pull(func(yield func(struct{}) bool) {
+		w.yield = yield
+		w.g = gmark.Current()
+		w.announce()
+		l.mark.Set(w.g)
+		defer w.exit()
+		for {
+			w.serve()
+			w.next, w.l.idle = w.l.idle, w
+			if !w.yield(struct{}{}) {
+				w.retired = true
+				return
+			}
+		}
+	})
 	l.workers = append(l.workers, w)
 	return w
-}
-
-// main is the coroutine: it runs what is to be started, then waits for more.
-func (w *worker) main(yield func(struct{}) bool) {
-	w.yield = yield
-	w.g = gmark.Current()
-	w.announce()
-	w.l.mark.Set(w.g)
-	defer w.exit()
-	for {
-		w.serve()
-		w.next, w.l.idle = w.l.idle, w
-		if !yield(struct{}{}) {
-			w.retired = true
-			return
-		}
-	}
 }
 
 // retire ends the idle workers: a coroutine that is merely forgotten stays in
@@ -67,21 +66,31 @@ func (l *Loop) retire() {
 // this call, not the worker.
 func (w *worker) serve() {
 	defer w.recover()
-	l := w.l
-	for l.runs() {
-		if l.ready.peek(0).resumes() {
-			return
-		}
-		it := l.ready.pop()
-		l.spent++
-		w.begin(it.task)
-		if it.job != nil {
-			it.job.Run()
+	for w.take() {
+		if job := w.l.job; job != nil {
+			w.l.job = nil
+			job.Run()
 		} else {
 			w.task.fn()
 		}
 		w.end(nil)
 	}
+}
+
+// take begins what is to be started next; false if there is nothing. What is a job is left
+// in the loop for a moment: what serve kept would be on the stack of each task.
+//
+//go:noinline
+func (w *worker) take() bool {
+	l := w.l
+	if !l.runs() || l.ready.peek(0).resumes() {
+		return false
+	}
+	it := l.ready.pop()
+	l.spent++
+	w.begin(it.task)
+	l.job = it.job
+	return true
 }
 
 // begin makes t, or the worker's own stand-in, the current task.
