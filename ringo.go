@@ -20,7 +20,8 @@ import (
 // returned; once ctx has ended, net.ErrClosed and the contexts' errors from fn
 // count as an orderly end, which is nil. A loop that can't be made fails Run
 // before any fn starts, with a *SetupError. At its end a loop closes what was
-// left open on it.
+// left open on it, also what goroutines still use: they keep no loop alive, so a
+// server that runs on some is waited for in Offload (see package sock).
 //
 // While loops run, GOMAXPROCS is raised by their number, because a loop that
 // sleeps in the kernel holds a processor of the scheduler for a while.

@@ -15,7 +15,7 @@ func tcpAddr(ap netip.AddrPort) *net.TCPAddr {
 	if !ap.IsValid() {
 		return &net.TCPAddr{}
 	}
-	return net.TCPAddrFromAddrPort(ap)
+	return net.TCPAddrFromAddrPort(namedZone(ap))
 }
 
 // nameOf asks for the address of one end of a socket.

@@ -87,6 +87,37 @@ var steady = map[string]func(*ringo.Loop, *sock.Listener) error{
 		})(l, ln)
 	},
 	"Next and Release": echoes["Next"],
+	"ReadV and WriteV": func(l *ringo.Loop, ln *sock.Listener) error {
+		p := make([]byte, 1<<20)
+		return perConn(func(c *sock.Conn) {
+			bufs, answer := make([][]byte, 12), make([][]byte, 0, 12)
+			for {
+				for i := range bufs {
+					bufs[i] = p[i*8192:][:[]int{1, 20, 0, 8192}[i%4]]
+				}
+				n, err := c.ReadV(bufs)
+				if err != nil {
+					return
+				}
+				answer = answer[:0]
+				for _, b := range bufs {
+					k := min(int(n), len(b))
+					answer = append(answer, b[:k])
+					n -= int64(k)
+				}
+				c.WriteV(answer)
+			}
+		})(l, ln)
+	},
+	"Next and WriteLease": perConn(func(c *sock.Conn) {
+		for {
+			lease, err := c.Next()
+			if err != nil {
+				return
+			}
+			c.WriteLease(lease)
+		}
+	}),
 	"Peek and Discard": perConn(func(c *sock.Conn) {
 		for {
 			if _, err := c.Peek(1); err != nil {
@@ -137,6 +168,31 @@ func TestAllocsPerRequest(t *testing.T) {
 					}
 				})
 			})
+		}
+	})
+}
+
+// A copy in bulk, which goes by pipes, allocates nothing.
+func TestAllocsOfSplices(t *testing.T) {
+	skipAllocs(t)
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		s := serve(t, cfg, echoes["io.Copy"])
+		c := mustRaw(t, s.addr)
+		p := make([]byte, 200_000)
+		step := func() {
+			for range 20 {
+				if c.write(p) != nil || c.read(p) != nil {
+					t.Fatal("the connection broke")
+				}
+			}
+		}
+		wantAllocs(t, "4 MB", 0, 10, step)
+		spliced := false
+		for _, op := range s.loops[0].Stats().Ops {
+			spliced = spliced || op.Op == "splice(out)"
+		}
+		if !spliced {
+			t.Error("nothing was spliced")
 		}
 	})
 }

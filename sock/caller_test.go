@@ -20,8 +20,11 @@ import (
 // forAll are the methods that have an answer whatever has become of the loop, by
 // their types. All others give an error when it has ended.
 var forAll = map[reflect.Type][]string{
-	reflect.TypeFor[*sock.Conn]():     {"Loop", "LocalAddr", "RemoteAddr", "Value", "SetValue", "Buffered", "Close"},
-	reflect.TypeFor[*sock.Listener](): {"Addr", "Close"},
+	reflect.TypeFor[*sock.Conn]():     {"Loop", "LocalAddr", "RemoteAddr", "Value", "SetValue", "ZeroCopy", "Buffered", "Close", "SyscallConn"},
+	reflect.TypeFor[*sock.Listener](): {"Addr", "Close", "SetUnlinkOnClose", "SyscallConn"},
+
+	reflect.TypeFor[*sock.PacketConn]():     packetsForAll,
+	reflect.TypeFor[*sock.UnixPacketConn](): packetsForAll,
 }
 
 // callAll calls each method that a type has, with zero values, and gives by name
@@ -34,6 +37,9 @@ func callAll(on any) map[string]any {
 		name, method := v.Type().Method(i).Name, v.Method(i)
 		var args []reflect.Value
 		for j := range method.Type().NumIn() {
+			if method.Type().IsVariadic() && j == method.Type().NumIn()-1 {
+				break
+			}
 			args = append(args, reflect.Zero(method.Type().In(j)))
 		}
 		if slices.Contains(forAll[v.Type()], name) {

@@ -12,7 +12,7 @@ import (
 	"ringo/internal/timer"
 )
 
-// Conn is a stream connection: a net.Conn, an io.ReaderFrom and an io.WriterTo. It
+// Conn is a connection of TCP or between Unix sockets: a net.Conn, an io.ReaderFrom and an io.WriterTo. It
 // belongs to one loop, and is at its fastest in tasks of that loop; any other task
 // and any goroutine may use it too, at the same time. A goroutine that has to wait
 // waits as with package net. It is never used again for another connection.
@@ -27,19 +27,22 @@ type Conn struct {
 	in  input
 	out output
 
-	guests  atomic.Pointer[guests]
-	handle  loop.Handle
-	closing bool
-	closed  bool        // nobody uses the descriptor any more
-	gone    bool        // it is closed
-	lingers atomic.Bool // Close may wait in the kernel
-	dialed  bool
-	closers loop.TaskList
+	guests   atomic.Pointer[guests]
+	handle   loop.Handle
+	closing  bool
+	closed   bool         // nobody uses the descriptor any more
+	gone     bool         // it is closed
+	lendFrom atomic.Int32 // see SetZeroCopy
+	lingers  atomic.Bool  // Close may wait in the kernel
+	dialed   bool
+	closers  loop.TaskList
 
 	serve serving
 	value atomic.Pointer[any]
 
 	laddr, raddr netip.AddrPort
+	unix         *unixEnds // nil: a TCP connection
+	parting      *parting  // it leaves its loop, and the descriptor stays open
 }
 
 // newConn makes a connection of a descriptor.
@@ -67,12 +70,24 @@ func (c *Conn) Value() any {
 // no stack to keep it on. Any goroutine may call it.
 func (c *Conn) SetValue(v any) { c.value.Store(&v) }
 
-// LocalAddr is the address of this end, a *net.TCPAddr. Any goroutine may call it.
-func (c *Conn) LocalAddr() net.Addr { return tcpAddr(c.laddr) }
+// LocalAddr is the address of this end, a *net.TCPAddr or a *net.UnixAddr. Any
+// goroutine may call it.
+func (c *Conn) LocalAddr() net.Addr {
+	if c.unix != nil {
+		return &c.unix.local
+	}
+	return tcpAddr(c.laddr)
+}
 
-// RemoteAddr is the address of the peer, a *net.TCPAddr; unspecified if the peer
-// had gone before the connection was accepted. Any goroutine may call it.
-func (c *Conn) RemoteAddr() net.Addr { return tcpAddr(c.raddr) }
+// RemoteAddr is the address of the peer, a *net.TCPAddr, unspecified if the peer
+// had gone before the connection was accepted; or a *net.UnixAddr, whose name is "@"
+// if the peer has none. Any goroutine may call it.
+func (c *Conn) RemoteAddr() net.Addr {
+	if c.unix != nil {
+		return &c.unix.remote
+	}
+	return tcpAddr(c.raddr)
+}
 
 // check is what each method begins with.
 func (c *Conn) check(name string) error {
@@ -151,10 +166,17 @@ func (c *Conn) maybeClosed() {
 		return
 	}
 	c.closed = true
+	if c.parting != nil {
+		c.parting.keep(c)
+	}
 	c.in.release(c)
 	c.l.RemoveTimer(&c.in.timer)
 	c.l.RemoveTimer(&c.in.doubt)
 	c.l.RemoveTimer(&c.out.timer)
+	if c.parting != nil {
+		c.concluded()
+		return
+	}
 	if c.lingers.Load() {
 		c.closeElsewhere()
 		return

@@ -13,28 +13,34 @@ import (
 
 // guest gives what the connection keeps for callers that are no tasks of its loop.
 func (c *Conn) guest() (*guests, error) {
-	if g := c.guests.Load(); g != nil {
-		if g == nobody {
+	if c.guests.Load() == nil && !c.l.Ended() {
+		if l, _ := loop.Current(); l == c.l {
+			return nil, errHome
+		}
+	}
+	return c.anyGuest()
+}
+
+// anyGuest is guest also for tasks of the loop.
+func (c *Conn) anyGuest() (*guests, error) {
+	if c.guests.Load() == nil {
+		if c.l.Ended() {
 			return nil, net.ErrClosed
 		}
-		return g, nil
+		c.guests.CompareAndSwap(nil, c.newGuests())
 	}
-	if c.l.Ended() {
+	g := c.guests.Load()
+	if g == nobody {
 		return nil, net.ErrClosed
 	}
-	if l, _ := loop.Current(); l == c.l {
-		return nil, errHome
-	}
-	if !c.guests.CompareAndSwap(nil, c.newGuests()) && c.guests.Load() == nobody {
-		return nil, net.ErrClosed
-	}
-	return c.guests.Load(), nil
+	return g, nil
 }
 
 func (c *Conn) newGuests() *guests {
 	g := newGuests(c.l, &c.fd, (*connHost)(c))
 	g.in.op.Code, g.in.lock, g.in.limit = op.Recv, &c.in.lock, &c.in.deadline
 	g.out.op.Code, g.out.lock, g.out.limit = op.Send, &c.out.lock, &c.out.deadline
+	g.in.records, g.out.records = c.records(), c.records()
 	return g
 }
 
@@ -45,6 +51,7 @@ func (c *Conn) bornAway() {
 		s.held = true
 		s.lock.busy, s.lock.away = true, s
 	}
+	c.in.give(c, &g.in)
 	c.guests.Store(g)
 }
 
@@ -78,7 +85,10 @@ func (g *guests) read(p []byte) (n int, err error) {
 	if n, ok, err := s.left(p); ok {
 		return n, err
 	}
-	s.op.Buf = p[:min(len(p), pieceMax)]
+	s.op.Buf = p
+	if !s.records {
+		s.op.Buf = p[:min(len(p), pieceMax)]
+	}
 	res, err := g.do(s)
 	switch {
 	case err != nil:
@@ -87,7 +97,7 @@ func (g *guests) read(p []byte) (n int, err error) {
 		s.err = res
 		return 0, callError("read", res)
 	case res == 0:
-		s.eof = true
+		s.eof = !s.records // of which it may have been an empty one
 		return 0, io.EOF
 	}
 	return int(res), nil
@@ -95,27 +105,42 @@ func (g *guests) read(p []byte) (n int, err error) {
 
 // left answers a read without asking the kernel, if that can be done.
 func (s *side) left(p []byte) (n int, ok bool, err error) {
-	switch {
-	case len(p) == 0:
+	if len(p) == 0 {
 		return 0, true, nil
+	}
+	if len(s.unread) == 0 && s.err == 0 && !s.eof {
+		return 0, false, nil
+	}
+	if err := s.passed(); err != nil {
+		return 0, true, err
+	}
+	switch {
 	case len(s.unread) > 0:
-		if limit := s.limit.Load(); limit != 0 && s.g.l.Elapsed() >= limit {
-			return 0, true, os.ErrDeadlineExceeded
-		}
 		n = copy(p, s.unread)
-		s.unread = s.unread[n:]
+		if s.unread = s.unread[n:]; s.records {
+			s.unread = nil // a record's rest is dropped
+		}
 		return n, true, nil
 	case s.err != 0:
 		return 0, true, callError("read", s.err)
-	case s.eof:
-		return 0, true, io.EOF
 	}
-	return 0, false, nil
+	return 0, true, io.EOF
+}
+
+// passed is the error of a call that comes when the deadline has passed.
+func (s *side) passed() error {
+	if limit := s.limit.Load(); limit != 0 && s.g.l.Elapsed() >= limit {
+		return os.ErrDeadlineExceeded
+	}
+	return nil
 }
 
 // more reads on, behind what is unread.
 func (g *guests) more() error {
 	s := &g.in
+	if s.records {
+		return g.moreRecord()
+	}
 	unread := s.unread
 	s.unread = nil
 	p := make([]byte, 4096)
@@ -153,18 +178,25 @@ func (c *Conn) peekAsGuest(n int) (p []byte, err error) {
 	}
 	if err == nil {
 		s := &g.in
-		if n > max(peekMax, len(s.unread)) {
+		switch {
+		case s.records:
+			p, err = g.firstOfRecord(n)
+		case n > max(peekMax, len(s.unread)):
 			err = bufio.ErrBufferFull
+		default:
+			for err == nil && len(s.unread) < n {
+				err = g.more()
+			}
+			k := min(n, len(s.unread))
+			p = s.unread[:k:k]
 		}
-		for err == nil && len(s.unread) < n {
-			err = g.more()
-		}
-		k := min(n, len(s.unread))
-		p = s.unread[:k:k]
 		g.leave(s)
 	}
 	if err == bufio.ErrBufferFull {
 		return nil, err
+	}
+	if err == nil && len(p) < n {
+		return p, io.ErrUnexpectedEOF
 	}
 	return p, c.failGuest("read", err)
 }
@@ -177,7 +209,13 @@ func (c *Conn) discardAsGuest(n int) (done int, err error) {
 	}
 	if err == nil {
 		s := &g.in
-		for err == nil {
+		if s.records {
+			var p []byte
+			p, err = g.firstOfRecord(n)
+			done = len(p)
+			s.unread = s.unread[done:]
+		}
+		for err == nil && !s.records {
 			k := min(n-done, len(s.unread))
 			s.unread = s.unread[k:]
 			if done += k; done == n {
@@ -186,6 +224,9 @@ func (c *Conn) discardAsGuest(n int) (done int, err error) {
 			err = g.more()
 		}
 		g.leave(s)
+	}
+	if err == nil && done < n {
+		return done, io.ErrUnexpectedEOF
 	}
 	return done, c.failGuest("read", err)
 }
@@ -218,8 +259,12 @@ func (c *Conn) writeAsGuest(p []byte) (n int, err error) {
 
 func (g *guests) write(p []byte) (n int, err error) {
 	s := &g.out
+	piece := pieceMax
+	if s.records {
+		piece = max(piece, len(p))
+	}
 	for {
-		s.op.Buf = p[n:min(len(p), n+pieceMax)]
+		s.op.Buf = p[n:min(len(p), n+piece)]
 		res, err := g.do(s)
 		switch {
 		case err != nil:
@@ -282,6 +327,8 @@ func (h *connHost) take(s *side) {
 	}
 }
 
+func (h *connHost) keeps(s *side) bool { return len(s.unread) > 0 }
+
 func (h *connHost) moved(s *side) {
 	if c := (*Conn)(h); s.lock == &c.in.lock {
 		c.in.deadlineMoved(c)
@@ -333,13 +380,9 @@ func (in *input) give(c *Conn, s *side) {
 
 // take is the way back. Nobody knows whether there is more.
 func (in *input) take(c *Conn, s *side) {
-	if len(s.unread) > 0 {
-		in.grow(c, len(s.unread))
-		in.acc = append(in.acc, s.unread...)
-		s.unread = nil
-	}
+	in.resume(c, s.unread)
+	s.unread = nil
 	in.eof, in.err = s.eof, s.err
-	in.ready, in.hup = !c.l.Lends(), true
 	if c.serve.resting() && !c.closing {
 		in.deadlineMoved(c)
 		c.serve.news(c)

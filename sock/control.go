@@ -16,8 +16,15 @@ func control(fn func(network, address string, c syscall.RawConn) error, ap netip
 	if ap.Addr().Is6() {
 		network = "tcp6"
 	}
+	return controlAs(fn, network, ap.String(), s)
+}
+
+func controlAs(fn func(network, address string, c syscall.RawConn) error, network, address string, s int32) error {
+	if fn == nil {
+		return nil
+	}
 	raw := rawSocket(s)
-	return fn(network, ap.String(), &raw)
+	return fn(network, address, &raw)
 }
 
 // rawSocket is a socket that is still being made.

@@ -1,6 +1,11 @@
 package sock
 
-import "time"
+import (
+	"math"
+	"time"
+
+	"ringo/internal/loop"
+)
 
 // SetDeadline is SetReadDeadline and SetWriteDeadline. Any goroutine may call it.
 func (c *Conn) SetDeadline(t time.Time) error { return c.setDeadlines(t, true, true) }
@@ -23,7 +28,7 @@ func (c *Conn) setDeadlines(t time.Time, in, out bool) error {
 	if err := c.check("set"); err != nil {
 		return err
 	}
-	limit := deadlineOf(c, t)
+	limit := deadlineOf(c.l, t)
 	if in {
 		c.in.deadline.Store(limit)
 		c.in.deadlineMoved(c)
@@ -75,13 +80,23 @@ func (out *output) deadlineMoved(c *Conn) {
 // deadlineOf turns a time into one of the loop's clock, never 0 but for the zero
 // time. That clock stands still during a turn, so one that seems near is looked at
 // again: time.Now() must have passed.
-func deadlineOf(c *Conn, t time.Time) int64 {
+func deadlineOf(l *loop.Loop, t time.Time) int64 {
 	if t.IsZero() {
 		return 0
 	}
-	at := c.l.At(t)
-	if left := at - c.l.NowNS(); left < int64(time.Second) && !t.After(c.l.Config().Clock()) {
+	at := l.At(t)
+	if left := at - l.NowNS(); left < int64(time.Second) && !t.After(l.Config().Clock()) {
 		return 1
+	}
+	return max(1, at)
+}
+
+// later is the deadline that is d from a moment. What is farther than the clock goes is as far
+// as it does.
+func later(now int64, d time.Duration) int64 {
+	at := now + int64(d)
+	if d > 0 && at < now {
+		return math.MaxInt64
 	}
 	return max(1, at)
 }

@@ -3,11 +3,8 @@ package sock
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"net/netip"
-	"os"
-	"slices"
 	"syscall"
 	"time"
 
@@ -26,19 +23,30 @@ type Dialer struct {
 	// context.DeadlineExceeded, or os.ErrDeadlineExceeded where a connect was under
 	// way; there both are found, since net gives now the one and now the other.
 	Timeout time.Duration
-	// LocalAddr, if not nil, is this end's address, a *net.TCPAddr; port 0 is any. Of
-	// the peer's addresses only those of its family are tried.
+	// LocalAddr, if not nil, is this end's address. A *net.TCPAddr: port 0 is any, and
+	// of the peer's addresses only those of its family are tried. A *net.UnixAddr of
+	// the network dialled: a path becomes a file, which nobody removes.
 	LocalAddr net.Addr
+	// FallbackDelay is how long an attempt to connect to one of a name's addresses may
+	// take before the next is begun beside it, as in RFC 8305; 0 is 250 ms. With little
+	// time it is less, so that all addresses are tried. Negative: they are tried one after the other.
+	FallbackDelay time.Duration
+	// Resolver, if not nil, looks names up in place of net.DefaultResolver. It is called
+	// on goroutines.
+	Resolver *net.Resolver
 	// Control, if not nil, is called with each socket that is made, before it is bound
 	// or connected: to set what there is no field for. Only the Control method of its
-	// argument works. An error of it fails the call. It runs on the loop and must not
+	// argument works. An error of it fails the attempt. It runs on the loop and must not
 	// wait.
 	Control func(network, address string, c syscall.RawConn) error
 }
 
-// Dial connects to a TCP address. network is "tcp", "tcp4" or "tcp6". Names are
-// looked up beside the loop, and their addresses tried one after the other. The
-// connection belongs to l. Any goroutine may call it; a task parks.
+// Dial connects to an address. network is "tcp", "tcp4" or "tcp6": a name is looked up
+// beside the loop, and its addresses race (Happy Eyeballs, RFC 8305), those of IPv6 and
+// IPv4 in turn, each next one when the one before has failed or is slow; the first to
+// connect wins. Or it is "unix", a stream between Unix sockets, or "unixpacket", records
+// between them (SOCK_SEQPACKET), where the address is a path, or an abstract name behind
+// an @. The connection belongs to l. Any goroutine may call it; a task parks.
 func Dial(l *ringo.Loop, network, address string) (*Conn, error) {
 	return new(Dialer).Dial(l, network, address)
 }
@@ -48,7 +56,7 @@ func (d *Dialer) Dial(l *ringo.Loop, network, address string) (*Conn, error) {
 	if !(*loop.Loop)(l).Here() {
 		return d.DialContext(context.Background(), l, network, address)
 	}
-	return d.dial(l, network, address)
+	return d.dial(l, network, address, d.end())
 }
 
 // DialContext is Dial that ends with the context. The connection belongs to l. Any
@@ -58,18 +66,22 @@ func (d *Dialer) DialContext(ctx context.Context, l *ringo.Loop, network, addres
 	if err := context.Cause(ctx); err != nil {
 		return nil, dialError(network, nil, err)
 	}
+	end := d.end()
+	if limit, ok := ctx.Deadline(); ok && (end.IsZero() || limit.Before(end)) {
+		end = limit
+	}
 	here := e.Here()
 	var c *Conn
 	err := dialError(network, nil, ringo.ErrEnded)
 	t := e.Go(func() {
-		if c, err = d.dial(l, network, address); err == nil && !here {
+		if c, err = d.dial(l, network, address, end); err == nil && !here {
 			c.bornAway()
 		}
 	})
 	stop := context.AfterFunc(ctx, t.Cancel)
 	t.Wait()
 	if !stop() && err != nil && errors.Is(err, context.Canceled) {
-		err = dialError(network, nil, context.Cause(ctx))
+		err = because(err, context.Cause(ctx))
 	}
 	if err != nil {
 		return nil, err
@@ -77,72 +89,58 @@ func (d *Dialer) DialContext(ctx context.Context, l *ringo.Loop, network, addres
 	return c, nil
 }
 
-func (d *Dialer) dial(l *ringo.Loop, network, address string) (*Conn, error) {
+// Func gives DialContext for a loop in the shape that other packages ask for, such as
+// http.Transport.DialContext.
+func (d *Dialer) Func(l *ringo.Loop) func(ctx context.Context, network, address string) (net.Conn, error) {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		c, err := d.DialContext(ctx, l, network, address)
+		if err != nil {
+			return nil, err // and no *Conn that is nil
+		}
+		return c, nil
+	}
+}
+
+// end is when a dial that begins now must be done; zero for no limit.
+func (d *Dialer) end() time.Time {
+	if d.Timeout == 0 {
+		return time.Time{}
+	}
+	return time.Now().Add(d.Timeout)
+}
+
+func (d *Dialer) dial(l *ringo.Loop, network, address string, end time.Time) (*Conn, error) {
 	e := (*loop.Loop)(l)
-	end := time.Time{}
-	if d.Timeout != 0 {
-		end = time.Now().Add(d.Timeout)
+	if unixNetwork(network) {
+		return d.dialUnix(e, network, address, end)
 	}
 	local, err := d.local()
 	if err != nil {
 		return nil, dialError(network, nil, err)
 	}
-	addrs, err := resolveDial(l, network, address, end)
+	host, port, err := d.target(l, network, address, end)
 	if err != nil {
 		return nil, dialError(network, nil, err)
 	}
-	if local.IsValid() {
-		if addrs = slices.DeleteFunc(addrs, func(ap netip.AddrPort) bool { return ap.Addr().Is4() != local.Addr().Is4() }); len(addrs) == 0 {
-			return nil, dialError(network, nil, &net.AddrError{Err: "no address of the family of LocalAddr", Addr: address})
-		}
+	if !numeric(host) {
+		r := &race{d: d, l: e, network: network, host: host, port: port, local: local, end: end}
+		return r.run()
 	}
-	var first error
-	for i, ap := range addrs {
-		if i == 0 && passed(end) {
-			return nil, dialError(network, tcpAddr(ap), errLate)
-		}
-		c, err := d.connect(e, network, local, ap, share(end, len(addrs)-i))
-		if err == nil {
-			return c, nil
-		}
-		if first == nil {
-			first = err
-		}
-		if passed(end) || e.Canceled() {
-			break
-		}
+	addrs, err := lookupHost(context.Background(), nil, network, host)
+	if err != nil {
+		return nil, dialError(network, nil, err)
 	}
-	return nil, first
+	ap := netip.AddrPortFrom(addrs[0], port)
+	switch {
+	case local.IsValid() && ap.Addr().Is4() != local.Addr().Is4():
+		return nil, dialError(network, nil, noFamily(address))
+	case passed(end):
+		return nil, dialError(network, tcpAddr(ap), errLate)
+	}
+	return d.connect(e, network, local, ap, end)
 }
 
 func passed(end time.Time) bool { return !end.IsZero() && !time.Now().Before(end) }
-
-// A dialTimeout is the error of a dial that took too long, in net's words.
-type dialTimeout struct{ connecting bool }
-
-var errLate, errSlow = &dialTimeout{}, &dialTimeout{connecting: true}
-
-func (*dialTimeout) Error() string   { return "i/o timeout" }
-func (*dialTimeout) Timeout() bool   { return true }
-func (*dialTimeout) Temporary() bool { return true }
-
-// Is finds in a connect that took too long both errors that package net may give:
-// there it depends on which of two timers is first.
-func (e *dialTimeout) Is(target error) bool {
-	return target == context.DeadlineExceeded || e.connecting && target == os.ErrDeadlineExceeded
-}
-
-// share is the deadline for the next of so many addresses: an equal part of the
-// time that is left, but two seconds if there are as many, so that one address
-// that swallows everything does not keep the others from being tried.
-func share(end time.Time, addrs int) time.Time {
-	if end.IsZero() {
-		return end
-	}
-	left := time.Until(end)
-	part := max(left/time.Duration(addrs), min(left, 2*time.Second))
-	return end.Add(part - left)
-}
 
 // connect makes a connection to one address. A socket that got itself as its peer,
 // which can happen when the port dialled is one of those given out, is tried
@@ -260,127 +258,4 @@ type dialLimit struct {
 func (d *dialLimit) Fire(*timer.Timer) {
 	d.passed = true
 	d.l.Cancel(d.op)
-}
-
-func dialError(network string, addr net.Addr, err error) error {
-	return &net.OpError{Op: "dial", Net: network, Addr: addr, Err: err}
-}
-
-// resolveDial finds the addresses of a host and port.
-func resolveDial(l *ringo.Loop, network, address string, end time.Time) ([]netip.AddrPort, error) {
-	if err := checkNetwork(network); err != nil {
-		return nil, err
-	}
-	if address == "" {
-		return nil, errors.New("missing address")
-	}
-	host, service, err := net.SplitHostPort(address)
-	if err != nil {
-		return nil, err
-	}
-	if host == "" {
-		host = "127.0.0.1"
-		if network == "tcp6" {
-			host = "::1"
-		}
-	}
-	var addrs []netip.Addr
-	var port uint16
-	err = beside(l, numeric(host) && numericPort(service), func(ctx context.Context) error {
-		if !end.IsZero() {
-			var cancel context.CancelFunc
-			ctx, cancel = context.WithDeadline(ctx, end)
-			defer cancel()
-		}
-		if !numeric(host) && passed(end) { // package net may go on for a while
-			return &net.DNSError{Err: errLate.Error(), Name: host, IsTimeout: true, IsTemporary: true, UnwrapErr: errLate}
-		}
-		if port, err = lookupPort(ctx, network, service); err != nil {
-			return err
-		}
-		addrs, err = lookupHost(ctx, network, host)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	list := make([]netip.AddrPort, len(addrs))
-	for i, a := range addrs {
-		list[i] = netip.AddrPortFrom(a, port)
-	}
-	return list, nil
-}
-
-// resolveIn is resolveListen from a task: names are looked up beside the loop.
-func resolveIn(l *ringo.Loop, network, address string, ap *netip.AddrPort) error {
-	host, service, err := splitListen(address)
-	plain := err != nil || (host == "" || numeric(host)) && numericPort(service)
-	return beside(l, plain, func(ctx context.Context) error {
-		var err error
-		*ap, err = resolveListen(ctx, network, address)
-		return err
-	})
-}
-
-// beside runs a look-up here if it asks nobody, else on a goroutine.
-func beside(l *ringo.Loop, plain bool, fn func(context.Context) error) error {
-	if plain {
-		return fn(context.Background())
-	}
-	return l.Offload(fn)
-}
-
-func numeric(host string) bool {
-	_, err := netip.ParseAddr(host)
-	return err == nil
-}
-
-func numericPort(service string) bool {
-	for _, c := range service {
-		if c < '0' || c > '9' {
-			return false
-		}
-	}
-	return true
-}
-
-// lookupHost gives a host's addresses of the network's family, at least one.
-func lookupHost(ctx context.Context, network, host string) ([]netip.Addr, error) {
-	addrs := []netip.Addr{}
-	if a, err := netip.ParseAddr(host); err == nil {
-		addrs = append(addrs, a)
-	} else if addrs, err = net.DefaultResolver.LookupNetIP(ctx, "ip"+network[3:], host); err != nil {
-		return nil, err
-	}
-	fit := addrs[:0]
-	for _, a := range addrs {
-		if a.Is4In6() {
-			a = a.Unmap()
-		}
-		a, err := numericZone(a)
-		if err != nil {
-			return nil, err
-		}
-		if network == "tcp" || (network == "tcp4") == a.Is4() {
-			fit = append(fit, a)
-		}
-	}
-	if len(fit) == 0 {
-		return nil, &net.AddrError{Err: fmt.Sprintf("no suitable address for %s", network), Addr: host}
-	}
-	return fit, nil
-}
-
-// numericZone turns the name of an interface into its index, which is what the
-// kernel wants.
-func numericZone(a netip.Addr) (netip.Addr, error) {
-	zone := a.Zone()
-	if zone == "" || numericPort(zone) {
-		return a, nil
-	}
-	ifi, err := net.InterfaceByName(zone)
-	if err != nil {
-		return a, &net.AddrError{Err: err.Error(), Addr: a.String()}
-	}
-	return a.WithZone(fmt.Sprint(ifi.Index)), nil
 }

@@ -6,8 +6,8 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/netip"
 	"os"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -21,42 +21,11 @@ import (
 // answer.
 func fullListener(t *testing.T) (addr string, cleanUp func()) {
 	t.Helper()
-	var fds []int
-	cleanUp = func() {
-		for _, fd := range fds {
-			syscall.Close(fd)
-		}
-	}
-	socket := func() int {
-		fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC|syscall.SOCK_NONBLOCK, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		fds = append(fds, fd)
-		return fd
-	}
-	ln := socket()
-	if err := syscall.Bind(ln, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
-		t.Fatal(err)
-	}
-	if err := syscall.Listen(ln, 0); err != nil {
-		t.Fatal(err)
-	}
-	name, err := syscall.Getsockname(ln)
+	ap, cleanUp, err := swallow(netip.MustParseAddrPort("127.0.0.1:0"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	at := name.(*syscall.SockaddrInet4)
-	addr = net.JoinHostPort("127.0.0.1", strconv.Itoa(at.Port))
-	for waiting := 0; waiting < 2; { // until two of them get no answer
-		fd := socket()
-		if err := syscall.Connect(fd, at); err == syscall.EINPROGRESS {
-			waiting++
-		} else if err != nil {
-			t.Fatal(err)
-		}
-	}
-	return addr, cleanUp
+	return ap.String(), cleanUp
 }
 
 // late reports whether a dial's time was over before it came to a connect.

@@ -1,6 +1,7 @@
 package sock_test
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net"
@@ -123,6 +124,28 @@ func TestDialUnknownName(t *testing.T) {
 			if !errors.As(err, &dns) && !os.IsTimeout(err) {
 				t.Errorf("Dial: %v, want a *net.DNSError", err)
 			}
+		})
+	})
+}
+
+// A dialing function in the shape of package net fails without a connection that is not
+// nil.
+func TestDialFunc(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		onLoop(t, cfg, func(l *ringo.Loop) {
+			ln := listen(t, l)
+			dial := new(sock.Dialer).Func(l)
+			c, err := dial(context.Background(), "tcp", ln.Addr().String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.Close()
+			ctx, cancel := context.WithCancel(context.Background())
+			cancel()
+			if c, err := dial(ctx, "tcp", ln.Addr().String()); c != nil || !errors.Is(err, context.Canceled) {
+				t.Errorf("with a context that has ended: %v, %v", c, err)
+			}
+			ln.Close()
 		})
 	})
 }

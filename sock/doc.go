@@ -23,4 +23,37 @@
 // buf.Lease; and io.Copy between two connections moves them without a copy. How
 // many buffers a connection may hold is bounded by ringo.Config.Leases: a peer
 // that is not read is left waiting in its own kernel.
+//
+// # Servers on goroutines
+//
+// What runs on goroutines of its own, as net/http does, takes a Listener for its
+// net.Listener and dials by Dialer.Func. A task waits for it in Loop.Offload, as in
+// the example of Listener. Goroutines keep no loop alive: when accepts have stopped and
+// no task is left the loop ends, and closes what they still use. So a server is given
+// time for its requests in that Offload, by http.Server.Shutdown or its like.
+//
+// # Datagrams and other descriptors
+//
+// PacketConn is UDP, and UnixPacketConn Unix sockets of network "unixgram". Poll makes
+// a Pollable of what is no socket. Adopt and its like take sockets that were made
+// elsewhere, and Activated those of systemd.
+//
+// # Unix sockets
+//
+// Networks "unix" and "unixpacket" take a path, or an abstract name behind an @; "" is
+// a name of the kernel's choice. Such connections are Conns that can do more: PeerCred
+// says who the peer is, SendFiles and RecvFiles pass files, ReadMsgUnix and WriteMsgUnix
+// any control messages. What is passed comes with the bytes it was sent with, so a read
+// that has no place for it has the kernel close it: Read, Next, Peek, and Serve, which
+// fetches what it calls a Request for.
+//
+// A unixpacket connection carries records. Write, WriteV, WriteLease and SendFiles send
+// one, whole; Read and ReadV give one, and drop what there is no room for; Next leases
+// one. Peek, Discard and Buffered are about one, too: to ask for more than it has gives
+// what it has and io.ErrUnexpectedEOF. io.Copy writes each by itself. A record of no
+// bytes can't be told from the end: as with package net it reads as io.EOF, and Serve
+// closes. A Request that leaves its record unread is answered with bufio.ErrBufferFull.
+//
+// Closing a listener removes its file, unless another has taken its place. A file that
+// a program left behind, whoever it was, stays: the next Listen gives EADDRINUSE.
 package sock

@@ -17,9 +17,25 @@ import (
 // runtime.Goexit.
 var ErrNoReturn = errors.New("sock: Open or Request did not return")
 
-// callNames are the system calls that errors name, as in package net.
-var callNames = map[string]string{
-	"read": "read", "write": "write", "close": "close", "accept": "accept4", "set": "setsockopt", "dial": "connect",
+// ErrUnread is what a call gives that would pass over bytes which the connection has
+// received and nobody has read: RawConn.Read, and File. Read them first: there are
+// Buffered of them.
+var ErrUnread = errors.New("sock: the connection holds bytes that nobody has read (see Conn.Buffered)")
+
+// callName is the system call that an error of a method names, as in package net. (A map
+// would need more stack than a parked task has.)
+func callName(method string) string {
+	switch method {
+	case "accept":
+		return "accept4"
+	case "set":
+		return "setsockopt"
+	case "get":
+		return "getsockopt"
+	case "dial":
+		return "connect"
+	}
+	return method
 }
 
 // errEnded is for handles that have outlived their loop, which closed them.
@@ -35,14 +51,20 @@ func stranger(l *loop.Loop) error {
 
 // fail wraps an error of a connection as package net does.
 func (c *Conn) fail(name string, err error) error {
-	e := &net.OpError{Op: name, Net: "tcp", Err: err}
-	e.Source, e.Addr = addrOrNil(c.LocalAddr().(*net.TCPAddr)), addrOrNil(c.RemoteAddr().(*net.TCPAddr))
-	return e
+	return &net.OpError{Op: name, Net: c.network(), Source: addrOrNil(c.LocalAddr()), Addr: addrOrNil(c.RemoteAddr()), Err: err}
 }
 
-func addrOrNil(a *net.TCPAddr) net.Addr {
-	if a.IP == nil {
-		return nil
+// addrOrNil is nil for an address that isn't known.
+func addrOrNil(a net.Addr) net.Addr {
+	switch a := a.(type) {
+	case *net.TCPAddr:
+		if a.IP == nil {
+			return nil
+		}
+	case *net.UnixAddr:
+		if a.Name == "" {
+			return nil
+		}
 	}
 	return a
 }
@@ -52,7 +74,7 @@ func (c *Conn) failRes(name string, res int32) error {
 	if res == -sys.ECANCELED {
 		return c.fail(name, c.l.Cause())
 	}
-	return c.fail(name, callError(callNames[name], res))
+	return c.fail(name, callError(callName(name), res))
 }
 
 // socketError is why a loop could not make a socket. Where the driver can't have

@@ -5,10 +5,12 @@ package sock_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log"
 	"net"
+	"net/http"
 	"os"
 	"time"
 
@@ -59,6 +61,44 @@ func ExampleListen() {
 		log.Fatal(err)
 	}
 	// Output: "hello"
+}
+
+// A server of net/http, on all loops. Its requests run on goroutines, which keep no loop alive, so that when accepts have
+// stopped its own Shutdown waits for them: for Config.Grace, after which the context of Offload is done.
+func ExampleListener() {
+	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprintln(w, "hello") })}
+	set, err := sock.Reserve("tcp", "127.0.0.1:0")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer set.Close()
+	ctx, stop := context.WithCancel(context.Background()) // signal.NotifyContext in a program
+	go func() {
+		defer stop()
+		answer, err := http.Get("http://" + set.Addr().String())
+		if err != nil {
+			log.Fatal(err)
+		}
+		defer answer.Body.Close()
+		io.Copy(os.Stdout, answer.Body)
+	}()
+	err = ringo.Run(ctx, nil, func(l *ringo.Loop) error {
+		ln, err := set.Listen(l)
+		if err != nil {
+			return err
+		}
+		return l.Offload(func(ctx context.Context) error {
+			err := server.Serve(ln) // net.ErrClosed when the program drains
+			if errors.Is(err, net.ErrClosed) || err == http.ErrServerClosed {
+				err = server.Shutdown(ctx)
+			}
+			return err
+		})
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	// Output: hello
 }
 
 // A handler per request: lines are answered as they become whole, and a connection that waits for the rest of one keeps
@@ -265,4 +305,43 @@ func ExampleConn_Next() {
 	}
 	<-ctx.Done() // the answer has been printed
 	// Output: "leased"
+}
+
+// A header and a body go out together without being put together, and what came goes out
+// again without a copy.
+func ExampleConn_WriteV() {
+	err := ringo.Run(context.Background(), &ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
+		ln, err := sock.Listen(l, "tcp", "127.0.0.1:0")
+		if err != nil {
+			return err
+		}
+		defer ln.Close()
+		asked := make(chan bool)
+		go func() {
+			defer close(asked)
+			ask(ln.Addr(), "hello")
+		}()
+		c, err := ln.AcceptConn()
+		if err != nil {
+			return err
+		}
+		lease, err := c.Next()
+		if err != nil {
+			return err
+		}
+		header := fmt.Appendf(nil, "%d bytes: ", len(lease.Bytes()))
+		if _, err := c.WriteV([][]byte{header, lease.Bytes()}); err != nil {
+			return err
+		}
+		if _, err := c.WriteLease(lease); err != nil { // which releases it
+			return err
+		}
+		c.Close()
+		return l.Offload(func(context.Context) error { <-asked; return nil })
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	// Output:
+	// "5 bytes: hellohello"
 }

@@ -37,12 +37,13 @@ type guests struct {
 	raw     syscall.RawConn // of file
 	closed  bool
 	orphan  bool           // the loop is done with the descriptor: the last guest has it closed
+	pinned  int            // calls that use the descriptor's number beside the two directions
 	gone    bool           // the descriptor is closed
 	closers []*loop.Parker // guests in Close
 }
 
 // host is the handle that the guests are at, for what only it can do. All but
-// discard run on the loop's thread.
+// keeps and discard run on the loop's thread.
 type host interface {
 	// settle ends what is armed in a direction. It runs in a task, and parks.
 	settle(s *side)
@@ -50,6 +51,9 @@ type host interface {
 	give(s *side)
 	// take is the way back.
 	take(s *side)
+	// keeps reports whether a direction has input that nobody was given yet, and that
+	// the kernel no longer has. The caller has its turn, as a guest.
+	keeps(s *side) bool
 	// moved says that a guest has set the deadline of a direction of the loop's.
 	moved(s *side)
 	// vacated says that the last guest has left the handle, which is closing.
@@ -74,12 +78,15 @@ type side struct {
 
 	// Of the guest that is at it.
 	op          op.Op
+	raw         func(fd uintptr) bool // to be called in place of op
 	res         int32
-	raw         syscall.RawConn
-	call        func(uintptr) bool // attempts op, for raw
+	call        func(uintptr) bool // attempts op, for the netpoller
+	watched     bool               // file is there, and stays for the turn
+	records     bool               // each read and write is of one record
 	alone       bool               // it is an ordinary goroutine, so it may block
 	visitor     *loop.Loop         // it is a task of this loop
 	interrupted bool               // that task was cancelled
+	home        *homeWait          // or it is a task of the loop, which waits there
 
 	// Input that the loop had received when it gave the direction away.
 	unread []byte
@@ -129,7 +136,7 @@ func (s *side) free() bool { return s.held && !s.busy && !s.wanted && !s.g.close
 
 func (s *side) begin() {
 	s.busy = true
-	s.raw = s.g.raw
+	s.watched = s.g.file != nil
 	s.alone, s.visitor = false, nil
 }
 
@@ -208,7 +215,7 @@ func (s *side) next() *loop.Parker {
 
 // leave ends a guest's turn.
 func (g *guests) leave(s *side) {
-	s.op.Buf = nil
+	s.op.Buf, s.raw = nil, nil
 	g.mu.Lock()
 	if s.interrupted {
 		s.interrupted = false
@@ -216,15 +223,11 @@ func (g *guests) leave(s *side) {
 	}
 	s.busy = false
 	if g.closed {
-		last := !g.in.busy && !g.out.busy
-		if last {
-			g.closeFile()
+		if s.wanted { // by tasks that are to hear of the end
+			s.held, s.wanted, s.ahead, s.onWay = false, false, 0, true
+			g.l.Call(s.returned)
 		}
-		last = last && g.orphan
-		g.mu.Unlock()
-		if last && !g.l.Call(g.host.vacated) {
-			g.host.discard()
-		}
+		g.left()
 		return
 	}
 	p := s.next()
@@ -240,6 +243,20 @@ func (g *guests) leave(s *side) {
 		p.Wake()
 	case back:
 		g.l.Call(s.returned)
+	}
+}
+
+// left sees to the end of a handle that is closed, when somebody has left it. The
+// caller holds mu, which it gives back.
+func (g *guests) left() {
+	idle := !g.in.busy && !g.out.busy
+	if idle {
+		g.closeFile()
+	}
+	last := idle && g.pinned == 0 && g.orphan
+	g.mu.Unlock()
+	if last && !g.l.Call(g.host.vacated) {
+		g.host.discard()
 	}
 }
 
@@ -273,6 +290,10 @@ func (g *guests) shut() {
 	for _, p := range told {
 		p.Wake()
 	}
+	if !g.l.Ended() {
+		g.in.home.abort()
+		g.out.home.abort()
+	}
 }
 
 // inherit leaves the descriptor, with which the loop is done, to the guests that
@@ -283,7 +304,7 @@ func (g *guests) inherit() bool {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.orphan = g.in.busy || g.out.busy
+	g.orphan = g.in.busy || g.out.busy || g.pinned > 0
 	return g.orphan
 }
 

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -466,5 +467,119 @@ func TestTaskBehindTakeover(t *testing.T) {
 				t.Errorf("bytes went to %q, want %q", got, want)
 			}
 		})
+	})
+}
+
+// What peers have connected meanwhile, a goroutine accepts without the loop: on a busy
+// machine each trip through it takes long.
+func TestAcceptFromTheShelf(t *testing.T) {
+	const peers = 20
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		onLoop(t, cfg, func(l *ringo.Loop) {
+			ln := listen(t, l)
+			defer ln.Close()
+			hold, held := make(chan bool), make(chan bool)
+			guest(t, l, func() {
+				acceptOne(t, ln, dial(t, ln.Addr().String())) // from now on they are made ahead
+				before := l.Stats().Driver.Completions
+				var dialed []*net.TCPConn
+				for range peers {
+					dialed = append(dialed, dial(t, ln.Addr().String()))
+				}
+				eventually(t, "the loop has accepted all", func() bool {
+					return l.Stats().Driver.Completions >= before+peers
+				})
+				l.Post(func() { close(held); <-hold })
+				<-held
+				var conns []net.Conn
+				within(patience, "accepts without the loop", func() {
+					for range dialed {
+						c, err := ln.Accept()
+						if err != nil {
+							t.Error(err)
+							break
+						}
+						conns = append(conns, c)
+					}
+				})
+				close(hold)
+				for i, c := range conns {
+					dialed[i].Write([]byte{byte(i)})
+					p := make([]byte, 2)
+					if n, err := c.Read(p); n != 1 || p[0] != byte(i) || err != nil {
+						t.Errorf("connection %d read %d bytes, %v, %v", i, n, p[:n], err)
+					}
+					c.Close()
+					dialed[i].Close()
+				}
+			})
+		})
+	})
+}
+
+func acceptOne(t *testing.T, ln *sock.Listener, peer *net.TCPConn) {
+	defer peer.Close()
+	c, err := ln.Accept()
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	c.Close()
+}
+
+// Connections that were made ahead and that nobody takes are closed with the listener.
+func TestShelfIsCleared(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		onLoop(t, cfg, func(l *ringo.Loop) {
+			ln := listen(t, l)
+			guest(t, l, func() {
+				acceptOne(t, ln, dial(t, ln.Addr().String()))
+				before := l.Stats().Driver.Completions
+				peer := dial(t, ln.Addr().String())
+				defer peer.Close()
+				eventually(t, "the loop has accepted it", func() bool {
+					return l.Stats().Driver.Completions > before
+				})
+				ln.Close()
+				peer.SetDeadline(time.Now().Add(patience))
+				if _, err := peer.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
+					t.Errorf("a peer that nobody accepted reads %v", err)
+				}
+			})
+		})
+	})
+}
+
+// Tasks that wait for their turn behind a goroutine hear of a Close, as it does.
+func TestCloseBehindGuests(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		for range 20 { // the goroutine may be late
+			pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+				errs := make(chan error, 3)
+				read := func() {
+					_, err := c.Read(make([]byte, 1))
+					errs <- err
+				}
+				send(t, peer, "x")
+				guest(t, l, func() {
+					c.Read(make([]byte, 1)) // from now on the direction is not the loop's
+					go read()
+					for range 100 {
+						runtime.Gosched()
+					}
+				})
+				tasks := []*ringo.Task{l.Go(read), l.Go(read)}
+				others(l)
+				guest(t, l, func() { c.Close() })
+				for _, task := range tasks {
+					task.Wait()
+				}
+				guest(t, l, func() {
+					for range cap(errs) {
+						wantClosed(t, "Read", <-errs)
+					}
+				})
+			})
+		}
 	})
 }

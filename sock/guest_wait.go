@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net"
 	"os"
-	"syscall"
 	"time"
 
 	"ringo/internal/loop"
@@ -14,14 +13,18 @@ import (
 
 // do runs the op of a guest that has its turn, and waits if it must.
 func (g *guests) do(s *side) (int32, error) {
-	if s.raw == nil {
+	if !s.watched {
 		if limit := s.limit.Load(); limit != 0 && g.l.Elapsed() >= limit {
 			return 0, os.ErrDeadlineExceeded
 		}
-		if res, ok := g.l.Try(&s.op); ok {
+		if res, ok := s.try(); ok {
 			return res, nil
 		}
-		s.recognise()
+		if s.recognise(); s.alone { // here, where the stack is not as deep yet as in wait
+			if err := g.watch(s); err != nil {
+				return 0, err
+			}
+		}
 	}
 	if s.visitor != nil {
 		return g.visit(s)
@@ -33,7 +36,7 @@ func (g *guests) do(s *side) (int32, error) {
 // a guest waits for the first time it is looked at: a task must not, it would stop
 // its loop.
 func (s *side) attempt(uintptr) bool {
-	res, ok := s.g.l.Try(&s.op)
+	res, ok := s.try()
 	if ok {
 		s.res = res
 		return true
@@ -44,6 +47,14 @@ func (s *side) attempt(uintptr) bool {
 	return !s.alone
 }
 
+// try makes the call of the guest that has its turn.
+func (s *side) try() (res int32, ok bool) {
+	if s.raw != nil {
+		return 0, s.raw(uintptr(s.g.fd.Sys()))
+	}
+	return s.g.l.Try(&s.op)
+}
+
 // recognise finds out whether the guest is a task.
 func (s *side) recognise() {
 	s.visitor, _ = loop.Current()
@@ -52,14 +63,16 @@ func (s *side) recognise() {
 
 // wait parks in Go's netpoller until the op has a result.
 func (g *guests) wait(s *side) (int32, error) {
-	raw, err := g.watched(s)
-	if err != nil {
-		return 0, err
+	if !s.watched {
+		if err := g.watch(s); err != nil {
+			return 0, err
+		}
 	}
+	var err error
 	if s == &g.out {
-		err = raw.Write(s.call)
+		err = g.raw.Write(s.call)
 	} else {
-		err = raw.Read(s.call)
+		err = g.raw.Read(s.call)
 	}
 	switch {
 	case err == nil && s.visitor != nil && !s.alone: // it did not wait
@@ -86,12 +99,22 @@ func (g *guests) visit(s *side) (res int32, err error) {
 	if s.visitor == g.l {
 		return 0, errHome
 	}
-	l := s.visitor
-	err = l.Offload(func(ctx context.Context) error {
+	err = g.inPlace(s.visitor, s, func() error {
+		var err error
+		res, err = g.wait(s)
+		return err
+	})
+	return res, err
+}
+
+// inPlace has a goroutine run f, which may wait in a direction, in place of a task of l
+// that has its turn there.
+func (g *guests) inPlace(l *loop.Loop, s *side, f func() error) error {
+	err := l.Offload(func(ctx context.Context) error {
 		defer g.interruptible(ctx, s)()
 		s.alone = true // for the time being
-		var err error
-		if res, err = g.wait(s); errors.Is(err, os.ErrDeadlineExceeded) && ctx.Err() != nil {
+		err := f()
+		if errors.Is(err, os.ErrDeadlineExceeded) && ctx.Err() != nil {
 			err = ctx.Err()
 		}
 		return err
@@ -100,7 +123,7 @@ func (g *guests) visit(s *side) (res int32, err error) {
 	if errors.Is(err, context.Canceled) || l.Canceled() && errors.Is(err, context.DeadlineExceeded) {
 		err = l.Cause()
 	}
-	return res, err
+	return err
 }
 
 // interruptible makes the end of ctx end the wait, until it is told that the wait is
@@ -123,30 +146,43 @@ func (g *guests) interruptible(ctx context.Context, s *side) (done func()) {
 	}
 }
 
-// watched gives the descriptor to Go's netpoller, if it has not got it.
-func (g *guests) watched(s *side) (syscall.RawConn, error) {
+// watch gives the descriptor to Go's netpoller, if it has not got it.
+func (g *guests) watch(s *side) (err error) {
 	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.closed {
-		return nil, net.ErrClosed
+	switch {
+	case g.closed:
+		err = net.ErrClosed
+	case g.file == nil:
+		err = g.duplicate(&s.op)
 	}
-	if g.file == nil {
-		n, _ := g.l.Try(&op.Op{Code: op.Dup, FD: g.fd})
-		if n < 0 {
-			return nil, callError("fcntl", n)
-		}
-		f := os.NewFile(uintptr(n), "socket")
-		raw, err := f.SyscallConn()
-		if err != nil {
-			f.Close()
-			return nil, err
-		}
-		g.file, g.raw = f, raw
-		g.setDeadline(&g.in)
-		g.setDeadline(&g.out)
+	if err == nil {
+		s.watched = true
 	}
-	s.raw = g.raw
-	return g.raw, nil
+	g.mu.Unlock()
+	return err
+}
+
+// duplicate makes the descriptor that the netpoller is given, by an op that is between two
+// calls. The caller holds mu.
+func (g *guests) duplicate(o *op.Op) error {
+	code := o.Code
+	o.Code = op.Dup
+	n, _ := g.l.Try(o)
+	o.Code = code
+	if n < 0 {
+		return callError("fcntl", n)
+	}
+	f := os.NewFile(uintptr(n), "socket")
+	raw, err := f.SyscallConn()
+	if err != nil {
+		f.Close()
+		return err
+	}
+	g.file, g.raw = f, raw
+	if g.in.limit.Load()|g.out.limit.Load() != 0 || g.in.interrupted || g.out.interrupted { // a new file has no deadline
+		g.setDeadlines()
+	}
+	return nil
 }
 
 // unwatch takes it away when no guest is likely to wait: from then on an arrival
@@ -186,8 +222,15 @@ func (g *guests) setDeadline(s *side) {
 
 // limited is told that the loop has set deadlines.
 func (g *guests) limited() {
+	g.in.home.limited()
+	g.out.home.limited()
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	g.setDeadlines()
+}
+
+// setDeadlines is setDeadline for both directions.
+func (g *guests) setDeadlines() {
 	g.setDeadline(&g.in)
 	g.setDeadline(&g.out)
 }
@@ -205,7 +248,7 @@ func (g *guests) setFileDeadline(s *side, t time.Time) {
 func (g *guests) setLimit(t time.Time, sides ...*side) error {
 	at := int64(0)
 	if !t.IsZero() {
-		at = max(1, g.l.Elapsed()+int64(time.Until(t)))
+		at = later(g.l.Elapsed(), time.Until(t))
 	}
 	g.mu.Lock()
 	if g.closed {
@@ -224,7 +267,10 @@ func (g *guests) setLimit(t time.Time, sides ...*side) error {
 	}
 	g.mu.Unlock()
 	for _, s := range moved {
-		g.l.Call(func() { g.host.moved(s) })
+		g.l.Call(func() {
+			g.host.moved(s)
+			s.home.limited()
+		})
 	}
 	return nil
 }

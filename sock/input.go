@@ -37,12 +37,14 @@ type input struct {
 	count      int // buffers in the list
 	listed     int // bytes in the list
 
-	peeked bool // the user looks at bytes in place: they must stay where they are
-	how    armed
-	ready  bool // a receive may give something: nobody has said EAGAIN since
-	hup    bool // the peer has closed, or an urgent byte came: a short count proves nothing
-	eof    bool
-	err    int32 // of the stream, for ever
+	peeked  bool // the user looks at bytes in place: they must stay where they are
+	spliced bool // bytes are not to come in buffers, see spell
+	slow    bool // what is read waits for a peer elsewhere
+	how     armed
+	ready   bool // a receive may give something: nobody has said EAGAIN since
+	hup     bool // the peer has closed, or an urgent byte came: a short count proves nothing
+	eof     bool
+	err     int32 // of the stream, for ever
 
 	waiter   *loop.Task
 	deadline atomic.Int64 // of NowNS; 0: none. Guests set it, too
@@ -81,11 +83,11 @@ func (in *input) arm(c *Conn) {
 		return
 	}
 	code, how, flags := op.Poll, polling, op.Multishot|op.Rough
-	if c.l.Lends() {
-		if c.l.Ring().Available() > 0 {
+	if c.lends() {
+		if c.l.Ring().Available() > 0 && !in.spliced {
 			code, how, flags = op.Recv, receiving, op.Multishot|op.Select
 		} else {
-			flags = op.Rough // once, so that the ring is tried again
+			flags = op.Rough // once, so that the ring is tried again, and a spell can end
 		}
 	}
 	o := c.l.NewOp(code)
@@ -146,7 +148,7 @@ func (s *inputSink) Complete(o *op.Op, res int32, flags uint32) {
 func (in *input) received(c *Conn, res int32, flags uint32) {
 	if flags&op.HasBuffer != 0 {
 		b := c.l.Ring().Filled(uint16(op.BufferID(flags)), int(max(res, 0)))
-		if res <= 0 || c.closing {
+		if res <= 0 || c.closing && c.parting == nil {
 			c.l.Ring().Put(b)
 		} else {
 			in.append(b)
@@ -201,7 +203,7 @@ func (in *input) polled(res int32) {
 
 // bound keeps a connection that is not read from emptying the loop's ring.
 func (in *input) bound(c *Conn) {
-	if c.out.waiter != nil {
+	if c.out.waiter != nil || in.slow {
 		in.spill(c)
 	}
 	if in.count >= c.l.Config().Leases || len(in.acc)-in.accOff >= c.l.Config().Leases*c.l.Config().BufferSize {
@@ -309,11 +311,18 @@ func (in *input) copyTo(c *Conn, p []byte) (n int) {
 // recv receives into p without waiting: a count, 0 with eof set, or none if there
 // is nothing now.
 func (in *input) recv(c *Conn, p []byte) (n int, ok bool) {
-	p = p[:min(len(p), pieceMax)]
+	if !c.records() {
+		p = p[:min(len(p), pieceMax)]
+	}
 	o := &c.local.recv
 	o.FD, o.Buf = &c.fd, p
 	res, ok := c.l.Try(o)
 	o.Buf = nil
+	return in.took(c, res, ok, len(p))
+}
+
+// took notes what a receive of so many bytes has told of the stream.
+func (in *input) took(c *Conn, res int32, ok bool, asked int) (int, bool) {
 	switch {
 	case !ok:
 		in.ready = false
@@ -321,7 +330,7 @@ func (in *input) recv(c *Conn, p []byte) (n int, ok bool) {
 	case res > 0:
 		// A short count from a stream: it is empty now. Where readiness is a level,
 		// what comes behind it, be it the end, is told all the same.
-		if int(res) < len(p) && (!in.hup || !c.l.Edges()) {
+		if int(res) < asked && (!in.hup || !c.l.Edges()) {
 			in.ready = false
 		}
 		return int(res), true
@@ -335,9 +344,17 @@ func (in *input) recv(c *Conn, p []byte) (n int, ok bool) {
 
 // fill receives into a plain buffer, if the stream is ready and read by hand.
 func (in *input) fill(c *Conn) {
-	if !in.byHand() {
-		return
+	switch {
+	case !in.byHand():
+	case c.records():
+		in.fillRecord(c)
+	default:
+		in.fillBuffer(c)
 	}
+}
+
+// fillBuffer receives into a plain buffer.
+func (in *input) fillBuffer(c *Conn) {
 	b := c.l.Plain().Take()
 	if b == nil {
 		return

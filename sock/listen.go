@@ -6,9 +6,9 @@ import (
 	"net"
 	"net/netip"
 	"slices"
-	"strconv"
 	"sync"
 	"syscall"
+	"time"
 
 	"ringo"
 	"ringo/internal/fd"
@@ -19,20 +19,25 @@ import (
 
 // ListenConfig is how to listen. The zero value is good.
 type ListenConfig struct {
-	// AllowShared lets other processes serve the same port, and lets this one
+	// AllowShared lets other processes serve the same port of TCP, and lets this one
 	// join them: the address is not first bound for this process alone.
 	AllowShared bool
 	// Backlog is how many connections may wait to be accepted; the kernel takes no more
 	// than net.core.somaxconn. 0: as many as that.
 	Backlog int
+	// DeferAccept, if positive, is how long the kernel keeps a connection to itself on
+	// which no data has come, in seconds, rounded up: tcp(7), TCP_DEFER_ACCEPT. For
+	// servers whose peers speak first; Accept gives no connection that says nothing. Unix
+	// sockets can't, and refuse it.
+	DeferAccept time.Duration
 	// Control, if not nil, is called with each socket that is made, before it is bound:
 	// to set what there is no field for. Only the Control method of its argument works.
 	// An error of it fails the call. It may be called from any goroutine.
 	Control func(network, address string, c syscall.RawConn) error
 }
 
-// Listen makes this loop's own socket on a TCP address. network is "tcp", "tcp4" or
-// "tcp6"; for "tcp" an address without a host, 0.0.0.0 and :: are all addresses of
+// Listen makes this loop's own socket on an address. network is "unix" or "unixpacket",
+// see ListenerSet for several loops on one Unix socket; or "tcp", "tcp4" or "tcp6"; for "tcp" an address without a host, 0.0.0.0 and :: are all addresses of
 // both families, as in package net. Loops of one Run may share an address, and the kernel spreads the peers
 // over them (SO_REUSEPORT); somebody else there, or the same loop twice, gives
 // EADDRINUSE. Port 0 is a port of this socket's own; for one that all loops
@@ -55,6 +60,9 @@ func (lc *ListenConfig) Listen(l *ringo.Loop, network, address string) (*Listene
 	if !e.Here() {
 		return nil, listenError(network, nil, stranger(e))
 	}
+	if unixNetwork(network) {
+		return lc.listenUnix(e, network, address)
+	}
 	var ap netip.AddrPort
 	err := resolveIn(l, network, address, &ap)
 	if err != nil {
@@ -65,11 +73,14 @@ func (lc *ListenConfig) Listen(l *ringo.Loop, network, address string) (*Listene
 	if err != nil {
 		return nil, err
 	}
-	return newListener(e, network, fd, func() { j.leave(e, ap) })
+	return newListener(e, network, fd, nil, func() { j.leave(e, ap) })
 }
 
 // Reserve is the function Reserve with this configuration.
 func (lc *ListenConfig) Reserve(network, address string) (*ListenerSet, error) {
+	if unixNetwork(network) {
+		return lc.reserveUnix(network, address)
+	}
 	var ap netip.AddrPort
 	var err error
 	if l, _ := loop.Current(); l != nil {
@@ -94,6 +105,10 @@ type ListenerSet struct {
 	lc      ListenConfig
 	network string
 	addr    netip.AddrPort
+	unix    *net.UnixAddr // of a Unix socket
+	file    *socketFile
+	share   *sharing // if the listeners share the one socket
+	adopted bool     // it came from elsewhere
 
 	mu     sync.Mutex
 	first  int32 // the reserved socket, -1 when it has been taken or closed
@@ -101,64 +116,98 @@ type ListenerSet struct {
 	taken  map[*loop.Loop]bool
 }
 
-// Listen makes the loop's listener: the first call takes the reserved socket, the
-// others open siblings. Only a task of l may call it, once a loop while that
-// listener is open.
+// Listen makes the loop's listener. Of a TCP address the first call takes the reserved
+// socket, and the others open siblings, over which the kernel spreads the peers. Where
+// there can be no siblings the listeners share the socket: each takes a connection only
+// when somebody asks it for one, and one that closes leaves the peers to the others.
+// Only a task of l may call it, once a loop while that listener is open.
 func (s *ListenerSet) Listen(l *ringo.Loop) (*Listener, error) {
 	e := (*loop.Loop)(l)
 	if !e.Here() {
 		return nil, listenError(s.network, s.Addr(), stranger(e))
 	}
-	fd, err := s.take(e)
+	fd, file, err := s.take(e)
 	if err != nil {
 		return nil, err
 	}
-	return newListener(e, s.network, fd, func() { s.leave(e) })
+	ln, err := newListener(e, s.network, fd, file, func() { s.leave(e) })
+	if err == nil && s.share != nil {
+		s.share.join(ln)
+	}
+	return ln, err
 }
 
 // take gives a loop the reserved socket, or a sibling.
-func (s *ListenerSet) take(l *loop.Loop) (fd int32, err error) {
+func (s *ListenerSet) take(l *loop.Loop) (fd int32, file *socketFile, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
-		return -1, listenError(s.network, s.Addr(), net.ErrClosed)
+		return -1, nil, listenError(s.network, s.Addr(), net.ErrClosed)
 	}
 	if s.taken[l] {
-		return -1, listenError(s.network, s.Addr(), inUse)
+		return -1, nil, listenError(s.network, s.Addr(), inUse)
 	}
-	if fd = s.first; fd < 0 {
-		if fd, err = s.lc.open(s.network, s.addr, false); err != nil {
-			return -1, err
+	switch {
+	case s.share != nil:
+		if err = s.reopen(); err != nil {
+			return -1, nil, err
 		}
+		if fd, file, err = s.takeShared(); err != nil {
+			return -1, nil, err
+		}
+	case s.first < 0:
+		if fd, err = s.lc.open(s.network, s.addr, false); err != nil {
+			return -1, nil, err
+		}
+	default:
+		fd, s.first = s.first, -1
 	}
-	s.first = -1
 	if s.taken == nil {
 		s.taken = map[*loop.Loop]bool{}
 	}
 	s.taken[l] = true
-	return fd, nil
+	return fd, file, nil
 }
 
 func (s *ListenerSet) leave(l *loop.Loop) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.taken, l)
+	if s.share != nil && len(s.taken) == 0 {
+		s.drop() // peers must not queue where nobody accepts
+	}
 }
 
 // Addr is the address, with the real port. Any goroutine may call it.
-func (s *ListenerSet) Addr() net.Addr { return tcpAddr(s.addr) }
+func (s *ListenerSet) Addr() net.Addr {
+	if s.unix != nil {
+		return s.unix
+	}
+	return tcpAddr(s.addr)
+}
 
 // Close gives the reservation up; listeners that were made go on. Any goroutine
 // may call it. Closing again does nothing.
 func (s *ListenerSet) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.close()
+	return nil
+}
+
+// close is Close under mu.
+func (s *ListenerSet) close() {
 	s.closed = true
+	s.drop()
+}
+
+// drop closes the reserved socket, if it is there. The caller holds mu.
+func (s *ListenerSet) drop() {
 	if s.first >= 0 {
+		s.file.release()
 		(&op.Op{Code: op.Close, Off: int64(s.first)}).Attempt()
 		s.first = -1
 	}
-	return nil
 }
 
 // join is what the loops of one Run know of each other's listeners.
@@ -261,6 +310,12 @@ func (lc *ListenConfig) open(network string, ap netip.AddrPort, alone bool) (int
 		{"setsockopt", func() int32 { return option(solSocket, soKeepalive, 1) }},
 		{"setsockopt", func() int32 { return option(protoTCP, tcpKeepidle, 15) }},
 		{"setsockopt", func() int32 { return option(protoTCP, tcpKeepintvl, 15) }},
+		{"setsockopt", func() int32 {
+			if lc.DeferAccept <= 0 {
+				return 0
+			}
+			return option(protoTCP, tcpDefer, seconds(lc.DeferAccept))
+		}},
 		{"listen", func() int32 { return (&op.Op{Code: op.Listen, FD: &f, Arg: backlog}).Attempt() }},
 		{"setsockopt", func() int32 { return option(solSocket, soReuseport, 1) }},
 	}
@@ -293,7 +348,7 @@ func resolveListen(ctx context.Context, network, address string) (netip.AddrPort
 	if err != nil {
 		return netip.AddrPort{}, err
 	}
-	port, err := lookupPort(ctx, network, service)
+	port, err := lookupPort(ctx, nil, network, service)
 	if err != nil {
 		return netip.AddrPort{}, err
 	}
@@ -304,7 +359,7 @@ func resolveListen(ctx context.Context, network, address string) (netip.AddrPort
 	if a, err := netip.ParseAddr(host); host == "" || err == nil && wildcard(network, a) {
 		return netip.AddrPortFrom(all, port), nil
 	}
-	addrs, err := lookupHost(ctx, network, host)
+	addrs, err := lookupHost(ctx, nil, network, host)
 	if err != nil {
 		return netip.AddrPort{}, err
 	}
@@ -341,12 +396,26 @@ var haveIPv6 = sync.OnceValue(func() bool {
 	return res >= 0
 })
 
+// unknownNetwork says which networks there are, and whose an other one is.
+func unknownNetwork(network, want string) error {
+	hint := ""
+	switch network {
+	case "tcp", "tcp4", "tcp6", "unix", "unixpacket":
+		hint = "; see Listen and Dial for " + network
+	case "udp", "udp4", "udp6":
+		hint = "; see ListenPacket and DialPacket for " + network
+	case unixgram:
+		hint = "; see ListenUnixgram and DialUnixgram for " + network
+	}
+	return fmt.Errorf("sock: %w: want %s%s", net.UnknownNetworkError(network), want, hint)
+}
+
 func checkNetwork(network string) error {
 	switch network {
 	case "tcp", "tcp4", "tcp6":
 		return nil
 	}
-	return fmt.Errorf("sock: %w: want tcp, tcp4 or tcp6", net.UnknownNetworkError(network))
+	return unknownNetwork(network, "tcp, tcp4, tcp6, unix or unixpacket")
 }
 
 func listenError(network string, addr net.Addr, err error) error {
@@ -355,15 +424,3 @@ func listenError(network string, addr net.Addr, err error) error {
 
 // inUse is what the kernel says of a busy address.
 var inUse = callError("bind", -sys.EADDRINUSE)
-
-// lookupPort gives the number of a port, or of a service by name.
-func lookupPort(ctx context.Context, network, service string) (uint16, error) {
-	if service == "" {
-		return 0, nil
-	}
-	if n, err := strconv.ParseUint(service, 10, 16); err == nil {
-		return uint16(n), nil
-	}
-	n, err := net.DefaultResolver.LookupPort(ctx, network, service)
-	return uint16(n), err
-}

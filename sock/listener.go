@@ -19,15 +19,23 @@ import (
 type Listener struct {
 	l      *loop.Loop
 	fd     fd.FD
+	pins   pins
 	handle loop.Handle
 	addr   netip.AddrPort
-	leave  func() // tells the Run that the loop no longer listens there
+	unix   *net.UnixAddr // nil: a TCP listener
+	file   *socketFile   // of a Unix listener
+	leave  func()        // tells the Run that the loop no longer listens there
 
-	op      *op.Op // the multishot accept
+	share  *sharing // if the socket is not this loop's alone
+	passed []int32  // by the others; under the sharing's lock
+	looks  bool     // the accept was cancelled only to begin anew
+
+	op      *op.Op // the accept, multishot unless the socket is shared
 	queue   fdQueue
 	err     int32
 	waiting loop.TaskList // in Accept
 	callers []*caller     // in Accept, who are no tasks of the loop
+	shelf   shelf         // for them
 	closing bool
 	closed  bool
 	closers loop.TaskList
@@ -48,12 +56,19 @@ const (
 )
 
 // newListener makes a listener of a listening socket, which it closes if it can't.
-func newListener(l *loop.Loop, network string, s int32, leave func()) (*Listener, error) {
-	ln := &Listener{l: l, leave: sync.OnceFunc(leave)}
+// file, of which the listener is a user, is nil for all but Unix sockets, and for
+// those that are not of our making.
+func newListener(l *loop.Loop, network string, s int32, file *socketFile, leave func()) (*Listener, error) {
+	ln := &Listener{l: l, file: file, leave: sync.OnceFunc(leave)}
 	ln.fd.Init(s)
 	ln.timer.Owner = (*listenerAlarm)(ln)
-	ln.addr = nameOf(l, &ln.fd, op.SockName)
+	if unixNetwork(network) {
+		ln.becomeUnix(network)
+	} else {
+		ln.addr = nameOf(l, &ln.fd, op.SockName)
+	}
 	if err := l.Unwatchable(s); err != nil {
+		ln.file.release()
 		closeFD(l, &ln.fd)
 		ln.leave()
 		return nil, listenError(network, ln.Addr(), os.NewSyscallError("socket", err))
@@ -65,9 +80,14 @@ func newListener(l *loop.Loop, network string, s int32, leave func()) (*Listener
 	return ln, nil
 }
 
-// Addr is the address that the listener has, a *net.TCPAddr. Any goroutine may
-// call it.
-func (ln *Listener) Addr() net.Addr { return tcpAddr(ln.addr) }
+// Addr is the address that the listener has, a *net.TCPAddr or a *net.UnixAddr. Any
+// goroutine may call it.
+func (ln *Listener) Addr() net.Addr {
+	if ln.unix != nil {
+		return ln.unix
+	}
+	return tcpAddr(ln.addr)
+}
 
 // Accept parks until there is a connection. Shortages (EMFILE, ENFILE, ENOBUFS,
 // ENOMEM) and connections that were gone before they were accepted it waits out
@@ -88,9 +108,13 @@ func (ln *Listener) AcceptConn() (*Conn, error) {
 		return ln.acceptAsGuest()
 	}
 	ln.l.Burst() // also for who goes on asking a listener that is closed
+	ln.shelf.open = len(ln.callers) > 0
 	for {
 		if ln.closing {
 			return nil, ln.fail("accept", net.ErrClosed)
+		}
+		if c, _ := ln.shelf.take(); c != nil {
+			return c, nil
 		}
 		if s, ok := ln.queue.pop(); ok {
 			return ln.accepted(s), nil
@@ -120,6 +144,10 @@ func (ln *Listener) refused() error {
 // accepted makes a connection of an accepted descriptor.
 func (ln *Listener) accepted(s int32) *Conn {
 	c := newConn(ln.l, s)
+	if ln.unix != nil {
+		c.becomeUnix(*ln.unix, unixName(ln.l, &c.fd, op.PeerName, ln.unix.Net))
+		return c
+	}
 	c.in.ready = !ln.l.Lends()
 	c.raddr = nameOf(ln.l, &c.fd, op.PeerName)
 	c.laddr = ln.addr
@@ -130,10 +158,14 @@ func (ln *Listener) accepted(s int32) *Conn {
 }
 
 func (ln *Listener) fail(name string, err error) error {
-	return &net.OpError{Op: name, Net: "tcp", Addr: ln.Addr(), Err: err}
+	network := "tcp"
+	if ln.unix != nil {
+		network = ln.unix.Net
+	}
+	return &net.OpError{Op: name, Net: network, Addr: ln.Addr(), Err: err}
 }
 
-// arm starts the multishot accept, unless a pause is on.
+// arm starts the accept, unless a pause is on.
 func (ln *Listener) arm() {
 	if ln.op != nil || ln.closing || ln.timer.Armed() {
 		return
@@ -145,7 +177,10 @@ func (ln *Listener) arm() {
 	}
 	// Keep: at the queue's bound the accept is cancelled, and peers that it takes
 	// until then are served like the others.
-	o.FD, o.Flags, o.Sink = &ln.fd, op.Multishot|op.Keep, (*listenerSink)(ln)
+	o.FD, o.Flags, o.Sink = &ln.fd, op.Keep, (*listenerSink)(ln)
+	if ln.share == nil {
+		o.Flags |= op.Multishot
+	}
 	ln.op = o
 	ln.l.Submit(o)
 }
@@ -156,7 +191,8 @@ type listenerSink Listener
 // Complete takes what the accept brought.
 func (s *listenerSink) Complete(o *op.Op, res int32, flags uint32) {
 	ln := (*Listener)(s)
-	if flags&op.More == 0 {
+	last := flags&op.More == 0
+	if last {
 		ln.op = nil
 		ln.l.FreeOp(o)
 	}
@@ -165,25 +201,27 @@ func (s *listenerSink) Complete(o *op.Op, res int32, flags uint32) {
 	}
 	if ln.closing {
 		ln.maybeClosed()
-		return
-	}
-	if ln.op == nil {
+	} else if ln.op == nil {
 		ln.ended(res)
+	}
+	if last && ln.share != nil {
+		ln.gaveUp(res)
 	}
 }
 
 // arrived takes in one connection.
 func (ln *Listener) arrived(s int32) {
 	if ln.closing {
-		discard(ln.l, s)
+		ln.drop(s)
 		return
 	}
 	ln.backoff = 0
 	ln.queue.push(s)
-	if ln.queue.len() >= queueMax && ln.op != nil && !ln.op.Canceled {
+	ln.wakeOne()
+	ln.shelve()
+	if ln.queue.len()+ln.shelf.len() >= queueMax && ln.op != nil && !ln.op.Canceled {
 		ln.l.Cancel(ln.op)
 	}
-	ln.wakeOne()
 }
 
 // discard closes a descriptor that nobody takes.
@@ -217,7 +255,7 @@ func (ln *Listener) ended(res int32) {
 
 // rearm goes on if somebody waits; otherwise the next Accept does.
 func (ln *Listener) rearm() {
-	if !ln.waiting.Empty() || len(ln.callers) > 0 {
+	if ln.asked() {
 		ln.arm()
 	}
 }
@@ -243,6 +281,7 @@ type listenerWait Listener
 func (w *listenerWait) CancelWait(t *loop.Task) {
 	w.waiting.Remove(t)
 	w.l.Ready(t)
+	(*Listener)(w).unasked()
 }
 
 // Close stops listening. It parks until the socket is gone; tasks in Accept get
@@ -275,15 +314,21 @@ func (ln *Listener) beginClose() {
 		return
 	}
 	ln.closing = true
+	ln.file.release()
 	ln.fd.Seal()
+	ln.pins.seal()
 	ln.l.RemoveTimer(&ln.timer)
 	for !ln.waiting.Empty() {
 		ln.wakeOne()
 	}
 	ln.serveCallers()
-	for s, ok := ln.queue.pop(); ok; s, ok = ln.queue.pop() {
-		discard(ln.l, s)
+	if ln.share != nil {
+		ln.share.leave(ln)
 	}
+	for s, ok := ln.queue.pop(); ok; s, ok = ln.queue.pop() {
+		ln.drop(s)
+	}
+	ln.shelf.clear()
 	if ln.op != nil && !ln.op.Canceled {
 		ln.l.Cancel(ln.op)
 	}
@@ -291,16 +336,29 @@ func (ln *Listener) beginClose() {
 }
 
 func (ln *Listener) maybeClosed() {
-	if ln.closed || ln.op != nil || ln.fd.Busy() {
+	if ln.closed || ln.op != nil || ln.fd.Busy() || ln.pins.inherit() {
 		return
 	}
 	ln.closed = true
 	closeFD(ln.l, &ln.fd)
-	ln.leave()
 	ln.l.Unregister(&ln.handle)
 	for t := ln.closers.Pop(); t != nil; t = ln.closers.Pop() {
 		ln.l.Ready(t)
 	}
+	ln.concluded()
+}
+
+// unpinned is told that the last one has left a listener that was closed meanwhile.
+func (ln *Listener) unpinned() {
+	if !ln.l.Call(ln.maybeClosed) { // the loop has ended, and left it open
+		(&op.Op{Code: op.Close, Off: int64(ln.fd.Take())}).Attempt()
+		ln.concluded()
+	}
+}
+
+// concluded tells those elsewhere that the socket is gone.
+func (ln *Listener) concluded() {
+	ln.leave()
 	for _, p := range ln.leaving {
 		if p.Claim(over) {
 			p.Wake()

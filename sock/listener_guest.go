@@ -14,12 +14,18 @@ type caller struct {
 	err  error
 }
 
-// acceptAsGuest is AcceptConn for guests: the loop accepts for them.
+// acceptAsGuest is AcceptConn for guests: the loop accepts for them, and ahead of them.
 func (ln *Listener) acceptAsGuest() (*Conn, error) {
 	l, t := loop.Current()
 	if l != nil && l.Canceled() {
 		l.Burst()
 		return nil, ln.fail("accept", l.Cause())
+	}
+	if c, left := ln.shelf.take(); c != nil {
+		if left == queueMax/2 {
+			ln.l.Call(ln.arm) // it may have been full
+		}
+		return c, nil
 	}
 	w := new(caller)
 	w.p.Begin(l, t)
@@ -35,6 +41,7 @@ func (ln *Listener) acceptAsGuest() (*Conn, error) {
 
 // call puts a guest behind those who wait.
 func (ln *Listener) call(w *caller) {
+	ln.shelf.open = !ln.closing
 	ln.callers = append(ln.callers, w)
 	ln.serveCallers()
 	if len(ln.callers) > 0 {
@@ -48,6 +55,7 @@ func (ln *Listener) hangUp(w *caller) {
 	for i, o := range ln.callers {
 		if o == w {
 			ln.callers = append(ln.callers[:i], ln.callers[i+1:]...)
+			ln.unasked()
 			return
 		}
 	}
@@ -57,31 +65,33 @@ func (ln *Listener) hangUp(w *caller) {
 // or the end.
 func (ln *Listener) serveCallers() {
 	for len(ln.callers) > 0 {
-		if !ln.closing && ln.queue.len() == 0 && ln.err == 0 {
+		ln.shelve()
+		c, _ := ln.shelf.take()
+		if !ln.closing && c == nil && ln.err == 0 {
 			return
 		}
 		w := ln.callers[0]
 		ln.callers = append(ln.callers[:0], ln.callers[1:]...)
 		if !w.p.Claim(yours) {
+			ln.shelf.putBack(c)
 			continue
 		}
-		if ln.closing {
-			w.err = ln.fail("accept", ln.closedBecause())
-		} else if s, ok := ln.queue.pop(); ok {
-			w.conn = ln.accepted(s)
-			w.conn.bornAway()
-		} else {
-			w.err = ln.refused()
+		if w.conn = c; c == nil {
+			w.err = ln.noneBecause()
 		}
 		w.p.Wake()
 	}
 }
 
-func (ln *Listener) closedBecause() error {
-	if ln.l.Ended() {
-		return errEnded
+// noneBecause is why a guest gets no connection.
+func (ln *Listener) noneBecause() error {
+	switch {
+	case !ln.closing:
+		return ln.refused()
+	case ln.l.Ended():
+		return ln.fail("accept", errEnded)
 	}
-	return net.ErrClosed
+	return ln.fail("accept", net.ErrClosed)
 }
 
 // closeAsGuest is Close for guests.

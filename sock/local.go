@@ -12,7 +12,13 @@ type local struct {
 	// The two calls of the hot path have ops of their own, which need no clearing.
 	recv, send op.Op
 	ext        op.Ext
+	vector     op.Op // a call on slices
+	vectorExt  op.Ext
+	gather     []byte // small slices in one piece
+	splice     op.Op
+	pipes      pipes
 	spare      [][]byte // memory for unread bytes
+	packet     *packetLocal
 }
 
 const spareMax = 64
@@ -23,6 +29,7 @@ func localOf(l *loop.Loop) *local {
 	}
 	s := &local{recv: op.Op{Code: op.Recv}, send: op.Op{Code: op.Send}}
 	l.SetLocal(s)
+	l.Register(&s.pipes.handle, &s.pipes)
 	return s
 }
 
@@ -37,6 +44,13 @@ func call(l *loop.Loop, code op.Code) *op.Op {
 func callExt(l *loop.Loop, code op.Code) *op.Op {
 	o := call(l, code)
 	o.Ext = &localOf(l).ext
+	return o
+}
+
+// vectored gives the loop's op for a plain call on slices.
+func (s *local) vectored(code op.Code) *op.Op {
+	o := &s.vector
+	o.Code, o.Ext = code, &s.vectorExt
 	return o
 }
 

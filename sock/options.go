@@ -2,7 +2,6 @@ package sock
 
 import (
 	"errors"
-	"io"
 	"net"
 	"time"
 
@@ -12,29 +11,32 @@ import (
 
 // Numbers of the Linux ABI, see socket(7) and tcp(7).
 const (
-	solSocket    = 1
-	soReuseaddr  = 2
-	soSndbuf     = 7
-	soRcvbuf     = 8
-	soKeepalive  = 9
-	soReuseport  = 15
-	protoTCP     = 6
-	tcpNodelay   = 1
-	tcpKeepidle  = 4
-	tcpKeepintvl = 5
-	tcpKeepcnt   = 6
-	protoIPv6    = 41
-	ipv6Only     = 26
-	shutRead     = 0
-	shutWrite    = 1
+	solSocket      = 1
+	soReuseaddr    = 2
+	soSndbuf       = 7
+	soRcvbuf       = 8
+	soKeepalive    = 9
+	soReuseport    = 15
+	protoTCP       = 6
+	tcpNodelay     = 1
+	tcpKeepidle    = 4
+	tcpKeepintvl   = 5
+	tcpKeepcnt     = 6
+	tcpDefer       = 9
+	tcpInfo        = 11
+	tcpUserTimeout = 18
+	protoIPv6      = 41
+	ipv6Only       = 26
+	shutRead       = 0
+	shutWrite      = 1
 )
 
 // CloseRead shuts the reading side down: reads give io.EOF once what has come is
-// read.
+// read. Any goroutine may call it.
 func (c *Conn) CloseRead() error { return c.shutdown(shutRead) }
 
 // CloseWrite shuts the writing side down: the peer reads the end of the stream
-// after all that was written.
+// after all that was written. Any goroutine may call it.
 func (c *Conn) CloseWrite() error { return c.shutdown(shutWrite) }
 
 func (c *Conn) shutdown(how uint32) error {
@@ -45,31 +47,37 @@ func (c *Conn) shutdown(how uint32) error {
 	return err
 }
 
-// SetNoDelay turns Nagle's algorithm off, which it is from the start, or on.
+// SetNoDelay turns Nagle's algorithm off, which it is from the start, or on. Any
+// goroutine may call it.
 func (c *Conn) SetNoDelay(noDelay bool) error {
 	return c.setOption(protoTCP, tcpNodelay, boolInt(noDelay))
 }
 
-// SetReadBuffer sets the kernel's receive buffer, in bytes.
+// SetReadBuffer sets the kernel's receive buffer, in bytes. Any goroutine may
+// call it.
 func (c *Conn) SetReadBuffer(bytes int) error { return c.setOption(solSocket, soRcvbuf, bytes) }
 
-// SetWriteBuffer sets the kernel's send buffer, in bytes.
+// SetWriteBuffer sets the kernel's send buffer, in bytes. Any goroutine may call
+// it.
 func (c *Conn) SetWriteBuffer(bytes int) error { return c.setOption(solSocket, soSndbuf, bytes) }
 
-// SetKeepAlive turns keep-alive probes on or off.
+// SetKeepAlive turns keep-alive probes on or off. Any goroutine may call it.
 func (c *Conn) SetKeepAlive(keepalive bool) error {
+	if c.unix != nil { // the kernel would say yes, and do nothing
+		return c.refuse("set", callError("setsockopt", -sys.EOPNOTSUPP))
+	}
 	return c.setOption(solSocket, soKeepalive, boolInt(keepalive))
 }
 
 // SetKeepAlivePeriod sets how long the connection may be idle before the first
-// probe; 0 is 15 s.
+// probe; 0 is 15 s. Any goroutine may call it.
 func (c *Conn) SetKeepAlivePeriod(d time.Duration) error {
 	return c.setSeconds(tcpKeepidle, d)
 }
 
 // SetKeepAliveConfig sets up keep-alive probes. As in package net, zero fields are
 // 15 s, 15 s and 9 probes, negative ones are left as they are, and parts of a
-// second round up.
+// second round up. Any goroutine may call it.
 func (c *Conn) SetKeepAliveConfig(config net.KeepAliveConfig) error {
 	if err := c.SetKeepAlive(config.Enable); err != nil {
 		return err
@@ -108,8 +116,12 @@ func seconds(d time.Duration) int {
 
 // SetLinger says what Close does with bytes that are not sent yet. Negative, the
 // default: the kernel sends them in the background. 0: it drops them and resets
-// the connection. More: Close waits for them, at most so many seconds.
+// the connection. More: Close waits for them, at most so many seconds. Any goroutine may
+// call it.
 func (c *Conn) SetLinger(sec int) error {
+	if c.unix != nil { // what is written is with the peer already
+		return c.refuse("set", callError("setsockopt", -sys.EOPNOTSUPP))
+	}
 	res, err := c.plain("set", op.Op{Code: op.SetLinger, Off: int64(sec)})
 	if err == nil && res < 0 {
 		err = c.fail("set", callError("setsockopt", res))
@@ -146,47 +158,6 @@ func (c *Conn) closeElsewhere() {
 		o.Attempt()
 		c.l.Call(c.concluded)
 	}()
-}
-
-// ReadFrom writes everything that r gives, until its end, and gives the count.
-// io.Copy uses it. Between two Conns of a loop nothing is copied. r is read by the
-// calling task, so it must not wait in other ways than through Ringo.
-// Any goroutine may call it.
-func (c *Conn) ReadFrom(r io.Reader) (int64, error) {
-	if !c.l.Here() {
-		if _, err := c.guest(); err != nil {
-			return 0, c.failGuest("write", err)
-		}
-		return io.Copy(struct{ io.Writer }{c}, r)
-	}
-	if err := c.check("write"); err != nil {
-		return 0, err
-	}
-	if src, ok := r.(*Conn); ok && src.l == c.l {
-		return src.WriteTo(c)
-	}
-	b := c.l.Plain().Take()
-	if b == nil {
-		return 0, c.failRes("write", -sys.ENOBUFS)
-	}
-	defer c.l.Plain().Put(b)
-	var total int64
-	for {
-		n, err := r.Read(b.Mem())
-		if n > 0 {
-			written, werr := c.Write(b.Mem()[:n])
-			total += int64(written)
-			if werr != nil {
-				return total, werr
-			}
-		}
-		if err == io.EOF {
-			return total, nil
-		}
-		if err != nil {
-			return total, err
-		}
-	}
 }
 
 func boolInt(b bool) int {

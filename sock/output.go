@@ -19,6 +19,9 @@ type output struct {
 	lock     turnstile
 	waiter   *loop.Task
 	res      int32
+	behind   int32 // the error behind what went out, which the socket told once
+	owed     bool  // op is done, but its memory is still with the kernel
+	cut      bool  // it was got back by giving up the connection
 	deadline atomic.Int64
 	timer    timer.Timer
 }
@@ -49,35 +52,58 @@ func (c *Conn) beginWrite(name string) error {
 // waits as in package net.
 func (c *Conn) Write(p []byte) (int, error) {
 	if !c.l.Marked() {
-		n, err := c.writeAsGuest(p)
-		if err != errHome {
-			return n, err
-		}
-		if n > 0 {
-			m, err := c.Write(p[n:])
-			return n + m, err
-		}
+		return c.writeElsewhere(p)
 	}
+	return c.writeHere(p)
+}
+
+// writeElsewhere is Write where the caller is not known to be a task of the loop.
+func (c *Conn) writeElsewhere(p []byte) (int, error) {
+	n, err := c.writeAsGuest(p)
+	if err != errHome {
+		return n, err
+	}
+	m, err := c.writeHere(p[n:])
+	return n + m, err
+}
+
+// writeHere is Write for tasks of the loop.
+func (c *Conn) writeHere(p []byte) (int, error) {
 	if err := c.beginWrite("write"); err != nil {
 		return 0, err
 	}
-	defer c.out.lock.leave(c.l)
-	n, err := c.writeNow(p)
-	if n == len(p) || err != nil {
-		return n, err
+	var n int
+	var err error
+	if c.records() || c.lendsOut(p) {
+		n, err = c.writeWhole(p)
+	} else if n, err = c.writeNow(p); err == nil && n < len(p) {
+		n, err = c.writeRest(p, n)
 	}
-	return c.writeRest(p, n)
+	c.out.lock.leave(c.l)
+	return n, err
 }
 
-// writeBuffer writes a buffer's bytes and gives it back, before it parks.
-func (c *Conn) writeBuffer(b *buf.Buffer) (int, error) {
+// writeWhole writes p otherwise than by plain calls, as far as they go. It is apart so that
+// a task that never does has a smaller stack.
+//
+//go:noinline
+func (c *Conn) writeWhole(p []byte) (int, error) {
+	if c.records() {
+		return c.sendMessage(&message{p: p})
+	}
+	return c.writeLent(p)
+}
+
+// writeBuffer writes the bytes of a buffer that came to src and gives it back, before it
+// parks.
+func (c *Conn) writeBuffer(b *buf.Buffer, src *Conn) (int, error) {
 	if err := c.beginWrite("write"); err != nil {
 		b.Pool().Put(b)
 		return 0, err
 	}
 	n, err := c.writeNow(b.Unread())
 	if err == nil && n < b.End-b.Off {
-		return c.writeCopy(b, n)
+		return c.writeCopy(b, n, src)
 	}
 	b.Pool().Put(b)
 	c.out.lock.leave(c.l)
@@ -88,17 +114,20 @@ func (c *Conn) writeBuffer(b *buf.Buffer) (int, error) {
 // connection that is never slow has a smaller stack.
 //
 //go:noinline
-func (c *Conn) writeCopy(b *buf.Buffer, n int) (int, error) {
+func (c *Conn) writeCopy(b *buf.Buffer, n int, src *Conn) (int, error) {
 	defer c.out.lock.leave(c.l)
 	p := append([]byte(nil), b.Unread()...)
 	b.Pool().Put(b)
+	src.in.spill(src) // it waits as well
+	src.in.slow = true
+	defer func() { src.in.slow = false }()
 	return c.writeRest(p, n)
 }
 
 // writeNow sends what the socket takes without waiting, up to pieceMax.
 func (c *Conn) writeNow(p []byte) (n int, err error) {
-	if c.out.expired(c) {
-		return 0, c.fail("write", os.ErrDeadlineExceeded)
+	if err := c.out.late(c); err != nil {
+		return 0, err
 	}
 	o := &c.local.send
 	o.FD, o.Buf = &c.fd, p[:min(len(p), pieceMax)]
@@ -128,15 +157,8 @@ func (c *Conn) writeRest(p []byte, n int) (int, error) {
 		if o == nil {
 			return n, c.failRes("write", -sys.ENOBUFS)
 		}
-		c.in.spill(c)
-		o.FD, o.Flags, o.Buf, o.Sink = &c.fd, op.Full, p[n:min(len(p), n+pieceMax)], (*outputSink)(c)
-		out.op, out.waiter = o, c.l.Task()
-		if limit := out.deadline.Load(); limit != 0 {
-			c.l.Arm(&out.timer, limit)
-		}
-		c.l.Submit(o)
-		c.l.Park((*outputWait)(c))
-		out.waiter = nil
+		o.Flags, o.Buf = op.Full, p[n:min(len(p), n+pieceMax)]
+		c.awaitSend(o)
 		if out.res > 0 {
 			n += int(out.res)
 		}
@@ -150,6 +172,20 @@ func (c *Conn) writeRest(p []byte, n int) (int, error) {
 	return n, nil
 }
 
+// awaitSend submits an op that sends, and parks until it has ended.
+func (c *Conn) awaitSend(o *op.Op) {
+	out := &c.out
+	c.in.spill(c)
+	o.FD, o.Sink = &c.fd, (*outputSink)(c)
+	out.op, out.waiter = o, c.l.Task()
+	if limit := out.deadline.Load(); limit != 0 {
+		c.l.Arm(&out.timer, limit)
+	}
+	c.l.Submit(o)
+	c.l.Park((*outputWait)(c))
+	out.waiter = nil
+}
+
 // state is why an op ended before all went out; nil if the next attempt will tell.
 func (out *output) state(c *Conn) error {
 	switch {
@@ -161,8 +197,26 @@ func (out *output) state(c *Conn) error {
 		return c.fail("write", c.l.Cause())
 	case out.res < 0 && out.res != -sys.ECANCELED:
 		return c.failRes("write", out.res)
+	case out.behind != 0 && out.behind != -sys.ECANCELED:
+		return c.failRes("write", out.behind)
 	}
 	return nil
+}
+
+// late is the error of a write whose deadline has passed before it began.
+func (out *output) late(c *Conn) error {
+	if out.expired(c) {
+		return c.fail("write", os.ErrDeadlineExceeded)
+	}
+	return nil
+}
+
+// stopped is why a write that gave way must not go on.
+func (out *output) stopped(c *Conn) error {
+	if c.closing {
+		return c.fail("write", net.ErrClosed)
+	}
+	return c.fail("write", c.l.Cause())
 }
 
 func (out *output) expired(c *Conn) bool {
@@ -175,11 +229,18 @@ type outputSink Conn
 
 // Complete takes the result of the send.
 func (s *outputSink) Complete(o *op.Op, res int32, flags uint32) {
+	c := (*Conn)(s)
 	if flags&op.More != 0 {
+		c.out.lent(c, o, res)
 		return
 	}
-	c := (*Conn)(s)
-	c.out.res = res
+	if flags&op.Notif == 0 {
+		c.out.res, c.out.behind = res, 0
+		if o.Code == op.Send && res > 0 {
+			c.out.behind = -int32(o.Arg2)
+		}
+	}
+	c.out.owed = false
 	c.out.op = nil
 	c.l.FreeOp(o)
 	if t := c.out.waiter; t != nil {
@@ -200,7 +261,11 @@ func (w *outputWait) CancelWait(*loop.Task) { (*Conn)(w).out.abort((*Conn)(w)) }
 
 // abort ends the send in flight.
 func (out *output) abort(c *Conn) {
-	if out.op != nil && !out.op.Canceled {
-		c.l.Cancel(out.op)
+	if out.op == nil || out.op.Canceled {
+		return
+	}
+	c.l.Cancel(out.op)
+	if out.owed {
+		out.recall(c)
 	}
 }

@@ -3,7 +3,6 @@ package sock
 import (
 	"bufio"
 	"errors"
-	"io"
 
 	"ringo/buf"
 	"ringo/internal/sys"
@@ -22,6 +21,9 @@ func (c *Conn) beginRead(name string) error {
 	}
 	c.l.Spend() // also for bytes that are here: it gives way before it fetches more
 	c.in.peeked = false
+	if c.records() {
+		c.in.beginRecord()
+	}
 	return nil
 }
 
@@ -40,7 +42,13 @@ func (c *Conn) Read(p []byte) (int, error) {
 	if err := c.beginRead("read"); err != nil {
 		return 0, err
 	}
-	defer c.in.lock.leave(c.l)
+	n, err := c.readTurn(p)
+	c.in.lock.leave(c.l)
+	return n, err
+}
+
+// readTurn is Read for a task that has its turn.
+func (c *Conn) readTurn(p []byte) (int, error) {
 	in := &c.in
 	if in.byHand() && in.buffered() == 0 && !c.l.GiveWay() {
 		return 0, c.fail("read", c.l.Cause())
@@ -53,7 +61,11 @@ func (c *Conn) Read(p []byte) (int, error) {
 			return 0, nil
 		}
 		if in.buffered() > 0 {
-			return in.copyTo(c, p), nil
+			n := in.copyTo(c, p)
+			if c.records() {
+				in.skip(c, in.buffered())
+			}
+			return n, nil
 		}
 		if in.byHand() {
 			if n, ok := in.recv(c, p); ok {
@@ -70,26 +82,33 @@ func (c *Conn) Read(p []byte) (int, error) {
 }
 
 // some parks until there are unread bytes.
-func (c *Conn) some(name string) error {
+func (c *Conn) some() error {
 	in := &c.in
 	if in.byHand() && in.buffered() == 0 && !c.l.Burst() {
-		return c.fail(name, c.l.Cause())
+		return c.fail("read", c.l.Cause())
 	}
 	for {
 		if c.closing || in.expired(c) {
-			return in.state(c, name)
+			return in.state(c, "read")
 		}
 		if in.buffered() > 0 {
 			return nil
 		}
-		if in.fill(c); in.buffered() > 0 {
-			return nil
+		if in.byHand() { // as fill, with one call less on the stack
+			if c.records() {
+				in.fillRecord(c)
+			} else {
+				in.fillBuffer(c)
+			}
+			if in.buffered() > 0 {
+				return nil
+			}
 		}
-		if err := in.state(c, name); err != nil {
+		if err := in.state(c, "read"); err != nil {
 			return err
 		}
 		if !in.wait(c) {
-			return c.fail(name, c.l.Cause())
+			return c.fail("read", c.l.Cause())
 		}
 	}
 }
@@ -98,27 +117,61 @@ func (c *Conn) some(name string) error {
 // copy. The caller owns them until Release. It parks until there are some. With
 // Config.Leases of this connection's leases held it fails at once.
 // Any goroutine may call it.
-func (c *Conn) Next() (buf.Lease, error) {
+func (c *Conn) Next() (lease buf.Lease, err error) {
 	if !c.l.Marked() {
-		if b, err := c.nextAsGuest(); err != errHome {
-			return b, err
-		}
+		err = c.nextElsewhere(&lease)
+	} else if err = c.beginNext(); err == nil {
+		err = c.lend(&lease)
 	}
-	if err := c.beginRead("read"); err != nil {
-		return buf.Lease{}, err
+	return lease, err
+}
+
+// nextElsewhere is Next where the caller is not known to be a task of the loop.
+//
+//go:noinline
+func (c *Conn) nextElsewhere(lease *buf.Lease) (err error) {
+	if *lease, err = c.nextAsGuest(); err != errHome {
+		return err
 	}
-	defer c.in.lock.leave(c.l)
-	if int(c.in.held.Load()) >= c.l.Config().Leases {
-		return buf.Lease{}, c.fail("read", errLeases)
+	if err = c.beginNext(); err != nil {
+		return err
 	}
-	if err := c.some("read"); err != nil {
-		return buf.Lease{}, err
+	return c.lend(lease)
+}
+
+// beginNext takes the reader's turn and parks until there are bytes to lend. It is apart so
+// that what parks has no lease on its stack.
+//
+//go:noinline
+func (c *Conn) beginNext() error {
+	err := c.beginRead("read")
+	if err != nil {
+		return err
 	}
-	b := c.nextBuffer()
-	if b == nil {
-		return buf.Lease{}, c.failRes("read", -sys.ENOBUFS)
+	if int(c.in.held.Load()) < c.l.Config().Leases {
+		err = c.some()
+	} else {
+		err = c.fail("read", errLeases)
 	}
-	return b.Lease(&c.in.held), nil
+	if err != nil {
+		c.in.lock.leave(c.l)
+	}
+	return err
+}
+
+// lend lends the first unread bytes, which are here, and ends the reader's turn.
+//
+//go:noinline
+func (c *Conn) lend(lease *buf.Lease) (err error) {
+	if b, ok := c.longRecord(); ok {
+		*lease = b
+	} else if b := c.nextBuffer(); b != nil {
+		*lease = b.Lease(&c.in.held)
+	} else {
+		err = c.failRes("read", -sys.ENOBUFS)
+	}
+	c.in.lock.leave(c.l)
+	return err
 }
 
 // nextBuffer takes the first unread bytes as a buffer; nil if the loop's plain
@@ -171,6 +224,9 @@ func (c *Conn) Peek(n int) ([]byte, error) {
 		return nil, err
 	}
 	defer c.in.lock.leave(c.l)
+	if c.records() {
+		return c.peekRecord(n)
+	}
 	if n > max(c.serve.unreadMax(), c.in.buffered()) { // what is here can be had: the kernel may bring more than the bound
 		return nil, bufio.ErrBufferFull
 	}
@@ -218,6 +274,7 @@ func (c *Conn) piece(n int) []byte {
 
 // Discard drops the next n bytes, and parks until they were here; so not if
 // n <= Buffered(). It gives how many it dropped, fewer than n only with an error.
+// Any goroutine may call it.
 func (c *Conn) Discard(n int) (int, error) {
 	if n < 0 {
 		return 0, bufio.ErrNegativeCount
@@ -231,73 +288,18 @@ func (c *Conn) Discard(n int) (int, error) {
 		return 0, err
 	}
 	defer c.in.lock.leave(c.l)
+	if c.records() {
+		return c.discardRecord(n)
+	}
 	for left := n; left > 0; {
 		k := min(left, c.in.buffered())
 		c.in.skip(c, k)
 		if left -= k; left == 0 {
 			break
 		}
-		if err := c.some("read"); err != nil {
+		if err := c.some(); err != nil {
 			return n - left, err
 		}
 	}
 	return n, nil
-}
-
-// WriteTo writes everything that comes to w, until the peer's end of stream, and
-// gives the count. io.Copy uses it. The bytes go from the buffers in which they
-// came, and to a Conn of the same loop without a copy.
-// Any goroutine may call it.
-func (c *Conn) WriteTo(w io.Writer) (int64, error) {
-	if !c.l.Here() {
-		if _, err := c.guest(); err != nil {
-			return 0, c.failGuest("read", err)
-		}
-		return io.Copy(w, struct{ io.Reader }{c})
-	}
-	if err := c.beginRead("read"); err != nil {
-		return 0, err
-	}
-	defer c.in.lock.leave(c.l)
-	dst, _ := w.(*Conn)
-	if dst != nil && dst.l != c.l {
-		dst = nil // it copies
-	}
-	var total int64
-	for {
-		if err := c.some("read"); err != nil {
-			if err == io.EOF {
-				err = nil
-			}
-			return total, err
-		}
-		b := c.nextBuffer()
-		if b == nil {
-			return total, c.failRes("read", -sys.ENOBUFS)
-		}
-		var n int
-		var err error
-		if dst != nil {
-			n, err = dst.writeBuffer(b)
-		} else {
-			n, err = pass(w, b)
-		}
-		total += int64(n)
-		if err != nil {
-			return total, err
-		}
-	}
-}
-
-// pass writes a buffer's bytes to a stranger and gives it back.
-//
-//go:noinline
-func pass(w io.Writer, b *buf.Buffer) (int, error) {
-	defer b.Pool().Put(b) // also if w panics
-	p := b.Unread()
-	n, err := w.Write(p)
-	if err == nil && n < len(p) {
-		err = io.ErrShortWrite
-	}
-	return n, err
 }

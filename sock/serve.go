@@ -71,7 +71,8 @@ type Handler struct {
 	// Open or Request panicked, or net.ErrClosed when the program drains.
 	Closed func(c *Conn, err error)
 	// Unread is how many bytes may stay unread; the default is 65536. A Request
-	// that leaves more closes the connection, with bufio.ErrBufferFull.
+	// that leaves more closes the connection, with bufio.ErrBufferFull. Of network
+	// unixpacket it has to take its record.
 	Unread int
 }
 

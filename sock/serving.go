@@ -170,7 +170,7 @@ func (s *serving) request(c *Conn) error {
 		return io.EOF
 	case bad != 0:
 		return c.failRes("read", bad)
-	case in.buffered() > s.unreadMax() && !s.more: // what came meanwhile it has to be shown first
+	case in.buffered() > c.unreadMax() && !s.more: // what came meanwhile it has to be shown first
 		return bufio.ErrBufferFull
 	case c.l.Canceled():
 		return c.l.Cause()

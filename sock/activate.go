@@ -1,0 +1,90 @@
+package sock
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+
+	"ringo/internal/fd"
+	"ringo/internal/op"
+	"ringo/internal/sys"
+)
+
+// Activated gives the sockets that the program was started with by socket activation,
+// in their order: systemd (see sd_listen_fds(3)) and others pass them from descriptor 3
+// on, and name them by LISTEN_FDS, LISTEN_FDNAMES and LISTEN_PID. The Name of each file
+// is the one that it has there (FileDescriptorName= in systemd.socket(5)), which several
+// may share, or "LISTEN_FD_3" and so on. Without activation, or if it was another
+// process that is meant, there are none.
+//
+// What they are, whoever has set up the activation knows: a listening socket is for
+// AdoptListener or AdoptSet, an accepted one (Accept=yes) for Adopt, datagrams are for
+// AdoptPacket and AdoptUnixgram; anything else is a file as it is. systemd gives sockets
+// in blocking mode unless NonBlocking=yes is set. It takes no connections itself while
+// the program runs, so that AdoptConfig.Exclusive is true if no other process of the
+// service uses the socket.
+//
+// The variables are unset, and the descriptors made close-on-exec, so that children
+// don't take them for theirs. So there are sockets for the first call only, and who
+// gets them has to close them. An error says what is wrong with the variables; then no
+// file is open. Any goroutine may call it, early in the program.
+func Activated() ([]*os.File, error) {
+	activation.Lock()
+	defer activation.Unlock()
+	pid, count, names := os.Getenv("LISTEN_PID"), os.Getenv("LISTEN_FDS"), os.Getenv("LISTEN_FDNAMES")
+	for _, name := range []string{"LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PIDFDID"} {
+		os.Unsetenv(name)
+	}
+	if pid != strconv.Itoa(os.Getpid()) || count == "" {
+		return nil, nil
+	}
+	n, err := strconv.Atoi(count)
+	if err != nil || n < 0 || n > activatedMax {
+		return nil, fmt.Errorf("sock: activation: LISTEN_FDS is %q: want a number, %d at most", count, activatedMax)
+	}
+	named := strings.Split(names, ":")
+	if names == "" {
+		named = nil
+	} else if len(named) != n {
+		return nil, fmt.Errorf("sock: activation: LISTEN_FDNAMES is %q: want %d names", names, n)
+	}
+	for i := range n {
+		if err := keepFromChildren(int32(activatedFirst + i)); err != nil {
+			return nil, fmt.Errorf("sock: activation: descriptor %d of LISTEN_FDS=%d: %w", activatedFirst+i, n, err)
+		}
+	}
+	files := make([]*os.File, n)
+	for i := range files {
+		name := fmt.Sprint("LISTEN_FD_", activatedFirst+i)
+		if named != nil {
+			name = named[i]
+		}
+		files[i] = os.NewFile(uintptr(activatedFirst+i), name)
+	}
+	return files, nil
+}
+
+// activation makes one of two who ask at the same time the first.
+var activation sync.Mutex
+
+const (
+	activatedFirst = 3
+	// activatedMax bounds what a wrong variable can do. It is RLIMIT_NOFILE's usual hard limit.
+	activatedMax = 524288
+)
+
+// keepFromChildren makes a descriptor close-on-exec.
+func keepFromChildren(n int32) error {
+	var f fd.FD
+	f.Init(n)
+	flags := (&op.Op{Code: op.Fcntl, FD: &f, Arg: sys.FGetfd}).Attempt()
+	if flags >= 0 {
+		flags = (&op.Op{Code: op.Fcntl, FD: &f, Arg: sys.FSetfd, Off: int64(flags | sys.FDCloexec)}).Attempt()
+	}
+	if flags < 0 {
+		return callError("fcntl", flags)
+	}
+	return nil
+}

@@ -1,0 +1,198 @@
+package sock
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"syscall"
+
+	"ringo"
+	"ringo/internal/fd"
+	"ringo/internal/op"
+	"ringo/internal/sys"
+)
+
+// adoptee is a socket that is being adopted.
+type adoptee struct {
+	fd      fd.FD  // our own descriptor
+	network string // "" if it is none of ours
+	sort    string // in numbers
+	listens bool
+	blocked bool // it was in blocking mode
+}
+
+// errBlocking is why a socket is not adopted. A plain accept after readiness waits
+// for as long as nobody comes if somebody else was faster, and so does a splice; and
+// goroutines can't wait in Go's netpoller.
+var errBlocking = errors.New("the socket is in blocking mode, for all who share it: " +
+	"set AdoptConfig.Exclusive if nobody else uses it, or O_NONBLOCK (systemd: NonBlocking=yes)")
+
+// take makes a descriptor of our own of what is to be adopted, and looks at it.
+func (ac *AdoptConfig) take(s io.Closer) (*adoptee, error) {
+	a := new(adoptee)
+	a.fd.Init(-1)
+	if _, ok := s.(interface{ Loop() *ringo.Loop }); ok {
+		return a, errors.New("it has a loop: a Conn can be moved to another, by MoveTo")
+	}
+	has, ok := s.(syscall.Conn)
+	if !ok {
+		return a, fmt.Errorf("a %T has no descriptor", s)
+	}
+	raw, err := has.SyscallConn()
+	if err != nil {
+		return a, err
+	}
+	n := int32(-1)
+	err = raw.Control(func(number uintptr) {
+		var f fd.FD
+		f.Init(int32(number))
+		n = (&op.Op{Code: op.Dup, FD: &f}).Attempt()
+	})
+	switch {
+	case err != nil:
+		return a, err
+	case n < 0:
+		return a, callError("fcntl", n)
+	}
+	a.fd.Init(n)
+	if err := a.inspect(); err != nil {
+		return a, err
+	}
+	return a, a.unblock(ac.Exclusive)
+}
+
+// inspect finds out what sort of socket it is.
+func (a *adoptee) inspect() error {
+	var value [4]int
+	for i, name := range []uint32{sys.SoType, sys.SoDomain, sys.SoProtocol, sys.SoAcceptconn} {
+		get := &op.Op{Code: op.GetOption, FD: &a.fd, Arg: solSocket, Arg2: name}
+		if res := get.Attempt(); res < 0 {
+			return callError("getsockopt", res)
+		}
+		value[i] = int(get.Off)
+	}
+	kind, domain, proto := value[0], value[1], value[2]
+	a.network = networkOf(domain, kind, proto)
+	a.sort = fmt.Sprintf("a socket of family %d, type %d and protocol %d", domain, kind, proto)
+	a.listens = value[3] != 0
+	return nil
+}
+
+// protoMPTCP is TCP by several paths, which package net asks for when it listens.
+const protoMPTCP = 262
+
+// networkOf names the network of a socket, "" if it is none of ours.
+func networkOf(domain, kind, proto int) string {
+	inet := domain == sys.AFInet || domain == sys.AFInet6
+	switch {
+	case inet && kind == sys.SockStream && (proto == protoTCP || proto == protoMPTCP):
+		return "tcp"
+	case inet && kind == sys.SockDgram && proto == sys.ProtoUDP:
+		return "udp"
+	case domain != sys.AFUnix:
+		return ""
+	case kind == sys.SockStream:
+		return "unix"
+	case kind == sys.SockSeqpacket:
+		return "unixpacket"
+	case kind == sys.SockDgram:
+		return unixgram
+	}
+	return ""
+}
+
+// unblock sees to it that the socket is in non-blocking mode, or says why it is not.
+func (a *adoptee) unblock(may bool) error {
+	flags := (&op.Op{Code: op.Fcntl, FD: &a.fd, Arg: sys.FGetfl}).Attempt()
+	switch {
+	case flags < 0:
+		return callError("fcntl", flags)
+	case flags&sys.ONonblock != 0:
+		return nil
+	case !may:
+		return errBlocking
+	}
+	if res := (&op.Op{Code: op.Fcntl, FD: &a.fd, Arg: sys.FSetfl, Off: int64(flags | sys.ONonblock)}).Attempt(); res < 0 {
+		return callError("fcntl", res)
+	}
+	a.blocked = true
+	return nil
+}
+
+// reblock undoes that.
+func (a *adoptee) reblock() {
+	if !a.blocked {
+		return
+	}
+	if flags := (&op.Op{Code: op.Fcntl, FD: &a.fd, Arg: sys.FGetfl}).Attempt(); flags >= 0 {
+		(&op.Op{Code: op.Fcntl, FD: &a.fd, Arg: sys.FSetfl, Off: int64(flags &^ sys.ONonblock)}).Attempt()
+	}
+}
+
+// connected reports whether it has a peer.
+func (a *adoptee) connected() bool {
+	return (&op.Op{Code: op.PeerName, FD: &a.fd, Ext: new(op.Ext)}).Attempt() >= 0
+}
+
+// unixName is the name of one end. G.
+func (a *adoptee) unixName(code op.Code) net.UnixAddr {
+	o := &op.Op{Code: code, FD: &a.fd, Ext: new(op.Ext)}
+	o.Attempt()
+	return unixAddr(&o.Ext.Addr, a.network)
+}
+
+func (a *adoptee) streams() bool { return a.network == "tcp" || unixNetwork(a.network) }
+
+func (a *adoptee) wantConn() error {
+	switch {
+	case !a.streams():
+		return fmt.Errorf("%s: want a TCP, Unix stream or Unix seqpacket one", a.sort)
+	case a.listens:
+		return errors.New("the socket listens: use AdoptListener")
+	case !a.connected():
+		return errors.New("the socket is not connected, or its peer has reset it")
+	}
+	return nil
+}
+
+func (a *adoptee) wantListener() error {
+	switch {
+	case !a.streams():
+		return fmt.Errorf("%s: want a TCP, Unix stream or Unix seqpacket one", a.sort)
+	case !a.listens:
+		return errors.New("the socket does not listen")
+	}
+	return nil
+}
+
+func (a *adoptee) wantUDP() error {
+	if a.network != "udp" {
+		return fmt.Errorf("%s: want a UDP one", a.sort)
+	}
+	return nil
+}
+
+func (a *adoptee) wantUnixgram() error {
+	if a.network != unixgram {
+		return fmt.Errorf("%s: want a Unix datagram one", a.sort)
+	}
+	return nil
+}
+
+// refuse gives our descriptor up, if it still is, and leaves the socket as it was.
+func (a *adoptee) refuse(err error) error {
+	a.reblock()
+	if n := a.fd.Take(); n >= 0 {
+		closeRaw(n)
+	}
+	return a.fail(err)
+}
+
+func (a *adoptee) fail(err error) error {
+	network := a.network
+	if network == "" {
+		network = "fd"
+	}
+	return &net.OpError{Op: "adopt", Net: network, Err: err}
+}

@@ -1,0 +1,193 @@
+package sock
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"os"
+
+	"ringo/internal/op"
+)
+
+// File gives a file of another descriptor of the socket, close-on-exec, as the File
+// method of package net does. The connection goes on, and closing one does not affect
+// the other: the peer sees the end when both are closed. What is set on the socket,
+// options and non-blocking mode, holds for both.
+//
+// Bytes that were received and that nobody has read would be missing in the file, so
+// with some File fails with ErrUnread. Afterwards none are received until somebody
+// reads: who closes the connection then, or leaves it alone, finds all that is still to
+// come in the file. With a reader at it, which gets what comes, File does not wait.
+//
+// Any goroutine may call it; a task of another loop parks.
+func (c *Conn) File() (f *os.File, err error) {
+	err = atHome(c.l, func() error {
+		f, err = c.file()
+		return err
+	})
+	return f, c.failHome("file", err)
+}
+
+// failHome wraps what atHome gives if it could not run.
+func (c *Conn) failHome(name string, err error) error {
+	if err == errEnded {
+		return c.fail(name, err)
+	}
+	return err
+}
+
+func (c *Conn) file() (*os.File, error) {
+	if err := c.check("file"); err != nil {
+		return nil, err
+	}
+	lock := &c.in.lock
+	if s := lock.away; s != nil {
+		s.reclaimNow()
+	}
+	if !lock.busy {
+		if err := c.disarmed(); err != nil {
+			return nil, c.fail("file", err)
+		}
+	}
+	o := call(c.l, op.Dup)
+	n, _ := c.try(o)
+	if n < 0 {
+		return nil, c.fail("file", callError("fcntl", n))
+	}
+	return os.NewFile(uintptr(n), fmt.Sprintf("%s:%v->%v", c.network(), c.LocalAddr(), c.RemoteAddr())), nil
+}
+
+// disarmed ends what is armed on an input that nobody is at, and fails if there are
+// bytes that nobody has read.
+func (c *Conn) disarmed() error {
+	in := &c.in
+	in.lock.enter(c.l)
+	defer in.lock.leave(c.l)
+	in.settle(c)
+	switch {
+	case c.closing:
+		return net.ErrClosed
+	case in.buffered() > 0:
+		return ErrUnread
+	case c.serve.resting(): // its server goes on waiting
+		in.arm(c)
+	}
+	return nil
+}
+
+// File gives a file of another descriptor of the listening socket, close-on-exec, as
+// the File method of package net does: to hand it to a program that goes on listening.
+// Closing one does not affect the other, and peers are refused when both are closed.
+// Connections that the loop has accepted already stay the listener's. Any goroutine may
+// call it.
+func (ln *Listener) File() (*os.File, error) {
+	var n int32
+	err := (*rawListener)(ln).Control(func(uintptr) {
+		n = (&op.Op{Code: op.Dup, FD: &ln.fd}).Attempt()
+	})
+	switch {
+	case err != nil:
+		return nil, err
+	case n < 0:
+		return nil, ln.fail("file", callError("fcntl", n))
+	}
+	return os.NewFile(uintptr(n), fmt.Sprintf("%s:%v", ln.Addr().Network(), ln.Addr())), nil
+}
+
+// Detach takes the socket out of Ringo. The caller gets the descriptor, which is
+// close-on-exec, in non-blocking mode and the caller's to close; and the bytes that were received and not read,
+// in order, before all that the kernel still has. Of a "unixpacket" connection that was
+// peeked into these are records without their boundaries.
+//
+// For everybody else the connection is closed: who waits on it gets net.ErrClosed,
+// writers with the count that went out. The socket itself is not shut down, and leases
+// stay valid. In a Handler the connection ends as one that the handler closed.
+//
+// Any goroutine may call it; a task parks until the operations in flight have ended.
+func (c *Conn) Detach() (fd int, unread []byte, err error) {
+	fd = -1
+	err = atHome(c.l, func() error {
+		p, err := c.part("detach")
+		if err == nil {
+			fd, unread = int(p.fd), p.unread
+		}
+		return err
+	})
+	return fd, unread, c.failHome("detach", err)
+}
+
+// DetachConn is Detach to a connection of package net, which gives the unread bytes
+// first. It is a *net.TCPConn or a *net.UnixConn if there are none; otherwise a
+// net.Conn of another type, that has their CloseRead and CloseWrite. If it fails the
+// connection is as before.
+//
+// Any goroutine may call it; a task parks until the operations in flight have ended.
+func (c *Conn) DetachConn() (conn net.Conn, err error) {
+	err = atHome(c.l, func() error {
+		conn, err = c.detachConn()
+		return err
+	})
+	return conn, c.failHome("detach", err)
+}
+
+func (c *Conn) detachConn() (net.Conn, error) {
+	if err := c.check("detach"); err != nil {
+		return nil, err
+	}
+	n, _ := c.try(call(c.l, op.Dup))
+	if n < 0 {
+		return nil, c.fail("detach", callError("fcntl", n))
+	}
+	f := os.NewFile(uintptr(n), "socket")
+	conn, err := net.FileConn(f) // of a duplicate
+	f.Close()
+	if err != nil {
+		return nil, c.fail("detach", err)
+	}
+	p, err := c.part("detach")
+	if err != nil {
+		conn.Close()
+		return nil, err
+	}
+	closeRaw(p.fd)
+	if len(p.unread) > 0 {
+		return &detached{Conn: conn, unread: p.unread}, nil
+	}
+	return conn, nil
+}
+
+// detached is a connection of package net behind bytes that were read before.
+type detached struct {
+	net.Conn
+	unread []byte
+}
+
+// Read gives the unread bytes first, even after a deadline.
+func (d *detached) Read(p []byte) (int, error) {
+	if len(d.unread) == 0 {
+		return d.Conn.Read(p)
+	}
+	n := copy(p, d.unread)
+	d.unread = d.unread[n:]
+	return n, nil
+}
+
+// WriteTo writes the unread bytes first.
+func (d *detached) WriteTo(w io.Writer) (int64, error) {
+	var first int64
+	if len(d.unread) > 0 {
+		n, err := w.Write(d.unread)
+		d.unread = d.unread[n:]
+		if first = int64(n); err != nil {
+			return first, err
+		}
+	}
+	n, err := io.Copy(w, d.Conn)
+	return first + n, err
+}
+
+// CloseRead is the method of both types of connections.
+func (d *detached) CloseRead() error { return d.Conn.(interface{ CloseRead() error }).CloseRead() }
+
+// CloseWrite is the method of both types of connections.
+func (d *detached) CloseWrite() error { return d.Conn.(interface{ CloseWrite() error }).CloseWrite() }

@@ -1,0 +1,800 @@
+//go:build linux
+
+package sock_test
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"ringo"
+	"ringo/sock"
+)
+
+// readSome reads n bytes, and checks that they are those of the pattern from off on.
+func readSome(t *testing.T, r io.Reader, off, n int) {
+	t.Helper()
+	p := make([]byte, n)
+	if k, err := io.ReadFull(r, p); err != nil {
+		t.Errorf("%d bytes of %d from %d on: %v", k, n, off, err)
+	} else if bad := mismatch(p, off); bad >= 0 {
+		t.Errorf("wrong byte at %d of %d from %d on", bad, n, off)
+	}
+}
+
+// stream has the peer send n bytes of the pattern and end.
+func stream(peer *net.TCPConn, n int) {
+	go func() {
+		p := make([]byte, n)
+		pattern(p, 0)
+		peer.Write(p)
+		peer.CloseWrite()
+	}()
+}
+
+func TestFile(t *testing.T) {
+	eachCaller(t, func(t *testing.T, c *sock.Conn, peer *net.TCPConn, start starter) {
+		before := sockets(t)
+		var f *os.File
+		start.run(func() {
+			var err error
+			if f, err = c.File(); err != nil {
+				t.Errorf("File: %v", err)
+			}
+		})
+		if f == nil {
+			return
+		}
+		if flags, _, _ := syscall.Syscall(syscall.SYS_FCNTL, f.Fd(), syscall.F_GETFD, 0); flags&syscall.FD_CLOEXEC == 0 {
+			t.Error("children would get the descriptor")
+		}
+		// Nothing is armed: what comes now is in the file.
+		send(t, peer, "after")
+		start.run(func() { c.Close() })
+		p := make([]byte, 5)
+		if _, err := io.ReadFull(f, p); err != nil || string(p) != "after" {
+			t.Errorf("the file gave %q, %v", p, err)
+		}
+		if _, err := f.Write([]byte("answer")); err != nil {
+			t.Error(err)
+		}
+		f.Close()
+		if got, err := io.ReadAll(peer); string(got) != "answer" || err != nil {
+			t.Errorf("the peer got %q, %v", got, err)
+		}
+		if n := sockets(t); n != before-1 {
+			t.Errorf("%d sockets, %d before one was closed", n, before)
+		}
+		start.run(func() {
+			_, err := c.File()
+			wantClosed(t, "File", err)
+		})
+	})
+}
+
+func TestFileUnread(t *testing.T) {
+	eachCaller(t, func(t *testing.T, c *sock.Conn, peer *net.TCPConn, start starter) {
+		send(t, peer, "abc")
+		start.run(func() {
+			if _, err := c.Peek(1); err != nil {
+				t.Error(err)
+			}
+			if _, err := c.File(); !errors.Is(err, sock.ErrUnread) {
+				t.Errorf("File: %v", err)
+			}
+			p := make([]byte, 3)
+			if _, err := io.ReadFull(c, p); err != nil || string(p) != "abc" {
+				t.Errorf("Read: %q, %v", p, err)
+			}
+			f, err := c.File()
+			if err != nil {
+				t.Error(err)
+			}
+			f.Close()
+		})
+		// A reader that waits is no reason to wait.
+		read := start(func() {
+			p := make([]byte, 3)
+			if n, err := c.Read(p); err != nil || string(p[:n]) != "x" {
+				t.Errorf("Read: %q, %v", p[:n], err)
+			}
+		})
+		start.run(func() {
+			f, err := c.File()
+			if err != nil {
+				t.Error(err)
+			}
+			f.Close()
+		})
+		send(t, peer, "x")
+		<-read
+	})
+}
+
+func TestListenerFile(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		onLoop(t, cfg, func(l *ringo.Loop) {
+			ln := listen(t, l)
+			f, err := ln.File()
+			if err != nil {
+				t.Fatal(err)
+			}
+			ln.Close()
+			_, err = ln.File()
+			wantClosed(t, "File", err)
+			guest(t, l, func() {
+				other, err := net.FileListener(f)
+				f.Close()
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				defer other.Close()
+				peer := dial(t, ln.Addr().String())
+				defer peer.Close()
+				c, err := other.Accept()
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				c.Close()
+			})
+		})
+	})
+}
+
+// Wherever a stream is left, what is unread and what the kernel has is all of it.
+func TestDetach(t *testing.T) {
+	eachCaller(t, func(t *testing.T, c *sock.Conn, peer *net.TCPConn, start starter) {
+		before := sockets(t)
+		const size = 1 << 20
+		stream(peer, size)
+		first := rand.IntN(size / 2)
+		fd, unread := -1, []byte(nil)
+		start.run(func() {
+			readSome(t, c, 0, first)
+			if rand.IntN(2) == 0 {
+				if _, err := c.Peek(100); err != nil {
+					t.Error(err)
+				}
+			}
+			var err error
+			if fd, unread, err = c.Detach(); err != nil {
+				t.Errorf("Detach: %v", err)
+			}
+			_, err = c.Read(make([]byte, 1))
+			wantClosed(t, "Read", err)
+			_, _, err = c.Detach()
+			wantClosed(t, "Detach", err)
+			c.Close()
+		})
+		if fd < 0 {
+			return
+		}
+		if bad := mismatch(unread, first); bad >= 0 {
+			t.Errorf("of %d unread bytes byte %d is wrong", len(unread), bad)
+		}
+		f := os.NewFile(uintptr(fd), "detached")
+		rest, err := io.ReadAll(f)
+		if all := first + len(unread) + len(rest); all != size || err != nil {
+			t.Errorf("%d + %d + %d bytes came of %d, %v", first, len(unread), len(rest), size, err)
+		}
+		if bad := mismatch(rest, first+len(unread)); bad >= 0 {
+			t.Errorf("of the rest byte %d is wrong", bad)
+		}
+		if _, err := f.Write([]byte("answer")); err != nil {
+			t.Error(err)
+		}
+		f.Close()
+		if got, err := io.ReadAll(peer); string(got) != "answer" || err != nil {
+			t.Errorf("the peer got %q, %v", got, err)
+		}
+		if n := sockets(t); n != before-1 {
+			t.Errorf("%d sockets, %d before one was closed", n, before)
+		}
+	})
+}
+
+func TestDetachConn(t *testing.T) {
+	eachCaller(t, func(t *testing.T, c *sock.Conn, peer *net.TCPConn, start starter) {
+		before := sockets(t)
+		const size = 300_000
+		stream(peer, size)
+		first := rand.IntN(size / 2)
+		var conn net.Conn
+		start.run(func() {
+			readSome(t, c, 0, first)
+			if _, err := c.Peek(1 + rand.IntN(100)); err != nil {
+				t.Error(err)
+			}
+			var err error
+			if conn, err = c.DetachConn(); err != nil {
+				t.Errorf("DetachConn: %v", err)
+			}
+			wantClosed(t, "Read", read(c))
+		})
+		if conn == nil {
+			return
+		}
+		readSome(t, conn, first, 10)
+		var rest strings.Builder
+		n, err := io.Copy(&rest, conn)
+		if int(n) != size-first-10 || err != nil || mismatch([]byte(rest.String()), first+10) >= 0 {
+			t.Errorf("%d bytes came of %d, %v", n, size-first-10, err)
+		}
+		if err := conn.(interface{ CloseWrite() error }).CloseWrite(); err != nil {
+			t.Error(err)
+		}
+		if got, err := io.ReadAll(peer); len(got) != 0 || err != nil {
+			t.Errorf("the peer got %q, %v", got, err)
+		}
+		conn.Close()
+		if n := sockets(t); n != before-1 {
+			t.Errorf("%d sockets, %d before one was closed", n, before)
+		}
+	})
+}
+
+// Who waits on a connection that is detached is told, and takes nothing with it.
+func TestDetachWakes(t *testing.T) {
+	eachCaller(t, func(t *testing.T, c *sock.Conn, peer *net.TCPConn, start starter) {
+		p := make([]byte, 16<<20) // more than there is room for
+		sent := 0
+		writer := start(func() {
+			n, err := c.Write(p)
+			wantClosed(t, "Write", err)
+			sent = n
+		})
+		reader := start(func() { wantClosed(t, "Read", read(c)) })
+		queued := start(func() { wantClosed(t, "Read", read(c)) })
+		if _, err := peer.Read(make([]byte, 1)); err != nil { // so that the writer is at it
+			t.Error(err)
+		}
+		var fd int
+		start.run(func() {
+			var err error
+			if fd, _, err = c.Detach(); err != nil {
+				t.Error(err)
+			}
+		})
+		<-writer
+		<-reader
+		<-queued
+		got := make(chan int)
+		go func() {
+			n, _ := io.Copy(io.Discard, peer)
+			got <- int(n)
+		}()
+		syscall.Close(fd)
+		if n := <-got; n+1 != sent {
+			t.Errorf("the peer got %d bytes, the writer was told of %d", n+1, sent)
+		}
+	})
+}
+
+// A connection goes from loop to loop in the middle of a stream.
+func TestMoveTo(t *testing.T) {
+	eachCaller(t, func(t *testing.T, c *sock.Conn, peer *net.TCPConn, start starter) {
+		before := sockets(t)
+		const size = 4 << 20
+		stream(peer, size)
+		c.SetValue("of it")
+		remote := c.RemoteAddr().String()
+		loops := c.Loop().Loops()
+		off := 0
+		for off < size {
+			n := min(size-off, rand.IntN(200_000))
+			reader := start
+			if rand.IntN(2) == 0 {
+				reader = func(f func()) <-chan struct{} {
+					c.Loop().Go(f).Wait()
+					done := make(chan struct{})
+					close(done)
+					return done
+				}
+			}
+			reader.run(func() { readSome(t, c, off, n) })
+			if off += n; t.Failed() {
+				return
+			}
+			var next *sock.Conn
+			start.run(func() {
+				if rand.IntN(2) == 0 && off < size {
+					if _, err := c.Peek(1); err != nil {
+						t.Error(err)
+					}
+				}
+				var err error
+				if next, err = c.MoveTo(loops[rand.IntN(2)]); err != nil {
+					t.Errorf("MoveTo: %v", err)
+				}
+			})
+			if next == nil {
+				return
+			}
+			if next != c {
+				if err := c.SetNoDelay(true); !errors.Is(err, net.ErrClosed) {
+					t.Errorf("the old Conn: %v", err)
+				}
+			}
+			c = next
+		}
+		if c.Value() != "of it" || c.RemoteAddr().String() != remote {
+			t.Errorf("value %v, peer %v", c.Value(), c.RemoteAddr())
+		}
+		start.run(func() {
+			if _, err := c.Read(make([]byte, 1)); err != io.EOF {
+				t.Errorf("at the end: %v", err)
+			}
+			if _, err := c.Write([]byte("bye")); err != nil {
+				t.Error(err)
+			}
+			c.Close()
+		})
+		if got, err := io.ReadAll(peer); string(got) != "bye" || err != nil {
+			t.Errorf("the peer got %q, %v", got, err)
+		}
+		if n := sockets(t); n != before-1 {
+			t.Errorf("%d sockets, %d before one was closed", n, before)
+		}
+	})
+}
+
+// Deadlines move along, leases stay, and who waits is told.
+func TestMoveToCarries(t *testing.T) {
+	eachCaller(t, func(t *testing.T, c *sock.Conn, peer *net.TCPConn, start starter) {
+		other := c.Loop().Loops()[1-c.Loop().Index()]
+		send(t, peer, "leased")
+		start.run(func() {
+			lease, err := c.Next()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer lease.Release()
+			c.SetReadDeadline(time.Now().Add(time.Millisecond))
+			c.SetWriteDeadline(time.Now().Add(time.Hour))
+			moved, err := c.MoveTo(other)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if string(lease.Bytes()) != "leased" {
+				t.Errorf("the lease has %q", lease.Bytes())
+			}
+			c = moved
+			wantTimeout(t, "Read", read(c))
+			if _, err := c.Write([]byte("x")); err != nil {
+				t.Error(err)
+			}
+			c.SetDeadline(never)
+		})
+		old := c
+		waits := start(func() { wantClosed(t, "Read", read(old)) })
+		start.run(func() {
+			var err error
+			if c, err = old.MoveTo(old.Loop().Loops()[1-old.Loop().Index()]); err != nil {
+				t.Error(err)
+				return
+			}
+			old.Close() // which must not hit the new one
+			send(t, peer, "y")
+			if err := read(c); err != nil {
+				t.Error(err)
+			}
+			_, err = old.MoveTo(other)
+			wantClosed(t, "MoveTo", err)
+			c.Close()
+		})
+		<-waits
+	})
+}
+
+// A Handler may move or detach the connection that it is called for.
+func TestMoveFromHandler(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		cfg.Loops = 2
+		closed := make(chan error, 1)
+		h := &sock.Handler{
+			Request: func(c *sock.Conn) error {
+				next := c.Loop().Loops()[1-c.Loop().Index()]
+				moved, err := c.MoveTo(next)
+				if err != nil {
+					return err
+				}
+				next.Go(func() {
+					defer moved.Close()
+					io.Copy(moved, moved)
+				})
+				return nil
+			},
+			Closed: func(c *sock.Conn, err error) { closed <- err },
+		}
+		s := serve(t, cfg, perRequest(h))
+		peer := s.dial()
+		echo(t, peer, 300_000)
+		if err := <-closed; !errors.Is(err, net.ErrClosed) {
+			t.Errorf("Closed was told %v", err)
+		}
+		peer.Close()
+		s.stop()
+	})
+}
+
+func TestMoveToEndedLoop(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		var gone *ringo.Loop
+		onLoop(t, cfg, func(l *ringo.Loop) { gone = l })
+		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+			if _, err := c.MoveTo(gone); err == nil || errors.Is(err, net.ErrClosed) {
+				t.Errorf("MoveTo: %v", err)
+			}
+			send(t, peer, "x")
+			if err := read(c); err != nil {
+				t.Errorf("then: %v", err)
+			}
+		})
+	})
+}
+
+// netPair makes two connected connections of package net.
+func strangers(t *testing.T, network string) (net.Conn, net.Conn) {
+	t.Helper()
+	addr := "127.0.0.1:0"
+	if network != "tcp" {
+		addr = filepath.Join(t.TempDir(), "s")
+	}
+	ln, err := net.Listen(network, addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	a, err := net.Dial(network, ln.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := ln.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a, b
+}
+
+// asFile gives a connection's descriptor as a file, in blocking mode or not.
+func asFile(t *testing.T, c net.Conn, blocking bool) *os.File {
+	t.Helper()
+	f, err := c.(interface{ File() (*os.File, error) }).File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Close()
+	if err := syscall.SetNonblock(int(f.Fd()), !blocking); err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+func TestAdopt(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		for _, network := range []string{"tcp", "unix", "unixpacket"} {
+			for _, as := range []string{"conn", "file", "blocking file", "exclusive file"} {
+				for _, from := range []string{"task", "goroutine"} {
+					t.Run(fmt.Sprint(network, "/", as, "/", from), func(t *testing.T) {
+						before := sockets(t)
+						onLoop(t, cfg, func(l *ringo.Loop) {
+							a, b := strangers(t, network)
+							defer b.Close()
+							var s io.Closer = a
+							if as != "conn" {
+								s = asFile(t, a, as != "file")
+							}
+							run := func(f func()) { f() }
+							if from == "goroutine" {
+								run = func(f func()) { guest(t, l, f) }
+							}
+							run(func() {
+								b.SetDeadline(time.Now().Add(patience))
+								ac := &sock.AdoptConfig{Unread: []byte("before "), Exclusive: as == "exclusive file"}
+								c, err := ac.Adopt(l, s)
+								if as == "blocking file" {
+									if err == nil || !strings.Contains(err.Error(), "Exclusive") {
+										t.Errorf("Adopt: %v", err)
+									}
+									s.Close()
+									return
+								}
+								if err != nil {
+									t.Errorf("Adopt: %v", err)
+									return
+								}
+								defer c.Close()
+								if err := s.Close(); err == nil {
+									t.Error("the original was still open")
+								}
+								if c.LocalAddr().Network() != network || c.RemoteAddr().String() != b.LocalAddr().String() {
+									t.Errorf("adopted %v of %v, peer %v of %v", c.LocalAddr().Network(), network, c.RemoteAddr(), b.LocalAddr())
+								}
+								if _, err := b.Write([]byte("after")); err != nil {
+									t.Error(err)
+								}
+								p := make([]byte, 20)
+								n, err := c.Read(p)
+								for err == nil && n < 12 {
+									var k int
+									k, err = c.Read(p[n:])
+									n += k
+								}
+								if string(p[:n]) != "before after" || err != nil {
+									t.Errorf("read %q, %v", p[:n], err)
+								}
+								c.SetReadDeadline(time.Now().Add(time.Millisecond))
+								wantTimeout(t, "Read", read(c)) // and not for ever
+								if _, err := c.Write([]byte("back")); err != nil {
+									t.Error(err)
+								}
+								if n, err := b.Read(p); string(p[:n]) != "back" || err != nil {
+									t.Errorf("the peer read %q, %v", p[:n], err)
+								}
+								c.Close()
+								if _, err := b.Read(p); err != io.EOF {
+									t.Errorf("the peer read %v after Close", err)
+								}
+							})
+						})
+						if n := sockets(t); n != before {
+							t.Errorf("%d sockets, %d before", n, before)
+						}
+					})
+				}
+			}
+		}
+	})
+}
+
+// What can't be adopted is as before.
+func TestAdoptRefuses(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		udp, err := net.ListenPacket("udp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer udp.Close()
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer ln.Close()
+		file, err := os.Open(os.Args[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer file.Close()
+		raw, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lone := os.NewFile(uintptr(raw), "socket")
+		defer lone.Close()
+		a, b := strangers(t, "tcp")
+		defer a.Close()
+		defer b.Close()
+		closed, _ := os.Open(os.Args[0])
+		closed.Close()
+		before := sockets(t)
+		onLoop(t, cfg, func(l *ringo.Loop) {
+			own, peer := connect(t, l)
+			defer peer.Close()
+			defer own.Close()
+			for name, s := range map[string]io.Closer{
+				"UDP": udp.(*net.UDPConn), "a listener": ln, "a file": file, "not connected": lone, "TLS": tls.Client(a, nil),
+				"closed": closed, "a Conn": own,
+			} {
+				_, err := sock.Adopt(l, s)
+				var oe *net.OpError
+				if !errors.As(err, &oe) || oe.Op != "adopt" {
+					t.Errorf("%s: %v", name, err)
+				}
+			}
+			for name, s := range map[string]io.Closer{"UDP": udp.(*net.UDPConn), "a connection": a, "a file": file} {
+				if _, err := sock.AdoptListener(l, s); err == nil {
+					t.Errorf("%s is a listener", name)
+				}
+			}
+			_, err := sock.Adopt(l, file)
+			if !errors.Is(err, syscall.ENOTSOCK) {
+				t.Errorf("a file: %v", err)
+			}
+			_, err = (&sock.AdoptConfig{Exclusive: true}).Adopt(l, lone) // in blocking mode
+			flags, _, _ := syscall.Syscall(syscall.SYS_FCNTL, uintptr(raw), syscall.F_GETFL, 0)
+			if err == nil || flags&syscall.O_NONBLOCK != 0 {
+				t.Errorf("not connected, to have for itself: %v, flags %#x", err, flags)
+			}
+		})
+		if n := sockets(t); n != before {
+			t.Errorf("%d sockets, %d before", n, before)
+		}
+		if _, err := a.Write([]byte("x")); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestAdoptListener(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		for _, network := range []string{"tcp", "unix", "unixpacket"} {
+			for _, as := range []string{"listener", "file", "blocking file", "exclusive file"} {
+				t.Run(network+"/"+as, func(t *testing.T) {
+					addr := "127.0.0.1:0"
+					if network != "tcp" {
+						addr = filepath.Join(t.TempDir(), "s")
+					}
+					orig, err := net.Listen(network, addr)
+					if err != nil {
+						t.Fatal(err)
+					}
+					addr = orig.Addr().String()
+					var s io.Closer = orig
+					if as != "listener" {
+						if u, ok := orig.(*net.UnixListener); ok {
+							u.SetUnlinkOnClose(false)
+						}
+						f, err := orig.(interface{ File() (*os.File, error) }).File()
+						if err != nil {
+							t.Fatal(err)
+						}
+						orig.Close()
+						if err := syscall.SetNonblock(int(f.Fd()), as == "file"); err != nil {
+							t.Fatal(err)
+						}
+						s = f
+					}
+					defer s.Close()
+					onLoop(t, cfg, func(l *ringo.Loop) {
+						ln, err := (&sock.AdoptConfig{Exclusive: as == "exclusive file"}).AdoptListener(l, s)
+						if as == "blocking file" {
+							if err == nil || !strings.Contains(err.Error(), "Exclusive") {
+								t.Errorf("a listener in blocking mode: %v", err)
+							}
+							return
+						}
+						if err != nil {
+							t.Fatal(err)
+						}
+						defer ln.Close()
+						waiting := l.Go(func() {
+							for range 2 {
+								c, err := ln.AcceptConn()
+								if err != nil {
+									t.Error(err)
+									return
+								}
+								io.Copy(c, c)
+								c.Close()
+							}
+						})
+						guest(t, l, func() {
+							for range 2 {
+								peer, err := net.Dial(network, addr)
+								if err != nil {
+									t.Error(err)
+									return
+								}
+								peer.SetDeadline(time.Now().Add(patience))
+								p := make([]byte, 5)
+								peer.Write([]byte("hello"))
+								if _, err := io.ReadFull(peer, p); err != nil || string(p) != "hello" {
+									t.Errorf("the peer read %q, %v", p, err)
+								}
+								peer.Close()
+							}
+						})
+						waiting.Wait()
+					})
+				})
+			}
+		}
+	})
+}
+
+// All loops accept from one inherited socket.
+func TestAdoptSet(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		cfg.Loops = 2
+		for _, network := range []string{"tcp", "unix"} {
+			before := sockets(t)
+			addr := "127.0.0.1:0"
+			if network == "unix" {
+				addr = filepath.Join(t.TempDir(), "s")
+			}
+			ln, err := net.Listen(network, addr)
+			if err != nil {
+				t.Fatal(err)
+			}
+			addr = ln.Addr().String()
+			set, err := sock.AdoptSet(ln)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := set.Addr(); got.String() != addr || got.Network() != network {
+				t.Errorf("the set's address is %v, want %s", got, addr)
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			done := make(chan error)
+			go func() {
+				done <- ringo.Run(ctx, &cfg, func(l *ringo.Loop) error {
+					ln, err := set.Listen(l)
+					if err != nil {
+						return err
+					}
+					return perConn(func(c *sock.Conn) { io.Copy(c, c) })(l, ln)
+				})
+			}()
+			for range 20 {
+				peer, err := net.Dial(network, addr)
+				if err != nil {
+					t.Fatal(err)
+				}
+				peer.SetDeadline(time.Now().Add(patience))
+				peer.Write([]byte("hello"))
+				p := make([]byte, 5)
+				if _, err := io.ReadFull(peer, p); err != nil || string(p) != "hello" {
+					t.Errorf("the peer read %q, %v", p, err)
+				}
+				peer.Close()
+			}
+			cancel()
+			within(patience, t.Name(), func() { err = <-done })
+			if err != nil {
+				t.Error(err)
+			}
+			set.Close()
+			if n := sockets(t); n != before {
+				t.Errorf("%s: %d sockets, %d before", network, n, before)
+			}
+			if _, err := sock.AdoptSet(ln); err == nil {
+				t.Error("a closed listener was adopted")
+			}
+		}
+	})
+}
+
+// A set of a socket from elsewhere is over when its listeners have closed: its address is
+// not the program's to listen on anew.
+func TestAdoptSetEnds(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		for _, network := range []string{"tcp", "unix"} {
+			addr := "127.0.0.1:0"
+			if network == "unix" {
+				addr = filepath.Join(t.TempDir(), "s")
+			}
+			original, err := net.Listen(network, addr)
+			if err != nil {
+				t.Fatal(err)
+			}
+			set, err := sock.AdoptSet(original)
+			if err != nil {
+				t.Fatal(err)
+			}
+			onLoop(t, cfg, func(l *ringo.Loop) {
+				ln, err := set.Listen(l)
+				if err != nil {
+					t.Fatal(err)
+				}
+				ln.Close()
+				if _, err := set.Listen(l); !errors.Is(err, net.ErrClosed) {
+					t.Errorf("%s: listening again gives %v", network, err)
+				}
+			})
+		}
+	})
+}

@@ -1,0 +1,146 @@
+package sock
+
+import (
+	"slices"
+	"sync"
+
+	"ringo/internal/fd"
+	"ringo/internal/op"
+	"ringo/internal/sys"
+)
+
+// sharing is what the listeners of one listening socket have in common, which is
+// where SO_REUSEPORT can't give each loop a socket of its own: Unix sockets, and those
+// that came from elsewhere. Each listener has a descriptor of its own of the socket.
+//
+// Each asks the kernel for one connection at a time, and only while somebody is in
+// Accept: so the connections go to the loops that have time for them, and none holds
+// what another could serve. A multishot accept would keep its place at the head of
+// those that the kernel wakes, and take them all.
+type sharing struct {
+	mu        sync.Mutex
+	listeners []*Listener
+}
+
+// join makes a new listener one of those that share.
+func (s *sharing) join(ln *Listener) {
+	if ln.closing {
+		return
+	}
+	ln.share = s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.listeners = append(s.listeners, ln)
+}
+
+// leave is for a listener that closes. What was passed to it goes on to the others.
+func (s *sharing) leave(ln *Listener) {
+	s.mu.Lock()
+	s.listeners = slices.DeleteFunc(s.listeners, func(o *Listener) bool { return o == ln })
+	passed := ln.passed
+	ln.passed = nil
+	s.mu.Unlock()
+	for _, fd := range passed {
+		ln.drop(fd)
+	}
+}
+
+// pass gives a connection that its listener has no use for to another; false if there
+// is none.
+func (s *sharing) pass(fd int32) bool {
+	s.mu.Lock()
+	if len(s.listeners) == 0 {
+		s.mu.Unlock()
+		return false
+	}
+	to := s.listeners[0]
+	s.listeners = append(append(s.listeners[:0], s.listeners[1:]...), to) // the next one's turn comes first
+	to.passed = append(to.passed, fd)
+	s.mu.Unlock()
+	to.l.Call(to.takePassed) // a loop that ends before it does so closes its listener first, which leaves
+	return true
+}
+
+// takePassed takes in what others passed.
+func (ln *Listener) takePassed() {
+	ln.share.mu.Lock()
+	passed := ln.passed
+	ln.passed = nil
+	ln.share.mu.Unlock()
+	for _, fd := range passed {
+		ln.arrived(fd)
+	}
+}
+
+// gaveUp is told of the last completion of an accept. One that was cancelled may have
+// been the one that the kernel woke for a connection, and it wakes only one: so the
+// others look again.
+func (ln *Listener) gaveUp(res int32) {
+	looks := ln.looks && !ln.closing
+	ln.looks = false
+	if res != -sys.ECANCELED || looks {
+		return
+	}
+	s := ln.share
+	s.mu.Lock()
+	others := slices.Clone(s.listeners)
+	s.mu.Unlock()
+	for _, o := range others {
+		if o != ln {
+			o.l.Call(o.lookAgain)
+		}
+	}
+}
+
+// lookAgain has the accept begin anew, which begins with a try. One that was
+// cancelled is armed again.
+func (ln *Listener) lookAgain() {
+	if ln.op != nil && !ln.op.Canceled && !ln.closing {
+		ln.looks = true
+		ln.l.Cancel(ln.op)
+	}
+}
+
+// unasked is told when somebody has left Accept without a connection.
+func (ln *Listener) unasked() {
+	if ln.share != nil && !ln.asked() && ln.op != nil && !ln.op.Canceled {
+		ln.l.Cancel(ln.op)
+	}
+}
+
+// aheadMax bounds what a listener that shares its socket accepts ahead of guests.
+const aheadMax = 16
+
+// asked reports whether an accept should be under way.
+func (ln *Listener) asked() bool {
+	if !ln.waiting.Empty() || len(ln.callers) > 0 {
+		return true
+	}
+	return ln.share != nil && ln.share.single() && ln.shelf.open && ln.shelf.len() < aheadMax
+}
+
+// single reports whether there is one listener, which can't keep anything from others.
+func (s *sharing) single() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.listeners) == 1
+}
+
+// drop sees to a connection that this listener will not give to anybody.
+func (ln *Listener) drop(fd int32) {
+	if ln.share == nil || !ln.share.pass(fd) {
+		discard(ln.l, fd)
+	}
+}
+
+// takeShared gives a loop a descriptor of its own of the set's socket. The caller
+// holds mu.
+func (s *ListenerSet) takeShared() (int32, *socketFile, error) {
+	var f fd.FD
+	f.Init(s.first)
+	n := (&op.Op{Code: op.Dup, FD: &f}).Attempt()
+	if n < 0 {
+		return -1, nil, listenError(s.network, s.Addr(), callError("fcntl", n))
+	}
+	return n, s.file.share(), nil
+}

@@ -1,0 +1,312 @@
+//go:build linux
+
+package sock_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"ringo"
+	"ringo/sock"
+)
+
+// shareUnix runs fn on so many loops, each with a listener of one Unix socket, and
+// clients beside them.
+func shareUnix(t *testing.T, cfg ringo.Config, loops int, fn func(l *ringo.Loop, ln *sock.Listener) error, clients func(name string)) {
+	t.Helper()
+	before := sockets(t)
+	set, err := sock.Reserve("unix", abstractName())
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.Loops = loops
+	var listening sync.WaitGroup
+	listening.Add(loops)
+	var tried sync.WaitGroup
+	tried.Go(func() {
+		listening.Wait()
+		set.Close()
+		clients(set.Addr().String())
+	})
+	within(2*patience, t.Name(), func() {
+		err = ringo.Run(context.Background(), &cfg, func(l *ringo.Loop) error {
+			ln, err := set.Listen(l)
+			listening.Done()
+			if err != nil {
+				return err
+			}
+			defer ln.Close()
+			return fn(l, ln)
+		})
+		tried.Wait()
+	})
+	if err != nil {
+		t.Errorf("Run: %v", err)
+	}
+	eventually(t, "no socket left", func() bool { return sockets(t) == before })
+}
+
+// askUnix connects, and wants its byte back.
+func askUnix(t *testing.T, name string) {
+	c, err := net.DialTimeout("unix", name, patience)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	defer c.Close()
+	c.SetDeadline(time.Now().Add(patience))
+	if _, err := c.Write([]byte("?")); err != nil {
+		t.Error(err)
+		return
+	}
+	if _, err := io.ReadFull(c, make([]byte, 1)); err != nil {
+		t.Errorf("nobody answers: %v", err)
+	}
+}
+
+// answer gives one byte back.
+func answer(c *sock.Conn) {
+	defer c.Close()
+	b := make([]byte, 1)
+	if _, err := io.ReadFull(c, b); err == nil {
+		c.Write(b)
+	}
+}
+
+// A loop takes a connection only if one of its tasks asks for it, so that all loops
+// get as many as they ask for, whoever is faster.
+func TestSharedListenersTakeWhatTheyAskFor(t *testing.T) {
+	const loops, each = 3, 40
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		var took [loops]atomic.Int64
+		all := make(chan struct{})
+		var more atomic.Int64
+		shareUnix(t, cfg, loops, func(l *ringo.Loop, ln *sock.Listener) error {
+			for range each {
+				c, err := ln.AcceptConn()
+				if err != nil {
+					return err
+				}
+				took[l.Index()].Add(1)
+				l.Go(func() { answer(c) })
+			}
+			if err := l.Offload(func(context.Context) error { <-all; return nil }); err != nil {
+				return err
+			}
+			if l.Index() == 1 { // one asks for more, and gets it
+				c, err := ln.AcceptConn()
+				if err != nil {
+					return err
+				}
+				more.Add(1)
+				answer(c)
+			}
+			return nil
+		}, func(name string) {
+			var wg sync.WaitGroup
+			for range 4 {
+				wg.Go(func() {
+					for range loops * each / 4 {
+						askUnix(t, name)
+					}
+				})
+			}
+			wg.Wait()
+			close(all)
+			askUnix(t, name)
+		})
+		for i := range took {
+			if n := took[i].Load(); n != each {
+				t.Errorf("loop %d took %d connections, want %d", i, n, each)
+			}
+		}
+		if more.Load() != 1 {
+			t.Errorf("the last connection was taken %d times", more.Load())
+		}
+	})
+}
+
+// Listeners that close leave the peers to the others, also those that they had taken
+// and given to nobody. After the last nobody listens.
+func TestSharedListenersClose(t *testing.T) {
+	const loops, clients, each = 3, 4, 100
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		for round := range 5 {
+			var stop atomic.Bool
+			var served atomic.Int64
+			shareUnix(t, cfg, loops, func(l *ringo.Loop, ln *sock.Listener) error {
+				l.Go(func() {
+					// From another task, while this one waits in Accept: when loops 0 and 1
+					// have seen some, the last when all have been served.
+					for limit := int64((l.Index() + 1) * (round + 1) * 20); l.Index() < loops-1 && served.Load() < limit; {
+						l.Sleep(50 * time.Microsecond)
+					}
+					for l.Index() == loops-1 && !stop.Load() {
+						l.Sleep(time.Millisecond)
+					}
+					ln.Close()
+				})
+				for {
+					c, err := ln.AcceptConn()
+					if err != nil {
+						if errors.Is(err, net.ErrClosed) {
+							return nil
+						}
+						return err
+					}
+					served.Add(1)
+					l.Go(func() { answer(c) })
+				}
+			}, func(name string) {
+				var wg sync.WaitGroup
+				for range clients {
+					wg.Go(func() {
+						for range each {
+							askUnix(t, name)
+						}
+					})
+				}
+				wg.Wait()
+				stop.Store(true)
+				eventually(t, "nobody listens", func() bool {
+					c, err := net.Dial("unix", name)
+					if err == nil {
+						c.Close()
+					}
+					return errors.Is(err, syscall.ECONNREFUSED)
+				})
+			})
+		}
+	})
+}
+
+// A task that gives up asking leaves the peers to the others.
+func TestSharedAcceptGivenUp(t *testing.T) {
+	const clients, each = 4, 50
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		var stop atomic.Bool
+		shareUnix(t, cfg, 2, func(l *ringo.Loop, ln *sock.Listener) error {
+			if l.Index() == 1 {
+				l.Go(func() {
+					for !stop.Load() {
+						l.Sleep(time.Millisecond)
+					}
+					ln.Close()
+				})
+			}
+			for {
+				if l.Index() == 0 && stop.Load() {
+					return nil
+				}
+				var c *sock.Conn
+				accept := func() (err error) { c, err = ln.AcceptConn(); return err }
+				var err error
+				if l.Index() == 0 {
+					err = l.WithTimeout(200*time.Microsecond, accept)
+				} else {
+					err = accept()
+				}
+				switch {
+				case err == nil:
+					l.Go(func() { answer(c) })
+				case errors.Is(err, net.ErrClosed):
+					return nil
+				case l.Index() == 1:
+					return err
+				}
+			}
+		}, func(name string) {
+			var wg sync.WaitGroup
+			for range clients {
+				wg.Go(func() {
+					for range each {
+						askUnix(t, name)
+					}
+				})
+			}
+			wg.Wait()
+			stop.Store(true)
+		})
+	})
+}
+
+// Goroutines in Accept get connections of a shared socket too, from each listener.
+func TestSharedListenersOfGoroutines(t *testing.T) {
+	const loops, clients, each = 2, 4, 50
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		stop := make(chan struct{})
+		shareUnix(t, cfg, loops, func(l *ringo.Loop, ln *sock.Listener) error {
+			return l.Offload(func(context.Context) error {
+				go func() {
+					<-stop
+					ln.Close()
+				}()
+				for {
+					c, err := ln.AcceptConn()
+					if errors.Is(err, net.ErrClosed) {
+						return nil
+					}
+					if err != nil {
+						return err
+					}
+					go answer(c)
+				}
+			})
+		}, func(name string) {
+			var wg sync.WaitGroup
+			for range clients {
+				wg.Go(func() {
+					for range each {
+						askUnix(t, name)
+					}
+				})
+			}
+			wg.Wait()
+			close(stop)
+		})
+	})
+}
+
+// A goroutine that has asked once and does not ask again keeps no connection from the
+// loops that serve.
+func TestSharedIsNotHoarded(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		asked, served := make(chan bool), make(chan bool)
+		shareUnix(t, cfg, 2, func(l *ringo.Loop, ln *sock.Listener) error {
+			if l.Index() == 1 {
+				return l.Offload(func(context.Context) error {
+					c, err := ln.AcceptConn()
+					close(asked)
+					if err == nil {
+						answer(c)
+						<-served
+					}
+					return err
+				})
+			}
+			if err := l.Offload(func(context.Context) error { <-asked; return nil }); err != nil {
+				return err
+			}
+			for range 40 {
+				c, err := ln.AcceptConn()
+				if err != nil {
+					return err
+				}
+				answer(c)
+			}
+			return nil
+		}, func(name string) {
+			defer close(served)
+			for range 41 {
+				askUnix(t, name)
+			}
+		})
+	})
+}

@@ -1,0 +1,95 @@
+package sock
+
+import (
+	"errors"
+	"time"
+
+	"ringo"
+	"ringo/internal/loop"
+)
+
+// MoveTo moves the connection to another loop, of the same Run or another, with its
+// unread bytes, deadlines and value: to a loop that has less to do, or to the one that
+// has the state which the connection turned out to be for. What it gives is the
+// connection from now on, usually used by a task that is started on that loop next.
+//
+// The old Conn is closed for everybody: who waits on it gets net.ErrClosed, writers
+// with the count that went out, and in a Handler it ends as one that the handler
+// closed. Leases of it stay valid, and count no more. No byte is lost or sent twice,
+// while the peer goes on sending. To move to the loop that it belongs to does nothing,
+// and gives the same Conn.
+//
+// If the other loop has ended, or its driver can't wait for this descriptor, MoveTo
+// fails and the connection is as before; if it ends at that very moment the connection
+// is closed with it.
+//
+// Any goroutine may call it; a task parks until the operations in flight have ended.
+func (c *Conn) MoveTo(l *ringo.Loop) (moved *Conn, err error) {
+	err = atHome(c.l, func() error {
+		moved, err = c.moveTo((*loop.Loop)(l))
+		return err
+	})
+	return moved, c.failHome("move", err)
+}
+
+func (c *Conn) moveTo(l *loop.Loop) (*Conn, error) {
+	if err := c.check("move"); err != nil {
+		return nil, err
+	}
+	if l == c.l {
+		return c, nil
+	}
+	if l.Ended() {
+		return nil, c.fail("move", errTargetEnded)
+	}
+	if err := l.Unwatchable(c.fd.Sys()); err != nil {
+		return nil, c.fail("move", err)
+	}
+	p, err := c.part("move")
+	if err != nil {
+		return nil, err
+	}
+	var moved *Conn
+	l.Go(func() { moved = c.reborn(l, p) }).Wait()
+	if moved == nil {
+		closeRaw(p.fd)
+		return nil, c.fail("move", errTargetEnded)
+	}
+	return moved, nil
+}
+
+var errTargetEnded = errors.New("the loop to move to has ended")
+
+// reborn makes a new connection of one that has left its loop.
+func (c *Conn) reborn(l *loop.Loop, p *parting) *Conn {
+	n := newConn(l, p.fd)
+	n.laddr, n.raddr = c.laddr, c.raddr
+	if u := c.unix; u != nil {
+		n.becomeUnix(u.local, u.remote)
+	}
+	n.lingers.Store(c.lingers.Load())
+	n.value.Store(c.value.Load())
+	n.in.resume(n, p.unread)
+	n.in.eof, n.in.err = p.eof, p.err
+	n.in.deadline.Store(sameMoment(c.in.deadline.Load(), c.l, l))
+	n.out.deadline.Store(sameMoment(c.out.deadline.Load(), c.l, l))
+	return n
+}
+
+// sameMoment is a deadline of one loop by the clock of another.
+func sameMoment(limit int64, from, to *loop.Loop) int64 {
+	if limit == 0 {
+		return 0
+	}
+	return later(to.Elapsed(), time.Duration(limit-from.Elapsed()))
+}
+
+// resume begins with bytes that were read elsewhere. Nobody knows whether there is
+// more.
+func (in *input) resume(c *Conn, unread []byte) {
+	if len(unread) > 0 {
+		in.grow(c, len(unread))
+		in.acc = append(in.acc, unread...)
+	}
+	in.ready, in.hup = !c.lends(), true
+}

@@ -1,0 +1,277 @@
+//go:build linux
+
+package sock_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"strconv"
+	"syscall"
+	"testing"
+
+	"ringo"
+	"ringo/sock"
+)
+
+// eachDialer runs f for each driver, and dials from a task and from a goroutine.
+func eachDialer(t *testing.T, f func(t *testing.T, l *ringo.Loop, dial func(d sock.Dialer, network, address string) (*sock.Conn, error))) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		for _, who := range callers {
+			t.Run(who.name, func(t *testing.T) {
+				onLoop(t, cfg, func(l *ringo.Loop) {
+					f(t, l, func(d sock.Dialer, network, address string) (c *sock.Conn, err error) {
+						err = bare(who, l, func() (err error) { c, err = d.Dial(l, network, address); return err })()
+						return c, err
+					})
+				})
+			})
+		}
+	})
+}
+
+// A socket can come to be connected to itself, if the port that it dials is the one
+// that it is given. A dial does not give such a connection for a server.
+func TestNetSelfConnect(t *testing.T) {
+	eachDialer(t, func(t *testing.T, l *ringo.Loop, dial func(sock.Dialer, string, string) (*sock.Conn, error)) {
+		// Control binds the socket to the address that is dialled, as chance would. Once
+		// only: the second try has a port of its own, and is refused.
+		tries := 0
+		d := sock.Dialer{Control: func(_, address string, c syscall.RawConn) error {
+			var err error
+			if tries++; tries == 1 {
+				c.Control(func(fd uintptr) { err = syscall.Bind(int(fd), sockaddr(netip.MustParseAddrPort(address))) })
+			}
+			return err
+		}}
+		c, err := dial(d, "tcp", freeAddr(t))
+		if err == nil {
+			t.Errorf("the dial gave %v to %v", c.LocalAddr(), c.RemoteAddr())
+			c.Close()
+		}
+		if !errors.Is(err, syscall.ECONNREFUSED) || tries != 2 {
+			t.Errorf("the dial tried %d times and gave %v, want ECONNREFUSED at the second", tries, err)
+		}
+	})
+}
+
+// Dials to port 0, from a port in use and to nowhere fail as in package net.
+func TestNetDialRefused(t *testing.T) {
+	free := freeAddr(t)
+	std, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer std.Close()
+	eachDialer(t, func(t *testing.T, l *ringo.Loop, dial func(sock.Dialer, string, string) (*sock.Conn, error)) {
+		for _, c := range []struct {
+			name, network, address string
+			local                  net.Addr
+		}{
+			{"port 0", "tcp", "127.0.0.1:0", nil},
+			{"port 0 of IPv6", "tcp", "[::1]:0", nil},
+			{"nobody there", "tcp", free, nil},
+			{"a port beyond all", "tcp", "127.0.0.1:65536", nil},
+			{"a service that there is not", "tcp", "127.0.0.1:no-such-service", nil},
+			{"no port", "tcp", "127.0.0.1", nil},
+			{"IPv6 by tcp4", "tcp4", "[::1]:80", nil},
+			{"IPv4 by tcp6", "tcp6", "127.0.0.1:80", nil},
+			{"a local port in use", "tcp", free, std.Addr()},
+			{"a local address of others", "tcp", free, &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1)}},
+		} {
+			conn, want := (&net.Dialer{LocalAddr: c.local, Timeout: patience}).Dial(c.network, c.address)
+			if want == nil {
+				conn.Close()
+			}
+			var op *net.OpError
+			if errors.As(want, &op) {
+				op.Source = nil // a dial's LocalAddr, which ours leaves out
+			}
+			got, err := dial(sock.Dialer{LocalAddr: c.local}, c.network, c.address)
+			if err == nil {
+				got.Close()
+			}
+			compare(t, "Dial: "+c.name, err, want)
+		}
+	})
+}
+
+// A dialled connection has the local address that was asked for, and both ends agree
+// on who they are, in the words of package net.
+func TestNetLocalAddr(t *testing.T) {
+	eachDialer(t, func(t *testing.T, l *ringo.Loop, dial func(sock.Dialer, string, string) (*sock.Conn, error)) {
+		for _, host := range []string{"127.0.0.1", "::1"} {
+			if host == "::1" && !haveIPv6() {
+				continue
+			}
+			std, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer std.Close()
+			free := netip.MustParseAddrPort(freeAddr(t)).Port()
+			for _, port := range []int{0, int(free)} {
+				from := &net.TCPAddr{IP: net.ParseIP(host), Port: port}
+				if host == "127.0.0.1" {
+					from.IP = net.IPv4(127, 0, 0, 7)
+				}
+				c, err := dial(sock.Dialer{LocalAddr: from}, "tcp", std.Addr().String())
+				if err != nil {
+					t.Errorf("Dial from %v: %v", from, err)
+					continue
+				}
+				peer, err := std.Accept()
+				if err != nil {
+					t.Fatal(err)
+				}
+				local, remote := c.LocalAddr().(*net.TCPAddr), c.RemoteAddr().(*net.TCPAddr)
+				if !local.IP.Equal(from.IP) || port != 0 && local.Port != port || local.Port == 0 {
+					t.Errorf("LocalAddr() = %v, want %v", local, from)
+				}
+				if got, want := fmt.Sprint(local, remote), fmt.Sprint(peer.RemoteAddr(), peer.LocalAddr()); got != want {
+					t.Errorf("the ends are %s, and to the peer %s", got, want)
+				}
+				if local.Network() != "tcp" {
+					t.Errorf("Network() = %s", local.Network())
+				}
+				c.SetLinger(0) // leaves no TIME-WAIT to the port
+				c.Close()
+				peer.Close()
+			}
+		}
+	})
+}
+
+// A link-local address needs its zone, which addresses then show.
+func TestNetZone(t *testing.T) {
+	addr := linkLocal(t)
+	eachDialer(t, func(t *testing.T, l *ringo.Loop, dial func(sock.Dialer, string, string) (*sock.Conn, error)) {
+		ln, err := sock.Listen(l, "tcp", net.JoinHostPort(addr.String(), "0"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer ln.Close()
+		var plain net.ListenConfig
+		plain.SetMultipathTCP(false) // such a socket does not know its zone
+		std, err := plain.Listen(context.Background(), "tcp", net.JoinHostPort(addr.String(), "0"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer std.Close()
+		if got, want := ln.Addr().(*net.TCPAddr).Zone, std.Addr().(*net.TCPAddr).Zone; got != want {
+			t.Errorf("Addr() has zone %q, want %q", got, want)
+		}
+		c, err := dial(sock.Dialer{}, "tcp", ln.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		peer, err := ln.AcceptConn()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer peer.Close()
+		if c.RemoteAddr().String() != ln.Addr().String() || peer.RemoteAddr().String() != c.LocalAddr().String() {
+			t.Errorf("%v to %v, and back %v to %v", c.LocalAddr(), c.RemoteAddr(), peer.LocalAddr(), peer.RemoteAddr())
+		}
+	})
+}
+
+// linkLocal finds an address of this machine with a zone, or skips.
+func linkLocal(t *testing.T) netip.Addr {
+	t.Helper()
+	ifis, err := net.Interfaces()
+	if err != nil {
+		t.Skip(err)
+	}
+	for _, ifi := range ifis {
+		addrs, _ := ifi.Addrs()
+		for _, a := range addrs {
+			ipnet, ok := a.(*net.IPNet)
+			if !ok || !ipnet.IP.IsLinkLocalUnicast() || ipnet.IP.To4() != nil {
+				continue
+			}
+			addr, _ := netip.AddrFromSlice(ipnet.IP)
+			addr = addr.WithZone(ifi.Name)
+			ln, err := net.Listen("tcp", net.JoinHostPort(addr.String(), "0"))
+			if err == nil {
+				ln.Close()
+				return addr
+			}
+		}
+	}
+	t.Skip("no interface has a link-local address of IPv6 that can be listened on")
+	return netip.Addr{}
+}
+
+// A listener on all addresses takes both families, and shows IPv4 peers as IPv4; tcp6
+// takes one.
+func TestNetDualStack(t *testing.T) {
+	if !haveIPv6() {
+		t.Skip("no IPv6 on the loopback")
+	}
+	eachDialer(t, func(t *testing.T, l *ringo.Loop, dial func(sock.Dialer, string, string) (*sock.Conn, error)) {
+		for network, hosts := range map[string][]string{"tcp": {"127.0.0.1", "::1"}, "tcp6": {"::1"}, "tcp4": {"127.0.0.1"}} {
+			ln, err := sock.Listen(l, network, ":0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			port := strconv.Itoa(ln.Addr().(*net.TCPAddr).Port)
+			for _, host := range hosts {
+				c, err := dial(sock.Dialer{}, "tcp", net.JoinHostPort(host, port))
+				if err != nil {
+					t.Errorf("%s by %s: %v", host, network, err)
+					continue
+				}
+				peer, err := ln.AcceptConn()
+				if err != nil {
+					t.Fatal(err)
+				}
+				if got, want := peer.LocalAddr().String(), net.JoinHostPort(host, port); got != want {
+					t.Errorf("the accepted end is %s, want %s", got, want)
+				}
+				if got := peer.RemoteAddr().(*net.TCPAddr); got.String() != c.LocalAddr().String() || got.AddrPort().Addr().Is4In6() {
+					t.Errorf("the peer is %v, want %v", got, c.LocalAddr())
+				}
+				peer.Close()
+				c.Close()
+			}
+			ln.Close()
+		}
+	})
+}
+
+// With SO_REUSEPORT set by Control, as programs do with net.ListenConfig, others may
+// share a port with us and we with them.
+func TestNetReusePort(t *testing.T) {
+	reuse := func(_, _ string, c syscall.RawConn) error {
+		var err error
+		c.Control(func(fd uintptr) { err = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, soReusePort, 1) })
+		return err
+	}
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		onLoop(t, cfg, func(l *ringo.Loop) {
+			std, err := (&net.ListenConfig{Control: reuse}).Listen(context.Background(), "tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer std.Close()
+			ln, err := (&sock.ListenConfig{AllowShared: true}).Listen(l, "tcp", std.Addr().String())
+			if err != nil {
+				t.Fatalf("Listen beside package net: %v", err)
+			}
+			defer ln.Close()
+			other, err := (&net.ListenConfig{Control: reuse}).Listen(context.Background(), "tcp", ln.Addr().String())
+			if err != nil {
+				t.Fatalf("package net beside us: %v", err)
+			}
+			other.Close()
+			_, err = net.Listen("tcp", ln.Addr().String())
+			wantInUse(t, "package net, which does not share", err)
+		})
+	})
+}
+
+const soReusePort = 15

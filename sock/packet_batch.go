@@ -1,0 +1,244 @@
+package sock
+
+import (
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+
+	"ringo/internal/op"
+	"ringo/internal/sys"
+)
+
+// Message is a datagram of ReadBatch and WriteBatch. It has the fields of the Message
+// of golang.org/x/net/ipv4 and ipv6, with an address that needs no allocation.
+type Message struct {
+	Buffers [][]byte       // the bytes, or room for them, which is filled in order
+	OOB     []byte         // control messages, or room for them: see Control
+	Addr    netip.AddrPort // the sender, or where it goes; not looked at when a connected socket sends
+
+	N     int // bytes that were read or written
+	NN    int // bytes of OOB that were
+	Flags int // what was read: MSG_TRUNC, MSG_CTRUNC
+}
+
+// MessagesMax is how many messages a ReadBatch reads at most. More than that in one
+// WriteBatch take more than one call of the kernel.
+const MessagesMax = sys.BatchMax
+
+// ReadBatch reads up to len(ms) datagrams, and gives how many it read, at least one:
+// it parks until there is one, and takes what there is then, or about twice as many as
+// the last time, in one call of the kernel. Of each message it fills Buffers and OOB, and sets the other fields. Flags
+// tells of a datagram that was longer than its buffers. With SetGRO a message may be
+// several datagrams, see Control.Segment. What ms names is lent to the kernel until
+// it returns. An empty ms is 0 at once. Any goroutine may call it.
+func (c *PacketConn) ReadBatch(ms []Message) (int, error) {
+	ms = ms[:min(len(ms), MessagesMax)]
+	if len(ms) == 0 {
+		return 0, nil
+	}
+	if !c.l.Marked() {
+		if n, err := c.readBatchAsGuest(ms); err != errHome {
+			return n, err
+		}
+	}
+	if err := c.beginRead("read"); err != nil {
+		return 0, err
+	}
+	defer c.in.lock.leave(c.l)
+	for {
+		if err := c.in.state(&c.packet, "read"); err != nil {
+			return 0, err
+		}
+		if n := c.takeBatch(ms, true); n > 0 {
+			return n, nil
+		}
+		if c.in.ready {
+			switch res, ok := c.fetchBatch(ms); {
+			case ok && res < 0:
+				return 0, c.failRes("read", "recvmmsg", res)
+			case ok:
+				return int(res), nil
+			}
+		}
+		if !c.in.wait(&c.packet) {
+			return 0, c.fail("read", c.l.Cause())
+		}
+	}
+}
+
+// takeBatch gives what other reads have fetched.
+func (c *PacketConn) takeBatch(ms []Message, home bool) (n int) {
+	for ; n < len(ms); n++ {
+		d := c.in.head(&c.packet, home)
+		if d == nil {
+			break
+		}
+		ms[n].take(d)
+		c.in.pop(&c.packet, home)
+	}
+	return n
+}
+
+// take copies a datagram, or the rest of a row, into the message.
+func (m *Message) take(d *datagram) {
+	m.N, m.Flags, m.Addr = 0, int(d.flags), d.from
+	for _, b := range m.Buffers {
+		m.N += copy(b, d.bytes[m.N:])
+	}
+	if m.N < len(d.bytes) {
+		m.Flags |= sys.MsgTrunc
+	}
+	if m.NN = copyControl(m.OOB, d.control); m.NN < len(d.control) {
+		m.Flags |= sys.MsgCtrunc
+	}
+}
+
+// fetchBatch receives what there is now; ok is false if there is nothing.
+func (c *PacketConn) fetchBatch(ms []Message) (res int32, ok bool) {
+	pl := c.local.packets()
+	ms = ms[:min(len(ms), max(c.in.window, 4))] // to make a message ready costs something, too
+	c.prepare(batchOf(&pl.manyExt), ms)
+	pl.many.Code, pl.many.FD = op.Recvmmsg, &c.fd
+	res, ok = c.l.Try(&pl.many)
+	c.in.asked(len(ms), res, ok)
+	if !ok {
+		res = 0
+	}
+	c.in.window = min(2*max(int(res), 1), MessagesMax)
+	c.collect(pl.manyExt.Batch, ms, int(res))
+	return res, ok
+}
+
+// prepare makes the messages those to receive into.
+func (c *PacketConn) prepare(b *sys.Batch, ms []Message) {
+	for i := range ms {
+		b.SetVector(i, ms[i].Buffers)
+		b.SetControl(i, ms[i].OOB)
+		b.SetNamed(i, !c.connected)
+	}
+	b.Window(0, len(ms))
+}
+
+// collect takes what was received, and lets go of the memory.
+func (c *PacketConn) collect(b *sys.Batch, ms []Message, n int) {
+	for i := range n {
+		m := &ms[i]
+		m.N, m.NN, m.Flags, m.Addr = b.Len(i), len(b.Control(i)), int(b.Flags(i)), c.peer
+		if !c.connected {
+			m.Addr = b.Addr(i).AddrPort()
+		}
+	}
+	b.Release(len(ms))
+}
+
+// WriteBatch sends each message as a datagram, and gives how many it sent: fewer than
+// len(ms) only with an error, which is that of the message behind them. It parks
+// while the socket has no room. N and NN of what was sent are set. What ms names is
+// lent to the kernel until it returns. Any goroutine may call it.
+func (c *PacketConn) WriteBatch(ms []Message) (int, error) {
+	if !c.l.Marked() {
+		if n, err := c.writeBatchAsGuest(ms); err != errHome {
+			return n, err
+		}
+	}
+	if err := c.beginWrite("write"); err != nil {
+		return 0, err
+	}
+	defer c.out.lock.leave(c.l)
+	pl := c.local.packets()
+	for n := 0; n < len(ms); {
+		rest := ms[n:min(len(ms), n+MessagesMax)]
+		count, err := c.load(batchOf(&pl.manyExt), rest)
+		if count == 0 {
+			return n, c.failTo(&parcel{}, err)
+		}
+		pl.many.Code, pl.many.FD = op.Sendmmsg, &c.fd
+		res, ok := c.l.Try(&pl.many)
+		pl.manyExt.Batch.Release(count)
+		if !ok {
+			res = c.sendFirst(&rest[0])
+		}
+		if res < 0 {
+			return n, c.failSend("sendmmsg", res, &parcel{named: !c.connected, to: rest[0].Addr})
+		}
+		if n += sentBatch(rest[:res]); n < len(ms) {
+			if err := c.goesOn(); err != nil {
+				return n, err
+			}
+		}
+	}
+	return len(ms), nil
+}
+
+// goesOn gives way, if it is time, to others than a batch that is long, and says what
+// has come in its way.
+func (c *PacketConn) goesOn() error {
+	alive := c.l.Burst()
+	switch {
+	case c.closing:
+		return c.fail("write", net.ErrClosed)
+	case !alive:
+		return c.fail("write", c.l.Cause())
+	case c.out.expired(&c.packet):
+		return c.fail("write", os.ErrDeadlineExceeded)
+	}
+	return nil
+}
+
+// batchOf gives an op's batch, which is made when it is needed.
+func batchOf(x *op.Ext) *sys.Batch {
+	if x.Batch == nil {
+		x.Batch = sys.NewBatch(MessagesMax)
+	}
+	return x.Batch
+}
+
+// load makes the messages those to send, up to the first whose address is of no use.
+func (c *PacketConn) load(b *sys.Batch, ms []Message) (n int, err error) {
+	for i := range ms {
+		if !c.connected {
+			to := parcel{to: ms[i].Addr}
+			if err = c.suit(&to); err != nil {
+				break
+			}
+			b.Addr(i).Set(to.to)
+		}
+		b.SetVector(i, ms[i].Buffers)
+		b.SetControl(i, ms[i].OOB)
+		b.SetNamed(i, !c.connected)
+		n++
+	}
+	b.Window(0, n)
+	return n, err
+}
+
+// sendFirst waits until one message has gone. The result is 1, or an error.
+func (c *PacketConn) sendFirst(m *Message) int32 {
+	to := parcel{oob: m.OOB, named: !c.connected, to: m.Addr}
+	if to.named {
+		c.suit(&to) // as load has seen
+	}
+	if len(m.Buffers) == 1 {
+		to.p = m.Buffers[0]
+	} else {
+		to.p = slices.Concat(m.Buffers...)
+	}
+	res := c.sendLater(&to)
+	if res >= 0 {
+		res = 1
+	}
+	return res
+}
+
+// sentBatch notes that the messages went.
+func sentBatch(ms []Message) int {
+	for i := range ms {
+		m := &ms[i]
+		m.N, m.NN = 0, len(m.OOB)
+		for _, b := range m.Buffers {
+			m.N += len(b)
+		}
+	}
+	return len(ms)
+}

@@ -1,0 +1,453 @@
+//go:build linux
+
+package sock_test
+
+import (
+	"bytes"
+	"errors"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"ringo"
+	"ringo/sock"
+)
+
+// Loops of one Run share an address and get all of its datagrams between them; others
+// are kept out, and so is the same loop twice.
+func TestPacketShared(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		cfg.Loops = 3
+		s := servePacket(t, cfg, "udp", "127.0.0.1:0")
+		addr := s.LocalAddr().String()
+		conns := []*sock.PacketConn{s.PacketConn}
+		for _, l := range s.Loop().Loops()[1:] {
+			conns = append(conns, listenPacket(t, l, "udp", addr))
+		}
+		_, err := sock.ListenPacket(s.Loop(), "udp", addr)
+		wantInUse := func(what string, err error) {
+			if !errors.Is(err, syscall.EADDRINUSE) {
+				t.Errorf("%s: %v, want EADDRINUSE", what, err)
+			}
+		}
+		wantInUse("the same loop twice", err)
+		_, err = net.ListenPacket("udp", addr)
+		wantInUse("package net", err)
+		other := servePacket(t, ringo.Config{Loops: 1}, "udp", "127.0.0.1:0")
+		_, err = sock.ListenPacket(other.Loop(), "udp", addr)
+		wantInUse("another Run", err)
+
+		var readers sync.WaitGroup
+		count := make([]int, len(conns))
+		for i, c := range conns {
+			readers.Go(func() {
+				p := make([]byte, 10)
+				for {
+					_, from, err := c.ReadFromUDPAddrPort(p)
+					if err != nil {
+						return
+					}
+					count[i]++
+					c.WriteToUDPAddrPort(p, from)
+				}
+			})
+		}
+		const peers = 100
+		for range peers {
+			peer := dialUDP(t, addr)
+			peer.Write([]byte("x"))
+			if _, err := peer.Read(make([]byte, 10)); err != nil {
+				t.Error(err)
+			}
+			peer.Close()
+		}
+		for _, c := range conns {
+			c.Close()
+		}
+		readers.Wait()
+		sum := 0
+		for i, n := range count {
+			if sum += n; n == 0 {
+				t.Errorf("loop %d got nothing: %v", i, count)
+			}
+		}
+		if sum != peers {
+			t.Errorf("%d datagrams came of %d", sum, peers)
+		}
+		again := listenPacket(t, s.Loop(), "udp", addr) // the address is free again
+		again.Close()
+	})
+}
+
+// A queue is bounded, and what is dropped is counted. Who does not read is not woken
+// for each datagram.
+func TestPacketFlood(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		onPacket(t, cfg, func(l *ringo.Loop, c *sock.PacketConn, peer *net.UDPConn) {
+			if err := c.SetReadBuffer(128 << 10); err != nil { // hundreds of these datagrams
+				t.Fatal(err)
+			}
+			const sent = 3000
+			p := make([]byte, 100)
+			c.SetReadDeadline(time.Now().Add(time.Millisecond)) // something is armed
+			c.Read(p)
+			c.SetReadDeadline(never)
+			news := l.Stats().Driver.Completions
+			aside(t, l, func() error {
+				for i := range sent {
+					if _, err := peer.Write(p); err != nil {
+						return err
+					}
+					if i < 300 { // slow enough to be told of each
+						time.Sleep(50 * time.Microsecond)
+					}
+				}
+				return nil
+			})
+			if n := l.Stats().Driver.Completions - news; n > 50 {
+				t.Errorf("%d completions for a flood that nobody reads", n)
+			}
+			drops, err := c.Drops()
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := 0
+			for c.SetReadDeadline(time.Now().Add(20 * time.Millisecond)); ; got++ {
+				if _, err := c.Read(p); err != nil {
+					wantTimeout(t, "Read", err)
+					break
+				}
+			}
+			if drops == 0 || got == 0 || got+int(drops) != sent {
+				t.Errorf("%d datagrams came and %d were dropped of %d", got, drops, sent)
+			}
+			c.SetReadDeadline(never)
+			aside(t, l, func() error { _, err := peer.Write([]byte("still there")); return err })
+			if n, err := c.Read(p); string(p[:n]) != "still there" || err != nil {
+				t.Errorf("after the flood: %q, %v", p[:n], err)
+			}
+		})
+	})
+}
+
+// What the kernel cuts and what it joins is the same bytes.
+func TestPacketSegments(t *testing.T) {
+	anywhere(t, "udp", "127.0.0.1:0", func(t *testing.T, s *sock.PacketConn, do func(f func())) {
+		to := listenPacket(t, s.Loop(), "udp", "127.0.0.1:0")
+		if err := to.SetReadBuffer(8 << 20); err != nil {
+			t.Fatal(err)
+		}
+		if err := to.SetGRO(true); errors.Is(err, syscall.ENOPROTOOPT) {
+			t.Skip("this kernel has no UDP_GRO, which came with 5.0")
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		const size = 1200
+		p := make([]byte, 100*size+77)
+		pattern(p, 0)
+		send := func() {
+			t.Helper()
+			do(func() {
+				if n, err := s.WriteSegments(p, size, portOf(to)); n != len(p) || err != nil {
+					t.Errorf("WriteSegments = %d, %v", n, err)
+				}
+			})
+		}
+		whole := func(what string, got []byte) {
+			t.Helper()
+			if !bytes.Equal(got, p) {
+				t.Errorf("%s: %d bytes came of %d, or others", what, len(got), len(p))
+			}
+		}
+		send()
+		do(func() { // taken apart
+			var got []byte
+			b := make([]byte, 2000)
+			for len(got) < len(p) {
+				n, from, err := to.ReadFromUDPAddrPort(b)
+				if err != nil || n > size || from != portOf(s) {
+					t.Errorf("ReadFromUDPAddrPort = %d, %v, %v", n, from, err)
+					return
+				}
+				got = append(got, b[:n]...)
+			}
+			whole("ReadFromUDPAddrPort", got)
+		})
+		send()
+		joined := false
+		do(func() { // as it came, behind some that another read took
+			b, oob := make([]byte, 1<<16), make([]byte, sock.ControlMax)
+			n, err := to.Read(b)
+			got := bytes.Clone(b[:n])
+			for err == nil && len(got) < len(p) {
+				var oobn, flags int
+				n, oobn, flags, _, err = to.ReadMsgUDPAddrPort(b, oob)
+				if flags != 0 {
+					t.Errorf("flags %#x", flags)
+				}
+				if segment := sock.ParseControl(oob[:oobn]).Segment; n > size && segment != size {
+					t.Errorf("%d bytes came as one, of %d each", n, segment)
+				}
+				joined = joined || n > size
+				got = append(got, b[:n]...)
+			}
+			if err != nil {
+				t.Error(err)
+			}
+			whole("ReadMsgUDPAddrPort", got)
+		})
+		if !joined || !s.GSO() {
+			t.Errorf("joined %v, GSO %v", joined, s.GSO())
+		}
+		if n, err := s.WriteSegments(p, 0, portOf(to)); n != 0 || err == nil {
+			t.Errorf("segments of no bytes: %d, %v", n, err)
+		}
+	})
+}
+
+// Multicasts reach those who joined, through the interface that was named.
+func TestPacketMulticast(t *testing.T) {
+	for _, c := range []struct{ network, address, group string }{
+		{"udp4", "0.0.0.0:0", "239.255.77.7"},
+		{"udp6", "[::]:0", "ff01::7777"},
+	} {
+		t.Run(c.network, func(t *testing.T) {
+			lo, err := net.InterfaceByName("lo")
+			if err != nil {
+				t.Skip(err)
+			}
+			group := netip.MustParseAddr(c.group)
+			anywhere(t, c.network, c.address, func(t *testing.T, s *sock.PacketConn, do func(f func())) {
+				do(func() {
+					if err := s.JoinGroup(lo, netip.MustParseAddr("192.0.2.1")); err == nil {
+						t.Error("joined what is no group")
+					}
+					for what, err := range map[string]error{
+						"JoinGroup":             s.JoinGroup(lo, group),
+						"SetMulticastInterface": s.SetMulticastInterface(lo),
+						"SetMulticastTTL":       s.SetMulticastTTL(1),
+						"SetMulticastLoopback":  s.SetMulticastLoopback(true),
+					} {
+						if err != nil {
+							t.Errorf("%s: %v", what, err)
+						}
+					}
+					to := netip.AddrPortFrom(group, portOf(s).Port())
+					routed := true
+					if _, err := s.WriteToUDPAddrPort([]byte("all"), to); err != nil {
+						routed = false // lo has no route for multicasts of IPv6 as a rule
+						if group.Is4() || !errors.Is(err, syscall.ENETUNREACH) {
+							t.Errorf("WriteToUDPAddrPort: %v", err)
+						}
+					}
+					p := make([]byte, 10)
+					s.SetReadDeadline(time.Now().Add(patience))
+					if routed {
+						if n, _, err := s.ReadFrom(p); string(p[:n]) != "all" || err != nil {
+							t.Errorf("ReadFrom = %q, %v", p[:n], err)
+						}
+					}
+					if err := s.LeaveGroup(lo, group); err != nil {
+						t.Errorf("LeaveGroup: %v", err)
+					}
+					if err := s.LeaveGroup(lo, group); !errors.Is(err, syscall.EADDRNOTAVAIL) {
+						t.Errorf("LeaveGroup again: %v", err)
+					}
+				})
+			})
+		})
+	}
+}
+
+// Unix sockets of datagrams: names, descriptors, and a receiver that is slow.
+func TestUnixgram(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		cfg.Loops = 2
+		s := servePacket(t, cfg, "udp", "127.0.0.1:0")
+		l := s.Loop()
+		for from, do := range packetCallers(s.PacketConn) {
+			for kind, name := range map[string]string{"path": socketPath(t), "abstract": abstractName()} {
+				t.Run(from+", "+kind, func(t *testing.T) { do(func() { unixgramTalk(t, l, name) }) })
+			}
+		}
+	})
+}
+
+func unixgramTalk(t *testing.T, l *ringo.Loop, name string) {
+	c, err := sock.ListenUnixgram(l, name)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	defer func() {
+		c.Close()
+		if _, err := os.Lstat(name); !strings.HasPrefix(name, "@") && err == nil {
+			t.Error("the file is still there")
+		}
+	}()
+	if _, err := sock.ListenUnixgram(l, name); !errors.Is(err, syscall.EADDRINUSE) {
+		t.Errorf("the name twice: %v", err)
+	}
+	d := sock.Dialer{LocalAddr: &net.UnixAddr{Name: name + "2", Net: "unixgram"}}
+	peer, err := d.DialUnixgram(l, name)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	defer peer.Close()
+	nameless, err := sock.DialUnixgram(l, name)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	defer nameless.Close()
+
+	p, oob := make([]byte, 10), make([]byte, 100)
+	check := func(what string, n int, err error, want string) {
+		t.Helper()
+		if err != nil || string(p[:n]) != want {
+			t.Errorf("%s = %q, %v, want %q", what, p[:n], err, want)
+		}
+	}
+	peer.Write([]byte("one"))
+	n, from, err := c.ReadFrom(p)
+	check("ReadFrom", n, err, "one")
+	if from.String() != name+"2" || from.Network() != "unixgram" {
+		t.Errorf("from %v", from)
+	}
+	_, err = c.WriteTo([]byte("two"), from)
+	if err != nil {
+		t.Error(err)
+	}
+	n, err = peer.Read(p)
+	check("Read", n, err, "two")
+	nameless.Write(nil)
+	if n, from, err := c.ReadFrom(p); n != 0 || from != nil || err != nil {
+		t.Errorf("of a socket without a name: %d, %v, %v", n, from, err)
+	}
+	peer.Write([]byte("too long for this"))
+	n, _, flags, _, err := c.ReadMsgUnix(p, oob)
+	check("ReadMsgUnix", n, err, "too long f")
+	if flags != syscall.MSG_TRUNC {
+		t.Errorf("flags %#x", flags)
+	}
+
+	rights := syscall.UnixRights(0, 1)
+	if n, oobn, err := nameless.WriteMsgUnix([]byte("fds"), rights, nil); n != 3 || oobn != len(rights) || err != nil {
+		t.Errorf("WriteMsgUnix = %d, %d, %v", n, oobn, err)
+	}
+	n, oobn, _, _, err := c.ReadMsgUnix(p, oob)
+	check("ReadMsgUnix", n, err, "fds")
+	msgs, _ := syscall.ParseSocketControlMessage(oob[:oobn])
+	if len(msgs) == 1 {
+		fds, _ := syscall.ParseUnixRights(&msgs[0])
+		for _, fd := range fds {
+			if flags, _, _ := syscall.Syscall(syscall.SYS_FCNTL, uintptr(fd), syscall.F_GETFD, 0); flags != syscall.FD_CLOEXEC {
+				t.Errorf("descriptor %d: flags %#x", fd, flags)
+			}
+			syscall.Close(fd)
+		}
+		if len(fds) != 2 {
+			t.Errorf("%d descriptors came", len(fds))
+		}
+	} else {
+		t.Errorf("%d control messages", len(msgs))
+	}
+	nameless.WriteMsgUnix([]byte("lost"), rights, nil) // which the leak gate would find
+	n, err = c.Read(p)
+	check("Read", n, err, "lost")
+	slowReceiver(t, l, c, peer)
+}
+
+// slowReceiver fills a queue: the writer waits, and goes on when somebody reads.
+func slowReceiver(t *testing.T, l *ringo.Loop, c, peer *sock.UnixPacketConn) {
+	sent := 0
+	peer.SetWriteDeadline(time.Now().Add(10 * time.Millisecond))
+	for {
+		if _, err := peer.Write([]byte{byte(sent)}); err != nil {
+			wantTimeout(t, "Write", err)
+			break
+		}
+		sent++
+	}
+	peer.SetWriteDeadline(never)
+	done := l.Go(func() {
+		if _, err := peer.Write([]byte{byte(sent)}); err != nil {
+			t.Errorf("Write: %v", err)
+		}
+	})
+	p := make([]byte, 10)
+	for i := range sent + 1 {
+		if n, err := c.Read(p); n != 1 || err != nil || p[0] != byte(i) {
+			t.Errorf("datagram %d of %d: %d, %v", i, sent, n, err)
+			return
+		}
+	}
+	done.Wait()
+}
+
+// A write whose deadline moves at the moment it passes waits on, or fails as one does.
+func TestUnixgramDeadlineMoves(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		name := filepath.Join(t.TempDir(), "s")
+		full, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: name, Net: "unixgram"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer full.Close()
+		onLoop(t, cfg, func(l *ringo.Loop) {
+			c, err := sock.DialUnixgram(l, name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			for range 50 {
+				c.SetWriteDeadline(never)
+				var end error
+				writing := l.Go(func() {
+					for end == nil {
+						_, end = c.Write([]byte("x"))
+					}
+				})
+				l.Sleep(time.Millisecond)
+				c.SetWriteDeadline(time.Now().Add(time.Millisecond))
+				for i := range 20 {
+					l.AfterFunc(800*time.Microsecond+time.Duration(i)*25*time.Microsecond, func() {
+						if end == nil {
+							c.SetWriteDeadline(time.Now().Add(5 * time.Millisecond))
+						}
+					})
+				}
+				writing.Wait()
+				wantTimeout(t, "Write", end)
+			}
+		})
+	})
+}
+
+// Who asks one function for the networks of another is told which that is.
+func TestNetworksOfOthers(t *testing.T) {
+	onLoop(t, ringo.Config{}, func(l *ringo.Loop) {
+		for _, c := range []struct {
+			network string
+			call    func(network string) error
+			want    string
+		}{
+			{"udp", func(n string) error { _, err := sock.Listen(l, n, ":0"); return err }, "ListenPacket"},
+			{"unixgram", func(n string) error { _, err := sock.Dial(l, n, "@x"); return err }, "DialUnixgram"},
+			{"tcp", func(n string) error { _, err := sock.ListenPacket(l, n, ":0"); return err }, "see Listen"},
+			{"unixgram", func(n string) error { _, err := sock.DialPacket(l, n, "@x"); return err }, "DialUnixgram"},
+			{"ip", func(n string) error { _, err := sock.DialPacket(l, n, "127.0.0.1"); return err }, "unknown network ip"},
+		} {
+			if err := c.call(c.network); !errors.As(err, new(net.UnknownNetworkError)) || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%s: %v; want %q in it", c.network, err, c.want)
+			}
+		}
+	})
+}

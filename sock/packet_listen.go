@@ -1,0 +1,207 @@
+package sock
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"syscall"
+
+	"ringo"
+	"ringo/internal/fd"
+	"ringo/internal/loop"
+	"ringo/internal/op"
+	"ringo/internal/sys"
+)
+
+// errNoAddress is for a datagram that goes nowhere.
+var errNoAddress = errors.New("missing address")
+
+// ListenPacket binds this loop's own socket to a UDP address. network is "udp", "udp4"
+// or "udp6"; for "udp" an address without a host, 0.0.0.0 and :: are all addresses of
+// both families, as in package net. Loops of one Run may share an address, and the
+// kernel spreads the peers over them (SO_REUSEPORT); somebody else there, or the same
+// loop twice, gives EADDRINUSE. Port 0 is a port of this socket's own, which other
+// loops may then share by its number. The socket belongs to l. Any goroutine may call
+// it; a task parks for a host name, or if it is another loop's.
+//
+// The end of Run's context leaves the socket open: who waits for a datagram is cancelled
+// when Config.Grace is over. A server that is to end at once has another task wait for
+// that context in Loop.Offload, as in the example of Dial, and close the socket.
+func ListenPacket(l *ringo.Loop, network, address string) (*PacketConn, error) {
+	return new(ListenConfig).ListenPacket(l, network, address)
+}
+
+// ListenPacket is the function ListenPacket with this configuration, of which Backlog
+// has no meaning here.
+func (lc *ListenConfig) ListenPacket(l *ringo.Loop, network, address string) (c *PacketConn, err error) {
+	err = madeOn(l, func(here bool) error {
+		if c, err = lc.listenPacket(l, network, address); err == nil && !here {
+			c.bornAway()
+		}
+		return err
+	})
+	if err == ringo.ErrEnded {
+		err = listenError(network, nil, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// madeOn runs make in a task of the loop: the caller, or one in its place, for which
+// the caller waits.
+func madeOn(l *ringo.Loop, make func(here bool) error) error {
+	e := (*loop.Loop)(l)
+	if e.Here() {
+		return make(true)
+	}
+	err := ringo.ErrEnded
+	e.Go(func() { err = make(false) }).Wait()
+	return err
+}
+
+func (lc *ListenConfig) listenPacket(l *ringo.Loop, network, address string) (*PacketConn, error) {
+	e := (*loop.Loop)(l)
+	stream, err := streamOf(network)
+	if err != nil {
+		return nil, listenError(network, nil, err)
+	}
+	var ap netip.AddrPort
+	if err := resolveIn(l, stream, address, &ap); err != nil {
+		return nil, listenError(network, nil, err)
+	}
+	j := packetJoinOf(e)
+	s, ap, err := j.bind(e, lc, network, ap)
+	if err == nil {
+		if err = e.Unwatchable(s); err == nil {
+			c := newPacketConn(e, network, s, ap, netip.AddrPort{})
+			c.leave = func() { j.leave(e, ap) }
+			return c, nil
+		}
+		closeRaw(s)
+		j.leave(e, ap)
+	}
+	return nil, listenError(network, net.UDPAddrFromAddrPort(ap), err)
+}
+
+// streamOf is the network of the same family whose names are looked up.
+func streamOf(network string) (string, error) {
+	switch network {
+	case "udp", "udp4", "udp6":
+		return "tcp" + network[3:], nil
+	}
+	return "", unknownNetwork(network, "udp, udp4 or udp6")
+}
+
+type packetJoinKey struct{}
+
+func packetJoinOf(l *loop.Loop) *join {
+	j, _ := l.Set().Shared.LoadOrStore(packetJoinKey{}, &join{addrs: map[netip.AddrPort]map[*loop.Loop]bool{}})
+	return j.(*join)
+}
+
+// bind makes a loop's socket of datagrams, alone on its address or beside those of the
+// same Run, and gives the address that it got. The lock spans the bind, so that of two
+// loops one is first.
+func (j *join) bind(l *loop.Loop, lc *ListenConfig, network string, ap netip.AddrPort) (int32, netip.AddrPort, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	loops := j.addrs[ap]
+	if loops[l] {
+		return -1, ap, inUse
+	}
+	s, err := lc.openPacket(network, ap, len(loops) == 0 && !lc.AllowShared)
+	if err != nil {
+		return -1, ap, err
+	}
+	ap = listening(s)
+	if j.addrs[ap] == nil {
+		j.addrs[ap] = map[*loop.Loop]bool{}
+	}
+	j.addrs[ap][l] = true
+	return s, ap, nil
+}
+
+// openPacket makes a bound socket of datagrams. Alone means that nobody may be bound
+// to the address already: SO_REUSEPORT is set only when it is ours, so that siblings
+// can join later.
+func (lc *ListenConfig) openPacket(network string, ap netip.AddrPort, alone bool) (int32, error) {
+	f, err := packetSocket(network, ap.Addr().Is6(), ap.Addr().IsUnspecified())
+	if err != nil {
+		return -1, err
+	}
+	err = packetControl(lc.Control, ap, f.Sys())
+	if err == nil && !alone {
+		err = reusePort(f)
+	}
+	if err == nil {
+		err = bindPacket(f, ap)
+	}
+	if err == nil {
+		err = reusePort(f)
+	}
+	if err != nil {
+		closeRaw(f.Take())
+		return -1, err
+	}
+	return f.Sys(), nil
+}
+
+func reusePort(f *fd.FD) error {
+	if res := optionOf(f, solSocket, soReuseport, 1); res < 0 {
+		return callError("setsockopt", res)
+	}
+	return nil
+}
+
+// packetSocket makes a UDP socket as package net does.
+func packetSocket(network string, v6, all bool) (*fd.FD, error) {
+	family := uint32(sys.AFInet)
+	if v6 {
+		family = sys.AFInet6
+	}
+	s := (&op.Op{Code: op.Socket, Arg: family, Arg2: sys.SockDgram}).Attempt()
+	if s < 0 {
+		return nil, noSocket(s)
+	}
+	f := new(fd.FD)
+	f.Init(s)
+	res := optionOf(f, solSocket, soBroadcast, 1)
+	if res >= 0 && v6 {
+		res = optionOf(f, protoIPv6, ipv6Only, boolInt(network == "udp6" || !all))
+	}
+	if res < 0 {
+		closeRaw(s)
+		return nil, callError("setsockopt", res)
+	}
+	return f, nil
+}
+
+const soBroadcast = 6
+
+// optionOf sets an option of a socket that is not a loop's yet.
+func optionOf(f *fd.FD, level, name, value int) int32 {
+	return (&op.Op{Code: op.SetOption, FD: f, Arg: uint32(level), Arg2: uint32(name), Off: int64(value)}).Attempt()
+}
+
+func bindPacket(f *fd.FD, ap netip.AddrPort) error {
+	o := &op.Op{Code: op.Bind, FD: f, Ext: new(op.Ext)}
+	o.Ext.Addr.Set(ap)
+	if res := o.Attempt(); res < 0 {
+		return callError("bind", res)
+	}
+	return nil
+}
+
+// closeRaw closes a descriptor that no loop knows.
+func closeRaw(s int32) { (&op.Op{Code: op.Close, Off: int64(s)}).Attempt() }
+
+// packetControl shows a new socket to a user's function, with the words of package net.
+func packetControl(fn func(network, address string, c syscall.RawConn) error, ap netip.AddrPort, s int32) error {
+	network := "udp4"
+	if ap.Addr().Is6() {
+		network = "udp6"
+	}
+	return controlAs(fn, network, ap.String(), s)
+}

@@ -1,0 +1,285 @@
+package sock
+
+import (
+	"net/netip"
+
+	"ringo/internal/cmsg"
+	"ringo/internal/op"
+	"ringo/internal/sys"
+)
+
+const (
+	// datagramMax is more than the longest datagram, and than what GRO joins.
+	datagramMax = 1 << 16
+	// fetchMax is how many datagrams one call fetches beside the reader's own.
+	fetchMax = 16
+	// fetchControl is the room for control messages of each: more than those that
+	// the kernel has to say about a datagram take.
+	fetchControl = 256
+	// stagger keeps the first lines of the buffers from falling into the same few
+	// places of the processor's cache.
+	stagger = 4 * 64
+)
+
+// datagram is one that was fetched and not read yet; with GRO a row of them.
+type datagram struct {
+	bytes   []byte
+	control []byte
+	flags   uint32
+	segment int // the size of the row's, 0 if it is none
+	from    netip.AddrPort
+}
+
+// packetLocal is what the datagrams of a loop share: the memory of one fetch, which is
+// warm because it is used again and again. The socket for which it was used last owns
+// what is unread in it, until another socket needs the memory.
+type packetLocal struct {
+	batch  *sys.Batch // message 0 is the reader's, the others are in mem
+	mem    [1 + fetchMax][]byte
+	fetch  op.Op
+	ext    op.Ext
+	owner  *packet
+	unread []datagram // of owner, a part of store
+	store  [fetchMax]datagram
+
+	send    op.Op
+	sendExt op.Ext
+
+	many    op.Op // of a batch of the user's messages
+	manyExt op.Ext
+}
+
+// packets gives the loop's memory for datagrams.
+func (s *local) packets() *packetLocal {
+	if s.packet == nil {
+		s.packet = newPacketLocal()
+	}
+	return s.packet
+}
+
+func newPacketLocal() *packetLocal {
+	pl := &packetLocal{batch: sys.NewBatch(1 + fetchMax)}
+	pl.ext.Batch = pl.batch
+	pl.fetch = op.Op{Code: op.Recvmmsg, Ext: &pl.ext}
+	pl.send = op.Op{Ext: &pl.sendExt}
+	pl.many = op.Op{Ext: &pl.manyExt}
+	return pl
+}
+
+// furnish makes the memory, which a loop that only sends never needs.
+func (pl *packetLocal) furnish() {
+	mem := make([]byte, fetchMax*(datagramMax+stagger))
+	control := make([]byte, fetchMax*fetchControl)
+	for i := range fetchMax {
+		at := i * (datagramMax + stagger)
+		pl.mem[1+i] = mem[at : at+datagramMax : at+datagramMax]
+		pl.batch.Set(1+i, pl.mem[1+i])
+		at = i * fetchControl
+		pl.batch.SetControl(1+i, control[at:at+fetchControl:at+fetchControl])
+	}
+}
+
+// vacate moves what is unread out of the way of the next fetch.
+func (pl *packetLocal) vacate() {
+	if len(pl.unread) == 0 {
+		return
+	}
+	c := pl.owner
+	size := 0
+	for _, d := range pl.unread {
+		size += len(d.bytes) + len(d.control)
+	}
+	mem := c.local.take(size)
+	c.in.keptMem = mem
+	for _, d := range pl.unread {
+		n := len(mem)
+		mem = append(mem, d.bytes...)
+		d.bytes = mem[n:len(mem):len(mem)]
+		n = len(mem)
+		mem = append(mem, d.control...)
+		d.control = mem[n:len(mem):len(mem)]
+		c.in.kept = append(c.in.kept, d)
+	}
+	pl.forget()
+}
+
+func (pl *packetLocal) forget() { pl.owner, pl.unread = nil, nil }
+
+// fetch receives datagrams: the first for d, unless what came has to be taken apart.
+// A negative result is the call's; ok is false if there is nothing.
+func (c *packet) fetch(d *delivery) (res int32, ok bool) {
+	pl := c.local.packets()
+	if pl.mem[1] == nil {
+		pl.furnish()
+	}
+	pl.vacate()
+	in, b := &c.in, pl.batch
+	first, window := 0, min(max(in.window, 2), fetchMax)
+	gro := in.gro.Load()
+	if gro && !d.joined {
+		first = 1
+	}
+	switch {
+	case in.single.Load(),
+		gro && d.joined,        // to copy a row costs more than one call more
+		c.family == sys.AFUnix: // a descriptor that is passed must find its reader
+		window = 1
+	}
+	for i := first; i < first+window; i++ {
+		b.SetNamed(i, !c.connected)
+	}
+	if first == 0 {
+		b.Set(0, d.p)
+		b.SetControl(0, d.oob)
+	}
+	b.Window(first, first+window)
+	pl.fetch.FD = &c.fd
+	res, ok = c.l.Try(&pl.fetch)
+	in.asked(window, res, ok)
+	if !ok || res < 0 {
+		pl.drop()
+		return res, ok
+	}
+	in.window = 2 * int(res)
+	if first == 0 {
+		c.deliver(d, b)
+		pl.drop()
+	}
+	pl.own(c, int(res)+first)
+	if first == 1 {
+		in.take(c, true, d)
+	}
+	return 0, true
+}
+
+// own makes the messages from the second up to but not including end what c has not
+// read yet.
+func (pl *packetLocal) own(c *packet, end int) {
+	if end <= 1 {
+		return
+	}
+	pl.owner, pl.unread = c, pl.store[:end-1]
+	for i := 1; i < end; i++ {
+		d := &pl.store[i-1]
+		*d = datagram{bytes: pl.mem[i][:pl.batch.Len(i)], control: pl.batch.Control(i), flags: pl.batch.Flags(i), from: c.peer}
+		if !c.connected {
+			d.from = pl.batch.Addr(i).AddrPort()
+		}
+		if c.in.gro.Load() {
+			d.segment = segmentOf(d.control)
+		}
+	}
+}
+
+// drop lets go of the reader's memory.
+func (pl *packetLocal) drop() {
+	pl.batch.Set(0, nil)
+	pl.batch.SetControl(0, nil)
+}
+
+// deliver says what came into the reader's own memory.
+func (c *packet) deliver(d *delivery, b *sys.Batch) {
+	d.n, d.oobn, d.flags = b.Len(0), len(b.Control(0)), b.Flags(0)
+	if c.connected {
+		d.from = c.peer
+		return
+	}
+	d.from = b.Addr(0).AddrPort()
+	if c.family == sys.AFUnix {
+		d.path, _ = b.Addr(0).Unix()
+	}
+}
+
+// segmentOf is the size of the datagrams that came as one, 0 if it is one.
+func segmentOf(control []byte) int {
+	for m, rest, ok := cmsg.Next(control); ok; m, rest, ok = cmsg.Next(rest) {
+		if size, ok := m.GRO(); ok && size > 0 {
+			return size
+		}
+	}
+	return 0
+}
+
+// head is the first of the datagrams that were fetched and not read; nil if there are
+// none. The loop's memory is looked at by its tasks only.
+func (in *packetInput) head(c *packet, home bool) *datagram {
+	if len(in.kept) > 0 {
+		return &in.kept[0]
+	}
+	if !home {
+		return nil
+	}
+	if pl := c.local.packet; pl != nil && pl.owner == c && len(pl.unread) > 0 {
+		return &pl.unread[0]
+	}
+	return nil
+}
+
+// pop drops the first of them, which must be there.
+func (in *packetInput) pop(c *packet, home bool) {
+	if len(in.kept) == 0 {
+		c.local.packet.unread = c.local.packet.unread[1:]
+		return
+	}
+	if in.kept = in.kept[1:]; len(in.kept) == 0 && home {
+		in.dropKept(c)
+	}
+}
+
+// take gives a datagram that was fetched before; false if there is none.
+func (in *packetInput) take(c *packet, home bool, d *delivery) bool {
+	first := in.head(c, home)
+	if first == nil {
+		return false
+	}
+	if first.moveTo(d) {
+		in.pop(c, home)
+	}
+	return true
+}
+
+// dropKept gives the memory of what was kept back.
+func (in *packetInput) dropKept(c *packet) {
+	if in.keptMem != nil {
+		c.local.give(in.keptMem)
+	}
+	in.kept, in.keptMem = nil, nil
+}
+
+// release gives up what nobody has read.
+func (in *packetInput) release(c *packet) {
+	if pl := c.local.packet; pl != nil && pl.owner == c {
+		pl.forget()
+	}
+	in.dropKept(c)
+}
+
+// moveTo gives a datagram to its reader, or the first of a row. It reports whether
+// that was all.
+func (d *datagram) moveTo(to *delivery) (all bool) {
+	p := d.bytes
+	if d.segment > 0 && !to.joined {
+		p = p[:min(len(p), d.segment)]
+	}
+	to.n, to.oobn, to.flags, to.from = copy(to.p, p), copyControl(to.oob, d.control), d.flags, d.from
+	if to.n < len(p) {
+		to.flags |= sys.MsgTrunc
+	}
+	if to.oobn < len(d.control) {
+		to.flags |= sys.MsgCtrunc
+	}
+	d.bytes = d.bytes[len(p):]
+	return len(d.bytes) == 0
+}
+
+// copyControl copies the messages for which there is room, as the kernel would.
+func copyControl(dst, src []byte) int {
+	n := len(src)
+	if n > len(dst) {
+		n = 0
+		for _, rest, ok := cmsg.Next(src); ok && len(src)-len(rest) <= len(dst); _, rest, ok = cmsg.Next(rest) {
+			n = len(src) - len(rest)
+		}
+	}
+	return copy(dst, src[:n])
+}

@@ -1,0 +1,323 @@
+//go:build linux
+
+package sock_test
+
+import (
+	"bytes"
+	"errors"
+	"net"
+	"net/netip"
+	"syscall"
+	"testing"
+
+	"ringo"
+	"ringo/sock"
+)
+
+// anywhere runs body for a socket on each driver and from each kind of caller.
+func anywhere(t *testing.T, network, address string, body func(t *testing.T, s *sock.PacketConn, do func(f func()))) {
+	t.Helper()
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		cfg.Loops = 2
+		if err := bindable(network, address); err != nil {
+			t.Skip(err)
+		}
+		for _, from := range []string{"task", "goroutine", "visitor"} {
+			t.Run(from, func(t *testing.T) {
+				s := servePacket(t, cfg, network, address)
+				body(t, s.PacketConn, packetCallers(s.PacketConn)[from])
+			})
+		}
+	})
+}
+
+// bindable asks package net whether there is such an address here.
+func bindable(network, address string) error {
+	c, err := net.ListenPacket(network, address)
+	if err == nil {
+		c.Close()
+	}
+	return err
+}
+
+// Datagrams that are longer than the buffer are cut, in silence by the plain reads and
+// with MSG_TRUNC by the others, also those that were fetched with another.
+func TestPacketTruncation(t *testing.T) {
+	anywhere(t, "udp", "127.0.0.1:0", func(t *testing.T, s *sock.PacketConn, do func(f func())) {
+		peer := dialUDP(t, s.LocalAddr().String())
+		defer peer.Close()
+		long := bytes.Repeat([]byte("0123456789"), 1000)
+		for range 8 {
+			if _, err := peer.Write(long); err != nil {
+				t.Fatal(err)
+			}
+		}
+		do(func() {
+			p := make([]byte, 10)
+			for range 2 {
+				if n, _, err := s.ReadFrom(p); n != 10 || err != nil {
+					t.Errorf("ReadFrom = %d, %v", n, err)
+				}
+				if n, _, flags, from, err := s.ReadMsgUDPAddrPort(p[:5], nil); n != 5 || flags != syscall.MSG_TRUNC || from != portOf(peer) || err != nil {
+					t.Errorf("ReadMsgUDPAddrPort = %d, flags %#x, %v, %v", n, flags, from, err)
+				}
+			}
+			ms := []sock.Message{{Buffers: [][]byte{p[:3], p[3:7]}}}
+			for range 3 {
+				if n, err := s.ReadBatch(ms); n != 1 || err != nil || ms[0].N != 7 || ms[0].Flags != syscall.MSG_TRUNC || string(p[:7]) != "0123456" {
+					t.Errorf("ReadBatch = %d, %v: %+v", n, err, ms[0])
+				}
+			}
+			whole := make([]byte, len(long)+1)
+			if n, _, flags, _, err := s.ReadMsgUDP(whole, nil); flags != 0 || err != nil || !bytes.Equal(whole[:n], long) {
+				t.Errorf("ReadMsgUDP = %d, flags %#x, %v", n, flags, err)
+			}
+		})
+	})
+}
+
+// Empty datagrams are datagrams.
+func TestPacketEmpty(t *testing.T) {
+	anywhere(t, "udp", "127.0.0.1:0", func(t *testing.T, s *sock.PacketConn, do func(f func())) {
+		peer := dialUDP(t, s.LocalAddr().String())
+		defer peer.Close()
+		for range 4 {
+			peer.Write(nil)
+		}
+		do(func() {
+			if n, err := s.Read(nil); n != 0 || err != nil {
+				t.Errorf("Read(nil) = %d, %v", n, err)
+			}
+			p := make([]byte, 10)
+			for range 2 {
+				if n, from, err := s.ReadFrom(p); n != 0 || err != nil || from.String() != peer.LocalAddr().String() {
+					t.Errorf("ReadFrom = %d, %v, %v", n, from, err)
+				}
+			}
+			if n, _, err := s.ReadFrom(nil); n != 0 || err != nil {
+				t.Errorf("ReadFrom(nil) = %d, %v", n, err)
+			}
+			if n, err := s.Read(p); n != 0 || err != nil {
+				t.Errorf("Read = %d, %v", n, err)
+			}
+			if n, err := s.WriteToUDPAddrPort(nil, portOf(peer)); n != 0 || err != nil {
+				t.Errorf("WriteToUDPAddrPort(nil) = %d, %v", n, err)
+			}
+		})
+		if n, err := peer.Read(make([]byte, 1)); n != 0 || err != nil {
+			t.Errorf("the peer read %d, %v", n, err)
+		}
+	})
+}
+
+// A batch carries what it is told, to whom it is told.
+func TestPacketBatch(t *testing.T) {
+	anywhere(t, "udp", "127.0.0.1:0", func(t *testing.T, s *sock.PacketConn, do func(f func())) {
+		peer, err := net.ListenPacket("udp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer peer.Close()
+		const count = 3 * sock.MessagesMax
+		do(func() {
+			ms := make([]sock.Message, count)
+			for i := range ms {
+				ms[i].Addr = portOf(peer)
+				ms[i].Buffers = [][]byte{{byte(i)}, nil, bytes.Repeat([]byte("x"), i%5)}
+			}
+			if n, err := s.WriteBatch(ms); n != count || err != nil {
+				t.Errorf("WriteBatch = %d, %v", n, err)
+			}
+			for i := range ms {
+				if ms[i].N != 1+i%5 {
+					t.Errorf("message %d: %d bytes", i, ms[i].N)
+				}
+			}
+			if n, err := s.WriteBatch(nil); n != 0 || err != nil {
+				t.Errorf("WriteBatch(nil) = %d, %v", n, err)
+			}
+			ms[2].Addr = netip.AddrPort{}
+			if n, err := s.WriteBatch(ms[:4]); n != 2 || err == nil {
+				t.Errorf("WriteBatch with an address missing = %d, %v", n, err)
+			}
+		})
+		p := make([]byte, 100)
+		for i := range count {
+			n, from, err := peer.ReadFrom(p)
+			if err != nil || n != 1+i%5 || p[0] != byte(i) || from.String() != s.LocalAddr().String() {
+				t.Fatalf("datagram %d: %d bytes, %v, %v", i, n, from, err)
+			}
+			if _, err := peer.WriteTo(p[:n], from); err != nil {
+				t.Fatal(err)
+			}
+		}
+		do(func() {
+			ms := make([]sock.Message, 2*sock.MessagesMax)
+			for i := range ms {
+				ms[i].Buffers = [][]byte{make([]byte, 2), make([]byte, 10)}
+			}
+			for got := 0; got < count; {
+				n, err := s.ReadBatch(ms)
+				if err != nil || n < 1 || n > sock.MessagesMax {
+					t.Errorf("ReadBatch = %d, %v", n, err)
+					return
+				}
+				for i := range n {
+					if m := ms[i]; m.N != 1+(got+i)%5 || m.Buffers[0][0] != byte(got+i) || m.Addr != portOf(peer) || m.Flags != 0 || m.NN != 0 {
+						t.Errorf("message %d: %+v", got+i, m)
+					}
+				}
+				got += n
+			}
+		})
+	})
+}
+
+// What one read has fetched, any other gives: with its control messages.
+func TestPacketControl(t *testing.T) {
+	for name, c := range map[string]struct {
+		network, address, from string
+	}{
+		"IPv4":      {"udp4", "127.0.0.1:0", "127.0.0.2"},
+		"IPv6":      {"udp6", "[::1]:0", "::1"},
+		"dual, v4":  {"udp", ":0", "127.0.0.3"},
+		"dual, v6":  {"udp", "[::]:0", "::1"},
+		"multihome": {"udp4", "0.0.0.0:0", "127.0.0.9"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			anywhere(t, c.network, c.address, func(t *testing.T, s *sock.PacketConn, do func(f func())) {
+				src := netip.MustParseAddr(c.from)
+				if c.network != "udp4" && src.Is6() && bindable("udp6", "[::1]:0") != nil {
+					t.Skip("no ::1 here")
+				}
+				to := netip.AddrPortFrom(src, portOf(s).Port())
+				if name == "IPv4" {
+					to = portOf(s)
+				}
+				do(func() {
+					if err := s.SetControl(sock.ControlLocal|sock.ControlTOS|sock.ControlTTL|sock.ControlTime, true); err != nil {
+						t.Error(err)
+					}
+				})
+				peer := servePacket(t, ringo.Config{Loops: 1}, "udp", netip.AddrPortFrom(unspecified(src), 0).String())
+				sent := sock.Control{TOS: 0b10111010, HasTOS: true, TTL: 33, Local: to.Addr()}
+				oob := sent.Append(nil, to.Addr())
+				for range 6 {
+					if n, oobn, err := peer.WriteMsgUDPAddrPort([]byte("with"), oob, to); n != 4 || oobn != len(oob) || err != nil {
+						t.Fatalf("WriteMsgUDPAddrPort = %d, %d, %v", n, oobn, err)
+					}
+				}
+				want := func(what string, oob []byte, from netip.AddrPort) {
+					got := sock.ParseControl(oob)
+					if got.Local != to.Addr() || got.Interface == 0 || got.TOS != sent.TOS || !got.HasTOS || got.TTL != 33 || got.Time.IsZero() {
+						t.Errorf("%s: %+v, want %+v", what, got, sent)
+					}
+					if from.Addr().Unmap() != to.Addr() {
+						t.Errorf("%s: from %v, want %v", what, from, to.Addr())
+					}
+				}
+				do(func() {
+					p, room := make([]byte, 10), make([]byte, sock.ControlMax)
+					if n, _, err := s.ReadFromUDPAddrPort(p); n != 4 || err != nil { // it fetches the others
+						t.Errorf("ReadFromUDPAddrPort = %d, %v", n, err)
+					}
+					for range 2 {
+						n, oobn, flags, from, err := s.ReadMsgUDPAddrPort(p, room)
+						if n != 4 || flags != 0 || err != nil {
+							t.Errorf("ReadMsgUDPAddrPort = %d, flags %#x, %v", n, flags, err)
+						}
+						want("ReadMsgUDPAddrPort", room[:oobn], from)
+					}
+					n, oobn, flags, _, err := s.ReadMsgUDPAddrPort(p, room[:40]) // room for one
+					if n != 4 || flags != syscall.MSG_CTRUNC || err != nil || oobn > 40 {
+						t.Errorf("ReadMsgUDPAddrPort without room = %d, %d, flags %#x, %v", n, oobn, flags, err)
+					}
+					ms := []sock.Message{{Buffers: [][]byte{p}, OOB: room}}
+					for range 2 {
+						if n, err := s.ReadBatch(ms); n != 1 || err != nil || ms[0].Flags != 0 {
+							t.Errorf("ReadBatch = %d, %v: %+v", n, err, ms[0])
+						}
+						want("ReadBatch", room[:ms[0].NN], ms[0].Addr)
+					}
+				})
+			})
+		})
+	}
+}
+
+func unspecified(a netip.Addr) netip.Addr {
+	if a.Is4() {
+		return netip.IPv4Unspecified()
+	}
+	return netip.IPv6Unspecified()
+}
+
+// What the network tells of datagrams, a connected socket tells.
+func TestPacketRefused(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		cfg.Loops = 2
+		s := servePacket(t, cfg, "udp", "127.0.0.1:0")
+		gone := servePacket(t, cfg, "udp", "127.0.0.1:0")
+		addr := gone.LocalAddr().String()
+		gone.Close()
+		for from, do := range packetCallers(s.PacketConn) {
+			t.Run(from, func(t *testing.T) {
+				do(func() {
+					c, err := sock.DialPacket(s.Loop(), "udp", addr)
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					defer c.Close()
+					if c.RemoteAddr().String() != addr {
+						t.Errorf("RemoteAddr = %v", c.RemoteAddr())
+					}
+					if _, err := c.Write([]byte("x")); err != nil {
+						t.Errorf("the first Write: %v", err)
+					}
+					_, err = c.Read(make([]byte, 1))
+					var e *net.OpError
+					if !errors.Is(err, syscall.ECONNREFUSED) || !errors.As(err, &e) || e.Op != "read" || e.Net != "udp" || e.Addr.String() != addr {
+						t.Errorf("Read: %v", err)
+					}
+					if _, err := c.WriteTo(nil, c.RemoteAddr()); !errors.Is(err, net.ErrWriteToConnected) {
+						t.Errorf("WriteTo: %v", err)
+					}
+				})
+			})
+		}
+	})
+}
+
+// Addresses that a socket can't send to are refused in package net's words.
+func TestPacketWrongAddresses(t *testing.T) {
+	anywhere(t, "udp4", "127.0.0.1:0", func(t *testing.T, s *sock.PacketConn, do func(f func())) {
+		do(func() {
+			var addr *net.AddrError
+			if _, err := s.WriteToUDPAddrPort(nil, netip.MustParseAddrPort("[::1]:9")); !errors.As(err, &addr) {
+				t.Errorf("IPv6 on udp4: %v", err)
+			}
+			if _, err := s.WriteTo(nil, &net.TCPAddr{}); !errors.As(err, &addr) {
+				t.Errorf("a TCP address: %v", err)
+			}
+			if _, err := s.WriteTo(nil, nil); err == nil {
+				t.Error("no address was taken")
+			}
+			if _, err := s.WriteToUDP(nil, nil); err == nil {
+				t.Error("no UDP address was taken")
+			}
+			if _, err := s.WriteToUDPAddrPort(nil, netip.AddrPort{}); err == nil {
+				t.Error("the zero address was taken")
+			}
+			if _, err := s.Write(nil); !errors.Is(err, syscall.EDESTADDRREQ) {
+				t.Errorf("Write of a socket that is not connected: %v", err)
+			}
+			if n, err := s.WriteTo(make([]byte, 70000), s.LocalAddr()); n != 0 || !errors.Is(err, syscall.EMSGSIZE) {
+				t.Errorf("70000 bytes: %d, %v", n, err)
+			}
+			if n, err := s.WriteTo([]byte("x"), &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1).To16(), Port: int(portOf(s).Port())}); n != 1 || err != nil {
+				t.Errorf("IPv4 in 16 bytes: %d, %v", n, err)
+			}
+		})
+	})
+}

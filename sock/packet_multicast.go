@@ -1,0 +1,92 @@
+package sock
+
+import (
+	"encoding/binary"
+	"net"
+	"net/netip"
+
+	"ringo/internal/cmsg"
+	"ringo/internal/sys"
+)
+
+// Numbers of the Linux ABI, see ip(7) and ipv6(7).
+const (
+	ipMulticastIf   = 32
+	ipMulticastTTL  = 33
+	ipMulticastLoop = 34
+	ipJoin          = 35
+	ipLeave         = 36
+
+	ipv6MulticastIf   = 17
+	ipv6MulticastHops = 18
+	ipv6MulticastLoop = 19
+	ipv6Join          = 20
+	ipv6Leave         = 21
+)
+
+// JoinGroup has the socket receive what is sent to a multicast group through an
+// interface; nil is the one of the kernel's choice. The group's port is the socket's
+// own. Other sockets of the host may join, too, if all set SO_REUSEADDR before they
+// are bound: see ListenConfig.Control. Any goroutine may call it.
+func (c *PacketConn) JoinGroup(ifi *net.Interface, group netip.Addr) error {
+	return c.member(ipJoin, ipv6Join, ifi, group)
+}
+
+// LeaveGroup takes JoinGroup back. Any goroutine may call it.
+func (c *PacketConn) LeaveGroup(ifi *net.Interface, group netip.Addr) error {
+	return c.member(ipLeave, ipv6Leave, ifi, group)
+}
+
+// member sets one of the options that take a group and an interface, a struct
+// ip_mreqn or ipv6_mreq.
+func (c *PacketConn) member(v4, v6 int, ifi *net.Interface, group netip.Addr) error {
+	group = group.Unmap()
+	if !group.IsMulticast() {
+		return c.fail("set", &net.AddrError{Err: "not a multicast address", Addr: group.String()})
+	}
+	if group.Is4() {
+		a := group.As4()
+		return c.setOptionBytes(cmsg.LevelIP, v4, binary.NativeEndian.AppendUint32(append(a[:], 0, 0, 0, 0), indexOf(ifi)))
+	}
+	a := group.As16()
+	return c.setOptionBytes(cmsg.LevelIPv6, v6, binary.NativeEndian.AppendUint32(a[:], indexOf(ifi)))
+}
+
+func indexOf(ifi *net.Interface) uint32 {
+	if ifi == nil {
+		return 0
+	}
+	return uint32(ifi.Index)
+}
+
+// SetMulticastInterface says through which interface multicasts go; nil is that of
+// the kernel's choice. Any goroutine may call it.
+func (c *PacketConn) SetMulticastInterface(ifi *net.Interface) error {
+	index := binary.NativeEndian.AppendUint32(nil, indexOf(ifi))
+	err := c.setOptionBytes(cmsg.LevelIP, ipMulticastIf, append(make([]byte, 8), index...))
+	if err == nil && c.family == sys.AFInet6 {
+		err = c.setOptionBytes(cmsg.LevelIPv6, ipv6MulticastIf, index)
+	}
+	return err
+}
+
+// SetMulticastLoopback says whether members on this host receive what the socket
+// sends to a group, as they do from the start. Any goroutine may call it.
+func (c *PacketConn) SetMulticastLoopback(on bool) error {
+	return c.setBoth(ipMulticastLoop, ipv6MulticastLoop, boolInt(on))
+}
+
+// SetMulticastTTL sets the time to live, or hop limit, of multicasts: 1 from the
+// start, which is this network only. Any goroutine may call it.
+func (c *PacketConn) SetMulticastTTL(ttl int) error {
+	return c.setBoth(ipMulticastTTL, ipv6MulticastHops, ttl)
+}
+
+// setBoth sets an option that both families have.
+func (c *PacketConn) setBoth(v4, v6, value int) error {
+	err := c.setOption(cmsg.LevelIP, v4, value)
+	if err == nil && c.family == sys.AFInet6 {
+		err = c.setOption(cmsg.LevelIPv6, v6, value)
+	}
+	return err
+}

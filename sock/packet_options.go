@@ -1,0 +1,57 @@
+package sock
+
+import (
+	"encoding/binary"
+
+	"ringo/internal/op"
+)
+
+// SetReadBuffer sets the kernel's receive buffer, in bytes: the bound of what is not
+// read yet. The kernel doubles it for its own needs, and takes no more than
+// net.core.rmem_max. Any goroutine may call it.
+func (c *packet) SetReadBuffer(bytes int) error { return c.setOption(solSocket, soRcvbuf, bytes) }
+
+// SetWriteBuffer sets the kernel's send buffer, in bytes, of which it takes no more
+// than net.core.wmem_max. Any goroutine may call it.
+func (c *packet) SetWriteBuffer(bytes int) error { return c.setOption(solSocket, soSndbuf, bytes) }
+
+func (c *packet) setOption(level, option, value int) error {
+	res, err := c.plain("set", op.Op{Code: op.SetOption, Arg: uint32(level), Arg2: uint32(option), Off: int64(value)})
+	if err == nil && res < 0 {
+		err = c.fail("set", callError("setsockopt", res))
+	}
+	return err
+}
+
+func (c *packet) setOptionBytes(level, option int, value []byte) error {
+	res, err := c.plain("set", op.Op{Code: op.SetOptionBytes, Arg: uint32(level), Arg2: uint32(option), Buf: value})
+	if err == nil && res < 0 {
+		err = c.fail("set", callError("setsockopt", res))
+	}
+	return err
+}
+
+// Of SO_MEMINFO, an array of words, see sock_diag(7).
+const (
+	soMeminfo    = 55
+	meminfoDrops = 8
+	meminfoWords = 9
+)
+
+// Drops is how many datagrams the kernel has dropped that were for this socket, because
+// its queue was full or their checksum was wrong; the count wraps. It asks the kernel
+// (SO_MEMINFO, Linux 4.12), so that nothing is paid for it with each datagram. Any
+// goroutine may call it.
+func (c *packet) Drops() (uint32, error) {
+	b := make([]byte, 4*meminfoWords)
+	res, err := c.plain("get", op.Op{Code: op.GetOptionBytes, Arg: solSocket, Arg2: soMeminfo, Buf: b})
+	switch {
+	case err != nil:
+		return 0, err
+	case res < 0:
+		return 0, c.fail("get", callError("getsockopt", res))
+	case int(res) < len(b):
+		return 0, nil // a kernel that did not count yet
+	}
+	return binary.NativeEndian.Uint32(b[4*meminfoDrops:]), nil
+}

@@ -1,0 +1,46 @@
+package sock
+
+import (
+	"fmt"
+	"os"
+	"syscall"
+
+	"ringo/internal/fd"
+	"ringo/internal/op"
+)
+
+// SyscallConn gives the descriptor to functions of the caller's, for system calls
+// that there is no method for: what Conn.SyscallConn says holds here, too. Libraries
+// for QUIC send and receive by it. Datagrams that were fetched already are out of the
+// reach of Read's function: with some unread it fails with ErrUnread. From this call on
+// nothing is fetched that was not asked for, so that the two ways to read can be mixed.
+// Any goroutine may call it.
+func (c *packet) SyscallConn() (syscall.RawConn, error) {
+	c.in.single.Store(true)
+	return &rawConn{c.l, c}, nil
+}
+
+// File gives a file of another descriptor of the socket, close-on-exec, as the File
+// method of package net does: closing one does not affect the other, what is set on the
+// socket holds for both, and each gets the datagrams that it reads. Those that were
+// fetched already stay this socket's; from this call on nothing is fetched that was not
+// asked for. Any goroutine may call it.
+func (c *packet) File() (*os.File, error) {
+	c.in.single.Store(true)
+	var n int32
+	g, err := c.anyGuest()
+	if err == nil {
+		err = g.control(func(s uintptr) {
+			var f fd.FD
+			f.Init(int32(s))
+			n = (&op.Op{Code: op.Dup, FD: &f}).Attempt()
+		})
+	}
+	if err == nil && n < 0 {
+		err = callError("fcntl", n)
+	}
+	if err != nil {
+		return nil, c.failGuest("file", err)
+	}
+	return os.NewFile(uintptr(n), fmt.Sprintf("%s:%v", c.network, c.laddr)), nil
+}

@@ -1,0 +1,90 @@
+package sock
+
+import (
+	"errors"
+	"net/netip"
+	"syscall"
+
+	"ringo/internal/cmsg"
+	"ringo/internal/sys"
+)
+
+// SetGRO has the kernel join datagrams of one sender that come one behind the other
+// and have the same size (UDP_GRO, Linux 5.0). The ReadMsg methods and ReadBatch give
+// them as one, with their size in Control.Segment; they need buffers of 64 KiB, or
+// lose what is beyond them. The other reads take them apart. Any goroutine may call it.
+func (c *PacketConn) SetGRO(on bool) error {
+	err := c.setOption(cmsg.LevelUDP, cmsg.GRO, boolInt(on))
+	if err == nil && on {
+		c.in.gro.Store(true) // also for what comes joined after it was turned off
+	}
+	return err
+}
+
+// The bounds of what the kernel cuts in one call: UDP_MAX_SEGMENTS, as it was until
+// Linux 6.9, and the longest datagram with the longest headers.
+const (
+	segmentsMax  = 64
+	segmentBytes = 65535 - 40 - 8
+)
+
+// WriteSegments sends p as datagrams of size bytes, of which the last may be shorter,
+// to an address, which is the zero value on a connected socket. It gives how many
+// bytes went; fewer than len(p) only with an error. Where it can, the kernel does the
+// cutting (GSO, Linux 4.18), which costs a fraction. An interface that can't is found
+// out by an error of the kernel: then the datagrams are sent one by one, now and from
+// then on, and GSO says so. It parks while the socket has no room; p is lent to the
+// kernel until it returns. Any goroutine may call it.
+func (c *PacketConn) WriteSegments(p []byte, size int, addr netip.AddrPort) (int, error) {
+	if size <= 0 || size > segmentBytes {
+		return 0, c.failTo(&parcel{}, callError("sendmsg", -sys.EMSGSIZE))
+	}
+	plainly := false
+	n := 0
+	for n < len(p) {
+		piece, oob := p[n:min(len(p), n+size)], []byte(nil)
+		if !plainly && c.GSO() && len(p)-n > size {
+			piece = p[n:min(len(p), n+size*min(segmentsMax, segmentBytes/size))]
+			oob = c.cutter(size)
+		}
+		k, _, err := c.WriteMsgUDPAddrPort(piece, oob, addr)
+		if err != nil && oob != nil && c.uncut(err) {
+			plainly = true
+			continue
+		}
+		if n += k; err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}
+
+// uncut reports whether an error says that the kernel can't cut. EIO says it of the
+// interface; the others may mean this size only.
+func (c *PacketConn) uncut(err error) bool {
+	if errors.Is(err, syscall.EIO) {
+		c.out.plainly.Store(true)
+		return true
+	}
+	return errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.EMSGSIZE)
+}
+
+// cut is the control message for one size of segments, which is kept for the next
+// time.
+type cut struct {
+	size int
+	oob  []byte
+}
+
+func (c *PacketConn) cutter(size int) []byte {
+	last := c.out.cut.Load()
+	if last == nil || last.size != size {
+		last = &cut{size, cmsg.AppendSegment(nil, uint16(size))}
+		c.out.cut.Store(last)
+	}
+	return last.oob
+}
+
+// GSO reports whether WriteSegments leaves the cutting to the kernel: until an
+// interface has been found that can't. Any goroutine may call it.
+func (c *PacketConn) GSO() bool { return !c.out.plainly.Load() }

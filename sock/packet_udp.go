@@ -1,0 +1,256 @@
+package sock
+
+import (
+	"net"
+	"net/netip"
+
+	"ringo/internal/loop"
+	"ringo/internal/op"
+	"ringo/internal/sys"
+)
+
+// PacketConn is a UDP socket: a net.PacketConn and a net.Conn with the methods of
+// *net.UDPConn. It belongs to one loop, and is at its fastest in tasks of that loop;
+// any other task and any goroutine may use it too, at the same time. A goroutine that
+// has to wait waits as with package net.
+//
+// One caller may read while another writes; several readers, or several writers,
+// take turns in order of arrival. A read gives one datagram; where its buffer is too
+// short the rest is lost, of which the ReadMsg methods and ReadBatch tell. A datagram
+// may be empty, so a count of 0 is no end.
+//
+// The kernel queues what is not read up to its bound (SetReadBuffer), and drops and
+// counts the rest (Drops).
+type PacketConn struct{ packet }
+
+// newPacketConn makes a PacketConn of a descriptor. It is connected to peer if that
+// is valid.
+func newPacketConn(l *loop.Loop, network string, s int32, local, peer netip.AddrPort) *PacketConn {
+	c := new(PacketConn)
+	family := uint32(sys.AFInet)
+	if local.Addr().Is6() {
+		family = sys.AFInet6
+	}
+	c.init(l, network, family, s)
+	c.laddr = net.UDPAddrFromAddrPort(unmapped(local))
+	if peer.IsValid() {
+		c.connected, c.peer, c.raddr = true, peer, net.UDPAddrFromAddrPort(unmapped(peer))
+	}
+	return c
+}
+
+func unmapped(ap netip.AddrPort) netip.AddrPort {
+	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
+}
+
+// Read reads a datagram into p. p is lent to the kernel until it returns. It parks
+// until there is one. A read deadline that has passed fails the call even if one is
+// there, which stays unread. On a connected socket it fails with what the network has
+// told of datagrams sent before, such as ECONNREFUSED. Any goroutine may call it; one
+// that is no task waits as in package net.
+func (c *PacketConn) Read(p []byte) (int, error) {
+	if len(p) == 0 {
+		_, err := c.plain("read", op.Op{Code: op.Nop}) // it may be closed
+		return 0, err
+	}
+	n, _, err := c.readFrom("read", p)
+	return n, err
+}
+
+// ReadFrom is Read with the sender, a *net.UDPAddr.
+func (c *PacketConn) ReadFrom(p []byte) (int, net.Addr, error) {
+	n, a, err := c.ReadFromUDP(p)
+	if a == nil {
+		return n, nil, err
+	}
+	return n, a, err
+}
+
+// ReadFromUDP is Read with the sender.
+func (c *PacketConn) ReadFromUDP(p []byte) (int, *net.UDPAddr, error) {
+	n, from, err := c.readFrom("recvfrom", p)
+	if err != nil {
+		return n, nil, err
+	}
+	return n, net.UDPAddrFromAddrPort(from), nil
+}
+
+// ReadFromUDPAddrPort is Read with the sender, and allocates nothing. On a socket of
+// both families IPv4 addresses are mapped into IPv6, as in package net.
+func (c *PacketConn) ReadFromUDPAddrPort(p []byte) (int, netip.AddrPort, error) {
+	return c.readFrom("recvfrom", p)
+}
+
+func (c *PacketConn) readFrom(call string, p []byte) (int, netip.AddrPort, error) {
+	d := delivery{p: p}
+	err := c.read(call, &d)
+	return d.n, d.from, err
+}
+
+// read is receive for whoever calls.
+func (c *packet) read(call string, d *delivery) error {
+	if !c.l.Marked() {
+		if err := c.receiveAsGuest(call, d); err != errHome {
+			return err
+		}
+	}
+	return c.receive("read", call, d)
+}
+
+// ReadMsgUDP reads a datagram into b, and the control messages that came with it into
+// oob: see Control, which reads them, and SetControl, which asks for them. flags has
+// MSG_TRUNC if b was too short and MSG_CTRUNC if oob was. With SetGRO it gives what
+// came as one. Any goroutine may call it.
+func (c *PacketConn) ReadMsgUDP(b, oob []byte) (n, oobn, flags int, addr *net.UDPAddr, err error) {
+	n, oobn, flags, from, err := c.ReadMsgUDPAddrPort(b, oob)
+	if err == nil {
+		addr = net.UDPAddrFromAddrPort(from)
+	}
+	return n, oobn, flags, addr, err
+}
+
+// ReadMsgUDPAddrPort is ReadMsgUDP with the sender as ReadFromUDPAddrPort has it.
+func (c *PacketConn) ReadMsgUDPAddrPort(b, oob []byte) (n, oobn, flags int, addr netip.AddrPort, err error) {
+	d := delivery{p: b, oob: oob, joined: true}
+	err = c.read("recvmsg", &d)
+	return d.n, d.oobn, int(d.flags), d.from, err
+}
+
+// Write sends p as one datagram to the address that the socket is connected to. It
+// parks while the socket has no room; p is lent to the kernel until it returns. Any
+// goroutine may call it; one that is no task waits as in package net.
+func (c *PacketConn) Write(p []byte) (int, error) {
+	return c.writeTo("write", &parcel{p: p})
+}
+
+// WriteTo is WriteToUDP; addr must be a *net.UDPAddr.
+func (c *PacketConn) WriteTo(p []byte, addr net.Addr) (int, error) {
+	a, ok := addr.(*net.UDPAddr)
+	if !ok {
+		return 0, c.failTo(&parcel{dst: addr}, &net.AddrError{Err: "not a *net.UDPAddr", Addr: textOf(addr)})
+	}
+	return c.WriteToUDP(p, a)
+}
+
+func textOf(addr net.Addr) string {
+	if addr == nil {
+		return ""
+	}
+	return addr.String()
+}
+
+// WriteToUDP is Write to an address, on a socket that is not connected.
+func (c *PacketConn) WriteToUDP(p []byte, addr *net.UDPAddr) (int, error) {
+	m := parcel{p: p}
+	if err := c.address(&m, addr); err != nil {
+		return 0, err
+	}
+	return c.writeTo("sendto", &m)
+}
+
+// WriteToUDPAddrPort is WriteToUDP with the address as a value, and allocates nothing.
+func (c *PacketConn) WriteToUDPAddrPort(p []byte, addr netip.AddrPort) (int, error) {
+	m := parcel{p: p, named: true, to: addr}
+	if err := c.suit(&m); err != nil {
+		return 0, c.failTo(&m, err)
+	}
+	return c.writeTo("sendto", &m)
+}
+
+// WriteMsgUDP sends b as one datagram with control messages: see Control, which makes
+// them. addr is nil on a connected socket. Any goroutine may call it.
+func (c *PacketConn) WriteMsgUDP(b, oob []byte, addr *net.UDPAddr) (n, oobn int, err error) {
+	m := parcel{p: b, oob: oob}
+	if addr != nil || !c.connected {
+		if err := c.address(&m, addr); err != nil {
+			return 0, 0, err
+		}
+	}
+	n, err = c.writeTo("sendmsg", &m)
+	return n, sent(oob, err), err
+}
+
+// WriteMsgUDPAddrPort is WriteMsgUDP with the address as a value, which is the zero
+// value on a connected socket.
+func (c *PacketConn) WriteMsgUDPAddrPort(b, oob []byte, addr netip.AddrPort) (n, oobn int, err error) {
+	m := parcel{p: b, oob: oob, named: true, to: addr}
+	if m.named = addr.IsValid() || !c.connected; m.named {
+		if err := c.suit(&m); err != nil {
+			return 0, 0, c.failTo(&m, err)
+		}
+	}
+	n, err = c.writeTo("sendmsg", &m)
+	return n, sent(oob, err), err
+}
+
+// sent is how much of b went with a datagram.
+func sent(b []byte, err error) int {
+	if err != nil {
+		return 0
+	}
+	return len(b)
+}
+
+// writeTo sends for whoever calls.
+func (c *packet) writeTo(call string, m *parcel) (int, error) {
+	if !c.l.Marked() {
+		if err := c.sendAsGuest(call, m); err != errHome {
+			return sent(m.p, err), err
+		}
+	}
+	err := c.send(call, m)
+	return sent(m.p, err), err
+}
+
+// address addresses a parcel to a user's address.
+func (c *PacketConn) address(m *parcel, addr *net.UDPAddr) error {
+	if addr == nil {
+		if c.connected {
+			return c.failTo(m, net.ErrWriteToConnected)
+		}
+		return c.failTo(m, errNoAddress)
+	}
+	m.named, m.dst = true, addr
+	ip, ok := netip.AddrFromSlice(addr.IP)
+	if !ok && len(addr.IP) == 0 { // the host itself, as for package net
+		ip = netip.IPv6Unspecified()
+		if c.family == sys.AFInet {
+			ip = netip.IPv4Unspecified()
+		}
+	}
+	if c.family == sys.AFInet {
+		ip = ip.Unmap() // in a net.IP the two look alike
+	}
+	m.to = netip.AddrPortFrom(ip.WithZone(addr.Zone), uint16(addr.Port))
+	if err := c.suit(m); err != nil {
+		return c.failTo(m, err)
+	}
+	return nil
+}
+
+// suit checks that the socket can send to the parcel's address, and puts it into the
+// words of the socket's family.
+func (c *PacketConn) suit(m *parcel) error {
+	a := m.to.Addr()
+	switch {
+	case c.connected:
+		return net.ErrWriteToConnected
+	case !a.IsValid():
+		return errNoAddress
+	case c.family == sys.AFInet:
+		if !a.Is4() {
+			return &net.AddrError{Err: "non-IPv4 address", Addr: a.String()}
+		}
+	case a == netip.IPv4Unspecified():
+		m.to = netip.AddrPortFrom(netip.IPv6Unspecified(), m.to.Port())
+	case a.Is4():
+		m.to = netip.AddrPortFrom(netip.AddrFrom16(a.As16()), m.to.Port())
+	case a.Zone() != "":
+		a, err := numericZone(a)
+		if err != nil {
+			return err
+		}
+		m.to = netip.AddrPortFrom(a, m.to.Port())
+	}
+	return nil
+}

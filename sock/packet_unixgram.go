@@ -1,0 +1,257 @@
+package sock
+
+import (
+	"net"
+	"syscall"
+
+	"ringo"
+	"ringo/internal/fd"
+	"ringo/internal/loop"
+	"ringo/internal/op"
+	"ringo/internal/sys"
+)
+
+// UnixPacketConn is a Unix socket of datagrams, network "unixgram": a net.PacketConn
+// and a net.Conn with the methods of *net.UnixConn that such a socket has. It is a
+// type of its own, because a program that finds the methods of UDP takes a socket for
+// UDP. What PacketConn says of loops, tasks and goroutines holds here, too.
+//
+// Nothing is lost on the way: a writer waits for room in the receiver's queue.
+type UnixPacketConn struct{ packet }
+
+const unixgram = "unixgram"
+
+// ListenUnixgram makes a socket with a name: a path, or "@" and an abstract name; with
+// "" the kernel chooses one. A path's file is made here, and removed by Close. The
+// socket belongs to l. Any goroutine may call it.
+func ListenUnixgram(l *ringo.Loop, name string) (*UnixPacketConn, error) {
+	return new(ListenConfig).ListenUnixgram(l, name)
+}
+
+// ListenUnixgram is the function ListenUnixgram with this configuration, of which
+// Control counts.
+func (lc *ListenConfig) ListenUnixgram(l *ringo.Loop, name string) (*UnixPacketConn, error) {
+	return unixgramOn(l, func(e *loop.Loop) (*UnixPacketConn, error) {
+		addr := &net.UnixAddr{Name: name, Net: unixgram}
+		f, err := unixgramSocket()
+		if err != nil {
+			return nil, listenError(unixgram, addr, err)
+		}
+		file, err := lc.bindUnix(f, addr)
+		if err == nil {
+			if err = e.Unwatchable(f.Sys()); err != nil {
+				file.release()
+			}
+		}
+		if err != nil {
+			closeRaw(f.Take())
+			return nil, listenError(unixgram, addr, err)
+		}
+		return newUnixPacketConn(e, f, nil, file), nil
+	})
+}
+
+// DialUnixgram makes a socket that is connected to the one with a name: it sends
+// there, and others can't send to it. It has a name of its own, and can be answered,
+// if Dialer.LocalAddr says so. The socket belongs to l. Any goroutine may call it.
+func DialUnixgram(l *ringo.Loop, name string) (*UnixPacketConn, error) {
+	return new(Dialer).DialUnixgram(l, name)
+}
+
+// DialUnixgram is the function DialUnixgram with this configuration, where LocalAddr
+// is a *net.UnixAddr of network "unixgram", whose file Close removes.
+func (d *Dialer) DialUnixgram(l *ringo.Loop, name string) (*UnixPacketConn, error) {
+	return unixgramOn(l, func(e *loop.Loop) (*UnixPacketConn, error) {
+		addr := &net.UnixAddr{Name: name, Net: unixgram}
+		f, err := unixgramSocket()
+		if err != nil {
+			return nil, dialError(unixgram, addr, err)
+		}
+		file, err := d.connectUnixgram(e, f, name)
+		if err != nil {
+			closeRaw(f.Take())
+			return nil, dialError(unixgram, addr, err)
+		}
+		return newUnixPacketConn(e, f, addr, file), nil
+	})
+}
+
+// unixgramOn is madeOn for these sockets.
+func unixgramOn(l *ringo.Loop, open func(*loop.Loop) (*UnixPacketConn, error)) (c *UnixPacketConn, err error) {
+	err = madeOn(l, func(here bool) error {
+		if c, err = open((*loop.Loop)(l)); err == nil && !here {
+			c.bornAway()
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+func unixgramSocket() (*fd.FD, error) {
+	s := (&op.Op{Code: op.Socket, Arg: sys.AFUnix, Arg2: sys.SockDgram}).Attempt()
+	if s < 0 {
+		return nil, noSocket(s)
+	}
+	f := new(fd.FD)
+	f.Init(s)
+	return f, nil
+}
+
+// connectUnixgram gives the socket a name, if it is to have one, and its peer.
+func (d *Dialer) connectUnixgram(l *loop.Loop, f *fd.FD, name string) (file *socketFile, err error) {
+	if err := l.Unwatchable(f.Sys()); err != nil {
+		return nil, err
+	}
+	lc := ListenConfig{Control: d.Control}
+	switch local := d.LocalAddr.(type) {
+	case nil:
+		err = controlAs(d.Control, unixgram, name, f.Sys())
+	case *net.UnixAddr:
+		if local.Net != unixgram {
+			return nil, &net.AddrError{Err: "LocalAddr is not of network " + unixgram, Addr: local.String()}
+		}
+		file, err = lc.bindUnix(f, local)
+	default:
+		err = &net.AddrError{Err: "LocalAddr is not a *net.UnixAddr", Addr: local.String()}
+	}
+	if err != nil {
+		return nil, err
+	}
+	o := &op.Op{Code: op.Connect, FD: f, Ext: new(op.Ext)}
+	if !o.Ext.Addr.SetUnix(name) {
+		err = noUnixName("connect", name)
+	} else if res := o.Attempt(); res < 0 {
+		err = callError("connect", res)
+	}
+	if err != nil {
+		file.release()
+	}
+	return file, err
+}
+
+func newUnixPacketConn(l *loop.Loop, f *fd.FD, peer *net.UnixAddr, file *socketFile) *UnixPacketConn {
+	c := new(UnixPacketConn)
+	c.init(l, unixgram, sys.AFUnix, f.Sys())
+	c.file = file
+	local := unixName(l, &c.fd, op.SockName, unixgram)
+	c.laddr = &local
+	if peer != nil {
+		c.connected, c.raddr = true, peer
+	}
+	return c
+}
+
+// Read reads a datagram into p, as PacketConn does.
+func (c *UnixPacketConn) Read(p []byte) (int, error) {
+	if len(p) == 0 {
+		_, err := c.plain("read", op.Op{Code: op.Nop}) // it may be closed
+		return 0, err
+	}
+	d := delivery{p: p}
+	err := c.read("read", &d)
+	return d.n, err
+}
+
+// ReadFrom is Read with the sender, a *net.UnixAddr; nil if that has no name.
+func (c *UnixPacketConn) ReadFrom(p []byte) (int, net.Addr, error) {
+	n, a, err := c.ReadFromUnix(p)
+	if a == nil {
+		return n, nil, err
+	}
+	return n, a, err
+}
+
+// ReadFromUnix is ReadFrom with the type.
+func (c *UnixPacketConn) ReadFromUnix(p []byte) (int, *net.UnixAddr, error) {
+	d := delivery{p: p}
+	err := c.read("recvfrom", &d)
+	return d.n, c.sender(&d), err
+}
+
+// ReadMsgUnix reads a datagram into b, and its control messages into oob: flags has
+// MSG_TRUNC if b was too short and MSG_CTRUNC if oob was. Descriptors that come in
+// oob are the caller's, and CLOEXEC; those for which there was no room, and those of
+// the other reads, the kernel has closed. Any goroutine may call it.
+func (c *UnixPacketConn) ReadMsgUnix(b, oob []byte) (n, oobn, flags int, addr *net.UnixAddr, err error) {
+	d := delivery{p: b, oob: oob}
+	err = c.read("recvmsg", &d)
+	return d.n, d.oobn, int(d.flags), c.sender(&d), err
+}
+
+func (c *UnixPacketConn) sender(d *delivery) *net.UnixAddr {
+	switch {
+	case c.connected:
+		return c.raddr.(*net.UnixAddr)
+	case d.path == "":
+		return nil
+	}
+	return &net.UnixAddr{Name: d.path, Net: unixgram}
+}
+
+// Write sends p as one datagram to the socket that this one is connected to. It parks
+// while there is no room; p is lent to the kernel until it returns. Any goroutine may
+// call it; one that is no task waits as in package net.
+func (c *UnixPacketConn) Write(p []byte) (int, error) {
+	return c.writeTo("write", &parcel{p: p})
+}
+
+// WriteTo is WriteToUnix; addr must be a *net.UnixAddr.
+func (c *UnixPacketConn) WriteTo(p []byte, addr net.Addr) (int, error) {
+	a, ok := addr.(*net.UnixAddr)
+	if !ok {
+		return 0, c.failTo(&parcel{dst: addr}, &net.AddrError{Err: "not a *net.UnixAddr", Addr: textOf(addr)})
+	}
+	return c.WriteToUnix(p, a)
+}
+
+// WriteToUnix is Write to a name, of a socket that is not connected.
+func (c *UnixPacketConn) WriteToUnix(p []byte, addr *net.UnixAddr) (int, error) {
+	m := parcel{p: p}
+	if err := c.addressUnix(&m, addr); err != nil {
+		return 0, err
+	}
+	return c.writeTo("sendto", &m)
+}
+
+// WriteMsgUnix sends b as one datagram with control messages, such as those of
+// syscall.UnixRights. addr is nil on a connected socket. Any goroutine may call it.
+func (c *UnixPacketConn) WriteMsgUnix(b, oob []byte, addr *net.UnixAddr) (n, oobn int, err error) {
+	m := parcel{p: b, oob: oob}
+	if addr != nil || !c.connected {
+		if err := c.addressUnix(&m, addr); err != nil {
+			return 0, 0, err
+		}
+	}
+	n, err = c.writeTo("sendmsg", &m)
+	return n, sent(oob, err), err
+}
+
+// addressUnix addresses a parcel to a user's name.
+func (c *UnixPacketConn) addressUnix(m *parcel, addr *net.UnixAddr) error {
+	switch {
+	case addr == nil && !c.connected:
+		return c.failTo(m, errNoAddress)
+	case c.connected:
+		return c.failTo(m, net.ErrWriteToConnected)
+	case addr.Name == "":
+		return c.failTo(&parcel{dst: addr}, errNoAddress)
+	case addr.Net != unixgram:
+		return c.failTo(&parcel{dst: addr}, syscall.EAFNOSUPPORT)
+	}
+	m.named, m.path, m.dst = true, addr.Name, addr
+	if !new(sys.Sockaddr).SetUnix(addr.Name) {
+		return c.failTo(m, noUnixName("sendto", addr.Name))
+	}
+	return nil
+}
+
+// SetUnlinkOnClose says whether Close removes the file of the socket's name, as it
+// does at first. Any goroutine may call it.
+func (c *UnixPacketConn) SetUnlinkOnClose(unlink bool) {
+	if c.file != nil {
+		c.file.own(unlink)
+	}
+}

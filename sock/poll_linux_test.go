@@ -1,0 +1,370 @@
+//go:build linux
+
+package sock_test
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ringo"
+	"ringo/sock"
+)
+
+// fileOf makes a file of a descriptor that a system call gave.
+func fileOf(t *testing.T, name string) func(fd int, err error) *os.File {
+	return func(fd int, err error) *os.File {
+		t.Helper()
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		f := os.NewFile(uintptr(fd), name)
+		t.Cleanup(func() { f.Close() })
+		return f
+	}
+}
+
+func pollOf(t *testing.T, l *ringo.Loop, f syscall.Conn) *sock.Pollable {
+	t.Helper()
+	p, err := sock.Poll(l, f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// pipeOf makes the two ends of a pipe, FIFO or terminal, in blocking mode or not.
+func pipeOf(t *testing.T, kind string, flags int) (r, w *os.File) {
+	t.Helper()
+	switch kind {
+	case "pipe":
+		var ends [2]int
+		err := unix.Pipe2(ends[:], unix.O_CLOEXEC|flags)
+		return fileOf(t, "pipe")(ends[0], err), fileOf(t, "pipe")(ends[1], err)
+	case "FIFO":
+		name := filepath.Join(t.TempDir(), "fifo")
+		if err := unix.Mkfifo(name, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		r := fileOf(t, name)(unix.Open(name, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0))
+		w := fileOf(t, name)(unix.Open(name, unix.O_WRONLY|unix.O_CLOEXEC|flags, 0))
+		if err := unix.SetNonblock(int(r.Fd()), flags != 0); err != nil {
+			t.Fatal(err)
+		}
+		return r, w
+	case "terminal":
+		w := fileOf(t, "ptmx")(unix.Open("/dev/ptmx", unix.O_RDWR|unix.O_CLOEXEC|unix.O_NOCTTY|flags, 0))
+		n, err := unix.IoctlGetInt(int(w.Fd()), unix.TIOCGPTN)
+		if err == nil {
+			err = unix.IoctlSetPointerInt(int(w.Fd()), unix.TIOCSPTLCK, 0)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		name := fmt.Sprint("/dev/pts/", n)
+		r := fileOf(t, name)(unix.Open(name, unix.O_RDWR|unix.O_CLOEXEC|unix.O_NOCTTY|flags, 0))
+		return r, w
+	}
+	panic(kind)
+}
+
+// wantMode checks that nobody has touched a file's mode.
+func wantMode(t *testing.T, f *os.File, flags int) {
+	t.Helper()
+	got, err := unix.FcntlInt(f.Fd(), unix.F_GETFL, 0)
+	if err != nil || got&unix.O_NONBLOCK != flags {
+		t.Errorf("%s has O_NONBLOCK %#x, %v; want %#x", f.Name(), got&unix.O_NONBLOCK, err, flags)
+	}
+}
+
+func TestPollReadWrite(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		for _, kind := range []string{"pipe", "FIFO", "terminal"} {
+			for name, flags := range map[string]int{"blocking": 0, "non-blocking": unix.O_NONBLOCK} {
+				t.Run(kind+"/"+name, func(t *testing.T) {
+					rf, wf := pipeOf(t, kind, flags)
+					onLoop(t, cfg, func(l *ringo.Loop) {
+						r, w := pollOf(t, l, rf), pollOf(t, l, wf)
+						got := ""
+						reader := l.Go(func() {
+							b := make([]byte, 100)
+							for !strings.HasSuffix(got, "end\n") {
+								n, err := r.Read(b)
+								if err != nil {
+									t.Errorf("Read: %v", err)
+									return
+								}
+								got += string(b[:n])
+							}
+						})
+						others(l)
+						for _, s := range []string{"one\n", "two\n", "end\n"} {
+							if n, err := w.Write([]byte(s)); n != len(s) || err != nil {
+								t.Errorf("Write: %d, %v", n, err)
+							}
+							others(l)
+						}
+						reader.Wait()
+						if got != "one\ntwo\nend\n" {
+							t.Errorf("read %q", got)
+						}
+						r.SetReadDeadline(time.Now().Add(time.Millisecond))
+						_, err := r.Read(make([]byte, 1))
+						wantPathError(t, err, os.ErrDeadlineExceeded)
+						r.SetReadDeadline(never)
+						canceled := l.Go(func() {
+							_, err := r.Read(make([]byte, 1))
+							wantPathError(t, err, context.Canceled)
+						})
+						others(l)
+						canceled.Cancel()
+						canceled.Wait()
+						closed := l.Go(func() {
+							_, err := r.Read(make([]byte, 1))
+							wantPathError(t, err, net.ErrClosed)
+						})
+						others(l)
+						r.Close()
+						closed.Wait()
+						w.Close()
+					})
+					wantMode(t, rf, flags)
+					wantMode(t, wf, flags)
+				})
+			}
+		}
+	})
+}
+
+func wantPathError(t *testing.T, err, want error) {
+	t.Helper()
+	var pe *fs.PathError
+	if !errors.As(err, &pe) || !errors.Is(err, want) {
+		t.Errorf("%T %v, want an *fs.PathError of %v", err, err, want)
+	}
+}
+
+// A writer waits for room, and all arrives.
+func TestPollFull(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		for _, kind := range []string{"pipe", "FIFO"} {
+			for name, flags := range map[string]int{"blocking": 0, "non-blocking": unix.O_NONBLOCK} {
+				t.Run(kind+"/"+name, func(t *testing.T) {
+					rf, wf := pipeOf(t, kind, flags)
+					onLoop(t, cfg, func(l *ringo.Loop) {
+						r, w := pollOf(t, l, rf), pollOf(t, l, wf)
+						const size = 1 << 20
+						p := make([]byte, size)
+						pattern(p, 0)
+						writer := l.Go(func() {
+							if n, err := w.Write(p); n != size || err != nil {
+								t.Errorf("Write: %d, %v", n, err)
+							}
+							w.Close()
+							wf.Close()
+						})
+						got, err := io.ReadAll(r)
+						if len(got) != size || err != nil || mismatch(got, 0) >= 0 {
+							t.Errorf("%d bytes came, %v", len(got), err)
+						}
+						writer.Wait()
+						r.Close()
+					})
+				})
+			}
+		}
+	})
+}
+
+func TestPollEventfd(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		for _, flags := range []int{0, unix.EFD_NONBLOCK} {
+			f := fileOf(t, "eventfd")(unix.Eventfd(0, unix.EFD_CLOEXEC|flags))
+			onLoop(t, cfg, func(l *ringo.Loop) {
+				p := pollOf(t, l, f)
+				defer p.Close()
+				if ready, err := p.Wait(sock.Readable | sock.Writable); ready != sock.Writable || err != nil {
+					t.Errorf("ready for %#x, %v", ready, err)
+				}
+				waiting := l.Go(func() {
+					ready, err := p.Wait(sock.Readable)
+					if errors.Is(err, context.Canceled) {
+						return // the reader was first
+					}
+					if ready != sock.Readable || err != nil {
+						t.Errorf("ready for %#x, %v", ready, err)
+					}
+				})
+				reading := l.Go(func() {
+					b := make([]byte, 8)
+					if n, err := p.Read(b); n != 8 || err != nil || binary.NativeEndian.Uint64(b) != 3 {
+						t.Errorf("Read: %v, %v", b[:n], err)
+					}
+				})
+				others(l)
+				if _, err := p.Write(binary.NativeEndian.AppendUint64(nil, 3)); err != nil {
+					t.Error(err)
+				}
+				reading.Wait()
+				waiting.Cancel()
+				waiting.Wait()
+				if _, err := p.Write(binary.NativeEndian.AppendUint64(nil, 1)); err != nil {
+					t.Error(err)
+				}
+				if _, err := p.Read(make([]byte, 3)); !errors.Is(err, unix.EINVAL) {
+					t.Errorf("a short Read: %v", err)
+				}
+			})
+			wantMode(t, f, flags)
+		}
+	})
+}
+
+func TestPollTimerAndProcess(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		timer := fileOf(t, "timerfd")(unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_CLOEXEC))
+		cmd := exec.Command("sleep", "0.05")
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		defer cmd.Wait()
+		process := fileOf(t, "pidfd")(unix.PidfdOpen(cmd.Process.Pid, 0))
+		onLoop(t, cfg, func(l *ringo.Loop) {
+			p, q := pollOf(t, l, timer), pollOf(t, l, process)
+			defer p.Close()
+			defer q.Close()
+			spec := unix.ItimerSpec{Value: unix.NsecToTimespec(int64(time.Millisecond))}
+			if err := unix.TimerfdSettime(int(timer.Fd()), 0, &spec, nil); err != nil {
+				t.Error(err)
+			}
+			b := make([]byte, 8)
+			if n, err := p.Read(b); n != 8 || err != nil || binary.NativeEndian.Uint64(b) != 1 {
+				t.Errorf("a timer gave %v, %v", b[:n], err)
+			}
+			if ready, err := q.Wait(sock.Readable); ready&sock.Readable == 0 || err != nil {
+				t.Errorf("a process ended with %#x, %v", ready, err)
+			}
+		})
+		wantMode(t, timer, 0)
+	})
+}
+
+func TestPollInotify(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		f := fileOf(t, "inotify")(unix.InotifyInit1(unix.IN_CLOEXEC)) // in blocking mode
+		dir := t.TempDir()
+		if _, err := unix.InotifyAddWatch(int(f.Fd()), dir, unix.IN_CREATE); err != nil {
+			t.Fatal(err)
+		}
+		onLoop(t, cfg, func(l *ringo.Loop) {
+			p := pollOf(t, l, f)
+			defer p.Close()
+			reading := l.Go(func() {
+				b := make([]byte, 1000)
+				if n, err := p.Read(b); err != nil || !strings.Contains(string(b[:n]), "news") {
+					t.Errorf("Read: %q, %v", b[:n], err)
+				}
+			})
+			others(l)
+			if err := os.WriteFile(filepath.Join(dir, "news"), nil, 0o600); err != nil {
+				t.Error(err)
+			}
+			reading.Wait()
+		})
+		wantMode(t, f, 0)
+	})
+}
+
+func TestPollWait(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		rf, wf := pipeOf(t, "pipe", 0)
+		onLoop(t, cfg, func(l *ringo.Loop) {
+			r := pollOf(t, l, rf)
+			r.SetReadDeadline(time.Now().Add(-time.Second))
+			_, err := r.Wait(sock.Readable)
+			wantPathError(t, err, os.ErrDeadlineExceeded)
+			r.SetReadDeadline(time.Now().Add(time.Hour))
+			late := l.Go(func() {
+				_, err := r.Wait(sock.Readable | sock.Urgent)
+				wantPathError(t, err, os.ErrDeadlineExceeded)
+			})
+			others(l)
+			r.SetReadDeadline(time.Now().Add(time.Millisecond))
+			late.Wait()
+			r.SetDeadline(never)
+			over := l.Go(func() {
+				if ready, err := r.Wait(sock.Readable); ready&sock.HungUp == 0 || err != nil {
+					t.Errorf("ready for %#x, %v", ready, err)
+				}
+			})
+			others(l)
+			wf.Close()
+			over.Wait()
+			if n, err := r.Read(make([]byte, 1)); n != 0 || err != io.EOF {
+				t.Errorf("Read: %d, %v", n, err)
+			}
+			guest(t, l, func() {
+				_, err := r.Wait(sock.Readable)
+				wantPathError(t, err, ringo.ErrNotTask)
+				_, err = r.Read(nil)
+				wantPathError(t, err, ringo.ErrNotTask)
+				_, err = sock.Poll(l, rf)
+				wantPathError(t, err, ringo.ErrNotTask)
+			})
+			r.Close()
+			r.Close()
+			_, err = r.Wait(sock.Readable)
+			wantPathError(t, err, net.ErrClosed)
+		})
+	})
+}
+
+func TestPollRefuses(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		onLoop(t, cfg, func(l *ringo.Loop) {
+			f, err := os.Open(os.Args[0])
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = sock.Poll(l, f)
+			if err == nil || !strings.Contains(err.Error(), "Loop.Offload") {
+				t.Errorf("a file on a disk: %v", err)
+			}
+			f.Close()
+			if _, err = sock.Poll(l, f); err == nil {
+				t.Error("a closed file")
+			}
+		})
+	})
+}
+
+// What is left open ends with the loop.
+func TestPollLeftOpen(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		rf, wf := pipeOf(t, "pipe", unix.O_NONBLOCK)
+		err := ringo.Run(context.Background(), &cfg, func(l *ringo.Loop) error {
+			_, err := sock.Poll(l, wf)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		wf.Close()
+		if n, err := rf.Read(make([]byte, 1)); n != 0 || err != io.EOF {
+			t.Errorf("the other end reads %d, %v", n, err)
+		}
+	})
+}

@@ -1,0 +1,168 @@
+package sock
+
+import (
+	"context"
+	"slices"
+
+	"ringo/internal/op"
+	"ringo/internal/sys"
+	"ringo/internal/timer"
+)
+
+// transfer reads or writes once, and waits until that can be done. The caller has the
+// turn.
+func (p *Pollable) transfer(name string, code op.Code, s *pollSide, b []byte) (int32, error) {
+	interest := Readable
+	if code == op.Write {
+		interest = Writable
+	}
+	ready := false
+	for {
+		if err := p.state(name, s.deadline); err != nil {
+			return 0, err
+		}
+		o := call(p.l, code)
+		o.FD, o.Buf, o.Off, o.Arg = &p.fd, b, -1, op.NowOnly
+		res, ok := p.l.Try(o)
+		o.Buf = nil
+		if ok && res == -sys.EOPNOTSUPP { // each call of this file's may wait
+			if ok = ready; ready {
+				res = p.offload(code, b)
+				ok = res != -sys.EAGAIN
+			}
+		}
+		switch {
+		case ok && res < 0:
+			return 0, p.fail(name, callError(name, res))
+		case ok:
+			return res, nil
+		}
+		if _, err := p.await(name, interest); err != nil {
+			return 0, err
+		}
+		ready = true
+	}
+}
+
+// offload makes a call that may wait on a thread of its own. The descriptor stays open
+// meanwhile.
+func (p *Pollable) offload(code op.Code, b []byte) int32 {
+	p.fd.Ref()
+	defer p.unref()
+	o := &op.Op{Code: code, FD: &p.fd, Buf: b, Off: -1}
+	res := int32(-sys.EAGAIN) // if it is not run: the state says why
+	p.l.Offload(func(context.Context) error {
+		res = o.Attempt()
+		return nil
+	})
+	return res
+}
+
+func (p *Pollable) unref() {
+	p.fd.Unref()
+	p.maybeClosed()
+}
+
+// pollWait is a task that waits for readiness.
+type pollWait struct {
+	p        *Pollable
+	op       *op.Op
+	interest Interest
+	t        timer.Timer
+}
+
+// await parks until the descriptor is ready, and gives what for; 0 if the deadline was
+// moved just then.
+func (p *Pollable) await(name string, interest Interest) (int32, error) {
+	w := &pollWait{p: p, interest: interest}
+	if err := p.state(name, w.limit()); err != nil {
+		return 0, err
+	}
+	o := p.l.NewOp(op.Poll)
+	if o == nil {
+		return 0, p.fail(name, callError("poll", -sys.ENOBUFS))
+	}
+	o.FD, o.Arg = &p.fd, uint32(interest)
+	w.op, w.t.Owner = o, w
+	p.waits = append(p.waits, w)
+	w.limited()
+	res := p.l.Do(o)
+	p.l.FreeOp(o)
+	p.l.RemoveTimer(&w.t)
+	p.waits = slices.DeleteFunc(p.waits, func(o *pollWait) bool { return o == w })
+	p.maybeClosed()
+	if res >= 0 {
+		return res, nil
+	}
+	if err := p.state(name, w.limit()); err != nil || res == -sys.ECANCELED {
+		return 0, err
+	}
+	return 0, p.fail(name, callError("poll", res))
+}
+
+// limit is the first deadline of the directions that are waited for.
+func (w *pollWait) limit() int64 {
+	in, out := w.p.in.deadline, w.p.out.deadline
+	if w.interest&(Readable|Urgent) == 0 {
+		in = 0
+	}
+	if w.interest&Writable == 0 {
+		out = 0
+	}
+	if in == 0 || out != 0 && out < in {
+		return out
+	}
+	return in
+}
+
+// limited is told that deadlines may have been set.
+func (w *pollWait) limited() {
+	if limit := w.limit(); limit != 0 {
+		w.p.l.Arm(&w.t, limit)
+	} else {
+		w.p.l.Disarm(&w.t)
+	}
+}
+
+// Fire ends the wait: a deadline has passed.
+func (w *pollWait) Fire(*timer.Timer) { w.abort() }
+
+func (w *pollWait) abort() {
+	if !w.op.Canceled {
+		w.p.l.Cancel(w.op)
+	}
+}
+
+// pollHandle is a Pollable as what is open on its loop.
+type pollHandle Pollable
+
+// Drain is the loop's word that accepts have stopped, which is nothing here.
+func (h *pollHandle) Drain() {}
+
+// Abandon is the loop's word that it ends.
+func (h *pollHandle) Abandon() { (*Pollable)(h).beginClose() }
+
+func (p *Pollable) beginClose() {
+	if p.closing {
+		return
+	}
+	p.closing = true
+	p.fd.Seal()
+	for _, w := range p.waits {
+		w.abort()
+	}
+	p.maybeClosed()
+}
+
+// maybeClosed closes the descriptor once nothing is in flight on it.
+func (p *Pollable) maybeClosed() {
+	if !p.closing || p.closed || p.fd.Busy() {
+		return
+	}
+	p.closed = true
+	closeFD(p.l, &p.fd)
+	p.l.Unregister(&p.handle)
+	for t := p.closers.Pop(); t != nil; t = p.closers.Pop() {
+		p.l.Ready(t)
+	}
+}

@@ -1,0 +1,275 @@
+package sock
+
+import (
+	"context"
+	"io"
+	"math"
+	"os"
+	"reflect"
+	"syscall"
+
+	"ringo/buf"
+	"ringo/internal/fd"
+	"ringo/internal/loop"
+	"ringo/internal/op"
+	"ringo/internal/sys"
+)
+
+// fileSource is a regular file, or as much of it as limited readers let through, as
+// what sendfile(2) takes its bytes from.
+type fileSource struct {
+	raw    syscall.RawConn
+	limits []*io.LimitedReader
+	most   int64 // what they let through
+	gone   bool  // the end was reached, or sendfile can't: r.Read will tell
+}
+
+// fileOf looks for a file in r; nil if there is none, or not in a wrapper of package os's
+// own: what others do to the bytes nobody knows.
+func fileOf(r io.Reader) *fileSource {
+	f := &fileSource{most: math.MaxInt64}
+	for {
+		lr, ok := r.(*io.LimitedReader)
+		if !ok {
+			break
+		}
+		f.limits = append(f.limits, lr)
+		f.most = min(f.most, max(0, lr.N))
+		r = lr.R
+	}
+	if _, ok := r.(*os.File); !ok {
+		if t := reflect.TypeOf(r); t == nil || t.PkgPath() != "os" {
+			return nil
+		}
+	}
+	file, ok := r.(interface {
+		syscall.Conn
+		Stat() (os.FileInfo, error)
+	})
+	if !ok {
+		return nil
+	}
+	if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() {
+		return nil
+	}
+	raw, err := file.SyscallConn()
+	if err != nil {
+		return nil
+	}
+	f.raw = raw
+	return f
+}
+
+// sent counts bytes that went out.
+func (f *fileSource) sent(n int64) {
+	f.most -= n
+	for _, lr := range f.limits {
+		lr.N -= n
+	}
+}
+
+// piece is how many bytes to ask for.
+func (f *fileSource) piece() uint32 { return uint32(min(f.most, pieceMax)) }
+
+// theFiles reports whether an error is the file's and not the socket's. Reading it the plain
+// way tells what is wrong, or works.
+func theFiles(res int32) bool {
+	switch -res {
+	case sys.EINVAL, sys.ENOSYS, sys.EOPNOTSUPP, sys.EBADF, sys.EPERM, eio, eoverflow:
+		return true
+	}
+	return false
+}
+
+// Numbers of the Linux ABI.
+const (
+	eio       = 5
+	eoverflow = 75
+)
+
+// sendFile is ReadFrom of a file. What f.gone says is not sent is left to the caller.
+//
+// A file's bytes may be on a disk, for which the loop must not wait. So a little is read on
+// the loop if it is in memory; the rest is sent by a goroutine, a piece at a time. That waits
+// for the disk and never for the peer: for the peer's room the loop waits, and then
+// sends what the goroutine has had brought into memory.
+func (c *Conn) sendFile(f *fileSource) (total int64, err error) {
+	if err := c.beginWrite("write"); err != nil {
+		return 0, err
+	}
+	defer c.out.lock.leave(c.l)
+	var file fd.FD
+	res := int32(-sys.EBADF)
+	f.raw.Control(func(n uintptr) {
+		var theirs fd.FD
+		theirs.Init(int32(n))
+		res, _ = c.l.Try(&op.Op{Code: op.Dup, FD: &theirs}) // it has the position, too
+	})
+	if res < 0 {
+		f.gone = true
+		return 0, nil
+	}
+	file.Init(res)
+	defer closeFD(c.l, &file)
+	n, more, err := c.sendCached(f, &file)
+	total = int64(n)
+	for more && err == nil && f.most > 0 {
+		n, more, err = c.sendPiece(f, &file)
+		total += int64(n)
+	}
+	return total, err
+}
+
+// sendCached sends the file's first bytes, as far as they are in memory and fit into a
+// buffer. more is false if that was all.
+func (c *Conn) sendCached(f *fileSource, file *fd.FD) (n int, more bool, err error) {
+	if f.most == 0 {
+		return 0, false, nil
+	}
+	b := c.l.Plain().Take()
+	if b == nil {
+		return 0, true, nil
+	}
+	p := b.Mem()[:min(int64(len(b.Mem())), f.most)]
+	for n < len(p) {
+		o := op.Op{Code: op.Read, FD: file, Buf: p[n:], Off: -1, Mode: op.ModeNow}
+		res := o.Attempt()
+		if more = res < 0; res <= 0 {
+			break
+		}
+		n += int(res)
+		more = true
+	}
+	b.Off, b.End = 0, n
+	n, err = c.sendBuffer(b)
+	f.sent(int64(n))
+	return n, more, err
+}
+
+// sendBuffer writes a buffer's bytes and gives it back, in the writer's turn.
+func (c *Conn) sendBuffer(b *buf.Buffer) (int, error) {
+	n, err := c.writeNow(b.Unread())
+	if err != nil || n == b.End-b.Off {
+		b.Pool().Put(b)
+		return n, err
+	}
+	p := append([]byte(nil), b.Unread()...)
+	b.Pool().Put(b)
+	return c.writeRest(p, n)
+}
+
+// sendPiece sends some more of a file, and waits if there is no room.
+func (c *Conn) sendPiece(f *fileSource, file *fd.FD) (n int, more bool, err error) {
+	switch {
+	case c.closing:
+		return 0, false, c.out.stopped(c)
+	case c.l.Canceled():
+		return 0, false, c.fail("write", c.l.Cause())
+	}
+	if err := c.out.late(c); err != nil {
+		return 0, false, err
+	}
+	res, ran := int32(-sys.EAGAIN), false
+	o := op.Op{Code: op.Sendfile, FD: &c.fd, Off: -1, Arg: f.piece(), Arg2: uint32(file.Sys())}
+	c.fd.Ref()
+	err = c.l.Offload(func(context.Context) error {
+		res, ran = o.Attempt(), true
+		return nil
+	})
+	c.fd.Unref()
+	if c.closing {
+		c.maybeClosed()
+	}
+	if !ran {
+		return 0, false, c.fail("write", c.l.Cause())
+	}
+	if res == -sys.EAGAIN {
+		if c.closing {
+			return 0, false, c.out.stopped(c)
+		}
+		res, err = c.sendWhenRoom(f, file)
+		if err != nil {
+			return 0, false, err
+		}
+	}
+	switch {
+	case res == 0 || theFiles(res):
+		f.gone = true
+		return 0, false, nil
+	case res < 0:
+		return 0, false, c.failRes("write", res)
+	}
+	f.sent(int64(res))
+	return int(res), true, nil
+}
+
+// inMemory is how much of a file is in memory after a sendfile that found no room: it fills
+// a pipe of the kernel's before it looks.
+const inMemory = 16 * 4096
+
+// sendWhenRoom waits for room and sends what is in memory.
+func (c *Conn) sendWhenRoom(f *fileSource, file *fd.FD) (int32, error) {
+	o := c.l.NewOp(op.Sendfile)
+	if o == nil {
+		return 0, c.failRes("write", -sys.ENOBUFS)
+	}
+	o.Off, o.Arg, o.Arg2 = -1, min(f.piece(), inMemory), uint32(file.Sys())
+	c.awaitSend(o)
+	if c.out.res >= 0 || theFiles(c.out.res) {
+		return c.out.res, nil
+	}
+	if err := c.out.state(c); err != nil {
+		return 0, err
+	}
+	return 0, c.fail("write", c.l.Cause())
+}
+
+// sendFileAsGuest is sendFile for guests. A goroutine may wait for the disk; for a task of
+// another loop one does.
+func (c *Conn) sendFileAsGuest(f *fileSource) (total int64, err error) {
+	g, err := c.guest()
+	if err == nil {
+		err = g.enter(&g.out)
+	}
+	if err != nil {
+		return 0, c.failGuest("write", err)
+	}
+	s := &g.out
+	send := func() (err error) {
+		if rerr := f.raw.Control(func(n uintptr) { total, err = g.sendFile(f, n) }); rerr != nil {
+			f.gone = true
+		}
+		return err
+	}
+	if l, _ := loop.Current(); l != nil {
+		err = g.inPlace(l, s, send)
+	} else {
+		err = send()
+	}
+	s.op.Code, s.op.Arg, s.op.Arg2, s.op.Off = op.Send, 0, 0, 0
+	g.leave(s)
+	return total, c.failGuest("write", err)
+}
+
+func (g *guests) sendFile(f *fileSource, file uintptr) (total int64, err error) {
+	s := &g.out
+	if err := s.passed(); err != nil {
+		return 0, err
+	}
+	for f.most > 0 {
+		s.op.Code, s.op.Off, s.op.Arg, s.op.Arg2 = op.Sendfile, -1, f.piece(), uint32(file)
+		res, err := g.do(s)
+		switch {
+		case err != nil:
+			return total, err
+		case res == 0 || theFiles(res):
+			f.gone = true
+			return total, nil
+		case res < 0:
+			return total, callError("sendfile", res)
+		}
+		f.sent(int64(res))
+		total += int64(res)
+	}
+	return total, nil
+}

@@ -1,0 +1,75 @@
+package sock
+
+import (
+	"net"
+
+	"ringo/internal/fd"
+	"ringo/internal/loop"
+	"ringo/internal/op"
+	"ringo/internal/sys"
+)
+
+// unixEnds is what a connection has more if its socket is of the Unix family. Such a
+// connection is always read at readiness, into the reader's own memory: a multishot
+// receive would lose the descriptors that are passed, and where one record ends and
+// the next begins.
+type unixEnds struct {
+	local, remote net.UnixAddr
+	records       bool // a read gives one record, a write sends one
+
+	in, out *op.Ext // of guests that read and write messages, who have their turns
+}
+
+// unixNetwork reports whether a network is one of connections between Unix sockets.
+func unixNetwork(network string) bool { return network == "unix" || network == "unixpacket" }
+
+// unixType is the type of a network's sockets.
+func unixType(network string) uint32 {
+	if network == "unixpacket" {
+		return sys.SockSeqpacket
+	}
+	return sys.SockStream
+}
+
+// becomeUnix makes c, which is new, a connection of a Unix network.
+func (c *Conn) becomeUnix(local, remote net.UnixAddr) {
+	c.unix = &unixEnds{local: local, remote: remote, records: local.Net == "unixpacket"}
+	c.in.ready = true
+	// A receive stops behind bytes that descriptors came with, so that a short count
+	// is no sign of having read all.
+	c.in.hup = true
+}
+
+// lends reports whether the kernel brings the bytes in buffers of its choosing.
+func (c *Conn) lends() bool { return c.unix == nil && c.l.Lends() }
+
+// records reports whether the connection keeps the boundaries of what is written.
+func (c *Conn) records() bool { return c.unix != nil && c.unix.records }
+
+// network is the network that errors and addresses name.
+func (c *Conn) network() string {
+	if c.unix != nil {
+		return c.unix.local.Net
+	}
+	return "tcp"
+}
+
+// unixName asks for the name of one end of a Unix socket.
+func unixName(l *loop.Loop, f *fd.FD, code op.Code, network string) net.UnixAddr {
+	o := callExt(l, code)
+	o.FD = f
+	if res, ok := l.Try(o); !ok || res < 0 {
+		return net.UnixAddr{Net: network}
+	}
+	return unixAddr(&o.Ext.Addr, network)
+}
+
+// unixAddr is a name as package net shows it, where a socket that was not given one
+// is "@".
+func unixAddr(sa *sys.Sockaddr, network string) net.UnixAddr {
+	name, ok := sa.Unix()
+	if ok && name == "" {
+		name = "@"
+	}
+	return net.UnixAddr{Name: name, Net: network}
+}

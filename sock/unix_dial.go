@@ -1,0 +1,103 @@
+package sock
+
+import (
+	"errors"
+	"net"
+	"time"
+
+	"ringo/internal/loop"
+	"ringo/internal/op"
+	"ringo/internal/sys"
+)
+
+// The first and the longest pause between two tries of a listener whose backlog is
+// full. A connect that waits in the kernel is a thread that waits, and nothing tells
+// when there is room.
+const (
+	fullMin = time.Millisecond
+	fullMax = 64 * time.Millisecond
+)
+
+// dialUnix is dial for a Unix network.
+func (d *Dialer) dialUnix(l *loop.Loop, network, name string, end time.Time) (*Conn, error) {
+	if name == "" {
+		return nil, dialError(network, nil, errors.New("missing address"))
+	}
+	addr := &net.UnixAddr{Name: name, Net: network}
+	if l.Canceled() {
+		return nil, dialError(network, addr, l.Cause())
+	}
+	o := call(l, op.Socket)
+	o.Arg, o.Arg2 = sys.AFUnix, unixType(network)
+	s, _ := l.Try(o)
+	if s < 0 {
+		return nil, dialError(network, addr, socketError(l, s))
+	}
+	c := newConn(l, s)
+	c.becomeUnix(net.UnixAddr{Net: network}, *addr)
+	err := controlAs(d.Control, network, name, s)
+	if err == nil {
+		err = c.bindUnix(d.LocalAddr)
+	}
+	if err == nil {
+		err = c.connectUnix(end)
+	}
+	if err != nil {
+		c.Close()
+		return nil, dialError(network, addr, err)
+	}
+	c.unix.local = unixName(l, &c.fd, op.SockName, network)
+	if peer := unixName(l, &c.fd, op.PeerName, network); peer.Name != "" {
+		c.unix.remote = peer
+	}
+	return c, nil
+}
+
+// bindUnix gives the socket a name of its own, if it is to have one.
+func (c *Conn) bindUnix(local net.Addr) error {
+	if local == nil {
+		return nil
+	}
+	a, ok := local.(*net.UnixAddr)
+	if !ok || a != nil && a.Net != c.network() {
+		return &net.AddrError{Err: "LocalAddr is not a *net.UnixAddr of network " + c.network(), Addr: local.String()}
+	}
+	if a == nil || a.Name == "" {
+		return nil
+	}
+	o := callExt(c.l, op.Bind)
+	if !o.Ext.Addr.SetUnix(a.Name) {
+		return noUnixName("bind", a.Name)
+	}
+	if res, _ := c.try(o); res < 0 {
+		return callError("bind", res)
+	}
+	return nil
+}
+
+// connectUnix connects to the remote name. There is nothing to wait for but room in
+// the listener's backlog.
+func (c *Conn) connectUnix(end time.Time) error {
+	for pause := fullMin; ; pause = min(2*pause, fullMax) {
+		o := callExt(c.l, op.Connect)
+		if !o.Ext.Addr.SetUnix(c.unix.remote.Name) {
+			return noUnixName("connect", c.unix.remote.Name)
+		}
+		switch res, _ := c.try(o); {
+		case res >= 0:
+			return nil
+		case res != -sys.EADDRNOTAVAIL: // the op's word for a full backlog
+			return callError("connect", res)
+		}
+		if !end.IsZero() {
+			left := time.Until(end)
+			if left <= 0 {
+				return errSlow
+			}
+			pause = min(pause, left)
+		}
+		if c.l.Sleep(pause) < 0 {
+			return c.l.Cause()
+		}
+	}
+}

@@ -1,0 +1,137 @@
+package sock
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"ringo/internal/cmsg"
+	"ringo/internal/fd"
+	"ringo/internal/op"
+	"ringo/internal/sys"
+)
+
+// errFilesLost is why RecvFiles hands no files over.
+var errFilesLost = errors.New("more descriptors were passed than asked for, or than the process may have (RLIMIT_NOFILE); all of them were closed")
+
+// SendFiles writes all of p and passes the files with its first bytes (SCM_RIGHTS, see
+// unix(7)). The receiver gets descriptors of its own; the files stay the caller's, who
+// may close them at once. p must not be empty, since files travel with bytes, and at
+// most 253 files do. It gives how many bytes went out, with which the files went too.
+//
+// It is for connections between Unix sockets. The mode of the files is left as it is.
+// Any goroutine may call it; it waits as Write does.
+func (c *Conn) SendFiles(p []byte, files ...*os.File) (int, error) {
+	switch {
+	case c.unix == nil:
+		return 0, c.refuse("write", notUnix("sendmsg"))
+	case len(p) == 0 && len(files) > 0:
+		return 0, c.refuse("write", errors.New("files go with bytes, and there are none"))
+	case len(files) > cmsg.RightsMax:
+		return 0, c.refuse("write", fmt.Errorf("%d files: %d at most go with one message", len(files), cmsg.RightsMax))
+	case len(files) == 0:
+		return c.Write(p)
+	}
+	fds, err := duplicates(files)
+	defer closeAll(fds)
+	if err != nil {
+		return 0, c.refuse("write", err)
+	}
+	m := message{p: p, control: cmsg.AppendRights(make([]byte, 0, cmsg.Space(4*len(fds))), fds)}
+	return c.writeMessage(&m, true)
+}
+
+// duplicate gives another descriptor of what s stands for.
+func duplicate(s int32) int32 {
+	var f fd.FD
+	f.Init(s)
+	return (&op.Op{Code: op.Dup, FD: &f}).Attempt()
+}
+
+// closeAll closes descriptors that no loop uses.
+func closeAll(fds []int32) {
+	for _, s := range fds {
+		(&op.Op{Code: op.Close, Off: int64(s)}).Attempt()
+	}
+}
+
+// duplicates gives descriptors of the files which nobody closes meanwhile. (*os.File).Fd
+// would set them, and all that shares them, to blocking mode.
+func duplicates(files []*os.File) (fds []int32, err error) {
+	for _, f := range files {
+		raw, err := f.SyscallConn()
+		if err != nil {
+			return fds, err
+		}
+		n := int32(-sys.EBADF)
+		if raw.Control(func(s uintptr) { n = duplicate(int32(s)) }) != nil {
+			return fds, &fs.PathError{Op: "dup", Path: f.Name(), Err: os.ErrClosed}
+		}
+		if n < 0 {
+			return fds, callError("fcntl", n)
+		}
+		fds = append(fds, n)
+	}
+	return fds, nil
+}
+
+// RecvFiles reads bytes into p as Read does, and takes the files that were passed with
+// them, max at most. The files are the caller's to close; they are CLOEXEC, and in the
+// mode in which the sender has them. If more were passed, or the process may not have
+// so many, all of them are closed and the error says so; the bytes are in p all the
+// same. On a stream a read ends behind the bytes that files came with.
+//
+// It is for connections between Unix sockets. Plain reads close what was passed, and
+// so do Peek, Next and Serve with the bytes that they fetch. Any goroutine may call it;
+// it waits as Read does.
+func (c *Conn) RecvFiles(p []byte, max int) (n int, files []*os.File, err error) {
+	if max < 0 || len(p) == 0 {
+		return 0, nil, c.refuse("read", fmt.Errorf("RecvFiles of %d files with %d bytes: files come with bytes", max, len(p)))
+	}
+	// Behind the credentials, which come if somebody has asked the socket for them.
+	room := cmsg.Space(cmsg.CredentialsSize) + cmsg.HeaderSize + 4*min(max, cmsg.RightsMax)
+	m := message{p: p, control: make([]byte, room)}
+	if err := c.readMessage(&m); err != nil {
+		return 0, nil, err
+	}
+	fds := rights(m.control[:m.controls])
+	if m.flags&sys.MsgCtrunc != 0 || len(fds) > max {
+		closeAll(fds)
+		return m.n, nil, c.fail("read", errFilesLost)
+	}
+	for _, s := range fds {
+		files = append(files, os.NewFile(uintptr(s), "passed"))
+	}
+	return m.n, files, nil
+}
+
+// rights are the descriptors that control messages pass.
+func rights(control []byte) (fds []int32) {
+	for m, rest, ok := cmsg.Next(control); ok; m, rest, ok = cmsg.Next(rest) {
+		for i := range m.FDs() {
+			fds = append(fds, m.FD(i))
+		}
+	}
+	return fds
+}
+
+// PeerCred says who connected, or who listens: the process and its user and group as
+// they were when the connection was made (SO_PEERCRED, see unix(7)). A process of
+// another PID namespace is 0. It is for connections between Unix sockets. Any goroutine
+// may call it; it does not wait.
+func (c *Conn) PeerCred() (pid, uid, gid int, err error) {
+	if c.unix == nil {
+		return 0, 0, 0, c.refuse("get", notUnix("getsockopt"))
+	}
+	b := make([]byte, cmsg.CredentialsSize)
+	res, err := c.plain("get", op.Op{Code: op.GetOptionBytes, Arg: sys.SolSocket, Arg2: sys.SoPeerCred, Buf: b})
+	if err != nil {
+		return 0, 0, 0, err
+	}
+	cred, ok := cmsg.Message{Level: cmsg.LevelSocket, Type: cmsg.Credentials, Data: b[:max(res, 0)]}.Credentials()
+	if !ok {
+		return 0, 0, 0, c.fail("get", callError("getsockopt", min(res, 0)))
+	}
+	return int(cred.PID), int(cred.UID), int(cred.GID), nil
+}

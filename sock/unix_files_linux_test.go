@@ -1,0 +1,484 @@
+//go:build linux
+
+package sock_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"syscall"
+	"testing"
+
+	"ringo"
+	"ringo/sock"
+)
+
+// descriptors counts the descriptors of this process.
+func descriptors(t testing.TB) int {
+	t.Helper()
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(entries)
+}
+
+// wantDescriptors fails the test unless there are as many as before, now or soon.
+func wantDescriptors(t testing.TB, before int) {
+	t.Helper()
+	eventually(t, fmt.Sprintf("back to %d descriptors", before), func() bool { return descriptors(t) <= before })
+}
+
+func TestSendFiles(t *testing.T) {
+	eachMessage(t, func(c *sock.Conn, peer *net.UnixConn) error {
+		w, r, err := passed()
+		if err != nil {
+			return err
+		}
+		defer r.Close()
+		defer w.Close()
+		flags := control(w, syscall.F_GETFL)
+		if n, err := c.SendFiles([]byte("three"), w, w, w); n != 5 || err != nil {
+			return fmt.Errorf("SendFiles: %d, %v", n, err)
+		}
+		if now := control(w, syscall.F_GETFL); now != flags {
+			return fmt.Errorf("the file's flags were %#x and are %#x", flags, now)
+		}
+		p, oob := make([]byte, 10), make([]byte, 64)
+		n, oobn, _, _, err := peer.ReadMsgUnix(p, oob)
+		fds, ferr := rightsOf(oob[:oobn])
+		if err != nil || ferr != nil || string(p[:n]) != "three" || len(fds) != 3 {
+			return fmt.Errorf("the peer has %q, %v, %v, %v", p[:n], fds, err, ferr)
+		}
+		for _, fd := range fds {
+			f := os.NewFile(uintptr(fd), "got")
+			err = errors.Join(err, speaks(f, r), f.Close())
+		}
+		if n, err := c.SendFiles([]byte("none")); n != 4 || err != nil {
+			return fmt.Errorf("SendFiles of none: %d, %v", n, err)
+		}
+		many := make([]*os.File, 254)
+		for i := range many {
+			many[i] = w
+		}
+		_, none := c.SendFiles(nil, w)
+		_, over := c.SendFiles([]byte("x"), many...)
+		closed, other, _ := passed()
+		closed.Close()
+		other.Close()
+		_, gone := c.SendFiles([]byte("x"), w, closed)
+		_, null := c.SendFiles([]byte("x"), nil)
+		if none == nil || over == nil || !errors.Is(gone, os.ErrClosed) || !errors.Is(null, os.ErrInvalid) {
+			return fmt.Errorf("without bytes: %v; 254 files: %v; a closed one: %v; nil: %v", none, over, gone, null)
+		}
+		if n, err := c.SendFiles([]byte("x"), many[:253]...); n != 1 || err != nil {
+			return fmt.Errorf("253 files: %d, %v", n, err)
+		}
+		return err
+	})
+}
+
+func TestRecvFiles(t *testing.T) {
+	before := descriptors(t)
+	eachMessage(t, func(c *sock.Conn, peer *net.UnixConn) error {
+		w, r, err := passed()
+		if err != nil {
+			return err
+		}
+		defer r.Close()
+		defer w.Close()
+		pass := func(text string, n int) error {
+			fds := make([]int, n)
+			for i := range fds {
+				fds[i] = number(w)
+			}
+			_, _, err := peer.WriteMsgUnix([]byte(text), syscall.UnixRights(fds...), nil)
+			return err
+		}
+		p := make([]byte, 100)
+		for _, passed := range []int{0, 1, 2, 253} {
+			for _, max := range []int{passed, 253, 1000} {
+				if err := pass("text", passed); err != nil {
+					return err
+				}
+				n, files, err := c.RecvFiles(p, max)
+				if err != nil || string(p[:n]) != "text" || len(files) != passed {
+					return fmt.Errorf("of %d, %d at most: %q, %v, %v", passed, max, p[:n], files, err)
+				}
+				for _, f := range files {
+					if control(f, syscall.F_GETFD)&syscall.FD_CLOEXEC == 0 {
+						return errors.New("a descriptor survives exec")
+					}
+					err = errors.Join(err, f.Close())
+				}
+				if err != nil {
+					return err
+				}
+			}
+		}
+		for _, max := range []int{0, 1, 2, 19} {
+			if err := pass("text", 20); err != nil {
+				return err
+			}
+			n, files, err := c.RecvFiles(p, max)
+			if err == nil || string(p[:n]) != "text" || files != nil {
+				return fmt.Errorf("more than %d: %q, %v, %v", max, p[:n], files, err)
+			}
+		}
+		_, _, err = c.RecvFiles(nil, 1)
+		_, _, neg := c.RecvFiles(p, -1)
+		if err == nil || neg == nil {
+			return fmt.Errorf("RecvFiles into nothing: %v, of -1: %v", err, neg)
+		}
+		return nil
+	})
+	wantDescriptors(t, before)
+}
+
+// The socket's users may have asked for credentials, too, which come in front.
+func TestRecvFilesBehindCredentials(t *testing.T) {
+	before := descriptors(t)
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		onLoop(t, cfg, func(l *ringo.Loop) {
+			lc := sock.ListenConfig{Control: func(_, _ string, c syscall.RawConn) (err error) {
+				c.Control(func(fd uintptr) { err = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_PASSCRED, 1) })
+				return err
+			}}
+			ln, err := lc.Listen(l, "unix", abstractName())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer ln.Close()
+			d, err := sock.Dial(l, "unix", ln.Addr().String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer d.Close()
+			c, err := ln.AcceptConn()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			for _, max := range []int{3, 2, 100} {
+				if _, err := d.SendFiles([]byte("x"), os.Stdin, os.Stdin, os.Stdin); err != nil {
+					t.Fatal(err)
+				}
+				n, files, err := c.RecvFiles(make([]byte, 4), max)
+				if n != 1 || max >= 3 && (len(files) != 3 || err != nil) || max < 3 && (files != nil || err == nil) {
+					t.Errorf("%d at most of 3: %d, %v, %v", max, n, files, err)
+				}
+				for _, f := range files {
+					f.Close()
+				}
+			}
+		})
+	})
+	wantDescriptors(t, before)
+}
+
+// All reads but RecvFiles and ReadMsgUnix leave what was passed to the kernel, which
+// closes it, and so does whoever closes a connection.
+func TestFilesNobodyTakes(t *testing.T) {
+	eachMessage(t, func(c *sock.Conn, peer *net.UnixConn) error {
+		w, r, err := passed()
+		if err != nil {
+			return err
+		}
+		defer r.Close()
+		before := descriptors(t)
+		p := make([]byte, 10)
+		for name, read := range map[string]func() error{
+			"Read": func() error { _, err := c.Read(p); return err },
+			"Next": func() error {
+				b, err := c.Next()
+				b.Release()
+				return err
+			},
+			"Discard":             func() error { _, err := c.Discard(1); return err },
+			"ReadMsgUnix":         func() error { _, _, _, _, err := c.ReadMsgUnix(p, nil); return err },
+			"RecvFiles of none":   func() error { _, _, err := c.RecvFiles(p, 0); return wantErr(err) },
+			"RecvFiles of fewer":  func() error { _, _, err := c.RecvFiles(p, 9); return wantErr(err) },
+			"ReadMsgUnix of some": func() error { _, _, _, _, err := c.ReadMsgUnix(p, make([]byte, 16)); return err },
+		} {
+			for range 20 { // 200 descriptors
+				fds := make([]int, 10)
+				for i := range fds {
+					fds[i] = number(w)
+				}
+				if _, _, err := peer.WriteMsgUnix([]byte("x"), syscall.UnixRights(fds...), nil); err != nil {
+					return err
+				}
+				if err := read(); err != nil {
+					return fmt.Errorf("%s: %w", name, err)
+				}
+			}
+			// Others may open one now and then.
+			if now := descriptors(t); now > before+20 {
+				return fmt.Errorf("%s: %d descriptors, %d before", name, now, before)
+			}
+		}
+		// The kernel, too, has let go of all: the pipe ends with its last writer.
+		for range 5 {
+			peer.WriteMsgUnix([]byte("x"), syscall.UnixRights(number(w)), nil)
+		}
+		w.Close()
+		c.Close()
+		peer.Close()
+		if n, err := r.Read(p); n != 0 || err != io.EOF {
+			return fmt.Errorf("the pipe gave %d, %v, want its end", n, err)
+		}
+		return nil
+	})
+}
+
+func wantErr(err error) error {
+	if err == nil {
+		return errors.New("no error")
+	}
+	return nil
+}
+
+// Served connections close what is passed to them as well, and go on.
+func TestFilesFloodServed(t *testing.T) {
+	before := descriptors(t)
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		onLoop(t, cfg, func(l *ringo.Loop) {
+			ln := listenUnix(t, l, "unix", abstractName())
+			l.Go(func() {
+				sock.Serve(l, ln, &sock.Handler{Request: func(c *sock.Conn) error {
+					_, err := c.Discard(c.Buffered())
+					return err
+				}})
+			})
+			peer := dialUnix(t, "unix", ln.Addr().String())
+			aside(t, l, func() error {
+				fds := make([]int, 100)
+				for range 500 {
+					if _, _, err := peer.WriteMsgUnix([]byte("x"), syscall.UnixRights(fds...), nil); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+			if now := descriptors(t); now > before+50 {
+				t.Errorf("%d descriptors in the flood, %d before", now, before)
+			}
+			peer.Close()
+			ln.Close()
+		})
+	})
+	wantDescriptors(t, before)
+}
+
+// Files go with the first bytes of a message that the socket has no room for, and the
+// rest follows.
+func TestSendFilesMuch(t *testing.T) {
+	all := make([]byte, 3<<20)
+	pattern(all, 0)
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		eachCallers(t, func(t *testing.T, reader, writer byEach) {
+			ringoPair(t, cfg, "unix", func(l *ringo.Loop, c, d *sock.Conn) {
+				w, r, err := passed()
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer r.Close()
+				defer w.Close()
+				write := writer.run(l, func() error {
+					n, err := d.SendFiles(all, w)
+					if n != len(all) {
+						return fmt.Errorf("%d bytes went out, %w", n, err)
+					}
+					return err
+				})
+				read := reader.run(l, func() error {
+					got := make([]byte, len(all))
+					n, files, err := c.RecvFiles(got[:1], 1)
+					if n != 1 || len(files) != 1 || err != nil {
+						return fmt.Errorf("the first byte: %d, %v, %v", n, files, err)
+					}
+					defer files[0].Close()
+					if _, err := io.ReadFull(c, got[1:]); err != nil || !bytes.Equal(got, all) {
+						return fmt.Errorf("the rest is different, or %v", err)
+					}
+					return speaks(files[0], r)
+				})
+				if err := errors.Join(read(), write()); err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	})
+}
+
+func init() { children["passes"] = passesChild }
+
+// passesChild connects to the socket that it is told of, and passes a TCP listener;
+// then it takes a connection back, on which it answers.
+func passesChild() int {
+	if err := passesChildRun(os.Getenv("RINGO_SOCK_PATH")); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+}
+
+func passesChildRun(path string) error {
+	return ringo.Run(context.Background(), &ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
+		c, err := sock.Dial(l, "unix", path)
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return err
+		}
+		f, err := ln.(*net.TCPListener).File()
+		if err != nil {
+			return err
+		}
+		if _, err := c.SendFiles([]byte("a listener"), f); err != nil {
+			return err
+		}
+		f.Close()
+		ln.Close()
+		_, files, err := c.RecvFiles(make([]byte, 100), 1)
+		if err != nil || len(files) != 1 {
+			return fmt.Errorf("the connection: %v, %w", files, err)
+		}
+		defer files[0].Close()
+		tcp, err := net.FileConn(files[0])
+		if err != nil {
+			return err
+		}
+		defer tcp.Close()
+		_, err = tcp.Write([]byte("from the child"))
+		return err
+	})
+}
+
+// Sockets go from one process to another, and come back.
+func TestFilesBetweenProcesses(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		onLoop(t, cfg, func(l *ringo.Loop) {
+			path := socketPath(t)
+			ln := listenUnix(t, l, "unix", path)
+			defer ln.Close()
+			child := startChild(t, "passes", "RINGO_SOCK_PATH="+path)
+			c, err := ln.AcceptConn()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			if pid, _, _, err := c.PeerCred(); pid != child.cmd.Process.Pid {
+				t.Errorf("the peer is %d, %v, want %d", pid, err, child.cmd.Process.Pid)
+			}
+			p := make([]byte, 100)
+			n, files, err := c.RecvFiles(p, 4)
+			if err != nil || len(files) != 1 || string(p[:n]) != "a listener" {
+				t.Fatalf("%q, %v, %v", p[:n], files, err)
+			}
+			aside(t, l, func() error {
+				tcp, err := net.FileListener(files[0])
+				files[0].Close()
+				if err != nil {
+					return err
+				}
+				defer tcp.Close()
+				out := dial(t, tcp.Addr().String())
+				defer out.Close()
+				in, err := tcp.Accept()
+				if err != nil {
+					return err
+				}
+				defer in.Close()
+				f, err := in.(*net.TCPConn).File()
+				if err != nil {
+					return err
+				}
+				defer f.Close()
+				if _, err := c.SendFiles([]byte("a connection"), f); err != nil {
+					return err
+				}
+				got := make([]byte, len("from the child"))
+				if _, err := io.ReadFull(out, got); err != nil || string(got) != "from the child" {
+					return fmt.Errorf("%q, %v", got, err)
+				}
+				return nil
+			})
+		})
+	})
+}
+
+func init() { children["few"] = fewChild }
+
+// fewChild may have few descriptors, and is passed more.
+func fewChild() int {
+	err := ringo.Run(context.Background(), &ringo.Config{Loops: 1, Driver: os.Getenv("RINGO_SOCK_DRIVER")}, func(l *ringo.Loop) error {
+		c, err := sock.Dial(l, "unix", os.Getenv("RINGO_SOCK_PATH"))
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		before, err := os.ReadDir("/proc/self/fd")
+		if err != nil {
+			return err
+		}
+		limit := syscall.Rlimit{Cur: uint64(len(before)) + 8, Max: uint64(len(before)) + 8}
+		if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+			return err
+		}
+		for range 5 {
+			n, files, err := c.RecvFiles(make([]byte, 10), 200)
+			if n != 1 || files != nil || err == nil {
+				return fmt.Errorf("of too many: %d, %d files, %v", n, len(files), err)
+			}
+			if after, err := os.ReadDir("/proc/self/fd"); len(after) > len(before) || err != nil {
+				return fmt.Errorf("%d descriptors, %d before, %v", len(after), len(before), err)
+			}
+		}
+		_, files, err := c.RecvFiles(make([]byte, 10), 200)
+		if len(files) != 1 || err != nil {
+			return fmt.Errorf("of one: %v, %w", files, err)
+		}
+		files[0].Close()
+		fmt.Println("done")
+		return nil
+	})
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+}
+
+// A process that may not have what is passed to it keeps none of it, and goes on.
+func TestRecvFilesAtTheLimit(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		path := socketPath(t)
+		ln, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer ln.Close()
+		child := startChild(t, "few", "RINGO_SOCK_PATH="+path, "RINGO_SOCK_DRIVER="+cfg.Driver)
+		c, err := ln.AcceptUnix()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		for _, n := range []int{100, 100, 100, 100, 100, 1} {
+			if _, _, err := c.WriteMsgUnix([]byte("x"), syscall.UnixRights(make([]int, n)...), nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := child.line(); got != "done" {
+			t.Errorf("the child says %q", got)
+		}
+	})
+}

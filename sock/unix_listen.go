@@ -1,0 +1,132 @@
+package sock
+
+import (
+	"errors"
+	"fmt"
+	"net"
+
+	"ringo/internal/fd"
+	"ringo/internal/loop"
+	"ringo/internal/op"
+	"ringo/internal/sys"
+)
+
+// listenUnix is Listen for a Unix network.
+func (lc *ListenConfig) listenUnix(l *loop.Loop, network, name string) (*Listener, error) {
+	s, file, err := lc.openUnix(network, name)
+	if err != nil {
+		return nil, err
+	}
+	return newListener(l, network, s, file, func() {})
+}
+
+// reserveUnix is Reserve for a Unix network.
+func (lc *ListenConfig) reserveUnix(network, name string) (*ListenerSet, error) {
+	s, file, err := lc.openUnix(network, name)
+	if err != nil {
+		return nil, err
+	}
+	var f fd.FD
+	f.Init(s)
+	o := &op.Op{Code: op.SockName, FD: &f, Ext: new(op.Ext)}
+	o.Attempt()
+	addr := unixAddr(&o.Ext.Addr, network)
+	return &ListenerSet{lc: *lc, network: network, first: s, unix: &addr, file: file, share: new(sharing)}, nil
+}
+
+// reopen makes the set's socket anew when all listeners of the one before have closed,
+// as siblings of a TCP socket are made at any time. The caller holds mu.
+func (s *ListenerSet) reopen() error {
+	if s.first >= 0 {
+		return nil
+	}
+	if s.adopted { // it is gone, and its address not ours to take
+		return listenError(s.network, s.Addr(), net.ErrClosed)
+	}
+	fd, file, err := s.lc.openUnix(s.network, s.unix.Name)
+	if err == nil {
+		s.first, s.file = fd, file
+	}
+	return err
+}
+
+// openUnix makes a listening socket, and says of which file: bind makes it, and fails
+// if there is one of that name, also one that a program left which is gone.
+func (lc *ListenConfig) openUnix(network, name string) (int32, *socketFile, error) {
+	addr := &net.UnixAddr{Name: name, Net: network}
+	if lc.Backlog < 0 {
+		return -1, nil, listenError(network, addr, fmt.Errorf("ListenConfig.Backlog %d: want 0 or more", lc.Backlog))
+	}
+	if lc.DeferAccept > 0 {
+		return -1, nil, listenError(network, addr, fmt.Errorf("ListenConfig.DeferAccept of a Unix socket: %w", errors.ErrUnsupported))
+	}
+	s := (&op.Op{Code: op.Socket, Arg: sys.AFUnix, Arg2: unixType(network)}).Attempt()
+	if s < 0 {
+		return -1, nil, listenError(network, addr, noSocket(s))
+	}
+	var f fd.FD
+	f.Init(s)
+	file, err := lc.bindUnix(&f, addr)
+	if err == nil {
+		backlog := uint32(backlogMax)
+		if lc.Backlog > 0 {
+			backlog = uint32(min(lc.Backlog, backlogMax))
+		}
+		if res := (&op.Op{Code: op.Listen, FD: &f, Arg: backlog}).Attempt(); res < 0 {
+			err = callError("listen", res)
+		}
+	}
+	if err != nil {
+		file.release()
+		(&op.Op{Code: op.Close, Off: int64(f.Take())}).Attempt()
+		return -1, nil, listenError(network, addr, err)
+	}
+	return s, file, nil
+}
+
+// bindUnix gives a socket its name.
+func (lc *ListenConfig) bindUnix(f *fd.FD, addr *net.UnixAddr) (*socketFile, error) {
+	if err := controlAs(lc.Control, addr.Net, addr.Name, f.Sys()); err != nil {
+		return nil, err
+	}
+	o := &op.Op{Code: op.Bind, FD: f, Ext: new(op.Ext)}
+	if !o.Ext.Addr.SetUnix(addr.Name) {
+		return nil, noUnixName("bind", addr.Name)
+	}
+	if res := o.Attempt(); res < 0 {
+		return nil, callError("bind", res)
+	}
+	file := newSocketFile(addr.Name)
+	file.own(true)
+	return file, nil
+}
+
+// noUnixName is why there can't be a socket with this name, in the words of the
+// kernel, which would not say what is wrong with it.
+func noUnixName(call, name string) error {
+	if len(name) > sys.UnixPathMax {
+		return fmt.Errorf("%w: the name has %d bytes, %d at most", callError(call, -sys.EINVAL), len(name), sys.UnixPathMax)
+	}
+	return fmt.Errorf("%w: a NUL in the path", callError(call, -sys.EINVAL))
+}
+
+// SetUnlinkOnClose says whether closing a Unix listener removes its file, as with
+// package net. At first it does, unless the socket came from elsewhere; then the file
+// that is there when this is called is the one to remove. A file that has taken its
+// place stays. Of listeners that share a socket the last to close removes it, and what
+// was said to any counts for all. Without a file it does nothing. Any goroutine may
+// call it.
+func (ln *Listener) SetUnlinkOnClose(unlink bool) {
+	if ln.file != nil {
+		ln.file.own(unlink)
+	}
+}
+
+// becomeUnix makes ln, which is new, a listener of a Unix network.
+func (ln *Listener) becomeUnix(network string) {
+	addr := unixName(ln.l, &ln.fd, op.SockName, network)
+	ln.unix = &addr
+	if ln.file == nil {
+		ln.file = newSocketFile(addr.Name)
+	}
+}

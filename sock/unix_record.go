@@ -1,0 +1,137 @@
+package sock
+
+import (
+	"io"
+
+	"ringo/buf"
+	"ringo/internal/op"
+	"ringo/internal/sys"
+)
+
+// Records are what a connection of network unixpacket carries: as much as one write
+// sent, never two together. The next one may be here while nobody has read it; more
+// are never fetched, so that what is unread is always part of one record. A receive of
+// nothing is a record of no bytes or the end, the kernel does not say which; so, as
+// with package net, it reads as io.EOF, and whoever reads on is told what comes next.
+
+// howLong has a receive tell the length of the next record, and leave it. See recv(2).
+const howLong = sys.MsgPeek | sys.MsgTrunc
+
+// beginRecord forgets an end that may have been none.
+func (in *input) beginRecord() {
+	if in.eof {
+		in.eof, in.ready = false, true
+	}
+}
+
+// fillRecord receives a record, if none is here. One that is longer than a buffer has
+// memory of its own.
+func (in *input) fillRecord(c *Conn) {
+	if in.buffered() > 0 {
+		return
+	}
+	o := call(c.l, op.Recv)
+	o.Arg = howLong
+	size, ok := c.try(o)
+	switch {
+	case !ok:
+		in.ready = false
+		return
+	case size < 0:
+		in.err = size
+		return
+	case int(size) <= c.l.Config().BufferSize:
+		in.fillBuffer(c)
+		return
+	}
+	in.grow(c, int(size))
+	if n, ok := in.recv(c, in.acc[:size]); ok {
+		in.acc = in.acc[:n]
+		c.serve.more = true
+	}
+}
+
+// peekRecord is Peek for a record.
+func (c *Conn) peekRecord(n int) ([]byte, error) {
+	if n == 0 {
+		return nil, nil
+	}
+	if err := c.some(); err != nil {
+		return nil, err
+	}
+	p := c.piece(min(n, c.in.buffered()))
+	c.in.peeked = true
+	return p, within(n, len(p))
+}
+
+// discardRecord is Discard for a record.
+func (c *Conn) discardRecord(n int) (int, error) {
+	if n == 0 {
+		return 0, nil
+	}
+	if err := c.some(); err != nil {
+		return 0, err
+	}
+	k := min(n, c.in.buffered())
+	c.in.skip(c, k)
+	return k, within(n, k)
+}
+
+// within is the error for a record that ends before n bytes.
+func within(n, got int) error {
+	if got < n {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+
+// longRecord leases a record that has memory of its own; false if there is none.
+func (c *Conn) longRecord() (buf.Lease, bool) {
+	in := &c.in
+	if !c.records() || in.accOff == len(in.acc) {
+		return buf.Lease{}, false
+	}
+	p := in.acc[in.accOff:]
+	in.acc, in.accOff = nil, 0
+	return buf.Of(p, &in.held), true
+}
+
+// moreRecord fetches the next record for guests.
+func (g *guests) moreRecord() error {
+	s := &g.in
+	s.op.Arg = howLong
+	size, err := g.do(s)
+	s.op.Arg = 0
+	switch {
+	case err != nil:
+		return err
+	case size < 0:
+		s.err = size
+		return callError("read", size)
+	}
+	p := make([]byte, max(size, 1))
+	n, err := g.read(p)
+	s.unread = p[:n]
+	return err
+}
+
+// firstOfRecord gives guests the first n bytes of the next record, or all that it has.
+func (g *guests) firstOfRecord(n int) ([]byte, error) {
+	s := &g.in
+	if n > 0 && len(s.unread) == 0 {
+		if err := g.moreRecord(); err != nil {
+			return nil, err
+		}
+	}
+	k := min(n, len(s.unread))
+	return s.unread[:k:k], nil
+}
+
+// unreadMax is how many bytes a Request may leave. A record it has to take, since none
+// is fetched behind it.
+func (c *Conn) unreadMax() int {
+	if c.records() {
+		return 0
+	}
+	return c.serve.unreadMax()
+}

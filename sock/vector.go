@@ -1,0 +1,269 @@
+package sock
+
+import (
+	"ringo/buf"
+	"ringo/internal/op"
+)
+
+// ReadV reads what there is into the slices, one after the other, at least one byte,
+// and parks until then: Read for who keeps its parts apart, such as a header and a body.
+// The slices are lent to the kernel until it returns; bufs itself is not changed. One
+// call to the kernel fills up to 8 slices that are not empty, so a short count says nothing
+// about what is left. Deadlines and errors are those of Read.
+//
+// Any goroutine may call it; one that is no task waits as in package net.
+func (c *Conn) ReadV(bufs [][]byte) (int64, error) {
+	if c.records() {
+		return c.readVRecord(bufs)
+	}
+	if !c.l.Marked() {
+		if n, err := c.readVAsGuest(bufs); err != errHome {
+			return n, err
+		}
+	}
+	if err := c.beginRead("read"); err != nil {
+		return 0, err
+	}
+	defer c.in.lock.leave(c.l)
+	in, v := &c.in, vector{rest: bufs}
+	if in.byHand() && in.buffered() == 0 && !c.l.GiveWay() {
+		return 0, c.fail("read", c.l.Cause())
+	}
+	for empty := v.done(); ; {
+		if c.closing || in.expired(c) && !empty {
+			return 0, in.state(c, "read")
+		}
+		if empty {
+			return 0, nil
+		}
+		if in.buffered() > 0 {
+			return in.copyToV(c, &v), nil
+		}
+		if in.byHand() {
+			if n, ok := in.recvV(c, &v); ok {
+				return int64(n), nil
+			}
+		}
+		if err := in.state(c, "read"); err != nil {
+			return 0, err
+		}
+		if !in.wait(c) {
+			return 0, c.fail("read", c.l.Cause())
+		}
+	}
+}
+
+// copyToV moves unread bytes into the slices.
+func (in *input) copyToV(c *Conn, v *vector) (total int64) {
+	for in.buffered() > 0 && !v.done() {
+		n := in.copyTo(c, v.first())
+		v.skip(n)
+		total += int64(n)
+	}
+	return total
+}
+
+// recvV is recv into slices.
+func (in *input) recvV(c *Conn, v *vector) (n int, ok bool) {
+	o := c.local.vectored(op.Recvmsg)
+	asked := v.load(o.Ext)
+	o.FD = &c.fd
+	res, ok := c.l.Try(o)
+	unload(o.Ext)
+	return in.took(c, res, ok, asked)
+}
+
+// WriteV writes all bytes of the slices in their order, or fails with the count that
+// went out: what net.Buffers is for connections of package net, without a copy into
+// one piece. Neither bufs nor the slices are changed, and they are lent to the kernel until
+// it returns. Eight slices go out in one call to the kernel; where there are more, and they
+// are small, they are put together in memory of the loop's first. On a connection of
+// network "unixpacket" they are one record. Deadlines, errors and turns are those of Write.
+//
+// Any goroutine may call it; one that is no task waits as in package net.
+func (c *Conn) WriteV(bufs [][]byte) (int64, error) {
+	if c.records() {
+		return c.writeVRecord(bufs)
+	}
+	v := vector{rest: bufs}
+	var total int64
+	if !c.l.Marked() {
+		n, err := c.writeVAsGuest(bufs)
+		if err != errHome {
+			return n, err
+		}
+		total = n
+		v.skip(int(n))
+	}
+	if err := c.beginWrite("write"); err != nil {
+		return total, err
+	}
+	defer c.out.lock.leave(c.l)
+	for {
+		n, err := c.writeVNow(&v)
+		v.skip(n)
+		total += int64(n)
+		if err != nil || v.done() {
+			return total, err
+		}
+		if n > 0 {
+			if !c.l.Burst() || c.closing {
+				return total, c.out.stopped(c)
+			}
+			continue
+		}
+		p := v.first()
+		n, err = c.writeRest(p, 0)
+		v.skip(n)
+		total += int64(n)
+		if err != nil || v.done() {
+			return total, err
+		}
+	}
+}
+
+// writeVNow sends what the socket takes of the first slices without waiting.
+func (c *Conn) writeVNow(v *vector) (n int, err error) {
+	if v.many() {
+		return c.writeNow(v.gather(c.local))
+	}
+	if err := c.out.late(c); err != nil {
+		return 0, err
+	}
+	o := c.local.vectored(op.Sendmsg)
+	v.load(o.Ext)
+	o.FD = &c.fd
+	res, ok := c.l.Try(o)
+	unload(o.Ext)
+	switch {
+	case !ok:
+		return 0, nil
+	case res < 0:
+		return 0, c.failRes("write", res)
+	}
+	return int(res), nil
+}
+
+// WriteLease writes a lease's bytes and releases it, when they have gone out or an error
+// says that they will not: it is Write and Release in one, for a lease of this connection
+// or of any other. The caller must not use the lease any more. A lease of the loop's
+// buffers does not wait for a slow peer: what is left of it is copied first, so that its
+// buffer is there for others. Deadlines, errors and turns are those of Write.
+//
+// Any goroutine may call it; one that is no task waits as in package net.
+func (c *Conn) WriteLease(b buf.Lease) (int, error) {
+	p := b.Bytes()
+	if !c.l.Here() || c.records() || !b.From(c.l.Ring()) && !b.From(c.l.Plain()) {
+		defer b.Release() // also if the caller's task ends in it
+		return c.Write(p)
+	}
+	if err := c.beginWrite("write"); err != nil {
+		b.Release()
+		return 0, err
+	}
+	defer c.out.lock.leave(c.l)
+	if c.lendsOut(p) {
+		defer b.Release()
+		return c.writeLent(p)
+	}
+	n, err := c.writeNow(p)
+	if err != nil || n == len(p) {
+		b.Release()
+		return n, err
+	}
+	return c.writeLeft(b, n)
+}
+
+// writeLeft writes the rest of a lease from a copy.
+//
+//go:noinline
+func (c *Conn) writeLeft(b buf.Lease, n int) (int, error) {
+	rest := append([]byte(nil), b.Bytes()[n:]...)
+	b.Release()
+	m, err := c.writeRest(rest, 0)
+	return n + m, err
+}
+
+// vector is what is left of a list of slices.
+type vector struct {
+	rest [][]byte
+	off  int // of the first one
+}
+
+// done reports whether no bytes are left, and gets empty slices out of the way.
+func (v *vector) done() bool {
+	for len(v.rest) > 0 && v.off == len(v.rest[0]) {
+		v.rest, v.off = v.rest[1:], 0
+	}
+	return len(v.rest) == 0
+}
+
+// first is the rest of the first slice that has one; there must be bytes left.
+func (v *vector) first() []byte { return v.rest[0][v.off:] }
+
+// skip drops n bytes, which must be there.
+func (v *vector) skip(n int) {
+	for n > 0 {
+		k := min(n, len(v.rest[0])-v.off)
+		v.off += k
+		n -= k
+		if v.off == len(v.rest[0]) {
+			v.rest, v.off = v.rest[1:], 0
+		}
+	}
+}
+
+// load makes the next slices those of a call, and says how many bytes they are: as many as
+// fit, up to pieceMax.
+func (v *vector) load(x *op.Ext) (bytes int) {
+	var parts [op.IovMax][]byte
+	n, off := 0, v.off
+	for _, p := range v.rest {
+		p = p[off:]
+		off = 0
+		if len(p) == 0 {
+			continue
+		}
+		parts[n] = p[:min(len(p), pieceMax-bytes)]
+		bytes += len(parts[n])
+		if n++; n == len(parts) || bytes == pieceMax {
+			break
+		}
+	}
+	x.SetVector(parts[:n])
+	return bytes
+}
+
+// unload lets go of the slices.
+func unload(x *op.Ext) { clear(x.Bufs[:]) }
+
+// many reports whether the slices are more than one call takes, and so small that to put
+// them together costs less than to call again.
+func (v *vector) many() bool {
+	if len(v.rest) <= op.IovMax {
+		return false
+	}
+	bytes := -v.off
+	for _, p := range v.rest[:op.IovMax] {
+		bytes += len(p)
+	}
+	return bytes < gatherMax/2
+}
+
+// gatherMax is how many bytes are put together for one call.
+const gatherMax = 16384
+
+// gather copies the next bytes into memory that is the caller's for this call only.
+func (v *vector) gather(s *local) []byte {
+	if s.gather == nil {
+		s.gather = make([]byte, gatherMax)
+	}
+	n, off := 0, v.off
+	for _, p := range v.rest {
+		n += copy(s.gather[n:], p[off:])
+		if off = 0; n == gatherMax {
+			break
+		}
+	}
+	return s.gather[:n]
+}

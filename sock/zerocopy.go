@@ -1,0 +1,126 @@
+package sock
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"net"
+
+	"ringo/internal/op"
+	"ringo/internal/sys"
+)
+
+// SetZeroCopy makes the kernel send writes of at least so many bytes from the memory that
+// they are in, without a copy of its own; 0, which it is from the start, makes it copy
+// again. It pays for large writes to a network card that can; on the loopback the kernel
+// copies all the same.
+//
+// The memory is lent until nobody needs it any more, and Write returns only then: when the
+// peer's kernel has acknowledged all of it. So deadlines bound that, too; and because the memory
+// is the caller's again when Write returns, one that a deadline, a cancel or Close ends before
+// that resets the connection. Only Write and WriteLease by tasks of the connection's loop make use
+// of it; all other writes are copied.
+//
+// An error for which errors.Is finds errors.ErrUnsupported says that it can't be had: it takes the
+// uring driver, Linux 6.0 and a TCP connection. What a driver that has it finds at a write that
+// it can't do without a copy is sent with one. Any goroutine may call it. See
+// io_uring_prep_send_zc(3).
+func (c *Conn) SetZeroCopy(bytes int) error {
+	switch {
+	case bytes < 0 || bytes > math.MaxInt32:
+		return c.fail("set", fmt.Errorf("zero-copy writes from %d bytes on: want 0 to %d", bytes, math.MaxInt32))
+	case bytes == 0:
+	case c.unix != nil:
+		return c.fail("set", fmt.Errorf("zero-copy send on a Unix socket: %w", errors.ErrUnsupported))
+	default:
+		if err := c.lacksZeroCopy(); err != nil {
+			return c.fail("set", err)
+		}
+	}
+	switch {
+	case c.l.Ended():
+		return c.fail("set", errEnded)
+	case c.guests.Load() == nobody:
+		return c.fail("set", net.ErrClosed)
+	}
+	c.lendFrom.Store(int32(bytes))
+	return nil
+}
+
+// ZeroCopy is from how many bytes on writes are sent without a copy, 0 if they are not. Any
+// goroutine may call it.
+func (c *Conn) ZeroCopy() int { return int(c.lendFrom.Load()) }
+
+// lacksZeroCopy is why the loop's driver sends nothing without a copy.
+func (c *Conn) lacksZeroCopy() error {
+	info := c.l.Info()
+	lacks := "driver " + info.Name
+	for _, w := range info.Ways {
+		if w.Op == op.Table[op.SendZC].Name {
+			if w.Lacks == "" {
+				return nil
+			}
+			lacks = w.Lacks
+		}
+	}
+	return fmt.Errorf("zero-copy send (%s): %w", lacks, errors.ErrUnsupported)
+}
+
+// lendsOut reports whether p is to be sent without a copy.
+func (c *Conn) lendsOut(p []byte) bool {
+	from := c.lendFrom.Load()
+	return from != 0 && len(p) >= int(from)
+}
+
+// lendMax is how many bytes are lent at once.
+const lendMax = 1 << 28
+
+// writeLent is writeNow and writeRest in one, without a copy.
+func (c *Conn) writeLent(p []byte) (n int, err error) {
+	out := &c.out
+	for n < len(p) {
+		if err := out.late(c); err != nil {
+			return n, err
+		}
+		if c.l.Canceled() {
+			return n, c.fail("write", c.l.Cause())
+		}
+		o := c.l.NewOp(op.SendZC)
+		if o == nil {
+			return n, c.failRes("write", -sys.ENOBUFS)
+		}
+		o.Flags, o.Buf = op.Full, p[n:min(len(p), n+lendMax)]
+		out.cut = false
+		c.awaitSend(o)
+		if out.res > 0 {
+			n += int(out.res)
+		}
+		if n == len(p) && !out.cut {
+			break
+		}
+		if err := out.state(c); err != nil {
+			return n, err
+		}
+		if out.cut { // by a deadline that has moved since
+			return n, c.failRes("write", -sys.EPIPE)
+		}
+	}
+	return n, nil
+}
+
+// lent notes the count of a send whose memory is still with the kernel.
+func (out *output) lent(c *Conn, o *op.Op, res int32) {
+	out.res, out.owed = res, true
+	if o.Canceled {
+		out.recall(c)
+	}
+}
+
+// recall gets lent memory back, for which the connection is given up: what is queued on it is
+// thrown away, and the peer sees a reset.
+func (out *output) recall(c *Conn) {
+	out.cut = true
+	o := callExt(c.l, op.Connect)
+	o.Ext.Addr.SetUnspec()
+	c.try(o)
+}

@@ -1,0 +1,59 @@
+package sock
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// numericZone turns the name of an interface into its index, which is what the
+// kernel wants.
+func numericZone(a netip.Addr) (netip.Addr, error) {
+	zone := a.Zone()
+	if zone == "" || numericPort(zone) {
+		return a, nil
+	}
+	ifi, err := net.InterfaceByName(zone)
+	if err != nil {
+		return a, &net.AddrError{Err: err.Error(), Addr: a.String()}
+	}
+	return a.WithZone(fmt.Sprint(ifi.Index)), nil
+}
+
+// zones remembers the names of interfaces for a while, as package net does: to ask
+// takes several system calls.
+var zones struct {
+	mu    sync.Mutex
+	names map[string]string // by the index in digits
+	since time.Time
+}
+
+const zonesFor = time.Minute
+
+// namedZone turns the index of an interface into its name, which is what people want
+// to see. An interface that is gone keeps its index.
+func namedZone(ap netip.AddrPort) netip.AddrPort {
+	zone := ap.Addr().Zone()
+	if zone == "" || !numericPort(zone) {
+		return ap
+	}
+	zones.mu.Lock()
+	defer zones.mu.Unlock()
+	if zones.names == nil || time.Since(zones.since) > zonesFor {
+		zones.names, zones.since = map[string]string{}, time.Now()
+	}
+	name, ok := zones.names[zone]
+	if !ok {
+		name = zone
+		if index, err := strconv.Atoi(zone); err == nil {
+			if ifi, err := net.InterfaceByIndex(index); err == nil {
+				name = ifi.Name
+				zones.names[zone] = name
+			}
+		}
+	}
+	return netip.AddrPortFrom(ap.Addr().WithZone(name), ap.Port())
+}
