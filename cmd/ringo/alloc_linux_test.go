@@ -25,7 +25,7 @@ func TestAllocs(t *testing.T) {
 				if driver == "uring" {
 					needUring(t)
 				}
-				countAllocs(t, &echoOptions{listen: addresses{{"tcp", "127.0.0.1:0"}}, driver: driver, loops: 1, handler: handler, grace: time.Minute})
+				countAllocs(t, &echoOptions{options{listen: addresses{{"tcp", "127.0.0.1:0"}}, driver: driver, loops: 1, grace: time.Minute}, handler})
 			})
 		}
 	}
@@ -33,12 +33,13 @@ func TestAllocs(t *testing.T) {
 
 func countAllocs(t *testing.T, o *echoOptions) {
 	t.Setenv(driverVariable, "")
-	sets, err := reserve(o.listen)
+	places, err := reserve(o.listen)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer release(sets)
-	s := newServer(o, sets, io.Discard)
+	defer release(places)
+	s := newServer(t.Context(), &o.options, places, io.Discard)
+	newEchoer(s, o.handler)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- ringo.Run(ctx, o.config(), s.serve) }()
@@ -50,7 +51,7 @@ func countAllocs(t *testing.T, o *echoOptions) {
 		s.stop()
 	}()
 
-	c := dial(t, sets[0].Addr().String())
+	c := dial(t, places[0].addr().String())
 	defer c.Close()
 	message := make([]byte, 64)
 	exchange := func(requests int) {

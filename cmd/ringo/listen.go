@@ -9,15 +9,16 @@ import (
 	"strconv"
 	"strings"
 
+	"ringo"
 	"ringo/sock"
 )
 
 // An address is where to listen, in the words of package sock.
 type address struct {
-	network, hostPort string
+	network, name string
 }
 
-func (a address) String() string { return a.network + "://" + a.hostPort }
+func (a address) String() string { return a.network + "://" + a.name }
 
 // addresses is a flag that may be given more than once.
 type addresses []address
@@ -39,25 +40,46 @@ func (as *addresses) Set(text string) error {
 	return err
 }
 
-var networks = []string{"tcp", "tcp4", "tcp6"}
+// The networks: of connections and of datagrams, each by host and port or by a name
+// among Unix sockets.
+var (
+	hostNetworks     = []string{"tcp", "tcp4", "tcp6", "udp", "udp4", "udp6"}
+	unixNetworks     = []string{"unix", "unixpacket", "unixgram"}
+	datagramNetworks = []string{"udp", "udp4", "udp6", "unixgram"}
+)
 
-var errWant = errors.New("want tcp://HOST:PORT")
+var (
+	errWant     = errors.New("want tcp://HOST:PORT")
+	errWantUnix = errors.New("want unix:///PATH, or unix://@NAME without a file")
+)
 
-// parseAddress reads NETWORK://HOST:PORT. Without a host it is all addresses.
+// parseAddress reads NETWORK://HOST:PORT, all addresses without a host; or
+// NETWORK://NAME for Unix sockets.
 func parseAddress(text string) (address, error) {
-	if !strings.Contains(text, "://") {
+	network, name, ok := strings.Cut(text, "://")
+	switch {
+	case !ok || network == "":
 		return address{}, errWant
+	case slices.Contains(hostNetworks, network):
+		return parseHostPort(text)
+	case !slices.Contains(unixNetworks, network):
+		return address{}, fmt.Errorf("unknown network %q: want %s", network, strings.Join(append(slices.Clone(hostNetworks), unixNetworks...), ", "))
+	case name == "" || name == "@":
+		return address{}, errWantUnix
 	}
+	return address{network, name}, nil
+}
+
+// parseHostPort is parseAddress for networks with hosts and ports.
+func parseHostPort(text string) (address, error) {
 	u, err := url.Parse(text)
 	if err != nil {
 		return address{}, fmt.Errorf("%w: %w", errors.Unwrap(err), errWant) // without the text, which the flag's error has
 	}
 	port, err := strconv.ParseUint(u.Port(), 10, 16)
 	switch {
-	case u.Scheme == "" || u.Host == "":
+	case u.Host == "":
 		return address{}, errWant
-	case !slices.Contains(networks, u.Scheme):
-		return address{}, fmt.Errorf("unknown network %q: want %s", u.Scheme, strings.Join(networks, ", "))
 	case u.Port() == "":
 		return address{}, fmt.Errorf("no port: %w", errWant)
 	case err != nil:
@@ -68,22 +90,46 @@ func parseAddress(text string) (address, error) {
 	return address{u.Scheme, net.JoinHostPort(u.Hostname(), strconv.FormatUint(port, 10))}, nil
 }
 
-// reserve listens on all addresses: from then on peers queue, and the ports are known.
-func reserve(as []address) ([]*sock.ListenerSet, error) {
-	var sets []*sock.ListenerSet
-	for _, a := range as {
-		set, err := sock.Reserve(a.network, a.hostPort)
-		if err != nil {
-			release(sets)
-			return nil, err
-		}
-		sets = append(sets, set)
-	}
-	return sets, nil
+// A place is an address that is served.
+type place struct {
+	address
+	set *sock.ListenerSet // nil: of datagrams
+
+	mu    ringo.Mutex
+	bound net.Addr // of datagrams: what the first loop found there; port 0 has become one
 }
 
-func release(sets []*sock.ListenerSet) {
-	for _, set := range sets {
-		set.Close()
+// addr is the real address, once all loops listen.
+func (p *place) addr() net.Addr {
+	if p.set != nil {
+		return p.set.Addr()
+	}
+	return p.bound
+}
+
+// reserve listens on all addresses: from then on peers queue, and the ports are known.
+// Sockets of datagrams are for the loops to make.
+func reserve(as []address) ([]*place, error) {
+	var places []*place
+	for _, a := range as {
+		p := &place{address: a}
+		if !slices.Contains(datagramNetworks, a.network) {
+			set, err := sock.Reserve(a.network, a.name)
+			if err != nil {
+				release(places)
+				return nil, err
+			}
+			p.set = set
+		}
+		places = append(places, p)
+	}
+	return places, nil
+}
+
+func release(places []*place) {
+	for _, p := range places {
+		if p.set != nil {
+			p.set.Close()
+		}
 	}
 }

@@ -8,17 +8,20 @@ import (
 // TestParseAddress: what is accepted, as package sock gets it. What is not, TestUsage has.
 func TestParseAddress(t *testing.T) {
 	t.Parallel()
-	for _, c := range []struct{ text, network, hostPort string }{
+	for _, c := range []struct{ text, network, name string }{
 		{"tcp://127.0.0.1:7000", "tcp", "127.0.0.1:7000"},
 		{"tcp4://localhost:0", "tcp4", "localhost:0"},
 		{"tcp6://[::1]:65535", "tcp6", "[::1]:65535"},
 		{"tcp://:80", "tcp", ":80"},
 		{"tcp://[::]:080", "tcp", "[::]:80"},
 		{"tcp://[fe80::1%25eth0]:1", "tcp", "[fe80::1%eth0]:1"},
+		{"unix:///run/x.sock", "unix", "/run/x.sock"},
+		{"unix://x", "unix", "x"},
+		{"unixpacket://@a b", "unixpacket", "@a b"},
 	} {
 		a, err := parseAddress(c.text)
-		if err != nil || a.network != c.network || a.hostPort != c.hostPort {
-			t.Errorf("%s: %q %q, %v; want %q %q", c.text, a.network, a.hostPort, err, c.network, c.hostPort)
+		if err != nil || a.network != c.network || a.name != c.name {
+			t.Errorf("%s: %q %q, %v; want %q %q", c.text, a.network, a.name, err, c.network, c.name)
 		}
 	}
 }

@@ -23,7 +23,8 @@ type command struct {
 
 // commands is in order of appearance in the help.
 var commands = []command{
-	{"echo", "serve echo over TCP", echo},
+	{"echo", "serve echo over TCP, UDP and Unix sockets", echo},
+	{"proxy", "pass connections on to another address", proxy},
 	{"probe", "tell what io_uring offers here, and which driver is used", probe},
 	{"version", "tell what this tool was built from", version},
 }

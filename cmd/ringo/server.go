@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"slices"
 	"strings"
 	"sync"
@@ -14,141 +15,57 @@ import (
 	"ringo/sock"
 )
 
-// server is a run of ringo echo.
+// server is what all servers have in common: it listens on each loop, says where, and
+// prints its counters.
 type server struct {
-	o      *echoOptions
-	sets   []*sock.ListenerSet
+	ctx    context.Context // ends with the drain's begin
+	o      *options
+	places []*place
 	stderr io.Writer
 
-	handler *sock.Handler
-	ready   atomic.Int32 // loops that listen
-	conns   atomic.Int64 // kept with -stats only
-	quit    chan struct{}
-	side    sync.WaitGroup // what writes to stderr
+	// What is served, on each loop.
+	streams   func(l *ringo.Loop, ln *sock.Listener) error
+	datagrams func(l *ringo.Loop, c net.PacketConn) error
+
+	ready atomic.Int32  // loops that listen
+	conns atomic.Int64  // connections, for -stats
+	words func() string // what a line of -stats has more; nil: nothing
+	quit  chan struct{}
+	side  sync.WaitGroup // what writes to stderr
 }
 
-func newServer(o *echoOptions, sets []*sock.ListenerSet, stderr io.Writer) *server {
-	s := &server{o: o, sets: sets, stderr: stderr, quit: make(chan struct{})}
-	s.handler = &sock.Handler{Request: echoRequest}
-	if o.stats > 0 {
-		s.handler.Open = func(*sock.Conn) error { s.conns.Add(1); return nil }
-		s.handler.Closed = func(*sock.Conn, error) { s.conns.Add(-1) }
-	}
-	return s
+func newServer(ctx context.Context, o *options, places []*place, stderr io.Writer) *server {
+	return &server{ctx: ctx, o: o, places: places, stderr: stderr, quit: make(chan struct{})}
 }
 
-// serve is what each loop does.
+// serve is what each loop does: it listens at all places, then serves them.
 func (s *server) serve(l *ringo.Loop) error {
-	var listeners []*sock.Listener
-	for _, set := range s.sets {
-		ln, err := set.Listen(l)
+	var serving []func() error
+	for _, p := range s.places {
+		serve, err := s.listen(l, p)
 		if err != nil {
 			return err
 		}
-		listeners = append(listeners, ln)
+		serving = append(serving, serve)
 	}
 	if loops := l.Loops(); int(s.ready.Add(1)) == len(loops) {
 		s.side.Go(func() { s.tell(loops) })
 	}
 	g := ringo.NewGroup(l)
-	for _, ln := range listeners {
-		g.Go(func() error {
-			switch s.o.handler {
-			case perConn:
-				return s.serveConns(l, ln)
-			case perGoroutine:
-				return l.Offload(func(ctx context.Context) error { return s.serveGoroutines(ctx, ln) })
-			}
-			return sock.Serve(l, ln, s.handler)
-		})
+	for _, serve := range serving {
+		g.Go(serve)
 	}
 	return g.Wait()
 }
 
-// echoRequest writes what has come back from the buffers it came in.
-func echoRequest(c *sock.Conn) error {
-	for c.Buffered() > 0 {
-		b, err := c.Next()
-		if err != nil {
-			return err
-		}
-		_, err = c.Write(b.Bytes())
-		b.Release()
-		if err != nil {
-			return err
-		}
+// listen opens the loop's socket at a place, and gives what serves it.
+func (s *server) listen(l *ringo.Loop, p *place) (serve func() error, err error) {
+	if p.set == nil {
+		c, err := p.bind(l)
+		return func() error { return s.datagrams(l, c) }, err
 	}
-	return nil
-}
-
-// serveConns gives each connection a task for life.
-func (s *server) serveConns(l *ringo.Loop, ln *sock.Listener) error {
-	for {
-		c, err := ln.AcceptConn()
-		if err != nil {
-			return err
-		}
-		l.Go(func() { s.echoConn(c) })
-	}
-}
-
-// serveGoroutines gives each connection a goroutine for life. Those that don't end by
-// themselves are ended when the drain is over, by the loop, which closes what is open.
-func (s *server) serveGoroutines(ctx context.Context, ln *sock.Listener) error {
-	var conns sync.WaitGroup
-	for {
-		c, err := ln.AcceptConn()
-		if err != nil {
-			ended := make(chan bool)
-			go func() { conns.Wait(); close(ended) }()
-			select {
-			case <-ended:
-			case <-ctx.Done():
-			}
-			return err
-		}
-		conns.Go(func() { s.echoGoroutine(c) })
-	}
-}
-
-// echoGoroutine is echoConn with memory of its own for what comes.
-func (s *server) echoGoroutine(c *sock.Conn) {
-	if s.o.stats > 0 {
-		s.conns.Add(1)
-		defer s.conns.Add(-1)
-	}
-	defer c.Close()
-	p := make([]byte, 16384)
-	for {
-		n, err := c.Read(p)
-		if n > 0 {
-			if _, err := c.Write(p[:n]); err != nil {
-				return
-			}
-		}
-		if err != nil {
-			return
-		}
-	}
-}
-
-func (s *server) echoConn(c *sock.Conn) {
-	if s.o.stats > 0 {
-		s.countConn(c)
-		return
-	}
-	defer c.Close()
-	io.Copy(c, c) // its error is the peer's business
-}
-
-// countConn is echoConn with a count of the connections.
-//
-//go:noinline
-func (s *server) countConn(c *sock.Conn) {
-	s.conns.Add(1)
-	defer s.conns.Add(-1)
-	defer c.Close()
-	io.Copy(c, c)
+	ln, err := p.set.Listen(l)
+	return func() error { return s.streams(l, ln) }, err
 }
 
 // tell says where all loops listen now, then prints the counters. Writing may wait,
@@ -156,8 +73,8 @@ func (s *server) countConn(c *sock.Conn) {
 func (s *server) tell(loops []*ringo.Loop) {
 	names, reasons := drivers(loops)
 	var text strings.Builder
-	for i, set := range s.sets {
-		fmt.Fprintf(&text, "listening %s://%v driver=%s loops=%d\n", s.o.listen[i].network, set.Addr(), names, len(loops))
+	for _, p := range s.places {
+		fmt.Fprintf(&text, "listening %s://%v driver=%s loops=%d\n", p.network, p.addr(), names, len(loops))
 	}
 	for _, reason := range reasons {
 		fmt.Fprintln(&text, reason)

@@ -71,6 +71,9 @@ func (s *server) printStats(loops []*ringo.Loop) {
 		here, now := total(loops)
 		var line strings.Builder
 		fmt.Fprintf(&line, "stats conns=%d", s.conns.Load())
+		if s.words != nil {
+			line.WriteString(s.words())
+		}
 		for i, n := range here {
 			fmt.Fprintf(&line, " %s=%d", present[i].name, n)
 		}

@@ -28,7 +28,10 @@ func TestUsage(t *testing.T) {
 		{"echo -listen :7012", "-listen: want tcp://HOST:PORT"},
 		{"echo -listen tcp:127.0.0.1:7012", "-listen: want tcp://HOST:PORT"},
 		{"echo -listen localhost", "want tcp://HOST:PORT"},
-		{"echo -listen udp://127.0.0.1:7000", `unknown network "udp": want tcp, tcp4, tcp6`},
+		{"echo -listen sctp://127.0.0.1:7000", `unknown network "sctp": want tcp, tcp4, tcp6, udp, udp4, udp6, unix, unixpacket, unixgram`},
+		{"echo -listen udp://127.0.0.1", "no port"},
+		{"echo -listen unix://", "want unix:///PATH"},
+		{"echo -listen unixpacket://@", "want unix:///PATH"},
 		{"echo -listen tcp://127.0.0.1", "no port"},
 		{"echo -listen tcp://127.0.0.1:65536", "port 65536: want 0 to 65535"},
 		{"echo -listen tcp://127.0.0.1:-1", "invalid port"},
@@ -51,6 +54,11 @@ func TestUsage(t *testing.T) {
 		{"echo -grace -5s", "-grace -5s: want 0 or more"},
 		{"echo -stats -1s", "-stats -1s: want 0, or 10ms at least"},
 		{"echo -stats 1ns", "-stats 1ns: want 0, or 10ms at least"},
+		{"proxy", "-to: want one address, not 0"},
+		{"proxy -to localhost:80", "for flag -to: want tcp://HOST:PORT"},
+		{"proxy -to tcp://h:1 -max -1", "-max -1: want 0 or more"},
+		{"proxy -to tcp://h:1 -dial 0s", "-dial 0s: want more than 0"},
+		{"proxy -to tcp://h:1 -loops -1", "-loops -1: want 0 to 1024"},
 		{"probe -bogus", "not defined: -bogus"},
 		{"probe json", `unexpected argument "json"`},
 	} {
@@ -70,8 +78,8 @@ func TestUsageAllAtOnce(t *testing.T) {
 	_, stderr, code := runTool(t, tool(t, "echo", "-loops", "-1", "-grace", "-1s", "-driver", "x", "-handler", "y"))
 	want := `ringo echo: -driver: unknown driver "x": want ` + strings.Join(open.Names(), ", ") + `
 ringo echo: -loops -1: want 0 to 1024
-ringo echo: -handler: unknown handler "y": want request, conn or goroutine
 ringo echo: -grace -1s: want 0 or more
+ringo echo: -handler: unknown handler "y": want request, conn or goroutine
 "ringo echo -h" describes the flags.
 `
 	if code != 2 || stderr != want {
@@ -97,7 +105,7 @@ func TestVersion(t *testing.T) {
 func TestHelp(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ args, want string }{
-		{"-h", "echo    serve echo over TCP"},
+		{"-h", "echo    serve echo over TCP, UDP and Unix sockets"},
 		{"--help", "usage: ringo COMMAND"},
 		{"help", "usage: ringo COMMAND"},
 		{"echo -h", "usage: ringo echo"},

@@ -1,0 +1,72 @@
+package main
+
+import (
+	"flag"
+	"io"
+	"slices"
+	"time"
+)
+
+const proxyText = `usage: ringo proxy -to ADDRESS [flag ...]
+
+Passes connections on: for each that comes, one is opened to the address of -to, and
+what either side sends, the other gets. The end of one direction is passed on, too, and
+the other goes on. Bulk goes from socket to socket by splice(2). When all loops listen, a
+line per address tells the real port on stderr:
+
+  listening tcp://127.0.0.1:7000 driver=uring loops=2
+
+and if the driver is not uring, one more line says why. If the other address can't be
+reached, the connection is reset, and a line says why.
+
+SIGINT and SIGTERM drain: no more connections are accepted, and those that are open
+have -grace to end. Then the exit code is 0. A second signal exits at once, with 128
+and the signal's number. The variable RINGO_DRIVER overrides -driver; an unknown
+name in it is a failure, exit code 1.
+`
+
+const proxyStats = `and here also:
+
+  waiting      connections that are accepted and wait for -max
+  dialing      connections whose other side is not there yet
+  failed       those that found nobody, since the line before
+`
+
+// proxyOptions is the command line of ringo proxy.
+type proxyOptions struct {
+	options
+	to   addresses
+	max  int
+	dial time.Duration
+}
+
+func parseProxy(args []string, stdout io.Writer) (*proxyOptions, error) {
+	o := new(proxyOptions)
+	fs := flag.NewFlagSet("proxy", flag.ContinueOnError)
+	fs.Var(&o.listen, "listen", "serve on `tcp://HOST:PORT`, port 0 for any, or unix:///PATH, or unix://@NAME without a file; repeatable, and all loops serve all (default tcp://127.0.0.1:7000)")
+	fs.Var(&o.to, "to", "pass connections on to `tcp://HOST:PORT`, unix:///PATH or unix://@NAME")
+	fs.IntVar(&o.max, "max", 0, "pass on this `number` of connections at once; the others wait, a few accepted, the rest in the kernel's queue; 0: no limit")
+	fs.DurationVar(&o.dial, "dial", 10*time.Second, "`time` in which -to must answer")
+	o.flags(fs)
+	if err := o.parse(fs, args, stdout, proxyText+"\n"+statsHelp()+"\n"+proxyStats); err != nil {
+		return nil, err
+	}
+	var m mistakes
+	m.want(len(o.to) == 1, "-to: want one address, not %d", len(o.to))
+	m.want(o.max >= 0, "-max %d: want 0 or more", o.max)
+	m.want(o.dial > 0, "-dial %v: want more than 0", o.dial)
+	for _, a := range slices.Concat(o.listen, o.to) {
+		m.want(!slices.Contains(datagramNetworks, a.network), "%s: want connections, not datagrams", a)
+	}
+	o.check(&m)
+	return o, m.err()
+}
+
+// proxy runs "ringo proxy".
+func proxy(args []string, stdout, stderr io.Writer) error {
+	o, err := parseProxy(args, stdout)
+	if err != nil {
+		return err
+	}
+	return o.run(stderr, func(s *server) { newRelay(o, s) })
+}

@@ -1,0 +1,465 @@
+//go:build linux
+
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// startProxy starts ringo proxy in front of a backend of package net, for which serve
+// handles each connection. It returns the address to dial.
+func startProxy(t *testing.T, serve func(c *net.TCPConn), args ...string) (p *process, addr string) {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	backend(t, ln, func(c net.Conn) { serve(c.(*net.TCPConn)) })
+	return startProxyTo(t, "tcp://"+ln.Addr().String(), args...)
+}
+
+func startProxyTo(t *testing.T, to string, args ...string) (p *process, addr string) {
+	t.Helper()
+	args = append([]string{"proxy", "-listen", anyPort, "-to", to}, args...)
+	p = start(t, tool(t, args...))
+	return p, p.addr()
+}
+
+// backend accepts until the test ends.
+func backend(t *testing.T, ln net.Listener, serve func(c net.Conn)) {
+	var conns sync.WaitGroup
+	conns.Go(func() {
+		for {
+			c, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			c.SetDeadline(time.Now().Add(patience))
+			conns.Go(func() {
+				defer c.Close()
+				serve(c)
+			})
+		}
+	})
+	t.Cleanup(func() { ln.Close(); conns.Wait() })
+}
+
+// echoes sends back what comes.
+func echoes(c *net.TCPConn) {
+	io.Copy(c, struct{ io.Reader }{c})
+	c.CloseWrite()
+}
+
+// TestProxy: bytes go both ways, whatever their number, and so does the end.
+func TestProxy(t *testing.T) {
+	eachDriver(t, func(t *testing.T, driver string) {
+		p, addr := startProxy(t, echoes, "-driver", driver)
+		var clients sync.WaitGroup
+		for _, size := range []int{0, 1, 64, 16384, 1_000_000, 20_000_000} {
+			for range 3 {
+				clients.Go(func() {
+					if err := exchange(addr, size); err != nil {
+						t.Errorf("%d bytes: %v", size, err)
+					}
+				})
+			}
+		}
+		clients.Wait()
+		p.finish()
+	})
+}
+
+// TestProxyHalfClose: what one side ends, the other may answer later, and the other way
+// round.
+func TestProxyHalfClose(t *testing.T) {
+	eachDriver(t, func(t *testing.T, driver string) {
+		got := make(chan string, 1)
+		p, addr := startProxy(t, func(c *net.TCPConn) {
+			c.Write([]byte("all that I say"))
+			c.CloseWrite()
+			text, err := io.ReadAll(c)
+			got <- fmt.Sprint(string(text), err)
+		}, "-driver", driver)
+		c := dial(t, addr)
+		if text, err := io.ReadAll(c); string(text) != "all that I say" || err != nil {
+			t.Errorf("%q came, %v", text, err)
+		}
+		c.Write([]byte("late"))
+		c.CloseWrite()
+		if text := <-got; text != "late<nil>" {
+			t.Errorf("the other side got %q", text)
+		}
+		p.finish()
+	})
+}
+
+// TestProxyReset: the reset of one side is the other's.
+func TestProxyReset(t *testing.T) {
+	eachDriver(t, func(t *testing.T, driver string) {
+		failed := make(chan error, 1)
+		p, addr := startProxy(t, func(c *net.TCPConn) {
+			c.Write([]byte("x"))
+			_, err := io.Copy(io.Discard, c)
+			failed <- err
+		}, "-driver", driver)
+		c := dial(t, addr)
+		io.ReadFull(c, make([]byte, 1))
+		c.SetLinger(0)
+		c.Close()
+		if err := <-failed; !errors.Is(err, syscall.ECONNRESET) {
+			t.Errorf("the other side was told %v, want a reset", err)
+		}
+		p.finish()
+	})
+}
+
+// TestProxyResetUnderWrites: a reset is passed on also if the proxy meets it in a write, so
+// that nobody takes half of what was sent for all of it.
+func TestProxyResetUnderWrites(t *testing.T) {
+	eachDriver(t, func(t *testing.T, driver string) {
+		ends := make(chan error)
+		p, addr := startProxy(t, func(c *net.TCPConn) {
+			wrote := make(chan error)
+			go func() {
+				block := make([]byte, 1<<14)
+				var err error
+				for err == nil {
+					_, err = c.Write(block)
+				}
+				wrote <- err
+			}()
+			_, err := io.Copy(io.Discard, c)
+			ends <- errors.Join(err, <-wrote) // one of them is told
+		}, "-driver", driver)
+		for i := range 20 {
+			c := dial(t, addr)
+			c.Write([]byte("part of a request"))
+			io.ReadFull(c, make([]byte, 1<<16+i<<14))
+			c.SetLinger(0)
+			c.Close()
+			if err := <-ends; !errors.Is(err, syscall.ECONNRESET) {
+				t.Errorf("connection %d: the other side was told %v, want a reset", i, err)
+			}
+		}
+		p.finish()
+	})
+}
+
+// TestProxyNobody: if nobody is there, the client is reset, and a line says why.
+func TestProxyNobody(t *testing.T) {
+	eachDriver(t, func(t *testing.T, driver string) {
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		to := ln.Addr().String()
+		ln.Close()
+		p, addr := startProxyTo(t, "tcp://"+to, "-driver", driver, "-stats", "50ms")
+		c, err := net.Dial("tcp", addr)
+		if err == nil { // else it was as quick as that
+			c.SetDeadline(time.Now().Add(patience))
+			_, err = c.Read(make([]byte, 1))
+			c.Close()
+		}
+		if !errors.Is(err, syscall.ECONNRESET) {
+			t.Errorf("%v, want a reset", err)
+		}
+		line := p.line("connection of 127.0.0.1:")
+		if !strings.Contains(line, "connection refused") || !strings.Contains(line, to) {
+			t.Errorf("the line is %q", line)
+		}
+		if line, ok := p.find(func(line string) bool { return strings.Contains(line, "failed=1") }); !ok || !strings.Contains(line, "dialing=0") {
+			t.Errorf("stats are %q", line)
+		}
+		p.finish()
+	})
+}
+
+// TestProxyMax: those beyond the limit wait, and have their turn.
+func TestProxyMax(t *testing.T) {
+	eachDriver(t, func(t *testing.T, driver string) {
+		var mu sync.Mutex
+		now, most := 0, 0
+		p, addr := startProxy(t, func(c *net.TCPConn) {
+			mu.Lock()
+			now++
+			most = max(most, now)
+			mu.Unlock()
+			echoes(c)
+			mu.Lock()
+			now--
+			mu.Unlock()
+		}, "-driver", driver, "-max", "2", "-loops", "2", "-stats", "50ms")
+		one, two := dial(t, addr), dial(t, addr)
+		pingPong(t, one)
+		pingPong(t, two)
+		three := dial(t, addr) // the loops would not keep to the order of all three
+		p.line("stats conns=2")
+		if line, ok := p.find(func(line string) bool { return strings.Contains(line, "waiting=1") }); !ok {
+			t.Errorf("stats are %q", line)
+		}
+		one.Close()
+		pingPong(t, three)
+		var clients sync.WaitGroup
+		two.Close()
+		three.Close()
+		for range 20 {
+			clients.Go(func() {
+				if err := exchange(addr, 1000); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		clients.Wait()
+		p.finish()
+		if mu.Lock(); most > 3 { // ours may not have seen yet that one has gone
+			t.Errorf("%d connections at once", most)
+		}
+		mu.Unlock()
+	})
+}
+
+// TestProxyDrain: a connection that is busy when the signal comes goes on to its end.
+func TestProxyDrain(t *testing.T) {
+	eachDriver(t, func(t *testing.T, driver string) {
+		p, addr := startProxy(t, echoes, "-driver", driver, "-grace", "1h")
+		c := dial(t, addr)
+		sent, failed := noise(16<<20), make(chan error, 1)
+		go func() {
+			_, err := c.Write(sent)
+			failed <- errors.Join(err, c.CloseWrite())
+		}()
+		got := make([]byte, 1000)
+		if _, err := io.ReadFull(c, got); err != nil {
+			t.Fatal(err)
+		}
+		p.signal(syscall.SIGTERM)
+		p.line("terminated")
+		wantRefused(t, addr)
+		rest, err := io.ReadAll(c)
+		if err = errors.Join(err, <-failed); err != nil {
+			t.Error(err)
+		}
+		if got = append(got, rest...); !bytes.Equal(got, sent) {
+			t.Errorf("%d bytes came back, of %d", len(got), len(sent))
+		}
+		if code, stderr := p.wait(); code != 0 {
+			t.Errorf("exit code %d, want 0; stderr:\n%s", code, stderr)
+		}
+	})
+}
+
+// TestProxySlowReader: one who does not read costs a bounded amount of memory, and then
+// gets everything.
+func TestProxySlowReader(t *testing.T) {
+	eachDriver(t, func(t *testing.T, driver string) {
+		const size = 64 << 20
+		sent := make(chan int64, 1)
+		p, addr := startProxy(t, func(c *net.TCPConn) {
+			n, _ := io.Copy(c, io.LimitReader(zeros{}, size))
+			c.CloseWrite()
+			sent <- n
+		}, "-driver", driver)
+		c := dial(t, addr)
+		if _, err := io.ReadFull(c, make([]byte, 10)); err != nil {
+			t.Fatal(err)
+		}
+		before := p.memory()
+		for last, same := -1, 0; same < 20; { // until nothing moves
+			time.Sleep(5 * time.Millisecond)
+			now := p.cpu()
+			if same++; now != last {
+				last, same = now, 0
+			}
+		}
+		if now := p.memory(); now > before+(16<<20) {
+			t.Errorf("%d bytes of memory, %d before", now, before)
+		}
+		n, err := io.Copy(io.Discard, c)
+		if n != size-10 || err != nil || <-sent != size {
+			t.Errorf("%d bytes came of %d: %v", n, size-10, err)
+		}
+		p.finish()
+	})
+}
+
+// zeros is an endless reader.
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
+
+// memory is how much of the process is in memory, in bytes.
+func (p *process) memory() int { return p.stat("statm", 1) * os.Getpagesize() }
+
+// cpu is the time that the process has used, in ticks.
+func (p *process) cpu() int { return p.stat("stat", 13) + p.stat("stat", 14) }
+
+func (p *process) stat(file string, field int) int {
+	p.t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", p.cmd.Process.Pid, file))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	n, err := strconv.Atoi(strings.Fields(string(text))[field])
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return n
+}
+
+// files counts the process's descriptors, and those that are pipes.
+func (p *process) files() (all, pipes int) {
+	p.t.Helper()
+	dir := fmt.Sprintf("/proc/%d/fd", p.cmd.Process.Pid)
+	list, err := os.ReadDir(dir)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	for _, f := range list {
+		if to, _ := os.Readlink(filepath.Join(dir, f.Name())); strings.HasPrefix(to, "pipe:") {
+			pipes++
+		}
+	}
+	return len(list), pipes
+}
+
+// threads counts the process's threads by what their names begin with.
+func (p *process) threads(name string) (n int) {
+	p.t.Helper()
+	names, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/comm", p.cmd.Process.Pid))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	for _, file := range names {
+		if comm, _ := os.ReadFile(file); strings.HasPrefix(string(comm), name) {
+			n++
+		}
+	}
+	return n
+}
+
+// TestProxyStorm: clients that go away at any moment leave nothing behind.
+func TestProxyStorm(t *testing.T) {
+	eachDriver(t, func(t *testing.T, driver string) {
+		p, addr := startProxy(t, echoes, "-driver", driver)
+		if err := exchange(addr, 1000); err != nil {
+			t.Fatal(err)
+		}
+		before, _ := p.files()
+		var clients sync.WaitGroup
+		for i := range 8 {
+			clients.Go(func() {
+				for j := range 40 {
+					c, err := net.Dial("tcp", addr)
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					c.SetDeadline(time.Now().Add(patience))
+					switch (i + j) % 4 {
+					case 1:
+						c.Write(make([]byte, 100_000))
+					case 2:
+						c.Write(make([]byte, 10))
+						c.Read(make([]byte, 5))
+					case 3:
+						go c.Write(make([]byte, 10_000_000))
+						io.ReadFull(c, make([]byte, 500_000))
+					}
+					c.(*net.TCPConn).SetLinger(0)
+					c.Close()
+				}
+			})
+		}
+		clients.Wait()
+		for end := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+			all, _ := p.files()
+			if all <= before+2*8 { // pipes that are kept
+				break
+			}
+			if time.Now().After(end) {
+				t.Fatalf("%d descriptors are open, %d before", all, before)
+			}
+		}
+		if err := exchange(addr, 1000); err != nil {
+			t.Error(err)
+		}
+		p.finish()
+	})
+}
+
+// TestProxyIdle: a thousand idle pairs have no thread of the kernel's, and no pipes.
+func TestProxyIdle(t *testing.T) {
+	eachDriver(t, func(t *testing.T, driver string) {
+		const pairs = 1000
+		p, addr := startProxy(t, echoes, "-driver", driver, "-loops", "2", "-grace", "0s")
+		_, before := p.files() // its stderr
+		for range pairs {
+			pingPong(t, dial(t, addr))
+		}
+		all, pipes := p.files()
+		if all < 2*pairs || pipes > before {
+			t.Errorf("%d descriptors, %d of them pipes", all, pipes)
+		}
+		if n := p.threads("iou-wrk"); n > 0 {
+			t.Errorf("%d threads of the kernel's work queue", n)
+		}
+		// Bulk takes pipes while it lasts, and few are kept.
+		if err := exchange(addr, 20_000_000); err != nil {
+			t.Error(err)
+		}
+		if _, pipes := p.files(); pipes > before+2*2*8 {
+			t.Errorf("%d pipes after bulk", pipes)
+		}
+		p.finish()
+	})
+}
+
+// TestProxyUnix: either side may be a Unix socket.
+func TestProxyUnix(t *testing.T) {
+	eachDriver(t, func(t *testing.T, driver string) {
+		dir := t.TempDir()
+		ln, err := net.Listen("unix", filepath.Join(dir, "back"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		backend(t, ln, func(c net.Conn) {
+			io.Copy(c, struct{ io.Reader }{c})
+			c.(*net.UnixConn).CloseWrite()
+		})
+		front := filepath.Join(dir, "front")
+		p := start(t, tool(t, "proxy", "-listen", "unix://"+front, "-to", "unix://"+ln.Addr().String(), "-driver", driver))
+		if line := p.line("listening"); !strings.HasPrefix(line, "listening unix://"+front+" driver=") {
+			t.Errorf("the line is %q", line)
+		}
+		for _, size := range []int{0, 100, 10_000_000} {
+			c, err := net.Dial("unix", front)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.SetDeadline(time.Now().Add(patience))
+			sent := noise(size)
+			go func() {
+				c.Write(sent)
+				c.(*net.UnixConn).CloseWrite()
+			}()
+			if got, err := io.ReadAll(c); err != nil || !bytes.Equal(got, sent) {
+				t.Errorf("%d bytes came back of %d: %v", len(got), size, err)
+			}
+			c.Close()
+		}
+		p.finish()
+	})
+}
