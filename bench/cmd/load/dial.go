@@ -10,24 +10,26 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// portsPerSource is how many connections one source address takes: the default ephemeral range has 28,232 ports.
-const portsPerSource = 25_000
+// portsPerSource is how many connections one source address takes. The default ephemeral range has 28,232 ports, but once
+// the half that connect(2) looks at first is taken, each call looks at all of these before it finds another.
+const portsPerSource = 10_000
 
 // dialer opens non-blocking sockets to one server, from as many loopback source addresses as it was told.
 type dialer struct {
 	family  int
+	kind    int // SOCK_STREAM or SOCK_DGRAM
 	to      unix.Sockaddr
 	sources int
 	next    int
 	buffers int // socket buffer sizes in bytes; 0: the system's
 }
 
-func newDialer(addr string, sources int) (*dialer, error) {
+func newDialer(addr string, kind, sources int) (*dialer, error) {
 	a, err := net.ResolveTCPAddr("tcp", addr)
 	if err != nil {
 		return nil, err
 	}
-	d := &dialer{sources: sources}
+	d := &dialer{kind: kind, sources: sources}
 	if ip := a.IP.To4(); ip != nil {
 		d.family = unix.AF_INET
 		d.to = &unix.SockaddrInet4{Port: a.Port, Addr: [4]byte(ip)}
@@ -43,7 +45,7 @@ func newDialer(addr string, sources int) (*dialer, error) {
 
 // dial starts a connection. It does not wait: a first send says EAGAIN until the connection stands.
 func (d *dialer) dial() (int, error) {
-	fd, err := unix.Socket(d.family, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	fd, err := unix.Socket(d.family, d.kind|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return -1, os.NewSyscallError("socket", err)
 	}
@@ -55,8 +57,10 @@ func (d *dialer) dial() (int, error) {
 }
 
 func (d *dialer) connect(fd int) error {
-	if err := unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1); err != nil {
-		return os.NewSyscallError("setsockopt TCP_NODELAY", err)
+	if d.kind == unix.SOCK_STREAM {
+		if err := unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1); err != nil {
+			return os.NewSyscallError("setsockopt TCP_NODELAY", err)
+		}
 	}
 	if d.buffers > 0 {
 		for _, opt := range []int{unix.SO_RCVBUF, unix.SO_SNDBUF} {

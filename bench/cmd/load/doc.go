@@ -14,4 +14,12 @@
 //	churn  -conns at a time connect, exchange one message and close
 //	idle   -conns connections exchange one message and are then kept open for -seconds: memory per connection, idle CPU
 //	slow   like echo, while -peers further connections send and never read; at the end these read, and are verified too
+//	http   like echo, with GET requests of HTTP/1.1 for a body of -size bytes, "Hello, World!" over and over
+//	get    like echo, with GET commands of the redis protocol, on each connection for a key with -size bytes of its own
+//	set    the same with SET
+//	udp    like echo, with datagrams of -size bytes from -conns sockets; one that is lost or overtaken is an error
+//	tls    -conns connections of TLS 1.3 send -size bytes at a time, each on a goroutine of its own
+//	handshake  the same with a new connection for each message
+//	flood  sends datagrams of -size bytes to a server that counts them: bench/c/udp_bulk.c
+//	sink   receives them from a server that sends them; requests are what it sent, lost or not
 package main

@@ -13,7 +13,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ringo/bench/internal/hist"
-	"ringo/bench/internal/pattern"
 )
 
 const (
@@ -22,6 +21,9 @@ const (
 	callsMax     = 8       // system calls of one kind for a connection before the others get their turn
 	errorsShown  = 5
 	edgeTriggers = unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLET
+
+	// The server that takes a datagram gives its sender room, and would tell the sender's epoll each time, at its own cost.
+	datagramEdges = unix.EPOLLIN | unix.EPOLLET
 )
 
 // errClosed says that the server ended a connection that should have stayed open.
@@ -48,25 +50,27 @@ type conn struct {
 
 // engine drives all connections from one thread. Nothing on its hot path allocates.
 type engine struct {
-	epoll    int
-	dialer   *dialer
-	pattern  *pattern.Pattern
-	start    time.Time
-	size     uint64
-	patience time.Duration
-	events   [256]unix.EpollEvent // Fd holds the index in conns
-	buffer   []byte
-	conns    []conn
-	queue    []int // indices of connections that gave way; spare is the list that was worked off before
-	spare    []int
-	ids      int
-	bytes    uint64 // received by all connections
-	done     uint64 // complete replies of all connections
-	latency  hist.Hist
-	again    bool        // a complete reply allows the next message
-	draining bool        // the end of the run: owing is kept
-	owing    int         // connections whose last reply is not complete
-	onReply  func(i int) // churn only
+	epoll     int
+	dialer    *dialer
+	exchange  exchange
+	start     time.Time
+	size      uint64 // of a message
+	reply     uint64 // of its reply
+	patience  time.Duration
+	events    [256]unix.EpollEvent // Fd holds the index in conns
+	buffer    []byte
+	conns     []conn
+	queue     []int // indices of connections that gave way; spare is the list that was worked off before
+	spare     []int
+	ids       int
+	datagrams *datagrams // instead of buffer, for sockets that have no stream
+	bytes     uint64     // received by all connections
+	done      uint64     // complete replies of all connections
+	latency   hist.Hist
+	again     bool        // a complete reply allows the next message
+	draining  bool        // the end of the run: owing is kept
+	owing     int         // connections whose last reply is not complete
+	onReply   func(i int) // churn only
 
 	live, errors, mismatches int
 }
@@ -76,7 +80,15 @@ func newEngine(c *config) (*engine, error) {
 	if err := raiseNoFile(conns); err != nil {
 		return nil, err
 	}
-	d, err := newDialer(c.addr, c.sourceAddrs())
+	kind := unix.SOCK_STREAM
+	if c.mode == "udp" || c.bulk() {
+		kind = unix.SOCK_DGRAM
+	}
+	d, err := newDialer(c.addr, kind, c.sourceAddrs())
+	if err != nil {
+		return nil, err
+	}
+	x, err := newExchange(c)
 	if err != nil {
 		return nil, err
 	}
@@ -87,12 +99,15 @@ func newEngine(c *config) (*engine, error) {
 	e := &engine{
 		epoll:    ep,
 		dialer:   d,
-		pattern:  pattern.New(min(max(bufferSize, c.size*c.depth), windowMax)),
+		exchange: x,
 		start:    time.Now(),
 		patience: seconds(c.patience),
-		size:     uint64(c.size),
 		buffer:   make([]byte, bufferSize),
 		conns:    make([]conn, conns),
+	}
+	e.size, e.reply = x.sizes()
+	if c.mode == "udp" {
+		e.datagrams = newDatagrams(min(c.depth, datagramsMax), c.size)
 	}
 	e.queue, e.spare = make([]int, 0, conns), make([]int, 0, conns)
 	for i := range e.conns {
@@ -111,15 +126,21 @@ func (e *engine) open(i int, limit uint64) error {
 		return err
 	}
 	c := &e.conns[i]
-	*c = conn{fd: fd, id: e.ids, limit: limit, replyEnd: e.size, stamps: c.stamps, counted: c.counted, peer: c.peer, mute: c.mute, queued: c.queued}
+	*c = conn{fd: fd, id: e.ids, limit: limit, replyEnd: e.reply, stamps: c.stamps, counted: c.counted, peer: c.peer, mute: c.mute, queued: c.queued}
 	e.ids++
 	e.live++
 	for k := range c.stamps {
 		c.stamps[k] = now
 	}
 	ev := unix.EpollEvent{Events: edgeTriggers, Fd: int32(i)}
+	if e.datagrams != nil {
+		ev.Events = datagramEdges
+	}
 	if err := unix.EpollCtl(e.epoll, unix.EPOLL_CTL_ADD, fd, &ev); err != nil {
 		return os.NewSyscallError("epoll_ctl", err)
+	}
+	if e.datagrams != nil {
+		e.step(i, 0)
 	}
 	return nil
 }
@@ -149,7 +170,7 @@ func (e *engine) fail(c *conn, err error) {
 	} else {
 		e.mismatches++
 	}
-	if e.draining && c.received < c.limit {
+	if e.draining && c.received < e.exchange.due(c.limit) {
 		e.owing--
 	}
 	e.close(c)
@@ -193,6 +214,9 @@ func (e *engine) resume() {
 
 // receive reads until a read comes back short, or until EAGAIN if the peer's end was announced: that brings no new edge.
 func (e *engine) receive(i int, c *conn, ending bool) error {
+	if e.datagrams != nil {
+		return e.receiveDatagrams(i, c)
+	}
 	for range callsMax {
 		n, errno := recv(c.fd, e.buffer)
 		if errno == unix.EAGAIN {
@@ -204,25 +228,34 @@ func (e *engine) receive(i int, c *conn, ending bool) error {
 		if n == 0 {
 			return errClosed
 		}
-		if c.received+uint64(n) > c.sent {
-			return errExtra
-		}
-		if err := e.pattern.Check(c.id, c.received, e.buffer[:n]); err != nil {
+		if err := e.take(i, c, e.buffer[:n]); err != nil {
 			return err
-		}
-		c.received += uint64(n)
-		e.bytes += uint64(n)
-		if c.received >= c.replyEnd && !c.peer {
-			e.complete(i, c)
-		}
-		if e.draining && c.received == c.limit {
-			e.owing--
 		}
 		if n < len(e.buffer) && !ending || c.fd < 0 {
 			return nil
 		}
 	}
 	e.giveWay(i, c)
+	return nil
+}
+
+// take checks and counts what came.
+func (e *engine) take(i int, c *conn, got []byte) error {
+	n := uint64(len(got))
+	if c.received+n > e.exchange.due(c.sent) {
+		return errExtra
+	}
+	if err := e.exchange.check(c.id, c.received, got); err != nil {
+		return err
+	}
+	c.received += n
+	e.bytes += n
+	if c.received >= c.replyEnd && !c.peer {
+		e.complete(i, c)
+	}
+	if e.draining && c.received == e.exchange.due(c.limit) {
+		e.owing--
+	}
 	return nil
 }
 
@@ -236,7 +269,7 @@ func (e *engine) complete(i int, c *conn) {
 		c.replies++
 		c.counted++
 		e.done++
-		c.replyEnd += e.size
+		c.replyEnd += e.reply
 		if e.again {
 			c.limit += e.size
 		}
@@ -247,11 +280,14 @@ func (e *engine) complete(i int, c *conn) {
 }
 
 func (e *engine) send(i int, c *conn) error {
+	if e.datagrams != nil {
+		return e.sendDatagrams(c)
+	}
 	for range callsMax {
 		if c.sent == c.limit {
 			return nil
 		}
-		w := e.pattern.Window(c.id, c.sent, int(min(c.limit-c.sent, windowMax)))
+		w := e.exchange.window(c.id, c.sent, int(min(c.limit-c.sent, windowMax)))
 		n, errno := send(c.fd, w)
 		if errno == unix.EAGAIN {
 			return nil

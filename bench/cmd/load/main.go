@@ -9,11 +9,14 @@ import (
 	"fmt"
 	"os"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 
 	"ringo/bench/internal/sample"
 )
+
+var modes = []string{"echo", "crowd", "churn", "idle", "slow", "http", "get", "set", "udp", "tls", "handshake", "flood", "sink"}
 
 // config is the command line.
 type config struct {
@@ -25,6 +28,7 @@ type config struct {
 	seconds   float64
 	warmup    float64
 	pid       int
+	beside    int
 	sources   int
 	peers     int
 	active    int
@@ -33,6 +37,8 @@ type config struct {
 	json      bool
 	label     string
 }
+
+func (c *config) bulk() bool { return c.mode == "flood" || c.mode == "sink" }
 
 // allConns counts the peers of mode slow too.
 func (c *config) allConns() int {
@@ -57,14 +63,15 @@ func (c *config) sourceAddrs() int {
 func parse(args []string) (*config, error) {
 	c := new(config)
 	f := flag.NewFlagSet("load", flag.ContinueOnError)
-	f.StringVar(&c.mode, "mode", "echo", "`mode`: echo, crowd, churn, idle or slow")
+	f.StringVar(&c.mode, "mode", "echo", "`mode`: "+strings.Join(modes, ", "))
 	f.StringVar(&c.addr, "addr", "127.0.0.1:7000", "the server's `address`, host:port")
 	f.IntVar(&c.conns, "conns", 50, "connections at a time")
-	f.IntVar(&c.size, "size", 64, "`bytes` per message")
-	f.IntVar(&c.depth, "depth", 1, "messages in flight per connection (echo and slow)")
+	f.IntVar(&c.size, "size", 64, "`bytes` per message, body or value")
+	f.IntVar(&c.depth, "depth", 1, "messages in flight per connection (not in modes crowd, churn, idle, tls and handshake)")
 	f.Float64Var(&c.seconds, "seconds", 2, "length of the measured window")
 	f.Float64Var(&c.warmup, "warmup", 0.5, "seconds before the measured window")
 	f.IntVar(&c.pid, "pid", 0, "the server's process `id`, to report its CPU time and memory")
+	f.IntVar(&c.beside, "beside", 0, "process `id` of what stands behind the server, whose CPU time counts as the load's; 0: nothing")
 	f.IntVar(&c.sources, "sources", 0, "source addresses 127.0.0.x to spread connections over; 0: as many as the mode needs")
 	f.IntVar(&c.active, "active", 10, "connections that send, of all that there are (crowd)")
 	f.IntVar(&c.peers, "peers", 1024, "connections that send and never read (slow)")
@@ -86,13 +93,14 @@ func parse(args []string) (*config, error) {
 		}
 	}
 	check(f.NArg() == 0, "unexpected arguments %q", f.Args())
-	check(strings.Contains(" echo crowd churn idle slow ", " "+c.mode+" "), "-mode %q is none of echo, crowd, churn, idle, slow", c.mode)
+	check(slices.Contains(modes, c.mode), "-mode %q is none of %s", c.mode, strings.Join(modes, ", "))
 	check(c.conns > 0, "-conns is %d, want at least 1", c.conns)
 	check(c.active > 0, "-active is %d, want at least 1", c.active)
 	check(c.size > 0, "-size is %d, want at least 1", c.size)
 	check(c.depth > 0, "-depth is %d, want at least 1", c.depth)
 	check(c.seconds > 0 && c.warmup >= 0, "-seconds %v and -warmup %v: want more than 0 and at least 0", c.seconds, c.warmup)
 	check(c.sources >= 0 && c.sources <= 250, "-sources is %d, want 0 to 250", c.sources)
+	check(!c.bulk() || c.conns == 1 && c.size >= 8 && c.size <= pieceSent, "-mode %s has one connection and sizes from 8 to %d", c.mode, pieceSent)
 	check(c.mode != "idle" || c.pid > 0, "-mode idle needs -pid")
 	err := errors.Join(errs...)
 	if err != nil {
@@ -109,7 +117,9 @@ func main() {
 	if err != nil {
 		os.Exit(2)
 	}
-	debug.SetGCPercent(-1) // nothing is allocated per request, and a collection would show in the latencies
+	if c.mode != "tls" && c.mode != "handshake" {
+		debug.SetGCPercent(-1) // nothing is allocated per request, and a collection would show in the latencies
+	}
 	s, err := run(c)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "load:", err)

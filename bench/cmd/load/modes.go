@@ -45,7 +45,8 @@ func run(c *config) (*sample.Sample, error) {
 func runMode(e *engine, c *config) (*sample.Sample, error) {
 	s := &sample.Sample{Mode: c.mode, Conns: c.conns, Size: c.size, Depth: c.depth}
 	mode := map[string]func(*config, *sample.Sample) error{
-		"echo": e.echo, "crowd": e.crowd, "churn": e.churn, "idle": e.idle, "slow": e.slow,
+		"echo": e.echo, "http": e.echo, "get": e.echo, "set": e.echo, "udp": e.echo, "tls": e.tls, "handshake": e.tls,
+		"flood": e.flood, "sink": e.sink, "crowd": e.crowd, "churn": e.churn, "idle": e.idle, "slow": e.slow,
 	}[c.mode]
 	return s, mode(c, s)
 }
@@ -91,7 +92,7 @@ func (e *engine) measure(c *config, s *sample.Sample) error {
 	if err := e.until(e.now() + seconds(c.warmup)); err != nil {
 		return err
 	}
-	w, err := e.openWindow(c.pid)
+	w, err := e.openWindow(c)
 	if err != nil {
 		return err
 	}

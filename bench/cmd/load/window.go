@@ -83,7 +83,7 @@ func connecting(batch []conn) bool {
 func (e *engine) drain() error {
 	e.again, e.draining, e.onReply = false, true, nil
 	for i := range e.conns {
-		if c := &e.conns[i]; c.fd >= 0 && c.received < c.limit {
+		if c := &e.conns[i]; c.fd >= 0 && c.received < e.exchange.due(c.limit) {
 			e.owing++
 		}
 	}
@@ -106,17 +106,18 @@ func (e *engine) drain() error {
 
 // window is a measured span of a run.
 type window struct {
-	e    *engine
-	pid  int
-	from time.Duration
-	done uint64
-	used usage
+	e      *engine
+	pid    int
+	beside int
+	from   time.Duration
+	done   uint64
+	used   usage
 }
 
 // usage is CPU time: the server's, this process's, and that of all CPUs.
 type usage struct{ server, load, machine time.Duration }
 
-func readUsage(server int) (u usage, err error) {
+func readUsage(server, beside int) (u usage, err error) {
 	if server > 0 {
 		if u.server, err = proc.CPU(server); err != nil {
 			return u, err
@@ -125,25 +126,32 @@ func readUsage(server int) (u usage, err error) {
 	if u.load, err = proc.CPU(os.Getpid()); err != nil {
 		return u, err
 	}
+	if beside > 0 {
+		more, err := proc.CPU(beside)
+		if err != nil {
+			return u, err
+		}
+		u.load += more
+	}
 	u.machine, err = proc.Busy()
 	return u, err
 }
 
-func (e *engine) openWindow(pid int) (*window, error) {
-	w := &window{e: e, pid: pid, done: e.done}
+func (e *engine) openWindow(c *config) (*window, error) {
+	w := &window{e: e, pid: c.pid, beside: c.beside, done: e.done}
 	for i := range e.conns {
 		e.conns[i].counted = 0
 	}
 	e.latency.Reset()
 	var err error
-	w.used, err = readUsage(pid)
+	w.used, err = readUsage(c.pid, c.beside)
 	w.from = e.now()
 	return w, err
 }
 
 // close writes what the window saw into s.
 func (w *window) close(s *sample.Sample) error {
-	used, err := readUsage(w.pid)
+	used, err := readUsage(w.pid, w.beside)
 	if err != nil {
 		return err
 	}

@@ -20,12 +20,13 @@ import (
 func main() {
 	base := flag.String("base", "c-uring,gonet", "comma-separated `servers` that the others are compared with")
 	tsv := flag.String("tsv", "", "also write all samples as tab-separated values to this `file`")
+	pairs := flag.String("pairs", "", "also judge the pairs in this `file`, of the form of bench/pairs")
 	flag.Parse()
 	if flag.NArg() > 1 {
 		flag.Usage()
 		os.Exit(2)
 	}
-	ok, err := run(flag.Arg(0), strings.Split(*base, ","), *tsv)
+	ok, err := run(flag.Arg(0), strings.FieldsFunc(*base, func(r rune) bool { return r == ',' }), *tsv, *pairs)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "summary:", err)
 	}
@@ -34,7 +35,7 @@ func main() {
 	}
 }
 
-func run(name string, base []string, tsv string) (ok bool, err error) {
+func run(name string, base []string, tsv, pairs string) (ok bool, err error) {
 	in := os.Stdin
 	if name != "" {
 		if in, err = os.Open(name); err != nil {
@@ -53,6 +54,11 @@ func run(name string, base []string, tsv string) (ok bool, err error) {
 	}
 	cells := group(samples)
 	fmt.Print(format(cells, base))
+	if pairs != "" {
+		if err := judge(pairs, cells); err != nil {
+			return false, err
+		}
+	}
 	for _, s := range samples {
 		if s.Failed != "" || s.Errors > 0 || s.Mismatches > 0 {
 			return false, nil
@@ -72,4 +78,18 @@ func read(r io.Reader) ([]sample.Sample, error) {
 		all = append(all, s)
 	}
 	return all, lines.Err()
+}
+
+func judge(name string, cells []*cell) error {
+	f, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	pairs, err := readPairs(f)
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	fmt.Print(formatPairs(pairs, cells))
+	return nil
 }

@@ -34,12 +34,18 @@ func group(samples []sample.Sample) []*cell {
 }
 
 // median is NaN for no values.
-func median(v []float64) float64 {
+func median(v []float64) float64 { return quantile(v, 0.5) }
+
+// quantile is the value that a share q of the others lie below, between two of them if need be; NaN for no values.
+func quantile(v []float64, q float64) float64 {
 	if len(v) == 0 {
 		return math.NaN()
 	}
 	v = slices.Sorted(slices.Values(v))
-	return (v[(len(v)-1)/2] + v[len(v)/2]) / 2
+	at := q * float64(len(v)-1)
+	low := int(at)
+	high := min(low+1, len(v)-1)
+	return v[low] + (v[high]-v[low])*(at-float64(low))
 }
 
 // spread is the distance of the extremes in percent of the median.
@@ -61,8 +67,11 @@ func values(samples []sample.Sample, pick func(*sample.Sample) float64) []float6
 	return v
 }
 
-// ratio is the median, over the rounds that have both, of requests per server CPU second, server to base.
-func (c *cell) ratio(server, base string) float64 {
+// ratio is the median of the ratios.
+func (c *cell) ratio(server, base string) float64 { return median(c.ratios(server, base)) }
+
+// ratios are those, in the rounds that have both, of requests per server CPU second, server to base.
+func (c *cell) ratios(server, base string) []float64 {
 	var v []float64
 	for _, s := range c.samples[server] {
 		for _, b := range c.samples[base] {
@@ -71,7 +80,7 @@ func (c *cell) ratio(server, base string) float64 {
 			}
 		}
 	}
-	return median(v)
+	return v
 }
 
 type column struct {
@@ -104,7 +113,9 @@ func (c *cell) columns() []column {
 	switch {
 	case c.idle():
 		return slices.Concat(memoryColumns, idleColumns)
-	case strings.HasPrefix(c.name, "slow:"):
+	case c.mode() == "go":
+		return nil
+	case c.mode() == "slow":
 		return slices.Concat(echoColumns, memoryColumns)
 	default:
 		return echoColumns
@@ -112,7 +123,13 @@ func (c *cell) columns() []column {
 }
 
 // idle says that the cell has no requests to divide by.
-func (c *cell) idle() bool { return strings.HasPrefix(c.name, "idle:") }
+func (c *cell) idle() bool { return c.mode() == "idle" }
+
+// mode is that of load: the name is [PAIR/][MODE:]SIZES.
+func (c *cell) mode() string {
+	mode, _, _ := strings.Cut(c.name[strings.IndexByte(c.name, '/')+1:], ":")
+	return mode
+}
 
 func cpu(s *sample.Sample) float64 { return s.CPUMicros }
 

@@ -73,6 +73,69 @@ func TestTableShowsTrouble(t *testing.T) {
 	}
 }
 
+func TestQuartiles(t *testing.T) {
+	v := []float64{5, 1, 3, 2, 4}
+	for q, want := range map[float64]float64{0: 1, 0.25: 2, 0.5: 3, 0.75: 4, 1: 5, 0.125: 1.5} {
+		if got := quantile(v, q); got != want {
+			t.Errorf("quantile %v of %v = %v, want %v", q, v, got, want)
+		}
+	}
+}
+
+const pairLines = `# pair load server base bound
+p http:1x1 ours theirs >=0.97
+p http:1x1 ours theirs >=1.5
+p http:1x1 ours theirs -
+p idle:9x9 ours theirs rss<=1
+p idle:9x9 ours theirs rss<=base+0.5
+p idle:9x9 ours theirs rss<=base
+p go:1x1   ours -      us<=0.15
+p go:1x1   ours -      own<=1.03
+p http:2x2 ours theirs >=0.97
+`
+
+func TestBoundsAreJudged(t *testing.T) {
+	var samples []sample.Sample
+	for round := range 3 {
+		add := func(cell, server string, cpu, kib float64) {
+			samples = append(samples, sample.Sample{Round: round, Cell: cell, Server: server, CPUMicros: cpu, RSSPerConn: kib * 1024})
+		}
+		add("p/http:1x1", "ours", 8, 0)
+		add("p/http:1x1", "theirs", 10, 0)
+		add("p/idle:9x9", "ours", 0, 1.25)
+		add("p/idle:9x9", "theirs", 0, 1)
+		add("p/go:1x1", "ours", 0.1, 0)
+		samples[len(samples)-1].Ratio = 1.02
+		if round < 2 {
+			add("p/http:2x2", "ours", 1, 0)
+			add("p/http:2x2", "theirs", 1, 0)
+		}
+	}
+	pairs, err := readPairs(strings.NewReader(pairLines))
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSpace(formatPairs(pairs, group(samples))), "\n")[1:]
+	want := []string{"1.250 >=0.97 met", "1.250 >=1.5 NOT MET", "1.250 -", "1.250 rss<=1 NOT MET", "0.250 rss<=base+0.5 met",
+		"0.250 rss<=base NOT MET", "0.100 us<=0.15 met", "1.020 own<=1.03 met", "1.000 >=0.97 too few rounds"}
+	if len(lines) != len(want) {
+		t.Fatalf("%d lines, want %d: %q", len(lines), len(want), lines)
+	}
+	for i, line := range lines {
+		if got := strings.Join(strings.Fields(line)[7:], " "); got != want[i] {
+			t.Errorf("%s is judged %q, want %q", pairs[i].bound.text, got, want[i])
+		}
+	}
+}
+
+func TestBadBoundsAreNamed(t *testing.T) {
+	for _, text := range []string{"0.97", ">=", "rss<=two", "ratio>=1", ">=1x"} {
+		if _, err := readPairs(strings.NewReader("p load ours theirs " + text)); err == nil || !strings.Contains(err.Error(), text) {
+			t.Errorf("error %v for bound %q", err, text)
+		}
+	}
+}
+
 func TestTSVHasOneFieldPerColumn(t *testing.T) {
 	out := formatTSV([]sample.Sample{{Round: 1, Failed: "a\tb\nc"}, {Round: 2, CPUMicros: 1.5}})
 	rows := strings.Split(strings.TrimSuffix(out, "\n"), "\n")

@@ -33,4 +33,6 @@ type Sample struct {
 	RSSBefore  int64   `json:"rss_before,omitempty"` // bytes
 	RSSAfter   int64   `json:"rss_after,omitempty"`  //
 	RSSPerConn float64 `json:"rss_per_conn,omitempty"`
+
+	Ratio float64 `json:"ratio,omitempty"` // of a Go benchmark that compares two sides by itself
 }

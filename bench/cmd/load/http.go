@@ -1,0 +1,56 @@
+//go:build linux
+
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"time"
+)
+
+// Hello is what a server's body of size bytes is made of, over and over.
+const hello = "Hello, World!"
+
+const httpRequest = "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+
+// learnHTTP asks once and expects the same answer, of the right body, from then on, but for its date.
+func learnHTTP(c *config) (exchange, error) {
+	conn, err := net.Dial("tcp", c.addr)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(seconds(c.patience)))
+	if _, err := io.WriteString(conn, httpRequest); err != nil {
+		return nil, err
+	}
+	var raw bytes.Buffer
+	answer, err := http.ReadResponse(bufio.NewReader(io.TeeReader(conn, &raw)), nil)
+	if err != nil {
+		return nil, err
+	}
+	body, err := io.ReadAll(answer.Body)
+	if err != nil {
+		return nil, err
+	}
+	want := bytes.Repeat([]byte(hello), c.size/len(hello)+1)[:c.size]
+	if answer.StatusCode != http.StatusOK || answer.Close || !bytes.Equal(body, want) {
+		return nil, fmt.Errorf("the server answers %s, with keep-alive %v and a body of %d bytes %.20q, want 200, true and %d bytes %.20q",
+			answer.Status, !answer.Close, len(body), body, len(want), want)
+	}
+	s := script{request: []byte(httpRequest), reply: raw.Bytes()}
+	const date = "\r\nDate: "
+	if i := bytes.Index(s.reply, []byte(date)); i >= 0 {
+		s.freeFrom = i + len(date)
+		s.freeTo = s.freeFrom + bytes.IndexByte(s.reply[s.freeFrom:], '\r')
+	}
+	if !bytes.HasSuffix(s.reply, want) {
+		return nil, errors.New("the body is in pieces, which may differ from answer to answer")
+	}
+	return newScripts([]script{s}, c.depth), nil
+}

@@ -1,0 +1,33 @@
+package main
+
+import (
+	"bytes"
+	"net"
+	"net/http"
+
+	"github.com/valyala/fasthttp"
+)
+
+// body is what the load generator expects.
+func body(size int) []byte {
+	const hello = "Hello, World!"
+	return bytes.Repeat([]byte(hello), size/len(hello)+1)[:size]
+}
+
+func newHTTP(o *options) (*program, error) {
+	p := body(o.size)
+	s := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain")
+		w.Write(p)
+	})}
+	return &program{listener: s.Serve}, nil
+}
+
+func newFasthttp(o *options) (*program, error) {
+	p := body(o.size)
+	s := &fasthttp.Server{Handler: func(ctx *fasthttp.RequestCtx) { ctx.Write(p) }}
+	return &program{
+		conn:     func(c net.Conn) { s.ServeConn(c) },
+		listener: s.Serve,
+	}, nil
+}

@@ -1,0 +1,158 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"maps"
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+
+	"ringo/sock"
+)
+
+// The handlers, as -handler names them.
+const (
+	perConn      = "conn"
+	perGoroutine = "goroutine"
+)
+
+// onNet is the -on that is no driver.
+const onNet = "net"
+
+// options is the command line.
+type options struct {
+	program, on, handler string
+	listen, to           string
+	size                 int
+}
+
+// program is a server. It has conn, listener, or both; or one of the others.
+type program struct {
+	// conn serves a connection to its end.
+	conn func(net.Conn)
+	// listener serves on goroutines, as the server's package does it; without it each connection gets one.
+	listener func(net.Listener) error
+	// datagrams serves a UDP socket.
+	datagrams func(udpConn) error
+	// packets serves a UDP socket of Ringo in a task.
+	packets func(*sock.PacketConn) error
+}
+
+var programs = map[string]func(o *options) (*program, error){
+	"bulkrecv": newBulkRecv,
+	"bulksend": newBulkSend,
+	"echo":     newEcho,
+	"fasthttp": newFasthttp,
+	"http":     newHTTP,
+	"proxy":    newProxy,
+	"redis":    newRedis,
+	"tls":      newTLS,
+	"udp":      newUDP,
+	"udpbatch": newUDPBatch,
+}
+
+func parse(args []string) (*options, error) {
+	o := new(options)
+	f := flag.NewFlagSet("serve", flag.ContinueOnError)
+	names := slices.Sorted(maps.Keys(programs))
+	f.StringVar(&o.program, "program", "http", "`name`: "+strings.Join(names, ", "))
+	f.StringVar(&o.on, "on", onNet, "net, or the `driver` of Ringo to run on")
+	f.StringVar(&o.handler, "handler", perGoroutine, "what serves a connection: goroutine, or conn, a task (not on net)")
+	f.StringVar(&o.listen, "listen", "127.0.0.1:7000", "`address` to serve on")
+	f.StringVar(&o.to, "to", "", "`address` that the proxy connects to")
+	f.IntVar(&o.size, "size", 13, "`bytes` of an answer's body (http and fasthttp), of a buffer (echo) or of a datagram (bulksend)")
+	if err := f.Parse(args); err != nil {
+		return nil, err
+	}
+	var errs []error
+	check := func(ok bool, format string, v ...any) {
+		if !ok {
+			errs = append(errs, fmt.Errorf(format, v...))
+		}
+	}
+	check(f.NArg() == 0, "unexpected arguments %q", f.Args())
+	check(programs[o.program] != nil, "-program %q is none of %s", o.program, strings.Join(names, ", "))
+	check(o.handler == perGoroutine || o.handler == perConn, "-handler %q is neither %s nor %s", o.handler, perGoroutine, perConn)
+	check(o.handler == perGoroutine || o.on != onNet, "-handler %s needs a driver of Ringo in -on", o.handler)
+	check(o.size > 0, "-size is %d, want at least 1", o.size)
+	err := errors.Join(errs...)
+	if err != nil {
+		fmt.Fprintln(f.Output(), err)
+	}
+	return o, err
+}
+
+func main() {
+	o, err := parse(os.Args[1:])
+	if errors.Is(err, flag.ErrHelp) {
+		os.Exit(0)
+	}
+	if err != nil {
+		os.Exit(2)
+	}
+	if err := run(context.Background(), o, announce); err != nil {
+		fmt.Fprintln(os.Stderr, "serve:", err)
+		os.Exit(1)
+	}
+}
+
+func announce(addr net.Addr, on string) {
+	fmt.Fprintf(os.Stderr, "listening %s://%v driver=%s\n", addr.Network(), addr, on)
+}
+
+// run serves until ctx ends or it fails. It calls ready when peers may come.
+func run(ctx context.Context, o *options, ready func(addr net.Addr, on string)) error {
+	p, err := programs[o.program](o)
+	if err != nil {
+		return err
+	}
+	if o.on != onNet {
+		return runRingo(ctx, o, p, ready)
+	}
+	if p.datagrams != nil {
+		return runUDPNet(ctx, o, p, ready)
+	}
+	if p.packets != nil {
+		return fmt.Errorf("-program %s is for sockets of Ringo and tasks", o.program)
+	}
+	ln, err := net.Listen("tcp", o.listen)
+	if err != nil {
+		return err
+	}
+	context.AfterFunc(ctx, func() { ln.Close() })
+	ready(ln.Addr(), onNet)
+	return p.onGoroutines(ln)
+}
+
+func runUDPNet(ctx context.Context, o *options, p *program, ready func(addr net.Addr, on string)) error {
+	at, err := netip.ParseAddrPort(o.listen)
+	if err != nil {
+		return err
+	}
+	c, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(at))
+	if err != nil {
+		return err
+	}
+	context.AfterFunc(ctx, func() { c.Close() })
+	ready(c.LocalAddr(), onNet)
+	return p.datagrams(c)
+}
+
+// onGoroutines serves what a listener accepts, whoever made it.
+func (p *program) onGoroutines(ln net.Listener) error {
+	if p.listener != nil {
+		return p.listener(ln)
+	}
+	for {
+		c, err := ln.Accept()
+		if err != nil {
+			return err
+		}
+		go p.conn(c)
+	}
+}

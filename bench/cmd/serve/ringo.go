@@ -1,0 +1,60 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+
+	"ringo"
+	"ringo/sock"
+)
+
+// runRingo serves on one loop.
+func runRingo(ctx context.Context, o *options, p *program, ready func(addr net.Addr, on string)) error {
+	if p.packets != nil && o.handler != perConn || p.listener != nil && p.conn == nil && o.handler == perConn {
+		return fmt.Errorf("-program %s is not for -handler %s", o.program, o.handler)
+	}
+	cfg := &ringo.Config{Driver: o.on, Loops: 1}
+	return ringo.Run(ctx, cfg, func(l *ringo.Loop) error {
+		if p.datagrams != nil || p.packets != nil {
+			return p.onPacketConn(ctx, l, o, ready)
+		}
+		ln, err := sock.Listen(l, "tcp", o.listen)
+		if err != nil {
+			return err
+		}
+		ready(ln.Addr(), l.Info().Name)
+		if o.handler == perConn {
+			return p.inTasks(l, ln)
+		}
+		return l.Offload(func(context.Context) error { return p.onGoroutines(ln) })
+	})
+}
+
+func (p *program) inTasks(l *ringo.Loop, ln *sock.Listener) error {
+	for {
+		c, err := ln.AcceptConn()
+		if err != nil {
+			return err
+		}
+		if err := l.Post(func() { p.conn(c) }); err != nil {
+			return err
+		}
+	}
+}
+
+func (p *program) onPacketConn(ctx context.Context, l *ringo.Loop, o *options, ready func(addr net.Addr, on string)) error {
+	c, err := sock.ListenPacket(l, "udp", o.listen)
+	if err != nil {
+		return err
+	}
+	context.AfterFunc(ctx, func() { c.Close() })
+	ready(c.LocalAddr(), l.Info().Name)
+	switch {
+	case p.packets != nil:
+		return p.packets(c)
+	case o.handler == perConn:
+		return p.datagrams(c)
+	}
+	return l.Offload(func(context.Context) error { return p.datagrams(c) })
+}
