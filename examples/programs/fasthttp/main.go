@@ -1,0 +1,76 @@
+// Fasthttp serves requests by github.com/valyala/fasthttp: in tasks, one for each connection, which is the fast way, and on
+// goroutines as on any listener. A handler in a task may wait only through Ringo.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"os"
+
+	"github.com/valyala/fasthttp"
+
+	"ringo"
+	"ringo/sock"
+)
+
+func main() {
+	if err := run(os.Stdout); err != nil {
+		log.Fatal(err)
+	}
+}
+
+func run(out io.Writer) error {
+	return ringo.Run(context.Background(), &ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
+		for _, way := range ways {
+			ln, err := sock.Listen(l, "tcp", "127.0.0.1:0")
+			if err != nil {
+				return err
+			}
+			server := &fasthttp.Server{Handler: func(ctx *fasthttp.RequestCtx) { ctx.WriteString("hello " + way.name) }}
+			serving := l.Go(func() { way.serve(l, server, ln) })
+			status, body, err := ask(l, ln.Addr().String())
+			ln.Close()
+			serving.Wait()
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(out, "%d, %s\n", status, body)
+		}
+		return nil
+	})
+}
+
+var ways = []struct {
+	name  string
+	serve func(l *ringo.Loop, s *fasthttp.Server, ln *sock.Listener) error
+}{{"from a task", inTasks}, {"from a goroutine", onGoroutines}}
+
+// inTasks serves each connection in a task of the loop, until the listener is closed. Only a task may call it.
+func inTasks(l *ringo.Loop, s *fasthttp.Server, ln *sock.Listener) error {
+	for {
+		c, err := ln.AcceptConn()
+		if err != nil {
+			return err
+		}
+		l.Post(func() { s.ServeConn(c) })
+	}
+}
+
+// onGoroutines serves as fasthttp does on any listener. The task that calls it waits.
+func onGoroutines(l *ringo.Loop, s *fasthttp.Server, ln *sock.Listener) error {
+	return l.Offload(func(context.Context) error { return s.Serve(ln) })
+}
+
+// ask sends a request by the client of fasthttp, which stays on goroutines.
+func ask(l *ringo.Loop, address string) (status int, body []byte, err error) {
+	client := &fasthttp.HostClient{Addr: address, Dial: func(address string) (net.Conn, error) { return sock.Dial(l, "tcp", address) }}
+	defer client.CloseIdleConnections()
+	err = l.Offload(func(context.Context) error {
+		status, body, err = client.Get(nil, "http://"+address)
+		return err
+	})
+	return status, body, err
+}

@@ -1,0 +1,100 @@
+// GRPC serves unary calls and streams by gRPC-Go on a listener of Ringo's, and calls by connections that Ringo dials. Both
+// sides stay on goroutines; the task of the loop waits for them.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"os"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	pb "google.golang.org/grpc/interop/grpc_testing"
+
+	"ringo"
+	"ringo/sock"
+)
+
+func main() {
+	if err := run(os.Stdout); err != nil {
+		log.Fatal(err)
+	}
+}
+
+func run(out io.Writer) error {
+	return ringo.Run(context.Background(), &ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
+		ln, err := sock.Listen(l, "tcp", "127.0.0.1:0")
+		if err != nil {
+			return err
+		}
+		return l.Offload(func(ctx context.Context) error {
+			server := grpc.NewServer()
+			pb.RegisterTestServiceServer(server, service{})
+			go server.Serve(ln)
+			defer server.GracefulStop()
+			conn, err := connect(l, ln.Addr().String())
+			if err != nil {
+				return err
+			}
+			defer conn.Close()
+			return call(ctx, pb.NewTestServiceClient(conn), out)
+		})
+	})
+}
+
+// connect gives a client whose connections belong to the loop.
+func connect(l *ringo.Loop, address string) (*grpc.ClientConn, error) {
+	dial := func(ctx context.Context, address string) (net.Conn, error) {
+		return new(sock.Dialer).Func(l)(ctx, "tcp", address)
+	}
+	return grpc.NewClient("passthrough:///"+address, grpc.WithContextDialer(dial), grpc.WithTransportCredentials(insecure.NewCredentials()))
+}
+
+func call(ctx context.Context, c pb.TestServiceClient, out io.Writer) error {
+	hello := &pb.Payload{Body: []byte("hello")}
+	answer, err := c.UnaryCall(ctx, &pb.SimpleRequest{Payload: hello})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "a call: %s\n", answer.Payload.Body)
+	stream, err := c.FullDuplexCall(ctx)
+	if err != nil {
+		return err
+	}
+	if err := stream.Send(&pb.StreamingOutputCallRequest{Payload: hello}); err != nil {
+		return err
+	}
+	piece, err := stream.Recv()
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "a stream: %s\n", piece.Payload.Body)
+	return stream.CloseSend()
+}
+
+// service gives payloads back as they came.
+type service struct {
+	pb.UnimplementedTestServiceServer
+}
+
+func (service) UnaryCall(_ context.Context, r *pb.SimpleRequest) (*pb.SimpleResponse, error) {
+	return &pb.SimpleResponse{Payload: r.Payload}, nil
+}
+
+func (service) FullDuplexCall(s pb.TestService_FullDuplexCallServer) error {
+	for {
+		r, err := s.Recv()
+		if err == nil {
+			err = s.Send(&pb.StreamingOutputCallResponse{Payload: r.Payload})
+		}
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}

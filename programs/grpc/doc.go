@@ -1,2 +1,0 @@
-// Package grpc runs gRPC-Go, server and client, on Ringo's connections.
-package grpc

@@ -1,2 +1,0 @@
-// Package redis is a small server of the redis protocol in tasks, driven by go-redis.
-package redis
