@@ -12,6 +12,9 @@ func getg() uintptr
 //go:noescape
 func isG(word *uintptr) bool
 
+//go:noescape
+func isZero(word *uintptr) bool
+
 func getsp() uintptr
 
 // prefetch hints at the first lines of g and of the stack from sp on.

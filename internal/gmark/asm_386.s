@@ -14,6 +14,13 @@ TEXT ·isG(SB), NOSPLIT, $0-5
 	SETEQ ret+4(FP)
 	RET
 
+// func isZero(word *uintptr) bool
+TEXT ·isZero(SB), NOSPLIT, $0-5
+	MOVL word+0(FP), CX
+	CMPL (CX), $0
+	SETEQ ret+4(FP)
+	RET
+
 // func getsp() uintptr
 TEXT ·getsp(SB), NOSPLIT, $0-4
 	LEAL ret+0(FP), AX

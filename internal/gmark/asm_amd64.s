@@ -14,6 +14,13 @@ TEXT ·isG(SB), NOSPLIT, $0-9
 	SETEQ ret+8(FP)
 	RET
 
+// func isZero(word *uintptr) bool
+TEXT ·isZero(SB), NOSPLIT, $0-9
+	MOVQ word+0(FP), CX
+	CMPQ (CX), $0
+	SETEQ ret+8(FP)
+	RET
+
 // func getsp() uintptr
 TEXT ·getsp(SB), NOSPLIT, $0-8
 	LEAQ ret+0(FP), AX

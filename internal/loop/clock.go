@@ -37,6 +37,15 @@ func (s *Set) elapsed() int64 {
 	return int64(s.cfg.Clock().Sub(s.epoch))
 }
 
+// Moment is when t is, or was, as Elapsed counts; never 0. What is farther than the clock
+// goes is as far as it does. G.
+func (l *Loop) Moment(t time.Time) int64 {
+	if t == t.Round(0) { // a time of day, from which that of the epoch may differ by a step of the clock
+		t = l.set.cfg.Clock().Add(time.Until(t))
+	}
+	return max(1, int64(t.Sub(l.set.epoch)))
+}
+
 // Elapsed is NowNS for other threads, and not of the turn but of this moment. G.
 func (l *Loop) Elapsed() int64 { return l.set.elapsed() }
 

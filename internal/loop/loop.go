@@ -55,6 +55,7 @@ type Loop struct {
 	ops       opCounts
 	lastStats atomic.Pointer[Stats]
 	watch     stallWatch
+	ran       atomic.Bool // a task, since the idler looked
 
 	handles  Handle // head of the list of what is open on the loop
 	sleeps   sleepPool

@@ -7,7 +7,9 @@ import (
 
 // A loop that sleeps in the kernel keeps its P until the runtime's monitor takes
 // it back, after 20 µs to 10 ms. So goroutines beside the loops need Ps of their
-// own: while loops run, GOMAXPROCS is raised by their number.
+// own: while loops run, GOMAXPROCS is raised by their number. Loops that have run no
+// task for a while, as where all that they have is used by goroutines, sleep for so long
+// that they need none; then it is as it was, until one does (see idler).
 //
 // What the program sets meanwhile stands: the loops that run then have no part in
 // it any more, and those that come later are added to it. An era is the time
@@ -15,19 +17,25 @@ import (
 var procs struct {
 	sync.Mutex
 	era   uint64
-	loops int // of this era
-	old   int // what it was before them
-	set   int // what we set last
+	loops int  // of this era
+	old   int  // what it was before them
+	set   int  // what we set last
+	lent  bool // old, for as long as the loops are idle
+	idler *idler
 }
 
 // raiseProcs makes room for n more loops and says what it did; release takes it back.
 func raiseProcs(n int, warn func(string, ...any)) (release func()) {
 	procs.Lock()
 	defer procs.Unlock()
-	if now := runtime.GOMAXPROCS(0); procs.loops == 0 || now != procs.set {
-		procs.era++
-		procs.loops, procs.old = 0, now
+	if !ours() {
+		procs.old = runtime.GOMAXPROCS(0)
 	}
+	procs.lent = false
+	if procs.idler == nil {
+		procs.idler = startIdler()
+	}
+	procs.idler.runs += n
 	era := procs.era
 	addProcs(n)
 	warn("GOMAXPROCS raised from %d to %d, so that goroutines have processors while loops sleep", procs.old, procs.set)
@@ -36,27 +44,65 @@ func raiseProcs(n int, warn func(string, ...any)) (release func()) {
 
 func lowerProcs(n int, era uint64) {
 	procs.Lock()
-	defer procs.Unlock()
-	if era == procs.era && runtime.GOMAXPROCS(0) == procs.set {
+	if ours() && era == procs.era {
 		addProcs(-n)
 	}
+	last := procs.idler
+	if last.runs -= n; last.runs > 0 {
+		last = nil
+	} else {
+		procs.idler = nil
+	}
+	procs.Unlock()
+	if last != nil {
+		last.stop()
+	}
+}
+
+// ours reports whether GOMAXPROCS is what we have set for loops that run. If it is not, this
+// era is over.
+func ours() bool {
+	if procs.loops > 0 && runtime.GOMAXPROCS(0) == procs.set {
+		return true
+	}
+	procs.era++
+	procs.loops = 0
+	return false
 }
 
 func addProcs(n int) {
 	procs.loops += n
-	procs.set = procs.old + procs.loops
-	runtime.GOMAXPROCS(procs.set)
+	setProcs()
+}
+
+func setProcs() {
+	procs.set = procs.old
+	if !procs.lent {
+		procs.set += procs.loops
+	}
+	if procs.set != runtime.GOMAXPROCS(0) {
+		runtime.GOMAXPROCS(procs.set)
+	}
+}
+
+// lendProcs has GOMAXPROCS count the loops or not, unless the program has set it.
+func lendProcs(lent bool) {
+	procs.Lock()
+	defer procs.Unlock()
+	if ours() && procs.lent != lent {
+		procs.lent = lent
+		setProcs()
+	}
 }
 
 // Procs is GOMAXPROCS without what was added for loops. G.
 func Procs() int {
 	procs.Lock()
 	defer procs.Unlock()
-	now := runtime.GOMAXPROCS(0)
-	if procs.loops > 0 && now == procs.set {
+	if ours() {
 		return procs.old
 	}
-	return now
+	return runtime.GOMAXPROCS(0)
 }
 
 // computeMax is how many CPU-bound calls may run beside the loops.

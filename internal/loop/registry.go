@@ -51,8 +51,8 @@ func currentByThread() (*Loop, *Task) {
 	if p == nil {
 		return nil, nil
 	}
-	if len(*p) == 0 {
-		return nil, nil
+	if !anyMarked(*p) {
+		return nil, nil // nor does anybody run in a task's iterator
 	}
 	tid := sys.Gettid()
 	for _, l := range *p {
@@ -61,6 +61,17 @@ func currentByThread() (*Loop, *Task) {
 		}
 	}
 	return nil, nil
+}
+
+// anyMarked reports whether a loop runs a task at this moment. It is the caller's own in
+// which it may be, so what the others do meanwhile does not matter.
+func anyMarked(loops []*Loop) bool {
+	for _, l := range loops {
+		if !l.mark.Unset() {
+			return true
+		}
+	}
+	return false
 }
 
 // Mark is the loop's mark, for pools that tell owners from others.

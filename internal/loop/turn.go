@@ -74,6 +74,9 @@ func (l *Loop) complete() {
 // runReady runs what is ready, up to the budget.
 func (l *Loop) runReady() {
 	l.spent, l.calls = 0, 0
+	if l.ready.len() > 0 {
+		l.runsTask()
+	}
 	for l.runs() {
 		l.runUntilExit()
 	}

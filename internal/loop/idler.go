@@ -1,0 +1,100 @@
+package loop
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+// idleAfter is for how long no loop has run a task when they are taken for idle: so
+// long at least, and less than twice as long.
+const idleAfter = time.Second
+
+// idler is a goroutine that finds out whether any loop of the process runs tasks.
+//
+//	watching ──no task for idleAfter──▶ idle ──a loop runs a task──▶ watching
+//
+// Idle it waits for a loop's word, and costs nothing.
+type idler struct {
+	runs       int // loops that want it; under procs
+	quit, gone chan struct{}
+}
+
+// idleness is what the loops and the idler tell each other.
+var idleness struct {
+	on   atomic.Bool
+	over chan struct{} // has room for the one word that there is
+}
+
+func init() { idleness.over = make(chan struct{}, 1) }
+
+func startIdler() *idler {
+	i := &idler{quit: make(chan struct{}), gone: make(chan struct{})}
+	go i.run()
+	return i
+}
+
+func (i *idler) stop() {
+	close(i.quit)
+	<-i.gone
+}
+
+func (i *idler) run() {
+	defer close(i.gone)
+	defer idleness.on.Store(false)
+	look := time.NewTicker(idleAfter)
+	defer look.Stop()
+	for {
+		select {
+		case <-i.quit:
+			return
+		case <-look.C:
+		}
+		if anyRan() {
+			continue
+		}
+		select {
+		case <-idleness.over: // said of an earlier time
+		default:
+		}
+		idleness.on.Store(true)
+		if !anyRan() { // between the look and the word
+			lendProcs(true)
+			look.Stop()
+			select {
+			case <-i.quit:
+				return
+			case <-idleness.over:
+			}
+			look.Reset(idleAfter)
+		}
+		idleness.on.Store(false)
+		lendProcs(false)
+	}
+}
+
+// anyRan reports whether a loop has run a task since it was last asked.
+func anyRan() (ran bool) {
+	if p := running.loops.Load(); p != nil {
+		for _, l := range *p {
+			if l.ran.Load() {
+				l.ran.Store(false)
+				ran = true
+			}
+		}
+	}
+	return ran
+}
+
+// runsTask notes that the loop is about to run a task.
+func (l *Loop) runsTask() {
+	if l.ran.Load() {
+		return
+	}
+	l.ran.Store(true)
+	if idleness.on.Load() {
+		select {
+		case idleness.over <- struct{}{}:
+		default: // it was told
+		}
+	}
+}

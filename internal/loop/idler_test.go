@@ -1,0 +1,78 @@
+package loop_test
+
+import (
+	"context"
+	"runtime"
+	"testing"
+	"time"
+
+	"ringo"
+)
+
+// GOMAXPROCS counts loops only while they run tasks, and what the program sets stands.
+func TestIdleLoopsLendTheirPs(t *testing.T) {
+	before := runtime.GOMAXPROCS(0)
+	defer runtime.GOMAXPROCS(before)
+	ctx, end := context.WithCancel(context.Background())
+	defer end()
+	loops := make(chan *ringo.Loop, 2)
+	ended := make(chan error, 1)
+	go func() {
+		ended <- ringo.Run(ctx, &ringo.Config{Loops: 2, Grace: -1}, func(l *ringo.Loop) error {
+			loops <- l
+			return l.Offload(func(ctx context.Context) error { <-ctx.Done(); return nil })
+		})
+	}()
+	l := <-loops
+	<-loops
+	for range 2 {
+		awaitProcs(t, before)
+		stop := make(chan struct{})
+		if err := l.Post(func() { busy(l, stop) }); err != nil {
+			t.Fatal(err)
+		}
+		awaitProcs(t, before+2)
+		close(stop)
+	}
+	awaitProcs(t, before)
+	runtime.GOMAXPROCS(before + 5)
+	stop := make(chan struct{})
+	if err := l.Post(func() { busy(l, stop) }); err != nil {
+		t.Fatal(err)
+	}
+	end()
+	close(stop)
+	if err := <-ended; err != nil {
+		t.Fatal(err)
+	}
+	if now := runtime.GOMAXPROCS(0); now != before+5 {
+		t.Errorf("GOMAXPROCS is %d after the program has set it to %d", now, before+5)
+	}
+}
+
+// busy has the loop run a task over and over.
+func busy(l *ringo.Loop, stop <-chan struct{}) {
+	for {
+		select {
+		case <-stop:
+			return
+		default:
+		}
+		if l.Sleep(time.Millisecond) != nil {
+			return
+		}
+	}
+}
+
+// awaitProcs waits until GOMAXPROCS is want.
+func awaitProcs(t *testing.T, want int) {
+	t.Helper()
+	limit := time.Now().Add(20 * time.Second)
+	for runtime.GOMAXPROCS(0) != want {
+		if time.Now().After(limit) {
+			t.Fatalf("GOMAXPROCS stays %d, want %d", runtime.GOMAXPROCS(0), want)
+		}
+		runtime.Gosched()
+		time.Sleep(time.Millisecond) // between two looks
+	}
+}
