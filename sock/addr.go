@@ -18,6 +18,17 @@ func tcpAddr(ap netip.AddrPort) *net.TCPAddr {
 	return net.TCPAddrFromAddrPort(namedZone(ap))
 }
 
+// tcpEnds is the addresses of a connection as net.Addrs, for good: each error names them.
+type tcpEnds struct{ local, remote net.TCPAddr }
+
+func (c *Conn) tcpEnds() *tcpEnds {
+	if e := c.ends.Load(); e != nil {
+		return e
+	}
+	c.ends.CompareAndSwap(nil, &tcpEnds{*tcpAddr(c.laddr), *tcpAddr(c.raddr)})
+	return c.ends.Load()
+}
+
 // nameOf asks for the address of one end of a socket.
 func nameOf(l *loop.Loop, f *fd.FD, code op.Code) netip.AddrPort {
 	o := callExt(l, code)

@@ -41,6 +41,7 @@ type Conn struct {
 	value atomic.Pointer[any]
 
 	laddr, raddr netip.AddrPort
+	ends         atomic.Pointer[tcpEnds] // made when they are first asked for
 	unix         *unixEnds // nil: a TCP connection
 	parting      *parting  // it leaves its loop, and the descriptor stays open
 }
@@ -76,7 +77,7 @@ func (c *Conn) LocalAddr() net.Addr {
 	if c.unix != nil {
 		return &c.unix.local
 	}
-	return tcpAddr(c.laddr)
+	return &c.tcpEnds().local
 }
 
 // RemoteAddr is the address of the peer, a *net.TCPAddr, unspecified if the peer
@@ -86,7 +87,7 @@ func (c *Conn) RemoteAddr() net.Addr {
 	if c.unix != nil {
 		return &c.unix.remote
 	}
-	return tcpAddr(c.raddr)
+	return &c.tcpEnds().remote
 }
 
 // check is what each method begins with.
