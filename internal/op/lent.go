@@ -6,9 +6,9 @@ package op
 // EachRead calls f for each slice that the kernel reads for the op.
 func (o *Op) EachRead(f func(p []byte)) {
 	switch o.Code {
-	case Send, SendZC, Write:
+	case Send, SendZC, Write, WriteAt:
 		f(o.Buf[o.Done:])
-	case SetOptionBytes:
+	case SetOptionBytes, Open:
 		f(o.Buf)
 	case Sendmsg:
 		for i := range min(int(o.Ext.Msg.Iovlen), len(o.Ext.Bufs)) {
@@ -32,7 +32,7 @@ func (o *Op) EachWritten(res int32, f func(p []byte)) {
 		return
 	}
 	switch o.Code {
-	case Recv, Read, GetOptionBytes:
+	case Recv, Read, ReadAt, GetOptionBytes:
 		f(o.Buf[:min(left, len(o.Buf))])
 	case Recvmsg:
 		for i := range min(int(o.Ext.Msg.Iovlen), len(o.Ext.Bufs)) {

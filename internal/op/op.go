@@ -45,6 +45,10 @@ const (
 	GetOptionBytes
 	SetOptionBytes
 	SendZC
+	ReadAt
+	WriteAt
+	Open
+	CloseFile
 	Codes // how many there are
 )
 
@@ -68,6 +72,9 @@ const (
 	// for that, it reports readable for a hang-up and an error, too. Whoever reads
 	// then finds out.
 	Rough
+	// Aside: a worker makes the op's call also where there is an entry for it. For files
+	// of whose kind each entry ends with a thread of the kernel's, which costs more.
+	Aside
 )
 
 // Completion flags, the bits of a CQE.
@@ -195,6 +202,15 @@ func (o *Op) Interest() uint32 {
 		return o.Arg
 	}
 	return Table[o.Code].Interest
+}
+
+// Cached runs a Blocking op as a plain call that does not wait. -EAGAIN says that it
+// would have to, -EOPNOTSUPP that it can't be told for this op or this file.
+func (o *Op) Cached() int32 {
+	if cached := Table[o.Code].Cached; cached != nil {
+		return cached(o)
+	}
+	return -sys.EOPNOTSUPP
 }
 
 // Attempt runs the op as a plain call that does not wait. The result is that of

@@ -38,6 +38,9 @@ type Def struct {
 	// Attempt runs it as a plain call that does not wait, or, for Blocking
 	// ops and files, that may.
 	Attempt func(o *Op) int32
+	// Cached runs a Blocking op without waiting, where the kernel can be asked for
+	// that: by what it has in memory. See Op.Cached.
+	Cached func(o *Op) int32
 }
 
 // Table is the rows by code.
@@ -66,6 +69,12 @@ var Table = [Codes]Def{
 	SpliceIn:  {Name: "splice(in)", Kind: Pollable, Interest: sys.PollIn, Attempt: attemptSpliceIn},
 	SpliceOut: {Name: "splice(out)", Kind: Pollable, Interest: sys.PollOut, Attempt: attemptSpliceOut},
 	Sendfile:  {Name: "sendfile", Kind: Pollable, Interest: sys.PollOut, Attempt: attemptSendfile},
+
+	// Files: the calls may wait for a disk.
+	ReadAt:    {Name: "read(at)", Kind: Blocking, Opcode: uring.OpRead, Prep: prepRead, Attempt: attemptReadAt, Cached: cachedReadAt},
+	WriteAt:   {Name: "write(at)", Kind: Blocking, Opcode: uring.OpWrite, Prep: prepWrite, Attempt: attemptWriteAt, Cached: cachedWriteAt},
+	Open:      {Name: "open", Kind: Blocking, FDResult: true, Attempt: attemptOpen},
+	CloseFile: {Name: "close(file)", Kind: Blocking, Attempt: attemptCloseFile},
 
 	// Rows with one face: what is never worth more than a plain call.
 	Bind:           {Name: "bind", Kind: Immediate, Attempt: attemptBind},

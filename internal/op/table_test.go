@@ -15,7 +15,7 @@ import (
 // never a plain call.
 var (
 	oneFace = map[Code]bool{Bind: true, Listen: true, SetOption: true, SetLinger: true, GetOption: true, SockName: true, PeerName: true,
-		Pipe: true, GetOptionBytes: true, SetOptionBytes: true, Recvmmsg: true, Sendmmsg: true, SpliceIn: true, SpliceOut: true, Sendfile: true, Dup: true, Fcntl: true}
+		Pipe: true, GetOptionBytes: true, SetOptionBytes: true, Recvmmsg: true, Sendmmsg: true, SpliceIn: true, SpliceOut: true, Sendfile: true, Dup: true, Fcntl: true, Open: true, CloseFile: true}
 	faceless = map[Code]bool{Timeout: true}
 )
 
@@ -39,6 +39,9 @@ func TestTableIsComplete(t *testing.T) {
 		pollable := d.Kind == Pollable
 		if code != Poll && pollable != (d.Interest != 0) {
 			t.Errorf("%s: kind %d with interest %#x: a pollable op has one, others none", d.Name, d.Kind, d.Interest)
+		}
+		if d.Cached != nil && d.Kind != Blocking {
+			t.Errorf("%s is not Blocking, and has a call that does not wait beside its Attempt", d.Name)
 		}
 		if d.Select && d.Interest&sys.PollIn == 0 {
 			t.Errorf("%s selects a buffer, but does not wait for input", d.Name)
@@ -85,17 +88,19 @@ func TestPrep(t *testing.T) {
 		"recvmsg forever": {Op{Code: Recvmsg, FD: &f, Ext: ext(), Bufs: pool, Flags: Select | Multishot, Arg2: 64}, func(e *uring.SQE) bool {
 			return e.Flags&uring.SQEBufferSelect != 0 && e.BufIndex == 7 && e.IOPrio != 0 && e.OpFlags == sys.MsgCmsgCloexec
 		}},
-		"shutdown":         {Op{Code: Shutdown, FD: &f, Arg: 1}, func(e *uring.SQE) bool { return e.FD == 42 && e.Len == 1 }},
-		"close":            {Op{Code: Close, FD: &f, Off: 9}, func(e *uring.SQE) bool { return e.FD == 9 }},
-		"socket":           {Op{Code: Socket, Arg: 2, Arg2: 1, Off: 6}, func(e *uring.SQE) bool { return e.FD == 2 && e.Off == 1|sys.SockNonblock|sys.SockCloexec && e.Len == 6 }},
-		"poll":             {Op{Code: Poll, FD: &f, Arg: sys.PollIn}, func(e *uring.SQE) bool { return e.FD == 42 && e.OpFlags == sys.PollIn && e.Len == 0 }},
-		"poll forever":     {Op{Code: Poll, FD: &f, Arg: sys.PollIn, Flags: Multishot}, func(e *uring.SQE) bool { return e.OpFlags == sys.PollIn && e.Len == 1 }},
-		"timeout":          {Op{Code: Timeout, Ext: ext(), Off: 1_500_000_000}, func(e *uring.SQE) bool { return e.Addr != 0 && e.Len == 1 && e.Off == 0 }},
-		"cancel":           {Op{Code: Cancel, Off: 77}, func(e *uring.SQE) bool { return e.Addr == 77 }},
-		"read":             {Op{Code: Read, FD: &f, Buf: p, Off: 3}, func(e *uring.SQE) bool { return e.FD == 42 && e.Len == 5 && e.Off == 3 }},
-		"read where it is": {Op{Code: Read, FD: &f, Buf: p, Off: -1}, func(e *uring.SQE) bool { return e.Off == ^uint64(0) }},
-		"write":            {Op{Code: Write, FD: &f, Buf: p, Off: 3}, func(e *uring.SQE) bool { return e.FD == 42 && e.Len == 5 && e.Off == 3 }},
-		"write the rest":   {Op{Code: Write, FD: &f, Buf: p, Off: 3, Done: 1}, func(e *uring.SQE) bool { return e.Len == 4 && e.Off == 4 }},
+		"shutdown":          {Op{Code: Shutdown, FD: &f, Arg: 1}, func(e *uring.SQE) bool { return e.FD == 42 && e.Len == 1 }},
+		"close":             {Op{Code: Close, FD: &f, Off: 9}, func(e *uring.SQE) bool { return e.FD == 9 }},
+		"socket":            {Op{Code: Socket, Arg: 2, Arg2: 1, Off: 6}, func(e *uring.SQE) bool { return e.FD == 2 && e.Off == 1|sys.SockNonblock|sys.SockCloexec && e.Len == 6 }},
+		"poll":              {Op{Code: Poll, FD: &f, Arg: sys.PollIn}, func(e *uring.SQE) bool { return e.FD == 42 && e.OpFlags == sys.PollIn && e.Len == 0 }},
+		"poll forever":      {Op{Code: Poll, FD: &f, Arg: sys.PollIn, Flags: Multishot}, func(e *uring.SQE) bool { return e.OpFlags == sys.PollIn && e.Len == 1 }},
+		"timeout":           {Op{Code: Timeout, Ext: ext(), Off: 1_500_000_000}, func(e *uring.SQE) bool { return e.Addr != 0 && e.Len == 1 && e.Off == 0 }},
+		"cancel":            {Op{Code: Cancel, Off: 77}, func(e *uring.SQE) bool { return e.Addr == 77 }},
+		"read":              {Op{Code: Read, FD: &f, Buf: p, Off: 3}, func(e *uring.SQE) bool { return e.FD == 42 && e.Len == 5 && e.Off == 3 }},
+		"read where it is":  {Op{Code: Read, FD: &f, Buf: p, Off: -1}, func(e *uring.SQE) bool { return e.Off == ^uint64(0) }},
+		"write":             {Op{Code: Write, FD: &f, Buf: p, Off: 3}, func(e *uring.SQE) bool { return e.FD == 42 && e.Len == 5 && e.Off == 3 }},
+		"read at":           {Op{Code: ReadAt, FD: &f, Buf: p, Off: 3}, func(e *uring.SQE) bool { return e.FD == 42 && e.Len == 5 && e.Off == 3 }},
+		"write at the rest": {Op{Code: WriteAt, FD: &f, Buf: p, Off: 3, Done: 1}, func(e *uring.SQE) bool { return e.FD == 42 && e.Len == 4 && e.Off == 4 }},
+		"write the rest":    {Op{Code: Write, FD: &f, Buf: p, Off: 3, Done: 1}, func(e *uring.SQE) bool { return e.Len == 4 && e.Off == 4 }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := new(uring.SQE)

@@ -100,6 +100,18 @@ var ways = [Codes][]Way{
 		{Name: "vectored entry", How: ByEntry, Opcode: uring.OpWritev, Prep: prepWritev, NeedsExt: true},
 		offload(),
 	},
+	ReadAt: {
+		single(uring.OpRead, prepRead),
+		{Name: "vectored entry", How: ByEntry, Opcode: uring.OpReadv, Prep: prepReadv, NeedsExt: true},
+		offload(),
+	},
+	WriteAt: {
+		single(uring.OpWrite, prepWrite),
+		{Name: "vectored entry", How: ByEntry, Opcode: uring.OpWritev, Prep: prepWritev, NeedsExt: true},
+		offload(),
+	},
+	Open:           {offload()},
+	CloseFile:      {offload()},
 	Bind:           {call()},
 	Listen:         {call()},
 	SetOption:      {call()},

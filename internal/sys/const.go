@@ -46,6 +46,12 @@ const (
 	FDCloexec = 1
 	ONonblock = 0x800
 
+	AtFdcwd  = -100 // the working directory, in place of a descriptor
+	OAccmode = 3
+	OWronly  = 1
+	ORdwr    = 2
+	OAppend  = 0x400
+
 	SockStream    = 1
 	SockDgram     = 2
 	SockSeqpacket = 5

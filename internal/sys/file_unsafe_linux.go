@@ -58,12 +58,8 @@ func blocking(call func() (int, error)) int32 {
 		if err == nil {
 			return int32(n)
 		}
-		errno, ok := err.(syscall.Errno)
-		if !ok {
-			errno = syscall.EIO
-		}
-		if errno != syscall.EINTR {
-			return -int32(errno)
+		if res := -int32(errnoOf(err)); res != eintr {
+			return res
 		}
 	}
 }

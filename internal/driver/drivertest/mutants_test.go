@@ -63,6 +63,13 @@ var mutants = []mutant{
 	{"ends timeouts at once", []string{"timeout/never*", "timeout/in the order*"}},
 	{"never ends timeouts", []string{"timeout/of nothing", "timeout/beside*"}},
 
+	// Files.
+	{"forgets offsets", []string{"disk/read*", "disk/past*"}},
+	{"forgets arguments", []string{"disk/open*"}},
+	{"never tries", []string{"disk/what*"}},
+	{"ends with 0 what is cancelled", []string{"disk/cancel*"}},
+	{"forgets the second op of a descriptor", []string{"disk/many*"}},
+
 	// Messages.
 	{"forgets who sent", []string{"datagram/of all*", "datagram/received*", "datagram/an empty*", "datagram/between*", "datagram/without*"}},
 	{"forgets control messages", []string{"datagram/TOS*", "datagram/more*", "datagram/passes descriptors"}},

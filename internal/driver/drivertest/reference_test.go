@@ -59,6 +59,10 @@ func (d *reference) Try(o *op.Op) (res int32, ok bool) {
 	if o.Def().Attempt == nil {
 		return 0, d.bug == "tries what can't be tried"
 	}
+	if o.Def().Kind == op.Blocking {
+		res, ok = driver.Cached(o)
+		return res, d.spoil.try(o, res, ok)
+	}
 	res = d.call(o)
 	return res, d.spoil.try(o, res, res != -sys.EAGAIN)
 }
@@ -101,7 +105,7 @@ func (d *reference) Submit(o *op.Op) {
 }
 
 func (d *reference) Cancel(o *op.Op) {
-	if !d.spoil.cancel(o) {
+	if !d.spoil.cancel(o) && o.Code != op.CloseFile {
 		o.Canceled = true
 	}
 }

@@ -66,6 +66,7 @@ var groups = []group{
 	{"pipe", pipeCases},
 	{"blocking", blockingCases},
 	{"file", fileCases},
+	{"disk", diskCases},
 	{"poll", pollCases},
 	{"timeout", timeoutCases},
 	{"refused", refusedCases},

@@ -108,7 +108,8 @@ func (s *spoils) submit(o *op.Op) (gone bool) {
 			b.Window(0, 1)
 		}
 	case "forgets offsets":
-		if o.Code == op.Read || o.Code == op.Write || o.Code == op.SetLinger || o.Code == op.Fcntl {
+		switch o.Code {
+		case op.Read, op.Write, op.ReadAt, op.WriteAt, op.SetLinger, op.Fcntl:
 			o.Off = 0
 		}
 	case "shuts down what it closes":

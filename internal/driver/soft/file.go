@@ -136,12 +136,12 @@ func (d *engine) offload(o *op.Op) {
 // of a file that is open with O_DIRECT.
 func (d *engine) submitDirect(j *job) bool {
 	o := j.o
-	if o.Code != op.Read && o.Code != op.Write || o.Off < 0 || !sys.IsDirect(o.FD.Sys()) {
+	if !transfers(o.Code) || o.Off < 0 || o.Flags&op.Aside != 0 || !sys.IsDirect(o.FD.Sys()) {
 		return false
 	}
 	if a := d.files.native(d.wakeFD); a != nil {
 		j.Kind = offload.Read
-		if o.Code == op.Write {
+		if o.Code == op.Write || o.Code == op.WriteAt {
 			j.Kind = offload.Write
 			if race.Enabled {
 				o.EachRead(race.ReadRange)
@@ -157,6 +157,11 @@ func (d *engine) submitDirect(j *job) bool {
 	}
 	d.stats.Fallbacks++
 	return false
+}
+
+// transfers reports whether an op moves one slice from or to a file.
+func transfers(c op.Code) bool {
+	return c == op.Read || c == op.Write || c == op.ReadAt || c == op.WriteAt
 }
 
 func (d *engine) submitWorker(j *job) {
@@ -250,7 +255,7 @@ func (d *engine) landedDirect(j *job) {
 		}
 		d.submitWorker(j)
 		return
-	case race.Enabled && o.Code == op.Read && res > 0:
+	case race.Enabled && (o.Code == op.Read || o.Code == op.ReadAt) && res > 0:
 		race.ReadLike()
 		race.WriteRange(j.Buf[:res])
 	case full(o):

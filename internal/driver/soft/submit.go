@@ -28,7 +28,7 @@ func holds(o *op.Op) bool { return o.FD != nil && o.Code != op.Close }
 
 // start looks at a submitted op for the first time.
 func (d *engine) start(o *op.Op) {
-	if o.Canceled && o.Code != op.Close { // nobody else has that number
+	if o.Canceled && o.Code != op.Close && o.Code != op.CloseFile { // nobody else has that number
 		d.end(o, canceled(o), 0)
 		return
 	}

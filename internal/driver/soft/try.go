@@ -1,6 +1,7 @@
 package soft
 
 import (
+	"ringo/internal/driver"
 	"ringo/internal/op"
 	"ringo/internal/race"
 	"ringo/internal/sys"
@@ -23,7 +24,7 @@ func (d *engine) Try(o *op.Op) (res int32, ok bool) {
 		d.forget(o)
 	default:
 		if o.Def().Kind == op.Blocking {
-			return 0, false
+			return driver.Cached(o)
 		}
 	}
 	for {
@@ -42,6 +43,9 @@ func (d *engine) Try(o *op.Op) (res int32, ok bool) {
 func attempt(o *op.Op) int32 {
 	if !race.Enabled {
 		return o.Attempt()
+	}
+	if o.Def().Kind == op.Blocking {
+		return driver.Call(o)
 	}
 	if o.Def().Interest&sys.PollOut != 0 || o.Code == op.Shutdown || o.Code == op.Close {
 		o.EachRead(race.ReadRange)

@@ -20,6 +20,8 @@ func (d *ring) Cancel(o *op.Op) {
 	switch {
 	case o.Mode == waitsTurn:
 		return // the next Wait makes the call, which does not wait
+	case o.Code == op.CloseFile:
+		return // nobody else would close it
 	case o.Mode == waitsFile && o.State == op.InFlight:
 		d.recall(o)
 		return
@@ -99,7 +101,7 @@ func (d *ring) withdraw(o *op.Op) {
 	if o.Flags&op.Full != 0 && o.Done > 0 {
 		res = int32(o.Done)
 	}
-	waits := d.backlog.take(is) == nil
+	waits := d.backlog.take(is) == nil && d.boarding.take(is) == nil
 	if waits {
 		d.deferred.take(is)
 		o.FD.Unwait(direction(o))

@@ -34,6 +34,7 @@ type ring struct {
 	calls    list     // ops that are a plain call, for the next Wait
 	backlog  list     // ops that wait for room in the SQ
 	deferred list     // ops that wait for their stream
+	boarding list     // ops for the workers, in the next Wait
 	fresh    []uint64 // receives to be tried by hand, once armed
 	strays   []uint64 // ops whose cancels found nothing
 	cancels  []uint64 // tokens whose cancels wait for room in the SQ
@@ -70,18 +71,13 @@ const bufGroup = 0
 // Try runs the op as a plain call.
 func (d *ring) Try(o *op.Op) (res int32, ok bool) {
 	def := o.Def()
-	if def.Attempt == nil || def.Kind == op.Blocking || o.Selects() {
+	switch {
+	case def.Kind == op.Blocking:
+		return driver.Cached(o)
+	case def.Attempt == nil || o.Selects():
 		return 0, false
 	}
-	if race.Enabled {
-		race.WriteLike()
-		o.EachRead(race.ReadRange)
-	}
-	res = def.Attempt(o)
-	if race.Enabled {
-		race.ReadLike()
-		o.EachWritten(res, race.WriteRange)
-	}
+	res = driver.Call(o)
 	if res == -sys.EAGAIN || res == -sys.EINTR {
 		return 0, false
 	}
@@ -122,7 +118,7 @@ func (d *ring) start(o *op.Op) {
 		d.calls.push(o)
 		return
 	case waitsFile:
-		d.fly(o)
+		d.boarding.push(o)
 		return
 	}
 	if d.backlog.empty() && d.prep(o) {

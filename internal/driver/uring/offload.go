@@ -17,7 +17,15 @@ const filesMax = 16
 type flight struct {
 	offload.Request
 	o    *op.Op
+	run  func() int32
 	next *flight // of the spare ones
+}
+
+// board hands those over that wait for the workers.
+func (d *ring) board() {
+	for !d.boarding.empty() {
+		d.fly(d.boarding.pop())
+	}
 }
 
 // fly hands the op to the workers, who are made when they are first needed.
@@ -29,12 +37,18 @@ func (d *ring) fly(o *op.Op) {
 	if f == nil {
 		f = new(flight)
 		f.User = f
+		f.run = func() int32 { return block(f.o) }
 	} else {
 		d.spare = f.next
 	}
-	f.Kind, f.FD, f.Buf, f.Off, f.o = offload.Read, o.FD.Sys(), o.Buf[o.Done:], o.Rest(), o
-	if o.Code == op.Write {
-		f.Kind = offload.Write
+	f.o, f.Call = o, f.run
+	switch o.Code {
+	case op.Read:
+		f.Kind, f.FD, f.Buf, f.Off = offload.Read, o.FD.Sys(), o.Buf, o.Off
+	case op.Write:
+		f.Kind, f.FD, f.Buf, f.Off = offload.Write, o.FD.Sys(), o.Buf[o.Done:], o.Rest()
+	default:
+		f.Kind = offload.Call
 	}
 	o.State = op.InFlight
 	d.inFlight++
@@ -42,6 +56,15 @@ func (d *ring) fly(o *op.Op) {
 	d.flying = append(d.flying, f)
 	if d.files.Submit(&f.Request) < 0 {
 		panic("driver/uring: the workers are closed and the driver is not")
+	}
+}
+
+// block makes a call that may wait, on a worker's goroutine.
+func block(o *op.Op) int32 {
+	for {
+		if res := driver.Call(o); res != -sys.EINTR {
+			return res
+		}
 	}
 }
 
@@ -57,6 +80,7 @@ func (d *ring) land(done *driver.Queue) {
 		}
 		d.complete(o, res, 0, done)
 	}
+	d.board() // what goes on after a short count
 }
 
 // recall takes back an op that no worker has begun; the others end as their calls

@@ -157,6 +157,7 @@ func (d *ring) armWake() bool {
 // deliver makes the calls that are due, and reports what ended without the kernel's
 // help.
 func (d *ring) deliver(done *driver.Queue) {
+	d.board()
 	for !d.calls.empty() {
 		o := d.calls.pop()
 		o.State = op.InFlight

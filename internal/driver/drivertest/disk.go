@@ -1,0 +1,182 @@
+//go:build linux
+
+package drivertest
+
+import (
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+
+	"ringo/internal/op"
+	"ringo/internal/sys"
+)
+
+// Rows whose calls may wait for a disk: they need no registration and no turn.
+var diskCases = []testCase{
+	{name: "read and write at an offset", run: onWays(diskTransfer)},
+	{name: "read and write at the position", run: onWays(diskPosition)},
+	{name: "past the page cache", run: onWays(diskDirect)},
+	{name: "what is in memory can be tried", run: diskCached},
+	{name: "open and close", run: openClose},
+	{name: "cancel at once", run: diskCancel},
+	{name: "many beside a stream", run: diskBeside},
+}
+
+// onWays runs a case with the driver's own way, and with a worker's.
+func onWays(run func(h *harness, flags op.Flags)) func(h *harness) {
+	return func(h *harness) {
+		run(h, 0)
+		run(h, op.Aside)
+	}
+}
+
+func (h *harness) readAt(f *desc, p []byte, off int64) *call { return h.op(op.ReadAt, f).on(p, off) }
+
+func (h *harness) writeAt(f *desc, p []byte, off int64) *call {
+	return h.op(op.WriteAt, f).on(p, off)
+}
+
+func diskTransfer(h *harness, flags op.Flags) {
+	f := h.file("0123456789")
+	b := make([]byte, 4)
+	h.readAt(f, b, 3).with(flags).submit().wantBytes(b, "3456")
+	h.readAt(f, b, 8).with(flags).submit().wantBytes(b, "89")
+	h.readAt(f, b, 10).with(flags).submit().want(0)
+	h.writeAt(f, []byte("abc"), 9).with(flags).submit().want(3)
+	h.writeAt(f, []byte("far"), 5<<30).with(flags | op.Full).submit().want(3)
+	h.readAt(f, b, 5<<30).with(flags).submit().wantBytes(b, "far")
+	h.readAt(f, b, 9).with(flags).submit().wantBytes(b, "abc\x00")
+	h.readAt(h.readOnly(f), b, 0).with(flags).submit().want(4)
+	h.writeAt(h.readOnly(f), b, 0).with(flags).submit().want(-sys.EBADF)
+}
+
+// readOnly opens f's file once more.
+func (h *harness) readOnly(f *desc) *desc {
+	h.Helper()
+	n, err := unix.Open("/proc/self/fd/"+strconv.Itoa(int(f.Sys())), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	h.check(err)
+	return h.desc(n)
+}
+
+func diskPosition(h *harness, flags op.Flags) {
+	f := h.file("0123456789")
+	b := make([]byte, 6)
+	h.readAt(f, b, atPosition).with(flags).submit().wantBytes(b, "012345")
+	h.readAt(f, b, 0).with(flags).submit().wantBytes(b, "012345")
+	h.readAt(f, b, atPosition).with(flags).submit().wantBytes(b, "6789")
+	h.readAt(f, b, atPosition).with(flags).submit().want(0)
+	h.writeAt(f, []byte("ab"), atPosition).with(flags).submit().want(2)
+	if got := h.content(f); got != "0123456789ab" {
+		h.Errorf("the file has %q, want %q", got, "0123456789ab")
+	}
+}
+
+func diskDirect(h *harness, flags op.Flags) {
+	f, p := h.direct(4), h.blocks(2)
+	h.readAt(f, p[:block], 2*block).with(flags).submit().wantBytes(p, string(letters(2)))
+	h.readAt(f, p, 3*block).with(flags).submit().wantBytes(p, string(letters(3)))
+	copy(p, letters(7))
+	h.writeAt(f, p[:block], block).with(flags | op.Full).submit().want(block)
+	if got, want := h.content(f), string(letters(0))+string(letters(7))+string(letters(2))+string(letters(3)); got != want {
+		h.Errorf("the file has %s, want %s", abbreviate(got), abbreviate(want))
+	}
+}
+
+// A Try of a row that may wait is by what the kernel has in memory, where it can be
+// told so.
+func diskCached(h *harness) {
+	f := h.file("0123456789")
+	b := make([]byte, 4)
+	h.readAt(f, b, 0).submit().want(4) // now it is in memory
+	switch res, ok := h.try(&op.Op{Code: op.ReadAt, FD: &f.FD, Buf: b, Off: 2}); {
+	case ok && res == -sys.EOPNOTSUPP:
+	case !ok || res != 4 || string(b) != "2345":
+		h.Errorf("Try of a read gave %s, %v and %q, want what is in memory", show(res), ok, b)
+	}
+	h.wantTry(&op.Op{Code: op.CloseFile, Off: -1}, -sys.EOPNOTSUPP)
+}
+
+// openFile opens a file that is to be closed by the case.
+func (h *harness) openFile(name string, flags, mode uint32) *call {
+	c := h.op(op.Open, nil).args(flags, mode)
+	c.o.Buf = append([]byte(name), 0)
+	return c
+}
+
+func (h *harness) closeFile(number int32) *call {
+	c := h.op(op.CloseFile, nil)
+	c.o.Off = int64(number)
+	return c
+}
+
+func openClose(h *harness) {
+	name := filepath.Join(h.TempDir(), "new")
+	h.openFile(name, unix.O_RDONLY, 0).submit().want(-sys.ENOENT)
+	n := h.openFile(name, unix.O_RDWR|unix.O_CREAT|unix.O_EXCL, 0o600).submit().end()
+	if n < 0 {
+		h.Fatalf("open gave %s", show(n))
+	}
+	flags, err := unix.FcntlInt(uintptr(n), unix.F_GETFD, 0)
+	if err != nil || flags&unix.FD_CLOEXEC == 0 {
+		h.Errorf("children inherit the descriptor (flags %#x, %v)", flags, err)
+	}
+	if info, err := os.Stat(name); err != nil || info.Mode() != 0o600 {
+		h.Errorf("the new file is %v, %v", info, err)
+	}
+	h.openFile(name, unix.O_RDWR|unix.O_CREAT|unix.O_EXCL, 0o600).submit().want(-sys.EEXIST)
+	h.closeFile(n).submit().want(0)
+	if _, err := unix.FcntlInt(uintptr(n), unix.F_GETFD, 0); err != unix.EBADF {
+		h.Errorf("the descriptor is still there after its close: %v", err)
+	}
+	h.closeFile(n).submit().want(-sys.EBADF)
+}
+
+// Before its first Wait an op has not begun, so a cancel ends it; but a close is done
+// all the same, because nobody else would do it.
+func diskCancel(h *harness) {
+	r, w := h.pipe()
+	b := []byte("########")
+	h.readAt(r, b, atPosition).submit().wantCanceled()
+	h.readAt(r, b, atPosition).with(op.Aside).submit().wantCanceled()
+	w.plain().fill()
+	h.writeAt(w, b, atPosition).submit().wantCanceled()
+	h.writeAt(w, b, atPosition).with(op.Aside).submit().wantCanceled()
+	name := filepath.Join(h.TempDir(), "never")
+	h.openFile(name, unix.O_RDWR|unix.O_CREAT, 0o600).submit().wantCanceled()
+	if _, err := os.Stat(name); !os.IsNotExist(err) {
+		h.Errorf("a cancelled open made its file: %v", err)
+	}
+	n, err := unix.Dup(int(r.Sys()))
+	h.check(err)
+	h.closeFile(int32(n)).submit().cancel().wantEnd(0)
+	h.closeFile(int32(n)).submit().cancel().wantEnd(-sys.EBADF)
+	if _, err := unix.FcntlInt(uintptr(n), unix.F_GETFD, 0); err != unix.EBADF {
+		h.Errorf("a cancelled close leaves the descriptor open: %v", err)
+	}
+}
+
+func diskBeside(h *harness) {
+	a, p := h.pair()
+	f := h.file(pattern(3, 0, 4000))
+	q := make([]byte, 4)
+	for range 10 {
+		r := h.recv(a, q).submit()
+		var calls []*call
+		var bufs [][]byte
+		for i := range 40 {
+			b := make([]byte, 100)
+			c := h.readAt(f, b, int64(i*100))
+			if i%2 == 0 {
+				c.with(op.Aside)
+			}
+			calls, bufs = append(calls, c.submit()), append(bufs, b)
+		}
+		for i, c := range calls {
+			c.wantBytes(bufs[i], pattern(3, i*100, 100))
+		}
+		p.write("data")
+		r.wantBytes(q, "data")
+	}
+}
