@@ -45,6 +45,10 @@ func known() *Loop {
 	return nil
 }
 
+// Known is the loop of the task that calls, found by its g alone: nil also for an
+// iterator that a task runs, which Current finds. G.
+func Known() *Loop { return known() }
+
 // announce makes the worker known, on its own g.
 func (w *worker) announce() {
 	p := &places[placeOf(w.g)]

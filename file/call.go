@@ -1,0 +1,146 @@
+package file
+
+import (
+	"sync"
+	"syscall"
+
+	"ringo/internal/driver"
+	"ringo/internal/fd"
+	"ringo/internal/loop"
+	"ringo/internal/op"
+	"ringo/internal/sys"
+)
+
+// call is one op for whoever makes it, with all memory that it takes:
+//
+//	c := newCall(op.Open, noFD)
+//	c.op.Buf, c.op.Arg = name, flags
+//	res, err := c.run()
+//	c.free()
+//
+// In a task it becomes an op of the task's loop, and the task parks. For an ordinary
+// goroutine it is a plain call, of which the scheduler knows. Calls are reused, so that
+// none of this allocates.
+type call struct {
+	op   op.Op
+	fd   fd.FD   // what the op holds: the number for this one op
+	ext  *op.Ext // kept from use to use
+	gone bool    // the op was given up and still uses this memory
+}
+
+var calls = sync.Pool{New: func() any { return new(call) }}
+
+// noFD is for ops without a descriptor.
+const noFD = -1
+
+// newCall gives a call of an op on the descriptor n, to be freed. Whoever makes it
+// keeps n open until then.
+func newCall(code op.Code, n int32) *call {
+	c := calls.Get().(*call)
+	c.op = op.Op{Code: code}
+	if n >= 0 {
+		c.fd.Init(n)
+		c.op.FD = &c.fd
+	}
+	return c
+}
+
+// withExt gives the op memory for names and vectors. It may hold what was in it before.
+func (c *call) withExt() *op.Ext {
+	if c.ext == nil {
+		c.ext = new(op.Ext)
+	}
+	c.op.Ext = c.ext
+	return c.ext
+}
+
+// free ends the call.
+func (c *call) free() {
+	if c.gone {
+		return
+	}
+	c.op.Buf = nil
+	calls.Put(c)
+}
+
+// run runs the op to its end, for whoever calls: its result, or why there is none. The
+// error is a syscall.Errno, or what cancelled the task. A task first has it done by what
+// the kernel has in memory, where there is such a call.
+func (c *call) run() (int32, error) {
+	l := loop.Known()
+	if l == nil {
+		return c.wait()
+	}
+	if err := giveWay(l); err != nil {
+		return 0, err
+	}
+	if res, ok := driver.Cached(&c.op); ok && res != -sys.EOPNOTSUPP && res != -sys.ENOSYS {
+		return result(res)
+	}
+	return c.park(l)
+}
+
+// wait runs the op to its end in the way in which it may wait: see run.
+func (c *call) wait() (int32, error) {
+	// An iterator in a task has a g of its own, so that only its thread tells.
+	if l, _ := loop.Current(); l != nil {
+		return c.park(l)
+	}
+	return c.plain()
+}
+
+// plain makes the call on the caller's thread, in a task too.
+func (c *call) plain() (int32, error) {
+	for {
+		if res := driver.Call(&c.op); res != -sys.EINTR {
+			return result(res)
+		}
+	}
+}
+
+// park has the loop of the task that calls do the op, and parks the task.
+func (c *call) park(l *loop.Loop) (int32, error) {
+	o := l.NewOp(c.op.Code)
+	if o == nil {
+		return 0, syscall.ENOBUFS
+	}
+	mine := &c.op
+	o.FD, o.Buf, o.Ext, o.Off, o.Arg, o.Arg2, o.Flags = mine.FD, mine.Buf, mine.Ext, mine.Off, mine.Arg, mine.Arg2, mine.Flags
+	res := l.Do(o)
+	mine.Off, mine.Arg, mine.Arg2 = o.Off, o.Arg, o.Arg2
+	if mine.Ext != nil {
+		c.gone = o.Ext == nil
+		o.Ext = nil // it is not the slab's
+	}
+	l.FreeOp(o)
+	if res == -sys.ECANCELED && l.Canceled() {
+		return 0, l.Cause()
+	}
+	return result(res)
+}
+
+// shielded is wait in a way that no cancel ends.
+func (c *call) shielded() error {
+	if l, _ := loop.Current(); l != nil {
+		l.Shield()
+		defer l.Unshield()
+	}
+	_, err := c.wait()
+	return err
+}
+
+// giveWay is said by a task's call that may find that it need not wait. The error is
+// why the task may not go on.
+func giveWay(l *loop.Loop) error {
+	if !l.Burst() {
+		return l.Cause()
+	}
+	return nil
+}
+
+func result(res int32) (int32, error) {
+	if res < 0 {
+		return 0, syscall.Errno(-res)
+	}
+	return res, nil
+}

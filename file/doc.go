@@ -1,0 +1,16 @@
+// Package file is files for tasks and for goroutines: os.File's methods, names and
+// errors, in calls that hold up no loop.
+//
+// A [File] belongs to no loop. Every method may be called by any goroutine and by a
+// task of any loop, any number at once. A call finds out by itself who makes it: a
+// task's goes to the task's loop and parks the task where it has to wait for the disk;
+// an ordinary goroutine's is made as package os makes it. What is in the page cache is
+// read at once by both.
+//
+// Slices are lent until the call returns, in a cancelled task too: a read that is under
+// way can't be taken back, so the task waits for its end.
+//
+// Errors are those of package os: *fs.PathError with os's word for what was done,
+// around an errno; errors.Is finds fs.ErrNotExist and its like, fs.ErrClosed after
+// Close, and in a task that was cancelled context.Canceled.
+package file
