@@ -1,0 +1,88 @@
+package sys
+
+// What the calls that name files pass. A path is bytes with a NUL at the end, as
+// the kernel wants it, and none before.
+
+// AtCwd in place of a directory's descriptor is the working directory.
+const AtCwd = -100
+
+// Flags of the calls on names, the same on every architecture: see open(2),
+// openat2(2), unlinkat(2), renameat2(2), linkat(2) and statx(2).
+const (
+	AtSymlinkNofollow = 0x100
+	AtRemovedir       = 0x200
+	AtSymlinkFollow   = 0x400
+	AtEmptyPath       = 0x1000
+
+	RenameNoreplace = 1
+	RenameExchange  = 2
+
+	ResolveNoMagiclinks = 0x02
+	ResolveBeneath      = 0x08
+	ResolveCached       = 0x20
+
+	StatxBasic = 0x7ff
+	StatxBtime = 0x800
+
+	// UtimeOmit in place of nanoseconds leaves a time as it is.
+	UtimeOmit = 0x3ffffffe
+
+	SeekData = 3
+	SeekHole = 4
+)
+
+// Errors that only calls on files give.
+const (
+	EXDEV        = 18
+	ENOTDIR      = 20
+	EISDIR       = 21
+	ENAMETOOLONG = 36
+	ENOTEMPTY    = 39
+	ELOOP        = 40
+)
+
+// OpenHow is the kernel's struct open_how.
+type OpenHow struct {
+	Flags, Mode, Resolve uint64
+}
+
+// OpenHowSize is its size in the first version, the only one up to now.
+const OpenHowSize = 24
+
+// Statx is the kernel's struct statx, see statx(2).
+type Statx struct {
+	Mask           uint32
+	Blksize        uint32
+	Attributes     uint64
+	Nlink          uint32
+	UID, GID       uint32
+	Mode           uint16
+	_              uint16
+	Ino            uint64
+	Size           uint64
+	Blocks         uint64
+	AttributesMask uint64
+	Atime          StatxTime
+	Btime          StatxTime
+	Ctime          StatxTime
+	Mtime          StatxTime
+	RdevMajor      uint32
+	RdevMinor      uint32
+	DevMajor       uint32
+	DevMinor       uint32
+	MntID          uint64
+	DioMemAlign    uint32
+	DioOffsetAlign uint32
+	_              [12]uint64
+}
+
+// StatxTime is the kernel's struct statx_timestamp.
+type StatxTime struct {
+	Sec  int64
+	Nsec uint32
+	_    int32
+}
+
+// TimePair is two times for Utimensat: of the last access and of the last change.
+// Nanoseconds that are UtimeOmit leave the time alone.
+type TimePair [2]struct{ Sec, Nsec int64 }

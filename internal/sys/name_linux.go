@@ -1,0 +1,18 @@
+//go:build linux
+
+package sys
+
+import "golang.org/x/sys/unix"
+
+// Flags of open(2) that differ between architectures.
+const (
+	OCloexec   = unix.O_CLOEXEC
+	OCreat     = unix.O_CREAT
+	OExcl      = unix.O_EXCL
+	OTrunc     = unix.O_TRUNC
+	ODirectory = unix.O_DIRECTORY
+	ONofollow  = unix.O_NOFOLLOW
+	OPath      = unix.O_PATH
+	OTmpfile   = unix.O_TMPFILE
+	OLargefile = unix.O_LARGEFILE
+)

@@ -1,0 +1,35 @@
+//go:build !linux
+
+package sys
+
+// Flags of open(2), for the tree to compile.
+const (
+	OCloexec   = 0
+	OCreat     = 0
+	OExcl      = 0
+	OTrunc     = 0
+	ODirectory = 0
+	ONofollow  = 0
+	OPath      = 0
+	OTmpfile   = 0
+	OLargefile = 0
+)
+
+func Openat2(dir int32, path []byte, how *OpenHow) int32                               { return enosys }
+func OpenatCached(dir int32, path []byte, how *OpenHow) int32                          { return enosys }
+func StatCached(dir int32, path []byte, flags uint32, st *Statx) int32                 { return enosys }
+func Statxat(dir int32, path []byte, flags uint32, st *Statx) int32                    { return enosys }
+func Mkdirat(dir int32, path []byte, mode uint32) int32                                { return enosys }
+func Mknodat(dir int32, path []byte, mode, dev uint32) int32                           { return enosys }
+func Unlinkat(dir int32, path []byte, flags uint32) int32                              { return enosys }
+func Renameat(oldDir int32, old []byte, newDir int32, name []byte, flags uint32) int32 { return enosys }
+func Linkat(oldDir int32, old []byte, newDir int32, name []byte, flags uint32) int32   { return enosys }
+func Symlinkat(target []byte, dir int32, path []byte) int32                            { return enosys }
+func Readlinkat(dir int32, path, p []byte) int32                                       { return enosys }
+func Getdents(fd int32, p []byte) int32                                                { return enosys }
+func Fchmodat(dir int32, path []byte, mode, flags uint32) int32                        { return enosys }
+func Utimensat(dir int32, path []byte, times *TimePair, flags uint32) int32            { return enosys }
+func Truncate(path []byte, size int64) int32                                           { return enosys }
+func CopyRange(in, out int32, inOff, outOff int64, n int) int32                        { return enosys }
+func Clone(out, in int32) int32                                                        { return enosys }
+func SeekIn(fd int32, off int64, whence int) (int64, int32)                            { return 0, enosys }

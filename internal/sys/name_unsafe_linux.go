@@ -1,0 +1,185 @@
+//go:build linux
+
+package sys
+
+import (
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// The calls of this file may wait for a disk, or for longer: the scheduler is told.
+// They begin anew after EINTR, as package os does.
+
+func waiting(trap, a1, a2, a3, a4, a5, a6 uintptr) int32 {
+	for {
+		if res := result(syscall.Syscall6(trap, a1, a2, a3, a4, a5, a6)); res != eintr {
+			return res
+		}
+	}
+}
+
+// Openat2 is openat2(2), or openat(2) where how asks for nothing that this one can't.
+func Openat2(dir int32, path []byte, how *OpenHow) int32 {
+	if how.Resolve == 0 {
+		return waiting(unix.SYS_OPENAT, uintptr(dir), uintptr(base(path)), uintptr(how.Flags), uintptr(how.Mode), 0, 0)
+	}
+	return waiting(unix.SYS_OPENAT2, uintptr(dir), uintptr(base(path)), uintptr(unsafe.Pointer(how)), OpenHowSize, 0, 0)
+}
+
+// OpenatCached is openat2(2) with RESOLVE_CACHED added: -EAGAIN says that the disk
+// may have to be asked, or that how makes a file. It does not wait. -EINVAL comes
+// of kernels before 5.12, which don't know the flag, and -ENOSYS before 5.6.
+func OpenatCached(dir int32, path []byte, how *OpenHow) int32 {
+	cached := *how
+	cached.Resolve |= ResolveCached
+	for {
+		res := result(syscall.RawSyscall6(unix.SYS_OPENAT2, uintptr(dir), uintptr(base(path)), uintptr(unsafe.Pointer(&cached)), OpenHowSize, 0, 0))
+		if res != eintr {
+			return res
+		}
+	}
+}
+
+// StatCached is Statxat of what is in memory, by a descriptor that stands for the
+// name alone. The errors that say that it can't tell are those of OpenatCached.
+func StatCached(dir int32, path []byte, flags uint32, st *Statx) int32 {
+	how := OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC}
+	if flags&AtSymlinkNofollow != 0 {
+		how.Flags |= unix.O_NOFOLLOW
+	}
+	fd := OpenatCached(dir, path, &how)
+	if fd < 0 {
+		return fd
+	}
+	res := result(syscall.RawSyscall6(unix.SYS_STATX, uintptr(fd), uintptr(base(nil)), unix.AT_EMPTY_PATH, StatxBasic|StatxBtime, uintptr(unsafe.Pointer(st)), 0))
+	Close(fd)
+	return res
+}
+
+// Statxat is statx(2), or newfstatat(2) where a filter or an old kernel has none.
+func Statxat(dir int32, path []byte, flags uint32, st *Statx) int32 {
+	res := waiting(unix.SYS_STATX, uintptr(dir), uintptr(base(path)), uintptr(flags), StatxBasic|StatxBtime, uintptr(unsafe.Pointer(st)), 0)
+	if res != -ENOSYS && res != -EPERM {
+		return res
+	}
+	var old unix.Stat_t
+	res = blocking(func() (int, error) {
+		return 0, unix.Fstatat(int(dir), string(path[:len(path)-1]), &old, int(flags))
+	})
+	if res == 0 {
+		st.from(&old)
+	}
+	return res
+}
+
+// from fills in what stat(2) knows.
+func (st *Statx) from(old *unix.Stat_t) {
+	at := func(t unix.Timespec) StatxTime { return StatxTime{Sec: int64(t.Sec), Nsec: uint32(t.Nsec)} }
+	*st = Statx{Mask: StatxBasic, Blksize: uint32(old.Blksize), Nlink: uint32(old.Nlink), UID: old.Uid, GID: old.Gid,
+		Mode: uint16(old.Mode), Ino: uint64(old.Ino), Size: uint64(old.Size), Blocks: uint64(old.Blocks),
+		Atime: at(old.Atim), Ctime: at(old.Ctim), Mtime: at(old.Mtim),
+		RdevMajor: unix.Major(uint64(old.Rdev)), RdevMinor: unix.Minor(uint64(old.Rdev)),
+		DevMajor: unix.Major(uint64(old.Dev)), DevMinor: unix.Minor(uint64(old.Dev))}
+}
+
+// Mkdirat is mkdirat(2).
+func Mkdirat(dir int32, path []byte, mode uint32) int32 {
+	return waiting(unix.SYS_MKDIRAT, uintptr(dir), uintptr(base(path)), uintptr(mode), 0, 0, 0)
+}
+
+// Mknodat is mknodat(2).
+func Mknodat(dir int32, path []byte, mode, dev uint32) int32 {
+	return waiting(unix.SYS_MKNODAT, uintptr(dir), uintptr(base(path)), uintptr(mode), uintptr(dev), 0, 0)
+}
+
+// Unlinkat is unlinkat(2).
+func Unlinkat(dir int32, path []byte, flags uint32) int32 {
+	return waiting(unix.SYS_UNLINKAT, uintptr(dir), uintptr(base(path)), uintptr(flags), 0, 0, 0)
+}
+
+// Renameat is renameat2(2).
+func Renameat(oldDir int32, old []byte, newDir int32, name []byte, flags uint32) int32 {
+	return waiting(unix.SYS_RENAMEAT2, uintptr(oldDir), uintptr(base(old)), uintptr(newDir), uintptr(base(name)), uintptr(flags), 0)
+}
+
+// Linkat is linkat(2).
+func Linkat(oldDir int32, old []byte, newDir int32, name []byte, flags uint32) int32 {
+	return waiting(unix.SYS_LINKAT, uintptr(oldDir), uintptr(base(old)), uintptr(newDir), uintptr(base(name)), uintptr(flags), 0)
+}
+
+// Symlinkat is symlinkat(2).
+func Symlinkat(target []byte, dir int32, path []byte) int32 {
+	return waiting(unix.SYS_SYMLINKAT, uintptr(base(target)), uintptr(dir), uintptr(base(path)), 0, 0, 0)
+}
+
+// Readlinkat is readlinkat(2): the length of what it put into p, which is cut there.
+func Readlinkat(dir int32, path, p []byte) int32 {
+	return waiting(unix.SYS_READLINKAT, uintptr(dir), uintptr(base(path)), uintptr(base(p)), clampLen(p), 0, 0)
+}
+
+// Getdents is getdents64(2): how many bytes of entries are in p, 0 at the end.
+func Getdents(fd int32, p []byte) int32 {
+	return waiting(unix.SYS_GETDENTS64, uintptr(fd), uintptr(base(p)), clampLen(p), 0, 0, 0)
+}
+
+// Fchmodat is fchmodat(2), or fchmodat2(2) with flags, which is there since
+// Linux 6.6.
+func Fchmodat(dir int32, path []byte, mode, flags uint32) int32 {
+	if flags == 0 {
+		return waiting(unix.SYS_FCHMODAT, uintptr(dir), uintptr(base(path)), uintptr(mode), 0, 0, 0)
+	}
+	return waiting(unix.SYS_FCHMODAT2, uintptr(dir), uintptr(base(path)), uintptr(mode), uintptr(flags), 0, 0)
+}
+
+// Utimensat is utimensat(2).
+func Utimensat(dir int32, path []byte, times *TimePair, flags uint32) int32 {
+	var ts [2]unix.Timespec
+	for i, t := range times {
+		set(&ts[i].Sec, t.Sec)
+		set(&ts[i].Nsec, t.Nsec)
+	}
+	return waiting(unix.SYS_UTIMENSAT, uintptr(dir), uintptr(base(path)), uintptr(unsafe.Pointer(&ts)), uintptr(flags), 0, 0)
+}
+
+// set stores a number in a word of the architecture's size.
+func set[T int32 | int64](word *T, n int64) { *word = T(n) }
+
+// Truncate is truncate(2).
+func Truncate(path []byte, size int64) int32 {
+	return blocking(func() (int, error) { return 0, unix.Truncate(string(path[:len(path)-1]), size) })
+}
+
+// CopyRange is copy_file_range(2) of up to n bytes. Offsets below 0 are the files'
+// positions, which then move on. 0 is the end of in, also where in only says so, as
+// files of /proc do.
+func CopyRange(in, out int32, inOff, outOff int64, n int) int32 {
+	n = min(max(n, 0), transferMax)
+	return blocking(func() (int, error) {
+		from, to := &inOff, &outOff
+		if inOff < 0 {
+			from = nil
+		}
+		if outOff < 0 {
+			to = nil
+		}
+		return unix.CopyFileRange(int(in), from, int(out), to, n, 0)
+	})
+}
+
+// Clone is ioctl(2) FICLONE: out becomes a copy of in that shares its blocks.
+func Clone(out, in int32) int32 {
+	return waiting(unix.SYS_IOCTL, uintptr(out), unix.FICLONE, uintptr(in), 0, 0, 0)
+}
+
+// SeekIn is lseek(2).
+func SeekIn(fd int32, off int64, whence int) (int64, int32) {
+	at := int64(0)
+	res := blocking(func() (int, error) {
+		n, err := unix.Seek(int(fd), off, whence)
+		at = n
+		return 0, err
+	})
+	return at, res
+}

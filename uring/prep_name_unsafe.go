@@ -1,0 +1,56 @@
+package uring
+
+import "unsafe"
+
+// A path ends with a NUL. It belongs to the kernel until the entry was submitted, or, where FeatSubmitStable is not
+// there, until the CQE. dir is the directory that it starts from, AT_FDCWD the working directory.
+
+// openHowSize is that of the struct open_how that PrepOpenat2 is given.
+const openHowSize = 24
+
+// PrepOpenat2 fills in an openat2(2) (Linux 5.6). how is the address of a struct open_how, which the kernel has for as
+// long as the path. See io_uring_prep_openat2(3).
+func (e *SQE) PrepOpenat2(dir int, path []byte, how unsafe.Pointer) {
+	addr, _ := bytesOf(path)
+	e.prep(OpOpenat2, dir, addr, openHowSize, uint64(uintptr(how)), 0)
+}
+
+// PrepStatx fills in a statx(2) (Linux 5.6). st is the address of a struct statx, which belongs to the kernel until the
+// CQE. See io_uring_prep_statx(3).
+func (e *SQE) PrepStatx(dir int, path []byte, flags, mask uint32, st unsafe.Pointer) {
+	addr, _ := bytesOf(path)
+	e.prep(OpStatx, dir, addr, mask, uint64(uintptr(st)), flags)
+}
+
+// PrepMkdirat fills in a mkdirat(2) (Linux 5.15). See io_uring_prep_mkdirat(3).
+func (e *SQE) PrepMkdirat(dir int, path []byte, mode uint32) {
+	addr, _ := bytesOf(path)
+	e.prep(OpMkdirat, dir, addr, mode, 0, 0)
+}
+
+// PrepUnlinkat fills in an unlinkat(2) (Linux 5.11). See io_uring_prep_unlinkat(3).
+func (e *SQE) PrepUnlinkat(dir int, path []byte, flags uint32) {
+	addr, _ := bytesOf(path)
+	e.prep(OpUnlinkat, dir, addr, 0, 0, flags)
+}
+
+// PrepRenameat fills in a renameat2(2) (Linux 5.11). See io_uring_prep_renameat(3).
+func (e *SQE) PrepRenameat(dir int, path []byte, toDir int, to []byte, flags uint32) {
+	addr, _ := bytesOf(path)
+	addr2, _ := bytesOf(to)
+	e.prep(OpRenameat, dir, addr, uint32(toDir), addr2, flags)
+}
+
+// PrepLinkat fills in a linkat(2) (Linux 5.15). See io_uring_prep_linkat(3).
+func (e *SQE) PrepLinkat(dir int, path []byte, toDir int, to []byte, flags uint32) {
+	addr, _ := bytesOf(path)
+	addr2, _ := bytesOf(to)
+	e.prep(OpLinkat, dir, addr, uint32(toDir), addr2, flags)
+}
+
+// PrepSymlinkat fills in a symlinkat(2) (Linux 5.15). See io_uring_prep_symlinkat(3).
+func (e *SQE) PrepSymlinkat(target []byte, dir int, path []byte) {
+	addr, _ := bytesOf(target)
+	addr2, _ := bytesOf(path)
+	e.prep(OpSymlinkat, dir, addr, 0, addr2, 0)
+}

@@ -1,0 +1,125 @@
+//go:build linux
+
+package uring
+
+import (
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+func init() {
+	prepTests = append(prepTests,
+		prepTest{"PrepOpenat2", nil, testOpenat2},
+		prepTest{"PrepStatx", nil, testStatx},
+		prepTest{"PrepMkdirat", nil, testNames(OpMkdirat, "5.15", mkdirat)},
+		prepTest{"PrepUnlinkat", nil, testNames(OpUnlinkat, "5.11", unlinkat)},
+		prepTest{"PrepRenameat", nil, testNames(OpRenameat, "5.11", renameat)},
+		prepTest{"PrepLinkat", nil, testNames(OpLinkat, "5.15", linkat)},
+		prepTest{"PrepSymlinkat", nil, testNames(OpSymlinkat, "5.15", symlinkat)},
+	)
+}
+
+// path is a name as the kernel takes it.
+func path(name string) []byte { return append([]byte(name), 0) }
+
+// openDir gives a directory with a file "f" that holds "text", and its number.
+func openDir(t *testing.T) (name string, fd int) {
+	t.Helper()
+	name = t.TempDir()
+	if err := os.WriteFile(filepath.Join(name, "f"), []byte("text"), 0o640); err != nil {
+		t.Fatal(err)
+	}
+	fd, err := unix.Open(name, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Close(fd) })
+	return name, fd
+}
+
+// testNames is a test of an entry that came later than the ring.
+func testNames(op Op, since string, run func(t *testing.T, r *Ring, name string, dir int)) func(t *testing.T, r *Ring) {
+	return func(t *testing.T, r *Ring) {
+		needOp(t, op, since)
+		name, dir := openDir(t)
+		run(t, r, name, dir)
+	}
+}
+
+func testOpenat2(t *testing.T, r *Ring) {
+	needOp(t, OpOpenat2, "5.6")
+	_, dir := openDir(t)
+	how := &unix.OpenHow{Flags: unix.O_RDONLY | unix.O_CLOEXEC, Resolve: unix.RESOLVE_BENEATH}
+	c := do(t, r, func(e *SQE) { e.PrepOpenat2(dir, path("f"), unsafe.Pointer(how)) })
+	if c.Res < 0 {
+		t.Fatal(result(c.Res))
+	}
+	f := os.NewFile(uintptr(c.Res), "f")
+	defer f.Close()
+	p := make([]byte, 10)
+	if n, err := f.Read(p); string(p[:n]) != "text" {
+		t.Errorf("read %q, %v", p[:n], err)
+	}
+	want(t, do(t, r, func(e *SQE) { e.PrepOpenat2(dir, path("../f"), unsafe.Pointer(how)) }), syscall.EXDEV)
+	want(t, do(t, r, func(e *SQE) { e.PrepOpenat2(dir, path("g"), unsafe.Pointer(how)) }), syscall.ENOENT)
+}
+
+func testStatx(t *testing.T, r *Ring) {
+	needOp(t, OpStatx, "5.6")
+	_, dir := openDir(t)
+	st := new(unix.Statx_t)
+	want(t, do(t, r, func(e *SQE) { e.PrepStatx(dir, path("f"), 0, unix.STATX_BASIC_STATS, unsafe.Pointer(st)) }), 0)
+	if st.Size != 4 || st.Mode != unix.S_IFREG|0o640 {
+		t.Errorf("size %d, mode %o", st.Size, st.Mode)
+	}
+	want(t, do(t, r, func(e *SQE) { e.PrepStatx(dir, path(""), unix.AT_EMPTY_PATH, unix.STATX_MODE, unsafe.Pointer(st)) }), 0)
+	if st.Mode&unix.S_IFMT != unix.S_IFDIR {
+		t.Errorf("the directory has mode %o", st.Mode)
+	}
+}
+
+func mkdirat(t *testing.T, r *Ring, name string, dir int) {
+	want(t, do(t, r, func(e *SQE) { e.PrepMkdirat(dir, path("d"), 0o710) }), 0)
+	if st, err := os.Stat(filepath.Join(name, "d")); err != nil || st.Mode() != os.ModeDir|0o710 {
+		t.Errorf("%v, %v", st, err)
+	}
+	want(t, do(t, r, func(e *SQE) { e.PrepMkdirat(dir, path("d"), 0o710) }), syscall.EEXIST)
+}
+
+func unlinkat(t *testing.T, r *Ring, name string, dir int) {
+	want(t, do(t, r, func(e *SQE) { e.PrepUnlinkat(dir, path("f"), unix.AT_REMOVEDIR) }), syscall.ENOTDIR)
+	want(t, do(t, r, func(e *SQE) { e.PrepUnlinkat(dir, path("f"), 0) }), 0)
+	want(t, do(t, r, func(e *SQE) { e.PrepUnlinkat(dir, path("f"), 0) }), syscall.ENOENT)
+}
+
+func renameat(t *testing.T, r *Ring, name string, dir int) {
+	_, other := openDir(t)
+	want(t, do(t, r, func(e *SQE) { e.PrepRenameat(dir, path("f"), other, path("f"), unix.RENAME_NOREPLACE) }), syscall.EEXIST)
+	want(t, do(t, r, func(e *SQE) { e.PrepRenameat(dir, path("f"), other, path("g"), 0) }), 0)
+	if entries, err := os.ReadDir(name); len(entries) != 0 || err != nil {
+		t.Errorf("left behind: %v, %v", entries, err)
+	}
+}
+
+func linkat(t *testing.T, r *Ring, name string, dir int) {
+	_, other := openDir(t)
+	want(t, do(t, r, func(e *SQE) { e.PrepLinkat(dir, path("f"), other, path("f"), 0) }), syscall.EEXIST)
+	want(t, do(t, r, func(e *SQE) { e.PrepLinkat(dir, path("f"), other, path("g"), 0) }), 0)
+	var st unix.Stat_t
+	if err := unix.Fstatat(other, "g", &st, 0); err != nil || st.Nlink != 2 {
+		t.Errorf("%d names, %v", st.Nlink, err)
+	}
+}
+
+func symlinkat(t *testing.T, r *Ring, name string, dir int) {
+	want(t, do(t, r, func(e *SQE) { e.PrepSymlinkat(path("to/there"), dir, path("s")) }), 0)
+	if to, err := os.Readlink(filepath.Join(name, "s")); to != "to/there" {
+		t.Errorf("it leads to %q, %v", to, err)
+	}
+	want(t, do(t, r, func(e *SQE) { e.PrepSymlinkat(path("x"), dir, path("f")) }), syscall.EEXIST)
+}
