@@ -49,6 +49,22 @@ const (
 	WriteAt
 	Open
 	CloseFile
+	Openat2
+	Statx
+	Mkdirat
+	Unlinkat
+	Renameat
+	Linkat
+	Symlinkat
+	Readlinkat
+	Getdents
+	Chmodat
+	Utimensat
+	Mknodat
+	Truncate
+	CopyRange
+	Clone
+	Lseek
 	Codes // how many there are
 )
 
@@ -165,6 +181,8 @@ type Ext struct {
 	Control []byte
 	// Batch is the messages of a Recvmmsg or Sendmmsg.
 	Batch *sys.Batch
+	// Name is what ops on names pass.
+	Name *Name
 
 	Msg  sys.Msghdr
 	Iov  [IovMax]sys.Iovec

@@ -76,6 +76,24 @@ var Table = [Codes]Def{
 	Open:      {Name: "open", Kind: Blocking, FDResult: true, Attempt: attemptOpen},
 	CloseFile: {Name: "close(file)", Kind: Blocking, Attempt: attemptCloseFile},
 
+	// Names and directories: so do these.
+	Openat2:    {Name: "openat2", Kind: Blocking, FDResult: true, Opcode: uring.OpOpenat2, Prep: prepOpenat2, Attempt: attemptOpenat2, Cached: cachedOpenat2},
+	Statx:      {Name: "statx", Kind: Blocking, Opcode: uring.OpStatx, Prep: prepStatx, Attempt: attemptStatx, Cached: cachedStatx},
+	Mkdirat:    {Name: "mkdirat", Kind: Blocking, Opcode: uring.OpMkdirat, Prep: prepMkdirat, Attempt: attemptMkdirat},
+	Unlinkat:   {Name: "unlinkat", Kind: Blocking, Opcode: uring.OpUnlinkat, Prep: prepUnlinkat, Attempt: attemptUnlinkat},
+	Renameat:   {Name: "renameat", Kind: Blocking, Opcode: uring.OpRenameat, Prep: prepRenameat, Attempt: attemptRenameat},
+	Linkat:     {Name: "linkat", Kind: Blocking, Opcode: uring.OpLinkat, Prep: prepLinkat, Attempt: attemptLinkat},
+	Symlinkat:  {Name: "symlinkat", Kind: Blocking, Opcode: uring.OpSymlinkat, Prep: prepSymlinkat, Attempt: attemptSymlinkat},
+	Readlinkat: {Name: "readlinkat", Kind: Blocking, Attempt: attemptReadlinkat},
+	Getdents:   {Name: "getdents", Kind: Blocking, Attempt: attemptGetdents},
+	Chmodat:    {Name: "chmodat", Kind: Blocking, Attempt: attemptChmodat},
+	Utimensat:  {Name: "utimensat", Kind: Blocking, Attempt: attemptUtimensat},
+	Mknodat:    {Name: "mknodat", Kind: Blocking, Attempt: attemptMknodat},
+	Truncate:   {Name: "truncate", Kind: Blocking, Attempt: attemptTruncate},
+	CopyRange:  {Name: "copy_file_range", Kind: Blocking, Attempt: attemptCopyRange},
+	Clone:      {Name: "clone", Kind: Blocking, Attempt: attemptClone},
+	Lseek:      {Name: "lseek", Kind: Blocking, Attempt: attemptLseek},
+
 	// Rows with one face: what is never worth more than a plain call.
 	Bind:           {Name: "bind", Kind: Immediate, Attempt: attemptBind},
 	Listen:         {Name: "listen", Kind: Immediate, Attempt: attemptListen},

@@ -15,7 +15,8 @@ import (
 // never a plain call.
 var (
 	oneFace = map[Code]bool{Bind: true, Listen: true, SetOption: true, SetLinger: true, GetOption: true, SockName: true, PeerName: true,
-		Pipe: true, GetOptionBytes: true, SetOptionBytes: true, Recvmmsg: true, Sendmmsg: true, SpliceIn: true, SpliceOut: true, Sendfile: true, Dup: true, Fcntl: true, Open: true, CloseFile: true}
+		Pipe: true, GetOptionBytes: true, SetOptionBytes: true, Recvmmsg: true, Sendmmsg: true, SpliceIn: true, SpliceOut: true, Sendfile: true, Dup: true, Fcntl: true, Open: true, CloseFile: true,
+		Readlinkat: true, Getdents: true, Chmodat: true, Utimensat: true, Mknodat: true, Truncate: true, CopyRange: true, Clone: true, Lseek: true}
 	faceless = map[Code]bool{Timeout: true}
 )
 
@@ -65,6 +66,7 @@ func TestPrep(t *testing.T) {
 		x.SetVector([][]byte{p, p})
 		return x
 	}
+	named := &Ext{Name: &Name{Path: []byte("path\x00"), To: []byte("to\x00"), ToDir: 43}}
 	for name, c := range map[string]struct {
 		op   Op
 		want func(e *uring.SQE) bool
@@ -88,17 +90,34 @@ func TestPrep(t *testing.T) {
 		"recvmsg forever": {Op{Code: Recvmsg, FD: &f, Ext: ext(), Bufs: pool, Flags: Select | Multishot, Arg2: 64}, func(e *uring.SQE) bool {
 			return e.Flags&uring.SQEBufferSelect != 0 && e.BufIndex == 7 && e.IOPrio != 0 && e.OpFlags == sys.MsgCmsgCloexec
 		}},
-		"shutdown":          {Op{Code: Shutdown, FD: &f, Arg: 1}, func(e *uring.SQE) bool { return e.FD == 42 && e.Len == 1 }},
-		"close":             {Op{Code: Close, FD: &f, Off: 9}, func(e *uring.SQE) bool { return e.FD == 9 }},
-		"socket":            {Op{Code: Socket, Arg: 2, Arg2: 1, Off: 6}, func(e *uring.SQE) bool { return e.FD == 2 && e.Off == 1|sys.SockNonblock|sys.SockCloexec && e.Len == 6 }},
-		"poll":              {Op{Code: Poll, FD: &f, Arg: sys.PollIn}, func(e *uring.SQE) bool { return e.FD == 42 && e.OpFlags == sys.PollIn && e.Len == 0 }},
-		"poll forever":      {Op{Code: Poll, FD: &f, Arg: sys.PollIn, Flags: Multishot}, func(e *uring.SQE) bool { return e.OpFlags == sys.PollIn && e.Len == 1 }},
-		"timeout":           {Op{Code: Timeout, Ext: ext(), Off: 1_500_000_000}, func(e *uring.SQE) bool { return e.Addr != 0 && e.Len == 1 && e.Off == 0 }},
-		"cancel":            {Op{Code: Cancel, Off: 77}, func(e *uring.SQE) bool { return e.Addr == 77 }},
-		"read":              {Op{Code: Read, FD: &f, Buf: p, Off: 3}, func(e *uring.SQE) bool { return e.FD == 42 && e.Len == 5 && e.Off == 3 }},
-		"read where it is":  {Op{Code: Read, FD: &f, Buf: p, Off: -1}, func(e *uring.SQE) bool { return e.Off == ^uint64(0) }},
-		"write":             {Op{Code: Write, FD: &f, Buf: p, Off: 3}, func(e *uring.SQE) bool { return e.FD == 42 && e.Len == 5 && e.Off == 3 }},
-		"read at":           {Op{Code: ReadAt, FD: &f, Buf: p, Off: 3}, func(e *uring.SQE) bool { return e.FD == 42 && e.Len == 5 && e.Off == 3 }},
+		"shutdown":         {Op{Code: Shutdown, FD: &f, Arg: 1}, func(e *uring.SQE) bool { return e.FD == 42 && e.Len == 1 }},
+		"close":            {Op{Code: Close, FD: &f, Off: 9}, func(e *uring.SQE) bool { return e.FD == 9 }},
+		"socket":           {Op{Code: Socket, Arg: 2, Arg2: 1, Off: 6}, func(e *uring.SQE) bool { return e.FD == 2 && e.Off == 1|sys.SockNonblock|sys.SockCloexec && e.Len == 6 }},
+		"poll":             {Op{Code: Poll, FD: &f, Arg: sys.PollIn}, func(e *uring.SQE) bool { return e.FD == 42 && e.OpFlags == sys.PollIn && e.Len == 0 }},
+		"poll forever":     {Op{Code: Poll, FD: &f, Arg: sys.PollIn, Flags: Multishot}, func(e *uring.SQE) bool { return e.OpFlags == sys.PollIn && e.Len == 1 }},
+		"timeout":          {Op{Code: Timeout, Ext: ext(), Off: 1_500_000_000}, func(e *uring.SQE) bool { return e.Addr != 0 && e.Len == 1 && e.Off == 0 }},
+		"cancel":           {Op{Code: Cancel, Off: 77}, func(e *uring.SQE) bool { return e.Addr == 77 }},
+		"read":             {Op{Code: Read, FD: &f, Buf: p, Off: 3}, func(e *uring.SQE) bool { return e.FD == 42 && e.Len == 5 && e.Off == 3 }},
+		"read where it is": {Op{Code: Read, FD: &f, Buf: p, Off: -1}, func(e *uring.SQE) bool { return e.Off == ^uint64(0) }},
+		"write":            {Op{Code: Write, FD: &f, Buf: p, Off: 3}, func(e *uring.SQE) bool { return e.FD == 42 && e.Len == 5 && e.Off == 3 }},
+		"read at":          {Op{Code: ReadAt, FD: &f, Buf: p, Off: 3}, func(e *uring.SQE) bool { return e.FD == 42 && e.Len == 5 && e.Off == 3 }},
+		"openat2": {Op{Code: Openat2, FD: &f, Ext: named}, func(e *uring.SQE) bool {
+			return e.FD == 42 && e.Len == 24 && e.Addr != 0 && e.Off != 0 && e.OpFlags == 0
+		}},
+		"openat2 from here": {Op{Code: Openat2, Ext: named}, func(e *uring.SQE) bool { return e.FD == sys.AtFdcwd }},
+		"statx": {Op{Code: Statx, FD: &f, Ext: named, Arg: 7}, func(e *uring.SQE) bool {
+			return e.FD == 42 && e.Len == 0xfff && e.Addr != 0 && e.Off != 0 && e.OpFlags == 7
+		}},
+		"mkdirat":  {Op{Code: Mkdirat, FD: &f, Ext: named, Arg: 7}, func(e *uring.SQE) bool { return e.FD == 42 && e.Len == 7 && e.Addr != 0 }},
+		"unlinkat": {Op{Code: Unlinkat, FD: &f, Ext: named, Arg: 7}, func(e *uring.SQE) bool { return e.FD == 42 && e.OpFlags == 7 && e.Addr != 0 }},
+		"renameat": {Op{Code: Renameat, FD: &f, Ext: named, Arg: 7}, func(e *uring.SQE) bool {
+			return e.FD == 42 && e.Len == 43 && e.OpFlags == 7 && e.Addr != 0 && e.Off != 0 && e.Addr != e.Off
+		}},
+		"renameat from here": {Op{Code: Renameat, Ext: named}, func(e *uring.SQE) bool { return e.FD == sys.AtFdcwd && int32(e.Len) == sys.AtFdcwd }},
+		"linkat": {Op{Code: Linkat, FD: &f, Ext: named, Arg: 7}, func(e *uring.SQE) bool {
+			return e.FD == 42 && e.Len == 43 && e.OpFlags == 7 && e.Addr != 0 && e.Off != 0
+		}},
+		"symlinkat":         {Op{Code: Symlinkat, FD: &f, Ext: named}, func(e *uring.SQE) bool { return e.FD == 42 && e.Addr != 0 && e.Off != 0 && e.OpFlags == 0 }},
 		"write at the rest": {Op{Code: WriteAt, FD: &f, Buf: p, Off: 3, Done: 1}, func(e *uring.SQE) bool { return e.FD == 42 && e.Len == 4 && e.Off == 4 }},
 		"write the rest":    {Op{Code: Write, FD: &f, Buf: p, Off: 3, Done: 1}, func(e *uring.SQE) bool { return e.Len == 4 && e.Off == 4 }},
 	} {

@@ -3,9 +3,6 @@ package sys
 // What the calls that name files pass. A path is bytes with a NUL at the end, as
 // the kernel wants it, and none before.
 
-// AtCwd in place of a directory's descriptor is the working directory.
-const AtCwd = -100
-
 // Flags of the calls on names, the same on every architecture: see open(2),
 // openat2(2), unlinkat(2), renameat2(2), linkat(2) and statx(2).
 const (

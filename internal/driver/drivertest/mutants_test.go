@@ -70,6 +70,15 @@ var mutants = []mutant{
 	{"ends with 0 what is cancelled", []string{"disk/cancel*"}},
 	{"forgets the second op of a descriptor", []string{"disk/many*"}},
 
+	// Names.
+	{"forgets how to open", []string{"tree/open", "tree/open no way out"}},
+	{"forgets arguments", []string{"tree/stat", "tree/make*", "tree/links", "tree/mode*"}},
+	{"takes the second directory for the first", []string{"tree/two*", "tree/copy"}},
+	{"knows one errno", []string{"tree/entries"}},
+	{"forgets offsets", []string{"tree/mode*", "tree/copy"}},
+	{"never tries", []string{"tree/what*"}},
+	{"ends with 0 what is cancelled", []string{"tree/cancel*"}},
+
 	// Messages.
 	{"forgets who sent", []string{"datagram/of all*", "datagram/received*", "datagram/an empty*", "datagram/between*", "datagram/without*"}},
 	{"forgets control messages", []string{"datagram/TOS*", "datagram/more*", "datagram/passes descriptors"}},

@@ -67,6 +67,7 @@ var groups = []group{
 	{"blocking", blockingCases},
 	{"file", fileCases},
 	{"disk", diskCases},
+	{"tree", treeCases},
 	{"poll", pollCases},
 	{"timeout", timeoutCases},
 	{"refused", refusedCases},

@@ -109,8 +109,16 @@ func (s *spoils) submit(o *op.Op) (gone bool) {
 		}
 	case "forgets offsets":
 		switch o.Code {
-		case op.Read, op.Write, op.ReadAt, op.WriteAt, op.SetLinger, op.Fcntl:
+		case op.Read, op.Write, op.ReadAt, op.WriteAt, op.SetLinger, op.Fcntl, op.Truncate, op.Lseek:
 			o.Off = 0
+		}
+	case "forgets how to open":
+		if o.Code == op.Openat2 {
+			o.Ext.Name.How = sys.OpenHow{Flags: unix.O_CLOEXEC}
+		}
+	case "takes the second directory for the first":
+		if o.Ext != nil && o.Ext.Name != nil && o.FD != nil {
+			o.Ext.Name.ToDir = o.FD.Sys()
 		}
 	case "shuts down what it closes":
 		if o.Code == op.Close {

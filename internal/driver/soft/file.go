@@ -177,10 +177,10 @@ func (d *engine) submitWorker(j *job) {
 }
 
 // lendsNothing reports whether the op can be given up while it runs: it holds no
-// descriptor, whose number could become another's, and no slice. What it has in
-// its Ext it leaves to the call.
+// descriptor, whose number could become another's, no slice, and makes nothing that
+// would have a name and be nobody's. What it has in its Ext it leaves to the call.
 func lendsNothing(o *op.Op) bool {
-	return o.Def().Kind == op.Blocking && o.FD == nil && o.Buf == nil
+	return o.Def().Kind == op.Blocking && o.FD == nil && o.Buf == nil && (o.Ext == nil || o.Ext.Name == nil)
 }
 
 // dispose gets the result of an op that was given up, on the worker's goroutine.

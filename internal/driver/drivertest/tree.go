@@ -1,0 +1,339 @@
+//go:build linux
+
+package drivertest
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"ringo/internal/op"
+	"ringo/internal/sys"
+)
+
+// Rows on names and directories, whose calls may wait for a disk.
+var treeCases = []testCase{
+	{name: "open", run: onWays(treeOpen)},
+	{name: "open no way out", run: onWays(treeBeneath)},
+	{name: "stat", run: onWays(treeStat)},
+	{name: "what is in memory can be tried", run: treeCached},
+	{name: "make, rename and remove", run: onWays(treeNames)},
+	{name: "two directories", run: onWays(treeTwo)},
+	{name: "links", run: onWays(treeLinks)},
+	{name: "entries", run: onWays(treeEntries)},
+	{name: "mode, times and size", run: onWays(treeAttributes)},
+	{name: "copy", run: onWays(treeCopy)},
+	{name: "cancel at once", run: onWays(treeCancel)},
+}
+
+// dir makes a directory, with a file "f" that holds "0123456789".
+func (h *harness) dir() (name string, f *desc) {
+	h.Helper()
+	name, err := os.MkdirTemp(h.TempDir(), "")
+	h.check(err)
+	h.check(os.WriteFile(filepath.Join(name, "f"), []byte("0123456789"), 0o640))
+	n, err := unix.Open(name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	h.check(err)
+	return name, h.desc(n)
+}
+
+// named builds an op on a name that starts from dir; nil is the working directory.
+func (h *harness) named(code op.Code, dir *desc, path string) *call {
+	h.Helper()
+	c := h.op(code, dir)
+	h.slab.Ext(c.o).Name = &op.Name{Path: nulled(path)}
+	return c
+}
+
+func nulled(path string) []byte { return append([]byte(path), 0) }
+
+// to gives an op its second name.
+func (c *call) to(dir *desc, path string) *call {
+	c.o.Ext.Name.To = nulled(path)
+	if dir != nil {
+		c.o.Ext.Name.ToDir = dir.Sys()
+	}
+	return c
+}
+
+func (c *call) how(flags, mode, resolve uint64) *call {
+	c.o.Ext.Name.How = sys.OpenHow{Flags: flags | unix.O_CLOEXEC, Mode: mode, Resolve: resolve}
+	return c
+}
+
+// opened waits for the descriptor that an open gives.
+func (c *call) opened() *desc {
+	c.h.Helper()
+	n := c.end()
+	if n < 0 {
+		c.h.Fatalf("%s gave %s, want a descriptor", c, show(n))
+	}
+	return c.h.desc(int(n))
+}
+
+func (h *harness) wantNames(dir, want string) {
+	h.Helper()
+	entries, err := os.ReadDir(dir)
+	h.check(err)
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	if got := strings.Join(names, " "); got != want {
+		h.Fatalf("%s has %q, want %q", dir, got, want)
+	}
+}
+
+func treeOpen(h *harness, flags op.Flags) {
+	name, d := h.dir()
+	f := h.named(op.Openat2, d, "f").how(unix.O_RDWR, 0, 0).with(flags).submit().opened()
+	if got := h.content(f); got != "0123456789" {
+		h.Errorf("the file has %q", got)
+	}
+	flag, err := unix.FcntlInt(uintptr(f.Sys()), unix.F_GETFD, 0)
+	if err != nil || flag&unix.FD_CLOEXEC == 0 {
+		h.Errorf("children inherit the descriptor (flags %#x, %v)", flag, err)
+	}
+	h.named(op.Openat2, nil, name+"/new").how(unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL, 0o610, 0).with(flags).submit().opened()
+	if info, err := os.Stat(name + "/new"); err != nil || info.Mode() != 0o610 {
+		h.Errorf("the new file is %v, %v", info, err)
+	}
+	h.named(op.Openat2, d, "new").how(unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL, 0o610, 0).with(flags).submit().want(-sys.EEXIST)
+	h.named(op.Openat2, d, "none").how(unix.O_RDONLY, 0, 0).with(flags).submit().want(-sys.ENOENT)
+	h.named(op.Openat2, d, "f/x").how(unix.O_RDONLY, 0, 0).with(flags).submit().want(-sys.ENOTDIR)
+}
+
+// beneath skips where there is no openat2.
+func (h *harness) beneath() {
+	h.Helper()
+	how := sys.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: sys.ResolveBeneath}
+	res := sys.Openat2(sys.AtFdcwd, nulled("."), &how)
+	if res < 0 {
+		h.Skipf("openat2 is refused: %s", show(res))
+	}
+	unix.Close(int(res))
+}
+
+func treeBeneath(h *harness, flags op.Flags) {
+	h.beneath()
+	name, d := h.dir()
+	h.check(os.Symlink("../", name+"/up"))
+	h.check(os.Symlink("/", name+"/root"))
+	h.check(os.Symlink("f", name+"/fine"))
+	for path, want := range map[string]int32{"..": -sys.EXDEV, "/": -sys.EXDEV, "up": -sys.EXDEV, "up/x": -sys.EXDEV, "root/etc": -sys.EXDEV} {
+		h.named(op.Openat2, d, path).how(unix.O_RDONLY, 0, sys.ResolveBeneath).with(flags).submit().want(want)
+	}
+	h.named(op.Openat2, d, "fine").how(unix.O_RDONLY, 0, sys.ResolveBeneath).with(flags).submit().opened()
+}
+
+func treeStat(h *harness, flags op.Flags) {
+	name, d := h.dir()
+	h.check(os.Symlink("f", name+"/link"))
+	for path, want := range map[string]uint16{"f": unix.S_IFREG | 0o640, "link": unix.S_IFREG | 0o640} {
+		c := h.named(op.Statx, d, path).with(flags)
+		st := &c.o.Ext.Name.Stat
+		c.submit().want(0)
+		if st.Mode != want || st.Size != 10 || st.Nlink != 1 {
+			h.Errorf("%s has mode %o, size %d and %d names, want mode %o", path, st.Mode, st.Size, st.Nlink, want)
+		}
+	}
+	c := h.named(op.Statx, d, "link").args(sys.AtSymlinkNofollow, 0).with(flags)
+	st := &c.o.Ext.Name.Stat
+	c.submit().want(0)
+	if st.Mode&unix.S_IFMT != unix.S_IFLNK {
+		h.Errorf("the link has mode %o", st.Mode)
+	}
+	h.named(op.Statx, nil, name+"/none").with(flags).submit().want(-sys.ENOENT)
+}
+
+// A Try of a row on names is by what the kernel has in memory; what makes a file can't
+// be told so.
+func treeCached(h *harness) {
+	h.beneath()
+	name, d := h.dir()
+	n := &op.Name{Path: nulled("f")}
+	tried := func(code op.Code) (int32, bool) {
+		return h.try(&op.Op{Code: code, FD: &d.FD, Ext: &op.Ext{Name: n}})
+	}
+	switch res, ok := tried(op.Statx); {
+	case ok && res == -sys.EOPNOTSUPP:
+		h.Skip("this kernel has no RESOLVE_CACHED")
+	case !ok || res != 0 || n.Stat.Size != 10:
+		h.Errorf("Try of a stat gave %s, %v and size %d", show(res), ok, n.Stat.Size)
+	}
+	n.How.Flags = unix.O_CLOEXEC
+	res, ok := tried(op.Openat2)
+	if !ok || res < 0 {
+		h.Fatalf("Try of an open gave %s, %v", show(res), ok)
+	}
+	h.desc(int(res))
+	n.Path, n.How = nulled("new"), sys.OpenHow{Flags: unix.O_CLOEXEC | unix.O_CREAT, Mode: 0o600}
+	if res, ok := tried(op.Openat2); ok {
+		h.Errorf("Try of an open that makes a file gave %s", show(res))
+	}
+	n.Path = nulled("made")
+	if res, ok := tried(op.Mkdirat); !ok || res != -sys.EOPNOTSUPP {
+		h.Errorf("Try of a mkdir gave %s, %v", show(res), ok)
+	}
+	h.wantNames(name, "f")
+}
+
+func treeNames(h *harness, flags op.Flags) {
+	name, d := h.dir()
+	h.named(op.Mkdirat, d, "dir").args(0o710, 0).with(flags).submit().want(0)
+	if info, err := os.Stat(name + "/dir"); err != nil || info.Mode() != os.ModeDir|0o710 {
+		h.Errorf("the new directory is %v, %v", info, err)
+	}
+	h.named(op.Mkdirat, d, "dir").args(0o710, 0).with(flags).submit().want(-sys.EEXIST)
+	h.named(op.Renameat, d, "dir").to(d, "f").args(sys.RenameNoreplace, 0).with(flags).submit().want(-sys.EEXIST)
+	h.named(op.Renameat, d, "dir").to(d, "f").args(sys.RenameExchange, 0).with(flags).submit().want(0)
+	h.named(op.Unlinkat, d, "f").with(flags).submit().want(-sys.EISDIR)
+	h.named(op.Unlinkat, d, "f").args(sys.AtRemovedir, 0).with(flags).submit().want(0)
+	h.wantNames(name, "dir")
+	h.named(op.Renameat, nil, name+"/dir").to(nil, name+"/g").with(flags).submit().want(0)
+	h.wantNames(name, "g")
+	h.named(op.Unlinkat, d, "g").with(flags).submit().want(0)
+	h.named(op.Unlinkat, d, "g").with(flags).submit().want(-sys.ENOENT)
+	h.wantNames(name, "")
+}
+
+func treeTwo(h *harness, flags op.Flags) {
+	a, from := h.dir()
+	b, into := h.dir()
+	h.named(op.Linkat, from, "f").to(into, "other").with(flags).submit().want(0)
+	h.wantNames(b, "f other")
+	h.named(op.Renameat, from, "f").to(into, "moved").with(flags).submit().want(0)
+	h.wantNames(a, "")
+	h.wantNames(b, "f moved other")
+}
+
+func treeLinks(h *harness, flags op.Flags) {
+	name, d := h.dir()
+	h.named(op.Symlinkat, d, "link").to(nil, "where/ever").with(flags).submit().want(0)
+	p := make([]byte, 16)
+	c := h.named(op.Readlinkat, d, "link").with(flags)
+	c.o.Buf = p
+	c.submit().wantBytes(p, "where/ever")
+	c = h.named(op.Readlinkat, d, "link").with(flags)
+	c.o.Buf = p[:5]
+	c.submit().wantBytes(p, "where")
+	c = h.named(op.Readlinkat, d, "f").with(flags)
+	c.o.Buf = p
+	c.submit().want(-sys.EINVAL)
+	h.named(op.Linkat, d, "link").to(d, "both").with(flags).submit().want(0)
+	if to, err := os.Readlink(name + "/both"); to != "where/ever" {
+		h.Errorf("the link's second name leads to %q, %v", to, err)
+	}
+	h.named(op.Linkat, d, "link").to(d, "none").args(sys.AtSymlinkFollow, 0).with(flags).submit().want(-sys.ENOENT)
+}
+
+func treeEntries(h *harness, flags op.Flags) {
+	_, d := h.dir()
+	p, got := make([]byte, 1024), ""
+	for {
+		c := h.op(op.Getdents, d).on(p, 0).with(flags)
+		n := c.submit().end()
+		if n <= 0 {
+			h.gave("the end of the entries", n, 0)
+			break
+		}
+		got += string(p[:n])
+	}
+	for _, name := range []string{".\x00", "..\x00", "f\x00"} {
+		if !strings.Contains(got, name) {
+			h.Errorf("no entry %q in %q", name, got)
+		}
+	}
+	h.op(op.Getdents, h.file("")).on(p, 0).with(flags).submit().want(-sys.ENOTDIR)
+}
+
+func treeAttributes(h *harness, flags op.Flags) {
+	name, d := h.dir()
+	h.named(op.Chmodat, d, "f").args(0o604, 0).with(flags).submit().want(0)
+	c := h.named(op.Utimensat, d, "f").with(flags)
+	c.o.Ext.Name.Times = sys.TimePair{{Nsec: sys.UtimeOmit}, {Sec: 1e9, Nsec: 7e6}}
+	c.submit().want(0)
+	c = h.named(op.Truncate, nil, name+"/f").with(flags)
+	c.o.Off = 5 << 30
+	c.submit().want(0)
+	info, err := os.Stat(name + "/f")
+	h.check(err)
+	if info.Mode() != 0o604 || info.Size() != 5<<30 {
+		h.Errorf("the file has mode %v and size %d", info.Mode(), info.Size())
+	}
+	c = h.named(op.Utimensat, d, "f").with(flags)
+	c.o.Ext.Name.Times = sys.TimePair{{Nsec: sys.UtimeOmit}, {Sec: 1e9, Nsec: 7e6}}
+	c.submit().want(0)
+	if info, err := os.Stat(name + "/f"); err != nil || info.ModTime().UnixMilli() != 1e12+7 {
+		h.Errorf("the file was changed at %v, %v", info.ModTime(), err)
+	}
+	h.named(op.Mknodat, d, "fifo").args(unix.S_IFIFO|0o600, 0).with(flags).submit().want(0)
+	if info, err := os.Stat(name + "/fifo"); err != nil || info.Mode() != os.ModeNamedPipe|0o600 {
+		h.Errorf("the FIFO is %v, %v", info, err)
+	}
+}
+
+func treeCopy(h *harness, flags op.Flags) {
+	name, _ := h.dir()
+	n, err := unix.Open(name+"/copy", unix.O_RDWR|unix.O_CREAT|unix.O_CLOEXEC, 0o600)
+	h.check(err)
+	from, into := h.file("0123456789"), h.desc(n)
+	move := func(code op.Code, n uint32) *call {
+		c := h.op(code, from).args(n, 0).with(flags)
+		h.slab.Ext(c.o).Name = &op.Name{ToDir: into.Sys()}
+		return c
+	}
+	switch res := move(op.CopyRange, 4).submit().end(); res {
+	case 4:
+		move(op.CopyRange, 100).submit().want(6)
+		move(op.CopyRange, 100).submit().want(0)
+		if got := h.content(into); got != "0123456789" {
+			h.Errorf("the copy has %q", got)
+		}
+	default:
+		h.Errorf("copy_file_range gave %s", show(res))
+	}
+	if res := move(op.Clone, 0).submit().end(); res != 0 && res != -sys.EOPNOTSUPP {
+		h.Errorf("a clone gave %s", show(res))
+	}
+	c := h.op(op.Lseek, from).on(nil, -3).args(unix.SEEK_END, 0).with(flags)
+	at := int64(-1)
+	c.onEnd = func(o *op.Op, _ int32) { at = o.Off }
+	c.submit().want(0)
+	if at != 7 {
+		h.Errorf("the position is %d, want 7", at)
+	}
+	h.op(op.Lseek, from).on(nil, 100).args(sys.SeekData, 0).with(flags).submit().want(-int32(unix.ENXIO))
+}
+
+// A cancelled op on names ends once: as cancelled, or as its call did. What it did not
+// do is not done, and a descriptor that nobody wants is closed.
+func treeCancel(h *harness, flags op.Flags) {
+	name, d := h.dir()
+	for _, build := range []func() *call{
+		func() *call { return h.named(op.Openat2, d, "f").how(unix.O_RDONLY, 0, 0) },
+		func() *call { return h.named(op.Statx, d, "none") },
+		func() *call { return h.named(op.Mkdirat, d, "f") },
+		func() *call { return h.named(op.Unlinkat, d, "none") },
+		func() *call { return h.named(op.Renameat, d, "none").to(d, "x") },
+		func() *call { return h.named(op.Linkat, d, "none").to(d, "x") },
+		func() *call { return h.named(op.Symlinkat, d, "f").to(nil, "x") },
+		func() *call { return h.named(op.Readlinkat, d, "none") },
+		func() *call { return h.op(op.Getdents, h.file("")).on(make([]byte, 10), 0) },
+		func() *call { return h.named(op.Chmodat, d, "none") },
+		func() *call { return h.named(op.Utimensat, d, "none") },
+		func() *call { return h.named(op.Mknodat, d, "f") },
+		func() *call { return h.named(op.Truncate, nil, name+"/none") },
+		func() *call { return h.named(op.CopyRange, d, "") },
+		func() *call { return h.named(op.Clone, d, "") },
+		func() *call { return h.op(op.Lseek, d).args(99, 0) },
+	} {
+		c := build().with(flags)
+		if res := c.submit().cancel().end(); res >= 0 {
+			h.Errorf("%s was cancelled, would have failed, and gave %s", c, show(res))
+		}
+	}
+	h.wantNames(name, "f")
+}
