@@ -42,8 +42,8 @@ type Conn struct {
 
 	laddr, raddr netip.AddrPort
 	ends         atomic.Pointer[tcpEnds] // made when they are first asked for
-	unix         *unixEnds // nil: a TCP connection
-	parting      *parting  // it leaves its loop, and the descriptor stays open
+	unix         *unixEnds               // nil: a TCP connection
+	parting      *parting                // it leaves its loop, and the descriptor stays open
 }
 
 // newConn makes a connection of a descriptor.
