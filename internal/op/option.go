@@ -47,6 +47,10 @@ func attemptSetOptionBytes(o *Op) int32 {
 	return sys.Setsockopt(o.FD.Sys(), int(o.Arg), int(o.Arg2), o.Buf)
 }
 
+// Resident reports whether all of Arg bytes of FD, a file, from Off on are in memory: 1
+// or 0, or that nobody can tell, see sys.Resident.
+func attemptResident(o *Op) int32 { return sys.Resident(o.FD.Sys(), o.Off, int64(o.Arg)) }
+
 // SockName and PeerName put FD's own and its peer's address into Ext.Addr.
 func attemptSockName(o *Op) int32 { return sys.Getsockname(o.FD.Sys(), &o.Ext.Addr) }
 

@@ -106,6 +106,7 @@ var Table = [Codes]Def{
 	GetOptionBytes: {Name: "getsockopt(bytes)", Kind: Immediate, Attempt: attemptGetOptionBytes},
 	SetOptionBytes: {Name: "setsockopt(bytes)", Kind: Immediate, Attempt: attemptSetOptionBytes},
 	// Whoever asks for a duplicate wants it elsewhere: no bound of the driver concerns it.
-	Dup:   {Name: "dup", Kind: Immediate, Attempt: attemptDup},
-	Fcntl: {Name: "fcntl", Kind: Immediate, Attempt: attemptFcntl},
+	Dup:      {Name: "dup", Kind: Immediate, Attempt: attemptDup},
+	Fcntl:    {Name: "fcntl", Kind: Immediate, Attempt: attemptFcntl},
+	Resident: {Name: "cachestat", Kind: Immediate, Attempt: attemptResident},
 }

@@ -147,6 +147,7 @@ var ways = [Codes][]Way{
 	SetOptionBytes: {call()},
 	Dup:            {call()},
 	Fcntl:          {call()},
+	Resident:       {call()},
 }
 
 func (w Way) only(f Flags) Way  { w.Only |= f; return w }

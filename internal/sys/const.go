@@ -58,9 +58,10 @@ const (
 	SockNonblock  = 0x800
 	SockCloexec   = 0x80000
 
-	MsgPeek        = 0x2  // what is received stays
-	MsgTrunc       = 0x20 // received: the datagram was longer than its buffer
-	MsgCtrunc      = 0x8  // received: the control messages were more than there was room for
+	MsgPeek        = 0x2    // what is received stays
+	MsgTrunc       = 0x20   // received: the datagram was longer than its buffer
+	MsgCtrunc      = 0x8    // received: the control messages were more than there was room for
+	MsgMore        = 0x8000 // more will follow: no segment of its own
 	MsgDontwait    = 0x40
 	MsgWaitall     = 0x100
 	MsgNosignal    = 0x4000

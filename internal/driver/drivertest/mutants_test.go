@@ -48,7 +48,7 @@ var mutants = []mutant{
 	{"takes EMFILE for a reason to wait", []string{"socket/accept without*", "multishot/accept until there*"}},
 	{"claims what it did not do", []string{"socket/connect*", "socket/close", "stream/send", "stream/sendmsg", "refused/close*"}},
 	{"makes descriptors that wait", []string{"socket/accept", "socket/socket"}},
-	{"forgets arguments", []string{"name/options, submitted", "socket/shutdown sends*", "stream/recv with*", "poll/room*", "poll/ready already", "poll/the end*"}},
+	{"forgets arguments", []string{"name/options, submitted", "name/what is in memory, submitted", "socket/shutdown sends*", "stream/recv with*", "poll/room*", "poll/ready already", "poll/the end*"}},
 	{"forgets offsets", []string{"name/linger, submitted", "name/status flags, submitted", "file/read*", "file/write*", "file/many*"}},
 	{"forgets full", []string{"stream/full send to a slow*", "pipe/full*"}},
 	{"takes every send for full", []string{"stream/send comes short", "pipe/write comes short"}},

@@ -26,6 +26,8 @@ var nameCases = []testCase{
 	{name: "options, tried", run: func(h *harness) { options(h, h.byTry) }},
 	{name: "linger, submitted", run: func(h *harness) { linger(h, h.byWait) }},
 	{name: "linger, tried", run: func(h *harness) { linger(h, h.byTry) }},
+	{name: "what is in memory, submitted", run: func(h *harness) { resident(h, h.byWait) }},
+	{name: "what is in memory, tried", run: func(h *harness) { resident(h, h.byTry) }},
 }
 
 // runs runs an op to its end; seen, if not nil, is shown it there.
