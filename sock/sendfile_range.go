@@ -1,0 +1,80 @@
+package sock
+
+import (
+	"errors"
+	"io"
+	"os"
+
+	"ringo/internal/op"
+	"ringo/internal/sys"
+)
+
+// SendFile writes head, all of it, and then bytes of a regular file from off on by
+// sendfile(2): up to n, as many as the socket has room for. If it has none, it parks until
+// there is some and gives 0. head and the bytes behind it share a segment if they fit. The
+// caller keeps the descriptor open until SendFile returns; the file's position stays.
+//
+// The loop waits for the disk if those bytes are not in the page cache: SendFile is for
+// who has looked, a piece at a time. ReadFrom looks by itself. The end of the file is
+// io.ErrUnexpectedEOF, and errors.ErrUnsupported says that such a file can't be sent so.
+// Other errors and deadlines are those of Write. Only a task of the connection's loop may
+// call it.
+func (c *Conn) SendFile(head []byte, file uintptr, off, n int64) (int, error) {
+	if err := c.beginWrite("write"); err != nil {
+		return 0, err
+	}
+	defer c.out.lock.leave(c.l)
+	if c.records() {
+		return 0, c.fail("write", errors.ErrUnsupported)
+	}
+	if n <= 0 || off < 0 {
+		return 0, c.failRes("write", -sys.EINVAL)
+	}
+	if len(head) > 0 {
+		if err := c.writeHead(head); err != nil {
+			return 0, err
+		}
+	} else if err := c.out.late(c); err != nil {
+		return 0, err
+	}
+	o := &c.local.splice
+	o.Code, o.FD, o.Off, o.Arg, o.Arg2 = op.Sendfile, &c.fd, off, uint32(min(n, pieceMax)), uint32(file)
+	res, ok := c.l.Try(o)
+	o.Off = 0
+	switch {
+	case !ok:
+		return 0, c.awaitRoom()
+	case res == 0:
+		return 0, c.fail("write", io.ErrUnexpectedEOF)
+	case res == -sys.EINVAL, res == -sys.ENOSYS, res == -sys.EOPNOTSUPP:
+		return 0, c.fail("write", os.NewSyscallError("sendfile", errors.ErrUnsupported))
+	case res < 0:
+		return 0, c.failRes("write", res)
+	}
+	return int(res), nil
+}
+
+// writeHead writes what a file's bytes will follow.
+func (c *Conn) writeHead(head []byte) error {
+	c.local.send.Arg = sys.MsgMore
+	n, err := c.writeNow(head)
+	c.local.send.Arg = 0
+	if err == nil && n < len(head) {
+		_, err = c.writeRest(head, n)
+	}
+	return err
+}
+
+// awaitRoom parks until the socket has room.
+func (c *Conn) awaitRoom() error {
+	if c.l.Canceled() {
+		return c.fail("write", c.l.Cause())
+	}
+	o := c.l.NewOp(op.Poll)
+	if o == nil {
+		return c.failRes("write", -sys.ENOBUFS)
+	}
+	o.Arg = sys.PollOut
+	c.awaitSend(o)
+	return c.out.state(c)
+}
