@@ -20,40 +20,61 @@ import (
 // One caller may read while another writes; several readers, or several writers,
 // take turns in order of arrival.
 type Conn struct {
-	l     *loop.Loop
-	local *local
-	fd    fd.FD
+	*atHand // nil as long as it is a stray, see stray.go
 
-	in  input
-	out output
+	l  *loop.Loop
+	fd fd.FD
 
-	guests   atomic.Pointer[guests]
-	handle   loop.Handle
+	guests     atomic.Pointer[guests]
+	next, prev *Conn // among the loop's strays
+
 	closing  bool
-	closed   bool         // nobody uses the descriptor any more
-	gone     bool         // it is closed
-	lendFrom atomic.Int32 // see SetZeroCopy
-	lingers  atomic.Bool  // Close may wait in the kernel
+	closed   bool // nobody uses the descriptor any more
+	gone     bool // it is closed
 	dialed   bool
-	closers  loop.TaskList
+	lingers  atomic.Bool  // Close may wait in the kernel
+	lendFrom atomic.Int32 // see SetZeroCopy
+	held     atomic.Int32 // leases that users hold; they may be released anywhere
 
-	serve serving
-	value atomic.Pointer[any]
+	readBy, writeBy atomic.Int64 // deadlines, of NowNS; 0: none. Guests set them, too
+	value           atomic.Pointer[any]
 
 	laddr, raddr netip.AddrPort
 	ends         atomic.Pointer[tcpEnds] // made when they are first asked for
 	unix         *unixEnds               // nil: a TCP connection
-	parting      *parting                // it leaves its loop, and the descriptor stays open
+}
+
+// atHand is what tasks of the loop need at a connection.
+type atHand struct {
+	local   *local
+	handle  loop.Handle
+	in      input
+	out     output
+	serve   serving
+	closers loop.TaskList
+	parting *parting // it leaves its loop, and the descriptor stays open
 }
 
 // newConn makes a connection of a descriptor.
 func newConn(l *loop.Loop, sys int32) *Conn {
-	c := &Conn{l: l, local: localOf(l)}
-	c.fd.Init(sys)
+	n := new(struct {
+		c Conn
+		h atHand
+	})
+	n.c.l = l
+	n.c.fd.Init(sys)
+	n.c.bringNear(&n.h)
+	n.h.in.ready = !l.Lends()
+	return &n.c
+}
+
+// bringNear puts h at hand.
+func (c *Conn) bringNear(h *atHand) {
+	h.local = localOf(c.l)
 	alarm := (*connAlarm)(c)
-	c.in.timer.Owner, c.in.doubt.Owner, c.out.timer.Owner = alarm, alarm, alarm
-	l.Register(&c.handle, (*connHandle)(c))
-	return c
+	h.in.timer.Owner, h.in.doubt.Owner, h.out.timer.Owner = alarm, alarm, alarm
+	c.atHand = h
+	c.l.Register(&h.handle, (*connHandle)(c))
 }
 
 // Loop is the loop that the connection belongs to. Any goroutine may call it.
@@ -95,6 +116,7 @@ func (c *Conn) check(name string) error {
 	if !c.l.Here() {
 		return c.fail(name, stranger(c.l))
 	}
+	c.attend()
 	if c.closing {
 		c.l.Burst()
 		return c.fail(name, net.ErrClosed)
@@ -115,6 +137,7 @@ func (c *Conn) Close() error {
 	if !c.l.Here() {
 		return c.fail("close", stranger(c.l))
 	}
+	c.attend()
 	c.serve.drain(c) // Serve's last word on it is still to come
 	c.beginClose()
 	c.awaitClosed()
@@ -127,8 +150,9 @@ func (c *Conn) closeAsGuest() error {
 	if err == net.ErrClosed || c.l.Ended() {
 		return nil // it is closed
 	}
-	if err == nil {
+	if err == nil && !c.closeStray(g) {
 		err = g.close(func() {
+			c.attend()
 			c.serve.drain(c)
 			c.beginClose()
 		})
@@ -171,9 +195,7 @@ func (c *Conn) maybeClosed() {
 		c.parting.keep(c)
 	}
 	c.in.release(c)
-	c.l.RemoveTimer(&c.in.timer)
-	c.l.RemoveTimer(&c.in.doubt)
-	c.l.RemoveTimer(&c.out.timer)
+	c.removeTimers()
 	if c.parting != nil {
 		c.concluded()
 		return
@@ -184,6 +206,12 @@ func (c *Conn) maybeClosed() {
 	}
 	closeFD(c.l, &c.fd)
 	c.concluded()
+}
+
+func (c *Conn) removeTimers() {
+	c.l.RemoveTimer(&c.in.timer)
+	c.l.RemoveTimer(&c.in.doubt)
+	c.l.RemoveTimer(&c.out.timer)
 }
 
 // concluded tells those who wait that the descriptor is gone.

@@ -38,21 +38,12 @@ func (c *Conn) anyGuest() (*guests, error) {
 
 func (c *Conn) newGuests() *guests {
 	g := newGuests(c.l, &c.fd, (*connHost)(c))
-	g.in.op.Code, g.in.lock, g.in.limit = op.Recv, &c.in.lock, &c.in.deadline
-	g.out.op.Code, g.out.lock, g.out.limit = op.Send, &c.out.lock, &c.out.deadline
+	g.in.limit, g.out.limit = &c.readBy, &c.writeBy
 	g.in.records, g.out.records = c.records(), c.records()
-	return g
-}
-
-// bornAway gives a new connection to guests, for whom it was made.
-func (c *Conn) bornAway() {
-	g := c.newGuests()
-	for _, s := range [...]*side{&g.in, &g.out} {
-		s.held = true
-		s.lock.busy, s.lock.away = true, s
+	if c.atHand != nil {
+		g.in.lock, g.out.lock = &c.in.lock, &c.out.lock
 	}
-	c.in.give(c, &g.in)
-	c.guests.Store(g)
+	return g
 }
 
 // failGuest wraps the error of a guest's call, unless the caller is none.
@@ -156,13 +147,13 @@ func (c *Conn) nextAsGuest() (lease buf.Lease, err error) {
 		err = g.enter(&g.in)
 	}
 	if err == nil {
-		if int(c.in.held.Load()) >= c.l.Config().Leases {
+		if int(c.held.Load()) >= c.l.Config().Leases {
 			err = errLeases
 		} else if len(g.in.unread) == 0 {
 			err = g.more()
 		}
 		if err == nil {
-			lease = buf.Of(g.in.unread, &c.in.held)
+			lease = buf.Of(g.in.unread, &c.held)
 			g.in.unread = nil
 		}
 		g.leave(&g.in)
@@ -307,22 +298,24 @@ func (c *Conn) plainAsGuest(name string, call op.Op) (int32, error) {
 // connHost is the connection as the host of its guests.
 type connHost Conn
 
+func (h *connHost) attend() { (*Conn)(h).attend() }
+
 func (h *connHost) settle(s *side) {
-	if c := (*Conn)(h); s.lock == &c.in.lock {
+	if c := (*Conn)(h); s.reads() {
 		c.in.settle(c)
 	}
 }
 
 func (h *connHost) give(s *side) {
 	c := (*Conn)(h)
-	if s.lock == &c.in.lock {
+	if s.reads() {
 		c.in.give(c, s)
 		c.forget()
 	}
 }
 
 func (h *connHost) take(s *side) {
-	if c := (*Conn)(h); s.lock == &c.in.lock {
+	if c := (*Conn)(h); s.reads() {
 		c.in.take(c, s)
 	}
 }
@@ -330,7 +323,7 @@ func (h *connHost) take(s *side) {
 func (h *connHost) keeps(s *side) bool { return len(s.unread) > 0 }
 
 func (h *connHost) moved(s *side) {
-	if c := (*Conn)(h); s.lock == &c.in.lock {
+	if c := (*Conn)(h); s.reads() {
 		c.in.deadlineMoved(c)
 	} else {
 		c.out.deadlineMoved(c)
@@ -341,8 +334,9 @@ func (h *connHost) vacated() { (*Conn)(h).maybeClosed() }
 
 func (h *connHost) discard() {
 	c := (*Conn)(h)
-	(&op.Op{Code: op.Close, Off: int64(c.fd.Take())}).Attempt()
+	closeRaw(c.fd.Take())
 	c.guests.Load().concluded()
+	c.strays().remove(c)
 }
 
 // forget has the driver let go of a descriptor from which guests read: it would be

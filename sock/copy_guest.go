@@ -36,15 +36,15 @@ func (c *Conn) writeToAsGuest(w io.Writer) (int64, error) {
 	l, _ := loop.Current()
 	if dst, ok := w.(*Conn); ok {
 		if dst.l == l {
-			return relayAsGuest((*away)(c), (*near)(dst), c.local)
+			return relayAsGuest((*away)(c), (*near)(dst), localOf(c.l))
 		}
-		return relayAsGuest((*away)(c), (*far)(dst), c.local)
+		return relayAsGuest((*away)(c), (*far)(dst), localOf(c.l))
 	}
 	if f := foreignOf(w); f != nil {
 		if l != nil {
-			return relayAsGuest((*away)(c), &brought{l, f}, c.local)
+			return relayAsGuest((*away)(c), &brought{l, f}, localOf(c.l))
 		}
-		return relayAsGuest((*away)(c), f, c.local)
+		return relayAsGuest((*away)(c), f, localOf(c.l))
 	}
 	return io.Copy(w, struct{ io.Reader }{c})
 }
@@ -59,9 +59,9 @@ func (c *Conn) readFromAsGuest(r io.Reader) (int64, error) {
 	}
 	if f := foreignOf(r); f != nil {
 		if l, _ := loop.Current(); l != nil {
-			return relayAsGuest(&fetched{l, f}, (*far)(c), c.local)
+			return relayAsGuest(&fetched{l, f}, (*far)(c), localOf(c.l))
 		}
-		return relayAsGuest(f, (*far)(c), c.local)
+		return relayAsGuest(f, (*far)(c), localOf(c.l))
 	}
 	if f := fileOf(r); f != nil && !c.records() {
 		n, err := c.sendFileAsGuest(f)
@@ -175,7 +175,7 @@ func (a *away) fill(p pipe) (n int, ok bool, err error) {
 		}
 		ok = true
 		s.op.Code, s.op.Arg, s.op.Arg2 = op.SpliceIn, pieceMax, uint32(p.w)
-		res, now := g.l.Try(&s.op)
+		res, now := g.l.Try(s.op)
 		switch {
 		case !now:
 		case res > 0:

@@ -30,11 +30,11 @@ func (c *Conn) setDeadlines(t time.Time, in, out bool) error {
 	}
 	limit := deadlineOf(c.l, t)
 	if in {
-		c.in.deadline.Store(limit)
+		c.readBy.Store(limit)
 		c.in.deadlineMoved(c)
 	}
 	if out {
-		c.out.deadline.Store(limit)
+		c.writeBy.Store(limit)
 		c.out.deadlineMoved(c)
 	}
 	if g := c.guests.Load(); g != nil {
@@ -58,7 +58,7 @@ func (c *Conn) setDeadlinesAsGuest(t time.Time, in, out bool) error {
 }
 
 func (in *input) deadlineMoved(c *Conn) {
-	limit := in.deadline.Load()
+	limit := c.readBy.Load()
 	switch {
 	case limit == 0:
 		c.l.Disarm(&in.timer)
@@ -68,7 +68,7 @@ func (in *input) deadlineMoved(c *Conn) {
 }
 
 func (out *output) deadlineMoved(c *Conn) {
-	limit := out.deadline.Load()
+	limit := c.writeBy.Load()
 	switch {
 	case limit == 0:
 		c.l.Disarm(&out.timer)

@@ -173,7 +173,6 @@ func (d *Dialer) connectOnce(l *loop.Loop, local, ap netip.AddrPort, end time.Ti
 	}
 	c := newConn(l, s)
 	c.raddr = ap
-	c.in.ready = !l.Lends()
 	err := control(d.Control, ap, s)
 	if err == nil {
 		err = c.bind(local)

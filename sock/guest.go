@@ -36,10 +36,11 @@ type guests struct {
 	file    *os.File        // the duplicate; nil while nobody needs it
 	raw     syscall.RawConn // of file
 	closed  bool
-	orphan  bool           // the loop is done with the descriptor: the last guest has it closed
-	pinned  int            // calls that use the descriptor's number beside the two directions
-	gone    bool           // the descriptor is closed
-	closers []*loop.Parker // guests in Close
+	stray   bool  // the handle is one, see stray.go
+	orphan  bool  // the loop is done with the descriptor: the last guest has it closed
+	gone    bool  // the descriptor is closed
+	pinned  int32 // calls that use the descriptor's number beside the two directions
+	closers line  // guests in Close
 }
 
 // host is the handle that the guests are at, for what only it can do. All but
@@ -47,6 +48,8 @@ type guests struct {
 type host interface {
 	// settle ends what is armed in a direction. It runs in a task, and parks.
 	settle(s *side)
+	// attend says that a task of the loop has come to use the guests' calls.
+	attend()
 	// give hands a direction over to the guests, with what is known of it.
 	give(s *side)
 	// take is the way back.
@@ -68,30 +71,32 @@ type side struct {
 	lock  *turnstile    // the loop's tasks'
 	limit *atomic.Int64 // the deadline, as Elapsed counts
 
-	held   bool // by the guests, else by the loop
-	onWay  bool // back to the loop, which has mail of it
-	busy   bool // one of them is at it
-	asked  bool // the loop has been asked for it
-	wanted bool // the loop wants it back
-	ahead  int  // how many of those who wait came before it wanted it
-	queue  []*loop.Parker
+	held    bool // by the guests, else by the loop
+	onWay   bool // back to the loop, which has mail of it
+	busy    bool // one of them is at it
+	asked   bool // the loop has been asked for it
+	wanted  bool // the loop wants it back
+	records bool // each read and write is of one record
+	keepsOp bool // op stays when a guest leaves
 
 	// Of the guest that is at it.
-	op          op.Op
-	raw         func(fd uintptr) bool // to be called in place of op
-	res         int32
-	call        func(uintptr) bool // attempts op, for the netpoller
-	watched     bool               // file is there, and stays for the turn
-	records     bool               // each read and write is of one record
-	alone       bool               // it is an ordinary goroutine, so it may block
-	visitor     *loop.Loop         // it is a task of this loop
-	interrupted bool               // that task was cancelled
-	home        *homeWait          // or it is a task of the loop, which waits there
+	watched     bool // file is there, and stays for the turn
+	alone       bool // it is an ordinary goroutine, so it may block
+	interrupted bool // it is a task that was cancelled
 
-	// Input that the loop had received when it gave the direction away.
-	unread []byte
-	eof    bool
-	err    int32
+	eof   bool  // of the input that the loop had received when it gave the direction away
+	err   int32 // likewise
+	ahead int32 // how many of those who wait came before the loop wanted the direction back
+	res   int32
+	queue line
+
+	op      *op.Op
+	idle    []byte                // what op is to receive into, without op while the guest waits
+	raw     func(fd uintptr) bool // to be called in place of op
+	call    func(uintptr) bool    // attempts op, for the netpoller
+	visitor *loop.Loop            // the guest is a task of this loop
+	home    *homeWait             // or it is a task of the loop, which waits there
+	unread  []byte                // input that the loop had received
 }
 
 // What a guest in the queue is told.
@@ -107,10 +112,28 @@ var errHome = errors.New("sock: a task of the handle's loop")
 func newGuests(l *loop.Loop, f *fd.FD, h host) *guests {
 	g := &guests{l: l, fd: f, host: h}
 	for _, s := range [...]*side{&g.in, &g.out} {
-		s.g, s.op.FD, s.call = g, f, s.attempt
+		s.g, s.call = g, s.attempt
 	}
 	return g
 }
+
+// ops is ops of guests, each for one turn.
+var ops = sync.Pool{New: func() any { return new(op.Op) }}
+
+// prepare makes op what a turn begins with.
+func (s *side) prepare() {
+	if s.keepsOp {
+		return
+	}
+	s.op = ops.Get().(*op.Op)
+	s.op.FD, s.op.Code = s.g.fd, op.Send
+	if s.reads() {
+		s.op.Code = op.Recv
+	}
+}
+
+// reads reports which direction it is.
+func (s *side) reads() bool { return s == &s.g.in }
 
 // nobody stands for the guests of a handle that was closed before one came.
 var nobody = &guests{closed: true, gone: true}
@@ -138,6 +161,7 @@ func (s *side) begin() {
 	s.busy = true
 	s.watched = s.g.file != nil
 	s.alone, s.visitor = false, nil
+	s.prepare()
 }
 
 // queueFor waits for a turn, and sees to it that there will be one.
@@ -156,9 +180,9 @@ func (g *guests) queueFor(s *side) error {
 		g.mu.Unlock()
 		return nil
 	}
-	p := new(loop.Parker)
+	p := new(waiter)
 	p.Begin(l, t)
-	s.queue = append(s.queue, p)
+	s.queue.push(p)
 	ask := !s.held && !s.asked
 	s.asked = s.asked || ask
 	g.mu.Unlock()
@@ -179,29 +203,22 @@ func (g *guests) queueFor(s *side) error {
 }
 
 // giveUp takes a cancelled task out of the queue.
-func (g *guests) giveUp(s *side, p *loop.Parker) {
+func (g *guests) giveUp(s *side, p *waiter) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for i, q := range s.queue {
-		if q == p {
-			s.queue = append(s.queue[:i], s.queue[i+1:]...)
-			if i < s.ahead {
-				s.ahead--
-			}
-			return
-		}
+	if i, ok := s.queue.remove(p); ok && i < int(s.ahead) {
+		s.ahead--
 	}
 }
 
 // next gives the turn to the first in the queue; nil if there is nobody. The caller
 // wakes it when it has unlocked.
-func (s *side) next() *loop.Parker {
-	for len(s.queue) > 0 {
+func (s *side) next() *waiter {
+	for s.queue.first != nil {
 		if s.wanted && s.ahead == 0 {
 			return nil
 		}
-		p := s.queue[0]
-		s.queue = append(s.queue[:0], s.queue[1:]...)
+		p := s.queue.pop()
 		if s.ahead > 0 {
 			s.ahead--
 		}
@@ -215,7 +232,14 @@ func (s *side) next() *loop.Parker {
 
 // leave ends a guest's turn.
 func (g *guests) leave(s *side) {
-	s.op.Buf, s.raw = nil, nil
+	s.raw = nil
+	if s.keepsOp {
+		s.op.Buf = nil
+	} else {
+		*s.op = op.Op{}
+		ops.Put(s.op)
+		s.op = nil
+	}
 	g.mu.Lock()
 	if s.interrupted {
 		s.interrupted = false
@@ -234,7 +258,7 @@ func (g *guests) leave(s *side) {
 	back := p == nil && s.wanted
 	if back {
 		s.held, s.wanted, s.ahead, s.onWay = false, false, 0, true
-		s.asked = len(s.queue) > 0
+		s.asked = s.queue.first != nil
 	}
 	g.unwatch()
 	g.mu.Unlock()
@@ -253,9 +277,10 @@ func (g *guests) left() {
 	if idle {
 		g.closeFile()
 	}
-	last := idle && g.pinned == 0 && g.orphan
+	last, stray := idle && g.pinned == 0 && g.orphan, g.stray
+	g.gone = g.gone || last && stray
 	g.mu.Unlock()
-	if last && !g.l.Call(g.host.vacated) {
+	if last && (stray || !g.l.Call(g.host.vacated)) {
 		g.host.discard()
 	}
 }
@@ -271,29 +296,31 @@ func (g *guests) shut() {
 		g.mu.Unlock()
 		return
 	}
+	told := g.shutLocked()
+	g.mu.Unlock()
+	told.wake()
+	if !g.l.Ended() {
+		g.in.home.abort()
+		g.out.home.abort()
+	}
+}
+
+// shutLocked is shut under mu. The caller wakes those it gives.
+func (g *guests) shutLocked() (told line) {
 	g.closed = true
-	var told []*loop.Parker
 	for _, s := range [...]*side{&g.in, &g.out} {
-		for _, p := range s.queue {
-			if p.Claim(over) {
-				told = append(told, p)
+		for w := s.queue.pop(); w != nil; w = s.queue.pop() {
+			if w.Claim(over) {
+				told.push(w)
 			}
 		}
-		s.queue = nil
 	}
 	if !g.in.busy && !g.out.busy {
 		g.closeFile()
 	} else if g.file != nil {
 		g.file.SetDeadline(longAgo)
 	}
-	g.mu.Unlock()
-	for _, p := range told {
-		p.Wake()
-	}
-	if !g.l.Ended() {
-		g.in.home.abort()
-		g.out.home.abort()
-	}
+	return told
 }
 
 // inherit leaves the descriptor, with which the loop is done, to the guests that
@@ -331,9 +358,9 @@ func (g *guests) close(begin func()) error {
 		g.mu.Unlock()
 		return nil
 	}
-	p := new(loop.Parker)
+	p := new(waiter)
 	p.Begin(l, t)
-	g.closers = append(g.closers, p)
+	g.closers.push(p)
 	g.mu.Unlock()
 	if l != nil {
 		l.Shield()
@@ -353,15 +380,12 @@ func (g *guests) concluded() {
 	}
 	g.mu.Lock()
 	g.gone = true
-	told := g.closers[:0]
-	for _, p := range g.closers {
-		if p.Claim(over) {
-			told = append(told, p)
+	var told line
+	for w := g.closers.pop(); w != nil; w = g.closers.pop() {
+		if w.Claim(over) {
+			told.push(w)
 		}
 	}
-	g.closers = nil
 	g.mu.Unlock()
-	for _, p := range told {
-		p.Wake()
-	}
+	told.wake()
 }

@@ -24,7 +24,7 @@ func (t *takeover) Run() {
 	s.held = true
 	// Tasks that queued behind this one found no guests to ask. They want it back
 	// when the guests that wait now are done.
-	s.wanted, s.ahead = !s.lock.waiting.Empty(), len(s.queue)
+	s.wanted, s.ahead = !s.lock.waiting.Empty(), int32(s.queue.len())
 	p := s.next()
 	back := p == nil && s.wanted
 	if back {
@@ -46,7 +46,7 @@ func (s *side) reclaim() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if s.busy && !s.wanted {
-		s.wanted, s.ahead = true, len(s.queue)
+		s.wanted, s.ahead = true, int32(s.queue.len())
 	}
 	if s.busy || s.onWay {
 		return false

@@ -44,6 +44,9 @@ func (s *side) attempt(uintptr) bool {
 	if !s.alone {
 		s.recognise()
 	}
+	if s.alone {
+		s.rest()
+	}
 	return !s.alone
 }
 
@@ -52,7 +55,27 @@ func (s *side) try() (res int32, ok bool) {
 	if s.raw != nil {
 		return 0, s.raw(uintptr(s.g.fd.Sys()))
 	}
-	return s.g.l.Try(&s.op)
+	if s.op == nil {
+		s.resume()
+	}
+	return s.g.l.Try(s.op)
+}
+
+// rest gives op back while a goroutine waits, if nothing of it is to be kept but where it
+// receives to: there are many that do.
+func (s *side) rest() {
+	if s.raw == nil && !s.keepsOp && s.op.Code == op.Recv && s.op.Ext == nil && s.op.Arg|s.op.Arg2 == 0 {
+		s.idle = s.op.Buf
+		s.op.Buf = nil
+		ops.Put(s.op)
+		s.op = nil
+	}
+}
+
+// resume is the way back.
+func (s *side) resume() {
+	s.prepare()
+	s.op.Buf, s.idle = s.idle, nil
 }
 
 // recognise finds out whether the guest is a task.
@@ -73,6 +96,9 @@ func (g *guests) wait(s *side) (int32, error) {
 		err = g.raw.Write(s.call)
 	} else {
 		err = g.raw.Read(s.call)
+	}
+	if s.op == nil {
+		s.resume()
 	}
 	switch {
 	case err == nil && s.visitor != nil && !s.alone: // it did not wait
@@ -153,7 +179,7 @@ func (g *guests) watch(s *side) (err error) {
 	case g.closed:
 		err = net.ErrClosed
 	case g.file == nil:
-		err = g.duplicate(&s.op)
+		err = g.duplicate()
 	}
 	if err == nil {
 		s.watched = true
@@ -162,13 +188,13 @@ func (g *guests) watch(s *side) (err error) {
 	return err
 }
 
-// duplicate makes the descriptor that the netpoller is given, by an op that is between two
-// calls. The caller holds mu.
-func (g *guests) duplicate(o *op.Op) error {
-	code := o.Code
-	o.Code = op.Dup
+// duplicate makes the descriptor that the netpoller is given. The caller holds mu.
+func (g *guests) duplicate() error {
+	o := ops.Get().(*op.Op)
+	o.Code, o.FD = op.Dup, g.fd
 	n, _ := g.l.Try(o)
-	o.Code = code
+	*o = op.Op{}
+	ops.Put(o)
 	if n < 0 {
 		return callError("fcntl", n)
 	}

@@ -4,7 +4,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"sync/atomic"
 	"time"
 
 	"ringo/buf"
@@ -34,8 +33,8 @@ type input struct {
 	acc        []byte
 	accOff     int
 	head, tail *buf.Buffer
-	count      int // buffers in the list
-	listed     int // bytes in the list
+	count      int32 // buffers in the list
+	listed     int32 // bytes in the list
 
 	peeked  bool // the user looks at bytes in place: they must stay where they are
 	spliced bool // bytes are not to come in buffers, see spell
@@ -46,11 +45,9 @@ type input struct {
 	eof     bool
 	err     int32 // of the stream, for ever
 
-	waiter   *loop.Task
-	deadline atomic.Int64 // of NowNS; 0: none. Guests set it, too
-	timer    timer.Timer
-	doubt    timer.Timer  // see doubted
-	held     atomic.Int32 // leases that users hold; they may be released anywhere
+	waiter *loop.Task
+	timer  timer.Timer
+	doubt  timer.Timer // see doubted
 }
 
 type armed uint8
@@ -66,7 +63,7 @@ const (
 const interest = sys.PollIn | sys.PollRdhup | sys.PollPri
 
 // buffered is how many unread bytes there are.
-func (in *input) buffered() int { return len(in.acc) - in.accOff + in.listed }
+func (in *input) buffered() int { return len(in.acc) - in.accOff + int(in.listed) }
 
 // over reports whether no more bytes will come.
 func (in *input) over() bool { return in.eof || in.err != 0 }
@@ -206,7 +203,7 @@ func (in *input) bound(c *Conn) {
 	if c.out.waiter != nil || in.slow {
 		in.spill(c)
 	}
-	if in.count >= c.l.Config().Leases || len(in.acc)-in.accOff >= c.l.Config().Leases*c.l.Config().BufferSize {
+	if int(in.count) >= c.l.Config().Leases || len(in.acc)-in.accOff >= c.l.Config().Leases*c.l.Config().BufferSize {
 		in.disarm(c)
 	}
 }
@@ -220,7 +217,7 @@ func (in *input) append(b *buf.Buffer) {
 	}
 	in.tail = b
 	in.count++
-	in.listed += b.End - b.Off
+	in.listed += int32(b.End - b.Off)
 }
 
 // pop takes the first buffer off the list.
@@ -231,7 +228,7 @@ func (in *input) pop() *buf.Buffer {
 		in.tail = nil
 	}
 	in.count--
-	in.listed -= b.End - b.Off
+	in.listed -= int32(b.End - b.Off)
 	return b
 }
 
@@ -284,7 +281,7 @@ func (in *input) skip(c *Conn, n int) {
 		k := b.End - b.Off
 		if k > n {
 			b.Off += n
-			in.listed -= n
+			in.listed -= int32(n)
 			return
 		}
 		in.pop()
@@ -398,7 +395,7 @@ func (in *input) why(c *Conn, name string) error {
 }
 
 func (in *input) expired(c *Conn) bool {
-	limit := in.deadline.Load()
+	limit := c.readBy.Load()
 	return limit != 0 && c.l.NowNS() >= limit
 }
 
@@ -414,7 +411,7 @@ func (in *input) wait(c *Conn) bool {
 		return true
 	}
 	in.waiter = c.l.Task()
-	if limit := in.deadline.Load(); limit != 0 {
+	if limit := c.readBy.Load(); limit != 0 {
 		c.l.Arm(&in.timer, limit)
 	}
 	c.l.Park((*inputWait)(c))

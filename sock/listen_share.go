@@ -113,7 +113,7 @@ const aheadMax = 16
 
 // asked reports whether an accept should be under way.
 func (ln *Listener) asked() bool {
-	if !ln.waiting.Empty() || len(ln.callers) > 0 {
+	if !ln.waiting.Empty() || ln.shelf.asked() {
 		return true
 	}
 	return ln.share != nil && ln.share.single() && ln.shelf.open && ln.shelf.len() < aheadMax

@@ -34,8 +34,7 @@ type Listener struct {
 	queue   fdQueue
 	err     int32
 	waiting loop.TaskList // in Accept
-	callers []*caller     // in Accept, who are no tasks of the loop
-	shelf   shelf         // for them
+	shelf   shelf         // for those who are no tasks of the loop
 	closing bool
 	closed  bool
 	closers loop.TaskList
@@ -108,12 +107,16 @@ func (ln *Listener) AcceptConn() (*Conn, error) {
 		return ln.acceptAsGuest()
 	}
 	ln.l.Burst() // also for who goes on asking a listener that is closed
-	ln.shelf.open = len(ln.callers) > 0
+	if ln.shelf.open {
+		ln.shelf.open = ln.shelf.asked()
+		ln.stand()
+	}
 	for {
 		if ln.closing {
 			return nil, ln.fail("accept", net.ErrClosed)
 		}
-		if c, _ := ln.shelf.take(); c != nil {
+		if c := ln.shelf.take(); c != nil {
+			c.attend()
 			return c, nil
 		}
 		if s, ok := ln.queue.pop(); ok {
@@ -144,17 +147,21 @@ func (ln *Listener) refused() error {
 // accepted makes a connection of an accepted descriptor.
 func (ln *Listener) accepted(s int32) *Conn {
 	c := newConn(ln.l, s)
+	ln.name(c)
+	return c
+}
+
+// name gives a connection that was accepted its addresses.
+func (ln *Listener) name(c *Conn) {
 	if ln.unix != nil {
 		c.becomeUnix(*ln.unix, unixName(ln.l, &c.fd, op.PeerName, ln.unix.Net))
-		return c
+		return
 	}
-	c.in.ready = !ln.l.Lends()
 	c.raddr = nameOf(ln.l, &c.fd, op.PeerName)
 	c.laddr = ln.addr
 	if ln.addr.Addr().IsUnspecified() {
 		c.laddr = nameOf(ln.l, &c.fd, op.SockName)
 	}
-	return c
 }
 
 func (ln *Listener) fail(name string, err error) error {
@@ -183,6 +190,7 @@ func (ln *Listener) arm() {
 	}
 	ln.op = o
 	ln.l.Submit(o)
+	ln.stand()
 }
 
 // listenerSink is the listener as the sink of its accept.
@@ -195,6 +203,7 @@ func (s *listenerSink) Complete(o *op.Op, res int32, flags uint32) {
 	if last {
 		ln.op = nil
 		ln.l.FreeOp(o)
+		ln.stand()
 	}
 	if res >= 0 {
 		ln.arrived(res)
@@ -314,6 +323,7 @@ func (ln *Listener) beginClose() {
 		return
 	}
 	ln.closing = true
+	ln.stand()
 	ln.file.release()
 	ln.fd.Seal()
 	ln.pins.seal()

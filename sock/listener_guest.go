@@ -21,58 +21,49 @@ func (ln *Listener) acceptAsGuest() (*Conn, error) {
 		l.Burst()
 		return nil, ln.fail("accept", l.Cause())
 	}
-	if c, left := ln.shelf.take(); c != nil {
-		if left == queueMax/2 {
-			ln.l.Call(ln.arm) // it may have been full
+	w := new(caller)
+	w.p.Begin(l, t)
+	c, refill, tell := ln.shelf.ask(w)
+	if c != nil {
+		if refill {
+			ln.l.Call(ln.arm)
 		}
 		return c, nil
 	}
-	w := new(caller)
-	w.p.Begin(l, t)
-	if !ln.l.Call(func() { ln.call(w) }) {
+	if tell && !ln.l.Call(ln.called) {
+		ln.shelf.leave(w)
 		return nil, ln.fail("accept", errEnded)
 	}
 	if _, ok := w.p.Park(); !ok {
-		ln.l.Call(func() { ln.hangUp(w) })
+		ln.shelf.leave(w)
+		ln.l.Call(ln.unasked)
 		return nil, ln.fail("accept", l.Cause())
 	}
 	return w.conn, w.err
 }
 
-// call puts a guest behind those who wait.
-func (ln *Listener) call(w *caller) {
+// called is told that guests wait.
+func (ln *Listener) called() {
 	ln.shelf.open = !ln.closing
-	ln.callers = append(ln.callers, w)
 	ln.serveCallers()
-	if len(ln.callers) > 0 {
+	if ln.shelf.asked() {
 		ln.arm()
 		ln.serveCallers() // arm may have failed
 	}
-}
-
-// hangUp takes a cancelled one out.
-func (ln *Listener) hangUp(w *caller) {
-	for i, o := range ln.callers {
-		if o == w {
-			ln.callers = append(ln.callers[:i], ln.callers[i+1:]...)
-			ln.unasked()
-			return
-		}
-	}
+	ln.stand()
 }
 
 // serveCallers gives those who wait what there is for them: connections, an error,
 // or the end.
 func (ln *Listener) serveCallers() {
-	for len(ln.callers) > 0 {
+	for ln.shelf.asked() {
 		ln.shelve()
-		c, _ := ln.shelf.take()
+		c := ln.shelf.take()
 		if !ln.closing && c == nil && ln.err == 0 {
 			return
 		}
-		w := ln.callers[0]
-		ln.callers = append(ln.callers[:0], ln.callers[1:]...)
-		if !w.p.Claim(yours) {
+		w := ln.shelf.caller()
+		if w == nil || !w.p.Claim(yours) {
 			ln.shelf.putBack(c)
 			continue
 		}

@@ -17,6 +17,7 @@ type local struct {
 	gather     []byte // small slices in one piece
 	splice     op.Op
 	pipes      pipes
+	strays     strays
 	spare      [][]byte // memory for unread bytes
 	packet     *packetLocal
 }
@@ -30,6 +31,7 @@ func localOf(l *loop.Loop) *local {
 	s := &local{recv: op.Op{Code: op.Recv}, send: op.Op{Code: op.Send}}
 	l.SetLocal(s)
 	l.Register(&s.pipes.handle, &s.pipes)
+	l.Register(&s.strays.handle, &s.strays)
 	return s
 }
 

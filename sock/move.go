@@ -71,8 +71,8 @@ func (c *Conn) reborn(l *loop.Loop, p *parting) *Conn {
 	n.value.Store(c.value.Load())
 	n.in.resume(n, p.unread)
 	n.in.eof, n.in.err = p.eof, p.err
-	n.in.deadline.Store(sameMoment(c.in.deadline.Load(), c.l, l))
-	n.out.deadline.Store(sameMoment(c.out.deadline.Load(), c.l, l))
+	n.readBy.Store(sameMoment(c.readBy.Load(), c.l, l))
+	n.writeBy.Store(sameMoment(c.writeBy.Load(), c.l, l))
 	return n
 }
 

@@ -3,7 +3,6 @@ package sock
 import (
 	"net"
 	"os"
-	"sync/atomic"
 
 	"ringo/buf"
 	"ringo/internal/loop"
@@ -15,15 +14,14 @@ import (
 // output is the sending side of a connection. A write is a plain call first; what
 // the socket has no room for becomes an op, and the task parks.
 type output struct {
-	op       *op.Op // in flight
-	lock     turnstile
-	waiter   *loop.Task
-	res      int32
-	behind   int32 // the error behind what went out, which the socket told once
-	owed     bool  // op is done, but its memory is still with the kernel
-	cut      bool  // it was got back by giving up the connection
-	deadline atomic.Int64
-	timer    timer.Timer
+	op     *op.Op // in flight
+	lock   turnstile
+	waiter *loop.Task
+	res    int32
+	behind int32 // the error behind what went out, which the socket told once
+	owed   bool  // op is done, but its memory is still with the kernel
+	cut    bool  // it was got back by giving up the connection
+	timer  timer.Timer
 }
 
 // beginWrite takes the writer's turn.
@@ -178,7 +176,7 @@ func (c *Conn) awaitSend(o *op.Op) {
 	c.in.spill(c)
 	o.FD, o.Sink = &c.fd, (*outputSink)(c)
 	out.op, out.waiter = o, c.l.Task()
-	if limit := out.deadline.Load(); limit != 0 {
+	if limit := c.writeBy.Load(); limit != 0 {
 		c.l.Arm(&out.timer, limit)
 	}
 	c.l.Submit(o)
@@ -220,7 +218,7 @@ func (out *output) stopped(c *Conn) error {
 }
 
 func (out *output) expired(c *Conn) bool {
-	limit := out.deadline.Load()
+	limit := c.writeBy.Load()
 	return limit != 0 && c.l.NowNS() >= limit
 }
 

@@ -35,8 +35,11 @@ func (c *packet) anyGuest() (*guests, error) {
 
 func (c *packet) newGuests() *guests {
 	g := newGuests(c.l, &c.fd, (*packetHost)(c))
-	g.in.op.Ext, g.in.lock, g.in.limit = new(op.Ext), &c.in.lock, &c.in.deadline
-	g.out.op.Ext, g.out.lock, g.out.limit = new(op.Ext), &c.out.lock, &c.out.deadline
+	for _, s := range [...]*side{&g.in, &g.out} {
+		s.op, s.keepsOp = &op.Op{FD: &c.fd, Ext: new(op.Ext)}, true
+	}
+	g.in.lock, g.in.limit = &c.in.lock, &c.in.deadline
+	g.out.lock, g.out.limit = &c.out.lock, &c.out.deadline
 	return g
 }
 
@@ -101,7 +104,7 @@ func (c *packet) receiveIn(g *guests, call string, d *delivery) error {
 	}
 	x.SetVector([][]byte{p})
 	x.Named, x.Control = !c.connected, oob
-	defer unfill(&s.op)
+	defer unfill(s.op)
 	res, err := g.do(s)
 	switch {
 	case err != nil:
@@ -134,9 +137,9 @@ func (c *packet) sendAsGuest(call string, m *parcel) error {
 	}
 	if err == nil {
 		var res int32
-		m.fill(&g.out.op)
+		m.fill(g.out.op)
 		res, err = g.do(&g.out)
-		unfill(&g.out.op)
+		unfill(g.out.op)
 		g.leave(&g.out)
 		if err == nil && res < 0 {
 			err = callError(call, res)
@@ -180,9 +183,11 @@ func (c *packet) plainAsGuest(name string, call op.Op) (int32, error) {
 // packetHost is the socket as the host of its guests.
 type packetHost packet
 
+func (h *packetHost) attend() {}
+
 func (h *packetHost) settle(s *side) {
 	c := (*packet)(h)
-	if s.lock != &c.in.lock {
+	if !s.reads() {
 		return
 	}
 	for c.in.op != nil {
@@ -197,7 +202,7 @@ func (h *packetHost) settle(s *side) {
 
 func (h *packetHost) give(s *side) {
 	c := (*packet)(h)
-	if s.lock != &c.in.lock {
+	if !s.reads() {
 		return
 	}
 	if pl := c.local.packet; pl != nil && pl.owner == c {
@@ -207,18 +212,18 @@ func (h *packetHost) give(s *side) {
 }
 
 func (h *packetHost) take(s *side) {
-	if c := (*packet)(h); s.lock == &c.in.lock {
+	if c := (*packet)(h); s.reads() {
 		c.in.ready = true // nobody knows
 	}
 }
 
 func (h *packetHost) keeps(s *side) bool {
 	c := (*packet)(h)
-	return s.lock == &c.in.lock && len(c.in.kept) > 0
+	return s.reads() && len(c.in.kept) > 0
 }
 
 func (h *packetHost) moved(s *side) {
-	if c := (*packet)(h); s.lock == &c.in.lock {
+	if c := (*packet)(h); s.reads() {
 		c.in.deadlineMoved(c)
 	} else {
 		c.out.deadlineMoved(c)

@@ -123,6 +123,7 @@ func (g *guests) transferAway(s *side, f func(fd uintptr) bool) error {
 // guests do, and is one of them for the time, but waits on the loop.
 func (g *guests) transferHome(s *side, f func(fd uintptr) bool) error {
 	l := g.l
+	g.host.attend()
 	if !s.lock.enter(l) {
 		return l.Cause()
 	}

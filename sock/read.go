@@ -148,7 +148,7 @@ func (c *Conn) beginNext() error {
 	if err != nil {
 		return err
 	}
-	if int(c.in.held.Load()) < c.l.Config().Leases {
+	if int(c.held.Load()) < c.l.Config().Leases {
 		err = c.some()
 	} else {
 		err = c.fail("read", errLeases)
@@ -166,7 +166,7 @@ func (c *Conn) lend(lease *buf.Lease) (err error) {
 	if b, ok := c.longRecord(); ok {
 		*lease = b
 	} else if b := c.nextBuffer(); b != nil {
-		*lease = b.Lease(&c.in.held)
+		*lease = b.Lease(&c.held)
 	} else {
 		err = c.failRes("read", -sys.ENOBUFS)
 	}
@@ -197,6 +197,7 @@ func (c *Conn) Buffered() int {
 		n, _ := c.bufferedAsGuest()
 		return n
 	}
+	c.attend()
 	if c.in.lock.away != nil && !c.in.lock.away.reclaimNow() {
 		return 0 // they are with whoever reads
 	}

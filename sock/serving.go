@@ -198,7 +198,7 @@ func (s *serving) rest(c *Conn) {
 	if s.leaving {
 		return
 	}
-	if limit := in.deadline.Load(); limit != 0 {
+	if limit := c.readBy.Load(); limit != 0 {
 		c.l.Arm(&in.timer, limit)
 	}
 	if s.draining(c) {

@@ -1,18 +1,24 @@
 package sock
 
-import "sync"
+import (
+	"slices"
+	"sync"
+)
 
-// shelf is the connections that a listener has made for guests before they ask. A
-// guest that finds one there need not wait for the loop, which on a busy machine
-// takes as long as all goroutines before it take.
+// shelf is the connections that a listener has made for guests before they ask, and
+// the guests that ask before there are any. A guest that finds a connection there need not
+// wait for the loop, which on a busy machine takes as long as all goroutines before it
+// take; and it need not tell the loop that it waits, as long as an accept is under way.
 //
 // A guest opens it by asking in vain. The loop fills it when peers come; its tasks,
 // and guests that wait, are served from it first.
 type shelf struct {
 	open bool // the loop's
 
-	mu    sync.Mutex
-	conns []*Conn
+	mu       sync.Mutex
+	conns    []*Conn
+	callers  []*caller
+	standing bool // the loop brings what comes without being asked
 }
 
 func (s *shelf) put(c *Conn) {
@@ -21,10 +27,16 @@ func (s *shelf) put(c *Conn) {
 	s.conns = append(s.conns, c)
 }
 
-// take gives the first connection, nil if there is none, and how many are left.
-func (s *shelf) take() (c *Conn, left int) {
+// take gives the first connection, nil if there is none.
+func (s *shelf) take() *Conn {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	c, _ := s.first()
+	return c
+}
+
+// first is take under mu. It tells how many are left.
+func (s *shelf) first() (c *Conn, left int) {
 	if len(s.conns) == 0 {
 		return nil, 0
 	}
@@ -48,13 +60,63 @@ func (s *shelf) len() int {
 	return len(s.conns)
 }
 
+// ask takes a connection, or else puts w behind those who wait. refill says that the loop
+// may have stopped for want of room; tell, that it does not know that anybody waits.
+func (s *shelf) ask(w *caller) (c *Conn, refill, tell bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.callers) == 0 {
+		if c, left := s.first(); c != nil {
+			return c, left == queueMax/2, false
+		}
+	}
+	s.callers = append(s.callers, w)
+	return nil, false, !s.standing
+}
+
+// caller takes out the guest that has waited for longest, nil if there is none.
+func (s *shelf) caller() *caller {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.callers) == 0 {
+		return nil
+	}
+	w := s.callers[0]
+	s.callers = append(s.callers[:0], s.callers[1:]...)
+	return w
+}
+
+// leave takes out one that has given up.
+func (s *shelf) leave(w *caller) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.callers = slices.DeleteFunc(s.callers, func(o *caller) bool { return o == w })
+}
+
+// asked reports whether a guest waits.
+func (s *shelf) asked() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.callers) > 0
+}
+
+// stand notes whether what comes will be brought to guests that wait. When an accept has
+// ended it is looked for such guests afterwards.
+func (ln *Listener) stand() {
+	s := &ln.shelf
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.standing = s.open && !ln.closing && ln.op != nil
+}
+
 // shelve moves what was accepted to the shelf, if guests use it.
 func (ln *Listener) shelve() {
 	if !ln.shelf.open {
 		return
 	}
 	for s, ok := ln.queue.pop(); ok; s, ok = ln.queue.pop() {
-		c := ln.accepted(s)
+		c := newStray(ln.l, s)
+		ln.name(c)
 		c.bornAway()
 		ln.shelf.put(c)
 	}
@@ -63,7 +125,7 @@ func (ln *Listener) shelve() {
 // clear closes the connections that nobody has taken.
 func (s *shelf) clear() {
 	s.open = false
-	for c, _ := s.take(); c != nil; c, _ = s.take() {
-		c.beginClose()
+	for c := s.take(); c != nil; c = s.take() {
+		c.guests.Load().endStray(c, nil)
 	}
 }

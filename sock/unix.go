@@ -34,6 +34,9 @@ func unixType(network string) uint32 {
 // becomeUnix makes c, which is new, a connection of a Unix network.
 func (c *Conn) becomeUnix(local, remote net.UnixAddr) {
 	c.unix = &unixEnds{local: local, remote: remote, records: local.Net == "unixpacket"}
+	if c.atHand == nil {
+		return // guests don't ask
+	}
 	c.in.ready = true
 	// A receive stops behind bytes that descriptors came with, so that a short count
 	// is no sign of having read all.

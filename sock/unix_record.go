@@ -93,7 +93,7 @@ func (c *Conn) longRecord() (buf.Lease, bool) {
 	}
 	p := in.acc[in.accOff:]
 	in.acc, in.accOff = nil, 0
-	return buf.Of(p, &in.held), true
+	return buf.Of(p, &c.held), true
 }
 
 // moreRecord fetches the next record for guests.

@@ -1,0 +1,56 @@
+package sock
+
+import "ringo/internal/loop"
+
+// waiter is a guest that waits in a line.
+type waiter struct {
+	loop.Parker
+	next *waiter
+}
+
+// line is guests in order of arrival. There are few, as a rule.
+type line struct{ first *waiter }
+
+func (q *line) push(w *waiter) {
+	at := &q.first
+	for *at != nil {
+		at = &(*at).next
+	}
+	*at, w.next = w, nil
+}
+
+// pop takes the first out, nil if there is none.
+func (q *line) pop() *waiter {
+	w := q.first
+	if w != nil {
+		q.first, w.next = w.next, nil
+	}
+	return w
+}
+
+// remove takes w out, and tells how many were before it; false if it is not there.
+func (q *line) remove(w *waiter) (before int, ok bool) {
+	at := &q.first
+	for ; *at != nil; at = &(*at).next {
+		if *at == w {
+			*at, w.next = w.next, nil
+			return before, true
+		}
+		before++
+	}
+	return 0, false
+}
+
+func (q *line) len() (n int) {
+	for w := q.first; w != nil; w = w.next {
+		n++
+	}
+	return n
+}
+
+// wake wakes all of a line of those who were claimed.
+func (q *line) wake() {
+	for w := q.pop(); w != nil; w = q.pop() {
+		w.Wake()
+	}
+}

@@ -1,0 +1,155 @@
+package sock
+
+import (
+	"sync"
+
+	"ringo/internal/loop"
+)
+
+// A stray is a connection that was made for guests and that no task of its loop has
+// touched. The loop knows no more of it than that it is there, to be closed at the
+// loop's end; guests read, write and close it without the loop.
+//
+//	newStray, bornAway ──▶ a stray ──closed by guests, or at the loop's end──▶ gone
+//	                          │
+//	                          └──a task of the loop comes: attend──▶ as any connection
+type strays struct {
+	handle loop.Handle
+	mu     sync.Mutex
+	first  *Conn
+}
+
+// newStray makes a connection of a descriptor for guests: bornAway must follow.
+func newStray(l *loop.Loop, sys int32) *Conn {
+	c := &Conn{l: l}
+	c.fd.Init(sys)
+	return c
+}
+
+func (c *Conn) strays() *strays { return &localOf(c.l).strays }
+
+func (s *strays) add(c *Conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c.next = s.first; c.next != nil {
+		c.next.prev = c
+	}
+	s.first = c
+}
+
+func (s *strays) remove(c *Conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case c.prev != nil:
+		c.prev.next = c.next
+	case s.first == c:
+		s.first = c.next
+	}
+	if c.next != nil {
+		c.next.prev = c.prev
+	}
+	c.next, c.prev = nil, nil
+}
+
+// Drain is the loop's word that accepts have stopped.
+func (s *strays) Drain() {}
+
+// Abandon is the loop's word that it ends.
+func (s *strays) Abandon() {
+	for {
+		s.mu.Lock()
+		c := s.first
+		s.mu.Unlock()
+		if c == nil {
+			return
+		}
+		c.guests.Load().endStray(c, nil)
+		s.remove(c)
+	}
+}
+
+// bornAway gives a new connection to guests, for whom it was made. T.
+func (c *Conn) bornAway() {
+	g := c.newGuests()
+	g.in.held, g.out.held = true, true
+	if c.atHand != nil {
+		c.in.give(c, &g.in)
+		c.forget()
+		c.removeTimers()
+		c.l.Unregister(&c.handle)
+		g.in.lock, g.out.lock = nil, nil
+		c.atHand = nil
+	}
+	g.stray = true
+	c.guests.Store(g)
+	c.strays().add(c)
+}
+
+// attend takes in a stray, because a task of the loop has come. T.
+func (c *Conn) attend() {
+	if c.atHand == nil {
+		c.takeIn()
+	}
+}
+
+func (c *Conn) takeIn() {
+	c.strays().remove(c)
+	g := c.guests.Load()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	c.bringNear(new(atHand))
+	g.stray = false
+	g.in.lock, g.out.lock = &c.in.lock, &c.out.lock
+	for _, s := range [...]*side{&g.in, &g.out} {
+		s.lock.busy, s.lock.away = true, s
+	}
+	if c.closing = g.closed; g.gone {
+		c.closed, c.gone = true, true
+		c.l.Unregister(&c.handle)
+	}
+}
+
+// closeStray is Close for guests, if the connection is a stray; else it reports false.
+// It waits for those who are at it.
+func (c *Conn) closeStray(g *guests) bool {
+	if c.lingers.Load() {
+		return false // to close may wait in the kernel
+	}
+	l, t := loop.Current()
+	w := new(waiter)
+	w.Begin(l, t)
+	stray, gone := g.endStray(c, w)
+	if stray && !gone {
+		if l != nil {
+			l.Shield()
+			defer l.Unshield()
+		}
+		w.Park()
+	}
+	return stray
+}
+
+// endStray closes a stray for all. It reports false if c is none, and whether it is gone at once:
+// else the last of those who are at it closes the descriptor, and wakes w.
+func (g *guests) endStray(c *Conn, w *waiter) (stray, gone bool) {
+	g.mu.Lock()
+	if !g.stray || g.gone {
+		defer g.mu.Unlock()
+		return g.stray, g.gone
+	}
+	told := g.shutLocked()
+	g.orphan = g.in.busy || g.out.busy || g.pinned > 0
+	g.gone = !g.orphan
+	if g.orphan && w != nil {
+		g.closers.push(w)
+	}
+	gone = g.gone
+	g.mu.Unlock()
+	told.wake()
+	if gone {
+		closeRaw(c.fd.Take())
+		c.strays().remove(c)
+	}
+	return true, gone
+}

@@ -1,0 +1,230 @@
+package sock_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"testing"
+
+	"ringo"
+	"ringo/sock"
+)
+
+// strays runs f on a goroutine, with what it needs to get connections that no task has touched.
+func strays(t *testing.T, cfg ringo.Config, f func(l *ringo.Loop, next func() (ours *sock.Conn, peer *net.TCPConn))) {
+	done := make(chan struct{})
+	s := serve(t, cfg, func(l *ringo.Loop, ln *sock.Listener) error {
+		defer close(done)
+		guest(t, l, func() {
+			f(l, func() (*sock.Conn, *net.TCPConn) {
+				peer := dial(t, ln.Addr().String())
+				c, err := ln.AcceptConn()
+				if err != nil {
+					t.Fatal(err)
+				}
+				return c, peer
+			})
+		})
+		return nil
+	})
+	<-done
+	s.stop()
+}
+
+// Goroutines close connections that only they have used without the loop's help.
+func TestStraysCloseWithoutTheLoop(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		const conns = 100
+		strays(t, cfg, func(l *ringo.Loop, next func() (*sock.Conn, *net.TCPConn)) {
+			var ours []*sock.Conn
+			var peers []*net.TCPConn
+			for range conns {
+				c, peer := next()
+				ours, peers = append(ours, c), append(peers, peer)
+			}
+			turns := func() (n uint64) {
+				if err := l.Go(func() { n = l.Stats().Turns }).Wait(); err != nil {
+					t.Error(err)
+				}
+				return n
+			}
+			before := turns()
+			for _, c := range ours {
+				for range 2 { // the second is for nothing
+					if err := c.Close(); err != nil {
+						t.Error(err)
+					}
+				}
+				if _, err := c.Read(make([]byte, 1)); !errors.Is(err, net.ErrClosed) {
+					t.Errorf("read after close: %v", err)
+				}
+			}
+			if after := turns(); after-before > conns/4 {
+				t.Errorf("%d closes took %d turns of the loop", conns, after-before)
+			}
+			for _, peer := range peers {
+				if n, err := peer.Read(make([]byte, 1)); n != 0 || err != io.EOF {
+					t.Errorf("the peer reads %d, %v", n, err)
+				}
+				peer.Close()
+			}
+		})
+	})
+}
+
+// A task may come at any time: first, last, to each method, and find the bytes where the goroutines left them.
+func TestStraysMeetTasks(t *testing.T) {
+	type visit func(c *sock.Conn) (rest io.ReadCloser, err error)
+	visits := map[string]visit{
+		"Read":     func(c *sock.Conn) (io.ReadCloser, error) { return c, nil },
+		"Buffered": func(c *sock.Conn) (io.ReadCloser, error) { c.Buffered(); return c, nil },
+		"Peek":     func(c *sock.Conn) (io.ReadCloser, error) { _, err := c.Peek(3); return c, err },
+		"deadline": func(c *sock.Conn) (io.ReadCloser, error) { return c, c.SetDeadline(c.Loop().Now().Add(1 << 40)) },
+		"SyscallConn": func(c *sock.Conn) (io.ReadCloser, error) {
+			raw, err := c.SyscallConn()
+			if err == nil {
+				err = raw.Write(func(uintptr) bool { return true })
+			}
+			return c, err
+		},
+		"option": func(c *sock.Conn) (io.ReadCloser, error) { return c, c.SetNoDelay(false) },
+		"DetachConn": func(c *sock.Conn) (io.ReadCloser, error) {
+			conn, err := c.DetachConn()
+			return conn, err
+		},
+	}
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		for name, visit := range visits {
+			t.Run(name, func(t *testing.T) {
+				strays(t, cfg, func(l *ringo.Loop, next func() (*sock.Conn, *net.TCPConn)) {
+					c, peer := next()
+					defer peer.Close()
+					peer.Write([]byte("0123456789"))
+					head := make([]byte, 4)
+					if _, err := io.ReadFull(c, head); err != nil {
+						t.Error(err)
+					}
+					var all []byte
+					if err := l.Go(func() {
+						rest, err := visit(c)
+						if err != nil {
+							t.Error(err)
+							return
+						}
+						if rest == io.ReadCloser(c) {
+							p := make([]byte, 3)
+							if _, err := io.ReadFull(c, p); err != nil {
+								t.Error(err)
+							}
+							all = append(head, p...)
+							return
+						}
+						defer rest.Close()
+						l.Offload(func(context.Context) error {
+							p := make([]byte, 6)
+							_, err := io.ReadFull(rest, p)
+							all = append(head, p...)
+							return err
+						})
+					}).Wait(); err != nil {
+						t.Error(err)
+					}
+					if len(all) == 7 { // and back to a goroutine
+						p := make([]byte, 3)
+						if _, err := io.ReadFull(c, p); err != nil {
+							t.Error(err)
+						}
+						all = append(all, p...)
+					}
+					if !bytes.Equal(all, []byte("0123456789")) {
+						t.Errorf("read %q", all)
+					}
+					if err := c.Close(); err != nil {
+						t.Error(err)
+					}
+				})
+			})
+		}
+	})
+}
+
+// A goroutine's Close ends those who wait, and returns when they have left; tasks that come later find it closed.
+func TestStraysCloseUnderReaders(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		strays(t, cfg, func(l *ringo.Loop, next func() (*sock.Conn, *net.TCPConn)) {
+			for range 20 {
+				c, peer := next()
+				const readers = 4
+				ended := make(chan error, readers)
+				for range readers {
+					go func() {
+						_, err := c.Read(make([]byte, 1))
+						ended <- err
+					}()
+				}
+				closed := make(chan error, 2)
+				for range 2 {
+					go func() { closed <- c.Close() }()
+				}
+				for range readers {
+					if err := <-ended; !errors.Is(err, net.ErrClosed) {
+						t.Errorf("a reader got %v", err)
+					}
+				}
+				for range 2 {
+					if err := <-closed; err != nil {
+						t.Error(err)
+					}
+				}
+				if err := l.Go(func() {
+					if _, err := c.Read(make([]byte, 1)); !errors.Is(err, net.ErrClosed) {
+						t.Errorf("a task's read after close: %v", err)
+					}
+					if _, err := c.Write([]byte("x")); !errors.Is(err, net.ErrClosed) {
+						t.Errorf("a task's write after close: %v", err)
+					}
+					if err := c.Close(); err != nil {
+						t.Error(err)
+					}
+				}).Wait(); err != nil {
+					t.Error(err)
+				}
+				if n, err := peer.Read(make([]byte, 1)); n != 0 || err == nil {
+					t.Errorf("the peer reads %d, %v", n, err)
+				}
+				peer.Close()
+			}
+		})
+	})
+}
+
+// What goroutines leave open a loop closes at its end, also under one that reads.
+func TestStraysEndWithTheLoop(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		var peers []*net.TCPConn
+		ended := make(chan error, 1)
+		strays(t, cfg, func(_ *ringo.Loop, next func() (*sock.Conn, *net.TCPConn)) {
+			for range 10 {
+				c, peer := next()
+				peers = append(peers, peer)
+				if len(peers) == 1 {
+					go func() {
+						_, err := c.Read(make([]byte, 1))
+						ended <- err
+					}()
+				}
+			}
+		})
+		if err := <-ended; !errors.Is(err, net.ErrClosed) {
+			t.Errorf("the reader got %v", err)
+		}
+		for _, peer := range peers {
+			if n, err := peer.Read(make([]byte, 1)); n != 0 || err == nil {
+				t.Errorf("a peer reads %d, %v", n, err)
+			}
+			peer.Close()
+		}
+	})
+}
