@@ -1,8 +1,10 @@
 package sock
 
 import (
+	"fmt"
 	"net"
 	"net/netip"
+	"syscall"
 
 	"ringo/internal/loop"
 	"ringo/internal/op"
@@ -127,16 +129,14 @@ func (c *PacketConn) Write(p []byte) (int, error) {
 func (c *PacketConn) WriteTo(p []byte, addr net.Addr) (int, error) {
 	a, ok := addr.(*net.UDPAddr)
 	if !ok {
-		return 0, c.failTo(&parcel{dst: addr}, &net.AddrError{Err: "not a *net.UDPAddr", Addr: textOf(addr)})
+		return 0, c.failTo(&parcel{dst: addr}, wrongAddress(addr, "*net.UDPAddr"))
 	}
 	return c.WriteToUDP(p, a)
 }
 
-func textOf(addr net.Addr) string {
-	if addr == nil {
-		return ""
-	}
-	return addr.String()
+// wrongAddress is the error of an address of another type: EINVAL, as in package net.
+func wrongAddress(got net.Addr, want string) error {
+	return fmt.Errorf("%w: a %T, want a %s", syscall.EINVAL, got, want)
 }
 
 // WriteToUDP is Write to an address, on a socket that is not connected.

@@ -202,7 +202,7 @@ func (c *UnixPacketConn) Write(p []byte) (int, error) {
 func (c *UnixPacketConn) WriteTo(p []byte, addr net.Addr) (int, error) {
 	a, ok := addr.(*net.UnixAddr)
 	if !ok {
-		return 0, c.failTo(&parcel{dst: addr}, &net.AddrError{Err: "not a *net.UnixAddr", Addr: textOf(addr)})
+		return 0, c.failTo(&parcel{dst: addr}, wrongAddress(addr, "*net.UnixAddr"))
 	}
 	return c.WriteToUnix(p, a)
 }
