@@ -64,7 +64,7 @@ func (d *Dialer) Dial(l *ringo.Loop, network, address string) (*Conn, error) {
 func (d *Dialer) DialContext(ctx context.Context, l *ringo.Loop, network, address string) (*Conn, error) {
 	e := (*loop.Loop)(l)
 	if err := context.Cause(ctx); err != nil {
-		return nil, dialError(network, nil, err)
+		return nil, notBegun(network, address, err)
 	}
 	end := d.end()
 	if limit, ok := ctx.Deadline(); ok && (end.IsZero() || limit.Before(end)) {

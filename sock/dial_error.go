@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"strings"
 )
@@ -31,6 +32,21 @@ func dialError(network string, addr net.Addr, err error) error {
 // noFamily is the error of a dial from an address of another family than the peer's.
 func noFamily(address string) error {
 	return &net.AddrError{Err: "no address of the family of LocalAddr", Addr: address}
+}
+
+// notBegun is the error of a dial that came too late to begin. It names the address; a
+// host's name is that of a look-up, as in package net.
+func notBegun(network, address string, cause error) error {
+	if unixNetwork(network) {
+		return dialError(network, &net.UnixAddr{Name: address, Net: network}, cause)
+	}
+	if ap, err := netip.ParseAddrPort(address); err == nil {
+		return dialError(network, tcpAddr(ap), cause)
+	}
+	if host, _, err := net.SplitHostPort(address); err == nil && host != "" {
+		cause = &net.DNSError{Err: cause.Error(), Name: host, UnwrapErr: cause, IsTimeout: errors.Is(cause, context.DeadlineExceeded)}
+	}
+	return dialError(network, nil, cause)
 }
 
 // because is a dial's error with another cause.
