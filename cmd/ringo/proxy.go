@@ -52,7 +52,8 @@ func parseProxy(args []string, stdout io.Writer) (*proxyOptions, error) {
 		return nil, err
 	}
 	var m mistakes
-	m.want(len(o.to) == 1, "-to: want one address, not %d", len(o.to))
+	m.want(len(o.to) > 0, "-to is missing: the address that connections are passed on to")
+	m.want(len(o.to) < 2, "-to: want one address, not %d", len(o.to))
 	m.want(o.max >= 0, "-max %d: want 0 or more", o.max)
 	m.want(o.dial > 0, "-dial %v: want more than 0", o.dial)
 	for _, a := range slices.Concat(o.listen, o.to) {
