@@ -3,6 +3,7 @@ package sock
 import (
 	"context"
 	"slices"
+	"syscall"
 
 	"ringo/internal/op"
 	"ringo/internal/sys"
@@ -33,7 +34,7 @@ func (p *Pollable) transfer(name string, code op.Code, s *pollSide, b []byte) (i
 		}
 		switch {
 		case ok && res < 0:
-			return 0, p.fail(name, callError(name, res))
+			return 0, p.fail(name, syscall.Errno(-res)) // the call is of the op's name
 		case ok:
 			return res, nil
 		}
