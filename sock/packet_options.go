@@ -42,6 +42,14 @@ const (
 // its queue was full or their checksum was wrong; the count wraps. It asks the kernel
 // (SO_MEMINFO, Linux 4.12), so that nothing is paid for it with each datagram. Any
 // goroutine may call it.
+func (c *PacketConn) Drops() (uint32, error) { return c.packet.Drops() }
+
+// Drops is how many datagrams for this socket the kernel has counted as dropped; the count
+// wraps. A full queue drops none: there the sender waits. It asks the kernel (SO_MEMINFO,
+// Linux 4.12). Any goroutine may call it.
+func (c *UnixPacketConn) Drops() (uint32, error) { return c.packet.Drops() }
+
+// Drops is that of both kinds.
 func (c *packet) Drops() (uint32, error) {
 	b := make([]byte, 4*meminfoWords)
 	res, err := c.plain("get", op.Op{Code: op.GetOptionBytes, Arg: solSocket, Arg2: soMeminfo, Buf: b})

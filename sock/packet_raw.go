@@ -15,6 +15,16 @@ import (
 // reach of Read's function: with some unread it fails with ErrUnread. From this call on
 // nothing is fetched that was not asked for, so that the two ways to read can be mixed.
 // Any goroutine may call it.
+func (c *PacketConn) SyscallConn() (syscall.RawConn, error) { return c.packet.SyscallConn() }
+
+// SyscallConn gives the descriptor to functions of the caller's, for system calls
+// that there is no method for: what Conn.SyscallConn says holds here, too. Datagrams
+// that were fetched already are out of the reach of Read's function: with some unread it
+// fails with ErrUnread. From this call on nothing is fetched that was not asked for, so
+// that the two ways to read can be mixed. Any goroutine may call it.
+func (c *UnixPacketConn) SyscallConn() (syscall.RawConn, error) { return c.packet.SyscallConn() }
+
+// SyscallConn is that of both kinds.
 func (c *packet) SyscallConn() (syscall.RawConn, error) {
 	c.in.single.Store(true)
 	return &rawConn{c.l, c}, nil
