@@ -24,14 +24,34 @@ func main() {
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, *listen); err != nil {
+	if err := run(ctx, *listen, os.Stdout); err != nil {
 		log.Fatal(err)
 	}
 }
 
-func run(ctx context.Context, address string) error {
-	s := store{}
-	return sock.ListenAndServe(ctx, &ringo.Config{Loops: 1}, "tcp", address, func(c *sock.Conn) { s.serve(c) })
+func run(ctx context.Context, address string, out io.Writer) error {
+	set, err := sock.Reserve("tcp", address)
+	if err != nil {
+		return err
+	}
+	defer set.Close()
+	fmt.Fprintln(out, "ready on", set.Addr())
+	return ringo.Run(ctx, &ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
+		ln, err := set.Listen(l)
+		if err != nil {
+			return err
+		}
+		for s := (store{}); ; {
+			c, err := ln.AcceptConn()
+			if err != nil {
+				return err
+			}
+			l.Go(func() {
+				defer c.Close()
+				s.serve(c)
+			})
+		}
+	})
 }
 
 // store is what all connections of the loop see.

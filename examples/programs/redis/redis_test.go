@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"os/exec"
 	"strings"
@@ -37,17 +39,17 @@ func serve(r *rig.Rig) *net.TCPAddr {
 
 // What main does.
 func TestRun(t *testing.T) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := ln.Addr().String() // free as soon as this listener is closed
-	ln.Close()
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	ended := make(chan error, 1)
-	go func() { ended <- run(ctx, address) }()
-	client := redis.NewClient(&redis.Options{Addr: address, Protocol: 2, DisableIdentity: true, MaxRetries: 1000, MaxRetryBackoff: 10 * time.Millisecond})
+	r, w := io.Pipe()
+	go func() { ended <- run(ctx, "127.0.0.1:0", w) }()
+	line, err := bufio.NewReader(r).ReadString('\n')
+	address, ok := strings.CutPrefix(strings.TrimSpace(line), "ready on ")
+	if err != nil || !ok {
+		t.Fatalf("the first line is %q, %v", line, err)
+	}
+	client := redis.NewClient(&redis.Options{Addr: address, Protocol: 2, DisableIdentity: true, MaxRetries: -1})
 	if err := client.Ping(ctx).Err(); err != nil {
 		t.Error(err)
 	}
