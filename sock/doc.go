@@ -32,6 +32,18 @@
 // no task is left the loop ends, and closes what they still use. So a server is given
 // time for its requests in that Offload, by http.Server.Shutdown or its like.
 //
+// # Where it differs from package net
+//
+//   - Closing again does nothing and gives nil, where package net has an error that is
+//     net.ErrClosed. Whatever else fails because of the close gives that error.
+//   - Close waits until the operations in flight, which it ends, are done with the
+//     descriptor.
+//   - Accept waits out shortages of descriptors and memory, which net reports.
+//   - A dial of a name tries IPv6 first and then the families in turn, all addresses side
+//     by side after RFC 8305; package net begins with the family of the address that RFC
+//     6724 sorts first, and tries each family's one after the other. Within a family
+//     the order is the resolver's, which is that of RFC 6724 where it is Go's own.
+//
 // # Datagrams and other descriptors
 //
 // PacketConn is UDP, and UnixPacketConn Unix sockets of network "unixgram". Poll makes
