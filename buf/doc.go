@@ -7,6 +7,11 @@
 // such ring and for the times when the ring is dry. A Lease is the same thing
 // from both.
 //
+// Programs meet Lease, and Of to make one of bytes of their own for
+// sock.Conn.WriteLease. Pool, Buffer and Ring are what a loop and its driver hand
+// each other; nothing that a program can call gives or takes one, and
+// ringo.Config.Buffers and BufferSize are how to size them.
+//
 // Few buffers are in the kernel's hands at a time, and those given back last go
 // out first, because memory that is still in the processor's cache is cheaper
 // than memory that is not.
