@@ -81,6 +81,9 @@ func (c *Conn) disarmed() error {
 // Connections that the loop has accepted already stay the listener's. Any goroutine may
 // call it.
 func (ln *Listener) File() (*os.File, error) {
+	if ln.l == nil {
+		return nil, errZero
+	}
 	var n int32
 	err := (*rawListener)(ln).Control(func(uintptr) {
 		n = (&op.Op{Code: op.Dup, FD: &ln.fd}).Attempt()

@@ -51,8 +51,14 @@ func stranger(l *loop.Loop) error {
 
 // fail wraps an error of a connection as package net does.
 func (c *Conn) fail(name string, err error) error {
+	if c.l == nil {
+		return errZero
+	}
 	return &net.OpError{Op: name, Net: c.network(), Source: addrOrNil(c.LocalAddr()), Addr: addrOrNil(c.RemoteAddr()), Err: err}
 }
+
+// errZero is what the methods of a handle's zero value give, as in package net.
+var errZero error = syscall.EINVAL
 
 // addrOrNil is nil for an address that isn't known.
 func addrOrNil(a net.Addr) net.Addr {

@@ -165,6 +165,9 @@ func (ln *Listener) name(c *Conn) {
 }
 
 func (ln *Listener) fail(name string, err error) error {
+	if ln.l == nil {
+		return errZero
+	}
 	network := "tcp"
 	if ln.unix != nil {
 		network = ln.unix.Net
@@ -297,6 +300,9 @@ func (w *listenerWait) CancelWait(t *loop.Task) {
 // net.ErrClosed. Connections that were accepted go on, those that nobody asked for
 // are closed. Closing again does nothing. Any goroutine may call it.
 func (ln *Listener) Close() error {
+	if ln.l == nil {
+		return errZero
+	}
 	if !ln.l.Here() {
 		ln.closeAsGuest()
 		return nil

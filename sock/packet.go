@@ -79,6 +79,9 @@ func (c *packet) check(name string) error {
 
 // fail wraps an error as package net does.
 func (c *packet) fail(name string, err error) error {
+	if c.l == nil {
+		return errZero
+	}
 	return &net.OpError{Op: name, Net: c.network, Source: c.laddr, Addr: c.raddr, Err: err}
 }
 

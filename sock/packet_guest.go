@@ -66,6 +66,9 @@ func (c *packet) failGuest(name string, err error) error {
 
 // closeAsGuest is Close for guests.
 func (c *packet) closeAsGuest() error {
+	if c.l == nil {
+		return errZero
+	}
 	g, err := c.guest()
 	if err == net.ErrClosed || c.l.Ended() {
 		return nil // it is closed

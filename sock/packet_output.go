@@ -166,7 +166,10 @@ func (c *packet) failSend(call string, res int32, m *parcel) error {
 
 // failTo wraps an error with the address that the datagram was for.
 func (c *packet) failTo(m *parcel, err error) error {
-	e := c.fail("write", err).(*net.OpError)
+	e, ok := c.fail("write", err).(*net.OpError)
+	if !ok {
+		return errZero
+	}
 	if m.dst != nil {
 		e.Addr = m.dst
 	} else if m.named && m.to.IsValid() {

@@ -26,6 +26,9 @@ func (c *UnixPacketConn) SyscallConn() (syscall.RawConn, error) { return c.packe
 
 // SyscallConn is that of both kinds.
 func (c *packet) SyscallConn() (syscall.RawConn, error) {
+	if c.l == nil {
+		return nil, errZero
+	}
 	c.in.single.Store(true)
 	return &rawConn{c.l, c}, nil
 }

@@ -56,6 +56,9 @@ func atHome(l *loop.Loop, fn func() error) error {
 		return fn()
 	}
 	err := errEnded
+	if l == nil {
+		return err // of a zero value
+	}
 	l.Go(func() { err = fn() }).Wait()
 	return err
 }

@@ -199,6 +199,9 @@ func (p *Pollable) setDeadlines(t time.Time, sides ...*pollSide) error {
 // Close closes the duplicate. It parks until the operations in flight have ended; who
 // waits gets net.ErrClosed. Closing again does nothing.
 func (p *Pollable) Close() error {
+	if p.l == nil {
+		return errZero
+	}
 	if p.l.Ended() {
 		return nil // it has closed what was open on it
 	}
@@ -214,6 +217,9 @@ func (p *Pollable) Close() error {
 }
 
 func (p *Pollable) fail(name string, err error) error {
+	if p.l == nil {
+		return errZero
+	}
 	return &fs.PathError{Op: name, Path: p.name, Err: err}
 }
 

@@ -30,7 +30,12 @@ import (
 // Bytes that were received already are out of f's reach: with some unread, Read fails
 // with ErrUnread and calls nothing. As reads do, it ends the validity of bytes from
 // Peek.
-func (c *Conn) SyscallConn() (syscall.RawConn, error) { return &rawConn{c.l, c}, nil }
+func (c *Conn) SyscallConn() (syscall.RawConn, error) {
+	if c.l == nil {
+		return nil, errZero
+	}
+	return &rawConn{c.l, c}, nil
+}
 
 // rawConn is a handle with guests as a syscall.RawConn.
 type rawConn struct {
@@ -254,7 +259,12 @@ func (w *homeWait) abort() {
 // once: what there is to read on a listener is connections, and those are the loop's
 // to accept. f must neither keep nor close the descriptor, nor close the listener. Any
 // goroutine may call it.
-func (ln *Listener) SyscallConn() (syscall.RawConn, error) { return (*rawListener)(ln), nil }
+func (ln *Listener) SyscallConn() (syscall.RawConn, error) {
+	if ln.l == nil {
+		return nil, errZero
+	}
+	return (*rawListener)(ln), nil
+}
 
 // rawListener is a listener as a syscall.RawConn.
 type rawListener Listener

@@ -82,9 +82,10 @@ func (l *Loop) Local() any { return l.local }
 func (l *Loop) SetLocal(v any) { l.local = v }
 
 // Here reports whether the caller runs on the loop's thread as one of its tasks,
-// or in an iterator that a task runs. G.
+// or in an iterator that a task runs. Of no loop, which handles of the zero value have,
+// nobody is a task, and it has ended. G.
 func (l *Loop) Here() bool {
-	return l.mark.Here() || l.hereByThread()
+	return l != nil && (l.mark.Here() || l.hereByThread())
 }
 
 // hereByThread is for callers whose g is not the task's: a coroutine within a
@@ -96,11 +97,11 @@ func (l *Loop) hereByThread() bool {
 }
 
 // Ended reports whether the loop is gone. G.
-func (l *Loop) Ended() bool { return l.ended.Load() }
+func (l *Loop) Ended() bool { return l == nil || l.ended.Load() }
 
 // Marked is Here by the mark alone, which may say no to a task: one that runs an
 // iterator, or one on an architecture without marks. G.
-func (l *Loop) Marked() bool { return l.mark.Here() }
+func (l *Loop) Marked() bool { return l != nil && l.mark.Here() }
 
 // Task is the running task. T.
 func (l *Loop) Task() *Task { return l.cur }
