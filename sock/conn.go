@@ -146,6 +146,9 @@ func (c *Conn) Close() error {
 
 // closeAsGuest is Close for guests.
 func (c *Conn) closeAsGuest() error {
+	if c.l == nil {
+		return errZero
+	}
 	g, err := c.guest()
 	if err == net.ErrClosed || c.l.Ended() {
 		return nil // it is closed
