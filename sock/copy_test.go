@@ -199,7 +199,7 @@ func TestCopyStuck(t *testing.T) {
 						started := make(chan struct{})
 						copying := l.Go(func() { close(started); wantCanceled(t, "copy", copyIt()) })
 						<-started
-						time.Sleep(20 * time.Millisecond) // to its wait
+						l.Go(func() { others(l) }).Wait() // it comes to its wait
 						turned := make(chan struct{})
 						l.Post(func() { close(turned) })
 						select {

@@ -19,7 +19,7 @@ import (
 // what to do; who has a low one is served.
 func TestBeyondSelect(t *testing.T) {
 	if forced := os.Getenv("RINGO_DRIVER"); forced != "" && forced != "select" {
-		t.Skipf("RINGO_DRIVER=%s", forced)
+		t.Skipf("this is about select, and RINGO_DRIVER is %s", forced)
 	}
 	const bound = 1024
 	needFiles(t, bound+100)

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -130,13 +131,19 @@ func TestServeRestsWithPartOfAFrame(t *testing.T) {
 				if shape == "dry" {
 					cfg.Buffers, cfg.BufferSize = 2, 64
 				}
-				s := serve(t, cfg, perRequest(&sock.Handler{Request: frames}))
+				var shown atomic.Int64
+				s := serve(t, cfg, perRequest(&sock.Handler{Request: func(c *sock.Conn) error {
+					defer shown.Add(1)
+					return frames(c)
+				}}))
 				msg := framed(1000)
 				peer := s.dial()
 				wantEcho(t, peer, msg)
+				eventually(t, "the handler is done with the first frame", func() bool { return shown.Load() > 0 })
+				before := shown.Load()
 				send(t, peer, string(msg[:10]))
 				if shape != "one piece" {
-					time.Sleep(time.Millisecond)
+					eventually(t, "the handler has seen the first piece", func() bool { return shown.Load() > before })
 					send(t, peer, string(msg[10:500]))
 				}
 				if turns := idleTurns(t, s); turns > 20 {
@@ -268,19 +275,22 @@ func TestServeRequestReadsToTheEnd(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		closed := make(chan error, 10)
 		var got []byte
+		read := make(chan int, 10)
 		s := serve(t, cfg, perRequest(&sock.Handler{
 			Request: func(c *sock.Conn) (err error) {
-				p, err := io.ReadAll(c)
+				p, err := io.ReadAll(io.TeeReader(c, writerFunc(func(p []byte) (int, error) { read <- len(p); return len(p), nil })))
 				got = append(got, p...)
 				return err
 			},
 			Closed: func(_ *sock.Conn, err error) { closed <- err },
 		}))
 		peer := s.dial()
-		send(t, peer, "all ")
-		time.Sleep(time.Millisecond)
-		send(t, peer, "of it")
-		time.Sleep(time.Millisecond)
+		for _, part := range []string{"all ", "of it"} { // each by itself
+			send(t, peer, part)
+			for n := 0; n < len(part); {
+				n += <-read
+			}
+		}
 		peer.CloseWrite()
 		within(patience/3, t.Name(), func() {
 			if err := <-closed; err != io.EOF {

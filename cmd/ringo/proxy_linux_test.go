@@ -277,8 +277,11 @@ func TestProxySlowReader(t *testing.T) {
 			t.Fatal(err)
 		}
 		before := p.memory()
+		end := time.Now().Add(patience)
 		for last, same := -1, 0; same < 20; { // until nothing moves
-			time.Sleep(5 * time.Millisecond)
+			if time.Sleep(5 * time.Millisecond); time.Now().After(end) {
+				t.Fatalf("after %v it is still busy", patience)
+			}
 			now := p.cpu()
 			if same++; now != last {
 				last, same = now, 0
