@@ -20,6 +20,35 @@ func (x *Ext) SetVector(bufs [][]byte) {
 	}
 }
 
+// SetVec makes Vec name the slices, but for the first skip bytes; empty ones are left
+// out, and those past VecMax.
+func (x *Ext) SetVec(bufs [][]byte, skip int) {
+	x.Vec = x.Vec[:0]
+	for _, b := range bufs {
+		n := min(skip, len(b))
+		skip -= n
+		if b = b[n:]; len(b) > 0 && len(x.Vec) < VecMax {
+			x.Vec = append(x.Vec, sys.Iovec{Base: &b[0], Len: uintptr(len(b))})
+		}
+	}
+}
+
+// VecMax is how many slices one ReadVec or WriteVec takes: UIO_MAXIOV.
+const VecMax = 1024
+
+// eachVec calls f for each slice of Vec, up to left bytes.
+func (x *Ext) eachVec(left int, f func(p []byte)) {
+	for _, v := range x.Vec {
+		p := unsafe.Slice(v.Base, v.Len)
+		p = p[:min(left, len(p))]
+		left -= len(p)
+		f(p)
+	}
+}
+
+// vec is the address of Vec.
+func (x *Ext) vec() unsafe.Pointer { return unsafe.Pointer(unsafe.SliceData(x.Vec)) }
+
 // arm makes Msg ready for one more call or entry: the last one has overwritten it.
 func (x *Ext) arm(receive bool) { x.Msg.Arm(&x.Addr, x.Named, x.Control, receive) }
 

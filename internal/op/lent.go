@@ -1,5 +1,7 @@
 package op
 
+import "math"
+
 // What the race detector has to be told of: it does not see what the kernel does
 // with memory. Drivers call these in builds with the detector only.
 
@@ -8,8 +10,10 @@ func (o *Op) EachRead(f func(p []byte)) {
 	switch o.Code {
 	case Send, SendZC, Write, WriteAt:
 		f(o.Buf[o.Done:])
-	case SetOptionBytes, Open:
+	case SetOptionBytes, Open, SetAttr:
 		f(o.Buf)
+	case WriteVec:
+		o.Ext.eachVec(math.MaxInt, f)
 	case Sendmsg:
 		for i := range min(int(o.Ext.Msg.Iovlen), len(o.Ext.Bufs)) {
 			f(o.Ext.Bufs[i])
@@ -32,8 +36,10 @@ func (o *Op) EachWritten(res int32, f func(p []byte)) {
 		return
 	}
 	switch o.Code {
-	case Recv, Read, ReadAt, GetOptionBytes:
+	case Recv, Read, ReadAt, GetOptionBytes, GetAttr, ListAttrs:
 		f(o.Buf[:min(left, len(o.Buf))])
+	case ReadVec:
+		o.Ext.eachVec(left, f)
 	case Recvmsg:
 		for i := range min(int(o.Ext.Msg.Iovlen), len(o.Ext.Bufs)) {
 			p := o.Ext.Bufs[i]

@@ -154,3 +154,11 @@ func attemptLseek(o *Op) (res int32) {
 	}
 	return res
 }
+
+// From the end, or to data or a hole, it may have to ask a disk or a server.
+func cachedLseek(o *Op) int32 {
+	if o.Arg > sys.SeekCur {
+		return -sys.EOPNOTSUPP
+	}
+	return attemptLseek(o)
+}

@@ -47,6 +47,23 @@ const (
 	SendZC
 	ReadAt
 	WriteAt
+	ReadVec
+	WriteVec
+	Sync
+	SyncRange
+	Allocate
+	Advise
+	Ftruncate
+	Stat
+	StatFS
+	Chmod
+	Chown
+	Chtimes
+	GetAttr
+	SetAttr
+	ListAttrs
+	RemoveAttr
+	Lock
 	Open
 	CloseFile
 	Openat2
@@ -184,6 +201,15 @@ type Ext struct {
 	Batch *sys.Batch
 	// Name is what ops on names pass.
 	Name *Name
+
+	// Vec is the slices of a ReadVec or WriteVec, see SetVec.
+	Vec []sys.Iovec
+	// Attr is the name of an extended attribute, with a NUL behind it.
+	Attr []byte
+	// Len is how many bytes from Off on the op is about.
+	Len int64
+	// Stat is where a Stat puts what it finds.
+	Stat *sys.Statx
 
 	Msg  sys.Msghdr
 	Iov  [IovMax]sys.Iovec

@@ -71,8 +71,26 @@ var Table = [Codes]Def{
 	Sendfile:  {Name: "sendfile", Kind: Pollable, Interest: sys.PollOut, Attempt: attemptSendfile},
 
 	// Files: the calls may wait for a disk.
-	ReadAt:    {Name: "read(at)", Kind: Blocking, Opcode: uring.OpRead, Prep: prepRead, Attempt: attemptReadAt, Cached: cachedReadAt},
-	WriteAt:   {Name: "write(at)", Kind: Blocking, Opcode: uring.OpWrite, Prep: prepWrite, Attempt: attemptWriteAt, Cached: cachedWriteAt},
+	ReadAt:     {Name: "read(at)", Kind: Blocking, Opcode: uring.OpRead, Prep: prepRead, Attempt: attemptReadAt, Cached: cachedReadAt},
+	WriteAt:    {Name: "write(at)", Kind: Blocking, Opcode: uring.OpWrite, Prep: prepWrite, Attempt: attemptWriteAt, Cached: cachedWriteAt},
+	ReadVec:    {Name: "readv(at)", Kind: Blocking, Opcode: uring.OpReadv, Prep: prepReadVec, Attempt: attemptReadVec, Cached: cachedReadVec},
+	WriteVec:   {Name: "writev(at)", Kind: Blocking, Opcode: uring.OpWritev, Prep: prepWriteVec, Attempt: attemptWriteVec, Cached: cachedWriteVec},
+	Sync:       {Name: "fsync", Kind: Blocking, Attempt: attemptSync},
+	SyncRange:  {Name: "sync_file_range", Kind: Blocking, Attempt: attemptSyncRange},
+	Allocate:   {Name: "fallocate", Kind: Blocking, Attempt: attemptAllocate},
+	Advise:     {Name: "fadvise", Kind: Blocking, Attempt: attemptAdvise},
+	Ftruncate:  {Name: "ftruncate", Kind: Blocking, Attempt: attemptFtruncate},
+	Stat:       {Name: "fstatx", Kind: Blocking, Attempt: attemptStat, Cached: cachedStat},
+	StatFS:     {Name: "fstatfs", Kind: Blocking, Attempt: attemptStatFS},
+	Chmod:      {Name: "fchmod", Kind: Blocking, Attempt: attemptChmod},
+	Chown:      {Name: "fchown", Kind: Blocking, Attempt: attemptChown},
+	Chtimes:    {Name: "futimens", Kind: Blocking, Attempt: attemptChtimes},
+	GetAttr:    {Name: "fgetxattr", Kind: Blocking, Attempt: attemptGetAttr},
+	SetAttr:    {Name: "fsetxattr", Kind: Blocking, Attempt: attemptSetAttr},
+	ListAttrs:  {Name: "flistxattr", Kind: Blocking, Attempt: attemptListAttrs},
+	RemoveAttr: {Name: "fremovexattr", Kind: Blocking, Attempt: attemptRemoveAttr},
+	Lock:       {Name: "fcntl(F_OFD_SETLK)", Kind: Blocking, Attempt: attemptLock},
+
 	Open:      {Name: "open", Kind: Blocking, FDResult: true, Attempt: attemptOpen},
 	CloseFile: {Name: "close(file)", Kind: Blocking, Attempt: attemptCloseFile},
 
@@ -92,7 +110,7 @@ var Table = [Codes]Def{
 	Truncate:   {Name: "truncate", Kind: Blocking, Attempt: attemptTruncate},
 	CopyRange:  {Name: "copy_file_range", Kind: Blocking, Attempt: attemptCopyRange},
 	Clone:      {Name: "clone", Kind: Blocking, Attempt: attemptClone},
-	Lseek:      {Name: "lseek", Kind: Blocking, Attempt: attemptLseek},
+	Lseek:      {Name: "lseek", Kind: Blocking, Attempt: attemptLseek, Cached: cachedLseek},
 
 	// Rows with one face: what is never worth more than a plain call.
 	Bind:           {Name: "bind", Kind: Immediate, Attempt: attemptBind},

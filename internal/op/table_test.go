@@ -16,7 +16,9 @@ import (
 var (
 	oneFace = map[Code]bool{Bind: true, Listen: true, SetOption: true, SetLinger: true, GetOption: true, SockName: true, PeerName: true,
 		Pipe: true, GetOptionBytes: true, SetOptionBytes: true, Recvmmsg: true, Sendmmsg: true, SpliceIn: true, SpliceOut: true, Sendfile: true, Dup: true, Fcntl: true, Open: true, CloseFile: true,
-		Readlinkat: true, Getdents: true, Chmodat: true, Utimensat: true, Mknodat: true, Truncate: true, CopyRange: true, Clone: true, Lseek: true}
+		Readlinkat: true, Getdents: true, Chmodat: true, Utimensat: true, Mknodat: true, Truncate: true, CopyRange: true, Clone: true, Lseek: true, Resident: true,
+		Sync: true, SyncRange: true, Allocate: true, Advise: true, Ftruncate: true, Stat: true, StatFS: true, Chmod: true, Chown: true,
+		Chtimes: true, GetAttr: true, SetAttr: true, ListAttrs: true, RemoveAttr: true, Lock: true}
 	faceless = map[Code]bool{Timeout: true}
 )
 
@@ -67,6 +69,11 @@ func TestPrep(t *testing.T) {
 		return x
 	}
 	named := &Ext{Name: &Name{Path: []byte("path\x00"), To: []byte("to\x00"), ToDir: 43}}
+	vec := func() *Ext {
+		x := new(Ext)
+		x.SetVec([][]byte{p, nil, p}, 1)
+		return x
+	}
 	for name, c := range map[string]struct {
 		op   Op
 		want func(e *uring.SQE) bool
@@ -119,6 +126,8 @@ func TestPrep(t *testing.T) {
 		}},
 		"symlinkat":         {Op{Code: Symlinkat, FD: &f, Ext: named}, func(e *uring.SQE) bool { return e.FD == 42 && e.Addr != 0 && e.Off != 0 && e.OpFlags == 0 }},
 		"write at the rest": {Op{Code: WriteAt, FD: &f, Buf: p, Off: 3, Done: 1}, func(e *uring.SQE) bool { return e.FD == 42 && e.Len == 4 && e.Off == 4 }},
+		"read a vector":     {Op{Code: ReadVec, FD: &f, Ext: vec(), Off: 3}, func(e *uring.SQE) bool { return e.FD == 42 && e.Addr != 0 && e.Len == 2 && e.Off == 3 }},
+		"write a vector":    {Op{Code: WriteVec, FD: &f, Ext: vec(), Off: 3}, func(e *uring.SQE) bool { return e.FD == 42 && e.Addr != 0 && e.Len == 2 && e.Off == 3 }},
 		"write the rest":    {Op{Code: Write, FD: &f, Buf: p, Off: 3, Done: 1}, func(e *uring.SQE) bool { return e.Len == 4 && e.Off == 4 }},
 	} {
 		t.Run(name, func(t *testing.T) {

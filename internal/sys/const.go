@@ -5,6 +5,7 @@ package sys
 const (
 	EBADF         = 9
 	EAGAIN        = 11
+	EACCES        = 13
 	ENOMEM        = 12
 	EFAULT        = 14
 	EINVAL        = 22
@@ -12,6 +13,7 @@ const (
 	ENOSPC        = 28
 	EMFILE        = 24
 	EPIPE         = 32
+	ERANGE        = 34
 	EMSGSIZE      = 90
 	EADDRNOTAVAIL = 99
 	EADDRINUSE    = 98
@@ -51,6 +53,22 @@ const (
 	OWronly  = 1
 	ORdwr    = 2
 	OAppend  = 0x400
+
+	SeekCur         = 1          // lseek(2)
+	TmpfsMagic      = 0x01021994 // statfs(2)
+	RamfsMagic      = 0x858458f6
+	AtStatxDontSync = 0x4000 // statx(2)
+	FRdlck          = 0      // fcntl(2)
+	FWrlck          = 1
+	FUnlck          = 2
+
+	SIfmt   = 0xf000 // stat(2)
+	SIfifo  = 0x1000
+	SIfchr  = 0x2000
+	SIfdir  = 0x4000
+	SIfblk  = 0x6000
+	SIflnk  = 0xa000
+	SIfsock = 0xc000
 
 	SockStream    = 1
 	SockDgram     = 2

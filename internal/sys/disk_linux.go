@@ -13,3 +13,56 @@ func CloseFile(fd int32) int32 {
 	}
 	return -int32(errnoOf(err))
 }
+
+// Fsync is fsync(2), or fdatasync(2).
+func Fsync(fd int32, dataOnly bool) int32 {
+	return blocking(func() (int, error) {
+		if dataOnly {
+			return 0, unix.Fdatasync(int(fd))
+		}
+		return 0, unix.Fsync(int(fd))
+	})
+}
+
+// SyncFileRange is sync_file_range(2).
+func SyncFileRange(fd int32, off, n int64, flags int) int32 {
+	return blocking(func() (int, error) { return 0, unix.SyncFileRange(int(fd), off, n, flags) })
+}
+
+// Fallocate is fallocate(2).
+func Fallocate(fd int32, mode uint32, off, n int64) int32 {
+	return blocking(func() (int, error) { return 0, unix.Fallocate(int(fd), mode, off, n) })
+}
+
+// Fadvise is posix_fadvise(2).
+func Fadvise(fd int32, off, n int64, advice int) int32 {
+	return blocking(func() (int, error) { return 0, unix.Fadvise(int(fd), off, n, advice) })
+}
+
+// Ftruncate is ftruncate(2).
+func Ftruncate(fd int32, size int64) int32 {
+	return blocking(func() (int, error) { return 0, unix.Ftruncate(int(fd), size) })
+}
+
+// Fstatfs gives the number of the file system's sort (f_type of statfs(2)).
+func Fstatfs(fd int32) (sort int64, res int32) {
+	var st unix.Statfs_t
+	res = blocking(func() (int, error) { return 0, unix.Fstatfs(int(fd), &st) })
+	return int64(uint32(st.Type)), res
+}
+
+// Fchmod is fchmod(2).
+func Fchmod(fd int32, mode uint32) int32 {
+	return blocking(func() (int, error) { return 0, unix.Fchmod(int(fd), mode) })
+}
+
+// Fchown is fchown(2).
+func Fchown(fd, uid, gid int32) int32 {
+	return blocking(func() (int, error) { return 0, unix.Fchown(int(fd), int(uid), int(gid)) })
+}
+
+// OFDLock is fcntl(2) with F_OFD_SETLK: a lock of the open file, which does not wait.
+func OFDLock(fd int32, kind int16, off, n int64) int32 {
+	lock := unix.Flock_t{Type: kind, Start: off, Len: n}
+	return blocking(func() (int, error) { return 0, unix.FcntlFlock(uintptr(fd), unix.F_OFD_SETLK, &lock) })
+}

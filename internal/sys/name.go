@@ -18,8 +18,10 @@ const (
 	ResolveBeneath      = 0x08
 	ResolveCached       = 0x20
 
-	StatxBasic = 0x7ff
-	StatxBtime = 0x800
+	StatxBasic    = 0x7ff
+	StatxBtime    = 0x800
+	StatxMntID    = 0x1000
+	StatxDioalign = 0x2000
 
 	// UtimeOmit in place of nanoseconds leaves a time as it is.
 	UtimeOmit = 0x3ffffffe

@@ -22,6 +22,12 @@ var diskCases = []testCase{
 	{name: "open and close", run: openClose},
 	{name: "cancel at once", run: diskCancel},
 	{name: "many beside a stream", run: diskBeside},
+	{name: "vectors", run: onWays(diskVectors)},
+	{name: "length and durability", run: diskLength},
+	{name: "what there is to know of it", run: diskStat},
+	{name: "attributes", run: diskAttrs},
+	{name: "locks", run: diskLock},
+	{name: "cancel of every row at once", run: diskCancelAll},
 }
 
 // onWays runs a case with the driver's own way, and with a worker's.
@@ -55,10 +61,12 @@ func diskTransfer(h *harness, flags op.Flags) {
 // readOnly opens f's file once more.
 func (h *harness) readOnly(f *desc) *desc {
 	h.Helper()
-	n, err := unix.Open("/proc/self/fd/"+strconv.Itoa(int(f.Sys())), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	n, err := unix.Open("/proc/self/fd/"+itoa(f), unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	h.check(err)
 	return h.desc(n)
 }
+
+func itoa(f *desc) string { return strconv.Itoa(int(f.Sys())) }
 
 func diskPosition(h *harness, flags op.Flags) {
 	f := h.file("0123456789")

@@ -64,10 +64,11 @@ var mutants = []mutant{
 	{"never ends timeouts", []string{"timeout/of nothing", "timeout/beside*"}},
 
 	// Files.
-	{"forgets offsets", []string{"disk/read*", "disk/past*"}},
-	{"forgets arguments", []string{"disk/open*"}},
-	{"never tries", []string{"disk/what*"}},
+	{"forgets offsets", []string{"disk/read*", "disk/past*", "disk/vectors"}},
+	{"forgets arguments", []string{"disk/open*", "disk/what there*", "disk/length*", "disk/locks"}},
+	{"never tries", []string{"disk/what is in*"}},
 	{"ends with 0 what is cancelled", []string{"disk/cancel*"}},
+	{"forgets attributes' names", []string{"disk/attributes"}},
 	{"forgets the second op of a descriptor", []string{"disk/many*"}},
 
 	// Names.

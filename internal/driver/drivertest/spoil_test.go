@@ -109,7 +109,7 @@ func (s *spoils) submit(o *op.Op) (gone bool) {
 		}
 	case "forgets offsets":
 		switch o.Code {
-		case op.Read, op.Write, op.ReadAt, op.WriteAt, op.SetLinger, op.Fcntl, op.Truncate, op.Lseek:
+		case op.Read, op.Write, op.ReadAt, op.WriteAt, op.ReadVec, op.WriteVec, op.SetLinger, op.Fcntl, op.Truncate, op.Ftruncate, op.Lseek:
 			o.Off = 0
 		}
 	case "forgets how to open":
@@ -119,6 +119,10 @@ func (s *spoils) submit(o *op.Op) (gone bool) {
 	case "takes the second directory for the first":
 		if o.Ext != nil && o.Ext.Name != nil && o.FD != nil {
 			o.Ext.Name.ToDir = o.FD.Sys()
+		}
+	case "forgets attributes' names":
+		if o.Ext != nil {
+			o.Ext.Attr = []byte("user.other\x00")
 		}
 	case "shuts down what it closes":
 		if o.Code == op.Close {

@@ -1,0 +1,63 @@
+//go:build linux
+
+package sys
+
+import (
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// ReadvAt is preadv(2), or readv(2) at the file's position when off is negative. It may
+// wait for the disk; the scheduler is told. vec is not empty.
+func ReadvAt(fd int32, vec []Iovec, off int64) int32 {
+	for {
+		var res int32
+		if off < 0 {
+			res = result(syscall.Syscall(unix.SYS_READV, uintptr(fd), uintptr(unsafe.Pointer(&vec[0])), uintptr(len(vec))))
+		} else {
+			res = result(syscall.Syscall6(unix.SYS_PREADV, uintptr(fd), uintptr(unsafe.Pointer(&vec[0])), uintptr(len(vec)), uintptr(off), uintptr(uint64(off)>>32), 0))
+		}
+		if res != eintr {
+			return res
+		}
+	}
+}
+
+// WritevAt is pwritev(2), or writev(2) at the file's position, see ReadvAt.
+func WritevAt(fd int32, vec []Iovec, off int64) int32 {
+	for {
+		var res int32
+		if off < 0 {
+			res = result(syscall.Syscall(unix.SYS_WRITEV, uintptr(fd), uintptr(unsafe.Pointer(&vec[0])), uintptr(len(vec))))
+		} else {
+			res = result(syscall.Syscall6(unix.SYS_PWRITEV, uintptr(fd), uintptr(unsafe.Pointer(&vec[0])), uintptr(len(vec)), uintptr(off), uintptr(uint64(off)>>32), 0))
+		}
+		if res != eintr {
+			return res
+		}
+	}
+}
+
+// ReadvAtNow is preadv2(2) with RWF_NOWAIT, see ReadAtNow.
+func ReadvAtNow(fd int32, vec []Iovec, off int64) int32 {
+	off = max(off, -1)
+	for {
+		res := result(syscall.Syscall6(unix.SYS_PREADV2, uintptr(fd), uintptr(unsafe.Pointer(&vec[0])), uintptr(len(vec)), uintptr(off), uintptr(uint64(off)>>32), unix.RWF_NOWAIT))
+		if res != eintr {
+			return res
+		}
+	}
+}
+
+// WritevAtNow is pwritev2(2) with RWF_NOWAIT, see ReadAtNow.
+func WritevAtNow(fd int32, vec []Iovec, off int64) int32 {
+	off = max(off, -1)
+	for {
+		res := result(syscall.Syscall6(unix.SYS_PWRITEV2, uintptr(fd), uintptr(unsafe.Pointer(&vec[0])), uintptr(len(vec)), uintptr(off), uintptr(uint64(off)>>32), unix.RWF_NOWAIT))
+		if res != eintr {
+			return res
+		}
+	}
+}
