@@ -106,6 +106,9 @@ func (c *call) park(l *loop.Loop) (int32, error) {
 	}
 	mine := &c.op
 	o.FD, o.Buf, o.Ext, o.Off, o.Arg, o.Arg2, o.Flags = mine.FD, mine.Buf, mine.Ext, mine.Off, mine.Arg, mine.Arg2, mine.Flags
+	if forced.Load() == pathAside {
+		o.Flags |= op.Aside
+	}
 	res := l.Do(o)
 	mine.Off, mine.Arg, mine.Arg2 = o.Off, o.Arg, o.Arg2
 	if mine.Ext != nil {

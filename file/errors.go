@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"syscall"
 )
 
 var errNegative = errors.New("negative offset")
@@ -12,6 +13,11 @@ var errNegative = errors.New("negative offset")
 func (f *File) fail(op string, err error) error {
 	return &fs.PathError{Op: op, Path: f.name, Err: err}
 }
+
+type errno = syscall.Errno
+
+// isErrno reports whether an error is, or wraps, this number.
+func isErrno(err error, n errno) bool { return errors.Is(err, n) }
 
 // begin takes hold of the descriptor for one call.
 func (f *File) begin(op string) error {

@@ -1,10 +1,13 @@
 package file
 
 import (
+	"io"
 	"io/fs"
 	"os"
 	"sync/atomic"
+	"syscall"
 
+	"ringo"
 	"ringo/internal/op"
 	"ringo/internal/sys"
 )
@@ -16,8 +19,20 @@ type File struct {
 	n    int32 // the descriptor
 	flag int   // that it was opened with
 	hold hold
-	nows atomic.Uint32 // what can be read without waiting, see ways
+	kind atomic.Uint32
+	wait *waits // of what is waited for by readiness; nil for files on a disk
+
+	position ringo.Mutex // for those who read, write and seek at it
 }
+
+var _ interface {
+	io.ReadWriteSeeker
+	io.ReaderAt
+	io.WriterAt
+	io.StringWriter
+	io.Closer
+	syscall.Conn
+} = (*File)(nil)
 
 // Open opens a file to read it, as os.Open does. It may wait; a task parks.
 func Open(name string) (*File, error) { return OpenFile(name, os.O_RDONLY, 0) }
@@ -29,33 +44,63 @@ func Create(name string) (*File, error) {
 }
 
 // OpenFile opens a file with os's flags, and Direct, as os.OpenFile does. perm is of a
-// file that it makes, before the umask. It may wait; a task parks.
+// file that it makes, before the umask. It may wait; a task parks. The open of a FIFO
+// waits for the other end, without holding up others, and in a task until that is
+// cancelled.
 func OpenFile(name string, flag int, perm fs.FileMode) (*File, error) {
-	path, err := cString(name)
+	n, err := openName(name, flag, modeBits(perm))
 	if err != nil {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: err}
 	}
-	c := newCall(op.Open, noFD)
+	return newFile(n, name, flag), nil
+}
+
+// newFile makes a File of an open descriptor, which is from now on the File's.
+func newFile(n int32, name string, flag int) *File {
+	f := &File{name: name, n: n, flag: flag}
+	st := new(sys.Statx)
+	if f.statx(st) != nil {
+		return f
+	}
+	if flag&Direct != 0 {
+		f.kind.Or(bypassCache)
+	}
+	if st.DevMajor != 0 { // there is a disk
+		f.kind.Or(kindAsked)
+	}
+	switch st.Mode & sys.SIfmt {
+	case sys.SIfifo, sys.SIfchr, sys.SIfsock:
+		f.watch()
+	}
+	return f
+}
+
+// statx asks about the open file.
+func (f *File) statx(st *sys.Statx) error {
+	c := newCall(op.Stat, f.n)
 	defer c.free()
-	c.op.Buf, c.op.Arg, c.op.Arg2 = path, uint32(flag), modeBits(perm)
-	n, err := c.run()
-	if err != nil {
-		return nil, &fs.PathError{Op: "open", Path: name, Err: err}
-	}
-	return &File{name: name, n: n, flag: flag}, nil
+	x := c.withExt()
+	x.Stat = st
+	_, err := c.run()
+	x.Stat = nil
+	return err
 }
 
 // Name is the name that the file was opened with.
 func (f *File) Name() string { return f.name }
 
 // Close closes the file. It waits for the calls in flight, also in a cancelled task;
-// later ones give fs.ErrClosed, as a second Close does.
+// later ones give fs.ErrClosed, as a second Close does. Who waits for a FIFO or a
+// terminal gets fs.ErrClosed at once.
 func (f *File) Close() error {
 	if f == nil {
 		return os.ErrInvalid
 	}
-	if !f.hold.close() {
+	if !f.hold.close(f.evict) {
 		return f.fail("close", os.ErrClosed)
+	}
+	if f.wait != nil && f.wait.guest != nil {
+		return f.wait.guest.Close() // its, as its number is
 	}
 	c := newCall(op.CloseFile, noFD)
 	defer c.free()

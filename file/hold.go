@@ -41,8 +41,9 @@ func (h *hold) give() {
 }
 
 // close lets no call begin any more and waits for the last one, in a cancelled task
-// too. It reports false, and does not wait, if somebody else has closed.
-func (h *hold) close() bool {
+// too; stop is to hasten those that are there. It reports false, and does not wait, if
+// somebody else has closed.
+func (h *hold) close(stop func()) bool {
 	if h.begun.Swap(true) {
 		return false
 	}
@@ -52,6 +53,7 @@ func (h *hold) close() bool {
 	if calls == 0 && h.closer.Claim(0) {
 		return true
 	}
+	stop()
 	if l != nil {
 		l.Shield()
 		defer l.Unshield()

@@ -4,21 +4,38 @@ import (
 	"io/fs"
 	"strings"
 	"syscall"
+
+	"ringo/internal/sys"
 )
 
 // modeBits are a mode's bits as the kernel has them, but for the sort of file.
 func modeBits(perm fs.FileMode) uint32 {
 	bits := uint32(perm.Perm())
-	if perm&fs.ModeSetuid != 0 {
-		bits |= 0o4000
-	}
-	if perm&fs.ModeSetgid != 0 {
-		bits |= 0o2000
-	}
-	if perm&fs.ModeSticky != 0 {
-		bits |= 0o1000
+	for mode, bit := range specialModes {
+		if perm&mode != 0 {
+			bits |= bit
+		}
 	}
 	return bits
+}
+
+// modeOf is a mode of the kernel's.
+func modeOf(bits uint32) fs.FileMode {
+	m := fs.FileMode(bits & 0o777)
+	for mode, bit := range specialModes {
+		if bits&bit != 0 {
+			m |= mode
+		}
+	}
+	return m | sorts[bits&sys.SIfmt]
+}
+
+var specialModes = map[fs.FileMode]uint32{fs.ModeSetuid: 0o4000, fs.ModeSetgid: 0o2000, fs.ModeSticky: 0o1000}
+
+// sorts are the sorts of file but the regular one.
+var sorts = map[uint32]fs.FileMode{
+	sys.SIfifo: fs.ModeNamedPipe, sys.SIfchr: fs.ModeDevice | fs.ModeCharDevice, sys.SIfdir: fs.ModeDir,
+	sys.SIfblk: fs.ModeDevice, sys.SIflnk: fs.ModeSymlink, sys.SIfsock: fs.ModeSocket,
 }
 
 // cString is a name as the kernel wants it, with a NUL behind it.

@@ -6,19 +6,66 @@ import (
 	"ringo/internal/op"
 )
 
-// ReadAt reads len(p) bytes from off on, as os.File.ReadAt does: fewer only with an
-// error, which at the file's end is io.EOF. It does not use the position. p is lent
-// until it returns. It may wait; a task parks.
-func (f *File) ReadAt(p []byte, off int64) (n int, err error) {
+// Read reads up to len(p) bytes at the position, which moves on, as os.File.Read does.
+// p is lent until it returns. It may wait; a task parks.
+func (f *File) Read(p []byte) (int, error) {
 	if err := f.begin("read"); err != nil {
 		return 0, err
 	}
 	defer f.hold.give()
-	if off < 0 {
+	switch {
+	case len(p) == 0:
+		return 0, nil
+	case f.polls():
+		return f.readReady(p)
+	}
+	if err := f.position.Lock(); err != nil {
+		return 0, f.fail("read", err)
+	}
+	defer f.position.Unlock()
+	n, err := f.fill(p)
+	switch {
+	case err != nil:
+		return n, f.fail("read", err)
+	case n == 0:
+		return 0, io.EOF
+	}
+	return n, nil
+}
+
+// fill reads at the position. What is in memory may be less than there is, so a short
+// count of that is gone on from.
+func (f *File) fill(p []byte) (n int, err error) {
+	for n < len(p) {
+		m, soon, err := f.transfer(op.ReadAt, p[n:], -1)
+		if n += m; m == 0 || err != nil || !soon {
+			return n, hide(n, err)
+		}
+	}
+	return n, nil
+}
+
+// hide is an error behind n bytes, which the next call will meet.
+func hide(n int, err error) error {
+	if n > 0 {
+		return nil
+	}
+	return err
+}
+
+// ReadAt reads len(p) bytes from off on, as os.File.ReadAt does: fewer only with an
+// error, which at the file's end is io.EOF. It does not use the position. p is lent
+// until it returns. It may wait; a task parks.
+func (f *File) ReadAt(p []byte, off int64) (n int, err error) {
+	if off < 0 && f != nil {
 		return 0, f.fail("readat", errNegative)
 	}
+	if err := f.begin("read"); err != nil {
+		return 0, err
+	}
+	defer f.hold.give()
 	for n < len(p) {
-		m, err := f.transfer(op.ReadAt, p[n:], off+int64(n))
+		m, _, err := f.transfer(op.ReadAt, p[n:], off+int64(n))
 		if err != nil {
 			return n, f.fail("read", err)
 		}
@@ -28,4 +75,34 @@ func (f *File) ReadAt(p []byte, off int64) (n int, err error) {
 		n += m
 	}
 	return n, nil
+}
+
+// ReadVAt is ReadAt into several slices, one after the other, in as few calls as the
+// kernel allows.
+func (f *File) ReadVAt(ps [][]byte, off int64) (n int, err error) {
+	if off < 0 && f != nil {
+		return 0, f.fail("readat", errNegative)
+	}
+	if err := f.begin("read"); err != nil {
+		return 0, err
+	}
+	defer f.hold.give()
+	for size := sizeOf(ps); n < size; {
+		m, err := f.transferVec(op.ReadVec, ps, n, off+int64(n))
+		if err != nil {
+			return n, f.fail("read", err)
+		}
+		if m == 0 {
+			return n, io.EOF
+		}
+		n += m
+	}
+	return n, nil
+}
+
+func sizeOf(ps [][]byte) (n int) {
+	for _, p := range ps {
+		n += len(p)
+	}
+	return n
 }

@@ -1,0 +1,50 @@
+package file
+
+import (
+	"fmt"
+
+	"ringo/internal/sys"
+)
+
+// DirectAlign is what Direct asks of addresses, and of offsets and lengths, in bytes. It
+// asks the kernel (Linux 6.1); where the file system does not say, it is 4096 for both,
+// which does everywhere. 0 means that this file can't be open with Direct. It may wait;
+// a task parks.
+func (f *File) DirectAlign() (mem, off int) {
+	if f.begin("stat") != nil {
+		return 0, 0
+	}
+	defer f.hold.give()
+	st := new(sys.Statx)
+	if f.statx(st) != nil || st.Mask&sys.StatxDioalign == 0 {
+		return directAlignMax, directAlignMax
+	}
+	return int(st.DioMemAlign), int(st.DioOffsetAlign)
+}
+
+// directAlignMax does for all disks.
+const directAlignMax = 4096
+
+// AlignError is why a transfer of a file that is open with Direct was refused. It is
+// EINVAL by errors.Is.
+type AlignError struct {
+	Mem, Off int // what is asked of the address, and of offset and length
+	Err      error
+}
+
+// Error says what is asked.
+func (e *AlignError) Error() string {
+	return fmt.Sprintf("%v (open with Direct: memory at a multiple of %d, offset and length multiples of %d)", e.Err, e.Mem, e.Off)
+}
+
+// Unwrap gives the errno.
+func (e *AlignError) Unwrap() error { return e.Err }
+
+// aligned explains the EINVAL of a transfer with Direct.
+func (f *File) aligned(err error) error {
+	if f.kind.Load()&bypassCache == 0 || !isErrno(err, sys.EINVAL) {
+		return err
+	}
+	mem, off := f.DirectAlign()
+	return &AlignError{Mem: mem, Off: off, Err: err}
+}

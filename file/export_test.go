@@ -1,0 +1,12 @@
+package file
+
+// The ways that tests can force, see forced.
+const (
+	PathAuto  = pathAuto
+	PathWaits = pathWaits
+	PathAside = pathAside
+	PathPlain = pathPlain
+)
+
+// Force makes calls go one way, and gives what was before.
+func Force(way uint32) (before uint32) { return forced.Swap(way) }

@@ -1,0 +1,68 @@
+package file
+
+import (
+	"ringo/internal/driver"
+	"ringo/internal/loop"
+	"ringo/internal/op"
+	"ringo/internal/sys"
+)
+
+// openName opens a name for whoever calls.
+func openName(name string, flag int, mode uint32) (int32, error) {
+	path, err := cString(name)
+	if err != nil {
+		return 0, err
+	}
+	c := newCall(op.Open, noFD)
+	defer c.free()
+	c.op.Buf, c.op.Arg, c.op.Arg2 = path, uint32(flag), mode
+	l, t := loop.Current()
+	if l == nil {
+		return c.plain()
+	}
+	if err := giveWay(l); err != nil {
+		return 0, err
+	}
+	c.op.Off = op.UnlessFIFO
+	n, err := c.park(l)
+	if err == errFIFO {
+		return openFIFO(l, t, path, flag, mode)
+	}
+	return n, err
+}
+
+// fifoOpen is the open of a FIFO, which may wait for the other end for ever: on a
+// goroutine of its own, and so on a thread of its own, as with package os. Workers are
+// for what a disk will end. There is no bound, because what ends one may be another.
+type fifoOpen struct {
+	p   loop.Parker
+	op  op.Op
+	res int32
+}
+
+func openFIFO(l *loop.Loop, t *loop.Task, path []byte, flag int, mode uint32) (int32, error) {
+	w := &fifoOpen{op: op.Op{Code: op.Open, Buf: path, Arg: uint32(flag), Arg2: mode}}
+	if l.Canceled() {
+		return 0, l.Cause()
+	}
+	w.p.Begin(l, t)
+	go w.run()
+	if _, ok := w.p.Park(); !ok {
+		return 0, l.Cause()
+	}
+	return result(w.res)
+}
+
+// run is the goroutine's side. What comes when nobody wants it any more is closed.
+func (w *fifoOpen) run() {
+	w.res = driver.Call(&w.op)
+	if w.p.Claim(0) {
+		w.p.Wake()
+		return
+	}
+	if w.res >= 0 {
+		driver.Call(&op.Op{Code: op.CloseFile, Off: int64(w.res)})
+	}
+}
+
+const errFIFO = errno(sys.EINPROGRESS)

@@ -1,0 +1,29 @@
+//go:build linux
+
+package file_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// overlay mounts an overlayfs, which takes privileges.
+func overlay(t *testing.T) (string, error) {
+	t.Helper()
+	base := t.TempDir()
+	for _, name := range []string{"lower", "upper", "work", "merged"} {
+		if err := os.Mkdir(filepath.Join(base, name), 0o700); err != nil {
+			return "", err
+		}
+	}
+	at := filepath.Join(base, "merged")
+	options := "lowerdir=" + base + "/lower,upperdir=" + base + "/upper,workdir=" + base + "/work"
+	if err := unix.Mount("overlay", at, "overlay", 0, options); err != nil {
+		return "", os.NewSyscallError("mount", err)
+	}
+	t.Cleanup(func() { unix.Unmount(at, unix.MNT_DETACH) })
+	return at, nil
+}

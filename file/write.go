@@ -1,0 +1,99 @@
+package file
+
+import (
+	"errors"
+	"io"
+	"os"
+
+	"ringo/internal/op"
+)
+
+// Write writes p at the position, which moves on, or at the end of a file that is open
+// with O_APPEND, as os.File.Write does: fewer bytes only with an error. p is lent until
+// it returns. It may wait; a task parks.
+func (f *File) Write(p []byte) (n int, err error) {
+	if err := f.begin("write"); err != nil {
+		return 0, err
+	}
+	defer f.hold.give()
+	if f.polls() {
+		return f.writeReady(p)
+	}
+	if err := f.position.Lock(); err != nil {
+		return 0, f.fail("write", err)
+	}
+	defer f.position.Unlock()
+	return f.put(p, -1)
+}
+
+// put writes all of p at off, or at the position if that is negative.
+func (f *File) put(p []byte, off int64) (n int, err error) {
+	for {
+		at := off
+		if off >= 0 {
+			at += int64(n)
+		}
+		m, _, err := f.transfer(op.WriteAt, p[n:], at)
+		n += m
+		switch {
+		case err != nil:
+			return n, f.fail("write", err)
+		case n == len(p):
+			return n, nil
+		case m == 0:
+			return n, f.fail("write", io.ErrUnexpectedEOF)
+		}
+	}
+}
+
+// errAppend is os's error of the same case, whose text is all that there is of it.
+var errAppend = errors.New("os: invalid use of WriteAt on file opened with O_APPEND")
+
+// WriteAt writes p from off on, as os.File.WriteAt does: fewer bytes only with an error.
+// It does not use the position. p is lent until it returns. It may wait; a task parks.
+func (f *File) WriteAt(p []byte, off int64) (n int, err error) {
+	if err := f.beginAt(off); err != nil {
+		return 0, err
+	}
+	defer f.hold.give()
+	if len(p) == 0 {
+		return 0, nil
+	}
+	return f.put(p, off)
+}
+
+// WriteString is Write of a string.
+func (f *File) WriteString(s string) (int, error) { return f.Write([]byte(s)) }
+
+// beginAt begins a write at an offset.
+func (f *File) beginAt(off int64) error {
+	switch {
+	case f == nil:
+		return os.ErrInvalid
+	case f.flag&os.O_APPEND != 0:
+		return errAppend
+	case off < 0:
+		return f.fail("writeat", errNegative)
+	}
+	return f.begin("write")
+}
+
+// WriteVAt is WriteAt of several slices, one after the other, in as few calls as the
+// kernel allows.
+func (f *File) WriteVAt(ps [][]byte, off int64) (n int, err error) {
+	if err := f.beginAt(off); err != nil {
+		return 0, err
+	}
+	defer f.hold.give()
+	for size := sizeOf(ps); n < size; {
+		m, err := f.transferVec(op.WriteVec, ps, n, off+int64(n))
+		n += m
+		switch {
+		case err != nil:
+			return n, f.fail("write", err)
+		case m == 0:
+			return n, f.fail("write", io.ErrUnexpectedEOF)
+		}
+	}
+	return n, nil
+}
