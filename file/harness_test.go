@@ -101,3 +101,12 @@ func settle(t testing.TB, l *ringo.Loop) {
 	}
 	t.Errorf("left on the loop: %d tasks beside the first, %d slots", s.Tasks-1, s.Slots)
 }
+
+// pause is between two looks at something that others do, for whoever looks.
+func pause(l *ringo.Loop) {
+	if l != nil {
+		l.Sleep(time.Millisecond)
+	} else {
+		time.Sleep(time.Millisecond)
+	}
+}

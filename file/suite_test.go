@@ -64,18 +64,18 @@ func places(t *testing.T) map[string]string {
 }
 
 // everywhere runs f on each file system, by each path, as each caller.
-func everywhere(t *testing.T, f func(t *testing.T, dir string)) {
+func everywhere(t *testing.T, f func(t *testing.T, l *ringo.Loop, dir string)) {
 	t.Helper()
 	for place, dir := range places(t) {
 		for _, w := range ways {
 			t.Run(place+"/"+w.name, func(t *testing.T) {
 				defer file.Force(file.Force(w.way))
-				eachCaller(t, func(t *testing.T, _ *ringo.Loop) {
+				eachCaller(t, func(t *testing.T, l *ringo.Loop) {
 					d, err := os.MkdirTemp(dir, "case")
 					if err != nil {
 						t.Fatal(err)
 					}
-					f(t, d)
+					f(t, l, d)
 				})
 			})
 		}
@@ -167,7 +167,7 @@ var programs = map[string]struct {
 // The same steps on os's and on our file give the same results, and leave the same
 // bytes.
 func TestLikeOS(t *testing.T) {
-	everywhere(t, func(t *testing.T, dir string) {
+	everywhere(t, func(t *testing.T, _ *ringo.Loop, dir string) {
 		for name, p := range programs {
 			ours, theirs := filepath.Join(dir, "ours"), filepath.Join(dir, "theirs")
 			for _, name := range []string{ours, theirs} {
@@ -275,7 +275,7 @@ func differ(a, b string) string {
 
 // What os has no method for.
 func TestBeyondOS(t *testing.T) {
-	everywhere(t, func(t *testing.T, dir string) {
+	everywhere(t, func(t *testing.T, _ *ringo.Loop, dir string) {
 		name := filepath.Join(dir, "file")
 		f, err := file.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o640)
 		if err != nil {

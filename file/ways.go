@@ -72,6 +72,10 @@ func (f *File) move(c *call, n int) (done int, soon bool, err error) {
 			return 0, false, err
 		}
 	}
+	if f.polls() { // it has no offsets, of which a plain call says so at once, and a ring does not
+		res, err := c.plain()
+		return int(res), false, err
+	}
 	if f.asksMemory(c, n, l != nil) {
 		whole := c.op.Buf
 		c.op.Buf = whole[:min(len(whole), turnMax)]

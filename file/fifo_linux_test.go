@@ -1,0 +1,345 @@
+//go:build linux
+
+package file_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"ringo"
+	"ringo/file"
+)
+
+// fifo makes a FIFO in a folder of its own.
+func fifo(t *testing.T) string {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "fifo")
+	if err := unix.Mkfifo(name, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+// begin runs f beside the caller, as a caller of its sort, and gives a join.
+func begin(l *ringo.Loop, f func()) (join func()) {
+	if l != nil {
+		task := l.Go(f)
+		return func() { task.Wait() }
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		f()
+	}()
+	return func() { <-done }
+}
+
+// An open of a FIFO waits for the other end, and what is written comes out.
+func TestFIFO(t *testing.T) {
+	eachCaller(t, func(t *testing.T, l *ringo.Loop) {
+		name := fifo(t)
+		text := strings.Repeat("through the pipe ", 20_000)
+		join := begin(l, func() {
+			w, err := file.OpenFile(name, os.O_WRONLY, 0)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if n, err := w.WriteString(text); n != len(text) || err != nil {
+				t.Errorf("WriteString = %d, %v", n, err)
+			}
+			if _, err := w.WriteAt([]byte("x"), 0); !errors.Is(err, unix.ESPIPE) {
+				t.Errorf("WriteAt: %v, want ESPIPE", err)
+			}
+			if err := w.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+		r, err := file.Open(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := io.ReadAll(r)
+		if string(got) != text || err != nil {
+			t.Errorf("read %d bytes, %v, want %d", len(got), err, len(text))
+		}
+		if _, err := r.ReadAt(make([]byte, 1), 0); !errors.Is(err, unix.ESPIPE) {
+			t.Errorf("ReadAt: %v, want ESPIPE", err)
+		}
+		if _, err := r.Seek(1, io.SeekStart); !errors.Is(err, unix.ESPIPE) {
+			t.Errorf("Seek: %v, want ESPIPE", err)
+		}
+		join()
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// Close ends the wait of who reads from a FIFO, and of who writes to a full one.
+func TestFIFOClose(t *testing.T) {
+	eachCaller(t, func(t *testing.T, l *ringo.Loop) {
+		f, err := file.OpenFile(fifo(t), os.O_RDWR, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		g, err := file.OpenFile(fifo(t), os.O_RDWR, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var joins []func()
+		for range 3 {
+			joins = append(joins, begin(l, func() {
+				if n, err := f.Read(make([]byte, 10)); n != 0 || !errors.Is(err, fs.ErrClosed) {
+					t.Errorf("Read = %d, %v, want fs.ErrClosed", n, err)
+				}
+			}), begin(l, func() {
+				if n, err := g.Write(make([]byte, 1<<20)); n == 1<<20 || !errors.Is(err, fs.ErrClosed) {
+					t.Errorf("Write = %d, %v, want fs.ErrClosed", n, err)
+				}
+			}))
+		}
+		untilFull(t, l, g)
+		begin(l, func() {
+			if err := errors.Join(f.Close(), g.Close()); err != nil {
+				t.Error(err)
+			}
+		})()
+		for _, join := range joins {
+			join()
+		}
+		if err := f.Close(); !errors.Is(err, fs.ErrClosed) {
+			t.Errorf("second Close: %v, want fs.ErrClosed", err)
+		}
+	})
+}
+
+// untilFull waits until a FIFO has no room any more.
+func untilFull(t *testing.T, l *ringo.Loop, f *file.File) {
+	t.Helper()
+	for room := true; room; pause(l) {
+		poll := []unix.PollFd{{Fd: int32(f.Fd()), Events: unix.POLLOUT}}
+		if _, err := unix.Poll(poll, 0); err != nil && err != unix.EINTR {
+			t.Fatal(err)
+		}
+		room = poll[0].Revents&unix.POLLOUT != 0
+	}
+}
+
+// 64 opens that wait for another process delay no fsync, and a cancelled task gives up
+// its own; what they open later is nobody's.
+func TestFIFOOpenBeside(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		onLoop(t, cfg, func(l *ringo.Loop) {
+			f, err := file.Create(filepath.Join(t.TempDir(), "file"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer f.Close()
+			var tasks []*ringo.Task
+			var names []string
+			for i := range 64 {
+				name := fifo(t)
+				names = append(names, name)
+				tasks = append(tasks, l.Go(func() {
+					g, err := file.OpenFile(name, []int{os.O_RDONLY, os.O_WRONLY}[i%2], 0)
+					if err == nil {
+						g.Close()
+					}
+					if !errors.Is(err, context.Canceled) {
+						t.Errorf("open of a FIFO: %v, want context.Canceled", err)
+					}
+				}))
+			}
+			for range 10 {
+				if _, err := f.WriteString("a record\n"); err != nil {
+					t.Error(err)
+				}
+				if err := f.Sync(); err != nil {
+					t.Error(err)
+				}
+			}
+			for _, task := range tasks {
+				task.Cancel()
+				task.Wait()
+			}
+			for i, name := range names { // the goroutines go on till somebody comes
+				n, err := unix.Open(name, []int{unix.O_WRONLY, unix.O_RDONLY}[i%2]|unix.O_CLOEXEC, 0)
+				if err != nil {
+					t.Fatal(err)
+				}
+				unix.Close(n)
+			}
+		})
+	})
+}
+
+// Tasks of two loops and goroutines read one FIFO: each byte comes once.
+func TestFIFOShared(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		f, err := file.OpenFile(fifo(t), os.O_RDWR, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		const n, readers = 600, 6
+		got := make(chan byte, n)
+		read := func() {
+			var b [1]byte
+			for range n / readers {
+				if m, err := f.Read(b[:]); m != 1 || err != nil {
+					t.Errorf("Read = %d, %v", m, err)
+				}
+				got <- b[0]
+			}
+		}
+		var joins []func()
+		for range 2 {
+			joins = append(joins, begin(nil, read))
+		}
+		joins = append(joins, begin(nil, func() {
+			for i := range n {
+				if _, err := f.Write([]byte{byte(i)}); err != nil {
+					t.Error(err)
+				}
+			}
+		}))
+		cfg.Loops = 2
+		within(patience, t.Name(), func() {
+			err := ringo.Run(context.Background(), &cfg, func(l *ringo.Loop) error {
+				l.Go(read)
+				l.Go(read)
+				return nil
+			})
+			if err != nil {
+				t.Error(err)
+			}
+			for _, join := range joins {
+				join()
+			}
+		})
+		var seen [256]int
+		for range n {
+			seen[<-got]++
+		}
+		for b, count := range seen {
+			if want := (n + 255 - b) / 256; count != want {
+				t.Errorf("byte %d came %d times, want %d", b, count, want)
+			}
+		}
+	})
+}
+
+// What is always ready is read and written as os does it.
+func TestDevices(t *testing.T) {
+	eachCaller(t, func(t *testing.T, _ *ringo.Loop) {
+		null, err := file.OpenFile("/dev/null", os.O_RDWR, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer null.Close()
+		if n, err := null.Write(make([]byte, 100)); n != 100 || err != nil {
+			t.Errorf("Write to /dev/null = %d, %v", n, err)
+		}
+		if n, err := null.Read(make([]byte, 100)); n != 0 || err != io.EOF {
+			t.Errorf("Read of /dev/null = %d, %v", n, err)
+		}
+		zero, err := file.Open("/dev/zero")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer zero.Close()
+		p := []byte("not zero")
+		if n, err := zero.Read(p); n != len(p) || err != nil || string(p) != string(make([]byte, len(p))) {
+			t.Errorf("Read of /dev/zero = %d, %v, %q", n, err, p)
+		}
+		for _, name := range []string{"/proc/self/status", "/sys/kernel/mm/transparent_hugepage/enabled"} {
+			f, err := file.Open(name)
+			if errors.Is(err, fs.ErrNotExist) {
+				continue
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := io.ReadAll(f)
+			if len(got) == 0 || err != nil {
+				t.Errorf("%s has %q, %v", name, got, err)
+			}
+			f.Close()
+		}
+		full, err := file.OpenFile("/dev/full", os.O_WRONLY, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer full.Close()
+		if _, err := full.Write([]byte("x")); !errors.Is(err, unix.ENOSPC) {
+			t.Errorf("Write to /dev/full: %v, want ENOSPC", err)
+		}
+		dir, err := file.Open(t.TempDir())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer dir.Close()
+		if _, err := dir.Read(p); !errors.Is(err, unix.EISDIR) {
+			t.Errorf("Read of a directory: %v, want EISDIR", err)
+		}
+	})
+}
+
+// Descriptors that come from elsewhere, and go there.
+func TestAdopt(t *testing.T) {
+	eachCaller(t, func(t *testing.T, l *ringo.Loop) {
+		r, w, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer w.Close()
+		f, err := file.Adopt(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := r.Close(); !errors.Is(err, fs.ErrClosed) {
+			t.Errorf("Close of what was adopted: %v, want fs.ErrClosed", err)
+		}
+		join := begin(l, func() {
+			p := make([]byte, 10)
+			if n, err := f.Read(p); string(p[:n]) != "late" || err != nil {
+				t.Errorf("Read = %q, %v", p[:n], err)
+			}
+		})
+		if _, err := w.WriteString("late"); err != nil {
+			t.Fatal(err)
+		}
+		join()
+		raw, err := f.SyscallConn()
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.WriteString("raw")
+		p := make([]byte, 10)
+		n := 0
+		if err := raw.Read(func(fd uintptr) bool {
+			n, err = unix.Read(int(fd), p)
+			return err != unix.EAGAIN
+		}); err != nil || string(p[:n]) != "raw" {
+			t.Errorf("RawConn.Read = %q, %v", p[:n], err)
+		}
+		if err := f.Close(); err != nil {
+			t.Error(err)
+		}
+		if err := raw.Control(func(uintptr) {}); !errors.Is(err, fs.ErrClosed) {
+			t.Errorf("Control after Close: %v, want fs.ErrClosed", err)
+		}
+		if file.NewFile(1<<20, "none") != nil {
+			t.Error("NewFile of no descriptor gives a File")
+		}
+	})
+}
