@@ -4,6 +4,7 @@ package file_test
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"testing"
 
@@ -26,4 +27,10 @@ func overlay(t *testing.T) (string, error) {
 	}
 	t.Cleanup(func() { unix.Unmount(at, unix.MNT_DETACH) })
 	return at, nil
+}
+
+// command runs a program of the system's, if it is there.
+func command(name string, args ...string) (string, error) {
+	out, err := exec.Command(name, args...).CombinedOutput()
+	return string(out), err
 }

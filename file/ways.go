@@ -17,6 +17,7 @@ import (
 //	read or write, Direct               an entry of the ring   the host, or a plain call
 //	write, page cache (where the kernel a worker               a plain call
 //	                  has such a call)
+//	at the position:                    a worker               a plain call
 //
 // A call that doesn't wait is preadv2 with RWF_NOWAIT. tmpfs, overlayfs and others refuse
 // it; there each entry of a ring ends with a thread of the kernel's, which costs many
@@ -111,31 +112,36 @@ func (f *File) asksMemory(c *call, n int, task bool) bool {
 
 // await runs a transfer in the way in which it may wait.
 func (f *File) await(c *call, l *loop.Loop) (int32, error) {
-	kind := f.kind.Load()
 	if l == nil {
 		// An iterator in a task has a g of its own, so that only its thread tells.
-		if l, _ = loop.Current(); l == nil {
-			if kind&refusal(c.op.Code) == 0 && (kind&bypassCache != 0 || !outward(c.op.Code)) {
-				return c.host()
-			}
-			return c.plain()
-		}
+		l, _ = loop.Current()
 	}
-	if kind&bypassCache != 0 {
-		return c.park(l)
-	}
-	if kind&refusal(c.op.Code) != 0 || outward(c.op.Code) && kind&noNowRead != 0 {
-		if f.isInMemory() {
-			return c.plain()
-		}
+	refused := f.kind.Load()&refusal(c.op.Code) != 0
+	switch {
+	case l == nil && f.forRing(c):
+		return c.host()
+	case l == nil, refused && len(c.op.Buf) <= turnMax && f.isInMemory():
+		return c.plain()
+	case !f.forRing(c):
 		c.op.Flags |= op.Aside
-	} else if outward(c.op.Code) && f.flag&sys.OAppend != 0 {
-		c.op.Flags |= op.Aside
-	}
-	if !outward(c.op.Code) && len(c.op.Buf) > turnMax { // an entry is copied to on the loop's thread, too
-		c.op.Buf = c.op.Buf[:turnMax]
+	case len(c.op.Buf) > turnMax && f.kind.Load()&bypassCache == 0:
+		c.op.Buf = c.op.Buf[:turnMax] // what is in memory by then is copied on the loop's thread
 	}
 	return c.park(l)
+}
+
+// forRing reports whether a transfer is for a ring. Those at the position are not: where
+// one stops short, with the disk full or failing, the ring gives the count and leaves the
+// position where it was (Linux 6.18), so that the next would overwrite it.
+func (f *File) forRing(c *call) bool {
+	switch kind := f.kind.Load(); {
+	case c.op.Off < 0:
+		return false
+	case kind&bypassCache != 0:
+		return true
+	default:
+		return kind&refusal(c.op.Code) == 0 && !outward(c.op.Code)
+	}
 }
 
 // isInMemory asks once whether the file's file system is in memory. It may wait.
