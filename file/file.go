@@ -20,7 +20,8 @@ type File struct {
 	flag int   // that it was opened with
 	hold hold
 	kind atomic.Uint32
-	wait *waits // of what is waited for by readiness; nil for files on a disk
+	hits atomic.Uint32 // reads in a row that found their bytes in memory, see warm
+	wait *waits        // of what is waited for by readiness; nil for files on a disk
 
 	position ringo.Mutex // for those who read, write and seek at it
 }

@@ -33,6 +33,9 @@ func (h *hold) take() bool {
 	return false
 }
 
+// calls is how many are under way.
+func (h *hold) calls() int { return int(h.state.Load() / holdOne) }
+
 // give ends a call.
 func (h *hold) give() {
 	if h.state.Add(-holdOne) == holdClosed && h.closer.Claim(0) {

@@ -1,6 +1,8 @@
 package file
 
 import (
+	"math/rand/v2"
+
 	"ringo/internal/driver"
 	"ringo/internal/loop"
 	"ringo/internal/op"
@@ -38,8 +40,8 @@ const (
 	pieceMax = 1 << 30
 	// turnMax bounds what a loop's thread copies in one call.
 	turnMax = 1 << 20
-	// nowMax bounds what a goroutine first asks of memory. A larger read is one plain
-	// call, because to ask for it twice costs more than it saves.
+	// nowMax bounds what a goroutine first asks of memory: what the kernel does without
+	// telling the scheduler.
 	nowMax = 32 << 10
 	// nowWriteMax bounds what a task first tries to put into memory.
 	nowWriteMax = 64 << 10
@@ -48,66 +50,139 @@ const (
 // transfer moves p from or to the file once, at off or at the position. The count may
 // come short; soon says that this need not be for want of bytes.
 func (f *File) transfer(code op.Code, p []byte, off int64) (n int, soon bool, err error) {
-	c := newCall(code, f.n)
-	defer c.free()
-	c.op.Buf, c.op.Off = p[:min(len(p), pieceMax)], off
-	return f.move(c, len(p))
-}
-
-// transferVec is transfer of the slices, but for the first skip bytes.
-func (f *File) transferVec(code op.Code, ps [][]byte, skip int, off int64) (int, error) {
-	c := newCall(code, f.n)
-	defer c.free()
-	c.op.Off = off
-	c.withExt().SetVec(ps, skip)
-	n, _, err := f.move(c, sizeOf(ps)-skip)
-	clear(c.ext.Vec)
-	return n, err
-}
-
-// move runs a transfer of n bytes in the best way for it.
-func (f *File) move(c *call, n int) (done int, soon bool, err error) {
 	l := loop.Known()
 	if l != nil {
 		if err := giveWay(l); err != nil {
 			return 0, false, err
 		}
 	}
-	if f.polls() { // it has no offsets, of which a plain call says so at once, and a ring does not
-		res, err := c.plain()
-		return int(res), false, err
-	}
-	if f.asksMemory(c, n, l != nil) {
-		whole := c.op.Buf
-		c.op.Buf = whole[:min(len(whole), turnMax)]
-		res, ok := driver.Cached(&c.op)
-		c.op.Buf = whole
-		switch {
-		case ok && res >= 0:
+	kind, task := f.kind.Load(), l != nil
+	switch {
+	case code == op.ReadAt && !task && f.readsPlain(kind):
+		if res := driver.ReadPlain(f.n, p, off); res >= 0 {
+			return int(res), false, nil
+		}
+	case code == op.ReadAt && f.asksRead(kind, len(p), task):
+		res := driver.ReadCached(f.n, p[:min(len(p), turnMax)], off)
+		f.count(res)
+		if res >= 0 {
 			return int(res), true, nil
-		case ok && (res == -sys.EOPNOTSUPP || res == -sys.ENOSYS):
-			f.kind.Or(refusal(c.op.Code))
+		}
+		f.learn(code, res)
+	case code == op.ReadAt && kind&(noNowRead|inMemory) == noNowRead|inMemory && len(p) <= turnMax:
+		if res := driver.ReadPlain(f.n, p, off); res >= 0 {
+			return int(res), false, nil
+		}
+	}
+	c := newCall(code, f.n)
+	defer c.free()
+	c.op.Buf, c.op.Off = p[:min(len(p), pieceMax)], off
+	if outward(code) && f.asksWrite(kind, len(p), task) {
+		if done, ok := f.cached(c); ok {
+			return done, true, nil
 		}
 	}
 	res, err := f.await(c, l)
 	if err != nil {
 		err = f.aligned(err)
 	}
-	return int(res), len(c.op.Buf) < n, err
+	return int(res), len(c.op.Buf) < len(p), err
 }
 
-// asksMemory reports whether a transfer is first tried without waiting.
-func (f *File) asksMemory(c *call, n int, task bool) bool {
-	kind := f.kind.Load()
-	switch {
-	case kind&(bypassCache|refusal(c.op.Code)) != 0 || forced.Load() == pathWaits:
-		return false // past the page cache it would wait for the disk all the same
-	case outward(c.op.Code):
-		return task && n <= nowWriteMax && f.flag&sys.OAppend == 0 // what is appended stays in one piece
-	case c.op.Buf == nil:
-		return task && n <= turnMax
+// transferVec is transfer of the slices, but for the first skip bytes.
+func (f *File) transferVec(code op.Code, ps [][]byte, skip int, off int64) (n int, err error) {
+	l := loop.Known()
+	if l != nil {
+		if err := giveWay(l); err != nil {
+			return 0, err
+		}
 	}
-	return task || n <= nowMax || hosted() != nil
+	c := newCall(code, f.n)
+	defer c.free()
+	c.op.Off = off
+	x := c.withExt()
+	x.SetVec(ps, skip)
+	defer clear(x.Vec)
+	kind, size := f.kind.Load(), sizeOf(ps)-skip
+	if outward(code) && f.asksWrite(kind, size, l != nil) || !outward(code) && size <= turnMax && f.asksRead(kind, size, l != nil) {
+		if n, ok := f.cached(c); ok {
+			return n, nil
+		}
+	}
+	res, err := f.await(c, l)
+	if err != nil {
+		err = f.aligned(err)
+	}
+	return int(res), err
+}
+
+// cached runs a transfer without waiting, if that can be done.
+func (f *File) cached(c *call) (n int, ok bool) {
+	res, ok := driver.Cached(&c.op)
+	if ok && res < 0 {
+		f.learn(c.op.Code, res)
+		ok = false
+	}
+	return int(res), ok
+}
+
+// A preadv2 that doesn't wait costs a tenth more than pread, for its vector. So where one
+// after the other has found its bytes in memory a goroutine takes it that the next will,
+// and makes the plain call; if that is wrong it is a thread that waits, as with package
+// os. One read in warmAsk still asks, and the first miss ends it. With more than warmCalls
+// calls under way nobody does, so that a file which falls out of memory costs that many
+// threads. All this is for processes without loops: only a thread's id tells an iterator
+// in a task from a goroutine, and costs more than is saved.
+const (
+	warmAfter = 64
+	warmAsk   = 16
+	warmCalls = 4
+)
+
+func (f *File) warm() bool {
+	return f.hits.Load() == warmAfter && f.hold.calls() <= warmCalls && rand.Uint32()%warmAsk != 0
+}
+
+// readsPlain reports whether a goroutine's read is one plain call, for which no op is
+// needed.
+func (f *File) readsPlain(kind uint32) bool {
+	return !loop.Anywhere() && f.wait == nil && forced.Load() == pathAuto && kind&bypassCache == 0 &&
+		(kind&noNowRead != 0 || hosted() == nil || f.warm())
+}
+
+// count notes whether a read found its bytes in memory.
+func (f *File) count(res int32) {
+	switch hits := f.hits.Load(); {
+	case res == -sys.EAGAIN:
+		f.hits.Store(0)
+	case res >= 0 && hits < warmAfter:
+		f.hits.Store(hits + 1)
+	}
+}
+
+// learn takes in what a call that does not wait has said. Any other error is for the
+// call that may wait to give.
+func (f *File) learn(code op.Code, res int32) {
+	if res == -sys.EOPNOTSUPP || res == -sys.ENOSYS {
+		f.kind.Or(refusal(code))
+	}
+}
+
+// asksRead reports whether a read is first tried without waiting. Past the page cache it
+// would wait for the disk all the same.
+func (f *File) asksRead(kind uint32, n int, task bool) bool {
+	if kind&(bypassCache|noNowRead) != 0 || f.wait != nil || forced.Load() == pathWaits {
+		return false
+	}
+	return task || n <= nowMax
+}
+
+// asksWrite is asksRead for a write. What is appended stays in one piece.
+func (f *File) asksWrite(kind uint32, n int, task bool) bool {
+	if kind&(bypassCache|noNowWrite) != 0 || f.wait != nil || forced.Load() == pathWaits {
+		return false
+	}
+	return task && n <= nowWriteMax && f.flag&sys.OAppend == 0
 }
 
 // await runs a transfer in the way in which it may wait.
@@ -118,6 +193,8 @@ func (f *File) await(c *call, l *loop.Loop) (int32, error) {
 	}
 	refused := f.kind.Load()&refusal(c.op.Code) != 0
 	switch {
+	case f.polls(): // it has no offsets, of which a plain call says so at once, and a ring does not
+		return c.plain()
 	case l == nil && f.forRing(c):
 		return c.host()
 	case l == nil, refused && len(c.op.Buf) <= turnMax && f.isInMemory():

@@ -74,5 +74,12 @@ func anyMarked(loops []*Loop) bool {
 	return false
 }
 
+// Anywhere reports whether any loop runs in this process, so that who asks for the
+// caller's need not. G.
+func Anywhere() bool {
+	p := running.loops.Load()
+	return p != nil && len(*p) != 0
+}
+
 // Mark is the loop's mark, for pools that tell owners from others.
 func (l *Loop) Mark() *gmark.Mark { return &l.mark }

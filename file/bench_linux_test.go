@@ -1,0 +1,163 @@
+//go:build linux
+
+package file_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"ringo"
+	"ringo/file"
+)
+
+// BenchmarkReadAtCached is what a read of what is in memory costs beside os.File: the
+// two take turns, a thousand reads each, and the processor's time of each turn is
+// compared with that of the turn before. The median of the ratios is x-os, 1 being as
+// much as os; q1 and q3 are the quartiles.
+func BenchmarkReadAtCached(b *testing.B) {
+	dirs := []struct{ name, dir string }{{"disk", b.TempDir()}}
+	if dir, err := os.MkdirTemp("/dev/shm", "ringo"); err == nil {
+		b.Cleanup(func() { os.RemoveAll(dir) })
+		dirs = append(dirs, struct{ name, dir string }{"tmpfs", dir})
+	}
+	for _, at := range dirs {
+		name := filepath.Join(at.dir, "file")
+		if err := os.WriteFile(name, bytesOf(1<<20), 0o600); err != nil {
+			b.Fatal(err)
+		}
+		for _, size := range []int{512, 4096, 65536} {
+			where := fmt.Sprintf("fs=%s/size=%d", at.name, size)
+			b.Run(where+"/by=goroutine", func(b *testing.B) {
+				runtime.LockOSThread()
+				defer runtime.UnlockOSThread()
+				readInTurns(b, name, size)
+			})
+			for _, driver := range []string{"uring", "epoll"} {
+				b.Run(where+"/by=task,"+driver, func(b *testing.B) {
+					inTask(b, driver, func(*ringo.Loop) { readInTurns(b, name, size) })
+				})
+			}
+		}
+	}
+}
+
+func readInTurns(b *testing.B, name string, size int) {
+	b.Helper()
+	ours, err := file.Open(name)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer ours.Close()
+	theirs, err := os.Open(name)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer theirs.Close()
+	p := make([]byte, size)
+	turn := func(f io.ReaderAt) float64 {
+		before := threadCPU(b)
+		for i := range int64(1000) {
+			if _, err := f.ReadAt(p, i*int64(size)&(1<<20-1)); err != nil {
+				b.Fatal(err)
+			}
+		}
+		return float64(threadCPU(b) - before)
+	}
+	var ratios []float64
+	total := 0.0
+	for b.Loop() {
+		us := turn(ours)
+		total += us
+		ratios = append(ratios, us/turn(theirs))
+	}
+	slices.Sort(ratios)
+	b.ReportMetric(total/float64(len(ratios)*1000), "cpu-ns/read")
+	b.ReportMetric(ratios[len(ratios)/4], "q1")
+	b.ReportMetric(ratios[len(ratios)/2], "x-os")
+	b.ReportMetric(ratios[len(ratios)*3/4], "q3")
+	b.ReportMetric(0, "ns/op")
+}
+
+func threadCPU(b *testing.B) int64 {
+	b.Helper()
+	var ts unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &ts); err != nil {
+		b.Fatal(err)
+	}
+	return ts.Nano()
+}
+
+func inTask(b *testing.B, driver string, f func(l *ringo.Loop)) {
+	b.Helper()
+	err := ringo.Run(context.Background(), &ringo.Config{Driver: driver, Loops: 1}, func(l *ringo.Loop) error {
+		f(l)
+		return nil
+	})
+	if err != nil {
+		b.Skip(err)
+	}
+}
+
+// BenchmarkSync is what a small durable write costs, by whom.
+func BenchmarkSync(b *testing.B) {
+	sync := func(b *testing.B, f *file.File) {
+		for b.Loop() {
+			if _, err := f.WriteAt([]byte("a record"), 0); err != nil {
+				b.Fatal(err)
+			}
+			if err := f.Datasync(); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	with := func(b *testing.B) {
+		f, err := file.Create(filepath.Join(b.TempDir(), "file"))
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer f.Close()
+		sync(b, f)
+	}
+	b.Run("goroutine", with)
+	for _, driver := range []string{"uring", "epoll"} {
+		b.Run("task="+driver, func(b *testing.B) {
+			inTask(b, driver, func(*ringo.Loop) { with(b) })
+		})
+	}
+}
+
+// BenchmarkHandOver is what a call costs that a worker makes, with nothing to wait for.
+func BenchmarkHandOver(b *testing.B) {
+	for what, call := range map[string]func(f *file.File) error{
+		"write":  func(f *file.File) error { _, err := f.WriteAt([]byte("a record"), 0); return err },
+		"advise": func(f *file.File) error { return f.Advise(file.AdviceNormal, 0, 0) },
+	} {
+		with := func(b *testing.B) {
+			f, err := file.Create(filepath.Join(b.TempDir(), "file"))
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer f.Close()
+			f.WriteAt(make([]byte, 4096), 0)
+			for b.Loop() {
+				if err := call(f); err != nil {
+					b.Fatal(err)
+				}
+			}
+		}
+		b.Run(what+"/by=goroutine", with)
+		for _, driver := range []string{"uring", "epoll"} {
+			b.Run(what+"/by=task,"+driver, func(b *testing.B) {
+				inTask(b, driver, func(*ringo.Loop) { with(b) })
+			})
+		}
+	}
+}
