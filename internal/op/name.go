@@ -74,11 +74,17 @@ func prepStatx(o *Op, e *uring.SQE) {
 
 func attemptStatx(o *Op) int32 { return sys.Statxat(dirOf(o), o.name().Path, o.Arg, &o.name().Stat) }
 
+// See cachedStat for files that have no disk of their own. With AtEmptyPath FD itself
+// is asked about.
 func cachedStatx(o *Op) int32 {
-	if o.Arg&^sys.AtSymlinkNofollow != 0 {
+	if o.Arg&^(sys.AtSymlinkNofollow|sys.AtEmptyPath) != 0 {
 		return -sys.EOPNOTSUPP
 	}
-	return untold(sys.StatCached(dirOf(o), o.name().Path, o.Arg, &o.name().Stat))
+	res := untold(sys.StatCached(dirOf(o), o.name().Path, o.Arg, &o.name().Stat))
+	if res == 0 && o.name().Stat.DevMajor == 0 {
+		return -sys.EAGAIN
+	}
+	return res
 }
 
 // Mkdirat makes the directory Path with mode Arg.

