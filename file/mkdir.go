@@ -1,0 +1,57 @@
+package file
+
+import (
+	"io/fs"
+	"path/filepath"
+	"syscall"
+
+	"ringo/internal/op"
+	"ringo/internal/sys"
+)
+
+// Mkdir makes a directory, as os.Mkdir does. It may wait; a task parks.
+func Mkdir(name string, perm fs.FileMode) error {
+	return pathError("mkdir", name, mkdirAt(noFD, name, modeBits(perm)))
+}
+
+// MkdirAll makes a directory and those above it, as os.MkdirAll does. It may wait; a
+// task parks.
+func MkdirAll(path string, perm fs.FileMode) error {
+	return mkdirAll("mkdir", path, perm, Stat, Mkdir, Lstat)
+}
+
+// mkdirAll is MkdirAll by the calls given.
+func mkdirAll(what, path string, perm fs.FileMode, stat func(string) (fs.FileInfo, error), mkdir func(string, fs.FileMode) error,
+	lstat func(string) (fs.FileInfo, error)) error {
+	if dir, err := stat(path); err == nil {
+		if dir.IsDir() {
+			return nil
+		}
+		return pathError(what, path, syscall.ENOTDIR)
+	}
+	end := len(path)
+	for end > 0 && path[end-1] == filepath.Separator {
+		end--
+	}
+	for end > 0 && path[end-1] != filepath.Separator {
+		end--
+	}
+	if parent := path[:max(end-1, 0)]; parent != "" {
+		if err := mkdirAll(what, parent, perm, stat, mkdir, lstat); err != nil {
+			return err
+		}
+	}
+	err := mkdir(path, perm)
+	if err != nil {
+		if dir, err := lstat(path); err == nil && dir.IsDir() {
+			return nil // "foo/.", or somebody else was faster
+		}
+	}
+	return err
+}
+
+// Mkfifo makes a FIFO, see mkfifo(3). It may wait; a task parks.
+func Mkfifo(name string, perm fs.FileMode) error {
+	_, err := onName(op.Mknodat, noFD, name, sys.SIfifo|modeBits(perm), 0)
+	return pathError("mkfifo", name, err)
+}

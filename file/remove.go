@@ -1,0 +1,164 @@
+package file
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"ringo/internal/sys"
+)
+
+// Remove removes a file or an empty directory, as os.Remove does. It may wait; a task
+// parks.
+func Remove(name string) error { return pathError("remove", name, removeAt(noFD, name)) }
+
+// RemoveAll removes a file, or a directory with all that is in it, as os.RemoveAll
+// does: it follows no link, also where somebody puts links in its way meanwhile. What
+// is not there is no error. It may wait; a task parks, and a cancelled one stops between
+// two files.
+func RemoveAll(path string) error {
+	if path == "" {
+		return nil
+	}
+	if endsWithDot(path) {
+		return pathError("RemoveAll", path, syscall.EINVAL)
+	}
+	err := Remove(path)
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	dir, base := splitPath(path)
+	return aside(func(stop func() error) error {
+		parent, err := openAt(noFD, dir, 0, 0, 0)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err != nil {
+			return pathError("open", dir, err)
+		}
+		defer closeNumber(parent)
+		return below(dir, removeTree(parent, base, stop))
+	})
+}
+
+// below puts a directory before the name in an error.
+func below(dir string, err error) error {
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		p.Path = dir + string(filepath.Separator) + p.Path
+	}
+	return err
+}
+
+func endsWithDot(path string) bool { return path == "." || strings.HasSuffix(path, "/.") }
+
+// splitPath splits a name into its directory and its last part.
+func splitPath(path string) (dir, base string) {
+	path = strings.TrimRight(path, "/")
+	i := strings.LastIndexByte(path, '/')
+	switch {
+	case i < 0:
+		return ".", path
+	case i == 0:
+		return "/", path[1:]
+	}
+	return path[:i], path[i+1:]
+}
+
+// removeStep is how many entries of a directory are taken at a time.
+const removeStep = 1024
+
+// removeTree removes base, one name in parent, and what is below. It steps into a
+// directory only by a descriptor of it that no link can have led to. It is made for an
+// ordinary goroutine; stop says why it may not go on.
+func removeTree(parent int32, base string, stop func() error) error {
+	if err := stop(); err != nil {
+		return err
+	}
+	err := unlinkAt(parent, base, 0)
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	// The last two are said of a directory that may be emptied, too.
+	if err != syscall.EISDIR && err != syscall.EPERM && err != syscall.EACCES {
+		return pathError("unlinkat", base, err)
+	}
+	inside := err
+	var failed error
+	for more := true; more; {
+		dir, err := openAt(parent, base, sys.ODirectory|sys.ONofollow, 0, 0)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return nil
+		case err == syscall.ENOTDIR || err == syscall.ELOOP:
+			return pathError("unlinkat", base, inside)
+		case err != nil:
+			failed = pathError("openfdat", base, err)
+		}
+		if err != nil {
+			break
+		}
+		var first error
+		if more, first, err = emptyDir(dir, base, stop); err != nil {
+			return err
+		}
+		if failed == nil {
+			failed = first
+		}
+	}
+	err = unlinkAt(parent, base, sys.AtRemovedir)
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if failed != nil {
+		return failed
+	}
+	return pathError("unlinkat", base, err)
+}
+
+// emptyDir removes entries of a directory until some are gone, and closes it, because
+// what a directory gives after a removal is anybody's guess. more says that it is to be
+// opened and read again, first what could not be removed first.
+func emptyDir(dir int32, base string, stop func() error) (more bool, first, err error) {
+	l := &Listing{name: base, n: dir}
+	defer l.Close()
+	for {
+		names, err := l.names(removeStep)
+		if err != nil && err != io.EOF {
+			if errors.Is(err, fs.ErrNotExist) {
+				return false, first, nil
+			}
+			return false, first, pathError("readdirnames", base, err)
+		}
+		failures := 0
+		for _, name := range names {
+			if err := removeTree(dir, name, stop); err != nil {
+				if why := stop(); why != nil {
+					return false, first, why
+				}
+				failures++
+				if first == nil {
+					first = below(base, err)
+				}
+			}
+		}
+		if failures < removeStep {
+			return len(names) == removeStep, first, nil
+		}
+	}
+}
+
+// names gives the next names, n at most; io.EOF with the last.
+func (l *Listing) names(n int) (all []string, err error) {
+	for len(all) < n {
+		name, _, err := l.next()
+		if err != nil {
+			return all, err
+		}
+		all = append(all, name)
+	}
+	return all, nil
+}

@@ -1,0 +1,69 @@
+package file
+
+import (
+	"errors"
+	"io/fs"
+	"syscall"
+
+	"ringo/internal/op"
+	"ringo/internal/sys"
+)
+
+// RenameFlags are ways of renaming, one at most; 0 replaces what has the new name.
+type RenameFlags uint32
+
+const (
+	// NoReplace fails with fs.ErrExist if something has the new name.
+	NoReplace RenameFlags = sys.RenameNoreplace
+	// Exchange gives each of two the other's name, at once.
+	Exchange RenameFlags = sys.RenameExchange
+)
+
+// Rename gives a file another name, as os.Rename does: a file that has it is replaced,
+// a directory is not. It may wait; a task parks.
+func Rename(oldname, newname string) error {
+	if info, err := Lstat(newname); err == nil && info.IsDir() {
+		old, err := Lstat(oldname)
+		if err != nil {
+			return linkError("rename", oldname, newname, bare(err))
+		}
+		if newname == oldname || !SameFile(info, old) {
+			return linkError("rename", oldname, newname, syscall.EEXIST)
+		}
+	}
+	return linkError("rename", oldname, newname, onNames(op.Renameat, noFD, oldname, noFD, newname, 0))
+}
+
+// bare is what a *fs.PathError is about.
+func bare(err error) error {
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		return p.Err
+	}
+	return err
+}
+
+// RenameWith gives a file another name, as renameat2(2) does: without flags a directory
+// takes the place of an empty one. File systems that don't know a flag give EINVAL. It
+// may wait; a task parks.
+func RenameWith(oldname, newname string, flags RenameFlags) error {
+	return linkError("rename", oldname, newname, onNames(op.Renameat, noFD, oldname, noFD, newname, uint32(flags)))
+}
+
+// Link gives a file a second name, as os.Link does. It may wait; a task parks.
+func Link(oldname, newname string) error {
+	return linkError("link", oldname, newname, onNames(op.Linkat, noFD, oldname, noFD, newname, 0))
+}
+
+// Symlink makes newname a symbolic link to oldname, as os.Symlink does. It may wait; a
+// task parks.
+func Symlink(oldname, newname string) error {
+	return linkError("symlink", oldname, newname, onNames(op.Symlinkat, noFD, newname, noFD, oldname, 0))
+}
+
+// ReadLink gives what a symbolic link leads to, as os.Readlink does. It may wait; a
+// task parks.
+func ReadLink(name string) (string, error) {
+	to, err := readlinkAt(noFD, name)
+	return to, pathError("readlink", name, err)
+}

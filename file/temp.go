@@ -1,0 +1,72 @@
+package file
+
+import (
+	"cmp"
+	"errors"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"strings"
+)
+
+// triesMax is how many names are tried for a temporary file.
+const triesMax = 10000
+
+var errPattern = errors.New("pattern contains path separator")
+
+// CreateTemp makes a file with a name that nothing else has, to read and write it, as
+// os.CreateTemp does: in dir, or os.TempDir if that is "", with a number in place of
+// the last * of pattern, or behind it. Whoever makes it removes it. It may wait; a task
+// parks.
+func CreateTemp(dir, pattern string) (f *File, err error) {
+	err = tryNames("createtemp", dir, pattern, func(name string) error {
+		f, err = OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+		return err
+	})
+	return f, err
+}
+
+// MkdirTemp makes a directory with a name that nothing else has, as os.MkdirTemp does;
+// see CreateTemp. It may wait; a task parks.
+func MkdirTemp(dir, pattern string) (made string, err error) {
+	err = tryNames("mkdirtemp", dir, pattern, func(name string) error {
+		err := Mkdir(name, 0o700)
+		if err == nil {
+			made = name
+		}
+		return err
+	})
+	if errors.Is(err, fs.ErrNotExist) {
+		if _, missing := Stat(cmp.Or(dir, os.TempDir())); errors.Is(missing, fs.ErrNotExist) {
+			err = missing
+		}
+	}
+	return made, err
+}
+
+// tryNames calls f with names until one is free.
+func tryNames(what, dir, pattern string, f func(name string) error) error {
+	if dir == "" {
+		dir = os.TempDir()
+	}
+	if strings.ContainsRune(pattern, os.PathSeparator) {
+		return pathError(what, pattern, errPattern)
+	}
+	before, after := pattern, ""
+	if i := strings.LastIndexByte(pattern, '*'); i >= 0 {
+		before, after = pattern[:i], pattern[i+1:]
+	}
+	if !os.IsPathSeparator(dir[len(dir)-1]) {
+		dir += string(os.PathSeparator)
+	}
+	for try := 1; ; try++ {
+		err := f(dir + before + strconv.FormatUint(uint64(rand.Uint32()), 10) + after)
+		switch {
+		case !errors.Is(err, fs.ErrExist):
+			return err
+		case try == triesMax:
+			return pathError(what, dir+before+"*"+after, fs.ErrExist)
+		}
+	}
+}

@@ -1,0 +1,60 @@
+package file
+
+import (
+	"io"
+	"io/fs"
+	"os"
+)
+
+// ReadFile gives all that a file holds, as os.ReadFile does. It may wait; a task parks.
+func ReadFile(name string) ([]byte, error) {
+	f, err := Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return f.readAll()
+}
+
+// readAll reads until the end, which may be elsewhere than the file's size says: files
+// of /proc have none.
+func (f *File) readAll() ([]byte, error) {
+	size := 0
+	if info, err := f.Stat(); err == nil && info.Size() == int64(int(info.Size())) {
+		size = int(info.Size())
+	}
+	b := make([]byte, 0, max(size+1, 512)) // one more, to find the end
+	for {
+		n, err := f.Read(b[len(b):cap(b)])
+		b = b[:len(b)+n]
+		if err == io.EOF {
+			return b, nil
+		}
+		if err != nil {
+			return b, err
+		}
+		if len(b) == cap(b) {
+			b = append(b, 0)[:len(b)]
+		}
+	}
+}
+
+// WriteFile makes data all that a file holds, as os.WriteFile does; perm is of a file
+// that it makes. Who reads it meanwhile sees a part, as after a crash; see
+// WriteFileAtomic. It may wait; a task parks.
+func WriteFile(name string, data []byte, perm fs.FileMode) error {
+	f, err := OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, perm)
+	if err != nil {
+		return err
+	}
+	return f.writeAll(data)
+}
+
+// writeAll writes data and closes.
+func (f *File) writeAll(data []byte) error {
+	_, err := f.Write(data)
+	if closed := f.Close(); err == nil {
+		err = closed
+	}
+	return err
+}
