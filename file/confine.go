@@ -1,0 +1,101 @@
+package file
+
+import (
+	"errors"
+	"strings"
+	"sync/atomic"
+	"syscall"
+
+	"ringo/internal/sys"
+)
+
+// ErrEscapes is the error of a name that would lead out of its Dir.
+var ErrEscapes = errors.New("path escapes from its directory")
+
+// walks says that names are walked, because openat2(2) is not to be had here.
+var walks atomic.Bool
+
+// confined is how openat2 is to look names up.
+const confined = sys.ResolveBeneath | sys.ResolveNoMagiclinks
+
+// open opens a name in d for the number alone.
+func (d *Dir) open(name string, flags int, mode uint32) (n int32, err error) {
+	if name == "" {
+		return 0, syscall.ENOENT
+	}
+	if !walks.Load() {
+		n, err = openAt(d.n, name, flags, mode, confined)
+		switch err {
+		case syscall.EXDEV:
+			return 0, ErrEscapes
+		case syscall.ENOSYS, syscall.EPERM, syscall.EAGAIN:
+			// Refused, or by a filter, or directories are moved all the time: a walk can tell.
+			refused(d.n)
+		default:
+			return n, err
+		}
+	}
+	err = aside(func(stop func() error) error {
+		w := walk{root: d.n, stop: stop}
+		n, err = w.open(name, flags, mode)
+		return err
+	})
+	return n, err
+}
+
+// refused finds out whether openat2 is, for what can't be wrong with it.
+func refused(dir int32) {
+	n, err := openAt(dir, ".", sys.OPath|sys.ODirectory, 0, confined)
+	switch err {
+	case nil:
+		closeNumber(n)
+	case syscall.ENOSYS, syscall.EPERM:
+		walks.Store(true)
+	}
+}
+
+// object gives a descriptor that stands for a name alone. Flags may be ONofollow for a
+// link itself, and ODirectory.
+func (d *Dir) object(name string, flags int) (int32, error) {
+	return d.open(name, sys.OPath|flags, 0)
+}
+
+// withObject runs f on such a descriptor.
+func (d *Dir) withObject(name string, flags int, f func(n int32) error) error {
+	n, err := d.object(name, flags)
+	if err != nil {
+		return err
+	}
+	defer closeNumber(n)
+	return f(n)
+}
+
+// withParent runs f on the directory that the last part of a name is in, and on that
+// part. f makes, removes or renames it: calls that follow no link there and refuse "."
+// and "..", so that they can't leave the directory.
+func (d *Dir) withParent(name string, f func(dir int32, base string) error) error {
+	if name == "" {
+		return syscall.ENOENT
+	}
+	end := len(strings.TrimRight(name, "/"))
+	if end == 0 {
+		return ErrEscapes // the root of all
+	}
+	i := strings.LastIndexByte(name[:end], '/')
+	if base := name[i+1 : end]; base == "." || base == ".." {
+		n, err := d.object(name, sys.ODirectory) // the kernel refuses it, but would say so of a way out, too
+		if err != nil {
+			return err
+		}
+		closeNumber(n)
+	}
+	if i < 0 {
+		return f(d.n, name)
+	}
+	n, err := d.object(name[:i+1], sys.ODirectory)
+	if err != nil {
+		return err
+	}
+	defer closeNumber(n)
+	return f(n, name[i+1:])
+}

@@ -1,0 +1,108 @@
+package file
+
+import (
+	"io/fs"
+	"os"
+
+	"ringo/internal/sys"
+)
+
+// Dir is an open directory, and the place from which names start that its methods are
+// given. Such a name can't lead out of the directory: not by "..", not as an absolute
+// name, not by symbolic links, whoever puts them there while it is looked up, and not by
+// the links of /proc. Whatever would, gives ErrEscapes. Links that stay inside are
+// followed. Mounts inside are part of the directory.
+//
+// It is what os.Root is, for tasks too: any goroutine and any task may call any method,
+// any number at once. Errors have os.Root's words. The directory may be renamed
+// meanwhile.
+//
+// Names are looked up by openat2(2). Where there is none, or a filter refuses it, they
+// are walked part by part to the same effect; a task has the walk done on an ordinary
+// goroutine.
+type Dir struct {
+	name string
+	n    int32 // stands for the directory alone (O_PATH)
+	hold hold
+}
+
+// OpenDir opens a directory. It need not be readable, but for ReadDir and Sync. It may
+// wait; a task parks.
+func OpenDir(name string) (*Dir, error) {
+	n, err := openAt(noFD, name, sys.OPath|sys.ODirectory, 0, 0)
+	if err != nil {
+		return nil, pathError("open", name, err)
+	}
+	return &Dir{name: name, n: n}, nil
+}
+
+// Name is the name that the directory was opened with.
+func (d *Dir) Name() string { return d.name }
+
+// Close closes the directory. It waits for the calls in flight; files that were opened
+// in it stay open. Later calls give fs.ErrClosed, as a second Close does.
+func (d *Dir) Close() error {
+	if !d.hold.close(func() {}) {
+		return pathError("close", d.name, os.ErrClosed)
+	}
+	closeNumber(d.n)
+	return nil
+}
+
+// begin takes hold of the directory for one call.
+func (d *Dir) begin(what, name string) error {
+	if !d.hold.take() {
+		return pathError(what, name, os.ErrClosed)
+	}
+	return nil
+}
+
+// on runs one call on a name and wraps its error.
+func (d *Dir) on(what, name string, call func() error) error {
+	if err := d.begin(what, name); err != nil {
+		return err
+	}
+	defer d.hold.give()
+	return pathError(what, name, call())
+}
+
+// OpenDir opens a directory in d. It may wait; a task parks.
+func (d *Dir) OpenDir(name string) (*Dir, error) {
+	var sub *Dir
+	err := d.on("openat", name, func() error {
+		n, err := d.object(name, sys.ODirectory)
+		if err == nil {
+			sub = &Dir{name: d.join(name), n: n}
+		}
+		return err
+	})
+	return sub, err
+}
+
+// join is a name as error messages and File.Name have it.
+func (d *Dir) join(name string) string { return d.name + "/" + name }
+
+// Stat describes a file, or what a link leads to. It may wait; a task parks.
+func (d *Dir) Stat(name string) (fs.FileInfo, error) { return d.stat("statat", name, 0) }
+
+// Lstat is Stat that describes a link itself.
+func (d *Dir) Lstat(name string) (fs.FileInfo, error) {
+	return d.stat("lstatat", name, sys.ONofollow)
+}
+
+func (d *Dir) stat(what, name string, flags int) (fs.FileInfo, error) {
+	var i *Info
+	err := d.on(what, name, func() error {
+		return d.withObject(name, flags, func(n int32) error {
+			st, err := statAt(n, "", sys.AtEmptyPath)
+			if err == nil {
+				i = newInfo(name, &st)
+			}
+			return err
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return i, nil
+}

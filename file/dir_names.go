@@ -1,0 +1,146 @@
+package file
+
+import (
+	"errors"
+	"io/fs"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"ringo/internal/op"
+	"ringo/internal/sys"
+)
+
+// Mkdir makes a directory in d. It may wait; a task parks.
+func (d *Dir) Mkdir(name string, perm fs.FileMode) error {
+	return d.in("mkdirat", name, func(dir int32, base string) error {
+		return mkdirAt(dir, base, modeBits(perm))
+	})
+}
+
+// MkdirAll makes a directory in d and those above it. It may wait; a task parks.
+func (d *Dir) MkdirAll(name string, perm fs.FileMode) error {
+	return mkdirAll("mkdirat", name, perm, d.Stat, d.Mkdir, d.Lstat)
+}
+
+// Remove removes a file or an empty directory. It may wait; a task parks.
+func (d *Dir) Remove(name string) error { return d.in("removeat", name, removeAt) }
+
+// RemoveAll removes a file, or a directory with all that is in it; see RemoveAll. It
+// may wait; a task parks.
+func (d *Dir) RemoveAll(name string) error {
+	if endsWithDot(name) {
+		return pathError("RemoveAll", name, syscall.EINVAL)
+	}
+	if name == "" {
+		return pathError("RemoveAll", name, syscall.ENOENT)
+	}
+	if err := d.begin("RemoveAll", name); err != nil {
+		return err
+	}
+	defer d.hold.give()
+	err := d.withParent(name, func(dir int32, base string) error {
+		before := strings.TrimRight(strings.TrimSuffix(name, base), "/")
+		base = strings.TrimRight(base, "/")
+		return aside(func(stop func() error) error {
+			err := removeTree(dir, base, stop)
+			if before != "" {
+				err = below(before, err)
+			}
+			return err
+		})
+	})
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		return err
+	}
+	return pathError("RemoveAll", name, err)
+}
+
+// Mkfifo makes a FIFO. It may wait; a task parks.
+func (d *Dir) Mkfifo(name string, perm fs.FileMode) error {
+	return d.in("mkfifoat", name, func(dir int32, base string) error {
+		_, err := onName(op.Mknodat, dir, base, sys.SIfifo|modeBits(perm), 0)
+		return err
+	})
+}
+
+// Symlink makes newname in d a symbolic link to oldname, whatever that is. It may wait;
+// a task parks.
+func (d *Dir) Symlink(oldname, newname string) error {
+	if err := d.begin("symlinkat", newname); err != nil {
+		return linkError("symlinkat", oldname, newname, bare(err))
+	}
+	defer d.hold.give()
+	return linkError("symlinkat", oldname, newname, d.withParent(newname, func(dir int32, base string) error {
+		return onNames(op.Symlinkat, dir, base, noFD, oldname, 0)
+	}))
+}
+
+// ReadLink gives what a symbolic link leads to. It may wait; a task parks.
+func (d *Dir) ReadLink(name string) (to string, err error) {
+	err = d.on("readlinkat", name, func() error {
+		return d.withObject(name, sys.ONofollow, func(n int32) error {
+			to, err = readlinkAt(n, "")
+			if err == syscall.ENOENT { // said of what is no link
+				err = syscall.EINVAL
+			}
+			return err
+		})
+	})
+	return to, err
+}
+
+// Chmod changes the mode of a file, or of what a link leads to. It may wait; a task
+// parks.
+func (d *Dir) Chmod(name string, mode fs.FileMode) error {
+	return d.on("chmodat", name, func() error {
+		return d.withObject(name, 0, func(n int32) error {
+			_, err := onName(op.Chmodat, n, "", modeBits(mode), sys.AtEmptyPath)
+			if unknown(err) { // before Linux 6.6
+				_, err = onName(op.Chmodat, noFD, magicLink(n), modeBits(mode), 0)
+			}
+			return err
+		})
+	})
+}
+
+// Chtimes changes when a file, or what a link leads to, was last read and written; a
+// zero time leaves what is there. It may wait; a task parks.
+func (d *Dir) Chtimes(name string, atime, mtime time.Time) error {
+	return d.on("chtimesat", name, func() error {
+		return d.withObject(name, 0, func(n int32) error {
+			err := chtimesAt(n, "", atime, mtime, sys.AtEmptyPath)
+			if unknown(err) { // before Linux 5.8
+				err = chtimesAt(noFD, magicLink(n), atime, mtime, 0)
+			}
+			return err
+		})
+	})
+}
+
+// unknown reports whether an error says that the kernel, or a filter, has no such call
+// or flag.
+func unknown(err error) bool {
+	switch err {
+	case syscall.ENOSYS, syscall.EINVAL, syscall.EOPNOTSUPP, syscall.EPERM:
+		return true
+	}
+	return false
+}
+
+// magicLink is a name of an open file, where /proc is mounted.
+func magicLink(n int32) string { return "/proc/self/fd/" + strconv.Itoa(int(n)) }
+
+// in runs a call on the directory that the last part of a name is in, and on that part.
+func (d *Dir) in(what, name string, f func(dir int32, base string) error) error {
+	if err := d.begin(what, name); err != nil {
+		return err
+	}
+	defer d.hold.give()
+	return pathError(what, name, d.withParent(name, f))
+}

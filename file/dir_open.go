@@ -1,0 +1,139 @@
+package file
+
+import (
+	"io/fs"
+	"os"
+	"syscall"
+
+	"ringo/internal/op"
+	"ringo/internal/sys"
+)
+
+// Open opens a file in d to read it. It may wait; a task parks.
+func (d *Dir) Open(name string) (*File, error) { return d.OpenFile(name, os.O_RDONLY, 0) }
+
+// Create makes a file in d, or empties the one that is there, to read and write it. It
+// may wait; a task parks.
+func (d *Dir) Create(name string) (*File, error) {
+	return d.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o666)
+}
+
+// OpenFile opens a file in d with os's flags, and Direct. perm is of a file that it
+// makes, before the umask. It may wait; a task parks.
+func (d *Dir) OpenFile(name string, flag int, perm fs.FileMode) (f *File, err error) {
+	err = d.on("openat", name, func() error {
+		n, err := d.open(name, flag, modeBits(perm))
+		if err == nil {
+			f = newFile(n, d.join(name), flag)
+		}
+		return err
+	})
+	return f, err
+}
+
+// ReadFile gives all that a file in d holds. It may wait; a task parks.
+func (d *Dir) ReadFile(name string) ([]byte, error) {
+	f, err := d.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return f.readAll()
+}
+
+// WriteFile makes data all that a file in d holds; see WriteFile. It may wait; a task
+// parks.
+func (d *Dir) WriteFile(name string, data []byte, perm fs.FileMode) error {
+	f, err := d.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, perm)
+	if err != nil {
+		return err
+	}
+	return f.writeAll(data)
+}
+
+// Temp makes a file in d that has no name (O_TMPFILE), to read and write it: it goes
+// with its Close, unless LinkTo gives it a name. Some file systems have no such files,
+// which gives errors.ErrUnsupported. It may wait; a task parks.
+func (d *Dir) Temp(perm fs.FileMode) (f *File, err error) {
+	err = d.on("openat", ".", func() error {
+		flag := os.O_RDWR | sys.OTmpfile
+		n, err := d.open(".", flag, modeBits(perm))
+		if err == syscall.EISDIR { // said by kernels and file systems without
+			err = syscall.EOPNOTSUPP
+		}
+		if err == nil {
+			f = newFile(n, d.join("."), flag)
+		}
+		return err
+	})
+	return f, err
+}
+
+// LinkTo gives f, a file of Temp's or one that has names already, a name in d. It fails
+// with fs.ErrExist if something has it. It may wait; a task parks.
+func (d *Dir) LinkTo(f *File, name string) error {
+	if err := f.begin("linkat"); err != nil {
+		return err
+	}
+	defer f.hold.give()
+	if err := d.begin("linkat", name); err != nil {
+		return linkError("linkat", f.name, name, bare(err))
+	}
+	defer d.hold.give()
+	return linkError("linkat", f.name, name, d.withParent(name, func(dir int32, base string) error {
+		err := onNames(op.Linkat, f.n, "", dir, base, sys.AtEmptyPath)
+		if err == syscall.ENOENT || unknown(err) { // it takes a privilege, before Linux 6.10
+			err = linkByProc(f.n, dir, base)
+		}
+		return err
+	}))
+}
+
+// linkByProc gives the file n a name by the one that it has in /proc.
+func linkByProc(n, dir int32, base string) error {
+	proc, err := openAt(noFD, "/proc/self/fd", sys.OPath|sys.ODirectory, 0, 0)
+	if err != nil {
+		return err
+	}
+	defer closeNumber(proc)
+	return onNames(op.Linkat, proc, magicLink(n)[len("/proc/self/fd/"):], dir, base, sys.AtSymlinkFollow)
+}
+
+// List opens a directory in d to read its entries, in no order. It may wait; a task
+// parks.
+func (d *Dir) List(name string) (l *Listing, err error) {
+	err = d.on("openat", name, func() error {
+		n, err := d.open(name, sys.ODirectory, 0)
+		if err == nil {
+			l = &Listing{name: d.join(name), n: n, lstat: func(entry string) (fs.FileInfo, error) { return d.Lstat(name + "/" + entry) }}
+		}
+		return err
+	})
+	return l, err
+}
+
+// ReadDir gives the entries of a directory in d, sorted by name; List does it in steps.
+// It may wait; a task parks.
+func (d *Dir) ReadDir(name string) ([]fs.DirEntry, error) {
+	l, err := d.List(name)
+	if err != nil {
+		return nil, err
+	}
+	return l.all()
+}
+
+// Sync has the names in d last: without it a file that was made, renamed or removed
+// may be as before after a crash. It may wait; a task parks.
+func (d *Dir) Sync() error {
+	return d.on("sync", d.name, func() error {
+		n, err := d.open(".", sys.ODirectory, 0)
+		if err != nil {
+			return err
+		}
+		defer closeNumber(n)
+		c := newCall(op.Sync, n)
+		defer c.free()
+		_, err = c.run()
+		return err
+	})
+}

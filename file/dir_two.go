@@ -1,0 +1,70 @@
+package file
+
+import (
+	"strings"
+	"syscall"
+
+	"ringo/internal/op"
+	"ringo/internal/sys"
+)
+
+// Rename gives a file in d another name there: a file that has it is replaced, a
+// directory is not. It may wait; a task parks.
+func (d *Dir) Rename(oldname, newname string) error {
+	return d.two("renameat", oldname, d, newname, func(dir int32, base string, toDir int32, toBase string) error {
+		// Without the slash that would have a link followed.
+		if there, err := statAt(toDir, strings.TrimRight(toBase, "/"), sys.AtSymlinkNofollow); err == nil && there.Mode&sys.SIfmt == sys.SIfdir {
+			old, err := statAt(dir, strings.TrimRight(base, "/"), sys.AtSymlinkNofollow)
+			if err != nil {
+				return err
+			}
+			if oldname == newname || !SameFile(newInfo(oldname, &old), newInfo(newname, &there)) {
+				return syscall.EEXIST
+			}
+		}
+		return onNames(op.Renameat, dir, base, toDir, toBase, 0)
+	})
+}
+
+// RenameTo gives a file in d a name in another directory, or in the same, as
+// RenameWith does. It may wait; a task parks.
+func (d *Dir) RenameTo(oldname string, to *Dir, newname string, flags RenameFlags) error {
+	return d.two("renameat", oldname, to, newname, func(dir int32, base string, toDir int32, toBase string) error {
+		return onNames(op.Renameat, dir, base, toDir, toBase, uint32(flags))
+	})
+}
+
+// Link gives a file in d a second name there; of a link it makes a second link. It may
+// wait; a task parks.
+func (d *Dir) Link(oldname, newname string) error {
+	return d.two("linkat", oldname, d, newname, func(dir int32, base string, toDir int32, toBase string) error {
+		if strings.HasSuffix(base, "/") { // which would follow a link
+			n, err := d.object(oldname, sys.ODirectory)
+			if err != nil {
+				return err
+			}
+			closeNumber(n)
+			base = strings.TrimRight(base, "/")
+		}
+		return onNames(op.Linkat, dir, base, toDir, toBase, 0)
+	})
+}
+
+// two runs a call on two names.
+func (d *Dir) two(what, oldname string, to *Dir, newname string, f func(dir int32, base string, toDir int32, toBase string) error) error {
+	if err := d.begin(what, oldname); err != nil {
+		return linkError(what, oldname, newname, bare(err))
+	}
+	defer d.hold.give()
+	if to != d {
+		if err := to.begin(what, newname); err != nil {
+			return linkError(what, oldname, newname, bare(err))
+		}
+		defer to.hold.give()
+	}
+	return linkError(what, oldname, newname, d.withParent(oldname, func(dir int32, base string) error {
+		return to.withParent(newname, func(toDir int32, toBase string) error {
+			return f(dir, base, toDir, toBase)
+		})
+	}))
+}
