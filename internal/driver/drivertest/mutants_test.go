@@ -78,7 +78,8 @@ var mutants = []mutant{
 	{"knows one errno", []string{"tree/entries"}},
 	{"forgets offsets", []string{"tree/mode*", "tree/copy"}},
 	{"never tries", []string{"tree/what*"}},
-	{"ends with 0 what is cancelled", []string{"tree/cancel*"}},
+	{"ends with 0 what is cancelled", []string{"tree/cancel at once"}},
+	{"loses what it made", []string{"tree/cancel tells*"}},
 
 	// Messages.
 	{"forgets who sent", []string{"datagram/of all*", "datagram/received*", "datagram/an empty*", "datagram/between*", "datagram/without*"}},

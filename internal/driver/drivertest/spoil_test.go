@@ -255,6 +255,9 @@ func (s *spoils) result(o *op.Op, res int32) int32 {
 		}
 	case d.bug == "makes descriptors that wait" && o.Def().FDResult && res >= 0:
 		unix.SetNonblock(int(res), false)
+	case d.bug == "loses what it made" && o.Code == op.Openat2 && res >= 0:
+		unix.Close(int(res))
+		return -sys.ECANCELED
 	case d.bug == "makes descriptors that wait" && o.Code == op.Pipe && res >= 0:
 		unix.SetNonblock(int(o.Arg), false)
 	case d.bug == "drops every other connection" && o.Code == op.Accept && res >= 0:

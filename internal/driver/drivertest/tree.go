@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"ringo/internal/driver"
 	"ringo/internal/op"
 	"ringo/internal/sys"
 )
@@ -26,6 +27,7 @@ var treeCases = []testCase{
 	{name: "mode, times and size", run: onWays(treeAttributes)},
 	{name: "copy", run: onWays(treeCopy)},
 	{name: "cancel at once", run: onWays(treeCancel)},
+	{name: "cancel tells what was made", run: onWays(treeCancelKept)},
 }
 
 // dir makes a directory, with a file "f" that holds "0123456789".
@@ -337,4 +339,25 @@ func treeCancel(h *harness, flags op.Flags) {
 		}
 	}
 	h.wantNames(name, "f")
+}
+
+// An open that makes a file and is cancelled has made none, or gives it to who said that
+// it is wanted all the same.
+func treeCancelKept(h *harness, flags op.Flags) {
+	name, d := h.dir()
+	for range 40 {
+		c := h.named(op.Openat2, d, "new").how(unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL, 0o600, 0).with(flags | op.Keep).submit()
+		h.wait(driver.Poll)
+		if !c.ended {
+			c.cancel()
+		}
+		res := c.end()
+		if _, err := os.Stat(name + "/new"); (err == nil) != (res >= 0) {
+			h.Fatalf("the open gave %s, and the file: %v", show(res), err)
+		}
+		if res >= 0 {
+			h.check(unix.Close(int(res)))
+			h.check(os.Remove(name + "/new"))
+		}
+	}
 }

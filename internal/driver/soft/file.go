@@ -235,7 +235,7 @@ func (d *engine) landed(j *job, res int32) {
 	o := j.o
 	d.files.grounded(j)
 	d.files.reuse(j)
-	if o.Canceled && res >= 0 && o.Def().FDResult {
+	if o.Canceled && res >= 0 && o.Def().FDResult && o.Flags&op.Keep == 0 {
 		sys.Close(res)
 		res = -sys.ECANCELED
 	}
