@@ -1,0 +1,116 @@
+package file
+
+import (
+	"io/fs"
+	"path"
+
+	"ringo/internal/sys"
+)
+
+// FS is the directory as an fs.FS, for any goroutine and any task: with fs.ReadDirFS,
+// fs.StatFS, fs.ReadFileFS, fs.SubFS and fs.ReadLinkFS. It lives as long as d.
+func (d *Dir) FS() fs.FS { return dirFS{d, "."} }
+
+// dirFS is a part of a Dir.
+type dirFS struct {
+	d   *Dir
+	sub string
+}
+
+var _ interface {
+	fs.ReadDirFS
+	fs.StatFS
+	fs.ReadFileFS
+	fs.SubFS
+	fs.ReadLinkFS
+} = dirFS{}
+
+// at is the name in the Dir.
+func (s dirFS) at(what, name string) (string, error) {
+	if !fs.ValidPath(name) {
+		return "", pathError(what, name, fs.ErrInvalid)
+	}
+	return path.Join(s.sub, name), nil
+}
+
+// seen puts the name that a caller knows in place of that in the Dir.
+func seen(err error, what, name string) error { return pathError(what, name, bare(err)) }
+
+// Open opens a file, or a directory, which is a *Listing.
+func (s dirFS) Open(name string) (fs.File, error) {
+	at, err := s.at("open", name)
+	if err != nil {
+		return nil, err
+	}
+	f, err := s.d.Open(at)
+	if err != nil {
+		return nil, seen(err, "open", name)
+	}
+	info, err := f.Stat()
+	if err != nil || !info.IsDir() {
+		return f, nil
+	}
+	f.Close()
+	l, err := s.d.List(at)
+	if err != nil {
+		return nil, seen(err, "open", name)
+	}
+	return l, nil
+}
+
+// ReadDir gives a directory's entries, sorted by name.
+func (s dirFS) ReadDir(name string) ([]fs.DirEntry, error) {
+	at, err := s.at("readdir", name)
+	if err != nil {
+		return nil, err
+	}
+	entries, err := s.d.ReadDir(at)
+	return entries, seen(err, "readdir", name)
+}
+
+// Stat describes a file.
+func (s dirFS) Stat(name string) (fs.FileInfo, error) { return s.stat("stat", name, 0) }
+
+// Lstat describes a link itself.
+func (s dirFS) Lstat(name string) (fs.FileInfo, error) { return s.stat("lstat", name, sys.ONofollow) }
+
+func (s dirFS) stat(what, name string, flags int) (fs.FileInfo, error) {
+	at, err := s.at(what, name)
+	if err != nil {
+		return nil, err
+	}
+	info, err := s.d.stat(what, at, flags)
+	if err != nil {
+		return nil, seen(err, what, name)
+	}
+	return info, nil
+}
+
+// ReadFile gives all that a file holds.
+func (s dirFS) ReadFile(name string) ([]byte, error) {
+	at, err := s.at("open", name)
+	if err != nil {
+		return nil, err
+	}
+	b, err := s.d.ReadFile(at)
+	return b, seen(err, "open", name)
+}
+
+// ReadLink gives what a link leads to.
+func (s dirFS) ReadLink(name string) (string, error) {
+	at, err := s.at("readlink", name)
+	if err != nil {
+		return "", err
+	}
+	to, err := s.d.ReadLink(at)
+	return to, seen(err, "readlink", name)
+}
+
+// Sub is the part below a directory, whether that is there or not.
+func (s dirFS) Sub(name string) (fs.FS, error) {
+	at, err := s.at("sub", name)
+	if err != nil {
+		return nil, err
+	}
+	return dirFS{s.d, at}, nil
+}
