@@ -13,3 +13,6 @@ func Openat2() error {
 	}
 	return err
 }
+
+// RefusesRange is whether a copy goes on in another way after this error.
+func RefusesRange(err error) bool { return refusesRange(err) }

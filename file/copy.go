@@ -1,0 +1,242 @@
+package file
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"syscall"
+
+	"ringo/internal/op"
+)
+
+// copyStep is how much one call copies within the kernel: little enough for a cancelled
+// task to stop soon.
+const copyStep = 8 << 20
+
+// copyBuffer is the size of the buffer where the kernel doesn't copy by itself.
+const copyBuffer = 256 << 10
+
+// Copy copies what src holds from its position on to dst's position, and moves both on:
+// within the kernel where the file systems can (copy_file_range), which may share
+// blocks and so take no room, and else by reads and writes, with the same result. It
+// gives how much went. It may wait; a task parks, and a cancelled one stops between two
+// steps.
+func Copy(dst, src *File) (n int64, err error) {
+	if dst == src {
+		return 0, src.fail("copy", syscall.EINVAL)
+	}
+	return dst.copyN(src, -1)
+}
+
+// copyN is Copy of n bytes at most; all that there is if n is negative.
+func (f *File) copyN(src *File, n int64) (done int64, err error) {
+	if err := src.begin("read"); err != nil {
+		return 0, err
+	}
+	defer src.hold.give()
+	if err := f.begin("write"); err != nil {
+		return 0, err
+	}
+	defer f.hold.give()
+	first, second := f, src
+	if src.n < f.n {
+		first, second = src, f
+	}
+	for _, one := range []*File{first, second} {
+		if err := one.position.Lock(); err != nil {
+			return 0, one.fail("copy", err)
+		}
+		defer one.position.Unlock()
+	}
+	if !f.polls() && !src.polls() {
+		done, err = f.copyRange(src, n)
+	}
+	// Nothing copied, and no error: files of /proc say so whatever they hold.
+	if err == nil && done == 0 || refusesRange(err) {
+		var more int64
+		more, err = f.copyBytes(src, n-done, n < 0)
+		done += more
+	}
+	return done, err
+}
+
+// copyRange copies within the kernel.
+func (f *File) copyRange(src *File, n int64) (done int64, err error) {
+	for n < 0 || done < n {
+		step := int64(copyStep)
+		if n >= 0 {
+			step = min(step, n-done)
+		}
+		c := newCall(op.CopyRange, src.n)
+		x := c.withExt()
+		if x.Name == nil {
+			x.Name = new(op.Name)
+		}
+		x.Name.ToDir = f.n
+		c.op.Arg = uint32(step)
+		m, err := c.run()
+		c.free()
+		if err != nil {
+			return done, f.fail("copy_file_range", err)
+		}
+		if m == 0 {
+			break
+		}
+		done += int64(m)
+	}
+	return done, nil
+}
+
+// refusesRange reports whether copy_file_range says that it can't, which it may do for
+// two file systems, for what is no regular file, in an old kernel, behind a filter, or
+// for a file that is open with O_APPEND. What package os goes on after is among it.
+func refusesRange(err error) bool {
+	for _, no := range []errno{syscall.ENOSYS, syscall.EXDEV, syscall.EINVAL, syscall.EIO, syscall.EOPNOTSUPP, syscall.EPERM, syscall.EBADF, syscall.EISDIR, syscall.ETXTBSY, syscall.EOVERFLOW} {
+		if isErrno(err, no) {
+			return true
+		}
+	}
+	return false
+}
+
+// copyBytes copies by reads and writes.
+func (f *File) copyBytes(src *File, n int64, all bool) (done int64, err error) {
+	size := int64(copyBuffer)
+	if !all {
+		size = min(size, n)
+	}
+	b := make([]byte, size)
+	for all || done < n {
+		p := b
+		if !all {
+			p = b[:min(int64(len(b)), n-done)]
+		}
+		m, err := src.get(p)
+		if err != nil || m == 0 {
+			return done, err
+		}
+		if f.polls() {
+			m, err = f.writeReady(p[:m])
+		} else {
+			m, err = f.put(p[:m], -1)
+		}
+		done += int64(m)
+		if err != nil {
+			return done, err
+		}
+	}
+	return done, nil
+}
+
+// get reads once; 0 is the end.
+func (f *File) get(p []byte) (n int, err error) {
+	if f.polls() {
+		n, err = f.readReady(p)
+		if err == io.EOF {
+			err = nil
+		}
+		return n, err
+	}
+	if n, err = f.fill(p); err != nil {
+		err = f.fail("read", err)
+	}
+	return n, err
+}
+
+// CopyFile makes dst a copy of src: of its content and its permissions, before the
+// umask. Where the file system can, the two share their blocks until one is changed
+// (FICLONE); else holes stay holes, so that it takes no more room than src. What dst
+// held before is gone; a copy that fails stays as far as it came. It may wait; a task
+// parks, and a cancelled one stops between two steps.
+func CopyFile(dst, src string) (n int64, err error) {
+	from, err := Open(src)
+	if err != nil {
+		return 0, err
+	}
+	defer from.Close()
+	info, err := from.Stat()
+	if err != nil {
+		return 0, err
+	}
+	if there, err := Stat(dst); err == nil && SameFile(there, info) {
+		return 0, pathError("copy", dst, syscall.EINVAL) // it would be emptied first
+	}
+	to, err := OpenFile(dst, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, info.Mode().Perm())
+	if err != nil {
+		return 0, err
+	}
+	n, err = to.copyFile(from, info)
+	if closed := to.Close(); err == nil {
+		err = closed
+	}
+	return n, err
+}
+
+// copyFile copies all of src to f, which is empty.
+func (f *File) copyFile(src *File, info fs.FileInfo) (n int64, err error) {
+	size := info.Size()
+	if !info.Mode().IsRegular() || size == 0 {
+		return Copy(f, src)
+	}
+	if f.clone(src) == nil {
+		return size, nil
+	}
+	for at := int64(0); ; {
+		data, err := src.Seek(at, SeekData)
+		if isErrno(err, syscall.ENXIO) {
+			break // a hole up to the end
+		}
+		if err != nil {
+			return n, f.copyRest(src, at, &n) // nobody knows where holes are
+		}
+		hole, err := src.Seek(data, SeekHole)
+		if err != nil {
+			return n, err
+		}
+		if _, err := src.Seek(data, 0); err != nil {
+			return n, err
+		}
+		if _, err := f.Seek(data, 0); err != nil {
+			return n, err
+		}
+		m, err := f.copyN(src, hole-data)
+		if n = data + m; err != nil || m < hole-data {
+			return n, err // cut meanwhile
+		}
+		at = hole
+	}
+	if info, err = src.Stat(); err != nil {
+		return n, err
+	}
+	if n < info.Size() {
+		n = info.Size()
+		return n, f.Truncate(n)
+	}
+	return n, nil
+}
+
+// copyRest copies all from at on.
+func (f *File) copyRest(src *File, at int64, n *int64) error {
+	for _, one := range []*File{src, f} {
+		if _, err := one.Seek(at, 0); err != nil && !errors.Is(err, syscall.ESPIPE) {
+			return err
+		}
+	}
+	m, err := Copy(f, src)
+	*n = at + m
+	return err
+}
+
+// clone makes f share the blocks of src.
+func (f *File) clone(src *File) error {
+	c := newCall(op.Clone, src.n)
+	defer c.free()
+	x := c.withExt()
+	if x.Name == nil {
+		x.Name = new(op.Name)
+	}
+	x.Name.ToDir = f.n
+	_, err := c.run()
+	return err
+}
