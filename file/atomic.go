@@ -1,0 +1,140 @@
+package file
+
+import (
+	"errors"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"ringo/internal/loop"
+	"ringo/internal/op"
+)
+
+// AtomicFile is a file that takes its name only when it is done and on the disk: whoever
+// opens that name, also after a crash, finds all of the old content or all of the new.
+//
+//	f, err := file.CreateAtomic("state.json", 0o644)
+//	...
+//	defer f.Abort()
+//	json.NewEncoder(f).Encode(state)
+//	return f.Commit()
+//
+// Until then it is beside it, with a name of its own, which a process that is killed
+// leaves behind.
+type AtomicFile struct {
+	*File
+	dir        *Dir
+	base, temp string
+	name       string
+	done       bool
+}
+
+// CreateAtomic begins a file that will replace what has the name: the name itself, if
+// it is a link. perm is the file's, before the umask, also if there is one already. It
+// may wait; a task parks.
+func CreateAtomic(name string, perm fs.FileMode) (*AtomicFile, error) {
+	switch {
+	case name == "":
+		return nil, pathError("open", name, syscall.ENOENT)
+	case strings.HasSuffix(name, "/"), endsWithDot(name), name == "..", strings.HasSuffix(name, "/.."):
+		return nil, pathError("open", name, syscall.EISDIR)
+	}
+	at, base := splitPath(name)
+	dir, err := OpenDir(at)
+	if err != nil {
+		return nil, pathError("open", name, bare(err))
+	}
+	for range triesMax {
+		temp := ".ringo-" + strconv.FormatUint(rand.Uint64(), 36)
+		f, err := dir.OpenFile(temp, os.O_RDWR|os.O_CREATE|os.O_EXCL, perm)
+		if err == nil {
+			return &AtomicFile{File: f, dir: dir, base: base, temp: temp, name: name}, nil
+		}
+		if !errors.Is(err, fs.ErrExist) {
+			dir.Close()
+			return nil, pathError("open", name, bare(err))
+		}
+	}
+	dir.Close()
+	return nil, pathError("open", name, fs.ErrExist)
+}
+
+// Commit syncs the file, gives it its name, syncs the directory and closes. If it fails
+// the file is gone, and what had the name has it still; unless the error's Op is
+// "syncdir": then the name is the new file's, and a crash may undo that. It may wait; a
+// task parks, and one that is cancelled while the name is given can't tell which.
+func (a *AtomicFile) Commit() error {
+	if a.done {
+		return pathError("commit", a.name, os.ErrClosed)
+	}
+	err := bare(a.Sync())
+	if closed := bare(a.File.Close()); err == nil {
+		err = closed
+	}
+	if err == nil {
+		defer shield()() // or nobody could say whether it was done
+		err = onNames(op.Renameat, a.dir.n, a.temp, a.dir.n, a.base, 0)
+	}
+	if err != nil {
+		a.drop()
+		return pathError("commit", a.name, err)
+	}
+	a.done = true
+	defer a.dir.Close()
+	return pathError("syncdir", a.name, bare(a.dir.Sync()))
+}
+
+// Abort throws the file away and closes. After Commit it does nothing.
+func (a *AtomicFile) Abort() error {
+	if a.done {
+		return nil
+	}
+	a.File.Close()
+	return pathError("abort", a.name, a.drop())
+}
+
+// Close is Abort.
+func (a *AtomicFile) Close() error { return a.Abort() }
+
+// shield has the calls of a task that was cancelled go on, until the function that it
+// gives is called.
+func shield() (end func()) {
+	l, _ := loop.Current()
+	if l == nil {
+		return func() {}
+	}
+	l.Shield()
+	return l.Unshield
+}
+
+// drop removes what has been made, in a cancelled task, too.
+func (a *AtomicFile) drop() error {
+	a.done = true
+	defer shield()()
+	defer a.dir.Close()
+	err := unlinkAt(a.dir.n, a.temp, 0)
+	if err == syscall.ENOENT {
+		return nil
+	}
+	return err
+}
+
+// WriteFileAtomic makes data all that a file holds, at once: whoever opens the name,
+// also after a crash, finds what it was before or all of data. When it returns nil, the
+// latter is so. perm is the file's, before the umask, also if there is one already; a
+// link is replaced. On failure nothing is left behind, see Commit. It may wait; a task
+// parks.
+func WriteFileAtomic(name string, data []byte, perm fs.FileMode) error {
+	a, err := CreateAtomic(name, perm)
+	if err != nil {
+		return err
+	}
+	if _, err := a.Write(data); err != nil {
+		a.Abort()
+		return pathError("write", name, bare(err))
+	}
+	return a.Commit()
+}

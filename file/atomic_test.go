@@ -1,0 +1,189 @@
+package file_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"ringo"
+	"ringo/file"
+)
+
+// names lists a directory.
+func names(t *testing.T, dir string) string {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []string
+	for _, e := range entries {
+		all = append(all, e.Name())
+	}
+	return strings.Join(all, " ")
+}
+
+// WriteFileAtomic makes and replaces files, with the mode asked for, and leaves nothing
+// else behind.
+func TestWriteFileAtomic(t *testing.T) {
+	everywhere(t, func(t *testing.T, _ *ringo.Loop, dir string) {
+		name := filepath.Join(dir, "file")
+		for _, content := range []string{"first", "", strings.Repeat("longer ", 100_000)} {
+			if err := file.WriteFileAtomic(name, []byte(content), 0o604); err != nil {
+				t.Fatal(err)
+			}
+			got, err := os.ReadFile(name)
+			info, err2 := os.Stat(name)
+			if err != nil || err2 != nil || string(got) != content || info.Mode() != 0o604 {
+				t.Errorf("it left %d bytes, %v, %v, %v", len(got), info, err, err2)
+			}
+		}
+		if got := names(t, dir); got != "file" {
+			t.Errorf("in the directory are %s", got)
+		}
+	})
+}
+
+// On a failure what was there is there still, and nothing else.
+func TestWriteFileAtomicFails(t *testing.T) {
+	eachCaller(t, func(t *testing.T, _ *ringo.Loop) {
+		dir := t.TempDir()
+		if err := errors.Join(os.Mkdir(dir+"/full", 0o700), os.WriteFile(dir+"/full/x", nil, 0o600), os.WriteFile(dir+"/file", []byte("old"), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		for name, want := range map[string]error{"": fs.ErrNotExist, dir + "/": syscall.EISDIR, dir + "/full": syscall.EISDIR, dir + "/none/x": fs.ErrNotExist,
+			dir + "/file/x": syscall.ENOTDIR, dir + "/n\x00ul": syscall.EINVAL, dir + "/..": syscall.EISDIR, dir + "/" + strings.Repeat("x", 256): syscall.ENAMETOOLONG} {
+			if err := file.WriteFileAtomic(name, []byte("new"), 0o600); !errors.Is(err, want) {
+				t.Errorf("WriteFileAtomic(%q) = %v, want %v", name, err, want)
+			}
+		}
+		a, err := file.CreateAtomic(dir+"/file", 0o600)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.WriteString("new")
+		if err := errors.Join(a.Abort(), a.Abort(), a.Close()); err != nil {
+			t.Errorf("Abort: %v", err)
+		}
+		if err := a.Commit(); !errors.Is(err, fs.ErrClosed) {
+			t.Errorf("Commit after Abort: %v", err)
+		}
+		if got, _ := os.ReadFile(dir + "/file"); string(got) != "old" || names(t, dir) != "file full" {
+			t.Errorf("the file holds %q, and beside it are %s", got, names(t, dir))
+		}
+	})
+}
+
+// Whoever reads while a file is replaced sees one content or the other.
+func TestWriteFileAtomicSeen(t *testing.T) {
+	eachCaller(t, func(t *testing.T, _ *ringo.Loop) {
+		name := filepath.Join(t.TempDir(), "file")
+		contents := [][]byte{bytes.Repeat([]byte("a"), 40_000), bytes.Repeat([]byte("b"), 70_000)}
+		if err := file.WriteFileAtomic(name, contents[0], 0o600); err != nil {
+			t.Fatal(err)
+		}
+		var wg sync.WaitGroup
+		stop := make(chan bool)
+		wg.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				if got, err := os.ReadFile(name); err != nil || !bytes.Equal(got, contents[0]) && !bytes.Equal(got, contents[1]) {
+					t.Errorf("a reader finds %d bytes, %v", len(got), err)
+					return
+				}
+			}
+		})
+		for i := range 20 {
+			if err := file.WriteFileAtomic(name, contents[i%2], 0o600); err != nil {
+				t.Error(err)
+			}
+		}
+		close(stop)
+		wg.Wait() // the reader waits for nobody
+	})
+}
+
+// A task that is cancelled at any moment has written all or nothing, and leaves nothing
+// beside it.
+func TestWriteFileAtomicCanceled(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		dir := t.TempDir()
+		onLoop(t, cfg, func(l *ringo.Loop) {
+			for range 60 {
+				name := filepath.Join(dir, "file")
+				os.WriteFile(name, []byte("old"), 0o600)
+				var err error
+				task := l.Go(func() { err = file.WriteFileAtomic(name, []byte("new"), 0o600) })
+				stopper := l.Go(func() {
+					for range len(names(t, dir)) % 7 {
+						l.Sleep(0)
+					}
+					task.Cancel()
+				})
+				task.Wait()
+				stopper.Wait()
+				got, _ := os.ReadFile(name)
+				switch {
+				case err == nil && string(got) == "new":
+				case errors.Is(err, context.Canceled) && string(got) == "old":
+				default:
+					t.Errorf("WriteFileAtomic = %v, and the file holds %q", err, got)
+				}
+				if got := names(t, dir); got != "file" {
+					t.Errorf("in the directory are %s", got)
+				}
+			}
+		})
+	})
+}
+
+// A file without a name goes with its Close, or gets one.
+func TestTemp(t *testing.T) {
+	inDir(t, func(t *testing.T, dir string, d *file.Dir) {
+		for _, named := range []bool{false, true} {
+			f, err := d.Temp(0o604)
+			if errors.Is(err, errors.ErrUnsupported) {
+				t.Skip(err)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := f.WriteString("content"); err != nil {
+				t.Error(err)
+			}
+			if named {
+				if err := d.LinkTo(f, "x/../../secret"); err == nil {
+					t.Error("LinkTo leads out")
+				}
+				if err := d.LinkTo(f, "named"); err != nil {
+					t.Errorf("LinkTo: %v", err)
+				}
+				if err := d.LinkTo(f, "named"); !errors.Is(err, fs.ErrExist) {
+					t.Errorf("LinkTo what is there: %v", err)
+				}
+			}
+			if err := f.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+		got, err := os.ReadFile(dir + "/named")
+		info, _ := os.Stat(dir + "/named")
+		if string(got) != "content" || err != nil || info.Mode() != 0o604 || names(t, dir) != "named" {
+			t.Errorf("the directory has %s; named holds %q, %v, %v", names(t, dir), got, info, err)
+		}
+		if err := d.Sync(); err != nil {
+			t.Errorf("Sync: %v", err)
+		}
+	})
+}
