@@ -3,7 +3,6 @@ package loop
 import (
 	"fmt"
 	"sync"
-	"syscall"
 	"time"
 
 	"ringo/internal/sys"
@@ -25,24 +24,10 @@ func startNetpoll() error {
 	if netpoll.started {
 		return nil
 	}
-	if err := trySpare(2); err != nil {
+	if err := sys.Spare(2); err != nil {
 		return fmt.Errorf("ringo: descriptors for the poller of Go's runtime: %w (raise RLIMIT_NOFILE, or for the whole system fs.file-max)", err)
 	}
 	time.AfterFunc(time.Hour, func() {}).Stop()
 	netpoll.started = true
-	return nil
-}
-
-// trySpare says whether the process can still have n descriptors.
-func trySpare(n int) error {
-	for range n {
-		fd := sys.Eventfd()
-		if fd == -sys.EMFILE || fd == -sys.ENFILE {
-			return syscall.Errno(-fd)
-		}
-		if fd >= 0 {
-			defer sys.Close(fd)
-		}
-	}
 	return nil
 }

@@ -1,0 +1,17 @@
+package sys
+
+import "syscall"
+
+// Spare says whether the process can still have n descriptors: nil, EMFILE or ENFILE.
+func Spare(n int) error {
+	for range n {
+		fd := Eventfd()
+		if fd == -EMFILE || fd == -ENFILE {
+			return syscall.Errno(-fd)
+		}
+		if fd >= 0 {
+			defer Close(fd)
+		}
+	}
+	return nil
+}
