@@ -23,7 +23,8 @@ type Config struct {
 	CQEntries int
 
 	// AnyThread makes a ring that any thread may use, one at a time under the caller's lock: no SINGLE_ISSUER, no
-	// DEFER_TASKRUN, no registered descriptor. Slower; for rings that belong to no loop.
+	// DEFER_TASKRUN, no registered descriptor. Slower; for rings that belong to no loop. There may be a lock for each side: one
+	// for SQE, SQSpace, SQPending, Enter and Flush, one for CQE, Drain and CQReady. Overflowed and NeedsEnter need none.
 	AnyThread bool
 
 	// SQPoll has a kernel thread look for entries, so that submitting needs no system call while it is awake. It costs a

@@ -132,6 +132,17 @@ func (r *Ring) explain(errno syscall.Errno) syscall.Errno {
 	return errno
 }
 
+// Flush is Enter with min 0 for entries that may do slow work at once: it tells the scheduler. It makes the call once, hands
+// every errno to the caller, and leaves the CQ alone.
+//
+// Only the owner may call it; with Config.AnyThread, while another thread takes CQEs, too.
+func (r *Ring) Flush() (consumed int, errno syscall.Errno) {
+	if r.closed {
+		return 0, syscall.EBADF
+	}
+	return r.enterSlow(0, false, -1)
+}
+
 // Submit has the kernel consume all pending entries and returns their number. It does not wait for completions, but
 // takes its time if the entries do, and the scheduler knows. Entries that it cannot consume stay pending; then the
 // error tells why. With Config.SQPoll the kernel's thread consumes them in its own time, and the number is what it had got
