@@ -29,6 +29,7 @@ var order = []layer{
 	{[]string{"internal/offload"}, "where calls that may block go"},
 	{[]string{"internal/driver"}, "the driver contract"},
 	{[]string{"internal/driver/uring", "internal/driver/soft", "internal/driver/sim"}, "a driver, which knows no other driver"},
+	{[]string{"internal/hosted"}, "a ring that belongs to no loop, for goroutines"},
 	{[]string{driverTop}, "the choice of the driver"},
 	{[]string{"internal/loop"}, "the engine: turns, tasks, parking"},
 	{[]string{"."}, "the runtime's public face"},

@@ -1,0 +1,82 @@
+package hosted
+
+import "ringo/internal/op"
+
+// call is a goroutine's stay in Do. Others use it again, with its channel.
+type call struct {
+	op      *op.Op // its slot; nil while it waits for one
+	code    op.Code
+	res     int32
+	lent    bool          // the slot's Ext is the caller's
+	refused bool          // it was not begun, and will not be
+	aside   bool          // a thread of the kernel's is to do it
+	tries   uint8         // how often the op was submitted again
+	done    chan struct{} // room for one: there is a slot, or the end
+	next    *call         // in a list
+}
+
+// Complete gives the caller its result.
+func (c *call) Complete(_ *op.Op, res int32, _ uint32) {
+	c.res = res
+	c.done <- struct{}{}
+}
+
+// fill copies the caller's op into the slot.
+func (c *call) fill(o *op.Op) {
+	s := c.op
+	s.Sink = c
+	s.FD, s.Buf, s.Ext, s.Off = o.FD, o.Buf, o.Ext, o.Off
+	s.Arg, s.Arg2 = o.Arg, o.Arg2
+	c.lent = o.Ext != nil
+}
+
+// calls is a queue of calls. The zero queue is empty.
+type calls struct {
+	head, tail *call
+	n          int
+}
+
+func (q *calls) push(c *call) {
+	c.next = nil
+	if q.tail == nil {
+		q.head = c
+	} else {
+		q.tail.next = c
+	}
+	q.tail = c
+	q.n++
+}
+
+// pop takes the oldest, nil if there is none.
+func (q *calls) pop() *call {
+	c := q.head
+	if c != nil {
+		q.unlink(nil, c)
+	}
+	return c
+}
+
+// remove takes c out, and reports whether it was there.
+func (q *calls) remove(c *call) bool {
+	var before *call
+	for at := q.head; at != nil; before, at = at, at.next {
+		if at == c {
+			q.unlink(before, c)
+			return true
+		}
+	}
+	return false
+}
+
+func (q *calls) unlink(before, c *call) {
+	if before == nil {
+		q.head = c.next
+	} else {
+		before.next = c.next
+	}
+	if q.tail == c {
+		q.tail = before
+	}
+	c.next = nil
+	q.n--
+}

@@ -1,0 +1,65 @@
+package hosted
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+
+	"ringo/internal/mask"
+	"ringo/internal/sys"
+	"ringo/uring"
+)
+
+// Config says what rings to make. The zero value is good.
+type Config struct {
+	// Rings is how many there are at most, each made when it is first needed; 0: one
+	// for each procsEach Ps.
+	Rings int
+	// InFlight bounds the ops that a ring has at once, 0: 1024. Queue bounds the callers
+	// that wait for room, 0: 65536.
+	InFlight int
+	Queue    int
+	// Few is from how many ops of a ring on the next goes by it; those before are plain
+	// calls, of which there are so many threads. 0: 4, negative: none.
+	Few int
+	// Workers bounds the threads that the kernel makes for one of ours, for what it can't do
+	// without; 0: 4. Needs Linux 5.15.
+	Workers int
+
+	// Mask makes the kernel behave as an older one; nil: as RINGO_MASK says. Kernel is
+	// called in the kernel's place. They are for tests.
+	Mask   *mask.Mask
+	Kernel sys.Uring
+}
+
+const (
+	// procsEach is for how many Ps there is one ring.
+	procsEach = 8
+	// inFlightMax keeps the CQ, which has room for twice as many, below the kernel's limit.
+	inFlightMax = uring.CQEntriesMax / 2
+	// sqEntries is the size of the SQ: what one call submits.
+	sqEntries = 256
+	// sqEntriesMin is the least that a shortage of memory makes of it.
+	sqEntriesMin = 32
+)
+
+// check returns the config with its defaults, or all that is wrong with it.
+func (c Config) check() (Config, error) {
+	var errs []error
+	bound := func(name string, n *int, low, high, otherwise int) {
+		if *n == 0 {
+			*n = otherwise
+		}
+		if *n < low || *n > high {
+			errs = append(errs, fmt.Errorf("hosted: %s %d: want %d to %d", name, *n, low, high))
+		}
+	}
+	bound("Rings", &c.Rings, 1, 256, (runtime.GOMAXPROCS(0)+procsEach-1)/procsEach)
+	bound("InFlight", &c.InFlight, 1, inFlightMax, 1024)
+	bound("Queue", &c.Queue, 1, 1<<24, 1<<16)
+	if c.Few == 0 {
+		c.Few = 4
+	}
+	bound("Workers", &c.Workers, 1, 1024, 4)
+	return c, errors.Join(errs...)
+}

@@ -1,0 +1,173 @@
+package hosted
+
+import (
+	"runtime"
+	"syscall"
+	"time"
+
+	"ringo/internal/op"
+	"ringo/internal/sys"
+	"ringo/uring"
+)
+
+const (
+	// leadMax is after how many calls a leader whose own op has ended has another lead.
+	leadMax = 4
+	// crowdMin is from how many ops on a leader lets others come before it calls.
+	crowdMin = 16
+	// backOff is between two calls for which the kernel had no memory.
+	backOff = 100 * time.Microsecond
+)
+
+// leadFor leads for a caller and those who come meanwhile.
+func (r *ring) leadFor(c *call, crowd int) {
+	if crowd >= crowdMin {
+		runtime.Gosched()
+	}
+	for round := 1; r.show(); round++ {
+		r.enter()
+		r.reap()
+		if round >= leadMax && len(c.done) > 0 {
+			go r.relieve()
+			return
+		}
+	}
+}
+
+// lead leads for others.
+func (r *ring) lead() {
+	for r.show() {
+		r.enter()
+		r.reap()
+	}
+}
+
+// leadIfNeeded leads if there is something to call the kernel for, and nobody does.
+func (r *ring) leadIfNeeded() {
+	r.mu.Lock()
+	needed := !r.led && r.dead == 0 && (r.pending.n > 0 || len(r.cancels) > 0 || r.r.Overflowed())
+	if needed {
+		r.led = true
+	}
+	r.mu.Unlock()
+	if needed {
+		r.lead()
+	}
+}
+
+// show moves what is pending into the SQ: cancels first, for what they end makes room.
+// It reports false, and the lead has ended, if there is nothing to call the kernel for.
+func (r *ring) show() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.dead == 0 {
+		for r.showCancel() || len(r.cancels) == 0 && r.showOp() {
+		}
+		if r.r.SQPending() > 0 || r.r.Overflowed() {
+			return true
+		}
+	}
+	r.led = false
+	r.checkIdle()
+	return false
+}
+
+// showCancel reports whether it has used an entry.
+func (r *ring) showCancel() bool {
+	last := len(r.cancels) - 1
+	if last < 0 {
+		return false
+	}
+	e := r.r.SQE()
+	if e == nil {
+		return false
+	}
+	e.PrepCancel(r.cancels[last])
+	e.UserData = r.cancels[last] | markCancel
+	r.cancels = r.cancels[:last]
+	r.shown = append(r.shown, e.UserData)
+	return true
+}
+
+func (r *ring) showOp() bool {
+	if r.pending.n == 0 {
+		return false
+	}
+	e := r.r.SQE()
+	if e == nil {
+		return false
+	}
+	c := r.pending.pop()
+	r.ways[c.code].Prep(c.op, e)
+	if c.aside {
+		e.Flags |= uring.SQEAsync
+	}
+	e.UserData = c.op.Token()
+	c.op.State = op.InFlight
+	r.shown = append(r.shown, e.UserData)
+	r.stats.Submitted++
+	return true
+}
+
+// enter submits. The scheduler is told, because an entry may be a copy out of the page
+// cache, or have to read where a file's blocks are.
+func (r *ring) enter() {
+	pending := r.r.SQPending()
+	var taken int
+	var errno syscall.Errno
+	over := pending == 0
+	if over {
+		_, errno = r.r.Enter(0, true, -1)
+	} else {
+		taken, errno = r.r.Flush()
+	}
+	r.shown = r.shown[:copy(r.shown, r.shown[taken:])]
+	short := false
+	r.mu.Lock()
+	r.stats.Enters++
+	if over {
+		r.stats.Overflows++
+	}
+	if taken < pending {
+		r.stats.ShortSubmits++
+	}
+	switch errno {
+	case 0, syscall.EINTR:
+	case syscall.EAGAIN, syscall.EBUSY:
+		// A shortage of memory, and on old kernels a full CQ: time helps the one, reaping
+		// the other.
+		short = true
+	default:
+		r.die(errno)
+	}
+	r.mu.Unlock()
+	if short {
+		r.reap()
+		time.Sleep(backOff)
+	}
+}
+
+// die ends the ring for what the kernel has not taken. What it has taken comes to its
+// end, which needs no call. The mutex is held, by the leader.
+func (r *ring) die(errno syscall.Errno) {
+	r.dead = errno
+	for _, data := range r.shown {
+		if o := r.slab.Lookup(data); data&markCancel == 0 && o != nil {
+			r.refuse(o.Sink.(*call))
+		}
+	}
+	r.shown, r.cancels = nil, nil
+	for c := r.pending.pop(); c != nil; c = r.pending.pop() {
+		r.refuse(c)
+	}
+	r.dismiss()
+}
+
+// dismiss refuses those that wait for a slot.
+func (r *ring) dismiss() {
+	for c := r.room.pop(); c != nil; c = r.room.pop() {
+		r.refuse(c)
+	}
+}
+
+const canceled = -sys.ECANCELED

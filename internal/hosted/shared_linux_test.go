@@ -1,0 +1,73 @@
+//go:build linux
+
+package hosted
+
+import (
+	"errors"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// forget closes the process's rings, and the reason for none, when the test has ended.
+func forget(t *testing.T) {
+	t.Cleanup(func() {
+		shared.Lock()
+		defer shared.Unlock()
+		if shared.rings != nil {
+			if err := shared.rings.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+		shared.rings, shared.err, shared.until = nil, nil, time.Time{}
+	})
+}
+
+func TestShared(t *testing.T) {
+	forget(t)
+	t.Setenv(driverVariable, "")
+	h, err := Shared()
+	if err != nil {
+		if errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.ENOSYS) {
+			t.Skip("no io_uring here:", err)
+		}
+		t.Fatal(err)
+	}
+	t.Setenv(driverVariable, "epoll")
+	if again, err := Shared(); again != h || err != nil {
+		t.Errorf("again: %p, %v, want %p", again, err, h)
+	}
+}
+
+// TestSharedAvoided: nobody who avoids io_uring gets one.
+func TestSharedAvoided(t *testing.T) {
+	for _, driver := range []string{"epoll", "poll", "select", "uring-poll", "nonsense"} {
+		t.Run(driver, func(t *testing.T) {
+			forget(t)
+			t.Setenv(driverVariable, driver)
+			h, err := Shared()
+			if h != nil || err == nil || !strings.Contains(err.Error(), driverVariable+" is "+driver) {
+				t.Errorf("got %p, %v", h, err)
+			}
+			t.Setenv(driverVariable, "")
+			if _, again := Shared(); again != err {
+				t.Errorf("the reason was %v, and now %v", err, again)
+			}
+		})
+	}
+}
+
+// TestSharedShortage: a shortage may pass.
+func TestSharedShortage(t *testing.T) {
+	forget(t)
+	t.Setenv(driverVariable, "")
+	shared.err, shared.until = syscall.EMFILE, time.Now().Add(time.Hour)
+	if _, err := Shared(); err != syscall.EMFILE {
+		t.Errorf("asked again at once: %v", err)
+	}
+	shared.until = time.Now().Add(-time.Second)
+	if _, err := Shared(); errors.Is(err, syscall.EMFILE) {
+		t.Error("never asked again")
+	}
+}

@@ -1,0 +1,70 @@
+package hosted
+
+import (
+	"fmt"
+	"os"
+	"syscall"
+	"time"
+
+	"ringo/internal/sys"
+	"ringo/uring"
+)
+
+// watcher is the goroutine that Go's netpoller wakes when there is something in the CQ.
+// It has a duplicate of the ring's descriptor, because an os.File closes its own.
+type watcher struct {
+	file *os.File
+	gone chan struct{}
+}
+
+// watch starts the ring's watcher.
+func (r *ring) watch() error {
+	if err := sys.Spare(2); err != nil { // the netpoller may have to be made, and dies without them
+		return &uring.SetupError{Step: "Go's netpoller", Err: err, Hint: "out of descriptors: raise RLIMIT_NOFILE (ulimit -n)"}
+	}
+	fd := sys.Dup(int32(r.r.FD()))
+	if fd < 0 {
+		return &uring.SetupError{Step: "fcntl(F_DUPFD_CLOEXEC)", Err: syscall.Errno(-fd), Hint: "out of descriptors: raise RLIMIT_NOFILE (ulimit -n)"}
+	}
+	if flags := sys.StatusFlags(fd); flags >= 0 { // os takes what does not block for what can be polled
+		sys.Fcntl(fd, sys.FSetfl, int(flags|sys.ONonblock))
+	}
+	w := &watcher{file: os.NewFile(uintptr(fd), "io_uring"), gone: make(chan struct{})}
+	if err := w.file.SetDeadline(time.Time{}); err != nil {
+		w.file.Close()
+		return fmt.Errorf("hosted: Go's netpoller does not take the ring: %w", err)
+	}
+	rc, err := w.file.SyscallConn()
+	if err != nil {
+		w.file.Close()
+		return fmt.Errorf("hosted: %w", err)
+	}
+	r.watcher = w
+	go func() {
+		defer close(w.gone)
+		// The netpoller tells of changes: one that comes while we look ends the next wait
+		// at once.
+		err := rc.Read(func(uintptr) bool { r.look(); return false })
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if !r.closing {
+			panic("hosted: the netpoller gave up a ring: " + err.Error())
+		}
+	}()
+	return nil
+}
+
+// look is the watcher's round.
+func (r *ring) look() {
+	r.mu.Lock()
+	r.stats.Wakes++
+	r.mu.Unlock()
+	r.reap()
+	r.leadIfNeeded()
+}
+
+// stop ends the watcher.
+func (w *watcher) stop() {
+	w.file.Close()
+	<-w.gone
+}
