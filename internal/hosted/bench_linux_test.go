@@ -59,6 +59,7 @@ func benchReads(b *testing.B, n, flags int) {
 			}
 			if reader.cfg != nil {
 				h := open(b, *reader.cfg)
+				defer func() { b.ReportMetric(float64(h.Info().Stats.Plain), "plain") }()
 				read = func(o *op.Op) int32 {
 					res, _ := h.Do(context.Background(), o)
 					return res

@@ -20,7 +20,8 @@ type Config struct {
 	InFlight int
 	Queue    int
 	// Few is from how many ops of a ring on the next goes by it; those before are plain
-	// calls, of which there are so many threads. 0: 4, negative: none.
+	// calls, of which there are so many threads. 0: 4, negative: none, also not while all Ps
+	// compute.
 	Few int
 	// Workers bounds the threads that the kernel makes for one of ours, for what it can't do
 	// without; 0: 4. Needs Linux 5.15.

@@ -12,15 +12,21 @@
 // A goroutine leaves its op with those that are pending. If nobody leads, it leads: it
 // submits what is pending, its own and that of all who come meanwhile, by one call,
 // takes in what has completed, and looks again. So one thread at a time enters, the
-// others go on at once, and the disk is told of many requests together. While ops
-// are in flight a new leader first lets the other goroutines run that could,
-// because those most often come for the same.
+// others go on at once, and the disk is told of many requests together. While many ops
+// are in flight a new leader first lets the other goroutines run that could, because
+// those most often come for the same.
 //
 // # Who reaps
 //
 // Whoever leads, after each call, and a goroutine that Go's netpoller wakes when there
 // is something in the CQ. Each op has a slot with a channel; who reaps puts the
 // result there.
+//
+// # Who stays away
+//
+// A ring pays when there are many. The first few callers make the plain call, which
+// costs a thread each and, to a reader by itself, half of what the ring would. The same
+// is done, by more, while goroutines that compute have all Ps: see busy.go.
 //
 // # What threads mean to requests
 //

@@ -27,8 +27,9 @@ type ring struct {
 	room    calls    // who waits for a slot
 	pending calls    // ops that are not in the SQ yet
 	cancels []uint64 // tokens of ops that are to be cancelled
-	plain   int      // calls that are made without the ring, for want of others
-	led     bool     // somebody leads
+	plain   int      // calls that are made without the ring
+	busy    busy
+	led     bool // somebody leads
 	closing bool
 	dead    syscall.Errno // why nothing more can be submitted
 	idle    chan struct{} // closed when the last is out of a ring that closes
@@ -40,7 +41,7 @@ type ring struct {
 // Stats count what rings did.
 type Stats struct {
 	Submitted    uint64 // ops given to the kernel
-	Plain        uint64 // ops that were plain calls, because there were few
+	Plain        uint64 // ops that were plain calls, because there were few or Ps were short
 	Enters       uint64 // calls that submitted
 	ShortSubmits uint64 // such calls after which the kernel had not taken all entries
 	Reissued     uint64 // ops that the kernel had given up, submitted again
@@ -87,7 +88,7 @@ func (r *ring) admit(code op.Code, hurried bool) (*call, admission) {
 	switch {
 	case r.closing || r.dead != 0:
 		return nil, refused
-	case !hurried && r.slab.Used()+r.plain < r.few:
+	case !hurried && r.plainNow():
 		r.plain++
 		r.stats.Plain++
 		return nil, alone
@@ -110,6 +111,11 @@ func (r *ring) admit(code op.Code, hurried bool) (*call, admission) {
 	r.room.push(c)
 	r.stats.Queued++
 	return c, waits
+}
+
+// plainNow reports whether a call had better be plain: if there are few, or Ps are short.
+func (r *ring) plainNow() bool {
+	return r.slab.Used()+r.plain < r.few || r.few > 0 && r.plain < plainMax && r.busy.now()
 }
 
 // leave ends a plain call.

@@ -61,6 +61,7 @@ func (r *ring) look() {
 	r.mu.Unlock()
 	r.reap()
 	r.leadIfNeeded()
+	r.yield()
 }
 
 // stop ends the watcher.
