@@ -1,8 +1,9 @@
 // Ringo is the tool of the module: an echo server to try and to measure the
-// runtime with, a proxy, and a report on what io_uring offers on this machine.
+// runtime with, a proxy, a server of files, and a report on what io_uring offers on this machine.
 //
 //	ringo echo     serve echo over TCP, UDP and Unix sockets
 //	ringo proxy    pass connections on to another address
+//	ringo serve    serve the files of a directory over HTTP
 //	ringo probe    tell what io_uring offers here, and which driver is used
 //	ringo version  tell what this tool was built from
 //

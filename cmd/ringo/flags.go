@@ -16,6 +16,17 @@ func (e *usageError) Unwrap() error { return e.err }
 // parse parses a command's arguments. All of them must be flags. -h writes text
 // and the flags to stdout and gives flag.ErrHelp; a mistake is a *usageError.
 func parse(fs *flag.FlagSet, args []string, stdout io.Writer, text string) error {
+	if err := parseNamed(fs, args, stdout, text); err != nil {
+		return err
+	}
+	if fs.NArg() > 0 {
+		return &usageError{fmt.Errorf("unexpected argument %q", fs.Arg(0))}
+	}
+	return nil
+}
+
+// parseNamed is parse for commands that take more than flags: the rest is left in fs.
+func parseNamed(fs *flag.FlagSet, args []string, stdout io.Writer, text string) error {
 	fs.SetOutput(io.Discard)
 	fs.Usage = func() {}
 	err := fs.Parse(args)
@@ -29,8 +40,6 @@ func parse(fs *flag.FlagSet, args []string, stdout io.Writer, text string) error
 		return err
 	case err != nil:
 		return &usageError{err}
-	case fs.NArg() > 0:
-		return &usageError{fmt.Errorf("unexpected argument %q", fs.Arg(0))}
 	}
 	return nil
 }

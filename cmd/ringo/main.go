@@ -25,6 +25,7 @@ type command struct {
 var commands = []command{
 	{"echo", "serve echo over TCP, UDP and Unix sockets", echo},
 	{"proxy", "pass connections on to another address", proxy},
+	{"serve", "serve the files of a directory over HTTP", serve},
 	{"probe", "tell what io_uring offers here, and which driver is used", probe},
 	{"version", "tell what this tool was built from", version},
 }

@@ -1,0 +1,107 @@
+package main
+
+import (
+	"flag"
+	"io"
+	"mime"
+	"os"
+	"slices"
+	"time"
+)
+
+const serveText = `usage: ringo serve [flag ...] DIR
+
+Serves the files below DIR over HTTP/1.0 and 1.1: GET and HEAD, ranges, and conditional
+requests by date and by entity tag, which is made of a file's size and time. A directory is
+its index.html. Nothing else than regular files is opened, and no name or symbolic link
+leads out of DIR. When all loops listen, a line per address tells the real port on stderr:
+
+  listening tcp://127.0.0.1:8080 driver=uring loops=2
+
+and if the driver is not uring, one more line says why.
+
+Loops keep files open that were asked for, and believe for a moment (-fresh) that their
+names still lead to them. What is in memory is sent by the loop; the disk is waited for
+on the ring or on goroutines. So DIR can change under the server; but replace files
+by renaming: one that is cut while it is sent ends its connection.
+
+SIGINT and SIGTERM drain: no more connections are accepted, idle ones are closed, and
+requests under way have -grace to end. Then the exit code is 0. A second signal exits at
+once, with 128 and the signal's number. The variable RINGO_DRIVER overrides -driver; an
+unknown name in it is a failure, exit code 1.
+`
+
+const serveStats = `and here also, since the line before:
+
+  requests     requests that were answered
+  bytes        bytes of files that were sent
+  lookups      requests whose file was not open
+`
+
+// serveOptions is the command line of ringo serve.
+type serveOptions struct {
+	options
+	dir          string
+	files        int
+	fresh        time.Duration
+	list         bool
+	log          string
+	header, idle time.Duration
+}
+
+func parseServe(args []string, stdout io.Writer) (*serveOptions, error) {
+	o := new(serveOptions)
+	fs := flag.NewFlagSet("serve", flag.ContinueOnError)
+	fs.Var(&o.listen, "listen", "serve on `tcp://HOST:PORT`, port 0 for any, or unix:///PATH, or unix://@NAME without a file; repeatable, and all loops serve all (default tcp://127.0.0.1:8080)")
+	o.flags(fs)
+	fs.IntVar(&o.files, "files", 1000, "keep this `number` of files open between requests, for each loop and address")
+	fs.DurationVar(&o.fresh, "fresh", time.Second, "`time` for which a name is believed to lead to the file that is open")
+	fs.BoolVar(&o.list, "list", false, "list directories without an index.html, which are refused otherwise")
+	fs.StringVar(&o.log, "log", logOff, "write a line per request, in the common log format, to `off, stderr or FILE`; what comes faster than it is written is left out")
+	fs.DurationVar(&o.header, "header", 10*time.Second, "`time` in which the head of a request must come")
+	fs.DurationVar(&o.idle, "idle", time.Minute, "`time` for which a connection may do nothing: between requests, or not take what is sent")
+	if err := parseNamed(fs, args, stdout, serveText+"\n"+statsHelp()+"\n"+serveStats); err != nil {
+		return nil, err
+	}
+	if len(o.listen) == 0 {
+		o.listen = addresses{{"tcp", "127.0.0.1:8080"}}
+	}
+	var m mistakes
+	m.want(fs.NArg() == 1, "want one directory, not %d", fs.NArg())
+	o.dir = fs.Arg(0)
+	m.want(o.files >= 0 && o.files <= 1<<20, "-files %d: want 0 to %d", o.files, 1<<20)
+	m.want(o.fresh >= 0, "-fresh %v: want 0 or more", o.fresh)
+	m.want(o.header > 0, "-header %v: want more than 0", o.header)
+	m.want(o.idle > 0, "-idle %v: want more than 0", o.idle)
+	m.want(o.log != "", "-log: want off, stderr or a file")
+	for _, a := range o.listen {
+		m.want(a.network != "unixpacket" && !slices.Contains(datagramNetworks, a.network), "%s: want a stream: tcp or unix", a)
+	}
+	o.check(&m)
+	return o, m.err()
+}
+
+// serve runs "ringo serve".
+func serve(args []string, stdout, stderr io.Writer) error {
+	o, err := parseServe(args, stdout)
+	if err != nil {
+		return err
+	}
+	root, err := os.OpenRoot(o.dir)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	log, err := openLog(o.log, stderr)
+	if err != nil {
+		return err
+	}
+	defer log.close()
+	mime.TypeByExtension(".html") // reads files, which loops must not
+	return o.run(stderr, func(s *server) {
+		newFiles(s, o, root, log)
+		if log != nil {
+			s.side.Go(func() { log.run(s.quit) })
+		}
+	})
+}

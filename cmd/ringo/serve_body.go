@@ -1,0 +1,108 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	"ringo/internal/loop"
+)
+
+func (o *opened) readOffload(l *loop.Loop, p []byte, off int64) (n int, err error) {
+	err = l.Offload(func(context.Context) (err error) {
+		n, err = o.file.ReadAt(p, off)
+		if n > 0 || err == io.EOF {
+			err = nil
+		}
+		return err
+	})
+	return n, err
+}
+
+// errShorter is of a file that has become shorter than was said.
+var errShorter = errors.New("the file was cut while it was sent")
+
+// sendSpan sends bytes of a file. head goes before them. The client was told how many they are: if
+// they can't be had, the connection is to be closed.
+func (a *answer) sendSpan(head []byte, o *opened, s span) error {
+	h := a.h
+	for s.n > 0 {
+		h.touch(a.c)
+		var n int
+		var err error
+		if may := o.sendable(h, s.off, s.n); may > 0 {
+			a.out = true
+			n, err = a.c.SendFile(head, uintptr(o.fd.Sys()), s.off, may)
+			switch {
+			case errors.Is(err, io.ErrUnexpectedEOF):
+				err = errShorter
+			case errors.Is(err, errors.ErrUnsupported):
+				o.noSend, err = true, nil
+			}
+		} else {
+			n, err = a.sendRead(head, o, s)
+		}
+		if err != nil {
+			return err
+		}
+		head = nil
+		s.off += int64(n)
+		s.n -= int64(n)
+	}
+	if len(head) > 0 {
+		return a.write(head)
+	}
+	return nil
+}
+
+// sendRead sends the head and the file's next bytes, up to a chunk's end, from memory of the
+// loop's.
+func (a *answer) sendRead(head []byte, o *opened, s span) (int, error) {
+	h := a.h
+	b := h.take(len(head) + chunkBytes)
+	defer h.give(b)
+	number := s.off / chunkBytes
+	n := int(min(s.n, (number+1)*chunkBytes-s.off))
+	b = append(b, head...)
+	got, err := o.read(h, b[len(head):len(head)+n], s.off)
+	switch {
+	case err != nil:
+		return 0, err
+	case got < n:
+		return 0, errShorter
+	case s.off == number*chunkBytes && (n == chunkBytes || s.off+int64(n) == o.size):
+		o.warmed(number, h.l.NowNS())
+	}
+	return n, a.write(b[:len(head)+n])
+}
+
+// The sizes of buffers that are kept, and how many of each.
+const (
+	smallBytes = 6 << 10
+	largeBytes = chunkBytes + 2<<10
+	keptMax    = 32
+)
+
+// take gives an empty buffer with room for n bytes.
+func (h *host) take(n int) []byte {
+	list, size := &h.small, smallBytes
+	if n > smallBytes {
+		list, size = &h.large, max(n, largeBytes)
+	}
+	if k := len(*list); k > 0 && cap((*list)[k-1]) >= n {
+		b := (*list)[k-1]
+		*list = (*list)[:k-1]
+		return b
+	}
+	return make([]byte, 0, size)
+}
+
+// give takes a buffer back.
+func (h *host) give(b []byte) {
+	switch {
+	case cap(b) == smallBytes && len(h.small) < keptMax:
+		h.small = append(h.small, b[:0])
+	case cap(b) == largeBytes && len(h.large) < keptMax:
+		h.large = append(h.large, b[:0])
+	}
+}
