@@ -10,8 +10,8 @@ import (
 )
 
 // SendFile writes head, all of it, and then bytes of a regular file from off on by
-// sendfile(2): up to n, as many as the socket has room for. If it has none, it parks until
-// there is some and gives 0. head and the bytes behind it share a segment if they fit. The
+// sendfile(2): up to n, as many as the socket has room for. If those are fewer than n, it parks
+// until there is room for more; the count may be 0 then. head and the bytes behind it share a segment if they fit. The
 // caller keeps the descriptor open until SendFile returns; the file's position stays.
 //
 // The loop waits for the disk if those bytes are not in the page cache: SendFile is for
@@ -38,7 +38,8 @@ func (c *Conn) SendFile(head []byte, file uintptr, off, n int64) (int, error) {
 		return 0, err
 	}
 	o := &c.local.splice
-	o.Code, o.FD, o.Off, o.Arg, o.Arg2 = op.Sendfile, &c.fd, off, uint32(min(n, pieceMax)), uint32(file)
+	n = min(n, fileMax)
+	o.Code, o.FD, o.Off, o.Arg, o.Arg2 = op.Sendfile, &c.fd, off, uint32(n), uint32(file)
 	res, ok := c.l.Try(o)
 	o.Off = 0
 	switch {
@@ -50,9 +51,15 @@ func (c *Conn) SendFile(head []byte, file uintptr, off, n int64) (int, error) {
 		return 0, c.fail("write", os.NewSyscallError("sendfile", errors.ErrUnsupported))
 	case res < 0:
 		return 0, c.failRes("write", res)
+	case int64(res) < n:
+		return int(res), c.awaitRoom()
 	}
 	return int(res), nil
 }
+
+// fileMax is how many bytes one call sends: no less than a socket has room for, or the
+// peer would be woken for each piece.
+const fileMax = 4 << 20
 
 // writeHead writes what a file's bytes will follow.
 func (c *Conn) writeHead(head []byte) error {
