@@ -12,8 +12,8 @@ import (
 // waiting or from the disk, a short while ago, and cachestat(2) says that its pages are still
 // there. That call takes a page that is being read for one that has come, be it by the kernel's
 // reading ahead: so once some of a file is found to have gone, nothing of it counts as warm,
-// and the last byte of what is to be sent is read, which comes last. Where there is no such
-// call, a shorter while must do.
+// and the last byte of what is to be sent is read, which comes last. What has passed that is
+// warm for another while. Where there is no such call, a shorter while must do.
 //
 //	unknown ──read whole, and sent from memory──▶ warm ──while, or some has gone──▶ unknown
 type warmth struct {
@@ -32,7 +32,7 @@ type chunk struct {
 const (
 	chunkBytes = 64 << 10
 	chunksMax  = 1024 // that are remembered of one file
-	pieceMax   = 1 << 20
+	pieceMax   = 4 << 20
 
 	warmFor      = time.Second
 	warmForBlind = 100 * time.Millisecond
@@ -82,6 +82,11 @@ func (o *opened) sendable(h *host, off, n int64) int64 {
 	if _, ok, err := o.readNow(h, h.last[:], end-1); !ok || err != nil {
 		clear(o.chunks)
 		return 0
+	}
+	if !o.noLook {
+		for at := off; at < end; at += chunkBytes {
+			o.slot(at / chunkBytes).since = now
+		}
 	}
 	return end - off
 }
