@@ -1,4 +1,4 @@
-# Sourced by run, sockets, idle and strace: build the programs, start a server by name, stop it, measure it, describe the
+# Sourced by run, sockets, files, idle and strace: build the programs, start a server by name, stop it, measure it, describe the
 # machine.
 #
 # Servers by name:
@@ -22,7 +22,7 @@ server_pid="" backend_pid=""
 files_max=0 # connections that a process may have
 rounds=9 seconds=1 warmup=0.3 quiet=10 # what the scripts' options change
 declare -A added=()
-ringo_extra=()
+ringo_extra=() load_extra=()
 
 cleanup() {
 	stop_server
@@ -165,7 +165,7 @@ stop_server() {
 	server_pid=""
 }
 
-load() { taskset -c "$load_cpu" "$bin/load" -addr "127.0.0.1:$port" -pid "$server_pid" -beside "${backend_pid:-0}" "$@"; }
+load() { taskset -c "$load_cpu" "$bin/load" -addr "127.0.0.1:$port" -pid "$server_pid" -beside "${backend_pid:-0}" "${load_extra[@]}" "$@"; }
 
 # check_cell CELL
 check_cell() {

@@ -16,7 +16,9 @@ import (
 // Hello is what a server's body of size bytes is made of, over and over.
 const hello = "Hello, World!"
 
-const httpRequest = "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+func httpRequest(path string) string {
+	return "GET " + path + " HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+}
 
 // learnHTTP asks once and expects the same answer, of the right body, from then on, but for its date.
 func learnHTTP(c *config) (exchange, error) {
@@ -26,7 +28,7 @@ func learnHTTP(c *config) (exchange, error) {
 	}
 	defer conn.Close()
 	conn.SetDeadline(time.Now().Add(seconds(c.patience)))
-	if _, err := io.WriteString(conn, httpRequest); err != nil {
+	if _, err := io.WriteString(conn, httpRequest(c.path)); err != nil {
 		return nil, err
 	}
 	var raw bytes.Buffer
@@ -43,7 +45,7 @@ func learnHTTP(c *config) (exchange, error) {
 		return nil, fmt.Errorf("the server answers %s, with keep-alive %v and a body of %d bytes %.20q, want 200, true and %d bytes %.20q",
 			answer.Status, !answer.Close, len(body), body, len(want), want)
 	}
-	s := script{request: []byte(httpRequest), reply: raw.Bytes()}
+	s := script{request: []byte(httpRequest(c.path)), reply: raw.Bytes()}
 	const date = "\r\nDate: "
 	if i := bytes.Index(s.reply, []byte(date)); i >= 0 {
 		s.freeFrom = i + len(date)

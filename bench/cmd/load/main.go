@@ -22,6 +22,7 @@ var modes = []string{"echo", "crowd", "churn", "idle", "slow", "http", "get", "s
 type config struct {
 	mode      string
 	addr      string
+	path      string
 	conns     int
 	size      int
 	depth     int
@@ -65,6 +66,7 @@ func parse(args []string) (*config, error) {
 	f := flag.NewFlagSet("load", flag.ContinueOnError)
 	f.StringVar(&c.mode, "mode", "echo", "`mode`: "+strings.Join(modes, ", "))
 	f.StringVar(&c.addr, "addr", "127.0.0.1:7000", "the server's `address`, host:port")
+	f.StringVar(&c.path, "path", "/", "what to ask for (http)")
 	f.IntVar(&c.conns, "conns", 50, "connections at a time")
 	f.IntVar(&c.size, "size", 64, "`bytes` per message, body or value")
 	f.IntVar(&c.depth, "depth", 1, "messages in flight per connection (not in modes crowd, churn, idle, tls and handshake)")
@@ -101,6 +103,7 @@ func parse(args []string) (*config, error) {
 	check(c.seconds > 0 && c.warmup >= 0, "-seconds %v and -warmup %v: want more than 0 and at least 0", c.seconds, c.warmup)
 	check(c.sources >= 0 && c.sources <= 250, "-sources is %d, want 0 to 250", c.sources)
 	check(!c.bulk() || c.conns == 1 && c.size >= 8 && c.size <= pieceSent, "-mode %s has one connection and sizes from 8 to %d", c.mode, pieceSent)
+	check(strings.HasPrefix(c.path, "/") && !strings.ContainsAny(c.path, " \r\n"), "-path %q is not of the form /PATH", c.path)
 	check(c.mode != "idle" || c.pid > 0, "-mode idle needs -pid")
 	err := errors.Join(errs...)
 	if err != nil {

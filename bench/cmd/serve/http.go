@@ -23,6 +23,11 @@ func newHTTP(o *options) (*program, error) {
 	return &program{listener: s.Serve}, nil
 }
 
+func newFiles(o *options) (*program, error) {
+	s := &http.Server{Handler: http.FileServer(http.Dir(o.dir))}
+	return &program{listener: s.Serve}, nil
+}
+
 func newFasthttp(o *options) (*program, error) {
 	p := body(o.size)
 	s := &fasthttp.Server{Handler: func(ctx *fasthttp.RequestCtx) { ctx.Write(p) }}

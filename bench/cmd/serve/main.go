@@ -27,7 +27,7 @@ const onNet = "net"
 // options is the command line.
 type options struct {
 	program, on, handler string
-	listen, to           string
+	listen, to, dir      string
 	size                 int
 }
 
@@ -48,6 +48,7 @@ var programs = map[string]func(o *options) (*program, error){
 	"bulksend": newBulkSend,
 	"echo":     newEcho,
 	"fasthttp": newFasthttp,
+	"files":    newFiles,
 	"http":     newHTTP,
 	"proxy":    newProxy,
 	"redis":    newRedis,
@@ -65,6 +66,7 @@ func parse(args []string) (*options, error) {
 	f.StringVar(&o.handler, "handler", perGoroutine, "what serves a connection: goroutine, or conn, a task (not on net)")
 	f.StringVar(&o.listen, "listen", "127.0.0.1:7000", "`address` to serve on")
 	f.StringVar(&o.to, "to", "", "`address` that the proxy connects to")
+	f.StringVar(&o.dir, "dir", "", "`directory` whose files are served (files)")
 	f.IntVar(&o.size, "size", 13, "`bytes` of an answer's body (http and fasthttp), of a buffer (echo) or of a datagram (bulksend)")
 	if err := f.Parse(args); err != nil {
 		return nil, err
@@ -79,6 +81,7 @@ func parse(args []string) (*options, error) {
 	check(programs[o.program] != nil, "-program %q is none of %s", o.program, strings.Join(names, ", "))
 	check(o.handler == perGoroutine || o.handler == perConn, "-handler %q is neither %s nor %s", o.handler, perGoroutine, perConn)
 	check(o.handler == perGoroutine || o.on != onNet, "-handler %s needs a driver of Ringo in -on", o.handler)
+	check((o.dir != "") == (o.program == "files"), "-dir is for -program files, which needs it")
 	check(o.size > 0, "-size is %d, want at least 1", o.size)
 	err := errors.Join(errs...)
 	if err != nil {
