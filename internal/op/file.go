@@ -38,6 +38,8 @@ func attemptWriteVec(o *Op) int32 { return sys.WritevAt(o.FD.Sys(), o.Ext.Vec, o
 func cachedWriteVec(o *Op) int32 { return sys.WritevAtNow(o.FD.Sys(), o.Ext.Vec, o.Off) }
 
 // Sync is fsync(2); with Arg DataOnly fdatasync(2).
+func prepSync(o *Op, e *uring.SQE) { e.PrepFsync(int(o.FD.Sys()), o.Arg == DataOnly) }
+
 func attemptSync(o *Op) int32 { return sys.Fsync(o.FD.Sys(), o.Arg == DataOnly) }
 
 // DataOnly in a Sync's Arg leaves out what is not needed to read the data again.
@@ -49,12 +51,18 @@ func attemptSyncRange(o *Op) int32 {
 }
 
 // Allocate is fallocate(2) of Ext.Len bytes from Off on; Arg is its mode.
+func prepAllocate(o *Op, e *uring.SQE) {
+	e.PrepFallocate(int(o.FD.Sys()), o.Arg, o.Off, o.Ext.Len)
+}
+
 func attemptAllocate(o *Op) int32 { return sys.Fallocate(o.FD.Sys(), o.Arg, o.Off, o.Ext.Len) }
 
 // Advise is posix_fadvise(2) about Ext.Len bytes from Off on; Arg is the advice.
 func attemptAdvise(o *Op) int32 { return sys.Fadvise(o.FD.Sys(), o.Off, o.Ext.Len, int(o.Arg)) }
 
 // Ftruncate makes the file Off bytes long.
+func prepFtruncate(o *Op, e *uring.SQE) { e.PrepFtruncate(int(o.FD.Sys()), o.Off) }
+
 func attemptFtruncate(o *Op) int32 { return sys.Ftruncate(o.FD.Sys(), o.Off) }
 
 // Stat puts what statx(2) says of FD into Ext.Stat.

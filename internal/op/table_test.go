@@ -17,7 +17,7 @@ var (
 	oneFace = map[Code]bool{Bind: true, Listen: true, SetOption: true, SetLinger: true, GetOption: true, SockName: true, PeerName: true,
 		Pipe: true, GetOptionBytes: true, SetOptionBytes: true, Recvmmsg: true, Sendmmsg: true, SpliceIn: true, SpliceOut: true, Sendfile: true, Dup: true, Fcntl: true, Open: true, CloseFile: true,
 		Readlinkat: true, Getdents: true, Chmodat: true, Utimensat: true, Mknodat: true, Truncate: true, CopyRange: true, Clone: true, Lseek: true, Resident: true,
-		Sync: true, SyncRange: true, Allocate: true, Advise: true, Ftruncate: true, Stat: true, StatFS: true, Chmod: true, Chown: true,
+		SyncRange: true, Advise: true, Stat: true, StatFS: true, Chmod: true, Chown: true,
 		Chtimes: true, GetAttr: true, SetAttr: true, ListAttrs: true, RemoveAttr: true, Lock: true}
 	faceless = map[Code]bool{Timeout: true}
 )
@@ -128,6 +128,10 @@ func TestPrep(t *testing.T) {
 		"write at the rest": {Op{Code: WriteAt, FD: &f, Buf: p, Off: 3, Done: 1}, func(e *uring.SQE) bool { return e.FD == 42 && e.Len == 4 && e.Off == 4 }},
 		"read a vector":     {Op{Code: ReadVec, FD: &f, Ext: vec(), Off: 3}, func(e *uring.SQE) bool { return e.FD == 42 && e.Addr != 0 && e.Len == 2 && e.Off == 3 }},
 		"write a vector":    {Op{Code: WriteVec, FD: &f, Ext: vec(), Off: 3}, func(e *uring.SQE) bool { return e.FD == 42 && e.Addr != 0 && e.Len == 2 && e.Off == 3 }},
+		"fsync":             {Op{Code: Sync, FD: &f}, func(e *uring.SQE) bool { return e.FD == 42 && e.OpFlags == 0 }},
+		"fdatasync":         {Op{Code: Sync, FD: &f, Arg: DataOnly}, func(e *uring.SQE) bool { return e.FD == 42 && e.OpFlags == 1 }},
+		"fallocate":         {Op{Code: Allocate, FD: &f, Arg: 3, Off: 7, Ext: &Ext{Len: 9}}, func(e *uring.SQE) bool { return e.FD == 42 && e.Len == 3 && e.Off == 7 && e.Addr == 9 }},
+		"ftruncate":         {Op{Code: Ftruncate, FD: &f, Off: 7}, func(e *uring.SQE) bool { return e.FD == 42 && e.Off == 7 }},
 		"write the rest":    {Op{Code: Write, FD: &f, Buf: p, Off: 3, Done: 1}, func(e *uring.SQE) bool { return e.Len == 4 && e.Off == 4 }},
 	} {
 		t.Run(name, func(t *testing.T) {
