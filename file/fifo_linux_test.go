@@ -28,20 +28,6 @@ func fifo(t *testing.T) string {
 	return name
 }
 
-// begin runs f beside the caller, as a caller of its sort, and gives a join.
-func begin(l *ringo.Loop, f func()) (join func()) {
-	if l != nil {
-		task := l.Go(f)
-		return func() { task.Wait() }
-	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		f()
-	}()
-	return func() { <-done }
-}
-
 // An open of a FIFO waits for the other end, and what is written comes out.
 func TestFIFO(t *testing.T) {
 	eachCaller(t, func(t *testing.T, l *ringo.Loop) {

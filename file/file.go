@@ -23,6 +23,8 @@ type File struct {
 	hits atomic.Uint32 // reads in a row that found their bytes in memory, see warm
 	wait *waits        // of what is waited for by readiness; nil for files on a disk
 
+	// opened says that it was opened here: nobody else has the open file.
+	opened   bool
 	position ringo.Mutex // for those who read, write and seek at it
 }
 
@@ -53,7 +55,9 @@ func OpenFile(name string, flag int, perm fs.FileMode) (*File, error) {
 	if err != nil {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: err}
 	}
-	return newFile(n, name, flag), nil
+	f := newFile(n, name, flag)
+	f.opened = true
+	return f, nil
 }
 
 // newFile makes a File of an open descriptor, which is from now on the File's.

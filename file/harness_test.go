@@ -110,3 +110,17 @@ func pause(l *ringo.Loop) {
 		time.Sleep(time.Millisecond)
 	}
 }
+
+// begin runs f beside the caller, as a caller of its sort, and gives a join.
+func begin(l *ringo.Loop, f func()) (join func()) {
+	if l != nil {
+		task := l.Go(f)
+		return func() { task.Wait() }
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		f()
+	}()
+	return func() { <-done }
+}

@@ -1,6 +1,7 @@
 package file
 
 import (
+	"io"
 	"math/rand/v2"
 
 	"ringo/internal/driver"
@@ -11,19 +12,21 @@ import (
 
 // What a call does that may wait depends on the file and on who calls.
 //
-//	                  in memory         else, in a task        else, a goroutine
-//	read, page cache  a call that       an entry of the ring   the host, or a plain
-//	                  doesn't wait                             call
-//	  where such a call is refused:     a worker               a plain call
-//	  in a file system in memory:       a plain call           a plain call
-//	read or write, Direct               an entry of the ring   the host, or a plain call
-//	write, page cache (where the kernel a worker               a plain call
-//	                  has such a call)
-//	at the position:                    a worker               a plain call
+//	                   in memory         else, in a task        else, a goroutine
+//	read, page cache   a call that       an entry of the ring   the host, or a plain
+//	                   doesn't wait                             call
+//	  if that is refused: a plain call, if the file system is in memory; otherwise
+//	                                     an entry of the ring   a plain call
+//	write, page cache  the same, of      an entry of the ring   a plain call
+//	                   small ones
+//	Direct                               an entry of the ring   the host, or a plain call
+//	at the position    as above          the same, from where   a plain call
+//	                                     it is; or a worker
 //
 // A call that doesn't wait is preadv2 with RWF_NOWAIT. tmpfs, overlayfs and others refuse
-// it; there each entry of a ring ends with a thread of the kernel's, which costs many
-// times what the call does (docs/adr/0028).
+// it, and ext4 does for writes; there an entry of the ring ends with a thread of the
+// kernel's. That costs twenty times what the call does, and less than half of what a
+// worker costs (docs/adr/0028). Where there is no ring a worker makes the call.
 
 // What is known of a file's kind, bits of File.kind.
 const (
@@ -195,11 +198,13 @@ func (f *File) await(c *call, l *loop.Loop) (int32, error) {
 	switch {
 	case f.polls(): // it has no offsets, of which a plain call says so at once, and a ring does not
 		return c.plain()
-	case l == nil && f.forRing(c):
+	case l == nil && f.forHost(c):
 		return c.host()
 	case l == nil, refused && len(c.op.Buf) <= turnMax && f.isInMemory():
 		return c.plain()
-	case !f.forRing(c):
+	case c.op.Off < 0 && f.opened && (!outward(c.op.Code) || f.flag&sys.OAppend == 0):
+		return f.awaitFrom(c, l)
+	case c.op.Off < 0:
 		c.op.Flags |= op.Aside
 	case len(c.op.Buf) > turnMax && f.kind.Load()&bypassCache == 0:
 		c.op.Buf = c.op.Buf[:turnMax] // what is in memory by then is copied on the loop's thread
@@ -207,18 +212,38 @@ func (f *File) await(c *call, l *loop.Loop) (int32, error) {
 	return c.park(l)
 }
 
-// forRing reports whether a transfer is for a ring. Those at the position are not: where
-// one stops short, with the disk full or failing, the ring gives the count and leaves the
-// position where it was (Linux 6.18), so that the next would overwrite it.
-func (f *File) forRing(c *call) bool {
-	switch kind := f.kind.Load(); {
-	case c.op.Off < 0:
-		return false
-	case kind&bypassCache != 0:
-		return true
-	default:
-		return kind&refusal(c.op.Code) == 0 && !outward(c.op.Code)
+// forHost reports whether a goroutine's transfer is worth the way to the host: one that
+// the kernel does by itself and not by a thread. Those at the position are for no ring:
+// where one stops short, with the disk full or failing, the ring gives the count and
+// leaves the position where it was (Linux 6.18), so that the next would overwrite it.
+func (f *File) forHost(c *call) bool {
+	kind := f.kind.Load()
+	return c.op.Off >= 0 && (kind&bypassCache != 0 || kind&noNowRead == 0 && !outward(c.op.Code))
+}
+
+// awaitFrom runs a task's transfer at the position as one from where that is, and moves
+// it. This is for files that were opened here, whose position nobody else moves: the
+// caller has it locked. (Of what is appended only the kernel knows where it went.)
+func (f *File) awaitFrom(c *call, l *loop.Loop) (int32, error) {
+	at, err := f.seek(0, io.SeekCurrent)
+	if err != nil {
+		return 0, err
 	}
+	c.op.Off = at
+	res, err := c.park(l)
+	if res > 0 {
+		_, err = f.seek(at+int64(res), io.SeekStart)
+	}
+	return res, err
+}
+
+// seek moves the position to or from where it is known to be, which waits for nothing.
+func (f *File) seek(off int64, whence int) (int64, error) {
+	c := newCall(op.Lseek, f.n)
+	defer c.free()
+	c.op.Off, c.op.Arg = off, uint32(whence)
+	_, err := c.plain()
+	return c.op.Off, err
 }
 
 // isInMemory asks once whether the file's file system is in memory. It may wait.
