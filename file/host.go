@@ -1,32 +1,37 @@
 package file
 
 import (
+	"context"
 	"sync/atomic"
 
-	"ringo/internal/op"
+	"ringo/internal/hosted"
 )
 
-// host runs ops of ordinary goroutines without a thread for each that waits. ok is
-// false if it takes no op, or not this one, which was then not begun.
-type host interface {
-	do(o *op.Op) (res int32, ok bool)
-}
+// lack says that the process has no rings for goroutines, as far as known: reads are
+// plain calls, without a question to memory first.
+var lack atomic.Bool
 
-// hosts is the process's, nil if there is none.
-var hosts atomic.Pointer[host]
+// own are rings in place of the process's, for tests.
+var own atomic.Pointer[hosted.Rings]
 
-func hosted() host {
-	if h := hosts.Load(); h != nil {
-		return *h
+// rings gives the process's rings for goroutines, nil if there are none. They are made
+// when a call first has to wait.
+func rings() *hosted.Rings {
+	if h := own.Load(); h != nil {
+		return h
 	}
-	return nil
+	h, err := hosted.Shared()
+	lack.Store(err != nil)
+	return h
 }
 
-// host runs the op by the host, if there is one, or else as a plain call.
+// host runs the op by the process's rings, if there are any, or else as a plain call.
 func (c *call) host() (int32, error) {
-	if h := hosted(); h != nil && forced.Load() != pathPlain {
-		if res, ok := h.do(&c.op); ok {
-			return result(res)
+	if forced.Load() != pathPlain {
+		if h := rings(); h != nil {
+			if res, ok := h.Do(context.Background(), &c.op); ok {
+				return result(res)
+			}
 		}
 	}
 	return c.plain()

@@ -3,7 +3,11 @@ package file_test
 import (
 	"testing"
 
+	"ringo/internal/hosted"
 	"ringo/internal/testmain"
 )
 
-func TestMain(m *testing.M) { testmain.Main(m) }
+func TestMain(m *testing.M) {
+	hosted.Shared() // they stay, so they are there before the tests
+	testmain.Main(m)
+}

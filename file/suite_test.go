@@ -15,6 +15,7 @@ import (
 	"ringo"
 	"ringo/buf"
 	"ringo/file"
+	"ringo/internal/hosted"
 )
 
 // both is what os.File and File have in common.
@@ -38,11 +39,35 @@ var (
 )
 
 // ways are the paths that calls are forced onto, one after the other.
-var ways = []struct {
-	name string
-	way  uint32
-}{
-	{"auto", file.PathAuto}, {"waits", file.PathWaits}, {"aside", file.PathAside}, {"plain", file.PathPlain},
+var ways = []way{
+	{name: "auto", way: file.PathAuto}, {name: "waits", way: file.PathWaits}, {name: "aside", way: file.PathAside},
+	{name: "plain", way: file.PathPlain}, {name: "hosted", way: file.PathWaits, hosted: true},
+}
+
+type way struct {
+	name   string
+	way    uint32
+	hosted bool // goroutines' calls go by a ring, also where there are few
+}
+
+// take forces the way for the time of a test.
+func (w way) take(t *testing.T) {
+	t.Helper()
+	if w.hosted {
+		h, err := hosted.Open(hosted.Config{Few: -1})
+		if err != nil {
+			t.Skip(err)
+		}
+		before := file.Host(h)
+		t.Cleanup(func() {
+			file.Host(before)
+			if err := h.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	before := file.Force(w.way)
+	t.Cleanup(func() { file.Force(before) })
 }
 
 // places are folders on file systems of several sorts.
@@ -69,7 +94,7 @@ func everywhere(t *testing.T, f func(t *testing.T, l *ringo.Loop, dir string)) {
 	for place, dir := range places(t) {
 		for _, w := range ways {
 			t.Run(place+"/"+w.name, func(t *testing.T) {
-				defer file.Force(file.Force(w.way))
+				w.take(t)
 				eachCaller(t, func(t *testing.T, l *ringo.Loop) {
 					d, err := os.MkdirTemp(dir, "case")
 					if err != nil {

@@ -61,7 +61,7 @@ func (f *File) transfer(code op.Code, p []byte, off int64) (n int, soon bool, er
 	}
 	kind, task := f.kind.Load(), l != nil
 	switch {
-	case code == op.ReadAt && !task && f.readsPlain(kind):
+	case code == op.ReadAt && !task && f.readsPlain(kind, off):
 		if res := driver.ReadPlain(f.n, p, off); res >= 0 {
 			return int(res), false, nil
 		}
@@ -148,9 +148,9 @@ func (f *File) warm() bool {
 
 // readsPlain reports whether a goroutine's read is one plain call, for which no op is
 // needed.
-func (f *File) readsPlain(kind uint32) bool {
+func (f *File) readsPlain(kind uint32, off int64) bool {
 	return !loop.Anywhere() && f.wait == nil && forced.Load() == pathAuto && kind&bypassCache == 0 &&
-		(kind&noNowRead != 0 || hosted() == nil || f.warm())
+		(kind&noNowRead != 0 || off < 0 || lack.Load() || f.warm())
 }
 
 // count notes whether a read found its bytes in memory.
@@ -177,7 +177,7 @@ func (f *File) asksRead(kind uint32, n int, task bool) bool {
 	if kind&(bypassCache|noNowRead) != 0 || f.wait != nil || forced.Load() == pathWaits {
 		return false
 	}
-	return task || n <= nowMax
+	return task || n <= nowMax || !lack.Load()
 }
 
 // asksWrite is asksRead for a write. What is appended stays in one piece.
