@@ -4,10 +4,15 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"runtime"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"syscall"
 
 	"ringo"
+	"ringo/internal/driver"
+	"ringo/internal/mask"
 	"ringo/internal/op"
 	"ringo/internal/sys"
 )
@@ -25,6 +30,7 @@ type File struct {
 
 	// opened says that it was opened here: nobody else has the open file.
 	opened   bool
+	dropped  runtime.Cleanup
 	position ringo.Mutex // for those who read, write and seek at it
 }
 
@@ -51,6 +57,9 @@ func Create(name string) (*File, error) {
 // waits for the other end, without holding up others, and in a task until that is
 // cancelled.
 func OpenFile(name string, flag int, perm fs.FileMode) (*File, error) {
+	if flag&Polled != 0 {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: notPolled(name)}
+	}
 	n, err := openName(name, flag, modeBits(perm))
 	if err != nil {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: err}
@@ -63,6 +72,8 @@ func OpenFile(name string, flag int, perm fs.FileMode) (*File, error) {
 // newFile makes a File of an open descriptor, which is from now on the File's.
 func newFile(n int32, name string, flag int) *File {
 	f := &File{name: name, n: n, flag: flag}
+	f.kind.Store(masked())
+	f.dropped = runtime.AddCleanup(f, closeDropped, n)
 	st := new(sys.Statx)
 	if f.statx(st) != nil {
 		return f
@@ -79,6 +90,18 @@ func newFile(n int32, name string, flag int) *File {
 	}
 	return f
 }
+
+// closeDropped closes the descriptor of a File that was dropped without Close, as
+// package os does.
+func closeDropped(n int32) { driver.Call(&op.Op{Code: op.CloseFile, Off: int64(n)}) }
+
+// masked is what RINGO_MASK takes from files.
+var masked = sync.OnceValue(func() uint32 {
+	if m, _ := mask.Env(); m != nil && slices.Contains(m.Names(), "rwf_nowait") {
+		return noNowRead | noNowWrite
+	}
+	return 0
+})
 
 // statx asks about the open file.
 func (f *File) statx(st *sys.Statx) error {
@@ -104,7 +127,8 @@ func (f *File) Close() error {
 	if !f.hold.close(f.evict) {
 		return f.fail("close", os.ErrClosed)
 	}
-	if f.wait != nil && f.wait.guest != nil {
+	f.dropped.Stop()
+	if f.wait != nil {
 		return f.wait.guest.Close() // its, as its number is
 	}
 	c := newCall(op.CloseFile, noFD)

@@ -46,6 +46,7 @@ func (f *File) watch() {
 		f.setNonblock(false)
 	}
 	f.wait = w
+	f.dropped.Stop() // the guest has one of its own
 }
 
 // setNonblock sets the mode of the open file.

@@ -80,6 +80,7 @@ var things = []thing{
 	{name: "query", since: v(6, 18), register: calls(abi.IORING_REGISTER_QUERY)},
 	{name: "cqe_mixed", since: v(6, 18), setup: abi.IORING_SETUP_CQE_MIXED},
 
+	{name: "rwf_nowait"}, // reads of files that don't wait
 	{name: "epoll"},
 	{name: "poll"},
 	{name: "select"},

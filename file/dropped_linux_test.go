@@ -1,0 +1,33 @@
+//go:build linux
+
+package file_test
+
+import (
+	"runtime"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"ringo/file"
+)
+
+// A File that nobody closed is closed when it is collected.
+func TestDropped(t *testing.T) {
+	name := filled(t, t.TempDir(), 1)
+	n := func() uintptr {
+		f, err := file.Open(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return f.Fd()
+	}()
+	within(patience, t.Name(), func() {
+		for {
+			runtime.GC()
+			if _, err := unix.FcntlInt(n, unix.F_GETFD, 0); err == unix.EBADF {
+				return
+			}
+			pause(nil)
+		}
+	})
+}
