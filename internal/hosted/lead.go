@@ -13,15 +13,17 @@ import (
 const (
 	// leadMax is after how many calls a leader whose own op has ended has another lead.
 	leadMax = 4
-	// crowdMin is from how many ops on a leader lets others come before it calls.
+	// crowdMin is from how many ops on a leader lets others come before it calls, if
+	// it will not have to wait long for its turn.
 	crowdMin = 16
 	// backOff is between two calls for which the kernel had no memory.
 	backOff = 100 * time.Microsecond
 )
 
-// leadFor leads for a caller and those who come meanwhile.
-func (r *ring) leadFor(c *call, crowd int) {
-	if crowd >= crowdMin {
+// leadFor leads for a caller and those who come meanwhile. others says that more of them
+// are to be expected.
+func (r *ring) leadFor(c *call, others bool) {
+	if others {
 		runtime.Gosched()
 	}
 	for round := 1; r.show(); round++ {

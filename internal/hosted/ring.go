@@ -140,11 +140,12 @@ func (r *ring) submit(c *call, o *op.Op) {
 	}
 	c.op.State = op.Queued
 	r.pending.push(c)
-	leads, crowd := !r.led, r.slab.Used()
+	leads := !r.led
+	others := r.slab.Used() >= crowdMin && !r.busy.now()
 	r.led = true
 	r.mu.Unlock()
 	if leads {
-		r.leadFor(c, crowd)
+		r.leadFor(c, others)
 	}
 }
 

@@ -33,7 +33,7 @@ func Shared() (*Rings, error) {
 	}
 	shared.rings, shared.err = openShared(os.Getenv(driverVariable))
 	shared.until = time.Time{}
-	if passing(shared.err) {
+	if Passing(shared.err) {
 		shared.until = time.Now().Add(askAgain)
 	}
 	return shared.rings, shared.err
@@ -47,7 +47,7 @@ func openShared(driver string) (*Rings, error) {
 	return nil, fmt.Errorf("hosted: %s is %s: no io_uring for files either", driverVariable, driver)
 }
 
-// passing reports whether an error says nothing of what the kernel allows.
-func passing(err error) bool {
+// Passing reports whether an error says nothing of what the kernel allows.
+func Passing(err error) bool {
 	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) || errors.Is(err, syscall.ENOMEM)
 }
