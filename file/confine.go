@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"syscall"
 
+	"ringo/internal/loop"
 	"ringo/internal/sys"
 )
 
@@ -35,11 +36,16 @@ func (d *Dir) open(name string, flags int, mode uint32) (n int32, err error) {
 			return n, err
 		}
 	}
+	l, t := loop.Current()
+	w := walk{root: d.n, unlessFIFO: l != nil && mayWait(flags)}
 	err = aside(func(stop func() error) error {
-		w := walk{root: d.n, stop: stop}
+		w.stop = stop
 		n, err = w.open(name, flags, mode)
 		return err
 	})
+	if err == errFIFO {
+		return openFIFOAt(l, t, w.fifoDir, append([]byte(w.fifo), 0), sys.OpenHow{Flags: uint64(flags | sys.OCloexec | sys.ONofollow)})
+	}
 	return n, err
 }
 

@@ -23,6 +23,12 @@ type walk struct {
 	links int
 	at    int32 // the directory of parts[i], to be closed unless it is the root
 	i     int
+
+	// unlessFIFO: a FIFO is not opened. Open gives errFIFO then, and these are its
+	// directory, to be closed, and its name there.
+	unlessFIFO bool
+	fifoDir    int32
+	fifo       string
 }
 
 // linksMax is how many links the kernel follows.
@@ -165,6 +171,12 @@ func (w *walk) last(part string, flags int, mode uint32) (n int32, again bool, e
 	if flags&sys.OPath != 0 && flags&sys.ODirectory == 0 {
 		return w.lastObject(part, flags, stays)
 	}
+	if w.unlessFIFO && w.isFIFO(part) {
+		if w.fifoDir, err = dup(w.at); err == nil {
+			w.fifo, err = part, errFIFO
+		}
+		return 0, false, err
+	}
 	n, err = openAt(w.at, part, flags|sys.ONofollow, mode, 0)
 	if err != syscall.ELOOP && err != syscall.ENOTDIR || stays {
 		return n, false, err
@@ -174,6 +186,11 @@ func (w *walk) last(part string, flags int, mode uint32) (n int32, again bool, e
 		return 0, again, err2
 	}
 	return 0, false, err
+}
+
+func (w *walk) isFIFO(part string) bool {
+	st, err := statAt(w.at, part, sys.AtSymlinkNofollow)
+	return err == nil && st.Mode&sys.SIfmt == sys.SIfifo
 }
 
 // lastObject is last for what stands for a name alone, which a link does, too.

@@ -1,9 +1,11 @@
 package file
 
 import (
+	"slices"
 	"strings"
 	"syscall"
 
+	"ringo/internal/loop"
 	"ringo/internal/op"
 	"ringo/internal/sys"
 )
@@ -66,30 +68,64 @@ func odd(name string) bool { return name == "" || len(name) >= pathMax }
 // pathMax is the size of a name in the kernel, with its NUL.
 const pathMax = 4096
 
-// openAt opens a name for the number alone. Flags get CLOEXEC. What may be a FIFO goes
-// to a worker in a task: an entry of the ring that waits for its other end would keep
-// a thread from the ops on files.
+// openAt opens a name for the number alone. Flags get CLOEXEC.
 func openAt(dir int32, path string, flags int, mode uint32, resolve uint64) (int32, error) {
 	c, n, err := newNameCall(op.Openat2, dir, path)
 	if err != nil {
 		return 0, err
 	}
+	defer c.free()
 	n.How = sys.OpenHow{Flags: uint64(flags | sys.OCloexec | sys.OLargefile), Resolve: resolve}
 	if flags&sys.OPath != 0 {
 		n.How.Flags &^= sys.OLargefile // openat2 is strict about flags that mean nothing
 	}
 	if flags&(sys.OCreat|sys.OTmpfile&^sys.ODirectory) != 0 {
 		n.How.Mode = uint64(mode)
-	}
-	if flags&(sys.OPath|sys.OExcl|sys.ODirectory) == 0 {
-		c.op.Flags |= op.Aside
-	}
-	if flags&(sys.OCreat|sys.OTmpfile&^sys.ODirectory) != 0 {
 		c.op.Flags |= op.Keep // or what was made would be nobody's
 	}
+	l, t := loop.Current()
+	if l == nil || !mayWait(flags) {
+		return c.run()
+	}
+	// By a worker: an entry of the ring that waits for a FIFO's other end would keep a
+	// thread from the ops on files.
+	c.op.Flags |= op.Aside
+	c.op.Off = op.UnlessFIFO
 	res, err := c.run()
-	c.free()
+	if err == errFIFO {
+		own, err := dup(dir)
+		if err != nil {
+			return 0, err
+		}
+		return openFIFOAt(l, t, own, n.Path, n.How)
+	}
 	return res, err
+}
+
+// mayWait reports whether an open with these flags waits if the name is a FIFO's.
+func mayWait(flags int) bool {
+	return flags&(sys.OPath|sys.OExcl|sys.ODirectory|sys.ONonblock) == 0
+}
+
+// openFIFOAt is openAt of a FIFO for a task, which may be cancelled meanwhile: so the
+// directory's number becomes the open's own.
+func openFIFOAt(l *loop.Loop, t *loop.Task, dir int32, path []byte, how sys.OpenHow) (int32, error) {
+	w := &fifoOpen{op: op.Op{Code: op.Openat2, Ext: &op.Ext{Name: &op.Name{Path: slices.Clone(path), How: how}}}}
+	if dir >= 0 {
+		w.dir.Init(dir)
+		w.op.FD = &w.dir
+	}
+	return w.wait(l, t)
+}
+
+// dup gives another number of what n stands for; of noFD there is none.
+func dup(n int32) (int32, error) {
+	if n < 0 {
+		return n, nil
+	}
+	c := newCall(op.Dup, n)
+	defer c.free()
+	return c.plain()
 }
 
 // closeNumber closes what openAt gave, where nothing is to be written before.

@@ -2,6 +2,7 @@ package file
 
 import (
 	"ringo/internal/driver"
+	"ringo/internal/fd"
 	"ringo/internal/loop"
 	"ringo/internal/op"
 	"ringo/internal/sys"
@@ -37,12 +38,19 @@ func openName(name string, flag int, mode uint32) (int32, error) {
 type fifoOpen struct {
 	p   loop.Parker
 	op  op.Op
+	dir fd.FD // its own, if the op has one
 	res int32
 }
 
 func openFIFO(l *loop.Loop, t *loop.Task, path []byte, flag int, mode uint32) (int32, error) {
 	w := &fifoOpen{op: op.Op{Code: op.Open, Buf: path, Arg: uint32(flag), Arg2: mode}}
+	return w.wait(l, t)
+}
+
+// wait parks the task until the open has ended.
+func (w *fifoOpen) wait(l *loop.Loop, t *loop.Task) (int32, error) {
 	if l.Canceled() {
+		w.leave()
 		return 0, l.Cause()
 	}
 	w.p.Begin(l, t)
@@ -56,12 +64,20 @@ func openFIFO(l *loop.Loop, t *loop.Task, path []byte, flag int, mode uint32) (i
 // run is the goroutine's side. What comes when nobody wants it any more is closed.
 func (w *fifoOpen) run() {
 	w.res = driver.Call(&w.op)
+	w.leave()
 	if w.p.Claim(0) {
 		w.p.Wake()
 		return
 	}
 	if w.res >= 0 {
 		driver.Call(&op.Op{Code: op.CloseFile, Off: int64(w.res)})
+	}
+}
+
+// leave lets go of the directory.
+func (w *fifoOpen) leave() {
+	if w.op.FD != nil {
+		closeNumber(w.dir.Take())
 	}
 }
 

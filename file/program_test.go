@@ -208,7 +208,7 @@ func TestNamesLikeOS(t *testing.T) {
 	everywhere(t, func(t *testing.T, _ *ringo.Loop, dir string) {
 		seed := uint64(time.Now().UnixNano())
 		t.Logf("seed %d", seed)
-		runPrograms(t, dir, seed, 30)
+		runPrograms(t, dir, seed, 12)
 	})
 }
 

@@ -39,7 +39,11 @@ func (o *Op) toAt() int32 {
 // whether a name leads out: then it is asked again.
 func prepOpenat2(o *Op, e *uring.SQE) { e.PrepOpenat2(int(dirOf(o)), o.name().Path, how(o.name())) }
 
+// With Off UnlessFIFO nothing is done to a FIFO, as in an Open.
 func attemptOpenat2(o *Op) (res int32) {
+	if o.Off == UnlessFIFO && sys.IsFIFO(dirOf(o), o.name().Path) {
+		return -sys.EINPROGRESS
+	}
 	for range movesMax {
 		res = sys.Openat2(dirOf(o), o.name().Path, &o.name().How)
 		if res != -sys.EAGAIN || o.name().How.Resolve&sys.ResolveBeneath == 0 {
@@ -53,7 +57,11 @@ func attemptOpenat2(o *Op) (res int32) {
 const movesMax = 64
 
 func cachedOpenat2(o *Op) int32 {
-	return untold(sys.OpenatCached(dirOf(o), o.name().Path, &o.name().How))
+	open := sys.OpenRegularCached
+	if o.name().How.Flags&(sys.OPath|sys.ODirectory) != 0 {
+		open = sys.OpenatCached
+	}
+	return untold(open(dirOf(o), o.name().Path, &o.name().How))
 }
 
 // untold is the result of a call that was to be made by what is in memory, and of

@@ -105,6 +105,8 @@ func treeOpen(h *harness, flags op.Flags) {
 	h.named(op.Openat2, d, "new").how(unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL, 0o610, 0).with(flags).submit().want(-sys.EEXIST)
 	h.named(op.Openat2, d, "none").how(unix.O_RDONLY, 0, 0).with(flags).submit().want(-sys.ENOENT)
 	h.named(op.Openat2, d, "f/x").how(unix.O_RDONLY, 0, 0).with(flags).submit().want(-sys.ENOTDIR)
+	h.check(unix.Mkfifo(name+"/fifo", 0o600))
+	h.named(op.Openat2, d, "fifo").how(unix.O_RDONLY, 0, 0).on(nil, op.UnlessFIFO).with(op.Aside).submit().want(-sys.EINPROGRESS)
 }
 
 // beneath skips where there is no openat2.
@@ -172,15 +174,24 @@ func treeCached(h *harness) {
 		h.Fatalf("Try of an open gave %s, %v", show(res), ok)
 	}
 	h.desc(int(res))
-	n.Path, n.How = nulled("new"), sys.OpenHow{Flags: unix.O_CLOEXEC | unix.O_CREAT, Mode: 0o600}
+	n.Path, n.How = nulled("new"), sys.OpenHow{Flags: unix.O_CLOEXEC}
+	if res, ok := tried(op.Openat2); ok && res != -sys.ENOENT { // and now it is known that there is none
+		h.Errorf("Try of an open of nothing gave %s", show(res))
+	}
+	n.How = sys.OpenHow{Flags: unix.O_CLOEXEC | unix.O_CREAT, Mode: 0o600}
 	if res, ok := tried(op.Openat2); ok {
 		h.Errorf("Try of an open that makes a file gave %s", show(res))
+	}
+	h.check(unix.Mkfifo(name+"/fifo", 0o600))
+	n.Path, n.How = nulled("fifo"), sys.OpenHow{Flags: unix.O_CLOEXEC}
+	if res, ok := tried(op.Openat2); ok {
+		h.Errorf("Try of the open of a FIFO gave %s", show(res))
 	}
 	n.Path = nulled("made")
 	if res, ok := tried(op.Mkdirat); !ok || res != -sys.EOPNOTSUPP {
 		h.Errorf("Try of a mkdir gave %s, %v", show(res), ok)
 	}
-	h.wantNames(name, "f")
+	h.wantNames(name, "f fifo")
 }
 
 func treeNames(h *harness, flags op.Flags) {
