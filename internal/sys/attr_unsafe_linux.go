@@ -9,14 +9,21 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Fstatx is statx(2) of an open file: all that this package knows of. flags are AT_
-// flags.
+// Fstatx is statx(2) of an open file: all that this package knows of, or fstat(2) where
+// a filter or an old kernel has none. flags are AT_ flags.
 func Fstatx(fd int32, flags int, st *Statx) int32 {
 	*st = Statx{}
 	const mask = StatxBasic | StatxBtime | StatxMntID | StatxDioalign
 	for {
 		res := result(syscall.Syscall6(unix.SYS_STATX, uintptr(fd), uintptr(unsafe.Pointer(&zero)), uintptr(flags|unix.AT_EMPTY_PATH), mask, uintptr(unsafe.Pointer(st)), 0))
-		if res != eintr {
+		switch {
+		case res == -ENOSYS || res == -EPERM:
+			var old unix.Stat_t
+			if res = blocking(func() (int, error) { return 0, unix.Fstat(int(fd), &old) }); res == 0 {
+				st.from(&old)
+			}
+			return res
+		case res != eintr:
 			return res
 		}
 	}
