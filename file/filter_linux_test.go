@@ -1,0 +1,49 @@
+//go:build linux
+
+package file_test
+
+import (
+	"os"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"ringo/file"
+	"ringo/internal/seccomptest"
+)
+
+// Where a filter refuses openat2, by either errno, names in a Dir are walked, and the
+// tests of a Dir and of all names pass as they do elsewhere.
+func TestNamesBehindFilter(t *testing.T) {
+	if os.Getenv("RINGO_FILTERED") != "" {
+		t.Skip("behind the filter")
+	}
+	for name, rules := range map[string][]seccomptest.Rule{
+		"openat2: EPERM":          {{Number: unix.SYS_OPENAT2, Errno: syscall.EPERM}},
+		"openat2: ENOSYS":         {{Number: unix.SYS_OPENAT2, Errno: syscall.ENOSYS}},
+		"openat2, statx: ENOSYS":  {{Number: unix.SYS_OPENAT2, Errno: syscall.ENOSYS}, {Number: unix.SYS_STATX, Errno: syscall.ENOSYS}},
+		"copy_file_range: ENOSYS": {{Number: unix.SYS_COPY_FILE_RANGE, Errno: syscall.ENOSYS}, {Number: unix.SYS_FCHMODAT2, Errno: syscall.ENOSYS}},
+		"io_uring, as container runtimes; fchmodat2: EPERM": {{Number: unix.SYS_IO_URING_SETUP, Errno: syscall.EPERM}, {Number: unix.SYS_FCHMODAT2, Errno: syscall.EPERM}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cmd := seccomptest.Command(t, seccomptest.Deny(rules...), os.Args[0], "-test.run", "^(TestDirNoWayOut|TestDirInside|TestDirFIFO|TestWalk|TestCopyPositions|TestCopyWithoutSize|TestTemp|TestDirAttributes|TestWhatFilterLeaves)$")
+			cmd.Env = append(os.Environ(), "RINGO_FILTERED="+name)
+			if out, err := cmd.CombinedOutput(); err != nil {
+				t.Errorf("%v\n%s", err, out)
+			}
+		})
+	}
+}
+
+// TestWhatFilterLeaves makes sure that the filter of TestNamesBehindFilter is there.
+func TestWhatFilterLeaves(t *testing.T) {
+	filter := os.Getenv("RINGO_FILTERED")
+	if filter == "" {
+		t.Skip("no filter")
+	}
+	if why := file.Openat2(); (why != nil) != (len(filter) > 7 && filter[:7] == "openat2") {
+		t.Errorf("behind %s: openat2 gives %v", filter, why)
+	}
+}

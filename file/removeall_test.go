@@ -1,0 +1,94 @@
+package file_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"ringo"
+	"ringo/file"
+)
+
+// RemoveAll removes nothing that a link leads to, also one that takes a directory's
+// place while it is emptied.
+func TestRemoveAllRace(t *testing.T) {
+	eachCaller(t, func(t *testing.T, _ *ringo.Loop) {
+		base := t.TempDir()
+		outside := filepath.Join(base, "outside")
+		if err := os.Mkdir(outside, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		for i := range 50 {
+			if err := os.WriteFile(fmt.Sprintf("%s/kept%d", outside, i), nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for round := range 30 {
+			tree := filepath.Join(base, "tree")
+			sub := tree + "/a/b"
+			err := errors.Join(os.MkdirAll(sub, 0o700), os.Symlink(outside, tree+"/link"), os.Symlink("../../outside", tree+"/a/up"))
+			for i := range 20 {
+				err = errors.Join(err, os.WriteFile(fmt.Sprintf("%s/x%d", sub, i), nil, 0o600))
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			stop, stopped := make(chan bool), make(chan bool)
+			go func() {
+				defer close(stopped)
+				for {
+					select {
+					case <-stop:
+						return
+					default:
+					}
+					if os.Rename(sub, base+"/aside") == nil {
+						os.Symlink(outside, sub)
+						os.Remove(sub)
+						os.Rename(base+"/aside", sub)
+					}
+				}
+			}()
+			err = file.RemoveAll(tree)
+			close(stop)
+			<-stopped
+			t.Logf("round %d: %v", round, err) // a directory may be put back meanwhile
+			os.RemoveAll(base + "/aside")
+			if err := file.RemoveAll(tree); err != nil {
+				t.Errorf("RemoveAll undisturbed: %v", err)
+			}
+			if _, err := os.Lstat(tree); !os.IsNotExist(err) {
+				t.Errorf("it is still there: %v", err)
+			}
+		}
+		if entries, err := os.ReadDir(outside); len(entries) != 50 || err != nil {
+			t.Errorf("outside are %d files, %v", len(entries), err)
+		}
+	})
+}
+
+// A tree of many entries and levels goes.
+func TestRemoveAllLarge(t *testing.T) {
+	eachCaller(t, func(t *testing.T, _ *ringo.Loop) {
+		base := t.TempDir()
+		deep := base + "/deep"
+		for range 100 {
+			deep += "/d"
+		}
+		err := os.MkdirAll(deep, 0o700)
+		for i := range 1100 {
+			err = errors.Join(err, os.WriteFile(fmt.Sprintf("%s/deep/x%d", base, i), nil, 0o600))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := file.RemoveAll(base + "/deep"); err != nil {
+			t.Error(err)
+		}
+		if entries, err := os.ReadDir(base); len(entries) != 0 || err != nil {
+			t.Errorf("left are %v, %v", entries, err)
+		}
+	})
+}
