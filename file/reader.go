@@ -1,0 +1,155 @@
+package file
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+)
+
+// Reader reads a file from an offset on and ahead of its caller: several blocks are in
+// flight, and come out in order. One task or goroutine at a time may use it, now this
+// one and now another. NewReader makes it.
+//
+// An error comes behind the last byte before it. The Read that follows tries again from
+// there, as with a File: so after io.EOF it gives what was appended meanwhile. The
+// Reader begins with one block and goes to its depth as those turn out to be full.
+type Reader struct {
+	s      *stream
+	head   int   // the block that is next for the caller
+	ahead  int   // blocks that were launched, from head on
+	window int   // how many may be
+	next   int64 // where the next block begins
+	off    int64 // what the caller reads next
+}
+
+// NewReader makes a Reader of f, which is a File, or anything else that may be read by
+// several at once. It reads nothing yet. The file stays the caller's: close the Reader
+// first. The error names all mistakes in cfg.
+func NewReader(f io.ReaderAt, cfg *StreamConfig) (*Reader, error) {
+	s, off, err := newStream(f, cfg, false, func(b *block) (int, error) { return readFull(f, b.mem, b.at) })
+	if err != nil {
+		return nil, err
+	}
+	r := &Reader{s: s, off: off}
+	r.rewind()
+	return r, nil
+}
+
+// readFull reads until p is full, or an error says why it is not.
+func readFull(f io.ReaderAt, p []byte, off int64) (n int, err error) {
+	for n < len(p) {
+		m, err := f.ReadAt(p[n:], off+int64(n))
+		n += m
+		if err != nil {
+			return n, err
+		}
+		if m == 0 {
+			return n, io.ErrNoProgress
+		}
+	}
+	return n, nil
+}
+
+// Offset is where in the file the next Read begins.
+func (r *Reader) Offset() int64 { return r.off }
+
+// Read reads what is there of the present block, or waits for it: a task parks. A cancel
+// of that task ends the wait and loses nothing.
+func (r *Reader) Read(p []byte) (int, error) {
+	if len(p) == 0 && !r.s.closed {
+		return 0, nil
+	}
+	b, err := r.front()
+	n := copy(p, b)
+	r.off += int64(n)
+	return n, err
+}
+
+// WriteTo writes the rest of the file to w, block by block and without a copy, until
+// its end or an error: io.Copy calls it. Blocks are read while w takes its time.
+func (r *Reader) WriteTo(w io.Writer) (sum int64, err error) {
+	for {
+		b, err := r.front()
+		if errors.Is(err, io.EOF) {
+			return sum, nil
+		}
+		if err != nil {
+			return sum, err
+		}
+		n, err := w.Write(b)
+		r.off += int64(n)
+		sum += int64(n)
+		if err != nil {
+			return sum, err
+		}
+		if n < len(b) {
+			return sum, io.ErrShortWrite
+		}
+	}
+}
+
+// Close waits for what is in flight, in a cancelled task too. Later calls give
+// fs.ErrClosed; closing again does nothing.
+func (r *Reader) Close() error {
+	r.s.closed = true
+	r.s.takeAll()
+	return nil
+}
+
+// front gives the bytes that are next, one at least, or the error that is.
+func (r *Reader) front() ([]byte, error) {
+	if r.s.closed {
+		return nil, fs.ErrClosed
+	}
+	for {
+		if r.ahead == 0 {
+			if err := r.fill(); err != nil {
+				return nil, err
+			}
+		}
+		b := r.s.blocks[r.head]
+		if err := b.take(); err != nil {
+			return nil, err
+		}
+		if b.err == nil {
+			if err := r.fill(); err != nil {
+				return nil, err
+			}
+		}
+		if used := int(r.off - b.at); used < b.got {
+			return b.mem[used:b.got], nil
+		}
+		if err := b.err; err != nil {
+			r.rewind()
+			return nil, err
+		}
+		r.head, r.ahead = (r.head+1)%len(r.s.blocks), r.ahead-1
+		r.window = min(2*r.window, r.s.depth)
+	}
+}
+
+// fill launches blocks up to the window.
+func (r *Reader) fill() error {
+	most := r.window
+	if r.ahead > 0 {
+		most++ // the one at the front has come back
+	}
+	for ; r.ahead < most; r.ahead++ {
+		b := r.s.blocks[(r.head+r.ahead)%len(r.s.blocks)]
+		if err := b.take(); err != nil { // it was launched before an error
+			return err
+		}
+		r.s.room(b)
+		b.at = r.next
+		r.next += int64(r.s.size)
+		b.launch()
+	}
+	return nil
+}
+
+// rewind makes the next block begin where the caller reads next. What is in flight
+// comes back unseen.
+func (r *Reader) rewind() {
+	r.next = r.off - r.off%int64(r.s.off)
+	r.head, r.ahead, r.window = (r.head+r.ahead)%len(r.s.blocks), 0, 1
+}

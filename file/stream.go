@@ -1,0 +1,151 @@
+package file
+
+import (
+	"errors"
+	"fmt"
+
+	"ringo"
+	"ringo/buf"
+	"ringo/internal/loop"
+)
+
+// StreamConfig is how a Reader or a Writer goes about its file. Zero fields mean the
+// default, nil all of them.
+type StreamConfig struct {
+	// Depth is how many blocks are in flight, at most: 4; 1 to 1024.
+	Depth int
+	// Size is a block's bytes: 128 KiB; 1 byte to 64 MiB, and for a file that was opened
+	// with Direct a multiple of what File.DirectAlign says of lengths. The buffers, one
+	// more than Depth, are made as they are needed, aligned for Direct.
+	Size int
+	// Offset is where in the file the stream begins: 0.
+	Offset int64
+}
+
+const (
+	streamDepth    = 4
+	streamDepthMax = 1024
+	streamSize     = 128 << 10
+	streamSizeMax  = 64 << 20
+)
+
+// aligner is a file that may ask for alignment.
+type aligner interface {
+	DirectAlign() (mem, off int)
+}
+
+// stream is what Reader and Writer have in common: a ring of blocks, of which each
+// goes to the file and back on its own.
+type stream struct {
+	size     int
+	mem, off int // alignment of memory, and of offsets and lengths
+	depth    int
+	blocks   []*block
+	closed   bool
+}
+
+// block is a piece of the file.
+type block struct {
+	move   func(b *block) (int, error)
+	mem    []byte
+	at     int64 // in the file
+	n      int   // bytes that are to be written
+	got    int   // bytes that were read or written
+	err    error // that came after them
+	flying bool  // from launch until somebody has taken back
+	landed *ringo.Chan[struct{}]
+}
+
+// newStream checks the configuration. whole says that Offset has to be aligned.
+func newStream(file any, cfg *StreamConfig, whole bool, move func(b *block) (int, error)) (*stream, int64, error) {
+	var c StreamConfig
+	if cfg != nil {
+		c = *cfg
+	}
+	if c.Depth == 0 {
+		c.Depth = streamDepth
+	}
+	if c.Size == 0 {
+		c.Size = streamSize
+	}
+	s := &stream{size: c.Size, depth: c.Depth, mem: 1, off: 1}
+	f, ours := file.(*File)
+	if a, ok := file.(aligner); ok && !(ours && f.flag&Direct == 0) {
+		mem, off := a.DirectAlign()
+		s.mem, s.off = max(mem, 1), max(off, 1)
+	}
+	var wrong []error
+	want := func(ok bool, format string, args ...any) {
+		if !ok {
+			wrong = append(wrong, fmt.Errorf("file: StreamConfig."+format, args...))
+		}
+	}
+	want(c.Depth >= 1 && c.Depth <= streamDepthMax, "Depth %d: want 1 to %d, or 0", c.Depth, streamDepthMax)
+	want(c.Size >= 1 && c.Size <= streamSizeMax, "Size %d: want 1 to %d, or 0", c.Size, streamSizeMax)
+	want(c.Size%s.off == 0, "Size %d: want a multiple of %d for this file, which is Direct", c.Size, s.off)
+	want(c.Offset >= 0, "Offset %d: want 0 or more", c.Offset)
+	want(!whole || c.Offset%int64(s.off) == 0, "Offset %d: want a multiple of %d for this file, which is Direct", c.Offset, s.off)
+	if len(wrong) > 0 {
+		return nil, 0, errors.Join(wrong...)
+	}
+	s.blocks = make([]*block, c.Depth+1)
+	for i := range s.blocks {
+		s.blocks[i] = &block{move: move, landed: ringo.NewChan[struct{}](1)}
+	}
+	return s, c.Offset, nil
+}
+
+// room gives a block its memory.
+func (s *stream) room(b *block) {
+	if b.mem == nil {
+		b.mem = buf.Aligned(s.size, s.mem)
+	}
+}
+
+// launch moves the block, beside the caller: as a task of the caller's loop, or on a
+// goroutine. It does not wait.
+func (b *block) launch() {
+	b.flying = true
+	if l, _ := loop.Current(); l != nil {
+		l.Start(b)
+		return
+	}
+	go b.Run()
+}
+
+// Run is the way of the block to the file and back.
+func (b *block) Run() {
+	b.got, b.err = b.move(b)
+	b.landed.TrySend(struct{}{})
+}
+
+// take waits for the block's return. The error is what ended the wait of a task, which
+// may wait again.
+func (b *block) take() error {
+	if !b.flying {
+		return nil
+	}
+	if _, err := b.landed.Recv(); err != nil {
+		return err
+	}
+	b.flying = false
+	return nil
+}
+
+// takeAll waits for all blocks, in a cancelled task too.
+func (s *stream) takeAll() {
+	shielded(func() {
+		for _, b := range s.blocks {
+			b.take()
+		}
+	})
+}
+
+// shielded calls fn, which may wait as if the task that calls were not cancelled.
+func shielded(fn func()) {
+	if l, _ := loop.Current(); l != nil {
+		l.Shield()
+		defer l.Unshield()
+	}
+	fn()
+}
