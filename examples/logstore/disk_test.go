@@ -11,7 +11,6 @@ import (
 	"slices"
 	"sync"
 	"syscall"
-	"time"
 )
 
 // disk is a file system in memory that forgets what was not synced. A test says at which call it fails, or loses its
@@ -150,15 +149,6 @@ func (d *disk) Rename(from, to string) error {
 	return d.done(what, "rename", to)
 }
 
-func (d *disk) Names() ([]string, error) {
-	what, err := d.begin("names", ".")
-	if err != nil {
-		return nil, err
-	}
-	names := slices.Collect(maps.Keys(d.names))
-	return names, d.done(what, "names", ".")
-}
-
 func (d *disk) Sync() error {
 	what, err := d.begin("syncdir", ".")
 	if err != nil {
@@ -245,15 +235,6 @@ func (h *handle) Datasync() error {
 	}
 	h.n.dirty = nil
 	return h.d.done(what, "sync", h.n.name)
-}
-
-func (h *handle) Stat() (fs.FileInfo, error) {
-	what, err := h.d.begin("stat", h.n.name)
-	if err != nil {
-		return nil, err
-	}
-	size := sizeInfo(len(h.n.data))
-	return size, h.d.done(what, "stat", h.n.name)
 }
 
 func (h *handle) Close() error {
@@ -354,15 +335,5 @@ func (c change) some(b []byte, random *rand.Rand) []byte {
 	}
 	return b
 }
-
-// sizeInfo is the one thing that the store wants to know of a file.
-type sizeInfo int64
-
-func (s sizeInfo) Size() int64      { return int64(s) }
-func (sizeInfo) Name() string       { return "" }
-func (sizeInfo) Mode() fs.FileMode  { return 0 }
-func (sizeInfo) ModTime() time.Time { return time.Time{} }
-func (sizeInfo) IsDir() bool        { return false }
-func (sizeInfo) Sys() any           { return nil }
 
 func (c call) String() string { return fmt.Sprintf("call %d, %s %s", c.n, c.kind, c.name) }

@@ -1,25 +1,50 @@
 package logstore
 
 import (
+	"errors"
 	"io"
 	"io/fs"
+	"syscall"
+
+	"ringo/file"
 )
 
 // FS is the folder of a Store: what the store asks of a file system. Calls may wait, a task by parking.
 type FS interface {
-	OpenFile(name string, flag int, perm fs.FileMode) (File, error)
+	OpenFile(name string, flag int, perm fs.FileMode) (File, error) // flag may have file.Direct, which EINVAL refuses
 	Rename(from, to string) error
-	Names() ([]string, error) // of all files
-	Sync() error              // makes names durable
-	io.Closer                 // files stay open
+	Sync() error // makes names durable
+	Close() error
 }
 
 // File is a file of an FS. *file.File is one.
 type File interface {
 	io.ReaderAt
 	io.WriterAt
-	io.Closer
-	Stat() (fs.FileInfo, error)
 	Truncate(size int64) error
-	Datasync() error // makes what was written durable, and the size
+	Datasync() error
+	Close() error
+}
+
+// folder is a directory by package file.
+type folder struct{ *file.Dir }
+
+func (d folder) OpenFile(name string, flag int, perm fs.FileMode) (File, error) {
+	return d.Dir.OpenFile(name, flag, perm)
+}
+
+// openDirect opens a file past the page cache, where the file system has such a way.
+func openDirect(fsys FS, name string, flag int) (File, error) {
+	f, err := fsys.OpenFile(name, flag|file.Direct, 0o666)
+	if errors.Is(err, syscall.EINVAL) {
+		f, err = fsys.OpenFile(name, flag, 0o666)
+	}
+	return f, err
+}
+
+func writeSync(f File, b []byte, at int64) error {
+	if _, err := f.WriteAt(b, at); err != nil {
+		return err
+	}
+	return f.Datasync()
 }

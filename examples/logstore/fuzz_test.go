@@ -1,66 +1,68 @@
 package logstore
 
 import (
+	"bytes"
 	"errors"
 	"maps"
+	"strings"
 	"testing"
 )
 
-// log makes the bytes of a segment that holds these records, batch by batch.
-func logOf(salt uint64, base int64, batches ...[]string) []byte {
-	b := place(encode(nil, magic, le.AppendUint64(nil, salt)), 0, base, 0)
+// logOf makes the bytes of a log that holds these records, batch by batch.
+func logOf(salt uint64, batches ...[]string) []byte {
+	b := first(salt)
 	for _, keys := range batches {
-		begin := len(b)
-		for _, key := range keys {
-			at := len(b)
-			b = encode(b, key, valueOf(key))
-			place(b[at:], salt, base+int64(at), int64(at-begin))
-		}
+		at := int64(len(b))
+		b = append(b, pad(batchOf(salt, at, keys), salt, at)...)
 	}
 	return b
 }
 
-// stored makes a disk with these segments.
-func stored(segments map[int64][]byte) *disk {
-	d := newDisk()
-	for base, b := range segments {
-		n := &node{name: name(base), data: b, disk: b}
-		d.names[n.name], d.kept[n.name] = n, n
+// batchOf makes the records of a batch that begins at this offset.
+func batchOf(salt uint64, first int64, keys []string) (b []byte) {
+	for _, key := range keys {
+		n := int64(len(b))
+		b = encode(b, key, valueOf(key))
+		place(b[n:], salt, first+n, n)
 	}
+	return b
+}
+
+// stored makes a disk with such a log.
+func stored(b []byte) *disk {
+	d := newDisk()
+	n := &node{name: "log", data: b, disk: b}
+	d.names[n.name], d.kept[n.name] = n, n
 	return d
 }
 
 // A broken place is the log's end only if nothing follows that was written later; else it is an error with its offset.
 func TestDamage(t *testing.T) {
-	first := logOf(7, 0, []string{"0", "1"}, []string{"2", "3", "4"}, []string{"5"})
-	at := func(batches ...[]string) int64 { return int64(len(logOf(7, 0, batches...))) }
-	whole := at([]string{"0", "1"}, []string{"2", "3", "4"}, []string{"5"})
-	next := logOf(8, whole, []string{"6"})
+	one, two, three := []string{"0", "1"}, []string{"2", "3", "4"}, []string{"5"}
+	whole := logOf(7, one, two, three)
+	begin1, begin2, begin3, end := int64(block), int64(len(logOf(7, one))), int64(len(logOf(7, one, two))), int64(len(whole))
+	at := func(begin int64, keys ...string) int64 { return begin + int64(len(batchOf(7, begin, keys))) }
 	for _, c := range []struct {
 		name    string
-		broken  int64 // in the first segment
-		next    bool  // there is a second one
+		broken  int64
 		damaged int64 // offset of the error, or -1
 		records int
 	}{
-		{"the first batch", at([]string{"0"}), false, at([]string{"0"}), 0},
-		{"a batch in the middle", at([]string{"0", "1"}), false, at([]string{"0", "1"}), 0},
-		{"the end of a batch in the middle", at([]string{"0", "1"}, []string{"2", "3", "4"}) - 1, false, at([]string{"0", "1"}, []string{"2", "3"}), 0},
-		{"the last batch", whole - 1, false, -1, 5},
-		{"the last batch of a segment that another follows", whole - 1, true, at([]string{"0", "1"}, []string{"2", "3", "4"}), 0},
-		{"the header", 20, false, 0, 0},
-		{"nothing", -1, true, -1, 7},
+		{"the first batch", at(begin1, "0"), at(begin1, "0"), 0},
+		{"a batch in the middle", begin2, begin2, 0},
+		{"the last record of a batch in the middle", at(begin2, "2", "3"), at(begin2, "2", "3"), 0},
+		{"behind the records of a batch in the middle", begin3 - 1, at(begin2, "2", "3", "4"), 0},
+		{"the last batch", begin3, -1, 5},
+		{"behind the records of the last batch", end - 1, -1, 6},
+		{"the head", 20, 0, 0},
+		{"nothing", -1, -1, 6},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			b := append([]byte(nil), first...)
+			b := bytes.Clone(whole)
 			if c.broken >= 0 {
 				b[c.broken] ^= 0x40
 			}
-			segments := map[int64][]byte{0: b}
-			if c.next {
-				segments[whole] = next
-			}
-			d := stored(segments)
+			d := stored(b)
 			s, err := OpenFS(d, nil)
 			if c.damaged < 0 {
 				if err != nil || len(s.index) != c.records {
@@ -69,55 +71,46 @@ func TestDamage(t *testing.T) {
 				s.Close()
 				return
 			}
-			damage := (*DamageError)(nil)
-			if !errors.As(err, &damage) || *damage != (DamageError{name(0), c.damaged}) {
+			damage := DamageError(-1)
+			if !errors.As(err, &damage) || damage != DamageError(c.damaged) {
 				t.Fatalf("Open: %v; want damage at %d", err, c.damaged)
 			}
-			if string(d.names[name(0)].data) != string(b) {
-				t.Error("Open changed a damaged file")
+			if !bytes.Equal(d.names["log"].data, b) {
+				t.Error("Open changed a damaged log")
 			}
 		})
 	}
 }
 
-// A segment that is missing, or too many.
-func TestWrongFiles(t *testing.T) {
-	first := logOf(7, 0, []string{"0", "1"})
-	second := logOf(8, int64(len(first)), []string{"2"})
-	third := logOf(9, int64(len(first)+len(second)), []string{"3"})
-	for what, segments := range map[string]map[int64][]byte{
-		"without the first":  {int64(len(first)): second},
-		"without the second": {0: first, int64(len(first) + len(second)): third},
-		"cut short":          {0: first[:len(first)-8], int64(len(first)): second},
-		"of another place":   {0: first, int64(len(first)): third},
-	} {
-		if s, err := OpenFS(stored(segments), nil); !errors.As(err, new(*DamageError)) {
-			t.Errorf("a log %s: Open gives %v, %v; want damage", what, s, err)
-		}
+// What a torn batch leaves is cut off, so that no record of it comes back where a later batch ends.
+func TestTornEndIsCut(t *testing.T) {
+	long := strings.Repeat("k", block-head)
+	whole := logOf(7, []string{"0"}, []string{"1", long, "3"})
+	b := bytes.Clone(whole)
+	b[2*block] ^= 1 // the record "1"; "3" is whole
+	d := stored(b)
+	s, err := OpenFS(d, nil)
+	if err != nil {
+		t.Fatal(err)
 	}
-	d := stored(map[int64][]byte{0: first})
-	d.names["1.log"] = &node{name: "1.log"}
-	if _, err := OpenFS(d, nil); err == nil {
-		t.Error("Open took a folder with a strange file of a segment's kind")
+	if len(s.index) != 1 || s.end != 2*block || len(d.names["log"].data) != 2*block {
+		t.Errorf("%d records, the log ends at %d, the file at %d; want 1, and the end at %d", len(s.index), s.end, len(d.names["log"].data), 2*block)
 	}
+	s.Close()
 }
 
 // Whatever is in the files, recovery ends, gives records that can be read, and gives the same ones again.
 func FuzzRecovery(f *testing.F) {
-	two := logOf(0, 0, []string{"0", "1"}, []string{"2", "3"})
-	f.Add([]byte{}, []byte{}, true)
-	f.Add(two[headSize:], []byte{}, true)
-	f.Add(two, logOf(1, int64(len(two)), []string{"4"}), false)
-	f.Add(two[:len(two)-3], two, true)
-	f.Fuzz(func(t *testing.T, first, second []byte, headed bool) {
+	two := logOf(0, []string{"0", "1"}, []string{"2", "3"})
+	f.Add([]byte{}, true)
+	f.Add(two[block:], true)
+	f.Add(two, false)
+	f.Add(two[:len(two)-3], false)
+	f.Fuzz(func(t *testing.T, b []byte, headed bool) {
 		if headed {
-			first = append(logOf(0, 0), first...)
+			b = append(first(0), b...)
 		}
-		segments := map[int64][]byte{0: first}
-		if len(second) > 0 {
-			segments[int64(len(first))] = second
-		}
-		d := stored(segments)
+		d := stored(b)
 		s, err := OpenFS(d, nil)
 		if err != nil {
 			if d.open != 0 {
@@ -136,8 +129,7 @@ func FuzzRecovery(f *testing.F) {
 			t.Fatalf("Open works once, and then: %v", err)
 		}
 		defer again.Close()
-		same := func(a, b span) bool { return a.at == b.at && a.size == b.size }
-		if !maps.EqualFunc(s.index, again.index, same) {
+		if !maps.Equal(s.index, again.index) {
 			t.Fatal("recovery finds something else the second time")
 		}
 	})

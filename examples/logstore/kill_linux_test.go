@@ -23,12 +23,11 @@ const (
 	callers  = 8
 )
 
-// killSmall rolls over every few batches.
-var killSmall = &Config{Segment: 64 << 10, Batch: 16 << 10}
+var killSmall = &Config{Batch: 16 << 10}
 
 // killed appends from several callers, and says each key on stdout when its Append has returned.
 func killed(folder string) {
-	s, err := OpenFS(osFolder(folder), killSmall)
+	s, err := Open(folder, killSmall)
 	if err != nil {
 		fmt.Println("error", err)
 		return
@@ -68,7 +67,7 @@ func TestKills(t *testing.T) {
 	for time.Now().Before(end) {
 		rounds++
 		fresh := killOne(t, folder, time.Duration(random.IntN(20e6)))
-		s, err := OpenFS(osFolder(folder), killSmall)
+		s, err := Open(folder, killSmall)
 		if err != nil {
 			t.Fatalf("after kill %d: %v", rounds, err)
 		}

@@ -6,8 +6,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"ringo/file"
 )
 
 // osFolder is a folder by package os, to compare with.
@@ -23,16 +26,18 @@ func (d osFolder) OpenFile(name string, flag int, perm fs.FileMode) (File, error
 	return osFile{f}, nil
 }
 
-func (d osFolder) Rename(from, to string) error {
-	return os.Rename(filepath.Join(string(d), from), filepath.Join(string(d), to))
+// cachedFolder is a folder by package os whose files are written by way of the page cache.
+type cachedFolder struct{ osFolder }
+
+func (d cachedFolder) OpenFile(name string, flag int, perm fs.FileMode) (File, error) {
+	if flag&file.Direct != 0 {
+		return nil, syscall.EINVAL
+	}
+	return d.osFolder.OpenFile(name, flag, perm)
 }
 
-func (d osFolder) Names() (names []string, err error) {
-	entries, err := os.ReadDir(string(d))
-	for _, e := range entries {
-		names = append(names, e.Name())
-	}
-	return names, err
+func (d osFolder) Rename(from, to string) error {
+	return os.Rename(filepath.Join(string(d), from), filepath.Join(string(d), to))
 }
 
 func (d osFolder) Sync() error {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"runtime"
 	"slices"
 	"sync"
 
@@ -16,48 +17,42 @@ import (
 var (
 	ErrClosed   = errors.New("logstore: the store is closed")
 	ErrFull     = errors.New("logstore: as many records wait as Config.Queue lets")
+	ErrLogFull  = errors.New("logstore: the log is as long as it may be, 1 GiB")
 	ErrInDoubt  = errors.New("logstore: the wait ended while the record was being written, and it may be in the log or not")
 	ErrNotFound = fmt.Errorf("logstore: no such key: %w", fs.ErrNotExist)
 )
 
-// A DamageError is a place in the log that once was whole and is not any more.
-type DamageError struct {
-	Segment string // name of the file
-	Offset  int64  // in the file, of the first record that can't be read
-}
+// DamageError is the offset in the log of a record that once was whole and is not any more.
+type DamageError int64
 
-func (e *DamageError) Error() string {
-	return fmt.Sprintf("logstore: %s is damaged at offset %d", e.Segment, e.Offset)
+func (e DamageError) Error() string {
+	return fmt.Sprintf("logstore: the log is damaged at offset %d", int64(e))
 }
-
-const (
-	segmentMax = 1 << 30
-	batchMax   = 16 << 20
-)
 
 // Config is how a Store works. Zero fields mean the default.
 type Config struct {
-	Segment int64 // bytes after which a new segment begins; 64 MiB, at most 1 GiB
-	Batch   int   // bytes that are written and synced together, and the longest record; 1 MiB, at most 16 MiB
-	Queue   int   // records that may wait for their batch before Append gives ErrFull; 1024
+	Batch int // bytes that are written and synced together, and the longest record; 1 MiB, 64 to 16 MiB
+	Queue int // records that may wait for their batch before Append gives ErrFull; 1024
 }
 
-func (c *Config) complete() (full Config, err error) {
-	if c != nil {
-		full = *c
+func (c *Config) set(from *Config) error {
+	if from != nil {
+		*c = *from
 	}
-	full = Config{cmp.Or(full.Segment, 64<<20), cmp.Or(full.Batch, 1<<20), cmp.Or(full.Queue, 1024)}
-	if full.Segment < 1 || full.Segment > segmentMax || full.Batch < headSize || full.Batch > batchMax || full.Queue < 1 {
-		err = fmt.Errorf("logstore: Config%+v: want 1 to %d bytes in a Segment, %d to %d in a Batch, and a Queue of 1 or more", full, segmentMax, headSize, batchMax)
+	c.Batch, c.Queue = cmp.Or(c.Batch, 1<<20), cmp.Or(c.Queue, 1024)
+	if c.Batch < 64 || c.Batch > 16<<20 || c.Queue < 1 {
+		return fmt.Errorf("logstore: Config%+v: want a Batch of 64 bytes to 16 MiB, and a Queue of 1 or more", *c)
 	}
-	return full, err
+	return nil
 }
 
 // A Store is an open log. Any number of tasks and goroutines may use it at once. Open makes it.
 type Store struct {
 	fs   FS
 	cfg  Config
-	more chan struct{}         // wakes the committer; room for the one word that there is
+	salt uint64
+	in   File                  // the log, to read it
+	more *ringo.Chan[struct{}] // wakes the committer; room for the one word that there is
 	over *ringo.Chan[struct{}] // closed at the committer's end
 	free sync.Pool             // of *entry
 
@@ -67,65 +62,54 @@ type Store struct {
 	queue  []*entry   // those who wait for the next batch, in order
 	index  map[string]span
 
-	segments []*segment // in order, of which the last one grows; these are the committer's
-	end      int64      // of the log
-	buf      []byte
-}
-
-type segment struct {
-	File
-	base int64
-	salt uint64
+	out File   // the log, to write it; with what follows, the committer's
+	end int64  // of the log
+	buf []byte // a batch, aligned
 }
 
 // span is where a record is in the log.
 type span struct {
-	in   *segment
 	at   int64
 	size int
 }
 
 // entry is a record whose caller waits.
 type entry struct {
-	key   string
-	rec   []byte
-	state int               // under Store.mu
-	span  span              // of one that is done
-	err   error             // likewise
-	wake  *ringo.Chan[bool] // says that it is done, or that the context ended; room for one word
+	key         string
+	rec         []byte
+	taken, done bool              // under Store.mu: how far the committer is with it
+	span        span              // once done
+	err         error             // likewise
+	wake        *ringo.Chan[bool] // says that it is done, or that the context ended; room for one word
 }
-
-// An entry's states.
-const (
-	queued = iota
-	taken  // the committer has it
-	done
-)
 
 // Append adds a record and returns when it is durable: with its offset in the log, after which Get finds it. Of several
 // records with a key the last one counts. ctx and the cancel of the calling task end the wait: with ErrInDoubt if the
 // record was on its way to the disk, and otherwise it is in the log neither now nor later. Any goroutine may call it; a
 // task parks.
 func (s *Store) Append(ctx context.Context, key string, value []byte) (int64, error) {
-	if key == "" || recordHead+align+uint64(len(key))+uint64(len(value)) > uint64(s.cfg.Batch) {
-		return 0, fmt.Errorf("logstore: a key of %d bytes with a value of %d: want a key, and a record of at most %d bytes, its head of %d included", len(key), len(value), s.cfg.Batch, recordHead)
+	if key == "" || head+align+uint64(len(key))+uint64(len(value)) > uint64(s.cfg.Batch) {
+		return 0, fmt.Errorf("logstore: a key of %d bytes with a value of %d: want a key, and a record of at most %d bytes, with %d for its head", len(key), len(value), s.cfg.Batch, head+align)
 	}
-	if err := ctx.Err(); err != nil {
+	e := s.free.Get().(*entry)
+	e.key, e.rec, e.taken, e.done = key, encode(e.rec[:0], key, value), false, false
+	s.mu.Lock()
+	err := cmp.Or(s.err, ctx.Err())
+	if err == nil && len(s.queue) >= s.cfg.Queue {
+		err = ErrFull
+	} else if err == nil {
+		s.queue = append(s.queue, e)
+	}
+	s.mu.Unlock()
+	if err != nil {
 		return 0, err
 	}
-	e, _ := s.free.Get().(*entry)
-	if e == nil {
-		e = &entry{wake: ringo.NewChan[bool](1)}
-	}
-	e.key, e.rec, e.state, e.err = key, encode(e.rec[:0], key, value), queued, nil
-	if err := s.enqueue(e); err != nil {
-		return 0, err
-	}
+	s.more.TrySend(struct{}{})
 	stop := func() bool { return true }
 	if ctx.Done() != nil {
 		stop = context.AfterFunc(ctx, func() { e.wake.TrySend(true) })
 	}
-	_, err := e.wake.Recv()
+	_, err = e.wake.Recv()
 	if alone := stop(); err == nil && alone { // so it was the committer's word, which was its last
 		at, err := e.span.at, e.err
 		s.free.Put(e)
@@ -138,37 +122,14 @@ func (s *Store) Append(ctx context.Context, key string, value []byte) (int64, er
 func (s *Store) leave(e *entry, why error) (int64, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	switch e.state {
-	case queued:
-		i := slices.Index(s.queue, e)
-		s.queue = slices.Delete(s.queue, i, i+1)
-		return 0, why
-	case taken:
+	switch {
+	case e.done:
+		return e.span.at, e.err
+	case e.taken:
 		return 0, fmt.Errorf("%w: %w", ErrInDoubt, why)
 	}
-	return e.span.at, e.err
-}
-
-func (s *Store) enqueue(e *entry) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.err == nil && len(s.queue) >= s.cfg.Queue {
-		return ErrFull
-	}
-	if s.err != nil {
-		return s.err
-	}
-	s.queue = append(s.queue, e)
-	s.tell()
-	return nil
-}
-
-// tell wakes the committer.
-func (s *Store) tell() {
-	select {
-	case s.more <- struct{}{}:
-	default: // it has been told already
-	}
+	s.queue = slices.DeleteFunc(s.queue, func(o *entry) bool { return o == e })
+	return 0, why
 }
 
 // Get gives the value that was last appended with this key, or ErrNotFound. Any goroutine may call it; a task parks.
@@ -180,14 +141,13 @@ func (s *Store) Get(key string) ([]byte, error) {
 	if err != nil || !ok {
 		return nil, cmp.Or(err, ErrNotFound)
 	}
-	in := span.in
 	b := make([]byte, span.size)
-	if _, err := in.ReadAt(b, span.at-in.base); err != nil {
+	if _, err := s.in.ReadAt(b, span.at); err != nil {
 		return nil, err
 	}
-	size, k, v, _ := decode(b, in.salt, span.at)
+	size, k, v, _ := decode(b, s.salt, span.at)
 	if size != span.size || string(k) != key {
-		return nil, &DamageError{name(in.base), span.at - in.base}
+		return nil, DamageError(span.at)
 	}
 	return v, nil
 }
@@ -198,7 +158,7 @@ func (s *Store) Close() error {
 	s.mu.Lock()
 	s.err = cmp.Or(s.err, ErrClosed)
 	s.mu.Unlock()
-	s.tell()
+	s.more.TrySend(struct{}{})
 	if _, err := s.over.Recv(); !errors.Is(err, ringo.ErrClosed) {
 		return err // of the waiting task
 	}
@@ -208,4 +168,86 @@ func (s *Store) Close() error {
 		return s.err
 	}
 	return s.closed
+}
+
+// commit is the committer, a goroutine: it writes batch after batch until the store ends.
+func (s *Store) commit() {
+	var batch []*entry
+	for {
+		runtime.Gosched() // those whom the last batch woke have a chance to be in the next
+		if batch = s.take(batch[:0]); len(batch) == 0 {
+			break
+		}
+		s.finish(batch, s.write(batch))
+	}
+	s.closed = s.closeAll()
+	s.over.Close()
+}
+
+// take waits for entries and takes as many as one batch may have; none when the store has ended.
+func (s *Store) take(batch []*entry) []*entry {
+	for {
+		s.mu.Lock()
+		for size := 0; len(batch) < len(s.queue); {
+			e := s.queue[len(batch)]
+			if size += len(e.rec); size > s.cfg.Batch {
+				break
+			}
+			e.taken = true
+			batch = append(batch, e)
+		}
+		s.queue = append(s.queue[:0], s.queue[len(batch):]...)
+		over := s.err != nil
+		s.mu.Unlock()
+		if len(batch) > 0 || over {
+			return batch
+		}
+		s.more.Recv()
+	}
+}
+
+// write makes a batch durable.
+func (s *Store) write(batch []*entry) error {
+	s.buf = s.buf[:0]
+	for _, e := range batch {
+		n := int64(len(s.buf))
+		e.span = span{s.end + n, len(e.rec)}
+		s.buf = append(s.buf, place(e.rec, s.salt, e.span.at, n)...)
+	}
+	s.buf = pad(s.buf, s.salt, s.end)
+	if s.end+int64(len(s.buf)) > logMax {
+		return ErrLogFull
+	}
+	if err := writeSync(s.out, s.buf, s.end); err != nil {
+		return fmt.Errorf("logstore: writing a batch: %w", err)
+	}
+	s.end += int64(len(s.buf))
+	return nil
+}
+
+// finish tells the callers, and those in line too if the store ends with this.
+func (s *Store) finish(batch []*entry, err error) {
+	s.mu.Lock()
+	if err != nil {
+		s.err, batch, s.queue = err, append(batch, s.queue...), nil
+	}
+	for _, e := range batch {
+		if e.done, e.err = true, err; err == nil {
+			s.index[e.key] = e.span
+		}
+	}
+	s.mu.Unlock()
+	for _, e := range batch {
+		e.wake.TrySend(true)
+	}
+}
+
+func (s *Store) closeAll() error {
+	err := s.fs.Close()
+	for _, f := range []File{s.in, s.out} {
+		if f != nil {
+			err = errors.Join(err, f.Close())
+		}
+	}
+	return err
 }

@@ -68,7 +68,7 @@ func TestStore(t *testing.T) {
 }
 
 func TestBadInput(t *testing.T) {
-	for _, cfg := range []Config{{Segment: -1}, {Segment: segmentMax + 1}, {Batch: 1}, {Batch: batchMax + 1}, {Queue: -1}} {
+	for _, cfg := range []Config{{Batch: -1}, {Batch: 63}, {Batch: 16<<20 + 1}, {Queue: -1}} {
 		if s, err := OpenFS(newDisk(), &cfg); err == nil {
 			t.Errorf("Open took Config%+v", cfg)
 			s.Close()

@@ -1,0 +1,192 @@
+package logstore
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+
+	"ringo"
+	"ringo/buf"
+	"ringo/file"
+)
+
+const (
+	magic  = "ringolog"
+	head   = 16   // bytes of a record before its key
+	align  = 8    // of records
+	block  = 4096 // of batches
+	logMax = 1 << 30
+)
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+var le = binary.LittleEndian
+
+// Open opens the store in a directory that is there and that no other store uses.
+func Open(dir string, cfg *Config) (*Store, error) {
+	d, err := file.OpenDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	return OpenFS(folder{d}, cfg)
+}
+
+// OpenFS is Open for any file system. It brings the store back to where it was: all records whose Append returned are
+// there, and of those that were on their way some may be. The Store closes fsys, also when opening fails. A DamageError
+// says that records were lost otherwise; the log is as it was then.
+func OpenFS(fsys FS, cfg *Config) (*Store, error) {
+	s := &Store{fs: fsys, index: map[string]span{}, more: ringo.NewChan[struct{}](1), over: ringo.NewChan[struct{}](0)}
+	s.free.New = func() any { return &entry{wake: ringo.NewChan[bool](1)} }
+	err := s.cfg.set(cfg)
+	if err == nil {
+		s.buf = buf.Aligned(s.cfg.Batch+2*block, block)
+		if s.in, err = fsys.OpenFile("log", os.O_RDWR, 0); errors.Is(err, fs.ErrNotExist) {
+			err = s.create()
+		} else if err == nil {
+			err = s.recover()
+		}
+	}
+	if err != nil {
+		s.closeAll()
+		return nil, err
+	}
+	go s.commit()
+	return s, nil
+}
+
+// create makes the log. It has its name only once it is whole.
+func (s *Store) create() (err error) {
+	s.salt, s.end = rand.Uint64(), block
+	if s.out, err = openDirect(s.fs, "new", os.O_RDWR|os.O_CREATE|os.O_TRUNC); err != nil {
+		return err
+	}
+	if err := writeSync(s.out, append(s.buf[:0], first(s.salt)...), 0); err != nil {
+		return err
+	}
+	if err := s.fs.Rename("new", "log"); err != nil {
+		return err
+	}
+	if s.in, err = s.fs.OpenFile("log", os.O_RDWR, 0); err != nil {
+		return err
+	}
+	return s.fs.Sync()
+}
+
+// recover reads the log into the index, cuts off its torn end, and makes what was found durable.
+func (s *Store) recover() error {
+	data, err := io.ReadAll(io.NewSectionReader(s.in, 0, logMax+1))
+	if err == nil && len(data) > logMax {
+		err = ErrLogFull
+	}
+	if err != nil {
+		return fmt.Errorf("logstore: reading the log: %w", err)
+	}
+	batch := s.scan(data)
+	if s.end < block || later(data[s.end:], s.salt, s.end) {
+		return DamageError(s.end)
+	}
+	if s.end < int64(len(data)) {
+		if err := s.in.Truncate(s.end); err != nil {
+			return err
+		}
+	}
+	if s.out, err = openDirect(s.fs, "log", os.O_RDWR); err != nil {
+		return err
+	}
+	// A sync that failed before may have dropped the last batch from memory's list of what to write.
+	last := pad(append(buf.Aligned(int(s.end-batch)+2*block, block)[:0], data[batch:s.end]...), s.salt, batch)
+	if err := writeSync(s.out, last, batch); err != nil {
+		return err
+	}
+	s.end = batch + int64(len(last))
+	return s.fs.Sync() // a name that is seen may not be durable
+}
+
+// scan puts the records into the index, up to the first that can't be read, and gives where the last batch begins.
+func (s *Store) scan(data []byte) (batch int64) {
+	size, key, salt, _ := decode(data, 0, 0)
+	if size != block || string(key) != magic {
+		return 0
+	}
+	s.salt, s.end, batch = le.Uint64(salt), block, block
+	for {
+		size, key, _, first := decode(data[s.end:], s.salt, s.end)
+		if size == 0 || first < block {
+			return batch
+		}
+		if len(key) > 0 {
+			s.index[string(key)] = span{s.end, size}
+		}
+		s.end, batch = s.end+int64(size), first
+	}
+}
+
+// later tells whether b, of which the first record can't be read, has one that was written after that had been synced.
+func later(b []byte, salt uint64, at int64) bool {
+	for i := align; i < len(b); i += align {
+		if size, _, _, first := decode(b[i:], salt, at+int64(i)); size > 0 && first > at {
+			return true
+		}
+	}
+	return false
+}
+
+// encode appends a record without what depends on its place.
+func encode(b []byte, key string, value []byte) []byte {
+	size := (head + len(key) + len(value) + align - 1) &^ (align - 1)
+	b = append(b, make([]byte, size)...)
+	r := b[len(b)-size:]
+	le.PutUint32(r[4:], uint32(len(key)))
+	le.PutUint32(r[8:], uint32(len(value)))
+	copy(r[head+copy(r[head:], key):], value)
+	return b
+}
+
+// place completes a record for its offset in the log and in its batch.
+func place(r []byte, salt uint64, at, inBatch int64) []byte {
+	le.PutUint32(r[12:], uint32(inBatch))
+	le.PutUint32(r, checksum(r, salt, at))
+	return r
+}
+
+// pad fills up to a block with a record without a key. The first byte of b begins its batch, at this offset of the log.
+func pad(b []byte, salt uint64, at int64) []byte {
+	n, gap := int64(len(b)), -len(b)&(block-1)
+	if gap == 0 {
+		return b
+	}
+	if gap < head {
+		gap += block
+	}
+	b = encode(b, "", make([]byte, gap-head))
+	place(b[n:], salt, at+n, n)
+	return b
+}
+
+// first makes the record with which a log begins.
+func first(salt uint64) []byte {
+	return place(encode(nil, magic, append(le.AppendUint64(nil, salt), make([]byte, block-head-len(magic)-8)...)), 0, 0, 0)
+}
+
+func checksum(r []byte, salt uint64, at int64) uint32 {
+	seed := le.AppendUint64(le.AppendUint64(make([]byte, 0, 16), salt), uint64(at))
+	return crc32.Update(crc32.Checksum(seed, castagnoli), castagnoli, r[4:])
+}
+
+// decode gives the record that b begins with, at this offset of the log, and where its batch begins. size is 0 if there
+// is none.
+func decode(b []byte, salt uint64, at int64) (size int, key, value []byte, batch int64) {
+	if len(b) < head {
+		return 0, nil, nil, 0
+	}
+	k, v := int64(le.Uint32(b[4:])), int64(le.Uint32(b[8:]))
+	n := (head + k + v + align - 1) &^ (align - 1)
+	if n > int64(len(b)) || le.Uint32(b) != checksum(b[:n], salt, at) {
+		return 0, nil, nil, 0
+	}
+	return int(n), b[head : head+k], b[head+k : head+k+v], at - int64(le.Uint32(b[12:]))
+}
