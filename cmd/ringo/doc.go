@@ -4,6 +4,7 @@
 //	ringo echo     serve echo over TCP, UDP and Unix sockets
 //	ringo proxy    pass connections on to another address
 //	ringo serve    serve the files of a directory over HTTP
+//	ringo bench    measure reads and writes of a file in several ways
 //	ringo probe    tell what io_uring offers here, and which driver is used
 //	ringo version  tell what this tool was built from
 //

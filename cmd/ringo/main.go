@@ -26,6 +26,7 @@ var commands = []command{
 	{"echo", "serve echo over TCP, UDP and Unix sockets", echo},
 	{"proxy", "pass connections on to another address", proxy},
 	{"serve", "serve the files of a directory over HTTP", serve},
+	{"bench", "measure reads and writes of a file in several ways", bench},
 	{"probe", "tell what io_uring offers here, and which driver is used", probe},
 	{"version", "tell what this tool was built from", version},
 }

@@ -1,0 +1,210 @@
+//go:build linux
+
+package main
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// benchTool runs ringo bench with a folder of its own for temporary files.
+func benchTool(t *testing.T, args ...string) (stdout, stderr string, err error) {
+	t.Helper()
+	cmd := tool(t, append([]string{"bench"}, args...)...)
+	temp := t.TempDir()
+	cmd.Env = append(cmd.Env, "TMPDIR="+temp)
+	var out, words bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &words
+	err = cmd.Run()
+	if left, _ := os.ReadDir(temp); len(left) > 0 {
+		t.Errorf("%v is left", left)
+	}
+	return out.String(), words.String(), err
+}
+
+var benchRow = regexp.MustCompile(`(?m)^ *(os|goroutine|task|offload|fio) +([0-9]+) +([0-9.]+) +([0-9.]+) +([0-9.]+) +([0-9.]+) +([0-9]+|-)`)
+
+// Short runs of all paths: each kind of operation gives a table with figures.
+func TestBenchFile(t *testing.T) {
+	needUring(t) // for the path task
+	t.Parallel()
+	for _, args := range []string{
+		"-rw read -order random", "-rw read -order sequential -depth 3", "-rw write -order random", "-rw write -order sequential -block 5000",
+		"-rw read -block 64K -direct", "-rw write -direct -depth 1",
+	} {
+		t.Run(args, func(t *testing.T) {
+			t.Parallel()
+			full := append([]string{"file", "-time", "50ms", "-size", "1M", "-paths", "os,goroutine,task,offload"}, strings.Fields(args)...)
+			stdout, stderr, err := benchTool(t, full...)
+			if err != nil {
+				t.Fatalf("%v\n%s", err, stderr)
+			}
+			rows := benchRow.FindAllStringSubmatch(stdout, -1)
+			if len(rows) != 4 {
+				t.Fatalf("%d rows, want 4:\n%s", len(rows), stdout)
+			}
+			for _, r := range rows {
+				if r[2] == "0" || r[4] == "0.00" || r[6] == "0.0" || r[7] == "0" {
+					t.Errorf("a figure is missing: %s", r[0])
+				}
+			}
+			if !strings.Contains(stderr, "\rtask: ") {
+				t.Errorf("no progress was shown:\n%q", stderr)
+			}
+		})
+	}
+}
+
+// A file that was there is read and stays as it was, and is never written.
+func TestBenchOldFile(t *testing.T) {
+	t.Parallel()
+	name := filepath.Join(t.TempDir(), "old")
+	want := bytes.Repeat([]byte("0123456789abcdef"), 1024)
+	if err := os.WriteFile(name, want, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range []struct {
+		rw string
+		ok bool
+	}{{"read", true}, {"write", false}} {
+		_, stderr, err := benchTool(t, "file", "-file", name, "-rw", args.rw, "-time", "20ms", "-paths", "os,goroutine", "-quiet")
+		if (err == nil) != args.ok || !args.ok && !strings.Contains(stderr, "is there already") {
+			t.Errorf("-rw %s of an old file: %v\n%s", args.rw, err, stderr)
+		}
+		if got, err := os.ReadFile(name); err != nil || !bytes.Equal(got, want) {
+			t.Errorf("-rw %s changed an old file, %v", args.rw, err)
+		}
+	}
+}
+
+// A file that it makes under a name is gone at the end, also after a signal.
+func TestBenchNewFile(t *testing.T) {
+	t.Parallel()
+	name := filepath.Join(t.TempDir(), "new")
+	if _, stderr, err := benchTool(t, "file", "-file", name, "-size", "1M", "-rw", "write", "-time", "20ms", "-paths", "os"); err != nil {
+		t.Fatalf("%v\n%s", err, stderr)
+	}
+	p := start(t, tool(t, "bench", "file", "-file", name, "-size", "1M", "-time", "1h", "-paths", "os", "-quiet"))
+	p.line("making " + name)
+	p.cmd.Process.Signal(syscall.SIGTERM)
+	if code, stderr := p.wait(); code != exitFailure || !strings.Contains(stderr, "stopped by a signal") {
+		t.Errorf("after a signal the exit code is %d, stderr:\n%s", code, stderr)
+	}
+	if _, err := os.Lstat(name); err == nil {
+		t.Error("the test file is still there")
+	}
+}
+
+func TestBenchMistakes(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ args, want string }{
+		{"", "want what to measure: file"},
+		{"disk", "want what to measure: file"},
+		{"file -rw both", `-rw "both": want read or write`},
+		{"file -order none", `-order "none": want random or sequential`},
+		{"file -depth 0", "-depth 0: want 1 to 4096"},
+		{"file -depth 4097", "-depth 4097: want 1 to 4096"},
+		{"file -block 0", "want a number of bytes"},
+		{"file -block 17M", "-block 17M: want 1 to 16M"},
+		{"file -block 4X", "want a number of bytes"},
+		{"file -size -1", "want a number of bytes"},
+		{"file -size 9999999999G", "want a number of bytes"},
+		{"file -size 1K", "-size 1K: want a -block (4K) at least"},
+		{"file -time 1ms", "-time 1ms: want 10ms to 1h"},
+		{"file -paths os,disk", `-paths: unknown path "disk"`},
+		{"file -paths os,os", "-paths: os is there twice"},
+		{"file old", `unexpected argument "old"`},
+		{"-worker", "is for ringo bench alone"},
+		{"file -file /dev/null", "is no regular file"},
+		{"file -file /nonexistent/x", "no such file or directory"},
+		{"file -file /proc/version -block 1", "has 0 bytes"},
+		{"file -size 1M -block 1000 -direct", "wants a multiple of"},
+	} {
+		stdout, stderr, err := benchTool(t, strings.Fields(c.args)...)
+		if err == nil || stdout != "" || !strings.Contains(stderr, c.want) {
+			t.Errorf("ringo bench %s: %v, want %q in stderr:\n%s%s", c.args, err, c.want, stdout, stderr)
+		}
+	}
+}
+
+// fio's report, cut to what is read of it.
+const fioJSON = `note: both iodepth >= 1 and synchronous I/O engine are selected
+{"jobs": [{"error": 0, "usr_cpu": 10.5, "sys_cpu": 39.5,
+ "read": {"total_ios": 2000, "runtime": 100, "clat_ns": {"percentile": {"50.000000": 86528, "99.000000": 11599872}}},
+ "write": {"total_ios": 0, "runtime": 0, "clat_ns": {}}}]}`
+
+func TestParseFio(t *testing.T) {
+	r, err := parseFio([]byte(fioJSON), false)
+	want := benchResult{Ops: 2000, Seconds: 0.1, CPU: 50 * time.Millisecond, P50: 86528, P99: 11599872}
+	if err != nil || r != want {
+		t.Errorf("got %+v, %v, want %+v", r, err, want)
+	}
+	for _, out := range []string{"", "no JSON", "{}", `{"jobs": [{"error": 5}]}`, `{"jobs": [{"error": "x"}]}`} {
+		if r, err := parseFio([]byte(out), false); err == nil {
+			t.Errorf("%q gives %+v", out, r)
+		}
+	}
+	if r, err := parseFio([]byte(fioJSON), true); err == nil {
+		t.Errorf("a report of reads, asked for writes, gives %+v", r)
+	}
+}
+
+// With fio itself, where it is installed.
+func TestBenchFio(t *testing.T) {
+	t.Parallel()
+	stdout, stderr, err := benchTool(t, "file", "-size", "1M", "-time", "100ms", "-paths", "os,fio", "-quiet")
+	if err != nil {
+		t.Fatalf("%v\n%s", err, stderr)
+	}
+	_, missing := exec.LookPath("fio")
+	rows := benchRow.FindAllString(stdout, -1)
+	if has := len(rows) == 2; has != (missing == nil) || !has && !strings.Contains(stderr, "fio is not installed") {
+		t.Errorf("fio: %v; the table:\n%sstderr:\n%s", missing, stdout, stderr)
+	}
+}
+
+func TestByteSize(t *testing.T) {
+	for text, want := range map[string]byteSize{"1": 1, "4096": 4096, "4K": 4096, "256M": 256 << 20, "3G": 3 << 30, "1048576G": 1 << 50} {
+		var s byteSize
+		if err := s.Set(text); err != nil || s != want {
+			t.Errorf("Set(%q) gives %d, %v, want %d", text, s, err, want)
+		}
+	}
+	for n, want := range map[byteSize]string{1: "1", 4096: "4K", 5000: "5000", 1 << 20: "1M", 3 << 30: "3G"} {
+		if got := n.String(); got != want {
+			t.Errorf("%d is written %q, want %q", int64(n), got, want)
+		}
+	}
+}
+
+// Quantiles are not below the true ones, and at most 1/32 above.
+func TestHistogram(t *testing.T) {
+	var h histogram
+	var all []time.Duration
+	for i := range 10000 {
+		d := time.Duration(i * i * i % 1000003)
+		all = append(all, d)
+		h.count(d)
+	}
+	slices.Sort(all)
+	for _, q := range []float64{0, 0.01, 0.5, 0.9, 0.99, 0.999} {
+		want := all[int(q*float64(len(all)))]
+		if got := h.quantile(q); got < want || got > want+want/32+1 {
+			t.Errorf("quantile %v is %d, want %d", q, got, want)
+		}
+	}
+	for _, n := range []uint64{0, 1, 31, 32, 63, 64, 65, 127, 128, 1 << 20, 1<<63 - 1} {
+		i := rangeOf(n)
+		if end := rangeEnd(i); n > end || i > 0 && n <= rangeEnd(i-1) || i >= len(h.counts) {
+			t.Errorf("%d is in range %d, which is from %d to %d", n, i, rangeEnd(i-1)+1, end)
+		}
+	}
+}
