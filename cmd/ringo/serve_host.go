@@ -20,7 +20,8 @@ type files struct {
 	*server
 	o    *serveOptions
 	root *os.Root
-	log  *accessLog // nil: none
+	log  *accessLog    // nil: none
+	look time.Duration // lookFor, but in tests
 
 	requests, bytes, lookups atomic.Int64 // for -stats
 }
@@ -58,7 +59,7 @@ const (
 )
 
 func newFiles(s *server, o *serveOptions, root *os.Root, log *accessLog) *files {
-	f := &files{server: s, o: o, root: root, log: log}
+	f := &files{server: s, o: o, root: root, log: log, look: lookFor}
 	s.streams = f.serveStreams
 	s.words = f.statWords
 	return f

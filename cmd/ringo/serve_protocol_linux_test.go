@@ -318,3 +318,28 @@ func TestServeDrain(t *testing.T) {
 		}
 	})
 }
+
+// TestServeEveryDriver: the drivers that few run serve, too.
+func TestServeEveryDriver(t *testing.T) {
+	t.Parallel()
+	content := map[string]string{"small": "small", "large": numbered(3 << 20)}
+	dir := site(t, content)
+	for _, driver := range []string{"poll", "select", "uring-poll"} {
+		t.Run(driver, func(t *testing.T) {
+			t.Parallel()
+			if driver == "uring-poll" {
+				needUring(t)
+			}
+			p, addr := startServe(t, dir, "-driver", driver)
+			for range 3 {
+				wantFile(t, addr, "/small", content["small"])
+				wantFile(t, addr, "/large", content["large"])
+			}
+			a, body := ask(t, dial(t, addr), "GET", "GET /large HTTP/1.1\r\nHost: h\r\nRange: bytes=100000-199999\r\n\r\n")
+			if a.StatusCode != 206 || body != content["large"][100000:200000] {
+				t.Errorf("%s, %d bytes", a.Status, len(body))
+			}
+			p.finish()
+		})
+	}
+}

@@ -13,7 +13,8 @@ import (
 // there. That call takes a page that is being read for one that has come, be it by the kernel's
 // reading ahead: so once some of a file is found to have gone, nothing of it counts as warm,
 // and the last byte of what is to be sent is read, which comes last. What has passed that is
-// warm for another while. Where there is no such call, a shorter while must do.
+// warm for another while, of whose first moment the next request makes use without looking.
+// Where there is no such call, a shorter while must do.
 //
 //	unknown ──read whole, and sent from memory──▶ warm ──while, or some has gone──▶ unknown
 type warmth struct {
@@ -35,6 +36,7 @@ const (
 	pieceMax   = 4 << 20
 
 	warmFor      = time.Second
+	lookFor      = 10 * time.Millisecond
 	warmForBlind = 100 * time.Millisecond
 )
 
@@ -65,11 +67,13 @@ func (o *opened) sendable(h *host, off, n int64) int64 {
 		return 0
 	}
 	end, most, now := off, off+min(n, pieceMax), h.l.NowNS()
+	looked := now
 	for end < most && o.isWarm(end/chunkBytes, now) {
+		looked = min(looked, o.slot(end/chunkBytes).since)
 		end = min(most, (end/chunkBytes+1)*chunkBytes)
 	}
-	if end == off {
-		return 0
+	if end == off || now-looked < int64(h.look) {
+		return end - off
 	}
 	if !o.noLook {
 		res := o.resident(h, off, end-off)
