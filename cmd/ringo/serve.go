@@ -4,9 +4,10 @@ import (
 	"flag"
 	"io"
 	"mime"
-	"os"
 	"slices"
 	"time"
+
+	"ringo/file"
 )
 
 const serveText = `usage: ringo serve [flag ...] DIR
@@ -87,7 +88,7 @@ func serve(args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	root, err := os.OpenRoot(o.dir)
+	root, err := file.OpenDir(o.dir)
 	if err != nil {
 		return err
 	}

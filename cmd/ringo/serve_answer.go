@@ -10,11 +10,11 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/url"
-	"os"
 	"sort"
 	"strconv"
 	"strings"
 
+	"ringo/file"
 	"ringo/sock"
 )
 
@@ -127,18 +127,14 @@ func (a *answer) whole(o *opened) error {
 	if len(b)+n > cap(b) {
 		return a.body(b, o, span{0, o.size})
 	}
-	got, ok, err := o.readNow(a.h, b[len(b):len(b)+n], 0)
-	if !ok && err == nil {
-		got, err = o.read(a.h, b[len(b):len(b)+n], 0)
-	}
-	switch {
+	switch err := o.read(a.h, b[len(b):len(b)+n], 0); {
+	case err == io.EOF:
+		return errShorter
 	case err != nil && !a.h.l.Canceled():
 		a.h.cache.drop(o)
 		return a.failed(statusOf(err))
 	case err != nil:
 		return err
-	case got < n:
-		return errShorter
 	}
 	a.sent = int64(n)
 	return a.write(b[:len(b)+n])
@@ -295,8 +291,8 @@ func (a *answer) list(what found) error {
 }
 
 // listing is the names of a directory as a page. It may wait for the disk.
-func listing(root *os.Root, name string) (string, error) {
-	f, err := root.Open(name)
+func listing(root *file.Dir, name string) (string, error) {
+	f, err := root.List(name)
 	if err != nil {
 		return "", err
 	}

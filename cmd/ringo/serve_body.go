@@ -1,23 +1,9 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"io"
-
-	"ringo/internal/loop"
 )
-
-func (o *opened) readOffload(l *loop.Loop, p []byte, off int64) (n int, err error) {
-	err = l.Offload(func(context.Context) (err error) {
-		n, err = o.file.ReadAt(p, off)
-		if n > 0 || err == io.EOF {
-			err = nil
-		}
-		return err
-	})
-	return n, err
-}
 
 // errShorter is of a file that has become shorter than was said.
 var errShorter = errors.New("the file was cut while it was sent")
@@ -64,12 +50,11 @@ func (a *answer) sendRead(head []byte, o *opened, s span) (int, error) {
 	number := s.off / chunkBytes
 	n := int(min(s.n, (number+1)*chunkBytes-s.off))
 	b = append(b, head...)
-	got, err := o.read(h, b[len(head):len(head)+n], s.off)
-	switch {
+	switch err := o.read(h, b[len(head):len(head)+n], s.off); {
+	case err == io.EOF:
+		return 0, errShorter
 	case err != nil:
 		return 0, err
-	case got < n:
-		return 0, errShorter
 	case s.off == number*chunkBytes && (n == chunkBytes || s.off+int64(n) == o.size):
 		o.warmed(number, h.l.NowNS())
 	}

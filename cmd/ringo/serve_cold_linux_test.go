@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ringo"
+	"ringo/file"
 	"ringo/internal/op"
 	"ringo/internal/race"
 	"ringo/internal/sys"
@@ -34,7 +35,7 @@ func serveHere(t *testing.T, driver, dir string, change func(o *serveOptions)) (
 	if change != nil {
 		change(o)
 	}
-	root, err := os.OpenRoot(dir)
+	root, err := file.OpenDir(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +88,7 @@ func coldFile(t *testing.T, size int) (dir, content string, cool func()) {
 		if err := unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED); err != nil {
 			t.Fatal(err)
 		}
-		switch res := sys.ReadNowAt(int32(f.Fd()), make([]byte, 1), int64(size)/2); {
+		switch res := sys.ReadAtNow(int32(f.Fd()), make([]byte, 1), int64(size)/2); {
 		case res == -int32(syscall.EOPNOTSUPP):
 			t.Skip("the file system can't tell what is in memory")
 		case res != -int32(syscall.EAGAIN):
@@ -107,7 +108,7 @@ type watched struct {
 // not do: it lies about files of others, but these are ours.
 func watch(t *testing.T) *watched {
 	w := new(watched)
-	send, read := op.Table[op.Sendfile].Attempt, op.Table[op.Read].Attempt
+	send, read := op.Table[op.Sendfile].Attempt, op.Table[op.ReadAt].Attempt
 	op.Table[op.Sendfile].Attempt = func(o *op.Op) int32 {
 		if cold(int32(o.Arg2), o.Off, int64(o.Arg)) {
 			w.waiting.Add(1)
@@ -116,13 +117,13 @@ func watch(t *testing.T) *watched {
 		w.sent.Add(int64(max(0, res)))
 		return res
 	}
-	op.Table[op.Read].Attempt = func(o *op.Op) int32 {
-		if o.Mode == op.ModeFile && int32(unix.Gettid()) == w.thread.Load() {
+	op.Table[op.ReadAt].Attempt = func(o *op.Op) int32 {
+		if int32(unix.Gettid()) == w.thread.Load() {
 			w.waiting.Add(1)
 		}
 		return read(o)
 	}
-	t.Cleanup(func() { op.Table[op.Sendfile].Attempt, op.Table[op.Read].Attempt = send, read })
+	t.Cleanup(func() { op.Table[op.Sendfile].Attempt, op.Table[op.ReadAt].Attempt = send, read })
 	return w
 }
 
@@ -131,7 +132,7 @@ func cold(fd int32, off, n int64) bool {
 	const page = 4096
 	p := make([]byte, 1)
 	for at := off; at < off+n; at = (at/page + 1) * page {
-		if sys.ReadNowAt(fd, p, at) == -int32(syscall.EAGAIN) {
+		if sys.ReadAtNow(fd, p, at) == -int32(syscall.EAGAIN) {
 			return true
 		}
 	}
@@ -302,5 +303,47 @@ func countServeAllocs(t *testing.T, c net.Conn, path string) {
 	runtime.ReadMemStats(&after)
 	if n := after.Mallocs - before.Mallocs; n > requests/100 { // some are the runtime's own
 		t.Errorf("%d allocations in %d requests, want none", n, requests)
+	}
+}
+
+// TestServeTmpfs: where reads can't be told not to wait, cachestat tells what may go by sendfile, and what
+// is small is read on the loop.
+func TestServeTmpfs(t *testing.T) {
+	var fs unix.Statfs_t
+	if err := unix.Statfs("/dev/shm", &fs); err != nil || fs.Type != unix.TMPFS_MAGIC {
+		t.Skipf("no tmpfs at /dev/shm: type %#x, %v", fs.Type, err)
+	}
+	dir, err := os.MkdirTemp("/dev/shm", "ringo-test-")
+	if err != nil {
+		t.Skip(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	small, large := numbered(1000), numbered(1<<20)
+	put(t, filepath.Join(dir, "small"), small)
+	put(t, filepath.Join(dir, "large"), large)
+	for _, driver := range []string{"uring", "epoll"} {
+		t.Run(driver, func(t *testing.T) {
+			if driver == "uring" {
+				needUring(t)
+			}
+			w := watch(t)
+			addr, l := serveHere(t, driver, dir, nil)
+			for range 3 {
+				wantFile(t, addr, "/small", small)
+				wantFile(t, addr, "/large", large)
+			}
+			if err := runIn(l, func() {}); err != nil {
+				t.Fatal(err)
+			}
+			f, err := os.Open(filepath.Join(dir, "large"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer f.Close()
+			looks := sys.Resident(int32(f.Fd()), 0, 1) == 1
+			if n := w.sent.Load(); looks && n != 2<<20 {
+				t.Errorf("%d bytes went by sendfile, want the large file twice", n)
+			}
+		})
 	}
 }

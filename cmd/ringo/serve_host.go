@@ -4,12 +4,12 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"os"
 	"strings"
 	"sync/atomic"
 	"time"
 
 	"ringo"
+	"ringo/file"
 	"ringo/internal/loop"
 	"ringo/internal/op"
 	"ringo/sock"
@@ -19,7 +19,7 @@ import (
 type files struct {
 	*server
 	o    *serveOptions
-	root *os.Root
+	root *file.Dir
 	log  *accessLog    // nil: none
 	look time.Duration // lookFor, but in tests
 
@@ -58,7 +58,7 @@ const (
 	bodyMax   = 64 << 10        // of a request, which are read and dropped
 )
 
-func newFiles(s *server, o *serveOptions, root *os.Root, log *accessLog) *files {
+func newFiles(s *server, o *serveOptions, root *file.Dir, log *accessLog) *files {
 	f := &files{server: s, o: o, root: root, log: log, look: lookFor}
 	s.streams = f.serveStreams
 	s.words = f.statWords

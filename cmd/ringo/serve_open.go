@@ -6,12 +6,12 @@ import (
 	"io/fs"
 	"mime"
 	"net/http"
-	"os"
 	"path"
 	"strconv"
 	"syscall"
 	"time"
 
+	"ringo/file"
 	"ringo/internal/fd"
 )
 
@@ -19,8 +19,8 @@ import (
 type opened struct {
 	path   string // of the target
 	name   string // below DIR
-	file   *os.File
-	fd     fd.FD
+	file   *file.File
+	fd     fd.FD // of file, for calls that don't wait
 	info   fs.FileInfo
 	size   int64
 	etag   string
@@ -52,7 +52,7 @@ var errNode = errors.New("neither a file nor a directory")
 
 // openBelow opens a file below root for reading, whatever is there under its name: only what is
 // a file is opened at all, since to open others may wait, or do something to a device.
-func openBelow(root *os.Root, name string) (*os.File, fs.FileInfo, error) {
+func openBelow(root *file.Dir, name string) (*file.File, fs.FileInfo, error) {
 	info, err := root.Stat(name)
 	if err != nil || info.IsDir() {
 		return nil, info, err
@@ -60,7 +60,7 @@ func openBelow(root *os.Root, name string) (*os.File, fs.FileInfo, error) {
 	if !info.Mode().IsRegular() {
 		return nil, info, errNode
 	}
-	f, err := root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	f, err := root.OpenFile(name, syscall.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -76,7 +76,7 @@ func openBelow(root *os.Root, name string) (*os.File, fs.FileInfo, error) {
 
 // resolve looks a target up, as http.FileServer does. It may wait for the disk: it is for the
 // offload.
-func resolve(root *os.Root, t *target) (found, error) {
+func resolve(root *file.Dir, t *target) (found, error) {
 	name := t.name()
 	f, info, err := openBelow(root, name)
 	switch {
@@ -109,7 +109,7 @@ func resolve(root *os.Root, t *target) (found, error) {
 // sniffLen is what http.DetectContentType looks at.
 const sniffLen = 512
 
-func describe(target, name string, f *os.File, info fs.FileInfo) (*opened, error) {
+func describe(target, name string, f *file.File, info fs.FileInfo) (*opened, error) {
 	o := &opened{path: target, name: name, file: f, info: info, size: info.Size()}
 	if o.kind = mime.TypeByExtension(path.Ext(name)); o.kind == "" {
 		var head [sniffLen]byte
@@ -125,20 +125,18 @@ func describe(target, name string, f *os.File, info fs.FileInfo) (*opened, error
 		o.dates = "Last-Modified: " + modified.UTC().Format(http.TimeFormat) + "\r\n"
 	}
 	o.fields = fmt.Sprintf("Content-Type: %s\r\n%sETag: %s\r\nAccept-Ranges: bytes\r\nContent-Length: %d\r\n", o.kind, o.dates, o.etag, o.size)
-	raw, err := f.SyscallConn()
-	if err != nil {
-		return nil, err
-	}
-	return o, raw.Control(func(n uintptr) { o.fd.Init(int32(n)) })
+	o.fd.Init(int32(f.Fd()))
+	o.ask()
+	return o, nil
 }
 
 // modified is when the file was written last.
 func (o *opened) modified() time.Time { return o.info.ModTime() }
 
 // same reports whether the name still leads to the file, as it was. It may wait for the disk.
-func (o *opened) same(root *os.Root) bool {
+func (o *opened) same(root *file.Dir) bool {
 	info, err := root.Stat(o.name)
-	return err == nil && os.SameFile(info, o.info) && info.Size() == o.size && info.ModTime().Equal(o.modified())
+	return err == nil && file.SameFile(info, o.info) && info.Size() == o.size && info.ModTime().Equal(o.modified())
 }
 
 // statusOf is what a client is told of an error, which is no more than that.
@@ -147,10 +145,10 @@ func statusOf(err error) int {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return http.StatusNotFound
-	case errors.Is(err, fs.ErrPermission), errors.Is(err, errNode):
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, errNode), errors.Is(err, file.ErrEscapes):
 		return http.StatusForbidden
 	case !errors.As(err, &errno):
-		return http.StatusForbidden // a way out of DIR
+		return http.StatusInternalServerError
 	}
 	switch errno {
 	case syscall.ENOTDIR, syscall.ENAMETOOLONG, syscall.EINVAL:

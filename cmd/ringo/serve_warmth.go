@@ -4,6 +4,7 @@ import (
 	"syscall"
 	"time"
 
+	"ringo/internal/driver"
 	"ringo/internal/op"
 )
 
@@ -14,14 +15,15 @@ import (
 // reading ahead: so once some of a file is found to have gone, nothing of it counts as warm,
 // and the last byte of what is to be sent is read, which comes last. What has passed that is
 // warm for another while, of whose first moment the next request makes use without looking.
-// Where there is no such call, a shorter while must do.
+// Where there is no such call, a shorter while must do, and where the file system knows no reads
+// that don't wait (tmpfs, overlayfs), the call alone.
 //
 //	unknown ──read whole, and sent from memory──▶ warm ──while, or some has gone──▶ unknown
 type warmth struct {
 	chunks []chunk // by number, modulo their count; nil: none was warm yet
-	noNow  bool    // this sort of file has no reads that don't wait
-	noLook bool    // nor does cachestat say anything
-	noSend bool    // nor can it be sent by sendfile
+	noNow  bool    // its file system knows no reads that don't wait
+	noLook bool    // cachestat says nothing of this file
+	noSend bool    // it can't be sent by sendfile
 }
 
 // chunk is a chunk that was warm.
@@ -44,7 +46,7 @@ func (w *warmth) slot(number int64) *chunk { return &w.chunks[number%int64(len(w
 
 // warmed notes that all of a chunk is in memory.
 func (o *opened) warmed(number, now int64) {
-	if o.noSend || o.noNow {
+	if o.noSend || o.noNow && o.noLook {
 		return
 	}
 	if o.chunks == nil {
@@ -83,7 +85,7 @@ func (o *opened) sendable(h *host, off, n int64) int64 {
 			return 0
 		}
 	}
-	if _, ok, err := o.readNow(h, h.last[:], end-1); !ok || err != nil {
+	if !o.noNow && driver.ReadCached(o.fd.Sys(), h.last[:], end-1) != 1 {
 		clear(o.chunks)
 		return 0
 	}
@@ -102,68 +104,22 @@ func (o *opened) resident(h *host, off, n int64) int32 {
 	return res
 }
 
-// readNow reads what is in memory of p's length from off on; ok is false if that is not all
-// and the file has more.
-func (o *opened) readNow(h *host, p []byte, off int64) (n int, ok bool, err error) {
-	for n < len(p) {
-		at := off + int64(n)
-		mode := uint8(op.ModeNow)
-		if o.noNow {
-			if o.resident(h, at, int64(len(p)-n)) != 1 {
-				return n, false, nil
-			}
-			mode = op.ModeFile
-		}
-		h.call = op.Op{Code: op.Read, FD: &o.fd, Buf: p[n:], Off: at, Mode: mode}
-		res := h.call.Attempt()
-		h.call.Buf = nil
-		switch {
-		case res > 0:
-			n += int(res)
-		case res == 0:
-			return n, true, nil
-		case res == -int32(syscall.EAGAIN):
-			return n, false, nil
-		case !o.noNow && (res == -int32(syscall.EOPNOTSUPP) || res == -int32(syscall.ENOSYS) || res == -int32(syscall.EINVAL)):
-			o.noNow = true
-		default:
-			return n, false, syscall.Errno(-res)
-		}
-	}
-	return n, true, nil
-}
-
-// read reads p's length from off on, less at the file's end. What is not in memory is read
-// on the ring, or by the offload; the task parks.
-func (o *opened) read(h *host, p []byte, off int64) (n int, err error) {
-	for {
-		m, ok, err := o.readNow(h, p[n:], off+int64(n))
-		if n += m; ok || err != nil {
-			return n, err
-		}
-		if m, err = o.readCold(h, p[n:], off+int64(n)); m <= 0 {
-			return n, err
-		}
-		if n += m; n == len(p) {
-			return n, nil
-		}
+// ask finds out about the file system. It may wait for the disk.
+func (o *opened) ask() {
+	var first [1]byte
+	if o.size > 0 {
+		o.noNow = driver.ReadCached(o.fd.Sys(), first[:], 0) == -int32(syscall.EOPNOTSUPP)
 	}
 }
 
-// readCold waits for the disk, otherwise than on the loop.
-func (o *opened) readCold(h *host, p []byte, off int64) (int, error) {
-	if o.noNow { // such files make the ring start a thread
-		return o.readOffload(h.l, p, off)
+// read reads all of p from off on. What is not in memory is read on the ring or by the
+// offload; the task parks. io.EOF says that the file has become shorter.
+func (o *opened) read(h *host, p []byte, off int64) error {
+	if o.noNow && !o.noLook && o.resident(h, off, int64(len(p))) == 1 { // package file can't know that
+		if driver.ReadPlain(o.fd.Sys(), p, off) == int32(len(p)) {
+			return nil
+		}
 	}
-	r := h.l.NewOp(op.Read)
-	if r == nil {
-		return 0, syscall.ENOBUFS
-	}
-	r.FD, r.Buf, r.Off = &o.fd, p, off
-	res := h.l.Do(r)
-	h.l.FreeOp(r)
-	if res < 0 {
-		return 0, syscall.Errno(-res)
-	}
-	return int(res), nil
+	_, err := o.file.ReadAt(p, off)
+	return err
 }
