@@ -88,7 +88,7 @@ func attemptRead(o *Op) int32 {
 	case ModeFile:
 		return sys.ReadAt(o.FD.Sys(), o.Buf, o.Off)
 	case ModeNow:
-		return sys.ReadNowAt(o.FD.Sys(), o.Buf, o.Off)
+		return sys.ReadNow(o.FD.Sys(), o.Buf)
 	}
 	if sys.Blocks(o.FD.Sys()) {
 		return transferNow(o, o.Buf)

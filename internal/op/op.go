@@ -123,7 +123,7 @@ const (
 // in a call that may wait for the disk. Drivers set it when they know.
 const ModeFile = 0x80
 
-// ModeNow in Op.Mode makes a plain read of a file, at its offset, give what is in memory,
+// ModeNow in Op.Mode makes a plain read of a file, at its position, give what is in memory,
 // and an error where it would have to wait for the disk or can't tell.
 const ModeNow = 0x81
 

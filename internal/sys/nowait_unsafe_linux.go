@@ -12,17 +12,11 @@ import (
 // ReadNow is preadv2(2) at the file's position with RWF_NOWAIT: a read that does
 // not wait, also of a descriptor in blocking mode. -EOPNOTSUPP says that this sort
 // of file can't (pipes can since Linux 6.4), -ENOSYS that no preadv2 is here.
-func ReadNow(fd int32, p []byte) int32 { return ReadNowAt(fd, p, -1) }
-
-// ReadNowAt is ReadNow at an offset; a negative one is the file's position.
-func ReadNowAt(fd int32, p []byte, off int64) int32 {
-	if off < 0 {
-		off = -1
-	}
+func ReadNow(fd int32, p []byte) int32 {
 	iov := Iovec{Base: (*byte)(base(p)), Len: clampLen(p)}
-	low, high := uintptr(off), uintptr(uint64(off)>>32) // where the ABI wants one half only, it is the low one
+	const position = ^uintptr(0) // both halves of -1, wherever the ABI wants them
 	for {
-		if res := result(syscall.RawSyscall6(unix.SYS_PREADV2, uintptr(fd), uintptr(unsafe.Pointer(&iov)), 1, low, high, unix.RWF_NOWAIT)); res != eintr {
+		if res := result(syscall.RawSyscall6(unix.SYS_PREADV2, uintptr(fd), uintptr(unsafe.Pointer(&iov)), 1, position, position, unix.RWF_NOWAIT)); res != eintr {
 			return res
 		}
 	}
