@@ -1,0 +1,114 @@
+//go:build linux
+
+package file_test
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// straced is a child's half of TestCallsLikeOS: the calls of one tree, between marks
+// that the trace shows.
+func straced(dir string, t tree) error {
+	os.Lstat("/begin") // a mark
+	err := errors.Join(t.mkdir(dir+"/d", 0o751|fs.ModeSetgid), t.writeFile(dir+"/f", []byte("content"), 0o640), t.chmod(dir+"/f", 0o604|fs.ModeSetuid),
+		t.chtimes(dir+"/f", time.Unix(5, 7), time.Time{}), t.truncate(dir+"/f", 3), t.link(dir+"/f", dir+"/l"), t.symlink("f", dir+"/s"), t.rename(dir+"/l", dir+"/m"))
+	_, err2 := t.readLink(dir + "/s")
+	_, err3 := t.readDir(dir)
+	_, err4 := t.readFile(dir + "/f")
+	_, err5 := t.stat(dir + "/f")
+	_, err6 := t.lstat(dir + "/s")
+	err = errors.Join(err, err2, err3, err4, err5, err6, t.remove(dir+"/m"), t.remove(dir+"/d"), t.mkdirAll(dir+"/x/y", 0o700), t.removeAll(dir+"/x"))
+	os.Lstat("/end")
+	return err
+}
+
+// The calls on names that a goroutine makes are those of package os: the same ones with
+// the same flags and modes.
+func TestCallsLikeOS(t *testing.T) {
+	if which := os.Getenv("RINGO_STRACED"); which != "" {
+		if err := straced(os.Getenv("RINGO_STRACED_DIR"), map[string]tree{"os": osTree, "file": ourTree}[which]); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	strace, err := exec.LookPath("strace")
+	if err != nil {
+		t.Skipf("no strace: %v", err)
+	}
+	traces := map[string][]string{}
+	for _, which := range []string{"os", "file"} {
+		dir, out := filepath.Join(t.TempDir(), "tree"), filepath.Join(t.TempDir(), "trace")
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.Command(strace, "-f", "-qq", "-e", "trace=file,getdents64", "-o", out, os.Args[0], "-test.run", "^TestCallsLikeOS$")
+		cmd.Env = append(os.Environ(), "RINGO_STRACED="+which, "RINGO_STRACED_DIR="+dir)
+		if text, err := cmd.CombinedOutput(); err != nil {
+			if strings.Contains(string(text), "ptrace") || strings.Contains(string(text), "not permitted") {
+				t.Skipf("strace: %s", text)
+			}
+			t.Fatalf("%v: %s", err, text)
+		}
+		b, err := os.ReadFile(out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		traces[which] = essence(string(b), dir)
+	}
+	if len(traces["os"]) < 20 {
+		t.Fatalf("os's trace has %q", traces["os"])
+	}
+	if !slices.Equal(traces["os"], traces["file"]) {
+		t.Errorf("the calls are\n%s\nand os's\n%s", strings.Join(traces["file"], "\n"), strings.Join(traces["os"], "\n"))
+	}
+}
+
+var (
+	strayed   = regexp.MustCompile(`^\d+ +`)
+	cwd       = regexp.MustCompile(`AT_FDCWD, `)
+	older     = strings.NewReplacer("newfstatat(", "stat(", "statx(", "stat(", "renameat2(", "rename(", "renameat(", "rename(", "O_RDONLY|O_NOCTTY", "O_RDONLY", ", 0)", ")")
+	statTail  = regexp.MustCompile(`^(stat\("[^"]*").*(AT_SYMLINK_NOFOLLOW)?.*`)
+	atSymlink = "AT_SYMLINK_NOFOLLOW"
+)
+
+// essence is what two traces of the same calls have in common, whichever of two calls
+// of one meaning was made: each name, flag and mode.
+func essence(trace, dir string) (calls []string) {
+	inside := false
+	for line := range strings.Lines(trace) {
+		line = strayed.ReplaceAllString(strings.TrimSpace(line), "")
+		switch {
+		case strings.Contains(line, `"/begin"`):
+			inside = true
+			continue
+		case strings.Contains(line, `"/end"`):
+			return calls
+		case !inside || !strings.Contains(line, dir) || strings.Contains(line, "unfinished") || strings.Contains(line, "resumed"):
+			continue
+		}
+		line = strings.ReplaceAll(line, dir, "DIR")
+		line, result, _ := strings.Cut(line, " = ")
+		line = older.Replace(cwd.ReplaceAllString(strings.TrimSpace(line), ""))
+		if m := statTail.FindStringSubmatch(line); m != nil {
+			nofollow := strings.Contains(line, atSymlink)
+			line = fmt.Sprint(m[1], " nofollow=", nofollow)
+		}
+		if i := strings.Index(line, "readlinkat("); i >= 0 {
+			line, _, _ = strings.Cut(line, ", 0x")
+			line, _, _ = strings.Cut(line, `", "`)
+		}
+		failed := strings.HasPrefix(result, "-1")
+		calls = append(calls, fmt.Sprint(line, " failed=", failed))
+	}
+	return calls
+}
