@@ -7,6 +7,11 @@
 // an ordinary goroutine's is made as package os makes it. What is in the page cache is
 // read at once by both.
 //
+// The functions on names are package os's: Stat, Rename, RemoveAll, ReadDir and so on. A
+// [Dir] confines names to a directory, as os.Root does, and is an fs.FS. [WriteFileAtomic]
+// replaces a file as a whole, [Copy] and [CopyFile] copy within the kernel, and [List]
+// reads a directory in steps.
+//
 // Slices are lent until the call returns, in a cancelled task too: a read that is under
 // way can't be taken back, so the task waits for its end.
 //
