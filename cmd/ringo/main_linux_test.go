@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"ringo/internal/race"
+	"ringo/internal/hosted"
 	"ringo/internal/testmain"
 )
 
@@ -32,5 +33,6 @@ func buildAndTest(m *testing.M) int {
 		fmt.Fprintf(os.Stderr, "%v: %v\n%s", build, err, out)
 		return 1
 	}
+	hosted.Shared() // they stay, so they are there before the tests
 	return testmain.Run(m)
 }
