@@ -9,8 +9,8 @@ import (
 	"path/filepath"
 	"testing"
 
-	"ringo/internal/race"
 	"ringo/internal/hosted"
+	"ringo/internal/race"
 	"ringo/internal/testmain"
 )
 
