@@ -20,7 +20,7 @@ type Config struct {
 	InFlight int
 	Queue    int
 	// Few is from how many ops of a ring on the next goes by it; those before are plain
-	// calls, of which there are so many threads. 0: 4, negative: none, also not while all Ps
+	// calls, of which there are so many threads. 0: 3, negative: none, also not while all Ps
 	// compute.
 	Few int
 	// Workers bounds the threads that the kernel makes for one of ours, for what it can't do
@@ -59,7 +59,7 @@ func (c Config) check() (Config, error) {
 	bound("InFlight", &c.InFlight, 1, inFlightMax, 1024)
 	bound("Queue", &c.Queue, 1, 1<<24, 1<<16)
 	if c.Few == 0 {
-		c.Few = 4
+		c.Few = 3
 	}
 	bound("Workers", &c.Workers, 1, 1024, 4)
 	return c, errors.Join(errs...)

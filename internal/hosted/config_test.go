@@ -7,7 +7,7 @@ import (
 
 func TestConfig(t *testing.T) {
 	cfg, err := Config{}.check()
-	if err != nil || cfg.Rings < 1 || cfg.InFlight != 1024 || cfg.Few != 4 || cfg.Workers != 4 || cfg.Queue != 1<<16 {
+	if err != nil || cfg.Rings < 1 || cfg.InFlight != 1024 || cfg.Few != 3 || cfg.Workers != 4 || cfg.Queue != 1<<16 {
 		t.Errorf("the defaults are %+v, %v", cfg, err)
 	}
 	_, err = Config{Rings: -1, InFlight: 1 << 20, Queue: -2, Workers: -3}.check()
