@@ -23,8 +23,7 @@ const (
 	logMax = 1 << 30
 )
 
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
-var le = binary.LittleEndian
+var castagnoli, le = crc32.MakeTable(crc32.Castagnoli), binary.LittleEndian
 
 // Open opens the store in a directory that is there and that no other store uses.
 func Open(dir string, cfg *Config) (*Store, error) {
@@ -44,11 +43,7 @@ func OpenFS(fsys FS, cfg *Config) (*Store, error) {
 	err := s.cfg.set(cfg)
 	if err == nil {
 		s.buf = buf.Aligned(s.cfg.Batch+2*block, block)
-		if s.in, err = fsys.OpenFile("log", os.O_RDWR, 0); errors.Is(err, fs.ErrNotExist) {
-			err = s.create()
-		} else if err == nil {
-			err = s.recover()
-		}
+		err = s.recover()
 	}
 	if err != nil {
 		s.closeAll()
@@ -59,25 +54,28 @@ func OpenFS(fsys FS, cfg *Config) (*Store, error) {
 }
 
 // create makes the log. It has its name only once it is whole.
-func (s *Store) create() (err error) {
-	s.salt, s.end = rand.Uint64(), block
-	if s.out, err = openDirect(s.fs, "new", os.O_RDWR|os.O_CREATE|os.O_TRUNC); err != nil {
+func (s *Store) create() error {
+	f, err := openDirect(s.fs, "new", os.O_RDWR|os.O_CREATE|os.O_TRUNC)
+	if err != nil {
 		return err
 	}
-	if err := writeSync(s.out, append(s.buf[:0], first(s.salt)...), 0); err != nil {
+	err = writeSync(f, append(s.buf[:0], first(rand.Uint64())...), 0)
+	if err = errors.Join(err, f.Close()); err != nil {
 		return err
 	}
-	if err := s.fs.Rename("new", "log"); err != nil {
-		return err
-	}
-	if s.in, err = s.fs.OpenFile("log", os.O_RDWR, 0); err != nil {
-		return err
-	}
-	return s.fs.Sync()
+	return s.fs.Rename("new", "log")
 }
 
 // recover reads the log into the index, cuts off its torn end, and makes what was found durable.
-func (s *Store) recover() error {
+func (s *Store) recover() (err error) {
+	if s.in, err = s.fs.OpenFile("log", os.O_RDWR, 0); errors.Is(err, fs.ErrNotExist) {
+		if err = s.create(); err == nil {
+			s.in, err = s.fs.OpenFile("log", os.O_RDWR, 0)
+		}
+	}
+	if err != nil {
+		return err
+	}
 	data, err := io.ReadAll(io.NewSectionReader(s.in, 0, logMax+1))
 	if err == nil && len(data) > logMax {
 		err = ErrLogFull
@@ -89,10 +87,8 @@ func (s *Store) recover() error {
 	if s.end < block || later(data[s.end:], s.salt, s.end) {
 		return DamageError(s.end)
 	}
-	if s.end < int64(len(data)) {
-		if err := s.in.Truncate(s.end); err != nil {
-			return err
-		}
+	if err := s.in.Truncate(s.end); err != nil {
+		return err
 	}
 	if s.out, err = openDirect(s.fs, "log", os.O_RDWR); err != nil {
 		return err
@@ -103,7 +99,7 @@ func (s *Store) recover() error {
 		return err
 	}
 	s.end = batch + int64(len(last))
-	return s.fs.Sync() // a name that is seen may not be durable
+	return s.fs.Sync() // the name may not be durable, new or old
 }
 
 // scan puts the records into the index, up to the first that can't be read, and gives where the last batch begins.
@@ -119,7 +115,7 @@ func (s *Store) scan(data []byte) (batch int64) {
 			return batch
 		}
 		if len(key) > 0 {
-			s.index[string(key)] = span{s.end, size}
+			s.index[string(key)] = span{s.end, int64(size)}
 		}
 		s.end, batch = s.end+int64(size), first
 	}
@@ -173,8 +169,8 @@ func first(salt uint64) []byte {
 }
 
 func checksum(r []byte, salt uint64, at int64) uint32 {
-	seed := le.AppendUint64(le.AppendUint64(make([]byte, 0, 16), salt), uint64(at))
-	return crc32.Update(crc32.Checksum(seed, castagnoli), castagnoli, r[4:])
+	place := le.AppendUint64(le.AppendUint64(make([]byte, 0, 16), salt), uint64(at))
+	return crc32.Update(crc32.Checksum(place, castagnoli), castagnoli, r[4:])
 }
 
 // decode gives the record that b begins with, at this offset of the log, and where its batch begins. size is 0 if there

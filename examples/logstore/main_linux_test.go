@@ -6,6 +6,7 @@ import (
 	"os"
 	"testing"
 
+	"ringo/internal/hosted"
 	"ringo/internal/testmain"
 )
 
@@ -14,5 +15,6 @@ func TestMain(m *testing.M) {
 		killed(folder)
 		os.Exit(1)
 	}
+	hosted.Shared() // the rings stay, so they are there before the tests
 	testmain.Main(m)
 }

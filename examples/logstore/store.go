@@ -48,30 +48,24 @@ func (c *Config) set(from *Config) error {
 
 // A Store is an open log. Any number of tasks and goroutines may use it at once. Open makes it.
 type Store struct {
-	fs   FS
-	cfg  Config
-	salt uint64
-	in   File                  // the log, to read it
-	more *ringo.Chan[struct{}] // wakes the committer; room for the one word that there is
-	over *ringo.Chan[struct{}] // closed at the committer's end
-	free sync.Pool             // of *entry
+	fs         FS
+	cfg        Config
+	salt       uint64
+	in, out    File                  // the log, to read it, and to write it
+	more, over *ringo.Chan[struct{}] // wakes the committer, with room for one word; is closed at its end
+	free       sync.Pool             // of *entry
 
-	mu     sync.Mutex // held for a few stores, and never while anybody waits
-	err    error      // set once: what ended the store
-	closed error      // what closing the files gave
-	queue  []*entry   // those who wait for the next batch, in order
-	index  map[string]span
+	mu          sync.Mutex // held for a few stores, and never while anybody waits
+	err, closed error      // set once: what ended the store; what closing the files gave
+	queue       []*entry   // those who wait for the next batch, in order
+	index       map[string]span
 
-	out File   // the log, to write it; with what follows, the committer's
-	end int64  // of the log
+	end int64  // of the log; with buf, the committer's
 	buf []byte // a batch, aligned
 }
 
 // span is where a record is in the log.
-type span struct {
-	at   int64
-	size int
-}
+type span struct{ at, size int64 }
 
 // entry is a record whose caller waits.
 type entry struct {
@@ -146,7 +140,7 @@ func (s *Store) Get(key string) ([]byte, error) {
 		return nil, err
 	}
 	size, k, v, _ := decode(b, s.salt, span.at)
-	if size != span.size || string(k) != key {
+	if int64(size) != span.size || string(k) != key {
 		return nil, DamageError(span.at)
 	}
 	return v, nil
@@ -172,20 +166,16 @@ func (s *Store) Close() error {
 
 // commit is the committer, a goroutine: it writes batch after batch until the store ends.
 func (s *Store) commit() {
-	var batch []*entry
-	for {
-		runtime.Gosched() // those whom the last batch woke have a chance to be in the next
-		if batch = s.take(batch[:0]); len(batch) == 0 {
-			break
-		}
+	for batch := s.take(); len(batch) > 0; batch = s.take() {
 		s.finish(batch, s.write(batch))
+		runtime.Gosched() // those who were woken have a chance to be in the next batch
 	}
 	s.closed = s.closeAll()
 	s.over.Close()
 }
 
 // take waits for entries and takes as many as one batch may have; none when the store has ended.
-func (s *Store) take(batch []*entry) []*entry {
+func (s *Store) take() (batch []*entry) {
 	for {
 		s.mu.Lock()
 		for size := 0; len(batch) < len(s.queue); {
@@ -211,7 +201,7 @@ func (s *Store) write(batch []*entry) error {
 	s.buf = s.buf[:0]
 	for _, e := range batch {
 		n := int64(len(s.buf))
-		e.span = span{s.end + n, len(e.rec)}
+		e.span = span{s.end + n, int64(len(e.rec))}
 		s.buf = append(s.buf, place(e.rec, s.salt, e.span.at, n)...)
 	}
 	s.buf = pad(s.buf, s.salt, s.end)
