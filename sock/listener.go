@@ -108,8 +108,7 @@ func (ln *Listener) AcceptConn() (*Conn, error) {
 	}
 	ln.l.Burst() // also for who goes on asking a listener that is closed
 	if ln.shelf.open {
-		ln.shelf.open = ln.shelf.asked()
-		ln.stand()
+		ln.shelf.yield()
 	}
 	for {
 		if ln.closing {
@@ -229,8 +228,11 @@ func (ln *Listener) arrived(s int32) {
 	}
 	ln.backoff = 0
 	ln.queue.push(s)
-	ln.wakeOne()
+	task := ln.wakeTask()
 	ln.shelve()
+	if !task { // after shelve: who asked before there was something there is served here
+		ln.serveCallers()
+	}
 	if ln.queue.len()+ln.shelf.len() >= queueMax && ln.op != nil && !ln.op.Canceled {
 		ln.l.Cancel(ln.op)
 	}
@@ -258,10 +260,23 @@ func (ln *Listener) ended(res int32) {
 			return
 		}
 		ln.err = res
-		for !ln.waiting.Empty() { // one gets the error, the others try again
-			ln.wakeOne()
-		}
+		ln.failed()
+	}
+}
+
+// failed tells those who wait of an error, if there is one: one gets it, the other tasks try
+// again, and the loop tries for the other guests.
+func (ln *Listener) failed() {
+	if ln.err == 0 {
+		return
+	}
+	for ln.wakeTask() {
+	}
+	for ln.err != 0 && ln.shelf.asked() {
 		ln.serveCallers()
+		if ln.shelf.asked() {
+			ln.arm()
+		}
 	}
 }
 
@@ -269,6 +284,7 @@ func (ln *Listener) ended(res int32) {
 func (ln *Listener) rearm() {
 	if ln.asked() {
 		ln.arm()
+		ln.failed() // if arm has
 	}
 }
 
@@ -278,12 +294,13 @@ type listenerAlarm Listener
 // Fire ends a pause.
 func (a *listenerAlarm) Fire(*timer.Timer) { (*Listener)(a).rearm() }
 
-func (ln *Listener) wakeOne() {
-	if t := ln.waiting.Pop(); t != nil {
+// wakeTask wakes a task in Accept; false if there is none.
+func (ln *Listener) wakeTask() bool {
+	t := ln.waiting.Pop()
+	if t != nil {
 		ln.l.Ready(t)
-		return
 	}
-	ln.serveCallers()
+	return t != nil
 }
 
 // listenerWait is the listener as what tasks in Accept wait for.
@@ -334,8 +351,7 @@ func (ln *Listener) beginClose() {
 	ln.fd.Seal()
 	ln.pins.seal()
 	ln.l.RemoveTimer(&ln.timer)
-	for !ln.waiting.Empty() {
-		ln.wakeOne()
+	for ln.wakeTask() {
 	}
 	ln.serveCallers()
 	if ln.share != nil {

@@ -21,19 +21,22 @@ func (ln *Listener) acceptAsGuest() (*Conn, error) {
 		l.Burst()
 		return nil, ln.fail("accept", l.Cause())
 	}
-	w := new(caller)
-	w.p.Begin(l, t)
-	c, refill, tell := ln.shelf.ask(w)
+	c, refill, tell := ln.shelf.ask(nil)
+	var w *caller
+	if c == nil {
+		w = new(caller)
+		w.p.Begin(l, t)
+		c, refill, tell = ln.shelf.ask(w)
+	}
 	if c != nil {
 		if refill {
 			ln.l.Call(ln.arm)
 		}
 		return c, nil
 	}
-	if tell && !ln.l.Call(ln.called) {
-		ln.shelf.leave(w)
+	if tell && !ln.l.Call(ln.called) && ln.shelf.leave(w) {
 		return nil, ln.fail("accept", errEnded)
-	}
+	} // else the loop, which ends, has served it
 	if _, ok := w.p.Park(); !ok {
 		ln.shelf.leave(w)
 		ln.l.Call(ln.unasked)
@@ -48,7 +51,7 @@ func (ln *Listener) called() {
 	ln.serveCallers()
 	if ln.shelf.asked() {
 		ln.arm()
-		ln.serveCallers() // arm may have failed
+		ln.failed() // if arm has
 	}
 	ln.stand()
 }

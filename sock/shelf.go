@@ -41,7 +41,7 @@ func (s *shelf) first() (c *Conn, left int) {
 		return nil, 0
 	}
 	c = s.conns[0]
-	s.conns = append(s.conns[:0], s.conns[1:]...)
+	s.conns = slices.Delete(s.conns, 0, 1)
 	return c, len(s.conns)
 }
 
@@ -60,8 +60,8 @@ func (s *shelf) len() int {
 	return len(s.conns)
 }
 
-// ask takes a connection, or else puts w behind those who wait. refill says that the loop
-// may have stopped for want of room; tell, that it does not know that anybody waits.
+// ask takes a connection, or else puts w, if there is one, behind those who wait. refill says
+// that the loop may have stopped for want of room; tell, that it does not know that anybody waits.
 func (s *shelf) ask(w *caller) (c *Conn, refill, tell bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -70,7 +70,9 @@ func (s *shelf) ask(w *caller) (c *Conn, refill, tell bool) {
 			return c, left == queueMax/2, false
 		}
 	}
-	s.callers = append(s.callers, w)
+	if w != nil {
+		s.callers = append(s.callers, w)
+	}
 	return nil, false, !s.standing
 }
 
@@ -82,15 +84,28 @@ func (s *shelf) caller() *caller {
 		return nil
 	}
 	w := s.callers[0]
-	s.callers = append(s.callers[:0], s.callers[1:]...)
+	s.callers = slices.Delete(s.callers, 0, 1)
 	return w
 }
 
-// leave takes out one that has given up.
-func (s *shelf) leave(w *caller) {
+// leave takes out one that gives up; false if it is not there, because it is being served.
+func (s *shelf) leave(w *caller) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.callers = slices.DeleteFunc(s.callers, func(o *caller) bool { return o == w })
+	i := slices.Index(s.callers, w)
+	if i < 0 {
+		return false
+	}
+	s.callers = slices.Delete(s.callers, i, i+1)
+	return true
+}
+
+// yield closes the shelf because a task has come to the listener, unless a guest waits.
+func (s *shelf) yield() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.open = len(s.callers) > 0
+	s.standing = s.standing && s.open // with the look in one: who asks from here on says so
 }
 
 // asked reports whether a guest waits.

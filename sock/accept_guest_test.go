@@ -1,0 +1,119 @@
+package sock_test
+
+import (
+	"errors"
+	"net"
+	"sync"
+	"syscall"
+	"testing"
+
+	"ringo"
+	"ringo/sock"
+)
+
+// guestsAccept runs f on a goroutine, beside a loop with a listener that nobody else uses.
+func guestsAccept(t *testing.T, cfg ringo.Config, f func(l *ringo.Loop, ln *sock.Listener)) {
+	done := make(chan struct{})
+	s := serve(t, cfg, func(l *ringo.Loop, ln *sock.Listener) error {
+		defer close(done)
+		guest(t, l, func() { f(l, ln) })
+		return nil
+	})
+	<-done
+	s.stop()
+}
+
+// A goroutine that asks while a connection comes gets it, though no other ever comes.
+func TestGuestsAcceptTheLastComer(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		guestsAccept(t, cfg, func(_ *ringo.Loop, ln *sock.Listener) {
+			for range 2000 {
+				accepted := make(chan error, 1)
+				go func() {
+					c, err := ln.Accept()
+					if err == nil {
+						err = c.Close()
+					}
+					accepted <- err
+				}()
+				peer := dial(t, ln.Addr().String())
+				within(patience, t.Name(), func() {
+					if err := <-accepted; err != nil {
+						t.Error(err)
+					}
+				})
+				peer.Close()
+			}
+		})
+	})
+}
+
+// A goroutine that asks while a task does is heard.
+func TestGuestsAcceptBesideTasks(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		guestsAccept(t, cfg, func(l *ringo.Loop, ln *sock.Listener) {
+			for range 500 {
+				const guests, tasks = 2, 2
+				accepted := make(chan error, guests+tasks)
+				accept := func() {
+					c, err := ln.Accept()
+					if err == nil {
+						err = c.Close()
+					}
+					accepted <- err
+				}
+				for range guests {
+					go accept()
+				}
+				for range tasks {
+					l.Go(accept)
+				}
+				for range guests + tasks {
+					dial(t, ln.Addr().String()).Close()
+				}
+				within(patience, t.Name(), func() {
+					for range guests + tasks {
+						if err := <-accepted; err != nil {
+							t.Error(err)
+						}
+					}
+				})
+			}
+		})
+	})
+}
+
+// When accepts fail all who wait are told, not the first alone.
+func TestGuestsHearThatAcceptsFail(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		guestsAccept(t, cfg, func(_ *ringo.Loop, ln *sock.Listener) {
+			const guests = 4
+			var asked sync.WaitGroup
+			failed := make(chan error, guests)
+			for range guests {
+				asked.Add(1)
+				go func() {
+					asked.Done()
+					_, err := ln.Accept()
+					failed <- err
+				}()
+			}
+			asked.Wait()
+			raw, err := ln.SyscallConn()
+			if err != nil {
+				t.Fatal(err)
+			}
+			raw.Control(func(fd uintptr) { err = syscall.Shutdown(int(fd), syscall.SHUT_RD) })
+			if err != nil {
+				t.Fatal(err)
+			}
+			within(patience, t.Name(), func() {
+				for range guests {
+					if err := <-failed; !errors.Is(err, syscall.EINVAL) || errors.Is(err, net.ErrClosed) {
+						t.Errorf("accept: %v, want EINVAL", err)
+					}
+				}
+			})
+		})
+	})
+}
