@@ -42,7 +42,7 @@ func TestShortSubmits(t *testing.T) {
 					d.check(t, h, p, int64((i*20+n)%256)*block)
 				}
 			})
-			if s := h.Info().Stats; faults.Load() == 0 || s.Submitted != 1000 || name != "fewer" && s.ShortSubmits == 0 {
+			if s := stats(t, h); faults.Load() == 0 || s.Submitted != 1000 || name != "fewer" && s.ShortSubmits == 0 {
 				t.Errorf("%d faults, %+v", faults.Load(), s)
 			}
 		})
@@ -63,7 +63,7 @@ func TestOverflow(t *testing.T) {
 	for _, g := range got {
 		want(t, g, 1, true)
 	}
-	if s := h.Info().Stats; s.Overflows == 0 || s.Stale != 0 {
+	if s := stats(t, h); s.Overflows == 0 || s.Stale != 0 {
 		t.Errorf("%+v", s)
 	}
 }

@@ -50,7 +50,7 @@ func TestFullRing(t *testing.T) {
 			d.check(t, h, p, int64((i*20+n)%1024)*block)
 		}
 	})
-	if s := h.Info().Stats; s.Queued == 0 || s.Refused != 0 || s.Submitted < 4000 {
+	if s := stats(t, h); s.Queued == 0 || s.Refused != 0 || s.Submitted < 4000 {
 		t.Errorf("%+v", s)
 	}
 }

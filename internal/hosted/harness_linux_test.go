@@ -189,6 +189,20 @@ func inFlight(t testing.TB, h *Rings, n uint64) {
 	until(t, "ops given to the kernel", func() bool { return h.Info().Stats.Submitted >= n })
 }
 
+// stats counts up once nobody leads: a call is counted after what it has submitted may
+// have ended.
+func stats(t testing.TB, h *Rings) Stats {
+	t.Helper()
+	h.each(func(r *ring) {
+		until(t, "nobody leads", func() bool {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			return !r.led
+		})
+	})
+	return h.Info().Stats
+}
+
 func want(t testing.TB, got <-chan answer, res int32, ok bool) {
 	t.Helper()
 	select {

@@ -107,7 +107,6 @@ func (r *ring) showOp() bool {
 	e.UserData = c.op.Token()
 	c.op.State = op.InFlight
 	r.shown = append(r.shown, e.UserData)
-	r.stats.Submitted++
 	return true
 }
 
@@ -123,9 +122,16 @@ func (r *ring) enter() {
 	} else {
 		taken, errno = r.r.Flush()
 	}
+	ops := uint64(0)
+	for _, data := range r.shown[:taken] {
+		if data&markCancel == 0 {
+			ops++
+		}
+	}
 	r.shown = r.shown[:copy(r.shown, r.shown[taken:])]
 	short := false
 	r.mu.Lock()
+	r.stats.Submitted += ops
 	r.stats.Enters++
 	if over {
 		r.stats.Overflows++

@@ -40,7 +40,7 @@ type ring struct {
 
 // Stats count what rings did.
 type Stats struct {
-	Submitted    uint64 // ops given to the kernel
+	Submitted    uint64 // ops that the kernel has taken
 	Plain        uint64 // ops that were plain calls, because there were few or Ps were short
 	Enters       uint64 // calls that submitted
 	ShortSubmits uint64 // such calls after which the kernel had not taken all entries

@@ -55,7 +55,7 @@ func readAll(t *testing.T, d *disk, cfg Config, readers int) {
 	if info.Used != 0 || info.Waiting != 0 || info.Rings > max(1, cfg.Rings) {
 		t.Errorf("left: %+v", info)
 	}
-	if s := info.Stats; s.Submitted+s.Plain < uint64(readers*reads) || cfg.Few < 0 && s.Plain != 0 {
+	if s := stats(t, h); s.Submitted+s.Plain < uint64(readers*reads) || cfg.Few < 0 && s.Plain != 0 {
 		t.Errorf("few %d, and %+v", cfg.Few, s)
 	}
 }
