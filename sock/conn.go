@@ -150,17 +150,19 @@ func (c *Conn) closeAsGuest() error {
 		return errZero
 	}
 	g, err := c.guest()
-	if err == net.ErrClosed || c.l.Ended() {
+	switch {
+	case err == nil && c.closeStray(g): // also on a loop whose driver died
+		return nil
+	case err == net.ErrClosed || c.l.Ended():
 		return nil // it is closed
+	case err != nil:
+		return err
 	}
-	if err == nil && !c.closeStray(g) {
-		err = g.close(func() {
-			c.attend()
-			c.serve.drain(c)
-			c.beginClose()
-		})
-	}
-	return err
+	return g.close(func() {
+		c.attend()
+		c.serve.drain(c)
+		c.beginClose()
+	})
 }
 
 // awaitClosed parks until the descriptor is gone.

@@ -367,7 +367,7 @@ func (g *guests) close(begin func()) error {
 		defer l.Unshield()
 	}
 	if !g.l.Call(begin) {
-		g.concluded() // the loop has closed what was open on it
+		g.letGo() // the loop ends, and closes what is open on it
 	}
 	p.Park()
 	return nil
@@ -380,6 +380,13 @@ func (g *guests) concluded() {
 	}
 	g.mu.Lock()
 	g.gone = true
+	g.mu.Unlock()
+	g.letGo()
+}
+
+// letGo ends the waits of guests in Close.
+func (g *guests) letGo() {
+	g.mu.Lock()
 	var told line
 	for w := g.closers.pop(); w != nil; w = g.closers.pop() {
 		if w.Claim(over) {

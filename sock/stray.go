@@ -64,7 +64,7 @@ func (s *strays) Abandon() {
 		if c == nil {
 			return
 		}
-		c.guests.Load().endStray(c, nil)
+		c.guests.Load().endStray(nil)
 		s.remove(c)
 	}
 }
@@ -119,7 +119,7 @@ func (c *Conn) closeStray(g *guests) bool {
 	l, t := loop.Current()
 	w := new(waiter)
 	w.Begin(l, t)
-	stray, gone := g.endStray(c, w)
+	stray, gone := g.endStray(w)
 	if stray && !gone {
 		if l != nil {
 			l.Shield()
@@ -130,9 +130,9 @@ func (c *Conn) closeStray(g *guests) bool {
 	return stray
 }
 
-// endStray closes a stray for all. It reports false if c is none, and whether it is gone at once:
+// endStray closes a stray for all. It reports false if it is none, and whether it is gone at once:
 // else the last of those who are at it closes the descriptor, and wakes w.
-func (g *guests) endStray(c *Conn, w *waiter) (stray, gone bool) {
+func (g *guests) endStray(w *waiter) (stray, gone bool) {
 	g.mu.Lock()
 	if !g.stray || g.gone {
 		defer g.mu.Unlock()
@@ -148,8 +148,7 @@ func (g *guests) endStray(c *Conn, w *waiter) (stray, gone bool) {
 	g.mu.Unlock()
 	told.wake()
 	if gone {
-		closeRaw(c.fd.Take())
-		c.strays().remove(c)
+		g.host.discard()
 	}
 	return true, gone
 }
