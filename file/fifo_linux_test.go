@@ -70,6 +70,37 @@ func TestFIFO(t *testing.T) {
 	})
 }
 
+// A FIFO in a Dir holds up no loop either.
+func TestFIFOInDir(t *testing.T) {
+	eachCaller(t, func(t *testing.T, l *ringo.Loop) {
+		name := fifo(t)
+		d, err := file.OpenDir(filepath.Dir(name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer d.Close()
+		join := begin(l, func() {
+			r, err := d.Open("fifo")
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer r.Close()
+			if got, err := io.ReadAll(r); string(got) != "text" || err != nil {
+				t.Errorf("read %q, %v", got, err)
+			}
+		})
+		pause(l)
+		w, err := d.OpenFile("fifo", os.O_WRONLY, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.WriteString("text")
+		w.Close()
+		join()
+	})
+}
+
 // Close ends the wait of who reads from a FIFO, and of who writes to a full one.
 func TestFIFOClose(t *testing.T) {
 	eachCaller(t, func(t *testing.T, l *ringo.Loop) {

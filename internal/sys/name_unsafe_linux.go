@@ -31,7 +31,35 @@ func Openat2(dir int32, path []byte, how *OpenHow) int32 {
 // OpenatCached is openat2(2) with RESOLVE_CACHED added: -EAGAIN says that the disk
 // may have to be asked, or that how makes a file. It does not wait. -EINVAL comes
 // of kernels before 5.12, which don't know the flag, and -ENOSYS before 5.6.
+//
+// The flag is about names, while the open of a FIFO waits for its other end, and that of
+// a device for what it is. So what is neither a file nor a directory is -EAGAIN, which
+// is found out by a descriptor that stands for the name; and what takes its place
+// meanwhile is opened without waiting (O_NONBLOCK).
 func OpenatCached(dir int32, path []byte, how *OpenHow) int32 {
+	if how.Flags&(OPath|ODirectory|OCreat|OTrunc) != 0 {
+		return openatCached(dir, path, how)
+	}
+	name := openatCached(dir, path, &OpenHow{Flags: OPath | OCloexec | how.Flags&ONofollow, Resolve: how.Resolve})
+	if name < 0 {
+		return name
+	}
+	var st Statx
+	res := statNow(name, &st)
+	Close(name)
+	if sort := st.Mode & unix.S_IFMT; res < 0 || sort != unix.S_IFREG && sort != unix.S_IFDIR {
+		return -EAGAIN
+	}
+	plain := *how
+	plain.Flags |= ONonblock
+	fd := openatCached(dir, path, &plain)
+	if fd >= 0 && how.Flags&ONonblock == 0 {
+		Fcntl(fd, FSetfl, int(uint32(how.Flags)))
+	}
+	return fd
+}
+
+func openatCached(dir int32, path []byte, how *OpenHow) int32 {
 	cached := *how
 	cached.Resolve |= ResolveCached
 	for {
