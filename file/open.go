@@ -1,6 +1,8 @@
 package file
 
 import (
+	"os"
+
 	"ringo/internal/driver"
 	"ringo/internal/fd"
 	"ringo/internal/loop"
@@ -24,12 +26,31 @@ func openName(name string, flag int, mode uint32) (int32, error) {
 	if err := giveWay(l); err != nil {
 		return 0, err
 	}
+	if n, ok := openCached(name, flag); ok {
+		return result(n)
+	}
 	c.op.Off = op.UnlessFIFO
 	n, err := c.park(l)
 	if err == errFIFO {
 		return openFIFO(l, t, path, flag, mode)
 	}
 	return n, err
+}
+
+// openCached opens a name by what is in memory, without waiting: for a file that is
+// there and stays as it is.
+func openCached(name string, flag int) (n int32, ok bool) {
+	if flag&(os.O_CREATE|os.O_TRUNC) != 0 {
+		return 0, false
+	}
+	c, how, err := newNameCall(op.Openat2, noFD, name)
+	if err != nil {
+		return 0, false
+	}
+	defer c.free()
+	how.How = sys.OpenHow{Flags: uint64(uint32(flag) | sys.OCloexec | sys.OLargefile)}
+	n, ok = driver.Cached(&c.op)
+	return n, ok && n != -sys.EOPNOTSUPP
 }
 
 // fifoOpen is the open of a FIFO, which may wait for the other end for ever: on a

@@ -93,6 +93,9 @@ func everywhere(t *testing.T, f func(t *testing.T, l *ringo.Loop, dir string)) {
 	t.Helper()
 	for place, dir := range places(t) {
 		for _, w := range ways {
+			if testing.Short() && w.way != file.PathAuto && !w.hosted {
+				continue
+			}
 			t.Run(place+"/"+w.name, func(t *testing.T) {
 				w.take(t)
 				eachCaller(t, func(t *testing.T, l *ringo.Loop) {
