@@ -3,6 +3,7 @@ package file
 import (
 	"io/fs"
 	"os"
+	"runtime"
 
 	"ringo/internal/sys"
 )
@@ -21,9 +22,17 @@ import (
 // are walked part by part to the same effect; a task has the walk done on an ordinary
 // goroutine.
 type Dir struct {
-	name string
-	n    int32 // stands for the directory alone (O_PATH)
-	hold hold
+	name    string
+	n       int32 // stands for the directory alone (O_PATH)
+	hold    hold
+	dropped runtime.Cleanup
+}
+
+// newDir makes a Dir of an open descriptor, which is from now on the Dir's.
+func newDir(name string, n int32) *Dir {
+	d := &Dir{name: name, n: n}
+	d.dropped = runtime.AddCleanup(d, closeDropped, n)
+	return d
 }
 
 // OpenDir opens a directory. It need not be readable, but for ReadDir and Sync. It may
@@ -33,7 +42,7 @@ func OpenDir(name string) (*Dir, error) {
 	if err != nil {
 		return nil, pathError("open", name, err)
 	}
-	return &Dir{name: name, n: n}, nil
+	return newDir(name, n), nil
 }
 
 // Name is the name that the directory was opened with.
@@ -45,6 +54,7 @@ func (d *Dir) Close() error {
 	if !d.hold.close(func() {}) {
 		return pathError("close", d.name, os.ErrClosed)
 	}
+	d.dropped.Stop()
 	closeNumber(d.n)
 	return nil
 }
@@ -72,7 +82,7 @@ func (d *Dir) OpenDir(name string) (*Dir, error) {
 	err := d.on("openat", name, func() error {
 		n, err := d.object(name, sys.ODirectory)
 		if err == nil {
-			sub = &Dir{name: d.join(name), n: n}
+			sub = newDir(d.join(name), n)
 		}
 		return err
 	})

@@ -22,9 +22,13 @@ func (d *Dir) Create(name string) (*File, error) {
 // makes, before the umask. It may wait; a task parks.
 func (d *Dir) OpenFile(name string, flag int, perm fs.FileMode) (f *File, err error) {
 	err = d.on("openat", name, func() error {
+		if flag&Polled != 0 {
+			return notPolled(d.join(name))
+		}
 		n, err := d.open(name, flag, modeBits(perm))
 		if err == nil {
 			f = newFile(n, d.join(name), flag)
+			f.opened = true
 		}
 		return err
 	})
@@ -63,6 +67,7 @@ func (d *Dir) Temp(perm fs.FileMode) (f *File, err error) {
 		}
 		if err == nil {
 			f = newFile(n, d.join("."), flag)
+			f.opened = true
 		}
 		return err
 	})
@@ -105,7 +110,7 @@ func (d *Dir) List(name string) (l *Listing, err error) {
 	err = d.on("openat", name, func() error {
 		n, err := d.open(name, sys.ODirectory, 0)
 		if err == nil {
-			l = &Listing{name: d.join(name), n: n, lstat: func(entry string) (fs.FileInfo, error) { return d.Lstat(name + "/" + entry) }}
+			l = newListing(d.join(name), n, func(entry string) (fs.FileInfo, error) { return d.Lstat(name + "/" + entry) })
 		}
 		return err
 	})

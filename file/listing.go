@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"runtime"
 	"slices"
 	"sync"
 	"syscall"
@@ -24,6 +25,15 @@ type Listing struct {
 	lstat func(name string) (fs.FileInfo, error)
 	buf   *[]byte // from listBufs, while there is something to come
 	left  []byte  // of it, not given yet
+
+	dropped runtime.Cleanup
+}
+
+// newListing makes a Listing of an open descriptor, which is from now on the Listing's.
+func newListing(name string, n int32, lstat func(name string) (fs.FileInfo, error)) *Listing {
+	l := &Listing{name: name, n: n, lstat: lstat}
+	l.dropped = runtime.AddCleanup(l, closeDropped, n)
+	return l
 }
 
 var _ fs.ReadDirFile = (*Listing)(nil)
@@ -42,7 +52,7 @@ func List(name string) (*Listing, error) {
 	if err != nil {
 		return nil, pathError("open", name, err)
 	}
-	return &Listing{name: name, n: n, lstat: func(entry string) (fs.FileInfo, error) { return Lstat(name + "/" + entry) }}, nil
+	return newListing(name, n, func(entry string) (fs.FileInfo, error) { return Lstat(name + "/" + entry) }), nil
 }
 
 // ReadDir gives the next entries, n at most, or all that are left if n is not
@@ -161,6 +171,7 @@ func (l *Listing) Close() error {
 	if !l.hold.close(func() {}) {
 		return pathError("close", l.name, os.ErrClosed)
 	}
+	l.dropped.Stop()
 	l.drop()
 	closeNumber(l.n)
 	return nil

@@ -123,7 +123,7 @@ func removeTree(parent int32, base string, stop func() error) error {
 // what a directory gives after a removal is anybody's guess. more says that it is to be
 // opened and read again, first what could not be removed first.
 func emptyDir(dir int32, base string, stop func() error) (more bool, first, err error) {
-	l := &Listing{name: base, n: dir}
+	l := newListing(base, dir, nil)
 	defer l.Close()
 	for {
 		names, err := l.names(removeStep)
