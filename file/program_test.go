@@ -13,6 +13,7 @@ import (
 
 	"ringo"
 	"ringo/file"
+	"ringo/internal/race"
 )
 
 // tree is calls on names, of package os or of this one, all in one directory.
@@ -208,8 +209,16 @@ func TestNamesLikeOS(t *testing.T) {
 	everywhere(t, func(t *testing.T, _ *ringo.Loop, dir string) {
 		seed := uint64(time.Now().UnixNano())
 		t.Logf("seed %d", seed)
-		runPrograms(t, dir, seed, 12)
+		runPrograms(t, dir, seed, scaled(8))
 	})
+}
+
+// scaled makes long loops shorter where each round takes longer.
+func scaled(rounds int) int {
+	if race.Enabled {
+		return rounds / 4
+	}
+	return rounds
 }
 
 func runPrograms(t *testing.T, dir string, seed uint64, programs int) {
