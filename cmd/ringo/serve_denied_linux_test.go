@@ -9,7 +9,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -67,14 +66,6 @@ func TestServeNoise(t *testing.T) {
 		p, addr := startServe(t, dir, "-driver", driver, "-loops", "2", "-header", "300ms", "-idle", "300ms")
 		wantFile(t, addr, "/f", "file")
 		wantStatus(t, addr, "/large", 200)
-		sockets := func() (n int) {
-			for _, to := range p.descriptors() {
-				if strings.HasPrefix(to, "socket:") {
-					n++
-				}
-			}
-			return n
-		}
 		seed := rand.Uint64()
 		t.Logf("seed %d", seed)
 		random := rand.New(rand.NewPCG(seed, 2))
@@ -97,7 +88,7 @@ func TestServeNoise(t *testing.T) {
 			}
 		}
 		wantFile(t, addr, "/f", "file")
-		eventually(t, "connections are closed", func() bool { return sockets() <= 2 }) // each loop listens
+		eventually(t, "connections are closed", func() bool { return p.sockets() <= 2 }) // each loop listens
 		p.finish()
 	})
 }

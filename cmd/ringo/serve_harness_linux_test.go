@@ -132,6 +132,16 @@ func (p *process) filesBelow(dir string) (n int) {
 	return n
 }
 
+// sockets counts a process's sockets: a listener for each loop, and connections.
+func (p *process) sockets() (n int) {
+	for _, to := range p.descriptors() {
+		if strings.HasPrefix(to, "socket:") {
+			n++
+		}
+	}
+	return n
+}
+
 // numbered is n bytes of lines that count.
 func numbered(n int) string {
 	var b bytes.Buffer
