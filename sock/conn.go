@@ -25,8 +25,7 @@ type Conn struct {
 	l  *loop.Loop
 	fd fd.FD
 
-	guests     atomic.Pointer[guests]
-	next, prev *Conn // among the loop's strays
+	guests atomic.Pointer[guests]
 
 	closing  bool
 	closed   bool // nobody uses the descriptor any more

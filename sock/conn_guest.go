@@ -336,7 +336,7 @@ func (h *connHost) discard() {
 	c := (*Conn)(h)
 	closeRaw(c.fd.Take())
 	c.guests.Load().concluded()
-	c.strays().remove(c)
+	c.strays().remove(c.guests.Load())
 }
 
 // forget has the driver let go of a descriptor from which guests read: it would be

@@ -41,6 +41,8 @@ type guests struct {
 	gone    bool  // the descriptor is closed
 	pinned  int32 // calls that use the descriptor's number beside the two directions
 	closers line  // guests in Close
+
+	next, prev *guests // of the loop's strays
 }
 
 // host is the handle that the guests are at, for what only it can do. All but

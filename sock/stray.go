@@ -16,7 +16,7 @@ import (
 type strays struct {
 	handle loop.Handle
 	mu     sync.Mutex
-	first  *Conn
+	first  *guests
 }
 
 // newStray makes a connection of a descriptor for guests: bornAway must follow.
@@ -28,28 +28,28 @@ func newStray(l *loop.Loop, sys int32) *Conn {
 
 func (c *Conn) strays() *strays { return &localOf(c.l).strays }
 
-func (s *strays) add(c *Conn) {
+func (s *strays) add(g *guests) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if c.next = s.first; c.next != nil {
-		c.next.prev = c
+	if g.next = s.first; g.next != nil {
+		g.next.prev = g
 	}
-	s.first = c
+	s.first = g
 }
 
-func (s *strays) remove(c *Conn) {
+func (s *strays) remove(g *guests) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
-	case c.prev != nil:
-		c.prev.next = c.next
-	case s.first == c:
-		s.first = c.next
+	case g.prev != nil:
+		g.prev.next = g.next
+	case s.first == g:
+		s.first = g.next
 	}
-	if c.next != nil {
-		c.next.prev = c.prev
+	if g.next != nil {
+		g.next.prev = g.prev
 	}
-	c.next, c.prev = nil, nil
+	g.next, g.prev = nil, nil
 }
 
 // Drain is the loop's word that accepts have stopped.
@@ -59,13 +59,13 @@ func (s *strays) Drain() {}
 func (s *strays) Abandon() {
 	for {
 		s.mu.Lock()
-		c := s.first
+		g := s.first
 		s.mu.Unlock()
-		if c == nil {
+		if g == nil {
 			return
 		}
-		c.guests.Load().endStray(nil)
-		s.remove(c)
+		g.endStray(nil)
+		s.remove(g)
 	}
 }
 
@@ -83,7 +83,7 @@ func (c *Conn) bornAway() {
 	}
 	g.stray = true
 	c.guests.Store(g)
-	c.strays().add(c)
+	c.strays().add(g)
 }
 
 // attend takes in a stray, because a task of the loop has come. T.
@@ -94,8 +94,8 @@ func (c *Conn) attend() {
 }
 
 func (c *Conn) takeIn() {
-	c.strays().remove(c)
 	g := c.guests.Load()
+	c.strays().remove(g)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	c.bringNear(new(atHand))
