@@ -17,18 +17,15 @@ const idleAfter = time.Second
 type idler struct {
 	runs       int // loops that want it; under procs
 	quit, gone chan struct{}
+	over       chan struct{} // has room for the one word that there is
 }
 
-// idleness is what the loops and the idler tell each other.
-var idleness struct {
-	on   atomic.Bool
-	over chan struct{} // has room for the one word that there is
-}
-
-func init() { idleness.over = make(chan struct{}, 1) }
+// idle is the idler that waits for the loops' word, nil if none does. One that ends may
+// still be there when the next begins.
+var idle atomic.Pointer[idler]
 
 func startIdler() *idler {
-	i := &idler{quit: make(chan struct{}), gone: make(chan struct{})}
+	i := &idler{quit: make(chan struct{}), gone: make(chan struct{}), over: make(chan struct{}, 1)}
 	go i.run()
 	return i
 }
@@ -40,7 +37,7 @@ func (i *idler) stop() {
 
 func (i *idler) run() {
 	defer close(i.gone)
-	defer idleness.on.Store(false)
+	defer idle.CompareAndSwap(i, nil)
 	look := time.NewTicker(idleAfter)
 	defer look.Stop()
 	for {
@@ -53,22 +50,24 @@ func (i *idler) run() {
 			continue
 		}
 		select {
-		case <-idleness.over: // said of an earlier time
+		case <-i.over: // said of an earlier time
 		default:
 		}
-		idleness.on.Store(true)
+		if !idle.CompareAndSwap(nil, i) {
+			continue
+		}
 		if !anyRan() { // between the look and the word
-			lendProcs(true)
+			i.lendProcs(true)
 			look.Stop()
 			select {
 			case <-i.quit:
 				return
-			case <-idleness.over:
+			case <-i.over:
 			}
 			look.Reset(idleAfter)
 		}
-		idleness.on.Store(false)
-		lendProcs(false)
+		idle.Store(nil)
+		i.lendProcs(false)
 	}
 }
 
@@ -91,9 +90,9 @@ func (l *Loop) runsTask() {
 		return
 	}
 	l.ran.Store(true)
-	if idleness.on.Load() {
+	if i := idle.Load(); i != nil {
 		select {
-		case idleness.over <- struct{}{}:
+		case i.over <- struct{}{}:
 		default: // it was told
 		}
 	}

@@ -85,11 +85,12 @@ func setProcs() {
 	}
 }
 
-// lendProcs has GOMAXPROCS count the loops or not, unless the program has set it.
-func lendProcs(lent bool) {
+// lendProcs has GOMAXPROCS count the loops or not, unless the program has set it. An idler that
+// ends says nothing of the loops that came since.
+func (i *idler) lendProcs(lent bool) {
 	procs.Lock()
 	defer procs.Unlock()
-	if ours() && procs.lent != lent {
+	if procs.idler == i && ours() && procs.lent != lent {
 		procs.lent = lent
 		setProcs()
 	}
