@@ -51,6 +51,9 @@ func (d *Dir) Name() string { return d.name }
 // Close closes the directory. It waits for the calls in flight; files that were opened
 // in it stay open. Later calls give fs.ErrClosed, as a second Close does.
 func (d *Dir) Close() error {
+	if d.unmade() {
+		return os.ErrInvalid
+	}
 	if !d.hold.close(func() {}) {
 		return pathError("close", d.name, os.ErrClosed)
 	}
@@ -59,8 +62,15 @@ func (d *Dir) Close() error {
 	return nil
 }
 
+// unmade reports whether nobody opened d, so that its number is no descriptor: an opened
+// one has a name.
+func (d *Dir) unmade() bool { return d.name == "" }
+
 // begin takes hold of the directory for one call.
 func (d *Dir) begin(what, name string) error {
+	if d.unmade() {
+		return os.ErrInvalid
+	}
 	if !d.hold.take() {
 		return pathError(what, name, os.ErrClosed)
 	}

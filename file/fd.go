@@ -49,7 +49,7 @@ func Adopt(g *os.File) (*File, error) {
 // Fd is the descriptor, which stays the File's, or -1 as an unsigned number after Close.
 // The File must be kept open while it is used: SyscallConn sees to that.
 func (f *File) Fd() uintptr {
-	if f == nil || !f.hold.take() {
+	if f.unmade() || !f.hold.take() {
 		return ^uintptr(0)
 	}
 	defer f.hold.give()

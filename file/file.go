@@ -121,7 +121,7 @@ func (f *File) Name() string { return f.name }
 // later ones give fs.ErrClosed, as a second Close does. Who waits for a FIFO or a
 // terminal gets fs.ErrClosed at once.
 func (f *File) Close() error {
-	if f == nil {
+	if f.unmade() {
 		return os.ErrInvalid
 	}
 	if !f.hold.close(f.evict) {
