@@ -30,11 +30,13 @@ func (d *Dir) Remove(name string) error { return d.in("removeat", name, removeAt
 // RemoveAll removes a file, or a directory with all that is in it; see RemoveAll. It
 // may wait; a task parks.
 func (d *Dir) RemoveAll(name string) error {
-	if endsWithDot(name) {
-		return pathError("RemoveAll", name, syscall.EINVAL)
-	}
 	if name == "" {
 		return pathError("RemoveAll", name, syscall.ENOENT)
+	}
+	if last := strings.TrimRight(name, "/"); endsWithDot(last) || last == ".." || strings.HasSuffix(last, "/..") {
+		// To empty what ".." is would be to follow it, which leads out if somebody moves
+		// the directory before it meanwhile.
+		return pathError("RemoveAll", name, syscall.EINVAL)
 	}
 	if err := d.begin("RemoveAll", name); err != nil {
 		return err
