@@ -31,14 +31,9 @@ func Copy(dst, src *File) (n int64, err error) {
 
 // copyN is Copy of n bytes at most; all that there is if n is negative.
 func (f *File) copyN(src *File, n int64) (done int64, err error) {
-	if err := src.begin("read"); err != nil {
+	if err := f.with(src, func() error { return nil }); err != nil {
 		return 0, err
 	}
-	defer src.hold.give()
-	if err := f.begin("write"); err != nil {
-		return 0, err
-	}
-	defer f.hold.give()
 	first, second := f, src
 	if src.n < f.n {
 		first, second = src, f
@@ -61,6 +56,20 @@ func (f *File) copyN(src *File, n int64) (done int64, err error) {
 	return done, err
 }
 
+// with calls fn while both files are kept open: for one step of a copy, so that Close of
+// either waits for no more than that, and for nothing that a FIFO may never give.
+func (f *File) with(src *File, fn func() error) error {
+	if err := src.begin("read"); err != nil {
+		return err
+	}
+	defer src.hold.give()
+	if err := f.begin("write"); err != nil {
+		return err
+	}
+	defer f.hold.give()
+	return fn()
+}
+
 // copyRange copies within the kernel.
 func (f *File) copyRange(src *File, n int64) (done int64, err error) {
 	for n < 0 || done < n {
@@ -68,17 +77,13 @@ func (f *File) copyRange(src *File, n int64) (done int64, err error) {
 		if n >= 0 {
 			step = min(step, n-done)
 		}
-		c := newCall(op.CopyRange, src.n)
-		x := c.withExt()
-		if x.Name == nil {
-			x.Name = new(op.Name)
-		}
-		x.Name.ToDir = f.n
-		c.op.Arg = uint32(step)
-		m, err := c.run()
-		c.free()
+		var m int32
+		err := f.with(src, func() (err error) {
+			m, err = f.copyPiece(src, step)
+			return err
+		})
 		if err != nil {
-			return done, f.fail("copy_file_range", err)
+			return done, err
 		}
 		if m == 0 {
 			break
@@ -86,6 +91,22 @@ func (f *File) copyRange(src *File, n int64) (done int64, err error) {
 		done += int64(m)
 	}
 	return done, nil
+}
+
+func (f *File) copyPiece(src *File, step int64) (int32, error) {
+	c := newCall(op.CopyRange, src.n)
+	defer c.free()
+	x := c.withExt()
+	if x.Name == nil {
+		x.Name = new(op.Name)
+	}
+	x.Name.ToDir = f.n
+	c.op.Arg = uint32(step)
+	m, err := c.run()
+	if err != nil {
+		return 0, f.fail("copy_file_range", err)
+	}
+	return m, nil
 }
 
 // refusesRange reports whether copy_file_range says that it can't, which it may do for
@@ -116,11 +137,15 @@ func (f *File) copyBytes(src *File, n int64, all bool) (done int64, err error) {
 		if err != nil || m == 0 {
 			return done, err
 		}
+		if err := f.begin("write"); err != nil {
+			return done, err
+		}
 		if f.polls() {
 			m, err = f.writeReady(p[:m])
 		} else {
 			m, err = f.put(p[:m], -1)
 		}
+		f.hold.give()
 		done += int64(m)
 		if err != nil {
 			return done, err
@@ -131,6 +156,10 @@ func (f *File) copyBytes(src *File, n int64, all bool) (done int64, err error) {
 
 // get reads once; 0 is the end.
 func (f *File) get(p []byte) (n int, err error) {
+	if err := f.begin("read"); err != nil {
+		return 0, err
+	}
+	defer f.hold.give()
 	if f.polls() {
 		n, err = f.readReady(p)
 		if err == io.EOF {
