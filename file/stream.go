@@ -3,6 +3,7 @@ package file
 import (
 	"errors"
 	"fmt"
+	"os"
 
 	"ringo"
 	"ringo/buf"
@@ -70,6 +71,9 @@ func newStream(file any, cfg *StreamConfig, whole bool, move func(b *block) (int
 	}
 	s := &stream{size: c.Size, depth: c.Depth, mem: 1, off: 1}
 	f, ours := file.(*File)
+	if file == nil || ours && f.unmade() {
+		return nil, 0, os.ErrInvalid
+	}
 	if a, ok := file.(aligner); ok && !(ours && f.flag&Direct == 0) {
 		mem, off := a.DirectAlign()
 		s.mem, s.off = max(mem, 1), max(off, 1)

@@ -35,6 +35,10 @@ func TestZeroValues(t *testing.T) {
 			invalid("Stat", err)
 			_, err = f.SyscallConn()
 			invalid("SyscallConn", err)
+			_, err = file.NewReader(f, nil)
+			invalid("NewReader", err)
+			_, err = file.NewWriter(f, nil)
+			invalid("NewWriter", err)
 			invalid("Sync", f.Sync())
 			invalid("Truncate", f.Truncate(0))
 			invalid("Close", f.Close())
@@ -42,6 +46,9 @@ func TestZeroValues(t *testing.T) {
 			if fd := f.Fd(); fd != ^uintptr(0) {
 				t.Errorf("%s File: Fd: %d, want none", name, int(fd))
 			}
+		}
+		if _, err := file.NewReader(nil, nil); !errors.Is(err, fs.ErrInvalid) {
+			t.Errorf("NewReader of nil: %v, want fs.ErrInvalid", err)
 		}
 		var d file.Dir
 		_, opened := d.Open("x")
