@@ -53,10 +53,11 @@ func (c *Conn) relayFar(w io.Writer) (int64, error) {
 // ReadFrom writes everything that r gives, until its end, and gives the count of what went
 // out. io.Copy uses it. If r is a Conn, a *net.TCPConn or a *net.UnixConn, see
 // Conn.WriteTo; from a task, one of package net is waited for on a goroutine (Loop.Offload),
-// which to cancel the task ends as it does there. If it is a regular *os.File, also in one
-// or more *io.LimitedReader, its bytes go by sendfile(2), from its position on, and what is
-// not in the page cache is waited for on a goroutine (Loop.Offload). Any other r is read by
-// the calling task, so it must not wait in other ways than through Ringo.
+// which to cancel the task ends as it does there. If it is a regular *os.File or
+// *file.File, also in one or more *io.LimitedReader, its bytes go by sendfile(2), from its
+// position on, and what is not in the page cache is waited for on a goroutine
+// (Loop.Offload). Any other r is read by the calling task, so it must not wait in other ways
+// than through Ringo.
 //
 // Any goroutine may call it.
 func (c *Conn) ReadFrom(r io.Reader) (int64, error) {

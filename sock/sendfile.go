@@ -37,10 +37,8 @@ func fileOf(r io.Reader) *fileSource {
 		f.most = min(f.most, max(0, lr.N))
 		r = lr.R
 	}
-	if _, ok := r.(*os.File); !ok {
-		if t := reflect.TypeOf(r); t == nil || t.PkgPath() != "os" {
-			return nil
-		}
+	if _, ok := r.(*os.File); !ok && !ofFiles(reflect.TypeOf(r)) {
+		return nil
 	}
 	file, ok := r.(interface {
 		syscall.Conn
@@ -58,6 +56,18 @@ func fileOf(r io.Reader) *fileSource {
 	}
 	f.raw = raw
 	return f
+}
+
+// ofFiles reports whether t is one of package os's wrappers of its File, or package file's
+// File, which this package can't import.
+func ofFiles(t reflect.Type) bool {
+	switch {
+	case t == nil:
+		return false
+	case t.Kind() == reflect.Pointer:
+		return t.Elem().PkgPath() == "ringo/file" && t.Elem().Name() == "File"
+	}
+	return t.PkgPath() == "os"
 }
 
 // sent counts bytes that went out.
