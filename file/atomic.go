@@ -87,7 +87,8 @@ func (a *AtomicFile) Commit() error {
 	return pathError("syncdir", a.name, bare(a.dir.Sync()))
 }
 
-// Abort throws the file away and closes. After Commit it does nothing.
+// Abort throws the file away and closes, in a cancelled task too. After Commit it does
+// nothing. It may wait; a task parks.
 func (a *AtomicFile) Abort() error {
 	if a.done {
 		return nil

@@ -3,11 +3,18 @@
 //
 // A [File] belongs to no loop. Every method may be called by any goroutine and by a
 // task of any loop, any number at once. A call finds out by itself who makes it: a
-// task's goes to the task's loop and parks the task where it has to wait for the disk;
-// an ordinary goroutine's is made as package os makes it. What is in the page cache is
-// read at once by both.
+// task's goes to the task's loop and parks the task where it has to wait for the disk.
+// An ordinary goroutine's read that has to wait, and its transfers with [Direct], go by
+// io_uring rings that all goroutines of the process share and hold no thread meanwhile,
+// where there is io_uring; all else of a goroutine's is made as package os makes it. What
+// is in the page cache is read at once by both.
 //
-// The functions on names are package os's: Stat, Rename, RemoveAll, ReadDir and so on. A
+// The functions on names are package os's: Stat, Rename, RemoveAll, ReadDir and so on. Some
+// have names of their own: os.Readlink is [ReadLink], filepath.WalkDir is [Walk], and
+// os.OpenRoot is [OpenDir]. Entries of a directory come from [ReadDir] and [List], not from
+// a File. There are no deadlines: in a task ringo.Loop.WithTimeout limits a wait for a
+// FIFO or a terminal, and Close ends it for everybody. Not here are Chdir, CopyFS, Pipe
+// ([Adopt] takes an os.Pipe's ends), and Chown and Lchown of a name. A
 // [Dir] confines names to a directory, as os.Root does, and is an fs.FS. [WriteFileAtomic]
 // replaces a file as a whole, [Copy] and [CopyFile] copy within the kernel, and [List]
 // reads a directory in steps.

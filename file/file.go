@@ -17,8 +17,10 @@ import (
 	"ringo/internal/sys"
 )
 
-// File is an open file. It is os.File's like: the same methods, names and errors. It
-// belongs to no loop; any goroutine and any task may call any method, any number at once.
+// File is an open file. It is os.File's like: its methods, but for those that the package
+// documentation names, with its words and errors. It belongs to no loop; any goroutine and
+// any task may call any method, any number at once. One that is dropped without Close is
+// closed by the garbage collector. The zero File is none: its methods give fs.ErrInvalid.
 type File struct {
 	name string
 	n    int32 // the descriptor

@@ -22,7 +22,8 @@ type Range struct{ Off, Len int64 }
 //
 // The kernel can't tell when it is to be had without holding a thread for that, so Lock
 // asks again, every 50 ms in the end, and nobody has a place in a queue. It gives up
-// when ctx ends, or the task is cancelled.
+// when ctx ends, or the task is cancelled. An exclusive lock wants the file open to write,
+// a shared one to read, or the error is EBADF.
 func (f *File) Lock(ctx context.Context, r Range, shared bool) error {
 	for pause := time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {
 		switch ok, err := f.TryLock(r, shared); {
@@ -57,7 +58,7 @@ func rest(ctx context.Context, d time.Duration) error {
 }
 
 // TryLock is Lock without waiting for who holds the lock: it reports whether it is this
-// File's now.
+// File's now. On network file systems it may wait for the server; a task parks.
 func (f *File) TryLock(r Range, shared bool) (bool, error) {
 	kind := uint32(sys.FWrlck)
 	if shared {
@@ -70,7 +71,8 @@ func (f *File) TryLock(r Range, shared bool) (bool, error) {
 	return err == nil, err
 }
 
-// Unlock gives up the locks that this File has on a part of the file.
+// Unlock gives up the locks that this File has on a part of the file. Without one it does
+// nothing. It may wait as TryLock does.
 func (f *File) Unlock(r Range) error {
 	return f.about("unlock", op.Lock, r.Off, r.Len, sys.FUnlck)
 }

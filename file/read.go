@@ -78,7 +78,8 @@ func (f *File) ReadAt(p []byte, off int64) (n int, err error) {
 }
 
 // ReadVAt is ReadAt into several slices, one after the other, in as few calls as the
-// kernel allows.
+// kernel allows: preadv(2). ps and the slices are lent until it returns. It may wait; a
+// task parks.
 func (f *File) ReadVAt(ps [][]byte, off int64) (n int, err error) {
 	if off < 0 && f != nil {
 		return 0, f.fail("readat", errNegative)

@@ -9,7 +9,8 @@ import (
 	"ringo/internal/sys"
 )
 
-// RenameFlags are ways of renaming, one at most; 0 replaces what has the new name.
+// RenameFlags are ways of renaming, one at most; 0 replaces what has the new name. They are
+// RENAME_ of renameat2(2).
 type RenameFlags uint32
 
 const (

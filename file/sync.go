@@ -25,7 +25,8 @@ func (f *File) about(name string, code op.Code, off, n int64, arg uint32) error 
 // second Sync may lie: the kernel tells each error once. It waits; a task parks.
 func (f *File) Sync() error { return f.about("sync", op.Sync, 0, 0, 0) }
 
-// Datasync is Sync without what is not needed to read the data again: fdatasync(2).
+// Datasync is Sync without what is not needed to read the data again, such as times:
+// fdatasync(2). It waits; a task parks.
 func (f *File) Datasync() error { return f.about("datasync", op.Sync, 0, 0, op.DataOnly) }
 
 // What SyncRange does, as bits: SYNC_FILE_RANGE_ of sync_file_range(2).
@@ -65,7 +66,8 @@ func (f *File) Allocate(mode int, off, n int64) error {
 	return f.about("allocate", op.Allocate, off, n, uint32(mode))
 }
 
-// PunchHole gives back the room of n bytes from off on, which then read as zeros.
+// PunchHole gives back the room of n bytes from off on, which then read as zeros; the
+// length stays. It is Allocate with those bits.
 func (f *File) PunchHole(off, n int64) error { return f.Allocate(PunchHole|KeepSize, off, n) }
 
 // Advice says how a file will be used: POSIX_FADV_ of posix_fadvise(2).

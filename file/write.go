@@ -50,7 +50,8 @@ func (f *File) put(p []byte, off int64) (n int, err error) {
 var errAppend = errors.New("os: invalid use of WriteAt on file opened with O_APPEND")
 
 // WriteAt writes p from off on, as os.File.WriteAt does: fewer bytes only with an error.
-// It does not use the position. p is lent until it returns. It may wait; a task parks.
+// It does not use the position. Of a file that is open with O_APPEND it is an error, as
+// with os. p is lent until it returns. It may wait; a task parks.
 func (f *File) WriteAt(p []byte, off int64) (n int, err error) {
 	if err := f.beginAt(off); err != nil {
 		return 0, err
@@ -79,7 +80,8 @@ func (f *File) beginAt(off int64) error {
 }
 
 // WriteVAt is WriteAt of several slices, one after the other, in as few calls as the
-// kernel allows.
+// kernel allows: pwritev(2). ps and the slices are lent until it returns. It may wait; a
+// task parks.
 func (f *File) WriteVAt(ps [][]byte, off int64) (n int, err error) {
 	if err := f.beginAt(off); err != nil {
 		return 0, err

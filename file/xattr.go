@@ -59,19 +59,22 @@ const (
 	XattrReplace = 2 // one, or the error is ENODATA
 )
 
-// SetXattr sets an extended attribute.
+// SetXattr sets an extended attribute; flags is 0, XattrCreate or XattrReplace. value is
+// lent until it returns. It may wait; a task parks. See setxattr(2).
 func (f *File) SetXattr(name string, value []byte, flags int) error {
 	_, err := f.attr("setxattr", op.SetAttr, name, value, uint32(flags))
 	return err
 }
 
-// RemoveXattr removes an extended attribute.
+// RemoveXattr removes an extended attribute. Without one the error is ENODATA. It may
+// wait; a task parks.
 func (f *File) RemoveXattr(name string) error {
 	_, err := f.attr("removexattr", op.RemoveAttr, name, nil, 0)
 	return err
 }
 
-// ListXattrs gives the names of the extended attributes.
+// ListXattrs gives the names of the extended attributes, in no order, nil if there are
+// none. It may wait; a task parks.
 func (f *File) ListXattrs() ([]string, error) {
 	p, err := grow(func(p []byte) (int, error) { return f.attr("listxattr", op.ListAttrs, "", p, 0) })
 	if len(p) == 0 || err != nil {
