@@ -94,7 +94,9 @@ func bench(args []string, stdout, stderr io.Writer) error {
 	case len(args) > 0 && (args[0] == "-h" || args[0] == "-help" || args[0] == "--help"):
 		_, err := parseBench(args[:1], stdout)
 		return err
-	case len(args) == 0 || args[0] != "file":
+	case len(args) > 0 && args[0] != "file":
+		return &usageError{fmt.Errorf("can't measure %q: want what to measure: file, as in \"ringo bench file\"", args[0])}
+	case len(args) == 0:
 		return &usageError{fmt.Errorf("want what to measure: file, as in \"ringo bench file\"")}
 	}
 	o, err := parseBench(args[1:], stdout)

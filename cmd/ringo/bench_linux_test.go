@@ -107,7 +107,7 @@ func TestBenchMistakes(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ args, want string }{
 		{"", "want what to measure: file"},
-		{"disk", "want what to measure: file"},
+		{"disk", `can't measure "disk": want what to measure: file`},
 		{"file -rw both", `-rw "both": want read or write`},
 		{"file -order none", `-order "none": want random or sequential`},
 		{"file -depth 0", "-depth 0: want 1 to 4096"},
