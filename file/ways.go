@@ -194,20 +194,20 @@ func (f *File) await(c *call, l *loop.Loop) (int32, error) {
 		// An iterator in a task has a g of its own, so that only its thread tells.
 		l, _ = loop.Current()
 	}
-	refused := f.kind.Load()&refusal(c.op.Code) != 0
+	refused, size := f.kind.Load()&refusal(c.op.Code) != 0, c.size()
 	switch {
 	case f.polls(): // it has no offsets, of which a plain call says so at once, and a ring does not
 		return c.plain()
 	case l == nil && f.forHost(c):
 		return c.host()
-	case l == nil, refused && len(c.op.Buf) <= turnMax && f.isInMemory():
+	case l == nil, refused && size <= turnMax && f.isInMemory():
 		return c.plain()
 	case c.op.Off < 0 && f.opened && (!outward(c.op.Code) || f.flag&sys.OAppend == 0):
 		return f.awaitFrom(c, l)
 	case c.op.Off < 0:
 		c.op.Flags |= op.Aside
-	case len(c.op.Buf) > turnMax && f.kind.Load()&bypassCache == 0:
-		c.op.Buf = c.op.Buf[:turnMax] // what is in memory by then is copied on the loop's thread
+	case size > turnMax && f.kind.Load()&bypassCache == 0:
+		c.limit(turnMax) // what is in memory by then is copied on the loop's thread
 	}
 	return c.park(l)
 }
