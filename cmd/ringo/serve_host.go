@@ -43,7 +43,7 @@ type host struct {
 
 // guest is a connection.
 type guest struct {
-	touched int64 // the loop's second in which its deadlines were set
+	touched int64 // the loop's second, or what part of one touch makes of it, in which its deadlines were set
 	begun   bool  // a part of a head is here
 	leaving bool  // it has had its last answer, what it sends is dropped
 	ended   bool  // and knows it
@@ -96,10 +96,12 @@ func (h *host) closed(c *sock.Conn, _ error) {
 	}
 }
 
-// touch puts the connection's deadlines off, once a second at most.
+// touch puts the connection's deadlines off, once a second at most, or more often if that is
+// not little against the time for which it may be idle.
 func (h *host) touch(c *sock.Conn) {
 	g := c.Value().(*guest)
-	if now := h.l.NowNS()/int64(time.Second) + 1; g.touched != now {
+	step := max(1, min(int64(time.Second), int64(h.o.idle/8)))
+	if now := h.l.NowNS()/step + 1; g.touched != now {
 		g.touched = now
 		c.SetReadDeadline(h.l.Now().Add(h.o.idle))
 		c.SetWriteDeadline(h.l.Now().Add(h.o.idle))
