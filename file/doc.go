@@ -22,6 +22,11 @@
 // Slices are lent until the call returns, in a cancelled task too: a read that is under
 // way can't be taken back, so the task waits for its end.
 //
+// A process that exits leaves what is under way behind. The kernel ends what the disk is at
+// and may drop the rest, so that of a write which has not returned all, a part or nothing
+// is in the file, as with package os. What has returned is there for other processes, and
+// after a Sync for a machine that has crashed.
+//
 // Errors are those of package os: *fs.PathError with os's word for what was done,
 // around an errno; errors.Is finds fs.ErrNotExist and its like, fs.ErrClosed after
 // Close, and in a task that was cancelled context.Canceled.
