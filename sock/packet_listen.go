@@ -195,7 +195,13 @@ func bindPacket(f *fd.FD, ap netip.AddrPort) error {
 }
 
 // closeRaw closes a descriptor that no loop knows.
-func closeRaw(s int32) { (&op.Op{Code: op.Close, Off: int64(s)}).Attempt() }
+func closeRaw(s int32) {
+	o := ops.Get().(*op.Op)
+	o.Code, o.Off = op.Close, int64(s)
+	o.Attempt()
+	*o = op.Op{}
+	ops.Put(o)
+}
 
 // packetControl shows a new socket to a user's function, with the words of package net.
 func packetControl(fn func(network, address string, c syscall.RawConn) error, ap netip.AddrPort, s int32) error {

@@ -141,6 +141,6 @@ func (ln *Listener) shelve() {
 func (s *shelf) clear() {
 	s.open = false
 	for c := s.take(); c != nil; c = s.take() {
-		c.guests.Load().endStray(nil)
+		c.guests.Load().endStray()
 	}
 }

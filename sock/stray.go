@@ -64,7 +64,7 @@ func (s *strays) Abandon() {
 		if g == nil {
 			return
 		}
-		g.endStray(nil)
+		g.endStray()
 		s.remove(g)
 	}
 }
@@ -116,23 +116,35 @@ func (c *Conn) closeStray(g *guests) bool {
 	if c.lingers.Load() {
 		return false // to close may wait in the kernel
 	}
-	l, t := loop.Current()
-	w := new(waiter)
-	w.Begin(l, t)
-	stray, gone := g.endStray(w)
+	stray, gone := g.endStray()
 	if stray && !gone {
-		if l != nil {
-			l.Shield()
-			defer l.Unshield()
-		}
-		w.Park()
+		g.awaitGone()
 	}
 	return stray
 }
 
+// awaitGone waits until the last of those who are at a handle that is closed has left it.
+func (g *guests) awaitGone() {
+	l, t := loop.Current()
+	w := new(waiter)
+	w.Begin(l, t)
+	g.mu.Lock()
+	if g.gone {
+		g.mu.Unlock()
+		return
+	}
+	g.closers.push(w)
+	g.mu.Unlock()
+	if l != nil {
+		l.Shield()
+		defer l.Unshield()
+	}
+	w.Park()
+}
+
 // endStray closes a stray for all. It reports false if it is none, and whether it is gone at once:
-// else the last of those who are at it closes the descriptor, and wakes w.
-func (g *guests) endStray(w *waiter) (stray, gone bool) {
+// else the last of those who are at it closes the descriptor.
+func (g *guests) endStray() (stray, gone bool) {
 	g.mu.Lock()
 	if !g.stray || g.gone {
 		defer g.mu.Unlock()
@@ -141,9 +153,6 @@ func (g *guests) endStray(w *waiter) (stray, gone bool) {
 	told := g.shutLocked()
 	g.orphan = g.in.busy || g.out.busy || g.pinned > 0
 	g.gone = !g.orphan
-	if g.orphan && w != nil {
-		g.closers.push(w)
-	}
 	gone = g.gone
 	g.mu.Unlock()
 	told.wake()
