@@ -33,8 +33,9 @@ func TestStraysCloseBesideOneThatLingers(t *testing.T) {
 			if err := c.SetLinger(1); err != nil {
 				t.Error(err)
 			}
-			release := make(chan struct{})
-			held := l.Go(func() { <-release }) // the loop's thread
+			holds, release := make(chan struct{}), make(chan struct{})
+			held := l.Go(func() { close(holds); <-release }) // the loop's thread
+			<-holds
 			closed := make(chan error, 1)
 			go func() { closed <- c.Close() }()
 			awaitStack(t, "sock.(*guests).close(")
