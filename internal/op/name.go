@@ -56,12 +56,13 @@ func attemptOpenat2(o *Op) (res int32) {
 // movesMax is how often a name is looked up anew because directories moved meanwhile.
 const movesMax = 64
 
+// cachedOpenat2 leaves opens for writing alone: overlayfs copies a file up in them.
 func cachedOpenat2(o *Op) int32 {
-	open := sys.OpenRegularCached
-	if o.name().How.Flags&(sys.OPath|sys.ODirectory) != 0 {
-		open = sys.OpenatCached
+	how := &o.name().How
+	if how.Flags&sys.OPath == 0 && how.Flags&sys.OAccmode != 0 {
+		return -sys.EAGAIN
 	}
-	return untold(open(dirOf(o), o.name().Path, &o.name().How))
+	return untold(sys.OpenatCached(dirOf(o), o.name().Path, how))
 }
 
 // untold is the result of a call that was to be made by what is in memory, and of

@@ -17,7 +17,6 @@ const (
 
 func Openat2(dir int32, path []byte, how *OpenHow) int32                               { return enosys }
 func OpenatCached(dir int32, path []byte, how *OpenHow) int32                          { return enosys }
-func OpenRegularCached(dir int32, path []byte, how *OpenHow) int32                     { return enosys }
 func StatCached(dir int32, path []byte, flags uint32, st *Statx) int32                 { return enosys }
 func Statxat(dir int32, path []byte, flags uint32, st *Statx) int32                    { return enosys }
 func Mkdirat(dir int32, path []byte, mode uint32) int32                                { return enosys }

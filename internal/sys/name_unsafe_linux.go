@@ -70,43 +70,6 @@ func openatCached(dir int32, path []byte, how *OpenHow) int32 {
 	}
 }
 
-// OpenRegularCached is OpenatCached of a regular file. What is none gives -EAGAIN: to
-// open a FIFO waits for its other end, whatever is in memory. So a look comes first,
-// and the open itself does not wait, in case somebody puts a FIFO there between.
-func OpenRegularCached(dir int32, path []byte, how *OpenHow) int32 {
-	if how.Flags&(unix.O_CREAT|unix.O_TRUNC|unix.O_TMPFILE&^unix.O_DIRECTORY) != 0 {
-		return -EAGAIN
-	}
-	look := OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC | how.Flags&unix.O_NOFOLLOW, Resolve: how.Resolve}
-	fd := OpenatCached(dir, path, &look)
-	if fd < 0 {
-		return fd
-	}
-	regular := regularNow(fd)
-	Close(fd)
-	if !regular {
-		return -EAGAIN
-	}
-	now := *how
-	now.Flags |= unix.O_NONBLOCK
-	if fd = OpenatCached(dir, path, &now); fd < 0 {
-		return fd
-	}
-	if !regularNow(fd) {
-		Close(fd)
-		return -EAGAIN
-	}
-	if how.Flags&unix.O_NONBLOCK == 0 {
-		Fcntl(fd, unix.F_SETFL, int(how.Flags))
-	}
-	return fd
-}
-
-func regularNow(fd int32) bool {
-	var st Statx
-	return statNow(fd, &st) == 0 && st.Mode&unix.S_IFMT == unix.S_IFREG
-}
-
 // StatCached is Statxat of what is in memory, by a descriptor that stands for the name
 // alone; with AtEmptyPath dir is that descriptor. What a server would have to be asked
 // may be old. The errors that say that it can't tell are those of OpenatCached.
