@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-var kills = flag.Duration("kills", 15*time.Second, "how long TestKills goes on")
+var kills = flag.Duration("kills", 5*time.Second, "how long TestKills goes on")
 
 const (
 	childEnv = "LOGSTORE_TEST_CHILD" // the folder in which the test binary is to append until it is killed
