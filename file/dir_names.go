@@ -111,6 +111,21 @@ func (d *Dir) Chmod(name string, mode fs.FileMode) error {
 	})
 }
 
+// Chown changes the owner and the group of a file, or of what a link leads to; -1 leaves
+// one as it is. It may wait; a task parks.
+func (d *Dir) Chown(name string, uid, gid int) error { return d.chown("chownat", name, uid, gid, 0) }
+
+// Lchown is Chown that changes a link itself.
+func (d *Dir) Lchown(name string, uid, gid int) error {
+	return d.chown("lchownat", name, uid, gid, sys.ONofollow)
+}
+
+func (d *Dir) chown(what, name string, uid, gid, flags int) error {
+	return d.on(what, name, func() error {
+		return d.withObject(name, flags, func(n int32) error { return chownAt(n, "", uid, gid, sys.AtEmptyPath) })
+	})
+}
+
 // Chtimes changes when a file, or what a link leads to, was last read and written; a
 // zero time leaves what is there. It may wait; a task parks.
 func (d *Dir) Chtimes(name string, atime, mtime time.Time) error {

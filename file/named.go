@@ -47,6 +47,28 @@ func Chmod(name string, mode fs.FileMode) error {
 	return pathError("chmod", name, err)
 }
 
+// Chown changes a file's owner and group, as os.Chown does; -1 leaves one as it is. It may
+// wait; a task parks.
+func Chown(name string, uid, gid int) error {
+	return pathError("chown", name, chownAt(noFD, name, uid, gid, 0))
+}
+
+// Lchown is Chown that changes a link itself, as os.Lchown does.
+func Lchown(name string, uid, gid int) error {
+	return pathError("lchown", name, chownAt(noFD, name, uid, gid, sys.AtSymlinkNofollow))
+}
+
+func chownAt(dir int32, name string, uid, gid int, flags int64) error {
+	c, _, err := newNameCall(op.Chownat, dir, name)
+	if err != nil {
+		return err
+	}
+	defer c.free()
+	c.op.Arg, c.op.Arg2, c.op.Off = uint32(uid), uint32(gid), flags
+	_, err = c.run()
+	return err
+}
+
 // Chtimes changes when a file was last read and written, as os.Chtimes does; a zero
 // time leaves what is there. It may wait; a task parks.
 func Chtimes(name string, atime, mtime time.Time) error {

@@ -140,6 +140,12 @@ func attemptGetdents(o *Op) int32 { return sys.Getdents(o.FD.Sys(), o.Buf) }
 // Chmodat gives Path the mode Arg. Arg2 is AT_ flags.
 func attemptChmodat(o *Op) int32 { return sys.Fchmodat(dirOf(o), o.name().Path, o.Arg, o.Arg2) }
 
+// Chownat gives Path the owner Arg and the group Arg2, where all ones leave them. Off is
+// AT_ flags.
+func attemptChownat(o *Op) int32 {
+	return sys.Fchownat(dirOf(o), o.name().Path, o.Arg, o.Arg2, uint32(o.Off))
+}
+
 // Utimensat gives Path the Times. Arg is AT_ flags.
 func attemptUtimensat(o *Op) int32 {
 	return sys.Utimensat(dirOf(o), o.name().Path, &o.name().Times, o.Arg)

@@ -76,6 +76,7 @@ const (
 	Readlinkat
 	Getdents
 	Chmodat
+	Chownat
 	Utimensat
 	Mknodat
 	Truncate

@@ -105,6 +105,7 @@ var Table = [Codes]Def{
 	Readlinkat: {Name: "readlinkat", Kind: Blocking, Attempt: attemptReadlinkat},
 	Getdents:   {Name: "getdents", Kind: Blocking, Attempt: attemptGetdents},
 	Chmodat:    {Name: "chmodat", Kind: Blocking, Attempt: attemptChmodat},
+	Chownat:    {Name: "chownat", Kind: Blocking, Attempt: attemptChownat},
 	Utimensat:  {Name: "utimensat", Kind: Blocking, Attempt: attemptUtimensat},
 	Mknodat:    {Name: "mknodat", Kind: Blocking, Attempt: attemptMknodat},
 	Truncate:   {Name: "truncate", Kind: Blocking, Attempt: attemptTruncate},

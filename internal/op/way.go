@@ -124,6 +124,7 @@ var ways = [Codes][]Way{
 	Readlinkat:     {offload()},
 	Getdents:       {offload()},
 	Chmodat:        {offload()},
+	Chownat:        {offload()},
 	Utimensat:      {offload()},
 	Mknodat:        {offload()},
 	Truncate:       {offload()},

@@ -170,6 +170,11 @@ func Fchmodat(dir int32, path []byte, mode, flags uint32) int32 {
 	return waiting(unix.SYS_FCHMODAT2, uintptr(dir), uintptr(base(path)), uintptr(mode), uintptr(flags), 0, 0)
 }
 
+// Fchownat is fchownat(2); all ones leave the owner, or the group.
+func Fchownat(dir int32, path []byte, uid, gid, flags uint32) int32 {
+	return waiting(unix.SYS_FCHOWNAT, uintptr(dir), uintptr(base(path)), uintptr(uid), uintptr(gid), uintptr(flags), 0)
+}
+
 // Utimensat is utimensat(2).
 func Utimensat(dir int32, path []byte, times *TimePair, flags uint32) int32 {
 	var ts [2]unix.Timespec

@@ -266,6 +266,8 @@ func treeEntries(h *harness, flags op.Flags) {
 func treeAttributes(h *harness, flags op.Flags) {
 	name, d := h.dir()
 	h.named(op.Chmodat, d, "f").args(0o604, 0).with(flags).submit().want(0)
+	h.named(op.Chownat, d, "f").args(^uint32(0), ^uint32(0)).with(flags).submit().want(0)
+	h.named(op.Chownat, d, "none").args(uint32(os.Getuid()), ^uint32(0)).with(flags).submit().want(-sys.ENOENT)
 	c := h.named(op.Utimensat, d, "f").with(flags)
 	c.o.Ext.Name.Times = sys.TimePair{{Nsec: sys.UtimeOmit}, {Sec: 1e9, Nsec: 7e6}}
 	c.submit().want(0)
@@ -337,6 +339,7 @@ func treeCancel(h *harness, flags op.Flags) {
 		func() *call { return h.named(op.Readlinkat, d, "none") },
 		func() *call { return h.op(op.Getdents, h.file("")).on(make([]byte, 10), 0) },
 		func() *call { return h.named(op.Chmodat, d, "none") },
+		func() *call { return h.named(op.Chownat, d, "none") },
 		func() *call { return h.named(op.Utimensat, d, "none") },
 		func() *call { return h.named(op.Mknodat, d, "f") },
 		func() *call { return h.named(op.Truncate, nil, name+"/none") },
