@@ -13,8 +13,7 @@
 // have names of their own: os.Readlink is [ReadLink], filepath.WalkDir is [Walk], and
 // os.OpenRoot is [OpenDir]. Entries of a directory come from [ReadDir] and [List], not from
 // a File. There are no deadlines: in a task ringo.Loop.WithTimeout limits a wait for a
-// FIFO or a terminal, and Close ends it for everybody. Not here are Chdir, CopyFS and Pipe
-// ([Adopt] takes an os.Pipe's ends). A
+// FIFO or a terminal, and Close ends it for everybody. Not here are Chdir and CopyFS. A
 // [Dir] confines names to a directory, as os.Root does, and is an fs.FS. [WriteFileAtomic]
 // replaces a file as a whole, [Copy] and [CopyFile] copy within the kernel, and [List]
 // reads a directory in steps.
