@@ -5,6 +5,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"syscall"
 
 	"ringo/internal/op"
@@ -34,26 +35,34 @@ func (f *File) copyN(src *File, n int64) (done int64, err error) {
 	if err := f.with(src, func() error { return nil }); err != nil {
 		return 0, err
 	}
+	err = f.atPositions(src, func() (err error) {
+		if !f.polls() && !src.polls() {
+			done, err = f.copyRange(src, n)
+		}
+		// Nothing copied, and no error: files of /proc say so whatever they hold.
+		if err == nil && done == 0 || refusesRange(err) {
+			var more int64
+			more, err = f.copyBytes(src, n-done, n < 0)
+			done += more
+		}
+		return err
+	})
+	return done, err
+}
+
+// atPositions calls fn while nobody else uses either position.
+func (f *File) atPositions(src *File, fn func() error) error {
 	first, second := f, src
 	if src.n < f.n {
 		first, second = src, f
 	}
-	for _, one := range []*File{first, second} {
+	for _, one := range slices.Compact([]*File{first, second}) {
 		if err := one.position.Lock(); err != nil {
-			return 0, one.fail("copy", err)
+			return one.fail("copy", err)
 		}
 		defer one.position.Unlock()
 	}
-	if !f.polls() && !src.polls() {
-		done, err = f.copyRange(src, n)
-	}
-	// Nothing copied, and no error: files of /proc say so whatever they hold.
-	if err == nil && done == 0 || refusesRange(err) {
-		var more int64
-		more, err = f.copyBytes(src, n-done, n < 0)
-		done += more
-	}
-	return done, err
+	return fn()
 }
 
 // with calls fn while both files are kept open: for one step of a copy, so that Close of
@@ -109,16 +118,21 @@ func (f *File) copyPiece(src *File, step int64) (int32, error) {
 	return m, nil
 }
 
-// refusesRange reports whether copy_file_range says that it can't, which it may do for
-// two file systems, for what is no regular file, in an old kernel, behind a filter, or
-// for a file that is open with O_APPEND. What package os goes on after is among it.
+// refusesRange reports whether copy_file_range says that it can't, also for a file that is
+// open with O_APPEND, or for what a read or a write has a better word.
 func refusesRange(err error) bool {
-	for _, no := range []errno{syscall.ENOSYS, syscall.EXDEV, syscall.EINVAL, syscall.EIO, syscall.EOPNOTSUPP, syscall.EPERM, syscall.EBADF, syscall.EISDIR, syscall.ETXTBSY, syscall.EOVERFLOW} {
-		if isErrno(err, no) {
-			return true
-		}
-	}
-	return false
+	return cant(err) || isAny(err, syscall.EBADF, syscall.EISDIR, syscall.ETXTBSY, syscall.EOVERFLOW)
+}
+
+// cant reports whether copy_file_range says that it can't, which it may do for two file
+// systems, for what is no regular file, in an old kernel or behind a filter. Package os
+// goes on after the same.
+func cant(err error) bool {
+	return isAny(err, syscall.ENOSYS, syscall.EXDEV, syscall.EINVAL, syscall.EIO, syscall.EOPNOTSUPP, syscall.EPERM)
+}
+
+func isAny(err error, numbers ...errno) bool {
+	return slices.ContainsFunc(numbers, func(no errno) bool { return isErrno(err, no) })
 }
 
 // copyBytes copies by reads and writes.

@@ -41,6 +41,8 @@ var _ interface {
 	io.ReaderAt
 	io.WriterAt
 	io.StringWriter
+	io.ReaderFrom
+	io.WriterTo
 	io.Closer
 	syscall.Conn
 } = (*File)(nil)

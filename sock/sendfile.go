@@ -59,7 +59,7 @@ func fileOf(r io.Reader) *fileSource {
 }
 
 // ofFiles reports whether t is one of package os's wrappers of its File, or package file's
-// File, which this package can't import.
+// File, which this package can't import, or what its WriteTo passes on.
 func ofFiles(t reflect.Type) bool {
 	switch {
 	case t == nil:
@@ -67,7 +67,7 @@ func ofFiles(t reflect.Type) bool {
 	case t.Kind() == reflect.Pointer:
 		return t.Elem().PkgPath() == "ringo/file" && t.Elem().Name() == "File"
 	}
-	return t.PkgPath() == "os"
+	return t.PkgPath() == "os" || t.PkgPath() == "ringo/file" && t.Name() == "source"
 }
 
 // sent counts bytes that went out.
