@@ -18,7 +18,7 @@ import (
 // any number at once. Errors have os.Root's words for what was done. The directory may be
 // renamed meanwhile. One that is dropped without Close is closed by the garbage collector.
 //
-// Names are looked up by openat2(2). Where there is none, or a filter refuses it, they
+// Names are looked up by openat2(2), Linux 5.6. Where there is none, or a filter refuses it, they
 // are walked part by part to the same effect; a task has the walk done on an ordinary
 // goroutine.
 type Dir struct {

@@ -55,9 +55,9 @@ func (d *Dir) WriteFile(name string, data []byte, perm fs.FileMode) error {
 	return f.writeAll(data)
 }
 
-// Temp makes a file in d that has no name (O_TMPFILE), to read and write it: it goes
-// with its Close, unless LinkTo gives it a name. Some file systems have no such files,
-// which gives errors.ErrUnsupported. It may wait; a task parks.
+// Temp makes a file in d that has no name (O_TMPFILE, Linux 3.11), to read and write it: it
+// goes with its Close, unless LinkTo gives it a name. Older kernels and some file systems
+// have no such files, which gives errors.ErrUnsupported. It may wait; a task parks.
 func (d *Dir) Temp(perm fs.FileMode) (f *File, err error) {
 	err = d.on("openat", ".", func() error {
 		flag := os.O_RDWR | sys.OTmpfile

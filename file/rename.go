@@ -10,7 +10,7 @@ import (
 )
 
 // RenameFlags are ways of renaming, one at most; 0 replaces what has the new name. They are
-// RENAME_ of renameat2(2).
+// RENAME_ of renameat2(2), Linux 3.15. EINVAL says that the file system has no such way.
 type RenameFlags uint32
 
 const (
