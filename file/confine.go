@@ -11,7 +11,11 @@ import (
 )
 
 // ErrEscapes is the error of a name that would lead out of its Dir.
-var ErrEscapes = errors.New("path escapes from its directory")
+// Its text is that of os.Root.
+var ErrEscapes = errors.New("path escapes from parent")
+
+// errEmpty is os.Root's error of a name that is "", whose text is all that there is of it.
+var errEmpty = errors.New("empty path")
 
 // walks says that names are walked, because openat2(2) is not to be had here.
 var walks atomic.Bool
@@ -22,7 +26,7 @@ const confined = sys.ResolveBeneath | sys.ResolveNoMagiclinks
 // open opens a name in d for the number alone.
 func (d *Dir) open(name string, flags int, mode uint32) (n int32, err error) {
 	if name == "" {
-		return 0, syscall.ENOENT
+		return 0, errEmpty
 	}
 	if !walks.Load() {
 		n, err = openAt(d.n, name, flags, mode, confined)
@@ -81,7 +85,7 @@ func (d *Dir) withObject(name string, flags int, f func(n int32) error) error {
 // and "..", so that they can't leave the directory.
 func (d *Dir) withParent(name string, f func(dir int32, base string) error) error {
 	if name == "" {
-		return syscall.ENOENT
+		return errEmpty
 	}
 	end := len(strings.TrimRight(name, "/"))
 	if end == 0 {

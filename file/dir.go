@@ -107,7 +107,7 @@ func (d *Dir) Stat(name string) (fs.FileInfo, error) { return d.stat("statat", n
 
 // Lstat is Stat that describes a link itself.
 func (d *Dir) Lstat(name string) (fs.FileInfo, error) {
-	return d.stat("lstatat", name, sys.ONofollow)
+	return d.stat("statat", name, sys.ONofollow)
 }
 
 func (d *Dir) stat(what, name string, flags int) (fs.FileInfo, error) {

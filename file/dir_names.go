@@ -31,7 +31,7 @@ func (d *Dir) Remove(name string) error { return d.in("removeat", name, removeAt
 // may wait; a task parks.
 func (d *Dir) RemoveAll(name string) error {
 	if name == "" {
-		return pathError("RemoveAll", name, syscall.ENOENT)
+		return pathError("RemoveAll", name, errEmpty)
 	}
 	if last := strings.TrimRight(name, "/"); endsWithDot(last) || last == ".." || strings.HasSuffix(last, "/..") {
 		// To empty what ".." is would be to follow it, which leads out if somebody moves

@@ -15,10 +15,10 @@ type Range struct{ Off, Len int64 }
 
 // Lock locks a part of the file, for this File alone or shared with others that share,
 // and waits until it can. The lock is advice: it holds up those who ask for one. It is
-// the open file's (F_OFD_SETLK of fcntl(2), Linux 3.15; EINVAL before): two Files have locks of their own, also
-// in one process, while a File that has a lock of the part gets it in any case, so that
-// tasks and goroutines which share a File can't keep each other out with it. Closing
-// lets go of it.
+// the open file's (F_OFD_SETLK of fcntl(2), Linux 3.15; EINVAL before): two Files have
+// locks of their own, also in one process, while a File that has a lock of the part gets
+// it in any case, so that tasks and goroutines which share a File can't keep each other
+// out with it. Closing lets go of it.
 //
 // The kernel can't tell when it is to be had without holding a thread for that, so Lock
 // asks again, every 50 ms in the end, and nobody has a place in a queue. It gives up
