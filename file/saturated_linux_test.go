@@ -1,0 +1,220 @@
+//go:build linux
+
+package file_test
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ringo"
+	"ringo/file"
+	"ringo/internal/race"
+)
+
+// saturation is a loop that has more to wait for than fits anywhere: cold reads, each by a
+// task of its own, again and again until a sync is done, and readers of FIFOs.
+type saturation struct {
+	t       *testing.T
+	l       *ringo.Loop
+	f       *file.File // dropped from the page cache all the time
+	all     []byte     // what it holds
+	fifos   []*file.File
+	done    bool
+	reading int // cold reads under way
+	reads   int
+	woken   int // readers of FIFOs that have read
+}
+
+const coldSize = 512 // one read of each page
+
+// A loop that has 10,000 cold reads queued and 1,000 readers of FIFOs waiting goes on: a
+// sync that comes behind them finishes, and no turn is long. What counts is what OnStall is
+// told: Stats.Stalls has also turns in which the machine did not run the loop's thread.
+func TestSaturated(t *testing.T) {
+	cold, waiting := 10_000, 1000
+	if testing.Short() || race.Enabled {
+		cold, waiting = 2000, 200
+	}
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	if room := (int(min(limit.Cur, 1<<20)) - 200) / 2; room < waiting { // a wait has a descriptor of its own
+		t.Logf("RLIMIT_NOFILE is %d: %d readers of FIFOs, not %d", limit.Cur, room, waiting)
+		waiting = room
+	}
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		var mu sync.Mutex
+		var told []string
+		cfg.OnStall = func(_ *ringo.Loop, d time.Duration, stack []byte) {
+			mu.Lock()
+			defer mu.Unlock()
+			told = append(told, fmt.Sprintf("a turn of %v so far:\n%s", d, stack))
+		}
+		s := &saturation{t: t, all: bytesOf(cold * dataBlock)}
+		s.fifos = openFIFOs(t, waiting)
+		name := filled(t, t.TempDir(), len(s.all))
+		var err error
+		if s.f, err = file.Open(name); err != nil {
+			t.Fatal(err)
+		}
+		defer s.f.Close()
+		drop := chill(t, name)
+		defer drop()
+		onLoop(t, cfg, func(l *ringo.Loop) { s.run(l, cold) })
+		for _, text := range told {
+			t.Error(text)
+		}
+	})
+}
+
+// openFIFOs opens n FIFOs that nobody writes to.
+func openFIFOs(t *testing.T, n int) (all []*file.File) {
+	t.Helper()
+	dir := t.TempDir()
+	for i := range n {
+		name := filepath.Join(dir, fmt.Sprint(i))
+		if err := unix.Mkfifo(name, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		f, err := file.OpenFile(name, os.O_RDWR, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { f.Close() })
+		all = append(all, f)
+	}
+	return all
+}
+
+// chill drops a file from the page cache, and goes on with that until stop.
+func chill(t *testing.T, name string) (stop func()) {
+	t.Helper()
+	f, err := os.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Sync(); err != nil {
+		t.Fatal(err)
+	}
+	quit, ended := make(chan struct{}), make(chan struct{})
+	drop := func() error { return unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED) }
+	if err := drop(); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		defer close(ended)
+		for tick := time.NewTicker(5 * time.Millisecond); ; {
+			select {
+			case <-quit:
+				return
+			case <-tick.C:
+				drop()
+			}
+		}
+	}()
+	return func() {
+		close(quit)
+		<-ended
+		f.Close()
+	}
+}
+
+func (s *saturation) run(l *ringo.Loop, cold int) {
+	s.l = l
+	t := s.t
+	if err := s.f.Advise(file.AdviceRandom, 0, 0); err != nil {
+		t.Fatal(err)
+	}
+	beside, err := file.Create(filepath.Join(t.TempDir(), "beside"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer beside.Close()
+	var tasks []*ringo.Task
+	spawn := func(f func()) {
+		if tasks = append(tasks, l.Go(f)); len(tasks)%100 == 0 {
+			l.Sleep(0)
+		}
+	}
+	for _, f := range s.fifos {
+		spawn(func() { s.wait(f) })
+	}
+	for l.Stats().Slots < len(s.fifos) {
+		l.Sleep(time.Millisecond)
+	}
+	for i := range cold {
+		spawn(func() { s.read(i) })
+	}
+	behind, began := s.reading, time.Now()
+	if _, err := beside.WriteString("a record\n"); err != nil {
+		t.Error(err)
+	}
+	if err := beside.Sync(); err != nil {
+		t.Errorf("Sync: %v", err)
+	}
+	s.done = true
+	t.Logf("a sync behind %d cold reads took %v, with %d under way at its end; %d cold reads in all", behind, time.Since(began), s.reading, s.reads)
+	if s.woken != 0 {
+		t.Errorf("%d readers of FIFOs have read what nobody wrote", s.woken)
+	}
+	for _, f := range s.fifos {
+		if _, err := f.Write([]byte("x")); err != nil {
+			t.Error(err)
+		}
+	}
+	for _, task := range tasks {
+		task.Wait()
+	}
+	if s.woken != len(s.fifos) {
+		t.Errorf("%d of %d readers of FIFOs have read", s.woken, len(s.fifos))
+	}
+	stats := l.Stats()
+	t.Logf("%d turns, the longest %v, %d longer than the limit", stats.Turns, stats.Longest, stats.Stalls)
+	if n := opOf(stats, "read(at)").Submitted; n < uint64(cold) {
+		t.Skipf("%d of %d cold reads waited: the pages did not leave memory", n, s.reads)
+	}
+}
+
+// opOf is what is counted of one kind of operation.
+func opOf(s ringo.Stats, name string) ringo.OpStats {
+	for _, o := range s.Ops {
+		if o.Op == name {
+			return o
+		}
+	}
+	return ringo.OpStats{}
+}
+
+// wait reads from a FIFO.
+func (s *saturation) wait(f *file.File) {
+	var b [1]byte
+	if n, err := f.Read(b[:]); n != 1 || err != nil {
+		s.t.Errorf("Read of a FIFO = %d, %v", n, err)
+	}
+	s.woken++
+}
+
+// read reads page after page until the sync is done.
+func (s *saturation) read(i int) {
+	b := make([]byte, coldSize)
+	for again := true; again; again = !s.done {
+		off := i % (len(s.all) / dataBlock) * dataBlock
+		s.reading++
+		n, err := s.f.ReadAt(b, int64(off))
+		s.reading--
+		if n != len(b) || err != nil || !bytes.Equal(b, s.all[off:off+n]) {
+			s.t.Errorf("ReadAt = %d, %v", n, err)
+			return
+		}
+		s.reads++
+		i += 4999
+	}
+}
