@@ -11,7 +11,6 @@ import (
 	"io"
 	"log"
 	"os"
-	"os/signal"
 	"strconv"
 	"strings"
 
@@ -22,40 +21,26 @@ import (
 func main() {
 	listen := flag.String("listen", "127.0.0.1:7379", "the address to listen on")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	if err := run(ctx, *listen, os.Stdout); err != nil {
-		log.Fatal(err)
-	}
+	log.Fatal(run(context.Background(), *listen, os.Stdout))
 }
 
 func run(ctx context.Context, address string, out io.Writer) error {
-	set, err := sock.Reserve("tcp", address)
-	if err != nil {
-		return err
-	}
-	defer set.Close()
-	fmt.Fprintln(out, "ready on", set.Addr())
 	return ringo.Run(ctx, &ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
-		ln, err := set.Listen(l)
-		if err != nil {
-			return err
+		ln, err := sock.Listen(l, "tcp", address)
+		if err == nil {
+			fmt.Fprintln(out, "ready on", ln.Addr())
 		}
-		for s := (store{}); ; {
-			c, err := ln.AcceptConn()
-			if err != nil {
-				return err
+		for s := (store{}); err == nil; {
+			var c *sock.Conn
+			if c, err = ln.AcceptConn(); err == nil {
+				l.Go(func() { defer c.Close(); s.serve(c) })
 			}
-			l.Go(func() {
-				defer c.Close()
-				s.serve(c)
-			})
 		}
+		return err
 	})
 }
 
-// store is what all connections of the loop see.
-type store map[string]string
+type store map[string]string // what all connections of the loop see
 
 // serve answers commands until the end. Answers to commands that came together leave together.
 func (s store) serve(c io.ReadWriter) (err error) {
@@ -79,11 +64,11 @@ func (s store) answer(w *bufio.Writer, args []string) {
 		s[args[1]] = args[2]
 		w.WriteString("+OK\r\n")
 	case name == "GET" && len(args) == 2:
+		answer := "$-1\r\n"
 		if v, ok := s[args[1]]; ok {
-			fmt.Fprintf(w, "$%d\r\n%s\r\n", len(v), v)
-		} else {
-			w.WriteString("$-1\r\n")
+			answer = fmt.Sprintf("$%d\r\n%s\r\n", len(v), v)
 		}
+		w.WriteString(answer)
 	default:
 		fmt.Fprintf(w, "-ERR unknown command %.50q, or another number of arguments\r\n", name)
 	}
@@ -106,12 +91,9 @@ func command(r *bufio.Reader) ([]string, error) {
 // length reads a line of a letter and a number between two others.
 func length(r *bufio.Reader, kind byte, least, most int) (int, error) {
 	line, err := r.ReadSlice('\n')
-	if err != nil {
-		return 0, err
-	}
-	n, err := strconv.Atoi(strings.TrimSuffix(string(line[1:]), "\r\n"))
-	if line[0] != kind || err != nil || n < least || n > most {
-		return 0, errors.New("not a command")
+	n, wrong := strconv.Atoi(strings.TrimSuffix(strings.TrimPrefix(string(line), string(kind)), "\r\n"))
+	if err != nil || wrong != nil || line[0] != kind || n < least || n > most {
+		return 0, errors.Join(err, wrong, errors.New("not a command"))
 	}
 	return n, nil
 }
