@@ -4,11 +4,17 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os/exec"
 	"strconv"
 	"time"
+
+	"ringo/uring"
 )
+
+// errNoEngine says that io_uring, by which fio is to work, is not to be had.
+var errNoEngine = errors.New("no io_uring for it")
 
 // fio has the program fio do the same job.
 func (o *benchOptions) fio(ctx context.Context) (benchResult, error) {
@@ -16,6 +22,11 @@ func (o *benchOptions) fio(ctx context.Context) (benchResult, error) {
 	if err != nil {
 		return benchResult{}, err
 	}
+	r, err := uring.Open(2, nil)
+	if err != nil {
+		return benchResult{}, fmt.Errorf("%w: %w", errNoEngine, err)
+	}
+	r.Close()
 	cmd := exec.CommandContext(ctx, name, o.fioArgs()...)
 	var out, words bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &words

@@ -46,6 +46,9 @@ func (o *benchOptions) run(stdout, stderr io.Writer) (err error) {
 		case errors.Is(err, exec.ErrNotFound) && path == "fio":
 			fmt.Fprintln(stderr, "fio is not installed, and left out")
 			continue
+		case errors.Is(err, errNoEngine):
+			fmt.Fprintln(stderr, "fio is left out:", err)
+			continue
 		case err != nil:
 			return fmt.Errorf("%s: %w", path, err)
 		}

@@ -36,6 +36,7 @@ func diskVectors(h *harness, flags op.Flags) {
 		many[i] = []byte{'x'}
 	}
 	h.vec(op.WriteVec, f, 0, many...).with(flags).submit().want(op.VecMax)
+	h.needsFound(f)
 	switch res, ok := h.try(&op.Op{Code: op.ReadVec, FD: &f.FD, Off: 1, Ext: vecOf(a)}); {
 	case ok && res == -sys.EOPNOTSUPP:
 	case !ok || res != 3 || string(a) != "xxx":
