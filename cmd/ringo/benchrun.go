@@ -33,9 +33,6 @@ func (o *benchOptions) run(stdout, stderr io.Writer) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, remove()) }()
-	if err := o.aligned(); err != nil {
-		return err
-	}
 	var results []benchResult
 	var paths []string
 	for _, path := range o.pathset {

@@ -1,0 +1,32 @@
+//go:build linux
+
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// A block that Direct does not take is refused before the test file is filled, and leaves
+// none behind; an old file stays.
+func TestBenchUnaligned(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := os.WriteFile(dir+"/old", []byte("content"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range []string{"-block 3", "-block 3 -file " + dir + "/new", "-block 3 -rw write -file " + dir + "/new", "-block 3 -file " + dir + "/old"} {
+		_, stderr, err := benchTool(t, append([]string{"file", "-direct", "-size", "1G"}, strings.Fields(args)...)...)
+		if err == nil || !strings.Contains(stderr, "wants a multiple of") || strings.Contains(stderr, "making") {
+			t.Errorf("%s: %v, stderr:\n%s", args, err, stderr)
+		}
+	}
+	if names, _ := filepath.Glob(dir + "/*"); len(names) != 1 {
+		t.Errorf("left are %v", names)
+	}
+	if got, _ := os.ReadFile(dir + "/old"); string(got) != "content" {
+		t.Errorf("the old file holds %q", got)
+	}
+}
