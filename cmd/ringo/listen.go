@@ -40,12 +40,48 @@ func (as *addresses) Set(text string) error {
 	return err
 }
 
+// offered is a flag of addresses for a server that does not take all networks.
+type offered struct {
+	to       *addresses
+	networks []string
+}
+
+func (o offered) String() string {
+	if o.to == nil { // asked by package flag
+		return ""
+	}
+	return o.to.String()
+}
+
+// Set appends one address.
+func (o offered) Set(text string) error {
+	err := o.to.Set(text)
+	var u unknownNetwork
+	if errors.As(err, &u) {
+		return u.among(o.networks)
+	}
+	return err
+}
+
+// unknownNetwork is the error of an address whose network is none.
+type unknownNetwork string
+
+func (u unknownNetwork) Error() string {
+	return u.among(slices.Concat(hostNetworks, unixNetworks)).Error()
+}
+
+func (u unknownNetwork) among(networks []string) error {
+	return fmt.Errorf("unknown network %q: want %s", string(u), strings.Join(networks, ", "))
+}
+
 // The networks: of connections and of datagrams, each by host and port or by a name
 // among Unix sockets.
 var (
 	hostNetworks     = []string{"tcp", "tcp4", "tcp6", "udp", "udp4", "udp6"}
 	unixNetworks     = []string{"unix", "unixpacket", "unixgram"}
 	datagramNetworks = []string{"udp", "udp4", "udp6", "unixgram"}
+	streamNetworks   = []string{"tcp", "tcp4", "tcp6", "unix"}
+	connNetworks     = append(slices.Clone(streamNetworks), "unixpacket")
 )
 
 var (
@@ -63,7 +99,7 @@ func parseAddress(text string) (address, error) {
 	case slices.Contains(hostNetworks, network):
 		return parseHostPort(text)
 	case !slices.Contains(unixNetworks, network):
-		return address{}, fmt.Errorf("unknown network %q: want %s", network, strings.Join(append(slices.Clone(hostNetworks), unixNetworks...), ", "))
+		return address{}, unknownNetwork(network)
 	case name == "" || name == "@":
 		return address{}, errWantUnix
 	}

@@ -53,7 +53,7 @@ type serveOptions struct {
 func parseServe(args []string, stdout io.Writer) (*serveOptions, error) {
 	o := new(serveOptions)
 	fs := flag.NewFlagSet("serve", flag.ContinueOnError)
-	fs.Var(&o.listen, "listen", "serve on `tcp://HOST:PORT`, port 0 for any, or unix:///PATH, or unix://@NAME without a file; repeatable, and all loops serve all (default tcp://127.0.0.1:8080)")
+	fs.Var(offered{&o.listen, streamNetworks}, "listen", "serve on `tcp://HOST:PORT`, port 0 for any, or unix:///PATH, or unix://@NAME without a file; repeatable, and all loops serve all (default tcp://127.0.0.1:8080)")
 	o.flags(fs)
 	fs.IntVar(&o.files, "files", 1000, "keep this `number` of files open between requests, for each loop and address")
 	fs.DurationVar(&o.fresh, "fresh", time.Second, "`time` for which a name is believed to lead to the file that is open")
@@ -76,7 +76,7 @@ func parseServe(args []string, stdout io.Writer) (*serveOptions, error) {
 	m.want(o.idle > 0, "-idle %v: want more than 0", o.idle)
 	m.want(o.log != "", "-log: want off, stderr or a file")
 	for _, a := range o.listen {
-		m.want(a.network != "unixpacket" && !slices.Contains(datagramNetworks, a.network), "%s: want a stream: tcp or unix", a)
+		m.want(slices.Contains(streamNetworks, a.network), "%s: want a stream: tcp or unix", a)
 	}
 	o.check(&m)
 	return o, m.err()
