@@ -13,10 +13,10 @@
 // have names of their own: os.Readlink is [ReadLink], filepath.WalkDir is [Walk], and
 // os.OpenRoot is [OpenDir]. Entries of a directory come from [ReadDir] and [List], not from
 // a File. There are no deadlines: in a task ringo.Loop.WithTimeout limits a wait for a
-// FIFO or a terminal, and Close ends it for everybody. Not here are Chdir and CopyFS. A
-// [Dir] confines names to a directory, as os.Root does, and is an fs.FS. [WriteFileAtomic]
-// replaces a file as a whole, [Copy] and [CopyFile] copy within the kernel, and [List]
-// reads a directory in steps.
+// FIFO or a terminal, and Close ends it for everybody. Not here are Chdir and CopyFS. A [Dir]
+// confines names to a directory, as os.Root does, and is an fs.FS. [WriteFileAtomic] replaces
+// a file as a whole; [CopyFile], [Copy] and io.Copy of one File to another copy within the
+// kernel; and [List] reads a directory in steps.
 //
 // Slices are lent until the call returns, in a cancelled task too: a read that is under
 // way can't be taken back, so the task waits for its end.
