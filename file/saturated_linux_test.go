@@ -25,9 +25,10 @@ type saturation struct {
 	l       *ringo.Loop
 	f       *file.File // dropped from the page cache all the time
 	all     []byte     // what it holds
+	warm    func()     // ends the dropping
 	fifos   []*file.File
 	done    bool
-	reading int // cold reads under way
+	reading int // reads under way
 	reads   int
 	woken   int // readers of FIFOs that have read
 }
@@ -46,11 +47,18 @@ func TestSaturated(t *testing.T) {
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
 		t.Fatal(err)
 	}
-	if room := (int(min(limit.Cur, 1<<20)) - 200) / 2; room < waiting { // a wait has a descriptor of its own
-		t.Logf("RLIMIT_NOFILE is %d: %d readers of FIFOs, not %d", limit.Cur, room, waiting)
-		waiting = room
-	}
+	all := bytesOf(cold * dataBlock)
+	name := filled(t, t.TempDir(), len(all))
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		numbers := min(limit.Cur, 1<<20)
+		if cfg.Driver == "select" {
+			numbers = min(numbers, unix.FD_SETSIZE)
+		}
+		waiting := waiting
+		if room := (int(numbers) - 200) / 2; room < waiting { // a wait has a descriptor of its own
+			t.Logf("%d descriptors may be open: %d readers of FIFOs, not %d", numbers, room, waiting)
+			waiting = room
+		}
 		var mu sync.Mutex
 		var told []string
 		cfg.OnStall = func(_ *ringo.Loop, d time.Duration, stack []byte) {
@@ -58,16 +66,15 @@ func TestSaturated(t *testing.T) {
 			defer mu.Unlock()
 			told = append(told, fmt.Sprintf("a turn of %v so far:\n%s", d, stack))
 		}
-		s := &saturation{t: t, all: bytesOf(cold * dataBlock)}
+		s := &saturation{t: t, all: all}
 		s.fifos = openFIFOs(t, waiting)
-		name := filled(t, t.TempDir(), len(s.all))
 		var err error
 		if s.f, err = file.Open(name); err != nil {
 			t.Fatal(err)
 		}
 		defer s.f.Close()
-		drop := chill(t, name)
-		defer drop()
+		s.warm = chill(t, name)
+		defer s.warm()
 		onLoop(t, cfg, func(l *ringo.Loop) { s.run(l, cold) })
 		for _, text := range told {
 			t.Error(text)
@@ -111,7 +118,7 @@ func chill(t *testing.T, name string) (stop func()) {
 	}
 	go func() {
 		defer close(ended)
-		for tick := time.NewTicker(5 * time.Millisecond); ; {
+		for tick := time.NewTicker(20 * time.Millisecond); ; {
 			select {
 			case <-quit:
 				return
@@ -120,11 +127,11 @@ func chill(t *testing.T, name string) (stop func()) {
 			}
 		}
 	}()
-	return func() {
+	return sync.OnceFunc(func() {
 		close(quit)
 		<-ended
 		f.Close()
-	}
+	})
 }
 
 func (s *saturation) run(l *ringo.Loop, cold int) {
@@ -147,7 +154,7 @@ func (s *saturation) run(l *ringo.Loop, cold int) {
 	for _, f := range s.fifos {
 		spawn(func() { s.wait(f) })
 	}
-	for l.Stats().Slots < len(s.fifos) {
+	for l.Stats().Slots < len(s.fifos) && !t.Failed() {
 		l.Sleep(time.Millisecond)
 	}
 	for i := range cold {
@@ -161,7 +168,8 @@ func (s *saturation) run(l *ringo.Loop, cold int) {
 		t.Errorf("Sync: %v", err)
 	}
 	s.done = true
-	t.Logf("a sync behind %d cold reads took %v, with %d under way at its end; %d cold reads in all", behind, time.Since(began), s.reading, s.reads)
+	go s.warm() // so that those under way end soon
+	t.Logf("a sync behind %d cold reads took %v, with %d reads under way at its end; %d reads in all", behind, time.Since(began), s.reading, s.reads)
 	if s.woken != 0 {
 		t.Errorf("%d readers of FIFOs have read what nobody wrote", s.woken)
 	}
