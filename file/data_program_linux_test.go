@@ -14,7 +14,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -25,7 +24,6 @@ import (
 )
 
 var (
-	dataSeed     = flag.Uint64("data-seed", 0, "the seed of TestDataLikeOS's programs; 0: by the clock")
 	dataPrograms = flag.Uint64("data-programs", 2, "how many programs TestDataLikeOS runs on each file system, path and caller")
 )
 
@@ -330,15 +328,11 @@ func unaligned(err error) error {
 // Random programs on the data of a file have the results that they have with package os,
 // leave the position where that leaves it, and the same bytes.
 func TestDataLikeOS(t *testing.T) {
-	seed := *dataSeed
-	if seed == 0 {
-		seed = uint64(time.Now().UnixNano())
-	}
+	seed := seedOf(t)
 	programs := *dataPrograms
 	if race.Enabled {
 		programs = max(1, programs/2)
 	}
-	t.Logf("seed %d: -data-seed=%[1]d", seed)
 	everywhere(t, func(t *testing.T, _ *ringo.Loop, dir string) {
 		name := fnv.New64()
 		io.WriteString(name, t.Name())

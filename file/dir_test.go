@@ -235,8 +235,7 @@ func TestDirSwapped(t *testing.T) {
 // Random programs have the same results by openat2, by walks and by os.Root, as far as
 // they are no matter of errnos, and leave the same behind.
 func TestDirLikeRoot(t *testing.T) {
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
+	seed := seedOf(t)
 	lookups(t, func(t *testing.T) {
 		eachCaller(t, func(t *testing.T, _ *ringo.Loop) {
 			for p := range scaled(20) {

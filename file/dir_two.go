@@ -18,7 +18,7 @@ func (d *Dir) Rename(oldname, newname string) error {
 			if err != nil {
 				return err
 			}
-			if oldname == newname || !SameFile(newInfo(oldname, &old), newInfo(newname, &there)) {
+			if strings.TrimRight(base, "/") == strings.TrimRight(toBase, "/") || !SameFile(newInfo(oldname, &old), newInfo(newname, &there)) {
 				return syscall.EEXIST
 			}
 		}

@@ -3,6 +3,7 @@ package file_test
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"runtime"
@@ -16,6 +17,18 @@ import (
 // patience is how long anything may take that must come. It is generous, because it
 // passes only when a test fails.
 const patience = 30 * time.Second
+
+var seedFlag = flag.Uint64("seed", 1, "the seed of random programs; 0: by the clock")
+
+// seedOf is the seed of a test's random programs.
+func seedOf(t *testing.T) uint64 {
+	seed := *seedFlag
+	if seed == 0 {
+		seed = uint64(time.Now().UnixNano())
+	}
+	t.Logf("-seed=%d", seed)
+	return seed
+}
 
 // eachCaller runs f as an ordinary goroutine, and as a task of each driver that this
 // kernel has, or of the one that the environment forces. l is nil for the goroutine.

@@ -207,8 +207,7 @@ func text(err error, dir string) string {
 // same behind, as package os's, on random programs.
 func TestNamesLikeOS(t *testing.T) {
 	everywhere(t, func(t *testing.T, _ *ringo.Loop, dir string) {
-		seed := uint64(time.Now().UnixNano())
-		t.Logf("seed %d", seed)
+		seed := seedOf(t)
 		runPrograms(t, dir, seed, scaled(8))
 	})
 }
