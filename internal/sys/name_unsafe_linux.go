@@ -12,6 +12,9 @@ import (
 // The calls of this file may wait for a disk, or for longer: the scheduler is told.
 // They begin anew after EINTR, as package os does.
 
+// Its arguments may be pointers, which it keeps alive and in place.
+//
+//go:uintptrescapes
 func waiting(trap, a1, a2, a3, a4, a5, a6 uintptr) int32 {
 	for {
 		if res := result(syscall.Syscall6(trap, a1, a2, a3, a4, a5, a6)); res != eintr {
