@@ -7,34 +7,14 @@ import (
 	"os"
 
 	"ringo/buf"
-	"ringo/internal/loop"
 	"ringo/internal/op"
 )
 
 // guest gives what the connection keeps for callers that are no tasks of its loop.
-func (c *Conn) guest() (*guests, error) {
-	if c.guests.Load() == nil && !c.l.Ended() {
-		if l, _ := loop.Current(); l == c.l {
-			return nil, errHome
-		}
-	}
-	return c.anyGuest()
-}
+func (c *Conn) guest() (*guests, error) { return guestOf(c.l, &c.guests, c) }
 
 // anyGuest is guest also for tasks of the loop.
-func (c *Conn) anyGuest() (*guests, error) {
-	if c.guests.Load() == nil {
-		if c.l.Ended() {
-			return nil, net.ErrClosed
-		}
-		c.guests.CompareAndSwap(nil, c.newGuests())
-	}
-	g := c.guests.Load()
-	if g == nobody {
-		return nil, net.ErrClosed
-	}
-	return g, nil
-}
+func (c *Conn) anyGuest() (*guests, error) { return guestsOf(c.l, &c.guests, c) }
 
 func (c *Conn) newGuests() *guests {
 	g := newGuests(c.l, &c.fd, (*connHost)(c))

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"ringo/internal/loop"
+	"ringo/internal/timer"
 )
 
 // SetDeadline is SetReadDeadline and SetWriteDeadline. Any goroutine may call it.
@@ -45,35 +46,27 @@ func (c *Conn) setDeadlines(t time.Time, in, out bool) error {
 
 func (c *Conn) setDeadlinesAsGuest(t time.Time, in, out bool) error {
 	g, err := c.guest()
-	switch {
-	case err != nil:
-	case in && out:
-		err = g.setLimit(t, &g.in, &g.out)
-	case in:
-		err = g.setLimit(t, &g.in)
-	default:
-		err = g.setLimit(t, &g.out)
+	if err == nil {
+		err = g.setLimits(t, in, out)
 	}
 	return c.failGuest("set", err)
 }
 
 func (in *input) deadlineMoved(c *Conn) {
-	limit := c.readBy.Load()
-	switch {
-	case limit == 0:
-		c.l.Disarm(&in.timer)
-	case in.waiter != nil || c.serve.resting():
-		c.l.Arm(&in.timer, limit)
-	}
+	limitMoved(c.l, &in.timer, c.readBy.Load(), in.waiter != nil || c.serve.resting())
 }
 
 func (out *output) deadlineMoved(c *Conn) {
-	limit := c.writeBy.Load()
+	limitMoved(c.l, &out.timer, c.writeBy.Load(), out.waiter != nil)
+}
+
+// limitMoved has a timer follow a deadline, if somebody waits by it.
+func limitMoved(l *loop.Loop, t *timer.Timer, limit int64, waits bool) {
 	switch {
 	case limit == 0:
-		c.l.Disarm(&out.timer)
-	case out.waiter != nil:
-		c.l.Arm(&out.timer, limit)
+		l.Disarm(t)
+	case waits:
+		l.Arm(t, limit)
 	}
 }
 

@@ -137,6 +137,34 @@ func (s *side) prepare() {
 // reads reports which direction it is.
 func (s *side) reads() bool { return s == &s.g.in }
 
+// visited is a handle that makes room for guests when the first of them comes.
+type visited interface{ newGuests() *guests }
+
+// guestOf gives the guests of a handle of l, for callers that are no tasks of l.
+func guestOf(l *loop.Loop, at *atomic.Pointer[guests], h visited) (*guests, error) {
+	if at.Load() == nil && !l.Ended() {
+		if here, _ := loop.Current(); here == l {
+			return nil, errHome
+		}
+	}
+	return guestsOf(l, at, h)
+}
+
+// guestsOf is guestOf also for tasks of the loop.
+func guestsOf(l *loop.Loop, at *atomic.Pointer[guests], h visited) (*guests, error) {
+	if at.Load() == nil {
+		if l.Ended() {
+			return nil, net.ErrClosed
+		}
+		at.CompareAndSwap(nil, h.newGuests())
+	}
+	g := at.Load()
+	if g == nobody {
+		return nil, net.ErrClosed
+	}
+	return g, nil
+}
+
 // nobody stands for the guests of a handle that was closed before one came.
 var nobody = &guests{closed: true, gone: true}
 

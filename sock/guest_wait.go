@@ -270,8 +270,8 @@ func (g *guests) setFileDeadline(s *side, t time.Time) {
 	}
 }
 
-// setLimit is a guest's way to set a deadline.
-func (g *guests) setLimit(t time.Time, sides ...*side) error {
+// setLimits is a guest's way to set the deadline of a direction, or of both.
+func (g *guests) setLimits(t time.Time, in, out bool) error {
 	at := int64(0)
 	if !t.IsZero() {
 		at = g.l.Moment(t)
@@ -281,22 +281,29 @@ func (g *guests) setLimit(t time.Time, sides ...*side) error {
 		g.mu.Unlock()
 		return net.ErrClosed
 	}
-	var moved []*side
-	for _, s := range sides {
-		s.limit.Store(at)
-		if g.file != nil && !s.interrupted {
-			g.setFileDeadline(s, t)
-		}
-		if !s.held {
-			moved = append(moved, s)
-		}
-	}
+	tellIn, tellOut := in && g.in.setLimit(at, t), out && g.out.setLimit(at, t)
 	g.mu.Unlock()
-	for _, s := range moved {
-		g.l.Call(func() {
-			g.host.moved(s)
-			s.home.limited()
-		})
+	if tellIn {
+		g.l.Call(g.in.limitMoved)
+	}
+	if tellOut {
+		g.l.Call(g.out.limitMoved)
 	}
 	return nil
+}
+
+// setLimit sets a direction's deadline, and reports whether the loop is to be told. The caller
+// holds mu.
+func (s *side) setLimit(at int64, t time.Time) (tell bool) {
+	s.limit.Store(at)
+	if s.g.file != nil && !s.interrupted {
+		s.g.setFileDeadline(s, t)
+	}
+	return !s.held
+}
+
+// limitMoved tells the loop, which has the direction, of its deadline.
+func (s *side) limitMoved() {
+	s.g.host.moved(s)
+	s.home.limited()
 }

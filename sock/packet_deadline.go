@@ -39,34 +39,16 @@ func (c *packet) setDeadlines(t time.Time, in, out bool) error {
 
 func (c *packet) setDeadlinesAsGuest(t time.Time, in, out bool) error {
 	g, err := c.guest()
-	switch {
-	case err != nil:
-	case in && out:
-		err = g.setLimit(t, &g.in, &g.out)
-	case in:
-		err = g.setLimit(t, &g.in)
-	default:
-		err = g.setLimit(t, &g.out)
+	if err == nil {
+		err = g.setLimits(t, in, out)
 	}
 	return c.failGuest("set", err)
 }
 
 func (in *packetInput) deadlineMoved(c *packet) {
-	limit := in.deadline.Load()
-	switch {
-	case limit == 0:
-		c.l.Disarm(&in.timer)
-	case in.waiter != nil:
-		c.l.Arm(&in.timer, limit)
-	}
+	limitMoved(c.l, &in.timer, in.deadline.Load(), in.waiter != nil)
 }
 
 func (out *packetOutput) deadlineMoved(c *packet) {
-	limit := out.deadline.Load()
-	switch {
-	case limit == 0:
-		c.l.Disarm(&out.timer)
-	case out.waiter != nil:
-		c.l.Arm(&out.timer, limit)
-	}
+	limitMoved(c.l, &out.timer, out.deadline.Load(), out.waiter != nil)
 }
