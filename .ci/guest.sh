@@ -110,6 +110,9 @@ boot() {
 	while read -r line; do
 		failures+=("$name: $line")
 	done < <(sed -n 's/^FAIL \([^ ]*\) .*/\1/p' "$dir/log")
+	while read -r line; do
+		again+=("$name: $line")
+	done < <(sed -n 's/^AGAIN \([^ ]*\) .*/\1/p' "$dir/log")
 	passed=$((passed + $(grep -c '^PASS ' "$dir/log")))
 	counts=$(grep '^guest: [0-9]* passed' "$dir/log") || failures+=("$name: ended early, exit code $status")
 	printf '== %s ended in %d s: %s\n' "$name" $((SECONDS - begin)) "${counts:-no counts}"

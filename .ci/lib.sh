@@ -7,13 +7,23 @@ export GOFLAGS=-buildvcs=false # a clone that belongs to another user is none of
 
 passed=0
 failures=()
+again=() # what failed once and then passed, or failed again
+attempts=2
 
-# step NAME COMMAND... runs a command, shows it, and keeps count.
+# step NAME COMMAND... runs a command, shows it, and keeps count. What fails gets a second attempt, for the machine may have
+# stood still for seconds; the end names it in any case. A script that has steps of its own gives them theirs: it is
+# called with attempts=1.
 step() {
 	local name=$1 begin=$SECONDS status=0
 	shift
 	printf '\n== %s: %s\n' "$name" "$*"
 	"$@" || status=$?
+	if ((status != 0 && attempts > 1)); then
+		again+=("$name")
+		printf '== %s FAILED (exit code %d) after %d s, and runs again\n' "$name" "$status" $((SECONDS - begin))
+		begin=$SECONDS status=0
+		"$@" || status=$?
+	fi
 	if ((status == 0)); then
 		passed=$((passed + 1))
 		printf '== %s passed in %d s\n' "$name" $((SECONDS - begin))
@@ -23,10 +33,17 @@ step() {
 	fi
 }
 
+# told names what ran twice, and what failed. A script that calls this one finds the former in the file that it named.
+told() {
+	((${#again[@]} == 0)) || [[ -z ${RINGO_AGAIN-} ]] || printf '%s\n' "${again[@]}" >>"$RINGO_AGAIN"
+	((${#again[@]} == 0)) || printf 'not at the first attempt: %s\n' "${again[@]}"
+	((${#failures[@]} == 0)) || printf 'failed: %s\n' "${failures[@]}"
+}
+
 # finish WORD prints the summary line and exits.
 finish() {
 	printf '\n'
-	((${#failures[@]} == 0)) || printf 'failed: %s\n' "${failures[@]}"
+	told
 	printf '%s: %d passed, %d failed\n' "$1" "$passed" "${#failures[@]}"
 	exit $((${#failures[@]} > 0))
 }

@@ -2,7 +2,7 @@
 // a package, the output of what failed, and every skip with its reason. It adds
 // its counts to a file, so that a script can sum up several runs.
 //
-//	go test -json ./... | tally -sum FILE
+//	go test -json ./... | tally -sum FILE -failed FILE
 //
 // It exits with 1 if a test or package failed, or if a test was skipped without
 // saying why.
@@ -20,7 +20,8 @@ import (
 )
 
 func main() {
-	sum := flag.String("sum", "", "`file` with the counts so far: passed, failed, skipped, and a line for each reason of a skip")
+	sum := flag.String("sum", "", "`file` with the counts so far: passed and skipped, and a line for each reason of a skip")
+	failed := flag.String("failed", "", "`file` for what failed, a line each: the package, and the test if it was one")
 	flag.Parse()
 	t := tally{out: os.Stdout, tests: map[name]*test{}}
 	if err := t.read(os.Stdin); err != nil {
@@ -33,9 +34,15 @@ func main() {
 			os.Exit(2)
 		}
 	}
-	if t.failed > 0 || t.mute > 0 {
-		os.Exit(1)
+	if len(t.failed) == 0 {
+		return
 	}
+	if *failed != "" {
+		if err := os.WriteFile(*failed, []byte(strings.Join(t.failed, "\n")+"\n"), 0o644); err != nil {
+			fmt.Fprintln(os.Stderr, "tally:", err)
+		}
+	}
+	os.Exit(1)
 }
 
 // event is one line of go test -json, see go doc test2json.
@@ -61,9 +68,9 @@ type tally struct {
 	out   io.Writer
 	tests map[name]*test
 
-	passed, failed, skipped int
-	mute                    int // skips without a reason
-	reasons                 []string
+	passed, skipped int
+	failed          []string // tests and packages, and skips without a reason
+	reasons         []string
 }
 
 func (t *tally) read(r io.Reader) error {
@@ -121,8 +128,7 @@ func (t *tally) end(e *event, o *test) {
 	if e.Test == "" {
 		switch e.Action {
 		case "fail":
-			// The failures of its tests are counted; one of its own is not.
-			t.failed++
+			t.failed = append(t.failed, e.Package)
 			for n, left := range t.tests { // a crash ends it in the middle of tests
 				if n.pkg == e.Package && n.test != "" && !left.parent {
 					fmt.Fprintf(t.out, "--- UNFINISHED: %s %s\n%s", n.pkg, n.test, strings.Join(left.output, ""))
@@ -141,14 +147,14 @@ func (t *tally) end(e *event, o *test) {
 		}
 	case "fail":
 		if !o.parent {
-			t.failed++
+			t.failed = append(t.failed, e.Package+" "+e.Test)
 		}
 		fmt.Fprintf(t.out, "--- FAIL: %s %s\n%s", e.Package, e.Test, strings.Join(o.output, ""))
 	case "skip":
 		t.skipped++
 		reason := reasonOf(o.output)
 		if reason == "" {
-			t.mute++
+			t.failed = append(t.failed, e.Package+" "+e.Test)
 			fmt.Fprintf(t.out, "--- SKIP without a reason: %s %s\n", e.Package, e.Test)
 		}
 		t.reasons = append(t.reasons, fmt.Sprintf("%s %s: %s", e.Package, e.Test, reason))
@@ -192,11 +198,11 @@ func cutLast(s string) (before, after string, ok bool) {
 
 // add puts the counts into a file beside those of earlier runs.
 func (t *tally) add(file string) error {
-	var passed, failed, skipped int
+	var passed, skipped int
 	var reasons string
 	if old, err := os.ReadFile(file); err == nil {
 		counts, rest, _ := strings.Cut(string(old), "\n")
-		if _, err := fmt.Sscan(counts, &passed, &failed, &skipped); err != nil {
+		if _, err := fmt.Sscan(counts, &passed, &skipped); err != nil {
 			return fmt.Errorf("%s: %w", file, err)
 		}
 		reasons = rest
@@ -206,6 +212,6 @@ func (t *tally) add(file string) error {
 	for _, r := range t.reasons {
 		reasons += r + "\n"
 	}
-	counts := fmt.Sprintf("%d %d %d\n", passed+t.passed, failed+t.failed, skipped+t.skipped)
+	counts := fmt.Sprintf("%d %d\n", passed+t.passed, skipped+t.skipped)
 	return os.WriteFile(file, []byte(counts+reasons), 0o644)
 }
