@@ -20,6 +20,7 @@
 //	udp    like echo, with datagrams of -size bytes from -conns sockets; one that is lost or overtaken is an error
 //	tls    -conns connections of TLS 1.3 send -size bytes at a time, each on a goroutine of its own
 //	handshake  the same with a new connection for each message
+//	paced  like echo, but open-loop: -rate messages a second in all, at random moments, whatever becomes of those before
 //	flood  sends datagrams of -size bytes to a server that counts them: bench/c/udp_bulk.c
 //	sink   receives them from a server that sends them; requests are what it sent, lost or not
 package main

@@ -67,6 +67,7 @@ type engine struct {
 	bytes     uint64     // received by all connections
 	done      uint64     // complete replies of all connections
 	latency   hist.Hist
+	pace      *pace       // of mode paced, instead of stamps
 	again     bool        // a complete reply allows the next message
 	draining  bool        // the end of the run: owing is kept
 	owing     int         // connections whose last reply is not complete
@@ -264,7 +265,11 @@ func (e *engine) complete(i int, c *conn) {
 	now := e.now()
 	for c.received >= c.replyEnd {
 		stamp := &c.stamps[c.replies%uint64(len(c.stamps))]
-		e.latency.Record(now - *stamp)
+		due := *stamp
+		if e.pace != nil {
+			due = e.pace.dueOn(i, c.replies)
+		}
+		e.latency.Record(now - due)
 		*stamp = now
 		c.replies++
 		c.counted++

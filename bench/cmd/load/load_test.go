@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -85,6 +86,7 @@ func TestHonestServerHasNoErrors(t *testing.T) {
 		{"many connections", "-conns 600 -size 64"},
 		{"churn", "-mode churn -conns 20"},
 		{"slow", "-mode slow -conns 2 -peers 5 -peer-bytes 2000000"},
+		{"paced", "-mode paced -conns 7 -size 100 -rate 20000"},
 		{"crowd", "-mode crowd -conns 40 -active 3"},
 	}
 	for _, c := range cases {
@@ -100,6 +102,52 @@ func TestHonestServerHasNoErrors(t *testing.T) {
 				t.Errorf("latencies %v, %v, %v, %v are not in order", s.P50, s.P99, s.P999, s.Max)
 			}
 		})
+	}
+}
+
+// TestPaceIsKept: what is due at an instant and when a message is due agree, round after round, and the mean is the rate.
+func TestPaceIsKept(t *testing.T) {
+	const rate, conns = 5000, 3
+	p := newPace(rate, conns)
+	p.begin = time.Second
+	for k := range uint64(3 * gaps) {
+		if due := p.due(k); p.until(due) < k || p.until(due-1) > k {
+			t.Fatalf("message %d is due at %v, when %d are, and %d before", k, due, p.until(due), p.until(due-1))
+		}
+	}
+	if got := p.dueOn(2, 5); got != p.due(5*conns+2) {
+		t.Errorf("message 5 on connection 2 is due at %v, want %v", got, p.due(5*conns+2))
+	}
+	if mean := p.after[gaps].Seconds() / gaps * rate; mean < 0.97 || mean > 1.03 {
+		t.Errorf("the mean wait is %.3f of what it should be", mean)
+	}
+}
+
+// TestLateRepliesCount: a server that stands still is seen by all that was due meanwhile.
+func TestLateRepliesCount(t *testing.T) {
+	const still = 50 * time.Millisecond
+	first := new(atomic.Bool)
+	addr := serve(t, func(c *net.TCPConn) {
+		b := make([]byte, 4096)
+		for turn := 0; ; turn++ {
+			n, err := c.Read(b)
+			if err != nil {
+				return
+			}
+			if turn > 10 && first.CompareAndSwap(false, true) {
+				time.Sleep(still)
+			}
+			if _, err := c.Write(b[:n]); err != nil {
+				return
+			}
+		}
+	})
+	s, err := measure(t, addr, strings.Fields("-mode paced -conns 1 -rate 2000 -seconds 0.3")...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if limit := micros(still) / 2; s.Errors != 0 || s.P99 < limit || s.Max < micros(still) {
+		t.Errorf("%d errors, p99 %.0f us and at most %.0f, for a server that stood still for %v", s.Errors, s.P99, s.Max, still)
 	}
 }
 

@@ -16,7 +16,7 @@ import (
 	"ringo/bench/internal/sample"
 )
 
-var modes = []string{"echo", "crowd", "churn", "idle", "slow", "http", "get", "set", "udp", "tls", "handshake", "flood", "sink"}
+var modes = []string{"echo", "crowd", "churn", "idle", "slow", "http", "get", "set", "udp", "tls", "handshake", "flood", "sink", "paced"}
 
 // config is the command line.
 type config struct {
@@ -34,6 +34,7 @@ type config struct {
 	peers     int
 	active    int
 	peerBytes uint64
+	rate      float64
 	patience  float64
 	json      bool
 	label     string
@@ -78,6 +79,7 @@ func parse(args []string) (*config, error) {
 	f.IntVar(&c.active, "active", 10, "connections that send, of all that there are (crowd)")
 	f.IntVar(&c.peers, "peers", 1024, "connections that send and never read (slow)")
 	f.Uint64Var(&c.peerBytes, "peer-bytes", 8<<20, "most `bytes` that such a peer sends (slow)")
+	f.Float64Var(&c.rate, "rate", 10_000, "messages a second, on all connections together (paced)")
 	f.Float64Var(&c.patience, "patience", 10, "seconds that connecting may take, and for which nothing may come while replies are owed")
 	f.BoolVar(&c.json, "json", false, "print the result as one line of JSON")
 	f.StringVar(&c.label, "label", "", "`\"round cell server\"`, copied into the JSON")
@@ -101,6 +103,7 @@ func parse(args []string) (*config, error) {
 	check(c.size > 0, "-size is %d, want at least 1", c.size)
 	check(c.depth > 0, "-depth is %d, want at least 1", c.depth)
 	check(c.seconds > 0 && c.warmup >= 0, "-seconds %v and -warmup %v: want more than 0 and at least 0", c.seconds, c.warmup)
+	check(c.rate > 0 && c.rate <= 10e6, "-rate is %v, want more than 0 and at most 10 million", c.rate)
 	check(c.sources >= 0 && c.sources <= 250, "-sources is %d, want 0 to 250", c.sources)
 	check(!c.bulk() || c.conns == 1 && c.size >= 8 && c.size <= pieceSent, "-mode %s has one connection and sizes from 8 to %d", c.mode, pieceSent)
 	check(strings.HasPrefix(c.path, "/") && !strings.ContainsAny(c.path, " \r\n"), "-path %q is not of the form /PATH", c.path)
@@ -164,6 +167,9 @@ func printText(s *sample.Sample) {
 	fmt.Printf("  latency    p50 %.1f, p99 %.1f, p99.9 %.1f, max %.1f us\n", s.P50, s.P99, s.P999, s.Max)
 	fmt.Printf("  CPU        server %.3f us a request; of a core: server %.4f, load %.4f, all others %.4f\n",
 		s.CPUMicros, s.ServerBusy, s.LoadBusy, s.OtherBusy)
+	if s.DiskRead > 0 {
+		fmt.Printf("  disk       %.0f KiB/s read by the server\n", s.DiskRead/1024)
+	}
 	if s.RSSAfter > 0 {
 		fmt.Printf("  memory     server RSS %d -> %d KiB, %.3f KiB a connection\n",
 			s.RSSBefore>>10, s.RSSAfter>>10, s.RSSPerConn/1024)

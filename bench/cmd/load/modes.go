@@ -47,6 +47,7 @@ func runMode(e *engine, c *config) (*sample.Sample, error) {
 	mode := map[string]func(*config, *sample.Sample) error{
 		"echo": e.echo, "http": e.echo, "get": e.echo, "set": e.echo, "udp": e.echo, "tls": e.tls, "handshake": e.tls,
 		"flood": e.flood, "sink": e.sink, "crowd": e.crowd, "churn": e.churn, "idle": e.idle, "slow": e.slow,
+		"paced": e.paced,
 	}[c.mode]
 	return s, mode(c, s)
 }
@@ -179,7 +180,7 @@ func (e *engine) slow(c *config, s *sample.Sample) (err error) {
 			return err
 		}
 	}
-	return e.release(c.conns)
+	return e.letRead(c.conns)
 }
 
 // untilStuck runs until no peer has got rid of a byte for a while: all buffers on their way are full.
@@ -207,8 +208,8 @@ func (e *engine) untilStuck(peers []conn) error {
 	}
 }
 
-// release lets the peers, conns[first:], read what they are owed, and verifies it.
-func (e *engine) release(first int) error {
+// letRead lets the peers, conns[first:], read what they are owed, and verifies it.
+func (e *engine) letRead(first int) error {
 	for i := first; i < len(e.conns); i++ {
 		c := &e.conns[i]
 		c.mute = false

@@ -38,10 +38,15 @@ func (e *engine) poll(timeout time.Duration) error {
 // until runs the load up to an instant, or while there are connections.
 func (e *engine) until(t time.Duration) error {
 	for now := e.now(); now < t; now = e.now() {
+		wait := min(t-now, pollMax)
+		if e.pace != nil {
+			e.release(now)
+			wait = 0
+		}
 		if e.live == 0 {
 			return fmt.Errorf("no connection is left, after %d errors and %d mismatches", e.errors, e.mismatches)
 		}
-		if err := e.poll(min(t-now, pollMax)); err != nil {
+		if err := e.poll(wait); err != nil {
 			return err
 		}
 	}
@@ -112,6 +117,8 @@ type window struct {
 	from   time.Duration
 	done   uint64
 	used   usage
+	disk   bool
+	read   int64 // bytes that the server has had read from disks
 }
 
 // usage is CPU time: the server's, this process's, and that of all CPUs.
@@ -145,6 +152,9 @@ func (e *engine) openWindow(c *config) (*window, error) {
 	e.latency.Reset()
 	var err error
 	w.used, err = readUsage(c.pid, c.beside)
+	if w.disk = c.mode == "paced" && c.pid > 0; w.disk && err == nil {
+		w.read, err = proc.DiskRead(c.pid)
+	}
 	w.from = e.now()
 	return w, err
 }
@@ -165,6 +175,13 @@ func (w *window) close(s *sample.Sample) error {
 	s.LoadBusy = load.Seconds() / span
 	if w.pid > 0 {
 		s.OtherBusy = max(0, (used.machine-w.used.machine-server-load).Seconds()/span)
+	}
+	if w.disk {
+		read, err := proc.DiskRead(w.pid)
+		if err != nil {
+			return err
+		}
+		s.DiskRead = float64(read-w.read) / span
 	}
 	if s.Requests > 0 {
 		s.CPUMicros = micros(server) / float64(s.Requests)

@@ -24,7 +24,7 @@ type pair struct {
 // bound is what the median of a figure must be.
 type bound struct {
 	text    string
-	figure  string // ratio, rss, us or own, a ratio that the server itself tells; "" if nothing is asked
+	figure  string // ratio, p99, rss, us or own, a ratio that the server itself tells; "" if nothing is asked
 	atLeast bool
 	toBase  bool // the limit is the base's figure and limit
 	limit   float64
@@ -36,6 +36,9 @@ func parseBound(text string) (bound, error) {
 	switch {
 	case text == "-":
 		return b, nil
+	case text == "p99":
+		b.figure = text
+		return b, nil
 	case strings.HasPrefix(text, ">="):
 		b.figure, b.atLeast, rest = "ratio", true, text[2:]
 	case strings.HasPrefix(text, "<="):
@@ -45,6 +48,8 @@ func parseBound(text string) (bound, error) {
 		if rest, b.toBase = strings.CutPrefix(rest, "base"); b.toBase && rest == "" {
 			return b, nil
 		}
+	case strings.HasPrefix(text, "p99<="):
+		b.figure, rest = "p99", text[5:]
 	case strings.HasPrefix(text, "own<="):
 		b.figure, rest = "own", text[5:]
 	case strings.HasPrefix(text, "us<="):
@@ -89,6 +94,8 @@ func (p *pair) figures(c *cell) []float64 {
 			}
 		}
 		return own
+	case figure == "p99":
+		return c.inRounds(p.server, p.base, func(s, b *sample.Sample) float64 { return s.P99 / b.P99 })
 	case figure == "own":
 		return values(c.samples[p.server], func(s *sample.Sample) float64 { return s.Ratio })
 	case figure == "us" || p.base == "-":
@@ -104,7 +111,7 @@ func rss(s *sample.Sample) float64 { return s.RSSPerConn / 1024 }
 func (b *bound) verdict(figures []float64) string {
 	m := median(figures)
 	switch {
-	case b.figure == "":
+	case b.figure == "", b.figure == b.text:
 		return ""
 	case math.IsNaN(m):
 		return "not measured"

@@ -72,11 +72,16 @@ func (c *cell) ratio(server, base string) float64 { return median(c.ratios(serve
 
 // ratios are those, in the rounds that have both, of requests per server CPU second, server to base.
 func (c *cell) ratios(server, base string) []float64 {
+	return c.inRounds(server, base, func(s, b *sample.Sample) float64 { return b.CPUMicros / s.CPUMicros })
+}
+
+// inRounds compares a server with a base in the rounds that have both.
+func (c *cell) inRounds(server, base string, compare func(s, b *sample.Sample) float64) []float64 {
 	var v []float64
 	for _, s := range c.samples[server] {
 		for _, b := range c.samples[base] {
 			if s.Round == b.Round && s.CPUMicros > 0 && b.CPUMicros > 0 {
-				v = append(v, b.CPUMicros/s.CPUMicros)
+				v = append(v, compare(&s, &b))
 			}
 		}
 	}
@@ -98,6 +103,10 @@ var echoColumns = []column{
 	{"other", "%.2f", func(s *sample.Sample) float64 { return s.OtherBusy }},
 }
 
+var diskColumns = []column{
+	{"disk KiB/s", "%.0f", func(s *sample.Sample) float64 { return s.DiskRead / 1024 }},
+}
+
 var idleColumns = []column{
 	{"server CPU %", "%.3f", func(s *sample.Sample) float64 { return s.ServerBusy * 100 }},
 }
@@ -115,6 +124,8 @@ func (c *cell) columns() []column {
 		return slices.Concat(memoryColumns, idleColumns)
 	case c.mode() == "go":
 		return nil
+	case c.mode() == "paced":
+		return slices.Concat(echoColumns, diskColumns)
 	case c.mode() == "slow":
 		return slices.Concat(echoColumns, memoryColumns)
 	default:

@@ -91,6 +91,8 @@ p idle:9x9 ours theirs rss<=base+0.5
 p idle:9x9 ours theirs rss<=base
 p go:1x1   ours -      us<=0.15
 p go:1x1   ours -      own<=1.03
+p paced:3x3 ours theirs p99<=1.2
+p paced:3x3 ours theirs p99
 p http:2x2 ours theirs >=0.97
 `
 
@@ -106,6 +108,10 @@ func TestBoundsAreJudged(t *testing.T) {
 		add("p/idle:9x9", "theirs", 0, 1)
 		add("p/go:1x1", "ours", 0.1, 0)
 		samples[len(samples)-1].Ratio = 1.02
+		for i, server := range []string{"theirs", "ours"} {
+			add("p/paced:3x3", server, 1, 0)
+			samples[len(samples)-1].P99 = 100 + 30*float64(i)
+		}
 		if round < 2 {
 			add("p/http:2x2", "ours", 1, 0)
 			add("p/http:2x2", "theirs", 1, 0)
@@ -117,7 +123,7 @@ func TestBoundsAreJudged(t *testing.T) {
 	}
 	lines := strings.Split(strings.TrimSpace(formatPairs(pairs, group(samples))), "\n")[1:]
 	want := []string{"1.250 >=0.97 met", "1.250 >=1.5 NOT MET", "1.250 -", "1.250 rss<=1 NOT MET", "0.250 rss<=base+0.5 met",
-		"0.250 rss<=base NOT MET", "0.100 us<=0.15 met", "1.020 own<=1.03 met", "1.000 >=0.97 too few rounds"}
+		"0.250 rss<=base NOT MET", "0.100 us<=0.15 met", "1.020 own<=1.03 met", "1.300 p99<=1.2 NOT MET", "1.300 p99", "1.000 >=0.97 too few rounds"}
 	if len(lines) != len(want) {
 		t.Fatalf("%d lines, want %d: %q", len(lines), len(want), lines)
 	}

@@ -73,6 +73,22 @@ func RSS(pid int) (int64, error) {
 	return 0, fmt.Errorf("%s has no VmRSS (a kernel thread or a zombie)", name)
 }
 
+// DiskRead is how many bytes the process has had disks read for it: read_bytes of /proc/PID/io.
+func DiskRead(pid int) (int64, error) {
+	name := fmt.Sprintf("/proc/%d/io", pid)
+	b, err := os.ReadFile(name)
+	if err != nil {
+		return 0, err
+	}
+	for line := range bytes.Lines(b) {
+		var n int64
+		if _, err := fmt.Sscanf(string(line), "read_bytes: %d", &n); err == nil {
+			return n, nil
+		}
+	}
+	return 0, fmt.Errorf("%s has no read_bytes", name)
+}
+
 // Busy is the time for which the machine's CPUs, taken together, have not been idle, in steps of 10 ms: /proc/stat.
 func Busy() (time.Duration, error) {
 	b, err := os.ReadFile("/proc/stat")

@@ -34,5 +34,7 @@ type Sample struct {
 	RSSAfter   int64   `json:"rss_after,omitempty"`  //
 	RSSPerConn float64 `json:"rss_per_conn,omitempty"`
 
+	DiskRead float64 `json:"disk_read,omitempty"` // bytes a second that the server had read from disks
+
 	Ratio float64 `json:"ratio,omitempty"` // of a Go benchmark that compares two sides by itself
 }

@@ -1,0 +1,84 @@
+//go:build linux
+
+package main
+
+import (
+	"math"
+	"math/rand/v2"
+	"sort"
+	"time"
+
+	"ringo/bench/internal/sample"
+)
+
+// gaps is how many waits a pace draws before it repeats them.
+const gaps = 1 << 14
+
+// pace is when messages are due, whatever became of those before: they come as from many clients that know nothing of each
+// other, so many a second on average, to the connections in turn.
+type pace struct {
+	begin time.Duration
+	after [gaps + 1]time.Duration // the k-th message of a round is due so long after the round's begin
+	conns uint64
+	sent  uint64 // messages that were due so far, on all connections
+}
+
+func newPace(rate float64, conns int) *pace {
+	p := &pace{conns: uint64(conns)}
+	random := rand.New(rand.NewPCG(1, 2))
+	sum := 0.0
+	for k := range p.after[1:] {
+		sum -= math.Log(1-random.Float64()) / rate
+		p.after[k+1] = seconds(sum)
+	}
+	return p
+}
+
+// due is when message k of all is.
+func (p *pace) due(k uint64) time.Duration {
+	return p.begin + time.Duration(k/gaps)*p.after[gaps] + p.after[k%gaps]
+}
+
+// until is how many messages are due by now.
+func (p *pace) until(now time.Duration) uint64 {
+	now -= p.begin
+	rounds := now / p.after[gaps]
+	now -= rounds * p.after[gaps]
+	return uint64(rounds)*gaps + uint64(sort.Search(gaps, func(k int) bool { return p.after[k] > now }))
+}
+
+// dueOn is when reply j on connection i was asked for, by the schedule.
+func (p *pace) dueOn(i int, j uint64) time.Duration { return p.due(j*p.conns + uint64(i)) }
+
+// release has the connections send what is due by now.
+func (e *engine) release(now time.Duration) {
+	p := e.pace
+	for due := p.until(now); p.sent < due; p.sent++ {
+		i := int(p.sent % p.conns)
+		e.conns[i].limit += e.size
+		e.step(i, 0)
+	}
+}
+
+// paced sends by the schedule. Replies are measured from when their messages were due: a server that falls behind has
+// all see it. This thread never sleeps meanwhile, or it would be late itself.
+func (e *engine) paced(c *config, s *sample.Sample) error {
+	if err := e.openAll(0, c.conns, e.size); err != nil {
+		return err
+	}
+	if err := e.drain(); err != nil {
+		return err
+	}
+	e.draining = false
+	p := newPace(c.rate, c.conns)
+	for i := range e.conns {
+		e.conns[i].replies = 0
+	}
+	p.begin = e.now()
+	e.pace = p
+	if err := e.measure(c, s); err != nil {
+		return err
+	}
+	e.pace = nil
+	return e.drain()
+}
