@@ -1,4 +1,4 @@
-# Sourced by run, sockets, files, idle and strace: build the programs, start a server by name, stop it, measure it, describe the
+# Sourced by run, sockets, files, beside, idle and strace: build the programs, start a server by name, stop it, measure it, describe the
 # machine.
 #
 # Servers by name:

@@ -8,7 +8,11 @@ import (
 
 // newEcho answers what comes with the same, from a buffer for each connection.
 func newEcho(o *options) (*program, error) {
-	return &program{conn: func(c net.Conn) { echo(c, o.size) }}, nil
+	p := &program{conn: func(c net.Conn) { echo(c, o.size) }}
+	if o.reads > 0 {
+		p.beside = (&reads{path: o.file, second: o.reads}).begin
+	}
+	return p, nil
 }
 
 func echo(c net.Conn, size int) {

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"ringo"
 	"ringo/sock"
 )
 
@@ -29,6 +30,8 @@ type options struct {
 	program, on, handler string
 	listen, to, dir      string
 	size                 int
+	file                 string
+	reads                int
 }
 
 // program is a server. It has conn, listener, or both; or one of the others.
@@ -41,6 +44,8 @@ type program struct {
 	datagrams func(udpConn) error
 	// packets serves a UDP socket of Ringo in a task.
 	packets func(*sock.PacketConn) error
+	// beside is what goes on meanwhile, on the loop if there is one.
+	beside func(ctx context.Context, l *ringo.Loop) error
 }
 
 var programs = map[string]func(o *options) (*program, error){
@@ -67,6 +72,8 @@ func parse(args []string) (*options, error) {
 	f.StringVar(&o.listen, "listen", "127.0.0.1:7000", "`address` to serve on")
 	f.StringVar(&o.to, "to", "", "`address` that the proxy connects to")
 	f.StringVar(&o.dir, "dir", "", "`directory` whose files are served (files)")
+	f.StringVar(&o.file, "file", "", "`file` that is read beside (echo)")
+	f.IntVar(&o.reads, "reads", 0, "4 KiB reads of it a second, at random places, by tasks of the loop, or by goroutines on net")
 	f.IntVar(&o.size, "size", 13, "`bytes` of an answer's body (http and fasthttp), of a buffer (echo) or of a datagram (bulksend)")
 	if err := f.Parse(args); err != nil {
 		return nil, err
@@ -82,6 +89,8 @@ func parse(args []string) (*options, error) {
 	check(o.handler == perGoroutine || o.handler == perConn, "-handler %q is neither %s nor %s", o.handler, perGoroutine, perConn)
 	check(o.handler == perGoroutine || o.on != onNet, "-handler %s needs a driver of Ringo in -on", o.handler)
 	check((o.dir != "") == (o.program == "files"), "-dir is for -program files, which needs it")
+	check((o.file != "") == (o.reads > 0), "-file and -reads are for each other")
+	check(o.reads == 0 || o.program == "echo", "-reads is for -program echo")
 	check(o.size > 0, "-size is %d, want at least 1", o.size)
 	err := errors.Join(errs...)
 	if err != nil {
@@ -98,7 +107,11 @@ func main() {
 	if err != nil {
 		os.Exit(2)
 	}
-	if err := run(context.Background(), o, announce); err != nil {
+	p, err := programs[o.program](o)
+	if err == nil {
+		err = p.run(context.Background(), o, announce)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "serve:", err)
 		os.Exit(1)
 	}
@@ -109,11 +122,7 @@ func announce(addr net.Addr, on string) {
 }
 
 // run serves until ctx ends or it fails. It calls ready when peers may come.
-func run(ctx context.Context, o *options, ready func(addr net.Addr, on string)) error {
-	p, err := programs[o.program](o)
-	if err != nil {
-		return err
-	}
+func (p *program) run(ctx context.Context, o *options, ready func(addr net.Addr, on string)) error {
 	if o.on != onNet {
 		return runRingo(ctx, o, p, ready)
 	}
@@ -128,6 +137,11 @@ func run(ctx context.Context, o *options, ready func(addr net.Addr, on string)) 
 		return err
 	}
 	context.AfterFunc(ctx, func() { ln.Close() })
+	if p.beside != nil {
+		if err := p.beside(ctx, nil); err != nil {
+			return err
+		}
+	}
 	ready(ln.Addr(), onNet)
 	return p.onGoroutines(ln)
 }

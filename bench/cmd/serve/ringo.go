@@ -23,6 +23,11 @@ func runRingo(ctx context.Context, o *options, p *program, ready func(addr net.A
 		if err != nil {
 			return err
 		}
+		if p.beside != nil {
+			if err := p.beside(ctx, l); err != nil {
+				return err
+			}
+		}
 		ready(ln.Addr(), l.Info().Name)
 		if o.handler == perConn {
 			return p.inTasks(l, ln)

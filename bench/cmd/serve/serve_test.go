@@ -11,6 +11,9 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -23,11 +26,20 @@ const patience = 20 * time.Second
 // start runs a server until the end of the test.
 func start(t *testing.T, o *options) (addr string) {
 	t.Helper()
+	p, err := programs[o.program](o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return startProgram(t, o, p)
+}
+
+func startProgram(t *testing.T, o *options, p *program) (addr string) {
+	t.Helper()
 	o.listen = "127.0.0.1:0"
 	ctx, cancel := context.WithCancel(t.Context())
 	ready, ended := make(chan string, 1), make(chan error, 1)
 	go func() {
-		ended <- run(ctx, o, func(addr net.Addr, on string) {
+		ended <- p.run(ctx, o, func(addr net.Addr, on string) {
 			if on != o.on {
 				t.Errorf("it serves on %s, want %s", on, o.on)
 			}
@@ -91,6 +103,27 @@ func wantEcho(t *testing.T, c net.Conn, size int) {
 
 func TestEcho(t *testing.T) {
 	each(t, "echo", func(t *testing.T, addr string) { wantEcho(t, dial(t, addr), 1<<20) })
+}
+
+// TestReadsBeside: an echo answers while a file is read beside it, by tasks and by goroutines.
+func TestReadsBeside(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(name, make([]byte, 1<<20), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, on := range []string{onNet, "uring", "epoll"} {
+		t.Run(on, func(t *testing.T) {
+			r := &reads{path: name, second: 5000}
+			p := &program{conn: func(c net.Conn) { echo(c, 1000) }, beside: r.begin}
+			o := &options{on: on, handler: perConn}
+			wantEcho(t, dial(t, startProgram(t, o, p)), 1<<16)
+			for end := time.Now().Add(patience); r.done.Load() < 200; runtime.Gosched() {
+				if time.Now().After(end) {
+					t.Fatalf("%d reads in %v", r.done.Load(), patience)
+				}
+			}
+		})
+	}
 }
 
 func TestTLS(t *testing.T) {
