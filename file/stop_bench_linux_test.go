@@ -25,7 +25,7 @@ func BenchmarkStop(b *testing.B) {
 		b.Fatal(err)
 	}
 	for _, size := range []int{4 << 10, 32 << 10, 64 << 10} {
-		for _, whose := range []string{"ringo", "std"} {
+		for _, whose := range []string{"file", "std"} {
 			b.Run(fmt.Sprintf("size=%d/by=%s", size, whose), func(b *testing.B) { stopBeside(b, whose, name, size) })
 		}
 	}
