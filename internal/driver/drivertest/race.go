@@ -139,7 +139,7 @@ func raceKept(h *harness) {
 		aWhile()
 		c.cancel().end()
 		join()
-		if n := h.peersOf(l, c); n != 1 {
+		if n := h.peersOf(l, c, 1); n != 1 {
 			h.Fatalf("a peer came, and %d were accepted or are in the backlog (the op ended with %s)", n, show(c.end()))
 		}
 	}
