@@ -164,6 +164,9 @@ func transfers(c op.Code) bool {
 	return c == op.Read || c == op.Write || c == op.ReadAt || c == op.WriteAt
 }
 
+// reads reports whether a transfer is from the file.
+func reads(c op.Code) bool { return c == op.Read || c == op.ReadAt }
+
 func (d *engine) submitWorker(j *job) {
 	j.Kind, j.Buf, j.direct = offload.Call, nil, false
 	j.Call, j.Dispose = j.run, nil
@@ -243,11 +246,13 @@ func (d *engine) landed(j *job, res int32) {
 }
 
 // landedDirect completes the op of a job that the kernel had, or goes on with it:
-// what would have had to wait, or is not aligned, a plain call does or refuses.
+// what would have had to wait, or is not aligned, a plain call does or refuses. A read
+// that came short may have found only its first part in memory, as btrfs does with what is
+// not aligned (Linux 6.18): a plain call knows whether that was the file's end.
 func (d *engine) landedDirect(j *job) {
 	o, res := j.o, j.Res
 	switch {
-	case offload.Refused(res):
+	case offload.Refused(res), reads(o.Code) && res > 0 && int(res) < len(j.Buf) && !o.Canceled:
 		d.stats.Fallbacks++
 		if o.Canceled {
 			d.landed(j, canceled(o))
@@ -255,7 +260,7 @@ func (d *engine) landedDirect(j *job) {
 		}
 		d.submitWorker(j)
 		return
-	case race.Enabled && (o.Code == op.Read || o.Code == op.ReadAt) && res > 0:
+	case race.Enabled && reads(o.Code) && res > 0:
 		race.ReadLike()
 		race.WriteRange(j.Buf[:res])
 	case full(o):
