@@ -86,5 +86,11 @@ need_headers() {
 	echo '#include <linux/io_uring.h>' | gcc -x c -fsyntax-only - 2>/dev/null || installed linux-libc-dev
 }
 
+# need_mkfs gets what makes the file systems that the tests of package file mount, for whoever may mount any.
+need_mkfs() {
+	((EUID == 0)) && command -v apt-get >/dev/null || return 0 # those tests skip, and say so
+	command -v mkfs.xfs >/dev/null && command -v mkfs.btrfs >/dev/null || installed xfsprogs btrfs-progs
+}
+
 # core lists the packages of which a mistake would be seen everywhere; the rest are tools and programs.
 core() { go list ./... | grep -v -e /internal/cmd/ -e /internal/lint -e /internal/seccomptest -e /internal/testmain -e /internal/uringtest -e /cmd/ -e /examples/; }

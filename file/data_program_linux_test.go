@@ -189,6 +189,15 @@ func (p *dataProgram) memory(n int) func() []byte {
 	}
 }
 
+// got gives what a read has left in memory: all of it, or past the page cache what the
+// count says. There the rest of the last block may be overwritten (btrfs does).
+func (p *dataProgram) got() func(b []byte, n int) []byte {
+	if p.past {
+		return func(b []byte, n int) []byte { return b[:n] }
+	}
+	return func(b []byte, _ int) []byte { return b }
+}
+
 // cut makes two or three slices of one. Those for O_DIRECT are whole blocks, but for a few.
 func (p *dataProgram) cut(n int) func(b []byte) [][]byte {
 	at := p.r.IntN(n + 1)
@@ -225,13 +234,13 @@ func (p *dataProgram) step() dataStep {
 // transfer is a call at the position.
 func (p *dataProgram) transfer(k int) dataStep {
 	n := p.size()
-	mem := p.memory(n)
+	mem, got := p.memory(n), p.got()
 	switch {
 	case k < 2:
 		return dataStep{fmt.Sprintf("Read(%d)", n), func(s *subject) []any {
 			b := mem()
 			m, err := s.f.Read(b)
-			return []any{m, err, b}
+			return []any{m, err, got(b, m)}
 		}}
 	case k < 5:
 		return dataStep{fmt.Sprintf("Write(%d)", n), func(s *subject) []any {
@@ -252,13 +261,13 @@ func (p *dataProgram) transfer(k int) dataStep {
 // transferAt is a call at an offset.
 func (p *dataProgram) transferAt(k int) dataStep {
 	n, off := p.size(), p.off()
-	mem, cut := p.memory(n), p.cut(n)
+	mem, cut, got := p.memory(n), p.cut(n), p.got()
 	switch {
 	case k < 2:
 		return dataStep{fmt.Sprintf("ReadAt(%d, %d)", n, off), func(s *subject) []any {
 			b := mem()
 			m, err := s.f.ReadAt(b, off)
-			return []any{m, err, b}
+			return []any{m, err, got(b, m)}
 		}}
 	case k < 4:
 		return dataStep{fmt.Sprintf("WriteAt(%d, %d)", n, off), func(s *subject) []any {
@@ -269,7 +278,7 @@ func (p *dataProgram) transferAt(k int) dataStep {
 		return dataStep{fmt.Sprintf("ReadVAt(%d, %d)", n, off), func(s *subject) []any {
 			b := mem()
 			m, err := s.f.ReadVAt(cut(b), off)
-			return []any{m, err, b}
+			return []any{m, err, got(b, m)}
 		}}
 	}
 	return dataStep{fmt.Sprintf("WriteVAt(%d, %d)", n, off), func(s *subject) []any {

@@ -96,41 +96,6 @@ func failing(t *testing.T) (name string, half int64) {
 	return name, 12 << 20
 }
 
-// loopDevice makes a block device of a file.
-func loopDevice(t *testing.T, image string) string {
-	t.Helper()
-	control, err := unix.Open("/dev/loop-control", unix.O_RDWR|unix.O_CLOEXEC, 0)
-	if err != nil {
-		t.Skipf("no loop devices: open /dev/loop-control: %v", err)
-	}
-	defer unix.Close(control)
-	n, err := unix.IoctlRetInt(control, unix.LOOP_CTL_GET_FREE)
-	if err != nil {
-		t.Skipf("no loop devices: LOOP_CTL_GET_FREE: %v", err)
-	}
-	name := fmt.Sprintf("/dev/loop%d", n)
-	dev, err := unix.Open(name, unix.O_RDWR|unix.O_CLOEXEC, 0)
-	if err != nil {
-		t.Skipf("no loop devices: open %s: %v", name, err)
-	}
-	defer unix.Close(dev)
-	back, err := unix.Open(image, unix.O_RDWR|unix.O_CLOEXEC, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer unix.Close(back)
-	if err := unix.IoctlSetInt(dev, unix.LOOP_SET_FD, back); err != nil {
-		t.Skipf("no loop devices: LOOP_SET_FD: %v", err)
-	}
-	t.Cleanup(func() {
-		if dev, err := unix.Open(name, unix.O_RDWR|unix.O_CLOEXEC, 0); err == nil {
-			unix.IoctlSetInt(dev, unix.LOOP_CLR_FD, 0)
-			unix.Close(dev)
-		}
-	})
-	return name
-}
-
 // A disk that fails: EIO, by each path, cached and not, and what can be read still is.
 func TestFailingDisk(t *testing.T) {
 	name, half := failing(t)

@@ -70,9 +70,15 @@ func (w way) take(t *testing.T) {
 	t.Cleanup(func() { file.Force(before) })
 }
 
+// elsewhere, while a test sets it, is all places.
+var elsewhere map[string]string
+
 // places are folders on file systems of several sorts.
 func places(t *testing.T) map[string]string {
 	t.Helper()
+	if elsewhere != nil {
+		return elsewhere
+	}
 	dirs := map[string]string{"disk": t.TempDir()}
 	if dir, err := os.MkdirTemp("/dev/shm", "ringo"); err == nil {
 		t.Cleanup(func() { os.RemoveAll(dir) })
