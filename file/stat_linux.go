@@ -14,6 +14,7 @@ func (i *Info) Sys() any {
 	set(&st.Dev, device(s.DevMajor, s.DevMinor))
 	set(&st.Rdev, device(s.RdevMajor, s.RdevMinor))
 	set(&st.Ino, s.Ino)
+	setOldIno(st, s.Ino)
 	set(&st.Nlink, s.Nlink)
 	set(&st.Mode, s.Mode)
 	set(&st.Uid, s.UID)
