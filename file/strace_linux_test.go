@@ -76,7 +76,7 @@ func TestCallsLikeOS(t *testing.T) {
 var (
 	strayed   = regexp.MustCompile(`^\d+ +`)
 	cwd       = regexp.MustCompile(`AT_FDCWD, `)
-	older     = strings.NewReplacer("newfstatat(", "stat(", "statx(", "stat(", "renameat2(", "rename(", "renameat(", "rename(", "O_RDONLY|O_NOCTTY", "O_RDONLY", ", 0)", ")")
+	older     = strings.NewReplacer("newfstatat(", "stat(", "fstatat64(", "stat(", "statx(", "stat(", "renameat2(", "rename(", "renameat(", "rename(", "O_RDONLY|O_NOCTTY", "O_RDONLY", ", 0)", ")")
 	statTail  = regexp.MustCompile(`^(stat\("[^"]*").*(AT_SYMLINK_NOFOLLOW)?.*`)
 	atSymlink = "AT_SYMLINK_NOFOLLOW"
 )
