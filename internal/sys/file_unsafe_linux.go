@@ -31,26 +31,63 @@ func Write(fd int32, p []byte) int32 {
 // ReadAt is pread(2), or read(2) at the file position when off is negative.
 // It may wait for the disk; the scheduler is told.
 func ReadAt(fd int32, p []byte, off int64) int32 {
-	p = p[:clampLen(p)]
-	return blocking(func() (int, error) {
-		if off < 0 {
-			return unix.Read(int(fd), p)
+	for {
+		var res int32
+		switch {
+		case off < 0:
+			res = result(syscall.Syscall(unix.SYS_READ, uintptr(fd), uintptr(base(p)), clampLen(p)))
+		case wide:
+			res = result(syscall.Syscall6(unix.SYS_PREAD64, uintptr(fd), uintptr(base(p)), clampLen(p), uintptr(off), 0, 0))
+		default:
+			return blocking(func() (int, error) { return unix.Pread(int(fd), p[:clampLen(p)], off) })
 		}
-		return unix.Pread(int(fd), p, off)
-	})
+		if res != eintr {
+			return res
+		}
+	}
+}
+
+// ReadAtInMemory is ReadAt of a file that waits for no disk. Short ones are made without
+// telling the scheduler, see nowMax.
+func ReadAtInMemory(fd int32, p []byte, off int64) int32 {
+	if len(p) > nowMax || off >= 0 && !wide {
+		return ReadAt(fd, p, off)
+	}
+	for {
+		var res int32
+		if off < 0 {
+			res = result(syscall.RawSyscall6(unix.SYS_READ, uintptr(fd), uintptr(base(p)), uintptr(len(p)), 0, 0, 0))
+		} else {
+			res = result(syscall.RawSyscall6(unix.SYS_PREAD64, uintptr(fd), uintptr(base(p)), uintptr(len(p)), uintptr(off), 0, 0))
+		}
+		if res != eintr {
+			return res
+		}
+	}
 }
 
 // WriteAt is pwrite(2), or write(2) at the file position when off is negative.
 // It may wait for the disk; the scheduler is told.
 func WriteAt(fd int32, p []byte, off int64) int32 {
-	p = p[:clampLen(p)]
-	return blocking(func() (int, error) {
-		if off < 0 {
-			return unix.Write(int(fd), p)
+	for {
+		var res int32
+		switch {
+		case off < 0:
+			res = result(syscall.Syscall(unix.SYS_WRITE, uintptr(fd), uintptr(base(p)), clampLen(p)))
+		case wide:
+			res = result(syscall.Syscall6(unix.SYS_PWRITE64, uintptr(fd), uintptr(base(p)), clampLen(p), uintptr(off), 0, 0))
+		default:
+			return blocking(func() (int, error) { return unix.Pwrite(int(fd), p[:clampLen(p)], off) })
 		}
-		return unix.Pwrite(int(fd), p, off)
-	})
+		if res != eintr {
+			return res
+		}
+	}
 }
+
+// wide says that an offset is one word. Where it is two, each architecture has its own
+// way to pass them.
+const wide = unsafe.Sizeof(uintptr(0)) == 8
 
 func blocking(call func() (int, error)) int32 {
 	for {

@@ -28,6 +28,7 @@ func Getpeername(fd int32, sa *Sockaddr) int32                   { return enosys
 func Read(fd int32, p []byte) int32                              { return enosys }
 func Write(fd int32, p []byte) int32                             { return enosys }
 func ReadAt(fd int32, p []byte, off int64) int32                 { return enosys }
+func ReadAtInMemory(fd int32, p []byte, off int64) int32         { return enosys }
 func WriteAt(fd int32, p []byte, off int64) int32                { return enosys }
 func IsRegular(fd int32) bool                                    { return false }
 func Poll(fd int32, mask uint32) int32                           { return enosys }
