@@ -5,6 +5,7 @@ package sys
 const (
 	EBADF         = 9
 	EAGAIN        = 11
+	ENODATA       = 61
 	EACCES        = 13
 	ENOMEM        = 12
 	EFAULT        = 14
@@ -57,6 +58,7 @@ const (
 	SeekCur         = 1          // lseek(2)
 	TmpfsMagic      = 0x01021994 // statfs(2)
 	RamfsMagic      = 0x858458f6
+	OverlayfsMagic  = 0x794c7630
 	AtStatxDontSync = 0x4000 // statx(2)
 	FRdlck          = 0      // fcntl(2)
 	FWrlck          = 1

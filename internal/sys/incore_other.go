@@ -1,0 +1,11 @@
+//go:build !linux
+
+package sys
+
+// Incore is of no use here.
+type Incore struct{}
+
+func NewIncore(fd int32, off int64) (*Incore, int32) { return nil, enosys }
+func (m *Incore) Close()                             {}
+func (m *Incore) Covers(off int64) bool              { return false }
+func (m *Incore) Prefix(off int64, n int) int        { return 0 }

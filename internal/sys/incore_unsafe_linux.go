@@ -1,0 +1,99 @@
+//go:build linux
+
+package sys
+
+import (
+	"runtime"
+	"sync/atomic"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// Incore asks by mincore(2) what of a file is in memory, through a mapping of it that
+// nobody reads. Of files of overlayfs that is the only way: they have no pages of their
+// own, so that cachestat(2) finds none, but what is mapped is the file beneath.
+type Incore struct {
+	mem     unsafe.Pointer
+	size    int64
+	cleanup runtime.Cleanup
+	told    atomic.Uint32 // calls of Has
+}
+
+// IncoreMax is how many bytes one Prefix is about at most.
+const IncoreMax = 1 << 20
+
+const (
+	incorePages = IncoreMax/4096 + 1
+	// incoreBeyond is how far behind the file's end a page lies that can't be in memory.
+	incoreBeyond = 4 << 20
+	// incoreProbe is after how many calls that page is asked for again.
+	incoreProbe = 64
+)
+
+// NewIncore maps a file, with room for it to grow to twice its size. It is nil where off
+// is not in the file: -ENODATA; and where the mapping is refused or would be of no use:
+// who neither owns a file nor may write it is told that all is there, -EPERM.
+func NewIncore(fd int32, off int64) (*Incore, int32) {
+	var st unix.Stat_t
+	if res := blocking(func() (int, error) { return 0, unix.Fstat(int(fd), &st) }); res < 0 {
+		return nil, res
+	}
+	if off >= st.Size {
+		return nil, -int32(unix.ENODATA)
+	}
+	size := (2*st.Size+pageSize-1)/pageSize*pageSize + incoreBeyond
+	if size < 0 || size != int64(int(size)) {
+		return nil, -int32(unix.EFBIG)
+	}
+	mem, err := unix.MmapPtr(int(fd), 0, nil, uintptr(size), unix.PROT_NONE, unix.MAP_PRIVATE)
+	if err != nil {
+		return nil, -int32(errnoOf(err))
+	}
+	m := &Incore{mem: mem, size: size}
+	if !m.honest() {
+		unix.MunmapPtr(mem, uintptr(size))
+		return nil, -int32(unix.EPERM)
+	}
+	m.cleanup = runtime.AddCleanup(m, func(mem unsafe.Pointer) { unix.MunmapPtr(mem, uintptr(size)) }, mem)
+	return m, 0
+}
+
+// Close removes the mapping. Nobody may be in Prefix.
+func (m *Incore) Close() {
+	m.cleanup.Stop()
+	unix.MunmapPtr(m.mem, uintptr(m.size))
+}
+
+// Covers reports whether Prefix can tell of what is at off.
+func (m *Incore) Covers(off int64) bool { return off < m.size-incoreBeyond }
+
+// Prefix is how many of n bytes from off on are in memory and up to date, before the first
+// that is not. Who has given away the right to know since NewIncore is told too much by a
+// few calls more.
+func (m *Incore) Prefix(off int64, n int) int {
+	if off < 0 || n <= 0 || !m.Covers(off) {
+		return 0
+	}
+	if m.told.Add(1)%incoreProbe == 0 && !m.honest() {
+		return 0
+	}
+	return m.prefix(off, int(min(int64(n), IncoreMax, m.size-incoreBeyond-off)))
+}
+
+// honest reports whether the kernel says of a page behind the end that it is not there.
+func (m *Incore) honest() bool { return m.prefix(m.size-pageSize, 1) == 0 }
+
+func (m *Incore) prefix(off int64, n int) int {
+	var vec [incorePages]byte
+	first := off / pageSize * pageSize
+	skip := int(off - first)
+	if result(syscall.RawSyscall(unix.SYS_MINCORE, uintptr(unsafe.Add(m.mem, first)), uintptr(skip+n), uintptr(unsafe.Pointer(&vec)))) < 0 {
+		return 0
+	}
+	pages := 0
+	for page := int(pageSize); pages*page < skip+n && vec[pages]&1 != 0; pages++ {
+	}
+	return max(0, min(n, pages*int(pageSize)-skip))
+}
