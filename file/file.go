@@ -22,13 +22,14 @@ import (
 // any task may call any method, any number at once. One that is dropped without Close is
 // closed by the garbage collector. The zero File is none: its methods give fs.ErrInvalid.
 type File struct {
-	name string
-	n    int32 // the descriptor
-	flag int   // that it was opened with
-	hold hold
-	kind atomic.Uint32
-	hits atomic.Uint32 // reads in a row that found their bytes in memory, see warm
-	wait *waits        // of what is waited for by readiness; nil for files on a disk
+	name  string
+	n     int32 // the descriptor
+	flag  int   // that it was opened with
+	hold  hold
+	kind  atomic.Uint32
+	hits  atomic.Uint32 // reads in a row that found their bytes in memory, see warm
+	pages driver.Incore // of overlaid files, for tasks
+	wait  *waits        // of what is waited for by readiness; nil for files on a disk
 
 	// opened says that it was opened here: nobody else has the open file.
 	opened   bool
@@ -132,6 +133,7 @@ func (f *File) Close() error {
 		return f.fail("close", os.ErrClosed)
 	}
 	f.dropped.Stop()
+	f.pages.Close()
 	if f.wait != nil {
 		return f.wait.guest.Close() // its, as its number is
 	}

@@ -12,7 +12,7 @@ import (
 )
 
 // overlay mounts an overlayfs, which takes privileges.
-func overlay(t *testing.T) (string, error) {
+func overlay(t testing.TB) (string, error) {
 	t.Helper()
 	base := t.TempDir()
 	for _, name := range []string{"lower", "upper", "work", "merged"} {

@@ -7,4 +7,4 @@ import (
 	"testing"
 )
 
-func overlay(*testing.T) (string, error) { return "", errors.ErrUnsupported }
+func overlay(testing.TB) (string, error) { return "", errors.ErrUnsupported }

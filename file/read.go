@@ -37,7 +37,7 @@ func (f *File) Read(p []byte) (int, error) {
 // count of that is gone on from.
 func (f *File) fill(p []byte) (n int, err error) {
 	for n < len(p) {
-		m, soon, err := f.transfer(op.ReadAt, p[n:], -1)
+		m, soon, err := f.read(p[n:], -1)
 		if n += m; m == 0 || err != nil || !soon {
 			return n, hide(n, err)
 		}
@@ -65,7 +65,7 @@ func (f *File) ReadAt(p []byte, off int64) (n int, err error) {
 	}
 	defer f.hold.give()
 	for n < len(p) {
-		m, _, err := f.transfer(op.ReadAt, p[n:], off+int64(n))
+		m, _, err := f.read(p[n:], off+int64(n))
 		if err != nil {
 			return n, f.fail("read", err)
 		}

@@ -2,7 +2,6 @@ package file
 
 import (
 	"io"
-	"math/rand/v2"
 
 	"ringo/internal/driver"
 	"ringo/internal/loop"
@@ -15,7 +14,8 @@ import (
 //	                   in memory         else, in a task        else, a goroutine
 //	read, page cache   a call that       an entry of the ring   the host, or a plain
 //	                   doesn't wait                             call
-//	  if that is refused: a plain call, if the file system is in memory; otherwise
+//	  if that is refused: a plain call, if the file system is in memory, or if it is
+//	                   overlayfs and mincore(2) says that the bytes are; otherwise
 //	                                     an entry of the ring   a plain call
 //	write, page cache  the same, of      an entry of the ring   a plain call
 //	                   small ones
@@ -26,14 +26,16 @@ import (
 // A call that doesn't wait is preadv2 with RWF_NOWAIT. tmpfs, overlayfs and others refuse
 // it, and ext4 does for writes; there an entry of the ring ends with a thread of the
 // kernel's. That costs twenty times what the call does, and less than half of what a
-// worker costs (docs/adr/0028). Where there is no ring a worker makes the call.
+// worker costs (docs/adr/0028). Where there is no ring a worker makes the call. To ask
+// mincore first costs one and a half times the call (docs/adr/0033).
 
 // What is known of a file's kind, bits of File.kind.
 const (
 	noNowRead   = 1 << iota // reads can't be told not to wait
 	noNowWrite              // writes can't
 	inMemory                // its file system is: no call waits for a disk
-	kindAsked               // whether that is so
+	overlaid                // it is of an overlayfs, whose pages can be asked for
+	kindAsked               // whether either is so
 	bypassCache             // it is open with Direct
 )
 
@@ -43,44 +45,28 @@ const (
 	pieceMax = 1 << 30
 	// turnMax bounds what a loop's thread copies in one call.
 	turnMax = 1 << 20
-	// nowMax bounds what a goroutine first asks of memory: what the kernel does without
-	// telling the scheduler.
-	nowMax = 32 << 10
 	// nowWriteMax bounds what a task first tries to put into memory.
 	nowWriteMax = 64 << 10
 )
 
-// transfer moves p from or to the file once, at off or at the position. The count may
-// come short; soon says that this need not be for want of bytes.
-func (f *File) transfer(code op.Code, p []byte, off int64) (n int, soon bool, err error) {
+// write moves p to the file once, at off or at the position. The count may come short.
+func (f *File) write(p []byte, off int64) (n int, err error) {
 	l := loop.Known()
 	if l != nil {
 		if err := giveWay(l); err != nil {
-			return 0, false, err
+			return 0, err
 		}
 	}
-	kind, task := f.kind.Load(), l != nil
-	switch {
-	case code == op.ReadAt && !task && f.readsPlain(kind, off):
-		if res := driver.ReadPlain(f.n, p, off); res >= 0 {
-			return int(res), false, nil
-		}
-	case code == op.ReadAt && f.asksRead(kind, len(p), task):
-		res := driver.ReadCached(f.n, p[:min(len(p), turnMax)], off)
-		f.count(res)
-		if res >= 0 {
-			return int(res), true, nil
-		}
-		f.learn(code, res)
-	case code == op.ReadAt && kind&(noNowRead|inMemory) == noNowRead|inMemory && len(p) <= turnMax:
-		if res := driver.ReadPlain(f.n, p, off); res >= 0 {
-			return int(res), false, nil
-		}
-	}
+	n, _, err = f.transfer(l, op.WriteAt, p, off)
+	return n, err
+}
+
+// transfer is what read and write do by an op.
+func (f *File) transfer(l *loop.Loop, code op.Code, p []byte, off int64) (n int, soon bool, err error) {
 	c := newCall(code, f.n)
 	defer c.free()
 	c.op.Buf, c.op.Off = p[:min(len(p), pieceMax)], off
-	if outward(code) && f.asksWrite(kind, len(p), task) {
+	if outward(code) && f.asksWrite(f.kind.Load(), len(p), l != nil) {
 		if done, ok := f.cached(c); ok {
 			return done, true, nil
 		}
@@ -129,55 +115,12 @@ func (f *File) cached(c *call) (n int, ok bool) {
 	return int(res), ok
 }
 
-// A preadv2 that doesn't wait costs a tenth more than pread, for its vector. So where one
-// after the other has found its bytes in memory a goroutine takes it that the next will,
-// and makes the plain call; if that is wrong it is a thread that waits, as with package
-// os. One read in warmAsk still asks, and the first miss ends it. With more than warmCalls
-// calls under way nobody does, so that a file which falls out of memory costs that many
-// threads. All this is for processes without loops: only a thread's id tells an iterator
-// in a task from a goroutine, and costs more than is saved.
-const (
-	warmAfter = 64
-	warmAsk   = 16
-	warmCalls = 4
-)
-
-func (f *File) warm() bool {
-	return f.hits.Load() == warmAfter && f.hold.calls() <= warmCalls && rand.Uint32()%warmAsk != 0
-}
-
-// readsPlain reports whether a goroutine's read is one plain call, for which no op is
-// needed.
-func (f *File) readsPlain(kind uint32, off int64) bool {
-	return !loop.Anywhere() && f.wait == nil && forced.Load() == pathAuto && kind&bypassCache == 0 &&
-		(kind&noNowRead != 0 || off < 0 || lack.Load() || f.warm())
-}
-
-// count notes whether a read found its bytes in memory.
-func (f *File) count(res int32) {
-	switch hits := f.hits.Load(); {
-	case res == -sys.EAGAIN:
-		f.hits.Store(0)
-	case res >= 0 && hits < warmAfter:
-		f.hits.Store(hits + 1)
-	}
-}
-
 // learn takes in what a call that does not wait has said. Any other error is for the
 // call that may wait to give.
 func (f *File) learn(code op.Code, res int32) {
 	if res == -sys.EOPNOTSUPP || res == -sys.ENOSYS {
 		f.kind.Or(refusal(code))
 	}
-}
-
-// asksRead reports whether a read is first tried without waiting. Past the page cache it
-// would wait for the disk all the same.
-func (f *File) asksRead(kind uint32, n int, task bool) bool {
-	if kind&(bypassCache|noNowRead) != 0 || f.wait != nil || forced.Load() == pathWaits {
-		return false
-	}
-	return task || n <= nowMax || !lack.Load()
 }
 
 // asksWrite is asksRead for a write. What is appended stays in one piece.
@@ -200,7 +143,7 @@ func (f *File) await(c *call, l *loop.Loop) (int32, error) {
 		return c.plain()
 	case l == nil && f.forHost(c):
 		return c.host()
-	case l == nil, refused && size <= turnMax && f.isInMemory():
+	case l == nil, refused && size <= turnMax && (f.isInMemory() || c.op.Off >= 0 && f.incore(c.op.Code, c.op.Off, size) == size):
 		return c.plain()
 	case c.op.Off < 0 && f.opened && (!outward(c.op.Code) || f.flag&sys.OAppend == 0):
 		return f.awaitFrom(c, l)
@@ -229,6 +172,10 @@ func (f *File) awaitFrom(c *call, l *loop.Loop) (int32, error) {
 	if err != nil {
 		return 0, err
 	}
+	if n := f.incore(c.op.Code, at, len(c.op.Buf)); n > 0 {
+		c.op.Buf = c.op.Buf[:n]
+		return c.plain()
+	}
 	c.op.Off = at
 	res, err := c.park(l)
 	if res > 0 {
@@ -246,14 +193,28 @@ func (f *File) seek(off int64, whence int) (int64, error) {
 	return c.op.Off, err
 }
 
+// incore is how many of n bytes from off on a task's read would find in memory, of a file
+// whose pages can be asked for; 0 for any other.
+func (f *File) incore(code op.Code, off int64, n int) int {
+	if outward(code) || f.kind.Load()&(overlaid|noNowRead|bypassCache) != overlaid|noNowRead || forced.Load() == pathWaits {
+		return 0
+	}
+	return f.pages.Prefix(f.n, off, n)
+}
+
 // isInMemory asks once whether the file's file system is in memory. It may wait.
 func (f *File) isInMemory() bool {
 	if f.kind.Load()&kindAsked == 0 {
 		c := newCall(op.StatFS, f.n)
 		defer c.free()
 		found := uint32(kindAsked)
-		if _, err := c.wait(); err == nil && (c.op.Off == sys.TmpfsMagic || c.op.Off == sys.RamfsMagic) {
-			found |= inMemory
+		if _, err := c.wait(); err == nil {
+			switch c.op.Off {
+			case sys.TmpfsMagic, sys.RamfsMagic:
+				found |= inMemory
+			case sys.OverlayfsMagic:
+				found |= overlaid
+			}
 		}
 		f.kind.Or(found)
 	}

@@ -33,7 +33,7 @@ func (f *File) put(p []byte, off int64) (n int, err error) {
 		if off >= 0 {
 			at += int64(n)
 		}
-		m, _, err := f.transfer(op.WriteAt, p[n:], at)
+		m, err := f.write(p[n:], at)
 		n += m
 		switch {
 		case err != nil:
