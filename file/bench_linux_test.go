@@ -193,3 +193,60 @@ func BenchmarkHandOver(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkAppend is what it costs to make a file longer by 64 bytes, cached, by whom and
+// how: the processor's time of the whole process, its kernel threads included, beside
+// os.File's, which takes turns of a hundred with it.
+func BenchmarkAppend(b *testing.B) {
+	for how, c := range map[string]struct {
+		flag int
+		at   bool
+	}{"append": {flag: os.O_APPEND}, "Write": {}, "WriteAt": {at: true}} {
+		with := func(b *testing.B) {
+			f, err := file.OpenFile(filepath.Join(b.TempDir(), "ours"), os.O_RDWR|os.O_CREATE|c.flag, 0o600)
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer f.Close()
+			g, err := os.OpenFile(filepath.Join(b.TempDir(), "theirs"), os.O_RDWR|os.O_CREATE|c.flag, 0o600)
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer g.Close()
+			p, at := bytesOf(64), int64(0)
+			turn := func(f both) (cpu, wall float64) {
+				before, began := processCPU(b), time.Now()
+				for i := range int64(100) {
+					var err error
+					if c.at {
+						_, err = f.WriteAt(p, at+i*int64(len(p)))
+					} else {
+						_, err = f.Write(p)
+					}
+					if err != nil {
+						b.Fatal(err)
+					}
+				}
+				return float64(processCPU(b)-before) / 100, float64(time.Since(began)) / 100
+			}
+			var cpus, walls, ratios []float64
+			for b.Loop() {
+				cpu, wall := turn(f)
+				osCPU, _ := turn(g)
+				cpus, walls, ratios = append(cpus, cpu), append(walls, wall), append(ratios, cpu/osCPU)
+				at += 100 * int64(len(p))
+			}
+			for unit, all := range map[string][]float64{"cpu-ns/write": cpus, "ns/write": walls, "x-os": ratios} {
+				slices.Sort(all)
+				b.ReportMetric(all[len(all)/2], unit)
+			}
+			b.ReportMetric(0, "ns/op")
+		}
+		b.Run(how+"/by=goroutine", with)
+		for _, driver := range []string{"uring", "epoll"} {
+			b.Run(how+"/by=task,"+driver, func(b *testing.B) {
+				inTask(b, driver, func(*ringo.Loop) { with(b) })
+			})
+		}
+	}
+}

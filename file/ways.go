@@ -22,6 +22,7 @@ import (
 //	Direct                               an entry of the ring   the host, or a plain call
 //	at the position    as above          the same, from where   a plain call
 //	                                     it is; or a worker
+//	appended                             an entry of the ring   a plain call
 //
 // A call that doesn't wait is preadv2 with RWF_NOWAIT. tmpfs, overlayfs and others refuse
 // it, and ext4 does for writes; there an entry of the ring ends with a thread of the
@@ -137,7 +138,8 @@ func (f *File) await(c *call, l *loop.Loop) (int32, error) {
 		// An iterator in a task has a g of its own, so that only its thread tells.
 		l, _ = loop.Current()
 	}
-	refused, size := f.kind.Load()&refusal(c.op.Code) != 0, c.size()
+	size, appends := c.size(), outward(c.op.Code) && f.flag&sys.OAppend != 0
+	refused := appends || f.kind.Load()&refusal(c.op.Code) != 0
 	switch {
 	case f.polls(): // it has no offsets, of which a plain call says so at once, and a ring does not
 		return c.plain()
@@ -145,8 +147,10 @@ func (f *File) await(c *call, l *loop.Loop) (int32, error) {
 		return c.host()
 	case l == nil, refused && size <= turnMax && (f.isInMemory() || c.op.Off >= 0 && f.incore(c.op.Code, c.op.Off, size) == size):
 		return c.plain()
-	case c.op.Off < 0 && f.opened && (!outward(c.op.Code) || f.flag&sys.OAppend == 0):
+	case c.op.Off < 0 && f.opened && !appends:
 		return f.awaitFrom(c, l)
+	case c.op.Off < 0 && f.opened && f.kind.Load()&bypassCache == 0:
+		return f.awaitAppend(c, l)
 	case c.op.Off < 0:
 		c.op.Flags |= op.Aside
 	case size > turnMax && f.kind.Load()&bypassCache == 0:
@@ -166,7 +170,7 @@ func (f *File) forHost(c *call) bool {
 
 // awaitFrom runs a task's transfer at the position as one from where that is, and moves
 // it. This is for files that were opened here, whose position nobody else moves: the
-// caller has it locked. (Of what is appended only the kernel knows where it went.)
+// caller has it locked.
 func (f *File) awaitFrom(c *call, l *loop.Loop) (int32, error) {
 	at, err := f.seek(0, io.SeekCurrent)
 	if err != nil {
@@ -180,6 +184,18 @@ func (f *File) awaitFrom(c *call, l *loop.Loop) (int32, error) {
 	res, err := c.park(l)
 	if res > 0 {
 		_, err = f.seek(at+int64(res), io.SeekStart)
+	}
+	return res, err
+}
+
+// awaitAppend runs a task's write to the end, in one piece. Where that stops short a ring
+// leaves the position where it was, see forHost. (It does so too where the disk takes a
+// write with Direct and tells of its end later, as that of xfs does, Linux 6.18: such an
+// append is a worker's.)
+func (f *File) awaitAppend(c *call, l *loop.Loop) (int32, error) {
+	res, err := c.park(l)
+	if err == nil && int(res) < len(c.op.Buf) {
+		_, err = f.seek(0, io.SeekEnd)
 	}
 	return res, err
 }

@@ -15,6 +15,23 @@ func attemptReadAt(o *Op) int32 { return sys.ReadAt(o.FD.Sys(), o.Buf, o.Off) }
 
 func cachedReadAt(o *Op) int32 { return sys.ReadAtNow(o.FD.Sys(), o.Buf, o.Off) }
 
+// An entry that writes at the position, or appends, is for a thread of the kernel's at
+// once. Tried without waiting it may do a part, and somebody else's bytes come between
+// that and the rest.
+func prepWriteAt(o *Op, e *uring.SQE) {
+	prepWrite(o, e)
+	if o.Off < 0 {
+		e.Flags |= uring.SQEAsync
+	}
+}
+
+func prepWritevAt(o *Op, e *uring.SQE) {
+	prepWritev(o, e)
+	if o.Off < 0 {
+		e.Flags |= uring.SQEAsync
+	}
+}
+
 func attemptWriteAt(o *Op) int32 { return sys.WriteAt(o.FD.Sys(), o.Buf[o.Done:], o.Rest()) }
 
 func cachedWriteAt(o *Op) int32 { return sys.WriteAtNow(o.FD.Sys(), o.Buf[o.Done:], o.Rest()) }

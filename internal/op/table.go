@@ -72,7 +72,7 @@ var Table = [Codes]Def{
 
 	// Files: the calls may wait for a disk.
 	ReadAt:     {Name: "read(at)", Kind: Blocking, Opcode: uring.OpRead, Prep: prepRead, Attempt: attemptReadAt, Cached: cachedReadAt},
-	WriteAt:    {Name: "write(at)", Kind: Blocking, Opcode: uring.OpWrite, Prep: prepWrite, Attempt: attemptWriteAt, Cached: cachedWriteAt},
+	WriteAt:    {Name: "write(at)", Kind: Blocking, Opcode: uring.OpWrite, Prep: prepWriteAt, Attempt: attemptWriteAt, Cached: cachedWriteAt},
 	ReadVec:    {Name: "readv(at)", Kind: Blocking, Opcode: uring.OpReadv, Prep: prepReadVec, Attempt: attemptReadVec, Cached: cachedReadVec},
 	WriteVec:   {Name: "writev(at)", Kind: Blocking, Opcode: uring.OpWritev, Prep: prepWriteVec, Attempt: attemptWriteVec, Cached: cachedWriteVec},
 	Sync:       {Name: "fsync", Kind: Blocking, Opcode: uring.OpFsync, Prep: prepSync, Attempt: attemptSync},

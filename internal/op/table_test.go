@@ -125,6 +125,7 @@ func TestPrep(t *testing.T) {
 			return e.FD == 42 && e.Len == 43 && e.OpFlags == 7 && e.Addr != 0 && e.Off != 0
 		}},
 		"symlinkat":         {Op{Code: Symlinkat, FD: &f, Ext: named}, func(e *uring.SQE) bool { return e.FD == 42 && e.Addr != 0 && e.Off != 0 && e.OpFlags == 0 }},
+		"append":            {Op{Code: WriteAt, FD: &f, Buf: p, Off: -1}, func(e *uring.SQE) bool { return e.Off == 1<<64-1 && e.Flags == uring.SQEAsync }},
 		"write at the rest": {Op{Code: WriteAt, FD: &f, Buf: p, Off: 3, Done: 1}, func(e *uring.SQE) bool { return e.FD == 42 && e.Len == 4 && e.Off == 4 }},
 		"read a vector":     {Op{Code: ReadVec, FD: &f, Ext: vec(), Off: 3}, func(e *uring.SQE) bool { return e.FD == 42 && e.Addr != 0 && e.Len == 2 && e.Off == 3 }},
 		"write a vector":    {Op{Code: WriteVec, FD: &f, Ext: vec(), Off: 3}, func(e *uring.SQE) bool { return e.FD == 42 && e.Addr != 0 && e.Len == 2 && e.Off == 3 }},

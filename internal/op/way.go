@@ -106,8 +106,8 @@ var ways = [Codes][]Way{
 		offload(),
 	},
 	WriteAt: {
-		single(uring.OpWrite, prepWrite),
-		{Name: "vectored entry", How: ByEntry, Opcode: uring.OpWritev, Prep: prepWritev, NeedsExt: true},
+		single(uring.OpWrite, prepWriteAt),
+		{Name: "vectored entry", How: ByEntry, Opcode: uring.OpWritev, Prep: prepWritevAt, NeedsExt: true},
 		offload(),
 	},
 	Open:      {offload()},
