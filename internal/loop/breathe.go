@@ -5,7 +5,7 @@ import "runtime"
 // breath is when the loop last went through the scheduler.
 type breath struct {
 	at   int64 // NowNS
-	turn uint64
+	last int64 // when it was last asked for one
 }
 
 // The runtime's monitor thread takes a goroutine that was not rescheduled for 10
@@ -13,18 +13,30 @@ type breath struct {
 // counts as rescheduling, so it interrupts a busy loop with signals, takes the P
 // away in its system calls, and looks again every 20 µs instead of every 10 ms. At
 // 50 connections on one core that was 18 ms of monitor a second, 5 with a breath
-// in time. A loop that has time to sleep is let be: for it the breath would only
-// cost latency, because a locked goroutine comes back by way of another thread.
+// in time. A loop that sleeps for longer loses its P in any case, and then a breath,
+// which is two switches of threads because a locked goroutine comes back by way of
+// another, would only have the monitor look for 10 ms more.
 const (
 	breathEvery = 8e6 // ns
-	breathTurns = 64
+	breathGap   = 5e6 // ns between two turns of a busy loop, at most
 )
 
 // breathe goes through the scheduler now and then while the loop is busy.
 func (l *Loop) breathe() {
-	if l.stats.Turns-l.breath.turn < breathTurns || l.now-l.breath.at < breathEvery {
-		return
+	if l.breath.due(l.now) {
+		runtime.Gosched()
 	}
-	l.breath = breath{at: l.now, turn: l.stats.Turns}
-	runtime.Gosched()
+}
+
+// due is asked in each turn.
+func (b *breath) due(now int64) bool {
+	if now-b.last > breathGap {
+		b.at = now
+	}
+	b.last = now
+	if now-b.at < breathEvery {
+		return false
+	}
+	b.at = now
+	return true
 }
