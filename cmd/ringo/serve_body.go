@@ -11,14 +11,17 @@ var errShorter = errors.New("the file was cut while it was sent")
 // sendSpan sends bytes of a file. head goes before them. The client was told how many they are: if
 // they can't be had, the connection is to be closed.
 func (a *answer) sendSpan(head []byte, o *opened, s span) error {
-	h := a.h
+	h, room, before := a.h, int64(pieceMax), int64(0)
 	for s.n > 0 {
 		h.touch(a.c)
 		var n int
 		var err error
-		if may := o.sendable(h, s.off, s.n); may > 0 {
+		now := h.l.NowNS()
+		if may := o.sendable(h, s.off, min(s.n, room)); may > 0 {
 			a.out = true
 			n, err = a.c.SendFile(head, uintptr(o.fd.Sys()), s.off, may)
+			o.passed(s.off, int64(n), before, now)
+			room = roomAfter(int64(n), may)
 			switch {
 			case errors.Is(err, io.ErrUnexpectedEOF):
 				err = errShorter
@@ -31,7 +34,7 @@ func (a *answer) sendSpan(head []byte, o *opened, s span) error {
 		if err != nil {
 			return err
 		}
-		head = nil
+		head, before = nil, now
 		s.off += int64(n)
 		s.n -= int64(n)
 	}
@@ -39,6 +42,15 @@ func (a *answer) sendSpan(head []byte, o *opened, s span) error {
 		return a.write(head)
 	}
 	return nil
+}
+
+// roomAfter guesses for how much there will be room, after n bytes of so many were sent: what is not
+// sent was looked at in vain.
+func roomAfter(n, of int64) int64 {
+	if n == of {
+		return pieceMax
+	}
+	return min(max(2*n, pieceMin), pieceMax)
 }
 
 // sendRead sends the head and the file's next bytes, up to a chunk's end, from memory of the

@@ -13,8 +13,8 @@ import (
 // waiting or from the disk, a short while ago, and cachestat(2) says that its pages are still
 // there. That call takes a page that is being read for one that has come, be it by the kernel's
 // reading ahead: so once some of a file is found to have gone, nothing of it counts as warm,
-// and the last byte of what is to be sent is read, which comes last. What has passed that is
-// warm for another while, of whose first moment the next request makes use without looking.
+// and the last byte of what is to be sent is read, which comes last. What has passed that, or was
+// sent, is warm for another while, of whose first moment the next request makes use without looking.
 // Where there is no such call, a shorter while must do, and where the file system knows no reads
 // that don't wait (tmpfs, overlayfs), the call alone.
 //
@@ -36,9 +36,10 @@ const (
 	chunkBytes = 64 << 10
 	chunksMax  = 1024 // that are remembered of one file
 	pieceMax   = 4 << 20
+	pieceMin   = 256 << 10
 
 	warmFor      = time.Second
-	lookFor      = 10 * time.Millisecond
+	lookFor      = 50 * time.Millisecond
 	warmForBlind = 100 * time.Millisecond
 )
 
@@ -55,6 +56,20 @@ func (o *opened) warmed(number, now int64) {
 	*o.slot(number) = chunk{number, max(1, now)}
 }
 
+// passed notes that n bytes from off on were in memory at this moment, because they were sent by
+// sendfile. Those just before them were there at the moment before; 0: nobody knows.
+func (o *opened) passed(off, n, before, now int64) {
+	for at := off - off%chunkBytes; at < off+n && min(at+chunkBytes, o.size) <= off+n; at += chunkBytes {
+		since := now
+		if at < off {
+			since = before
+		}
+		if c := o.slot(at / chunkBytes); c.number == at/chunkBytes && c.since > 0 {
+			c.since = max(c.since, since)
+		}
+	}
+}
+
 func (o *opened) isWarm(number, now int64) bool {
 	c, within := o.slot(number), warmFor
 	if o.noLook {
@@ -68,7 +83,7 @@ func (o *opened) sendable(h *host, off, n int64) int64 {
 	if o.chunks == nil || o.noSend {
 		return 0
 	}
-	end, most, now := off, off+min(n, pieceMax), h.l.NowNS()
+	end, most, now := off, off+n, h.l.NowNS()
 	looked := now
 	for end < most && o.isWarm(end/chunkBytes, now) {
 		looked = min(looked, o.slot(end/chunkBytes).since)
