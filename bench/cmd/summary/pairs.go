@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"ringo/bench/internal/report"
 	"ringo/bench/internal/sample"
 )
 
@@ -134,11 +135,11 @@ func formatPairs(pairs []pair, cells []*cell) string {
 		v := p.figures(c)
 		row := []string{p.name, p.load, p.server, p.base, fmt.Sprint(len(v))}
 		for _, q := range []float64{0.25, 0.5, 0.75} {
-			row = append(row, number("%.3f", quantile(v, q)))
+			row = append(row, number("%.3f", report.Quantile(v, q)))
 		}
 		rows = append(rows, append(row, p.bound.text, p.bound.verdict(v)))
 	}
 	var b strings.Builder
-	writeTable(&b, rows)
+	report.Table(&b, rows)
 	return b.String()
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"ringo/bench/internal/report"
 	"ringo/bench/internal/sample"
 )
 
@@ -34,19 +35,7 @@ func group(samples []sample.Sample) []*cell {
 }
 
 // median is NaN for no values.
-func median(v []float64) float64 { return quantile(v, 0.5) }
-
-// quantile is the value that a share q of the others lie below, between two of them if need be; NaN for no values.
-func quantile(v []float64, q float64) float64 {
-	if len(v) == 0 {
-		return math.NaN()
-	}
-	v = slices.Sorted(slices.Values(v))
-	at := q * float64(len(v)-1)
-	low := int(at)
-	high := min(low+1, len(v)-1)
-	return v[low] + (v[high]-v[low])*(at-float64(low))
-}
+func median(v []float64) float64 { return report.Quantile(v, 0.5) }
 
 // spread is the distance of the extremes in percent of the median.
 func spread(v []float64) float64 {
@@ -151,7 +140,7 @@ func format(cells []*cell, base []string) string {
 		for _, server := range c.servers {
 			rows = append(rows, c.row(server, base))
 		}
-		writeTable(&b, rows)
+		report.Table(&b, rows)
 		for _, server := range c.servers {
 			for _, s := range c.samples[server] {
 				writeTrouble(&b, &s)
@@ -201,22 +190,6 @@ func number(format string, v float64) string {
 		return "-"
 	}
 	return fmt.Sprintf(format, v)
-}
-
-func writeTable(b *strings.Builder, rows [][]string) {
-	widths := make([]int, len(rows[0]))
-	for _, row := range rows {
-		for i, text := range row {
-			widths[i] = max(widths[i], len(text))
-		}
-	}
-	for _, row := range rows {
-		fmt.Fprintf(b, "%-*s", widths[0], row[0])
-		for i := 1; i < len(row); i++ {
-			fmt.Fprintf(b, "  %*s", widths[i], row[i])
-		}
-		b.WriteByte('\n')
-	}
 }
 
 func writeTrouble(b *strings.Builder, s *sample.Sample) {

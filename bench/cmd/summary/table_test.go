@@ -73,15 +73,6 @@ func TestTableShowsTrouble(t *testing.T) {
 	}
 }
 
-func TestQuartiles(t *testing.T) {
-	v := []float64{5, 1, 3, 2, 4}
-	for q, want := range map[float64]float64{0: 1, 0.25: 2, 0.5: 3, 0.75: 4, 1: 5, 0.125: 1.5} {
-		if got := quantile(v, q); got != want {
-			t.Errorf("quantile %v of %v = %v, want %v", q, v, got, want)
-		}
-	}
-}
-
 const pairLines = `# pair load server base bound
 p http:1x1 ours theirs >=0.97
 p http:1x1 ours theirs >=1.5
