@@ -45,9 +45,19 @@ type guests struct {
 	next, prev *guests // of the loop's strays
 }
 
-// host is the handle that the guests are at, for what only it can do. All but
-// keeps and discard run on the loop's thread.
+// host is the handle that the guests are at, for what only it can do.
 type host interface {
+	// vacated says that the last guest has left the handle, which is closing. It runs on
+	// the loop's thread.
+	vacated()
+	// discard is vacated after the loop has ended, on the thread of that guest.
+	discard()
+}
+
+// lender is a host whose directions go to the guests and back. All but keeps run on
+// the loop's thread.
+type lender interface {
+	host
 	// settle ends what is armed in a direction. It runs in a task, and parks.
 	settle(s *side)
 	// attend says that a task of the loop has come to use the guests' calls.
@@ -61,11 +71,9 @@ type host interface {
 	keeps(s *side) bool
 	// moved says that a guest has set the deadline of a direction of the loop's.
 	moved(s *side)
-	// vacated says that the last guest has left the handle, which is closing.
-	vacated()
-	// discard is vacated after the loop has ended, on the thread of that guest.
-	discard()
 }
+
+func (g *guests) lender() lender { return g.host.(lender) }
 
 // side is one direction as the guests see it.
 type side struct {

@@ -11,7 +11,7 @@ func (t *takeover) Run() {
 	if !s.lock.enter(g.l) {
 		return // the loop ends, and closes what is open
 	}
-	g.host.settle(s)
+	g.lender().settle(s)
 	g.mu.Lock()
 	s.asked = false
 	if g.closed {
@@ -20,7 +20,7 @@ func (t *takeover) Run() {
 		return
 	}
 	s.lock.away = s
-	g.host.give(s)
+	g.lender().give(s)
 	s.held = true
 	// Tasks that queued behind this one found no guests to ask. They want it back
 	// when the guests that wait now are done.
@@ -54,7 +54,7 @@ func (s *side) reclaim() bool {
 	s.held = false
 	g.unwatch()
 	s.lock.away = nil
-	g.host.take(s)
+	g.lender().take(s)
 	return true
 }
 
@@ -79,7 +79,7 @@ func (s *side) returned() {
 	s.onWay = false
 	g.mu.Unlock()
 	s.lock.away = nil
-	g.host.take(s)
+	g.lender().take(s)
 	s.lock.leave(g.l)
 	if asked && !closed {
 		g.l.Start((*takeover)(s))

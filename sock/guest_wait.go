@@ -304,6 +304,6 @@ func (s *side) setLimit(at int64, t time.Time) (tell bool) {
 
 // limitMoved tells the loop, which has the direction, of its deadline.
 func (s *side) limitMoved() {
-	s.g.host.moved(s)
+	s.g.lender().moved(s)
 	s.home.limited()
 }

@@ -116,7 +116,7 @@ func (g *guests) transferAway(s *side, f func(fd uintptr) bool) error {
 		return err
 	}
 	defer g.leave(s) // also if f panics
-	if g.host.keeps(s) {
+	if g.lender().keeps(s) {
 		return ErrUnread
 	}
 	s.raw = f
@@ -128,7 +128,7 @@ func (g *guests) transferAway(s *side, f func(fd uintptr) bool) error {
 // guests do, and is one of them for the time, but waits on the loop.
 func (g *guests) transferHome(s *side, f func(fd uintptr) bool) error {
 	l := g.l
-	g.host.attend()
+	g.lender().attend()
 	if !s.lock.enter(l) {
 		return l.Cause()
 	}
@@ -136,12 +136,12 @@ func (g *guests) transferHome(s *side, f func(fd uintptr) bool) error {
 	if !l.Burst() {
 		return l.Cause()
 	}
-	g.host.settle(s)
+	g.lender().settle(s)
 	if !g.borrow(s) {
 		return net.ErrClosed
 	}
 	defer g.restore(s)
-	if g.host.keeps(s) {
+	if g.lender().keeps(s) {
 		return ErrUnread
 	}
 	for {
@@ -169,7 +169,7 @@ func (g *guests) borrow(s *side) bool {
 	if g.closed {
 		return false
 	}
-	g.host.give(s)
+	g.lender().give(s)
 	s.lock.away = s
 	s.busy = true
 	return true
@@ -180,7 +180,7 @@ func (g *guests) restore(s *side) {
 	g.mu.Lock()
 	s.busy, s.wanted, s.ahead = false, false, 0
 	s.lock.away = nil
-	g.host.take(s)
+	g.lender().take(s)
 	if g.closed {
 		g.left()
 		g.host.vacated() // also if it was its op that kept the descriptor open
