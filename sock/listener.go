@@ -19,7 +19,7 @@ import (
 type Listener struct {
 	l      *loop.Loop
 	fd     fd.FD
-	pins   pins
+	guests *guests // whose directions stay theirs
 	handle loop.Handle
 	addr   netip.AddrPort
 	unix   *net.UnixAddr // nil: a TCP listener
@@ -38,7 +38,6 @@ type Listener struct {
 	closing bool
 	closed  bool
 	closers loop.TaskList
-	leaving []*loop.Parker // in Close, who are no tasks of the loop
 
 	backoff time.Duration
 	timer   timer.Timer
@@ -60,6 +59,7 @@ const (
 func newListener(l *loop.Loop, network string, s int32, file *socketFile, leave func()) (*Listener, error) {
 	ln := &Listener{l: l, file: file, leave: sync.OnceFunc(leave)}
 	ln.fd.Init(s)
+	ln.guests = newGuests(l, &ln.fd, (*listenerHost)(ln))
 	ln.timer.Owner = (*listenerAlarm)(ln)
 	if unixNetwork(network) {
 		ln.becomeUnix(network)
@@ -349,7 +349,7 @@ func (ln *Listener) beginClose() {
 	ln.stand()
 	ln.file.release()
 	ln.fd.Seal()
-	ln.pins.seal()
+	ln.guests.shut()
 	ln.l.RemoveTimer(&ln.timer)
 	for ln.wakeTask() {
 	}
@@ -368,7 +368,7 @@ func (ln *Listener) beginClose() {
 }
 
 func (ln *Listener) maybeClosed() {
-	if ln.closed || ln.op != nil || ln.fd.Busy() || ln.pins.inherit() {
+	if ln.closed || ln.op != nil || ln.fd.Busy() || ln.guests.inherit() {
 		return
 	}
 	ln.closed = true
@@ -380,23 +380,21 @@ func (ln *Listener) maybeClosed() {
 	ln.concluded()
 }
 
-// unpinned is told that the last one has left a listener that was closed meanwhile.
-func (ln *Listener) unpinned() {
-	if !ln.l.Call(ln.maybeClosed) { // the loop has ended, and left it open
-		(&op.Op{Code: op.Close, Off: int64(ln.fd.Take())}).Attempt()
-		ln.concluded()
-	}
-}
-
 // concluded tells those elsewhere that the socket is gone.
 func (ln *Listener) concluded() {
 	ln.leave()
-	for _, p := range ln.leaving {
-		if p.Claim(over) {
-			p.Wake()
-		}
-	}
-	ln.leaving = nil
+	ln.guests.concluded()
+}
+
+// listenerHost is the listener as the host of its guests.
+type listenerHost Listener
+
+func (h *listenerHost) vacated() { (*Listener)(h).maybeClosed() }
+
+func (h *listenerHost) discard() {
+	ln := (*Listener)(h)
+	closeRaw(ln.fd.Take())
+	ln.concluded()
 }
 
 // fdQueue is accepted descriptors in order.

@@ -90,22 +90,7 @@ func (ln *Listener) noneBecause() error {
 
 // closeAsGuest is Close for guests.
 func (ln *Listener) closeAsGuest() {
-	l, t := loop.Current()
-	p := new(loop.Parker)
-	p.Begin(l, t)
-	if l != nil {
-		l.Shield()
-		defer l.Unshield()
-	}
-	if ln.l.Call(func() {
-		ln.beginClose()
-		if ln.closed {
-			p.Claim(over)
-			p.Wake()
-			return
-		}
-		ln.leaving = append(ln.leaving, p)
-	}) {
-		p.Park()
+	if !ln.l.Ended() { // else it is closed
+		ln.guests.close(ln.beginClose)
 	}
 }

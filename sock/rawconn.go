@@ -272,19 +272,14 @@ type rawListener Listener
 // Control calls f with the descriptor, which stays open until f returns.
 func (r *rawListener) Control(f func(fd uintptr)) error {
 	ln := (*Listener)(r)
-	if !ln.pins.take() {
-		if ln.l.Ended() {
-			return ln.fail("raw-control", errEnded)
-		}
-		return ln.fail("raw-control", net.ErrClosed)
+	err := ln.guests.control(f)
+	switch {
+	case err == nil:
+		return nil
+	case ln.l.Ended():
+		err = errEnded
 	}
-	defer func() {
-		if ln.pins.drop() {
-			ln.unpinned()
-		}
-	}()
-	f(uintptr(ln.fd.Sys()))
-	return nil
+	return ln.fail("raw-control", err)
 }
 
 // Read fails.
