@@ -13,12 +13,24 @@ import (
 	"ringo/sock"
 )
 
-// guestsAccept runs f on a goroutine, beside a loop with a listener that nobody else uses.
-func guestsAccept(t *testing.T, cfg ringo.Config, f func(l *ringo.Loop, ln *sock.Listener)) {
+// guestsAccept runs f on a goroutine, with a listener on which goroutines accept for themselves,
+// and with one on which the loop does, because a task has come once.
+func guestsAccept(t *testing.T, cfg ringo.Config, f func(t *testing.T, l *ringo.Loop, ln *sock.Listener)) {
+	t.Run("goroutines accept", func(t *testing.T) { besideLoop(t, cfg, f) })
+	t.Run("the loop accepts", func(t *testing.T) {
+		besideLoop(t, cfg, func(t *testing.T, l *ringo.Loop, ln *sock.Listener) {
+			loopAccepts(t, l, ln)
+			f(t, l, ln)
+		})
+	})
+}
+
+// besideLoop runs f on a goroutine, beside a loop with a listener that nobody else uses.
+func besideLoop(t *testing.T, cfg ringo.Config, f func(t *testing.T, l *ringo.Loop, ln *sock.Listener)) {
 	done := make(chan struct{})
 	s := serve(t, cfg, func(l *ringo.Loop, ln *sock.Listener) error {
 		defer close(done)
-		guest(t, l, func() { f(l, ln) })
+		guest(t, l, func() { f(t, l, ln) })
 		return nil
 	})
 	<-done
@@ -28,7 +40,7 @@ func guestsAccept(t *testing.T, cfg ringo.Config, f func(l *ringo.Loop, ln *sock
 // A goroutine that asks while a connection comes gets it, though no other ever comes.
 func TestGuestsAcceptTheLastComer(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		guestsAccept(t, cfg, func(_ *ringo.Loop, ln *sock.Listener) {
+		guestsAccept(t, cfg, func(t *testing.T, _ *ringo.Loop, ln *sock.Listener) {
 			for range 2000 {
 				accepted := make(chan error, 1)
 				go func() {
@@ -53,7 +65,7 @@ func TestGuestsAcceptTheLastComer(t *testing.T) {
 // A goroutine that asks while a task does is heard.
 func TestGuestsAcceptBesideTasks(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		guestsAccept(t, cfg, func(l *ringo.Loop, ln *sock.Listener) {
+		guestsAccept(t, cfg, func(t *testing.T, l *ringo.Loop, ln *sock.Listener) {
 			for range 500 {
 				const guests, tasks = 2, 2
 				accepted := make(chan error, guests+tasks)
@@ -88,7 +100,7 @@ func TestGuestsAcceptBesideTasks(t *testing.T) {
 // When accepts fail all who wait are told, not the first alone.
 func TestGuestsHearThatAcceptsFail(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		guestsAccept(t, cfg, func(_ *ringo.Loop, ln *sock.Listener) {
+		guestsAccept(t, cfg, func(t *testing.T, _ *ringo.Loop, ln *sock.Listener) {
 			const guests = 4
 			var asked sync.WaitGroup
 			failed := make(chan error, guests)

@@ -29,10 +29,14 @@ func (c *Conn) tcpEnds() *tcpEnds {
 	return c.ends.Load()
 }
 
-// nameOf asks for the address of one end of a socket.
+// nameOf asks for the address of one end of a socket. T.
 func nameOf(l *loop.Loop, f *fd.FD, code op.Code) netip.AddrPort {
-	o := callExt(l, code)
-	o.FD = f
+	return nameBy(l, callExt(l, code), f, code)
+}
+
+// nameBy is nameOf by an op of the caller's that has an Ext. G.
+func nameBy(l *loop.Loop, o *op.Op, f *fd.FD, code op.Code) netip.AddrPort {
+	o.FD, o.Code = f, code
 	if res, ok := l.Try(o); !ok || res < 0 {
 		return netip.AddrPort{}
 	}

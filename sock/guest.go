@@ -81,13 +81,14 @@ type side struct {
 	lock  *turnstile    // the loop's tasks'
 	limit *atomic.Int64 // the deadline, as Elapsed counts
 
-	held    bool // by the guests, else by the loop
-	onWay   bool // back to the loop, which has mail of it
-	busy    bool // one of them is at it
-	asked   bool // the loop has been asked for it
-	wanted  bool // the loop wants it back
-	records bool // each read and write is of one record
-	keepsOp bool // op stays when a guest leaves
+	held     bool // by the guests, else by the loop
+	onWay    bool // back to the loop, which has mail of it
+	busy     bool // one of them is at it
+	recalled bool // by the loop, for good
+	asked    bool // the loop has been asked for it
+	wanted   bool // the loop wants it back
+	records  bool // each read and write is of one record
+	keepsOp  bool // op stays when a guest leaves
 
 	// Of the guest that is at it.
 	watched     bool // file is there, and stays for the turn
@@ -184,9 +185,9 @@ func (g *guests) enter(s *side) error {
 		g.mu.Unlock()
 		return nil
 	}
-	closed := g.closed
+	over := g.closed || s.recalled
 	g.mu.Unlock()
-	if closed {
+	if over {
 		return net.ErrClosed
 	}
 	return g.queueFor(s)
@@ -210,7 +211,7 @@ func (g *guests) queueFor(s *side) error {
 	}
 	g.mu.Lock()
 	switch {
-	case g.closed:
+	case g.closed, s.recalled:
 		g.mu.Unlock()
 		return net.ErrClosed
 	case s.free():
@@ -346,17 +347,24 @@ func (g *guests) shut() {
 // shutLocked is shut under mu. The caller wakes those it gives.
 func (g *guests) shutLocked() (told line) {
 	g.closed = true
-	for _, s := range [...]*side{&g.in, &g.out} {
-		for w := s.queue.pop(); w != nil; w = s.queue.pop() {
-			if w.Claim(over) {
-				told.push(w)
-			}
-		}
-	}
+	told = claimAll(&g.in.queue, &g.out.queue)
 	if !g.in.busy && !g.out.busy {
 		g.closeFile()
 	} else if g.file != nil {
 		g.file.SetDeadline(longAgo)
+	}
+	return told
+}
+
+// claimAll takes all out of queues whose wait is over. The caller holds mu, and wakes
+// those it gives when it has unlocked.
+func claimAll(queues ...*line) (told line) {
+	for _, q := range queues {
+		for w := q.pop(); w != nil; w = q.pop() {
+			if w.Claim(over) {
+				told.push(w)
+			}
+		}
 	}
 	return told
 }
@@ -371,6 +379,14 @@ func (g *guests) inherit() bool {
 	defer g.mu.Unlock()
 	g.orphan = g.in.busy || g.out.busy || g.pinned > 0
 	return g.orphan
+}
+
+// leaving reports whether the descriptor was left to guests that have been told to go,
+// and that nothing but their own way out keeps at it.
+func (g *guests) leaving() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.orphan && !g.gone && g.pinned == 0
 }
 
 // plain runs a call that does not wait, which needs no turn.
@@ -425,12 +441,7 @@ func (g *guests) concluded() {
 // letGo ends the waits of guests in Close.
 func (g *guests) letGo() {
 	g.mu.Lock()
-	var told line
-	for w := g.closers.pop(); w != nil; w = g.closers.pop() {
-		if w.Claim(over) {
-			told.push(w)
-		}
-	}
+	told := claimAll(&g.closers)
 	g.mu.Unlock()
 	told.wake()
 }

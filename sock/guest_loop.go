@@ -85,3 +85,24 @@ func (s *side) returned() {
 		g.l.Start((*takeover)(s))
 	}
 }
+
+// recall takes a direction for the loop for good, without waiting until it is free: a
+// guest that waits for something finds its time over, those in line are told. One whose
+// call succeeds just then keeps what it got. G.
+func (s *side) recall() {
+	g := s.g
+	g.mu.Lock()
+	if s.recalled {
+		g.mu.Unlock()
+		return
+	}
+	s.held, s.recalled = false, true
+	if s.busy {
+		s.interrupted = true
+		g.setDeadline(s)
+	}
+	told := claimAll(&s.queue)
+	g.unwatch()
+	g.mu.Unlock()
+	told.wake()
+}

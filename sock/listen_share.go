@@ -28,6 +28,7 @@ func (s *sharing) join(ln *Listener) {
 		return
 	}
 	ln.share = s
+	ln.guests.in.recall()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.listeners = append(s.listeners, ln)

@@ -59,7 +59,7 @@ const (
 func newListener(l *loop.Loop, network string, s int32, file *socketFile, leave func()) (*Listener, error) {
 	ln := &Listener{l: l, file: file, leave: sync.OnceFunc(leave)}
 	ln.fd.Init(s)
-	ln.guests = newGuests(l, &ln.fd, (*listenerHost)(ln))
+	ln.guests = ln.newGuests()
 	ln.timer.Owner = (*listenerAlarm)(ln)
 	if unixNetwork(network) {
 		ln.becomeUnix(network)
@@ -92,7 +92,7 @@ func (ln *Listener) Addr() net.Addr {
 // ENOMEM) and connections that were gone before they were accepted it waits out
 // by itself. net.ErrClosed after Close, and when Run's context has ended. Any
 // goroutine may call it; one that is no task of the loop waits without keeping the
-// loop alive.
+// loop alive. As long as no task has called it, goroutines don't need the loop for it.
 func (ln *Listener) Accept() (net.Conn, error) {
 	c, err := ln.AcceptConn()
 	if err != nil {
@@ -107,6 +107,7 @@ func (ln *Listener) AcceptConn() (*Conn, error) {
 		return ln.acceptAsGuest()
 	}
 	ln.l.Burst() // also for who goes on asking a listener that is closed
+	ln.guests.in.recall()
 	if ln.shelf.open {
 		ln.shelf.yield()
 	}
@@ -146,20 +147,20 @@ func (ln *Listener) refused() error {
 // accepted makes a connection of an accepted descriptor.
 func (ln *Listener) accepted(s int32) *Conn {
 	c := newConn(ln.l, s)
-	ln.name(c)
+	ln.name(c, callExt(ln.l, op.PeerName))
 	return c
 }
 
-// name gives a connection that was accepted its addresses.
-func (ln *Listener) name(c *Conn) {
+// name gives a connection that was accepted its addresses, by an op that has an Ext. G.
+func (ln *Listener) name(c *Conn, o *op.Op) {
 	if ln.unix != nil {
-		c.becomeUnix(*ln.unix, unixName(ln.l, &c.fd, op.PeerName, ln.unix.Net))
+		c.becomeUnix(*ln.unix, unixNameBy(ln.l, o, &c.fd, op.PeerName, ln.unix.Net))
 		return
 	}
-	c.raddr = nameOf(ln.l, &c.fd, op.PeerName)
+	c.raddr = nameBy(ln.l, o, &c.fd, op.PeerName)
 	c.laddr = ln.addr
 	if ln.addr.Addr().IsUnspecified() {
-		c.laddr = nameOf(ln.l, &c.fd, op.SockName)
+		c.laddr = nameBy(ln.l, o, &c.fd, op.SockName)
 	}
 }
 
@@ -247,21 +248,26 @@ func discard(l *loop.Loop, s int32) {
 
 // ended decides how to go on after the accept's last completion.
 func (ln *Listener) ended(res int32) {
-	switch -res {
-	case sys.EMFILE, sys.ENFILE, sys.ENOBUFS, sys.ENOMEM:
+	switch {
+	case shortage(res):
 		ln.backoff = min(max(2*ln.backoff, backoffMin), backoffMax)
 		ln.l.Backoff(res)
 		ln.l.Arm(&ln.timer, ln.l.After(ln.backoff))
-	case sys.ECONNABORTED, sys.ECANCELED:
+	case res >= 0, res == -sys.ECONNABORTED, res == -sys.ECANCELED:
 		ln.rearm()
 	default:
-		if res >= 0 {
-			ln.rearm()
-			return
-		}
 		ln.err = res
 		ln.failed()
 	}
+}
+
+// shortage reports whether an accept failed for want of something that may come back.
+func shortage(res int32) bool {
+	switch -res {
+	case sys.EMFILE, sys.ENFILE, sys.ENOBUFS, sys.ENOMEM:
+		return true
+	}
+	return false
 }
 
 // failed tells those who wait of an error, if there is one: one gets it, the other tasks try
@@ -338,8 +344,15 @@ type listenerHandle Listener
 // Drain is the loop's word that accepts have stopped.
 func (h *listenerHandle) Drain() { (*Listener)(h).beginClose() }
 
-// Abandon is the loop's word that it ends.
-func (h *listenerHandle) Abandon() { (*Listener)(h).beginClose() }
+// Abandon is the loop's word that it ends. It waits for those who leave Accept just
+// then: when Run has returned the address is free.
+func (h *listenerHandle) Abandon() {
+	ln := (*Listener)(h)
+	ln.beginClose()
+	if ln.guests.leaving() {
+		ln.guests.awaitGoneAs(nil, nil)
+	}
+}
 
 func (ln *Listener) beginClose() {
 	if ln.closing {
@@ -384,17 +397,6 @@ func (ln *Listener) maybeClosed() {
 func (ln *Listener) concluded() {
 	ln.leave()
 	ln.guests.concluded()
-}
-
-// listenerHost is the listener as the host of its guests.
-type listenerHost Listener
-
-func (h *listenerHost) vacated() { (*Listener)(h).maybeClosed() }
-
-func (h *listenerHost) discard() {
-	ln := (*Listener)(h)
-	closeRaw(ln.fd.Take())
-	ln.concluded()
 }
 
 // fdQueue is accepted descriptors in order.

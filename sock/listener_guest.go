@@ -14,13 +14,23 @@ type caller struct {
 	err  error
 }
 
-// acceptAsGuest is AcceptConn for guests: the loop accepts for them, and ahead of them.
+// acceptAsGuest is AcceptConn for guests: goroutines accept for themselves if they can,
+// see listener_away.go. Else the loop accepts for them, and ahead of them.
 func (ln *Listener) acceptAsGuest() (*Conn, error) {
+	if ln.l == nil {
+		return nil, errZero
+	}
 	l, t := loop.Current()
-	if l != nil && l.Canceled() {
+	switch {
+	case l == nil:
+		if c, err := ln.acceptAway(); err != errRecalled {
+			return c, err
+		}
+	case l.Canceled():
 		l.Burst()
 		return nil, ln.fail("accept", l.Cause())
 	}
+	ln.guests.in.recall()
 	c, refill, tell := ln.shelf.ask(nil)
 	var w *caller
 	if c == nil {
@@ -90,7 +100,9 @@ func (ln *Listener) noneBecause() error {
 
 // closeAsGuest is Close for guests.
 func (ln *Listener) closeAsGuest() {
-	if !ln.l.Ended() { // else it is closed
-		ln.guests.close(ln.beginClose)
+	if ln.l.Ended() { // it is closed, unless its driver died
+		ln.guests.shut()
+		return
 	}
+	ln.guests.close(ln.beginClose)
 }

@@ -3,6 +3,8 @@ package sock
 import (
 	"slices"
 	"sync"
+
+	"ringo/internal/op"
 )
 
 // shelf is the connections that a listener has made for guests before they ask, and
@@ -131,7 +133,7 @@ func (ln *Listener) shelve() {
 	}
 	for s, ok := ln.queue.pop(); ok; s, ok = ln.queue.pop() {
 		c := newStray(ln.l, s)
-		ln.name(c)
+		ln.name(c, callExt(ln.l, op.PeerName))
 		c.bornAway()
 		ln.shelf.put(c)
 	}

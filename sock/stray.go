@@ -17,6 +17,7 @@ type strays struct {
 	handle loop.Handle
 	mu     sync.Mutex
 	first  *guests
+	over   bool // the loop ends
 }
 
 // newStray makes a connection of a descriptor for guests: bornAway must follow.
@@ -28,13 +29,18 @@ func newStray(l *loop.Loop, sys int32) *Conn {
 
 func (c *Conn) strays() *strays { return &localOf(c.l).strays }
 
-func (s *strays) add(g *guests) {
+// add puts in a new one; false at the loop's end. G.
+func (s *strays) add(g *guests) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.over {
+		return false
+	}
 	if g.next = s.first; g.next != nil {
 		g.next.prev = g
 	}
 	s.first = g
+	return true
 }
 
 func (s *strays) remove(g *guests) {
@@ -60,6 +66,7 @@ func (s *strays) Abandon() {
 	for {
 		s.mu.Lock()
 		g := s.first
+		s.over = true
 		s.mu.Unlock()
 		if g == nil {
 			return
@@ -69,7 +76,8 @@ func (s *strays) Abandon() {
 	}
 }
 
-// bornAway gives a new connection to guests, for whom it was made. T.
+// bornAway gives a new connection to guests, for whom it was made. T, and of one by
+// newStray G.
 func (c *Conn) bornAway() {
 	g := c.newGuests()
 	g.in.held, g.out.held = true, true
@@ -83,7 +91,9 @@ func (c *Conn) bornAway() {
 	}
 	g.stray = true
 	c.guests.Store(g)
-	c.strays().add(g)
+	if !c.strays().add(g) {
+		g.endStray()
+	}
 }
 
 // attend takes in a stray, because a task of the loop has come. T.
@@ -126,6 +136,15 @@ func (c *Conn) closeStray(g *guests) bool {
 // awaitGone waits until the last of those who are at a handle that is closed has left it.
 func (g *guests) awaitGone() {
 	l, t := loop.Current()
+	if l != nil {
+		l.Shield()
+		defer l.Unshield()
+	}
+	g.awaitGoneAs(l, t)
+}
+
+// awaitGoneAs is awaitGone for who runs in t of l, or in no task.
+func (g *guests) awaitGoneAs(l *loop.Loop, t *loop.Task) {
 	w := new(waiter)
 	w.Begin(l, t)
 	g.mu.Lock()
@@ -135,10 +154,6 @@ func (g *guests) awaitGone() {
 	}
 	g.closers.push(w)
 	g.mu.Unlock()
-	if l != nil {
-		l.Shield()
-		defer l.Unshield()
-	}
 	w.Park()
 }
 

@@ -57,10 +57,14 @@ func (c *Conn) network() string {
 	return "tcp"
 }
 
-// unixName asks for the name of one end of a Unix socket.
+// unixName asks for the name of one end of a Unix socket. T.
 func unixName(l *loop.Loop, f *fd.FD, code op.Code, network string) net.UnixAddr {
-	o := callExt(l, code)
-	o.FD = f
+	return unixNameBy(l, callExt(l, code), f, code, network)
+}
+
+// unixNameBy is unixName by an op of the caller's that has an Ext. G.
+func unixNameBy(l *loop.Loop, o *op.Op, f *fd.FD, code op.Code, network string) net.UnixAddr {
+	o.FD, o.Code = f, code
 	if res, ok := l.Try(o); !ok || res < 0 {
 		return net.UnixAddr{Net: network}
 	}

@@ -1,0 +1,563 @@
+//go:build linux
+
+package sock_test
+
+import (
+	"encoding/binary"
+	"io"
+	"net"
+	"os"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"ringo"
+	"ringo/sock"
+)
+
+// holding keeps the loop from all else while f runs, on the calling goroutine.
+func holding(t *testing.T, l *ringo.Loop, f func()) {
+	t.Helper()
+	held, release := make(chan bool), make(chan bool)
+	if err := l.Post(func() { close(held); <-release }); err != nil {
+		t.Fatal(err)
+	}
+	<-held
+	defer close(release)
+	f()
+}
+
+// inAccept counts the goroutines that wait in Accept without the loop: in Go's netpoller, and in line.
+func inAccept(t *testing.T) (parked, inLine int) {
+	t.Helper()
+	stacks := make([]byte, 4<<20)
+	for _, g := range strings.Split(string(stacks[:runtime.Stack(stacks, true)]), "\n\n") {
+		if !strings.Contains(g, ".(*Listener).acceptAway(") {
+			continue
+		}
+		switch state := g[strings.Index(g, "[")+1:]; {
+		case strings.HasPrefix(state, "IO wait"):
+			parked++
+		case strings.HasPrefix(state, "chan receive"):
+			inLine++
+		}
+	}
+	return parked, inLine
+}
+
+// waitInAccept waits until n goroutines wait on one listener, of which one waits for peers.
+func waitInAccept(t *testing.T, n int) {
+	t.Helper()
+	eventually(t, "goroutines wait in Accept, and none holds a thread", func() bool {
+		parked, inLine := inAccept(t)
+		return parked == 1 && inLine == n-1
+	})
+}
+
+// accepted is what an Accept gave.
+type accepted struct {
+	c   net.Conn
+	err error
+}
+
+// acceptors has n goroutines each call Accept once.
+func acceptors(ln net.Listener, n int) <-chan accepted {
+	got := make(chan accepted, n)
+	for range n {
+		go func() {
+			c, err := ln.Accept()
+			got <- accepted{c, err}
+		}()
+	}
+	return got
+}
+
+// Goroutines accept on a listener of each kind while its loop does something else, whether they
+// wait for peers or peers for them, and know who is at both ends.
+func TestGoroutinesAcceptWithoutTheLoop(t *testing.T) {
+	kinds := map[string]func(l *ringo.Loop) (*sock.Listener, error){
+		"tcp":        func(l *ringo.Loop) (*sock.Listener, error) { return sock.Listen(l, "tcp", "127.0.0.1:0") },
+		"tcp, any":   func(l *ringo.Loop) (*sock.Listener, error) { return sock.Listen(l, "tcp", ":0") },
+		"unix":       func(l *ringo.Loop) (*sock.Listener, error) { return sock.Listen(l, "unix", socketPath(t)) },
+		"unixpacket": func(l *ringo.Loop) (*sock.Listener, error) { return sock.Listen(l, "unixpacket", abstractName()) },
+		"adopted": func(l *ringo.Loop) (*sock.Listener, error) {
+			ln, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				return nil, err
+			}
+			return (&sock.AdoptConfig{Exclusive: true}).AdoptListener(l, ln)
+		},
+		"of a set": func(l *ringo.Loop) (*sock.Listener, error) {
+			set, err := sock.Reserve("tcp", "127.0.0.1:0")
+			if err != nil {
+				return nil, err
+			}
+			defer set.Close()
+			return set.Listen(l)
+		},
+	}
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		for kind, listen := range kinds {
+			t.Run(kind, func(t *testing.T) {
+				onLoop(t, cfg, func(l *ringo.Loop) {
+					ln, err := listen(l)
+					if err != nil {
+						t.Fatal(err)
+					}
+					defer ln.Close()
+					guest(t, l, func() {
+						holding(t, l, func() {
+							got := acceptors(ln, 1)
+							waitInAccept(t, 1)
+							meet(t, ln, func() accepted { return <-got })
+							for range 3 {
+								meet(t, ln, func() accepted { return <-acceptors(ln, 1) })
+							}
+						})
+						if n := submitted(l, "accept"); n != 0 {
+							t.Errorf("the loop was asked for %d accepts", n)
+						}
+					})
+				})
+			})
+		}
+	})
+}
+
+// meet connects to a listener, and is to be what next gives.
+func meet(t *testing.T, ln net.Listener, next func() accepted) {
+	t.Helper()
+	network, addr := ln.Addr().Network(), ln.Addr().String()
+	if network == "tcp" {
+		_, port, _ := net.SplitHostPort(addr)
+		addr = net.JoinHostPort("127.0.0.1", port)
+	}
+	peer, err := net.Dial(network, addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer peer.Close()
+	var got accepted
+	within(patience, "Accept without the loop", func() { got = next() })
+	if got.err != nil {
+		t.Fatal(got.err)
+	}
+	defer got.c.Close()
+	if a, b := got.c.LocalAddr().String(), peer.RemoteAddr().String(); a != b {
+		t.Errorf("LocalAddr is %s, want %s", a, b)
+	}
+	if a, b := got.c.RemoteAddr().String(), peer.LocalAddr().String(); a != b && network == "tcp" {
+		t.Errorf("RemoteAddr is %s, want %s", a, b)
+	}
+	for _, way := range [][2]net.Conn{{peer, got.c}, {got.c, peer}} {
+		p := make([]byte, 5)
+		if _, err := way[0].Write([]byte("hello")); err != nil {
+			t.Error(err)
+		}
+		if n, err := way[1].Read(p); string(p[:n]) != "hello" {
+			t.Errorf("read %q, %v", p[:n], err)
+		}
+	}
+}
+
+// submitted is how many operations of a kind the loop's driver has had.
+func submitted(l *ringo.Loop, kind string) uint64 {
+	for _, o := range l.Stats().Ops {
+		if o.Op == kind {
+			return o.Submitted
+		}
+	}
+	return 0
+}
+
+// What goroutines accept is set as what the loop accepts.
+func TestGoroutinesAcceptWithTheSameOptions(t *testing.T) {
+	options := map[string][2]int{
+		"TCP_NODELAY":   {syscall.IPPROTO_TCP, syscall.TCP_NODELAY},
+		"SO_KEEPALIVE":  {syscall.SOL_SOCKET, syscall.SO_KEEPALIVE},
+		"TCP_KEEPIDLE":  {syscall.IPPROTO_TCP, syscall.TCP_KEEPIDLE},
+		"TCP_KEEPINTVL": {syscall.IPPROTO_TCP, syscall.TCP_KEEPINTVL},
+		"TCP_KEEPCNT":   {syscall.IPPROTO_TCP, syscall.TCP_KEEPCNT},
+		"SO_LINGER":     {syscall.SOL_SOCKET, syscall.SO_LINGER},
+	}
+	look := func(t *testing.T, c *sock.Conn) map[string]int {
+		found := map[string]int{}
+		raw, err := c.SyscallConn()
+		if err != nil {
+			t.Fatal(err)
+		}
+		raw.Control(func(fd uintptr) {
+			for name, o := range options {
+				if found[name], err = syscall.GetsockoptInt(int(fd), o[0], o[1]); err != nil {
+					t.Errorf("%s: %v", name, err)
+				}
+			}
+			for name, cmd := range map[string]uintptr{"descriptor flags": syscall.F_GETFD, "status flags": syscall.F_GETFL} {
+				flags, _, errno := syscall.Syscall(syscall.SYS_FCNTL, fd, cmd, 0)
+				if errno != 0 {
+					t.Errorf("%s: %v", name, errno)
+				}
+				found[name] = int(flags)
+			}
+		})
+		return found
+	}
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		besideLoop(t, cfg, func(t *testing.T, l *ringo.Loop, ln *sock.Listener) {
+			one := func() map[string]int {
+				peer := dial(t, ln.Addr().String())
+				defer peer.Close()
+				c, err := ln.AcceptConn()
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer c.Close()
+				return look(t, c)
+			}
+			away := one()
+			loopAccepts(t, l, ln)
+			for name, want := range one() {
+				if away[name] != want {
+					t.Errorf("%s is %d, want %d as of the loop's", name, away[name], want)
+				}
+			}
+			if away["TCP_NODELAY"] == 0 || away["SO_KEEPALIVE"] == 0 || away["descriptor flags"]&syscall.FD_CLOEXEC == 0 {
+				t.Errorf("a goroutine's connection has %v", away)
+			}
+		})
+	})
+}
+
+// When a task comes while goroutines wait, the loop accepts for all of them: each gets one of
+// as many connections as there are callers.
+func TestTaskComesWhileGoroutinesWait(t *testing.T) {
+	const guests, tasks = 5, 2
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		cfg.Loops = 2
+		for name, of := range map[string]int{"a task of the loop": 0, "a task of another loop": 1} {
+			t.Run(name, func(t *testing.T) {
+				loops := make(chan *ringo.Loop, 1)
+				over := make(chan struct{})
+				s := serve(t, cfg, func(l *ringo.Loop, ln *sock.Listener) error {
+					if l.Index() == 1 {
+						ln.Close() // all peers come to the other loop
+						loops <- l
+						aside(t, l, func() error { <-over; return nil })
+						return nil
+					}
+					defer close(over)
+					guest(t, l, func() {
+						from := []*ringo.Loop{l, <-loops}[of]
+						got := make(chan accepted, guests+tasks)
+						accept := func() {
+							c, err := ln.Accept()
+							got <- accepted{c, err}
+						}
+						for range guests {
+							go accept()
+						}
+						waitInAccept(t, guests)
+						for range tasks {
+							from.Go(accept)
+						}
+						eventually(t, "nobody waits without the loop", func() bool {
+							parked, inLine := inAccept(t)
+							return parked+inLine == 0
+						})
+						var peers []*net.TCPConn
+						for range guests + tasks {
+							peers = append(peers, dial(t, ln.Addr().String()))
+						}
+						remotes := map[string]bool{}
+						within(patience, t.Name(), func() {
+							for range guests + tasks {
+								a := <-got
+								if a.err != nil {
+									t.Error(a.err)
+									continue
+								}
+								remotes[a.c.RemoteAddr().String()] = true
+								a.c.Close()
+							}
+						})
+						for _, peer := range peers {
+							if !remotes[peer.LocalAddr().String()] {
+								t.Errorf("nobody got %v", peer.LocalAddr())
+							}
+							peer.Close()
+						}
+						if n := submitted(l, "accept"); n == 0 {
+							t.Error("the loop has not accepted")
+						}
+					})
+					return nil
+				})
+				<-over
+				s.stop()
+			})
+		}
+	})
+}
+
+// Goroutines and tasks that come to them accept each of many connections once.
+func TestEachConnectionIsAcceptedOnce(t *testing.T) {
+	const conns, guests, tasks, lanes = 5000, 8, 2, 8
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		besideLoop(t, cfg, func(t *testing.T, l *ringo.Loop, ln *sock.Listener) {
+			var mu sync.Mutex
+			seen := make([]int, conns)
+			byGuests, byTasks := 0, 0
+			var accepting sync.WaitGroup
+			var accept func(count *int)
+			accept = func(count *int) {
+				defer accepting.Done()
+				for {
+					c, err := ln.Accept()
+					if err != nil {
+						wantClosed(t, "Accept", err)
+						return
+					}
+					var id [4]byte
+					if _, err := io.ReadFull(c, id[:]); err != nil {
+						t.Error(err)
+					}
+					c.Close()
+					mu.Lock()
+					seen[binary.LittleEndian.Uint32(id[:])]++
+					*count++
+					if byGuests+byTasks == conns/5 {
+						accepting.Add(tasks)
+						for range tasks {
+							l.Go(func() { accept(&byTasks) })
+						}
+					}
+					mu.Unlock()
+				}
+			}
+			accepting.Add(guests)
+			for range guests {
+				go accept(&byGuests)
+			}
+			within(patience, t.Name(), func() {
+				var dialing sync.WaitGroup
+				for lane := range lanes {
+					dialing.Go(func() {
+						for i := lane; i < conns; i += lanes {
+							peer := dial(t, ln.Addr().String())
+							var id [4]byte
+							binary.LittleEndian.PutUint32(id[:], uint32(i))
+							peer.Write(id[:])
+							if n, err := peer.Read(id[:]); n != 0 || err != io.EOF {
+								t.Errorf("peer %d read %d, %v", i, n, err)
+							}
+							peer.Close()
+						}
+					})
+				}
+				dialing.Wait()
+				ln.Close()
+				accepting.Wait()
+			})
+			for i, n := range seen {
+				if n != 1 {
+					t.Errorf("connection %d was accepted %d times", i, n)
+				}
+			}
+			t.Logf("%d by goroutines, %d by tasks", byGuests, byTasks)
+			if byTasks == 0 || byGuests < conns/5 {
+				t.Errorf("%d by goroutines, %d by tasks: want both", byGuests, byTasks)
+			}
+		})
+	})
+}
+
+// Goroutines wait a shortage out with the loop's help, those that wait for peers when it comes and
+// those that come then, and get the peers that came meanwhile.
+func TestGoroutinesWaitOutEMFILE(t *testing.T) {
+	const conns = 2 // for one there is a descriptor: that by which a goroutine had waited
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		for _, first := range []string{"goroutine", "peer", "shortage"} {
+			t.Run("the "+first+" comes first", func(t *testing.T) {
+				besideLoop(t, cfg, func(t *testing.T, l *ringo.Loop, ln *sock.Listener) {
+					var connects []func()
+					for range conns {
+						fd, connect := connector(t, ln.Addr())
+						defer syscall.Close(fd)
+						connects = append(connects, connect)
+					}
+					come := func() {
+						for _, connect := range connects {
+							connect()
+						}
+					}
+					var got <-chan accepted
+					switch first {
+					case "goroutine":
+						got = acceptors(ln, conns)
+						waitInAccept(t, conns)
+					case "peer":
+						come()
+					}
+					before := l.Stats().Backoffs
+					withoutDescriptors(t, func() {
+						if first != "goroutine" {
+							got = acceptors(ln, conns)
+						}
+						if first != "peer" {
+							come()
+						}
+						eventually(t, "a back-off", func() bool { return l.Stats().Backoffs > before })
+						if len(got) == conns {
+							t.Errorf("%d accepts without descriptors", conns)
+						}
+					})
+					within(patience, t.Name(), func() {
+						for range conns {
+							a := <-got
+							if a.err != nil {
+								t.Fatal(a.err)
+							}
+							a.c.Close()
+						}
+					})
+				})
+			})
+		}
+	})
+}
+
+// connector gives a socket and what connects it to a TCP address, for which it needs no more descriptors.
+func connector(t *testing.T, to net.Addr) (fd int, connect func()) {
+	t.Helper()
+	addr := to.(*net.TCPAddr)
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fd, func() {
+		if err := syscall.Connect(fd, &syscall.SockaddrInet4{Port: addr.Port, Addr: [4]byte(addr.IP.To4())}); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// A goroutine takes no connection that its loop could not watch: the peer sees an end, the loop
+// says so, and whoever comes when there are low descriptors is served.
+func TestGoroutinesAcceptBeyondSelect(t *testing.T) {
+	if forced := os.Getenv("RINGO_DRIVER"); forced != "" && forced != "select" {
+		t.Skipf("this is about select, and RINGO_DRIVER is %s", forced)
+	}
+	const bound = 1024
+	needFiles(t, bound+100)
+	besideLoop(t, ringo.Config{Driver: "select", Loops: 1}, func(t *testing.T, l *ringo.Loop, ln *sock.Listener) {
+		got := acceptors(ln, 1)
+		waitInAccept(t, 1)
+		free := occupy(t, bound)
+		peer := dial(t, ln.Addr().String())
+		if n, err := peer.Read(make([]byte, 1)); n != 0 || err == nil {
+			t.Errorf("the peer reads %d, %v", n, err)
+		}
+		peer.Close()
+		free()
+		meet(t, ln, func() accepted { return <-got })
+	})
+}
+
+// Goroutines accept on listeners that share a socket as ever: by their loops.
+func TestGoroutinesAcceptFromSharedSocket(t *testing.T) {
+	const loops, conns = 2, 100
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		cfg.Loops = loops
+		set, err := sock.Reserve("unix", abstractName())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer set.Close()
+		var peers, listening sync.WaitGroup
+		listening.Add(loops)
+		enough := make(chan struct{})
+		taken := make(chan bool, conns)
+		peers.Go(func() {
+			listening.Wait()
+			for range conns {
+				peer, err := net.Dial("unix", set.Addr().String())
+				if err != nil {
+					t.Error(err)
+					break
+				}
+				<-taken
+				peer.Close()
+			}
+			close(enough)
+		})
+		within(patience, t.Name(), func() {
+			err = ringo.Run(t.Context(), &cfg, func(l *ringo.Loop) error {
+				ln, err := set.Listen(l)
+				listening.Done()
+				if err != nil {
+					return err
+				}
+				go func() { <-enough; ln.Close() }()
+				aside(t, l, func() error {
+					for {
+						c, err := ln.Accept()
+						if err != nil {
+							wantClosed(t, "Accept", err)
+							return nil
+						}
+						c.Close()
+						taken <- true
+					}
+				})
+				if submitted(l, "accept") == 0 {
+					t.Error("the loop has not accepted")
+				}
+				return nil
+			})
+			peers.Wait()
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// An Accept of what is there allocates no more than what a connection is made of, and Close nothing.
+func TestGoroutinesAcceptAllocations(t *testing.T) {
+	skipAllocs(t)
+	const conns, each = 50, 4 // the connection, its guests, and what each direction of them calls
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		besideLoop(t, cfg, func(t *testing.T, _ *ringo.Loop, ln *sock.Listener) {
+			acceptOne(t, ln, dial(t, ln.Addr().String()))
+			perConn := 1e9
+			for tries := 0; tries < 10 && perConn > each+0.1; tries++ {
+				var peers []*net.TCPConn
+				for range conns {
+					peers = append(peers, dial(t, ln.Addr().String()))
+				}
+				var before, after runtime.MemStats
+				runtime.ReadMemStats(&before)
+				for range conns {
+					c, err := ln.AcceptConn()
+					if err == nil {
+						err = c.Close()
+					}
+					if err != nil {
+						t.Fatal(err)
+					}
+				}
+				runtime.ReadMemStats(&after)
+				perConn = min(perConn, float64(after.Mallocs-before.Mallocs)/conns)
+				for _, peer := range peers {
+					peer.Close()
+				}
+			}
+			t.Logf("%.2f allocations an Accept and Close", perConn)
+			if perConn > each+0.1 {
+				t.Errorf("%.2f allocations an Accept and Close, want %d", perConn, each)
+			}
+		})
+	})
+}
