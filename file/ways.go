@@ -44,8 +44,12 @@ const (
 const (
 	// pieceMax is os's bound: there are kernels that fail past it.
 	pieceMax = 1 << 30
-	// turnMax bounds what a loop's thread copies in one call.
+	// turnMax bounds what a loop's thread copies at once.
 	turnMax = 1 << 20
+	// directMax bounds a task's transfer with Direct. The loop's thread looks up the pages
+	// of all of it: 0.3 ms for 4 MiB, 20 ms for 64. With pieces of 1 MiB, one after the
+	// other, a disk gives a fifth less.
+	directMax = 4 << 20
 	// nowWriteMax bounds what a task first tries to put into memory.
 	nowWriteMax = 64 << 10
 )
@@ -76,7 +80,7 @@ func (f *File) transfer(l *loop.Loop, code op.Code, p []byte, off int64) (n int,
 	if err != nil {
 		err = f.aligned(err)
 	}
-	return int(res), len(c.op.Buf) < len(p), err
+	return int(res), len(c.op.Buf) < len(p) && int(res) == len(c.op.Buf), err
 }
 
 // transferVec is transfer of the slices, but for the first skip bytes.
@@ -148,15 +152,24 @@ func (f *File) await(c *call, l *loop.Loop) (int32, error) {
 	case l == nil, refused && size <= turnMax && (f.isInMemory() || c.op.Off >= 0 && f.incore(c.op.Code, c.op.Off, size) == size):
 		return c.plain()
 	case c.op.Off < 0 && f.opened && !appends:
+		c.limit(f.pieceOf())
 		return f.awaitFrom(c, l)
 	case c.op.Off < 0 && f.opened && f.kind.Load()&bypassCache == 0:
 		return f.awaitAppend(c, l)
 	case c.op.Off < 0:
 		c.op.Flags |= op.Aside
-	case size > turnMax && f.kind.Load()&bypassCache == 0:
-		c.limit(turnMax) // what is in memory by then is copied on the loop's thread
+	default:
+		c.limit(f.pieceOf())
 	}
 	return c.park(l)
+}
+
+// pieceOf bounds a task's transfer that may wait.
+func (f *File) pieceOf() int {
+	if f.kind.Load()&bypassCache != 0 {
+		return directMax
+	}
+	return turnMax
 }
 
 // forHost reports whether a goroutine's transfer is worth the way to the host: one that
