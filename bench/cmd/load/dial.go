@@ -22,6 +22,7 @@ type dialer struct {
 	sources int
 	next    int
 	buffers int // socket buffer sizes in bytes; 0: the system's
+	receive int // the size of the receive buffer alone; likewise
 }
 
 func newDialer(addr string, kind, sources int) (*dialer, error) {
@@ -67,6 +68,11 @@ func (d *dialer) connect(fd int) error {
 			if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, opt, d.buffers); err != nil {
 				return os.NewSyscallError("setsockopt of a buffer size", err)
 			}
+		}
+	}
+	if d.receive > 0 {
+		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, d.receive); err != nil {
+			return os.NewSyscallError("setsockopt SO_RCVBUF", err)
 		}
 	}
 	if d.sources > 1 {

@@ -89,6 +89,7 @@ func newEngine(c *config) (*engine, error) {
 	if err != nil {
 		return nil, err
 	}
+	d.receive = c.receive
 	x, err := newExchange(c)
 	if err != nil {
 		return nil, err

@@ -33,6 +33,7 @@ type config struct {
 	sources   int
 	peers     int
 	active    int
+	receive   int
 	peerBytes uint64
 	rate      float64
 	patience  float64
@@ -80,6 +81,7 @@ func parse(args []string) (*config, error) {
 	f.IntVar(&c.peers, "peers", 1024, "connections that send and never read (slow)")
 	f.Uint64Var(&c.peerBytes, "peer-bytes", 8<<20, "most `bytes` that such a peer sends (slow)")
 	f.Float64Var(&c.rate, "rate", 10_000, "messages a second, on all connections together (paced)")
+	f.IntVar(&c.receive, "receive", 0, "`bytes` of each connection's receive buffer (SO_RCVBUF); 0: as the system tunes it")
 	f.Float64Var(&c.patience, "patience", 10, "seconds that connecting may take, and for which nothing may come while replies are owed")
 	f.BoolVar(&c.json, "json", false, "print the result as one line of JSON")
 	f.StringVar(&c.label, "label", "", "`\"round cell server\"`, copied into the JSON")
@@ -100,6 +102,7 @@ func parse(args []string) (*config, error) {
 	check(slices.Contains(modes, c.mode), "-mode %q is none of %s", c.mode, strings.Join(modes, ", "))
 	check(c.conns > 0, "-conns is %d, want at least 1", c.conns)
 	check(c.active > 0, "-active is %d, want at least 1", c.active)
+	check(c.receive >= 0, "-receive is %d, want at least 0", c.receive)
 	check(c.size > 0, "-size is %d, want at least 1", c.size)
 	check(c.depth > 0, "-depth is %d, want at least 1", c.depth)
 	check(c.seconds > 0 && c.warmup >= 0, "-seconds %v and -warmup %v: want more than 0 and at least 0", c.seconds, c.warmup)
