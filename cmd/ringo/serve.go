@@ -26,6 +26,9 @@ names still lead to them. What is in memory is sent by the loop; the disk is wai
 on the ring or on goroutines. So DIR can change under the server; but replace files
 by renaming: one that is cut while it is sent ends its connection.
 
+SIGHUP opens the FILE of -log again: rename it, send the signal, and what comes from then on is
+in a new one. No line is lost or cut in two.
+
 SIGINT and SIGTERM drain: no more connections are accepted, idle ones are closed, and
 requests under way have -grace to end. Then the exit code is 0. A second signal exits at
 once, with 128 and the signal's number. The variable RINGO_DRIVER overrides -driver; an

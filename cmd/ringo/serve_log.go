@@ -5,8 +5,10 @@ import (
 	"io"
 	"net"
 	"os"
+	"os/signal"
 	"strconv"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"ringo"
@@ -14,11 +16,14 @@ import (
 )
 
 // accessLog is where the lines of all loops go, in the common log format. A goroutine writes
-// them: loops don't wait for it, and leave lines out while it is behind.
+// them: loops don't wait for it, and leave lines out while it is behind. A file is opened again
+// at SIGHUP, so that one that was renamed is left.
 type accessLog struct {
 	w      io.Writer
+	name   string
 	file   *os.File // nil: stderr
 	stderr io.Writer
+	again  chan os.Signal
 	full   chan []byte // lines to be written
 	empty  chan []byte
 	unsaid atomic.Int64
@@ -40,40 +45,48 @@ const (
 
 // openLog opens the log; nil: there is none.
 func openLog(name string, stderr io.Writer) (*accessLog, error) {
-	a := &accessLog{w: stderr, stderr: stderr, full: make(chan []byte, logPieces), empty: make(chan []byte, logPieces)}
+	a := &accessLog{w: stderr, name: name, stderr: stderr, again: make(chan os.Signal, 1),
+		full: make(chan []byte, logPieces), empty: make(chan []byte, logPieces)}
 	switch name {
 	case logOff:
 		return nil, nil
 	case logStderr:
 		return a, nil
 	}
-	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
-	if err != nil {
+	if err := a.openFile(); err != nil {
 		return nil, fmt.Errorf("-log: %w", err)
 	}
-	a.w, a.file = f, f
+	signal.Notify(a.again, syscall.SIGHUP)
 	return a, nil
+}
+
+// openFile opens the file, and closes the one that was open. After an error that one is kept.
+func (a *accessLog) openFile() error {
+	f, err := os.OpenFile(a.name, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
+	if err != nil {
+		return err
+	}
+	old := a.file
+	a.w, a.file = f, f
+	if old == nil {
+		return nil
+	}
+	return old.Close()
 }
 
 // run writes lines until quit is closed and none is left. A goroutine's.
 func (a *accessLog) run(quit <-chan struct{}) {
-	for told, ended := false, false; ; {
-		var p []byte
-		select {
-		case p = <-a.full:
-		default:
-			if n := a.unsaid.Swap(0); n > 0 {
-				fmt.Fprintf(a.stderr, "access log: %d lines were left out: it is written more slowly than they come\n", n)
+	for told := false; ; {
+		p, again := a.next(quit)
+		switch {
+		case again:
+			if err := a.openFile(); err != nil {
+				fmt.Fprintf(a.stderr, "access log: opening it again: %v\n", err)
 			}
-			if ended {
-				return
-			}
-			select {
-			case p = <-a.full:
-			case <-quit:
-				ended = true // what is left is still written
-				continue
-			}
+			told = false
+			continue
+		case p == nil:
+			return
 		}
 		if _, err := a.w.Write(p); err != nil && !told {
 			fmt.Fprintf(a.stderr, "access log: %v\n", err)
@@ -86,11 +99,42 @@ func (a *accessLog) run(quit <-chan struct{}) {
 	}
 }
 
+// next waits for a piece, or for the word to open the file again, and gives nil at the end. Before it
+// waits it tells what was left out.
+func (a *accessLog) next(quit <-chan struct{}) (p []byte, again bool) {
+	select {
+	case <-a.again:
+		return nil, true
+	default:
+	}
+	select {
+	case p = <-a.full:
+		return p, false
+	default:
+	}
+	if n := a.unsaid.Swap(0); n > 0 {
+		fmt.Fprintf(a.stderr, "access log: %d lines were left out: it is written more slowly than they come\n", n)
+	}
+	select {
+	case p = <-a.full:
+		return p, false
+	case <-a.again:
+		return nil, true
+	case <-quit:
+	}
+	select {
+	case p = <-a.full: // what is left is still written
+	default:
+	}
+	return p, false
+}
+
 // close closes the file.
 func (a *accessLog) close() error {
 	if a == nil || a.file == nil {
 		return nil
 	}
+	signal.Stop(a.again)
 	return a.file.Close()
 }
 
