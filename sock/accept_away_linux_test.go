@@ -12,6 +12,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"ringo"
 	"ringo/sock"
@@ -373,10 +374,10 @@ func TestEachConnectionIsAcceptedOnce(t *testing.T) {
 	})
 }
 
-// Goroutines wait a shortage out with the loop's help, those that wait for peers when it comes and
-// those that come then, and get the peers that came meanwhile.
+// Goroutines wait a shortage out, those that wait for peers when it comes by themselves and those that
+// come then with the loop's help, and get the peers that came meanwhile. The loop counts the pauses.
 func TestGoroutinesWaitOutEMFILE(t *testing.T) {
-	const conns = 2 // for one there is a descriptor: that by which a goroutine had waited
+	const conns = 2
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		for _, first := range []string{"goroutine", "peer", "shortage"} {
 			t.Run("the "+first+" comes first", func(t *testing.T) {
@@ -409,8 +410,8 @@ func TestGoroutinesWaitOutEMFILE(t *testing.T) {
 							come()
 						}
 						eventually(t, "a back-off", func() bool { return l.Stats().Backoffs > before })
-						if len(got) == conns {
-							t.Errorf("%d accepts without descriptors", conns)
+						if len(got) > 0 {
+							t.Errorf("%d accepts without descriptors", len(got))
 						}
 					})
 					within(patience, t.Name(), func() {
@@ -422,6 +423,53 @@ func TestGoroutinesWaitOutEMFILE(t *testing.T) {
 							a.c.Close()
 						}
 					})
+					if n := submitted(l, "accept"); n > 0 != (first != "goroutine") {
+						t.Errorf("the loop was asked for %d accepts", n)
+					}
+				})
+			})
+		}
+	})
+}
+
+// Goroutines that wait a shortage out hear of a Close, and of a task, at once.
+func TestShortageEndsUnderGoroutinesInAccept(t *testing.T) {
+	const conns = 2
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		for _, by := range []string{"Close", "a task"} {
+			t.Run(by, func(t *testing.T) {
+				besideLoop(t, cfg, func(t *testing.T, l *ringo.Loop, ln *sock.Listener) {
+					fd, connect := connector(t, ln.Addr())
+					defer syscall.Close(fd)
+					got := acceptors(ln, conns)
+					waitInAccept(t, conns)
+					withoutDescriptors(t, func() {
+						before := l.Stats().Backoffs
+						connect()
+						eventually(t, "long pauses", func() bool { return l.Stats().Backoffs > before+5 })
+						if by == "Close" {
+							within(patience, "Close in a shortage", func() { ln.Close() })
+							wantAllClosed(t, got, conns)
+							return
+						}
+						l.Go(func() { l.WithTimeout(time.Millisecond, func() error { _, err := ln.Accept(); return err }) }).Wait()
+						eventually(t, "nobody waits without the loop", func() bool {
+							parked, inLine := inAccept(t)
+							return parked+inLine == 0
+						})
+					})
+					if by == "a task" {
+						dial(t, ln.Addr().String()).Close()
+						within(patience, t.Name(), func() {
+							for range conns {
+								if a := <-got; a.err != nil {
+									t.Error(a.err)
+								} else {
+									a.c.Close()
+								}
+							}
+						})
+					}
 				})
 			})
 		}

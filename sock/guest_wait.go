@@ -113,6 +113,32 @@ func (g *guests) wait(s *side) (int32, error) {
 	return 0, err
 }
 
+// pause has a guest that has its turn wait for d, as for a deadline, whatever there is.
+// It fails if the guest is to go, or can't wait.
+func (g *guests) pause(s *side, d time.Duration) error {
+	if !s.watched {
+		if err := g.watch(s); err != nil {
+			return err
+		}
+	}
+	g.mu.Lock()
+	s.limit.Store(g.l.Elapsed() + int64(d))
+	g.setDeadline(s)
+	g.mu.Unlock()
+	err := g.raw.Read(func(uintptr) bool { return false })
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	s.limit.Store(0)
+	g.setDeadline(s)
+	switch {
+	case g.closed, s.interrupted:
+		return net.ErrClosed
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return nil
+	}
+	return err
+}
+
 // over reports whether the handle is closed, or about to be.
 func (g *guests) over() bool {
 	g.mu.Lock()

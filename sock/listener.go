@@ -39,8 +39,9 @@ type Listener struct {
 	closed  bool
 	closers loop.TaskList
 
-	backoff time.Duration
-	timer   timer.Timer
+	pause     backoff
+	pauseAway backoff // of goroutines that accept; his whose turn it is
+	timer     timer.Timer
 }
 
 // queueMax bounds the connections that are accepted and not asked for; the rest
@@ -49,9 +50,18 @@ const queueMax = 256
 
 // The first and the longest pause after the process ran out of something.
 const (
-	backoffMin = 5 * time.Millisecond
-	backoffMax = 100 * time.Millisecond
+	backoffMin = backoff(5 * time.Millisecond)
+	backoffMax = backoff(100 * time.Millisecond)
 )
+
+// backoff is how long the last pause was.
+type backoff time.Duration
+
+// next is how long the next one is.
+func (b *backoff) next() time.Duration {
+	*b = min(max(2**b, backoffMin), backoffMax)
+	return time.Duration(*b)
+}
 
 // newListener makes a listener of a listening socket, which it closes if it can't.
 // file, of which the listener is a user, is nil for all but Unix sockets, and for
@@ -227,7 +237,7 @@ func (ln *Listener) arrived(s int32) {
 		ln.drop(s)
 		return
 	}
-	ln.backoff = 0
+	ln.pause = 0
 	ln.queue.push(s)
 	task := ln.wakeTask()
 	ln.shelve()
@@ -250,9 +260,8 @@ func discard(l *loop.Loop, s int32) {
 func (ln *Listener) ended(res int32) {
 	switch {
 	case shortage(res):
-		ln.backoff = min(max(2*ln.backoff, backoffMin), backoffMax)
 		ln.l.Backoff(res)
-		ln.l.Arm(&ln.timer, ln.l.After(ln.backoff))
+		ln.l.Arm(&ln.timer, ln.l.After(ln.pause.next()))
 	case res >= 0, res == -sys.ECONNABORTED, res == -sys.ECANCELED:
 		ln.rearm()
 	default:

@@ -12,23 +12,21 @@ import (
 // Who accepts? Goroutines for themselves, as guests of the listener, until the loop
 // recalls that, which is for good; then the loop for all, see acceptAsGuest and shelf.
 //
-//	goroutines ──a task comes, of whatever loop────────────▶ the loop
-//	           ──something is short, which the loop waits out─▲
-//	           ──the socket is one that listeners share───────┘
+//	goroutines ──a task comes, of whatever loop─────────▶ the loop
+//	           ──there is no descriptor to wait by────────▲
+//	           ──the socket is one that listeners share───┘
 //
-// A goroutine makes the plain call when its turn has come, and waits for peers in Go's
-// netpoller, like one that reads a connection. What it accepts is a stray of the loop.
+// A goroutine makes the plain call when its turn has come, and waits in Go's netpoller,
+// for peers like one that reads a connection, and for a shortage to pass. What it accepts
+// is a stray of the loop.
 
 // errRecalled says that the loop is to be asked.
 var errRecalled = errors.New("sock: the loop accepts")
 
-// endless is a deadline that there is not.
-var endless atomic.Int64
-
 func (ln *Listener) newGuests() *guests {
 	g := newGuests(ln.l, &ln.fd, (*listenerHost)(ln))
 	for _, s := range [...]*side{&g.in, &g.out} {
-		s.held, s.limit = true, &endless
+		s.held, s.limit = true, new(atomic.Int64)
 	}
 	g.in.op, g.in.keepsOp = &op.Op{Ext: new(op.Ext)}, true
 	return g
@@ -53,32 +51,45 @@ func (ln *Listener) acceptAway() (*Conn, error) {
 		return nil, ln.fail("accept", errEnded)
 	case g.over():
 		return nil, ln.fail("accept", net.ErrClosed)
-	case err == nil && !shortage(res):
+	case err == nil:
 		return nil, ln.fail("accept", callError("accept4", res))
 	}
 	return nil, errRecalled
 }
 
 // acceptInTurn accepts for the guest that has its turn. Without a connection it gives
-// the call's result, or why it could not wait.
+// the call's result, or why it can't wait.
 func (ln *Listener) acceptInTurn(s *side) (c *Conn, res int32, err error) {
 	for {
 		s.op.FD, s.op.Code = &ln.fd, op.Accept
 		res, err = s.g.do(s)
 		switch {
-		case err == nil && res == -sys.ECONNABORTED:
-			continue
-		case err != nil || res < 0:
-			return nil, res, err
+		case err != nil:
+			return nil, 0, err
+		case shortage(res):
+			if err := ln.waitOut(s, res); err != nil {
+				return nil, 0, err
+			}
+		case res == -sys.ECONNABORTED: // gone before it was accepted
+		case res < 0:
+			return nil, res, nil
 		case ln.l.Ended():
 			closeRaw(res)
 			return nil, 0, nil
+		default:
+			ln.pauseAway = 0
+			c = newStray(ln.l, res)
+			ln.name(c, s.op)
+			s.op.FD = &ln.fd
+			return c, 0, nil
 		}
-		c = newStray(ln.l, res)
-		ln.name(c, s.op)
-		s.op.FD = &ln.fd
-		return c, 0, nil
 	}
+}
+
+// waitOut has the guest that has its turn, and got res, wait for the shortage to pass.
+func (ln *Listener) waitOut(s *side, res int32) error {
+	ln.l.Call(func() { ln.l.Backoff(res) })
+	return s.g.pause(s, ln.pauseAway.next())
 }
 
 // listenerHost is the listener as the host of its guests.
