@@ -19,7 +19,7 @@ import (
 // with package os: the count is of what went out, the error of the call that met it, a
 // file whose close has failed is closed.
 func TestFailingCalls(t *testing.T) {
-	dir := mountFailing(t)
+	dir := mountFailing(t).dir
 	steps := []step{wr(1000), wr(0), wr(300_000), sk(0, io.SeekCurrent), wrAt(5000, 4096), syncs, syncs, sk(0, io.SeekStart), wr(10), shut, shut, wr(1)}
 	for _, w := range ways {
 		if testing.Short() && w.way != file.PathAuto {
@@ -60,7 +60,7 @@ func TestFailingCalls(t *testing.T) {
 
 // The same of what has no counterpart in package os.
 func TestFailingCallsBeyondOS(t *testing.T) {
-	dir := mountFailing(t)
+	dir := mountFailing(t).dir
 	eachCaller(t, func(t *testing.T, _ *ringo.Loop) {
 		failingFiles(dir, func(name, call string, errno unix.Errno) {
 			f, err := file.OpenFile(name, os.O_RDWR, 0)

@@ -4,8 +4,6 @@ package file_test
 
 import (
 	"encoding/binary"
-	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,10 +13,12 @@ import (
 )
 
 // failingMount is a FUSE file system whose files fail: each in the call, and with the
-// errno, that its name tells. A file takes what is written, and forgets it.
+// errno, that its name tells. A file takes what is written, and forgets it. What is read
+// from it comes when the test says so: see heldRead.
 type failingMount struct {
-	dev   int
+	dir   string
 	names []string // of node 2, 3 and so on
+	held  chan heldRead
 }
 
 // What fails, in a file's name before the errno's.
@@ -34,30 +34,11 @@ const lateAfter = 128 << 10 // which is what one request has
 var failingErrnos = map[string]unix.Errno{"EIO": unix.EIO, "EDQUOT": unix.EDQUOT}
 
 // mountFailing mounts one, or skips where that can't be done.
-func mountFailing(t *testing.T) (dir string) {
+func mountFailing(t *testing.T) *failingMount {
 	t.Helper()
-	// Not by package os: epoll hears nothing of a device that was added before the mount.
-	dev, err := unix.Open("/dev/fuse", unix.O_RDWR|unix.O_CLOEXEC, 0)
-	if err != nil {
-		t.Skipf("no file system of our own: open /dev/fuse: %v", err)
-	}
-	dir = t.TempDir()
-	options := fmt.Sprintf("fd=%d,rootmode=40000,user_id=%d,group_id=%d", dev, os.Getuid(), os.Getgid())
-	if err := unix.Mount("ringo", dir, "fuse", unix.MS_NOSUID|unix.MS_NODEV, options); err != nil {
-		unix.Close(dev)
-		t.Skipf("no file system of our own: mount of fuse: %v", err)
-	}
-	m, ended := &failingMount{dev: dev}, make(chan struct{})
-	go func() {
-		defer close(ended)
-		m.serve()
-	}()
-	t.Cleanup(func() {
-		unix.Unmount(dir, unix.MNT_DETACH)
-		<-ended
-		unix.Close(dev)
-	})
-	return dir
+	m := &failingMount{dir: t.TempDir(), held: make(chan heldRead, heldMax)}
+	mountFuse(t, m.dir, m.handle)
+	return m
 }
 
 // The requests, see linux/fuse.h.
@@ -67,6 +48,7 @@ const (
 	fuseGetattr     = 3
 	fuseSetattr     = 4
 	fuseOpen        = 14
+	fuseRead        = 15
 	fuseWrite       = 16
 	fuseRelease     = 18
 	fuseFsync       = 20
@@ -75,44 +57,46 @@ const (
 	fuseInterrupt   = 36
 	fuseBatchForget = 42
 
+	fuseAsyncRead = 1 << 0  // FUSE_ASYNC_READ
+	fuseAsyncDIO  = 1 << 15 // FUSE_ASYNC_DIO
+	fuseDirectIO  = 1 << 0  // FOPEN_DIRECT_IO
+
 	fuseInHeader  = 40
 	fuseOutHeader = 16
 )
 
-// serve answers until the file system is unmounted.
-func (m *failingMount) serve() {
-	in := make([]byte, 1<<20)
-	for {
-		n, err := unix.Read(m.dev, in)
-		if errors.Is(err, unix.EINTR) || errors.Is(err, unix.ENOENT) { // ENOENT: the request is gone
-			continue
-		}
-		if err != nil {
-			return
-		}
-		u32, u64 := binary.NativeEndian.Uint32, binary.NativeEndian.Uint64
-		code, unique, node := u32(in[4:]), u64(in[8:]), u64(in[16:])
-		body, errno := m.answer(code, node, in[fuseInHeader:n])
-		if code == fuseForget || code == fuseBatchForget || code == fuseInterrupt {
-			continue
-		}
-		if errno != 0 {
-			body = nil
-		}
-		out := binary.NativeEndian.AppendUint32(nil, uint32(fuseOutHeader+len(body)))
-		out = binary.NativeEndian.AppendUint32(out, uint32(-int32(errno)))
-		out = binary.NativeEndian.AppendUint64(out, unique)
-		unix.Write(m.dev, append(out, body...)) // the one who asked may be gone
+// handle answers a request, or has the test do that.
+func (m *failingMount) handle(d *fuseDevice, in []byte) {
+	u32, u64 := binary.NativeEndian.Uint32, binary.NativeEndian.Uint64
+	code, unique, node := u32(in[4:]), u64(in[8:]), u64(in[16:])
+	switch code {
+	case fuseForget, fuseBatchForget, fuseInterrupt:
+	case fuseRead:
+		m.held <- heldRead{d, unique, int(u32(in[fuseInHeader+16:]))}
+	default:
+		body, errno := m.answer(code, node, in[fuseInHeader:])
+		d.write(answerTo(unique, body, errno)) // the one who asked may be gone
 	}
+}
+
+// answerTo is the answer to a request.
+func answerTo(unique uint64, body []byte, errno unix.Errno) []byte {
+	if errno != 0 {
+		body = nil
+	}
+	out := binary.NativeEndian.AppendUint32(nil, uint32(fuseOutHeader+len(body)))
+	out = binary.NativeEndian.AppendUint32(out, uint32(-int32(errno)))
+	out = binary.NativeEndian.AppendUint64(out, unique)
+	return append(out, body...)
 }
 
 // answer is what a request gives.
 func (m *failingMount) answer(code uint32, node uint64, p []byte) ([]byte, unix.Errno) {
 	u32, u64 := binary.NativeEndian.AppendUint32, binary.NativeEndian.AppendUint64
 	switch code {
-	case fuseInit: // version 7.31, and nothing that could be asked for
-		out := u32(u32(u32(u32(nil, 7), 31), 0), 0)
-		return append(u32(u32(out, 0), lateAfter), make([]byte, 64-24)...), 0
+	case fuseInit: // version 7.31; and so many reads need not wait for their answers, or one told not to wait would
+		out := u32(u32(u32(u32(nil, 7), 31), 0), fuseAsyncRead|fuseAsyncDIO)
+		return append(u32(u32(out, heldMax<<16|heldMax), lateAfter), make([]byte, 64-24)...), 0
 	case fuseLookup:
 		m.names = append(m.names, strings.TrimRight(string(p), "\x00"))
 		node := uint64(len(m.names) + 1)
@@ -120,7 +104,11 @@ func (m *failingMount) answer(code uint32, node uint64, p []byte) ([]byte, unix.
 	case fuseGetattr, fuseSetattr:
 		return append(u64(u64(nil, 0), 0), attributes(node)...), 0
 	case fuseOpen:
-		return u64(u64(nil, 0), 0), 0
+		flags := uint32(0)
+		if m.called(node, straight) {
+			flags = fuseDirectIO
+		}
+		return u32(u32(u64(nil, 0), flags), 0), 0
 	case fuseRelease:
 		return nil, 0
 	case fuseWrite:
@@ -142,14 +130,20 @@ func (m *failingMount) answer(code uint32, node uint64, p []byte) ([]byte, unix.
 
 // failsIn is with what a node fails in a call; 0 if it doesn't.
 func (m *failingMount) failsIn(node uint64, what string) unix.Errno {
-	if node < 2 {
+	if !m.called(node, what) {
 		return 0
 	}
-	call, errno, _ := strings.Cut(m.names[node-2], "-")
-	if call != what {
-		return 0
-	}
+	_, errno, _ := strings.Cut(m.names[node-2], "-")
 	return failingErrnos[errno]
+}
+
+// called reports whether a node's name begins so.
+func (m *failingMount) called(node uint64, what string) bool {
+	if node < 2 {
+		return false
+	}
+	first, _, _ := strings.Cut(m.names[node-2], "-")
+	return first == what
 }
 
 // attributes are a node's: 1 is the root.
