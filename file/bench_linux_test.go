@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -16,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ringo"
+	"ringo/buf"
 	"ringo/file"
 )
 
@@ -245,6 +247,95 @@ func BenchmarkAppend(b *testing.B) {
 		b.Run(how+"/by=goroutine", with)
 		for _, driver := range []string{"uring", "epoll"} {
 			b.Run(how+"/by=task,"+driver, func(b *testing.B) {
+				inTask(b, driver, func(*ringo.Loop) { with(b) })
+			})
+		}
+	}
+}
+
+// BenchmarkDirectTasks is what a read of 4 KiB past the page cache costs one of 32 tasks
+// of a loop: processor time and reads per second.
+func BenchmarkDirectTasks(b *testing.B) {
+	const size, block, readers = 64 << 20, 4096, 32
+	name := filepath.Join(b.TempDir(), "disk")
+	if err := writeBlocks(name, size); err != nil {
+		b.Fatal(err)
+	}
+	for _, driver := range []string{"uring", "epoll"} {
+		b.Run(driver, func(b *testing.B) {
+			inTask(b, driver, func(l *ringo.Loop) {
+				f, err := file.OpenFile(name, file.Direct, 0)
+				if err != nil {
+					b.Skip(err)
+				}
+				defer f.Close()
+				b.ResetTimer()
+				cpu, began, next := processCPU(b), time.Now(), 0
+				var tasks []*ringo.Task
+				for range readers {
+					tasks = append(tasks, l.Go(func() {
+						for p := buf.Aligned(block, block); next < b.N; {
+							next++
+							if _, err := f.ReadAt(p, rand.Int64N(size/block)*block); err != nil {
+								b.Error(err)
+								return
+							}
+						}
+					}))
+				}
+				for _, t := range tasks {
+					t.Wait()
+				}
+				b.ReportMetric(float64(processCPU(b)-cpu)/float64(b.N), "cpu-ns/op")
+				b.ReportMetric(float64(b.N)/time.Since(began).Seconds(), "IOPS")
+			})
+		})
+	}
+}
+
+// BenchmarkReadFile is all of a file of 1 KiB, from its name, beside os.ReadFile, which
+// takes turns with it: processor time of the process, and time, as ratios.
+func BenchmarkReadFile(b *testing.B) {
+	name := filled(b, b.TempDir(), 1024)
+	kept, err := os.Open(name)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer kept.Close()
+	if err := kept.Sync(); err != nil {
+		b.Fatal(err)
+	}
+	for _, state := range []string{"cached", "cold"} {
+		with := func(b *testing.B) {
+			turn := func(read func(name string) ([]byte, error)) (cpu, wall float64) {
+				before, began := processCPU(b), time.Now()
+				for range 100 {
+					if state == "cold" {
+						if err := unix.Fadvise(int(kept.Fd()), 0, 0, unix.FADV_DONTNEED); err != nil {
+							b.Fatal(err)
+						}
+					}
+					if p, err := read(name); len(p) != 1024 || err != nil {
+						b.Fatal(len(p), err)
+					}
+				}
+				return float64(processCPU(b)-before) / 100, float64(time.Since(began)) / 100
+			}
+			var cpus, walls, ratios, wallRatios []float64
+			for b.Loop() {
+				cpu, wall := turn(file.ReadFile)
+				osCPU, osWall := turn(os.ReadFile)
+				cpus, walls, ratios, wallRatios = append(cpus, cpu), append(walls, wall), append(ratios, cpu/osCPU), append(wallRatios, wall/osWall)
+			}
+			for unit, all := range map[string][]float64{"cpu-ns/file": cpus, "ns/file": walls, "x-os": ratios, "wall": wallRatios} {
+				slices.Sort(all)
+				b.ReportMetric(all[len(all)/2], unit)
+			}
+			b.ReportMetric(0, "ns/op")
+		}
+		b.Run(state+"/by=goroutine", with)
+		for _, driver := range []string{"uring", "epoll"} {
+			b.Run(state+"/by=task,"+driver, func(b *testing.B) {
 				inTask(b, driver, func(*ringo.Loop) { with(b) })
 			})
 		}

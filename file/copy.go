@@ -147,7 +147,7 @@ func (f *File) copyBytes(src *File, n int64, all bool) (done int64, err error) {
 		if !all {
 			p = b[:min(int64(len(b)), n-done)]
 		}
-		m, err := src.get(p)
+		m, _, err := src.get(p)
 		if err != nil || m == 0 {
 			return done, err
 		}
@@ -168,23 +168,23 @@ func (f *File) copyBytes(src *File, n int64, all bool) (done int64, err error) {
 	return done, nil
 }
 
-// get reads once; 0 is the end.
-func (f *File) get(p []byte) (n int, err error) {
+// get reads at the position, which the caller has locked, or whose file nobody else has.
+// 0 is the end, which may be seen earlier.
+func (f *File) get(p []byte) (n int, end bool, err error) {
 	if err := f.begin("read"); err != nil {
-		return 0, err
+		return 0, false, err
 	}
 	defer f.hold.give()
 	if f.polls() {
-		n, err = f.readReady(p)
-		if err == io.EOF {
-			err = nil
+		if n, err = f.readReady(p); err == io.EOF {
+			return n, true, nil
 		}
-		return n, err
+		return n, false, err
 	}
-	if n, err = f.fill(p); err != nil {
+	if n, end, err = f.fill(p); err != nil {
 		err = f.fail("read", err)
 	}
-	return n, err
+	return n, end, err
 }
 
 // CopyFile makes dst a copy of src: of its content and its permissions, before the

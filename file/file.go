@@ -24,6 +24,7 @@ import (
 type File struct {
 	name  string
 	n     int32 // the descriptor
+	size  int64 // when it was opened
 	flag  int   // that it was opened with
 	hold  hold
 	kind  atomic.Uint32
@@ -89,6 +90,7 @@ func newFile(n int32, name string, flag int) *File {
 	if st.DevMajor != 0 { // there is a disk
 		f.kind.Or(kindAsked)
 	}
+	f.size = int64(st.Size)
 	switch st.Mode & sys.SIfmt {
 	case sys.SIfifo, sys.SIfchr, sys.SIfsock:
 		f.watch()

@@ -23,7 +23,7 @@ func (f *File) Read(p []byte) (int, error) {
 		return 0, f.fail("read", err)
 	}
 	defer f.position.Unlock()
-	n, err := f.fill(p)
+	n, _, err := f.fill(p)
 	switch {
 	case err != nil:
 		return n, f.fail("read", err)
@@ -34,15 +34,15 @@ func (f *File) Read(p []byte) (int, error) {
 }
 
 // fill reads at the position. What is in memory may be less than there is, so a short
-// count of that is gone on from.
-func (f *File) fill(p []byte) (n int, err error) {
+// count of that is gone on from. end says that it was seen, which is no error.
+func (f *File) fill(p []byte) (n int, end bool, err error) {
 	for n < len(p) {
 		m, soon, err := f.read(p[n:], -1)
 		if n += m; m == 0 || err != nil || !soon {
-			return n, hide(n, err)
+			return n, m == 0 && err == nil, hide(n, err)
 		}
 	}
-	return n, nil
+	return n, false, nil
 }
 
 // hide is an error behind n bytes, which the next call will meet.

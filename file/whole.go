@@ -1,7 +1,6 @@
 package file
 
 import (
-	"io"
 	"io/fs"
 	"os"
 )
@@ -16,21 +15,18 @@ func ReadFile(name string) ([]byte, error) {
 	return f.readAll()
 }
 
-// readAll reads until the end, which may be elsewhere than the file's size says: files
+// readAll reads a file that was just opened until the end, which may be elsewhere than the file's size says: files
 // of /proc have none.
 func (f *File) readAll() ([]byte, error) {
 	size := 0
-	if info, err := f.Stat(); err == nil && info.Size() == int64(int(info.Size())) {
-		size = int(info.Size())
+	if f.size == int64(int(f.size)) {
+		size = int(f.size)
 	}
 	b := make([]byte, 0, max(size+1, 512)) // one more, to find the end
 	for {
-		n, err := f.Read(b[len(b):cap(b)])
+		n, end, err := f.get(b[len(b):cap(b)])
 		b = b[:len(b)+n]
-		if err == io.EOF {
-			return b, nil
-		}
-		if err != nil {
+		if end || err != nil {
 			return b, err
 		}
 		if len(b) == cap(b) {
