@@ -582,7 +582,7 @@ func TestGoroutinesAcceptFromSharedSocket(t *testing.T) {
 // An Accept of what is there allocates no more than what a connection is made of, and Close nothing.
 func TestGoroutinesAcceptAllocations(t *testing.T) {
 	skipAllocs(t)
-	const conns, each = 50, 4 // the connection, its guests, and what each direction of them calls
+	const conns, each = 50, 2 // the connection and its guests
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		besideLoop(t, cfg, func(t *testing.T, _ *ringo.Loop, ln *sock.Listener) {
 			acceptOne(t, ln, dial(t, ln.Addr().String()))

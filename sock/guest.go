@@ -104,7 +104,7 @@ type side struct {
 	op      *op.Op
 	idle    []byte                // what op is to receive into, without op while the guest waits
 	raw     func(fd uintptr) bool // to be called in place of op
-	call    func(uintptr) bool    // attempts op, for the netpoller
+	call    func(uintptr) bool    // attempt, for the netpoller; made for the first wait
 	visitor *loop.Loop            // the guest is a task of this loop
 	home    *homeWait             // or it is a task of the loop, which waits there
 	unread  []byte                // input that the loop had received
@@ -123,7 +123,7 @@ var errHome = errors.New("sock: a task of the handle's loop")
 func newGuests(l *loop.Loop, f *fd.FD, h host) *guests {
 	g := &guests{l: l, fd: f, host: h}
 	for _, s := range [...]*side{&g.in, &g.out} {
-		s.g, s.call = g, s.attempt
+		s.g = g
 	}
 	return g
 }

@@ -91,6 +91,9 @@ func (g *guests) wait(s *side) (int32, error) {
 			return 0, err
 		}
 	}
+	if s.call == nil {
+		s.call = s.attempt
+	}
 	var err error
 	if s == &g.out {
 		err = g.raw.Write(s.call)

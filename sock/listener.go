@@ -113,8 +113,10 @@ func (ln *Listener) Accept() (net.Conn, error) {
 
 // AcceptConn is Accept with the type.
 func (ln *Listener) AcceptConn() (*Conn, error) {
-	if !ln.l.Here() {
-		return ln.acceptAsGuest()
+	if !ln.l.Marked() {
+		if l, t := loop.Current(); l == nil || l != ln.l {
+			return ln.acceptAsGuest(l, t)
+		}
 	}
 	ln.l.Burst() // also for who goes on asking a listener that is closed
 	ln.guests.in.recall()

@@ -14,13 +14,12 @@ type caller struct {
 	err  error
 }
 
-// acceptAsGuest is AcceptConn for guests: goroutines accept for themselves if they can,
+// acceptAsGuest is AcceptConn for guests, in task t of l or in none: goroutines accept for themselves if they can,
 // see listener_away.go. Else the loop accepts for them, and ahead of them.
-func (ln *Listener) acceptAsGuest() (*Conn, error) {
+func (ln *Listener) acceptAsGuest(l *loop.Loop, t *loop.Task) (*Conn, error) {
 	if ln.l == nil {
 		return nil, errZero
 	}
-	l, t := loop.Current()
 	switch {
 	case l == nil:
 		if c, err := ln.acceptAway(); err != errRecalled {
