@@ -81,6 +81,7 @@ func TestOutOfTheBlue(t *testing.T) {
 		{"cancelled", -sys.ECANCELED, triesMax, block, false},
 		{"cancelled for ever", -sys.ECANCELED, triesMax + 1, -sys.ECANCELED, false},
 		{"interrupted", -sys.EINTR, 3, block, false},
+		{"interrupted, in the kernel's own words", -512, 3, block, false},
 		{"not now", -sys.EAGAIN, 3, block, true},
 		{"memory of a thread that is gone", -sys.EFAULT, 3, block, false},
 		{"input or output error", -int32(syscall.EIO), 1, -int32(syscall.EIO), false},

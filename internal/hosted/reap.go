@@ -55,12 +55,15 @@ func (r *ring) sort(e *uring.CQE) *call {
 		r.stats.Stale++
 		return nil
 	}
-	c := o.Sink.(*call)
-	if r.retry(c, e.Res) {
+	c, res := o.Sink.(*call), sys.Completed(e.Res)
+	if r.retry(c, res) {
 		return nil
 	}
+	if o.Canceled && (res == -sys.EINTR || res == -sys.EAGAIN) {
+		res = canceled // which is how a thread of the kernel's was told
+	}
 	o.State = op.Idle
-	c.res = e.Res
+	c.res = res
 	return c
 }
 

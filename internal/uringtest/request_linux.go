@@ -134,12 +134,15 @@ func (k *Kernel) issue(r *Request) {
 		return
 	}
 	r.events = r.def.wants(r)
-	switch k.choose(NotReady, 3, r) {
+	switch k.choose(NotReady, 4, r) {
 	case 1:
 		k.invent(r, -int32(unix.EAGAIN))
 		return
 	case 2:
 		k.invent(r, -int32(unix.EINTR))
+		return
+	case 3:
+		k.invent(r, -restartSys)
 		return
 	}
 	if !r.pollFirst() && k.choose(Punt, 2, r) == 0 && r.def.run(k, r) {
@@ -147,6 +150,9 @@ func (k *Kernel) issue(r *Request) {
 	}
 	k.arm(r)
 }
+
+// restartSys is ERESTARTSYS, which old kernels let out in place of EINTR.
+const restartSys = 512
 
 // unique checks that no other request has this user data.
 func (k *Kernel) unique(r *Request) {

@@ -17,7 +17,7 @@ const (
 	TakeLess                  // k entries fewer are taken, and the call does not wait
 	Interrupt                 // the wait ends at once: EINTR if nothing was taken
 	Punt                      // the op is not tried at first, but waits for readiness
-	NotReady                  // the op is not done but completes: 1 EAGAIN, 2 EINTR; a close is done and 2
+	NotReady                  // the op is not done but completes: 1 EAGAIN, 2 EINTR, 3 ERESTARTSYS; a close is done and 2
 	NoBuffers                 // the group is found empty: ENOBUFS
 	Short                     // of what is there only k bytes are received
 	RunLater                  // a descriptor's readiness is noticed k rounds late

@@ -74,7 +74,7 @@ func TestScriptNoBuffers(t *testing.T) {
 
 // EAGAIN and EINTR in a completion stay in the driver.
 func TestScriptNotReady(t *testing.T) {
-	for how := 1; how <= 2; how++ {
+	for how := 1; how <= 3; how++ {
 		w := scripted(t, setting{script: uringtest.Times(20, uringtest.NotReady, how, func(r *uringtest.Request) bool {
 			return r.SQE.Opcode != abi.IORING_OP_CLOSE && r.SQE.Opcode != abi.IORING_OP_POLL_ADD
 		})})

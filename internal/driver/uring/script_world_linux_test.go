@@ -182,7 +182,7 @@ func (w *world) deliver(d driver.Completion) {
 		w.fail("a completion (%d) of slot %#x, which has no op under way", d.Res, d.Op.Token())
 	case c.token != d.Op.Token():
 		w.fail("%s completed as %#x", c, d.Op.Token())
-	case d.Res == -int32(unix.EAGAIN), d.Res == -int32(unix.EINTR):
+	case d.Res == -int32(unix.EAGAIN), d.Res == -int32(unix.EINTR), d.Res <= -512:
 		w.fail("%s completed with %d, which must never leave a driver", c, d.Res)
 	case d.Flags&op.More != 0 && (d.Op.Flags&op.Multishot == 0 && d.Op.Code != op.SendZC || d.Res < 0):
 		w.fail("%s completed with %d and More", c, d.Res)

@@ -223,6 +223,7 @@ const overflowsMax = 16
 // sort finds out whom a completion is for.
 func (d *ring) sort(c *uring.CQE, done *driver.Queue) {
 	flags := uint32(c.Flags)
+	c.Res = sys.Completed(c.Res)
 	switch mark(c.UserData) {
 	case markOp:
 		o := d.slab.Lookup(c.UserData)
