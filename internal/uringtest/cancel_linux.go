@@ -19,7 +19,7 @@ func (k *Kernel) cancel(r *Request) bool {
 		return k.once(r, -int32(unix.EALREADY))
 	}
 	choices := 4
-	if target.def.wants == nil { // a timeout, which nothing but time can end
+	if target.def.wants == nil && !target.def.slow { // a timeout, which nothing but time can end
 		choices = 1
 	}
 	switch k.choose(AnswerCancel, choices, target) {

@@ -39,8 +39,12 @@ func (k *Kernel) write(r *Request) bool {
 	if r.SQE.Off == position {
 		return k.once(r, call(unix.SYS_WRITE, uintptr(r.SQE.Fd), uintptr(r.SQE.Addr), uintptr(r.SQE.Len), 0, 0, 0))
 	}
+	n := r.SQE.Len
+	if short := k.choose(Short, int(min(n, 64)), r); short > 0 {
+		n = uint32(short)
+	}
 	low, high := halves(r.SQE.Off)
-	return k.once(r, call(unix.SYS_PWRITE64, uintptr(r.SQE.Fd), uintptr(r.SQE.Addr), uintptr(r.SQE.Len), low, high, 0))
+	return k.once(r, call(unix.SYS_PWRITE64, uintptr(r.SQE.Fd), uintptr(r.SQE.Addr), uintptr(n), low, high, 0))
 }
 
 // halves is how a 32-bit x86 passes an offset; elsewhere the first is all of it.

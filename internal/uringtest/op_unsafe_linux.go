@@ -16,6 +16,7 @@ type def struct {
 	name   string
 	fields field // what an entry may have in it
 	fd     bool  // FD is a descriptor
+	slow   bool  // a thread of the kernel's does it: see slow
 	// wants is the readiness that the op waits for; nil if it never waits for any.
 	wants func(r *Request) uint32
 	// run does the op, or tries to, and reports whether it has ended.
@@ -52,6 +53,7 @@ func init() {
 		return func(r *Request) (uint64, uint32, bool) { return r.SQE.Addr, r.SQE.Len, written }
 	}
 	msghdr := func(r *Request) (uint64, uint32, bool) { return r.SQE.Addr, uint32(unsafe.Sizeof(sys.Msghdr{})), false }
+	vector := func(r *Request) (uint64, uint32, bool) { return r.SQE.Addr, 0, false }
 	for code, d := range map[int]def{
 		abi.IORING_OP_NOP:            {name: "nop", run: (*Kernel).nop},
 		abi.IORING_OP_ACCEPT:         {name: "accept", fields: off | addr | flags | prio, fd: true, wants: input, run: (*Kernel).accept},
@@ -63,6 +65,8 @@ func init() {
 		abi.IORING_OP_SENDMSG:        {name: "sendmsg", fields: addr | length | flags | prio, fd: true, wants: output, run: (*Kernel).sendmsg, memory: msghdr},
 		abi.IORING_OP_READ:           {name: "read", fields: off | addr | length | flags, fd: true, wants: input, run: (*Kernel).read, memory: whole(true)},
 		abi.IORING_OP_WRITE:          {name: "write", fields: off | addr | length | flags, fd: true, wants: output, run: (*Kernel).write, memory: whole(false)},
+		abi.IORING_OP_READV:          {name: "readv", fields: off | addr | length | flags, fd: true, wants: input, run: (*Kernel).readv, memory: firstVector},
+		abi.IORING_OP_WRITEV:         {name: "writev", fields: off | addr | length | flags, fd: true, wants: output, run: (*Kernel).writev, memory: vector},
 		abi.IORING_OP_POLL_ADD:       {name: "poll", fields: length | flags, fd: true, wants: pollEvents, run: (*Kernel).poll},
 		abi.IORING_OP_SHUTDOWN:       {name: "shutdown", fields: length, fd: true, run: (*Kernel).shutdown},
 		abi.IORING_OP_CLOSE:          {name: "close", fd: false, run: (*Kernel).close},

@@ -154,6 +154,10 @@ func (k *Kernel) run() {
 		}
 		k.leaveWork(r)
 		k.scribbleOver(r)
+		if r.def.slow {
+			k.toil(r)
+			continue
+		}
 		if r.def.run(k, r) || !r.worker {
 			continue
 		}

@@ -44,8 +44,9 @@ func (k *Kernel) Register(fd int, op uint32, arg unsafe.Pointer, n uint32) (int,
 
 func (k *Kernel) probe(arg unsafe.Pointer, n uint32) (int, syscall.Errno) {
 	head := (*abi.Io_uring_probe)(arg)
-	head.Last_op = abi.IORING_OP_LAST - 1
-	head.Ops_len = uint8(min(n, abi.IORING_OP_LAST))
+	const last = abi.IORING_OP_FTRUNCATE
+	head.Last_op = last
+	head.Ops_len = uint8(min(n, last+1))
 	list := unsafe.Slice((*abi.Io_uring_probe_op)(unsafe.Add(arg, unsafe.Sizeof(*head))), head.Ops_len)
 	for i := range list {
 		list[i].Op = uint8(i)

@@ -120,7 +120,7 @@ func (k *Kernel) issue(r *Request) {
 		return
 	}
 	k.checkFields(r)
-	if r.def.fd {
+	if r.def.fd || r.def.slow && r.SQE.Fd >= 0 { // names may start from the working directory
 		file, err := k.identify(r.SQE.Fd)
 		if err != nil {
 			k.complete(r, -int32(unix.EBADF), 0)
@@ -129,20 +129,16 @@ func (k *Kernel) issue(r *Request) {
 		r.file = file
 	}
 	k.check(r)
+	if r.def.slow {
+		k.slow(r)
+		return
+	}
 	if r.def.wants == nil {
 		r.def.run(k, r)
 		return
 	}
 	r.events = r.def.wants(r)
-	switch k.choose(NotReady, 4, r) {
-	case 1:
-		k.invent(r, -int32(unix.EAGAIN))
-		return
-	case 2:
-		k.invent(r, -int32(unix.EINTR))
-		return
-	case 3:
-		k.invent(r, -restartSys)
+	if k.spoilt(r) {
 		return
 	}
 	if !r.pollFirst() && k.choose(Punt, 2, r) == 0 && r.def.run(k, r) {

@@ -29,11 +29,12 @@ const (
 	LieTaskrun                // work is announced, and there is none
 	Scribble                  // lent memory that nothing was received into is overwritten
 	Notify                    // a zero-copy send: 1 copies and has no notification, 2 has it much later, 3 is refused for lack of memory
+	FileFails                 // an op of a file or a name is not done: 1 EIO, 2 ENOSPC, 3 EDQUOT, 4 EROFS
 	Points                    // how many there are
 )
 
 var pointNames = [Points]string{"EnterFails", "TakeLess", "Interrupt", "Punt", "NotReady", "NoBuffers", "Short", "RunLater", "PostLater",
-	"PickCQE", "EndMultishot", "AnswerCancel", "PollAgain", "LieTaskrun", "Scribble", "Notify"}
+	"PickCQE", "EndMultishot", "AnswerCancel", "PollAgain", "LieTaskrun", "Scribble", "Notify", "FileFails"}
 
 func (p Point) String() string {
 	if p < Points {

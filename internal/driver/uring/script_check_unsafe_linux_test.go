@@ -109,8 +109,35 @@ func checkMemory(r *uringtest.Request, o *op.Op) error {
 				return err
 			}
 		}
+	case abi.IORING_OP_READV, abi.IORING_OP_WRITEV:
+		if o.Ext.Vec == nil { // of a kernel without the plain entries
+			return within(r.SQE.Addr, uintptr(r.SQE.Len)*unsafe.Sizeof(o.Ext.Iov[0]), unsafe.Pointer(&o.Ext.Iov), unsafe.Sizeof(o.Ext.Iov))
+		}
+		return within(r.SQE.Addr, uintptr(r.SQE.Len)*unsafe.Sizeof(o.Ext.Iov[0]), unsafe.Pointer(unsafe.SliceData(o.Ext.Vec)), uintptr(len(o.Ext.Vec))*unsafe.Sizeof(o.Ext.Iov[0]))
+	case abi.IORING_OP_OPENAT2, abi.IORING_OP_STATX, abi.IORING_OP_MKDIRAT, abi.IORING_OP_UNLINKAT, abi.IORING_OP_RENAMEAT, abi.IORING_OP_LINKAT, abi.IORING_OP_SYMLINKAT:
+		return checkNames(r, o.Ext.Name)
 	case abi.IORING_OP_TIMEOUT:
 		return within(r.SQE.Addr, unsafe.Sizeof(o.Ext.Time), unsafe.Pointer(&o.Ext.Time), unsafe.Sizeof(o.Ext.Time))
+	}
+	return nil
+}
+
+// checkNames is for ops on names.
+func checkNames(r *uringtest.Request, n *op.Name) error {
+	path, to := n.Path, n.To
+	if r.SQE.Opcode == abi.IORING_OP_SYMLINKAT {
+		path, to = to, path
+	}
+	if err := within(r.SQE.Addr, uintptr(len(path)), unsafe.Pointer(unsafe.SliceData(path)), uintptr(len(path))); err != nil {
+		return err
+	}
+	switch r.SQE.Opcode {
+	case abi.IORING_OP_OPENAT2:
+		return within(r.SQE.Off, uintptr(r.SQE.Len), unsafe.Pointer(&n.How), unsafe.Sizeof(n.How))
+	case abi.IORING_OP_STATX:
+		return within(r.SQE.Off, unsafe.Sizeof(n.Stat), unsafe.Pointer(&n.Stat), unsafe.Sizeof(n.Stat))
+	case abi.IORING_OP_RENAMEAT, abi.IORING_OP_LINKAT, abi.IORING_OP_SYMLINKAT:
+		return within(r.SQE.Off, uintptr(len(to)), unsafe.Pointer(unsafe.SliceData(to)), uintptr(len(to)))
 	}
 	return nil
 }

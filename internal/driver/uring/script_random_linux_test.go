@@ -164,10 +164,13 @@ func (p *player) step(s *stream) {
 	case 23:
 		p.connect()
 	case 24:
-		if p.n(2) == 0 {
+		switch p.n(4) {
+		case 0:
 			p.socket()
-		} else {
+		case 1:
 			p.readFile(p.n(100), int64(p.n(256)))
+		default:
+			p.fileOp()
 		}
 	case 25:
 		p.wait(driver.Poll)
@@ -180,6 +183,19 @@ func (p *player) step(s *stream) {
 	case 31:
 		p.replace(s)
 	}
+}
+
+// fileOp is any op of a file or a name that goes to the kernel.
+func (p *player) fileOp() {
+	rows := slices.Sorted(maps.Keys(fileRows))
+	c := fileRows[rows[p.n(len(rows))]](p.world)
+	switch c.o.Code {
+	case op.WriteAt:
+		c.o.Flags = []op.Flags{0, op.Full}[p.n(2)]
+	case op.Openat2:
+		c.o.Flags = []op.Flags{0, op.Keep}[p.n(2)]
+	}
+	p.submit(c)
 }
 
 func (p *player) streamOp(s *stream, what int) {

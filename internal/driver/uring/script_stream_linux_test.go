@@ -152,6 +152,10 @@ func (w *world) on(s *stream, c *call) *call {
 // account holds a completion against the model.
 func (w *world) account(c *call, res int32, flags uint32) {
 	more := flags&op.More != 0
+	if c.then != nil {
+		w.accountFileOp(c, res)
+		return
+	}
 	if c.s != nil && !more {
 		c.s.calls--
 	}

@@ -34,6 +34,7 @@ type world struct {
 	streams  []*stream
 	listener *listener
 	file     *file
+	folder   *folder
 	held     []lease
 	fds      int // open before
 	thread   int
@@ -58,6 +59,7 @@ type call struct {
 	s        *stream
 	in, out  []byte // where a receive receives to, what a send sends
 	parts    [][]byte
+	then     func(res int32, done bool) // checks the end of an op of fileRows
 	canceled bool
 	due      int64 // of a timeout
 	got      int   // completions
@@ -279,6 +281,9 @@ func (w *world) close() {
 	}
 	if w.file != nil {
 		sys.Close(w.file.Sys())
+	}
+	if w.folder != nil {
+		w.folder.finish(w)
 	}
 	if n := w.slab.Used(); n != 0 {
 		w.fail("%d slots are in use after Close", n)
