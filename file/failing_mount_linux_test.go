@@ -19,6 +19,8 @@ type failingMount struct {
 	dir   string
 	names []string // of node 2, 3 and so on
 	held  chan heldRead
+
+	features, background uint32
 }
 
 // What fails, in a file's name before the errno's.
@@ -36,7 +38,14 @@ var failingErrnos = map[string]unix.Errno{"EIO": unix.EIO, "EDQUOT": unix.EDQUOT
 // mountFailing mounts one, or skips where that can't be done.
 func mountFailing(t *testing.T) *failingMount {
 	t.Helper()
-	m := &failingMount{dir: t.TempDir(), held: make(chan heldRead, heldMax)}
+	return mountWith(t, 0, 0)
+}
+
+// mountWith is mountFailing with features asked for, and so many reads at once for which
+// nobody waits in the call.
+func mountWith(t *testing.T, features, background uint32) *failingMount {
+	t.Helper()
+	m := &failingMount{dir: t.TempDir(), held: make(chan heldRead, heldMax), features: features, background: background}
 	mountFuse(t, m.dir, m.handle)
 	return m
 }
@@ -50,6 +59,7 @@ const (
 	fuseOpen        = 14
 	fuseRead        = 15
 	fuseWrite       = 16
+	fuseStatfs      = 17
 	fuseRelease     = 18
 	fuseFsync       = 20
 	fuseFlush       = 25
@@ -57,9 +67,8 @@ const (
 	fuseInterrupt   = 36
 	fuseBatchForget = 42
 
-	fuseAsyncRead = 1 << 0  // FUSE_ASYNC_READ
-	fuseAsyncDIO  = 1 << 15 // FUSE_ASYNC_DIO
-	fuseDirectIO  = 1 << 0  // FOPEN_DIRECT_IO
+	fuseAsyncRead = 1 << 0 // FUSE_ASYNC_READ
+	fuseDirectIO  = 1 << 0 // FOPEN_DIRECT_IO
 
 	fuseInHeader  = 40
 	fuseOutHeader = 16
@@ -94,13 +103,15 @@ func answerTo(unique uint64, body []byte, errno unix.Errno) []byte {
 func (m *failingMount) answer(code uint32, node uint64, p []byte) ([]byte, unix.Errno) {
 	u32, u64 := binary.NativeEndian.AppendUint32, binary.NativeEndian.AppendUint64
 	switch code {
-	case fuseInit: // version 7.31; and so many reads need not wait for their answers, or one told not to wait would
-		out := u32(u32(u32(u32(nil, 7), 31), 0), fuseAsyncRead|fuseAsyncDIO)
-		return append(u32(u32(out, heldMax<<16|heldMax), lateAfter), make([]byte, 64-24)...), 0
+	case fuseInit: // version 7.31
+		out := u32(u32(u32(u32(nil, 7), 31), 0), m.features)
+		return append(u32(u32(out, m.background<<16|m.background), lateAfter), make([]byte, 64-24)...), 0
 	case fuseLookup:
 		m.names = append(m.names, strings.TrimRight(string(p), "\x00"))
 		node := uint64(len(m.names) + 1)
 		return append(u64(u64(u64(u64(u64(nil, node), 0), 0), 0), 0), attributes(node)...), 0
+	case fuseStatfs:
+		return make([]byte, 80), 0
 	case fuseGetattr, fuseSetattr:
 		return append(u64(u64(nil, 0), 0), attributes(node)...), 0
 	case fuseOpen:

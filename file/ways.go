@@ -36,7 +36,8 @@ const (
 	noNowWrite              // writes can't
 	inMemory                // its file system is: no call waits for a disk
 	overlaid                // it is of an overlayfs, whose pages can be asked for
-	kindAsked               // whether either is so
+	ofProcess               // it is FUSE: a call that is told not to wait may wait for a process
+	kindAsked               // which of these is so
 	bypassCache             // it is open with Direct
 )
 
@@ -144,12 +145,16 @@ func (f *File) await(c *call, l *loop.Loop) (int32, error) {
 	}
 	size, appends := c.size(), outward(c.op.Code) && f.flag&sys.OAppend != 0
 	refused := appends || f.kind.Load()&refusal(c.op.Code) != 0
-	switch {
-	case f.polls(): // it has no offsets, of which a plain call says so at once, and a ring does not
+	if f.polls() { // it has no offsets, of which a plain call says so at once, and a ring does not
 		return c.plain()
+	}
+	if l != nil && f.is(ofProcess) {
+		c.op.Flags |= op.Aside // its entry would hold up the loop (Linux 6.12)
+	}
+	switch {
 	case l == nil && f.forHost(c):
 		return c.host()
-	case l == nil, refused && size <= turnMax && (f.isInMemory() || c.op.Off >= 0 && f.incore(c.op.Code, c.op.Off, size) == size):
+	case l == nil, refused && size <= turnMax && (f.is(inMemory) || c.op.Off >= 0 && f.incore(c.op.Code, c.op.Off, size) == size):
 		return c.plain()
 	case c.op.Off < 0 && f.opened && !appends:
 		c.limit(f.pieceOf())
@@ -178,7 +183,7 @@ func (f *File) pieceOf() int {
 // leaves the position where it was (Linux 6.18), so that the next would overwrite it.
 func (f *File) forHost(c *call) bool {
 	kind := f.kind.Load()
-	return c.op.Off >= 0 && (kind&bypassCache != 0 || kind&noNowRead == 0 && !outward(c.op.Code))
+	return c.op.Off >= 0 && (kind&bypassCache != 0 || kind&noNowRead == 0 && !outward(c.op.Code)) && !f.is(ofProcess)
 }
 
 // awaitFrom runs a task's transfer at the position as one from where that is, and moves
@@ -231,8 +236,9 @@ func (f *File) incore(code op.Code, off int64, n int) int {
 	return f.pages.Prefix(f.n, off, n)
 }
 
-// isInMemory asks once whether the file's file system is in memory. It may wait.
-func (f *File) isInMemory() bool {
+// is tells one of what is known of the file's file system, which it asks for once. It may
+// wait.
+func (f *File) is(what uint32) bool {
 	if f.kind.Load()&kindAsked == 0 {
 		c := newCall(op.StatFS, f.n)
 		defer c.free()
@@ -243,11 +249,13 @@ func (f *File) isInMemory() bool {
 				found |= inMemory
 			case sys.OverlayfsMagic:
 				found |= overlaid
+			case sys.FuseMagic:
+				found |= ofProcess
 			}
 		}
 		f.kind.Or(found)
 	}
-	return f.kind.Load()&inMemory != 0
+	return f.kind.Load()&what != 0
 }
 
 func outward(code op.Code) bool { return code == op.WriteAt || code == op.WriteVec }

@@ -59,6 +59,7 @@ const (
 	TmpfsMagic      = 0x01021994 // statfs(2)
 	RamfsMagic      = 0x858458f6
 	OverlayfsMagic  = 0x794c7630
+	FuseMagic       = 0x65735546
 	AtStatxDontSync = 0x4000 // statx(2)
 	FRdlck          = 0      // fcntl(2)
 	FWrlck          = 1
