@@ -65,7 +65,7 @@ pack() {
 disk() {
 	need_program mkfs.ext4 e2fsprogs
 	rm -f "$1/disk"
-	truncate -s 64M "$1/disk" && mkfs.ext4 -q "$1/disk"
+	truncate -s 256M "$1/disk" && mkfs.ext4 -q "$1/disk"
 }
 
 # kvm KERNEL says whether this machine lends its processor to guests. /dev/kvm may be there and hang: so a guest is tried
