@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
-	"io/fs"
 	"math/rand/v2"
 	"os"
 
@@ -16,11 +15,8 @@ import (
 )
 
 const (
-	magic  = "ringolog"
-	head   = 16   // bytes of a record before its key
-	align  = 8    // of records
-	block  = 4096 // of batches
-	logMax = 1 << 30
+	magic, logMax      = "ringolog", 1 << 30
+	head, align, block = 20, 8, 4096 // bytes of a record before its key; what records begin at multiples of, and batches
 )
 
 var castagnoli, le = crc32.MakeTable(crc32.Castagnoli), binary.LittleEndian
@@ -68,7 +64,7 @@ func (s *Store) create() error {
 
 // recover reads the log into the index, cuts off its torn end, and makes what was found durable.
 func (s *Store) recover() (err error) {
-	if s.in, err = s.fs.OpenFile("log", os.O_RDWR, 0); errors.Is(err, fs.ErrNotExist) {
+	if s.in, err = s.fs.OpenFile("log", os.O_RDWR, 0); errors.Is(err, os.ErrNotExist) {
 		if err = s.create(); err == nil {
 			s.in, err = s.fs.OpenFile("log", os.O_RDWR, 0)
 		}
@@ -136,16 +132,17 @@ func encode(b []byte, key string, value []byte) []byte {
 	size := (head + len(key) + len(value) + align - 1) &^ (align - 1)
 	b = append(b, make([]byte, size)...)
 	r := b[len(b)-size:]
-	le.PutUint32(r[4:], uint32(len(key)))
-	le.PutUint32(r[8:], uint32(len(value)))
+	le.PutUint32(r[8:], uint32(len(key)))
+	le.PutUint32(r[12:], uint32(len(value)))
 	copy(r[head+copy(r[head:], key):], value)
 	return b
 }
 
 // place completes a record for its offset in the log and in its batch.
 func place(r []byte, salt uint64, at, inBatch int64) []byte {
-	le.PutUint32(r[12:], uint32(inBatch))
-	le.PutUint32(r, checksum(r, salt, at))
+	le.PutUint32(r[16:], uint32(inBatch))
+	le.PutUint32(r[4:], checksum(r[head:], salt, at))
+	le.PutUint32(r, checksum(r[4:head], salt, at))
 	return r
 }
 
@@ -168,21 +165,22 @@ func first(salt uint64) []byte {
 	return place(encode(nil, magic, append(le.AppendUint64(nil, salt), make([]byte, block-head-len(magic)-8)...)), 0, 0, 0)
 }
 
-func checksum(r []byte, salt uint64, at int64) uint32 {
+// checksum is of a part of the record at this offset.
+func checksum(part []byte, salt uint64, at int64) uint32 {
 	place := le.AppendUint64(le.AppendUint64(make([]byte, 0, 16), salt), uint64(at))
-	return crc32.Update(crc32.Checksum(place, castagnoli), castagnoli, r[4:])
+	return crc32.Update(crc32.Checksum(place, castagnoli), castagnoli, part)
 }
 
 // decode gives the record that b begins with, at this offset of the log, and where its batch begins. size is 0 if there
-// is none.
+// is none, which most often shows in the head, so that nobody's values make it look at much.
 func decode(b []byte, salt uint64, at int64) (size int, key, value []byte, batch int64) {
-	if len(b) < head {
+	if len(b) < head || le.Uint32(b) != checksum(b[4:head], salt, at) {
 		return 0, nil, nil, 0
 	}
-	k, v := int64(le.Uint32(b[4:])), int64(le.Uint32(b[8:]))
+	k, v := int64(le.Uint32(b[8:])), int64(le.Uint32(b[12:]))
 	n := (head + k + v + align - 1) &^ (align - 1)
-	if n > int64(len(b)) || le.Uint32(b) != checksum(b[:n], salt, at) {
+	if n > int64(len(b)) || le.Uint32(b[4:]) != checksum(b[head:n], salt, at) {
 		return 0, nil, nil, 0
 	}
-	return int(n), b[head : head+k], b[head+k : head+k+v], at - int64(le.Uint32(b[12:]))
+	return int(n), b[head : head+k], b[head+k : head+k+v], at - int64(le.Uint32(b[16:]))
 }

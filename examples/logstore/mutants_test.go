@@ -25,7 +25,8 @@ var planted = []mutant{
 		{"writeSync(s.out, s.buf, s.end); err", "justWrite(s.out, s.buf, s.end); err"},
 		{"		s.finish(batch, s.write(batch))\n", "		s.finish(batch, s.write(batch))\n		s.out.Datasync()\n"},
 		{"// take waits", "func justWrite(f File, b []byte, at int64) error { _, err := f.WriteAt(b, at); return err }\n\n// take waits"}}},
-	{"no checksum", "log.go", [][2]string{{" || le.Uint32(b) != checksum(b[:n], salt, at) {", " || k == 0 {"}}},
+	{"no checksum", "log.go", [][2]string{{" || le.Uint32(b[4:]) != checksum(b[head:n], salt, at) {", " || k == 0 {"}}},
+	{"no checksum of the head", "log.go", [][2]string{{" || le.Uint32(b) != checksum(b[4:head], salt, at)", ""}}},
 	{"no sync of the folder after the rename", "log.go", [][2]string{{"	return s.fs.Sync() //", "	return nil //"}}},
 	{"a failed sync is tried again", "fs.go", [][2]string{
 		{"	return f.Datasync()\n", "	if f.Datasync() == nil {\n		return nil\n	}\n	return f.Datasync()\n"}}},
@@ -46,7 +47,7 @@ func TestFindMutants(t *testing.T) {
 	for _, m := range planted {
 		t.Run(m.name, func(t *testing.T) {
 			cmd := exec.CommandContext(t.Context(), "go", "test", "-overlay", m.overlay(t),
-				"-failfast", "-run", "TestPower|TestFaults|TestSync|TestRandom|TestDamage|TestTorn|FuzzRecovery", "-timeout", "20s", ".")
+				"-failfast", "-run", "TestPower|TestFaults|TestSync|TestRandom|TestDamage|TestTorn|TestHostile|FuzzRecovery", "-timeout", "20s", ".")
 			out, err := cmd.CombinedOutput()
 			switch {
 			case err == nil:

@@ -36,9 +36,7 @@ type Config struct {
 }
 
 func (c *Config) set(from *Config) error {
-	if from != nil {
-		*c = *from
-	}
+	*c = *cmp.Or(from, c)
 	c.Batch, c.Queue = cmp.Or(c.Batch, 1<<20), cmp.Or(c.Queue, 1024)
 	if c.Batch < 64 || c.Batch > 16<<20 || c.Queue < 1 {
 		return fmt.Errorf("logstore: Config%+v: want a Batch of 64 bytes to 16 MiB, and a Queue of 1 or more", *c)
@@ -105,9 +103,8 @@ func (s *Store) Append(ctx context.Context, key string, value []byte) (int64, er
 	}
 	_, err = e.wake.Recv()
 	if alone := stop(); err == nil && alone { // so it was the committer's word, which was its last
-		at, err := e.span.at, e.err
-		s.free.Put(e)
-		return at, err
+		defer s.free.Put(e)
+		return e.span.at, e.err
 	}
 	return s.leave(e, cmp.Or(err, ctx.Err()))
 }
