@@ -34,12 +34,12 @@ func (d folder) OpenFile(name string, flag int, perm fs.FileMode) (File, error) 
 }
 
 // openDirect opens a file past the page cache, where the file system has such a way.
-func openDirect(fsys FS, name string, flag int) (File, error) {
-	f, err := fsys.OpenFile(name, flag|file.Direct, 0o666)
-	if errors.Is(err, syscall.EINVAL) {
+func openDirect(fsys FS, name string, flag int) (f File, direct bool, err error) {
+	f, err = fsys.OpenFile(name, flag|file.Direct, 0o666)
+	if direct = !errors.Is(err, syscall.EINVAL); !direct {
 		f, err = fsys.OpenFile(name, flag, 0o666)
 	}
-	return f, err
+	return f, direct, err
 }
 
 func writeSync(f File, b []byte, at int64) error {

@@ -38,7 +38,7 @@ func OpenFS(fsys FS, cfg *Config) (*Store, error) {
 	s.free.New = func() any { return &entry{wake: ringo.NewChan[bool](1)} }
 	err := s.cfg.set(cfg)
 	if err == nil {
-		s.buf = buf.Aligned(s.cfg.Batch+2*block, block)
+		s.buf = buf.Aligned(2*s.cfg.Batch+2*block, block)
 		err = s.recover()
 	}
 	if err != nil {
@@ -51,7 +51,7 @@ func OpenFS(fsys FS, cfg *Config) (*Store, error) {
 
 // create makes the log. It has its name only once it is whole.
 func (s *Store) create() error {
-	f, err := openDirect(s.fs, "new", os.O_RDWR|os.O_CREATE|os.O_TRUNC)
+	f, _, err := openDirect(s.fs, "new", os.O_RDWR|os.O_CREATE|os.O_TRUNC)
 	if err != nil {
 		return err
 	}
@@ -86,7 +86,7 @@ func (s *Store) recover() (err error) {
 	if err := s.in.Truncate(s.end); err != nil {
 		return err
 	}
-	if s.out, err = openDirect(s.fs, "log", os.O_RDWR); err != nil {
+	if s.out, s.direct, err = openDirect(s.fs, "log", os.O_RDWR); err != nil {
 		return err
 	}
 	// A sync that failed before may have dropped the last batch from memory's list of what to write.

@@ -27,6 +27,8 @@ var planted = []mutant{
 		{"// take waits", "func justWrite(f File, b []byte, at int64) error { _, err := f.WriteAt(b, at); return err }\n\n// take waits"}}},
 	{"no checksum", "log.go", [][2]string{{" || le.Uint32(b[4:]) != checksum(b[head:n], salt, at) {", " || k == 0 {"}}},
 	{"no checksum of the head", "log.go", [][2]string{{" || le.Uint32(b) != checksum(b[4:head], salt, at)", ""}}},
+	{"no zeros ahead", "store.go", [][2]string{{"s.direct && end > s.zeros", "false"}}},
+	{"no end of the zeros", "store.go", [][2]string{{"min(int64(s.cfg.Batch&^(block-1)), logMax-end)", "s.cfg.Batch&^(block-1)"}}},
 	{"no sync of the folder after the rename", "log.go", [][2]string{{"	return s.fs.Sync() //", "	return nil //"}}},
 	{"a failed sync is tried again", "fs.go", [][2]string{
 		{"	return f.Datasync()\n", "	if f.Datasync() == nil {\n		return nil\n	}\n	return f.Datasync()\n"}}},
@@ -47,7 +49,7 @@ func TestFindMutants(t *testing.T) {
 	for _, m := range planted {
 		t.Run(m.name, func(t *testing.T) {
 			cmd := exec.CommandContext(t.Context(), "go", "test", "-overlay", m.overlay(t),
-				"-failfast", "-run", "TestPower|TestFaults|TestSync|TestRandom|TestDamage|TestTorn|TestHostile|FuzzRecovery", "-timeout", "20s", ".")
+				"-failfast", "-run", "TestPower|TestFaults|TestSync|TestRandom|TestDamage|TestTorn|TestHostile|TestZeros|FuzzRecovery", "-timeout", "20s", ".")
 			out, err := cmd.CombinedOutput()
 			switch {
 			case err == nil:

@@ -58,8 +58,9 @@ type Store struct {
 	queue       []*entry   // those who wait for the next batch, in order
 	index       map[string]span
 
-	end int64  // of the log; with buf, the committer's
-	buf []byte // a batch, aligned
+	end, zeros int64  // of the log, and of the zeros behind it; with what follows, the committer's
+	direct     bool   // writes go past the page cache
+	buf        []byte // a batch, aligned, with room for as many zeros
 }
 
 // span is where a record is in the log.
@@ -202,13 +203,18 @@ func (s *Store) write(batch []*entry) error {
 		s.buf = append(s.buf, place(e.rec, s.salt, e.span.at, n)...)
 	}
 	s.buf = pad(s.buf, s.salt, s.end)
-	if s.end+int64(len(s.buf)) > logMax {
+	end := s.end + int64(len(s.buf))
+	if end > logMax {
 		return ErrLogFull
+	}
+	if s.direct && end > s.zeros { // a sync of what replaces zeros has no new size or blocks to make durable
+		s.buf = append(s.buf, make([]byte, min(int64(s.cfg.Batch&^(block-1)), logMax-end))...)
+		s.zeros = s.end + int64(len(s.buf))
 	}
 	if err := writeSync(s.out, s.buf, s.end); err != nil {
 		return fmt.Errorf("logstore: writing a batch: %w", err)
 	}
-	s.end += int64(len(s.buf))
+	s.end = end
 	return nil
 }
 
