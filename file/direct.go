@@ -16,7 +16,7 @@ func (f *File) DirectAlign() (mem, off int) {
 	}
 	defer f.hold.give()
 	st := new(sys.Statx)
-	if f.statx(st) != nil || st.Mask&sys.StatxDioalign == 0 {
+	if f.statx(st, 0) != nil || st.Mask&sys.StatxDioalign == 0 {
 		return directAlignMax, directAlignMax
 	}
 	return int(st.DioMemAlign), int(st.DioOffsetAlign)

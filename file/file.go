@@ -28,6 +28,7 @@ type File struct {
 	flag  int   // that it was opened with
 	hold  hold
 	kind  atomic.Uint32
+	mount uint64        // see mounts
 	hits  atomic.Uint32 // reads in a row that found their bytes in memory, see warm
 	pages driver.Incore // of overlaid files, for tasks
 	wait  *waits        // of what is waited for by readiness; nil for files on a disk
@@ -81,7 +82,7 @@ func newFile(n int32, name string, flag int) *File {
 	f.kind.Store(masked())
 	f.dropped = runtime.AddCleanup(f, closeDropped, n)
 	st := new(sys.Statx)
-	if f.statx(st) != nil {
+	if f.statx(st, op.AsKnown) != nil {
 		return f
 	}
 	if flag&Direct != 0 {
@@ -89,6 +90,9 @@ func newFile(n int32, name string, flag int) *File {
 	}
 	if st.DevMajor != 0 { // there is a disk
 		f.kind.Or(kindAsked)
+	} else {
+		f.mount = mountOf(st)
+		f.kind.Or(kindOn(f.mount))
 	}
 	f.size = int64(st.Size)
 	switch st.Mode & sys.SIfmt {
@@ -110,12 +114,12 @@ var masked = sync.OnceValue(func() uint32 {
 	return 0
 })
 
-// statx asks about the open file.
-func (f *File) statx(st *sys.Statx) error {
+// statx asks about the open file. how is a Stat's Arg.
+func (f *File) statx(st *sys.Statx, how uint32) error {
 	c := newCall(op.Stat, f.n)
 	defer c.free()
 	x := c.withExt()
-	x.Stat = st
+	x.Stat, c.op.Arg = st, how
 	_, err := c.run()
 	x.Stat = nil
 	return err

@@ -25,7 +25,7 @@ func notPolled(name string) error {
 	}
 	defer f.Close()
 	st := new(sys.Statx)
-	if err := f.statx(st); err != nil {
+	if err := f.statx(st, 0); err != nil {
 		return fmt.Errorf("%w: %w", errPolled, err)
 	}
 	if st.DevMajor == 0 {

@@ -23,7 +23,7 @@ func (f *File) Stat() (fs.FileInfo, error) {
 	}
 	defer f.hold.give()
 	info := &Info{name: path.Base(f.name)}
-	if err := f.statx(&info.st); err != nil {
+	if err := f.statx(&info.st, 0); err != nil {
 		return nil, f.fail("stat", err)
 	}
 	return info, nil

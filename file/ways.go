@@ -252,6 +252,7 @@ func (f *File) is(what uint32) bool {
 			case sys.FuseMagic:
 				found |= ofProcess
 			}
+			keepKind(f.mount, found|f.kind.Load()&(noNowRead|noNowWrite))
 		}
 		f.kind.Or(found)
 	}

@@ -82,13 +82,26 @@ func prepFtruncate(o *Op, e *uring.SQE) { e.PrepFtruncate(int(o.FD.Sys()), o.Off
 
 func attemptFtruncate(o *Op) int32 { return sys.Ftruncate(o.FD.Sys(), o.Off) }
 
-// Stat puts what statx(2) says of FD into Ext.Stat.
-func attemptStat(o *Op) int32 { return sys.Fstatx(o.FD.Sys(), 0, o.Ext.Stat) }
+// Stat puts what statx(2) says of FD into Ext.Stat. With Arg AsKnown nobody else is asked,
+// as a server would be, and the mount has the number that no other will have, where
+// there is such a number (Linux 6.8).
+func attemptStat(o *Op) int32 {
+	if o.Arg == AsKnown {
+		return sys.Fstatx(o.FD.Sys(), sys.AtStatxDontSync, sys.StatxMount, o.Ext.Stat)
+	}
+	return sys.Fstatx(o.FD.Sys(), 0, sys.StatxMntID, o.Ext.Stat)
+}
+
+// AsKnown in a Stat's Arg is for what can't be old, or may be.
+const AsKnown = 1
 
 // What a kernel knows of a file on a disk of its own is up to date; what it knows of
 // others may be old, and asking would wait for a server.
 func cachedStat(o *Op) int32 {
-	res := sys.Fstatx(o.FD.Sys(), sys.AtStatxDontSync, o.Ext.Stat)
+	if o.Arg == AsKnown {
+		return attemptStat(o)
+	}
+	res := sys.Fstatx(o.FD.Sys(), sys.AtStatxDontSync, sys.StatxMntID, o.Ext.Stat)
 	if res == 0 && o.Ext.Stat.DevMajor == 0 {
 		return -sys.EAGAIN
 	}

@@ -10,10 +10,11 @@ import (
 )
 
 // Fstatx is statx(2) of an open file: all that this package knows of, or fstat(2) where
-// a filter or an old kernel has none. flags are AT_ flags.
-func Fstatx(fd int32, flags int, st *Statx) int32 {
+// a filter or an old kernel has none. flags are AT_ flags; mount is how to number the
+// mount, StatxMntID or StatxMount.
+func Fstatx(fd int32, flags int, mount uintptr, st *Statx) int32 {
 	*st = Statx{}
-	const mask = StatxBasic | StatxBtime | StatxMntID | StatxDioalign
+	mask := StatxBasic | StatxBtime | StatxDioalign | mount
 	for {
 		res := result(syscall.Syscall6(unix.SYS_STATX, uintptr(fd), uintptr(unsafe.Pointer(&zero)), uintptr(flags|unix.AT_EMPTY_PATH), mask, uintptr(unsafe.Pointer(st)), 0))
 		switch {

@@ -22,7 +22,7 @@ func Fstatfs(fd int32) (sort int64, res int32)                                  
 func Fchmod(fd int32, mode uint32) int32                                         { return enosys }
 func Fchown(fd, uid, gid int32) int32                                            { return enosys }
 func OFDLock(fd int32, kind int16, off, n int64) int32                           { return enosys }
-func Fstatx(fd int32, flags int, st *Statx) int32                                { return enosys }
+func Fstatx(fd int32, flags int, mount uintptr, st *Statx) int32                 { return enosys }
 func Futimens(fd int32, atimeNS, mtimeNS int64, omitAtime, omitMtime bool) int32 { return enosys }
 func Fgetxattr(fd int32, name, p []byte) int32                                   { return enosys }
 func Fsetxattr(fd int32, name, p []byte, flags int) int32                        { return enosys }

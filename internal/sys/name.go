@@ -21,6 +21,7 @@ const (
 	StatxBasic    = 0x7ff
 	StatxBtime    = 0x800
 	StatxMntID    = 0x1000
+	StatxMount    = 0x4000 // STATX_MNT_ID_UNIQUE: a number that no other mount will have
 	StatxDioalign = 0x2000
 
 	// UtimeOmit in place of nanoseconds leaves a time as it is.

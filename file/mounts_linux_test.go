@@ -1,0 +1,57 @@
+//go:build linux
+
+package file_test
+
+import (
+	"sync/atomic"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"ringo"
+	"ringo/file"
+	"ringo/internal/op"
+	"ringo/internal/sys"
+)
+
+// Of what sort a file system is, is asked once for all of its files; and a task that opens
+// and reads a small one of a file system without a disk does not park.
+func TestMountIsKnown(t *testing.T) {
+	row, asked := &op.Table[op.StatFS].Attempt, new(atomic.Int64)
+	plain := *row
+	*row = func(o *op.Op) int32 { asked.Add(1); return plain(o) }
+	defer func() { *row = plain }()
+	for place, dir := range places(t) {
+		t.Run(place, func(t *testing.T) {
+			var st unix.Statx_t
+			if err := unix.Statx(unix.AT_FDCWD, dir, 0, sys.StatxMount, &st); err != nil || st.Mask&sys.StatxMount == 0 {
+				t.Skipf("mounts have no numbers of their own here: %#x, %v", st.Mask, err)
+			}
+			name := filled(t, dir, 1000)
+			eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+				onLoop(t, cfg, func(l *ringo.Loop) {
+					read := func() int64 {
+						before := asked.Load()
+						if got, err := file.ReadFile(name); len(got) != 1000 || err != nil {
+							t.Errorf("ReadFile = %d bytes, %v", len(got), err)
+						}
+						return asked.Load() - before
+					}
+					if n := read(); n > 1 {
+						t.Errorf("the first file: %d questions", n)
+					}
+					before := l.Stats()
+					for range 10 {
+						if n := read(); n != 0 {
+							t.Errorf("a later file: %d questions", n)
+						}
+					}
+					after := l.Stats()
+					if n := after.Parks - before.Parks - (after.Yields - before.Yields); n != 0 {
+						t.Errorf("%d parks for ten files that are in memory", n)
+					}
+				})
+			})
+		})
+	}
+}
