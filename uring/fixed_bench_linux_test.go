@@ -1,0 +1,199 @@
+//go:build linux
+
+package uring
+
+import (
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// turnsOf compares two ways to do something, which take turns: the processor's time of the
+// process, its kernel threads included, and the time. The medians of the ratios are
+// x-cpu and x-time, below 1 being less than base takes.
+func turnsOf(b *testing.B, each int, base, way func()) {
+	b.Helper()
+	cost := func(f func()) (cpu, wall float64) {
+		var before, after unix.Timespec
+		began := time.Now()
+		unix.ClockGettime(unix.CLOCK_PROCESS_CPUTIME_ID, &before)
+		for range each {
+			f()
+		}
+		unix.ClockGettime(unix.CLOCK_PROCESS_CPUTIME_ID, &after)
+		return float64(after.Nano()-before.Nano()) / float64(each), float64(time.Since(began)) / float64(each)
+	}
+	var cpus, walls, xCPUs, xWalls []float64
+	for b.Loop() {
+		cpu, wall := cost(way)
+		baseCPU, baseWall := cost(base)
+		cpus, walls = append(cpus, cpu), append(walls, wall)
+		xCPUs, xWalls = append(xCPUs, cpu/baseCPU), append(xWalls, wall/baseWall)
+	}
+	report := func(unit string, all []float64) {
+		slices.Sort(all)
+		b.ReportMetric(all[len(all)/2], unit)
+	}
+	report("cpu-ns", cpus)
+	report("ns", walls)
+	report("x-cpu", xCPUs)
+	report("x-time", xWalls)
+	b.ReportMetric(0, "ns/op")
+}
+
+// BenchmarkReadFixed is 32 reads of 4 KiB at random places past the page cache, with the
+// memory, the file, or both registered, beside those of neither. See docs/adr/0034.
+func BenchmarkReadFixed(b *testing.B) {
+	const depth, size, blocks = 32, 4096, 16 << 10
+	name := filepath.Join(b.TempDir(), "blocks")
+	content := make([]byte, blocks*size)
+	for i := range content {
+		content[i] = byte(i * 7)
+	}
+	if err := os.WriteFile(name, content, 0o600); err != nil {
+		b.Fatal(err)
+	}
+	f, err := os.OpenFile(name, os.O_RDONLY|unix.O_DIRECT, 0)
+	if err != nil {
+		b.Skip(err)
+	}
+	defer f.Close()
+	if err := f.Sync(); err != nil {
+		b.Fatal(err)
+	}
+	fd, mem := int(f.Fd()), aligned(b, depth*size)
+	for _, way := range []struct {
+		name         string
+		memory, file bool
+	}{{"neither", false, false}, {"memory", true, false}, {"file", false, true}, {"both", true, true}} {
+		b.Run("registered="+way.name, func(b *testing.B) {
+			r := open(b, depth, nil)
+			if err := r.RegisterBuffers([][]byte{mem}); err != nil {
+				b.Skip(err)
+			}
+			if err := r.RegisterFiles([]int{fd}); err != nil {
+				b.Fatal(err)
+			}
+			cqes := make([]CQE, depth)
+			read := func(memory, file bool) {
+				for i := range depth {
+					e := r.SQE()
+					e.PrepRead(fd, mem[i*size:(i+1)*size], rand.Int64N(blocks)*size)
+					if memory {
+						e.Op = OpReadFixed
+					}
+					if file {
+						e.FD, e.Flags = 0, SQEFixedFile
+					}
+				}
+				for got := 0; got < depth; got += r.Drain(cqes[got:]) {
+					r.Enter(uint32(depth-got), true, -1)
+				}
+				for i := range cqes {
+					if cqes[i].Res != size {
+						b.Fatal(cqes[i])
+					}
+				}
+			}
+			turnsOf(b, 50, func() { read(false, false) }, func() { read(way.memory, way.file) })
+		})
+	}
+}
+
+// BenchmarkOpenReadClose is a file of 1 KiB that is opened, read and closed: by three
+// entries one after the other, and by a chain of three, whose descriptor is the ring's,
+// beside the three calls. See docs/adr/0034.
+func BenchmarkOpenReadClose(b *testing.B) {
+	name := filepath.Join(b.TempDir(), "small")
+	p, path := aligned(b, 4096), append([]byte(name), 0)
+	if err := os.WriteFile(name, p[:1024], 0o600); err != nil {
+		b.Fatal(err)
+	}
+	kept, err := os.Open(name)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer kept.Close()
+	if err := kept.Sync(); err != nil {
+		b.Fatal(err)
+	}
+	calls := func() {
+		fd, err := unix.Open(name, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if n, err := unix.Read(fd, p); n != 1024 || err != nil {
+			b.Fatal(n, err)
+		}
+		unix.Close(fd)
+	}
+	for _, cold := range []bool{false, true} {
+		for _, how := range []string{"calls", "entries", "chain"} {
+			state := map[bool]string{false: "cached", true: "cold"}[cold]
+			b.Run("file="+state+"/way="+how, func(b *testing.B) {
+				r := open(b, 8, nil)
+				if err := r.RegisterFiles([]int{-1}); err != nil {
+					b.Skip(err)
+				}
+				way := map[string]func(){"calls": calls, "entries": func() { openByEntries(b, r, path, p) }, "chain": func() { openByChain(b, r, path, p) }}[how]
+				freshly := func(f func()) func() {
+					if !cold {
+						return f
+					}
+					return func() {
+						if err := unix.Fadvise(int(kept.Fd()), 0, 0, unix.FADV_DONTNEED); err != nil {
+							b.Fatal(err)
+						}
+						f()
+					}
+				}
+				turnsOf(b, 100, freshly(calls), freshly(way))
+			})
+		}
+	}
+}
+
+func openByEntries(b *testing.B, r *Ring, path, p []byte) {
+	one := func(want int32) int32 {
+		var c CQE
+		for ok := false; !ok; c, ok = r.CQE() {
+			r.Enter(1, true, -1)
+		}
+		if c.Res < 0 || want >= 0 && c.Res != want {
+			b.Fatal(c)
+		}
+		return c.Res
+	}
+	addr, _ := bytesOf(path)
+	r.SQE().prep(OpOpenat, unix.AT_FDCWD, addr, 0, 0, unix.O_RDONLY|unix.O_CLOEXEC)
+	fd := int(one(-1))
+	r.SQE().PrepRead(fd, p, 0)
+	one(1024)
+	r.SQE().PrepClose(fd)
+	one(0)
+}
+
+func openByChain(b *testing.B, r *Ring, path, p []byte) {
+	addr, _ := bytesOf(path)
+	e := r.SQE()
+	e.prep(OpOpenat, unix.AT_FDCWD, addr, 0, 0, unix.O_RDONLY)
+	e.FileIndex, e.Flags = 1, SQELink
+	e = r.SQE()
+	e.PrepRead(0, p[:1024], 0) // a short count breaks the chain
+	e.Flags = SQEFixedFile | SQELink
+	e = r.SQE()
+	e.prep(OpClose, 0, 0, 0, 0, 0)
+	e.FileIndex = 1
+	var cqes [3]CQE
+	for got := 0; got < 3; got += r.Drain(cqes[got:]) {
+		r.Enter(uint32(3-got), true, -1)
+	}
+	if cqes[0].Res < 0 || cqes[1].Res != 1024 || cqes[2].Res < 0 {
+		b.Fatal(cqes)
+	}
+}
