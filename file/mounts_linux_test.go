@@ -22,6 +22,9 @@ func TestMountIsKnown(t *testing.T) {
 	*row = func(o *op.Op) int32 { asked.Add(1); return plain(o) }
 	defer func() { *row = plain }()
 	for place, dir := range places(t) {
+		if place == "disk" { // whose reads may have to wait
+			continue
+		}
 		t.Run(place, func(t *testing.T) {
 			var st unix.Statx_t
 			if err := unix.Statx(unix.AT_FDCWD, dir, 0, sys.StatxMount, &st); err != nil || st.Mask&sys.StatxMount == 0 {
