@@ -31,6 +31,9 @@ func TestIncore(t *testing.T) {
 	}
 	grow(4)
 	m, res := NewIncore(fd, 0)
+	if res == -int32(unix.ENOMEM) {
+		t.Skip("mincore(2) tells nothing here of memory that nobody may read, as under qemu-user")
+	}
 	if m == nil {
 		t.Fatalf("NewIncore = %d", res)
 	}
@@ -97,17 +100,22 @@ func TestIncoreForbidden(t *testing.T) {
 	defer f.Close()
 	fd := int32(f.Fd())
 	before, res := NewIncore(fd, 0)
+	if res == -int32(unix.ENOMEM) {
+		t.Skip("mincore(2) tells nothing here of memory that nobody may read, as under qemu-user")
+	}
 	if before == nil {
 		t.Fatalf("NewIncore for root = %d", res)
 	}
 	defer before.Close()
+	another := true
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		runtime.LockOSThread() // for good: the thread ends with the goroutine
 		unix.SetfsuidRetUid(1)
 		if now, _ := unix.SetfsuidRetUid(-1); now != 1 {
-			t.Errorf("fsuid is %d, want 1", now)
+			another = false
+			return
 		}
 		if m, res := NewIncore(fd, 0); m != nil || res != -int32(unix.EPERM) {
 			t.Errorf("NewIncore for somebody else = %v, %d, want -EPERM", m, res)
@@ -123,4 +131,7 @@ func TestIncoreForbidden(t *testing.T) {
 		}
 	}()
 	<-done
+	if !another {
+		t.Skip("this user namespace has no user 1")
+	}
 }

@@ -18,7 +18,7 @@ type Incore struct {
 	mem     unsafe.Pointer
 	size    int64
 	cleanup runtime.Cleanup
-	told    atomic.Uint32 // calls of Has
+	told    atomic.Uint32 // calls of Prefix
 }
 
 // IncoreMax is how many bytes one Prefix is about at most.
@@ -52,9 +52,14 @@ func NewIncore(fd int32, off int64) (*Incore, int32) {
 		return nil, -int32(errnoOf(err))
 	}
 	m := &Incore{mem: mem, size: size}
-	if !m.honest() {
+	var vec [incorePages]byte
+	res := m.ask(size-pageSize, 1, &vec)
+	if res >= 0 && vec[0]&1 != 0 {
+		res = -int32(unix.EPERM)
+	}
+	if res < 0 {
 		unix.MunmapPtr(mem, uintptr(size))
-		return nil, -int32(unix.EPERM)
+		return nil, res
 	}
 	m.cleanup = runtime.AddCleanup(m, func(mem unsafe.Pointer) { unix.MunmapPtr(mem, uintptr(size)) }, mem)
 	return m, 0
@@ -89,11 +94,16 @@ func (m *Incore) prefix(off int64, n int) int {
 	var vec [incorePages]byte
 	first := off / pageSize * pageSize
 	skip := int(off - first)
-	if result(syscall.RawSyscall(unix.SYS_MINCORE, uintptr(unsafe.Add(m.mem, first)), uintptr(skip+n), uintptr(unsafe.Pointer(&vec)))) < 0 {
+	if m.ask(first, skip+n, &vec) < 0 {
 		return 0
 	}
 	pages := 0
 	for page := int(pageSize); pages*page < skip+n && vec[pages]&1 != 0; pages++ {
 	}
 	return max(0, min(n, pages*int(pageSize)-skip))
+}
+
+// ask has a byte of vec tell of each page of n bytes from first on, which begins one.
+func (m *Incore) ask(first int64, n int, vec *[incorePages]byte) int32 {
+	return result(syscall.RawSyscall(unix.SYS_MINCORE, uintptr(unsafe.Add(m.mem, first)), uintptr(n), uintptr(unsafe.Pointer(vec))))
 }
