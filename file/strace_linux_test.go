@@ -81,19 +81,49 @@ var (
 	atSymlink = "AT_SYMLINK_NOFOLLOW"
 )
 
+// joined is the lines of a trace without their threads' numbers, and those whole that another
+// thread's came between.
+func joined(trace string) (lines []string) {
+	begun := map[string]string{} // by thread
+	for line := range strings.Lines(trace) {
+		line = strings.TrimSpace(line)
+		thread := strayed.FindString(line)
+		line = line[len(thread):]
+		if first, ok := strings.CutSuffix(line, "<unfinished ...>"); ok {
+			begun[thread] = first
+			continue
+		}
+		if _, rest, ok := strings.Cut(line, " resumed>"); ok && strings.HasPrefix(line, "<... ") {
+			line = strings.TrimSpace(begun[thread]) + " " + rest
+			delete(begun, thread)
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+// A call that a thread began before another's, and ended behind it, is one line.
+func TestJoined(t *testing.T) {
+	trace := "12  mkdirat(AT_FDCWD, \"d\", 0700) = 0\n12  newfstatat(AT_FDCWD, \"f\",  <unfinished ...>\n345 getdents64(3,  <unfinished ...>\n" +
+		"12  <... newfstatat resumed>{st_size=1}, 0) = 0\n345 <... getdents64 resumed>0x1 /* 2 entries */, 8192) = 48\n"
+	want := []string{`mkdirat(AT_FDCWD, "d", 0700) = 0`, `newfstatat(AT_FDCWD, "f", {st_size=1}, 0) = 0`, "getdents64(3, 0x1 /* 2 entries */, 8192) = 48"}
+	if got := joined(trace); !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 // essence is what two traces of the same calls have in common, whichever of two calls
 // of one meaning was made: each name, flag and mode.
 func essence(trace, dir string) (calls []string) {
 	inside := false
-	for line := range strings.Lines(trace) {
-		line = strayed.ReplaceAllString(strings.TrimSpace(line), "")
+	for _, line := range joined(trace) {
 		switch {
 		case strings.Contains(line, `"/begin"`):
 			inside = true
 			continue
 		case strings.Contains(line, `"/end"`):
 			return calls
-		case !inside || !strings.Contains(line, dir) || strings.Contains(line, "unfinished") || strings.Contains(line, "resumed"):
+		case !inside || !strings.Contains(line, dir):
 			continue
 		}
 		line = strings.ReplaceAll(line, dir, "DIR")
