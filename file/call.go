@@ -95,7 +95,7 @@ func (c *call) free() {
 // error is a syscall.Errno, or what cancelled the task. A task first has it done by what
 // the kernel has in memory, where there is such a call.
 func (c *call) run() (int32, error) {
-	l := loop.Known()
+	l, _ := loop.Current()
 	if l == nil {
 		return c.wait()
 	}

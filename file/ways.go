@@ -57,7 +57,7 @@ const (
 
 // write moves p to the file once, at off or at the position. The count may come short.
 func (f *File) write(p []byte, off int64) (n int, err error) {
-	l := loop.Known()
+	l, _ := loop.Current()
 	if l != nil {
 		if err := giveWay(l); err != nil {
 			return 0, err
@@ -86,7 +86,7 @@ func (f *File) transfer(l *loop.Loop, code op.Code, p []byte, off int64) (n int,
 
 // transferVec is transfer of the slices, but for the first skip bytes.
 func (f *File) transferVec(code op.Code, ps [][]byte, skip int, off int64) (n int, err error) {
-	l := loop.Known()
+	l, _ := loop.Current()
 	if l != nil {
 		if err := giveWay(l); err != nil {
 			return 0, err
@@ -139,10 +139,6 @@ func (f *File) asksWrite(kind uint32, n int, task bool) bool {
 
 // await runs a transfer in the way in which it may wait.
 func (f *File) await(c *call, l *loop.Loop) (int32, error) {
-	if l == nil {
-		// An iterator in a task has a g of its own, so that only its thread tells.
-		l, _ = loop.Current()
-	}
 	size, appends := c.size(), outward(c.op.Code) && f.flag&sys.OAppend != 0
 	refused := appends || f.kind.Load()&refusal(c.op.Code) != 0
 	if f.polls() { // it has no offsets, of which a plain call says so at once, and a ring does not

@@ -128,13 +128,8 @@ func (c *Conn) check(name string) error {
 // net.ErrClosed. Closing again does nothing. Bytes from Peek are gone with it; leases
 // stay. Any goroutine may call it.
 func (c *Conn) Close() error {
-	if !c.l.Marked() {
-		if err := c.closeAsGuest(); err != errHome {
-			return err
-		}
-	}
 	if !c.l.Here() {
-		return c.fail("close", stranger(c.l))
+		return c.closeAsGuest()
 	}
 	c.attend()
 	c.serve.drain(c) // Serve's last word on it is still to come

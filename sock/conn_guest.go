@@ -10,11 +10,8 @@ import (
 	"ringo/internal/op"
 )
 
-// guest gives what the connection keeps for callers that are no tasks of its loop.
-func (c *Conn) guest() (*guests, error) { return guestOf(c.l, &c.guests, c) }
-
-// anyGuest is guest also for tasks of the loop.
-func (c *Conn) anyGuest() (*guests, error) { return guestsOf(c.l, &c.guests, c) }
+// guest gives what the handle keeps for callers that are no tasks of its loop.
+func (c *Conn) guest() (*guests, error) { return guestsOf(c.l, &c.guests, c) }
 
 func (c *Conn) newGuests() *guests {
 	g := newGuests(c.l, &c.fd, (*connHost)(c))
@@ -26,10 +23,10 @@ func (c *Conn) newGuests() *guests {
 	return g
 }
 
-// failGuest wraps the error of a guest's call, unless the caller is none.
+// failGuest wraps the error of a guest's call.
 func (c *Conn) failGuest(name string, err error) error {
 	switch {
-	case err == nil, err == errHome, err == io.EOF:
+	case err == nil, err == io.EOF:
 		return err
 	case err == net.ErrClosed && c.l.Ended():
 		err = errEnded

@@ -1,7 +1,6 @@
 package sock
 
 import (
-	"errors"
 	"net"
 	"os"
 	"sync"
@@ -116,10 +115,6 @@ const (
 	over
 )
 
-// errHome says that a caller is a task of the handle's own loop after all: one that
-// runs an iterator.
-var errHome = errors.New("sock: a task of the handle's loop")
-
 func newGuests(l *loop.Loop, f *fd.FD, h host) *guests {
 	g := &guests{l: l, fd: f, host: h}
 	for _, s := range [...]*side{&g.in, &g.out} {
@@ -149,17 +144,7 @@ func (s *side) reads() bool { return s == &s.g.in }
 // visited is a handle that makes room for guests when the first of them comes.
 type visited interface{ newGuests() *guests }
 
-// guestOf gives the guests of a handle of l, for callers that are no tasks of l.
-func guestOf(l *loop.Loop, at *atomic.Pointer[guests], h visited) (*guests, error) {
-	if at.Load() == nil && !l.Ended() {
-		if here, _ := loop.Current(); here == l {
-			return nil, errHome
-		}
-	}
-	return guestsOf(l, at, h)
-}
-
-// guestsOf is guestOf also for tasks of the loop.
+// guestsOf gives the guests of a handle of l.
 func guestsOf(l *loop.Loop, at *atomic.Pointer[guests], h visited) (*guests, error) {
 	if at.Load() == nil {
 		if l.Ended() {
@@ -206,9 +191,6 @@ func (s *side) begin() {
 // queueFor waits for a turn, and sees to it that there will be one.
 func (g *guests) queueFor(s *side) error {
 	l, t := loop.Current()
-	if l == g.l {
-		return errHome
-	}
 	g.mu.Lock()
 	switch {
 	case g.closed, s.recalled:
@@ -404,9 +386,6 @@ func (g *guests) plain(o *op.Op) (int32, error) {
 // close has the loop close the handle by begin, and waits until that is done.
 func (g *guests) close(begin func()) error {
 	l, t := loop.Current()
-	if l == g.l && l != nil {
-		return errHome
-	}
 	g.mu.Lock()
 	if g.gone {
 		g.mu.Unlock()

@@ -151,9 +151,6 @@ func (g *guests) over() bool {
 
 // visit has a goroutine wait in place of a task of another loop.
 func (g *guests) visit(s *side) (res int32, err error) {
-	if s.visitor == g.l {
-		return 0, errHome
-	}
 	err = g.inPlace(s.visitor, s, func() error {
 		var err error
 		res, err = g.wait(s)

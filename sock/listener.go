@@ -113,10 +113,8 @@ func (ln *Listener) Accept() (net.Conn, error) {
 
 // AcceptConn is Accept with the type.
 func (ln *Listener) AcceptConn() (*Conn, error) {
-	if !ln.l.Marked() {
-		if l, t := loop.Current(); l == nil || l != ln.l {
-			return ln.acceptAsGuest(l, t)
-		}
+	if !ln.l.Here() {
+		return ln.acceptAsGuest(loop.Current())
 	}
 	ln.l.Burst() // also for who goes on asking a listener that is closed
 	ln.guests.in.recall()

@@ -49,20 +49,10 @@ func (c *Conn) beginWrite(name string) error {
 // turns, each with all of its bytes. Any goroutine may call it; one that is no task
 // waits as in package net.
 func (c *Conn) Write(p []byte) (int, error) {
-	if !c.l.Marked() {
-		return c.writeElsewhere(p)
+	if !c.l.Here() {
+		return c.writeAsGuest(p)
 	}
 	return c.writeHere(p)
-}
-
-// writeElsewhere is Write where the caller is not known to be a task of the loop.
-func (c *Conn) writeElsewhere(p []byte) (int, error) {
-	n, err := c.writeAsGuest(p)
-	if err != errHome {
-		return n, err
-	}
-	m, err := c.writeHere(p[n:])
-	return n + m, err
 }
 
 // writeHere is Write for tasks of the loop.

@@ -98,13 +98,8 @@ func (c *packet) failRes(name, call string, res int32) error {
 // net.ErrClosed. Datagrams that nobody has read are gone. Closing again does nothing.
 // Any goroutine may call it.
 func (c *packet) Close() error {
-	if !c.l.Marked() {
-		if err := c.closeAsGuest(); err != errHome {
-			return err
-		}
-	}
 	if !c.l.Here() {
-		return c.fail("close", stranger(c.l))
+		return c.closeAsGuest()
 	}
 	c.beginClose()
 	if !c.gone {

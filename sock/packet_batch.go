@@ -37,10 +37,8 @@ func (c *PacketConn) ReadBatch(ms []Message) (int, error) {
 	if len(ms) == 0 {
 		return 0, nil
 	}
-	if !c.l.Marked() {
-		if n, err := c.readBatchAsGuest(ms); err != errHome {
-			return n, err
-		}
+	if !c.l.Here() {
+		return c.readBatchAsGuest(ms)
 	}
 	if err := c.beginRead("read"); err != nil {
 		return 0, err
@@ -137,10 +135,8 @@ func (c *PacketConn) collect(b *sys.Batch, ms []Message, n int) {
 // while the socket has no room. N and NN of what was sent are set. What ms names is
 // lent to the kernel until it returns. Any goroutine may call it.
 func (c *PacketConn) WriteBatch(ms []Message) (int, error) {
-	if !c.l.Marked() {
-		if n, err := c.writeBatchAsGuest(ms); err != errHome {
-			return n, err
-		}
+	if !c.l.Here() {
+		return c.writeBatchAsGuest(ms)
 	}
 	if err := c.beginWrite("write"); err != nil {
 		return 0, err

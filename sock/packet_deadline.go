@@ -14,10 +14,8 @@ func (c *packet) SetReadDeadline(t time.Time) error { return c.setDeadlines(t, t
 func (c *packet) SetWriteDeadline(t time.Time) error { return c.setDeadlines(t, false, true) }
 
 func (c *packet) setDeadlines(t time.Time, in, out bool) error {
-	if !c.l.Marked() {
-		if err := c.setDeadlinesAsGuest(t, in, out); err != errHome {
-			return err
-		}
+	if !c.l.Here() {
+		return c.setDeadlinesAsGuest(t, in, out)
 	}
 	if err := c.check("set"); err != nil {
 		return err

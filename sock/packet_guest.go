@@ -7,11 +7,8 @@ import (
 	"ringo/internal/sys"
 )
 
-// guest gives what the socket keeps for callers that are no tasks of its loop.
-func (c *packet) guest() (*guests, error) { return guestOf(c.l, &c.guests, c) }
-
-// anyGuest is guest also for tasks of the loop.
-func (c *packet) anyGuest() (*guests, error) { return guestsOf(c.l, &c.guests, c) }
+// guest gives what the handle keeps for callers that are no tasks of its loop.
+func (c *packet) guest() (*guests, error) { return guestsOf(c.l, &c.guests, c) }
 
 func (c *packet) newGuests() *guests {
 	g := newGuests(c.l, &c.fd, (*packetHost)(c))
@@ -33,10 +30,10 @@ func (c *packet) bornAway() {
 	c.guests.Store(g)
 }
 
-// failGuest wraps the error of a guest's call, unless the caller is none.
+// failGuest wraps the error of a guest's call.
 func (c *packet) failGuest(name string, err error) error {
 	switch {
-	case err == nil, err == errHome:
+	case err == nil:
 		return err
 	case err == net.ErrClosed && c.l.Ended():
 		err = errEnded
@@ -129,7 +126,7 @@ func (c *packet) sendAsGuest(call string, m *parcel) error {
 		}
 	}
 	switch {
-	case err == nil, err == errHome:
+	case err == nil:
 		return err
 	case err == net.ErrClosed && c.l.Ended():
 		err = errEnded

@@ -41,7 +41,7 @@ func (c *packet) SyscallConn() (syscall.RawConn, error) {
 func (c *packet) File() (*os.File, error) {
 	c.in.single.Store(true)
 	var n int32
-	g, err := c.anyGuest()
+	g, err := c.guest()
 	if err == nil {
 		err = g.control(func(s uintptr) {
 			var f fd.FD

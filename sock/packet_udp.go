@@ -91,10 +91,8 @@ func (c *PacketConn) readFrom(call string, p []byte) (int, netip.AddrPort, error
 
 // read is receive for whoever calls.
 func (c *packet) read(call string, d *delivery) error {
-	if !c.l.Marked() {
-		if err := c.receiveAsGuest(call, d); err != errHome {
-			return err
-		}
+	if !c.l.Here() {
+		return c.receiveAsGuest(call, d)
 	}
 	return c.receive("read", call, d)
 }
@@ -193,12 +191,12 @@ func sent(b []byte, err error) int {
 
 // writeTo sends for whoever calls.
 func (c *packet) writeTo(call string, m *parcel) (int, error) {
-	if !c.l.Marked() {
-		if err := c.sendAsGuest(call, m); err != errHome {
-			return sent(m.p, err), err
-		}
+	var err error
+	if c.l.Here() {
+		err = c.send(call, m)
+	} else {
+		err = c.sendAsGuest(call, m)
 	}
-	err := c.send(call, m)
 	return sent(m.p, err), err
 }
 

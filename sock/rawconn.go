@@ -45,15 +45,15 @@ type rawConn struct {
 
 // rawHandle is such a handle. G.
 type rawHandle interface {
-	// anyGuest gives its guests, made if there are none.
-	anyGuest() (*guests, error)
+	// guest gives its guests, made if there are none.
+	guest() (*guests, error)
 	// failGuest wraps an error as its methods do.
 	failGuest(name string, err error) error
 }
 
 // Control calls f with the descriptor, which stays open until f returns.
 func (r *rawConn) Control(f func(fd uintptr)) error {
-	g, err := r.h.anyGuest()
+	g, err := r.h.guest()
 	if err == nil {
 		err = g.control(f)
 	}
@@ -62,7 +62,7 @@ func (r *rawConn) Control(f func(fd uintptr)) error {
 
 // Read calls f until it reports true, whenever there may be something to read.
 func (r *rawConn) Read(f func(fd uintptr) bool) error {
-	g, err := r.h.anyGuest()
+	g, err := r.h.guest()
 	if err == nil {
 		err = g.transfer(&g.in, f)
 	}
@@ -71,7 +71,7 @@ func (r *rawConn) Read(f func(fd uintptr) bool) error {
 
 // Write calls f until it reports true, whenever there may be room to write.
 func (r *rawConn) Write(f func(fd uintptr) bool) error {
-	g, err := r.h.anyGuest()
+	g, err := r.h.guest()
 	if err == nil {
 		err = g.transfer(&g.out, f)
 	}
@@ -102,10 +102,8 @@ func (g *guests) control(f func(fd uintptr)) error {
 
 // transfer calls f in a direction's turn until it reports true.
 func (g *guests) transfer(s *side, f func(fd uintptr) bool) error {
-	if !g.l.Marked() {
-		if err := g.transferAway(s, f); err != errHome {
-			return err
-		}
+	if !g.l.Here() {
+		return g.transferAway(s, f)
 	}
 	return g.transferHome(s, f)
 }

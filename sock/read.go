@@ -34,10 +34,8 @@ func (c *Conn) beginRead(name string) error {
 //
 // Any goroutine may call it; one that is no task waits as in package net.
 func (c *Conn) Read(p []byte) (int, error) {
-	if !c.l.Marked() {
-		if n, err := c.readAsGuest(p); err != errHome {
-			return n, err
-		}
+	if !c.l.Here() {
+		return c.readAsGuest(p)
 	}
 	if err := c.beginRead("read"); err != nil {
 		return 0, err
@@ -118,25 +116,13 @@ func (c *Conn) some() error {
 // Config.Leases of this connection's leases held it fails at once.
 // Any goroutine may call it.
 func (c *Conn) Next() (lease buf.Lease, err error) {
-	if !c.l.Marked() {
-		err = c.nextElsewhere(&lease)
-	} else if err = c.beginNext(); err == nil {
+	if !c.l.Here() {
+		return c.nextAsGuest()
+	}
+	if err = c.beginNext(); err == nil {
 		err = c.lend(&lease)
 	}
 	return lease, err
-}
-
-// nextElsewhere is Next where the caller is not known to be a task of the loop.
-//
-//go:noinline
-func (c *Conn) nextElsewhere(lease *buf.Lease) (err error) {
-	if *lease, err = c.nextAsGuest(); err != errHome {
-		return err
-	}
-	if err = c.beginNext(); err != nil {
-		return err
-	}
-	return c.lend(lease)
 }
 
 // beginNext takes the reader's turn and parks until there are bytes to lend. It is apart so
@@ -216,10 +202,8 @@ func (c *Conn) Peek(n int) ([]byte, error) {
 	if n < 0 {
 		return nil, bufio.ErrNegativeCount
 	}
-	if !c.l.Marked() {
-		if p, err := c.peekAsGuest(n); err != errHome {
-			return p, err
-		}
+	if !c.l.Here() {
+		return c.peekAsGuest(n)
 	}
 	if err := c.beginRead("read"); err != nil {
 		return nil, err
@@ -280,10 +264,8 @@ func (c *Conn) Discard(n int) (int, error) {
 	if n < 0 {
 		return 0, bufio.ErrNegativeCount
 	}
-	if !c.l.Marked() {
-		if n, err := c.discardAsGuest(n); err != errHome {
-			return n, err
-		}
+	if !c.l.Here() {
+		return c.discardAsGuest(n)
 	}
 	if err := c.beginRead("read"); err != nil {
 		return 0, err

@@ -71,10 +71,8 @@ func (c *Conn) readMessage(m *message) error {
 	if c.unix == nil {
 		return c.refuse("read", notUnix("recvmsg"))
 	}
-	if !c.l.Marked() {
-		if err := c.readMessageAsGuest(m); err != errHome {
-			return err
-		}
+	if !c.l.Here() {
+		return c.readMessageAsGuest(m)
 	}
 	if err := c.beginRead("read"); err != nil {
 		return err
@@ -213,14 +211,8 @@ func (c *Conn) WriteMsgUnix(b, oob []byte, addr *net.UnixAddr) (n, oobn int, err
 
 // writeMessage sends a message, and all of its bytes if it is to be full.
 func (c *Conn) writeMessage(m *message, full bool) (n int, err error) {
-	if !c.l.Marked() {
-		if n, err = c.writeMessageAsGuest(m, full); err != errHome {
-			return n, err
-		}
-		if n > 0 {
-			rest, err := c.Write(m.p[n:])
-			return n + rest, err
-		}
+	if !c.l.Here() {
+		return c.writeMessageAsGuest(m, full)
 	}
 	if err := c.beginWrite("write"); err != nil {
 		return 0, err

@@ -16,10 +16,8 @@ func (c *Conn) ReadV(bufs [][]byte) (int64, error) {
 	if c.records() {
 		return c.readVRecord(bufs)
 	}
-	if !c.l.Marked() {
-		if n, err := c.readVAsGuest(bufs); err != errHome {
-			return n, err
-		}
+	if !c.l.Here() {
+		return c.readVAsGuest(bufs)
 	}
 	if err := c.beginRead("read"); err != nil {
 		return 0, err
@@ -85,16 +83,11 @@ func (c *Conn) WriteV(bufs [][]byte) (int64, error) {
 	if c.records() {
 		return c.writeVRecord(bufs)
 	}
+	if !c.l.Here() {
+		return c.writeVAsGuest(bufs)
+	}
 	v := vector{rest: bufs}
 	var total int64
-	if !c.l.Marked() {
-		n, err := c.writeVAsGuest(bufs)
-		if err != errHome {
-			return n, err
-		}
-		total = n
-		v.skip(int(n))
-	}
 	if err := c.beginWrite("write"); err != nil {
 		return total, err
 	}

@@ -12,8 +12,8 @@ func getg() uintptr
 //go:noescape
 func isG(word *uintptr) bool
 
-//go:noescape
-func isZero(word *uintptr) bool
+// getm is the word of the running g in which the runtime keeps its thread, see Thread.
+func getm() uintptr
 
 func getsp() uintptr
 

@@ -14,11 +14,11 @@ TEXT ·isG(SB), NOSPLIT, $0-5
 	SETEQ ret+4(FP)
 	RET
 
-// func isZero(word *uintptr) bool
-TEXT ·isZero(SB), NOSPLIT, $0-5
-	MOVL word+0(FP), CX
-	CMPL (CX), $0
-	SETEQ ret+4(FP)
+// func getm() uintptr
+TEXT ·getm(SB), NOSPLIT, $0-4
+	MOVL (TLS), AX
+	MOVL 24(AX), AX
+	MOVL AX, ret+0(FP)
 	RET
 
 // func getsp() uintptr

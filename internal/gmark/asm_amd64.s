@@ -14,11 +14,11 @@ TEXT ·isG(SB), NOSPLIT, $0-9
 	SETEQ ret+8(FP)
 	RET
 
-// func isZero(word *uintptr) bool
-TEXT ·isZero(SB), NOSPLIT, $0-9
-	MOVQ word+0(FP), CX
-	CMPQ (CX), $0
-	SETEQ ret+8(FP)
+// func getm() uintptr
+TEXT ·getm(SB), NOSPLIT, $0-8
+	MOVQ (TLS), AX
+	MOVQ 48(AX), AX
+	MOVQ AX, ret+0(FP)
 	RET
 
 // func getsp() uintptr

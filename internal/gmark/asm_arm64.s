@@ -14,13 +14,10 @@ TEXT ·isG(SB), NOSPLIT, $0-9
 	MOVB R2, ret+8(FP)
 	RET
 
-// func isZero(word *uintptr) bool
-TEXT ·isZero(SB), NOSPLIT, $0-9
-	MOVD word+0(FP), R0
-	MOVD (R0), R1
-	CMP  ZR, R1
-	CSET EQ, R2
-	MOVB R2, ret+8(FP)
+// func getm() uintptr
+TEXT ·getm(SB), NOSPLIT, $0-8
+	MOVD 48(g), R0
+	MOVD R0, ret+0(FP)
 	RET
 
 // func getsp() uintptr

@@ -8,6 +8,6 @@ const Exact = false
 
 func getg() uintptr         { return 0 }
 func isG(*uintptr) bool     { return false }
-func isZero(*uintptr) bool  { return false }
+func getm() uintptr         { return 0 }
 func getsp() uintptr        { return 0 }
 func prefetch(_, _ uintptr) {}

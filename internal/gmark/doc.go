@@ -1,6 +1,9 @@
 // Package gmark tells whether the running goroutine is the one that a loop has
 // marked as its current task.
 //
+// Beside the mark there is the Thread, which finds the caller also in an iterator that the
+// task runs, and by which a call that was given no loop finds the one it is in.
+//
 // The check is what lets one handle serve two kinds of callers: a task of the
 // handle's own loop and everybody else. It is one comparison of the running g
 // with a word, about a nanosecond.

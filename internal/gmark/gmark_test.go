@@ -82,6 +82,70 @@ func TestForeignReadersAreRaceClean(t *testing.T) {
 	wg.Wait()
 }
 
+// On the systems that are tested the runtime's layout is the one that is assumed: where it is not, everything works, but
+// each call from a goroutine costs a system call, and somebody has to look.
+func TestThreadsKnown(t *testing.T) {
+	if !Exact {
+		t.Skip("no g check on " + runtime.GOARCH)
+	}
+	if !ThreadsKnown() {
+		t.Fatalf("%s on %s: the running g does not say which thread it is on", runtime.Version(), runtime.GOARCH)
+	}
+}
+
+// A thread that is locked is told from all that goroutines run on, whatever they do and however they are moved.
+func TestThreadIsNobodyElses(t *testing.T) {
+	if !ThreadsKnown() {
+		t.Skip("threads are not known on " + runtime.GOARCH)
+	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	mine := CurrentThread()
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for range 20_000 {
+				if CurrentThread() == mine {
+					t.Error("a goroutine passes for one on a locked thread")
+					return
+				}
+				runtime.Gosched()
+			}
+		})
+	}
+	for range 20_000 {
+		if CurrentThread() != mine {
+			t.Fatal("the thread has changed under a goroutine that locked it")
+		}
+		runtime.Gosched()
+	}
+	wg.Wait()
+	depth := 0
+	var nested func() Thread // iterators within iterators
+	nested = func() Thread {
+		if depth++; depth == 5 {
+			return CurrentThread()
+		}
+		next, stop := iter.Pull(func(yield func(Thread) bool) { yield(nested()) })
+		defer stop()
+		got, _ := next()
+		return got
+	}
+	if got := nested(); got != mine {
+		t.Errorf("in an iterator of an iterator: thread %#x, want %#x", got, mine)
+	}
+}
+
+func BenchmarkThread(b *testing.B) {
+	mine := CurrentThread()
+	n := 0
+	for b.Loop() {
+		if CurrentThread() == mine {
+			n++
+		}
+	}
+}
+
 func BenchmarkHere(b *testing.B) {
 	var m Mark
 	m.Set(Current())

@@ -19,10 +19,6 @@ func (m *Mark) Set(g G) { m.g = uintptr(g) }
 // Clear marks nobody. Only the thread of the loop may call it.
 func (m *Mark) Clear() { m.g = 0 }
 
-// Unset reports that nobody is marked. Any goroutine may ask; only to a marked task, and to
-// what runs on its thread in its time, the answer means something: it is always false.
-func (m *Mark) Unset() bool { return Exact && isZero(&m.g) }
-
 // Here reports whether the caller is the marked task. Any goroutine may ask.
 func (m *Mark) Here() bool { return isG(&m.g) }
 

@@ -73,10 +73,10 @@ func (i *idler) run() {
 
 // anyRan reports whether a loop has run a task since it was last asked.
 func anyRan() (ran bool) {
-	if p := running.loops.Load(); p != nil {
-		for _, l := range *p {
-			if l.ran.Load() {
-				l.ran.Store(false)
+	if p := running.seats.Load(); p != nil {
+		for _, s := range *p {
+			if s.l.ran.Load() {
+				s.l.ran.Store(false)
 				ran = true
 			}
 		}

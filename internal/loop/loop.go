@@ -24,6 +24,7 @@ type Loop struct {
 	info  driver.Info
 	slab  *op.Slab
 	tid   int32  // of its thread
+	seat  seat   // the same thread, to be compared with a caller's
 	goid  uint64 // of its goroutine, as stack traces call it
 
 	// No field is exported: whoever has a ringo.Loop could name it there.
@@ -89,19 +90,13 @@ func (l *Loop) Here() bool {
 }
 
 // hereByThread is for callers whose g is not the task's: a coroutine within a
-// task, or an architecture on which a g has no mark.
+// task, or an architecture on which a g has no mark. It is apart so that Here is inlined.
 //
 //go:noinline
-func (l *Loop) hereByThread() bool {
-	return !l.ended.Load() && sys.Gettid() == l.tid
-}
+func (l *Loop) hereByThread() bool { return l.seat.taken() && !l.ended.Load() }
 
 // Ended reports whether the loop is gone. G.
 func (l *Loop) Ended() bool { return l == nil || l.ended.Load() }
-
-// Marked is Here by the mark alone, which may say no to a task: one that runs an
-// iterator, or one on an architecture without marks. G.
-func (l *Loop) Marked() bool { return l != nil && l.mark.Here() }
 
 // Task is the running task. T.
 func (l *Loop) Task() *Task { return l.cur }

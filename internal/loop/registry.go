@@ -9,75 +9,97 @@ import (
 	"ringo/internal/sys"
 )
 
+// seat is a thread: as the runtime knows it, or where that can't be told as the kernel does.
+type seat struct {
+	thread gmark.Thread
+	tid    int32
+}
+
+// mySeat is the thread that the caller has locked.
+func mySeat() seat {
+	if gmark.ThreadsKnown() {
+		return seat{thread: gmark.CurrentThread()}
+	}
+	return seat{tid: sys.Gettid()}
+}
+
+// taken reports whether the caller runs on the thread. Of a loop that is still to begin nobody
+// does. G.
+func (s seat) taken() bool {
+	if s.tid != 0 {
+		return sys.Gettid() == s.tid
+	}
+	return s.thread != 0 && gmark.CurrentThread() == s.thread
+}
+
 // running is all loops of the process, so that a call that was given none can
-// find the task it runs in.
+// find the task it runs in. What is looked at is beside each other and changes only when
+// loops come and go.
 var running struct {
 	sync.Mutex
-	loops atomic.Pointer[[]*Loop]
+	seats atomic.Pointer[[]seated]
+}
+
+type seated struct {
+	seat seat
+	l    *Loop
 }
 
 func enroll(l *Loop) {
 	running.Lock()
 	defer running.Unlock()
-	var loops []*Loop
-	if p := running.loops.Load(); p != nil {
-		loops = slices.Clone(*p)
+	var seats []seated
+	if p := running.seats.Load(); p != nil {
+		seats = slices.Clone(*p)
 	}
-	loops = append(loops, l)
-	running.loops.Store(&loops)
+	seats = append(seats, seated{l.seat, l})
+	running.seats.Store(&seats)
 }
 
 func dismiss(l *Loop) {
 	running.Lock()
 	defer running.Unlock()
-	loops := slices.DeleteFunc(slices.Clone(*running.loops.Load()), func(o *Loop) bool { return o == l })
-	running.loops.Store(&loops)
+	seats := slices.DeleteFunc(slices.Clone(*running.seats.Load()), func(o seated) bool { return o.l == l })
+	running.seats.Store(&seats)
 }
 
-// Current finds the loop and task that the caller runs in; nil if it is an
-// ordinary goroutine. G.
+// Current finds the loop and task that the caller runs in, also from an iterator that the
+// task runs; nil if it is an ordinary goroutine. G.
 func Current() (*Loop, *Task) {
-	if l := known(); l != nil {
-		return l, l.cur
-	}
-	return currentByThread()
-}
-
-// currentByThread is for callers whose g is not the task's, see hereByThread.
-//
-//go:noinline
-func currentByThread() (*Loop, *Task) {
-	p := running.loops.Load()
-	if p == nil {
+	p := running.seats.Load()
+	if p == nil || len(*p) == 0 {
 		return nil, nil
 	}
-	if !anyMarked(*p) {
-		return nil, nil // nor does anybody run in a task's iterator
-	}
-	tid := sys.Gettid()
-	for _, l := range *p {
-		if l.tid == tid && !l.ended.Load() {
-			return l, l.cur
+	mine := mySeat()
+	for i := range *p {
+		if s := &(*p)[i]; s.seat == mine {
+			return s.l, s.l.cur
 		}
 	}
 	return nil, nil
 }
 
-// anyMarked reports whether a loop runs a task at this moment. It is the caller's own in
-// which it may be, so what the others do meanwhile does not matter.
-func anyMarked(loops []*Loop) bool {
-	for _, l := range loops {
-		if !l.mark.Unset() {
-			return true
-		}
+// GiveWay is Burst for a call that was given no loop; it does nothing for ordinary
+// goroutines. The error is why a task may not go on. G, may park.
+func GiveWay() error {
+	if l, _ := Current(); l != nil && !l.Burst() {
+		return l.Cause()
 	}
-	return false
+	return nil
+}
+
+// Spend counts a call that neither parks nor lets its task give way, if the caller is
+// a task. G.
+func Spend() {
+	if l, _ := Current(); l != nil {
+		l.Spend()
+	}
 }
 
 // Anywhere reports whether any loop runs in this process, so that who asks for the
 // caller's need not. G.
 func Anywhere() bool {
-	p := running.loops.Load()
+	p := running.seats.Load()
 	return p != nil && len(*p) != 0
 }
 

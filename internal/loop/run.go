@@ -147,7 +147,7 @@ func (l *Loop) open() error {
 			return err
 		}
 	}
-	l.tid, l.goid = sys.Gettid(), goid()
+	l.tid, l.seat, l.goid = sys.Gettid(), mySeat(), goid()
 	l.tick()
 	l.slab = op.NewSlab(0)
 	c := l.cfg

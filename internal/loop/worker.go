@@ -2,7 +2,6 @@ package loop
 
 import (
 	"iter"
-	"sync/atomic"
 
 	"ringo/internal/gmark"
 )
@@ -18,8 +17,7 @@ type worker struct {
 	task   *Task // what it runs
 	anon   *Task // stands for jobs, which have no task of their own
 	next   *worker
-	near   atomic.Pointer[worker] // another one in the same place, see places
-	ran    bool                   // the body of a task is on the stack
+	ran    bool // the body of a task is on the stack
 
 	retired bool // the loop has ended
 }
@@ -36,7 +34,6 @@ func (l *Loop) newWorker() *worker {
 	w.resume, w.stop = iter.Pull(func(yield func(struct{}) bool) {
 		w.yield = yield
 		w.g = gmark.Current()
-		w.announce()
 		l.mark.Set(w.g)
 		defer w.exit()
 		for {
@@ -171,7 +168,6 @@ func crash(err *PanicError) { panic(err) }
 func (w *worker) exit() {
 	l := w.l
 	l.mark.Clear()
-	w.withdraw()
 	if w.retired {
 		return
 	}

@@ -1,28 +1,33 @@
 package loop_test
 
 import (
+	"iter"
 	"runtime"
 	"sync"
 	"testing"
 
-	"ringo/internal/gmark"
 	"ringo/internal/loop"
 )
 
-// With more workers than places, some of which end, each is still found, by loop and
-// task, and nobody else is, although the runtime gives the g of a coroutine that has
-// ended to goroutines.
-func TestPlaces(t *testing.T) {
-	if !gmark.Exact {
-		t.Skip("no g check on " + runtime.GOARCH)
-	}
+// Thousands of tasks, some of which end, are each found, by loop and task, and so are their
+// iterators; nobody else is, although the runtime gives the g of a coroutine that has ended
+// to goroutines.
+func TestCurrentAmongMany(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg *loop.Config) {
 		cfg.Loops = 2
-		const many = 3000 // on each loop, for 4096 places
+		const many = 3000 // on each loop
 		err := run(t, cfg, func(l *loop.Loop) error {
 			here := func() {
 				if got, task := loop.Current(); got != l || task != l.Task() {
 					t.Errorf("in a task: loop %p, task %p; want %p, %p", got, task, l, l.Task())
+				}
+				next, stop := iter.Pull(func(yield func(bool) bool) {
+					got, task := loop.Current()
+					yield(got == l && task == l.Task() && l.Here())
+				})
+				defer stop()
+				if ok, _ := next(); !ok {
+					t.Error("an iterator that a task runs is not found")
 				}
 			}
 			var tasks []*loop.Task
@@ -51,7 +56,7 @@ func TestPlaces(t *testing.T) {
 			var strangers sync.WaitGroup
 			for range many {
 				strangers.Go(func() {
-					if got, _ := loop.Current(); got != nil {
+					if got, _ := loop.Current(); got != nil || l.Here() {
 						t.Errorf("on a goroutine: loop %p", got)
 					}
 				})
