@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"ringo"
@@ -84,8 +85,8 @@ func (r *relay) pass(l *ringo.Loop, c *sock.Conn) {
 	}
 	defer back.Close()
 	one, other := &end{Conn: c}, &end{Conn: back}
-	up := l.Go(func() { move(other, one) })
-	move(one, other)
+	up := l.Go(func() { r.move(c, other, one) })
+	r.move(c, one, other)
 	up.Wait()
 }
 
@@ -96,35 +97,46 @@ type end struct {
 	broken bool // a write to it has failed
 }
 
-// wasReset reports whether the end of what e sent was none: a reset that a write has met,
-// reads take for the end. A peer that only ends its side leaves the connection half open.
-func (e *end) wasReset() bool {
-	if e.broken || e.ended {
-		return e.broken
-	}
+// isReset reports whether the connection is over for both directions: its peer has reset it, or does
+// not answer any more. A peer that only ends its side leaves it half open.
+func (e *end) isReset() bool {
 	info, err := e.TCPInfo()
 	return err == nil && info.State == sock.TCPClose
 }
 
-// move passes on what from sends, and how it ends. That to takes no more ends this direction
-// alone: what it has sent before is still under way.
-func move(to, from *end) {
+// refuses reports whether an error of a write says that the peer takes no more.
+func (e *end) refuses(err error) bool {
+	return errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET) || e.isReset()
+}
+
+// move passes on what from sends, and how it ends. What is cut short, either peer sees as a reset.
+// But if to takes no more, only this direction ends as long as the other goes on: what to has sent
+// before may still be on its way. The connection is client's.
+func (r *relay) move(client *sock.Conn, to, from *end) {
 	_, err := io.Copy(to.Conn, from.Conn)
-	var op *net.OpError
-	switch {
-	case err == nil && !from.wasReset():
+	// A reset that a write has met reads as an end of the stream.
+	complete := err == nil && !from.broken && (from.ended || !from.isReset())
+	if complete {
 		to.ended = true
-		to.CloseWrite()
-	case err == nil:
-		reset(to)
-	case errors.As(err, &op) && op.Op == "read":
-		if errors.Is(err, context.Canceled) || errors.Is(err, net.ErrClosed) {
-			to.Close()
-			return
+		err = to.CloseWrite()
+	}
+	var op *net.OpError
+	reading := errors.As(err, &op) && op.Op == "read"
+	switch {
+	case complete && err == nil:
+	case errors.Is(err, net.ErrClosed):
+		// Who closed one end closes the other.
+	case errors.Is(err, context.Canceled):
+		to.Close()
+		from.Close()
+	case err != nil && !reading && !from.ended && to.refuses(err):
+		to.broken = true
+	default:
+		if err != nil && !from.isReset() && !to.isReset() {
+			r.complain(fmt.Sprintf("connection of %v is reset: %v", client.RemoteAddr(), err))
 		}
 		reset(to)
-	default:
-		to.broken = true
+		reset(from)
 	}
 }
 
@@ -137,7 +149,7 @@ const (
 // reset closes an end so that its peer sees a reset, too, behind all that was sent to it.
 func reset(e *end) {
 	for range resetWaits {
-		if info, err := e.TCPInfo(); err != nil || info.Unacked == 0 && info.NotSent == 0 {
+		if info, err := e.TCPInfo(); err != nil || info.State == sock.TCPClose || info.Unacked == 0 && info.NotSent == 0 {
 			break
 		}
 		if e.Loop().Sleep(resetWait) != nil {

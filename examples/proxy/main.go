@@ -69,10 +69,12 @@ func proxy(c *sock.Conn, backend string) {
 
 // pipe copies one direction. Its end is passed on as such; a failure ends the other direction, too.
 func pipe(dst, src *sock.Conn) {
-	if _, err := io.Copy(dst, src); err != nil {
+	_, err := io.Copy(dst, src)
+	if err == nil {
+		err = dst.CloseWrite()
+	}
+	if err != nil {
 		dst.Close() // who reads or writes there gets net.ErrClosed
 		src.Close()
-		return
 	}
-	dst.CloseWrite()
 }

@@ -5,16 +5,32 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"net"
+	"os"
+	"syscall"
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
+	"ringo/internal/seccomptest"
 	"ringo/internal/testmain"
 	"ringo/sock"
 )
 
-func TestMain(m *testing.M) { testmain.Main(m) }
+func TestMain(m *testing.M) {
+	if os.Getenv(asProgram) != "" {
+		main()
+		return
+	}
+	testmain.Main(m)
+}
+
+// asProgram in the environment makes the test binary the example.
+const asProgram = "RINGO_EXAMPLE_PROXY"
 
 // start runs the proxy until the test ends, before a backend that handle is, and connects to it.
 func start(t *testing.T, handle func(c *net.TCPConn)) *net.TCPConn {
@@ -90,5 +106,52 @@ func TestReset(t *testing.T) {
 	c.Write([]byte("x"))
 	if n, err := c.Read(make([]byte, 1)); err == nil {
 		t.Errorf("read %d bytes that nobody sent", n)
+	}
+}
+
+// If the end of what one side sent can't be passed on, the other side does not wait for it for ever.
+func TestEndThatCannotBePassedOn(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	policy := seccomptest.Deny(seccomptest.Rule{Number: unix.SYS_SHUTDOWN, Errno: syscall.ENOMEM})
+	cmd := seccomptest.Command(t, policy, self, "-listen", "127.0.0.1:0", "-backend", ln.Addr().String())
+	cmd.Env = append(os.Environ(), asProgram+"=1")
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer cmd.Wait()
+	defer cmd.Process.Kill()
+	var addr, backend string
+	if _, err := fmt.Fscanf(out, "proxy from %s to %s\n", &addr, &backend); err != nil {
+		t.Fatal(err)
+	}
+	c, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	b, err := ln.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	c.Write([]byte("all that I say"))
+	c.(*net.TCPConn).CloseWrite()
+	for _, c := range []net.Conn{b, c} {
+		c.SetDeadline(time.Now().Add(10 * time.Second))
+		if _, err := io.ReadAll(c); errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Error("the connection stays open")
+		}
 	}
 }
