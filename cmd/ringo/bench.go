@@ -66,7 +66,7 @@ func parseBench(args []string, stdout io.Writer) (*benchOptions, error) {
 	fs.StringVar(&o.File, "file", "", "`name` of the test file, which may be an old one for reads; empty: a temporary one")
 	fs.Var(&o.size, "size", "`size` of a test file that is made, such as 256M")
 	fs.StringVar(&o.paths, "paths", strings.Join(benchPaths, ","), "`list` of what to measure; fio is left out with a word if it is not installed")
-	fs.BoolVar(&o.quiet, "quiet", false, "show no progress")
+	fs.BoolVar(&o.quiet, "quiet", false, "show no progress, which is for terminals only")
 	if err := parse(fs, args, stdout, benchText); err != nil {
 		return nil, err
 	}

@@ -4,6 +4,8 @@ package main
 
 import (
 	"bytes"
+	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"ringo/uring"
 )
@@ -58,10 +62,44 @@ func TestBenchFile(t *testing.T) {
 					t.Errorf("a figure is missing: %s", r[0])
 				}
 			}
-			if !strings.Contains(stderr, "\rtask: ") {
-				t.Errorf("no progress was shown:\n%q", stderr)
+			if strings.Contains(stderr, "\r") {
+				t.Errorf("progress was drawn on a pipe:\n%q", stderr)
 			}
 		})
+	}
+}
+
+// Progress is drawn on a terminal, and gone from it at the end.
+func TestBenchProgress(t *testing.T) {
+	t.Parallel()
+	terminal, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
+	if err != nil {
+		t.Skip("no terminals here:", err)
+	}
+	defer terminal.Close()
+	n, err := unix.IoctlGetInt(int(terminal.Fd()), unix.TIOCGPTN)
+	if err == nil {
+		err = unix.IoctlSetPointerInt(int(terminal.Fd()), unix.TIOCSPTLCK, 0)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|syscall.O_NOCTTY, 0)
+	if err != nil {
+		t.Skip("no terminals here:", err)
+	}
+	cmd := tool(t, "bench", "file", "-size", "1M", "-time", "300ms", "-paths", "os")
+	cmd.Env, cmd.Stderr = append(cmd.Env, "TMPDIR="+t.TempDir()), shown
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	shown.Close()
+	text, _ := io.ReadAll(terminal) // until nobody has it open, which is EIO
+	if err := cmd.Wait(); err != nil {
+		t.Fatalf("%v: %q", err, text)
+	}
+	if !regexp.MustCompile(`\ros: [0-9.]+ of 300ms s, [1-9][0-9]* operations`).Match(text) || !bytes.HasSuffix(text, []byte(" \r")) {
+		t.Errorf("the terminal shows %q", text)
 	}
 }
 

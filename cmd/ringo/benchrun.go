@@ -99,7 +99,7 @@ func (o *benchOptions) measure(ctx context.Context, path string, stderr io.Write
 	return r, nil
 }
 
-// progress is a line on stderr that is written over.
+// progress is a line on a terminal that is written over; on anything else there is none.
 type progress struct {
 	o     *benchOptions
 	path  string
@@ -110,7 +110,7 @@ type progress struct {
 
 // show says how far it is; ops < 0 is an unknown number.
 func (p *progress) show(ops int64) {
-	if p.o.quiet {
+	if p.o.quiet || !isTerminal(p.w) {
 		return
 	}
 	if p.begin.IsZero() {
@@ -124,6 +124,16 @@ func (p *progress) show(ops int64) {
 	}
 	p.wide = max(p.wide, len(line))
 	fmt.Fprintf(p.w, "\r%-*s", p.wide, line)
+}
+
+// isTerminal reports whether w is one, or another device that shows characters.
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
 // done clears the line.

@@ -85,16 +85,18 @@ var (
 )
 
 var (
-	errWant     = errors.New("want tcp://HOST:PORT")
+	errWant     = errors.New("want HOST:PORT or tcp://HOST:PORT")
 	errWantUnix = errors.New("want unix:///PATH, or unix://@NAME without a file")
 )
 
-// parseAddress reads NETWORK://HOST:PORT, all addresses without a host; or
-// NETWORK://NAME for Unix sockets.
+// parseAddress reads HOST:PORT, which is of TCP, or NETWORK://HOST:PORT, all addresses without a
+// host; or NETWORK://NAME for Unix sockets.
 func parseAddress(text string) (address, error) {
 	network, name, ok := strings.Cut(text, "://")
 	switch {
-	case !ok || network == "":
+	case !ok:
+		return parseTCP(text)
+	case network == "":
 		return address{}, errWant
 	case slices.Contains(hostNetworks, network):
 		return parseHostPort(text)
@@ -112,18 +114,33 @@ func parseHostPort(text string) (address, error) {
 	if err != nil {
 		return address{}, fmt.Errorf("%w: %w", errors.Unwrap(err), errWant) // without the text, which the flag's error has
 	}
-	port, err := strconv.ParseUint(u.Port(), 10, 16)
 	switch {
 	case u.Host == "":
 		return address{}, errWant
-	case u.Port() == "":
-		return address{}, fmt.Errorf("no port: %w", errWant)
-	case err != nil:
-		return address{}, fmt.Errorf("port %s: want 0 to 65535", u.Port())
 	case u.User != nil || u.Path != "" || u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
 		return address{}, fmt.Errorf("more than an address: %w", errWant)
 	}
-	return address{u.Scheme, net.JoinHostPort(u.Hostname(), strconv.FormatUint(port, 10))}, nil
+	return hostPort(u.Scheme, u.Hostname(), u.Port())
+}
+
+// parseTCP is parseAddress for what names no network.
+func parseTCP(text string) (address, error) {
+	host, port, err := net.SplitHostPort(text)
+	if err != nil || strings.ContainsAny(host, "/@?#") {
+		return address{}, errWant
+	}
+	return hostPort("tcp", host, port)
+}
+
+func hostPort(network, host, port string) (address, error) {
+	if port == "" {
+		return address{}, fmt.Errorf("no port: %w", errWant)
+	}
+	n, err := strconv.ParseUint(port, 10, 16)
+	if err != nil {
+		return address{}, fmt.Errorf("port %s: want 0 to 65535", port)
+	}
+	return address{network, net.JoinHostPort(host, strconv.FormatUint(n, 10))}, nil
 }
 
 // A place is an address that is served.

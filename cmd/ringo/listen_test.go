@@ -9,6 +9,10 @@ import (
 func TestParseAddress(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ text, network, name string }{
+		{"127.0.0.1:7000", "tcp", "127.0.0.1:7000"},
+		{"localhost:0", "tcp", "localhost:0"},
+		{":80", "tcp", ":80"},
+		{"[fe80::1%eth0]:080", "tcp", "[fe80::1%eth0]:80"},
 		{"tcp://127.0.0.1:7000", "tcp", "127.0.0.1:7000"},
 		{"tcp4://localhost:0", "tcp4", "localhost:0"},
 		{"tcp6://[::1]:65535", "tcp6", "[::1]:65535"},

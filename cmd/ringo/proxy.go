@@ -19,8 +19,8 @@ line per address tells the real port on stderr:
 and if the driver is not uring, one more line says why. If the other address can't be
 reached, the connection is reset, and a line says why.
 
-SIGINT and SIGTERM drain: no more connections are accepted, and those that are open
-have -grace to end. Then the exit code is 0. A second signal exits at once, with 128
+SIGINT and SIGTERM drain: connections that no loop has taken are closed, and the
+others have -grace to end. Then the exit code is 0. A second signal exits at once, with 128
 and the signal's number. The variable RINGO_DRIVER overrides -driver; an unknown
 name in it is a failure, exit code 1.
 `
@@ -43,8 +43,8 @@ type proxyOptions struct {
 func parseProxy(args []string, stdout io.Writer) (*proxyOptions, error) {
 	o := new(proxyOptions)
 	fs := flag.NewFlagSet("proxy", flag.ContinueOnError)
-	fs.Var(offered{&o.listen, connNetworks}, "listen", "serve on `tcp://HOST:PORT`, port 0 for any, or unix:///PATH, or unix://@NAME without a file; repeatable, and all loops serve all (default tcp://127.0.0.1:7000)")
-	fs.Var(offered{&o.to, connNetworks}, "to", "pass connections on to `tcp://HOST:PORT`, unix:///PATH or unix://@NAME")
+	fs.Var(offered{&o.listen, connNetworks}, "listen", "serve on `HOST:PORT`, the same as tcp://HOST:PORT, port 0 for any, or unix:///PATH, or unix://@NAME without a file; repeatable, and all loops serve all (default tcp://127.0.0.1:7000)")
+	fs.Var(offered{&o.to, connNetworks}, "to", "pass connections on to `HOST:PORT`, the same as tcp://HOST:PORT, unix:///PATH or unix://@NAME")
 	fs.IntVar(&o.max, "max", 0, "pass on this `number` of connections at once; the others wait, a few accepted, the rest in the kernel's queue; 0: no limit")
 	fs.DurationVar(&o.dial, "dial", 10*time.Second, "`time` in which -to must answer")
 	o.flags(fs)

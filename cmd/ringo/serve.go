@@ -29,8 +29,8 @@ by renaming: one that is cut while it is sent ends its connection.
 SIGHUP opens the FILE of -log again: rename it, send the signal, and what comes from then on is
 in a new one. No line is lost or cut in two.
 
-SIGINT and SIGTERM drain: no more connections are accepted, idle ones are closed, and
-requests under way have -grace to end. Then the exit code is 0. A second signal exits at
+SIGINT and SIGTERM drain: connections that wait for a request are closed, new ones too,
+and requests under way have -grace to end. Then the exit code is 0. A second signal exits at
 once, with 128 and the signal's number. The variable RINGO_DRIVER overrides -driver; an
 unknown name in it is a failure, exit code 1.
 `
@@ -56,7 +56,7 @@ type serveOptions struct {
 func parseServe(args []string, stdout io.Writer) (*serveOptions, error) {
 	o := new(serveOptions)
 	fs := flag.NewFlagSet("serve", flag.ContinueOnError)
-	fs.Var(offered{&o.listen, streamNetworks}, "listen", "serve on `tcp://HOST:PORT`, port 0 for any, or unix:///PATH, or unix://@NAME without a file; repeatable, and all loops serve all (default tcp://127.0.0.1:8080)")
+	fs.Var(offered{&o.listen, streamNetworks}, "listen", "serve on `HOST:PORT`, the same as tcp://HOST:PORT, port 0 for any, or unix:///PATH, or unix://@NAME without a file; repeatable, and all loops serve all (default tcp://127.0.0.1:8080)")
 	o.flags(fs)
 	fs.IntVar(&o.files, "files", 1000, "keep this `number` of files open between requests, for each loop and address")
 	fs.DurationVar(&o.fresh, "fresh", time.Second, "`time` for which a name is believed to lead to the file that is open")
