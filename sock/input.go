@@ -394,6 +394,17 @@ func (in *input) why(c *Conn, name string) error {
 	return nil
 }
 
+// refused is why a reader must not go on that has found the connection closing, or its time over.
+// The deadline is not asked again: others may have moved it since.
+func (in *input) refused(c *Conn) error {
+	err := os.ErrDeadlineExceeded
+	if c.closing {
+		err = net.ErrClosed
+	}
+	c.l.Burst()
+	return c.fail("read", err)
+}
+
 func (in *input) expired(c *Conn) bool {
 	limit := c.readBy.Load()
 	return limit != 0 && c.l.NowNS() >= limit

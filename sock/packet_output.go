@@ -19,6 +19,7 @@ type packetOutput struct {
 	lock     turnstile
 	waiter   *loop.Task
 	res      int32
+	late     bool // the deadline had passed when the last wait for room ended
 	deadline atomic.Int64
 	timer    timer.Timer
 
@@ -124,7 +125,7 @@ func (c *packet) sendNow(m *parcel) int32 {
 //go:noinline
 func (c *packet) sendLater(m *parcel) int32 {
 	out := &c.out
-	for {
+	for out.late = false; ; {
 		if c.l.Canceled() {
 			return -sys.ECANCELED
 		}
@@ -142,7 +143,8 @@ func (c *packet) sendLater(m *parcel) int32 {
 		c.l.Submit(o)
 		c.l.Park((*packetOutWait)(c))
 		out.waiter = nil
-		if out.res != -sys.ECANCELED || c.closing || out.expired(c) {
+		out.late = out.expired(c)
+		if out.res != -sys.ECANCELED || c.closing || out.late {
 			return out.res
 		} // else it is cancelled, or the deadline that ended it has moved
 	}
@@ -155,7 +157,7 @@ func (c *packet) failSend(call string, res int32, m *parcel) error {
 		switch {
 		case c.closing:
 			err = net.ErrClosed
-		case c.out.expired(c):
+		case c.out.late:
 			err = os.ErrDeadlineExceeded
 		default:
 			err = c.l.Cause()

@@ -53,7 +53,7 @@ func (c *Conn) readTurn(p []byte) (int, error) {
 	}
 	for {
 		if c.closing || in.expired(c) && len(p) > 0 {
-			return 0, in.state(c, "read")
+			return 0, in.refused(c)
 		}
 		if len(p) == 0 {
 			return 0, nil
@@ -87,7 +87,7 @@ func (c *Conn) some() error {
 	}
 	for {
 		if c.closing || in.expired(c) {
-			return in.state(c, "read")
+			return in.refused(c)
 		}
 		if in.buffered() > 0 {
 			return nil

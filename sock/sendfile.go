@@ -219,19 +219,20 @@ const inMemory = 16 * 4096
 
 // sendWhenRoom waits for room and sends what is in memory.
 func (c *Conn) sendWhenRoom(f *fileSource, file *fd.FD) (int32, error) {
-	o := c.l.NewOp(op.Sendfile)
-	if o == nil {
-		return 0, c.failRes("write", -sys.ENOBUFS)
+	for {
+		o := c.l.NewOp(op.Sendfile)
+		if o == nil {
+			return 0, c.failRes("write", -sys.ENOBUFS)
+		}
+		o.Off, o.Arg, o.Arg2 = -1, min(f.piece(), inMemory), uint32(file.Sys())
+		c.awaitSend(o)
+		if c.out.res >= 0 || theFiles(c.out.res) {
+			return c.out.res, nil
+		}
+		if err := c.out.state(c); err != nil {
+			return 0, err
+		} // else the deadline that ended it has moved
 	}
-	o.Off, o.Arg, o.Arg2 = -1, min(f.piece(), inMemory), uint32(file.Sys())
-	c.awaitSend(o)
-	if c.out.res >= 0 || theFiles(c.out.res) {
-		return c.out.res, nil
-	}
-	if err := c.out.state(c); err != nil {
-		return 0, err
-	}
-	return 0, c.fail("write", c.l.Cause())
 }
 
 // sendFileAsGuest is sendFile for guests. A goroutine may wait for the disk; for a task of

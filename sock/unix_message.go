@@ -84,7 +84,7 @@ func (c *Conn) readMessage(m *message) error {
 	}
 	for {
 		if c.closing || in.expired(c) {
-			return in.state(c, "read")
+			return in.refused(c)
 		}
 		if in.buffered() > 0 {
 			in.message(c, m)

@@ -29,7 +29,7 @@ func (c *Conn) ReadV(bufs [][]byte) (int64, error) {
 	}
 	for empty := v.done(); ; {
 		if c.closing || in.expired(c) && !empty {
-			return 0, in.state(c, "read")
+			return 0, in.refused(c)
 		}
 		if empty {
 			return 0, nil
