@@ -5,8 +5,9 @@ import (
 	"net/netip"
 
 	"ringo/internal/fd"
+	"ringo/internal/kernel"
 	"ringo/internal/loop"
-	"ringo/internal/op"
+	"ringo/internal/sys"
 )
 
 // tcpAddr makes a net.Addr; an address that isn't known is unspecified, not nil,
@@ -29,18 +30,20 @@ func (c *Conn) tcpEnds() *tcpEnds {
 	return c.ends.Load()
 }
 
+// nameCall asks for the address of one end of a socket: getsockname(2) or getpeername(2).
+type nameCall = func(k kernel.Kernel, fd int32, sa *sys.Sockaddr) int32
+
 // nameOf asks for the address of one end of a socket. T.
-func nameOf(l *loop.Loop, f *fd.FD, code op.Code) netip.AddrPort {
-	return nameBy(l, callExt(l, code), f, code)
+func nameOf(l *loop.Loop, f *fd.FD, ask nameCall) netip.AddrPort {
+	return nameBy(l, &localOf(l).name, f, ask)
 }
 
-// nameBy is nameOf by an op of the caller's that has an Ext. G.
-func nameBy(l *loop.Loop, o *op.Op, f *fd.FD, code op.Code) netip.AddrPort {
-	o.FD, o.Code = f, code
-	if res, ok := l.Try(o); !ok || res < 0 {
+// nameBy is nameOf by memory of the caller's. G.
+func nameBy(l *loop.Loop, sa *sys.Sockaddr, f *fd.FD, ask nameCall) netip.AddrPort {
+	if ask(l.Kernel(), f.Sys(), sa) < 0 {
 		return netip.AddrPort{}
 	}
-	ap := o.Ext.Addr.AddrPort()
+	ap := sa.AddrPort()
 	if ap.Addr().Is4In6() { // a v4 peer of a dual-stack socket, shown as net does
 		ap = netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
 	}

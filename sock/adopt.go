@@ -6,8 +6,8 @@ import (
 	"net/netip"
 
 	"ringo"
+	"ringo/internal/kernel"
 	"ringo/internal/loop"
-	"ringo/internal/op"
 )
 
 // AdoptConfig is how to adopt a socket that was made elsewhere. The zero value is good.
@@ -74,9 +74,9 @@ func (ac *AdoptConfig) Adopt(l *ringo.Loop, s io.Closer) (c *Conn, err error) {
 	err = ac.adopt(l, s, (*adoptee).wantConn, func(e *loop.Loop, a *adoptee, here bool) error {
 		c = newConn(e, a.fd.Take())
 		if unixNetwork(a.network) {
-			c.becomeUnix(unixName(e, &c.fd, op.SockName, a.network), unixName(e, &c.fd, op.PeerName, a.network))
+			c.becomeUnix(unixName(e, &c.fd, kernel.Kernel.Getsockname, a.network), unixName(e, &c.fd, kernel.Kernel.Getpeername, a.network))
 		} else {
-			c.laddr, c.raddr = nameOf(e, &c.fd, op.SockName), nameOf(e, &c.fd, op.PeerName)
+			c.laddr, c.raddr = nameOf(e, &c.fd, kernel.Kernel.Getsockname), nameOf(e, &c.fd, kernel.Kernel.Getpeername)
 		}
 		c.in.resume(c, ac.Unread)
 		if !here {
@@ -114,7 +114,7 @@ func (ac *AdoptConfig) AdoptSet(s io.Closer) (*ListenerSet, error) {
 	}
 	set := &ListenerSet{network: a.network, first: a.fd.Sys(), share: new(sharing), adopted: true, file: newSocketFile("")}
 	if unixNetwork(a.network) {
-		addr := a.unixName(op.SockName)
+		addr := a.unixName(kernel.Kernel.Getsockname)
 		set.unix, set.file = &addr, newSocketFile(addr.Name)
 	} else {
 		set.addr = listening(set.first)
@@ -128,7 +128,7 @@ func (ac *AdoptConfig) AdoptPacket(l *ringo.Loop, s io.Closer) (c *PacketConn, e
 	err = ac.adopt(l, s, (*adoptee).wantUDP, func(e *loop.Loop, a *adoptee, here bool) error {
 		local, peer := listening(a.fd.Sys()), netip.AddrPort{}
 		if a.connected() {
-			peer = nameOf(e, &a.fd, op.PeerName)
+			peer = nameOf(e, &a.fd, kernel.Kernel.Getpeername)
 		}
 		c = newPacketConn(e, a.network, a.fd.Take(), local, peer)
 		if !here {
@@ -144,7 +144,7 @@ func (ac *AdoptConfig) AdoptUnixgram(l *ringo.Loop, s io.Closer) (c *UnixPacketC
 	err = ac.adopt(l, s, (*adoptee).wantUnixgram, func(e *loop.Loop, a *adoptee, here bool) error {
 		var peer *net.UnixAddr
 		if a.connected() {
-			name := a.unixName(op.PeerName)
+			name := a.unixName(kernel.Kernel.Getpeername)
 			peer = &name
 		}
 		c = newUnixPacketConn(e, &a.fd, peer, nil)

@@ -9,6 +9,7 @@ import (
 
 	"ringo"
 	"ringo/internal/fd"
+	"ringo/internal/kernel"
 	"ringo/internal/op"
 	"ringo/internal/sys"
 )
@@ -136,10 +137,10 @@ func (a *adoptee) connected() bool {
 }
 
 // unixName is the name of one end. G.
-func (a *adoptee) unixName(code op.Code) net.UnixAddr {
-	o := &op.Op{Code: code, FD: &a.fd, Ext: new(op.Ext)}
-	o.Attempt()
-	return unixAddr(&o.Ext.Addr, a.network)
+func (a *adoptee) unixName(ask nameCall) net.UnixAddr {
+	sa := new(sys.Sockaddr)
+	ask(kernel.Host{}, a.fd.Sys(), sa)
+	return unixAddr(sa, a.network)
 }
 
 func (a *adoptee) streams() bool { return a.network == "tcp" || unixNetwork(a.network) }

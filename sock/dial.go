@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"ringo"
+	"ringo/internal/kernel"
 	"ringo/internal/loop"
 	"ringo/internal/op"
 	"ringo/internal/sys"
@@ -152,7 +153,7 @@ func (d *Dialer) connect(l *loop.Loop, network string, local, ap netip.AddrPort,
 		if err != nil {
 			return nil, dialError(network, tcpAddr(ap), err)
 		}
-		c.laddr = nameOf(l, &c.fd, op.SockName)
+		c.laddr = nameOf(l, &c.fd, kernel.Kernel.Getsockname)
 		if c.laddr != ap || try == tries {
 			c.setAtBirth()
 			return c, nil

@@ -371,16 +371,14 @@ func (g *guests) leaving() bool {
 	return g.orphan && !g.gone && g.pinned == 0
 }
 
-// plain runs a call that does not wait, which needs no turn.
-func (g *guests) plain(o *op.Op) (int32, error) {
+// plain asks the kernel for something that does not wait, which needs no turn.
+func (g *guests) plain(ask question) (int32, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.closed {
 		return 0, net.ErrClosed
 	}
-	o.FD = g.fd
-	res, _ := g.l.Try(o)
-	return res, nil
+	return ask(g.l.Kernel(), g.fd.Sys()), nil
 }
 
 // close has the loop close the handle by begin, and waits until that is done.

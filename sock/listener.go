@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"ringo/internal/fd"
+	"ringo/internal/kernel"
 	"ringo/internal/loop"
 	"ringo/internal/op"
 	"ringo/internal/sys"
@@ -74,7 +75,7 @@ func newListener(l *loop.Loop, network string, s int32, file *socketFile, leave 
 	if unixNetwork(network) {
 		ln.becomeUnix(network)
 	} else {
-		ln.addr = nameOf(l, &ln.fd, op.SockName)
+		ln.addr = nameOf(l, &ln.fd, kernel.Kernel.Getsockname)
 	}
 	if err := l.Unwatchable(s); err != nil {
 		ln.file.release()
@@ -157,20 +158,20 @@ func (ln *Listener) refused() error {
 // accepted makes a connection of an accepted descriptor.
 func (ln *Listener) accepted(s int32) *Conn {
 	c := newConn(ln.l, s)
-	ln.name(c, callExt(ln.l, op.PeerName))
+	ln.name(c, &localOf(ln.l).name)
 	return c
 }
 
-// name gives a connection that was accepted its addresses, by an op that has an Ext. G.
-func (ln *Listener) name(c *Conn, o *op.Op) {
+// name gives a connection that was accepted its addresses, by memory of the caller's. G.
+func (ln *Listener) name(c *Conn, sa *sys.Sockaddr) {
 	if ln.unix != nil {
-		c.becomeUnix(*ln.unix, unixNameBy(ln.l, o, &c.fd, op.PeerName, ln.unix.Net))
+		c.becomeUnix(*ln.unix, unixNameBy(ln.l, sa, &c.fd, kernel.Kernel.Getpeername, ln.unix.Net))
 		return
 	}
-	c.raddr = nameBy(ln.l, o, &c.fd, op.PeerName)
+	c.raddr = nameBy(ln.l, sa, &c.fd, kernel.Kernel.Getpeername)
 	c.laddr = ln.addr
 	if ln.addr.Addr().IsUnspecified() {
-		c.laddr = nameBy(ln.l, o, &c.fd, op.SockName)
+		c.laddr = nameBy(ln.l, sa, &c.fd, kernel.Kernel.Getsockname)
 	}
 }
 

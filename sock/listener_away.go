@@ -79,8 +79,7 @@ func (ln *Listener) acceptInTurn(s *side) (c *Conn, res int32, err error) {
 		default:
 			ln.pauseAway = 0
 			c = newStray(ln.l, res)
-			ln.name(c, s.op)
-			s.op.FD = &ln.fd
+			ln.name(c, &s.op.Ext.Addr)
 			return c, 0, nil
 		}
 	}

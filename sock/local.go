@@ -2,8 +2,10 @@ package sock
 
 import (
 	"ringo/internal/fd"
+	"ringo/internal/kernel"
 	"ringo/internal/loop"
 	"ringo/internal/op"
+	"ringo/internal/sys"
 )
 
 // local is what this package keeps per loop: things to reuse.
@@ -12,7 +14,8 @@ type local struct {
 	// The two calls of the hot path have ops of their own, which need no clearing.
 	recv, send op.Op
 	ext        op.Ext
-	vector     op.Op // a call on slices
+	name       sys.Sockaddr // for the kernel to fill in
+	vector     op.Op        // a call on slices
 	vectorExt  op.Ext
 	gather     []byte // small slices in one piece
 	splice     op.Op
@@ -21,6 +24,12 @@ type local struct {
 	spare      [][]byte // memory for unread bytes
 	packet     *packetLocal
 }
+
+// question is what a handle asks the kernel about its descriptor.
+type question = func(k kernel.Kernel, fd int32) int32
+
+// nothing asks nothing, where a call has only to find out whether the handle is open.
+func nothing(kernel.Kernel, int32) int32 { return 0 }
 
 const spareMax = 64
 

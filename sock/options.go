@@ -5,6 +5,7 @@ import (
 	"net"
 	"time"
 
+	"ringo/internal/kernel"
 	"ringo/internal/op"
 	"ringo/internal/sys"
 )
@@ -39,8 +40,8 @@ func (c *Conn) CloseRead() error { return c.shutdown(shutRead) }
 // after all that was written. Any goroutine may call it.
 func (c *Conn) CloseWrite() error { return c.shutdown(shutWrite) }
 
-func (c *Conn) shutdown(how uint32) error {
-	res, err := c.plain("close", op.Op{Code: op.Shutdown, Arg: how})
+func (c *Conn) shutdown(how int) error {
+	res, err := c.plain("close", func(k kernel.Kernel, fd int32) int32 { return k.Shutdown(fd, how) })
 	if err == nil && res < 0 {
 		err = c.fail("close", callError("shutdown", res))
 	}
@@ -122,7 +123,7 @@ func (c *Conn) SetLinger(sec int) error {
 	if c.unix != nil { // what is written is with the peer already
 		return c.refuse("set", callError("setsockopt", -sys.EOPNOTSUPP))
 	}
-	res, err := c.plain("set", op.Op{Code: op.SetLinger, Off: int64(sec)})
+	res, err := c.plain("set", func(k kernel.Kernel, fd int32) int32 { return k.SetLinger(fd, sec) })
 	if err == nil && res < 0 {
 		err = c.fail("set", callError("setsockopt", res))
 	}
@@ -133,7 +134,7 @@ func (c *Conn) SetLinger(sec int) error {
 }
 
 func (c *Conn) setOption(level, option, value int) error {
-	res, err := c.plain("set", op.Op{Code: op.SetOption, Arg: uint32(level), Arg2: uint32(option), Off: int64(value)})
+	res, err := c.plain("set", func(k kernel.Kernel, fd int32) int32 { return k.Setsockopt(fd, level, option, value) })
 	if err == nil && res < 0 {
 		err = c.fail("set", callError("setsockopt", res))
 	}
@@ -150,12 +151,12 @@ func (c *Conn) setAtBirth() {
 // closeElsewhere closes a descriptor whose close may wait for the peer, on a
 // goroutine: on the loop's thread it would stop all others.
 func (c *Conn) closeElsewhere() {
-	o := &op.Op{Code: op.Close, FD: &c.fd, Arg: op.ForgetOnly}
-	o.Off = int64(c.fd.Take())
+	o := call(c.l, op.Close)
+	o.FD, o.Arg = &c.fd, op.ForgetOnly
+	n := c.fd.Take()
 	c.l.Try(o)
-	o.Arg = 0
 	go func() {
-		o.Attempt()
+		c.l.Kernel().Close(n)
 		c.l.Call(c.concluded)
 	}()
 }

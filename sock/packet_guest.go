@@ -135,28 +135,22 @@ func (c *packet) sendAsGuest(call string, m *parcel) error {
 }
 
 // plain runs a call on the descriptor that needs no turn and does not wait.
-func (c *packet) plain(name string, call op.Op) (int32, error) {
+func (c *packet) plain(name string, ask question) (int32, error) {
 	if !c.l.Here() {
-		return c.plainAsGuest(name, call)
+		return c.plainAsGuest(name, ask)
 	}
 	if err := c.check(name); err != nil {
 		return 0, err
 	}
-	o := &c.local.scratch
-	*o = call
-	res, _ := c.try(o)
-	return res, nil
+	return ask(c.l.Kernel(), c.fd.Sys()), nil
 }
 
-// plainAsGuest is apart because its op has to be on the heap.
-//
-//go:noinline
-func (c *packet) plainAsGuest(name string, call op.Op) (int32, error) {
+func (c *packet) plainAsGuest(name string, ask question) (int32, error) {
 	g, err := c.guest()
 	if err != nil {
 		return 0, c.failGuest(name, err)
 	}
-	res, err := g.plain(&call)
+	res, err := g.plain(ask)
 	return res, c.failGuest(name, err)
 }
 

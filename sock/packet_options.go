@@ -3,7 +3,7 @@ package sock
 import (
 	"encoding/binary"
 
-	"ringo/internal/op"
+	"ringo/internal/kernel"
 )
 
 // SetReadBuffer sets the kernel's receive buffer, in bytes: the bound of what is not
@@ -16,7 +16,7 @@ func (c *packet) SetReadBuffer(bytes int) error { return c.setOption(solSocket, 
 func (c *packet) SetWriteBuffer(bytes int) error { return c.setOption(solSocket, soSndbuf, bytes) }
 
 func (c *packet) setOption(level, option, value int) error {
-	res, err := c.plain("set", op.Op{Code: op.SetOption, Arg: uint32(level), Arg2: uint32(option), Off: int64(value)})
+	res, err := c.plain("set", func(k kernel.Kernel, fd int32) int32 { return k.Setsockopt(fd, level, option, value) })
 	if err == nil && res < 0 {
 		err = c.fail("set", callError("setsockopt", res))
 	}
@@ -24,7 +24,7 @@ func (c *packet) setOption(level, option, value int) error {
 }
 
 func (c *packet) setOptionBytes(level, option int, value []byte) error {
-	res, err := c.plain("set", op.Op{Code: op.SetOptionBytes, Arg: uint32(level), Arg2: uint32(option), Buf: value})
+	res, err := c.plain("set", func(k kernel.Kernel, fd int32) int32 { return k.SetsockoptBytes(fd, level, option, value) })
 	if err == nil && res < 0 {
 		err = c.fail("set", callError("setsockopt", res))
 	}
@@ -52,7 +52,7 @@ func (c *UnixPacketConn) Drops() (uint32, error) { return c.packet.Drops() }
 // Drops is that of both kinds.
 func (c *packet) Drops() (uint32, error) {
 	b := make([]byte, 4*meminfoWords)
-	res, err := c.plain("get", op.Op{Code: op.GetOptionBytes, Arg: solSocket, Arg2: soMeminfo, Buf: b})
+	res, err := c.plain("get", func(k kernel.Kernel, fd int32) int32 { return k.GetsockoptBytes(fd, solSocket, soMeminfo, b) })
 	switch {
 	case err != nil:
 		return 0, err

@@ -7,7 +7,6 @@ import (
 	"syscall"
 
 	"ringo/internal/loop"
-	"ringo/internal/op"
 	"ringo/internal/sys"
 )
 
@@ -52,7 +51,7 @@ func unmapped(ap netip.AddrPort) netip.AddrPort {
 // that is no task waits as in package net.
 func (c *PacketConn) Read(p []byte) (int, error) {
 	if len(p) == 0 {
-		_, err := c.plain("read", op.Op{Code: op.Nop}) // it may be closed
+		_, err := c.plain("read", nothing) // it may be closed
 		return 0, err
 	}
 	n, _, err := c.readFrom("read", p)

@@ -6,6 +6,7 @@ import (
 
 	"ringo"
 	"ringo/internal/fd"
+	"ringo/internal/kernel"
 	"ringo/internal/loop"
 	"ringo/internal/op"
 	"ringo/internal/sys"
@@ -136,7 +137,7 @@ func newUnixPacketConn(l *loop.Loop, f *fd.FD, peer *net.UnixAddr, file *socketF
 	c := new(UnixPacketConn)
 	c.init(l, unixgram, sys.AFUnix, f.Sys())
 	c.file = file
-	local := unixName(l, &c.fd, op.SockName, unixgram)
+	local := unixName(l, &c.fd, kernel.Kernel.Getsockname, unixgram)
 	c.laddr = &local
 	if peer != nil {
 		c.connected, c.raddr = true, peer
@@ -147,7 +148,7 @@ func newUnixPacketConn(l *loop.Loop, f *fd.FD, peer *net.UnixAddr, file *socketF
 // Read reads a datagram into p, as PacketConn does.
 func (c *UnixPacketConn) Read(p []byte) (int, error) {
 	if len(p) == 0 {
-		_, err := c.plain("read", op.Op{Code: op.Nop}) // it may be closed
+		_, err := c.plain("read", nothing) // it may be closed
 		return 0, err
 	}
 	d := delivery{p: p}

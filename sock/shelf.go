@@ -3,8 +3,6 @@ package sock
 import (
 	"slices"
 	"sync"
-
-	"ringo/internal/op"
 )
 
 // shelf is the connections that a listener has made for guests before they ask, and
@@ -133,7 +131,7 @@ func (ln *Listener) shelve() {
 	}
 	for s, ok := ln.queue.pop(); ok; s, ok = ln.queue.pop() {
 		c := newStray(ln.l, s)
-		ln.name(c, callExt(ln.l, op.PeerName))
+		ln.name(c, &localOf(ln.l).name)
 		c.bornAway()
 		ln.shelf.put(c)
 	}

@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"time"
 
-	"ringo/internal/op"
+	"ringo/internal/kernel"
 	"ringo/internal/sys"
 )
 
@@ -81,7 +81,7 @@ func (s TCPState) String() string {
 // does not wait. Any goroutine may call it.
 func (c *Conn) TCPInfo() (TCPInfo, error) {
 	raw := make([]byte, tcpInfoSize)
-	n, err := c.plain("get", op.Op{Code: op.GetOptionBytes, Arg: protoTCP, Arg2: tcpInfo, Buf: raw})
+	n, err := c.plain("get", func(k kernel.Kernel, fd int32) int32 { return k.GetsockoptBytes(fd, protoTCP, tcpInfo, raw) })
 	if err == nil && n < 0 {
 		err = c.fail("get", callError("getsockopt", n))
 	}

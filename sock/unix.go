@@ -58,17 +58,16 @@ func (c *Conn) network() string {
 }
 
 // unixName asks for the name of one end of a Unix socket. T.
-func unixName(l *loop.Loop, f *fd.FD, code op.Code, network string) net.UnixAddr {
-	return unixNameBy(l, callExt(l, code), f, code, network)
+func unixName(l *loop.Loop, f *fd.FD, ask nameCall, network string) net.UnixAddr {
+	return unixNameBy(l, &localOf(l).name, f, ask, network)
 }
 
-// unixNameBy is unixName by an op of the caller's that has an Ext. G.
-func unixNameBy(l *loop.Loop, o *op.Op, f *fd.FD, code op.Code, network string) net.UnixAddr {
-	o.FD, o.Code = f, code
-	if res, ok := l.Try(o); !ok || res < 0 {
+// unixNameBy is unixName by memory of the caller's. G.
+func unixNameBy(l *loop.Loop, sa *sys.Sockaddr, f *fd.FD, ask nameCall, network string) net.UnixAddr {
+	if ask(l.Kernel(), f.Sys(), sa) < 0 {
 		return net.UnixAddr{Net: network}
 	}
-	return unixAddr(&o.Ext.Addr, network)
+	return unixAddr(sa, network)
 }
 
 // unixAddr is a name as package net shows it, where a socket that was not given one

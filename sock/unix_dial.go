@@ -5,6 +5,7 @@ import (
 	"net"
 	"time"
 
+	"ringo/internal/kernel"
 	"ringo/internal/loop"
 	"ringo/internal/op"
 	"ringo/internal/sys"
@@ -46,8 +47,8 @@ func (d *Dialer) dialUnix(l *loop.Loop, network, name string, end time.Time) (*C
 		c.Close()
 		return nil, dialError(network, addr, err)
 	}
-	c.unix.local = unixName(l, &c.fd, op.SockName, network)
-	if peer := unixName(l, &c.fd, op.PeerName, network); peer.Name != "" {
+	c.unix.local = unixName(l, &c.fd, kernel.Kernel.Getsockname, network)
+	if peer := unixName(l, &c.fd, kernel.Kernel.Getpeername, network); peer.Name != "" {
 		c.unix.remote = peer
 	}
 	return c, nil

@@ -7,8 +7,7 @@ import (
 	"os"
 
 	"ringo/internal/cmsg"
-	"ringo/internal/fd"
-	"ringo/internal/op"
+	"ringo/internal/kernel"
 	"ringo/internal/sys"
 )
 
@@ -34,7 +33,7 @@ func (c *Conn) SendFiles(p []byte, files ...*os.File) (int, error) {
 		return c.Write(p)
 	}
 	fds, err := duplicates(files)
-	defer closeAll(fds)
+	defer closeAll(kernel.Host{}, fds)
 	if err != nil {
 		return 0, c.refuse("write", err)
 	}
@@ -44,15 +43,13 @@ func (c *Conn) SendFiles(p []byte, files ...*os.File) (int, error) {
 
 // duplicate gives another descriptor of what s stands for.
 func duplicate(s int32) int32 {
-	var f fd.FD
-	f.Init(s)
-	return (&op.Op{Code: op.Dup, FD: &f}).Attempt()
+	return kernel.Host{}.Dup(s)
 }
 
 // closeAll closes descriptors that no loop uses.
-func closeAll(fds []int32) {
+func closeAll(k kernel.Kernel, fds []int32) {
 	for _, s := range fds {
-		(&op.Op{Code: op.Close, Off: int64(s)}).Attempt()
+		k.Close(s)
 	}
 }
 
@@ -97,7 +94,7 @@ func (c *Conn) RecvFiles(p []byte, max int) (n int, files []*os.File, err error)
 	}
 	fds := rights(m.control[:m.controls])
 	if m.flags&sys.MsgCtrunc != 0 || len(fds) > max {
-		closeAll(fds)
+		closeAll(c.l.Kernel(), fds)
 		return m.n, nil, c.fail("read", errFilesLost)
 	}
 	for _, s := range fds {
@@ -125,7 +122,9 @@ func (c *Conn) PeerCred() (pid, uid, gid int, err error) {
 		return 0, 0, 0, c.refuse("get", notUnix("getsockopt"))
 	}
 	b := make([]byte, cmsg.CredentialsSize)
-	res, err := c.plain("get", op.Op{Code: op.GetOptionBytes, Arg: sys.SolSocket, Arg2: sys.SoPeerCred, Buf: b})
+	res, err := c.plain("get", func(k kernel.Kernel, fd int32) int32 {
+		return k.GetsockoptBytes(fd, sys.SolSocket, sys.SoPeerCred, b)
+	})
 	if err != nil {
 		return 0, 0, 0, err
 	}

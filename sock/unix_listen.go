@@ -6,6 +6,7 @@ import (
 	"net"
 
 	"ringo/internal/fd"
+	"ringo/internal/kernel"
 	"ringo/internal/loop"
 	"ringo/internal/op"
 	"ringo/internal/sys"
@@ -124,7 +125,7 @@ func (ln *Listener) SetUnlinkOnClose(unlink bool) {
 
 // becomeUnix makes ln, which is new, a listener of a Unix network.
 func (ln *Listener) becomeUnix(network string) {
-	addr := unixName(ln.l, &ln.fd, op.SockName, network)
+	addr := unixName(ln.l, &ln.fd, kernel.Kernel.Getsockname, network)
 	ln.unix = &addr
 	if ln.file == nil {
 		ln.file = newSocketFile(addr.Name)

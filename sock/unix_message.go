@@ -285,7 +285,7 @@ func (c *Conn) writeMessageAsGuest(m *message, full bool) (n int, err error) {
 // refuse is an error that does not depend on the caller, unless the connection is
 // closed already.
 func (c *Conn) refuse(name string, err error) error {
-	if _, closed := c.plain(name, op.Op{Code: op.Nop}); closed != nil {
+	if _, closed := c.plain(name, nothing); closed != nil {
 		return closed
 	}
 	return c.fail(name, err)

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"ringo/internal/driver"
+	"ringo/internal/kernel"
 )
 
 // Config is a Run's configuration, checked and with its defaults filled in.
@@ -24,6 +25,9 @@ type Config struct {
 	Complain   func(text string) // told now and then of stalls, if there is no OnStall, and of lasting shortages
 	OnPanic    func(l *Loop, v any, stack []byte)
 
+	// Kernel is asked for all that never waits; kernel.Host if nil. The drivers' ops are
+	// for the same one.
+	Kernel kernel.Kernel
 	// Open makes a loop's driver on the calling thread.
 	Open func(cfg driver.Config) (driver.Driver, error)
 	// Clock is the time, with a monotonic reading; time.Now but in tests.
@@ -40,6 +44,13 @@ type Config struct {
 	// it is.
 	ShowPanic  func(p *PanicError) error
 	ShownPanic func(v any) *PanicError
+}
+
+func (c *Config) kernel() kernel.Kernel {
+	if c.Kernel == nil {
+		return kernel.Host{}
+	}
+	return c.Kernel
 }
 
 // Context keys and values of Run's context reach tasks; its end does not: that

@@ -8,6 +8,7 @@ import (
 	"ringo/buf"
 	"ringo/internal/driver"
 	"ringo/internal/gmark"
+	"ringo/internal/kernel"
 	"ringo/internal/op"
 	"ringo/internal/sys"
 	"ringo/internal/timer"
@@ -17,15 +18,16 @@ import (
 // of this loop, G any goroutine; those without a word are the loop thread's, be it
 // in a task or in a Sink.
 type Loop struct {
-	set   *Set
-	index int
-	cfg   *Config
-	drv   driver.Driver
-	info  driver.Info
-	slab  *op.Slab
-	tid   int32  // of its thread
-	seat  seat   // the same thread, to be compared with a caller's
-	goid  uint64 // of its goroutine, as stack traces call it
+	set    *Set
+	index  int
+	cfg    *Config
+	drv    driver.Driver
+	kernel kernel.Kernel
+	info   driver.Info
+	slab   *op.Slab
+	tid    int32  // of its thread
+	seat   seat   // the same thread, to be compared with a caller's
+	goid   uint64 // of its goroutine, as stack traces call it
 
 	// No field is exported: whoever has a ringo.Loop could name it there.
 	ring, plain *buf.Pool
@@ -248,6 +250,9 @@ func (l *Loop) Lends() bool { return l.info.Lends }
 // Edges reports whether readiness is told when it changes; otherwise for as long
 // as it lasts. G.
 func (l *Loop) Edges() bool { return l.info.Edges }
+
+// Kernel is asked for what never waits. G.
+func (l *Loop) Kernel() kernel.Kernel { return l.kernel }
 
 // Unwatchable is why the loop can't wait for a descriptor; nil if it can. G.
 func (l *Loop) Unwatchable(fd int32) error {

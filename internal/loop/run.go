@@ -55,7 +55,7 @@ func Run(ctx context.Context, cfg *Config, fn func(*Loop) error) error {
 	start := make(chan bool)
 	ready := make(chan error, cfg.Loops)
 	for i := range cfg.Loops {
-		l := &Loop{set: s, index: i, cfg: cfg}
+		l := &Loop{set: s, index: i, cfg: cfg, kernel: cfg.kernel()}
 		s.loops = append(s.loops, l)
 	}
 	for _, l := range s.loops {

@@ -1,0 +1,135 @@
+package kernel
+
+import (
+	"ringo/internal/race"
+	"ringo/internal/sys"
+)
+
+// Host is the kernel that the process runs on: Linux, by system calls. On other systems
+// all its calls fail with ENOSYS.
+type Host struct{}
+
+var _ Kernel = Host{}
+
+// again makes a call until no signal ends it.
+func again(call func() int32) int32 {
+	for {
+		if res := call(); res != -sys.EINTR {
+			return res
+		}
+	}
+}
+
+// Close is close(2), made once.
+func (Host) Close(fd int32) int32 {
+	if race.Enabled {
+		race.WriteLike()
+	}
+	return sys.Close(fd)
+}
+
+// Dup is fcntl(2) with F_DUPFD_CLOEXEC.
+func (Host) Dup(fd int32) int32 {
+	return again(func() int32 { return sys.Dup(fd) })
+}
+
+// Getfl is fcntl(2) with F_GETFL.
+func (Host) Getfl(fd int32) int32 {
+	return again(func() int32 { return sys.Fcntl(fd, sys.FGetfl, 0) })
+}
+
+// Setfl is fcntl(2) with F_SETFL.
+func (Host) Setfl(fd int32, flags int32) int32 {
+	return again(func() int32 { return sys.Fcntl(fd, sys.FSetfl, int(flags)) })
+}
+
+// SetCloexec is fcntl(2) with F_SETFD.
+func (Host) SetCloexec(fd int32) int32 {
+	flags := again(func() int32 { return sys.Fcntl(fd, sys.FGetfd, 0) })
+	if flags < 0 {
+		return flags
+	}
+	return again(func() int32 { return sys.Fcntl(fd, sys.FSetfd, int(flags|sys.FDCloexec)) })
+}
+
+// Pipe is pipe2(2), with F_SETPIPE_SZ.
+func (Host) Pipe(size int) (r, w, res int32) {
+	res = again(func() int32 {
+		r, w, res = sys.Pipe()
+		return res
+	})
+	if res >= 0 && size > 0 {
+		again(func() int32 { return sys.SetPipeSize(w, min(size, 1<<30)) }) // refused, it stays as it was
+	}
+	return r, w, res
+}
+
+// Socket is socket(2).
+func (Host) Socket(family, kind, protocol int) int32 {
+	return again(func() int32 { return sys.Socket(family, kind|sys.SockNonblock, protocol) })
+}
+
+// Bind is bind(2).
+func (Host) Bind(fd int32, to *sys.Sockaddr) int32 {
+	return again(func() int32 { return sys.Bind(fd, to) })
+}
+
+// Connect is connect(2).
+func (Host) Connect(fd int32, to *sys.Sockaddr) int32 {
+	if race.Enabled {
+		race.WriteLike()
+	}
+	return again(func() int32 { return sys.Connect(fd, to) })
+}
+
+// Listen is listen(2).
+func (Host) Listen(fd int32, backlog int) int32 {
+	return again(func() int32 { return sys.Listen(fd, backlog) })
+}
+
+// Shutdown is shutdown(2).
+func (Host) Shutdown(fd int32, how int) int32 {
+	if race.Enabled {
+		race.WriteLike()
+	}
+	return again(func() int32 { return sys.Shutdown(fd, how) })
+}
+
+// Getsockname is getsockname(2).
+func (Host) Getsockname(fd int32, sa *sys.Sockaddr) int32 {
+	return again(func() int32 { return sys.Getsockname(fd, sa) })
+}
+
+// Getpeername is getpeername(2).
+func (Host) Getpeername(fd int32, sa *sys.Sockaddr) int32 {
+	return again(func() int32 { return sys.Getpeername(fd, sa) })
+}
+
+// Getsockopt is getsockopt(2).
+func (Host) Getsockopt(fd int32, level, name int) (value, res int32) {
+	again(func() int32 {
+		value, res = sys.GetsockoptInt(fd, level, name)
+		return res
+	})
+	return value, res
+}
+
+// Setsockopt is setsockopt(2).
+func (Host) Setsockopt(fd int32, level, name, value int) int32 {
+	return again(func() int32 { return sys.SetsockoptInt(fd, level, name, value) })
+}
+
+// GetsockoptBytes is getsockopt(2).
+func (Host) GetsockoptBytes(fd int32, level, name int, p []byte) int32 {
+	return again(func() int32 { return sys.Getsockopt(fd, level, name, p) })
+}
+
+// SetsockoptBytes is setsockopt(2).
+func (Host) SetsockoptBytes(fd int32, level, name int, p []byte) int32 {
+	return again(func() int32 { return sys.Setsockopt(fd, level, name, p) })
+}
+
+// SetLinger is setsockopt(2) with SO_LINGER.
+func (Host) SetLinger(fd int32, seconds int) int32 {
+	return again(func() int32 { return sys.SetLinger(fd, seconds >= 0, max(seconds, 0)) })
+}
