@@ -106,6 +106,7 @@ type side struct {
 	call    func(uintptr) bool    // attempt, for the netpoller; made for the first wait
 	visitor *loop.Loop            // the guest is a task of this loop
 	home    *homeWait             // or it is a task of the loop, which waits there
+	polls   *loopWait             // or it waits by the loop, for want of descriptors
 	unread  []byte                // input that the loop had received
 }
 
@@ -335,6 +336,8 @@ func (g *guests) shutLocked() (told line) {
 	} else if g.file != nil {
 		g.file.SetDeadline(longAgo)
 	}
+	g.in.polls.tell()
+	g.out.polls.tell()
 	return told
 }
 

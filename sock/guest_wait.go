@@ -21,7 +21,7 @@ func (g *guests) do(s *side) (int32, error) {
 			return res, nil
 		}
 		if s.recognise(); s.alone { // here, where the stack is not as deep yet as in wait
-			if err := g.watch(s); err != nil {
+			if err := g.watch(s); err != nil && !g.outOfDescriptors(err) {
 				return 0, err
 			}
 		}
@@ -87,7 +87,10 @@ func (s *side) recognise() {
 // wait parks in Go's netpoller until the op has a result.
 func (g *guests) wait(s *side) (int32, error) {
 	if !s.watched {
-		if err := g.watch(s); err != nil {
+		switch err := g.watch(s); {
+		case g.outOfDescriptors(err):
+			return g.waitOnLoop(s)
+		case err != nil:
 			return 0, err
 		}
 	}
@@ -259,6 +262,7 @@ var longAgo = time.Unix(1, 0)
 
 // setDeadline tells the netpoller a direction's deadline. The caller holds mu.
 func (g *guests) setDeadline(s *side) {
+	s.polls.tell()
 	if g.file == nil || g.closed {
 		return
 	}
@@ -322,6 +326,7 @@ func (g *guests) setLimits(t time.Time, in, out bool) error {
 // holds mu.
 func (s *side) setLimit(at int64, t time.Time) (tell bool) {
 	s.limit.Store(at)
+	s.polls.tell()
 	if s.g.file != nil && !s.interrupted {
 		s.g.setFileDeadline(s, t)
 	}
