@@ -74,8 +74,12 @@ func TestAppendToFull(t *testing.T) {
 	eachCaller(t, func(t *testing.T, _ *ringo.Loop) {
 		told := map[string][]any{}
 		for what, open := range map[string]func(name string) (both, error){
-			"file": func(name string) (both, error) { return file.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600) },
-			"os":   func(name string) (both, error) { return os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600) },
+			"file": func(name string) (both, error) {
+				return file.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
+			},
+			"os": func(name string) (both, error) {
+				return os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
+			},
 		} {
 			name := filepath.Join(dir, what)
 			f, err := open(name)

@@ -29,7 +29,8 @@ func TestWriteFileAtomicOrder(t *testing.T) {
 	}
 	dir, out := t.TempDir(), filepath.Join(t.TempDir(), "trace")
 	name := filepath.Join(dir, "name")
-	cmd := exec.Command(strace, "-f", "-qq", "-y", "-e", "trace=write,fsync,fdatasync,rename,renameat,renameat2", "-o", out, os.Args[0], "-test.run", "^TestWriteFileAtomicOrder$")
+	cmd := exec.Command(strace, "-f", "-qq", "-y", "-e", "trace=write,fsync,fdatasync,rename,renameat,renameat2", "-o",
+		out, os.Args[0], "-test.run", "^TestWriteFileAtomicOrder$")
 	cmd.Env = append(os.Environ(), "RINGO_ATOMIC="+name)
 	if text, err := cmd.CombinedOutput(); err != nil {
 		if strings.Contains(string(text), "ptrace") || strings.Contains(string(text), "not permitted") {

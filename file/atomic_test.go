@@ -55,11 +55,14 @@ func TestWriteFileAtomic(t *testing.T) {
 func TestWriteFileAtomicFails(t *testing.T) {
 	eachCaller(t, func(t *testing.T, _ *ringo.Loop) {
 		dir := t.TempDir()
-		if err := errors.Join(os.Mkdir(dir+"/full", 0o700), os.WriteFile(dir+"/full/x", nil, 0o600), os.WriteFile(dir+"/file", []byte("old"), 0o600)); err != nil {
+		if err := errors.Join(os.Mkdir(dir+"/full", 0o700), os.WriteFile(dir+"/full/x", nil, 0o600),
+			os.WriteFile(dir+"/file", []byte("old"), 0o600)); err != nil {
 			t.Fatal(err)
 		}
-		for name, want := range map[string]error{"": fs.ErrNotExist, dir + "/": syscall.EISDIR, dir + "/full": syscall.EISDIR, dir + "/none/x": fs.ErrNotExist,
-			dir + "/file/x": syscall.ENOTDIR, dir + "/n\x00ul": syscall.EINVAL, dir + "/..": syscall.EISDIR, dir + "/" + strings.Repeat("x", 256): syscall.ENAMETOOLONG} {
+		for name, want := range map[string]error{"": fs.ErrNotExist, dir + "/": syscall.EISDIR, dir +
+			"/full": syscall.EISDIR, dir + "/none/x": fs.ErrNotExist,
+			dir + "/file/x": syscall.ENOTDIR, dir + "/n\x00ul": syscall.EINVAL, dir + "/..": syscall.EISDIR, dir + "/" +
+				strings.Repeat("x", 256): syscall.ENAMETOOLONG} {
 			if err := file.WriteFileAtomic(name, []byte("new"), 0o600); !errors.Is(err, want) {
 				t.Errorf("WriteFileAtomic(%q) = %v, want %v", name, err, want)
 			}
@@ -98,7 +101,8 @@ func TestWriteFileAtomicSeen(t *testing.T) {
 					return
 				default:
 				}
-				if got, err := os.ReadFile(name); err != nil || !bytes.Equal(got, contents[0]) && !bytes.Equal(got, contents[1]) {
+				if got, err := os.ReadFile(name); err != nil || !bytes.Equal(got, contents[0]) &&
+					!bytes.Equal(got, contents[1]) {
 					t.Errorf("a reader finds %d bytes, %v", len(got), err)
 					return
 				}

@@ -325,9 +325,11 @@ func BenchmarkReadFile(b *testing.B) {
 			for b.Loop() {
 				cpu, wall := turn(file.ReadFile)
 				osCPU, osWall := turn(os.ReadFile)
-				cpus, walls, ratios, wallRatios = append(cpus, cpu), append(walls, wall), append(ratios, cpu/osCPU), append(wallRatios, wall/osWall)
+				cpus, walls, ratios, wallRatios = append(cpus, cpu), append(walls, wall), append(ratios, cpu/osCPU),
+					append(wallRatios, wall/osWall)
 			}
-			for unit, all := range map[string][]float64{"cpu-ns/file": cpus, "ns/file": walls, "x-os": ratios, "wall": wallRatios} {
+			for unit, all := range map[string][]float64{"cpu-ns/file": cpus, "ns/file": walls,
+				"x-os": ratios, "wall": wallRatios} {
 				slices.Sort(all)
 				b.ReportMetric(all[len(all)/2], unit)
 			}

@@ -133,7 +133,8 @@ func (c *call) park(l *loop.Loop) (int32, error) {
 		return 0, syscall.ENOBUFS
 	}
 	mine := &c.op
-	o.FD, o.Buf, o.Ext, o.Off, o.Arg, o.Arg2, o.Flags = mine.FD, mine.Buf, mine.Ext, mine.Off, mine.Arg, mine.Arg2, mine.Flags
+	o.FD, o.Buf, o.Ext, o.Off, o.Arg, o.Arg2, o.Flags = mine.FD, mine.Buf, mine.Ext, mine.Off,
+		mine.Arg, mine.Arg2, mine.Flags
 	if forced.Load() == pathAside {
 		o.Flags |= op.Aside
 	}

@@ -23,7 +23,8 @@ type chowner interface {
 
 // chowns are calls and the names that they are of. One that is not root may do the first
 // alone; what it may not is the same error for both.
-var chowns = []struct{ uid, gid int }{{-1, -1}, {os.Getuid(), os.Getgid()}, {-1, 12345}, {54321, -1}, {1<<31 - 1, 7}, {7, -2}}
+var chowns = []struct{ uid, gid int }{{-1, -1}, {os.Getuid(), os.Getgid()}, {-1, 12345}, {54321, -1},
+	{1<<31 - 1, 7}, {7, -2}}
 
 // owned is what a directory's names belong to after every call, and the calls' errors.
 func owned(t *testing.T, dir string, c chowner, names []string) (told []string) {
@@ -77,8 +78,9 @@ func (p plainNames) Lchown(name string, uid, gid int) error { return p.lchown(p.
 func belongings(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	err := errors.Join(os.WriteFile(dir+"/f", nil, 0o600), os.Mkdir(dir+"/d", 0o700), os.Symlink("f", dir+"/to-f"), os.Symlink("d", dir+"/to-d"),
-		os.Symlink("none", dir+"/dangling"), os.Symlink("loop", dir+"/loop"), syscall.Mkfifo(dir+"/fifo", 0o600))
+	err := errors.Join(os.WriteFile(dir+"/f", nil, 0o600), os.Mkdir(dir+"/d", 0o700), os.Symlink("f", dir+"/to-f"),
+		os.Symlink("d", dir+"/to-d"), os.Symlink("none", dir+"/dangling"), os.Symlink("loop", dir+"/loop"),
+		syscall.Mkfifo(dir+"/fifo", 0o600))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +89,8 @@ func belongings(t *testing.T) string {
 
 // Chown and Lchown of a name do and say what os's do.
 func TestChownOfNames(t *testing.T) {
-	names := []string{"f", "d", "to-f", "to-d", "to-d/", "d/", "f/", "dangling", "loop", "fifo", "none", "", "n\x00ul", strings.Repeat("x", 300)}
+	names := []string{"f", "d", "to-f", "to-d", "to-d/", "d/", "f/", "dangling", "loop", "fifo", "none", "", "n\x00ul",
+		strings.Repeat("x", 300)}
 	eachCaller(t, func(t *testing.T, _ *ringo.Loop) {
 		a, b := belongings(t), belongings(t)
 		want := owned(t, a, plainNames{a, os.Chown, os.Lchown}, names)
@@ -98,7 +101,8 @@ func TestChownOfNames(t *testing.T) {
 
 // Those of a Dir are os.Root's.
 func TestChownInDir(t *testing.T) {
-	names := []string{"f", "d", "to-f", "to-d", "to-d/", "to-f/", "f/", "d/", "./f", "d/../f", "dangling", "loop", "fifo", "none", "n\x00ul"}
+	names := []string{"f", "d", "to-f", "to-d", "to-d/", "to-f/", "f/", "d/", "./f", "d/../f", "dangling", "loop",
+		"fifo", "none", "n\x00ul"}
 	lookups(t, func(t *testing.T) {
 		eachCaller(t, func(t *testing.T, _ *ringo.Loop) {
 			a, b := belongings(t), belongings(t)

@@ -21,7 +21,8 @@ func TestCopyShares(t *testing.T) {
 	const size, part = 10 << 20, 64 << 10 // more than one step of a Copy
 	eachKind(t, func(t *testing.T, dir string) {
 		eachCaller(t, func(t *testing.T, _ *ringo.Loop) {
-			for what, copies := range map[string]func(dst, src string) (int64, error){"CopyFile": file.CopyFile, "Copy": copyOpened} {
+			for what, copies := range map[string]func(dst, src string) (int64, error){"CopyFile": file.CopyFile,
+				"Copy": copyOpened} {
 				src, dst := filled(t, dir, size), filepath.Join(dir, "copy")
 				if shared, own := shares(t, src); shared != 0 || own < size {
 					t.Fatalf("before %s %d bytes are shared, and %d are not", what, shared, own)
@@ -31,7 +32,8 @@ func TestCopyShares(t *testing.T) {
 				}
 				for _, name := range []string{src, dst} {
 					if shared, own := shares(t, name); shared != size || own != 0 {
-						t.Errorf("after %s %d bytes of %s are shared, and %d are not", what, shared, filepath.Base(name), own)
+						t.Errorf("after %s %d bytes of %s are shared, and %d are not", what, shared,
+							filepath.Base(name), own)
 					}
 				}
 				if got, err := os.ReadFile(dst); err != nil || !bytes.Equal(got, bytesOf(size)) {
@@ -84,7 +86,8 @@ func overwrite(t *testing.T, name string, n int) {
 func TestCopyFileClones(t *testing.T) {
 	if dir := os.Getenv("RINGO_CLONES"); dir != "" {
 		eachCaller(t, func(t *testing.T, _ *ringo.Loop) {
-			if n, err := file.CopyFile(filepath.Join(dir, "copy"), filepath.Join(dir, "filled")); n != 100_000 || err != nil {
+			if n, err := file.CopyFile(filepath.Join(dir, "copy"), filepath.Join(dir, "filled")); n != 100_000 ||
+				err != nil {
 				t.Errorf("CopyFile = %d, %v", n, err)
 			}
 			t.Log(cloned)
@@ -98,7 +101,8 @@ func TestCopyFileClones(t *testing.T) {
 	eachKind(t, func(t *testing.T, dir string) {
 		filled(t, dir, 100_000)
 		out := filepath.Join(t.TempDir(), "trace")
-		cmd := exec.Command(strace, "-f", "-qq", "-e", "trace=ioctl,copy_file_range", "-e", "signal=none", "-o", out, os.Args[0], "-test.run", "^TestCopyFileClones$", "-test.v")
+		cmd := exec.Command(strace, "-f", "-qq", "-e", "trace=ioctl,copy_file_range", "-e", "signal=none", "-o", out,
+			os.Args[0], "-test.run", "^TestCopyFileClones$", "-test.v")
 		cmd.Env = append(os.Environ(), "RINGO_CLONES="+dir)
 		text, err := cmd.CombinedOutput()
 		if err != nil {
@@ -114,7 +118,8 @@ func TestCopyFileClones(t *testing.T) {
 		copies := strings.Count(string(text), cloned)
 		clones := bytes.Count(b, []byte("FICLONE")) // after one that fails there is a copy_file_range
 		if copies == 0 || clones != copies || strings.Contains(string(b), "copy_file_range") {
-			t.Errorf("%d files were copied by the calls\n%s\nwant a FICLONE for each, and no copy_file_range", copies, b)
+			t.Errorf("%d files were copied by the calls\n%s\nwant a FICLONE for each, and no copy_file_range", copies,
+				b)
 		}
 	})
 }

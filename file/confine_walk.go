@@ -88,7 +88,8 @@ func (w *walk) insert(name string, last bool) error {
 	if name[0] == '/' {
 		return ErrEscapes
 	}
-	if last && (strings.HasSuffix(name, "/") || strings.HasSuffix("/"+name, "/.") || strings.HasSuffix("/"+name, "/..")) {
+	if last && (strings.HasSuffix(name, "/") || strings.HasSuffix("/"+name, "/.") ||
+		strings.HasSuffix("/"+name, "/..")) {
 		w.slash = true
 	}
 	parts := slices.DeleteFunc(strings.Split(name, "/"), func(p string) bool { return p == "" || p == "." })

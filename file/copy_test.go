@@ -51,7 +51,8 @@ func copies(t *testing.T, source, dir string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := errors.Join(make(f), os.WriteFile(dst, []byte("what was there before and is longer than some"), 0o600), os.Remove(dst)); err != nil {
+		if err := errors.Join(make(f), os.WriteFile(dst, []byte("what was there before and is longer than some"),
+			0o600), os.Remove(dst)); err != nil {
 			t.Fatal(err)
 		}
 		want, err := f.Stat()
@@ -103,7 +104,8 @@ func sameContent(t *testing.T, what string, f *os.File, dst string) {
 func TestCopyWithoutSize(t *testing.T) {
 	dir := t.TempDir()
 	eachCaller(t, func(t *testing.T, _ *ringo.Loop) {
-		for _, name := range []string{"/proc/self/limits", "/proc/version", "/sys/kernel/mm/transparent_hugepage/enabled"} {
+		for _, name := range []string{"/proc/self/limits", "/proc/version",
+			"/sys/kernel/mm/transparent_hugepage/enabled"} {
 			want, err := os.ReadFile(name)
 			if err != nil {
 				t.Logf("no %s: %v", name, err)
@@ -126,8 +128,10 @@ func TestCopyWithoutSize(t *testing.T) {
 func TestCopyPositions(t *testing.T) {
 	dir := t.TempDir()
 	eachCaller(t, func(t *testing.T, _ *ringo.Loop) {
-		for what, flag := range map[string]int{"by the kernel": 0, "to the end": os.O_APPEND} { // to which the kernel doesn't copy
-			if err := errors.Join(os.WriteFile(dir+"/a", []byte("0123456789"), 0o600), os.WriteFile(dir+"/b", []byte("abc"), 0o600)); err != nil {
+		// to which the kernel doesn't copy
+		for what, flag := range map[string]int{"by the kernel": 0, "to the end": os.O_APPEND} {
+			if err := errors.Join(os.WriteFile(dir+"/a", []byte("0123456789"), 0o600),
+				os.WriteFile(dir+"/b", []byte("abc"), 0o600)); err != nil {
 				t.Fatal(err)
 			}
 			src, err := file.Open(dir + "/a")
@@ -174,7 +178,8 @@ func TestCopyPositions(t *testing.T) {
 
 // What copy_file_range refuses is copied by reads and writes, to the same effect.
 func TestCopyRefusals(t *testing.T) {
-	for _, no := range []syscall.Errno{syscall.ENOSYS, syscall.EXDEV, syscall.EINVAL, syscall.EOPNOTSUPP, syscall.EPERM} {
+	for _, no := range []syscall.Errno{syscall.ENOSYS, syscall.EXDEV, syscall.EINVAL,
+		syscall.EOPNOTSUPP, syscall.EPERM} {
 		if !file.RefusesRange(&fs.PathError{Op: "copy_file_range", Path: "x", Err: no}) {
 			t.Errorf("after %v no other way is tried", no)
 		}

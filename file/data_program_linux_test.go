@@ -24,7 +24,8 @@ import (
 )
 
 var (
-	dataPrograms = flag.Uint64("data-programs", 2, "how many programs TestDataLikeOS runs on each file system, path and caller")
+	dataPrograms = flag.Uint64("data-programs", 2,
+		"how many programs TestDataLikeOS runs on each file system, path and caller")
 )
 
 // dataFile is what programs call.
@@ -54,7 +55,8 @@ func (f osData) WriteVAt(ps [][]byte, off int64) (int, error) {
 }
 
 // vectors makes a call again until all of the slices are done.
-func (f osData) vectors(name string, ps [][]byte, off int64, call func(int, [][]byte, int64) (int, error)) (n int, err error) {
+func (f osData) vectors(name string, ps [][]byte, off int64, call func(int, [][]byte, int64) (int, error)) (n int,
+	err error) {
 	for {
 		var rest [][]byte
 		skip := n
@@ -298,12 +300,16 @@ func (p *dataProgram) other() dataStep {
 		return dataStep{fmt.Sprintf("Truncate(%d)", off), func(s *subject) []any { return []any{s.f.Truncate(off)} }}
 	case 2, 3, 4:
 		mode := dataModes[p.r.IntN(len(dataModes))]
-		return dataStep{fmt.Sprintf("Allocate(%#x, %d, %d)", mode, off, n), func(s *subject) []any { return []any{s.f.Allocate(mode, off, n)} }}
+		return dataStep{fmt.Sprintf("Allocate(%#x, %d, %d)", mode, off, n), func(s *subject) []any {
+			return []any{s.f.Allocate(mode, off, n)}
+		}}
 	case 5:
 		if p.r.IntN(2) > 0 {
 			return dataStep{"Stat", func(s *subject) []any { return stat(s.f) }}
 		}
-		return dataStep{"Sync, and out of memory", func(s *subject) []any { return []any{s.f.Sync(), s.f.Advise(file.AdviceDontNeed, 0, 0)} }}
+		return dataStep{"Sync, and out of memory", func(s *subject) []any {
+			return []any{s.f.Sync(), s.f.Advise(file.AdviceDontNeed, 0, 0)}
+		}}
 	case 6, 7, 8:
 		flag := p.flag()
 		return dataStep{fmt.Sprintf("reopen(%#x)", flag), func(s *subject) []any { return s.reopen(flag) }}

@@ -25,7 +25,8 @@ func TestDirAttributes(t *testing.T) {
 				t.Errorf("%s is %v, %v", name, info, err)
 			}
 			seen, err := d.Stat(name)
-			if err != nil || seen.Mode() != info.Mode() || !seen.ModTime().Equal(when) || seen.Size() != info.Size() || !file.SameFile(seen, info) {
+			if err != nil || seen.Mode() != info.Mode() || !seen.ModTime().Equal(when) || seen.Size() != info.Size() ||
+				!file.SameFile(seen, info) {
 				t.Errorf("Stat(%s) = %v, %v, want %v", name, seen, err, info)
 			}
 		}

@@ -110,7 +110,9 @@ func (d *Dir) List(name string) (l *Listing, err error) {
 	err = d.on("openat", name, func() error {
 		n, err := d.open(name, sys.ODirectory, 0)
 		if err == nil {
-			l = newListing(d.join(name), n, func(entry string) (fs.FileInfo, error) { return d.Lstat(name + "/" + entry) })
+			l = newListing(d.join(name), n, func(entry string) (fs.FileInfo, error) {
+				return d.Lstat(name + "/" + entry)
+			})
 		}
 		return err
 	})

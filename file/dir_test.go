@@ -39,7 +39,8 @@ func inDir(t *testing.T, f func(t *testing.T, dir string, d *file.Dir)) {
 		eachCaller(t, func(t *testing.T, _ *ringo.Loop) {
 			base := t.TempDir()
 			dir := filepath.Join(base, "dir")
-			if err := errors.Join(os.Mkdir(dir, 0o700), os.WriteFile(filepath.Join(base, "secret"), []byte("secret"), 0o600)); err != nil {
+			if err := errors.Join(os.Mkdir(dir, 0o700),
+				os.WriteFile(filepath.Join(base, "secret"), []byte("secret"), 0o600)); err != nil {
 				t.Fatal(err)
 			}
 			d, err := file.OpenDir(dir)
@@ -62,16 +63,19 @@ func inDir(t *testing.T, f func(t *testing.T, dir string, d *file.Dir)) {
 }
 
 // escapes are names that lead out of the directory that hostile makes, or to no file.
-var escapes = []string{"..", "../", "../secret", "../dir/fine", "/", "/etc/passwd", "//etc/passwd", "a/../..", "a/../../secret", "a/../../dir/fine",
-	"up", "up/", "up/secret", "up/../up/secret", "absolute", "absolute/", "absolute/passwd", "passwd", "a/up2", "a/up2/secret", "chain", "chain/secret",
-	"secret-link", "a/secret-link2", "self", "self/root/etc", "a/b/../../../secret", "./../secret", "dangling-out"}
+var escapes = []string{"..", "../", "../secret", "../dir/fine", "/", "/etc/passwd", "//etc/passwd", "a/../..",
+	"a/../../secret", "a/../../dir/fine", "up", "up/", "up/secret", "up/../up/secret", "absolute", "absolute/",
+	"absolute/passwd", "passwd", "a/up2", "a/up2/secret", "chain", "chain/secret", "secret-link", "a/secret-link2",
+	"self", "self/root/etc", "a/b/../../../secret", "./../secret", "dangling-out"}
 
 // hostile fills a directory with links that lead out of it, and some that don't.
 func hostile(t *testing.T, dir string) {
 	t.Helper()
-	err := errors.Join(os.MkdirAll(dir+"/a/b", 0o700), os.WriteFile(dir+"/fine", []byte("fine"), 0o600), os.WriteFile(dir+"/a/b/deep", []byte("deep"), 0o600))
-	for name, to := range map[string]string{"up": "..", "absolute": "/etc", "passwd": "/etc/passwd", "a/up2": "../..", "chain": "chain2", "chain2": "up",
-		"secret-link": "../secret", "a/secret-link2": "b/../../../secret", "self": "/proc/self", "dangling-out": "../made", "loop": "loop",
+	err := errors.Join(os.MkdirAll(dir+"/a/b", 0o700), os.WriteFile(dir+"/fine", []byte("fine"), 0o600),
+		os.WriteFile(dir+"/a/b/deep", []byte("deep"), 0o600))
+	for name, to := range map[string]string{"up": "..", "absolute": "/etc", "passwd": "/etc/passwd", "a/up2": "../..",
+		"chain": "chain2", "chain2": "up", "secret-link": "../secret", "a/secret-link2": "b/../../../secret",
+		"self": "/proc/self", "dangling-out": "../made", "loop": "loop",
 		"in": "a/b", "a/in-up": "../a/b/deep", "fine-link": "fine", "dangling": "not-yet"} {
 		err = errors.Join(err, os.Symlink(to, dir+"/"+name))
 	}
@@ -82,8 +86,11 @@ func hostile(t *testing.T, dir string) {
 
 // refusal is what a name that leads out may give: that it does, or what comes before.
 func refusal(err error) bool {
-	return err != nil && !errors.Is(err, fs.ErrClosed) && (errors.Is(err, file.ErrEscapes) || errors.Is(err, fs.ErrExist) || errors.Is(err, fs.ErrNotExist) ||
-		strings.Contains(err.Error(), "invalid") || strings.Contains(err.Error(), "busy") || strings.Contains(err.Error(), "directory") || strings.Contains(err.Error(), "symbolic links") || strings.Contains(err.Error(), "device"))
+	return err != nil && !errors.Is(err, fs.ErrClosed) &&
+		(errors.Is(err, file.ErrEscapes) || errors.Is(err, fs.ErrExist) || errors.Is(err, fs.ErrNotExist) ||
+			strings.Contains(err.Error(), "invalid") || strings.Contains(err.Error(), "busy") ||
+			strings.Contains(err.Error(), "directory") || strings.Contains(err.Error(), "symbolic links") ||
+			strings.Contains(err.Error(), "device"))
 }
 
 // Nothing that a Dir is asked leads out of it.
@@ -93,7 +100,9 @@ func TestDirNoWayOut(t *testing.T) {
 		before := inventory(t, dir)
 		for _, name := range escapes {
 			tail := filepath.Base(name)
-			link := !strings.HasSuffix(name, "/") && name != ".." && !strings.Contains(name, "../") && tail != ".." && !strings.Contains(name, "/") || strings.HasPrefix(name, "a/up2") && name == "a/up2" || name == "a/secret-link2"
+			link := !strings.HasSuffix(name, "/") && name != ".." && !strings.Contains(name, "../") && tail != ".." &&
+				!strings.Contains(name, "/") || strings.HasPrefix(name, "a/up2") && name == "a/up2" ||
+				name == "a/secret-link2"
 			check := func(what string, err error) {
 				t.Helper()
 				if !refusal(err) {
@@ -148,18 +157,22 @@ func TestDirNoWayOut(t *testing.T) {
 func TestDirInside(t *testing.T) {
 	inDir(t, func(t *testing.T, dir string, d *file.Dir) {
 		hostile(t, dir)
-		for name, want := range map[string]string{"fine": "fine", "./fine": "fine", "a/../fine": "fine", "a/b/deep": "deep", "in/deep": "deep", "a/in-up": "deep",
-			"a/b/../b/deep": "deep", "in/../b/deep": "deep", "fine-link": "fine", "a//b///deep": "deep", "a/./b/./deep": "deep", "in/../../fine-link": "fine"} {
+		for name, want := range map[string]string{"fine": "fine", "./fine": "fine", "a/../fine": "fine",
+			"a/b/deep": "deep", "in/deep": "deep", "a/in-up": "deep",
+			"a/b/../b/deep": "deep", "in/../b/deep": "deep", "fine-link": "fine", "a//b///deep": "deep",
+			"a/./b/./deep": "deep", "in/../../fine-link": "fine"} {
 			if got, err := d.ReadFile(name); string(got) != want || err != nil {
 				t.Errorf("ReadFile(%q) = %q, %v", name, got, err)
 			}
 		}
-		for name, want := range map[string]error{"none": fs.ErrNotExist, "a/none/x": fs.ErrNotExist, "dangling": fs.ErrNotExist} {
+		for name, want := range map[string]error{"none": fs.ErrNotExist, "a/none/x": fs.ErrNotExist,
+			"dangling": fs.ErrNotExist} {
 			if _, err := d.Stat(name); !errors.Is(err, want) {
 				t.Errorf("Stat(%q) = %v, want %v", name, err, want)
 			}
 		}
-		for _, name := range []string{"fine/", "fine/x", "fine/..", "loop", "loop/x", "fine-link/", "n\x00ul", strings.Repeat("x", 300)} {
+		for _, name := range []string{"fine/", "fine/x", "fine/..", "loop", "loop/x", "fine-link/", "n\x00ul",
+			strings.Repeat("x", 300)} {
 			if info, err := d.Stat(name); err == nil {
 				t.Errorf("Stat(%q) = %v", name, info)
 			}
@@ -181,7 +194,8 @@ func TestDirInside(t *testing.T) {
 // A name whose directories are swapped for links meanwhile leads out at no moment.
 func TestDirSwapped(t *testing.T) {
 	inDir(t, func(t *testing.T, dir string, d *file.Dir) {
-		err := errors.Join(os.MkdirAll(dir+"/a/b", 0o700), os.WriteFile(dir+"/a/b/secret", []byte("inside"), 0o600), os.Symlink("../..", dir+"/a/link"), os.Symlink("../../..", dir+"/far"))
+		err := errors.Join(os.MkdirAll(dir+"/a/b", 0o700), os.WriteFile(dir+"/a/b/secret", []byte("inside"), 0o600),
+			os.Symlink("../..", dir+"/a/link"), os.Symlink("../../..", dir+"/far"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -256,7 +270,8 @@ func likeRoot(t *testing.T, r *rand.Rand, p int) {
 	base := t.TempDir()
 	a, b := base+"/A", base+"/B"
 	for _, dir := range []string{a, b} {
-		if err := errors.Join(os.Mkdir(dir, 0o700), os.Symlink("a/b", dir+"/link"), os.Symlink("../secret", dir+"/out"), os.Symlink("a/..", dir+"/here"), os.Symlink("a/../..", dir+"/up")); err != nil {
+		if err := errors.Join(os.Mkdir(dir, 0o700), os.Symlink("a/b", dir+"/link"), os.Symlink("../secret", dir+"/out"),
+			os.Symlink("a/..", dir+"/here"), os.Symlink("a/../..", dir+"/up")); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -270,8 +285,9 @@ func likeRoot(t *testing.T, r *rand.Rand, p int) {
 		t.Fatal(err)
 	}
 	defer d.Close()
-	theirs := tree{mkdir: root.Mkdir, mkdirAll: root.MkdirAll, remove: root.Remove, removeAll: root.RemoveAll, rename: root.Rename, link: root.Link, symlink: root.Symlink,
-		readLink: root.Readlink, stat: root.Stat, lstat: root.Lstat, chmod: root.Chmod, chtimes: root.Chtimes, readFile: root.ReadFile, writeFile: root.WriteFile,
+	theirs := tree{mkdir: root.Mkdir, mkdirAll: root.MkdirAll, remove: root.Remove, removeAll: root.RemoveAll,
+		rename: root.Rename, link: root.Link, symlink: root.Symlink, readLink: root.Readlink, stat: root.Stat,
+		lstat: root.Lstat, chmod: root.Chmod, chtimes: root.Chtimes, readFile: root.ReadFile, writeFile: root.WriteFile,
 		readDir: func(name string) ([]fs.DirEntry, error) {
 			f, err := root.Open(name)
 			if err != nil {
@@ -281,8 +297,9 @@ func likeRoot(t *testing.T, r *rand.Rand, p int) {
 			entries, err := f.ReadDir(-1)
 			return sorted(entries), err
 		}}
-	ours := tree{mkdir: d.Mkdir, mkdirAll: d.MkdirAll, remove: d.Remove, removeAll: d.RemoveAll, rename: d.Rename, link: d.Link, symlink: d.Symlink,
-		readLink: d.ReadLink, stat: d.Stat, lstat: d.Lstat, chmod: d.Chmod, chtimes: d.Chtimes, readFile: d.ReadFile, writeFile: d.WriteFile, readDir: d.ReadDir}
+	ours := tree{mkdir: d.Mkdir, mkdirAll: d.MkdirAll, remove: d.Remove, removeAll: d.RemoveAll, rename: d.Rename,
+		link: d.Link, symlink: d.Symlink, readLink: d.ReadLink, stat: d.Stat, lstat: d.Lstat, chmod: d.Chmod,
+		chtimes: d.Chtimes, readFile: d.ReadFile, writeFile: d.WriteFile, readDir: d.ReadDir}
 	var done []string
 	for range 60 {
 		s := randomStep(r)
@@ -293,7 +310,8 @@ func likeRoot(t *testing.T, r *rand.Rand, p int) {
 		want, wantErr := s.run(theirs)
 		got, gotErr := s.run(ours)
 		if got != want || (gotErr == nil) != (wantErr == nil) {
-			t.Fatalf("program %d: %s\n gave %q, %v\n want %q, %v\n after %s", p, s.what, got, gotErr, want, wantErr, strings.Join(done, "\n  "))
+			t.Fatalf("program %d: %s\n gave %q, %v\n want %q, %v\n after %s", p, s.what, got, gotErr, want, wantErr,
+				strings.Join(done, "\n  "))
 		}
 	}
 	if got, want := inventory(t, b), inventory(t, a); got != want {

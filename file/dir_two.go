@@ -13,12 +13,14 @@ import (
 func (d *Dir) Rename(oldname, newname string) error {
 	return d.two("renameat", oldname, d, newname, func(dir int32, base string, toDir int32, toBase string) error {
 		// Without the slash that would have a link followed.
-		if there, err := statAt(toDir, strings.TrimRight(toBase, "/"), sys.AtSymlinkNofollow); err == nil && there.Mode&sys.SIfmt == sys.SIfdir {
+		if there, err := statAt(toDir, strings.TrimRight(toBase, "/"), sys.AtSymlinkNofollow); err == nil &&
+			there.Mode&sys.SIfmt == sys.SIfdir {
 			old, err := statAt(dir, strings.TrimRight(base, "/"), sys.AtSymlinkNofollow)
 			if err != nil {
 				return err
 			}
-			if strings.TrimRight(base, "/") == strings.TrimRight(toBase, "/") || !SameFile(newInfo(oldname, &old), newInfo(newname, &there)) {
+			if strings.TrimRight(base, "/") == strings.TrimRight(toBase, "/") ||
+				!SameFile(newInfo(oldname, &old), newInfo(newname, &there)) {
 				return syscall.EEXIST
 			}
 		}
@@ -51,7 +53,8 @@ func (d *Dir) Link(oldname, newname string) error {
 }
 
 // two runs a call on two names.
-func (d *Dir) two(what, oldname string, to *Dir, newname string, f func(dir int32, base string, toDir int32, toBase string) error) error {
+func (d *Dir) two(what, oldname string, to *Dir, newname string,
+	f func(dir int32, base string, toDir int32, toBase string) error) error {
 	if err := d.begin(what, oldname); err != nil {
 		return linkError(what, oldname, newname, bare(err))
 	}

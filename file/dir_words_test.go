@@ -34,8 +34,9 @@ func refusals(r rooted, name string) (told []string) {
 	_, stat := r.Stat(name)
 	_, lstat := r.Lstat(name)
 	_, read := r.ReadFile(name)
-	for _, err := range []error{r.Mkdir(name, 0o700), r.Remove(name), r.RemoveAll(name), r.Rename(name, "x"), r.Rename("f", name),
-		r.Link(name, "x"), r.Link("f", name), r.Symlink("f", name), stat, lstat, r.Chmod(name, 0o600), r.Chown(name, -1, -1), r.Lchown(name, -1, -1),
+	for _, err := range []error{r.Mkdir(name, 0o700), r.Remove(name), r.RemoveAll(name),
+		r.Rename(name, "x"), r.Rename("f", name), r.Link(name, "x"), r.Link("f", name), r.Symlink("f", name), stat,
+		lstat, r.Chmod(name, 0o600), r.Chown(name, -1, -1), r.Lchown(name, -1, -1),
 		r.Chtimes(name, time.Time{}, time.Unix(1, 0)), read, r.WriteFile(name, nil, 0o600)} {
 		told = append(told, fmt.Sprint(err))
 	}

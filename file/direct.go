@@ -34,7 +34,8 @@ type AlignError struct {
 
 // Error says what is asked.
 func (e *AlignError) Error() string {
-	return fmt.Sprintf("%v (open with Direct: memory at a multiple of %d, offset and length multiples of %d)", e.Err, e.Mem, e.Off)
+	return fmt.Sprintf("%v (open with Direct: memory at a multiple of %d, offset and length multiples of %d)", e.Err,
+		e.Mem, e.Off)
 }
 
 // Unwrap gives the errno.

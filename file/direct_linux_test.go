@@ -40,7 +40,8 @@ func TestDirect(t *testing.T) {
 			t.Fatalf("DirectAlign = %d, %d", mem, off)
 		}
 		p := buf.Aligned(3*block, max(mem, off))
-		if n, err := f.ReadAt(p, 2*block); n != len(p) || err != nil || !bytes.Equal(p, bytesOf(10 * block)[2*block:][:n]) {
+		if n, err := f.ReadAt(p, 2*block); n != len(p) || err != nil ||
+			!bytes.Equal(p, bytesOf(10 * block)[2*block:][:n]) {
 			t.Errorf("ReadAt = %d, %v", n, err)
 		}
 		if n, err := f.ReadAt(p, 8*block); n != 2*block || err != io.EOF {
@@ -50,7 +51,8 @@ func TestDirect(t *testing.T) {
 			t.Errorf("WriteAt = %d, %v", n, err)
 		}
 		q := buf.Aligned(3*block, max(mem, off))
-		if n, err := f.ReadVAt([][]byte{q[:block], q[block:]}, 20*block); n != len(p) || err != nil || !bytes.Equal(p, q) {
+		if n, err := f.ReadVAt([][]byte{q[:block], q[block:]}, 20*block); n != len(p) ||
+			err != nil || !bytes.Equal(p, q) {
 			t.Errorf("ReadVAt = %d, %v", n, err)
 		}
 		if n, err := f.Seek(block, io.SeekStart); n != block || err != nil {
@@ -78,7 +80,8 @@ func TestDirectMisaligned(t *testing.T) {
 				continue
 			}
 			var align *file.AlignError
-			if !errors.Is(err, unix.EINVAL) || !errors.As(err, &align) || align.Mem != mem || align.Off != off || !strings.Contains(err.Error(), "multiple") {
+			if !errors.Is(err, unix.EINVAL) || !errors.As(err, &align) || align.Mem != mem || align.Off != off ||
+				!strings.Contains(err.Error(), "multiple") {
 				t.Errorf("%s: %v, want an AlignError of %d, %d", what, err, mem, off)
 			}
 		}

@@ -82,7 +82,9 @@ func TestDirectInPieces(t *testing.T) {
 				err  error
 			}{
 				{"ReadAt", func() (int, error) { return f.ReadAt(p[:size], 0) }, size, nil},
-				{"ReadVAt", func() (int, error) { return f.ReadVAt([][]byte{p[:4096], p[4096:half], p[half:size]}, 0) }, size, nil},
+				{"ReadVAt", func() (int, error) {
+					return f.ReadVAt([][]byte{p[:4096], p[4096:half], p[half:size]}, 0)
+				}, size, nil},
 				{"WriteAt", func() (int, error) { return f.WriteAt(p[:size], 0) }, size, nil},
 				{"WriteVAt", func() (int, error) { return f.WriteVAt([][]byte{p[:half], p[half:size]}, 0) }, size, nil},
 				{"Read over the end", func() (int, error) { return f.Read(p) }, size + tail, nil},

@@ -20,7 +20,8 @@ import (
 // file whose close has failed is closed.
 func TestFailingCalls(t *testing.T) {
 	dir := mountFailing(t).dir
-	steps := []step{wr(1000), wr(0), wr(300_000), sk(0, io.SeekCurrent), wrAt(5000, 4096), syncs, syncs, sk(0, io.SeekStart), wr(10), shut, shut, wr(1)}
+	steps := []step{wr(1000), wr(0), wr(300_000), sk(0, io.SeekCurrent), wrAt(5000, 4096), syncs, syncs,
+		sk(0, io.SeekStart), wr(10), shut, shut, wr(1)}
 	for _, w := range ways {
 		if testing.Short() && w.way != file.PathAuto {
 			continue

@@ -30,7 +30,8 @@ func readOnlyDisk(t *testing.T, n int) (name string) {
 		t.Fatal(err)
 	}
 	loop := loopDevice(t, fmt.Sprintf("/proc/self/fd/%d", memory))
-	if out, err := command("mkfs.ext4", "-q", "-O", "^has_journal", "-E", "lazy_itable_init=0,nodiscard", loop); err != nil {
+	if out, err := command("mkfs.ext4", "-q", "-O", "^has_journal", "-E", "lazy_itable_init=0,nodiscard",
+		loop); err != nil {
 		t.Skipf("mkfs.ext4: %v: %s", err, out)
 	}
 	at := t.TempDir()

@@ -91,7 +91,8 @@ func (r *rawFile) Write(fn func(fd uintptr) bool) error {
 	return (*File)(r).rawWait("write", op.Table[op.Write].Interest, fn, syscall.RawConn.Write)
 }
 
-func (f *File) rawWait(name string, interest uint32, fn func(fd uintptr) bool, guest func(syscall.RawConn, func(uintptr) bool) error) error {
+func (f *File) rawWait(name string, interest uint32, fn func(fd uintptr) bool,
+	guest func(syscall.RawConn, func(uintptr) bool) error) error {
 	if err := f.begin(name); err != nil {
 		return err
 	}

@@ -16,9 +16,11 @@ import (
 // A Dir's FS does what an fs.FS has to, for each caller.
 func TestFS(t *testing.T) {
 	inDir(t, func(t *testing.T, dir string, d *file.Dir) {
-		for name, content := range map[string]string{"hello": "hello, world", "a/b/c": "deep", "a/empty": "", "a/big": string(bytesOf(5_000))} {
+		for name, content := range map[string]string{"hello": "hello, world", "a/b/c": "deep", "a/empty": "",
+			"a/big": string(bytesOf(5_000))} {
 			name = filepath.Join(dir, name)
-			if err := errors.Join(os.MkdirAll(filepath.Dir(name), 0o700), os.WriteFile(name, []byte(content), 0o600)); err != nil {
+			if err := errors.Join(os.MkdirAll(filepath.Dir(name), 0o700),
+				os.WriteFile(name, []byte(content), 0o600)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -49,13 +51,15 @@ func TestWalk(t *testing.T) {
 	inDir(t, func(t *testing.T, dir string, d *file.Dir) {
 		for _, name := range []string{"a/1/x", "a/1/y", "a/2/x", "b/x", "c"} {
 			name = filepath.Join(dir, name)
-			if err := errors.Join(os.MkdirAll(filepath.Dir(name), 0o700), os.WriteFile(name, nil, 0o600), os.Symlink("..", name+"-link")); err != nil {
+			if err := errors.Join(os.MkdirAll(filepath.Dir(name), 0o700), os.WriteFile(name, nil, 0o600),
+				os.Symlink("..", name+"-link")); err != nil {
 				t.Fatal(err)
 			}
 		}
 		stop := errors.New("stop")
 		for what, led := range map[string]map[string]error{
-			"all": nil, "skips a directory": {"1": fs.SkipDir}, "skips the rest of one": {"x": fs.SkipDir}, "skips all": {"2": fs.SkipAll}, "fails": {"y": stop}, "skips the root": {"dir": fs.SkipDir},
+			"all": nil, "skips a directory": {"1": fs.SkipDir}, "skips the rest of one": {"x": fs.SkipDir},
+			"skips all": {"2": fs.SkipAll}, "fails": {"y": stop}, "skips the root": {"dir": fs.SkipDir},
 		} {
 			var lists [3][]string
 			into := func(i int) fs.WalkDirFunc {
@@ -139,7 +143,8 @@ func TestListing(t *testing.T) {
 		for i := range got {
 			a, err := got[i].Info()
 			b, err2 := want[i].Info()
-			if got[i].Name() != want[i].Name() || got[i].Type() != want[i].Type() || err != nil || err2 != nil || !file.SameFile(a, b) {
+			if got[i].Name() != want[i].Name() || got[i].Type() != want[i].Type() || err != nil ||
+				err2 != nil || !file.SameFile(a, b) {
 				t.Fatalf("entry %d is %v, want %v", i, got[i], want[i])
 			}
 		}

@@ -69,5 +69,6 @@ func aWhile(l *ringo.Loop) {
 
 // slow are a mount's files by what is behind them.
 func (m *failingMount) slow() map[string]string {
-	return map[string]string{"by the page cache": filepath.Join(m.dir, "cached"), "straight": filepath.Join(m.dir, straight)}
+	return map[string]string{"by the page cache": filepath.Join(m.dir, "cached"),
+		"straight": filepath.Join(m.dir, straight)}
 }

@@ -189,7 +189,8 @@ func TestLockWaitEnds(t *testing.T) {
 			g := reopened(t, name)
 			join := begin(l, func() {
 				err := g.Lock(c.ctx, file.Range{}, false)
-				if path := (*fs.PathError)(nil); !errors.Is(err, c.want) || !errors.As(err, &path) || path.Op != "lock" {
+				if path := (*fs.PathError)(nil); !errors.Is(err, c.want) || !errors.As(err, &path) ||
+					path.Op != "lock" {
 					t.Errorf("%s: Lock: %v, want %v", what, err, c.want)
 				}
 			})

@@ -21,7 +21,8 @@ func MkdirAll(path string, perm fs.FileMode) error {
 }
 
 // mkdirAll is MkdirAll by the calls given.
-func mkdirAll(what, path string, perm fs.FileMode, stat func(string) (fs.FileInfo, error), mkdir func(string, fs.FileMode) error,
+func mkdirAll(what, path string, perm fs.FileMode, stat func(string) (fs.FileInfo, error),
+	mkdir func(string, fs.FileMode) error,
 	lstat func(string) (fs.FileInfo, error)) error {
 	if dir, err := stat(path); err == nil {
 		if dir.IsDir() {

@@ -70,7 +70,8 @@ func mountImage(t *testing.T, name string, mkfs []string) (dir string) {
 func unmount(t *testing.T, dir string) {
 	t.Helper()
 	err := unix.Unmount(dir, 0)
-	for end := time.Now().Add(patience / 3); errors.Is(err, unix.EBUSY) && time.Now().Before(end); err = unix.Unmount(dir, 0) {
+	for end := time.Now().Add(patience / 3); errors.Is(err, unix.EBUSY) &&
+		time.Now().Before(end); err = unix.Unmount(dir, 0) {
 		pause(nil) // what was dropped last is being closed
 	}
 	if err != nil {
@@ -115,7 +116,8 @@ func TestKindsReadWhole(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer g.Close()
-			if err := errors.Join(g.Sync(), unix.Fadvise(int(g.Fd()), 0, 0, unix.FADV_RANDOM), unix.Fadvise(int(g.Fd()), 0, 0, unix.FADV_DONTNEED)); err != nil {
+			if err := errors.Join(g.Sync(), unix.Fadvise(int(g.Fd()), 0, 0, unix.FADV_RANDOM),
+				unix.Fadvise(int(g.Fd()), 0, 0, unix.FADV_DONTNEED)); err != nil {
 				t.Fatal(err)
 			}
 			if n, err := g.ReadAt(make([]byte, part), 0); n != part || err != nil {

@@ -27,7 +27,8 @@ func TestMountIsKnown(t *testing.T) {
 		}
 		t.Run(place, func(t *testing.T) {
 			var st unix.Statx_t
-			if err := unix.Statx(unix.AT_FDCWD, dir, 0, sys.StatxMount, &st); err != nil || st.Mask&sys.StatxMount == 0 {
+			if err := unix.Statx(unix.AT_FDCWD, dir, 0, sys.StatxMount, &st); err != nil ||
+				st.Mask&sys.StatxMount == 0 {
 				t.Skipf("mounts have no numbers of their own here: %#x, %v", st.Mask, err)
 			}
 			name := filled(t, dir, 1000)

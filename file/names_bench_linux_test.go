@@ -80,6 +80,9 @@ func BenchmarkNames(b *testing.B) {
 		})
 	})
 	b.Run("mkdir and remove", func(b *testing.B) {
-		benchCallers(b, func() { os.Mkdir(dir+"/d", 0o700); os.Remove(dir + "/d") }, func() { file.Mkdir(dir+"/d", 0o700); file.Remove(dir + "/d") })
+		benchCallers(b, func() {
+			os.Mkdir(dir+"/d", 0o700)
+			os.Remove(dir + "/d")
+		}, func() { file.Mkdir(dir+"/d", 0o700); file.Remove(dir + "/d") })
 	})
 }

@@ -47,8 +47,12 @@ func TestOverlaid(t *testing.T) {
 			}{
 				{"ReadAt", func() (int, error) { return f.ReadAt(p[:100], 5) }, want[5:105], nil},
 				{"ReadAt of all", func() (int, error) { return f.ReadAt(p, 0) }, want, nil},
-				{"ReadAt over the end", func() (int, error) { return f.ReadAt(p[:page], int64(8*page-10)) }, want[8*page-10:], io.EOF},
-				{"ReadVAt", func() (int, error) { return f.ReadVAt([][]byte{p[:10], p[10:5000]}, 3) }, want[3:5003], nil},
+				{"ReadAt over the end", func() (int, error) {
+					return f.ReadAt(p[:page], int64(8*page-10))
+				}, want[8*page-10:], io.EOF},
+				{"ReadVAt", func() (int, error) {
+					return f.ReadVAt([][]byte{p[:10], p[10:5000]}, 3)
+				}, want[3:5003], nil},
 				{"Read", func() (int, error) { f.Seek(0, io.SeekStart); return f.Read(p[:5000]) }, want[:5000], nil},
 				{"Read on", func() (int, error) { return f.Read(p[:page]) }, want[5000 : 5000+page], nil},
 			}

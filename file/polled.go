@@ -43,5 +43,6 @@ func notPolled(name string) error {
 			return fmt.Errorf("%w: the device has no polled queues (%s is 0; for NVMe load the driver with poll_queues)", errPolled, at)
 		}
 	}
-	return fmt.Errorf("%w: a loop's ring waits for sockets, too, and one that polls can't (package uring has SetupIOPoll)", errPolled)
+	return fmt.Errorf("%w: a loop's ring waits for sockets, too, and one that polls can't (package uring has "+
+		"SetupIOPoll)", errPolled)
 }

@@ -70,8 +70,9 @@ func at(dir string, t tree) tree {
 var (
 	osTree = tree{os.Mkdir, os.MkdirAll, os.Remove, os.RemoveAll, os.Rename, os.Link, os.Symlink, os.Readlink,
 		os.Stat, os.Lstat, os.Chmod, os.Chtimes, os.Truncate, os.ReadDir, os.ReadFile, os.WriteFile}
-	ourTree = tree{file.Mkdir, file.MkdirAll, file.Remove, file.RemoveAll, file.Rename, file.Link, file.Symlink, file.ReadLink,
-		file.Stat, file.Lstat, file.Chmod, file.Chtimes, file.Truncate, file.ReadDir, file.ReadFile, file.WriteFile}
+	ourTree = tree{file.Mkdir, file.MkdirAll, file.Remove, file.RemoveAll, file.Rename, file.Link,
+		file.Symlink, file.ReadLink, file.Stat, file.Lstat, file.Chmod, file.Chtimes, file.Truncate, file.ReadDir,
+		file.ReadFile, file.WriteFile}
 )
 
 // step is one call with its arguments, the same for all trees.
@@ -128,9 +129,13 @@ func randomStep(r *rand.Rand) nameStep {
 	switch k := r.IntN(19); k {
 	case 0, 1:
 		mode := fs.FileMode(0o700 + r.IntN(64))
-		return nameStep{fmt.Sprintf("Mkdir(%q, %o)", a, mode), func(t tree) (string, error) { return "", t.mkdir(a, mode) }}
+		return nameStep{fmt.Sprintf("Mkdir(%q, %o)", a, mode), func(t tree) (string, error) {
+			return "", t.mkdir(a, mode)
+		}}
 	case 2, 3:
-		return nameStep{fmt.Sprintf("MkdirAll(%q)", a), func(t tree) (string, error) { return "", t.mkdirAll(a, 0o750) }}
+		return nameStep{fmt.Sprintf("MkdirAll(%q)", a), func(t tree) (string, error) {
+			return "", t.mkdirAll(a, 0o750)
+		}}
 	case 4:
 		return nameStep{fmt.Sprintf("Remove(%q)", a), func(t tree) (string, error) { return "", t.remove(a) }}
 	case 5:
@@ -140,7 +145,9 @@ func randomStep(r *rand.Rand) nameStep {
 	case 8:
 		return nameStep{fmt.Sprintf("Link(%q, %q)", a, b), func(t tree) (string, error) { return "", t.link(a, b) }}
 	case 9, 10:
-		return nameStep{fmt.Sprintf("Symlink(%q, %q)", a, b), func(t tree) (string, error) { return "", t.symlink(a, b) }}
+		return nameStep{fmt.Sprintf("Symlink(%q, %q)", a, b), func(t tree) (string, error) {
+			return "", t.symlink(a, b)
+		}}
 	case 11:
 		return nameStep{fmt.Sprintf("ReadLink(%q)", look), func(t tree) (string, error) { return t.readLink(look) }}
 	case 12:
@@ -149,10 +156,14 @@ func randomStep(r *rand.Rand) nameStep {
 		return nameStep{fmt.Sprintf("Lstat(%q)", look), func(t tree) (string, error) { return describe(t.lstat(look)) }}
 	case 14:
 		mode := fs.FileMode(0o700 + r.IntN(64))
-		return nameStep{fmt.Sprintf("Chmod(%q, %o)", a, mode), func(t tree) (string, error) { return "", t.chmod(a, mode) }}
+		return nameStep{fmt.Sprintf("Chmod(%q, %o)", a, mode), func(t tree) (string, error) {
+			return "", t.chmod(a, mode)
+		}}
 	case 15:
 		when := time.Unix(int64(r.IntN(1e9)), int64(r.IntN(1e9)))
-		return nameStep{fmt.Sprintf("Chtimes(%q, %v)", a, when), func(t tree) (string, error) { return "", t.chtimes(a, time.Time{}, when) }}
+		return nameStep{fmt.Sprintf("Chtimes(%q, %v)", a, when), func(t tree) (string, error) {
+			return "", t.chtimes(a, time.Time{}, when)
+		}}
 	case 16:
 		return nameStep{fmt.Sprintf("ReadDir(%q)", look), func(t tree) (string, error) {
 			entries, err := t.readDir(look)
@@ -165,7 +176,9 @@ func randomStep(r *rand.Rand) nameStep {
 		}}
 	default:
 		data := []byte(strings.Repeat("x", r.IntN(100)))
-		return nameStep{fmt.Sprintf("WriteFile(%q, %d bytes)", a, len(data)), func(t tree) (string, error) { return "", t.writeFile(a, data, 0o640) }}
+		return nameStep{fmt.Sprintf("WriteFile(%q, %d bytes)", a, len(data)), func(t tree) (string, error) {
+			return "", t.writeFile(a, data, 0o640)
+		}}
 	}
 }
 
@@ -186,7 +199,8 @@ func inventory(t *testing.T, dir string) string {
 		if info.Mode().IsRegular() {
 			data, err = os.ReadFile(path)
 		}
-		fmt.Fprintf(&b, "%s %v %q %q\n", strings.TrimPrefix(path, dir), info.Mode(), strings.ReplaceAll(to, dir, "TREE"), data)
+		fmt.Fprintf(&b, "%s %v %q %q\n", strings.TrimPrefix(path, dir), info.Mode(),
+			strings.ReplaceAll(to, dir, "TREE"), data)
 		return err
 	})
 	if err != nil {
@@ -230,7 +244,8 @@ func runPrograms(t *testing.T, dir string, seed uint64, programs int) {
 		}
 		a, b := root+"/A", root+"/B" // of the same length, for the limits of names
 		for _, tree := range []string{a, b} {
-			if err := errors.Join(os.Mkdir(tree, 0o700), os.Symlink("a/b", tree+"/link"), os.Symlink("loop", tree+"/loop")); err != nil {
+			if err := errors.Join(os.Mkdir(tree, 0o700), os.Symlink("a/b", tree+"/link"),
+				os.Symlink("loop", tree+"/loop")); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -241,8 +256,10 @@ func runPrograms(t *testing.T, dir string, seed uint64, programs int) {
 			done = append(done, s.what)
 			want, wantErr := s.run(theirs)
 			got, gotErr := s.run(ours)
-			if strings.ReplaceAll(got, b, "TREE") != strings.ReplaceAll(want, a, "TREE") || text(gotErr, b) != text(wantErr, a) {
-				t.Fatalf("program %d: %s\n gave %q, %s\n want %q, %s\n after %s", p, s.what, got, text(gotErr, b), want, text(wantErr, a), strings.Join(done, "\n  "))
+			if strings.ReplaceAll(got, b, "TREE") != strings.ReplaceAll(want, a, "TREE") ||
+				text(gotErr, b) != text(wantErr, a) {
+				t.Fatalf("program %d: %s\n gave %q, %s\n want %q, %s\n after %s", p, s.what, got, text(gotErr, b), want,
+					text(wantErr, a), strings.Join(done, "\n  "))
 			}
 		}
 		if got, want := inventory(t, b), inventory(t, a); got != want {

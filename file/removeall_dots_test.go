@@ -14,11 +14,14 @@ import (
 // followed would lead out of a directory which somebody moves meanwhile.
 func TestRemoveAllDots(t *testing.T) {
 	inDir(t, func(t *testing.T, dir string, d *file.Dir) {
-		if err := errors.Join(os.MkdirAll(filepath.Join(dir, "a/b"), 0o700), os.WriteFile(filepath.Join(dir, "a/b/deep"), []byte("deep"), 0o600), os.WriteFile(filepath.Join(dir, "fine"), []byte("fine"), 0o600)); err != nil {
+		if err := errors.Join(os.MkdirAll(filepath.Join(dir, "a/b"), 0o700),
+			os.WriteFile(filepath.Join(dir, "a/b/deep"), []byte("deep"), 0o600),
+			os.WriteFile(filepath.Join(dir, "fine"), []byte("fine"), 0o600)); err != nil {
 			t.Fatal(err)
 		}
 		before := inventory(t, dir)
-		for _, name := range []string{".", "./", "..", "../", "a/.", "a/./", "a/.//", "a/..", "a/../", "a/b/..", "a/b/../", "a/b/../..", "./.."} {
+		for _, name := range []string{".", "./", "..", "../", "a/.", "a/./", "a/.//", "a/..", "a/../", "a/b/..",
+			"a/b/../", "a/b/../..", "./.."} {
 			if err := d.RemoveAll(name); err == nil {
 				t.Errorf("RemoveAll(%q) = nil", name)
 			}
@@ -40,7 +43,8 @@ func TestRemoveAllDots(t *testing.T) {
 func TestRemoveAllDotsLikeRoot(t *testing.T) {
 	lookups(t, func(t *testing.T) {
 		eachCaller(t, func(t *testing.T, _ *ringo.Loop) {
-			for _, name := range []string{".", "./", "..", "../", "a/.", "a/./", "a/..", "a/", "a/b/../../a", "none/.", "none"} {
+			for _, name := range []string{".", "./", "..", "../", "a/.", "a/./", "a/..", "a/",
+				"a/b/../../a", "none/.", "none"} {
 				var failed [2]bool
 				for i := range failed {
 					dir := filepath.Join(t.TempDir(), "dir")

@@ -28,7 +28,8 @@ func TestRemoveAllRace(t *testing.T) {
 		for round := range scaled(20) {
 			tree := filepath.Join(base, "tree")
 			sub := tree + "/a/b"
-			err := errors.Join(os.MkdirAll(sub, 0o700), os.Symlink(outside, tree+"/link"), os.Symlink("../../outside", tree+"/a/up"))
+			err := errors.Join(os.MkdirAll(sub, 0o700), os.Symlink(outside, tree+"/link"),
+				os.Symlink("../../outside", tree+"/a/up"))
 			for i := range 20 {
 				err = errors.Join(err, os.WriteFile(fmt.Sprintf("%s/x%d", sub, i), nil, 0o600))
 			}

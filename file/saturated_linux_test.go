@@ -169,7 +169,8 @@ func (s *saturation) run(l *ringo.Loop, cold int) {
 	}
 	s.done = true
 	go s.warm() // so that those under way end soon
-	t.Logf("a sync behind %d cold reads took %v, with %d reads under way at its end; %d reads in all", behind, time.Since(began), s.reading, s.reads)
+	t.Logf("a sync behind %d cold reads took %v, with %d reads under way at its end; %d reads in all", behind,
+		time.Since(began), s.reading, s.reads)
 	if s.woken != 0 {
 		t.Errorf("%d readers of FIFOs have read what nobody wrote", s.woken)
 	}

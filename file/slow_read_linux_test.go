@@ -72,7 +72,8 @@ func (r *slowRead) check(t *testing.T, b byte, why error) {
 }
 
 // slowWays runs f for each sort of file that answers late, by each path of a task.
-func slowWays(t *testing.T, f func(t *testing.T, cfg ringo.Config, m *failingMount, open func(t *testing.T) *file.File)) {
+func slowWays(t *testing.T,
+	f func(t *testing.T, cfg ringo.Config, m *failingMount, open func(t *testing.T) *file.File)) {
 	t.Helper()
 	m := mountFailing(t)
 	for what, name := range m.slow() {
@@ -246,7 +247,8 @@ func TestSlowReadClose(t *testing.T) {
 					})
 					aWhile(l)
 					if closed.Load() || r.ended.Load() > 0 {
-						t.Errorf("before the device has answered Close has returned: %v, and %d reads", closed.Load(), r.ended.Load())
+						t.Errorf("before the device has answered Close has returned: %v, and %d reads",
+							closed.Load(), r.ended.Load())
 					}
 					if _, err := f.ReadAt(make([]byte, 1), 0); !errors.Is(err, fs.ErrClosed) {
 						t.Errorf("ReadAt beside Close: %v, want fs.ErrClosed", err)

@@ -53,7 +53,8 @@ func stopBeside(b *testing.B, whose, name string, size int) {
 	var took []time.Duration
 	var stats runtime.MemStats
 	for b.Loop() {
-		for end := time.Now().Add(50 * time.Microsecond); time.Now().Before(end); { // readers get going, and this thread stays awake
+		// readers get going, and this thread stays awake
+		for end := time.Now().Add(50 * time.Microsecond); time.Now().Before(end); {
 		}
 		begin := time.Now()
 		runtime.ReadMemStats(&stats)

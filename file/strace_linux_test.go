@@ -20,14 +20,16 @@ import (
 // that the trace shows.
 func straced(dir string, t tree) error {
 	os.Lstat("/begin") // a mark
-	err := errors.Join(t.mkdir(dir+"/d", 0o751|fs.ModeSetgid), t.writeFile(dir+"/f", []byte("content"), 0o640), t.chmod(dir+"/f", 0o604|fs.ModeSetuid),
-		t.chtimes(dir+"/f", time.Unix(5, 7), time.Time{}), t.truncate(dir+"/f", 3), t.link(dir+"/f", dir+"/l"), t.symlink("f", dir+"/s"), t.rename(dir+"/l", dir+"/m"))
+	err := errors.Join(t.mkdir(dir+"/d", 0o751|fs.ModeSetgid), t.writeFile(dir+"/f", []byte("content"), 0o640),
+		t.chmod(dir+"/f", 0o604|fs.ModeSetuid), t.chtimes(dir+"/f", time.Unix(5, 7), time.Time{}),
+		t.truncate(dir+"/f", 3), t.link(dir+"/f", dir+"/l"), t.symlink("f", dir+"/s"), t.rename(dir+"/l", dir+"/m"))
 	_, err2 := t.readLink(dir + "/s")
 	_, err3 := t.readDir(dir)
 	_, err4 := t.readFile(dir + "/f")
 	_, err5 := t.stat(dir + "/f")
 	_, err6 := t.lstat(dir + "/s")
-	err = errors.Join(err, err2, err3, err4, err5, err6, t.remove(dir+"/m"), t.remove(dir+"/d"), t.mkdirAll(dir+"/x/y", 0o700), t.removeAll(dir+"/x"))
+	err = errors.Join(err, err2, err3, err4, err5, err6, t.remove(dir+"/m"), t.remove(dir+"/d"),
+		t.mkdirAll(dir+"/x/y", 0o700), t.removeAll(dir+"/x"))
 	os.Lstat("/end")
 	return err
 }
@@ -36,7 +38,8 @@ func straced(dir string, t tree) error {
 // the same flags and modes.
 func TestCallsLikeOS(t *testing.T) {
 	if which := os.Getenv("RINGO_STRACED"); which != "" {
-		if err := straced(os.Getenv("RINGO_STRACED_DIR"), map[string]tree{"os": osTree, "file": ourTree}[which]); err != nil {
+		if err := straced(os.Getenv("RINGO_STRACED_DIR"),
+			map[string]tree{"os": osTree, "file": ourTree}[which]); err != nil {
 			t.Fatal(err)
 		}
 		return
@@ -51,7 +54,8 @@ func TestCallsLikeOS(t *testing.T) {
 		if err := os.Mkdir(dir, 0o700); err != nil {
 			t.Fatal(err)
 		}
-		cmd := exec.Command(strace, "-f", "-qq", "-e", "trace=file,getdents64", "-o", out, os.Args[0], "-test.run", "^TestCallsLikeOS$")
+		cmd := exec.Command(strace, "-f", "-qq", "-e", "trace=file,getdents64", "-o", out, os.Args[0],
+			"-test.run", "^TestCallsLikeOS$")
 		cmd.Env = append(os.Environ(), "RINGO_STRACED="+which, "RINGO_STRACED_DIR="+dir)
 		if text, err := cmd.CombinedOutput(); err != nil {
 			if strings.Contains(string(text), "ptrace") || strings.Contains(string(text), "not permitted") {
@@ -69,14 +73,16 @@ func TestCallsLikeOS(t *testing.T) {
 		t.Fatalf("os's trace has %q", traces["os"])
 	}
 	if !slices.Equal(traces["os"], traces["file"]) {
-		t.Errorf("the calls are\n%s\nand os's\n%s", strings.Join(traces["file"], "\n"), strings.Join(traces["os"], "\n"))
+		t.Errorf("the calls are\n%s\nand os's\n%s", strings.Join(traces["file"], "\n"),
+			strings.Join(traces["os"], "\n"))
 	}
 }
 
 var (
-	strayed   = regexp.MustCompile(`^\d+ +`)
-	cwd       = regexp.MustCompile(`AT_FDCWD, `)
-	older     = strings.NewReplacer("newfstatat(", "stat(", "fstatat64(", "stat(", "statx(", "stat(", "renameat2(", "rename(", "renameat(", "rename(", "O_RDONLY|O_NOCTTY", "O_RDONLY", ", 0)", ")")
+	strayed = regexp.MustCompile(`^\d+ +`)
+	cwd     = regexp.MustCompile(`AT_FDCWD, `)
+	older   = strings.NewReplacer("newfstatat(", "stat(", "fstatat64(", "stat(", "statx(", "stat(", "renameat2(",
+		"rename(", "renameat(", "rename(", "O_RDONLY|O_NOCTTY", "O_RDONLY", ", 0)", ")")
 	statTail  = regexp.MustCompile(`^(stat\("[^"]*").*(AT_SYMLINK_NOFOLLOW)?.*`)
 	atSymlink = "AT_SYMLINK_NOFOLLOW"
 )
@@ -104,9 +110,11 @@ func joined(trace string) (lines []string) {
 
 // A call that a thread began before another's, and ended behind it, is one line.
 func TestJoined(t *testing.T) {
-	trace := "12  mkdirat(AT_FDCWD, \"d\", 0700) = 0\n12  newfstatat(AT_FDCWD, \"f\",  <unfinished ...>\n345 getdents64(3,  <unfinished ...>\n" +
+	trace := "12  mkdirat(AT_FDCWD, \"d\", 0700) = 0\n12  newfstatat(AT_FDCWD, \"f\",  <unfinished ...>\n345 " +
+		"getdents64(3,  <unfinished ...>\n" +
 		"12  <... newfstatat resumed>{st_size=1}, 0) = 0\n345 <... getdents64 resumed>0x1 /* 2 entries */, 8192) = 48\n"
-	want := []string{`mkdirat(AT_FDCWD, "d", 0700) = 0`, `newfstatat(AT_FDCWD, "f", {st_size=1}, 0) = 0`, "getdents64(3, 0x1 /* 2 entries */, 8192) = 48"}
+	want := []string{`mkdirat(AT_FDCWD, "d", 0700) = 0`, `newfstatat(AT_FDCWD, "f", {st_size=1}, 0) = 0`,
+		"getdents64(3, 0x1 /* 2 entries */, 8192) = 48"}
 	if got := joined(trace); !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}

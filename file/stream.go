@@ -88,7 +88,8 @@ func newStream(file any, cfg *StreamConfig, whole bool, move func(b *block) (int
 	want(c.Size >= 1 && c.Size <= streamSizeMax, "Size %d: want 1 to %d, or 0", c.Size, streamSizeMax)
 	want(c.Size%s.off == 0, "Size %d: want a multiple of %d for this file, which is Direct", c.Size, s.off)
 	want(c.Offset >= 0, "Offset %d: want 0 or more", c.Offset)
-	want(!whole || c.Offset%int64(s.off) == 0, "Offset %d: want a multiple of %d for this file, which is Direct", c.Offset, s.off)
+	want(!whole || c.Offset%int64(s.off) == 0, "Offset %d: want a multiple of %d for this file, which is Direct",
+		c.Offset, s.off)
 	if len(wrong) > 0 {
 		return nil, 0, errors.Join(wrong...)
 	}

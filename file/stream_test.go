@@ -60,7 +60,8 @@ func (s *store) begin(p []byte, off int64) (n int, err error) {
 	s.calls++
 	s.now++
 	s.most = max(s.most, s.now)
-	if s.align > 1 && (off%int64(s.align) != 0 || len(p)%s.align != 0 || reflect.ValueOf(p).Pointer()%uintptr(s.align) != 0) {
+	if s.align > 1 && (off%int64(s.align) != 0 || len(p)%s.align != 0 ||
+		reflect.ValueOf(p).Pointer()%uintptr(s.align) != 0) {
 		s.bad = fmt.Errorf("%d bytes at %d, from %p, are not aligned", len(p), off, p)
 	}
 	n = len(p)
@@ -341,7 +342,8 @@ func TestWriterFaults(t *testing.T) {
 				_, err = w.Write(want[n : n+10])
 			}
 			flushed, closed := w.Flush(), w.Close()
-			if !errors.Is(flushed, errFault) || !errors.Is(closed, errFault) || err != nil && !errors.Is(err, errFault) {
+			if !errors.Is(flushed, errFault) || !errors.Is(closed, errFault) || err != nil &&
+				!errors.Is(err, errFault) {
 				t.Fatalf("a fault at %d: Write %v, Flush %v, Close %v", at, err, flushed, closed)
 			}
 			if w.Written() != at || !bytes.Equal(s.b[:at], want[:at]) {

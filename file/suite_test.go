@@ -182,20 +182,29 @@ var programs = map[string]struct {
 	steps []step
 }{
 	"read to the end": {os.O_RDONLY, []step{rd(0), rd(1), rd(4096), rd(5000), rd(5000), rd(10), rd(0)}},
-	"read at offsets": {os.O_RDONLY, []step{rdAt(100, 0), rdAt(100, 9900), rdAt(100, 9950), rdAt(100, 10_000), rdAt(1, 1<<40), rdAt(1, -1), rdAt(0, 0),
-		rdAt(0, 1<<40), rd(4), rdAt(1<<20, 17)}},
-	"write to one that is read":     {os.O_RDONLY, []step{wr(10), wr(0), wrAt(10, 0), wrAt(0, 0), trunc(5), syncs, stat}},
+	"read at offsets": {os.O_RDONLY, []step{rdAt(100, 0), rdAt(100, 9900), rdAt(100, 9950), rdAt(100, 10_000),
+		rdAt(1, 1<<40), rdAt(1, -1), rdAt(0, 0), rdAt(0, 1<<40), rd(4), rdAt(1<<20, 17)}},
+	"write to one that is read": {os.O_RDONLY,
+		[]step{wr(10), wr(0), wrAt(10, 0), wrAt(0, 0), trunc(5), syncs, stat}},
 	"read from one that is written": {os.O_WRONLY, []step{rd(10), rd(0), rdAt(10, 0), rdAt(0, 0), wr(3), stat}},
-	"write and read back":           {os.O_RDWR, []step{wr(100), rd(10), wrAt(50, 20_000), rdAt(60_000, 0), sk(-10, io.SeekEnd), rd(100), wr(1000), rdAt(60_000, 5000), stat, syncs}},
-	"far out":                       {os.O_RDWR, []step{wrAt(10, 5<<30), rdAt(20, 5<<30-5), stat, sk(5<<30, io.SeekStart), rd(3), wr(4), trunc(6 << 30), sk(0, io.SeekEnd), rd(1), rdAt(5, 6<<30-5)}},
-	"append":                        {os.O_RDWR | os.O_APPEND, []step{wr(10), wrAt(10, 0), wrAt(10, -1), rd(20), wr(10), rd(20), sk(0, io.SeekCurrent), stat, rdAt(100, 9990)}},
-	"seeking": {os.O_RDWR, []step{sk(5, io.SeekStart), rd(5), sk(-3, io.SeekCurrent), rd(5), sk(-1, io.SeekStart), sk(0, 99), sk(1<<40, io.SeekStart), rd(5),
-		sk(-10_001, io.SeekEnd), sk(0, io.SeekCurrent)}},
+	"write and read back": {os.O_RDWR,
+		[]step{wr(100), rd(10), wrAt(50, 20_000), rdAt(60_000, 0), sk(-10, io.SeekEnd), rd(100), wr(1000),
+			rdAt(60_000, 5000), stat, syncs}},
+	"far out": {os.O_RDWR, []step{wrAt(10, 5<<30), rdAt(20, 5<<30-5), stat, sk(5<<30, io.SeekStart), rd(3), wr(4),
+		trunc(6 << 30), sk(0, io.SeekEnd), rd(1), rdAt(5, 6<<30-5)}},
+	"append": {os.O_RDWR | os.O_APPEND, []step{wr(10), wrAt(10, 0), wrAt(10, -1), rd(20), wr(10), rd(20),
+		sk(0, io.SeekCurrent), stat, rdAt(100, 9990)}},
+	"seeking": {os.O_RDWR, []step{sk(5, io.SeekStart), rd(5), sk(-3, io.SeekCurrent), rd(5), sk(-1, io.SeekStart),
+		sk(0, 99), sk(1<<40, io.SeekStart), rd(5), sk(-10_001, io.SeekEnd), sk(0, io.SeekCurrent)}},
 	"bad offsets": {os.O_RDWR, []step{wrAt(1, -1), rdAt(1, -7), trunc(-1), wrAt(1, 1<<63-1), rdAt(1, 1<<63-1)}},
-	"length":      {os.O_RDWR, []step{trunc(20_000), rdAt(20_000, 0), stat, trunc(100), rdAt(200, 0), rd(200), rd(1), trunc(0), sk(0, io.SeekCurrent), rd(1), wr(1), stat}},
-	"mode":        {os.O_RDWR, []step{chmod(0o400), stat, wr(5), chmod(0o755 | fs.ModeSticky | fs.ModeSetgid), stat, chmod(0), stat}},
-	"after close": {os.O_RDWR, []step{shut, shut, rd(1), rd(0), wr(1), wr(0), rdAt(1, 0), rdAt(1, -1), wrAt(1, 0), wrAt(1, -1), sk(0, 0), syncs, trunc(0), chmod(0), stat}},
-	"emptied":     {os.O_RDWR | os.O_TRUNC, []step{stat, rd(1), wr(2_000_000), rdAt(2_000_001, 0), sk(1, 0), rd(1_999_999), stat}},
+	"length": {os.O_RDWR, []step{trunc(20_000), rdAt(20_000, 0), stat, trunc(100), rdAt(200, 0), rd(200), rd(1),
+		trunc(0), sk(0, io.SeekCurrent), rd(1), wr(1), stat}},
+	"mode": {os.O_RDWR, []step{chmod(0o400), stat, wr(5), chmod(0o755 | fs.ModeSticky | fs.ModeSetgid),
+		stat, chmod(0), stat}},
+	"after close": {os.O_RDWR, []step{shut, shut, rd(1), rd(0), wr(1), wr(0), rdAt(1, 0), rdAt(1, -1), wrAt(1, 0),
+		wrAt(1, -1), sk(0, 0), syncs, trunc(0), chmod(0), stat}},
+	"emptied": {os.O_RDWR | os.O_TRUNC,
+		[]step{stat, rd(1), wr(2_000_000), rdAt(2_000_001, 0), sk(1, 0), rd(1_999_999), stat}},
 }
 
 // The same steps on os's and on our file give the same results, and leave the same
@@ -262,7 +271,8 @@ func sameError(a, b error) bool {
 		return false
 	}
 	if pathA != nil {
-		return pathA.Op == pathB.Op && sameError(pathA.Err, pathB.Err) && filepath.Base(pathA.Path) == "ours" == (filepath.Base(pathB.Path) == "theirs")
+		return pathA.Op == pathB.Op && sameError(pathA.Err, pathB.Err) &&
+			filepath.Base(pathA.Path) == "ours" == (filepath.Base(pathB.Path) == "theirs")
 	}
 	return reflect.TypeOf(a) == reflect.TypeOf(b) && a.Error() == b.Error()
 }
@@ -321,10 +331,12 @@ func TestBeyondOS(t *testing.T) {
 			t.Fatalf("WriteVAt = %d, %v", n, err)
 		}
 		p := buf.Aligned(len(want), 1)
-		if n, err := f.ReadVAt([][]byte{p[:7000], {}, p[7000:]}, 3); n != len(p) || err != nil || !bytes.Equal(p, want) {
+		if n, err := f.ReadVAt([][]byte{p[:7000], {}, p[7000:]}, 3); n != len(p) || err != nil ||
+			!bytes.Equal(p, want) {
 			t.Errorf("ReadVAt = %d, %v", n, err)
 		}
-		if n, err := f.ReadVAt([][]byte{p[:7000], p[7000:]}, 5000); n != 5003 || err != io.EOF || !bytes.Equal(p[:n], want[4997:]) {
+		if n, err := f.ReadVAt([][]byte{p[:7000], p[7000:]}, 5000); n != 5003 || err != io.EOF ||
+			!bytes.Equal(p[:n], want[4997:]) {
 			t.Errorf("ReadVAt over the end = %d, %v", n, err)
 		}
 		many := make([][]byte, 3000)

@@ -226,7 +226,8 @@ func TestCopiesLikeOS(t *testing.T) {
 // missing reports whether a system has not got what an end is about.
 func missing(t *testing.T, name string) bool {
 	t.Helper()
-	of := map[string]string{"a file of /sys": "/sys/kernel/mm/transparent_hugepage/enabled", "a file in memory": "/dev/shm"}[name]
+	of := map[string]string{"a file of /sys": "/sys/kernel/mm/transparent_hugepage/enabled",
+		"a file in memory": "/dev/shm"}[name]
 	if of == "" {
 		return false
 	}
@@ -302,13 +303,18 @@ func TestCopiesByTheKernel(t *testing.T) {
 			size int64 // that is copied, of which the kernel moves
 			want int64
 		}{
-			"io.Copy":     {0, func(dst, src *file.File) (int64, error) { return io.Copy(dst, src) }, size, size},
-			"io.CopyN":    {0, func(dst, src *file.File) (int64, error) { return io.CopyN(dst, src, size-5) }, size - 5, size - 5},
-			"ReadFrom":    {0, func(dst, src *file.File) (int64, error) { return dst.ReadFrom(src) }, size, size},
-			"WriteTo":     {0, func(dst, src *file.File) (int64, error) { return src.WriteTo(dst) }, size, size},
-			"an appender": {os.O_APPEND, func(dst, src *file.File) (int64, error) { return io.Copy(dst, src) }, size, 0},
+			"io.Copy": {0, func(dst, src *file.File) (int64, error) { return io.Copy(dst, src) }, size, size},
+			"io.CopyN": {0, func(dst, src *file.File) (int64, error) {
+				return io.CopyN(dst, src, size-5)
+			}, size - 5, size - 5},
+			"ReadFrom": {0, func(dst, src *file.File) (int64, error) { return dst.ReadFrom(src) }, size, size},
+			"WriteTo":  {0, func(dst, src *file.File) (int64, error) { return src.WriteTo(dst) }, size, size},
+			"an appender": {os.O_APPEND, func(dst, src *file.File) (int64, error) {
+				return io.Copy(dst, src)
+			}, size, 0},
 		} {
-			if err := errors.Join(os.WriteFile(dir+"/src", large(), 0o600), os.WriteFile(dir+"/dst", nil, 0o600)); err != nil {
+			if err := errors.Join(os.WriteFile(dir+"/src", large(), 0o600),
+				os.WriteFile(dir+"/dst", nil, 0o600)); err != nil {
 				t.Fatal(err)
 			}
 			src, err := file.Open(dir + "/src")

@@ -20,7 +20,8 @@ func (d *Dir) Walk(root string, fn fs.WalkDirFunc) error {
 	return walkRoot(root, info, err, fn, d.ReadDir)
 }
 
-func walkRoot(root string, info fs.FileInfo, err error, fn fs.WalkDirFunc, readDir func(string) ([]fs.DirEntry, error)) error {
+func walkRoot(root string, info fs.FileInfo, err error, fn fs.WalkDirFunc,
+	readDir func(string) ([]fs.DirEntry, error)) error {
 	if err != nil {
 		err = fn(root, nil, err)
 	} else {

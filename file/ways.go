@@ -99,7 +99,8 @@ func (f *File) transferVec(code op.Code, ps [][]byte, skip int, off int64) (n in
 	x.SetVec(ps, skip)
 	defer clear(x.Vec)
 	kind, size := f.kind.Load(), sizeOf(ps)-skip
-	if outward(code) && f.asksWrite(kind, size, l != nil) || !outward(code) && size <= turnMax && f.asksRead(kind, size, l != nil) {
+	if outward(code) && f.asksWrite(kind, size, l != nil) || !outward(code) && size <= turnMax &&
+		f.asksRead(kind, size, l != nil) {
 		if n, ok := f.cached(c); ok {
 			return n, nil
 		}
@@ -150,7 +151,8 @@ func (f *File) await(c *call, l *loop.Loop) (int32, error) {
 	switch {
 	case l == nil && f.forHost(c):
 		return c.host()
-	case l == nil, refused && size <= turnMax && (f.is(inMemory) || c.op.Off >= 0 && f.incore(c.op.Code, c.op.Off, size) == size):
+	case l == nil, refused && size <= turnMax &&
+		(f.is(inMemory) || c.op.Off >= 0 && f.incore(c.op.Code, c.op.Off, size) == size):
 		return c.plain()
 	case c.op.Off < 0 && f.opened && !appends:
 		c.limit(f.pieceOf())
@@ -226,7 +228,8 @@ func (f *File) seek(off int64, whence int) (int64, error) {
 // incore is how many of n bytes from off on a task's read would find in memory, of a file
 // whose pages can be asked for; 0 for any other.
 func (f *File) incore(code op.Code, off int64, n int) int {
-	if outward(code) || f.kind.Load()&(overlaid|noNowRead|bypassCache) != overlaid|noNowRead || forced.Load() == pathWaits {
+	if outward(code) || f.kind.Load()&(overlaid|noNowRead|bypassCache) != overlaid|noNowRead ||
+		forced.Load() == pathWaits {
 		return 0
 	}
 	return f.pages.Prefix(f.n, off, n)

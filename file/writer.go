@@ -219,14 +219,16 @@ func (w *Writer) flushPadded(b *block) error {
 	end, whole := b.at+int64(b.n), b.n-b.n%w.s.off
 	f, ok := w.f.(sizer)
 	if !ok {
-		return fmt.Errorf("file: the stream's end at %d is no multiple of %d, and the file can't be cut there: it has no Truncate", end, w.s.off)
+		return fmt.Errorf("file: the stream's end at %d is no multiple of %d, and the file can't be cut there: it "+
+			"has no Truncate", end, w.s.off)
 	}
 	info, err := f.Stat()
 	if err != nil {
 		return err
 	}
 	if info.Size() > end {
-		return fmt.Errorf("file: the stream's end at %d is no multiple of %d, and the file, which is Direct, goes on to %d: bytes behind the end would be lost", end, w.s.off, info.Size())
+		return fmt.Errorf("file: the stream's end at %d is no multiple of %d, and the file, which is Direct, goes on "+
+			"to %d: bytes behind the end would be lost", end, w.s.off, info.Size())
 	}
 	padded := b.mem[:whole+w.s.off]
 	clear(padded[b.n:])

@@ -52,7 +52,8 @@ func TestZeroValues(t *testing.T) {
 		}
 		var d file.Dir
 		_, opened := d.Open("x")
-		for what, err := range map[string]error{"Open": opened, "Sync": d.Sync(), "Remove": d.Remove("x"), "Close": d.Close()} {
+		for what, err := range map[string]error{"Open": opened, "Sync": d.Sync(),
+			"Remove": d.Remove("x"), "Close": d.Close()} {
 			if !errors.Is(err, fs.ErrInvalid) {
 				t.Errorf("zero Dir: %s: %v, want fs.ErrInvalid", what, err)
 			}

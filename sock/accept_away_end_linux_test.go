@@ -168,7 +168,8 @@ func TestLoopEndsWhileGoroutinesAccept(t *testing.T) {
 								dialing.Go(func() {
 									defer peer.Close()
 									peer.SetReadDeadline(time.Now().Add(patience))
-									if n, err := peer.Read(make([]byte, 1)); n != 0 || err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+									if n, err := peer.Read(make([]byte, 1)); n != 0 || err == nil ||
+										errors.Is(err, os.ErrDeadlineExceeded) {
 										t.Errorf("a peer reads %d, %v", n, err)
 									}
 								})
@@ -209,7 +210,8 @@ func TestControlUnderGoroutinesInAccept(t *testing.T) {
 					t.Error("Close did not wait for Control")
 				default:
 				}
-				if on, err := syscall.GetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_ACCEPTCONN); on != 1 || err != nil {
+				if on, err := syscall.GetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_ACCEPTCONN); on != 1 ||
+					err != nil {
 					t.Errorf("in Control the descriptor is no listener's: %d, %v", on, err)
 				}
 			}); err != nil {

@@ -78,10 +78,12 @@ func acceptors(ln net.Listener, n int) <-chan accepted {
 // wait for peers or peers for them, and know who is at both ends.
 func TestGoroutinesAcceptWithoutTheLoop(t *testing.T) {
 	kinds := map[string]func(l *ringo.Loop) (*sock.Listener, error){
-		"tcp":        func(l *ringo.Loop) (*sock.Listener, error) { return sock.Listen(l, "tcp", "127.0.0.1:0") },
-		"tcp, any":   func(l *ringo.Loop) (*sock.Listener, error) { return sock.Listen(l, "tcp", ":0") },
-		"unix":       func(l *ringo.Loop) (*sock.Listener, error) { return sock.Listen(l, "unix", socketPath(t)) },
-		"unixpacket": func(l *ringo.Loop) (*sock.Listener, error) { return sock.Listen(l, "unixpacket", abstractName()) },
+		"tcp":      func(l *ringo.Loop) (*sock.Listener, error) { return sock.Listen(l, "tcp", "127.0.0.1:0") },
+		"tcp, any": func(l *ringo.Loop) (*sock.Listener, error) { return sock.Listen(l, "tcp", ":0") },
+		"unix":     func(l *ringo.Loop) (*sock.Listener, error) { return sock.Listen(l, "unix", socketPath(t)) },
+		"unixpacket": func(l *ringo.Loop) (*sock.Listener, error) {
+			return sock.Listen(l, "unixpacket", abstractName())
+		},
 		"adopted": func(l *ringo.Loop) (*sock.Listener, error) {
 			ln, err := net.Listen("tcp", "127.0.0.1:0")
 			if err != nil {
@@ -194,7 +196,8 @@ func TestGoroutinesAcceptWithTheSameOptions(t *testing.T) {
 					t.Errorf("%s: %v", name, err)
 				}
 			}
-			for name, cmd := range map[string]uintptr{"descriptor flags": syscall.F_GETFD, "status flags": syscall.F_GETFL} {
+			for name, cmd := range map[string]uintptr{"descriptor flags": syscall.F_GETFD,
+				"status flags": syscall.F_GETFL} {
 				flags, _, errno := syscall.Syscall(syscall.SYS_FCNTL, fd, cmd, 0)
 				if errno != 0 {
 					t.Errorf("%s: %v", name, errno)
@@ -223,7 +226,8 @@ func TestGoroutinesAcceptWithTheSameOptions(t *testing.T) {
 					t.Errorf("%s is %d, want %d as of the loop's", name, away[name], want)
 				}
 			}
-			if away["TCP_NODELAY"] == 0 || away["SO_KEEPALIVE"] == 0 || away["descriptor flags"]&syscall.FD_CLOEXEC == 0 {
+			if away["TCP_NODELAY"] == 0 || away["SO_KEEPALIVE"] == 0 ||
+				away["descriptor flags"]&syscall.FD_CLOEXEC == 0 {
 				t.Errorf("a goroutine's connection has %v", away)
 			}
 		})
@@ -492,7 +496,8 @@ func connector(t *testing.T, to net.Addr) (fd int, connect func()) {
 		t.Fatal(err)
 	}
 	return fd, func() {
-		if err := syscall.Connect(fd, &syscall.SockaddrInet4{Port: addr.Port, Addr: [4]byte(addr.IP.To4())}); err != nil {
+		if err := syscall.Connect(fd,
+			&syscall.SockaddrInet4{Port: addr.Port, Addr: [4]byte(addr.IP.To4())}); err != nil {
 			t.Error(err)
 		}
 	}

@@ -34,13 +34,15 @@ func activatedChild() int {
 	var names []string
 	for _, f := range files {
 		names = append(names, f.Name())
-		if flags, _, _ := syscall.Syscall(syscall.SYS_FCNTL, f.Fd(), syscall.F_GETFD, 0); flags&syscall.FD_CLOEXEC == 0 {
+		if flags, _, _ := syscall.Syscall(syscall.SYS_FCNTL, f.Fd(), syscall.F_GETFD,
+			0); flags&syscall.FD_CLOEXEC == 0 {
 			fmt.Println("error: children would get", f.Name())
 		}
 	}
 	fmt.Printf("names %q\n", names)
 	again, err := sock.Activated()
-	fmt.Printf("left %q%q%q, again %d %v\n", os.Getenv("LISTEN_PID"), os.Getenv("LISTEN_FDS"), os.Getenv("LISTEN_FDNAMES"), len(again), err)
+	fmt.Printf("left %q%q%q, again %d %v\n", os.Getenv("LISTEN_PID"), os.Getenv("LISTEN_FDS"),
+		os.Getenv("LISTEN_FDNAMES"), len(again), err)
 	cfg := &ringo.Config{Driver: os.Getenv("TEST_DRIVER"), Loops: 1}
 	err = ringo.Run(context.Background(), cfg, func(l *ringo.Loop) error {
 		var errs error
@@ -174,7 +176,8 @@ func TestActivated(t *testing.T) {
 		defer peer.Close()
 		give("conn", accepted.(*net.TCPConn))
 
-		c := startActivated(t, files, "TEST_DRIVER="+cfg.Driver, "LISTEN_FDS=5", "LISTEN_FDNAMES="+strings.Join(names, ":"))
+		c := startActivated(t, files, "TEST_DRIVER="+cfg.Driver, "LISTEN_FDS=5",
+			"LISTEN_FDNAMES="+strings.Join(names, ":"))
 		for _, f := range files {
 			f.Close()
 		}
@@ -201,7 +204,8 @@ func TestActivated(t *testing.T) {
 			conn, err := net.Dial(addr.Network(), addr.String())
 			ask(names[i], conn, err)
 		}
-		from, err := net.DialUnix("unixgram", &net.UnixAddr{Name: filepath.Join(dir, "peer"), Net: "unixgram"}, &net.UnixAddr{Name: gramName, Net: "unixgram"})
+		from, err := net.DialUnix("unixgram", &net.UnixAddr{Name: filepath.Join(dir, "peer"), Net: "unixgram"},
+			&net.UnixAddr{Name: gramName, Net: "unixgram"})
 		ask("unixgram", from, err)
 		ask("conn", peer, nil)
 		if got := c.line(); got != "done <nil>" {

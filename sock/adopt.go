@@ -112,7 +112,8 @@ func (ac *AdoptConfig) AdoptSet(s io.Closer) (*ListenerSet, error) {
 	if err != nil {
 		return nil, a.refuse(err)
 	}
-	set := &ListenerSet{network: a.network, first: a.fd.Sys(), share: new(sharing), adopted: true, file: newSocketFile("")}
+	set := &ListenerSet{network: a.network, first: a.fd.Sys(), share: new(sharing), adopted: true,
+		file: newSocketFile("")}
 	if unixNetwork(a.network) {
 		addr := a.unixName(kernel.Kernel.Getsockname)
 		set.unix, set.file = &addr, newSocketFile(addr.Name)
@@ -158,7 +159,8 @@ func (ac *AdoptConfig) AdoptUnixgram(l *ringo.Loop, s io.Closer) (c *UnixPacketC
 }
 
 // adopt makes what make makes of s in a task of the loop, if it is what is wanted.
-func (ac *AdoptConfig) adopt(l *ringo.Loop, s io.Closer, want func(*adoptee) error, make func(e *loop.Loop, a *adoptee, here bool) error) error {
+func (ac *AdoptConfig) adopt(l *ringo.Loop, s io.Closer, want func(*adoptee) error,
+	make func(e *loop.Loop, a *adoptee, here bool) error) error {
 	e := (*loop.Loop)(l)
 	a, err := ac.take(s)
 	if err == nil {

@@ -114,7 +114,8 @@ func (a *adoptee) unblock(may bool) error {
 	case !may:
 		return errBlocking
 	}
-	if res := (&op.Op{Code: op.Fcntl, FD: &a.fd, Arg: sys.FSetfl, Off: int64(flags | sys.ONonblock)}).Attempt(); res < 0 {
+	if res := (&op.Op{Code: op.Fcntl, FD: &a.fd, Arg: sys.FSetfl,
+		Off: int64(flags | sys.ONonblock)}).Attempt(); res < 0 {
 		return callError("fcntl", res)
 	}
 	a.blocked = true

@@ -41,7 +41,8 @@ func mallocs(rounds int, step func()) (perRound float64) {
 func wantAllocs(t *testing.T, what string, want float64, rounds int, step func()) {
 	t.Helper()
 	got := mallocs(rounds, step)
-	for tries := 0; tries < 5 && got > want+0.01; tries++ { // few rounds on a busy machine: one of the runtime's counts much
+	// few rounds on a busy machine: one of the runtime's counts much
+	for tries := 0; tries < 5 && got > want+0.01; tries++ {
 		got = mallocs(rounds, step)
 	}
 	t.Logf("%s: %.4f allocations a round", what, got)

@@ -20,7 +20,8 @@ import (
 // forAll are the methods that have an answer whatever has become of the loop, by
 // their types. All others give an error when it has ended.
 var forAll = map[reflect.Type][]string{
-	reflect.TypeFor[*sock.Conn]():     {"Loop", "LocalAddr", "RemoteAddr", "Value", "SetValue", "ZeroCopy", "Buffered", "Close", "SyscallConn"},
+	reflect.TypeFor[*sock.Conn](): {"Loop", "LocalAddr", "RemoteAddr", "Value", "SetValue", "ZeroCopy", "Buffered",
+		"Close", "SyscallConn"},
 	reflect.TypeFor[*sock.Listener](): {"Addr", "Close", "SetUnlinkOnClose", "SyscallConn"},
 
 	reflect.TypeFor[*sock.PacketConn]():     packetsForAll,
@@ -96,7 +97,8 @@ func TestCallsFromOutside(t *testing.T) {
 				disturb := func() {
 					n, _ := c.Value().(int)
 					c.SetValue(n + 1)
-					if err := errors.Join(c.SetNoDelay(true), c.SetKeepAlive(true), c.SetLinger(-1), c.SetDeadline(time.Now().Add(time.Hour)), c.SetDeadline(never)); err != nil {
+					if err := errors.Join(c.SetNoDelay(true), c.SetKeepAlive(true), c.SetLinger(-1),
+						c.SetDeadline(time.Now().Add(time.Hour)), c.SetDeadline(never)); err != nil {
 						t.Error(err)
 						stop.Store(true)
 					}

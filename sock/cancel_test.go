@@ -290,7 +290,9 @@ func TestCancelByRun(t *testing.T) {
 				fill(t, l, c)
 				var ended int
 				for what, wait := range map[string]func() error{
-					"Read": func() error { return read(c) }, "Write": func() error { _, err := c.Write(make([]byte, 1<<20)); return err },
+					"Read": func() error {
+						return read(c)
+					}, "Write": func() error { _, err := c.Write(make([]byte, 1<<20)); return err },
 					"Sleep": func() error { return l.Sleep(time.Hour) },
 				} {
 					l.Go(func() {

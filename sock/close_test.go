@@ -129,12 +129,14 @@ func TestUseAfterClose(t *testing.T) {
 			_, fromErr := c.ReadFrom(bytes.NewReader([]byte("x")))
 			_, toErr := c.WriteTo(io.Discard)
 			for what, err := range map[string]error{
-				"Read": read(c), "Write": write(c), "Next": nextErr, "Peek": peekErr, "Peek(0)": peekNothing, "Discard": discardErr,
-				"ReadFrom": fromErr, "WriteTo": toErr, "CloseRead": c.CloseRead(), "CloseWrite": c.CloseWrite(),
-				"SetDeadline": c.SetDeadline(never), "SetReadDeadline": c.SetReadDeadline(never), "SetWriteDeadline": c.SetWriteDeadline(never),
+				"Read": read(c), "Write": write(c), "Next": nextErr, "Peek": peekErr,
+				"Peek(0)": peekNothing, "Discard": discardErr, "ReadFrom": fromErr, "WriteTo": toErr,
+				"CloseRead": c.CloseRead(), "CloseWrite": c.CloseWrite(), "SetDeadline": c.SetDeadline(never),
+				"SetReadDeadline": c.SetReadDeadline(never), "SetWriteDeadline": c.SetWriteDeadline(never),
 				"SetNoDelay": c.SetNoDelay(true), "SetLinger": c.SetLinger(0), "SetReadBuffer": c.SetReadBuffer(4096),
 				"SetWriteBuffer": c.SetWriteBuffer(4096), "SetKeepAlive": c.SetKeepAlive(true),
-				"SetKeepAliveConfig": c.SetKeepAliveConfig(net.KeepAliveConfig{}), "SetKeepAlivePeriod": c.SetKeepAlivePeriod(time.Second),
+				"SetKeepAliveConfig": c.SetKeepAliveConfig(net.KeepAliveConfig{}),
+				"SetKeepAlivePeriod": c.SetKeepAlivePeriod(time.Second),
 			} {
 				wantClosed(t, what, err)
 			}

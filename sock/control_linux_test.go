@@ -50,14 +50,16 @@ func TestControl(t *testing.T) {
 			if got := c.LocalAddr().(*net.TCPAddr); !got.IP.Equal(net.IPv4(127, 0, 0, 9)) || got.Port == 0 {
 				t.Errorf("the connection is from %v", got)
 			}
-			if len(listened) != 1 || listened[0] != "tcp4 127.0.0.1:0" || len(dialled) != 1 || dialled[0] != "tcp4 "+ln.Addr().String() {
+			if len(listened) != 1 || listened[0] != "tcp4 127.0.0.1:0" || len(dialled) != 1 ||
+				dialled[0] != "tcp4 "+ln.Addr().String() {
 				t.Errorf("Control was called with %q and %q", listened, dialled)
 			}
 
 			before := sockets(t)
 			refusal := errors.New("not this one")
 			refuse := func(string, string, syscall.RawConn) error { return refusal }
-			if _, err := (&sock.ListenConfig{Control: refuse}).Listen(l, "tcp", "127.0.0.1:0"); !errors.Is(err, refusal) {
+			if _, err := (&sock.ListenConfig{Control: refuse}).Listen(l, "tcp", "127.0.0.1:0"); !errors.Is(err,
+				refusal) {
 				t.Errorf("Listen: %v", err)
 			}
 			if _, err := (&sock.Dialer{Control: refuse}).Dial(l, "tcp", ln.Addr().String()); !errors.Is(err, refusal) {
@@ -66,12 +68,14 @@ func TestControl(t *testing.T) {
 			if _, err := (&sock.ListenConfig{Backlog: -1}).Listen(l, "tcp", "127.0.0.1:0"); err == nil {
 				t.Error("Listen with a negative backlog")
 			}
-			for _, local := range []net.Addr{&net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)}, &net.TCPAddr{}, &net.TCPAddr{IP: net.IPv6loopback}, (*net.TCPAddr)(nil)} {
+			for _, local := range []net.Addr{&net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)}, &net.TCPAddr{},
+				&net.TCPAddr{IP: net.IPv6loopback}, (*net.TCPAddr)(nil)} {
 				if _, err := (&sock.Dialer{LocalAddr: local}).Dial(l, "tcp", ln.Addr().String()); err == nil {
 					t.Errorf("Dial from %v", local)
 				}
 			}
-			if _, err := (&sock.Dialer{LocalAddr: ln.Addr()}).Dial(l, "tcp", ln.Addr().String()); !errors.Is(err, syscall.EADDRINUSE) {
+			if _, err := (&sock.Dialer{LocalAddr: ln.Addr()}).Dial(l, "tcp", ln.Addr().String()); !errors.Is(err,
+				syscall.EADDRINUSE) {
 				t.Errorf("Dial from a port where somebody listens: %v", err)
 			}
 			if after := sockets(t); after != before {

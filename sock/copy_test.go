@@ -100,7 +100,8 @@ func TestCopies(t *testing.T) {
 			kinds := ends(t, here, there, file)
 			for from, makeFrom := range kinds {
 				for to, makeTo := range kinds {
-					if makeTo().peer == nil || from != "conn" && from != "conn there" && to != "conn" && to != "conn there" {
+					if makeTo().peer == nil || from != "conn" && from != "conn there" &&
+						to != "conn" && to != "conn there" {
 						continue
 					}
 					for _, who := range []string{"task", "task there", "goroutine"} {
@@ -178,7 +179,8 @@ func patternFile(t *testing.T, size int) string {
 func TestCopyStuck(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		twoLoops(t, cfg, func(here, there *ringo.Loop) {
-			for _, name := range []string{"from, nothing comes", "from, nothing goes", "to, nothing comes", "to, nothing goes"} {
+			for _, name := range []string{"from, nothing comes", "from, nothing goes",
+				"to, nothing comes", "to, nothing goes"} {
 				for who, l := range map[string]*ringo.Loop{"task": here, "task there": there} {
 					t.Run(name+", "+who, func(t *testing.T) {
 						kinds := ends(t, here, there, "")

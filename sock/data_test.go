@@ -89,7 +89,8 @@ var echoes = map[string]func(*ringo.Loop, *sock.Listener) error{
 // Data of every size goes both ways at once, over many connections, and each byte
 // comes back once, in its place.
 func TestEchoes(t *testing.T) {
-	sizes := []int{1, 2, 63, 64, 65, 1000, 4095, 4097, 16383, 16384, 16385, 65535, 65537, 99_999, 1 << 20, 3<<20 + 1, 8 << 20}
+	sizes := []int{1, 2, 63, 64, 65, 1000, 4095, 4097, 16383, 16384, 16385, 65535, 65537, 99_999,
+		1 << 20, 3<<20 + 1, 8 << 20}
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		cfg.Loops = 2
 		for _, name := range []string{"io.Copy", "Read and Write", "reader and writer", "Next", "requests"} {
@@ -230,9 +231,15 @@ func TestReadFrom(t *testing.T) {
 		}{
 			{"bytes.Reader", func() io.Reader { return bytes.NewReader(msg) }, len(msg), nil},
 			{"nothing", func() io.Reader { return strings.NewReader("") }, 0, nil},
-			{"one byte at a time", func() io.Reader { return iotest.OneByteReader(bytes.NewReader(msg[:2000])) }, 2000, nil},
-			{"data with the end", func() io.Reader { return iotest.DataErrReader(bytes.NewReader(msg[:5000])) }, 5000, nil},
-			{"an error", func() io.Reader { return io.MultiReader(bytes.NewReader(msg[:7000]), iotest.ErrReader(broken)) }, 7000, broken},
+			{"one byte at a time", func() io.Reader {
+				return iotest.OneByteReader(bytes.NewReader(msg[:2000]))
+			}, 2000, nil},
+			{"data with the end", func() io.Reader {
+				return iotest.DataErrReader(bytes.NewReader(msg[:5000]))
+			}, 5000, nil},
+			{"an error", func() io.Reader {
+				return io.MultiReader(bytes.NewReader(msg[:7000]), iotest.ErrReader(broken))
+			}, 7000, broken},
 			{"a limit", func() io.Reader { return io.LimitReader(bytes.NewReader(msg), 12345) }, 12345, nil},
 			{"a file", func() io.Reader {
 				f, err := os.Open(name)

@@ -34,7 +34,8 @@ func TestDeadlinePast(t *testing.T) {
 			if _, err := c.Peek(4); err != nil {
 				t.Fatal(err)
 			}
-			for _, past := range []time.Time{longAgo, time.Now().Add(-time.Nanosecond), time.Unix(-1<<40, 0), time.Time{}.Add(1)} {
+			for _, past := range []time.Time{longAgo, time.Now().Add(-time.Nanosecond),
+				time.Unix(-1<<40, 0), time.Time{}.Add(1)} {
 				c.SetDeadline(past)
 				wantTimeout(t, "Read", read(c))
 				wantTimeout(t, "Write", write(c))
@@ -329,7 +330,8 @@ func TestDeadlinePerRequestIsFree(t *testing.T) {
 					return
 				}
 				if try == 5 {
-					t.Fatalf("%d ops and %d turns with a deadline a request, %d and %d without, in %d requests", with, turns, without, plain, rounds)
+					t.Fatalf("%d ops and %d turns with a deadline a request, %d and %d without, in %d requests", with,
+						turns, without, plain, rounds)
 				}
 			}
 		})

@@ -38,7 +38,10 @@ func BenchmarkDial(b *testing.B) {
 	server := newNameServer(b, map[string][]netip.Addr{"a.test": addrsOf("127.0.0.1")})
 	d := sock.Dialer{Resolver: server.resolver()}
 	onOne := func(b *testing.B, body func(l *ringo.Loop)) {
-		err := ringo.Run(context.Background(), &ringo.Config{Loops: 1}, func(l *ringo.Loop) error { body(l); return nil })
+		err := ringo.Run(context.Background(), &ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
+			body(l)
+			return nil
+		})
 		if err != nil {
 			b.Fatal(err)
 		}

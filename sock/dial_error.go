@@ -44,7 +44,8 @@ func notBegun(network, address string, cause error) error {
 		return dialError(network, tcpAddr(ap), cause)
 	}
 	if host, _, err := net.SplitHostPort(address); err == nil && host != "" {
-		cause = &net.DNSError{Err: cause.Error(), Name: host, UnwrapErr: cause, IsTimeout: errors.Is(cause, context.DeadlineExceeded)}
+		cause = &net.DNSError{Err: cause.Error(), Name: host, UnwrapErr: cause,
+			IsTimeout: errors.Is(cause, context.DeadlineExceeded)}
 	}
 	return dialError(network, nil, cause)
 }

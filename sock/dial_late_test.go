@@ -25,7 +25,8 @@ func TestDialEndedContextNamesTheAddress(t *testing.T) {
 		ctx  context.Context
 		want error
 		std  bool // package net knows it, too
-	}{"canceled": {canceled, context.Canceled, true}, "late": {late, context.DeadlineExceeded, true}, "cause": {caused, cause, false}}
+	}{"canceled": {canceled, context.Canceled, true}, "late": {late, context.DeadlineExceeded, true},
+		"cause": {caused, cause, false}}
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		onLoop(t, cfg, func(l *ringo.Loop) {
 			for name, c := range contexts {

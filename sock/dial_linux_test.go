@@ -42,7 +42,8 @@ func TestDialThatWaits(t *testing.T) {
 		before := sockets(t)
 		onLoop(t, cfg, func(l *ringo.Loop) {
 			name := "localhost" + addr[strings.LastIndexByte(addr, ':'):]
-			for timeout, address := range map[time.Duration]string{10 * time.Millisecond: addr, 11 * time.Millisecond: name} {
+			for timeout, address := range map[time.Duration]string{10 * time.Millisecond: addr,
+				11 * time.Millisecond: name} {
 				d := sock.Dialer{Timeout: timeout}
 				begin := time.Now()
 				c, err := d.Dial(l, "tcp4", address)

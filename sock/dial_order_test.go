@@ -31,10 +31,12 @@ func TestRaceOrder(t *testing.T) {
 
 // Of two look-ups that failed the dial reports the one that says more.
 func TestTellingError(t *testing.T) {
-	none, silent := &net.DNSError{Err: "no such host", IsNotFound: true}, &net.DNSError{Err: "i/o timeout", IsTimeout: true}
+	none, silent := &net.DNSError{Err: "no such host", IsNotFound: true},
+		&net.DNSError{Err: "i/o timeout", IsTimeout: true}
 	odd := &net.AddrError{Err: "no suitable address"}
 	for _, c := range []struct{ a, b, want error }{
-		{nil, none, none}, {none, silent, silent}, {silent, none, silent}, {odd, none, none}, {none, odd, none}, {odd, odd, odd},
+		{nil, none, none}, {none, silent, silent}, {silent, none, silent}, {odd, none, none},
+		{none, odd, none}, {odd, odd, odd},
 	} {
 		if got := telling(c.a, c.b); got != c.want {
 			t.Errorf("of %v and %v: %v, want %v", c.a, c.b, got, c.want)
@@ -45,7 +47,8 @@ func TestTellingError(t *testing.T) {
 // The error of several addresses has all of them in it.
 func TestDialErrorsOf(t *testing.T) {
 	var d dialErrors
-	d.add(dialError("tcp", tcpAddr(netip.MustParseAddrPort("[::1]:80")), callError("connect", -int32(syscall.ECONNREFUSED))))
+	d.add(dialError("tcp", tcpAddr(netip.MustParseAddrPort("[::1]:80")),
+		callError("connect", -int32(syscall.ECONNREFUSED))))
 	one := d.of("tcp")
 	if want := "dial tcp [::1]:80: connect: connection refused"; one.Error() != want {
 		t.Errorf("%v, want %v", one, want)
@@ -55,7 +58,8 @@ func TestDialErrorsOf(t *testing.T) {
 	if want := "dial tcp [::1]:80: connect: connection refused; 127.0.0.1:80: i/o timeout"; all.Error() != want {
 		t.Errorf("%v, want %v", all, want)
 	}
-	if !errors.Is(all, syscall.ECONNREFUSED) || !errors.Is(all, context.DeadlineExceeded) || !all.(net.Error).Timeout() {
+	if !errors.Is(all, syscall.ECONNREFUSED) || !errors.Is(all, context.DeadlineExceeded) ||
+		!all.(net.Error).Timeout() {
 		t.Errorf("%v: not all of its parts are found", all)
 	}
 }

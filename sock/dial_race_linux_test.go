@@ -165,7 +165,8 @@ func tcpSockets(t *testing.T) (n int) {
 	}
 	for _, e := range entries {
 		fd, _ := strconv.Atoi(e.Name())
-		if proto, err := syscall.GetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_PROTOCOL); err == nil && proto == syscall.IPPROTO_TCP {
+		if proto, err := syscall.GetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_PROTOCOL); err == nil &&
+			proto == syscall.IPPROTO_TCP {
 			n++
 		}
 	}
@@ -214,30 +215,42 @@ func TestDialRace(t *testing.T) {
 		{name: "one address", serving: []string{"127.0.0.2"}, answers: []string{"127.0.0.2"},
 			tried: []string{"127.0.0.2"}, winner: "127.0.0.2", sockets: []int{1}},
 		{name: "refused: the next at once", serving: []string{"127.0.0.2"}, answers: []string{"127.0.0.1", "127.0.0.2"},
-			dialer: sock.Dialer{FallbackDelay: long}, tried: []string{"127.0.0.1", "127.0.0.2"}, winner: "127.0.0.2", sockets: []int{1, 1}},
-		{name: "silent: the next after the delay", serving: []string{"127.0.0.2"}, swallowing: []string{"127.0.0.1"}, answers: []string{"127.0.0.1", "127.0.0.2"},
-			dialer: sock.Dialer{FallbackDelay: 20 * time.Millisecond}, tried: []string{"127.0.0.1", "127.0.0.2"}, winner: "127.0.0.2",
-			least: 20 * time.Millisecond, sockets: []int{1, 2}},
-		{name: "silent: the delay there is without one", serving: []string{"127.0.0.2"}, swallowing: []string{"127.0.0.1"}, answers: []string{"127.0.0.1", "127.0.0.2"},
-			tried: []string{"127.0.0.1", "127.0.0.2"}, winner: "127.0.0.2", least: 250 * time.Millisecond, sockets: []int{1, 2}},
-		{name: "silent: the next in time", serving: []string{"127.0.0.2"}, swallowing: []string{"127.0.0.1"}, answers: []string{"127.0.0.1", "127.0.0.2"},
-			dialer: sock.Dialer{FallbackDelay: long, Timeout: 2 * time.Second}, tried: []string{"127.0.0.1", "127.0.0.2"}, winner: "127.0.0.2", sockets: []int{1, 2}},
+			dialer: sock.Dialer{FallbackDelay: long}, tried: []string{"127.0.0.1", "127.0.0.2"},
+			winner: "127.0.0.2", sockets: []int{1, 1}},
+		{name: "silent: the next after the delay", serving: []string{"127.0.0.2"}, swallowing: []string{"127.0.0.1"},
+			answers: []string{"127.0.0.1", "127.0.0.2"},
+			dialer:  sock.Dialer{FallbackDelay: 20 * time.Millisecond}, tried: []string{"127.0.0.1", "127.0.0.2"},
+			winner: "127.0.0.2", least: 20 * time.Millisecond, sockets: []int{1, 2}},
+		{name: "silent: the delay there is without one", serving: []string{"127.0.0.2"},
+			swallowing: []string{"127.0.0.1"}, answers: []string{"127.0.0.1", "127.0.0.2"},
+			tried: []string{"127.0.0.1", "127.0.0.2"}, winner: "127.0.0.2", least: 250 * time.Millisecond,
+			sockets: []int{1, 2}},
+		{name: "silent: the next in time", serving: []string{"127.0.0.2"}, swallowing: []string{"127.0.0.1"},
+			answers: []string{"127.0.0.1", "127.0.0.2"},
+			dialer:  sock.Dialer{FallbackDelay: long, Timeout: 2 * time.Second},
+			tried:   []string{"127.0.0.1", "127.0.0.2"}, winner: "127.0.0.2", sockets: []int{1, 2}},
 		{name: "IPv4 hangs, IPv6 serves", serving: []string{"::1"}, answers: []string{"127.0.0.1", "::1"}, hold: typeA,
 			tried: []string{"::1"}, winner: "::1", sockets: []int{1}},
-		{name: "IPv6 hangs, IPv4 serves", serving: []string{"127.0.0.1"}, answers: []string{"127.0.0.1", "::1"}, hold: typeAAAA,
+		{name: "IPv6 hangs, IPv4 serves", serving: []string{"127.0.0.1"}, answers: []string{"127.0.0.1", "::1"},
+			hold:  typeAAAA,
 			tried: []string{"127.0.0.1"}, winner: "127.0.0.1", least: 50 * time.Millisecond, sockets: []int{1}},
 		{name: "no address of IPv6", serving: []string{"127.0.0.1"}, answers: []string{"127.0.0.1"},
 			tried: []string{"127.0.0.1"}, winner: "127.0.0.1", sockets: []int{1}},
-		{name: "IPv6 refuses, IPv4 serves", serving: []string{"127.0.0.1"}, answers: []string{"127.0.0.1", "::1"}, winner: "127.0.0.1"},
+		{name: "IPv6 refuses, IPv4 serves", serving: []string{"127.0.0.1"}, answers: []string{"127.0.0.1", "::1"},
+			winner: "127.0.0.1"},
 		{name: "all refuse", answers: []string{"127.0.0.1", "127.0.0.2", "127.0.0.3"},
-			tried: []string{"127.0.0.1", "127.0.0.2", "127.0.0.3"}, errno: syscall.ECONNREFUSED, sockets: []int{1, 1, 1}},
+			tried: []string{"127.0.0.1", "127.0.0.2", "127.0.0.3"}, errno: syscall.ECONNREFUSED,
+			sockets: []int{1, 1, 1}},
 		{name: "all refuse in both families", answers: []string{"127.0.0.1", "::1", "127.0.0.3"},
 			tried: []string{"127.0.0.1", "127.0.0.3", "::1"}, errno: syscall.ECONNREFUSED, sockets: []int{1, 1, 1}},
-		{name: "all are silent", swallowing: []string{"127.0.0.1", "127.0.0.2"}, answers: []string{"127.0.0.1", "127.0.0.2"},
-			dialer: sock.Dialer{FallbackDelay: time.Millisecond, Timeout: 500 * time.Millisecond}, tried: []string{"127.0.0.1", "127.0.0.2"},
-			least: 500 * time.Millisecond, sockets: []int{1, 2}},
-		{name: "one after the other", serving: []string{"127.0.0.2"}, swallowing: []string{"127.0.0.1"}, answers: []string{"127.0.0.1", "127.0.0.2"},
-			dialer: sock.Dialer{FallbackDelay: -1, Timeout: 500 * time.Millisecond}, tried: []string{"127.0.0.1"}, least: 500 * time.Millisecond, sockets: []int{1}},
+		{name: "all are silent", swallowing: []string{"127.0.0.1", "127.0.0.2"},
+			answers: []string{"127.0.0.1", "127.0.0.2"},
+			dialer:  sock.Dialer{FallbackDelay: time.Millisecond, Timeout: 500 * time.Millisecond},
+			tried:   []string{"127.0.0.1", "127.0.0.2"}, least: 500 * time.Millisecond, sockets: []int{1, 2}},
+		{name: "one after the other", serving: []string{"127.0.0.2"}, swallowing: []string{"127.0.0.1"},
+			answers: []string{"127.0.0.1", "127.0.0.2"},
+			dialer:  sock.Dialer{FallbackDelay: -1, Timeout: 500 * time.Millisecond}, tried: []string{"127.0.0.1"},
+			least: 500 * time.Millisecond, sockets: []int{1}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			at := newScene(t, c.serving, c.swallowing)

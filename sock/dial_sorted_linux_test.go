@@ -23,18 +23,21 @@ func TestDialKeepsTheResolversOrder(t *testing.T) {
 		onLoop(t, cfg, func(l *ringo.Loop) {
 			for _, network := range []string{"tcp4", "tcp6", "tcp"} {
 				tried := map[bool][]netip.Addr{}
-				d := sock.Dialer{Resolver: server.resolver(), Control: func(_, address string, _ syscall.RawConn) error {
-					a := netip.MustParseAddrPort(address).Addr()
-					tried[a.Is4()] = append(tried[a.Is4()], a)
-					return errStop
-				}}
-				if _, err := d.Dial(l, network, "a.test.:80"); !errors.Is(err, errStop) && !errors.Is(err, syscall.EAFNOSUPPORT) {
+				d := sock.Dialer{Resolver: server.resolver(),
+					Control: func(_, address string, _ syscall.RawConn) error {
+						a := netip.MustParseAddrPort(address).Addr()
+						tried[a.Is4()] = append(tried[a.Is4()], a)
+						return errStop
+					}}
+				if _, err := d.Dial(l, network, "a.test.:80"); !errors.Is(err, errStop) &&
+					!errors.Is(err, syscall.EAFNOSUPPORT) {
 					t.Errorf("%s: %v", network, err)
 				}
 				for is4, got := range tried {
 					var want []netip.Addr
 					aside(t, l, func() (err error) {
-						want, err = server.resolver().LookupNetIP(t.Context(), map[bool]string{true: "ip4", false: "ip6"}[is4], "a.test.")
+						want, err = server.resolver().LookupNetIP(t.Context(),
+							map[bool]string{true: "ip4", false: "ip6"}[is4], "a.test.")
 						for i := range want {
 							want[i] = want[i].Unmap()
 						}

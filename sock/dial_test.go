@@ -36,7 +36,8 @@ func TestDial(t *testing.T) {
 		_, port, _ := net.SplitHostPort(addr)
 		onLoop(t, cfg, func(l *ringo.Loop) {
 			for _, c := range []struct{ network, address string }{
-				{"tcp", addr}, {"tcp4", addr}, {"tcp", ":" + port}, {"tcp4", "localhost:" + port}, {"tcp", "localhost:" + port},
+				{"tcp", addr}, {"tcp4", addr}, {"tcp", ":" + port}, {"tcp4", "localhost:" + port},
+				{"tcp", "localhost:" + port},
 				{"tcp", "[::ffff:127.0.0.1]:" + port},
 			} {
 				for _, timeout := range []time.Duration{0, patience, 1<<63 - 1} {

@@ -54,7 +54,8 @@ func (c *Conn) fail(name string, err error) error {
 	if c.l == nil {
 		return errZero
 	}
-	return &net.OpError{Op: name, Net: c.network(), Source: addrOrNil(c.LocalAddr()), Addr: addrOrNil(c.RemoteAddr()), Err: err}
+	return &net.OpError{Op: name, Net: c.network(), Source: addrOrNil(c.LocalAddr()), Addr: addrOrNil(c.RemoteAddr()),
+		Err: err}
 }
 
 // errZero is what the methods of a handle's zero value give, as in package net.

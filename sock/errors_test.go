@@ -46,7 +46,8 @@ func shape(err error) string {
 	for _, known := range []struct {
 		name string
 		err  error
-	}{{"net.ErrClosed", net.ErrClosed}, {"os.ErrDeadlineExceeded", os.ErrDeadlineExceeded}, {"io.EOF", io.EOF}, {"context.Canceled", context.Canceled}, {"context.DeadlineExceeded", context.DeadlineExceeded}} {
+	}{{"net.ErrClosed", net.ErrClosed}, {"os.ErrDeadlineExceeded", os.ErrDeadlineExceeded}, {"io.EOF", io.EOF},
+		{"context.Canceled", context.Canceled}, {"context.DeadlineExceeded", context.DeadlineExceeded}} {
 		if errors.Is(err, known.err) {
 			b.WriteString(" " + known.name)
 		}
@@ -54,7 +55,8 @@ func shape(err error) string {
 	for _, typ := range []struct {
 		name string
 		as   any
-	}{{"AddrError", new(*net.AddrError)}, {"UnknownNetworkError", new(net.UnknownNetworkError)}, {"DNSError", new(*net.DNSError)}} {
+	}{{"AddrError", new(*net.AddrError)}, {"UnknownNetworkError", new(net.UnknownNetworkError)},
+		{"DNSError", new(*net.DNSError)}} {
 		if errors.As(err, typ.as) {
 			b.WriteString(" " + typ.name)
 		}
@@ -91,15 +93,24 @@ var connErrors = []struct {
 	{"close write after close", func(c conn, _ *net.TCPConn) error { c.Close(); return c.CloseWrite() }},
 	{"close read after close", func(c conn, _ *net.TCPConn) error { c.Close(); return c.CloseRead() }},
 	{"deadline after close", func(c conn, _ *net.TCPConn) error { c.Close(); return c.SetDeadline(time.Time{}) }},
-	{"read deadline after close", func(c conn, _ *net.TCPConn) error { c.Close(); return c.SetReadDeadline(time.Time{}) }},
-	{"write deadline after close", func(c conn, _ *net.TCPConn) error { c.Close(); return c.SetWriteDeadline(time.Time{}) }},
+	{"read deadline after close", func(c conn, _ *net.TCPConn) error {
+		c.Close()
+		return c.SetReadDeadline(time.Time{})
+	}},
+	{"write deadline after close", func(c conn, _ *net.TCPConn) error {
+		c.Close()
+		return c.SetWriteDeadline(time.Time{})
+	}},
 	{"option after close", func(c conn, _ *net.TCPConn) error { c.Close(); return c.SetNoDelay(true) }},
 	{"linger after close", func(c conn, _ *net.TCPConn) error { c.Close(); return c.SetLinger(1) }},
 	{"keep-alive after close", func(c conn, _ *net.TCPConn) error {
 		c.Close()
 		return c.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true})
 	}},
-	{"read past its deadline", func(c conn, _ *net.TCPConn) error { c.SetReadDeadline(time.Unix(1, 0)); return read(c) }},
+	{"read past its deadline", func(c conn, _ *net.TCPConn) error {
+		c.SetReadDeadline(time.Unix(1, 0))
+		return read(c)
+	}},
 	{"empty read past its deadline", func(c conn, _ *net.TCPConn) error {
 		c.SetReadDeadline(time.Unix(1, 0))
 		_, err := c.Read(nil)
@@ -114,7 +125,10 @@ var connErrors = []struct {
 		c.SetReadDeadline(time.Now().Add(2 * time.Millisecond))
 		return read(c)
 	}},
-	{"write past its deadline", func(c conn, _ *net.TCPConn) error { c.SetWriteDeadline(time.Unix(1, 0)); return write(c) }},
+	{"write past its deadline", func(c conn, _ *net.TCPConn) error {
+		c.SetWriteDeadline(time.Unix(1, 0))
+		return write(c)
+	}},
 	{"empty write past its deadline", func(c conn, _ *net.TCPConn) error {
 		c.SetWriteDeadline(time.Unix(1, 0))
 		_, err := c.Write(nil)
@@ -130,7 +144,11 @@ var connErrors = []struct {
 	}},
 	{"write after close write", func(c conn, _ *net.TCPConn) error { c.CloseWrite(); return write(c) }},
 	{"close write twice", func(c conn, _ *net.TCPConn) error { c.CloseWrite(); return c.CloseWrite() }},
-	{"close write of a reset connection", func(c conn, peer *net.TCPConn) error { reset(peer); read(c); return c.CloseWrite() }},
+	{"close write of a reset connection", func(c conn, peer *net.TCPConn) error {
+		reset(peer)
+		read(c)
+		return c.CloseWrite()
+	}},
 	{"bad buffer size", func(c conn, _ *net.TCPConn) error { return c.SetReadBuffer(-1) }},
 	{"read from a peer that reset", func(c conn, peer *net.TCPConn) error { reset(peer); return read(c) }},
 	{"write to a peer that reset", func(c conn, peer *net.TCPConn) error {
@@ -198,7 +216,8 @@ func TestResetWhileParked(t *testing.T) {
 		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
 			fill(t, l, c)
 			l.AfterFunc(time.Millisecond, func() { reset(peer) })
-			if _, err := c.Write(make([]byte, 1<<20)); !errors.Is(err, syscall.EPIPE) && !errors.Is(err, syscall.ECONNRESET) {
+			if _, err := c.Write(make([]byte, 1<<20)); !errors.Is(err, syscall.EPIPE) &&
+				!errors.Is(err, syscall.ECONNRESET) {
 				t.Errorf("parked Write: %v, want EPIPE or ECONNRESET", err)
 			}
 		})
@@ -234,7 +253,9 @@ var endErrors = []struct {
 	{"nonsense", func(f func(_, _ string) error, _, _ string) error { return f("tcp", "::1:1:x:[") }},
 	{"port too high", func(f func(_, _ string) error, _, _ string) error { return f("tcp", "127.0.0.1:65536") }},
 	{"negative port", func(f func(_, _ string) error, _, _ string) error { return f("tcp", "127.0.0.1:-1") }},
-	{"unknown service", func(f func(_, _ string) error, _, _ string) error { return f("tcp", "127.0.0.1:no-such-service") }},
+	{"unknown service", func(f func(_, _ string) error, _, _ string) error {
+		return f("tcp", "127.0.0.1:no-such-service")
+	}},
 	{"network udp", func(f func(_, _ string) error, _, _ string) error { return f("foo", "127.0.0.1:0") }},
 	{"no network", func(f func(_, _ string) error, _, _ string) error { return f("", "127.0.0.1:0") }},
 	{"v6 address for tcp4", func(f func(_, _ string) error, _, _ string) error { return f("tcp4", "[::1]:0") }},
@@ -251,7 +272,9 @@ func TestListenErrorsAsNet(t *testing.T) {
 	cases := append(endErrors[:len(endErrors):len(endErrors)], struct {
 		name   string
 		listen func(func(network, address string) error, string, string) error
-	}{"an address that isn't ours", func(f func(_, _ string) error, _, _ string) error { return f("tcp", "192.0.2.1:0") }})
+	}{"an address that isn't ours", func(f func(_, _ string) error, _, _ string) error {
+		return f("tcp", "192.0.2.1:0")
+	}})
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		onLoop(t, cfg, func(l *ringo.Loop) {
 			for _, c := range cases {

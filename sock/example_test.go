@@ -63,10 +63,12 @@ func ExampleListen() {
 	// Output: "hello"
 }
 
-// A server of net/http, on all loops. Its requests run on goroutines, which keep no loop alive, so that when accepts have
-// stopped its own Shutdown waits for them: for Config.Grace, after which the context of Offload is done.
+// A server of net/http, on all loops. Its requests run on goroutines, which keep no loop alive, so that when accepts
+// have stopped its own Shutdown waits for them: for Config.Grace, after which the context of Offload is done.
 func ExampleListener() {
-	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprintln(w, "hello") })}
+	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintln(w, "hello")
+	})}
 	set, err := sock.Reserve("tcp", "127.0.0.1:0")
 	if err != nil {
 		log.Fatal(err)
@@ -204,9 +206,9 @@ func ExampleDial() {
 	// Output: there and back
 }
 
-// A client that ends in order. Nobody tells it of the drain, as Serve tells its connections: between two requests it looks
-// at Run's context, and the task that reads for as long as the server writes has another task wait for the context's end, in
-// Offload, because a task that waits for a channel itself stops its loop.
+// A client that ends in order. Nobody tells it of the drain, as Serve tells its connections: between two requests it
+// looks at Run's context, and the task that reads for as long as the server writes has another task wait for the
+// context's end, in Offload, because a task that waits for a channel itself stops its loop.
 func ExampleDial_shutdown() {
 	server, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -262,8 +264,8 @@ func ExampleDial_shutdown() {
 	// request 3
 }
 
-// Next hands over the buffer in which bytes came. Whoever has the lease may take his time, and any goroutine may release it;
-// meanwhile the buffer counts against ringo.Config.Leases.
+// Next hands over the buffer in which bytes came. Whoever has the lease may take his time, and any goroutine may
+// release it; meanwhile the buffer counts against ringo.Config.Leases.
 func ExampleConn_Next() {
 	set, err := sock.Reserve("tcp", "127.0.0.1:0")
 	if err != nil {

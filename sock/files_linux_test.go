@@ -37,7 +37,8 @@ func sockets(t *testing.T) (n int) {
 		t.Fatal(err)
 	}
 	for _, e := range entries {
-		if target, err := os.Readlink("/proc/self/fd/" + e.Name()); err == nil && len(target) > 7 && target[:7] == "socket:" {
+		if target, err := os.Readlink("/proc/self/fd/" + e.Name()); err == nil && len(target) > 7 &&
+			target[:7] == "socket:" {
 			n++
 		}
 	}

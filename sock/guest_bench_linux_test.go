@@ -45,46 +45,47 @@ func BenchmarkTouched(b *testing.B) {
 }
 
 func benchTouched(b *testing.B, driver string, conns int, touch func(c, peer *sock.Conn) error) {
-	err := ringo.Run(context.Background(), &ringo.Config{Driver: driver, Loops: 1, StallLimit: -1}, func(l *ringo.Loop) error {
-		ln, err := sock.Listen(l, "tcp", "127.0.0.1:0")
-		if err != nil {
-			return err
-		}
-		var kinds [2][]echoPair
-		for i := range 2 * conns {
-			p, err := newEchoPair(l, ln)
+	err := ringo.Run(context.Background(), &ringo.Config{Driver: driver, Loops: 1, StallLimit: -1},
+		func(l *ringo.Loop) error {
+			ln, err := sock.Listen(l, "tcp", "127.0.0.1:0")
 			if err != nil {
 				return err
 			}
-			defer p.close()
-			if i%2 == 1 {
-				if err := l.Offload(func(context.Context) error { return touch(p.c, p.peer) }); err != nil {
+			var kinds [2][]echoPair
+			for i := range 2 * conns {
+				p, err := newEchoPair(l, ln)
+				if err != nil {
 					return err
 				}
+				defer p.close()
+				if i%2 == 1 {
+					if err := l.Offload(func(context.Context) error { return touch(p.c, p.peer) }); err != nil {
+						return err
+					}
+				}
+				kinds[i%2] = append(kinds[i%2], p)
 			}
-			kinds[i%2] = append(kinds[i%2], p)
-		}
-		ln.Close()
-		const batch = 2000
-		var wall, ratio []float64
-		for _, kind := range kinds { // a warm-up, in which tasks take their directions back
-			echoBatch(l, kind, batch)
-		}
-		for b.Loop() {
-			untouched := echoBatch(l, kinds[0], batch)
-			touched := echoBatch(l, kinds[1], batch)
-			again := echoBatch(l, kinds[0], batch)
-			wall = append(wall, float64(touched)/batch)
-			ratio = append(ratio, 2*float64(touched)/float64(untouched+again))
-		}
-		slices.Sort(ratio)
-		slices.Sort(wall)
-		b.ReportMetric(wall[len(wall)/2], "ns/echo")
-		b.ReportMetric(ratio[len(ratio)/2], "ratio")
-		b.ReportMetric(ratio[len(ratio)/4], "ratio-q1")
-		b.ReportMetric(ratio[len(ratio)*3/4], "ratio-q3")
-		return nil
-	})
+			ln.Close()
+			const batch = 2000
+			var wall, ratio []float64
+			for _, kind := range kinds { // a warm-up, in which tasks take their directions back
+				echoBatch(l, kind, batch)
+			}
+			for b.Loop() {
+				untouched := echoBatch(l, kinds[0], batch)
+				touched := echoBatch(l, kinds[1], batch)
+				again := echoBatch(l, kinds[0], batch)
+				wall = append(wall, float64(touched)/batch)
+				ratio = append(ratio, 2*float64(touched)/float64(untouched+again))
+			}
+			slices.Sort(ratio)
+			slices.Sort(wall)
+			b.ReportMetric(wall[len(wall)/2], "ns/echo")
+			b.ReportMetric(ratio[len(ratio)/2], "ratio")
+			b.ReportMetric(ratio[len(ratio)/4], "ratio-q1")
+			b.ReportMetric(ratio[len(ratio)*3/4], "ratio-q3")
+			return nil
+		})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -160,7 +161,8 @@ func touchByHandshake(b *testing.B) func(c, peer *sock.Conn) error {
 			done <- tls.Client(peer, &tls.Config{RootCAs: roots, ServerName: "127.0.0.1"}).Handshake()
 		}()
 		// Without tickets, which would be what the tasks read first.
-		err := tls.Server(c, &tls.Config{Certificates: []tls.Certificate{cert}, SessionTicketsDisabled: true}).Handshake()
+		err := tls.Server(c, &tls.Config{Certificates: []tls.Certificate{cert},
+			SessionTicketsDisabled: true}).Handshake()
 		return errors.Join(err, <-done)
 	}
 }

@@ -323,7 +323,9 @@ func TestTaskOfAnotherLoop(t *testing.T) {
 			if _, err := c.Write([]byte("back")); err != nil {
 				t.Error(err)
 			}
-			if err := other.WithTimeout(2*time.Millisecond, func() error { return read(c) }); !errors.Is(err, os.ErrDeadlineExceeded) {
+			if err := other.WithTimeout(2*time.Millisecond, func() error {
+				return read(c)
+			}); !errors.Is(err, os.ErrDeadlineExceeded) {
 				t.Errorf("Read in WithTimeout: %v", err)
 			}
 		}).Wait()
@@ -370,7 +372,8 @@ func TestDialFromGoroutine(t *testing.T) {
 				}
 				ctx, cancel := context.WithCancel(t.Context())
 				cancel()
-				if _, err := new(sock.Dialer).DialContext(ctx, l, "tcp", ln.Addr().String()); !errors.Is(err, context.Canceled) {
+				if _, err := new(sock.Dialer).DialContext(ctx, l, "tcp", ln.Addr().String()); !errors.Is(err,
+					context.Canceled) {
 					t.Errorf("DialContext that was cancelled: %v", err)
 				}
 			})
@@ -453,7 +456,9 @@ func TestTaskBehindTakeover(t *testing.T) {
 			before := l.Stats().Tasks
 			gone := make(chan bool)
 			go func() { reader("goroutine"); close(gone) }()
-			eventuallyOn(t, l, "the task that stands for the goroutine", func() bool { return l.Stats().Tasks > before })
+			eventuallyOn(t, l, "the task that stands for the goroutine", func() bool {
+				return l.Stats().Tasks > before
+			})
 			others(l)
 			tasks = append(tasks, l.Go(func() { reader("task 2") }))
 			others(l)

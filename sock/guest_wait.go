@@ -234,7 +234,8 @@ func (g *guests) duplicate() error {
 		return err
 	}
 	g.file, g.raw = f, raw
-	if g.in.limit.Load()|g.out.limit.Load() != 0 || g.in.interrupted || g.out.interrupted { // a new file has no deadline
+	// a new file has no deadline
+	if g.in.limit.Load()|g.out.limit.Load() != 0 || g.in.interrupted || g.out.interrupted {
 		g.setDeadlines()
 	}
 	return nil

@@ -55,7 +55,8 @@ func TestFile(t *testing.T) {
 		if f == nil {
 			return
 		}
-		if flags, _, _ := syscall.Syscall(syscall.SYS_FCNTL, f.Fd(), syscall.F_GETFD, 0); flags&syscall.FD_CLOEXEC == 0 {
+		if flags, _, _ := syscall.Syscall(syscall.SYS_FCNTL, f.Fd(), syscall.F_GETFD,
+			0); flags&syscall.FD_CLOEXEC == 0 {
 			t.Error("children would get the descriptor")
 		}
 		// Nothing is armed: what comes now is in the file.
@@ -521,8 +522,10 @@ func TestAdopt(t *testing.T) {
 								if err := s.Close(); err == nil {
 									t.Error("the original was still open")
 								}
-								if c.LocalAddr().Network() != network || c.RemoteAddr().String() != b.LocalAddr().String() {
-									t.Errorf("adopted %v of %v, peer %v of %v", c.LocalAddr().Network(), network, c.RemoteAddr(), b.LocalAddr())
+								if c.LocalAddr().Network() != network ||
+									c.RemoteAddr().String() != b.LocalAddr().String() {
+									t.Errorf("adopted %v of %v, peer %v of %v", c.LocalAddr().Network(), network,
+										c.RemoteAddr(), b.LocalAddr())
 								}
 								if _, err := b.Write([]byte("after")); err != nil {
 									t.Error(err)
@@ -596,7 +599,8 @@ func TestAdoptRefuses(t *testing.T) {
 			defer peer.Close()
 			defer own.Close()
 			for name, s := range map[string]io.Closer{
-				"UDP": udp.(*net.UDPConn), "a listener": ln, "a file": file, "not connected": lone, "TLS": tls.Client(a, nil),
+				"UDP": udp.(*net.UDPConn), "a listener": ln, "a file": file, "not connected": lone,
+				"TLS":    tls.Client(a, nil),
 				"closed": closed, "a Conn": own,
 			} {
 				_, err := sock.Adopt(l, s)

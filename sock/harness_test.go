@@ -50,7 +50,9 @@ var probed sync.Map // the error by the driver's name
 // available asks once whether a driver can be had.
 func available(driver string) error {
 	ask := sync.OnceValue(func() error {
-		err := ringo.Run(context.Background(), &ringo.Config{Driver: driver, Loops: 1}, func(*ringo.Loop) error { return nil })
+		err := ringo.Run(context.Background(), &ringo.Config{Driver: driver, Loops: 1}, func(*ringo.Loop) error {
+			return nil
+		})
 		var setup *ringo.SetupError
 		if errors.As(err, &setup) {
 			return setup

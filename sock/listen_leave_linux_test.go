@@ -107,13 +107,15 @@ func TestSharedListenerLeavesWhatWasPassed(t *testing.T) {
 						if l.Index() == 0 {
 							err = errors.Join(awaitIn(l, turns[loops]), awaitIn(l, holding))
 						}
-						return errors.Join(err, []func(*ringo.Loop, *sock.Listener) error{first, second, third}[l.Index()](l, ln))
+						return errors.Join(err, []func(*ringo.Loop, *sock.Listener) error{first, second,
+							third}[l.Index()](l, ln))
 					})
 					if err != nil {
 						t.Errorf("Run: %v", err)
 					}
 					err := <-asked
-					gone := errors.Is(err, io.EOF) || errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET)
+					gone := errors.Is(err, io.EOF) || errors.Is(err, syscall.EPIPE) ||
+						errors.Is(err, syscall.ECONNRESET)
 					if loops == 2 && !gone || loops == 3 && err != nil {
 						t.Errorf("the peer: %v", err)
 					}

@@ -19,7 +19,8 @@ import (
 
 // shareUnix runs fn on so many loops, each with a listener of one Unix socket, and
 // clients beside them.
-func shareUnix(t *testing.T, cfg ringo.Config, loops int, fn func(l *ringo.Loop, ln *sock.Listener) error, clients func(name string)) {
+func shareUnix(t *testing.T, cfg ringo.Config, loops int, fn func(l *ringo.Loop, ln *sock.Listener) error,
+	clients func(name string)) {
 	t.Helper()
 	before := sockets(t)
 	set, err := sock.Reserve("unix", abstractName())
@@ -145,7 +146,8 @@ func TestSharedListenersClose(t *testing.T) {
 				l.Go(func() {
 					// From another task, while this one waits in Accept: when loops 0 and 1
 					// have seen some, the last when all have been served.
-					for limit := int64((l.Index() + 1) * (round + 1) * 20); l.Index() < loops-1 && served.Load() < limit; {
+					for limit := int64((l.Index() + 1) * (round + 1) * 20); l.Index() < loops-1 &&
+						served.Load() < limit; {
 						l.Sleep(50 * time.Microsecond)
 					}
 					for l.Index() == loops-1 && !stop.Load() {

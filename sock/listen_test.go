@@ -327,7 +327,8 @@ func TestListenFamilies(t *testing.T) {
 					}
 					if std, err := net.Listen(c.network, c.address); err != nil {
 						t.Error(err)
-					} else if want := std.Addr().(*net.TCPAddr); want.IP.String() != at.Addr().String() || std.Close() != nil {
+					} else if want := std.Addr().(*net.TCPAddr); want.IP.String() != at.Addr().String() ||
+						std.Close() != nil {
 						t.Errorf("Addr() = %v, package net's %v", at, want)
 					}
 					reach := c.reach
@@ -450,7 +451,8 @@ func TestListenAndServe(t *testing.T) {
 		}
 		<-ended
 		_, port, _ := net.SplitHostPort(addr)
-		if err := sock.ListenAndServe(t.Context(), &cfg, "tcp", "192.0.2.1:"+port, func(*sock.Conn) {}); !errors.Is(err, syscall.EADDRNOTAVAIL) {
+		if err := sock.ListenAndServe(t.Context(), &cfg, "tcp", "192.0.2.1:"+port, func(*sock.Conn) {}); !errors.Is(err,
+			syscall.EADDRNOTAVAIL) {
 			t.Errorf("ListenAndServe on an address that isn't ours: %v", err)
 		}
 	})
@@ -460,7 +462,8 @@ func TestListenAndServe(t *testing.T) {
 // the loop.
 func TestListenInATask(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		if err := sock.ListenAndServe(t.Context(), &cfg, "tcp", "127.0.0.1:0", nil); err == nil || !strings.Contains(err.Error(), "ListenAndServe of a nil function") {
+		if err := sock.ListenAndServe(t.Context(), &cfg, "tcp", "127.0.0.1:0", nil); err == nil ||
+			!strings.Contains(err.Error(), "ListenAndServe of a nil function") {
 			t.Errorf("ListenAndServe of nil: %v", err)
 		}
 		onLoop(t, cfg, func(l *ringo.Loop) {

@@ -17,7 +17,8 @@ import (
 )
 
 // eachDialer runs f for each driver, and dials from a task and from a goroutine.
-func eachDialer(t *testing.T, f func(t *testing.T, l *ringo.Loop, dial func(d sock.Dialer, network, address string) (*sock.Conn, error))) {
+func eachDialer(t *testing.T,
+	f func(t *testing.T, l *ringo.Loop, dial func(d sock.Dialer, network, address string) (*sock.Conn, error))) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		for _, who := range callers {
 			t.Run(who.name, func(t *testing.T) {
@@ -130,7 +131,8 @@ func TestNetLocalAddr(t *testing.T) {
 				if !local.IP.Equal(from.IP) || port != 0 && local.Port != port || local.Port == 0 {
 					t.Errorf("LocalAddr() = %v, want %v", local, from)
 				}
-				if got, want := fmt.Sprint(local, remote), fmt.Sprint(peer.RemoteAddr(), peer.LocalAddr()); got != want {
+				if got, want := fmt.Sprint(local, remote),
+					fmt.Sprint(peer.RemoteAddr(), peer.LocalAddr()); got != want {
 					t.Errorf("the ends are %s, and to the peer %s", got, want)
 				}
 				if local.Network() != "tcp" {
@@ -213,7 +215,8 @@ func TestNetDualStack(t *testing.T) {
 		t.Skip("no IPv6 on the loopback")
 	}
 	eachDialer(t, func(t *testing.T, l *ringo.Loop, dial func(sock.Dialer, string, string) (*sock.Conn, error)) {
-		for network, hosts := range map[string][]string{"tcp": {"127.0.0.1", "::1"}, "tcp6": {"::1"}, "tcp4": {"127.0.0.1"}} {
+		for network, hosts := range map[string][]string{"tcp": {"127.0.0.1", "::1"}, "tcp6": {"::1"},
+			"tcp4": {"127.0.0.1"}} {
 			ln, err := sock.Listen(l, network, ":0")
 			if err != nil {
 				t.Fatal(err)
@@ -232,7 +235,8 @@ func TestNetDualStack(t *testing.T) {
 				if got, want := peer.LocalAddr().String(), net.JoinHostPort(host, port); got != want {
 					t.Errorf("the accepted end is %s, want %s", got, want)
 				}
-				if got := peer.RemoteAddr().(*net.TCPAddr); got.String() != c.LocalAddr().String() || got.AddrPort().Addr().Is4In6() {
+				if got := peer.RemoteAddr().(*net.TCPAddr); got.String() != c.LocalAddr().String() ||
+					got.AddrPort().Addr().Is4In6() {
 					t.Errorf("the peer is %v, want %v", got, c.LocalAddr())
 				}
 				peer.Close()

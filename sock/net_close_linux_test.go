@@ -80,7 +80,8 @@ func TestNetAfterClose(t *testing.T) {
 				s.Errorf("%s: %v, want net.ErrClosed", name, err)
 			}
 		}
-		if s.c.LocalAddr().String() != s.peer.RemoteAddr().String() || s.c.RemoteAddr().String() != s.peer.LocalAddr().String() {
+		if s.c.LocalAddr().String() != s.peer.RemoteAddr().String() ||
+			s.c.RemoteAddr().String() != s.peer.LocalAddr().String() {
 			s.Errorf("after Close it is %v to %v", s.c.LocalAddr(), s.c.RemoteAddr())
 		}
 	})
@@ -118,7 +119,8 @@ func TestNetCloseDuringAccept(t *testing.T) {
 				}
 				for _, err := range []error{first(), second(), bare(waiter, l, accept)()} {
 					var op *net.OpError
-					if !errors.Is(err, net.ErrClosed) || !errors.As(err, &op) || op.Op != "accept" || op.Addr.String() != ln.Addr().String() {
+					if !errors.Is(err, net.ErrClosed) || !errors.As(err, &op) || op.Op != "accept" ||
+						op.Addr.String() != ln.Addr().String() {
 						t.Errorf("Accept: %v, want net.ErrClosed of accept and the address", err)
 					}
 				}

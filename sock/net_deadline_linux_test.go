@@ -114,7 +114,9 @@ func TestNetDeadlineMoved(t *testing.T) {
 func TestNetWriteDeadline(t *testing.T) {
 	eachSubject(t, func(s *subject) {
 		end := s.block()
-		s.must("SetWriteDeadline", s.act(func() error { return s.c.SetWriteDeadline(time.Now().Add(5 * time.Millisecond)) }))
+		s.must("SetWriteDeadline", s.act(func() error {
+			return s.c.SetWriteDeadline(time.Now().Add(5 * time.Millisecond))
+		}))
 		n, err := end()
 		s.wantDeadline("Write", err)
 		s.must("SetWriteDeadline", s.act(func() error { return s.c.SetWriteDeadline(time.Time{}) }))

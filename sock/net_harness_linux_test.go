@@ -49,7 +49,9 @@ func eachSubject(t *testing.T, f func(s *subject)) {
 				f(&subject{T: t, c: c, peer: peer, l: l,
 					start: func(fn func() error) func() error { return bare(waiter, l, fn) },
 					act:   func(fn func() error) error { return bare(actor, l, fn)() },
-					aside: func(fn func() error) error { return l.Offload(func(context.Context) error { return fn() }) },
+					aside: func(fn func() error) error {
+						return l.Offload(func(context.Context) error { return fn() })
+					},
 				})
 			})
 		})
@@ -150,7 +152,10 @@ func (s *subject) block() (end func() (int, error)) {
 	n := 0
 	flood() // not in a task
 	ended := s.start(func() (err error) { n, err = s.c.Write(flood()); return err })
-	s.must("the peer's read of the first byte", s.aside(func() error { _, err := s.peer.Read(make([]byte, 1)); return err }))
+	s.must("the peer's read of the first byte", s.aside(func() error {
+		_, err := s.peer.Read(make([]byte, 1))
+		return err
+	}))
 	return func() (int, error) {
 		err := ended()
 		return n, err

@@ -22,8 +22,14 @@ func TestNetZeroLength(t *testing.T) {
 		none := func(when string) {
 			s.Helper()
 			for _, p := range [][]byte{nil, {}} {
-				s.must(when+": Read of nothing", s.waits(func() error { n, err := s.c.Read(p); return errors.Join(err, zero(n)) }))
-				s.must(when+": Write of nothing", s.waits(func() error { n, err := s.c.Write(p); return errors.Join(err, zero(n)) }))
+				s.must(when+": Read of nothing", s.waits(func() error {
+					n, err := s.c.Read(p)
+					return errors.Join(err, zero(n))
+				}))
+				s.must(when+": Write of nothing", s.waits(func() error {
+					n, err := s.c.Write(p)
+					return errors.Join(err, zero(n))
+				}))
 			}
 		}
 		none("with nothing there")
@@ -172,7 +178,8 @@ func TestNetOptions(t *testing.T) {
 		option(syscall.IPPROTO_TCP, syscall.TCP_KEEPINTVL, 15)
 		option(syscall.IPPROTO_TCP, syscall.TCP_KEEPCNT, 9)
 		s.must("SetKeepAliveConfig", s.act(func() error {
-			return s.c.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: 7 * time.Second, Interval: 2500 * time.Millisecond, Count: 4})
+			return s.c.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: 7 * time.Second,
+				Interval: 2500 * time.Millisecond, Count: 4})
 		}))
 		option(syscall.IPPROTO_TCP, syscall.TCP_KEEPIDLE, 7)
 		option(syscall.IPPROTO_TCP, syscall.TCP_KEEPINTVL, 3)

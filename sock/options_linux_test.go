@@ -31,7 +31,8 @@ func fdOf(t *testing.T, c net.Conn) int {
 	}
 	for _, e := range entries {
 		fd, _ := strconv.Atoi(e.Name())
-		if show(syscall.Getsockname(fd)) == c.LocalAddr().String() && show(syscall.Getpeername(fd)) == c.RemoteAddr().String() {
+		if show(syscall.Getsockname(fd)) == c.LocalAddr().String() &&
+			show(syscall.Getpeername(fd)) == c.RemoteAddr().String() {
 			return fd
 		}
 	}
@@ -135,7 +136,8 @@ func TestOptionsAsNet(t *testing.T) {
 		}},
 		{"defaults", func(c tunable) error { return c.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true}) }},
 		{"left alone", func(c tunable) error {
-			return c.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: -1, Interval: 40 * time.Second, Count: -1})
+			return c.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: -1, Interval: 40 * time.Second,
+				Count: -1})
 		}},
 		{"config off", func(c tunable) error { return c.SetKeepAliveConfig(net.KeepAliveConfig{Idle: time.Hour}) }},
 		{"read buffer", func(c tunable) error { return c.SetReadBuffer(50_000) }},

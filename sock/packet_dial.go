@@ -107,7 +107,8 @@ func (d *Dialer) localPacket() (netip.AddrPort, error) {
 	}
 	ap := a.AddrPort()
 	if !ap.Addr().IsValid() {
-		return netip.AddrPort{}, &net.AddrError{Err: "LocalAddr has no address, which says the family", Addr: a.String()}
+		return netip.AddrPort{},
+			&net.AddrError{Err: "LocalAddr has no address, which says the family", Addr: a.String()}
 	}
 	zoned, err := numericZone(ap.Addr().Unmap())
 	return netip.AddrPortFrom(zoned, ap.Port()), err

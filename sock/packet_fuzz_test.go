@@ -14,7 +14,8 @@ func TestControlRoundTrip(t *testing.T) {
 	for _, dst := range []string{"192.0.2.1", "2001:db8::1", "::ffff:192.0.2.1"} {
 		a := netip.MustParseAddr(dst)
 		want := sock.Control{Local: a.Unmap(), Interface: 3, TOS: 0, HasTOS: true, TTL: 255}
-		if got := sock.ParseControl(want.Append(nil, a)); got != want && a.Unmap().Is6() { // IPv4 has other places for what is sent
+		// IPv4 has other places for what is sent
+		if got := sock.ParseControl(want.Append(nil, a)); got != want && a.Unmap().Is6() {
 			t.Errorf("%v: %+v, want %+v", dst, got, want)
 		} else if got.TTL != 255 || !got.HasTOS {
 			t.Errorf("%v: %+v, want %+v", dst, got, want)

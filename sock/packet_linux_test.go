@@ -348,7 +348,8 @@ func unixgramTalk(t *testing.T, l *ringo.Loop, name string) {
 	if len(msgs) == 1 {
 		fds, _ := syscall.ParseUnixRights(&msgs[0])
 		for _, fd := range fds {
-			if flags, _, _ := syscall.Syscall(syscall.SYS_FCNTL, uintptr(fd), syscall.F_GETFD, 0); flags != syscall.FD_CLOEXEC {
+			if flags, _, _ := syscall.Syscall(syscall.SYS_FCNTL, uintptr(fd), syscall.F_GETFD,
+				0); flags != syscall.FD_CLOEXEC {
 				t.Errorf("descriptor %d: flags %#x", fd, flags)
 			}
 			syscall.Close(fd)
@@ -443,9 +444,13 @@ func TestNetworksOfOthers(t *testing.T) {
 			{"unixgram", func(n string) error { _, err := sock.Dial(l, n, "@x"); return err }, "DialUnixgram"},
 			{"tcp", func(n string) error { _, err := sock.ListenPacket(l, n, ":0"); return err }, "see Listen"},
 			{"unixgram", func(n string) error { _, err := sock.DialPacket(l, n, "@x"); return err }, "DialUnixgram"},
-			{"ip", func(n string) error { _, err := sock.DialPacket(l, n, "127.0.0.1"); return err }, "unknown network ip"},
+			{"ip", func(n string) error {
+				_, err := sock.DialPacket(l, n, "127.0.0.1")
+				return err
+			}, "unknown network ip"},
 		} {
-			if err := c.call(c.network); !errors.As(err, new(net.UnknownNetworkError)) || !strings.Contains(err.Error(), c.want) {
+			if err := c.call(c.network); !errors.As(err, new(net.UnknownNetworkError)) ||
+				!strings.Contains(err.Error(), c.want) {
 				t.Errorf("%s: %v; want %q in it", c.network, err, c.want)
 			}
 		}

@@ -161,7 +161,8 @@ func (pl *packetLocal) own(c *packet, end int) {
 	pl.owner, pl.unread = c, pl.store[:end-1]
 	for i := 1; i < end; i++ {
 		d := &pl.store[i-1]
-		*d = datagram{bytes: pl.mem[i][:pl.batch.Len(i)], control: pl.batch.Control(i), flags: pl.batch.Flags(i), from: c.peer}
+		*d = datagram{bytes: pl.mem[i][:pl.batch.Len(i)], control: pl.batch.Control(i), flags: pl.batch.Flags(i),
+			from: c.peer}
 		if !c.connected {
 			d.from = pl.batch.Addr(i).AddrPort()
 		}

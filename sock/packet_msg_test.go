@@ -58,18 +58,21 @@ func TestPacketTruncation(t *testing.T) {
 				if n, _, err := s.ReadFrom(p); n != 10 || err != nil {
 					t.Errorf("ReadFrom = %d, %v", n, err)
 				}
-				if n, _, flags, from, err := s.ReadMsgUDPAddrPort(p[:5], nil); n != 5 || flags != syscall.MSG_TRUNC || from != portOf(peer) || err != nil {
+				if n, _, flags, from, err := s.ReadMsgUDPAddrPort(p[:5], nil); n != 5 || flags != syscall.MSG_TRUNC ||
+					from != portOf(peer) || err != nil {
 					t.Errorf("ReadMsgUDPAddrPort = %d, flags %#x, %v, %v", n, flags, from, err)
 				}
 			}
 			ms := []sock.Message{{Buffers: [][]byte{p[:3], p[3:7]}}}
 			for range 3 {
-				if n, err := s.ReadBatch(ms); n != 1 || err != nil || ms[0].N != 7 || ms[0].Flags != syscall.MSG_TRUNC || string(p[:7]) != "0123456" {
+				if n, err := s.ReadBatch(ms); n != 1 || err != nil || ms[0].N != 7 ||
+					ms[0].Flags != syscall.MSG_TRUNC || string(p[:7]) != "0123456" {
 					t.Errorf("ReadBatch = %d, %v: %+v", n, err, ms[0])
 				}
 			}
 			whole := make([]byte, len(long)+1)
-			if n, _, flags, _, err := s.ReadMsgUDP(whole, nil); flags != 0 || err != nil || !bytes.Equal(whole[:n], long) {
+			if n, _, flags, _, err := s.ReadMsgUDP(whole, nil); flags != 0 || err != nil ||
+				!bytes.Equal(whole[:n], long) {
 				t.Errorf("ReadMsgUDP = %d, flags %#x, %v", n, flags, err)
 			}
 		})
@@ -163,7 +166,8 @@ func TestPacketBatch(t *testing.T) {
 					return
 				}
 				for i := range n {
-					if m := ms[i]; m.N != 1+(got+i)%5 || m.Buffers[0][0] != byte(got+i) || m.Addr != portOf(peer) || m.Flags != 0 || m.NN != 0 {
+					if m := ms[i]; m.N != 1+(got+i)%5 || m.Buffers[0][0] != byte(got+i) || m.Addr != portOf(peer) ||
+						m.Flags != 0 || m.NN != 0 {
 						t.Errorf("message %d: %+v", got+i, m)
 					}
 				}
@@ -195,7 +199,8 @@ func TestPacketControl(t *testing.T) {
 					to = portOf(s)
 				}
 				do(func() {
-					if err := s.SetControl(sock.ControlLocal|sock.ControlTOS|sock.ControlTTL|sock.ControlTime, true); err != nil {
+					if err := s.SetControl(sock.ControlLocal|sock.ControlTOS|sock.ControlTTL|sock.ControlTime,
+						true); err != nil {
 						t.Error(err)
 					}
 				})
@@ -203,13 +208,15 @@ func TestPacketControl(t *testing.T) {
 				sent := sock.Control{TOS: 0b10111010, HasTOS: true, TTL: 33, Local: to.Addr()}
 				oob := sent.Append(nil, to.Addr())
 				for range 6 {
-					if n, oobn, err := peer.WriteMsgUDPAddrPort([]byte("with"), oob, to); n != 4 || oobn != len(oob) || err != nil {
+					if n, oobn, err := peer.WriteMsgUDPAddrPort([]byte("with"), oob, to); n != 4 ||
+						oobn != len(oob) || err != nil {
 						t.Fatalf("WriteMsgUDPAddrPort = %d, %d, %v", n, oobn, err)
 					}
 				}
 				want := func(what string, oob []byte, from netip.AddrPort) {
 					got := sock.ParseControl(oob)
-					if got.Local != to.Addr() || got.Interface == 0 || got.TOS != sent.TOS || !got.HasTOS || got.TTL != 33 || got.Time.IsZero() {
+					if got.Local != to.Addr() || got.Interface == 0 || got.TOS != sent.TOS || !got.HasTOS ||
+						got.TTL != 33 || got.Time.IsZero() {
 						t.Errorf("%s: %+v, want %+v", what, got, sent)
 					}
 					if from.Addr().Unmap() != to.Addr() {
@@ -277,7 +284,8 @@ func TestPacketRefused(t *testing.T) {
 					}
 					_, err = c.Read(make([]byte, 1))
 					var e *net.OpError
-					if !errors.Is(err, syscall.ECONNREFUSED) || !errors.As(err, &e) || e.Op != "read" || e.Net != "udp" || e.Addr.String() != addr {
+					if !errors.Is(err, syscall.ECONNREFUSED) || !errors.As(err, &e) || e.Op != "read" ||
+						e.Net != "udp" || e.Addr.String() != addr {
 						t.Errorf("Read: %v", err)
 					}
 					if _, err := c.WriteTo(nil, c.RemoteAddr()); !errors.Is(err, net.ErrWriteToConnected) {
@@ -315,7 +323,8 @@ func TestPacketWrongAddresses(t *testing.T) {
 			if n, err := s.WriteTo(make([]byte, 70000), s.LocalAddr()); n != 0 || !errors.Is(err, syscall.EMSGSIZE) {
 				t.Errorf("70000 bytes: %d, %v", n, err)
 			}
-			if n, err := s.WriteTo([]byte("x"), &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1).To16(), Port: int(portOf(s).Port())}); n != 1 || err != nil {
+			if n, err := s.WriteTo([]byte("x"),
+				&net.UDPAddr{IP: net.IPv4(127, 0, 0, 1).To16(), Port: int(portOf(s).Port())}); n != 1 || err != nil {
 				t.Errorf("IPv4 in 16 bytes: %d, %v", n, err)
 			}
 		})

@@ -46,7 +46,8 @@ func (c *PacketConn) member(v4, v6 int, ifi *net.Interface, group netip.Addr) er
 	}
 	if group.Is4() {
 		a := group.As4()
-		return c.setOptionBytes(cmsg.LevelIP, v4, binary.NativeEndian.AppendUint32(append(a[:], 0, 0, 0, 0), indexOf(ifi)))
+		return c.setOptionBytes(cmsg.LevelIP, v4,
+			binary.NativeEndian.AppendUint32(append(a[:], 0, 0, 0, 0), indexOf(ifi)))
 	}
 	a := group.As16()
 	return c.setOptionBytes(cmsg.LevelIPv6, v6, binary.NativeEndian.AppendUint32(a[:], indexOf(ifi)))

@@ -80,7 +80,8 @@ func TestPacketFile(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer f.Close()
-			if flags, _, _ := syscall.Syscall(syscall.SYS_FCNTL, f.Fd(), syscall.F_GETFD, 0); flags&syscall.FD_CLOEXEC == 0 {
+			if flags, _, _ := syscall.Syscall(syscall.SYS_FCNTL, f.Fd(), syscall.F_GETFD,
+				0); flags&syscall.FD_CLOEXEC == 0 {
 				t.Error("the descriptor is not close-on-exec")
 			}
 			c.Close()

@@ -32,7 +32,8 @@ func TestPacketSegmentsUncut(t *testing.T) {
 	} {
 		t.Run(errno.Error(), func(t *testing.T) {
 			// What is cut goes by sendmsg, what is plain by sendto.
-			cmd := seccomptest.Command(t, seccomptest.Deny(seccomptest.Rule{Number: unix.SYS_SENDMSG, Errno: errno}), self)
+			cmd := seccomptest.Command(t, seccomptest.Deny(seccomptest.Rule{Number: unix.SYS_SENDMSG, Errno: errno}),
+				self)
 			cmd.Env = append(os.Environ(), childEnv+"=segments")
 			out, err := cmd.Output()
 			if err != nil {
@@ -93,7 +94,8 @@ func TestPacketBatchWithoutRoom(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := seccomptest.Command(t, seccomptest.Deny(seccomptest.Rule{Number: unix.SYS_SENDMMSG, Errno: syscall.EAGAIN}), self)
+	cmd := seccomptest.Command(t, seccomptest.Deny(seccomptest.Rule{Number: unix.SYS_SENDMMSG, Errno: syscall.EAGAIN}),
+		self)
 	cmd.Env = append(os.Environ(), childEnv+"=batch")
 	out, err := cmd.Output()
 	if want := "5 <nil> 0one 1one 2one 3one 4one"; err != nil || strings.TrimSpace(string(out)) != want {

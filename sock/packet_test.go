@@ -86,7 +86,8 @@ func TestPacketEcho(t *testing.T) {
 							return err
 						}
 						if want := (round*10 + i) % 1500; n != want || mismatch(got[:n], i) >= 0 {
-							t.Errorf("round %d: datagram %d has %d bytes, want %d; first wrong at %d", round, i, n, want, mismatch(got[:n], i))
+							t.Errorf("round %d: datagram %d has %d bytes, want %d; first wrong at %d", round, i, n,
+								want, mismatch(got[:n], i))
 						}
 					}
 				}
@@ -101,8 +102,8 @@ func TestPacketEcho(t *testing.T) {
 // packetsForAll is forAll of sockets of datagrams. Those that need an argument fail
 // for the lack of it.
 var packetsForAll = []string{"Loop", "LocalAddr", "RemoteAddr", "Close", "SyscallConn", "SetUnlinkOnClose", "GSO",
-	"Read", "ReadBatch", "WriteSegments", "SetControl", "WriteTo", "WriteToUDP", "WriteToUDPAddrPort", "WriteMsgUDP", "WriteMsgUDPAddrPort",
-	"WriteToUnix", "WriteMsgUnix", "WriteBatch", "JoinGroup", "LeaveGroup"}
+	"Read", "ReadBatch", "WriteSegments", "SetControl", "WriteTo", "WriteToUDP", "WriteToUDPAddrPort",
+	"WriteMsgUDP", "WriteMsgUDPAddrPort", "WriteToUnix", "WriteMsgUnix", "WriteBatch", "JoinGroup", "LeaveGroup"}
 
 // A socket that outlives its Run is of no use, and does no harm, and a Run closes what
 // was left open on it.

@@ -152,14 +152,16 @@ func TestPeekOfWhatIsHere(t *testing.T) {
 // A program of all the ways to read, against the stream.
 func TestReadsAgainstModel(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		for _, geometry := range []struct{ size, buffers, leases int }{{64, 2, 1}, {64, 8, 4}, {100, 4, 2}, {4096, 16, 4}} {
+		for _, geometry := range []struct{ size, buffers, leases int }{{64, 2, 1}, {64, 8, 4},
+			{100, 4, 2}, {4096, 16, 4}} {
 			for seed := range uint64(3) {
 				cfg.BufferSize, cfg.Buffers, cfg.Leases = geometry.size, geometry.buffers, geometry.leases
 				pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
 					fed := feed(t, peer, 300_000, seed)
 					readProgram(t, c, seed)
 					if t.Failed() {
-						t.Fatalf("buffers of %d bytes, %d of them, %d leases, seed %d", geometry.size, geometry.buffers, geometry.leases, seed)
+						t.Fatalf("buffers of %d bytes, %d of them, %d leases, seed %d", geometry.size,
+							geometry.buffers, geometry.leases, seed)
 					}
 					aside(t, l, func() error { <-fed; return nil })
 				})
@@ -274,7 +276,8 @@ func TestPeekedBytesOutliveWrite(t *testing.T) {
 					others(l)
 				}
 				if bad := mismatch(peeked, 7); bad >= 0 {
-					t.Errorf("buffers of %d: the peeked bytes changed at %d of %d during Write", geometry.size, bad-7, len(peeked))
+					t.Errorf("buffers of %d: the peeked bytes changed at %d of %d during Write",
+						geometry.size, bad-7, len(peeked))
 				}
 				got := make([]byte, total+len(msg))
 				aside(t, l, func() error { _, err := io.ReadFull(peer, got); return err })
@@ -283,13 +286,15 @@ func TestPeekedBytesOutliveWrite(t *testing.T) {
 					t.Errorf("buffers of %d: the peer got a wrong byte at %d of %d", geometry.size, bad-7, len(msg))
 				}
 				if bad := mismatch(peeked, 7); bad >= 0 {
-					t.Errorf("buffers of %d: the peeked bytes changed at %d of %d by the end of Write", geometry.size, bad-7, len(peeked))
+					t.Errorf("buffers of %d: the peeked bytes changed at %d of %d by the end of Write",
+						geometry.size, bad-7, len(peeked))
 				}
 				if n, err := c.Discard(len(msg)); n != len(msg) || err != nil {
 					t.Errorf("Discard() = %d, %v", n, err)
 				}
 				rest := make([]byte, 4*geometry.size)
-				if _, err := io.ReadFull(c, rest); err != nil || !bytes.Equal(rest, bytes.Repeat([]byte{0xEE}, len(rest))) {
+				if _, err := io.ReadFull(c, rest); err != nil ||
+					!bytes.Equal(rest, bytes.Repeat([]byte{0xEE}, len(rest))) {
 					t.Errorf("what came behind the peeked bytes: %v", err)
 				}
 			})

@@ -358,7 +358,8 @@ func TestPeersThatNeverRead(t *testing.T) {
 						t.Fatal(err)
 					}
 					if err := honest.read(make([]byte, 4)); err != nil {
-						t.Fatalf("the honest peer was not served (round %d, %d KB sent by the others): %v", served, sent>>10, err)
+						t.Fatalf("the honest peer was not served (round %d, %d KB sent by the others): %v", served,
+							sent>>10, err)
 					}
 					if took := time.Since(begin); took > patience/3 {
 						t.Errorf("the honest peer waited %v", took)
@@ -368,7 +369,8 @@ func TestPeersThatNeverRead(t *testing.T) {
 					push()
 					return s.stats().Tasks > len(hogging)
 				})
-				if name == "io.Copy" || strings.HasSuffix(name, "Read and Write") { // who waits holds nothing that others need
+				// who waits holds nothing that others need
+				if name == "io.Copy" || strings.HasSuffix(name, "Read and Write") {
 					eventually(t, "the hogs' buffers come back", func() bool { return s.stats().Buffers <= 2 })
 				}
 				late := mustRaw(t, s.addr) // one who comes when all is stuck
@@ -386,9 +388,11 @@ func TestPeersThatNeverRead(t *testing.T) {
 				// Per hog: its leases, what was copied out of them, and what is unread.
 				bound := uint64(len(hogging)) * uint64(2*4*cfg.BufferSize+2*4*cfg.BufferSize+64<<10)
 				if grown := after.HeapAlloc - min(before.HeapAlloc, after.HeapAlloc); grown > bound {
-					t.Errorf("the heap grew by %d KiB with %d hogs, want at most %d", grown>>10, len(hogging), bound>>10)
+					t.Errorf("the heap grew by %d KiB with %d hogs, want at most %d", grown>>10,
+						len(hogging), bound>>10)
 				}
-				t.Logf("%d KB sent by %d hogs, %d rounds of the honest peer, heap %d KiB more", sent>>10, len(hogging), served,
+				t.Logf("%d KB sent by %d hogs, %d rounds of the honest peer, heap %d KiB more",
+					sent>>10, len(hogging), served,
 					int64(after.HeapAlloc-before.HeapAlloc)>>10)
 			})
 		}

@@ -103,7 +103,8 @@ func Poll(l *ringo.Loop, f syscall.Conn) (*Pollable, error) {
 }
 
 // errOnDisk is why a file can't be waited for.
-var errOnDisk = errors.New("a file on a disk is always ready, and its calls wait for the disk: make them in Loop.Offload")
+var errOnDisk = errors.New("a file on a disk is always ready, and its calls wait for the disk: make them in " +
+	"Loop.Offload")
 
 // onDisk reports whether readiness means nothing for a sort of file.
 func onDisk(mode fs.FileMode) bool {

@@ -334,7 +334,8 @@ func TestRawClose(t *testing.T) {
 			p := make([]byte, 1<<16)
 			wantClosed(t, "Write", raw.Write(func(fd uintptr) bool {
 				for {
-					if _, err := syscall.SendmsgN(int(fd), p, nil, nil, syscall.MSG_DONTWAIT|syscall.MSG_NOSIGNAL); err != nil {
+					if _, err := syscall.SendmsgN(int(fd), p, nil, nil,
+						syscall.MSG_DONTWAIT|syscall.MSG_NOSIGNAL); err != nil {
 						break
 					}
 				}

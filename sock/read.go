@@ -212,7 +212,8 @@ func (c *Conn) Peek(n int) ([]byte, error) {
 	if c.records() {
 		return c.peekRecord(n)
 	}
-	if n > max(c.serve.unreadMax(), c.in.buffered()) { // what is here can be had: the kernel may bring more than the bound
+	// what is here can be had: the kernel may bring more than the bound
+	if n > max(c.serve.unreadMax(), c.in.buffered()) {
 		return nil, bufio.ErrBufferFull
 	}
 	err := c.need(n)

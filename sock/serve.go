@@ -16,7 +16,8 @@ import (
 // waits, so a task, whose loop would stop meanwhile, gets an error.
 func ListenAndServe(ctx context.Context, cfg *ringo.Config, network, address string, serve func(c *Conn)) error {
 	if l, _ := loop.Current(); l != nil {
-		return errors.New("sock: ListenAndServe from inside a task, which would stop its loop: call it from a goroutine or in Loop.Offload")
+		return errors.New("sock: ListenAndServe from inside a task, which would stop its loop: call it from a " +
+			"goroutine or in Loop.Offload")
 	}
 	if serve == nil {
 		return errors.New("sock: ListenAndServe of a nil function")

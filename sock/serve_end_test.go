@@ -121,11 +121,17 @@ var endings = []struct {
 		send(t, peer, "\x00\x00\x00\x10part")
 		peer.CloseWrite()
 	}, want: io.EOF},
-	{name: "reset", provoke: func(_ *testing.T, _ *server, peer *net.TCPConn) { reset(peer) }, want: syscall.ECONNRESET},
-	{name: "Request's error", h: sock.Handler{Request: func(*sock.Conn) error { return errHandler }}, provoke: sendOne, want: errHandler},
+	{name: "reset", provoke: func(_ *testing.T, _ *server, peer *net.TCPConn) {
+		reset(peer)
+	}, want: syscall.ECONNRESET},
+	{name: "Request's error", h: sock.Handler{Request: func(*sock.Conn) error {
+		return errHandler
+	}}, provoke: sendOne, want: errHandler},
 	{name: "Open's error", h: sock.Handler{Open: func(*sock.Conn) error { return errHandler }}, want: errHandler},
 	{name: "Open closes", h: sock.Handler{Open: func(c *sock.Conn) error { return c.Close() }}, want: net.ErrClosed},
-	{name: "Request closes", h: sock.Handler{Request: func(c *sock.Conn) error { return c.Close() }}, provoke: sendOne, want: net.ErrClosed},
+	{name: "Request closes", h: sock.Handler{Request: func(c *sock.Conn) error {
+		return c.Close()
+	}}, provoke: sendOne, want: net.ErrClosed},
 	{name: "a deadline of Open passes", h: sock.Handler{Open: func(c *sock.Conn) error {
 		return c.SetReadDeadline(time.Now().Add(2 * time.Millisecond))
 	}}, want: os.ErrDeadlineExceeded},
@@ -145,13 +151,25 @@ var endings = []struct {
 		c.Peek(1000)
 		return nil
 	}}, provoke: sendOne, want: os.ErrDeadlineExceeded},
-	{name: "a deadline in the past", h: sock.Handler{Open: func(c *sock.Conn) error { return c.SetReadDeadline(longAgo) }}, want: os.ErrDeadlineExceeded},
+	{name: "a deadline in the past", h: sock.Handler{Open: func(c *sock.Conn) error {
+		return c.SetReadDeadline(longAgo)
+	}}, want: os.ErrDeadlineExceeded},
 	{name: "too much unread", h: sock.Handler{Unread: 3, Request: func(*sock.Conn) error { return nil }},
 		provoke: func(t *testing.T, _ *server, peer *net.TCPConn) { send(t, peer, "four") }, want: bufio.ErrBufferFull},
-	{name: "a panic in Request", h: sock.Handler{Request: func(*sock.Conn) error { panic("on purpose") }}, cfg: ignorePanics, provoke: sendOne, want: sock.ErrNoReturn},
-	{name: "a panic in Open", h: sock.Handler{Open: func(*sock.Conn) error { panic("on purpose") }}, cfg: ignorePanics, want: sock.ErrNoReturn},
-	{name: "Goexit in Request", h: sock.Handler{Request: func(*sock.Conn) error { runtime.Goexit(); return nil }}, provoke: sendOne, want: sock.ErrNoReturn},
-	{name: "Goexit in Open", h: sock.Handler{Open: func(*sock.Conn) error { runtime.Goexit(); return nil }}, want: sock.ErrNoReturn},
+	{name: "a panic in Request", h: sock.Handler{Request: func(*sock.Conn) error {
+		panic("on purpose")
+	}}, cfg: ignorePanics, provoke: sendOne, want: sock.ErrNoReturn},
+	{name: "a panic in Open", h: sock.Handler{Open: func(*sock.Conn) error {
+		panic("on purpose")
+	}}, cfg: ignorePanics, want: sock.ErrNoReturn},
+	{name: "Goexit in Request", h: sock.Handler{Request: func(*sock.Conn) error {
+		runtime.Goexit()
+		return nil
+	}}, provoke: sendOne, want: sock.ErrNoReturn},
+	{name: "Goexit in Open", h: sock.Handler{Open: func(*sock.Conn) error {
+		runtime.Goexit()
+		return nil
+	}}, want: sock.ErrNoReturn},
 	{name: "another task closes it at rest", h: sock.Handler{Request: func(c *sock.Conn) error {
 		c.Loop().AfterFunc(time.Millisecond, func() { c.Close() })
 		return nil
@@ -210,7 +228,8 @@ func TestServeEndings(t *testing.T) {
 					e.provoke(t, s, peer)
 				}
 				d.wantEnd(t, e.name, e.want)
-				if _, err := io.Copy(io.Discard, peer); err != nil && e.name != "reset" && !errors.Is(err, syscall.ECONNRESET) {
+				if _, err := io.Copy(io.Discard, peer); err != nil && e.name != "reset" &&
+					!errors.Is(err, syscall.ECONNRESET) {
 					t.Errorf("the peer's Read: %v", err)
 				}
 				s.stop()

@@ -278,7 +278,10 @@ func TestServeRequestReadsToTheEnd(t *testing.T) {
 		read := make(chan int, 10)
 		s := serve(t, cfg, perRequest(&sock.Handler{
 			Request: func(c *sock.Conn) (err error) {
-				p, err := io.ReadAll(io.TeeReader(c, writerFunc(func(p []byte) (int, error) { read <- len(p); return len(p), nil })))
+				p, err := io.ReadAll(io.TeeReader(c, writerFunc(func(p []byte) (int, error) {
+					read <- len(p)
+					return len(p), nil
+				})))
 				got = append(got, p...)
 				return err
 			},

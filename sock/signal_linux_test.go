@@ -86,7 +86,8 @@ func TestDisturbed(t *testing.T) {
 				sleeper := serve(t, cfg, func(l *ringo.Loop, ln *sock.Listener) error {
 					for range 3 {
 						begin := time.Now()
-						if err := l.Sleep(20 * time.Millisecond); err != nil || time.Since(begin) < 20*time.Millisecond {
+						if err := l.Sleep(20 * time.Millisecond); err != nil ||
+							time.Since(begin) < 20*time.Millisecond {
 							t.Errorf("Sleep ended after %v with %v", time.Since(begin), err)
 						}
 					}

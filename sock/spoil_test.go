@@ -205,7 +205,8 @@ func TestReceiveErrors(t *testing.T) {
 		errs    []syscall.Errno
 		visible bool
 	}{
-		{"a receive without a buffer", op.Recv, []syscall.Errno{syscall.ENOBUFS, syscall.ENOBUFS, syscall.ENOBUFS}, false},
+		{"a receive without a buffer", op.Recv, []syscall.Errno{syscall.ENOBUFS, syscall.ENOBUFS, syscall.ENOBUFS},
+			false},
 		{"a receive that nobody cancelled", op.Recv, []syscall.Errno{syscall.ECANCELED, syscall.ECANCELED}, false},
 		{"a poll that nobody cancelled", op.Poll, []syscall.Errno{syscall.ECANCELED, syscall.ECANCELED}, false},
 		{"a receive that fails", op.Recv, []syscall.Errno{syscall.ENOMEM}, true},

@@ -65,8 +65,9 @@ const (
 
 var tcpStates = [...]string{
 	TCPEstablished: "ESTABLISHED", TCPSynSent: "SYN-SENT", TCPSynRecv: "SYN-RECEIVED", TCPFinWait1: "FIN-WAIT-1",
-	TCPFinWait2: "FIN-WAIT-2", TCPTimeWait: "TIME-WAIT", TCPClose: "CLOSED", TCPCloseWait: "CLOSE-WAIT", TCPLastAck: "LAST-ACK",
-	TCPListen: "LISTEN", TCPClosing: "CLOSING",
+	TCPFinWait2: "FIN-WAIT-2", TCPTimeWait: "TIME-WAIT", TCPClose: "CLOSED", TCPCloseWait: "CLOSE-WAIT",
+	TCPLastAck: "LAST-ACK",
+	TCPListen:  "LISTEN", TCPClosing: "CLOSING",
 }
 
 // String gives the state's name as in RFC 9293.

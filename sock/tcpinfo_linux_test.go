@@ -44,11 +44,13 @@ func TestTCPInfo(t *testing.T) {
 				t.Fatal(err)
 			}
 			want := sock.TCPInfo{
-				State: sock.TCPEstablished, RTT: micros(raw.Rtt), RTTVar: micros(raw.Rttvar), MinRTT: micros(raw.Min_rtt), RTO: micros(raw.Rto),
-				MSS: raw.Snd_mss, PathMTU: raw.Pmtu, CWnd: raw.Snd_cwnd, SSThresh: raw.Snd_ssthresh,
-				Unacked: raw.Unacked, Lost: raw.Lost, Retransmits: raw.Retransmits, Retransmit: raw.Total_retrans, NotSent: raw.Notsent_bytes,
-				BytesAcked: raw.Bytes_acked, BytesReceived: raw.Bytes_received, BytesSent: raw.Bytes_sent, BytesRetransmitted: raw.Bytes_retrans,
-				SegmentsOut: raw.Segs_out, SegmentsIn: raw.Segs_in, DeliveryRate: raw.Delivery_rate, PacingRate: raw.Pacing_rate,
+				State: sock.TCPEstablished, RTT: micros(raw.Rtt), RTTVar: micros(raw.Rttvar),
+				MinRTT: micros(raw.Min_rtt), RTO: micros(raw.Rto), MSS: raw.Snd_mss, PathMTU: raw.Pmtu,
+				CWnd: raw.Snd_cwnd, SSThresh: raw.Snd_ssthresh, Unacked: raw.Unacked, Lost: raw.Lost,
+				Retransmits: raw.Retransmits, Retransmit: raw.Total_retrans, NotSent: raw.Notsent_bytes,
+				BytesAcked: raw.Bytes_acked, BytesReceived: raw.Bytes_received, BytesSent: raw.Bytes_sent,
+				BytesRetransmitted: raw.Bytes_retrans, SegmentsOut: raw.Segs_out, SegmentsIn: raw.Segs_in,
+				DeliveryRate: raw.Delivery_rate, PacingRate: raw.Pacing_rate,
 			}
 			check := func(who string, got sock.TCPInfo, err error) {
 				if err != nil {
@@ -61,7 +63,8 @@ func TestTCPInfo(t *testing.T) {
 			}
 			info, err = c.TCPInfo()
 			check("task", info, err)
-			if info.BytesReceived != size || info.BytesSent < size || info.RTT <= 0 || info.MSS == 0 || info.State.String() != "ESTABLISHED" {
+			if info.BytesReceived != size || info.BytesSent < size || info.RTT <= 0 || info.MSS == 0 ||
+				info.State.String() != "ESTABLISHED" {
 				t.Errorf("TCPInfo: %+v", info)
 			}
 			var ierr error
@@ -84,7 +87,8 @@ func TestTCPInfo(t *testing.T) {
 func micros(n uint32) time.Duration { return time.Duration(n) * time.Microsecond }
 
 func TestTCPStateNames(t *testing.T) {
-	for s, want := range map[sock.TCPState]string{0: "TCPState(0)", sock.TCPEstablished: "ESTABLISHED", sock.TCPClosing: "CLOSING", 12: "TCPState(12)"} {
+	for s, want := range map[sock.TCPState]string{0: "TCPState(0)", sock.TCPEstablished: "ESTABLISHED",
+		sock.TCPClosing: "CLOSING", 12: "TCPState(12)"} {
 		if got := s.String(); got != want {
 			t.Errorf("%d is %s, want %s", uint8(s), got, want)
 		}
@@ -100,8 +104,10 @@ func TestUserTimeout(t *testing.T) {
 				want  int
 				wrong bool
 			}{
-				{d: 1500 * time.Millisecond, want: 1500}, {d: time.Nanosecond, want: 1}, {d: -time.Second, want: 1, wrong: true},
-				{d: math.MaxInt64, want: 1, wrong: true}, {d: math.MaxInt32 * time.Millisecond, want: math.MaxInt32}, {d: 0, want: 0},
+				{d: 1500 * time.Millisecond, want: 1500}, {d: time.Nanosecond, want: 1},
+				{d: -time.Second, want: 1, wrong: true},
+				{d: math.MaxInt64, want: 1, wrong: true}, {d: math.MaxInt32 * time.Millisecond, want: math.MaxInt32},
+				{d: 0, want: 0},
 			} {
 				err := c.SetUserTimeout(step.d)
 				if wrong := errors.Is(err, syscall.EINVAL); wrong != step.wrong || !wrong && err != nil {

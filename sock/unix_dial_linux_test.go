@@ -50,7 +50,8 @@ func TestUnixDialErrors(t *testing.T) {
 					var err error
 					by.run(l, func() error { _, err = sock.Dial(l, network, c.address); return nil })()
 					var op *net.OpError
-					if !errors.Is(err, c.want) || !errors.As(err, &op) || op.Op != "dial" || op.Net != network || op.Addr.String() != c.address {
+					if !errors.Is(err, c.want) || !errors.As(err, &op) || op.Op != "dial" || op.Net != network ||
+						op.Addr.String() != c.address {
 						t.Errorf("%s, in a %s: %v", name, by.name, err)
 					}
 				}
@@ -59,7 +60,8 @@ func TestUnixDialErrors(t *testing.T) {
 				t.Error("an empty address was dialled")
 			}
 			for name, local := range map[string]net.Addr{
-				"of TCP": &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}, "of another network": &net.UnixAddr{Name: "@x", Net: other},
+				"of TCP":             &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)},
+				"of another network": &net.UnixAddr{Name: "@x", Net: other},
 			} {
 				var addr *net.AddrError
 				if _, err := (&sock.Dialer{LocalAddr: local}).Dial(l, network, path); !errors.As(err, &addr) {
@@ -139,7 +141,10 @@ func TestUnixBacklogFull(t *testing.T) {
 				began, turns := time.Now(), l.Stats().Turns
 				const timeout = 100 * time.Millisecond
 				var err error
-				by.run(l, func() error { _, err = (&sock.Dialer{Timeout: timeout}).Dial(l, network, name); return nil })()
+				by.run(l, func() error {
+					_, err = (&sock.Dialer{Timeout: timeout}).Dial(l, network, name)
+					return nil
+				})()
 				var op *net.OpError
 				if !errors.As(err, &op) || !op.Timeout() || !errors.Is(err, context.DeadlineExceeded) {
 					t.Errorf("past the timeout: %v", err)
@@ -189,8 +194,10 @@ func TestUnixWaitsEnd(t *testing.T) {
 		end  func(l *ringo.Loop, c *sock.Conn, peer *net.UnixConn)
 		want error
 	}{
-		"deadline": {func(_ *ringo.Loop, c *sock.Conn, _ *net.UnixConn) { c.SetDeadline(time.Now().Add(time.Millisecond)) }, os.ErrDeadlineExceeded},
-		"close":    {func(_ *ringo.Loop, c *sock.Conn, _ *net.UnixConn) { c.Close() }, net.ErrClosed},
+		"deadline": {func(_ *ringo.Loop, c *sock.Conn, _ *net.UnixConn) {
+			c.SetDeadline(time.Now().Add(time.Millisecond))
+		}, os.ErrDeadlineExceeded},
+		"close": {func(_ *ringo.Loop, c *sock.Conn, _ *net.UnixConn) { c.Close() }, net.ErrClosed},
 		"goroutine's close": {func(l *ringo.Loop, c *sock.Conn, _ *net.UnixConn) {
 			aside(t, l, c.Close)
 		}, net.ErrClosed},

@@ -12,7 +12,8 @@ import (
 )
 
 // errFilesLost is why RecvFiles hands no files over.
-var errFilesLost = errors.New("more descriptors were passed than asked for, or than the process may have (RLIMIT_NOFILE); all of them were closed")
+var errFilesLost = errors.New("more descriptors were passed than asked for, or than the process may have " +
+	"(RLIMIT_NOFILE); all of them were closed")
 
 // SendFiles writes all of p and passes the files with its first bytes (SCM_RIGHTS, see
 // unix(7)). The receiver gets descriptors of its own; the files stay the caller's, who
@@ -84,7 +85,8 @@ func duplicates(files []*os.File) (fds []int32, err error) {
 // it waits as Read does.
 func (c *Conn) RecvFiles(p []byte, max int) (n int, files []*os.File, err error) {
 	if max < 0 || len(p) == 0 {
-		return 0, nil, c.refuse("read", fmt.Errorf("RecvFiles of %d files with %d bytes: files come with bytes", max, len(p)))
+		return 0, nil, c.refuse("read",
+			fmt.Errorf("RecvFiles of %d files with %d bytes: files come with bytes", max, len(p)))
 	}
 	// Behind the credentials, which come if somebody has asked the socket for them.
 	room := cmsg.Space(cmsg.CredentialsSize) + cmsg.HeaderSize + 4*min(max, cmsg.RightsMax)

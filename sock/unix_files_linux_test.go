@@ -145,7 +145,9 @@ func TestRecvFilesBehindCredentials(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		onLoop(t, cfg, func(l *ringo.Loop) {
 			lc := sock.ListenConfig{Control: func(_, _ string, c syscall.RawConn) (err error) {
-				c.Control(func(fd uintptr) { err = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_PASSCRED, 1) })
+				c.Control(func(fd uintptr) {
+					err = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_PASSCRED, 1)
+				})
 				return err
 			}}
 			ln, err := lc.Listen(l, "unix", abstractName())
@@ -419,37 +421,38 @@ func init() { children["few"] = fewChild }
 
 // fewChild may have few descriptors, and is passed more.
 func fewChild() int {
-	err := ringo.Run(context.Background(), &ringo.Config{Loops: 1, Driver: os.Getenv("RINGO_SOCK_DRIVER")}, func(l *ringo.Loop) error {
-		c, err := sock.Dial(l, "unix", os.Getenv("RINGO_SOCK_PATH"))
-		if err != nil {
-			return err
-		}
-		defer c.Close()
-		before, err := os.ReadDir("/proc/self/fd")
-		if err != nil {
-			return err
-		}
-		limit := syscall.Rlimit{Cur: uint64(len(before)) + 8, Max: uint64(len(before)) + 8}
-		if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
-			return err
-		}
-		for range 5 {
-			n, files, err := c.RecvFiles(make([]byte, 10), 200)
-			if n != 1 || files != nil || err == nil {
-				return fmt.Errorf("of too many: %d, %d files, %v", n, len(files), err)
+	err := ringo.Run(context.Background(), &ringo.Config{Loops: 1, Driver: os.Getenv("RINGO_SOCK_DRIVER")},
+		func(l *ringo.Loop) error {
+			c, err := sock.Dial(l, "unix", os.Getenv("RINGO_SOCK_PATH"))
+			if err != nil {
+				return err
 			}
-			if after, err := os.ReadDir("/proc/self/fd"); len(after) > len(before) || err != nil {
-				return fmt.Errorf("%d descriptors, %d before, %v", len(after), len(before), err)
+			defer c.Close()
+			before, err := os.ReadDir("/proc/self/fd")
+			if err != nil {
+				return err
 			}
-		}
-		_, files, err := c.RecvFiles(make([]byte, 10), 200)
-		if len(files) != 1 || err != nil {
-			return fmt.Errorf("of one: %v, %w", files, err)
-		}
-		files[0].Close()
-		fmt.Println("done")
-		return nil
-	})
+			limit := syscall.Rlimit{Cur: uint64(len(before)) + 8, Max: uint64(len(before)) + 8}
+			if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+				return err
+			}
+			for range 5 {
+				n, files, err := c.RecvFiles(make([]byte, 10), 200)
+				if n != 1 || files != nil || err == nil {
+					return fmt.Errorf("of too many: %d, %d files, %v", n, len(files), err)
+				}
+				if after, err := os.ReadDir("/proc/self/fd"); len(after) > len(before) || err != nil {
+					return fmt.Errorf("%d descriptors, %d before, %v", len(after), len(before), err)
+				}
+			}
+			_, files, err := c.RecvFiles(make([]byte, 10), 200)
+			if len(files) != 1 || err != nil {
+				return fmt.Errorf("of one: %v, %w", files, err)
+			}
+			files[0].Close()
+			fmt.Println("done")
+			return nil
+		})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1

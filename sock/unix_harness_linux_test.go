@@ -67,7 +67,8 @@ func dialUnix(t testing.TB, network, name string) *net.UnixConn {
 
 // unixPair runs body as a task that has one accepted connection and its peer, a
 // connection of package net. Both are closed behind it.
-func unixPair(t *testing.T, cfg ringo.Config, network string, body func(l *ringo.Loop, c *sock.Conn, peer *net.UnixConn)) {
+func unixPair(t *testing.T, cfg ringo.Config, network string,
+	body func(l *ringo.Loop, c *sock.Conn, peer *net.UnixConn)) {
 	t.Helper()
 	onLoop(t, cfg, func(l *ringo.Loop) {
 		ln := listenUnix(t, l, network, abstractName())

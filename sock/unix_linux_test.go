@@ -157,8 +157,9 @@ func TestUnixAddresses(t *testing.T) {
 					t.Fatal(err)
 				}
 				for what, got := range map[string][2]net.Addr{
-					"the dialled end": {d.LocalAddr(), &net.UnixAddr{Name: want, Net: network}}, "its peer": {d.RemoteAddr(), addr},
-					"the accepted end": {a.LocalAddr(), addr}, "the dialler": {a.RemoteAddr(), &net.UnixAddr{Name: want, Net: network}},
+					"the dialled end": {d.LocalAddr(), &net.UnixAddr{Name: want, Net: network}},
+					"its peer":        {d.RemoteAddr(), addr}, "the accepted end": {a.LocalAddr(), addr},
+					"the dialler": {a.RemoteAddr(), &net.UnixAddr{Name: want, Net: network}},
 				} {
 					if got[0].(*net.UnixAddr) == nil || *got[0].(*net.UnixAddr) != *got[1].(*net.UnixAddr) {
 						t.Errorf("%s: %v, want %v", what, got[0], got[1])

@@ -59,7 +59,8 @@ func (lc *ListenConfig) openUnix(network, name string) (int32, *socketFile, erro
 		return -1, nil, listenError(network, addr, fmt.Errorf("ListenConfig.Backlog %d: want 0 or more", lc.Backlog))
 	}
 	if lc.DeferAccept > 0 {
-		return -1, nil, listenError(network, addr, fmt.Errorf("ListenConfig.DeferAccept of a Unix socket: %w", errors.ErrUnsupported))
+		return -1, nil, listenError(network, addr,
+			fmt.Errorf("ListenConfig.DeferAccept of a Unix socket: %w", errors.ErrUnsupported))
 	}
 	s := (&op.Op{Code: op.Socket, Arg: sys.AFUnix, Arg2: unixType(network)}).Attempt()
 	if s < 0 {
@@ -106,7 +107,8 @@ func (lc *ListenConfig) bindUnix(f *fd.FD, addr *net.UnixAddr) (*socketFile, err
 // kernel, which would not say what is wrong with it.
 func noUnixName(call, name string) error {
 	if len(name) > sys.UnixPathMax {
-		return fmt.Errorf("%w: the name has %d bytes, %d at most", callError(call, -sys.EINVAL), len(name), sys.UnixPathMax)
+		return fmt.Errorf("%w: the name has %d bytes, %d at most", callError(call, -sys.EINVAL),
+			len(name), sys.UnixPathMax)
 	}
 	return fmt.Errorf("%w: a NUL in the path", callError(call, -sys.EINVAL))
 }

@@ -33,10 +33,13 @@ func TestUnixFile(t *testing.T) {
 		meanwhile func(ln *sock.Listener, path string)
 		stays     bool
 	}{
-		"removed":      {func(*sock.Listener, string) {}, false},
-		"kept":         {func(ln *sock.Listener, _ string) { ln.SetUnlinkOnClose(false) }, true},
-		"removed then": {func(ln *sock.Listener, _ string) { ln.SetUnlinkOnClose(false); ln.SetUnlinkOnClose(true) }, false},
-		"replaced":     {func(_ *sock.Listener, path string) { replace(path) }, true},
+		"removed": {func(*sock.Listener, string) {}, false},
+		"kept":    {func(ln *sock.Listener, _ string) { ln.SetUnlinkOnClose(false) }, true},
+		"removed then": {func(ln *sock.Listener, _ string) {
+			ln.SetUnlinkOnClose(false)
+			ln.SetUnlinkOnClose(true)
+		}, false},
+		"replaced": {func(_ *sock.Listener, path string) { replace(path) }, true},
 		"replaced and wanted": {func(ln *sock.Listener, path string) {
 			replace(path)
 			ln.SetUnlinkOnClose(true)
@@ -224,7 +227,8 @@ func TestUnixListenErrors(t *testing.T) {
 				} {
 					err := listen()
 					var op *net.OpError
-					if !errors.Is(err, c.want) || !errors.As(err, &op) || op.Op != "listen" || op.Net != network || op.Addr.String() != c.address || !strings.Contains(err.Error(), c.word) {
+					if !errors.Is(err, c.want) || !errors.As(err, &op) || op.Op != "listen" || op.Net != network ||
+						op.Addr.String() != c.address || !strings.Contains(err.Error(), c.word) {
 						t.Errorf("%s, %s: %v", what, name, err)
 					}
 				}
@@ -235,7 +239,8 @@ func TestUnixListenErrors(t *testing.T) {
 			if _, err := (&sock.ListenConfig{Backlog: -1}).Listen(l, network, abstractName()); err == nil {
 				t.Error("a negative backlog was taken")
 			}
-			if _, err := (&sock.ListenConfig{DeferAccept: time.Second}).Listen(l, network, abstractName()); !errors.Is(err, errors.ErrUnsupported) {
+			if _, err := (&sock.ListenConfig{DeferAccept: time.Second}).Listen(l, network,
+				abstractName()); !errors.Is(err, errors.ErrUnsupported) {
 				t.Errorf("DeferAccept: %v", err)
 			}
 			refused := errors.New("refused")

@@ -178,7 +178,8 @@ func TestReadMsgUnixEnds(t *testing.T) {
 			d.Close()
 			p := make([]byte, 3)
 			n, _, flags, addr, err := c.ReadMsgUnix(p, nil)
-			if n != 3 || err != nil || addr == nil || *addr != *own || (flags&syscall.MSG_TRUNC != 0) != (network == "unixpacket") {
+			if n != 3 || err != nil || addr == nil || *addr != *own ||
+				(flags&syscall.MSG_TRUNC != 0) != (network == "unixpacket") {
 				t.Errorf("ReadMsgUnix: %d, flags %#x, from %v, %v", n, flags, addr, err)
 			}
 			if network == "unix" {
@@ -209,7 +210,8 @@ func TestReadMsgUnixAfterPeek(t *testing.T) {
 		}
 		p, oob := make([]byte, 3), make([]byte, 64)
 		n, oobn, flags, _, err := c.ReadMsgUnix(p, oob)
-		if n != 3 || oobn != 0 || err != nil || (flags&syscall.MSG_TRUNC != 0) != strings.HasPrefix(c.LocalAddr().Network(), "unixpacket") {
+		if n != 3 || oobn != 0 || err != nil ||
+			(flags&syscall.MSG_TRUNC != 0) != strings.HasPrefix(c.LocalAddr().Network(), "unixpacket") {
 			return fmt.Errorf("of what was here: %d, %d, %#x, %v", n, oobn, flags, err)
 		}
 		if !strings.HasPrefix(c.LocalAddr().Network(), "unixpacket") {
@@ -238,7 +240,8 @@ func TestUnixRefusals(t *testing.T) {
 				"PeerCred":     func() error { _, _, _, err := c.PeerCred(); return err }(),
 			} {
 				var op *net.OpError
-				if !errors.Is(err, syscall.EOPNOTSUPP) || !errors.Is(err, errors.ErrUnsupported) || !errors.As(err, &op) || op.Net != "tcp" {
+				if !errors.Is(err, syscall.EOPNOTSUPP) || !errors.Is(err, errors.ErrUnsupported) ||
+					!errors.As(err, &op) || op.Net != "tcp" {
 					t.Errorf("%s of a TCP connection: %v", name, err)
 				}
 			}
@@ -246,11 +249,13 @@ func TestUnixRefusals(t *testing.T) {
 	})
 	eachMessage(t, func(c *sock.Conn, _ *net.UnixConn) error {
 		for name, err := range map[string]error{
-			"SetNoDelay": c.SetNoDelay(true), "SetKeepAlive": c.SetKeepAlive(true), "SetKeepAlivePeriod": c.SetKeepAlivePeriod(1e9),
+			"SetNoDelay": c.SetNoDelay(true), "SetKeepAlive": c.SetKeepAlive(true),
+			"SetKeepAlivePeriod": c.SetKeepAlivePeriod(1e9),
 			"SetKeepAliveConfig": c.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true}), "SetLinger": c.SetLinger(0),
 		} {
 			var op *net.OpError
-			if !errors.Is(err, syscall.EOPNOTSUPP) && !errors.Is(err, syscall.ENOPROTOOPT) || !errors.As(err, &op) || !strings.HasPrefix(op.Net, "unix") {
+			if !errors.Is(err, syscall.EOPNOTSUPP) && !errors.Is(err, syscall.ENOPROTOOPT) || !errors.As(err, &op) ||
+				!strings.HasPrefix(op.Net, "unix") {
 				return fmt.Errorf("%s: %v", name, err)
 			}
 		}

@@ -72,7 +72,8 @@ func TestRecordsRead(t *testing.T) {
 			}
 			for _, n := range sizes {
 				got, err := c.Read(p[:short])
-				if err := is(fmt.Sprintf("Read of %d of %d", short, n), p[:got], err, record(n)[:min(n, short)], nil); err != nil {
+				if err := is(fmt.Sprintf("Read of %d of %d", short, n), p[:got], err, record(n)[:min(n, short)],
+					nil); err != nil {
 					return err
 				}
 			}

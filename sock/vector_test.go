@@ -183,7 +183,8 @@ func TestVectorErrors(t *testing.T) {
 		}
 		_, err = c.WriteV([][]byte{{1}, {2}})
 		var op *net.OpError
-		if !errors.As(err, &op) || op.Op != "write" || !errors.Is(err, syscall.EPIPE) && !errors.Is(err, syscall.ECONNRESET) {
+		if !errors.As(err, &op) || op.Op != "write" || !errors.Is(err, syscall.EPIPE) &&
+			!errors.Is(err, syscall.ECONNRESET) {
 			t.Errorf("WriteV after a reset: %v", err)
 		}
 		c.Close()

@@ -29,7 +29,8 @@ var dialSteps = []dialStep{
 		reached: func(server *nameServer, _ *attempts) bool { return server.questions() >= 2 }},
 	{name: "connecting to a number", address: "127.0.0.1",
 		reached: func(_ *nameServer, seen *attempts) bool { return seen.count() >= 1 }},
-	{name: "connecting to one of two families", address: "a.test.", answers: []string{"127.0.0.1"}, hold: []uint16{typeAAAA},
+	{name: "connecting to one of two families", address: "a.test.", answers: []string{"127.0.0.1"},
+		hold:    []uint16{typeAAAA},
 		reached: func(_ *nameServer, seen *attempts) bool { return seen.count() >= 1 }},
 	{name: "connecting to several", address: "a.test.", answers: []string{"127.0.0.1", "127.0.0.2", "127.0.0.3"},
 		reached: func(_ *nameServer, seen *attempts) bool { return seen.count() >= 3 }},
@@ -39,8 +40,9 @@ var dialSteps = []dialStep{
 // the way.
 type dialAbort struct {
 	name  string
-	start func(l *ringo.Loop, d sock.Dialer, address string, end func(*sock.Conn, error)) (abort func(), wait func() error)
-	want  func(err error) bool
+	start func(l *ringo.Loop, d sock.Dialer, address string, end func(*sock.Conn, error)) (abort func(),
+		wait func() error)
+	want func(err error) bool
 }
 
 var dialAborts = []dialAbort{
@@ -48,7 +50,8 @@ var dialAborts = []dialAbort{
 		t := l.Go(func() { end(d.Dial(l, "tcp", address)) })
 		return t.Cancel, t.Wait
 	}, func(err error) bool { return errors.Is(err, context.Canceled) && !os.IsTimeout(err) }},
-	{"time limit of a block", func(l *ringo.Loop, d sock.Dialer, address string, end func(*sock.Conn, error)) (func(), func() error) {
+	{"time limit of a block", func(l *ringo.Loop, d sock.Dialer, address string, end func(*sock.Conn, error)) (func(),
+		func() error) {
 		t := l.Go(func() {
 			l.WithTimeout(100*time.Millisecond, func() error {
 				end(d.Dial(l, "tcp", address))
@@ -62,12 +65,14 @@ var dialAborts = []dialAbort{
 		t := l.Go(func() { end(d.Dial(l, "tcp", address)) })
 		return func() {}, t.Wait
 	}, func(err error) bool { return errors.Is(err, context.DeadlineExceeded) && os.IsTimeout(err) }},
-	{"context of a task", func(l *ringo.Loop, d sock.Dialer, address string, end func(*sock.Conn, error)) (func(), func() error) {
+	{"context of a task", func(l *ringo.Loop, d sock.Dialer, address string, end func(*sock.Conn, error)) (func(),
+		func() error) {
 		ctx, cancel := context.WithCancel(context.Background())
 		t := l.Go(func() { end(d.DialContext(ctx, l, "tcp", address)) })
 		return cancel, t.Wait
 	}, func(err error) bool { return errors.Is(err, context.Canceled) }},
-	{"context of a goroutine", func(l *ringo.Loop, d sock.Dialer, address string, end func(*sock.Conn, error)) (func(), func() error) {
+	{"context of a goroutine", func(l *ringo.Loop, d sock.Dialer, address string, end func(*sock.Conn, error)) (func(),
+		func() error) {
 		ctx, cancel := context.WithCancel(context.Background())
 		done := make(chan bool)
 		go func() {
@@ -76,16 +81,17 @@ var dialAborts = []dialAbort{
 		}()
 		return cancel, func() error { return l.Offload(func(context.Context) error { <-done; return nil }) }
 	}, func(err error) bool { return errors.Is(err, context.Canceled) }},
-	{"deadline of a goroutine's context", func(l *ringo.Loop, d sock.Dialer, address string, end func(*sock.Conn, error)) (func(), func() error) {
-		ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
-		done := make(chan bool)
-		go func() {
-			defer close(done)
-			defer cancel()
-			end(d.DialContext(ctx, l, "tcp", address))
-		}()
-		return func() {}, func() error { return l.Offload(func(context.Context) error { <-done; return nil }) }
-	}, func(err error) bool { return errors.Is(err, context.DeadlineExceeded) && os.IsTimeout(err) }},
+	{"deadline of a goroutine's context",
+		func(l *ringo.Loop, d sock.Dialer, address string, end func(*sock.Conn, error)) (func(), func() error) {
+			ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+			done := make(chan bool)
+			go func() {
+				defer close(done)
+				defer cancel()
+				end(d.DialContext(ctx, l, "tcp", address))
+			}()
+			return func() {}, func() error { return l.Offload(func(context.Context) error { <-done; return nil }) }
+		}, func(err error) bool { return errors.Is(err, context.DeadlineExceeded) && os.IsTimeout(err) }},
 }
 
 // A dial can be ended at each step, in every way, and then nothing is left of it.
@@ -110,7 +116,8 @@ func newStep(t *testing.T, step dialStep) (sock.Dialer, *nameServer, *attempts) 
 		t.Cleanup(server.hold(typ))
 	}
 	seen := &attempts{t: t}
-	return sock.Dialer{Resolver: server.resolver(), Control: seen.control, FallbackDelay: time.Millisecond}, server, seen
+	return sock.Dialer{Resolver: server.resolver(), Control: seen.control, FallbackDelay: time.Millisecond}, server,
+		seen
 }
 
 func dialAndAbort(t *testing.T, cfg ringo.Config, at *scene, step dialStep, abort dialAbort) {

@@ -68,7 +68,8 @@ func TestHalfOpenReader(t *testing.T) {
 			for _, reader := range callers {
 				c, peer := accept(t, ln)
 				defer c.Close()
-				if err := c.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: time.Second, Interval: time.Second, Count: 1}); err != nil {
+				if err := c.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: time.Second,
+					Interval: time.Second, Count: 1}); err != nil {
 					t.Fatal(err)
 				}
 				vanish(t, peer)
@@ -88,7 +89,9 @@ func TestHalfOpenReader(t *testing.T) {
 func TestHalfOpenWriter(t *testing.T) {
 	eachSubject(t, func(s *subject) {
 		vanish(s.T, s.peer)
-		s.must("SetReadDeadline", s.act(func() error { return s.c.SetReadDeadline(time.Now().Add(2 * time.Millisecond)) }))
+		s.must("SetReadDeadline", s.act(func() error {
+			return s.c.SetReadDeadline(time.Now().Add(2 * time.Millisecond))
+		}))
 		s.wantDeadline("Read", s.waits(func() error { return read(s.c) }))
 		s.must("SetReadDeadline", s.act(func() error { return s.c.SetReadDeadline(time.Time{}) }))
 		reading := s.start(func() error { return read(s.c) })
@@ -126,7 +129,9 @@ func TestUserTimeoutEndsWrite(t *testing.T) {
 		eachCallers(t, func(t *testing.T, writer, setter byEach) {
 			pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, _ *net.TCPConn) {
 				data := flood()
-				if err := bare(setter, l, func() error { return c.SetUserTimeout(100 * time.Millisecond) })(); err != nil {
+				if err := bare(setter, l, func() error {
+					return c.SetUserTimeout(100 * time.Millisecond)
+				})(); err != nil {
 					t.Fatal(err)
 				}
 				n := 0
@@ -201,15 +206,30 @@ func TestResetInEachState(t *testing.T) {
 				}
 			}
 			for name, use := range map[string]func(c *sock.Conn, peer *net.TCPConn){
-				"half closed by us":   func(c *sock.Conn, peer *net.TCPConn) { c.CloseWrite(); reset(peer); read(c) },
-				"half closed by them": func(c *sock.Conn, peer *net.TCPConn) { peer.CloseWrite(); read(c); reset(peer); write(c) },
-				"with unread bytes":   func(c *sock.Conn, peer *net.TCPConn) { peer.Write([]byte("xy")); c.Peek(2); reset(peer); write(c) },
+				"half closed by us": func(c *sock.Conn, peer *net.TCPConn) { c.CloseWrite(); reset(peer); read(c) },
+				"half closed by them": func(c *sock.Conn, peer *net.TCPConn) {
+					peer.CloseWrite()
+					read(c)
+					reset(peer)
+					write(c)
+				},
+				"with unread bytes": func(c *sock.Conn, peer *net.TCPConn) {
+					peer.Write([]byte("xy"))
+					c.Peek(2)
+					reset(peer)
+					write(c)
+				},
 				"under Close": func(c *sock.Conn, peer *net.TCPConn) {
 					t := l.Go(func() { c.Close() })
 					reset(peer)
 					t.Wait()
 				},
-				"with linger": func(c *sock.Conn, peer *net.TCPConn) { c.SetLinger(5); write(c); reset(peer); c.Close() },
+				"with linger": func(c *sock.Conn, peer *net.TCPConn) {
+					c.SetLinger(5)
+					write(c)
+					reset(peer)
+					c.Close()
+				},
 				"read by a goroutine": func(c *sock.Conn, peer *net.TCPConn) {
 					end := callers[1].run(l, func() error { return read(c) })
 					reset(peer)

@@ -13,7 +13,8 @@ import (
 
 // zeroAnswers are the methods of zero values that have an answer all the same, by type.
 var zeroAnswers = map[reflect.Type][]string{
-	reflect.TypeFor[*sock.Conn]():           {"Buffered", "LocalAddr", "RemoteAddr", "Loop", "Value", "SetValue", "ZeroCopy"},
+	reflect.TypeFor[*sock.Conn](): {"Buffered", "LocalAddr", "RemoteAddr", "Loop", "Value",
+		"SetValue", "ZeroCopy"},
 	reflect.TypeFor[*sock.Listener]():       {"Addr", "SetUnlinkOnClose"},
 	reflect.TypeFor[*sock.PacketConn]():     {"LocalAddr", "RemoteAddr", "Loop", "GSO"},
 	reflect.TypeFor[*sock.UnixPacketConn](): {"LocalAddr", "RemoteAddr", "Loop", "SetUnlinkOnClose"},
@@ -33,7 +34,8 @@ func TestZeroValuesAsNet(t *testing.T) {
 		reflect.TypeFor[net.Addr]():          reflect.ValueOf(&net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 9}),
 		reflect.TypeFor[*net.UDPAddr]():      reflect.ValueOf(&net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 9}),
 	}
-	for _, zero := range []any{new(sock.Conn), new(sock.Listener), new(sock.PacketConn), new(sock.UnixPacketConn), new(sock.Pollable)} {
+	for _, zero := range []any{new(sock.Conn), new(sock.Listener), new(sock.PacketConn), new(sock.UnixPacketConn),
+		new(sock.Pollable)} {
 		v := reflect.ValueOf(zero)
 		for i := range v.NumMethod() {
 			name, method := v.Type().Method(i).Name, v.Method(i)

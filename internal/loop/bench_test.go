@@ -196,7 +196,9 @@ func BenchmarkTimer(b *testing.B) {
 			}
 			with("later", func(l *loop.Loop, t *loop.Timer, i time.Duration) { t.Reset(time.Hour + i) })
 			with("stop+reset", func(l *loop.Loop, t *loop.Timer, i time.Duration) { t.Stop(); t.Reset(time.Hour) })
-			with("new+stop", func(l *loop.Loop, t *loop.Timer, i time.Duration) { l.AfterFunc(time.Minute, func() {}).Stop() })
+			with("new+stop", func(l *loop.Loop, t *loop.Timer, i time.Duration) {
+				l.AfterFunc(time.Minute, func() {}).Stop()
+			})
 		})
 	}
 }

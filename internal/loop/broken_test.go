@@ -146,7 +146,8 @@ func dyingDriver(cfg *loop.Config) {
 		return
 	}
 	for name, err := range map[string]error{
-		"a goroutine": fromGoroutine, "another loop": fromLoop, "after Run": parked.Wait(), "a queued task": queued.Wait(),
+		"a goroutine": fromGoroutine, "another loop": fromLoop, "after Run": parked.Wait(),
+		"a queued task": queued.Wait(),
 	} {
 		if err != loop.ErrEnded {
 			complain("Wait from %s: %v, want ErrEnded", name, err)

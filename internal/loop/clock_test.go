@@ -120,14 +120,16 @@ func TestFarTimes(t *testing.T) {
 		err := run(t, cfg, func(l *loop.Loop) error {
 			far := l.Now().Add(1 << 62).Add(1 << 62)
 			for name, at := range map[string]int64{
-				"After(max)": l.After(1<<63 - 1), "At(far)": l.At(far), "At(year 9999)": l.At(time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)),
+				"After(max)": l.After(1<<63 - 1), "At(far)": l.At(far),
+				"At(year 9999)": l.At(time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)),
 			} {
 				if at < l.NowNS()+int64(24*time.Hour) {
 					t.Errorf("%s is %d, and it is now %d", name, at, l.NowNS())
 				}
 			}
 			for name, at := range map[string]int64{
-				"After(min)": l.After(-1 << 63), "At(zero)": l.At(time.Time{}), "At(year 1)": l.At(time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC)),
+				"After(min)": l.After(-1 << 63), "At(zero)": l.At(time.Time{}),
+				"At(year 1)": l.At(time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC)),
 			} {
 				if at > l.NowNS() {
 					t.Errorf("%s is %d, and it is now %d", name, at, l.NowNS())

@@ -30,7 +30,8 @@ func (g *goroutine) state() string {
 // text is the goroutine's stack, or why there is none.
 func (g *goroutine) text() []byte {
 	if g == nil {
-		return fmt.Appendf(nil, "No stack: there are too many tasks. Config.OnStall gets those of up to %d MiB in all.", traceMax>>20)
+		return fmt.Appendf(nil, "No stack: there are too many tasks. Config.OnStall gets those of up to %d MiB in all.",
+			traceMax>>20)
 	}
 	return g.stack
 }

@@ -52,7 +52,8 @@ func TestEnginePanicIsNotSwallowed(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg *loop.Config) {
 		out, err := child(t, "crash")
 		var exit *exec.ExitError
-		if !errors.As(err, &exit) || exit.ExitCode() != 2 || !strings.Contains(string(out), "a mistake of the engine's") ||
+		if !errors.As(err, &exit) || exit.ExitCode() != 2 ||
+			!strings.Contains(string(out), "a mistake of the engine's") ||
 			!strings.Contains(string(out), "crash_test.go") {
 			t.Errorf("%v, want exit status 2 and the place\n%s", err, out)
 		}

@@ -130,7 +130,8 @@ func TestHardStopAfterError(t *testing.T) {
 			l.Offload(func(context.Context) error { <-begun; return nil })
 			return io.ErrUnexpectedEOF
 		})
-		if !errors.Is(err, io.ErrUnexpectedEOF) || !strings.Contains(err.Error(), "loop_test.TestHardStopAfterError.func1") {
+		if !errors.Is(err, io.ErrUnexpectedEOF) ||
+			!strings.Contains(err.Error(), "loop_test.TestHardStopAfterError.func1") {
 			t.Errorf("Run: %v, want fn's error and the name of what is left", err)
 		}
 	})
@@ -149,7 +150,8 @@ func TestHardStopNamesAreBounded(t *testing.T) {
 		}
 		return nil
 	})
-	if err == nil || !strings.Contains(err.Error(), "10 × ") || !strings.HasSuffix(err.Error(), "and 10 more") || len(err.Error()) > 3000 {
+	if err == nil || !strings.Contains(err.Error(), "10 × ") || !strings.HasSuffix(err.Error(), "and 10 more") ||
+		len(err.Error()) > 3000 {
 		t.Errorf("Run: %v, want twenty loops with ten tasks each, and that there are ten more", err)
 	}
 }

@@ -25,7 +25,8 @@ func startNetpoll() error {
 		return nil
 	}
 	if err := sys.Spare(2); err != nil {
-		return fmt.Errorf("ringo: descriptors for the poller of Go's runtime: %w (raise RLIMIT_NOFILE, or for the whole system fs.file-max)", err)
+		return fmt.Errorf("ringo: descriptors for the poller of Go's runtime: %w (raise RLIMIT_NOFILE, or for the "+
+			"whole system fs.file-max)", err)
 	}
 	time.AfterFunc(time.Hour, func() {}).Stop()
 	netpoll.started = true

@@ -22,7 +22,8 @@ import (
 //
 //	go test ./internal/loop -run '^$' -bench Procs
 
-// withProcs runs body as an ordinary goroutine beside idle loops, with GOMAXPROCS set to procs; 0 leaves it as Run does.
+// withProcs runs body as an ordinary goroutine beside idle loops, with GOMAXPROCS set to procs; 0 leaves it as Run
+// does.
 func withProcs(b *testing.B, loops, procs int, first func(l *ringo.Loop) error, body func()) {
 	b.Helper()
 	before := runtime.GOMAXPROCS(0)
@@ -70,8 +71,8 @@ func eachProcs(b *testing.B, run func(b *testing.B, loops, procs int)) {
 	}
 }
 
-// BenchmarkProcsOffload is a task that hands a call to a goroutine and sleeps in the kernel until it is done: the goroutine
-// was made by the thread that goes to sleep, and needs a P that another thread finds.
+// BenchmarkProcsOffload is a task that hands a call to a goroutine and sleeps in the kernel until it is done: the
+// goroutine was made by the thread that goes to sleep, and needs a P that another thread finds.
 func BenchmarkProcsOffload(b *testing.B) {
 	eachProcs(b, func(b *testing.B, loops, procs int) {
 		var took []time.Duration
@@ -95,8 +96,8 @@ func BenchmarkProcsOffload(b *testing.B) {
 	})
 }
 
-// BenchmarkProcsPingPong is two goroutines that wake each other beside loops that do nothing: loops which sleep for long
-// have lost their Ps, and cost nobody anything.
+// BenchmarkProcsPingPong is two goroutines that wake each other beside loops that do nothing: loops which sleep for
+// long have lost their Ps, and cost nobody anything.
 func BenchmarkProcsPingPong(b *testing.B) {
 	eachProcs(b, func(b *testing.B, loops, procs int) {
 		withProcs(b, loops, procs, func(l *ringo.Loop) error { return l.Sleep(time.Hour) }, func() {

@@ -230,7 +230,8 @@ func (s *Set) fnEnded(err error) {
 		return
 	}
 	s.mu.Lock()
-	orderly := s.draining && (errors.Is(err, net.ErrClosed) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded))
+	orderly := s.draining && (errors.Is(err, net.ErrClosed) || errors.Is(err, context.Canceled) ||
+		errors.Is(err, context.DeadlineExceeded))
 	late := s.stopping && errors.Is(err, context.Canceled)
 	s.mu.Unlock()
 	if !orderly && !late {

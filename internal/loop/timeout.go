@@ -90,7 +90,8 @@ type lateError struct{ error }
 
 // late turns what a call gave that was told by ctx that its time is over.
 func late(ctx context.Context, err error) error {
-	if err == nil || ctx.Err() != context.DeadlineExceeded || !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) {
+	if err == nil || ctx.Err() != context.DeadlineExceeded || !errors.Is(err, context.DeadlineExceeded) ||
+		errors.Is(err, os.ErrDeadlineExceeded) {
 		return err
 	}
 	return lateError{err}

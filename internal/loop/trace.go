@@ -145,7 +145,8 @@ func (g *goroutine) task() (name string) {
 		fn := lines[i][:max(0, strings.LastIndexByte(lines[i], '('))]
 		switch pkg := packageOf(fn); {
 		case pkg == "ringo" || pkg == "ringo/sock" || pkg == "ringo/file":
-			if name == "" || strings.HasPrefix(name, "ringo.") && pkg != "ringo" { // ringo.Run only calls what the others pass
+			// ringo.Run only calls what the others pass
+			if name == "" || strings.HasPrefix(name, "ringo.") && pkg != "ringo" {
 				name = fn
 			}
 		case !engine(pkg):

@@ -157,7 +157,8 @@ func TestComplaintBesideMany(t *testing.T) {
 	if err != nil {
 		t.Error(err)
 	}
-	if text := receive(t, "a complaint", said); !strings.Contains(text, "waits\n") || !strings.Contains(text, "No stack: there are too many tasks") {
+	if text := receive(t, "a complaint", said); !strings.Contains(text, "waits\n") ||
+		!strings.Contains(text, "No stack: there are too many tasks") {
 		t.Error(text)
 	}
 }
@@ -179,7 +180,8 @@ func TestComplaintsAreFew(t *testing.T) {
 		if strings.Contains(text, "Since the last report") {
 			t.Errorf("the first has one before it:\n%s", text)
 		}
-		for began := time.Now(); !strings.Contains(text, "Since the last report "); { // a busy machine may hide turns from the watcher
+		// a busy machine may hide turns from the watcher
+		for began := time.Now(); !strings.Contains(text, "Since the last report "); {
 			for range 3 {
 				hold()
 			}

@@ -99,7 +99,8 @@ func attemptSend(o *Op) int32 {
 // own. The first has the count, and More; the second is 0 with Notif. It may be a
 // round trip later, and for a peer that does not read or is gone it comes when the
 // connection is given up: by its own timeouts, or by a Connect to the address that
-// Sockaddr.SetUnspec makes, which needs no Close before it. Where there is no such send, or it has failed, a single completion says both.
+// Sockaddr.SetUnspec makes, which needs no Close before it. Where there is no such send, or it has failed, a single
+// completion says both.
 //
 // The entry must not wait, for the reason why Sends are no entries: it is submitted
 // when there is room.

@@ -14,11 +14,13 @@ import (
 // oneFace are the rows that never become a submission; faceless those that are
 // never a plain call.
 var (
-	oneFace = map[Code]bool{Bind: true, Listen: true, SetOption: true, SetLinger: true, GetOption: true, SockName: true, PeerName: true,
-		Pipe: true, GetOptionBytes: true, SetOptionBytes: true, Recvmmsg: true, Sendmmsg: true, SpliceIn: true, SpliceOut: true, Sendfile: true, Dup: true, Fcntl: true, Open: true, CloseFile: true,
-		Readlinkat: true, Getdents: true, Chmodat: true, Chownat: true, Utimensat: true, Mknodat: true, Truncate: true, CopyRange: true, Clone: true, Lseek: true, Resident: true,
-		SyncRange: true, Advise: true, Stat: true, StatFS: true, Chmod: true, Chown: true,
-		Chtimes: true, GetAttr: true, SetAttr: true, ListAttrs: true, RemoveAttr: true, Lock: true}
+	oneFace = map[Code]bool{Bind: true, Listen: true, SetOption: true, SetLinger: true, GetOption: true,
+		SockName: true, PeerName: true, Pipe: true, GetOptionBytes: true, SetOptionBytes: true, Recvmmsg: true,
+		Sendmmsg: true, SpliceIn: true, SpliceOut: true, Sendfile: true, Dup: true, Fcntl: true, Open: true,
+		CloseFile: true, Readlinkat: true, Getdents: true, Chmodat: true, Chownat: true, Utimensat: true, Mknodat: true,
+		Truncate: true, CopyRange: true, Clone: true, Lseek: true, Resident: true, SyncRange: true, Advise: true,
+		Stat: true, StatFS: true, Chmod: true, Chown: true, Chtimes: true, GetAttr: true, SetAttr: true,
+		ListAttrs: true, RemoveAttr: true, Lock: true}
 	faceless = map[Code]bool{Timeout: true}
 )
 
@@ -82,32 +84,72 @@ func TestPrep(t *testing.T) {
 		"accept": {Op{Code: Accept, FD: &f}, func(e *uring.SQE) bool {
 			return e.FD == 42 && e.OpFlags == sys.SockNonblock|sys.SockCloexec && e.IOPrio == 0
 		}},
-		"accept forever": {Op{Code: Accept, FD: &f, Flags: Multishot}, func(e *uring.SQE) bool { return e.FD == 42 && e.IOPrio != 0 && e.Addr == 0 }},
-		"connect":        {Op{Code: Connect, FD: &f, Ext: ext()}, func(e *uring.SQE) bool { return e.FD == 42 && e.Addr != 0 && e.Off == 16 }},
-		"recv":           {Op{Code: Recv, FD: &f, Buf: p, Arg: 2}, func(e *uring.SQE) bool { return e.FD == 42 && e.Len == 5 && e.OpFlags == 2 && e.Flags == 0 }},
-		"recv selecting": {Op{Code: Recv, FD: &f, Bufs: pool, Flags: Select}, func(e *uring.SQE) bool { return e.Flags&uring.SQEBufferSelect != 0 && e.BufIndex == 7 && e.IOPrio == 0 }},
-		"recv forever":   {Op{Code: Recv, FD: &f, Bufs: pool, Flags: Select | Multishot}, func(e *uring.SQE) bool { return e.Flags&uring.SQEBufferSelect != 0 && e.BufIndex == 7 && e.IOPrio != 0 }},
-		"send":           {Op{Code: Send, FD: &f, Buf: p}, func(e *uring.SQE) bool { return e.FD == 42 && e.Len == 5 && e.OpFlags == sys.MsgNosignal }},
-		"send the rest":  {Op{Code: Send, FD: &f, Buf: p, Flags: Full, Done: 2}, func(e *uring.SQE) bool { return e.Len == 3 && e.OpFlags == sys.MsgNosignal|sys.MsgWaitall }},
-		"sendmsg":        {Op{Code: Sendmsg, FD: &f, Ext: ext()}, func(e *uring.SQE) bool { return e.FD == 42 && e.Addr != 0 && e.OpFlags == sys.MsgNosignal }},
-		"recvmsg":        {Op{Code: Recvmsg, FD: &f, Ext: ext()}, func(e *uring.SQE) bool { return e.FD == 42 && e.Addr != 0 && e.OpFlags == sys.MsgCmsgCloexec }},
-		"recvmsg selecting": {Op{Code: Recvmsg, FD: &f, Ext: ext(), Bufs: pool, Flags: Select}, func(e *uring.SQE) bool {
-			return e.Flags&uring.SQEBufferSelect != 0 && e.BufIndex == 7 && e.IOPrio == 0 && e.OpFlags == sys.MsgCmsgCloexec
+		"accept forever": {Op{Code: Accept, FD: &f, Flags: Multishot}, func(e *uring.SQE) bool {
+			return e.FD == 42 && e.IOPrio != 0 && e.Addr == 0
 		}},
-		"recvmsg forever": {Op{Code: Recvmsg, FD: &f, Ext: ext(), Bufs: pool, Flags: Select | Multishot, Arg2: 64}, func(e *uring.SQE) bool {
-			return e.Flags&uring.SQEBufferSelect != 0 && e.BufIndex == 7 && e.IOPrio != 0 && e.OpFlags == sys.MsgCmsgCloexec
+		"connect": {Op{Code: Connect, FD: &f, Ext: ext()}, func(e *uring.SQE) bool {
+			return e.FD == 42 && e.Addr != 0 && e.Off == 16
 		}},
-		"shutdown":         {Op{Code: Shutdown, FD: &f, Arg: 1}, func(e *uring.SQE) bool { return e.FD == 42 && e.Len == 1 }},
-		"close":            {Op{Code: Close, FD: &f, Off: 9}, func(e *uring.SQE) bool { return e.FD == 9 }},
-		"socket":           {Op{Code: Socket, Arg: 2, Arg2: 1, Off: 6}, func(e *uring.SQE) bool { return e.FD == 2 && e.Off == 1|sys.SockNonblock|sys.SockCloexec && e.Len == 6 }},
-		"poll":             {Op{Code: Poll, FD: &f, Arg: sys.PollIn}, func(e *uring.SQE) bool { return e.FD == 42 && e.OpFlags == sys.PollIn && e.Len == 0 }},
-		"poll forever":     {Op{Code: Poll, FD: &f, Arg: sys.PollIn, Flags: Multishot}, func(e *uring.SQE) bool { return e.OpFlags == sys.PollIn && e.Len == 1 }},
-		"timeout":          {Op{Code: Timeout, Ext: ext(), Off: 1_500_000_000}, func(e *uring.SQE) bool { return e.Addr != 0 && e.Len == 1 && e.Off == 0 }},
-		"cancel":           {Op{Code: Cancel, Off: 77}, func(e *uring.SQE) bool { return e.Addr == 77 }},
-		"read":             {Op{Code: Read, FD: &f, Buf: p, Off: 3}, func(e *uring.SQE) bool { return e.FD == 42 && e.Len == 5 && e.Off == 3 }},
-		"read where it is": {Op{Code: Read, FD: &f, Buf: p, Off: -1}, func(e *uring.SQE) bool { return e.Off == ^uint64(0) }},
-		"write":            {Op{Code: Write, FD: &f, Buf: p, Off: 3}, func(e *uring.SQE) bool { return e.FD == 42 && e.Len == 5 && e.Off == 3 }},
-		"read at":          {Op{Code: ReadAt, FD: &f, Buf: p, Off: 3}, func(e *uring.SQE) bool { return e.FD == 42 && e.Len == 5 && e.Off == 3 }},
+		"recv": {Op{Code: Recv, FD: &f, Buf: p, Arg: 2}, func(e *uring.SQE) bool {
+			return e.FD == 42 && e.Len == 5 && e.OpFlags == 2 && e.Flags == 0
+		}},
+		"recv selecting": {Op{Code: Recv, FD: &f, Bufs: pool, Flags: Select}, func(e *uring.SQE) bool {
+			return e.Flags&uring.SQEBufferSelect != 0 && e.BufIndex == 7 && e.IOPrio == 0
+		}},
+		"recv forever": {Op{Code: Recv, FD: &f, Bufs: pool, Flags: Select | Multishot}, func(e *uring.SQE) bool {
+			return e.Flags&uring.SQEBufferSelect != 0 && e.BufIndex == 7 && e.IOPrio != 0
+		}},
+		"send": {Op{Code: Send, FD: &f, Buf: p}, func(e *uring.SQE) bool {
+			return e.FD == 42 && e.Len == 5 && e.OpFlags == sys.MsgNosignal
+		}},
+		"send the rest": {Op{Code: Send, FD: &f, Buf: p, Flags: Full, Done: 2}, func(e *uring.SQE) bool {
+			return e.Len == 3 && e.OpFlags == sys.MsgNosignal|sys.MsgWaitall
+		}},
+		"sendmsg": {Op{Code: Sendmsg, FD: &f, Ext: ext()}, func(e *uring.SQE) bool {
+			return e.FD == 42 && e.Addr != 0 && e.OpFlags == sys.MsgNosignal
+		}},
+		"recvmsg": {Op{Code: Recvmsg, FD: &f, Ext: ext()}, func(e *uring.SQE) bool {
+			return e.FD == 42 && e.Addr != 0 && e.OpFlags == sys.MsgCmsgCloexec
+		}},
+		"recvmsg selecting": {Op{Code: Recvmsg, FD: &f, Ext: ext(), Bufs: pool, Flags: Select},
+			func(e *uring.SQE) bool {
+				return e.Flags&uring.SQEBufferSelect != 0 && e.BufIndex == 7 && e.IOPrio == 0 &&
+					e.OpFlags == sys.MsgCmsgCloexec
+			}},
+		"recvmsg forever": {Op{Code: Recvmsg, FD: &f, Ext: ext(), Bufs: pool, Flags: Select | Multishot, Arg2: 64},
+			func(e *uring.SQE) bool {
+				return e.Flags&uring.SQEBufferSelect != 0 && e.BufIndex == 7 && e.IOPrio != 0 &&
+					e.OpFlags == sys.MsgCmsgCloexec
+			}},
+		"shutdown": {Op{Code: Shutdown, FD: &f, Arg: 1}, func(e *uring.SQE) bool {
+			return e.FD == 42 && e.Len == 1
+		}},
+		"close": {Op{Code: Close, FD: &f, Off: 9}, func(e *uring.SQE) bool { return e.FD == 9 }},
+		"socket": {Op{Code: Socket, Arg: 2, Arg2: 1, Off: 6}, func(e *uring.SQE) bool {
+			return e.FD == 2 && e.Off == 1|sys.SockNonblock|sys.SockCloexec && e.Len == 6
+		}},
+		"poll": {Op{Code: Poll, FD: &f, Arg: sys.PollIn}, func(e *uring.SQE) bool {
+			return e.FD == 42 && e.OpFlags == sys.PollIn && e.Len == 0
+		}},
+		"poll forever": {Op{Code: Poll, FD: &f, Arg: sys.PollIn, Flags: Multishot}, func(e *uring.SQE) bool {
+			return e.OpFlags == sys.PollIn && e.Len == 1
+		}},
+		"timeout": {Op{Code: Timeout, Ext: ext(), Off: 1_500_000_000}, func(e *uring.SQE) bool {
+			return e.Addr != 0 && e.Len == 1 && e.Off == 0
+		}},
+		"cancel": {Op{Code: Cancel, Off: 77}, func(e *uring.SQE) bool { return e.Addr == 77 }},
+		"read": {Op{Code: Read, FD: &f, Buf: p, Off: 3}, func(e *uring.SQE) bool {
+			return e.FD == 42 && e.Len == 5 && e.Off == 3
+		}},
+		"read where it is": {Op{Code: Read, FD: &f, Buf: p, Off: -1}, func(e *uring.SQE) bool {
+			return e.Off == ^uint64(0)
+		}},
+		"write": {Op{Code: Write, FD: &f, Buf: p, Off: 3}, func(e *uring.SQE) bool {
+			return e.FD == 42 && e.Len == 5 && e.Off == 3
+		}},
+		"read at": {Op{Code: ReadAt, FD: &f, Buf: p, Off: 3}, func(e *uring.SQE) bool {
+			return e.FD == 42 && e.Len == 5 && e.Off == 3
+		}},
 		"openat2": {Op{Code: Openat2, FD: &f, Ext: named}, func(e *uring.SQE) bool {
 			return e.FD == 42 && e.Len == 24 && e.Addr != 0 && e.Off != 0 && e.OpFlags == 0
 		}},
@@ -115,25 +157,49 @@ func TestPrep(t *testing.T) {
 		"statx": {Op{Code: Statx, FD: &f, Ext: named, Arg: 7}, func(e *uring.SQE) bool {
 			return e.FD == 42 && e.Len == 0xfff && e.Addr != 0 && e.Off != 0 && e.OpFlags == 7
 		}},
-		"mkdirat":  {Op{Code: Mkdirat, FD: &f, Ext: named, Arg: 7}, func(e *uring.SQE) bool { return e.FD == 42 && e.Len == 7 && e.Addr != 0 }},
-		"unlinkat": {Op{Code: Unlinkat, FD: &f, Ext: named, Arg: 7}, func(e *uring.SQE) bool { return e.FD == 42 && e.OpFlags == 7 && e.Addr != 0 }},
+		"mkdirat": {Op{Code: Mkdirat, FD: &f, Ext: named, Arg: 7}, func(e *uring.SQE) bool {
+			return e.FD == 42 && e.Len == 7 && e.Addr != 0
+		}},
+		"unlinkat": {Op{Code: Unlinkat, FD: &f, Ext: named, Arg: 7}, func(e *uring.SQE) bool {
+			return e.FD == 42 && e.OpFlags == 7 && e.Addr != 0
+		}},
 		"renameat": {Op{Code: Renameat, FD: &f, Ext: named, Arg: 7}, func(e *uring.SQE) bool {
 			return e.FD == 42 && e.Len == 43 && e.OpFlags == 7 && e.Addr != 0 && e.Off != 0 && e.Addr != e.Off
 		}},
-		"renameat from here": {Op{Code: Renameat, Ext: named}, func(e *uring.SQE) bool { return e.FD == sys.AtFdcwd && int32(e.Len) == sys.AtFdcwd }},
+		"renameat from here": {Op{Code: Renameat, Ext: named}, func(e *uring.SQE) bool {
+			return e.FD == sys.AtFdcwd && int32(e.Len) == sys.AtFdcwd
+		}},
 		"linkat": {Op{Code: Linkat, FD: &f, Ext: named, Arg: 7}, func(e *uring.SQE) bool {
 			return e.FD == 42 && e.Len == 43 && e.OpFlags == 7 && e.Addr != 0 && e.Off != 0
 		}},
-		"symlinkat":         {Op{Code: Symlinkat, FD: &f, Ext: named}, func(e *uring.SQE) bool { return e.FD == 42 && e.Addr != 0 && e.Off != 0 && e.OpFlags == 0 }},
-		"append":            {Op{Code: WriteAt, FD: &f, Buf: p, Off: -1}, func(e *uring.SQE) bool { return e.Off == 1<<64-1 && e.Flags == uring.SQEAsync }},
-		"write at the rest": {Op{Code: WriteAt, FD: &f, Buf: p, Off: 3, Done: 1}, func(e *uring.SQE) bool { return e.FD == 42 && e.Len == 4 && e.Off == 4 }},
-		"read a vector":     {Op{Code: ReadVec, FD: &f, Ext: vec(), Off: 3}, func(e *uring.SQE) bool { return e.FD == 42 && e.Addr != 0 && e.Len == 2 && e.Off == 3 }},
-		"write a vector":    {Op{Code: WriteVec, FD: &f, Ext: vec(), Off: 3}, func(e *uring.SQE) bool { return e.FD == 42 && e.Addr != 0 && e.Len == 2 && e.Off == 3 }},
-		"fsync":             {Op{Code: Sync, FD: &f}, func(e *uring.SQE) bool { return e.FD == 42 && e.OpFlags == 0 }},
-		"fdatasync":         {Op{Code: Sync, FD: &f, Arg: DataOnly}, func(e *uring.SQE) bool { return e.FD == 42 && e.OpFlags == 1 }},
-		"fallocate":         {Op{Code: Allocate, FD: &f, Arg: 3, Off: 7, Ext: &Ext{Len: 9}}, func(e *uring.SQE) bool { return e.FD == 42 && e.Len == 3 && e.Off == 7 && e.Addr == 9 }},
-		"ftruncate":         {Op{Code: Ftruncate, FD: &f, Off: 7}, func(e *uring.SQE) bool { return e.FD == 42 && e.Off == 7 }},
-		"write the rest":    {Op{Code: Write, FD: &f, Buf: p, Off: 3, Done: 1}, func(e *uring.SQE) bool { return e.Len == 4 && e.Off == 4 }},
+		"symlinkat": {Op{Code: Symlinkat, FD: &f, Ext: named}, func(e *uring.SQE) bool {
+			return e.FD == 42 && e.Addr != 0 && e.Off != 0 && e.OpFlags == 0
+		}},
+		"append": {Op{Code: WriteAt, FD: &f, Buf: p, Off: -1}, func(e *uring.SQE) bool {
+			return e.Off == 1<<64-1 && e.Flags == uring.SQEAsync
+		}},
+		"write at the rest": {Op{Code: WriteAt, FD: &f, Buf: p, Off: 3, Done: 1}, func(e *uring.SQE) bool {
+			return e.FD == 42 && e.Len == 4 && e.Off == 4
+		}},
+		"read a vector": {Op{Code: ReadVec, FD: &f, Ext: vec(), Off: 3}, func(e *uring.SQE) bool {
+			return e.FD == 42 && e.Addr != 0 && e.Len == 2 && e.Off == 3
+		}},
+		"write a vector": {Op{Code: WriteVec, FD: &f, Ext: vec(), Off: 3}, func(e *uring.SQE) bool {
+			return e.FD == 42 && e.Addr != 0 && e.Len == 2 && e.Off == 3
+		}},
+		"fsync": {Op{Code: Sync, FD: &f}, func(e *uring.SQE) bool { return e.FD == 42 && e.OpFlags == 0 }},
+		"fdatasync": {Op{Code: Sync, FD: &f, Arg: DataOnly}, func(e *uring.SQE) bool {
+			return e.FD == 42 && e.OpFlags == 1
+		}},
+		"fallocate": {Op{Code: Allocate, FD: &f, Arg: 3, Off: 7, Ext: &Ext{Len: 9}}, func(e *uring.SQE) bool {
+			return e.FD == 42 && e.Len == 3 && e.Off == 7 && e.Addr == 9
+		}},
+		"ftruncate": {Op{Code: Ftruncate, FD: &f, Off: 7}, func(e *uring.SQE) bool {
+			return e.FD == 42 && e.Off == 7
+		}},
+		"write the rest": {Op{Code: Write, FD: &f, Buf: p, Off: 3, Done: 1}, func(e *uring.SQE) bool {
+			return e.Len == 4 && e.Off == 4
+		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := new(uring.SQE)

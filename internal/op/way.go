@@ -60,7 +60,8 @@ var ways = [Codes][]Way{
 	Accept: {
 		single(uring.OpAccept, prepAccept),
 		shots(uring.OpAccept, prepAccept, uring.CheckAcceptMultishot),
-		{Name: "entries, one after the other", How: ByEntries, Opcode: uring.OpAccept, Prep: prepAcceptOne, Only: Multishot},
+		{Name: "entries, one after the other", How: ByEntries, Opcode: uring.OpAccept,
+			Prep: prepAcceptOne, Only: Multishot},
 		readiness(),
 	},
 	Connect: {single(uring.OpConnect, prepConnect), readiness()},

@@ -196,10 +196,18 @@ func cancelCases() (cases []testCase) {
 		}
 	}
 	return append(cases,
-		testCase{name: "a full send that went in part", run: func(h *harness) { cancelPartial(h, func(c *call) { c.cancel() }) }},
-		testCase{name: "a full send that went in part: by close", run: func(h *harness) { cancelPartial(h, func(*call) { h.close() }) }},
-		testCase{name: "a send to a half-closed peer", run: func(h *harness) { cancelHalfClosed(h, func(c *call) { c.cancel() }) }},
-		testCase{name: "a send to a half-closed peer: by close", run: func(h *harness) { cancelHalfClosed(h, func(*call) { h.close() }) }},
+		testCase{name: "a full send that went in part", run: func(h *harness) {
+			cancelPartial(h, func(c *call) { c.cancel() })
+		}},
+		testCase{name: "a full send that went in part: by close", run: func(h *harness) {
+			cancelPartial(h, func(*call) { h.close() })
+		}},
+		testCase{name: "a send to a half-closed peer", run: func(h *harness) {
+			cancelHalfClosed(h, func(c *call) { c.cancel() })
+		}},
+		testCase{name: "a send to a half-closed peer: by close", run: func(h *harness) {
+			cancelHalfClosed(h, func(*call) { h.close() })
+		}},
 		testCase{name: "a full write that went in part", run: cancelPartialWrite},
 		testCase{name: "what is done at once", run: cancelImmediate},
 		testCase{name: "what was produced and not collected", run: cancelProduced},
@@ -385,7 +393,8 @@ func cancelKept(h *harness, cancel func(c *call)) {
 		}
 		c.end()
 		if n := h.peersOf(l, c, 3); n != 3 {
-			h.Errorf("3 peers came, and %d were accepted or are in the backlog (the op ended with %s)", n, show(c.end()))
+			h.Errorf("3 peers came, and %d were accepted or are in the backlog (the op ended with %s)", n,
+				show(c.end()))
 		}
 		if h.closed {
 			return

@@ -34,7 +34,8 @@ func (c *coverage) check(t *testing.T) {
 		all += len(g.cases)
 	}
 	if c.cases < all || c.skipped > 0 {
-		t.Skipf("%d of %d cases were run, %d of them skipped: what rows they leave out proves nothing", c.cases, all, c.skipped)
+		t.Skipf("%d of %d cases were run, %d of them skipped: what rows they leave out proves nothing",
+			c.cases, all, c.skipped)
 	}
 	for code := range op.Codes {
 		d := &op.Table[code]

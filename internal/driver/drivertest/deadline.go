@@ -26,7 +26,8 @@ func deadlineNeverEarly(h *harness) {
 	f, _ := h.pair()
 	h.recv(f, make([]byte, 1)).submit()
 	for _, d := range []time.Duration{
-		1, time.Microsecond, 50 * time.Microsecond, 999 * time.Microsecond, time.Millisecond, 1500 * time.Microsecond, 7 * time.Millisecond,
+		1, time.Microsecond, 50 * time.Microsecond, 999 * time.Microsecond, time.Millisecond,
+		1500 * time.Microsecond, 7 * time.Millisecond,
 	} {
 		for range 3 {
 			h.wait(now() + int64(d))

@@ -87,7 +87,8 @@ func diskDirect(h *harness, flags op.Flags) {
 	h.readAt(f, p, 3*block).with(flags).submit().wantBytes(p, string(letters(3)))
 	copy(p, letters(7))
 	h.writeAt(f, p[:block], block).with(flags | op.Full).submit().want(block)
-	if got, want := h.content(f), string(letters(0))+string(letters(7))+string(letters(2))+string(letters(3)); got != want {
+	if got, want := h.content(f),
+		string(letters(0))+string(letters(7))+string(letters(2))+string(letters(3)); got != want {
 		h.Errorf("the file has %s, want %s", abbreviate(got), abbreviate(want))
 	}
 }

@@ -98,7 +98,8 @@ func diskStat(h *harness) {
 	h.about(op.Chtimes, f, 1e9+5, 2e9+7, 0).submit().want(0)
 	h.about(op.Chtimes, f, 99, 3e9, op.OmitAccess).submit().want(0)
 	stat()
-	if st.Mode != unix.S_IFREG|0o640 || st.Atime.Sec != 1 || st.Atime.Nsec != 5 || st.Mtime.Sec != 3 || st.Mtime.Nsec != 0 {
+	if st.Mode != unix.S_IFREG|0o640 || st.Atime.Sec != 1 || st.Atime.Nsec != 5 ||
+		st.Mtime.Sec != 3 || st.Mtime.Nsec != 0 {
 		h.Errorf("statx after chmod and times: mode %o, %+v, %+v", st.Mode, st.Atime, st.Mtime)
 	}
 	at := int64(-1)

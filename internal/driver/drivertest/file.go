@@ -166,7 +166,8 @@ func readUnaligned(h *harness) {
 	p, q := make([]byte, 101), make([]byte, 101)
 	want := sys.ReadAt(f.Sys(), q[1:], block+1)
 	if got := h.read(f, p[1:], block+1).submit().end(); got != want || !bytes.Equal(p, q) {
-		h.Errorf("read of 100 bytes at %d gave %s %q, a plain call %s %q", block+1, show(got), abbreviate(string(p)), show(want), abbreviate(string(q)))
+		h.Errorf("read of 100 bytes at %d gave %s %q, a plain call %s %q", block+1, show(got), abbreviate(string(p)),
+			show(want), abbreviate(string(q)))
 	}
 	aligned := h.blocks(1)
 	h.read(f, aligned, block).submit().wantBytes(aligned, string(letters(1)))

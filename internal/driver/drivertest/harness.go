@@ -238,5 +238,6 @@ func (h *harness) giveBack() {
 type forbidden struct{ h *harness }
 
 func (s forbidden) Complete(o *op.Op, res int32, _ uint32) {
-	s.h.Errorf("the driver called the Sink of a %s (with %s): user code must not run inside it", o.Def().Name, show(res))
+	s.h.Errorf("the driver called the Sink of a %s (with %s): user code must not run inside it",
+		o.Def().Name, show(res))
 }

@@ -94,7 +94,8 @@ func submittedAgain(h *harness) {
 			want = -sys.ECANCELED
 		}
 		if c := h.rawCompletion(); c.Op != o || c.Res != want || o.State != op.Idle {
-			h.Fatalf("round %d: completed with %s in state %d, want %s in state Idle", i, show(c.Res), o.State, show(want))
+			h.Fatalf("round %d: completed with %s in state %d, want %s in state Idle", i,
+				show(c.Res), o.State, show(want))
 		}
 	}
 }

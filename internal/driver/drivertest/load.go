@@ -147,7 +147,8 @@ func fiveThousand(h *harness) {
 		ends, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|nonblock, 0)
 		h.check(err)
 		near, far = append(near, h.desc(ends[0])), append(far, h.desc(ends[1]))
-		calls = append(calls, h.recv(near[len(near)-1], make([]byte, 4)).submit(), h.poll(far[len(far)-1], sys.PollIn).submit())
+		calls = append(calls, h.recv(near[len(near)-1], make([]byte, 4)).submit(),
+			h.poll(far[len(far)-1], sys.PollIn).submit())
 	}
 	h.settle()
 	for i := 0; i < pairs; i += 4 {

@@ -114,7 +114,8 @@ func (c *call) untilData(n int) {
 	c.h.Helper()
 	c.h.until("more data", func() bool { return len(c.data) >= n || c.ended })
 	if len(c.data) != n {
-		c.h.Fatalf("%s got %d bytes, want %d (last result %s)", c, len(c.data), n, show(c.results[len(c.results)-1].res))
+		c.h.Fatalf("%s got %d bytes, want %d (last result %s)", c, len(c.data), n,
+			show(c.results[len(c.results)-1].res))
 	}
 	for c.shown < len(c.results) && c.results[c.shown].res > 0 {
 		c.shown++

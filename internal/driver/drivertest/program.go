@@ -18,9 +18,10 @@ import (
 // came of it does not depend on time, and every driver must give the same.
 var programCases = func() (cases []testCase) {
 	for seed := range uint64(4) {
-		cases = append(cases, testCase{name: fmt.Sprintf("seed %d", seed), size: 64, buffers: 32, run: func(h *harness) {
-			h.runProgram(script(seed))
-		}})
+		cases = append(cases, testCase{name: fmt.Sprintf("seed %d", seed), size: 64, buffers: 32,
+			run: func(h *harness) {
+				h.runProgram(script(seed))
+			}})
 	}
 	return cases
 }()
@@ -64,7 +65,8 @@ func compare(t *testing.T, script []byte, open ...Open) {
 		}
 		for j := range min(len(first), len(trace)) {
 			if first[j] != trace[j] {
-				t.Fatalf("step %d: the first driver says %q, %s says %q\nbefore it: %q", j, first[j], name, trace[j], first[max(0, j-10):j])
+				t.Fatalf("step %d: the first driver says %q, %s says %q\nbefore it: %q", j, first[j], name,
+					trace[j], first[max(0, j-10):j])
 			}
 		}
 		if len(first) != len(trace) {

@@ -27,8 +27,9 @@ func refusedEBADF(h *harness) {
 	b := make([]byte, 8)
 	for _, c := range []*call{
 		h.accept(f), h.acceptMulti(f), h.recv(f, b), h.recvSelect(f), h.recvMulti(f), h.send(f, b), h.sendFull(f, b),
-		h.sendmsg(f, b), h.recvmsg(f, b), h.shutdown(f, unix.SHUT_WR), h.poll(f, sys.PollIn), h.pollMulti(f, sys.PollIn),
-		h.read(f, b, atPosition), h.write(f, b, atPosition), h.read(f, b, 0), h.connect(f, new(sys.Sockaddr)),
+		h.sendmsg(f, b), h.recvmsg(f, b), h.shutdown(f, unix.SHUT_WR), h.poll(f, sys.PollIn),
+		h.pollMulti(f, sys.PollIn), h.read(f, b, atPosition), h.write(f, b, atPosition), h.read(f, b, 0),
+		h.connect(f, new(sys.Sockaddr)),
 	} {
 		c.submit().want(-sys.EBADF)
 	}
@@ -39,7 +40,8 @@ func refusedENOTSOCK(h *harness) {
 	f := h.eventfd()
 	b := make([]byte, 8)
 	for _, c := range []*call{
-		h.accept(f), h.acceptMulti(f), h.recv(f, b), h.recvMulti(f), h.send(f, b), h.sendmsg(f, b), h.recvmsg(f, b), h.shutdown(f, unix.SHUT_WR),
+		h.accept(f), h.acceptMulti(f), h.recv(f, b), h.recvMulti(f), h.send(f, b), h.sendmsg(f, b), h.recvmsg(f, b),
+		h.shutdown(f, unix.SHUT_WR),
 	} {
 		c.submit().want(-int32(unix.ENOTSOCK))
 	}

@@ -109,7 +109,8 @@ func (s *spoils) submit(o *op.Op) (gone bool) {
 		}
 	case "forgets offsets":
 		switch o.Code {
-		case op.Read, op.Write, op.ReadAt, op.WriteAt, op.ReadVec, op.WriteVec, op.SetLinger, op.Fcntl, op.Truncate, op.Ftruncate, op.Lseek:
+		case op.Read, op.Write, op.ReadAt, op.WriteAt, op.ReadVec, op.WriteVec, op.SetLinger, op.Fcntl, op.Truncate,
+			op.Ftruncate, op.Lseek:
 			o.Off = 0
 		}
 	case "forgets how to open":
@@ -152,7 +153,8 @@ func (s *spoils) submitted(o *op.Op) {
 			o.Bufs.LendOne()
 		}
 	case "waits for news only":
-		s.marked[o] = o.FD != nil && o.Interest() != 0 && o.Mode != op.ModeFile && sys.Poll(o.FD.Sys(), o.Interest()) != 0
+		s.marked[o] = o.FD != nil && o.Interest() != 0 && o.Mode != op.ModeFile &&
+			sys.Poll(o.FD.Sys(), o.Interest()) != 0
 	case "serves the newest first":
 		last := len(d.ops) - 1
 		d.ops = slices.Insert(d.ops[:last], 0, o)
@@ -227,7 +229,9 @@ func (s *spoils) attempt(o *op.Op) bool {
 	case "lets a dry pool stop everybody":
 		return s.thirsty && o.Code == op.Recv
 	case "has one turn for both directions":
-		return slices.ContainsFunc(d.ops[:slices.Index(d.ops, o)], func(w *op.Op) bool { return streams && w.FD == o.FD })
+		return slices.ContainsFunc(d.ops[:slices.Index(d.ops, o)], func(w *op.Op) bool {
+			return streams && w.FD == o.FD
+		})
 	case "loses ops on files":
 		return o.Mode == op.ModeFile
 	case "never ends timeouts":

@@ -98,15 +98,18 @@ func treeOpen(h *harness, flags op.Flags) {
 	if err != nil || flag&unix.FD_CLOEXEC == 0 {
 		h.Errorf("children inherit the descriptor (flags %#x, %v)", flag, err)
 	}
-	h.named(op.Openat2, nil, name+"/new").how(unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL, 0o610, 0).with(flags).submit().opened()
+	h.named(op.Openat2, nil, name+"/new").how(unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL, 0o610,
+		0).with(flags).submit().opened()
 	if info, err := os.Stat(name + "/new"); err != nil || info.Mode() != 0o610 {
 		h.Errorf("the new file is %v, %v", info, err)
 	}
-	h.named(op.Openat2, d, "new").how(unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL, 0o610, 0).with(flags).submit().want(-sys.EEXIST)
+	h.named(op.Openat2, d, "new").how(unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL, 0o610,
+		0).with(flags).submit().want(-sys.EEXIST)
 	h.named(op.Openat2, d, "none").how(unix.O_RDONLY, 0, 0).with(flags).submit().want(-sys.ENOENT)
 	h.named(op.Openat2, d, "f/x").how(unix.O_RDONLY, 0, 0).with(flags).submit().want(-sys.ENOTDIR)
 	h.check(unix.Mkfifo(name+"/fifo", 0o600))
-	h.named(op.Openat2, d, "fifo").how(unix.O_RDONLY, 0, 0).on(nil, op.UnlessFIFO).with(op.Aside).submit().want(-sys.EINPROGRESS)
+	h.named(op.Openat2, d, "fifo").how(unix.O_RDONLY, 0, 0).on(nil,
+		op.UnlessFIFO).with(op.Aside).submit().want(-sys.EINPROGRESS)
 }
 
 // beneath skips where there is no openat2.
@@ -126,7 +129,8 @@ func treeBeneath(h *harness, flags op.Flags) {
 	h.check(os.Symlink("../", name+"/up"))
 	h.check(os.Symlink("/", name+"/root"))
 	h.check(os.Symlink("f", name+"/fine"))
-	for path, want := range map[string]int32{"..": -sys.EXDEV, "/": -sys.EXDEV, "up": -sys.EXDEV, "up/x": -sys.EXDEV, "root/etc": -sys.EXDEV} {
+	for path, want := range map[string]int32{"..": -sys.EXDEV, "/": -sys.EXDEV, "up": -sys.EXDEV, "up/x": -sys.EXDEV,
+		"root/etc": -sys.EXDEV} {
 		h.named(op.Openat2, d, path).how(unix.O_RDONLY, 0, sys.ResolveBeneath).with(flags).submit().want(want)
 	}
 	h.named(op.Openat2, d, "fine").how(unix.O_RDONLY, 0, sys.ResolveBeneath).with(flags).submit().opened()
@@ -360,7 +364,8 @@ func treeCancel(h *harness, flags op.Flags) {
 func treeCancelKept(h *harness, flags op.Flags) {
 	name, d := h.dir()
 	for range 40 {
-		c := h.named(op.Openat2, d, "new").how(unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL, 0o600, 0).with(flags | op.Keep).submit()
+		c := h.named(op.Openat2, d, "new").how(unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL, 0o600,
+			0).with(flags | op.Keep).submit()
 		h.wait(driver.Poll)
 		if !c.ended {
 			c.cancel()

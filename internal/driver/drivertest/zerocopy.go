@@ -37,7 +37,8 @@ func (c *call) sent() int32 {
 	first, last := c.results[0], c.results[len(c.results)-1]
 	switch {
 	case len(c.results) == 1 && first.flags&op.Notif == 0:
-	case len(c.results) == 2 && first.res >= 0 && first.flags&op.Notif == 0 && last.res == 0 && last.flags&op.Notif != 0:
+	case len(c.results) == 2 && first.res >= 0 && first.flags&op.Notif == 0 && last.res == 0 &&
+		last.flags&op.Notif != 0:
 	default:
 		c.h.Fatalf("%s completed with %+v, want a result, or a count and a notification", c, c.results)
 	}

@@ -118,7 +118,8 @@ func Costly(reason string) bool { return strings.Contains(reason, driver.ErrCost
 // try opens the rung's driver, unless it is masked.
 func (r *rung) try(cfg driver.Config) (driver.Driver, error) {
 	if slices.Contains(cfg.Without, r.name) {
-		return nil, &driver.SetupError{Driver: r.name, Step: "open", Err: syscall.ENOSYS, Hint: mask.Variable + " says so"}
+		return nil, &driver.SetupError{Driver: r.name, Step: "open", Err: syscall.ENOSYS,
+			Hint: mask.Variable + " says so"}
 	}
 	return r.open(cfg)
 }

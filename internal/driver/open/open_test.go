@@ -85,7 +85,8 @@ func TestOpen(t *testing.T) {
 				if name != Auto && (info.Name != name || info.Reason != "asked for") {
 					t.Errorf("%s, because %q", info.Name, info.Reason)
 				}
-				if name == Auto && (info.Name != Uring && info.Name != Epoll || info.Reason == "" || info.Reason == "asked for") {
+				if name == Auto && (info.Name != Uring && info.Name != Epoll || info.Reason == "" ||
+					info.Reason == "asked for") {
 					t.Errorf("%s, because %q", info.Name, info.Reason)
 				}
 				if ring := info.Name == Uring || info.Name == UringPoll; (info.Entries >= 32) != ring {

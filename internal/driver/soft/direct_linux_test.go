@@ -137,6 +137,7 @@ func TestDirectWithout(t *testing.T) {
 		t.Errorf("read = %d %q", n, p[:1])
 	}
 	if r.d.files.aio != nil || r.d.files.aioErr == nil || r.d.stats.Fallbacks != 1 {
-		t.Errorf("AIO is %v (%v), with %d fallbacks; want none, with a reason, and 1", r.d.files.aio, r.d.files.aioErr, r.d.stats.Fallbacks)
+		t.Errorf("AIO is %v (%v), with %d fallbacks; want none, with a reason, and 1", r.d.files.aio,
+			r.d.files.aioErr, r.d.stats.Fallbacks)
 	}
 }

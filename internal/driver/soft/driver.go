@@ -161,7 +161,8 @@ func setupError(name string, err error) error {
 // Info describes the driver.
 func (d *engine) Info() driver.Info {
 	d.stats.WakesSent = d.sent.Load()
-	info := driver.Info{Name: d.p.Name(), Reason: d.reason, Features: d.files.features(d.p.Features()), Edges: d.edge, Stats: d.stats}
+	info := driver.Info{Name: d.p.Name(), Reason: d.reason, Features: d.files.features(d.p.Features()),
+		Edges: d.edge, Stats: d.stats}
 	if ring, ok := d.p.(interface{ Entries() int }); ok {
 		info.Entries = ring.Entries()
 	}

@@ -148,7 +148,8 @@ func (t *regTable) get(f *fd.FD) *reg {
 	r := t.free
 	t.free = r.free
 	t.used++
-	*r = reg{index: r.index, gen: r.gen, sys: f.Sys(), owner: f, hot: r.hot, heated: r.heated, rests: r.rests, resting: r.resting}
+	*r = reg{index: r.index, gen: r.gen, sys: f.Sys(), owner: f, hot: r.hot, heated: r.heated,
+		rests: r.rests, resting: r.resting}
 	r.in.ready, r.out.ready = untried, untried
 	f.Slot = r.index + 1
 	return r

@@ -15,11 +15,13 @@ import (
 var broken = []defect{
 	{
 		check: uring.CheckRecvMultishot, from: release{6, 0}, below: release{6, 1},
-		what: "completions that find the CQ full may change places, and with them the bytes of a stream; mended by Linux commit aa1df3a360a0",
+		what: "completions that find the CQ full may change places, and with them the bytes of a stream; mended by " +
+			"Linux commit aa1df3a360a0",
 	},
 	{
 		check: uring.CheckAcceptMultishot, from: release{6, 2}, below: release{6, 8},
-		what: "a connection whose completion finds the CQ full is lost; https://github.com/axboe/liburing/issues/1062, mended by Linux commit a37ee9e117ef",
+		what: "a connection whose completion finds the CQ full is lost; " +
+			"https://github.com/axboe/liburing/issues/1062, mended by Linux commit a37ee9e117ef",
 	},
 }
 
@@ -43,7 +45,8 @@ type Distrust struct {
 func Distrusted(system string) (all []Distrust) {
 	for _, check := range asked {
 		if d := brokenOn(check, releaseOf(system, nil)); d != nil {
-			all = append(all, Distrust{Check: check, Below: fmt.Sprintf("%d.%d", d.below.major, d.below.minor), Why: d.what})
+			all = append(all, Distrust{Check: check, Below: fmt.Sprintf("%d.%d", d.below.major, d.below.minor),
+				Why: d.what})
 		}
 	}
 	return all

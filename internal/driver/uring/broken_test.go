@@ -53,7 +53,9 @@ func TestBrokenIsNotUsed(t *testing.T) {
 			runtime.LockOSThread()
 			defer runtime.UnlockOSThread()
 			pool := buf.NewRingPool(2, 2, 64, nil)
-			drv := opener(kernel)(t, driver.Config{Entries: 8, Slab: op.NewSlab(0), Now: func() int64 { return 0 }, Ring: pool})
+			drv := opener(kernel)(t, driver.Config{Entries: 8, Slab: op.NewSlab(0), Now: func() int64 {
+				return 0
+			}, Ring: pool})
 			defer drv.Close(new(driver.Queue))
 			if features := drv.Info().Features; slices.Contains(features, d.check) {
 				t.Errorf("uses %v", features)
@@ -70,7 +72,9 @@ func TestFallbacksAreCounted(t *testing.T) {
 		slab := op.NewSlab(0)
 		pool := buf.NewRingPool(2, 2, 64, nil)
 		d := opener(without)(t, driver.Config{Entries: 8, Slab: slab, Now: func() int64 { return 0 }, Ring: pool})
-		if want == 0 && len(d.Info().Ways) > 0 && slices.ContainsFunc(d.Info().Ways, func(w driver.Way) bool { return w.Op == "socket" && w.Lacks != "" }) {
+		if want == 0 && len(d.Info().Ways) > 0 && slices.ContainsFunc(d.Info().Ways, func(w driver.Way) bool {
+			return w.Op == "socket" && w.Lacks != ""
+		}) {
 			want = 1 // this kernel is an old one
 		}
 		o, done := slab.Get(op.Socket), new(driver.Queue)
@@ -131,7 +135,9 @@ func TestLackBehindLending(t *testing.T) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	pool := buf.NewRingPool(2, 2, 64, nil)
-	d := opener("multishot_recv")(t, driver.Config{Entries: 8, Slab: op.NewSlab(0), Now: func() int64 { return 0 }, Ring: pool})
+	d := opener("multishot_recv")(t, driver.Config{Entries: 8, Slab: op.NewSlab(0), Now: func() int64 {
+		return 0
+	}, Ring: pool})
 	defer d.Close(new(driver.Queue))
 	want := "multishot_recv"
 	if releaseOf(goReport(t, nil).System, nil).before(release{5, 19}) {
@@ -150,7 +156,8 @@ func TestDistrusted(t *testing.T) {
 		t.Skipf("%s stands for the kernel", m)
 	}
 	for system, want := range map[string]string{
-		"linux 6.0.1 amd64": uring.CheckRecvMultishot + " 6.1", "linux 6.6.30-x amd64": uring.CheckAcceptMultishot + " 6.8",
+		"linux 6.0.1 amd64": uring.CheckRecvMultishot + " 6.1", "linux 6.6.30-x amd64": uring.CheckAcceptMultishot +
+			" 6.8",
 		"linux 6.8 amd64": "", "linux 5.10 amd64": "",
 	} {
 		got := ""

@@ -73,7 +73,8 @@ const cancelTries = 8
 // Most often the completion is right behind, so the cancel is repeated only after
 // the CQ has been emptied.
 func (d *ring) missed(token uint64) {
-	if o := d.slab.Lookup(token &^ op.TokenMarks); o != nil && o.State == op.InFlight && ending(o) && o.Tries < cancelTries {
+	if o := d.slab.Lookup(token &^ op.TokenMarks); o != nil && o.State == op.InFlight && ending(o) &&
+		o.Tries < cancelTries {
 		o.Tries++
 		d.strays = append(d.strays, token&^op.TokenMarks)
 	}

@@ -79,7 +79,8 @@ func (d *ring) drain(done *driver.Queue) {
 		d.deliver(done)
 		d.land(done)
 		d.flush()
-		if d.inFlight == 0 && d.calls.empty() && d.backlog.empty() && d.deferred.empty() && d.boarding.empty() && len(d.early) == 0 {
+		if d.inFlight == 0 && d.calls.empty() && d.backlog.empty() && d.deferred.empty() &&
+			d.boarding.empty() && len(d.early) == 0 {
 			break
 		}
 		now := d.now()

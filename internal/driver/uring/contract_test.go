@@ -30,7 +30,8 @@ func TestContractWithout(t *testing.T) {
 		without = append(without,
 			"ext_arg", "ring_fd", "defer_taskrun", "coop_taskrun", "submit_all", "cqsize", "no_sqarray",
 			"multishot_recv", "multishot_accept", "multishot_poll",
-			"op:accept", "op:recv", "op:recvmsg", "op:connect", "op:shutdown", "op:close", "op:socket", "op:read", "op:write")
+			"op:accept", "op:recv", "op:recvmsg", "op:connect", "op:shutdown", "op:close",
+			"op:socket", "op:read", "op:write")
 	}
 	for _, features := range without {
 		t.Run(features, func(t *testing.T) { drivertest.Run(t, opener(features)) })

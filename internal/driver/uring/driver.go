@@ -99,7 +99,8 @@ func (d *ring) Submit(o *op.Op) {
 			return
 		}
 	}
-	if byReadiness(o.Mode) && o.Flags&op.Tried == 0 && o.Code != op.Send && o.Code != op.SendZC && o.Code != op.Sendmsg && o.Code != op.Sendmmsg {
+	if byReadiness(o.Mode) && o.Flags&op.Tried == 0 && o.Code != op.Send && o.Code != op.SendZC &&
+		o.Code != op.Sendmsg && o.Code != op.Sendmmsg {
 		d.untried(o)
 	}
 	d.start(o)
@@ -234,7 +235,8 @@ func (d *ring) rouse() bool {
 // Info describes the driver.
 func (d *ring) Info() driver.Info {
 	d.stats.WakesSent = d.sent.Load()
-	return driver.Info{Name: "uring", Reason: d.reason, Features: d.features, Lends: d.lends != nil, Edges: d.edges, Entries: d.r.SQEntries(), Ways: d.used, Stats: d.stats}
+	return driver.Info{Name: "uring", Reason: d.reason, Features: d.features, Lends: d.lends != nil, Edges: d.edges,
+		Entries: d.r.SQEntries(), Ways: d.used, Stats: d.stats}
 }
 
 // direction says which side of a stream the op uses, so that no two ops use one

@@ -56,7 +56,9 @@ func TestLendingOutwaitsShortage(t *testing.T) {
 		}
 
 		k = shortKernel(t, refusals)
-		cfg := driver.Config{Entries: 8, Slab: op.NewSlab(0), Now: func() int64 { return 0 }, Ring: buf.NewRingPool(2, 2, 64, nil)}
+		cfg := driver.Config{Entries: 8, Slab: op.NewSlab(0), Now: func() int64 {
+			return 0
+		}, Ring: buf.NewRingPool(2, 2, 64, nil)}
 		d, err := openOn(cfg, &uring.Config{Kernel: k}, goReport(t, nil))
 		if err != nil {
 			t.Fatalf("after %d refusals there is no ring: %v", refusals, err)
@@ -72,5 +74,7 @@ func TestLendingOutwaitsShortage(t *testing.T) {
 }
 
 func shortKernel(t *testing.T, refusals int) *shortOfMemory {
-	return &shortOfMemory{Kernel: uringtest.New(uringtest.Config{Fail: func(fault string) { t.Error(fault) }}), refusals: refusals}
+	return &shortOfMemory{Kernel: uringtest.New(uringtest.Config{Fail: func(fault string) {
+		t.Error(fault)
+	}}), refusals: refusals}
 }

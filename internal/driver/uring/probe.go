@@ -15,7 +15,8 @@ import (
 // without which this driver can't be; lending those for buffers in the kernel's
 // hands.
 var (
-	asked   = []string{uring.CheckRegister, uring.CheckNop, uring.CheckExtArg, uring.CheckPollMultishot, uring.CheckAcceptMultishot, uring.CheckBufRing, uring.CheckRecvMultishot}
+	asked = []string{uring.CheckRegister, uring.CheckNop, uring.CheckExtArg, uring.CheckPollMultishot,
+		uring.CheckAcceptMultishot, uring.CheckBufRing, uring.CheckRecvMultishot}
 	needed  = []string{uring.CheckRegister, uring.CheckNop}
 	lending = []string{uring.CheckBufRing, uring.CheckRecvMultishot}
 )

@@ -48,7 +48,8 @@ func (d *ring) polled(o *op.Op, res int32, flags uint32, done *driver.Queue) {
 	case !outward(o) && !d.selects(o) && d.way(o).Prep != nil:
 		o.Mode = d.mode(o)
 		d.restart(o)
-	case (o.Mode == waitsReady || o.Mode == waitsRoom) && res >= 0 && uint32(res)&(o.Interest()|sys.PollErr|sys.PollHup) == 0:
+	case (o.Mode == waitsReady || o.Mode == waitsRoom) && res >= 0 &&
+		uint32(res)&(o.Interest()|sys.PollErr|sys.PollHup) == 0:
 		o.Mode = waitsEdge
 		if !d.edges {
 			o.Mode = waitsPause
@@ -63,7 +64,8 @@ func (d *ring) polled(o *op.Op, res int32, flags uint32, done *driver.Queue) {
 			d.finish(o, done)
 			return
 		}
-		if (o.Mode == waitsReady || o.Mode == waitsRoom) && res > 0 && uint32(res)&sys.PollOut != 0 && o.Done == before {
+		if (o.Mode == waitsReady || o.Mode == waitsRoom) && res > 0 && uint32(res)&sys.PollOut != 0 &&
+			o.Done == before {
 			o.Mode = waitsPause
 		}
 		d.restart(o)

@@ -81,8 +81,10 @@ func (w *watcher) checkTurn(o *op.Op) (err error) {
 			return
 		}
 		other := w.slab.Lookup(r.SQE.User_data &^ op.TokenMarks)
-		if other != nil && other != o && other.Mode != waitsNotif && other.FD == o.FD && direction(other) == direction(o) {
-			err = fmt.Errorf("its op (%s) is not alone: %s is under way on the same stream", o.Def().Name, other.Def().Name)
+		if other != nil && other != o && other.Mode != waitsNotif && other.FD == o.FD &&
+			direction(other) == direction(o) {
+			err = fmt.Errorf("its op (%s) is not alone: %s is under way on the same stream",
+				o.Def().Name, other.Def().Name)
 		}
 	})
 	return err
@@ -97,24 +99,31 @@ func checkMemory(r *uringtest.Request, o *op.Op) error {
 		}
 		return within(r.SQE.Addr, uintptr(r.SQE.Len), unsafe.Pointer(unsafe.SliceData(o.Buf)), uintptr(len(o.Buf)))
 	case abi.IORING_OP_RECVMSG, abi.IORING_OP_SENDMSG:
-		if err := within(r.SQE.Addr, unsafe.Sizeof(o.Ext.Msg), unsafe.Pointer(&o.Ext.Msg), unsafe.Sizeof(o.Ext.Msg)); err != nil {
+		if err := within(r.SQE.Addr, unsafe.Sizeof(o.Ext.Msg), unsafe.Pointer(&o.Ext.Msg),
+			unsafe.Sizeof(o.Ext.Msg)); err != nil {
 			return err
 		}
-		if m := &o.Ext.Msg; m.Name != nil && m.Name != o.Ext.Addr.Base() || m.Control != unsafe.SliceData(o.Ext.Control) && m.Control != nil {
-			return fmt.Errorf("it names an address at %p and control messages at %p, which are not its op's", m.Name, m.Control)
+		if m := &o.Ext.Msg; m.Name != nil && m.Name != o.Ext.Addr.Base() ||
+			m.Control != unsafe.SliceData(o.Ext.Control) && m.Control != nil {
+			return fmt.Errorf("it names an address at %p and control messages at %p, which are not its op's", m.Name,
+				m.Control)
 		}
 		for i := range o.Ext.Msg.Iovlen {
 			v, b := &o.Ext.Iov[i], o.Ext.Bufs[i]
-			if err := within(uint64(uintptr(unsafe.Pointer(v.Base))), v.Len, unsafe.Pointer(unsafe.SliceData(b)), uintptr(len(b))); err != nil {
+			if err := within(uint64(uintptr(unsafe.Pointer(v.Base))), v.Len, unsafe.Pointer(unsafe.SliceData(b)),
+				uintptr(len(b))); err != nil {
 				return err
 			}
 		}
 	case abi.IORING_OP_READV, abi.IORING_OP_WRITEV:
 		if o.Ext.Vec == nil { // of a kernel without the plain entries
-			return within(r.SQE.Addr, uintptr(r.SQE.Len)*unsafe.Sizeof(o.Ext.Iov[0]), unsafe.Pointer(&o.Ext.Iov), unsafe.Sizeof(o.Ext.Iov))
+			return within(r.SQE.Addr, uintptr(r.SQE.Len)*unsafe.Sizeof(o.Ext.Iov[0]), unsafe.Pointer(&o.Ext.Iov),
+				unsafe.Sizeof(o.Ext.Iov))
 		}
-		return within(r.SQE.Addr, uintptr(r.SQE.Len)*unsafe.Sizeof(o.Ext.Iov[0]), unsafe.Pointer(unsafe.SliceData(o.Ext.Vec)), uintptr(len(o.Ext.Vec))*unsafe.Sizeof(o.Ext.Iov[0]))
-	case abi.IORING_OP_OPENAT2, abi.IORING_OP_STATX, abi.IORING_OP_MKDIRAT, abi.IORING_OP_UNLINKAT, abi.IORING_OP_RENAMEAT, abi.IORING_OP_LINKAT, abi.IORING_OP_SYMLINKAT:
+		return within(r.SQE.Addr, uintptr(r.SQE.Len)*unsafe.Sizeof(o.Ext.Iov[0]),
+			unsafe.Pointer(unsafe.SliceData(o.Ext.Vec)), uintptr(len(o.Ext.Vec))*unsafe.Sizeof(o.Ext.Iov[0]))
+	case abi.IORING_OP_OPENAT2, abi.IORING_OP_STATX, abi.IORING_OP_MKDIRAT, abi.IORING_OP_UNLINKAT,
+		abi.IORING_OP_RENAMEAT, abi.IORING_OP_LINKAT, abi.IORING_OP_SYMLINKAT:
 		return checkNames(r, o.Ext.Name)
 	case abi.IORING_OP_TIMEOUT:
 		return within(r.SQE.Addr, unsafe.Sizeof(o.Ext.Time), unsafe.Pointer(&o.Ext.Time), unsafe.Sizeof(o.Ext.Time))
@@ -128,7 +137,8 @@ func checkNames(r *uringtest.Request, n *op.Name) error {
 	if r.SQE.Opcode == abi.IORING_OP_SYMLINKAT {
 		path, to = to, path
 	}
-	if err := within(r.SQE.Addr, uintptr(len(path)), unsafe.Pointer(unsafe.SliceData(path)), uintptr(len(path))); err != nil {
+	if err := within(r.SQE.Addr, uintptr(len(path)), unsafe.Pointer(unsafe.SliceData(path)),
+		uintptr(len(path))); err != nil {
 		return err
 	}
 	switch r.SQE.Opcode {

@@ -242,7 +242,8 @@ func TestScriptTimers(t *testing.T) {
 		a, b := w.poll(s, 1, 0), w.poll(s, 1, 0)
 		w.k.SetScript(uringtest.Times(n, uringtest.EnterFails, 1, nil))
 		start := w.clock.Now()
-		if w.wait(start+int64(time.Millisecond)) || w.clock.Now() < start+int64(time.Millisecond) || w.clock.Now() > start+int64(2*time.Millisecond) {
+		if w.wait(start+int64(time.Millisecond)) || w.clock.Now() < start+int64(time.Millisecond) ||
+			w.clock.Now() > start+int64(2*time.Millisecond) {
 			t.Errorf("a wait of 1 ms took %v", time.Duration(w.clock.Now()-start))
 		}
 		w.cancel(a)

@@ -161,7 +161,8 @@ func (w *world) writesFile(code op.Code) *call {
 			w.Fatal(err)
 		}
 		n := int(max(res, 0))
-		if n > len(c.out) || string(got[:n]) != string(c.out[:n]) || string(got[n:]) != string(make([]byte, placeSize-n)) {
+		if n > len(c.out) || string(got[:n]) != string(c.out[:n]) ||
+			string(got[n:]) != string(make([]byte, placeSize-n)) {
 			w.fail("%s gave %d, and others were written", c, res)
 		}
 		if done && (n == 0 || c.o.Flags&op.Full != 0 && n < len(c.out) && !c.canceled && !w.closed && !w.failed(c)) {
@@ -216,8 +217,10 @@ func (w *world) named(code op.Code, name, to string, was bool) *call {
 			wantTo = done
 		}
 		// Of an open that nobody wants any more the file may be there.
-		if late := code == op.Openat2 && !done && (c.canceled || w.closed) && c.o.Flags&op.Keep == 0; (has != want && !late) || hasTo != wantTo {
-			w.fail("%s gave %d; the name is there: %v, want %v; the other one: %v, want %v", c, res, has, want, hasTo, wantTo)
+		if late := code == op.Openat2 && !done && (c.canceled || w.closed) &&
+			c.o.Flags&op.Keep == 0; (has != want && !late) || hasTo != wantTo {
+			w.fail("%s gave %d; the name is there: %v, want %v; the other one: %v, want %v", c, res,
+				has, want, hasTo, wantTo)
 		}
 		if done && code == op.Openat2 {
 			sys.Close(res)

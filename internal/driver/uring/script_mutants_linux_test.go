@@ -26,7 +26,8 @@ const driverDir = "internal/driver/uring/"
 // planted are bugs of which scripts must find each.
 var planted = []mutant{
 	{"a short submit is taken for whole", "uring/enter.go", [][2]string{
-		{"	r.lookAtHead()\n	return int(r.sqHead - before)", "	r.sqHead = r.sqTail\n	return int(r.sqHead - before)"}}},
+		{"	r.lookAtHead()\n	return int(r.sqHead - before)",
+			"	r.sqHead = r.sqTail\n	return int(r.sqHead - before)"}}},
 	{"a cancel is dropped when the SQ is full", driverDir + "cancel.go", [][2]string{
 		{"	d.cancels = append(d.cancels, token)\n", ""}}},
 	{"CQEs that overflowed are left in the kernel", driverDir + "wait.go", [][2]string{
@@ -35,15 +36,21 @@ var planted = []mutant{
 	{"a cancelled op is given up before its last CQE", driverDir + "cancel.go", [][2]string{
 		{"	if o.State == op.Queued {\n		d.withdraw(o)", "	if true {\n		d.withdraw(o)"}}},
 	{"a buffer is returned twice", "buf/pool.go", [][2]string{
-		{"		p.ring.Add(b.mem, uint16(b.id))\n", "		p.ring.Add(b.mem, uint16(b.id))\n		if b.id == 0 {\n			p.ring.Add(b.mem, 0)\n		}\n"}}},
+		{"		p.ring.Add(b.mem, uint16(b.id))\n",
+			"		p.ring.Add(b.mem, uint16(b.id))\n		if b.id == 0 {\n			p.ring.Add(b.mem, " +
+				"0)\n		}\n"}}},
 	{"a cancel that finds nothing ends the op", driverDir + "wait.go", [][2]string{
-		{"			d.missed(c.UserData)\n", "			if o := d.slab.Lookup(c.UserData &^ op.TokenMarks); o != nil && o.State == op.InFlight {\n				d.inFlight--\n				d.end(o, c.Res, 0, done)\n			}\n"}}},
+		{"			d.missed(c.UserData)\n", "			if o := d.slab.Lookup(c.UserData &^ op.TokenMarks); o != " +
+			"nil && o.State == op.InFlight {\n				d.inFlight--\n				d.end(o, c.Res, 0, " +
+			"done)\n			}\n"}}},
 	{"a cancel that finds nothing is not repeated", driverDir + "wait.go", [][2]string{
 		{"			d.missed(c.UserData)\n", ""}}},
 	{"EAGAIN leaves the driver", driverDir + "complete.go", [][2]string{
-		{"		if !o.Canceled {\n			d.again(o, res)\n			return\n		}\n		res = -sys.ECANCELED\n", ""}}},
+		{"		if !o.Canceled {\n			d.again(o, res)\n			return\n		}\n		res = " +
+			"-sys.ECANCELED\n", ""}}},
 	{"a multishot op lives on without More", driverDir + "complete.go", [][2]string{
-		{"if flags&op.More != 0 {\n		if unwanted", "if o.Flags&op.Multishot != 0 && res > 0 {\n		if unwanted"}}},
+		{"if flags&op.More != 0 {\n		if unwanted",
+			"if o.Flags&op.Multishot != 0 && res > 0 {\n		if unwanted"}}},
 	{"two receives are in flight on a stream", driverDir + "driver.go", [][2]string{
 		{"!o.FD.Claim(dir)", "!o.FD.Claim(dir) && dir == 9"}}},
 	{"the end of the wake's poll is not noticed", driverDir + "wait.go", [][2]string{
@@ -53,7 +60,8 @@ var planted = []mutant{
 	{"EINTR ends a wait", driverDir + "wait.go", [][2]string{
 		{"over || done.Len() > before {", "over || !over {"}}},
 	{"a buffer that comes with a cancelled receive is lost", driverDir + "complete.go", [][2]string{
-		{"	d.release(o)\n	if race", "	if o.Canceled && flags&op.HasBuffer != 0 {\n		res, flags = -sys.ECANCELED, 0\n	}\n	d.release(o)\n	if race"}}},
+		{"	d.release(o)\n	if race", "	if o.Canceled && flags&op.HasBuffer != 0 {\n		res, flags = " +
+			"-sys.ECANCELED, 0\n	}\n	d.release(o)\n	if race"}}},
 	{"the end of a removed timer is taken for that of the next", driverDir + "wait.go", [][2]string{
 		{"if c.UserData == d.timerToken() {", "if true {"}}},
 	{"a cancelled close does not close", driverDir + "cancel.go", [][2]string{
@@ -64,17 +72,22 @@ var planted = []mutant{
 		{"	e.FileIndex = 0\n", "	e.FileIndex = 1\n"}}},
 	{"the ring is entered from another thread", driverDir + "driver.go", [][2]string{
 		{"	consumed, errno := d.r.Enter(min, true, timeout)\n",
-			"	var consumed int\n	var errno syscall.Errno\n	c := make(chan int)\n	go func() { consumed, errno = d.r.Enter(min, true, timeout); close(c) }()\n	<-c\n"}}},
+			"	var consumed int\n	var errno syscall.Errno\n	c := make(chan int)\n	go func() { consumed, " +
+				"errno = d.r.Enter(min, true, timeout); close(c) }()\n	<-c\n"}}},
 	{"an op that found no room is lost", driverDir + "driver.go", [][2]string{
-		{"		if !d.prep(o) {\n			return\n		}\n		d.backlog.pop()", "		d.backlog.pop()\n		if !d.prep(o) {\n			return\n		}"}}},
+		{"		if !d.prep(o) {\n			return\n		}\n		d.backlog.pop()",
+			"		d.backlog.pop()\n		if !d.prep(o) {\n			return\n		}"}}},
 	{"a receive has less memory than it says", "internal/op/socket.go", [][2]string{
 		{"e.PrepRecv(fd, o.Buf, o.Arg)", "e.PrepRecv(fd, append([]byte(nil), o.Buf...), o.Arg)"}}},
 	{"a wait has no timer when the SQ is full", driverDir + "wait.go", [][2]string{
 		{"!d.extArg && !d.armTimer(deadline)", "!d.extArg && !d.armTimer(deadline) && d.closed"}}},
 	{"a send that came short does not go on", driverDir + "ready.go", [][2]string{
-		{"			if int(o.Done) < len(o.Buf) {\n				continue\n			}\n			o.Res", "			o.Res"}}},
+		{"			if int(o.Done) < len(o.Buf) {\n				continue\n			}\n			o.Res",
+			"			o.Res"}}},
 	{"readiness that came before is not looked for", driverDir + "ready.go", [][2]string{
-		{"		if d.advance(o, done) {\n			d.finish(o, done)\n			return\n", "		if o.Mode == waitsReady && d.advance(o, done) {\n			d.finish(o, done)\n			return\n"}}},
+		{"		if d.advance(o, done) {\n			d.finish(o, done)\n			return\n",
+			"		if o.Mode == waitsReady && d.advance(o, done) {\n			d.finish(o, " +
+				"done)\n			return\n"}}},
 	{"a zero-copy send ends before its memory is free", driverDir + "zerocopy.go", [][2]string{
 		{"		o.Notifs++\n", "		o.Notifs += 0\n"}}},
 	{"a zero-copy send ends with the first of its notifications", driverDir + "zerocopy.go", [][2]string{
@@ -98,7 +111,8 @@ func TestScriptsFindMutants(t *testing.T) {
 	}
 	for _, m := range planted {
 		t.Run(m.name, func(t *testing.T) {
-			cmd := exec.CommandContext(t.Context(), "go", "test", "-overlay", m.overlay(t, root), "-run", "^TestScript", "-scripts", "3000", "-timeout", "2m", ".")
+			cmd := exec.CommandContext(t.Context(), "go", "test", "-overlay", m.overlay(t, root), "-run", "^TestScript",
+				"-scripts", "3000", "-timeout", "2m", ".")
 			out, err := cmd.CombinedOutput()
 			switch {
 			case err == nil:

@@ -79,7 +79,8 @@ func TestScriptNotReady(t *testing.T) {
 			return r.SQE.Opcode != abi.IORING_OP_CLOSE && r.SQE.Opcode != abi.IORING_OP_POLL_ADD
 		})})
 		s := w.stream()
-		calls := []*call{w.recv(s, 10), w.recvmsg(s, 10), w.read(s, 10), w.send(s, op.Write, 100, op.Full), w.accept(0), w.connect()}
+		calls := []*call{w.recv(s, 10), w.recvmsg(s, 10), w.read(s, 10), w.send(s, op.Write, 100, op.Full),
+			w.accept(0), w.connect()}
 		w.wait(driver.Poll)
 		s.feed(30)
 		w.ends(calls...)
@@ -99,7 +100,8 @@ func TestScriptCancelAnswers(t *testing.T) {
 			t.Run(fmt.Sprintf("%s, own end first: %v", name, ownFirst), func(t *testing.T) {
 				w := scripted(t, setting{script: cancelScript(answer, ownFirst)})
 				s, idle := w.stream(), w.stream()
-				calls := []*call{w.recv(idle, 8), w.recvSelect(s, op.Multishot), w.poll(idle, unix.POLLIN, op.Multishot)}
+				calls := []*call{w.recv(idle, 8), w.recvSelect(s, op.Multishot),
+					w.poll(idle, unix.POLLIN, op.Multishot)}
 				w.wait(driver.Poll)
 				for _, c := range calls {
 					w.cancel(c)

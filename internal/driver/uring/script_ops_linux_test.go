@@ -70,7 +70,8 @@ func (w *world) readFile(n int, at int64) *call {
 }
 
 func (w *world) accountFile(c *call, res int32) {
-	if left := fileSize - int(c.o.Off); res < 0 || res == 0 && left > 0 && len(c.in) > 0 || int(res) > min(len(c.in), max(left, 0)) {
+	if left := fileSize - int(c.o.Off); res < 0 || res == 0 && left > 0 && len(c.in) > 0 ||
+		int(res) > min(len(c.in), max(left, 0)) {
 		w.fail("%s of %d bytes at %d of %d completed with %d", c, len(c.in), c.o.Off, fileSize, res)
 	}
 	for i, b := range c.in[:res] {
@@ -158,7 +159,8 @@ func (l *listener) finish(w *world) {
 	}
 	// Of connect ops that were cancelled the peer may have come or not.
 	if came := l.accepted + left; !l.lossy && came < l.dialed || came > l.dialed+len(l.dialing) {
-		w.fail("%d peers came, and %d by ops; %d were accepted, %d are left", l.dialed, len(l.dialing), l.accepted, left)
+		w.fail("%d peers came, and %d by ops; %d were accepted, %d are left", l.dialed, len(l.dialing), l.accepted,
+			left)
 	}
 	sys.Close(l.Sys())
 	for _, n := range l.peers {

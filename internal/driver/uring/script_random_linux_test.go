@@ -91,8 +91,10 @@ func runScript(t testing.TB, seed uint64, steps []byte, loud bool) [uringtest.Po
 		start:   []uint32{0, 1<<32 - 5, 1<<31 - 3}[rng.IntN(3)],
 		script:  uringtest.Random(seed),
 	}
-	for _, name := range []string{"ext_arg", "ring_fd", "defer_taskrun", "buf_ring", "cqsize", "no_sqarray", "submit_all", "single_issuer",
-		"taskrun_flag", "multishot_accept", "multishot_recv", "multishot_poll", "op:accept", "op:recv", "op:connect", "op:socket", "op:send_zc"} {
+	for _, name := range []string{"ext_arg", "ring_fd", "defer_taskrun", "buf_ring", "cqsize", "no_sqarray",
+		"submit_all", "single_issuer",
+		"taskrun_flag", "multishot_accept", "multishot_recv", "multishot_poll", "op:accept", "op:recv", "op:connect",
+		"op:socket", "op:send_zc"} {
 		if rng.IntN(12) == 0 {
 			s.without = append(s.without, name)
 		}
@@ -268,7 +270,9 @@ func (p *player) cancelIt(c *call) {
 // inOrder gives what is under way in an order that does not change from run to
 // run.
 func (p *player) inOrder() []*call {
-	return slices.SortedFunc(maps.Values(p.calls), func(a, b *call) int { return cmp.Compare(uint32(a.token), uint32(b.token)) })
+	return slices.SortedFunc(maps.Values(p.calls), func(a, b *call) int {
+		return cmp.Compare(uint32(a.token), uint32(b.token))
+	})
 }
 
 // sleep waits for a time, in which something may happen.

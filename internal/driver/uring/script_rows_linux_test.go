@@ -55,7 +55,9 @@ func TestScriptRowsDone(t *testing.T) {
 		"retried": func() uringtest.Script { return uringtest.Times(3, uringtest.NotReady, 1, nil) },
 	}
 	for how := 2; how <= 3; how++ {
-		scripts[fmt.Sprint("interrupted ", how)] = func() uringtest.Script { return uringtest.Times(3, uringtest.NotReady, how, nil) }
+		scripts[fmt.Sprint("interrupted ", how)] = func() uringtest.Script {
+			return uringtest.Times(3, uringtest.NotReady, how, nil)
+		}
 	}
 	for name, script := range scripts {
 		t.Run(name, func(t *testing.T) {
@@ -86,7 +88,9 @@ func TestScriptRowsDone(t *testing.T) {
 func TestScriptRowsFail(t *testing.T) {
 	for i, errno := range fileErrnos {
 		t.Run(unix.ErrnoName(errno), func(t *testing.T) {
-			eachRow(t, func() uringtest.Script { return uringtest.Once(uringtest.FileFails, i+1, nil) }, func(t *testing.T, w *world, c *call) {
+			eachRow(t, func() uringtest.Script {
+				return uringtest.Once(uringtest.FileFails, i+1, nil)
+			}, func(t *testing.T, w *world, c *call) {
 				w.submit(c)
 				if w.ends(c); c.res != -int32(errno) {
 					t.Errorf("it gave %d, want %d", c.res, -int32(errno))

@@ -195,7 +195,8 @@ func (w *world) accountOp(c *call, res int32, ours bool) {
 		case res == -int32(unix.ECONNRESET) && s.broken:
 			s.fed = s.eaten
 		default:
-			w.fail("%s completed with %d; the peer wrote %d bytes (its end: %v), and %d were received before", c, res, s.fed, s.ended, s.eaten)
+			w.fail("%s completed with %d; the peer wrote %d bytes (its end: %v), and %d were received before", c, res,
+				s.fed, s.ended, s.eaten)
 		}
 	case op.Send, op.SendZC, op.Sendmsg, op.Write:
 		switch {

@@ -75,7 +75,8 @@ type lease struct {
 
 func newWorld(t testing.TB, name string, s setting) *world {
 	t.Helper()
-	w := &world{TB: t, name: name, clock: new(uringtest.Clock), calls: make(map[*op.Op]*call), fds: countFDs(t), thread: unix.Gettid()}
+	w := &world{TB: t, name: name, clock: new(uringtest.Clock), calls: make(map[*op.Op]*call),
+		fds: countFDs(t), thread: unix.Gettid()}
 	w.clock.Advance(time.Hour)
 	w.slab = op.NewSlab(0)
 	w.pool = buf.NewRingPool(max(s.buffers, 1), max(s.buffers, 1), 32, nil)
