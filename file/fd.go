@@ -4,7 +4,6 @@ import (
 	"os"
 	"syscall"
 
-	"ringo/internal/loop"
 	"ringo/internal/op"
 	"ringo/internal/sys"
 )
@@ -80,44 +79,14 @@ func (r *rawFile) Control(fn func(fd uintptr)) error {
 	return nil
 }
 
-// Read calls fn until it reports true, and in between waits until there is something to
-// read.
+// Read calls fn until it returns true, and in between waits until there is something to
+// read. Other reads wait until it has returned, so fn must not read by the File.
 func (r *rawFile) Read(fn func(fd uintptr) bool) error {
-	return (*File)(r).rawWait("read", op.Table[op.Read].Interest, fn, syscall.RawConn.Read)
+	return (*File)(r).rawWait("read", op.Read, fn, syscall.RawConn.Read)
 }
 
-// Write calls fn until it reports true, and in between waits until there is room.
+// Write calls fn until it returns true, and in between waits until there is room. Other
+// writes wait until it has returned, so fn must not write by the File.
 func (r *rawFile) Write(fn func(fd uintptr) bool) error {
-	return (*File)(r).rawWait("write", op.Table[op.Write].Interest, fn, syscall.RawConn.Write)
-}
-
-func (f *File) rawWait(name string, interest uint32, fn func(fd uintptr) bool,
-	guest func(syscall.RawConn, func(uintptr) bool) error) error {
-	if err := f.begin(name); err != nil {
-		return err
-	}
-	defer f.hold.give()
-	l, _ := loop.Current()
-	switch {
-	case !f.polls():
-		for !fn(uintptr(f.n)) {
-			// It is always ready.
-			if err := loop.GiveWay(); err != nil {
-				return f.fail(name, err)
-			}
-		}
-		return nil
-	case l == nil:
-		raw, err := f.wait.guest.SyscallConn()
-		if err == nil {
-			err = guest(raw, fn)
-		}
-		return f.evicted(name, err)
-	}
-	for !fn(uintptr(f.n)) {
-		if err := f.wait.park(l, f.n, interest); err != nil {
-			return f.fail(name, err)
-		}
-	}
-	return nil
+	return (*File)(r).rawWait("write", op.Write, fn, syscall.RawConn.Write)
 }

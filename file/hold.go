@@ -33,6 +33,9 @@ func (h *hold) take() bool {
 	return false
 }
 
+// closing reports whether somebody closes, so that no more calls begin.
+func (h *hold) closing() bool { return h.state.Load()&holdClosed != 0 }
+
 // calls is how many are under way.
 func (h *hold) calls() int { return int(h.state.Load() / holdOne) }
 

@@ -5,8 +5,10 @@ import (
 	"io"
 	"os"
 	"sync"
+	"syscall"
 	"time"
 
+	"ringo"
 	"ringo/internal/driver"
 	"ringo/internal/fd"
 	"ringo/internal/loop"
@@ -19,9 +21,14 @@ import (
 // Go's netpoller, by a file of package os that has the descriptor, and tasks in their
 // loop's driver, by a duplicate for each wait: a driver knows a descriptor once, and
 // Files belong to no loop.
+//
+// A call has its direction for itself, from its first byte to its last, in the order of
+// arrival: what several write at once is not mixed, whoever they are, as with package os.
 type waits struct {
 	guest *os.File
 	polls bool // otherwise it is always ready, as /dev/null is
+
+	reads, writes ringo.Mutex // the two directions
 
 	mu     sync.Mutex
 	parked map[*parked]struct{}
@@ -90,8 +97,24 @@ func (f *File) evict() {
 	}
 }
 
+// enter waits for the turn of a call in a direction, which leaves it by Unlock.
+func (f *File) enter(direction *ringo.Mutex) error {
+	if err := direction.Lock(); err != nil {
+		return err
+	}
+	if f.hold.closing() { // while it waited
+		direction.Unlock()
+		return os.ErrClosed
+	}
+	return nil
+}
+
 // readReady reads what there is, when there is something.
 func (f *File) readReady(p []byte) (int, error) {
+	if err := f.enter(&f.wait.reads); err != nil {
+		return 0, f.fail("read", err)
+	}
+	defer f.wait.reads.Unlock()
 	l, _ := loop.Current()
 	if l == nil {
 		n, err := f.wait.guest.Read(p)
@@ -109,6 +132,10 @@ func (f *File) readReady(p []byte) (int, error) {
 
 // writeReady writes all of p, as there is room.
 func (f *File) writeReady(p []byte) (n int, err error) {
+	if err := f.enter(&f.wait.writes); err != nil {
+		return 0, f.fail("write", err)
+	}
+	defer f.wait.writes.Unlock()
 	l, _ := loop.Current()
 	if l == nil {
 		n, err := f.wait.guest.Write(p)
@@ -123,6 +150,46 @@ func (f *File) writeReady(p []byte) (n int, err error) {
 			return n, nil
 		}
 	}
+}
+
+// rawWait calls fn until it returns true, and waits in between as the op of this code does.
+func (f *File) rawWait(name string, code op.Code, fn func(fd uintptr) bool,
+	guest func(syscall.RawConn, func(uintptr) bool) error) error {
+	if err := f.begin(name); err != nil {
+		return err
+	}
+	defer f.hold.give()
+	if !f.polls() {
+		for !fn(uintptr(f.n)) {
+			// It is always ready.
+			if err := loop.GiveWay(); err != nil {
+				return f.fail(name, err)
+			}
+		}
+		return nil
+	}
+	direction := &f.wait.reads
+	if code == op.Write {
+		direction = &f.wait.writes
+	}
+	if err := f.enter(direction); err != nil {
+		return f.fail(name, err)
+	}
+	defer direction.Unlock()
+	l, _ := loop.Current()
+	if l == nil {
+		raw, err := f.wait.guest.SyscallConn()
+		if err == nil {
+			err = guest(raw, fn)
+		}
+		return f.evicted(name, err)
+	}
+	for !fn(uintptr(f.n)) {
+		if err := f.wait.park(l, f.n, op.Table[code].Interest); err != nil {
+			return f.fail(name, err)
+		}
+	}
+	return nil
 }
 
 // evicted tells a goroutine that Close has ended its wait.
@@ -169,7 +236,7 @@ func (w *waits) park(l *loop.Loop, n int32, interest uint32) error {
 		return errno(sys.ENOBUFS)
 	}
 	p.o.FD, p.o.Arg = &p.fd, interest
-	if !w.enter(p) {
+	if !w.register(p) {
 		l.FreeOp(p.o)
 		return os.ErrClosed
 	}
@@ -191,7 +258,7 @@ func (w *waits) park(l *loop.Loop, n int32, interest uint32) error {
 	return nil
 }
 
-func (w *waits) enter(p *parked) bool {
+func (w *waits) register(p *parked) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if !w.closed {
