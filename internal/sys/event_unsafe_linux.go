@@ -18,17 +18,17 @@ func Eventfd() int32 {
 // signalled already.
 func Signal(fd int32) int32 {
 	one := uint64(1)
-	res := result(syscall.RawSyscall6(unix.SYS_WRITE, uintptr(fd), uintptr(unsafe.Pointer(&one)), 8, 0, 0, 0))
-	if res == -int32(unix.EAGAIN) {
-		return 0
-	}
-	return res
+	return unlessFull(Write(fd, unsafe.Slice((*byte)(unsafe.Pointer(&one)), 8)))
 }
 
 // Unsignal reads an eventfd's counter back to zero.
 func Unsignal(fd int32) int32 {
 	var n uint64
-	res := result(syscall.RawSyscall6(unix.SYS_READ, uintptr(fd), uintptr(unsafe.Pointer(&n)), 8, 0, 0, 0))
+	return unlessFull(Read(fd, unsafe.Slice((*byte)(unsafe.Pointer(&n)), 8)))
+}
+
+// unlessFull takes EAGAIN, of a counter that is full or is zero, for a success.
+func unlessFull(res int32) int32 {
 	if res == -int32(unix.EAGAIN) {
 		return 0
 	}
