@@ -16,14 +16,15 @@ var ErrClosed = errors.New("ringo: the Chan is closed")
 // its loop. Tasks of any loop and ordinary goroutines may use one together: it hands
 // values from one loop to another, and between tasks and goroutines. Values come out
 // in the order in which they were sent, and those who wait are served in order of
-// arrival. NewChan makes it.
+// arrival. NewChan makes it;
+// the zero Chan holds nothing, as NewChan(0).
 //
 // A value is delivered once or not at all, and the error says which: Send gives nil
 // exactly if the value is in the channel or with a receiver, and Recv that gives an
 // error has taken none. A cancel or timeout that comes after the delivery is too late,
 // and the next wait is told of it.
 type Chan[T any] struct {
-	id        uint64 // the order in which Select takes the locks
+	id        atomic.Uint64 // the order in which Select takes the locks, see order
 	mu        sync.Mutex
 	closed    bool
 	buffer    []T
@@ -41,7 +42,7 @@ func NewChan[T any](capacity int) *Chan[T] {
 	if capacity < 0 {
 		panic(fmt.Sprintf("ringo: NewChan(%d)", capacity))
 	}
-	return &Chan[T]{id: chans.Add(1), buffer: make([]T, capacity)}
+	return &Chan[T]{buffer: make([]T, capacity)}
 }
 
 // Send sends v, and waits for room or for a receiver: a task parks, a goroutine
@@ -50,6 +51,9 @@ func NewChan[T any](capacity int) *Chan[T] {
 // goroutines wait on. A cancelled task can still send what need not wait. Any
 // goroutine may call it.
 func (c *Chan[T]) Send(v T) error {
+	if c == nil {
+		return ofNil("Chan.Send")
+	}
 	if err := loop.GiveWay(); err != nil {
 		return err
 	}
@@ -68,10 +72,12 @@ func (c *Chan[T]) Send(v T) error {
 // Recv takes the oldest value, and waits until there is one: a task parks, a goroutine
 // blocks. After Close it gives what is left, then ErrClosed. A task's wait may also end
 // as that of Send. Any goroutine may call it.
-func (c *Chan[T]) Recv() (T, error) {
+func (c *Chan[T]) Recv() (v T, err error) {
+	if c == nil {
+		return v, ofNil("Chan.Recv")
+	}
 	if err := loop.GiveWay(); err != nil {
-		var none T
-		return none, err
+		return v, err
 	}
 	c.mu.Lock()
 	v, from, done, err := c.recv()
@@ -89,6 +95,9 @@ func (c *Chan[T]) Recv() (T, error) {
 // Close. Any goroutine may call it.
 func (c *Chan[T]) TrySend(v T) bool {
 	loop.Spend()
+	if c == nil {
+		return false // as a channel of Go's that is nil
+	}
 	c.mu.Lock()
 	to, done, err := c.send(v)
 	c.mu.Unlock()
@@ -102,6 +111,9 @@ func (c *Chan[T]) TrySend(v T) bool {
 // goroutine may call it.
 func (c *Chan[T]) TryRecv() (v T, ok bool) {
 	loop.Spend()
+	if c == nil {
+		return v, false
+	}
 	c.mu.Lock()
 	v, from, done, err := c.recv()
 	c.mu.Unlock()
@@ -116,6 +128,9 @@ func (c *Chan[T]) TryRecv() (v T, ok bool) {
 // to be received. It does not wait, and closing again does nothing. Any goroutine may
 // call it.
 func (c *Chan[T]) Close() {
+	if c == nil {
+		panic(ofNil("Chan.Close"))
+	}
 	var refused woken[T]
 	c.mu.Lock()
 	c.closed = true
@@ -131,13 +146,21 @@ func (c *Chan[T]) Close() {
 
 // Len is how many values are in the channel, unreceived. Any goroutine may call it.
 func (c *Chan[T]) Len() int {
+	if c == nil {
+		return 0
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.n
 }
 
 // Cap is how many values the channel holds. Any goroutine may call it.
-func (c *Chan[T]) Cap() int { return len(c.buffer) }
+func (c *Chan[T]) Cap() int {
+	if c == nil {
+		return 0
+	}
+	return len(c.buffer)
+}
 
 // send sends v if that need not wait. to is who has it now and is to be woken. The
 // caller holds the lock.

@@ -35,6 +35,9 @@ func NewCond(m *Mutex) *Cond { return &Cond{L: m} }
 // before it counts, and gives nil; one that came after it goes to another waiter. It
 // panics if c.L is not locked. Any goroutine may call it.
 func (c *Cond) Wait() error {
+	if c == nil {
+		return ofNil("Cond.Wait")
+	}
 	c.L.wantHeld("Cond.Wait")
 	l, t := loop.Current()
 	if l != nil && l.Canceled() {
@@ -63,6 +66,9 @@ func (c *Cond) Wait() error {
 // Signal wakes the one that waits for longest, if there is one. It does not wait, nor
 // does the caller have to hold c.L. Any goroutine may call it.
 func (c *Cond) Signal() {
+	if c == nil {
+		return // nobody waits
+	}
 	c.mu.Lock()
 	w := c.waiting.claim()
 	c.mu.Unlock()
@@ -74,6 +80,9 @@ func (c *Cond) Signal() {
 // Broadcast wakes all that wait. It does not wait, nor does the caller have to hold
 // c.L. Any goroutine may call it.
 func (c *Cond) Broadcast() {
+	if c == nil {
+		return
+	}
 	var all woken[struct{}]
 	c.mu.Lock()
 	for w := c.waiting.claim(); w != nil; w = c.waiting.claim() {

@@ -65,7 +65,7 @@ type SetupError struct {
 func (e *SetupError) Error() string { return (*driver.SetupError)(e).Error() }
 
 // Unwrap gives Err.
-func (e *SetupError) Unwrap() error { return e.Err }
+func (e *SetupError) Unwrap() error { return (*driver.SetupError)(e).Unwrap() }
 
 // refused is a driver's error to users: errors.As finds their SetupError in it.
 type refused struct{ error }
@@ -88,6 +88,10 @@ func wantFunc(given bool, method string) {
 		panic("ringo: " + method + " of a nil function")
 	}
 }
+
+// ofNil is the error of a method of a nil pointer to what is of use as its zero value, or is made
+// by a function.
+func ofNil(name string) error { return fmt.Errorf("ringo: %s of nil", name) }
 
 func noFunc(name string) error { return fmt.Errorf("ringo: %s of a nil function", name) }
 

@@ -23,7 +23,7 @@ func NewGroup(l *Loop) *Group { return &Group{l: l} }
 // Go starts fn as a task of the group. The first error cancels the others, also
 // those that are started later.
 func (g *Group) Go(fn func() error) {
-	l := g.l.task("Group.Go")
+	l := g.loop().task("Group.Go")
 	wantFunc(fn != nil, "Group.Go")
 	m := &member{at: len(g.tasks)}
 	m.task = l.GoThen(func() { m.err = fn() }, func(end error) { g.ended(m, end) })
@@ -55,9 +55,16 @@ func (g *Group) ended(m *member, end error) {
 // started in it, and returns the first error. A task that panicked or called
 // runtime.Goexit counts as one that failed with what Task.Wait says.
 func (g *Group) Wait() error {
-	g.l.task("Group.Wait")
+	g.loop().task("Group.Wait")
 	for len(g.tasks) > 0 {
 		g.tasks[0].task.Wait()
 	}
 	return g.err
+}
+
+func (g *Group) loop() *Loop {
+	if g == nil {
+		return nil
+	}
+	return g.l
 }

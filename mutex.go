@@ -26,6 +26,9 @@ type Mutex struct {
 // goroutines are never refused. A cancelled task still gets a lock that is free. Any
 // goroutine may call it.
 func (m *Mutex) Lock() error {
+	if m == nil {
+		return ofNil("Mutex.Lock")
+	}
 	if err := loop.GiveWay(); err != nil {
 		return err
 	}
@@ -42,6 +45,9 @@ func (m *Mutex) Lock() error {
 // TryLock takes the lock if it is free, and reports whether it did. It does not wait.
 // Any goroutine may call it.
 func (m *Mutex) TryLock() bool {
+	if m == nil {
+		return false
+	}
 	loop.Spend()
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -56,6 +62,9 @@ func (m *Mutex) TryLock() bool {
 // and works in a task that was cancelled. As with sync, who unlocks need not be who
 // locked. It panics if the lock is free. Any goroutine may call it.
 func (m *Mutex) Unlock() {
+	if m == nil {
+		panic(ofNil("Mutex.Unlock"))
+	}
 	m.mu.Lock()
 	if !m.held {
 		m.mu.Unlock()
@@ -71,6 +80,9 @@ func (m *Mutex) Unlock() {
 
 // wantHeld panics for a method that unlocks, before it has done anything else.
 func (m *Mutex) wantHeld(method string) {
+	if m == nil {
+		panic("ringo: " + method + " with no Mutex")
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if !m.held {

@@ -188,7 +188,7 @@ type Task loop.Task
 // Wait joins the task. Any goroutine may call it, a task parks; a task that waits
 // for itself panics. The join goes on even if the waiter is cancelled. It gives
 // nil when fn has returned, cancelled or not; ErrGoexit; ErrEnded if the loop had
-// ended and fn never ran; a *PanicError where Config.OnPanic is set.
+// ended and fn never ran, and of the zero Task; a *PanicError where Config.OnPanic is set.
 func (t *Task) Wait() error { return (*loop.Task)(t).Wait() }
 
 // Cancel makes the task's present and later waits fail with context.Canceled.

@@ -198,9 +198,16 @@ func stand(cases []Case, s []place, l *loop.Loop, t *loop.Task) (p *loop.Parker)
 	return p
 }
 
-func (c *Chan[T]) order() uint64 { return c.id }
-func (c *Chan[T]) lock()         { c.mu.Lock() }
-func (c *Chan[T]) unlock()       { c.mu.Unlock() }
+// order is the channel's number, given when a Select first asks, so that the zero Chan has one.
+func (c *Chan[T]) order() uint64 {
+	if id := c.id.Load(); id != 0 {
+		return id
+	}
+	c.id.CompareAndSwap(0, chans.Add(1))
+	return c.id.Load()
+}
+func (c *Chan[T]) lock()   { c.mu.Lock() }
+func (c *Chan[T]) unlock() { c.mu.Unlock() }
 
 func (c *Chan[T]) attempt(send bool, elem any) (who *loop.Parker, done bool, err error) {
 	var w *waiter[T]

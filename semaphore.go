@@ -37,6 +37,9 @@ func (s *Semaphore) Acquire(n int64) error {
 	if err := loop.GiveWay(); err != nil {
 		return err
 	}
+	if s == nil {
+		return ofNil("Semaphore.Acquire")
+	}
 	if n > s.size {
 		return fmt.Errorf("ringo: Semaphore.Acquire of %d units, of which there are %d", n, s.size)
 	}
@@ -60,6 +63,9 @@ func (s *Semaphore) Acquire(n int64) error {
 func (s *Semaphore) TryAcquire(n int64) bool {
 	checkUnits("TryAcquire", n)
 	loop.Spend()
+	if s == nil {
+		return false
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.take(n)
@@ -70,6 +76,9 @@ func (s *Semaphore) TryAcquire(n int64) bool {
 // call it.
 func (s *Semaphore) Release(n int64) {
 	checkUnits("Release", n)
+	if s == nil {
+		panic(ofNil("Semaphore.Release"))
+	}
 	s.mu.Lock()
 	if n > s.out {
 		out := s.out

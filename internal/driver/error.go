@@ -2,6 +2,7 @@ package driver
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 )
 
@@ -15,6 +16,9 @@ type SetupError struct {
 
 // Error names driver, step, errno and the likely cause.
 func (e *SetupError) Error() string {
+	if e == nil {
+		return "<nil>"
+	}
 	var s strings.Builder
 	s.WriteString(e.Driver)
 	s.WriteString(": ")
@@ -22,7 +26,7 @@ func (e *SetupError) Error() string {
 		s.WriteString(e.Step)
 		s.WriteString(": ")
 	}
-	s.WriteString(e.Err.Error())
+	fmt.Fprint(&s, e.Err)
 	if e.Hint != "" {
 		s.WriteString(" (")
 		s.WriteString(e.Hint)
@@ -35,4 +39,9 @@ func (e *SetupError) Error() string {
 var ErrCostly = errors.New("works here, but costs more than epoll")
 
 // Unwrap gives Err.
-func (e *SetupError) Unwrap() error { return e.Err }
+func (e *SetupError) Unwrap() error {
+	if e == nil {
+		return nil
+	}
+	return e.Err
+}

@@ -34,11 +34,17 @@ const (
 
 // Error shows the value and the stack.
 func (e *PanicError) Error() string {
+	if e == nil {
+		return "<nil>"
+	}
 	return fmt.Sprintf("%v [in %s]\n\n%s", e.Value, e.In, e.Stack)
 }
 
 // Unwrap gives the value if it is an error.
 func (e *PanicError) Unwrap() error {
+	if e == nil {
+		return nil
+	}
 	err, _ := e.Value.(error)
 	return err
 }

@@ -97,8 +97,11 @@ func (l *Loop) Here() bool {
 //go:noinline
 func (l *Loop) hereByThread() bool { return l.seat.taken() && !l.ended.Load() }
 
-// Ended reports whether the loop is gone. G.
-func (l *Loop) Ended() bool { return l == nil || l.ended.Load() }
+// Ended reports whether the loop is gone, as one is that no Run has made. G.
+func (l *Loop) Ended() bool { return l.unmade() || l.ended.Load() }
+
+// unmade reports whether it is nil or the zero Loop. G.
+func (l *Loop) unmade() bool { return l == nil || l.set == nil }
 
 // Task is the running task. T.
 func (l *Loop) Task() *Task { return l.cur }
@@ -236,10 +239,20 @@ func (l *Loop) Post(fn func()) error {
 func (l *Loop) Context() context.Context { return l.cur.context() }
 
 // Index is the loop's place in its Run. G.
-func (l *Loop) Index() int { return l.index }
+func (l *Loop) Index() int {
+	if l.unmade() {
+		return 0
+	}
+	return l.index
+}
 
-// Set is the Run that the loop belongs to. G.
-func (l *Loop) Set() *Set { return l.set }
+// Set is the Run that the loop belongs to; nil if no Run has made it. G.
+func (l *Loop) Set() *Set {
+	if l.unmade() {
+		return nil
+	}
+	return l.set
+}
 
 // Config is the Run's configuration. G, not to be changed.
 func (l *Loop) Config() *Config { return l.cfg }

@@ -43,6 +43,9 @@ func (b *inbox) waiting() bool {
 
 // send puts a message into the mailbox; false if the loop is gone. G.
 func (l *Loop) send(m message) bool {
+	if l.unmade() {
+		return false
+	}
 	lane := &l.inbox.urgent
 	if m.kind.starts() {
 		lane = &l.inbox.starts
@@ -55,7 +58,7 @@ func (l *Loop) send(m message) bool {
 }
 
 // Call runs fn on the loop's own g, between tasks: it must not park. G.
-func (l *Loop) Call(fn func()) bool { return l != nil && l.send(message{kind: msgCall, fn: fn}) }
+func (l *Loop) Call(fn func()) bool { return l.send(message{kind: msgCall, fn: fn}) }
 
 // StartFrom is Start from any goroutine; false if the loop is gone. G.
 func (l *Loop) StartFrom(j Job) bool { return l.send(message{kind: msgJob, job: j}) }

@@ -38,7 +38,12 @@ type Set struct {
 }
 
 // Loops are the loops by index.
-func (s *Set) Loops() []*Loop { return s.loops }
+func (s *Set) Loops() []*Loop {
+	if s == nil {
+		return nil
+	}
+	return s.loops
+}
 
 // Run makes all loops, calls fn on each as its first task, and returns when the
 // loops have ended.

@@ -69,6 +69,9 @@ func (l *Loop) keepStats() *Stats {
 // parks. Nobody waits longer than statsPatience, but gets them as they were last
 // given. After the loop's end they are those of its last turn. G.
 func (l *Loop) Stats() Stats {
+	if l.unmade() {
+		return Stats{}
+	}
 	if l.Here() {
 		return l.snapshot()
 	}
@@ -136,4 +139,9 @@ func (w *statsWait) Fire(*timer.Timer) { w.end() }
 func (w *statsWait) CancelWait(*Task) { w.end() }
 
 // Info describes the loop's driver. G.
-func (l *Loop) Info() driver.Info { return l.info }
+func (l *Loop) Info() driver.Info {
+	if l.unmade() {
+		return driver.Info{}
+	}
+	return l.info
+}

@@ -171,9 +171,16 @@ func (t *Task) err() error {
 	return nil
 }
 
-// Wait joins the task. Any goroutine may call it; a task parks.
+// Wait joins the task. Any goroutine may call it; a task parks. One that no loop has made
+// never runs, as on a loop that has ended.
 func (t *Task) Wait() error {
 	l, me := Current()
+	if t == nil || t.l == nil {
+		if l != nil {
+			l.Burst()
+		}
+		return ErrEnded
+	}
 	if me == t {
 		panic("ringo: a task waits for itself")
 	}
@@ -208,6 +215,9 @@ func (t *Task) done() <-chan struct{} {
 
 // Cancel makes the task's present and later waits fail. Any goroutine may call it.
 func (t *Task) Cancel() {
+	if t == nil {
+		return
+	}
 	if t.l.Here() {
 		t.l.cancelTask(t)
 		return

@@ -127,5 +127,10 @@ func (t *Timer) Reset(d time.Duration) bool {
 	return was
 }
 
-// Loop is the timer's loop.
-func (t *Timer) Loop() *Loop { return t.l }
+// Loop is the timer's loop, nil if no loop has made it.
+func (t *Timer) Loop() *Loop {
+	if t == nil {
+		return nil
+	}
+	return t.l
+}
