@@ -123,7 +123,8 @@ func playChan(t *testing.T, cfg ringo.Config, program []byte) {
 					t.Fatalf("step %d of %v: call %d gave %+v (ended: %v), want %+v", step, program, id, got, ok, want)
 				}
 			}
-			if len(results) != len(m.results) || c.Len() != len(m.buffer) || c.Waiting() != len(m.senders)+len(m.receivers) {
+			if len(results) != len(m.results) || c.Len() != len(m.buffer) ||
+				c.Waiting() != len(m.senders)+len(m.receivers) {
 				t.Fatalf("step %d of %v: %d calls ended, %d values, %d in line; want %d, %d, %d+%d", step, program,
 					len(results), c.Len(), c.Waiting(), len(m.results), len(m.buffer), len(m.senders), len(m.receivers))
 			}
@@ -174,7 +175,8 @@ func doRecv(c *ringo.Chan[int], selects bool) (r result) {
 }
 
 func FuzzChan(f *testing.F) {
-	for _, seed := range []string{"\x00", "\x01\x00\x00\x03\x03", "\x02\x03\x0b\x00\x08\x07\x17", "\x00\x00\x08\x27\x07\x03", "\x03\x00\x00\x00\x00\x00\xf6\x03\x03", "\x00\x03\x0b\x03\x17\x06\x06\xf6"} {
+	for _, seed := range []string{"\x00", "\x01\x00\x00\x03\x03", "\x02\x03\x0b\x00\x08\x07\x17",
+		"\x00\x00\x08\x27\x07\x03", "\x03\x00\x00\x00\x00\x00\xf6\x03\x03", "\x00\x03\x0b\x03\x17\x06\x06\xf6"} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, program []byte) {

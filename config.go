@@ -93,7 +93,8 @@ func (c *Config) resolve() (*loop.Config, error) {
 			return def
 		}
 		if v < min || v > max {
-			errs = append(errs, fmt.Errorf("ringo: Config.%s is %d: want %d to %d, or 0 for %d", name, v, min, max, def))
+			errs = append(errs, fmt.Errorf("ringo: Config.%s is %d: want %d to %d, or 0 for %d",
+				name, v, min, max, def))
 			return def
 		}
 		return v
@@ -131,7 +132,8 @@ func (c *Config) resolve() (*loop.Config, error) {
 		if cpus, err := sys.CPUs(); err != nil {
 			errs = append(errs, fmt.Errorf("ringo: Config.Pin: %w", err))
 		} else if out.Loops > len(cpus) {
-			errs = append(errs, fmt.Errorf("ringo: Config.Pin: %d loops, but the process may use %d CPUs", out.Loops, len(cpus)))
+			errs = append(errs, fmt.Errorf("ringo: Config.Pin: %d loops, but the process may use %d CPUs", out.Loops,
+				len(cpus)))
 		}
 	}
 	name, origin, err := c.driver()

@@ -34,15 +34,27 @@ func TestConfigBounds(t *testing.T) {
 		good  []int
 	}{
 		{"Loops", func(c *ringo.Config, n int) { c.Loops = n }, []int{-1, 1025, math.MaxInt}, []int{1, 2}},
-		{"Entries", func(c *ringo.Config, n int) { c.Entries = n }, []int{-1, 1, 32769, math.MinInt}, []int{2, 3, 33, 4096}},
-		{"Buffers", func(c *ringo.Config, n int) { c.Buffers = n; c.BufferSize = 64 }, []int{-1, 1, 32769}, []int{2, 3, 100, 32768}},
-		{"BufferSize", func(c *ringo.Config, n int) { c.BufferSize = n; c.Buffers = 2 }, []int{-1, 1, 63, 1<<20 + 1}, []int{64, 65, 1 << 20}},
+		{"Entries", func(c *ringo.Config, n int) {
+			c.Entries = n
+		}, []int{-1, 1, 32769, math.MinInt}, []int{2, 3, 33, 4096}},
+		{"Buffers", func(c *ringo.Config, n int) {
+			c.Buffers = n
+			c.BufferSize = 64
+		}, []int{-1, 1, 32769}, []int{2, 3, 100, 32768}},
+		{"BufferSize", func(c *ringo.Config, n int) {
+			c.BufferSize = n
+			c.Buffers = 2
+		}, []int{-1, 1, 63, 1<<20 + 1}, []int{64, 65, 1 << 20}},
 		{"Leases", func(c *ringo.Config, n int) { c.Leases = n; c.Buffers = 8 }, []int{-1, 9}, []int{1, 8}},
 		{"Budget", func(c *ringo.Config, n int) { c.Budget = n }, []int{-1, 65537}, []int{1, 65536}},
 		{"Offload", func(c *ringo.Config, n int) { c.Offload = n }, []int{-1, 65537}, []int{1, 65536}},
-		{"Spin", func(c *ringo.Config, n int) { c.Spin = time.Duration(n) }, []int{-1, 1_000_000_001}, []int{0, 1, 1_000_000_000}},
+		{"Spin", func(c *ringo.Config, n int) {
+			c.Spin = time.Duration(n)
+		}, []int{-1, 1_000_000_001}, []int{0, 1, 1_000_000_000}},
 		{"Grace", func(c *ringo.Config, n int) { c.Grace = time.Duration(n) }, nil, []int{-1, 0, math.MaxInt}},
-		{"StallLimit", func(c *ringo.Config, n int) { c.StallLimit = time.Duration(n) }, nil, []int{-1, 0, 1, math.MaxInt}},
+		{"StallLimit", func(c *ringo.Config, n int) {
+			c.StallLimit = time.Duration(n)
+		}, nil, []int{-1, 0, 1, math.MaxInt}},
 	} {
 		t.Run(c.field, func(t *testing.T) {
 			for _, n := range c.bad {
@@ -67,16 +79,19 @@ func TestConfigBounds(t *testing.T) {
 func TestConfigMistakesComeTogether(t *testing.T) {
 	t.Setenv("RINGO_DRIVER", "")
 	err := refusal(t, &ringo.Config{
-		Driver: "kqueue", Loops: -1, Entries: -2, Buffers: -3, BufferSize: -4, Leases: -5, Budget: -6, Offload: -7, Spin: -8,
+		Driver: "kqueue", Loops: -1, Entries: -2, Buffers: -3, BufferSize: -4, Leases: -5,
+		Budget: -6, Offload: -7, Spin: -8,
 	})
 	if err == nil {
 		t.Fatal("no error")
 	}
 	lines := strings.Split(err.Error(), "\n")
-	for _, field := range []string{"Driver", "Loops", "Entries", "Buffers", "BufferSize", "Leases", "Budget", "Offload", "Spin"} {
+	for _, field := range []string{"Driver", "Loops", "Entries", "Buffers", "BufferSize", "Leases",
+		"Budget", "Offload", "Spin"} {
 		found := 0
 		for _, line := range lines {
-			if strings.HasPrefix(line, "ringo: Config."+field+" ") || strings.HasPrefix(line, "ringo: Config."+field+":") {
+			if strings.HasPrefix(line, "ringo: Config."+field+" ") ||
+				strings.HasPrefix(line, "ringo: Config."+field+":") {
 				found++
 			}
 		}
@@ -106,7 +121,8 @@ func TestRINGO_DRIVER(t *testing.T) {
 			err := run(t, small(name), func(l *ringo.Loop) error {
 				info := l.Info()
 				if want != open.Auto && info.Name != want || info.Reason == "" {
-					t.Errorf("RINGO_DRIVER=%s, Config.Driver=%s: driver %s, because %s", env, name, info.Name, info.Reason)
+					t.Errorf("RINGO_DRIVER=%s, Config.Driver=%s: driver %s, because %s", env, name,
+						info.Name, info.Reason)
 				}
 				origin := "Config.Driver asks for it"
 				if env != "" {

@@ -20,9 +20,12 @@ func init() {
 // RINGO_DEBUG prints what was chosen and changed; without it nothing is printed.
 func TestRINGO_DEBUG(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		for setting, loud := range map[string]bool{"": false, "driver=1": true, "ops=1,driver=1": true, "driver=0": false, "driver": false} {
-			text, code := output(t, child(t, "quiet", "RINGO_TEST_DRIVER="+cfg.Driver, "RINGO_DRIVER=", "RINGO_DEBUG="+setting))
-			if said := strings.Contains(text, "ringo: driver "+cfg.Driver+": ") && strings.Contains(text, "GOMAXPROCS"); said != loud ||
+		for setting, loud := range map[string]bool{"": false, "driver=1": true, "ops=1,driver=1": true,
+			"driver=0": false, "driver": false} {
+			text, code := output(t, child(t, "quiet", "RINGO_TEST_DRIVER="+cfg.Driver, "RINGO_DRIVER=",
+				"RINGO_DEBUG="+setting))
+			if said := strings.Contains(text, "ringo: driver "+cfg.Driver+": ") &&
+				strings.Contains(text, "GOMAXPROCS"); said != loud ||
 				code != 0 || !loud && text != "" {
 				t.Errorf("RINGO_DEBUG=%s: exit status %d, %q", setting, code, text)
 			}

@@ -13,8 +13,8 @@ import (
 	"ringo"
 )
 
-// One loop whose first task starts another and waits for it. Neither the two tasks nor the variable that they share need a
-// lock: they run on one thread, and only one of them at a time.
+// One loop whose first task starts another and waits for it. Neither the two tasks nor the variable that they share
+// need a lock: they run on one thread, and only one of them at a time.
 func ExampleRun() {
 	sum := 0
 	err := ringo.Run(context.Background(), &ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
@@ -52,8 +52,8 @@ func ExampleLoop_Index() {
 	// <nil>
 }
 
-// The end of Run's context is the word to drain. Tasks go on until Grace has passed, and are cancelled then: their waits
-// fail, their deferred functions run.
+// The end of Run's context is the word to drain. Tasks go on until Grace has passed, and are cancelled then: their
+// waits fail, their deferred functions run.
 func ExampleConfig() {
 	ctx, stop := context.WithCancel(context.Background())
 	cfg := &ringo.Config{Loops: 1, Grace: 20 * time.Millisecond}
@@ -71,8 +71,8 @@ func ExampleConfig() {
 	// Run: <nil>
 }
 
-// A file read would stop the loop, so it goes to a goroutine. The function may write to captured variables: the task does
-// nothing until it is done.
+// A file read would stop the loop, so it goes to a goroutine. The function may write to captured variables: the task
+// does nothing until it is done.
 func ExampleLoop_Offload() {
 	err := ringo.Run(context.Background(), &ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
 		var text []byte

@@ -124,7 +124,8 @@ func TestRoundRobin(t *testing.T) {
 							counts[i]++
 							for j := range counts {
 								if counts[i] > counts[j]+2 {
-									t.Errorf("budget %d: task %d is at %d, task %d at %d", budget, i, counts[i], j, counts[j])
+									t.Errorf("budget %d: task %d is at %d, task %d at %d", budget, i,
+										counts[i], j, counts[j])
 								}
 							}
 							l.Go(func() {}).Wait() // ready again in the order of asking

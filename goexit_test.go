@@ -93,10 +93,16 @@ func TestGoexit(t *testing.T) {
 						if err := task.Wait(); err != ringo.ErrGoexit {
 							t.Errorf("Wait: %v, want ErrGoexit", err)
 						}
-						if err := l.Post(func() { posted++; c.fn(l, func() { ran++ }); t.Error("it returned") }); err != nil {
+						if err := l.Post(func() {
+							posted++
+							c.fn(l, func() { ran++ })
+							t.Error("it returned")
+						}); err != nil {
 							t.Error(err)
 						}
-						sleepUntil(t, l, "the end of the post", func() bool { return posted == i+1 && l.Stats().Tasks == 2 })
+						sleepUntil(t, l, "the end of the post", func() bool {
+							return posted == i+1 && l.Stats().Tasks == 2
+						})
 					}
 					equal(t, "what must still run", ran, 10*c.runs)
 					over = true

@@ -50,7 +50,10 @@ func TestGroupFailure(t *testing.T) {
 			ok   func(err error) bool
 		}{
 			{"error", func() error { return io.EOF }, func(err error) bool { return err == io.EOF }},
-			{"Goexit", func() error { runtime.Goexit(); return nil }, func(err error) bool { return err == ringo.ErrGoexit }},
+			{"Goexit", func() error {
+				runtime.Goexit()
+				return nil
+			}, func(err error) bool { return err == ringo.ErrGoexit }},
 			{"panic", func() error { panic(io.EOF) }, func(err error) bool {
 				p := (*ringo.PanicError)(nil)
 				return errors.As(err, &p) && errors.Is(err, io.EOF)

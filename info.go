@@ -83,10 +83,10 @@ func infoOf(i driver.Info) Info {
 
 func statsOf(s loop.Stats) Stats {
 	stats := Stats{
-		Turns: s.Turns, Parks: s.Parks, Yields: s.Yields, Mails: s.Mails, WakesSpared: s.WakesSpared, Stalls: s.Stalls, Backoffs: s.Backoffs,
-		InTasks: s.InTasks, InKernel: s.InKernel, Spinning: s.Spinning, Longest: s.Longest,
-		Tasks: s.Tasks, Workers: s.Workers, Slots: s.Slots, Buffers: s.Buffers,
-		Ops: make([]OpStats, len(s.Ops)), Driver: DriverStats(s.Driver),
+		Turns: s.Turns, Parks: s.Parks, Yields: s.Yields, Mails: s.Mails, WakesSpared: s.WakesSpared,
+		Stalls: s.Stalls, Backoffs: s.Backoffs, InTasks: s.InTasks, InKernel: s.InKernel,
+		Spinning: s.Spinning, Longest: s.Longest, Tasks: s.Tasks, Workers: s.Workers,
+		Slots: s.Slots, Buffers: s.Buffers, Ops: make([]OpStats, len(s.Ops)), Driver: DriverStats(s.Driver),
 	}
 	for n, o := range s.Ops {
 		stats.Ops[n] = OpStats(o)

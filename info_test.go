@@ -82,10 +82,12 @@ func TestPublicStructsAreWhole(t *testing.T) {
 
 func whole(t *testing.T, below, above any) {
 	t.Helper()
-	want, got := leaves(reflect.ValueOf(below), "", map[string]string{}), leaves(reflect.ValueOf(above), "", map[string]string{})
+	want, got := leaves(reflect.ValueOf(below), "", map[string]string{}),
+		leaves(reflect.ValueOf(above), "", map[string]string{})
 	for _, path := range slices.Sorted(maps.Keys(want)) {
 		if zero := want[path] == "0" || want[path] == "false"; !zero && got[path] != want[path] {
-			t.Errorf("%T%s is %s, and %T%s %q: it must be copied, in info.go", below, path, want[path], above, path, got[path])
+			t.Errorf("%T%s is %s, and %T%s %q: it must be copied, in info.go", below, path, want[path],
+				above, path, got[path])
 		}
 	}
 	for path := range got {
@@ -97,7 +99,8 @@ func whole(t *testing.T, below, above any) {
 
 // What users can reach of the engine through a public type is its methods.
 func TestPublicTypesShowNoFields(t *testing.T) {
-	for _, typ := range []reflect.Type{reflect.TypeFor[ringo.Loop](), reflect.TypeFor[ringo.Task](), reflect.TypeFor[ringo.Timer](), reflect.TypeFor[ringo.Group]()} {
+	for _, typ := range []reflect.Type{reflect.TypeFor[ringo.Loop](), reflect.TypeFor[ringo.Task](),
+		reflect.TypeFor[ringo.Timer](), reflect.TypeFor[ringo.Group]()} {
 		for i := range typ.NumField() {
 			if f := typ.Field(i); f.IsExported() {
 				t.Errorf("%v.%s can be named by everybody", typ, f.Name)

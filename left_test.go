@@ -48,7 +48,8 @@ func TestTasksLeftOfAServer(t *testing.T) {
 		got := strings.Split(names, "; ")
 		slices.Sort(got)
 		if len(got) != 2 || got[0] != "ringo/sock.ListenAndServe.func1 (loop 0)" ||
-			!strings.HasPrefix(got[1], "ringo_test.TestTasksLeftOfAServer.") || !strings.HasSuffix(got[1], " (loop 0), which holds its loop") {
+			!strings.HasPrefix(got[1], "ringo_test.TestTasksLeftOfAServer.") ||
+			!strings.HasSuffix(got[1], " (loop 0), which holds its loop") {
 			t.Errorf("%s: want ListenAndServe's task and the handler's", text)
 		}
 		eventually(t, "the loop's end", func() bool { return l.Sleep(0) == ringo.ErrEnded })

@@ -117,7 +117,8 @@ func (s *storm) send(l *ringo.Loop, from int) {
 				}
 				return nil
 			case 1:
-				i, err := ringo.Select(ringo.SendFrom(s.chans[to], &v), ringo.SendFrom(s.chans[(to+1)%len(s.chans)], &v))
+				i, err := ringo.Select(ringo.SendFrom(s.chans[to], &v),
+					ringo.SendFrom(s.chans[(to+1)%len(s.chans)], &v))
 				if i > 0 {
 					to = (to + 1) % len(s.chans)
 				}

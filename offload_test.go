@@ -23,7 +23,8 @@ var lanes = []struct {
 	{"Compute", (*ringo.Loop).Compute, func(cfg *ringo.Config) int { return max(1, runtime.GOMAXPROCS(0)-cfg.Loops) }},
 }
 
-func eachLane(t *testing.T, f func(t *testing.T, cfg ringo.Config, bound int, call func(*ringo.Loop, func(context.Context) error) error)) {
+func eachLane(t *testing.T,
+	f func(t *testing.T, cfg ringo.Config, bound int, call func(*ringo.Loop, func(context.Context) error) error)) {
 	for _, lane := range lanes {
 		t.Run(lane.name, func(t *testing.T) {
 			eachDriver(t, func(t *testing.T, cfg ringo.Config) {
@@ -77,7 +78,8 @@ func TestOffload(t *testing.T) {
 // So many run at once, in all loops together, and no more; the others queue, in
 // order.
 func TestOffloadBound(t *testing.T) {
-	eachLane(t, func(t *testing.T, cfg ringo.Config, bound int, call func(*ringo.Loop, func(context.Context) error) error) {
+	eachLane(t, func(t *testing.T, cfg ringo.Config, bound int,
+		call func(*ringo.Loop, func(context.Context) error) error) {
 		var running, most, done atomic.Int64
 		full := make(chan struct{})
 		var once sync.Once
@@ -110,7 +112,8 @@ func TestOffloadBound(t *testing.T) {
 
 // Cancelled while queued, fn is not run.
 func TestOffloadCancelledInQueue(t *testing.T) {
-	eachLane(t, func(t *testing.T, cfg ringo.Config, bound int, call func(*ringo.Loop, func(context.Context) error) error) {
+	eachLane(t, func(t *testing.T, cfg ringo.Config, bound int,
+		call func(*ringo.Loop, func(context.Context) error) error) {
 		beside(t, cfg, func(l *ringo.Loop) {
 			var running atomic.Int64
 			release := make(chan struct{})
@@ -124,7 +127,10 @@ func TestOffloadCancelledInQueue(t *testing.T) {
 			queued := make([]*ringo.Task, 5)
 			for i := range queued {
 				queued[i] = l.Go(func() {
-					got = append(got, call(l, func(context.Context) error { t.Error("a cancelled call ran"); return nil }))
+					got = append(got, call(l, func(context.Context) error {
+						t.Error("a cancelled call ran")
+						return nil
+					}))
 				})
 			}
 			l.Sleep(0)
@@ -207,10 +213,14 @@ func TestOffloadAfterCancel(t *testing.T) {
 
 // A call that ends that way does not take its place in the lane along.
 func TestOffloadGoexitGivesItsPlaceBack(t *testing.T) {
-	eachLane(t, func(t *testing.T, cfg ringo.Config, bound int, call func(*ringo.Loop, func(context.Context) error) error) {
+	eachLane(t, func(t *testing.T, cfg ringo.Config, bound int,
+		call func(*ringo.Loop, func(context.Context) error) error) {
 		beside(t, cfg, func(l *ringo.Loop) {
 			for range 3 * bound {
-				if err := call(l, func(context.Context) error { runtime.Goexit(); return nil }); err != ringo.ErrGoexit {
+				if err := call(l, func(context.Context) error {
+					runtime.Goexit()
+					return nil
+				}); err != ringo.ErrGoexit {
 					t.Error(err)
 				}
 			}

@@ -42,8 +42,13 @@ var panickers = []struct {
 		_, ok := v.(runtime.Error)
 		return ok
 	}, "ringo_test.init.func"},
-	{"after a wait", func(l *ringo.Loop) { l.Sleep(0); panicHere("text") }, func(v any) bool { return v == "text" }, "panicHere"},
-	{"in a deferred function", func(l *ringo.Loop) { defer panicHere("text") }, func(v any) bool { return v == "text" }, "panicHere"},
+	{"after a wait", func(l *ringo.Loop) {
+		l.Sleep(0)
+		panicHere("text")
+	}, func(v any) bool { return v == "text" }, "panicHere"},
+	{"in a deferred function", func(l *ringo.Loop) {
+		defer panicHere("text")
+	}, func(v any) bool { return v == "text" }, "panicHere"},
 	{"again, after a recover", func(l *ringo.Loop) {
 		defer func() { panicHere(recover()) }()
 		panic("text")
@@ -143,13 +148,16 @@ func TestPanicText(t *testing.T) {
 				mustRun(t, cfg, func(l *ringo.Loop) {
 					group := ringo.NewGroup(l)
 					group.Go(func() error { fn(l); return nil })
-					for what, err := range map[string]error{"Wait": l.Go(func() { fn(l) }).Wait(), "Group.Wait": group.Wait()} {
+					for what, err := range map[string]error{"Wait": l.Go(func() {
+						fn(l)
+					}).Wait(), "Group.Wait": group.Wait()} {
 						p, ok := err.(*ringo.PanicError)
 						if !ok || p.In != in || p.Value != "the reason" {
 							t.Fatalf("%s: %T %v", what, err, err)
 						}
 						text := p.Error()
-						for _, once := range []string{"the reason", "[in " + in + "]", "[in ", "ringo_test.panicHere("} {
+						for _, once := range []string{"the reason", "[in " + in + "]", "[in ",
+							"ringo_test.panicHere("} {
 							if n := strings.Count(text, once); n != 1 {
 								t.Errorf("%s: %q is %d times in\n%s", what, once, n, text)
 							}
@@ -216,7 +224,10 @@ func init() {
 	crash := func(fn func(l *ringo.Loop)) func() {
 		return func() {
 			cfg := small(os.Getenv("RINGO_TEST_DRIVER"))
-			if err := ringo.Run(context.Background(), &cfg, func(l *ringo.Loop) error { fn(l); return nil }); err != nil {
+			if err := ringo.Run(context.Background(), &cfg, func(l *ringo.Loop) error {
+				fn(l)
+				return nil
+			}); err != nil {
 				os.Stderr.WriteString(err.Error())
 				os.Exit(3)
 			}
@@ -241,11 +252,14 @@ func init() {
 // Without OnPanic, or where OnPanic itself panics, the program ends as it would by
 // a panic in a goroutine, and shows where in the task it was.
 func TestPanicCrashes(t *testing.T) {
-	for _, name := range []string{"panic in fn", "panic in a task", "panic in a post", "panic in Offload", "panic in OnPanic"} {
+	for _, name := range []string{"panic in fn", "panic in a task", "panic in a post",
+		"panic in Offload", "panic in OnPanic"} {
 		t.Run(name, func(t *testing.T) {
 			eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 				text, code := output(t, child(t, name, "RINGO_TEST_DRIVER="+cfg.Driver))
-				if in := map[bool]string{true: "[in Offload]", false: "[in a task]"}[name == "panic in Offload"]; strings.Count(text, "[in ") != 1 || !strings.Contains(text, in) {
+				if in := map[bool]string{true: "[in Offload]",
+					false: "[in a task]"}[name == "panic in Offload"]; strings.Count(text, "[in ") != 1 ||
+					!strings.Contains(text, in) {
 					t.Errorf("want %s, once, in\n%s", in, text)
 				}
 				if code != 2 || !strings.HasPrefix(text, "panic: ") ||

@@ -69,7 +69,8 @@ func TestPinMoreLoopsThanProcessors(t *testing.T) {
 	cfg := anyDriver(t)
 	cfg.Pin, cfg.Loops = true, len(cpus)+1
 	got := refusal(t, &cfg)
-	if got == nil || !strings.Contains(got.Error(), fmt.Sprintf("%d loops", cfg.Loops)) || !strings.Contains(got.Error(), fmt.Sprintf("%d CPUs", len(cpus))) {
+	if got == nil || !strings.Contains(got.Error(), fmt.Sprintf("%d loops", cfg.Loops)) ||
+		!strings.Contains(got.Error(), fmt.Sprintf("%d CPUs", len(cpus))) {
 		t.Errorf("%v, want both numbers", got)
 	}
 }
@@ -79,7 +80,8 @@ func TestPinWithinTheProcessesSet(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		text, code := output(t, child(t, "pin", "RINGO_TEST_DRIVER="+cfg.Driver))
 		cpus, _ := sys.CPUs()
-		want := fmt.Sprintf("on %d\n<nil>\nringo: Config.Pin: 2 loops, but the process may use 1 CPUs\n", cpus[len(cpus)-1:])
+		want := fmt.Sprintf("on %d\n<nil>\nringo: Config.Pin: 2 loops, but the process may use 1 CPUs\n",
+			cpus[len(cpus)-1:])
 		if text != want || code != 0 {
 			t.Errorf("exit status %d, %q\nwant 0, %q", code, text, want)
 		}

@@ -85,19 +85,23 @@ func TestUringRefused(t *testing.T) {
 		{"by seccomp", seccomptest.DenyUring(), "io_uring_setup", "EPERM", "seccomp"},
 		{"by a kernel without it", seccomptest.DenyUringENOSYS(), "io_uring_setup", "ENOSYS", ""},
 		{"by seccomp, after setup", seccomptest.DenyEnter(), "io_uring_enter", "EPERM", "seccomp"},
-		{"for want of memory", seccomptest.Deny(seccomptest.Rule{Number: setup, Errno: syscall.ENOMEM}), "io_uring_setup", "ENOMEM", "RLIMIT_MEMLOCK"},
+		{"for want of memory", seccomptest.Deny(seccomptest.Rule{Number: setup, Errno: syscall.ENOMEM}),
+			"io_uring_setup", "ENOMEM", "RLIMIT_MEMLOCK"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			text := sandboxed(t, c.policy, "uring")
-			if want := fmt.Sprintf("refused uring %s", c.step); !strings.HasPrefix(text, want) || !strings.Contains(text, " "+c.errno+": ") || !strings.Contains(text, c.hint) {
+			if want := fmt.Sprintf("refused uring %s", c.step); !strings.HasPrefix(text, want) ||
+				!strings.Contains(text, " "+c.errno+": ") || !strings.Contains(text, c.hint) {
 				t.Errorf("uring: %swant %s... %s", text, want, c.hint)
 			}
 			text = sandboxed(t, c.policy, "epoll", "RINGO_DRIVER=uring") // who asks is named too
-			if want := "RINGO_DRIVER asks for uring: uring: " + c.step; !strings.HasPrefix(text, "refused uring "+c.step) || !strings.Contains(text, want) {
+			if want := "RINGO_DRIVER asks for uring: uring: " +
+				c.step; !strings.HasPrefix(text, "refused uring "+c.step) || !strings.Contains(text, want) {
 				t.Errorf("RINGO_DRIVER=uring: %swant %s", text, want)
 			}
 			text = sandboxed(t, c.policy, "auto")
-			if !strings.HasPrefix(text, "epoll 0: ") || !strings.Contains(text, c.step) || !strings.Contains(text, c.hint) {
+			if !strings.HasPrefix(text, "epoll 0: ") || !strings.Contains(text, c.step) ||
+				!strings.Contains(text, c.hint) {
 				t.Errorf("auto: %swant epoll, because of %s, %s", text, c.step, c.hint)
 			}
 			if text = sandboxed(t, c.policy, "epoll"); text != "epoll 0: Config.Driver asks for it\n" {
@@ -224,15 +228,18 @@ func TestLittleLockedMemory(t *testing.T) {
 // reason; and a refusal for who asks for a ring.
 func TestLittleLockedMemoryOnKernels(t *testing.T) {
 	needCharge(t)
-	for _, mask := range []string{"", "kernel=5.4", "kernel=5.6", "kernel=5.10", "kernel=5.15", "kernel=6.1", "kernel=6.6", "kernel=6.12"} {
+	for _, mask := range []string{"", "kernel=5.4", "kernel=5.6", "kernel=5.10", "kernel=5.15", "kernel=6.1",
+		"kernel=6.6", "kernel=6.12"} {
 		t.Run(cmp.Or(mask, "this one"), func(t *testing.T) {
 			// Before 5.7 there is no ring for us, whatever the limit, and before 6.1 auto takes none.
 			old := mask == "kernel=5.4" || mask == "kernel=5.6"
 			costly := mask == "kernel=5.10" || mask == "kernel=5.15"
 			for _, kib := range []int{0, 8, 64} {
 				text := askWithMemory(t, "auto", mask, kib)
-				onEpoll := strings.HasPrefix(text, "epoll 0: ") && (old || costly || strings.Contains(text, "RLIMIT_MEMLOCK"))
-				onUring := strings.HasPrefix(text, "uring ") && !strings.HasPrefix(text, "uring 1024: ") && !old && !costly && kib > 0
+				onEpoll := strings.HasPrefix(text, "epoll 0: ") &&
+					(old || costly || strings.Contains(text, "RLIMIT_MEMLOCK"))
+				onUring := strings.HasPrefix(text, "uring ") && !strings.HasPrefix(text, "uring 1024: ") &&
+					!old && !costly && kib > 0
 				if !onEpoll && !onUring {
 					t.Errorf("auto with %d KiB: %s", kib, text)
 				}

@@ -79,7 +79,8 @@ func init() {
 		took := time.Since(began)
 		same := func(now footprint) bool {
 			return now.descriptors <= before.descriptors && now.goroutines <= before.goroutines &&
-				now.threads <= before.threads+4 && now.mappings <= before.mappings+16 && // the runtime's own, made now and then
+				// the runtime's own, made now and then
+				now.threads <= before.threads+4 && now.mappings <= before.mappings+16 &&
 				(race.Enabled || now.resident <= before.resident+4<<10) // the detector's memory grows for long
 		}
 		now := settled(same)
@@ -102,7 +103,8 @@ func TestRunAThousandTimes(t *testing.T) {
 		case strings.HasPrefix(cfg.Driver, "uring"):
 			runs = 200
 		}
-		text, code := output(t, child(t, "restarts", "RINGO_TEST_DRIVER="+cfg.Driver, fmt.Sprint("RINGO_TEST_RUNS=", runs)))
+		text, code := output(t, child(t, "restarts", "RINGO_TEST_DRIVER="+cfg.Driver,
+			fmt.Sprint("RINGO_TEST_RUNS=", runs)))
 		if t.Log(text); code != 0 {
 			t.Error("left behind, or failed: exit status ", code)
 		}

@@ -39,7 +39,8 @@ func Run(ctx context.Context, cfg *Config, fn func(l *Loop) error) error {
 	return loop.Run(ctx, c, func(l *loop.Loop) error { return fn((*Loop)(l)) })
 }
 
-var errRunInTask = errors.New("ringo: Run from inside a task, which would stop its loop: call it from a goroutine or in Loop.Offload")
+var errRunInTask = errors.New("ringo: Run from inside a task, which would stop its loop: call it from a goroutine or " +
+	"in Loop.Offload")
 
 // Loop is one thread with its tasks. Run makes it.
 type Loop loop.Loop

@@ -78,7 +78,8 @@ func TestStallsGoToStderr(t *testing.T) {
 	if err := cmd.Wait(); err != nil {
 		t.Error(err)
 	}
-	for _, want := range []string{"ringo: loop 0 ", "100ms", "A task may wait only through Ringo", "bufio.(*Reader).ReadString"} {
+	for _, want := range []string{"ringo: loop 0 ", "100ms", "A task may wait only through Ringo",
+		"bufio.(*Reader).ReadString"} {
 		if !strings.Contains(said.String(), want) {
 			t.Errorf("no %q in %q", want, said.String())
 		}

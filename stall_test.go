@@ -46,7 +46,9 @@ func TestStallsAreCounted(t *testing.T) {
 					t.Error("no stall counted")
 				}
 				cfg.StallLimit = -1
-				cfg.OnStall = func(*ringo.Loop, time.Duration, []byte) { t.Error("told of a stall that nobody looks for") }
+				cfg.OnStall = func(*ringo.Loop, time.Duration, []byte) {
+					t.Error("told of a stall that nobody looks for")
+				}
 				mustRun(t, cfg, func(loop *ringo.Loop) { l = loop; c.hold(l) })
 				equal(t, "stalls counted without a limit", l.Stats().Stalls, 0)
 			})

@@ -108,7 +108,8 @@ func TestWithTimeoutAndCancel(t *testing.T) {
 								wantTimeout(t, name, wait())
 								until.Wait() // which nothing cuts short: the cancel below is in then
 							}
-							if err := wait(); !errors.Is(err, context.Canceled) || errors.Is(err, os.ErrDeadlineExceeded) {
+							if err := wait(); !errors.Is(err, context.Canceled) ||
+								errors.Is(err, os.ErrDeadlineExceeded) {
 								t.Errorf("%s in a cancelled task, d=%v: %v", name, d, err)
 							}
 							return nil

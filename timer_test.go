@@ -19,7 +19,8 @@ func TestSleepIsNeverShort(t *testing.T) {
 		mustRun(t, cfg, func(l *ringo.Loop) {
 			for _, d := range []time.Duration{
 				math.MinInt64, -time.Hour, -1, 0, 1, time.Microsecond, 99 * time.Microsecond, 999 * time.Microsecond,
-				time.Millisecond, 1001 * time.Microsecond, 10*time.Millisecond - 1, 33*time.Millisecond + 333*time.Nanosecond,
+				time.Millisecond, 1001 * time.Microsecond, 10*time.Millisecond - 1,
+				33*time.Millisecond + 333*time.Nanosecond,
 			} {
 				for busy := range 3 {
 					l.Go(func() {

@@ -192,7 +192,8 @@ func FuzzPool(f *testing.F) {
 				}
 			}
 			if p.InUse() != len(held)+len(leases) || p.Lent() != len(k.lent) || p.InUse()+p.Available() != n {
-				t.Fatalf("step %d: in use %d, lent %d, available %d; want %d, %d, %d", i, p.InUse(), p.Lent(), p.Available(),
+				t.Fatalf("step %d: in use %d, lent %d, available %d; want %d, %d, %d", i, p.InUse(),
+					p.Lent(), p.Available(),
 					len(held)+len(leases), len(k.lent), n-len(held)-len(leases))
 			}
 			clear(owner)

@@ -74,7 +74,8 @@ func (ac *AdoptConfig) Adopt(l *ringo.Loop, s io.Closer) (c *Conn, err error) {
 	err = ac.adopt(l, s, (*adoptee).wantConn, func(e *loop.Loop, a *adoptee, here bool) error {
 		c = newConn(e, a.fd.Take())
 		if unixNetwork(a.network) {
-			c.becomeUnix(unixName(e, &c.fd, kernel.Kernel.Getsockname, a.network), unixName(e, &c.fd, kernel.Kernel.Getpeername, a.network))
+			c.becomeUnix(unixName(e, &c.fd, kernel.Kernel.Getsockname, a.network),
+				unixName(e, &c.fd, kernel.Kernel.Getpeername, a.network))
 		} else {
 			c.laddr, c.raddr = nameOf(e, &c.fd, kernel.Kernel.Getsockname), nameOf(e, &c.fd, kernel.Kernel.Getpeername)
 		}

@@ -47,7 +47,8 @@ func churned(t *testing.T, l *ringo.Loop, set func(time.Time) error, f func() er
 	t.Helper()
 	stop := churn(t, set)
 	var err error
-	for end := time.Now().Add(churnFor); time.Now().Before(end) && (err == nil || errors.Is(err, os.ErrDeadlineExceeded)); {
+	for end := time.Now().Add(churnFor); time.Now().Before(end) &&
+		(err == nil || errors.Is(err, os.ErrDeadlineExceeded)); {
 		err = f()
 	}
 	aside(t, l, func() error { stop(); return nil })
@@ -78,7 +79,11 @@ func TestReadDeadlineMovedByOthers(t *testing.T) {
 		unix bool
 		read func(l *ringo.Loop, c, d *sock.Conn) error
 	}{
-		{"Read", false, func(l *ringo.Loop, c, d *sock.Conn) error { n, err := c.Read(p); took(n); return some(n, err) }},
+		{"Read", false, func(l *ringo.Loop, c, d *sock.Conn) error {
+			n, err := c.Read(p)
+			took(n)
+			return some(n, err)
+		}},
 		{"ReadV", false, func(l *ringo.Loop, c, d *sock.Conn) error {
 			n, err := c.ReadV([][]byte{p[:1], p[1:]})
 			took(int(n))
@@ -206,7 +211,10 @@ func TestReadDeadlineMovedByOthers(t *testing.T) {
 func TestPacketReadDeadlineMovedByOthers(t *testing.T) {
 	p := make([]byte, 64)
 	for name, read := range map[string]func(c *sock.PacketConn) error{
-		"ReadFromUDPAddrPort": func(c *sock.PacketConn) error { n, _, err := c.ReadFromUDPAddrPort(p); return some(n, err) },
+		"ReadFromUDPAddrPort": func(c *sock.PacketConn) error {
+			n, _, err := c.ReadFromUDPAddrPort(p)
+			return some(n, err)
+		},
 		"ReadMsgUDPAddrPort": func(c *sock.PacketConn) error {
 			n, _, _, _, err := c.ReadMsgUDPAddrPort(p, nil)
 			return some(n, err)
@@ -324,8 +332,11 @@ func TestWriteDeadlineMovedByOthers(t *testing.T) {
 func TestPacketWriteDeadlineMovedByOthers(t *testing.T) {
 	p := []byte("datagram")
 	for name, write := range map[string]func(c *sock.UnixPacketConn) error{
-		"Write":        func(c *sock.UnixPacketConn) error { return some(c.Write(p)) },
-		"WriteMsgUnix": func(c *sock.UnixPacketConn) error { n, _, err := c.WriteMsgUnix(p, nil, nil); return some(n, err) },
+		"Write": func(c *sock.UnixPacketConn) error { return some(c.Write(p)) },
+		"WriteMsgUnix": func(c *sock.UnixPacketConn) error {
+			n, _, err := c.WriteMsgUnix(p, nil, nil)
+			return some(n, err)
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			eachDriver(t, func(t *testing.T, cfg ringo.Config) {

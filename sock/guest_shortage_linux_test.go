@@ -133,7 +133,9 @@ func TestWaitsShortOfDescriptors(t *testing.T) {
 		want error
 	}{
 		{"bytes", read, func(_ *sock.Conn, peer *net.TCPConn, _ func()) { peer.Write([]byte("x")) }, none},
-		{"bytes for a raw read", raw, func(_ *sock.Conn, peer *net.TCPConn, _ func()) { peer.Write([]byte("x")) }, none},
+		{"bytes for a raw read", raw, func(_ *sock.Conn, peer *net.TCPConn, _ func()) {
+			peer.Write([]byte("x"))
+		}, none},
 		{"the peer's end", read, func(_ *sock.Conn, peer *net.TCPConn, _ func()) { peer.CloseWrite() }, io.EOF},
 		{"a deadline", read, func(c *sock.Conn, _ *net.TCPConn, _ func()) {
 			c.SetReadDeadline(time.Now().Add(20 * time.Millisecond))
@@ -233,7 +235,9 @@ func TestLoopEndsUnderWaitsShortOfDescriptors(t *testing.T) {
 				withoutDescriptors(t, func() {
 					go func() { _, err := c.Read(make([]byte, 1)); result <- err }()
 					go func() { _, err := c.Write(make([]byte, 64<<20)); result <- err }()
-					eventually(t, "they wait by the loop", func() bool { return slots(l) == before+2 || len(result) > 0 })
+					eventually(t, "they wait by the loop", func() bool {
+						return slots(l) == before+2 || len(result) > 0
+					})
 				})
 				return nil
 			})
@@ -271,7 +275,9 @@ func TestDatagramsShortOfDescriptors(t *testing.T) {
 				withoutDescriptors(t, func() {
 					for _, want := range []error{nil, net.ErrClosed} {
 						go func() { _, _, err := c.ReadFrom(make([]byte, 1)); result <- err }()
-						eventually(t, "it waits by the loop", func() bool { return slots(l) > before || len(result) > 0 })
+						eventually(t, "it waits by the loop", func() bool {
+							return slots(l) > before || len(result) > 0
+						})
 						if want == nil {
 							peer.Write([]byte("x"))
 						} else {

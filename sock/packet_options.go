@@ -24,7 +24,9 @@ func (c *packet) setOption(level, option, value int) error {
 }
 
 func (c *packet) setOptionBytes(level, option int, value []byte) error {
-	res, err := c.plain("set", func(k kernel.Kernel, fd int32) int32 { return k.SetsockoptBytes(fd, level, option, value) })
+	res, err := c.plain("set", func(k kernel.Kernel, fd int32) int32 {
+		return k.SetsockoptBytes(fd, level, option, value)
+	})
 	if err == nil && res < 0 {
 		err = c.fail("set", callError("setsockopt", res))
 	}
@@ -52,7 +54,9 @@ func (c *UnixPacketConn) Drops() (uint32, error) { return c.packet.Drops() }
 // Drops is that of both kinds.
 func (c *packet) Drops() (uint32, error) {
 	b := make([]byte, 4*meminfoWords)
-	res, err := c.plain("get", func(k kernel.Kernel, fd int32) int32 { return k.GetsockoptBytes(fd, solSocket, soMeminfo, b) })
+	res, err := c.plain("get", func(k kernel.Kernel, fd int32) int32 {
+		return k.GetsockoptBytes(fd, solSocket, soMeminfo, b)
+	})
 	switch {
 	case err != nil:
 		return 0, err

@@ -82,7 +82,9 @@ func (s TCPState) String() string {
 // does not wait. Any goroutine may call it.
 func (c *Conn) TCPInfo() (TCPInfo, error) {
 	raw := make([]byte, tcpInfoSize)
-	n, err := c.plain("get", func(k kernel.Kernel, fd int32) int32 { return k.GetsockoptBytes(fd, protoTCP, tcpInfo, raw) })
+	n, err := c.plain("get", func(k kernel.Kernel, fd int32) int32 {
+		return k.GetsockoptBytes(fd, protoTCP, tcpInfo, raw)
+	})
 	if err == nil && n < 0 {
 		err = c.fail("get", callError("getsockopt", n))
 	}

@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// wantAllocs counts allocations itself: testing.AllocsPerRun sets GOMAXPROCS, which moves goroutines between threads. The
-// rest of the process may allocate meanwhile, so the best of a few runs counts.
+// wantAllocs counts allocations itself: testing.AllocsPerRun sets GOMAXPROCS, which moves goroutines between threads.
+// The rest of the process may allocate meanwhile, so the best of a few runs counts.
 func wantAllocs(t *testing.T, want uint64, what string, f func()) {
 	t.Helper()
 	const runs, calls = 5, 200

@@ -50,7 +50,8 @@ func BenchmarkEnter(b *testing.B) {
 			}
 		})
 	}
-	b.Run("through another kernel", func(b *testing.B) { // what a ring would pay if it always called one by an interface
+	// what a ring would pay if it always called one by an interface
+	b.Run("through another kernel", func(b *testing.B) {
 		m, err := mask.Parse(CheckSyncCancel)
 		if err != nil {
 			b.Fatal(err)

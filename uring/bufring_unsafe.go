@@ -38,13 +38,14 @@ const bufSize = 16
 const BufRingMax = 32768
 
 // RegisterBufRing makes an empty buffer ring for the group with room for so many entries, a power of two from 2 to
-// BufRingMax (Linux 5.19). The group's number is the caller's choice and stands in the SQEs that pick from it. EEXIST: the
-// ring has this group already; EINVAL: an older kernel. See io_uring_register(2), IORING_REGISTER_PBUF_RING.
+// BufRingMax (Linux 5.19). The group's number is the caller's choice and stands in the SQEs that pick from it. EEXIST:
+// the ring has this group already; EINVAL: an older kernel. See io_uring_register(2), IORING_REGISTER_PBUF_RING.
 //
 // Only the owner of r may call it, and what it returns.
 func (r *Ring) RegisterBufRing(group uint16, entries int) (*BufRing, error) {
 	if entries < 2 || entries > BufRingMax || entries&(entries-1) != 0 {
-		return nil, fmt.Errorf("uring: buffer ring of %d entries: want a power of two from 2 to %d", entries, BufRingMax)
+		return nil, fmt.Errorf("uring: buffer ring of %d entries: want a power of two from 2 to %d", entries,
+			BufRingMax)
 	}
 	step := fmt.Sprintf("io_uring_register(PBUF_RING, group %d, %d entries)", group, entries)
 	size := roundUp(entries*bufSize, os.Getpagesize())
@@ -61,8 +62,8 @@ func (r *Ring) RegisterBufRing(group uint16, entries int) (*BufRing, error) {
 }
 
 // BufRing makes a buffer ring with n buffers of size bytes in memory of its own, outside the Go heap, and lends all of
-// them to the kernel. n is 1 to BufRingMax; the ring has the next power of two as entries. Ids are 0 to n-1: Bytes(id) is the
-// buffer, Return(id) lends it again.
+// them to the kernel. n is 1 to BufRingMax; the ring has the next power of two as entries. Ids are 0 to n-1: Bytes(id)
+// is the buffer, Return(id) lends it again.
 func (r *Ring) BufRing(group uint16, n, size int) (*BufRing, error) {
 	if n < 1 || n > BufRingMax || size < 1 || size > maxArena/n {
 		return nil, fmt.Errorf("uring: %d buffers of %d bytes: want 1 to %d buffers, and %d bytes in all at most",
@@ -101,8 +102,8 @@ func (b *BufRing) Group() uint16 { return b.group }
 // Entries is how many buffers can be lent at a time.
 func (b *BufRing) Entries() int { return int(b.mask) + 1 }
 
-// Add puts a buffer behind those lent, under an id for the CQE. The kernel does not see it before Commit. No Go pointer is
-// kept: mem must be on the heap or off it, reachable, and left alone until a CQE has brought the id back or the
+// Add puts a buffer behind those lent, under an id for the CQE. The kernel does not see it before Commit. No Go pointer
+// is kept: mem must be on the heap or off it, reachable, and left alone until a CQE has brought the id back or the
 // BufRing is closed. No more than Entries may be lent at a time; the caller counts.
 func (b *BufRing) Add(mem []byte, bid uint16) {
 	i := uint32(b.next) & b.mask

@@ -17,7 +17,8 @@ import (
 // come in a row (IORING_RECVSEND_BUNDLE). recv-us is the receiver's part of a turn alone.
 func BenchmarkBundle(b *testing.B) {
 	need(b, CheckRecvMultishot)
-	for _, c := range []struct{ bytes, buffer int }{{64, 4 << 10}, {16 << 10, 4 << 10}, {64 << 10, 4 << 10}, {64 << 10, 16 << 10}} {
+	for _, c := range []struct{ bytes, buffer int }{{64, 4 << 10}, {16 << 10, 4 << 10}, {64 << 10, 4 << 10},
+		{64 << 10, 16 << 10}} {
 		for _, bundle := range []bool{false, true} {
 			b.Run(fmt.Sprintf("bytes=%d/buffer=%d/bundle=%v", c.bytes, c.buffer, bundle), func(b *testing.B) {
 				receiveTurns(b, c.bytes, c.buffer, bundle)

@@ -18,22 +18,24 @@ const (
 
 // Config says what a ring should be like. The zero value and nil are good.
 type Config struct {
-	// CQEntries is the CQ's size, at least the SQ's and at most CQEntriesMax, rounded up to a power of two. 0: four times
-	// the SQ. Kernel 5.5; before it only 0 is possible, and gives twice the SQ.
+	// CQEntries is the CQ's size, at least the SQ's and at most CQEntriesMax, rounded up to a power of two. 0: four
+	// times the SQ. Kernel 5.5; before it only 0 is possible, and gives twice the SQ.
 	CQEntries int
 
 	// AnyThread makes a ring that any thread may use, one at a time under the caller's lock: no SINGLE_ISSUER, no
-	// DEFER_TASKRUN, no registered descriptor. Slower; for rings that belong to no loop. There may be a lock for each side: one
-	// for SQE, SQSpace, SQPending, Enter and Flush, one for CQE, Drain and CQReady. Overflowed and NeedsEnter need none.
+	// DEFER_TASKRUN, no registered descriptor. Slower; for rings that belong to no loop. There may be a lock for each
+	// side: one for SQE, SQSpace, SQPending, Enter and Flush, one for CQE, Drain and CQReady. Overflowed and NeedsEnter
+	// need none.
 	AnyThread bool
 
-	// SQPoll has a kernel thread look for entries, so that submitting needs no system call while it is awake. It costs a
-	// core, and excludes what defers or batches completions. SQPollIdle is how long that thread looks before it sleeps,
-	// in milliseconds' precision; 0: the kernel's second. Kernel 5.13 without privilege.
+	// SQPoll has a kernel thread look for entries, so that submitting needs no system call while it is awake. It costs
+	// a core, and excludes what defers or batches completions. SQPollIdle is how long that thread looks before it
+	// sleeps, in milliseconds' precision; 0: the kernel's second. Kernel 5.13 without privilege.
 	SQPoll     bool
 	SQPollIdle time.Duration
 
-	// IOPoll has completions polled for. Only reads and writes of O_DIRECT files on queues made for it work on such a ring.
+	// IOPoll has completions polled for. Only reads and writes of O_DIRECT files on queues made for it work on such a
+	// ring.
 	IOPoll bool
 
 	// Without are setup flags never to be asked for, WithoutFeatures are features to be treated as missing, and
@@ -42,9 +44,9 @@ type Config struct {
 	WithoutFeatures Features
 	WithoutRingFD   bool
 
-	// Mask makes the kernel behave as an older one; nil is what RINGO_MASK in the environment says, or nothing if there is a
-	// Kernel. Kernel, if not nil, is called in the kernel's place. Their types are internal: they are for this module's own
-	// tests.
+	// Mask makes the kernel behave as an older one; nil is what RINGO_MASK in the environment says, or nothing if there
+	// is a Kernel. Kernel, if not nil, is called in the kernel's place. Their types are internal: they are for this
+	// module's own tests.
 	Mask   *mask.Mask
 	Kernel sys.Uring
 }
@@ -116,7 +118,8 @@ func consistent(f SetupFlags) SetupFlags {
 
 // ladder are the flags in the order in which they are given up, newest first.
 var ladder = []SetupFlags{
-	SetupNoSQArray, SetupDeferTaskrun, SetupSingleIssuer, SetupTaskrunFlag, SetupCoopTaskrun, SetupSubmitAll, SetupClamp, SetupCQSize,
+	SetupNoSQArray, SetupDeferTaskrun, SetupSingleIssuer, SetupTaskrunFlag, SetupCoopTaskrun, SetupSubmitAll,
+	SetupClamp, SetupCQSize,
 }
 
 // stepDown gives up the newest flag; false if there is none left.

@@ -26,7 +26,8 @@ func (r *Ring) CQE() (CQE, bool) {
 	}
 	c := *r.at(r.cqHead)
 	r.cqHead++
-	r.cqShown.head.Store(r.cqHead) // releases the copy above to the kernel, which acquires the head before it writes there
+	// releases the copy above to the kernel, which acquires the head before it writes there
+	r.cqShown.head.Store(r.cqHead)
 	return c, true
 }
 

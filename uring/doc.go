@@ -1,13 +1,14 @@
 // Package uring is the raw io_uring: rings, entries and the three system calls, in pure Go, on Linux.
 //
-// It plays the role that liburing plays in C and goes no further: no goroutines, no callbacks, no buffers but those asked
-// for, no policy. Programs that want to write servers want package ringo, which is built on it.
+// It plays the role that liburing plays in C and goes no further: no goroutines, no callbacks, no buffers but those
+// asked for, no policy. Programs that want to write servers want package ringo, which is built on it.
 //
 // # The model
 //
 // A [Ring] is two queues in memory shared with the kernel. A program takes free entries of the submission queue (SQ),
 // fills them in with Prep methods, and calls [Ring.Enter] once for any number of them; the kernel works on them in
-// any order and puts an answer to each into the completion queue (CQ), where the program finds it without a system call.
+// any order and puts an answer to each into the completion queue (CQ), where the program finds it without a system
+// call.
 //
 //	e := r.SQE()            // nil: the SQ is full, Enter first
 //	e.PrepRecv(fd, p, 0)
@@ -17,19 +18,19 @@
 //		// c.UserData says what it answers, c.Res is the result or a negated errno
 //	}
 //
-// A request ends with exactly one [CQE] that has no CQEMore flag. Multishot requests make any number of CQEs with the flag
-// before. A CQE without it may carry data, too: look at the result and at the flag, each by itself.
+// A request ends with exactly one [CQE] that has no CQEMore flag. Multishot requests make any number of CQEs with the
+// flag before. A CQE without it may carry data, too: look at the result and at the flag, each by itself.
 //
 // [Ring.Enter] is for loops that count nanoseconds and handle every errno themselves; [Ring.Submit] and [Ring.Wait] are
 // for everybody else.
 //
 // # One thread
 //
-// A ring belongs to the thread that opened it: lock the goroutine to its thread (runtime.LockOSThread) before [Open] and
-// keep it locked until [Ring.Close]. That is what the kernel's cheapest mode asks for (SINGLE_ISSUER and DEFER_TASKRUN,
-// Linux 6.1): completions are then made only inside Enter, all at once, without interrupting anything. It also means that
-// the CQ can look empty while the kernel has work to show; [Ring.NeedsEnter] tells. A thread that ends takes its ring's
-// requests with it: they are cancelled, or never answered.
+// A ring belongs to the thread that opened it: lock the goroutine to its thread (runtime.LockOSThread) before [Open]
+// and keep it locked until [Ring.Close]. That is what the kernel's cheapest mode asks for (SINGLE_ISSUER and
+// DEFER_TASKRUN, Linux 6.1): completions are then made only inside Enter, all at once, without interrupting anything.
+// It also means that the CQ can look empty while the kernel has work to show; [Ring.NeedsEnter] tells. A thread that
+// ends takes its ring's requests with it: they are cancelled, or never answered.
 //
 // No method may be called by two goroutines at once, and none but the owner may call any, except FD. Calls from another
 // thread fail with EEXIST; that check is the kernel's and not complete, so builds with -race or the invariants tag
@@ -40,10 +41,10 @@
 //
 // The memory named in an SQE belongs to the kernel until the request's last CQE, cancelled or not: it may be read and
 // written at any time until then. An SQE holds addresses as numbers, which keep nothing alive. So the memory must stay
-// reachable by other means for that long, for instance from the table that the user data is an index of. It need not be pinned:
-// Go does not move heap objects, and the Prep methods see to it that what they are given is on the heap. Exceptions, which the
-// kernel copies when it consumes the entry: timespecs, the sockaddr of a connect, iovecs and the msghdr of a
-// sendmsg (Linux 5.5).
+// reachable by other means for that long, for instance from the table that the user data is an index of. It need not be
+// pinned: Go does not move heap objects, and the Prep methods see to it that what they are given is on the heap.
+// Exceptions, which the kernel copies when it consumes the entry: timespecs, the sockaddr of a connect, iovecs and the
+// msghdr of a sendmsg (Linux 5.5).
 //
 // User data must not be a pointer: use an index, and a count of its reuses, so that a late CQE finds nobody.
 //
@@ -61,19 +62,20 @@
 //	CQ head   stored after CQEs were copied out                  the kernel loads it before it writes there again
 //	SQ flags  loaded                                             the kernel stores them
 //
-// With a polling kernel thread (Config.SQPoll) the store of the SQ tail comes before the load of the SQ flags, in that order
-// for all to see: Go's atomics are sequentially consistent. A buffer ring's tail goes out together with the id in its
-// first entry, see [BufRing.Commit].
+// With a polling kernel thread (Config.SQPoll) the store of the SQ tail comes before the load of the SQ flags, in that
+// order for all to see: Go's atomics are sequentially consistent. A buffer ring's tail goes out together with the id in
+// its first entry, see [BufRing.Commit].
 //
-// The race detector sees none of this: what one goroutine hands to another through a socket needs an ordering that it knows.
+// The race detector sees none of this: what one goroutine hands to another through a socket needs an ordering that it
+// knows.
 //
 // # Kernels
 //
-// Nothing is decided by a version number: distributions carry features back. [Open] asks for the best and gives up, newest
-// first, what the kernel answers with EINVAL. [Ring.ProbeOps] asks for the opcodes. [Probe] tries everything this package knows
-// and says what works here, also when a container or the system's administrator forbids io_uring: then the report names the
-// call that was refused and the likely cause. On other systems everything compiles, and Open fails with an error that is
-// errors.ErrUnsupported.
+// Nothing is decided by a version number: distributions carry features back. [Open] asks for the best and gives up,
+// newest first, what the kernel answers with EINVAL. [Ring.ProbeOps] asks for the opcodes. [Probe] tries everything
+// this package knows and says what works here, also when a container or the system's administrator forbids io_uring:
+// then the report names the call that was refused and the likely cause. On other systems everything compiles, and Open
+// fails with an error that is errors.ErrUnsupported.
 //
 // Releases in parentheses are the first mainline ones. The manual pages are io_uring(7), io_uring_setup(2),
 // io_uring_enter(2), io_uring_register(2), and one in section 3 per Prep method, under liburing's name.

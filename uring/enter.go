@@ -14,19 +14,19 @@ import (
 // It is the one call a loop needs per turn, and the thin one: it never allocates, never tries again, and hands every
 // errno to the caller, EINTR, EAGAIN, EBUSY and ETIME among them.
 //
-// With min 0 it does not wait, whatever timeout says. getEvents, implied by min > 0, has the kernel make the CQEs it has
-// deferred or could not place. A timeout ≥ 0 bounds the wait and gives ETIME; a negative one does not. To only look, use
-// min 0 and getEvents: for a timeout of 0 the kernel still goes to sleep and is woken, some 20 µs later (BenchmarkTimeout).
-// The timeout needs FeatExtArg: without it a call with min > 0 and timeout ≥ 0 is a misuse that submits nothing and
-// returns EINVAL; use a PrepTimeout entry there.
+// With min 0 it does not wait, whatever timeout says. getEvents, implied by min > 0, has the kernel make the CQEs it
+// has deferred or could not place. A timeout ≥ 0 bounds the wait and gives ETIME; a negative one does not. To only
+// look, use min 0 and getEvents: for a timeout of 0 the kernel still goes to sleep and is woken, some 20 µs later
+// (BenchmarkTimeout). The timeout needs FeatExtArg: without it a call with min > 0 and timeout ≥ 0 is a misuse that
+// submits nothing and returns EINVAL; use a PrepTimeout entry there.
 //
 // consumed is what the kernel took, read from the SQ's head and true also with an errno; what it did not take stays
-// pending, in order, for the next Enter. The kernel does not wait when it could not take everything, and does not report
-// how the wait ended when it took something. So always look at the CQ afterwards, and never conclude from errno 0 that
-// min CQEs are there.
+// pending, in order, for the next Enter. The kernel does not wait when it could not take everything, and does not
+// report how the wait ended when it took something. So always look at the CQ afterwards, and never conclude from errno
+// 0 that min CQEs are there.
 //
-// A call that waits tells the scheduler so. One that does not wait is a RawSyscall: cheap, but entries that do slow work at
-// once, such as buffered reads of files, hold up the garbage collector meanwhile; use Submit for those.
+// A call that waits tells the scheduler so. One that does not wait is a RawSyscall: cheap, but entries that do slow
+// work at once, such as buffered reads of files, hold up the garbage collector meanwhile; use Submit for those.
 //
 // Only the owner may call it. Another thread gets EEXIST.
 func (r *Ring) Enter(min uint32, getEvents bool, timeout time.Duration) (consumed int, errno syscall.Errno) {
@@ -120,8 +120,8 @@ func (r *Ring) enterSlow(min uint32, getEvents bool, timeout time.Duration) (con
 	return int(r.sqHead - before), r.explain(errno)
 }
 
-// explain turns what a registered descriptor gives on another thread, where the index means nothing, into the EEXIST that
-// the kernel has for a thread that is not the owner.
+// explain turns what a registered descriptor gives on another thread, where the index means nothing, into the EEXIST
+// that the kernel has for a thread that is not the owner.
 func (r *Ring) explain(errno syscall.Errno) syscall.Errno {
 	if errno != syscall.EINVAL && errno != syscall.EBADF {
 		return errno
@@ -132,8 +132,8 @@ func (r *Ring) explain(errno syscall.Errno) syscall.Errno {
 	return errno
 }
 
-// Flush is Enter with min 0 for entries that may do slow work at once: it tells the scheduler. It makes the call once, hands
-// every errno to the caller, and leaves the CQ alone.
+// Flush is Enter with min 0 for entries that may do slow work at once: it tells the scheduler. It makes the call once,
+// hands every errno to the caller, and leaves the CQ alone.
 //
 // Only the owner may call it; with Config.AnyThread, while another thread takes CQEs, too.
 func (r *Ring) Flush() (consumed int, errno syscall.Errno) {
@@ -145,15 +145,15 @@ func (r *Ring) Flush() (consumed int, errno syscall.Errno) {
 
 // Submit has the kernel consume all pending entries and returns their number. It does not wait for completions, but
 // takes its time if the entries do, and the scheduler knows. Entries that it cannot consume stay pending; then the
-// error tells why. With Config.SQPoll the kernel's thread consumes them in its own time, and the number is what it had got
-// to.
+// error tells why. With Config.SQPoll the kernel's thread consumes them in its own time, and the number is what it had
+// got to.
 //
 // Only the owner may call it.
 func (r *Ring) Submit() (int, error) { return r.Wait(0, -1) }
 
-// Wait has the kernel consume all pending entries and waits until n CQEs are in the ring, to be taken with CQE or Drain. It
-// returns how many entries were consumed. A negative timeout waits for ever; else, when it has passed, the error is
-// ETIME. A signal does not end the wait.
+// Wait has the kernel consume all pending entries and waits until n CQEs are in the ring, to be taken with CQE or
+// Drain. It returns how many entries were consumed. A negative timeout waits for ever; else, when it has passed, the
+// error is ETIME. A signal does not end the wait.
 //
 // Only the owner may call it.
 func (r *Ring) Wait(n int, timeout time.Duration) (int, error) {

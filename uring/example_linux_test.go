@@ -82,8 +82,8 @@ func talk(fd int) {
 	syscall.Close(fd)
 }
 
-// One multishot recv takes everything that comes, into buffers that the kernel picks when it needs them. Many connections
-// can share the buffers: an idle one holds none.
+// One multishot recv takes everything that comes, into buffers that the kernel picks when it needs them. Many
+// connections can share the buffers: an idle one holds none.
 func ExampleRing_BufRing() {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()

@@ -8,8 +8,8 @@ import (
 	"ringo/internal/abi"
 )
 
-// FuzzBufRing adds and commits buffers while a kernel takes some, and compares with a queue. The tail, two bytes that share a
-// word with an id, starts anywhere.
+// FuzzBufRing adds and commits buffers while a kernel takes some, and compares with a queue. The tail, two bytes that
+// share a word with an id, starts anywhere.
 func FuzzBufRing(f *testing.F) {
 	for _, start := range []uint16{0, 1, 0x7fff, 0xfffd, 0xffff} {
 		f.Add(start, uint8(0), []byte{1, 1, 0, 2, 1, 0, 2, 2, 1, 1, 0, 0x1e})
@@ -34,7 +34,8 @@ func FuzzBufRing(f *testing.F) {
 				}
 				mem, id := memory[i&0x7fff:][:int(op)+1], uint16(i*257)
 				b.Add(mem, id)
-				m.queue = append(m.queue, abi.Io_uring_buf{Addr: ptr(unsafe.Pointer(&mem[0])), Len: uint32(len(mem)), Bid: id})
+				m.queue = append(m.queue,
+					abi.Io_uring_buf{Addr: ptr(unsafe.Pointer(&mem[0])), Len: uint32(len(mem)), Bid: id})
 				m.hidden++
 			case 2:
 				for range min(int(op/3), m.shown) {

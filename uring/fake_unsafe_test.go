@@ -8,8 +8,8 @@ import (
 	"ringo/internal/abi"
 )
 
-// fakeKernel is a kernel in plain memory, as far as the rings go. Its indices start where the test says, and what it does
-// in an Enter the test decides.
+// fakeKernel is a kernel in plain memory, as far as the rings go. Its indices start where the test says, and what it
+// does in an Enter the test decides.
 type fakeKernel struct {
 	sqHead, sqTail, sqFlags, cqHead, cqTail *uint32
 	array                                   []uint32 // nil with NO_SQARRAY
@@ -44,7 +44,8 @@ func (k *fakeKernel) Setup(entries uint32, p *abi.Io_uring_params) (int, syscall
 	}
 	p.Features = uint32(FeatSingleMmap | FeatNoDrop | FeatExtArg)
 	p.Sq_off = abi.Io_sqring_offsets{Head: 0, Tail: 4, Ring_mask: 16, Ring_entries: 24, Flags: 36, Dropped: 32}
-	p.Cq_off = abi.Io_cqring_offsets{Head: 8, Tail: 12, Ring_mask: 20, Ring_entries: 28, Overflow: 44, Flags: 40, Cqes: 64}
+	p.Cq_off = abi.Io_cqring_offsets{Head: 8, Tail: 12, Ring_mask: 20, Ring_entries: 28,
+		Overflow: 44, Flags: 40, Cqes: 64}
 	arrayAt := 64 + p.Cq_entries*cqeSize
 	k.memory = make([]uint64, (arrayAt+4*entries)/8)
 	base := unsafe.Pointer(&k.memory[0])

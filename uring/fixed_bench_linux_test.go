@@ -140,7 +140,9 @@ func BenchmarkOpenReadClose(b *testing.B) {
 				if err := r.RegisterFiles([]int{-1}); err != nil {
 					b.Skip(err)
 				}
-				way := map[string]func(){"calls": calls, "entries": func() { openByEntries(b, r, path, p) }, "chain": func() { openByChain(b, r, path, p) }}[how]
+				way := map[string]func(){"calls": calls, "entries": func() {
+					openByEntries(b, r, path, p)
+				}, "chain": func() { openByChain(b, r, path, p) }}[how]
 				freshly := func(f func()) func() {
 					if !cold {
 						return f

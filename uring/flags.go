@@ -15,7 +15,8 @@ type SetupFlags uint32
 const (
 	// SetupIOPoll is IORING_SETUP_IOPOLL (Linux 5.1): completions of O_DIRECT files are polled for. Config.IOPoll.
 	SetupIOPoll SetupFlags = abi.IORING_SETUP_IOPOLL
-	// SetupSQPoll is IORING_SETUP_SQPOLL (Linux 5.1; without privilege since 5.13): a kernel thread submits. Config.SQPoll.
+	// SetupSQPoll is IORING_SETUP_SQPOLL (Linux 5.1; without privilege since 5.13): a kernel thread submits.
+	// Config.SQPoll.
 	SetupSQPoll SetupFlags = abi.IORING_SETUP_SQPOLL
 	// SetupCQSize is IORING_SETUP_CQSIZE (Linux 5.5): the CQ's size is ours to choose.
 	SetupCQSize SetupFlags = abi.IORING_SETUP_CQSIZE
@@ -29,7 +30,8 @@ const (
 	SetupTaskrunFlag SetupFlags = abi.IORING_SETUP_TASKRUN_FLAG
 	// SetupSingleIssuer is IORING_SETUP_SINGLE_ISSUER (Linux 6.0): only the thread that made the ring may use it.
 	SetupSingleIssuer SetupFlags = abi.IORING_SETUP_SINGLE_ISSUER
-	// SetupDeferTaskrun is IORING_SETUP_DEFER_TASKRUN (Linux 6.1): completions are made when we ask for them, all at once.
+	// SetupDeferTaskrun is IORING_SETUP_DEFER_TASKRUN (Linux 6.1): completions are made when we ask for them, all at
+	// once.
 	SetupDeferTaskrun SetupFlags = abi.IORING_SETUP_DEFER_TASKRUN
 	// SetupNoSQArray is IORING_SETUP_NO_SQARRAY (Linux 6.6): the SQ holds the entries themselves, not indices of them.
 	SetupNoSQArray SetupFlags = abi.IORING_SETUP_NO_SQARRAY

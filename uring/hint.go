@@ -14,7 +14,8 @@ type surroundings struct {
 }
 
 const (
-	allowInFilter = "let the seccomp filter allow io_uring_setup, io_uring_enter and io_uring_register (containers: --security-opt seccomp=PROFILE)"
+	allowInFilter = "let the seccomp filter allow io_uring_setup, io_uring_enter and io_uring_register (containers: " +
+		"--security-opt seccomp=PROFILE)"
 	allowInModule = "let the security module (SELinux, AppArmor) allow io_uring: its audit log names the rule"
 	allowAll      = "sysctl -w kernel.io_uring_disabled=0"
 )
@@ -33,7 +34,8 @@ func explain(step string, errno syscall.Errno, s surroundings) (cause string, ad
 		if s.memlock < 0 {
 			return "no memory for the ring", []string{"free memory, or ask for smaller rings"}
 		}
-		return fmt.Sprintf("RLIMIT_MEMLOCK is %d KiB: raise it (ulimit -l), or ask for fewer entries; rings just closed count for a moment longer", s.memlock>>10),
+		return fmt.Sprintf("RLIMIT_MEMLOCK is %d KiB: raise it (ulimit -l), or ask for fewer entries; rings just "+
+				"closed count for a moment longer", s.memlock>>10),
 			[]string{"raise RLIMIT_MEMLOCK (ulimit -l)"}
 	case syscall.EMFILE:
 		return "out of descriptors: raise RLIMIT_NOFILE (ulimit -n)", []string{"raise RLIMIT_NOFILE (ulimit -n)"}

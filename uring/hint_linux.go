@@ -42,8 +42,8 @@ func disabledSysctl() (int, error) {
 	return strconv.Atoi(strings.TrimSpace(string(text)))
 }
 
-// seccompActive says whether a seccomp filter is on this thread. Without /proc the thread itself is asked, which a filter
-// may forbid, and then there is one.
+// seccompActive says whether a seccomp filter is on this thread. Without /proc the thread itself is asked, which a
+// filter may forbid, and then there is one.
 func seccompActive() bool {
 	if status, err := os.ReadFile("/proc/thread-self/status"); err == nil {
 		return bytes.Contains(status, []byte("\nSeccomp:\t2"))

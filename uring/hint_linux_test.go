@@ -17,7 +17,8 @@ func TestLook(t *testing.T) {
 		t.Errorf("RLIMIT_MEMLOCK: %d, %v, and seen %d", soft, err, s.memlock)
 	}
 	var setup *SetupError
-	if err := setupError("io_uring_setup", syscall.EMFILE); !errors.As(err, &setup) || setup.Hint != "out of descriptors: raise RLIMIT_NOFILE (ulimit -n)" || len(setup.Advice) != 1 {
+	if err := setupError("io_uring_setup", syscall.EMFILE); !errors.As(err, &setup) ||
+		setup.Hint != "out of descriptors: raise RLIMIT_NOFILE (ulimit -n)" || len(setup.Advice) != 1 {
 		t.Errorf("%+v", setup)
 	}
 }

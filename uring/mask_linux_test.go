@@ -28,7 +28,8 @@ func TestMaskNames(t *testing.T) {
 	}
 	for _, try := range setupTries {
 		name := strings.ToLower(try.name)
-		if !slices.Contains(known, name) && !slices.Contains([]string{"iopoll", "sqpoll", "sqe_mixed", "sq_rewind"}, name) {
+		if !slices.Contains(known, name) &&
+			!slices.Contains([]string{"iopoll", "sqpoll", "sqe_mixed", "sq_rewind"}, name) {
 			t.Errorf("the mask has no %s", name)
 		}
 	}
@@ -94,9 +95,10 @@ func newer(a, b string) bool {
 func TestMaskedAlone(t *testing.T) {
 	need(t)
 	for name, check := range map[string]string{
-		"ext_arg": CheckExtArg, "ring_fd": CheckRingFD, "multishot_poll": CheckPollMultishot, "cancel_fd": CheckCancelFD,
-		"multishot_accept": CheckAcceptMultishot, "buf_ring": CheckBufRing, "multishot_recv": CheckRecvMultishot,
-		"op:msg_ring": CheckMsgRing, "sync_cancel": CheckSyncCancel, "op:accept": CheckAcceptMultishot,
+		"ext_arg": CheckExtArg, "ring_fd": CheckRingFD, "multishot_poll": CheckPollMultishot,
+		"cancel_fd": CheckCancelFD, "multishot_accept": CheckAcceptMultishot, "buf_ring": CheckBufRing,
+		"multishot_recv": CheckRecvMultishot, "op:msg_ring": CheckMsgRing, "sync_cancel": CheckSyncCancel,
+		"op:accept": CheckAcceptMultishot,
 	} {
 		m, err := mask.Parse(name)
 		if err != nil {

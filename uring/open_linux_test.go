@@ -16,14 +16,17 @@ import (
 
 func TestOpenRoundsUp(t *testing.T) {
 	for _, c := range []struct{ entries, cq, wantSQ, wantCQ int }{
-		{2, 0, 2, 8}, {3, 0, 4, 16}, {64, 0, 64, 256}, {100, 0, 128, 512}, {2, 2, 2, 2}, {8, 9, 8, 16}, {EntriesMax, 0, EntriesMax, CQEntriesMax},
+		{2, 0, 2, 8}, {3, 0, 4, 16}, {64, 0, 64, 256}, {100, 0, 128, 512}, {2, 2, 2, 2}, {8, 9, 8, 16},
+		{EntriesMax, 0, EntriesMax, CQEntriesMax},
 	} {
 		r := open(t, c.entries, &Config{CQEntries: c.cq})
 		if r.SQEntries() != c.wantSQ || r.CQEntries() != c.wantCQ {
-			t.Errorf("%d entries, CQ %d: want %d and %d, got %d and %d", c.entries, c.cq, c.wantSQ, c.wantCQ, r.SQEntries(), r.CQEntries())
+			t.Errorf("%d entries, CQ %d: want %d and %d, got %d and %d", c.entries, c.cq, c.wantSQ, c.wantCQ,
+				r.SQEntries(), r.CQEntries())
 		}
 		if r.SQSpace() != c.wantSQ || r.SQPending() != 0 || r.CQReady() != 0 || r.Lost() != 0 {
-			t.Errorf("a new ring has space %d, pending %d, ready %d, lost %d", r.SQSpace(), r.SQPending(), r.CQReady(), r.Lost())
+			t.Errorf("a new ring has space %d, pending %d, ready %d, lost %d", r.SQSpace(), r.SQPending(), r.CQReady(),
+				r.Lost())
 		}
 		if err := r.Close(); err != nil {
 			t.Error(err)
@@ -69,8 +72,10 @@ func TestOpenRefuses(t *testing.T) {
 		{"CQ smaller than SQ", 8, Config{CQEntries: 4}, []string{"CQEntries 4: want 0, or 8"}},
 		{"CQ too large", 8, Config{CQEntries: CQEntriesMax + 1}, []string{"CQEntries 65537"}},
 		{"CQ size without the flag", 8, Config{CQEntries: 8, Without: SetupCQSize}, []string{"needs CQSIZE"}},
-		{"SQPOLL contradiction", 8, Config{SQPoll: true, Without: SetupSQPoll}, []string{"SQPoll: SQPOLL is in Without"}},
-		{"IOPOLL contradiction", 8, Config{IOPoll: true, Without: SetupIOPoll}, []string{"IOPoll: IOPOLL is in Without"}},
+		{"SQPOLL contradiction", 8, Config{SQPoll: true, Without: SetupSQPoll},
+			[]string{"SQPoll: SQPOLL is in Without"}},
+		{"IOPOLL contradiction", 8, Config{IOPoll: true, Without: SetupIOPoll},
+			[]string{"IOPoll: IOPOLL is in Without"}},
 		{"idle of nobody", 8, Config{SQPollIdle: time.Second}, []string{"SQPollIdle 1s"}},
 		{"two mistakes", 1, Config{SQPollIdle: -1}, []string{"1 entries", "SQPollIdle -1ns"}},
 	} {
@@ -131,7 +136,8 @@ func testClosed(t *testing.T, r *Ring) {
 	if n := r.Drain(make([]CQE, 4)); n != 0 {
 		t.Errorf("Drain found %d", n)
 	}
-	if r.NeedsEnter() || r.Overflowed() || r.CQReady() != 0 || r.Lost() != 0 || r.FD() != -1 || r.SQSpace() != 0 || r.RingFD() {
+	if r.NeedsEnter() || r.Overflowed() || r.CQReady() != 0 || r.Lost() != 0 || r.FD() != -1 ||
+		r.SQSpace() != 0 || r.RingFD() {
 		t.Error("a closed ring seems alive")
 	}
 	if _, errno := r.Enter(0, true, -1); errno != syscall.EBADF {
@@ -274,7 +280,8 @@ func TestMemlock(t *testing.T) {
 	if !errors.As(err, &setup) || !errors.Is(err, syscall.ENOMEM) {
 		t.Fatalf("want a SetupError with ENOMEM, got %v", err)
 	}
-	if !strings.Contains(setup.Step, "io_uring_setup(64 entries") || !strings.Contains(setup.Hint, "RLIMIT_MEMLOCK is 0 KiB") {
+	if !strings.Contains(setup.Step, "io_uring_setup(64 entries") ||
+		!strings.Contains(setup.Hint, "RLIMIT_MEMLOCK is 0 KiB") {
 		t.Errorf("step %q, hint %q", setup.Step, setup.Hint)
 	}
 }

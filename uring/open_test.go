@@ -106,7 +106,8 @@ func TestSQPollCalls(t *testing.T) {
 	k.consume()
 	*k.sqFlags = abi.IORING_SQ_NEED_WAKEUP
 	r.SQE().PrepNop()
-	if n, errno := r.Enter(0, false, -1); n != 1 || errno != 0 || len(calls) != 1 || calls[0] != abi.IORING_ENTER_SQ_WAKEUP {
+	if n, errno := r.Enter(0, false, -1); n != 1 || errno != 0 || len(calls) != 1 ||
+		calls[0] != abi.IORING_ENTER_SQ_WAKEUP {
 		t.Fatalf("asleep: consumed %d, %v; calls %v", n, errno, calls)
 	}
 	*k.sqFlags = 0

@@ -11,16 +11,17 @@ import (
 	"ringo/internal/sys"
 )
 
-// Open makes a ring with room for so many entries, EntriesMin to EntriesMax, rounded up to a power of two. cfg may be nil.
+// Open makes a ring with room for so many entries, EntriesMin to EntriesMax, rounded up to a power of two. cfg may be
+// nil.
 //
 // It asks for the best that kernels offer a ring with one owner (the flags in this package, less those that exclude one
-// another), and gives up a flag, newest first, only when the kernel answers EINVAL; Ring.Flags says what is left. It registers the
-// ring's descriptor with the thread if the kernel can do that.
+// another), and gives up a flag, newest first, only when the kernel answers EINVAL; Ring.Flags says what is left. It
+// registers the ring's descriptor with the thread if the kernel can do that.
 //
 // The goroutine must be locked to its thread (runtime.LockOSThread) and stay so until Close, unless Config.AnyThread is
-// set. With RINGO_MASK in the environment the ring behaves as an older kernel's (docs/testing.md). Errors are *SetupError with the errno inside, or a plain one that lists all that is wrong with the arguments.
-// Kernel: 5.1 in principle; what a program needs beyond that it must look up in Flags, Features and ProbeOps. See
-// io_uring_setup(2).
+// set. With RINGO_MASK in the environment the ring behaves as an older kernel's (docs/testing.md). Errors are
+// *SetupError with the errno inside, or a plain one that lists all that is wrong with the arguments. Kernel: 5.1 in
+// principle; what a program needs beyond that it must look up in Flags, Features and ProbeOps. See io_uring_setup(2).
 func Open(entries int, cfg *Config) (*Ring, error) {
 	if cfg == nil {
 		cfg = &Config{}
@@ -29,7 +30,8 @@ func Open(entries int, cfg *Config) (*Ring, error) {
 		return nil, err
 	}
 	if !sys.HaveUring && cfg.Kernel == nil {
-		return nil, &SetupError{Step: "io_uring_setup", Hint: "io_uring exists on Linux only", Err: errors.ErrUnsupported}
+		return nil, &SetupError{Step: "io_uring_setup", Hint: "io_uring exists on Linux only",
+			Err: errors.ErrUnsupported}
 	}
 	m, err := cfg.mask()
 	if err != nil {
@@ -121,7 +123,8 @@ func (r *Ring) mapRegion(name string, offset uint64, size int) (unsafe.Pointer, 
 }
 
 // registerFD gives the ring a short cut from this thread: an index in place of the descriptor saves each enter the look
-// into the process's table of files. A thread has 16 of them and older kernels (before 5.18) none; then it goes without.
+// into the process's table of files. A thread has 16 of them and older kernels (before 5.18) none; then it goes
+// without.
 func (r *Ring) registerFD() {
 	up := abi.Io_uring_rsrc_update{Offset: ^uint32(0), Data: uint64(r.fd)}
 	n, errno := r.sysRegister(abi.IORING_REGISTER_RING_FDS, unsafe.Pointer(&up), 1)
@@ -132,8 +135,8 @@ func (r *Ring) registerFD() {
 	r.enterFlags |= abi.IORING_ENTER_REGISTERED_RING
 }
 
-// Close gives the ring back to the kernel. It may be called more than once; what follows it fails with EBADF, hands out no
-// entry and finds no CQE.
+// Close gives the ring back to the kernel. It may be called more than once; what follows it fails with EBADF, hands out
+// no entry and finds no CQE.
 //
 // Requests in flight are cancelled, but the kernel does so after Close has returned: memory lent to them must
 // stay alive and unused. Cancel and drain first.
@@ -152,7 +155,8 @@ func (r *Ring) Close() error {
 			r.sysRegister(abi.IORING_UNREGISTER_RING_FDS, unsafe.Pointer(&up), 1)
 		} else {
 			// On this thread the index would name another ring, if any.
-			stray = fmt.Errorf("uring: ring of thread %d closed on thread %d: kept by the kernel until the former ends: %w",
+			stray = fmt.Errorf("uring: ring of thread %d closed on thread %d: kept by the kernel until the former "+
+				"ends: %w",
 				r.owner, thread, syscall.EEXIST)
 		}
 		r.enterFlags &^= abi.IORING_ENTER_REGISTERED_RING
@@ -177,8 +181,8 @@ func (r *Ring) free() error {
 	return first
 }
 
-// FD is the ring's descriptor, -1 once closed. Another ring's PrepMsgRing takes it; a poll finds it readable when the CQ is
-// not empty, or work is deferred. Any goroutine may call it while the ring is open.
+// FD is the ring's descriptor, -1 once closed. Another ring's PrepMsgRing takes it; a poll finds it readable when the
+// CQ is not empty, or work is deferred. Any goroutine may call it while the ring is open.
 func (r *Ring) FD() int { return r.fd }
 
 // Flags are the setup flags that the kernel has accepted.

@@ -52,17 +52,23 @@ func TestPrepOverwrites(t *testing.T) {
 	var n uint32
 	for name, prep := range map[string]func(e *SQE){
 		"nop": (*SQE).PrepNop, "accept": func(e *SQE) { e.PrepAccept(3, 0) },
-		"accept addr":      func(e *SQE) { e.PrepAcceptAddr(3, nil, &n, 0) },
-		"accept multishot": func(e *SQE) { e.PrepAcceptMultishot(3, 0) }, "connect": func(e *SQE) { e.PrepConnect(3, nil, 1) },
+		"accept addr": func(e *SQE) { e.PrepAcceptAddr(3, nil, &n, 0) },
+		"accept multishot": func(e *SQE) {
+			e.PrepAcceptMultishot(3, 0)
+		}, "connect": func(e *SQE) { e.PrepConnect(3, nil, 1) },
 		"recv": func(e *SQE) { e.PrepRecv(3, nil, 0) }, "recv select": func(e *SQE) { e.PrepRecvSelect(3, 1, 0, 0) },
 		"recv multishot": func(e *SQE) { e.PrepRecvMultishot(3, 1, 0) }, "send": func(e *SQE) { e.PrepSend(3, nil, 0) },
 		"send zc": func(e *SQE) { e.PrepSendZC(3, nil, 0) },
 		"sendmsg": func(e *SQE) { e.PrepSendmsg(3, nil, 0) }, "recvmsg": func(e *SQE) { e.PrepRecvmsg(3, nil, 0) },
-		"recvmsg select": func(e *SQE) { e.PrepRecvmsgSelect(3, nil, 1, 0) }, "recvmsg multishot": func(e *SQE) { e.PrepRecvmsgMultishot(3, nil, 1, 0) },
+		"recvmsg select": func(e *SQE) {
+			e.PrepRecvmsgSelect(3, nil, 1, 0)
+		}, "recvmsg multishot": func(e *SQE) { e.PrepRecvmsgMultishot(3, nil, 1, 0) },
 		"shutdown": func(e *SQE) { e.PrepShutdown(3, 1) }, "socket": func(e *SQE) { e.PrepSocket(1, 1, 0) },
 		"read": func(e *SQE) { e.PrepRead(3, nil, 0) }, "write": func(e *SQE) { e.PrepWrite(3, nil, 0) },
 		"close": func(e *SQE) { e.PrepClose(3) }, "poll": func(e *SQE) { e.PrepPollAdd(3, 1) },
-		"poll multishot": func(e *SQE) { e.PrepPollMultishot(3, 1) }, "poll remove": func(e *SQE) { e.PrepPollRemove(1) },
+		"poll multishot": func(e *SQE) {
+			e.PrepPollMultishot(3, 1)
+		}, "poll remove": func(e *SQE) { e.PrepPollRemove(1) },
 		"timeout": func(e *SQE) { e.PrepTimeout(&ts, 0, 0) }, "timeout remove": func(e *SQE) { e.PrepTimeoutRemove(1) },
 		"cancel": func(e *SQE) { e.PrepCancel(1) }, "cancel fd": func(e *SQE) { e.PrepCancelFD(3) },
 		"msg ring": func(e *SQE) { e.PrepMsgRing(3, 1, 1) },

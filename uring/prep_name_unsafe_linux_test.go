@@ -77,7 +77,9 @@ func testStatx(t *testing.T, r *Ring) {
 	if st.Size != 4 || st.Mode != unix.S_IFREG|0o640 {
 		t.Errorf("size %d, mode %o", st.Size, st.Mode)
 	}
-	want(t, do(t, r, func(e *SQE) { e.PrepStatx(dir, path(""), unix.AT_EMPTY_PATH, unix.STATX_MODE, unsafe.Pointer(st)) }), 0)
+	want(t, do(t, r, func(e *SQE) {
+		e.PrepStatx(dir, path(""), unix.AT_EMPTY_PATH, unix.STATX_MODE, unsafe.Pointer(st))
+	}), 0)
 	if st.Mode&unix.S_IFMT != unix.S_IFDIR {
 		t.Errorf("the directory has mode %o", st.Mode)
 	}
@@ -99,7 +101,9 @@ func unlinkat(t *testing.T, r *Ring, name string, dir int) {
 
 func renameat(t *testing.T, r *Ring, name string, dir int) {
 	_, other := openDir(t)
-	want(t, do(t, r, func(e *SQE) { e.PrepRenameat(dir, path("f"), other, path("f"), unix.RENAME_NOREPLACE) }), syscall.EEXIST)
+	want(t, do(t, r, func(e *SQE) {
+		e.PrepRenameat(dir, path("f"), other, path("f"), unix.RENAME_NOREPLACE)
+	}), syscall.EEXIST)
 	want(t, do(t, r, func(e *SQE) { e.PrepRenameat(dir, path("f"), other, path("g"), 0) }), 0)
 	if entries, err := os.ReadDir(name); len(entries) != 0 || err != nil {
 		t.Errorf("left behind: %v, %v", entries, err)

@@ -57,31 +57,32 @@ func (e *SQE) PrepRecvMultishot(fd int, group uint16, flags uint32) {
 	e.BufIndex = group
 }
 
-// PrepSend fills in a send(2) (Linux 5.6). p belongs to the kernel until the CQE. The count may be short; with MSG_WAITALL
-// (Linux 5.19) only an error makes it so. A closed peer gives EPIPE and no signal. See io_uring_prep_send(3).
+// PrepSend fills in a send(2) (Linux 5.6). p belongs to the kernel until the CQE. The count may be short; with
+// MSG_WAITALL (Linux 5.19) only an error makes it so. A closed peer gives EPIPE and no signal. See
+// io_uring_prep_send(3).
 func (e *SQE) PrepSend(fd int, p []byte, flags uint32) {
 	addr, n := bytesOf(p)
 	e.prep(OpSend, fd, addr, n, 0, flags)
 }
 
-// PrepSendZC fills in a send(2) that does not copy (Linux 6.0). Its first CQE has the count or an error and, with CQEMore,
-// says that a second one follows: with CQENotif, when the kernel, the network and whoever acknowledges are done with p, which
-// is theirs until then, also after an error. Without CQEMore nothing follows. EOPNOTSUPP: not on this kind of socket;
-// ENOMEM: the pages count against RLIMIT_MEMLOCK. Where the receiver is on the same machine the kernel copies all the same.
-// See io_uring_prep_send_zc(3).
+// PrepSendZC fills in a send(2) that does not copy (Linux 6.0). Its first CQE has the count or an error and, with
+// CQEMore, says that a second one follows: with CQENotif, when the kernel, the network and whoever acknowledges are
+// done with p, which is theirs until then, also after an error. Without CQEMore nothing follows. EOPNOTSUPP: not on
+// this kind of socket; ENOMEM: the pages count against RLIMIT_MEMLOCK. Where the receiver is on the same machine the
+// kernel copies all the same. See io_uring_prep_send_zc(3).
 func (e *SQE) PrepSendZC(fd int, p []byte, flags uint32) {
 	addr, n := bytesOf(p)
 	e.prep(OpSendZC, fd, addr, n, 0, flags)
 }
 
-// PrepSendmsg fills in a sendmsg(2) (Linux 5.3). msg is a struct msghdr (syscall.Msghdr on Linux); it may be reused once
-// the entry is consumed, what it points to belongs to the kernel until the CQE. See io_uring_prep_sendmsg(3).
+// PrepSendmsg fills in a sendmsg(2) (Linux 5.3). msg is a struct msghdr (syscall.Msghdr on Linux); it may be reused
+// once the entry is consumed, what it points to belongs to the kernel until the CQE. See io_uring_prep_sendmsg(3).
 func (e *SQE) PrepSendmsg(fd int, msg unsafe.Pointer, flags uint32) {
 	e.prep(OpSendmsg, fd, ptr(msg), 1, 0, flags)
 }
 
-// PrepRecvmsg fills in a recvmsg(2) (Linux 5.3). msg, a struct msghdr, is written to: it and all it points to belong to the
-// kernel until the CQE. See io_uring_prep_recvmsg(3).
+// PrepRecvmsg fills in a recvmsg(2) (Linux 5.3). msg, a struct msghdr, is written to: it and all it points to belong to
+// the kernel until the CQE. See io_uring_prep_recvmsg(3).
 func (e *SQE) PrepRecvmsg(fd int, msg unsafe.Pointer, flags uint32) {
 	e.prep(OpRecvmsg, fd, ptr(msg), 1, 0, flags)
 }
@@ -94,18 +95,18 @@ func (e *SQE) PrepRecvmsgSelect(fd int, msg unsafe.Pointer, group uint16, flags 
 	e.BufIndex = group
 }
 
-// PrepRecvmsgMultishot fills in a recvmsg that makes a CQE, each with a buffer of the group, for every message, for as long
-// as the CQEs have CQEMore set (Linux 6.0). Of msg only the lengths of name and control count: so much room is left for
-// them in each buffer, in front of the bytes. ParseRecvmsg reads what is there. A message of no bytes, and the end of a
-// stream, are the last CQE, with a buffer. A buffer with no room for the front gives EFAULT. See
+// PrepRecvmsgMultishot fills in a recvmsg that makes a CQE, each with a buffer of the group, for every message, for as
+// long as the CQEs have CQEMore set (Linux 6.0). Of msg only the lengths of name and control count: so much room is
+// left for them in each buffer, in front of the bytes. ParseRecvmsg reads what is there. A message of no bytes, and the
+// end of a stream, are the last CQE, with a buffer. A buffer with no room for the front gives EFAULT. See
 // io_uring_prep_recvmsg_multishot(3).
 func (e *SQE) PrepRecvmsgMultishot(fd int, msg unsafe.Pointer, group uint16, flags uint32) {
 	e.PrepRecvmsgSelect(fd, msg, group, flags)
 	e.IOPrio = abi.IORING_RECV_MULTISHOT
 }
 
-// PrepShutdown fills in a shutdown(2) (Linux 5.11); how is SHUT_RD, SHUT_WR or SHUT_RDWR. The kernel runs it on a worker
-// thread, so the plain system call is cheaper where order allows it. See io_uring_prep_shutdown(3).
+// PrepShutdown fills in a shutdown(2) (Linux 5.11); how is SHUT_RD, SHUT_WR or SHUT_RDWR. The kernel runs it on a
+// worker thread, so the plain system call is cheaper where order allows it. See io_uring_prep_shutdown(3).
 func (e *SQE) PrepShutdown(fd, how int) {
 	e.prep(OpShutdown, fd, 0, uint32(how), 0, 0)
 }

@@ -319,7 +319,8 @@ func testRecvmsgMultishot(t *testing.T, r *Ring) {
 	for _, text := range []string{"one", "more than there is room for", "two"} {
 		write(t, b, text)
 		m := receive(true)
-		if cut := m.Flags&unix.MSG_TRUNC != 0; string(m.Payload) != text[:min(len(text), fits)] || cut != (len(text) > fits) || m.Size != len(m.Payload) {
+		if cut := m.Flags&unix.MSG_TRUNC != 0; string(m.Payload) != text[:min(len(text), fits)] ||
+			cut != (len(text) > fits) || m.Size != len(m.Payload) {
 			t.Errorf("%q came as %+v", text, m)
 		}
 	}

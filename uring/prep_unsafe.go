@@ -25,8 +25,8 @@ func (e *SQE) PrepWrite(fd int, p []byte, off int64) {
 	e.prep(OpWrite, fd, addr, n, uint64(off), 0)
 }
 
-// PrepReadv fills in a preadv(2) (Linux 5.1). vec is the address of n structs iovec; they and what they name belong to the
-// kernel until the CQE. off is as for PrepRead. See io_uring_prep_readv(3).
+// PrepReadv fills in a preadv(2) (Linux 5.1). vec is the address of n structs iovec; they and what they name belong to
+// the kernel until the CQE. off is as for PrepRead. See io_uring_prep_readv(3).
 func (e *SQE) PrepReadv(fd int, vec unsafe.Pointer, n int, off int64) {
 	e.prep(OpReadv, fd, uint64(uintptr(vec)), uint32(n), uint64(off), 0)
 }
@@ -36,14 +36,14 @@ func (e *SQE) PrepWritev(fd int, vec unsafe.Pointer, n int, off int64) {
 	e.prep(OpWritev, fd, uint64(uintptr(vec)), uint32(n), uint64(off), 0)
 }
 
-// PrepClose fills in a close(2) (Linux 5.6). It does not cancel what is in flight on the descriptor: those requests hold
-// the file open. See io_uring_prep_close(3).
+// PrepClose fills in a close(2) (Linux 5.6). It does not cancel what is in flight on the descriptor: those requests
+// hold the file open. See io_uring_prep_close(3).
 func (e *SQE) PrepClose(fd int) {
 	e.prep(OpClose, fd, 0, 0, 0, 0)
 }
 
-// PrepPollAdd fills in a wait for one of the POLL events (Linux 5.1); the result is the mask of those that hold. POLLERR,
-// POLLHUP and POLLRDHUP come unasked. See io_uring_prep_poll_add(3).
+// PrepPollAdd fills in a wait for one of the POLL events (Linux 5.1); the result is the mask of those that hold.
+// POLLERR, POLLHUP and POLLRDHUP come unasked. See io_uring_prep_poll_add(3).
 func (e *SQE) PrepPollAdd(fd int, events uint32) {
 	e.prep(OpPollAdd, fd, 0, 0, 0, pollMask(events))
 }
@@ -68,15 +68,15 @@ func pollMask(events uint32) uint32 {
 	return events
 }
 
-// PrepTimeout fills in a timer (Linux 5.4) that ends with ETIME after ts, or with 0 once count other CQEs were made since;
-// count 0: the time alone counts. The kernel copies ts when it consumes the entry. flags are IORING_TIMEOUT_ flags, 0:
-// relative to now, on the monotonic clock. See io_uring_prep_timeout(3).
+// PrepTimeout fills in a timer (Linux 5.4) that ends with ETIME after ts, or with 0 once count other CQEs were made
+// since; count 0: the time alone counts. The kernel copies ts when it consumes the entry. flags are IORING_TIMEOUT_
+// flags, 0: relative to now, on the monotonic clock. See io_uring_prep_timeout(3).
 func (e *SQE) PrepTimeout(ts *Timespec, count uint32, flags uint32) {
 	e.prep(OpTimeout, -1, ptr(unsafe.Pointer(ts)), 1, uint64(count), flags)
 }
 
-// PrepTimeoutRemove fills in the removal of the timer that has this user data (Linux 5.5): 0, ENOENT, EBUSY or EALREADY.
-// The timer itself ends with ECANCELED. See io_uring_prep_timeout_remove(3).
+// PrepTimeoutRemove fills in the removal of the timer that has this user data (Linux 5.5): 0, ENOENT, EBUSY or
+// EALREADY. The timer itself ends with ECANCELED. See io_uring_prep_timeout_remove(3).
 func (e *SQE) PrepTimeoutRemove(userData uint64) {
 	e.prep(OpTimeoutRemove, -1, userData, 0, 0, 0)
 }

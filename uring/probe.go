@@ -8,8 +8,8 @@ import (
 	"syscall"
 )
 
-// The self-tests that Probe runs. Each is a small program run against the kernel, because neither a version nor a list of
-// opcodes says that a thing works here.
+// The self-tests that Probe runs. Each is a small program run against the kernel, because neither a version nor a list
+// of opcodes says that a thing works here.
 const (
 	CheckRegister        = "register"         // io_uring_register may be called at all
 	CheckNop             = "nop"              // an op submitted by io_uring_enter completes
@@ -30,9 +30,10 @@ type Report struct {
 	Usable  bool     `json:"usable"`            // setup, enter and register all work
 	Refusal *Refusal `json:"refusal,omitempty"` // why not
 
-	DisabledSysctl *int   `json:"io_uring_disabled,omitempty"` // kernel.io_uring_disabled; absent: no such sysctl (before 6.6)
-	Seccomp        bool   `json:"seccomp"`                     // a seccomp filter is active
-	MemlockSoft    *int64 `json:"memlock_soft,omitempty"`      // RLIMIT_MEMLOCK in bytes, -1: unlimited
+	// kernel.io_uring_disabled; absent: no such sysctl (before 6.6)
+	DisabledSysctl *int   `json:"io_uring_disabled,omitempty"`
+	Seccomp        bool   `json:"seccomp"`                // a seccomp filter is active
+	MemlockSoft    *int64 `json:"memlock_soft,omitempty"` // RLIMIT_MEMLOCK in bytes, -1: unlimited
 	MemlockHard    *int64 `json:"memlock_hard,omitempty"`
 
 	SetupFlags []Offer  `json:"setup_flags,omitempty"` // each tried on a ring of its own
@@ -73,16 +74,16 @@ type Offer struct {
 	err error
 }
 
-// Probe finds out what io_uring is here by asking the kernel: by setting rings up, registering, and running small programs
-// on sockets, all on a thread of its own that ends with it. It takes some ten milliseconds, most of them for the largest
-// ring there can be. Any goroutine may call it.
+// Probe finds out what io_uring is here by asking the kernel: by setting rings up, registering, and running small
+// programs on sockets, all on a thread of its own that ends with it. It takes some ten milliseconds, most of them for
+// the largest ring there can be. Any goroutine may call it.
 //
 // A kernel, container or machine that refuses io_uring gives a Report that says so, in Refusal; so does an OS that has
 // none. An error means that even asking was not possible.
 func Probe() (*Report, error) { return probe(&Config{}, (*Report).askAll) }
 
-// ProbeFor is the short form of Probe for a program that has to choose: it runs only the named checks, besides those that
-// show whether io_uring may be used at all, and the report has nothing beyond their results, the features and the
+// ProbeFor is the short form of Probe for a program that has to choose: it runs only the named checks, besides those
+// that show whether io_uring may be used at all, and the report has nothing beyond their results, the features and the
 // opcodes, as a ring that cfg describes has them; nil is the best. Ask the report by Require.
 func ProbeFor(cfg *Config, checks ...string) (*Report, error) {
 	if cfg == nil {
@@ -91,7 +92,8 @@ func ProbeFor(cfg *Config, checks ...string) (*Report, error) {
 	return probe(cfg, func(r *Report) { r.ask(checks) })
 }
 
-// Require returns nil if all the named checks passed, else why not: the refusal, or a *FeatureError for each that failed.
+// Require returns nil if all the named checks passed, else why not: the refusal, or a *FeatureError for each that
+// failed.
 func (r *Report) Require(checks ...string) error {
 	if r.Refusal != nil {
 		return r.Refusal.err
@@ -142,7 +144,8 @@ func (r *Report) refuse(err error) {
 	}
 }
 
-// offered makes an Offer from what trying gave. Here, and only here, EINVAL means that the kernel does not know a thing.
+// offered makes an Offer from what trying gave. Here, and only here, EINVAL means that the kernel does not know a
+// thing.
 func offered(name, since string, err error) Offer {
 	o := Offer{Name: name, Since: since, OK: err == nil}
 	if err == nil {

@@ -32,7 +32,8 @@ func probe(cfg *Config, ask func(*Report)) (*Report, error) {
 			done <- answer{err: os.NewSyscallError("uname", err)}
 			return
 		}
-		r := &Report{System: fmt.Sprintf("%s %s %s", runtime.GOOS, unix.ByteSliceToString(uts.Release[:]), runtime.GOARCH), cfg: *cfg}
+		r := &Report{System: fmt.Sprintf("%s %s %s", runtime.GOOS, unix.ByteSliceToString(uts.Release[:]),
+			runtime.GOARCH), cfg: *cfg}
 		ask(r)
 		done <- answer{report: r}
 	}()
@@ -156,7 +157,8 @@ func (r *Report) askSetupFlags() {
 		var err error
 		switch m, _ := r.cfg.mask(); {
 		case m != nil && try.flags&abi.IORING_SETUP_SQPOLL != 0:
-			err = fmt.Errorf("uring: none under %s: a kernel thread would take entries before they can be looked at", mask.Variable)
+			err = fmt.Errorf("uring: none under %s: a kernel thread would take entries before they can be looked at",
+				mask.Variable)
 		case errno != 0:
 			err = setupError("io_uring_setup("+try.name+")", errno)
 		}
@@ -178,8 +180,8 @@ func (r *Report) askMaxima() {
 	}
 }
 
-// Rings that were just closed count against RLIMIT_MEMLOCK until the kernel has got round to freeing them, so ENOMEM is given
-// a bounded number of second chances.
+// Rings that were just closed count against RLIMIT_MEMLOCK until the kernel has got round to freeing them, so ENOMEM is
+// given a bounded number of second chances.
 const (
 	memoryTries = 5
 	memoryPause = time.Millisecond

@@ -64,7 +64,8 @@ func TestProbeFor(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := r.Require(CheckBufRing, CheckExtArg); fmt.Sprint(got) != fmt.Sprint(all.Require(CheckBufRing, CheckExtArg)) {
+	if got := r.Require(CheckBufRing,
+		CheckExtArg); fmt.Sprint(got) != fmt.Sprint(all.Require(CheckBufRing, CheckExtArg)) {
 		t.Errorf("Require: %v; Probe differs", got)
 	}
 	if len(r.Checks) != 4 || len(r.SetupFlags) != 0 || r.SQEntriesMax != 0 || !r.Usable || r.Ops != all.Ops {
@@ -96,8 +97,8 @@ func TestProbeLeavesNothing(t *testing.T) {
 	}
 }
 
-// TestProbeUnderSeccomp: each of the three system calls may be the one that a filter forbids. The report says which, and
-// that it was a filter.
+// TestProbeUnderSeccomp: each of the three system calls may be the one that a filter forbids. The report says which,
+// and that it was a filter.
 func TestProbeUnderSeccomp(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -109,7 +110,8 @@ func TestProbeUnderSeccomp(t *testing.T) {
 		{"all as if absent", seccomptest.DenyUringENOSYS(), "io_uring_setup(", syscall.ENOSYS},
 		{"enter", seccomptest.DenyEnter(), "io_uring_enter", syscall.EPERM},
 		{"register", seccomptest.DenyRegister(), "io_uring_register", syscall.EPERM},
-		{"security module", seccomptest.Deny(seccomptest.Rule{Number: unix.SYS_IO_URING_SETUP, Errno: syscall.EACCES}), "io_uring_setup(", syscall.EACCES},
+		{"security module", seccomptest.Deny(seccomptest.Rule{Number: unix.SYS_IO_URING_SETUP, Errno: syscall.EACCES}),
+			"io_uring_setup(", syscall.EACCES},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			need(t)
@@ -137,7 +139,8 @@ func TestSkipsWhereRefused(t *testing.T) {
 	cmd := seccomptest.Command(t, seccomptest.DenyUring(), self, "-test.v")
 	cmd.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=0")
 	out, err := cmd.CombinedOutput()
-	if err != nil || !bytes.Contains(out, []byte("--- SKIP: TestPrep")) || !bytes.Contains(out, []byte("--- PASS: FuzzSQ")) ||
+	if err != nil || !bytes.Contains(out, []byte("--- SKIP: TestPrep")) ||
+		!bytes.Contains(out, []byte("--- PASS: FuzzSQ")) ||
 		!bytes.Contains(out, []byte("(a seccomp filter")) {
 		t.Errorf("%v\n%s", err, out)
 	}

@@ -23,10 +23,11 @@ type Message struct {
 	Flags uint32
 }
 
-// ParseRecvmsg reads the bytes of a buffer, as many as the CQE's result says. The rooms are the lengths that the msghdr of
-// the entry had. It is false for what no kernel writes: too few bytes, or lengths that lead out of them.
+// ParseRecvmsg reads the bytes of a buffer, as many as the CQE's result says. The rooms are the lengths that the msghdr
+// of the entry had. It is false for what no kernel writes: too few bytes, or lengths that lead out of them.
 func ParseRecvmsg(b []byte, nameRoom, controlRoom int) (m Message, ok bool) {
-	if nameRoom < 0 || controlRoom < 0 || len(b) < RecvmsgHeader || len(b)-RecvmsgHeader < nameRoom || len(b)-RecvmsgHeader-nameRoom < controlRoom {
+	if nameRoom < 0 || controlRoom < 0 || len(b) < RecvmsgHeader || len(b)-RecvmsgHeader < nameRoom ||
+		len(b)-RecvmsgHeader-nameRoom < controlRoom {
 		return Message{}, false
 	}
 	field := func(i int) uint64 { return uint64(binary.NativeEndian.Uint32(b[4*i:])) }

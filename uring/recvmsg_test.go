@@ -22,11 +22,16 @@ func TestParseRecvmsg(t *testing.T) {
 		want          Message
 		ok            bool
 	}{
-		"whole":                   {whole, 4, 4, Message{Name: []byte("nam"), Control: []byte("co"), Payload: []byte("hello"), NameLen: 3, Size: 5, Flags: 7}, true},
-		"no rooms":                {append(front(0, 0, 2, 0), "hi"...), 0, 0, Message{Payload: []byte("hi"), Size: 2}, true},
-		"nothing":                 {front(0, 0, 0, 0), 0, 0, Message{}, true},
-		"name cut":                {append(front(9, 0, 1, 0), "namex"...), 4, 0, Message{Name: []byte("name"), Payload: []byte("x"), NameLen: 9, Size: 1}, true},
-		"message cut":             {append(front(0, 0, 100, 0x20), "part"...), 0, 0, Message{Payload: []byte("part"), Size: 100, Flags: 0x20}, true},
+		"whole": {whole, 4, 4,
+			Message{Name: []byte("nam"), Control: []byte("co"), Payload: []byte("hello"), NameLen: 3,
+				Size: 5, Flags: 7}, true},
+		"no rooms": {append(front(0, 0, 2, 0), "hi"...), 0, 0, Message{Payload: []byte("hi"), Size: 2},
+			true},
+		"nothing": {front(0, 0, 0, 0), 0, 0, Message{}, true},
+		"name cut": {append(front(9, 0, 1, 0), "namex"...), 4, 0,
+			Message{Name: []byte("name"), Payload: []byte("x"), NameLen: 9, Size: 1}, true},
+		"message cut": {append(front(0, 0, 100, 0x20), "part"...), 0, 0,
+			Message{Payload: []byte("part"), Size: 100, Flags: 0x20}, true},
 		"no header":               {whole[:15], 0, 0, Message{}, false},
 		"no room for the name":    {whole[:19], 4, 0, Message{}, false},
 		"no room for control":     {whole[:23], 4, 4, Message{}, false},
@@ -40,7 +45,8 @@ func TestParseRecvmsg(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, ok := ParseRecvmsg(c.b, c.name, c.control)
-			if ok != c.ok || !bytes.Equal(got.Name, c.want.Name) || !bytes.Equal(got.Control, c.want.Control) || !bytes.Equal(got.Payload, c.want.Payload) ||
+			if ok != c.ok || !bytes.Equal(got.Name, c.want.Name) || !bytes.Equal(got.Control, c.want.Control) ||
+				!bytes.Equal(got.Payload, c.want.Payload) ||
 				got.NameLen != c.want.NameLen || got.Size != c.want.Size || got.Flags != c.want.Flags {
 				t.Errorf("%+v, %v, want %+v, %v", got, ok, c.want, c.ok)
 			}
@@ -58,7 +64,8 @@ func FuzzParseRecvmsg(f *testing.F) {
 		if !ok {
 			return
 		}
-		if len(m.Name) > name || len(m.Control) > control || RecvmsgHeader+name+control+len(m.Payload) != len(b) || m.Size < len(m.Payload) || m.NameLen < len(m.Name) {
+		if len(m.Name) > name || len(m.Control) > control || RecvmsgHeader+name+control+len(m.Payload) != len(b) ||
+			m.Size < len(m.Payload) || m.NameLen < len(m.Name) {
 			t.Errorf("%d bytes with rooms of %d and %d gave %+v", len(b), name, control, m)
 		}
 	})

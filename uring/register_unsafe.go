@@ -32,7 +32,8 @@ func (r *Ring) ProbeOps() (OpSet, error) {
 		head abi.Io_uring_probe
 		ops  [256]abi.Io_uring_probe_op
 	}
-	if _, err := r.register("io_uring_register(PROBE)", abi.IORING_REGISTER_PROBE, unsafe.Pointer(&buf), len(buf.ops)); err != nil {
+	if _, err := r.register("io_uring_register(PROBE)", abi.IORING_REGISTER_PROBE, unsafe.Pointer(&buf),
+		len(buf.ops)); err != nil {
 		return ops, err
 	}
 	for _, o := range buf.ops[:buf.head.Ops_len] {
@@ -43,8 +44,8 @@ func (r *Ring) ProbeOps() (OpSet, error) {
 	return ops, nil
 }
 
-// RegisterFiles gives the ring a table of descriptors, -1 for an empty place (Linux 5.5), to be used with SQEFixedFile. The
-// ring holds the files open by itself. ENFILE and EMFILE: more than RLIMIT_NOFILE; EBUSY: there is a table already.
+// RegisterFiles gives the ring a table of descriptors, -1 for an empty place (Linux 5.5), to be used with SQEFixedFile.
+// The ring holds the files open by itself. ENFILE and EMFILE: more than RLIMIT_NOFILE; EBUSY: there is a table already.
 // See io_uring_register(2).
 func (r *Ring) RegisterFiles(fds []int) error {
 	list := int32s(fds)
@@ -53,8 +54,8 @@ func (r *Ring) RegisterFiles(fds []int) error {
 	return err
 }
 
-// UpdateFiles changes places of the table from off on (Linux 5.5) and returns how many. -1 empties a place; requests that
-// use the old file keep it.
+// UpdateFiles changes places of the table from off on (Linux 5.5) and returns how many. -1 empties a place; requests
+// that use the old file keep it.
 func (r *Ring) UpdateFiles(off int, fds []int) (int, error) {
 	list := int32s(fds)
 	// Its address goes in as a number, which keeps nothing alive and nothing off the stack.
@@ -62,7 +63,8 @@ func (r *Ring) UpdateFiles(off int, fds []int) (int, error) {
 	defer pin.Unpin()
 	pin.Pin(unsafe.SliceData(list))
 	up := abi.Io_uring_rsrc_update{Offset: uint32(off), Data: ptr(unsafe.Pointer(unsafe.SliceData(list)))}
-	return r.register(fmt.Sprintf("io_uring_register(FILES_UPDATE, %d at %d)", len(fds), off), abi.IORING_REGISTER_FILES_UPDATE,
+	return r.register(fmt.Sprintf("io_uring_register(FILES_UPDATE, %d at %d)", len(fds), off),
+		abi.IORING_REGISTER_FILES_UPDATE,
 		unsafe.Pointer(&up), len(list))
 }
 
@@ -116,12 +118,13 @@ func (r *Ring) UnregisterEventfd() error {
 // the bounds that were.
 func (r *Ring) IOWQMaxWorkers(bounded, unbounded uint32) (oldBounded, oldUnbounded uint32, err error) {
 	n := [2]uint32{bounded, unbounded}
-	_, err = r.register("io_uring_register(IOWQ_MAX_WORKERS)", abi.IORING_REGISTER_IOWQ_MAX_WORKERS, unsafe.Pointer(&n), len(n))
+	_, err = r.register("io_uring_register(IOWQ_MAX_WORKERS)", abi.IORING_REGISTER_IOWQ_MAX_WORKERS,
+		unsafe.Pointer(&n), len(n))
 	return n[0], n[1], err
 }
 
-// CancelAll cancels every request of the ring and waits until each has ended, at most timeout; negative: without a bound
-// (Linux 6.0). Their CQEs are then to be taken as always. It returns nil, too, if there was nothing to cancel;
+// CancelAll cancels every request of the ring and waits until each has ended, at most timeout; negative: without a
+// bound (Linux 6.0). Their CQEs are then to be taken as always. It returns nil, too, if there was nothing to cancel;
 // ETIME when the time was up, EINVAL on older kernels.
 func (r *Ring) CancelAll(timeout time.Duration) error {
 	reg := abi.Io_uring_sync_cancel_reg{Flags: abi.IORING_ASYNC_CANCEL_ANY | abi.IORING_ASYNC_CANCEL_ALL}

@@ -61,7 +61,8 @@ func TestReportOfRefusal(t *testing.T) {
 		t.Fatal(err)
 	}
 	refusal, _ := back["refusal"].(map[string]any)
-	if back["usable"] != false || refusal["hint"] != "kernel.io_uring_disabled is 2" || refusal["error"] != "operation not permitted" {
+	if back["usable"] != false || refusal["hint"] != "kernel.io_uring_disabled is 2" ||
+		refusal["error"] != "operation not permitted" {
 		t.Errorf("JSON: %s", out)
 	}
 }

@@ -12,6 +12,7 @@ func TestNoSeam(t *testing.T) {
 		t.Skipf("the environment puts a mask before the kernel: %s", r.mask)
 	}
 	if r.kernel != nil || r.special != checkOwner {
-		t.Errorf("kernel %v, special %v: want none, and what -race or -tags invariants say (%v)", r.kernel, r.special, checkOwner)
+		t.Errorf("kernel %v, special %v: want none, and what -race or -tags invariants say (%v)",
+			r.kernel, r.special, checkOwner)
 	}
 }

@@ -222,8 +222,8 @@ func acceptOne(r *Ring, name unix.Sockaddr) error {
 // The groups of the self-tests are far from those that programs number from 0.
 const selfTestGroup = 0xffff
 
-// checkBufRing is as patient as the opening of a ring, since what a program does without buffers of the kernel's choice it does
-// for its whole life. The check that comes after it, and needs one too, finds what this one waited for.
+// checkBufRing is as patient as the opening of a ring, since what a program does without buffers of the kernel's choice
+// it does for its whole life. The check that comes after it, and needs one too, finds what this one waited for.
 func checkBufRing(r *Ring) error {
 	b, err := patiently(func() (*BufRing, error) { return r.RegisterBufRing(selfTestGroup, 2) })
 	if err != nil {

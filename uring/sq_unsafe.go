@@ -20,8 +20,8 @@ func (r *Ring) SQE() *SQE {
 // SQSpace returns how many entries SQE can still hand out before the next Enter.
 func (r *Ring) SQSpace() int { return int(r.sqMask + 1 - (r.sqTail - r.sqHead)) }
 
-// SQPending returns how many entries were handed out and had not been consumed by the kernel when Enter last looked. The
-// next Enter submits them.
+// SQPending returns how many entries were handed out and had not been consumed by the kernel when Enter last looked.
+// The next Enter submits them.
 func (r *Ring) SQPending() int { return int(r.sqTail - r.sqHead) }
 
 // lookAtHead takes over the kernel's SQ head, and returns by how much it has moved.

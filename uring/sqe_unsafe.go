@@ -38,9 +38,9 @@ const (
 //
 // Fields that an op does not use must be zero, or it fails with EINVAL.
 //
-// Only the ring's owner fills an entry in, and only until the next Enter. A Prep method sets every field but UserData, so
-// flags come after it; the user data may be set before or after. None waits or fails: what is wrong with an entry shows in
-// its CQE.
+// Only the ring's owner fills an entry in, and only until the next Enter. A Prep method sets every field but UserData,
+// so flags come after it; the user data may be set before or after. None waits or fails: what is wrong with an entry
+// shows in its CQE.
 type SQE struct {
 	Op          Op
 	Flags       SQEFlags

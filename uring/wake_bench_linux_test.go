@@ -122,8 +122,8 @@ func BenchmarkWakeLatency(b *testing.B) {
 	}
 }
 
-// BenchmarkWakeSender is what a wake costs the one who sends it, when the other sleeps: the median and the tail, because
-// the mean is of the machine.
+// BenchmarkWakeSender is what a wake costs the one who sends it, when the other sleeps: the median and the tail,
+// because the mean is of the machine.
 func BenchmarkWakeSender(b *testing.B) {
 	need(b, CheckMsgRing, CheckPollMultishot)
 	for _, w := range wakers {

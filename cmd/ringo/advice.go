@@ -14,13 +14,15 @@ import (
 // uring driver makes use where it finds them.
 var wanted = []string{
 	"SUBMIT_ALL", "COOP_TASKRUN", "SINGLE_ISSUER", "DEFER_TASKRUN", "NO_SQARRAY",
-	uring.CheckExtArg, uring.CheckRingFD, uring.CheckPollMultishot, uring.CheckAcceptMultishot, uring.CheckBufRing, uring.CheckRecvMultishot,
+	uring.CheckExtArg, uring.CheckRingFD, uring.CheckPollMultishot, uring.CheckAcceptMultishot, uring.CheckBufRing,
+	uring.CheckRecvMultishot,
 }
 
 // advise says what to change to get a better driver. It is never nil.
 func (f *finding) advise() []string {
 	advice := []string{}
-	if o := f.Override; o != nil && o.Asked != open.Auto && (o.err != nil || o.Driver != f.Auto.Driver) && f.Auto.err == nil {
+	if o := f.Override; o != nil && o.Asked != open.Auto && (o.err != nil || o.Driver != f.Auto.Driver) &&
+		f.Auto.err == nil {
 		advice = append(advice, fmt.Sprintf("unset %s: auto takes %s", driverVariable, f.Auto.Driver))
 	}
 	if r := f.Uring.Refusal; r != nil {

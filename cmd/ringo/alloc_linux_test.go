@@ -25,7 +25,8 @@ func TestAllocs(t *testing.T) {
 				if driver == "uring" {
 					needUring(t)
 				}
-				countAllocs(t, &echoOptions{options{listen: addresses{{"tcp", "127.0.0.1:0"}}, driver: driver, loops: 1, grace: time.Minute}, handler})
+				countAllocs(t, &echoOptions{options{listen: addresses{{"tcp", "127.0.0.1:0"}}, driver: driver, loops: 1,
+					grace: time.Minute}, handler})
 			})
 		}
 	}

@@ -59,13 +59,16 @@ func parseBench(args []string, stdout io.Writer) (*benchOptions, error) {
 	rw, order := "", ""
 	fs.StringVar(&rw, "rw", "read", "`kind` of operation: read or write")
 	fs.StringVar(&order, "order", "random", "`order` of the offsets: random or sequential")
-	fs.BoolVar(&o.Direct, "direct", false, "past the page cache (O_DIRECT); without, the file is in it at the begin of a run")
+	fs.BoolVar(&o.Direct, "direct", false,
+		"past the page cache (O_DIRECT); without, the file is in it at the begin of a run")
 	fs.IntVar(&o.Depth, "depth", 32, "`number` of operations at once: of goroutines, or of tasks")
 	fs.Var(&o.Block, "block", "`size` of an operation, such as 4K")
 	fs.DurationVar(&o.Time, "time", benchTime, "`duration` of the run of each path")
-	fs.StringVar(&o.File, "file", "", "`name` of the test file, which may be an old one for reads; empty: a temporary one")
+	fs.StringVar(&o.File, "file", "",
+		"`name` of the test file, which may be an old one for reads; empty: a temporary one")
 	fs.Var(&o.size, "size", "`size` of a test file that is made, such as 256M")
-	fs.StringVar(&o.paths, "paths", strings.Join(benchPaths, ","), "`list` of what to measure; fio is left out with a word if it is not installed")
+	fs.StringVar(&o.paths, "paths", strings.Join(benchPaths, ","),
+		"`list` of what to measure; fio is left out with a word if it is not installed")
 	fs.BoolVar(&o.quiet, "quiet", false, "show no progress, which is for terminals only")
 	if err := parse(fs, args, stdout, benchText); err != nil {
 		return nil, err
@@ -95,7 +98,8 @@ func bench(args []string, stdout, stderr io.Writer) error {
 		_, err := parseBench(args[:1], stdout)
 		return err
 	case len(args) > 0 && args[0] != "file":
-		return &usageError{fmt.Errorf("can't measure %q: want what to measure: file, as in \"ringo bench file\"", args[0])}
+		return &usageError{fmt.Errorf("can't measure %q: want what to measure: file, as in \"ringo bench file\"",
+			args[0])}
 	case len(args) == 0:
 		return &usageError{fmt.Errorf("want what to measure: file, as in \"ringo bench file\"")}
 	}

@@ -43,12 +43,14 @@ func TestBenchFile(t *testing.T) {
 	needUring(t) // for the path task
 	t.Parallel()
 	for _, args := range []string{
-		"-rw read -order random", "-rw read -order sequential -depth 3", "-rw write -order random", "-rw write -order sequential -block 5000",
+		"-rw read -order random", "-rw read -order sequential -depth 3", "-rw write -order random",
+		"-rw write -order sequential -block 5000",
 		"-rw read -block 64K -direct", "-rw write -direct -depth 1",
 	} {
 		t.Run(args, func(t *testing.T) {
 			t.Parallel()
-			full := append([]string{"file", "-time", "50ms", "-size", "1M", "-paths", "os,goroutine,task,offload"}, strings.Fields(args)...)
+			full := append([]string{"file", "-time", "50ms", "-size", "1M", "-paths", "os,goroutine,task,offload"},
+				strings.Fields(args)...)
 			stdout, stderr, err := benchTool(t, full...)
 			if err != nil {
 				t.Fatalf("%v\n%s", err, stderr)
@@ -98,7 +100,8 @@ func TestBenchProgress(t *testing.T) {
 	if err := cmd.Wait(); err != nil {
 		t.Fatalf("%v: %q", err, text)
 	}
-	if !regexp.MustCompile(`\ros: [0-9.]+ of 300ms s, [1-9][0-9]* operations`).Match(text) || !bytes.HasSuffix(text, []byte(" \r")) {
+	if !regexp.MustCompile(`\ros: [0-9.]+ of 300ms s, [1-9][0-9]* operations`).Match(text) ||
+		!bytes.HasSuffix(text, []byte(" \r")) {
 		t.Errorf("the terminal shows %q", text)
 	}
 }
@@ -115,7 +118,8 @@ func TestBenchOldFile(t *testing.T) {
 		rw string
 		ok bool
 	}{{"read", true}, {"write", false}} {
-		_, stderr, err := benchTool(t, "file", "-file", name, "-rw", args.rw, "-time", "20ms", "-paths", "os,goroutine", "-quiet")
+		_, stderr, err := benchTool(t, "file", "-file", name, "-rw", args.rw, "-time", "20ms", "-paths",
+			"os,goroutine", "-quiet")
 		if (err == nil) != args.ok || !args.ok && !strings.Contains(stderr, "is there already") {
 			t.Errorf("-rw %s of an old file: %v\n%s", args.rw, err, stderr)
 		}
@@ -129,7 +133,8 @@ func TestBenchOldFile(t *testing.T) {
 func TestBenchNewFile(t *testing.T) {
 	t.Parallel()
 	name := filepath.Join(t.TempDir(), "new")
-	if _, stderr, err := benchTool(t, "file", "-file", name, "-size", "1M", "-rw", "write", "-time", "20ms", "-paths", "os"); err != nil {
+	if _, stderr, err := benchTool(t, "file", "-file", name, "-size", "1M", "-rw", "write", "-time", "20ms",
+		"-paths", "os"); err != nil {
 		t.Fatalf("%v\n%s", err, stderr)
 	}
 	p := start(t, tool(t, "bench", "file", "-file", name, "-size", "1M", "-time", "1h", "-paths", "os", "-quiet"))
@@ -218,7 +223,8 @@ func TestBenchFio(t *testing.T) {
 }
 
 func TestByteSize(t *testing.T) {
-	for text, want := range map[string]byteSize{"1": 1, "4096": 4096, "4K": 4096, "256M": 256 << 20, "3G": 3 << 30, "1048576G": 1 << 50} {
+	for text, want := range map[string]byteSize{"1": 1, "4096": 4096, "4K": 4096, "256M": 256 << 20,
+		"3G": 3 << 30, "1048576G": 1 << 50} {
 		var s byteSize
 		if err := s.Set(text); err != nil || s != want {
 			t.Errorf("Set(%q) gives %d, %v, want %d", text, s, err, want)

@@ -54,7 +54,8 @@ func (o *benchOptions) newFile() (*os.File, error) {
 func (o *benchOptions) oldFile(ctx context.Context, info fs.FileInfo) error {
 	switch {
 	case o.Write:
-		return fmt.Errorf("-file %s is there already, and would be overwritten: -rw write takes a name that is free", o.File)
+		return fmt.Errorf("-file %s is there already, and would be overwritten: -rw write takes a name that is free",
+			o.File)
 	case !info.Mode().IsRegular():
 		return fmt.Errorf("-file %s is no regular file", o.File)
 	case info.Size() < int64(o.Block):

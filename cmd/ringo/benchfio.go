@@ -44,9 +44,9 @@ func (o *benchOptions) fioArgs() []string {
 	direct := map[bool]string{false: "0", true: "1"}[o.Direct]
 	return []string{
 		"--name=ringo", "--filename=" + o.File, "--rw=" + rw, "--bs=" + strconv.FormatInt(int64(o.Block), 10),
-		"--size=" + strconv.FormatInt(o.Blocks*int64(o.Block), 10), "--iodepth=" + strconv.Itoa(o.Depth), "--direct=" + direct,
-		"--ioengine=io_uring", "--time_based", "--runtime=" + strconv.FormatInt(o.Time.Milliseconds(), 10) + "ms",
-		"--norandommap", "--invalidate=0", "--allow_file_create=0", "--output-format=json",
+		"--size=" + strconv.FormatInt(o.Blocks*int64(o.Block), 10), "--iodepth=" + strconv.Itoa(o.Depth), "--direct=" +
+			direct, "--ioengine=io_uring", "--time_based", "--runtime=" + strconv.FormatInt(o.Time.Milliseconds(), 10) +
+			"ms", "--norandommap", "--invalidate=0", "--allow_file_create=0", "--output-format=json",
 	}
 }
 
@@ -90,6 +90,7 @@ func parseFio(out []byte, write bool) (r benchResult, err error) {
 	elapsed := time.Duration(side.Runtime) * time.Millisecond
 	return benchResult{
 		Ops: side.Ops, Seconds: elapsed.Seconds(), CPU: time.Duration((job.User + job.System) / 100 * float64(elapsed)),
-		P50: time.Duration(side.Latency.Percentile["50.000000"]), P99: time.Duration(side.Latency.Percentile["99.000000"]),
+		P50: time.Duration(side.Latency.Percentile["50.000000"]),
+		P99: time.Duration(side.Latency.Percentile["99.000000"]),
 	}, nil
 }

@@ -145,8 +145,9 @@ func (p *progress) done() {
 
 // table prints what was measured.
 func (o *benchOptions) table(w io.Writer, paths []string, results []benchResult) error {
-	what := []string{map[bool]string{true: "random", false: "sequential"}[o.Random], map[bool]string{true: "writes", false: "reads"}[o.Write],
-		"of " + o.Block.String() + ",", map[bool]string{true: "direct,", false: "cached,"}[o.Direct], fmt.Sprintf("depth %d, %v each", o.Depth, o.Time)}
+	what := []string{map[bool]string{true: "random", false: "sequential"}[o.Random],
+		map[bool]string{true: "writes", false: "reads"}[o.Write], "of " + o.Block.String() + ",",
+		map[bool]string{true: "direct,", false: "cached,"}[o.Direct], fmt.Sprintf("depth %d, %v each", o.Depth, o.Time)}
 	fmt.Fprintf(w, "%s\n", strings.Join(what, " "))
 	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(t, "path\tIOPS\tMB/s\tCPU µs/op\tp50 µs\tp99 µs\tthreads\t")
@@ -156,8 +157,9 @@ func (o *benchOptions) table(w io.Writer, paths []string, results []benchResult)
 		if r.Threads > 0 {
 			threads = strconv.Itoa(r.Threads)
 		}
-		fmt.Fprintf(t, "%s\t%.0f\t%.1f\t%.2f\t%.1f\t%.1f\t%s\t%s\n", paths[i], perSecond, perSecond*float64(o.Block)/1e6,
-			float64(r.CPU.Nanoseconds())/1e3/float64(max(r.Ops, 1)), float64(r.P50)/1e3, float64(r.P99)/1e3, threads, r.Note)
+		fmt.Fprintf(t, "%s\t%.0f\t%.1f\t%.2f\t%.1f\t%.1f\t%s\t%s\n", paths[i], perSecond,
+			perSecond*float64(o.Block)/1e6, float64(r.CPU.Nanoseconds())/1e3/float64(max(r.Ops, 1)), float64(r.P50)/1e3,
+			float64(r.P99)/1e3, threads, r.Note)
 	}
 	return t.Flush()
 }

@@ -68,7 +68,8 @@ func benchWork(stdout io.Writer) error {
 	for i := range m.hists {
 		all.add(&m.hists[i])
 	}
-	return json.NewEncoder(stdout).Encode(benchResult{Ops: m.ops.Load(), Seconds: seconds, P50: all.quantile(0.5), P99: all.quantile(0.99), Threads: m.threads, Note: m.note})
+	return json.NewEncoder(stdout).Encode(benchResult{Ops: m.ops.Load(), Seconds: seconds, P50: all.quantile(0.5),
+		P99: all.quantile(0.99), Threads: m.threads, Note: m.note})
 }
 
 // meter runs a job and counts.

@@ -37,15 +37,20 @@ const (
 func parseEcho(args []string, stdout io.Writer) (*echoOptions, error) {
 	o := new(echoOptions)
 	fs := flag.NewFlagSet("echo", flag.ContinueOnError)
-	fs.Var(&o.listen, "listen", "serve on `HOST:PORT`, the same as tcp://HOST:PORT, port 0 for any, udp://HOST:PORT, or unix:///PATH, unixpacket:///PATH, unixgram:///PATH, of which @NAME in place of /PATH makes no file; repeatable, and all loops serve all, but for the last, which is the first loop's (default tcp://127.0.0.1:7000)")
+	fs.Var(&o.listen, "listen", "serve on `HOST:PORT`, the same as tcp://HOST:PORT, port 0 for any, udp://HOST:PORT, "+
+		"or unix:///PATH, unixpacket:///PATH, unixgram:///PATH, of which @NAME in place of /PATH makes no file; "+
+		"repeatable, and all loops serve all, but for the last, which is the first loop's (default "+
+		"tcp://127.0.0.1:7000)")
 	o.flags(fs)
-	fs.StringVar(&o.handler, "handler", perRequest, "`kind` of handler: request, a task while there is input; conn, a task per connection; goroutine, one per connection, as with package net")
+	fs.StringVar(&o.handler, "handler", perRequest, "`kind` of handler: request, a task while there is input; conn, "+
+		"a task per connection; goroutine, one per connection, as with package net")
 	if err := o.parse(fs, args, stdout, echoText+"\n"+statsHelp()); err != nil {
 		return nil, err
 	}
 	var m mistakes
 	o.check(&m)
-	m.want(slices.Contains([]string{perRequest, perConn, perGoroutine}, o.handler), "-handler: unknown handler %q: want %s, %s or %s", o.handler, perRequest, perConn, perGoroutine)
+	m.want(slices.Contains([]string{perRequest, perConn, perGoroutine}, o.handler),
+		"-handler: unknown handler %q: want %s, %s or %s", o.handler, perRequest, perConn, perGoroutine)
 	return o, m.err()
 }
 

@@ -69,7 +69,8 @@ func (p *process) line(prefix string) string {
 	line, ok := p.find(func(line string) bool { return strings.HasPrefix(line, prefix) })
 	if !ok {
 		_, stderr := p.wait()
-		p.t.Fatalf("the process has ended, exit code %d, without a line %s..., stderr:\n%s", p.cmd.ProcessState.ExitCode(), prefix, stderr)
+		p.t.Fatalf("the process has ended, exit code %d, without a line %s..., stderr:\n%s",
+			p.cmd.ProcessState.ExitCode(), prefix, stderr)
 	}
 	return line
 }

@@ -112,7 +112,8 @@ func parseAddress(text string) (address, error) {
 func parseHostPort(text string) (address, error) {
 	u, err := url.Parse(text)
 	if err != nil {
-		return address{}, fmt.Errorf("%w: %w", errors.Unwrap(err), errWant) // without the text, which the flag's error has
+		// without the text, which the flag's error has
+		return address{}, fmt.Errorf("%w: %w", errors.Unwrap(err), errWant)
 	}
 	switch {
 	case u.Host == "":

@@ -40,7 +40,8 @@ func TestDefaults(t *testing.T) {
 	if got := o.listen.String(); got != "tcp://127.0.0.1:7000" {
 		t.Errorf("listens on %s", got)
 	}
-	if c := o.config(); o.handler != perRequest || c.Driver != "auto" || c.Loops != 0 || c.Pin || c.Spin != 0 || c.Grace.String() != "5s" {
+	if c := o.config(); o.handler != perRequest || c.Driver != "auto" || c.Loops != 0 || c.Pin || c.Spin != 0 ||
+		c.Grace.String() != "5s" {
 		t.Errorf("handler %q, %+v", o.handler, c)
 	}
 }

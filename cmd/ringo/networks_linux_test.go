@@ -21,8 +21,10 @@ func TestOnePort(t *testing.T) {
 			t.Run(handler, func(t *testing.T) {
 				t.Parallel()
 				dir := t.TempDir()
-				unix := []string{"unix://" + filepath.Join(dir, "stream"), "unixpacket://" + filepath.Join(dir, "packet"), "unixgram://" + filepath.Join(dir, "gram")}
-				p, port := startOnPort(t, append([]string{"-driver", driver, "-handler", handler, "-loops", "1"}, listens(unix...)...)...)
+				unix := []string{"unix://" + filepath.Join(dir, "stream"), "unixpacket://" +
+					filepath.Join(dir, "packet"), "unixgram://" + filepath.Join(dir, "gram")}
+				p, port := startOnPort(t, append([]string{"-driver", driver, "-handler", handler, "-loops", "1"},
+					listens(unix...)...)...)
 				want := ""
 				for _, a := range append([]string{"tcp://" + port, "udp://" + port}, unix...) {
 					want += fmt.Sprintf("listening %s driver=%s loops=1\n", a, driver)
@@ -37,7 +39,8 @@ func TestOnePort(t *testing.T) {
 				exchangeUnix(t, unix[0], 100_003)
 				for _, size := range []int{1, 64, 10_000} {
 					exchangeUnix(t, unix[1], size)
-					exchangeDatagram(t, "unixgram", strings.TrimPrefix(unix[2], "unixgram://"), filepath.Join(dir, "mine"), size)
+					exchangeDatagram(t, "unixgram", strings.TrimPrefix(unix[2], "unixgram://"),
+						filepath.Join(dir, "mine"), size)
 				}
 				p.finish()
 				if left, _ := filepath.Glob(filepath.Join(dir, "*")); len(left) > 0 {
@@ -76,7 +79,8 @@ func startOnPort(t *testing.T, args ...string) (p *process, addr string) {
 		}
 		addr = c.LocalAddr().String()
 		c.Close()
-		p = start(t, tool(t, append([]string{"echo", "-listen", "tcp://" + addr, "-listen", "udp://" + addr}, args...)...))
+		p = start(t, tool(t, append([]string{"echo", "-listen", "tcp://" + addr, "-listen", "udp://" + addr},
+			args...)...))
 		if _, ok := p.find(func(line string) bool { return strings.HasPrefix(line, "listening") }); ok {
 			return p, addr
 		}

@@ -16,7 +16,8 @@ func TestNetworksOffered(t *testing.T) {
 		},
 		"echo": func(args ...string) error { _, err := parseEcho(args, io.Discard); return err },
 	} {
-		want := map[string]string{"serve": "tcp, tcp4, tcp6, unix", "proxy": "tcp, tcp4, tcp6, unix, unixpacket", "echo": "tcp, tcp4, tcp6, udp, udp4, udp6, unix, unixpacket, unixgram"}[command]
+		want := map[string]string{"serve": "tcp, tcp4, tcp6, unix", "proxy": "tcp, tcp4, tcp6, unix, unixpacket",
+			"echo": "tcp, tcp4, tcp6, udp, udp4, udp6, unix, unixpacket, unixgram"}[command]
 		err := parse("-listen", "http://127.0.0.1:8080")
 		if err == nil || !strings.HasSuffix(err.Error(), `unknown network "http": want `+want) {
 			t.Errorf("%s: %v, want it to end with %q", command, err, want)
@@ -31,7 +32,8 @@ func TestNetworksOffered(t *testing.T) {
 			}
 		}
 	}
-	if _, err := parseProxy([]string{"-to", "http://h:80"}, io.Discard); err == nil || !strings.Contains(err.Error(), "want tcp, tcp4, tcp6, unix, unixpacket") {
+	if _, err := parseProxy([]string{"-to", "http://h:80"}, io.Discard); err == nil ||
+		!strings.Contains(err.Error(), "want tcp, tcp4, tcp6, unix, unixpacket") {
 		t.Errorf("proxy -to: %v", err)
 	}
 }

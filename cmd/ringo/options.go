@@ -64,7 +64,8 @@ func (o *options) check(m *mistakes) {
 		m.want(false, "-driver: %w", err)
 	}
 	m.want(o.loops >= 0 && o.loops <= 1024, "-loops %d: want 0 to 1024", o.loops)
-	m.want(!o.pin || o.loops <= runtime.NumCPU() || o.loops > 1024, "-pin with -loops %d: the process may use %d CPUs, and each loop takes one", o.loops, runtime.NumCPU())
+	m.want(!o.pin || o.loops <= runtime.NumCPU() || o.loops > 1024,
+		"-pin with -loops %d: the process may use %d CPUs, and each loop takes one", o.loops, runtime.NumCPU())
 	m.want(o.spin >= 0 && o.spin <= time.Second, "-spin %v: want 0 to 1s", o.spin)
 	m.want(o.stats == 0 || o.stats >= statsMin, "-stats %v: want 0, or %v at least", o.stats, statsMin)
 	m.want(o.grace >= 0, "-grace %v: want 0 or more", o.grace)

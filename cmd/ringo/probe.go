@@ -29,18 +29,19 @@ The exit code is 1 if the driver that programs get here can't be had.
 
 // A finding is all that ringo probe finds out. Its JSON form is stable.
 type finding struct {
-	Ringo      string        `json:"ringo"` // version or commit
-	Go         string        `json:"go"`
-	CPUs       int           `json:"cpus"` // that the process may use
-	GOMAXPROCS int           `json:"gomaxprocs"`
-	Auto       choice        `json:"auto"`               // what Config.Driver's default takes
-	Override   *choice       `json:"override,omitempty"` // what RINGO_DRIVER makes of it
-	Ladder     []choice      `json:"ladder"`             // every driver, the better ones first
-	Broken     []broken      `json:"broken,omitempty"`   // what the kernel has and the uring driver does without
-	AIO        string        `json:"aio,omitempty"`      // why native AIO, which O_DIRECT files take without a ring, can't be had
-	Mask       string        `json:"mask,omitempty"`     // RINGO_MASK, under which all this was found
-	Advice     []string      `json:"advice"`             // what to change; empty: nothing
-	Uring      *uring.Report `json:"uring"`
+	Ringo      string   `json:"ringo"` // version or commit
+	Go         string   `json:"go"`
+	CPUs       int      `json:"cpus"` // that the process may use
+	GOMAXPROCS int      `json:"gomaxprocs"`
+	Auto       choice   `json:"auto"`               // what Config.Driver's default takes
+	Override   *choice  `json:"override,omitempty"` // what RINGO_DRIVER makes of it
+	Ladder     []choice `json:"ladder"`             // every driver, the better ones first
+	Broken     []broken `json:"broken,omitempty"`   // what the kernel has and the uring driver does without
+	// why native AIO, which O_DIRECT files take without a ring, can't be had
+	AIO    string        `json:"aio,omitempty"`
+	Mask   string        `json:"mask,omitempty"` // RINGO_MASK, under which all this was found
+	Advice []string      `json:"advice"`         // what to change; empty: nothing
+	Uring  *uring.Report `json:"uring"`
 }
 
 // A broken thing is in this kernel, passes its check, and loses or mixes up data.

@@ -39,7 +39,8 @@ func TestProbe(t *testing.T) {
 	if f.Go != runtime.Version() || f.CPUs != runtime.NumCPU() || f.GOMAXPROCS < 1 || f.Ringo == "" {
 		t.Errorf("go %q, %d CPUs, GOMAXPROCS %d, ringo %q", f.Go, f.CPUs, f.GOMAXPROCS, f.Ringo)
 	}
-	if f.Auto.Driver != "uring" || f.Auto.Entries != 1024 || len(f.Auto.Features) == 0 || f.Auto.Error != "" || f.Override != nil {
+	if f.Auto.Driver != "uring" || f.Auto.Entries != 1024 || len(f.Auto.Features) == 0 ||
+		f.Auto.Error != "" || f.Override != nil {
 		t.Errorf("auto %+v, override %+v", f.Auto, f.Override)
 	}
 	if !f.Uring.Usable || f.Mask != "" {
@@ -50,7 +51,8 @@ func TestProbe(t *testing.T) {
 	if code != 0 || stderr != "" {
 		t.Errorf("exit code %d, stderr %q; want 0, none", code, stderr)
 	}
-	for _, want := range []string{f.Ringo, f.Go, "auto takes uring: " + f.Auto.Reason, strings.Join(f.Auto.Features, " "),
+	for _, want := range []string{f.Ringo, f.Go, "auto takes uring: " + f.Auto.Reason,
+		strings.Join(f.Auto.Features, " "),
 		"how uring runs each operation", f.Uring.System, "setup flags", "checks", "largest ring"} {
 		if !strings.Contains(stdout, want) {
 			t.Errorf("no %q in the report:\n%s", want, stdout)
@@ -72,9 +74,12 @@ func TestProbeAIO(t *testing.T) {
 // TestProbeAIORefused: AIO that can be set up and not used is none.
 func TestProbeAIORefused(t *testing.T) {
 	t.Parallel()
-	for name, call := range map[string]uint32{"io_setup": unix.SYS_IO_SETUP, "io_submit": unix.SYS_IO_SUBMIT, "io_getevents": unix.SYS_IO_GETEVENTS} {
-		stdout, _, code := runTool(t, denied(t, seccomptest.Deny(seccomptest.Rule{Number: call, Errno: syscall.EPERM}), "probe"))
-		if want := "native AIO  no: " + name + ": operation not permitted: a seccomp filter"; code != 0 || !strings.Contains(stdout, want) {
+	for name, call := range map[string]uint32{"io_setup": unix.SYS_IO_SETUP, "io_submit": unix.SYS_IO_SUBMIT,
+		"io_getevents": unix.SYS_IO_GETEVENTS} {
+		stdout, _, code := runTool(t,
+			denied(t, seccomptest.Deny(seccomptest.Rule{Number: call, Errno: syscall.EPERM}), "probe"))
+		if want := "native AIO  no: " + name + ": operation not permitted: a seccomp filter"; code != 0 ||
+			!strings.Contains(stdout, want) {
 			t.Errorf("exit code %d, and no %q in:\n%s", code, want, stdout)
 		}
 	}
@@ -96,7 +101,8 @@ func checkLadder(t *testing.T, f *finding, refused []string) {
 		if names[i] != open.Uring || no {
 			continue
 		}
-		for _, kind := range []string{"accept", "accept, multishot", "recv, multishot, buffer selected", "send", "read"} {
+		for _, kind := range []string{"accept", "accept, multishot", "recv, multishot, buffer selected", "send",
+			"read"} {
 			if !slices.ContainsFunc(c.Ways, func(w way) bool { return w.Op == kind && w.Way != "" }) {
 				t.Errorf("no way for %s: %+v", kind, c.Ways)
 			}
@@ -136,8 +142,11 @@ func TestProbeOfReleases(t *testing.T) {
 	t.Parallel()
 	needUring(t)
 	for release, want := range map[string][]string{
-		"6.6": {"multishot_accept broken before Linux 6.8: ", "Linux 6.8 or newer: before it multishot_accept is broken", "no SQPOLL   uring: none under RINGO_MASK"},
-		"6.0": {"multishot_recv broken before Linux 6.1: ", "uring       yes, when asked for: costs more than epoll here", "auto takes epoll: uring: works here, but costs more"},
+		"6.6": {"multishot_accept broken before Linux 6.8: ",
+			"Linux 6.8 or newer: before it multishot_accept is broken", "no SQPOLL   uring: none under RINGO_MASK"},
+		"6.0": {"multishot_recv broken before Linux 6.1: ",
+			"uring       yes, when asked for: costs more than epoll here",
+			"auto takes epoll: uring: works here, but costs more"},
 	} {
 		cmd := tool(t, "probe")
 		cmd.Env = append(cmd.Env, "RINGO_MASK=kernel="+release)
@@ -186,10 +195,12 @@ func TestProbeKeys(t *testing.T) {
 	if err := json.Unmarshal([]byte(stdout), &all.Top); err != nil {
 		t.Fatal(err)
 	}
-	hasKeys(t, "the report", all.Top, "ringo", "go", "cpus", "gomaxprocs", "auto", "override", "ladder", "advice", "uring")
+	hasKeys(t, "the report", all.Top, "ringo", "go", "cpus", "gomaxprocs", "auto", "override",
+		"ladder", "advice", "uring")
 	hasKeys(t, "auto", all.Auto, "asked", "driver", "reason", "features", "sq_entries")
 	hasKeys(t, "override", all.Override, "asked", "driver", "reason")
-	hasKeys(t, "uring", all.Uring, "system", "usable", "seccomp", "setup_flags", "features", "ops", "checks", "sq_entries_max", "cq_entries_max")
+	hasKeys(t, "uring", all.Uring, "system", "usable", "seccomp", "setup_flags", "features", "ops", "checks",
+		"sq_entries_max", "cq_entries_max")
 }
 
 func hasKeys[V any](t *testing.T, what string, m map[string]V, keys ...string) {

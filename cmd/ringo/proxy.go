@@ -43,9 +43,13 @@ type proxyOptions struct {
 func parseProxy(args []string, stdout io.Writer) (*proxyOptions, error) {
 	o := new(proxyOptions)
 	fs := flag.NewFlagSet("proxy", flag.ContinueOnError)
-	fs.Var(offered{&o.listen, connNetworks}, "listen", "serve on `HOST:PORT`, the same as tcp://HOST:PORT, port 0 for any, or unix:///PATH, or unix://@NAME without a file; repeatable, and all loops serve all (default tcp://127.0.0.1:7000)")
-	fs.Var(offered{&o.to, connNetworks}, "to", "pass connections on to `HOST:PORT`, the same as tcp://HOST:PORT, unix:///PATH or unix://@NAME")
-	fs.IntVar(&o.max, "max", 0, "pass on this `number` of connections at once; the others wait, a few accepted, the rest in the kernel's queue; 0: no limit")
+	fs.Var(offered{&o.listen, connNetworks}, "listen", "serve on `HOST:PORT`, the same as tcp://HOST:PORT, port 0 "+
+		"for any, or unix:///PATH, or unix://@NAME without a file; repeatable, and all loops serve all (default "+
+		"tcp://127.0.0.1:7000)")
+	fs.Var(offered{&o.to, connNetworks}, "to",
+		"pass connections on to `HOST:PORT`, the same as tcp://HOST:PORT, unix:///PATH or unix://@NAME")
+	fs.IntVar(&o.max, "max", 0, "pass on this `number` of connections at once; the others wait, a few accepted, the "+
+		"rest in the kernel's queue; 0: no limit")
 	fs.DurationVar(&o.dial, "dial", 10*time.Second, "`time` in which -to must answer")
 	o.flags(fs)
 	if err := o.parse(fs, args, stdout, proxyText+"\n"+statsHelp()+"\n"+proxyStats); err != nil {

@@ -40,7 +40,8 @@ func TestProxyFaults(t *testing.T) {
 					_, err := io.Copy(io.Discard, c)
 					ends <- err
 				})
-				p := start(t, denied(t, policy, "proxy", "-listen", anyPort, "-to", "tcp://"+ln.Addr().String(), "-driver", driver, "-grace", "0s"))
+				p := start(t, denied(t, policy, "proxy", "-listen", anyPort, "-to", "tcp://"+ln.Addr().String(),
+					"-driver", driver, "-grace", "0s"))
 				client := dial(t, p.addr())
 				wrote := make(chan error, 1)
 				go func() {

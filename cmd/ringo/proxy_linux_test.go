@@ -181,7 +181,9 @@ func TestProxyNobody(t *testing.T) {
 		if !strings.Contains(line, "connection refused") || !strings.Contains(line, to) {
 			t.Errorf("the line is %q", line)
 		}
-		if line, ok := p.find(func(line string) bool { return strings.Contains(line, "failed=1") }); !ok || !strings.Contains(line, "dialing=0") {
+		if line, ok := p.find(func(line string) bool {
+			return strings.Contains(line, "failed=1")
+		}); !ok || !strings.Contains(line, "dialing=0") {
 			t.Errorf("stats are %q", line)
 		}
 		p.finish()
@@ -452,7 +454,8 @@ func TestProxyUnix(t *testing.T) {
 			c.(*net.UnixConn).CloseWrite()
 		})
 		front := filepath.Join(dir, "front")
-		p := start(t, tool(t, "proxy", "-listen", "unix://"+front, "-to", "unix://"+ln.Addr().String(), "-driver", driver))
+		p := start(t, tool(t, "proxy", "-listen", "unix://"+front, "-to", "unix://"+ln.Addr().String(), "-driver",
+			driver))
 		if line := p.line("listening"); !strings.HasPrefix(line, "listening unix://"+front+" driver=") {
 			t.Errorf("the line is %q", line)
 		}

@@ -29,10 +29,14 @@ func (r *refusal) cause() string {
 func matches(pattern, text string) bool { return regexp.MustCompile(pattern).MatchString(text) }
 
 var refusals = []refusal{
-	{"all EPERM", seccomptest.DenyUring(), "io_uring_setup", "operation not permitted", "a seccomp filter, as container runtimes install one"},
-	{"all ENOSYS", seccomptest.DenyUringENOSYS(), "io_uring_setup", "function not implemented", "a seccomp filter, or a kernel without io_uring"},
-	{"enter", seccomptest.DenyEnter(), "io_uring_enter", "operation not permitted", "a seccomp filter, as container runtimes install one"},
-	{"register", seccomptest.DenyRegister(), "io_uring_register", "operation not permitted", "a seccomp filter, as container runtimes install one"},
+	{"all EPERM", seccomptest.DenyUring(), "io_uring_setup", "operation not permitted",
+		"a seccomp filter, as container runtimes install one"},
+	{"all ENOSYS", seccomptest.DenyUringENOSYS(), "io_uring_setup", "function not implemented",
+		"a seccomp filter, or a kernel without io_uring"},
+	{"enter", seccomptest.DenyEnter(), "io_uring_enter", "operation not permitted",
+		"a seccomp filter, as container runtimes install one"},
+	{"register", seccomptest.DenyRegister(), "io_uring_register", "operation not permitted",
+		"a seccomp filter, as container runtimes install one"},
 }
 
 // TestRefusedAuto: auto runs on epoll, says why, and serves.
@@ -108,16 +112,20 @@ func TestRefusedProbe(t *testing.T) {
 			if code != 0 || stderr != "" {
 				t.Errorf("exit code %d, stderr %q; want 0, none", code, stderr)
 			}
-			for _, want := range []string{"auto takes epoll: uring: " + r.cause(), "io_uring +refused: " + r.cause(), "a filter is active", advice} {
+			for _, want := range []string{"auto takes epoll: uring: " + r.cause(), "io_uring +refused: " + r.cause(),
+				"a filter is active", advice} {
 				if !matches(want, stdout) {
 					t.Errorf("no %s in the report:\n%s", want, stdout)
 				}
 			}
 			f := probeJSON(t, denied(t, r.policy, "probe", "-json"))
-			if f.Auto.Driver != "epoll" || f.Uring.Usable || f.Uring.Refusal == nil || len(f.Advice) == 0 || !strings.HasPrefix(f.Advice[0], advice) {
-				t.Fatalf("driver %q, usable %t, refusal %v, advice %q", f.Auto.Driver, f.Uring.Usable, f.Uring.Refusal, f.Advice)
+			if f.Auto.Driver != "epoll" || f.Uring.Usable || f.Uring.Refusal == nil || len(f.Advice) == 0 ||
+				!strings.HasPrefix(f.Advice[0], advice) {
+				t.Fatalf("driver %q, usable %t, refusal %v, advice %q", f.Auto.Driver, f.Uring.Usable,
+					f.Uring.Refusal, f.Advice)
 			}
-			if got := *f.Uring.Refusal; !strings.HasPrefix(got.Step, r.step) || got.Error != r.errno || got.Hint != r.hint {
+			if got := *f.Uring.Refusal; !strings.HasPrefix(got.Step, r.step) ||
+				got.Error != r.errno || got.Hint != r.hint {
 				t.Errorf("refusal %+v, want %+v", got, r)
 			}
 		})
@@ -138,7 +146,8 @@ func TestRefusedProbeExplicit(t *testing.T) {
 	if err := json.Unmarshal([]byte(stdout), &f); err != nil {
 		t.Fatal(err)
 	}
-	if o := f.Override; o == nil || o.Asked != "uring" || !strings.HasPrefix(o.Step, "io_uring_setup") || o.Driver != "" {
+	if o := f.Override; o == nil || o.Asked != "uring" || !strings.HasPrefix(o.Step, "io_uring_setup") ||
+		o.Driver != "" {
 		t.Errorf("override %+v, want uring refused at io_uring_setup", o)
 	}
 	if len(f.Advice) != 2 || f.Advice[0] != "unset RINGO_DRIVER: auto takes epoll" {

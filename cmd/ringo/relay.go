@@ -149,7 +149,8 @@ const (
 // reset closes an end so that its peer sees a reset, too, behind all that was sent to it.
 func reset(e *end) {
 	for range resetWaits {
-		if info, err := e.TCPInfo(); err != nil || info.State == sock.TCPClose || info.Unacked == 0 && info.NotSent == 0 {
+		if info, err := e.TCPInfo(); err != nil || info.State == sock.TCPClose ||
+			info.Unacked == 0 && info.NotSent == 0 {
 			break
 		}
 		if e.Loop().Sleep(resetWait) != nil {

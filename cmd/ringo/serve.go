@@ -56,14 +56,19 @@ type serveOptions struct {
 func parseServe(args []string, stdout io.Writer) (*serveOptions, error) {
 	o := new(serveOptions)
 	fs := flag.NewFlagSet("serve", flag.ContinueOnError)
-	fs.Var(offered{&o.listen, streamNetworks}, "listen", "serve on `HOST:PORT`, the same as tcp://HOST:PORT, port 0 for any, or unix:///PATH, or unix://@NAME without a file; repeatable, and all loops serve all (default tcp://127.0.0.1:8080)")
+	fs.Var(offered{&o.listen, streamNetworks}, "listen", "serve on `HOST:PORT`, the same as tcp://HOST:PORT, port 0 "+
+		"for any, or unix:///PATH, or unix://@NAME without a file; repeatable, and all loops serve all (default "+
+		"tcp://127.0.0.1:8080)")
 	o.flags(fs)
 	fs.IntVar(&o.files, "files", 1000, "keep this `number` of files open between requests, for each loop and address")
-	fs.DurationVar(&o.fresh, "fresh", time.Second, "`time` for which a name is believed to lead to the file that is open")
+	fs.DurationVar(&o.fresh, "fresh", time.Second,
+		"`time` for which a name is believed to lead to the file that is open")
 	fs.BoolVar(&o.list, "list", false, "list directories without an index.html, which are refused otherwise")
-	fs.StringVar(&o.log, "log", logOff, "write a line per request, in the common log format, to `off, stderr or FILE`; what comes faster than it is written is left out")
+	fs.StringVar(&o.log, "log", logOff, "write a line per request, in the common log format, to `off, stderr or "+
+		"FILE`; what comes faster than it is written is left out")
 	fs.DurationVar(&o.header, "header", 10*time.Second, "`time` in which the head of a request must come")
-	fs.DurationVar(&o.idle, "idle", time.Minute, "`time` for which a connection may do nothing: between requests, or not take what is sent")
+	fs.DurationVar(&o.idle, "idle", time.Minute,
+		"`time` for which a connection may do nothing: between requests, or not take what is sent")
 	if err := parseNamed(fs, args, stdout, serveText+"\n"+statsHelp()+"\n"+serveStats); err != nil {
 		return nil, err
 	}

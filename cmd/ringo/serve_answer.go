@@ -161,7 +161,8 @@ func (a *answer) part(o *opened, s span) error {
 	b := a.h.take(smallBytes)
 	defer a.h.give(b)
 	b = a.begin(b, http.StatusPartialContent)
-	b = fmt.Appendf(b, "Content-Type: %s\r\nContent-Range: %s\r\n%sETag: %s\r\nAccept-Ranges: bytes\r\nContent-Length: %d\r\n\r\n",
+	b = fmt.Appendf(b, "Content-Type: %s\r\nContent-Range: %s\r\n%sETag: %s\r\nAccept-Ranges: "+
+		"bytes\r\nContent-Length: %d\r\n\r\n",
 		o.kind, s.contentRange(o.size), o.dates, o.etag, s.n)
 	if a.wantsHead() {
 		s.n = 0
@@ -174,7 +175,8 @@ func (a *answer) parts(o *opened, spans []span) error {
 	boundary := fmt.Sprintf("%016x%016x", rand.Uint64(), rand.Uint64())
 	heads, length := make([]string, len(spans)), int64(0)
 	for i, s := range spans {
-		heads[i] = fmt.Sprintf("--%s\r\nContent-Range: %s\r\nContent-Type: %s\r\n\r\n", boundary, s.contentRange(o.size), o.kind)
+		heads[i] = fmt.Sprintf("--%s\r\nContent-Range: %s\r\nContent-Type: %s\r\n\r\n", boundary,
+			s.contentRange(o.size), o.kind)
 		if i > 0 {
 			heads[i] = "\r\n" + heads[i]
 		}
@@ -182,7 +184,8 @@ func (a *answer) parts(o *opened, spans []span) error {
 	}
 	tail := "\r\n--" + boundary + "--\r\n"
 	b := a.begin(nil, http.StatusPartialContent)
-	b = fmt.Appendf(b, "Content-Type: multipart/byteranges; boundary=%s\r\n%sETag: %s\r\nAccept-Ranges: bytes\r\nContent-Length: %d\r\n\r\n",
+	b = fmt.Appendf(b, "Content-Type: multipart/byteranges; boundary=%s\r\n%sETag: %s\r\nAccept-Ranges: "+
+		"bytes\r\nContent-Length: %d\r\n\r\n",
 		boundary, o.dates, o.etag, length+int64(len(tail)))
 	if a.wantsHead() {
 		return a.write(b)

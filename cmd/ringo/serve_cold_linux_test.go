@@ -30,7 +30,8 @@ import (
 func serveHere(t *testing.T, driver, dir string, change func(o *serveOptions)) (addr string, l *ringo.Loop) {
 	t.Helper()
 	t.Setenv(driverVariable, "")
-	o := &serveOptions{options: options{listen: addresses{{"tcp", "127.0.0.1:0"}}, driver: driver, loops: 1, grace: time.Minute},
+	o := &serveOptions{options: options{listen: addresses{{"tcp", "127.0.0.1:0"}}, driver: driver,
+		loops: 1, grace: time.Minute},
 		dir: dir, files: 10, fresh: time.Minute, log: logOff, header: patience, idle: patience}
 	if change != nil {
 		change(o)

@@ -28,9 +28,11 @@ func TestServeDenied(t *testing.T) {
 		policy seccomptest.Policy
 	}{
 		{"cachestat", seccomptest.Deny(seccomptest.Rule{Number: unix.SYS_CACHESTAT, Errno: syscall.ENOSYS})},
-		{"cachestat, not allowed", seccomptest.Deny(seccomptest.Rule{Number: unix.SYS_CACHESTAT, Errno: syscall.EPERM})},
+		{"cachestat, not allowed",
+			seccomptest.Deny(seccomptest.Rule{Number: unix.SYS_CACHESTAT, Errno: syscall.EPERM})},
 		{"reads that don't wait", seccomptest.Deny(seccomptest.Rule{Number: unix.SYS_PREADV2, Errno: syscall.ENOSYS})},
-		{"both", seccomptest.Deny(seccomptest.Rule{Number: unix.SYS_CACHESTAT, Errno: syscall.ENOSYS}, seccomptest.Rule{Number: unix.SYS_PREADV2, Errno: syscall.ENOSYS})},
+		{"both", seccomptest.Deny(seccomptest.Rule{Number: unix.SYS_CACHESTAT, Errno: syscall.ENOSYS},
+			seccomptest.Rule{Number: unix.SYS_PREADV2, Errno: syscall.ENOSYS})},
 		{"sendfile", seccomptest.Deny(seccomptest.Rule{Number: unix.SYS_SENDFILE, Errno: syscall.ENOSYS})},
 		{"openat2", seccomptest.Deny(seccomptest.Rule{Number: unix.SYS_OPENAT2, Errno: syscall.ENOSYS})},
 		{"io_uring", seccomptest.DenyUring()},
@@ -46,7 +48,8 @@ func TestServeDenied(t *testing.T) {
 			p := start(t, denied(t, c.policy, "serve", "-listen", anyPort, "-loops", "1", dir))
 			addr := p.addr()
 			for range 3 {
-				for path, name := range map[string]string{"/small": "small", "/large": "large", "/d/": "d/index.html", "/in": "small"} {
+				for path, name := range map[string]string{"/small": "small", "/large": "large",
+					"/d/": "d/index.html", "/in": "small"} {
 					wantFile(t, addr, path, content[name])
 				}
 			}
@@ -103,8 +106,10 @@ func bother(addr string, r *rand.Rand) error {
 	defer c.Close()
 	c.SetDeadline(time.Now().Add(patience))
 	for range 1 + r.IntN(4) {
-		text := fmt.Appendf(nil, "GET /%s HTTP/1.%d\r\nHost: h\r\nRange: bytes=%d-%d\r\nIf-None-Match: \"x\"\r\nContent-Length: %d\r\n\r\nbody",
-			[]string{"f", "large", "nothing", "../f", "%2e%2e"}[r.IntN(5)], r.IntN(3), r.IntN(100), r.IntN(2000), 4*r.IntN(2))
+		text := fmt.Appendf(nil, "GET /%s HTTP/1.%d\r\nHost: h\r\nRange: bytes=%d-%d\r\nIf-None-Match: "+
+			"\"x\"\r\nContent-Length: %d\r\n\r\nbody",
+			[]string{"f", "large", "nothing", "../f", "%2e%2e"}[r.IntN(5)], r.IntN(3), r.IntN(100),
+			r.IntN(2000), 4*r.IntN(2))
 		for range r.IntN(4) {
 			switch at := r.IntN(len(text)); r.IntN(3) {
 			case 0:

@@ -66,9 +66,11 @@ func (w *twins) compare(t *testing.T, method, text string) {
 		t.Fatalf("%q: %v; FileServer %v", text, err, werr)
 	}
 	if a.StatusCode != b.StatusCode || a.Close != b.Close || a.Proto != b.Proto {
-		t.Fatalf("%q: %s %s, close %v; FileServer %s %s, close %v", text, a.Proto, a.Status, a.Close, b.Proto, b.Status, b.Close)
+		t.Fatalf("%q: %s %s, close %v; FileServer %s %s, close %v", text, a.Proto, a.Status, a.Close,
+			b.Proto, b.Status, b.Close)
 	}
-	names := []string{"Last-Modified", "Etag", "Accept-Ranges", "Content-Range", "Content-Type", "X-Content-Type-Options"}
+	names := []string{"Last-Modified", "Etag", "Accept-Ranges", "Content-Range", "Content-Type",
+		"X-Content-Type-Options"}
 	mediaType, params, _ := mime.ParseMediaType(a.Header.Get("Content-Type"))
 	parted := a.StatusCode == http.StatusPartialContent && strings.HasPrefix(mediaType, "multipart/")
 	if parted {
@@ -129,15 +131,18 @@ func partsOf(t *testing.T, body, boundary string) (all string) {
 // differentials is the directory of the comparisons, and the paths in it that are asked for.
 func differentials(t *testing.T) (dir string, paths []string) {
 	dir = site(t, map[string]string{
-		"page.html": "<p>page", "index.html": "<p>index", "dir/index.html": "<p>dir", "bare/a": "a", "bare/<b> c?#": "b", "bare/d/e": "e",
-		"empty.txt": "", "one": "1", "text.txt": numbered(1000), "noext": "plain words", "image": "\x89PNG\x0D\x0A\x1A\x0A", "binary": "\x00\x01\x02",
-		"chunk.bin": numbered(chunkBytes), "more.bin": numbered(3*chunkBytes + 77), "style.css": "p {}", "a b.txt": "blank", "üñ.txt": "letters",
-		".hidden": "dots", "unix.epoch": "0", "colon:name/index.html": "c",
+		"page.html": "<p>page", "index.html": "<p>index", "dir/index.html": "<p>dir", "bare/a": "a",
+		"bare/<b> c?#": "b", "bare/d/e": "e", "empty.txt": "", "one": "1", "text.txt": numbered(1000),
+		"noext": "plain words", "image": "\x89PNG\x0D\x0A\x1A\x0A", "binary": "\x00\x01\x02",
+		"chunk.bin": numbered(chunkBytes), "more.bin": numbered(3*chunkBytes + 77), "style.css": "p {}",
+		"a b.txt": "blank", "üñ.txt": "letters", ".hidden": "dots", "unix.epoch": "0", "colon:name/index.html": "c",
 	})
 	return dir, []string{
-		"/page.html", "/", "/index.html", "/dir", "/dir/", "/dir/index.html", "/bare/", "/bare", "/bare/a", "/bare/%3Cb%3E%20c%3F%23",
-		"/empty.txt", "/one", "/text.txt", "/noext", "/image", "/binary", "/chunk.bin", "/more.bin", "/style.css", "/a%20b.txt", "/%C3%BC%C3%B1.txt",
-		"/.hidden", "/unix.epoch", "/nothing", "/nothing/", "/one/", "/one/x", "/dir/../one", "//one", "/./one", "/one?query=1", "/dir?a=b", "/page.html/",
+		"/page.html", "/", "/index.html", "/dir", "/dir/", "/dir/index.html", "/bare/", "/bare", "/bare/a",
+		"/bare/%3Cb%3E%20c%3F%23", "/empty.txt", "/one", "/text.txt", "/noext", "/image", "/binary", "/chunk.bin",
+		"/more.bin", "/style.css", "/a%20b.txt", "/%C3%BC%C3%B1.txt",
+		"/.hidden", "/unix.epoch", "/nothing", "/nothing/", "/one/", "/one/x", "/dir/../one", "//one", "/./one",
+		"/one?query=1", "/dir?a=b", "/page.html/",
 		"/%6Fne", "/bare/../../one", "/..", "/one%00", "/text.txt%2f", "http://h/one",
 	}
 }
@@ -181,8 +186,8 @@ func TestServeLikeFileServer(t *testing.T) {
 
 // conditions are header fields about which the answers may differ.
 func conditions(tag string) (all []string) {
-	dates := []string{"Thu, 06 May 2021 07:08:09 GMT", "Thu, 06 May 2021 07:08:08 GMT", "Thu, 06 May 2021 07:08:10 GMT", "Thursday, 06-May-21 07:08:09 GMT",
-		"Thu May  6 07:08:09 2021", "yesterday", ""}
+	dates := []string{"Thu, 06 May 2021 07:08:09 GMT", "Thu, 06 May 2021 07:08:08 GMT", "Thu, 06 May 2021 07:08:10 GMT",
+		"Thursday, 06-May-21 07:08:09 GMT", "Thu May  6 07:08:09 2021", "yesterday", ""}
 	tags := []string{tag, "W/" + tag, `"x"`, `"x", ` + tag, `"x",, W/` + tag + " ,", "*", `"x`, "x", `W/"x", *`, ""}
 	for _, name := range []string{"If-Modified-Since", "If-Unmodified-Since", "If-Range"} {
 		for _, date := range dates {
@@ -194,8 +199,9 @@ func conditions(tag string) (all []string) {
 			all = append(all, name+": "+tag)
 		}
 	}
-	for _, r := range []string{"0-0", "0-", "-1", "-0", "5-9", "999-999", "999-", "1000-", "1000-2000", "0-999", "0-1000", "9-5", "-", "a-b", "0-0,-1", "1-2,4-5,7-9",
-		"0-499,400-999", "0-,0-", "0-0,1000-", "2000-,3000-", " 1-2 , 3-4 ", ",,1-1,", "65535-65536", "65536-131071", "1-196607", "-100000", "--5", "+1-+2",
+	for _, r := range []string{"0-0", "0-", "-1", "-0", "5-9", "999-999", "999-", "1000-", "1000-2000", "0-999",
+		"0-1000", "9-5", "-", "a-b", "0-0,-1", "1-2,4-5,7-9", "0-499,400-999", "0-,0-", "0-0,1000-", "2000-,3000-",
+		" 1-2 , 3-4 ", ",,1-1,", "65535-65536", "65536-131071", "1-196607", "-100000", "--5", "+1-+2",
 		"99999999999999999999-", "0-99999999999999999999", "1 - 2", ""} {
 		all = append(all, "Range: bytes="+r)
 	}

@@ -34,7 +34,8 @@ func TestServeIdleMany(t *testing.T) {
 	}
 	eachDriver(t, func(t *testing.T, driver string) {
 		text := numbered(1000)
-		p, addr := startServe(t, site(t, map[string]string{"f": text}), "-driver", driver, "-loops", "2", "-stats", "100ms")
+		p, addr := startServe(t, site(t, map[string]string{"f": text}), "-driver", driver, "-loops",
+			"2", "-stats", "100ms")
 		conns := make([]net.Conn, many)
 		begin := time.Now()
 		each(t, conns, func(i int) error {

@@ -124,7 +124,8 @@ func describe(target, name string, f *file.File, info fs.FileInfo) (*opened, err
 	if !isEpoch(modified) {
 		o.dates = "Last-Modified: " + modified.UTC().Format(http.TimeFormat) + "\r\n"
 	}
-	o.fields = fmt.Sprintf("Content-Type: %s\r\n%sETag: %s\r\nAccept-Ranges: bytes\r\nContent-Length: %d\r\n", o.kind, o.dates, o.etag, o.size)
+	o.fields = fmt.Sprintf("Content-Type: %s\r\n%sETag: %s\r\nAccept-Ranges: bytes\r\nContent-Length: %d\r\n", o.kind,
+		o.dates, o.etag, o.size)
 	o.fd.Init(int32(f.Fd()))
 	o.ask()
 	return o, nil

@@ -39,10 +39,13 @@ func TestServeRaw(t *testing.T) {
 			{"1.0", "GET /f HTTP/1.0\r\n\r\n", "200", false},
 			{"1.0, keep-alive", "GET /f HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", "200", true},
 			{"405", "DELETE /f" + host + "\r\nGET /f" + host + "\r\n", "405 200", true},
-			{"405 with a body", "POST /f" + host + "Content-Length: 4\r\n\r\nGET GET /f" + host + "\r\n", "405 200", true},
-			{"405 with a long body", "PUT /f" + host + "Content-Length: 200000\r\n\r\n" + strings.Repeat("x", 200000), "405", false},
+			{"405 with a body", "POST /f" + host + "Content-Length: 4\r\n\r\nGET GET /f" + host +
+				"\r\n", "405 200", true},
+			{"405 with a long body", "PUT /f" + host + "Content-Length: 200000\r\n\r\n" + strings.Repeat("x", 200000),
+				"405", false},
 			{"a body on GET", "GET /f" + host + "Content-Length: 4\r\n\r\nabcdGET /f" + host + "\r\n", "200 200", true},
-			{"chunks on GET", "GET /f" + host + "Transfer-Encoding: chunked\r\n\r\n4\r\nabcd\r\n0\r\n\r\nGET /f" + host + "\r\n", "200", false},
+			{"chunks on GET", "GET /f" + host + "Transfer-Encoding: chunked\r\n\r\n4\r\nabcd\r\n0\r\n\r\nGET /f" +
+				host + "\r\n", "200", false},
 			{"an expectation", "PUT /f" + host + "Expect: 100-continue\r\nContent-Length: 4\r\n\r\n", "405", false},
 			{"OPTIONS", "OPTIONS *" + host + "\r\n", "405", true},
 			{"no host", "GET /f HTTP/1.1\r\n\r\n", "400", false},
@@ -50,11 +53,14 @@ func TestServeRaw(t *testing.T) {
 			{"no HTTP", "hello there\r\n", "400", false},
 			{"good, then bad", "GET /f" + host + "\r\nGET f f f\r\n\r\n", "200 400", false},
 			{"a long target", "GET /" + strings.Repeat("x", 9000) + host + "\r\n", "414", false},
-			{"a long head", "GET /f" + host + strings.Repeat("X: "+strings.Repeat("y", 1000)+"\r\n", 20) + "\r\n", "431", false},
-			{"a head without end", "GET /f" + host + strings.Repeat("X: "+strings.Repeat("y", 1000)+"\r\n", 40), "431", false},
+			{"a long head", "GET /f" + host + strings.Repeat("X: "+strings.Repeat("y", 1000)+"\r\n", 20) + "\r\n",
+				"431", false},
+			{"a head without end", "GET /f" + host + strings.Repeat("X: "+strings.Repeat("y", 1000)+"\r\n", 40), "431",
+				false},
 			{"HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "505", false},
 			{"a coding", "GET /f" + host + "Transfer-Encoding: br\r\n\r\n", "501", false},
-			{"many in one", strings.Repeat("GET /big"+host+"\r\n", 20), strings.TrimSpace(strings.Repeat("200 ", 20)), true},
+			{"many in one", strings.Repeat("GET /big"+host+"\r\n", 20), strings.TrimSpace(strings.Repeat("200 ", 20)),
+				true},
 		} {
 			t.Run(c.name, func(t *testing.T) { t.Parallel(); raw(t, addr, c.text, c.statuses, c.stays) })
 		}
@@ -217,7 +223,8 @@ func TestServeHTTPClient(t *testing.T) {
 		var all sync.WaitGroup
 		for range 8 {
 			all.Go(func() {
-				for path, want := range map[string]string{"/a.txt": content["a.txt"], "/b.html": content["b.html"], "/c": content["c/index.html"]} {
+				for path, want := range map[string]string{"/a.txt": content["a.txt"], "/b.html": content["b.html"],
+					"/c": content["c/index.html"]} {
 					a, err := client.Get("http://" + addr + path)
 					if err != nil {
 						t.Error(err)
@@ -335,7 +342,8 @@ func TestServeEveryDriver(t *testing.T) {
 				wantFile(t, addr, "/small", content["small"])
 				wantFile(t, addr, "/large", content["large"])
 			}
-			a, body := ask(t, dial(t, addr), "GET", "GET /large HTTP/1.1\r\nHost: h\r\nRange: bytes=100000-199999\r\n\r\n")
+			a, body := ask(t, dial(t, addr), "GET",
+				"GET /large HTTP/1.1\r\nHost: h\r\nRange: bytes=100000-199999\r\n\r\n")
 			if a.StatusCode != 206 || body != content["large"][100000:200000] {
 				t.Errorf("%s, %d bytes", a.Status, len(body))
 			}

@@ -112,7 +112,8 @@ func (r *request) parseLine(line []byte) *fault {
 	if !ok || len(target) == 0 {
 		return badRequestLine
 	}
-	if len(version) != len("HTTP/1.1") || string(version[:5]) != "HTTP/" || version[6] != '.' || !isDigit(version[5]) || !isDigit(version[7]) {
+	if len(version) != len("HTTP/1.1") || string(version[:5]) != "HTTP/" || version[6] != '.' ||
+		!isDigit(version[5]) || !isDigit(version[7]) {
 		return badRequestLine
 	}
 	switch {

@@ -79,14 +79,16 @@ func TestParseFields(t *testing.T) {
 	t.Parallel()
 	var r request
 	text := "HEAD /x?y HTTP/1.0\r\nhOST:  a.b:1\t\r\nCONNECTION: Upgrade , Keep-Alive\r\nconnection: x\r\n" +
-		"range: bytes=0-1\r\nRange: bytes=5-6\r\nIF-RANGE: \"a\"\r\nif-match: *\r\nIf-None-Match:\r\nIf-None-Match: *\r\n" +
+		"range: bytes=0-1\r\nRange: bytes=5-6\r\nIF-RANGE: \"a\"\r\nif-match: *\r\nIf-None-Match:\r\nIf-None-Match: " +
+		"*\r\n" +
 		"If-Modified-Since: m\r\nIf-Unmodified-Since: u\r\nExpect: 100-continue\r\nContent-Length: 00012\r\n\r\nrest"
 	n, bad := r.parse([]byte(text))
 	if bad != nil || text[n:] != "rest" {
 		t.Fatalf("%d, %v", n, bad)
 	}
-	got := fmt.Sprintf("%s %s %d %s %v %v %v %v %d %s %s %s %q %s %s", r.method, r.target, r.minor, r.host, r.closes, r.keepAlive, r.chunked, r.expects,
-		r.length, r.ranges, r.ifRange, r.ifMatch, r.ifNoneMatch, r.ifModified, r.ifUnmodified)
+	got := fmt.Sprintf("%s %s %d %s %v %v %v %v %d %s %s %s %q %s %s", r.method, r.target, r.minor, r.host, r.closes,
+		r.keepAlive, r.chunked, r.expects, r.length, r.ranges, r.ifRange, r.ifMatch, r.ifNoneMatch,
+		r.ifModified, r.ifUnmodified)
 	want := `HEAD /x?y 0 a.b:1 false true false true 12 bytes=0-1 "a" * "" m u`
 	if got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
@@ -97,8 +99,10 @@ func TestParseFields(t *testing.T) {
 // is one from its last byte on and not before.
 func FuzzRequest(f *testing.F) {
 	for _, text := range []string{
-		"GET / HTTP/1.1\r\nHost: h\r\n\r\n", "GET /a%20b?c HTTP/1.0\r\nConnection: keep-alive\r\nRange: bytes=1-2\r\n\r\nGET",
-		"\r\nHEAD http://h/x HTTP/1.1\nHost:\nIf-None-Match: \"x\"\n\n", "POST * HTTP/1.1\r\nHost: [::1]:80\r\nContent-Length: 3\r\n\r\nabc",
+		"GET / HTTP/1.1\r\nHost: h\r\n\r\n",
+		"GET /a%20b?c HTTP/1.0\r\nConnection: keep-alive\r\nRange: bytes=1-2\r\n\r\nGET",
+		"\r\nHEAD http://h/x HTTP/1.1\nHost:\nIf-None-Match: \"x\"\n\n",
+		"POST * HTTP/1.1\r\nHost: [::1]:80\r\nContent-Length: 3\r\n\r\nabc",
 		"GET / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
 	} {
 		f.Add([]byte(text), uint16(7))
@@ -138,14 +142,16 @@ func agree(t *testing.T, r *request, p []byte) {
 		}
 		return
 	}
-	for name, value := range map[string][]byte{"Range": r.ranges, "If-Range": r.ifRange, "If-Match": r.ifMatch, "If-None-Match": r.ifNoneMatch,
+	for name, value := range map[string][]byte{"Range": r.ranges, "If-Range": r.ifRange, "If-Match": r.ifMatch,
+		"If-None-Match":     r.ifNoneMatch,
 		"If-Modified-Since": r.ifModified, "If-Unmodified-Since": r.ifUnmodified} {
 		if q.Header.Get(name) != string(value) {
 			t.Errorf("%s: %q, net/http has %q", name, value, q.Header.Get(name))
 		}
 	}
 	if q.Method != string(r.method) || q.RequestURI != string(r.target) || q.ProtoMinor != r.minor {
-		t.Errorf("%s %q 1.%d, net/http has %s %q 1.%d", r.method, r.target, r.minor, q.Method, q.RequestURI, q.ProtoMinor)
+		t.Errorf("%s %q 1.%d, net/http has %s %q 1.%d", r.method, r.target, r.minor, q.Method,
+			q.RequestURI, q.ProtoMinor)
 	}
 	if !r.chunked && q.ContentLength != r.length {
 		t.Errorf("length %d, net/http has %d", r.length, q.ContentLength)
@@ -182,7 +188,8 @@ func TestTargets(t *testing.T) {
 	} {
 		got, ok := parseTarget([]byte(c.target))
 		if plain := isPlain([]byte(c.target)); !ok || got.path != c.path || got.name() != c.name || plain != c.plain {
-			t.Errorf("%s: %q, %q, plain %v, %v; want %q, %q, %v", c.target, got.path, got.name(), plain, ok, c.path, c.name, c.plain)
+			t.Errorf("%s: %q, %q, plain %v, %v; want %q, %q, %v", c.target, got.path, got.name(), plain, ok,
+				c.path, c.name, c.plain)
 		}
 	}
 	for _, bad := range []string{"x", "/%zz", "http://[::1/x"} {

@@ -35,11 +35,13 @@ func TestServeUsage(t *testing.T) {
 	} {
 		stdout, stderr, code := runTool(t, tool(t, append([]string{"serve"}, strings.Fields(c.args)...)...))
 		if code != c.code || stdout != "" || !strings.Contains(stderr, c.want) {
-			t.Errorf("%s: exit code %d, want %d; stdout %q, stderr %q, want %q in it", c.args, code, c.code, stdout, stderr, c.want)
+			t.Errorf("%s: exit code %d, want %d; stdout %q, stderr %q, want %q in it", c.args, code, c.code,
+				stdout, stderr, c.want)
 		}
 	}
 	stdout, _, code := runTool(t, tool(t, "serve", "-h"))
-	if code != 0 || !strings.Contains(stdout, "usage: ringo serve [flag ...] DIR") || !strings.Contains(stdout, "-fresh time") {
+	if code != 0 || !strings.Contains(stdout, "usage: ringo serve [flag ...] DIR") ||
+		!strings.Contains(stdout, "-fresh time") {
 		t.Errorf("exit code %d, stdout:\n%s", code, stdout)
 	}
 }
@@ -73,7 +75,8 @@ func TestServeList(t *testing.T) {
 	dir := site(t, map[string]string{"a&b.txt": "x", "sub/f": "x", "<i>": "x", "q?": "x"})
 	_, addr := startServe(t, dir, "-list")
 	a, body := get(t, addr, "/")
-	want := "<pre>\n<a href=\"%3Ci%3E\">&lt;i&gt;</a>\n<a href=\"a&b.txt\">a&amp;b.txt</a>\n<a href=\"q%3F\">q?</a>\n<a href=\"sub/\">sub/</a>\n</pre>\n"
+	want := "<pre>\n<a href=\"%3Ci%3E\">&lt;i&gt;</a>\n<a href=\"a&b.txt\">a&amp;b.txt</a>\n<a " +
+		"href=\"q%3F\">q?</a>\n<a href=\"sub/\">sub/</a>\n</pre>\n"
 	if a.StatusCode != 200 || !strings.HasSuffix(body, want) {
 		t.Errorf("%s, %s", a.Status, body)
 	}

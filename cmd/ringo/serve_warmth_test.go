@@ -55,7 +55,8 @@ func TestWarmthPassed(t *testing.T) {
 // be worth a call.
 func TestRoomAfter(t *testing.T) {
 	for _, tt := range []struct{ n, of, want int64 }{
-		{1, 1, pieceMax}, {pieceMax, pieceMax, pieceMax}, {0, 1, pieceMin}, {1 << 20, pieceMax, 2 << 20}, {3 << 20, pieceMax, pieceMax}, {10, 1 << 20, pieceMin},
+		{1, 1, pieceMax}, {pieceMax, pieceMax, pieceMax}, {0, 1, pieceMin}, {1 << 20, pieceMax, 2 << 20},
+		{3 << 20, pieceMax, pieceMax}, {10, 1 << 20, pieceMin},
 	} {
 		if got := roomAfter(tt.n, tt.of); got != tt.want {
 			t.Errorf("after %d of %d: %d, want %d", tt.n, tt.of, got, tt.want)

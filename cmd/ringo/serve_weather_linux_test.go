@@ -24,8 +24,9 @@ func TestServeNodes(t *testing.T) {
 	secret := site(t, map[string]string{"secret": "secret", "d/secret": "secret"})
 	dir := site(t, map[string]string{"f": "file", "bare/f": "file", "outside.txt": "kept"})
 	for name, to := range map[string]string{
-		"inside": "f", "outside": filepath.Join(secret, "secret"), "up": "../" + filepath.Base(secret) + "/secret", "dirout": secret,
-		"bare/back": "../f", "bare/far": "../../x", "loop": "loop", "dangling": "nothing", "null": "/dev/null", "self": "/proc/self/root/etc/passwd",
+		"inside": "f", "outside": filepath.Join(secret, "secret"), "up": "../" + filepath.Base(secret) +
+			"/secret", "dirout": secret, "bare/back": "../f", "bare/far": "../../x", "loop": "loop",
+		"dangling": "nothing", "null": "/dev/null", "self": "/proc/self/root/etc/passwd",
 		"absolute": filepath.Join(dir, "f"),
 	} {
 		if err := os.Symlink(to, filepath.Join(dir, name)); err != nil {
@@ -42,9 +43,10 @@ func TestServeNodes(t *testing.T) {
 	t.Cleanup(func() { ln.Close() })
 	want := map[string]int{
 		"/f": 200, "/inside": 200, "/bare/back": 200, "/bare": 301, "/bare/": 403, "/": 403,
-		"/outside": 403, "/up": 403, "/dirout": 403, "/dirout/secret": 403, "/dirout/d/": 403, "/bare/far": 403, "/absolute": 403, "/null": 403, "/self": 403,
-		"/loop": 403, "/dangling": 404, "/fifo": 403, "/socket": 403, "/fifo/": 403, "/fifo/x": 404, "/f/x": 404,
-		"/" + strings.Repeat("x", 300): 404, "/%00": 404, "/../" + filepath.Base(secret) + "/secret": 404, "/..%2f" + filepath.Base(secret) + "/secret": 404,
+		"/outside": 403, "/up": 403, "/dirout": 403, "/dirout/secret": 403, "/dirout/d/": 403, "/bare/far": 403,
+		"/absolute": 403, "/null": 403, "/self": 403, "/loop": 403, "/dangling": 404, "/fifo": 403, "/socket": 403,
+		"/fifo/": 403, "/fifo/x": 404, "/f/x": 404, "/" + strings.Repeat("x", 300): 404, "/%00": 404, "/../" +
+			filepath.Base(secret) + "/secret": 404, "/..%2f" + filepath.Base(secret) + "/secret": 404,
 	}
 	if syscall.Mknod(filepath.Join(dir, "device"), syscall.S_IFCHR|0o644, 1<<8|5) == nil { // /dev/zero
 		want["/device"] = 403
@@ -124,7 +126,8 @@ func TestServeChanges(t *testing.T) {
 		return a.StatusCode, body
 	}
 	eachDriver(t, func(t *testing.T, driver string) {
-		dir := site(t, map[string]string{"replaced": "one", "removed": "one", "written": "one", "cut": numbered(5000), "large": numbered(200_000), "moved/f": "one"})
+		dir := site(t, map[string]string{"replaced": "one", "removed": "one", "written": "one", "cut": numbered(5000),
+			"large": numbered(200_000), "moved/f": "one"})
 		p, addr := startServe(t, dir, "-driver", driver, "-fresh", "10ms", "-loops", "1")
 		for _, path := range []string{"/replaced", "/removed", "/written", "/cut", "/large", "/moved/f"} {
 			wantStatus(t, addr, path, 200)
@@ -137,8 +140,12 @@ func TestServeChanges(t *testing.T) {
 		os.WriteFile(file("cut"), []byte("short"), 0o644)
 		os.WriteFile(file("large"), []byte("short"), 0o644)
 		os.Rename(file("moved"), file("away"))
-		for path, want := range map[string]string{"/replaced": "another", "/written": "two, and longer", "/cut": "short", "/large": "short", "/away/f": "one"} {
-			eventually(t, path, func() bool { status, body := get(t, addr, path); return status == 200 && body == want })
+		for path, want := range map[string]string{"/replaced": "another", "/written": "two, and longer",
+			"/cut": "short", "/large": "short", "/away/f": "one"} {
+			eventually(t, path, func() bool {
+				status, body := get(t, addr, path)
+				return status == 200 && body == want
+			})
 		}
 		for _, path := range []string{"/removed", "/moved/f"} {
 			eventually(t, path, func() bool { status, _ := get(t, addr, path); return status == 404 })
@@ -235,7 +242,8 @@ func TestServeLog(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "log")
 	put(t, name, "older\n")
 	p, addr := startServe(t, dir, "-log", name)
-	for _, text := range []string{"GET /f HTTP/1.1\r\nHost: h\r\n\r\n", "HEAD /f?\"\\ HTTP/1.1\r\nHost: h\r\n\r\n", "GET /\xff\xe4 HTTP/1.0\r\n\r\n", "POST /f HTTP/1.1\r\nHost: h\r\n\r\n", "nonsense\r\n\r\n"} {
+	for _, text := range []string{"GET /f HTTP/1.1\r\nHost: h\r\n\r\n", "HEAD /f?\"\\ HTTP/1.1\r\nHost: h\r\n\r\n",
+		"GET /\xff\xe4 HTTP/1.0\r\n\r\n", "POST /f HTTP/1.1\r\nHost: h\r\n\r\n", "nonsense\r\n\r\n"} {
 		c := dial(t, addr)
 		ask(t, c, strings.Fields(text)[0], text)
 		c.Close()
@@ -255,7 +263,8 @@ func TestServeLog(t *testing.T) {
 		}
 		got = append(got, before+" "+rest)
 	}
-	for _, want := range []string{"older ", `127.0.0.1 "GET /f HTTP/1.1" 200 4`, `127.0.0.1 "HEAD /f?\x22\x5c HTTP/1.1" 200 0`, `127.0.0.1 "GET /\xff\xe4 HTTP/1.0" 404 19`,
+	for _, want := range []string{"older ", `127.0.0.1 "GET /f HTTP/1.1" 200 4`,
+		`127.0.0.1 "HEAD /f?\x22\x5c HTTP/1.1" 200 0`, `127.0.0.1 "GET /\xff\xe4 HTTP/1.0" 404 19`,
 		`127.0.0.1 "POST /f HTTP/1.1" 405 23`, `127.0.0.1 "-" 400 40`} {
 		if !strings.Contains(strings.Join(got, "\n")+"\n", want+"\n") {
 			t.Errorf("no line %s in:\n%s", want, text)

@@ -17,26 +17,45 @@ type counter struct {
 // present are counted as they are now, past since the line before.
 var (
 	present = []counter{
-		{"tasks", "tasks that have not finished: a listener's, a request's, or a connection's", func(s *ringo.Stats) uint64 { return uint64(s.Tasks) }},
+		{"tasks", "tasks that have not finished: a listener's, a request's, or a connection's",
+			func(s *ringo.Stats) uint64 {
+				return uint64(s.Tasks)
+			}},
 		{"workers", "coroutines: running, parked and idle", func(s *ringo.Stats) uint64 { return uint64(s.Workers) }},
 		{"buffers", "receive buffers held by connections", func(s *ringo.Stats) uint64 { return uint64(s.Buffers) }},
 	}
 	past = []counter{
 		{"turns", "rounds of the loops", func(s *ringo.Stats) uint64 { return s.Turns }},
 		{"busyms", "milliseconds in turns", func(s *ringo.Stats) uint64 { return uint64(s.InTasks.Milliseconds()) }},
-		{"spinms", "milliseconds of looking for work before a sleep", func(s *ringo.Stats) uint64 { return uint64(s.Spinning.Milliseconds()) }},
+		{"spinms", "milliseconds of looking for work before a sleep", func(s *ringo.Stats) uint64 {
+			return uint64(s.Spinning.Milliseconds())
+		}},
 		{"parks", "times that a task waited and gave its thread away", func(s *ringo.Stats) uint64 { return s.Parks }},
-		{"yields", "times that a task gave way that had no need to wait", func(s *ringo.Stats) uint64 { return s.Yields }},
+		{"yields", "times that a task gave way that had no need to wait", func(s *ringo.Stats) uint64 {
+			return s.Yields
+		}},
 		{"enters", "waits and flushes that entered the kernel", func(s *ringo.Stats) uint64 { return s.Driver.Enters }},
-		{"ops", "operations handed to the kernel or the poller", func(s *ringo.Stats) uint64 { return s.Driver.Submitted }},
-		{"completions", "results of such operations; a multishot one has many", func(s *ringo.Stats) uint64 { return s.Driver.Completions }},
-		{"fallbacks", "operations that took another way than their first", func(s *ringo.Stats) uint64 { return s.Driver.Fallbacks }},
-		{"overflows", "times that the completion queue had overflowed", func(s *ringo.Stats) uint64 { return s.Driver.Overflows }},
-		{"wakes", "times that a sleeping loop was woken from outside", func(s *ringo.Stats) uint64 { return s.Driver.Wakes }},
+		{"ops", "operations handed to the kernel or the poller", func(s *ringo.Stats) uint64 {
+			return s.Driver.Submitted
+		}},
+		{"completions", "results of such operations; a multishot one has many", func(s *ringo.Stats) uint64 {
+			return s.Driver.Completions
+		}},
+		{"fallbacks", "operations that took another way than their first", func(s *ringo.Stats) uint64 {
+			return s.Driver.Fallbacks
+		}},
+		{"overflows", "times that the completion queue had overflowed", func(s *ringo.Stats) uint64 {
+			return s.Driver.Overflows
+		}},
+		{"wakes", "times that a sleeping loop was woken from outside", func(s *ringo.Stats) uint64 {
+			return s.Driver.Wakes
+		}},
 		{"spared", "messages that found their loop awake", func(s *ringo.Stats) uint64 { return s.WakesSpared }},
 		{"nobuffers", "receives that found no free buffer", func(s *ringo.Stats) uint64 { return s.Driver.NoBuffers }},
 		{"stalls", "turns longer than 100 ms: something held a loop", func(s *ringo.Stats) uint64 { return s.Stalls }},
-		{"backoffs", "pauses of accept for want of descriptors or memory", func(s *ringo.Stats) uint64 { return s.Backoffs }},
+		{"backoffs", "pauses of accept for want of descriptors or memory", func(s *ringo.Stats) uint64 {
+			return s.Backoffs
+		}},
 	}
 )
 

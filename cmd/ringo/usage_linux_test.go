@@ -32,7 +32,8 @@ func TestUsage(t *testing.T) {
 		{"echo -listen /run/x:7012", "-listen: want HOST:PORT"},
 		{"echo -listen tcp:127.0.0.1:7012", "-listen: want HOST:PORT"},
 		{"echo -listen localhost", "want HOST:PORT or tcp://HOST:PORT"},
-		{"echo -listen sctp://127.0.0.1:7000", `unknown network "sctp": want tcp, tcp4, tcp6, udp, udp4, udp6, unix, unixpacket, unixgram`},
+		{"echo -listen sctp://127.0.0.1:7000",
+			`unknown network "sctp": want tcp, tcp4, tcp6, udp, udp4, udp6, unix, unixpacket, unixgram`},
 		{"echo -listen udp://127.0.0.1", "no port"},
 		{"echo -listen unix://", "want unix:///PATH"},
 		{"echo -listen unixpacket://@", "want unix:///PATH"},
@@ -71,7 +72,8 @@ func TestUsage(t *testing.T) {
 			t.Parallel()
 			stdout, stderr, code := runTool(t, tool(t, strings.Fields(c.args)...))
 			if code != 2 || stdout != "" || !strings.Contains(stderr, c.want) {
-				t.Errorf("exit code %d, want 2; stdout %q, want none; stderr %q, want %q in it", code, stdout, stderr, c.want)
+				t.Errorf("exit code %d, want 2; stdout %q, want none; stderr %q, want %q in it", code,
+					stdout, stderr, c.want)
 			}
 		})
 	}
@@ -95,7 +97,9 @@ ringo echo: -handler: unknown handler "y": want request, conn or goroutine
 // TestVersion: all words for it tell module, Go and revision, and take no arguments.
 func TestVersion(t *testing.T) {
 	t.Parallel()
-	pattern := regexp.MustCompile(`^ringo    \S+\ngo       ` + regexp.QuoteMeta(runtime.Version()+" linux/"+runtime.GOARCH) + `\nrevision ([0-9a-f]{40}( and changes)?|not known: the build has no stamp)\n$`)
+	pattern := regexp.MustCompile(`^ringo    \S+\ngo       ` +
+		regexp.QuoteMeta(runtime.Version()+" linux/"+runtime.GOARCH) +
+		`\nrevision ([0-9a-f]{40}( and changes)?|not known: the build has no stamp)\n$`)
 	for _, args := range []string{"version", "--version", "-version"} {
 		stdout, stderr, code := runTool(t, tool(t, args))
 		if code != 0 || stderr != "" || !pattern.MatchString(stdout) {
@@ -124,7 +128,8 @@ func TestHelp(t *testing.T) {
 			t.Parallel()
 			stdout, stderr, code := runTool(t, tool(t, strings.Fields(c.args)...))
 			if code != 0 || stderr != "" || !strings.Contains(stdout, c.want) {
-				t.Errorf("exit code %d, want 0; stderr %q, want none; stdout %q, want %q in it", code, stderr, stdout, c.want)
+				t.Errorf("exit code %d, want 0; stderr %q, want none; stdout %q, want %q in it", code,
+					stderr, stdout, c.want)
 			}
 		})
 	}
@@ -154,10 +159,13 @@ func TestPortBusy(t *testing.T) {
 func TestFailure(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ name, env, args, want string }{
-		{"unknown driver in the environment", "RINGO_DRIVER=kqueue", "echo -listen " + anyPort, `ringo echo: ringo: RINGO_DRIVER: unknown driver "kqueue": want auto, uring, epoll`},
-		{"unknown driver in the environment of probe", "RINGO_DRIVER=kqueue", "probe", `ringo probe: ringo: RINGO_DRIVER: unknown driver "kqueue"`},
+		{"unknown driver in the environment", "RINGO_DRIVER=kqueue", "echo -listen " + anyPort,
+			`ringo echo: ringo: RINGO_DRIVER: unknown driver "kqueue": want auto, uring, epoll`},
+		{"unknown driver in the environment of probe", "RINGO_DRIVER=kqueue", "probe",
+			`ringo probe: ringo: RINGO_DRIVER: unknown driver "kqueue"`},
 		{"address of another family", "", "echo -listen tcp4://[::1]:0", "listen tcp4: address ::1: "},
-		{"address of another machine", "", "echo -listen tcp://192.0.2.1:0", "listen tcp 192.0.2.1:0: bind: cannot assign requested address"},
+		{"address of another machine", "", "echo -listen tcp://192.0.2.1:0",
+			"listen tcp 192.0.2.1:0: bind: cannot assign requested address"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

@@ -27,7 +27,8 @@ func version(args []string, stdout, _ io.Writer) error {
 	case changed:
 		revision += " and changes"
 	}
-	_, err := fmt.Fprintf(stdout, "ringo    %s\ngo       %s %s/%s\nrevision %s\n", module, runtime.Version(), runtime.GOOS, runtime.GOARCH, revision)
+	_, err := fmt.Fprintf(stdout, "ringo    %s\ngo       %s %s/%s\nrevision %s\n", module, runtime.Version(),
+		runtime.GOOS, runtime.GOARCH, revision)
 	return err
 }
 

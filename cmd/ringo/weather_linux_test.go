@@ -85,7 +85,8 @@ func TestFewDescriptorsForProbe(t *testing.T) {
 	}
 	for n := fewest; n < 16; n++ {
 		out, err := limited(tool(t, "probe"), n).CombinedOutput()
-		if err != nil && (strings.Contains(string(out), "fatal error") || !strings.Contains(string(out), "RLIMIT_NOFILE")) {
+		if err != nil && (strings.Contains(string(out), "fatal error") ||
+			!strings.Contains(string(out), "RLIMIT_NOFILE")) {
 			t.Errorf("with %d descriptors: %v, %.300s; want what to raise", n, err, out)
 		}
 	}
@@ -93,7 +94,8 @@ func TestFewDescriptorsForProbe(t *testing.T) {
 
 // limited gives cmd in a shell that bounds its descriptors, softly and hard.
 func limited(cmd *exec.Cmd, descriptors int) *exec.Cmd {
-	cmd.Args = append([]string{"sh", "-c", fmt.Sprintf(`ulimit -n %d && exec "$0" "$@"`, descriptors), cmd.Path}, cmd.Args[1:]...)
+	cmd.Args = append([]string{"sh", "-c", fmt.Sprintf(`ulimit -n %d && exec "$0" "$@"`, descriptors), cmd.Path},
+		cmd.Args[1:]...)
 	cmd.Path, cmd.Err = "/bin/sh", nil
 	return cmd
 }

@@ -87,7 +87,8 @@ func build(t *testing.T, program string) string {
 		}
 	}
 	tool := filepath.Join(dir, "echo")
-	out, err := exec.Command("go", "build", "-overlay", filepath.Join(dir, "overlay.json"), "-o", tool, ".").CombinedOutput()
+	out, err := exec.Command("go", "build", "-overlay", filepath.Join(dir, "overlay.json"), "-o",
+		tool, ".").CombinedOutput()
 	if err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}

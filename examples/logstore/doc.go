@@ -22,6 +22,6 @@
 // record elsewhere, or that a user stored, can pass for one.
 //
 // Behind the log's end there are zeros, of a batch's greatest length, if it is written past the page cache: to replace
-// them changes neither the file's size nor what blocks it has, so that a sync has only the batch to write, and no journal. Each time
-// they are used up the next batch is written with more of them. What Open finds of them it cuts off.
+// them changes neither the file's size nor what blocks it has, so that a sync has only the batch to write, and no
+// journal. Each time they are used up the next batch is written with more of them. What Open finds of them it cuts off.
 package logstore

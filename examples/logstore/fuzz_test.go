@@ -40,7 +40,8 @@ func stored(b []byte) *disk {
 func TestDamage(t *testing.T) {
 	one, two, three := []string{"0", "1"}, []string{"2", "3", "4"}, []string{"5"}
 	whole := logOf(7, one, two, three)
-	begin1, begin2, begin3, end := int64(block), int64(len(logOf(7, one))), int64(len(logOf(7, one, two))), int64(len(whole))
+	begin1, begin2, begin3, end := int64(block), int64(len(logOf(7, one))), int64(len(logOf(7, one, two))),
+		int64(len(whole))
 	at := func(begin int64, keys ...string) int64 { return begin + int64(len(batchOf(7, begin, keys))) }
 	for _, c := range []struct {
 		name    string
@@ -94,7 +95,8 @@ func TestTornEndIsCut(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(s.index) != 1 || s.end != 2*block || len(d.names["log"].data) != 2*block {
-		t.Errorf("%d records, the log ends at %d, the file at %d; want 1, and the end at %d", len(s.index), s.end, len(d.names["log"].data), 2*block)
+		t.Errorf("%d records, the log ends at %d, the file at %d; want 1, and the end at %d", len(s.index), s.end,
+			len(d.names["log"].data), 2*block)
 	}
 	s.Close()
 }

@@ -69,7 +69,8 @@ func TestHostileValues(t *testing.T) {
 	for i := 0; i < length; i += 8 {
 		le.PutUint32(value[i:], length/2) // a length, wherever in a head it is
 	}
-	torn := pad(place(encode(nil, "keys", value), salt, block, 0), salt, block) // a key of 4 bytes: so lengths are where a head has them
+	// a key of 4 bytes: so lengths are where a head has them
+	torn := pad(place(encode(nil, "keys", value), salt, block, 0), salt, block)
 	torn[len(torn)-block-1] ^= 1
 	opened := make(chan error, 1)
 	go func() {

@@ -86,7 +86,8 @@ func TestKills(t *testing.T) {
 			acked[key] = true
 		}
 		if len(s.index) != len(acked) || unknown > callers {
-			t.Fatalf("after kill %d: the log has %d records, %d were acknowledged or found before; %d are new of %d callers",
+			t.Fatalf("after kill %d: the log has %d records, %d were acknowledged or found before; %d are new of %d "+
+				"callers",
 				rounds, len(s.index), len(acked)-unknown, unknown, callers)
 		}
 		if err := s.Close(); err != nil {

@@ -15,8 +15,9 @@ import (
 )
 
 const (
-	magic, logMax      = "ringolog", 1 << 30
-	head, align, block = 20, 8, 4096 // bytes of a record before its key; what records begin at multiples of, and batches
+	magic, logMax = "ringolog", 1 << 30
+	// bytes of a record before its key; what records begin at multiples of, and batches
+	head, align, block = 20, 8, 4096
 )
 
 var castagnoli, le = crc32.MakeTable(crc32.Castagnoli), binary.LittleEndian
@@ -162,7 +163,8 @@ func pad(b []byte, salt uint64, at int64) []byte {
 
 // first makes the record with which a log begins.
 func first(salt uint64) []byte {
-	return place(encode(nil, magic, append(le.AppendUint64(nil, salt), make([]byte, block-head-len(magic)-8)...)), 0, 0, 0)
+	return place(encode(nil, magic, append(le.AppendUint64(nil, salt), make([]byte, block-head-len(magic)-8)...)), 0, 0,
+		0)
 }
 
 // checksum is of a part of the record at this offset.

@@ -23,21 +23,27 @@ var planted = []mutant{
 	{"no fsync", "fs.go", [][2]string{{"	return f.Datasync()\n", "	return nil\n"}}},
 	{"acknowledged before the sync", "store.go", [][2]string{
 		{"writeSync(s.out, s.buf, s.end); err", "justWrite(s.out, s.buf, s.end); err"},
-		{"		s.finish(batch, s.write(batch))\n", "		s.finish(batch, s.write(batch))\n		s.out.Datasync()\n"},
-		{"// take waits", "func justWrite(f File, b []byte, at int64) error { _, err := f.WriteAt(b, at); return err }\n\n// take waits"}}},
+		{"		s.finish(batch, s.write(batch))\n",
+			"		s.finish(batch, s.write(batch))\n		s.out.Datasync()\n"},
+		{"// take waits", "func justWrite(f File, b []byte, at int64) error { _, err := f.WriteAt(b, at); return err " +
+			"}\n\n// take waits"}}},
 	{"no checksum", "log.go", [][2]string{{" || le.Uint32(b[4:]) != checksum(b[head:n], salt, at) {", " || k == 0 {"}}},
 	{"no checksum of the head", "log.go", [][2]string{{" || le.Uint32(b) != checksum(b[4:head], salt, at)", ""}}},
 	{"no zeros ahead", "store.go", [][2]string{{"s.direct && end > s.zeros", "false"}}},
-	{"no end of the zeros", "store.go", [][2]string{{"min(int64(s.cfg.Batch&^(block-1)), logMax-end)", "s.cfg.Batch&^(block-1)"}}},
-	{"no sync of the folder after the rename", "log.go", [][2]string{{"	return s.fs.Sync() //", "	return nil //"}}},
+	{"no end of the zeros", "store.go",
+		[][2]string{{"min(int64(s.cfg.Batch&^(block-1)), logMax-end)", "s.cfg.Batch&^(block-1)"}}},
+	{"no sync of the folder after the rename", "log.go",
+		[][2]string{{"	return s.fs.Sync() //", "	return nil //"}}},
 	{"a failed sync is tried again", "fs.go", [][2]string{
-		{"	return f.Datasync()\n", "	if f.Datasync() == nil {\n		return nil\n	}\n	return f.Datasync()\n"}}},
+		{"	return f.Datasync()\n",
+			"	if f.Datasync() == nil {\n		return nil\n	}\n	return f.Datasync()\n"}}},
 	{"a torn end stays", "log.go", [][2]string{{"err := s.in.Truncate(s.end); err", "err := error(nil); err"}}},
 	{"the last batch is not written again", "log.go", [][2]string{
 		{"err := writeSync(s.out, last, batch)", "err := s.out.Datasync()"}}},
 	{"damage is taken for the end", "log.go", [][2]string{{" || later(data[s.end:], s.salt, s.end)", ""}}},
 	{"a torn batch is taken for damage", "log.go", [][2]string{{"size > 0 && first > at", "size > 0 && first > 0"}}},
-	{"the store goes on after an error", "store.go", [][2]string{{"		s.err, batch, s.queue = err, append", "		batch, s.queue = append"}}},
+	{"the store goes on after an error", "store.go",
+		[][2]string{{"		s.err, batch, s.queue = err, append", "		batch, s.queue = append"}}},
 }
 
 // TestFindMutants builds the tests over one planted bug at a time and runs them, which must fail. It takes a while, so

@@ -69,7 +69,9 @@ func (h *history) open(d *disk, must bool) bool {
 // acknowledged, and with all that an earlier recovery has shown.
 func (h *history) check() {
 	h.t.Helper()
-	got := slices.SortedFunc(maps.Keys(h.s.index), func(a, b string) int { return int(h.s.index[a].at - h.s.index[b].at) })
+	got := slices.SortedFunc(maps.Keys(h.s.index), func(a, b string) int {
+		return int(h.s.index[a].at - h.s.index[b].at)
+	})
 	if len(got) > len(h.tried) || !slices.Equal(got, h.tried[:len(got)]) {
 		h.t.Fatalf("%s: the log has %q, which is no begin of what was appended: %q", h.what, got, h.tried)
 	}
@@ -181,7 +183,8 @@ func (h *history) poisoned(d *disk, why error) {
 	_, got := h.s.Get(h.tried[0])
 	closed := h.s.Close()
 	for _, err := range []error{appended, got, closed} {
-		if err == nil || !strings.Contains(why.Error(), err.Error()) || !errors.Is(err, syscall.EIO) && !errors.Is(err, errDead) {
+		if err == nil || !strings.Contains(why.Error(), err.Error()) || !errors.Is(err, syscall.EIO) &&
+			!errors.Is(err, errDead) {
 			h.t.Fatalf("%s: a call after the failure gave %v; want it to give the failure: %v", h.what, err, why)
 		}
 	}

@@ -15,10 +15,11 @@ import (
 
 // Errors of a Store.
 var (
-	ErrClosed   = errors.New("logstore: the store is closed")
-	ErrFull     = errors.New("logstore: as many records wait as Config.Queue lets")
-	ErrLogFull  = errors.New("logstore: the log is as long as it may be, 1 GiB")
-	ErrInDoubt  = errors.New("logstore: the wait ended while the record was being written, and it may be in the log or not")
+	ErrClosed  = errors.New("logstore: the store is closed")
+	ErrFull    = errors.New("logstore: as many records wait as Config.Queue lets")
+	ErrLogFull = errors.New("logstore: the log is as long as it may be, 1 GiB")
+	ErrInDoubt = errors.New("logstore: the wait ended while the record was being written, and it may be in the log " +
+		"or not")
 	ErrNotFound = fmt.Errorf("logstore: no such key: %w", fs.ErrNotExist)
 )
 
@@ -82,7 +83,8 @@ type entry struct {
 // task parks.
 func (s *Store) Append(ctx context.Context, key string, value []byte) (int64, error) {
 	if key == "" || head+align+uint64(len(key))+uint64(len(value)) > uint64(s.cfg.Batch) {
-		return 0, fmt.Errorf("logstore: a key of %d bytes with a value of %d: want a key, and a record of at most %d bytes, with %d for its head", len(key), len(value), s.cfg.Batch, head+align)
+		return 0, fmt.Errorf("logstore: a key of %d bytes with a value of %d: want a key, and a record of at most %d "+
+			"bytes, with %d for its head", len(key), len(value), s.cfg.Batch, head+align)
 	}
 	e := s.free.Get().(*entry)
 	e.key, e.rec, e.taken, e.done = key, encode(e.rec[:0], key, value), false, false

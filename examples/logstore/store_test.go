@@ -78,10 +78,12 @@ func TestBadInput(t *testing.T) {
 	for _, c := range []struct {
 		key, value string
 		ok         bool
-	}{{"", "v", false}, {"k", "", true}, {"0123456789", "01234567890123456789012345", true}, {"0123456789", "012345678901234567890123456", false}} {
+	}{{"", "v", false}, {"k", "", true}, {"0123456789", "01234567890123456789012345", true},
+		{"0123456789", "012345678901234567890123456", false}} {
 		_, err := s.Append(t.Context(), c.key, []byte(c.value))
 		if (err == nil) != c.ok {
-			t.Errorf("Append of a key of %d bytes and a value of %d, to batches of 64: %v", len(c.key), len(c.value), err)
+			t.Errorf("Append of a key of %d bytes and a value of %d, to batches of 64: %v", len(c.key), len(c.value),
+				err)
 		}
 	}
 }
@@ -252,7 +254,10 @@ func TestCanceledTasks(t *testing.T) {
 		}
 		second := l.Go(func() { _, waiting = s.Append(context.Background(), "waiting", nil) })
 		third := l.Go(func() {
-			late = l.WithTimeout(time.Millisecond, func() error { _, err := s.Append(context.Background(), "late", nil); return err })
+			late = l.WithTimeout(time.Millisecond, func() error {
+				_, err := s.Append(context.Background(), "late", nil)
+				return err
+			})
 		})
 		if err := third.Wait(); err != nil {
 			return err

@@ -61,7 +61,8 @@ func TestZeros(t *testing.T) {
 			}
 			defer s.Close()
 			if n := len(d.names["log"].data); len(s.index) != batches || s.end != int64(end) || n != end {
-				t.Errorf("%d records, the log ends at %d, the file at %d; want %d and %d", len(s.index), s.end, n, batches, end)
+				t.Errorf("%d records, the log ends at %d, the file at %d; want %d and %d", len(s.index),
+					s.end, n, batches, end)
 			}
 		})
 	}

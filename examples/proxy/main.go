@@ -1,5 +1,5 @@
-// Proxy carries connections to another server: two tasks per connection, one for each direction, straight-line code with
-// the half-close passed on. io.Copy between two connections of a loop moves buffers and copies nothing.
+// Proxy carries connections to another server: two tasks per connection, one for each direction, straight-line code
+// with the half-close passed on. io.Copy between two connections of a loop moves buffers and copies nothing.
 package main
 
 import (

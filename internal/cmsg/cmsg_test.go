@@ -32,17 +32,35 @@ func TestRoundTrip(t *testing.T) {
 		size int
 		read func(m Message) bool
 	}{
-		"tos":      {AppendTOS(nil, false, 0xb9), 4, func(m Message) bool { v, ok := m.TOS(); return ok && v == 0xb9 }},
-		"class":    {AppendTOS(nil, true, 0x03), 4, func(m Message) bool { v, ok := m.TOS(); return ok && v&ECNMask == 3 }},
-		"ttl":      {AppendTTL(nil, false, 64), 4, func(m Message) bool { v, ok := m.TTL(); return ok && v == 64 }},
-		"limit":    {AppendTTL(nil, true, 255), 4, func(m Message) bool { v, ok := m.TTL(); return ok && v == 255 }},
-		"segment":  {AppendSegment(nil, 1200), 2, func(m Message) bool { v, ok := m.Segment(); return ok && v == 1200 }},
-		"byte tos": {Append(nil, LevelIP, IPTOS, []byte{2}), 1, func(m Message) bool { v, ok := m.TOS(); return ok && v == 2 }},
-		"gro":      {appendInt(nil, LevelUDP, GRO, 1400), 4, func(m Message) bool { v, ok := m.GRO(); return ok && v == 1400 }},
-		"drops":    {appendInt(nil, LevelSocket, Overflow, 7), 4, func(m Message) bool { v, ok := m.Drops(); return ok && v == 7 }},
+		"tos": {AppendTOS(nil, false, 0xb9), 4, func(m Message) bool { v, ok := m.TOS(); return ok && v == 0xb9 }},
+		"class": {AppendTOS(nil, true, 0x03), 4, func(m Message) bool {
+			v, ok := m.TOS()
+			return ok && v&ECNMask == 3
+		}},
+		"ttl":   {AppendTTL(nil, false, 64), 4, func(m Message) bool { v, ok := m.TTL(); return ok && v == 64 }},
+		"limit": {AppendTTL(nil, true, 255), 4, func(m Message) bool { v, ok := m.TTL(); return ok && v == 255 }},
+		"segment": {AppendSegment(nil, 1200), 2, func(m Message) bool {
+			v, ok := m.Segment()
+			return ok && v == 1200
+		}},
+		"byte tos": {Append(nil, LevelIP, IPTOS, []byte{2}), 1, func(m Message) bool {
+			v, ok := m.TOS()
+			return ok && v == 2
+		}},
+		"gro": {appendInt(nil, LevelUDP, GRO, 1400), 4, func(m Message) bool {
+			v, ok := m.GRO()
+			return ok && v == 1400
+		}},
+		"drops": {appendInt(nil, LevelSocket, Overflow, 7), 4, func(m Message) bool {
+			v, ok := m.Drops()
+			return ok && v == 7
+		}},
 		"info": {Append(nil, LevelIP, IPInfo, []byte{0: 3, 8: 192, 9: 0, 10: 2, 11: 1}), 12,
 			func(m Message) bool { v, ok := m.Info(); return ok && v.Dst == v4 && v.Index == leading(3) }},
-		"info of IPv6": {AppendInfo(nil, true, 9, v6), 20, func(m Message) bool { v, ok := m.Info(); return ok && v == Info{9, v6} }},
+		"info of IPv6": {AppendInfo(nil, true, 9, v6), 20, func(m Message) bool {
+			v, ok := m.Info()
+			return ok && v == Info{9, v6}
+		}},
 		"rights": {AppendRights(nil, []int32{3, 1 << 20}), 8,
 			func(m Message) bool { return m.FDs() == 2 && m.FD(0) == 3 && m.FD(1) == 1<<20 }},
 		"no rights": {AppendRights(nil, nil), 0, func(m Message) bool { return m.FDs() == 0 }},

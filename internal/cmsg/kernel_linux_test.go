@@ -114,7 +114,8 @@ func TestKernel(t *testing.T) {
 				}
 			}
 			if info.Dst != at.Addr() || info.Index == 0 || tos != 2 || ttl != 33 || flags != 0 {
-				t.Errorf("came to %+v with TOS %#x, TTL %d, flags %#x; want %v, 2, 33, 0", info, tos, ttl, flags, at.Addr())
+				t.Errorf("came to %+v with TOS %#x, TTL %d, flags %#x; want %v, 2, 33, 0", info,
+					tos, ttl, flags, at.Addr())
 			}
 			if d := when.Sub(before); d < -time.Second || d > time.Minute {
 				t.Errorf("it came %v after it was sent", d)

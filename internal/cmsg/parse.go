@@ -85,7 +85,8 @@ func (m Message) Timestamp() (t time.Time, ok bool) {
 	case len(m.Data) >= 16:
 		return time.Unix(int64(binary.NativeEndian.Uint64(m.Data)), int64(binary.NativeEndian.Uint64(m.Data[8:]))), true
 	case len(m.Data) >= 8 && m.Type == TimestampNS: // a 32-bit program's timespec
-		return time.Unix(int64(int32(binary.NativeEndian.Uint32(m.Data))), int64(int32(binary.NativeEndian.Uint32(m.Data[4:])))), true
+		return time.Unix(int64(int32(binary.NativeEndian.Uint32(m.Data))),
+			int64(int32(binary.NativeEndian.Uint32(m.Data[4:])))), true
 	}
 	return time.Time{}, false
 }

@@ -7,8 +7,9 @@ import (
 )
 
 // What the mark costs beside the word that a race detector would accept without being told, an atomic one. Two things
-// are paid for: the stores, two for every time a task is resumed, and the check, one or more for every call on a handle.
-// The loops are written out so that everything inlines as it does in a loop. docs/adr/0003-g-mark.md quotes the numbers.
+// are paid for: the stores, two for every time a task is resumed, and the check, one or more for every call on a
+// handle. The loops are written out so that everything inlines as it does in a loop. docs/adr/0003-g-mark.md quotes the
+// numbers.
 
 // atomicMark is the alternative.
 type atomicMark struct{ g atomic.Uintptr }
@@ -56,7 +57,8 @@ func BenchmarkCheck(b *testing.B) {
 	})
 }
 
-// BenchmarkResume is a coroutine's round trip: alone, and with the mark set before and cleared after, as a loop does it.
+// BenchmarkResume is a coroutine's round trip: alone, and with the mark set before and cleared after, as a loop does
+// it.
 func BenchmarkResume(b *testing.B) {
 	var g G
 	coroutine := func(b *testing.B) func() (struct{}, bool) {

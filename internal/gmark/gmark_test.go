@@ -82,8 +82,8 @@ func TestForeignReadersAreRaceClean(t *testing.T) {
 	wg.Wait()
 }
 
-// On the systems that are tested the runtime's layout is the one that is assumed: where it is not, everything works, but
-// each call from a goroutine costs a system call, and somebody has to look.
+// On the systems that are tested the runtime's layout is the one that is assumed: where it is not, everything works,
+// but each call from a goroutine costs a system call, and somebody has to look.
 func TestThreadsKnown(t *testing.T) {
 	if !Exact {
 		t.Skip("no g check on " + runtime.GOARCH)

@@ -79,7 +79,8 @@ func benchReads(b *testing.B, n, flags int) {
 						if turn > int64(b.N) {
 							return
 						}
-						if o.Off = rng.Int64N(benchSize/block) * block; flags == 0 { // each block once, or it is not cold
+						// each block once, or it is not cold
+						if o.Off = rng.Int64N(benchSize/block) * block; flags == 0 {
 							o.Off = turn * 40503 % (benchSize / block) * block
 						}
 						if res := read(o); res != block {

@@ -112,7 +112,8 @@ func TestOutOfTheBlue(t *testing.T) {
 				reissued = 0
 			}
 			if got := h.Info().Stats.Reissued; !ok || res != c.want || got != reissued || asides > 0 != c.aside {
-				t.Errorf("got %d, %v, submitted again %d times, %d aside; want %d, %d times", res, ok, got, asides, c.want, reissued)
+				t.Errorf("got %d, %v, submitted again %d times, %d aside; want %d, %d times", res, ok, got,
+					asides, c.want, reissued)
 			}
 		})
 	}
@@ -227,7 +228,9 @@ func TestRefused(t *testing.T) {
 		{Config{Mask: m}, syscall.ENOSYS},
 		{Config{Kernel: &flaky{setup: syscall.EPERM}}, syscall.EPERM},
 		{Config{Kernel: &flaky{setup: syscall.ENOMEM}}, syscall.ENOMEM},
-		{Config{Kernel: &flaky{enter: func(uint32) (uint32, syscall.Errno) { return 0, syscall.EACCES }}}, syscall.EACCES},
+		{Config{Kernel: &flaky{enter: func(uint32) (uint32, syscall.Errno) {
+			return 0, syscall.EACCES
+		}}}, syscall.EACCES},
 	} {
 		h, err := Open(c.cfg)
 		if !errors.Is(err, c.want) {

@@ -79,5 +79,6 @@ func (k *flaky) Enter(fd int, submit, wait, flags uint32, arg *abi.Io_uring_gete
 
 // inject makes an entry one that ends with a result at once (Linux 6.10).
 func inject(e *abi.Io_uring_sqe, res int32) {
-	*e = abi.Io_uring_sqe{Opcode: abi.IORING_OP_NOP, Rw_flags: abi.IORING_NOP_INJECT_RESULT, Len: uint32(res), User_data: e.User_data}
+	*e = abi.Io_uring_sqe{Opcode: abi.IORING_OP_NOP, Rw_flags: abi.IORING_NOP_INJECT_RESULT, Len: uint32(res),
+		User_data: e.User_data}
 }

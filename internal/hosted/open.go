@@ -41,7 +41,8 @@ func setUp(cfg *Config) (u *uring.Ring, inFlight int, err error) {
 	inFlight = cfg.InFlight
 	const tries = 5
 	for try := 1; ; try++ {
-		u, err = uring.Open(entries, &uring.Config{AnyThread: true, CQEntries: 2 * max(inFlight, entries), Without: without, Mask: cfg.Mask, Kernel: cfg.Kernel})
+		u, err = uring.Open(entries, &uring.Config{AnyThread: true, CQEntries: 2 * max(inFlight, entries),
+			Without: without, Mask: cfg.Mask, Kernel: cfg.Kernel})
 		if !errors.Is(err, syscall.ENOMEM) {
 			return u, inFlight, err
 		}
@@ -83,7 +84,8 @@ func (r *ring) equip(cfg *Config) error {
 func tryNop(u *uring.Ring) error {
 	u.SQE().PrepNop()
 	if _, err := u.Submit(); err != nil {
-		return &uring.SetupError{Step: "io_uring_enter", Err: err, Hint: "a seccomp filter that allows io_uring_setup only"}
+		return &uring.SetupError{Step: "io_uring_enter", Err: err,
+			Hint: "a seccomp filter that allows io_uring_setup only"}
 	}
 	if c, ok := u.CQE(); !ok || c.Res != 0 {
 		return fmt.Errorf("hosted: a NOP gave %d, and whether it has completed is %v", c.Res, ok)

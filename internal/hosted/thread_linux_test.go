@@ -134,7 +134,8 @@ func workers(t testing.TB) (n int) {
 		t.Skip("no /proc:", err)
 	}
 	for _, e := range all {
-		if comm, err := os.ReadFile("/proc/self/task/" + e.Name() + "/comm"); err == nil && strings.HasPrefix(string(comm), "iou-wrk") {
+		if comm, err := os.ReadFile("/proc/self/task/" + e.Name() + "/comm"); err == nil &&
+			strings.HasPrefix(string(comm), "iou-wrk") {
 			n++
 		}
 	}

@@ -20,11 +20,13 @@ type watcher struct {
 // watch starts the ring's watcher.
 func (r *ring) watch() error {
 	if err := sys.Spare(2); err != nil { // the netpoller may have to be made, and dies without them
-		return &uring.SetupError{Step: "Go's netpoller", Err: err, Hint: "out of descriptors: raise RLIMIT_NOFILE (ulimit -n)"}
+		return &uring.SetupError{Step: "Go's netpoller", Err: err,
+			Hint: "out of descriptors: raise RLIMIT_NOFILE (ulimit -n)"}
 	}
 	fd := sys.Dup(int32(r.r.FD()))
 	if fd < 0 {
-		return &uring.SetupError{Step: "fcntl(F_DUPFD_CLOEXEC)", Err: syscall.Errno(-fd), Hint: "out of descriptors: raise RLIMIT_NOFILE (ulimit -n)"}
+		return &uring.SetupError{Step: "fcntl(F_DUPFD_CLOEXEC)", Err: syscall.Errno(-fd),
+			Hint: "out of descriptors: raise RLIMIT_NOFILE (ulimit -n)"}
 	}
 	if flags := sys.StatusFlags(fd); flags >= 0 { // os takes what does not block for what can be polled
 		sys.Fcntl(fd, sys.FSetfl, int(flags|sys.ONonblock))

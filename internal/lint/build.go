@@ -3,15 +3,17 @@ package lint
 import "strings"
 
 // systems are the endings of file names that say which systems a file is for.
-var systems = []string{"linux", "darwin", "freebsd", "netbsd", "openbsd", "dragonfly", "solaris", "windows", "unix", "other"}
+var systems = []string{"linux", "darwin", "freebsd", "netbsd", "openbsd", "dragonfly", "solaris",
+	"windows", "unix", "other"}
 
 // BuildLines is the rule that a file for some systems says in its text which.
 func BuildLines(t *Tree) (faults []string) {
 	for _, p := range t.Packages {
 		for _, f := range p.Files {
 			if system := systemOf(f.Name); system != "" && !hasBuildLine(f) {
-				faults = append(faults, t.fault(f.AST.Package, "the name ends in _%s: a //go:build line must say what that means, "+
-					"for the go tool knows some such endings and takes the others for all systems.", system))
+				faults = append(faults, t.fault(f.AST.Package,
+					"the name ends in _%s: a //go:build line must say what that means, "+
+						"for the go tool knows some such endings and takes the others for all systems.", system))
 			}
 		}
 	}

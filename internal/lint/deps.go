@@ -15,8 +15,10 @@ func Dependencies(t *Tree) (faults []string) {
 				case strings.HasPrefix(imported, "golang.org/x/sys/"):
 				case f.Test && strings.HasPrefix(imported, "golang.org/x/net/"):
 				default:
-					faults = append(faults, t.fault(spec.Pos(), "imports %s: a runtime's dependencies become those of all its users; "+
-						"it has the standard library and golang.org/x/sys. Comparisons belong in bench, a module of its own.", imported))
+					faults = append(faults, t.fault(spec.Pos(),
+						"imports %s: a runtime's dependencies become those of all its users; "+
+							"it has the standard library and golang.org/x/sys. Comparisons belong in bench, a module "+
+							"of its own.", imported))
 				}
 			}
 		}
@@ -31,13 +33,15 @@ func Cgo(t *Tree) (faults []string) {
 		for _, f := range p.Files {
 			for imported, spec := range f.imports {
 				if imported == "C" {
-					faults = append(faults, t.fault(spec.Pos(), "imports C: users cross-compile, and a C call costs more than a ring's turn. C belongs in bench."))
+					faults = append(faults, t.fault(spec.Pos(), "imports C: users cross-compile, and a C call costs "+
+						"more than a ring's turn. C belongs in bench."))
 				}
 			}
 			for _, group := range f.AST.Comments {
 				for _, c := range group.List {
 					if strings.HasPrefix(c.Text, "//go:linkname") {
-						faults = append(faults, t.fault(c.Pos(), "go:linkname: what it reaches changes with any release of Go, and the linker refuses it more and more."))
+						faults = append(faults, t.fault(c.Pos(), "go:linkname: what it reaches changes with any "+
+							"release of Go, and the linker refuses it more and more."))
 					}
 				}
 			}

@@ -25,11 +25,14 @@ func PackageDocs(t *Tree) (faults []string) {
 		want := "Package " + p.Name + " "
 		switch {
 		case len(docs) == 0 || strings.TrimSpace(docs[0]) == "":
-			faults = append(faults, fmt.Sprintf("%s: the package has no doc comment: one sentence in doc.go says what it is for, then comes the model.", p.Dir))
+			faults = append(faults, fmt.Sprintf("%s: the package has no doc comment: one sentence in doc.go says "+
+				"what it is for, then comes the model.", p.Dir))
 		case len(docs) > 1:
-			faults = append(faults, fmt.Sprintf("%s: %d files have a package comment, of which godoc shows a heap: keep one, in doc.go.", p.Dir, len(docs)))
+			faults = append(faults, fmt.Sprintf("%s: %d files have a package comment, of which godoc shows a heap: "+
+				"keep one, in doc.go.", p.Dir, len(docs)))
 		case p.Name != "main" && !strings.HasPrefix(docs[0], want):
-			faults = append(faults, fmt.Sprintf("%s: the package comment begins with %q, not with %q: it may be a licence or a build line that became one.", p.Dir, firstLine(docs[0]), want))
+			faults = append(faults, fmt.Sprintf("%s: the package comment begins with %q, not with %q: it may be a "+
+				"licence or a build line that became one.", p.Dir, firstLine(docs[0]), want))
 		}
 	}
 	return faults
@@ -107,7 +110,9 @@ func (t *Tree) memberFaults(spec *ast.TypeSpec) (faults []string) {
 		documented := m.Doc != nil || m.Comment != nil || lastDocumented && first == lastLine+1
 		for _, name := range m.Names {
 			if name.IsExported() && !documented {
-				faults = append(faults, t.fault(name.Pos(), "%s.%s is exported and has no comment: say what it means, its default and its limit.", spec.Name.Name, name.Name))
+				faults = append(faults, t.fault(name.Pos(),
+					"%s.%s is exported and has no comment: say what it means, its default and its limit.",
+					spec.Name.Name, name.Name))
 			}
 		}
 		lastLine, lastDocumented = last, documented
@@ -122,7 +127,8 @@ func (t *Tree) checkDoc(name *ast.Ident, doc, line, group *ast.CommentGroup, nam
 		doc = group
 	}
 	if doc == nil && line == nil {
-		return []string{t.fault(name.Pos(), "%s is exported and has no doc comment: who may call it, whether it waits, who owns the buffer, which errors.", name.Name)}
+		return []string{t.fault(name.Pos(), "%s is exported and has no doc comment: who may call it, whether it "+
+			"waits, who owns the buffer, which errors.", name.Name)}
 	}
 	if !named {
 		return nil
@@ -135,7 +141,9 @@ func (t *Tree) checkDoc(name *ast.Ident, doc, line, group *ast.CommentGroup, nam
 		}
 	}
 	if !strings.HasPrefix(text, name.Name) && !strings.HasPrefix(text, "Deprecated:") {
-		return []string{t.fault(name.Pos(), "the doc comment of %s begins with %q: its first sentence is what a list shows, and must name it.", name.Name, firstLine(text))}
+		return []string{t.fault(name.Pos(),
+			"the doc comment of %s begins with %q: its first sentence is what a list shows, and must name it.",
+			name.Name, firstLine(text))}
 	}
 	return nil
 }

@@ -9,8 +9,10 @@ import (
 // and the buffers lie below the internal packages and can't name them.
 var faces = []string{".", "sock", "file"}
 
-const faceReason = "users can't name that type, and what they can't name they can neither store nor mock, while it binds us for ever. " +
-	"Give it a type of this package; what is for the engine goes on a converted type, such as sock's connHandle (docs/adr/0005)."
+const faceReason = "users can't name that type, and what they can't name they can neither store nor mock, while it " +
+	"binds us for ever. " +
+	"Give it a type of this package; what is for the engine goes on a converted type, such as sock's connHandle " +
+	"(docs/adr/0005)."
 
 // Faces is the rule that no exported name of a face has an internal type in its
 // signature. A type defined over an internal one is fine: that is how the engine is
@@ -104,7 +106,8 @@ func (t *Tree) internalIn(typ ast.Expr, names map[string]bool) (faults []string)
 	ast.Inspect(typ, func(n ast.Node) bool {
 		if sel, ok := n.(*ast.SelectorExpr); ok {
 			if pkg, ok := sel.X.(*ast.Ident); ok && names[pkg.Name] {
-				faults = append(faults, t.fault(sel.Pos(), "an exported name shows %s.%s: %s", pkg.Name, sel.Sel.Name, faceReason))
+				faults = append(faults, t.fault(sel.Pos(), "an exported name shows %s.%s: %s", pkg.Name,
+					sel.Sel.Name, faceReason))
 			}
 		}
 		return true

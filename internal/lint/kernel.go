@@ -54,8 +54,10 @@ func addActions(actions map[string]bool, d ast.Decl) {
 	}
 }
 
-const kernelReason = "nothing above the drivers calls the kernel: only so does one program run on every driver, and can a test put another " +
-	"kernel, clock or descriptor under a loop. Make it an op or a driver's Try, or a function of internal/sys that a driver calls."
+const kernelReason = "nothing above the drivers calls the kernel: only so does one program run on every driver, and " +
+	"can a test put another " +
+	"kernel, clock or descriptor under a loop. Make it an op or a driver's Try, or a function of internal/sys that a " +
+	"driver calls."
 
 // Kernel is the rule that what lies above the drivers leaves the kernel to them.
 // actions are the names of package syscall that do something.
@@ -82,7 +84,8 @@ func (t *Tree) kernelFaults(f *File, actions map[string]bool) (faults []string) 
 		case imported == "syscall" && spec.Name == nil:
 			names["syscall"] = true
 		case imported == "syscall" && spec.Name.Name == ".":
-			faults = append(faults, t.fault(spec.Pos(), "imports syscall without its name, so that its use can't be seen; %s", kernelReason))
+			faults = append(faults, t.fault(spec.Pos(),
+				"imports syscall without its name, so that its use can't be seen; %s", kernelReason))
 		case imported == "syscall":
 			names[spec.Name.Name] = true
 		}
@@ -93,7 +96,9 @@ func (t *Tree) kernelFaults(f *File, actions map[string]bool) (faults []string) 
 	ast.Inspect(f.AST, func(n ast.Node) bool {
 		if sel, ok := n.(*ast.SelectorExpr); ok {
 			if pkg, ok := sel.X.(*ast.Ident); ok && names[pkg.Name] && actions[sel.Sel.Name] {
-				faults = append(faults, t.fault(sel.Pos(), "uses syscall.%s: of package syscall only types and constants, since %s", sel.Sel.Name, kernelReason))
+				faults = append(faults, t.fault(sel.Pos(),
+					"uses syscall.%s: of package syscall only types and constants, since %s",
+					sel.Sel.Name, kernelReason))
 			}
 		}
 		return true

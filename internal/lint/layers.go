@@ -16,7 +16,8 @@ type layer struct {
 // order is the import order of the module, from the ground up: each layer may
 // import those written above it, and none beside or below it.
 var order = []layer{
-	{[]string{"internal/abi", "internal/race", "internal/timer", "internal/mailbox", "internal/gmark", "internal/invariant"},
+	{[]string{"internal/abi", "internal/race", "internal/timer", "internal/mailbox",
+		"internal/gmark", "internal/invariant"},
 		"pure ground: the kernel's words and small structures, on the standard library alone"},
 	{[]string{"internal/sys"}, "raw system calls"},
 	{[]string{"internal/cmsg"}, "control messages of sockets"},
@@ -29,7 +30,8 @@ var order = []layer{
 	{[]string{"internal/poller"}, "readiness: epoll, poll, select"},
 	{[]string{"internal/offload"}, "where calls that may block go"},
 	{[]string{"internal/driver"}, "the driver contract"},
-	{[]string{"internal/driver/uring", "internal/driver/soft", "internal/driver/sim"}, "a driver, which knows no other driver"},
+	{[]string{"internal/driver/uring", "internal/driver/soft", "internal/driver/sim"},
+		"a driver, which knows no other driver"},
 	{[]string{"internal/hosted"}, "a ring that belongs to no loop, for goroutines"},
 	{[]string{driverTop}, "the choice of the driver"},
 	{[]string{"internal/loop"}, "the engine: turns, tasks, parking"},
@@ -83,8 +85,10 @@ func Layers(t *Tree) (faults []string) {
 			continue // tests only
 		}
 		if rank(p.Dir) < 0 && !listed(tools, p.Dir) && !listed(testHelpers, p.Dir) {
-			faults = append(faults, fmt.Sprintf("%s: this package has no place in the import order. Decide which packages may be built on it and add it to "+
-				"order in internal/lint/layers.go: to the first line if it needs the standard library only, to testHelpers if only tests use it.", p.Dir))
+			faults = append(faults, fmt.Sprintf("%s: this package has no place in the import order. Decide which "+
+				"packages may be built on it and add it to "+
+				"order in internal/lint/layers.go: to the first line if it needs the standard library only, to "+
+				"testHelpers if only tests use it.", p.Dir))
 			continue
 		}
 		for _, f := range p.source() {
@@ -114,7 +118,8 @@ func (t *Tree) checkImport(from, to string, spec *ast.ImportSpec) []string {
 	case rank(to) < 0:
 		return one("that package has no place in order in internal/lint/layers.go.")
 	case rank(to) >= rank(from):
-		return one("imports point one way, so that each layer can be read, tested and replaced without what is built on it. "+
+		return one("imports point one way, so that each layer can be read, tested and replaced without what is built "+
+			"on it. "+
 			"%s is %s; %s is %s and comes %s. Move the code down, or let the upper layer pass in what is missing.",
 			from, order[rank(from)].role, to, order[rank(to)].role, whichSide(rank(from), rank(to)))
 	}

@@ -24,11 +24,14 @@ func Unsafe(t *Tree) (faults []string) {
 					continue
 				}
 				if !strings.Contains(f.Name, "_unsafe") {
-					faults = append(faults, t.fault(spec.Pos(), "imports unsafe, and its name doesn't say so: put _unsafe into it, before _linux, _test and the like, so that a review finds all such files by name."))
+					faults = append(faults, t.fault(spec.Pos(), "imports unsafe, and its name doesn't say so: put "+
+						"_unsafe into it, before _linux, _test and the like, so that a review finds all such files "+
+						"by name."))
 				}
 				if unsafeIn[p.Dir] == "" && !f.Test && !listed(testHelpers, p.Dir) {
-					faults = append(faults, t.fault(spec.Pos(), "imports unsafe: only the packages that share memory with the kernel may. "+
-						"If %s must, add it to unsafeIn in internal/lint/unsafe.go with the reason.", p.Dir))
+					faults = append(faults, t.fault(spec.Pos(),
+						"imports unsafe: only the packages that share memory with the kernel may. "+
+							"If %s must, add it to unsafeIn in internal/lint/unsafe.go with the reason.", p.Dir))
 				}
 			}
 		}

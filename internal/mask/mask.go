@@ -78,7 +78,8 @@ func (m *Mask) add(name string) error {
 				return nil
 			}
 		}
-		return fmt.Errorf("%s: %q: no such op: want one of %s, as in op:accept", Variable, name, strings.Join(opNames(), " "))
+		return fmt.Errorf("%s: %q: no such op: want one of %s, as in op:accept", Variable, name,
+			strings.Join(opNames(), " "))
 	}
 	for i := range things {
 		if things[i].name == name {

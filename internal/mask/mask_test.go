@@ -10,13 +10,14 @@ import (
 
 func TestParse(t *testing.T) {
 	for spec, want := range map[string]string{
-		"":                            "",
-		" , ":                         "",
-		"ext_arg":                     "ext_arg",
-		"EXT_ARG, buf_ring,ext_arg":   "buf_ring ext_arg",
-		"op:accept":                   "op:accept",
-		"kernel=99.0":                 "kernel=99.0",
-		"kernel=6.12":                 "clone_buffers cqe_mixed hybrid_iopoll kernel=6.12 mem_region no_iowait op:epoll_wait op:pipe op:readv_fixed op:recv_zc op:writev_fixed query resize_rings rw_attr send_msg_ring",
+		"":                          "",
+		" , ":                       "",
+		"ext_arg":                   "ext_arg",
+		"EXT_ARG, buf_ring,ext_arg": "buf_ring ext_arg",
+		"op:accept":                 "op:accept",
+		"kernel=99.0":               "kernel=99.0",
+		"kernel=6.12": "clone_buffers cqe_mixed hybrid_iopoll kernel=6.12 mem_region no_iowait " +
+			"op:epoll_wait op:pipe op:readv_fixed op:recv_zc op:writev_fixed query resize_rings rw_attr send_msg_ring",
 		"multishot_recv,kernel=255.0": "kernel=255.0 multishot_recv",
 	} {
 		m, err := Parse(spec)
@@ -81,7 +82,9 @@ func TestTable(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		now := slices.DeleteFunc(slices.Clone(m.Names()), func(n string) bool { return strings.HasPrefix(n, "kernel=") })
+		now := slices.DeleteFunc(slices.Clone(m.Names()), func(n string) bool {
+			return strings.HasPrefix(n, "kernel=")
+		})
 		for _, n := range before {
 			if !slices.Contains(now, n) {
 				t.Errorf("%s is masked on a newer kernel and not on %s", n, r)
@@ -111,10 +114,14 @@ func TestJudge(t *testing.T) {
 		{"op:accept", plainRecv, plainRecv},
 		{"kernel=5.10", abi.Io_uring_sqe{Opcode: 0xf0}, refused(abi.Io_uring_sqe{Opcode: 0xf0})},
 		{"ext_arg", abi.Io_uring_sqe{Opcode: 0xf0}, abi.Io_uring_sqe{Opcode: 0xf0}},
-		{"kernel=5.12", abi.Io_uring_sqe{Opcode: abi.IORING_OP_POLL_ADD, Len: 1}, refused(abi.Io_uring_sqe{Opcode: abi.IORING_OP_POLL_ADD, Len: 1})},
-		{"kernel=5.12", abi.Io_uring_sqe{Opcode: abi.IORING_OP_POLL_ADD}, abi.Io_uring_sqe{Opcode: abi.IORING_OP_POLL_ADD}},
-		{"kernel=5.18", abi.Io_uring_sqe{Opcode: abi.IORING_OP_ACCEPT, Ioprio: 1}, refused(abi.Io_uring_sqe{Opcode: abi.IORING_OP_ACCEPT, Ioprio: 1})},
-		{"kernel=5.16", abi.Io_uring_sqe{Flags: abi.IOSQE_CQE_SKIP_SUCCESS}, refused(abi.Io_uring_sqe{Flags: abi.IOSQE_CQE_SKIP_SUCCESS})},
+		{"kernel=5.12", abi.Io_uring_sqe{Opcode: abi.IORING_OP_POLL_ADD, Len: 1},
+			refused(abi.Io_uring_sqe{Opcode: abi.IORING_OP_POLL_ADD, Len: 1})},
+		{"kernel=5.12", abi.Io_uring_sqe{Opcode: abi.IORING_OP_POLL_ADD},
+			abi.Io_uring_sqe{Opcode: abi.IORING_OP_POLL_ADD}},
+		{"kernel=5.18", abi.Io_uring_sqe{Opcode: abi.IORING_OP_ACCEPT, Ioprio: 1},
+			refused(abi.Io_uring_sqe{Opcode: abi.IORING_OP_ACCEPT, Ioprio: 1})},
+		{"kernel=5.16", abi.Io_uring_sqe{Flags: abi.IOSQE_CQE_SKIP_SUCCESS},
+			refused(abi.Io_uring_sqe{Flags: abi.IOSQE_CQE_SKIP_SUCCESS})},
 	} {
 		m, err := Parse(c.spec)
 		if err != nil {

@@ -195,7 +195,8 @@ func (a *AIO) Flying() int { return a.count }
 // is there, and collecting from it was allowed before.
 func (a *AIO) collect(n int32) {
 	if n < 0 {
-		panic(fmt.Sprintf("offload: io_getevents on a context with %d requests in flight: %v", a.flying, syscall.Errno(-n)))
+		panic(fmt.Sprintf("offload: io_getevents on a context with %d requests in flight: %v",
+			a.flying, syscall.Errno(-n)))
 	}
 	for i := range a.events[:n] {
 		e := &a.events[i]

@@ -92,7 +92,8 @@ func TestAIORefused(t *testing.T) {
 	} {
 		k := &fakeAIO{refuse: map[string]int32{c.call: -int32(c.errno)}}
 		a, err := openAIO(k, 4, -1)
-		if a != nil || !errors.Is(err, c.errno) || !strings.Contains(err.Error(), c.call) || !strings.Contains(err.Error(), c.text) {
+		if a != nil || !errors.Is(err, c.errno) || !strings.Contains(err.Error(), c.call) ||
+			!strings.Contains(err.Error(), c.text) {
 			t.Errorf("with %s refused: %v, want %v with the call and %q", c.call, err, c.errno, c.text)
 		}
 		if k.destroyed != c.destroyed {

@@ -52,7 +52,8 @@ func (w *Workers) Submit(r *Request) int32 {
 		panic(fmt.Sprintf("offload: request submitted that is submitted (fd %d)", r.FD))
 	}
 	if r.Dispose != nil && r.Kind != Call {
-		panic(fmt.Sprintf("offload: a transfer of %d bytes can't be given up: its memory is lent (fd %d)", len(r.Buf), r.FD))
+		panic(fmt.Sprintf("offload: a transfer of %d bytes can't be given up: its memory is lent (fd %d)", len(r.Buf),
+			r.FD))
 	}
 	f := w.spare
 	if f == nil {

@@ -182,7 +182,8 @@ func TestPanicInCall(t *testing.T) {
 	cmd.Env = append(os.Environ(), panicEnv+"=1")
 	out, err := cmd.CombinedOutput()
 	var exit *exec.ExitError
-	if !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).ExitStatus() != 2 || !strings.Contains(string(out), "panic: in a call") {
+	if !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).ExitStatus() != 2 ||
+		!strings.Contains(string(out), "panic: in a call") {
 		t.Errorf("the program ended with %v and said %s, want status 2 and the panic", err, out)
 	}
 }

@@ -14,7 +14,8 @@ var ErrBound error = boundError{}
 type boundError struct{}
 
 func (boundError) Error() string {
-	return fmt.Sprintf("select watches descriptors below %d (FD_SETSIZE) only: use driver poll, epoll or uring, or a lower RLIMIT_NOFILE", sys.FDSetSize)
+	return fmt.Sprintf("select watches descriptors below %d (FD_SETSIZE) only: use driver poll, epoll or uring, or a "+
+		"lower RLIMIT_NOFILE", sys.FDSetSize)
 }
 
 func (boundError) Unwrap() error { return syscall.EMFILE }

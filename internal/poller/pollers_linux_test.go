@@ -41,7 +41,8 @@ func each(t *testing.T, f func(t *testing.T, p Poller)) {
 			runtime.LockOSThread()
 			defer runtime.UnlockOSThread()
 			p, err := mk()
-			if errno := syscall.Errno(0); errors.As(err, &errno) && (errno == syscall.ENOSYS || errno == syscall.EPERM) {
+			if errno := syscall.Errno(0); errors.As(err, &errno) &&
+				(errno == syscall.ENOSYS || errno == syscall.EPERM) {
 				t.Skip(err)
 			}
 			if err != nil {
@@ -75,7 +76,8 @@ func only(t *testing.T, p Poller, key uint64, ready uint32) {
 	t.Helper()
 	events := make([]Event, 4)
 	if n := wait(t, p, 10*time.Second, events); n != 1 || events[0] != (Event{Key: key, Ready: ready}) {
-		t.Fatalf("%d events, the first of key %d with %#x; want one of key %d with %#x", n, events[0].Key, events[0].Ready, key, ready)
+		t.Fatalf("%d events, the first of key %d with %#x; want one of key %d with %#x", n, events[0].Key,
+			events[0].Ready, key, ready)
 	}
 }
 
@@ -196,7 +198,8 @@ func TestCloseIsHeard(t *testing.T) {
 			syscall.Close(dup)
 			devNull(t, a) // closes it, and keeps the number for the clean-up
 			if n := sys.Recv(b, make([]byte, 1), sys.MsgDontwait); n != 0 && n != -int32(syscall.ECONNRESET) {
-				t.Errorf("the peer reads %d after the close (waited %v, news %v, modified %v), want the end", n, waited, news, modified)
+				t.Errorf("the peer reads %d after the close (waited %v, news %v, modified %v), want the end", n,
+					waited, news, modified)
 			}
 		}
 	})
@@ -383,7 +386,8 @@ func TestTimeouts(t *testing.T) {
 		a, _ := pair(t)
 		want(t, "add", p.Add(a, sys.PollIn, 1), 0)
 		events := make([]Event, 1)
-		for _, d := range []time.Duration{1, time.Microsecond, 999_999, time.Millisecond, 1_000_001, 11 * time.Millisecond, 0} {
+		for _, d := range []time.Duration{1, time.Microsecond, 999_999, time.Millisecond, 1_000_001,
+			11 * time.Millisecond, 0} {
 			for ended := false; !ended; {
 				start := time.Now()
 				res := p.Wait(int64(d), events)

@@ -193,7 +193,8 @@ func (s *selector) gather() {
 		for ; left != 0; left &= left - 1 {
 			fd := int32(w*size + bits.TrailingZeros(left))
 			why |= s.interest[fd]
-			s.ready = append(s.ready, sys.PollFd{Fd: fd, Events: int16(s.interest[fd] | sys.PollIn), Revents: s.guess(fd)})
+			s.ready = append(s.ready,
+				sys.PollFd{Fd: fd, Events: int16(s.interest[fd] | sys.PollIn), Revents: s.guess(fd)})
 		}
 	}
 	if s.masks && why&Why != 0 {

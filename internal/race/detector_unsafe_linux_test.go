@@ -61,7 +61,8 @@ func TestDetector(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			cmd := exec.CommandContext(t.Context(), self)
-			cmd.Env = append(os.Environ(), childEnv+"="+name, fmt.Sprintf("GORACE=atexit_sleep_ms=0 exitcode=%d", raceExit))
+			cmd.Env = append(os.Environ(), childEnv+"="+name,
+				fmt.Sprintf("GORACE=atexit_sleep_ms=0 exitcode=%d", raceExit))
 			out, err := cmd.CombinedOutput()
 			var exit *exec.ExitError
 			switch raced := errors.As(err, &exit) && exit.ExitCode() == raceExit; {

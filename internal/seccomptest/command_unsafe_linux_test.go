@@ -148,7 +148,8 @@ func TestCommandThatCannotRun(t *testing.T) {
 	cmd := Command(t, DenyUring(), notAProgram)
 	out, err := cmd.CombinedOutput()
 	var exit *exec.ExitError
-	if !errors.As(err, &exit) || exit.ExitCode() != shimFailed || !strings.Contains(string(out), "seccomptest: exec "+notAProgram) {
+	if !errors.As(err, &exit) || exit.ExitCode() != shimFailed ||
+		!strings.Contains(string(out), "seccomptest: exec "+notAProgram) {
 		t.Errorf("got %v and %q, want exit status %d and the step", err, out, shimFailed)
 	}
 }

@@ -37,7 +37,8 @@ func install(prog []unix.SockFilter) error {
 // unavailable returns why this kernel can't run filters, or nil.
 func unavailable() error {
 	action := uint32(unix.SECCOMP_RET_ERRNO)
-	if _, _, errno := syscall.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_GET_ACTION_AVAIL, 0, uintptr(unsafe.Pointer(&action))); errno != 0 {
+	if _, _, errno := syscall.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_GET_ACTION_AVAIL, 0,
+		uintptr(unsafe.Pointer(&action))); errno != 0 {
 		return os.NewSyscallError("seccomp(SECCOMP_GET_ACTION_AVAIL)", errno)
 	}
 	return nil

@@ -60,7 +60,8 @@ func DenyRegister() Policy { return Deny(Rule{unix.SYS_IO_URING_REGISTER, syscal
 // KillUring ends the process at the first call of io_uring, as a strict profile
 // does. Nothing can be caught there.
 func KillUring() Policy {
-	return Policy{rules: []Rule{{unix.SYS_IO_URING_SETUP, kill}, {unix.SYS_IO_URING_ENTER, kill}, {unix.SYS_IO_URING_REGISTER, kill}}}
+	return Policy{rules: []Rule{{unix.SYS_IO_URING_SETUP, kill}, {unix.SYS_IO_URING_ENTER, kill},
+		{unix.SYS_IO_URING_REGISTER, kill}}}
 }
 
 // kill in a rule's Errno ends the process.

@@ -80,7 +80,8 @@ func (b *Iocb) prep(opcode uint16, fd int32, p []byte, off int64, data uint64, e
 
 // prepPoll makes b a poll, the one request that the kernel can cancel.
 func (b *Iocb) prepPoll(fd int32, mask uint32, data uint64, eventFD int32) {
-	*b = Iocb{data: data, opcode: iocbPoll, fd: uint32(fd), buf: uint64(mask), flags: iocbResFD, eventFD: uint32(eventFD)}
+	*b = Iocb{data: data, opcode: iocbPoll, fd: uint32(fd), buf: uint64(mask), flags: iocbResFD,
+		eventFD: uint32(eventFD)}
 }
 
 // AIOSetup is io_setup(2): a context of at least so many requests, counted against
@@ -149,7 +150,8 @@ func AIOWait(ctx AIO, events []AIOEvent, timeoutNS int64) int32 {
 // -EINVAL.
 func AIOCancel(ctx AIO, b *Iocb) int32 {
 	var event AIOEvent // before Linux 3.10 the event went here
-	return result(syscall.Syscall(unix.SYS_IO_CANCEL, uintptr(ctx), uintptr(unsafe.Pointer(b)), uintptr(unsafe.Pointer(&event))))
+	return result(syscall.Syscall(unix.SYS_IO_CANCEL, uintptr(ctx), uintptr(unsafe.Pointer(b)),
+		uintptr(unsafe.Pointer(&event))))
 }
 
 // AIODestroy is io_destroy(2). It waits for every request in flight, however long

@@ -16,7 +16,8 @@ func Fstatx(fd int32, flags int, mount uintptr, st *Statx) int32 {
 	*st = Statx{}
 	mask := StatxBasic | StatxBtime | StatxDioalign | mount
 	for {
-		res := result(syscall.Syscall6(unix.SYS_STATX, uintptr(fd), uintptr(unsafe.Pointer(&zero)), uintptr(flags|unix.AT_EMPTY_PATH), mask, uintptr(unsafe.Pointer(st)), 0))
+		res := result(syscall.Syscall6(unix.SYS_STATX, uintptr(fd), uintptr(unsafe.Pointer(&zero)),
+			uintptr(flags|unix.AT_EMPTY_PATH), mask, uintptr(unsafe.Pointer(st)), 0))
 		switch {
 		case res == -ENOSYS || res == -EPERM:
 			var old unix.Stat_t
@@ -45,12 +46,14 @@ func Futimens(fd int32, atimeNS, mtimeNS int64, omitAtime, omitMtime bool) int32
 // Fgetxattr is fgetxattr(2); name ends with a NUL. With an empty p the result is how
 // long the value is.
 func Fgetxattr(fd int32, name, p []byte) int32 {
-	return result(syscall.Syscall6(unix.SYS_FGETXATTR, uintptr(fd), uintptr(base(name)), uintptr(base(p)), uintptr(len(p)), 0, 0))
+	return result(syscall.Syscall6(unix.SYS_FGETXATTR, uintptr(fd), uintptr(base(name)), uintptr(base(p)),
+		uintptr(len(p)), 0, 0))
 }
 
 // Fsetxattr is fsetxattr(2).
 func Fsetxattr(fd int32, name, p []byte, flags int) int32 {
-	return result(syscall.Syscall6(unix.SYS_FSETXATTR, uintptr(fd), uintptr(base(name)), uintptr(base(p)), uintptr(len(p)), uintptr(flags), 0))
+	return result(syscall.Syscall6(unix.SYS_FSETXATTR, uintptr(fd), uintptr(base(name)), uintptr(base(p)),
+		uintptr(len(p)), uintptr(flags), 0))
 }
 
 // Flistxattr is flistxattr(2).

@@ -17,7 +17,8 @@ func (b *Batch) Recv(fd int32, flags uint32) int32 {
 		return 0
 	}
 	b.arm(true)
-	n := result(syscall.RawSyscall6(unix.SYS_RECVMMSG, uintptr(fd), uintptr(unsafe.Pointer(&b.msgs[b.from])), uintptr(b.to-b.from),
+	n := result(syscall.RawSyscall6(unix.SYS_RECVMMSG, uintptr(fd), uintptr(unsafe.Pointer(&b.msgs[b.from])),
+		uintptr(b.to-b.from),
 		uintptr(flags|unix.MSG_DONTWAIT|unix.MSG_CMSG_CLOEXEC), 0, 0))
 	b.took(int(max(n, 0)))
 	return n
@@ -30,6 +31,7 @@ func (b *Batch) Send(fd int32, flags uint32) int32 {
 		return 0
 	}
 	b.arm(false)
-	return result(syscall.RawSyscall6(unix.SYS_SENDMMSG, uintptr(fd), uintptr(unsafe.Pointer(&b.msgs[b.from])), uintptr(b.to-b.from),
+	return result(syscall.RawSyscall6(unix.SYS_SENDMMSG, uintptr(fd), uintptr(unsafe.Pointer(&b.msgs[b.from])),
+		uintptr(b.to-b.from),
 		uintptr(flags|unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL), 0, 0))
 }

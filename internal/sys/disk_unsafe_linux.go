@@ -27,9 +27,11 @@ func ReadAtNow(fd int32, p []byte, off int64) int32 {
 	for {
 		var res int32
 		if len(p) <= nowMax {
-			res = result(syscall.RawSyscall6(unix.SYS_PREADV2, uintptr(fd), uintptr(unsafe.Pointer(&iov)), 1, low, high, unix.RWF_NOWAIT))
+			res = result(syscall.RawSyscall6(unix.SYS_PREADV2, uintptr(fd), uintptr(unsafe.Pointer(&iov)), 1, low,
+				high, unix.RWF_NOWAIT))
 		} else {
-			res = result(syscall.Syscall6(unix.SYS_PREADV2, uintptr(fd), uintptr(unsafe.Pointer(&iov)), 1, low, high, unix.RWF_NOWAIT))
+			res = result(syscall.Syscall6(unix.SYS_PREADV2, uintptr(fd), uintptr(unsafe.Pointer(&iov)), 1, low,
+				high, unix.RWF_NOWAIT))
 		}
 		if res != eintr {
 			return res
@@ -47,9 +49,11 @@ func WriteAtNow(fd int32, p []byte, off int64) int32 {
 	for {
 		var res int32
 		if len(p) <= nowMax {
-			res = result(syscall.RawSyscall6(unix.SYS_PWRITEV2, uintptr(fd), uintptr(unsafe.Pointer(&iov)), 1, low, high, unix.RWF_NOWAIT))
+			res = result(syscall.RawSyscall6(unix.SYS_PWRITEV2, uintptr(fd), uintptr(unsafe.Pointer(&iov)), 1, low,
+				high, unix.RWF_NOWAIT))
 		} else {
-			res = result(syscall.Syscall6(unix.SYS_PWRITEV2, uintptr(fd), uintptr(unsafe.Pointer(&iov)), 1, low, high, unix.RWF_NOWAIT))
+			res = result(syscall.Syscall6(unix.SYS_PWRITEV2, uintptr(fd), uintptr(unsafe.Pointer(&iov)), 1, low,
+				high, unix.RWF_NOWAIT))
 		}
 		if res != eintr {
 			return res
@@ -60,7 +64,8 @@ func WriteAtNow(fd int32, p []byte, off int64) int32 {
 // IsFIFO reports whether a name, which ends with a NUL, is that of a FIFO.
 func IsFIFO(dir int32, name []byte) bool {
 	var st Statx
-	res := result(syscall.Syscall6(unix.SYS_STATX, uintptr(dir), uintptr(base(name)), 0, unix.STATX_TYPE, uintptr(unsafe.Pointer(&st)), 0))
+	res := result(syscall.Syscall6(unix.SYS_STATX, uintptr(dir), uintptr(base(name)), 0, unix.STATX_TYPE,
+		uintptr(unsafe.Pointer(&st)), 0))
 	return res == 0 && st.Mode&unix.S_IFMT == unix.S_IFIFO
 }
 
@@ -69,7 +74,8 @@ func IsFIFO(dir int32, name []byte) bool {
 func Openat(dir int32, name []byte, flags int, mode uint32) int32 {
 	flags |= unix.O_CLOEXEC | unix.O_LARGEFILE
 	for {
-		res := result(syscall.Syscall6(unix.SYS_OPENAT, uintptr(dir), uintptr(base(name)), uintptr(flags), uintptr(mode), 0, 0))
+		res := result(syscall.Syscall6(unix.SYS_OPENAT, uintptr(dir), uintptr(base(name)),
+			uintptr(flags), uintptr(mode), 0, 0))
 		if res != eintr {
 			return res
 		}

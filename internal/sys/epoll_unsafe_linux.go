@@ -44,7 +44,8 @@ func EpollRemove(ep, fd int32) int32 { return epollCtl(ep, unix.EPOLL_CTL_DEL, f
 
 func epollCtl(ep int32, op uintptr, fd int32, events uint32, key uint64) int32 {
 	e := EpollEvent{Events: events, Fd: int32(uint32(key)), Pad: int32(uint32(key >> 32))}
-	return result(syscall.RawSyscall6(unix.SYS_EPOLL_CTL, uintptr(ep), op, uintptr(fd), uintptr(unsafe.Pointer(&e)), 0, 0))
+	return result(syscall.RawSyscall6(unix.SYS_EPOLL_CTL, uintptr(ep), op, uintptr(fd), uintptr(unsafe.Pointer(&e)), 0,
+		0))
 }
 
 // EpollPoll collects events without waiting, so the scheduler isn't told. The

@@ -13,7 +13,8 @@ import (
 // be ready).
 func Read(fd int32, p []byte) int32 {
 	for {
-		if res := result(syscall.RawSyscall6(unix.SYS_READ, uintptr(fd), uintptr(base(p)), clampLen(p), 0, 0, 0)); res != eintr {
+		if res := result(syscall.RawSyscall6(unix.SYS_READ, uintptr(fd), uintptr(base(p)), clampLen(p),
+			0, 0, 0)); res != eintr {
 			return res
 		}
 	}
@@ -22,7 +23,8 @@ func Read(fd int32, p []byte) int32 {
 // Write is write(2) on a descriptor that does not wait.
 func Write(fd int32, p []byte) int32 {
 	for {
-		if res := result(syscall.RawSyscall6(unix.SYS_WRITE, uintptr(fd), uintptr(base(p)), clampLen(p), 0, 0, 0)); res != eintr {
+		if res := result(syscall.RawSyscall6(unix.SYS_WRITE, uintptr(fd), uintptr(base(p)), clampLen(p),
+			0, 0, 0)); res != eintr {
 			return res
 		}
 	}
@@ -37,7 +39,8 @@ func ReadAt(fd int32, p []byte, off int64) int32 {
 		case off < 0:
 			res = result(syscall.Syscall(unix.SYS_READ, uintptr(fd), uintptr(base(p)), clampLen(p)))
 		case wide:
-			res = result(syscall.Syscall6(unix.SYS_PREAD64, uintptr(fd), uintptr(base(p)), clampLen(p), uintptr(off), 0, 0))
+			res = result(syscall.Syscall6(unix.SYS_PREAD64, uintptr(fd), uintptr(base(p)), clampLen(p), uintptr(off), 0,
+				0))
 		default:
 			return blocking(func() (int, error) { return unix.Pread(int(fd), p[:clampLen(p)], off) })
 		}
@@ -58,7 +61,8 @@ func ReadAtInMemory(fd int32, p []byte, off int64) int32 {
 		if off < 0 {
 			res = result(syscall.RawSyscall6(unix.SYS_READ, uintptr(fd), uintptr(base(p)), uintptr(len(p)), 0, 0, 0))
 		} else {
-			res = result(syscall.RawSyscall6(unix.SYS_PREAD64, uintptr(fd), uintptr(base(p)), uintptr(len(p)), uintptr(off), 0, 0))
+			res = result(syscall.RawSyscall6(unix.SYS_PREAD64, uintptr(fd), uintptr(base(p)),
+				uintptr(len(p)), uintptr(off), 0, 0))
 		}
 		if res != eintr {
 			return res
@@ -75,7 +79,8 @@ func WriteAt(fd int32, p []byte, off int64) int32 {
 		case off < 0:
 			res = result(syscall.Syscall(unix.SYS_WRITE, uintptr(fd), uintptr(base(p)), clampLen(p)))
 		case wide:
-			res = result(syscall.Syscall6(unix.SYS_PWRITE64, uintptr(fd), uintptr(base(p)), clampLen(p), uintptr(off), 0, 0))
+			res = result(syscall.Syscall6(unix.SYS_PWRITE64, uintptr(fd), uintptr(base(p)), clampLen(p), uintptr(off),
+				0, 0))
 		default:
 			return blocking(func() (int, error) { return unix.Pwrite(int(fd), p[:clampLen(p)], off) })
 		}
@@ -121,7 +126,8 @@ func Poll(fd int32, mask uint32) int32 {
 	p := unix.PollFd{Fd: fd, Events: int16(mask)}
 	for {
 		var ts unix.Timespec
-		res := result(syscall.RawSyscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&p)), 1, uintptr(unsafe.Pointer(&ts)), 0, 0, 0))
+		res := result(syscall.RawSyscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&p)), 1, uintptr(unsafe.Pointer(&ts)),
+			0, 0, 0))
 		if res >= 0 {
 			return int32(uint16(p.Revents))
 		}

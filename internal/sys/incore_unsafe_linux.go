@@ -105,5 +105,6 @@ func (m *Incore) prefix(off int64, n int) int {
 
 // ask has a byte of vec tell of each page of n bytes from first on, which begins one.
 func (m *Incore) ask(first int64, n int, vec *[incorePages]byte) int32 {
-	return result(syscall.RawSyscall(unix.SYS_MINCORE, uintptr(unsafe.Add(m.mem, first)), uintptr(n), uintptr(unsafe.Pointer(vec))))
+	return result(syscall.RawSyscall(unix.SYS_MINCORE, uintptr(unsafe.Add(m.mem, first)), uintptr(n),
+		uintptr(unsafe.Pointer(vec))))
 }

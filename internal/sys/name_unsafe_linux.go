@@ -66,7 +66,8 @@ func openatCached(dir int32, path []byte, how *OpenHow) int32 {
 	cached := *how
 	cached.Resolve |= ResolveCached
 	for {
-		res := result(syscall.RawSyscall6(unix.SYS_OPENAT2, uintptr(dir), uintptr(base(path)), uintptr(unsafe.Pointer(&cached)), OpenHowSize, 0, 0))
+		res := result(syscall.RawSyscall6(unix.SYS_OPENAT2, uintptr(dir), uintptr(base(path)),
+			uintptr(unsafe.Pointer(&cached)), OpenHowSize, 0, 0))
 		if res != eintr {
 			return res
 		}
@@ -94,13 +95,15 @@ func StatCached(dir int32, path []byte, flags uint32, st *Statx) int32 {
 }
 
 func statNow(fd int32, st *Statx) int32 {
-	return result(syscall.RawSyscall6(unix.SYS_STATX, uintptr(fd), uintptr(base(nil)), unix.AT_EMPTY_PATH|AtStatxDontSync,
+	return result(syscall.RawSyscall6(unix.SYS_STATX, uintptr(fd), uintptr(base(nil)),
+		unix.AT_EMPTY_PATH|AtStatxDontSync,
 		StatxBasic|StatxBtime, uintptr(unsafe.Pointer(st)), 0))
 }
 
 // Statxat is statx(2), or newfstatat(2) where a filter or an old kernel has none.
 func Statxat(dir int32, path []byte, flags uint32, st *Statx) int32 {
-	res := waiting(unix.SYS_STATX, uintptr(dir), uintptr(base(path)), uintptr(flags), StatxBasic|StatxBtime, uintptr(unsafe.Pointer(st)), 0)
+	res := waiting(unix.SYS_STATX, uintptr(dir), uintptr(base(path)), uintptr(flags), StatxBasic|StatxBtime,
+		uintptr(unsafe.Pointer(st)), 0)
 	if res != -ENOSYS && res != -EPERM {
 		return res
 	}
@@ -141,12 +144,14 @@ func Unlinkat(dir int32, path []byte, flags uint32) int32 {
 
 // Renameat is renameat2(2).
 func Renameat(oldDir int32, old []byte, newDir int32, name []byte, flags uint32) int32 {
-	return waiting(unix.SYS_RENAMEAT2, uintptr(oldDir), uintptr(base(old)), uintptr(newDir), uintptr(base(name)), uintptr(flags), 0)
+	return waiting(unix.SYS_RENAMEAT2, uintptr(oldDir), uintptr(base(old)), uintptr(newDir),
+		uintptr(base(name)), uintptr(flags), 0)
 }
 
 // Linkat is linkat(2).
 func Linkat(oldDir int32, old []byte, newDir int32, name []byte, flags uint32) int32 {
-	return waiting(unix.SYS_LINKAT, uintptr(oldDir), uintptr(base(old)), uintptr(newDir), uintptr(base(name)), uintptr(flags), 0)
+	return waiting(unix.SYS_LINKAT, uintptr(oldDir), uintptr(base(old)), uintptr(newDir),
+		uintptr(base(name)), uintptr(flags), 0)
 }
 
 // Symlinkat is symlinkat(2).
@@ -185,7 +190,8 @@ func Utimensat(dir int32, path []byte, times *TimePair, flags uint32) int32 {
 		set(&ts[i].Sec, t.Sec)
 		set(&ts[i].Nsec, t.Nsec)
 	}
-	return waiting(unix.SYS_UTIMENSAT, uintptr(dir), uintptr(base(path)), uintptr(unsafe.Pointer(&ts)), uintptr(flags), 0, 0)
+	return waiting(unix.SYS_UTIMENSAT, uintptr(dir), uintptr(base(path)), uintptr(unsafe.Pointer(&ts)), uintptr(flags),
+		0, 0)
 }
 
 // set stores a number in a word of the architecture's size.

@@ -41,12 +41,14 @@ func clampLen(p []byte) uintptr { return uintptr(min(len(p), 0x7ffff000)) }
 
 // Socket is socket(2), with SOCK_CLOEXEC always set.
 func Socket(domain, typ, proto int) int32 {
-	return result(syscall.RawSyscall6(unix.SYS_SOCKET, uintptr(domain), uintptr(typ|unix.SOCK_CLOEXEC), uintptr(proto), 0, 0, 0))
+	return result(syscall.RawSyscall6(unix.SYS_SOCKET, uintptr(domain), uintptr(typ|unix.SOCK_CLOEXEC),
+		uintptr(proto), 0, 0, 0))
 }
 
 // Bind is bind(2).
 func Bind(fd int32, sa *Sockaddr) int32 {
-	return result(syscall.RawSyscall6(unix.SYS_BIND, uintptr(fd), uintptr(unsafe.Pointer(&sa.raw)), uintptr(sa.len), 0, 0, 0))
+	return result(syscall.RawSyscall6(unix.SYS_BIND, uintptr(fd), uintptr(unsafe.Pointer(&sa.raw)),
+		uintptr(sa.len), 0, 0, 0))
 }
 
 // Listen is listen(2).
@@ -62,7 +64,8 @@ func Accept(fd int32) int32 {
 
 // Connect is connect(2) on a non-blocking socket.
 func Connect(fd int32, sa *Sockaddr) int32 {
-	return result(syscall.RawSyscall6(unix.SYS_CONNECT, uintptr(fd), uintptr(unsafe.Pointer(&sa.raw)), uintptr(sa.len), 0, 0, 0))
+	return result(syscall.RawSyscall6(unix.SYS_CONNECT, uintptr(fd), uintptr(unsafe.Pointer(&sa.raw)),
+		uintptr(sa.len), 0, 0, 0))
 }
 
 // Recv is recv(2) with MSG_DONTWAIT added. It is the deepest call of a task that reads, as
@@ -70,30 +73,35 @@ func Connect(fd int32, sa *Sockaddr) int32 {
 //
 //go:nosplit
 func Recv(fd int32, p []byte, flags uint32) int32 {
-	return result(syscall.RawSyscall6(unix.SYS_RECVFROM, uintptr(fd), uintptr(base(p)), clampLen(p), uintptr(flags|unix.MSG_DONTWAIT), 0, 0))
+	return result(syscall.RawSyscall6(unix.SYS_RECVFROM, uintptr(fd), uintptr(base(p)), clampLen(p),
+		uintptr(flags|unix.MSG_DONTWAIT), 0, 0))
 }
 
 // Send is send(2) with MSG_DONTWAIT and MSG_NOSIGNAL added.
 //
 //go:nosplit
 func Send(fd int32, p []byte, flags uint32) int32 {
-	return result(syscall.RawSyscall6(unix.SYS_SENDTO, uintptr(fd), uintptr(base(p)), clampLen(p), uintptr(flags|unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL), 0, 0))
+	return result(syscall.RawSyscall6(unix.SYS_SENDTO, uintptr(fd), uintptr(base(p)), clampLen(p),
+		uintptr(flags|unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL), 0, 0))
 }
 
 // SendTo is sendto(2) with MSG_DONTWAIT and MSG_NOSIGNAL added.
 func SendTo(fd int32, p []byte, flags uint32, sa *Sockaddr) int32 {
 	to, n := sa.Pointer()
-	return result(syscall.RawSyscall6(unix.SYS_SENDTO, uintptr(fd), uintptr(base(p)), clampLen(p), uintptr(flags|unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL), uintptr(to), uintptr(n)))
+	return result(syscall.RawSyscall6(unix.SYS_SENDTO, uintptr(fd), uintptr(base(p)), clampLen(p),
+		uintptr(flags|unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL), uintptr(to), uintptr(n)))
 }
 
 // Sendmsg is sendmsg(2) with MSG_DONTWAIT and MSG_NOSIGNAL added.
 func Sendmsg(fd int32, msg *Msghdr, flags uint32) int32 {
-	return result(syscall.RawSyscall6(unix.SYS_SENDMSG, uintptr(fd), uintptr(unsafe.Pointer(msg)), uintptr(flags|unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL), 0, 0, 0))
+	return result(syscall.RawSyscall6(unix.SYS_SENDMSG, uintptr(fd), uintptr(unsafe.Pointer(msg)),
+		uintptr(flags|unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL), 0, 0, 0))
 }
 
 // Recvmsg is recvmsg(2) with MSG_DONTWAIT and MSG_CMSG_CLOEXEC added.
 func Recvmsg(fd int32, msg *Msghdr, flags uint32) int32 {
-	return result(syscall.RawSyscall6(unix.SYS_RECVMSG, uintptr(fd), uintptr(unsafe.Pointer(msg)), uintptr(flags|unix.MSG_DONTWAIT|unix.MSG_CMSG_CLOEXEC), 0, 0, 0))
+	return result(syscall.RawSyscall6(unix.SYS_RECVMSG, uintptr(fd), uintptr(unsafe.Pointer(msg)),
+		uintptr(flags|unix.MSG_DONTWAIT|unix.MSG_CMSG_CLOEXEC), 0, 0, 0))
 }
 
 // Shutdown is shutdown(2).
@@ -124,7 +132,8 @@ func Close(fd int32) int32 {
 // SetsockoptInt is setsockopt(2) with an int.
 func SetsockoptInt(fd int32, level, name, value int) int32 {
 	v := int32(value)
-	return result(syscall.RawSyscall6(unix.SYS_SETSOCKOPT, uintptr(fd), uintptr(level), uintptr(name), uintptr(unsafe.Pointer(&v)), 4, 0))
+	return result(syscall.RawSyscall6(unix.SYS_SETSOCKOPT, uintptr(fd), uintptr(level), uintptr(name),
+		uintptr(unsafe.Pointer(&v)), 4, 0))
 }
 
 // SetLinger sets SO_LINGER.
@@ -133,13 +142,15 @@ func SetLinger(fd int32, on bool, sec int) int32 {
 	if on {
 		v.Onoff = 1
 	}
-	return result(syscall.RawSyscall6(unix.SYS_SETSOCKOPT, uintptr(fd), unix.SOL_SOCKET, unix.SO_LINGER, uintptr(unsafe.Pointer(&v)), unsafe.Sizeof(v), 0))
+	return result(syscall.RawSyscall6(unix.SYS_SETSOCKOPT, uintptr(fd), unix.SOL_SOCKET, unix.SO_LINGER,
+		uintptr(unsafe.Pointer(&v)), unsafe.Sizeof(v), 0))
 }
 
 // GetsockoptInt is getsockopt(2) of an int: the result, and its errno (negative) or 0.
 func GetsockoptInt(fd int32, level, name int) (value, res int32) {
 	size := uint32(4)
-	res = result(syscall.RawSyscall6(unix.SYS_GETSOCKOPT, uintptr(fd), uintptr(level), uintptr(name), uintptr(unsafe.Pointer(&value)), uintptr(unsafe.Pointer(&size)), 0))
+	res = result(syscall.RawSyscall6(unix.SYS_GETSOCKOPT, uintptr(fd), uintptr(level), uintptr(name),
+		uintptr(unsafe.Pointer(&value)), uintptr(unsafe.Pointer(&size)), 0))
 	return value, res
 }
 
@@ -151,5 +162,6 @@ func Getpeername(fd int32, sa *Sockaddr) int32 { return getname(unix.SYS_GETPEER
 
 func getname(trap uintptr, fd int32, sa *Sockaddr) int32 {
 	sa.len = uint32(unsafe.Sizeof(sa.raw))
-	return result(syscall.RawSyscall6(trap, uintptr(fd), uintptr(unsafe.Pointer(&sa.raw)), uintptr(unsafe.Pointer(&sa.len)), 0, 0, 0))
+	return result(syscall.RawSyscall6(trap, uintptr(fd), uintptr(unsafe.Pointer(&sa.raw)),
+		uintptr(unsafe.Pointer(&sa.len)), 0, 0, 0))
 }

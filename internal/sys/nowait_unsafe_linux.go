@@ -16,7 +16,8 @@ func ReadNow(fd int32, p []byte) int32 {
 	iov := Iovec{Base: (*byte)(base(p)), Len: clampLen(p)}
 	const position = ^uintptr(0) // both halves of -1, wherever the ABI wants them
 	for {
-		if res := result(syscall.RawSyscall6(unix.SYS_PREADV2, uintptr(fd), uintptr(unsafe.Pointer(&iov)), 1, position, position, unix.RWF_NOWAIT)); res != eintr {
+		if res := result(syscall.RawSyscall6(unix.SYS_PREADV2, uintptr(fd), uintptr(unsafe.Pointer(&iov)), 1, position,
+			position, unix.RWF_NOWAIT)); res != eintr {
 			return res
 		}
 	}
@@ -27,7 +28,8 @@ func WriteNow(fd int32, p []byte) int32 {
 	iov := Iovec{Base: (*byte)(base(p)), Len: clampLen(p)}
 	const position = ^uintptr(0)
 	for {
-		if res := result(syscall.RawSyscall6(unix.SYS_PWRITEV2, uintptr(fd), uintptr(unsafe.Pointer(&iov)), 1, position, position, unix.RWF_NOWAIT)); res != eintr {
+		if res := result(syscall.RawSyscall6(unix.SYS_PWRITEV2, uintptr(fd), uintptr(unsafe.Pointer(&iov)), 1, position,
+			position, unix.RWF_NOWAIT)); res != eintr {
 			return res
 		}
 	}

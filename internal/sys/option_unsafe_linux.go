@@ -13,7 +13,8 @@ import (
 // fewer than there is room for, or the negated errno.
 func Getsockopt(fd int32, level, name int, p []byte) int32 {
 	size := uint32(clampLen(p))
-	res := result(syscall.RawSyscall6(unix.SYS_GETSOCKOPT, uintptr(fd), uintptr(level), uintptr(name), uintptr(base(p)), uintptr(unsafe.Pointer(&size)), 0))
+	res := result(syscall.RawSyscall6(unix.SYS_GETSOCKOPT, uintptr(fd), uintptr(level), uintptr(name), uintptr(base(p)),
+		uintptr(unsafe.Pointer(&size)), 0))
 	if res < 0 {
 		return res
 	}
@@ -22,14 +23,16 @@ func Getsockopt(fd int32, level, name int, p []byte) int32 {
 
 // Setsockopt is setsockopt(2) with the bytes of p.
 func Setsockopt(fd int32, level, name int, p []byte) int32 {
-	return result(syscall.RawSyscall6(unix.SYS_SETSOCKOPT, uintptr(fd), uintptr(level), uintptr(name), uintptr(base(p)), clampLen(p), 0))
+	return result(syscall.RawSyscall6(unix.SYS_SETSOCKOPT, uintptr(fd), uintptr(level), uintptr(name),
+		uintptr(base(p)), clampLen(p), 0))
 }
 
 // PeerCred is SO_PEERCRED: who was at the other end of a Unix socket when it was
 // connected, see unix(7).
 func PeerCred(fd int32) (cred Ucred, res int32) {
 	size := uint32(unsafe.Sizeof(cred))
-	res = result(syscall.RawSyscall6(unix.SYS_GETSOCKOPT, uintptr(fd), unix.SOL_SOCKET, unix.SO_PEERCRED, uintptr(unsafe.Pointer(&cred)), uintptr(unsafe.Pointer(&size)), 0))
+	res = result(syscall.RawSyscall6(unix.SYS_GETSOCKOPT, uintptr(fd), unix.SOL_SOCKET, unix.SO_PEERCRED,
+		uintptr(unsafe.Pointer(&cred)), uintptr(unsafe.Pointer(&size)), 0))
 	return cred, res
 }
 
@@ -37,6 +40,7 @@ func PeerCred(fd int32) (cred Ucred, res int32) {
 // SOCK_CLOEXEC always set.
 func Socketpair(typ int) (a, b, res int32) {
 	var ends [2]int32
-	res = result(syscall.RawSyscall6(unix.SYS_SOCKETPAIR, unix.AF_UNIX, uintptr(typ|unix.SOCK_CLOEXEC), 0, uintptr(unsafe.Pointer(&ends)), 0, 0))
+	res = result(syscall.RawSyscall6(unix.SYS_SOCKETPAIR, unix.AF_UNIX, uintptr(typ|unix.SOCK_CLOEXEC), 0,
+		uintptr(unsafe.Pointer(&ends)), 0, 0))
 	return ends[0], ends[1], res
 }

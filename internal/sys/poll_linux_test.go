@@ -82,7 +82,8 @@ func TestPpollTime(t *testing.T) {
 	defer r.Close()
 	w.Close()
 	fds := []PollFd{{Fd: int32(r.Fd()), Events: unix.POLLIN}, {Fd: 1 << 20}}
-	if res := Ppoll(fds, math.MaxInt64); res != 2 || fds[0].Revents&unix.POLLHUP == 0 || fds[1].Revents != unix.POLLNVAL {
+	if res := Ppoll(fds, math.MaxInt64); res != 2 || fds[0].Revents&unix.POLLHUP == 0 ||
+		fds[1].Revents != unix.POLLNVAL {
 		t.Errorf("ppoll = %d, %+v", res, fds)
 	}
 }

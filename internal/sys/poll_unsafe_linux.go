@@ -45,7 +45,8 @@ func SelectNow(n int, in, out, except *FDSet) int32 {
 	for {
 		var none unix.Timespec
 		res := result(syscall.RawSyscall6(unix.SYS_PSELECT6, uintptr(n),
-			uintptr(unsafe.Pointer(in)), uintptr(unsafe.Pointer(out)), uintptr(unsafe.Pointer(except)), uintptr(unsafe.Pointer(&none)), 0))
+			uintptr(unsafe.Pointer(in)), uintptr(unsafe.Pointer(out)), uintptr(unsafe.Pointer(except)),
+			uintptr(unsafe.Pointer(&none)), 0))
 		if res != eintr { // which leaves the sets as they were
 			return res
 		}
@@ -61,7 +62,8 @@ func Select(n int, in, out, except *FDSet, ns int64) int32 {
 		limit = nil
 	}
 	return result(syscall.Syscall6(unix.SYS_PSELECT6, uintptr(n),
-		uintptr(unsafe.Pointer(in)), uintptr(unsafe.Pointer(out)), uintptr(unsafe.Pointer(except)), uintptr(unsafe.Pointer(limit)), 0))
+		uintptr(unsafe.Pointer(in)), uintptr(unsafe.Pointer(out)), uintptr(unsafe.Pointer(except)),
+		uintptr(unsafe.Pointer(limit)), 0))
 }
 
 // timespec is ns in the machine's own words. Where these have 32 bits, 68 years
@@ -92,12 +94,14 @@ func FilesMax() uint64 {
 // Timerfd is timerfd_create(2): a descriptor that is readable once the time that
 // SetTimer set has passed, by the monotonic clock. CLOEXEC and non-blocking.
 func Timerfd() int32 {
-	return result(syscall.RawSyscall6(unix.SYS_TIMERFD_CREATE, unix.CLOCK_MONOTONIC, unix.TFD_CLOEXEC|unix.TFD_NONBLOCK, 0, 0, 0, 0))
+	return result(syscall.RawSyscall6(unix.SYS_TIMERFD_CREATE, unix.CLOCK_MONOTONIC, unix.TFD_CLOEXEC|unix.TFD_NONBLOCK,
+		0, 0, 0, 0))
 }
 
 // SetTimer makes a timerfd readable ns nanoseconds from now, at least one, and not
 // before, whatever it was set to.
 func SetTimer(fd int32, ns int64) int32 {
 	spec := unix.ItimerSpec{Value: timespec(max(ns, 1))}
-	return result(syscall.RawSyscall6(unix.SYS_TIMERFD_SETTIME, uintptr(fd), 0, uintptr(unsafe.Pointer(&spec)), 0, 0, 0))
+	return result(syscall.RawSyscall6(unix.SYS_TIMERFD_SETTIME, uintptr(fd), 0, uintptr(unsafe.Pointer(&spec)), 0, 0,
+		0))
 }

@@ -22,7 +22,8 @@ func Resident(fd int32, off, n int64) int32 {
 	}
 	where := unix.CachestatRange{Off: uint64(off), Len: uint64(n)}
 	var found unix.Cachestat_t
-	res := result(syscall.RawSyscall6(unix.SYS_CACHESTAT, uintptr(fd), uintptr(unsafe.Pointer(&where)), uintptr(unsafe.Pointer(&found)), 0, 0, 0))
+	res := result(syscall.RawSyscall6(unix.SYS_CACHESTAT, uintptr(fd), uintptr(unsafe.Pointer(&where)),
+		uintptr(unsafe.Pointer(&found)), 0, 0, 0))
 	if res < 0 {
 		return res
 	}

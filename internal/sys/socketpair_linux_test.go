@@ -71,7 +71,8 @@ func TestSocketpairAndCredentials(t *testing.T) {
 		t.Errorf("the peer is %+v, want %+v", cred, me)
 	}
 	for name, c := range map[string]struct{ option, want int32 }{
-		"SO_DOMAIN": {SoDomain, AFUnix}, "SO_TYPE": {SoType, SockSeqpacket}, "SO_PROTOCOL": {SoProtocol, 0}, "SO_ACCEPTCONN": {SoAcceptconn, 0},
+		"SO_DOMAIN": {SoDomain, AFUnix}, "SO_TYPE": {SoType, SockSeqpacket}, "SO_PROTOCOL": {SoProtocol, 0},
+		"SO_ACCEPTCONN": {SoAcceptconn, 0},
 	} {
 		got, res := GetsockoptInt(a, SolSocket, int(c.option))
 		want(t, name, res)

@@ -12,7 +12,8 @@ import (
 // Pipe is pipe2(2): a pipe whose ends are non-blocking and CLOEXEC.
 func Pipe() (r, w, res int32) {
 	var ends [2]int32
-	res = result(syscall.RawSyscall6(unix.SYS_PIPE2, uintptr(unsafe.Pointer(&ends)), unix.O_NONBLOCK|unix.O_CLOEXEC, 0, 0, 0, 0))
+	res = result(syscall.RawSyscall6(unix.SYS_PIPE2, uintptr(unsafe.Pointer(&ends)), unix.O_NONBLOCK|unix.O_CLOEXEC, 0,
+		0, 0, 0))
 	return ends[0], ends[1], res
 }
 
@@ -33,7 +34,8 @@ func SetPipeSize(fd int32, n int) int32 {
 // non-blocking mode. 0 is the end of the input.
 func Splice(in, out int32, n int) int32 {
 	for {
-		res := result(syscall.RawSyscall6(unix.SYS_SPLICE, uintptr(in), 0, uintptr(out), 0, uintptr(min(max(n, 0), transferMax)), unix.SPLICE_F_MOVE|unix.SPLICE_F_NONBLOCK))
+		res := result(syscall.RawSyscall6(unix.SYS_SPLICE, uintptr(in), 0, uintptr(out), 0,
+			uintptr(min(max(n, 0), transferMax)), unix.SPLICE_F_MOVE|unix.SPLICE_F_NONBLOCK))
 		if res != eintr {
 			return res
 		}

@@ -44,7 +44,8 @@ func TestUnixNames(t *testing.T) {
 }
 
 func TestUnixNamesRefused(t *testing.T) {
-	for _, name := range []string{strings.Repeat("p", UnixPathMax+1), "@" + strings.Repeat("a", UnixPathMax), "/a\x00b", "\x00abstract"} {
+	for _, name := range []string{strings.Repeat("p", UnixPathMax+1), "@" + strings.Repeat("a", UnixPathMax),
+		"/a\x00b", "\x00abstract"} {
 		var sa Sockaddr
 		if sa.SetUnix(name) {
 			t.Errorf("SetUnix(%q) took what no socket is called", name)

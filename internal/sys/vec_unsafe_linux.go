@@ -15,9 +15,11 @@ func ReadvAt(fd int32, vec []Iovec, off int64) int32 {
 	for {
 		var res int32
 		if off < 0 {
-			res = result(syscall.Syscall(unix.SYS_READV, uintptr(fd), uintptr(unsafe.Pointer(&vec[0])), uintptr(len(vec))))
+			res = result(syscall.Syscall(unix.SYS_READV, uintptr(fd), uintptr(unsafe.Pointer(&vec[0])),
+				uintptr(len(vec))))
 		} else {
-			res = result(syscall.Syscall6(unix.SYS_PREADV, uintptr(fd), uintptr(unsafe.Pointer(&vec[0])), uintptr(len(vec)), uintptr(off), uintptr(uint64(off)>>32), 0))
+			res = result(syscall.Syscall6(unix.SYS_PREADV, uintptr(fd), uintptr(unsafe.Pointer(&vec[0])),
+				uintptr(len(vec)), uintptr(off), uintptr(uint64(off)>>32), 0))
 		}
 		if res != eintr {
 			return res
@@ -30,9 +32,11 @@ func WritevAt(fd int32, vec []Iovec, off int64) int32 {
 	for {
 		var res int32
 		if off < 0 {
-			res = result(syscall.Syscall(unix.SYS_WRITEV, uintptr(fd), uintptr(unsafe.Pointer(&vec[0])), uintptr(len(vec))))
+			res = result(syscall.Syscall(unix.SYS_WRITEV, uintptr(fd), uintptr(unsafe.Pointer(&vec[0])),
+				uintptr(len(vec))))
 		} else {
-			res = result(syscall.Syscall6(unix.SYS_PWRITEV, uintptr(fd), uintptr(unsafe.Pointer(&vec[0])), uintptr(len(vec)), uintptr(off), uintptr(uint64(off)>>32), 0))
+			res = result(syscall.Syscall6(unix.SYS_PWRITEV, uintptr(fd), uintptr(unsafe.Pointer(&vec[0])),
+				uintptr(len(vec)), uintptr(off), uintptr(uint64(off)>>32), 0))
 		}
 		if res != eintr {
 			return res
@@ -44,7 +48,8 @@ func WritevAt(fd int32, vec []Iovec, off int64) int32 {
 func ReadvAtNow(fd int32, vec []Iovec, off int64) int32 {
 	off = max(off, -1)
 	for {
-		res := result(syscall.Syscall6(unix.SYS_PREADV2, uintptr(fd), uintptr(unsafe.Pointer(&vec[0])), uintptr(len(vec)), uintptr(off), uintptr(uint64(off)>>32), unix.RWF_NOWAIT))
+		res := result(syscall.Syscall6(unix.SYS_PREADV2, uintptr(fd), uintptr(unsafe.Pointer(&vec[0])),
+			uintptr(len(vec)), uintptr(off), uintptr(uint64(off)>>32), unix.RWF_NOWAIT))
 		if res != eintr {
 			return res
 		}
@@ -55,7 +60,8 @@ func ReadvAtNow(fd int32, vec []Iovec, off int64) int32 {
 func WritevAtNow(fd int32, vec []Iovec, off int64) int32 {
 	off = max(off, -1)
 	for {
-		res := result(syscall.Syscall6(unix.SYS_PWRITEV2, uintptr(fd), uintptr(unsafe.Pointer(&vec[0])), uintptr(len(vec)), uintptr(off), uintptr(uint64(off)>>32), unix.RWF_NOWAIT))
+		res := result(syscall.Syscall6(unix.SYS_PWRITEV2, uintptr(fd), uintptr(unsafe.Pointer(&vec[0])),
+			uintptr(len(vec)), uintptr(off), uintptr(uint64(off)>>32), unix.RWF_NOWAIT))
 		if res != eintr {
 			return res
 		}

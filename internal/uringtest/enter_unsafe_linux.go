@@ -85,7 +85,8 @@ func (k *Kernel) checkRings(submit uint32) {
 	case submit > shown:
 		k.failf("an enter submits %d entries, and %d are there", submit, shown)
 	case k.ready() > k.rings.cqSize:
-		k.failf("the CQ's head %d is not among the %d CQEs behind %d", k.word(cqHeadAt).Load(), k.rings.cqSize, k.rings.cqTail)
+		k.failf("the CQ's head %d is not among the %d CQEs behind %d", k.word(cqHeadAt).Load(),
+			k.rings.cqSize, k.rings.cqTail)
 	case k.word(sqHeadAt).Load() != k.rings.sqHead, k.word(cqTailAt).Load() != k.rings.cqTail:
 		k.failf("the program has written to the kernel's words of the rings")
 	default:

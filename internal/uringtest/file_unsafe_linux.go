@@ -24,7 +24,8 @@ func init() {
 		abi.IORING_OP_FALLOCATE: {name: "fallocate", fields: off | addr | length, run: (*Kernel).fallocate},
 		abi.IORING_OP_FTRUNCATE: {name: "ftruncate", fields: off, run: (*Kernel).ftruncate},
 		abi.IORING_OP_OPENAT2:   {name: "openat2", fields: name(off | length), run: (*Kernel).openat2},
-		abi.IORING_OP_STATX:     {name: "statx", fields: name(off | length | flags), run: (*Kernel).statx, memory: statxbuf},
+		abi.IORING_OP_STATX: {name: "statx", fields: name(off | length | flags),
+			run: (*Kernel).statx, memory: statxbuf},
 		abi.IORING_OP_MKDIRAT:   {name: "mkdirat", fields: name(length), run: (*Kernel).mkdirat},
 		abi.IORING_OP_UNLINKAT:  {name: "unlinkat", fields: name(flags), run: (*Kernel).unlinkat},
 		abi.IORING_OP_RENAMEAT:  {name: "renameat", fields: name(off | length | flags), run: (*Kernel).renameat},
@@ -117,7 +118,8 @@ func (k *Kernel) vectors(r *Request, trap, trapAt uintptr) bool {
 		}
 	}
 	low, high := halves(r.SQE.Off)
-	return k.once(r, call(trapAt, uintptr(r.SQE.Fd), uintptr(unsafe.Pointer(unsafe.SliceData(vec))), uintptr(len(vec)), low, high, 0))
+	return k.once(r, call(trapAt, uintptr(r.SQE.Fd), uintptr(unsafe.Pointer(unsafe.SliceData(vec))),
+		uintptr(len(vec)), low, high, 0))
 }
 
 func vectorOf(r *Request) []sys.Iovec {

@@ -82,7 +82,8 @@ func New(cfg Config) *Kernel {
 		panic("uringtest: a Config without Fail")
 	}
 	return &Kernel{cfg: cfg, script: cfg.Script, thread: -1, epoll: -1,
-		byData: make(map[uint64]int), files: make(map[int32]*file), groups: make(map[uint16]*bufGroup), injected: make(map[injection]bool)}
+		byData: make(map[uint64]int), files: make(map[int32]*file), groups: make(map[uint16]*bufGroup),
+		injected: make(map[injection]bool)}
 }
 
 // SetScript changes the script; nil is calm.

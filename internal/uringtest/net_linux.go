@@ -30,7 +30,8 @@ func (k *Kernel) accept(r *Request) bool {
 		if k.wouldBlock(r) {
 			return false
 		}
-		res := call(unix.SYS_ACCEPT4, uintptr(r.SQE.Fd), uintptr(r.SQE.Addr), uintptr(r.SQE.Off), uintptr(r.SQE.Rw_flags), 0, 0)
+		res := call(unix.SYS_ACCEPT4, uintptr(r.SQE.Fd), uintptr(r.SQE.Addr), uintptr(r.SQE.Off),
+			uintptr(r.SQE.Rw_flags), 0, 0)
 		switch {
 		case res == again:
 			return false
@@ -88,7 +89,8 @@ func (k *Kernel) recv(r *Request) bool {
 			if !ok {
 				return true
 			}
-			if at, flags = b.Addr, abi.IORING_CQE_F_BUFFER|uint32(b.Bid)<<abi.IORING_CQE_BUFFER_SHIFT; n == 0 || n > b.Len {
+			if at, flags = b.Addr, abi.IORING_CQE_F_BUFFER|uint32(b.Bid)<<abi.IORING_CQE_BUFFER_SHIFT; n == 0 ||
+				n > b.Len {
 				n = b.Len
 			}
 		}
@@ -98,7 +100,8 @@ func (k *Kernel) recv(r *Request) bool {
 			}
 		}
 		k.check(r)
-		res := call(unix.SYS_RECVFROM, uintptr(r.SQE.Fd), uintptr(at), uintptr(n), uintptr(r.SQE.Rw_flags|unix.MSG_DONTWAIT)&^unix.MSG_WAITALL, 0, 0)
+		res := call(unix.SYS_RECVFROM, uintptr(r.SQE.Fd), uintptr(at), uintptr(n),
+			uintptr(r.SQE.Rw_flags|unix.MSG_DONTWAIT)&^unix.MSG_WAITALL, 0, 0)
 		switch {
 		case res == again && r.SQE.Rw_flags&unix.MSG_DONTWAIT == 0:
 			return false
@@ -165,7 +168,8 @@ func (k *Kernel) sendZC(r *Request) bool {
 	k.check(r)
 	how, res := k.choose(Notify, 4, r), -int32(unix.ENOMEM)
 	if how != 3 {
-		res = call(unix.SYS_SENDTO, uintptr(r.SQE.Fd), uintptr(r.SQE.Addr), uintptr(r.SQE.Len), uintptr(r.SQE.Rw_flags|unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL), 0, 0)
+		res = call(unix.SYS_SENDTO, uintptr(r.SQE.Fd), uintptr(r.SQE.Addr), uintptr(r.SQE.Len),
+			uintptr(r.SQE.Rw_flags|unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL), 0, 0)
 	}
 	switch {
 	case res == again && r.SQE.Rw_flags&unix.MSG_DONTWAIT == 0:
@@ -186,7 +190,8 @@ func (k *Kernel) sendZC(r *Request) bool {
 
 func (k *Kernel) sendmsg(r *Request) bool {
 	k.check(r)
-	return k.once(r, call(unix.SYS_SENDMSG, uintptr(r.SQE.Fd), uintptr(r.SQE.Addr), uintptr(r.SQE.Rw_flags|unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL), 0, 0, 0))
+	return k.once(r, call(unix.SYS_SENDMSG, uintptr(r.SQE.Fd), uintptr(r.SQE.Addr),
+		uintptr(r.SQE.Rw_flags|unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL), 0, 0, 0))
 }
 
 func (k *Kernel) shutdown(r *Request) bool {

@@ -20,7 +20,8 @@ func (k *Kernel) ready() uint32 { return k.rings.cqTail - k.word(cqHeadAt).Load(
 
 // hold makes a CQE.
 func (k *Kernel) hold(r *Request, res int32, flags uint32, last bool) {
-	c := completion{Io_uring_cqe: abi.Io_uring_cqe{User_data: r.SQE.User_data, Res: res, Flags: flags}, r: r, last: last, now: r.issuing}
+	c := completion{Io_uring_cqe: abi.Io_uring_cqe{User_data: r.SQE.User_data, Res: res, Flags: flags}, r: r,
+		last: last, now: r.issuing}
 	c.late = k.choose(PostLater, 4, r)
 	k.held = append(k.held, c)
 }

@@ -14,7 +14,8 @@ import (
 func (k *Kernel) recvmsg(r *Request) bool {
 	if !r.selects() {
 		k.check(r)
-		return k.once(r, call(unix.SYS_RECVMSG, uintptr(r.SQE.Fd), uintptr(r.SQE.Addr), uintptr(r.SQE.Rw_flags|unix.MSG_DONTWAIT), 0, 0, 0))
+		return k.once(r, call(unix.SYS_RECVMSG, uintptr(r.SQE.Fd), uintptr(r.SQE.Addr),
+			uintptr(r.SQE.Rw_flags|unix.MSG_DONTWAIT), 0, 0, 0))
 	}
 	for range fairness {
 		b, ok := k.pick(r)

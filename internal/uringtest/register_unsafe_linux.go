@@ -72,12 +72,14 @@ func (k *Kernel) addGroup(reg *abi.Io_uring_buf_reg) (int, syscall.Errno) {
 	case reg.Pad != 0 || reg.Resv != [3]uint64{}:
 		k.failf("a buffer ring is registered with garbage: %+v", *reg)
 		return 0, syscall.EINVAL
-	case reg.Ring_entries == 0 || reg.Ring_entries&(reg.Ring_entries-1) != 0 || reg.Ring_addr&uint64(unix.Getpagesize()-1) != 0:
+	case reg.Ring_entries == 0 || reg.Ring_entries&(reg.Ring_entries-1) != 0 ||
+		reg.Ring_addr&uint64(unix.Getpagesize()-1) != 0:
 		return 0, syscall.EINVAL
 	case k.groups[reg.Bgid] != nil:
 		return 0, syscall.EEXIST
 	}
-	k.groups[reg.Bgid] = &bufGroup{id: reg.Bgid, ring: pointer(reg.Ring_addr), entries: reg.Ring_entries, lent: make(map[uint16]bool)}
+	k.groups[reg.Bgid] = &bufGroup{id: reg.Bgid, ring: pointer(reg.Ring_addr), entries: reg.Ring_entries,
+		lent: make(map[uint16]bool)}
 	return 0, 0
 }
 

@@ -41,7 +41,8 @@ func (r *Request) String() string {
 	if r.multishot() {
 		name = "multishot " + name
 	}
-	return fmt.Sprintf("%s of fd %d, %d bytes at %#x, user data %#x", name, r.SQE.Fd, r.SQE.Len, r.SQE.Addr, r.SQE.User_data)
+	return fmt.Sprintf("%s of fd %d, %d bytes at %#x, user data %#x", name, r.SQE.Fd, r.SQE.Len,
+		r.SQE.Addr, r.SQE.User_data)
 }
 
 // New reports whether its entry is just being taken.

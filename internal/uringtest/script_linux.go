@@ -13,28 +13,31 @@ type Point uint8
 // The points, with what each choice but 0 means. 0 is always what a kernel does
 // that has room, memory and time.
 const (
-	EnterFails   Point = iota // nothing is taken: 1 EAGAIN, 2 EBUSY
-	TakeLess                  // k entries fewer are taken, and the call does not wait
-	Interrupt                 // the wait ends at once: EINTR if nothing was taken
-	Punt                      // the op is not tried at first, but waits for readiness
-	NotReady                  // the op is not done but completes: 1 EAGAIN, 2 EINTR, 3 ERESTARTSYS; a close is done and 2
-	NoBuffers                 // the group is found empty: ENOBUFS
-	Short                     // of what is there only k bytes are received
-	RunLater                  // a descriptor's readiness is noticed k rounds late
-	PostLater                 // a completion appears k rounds late
-	PickCQE                   // the k-th of the completions that are due comes first
-	EndMultishot              // 1 with a result, 2 and 3 with an error behind it
-	AnswerCancel              // 1 ENOENT though it waits, 2 EALREADY, 3 the op is faster
-	PollAgain                 // a multishot poll tells once more what is still true
-	LieTaskrun                // work is announced, and there is none
-	Scribble                  // lent memory that nothing was received into is overwritten
-	Notify                    // a zero-copy send: 1 copies and has no notification, 2 has it much later, 3 is refused for lack of memory
-	FileFails                 // an op of a file or a name is not done: 1 EIO, 2 ENOSPC, 3 EDQUOT, 4 EROFS
-	Points                    // how many there are
+	EnterFails Point = iota // nothing is taken: 1 EAGAIN, 2 EBUSY
+	TakeLess                // k entries fewer are taken, and the call does not wait
+	Interrupt               // the wait ends at once: EINTR if nothing was taken
+	Punt                    // the op is not tried at first, but waits for readiness
+	// the op is not done but completes: 1 EAGAIN, 2 EINTR, 3 ERESTARTSYS; a close is done and 2
+	NotReady
+	NoBuffers    // the group is found empty: ENOBUFS
+	Short        // of what is there only k bytes are received
+	RunLater     // a descriptor's readiness is noticed k rounds late
+	PostLater    // a completion appears k rounds late
+	PickCQE      // the k-th of the completions that are due comes first
+	EndMultishot // 1 with a result, 2 and 3 with an error behind it
+	AnswerCancel // 1 ENOENT though it waits, 2 EALREADY, 3 the op is faster
+	PollAgain    // a multishot poll tells once more what is still true
+	LieTaskrun   // work is announced, and there is none
+	Scribble     // lent memory that nothing was received into is overwritten
+	// a zero-copy send: 1 copies and has no notification, 2 has it much later, 3 is refused for lack of memory
+	Notify
+	FileFails // an op of a file or a name is not done: 1 EIO, 2 ENOSPC, 3 EDQUOT, 4 EROFS
+	Points    // how many there are
 )
 
-var pointNames = [Points]string{"EnterFails", "TakeLess", "Interrupt", "Punt", "NotReady", "NoBuffers", "Short", "RunLater", "PostLater",
-	"PickCQE", "EndMultishot", "AnswerCancel", "PollAgain", "LieTaskrun", "Scribble", "Notify", "FileFails"}
+var pointNames = [Points]string{"EnterFails", "TakeLess", "Interrupt", "Punt", "NotReady", "NoBuffers", "Short",
+	"RunLater", "PostLater", "PickCQE", "EndMultishot", "AnswerCancel", "PollAgain", "LieTaskrun",
+	"Scribble", "Notify", "FileFails"}
 
 func (p Point) String() string {
 	if p < Points {

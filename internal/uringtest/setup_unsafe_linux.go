@@ -64,9 +64,12 @@ func (k *Kernel) Setup(entries uint32, p *abi.Io_uring_params) (int, syscall.Err
 		return -1, syscall.EINVAL
 	}
 	p.Features = features
-	p.Sq_off = abi.Io_sqring_offsets{Head: sqHeadAt, Tail: sqTailAt, Ring_mask: sqMaskAt, Ring_entries: sqEntriesAt, Flags: sqFlagsAt, Dropped: sqDroppedAt}
-	p.Cq_off = abi.Io_cqring_offsets{Head: cqHeadAt, Tail: cqTailAt, Ring_mask: cqMaskAt, Ring_entries: cqEntriesAt, Overflow: cqOverflowAt, Cqes: cqesAt, Flags: cqFlagsAt}
-	k.rings = rings{entries: p.Sq_entries, cqSize: p.Cq_entries, sqHead: k.cfg.Start, cqTail: k.cfg.Start, scribble: k.cfg.Start - 1}
+	p.Sq_off = abi.Io_sqring_offsets{Head: sqHeadAt, Tail: sqTailAt, Ring_mask: sqMaskAt, Ring_entries: sqEntriesAt,
+		Flags: sqFlagsAt, Dropped: sqDroppedAt}
+	p.Cq_off = abi.Io_cqring_offsets{Head: cqHeadAt, Tail: cqTailAt, Ring_mask: cqMaskAt, Ring_entries: cqEntriesAt,
+		Overflow: cqOverflowAt, Cqes: cqesAt, Flags: cqFlagsAt}
+	k.rings = rings{entries: p.Sq_entries, cqSize: p.Cq_entries, sqHead: k.cfg.Start, cqTail: k.cfg.Start,
+		scribble: k.cfg.Start - 1}
 	k.rings.size = int(cqesAt + p.Cq_entries*uint32(unsafe.Sizeof(abi.Io_uring_cqe{})))
 	if p.Flags&abi.IORING_SETUP_NO_SQARRAY == 0 {
 		k.rings.arrayAt = uint32(k.rings.size)

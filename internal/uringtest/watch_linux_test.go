@@ -32,7 +32,8 @@ func newRig(t *testing.T) *rig {
 	if g.r, err = uring.Open(8, &uring.Config{Kernel: g.k}); err != nil {
 		t.Fatal(err)
 	}
-	if g.ends, err = unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0); err != nil {
+	if g.ends, err = unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC,
+		0); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {

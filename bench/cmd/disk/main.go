@@ -1,8 +1,8 @@
 //go:build linux
 
-// Disk compares what reads, writes and syncs cost in package file with what they cost in package os and in fio: a round is
-// one run of each side, in a process of its own, the sides in turns; a line of the table is the median of the rounds'
-// ratios, with its quartiles and what is asked of it.
+// Disk compares what reads, writes and syncs cost in package file with what they cost in package os and in fio: a round
+// is one run of each side, in a process of its own, the sides in turns; a line of the table is the median of the
+// rounds' ratios, with its quartiles and what is asked of it.
 //
 //	cd bench && go run ./cmd/disk [-rounds 11] [-short] [NAME …]
 //

@@ -9,7 +9,8 @@ import (
 )
 
 func TestParseBench(t *testing.T) {
-	output := "goos: linux\nBenchmarkDirect32/file-2   \t   16000\t   20118 ns/op\t  53000 IOPS\t  6.3 cpu-µs/op\nPASS\n"
+	output := "goos: linux\nBenchmarkDirect32/file-2   \t   16000\t   20118 ns/op\t  53000 IOPS\t  6.3 " +
+		"cpu-µs/op\nPASS\n"
 	if got, want := fmt.Sprint(parseBench(output)), "map[IOPS:53000 cpu-µs/op:6.3 ns/op:20118]"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
@@ -24,7 +25,8 @@ func TestParseTable(t *testing.T) {
        task  56473  231.3       6.70   450.6   2949.1        7
         fio  31927  130.8       5.53   337.9   9371.6        -
 `
-	if got, want := fmt.Sprint(parseTable(output, "fio")), "map[CPU µs/op:5.53 IOPS:31927 MB/s:130.8 p50 µs:337.9 p99 µs:9371.6]"; got != want {
+	if got, want := fmt.Sprint(parseTable(output, "fio")),
+		"map[CPU µs/op:5.53 IOPS:31927 MB/s:130.8 p50 µs:337.9 p99 µs:9371.6]"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 	if got := parseTable(output, "os"); got != nil {
@@ -66,7 +68,8 @@ func TestMatchesAreWhole(t *testing.T) {
 			}
 		}
 	}
-	rows := strings.Split(strings.TrimSpace(table([]*result{{match{"a", side{}, side{}, []asked{alone("x", 1)}}, [][]float64{{2, 2, 2}}}})), "\n")
+	rows := strings.Split(strings.TrimSpace(table([]*result{{match{"a", side{}, side{}, []asked{alone("x", 1)}},
+		[][]float64{{2, 2, 2}}}})), "\n")
 	if len(rows) != 2 || strings.Join(strings.Fields(rows[1]), " ") != "a x 3 2.000 2.000 2.000 <=1 NOT MET" {
 		t.Errorf("the table is %q", rows)
 	}

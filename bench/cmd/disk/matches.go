@@ -31,14 +31,16 @@ func reads(name, whose, times string) side {
 	return side{pkg: "file", bench: "^" + name + "$/^" + whose + "$", times: times}
 }
 func appends(size int, store string) side {
-	return side{pkg: "examples/logstore", bench: fmt.Sprintf("^BenchmarkAppend$/^size=%d$/^%s$", size, store), times: "1s"}
+	return side{pkg: "examples/logstore", bench: fmt.Sprintf("^BenchmarkAppend$/^size=%d$/^%s$", size, store),
+		times: "1s"}
 }
 func direct(path string, limit ...string) side {
 	return side{args: append([]string{"-direct", "-depth", "32", "-time", "1s", "-paths", path}, limit...), row: path}
 }
 func cached(where, by string) (m match) {
 	m.name = "cached/" + where + "/" + by
-	m.ours = side{pkg: "file", bench: "^BenchmarkReadAtCached$/^fs=" + where + "$/^size=4096$/^by=" + by + "$", times: "200x"}
+	m.ours = side{pkg: "file", bench: "^BenchmarkReadAtCached$/^fs=" + where + "$/^size=4096$/^by=" +
+		by + "$", times: "200x"}
 	m.asked = []asked{alone("x-os", 1)}
 	if by == "goroutine" {
 		m.asked = []asked{alone("x-os", 1/0.95)}
@@ -59,10 +61,14 @@ var matches = []match{
 	{"cold256", reads("BenchmarkCold256", "file", "16000x"), reads("BenchmarkCold256", "std", "16000x"),
 		[]asked{atLeast("IOPS", 1), atMost(cpu, 0), alone("threads", 16)}},
 	{"tasks beside fio", direct("task"), direct("fio"), []asked{atLeast("IOPS", 0), atMost(cpuOp, 1/0.9)}},
-	{"log store, 128 B", appends(128, "store=file"), appends(128, "store=os"), []asked{atLeast("records/s", 1), atMost(cpuRecord, 0.8)}},
-	{"log store, 4 KiB", appends(4096, "store=file"), appends(4096, "store=os"), []asked{atLeast("records/s", 1), atMost(cpuRecord, 0.8)}},
-	{"log store beside a sync each, 128 B", appends(128, "store=file"), appends(128, "naive"), []asked{atLeast("records/s", 4)}},
-	{"log store beside a sync each, 4 KiB", appends(4096, "store=file"), appends(4096, "naive"), []asked{atLeast("records/s", 4)}},
+	{"log store, 128 B", appends(128, "store=file"), appends(128, "store=os"),
+		[]asked{atLeast("records/s", 1), atMost(cpuRecord, 0.8)}},
+	{"log store, 4 KiB", appends(4096, "store=file"), appends(4096, "store=os"),
+		[]asked{atLeast("records/s", 1), atMost(cpuRecord, 0.8)}},
+	{"log store beside a sync each, 128 B", appends(128, "store=file"), appends(128, "naive"),
+		[]asked{atLeast("records/s", 4)}},
+	{"log store beside a sync each, 4 KiB", appends(4096, "store=file"), appends(4096, "naive"),
+		[]asked{atLeast("records/s", 4)}},
 }
 
 // result is what the rounds of a match gave: for each thing asked, a value a round.

@@ -1,5 +1,5 @@
-// Gonet-echo is a TCP echo server as the net package suggests it: a goroutine per connection that reads into a buffer of
-// its own and writes it back. It is the yardstick for what a Go program gets without doing anything special.
+// Gonet-echo is a TCP echo server as the net package suggests it: a goroutine per connection that reads into a buffer
+// of its own and writes it back. It is the yardstick for what a Go program gets without doing anything special.
 package main
 
 import (

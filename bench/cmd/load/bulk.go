@@ -23,8 +23,8 @@ const (
 	askAgain   = 10 * time.Millisecond // a question may be lost
 )
 
-// bulk is a one-way stream of datagrams, with GSO where it is sent and GRO where it is received. bench/c/udp_bulk.c says what
-// is on the wire.
+// bulk is a one-way stream of datagrams, with GSO where it is sent and GRO where it is received. bench/c/udp_bulk.c
+// says what is on the wire.
 type bulk struct {
 	e    *engine
 	c    *config
@@ -114,8 +114,8 @@ func (b *bulk) send(until time.Duration) error {
 	return nil
 }
 
-// ask puts the server's count into the engine's. It is answered after all that was sent before and not lost. The question
-// is a byte, which the answer ends with: what was asked twice is answered twice.
+// ask puts the server's count into the engine's. It is answered after all that was sent before and not lost. The
+// question is a byte, which the answer ends with: what was asked twice is answered twice.
 func (b *bulk) ask() error {
 	answer := make([]byte, answerSize+1)
 	for giveUp := b.e.now() + b.e.patience; b.e.now() < giveUp; {
@@ -142,7 +142,8 @@ func (b *bulk) ask() error {
 func (b *bulk) counted(came, bytes uint64) {
 	if came > b.sent || bytes != came*uint64(b.c.size) || came < b.e.done {
 		b.e.mismatches++
-		fmt.Fprintf(os.Stderr, "load: of %d datagrams of %d bytes the server counts %d, with %d bytes\n", b.sent, b.c.size, came, bytes)
+		fmt.Fprintf(os.Stderr, "load: of %d datagrams of %d bytes the server counts %d, with %d bytes\n",
+			b.sent, b.c.size, came, bytes)
 	}
 	b.e.done = came
 }

@@ -41,12 +41,15 @@ func listenUDP(t *testing.T) *net.UDPConn {
 
 func TestDatagrams(t *testing.T) {
 	for _, args := range []string{"-conns 1", "-conns 5 -size 1200 -depth 4", "-conns 1 -size 1 -depth 100"} {
-		s, err := measure(t, serveUDP(t, func(_ int, b []byte) []byte { return b }), strings.Fields("-mode udp "+args)...)
+		s, err := measure(t, serveUDP(t, func(_ int, b []byte) []byte {
+			return b
+		}), strings.Fields("-mode udp "+args)...)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if s.Errors != 0 || s.Mismatches != 0 || s.Starved != 0 || s.Requests == 0 {
-			t.Errorf("%s: %d requests, %d errors, %d mismatches, %d starved", args, s.Requests, s.Errors, s.Mismatches, s.Starved)
+			t.Errorf("%s: %d requests, %d errors, %d mismatches, %d starved", args, s.Requests, s.Errors,
+				s.Mismatches, s.Starved)
 		}
 	}
 }
@@ -123,7 +126,8 @@ func TestFlood(t *testing.T) {
 	if s.Requests == 0 || s.Mismatches != 0 || s.Errors != 0 {
 		t.Errorf("%d datagrams, %d mismatches, %d errors", s.Requests, s.Mismatches, s.Errors)
 	}
-	if s, err := measure(t, count(t, 1), "-mode", "flood", "-conns", "1", "-size", "1200"); err != nil || s.Mismatches == 0 {
+	if s, err := measure(t, count(t, 1), "-mode", "flood", "-conns", "1", "-size", "1200"); err != nil ||
+		s.Mismatches == 0 {
 		t.Errorf("a wrong count: %v, %v", s, err)
 	}
 }
@@ -144,7 +148,9 @@ func stream(t *testing.T, next func(sent uint64) uint64) (addr string) {
 }
 
 func TestSink(t *testing.T) {
-	s, err := measure(t, stream(t, func(sent uint64) uint64 { return sent + 2 }), "-mode", "sink", "-conns", "1", "-size", "1200")
+	s, err := measure(t, stream(t, func(sent uint64) uint64 {
+		return sent + 2
+	}), "-mode", "sink", "-conns", "1", "-size", "1200")
 	if err != nil {
 		t.Fatal(err)
 	}

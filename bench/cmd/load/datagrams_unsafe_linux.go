@@ -20,8 +20,8 @@ type message struct {
 	length uint32
 }
 
-// datagrams is the memory of recvmmsg(2) and sendmmsg(2). It is Go's to collect, and stays where it is: the headers point
-// at the vectors, and these at the buffers or, while a call sends, at the pattern.
+// datagrams is the memory of recvmmsg(2) and sendmmsg(2). It is Go's to collect, and stays where it is: the headers
+// point at the vectors, and these at the buffers or, while a call sends, at the pattern.
 type datagrams struct {
 	in, out               []message
 	inVectors, outVectors []unix.Iovec

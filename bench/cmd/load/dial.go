@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// portsPerSource is how many connections one source address takes. The default ephemeral range has 28,232 ports, but once
-// the half that connect(2) looks at first is taken, each call looks at all of these before it finds another.
+// portsPerSource is how many connections one source address takes. The default ephemeral range has 28,232 ports, but
+// once the half that connect(2) looks at first is taken, each call looks at all of these before it finds another.
 const portsPerSource = 10_000
 
 // dialer opens non-blocking sockets to one server, from as many loopback source addresses as it was told.

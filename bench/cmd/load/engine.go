@@ -22,7 +22,8 @@ const (
 	errorsShown  = 5
 	edgeTriggers = unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLET
 
-	// The server that takes a datagram gives its sender room, and would tell the sender's epoll each time, at its own cost.
+	// The server that takes a datagram gives its sender room, and would tell the sender's epoll each time, at its own
+	// cost.
 	datagramEdges = unix.EPOLLIN | unix.EPOLLET
 )
 
@@ -128,7 +129,8 @@ func (e *engine) open(i int, limit uint64) error {
 		return err
 	}
 	c := &e.conns[i]
-	*c = conn{fd: fd, id: e.ids, limit: limit, replyEnd: e.reply, stamps: c.stamps, counted: c.counted, peer: c.peer, mute: c.mute, queued: c.queued}
+	*c = conn{fd: fd, id: e.ids, limit: limit, replyEnd: e.reply, stamps: c.stamps, counted: c.counted, peer: c.peer,
+		mute: c.mute, queued: c.queued}
 	e.ids++
 	e.live++
 	for k := range c.stamps {
@@ -214,7 +216,8 @@ func (e *engine) resume() {
 	}
 }
 
-// receive reads until a read comes back short, or until EAGAIN if the peer's end was announced: that brings no new edge.
+// receive reads until a read comes back short, or until EAGAIN if the peer's end was announced: that brings no new
+// edge.
 func (e *engine) receive(i int, c *conn, ending bool) error {
 	if e.datagrams != nil {
 		return e.receiveDatagrams(i, c)

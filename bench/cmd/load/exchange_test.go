@@ -110,10 +110,18 @@ func TestWrongAnswersAreNoticed(t *testing.T) {
 		return yes
 	}
 	cases := []struct{ name, addr, args string }{
-		{"http", serveHTTP(t, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, few("Hello, World!", "Hello, world!")) }), "-mode http -size 13"},
-		{"a shorter one", serveHTTP(t, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, few("Hello, World!", "Hello")) }), "-mode http -size 13"},
-		{"get", keys(t, func(value string) string { return few(bulkString(value), bulkString(strings.ToUpper(value))) }), "-mode get -depth 3"},
-		{"two replies", keys(t, func(value string) string { return few(bulkString(value), bulkString(value)+bulkString(value)) }), "-mode get"},
+		{"http", serveHTTP(t, func(w http.ResponseWriter, _ *http.Request) {
+			io.WriteString(w, few("Hello, World!", "Hello, world!"))
+		}), "-mode http -size 13"},
+		{"a shorter one", serveHTTP(t, func(w http.ResponseWriter, _ *http.Request) {
+			io.WriteString(w, few("Hello, World!", "Hello"))
+		}), "-mode http -size 13"},
+		{"get", keys(t, func(value string) string {
+			return few(bulkString(value), bulkString(strings.ToUpper(value)))
+		}), "-mode get -depth 3"},
+		{"two replies", keys(t, func(value string) string {
+			return few(bulkString(value), bulkString(value)+bulkString(value))
+		}), "-mode get"},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {

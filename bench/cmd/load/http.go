@@ -42,7 +42,8 @@ func learnHTTP(c *config) (exchange, error) {
 	}
 	want := bytes.Repeat([]byte(hello), c.size/len(hello)+1)[:c.size]
 	if answer.StatusCode != http.StatusOK || answer.Close || !bytes.Equal(body, want) {
-		return nil, fmt.Errorf("the server answers %s, with keep-alive %v and a body of %d bytes %.20q, want 200, true and %d bytes %.20q",
+		return nil, fmt.Errorf("the server answers %s, with keep-alive %v and a body of %d bytes %.20q, want 200, "+
+			"true and %d bytes %.20q",
 			answer.Status, !answer.Close, len(body), body, len(want), want)
 	}
 	s := script{request: []byte(httpRequest(c.path)), reply: raw.Bytes()}

@@ -105,7 +105,8 @@ func TestHonestServerHasNoErrors(t *testing.T) {
 	}
 }
 
-// TestPaceIsKept: what is due at an instant and when a message is due agree, round after round, and the mean is the rate.
+// TestPaceIsKept: what is due at an instant and when a message is due agree, round after round, and the mean is the
+// rate.
 func TestPaceIsKept(t *testing.T) {
 	const rate, conns = 5000, 3
 	p := newPace(rate, conns)
@@ -147,7 +148,8 @@ func TestLateRepliesCount(t *testing.T) {
 		t.Fatal(err)
 	}
 	if limit := micros(still) / 2; s.Errors != 0 || s.P99 < limit || s.Max < micros(still) {
-		t.Errorf("%d errors, p99 %.0f us and at most %.0f, for a server that stood still for %v", s.Errors, s.P99, s.Max, still)
+		t.Errorf("%d errors, p99 %.0f us and at most %.0f, for a server that stood still for %v",
+			s.Errors, s.P99, s.Max, still)
 	}
 }
 
@@ -155,7 +157,8 @@ func TestIdleMeasuresMemory(t *testing.T) {
 	// Each connection pins this much in the server, which is this process.
 	const each = 256 << 10
 	addr := serve(t, func(c *net.TCPConn) {
-		// A heap would give memory that this process has already; and what is freed late would count against the next run.
+		// A heap would give memory that this process has already; and what is freed late would count against the next
+		// run.
 		b, err := unix.Mmap(-1, 0, each, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
 		if err != nil {
 			return
@@ -214,7 +217,8 @@ func TestWrongBytesAreNoticed(t *testing.T) {
 // engineFor and runMode are run in two steps, for runs that end with an error and no sample.
 func engineFor(t *testing.T, addr, args string) (*engine, *config) {
 	t.Helper()
-	c, err := parse(append([]string{"-addr", addr, "-seconds", "0.2", "-warmup", "0", "-patience", "0.5"}, strings.Fields(args)...))
+	c, err := parse(append([]string{"-addr", addr, "-seconds", "0.2", "-warmup", "0", "-patience", "0.5"},
+		strings.Fields(args)...))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,7 +16,8 @@ import (
 	"ringo/bench/internal/sample"
 )
 
-var modes = []string{"echo", "crowd", "churn", "idle", "slow", "http", "get", "set", "udp", "tls", "handshake", "flood", "sink", "paced"}
+var modes = []string{"echo", "crowd", "churn", "idle", "slow", "http", "get", "set", "udp", "tls", "handshake",
+	"flood", "sink", "paced"}
 
 // config is the command line.
 type config struct {
@@ -71,22 +72,28 @@ func parse(args []string) (*config, error) {
 	f.StringVar(&c.path, "path", "/", "what to ask for (http)")
 	f.IntVar(&c.conns, "conns", 50, "connections at a time")
 	f.IntVar(&c.size, "size", 64, "`bytes` per message, body or value")
-	f.IntVar(&c.depth, "depth", 1, "messages in flight per connection (not in modes crowd, churn, idle, tls and handshake)")
+	f.IntVar(&c.depth, "depth", 1,
+		"messages in flight per connection (not in modes crowd, churn, idle, tls and handshake)")
 	f.Float64Var(&c.seconds, "seconds", 2, "length of the measured window")
 	f.Float64Var(&c.warmup, "warmup", 0.5, "seconds before the measured window")
 	f.IntVar(&c.pid, "pid", 0, "the server's process `id`, to report its CPU time and memory")
-	f.IntVar(&c.beside, "beside", 0, "process `id` of what stands behind the server, whose CPU time counts as the load's; 0: nothing")
-	f.IntVar(&c.sources, "sources", 0, "source addresses 127.0.0.x to spread connections over; 0: as many as the mode needs")
+	f.IntVar(&c.beside, "beside", 0,
+		"process `id` of what stands behind the server, whose CPU time counts as the load's; 0: nothing")
+	f.IntVar(&c.sources, "sources", 0,
+		"source addresses 127.0.0.x to spread connections over; 0: as many as the mode needs")
 	f.IntVar(&c.active, "active", 10, "connections that send, of all that there are (crowd)")
 	f.IntVar(&c.peers, "peers", 1024, "connections that send and never read (slow)")
 	f.Uint64Var(&c.peerBytes, "peer-bytes", 8<<20, "most `bytes` that such a peer sends (slow)")
 	f.Float64Var(&c.rate, "rate", 10_000, "messages a second, on all connections together (paced)")
-	f.IntVar(&c.receive, "receive", 0, "`bytes` of each connection's receive buffer (SO_RCVBUF); 0: as the system tunes it")
-	f.Float64Var(&c.patience, "patience", 10, "seconds that connecting may take, and for which nothing may come while replies are owed")
+	f.IntVar(&c.receive, "receive", 0,
+		"`bytes` of each connection's receive buffer (SO_RCVBUF); 0: as the system tunes it")
+	f.Float64Var(&c.patience, "patience", 10,
+		"seconds that connecting may take, and for which nothing may come while replies are owed")
 	f.BoolVar(&c.json, "json", false, "print the result as one line of JSON")
 	f.StringVar(&c.label, "label", "", "`\"round cell server\"`, copied into the JSON")
 	f.Usage = func() {
-		fmt.Fprintf(f.Output(), "usage: load [flags]\n\nMeasures a TCP echo server, verifying every byte. Exit code 1 after any error.\n\n")
+		fmt.Fprintf(f.Output(), "usage: load [flags]\n\nMeasures a TCP echo server, verifying every byte. Exit code "+
+			"1 after any error.\n\n")
 		f.PrintDefaults()
 	}
 	if err := f.Parse(args); err != nil {
@@ -105,11 +112,14 @@ func parse(args []string) (*config, error) {
 	check(c.receive >= 0, "-receive is %d, want at least 0", c.receive)
 	check(c.size > 0, "-size is %d, want at least 1", c.size)
 	check(c.depth > 0, "-depth is %d, want at least 1", c.depth)
-	check(c.seconds > 0 && c.warmup >= 0, "-seconds %v and -warmup %v: want more than 0 and at least 0", c.seconds, c.warmup)
+	check(c.seconds > 0 && c.warmup >= 0, "-seconds %v and -warmup %v: want more than 0 and at least 0", c.seconds,
+		c.warmup)
 	check(c.rate > 0 && c.rate <= 10e6, "-rate is %v, want more than 0 and at most 10 million", c.rate)
 	check(c.sources >= 0 && c.sources <= 250, "-sources is %d, want 0 to 250", c.sources)
-	check(!c.bulk() || c.conns == 1 && c.size >= 8 && c.size <= pieceSent, "-mode %s has one connection and sizes from 8 to %d", c.mode, pieceSent)
-	check(strings.HasPrefix(c.path, "/") && !strings.ContainsAny(c.path, " \r\n"), "-path %q is not of the form /PATH", c.path)
+	check(!c.bulk() || c.conns == 1 && c.size >= 8 && c.size <= pieceSent,
+		"-mode %s has one connection and sizes from 8 to %d", c.mode, pieceSent)
+	check(strings.HasPrefix(c.path, "/") && !strings.ContainsAny(c.path, " \r\n"), "-path %q is not of the form /PATH",
+		c.path)
 	check(c.mode != "idle" || c.pid > 0, "-mode idle needs -pid")
 	err := errors.Join(errs...)
 	if err != nil {

@@ -16,13 +16,14 @@ import (
 )
 
 const (
-	peerBuffers = 32 << 10 // of a peer that does not read, so that the server's side fills up and not the kernel's memory
+	// of a peer that does not read, so that the server's side fills up and not the kernel's memory
+	peerBuffers = 32 << 10
 	stuckQuiet  = 300 * time.Millisecond
 	stuckMax    = 60 * time.Second
 )
 
-// run does what the command line asks. An error means that there is no result; connections that broke and wrong bytes are
-// counted in the result.
+// run does what the command line asks. An error means that there is no result; connections that broke and wrong bytes
+// are counted in the result.
 func run(c *config) (*sample.Sample, error) {
 	runtime.LockOSThread()
 	e, err := newEngine(c)
@@ -198,7 +199,8 @@ func (e *engine) untilStuck(peers []conn) error {
 			}
 		}
 		if sent == last {
-			fmt.Fprintf(os.Stderr, "load: %d peers sent %d KiB, %d of them all they may\n", len(peers), sent>>10, unstuck)
+			fmt.Fprintf(os.Stderr, "load: %d peers sent %d KiB, %d of them all they may\n",
+				len(peers), sent>>10, unstuck)
 			return nil
 		}
 		if e.now() > giveUp {

@@ -14,8 +14,8 @@ import (
 // gaps is how many waits a pace draws before it repeats them.
 const gaps = 1 << 14
 
-// pace is when messages are due, whatever became of those before: they come as from many clients that know nothing of each
-// other, so many a second on average, to the connections in turn.
+// pace is when messages are due, whatever became of those before: they come as from many clients that know nothing of
+// each other, so many a second on average, to the connections in turn.
 type pace struct {
 	begin time.Duration
 	after [gaps + 1]time.Duration // the k-th message of a round is due so long after the round's begin

@@ -14,8 +14,8 @@ import (
 
 const setReply = "+OK\r\n"
 
-// prepareRedis gives each connection a key of its own, with a value that it sets over and over or that is set at once, to
-// be got.
+// prepareRedis gives each connection a key of its own, with a value that it sets over and over or that is set at once,
+// to be got.
 func prepareRedis(c *config) (exchange, error) {
 	sets, gets := make([]script, c.conns), make([]script, c.conns)
 	source := pattern.New(c.size)

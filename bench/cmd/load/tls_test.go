@@ -32,7 +32,8 @@ func TestTLS(t *testing.T) {
 			t.Fatal(err)
 		}
 		if s.Requests == 0 || s.Mismatches != 0 || s.Errors != 0 || s.P50 <= 0 {
-			t.Errorf("%s: %d requests, %d mismatches, %d errors, latency %v", mode, s.Requests, s.Mismatches, s.Errors, s.P50)
+			t.Errorf("%s: %d requests, %d mismatches, %d errors, latency %v", mode, s.Requests,
+				s.Mismatches, s.Errors, s.P50)
 		}
 	}
 }

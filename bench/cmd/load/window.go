@@ -98,7 +98,8 @@ func (e *engine) drain() error {
 			last, giveUp = e.bytes, e.now()+e.patience
 		}
 		if e.now() > giveUp {
-			fmt.Fprintf(os.Stderr, "load: %d connections wait for replies, and nothing came for %v\n", e.owing, e.patience)
+			fmt.Fprintf(os.Stderr, "load: %d connections wait for replies, and nothing came for %v\n", e.owing,
+				e.patience)
 			e.errors += e.owing
 			return nil
 		}

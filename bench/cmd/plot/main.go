@@ -119,7 +119,8 @@ func plot(r io.Reader, w io.Writer) error {
 	for _, v := range y.ticks() {
 		fmt.Fprintf(&b, horizontal, left, y.at(v), width-right, left-8, y.at(v)+4, v)
 	}
-	fmt.Fprintf(&b, `<text x="%d" y="%d" text-anchor="middle">connections, ten of which are active</text>`+"\n", (left+width-right)/2, height-12)
+	fmt.Fprintf(&b, `<text x="%d" y="%d" text-anchor="middle">connections, ten of which are active</text>`+"\n",
+		(left+width-right)/2, height-12)
 	fmt.Fprintf(&b, `<text x="16" y="%d" text-anchor="middle" transform="rotate(-90 16 %[1]d)">server CPU, µs a request</text>`+"\n", (top+height-bottom)/2)
 	labels := labelPlaces(all, y)
 	for i, c := range all {
@@ -130,7 +131,8 @@ func plot(r io.Reader, w io.Writer) error {
 			path = append(path, fmt.Sprintf("%.1f,%.1f", px, py))
 			fmt.Fprintf(&b, `<circle cx="%.1f" cy="%.1f" r="3" fill="%s"><title>%s, %d connections: %.2f µs</title></circle>`+"\n", px, py, colour, c.name, p.conns, p.cpu)
 		}
-		fmt.Fprintf(&b, `<polyline points="%s" fill="none" stroke="%s" stroke-width="2"/>`+"\n", strings.Join(path, " "), colour)
+		fmt.Fprintf(&b, `<polyline points="%s" fill="none" stroke="%s" stroke-width="2"/>`+"\n",
+			strings.Join(path, " "), colour)
 		fmt.Fprintf(&b, `<text x="%d" y="%.1f" fill="%s">%s</text>`+"\n", width-right+10, labels[i], colour, c.name)
 	}
 	b.WriteString("</svg>\n")

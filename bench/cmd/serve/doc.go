@@ -1,12 +1,12 @@
-// Serve is the programs whose cost on Ringo is compared with their cost on package net. Each is written once and runs on
-// either: what differs is where its connections come from and what they run in.
+// Serve is the programs whose cost on Ringo is compared with their cost on package net. Each is written once and runs
+// on either: what differs is where its connections come from and what they run in.
 //
 //	serve -program http -on net                        on a listener of package net
 //	serve -program http -on uring                      on a listener of Ringo, from goroutines
 //	serve -program redis -on uring -handler conn       on a listener of Ringo, a task of the loop for each connection
 //
-// There is one loop, and GOMAXPROCS is what the runtime makes of the CPUs that it may use. When it serves, a line tells so
-// on stderr, as ringo echo has it:
+// There is one loop, and GOMAXPROCS is what the runtime makes of the CPUs that it may use. When it serves, a line tells
+// so on stderr, as ringo echo has it:
 //
 //	listening tcp://127.0.0.1:7000 driver=uring
 package main

@@ -68,13 +68,16 @@ func parse(args []string) (*options, error) {
 	names := slices.Sorted(maps.Keys(programs))
 	f.StringVar(&o.program, "program", "http", "`name`: "+strings.Join(names, ", "))
 	f.StringVar(&o.on, "on", onNet, "net, or the `driver` of Ringo to run on")
-	f.StringVar(&o.handler, "handler", perGoroutine, "what serves a connection: goroutine, or conn, a task (not on net)")
+	f.StringVar(&o.handler, "handler", perGoroutine,
+		"what serves a connection: goroutine, or conn, a task (not on net)")
 	f.StringVar(&o.listen, "listen", "127.0.0.1:7000", "`address` to serve on")
 	f.StringVar(&o.to, "to", "", "`address` that the proxy connects to")
 	f.StringVar(&o.dir, "dir", "", "`directory` whose files are served (files)")
 	f.StringVar(&o.file, "file", "", "`file` that is read beside (echo)")
-	f.IntVar(&o.reads, "reads", 0, "4 KiB reads of it a second, at random places, by tasks of the loop, or by goroutines on net")
-	f.IntVar(&o.size, "size", 13, "`bytes` of an answer's body (http and fasthttp), of a buffer (echo) or of a datagram (bulksend)")
+	f.IntVar(&o.reads, "reads", 0,
+		"4 KiB reads of it a second, at random places, by tasks of the loop, or by goroutines on net")
+	f.IntVar(&o.size, "size", 13,
+		"`bytes` of an answer's body (http and fasthttp), of a buffer (echo) or of a datagram (bulksend)")
 	if err := f.Parse(args); err != nil {
 		return nil, err
 	}
@@ -86,7 +89,8 @@ func parse(args []string) (*options, error) {
 	}
 	check(f.NArg() == 0, "unexpected arguments %q", f.Args())
 	check(programs[o.program] != nil, "-program %q is none of %s", o.program, strings.Join(names, ", "))
-	check(o.handler == perGoroutine || o.handler == perConn, "-handler %q is neither %s nor %s", o.handler, perGoroutine, perConn)
+	check(o.handler == perGoroutine || o.handler == perConn, "-handler %q is neither %s nor %s",
+		o.handler, perGoroutine, perConn)
 	check(o.handler == perGoroutine || o.on != onNet, "-handler %s needs a driver of Ringo in -on", o.handler)
 	check((o.dir != "") == (o.program == "files"), "-dir is for -program files, which needs it")
 	check((o.file != "") == (o.reads > 0), "-file and -reads are for each other")

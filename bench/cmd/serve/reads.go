@@ -21,8 +21,8 @@ const (
 	readers  = 64 // that share the reads
 )
 
-// reads is so many reads a second of a file that begins out of the page cache. It should be large beside what is read of it:
-// what was read once is warm.
+// reads is so many reads a second of a file that begins out of the page cache. It should be large beside what is read
+// of it: what was read once is warm.
 type reads struct {
 	path   string
 	second int

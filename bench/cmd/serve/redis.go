@@ -19,8 +19,8 @@ const (
 
 var errProtocol = errors.New("redis: not a command")
 
-// store is what all connections see. It is locked in tasks too, where one loop would need no lock, so that both sides of
-// the comparison run the same code.
+// store is what all connections see. It is locked in tasks too, where one loop would need no lock, so that both sides
+// of the comparison run the same code.
 type store struct {
 	mu     sync.Mutex
 	values map[string][]byte // replaced and never written to

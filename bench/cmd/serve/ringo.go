@@ -48,7 +48,8 @@ func (p *program) inTasks(l *ringo.Loop, ln *sock.Listener) error {
 	}
 }
 
-func (p *program) onPacketConn(ctx context.Context, l *ringo.Loop, o *options, ready func(addr net.Addr, on string)) error {
+func (p *program) onPacketConn(ctx context.Context, l *ringo.Loop, o *options,
+	ready func(addr net.Addr, on string)) error {
 	c, err := sock.ListenPacket(l, "udp", o.listen)
 	if err != nil {
 		return err

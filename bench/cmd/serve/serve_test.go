@@ -248,7 +248,8 @@ func TestRedis(t *testing.T) {
 			{"*3\r\n$3\r\nset\r\n$1\r\na\r\n$0\r\n\r\n", "+OK\r\n"},
 			{"*2\r\n$3\r\nGET\r\n$1\r\na\r\n", "$0\r\n\r\n"},
 			{fmt.Sprintf("*3\r\n$3\r\nSET\r\n$1\r\na\r\n$%d\r\n%s\r\n", len(large), large), "+OK\r\n"},
-			{"*2\r\n$3\r\nGET\r\n$1\r\na\r\n*1\r\n$4\r\nPING\r\n", fmt.Sprintf("$%d\r\n%s\r\n+PONG\r\n", len(large), large)},
+			{"*2\r\n$3\r\nGET\r\n$1\r\na\r\n*1\r\n$4\r\nPING\r\n",
+				fmt.Sprintf("$%d\r\n%s\r\n+PONG\r\n", len(large), large)},
 			{"*1\r\n$3\r\nGET\r\n", "-ERR unknown command \"GET\", or another number of arguments\r\n"},
 		} {
 			go io.WriteString(c, x.command)
@@ -262,7 +263,8 @@ func TestRedis(t *testing.T) {
 
 func TestRedisEndsWhatIsNoCommand(t *testing.T) {
 	addr := start(t, &options{program: "redis", on: onNet, handler: perGoroutine})
-	for _, text := range []string{"PING\r\n", "*0\r\n", "*17\r\n", "*1\r\n$-1\r\n", "*1\r\n$99999999\r\n", "*1\r\n$4\r\nPINGxx", "*\r\n", "\n", "*1\n"} {
+	for _, text := range []string{"PING\r\n", "*0\r\n", "*17\r\n", "*1\r\n$-1\r\n", "*1\r\n$99999999\r\n",
+		"*1\r\n$4\r\nPINGxx", "*\r\n", "\n", "*1\n"} {
 		c := dial(t, addr)
 		io.WriteString(c, text)
 		if n, err := c.Read(make([]byte, 1)); n != 0 || errors.Is(err, context.DeadlineExceeded) {

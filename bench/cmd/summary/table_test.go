@@ -91,7 +91,8 @@ func TestBoundsAreJudged(t *testing.T) {
 	var samples []sample.Sample
 	for round := range 3 {
 		add := func(cell, server string, cpu, kib float64) {
-			samples = append(samples, sample.Sample{Round: round, Cell: cell, Server: server, CPUMicros: cpu, RSSPerConn: kib * 1024})
+			samples = append(samples, sample.Sample{Round: round, Cell: cell, Server: server, CPUMicros: cpu,
+				RSSPerConn: kib * 1024})
 		}
 		add("p/http:1x1", "ours", 8, 0)
 		add("p/http:1x1", "theirs", 10, 0)
@@ -113,8 +114,9 @@ func TestBoundsAreJudged(t *testing.T) {
 		t.Fatal(err)
 	}
 	lines := strings.Split(strings.TrimSpace(formatPairs(pairs, group(samples))), "\n")[1:]
-	want := []string{"1.250 >=0.97 met", "1.250 >=1.5 NOT MET", "1.250 -", "1.250 rss<=1 NOT MET", "0.250 rss<=base+0.5 met",
-		"0.250 rss<=base NOT MET", "0.100 us<=0.15 met", "1.020 own<=1.03 met", "1.300 p99<=1.2 NOT MET", "1.300 p99", "1.000 >=0.97 too few rounds"}
+	want := []string{"1.250 >=0.97 met", "1.250 >=1.5 NOT MET", "1.250 -", "1.250 rss<=1 NOT MET",
+		"0.250 rss<=base+0.5 met", "0.250 rss<=base NOT MET", "0.100 us<=0.15 met", "1.020 own<=1.03 met",
+		"1.300 p99<=1.2 NOT MET", "1.300 p99", "1.000 >=0.97 too few rounds"}
 	if len(lines) != len(want) {
 		t.Fatalf("%d lines, want %d: %q", len(lines), len(want), lines)
 	}
@@ -127,7 +129,8 @@ func TestBoundsAreJudged(t *testing.T) {
 
 func TestBadBoundsAreNamed(t *testing.T) {
 	for _, text := range []string{"0.97", ">=", "rss<=two", "ratio>=1", ">=1x"} {
-		if _, err := readPairs(strings.NewReader("p load ours theirs " + text)); err == nil || !strings.Contains(err.Error(), text) {
+		if _, err := readPairs(strings.NewReader("p load ours theirs " + text)); err == nil ||
+			!strings.Contains(err.Error(), text) {
 			t.Errorf("error %v for bound %q", err, text)
 		}
 	}

@@ -1,7 +1,7 @@
 // Package hist counts latencies in buckets of equal relative width.
 //
-// A power of two is split into 128 buckets, so a quantile is right to within 0.8 %. Recording is an index computation and
-// an increment: no allocation, no lock. A Hist belongs to one goroutine.
+// A power of two is split into 128 buckets, so a quantile is right to within 0.8 %. Recording is an index computation
+// and an increment: no allocation, no lock. A Hist belongs to one goroutine.
 package hist
 
 import (
@@ -40,8 +40,8 @@ func (h *Hist) Max() time.Duration { return h.max }
 // Reset forgets everything recorded.
 func (h *Hist) Reset() { *h = Hist{} }
 
-// Quantile is the duration that a share q of the recorded ones do not exceed: 0.5 is the median, 0.99 the 99th percentile.
-// It is the middle of the bucket that holds it, and 0 if nothing was recorded.
+// Quantile is the duration that a share q of the recorded ones do not exceed: 0.5 is the median, 0.99 the 99th
+// percentile. It is the middle of the bucket that holds it, and 0 if nothing was recorded.
 func (h *Hist) Quantile(q float64) time.Duration {
 	if h.total == 0 {
 		return 0

@@ -1,7 +1,7 @@
 // Package pattern gives every connection an endless byte stream of its own, and checks what comes back against it.
 //
-// All streams are windows into one block of pseudo-random bytes: position p of connection id is byte (start(id) + p) mod
-// period. A message is sent straight from the block, and a reply is compared with it, so verifying costs one memory
+// All streams are windows into one block of pseudo-random bytes: position p of connection id is byte (start(id) + p)
+// mod period. A message is sent straight from the block, and a reply is compared with it, so verifying costs one memory
 // comparison. Since a stream goes on from message to message, a byte that is lost, doubled, reordered or delivered to
 // another connection shows, unless it is displaced by a whole period.
 package pattern
@@ -66,7 +66,8 @@ func (p *Pattern) Check(id int, pos uint64, got []byte) error {
 func mismatch(id int, pos uint64, want, got []byte) error {
 	for i := range want {
 		if want[i] != got[i] {
-			return fmt.Errorf("connection %d: byte %d of the stream is %#02x, want %#02x", id, pos+uint64(i), got[i], want[i])
+			return fmt.Errorf("connection %d: byte %d of the stream is %#02x, want %#02x", id,
+				pos+uint64(i), got[i], want[i])
 		}
 	}
 	panic("pattern: mismatch called for equal slices")

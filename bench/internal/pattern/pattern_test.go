@@ -50,7 +50,9 @@ func TestCheckFindsEveryKindOfDamage(t *testing.T) {
 		{"lost byte", func(b []byte) []byte { return append(b[:100], b[101:]...) }},
 		{"doubled byte", func(b []byte) []byte { return slices.Insert(b, 100, b[99]) }},
 		{"lost message", func(b []byte) []byte { return append(b[:3*size], b[4*size:]...) }},
-		{"doubled message", func(b []byte) []byte { return slices.Insert(b, 3*size, slices.Clone(b[2*size:3*size])...) }},
+		{"doubled message", func(b []byte) []byte {
+			return slices.Insert(b, 3*size, slices.Clone(b[2*size:3*size])...)
+		}},
 		{"swapped messages", func(b []byte) []byte {
 			first := slices.Clone(b[:size])
 			copy(b, b[size:2*size])

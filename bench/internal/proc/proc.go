@@ -1,6 +1,7 @@
 //go:build linux
 
-// Package proc reads what the kernel has accounted to another process, CPU time and resident memory, and to the machine.
+// Package proc reads what the kernel has accounted to another process, CPU time and resident memory, and to the
+// machine.
 package proc
 
 import (

@@ -40,8 +40,8 @@ func TestCPUCountsEndedThreads(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// A busy host may charge more than the work, and read the two clocks at different moments; a clock of the wrong kind
-	// would show nothing of an ended thread, and a wrong unit a thousandfold.
+	// A busy host may charge more than the work, and read the two clocks at different moments; a clock of the wrong
+	// kind would show nothing of an ended thread, and a wrong unit a thousandfold.
 	if got := after - before; got < work*9/10 || got > 100*work {
 		t.Errorf("CPU grew by %v for %v of work", got, work)
 	}
@@ -64,7 +64,8 @@ func TestBusySeesWork(t *testing.T) {
 }
 
 func TestCPUAgreesWithSchedstat(t *testing.T) {
-	child, err := os.StartProcess("/bin/sh", []string{"sh", "-c", "i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done; read x"},
+	child, err := os.StartProcess("/bin/sh",
+		[]string{"sh", "-c", "i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done; read x"},
 		&os.ProcAttr{Files: []*os.File{pipeEnd(t), nil, nil}})
 	if err != nil {
 		t.Fatal(err)

@@ -45,9 +45,10 @@ func TestClients(t *testing.T) {
 				l := r.Loop()
 				serving := l.Go(func() { way.serve(l, s, ln) })
 				addr := ln.Addr().String()
-				fast := &fasthttp.HostClient{Addr: addr, MaxResponseBodySize: 8 << 20, Dial: func(addr string) (net.Conn, error) {
-					return r.DialContext(context.Background(), "tcp", addr)
-				}}
+				fast := &fasthttp.HostClient{Addr: addr, MaxResponseBodySize: 8 << 20,
+					Dial: func(addr string) (net.Conn, error) {
+						return r.DialContext(context.Background(), "tcp", addr)
+					}}
 				std := &http.Client{Transport: &http.Transport{DialContext: r.DialContext}, Timeout: rig.Patience}
 				var clients sync.WaitGroup
 				for i := range 8 {

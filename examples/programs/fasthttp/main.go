@@ -1,5 +1,5 @@
-// Fasthttp serves requests by github.com/valyala/fasthttp: in tasks, one for each connection, which is the fast way, and on
-// goroutines as on any listener. A handler in a task may wait only through Ringo.
+// Fasthttp serves requests by github.com/valyala/fasthttp: in tasks, one for each connection, which is the fast way,
+// and on goroutines as on any listener. A handler in a task may wait only through Ringo.
 package main
 
 import (
@@ -66,7 +66,9 @@ func onGoroutines(l *ringo.Loop, s *fasthttp.Server, ln *sock.Listener) error {
 
 // ask sends a request by the client of fasthttp, which stays on goroutines.
 func ask(l *ringo.Loop, address string) (status int, body []byte, err error) {
-	client := &fasthttp.HostClient{Addr: address, Dial: func(address string) (net.Conn, error) { return sock.Dial(l, "tcp", address) }}
+	client := &fasthttp.HostClient{Addr: address, Dial: func(address string) (net.Conn, error) {
+		return sock.Dial(l, "tcp", address)
+	}}
 	defer client.CloseIdleConnections()
 	err = l.Offload(func(context.Context) error {
 		status, body, err = client.Get(nil, "http://"+address)

@@ -1,5 +1,5 @@
-// GRPC serves unary calls and streams by gRPC-Go on a listener of Ringo's, and calls by connections that Ringo dials. Both
-// sides stay on goroutines; the task of the loop waits for them.
+// GRPC serves unary calls and streams by gRPC-Go on a listener of Ringo's, and calls by connections that Ringo dials.
+// Both sides stay on goroutines; the task of the loop waits for them.
 package main
 
 import (
@@ -50,7 +50,8 @@ func connect(l *ringo.Loop, address string) (*grpc.ClientConn, error) {
 	dial := func(ctx context.Context, address string) (net.Conn, error) {
 		return new(sock.Dialer).Func(l)(ctx, "tcp", address)
 	}
-	return grpc.NewClient("passthrough:///"+address, grpc.WithContextDialer(dial), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	return grpc.NewClient("passthrough:///"+address, grpc.WithContextDialer(dial),
+		grpc.WithTransportCredentials(insecure.NewCredentials()))
 }
 
 func call(ctx context.Context, c pb.TestServiceClient, out io.Writer) error {

@@ -161,7 +161,9 @@ func TestContinue(t *testing.T) {
 		}, nil)
 		for path, status := range map[string]int{"/": http.StatusOK, "/refused": http.StatusForbidden} {
 			told := false
-			ctx := httptrace.WithClientTrace(context.Background(), &httptrace.ClientTrace{Got100Continue: func() { told = true }})
+			ctx := httptrace.WithClientTrace(context.Background(), &httptrace.ClientTrace{Got100Continue: func() {
+				told = true
+			}})
 			request, _ := http.NewRequestWithContext(ctx, "POST", s.url+path, strings.NewReader("the body"))
 			request.Header.Set("Expect", "100-continue")
 			answer, err := s.client.Do(request)

@@ -1,5 +1,6 @@
-// HTTP has net/http serve on a listener of Ringo's, and ask by connections that Ringo dials: HTTP/1.1 and HTTP/2, in the
-// clear and with TLS. Server and client stay on goroutines, as they are written; the task of the loop waits for them.
+// HTTP has net/http serve on a listener of Ringo's, and ask by connections that Ringo dials: HTTP/1.1 and HTTP/2, in
+// the clear and with TLS. Server and client stay on goroutines, as they are written; the task of the loop waits for
+// them.
 package main
 
 import (
@@ -44,7 +45,9 @@ func run(out io.Writer) error {
 				return err
 			}
 			server, client := p.server(certificate), p.client(l, pool)
-			server.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "hello by ", r.Proto) })
+			server.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				fmt.Fprint(w, "hello by ", r.Proto)
+			})
 			err = l.Offload(func(context.Context) error {
 				go p.serve(server, ln)
 				defer server.Close()
@@ -86,7 +89,8 @@ func (p *protocol) serve(server *http.Server, ln *sock.Listener) error {
 
 // client gives a client whose connections belong to the loop.
 func (p *protocol) client(l *ringo.Loop, pool *x509.CertPool) *http.Client {
-	return &http.Client{Transport: &http.Transport{DialContext: new(sock.Dialer).Func(l), Protocols: p.protocols(), TLSClientConfig: &tls.Config{RootCAs: pool}}}
+	return &http.Client{Transport: &http.Transport{DialContext: new(sock.Dialer).Func(l), Protocols: p.protocols(),
+		TLSClientConfig: &tls.Config{RootCAs: pool}}}
 }
 
 func (p *protocol) protocols() *http.Protocols {

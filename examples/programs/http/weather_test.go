@@ -155,8 +155,8 @@ func TestShutdown(t *testing.T) {
 	})
 }
 
-// Clients that send their requests by and by, as slowloris does, and those that open connections and say nothing, are cut off in
-// time, and hold up nobody: the others are served meanwhile, and nothing of the slow is left.
+// Clients that send their requests by and by, as slowloris does, and those that open connections and say nothing, are
+// cut off in time, and hold up nobody: the others are served meanwhile, and nothing of the slow is left.
 func TestSlowloris(t *testing.T) {
 	slow := []string{ // and then a byte now and again
 		"",
@@ -213,7 +213,8 @@ func drip(c net.Conn) {
 	}
 }
 
-// A client that stalls in its TLS handshake, before it or in the middle, is cut off as one that stalls in its request is.
+// A client that stalls in its TLS handshake, before it or in the middle, is cut off as one that stalls in its request
+// is.
 func TestStalledHandshake(t *testing.T) {
 	each(t, protocols[2:3], func(t *testing.T, driver string, p protocol) {
 		s := open(t, driver, p, func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "served") },

@@ -35,7 +35,8 @@ type site struct {
 	new  func() *http.Client
 }
 
-// ways are how quic-go reads from a socket: by the batches of the adapter, or from the descriptor that SyscallConn gives.
+// ways are how quic-go reads from a socket: by the batches of the adapter, or from the descriptor that SyscallConn
+// gives.
 var ways = []struct {
 	name string
 	wrap func(c *sock.PacketConn) net.PacketConn

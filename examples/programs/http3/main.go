@@ -1,5 +1,5 @@
-// HTTP3 serves by quic-go on a UDP socket of Ringo's, and asks by another. Both sides stay on goroutines; the task of the
-// loop waits for them.
+// HTTP3 serves by quic-go on a UDP socket of Ringo's, and asks by another. Both sides stay on goroutines; the task of
+// the loop waits for them.
 package main
 
 import (
@@ -46,8 +46,11 @@ func run(out io.Writer) error {
 		defer far.Close()
 		return l.Offload(func(context.Context) error {
 			server := newServer(certificate)
-			server.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "hello by ", r.Proto) })
-			go server.Serve(xnet.PacketConn{PacketConn: near}) // with batches, or quic-go reads from the bare descriptor
+			server.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				fmt.Fprint(w, "hello by ", r.Proto)
+			})
+			// with batches, or quic-go reads from the bare descriptor
+			go server.Serve(xnet.PacketConn{PacketConn: near})
 			defer server.Close()
 			client, hangUp := newClient(xnet.PacketConn{PacketConn: far}, pool)
 			defer hangUp()

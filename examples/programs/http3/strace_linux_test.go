@@ -13,11 +13,12 @@ import (
 	"ringo/examples/programs/internal/rig"
 )
 
-// What quic-go does on sockets of package net it does here, too: packets leave many at once (UDP_SEGMENT), with their marks of
-// congestion (the TOS), arrive with them, and are fetched several at a time. The kernel's side of it is what strace saw of
-// TestBodies.
+// What quic-go does on sockets of package net it does here, too: packets leave many at once (UDP_SEGMENT), with their
+// marks of congestion (the TOS), arrive with them, and are fetched several at a time. The kernel's side of it is what
+// strace saw of TestBodies.
 func TestOffloads(t *testing.T) {
-	if out, err := exec.Command("strace", "-f", "--seccomp-bpf", "-o", "/dev/null", "true").CombinedOutput(); err != nil {
+	if out, err := exec.Command("strace", "-f", "--seccomp-bpf", "-o", "/dev/null",
+		"true").CombinedOutput(); err != nil {
 		t.Skipf("strace: %v\n%s", err, out) // a debugger may hold us, and a container forbid it
 	}
 	self, err := os.Executable()
@@ -26,8 +27,9 @@ func TestOffloads(t *testing.T) {
 	}
 	each := func(t *testing.T, driver, way string) {
 		file := filepath.Join(t.TempDir(), "calls")
-		traced := exec.Command("strace", "-f", "--seccomp-bpf", "-qq", "-e", "signal=none", "-e", "trace=sendmsg,recvmmsg", "-o", file,
-			self, "-test.run", "^TestBodies$/^"+driver+"$/^"+way+"$", "-test.count", "1")
+		traced := exec.Command("strace", "-f", "--seccomp-bpf", "-qq", "-e", "signal=none", "-e",
+			"trace=sendmsg,recvmmsg", "-o", file, self, "-test.run", "^TestBodies$/^"+driver+"$/^"+way+"$",
+			"-test.count", "1")
 		rig.Within(t, func() {
 			if out, err := traced.CombinedOutput(); err != nil {
 				t.Fatalf("TestBodies under strace: %v\n%s", err, out)
@@ -57,12 +59,14 @@ func TestOffloads(t *testing.T) {
 	})
 }
 
-// signs are parts of what strace says of a call, which come in this order. An older strace has a number for UDP_SEGMENT.
+// signs are parts of what strace says of a call, which come in this order. An older strace has a number for
+// UDP_SEGMENT.
 var signs = map[string][]*regexp.Regexp{
-	"sent several packets with UDP_SEGMENT": parts(`sendmsg\(`, `iov_len=[2-9][0-9]{3}`, `cmsg_type=(0x67|UDP_SEGMENT)`),
-	"sent with ECN in the TOS":              parts(`sendmsg\(`, `cmsg_type=IP_TOS, cmsg_data=\[0x2\]`),
-	"received with the TOS":                 parts(`recvmmsg`, `cmsg_type=IP_TOS, cmsg_data=\[0x2\]`),
-	"received several at a time":            parts(`recvmmsg`, `= [2-9]\n`),
+	"sent several packets with UDP_SEGMENT": parts(`sendmsg\(`, `iov_len=[2-9][0-9]{3}`,
+		`cmsg_type=(0x67|UDP_SEGMENT)`),
+	"sent with ECN in the TOS":   parts(`sendmsg\(`, `cmsg_type=IP_TOS, cmsg_data=\[0x2\]`),
+	"received with the TOS":      parts(`recvmmsg`, `cmsg_type=IP_TOS, cmsg_data=\[0x2\]`),
+	"received several at a time": parts(`recvmmsg`, `= [2-9]\n`),
 }
 
 func parts(patterns ...string) (all []*regexp.Regexp) {

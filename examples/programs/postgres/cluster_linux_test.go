@@ -131,7 +131,8 @@ func (c *cluster) initialize() error {
 			}
 		}
 	}
-	cmd := c.command("initdb", "-D", "data", "-U", "ringo", "-A", "scram-sha-256", "--pwfile=password", "--no-sync", "-E", "UTF8", "--locale=C")
+	cmd := c.command("initdb", "-D", "data", "-U", "ringo", "-A", "scram-sha-256", "--pwfile=password", "--no-sync",
+		"-E", "UTF8", "--locale=C")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("%s: %w\n%s", cmd, err, out)
 	}

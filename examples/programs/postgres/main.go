@@ -1,6 +1,7 @@
-// Postgres asks a PostgreSQL server by pgx, whose connections Ringo dials: a query, COPY, LISTEN and NOTIFY, and a query
-// that its context cancels. The driver stays on goroutines; the task of the loop waits for them. DATABASE_URL says where
-// the server is, as in postgres://user:password@127.0.0.1:5432/database; without it, the variables that psql has.
+// Postgres asks a PostgreSQL server by pgx, whose connections Ringo dials: a query, COPY, LISTEN and NOTIFY, and a
+// query that its context cancels. The driver stays on goroutines; the task of the loop waits for them. DATABASE_URL
+// says where the server is, as in postgres://user:password@127.0.0.1:5432/database; without it, the variables that psql
+// has.
 package main
 
 import (
@@ -38,7 +39,8 @@ func run(url string, out io.Writer) error {
 				return err
 			}
 			defer c.Release()
-			return errors.Join(copyRows(ctx, c.Conn(), out), listen(ctx, c.Conn(), pool, out), giveUp(ctx, c.Conn(), out))
+			return errors.Join(copyRows(ctx, c.Conn(), out), listen(ctx, c.Conn(), pool, out),
+				giveUp(ctx, c.Conn(), out))
 		})
 	})
 }

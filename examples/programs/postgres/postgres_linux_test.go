@@ -213,7 +213,8 @@ func TestCancel(t *testing.T) {
 			_, err := pool.Exec(asked, "select pg_sleep(600)")
 			ended <- err
 		}()
-		const sleeping = "select count(*) from pg_stat_activity where query = 'select pg_sleep(600)' and state = 'active'"
+		const sleeping = "select count(*) from pg_stat_activity where query = 'select pg_sleep(600)' and state = " +
+			"'active'"
 		until(ctx, t, pool, sleeping, 1)
 		cancel()
 		if err := <-ended; !errors.Is(err, context.Canceled) {
@@ -232,7 +233,8 @@ func TestTerminated(t *testing.T) {
 			_, err := pool.Exec(ctx, "select pg_sleep(500)")
 			ended <- err
 		}()
-		until(ctx, t, pool, "select count(pg_terminate_backend(pid)) from pg_stat_activity where query = 'select pg_sleep(500)' and state = 'active'", 1)
+		until(ctx, t, pool, "select count(pg_terminate_backend(pid)) from pg_stat_activity where query = 'select "+
+			"pg_sleep(500)' and state = 'active'", 1)
 		if err := <-ended; err == nil || ctx.Err() != nil || !strings.Contains(err.Error(), "57P01") {
 			t.Errorf("a query whose session was ended: %v", err)
 		}

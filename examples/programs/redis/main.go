@@ -1,5 +1,5 @@
-// Redis serves PING, SET and GET of the redis protocol, a task for each connection. All run on one loop and take turns, so
-// that the map needs no lock. Ask it by redis-cli -p 7379, or load it by redis-benchmark -p 7379 -t set,get -P 16.
+// Redis serves PING, SET and GET of the redis protocol, a task for each connection. All run on one loop and take turns,
+// so that the map needs no lock. Ask it by redis-cli -p 7379, or load it by redis-benchmark -p 7379 -t set,get -P 16.
 package main
 
 import (

@@ -135,7 +135,8 @@ func TestBenchmark(t *testing.T) {
 	rig.EachDriver(t, drivers, func(t *testing.T, driver string) {
 		address := serve(rig.Loops(t, driver, 1))
 		for _, pipelined := range []string{"1", "16"} {
-			out := tool(t, address, "", "redis-benchmark", "-t", "ping_mbulk,set,get", "-n", "20000", "-c", "50", "-r", "1000", "-P", pipelined, "--csv")
+			out := tool(t, address, "", "redis-benchmark", "-t", "ping_mbulk,set,get", "-n", "20000", "-c", "50", "-r",
+				"1000", "-P", pipelined, "--csv")
 			lines := strings.Split(strings.TrimSpace(out), "\n")
 			for i, test := range []string{"PING_MBULK", "SET", "GET"} {
 				at := len(lines) - 3 + i // behind a head, and a warning that there is no CONFIG
@@ -157,7 +158,8 @@ func tool(t *testing.T, address *net.TCPAddr, input, name string, args ...string
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), rig.Patience)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, path, append([]string{"-h", address.IP.String(), "-p", fmt.Sprint(address.Port)}, args...)...)
+	cmd := exec.CommandContext(ctx, path,
+		append([]string{"-h", address.IP.String(), "-p", fmt.Sprint(address.Port)}, args...)...)
 	cmd.Stdin = strings.NewReader(input)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
@@ -171,8 +173,9 @@ func TestNoCommands(t *testing.T) {
 	rig.EachDriver(t, drivers, func(t *testing.T, driver string) {
 		address := serve(rig.Loops(t, driver, 1)).String()
 		for _, text := range []string{
-			"GET / HTTP/1.1\r\n\r\n", "\n", "*0\r\n", "*-1\r\n", "*17\r\n", "*1\r\n$1048577\r\n", "*99999999999999999999\r\n",
-			"*1\r\n$-1\r\n", "*1\r\n:1\r\n", "*" + strings.Repeat("1", 5000), "*2\r\n$3\r\nGET\r\n",
+			"GET / HTTP/1.1\r\n\r\n", "\n", "*0\r\n", "*-1\r\n", "*17\r\n", "*1\r\n$1048577\r\n",
+			"*99999999999999999999\r\n", "*1\r\n$-1\r\n", "*1\r\n:1\r\n", "*" + strings.Repeat("1", 5000),
+			"*2\r\n$3\r\nGET\r\n",
 		} {
 			c, err := net.Dial("tcp", address)
 			if err != nil {

@@ -38,7 +38,9 @@ func start(t *testing.T, driver string, ends int) *server {
 	r := rig.Loops(t, driver, 2)
 	s := &server{r, r.Listen(), pool, make(chan error, ends)}
 	r.Loop().Post(func() {
-		accept(s.ln, func(c *sock.Conn) { s.ended <- echo(c, &tls.Config{Certificates: []tls.Certificate{certificate}}) })
+		accept(s.ln, func(c *sock.Conn) {
+			s.ended <- echo(c, &tls.Config{Certificates: []tls.Certificate{certificate}})
+		})
 	})
 	return s
 }
@@ -52,7 +54,8 @@ func (s *server) connect(version uint16) (*tls.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return tls.Client(c, &tls.Config{RootCAs: s.pool, ServerName: "127.0.0.1", MinVersion: version, MaxVersion: version}), nil
+	return tls.Client(c, &tls.Config{RootCAs: s.pool, ServerName: "127.0.0.1", MinVersion: version,
+		MaxVersion: version}), nil
 }
 
 // Clients send much and read it back, on goroutines of their own for each direction, and half-close.
@@ -201,7 +204,8 @@ func TestStalledServer(t *testing.T) {
 func TestNoHandshake(t *testing.T) {
 	rig.EachDriver(t, rig.AllDrivers, func(t *testing.T, driver string) {
 		hello := firstFlight(t)
-		texts := []string{"", "GET / HTTP/1.1\r\n\r\n", string(hello[:len(hello)/2]), string(hello), "\x16\x03\x01\xff\xff"}
+		texts := []string{"", "GET / HTTP/1.1\r\n\r\n", string(hello[:len(hello)/2]), string(hello),
+			"\x16\x03\x01\xff\xff"}
 		s := start(t, driver, len(texts))
 		for _, text := range texts {
 			c, err := net.Dial("tcp", s.ln.Addr().String())

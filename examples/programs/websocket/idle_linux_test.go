@@ -28,8 +28,8 @@ import (
 // idleMost is how many sockets are open and silent, where so many may be.
 const idleMost = 10_000
 
-// What a socket may cost the server in all, in bytes, net/http's and the library's buffers and goroutines included; and how
-// much of that may be more than on a listener of package net.
+// What a socket may cost the server in all, in bytes, net/http's and the library's buffers and goroutines included; and
+// how much of that may be more than on a listener of package net.
 const idleMax, overNetMax = 40 << 10, 2 << 10
 
 // Ten thousand sockets stay open, cost little, and are all alive at the end.
@@ -141,7 +141,8 @@ func resident() (bytes int, err error) {
 	return pages * os.Getpagesize(), nil
 }
 
-// beClients opens as many sockets as it is asked to have, from many addresses; and sends a message through each, at the end.
+// beClients opens as many sockets as it is asked to have, from many addresses; and sends a message through each, at the
+// end.
 func beClients(address string, asked *bufio.Scanner) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 4*rig.Patience)
 	defer cancel()
@@ -178,7 +179,8 @@ func beClients(address string, asked *bufio.Scanner) error {
 func dialFrom(ctx context.Context, from net.Addr, address string) (*websocket.Conn, error) {
 	dialer := &net.Dialer{LocalAddr: from}
 	transport := &http.Transport{DialContext: dialer.DialContext}
-	c, _, err := websocket.Dial(ctx, "ws://"+address, &websocket.DialOptions{HTTPClient: &http.Client{Transport: transport}})
+	c, _, err := websocket.Dial(ctx, "ws://"+address,
+		&websocket.DialOptions{HTTPClient: &http.Client{Transport: transport}})
 	return c, err
 }
 

@@ -72,7 +72,8 @@ func echo(w http.ResponseWriter, r *http.Request) {
 // dial opens a socket by a connection that belongs to the loop.
 func dial(ctx context.Context, l *ringo.Loop, address string) (*websocket.Conn, error) {
 	transport := &http.Transport{DialContext: new(sock.Dialer).Func(l)}
-	c, _, err := websocket.Dial(ctx, "ws://"+address, &websocket.DialOptions{HTTPClient: &http.Client{Transport: transport}})
+	c, _, err := websocket.Dial(ctx, "ws://"+address,
+		&websocket.DialOptions{HTTPClient: &http.Client{Transport: transport}})
 	if err == nil {
 		c.SetReadLimit(messageMax)
 	}

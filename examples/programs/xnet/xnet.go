@@ -1,5 +1,5 @@
-// Package xnet gives Ringo's UDP sockets the batches of golang.org/x/net, which libraries such as quic-go look for. A library
-// that finds none takes the descriptor, by SyscallConn, and goes past the loop.
+// Package xnet gives Ringo's UDP sockets the batches of golang.org/x/net, which libraries such as quic-go look for. A
+// library that finds none takes the descriptor, by SyscallConn, and goes past the loop.
 package xnet
 
 import (
@@ -13,8 +13,8 @@ import (
 	"ringo/sock"
 )
 
-// PacketConn is a sock.PacketConn with the ReadBatch and WriteBatch of x/net's ipv4.PacketConn and ipv6.PacketConn, whose
-// messages are of one type.
+// PacketConn is a sock.PacketConn with the ReadBatch and WriteBatch of x/net's ipv4.PacketConn and ipv6.PacketConn,
+// whose messages are of one type.
 type PacketConn struct{ *sock.PacketConn }
 
 // ReadBatch is that of sock.PacketConn. Addr of what was read is a *net.UDPAddr. There are no flags, which must be 0.
@@ -35,9 +35,9 @@ func (c PacketConn) ReadBatch(ms []ipv4.Message, flags int) (int, error) {
 	return n, err
 }
 
-// WriteBatch is that of sock.PacketConn, for as many messages as one call of the kernel takes: as with x/net, fewer than
-// len(ms) may have been sent without an error. Addr must be a *net.UDPAddr, or nil on a connected socket. There are no flags,
-// which must be 0.
+// WriteBatch is that of sock.PacketConn, for as many messages as one call of the kernel takes: as with x/net, fewer
+// than len(ms) may have been sent without an error. Addr must be a *net.UDPAddr, or nil on a connected socket. There
+// are no flags, which must be 0.
 func (c PacketConn) WriteBatch(ms []ipv4.Message, flags int) (int, error) {
 	if flags != 0 {
 		return 0, errFlags

@@ -125,7 +125,8 @@ func exchange(t *testing.T, from, to end) {
 		for _, m := range ms[:n] {
 			want := min(i*2, most)
 			if m.N != want || (m.Flags != 0) != (i*2 > most) || m.Addr.String() != from.addr.String() {
-				t.Fatalf("datagram %d: %d bytes, flags %#x, from %v; want %d bytes from %v", i, m.N, m.Flags, m.Addr, want, from.addr)
+				t.Fatalf("datagram %d: %d bytes, flags %#x, from %v; want %d bytes from %v", i, m.N, m.Flags,
+					m.Addr, want, from.addr)
 			}
 			if m.N > 10 && (m.Buffers[0][9] != byte(i) || m.Buffers[1][m.N-11] != byte(i)) {
 				t.Fatalf("datagram %d has other bytes", i)

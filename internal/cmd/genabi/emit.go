@@ -39,7 +39,8 @@ func emitTypes(h *header) []byte {
 		b.WriteString(")\n\n")
 	}
 	for _, r := range h.structs {
-		fmt.Fprintf(&b, "// %s is struct %s, %d bytes.\ntype %s struct {\n", goName(r.name), r.name, r.size, goName(r.name))
+		fmt.Fprintf(&b, "// %s is struct %s, %d bytes.\ntype %s struct {\n", goName(r.name), r.name,
+			r.size, goName(r.name))
 		emitMembers(&b, r)
 		b.WriteString("}\n\n")
 	}
@@ -78,7 +79,8 @@ func emitMembers(b *bytes.Buffer, r *record) {
 func emitSizes(h *header) []byte {
 	var b bytes.Buffer
 	b.WriteString(banner)
-	b.WriteString("import \"unsafe\"\n\n// An array is assigned only to one of its own length: a wrong size does not compile.\nvar (\n")
+	b.WriteString("import \"unsafe\"\n\n// An array is assigned only to one of its own length: a wrong size does not " +
+		"compile.\nvar (\n")
 	for _, r := range h.structs {
 		fmt.Fprintf(&b, "_ [%d]byte = [unsafe.Sizeof(%s{})]byte{}\n", r.size, goName(r.name))
 	}

@@ -68,7 +68,8 @@ func TestRefuses(t *testing.T) {
 }
 
 func TestParseUnion(t *testing.T) {
-	h, err := parse("#ifdef __cplusplus\nextern {\n#endif\nstruct u { union { __u16 small; __u64 big; struct { __u32 lo; __u32 hi; }; }; __u32 x; __u32 y; __u32 tail[]; };")
+	h, err := parse("#ifdef __cplusplus\nextern {\n#endif\nstruct u { union { __u16 small; __u64 big; struct { __u32 " +
+		"lo; __u32 hi; }; }; __u32 x; __u32 y; __u32 tail[]; };")
 	if err != nil {
 		t.Fatal(err)
 	}

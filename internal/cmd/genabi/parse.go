@@ -36,7 +36,8 @@ type member struct {
 
 // scalars are the C types and the Go types that stand for them; a Go type's size is its alignment, too.
 var scalars = map[string]string{
-	"__u8": "uint8", "__u16": "uint16", "__u32": "uint32", "__u64": "uint64", "__aligned_u64": "uint64", "__s32": "int32",
+	"__u8": "uint8", "__u16": "uint16", "__u32": "uint32", "__u64": "uint64", "__aligned_u64": "uint64",
+	"__s32": "int32",
 }
 
 var scalarSize = map[string]int{"uint8": 1, "uint16": 2, "uint32": 4, "int32": 4, "uint64": 8}
@@ -56,7 +57,8 @@ func parse(src string) (*header, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &parser{tokens: tokenize(rest, 1), names: map[string]int64{}, records: map[string]*record{timespec.name: timespec}}
+	p := &parser{tokens: tokenize(rest, 1), names: map[string]int64{},
+		records: map[string]*record{timespec.name: timespec}}
 	for p.peek() != "" {
 		if err := p.declaration(); err != nil {
 			return nil, err

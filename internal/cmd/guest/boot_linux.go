@@ -62,8 +62,8 @@ func mountAll() error {
 // diskPatience bounds the search for a disk, which the kernel goes on with after it has started this process.
 const diskPatience = 10 * time.Second
 
-// mountDisk mounts the disk that the kernel's command line names as disk=/dev/..., if it does, on /var/tmp: a file system
-// that knows O_DIRECT, as the others here do not on each kernel.
+// mountDisk mounts the disk that the kernel's command line names as disk=/dev/..., if it does, on /var/tmp: a file
+// system that knows O_DIRECT, as the others here do not on each kernel.
 func mountDisk() error {
 	disk := os.Getenv("disk") // what the kernel does not know itself it hands on
 	if disk == "" {

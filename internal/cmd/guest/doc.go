@@ -9,16 +9,16 @@
 //	expect RE COMMAND      run a command whose output must have a line that matches a regular expression
 //	echo SERVER -- ARGS    start a server such as "ringo echo", run "load ARGS" against it, and have it end
 //
-// A plan has one step in a line: a verb, a name, a limit of time and a command with its arguments, in which single quotes
-// keep words together.
+// A plan has one step in a line: a verb, a name, a limit of time and a command with its arguments, in which single
+// quotes keep words together.
 //
 //	show  probe             20s  ringo probe
 //	run   {driver}/sock     60s  with RINGO_DRIVER={driver} sock.test -test.v -test.short
 //	run   {uring}/contract  60s  driver-uring.test -test.v
 //
-// The verb show prints what the command has printed, run does that of one that failed. A step whose name has {driver} in
-// it is one for each driver that can be had in this machine, which ringo probe is asked; one with {uring} in its name is
-// there if uring is one of these.
+// The verb show prints what the command has printed, run does that of one that failed. A step whose name has {driver}
+// in it is one for each driver that can be had in this machine, which ringo probe is asked; one with {uring} in its
+// name is there if uring is one of these.
 //
 // Nothing here can be relied upon to exist: there is no shell, no user database and no other program but those that the
 // file system was made of.

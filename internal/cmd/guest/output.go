@@ -44,7 +44,8 @@ func parse(output []byte) *report {
 		case len(words) >= 3 && words[0] == "---" && strings.HasSuffix(words[1], ":"):
 			r.end(words[2], strings.TrimSuffix(words[1], ":"))
 			current = ""
-			if took, err := time.ParseDuration(strings.Trim(words[len(words)-1], "()")); err == nil && took > slowAfter && raw[0] == '-' {
+			if took, err := time.ParseDuration(strings.Trim(words[len(words)-1], "()")); err == nil &&
+				took > slowAfter && raw[0] == '-' {
 				r.slow = append(r.slow, fmt.Sprintf("%s %.0f s", words[2], took.Seconds()))
 			}
 		default:
@@ -117,7 +118,8 @@ func (r *report) writeFailures(w io.Writer) {
 			fmt.Fprintf(w, "    %s: %s\n", name, result)
 		}
 		if cut := len(lines) - linesFirst - linesLast; cut > 0 {
-			lines = slices.Concat(lines[:linesFirst], []string{fmt.Sprintf("... %d lines ...", cut)}, lines[len(lines)-linesLast:])
+			lines = slices.Concat(lines[:linesFirst], []string{fmt.Sprintf("... %d lines ...", cut)},
+				lines[len(lines)-linesLast:])
 		}
 		for _, line := range lines {
 			fmt.Fprintf(w, "    %s\n", line)

@@ -72,7 +72,8 @@ func TestReportOfAnotherProgram(t *testing.T) {
 	r.writeFailures(&b)
 	got := b.String()
 	if r.String() != "" || strings.Count(got, "\n") != linesFirst+1+linesLast ||
-		!strings.HasPrefix(got, "    line 0\n") || !strings.Contains(got, "... 380 lines ...\n    line 480\n") || !strings.HasSuffix(got, "line 499\n") {
+		!strings.HasPrefix(got, "    line 0\n") || !strings.Contains(got, "... 380 lines ...\n    line 480\n") ||
+		!strings.HasSuffix(got, "line 499\n") {
 		t.Errorf("got %q and\n%s", r.String(), got)
 	}
 }

@@ -9,7 +9,8 @@ import (
 )
 
 func TestParsePlan(t *testing.T) {
-	steps, err := parsePlan("# nothing yet\n\nrun  a  20s  /bin/a -x 'two words'\n\t show b/c 1m30s with A='' 'it is'\t'RE: .*'$\n")
+	steps, err := parsePlan("# nothing yet\n\nrun  a  20s  /bin/a -x 'two words'\n\t show b/c 1m30s with A='' 'it " +
+		"is'\t'RE: .*'$\n")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,7 +13,8 @@ import (
 	"time"
 )
 
-// runPlan runs all steps, whatever becomes of them, and prints the counts last. A step that fails gets a second attempt.
+// runPlan runs all steps, whatever becomes of them, and prints the counts last. A step that fails gets a second
+// attempt.
 func runPlan(args []string) error {
 	if len(args) != 1 {
 		return fmt.Errorf("usage: guest run FILE")

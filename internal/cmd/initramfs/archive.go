@@ -64,7 +64,8 @@ func (a *archive) close() error {
 // member writes the header, the name and the content, the latter two padded.
 func (a *archive) member(name string, kind int, perm fs.FileMode, content []byte) {
 	if uint64(len(content)) > math.MaxUint32 {
-		a.fail(fmt.Errorf("%s has %d bytes: the format has no way to write more than %d", name, len(content), uint32(math.MaxUint32)))
+		a.fail(fmt.Errorf("%s has %d bytes: the format has no way to write more than %d", name, len(content),
+			uint32(math.MaxUint32)))
 		return
 	}
 	a.inode++

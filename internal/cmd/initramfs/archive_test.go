@@ -42,7 +42,8 @@ func unpack(t *testing.T, b []byte) (members []string) {
 			t.Errorf("%q has an inode that another file has: the kernel would link the two", name)
 		}
 		inodes[field(0)] = true
-		members = append(members, fmt.Sprintf("%q %o links=%d dev=%d:%d %q", name, field(1), field(4), field(9), field(10), content))
+		members = append(members, fmt.Sprintf("%q %o links=%d dev=%d:%d %q", name, field(1), field(4),
+			field(9), field(10), content))
 	}
 }
 
@@ -86,7 +87,8 @@ func TestAlignment(t *testing.T) {
 				t.Fatal(err)
 			}
 			got := unpack(t, b.Bytes())
-			if want := fmt.Sprintf("%q 100644 links=1 dev=0:0 %q", file+"\x00", content); len(got) != 2 || got[0] != want {
+			if want := fmt.Sprintf("%q 100644 links=1 dev=0:0 %q", file+"\x00", content); len(got) != 2 ||
+				got[0] != want {
 				t.Errorf("got %q, want %s", got, want)
 			}
 		}

@@ -20,7 +20,8 @@ import (
 )
 
 func main() {
-	sum := flag.String("sum", "", "`file` with the counts so far: passed and skipped, and a line for each reason of a skip")
+	sum := flag.String("sum", "",
+		"`file` with the counts so far: passed and skipped, and a line for each reason of a skip")
 	failed := flag.String("failed", "", "`file` for what failed, a line each: the package, and the test if it was one")
 	flag.Parse()
 	t := tally{out: os.Stdout, tests: map[name]*test{}}
@@ -164,7 +165,8 @@ func (t *tally) end(e *event, o *test) {
 // isFrame reports whether a line is go test's own and not the test's.
 func isFrame(s string) bool {
 	s = strings.TrimLeft(s, " ")
-	for _, p := range []string{"=== RUN ", "=== PAUSE ", "=== CONT ", "=== NAME ", "--- PASS: ", "--- FAIL: ", "--- SKIP: "} {
+	for _, p := range []string{"=== RUN ", "=== PAUSE ", "=== CONT ", "=== NAME ", "--- PASS: ",
+		"--- FAIL: ", "--- SKIP: "} {
 		if strings.HasPrefix(s, p) {
 			return true
 		}

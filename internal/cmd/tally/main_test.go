@@ -43,10 +43,14 @@ func TestTally(t *testing.T) {
 		in, says, counts, failed string
 	}{
 		{run, "ok  \tp\t1.5s\n", "1 1\np TestA/two: the kernel has no such: thing\n", ""},
-		{bad, "--- FAIL: q TestB\n    b_test.go:9: no good\nFAIL\n", "1 1\np TestA/two: the kernel has no such: thing\n", "q TestB, q"},
-		{mute, "--- SKIP without a reason: r TestC\n", "1 2\np TestA/two: the kernel has no such: thing\nr TestC: \n", "r TestC"},
-		{crash, "--- UNFINISHED: s TestD\npanic: oh\nFAIL\ts\n", "1 2\np TestA/two: the kernel has no such: thing\nr TestC: \n", "s"},
-		{"go: no such package\n", "go: no such package\n", "1 2\np TestA/two: the kernel has no such: thing\nr TestC: \n", ""},
+		{bad, "--- FAIL: q TestB\n    b_test.go:9: no good\nFAIL\n",
+			"1 1\np TestA/two: the kernel has no such: thing\n", "q TestB, q"},
+		{mute, "--- SKIP without a reason: r TestC\n", "1 2\np TestA/two: the kernel has no such: thing\nr TestC: \n",
+			"r TestC"},
+		{crash, "--- UNFINISHED: s TestD\npanic: oh\nFAIL\ts\n",
+			"1 2\np TestA/two: the kernel has no such: thing\nr TestC: \n", "s"},
+		{"go: no such package\n", "go: no such package\n",
+			"1 2\np TestA/two: the kernel has no such: thing\nr TestC: \n", ""},
 	} {
 		var out strings.Builder
 		y := tally{out: &out, tests: map[name]*test{}}

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// A Role is what a test binary does in a process of its own instead of its tests. It gives a line on stdout for each that it
-// is asked on stdin, and ends when there are no more.
+// A Role is what a test binary does in a process of its own instead of its tests. It gives a line on stdout for each
+// that it is asked on stdin, and ends when there are no more.
 type Role func(argument string, asked *bufio.Scanner) error
 
 const roleEnv, argumentEnv = "RINGO_TEST_ROLE", "RINGO_TEST_ARGUMENT"

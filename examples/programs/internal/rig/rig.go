@@ -30,7 +30,9 @@ func EachDriver(t *testing.T, names []string, f func(t *testing.T, driver string
 	for _, name := range names {
 		t.Run(name, func(t *testing.T) {
 			var setup *ringo.SetupError
-			err := ringo.Run(context.Background(), &ringo.Config{Driver: name, Loops: 1}, func(*ringo.Loop) error { return nil })
+			err := ringo.Run(context.Background(), &ringo.Config{Driver: name, Loops: 1}, func(*ringo.Loop) error {
+				return nil
+			})
 			if errors.As(err, &setup) {
 				t.Skip(setup)
 			}
@@ -61,7 +63,8 @@ func Loops(t testing.TB, driver string, n int) *Rig {
 func Start(t testing.TB, cfg ringo.Config) *Rig {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	r := &Rig{T: t, Loops: make([]*ringo.Loop, cfg.Loops), cancel: cancel, leave: make(chan struct{}), done: make(chan struct{})}
+	r := &Rig{T: t, Loops: make([]*ringo.Loop, cfg.Loops), cancel: cancel, leave: make(chan struct{}),
+		done: make(chan struct{})}
 	started := make(chan *ringo.Loop, cfg.Loops)
 	go func() {
 		defer close(r.done)
