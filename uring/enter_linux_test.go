@@ -24,6 +24,21 @@ func put(t *testing.T, r *Ring, first uint64, n int) {
 	}
 }
 
+// wantPending checks which entries the kernel has still to see.
+func wantPending(t *testing.T, r *Ring, first uint64, n int) {
+	t.Helper()
+	var got []uint64
+	r.EachPending(func(e *SQE) { got = append(got, e.UserData) })
+	for i, data := range got {
+		if data != first+uint64(i) {
+			t.Errorf("pending entry %d has user data %d, want %d", i, data, first+uint64(i))
+		}
+	}
+	if len(got) != n {
+		t.Errorf("%d entries are pending, want %d", len(got), n)
+	}
+}
+
 func TestSQFull(t *testing.T) {
 	for _, entries := range []int{2, 8} {
 		r := open(t, entries, nil)
@@ -35,12 +50,14 @@ func TestSQFull(t *testing.T) {
 			if r.SQSpace() != 0 || r.SQPending() != entries {
 				t.Errorf("round %d: space %d, pending %d", round, r.SQSpace(), r.SQPending())
 			}
+			wantPending(t, r, 0, entries)
 			if n, errno := r.Enter(0, false, -1); n != entries || errno != 0 {
 				t.Fatalf("round %d: consumed %d, %v", round, n, errno)
 			}
 			if r.SQSpace() != entries || r.SQPending() != 0 {
 				t.Errorf("round %d: space %d, pending %d", round, r.SQSpace(), r.SQPending())
 			}
+			wantPending(t, r, 0, 0)
 			if n := r.Drain(make([]CQE, 2*entries)); n != entries {
 				t.Errorf("round %d: %d CQEs", round, n)
 			}
