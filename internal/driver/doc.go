@@ -35,4 +35,22 @@
 //   - Close cancels everything and waits until each op has completed. What can't
 //     be drained within a bound is leaked, not freed, and Close says so.
 //   - Nothing allocates in steady state.
+//
+// # Death
+//
+// A driver dies when its ring or its poller fails in a way that no later call mends.
+// What it still owes then is the end of what it was given:
+//
+//   - That Wait gives the error, and every later Wait gives it again, at once.
+//   - What had completed is reported. All else that is submitted, then or later,
+//     ends in the next of those Waits or in Close: with -ECANCELED, or with the count
+//     of what it did.
+//   - Only an op with memory that somebody else may still touch goes on: one that a
+//     worker has begun ends as its call does, and one that the kernel has never
+//     ends. Close counts the latter in its error and keeps their memory for good.
+//   - Submit, Cancel and Wake are the same as before, and so is Try, which is a plain
+//     call and needs neither ring nor poller.
+//
+// So a loop can go on turning on a dead driver for as long as it takes its tasks and
+// handles to end: each wait of theirs fails at once.
 package driver

@@ -20,7 +20,8 @@ type Driver interface {
 	Cancel(o *op.Op)
 	// Wait submits what is queued and collects completions into done. deadline
 	// is a time of the Config's clock: Poll doesn't wait, Forever has no end.
-	// An error means that the driver is dead: nothing more will complete.
+	// An error means that the driver is dead, and what is submitted has ended: see
+	// the package comment.
 	Wait(deadline int64, done *Queue) error
 	// Wake ends the present Wait, or the next one. Any goroutine may call it, also
 	// after Close.
@@ -67,6 +68,9 @@ type Config struct {
 	Reason string
 	// Without names features to do without, as an older kernel would.
 	Without []string
+	// Fault, for tests, is asked before each call of a ring or a poller. An error of
+	// it is taken for that call's, and the driver dies of it. nil: nobody is asked.
+	Fault func() error
 }
 
 // Bounded is a driver that can't wait for all descriptors. Bound is the number that

@@ -3,6 +3,8 @@
 package uringtest
 
 import (
+	"syscall"
+
 	"golang.org/x/sys/unix"
 
 	"ringo/internal/abi"
@@ -45,6 +47,18 @@ func (k *Kernel) cancel(r *Request) bool {
 	k.once(r, 0)
 	k.complete(target, cancelled(target), 0)
 	return true
+}
+
+// cancelAll ends every request before it returns.
+func (k *Kernel) cancelAll(reg *abi.Io_uring_sync_cancel_reg) syscall.Errno {
+	if reg.Flags != abi.IORING_ASYNC_CANCEL_ANY|abi.IORING_ASYNC_CANCEL_ALL {
+		return syscall.EINVAL
+	}
+	for len(k.live) > 0 {
+		k.complete(k.live[0], cancelled(k.live[0]), 0)
+	}
+	k.post(false)
+	return 0
 }
 
 // find is the request that a cancel is for.

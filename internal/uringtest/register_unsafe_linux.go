@@ -38,6 +38,8 @@ func (k *Kernel) Register(fd int, op uint32, arg unsafe.Pointer, n uint32) (int,
 		return k.addGroup((*abi.Io_uring_buf_reg)(arg))
 	case abi.IORING_UNREGISTER_PBUF_RING:
 		return k.dropGroup((*abi.Io_uring_buf_reg)(arg).Bgid)
+	case abi.IORING_REGISTER_SYNC_CANCEL:
+		return 0, k.cancelAll((*abi.Io_uring_sync_cancel_reg)(arg))
 	}
 	return 0, syscall.EINVAL
 }

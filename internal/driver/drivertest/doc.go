@@ -36,6 +36,21 @@
 // on a reference driver that has one bug at a time: give it the bug that the new
 // case is for, in spoil_test.go, and name the two in mutants_test.go.
 //
+// # Drivers that die
+//
+// A Mortal opens drivers that die at a moment of a test's choice, for tests of what is
+// built on drivers. Their death is that of a ring or poller that fails: the error comes
+// in the call's place, and all that follows is the driver's own doing.
+//
+//	var mortal drivertest.Mortal
+//	defer open.Through(mortal.Wrap)()       // or, with a loop.Config: cfg.Open = mortal.Wrap(cfg.Open)
+//	err := ringo.Run(ctx, cfg, func(l *ringo.Loop) error {
+//		victim := mortal.Here()         // the driver of this task's loop
+//		l.Go(func() { ... })
+//		victim.Die(errors.New("gone"))  // from any goroutine
+//		...
+//	})                                      // err wraps "gone"
+//
 // # Two drivers
 //
 // Program runs a script of random steps on several drivers and compares what they

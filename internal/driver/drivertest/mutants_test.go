@@ -214,6 +214,16 @@ var mutants = []mutant{
 	{"leaks connections in Close", []string{"close/connections*"}},
 	{"forgets closes in Close", []string{"close/closes*"}},
 
+	// Death.
+	{"does not die", []string{"death/in a sleep", "death/is for good"}},
+	{"forgets its death", []string{"death/is for good"}},
+	{"leaves its ops when it dies", []string{"death/of ops*", "death/before*", "death/past*", "death/of cancelled*"}},
+	{"drops its ops when it dies", []string{"death/of ops*", "death/of a file*", "death/of closes"}},
+	{"forgets what a cancelled op did", []string{"death/of a full*"}},
+	{"forgets closes when it dies", []string{"death/of closes"}},
+	{"ends only what it has when it dies", []string{"death/of what*"}},
+	{"tries nothing when it is dead", []string{"death/leaves*"}},
+
 	// Load.
 	{"repeats a byte now and then", []string{"load/streams*", "program/*"}},
 	{"loses the three thousandth op", []string{"load/five*"}},

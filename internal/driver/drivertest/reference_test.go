@@ -27,6 +27,7 @@ type reference struct {
 	gate  mailbox.Gate
 	event int32
 	stats driver.Stats
+	dead  error
 	ended bool
 
 	bug   bug
@@ -117,6 +118,9 @@ func (d *reference) Wait(deadline int64, done *driver.Queue) error {
 		before = 0
 	}
 	for {
+		if d.dies(done) {
+			return d.dead
+		}
 		d.round(done)
 		woken := d.gate.Awake() || d.spoil.woken()
 		if woken || done.Len() > before || d.cfg.Now() >= deadline || !d.gate.Announce() {
@@ -124,6 +128,29 @@ func (d *reference) Wait(deadline int64, done *driver.Queue) error {
 			return nil
 		}
 		d.sleep(deadline)
+	}
+}
+
+// dies reports whether the driver is dead, and ends what it has if so.
+func (d *reference) dies(done *driver.Queue) bool {
+	if d.spoil.immortal() {
+		return false
+	}
+	if d.dead == nil && d.cfg.Fault != nil {
+		d.dead = d.cfg.Fault()
+	}
+	if d.dead != nil && d.spoil.ends() {
+		d.cancelAll()
+		d.round(done)
+	}
+	return d.dead != nil
+}
+
+func (d *reference) cancelAll() {
+	for _, o := range d.ops {
+		if o.Code != op.Close {
+			o.Canceled = true
+		}
 	}
 }
 
@@ -299,11 +326,7 @@ func (d *reference) Close(done *driver.Queue) error {
 	}
 	d.ended = true
 	d.spoil.close()
-	for _, o := range d.ops {
-		if o.Code != op.Close {
-			o.Canceled = true
-		}
-	}
+	d.cancelAll()
 	d.round(done)
 	if d.gate.Close() && d.bug != "leaves a descriptor open" {
 		sys.Close(d.event)

@@ -84,6 +84,7 @@ var groups = []group{
 	{"signal", signalCases},
 	{"try", tryCases},
 	{"close", closeCases},
+	{"death", deathCases},
 	{"load", loadCases},
 	{"alloc", allocCases},
 	{"program", programCases},

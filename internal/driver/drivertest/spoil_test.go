@@ -53,6 +53,8 @@ func (s *spoils) try(o *op.Op, res int32, ok bool) bool {
 		return true
 	case "takes an error in Try for a reason to wait":
 		return ok && res >= 0
+	case "tries nothing when it is dead":
+		return ok && s.d.dead == nil
 	case "lets Try disturb who waits":
 		for _, w := range s.d.ops {
 			w.Canceled = w.Canceled || w.FD != nil && w.FD == o.FD

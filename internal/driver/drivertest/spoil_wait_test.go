@@ -187,6 +187,30 @@ func (s *spoils) close() {
 	}
 }
 
+// immortal reports whether the driver takes no notice of what it should die of.
+func (s *spoils) immortal() bool {
+	return s.d.bug == "does not die" || s.d.bug == "forgets its death" && s.d.dead != nil
+}
+
+// ends reports whether the dead driver ends what it has.
+func (s *spoils) ends() bool {
+	d := s.d
+	switch d.bug {
+	case "leaves its ops when it dies":
+		return false
+	case "drops its ops when it dies":
+		d.ops = nil
+	case "ends only what it has when it dies":
+		s.count++
+		return s.count == 1
+	case "forgets closes when it dies":
+		for _, o := range d.ops {
+			o.Canceled = true
+		}
+	}
+	return true
+}
+
 func (s *spoils) closeAgain() error {
 	if s.d.bug == "closes twice" {
 		return unix.EBADF

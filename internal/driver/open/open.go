@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 
 	"ringo/internal/driver"
@@ -77,6 +78,27 @@ func Open(name string, cfg driver.Config) (driver.Driver, error) {
 		return nil, err
 	}
 	cfg.Without = append(m.Names(), cfg.Without...)
+	inner := func(cfg driver.Config) (driver.Driver, error) { return openNamed(name, cfg) }
+	if wrap := through.Load(); wrap != nil {
+		return (*wrap)(inner)(cfg)
+	}
+	return inner(cfg)
+}
+
+// through is what Through was given.
+var through atomic.Pointer[func(Opener) Opener]
+
+// Opener opens a driver on the calling thread.
+type Opener = func(cfg driver.Config) (driver.Driver, error)
+
+// Through has all drivers opened by what wrap makes of the opener, until undo is called.
+// It is for tests, of which no other must open drivers meanwhile.
+func Through(wrap func(Opener) Opener) (undo func()) {
+	through.Store(&wrap)
+	return func() { through.Store(nil) }
+}
+
+func openNamed(name string, cfg driver.Config) (driver.Driver, error) {
 	if name == Auto {
 		return openAuto(cfg)
 	}

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"ringo/internal/driver"
-	"ringo/internal/op"
 	"ringo/internal/sys"
 )
 
@@ -21,16 +20,16 @@ func (d *engine) Close(done *driver.Queue) error {
 		return nil
 	}
 	d.own("Close")
-	d.slab.Each(func(o *op.Op) {
-		if (o.State == op.Queued || o.State == op.InFlight) && !o.Canceled {
-			d.Cancel(o)
-		}
-	})
+	d.cancelAll()
 	d.done = done
 	d.work()
 	end := d.now() + int64(drainMax)
-	for d.files.flying != nil && d.dead == nil && d.now() < end {
-		d.collect(max(end-d.now(), 0))
+	for d.files.flying != nil && d.now() < end {
+		if d.dead == nil {
+			d.collect(max(end-d.now(), 0))
+		} else {
+			time.Sleep(time.Millisecond)
+		}
 		d.awake()
 		d.land()
 	}

@@ -66,7 +66,8 @@ type engine struct {
 	events [eventsMax]poller.Event
 	reason string
 	stats  driver.Stats
-	thread int32 // the owner, in builds with invariants
+	thread int32        // the owner, in builds with invariants
+	fault  func() error // Config.Fault
 	dead   error
 	closed bool
 }
@@ -107,7 +108,7 @@ func open(cfg driver.Config, name string, mk func(without []string) (poller.Poll
 	if err != nil {
 		return nil, setupError(name, err)
 	}
-	d := &engine{p: p, edge: p.EdgeTriggered(), bound: p.Bound(), slab: cfg.Slab, now: cfg.Now, reason: cfg.Reason}
+	d := &engine{p: p, edge: p.EdgeTriggered(), bound: p.Bound(), slab: cfg.Slab, now: cfg.Now, reason: cfg.Reason, fault: cfg.Fault}
 	if invariant.Enabled {
 		d.thread = sys.Gettid()
 	}

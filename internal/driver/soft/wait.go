@@ -6,6 +6,7 @@ import (
 	"syscall"
 
 	"ringo/internal/driver"
+	"ringo/internal/op"
 	"ringo/internal/sys"
 )
 
@@ -13,10 +14,11 @@ import (
 // is nothing to report.
 func (d *engine) Wait(deadline int64, done *driver.Queue) error {
 	d.own("Wait")
+	d.done = done
 	if d.dead != nil {
+		d.bury()
 		return d.dead
 	}
-	d.done = done
 	before := d.stats.Completions
 	woken := d.awake()
 	for {
@@ -35,11 +37,34 @@ func (d *engine) Wait(deadline int64, done *driver.Queue) error {
 		d.land()
 		d.expire()
 		d.rise()
-		if d.dead != nil || woken || d.stats.Completions != before || d.passed(deadline) {
-			d.done = nil
+		if d.dead != nil {
+			d.bury()
 			return d.dead
 		}
+		if woken || d.stats.Completions != before || d.passed(deadline) {
+			d.done = nil
+			return nil
+		}
 	}
+}
+
+// bury ends what is submitted, on a poller that has died. What a worker has begun, or
+// the kernel, ends by itself.
+func (d *engine) bury() {
+	if !d.closed {
+		d.cancelAll()
+		d.work()
+	}
+	d.done = nil
+}
+
+// cancelAll cancels what is submitted.
+func (d *engine) cancelAll() {
+	d.slab.Each(func(o *op.Op) {
+		if (o.State == op.Queued || o.State == op.InFlight) && !o.Canceled {
+			d.Cancel(o)
+		}
+	})
 }
 
 // work starts what was submitted, reports what was cancelled, and goes on where
@@ -64,6 +89,11 @@ func (d *engine) collect(timeout int64) (slept bool) {
 	if timeout != 0 {
 		if slept = d.gate.Announce(); !slept {
 			timeout = 0
+		}
+	}
+	if d.fault != nil {
+		if d.dead = d.fault(); d.dead != nil {
+			return slept
 		}
 	}
 	d.stats.Enters++

@@ -38,6 +38,9 @@ func (d *ring) Cancel(o *op.Op) {
 
 // cancelToken sends a cancel after what the op has submitted.
 func (d *ring) cancelToken(o *op.Op) {
+	if d.dead != nil {
+		return // see bury
+	}
 	token := o.Token() | markOp
 	if !byItself(o.Mode) {
 		token = o.Token() | markPoll

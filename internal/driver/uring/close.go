@@ -34,6 +34,9 @@ func (d *ring) Close(done *driver.Queue) error {
 		return nil
 	}
 	d.drain(done)
+	if d.dead != nil {
+		d.drainDead(done)
+	}
 	d.closed = true
 	if d.files != nil && len(d.flying) == 0 {
 		d.files.Close(drainMax) // a worker may still be on its way out, and about to signal
@@ -43,11 +46,18 @@ func (d *ring) Close(done *driver.Queue) error {
 	}
 	left := d.inFlight
 	err := d.r.Close()
-	if left > 0 {
+	if left > 0 || d.exposed {
 		leaked.Lock()
 		leaked.rings = append(leaked.rings, d)
 		leaked.Unlock()
+	}
+	switch {
+	case left > 0 && d.dead != nil:
+		return fmt.Errorf("driver/uring: %d ops were under way when the ring died; their memory is kept", left)
+	case left > 0:
 		return fmt.Errorf("driver/uring: %d ops did not end within %v; their memory is kept", left, drainMax)
+	case d.exposed:
+		return err
 	}
 	if d.lends != nil {
 		d.lends.Close()

@@ -61,7 +61,11 @@ type ring struct {
 	features []string
 	reason   string
 	stats    driver.Stats
+	fault    func() error // Config.Fault
 	dead     error
+	buried   bool // nothing comes out of the ring any more
+	revoked  bool // the kernel has ended all that it had of a dead ring
+	exposed  bool // the kernel may fill buffers of the pool that nobody waits for
 	closed   bool
 }
 
@@ -122,7 +126,7 @@ func (d *ring) start(o *op.Op) {
 		d.boarding.push(o)
 		return
 	}
-	if d.backlog.empty() && d.prep(o) {
+	if d.dead == nil && d.backlog.empty() && d.prep(o) {
 		return
 	}
 	d.stats.Queued++
@@ -191,6 +195,9 @@ func (d *ring) flush() {
 // enter makes the system call and sorts its errors: those that end by themselves
 // are left to the caller's next round, those that don't kill the driver.
 func (d *ring) enter(min uint32, timeout time.Duration) {
+	if d.faulty() {
+		return
+	}
 	d.pool.Refill()
 	d.stats.Enters++
 	pending := d.r.SQPending()

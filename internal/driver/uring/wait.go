@@ -32,6 +32,9 @@ func (d *ring) Wait(deadline int64, done *driver.Queue) error {
 			break
 		}
 	}
+	if d.dead != nil {
+		d.bury(done)
+	}
 	return d.dead
 }
 

@@ -1,0 +1,246 @@
+//go:build linux
+
+package drivertest
+
+import (
+	"errors"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ringo/internal/driver"
+	"ringo/internal/op"
+	"ringo/internal/sys"
+)
+
+// A dead driver ends what it was given. The kernel may keep an op that has memory of its
+// owner's, and then Close says so.
+var deathCases = []testCase{
+	{name: "of ops of all kinds", run: deathOfAll},
+	{name: "before they were waited for", run: deathUnwaited},
+	{name: "past capacity", run: deathPastCapacity},
+	{name: "of ops that wait their turn", run: deathTurns},
+	{name: "of cancelled ops", run: deathCanceled},
+	{name: "of a full send that went in part", run: deathPartial},
+	{name: "of closes", run: deathCloses},
+	{name: "of a file's ops", run: deathFileOps},
+	{name: "in a sleep", run: deathAsleep},
+	{name: "is for good", run: deathForGood},
+	{name: "of what is submitted later", run: deathLater},
+	{name: "leaves Try alone", run: deathTry},
+}
+
+var errDeath = errors.New("dead on purpose")
+
+// fault is the driver's Config.Fault.
+func (h *harness) fault() error {
+	if err := h.death.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// die has the driver die, in the first Wait that comes to enter the kernel.
+func (h *harness) die() {
+	h.Helper()
+	h.death.Store(&errDeath)
+	h.at(inWait)
+	for h.d.Wait(driver.Forever, &h.done) == nil {
+		h.collect()
+	}
+	h.at(inCase)
+	h.collect()
+}
+
+// waitDead is a Wait of a dead driver: it gives its error at once, whatever the
+// deadline.
+func (h *harness) waitDead() {
+	h.Helper()
+	began := now()
+	h.at(inWait)
+	err := h.d.Wait(driver.Forever, &h.done)
+	h.at(inCase)
+	if err != errDeath {
+		h.Fatalf("Wait of a dead driver: %v, want what it died of", err)
+	}
+	if took := time.Duration(now() - began); took > patience/2 {
+		h.Errorf("Wait of a dead driver took %v", took)
+	}
+	h.collect()
+}
+
+// wantAllEnded fails if anything that was submitted goes on.
+func (h *harness) wantAllEnded() {
+	h.Helper()
+	if len(h.live) > 0 {
+		h.Errorf("Wait of a dead driver left %d ops: %s", len(h.live), h.dump())
+	}
+}
+
+// mayKeep reports whether all ops that are left are such as a dead ring may keep.
+func (h *harness) mayKeep() bool {
+	for o := range h.live {
+		if o.State != op.InFlight || o.Buf == nil && o.Ext == nil {
+			return false
+		}
+	}
+	return h.death.Load() != nil
+}
+
+func deathOfAll(h *harness) {
+	var calls []*call
+	for _, k := range waitingKinds {
+		c, _ := k.make(h)
+		calls = append(calls, c.submit())
+	}
+	h.settle()
+	h.die()
+	for _, c := range calls {
+		if c.ended && c.results[len(c.results)-1].res != -sys.ECANCELED {
+			h.Errorf("%s ended with %s, want -ECANCELED", c, show(c.results[len(c.results)-1].res))
+		}
+	}
+	if !h.mayKeep() {
+		h.wantAllEnded()
+	}
+}
+
+// What the kernel has not seen ends in any case.
+func deathUnwaited(h *harness) {
+	h.submitAll()
+	h.nop().submit()
+	h.die()
+	h.wantAllEnded()
+}
+
+func deathPastCapacity(h *harness) {
+	f := h.eventfd()
+	for range h.past() {
+		h.poll(f, sys.PollIn).submit()
+		h.timeout(time.Hour).submit()
+	}
+	h.wait(driver.Poll)
+	h.die()
+	h.wantAllEnded()
+}
+
+func deathTurns(h *harness) {
+	f, _ := h.pair()
+	h.recvMulti(f).submit()
+	h.wait(driver.Poll)
+	for range 10 {
+		h.recv(f, make([]byte, 1)).submit()
+	}
+	h.wait(driver.Poll)
+	h.die()
+	h.wantAllEnded()
+}
+
+func deathCanceled(h *harness) {
+	f := h.eventfd()
+	var calls []*call
+	for range 20 {
+		calls = append(calls, h.poll(f, sys.PollIn).submit())
+	}
+	h.settle()
+	for _, c := range calls[10:] {
+		c.cancel()
+	}
+	h.die()
+	h.wantAllEnded()
+}
+
+// What a full send did before is its result.
+func deathPartial(h *harness) {
+	f, p := h.pair()
+	h.smallBuffers(f)
+	c := h.sendFull(f, make([]byte, 200_000)).submit().wantPending()
+	h.die()
+	h.wantAllEnded()
+	if n := int32(p.drain()); c.ended && (n == 0 || c.results[0].res != n) {
+		h.Errorf("a send ended with %s, and %d bytes came", show(c.results[0].res), n)
+	}
+}
+
+func deathCloses(h *harness) {
+	var numbers []int
+	for range 2*min(h.entries, 100) + 1 {
+		f := h.eventfd()
+		numbers = append(numbers, int(f.Sys()))
+		h.closeOp(f).submit()
+	}
+	h.die()
+	h.wantAllEnded()
+	for _, n := range numbers {
+		if _, err := unix.FcntlInt(uintptr(n), unix.F_GETFD, 0); err == nil {
+			h.Errorf("descriptor %d is open, though its close was submitted", n)
+			unix.Close(n)
+		}
+	}
+}
+
+// What a worker has begun ends as its call does.
+func deathFileOps(h *harness) {
+	f := h.file("content")
+	for i := range 20 {
+		h.read(f, make([]byte, 7), 0).submit()
+		if i == 10 {
+			h.wait(driver.Poll)
+		}
+	}
+	h.die()
+	for limit := now() + int64(patience); len(h.live) > 0 && !h.mayKeep(); h.waitDead() {
+		if now() > limit {
+			h.Fatalf("a dead driver left %d ops: %s", len(h.live), h.dump())
+		}
+	}
+}
+
+func deathAsleep(h *harness) {
+	f := h.eventfd()
+	h.poll(f, sys.PollIn).submit()
+	h.settle()
+	join := beside(func() {
+		aWhile()
+		h.death.Store(&errDeath)
+		h.wake()
+	})
+	for h.death.Load() == nil {
+		if h.at(inWait); h.d.Wait(driver.Forever, &h.done) != nil {
+			break
+		}
+	}
+	join()
+	h.waitDead()
+	h.wantAllEnded()
+}
+
+func deathForGood(h *harness) {
+	h.die()
+	for range 3 {
+		h.waitDead()
+	}
+	h.wake()
+	h.waitDead()
+}
+
+// Tasks and handles that end go on waiting, and each wait ends.
+func deathLater(h *harness) {
+	h.die()
+	for range 3 {
+		h.submitAll()
+		h.nop().submit()
+		h.waitDead()
+		h.wantAllEnded()
+	}
+	h.submitAll()
+	h.close()
+	h.wantAllEnded()
+}
+
+func deathTry(h *harness) {
+	f, p := h.pair()
+	h.die()
+	p.write("hello")
+	h.wantTry(&op.Op{Code: op.Recv, FD: &f.FD, Buf: make([]byte, 8)}, 5)
+}

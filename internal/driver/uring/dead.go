@@ -1,0 +1,110 @@
+package uring
+
+import (
+	"time"
+
+	"ringo/internal/driver"
+	"ringo/internal/op"
+	"ringo/internal/sys"
+	"ringo/uring"
+)
+
+// A ring that has died takes no entries and tells nothing more. What of the driver
+// needs no ring goes on: plain calls, workers, and the end of everything else.
+
+// faulty reports whether the kernel can't be entered any more.
+func (d *ring) faulty() bool {
+	if d.dead == nil && d.fault != nil {
+		d.dead = d.fault()
+	}
+	return d.dead != nil
+}
+
+// bury ends what is submitted, on a ring that has died.
+func (d *ring) bury(done *driver.Queue) {
+	if !d.buried {
+		d.buried = true
+		d.unsubmit()
+		d.revoked = d.r.CancelAll(revokeMax) == nil
+		d.reap(done) // what had completed
+	}
+	d.cancels, d.fresh, d.strays = d.cancels[:0], d.fresh[:0], d.strays[:0]
+	d.slab.Each(func(o *op.Op) {
+		if o.State == op.Queued || o.State == op.InFlight {
+			d.Cancel(o)
+			d.closeNow(o)
+			d.forsake(o, done)
+		}
+	})
+	d.deliver(done)
+	d.land(done)
+}
+
+// revokeMax bounds the wait for requests to end by the only call that may still work.
+const revokeMax = time.Second
+
+// unsubmit takes back the entries that the kernel has not taken.
+func (d *ring) unsubmit() {
+	if d.r.Flags()&uring.SetupSQPoll != 0 {
+		return // its thread may be at them
+	}
+	d.r.EachPending(func(e *uring.SQE) {
+		m := mark(e.UserData)
+		o := d.slab.Lookup(e.UserData &^ op.TokenMarks)
+		if o == nil || o.State != op.InFlight || m != markOp && m != markPoll || o.Mode == waitsPollEnd {
+			return
+		}
+		d.inFlight--
+		o.State = op.Queued
+		d.backlog.push(o)
+	})
+}
+
+// closeNow has a close that waited for room made as a plain call: nobody else would
+// close the file.
+func (d *ring) closeNow(o *op.Op) {
+	if o.Code == op.CloseFile && d.backlog.take(func(w *op.Op) bool { return w == o }) != nil {
+		o.Mode = waitsTurn
+		d.calls.push(o)
+	}
+}
+
+// forsake ends an op that the kernel has, unless it has memory of the op's owner too.
+// Another's buffers, which it may have, nobody waits for.
+func (d *ring) forsake(o *op.Op, done *driver.Queue) {
+	switch {
+	case o.State != op.InFlight, o.Mode == waitsTurn, o.Mode == waitsFile, o.Mode == waitsNotif:
+		return
+	case o.Mode == waitsPollEnd:
+		d.inFlight--
+		d.finish(o, done)
+		return
+	case byItself(o.Mode) && lends(o) && !d.revoked:
+		return
+	}
+	d.exposed = d.exposed || byItself(o.Mode) && o.Flags&op.Select != 0 && !d.revoked
+	d.inFlight--
+	d.end(o, so(o, -sys.ECANCELED), 0, done)
+}
+
+// lends reports whether the entry of an op names memory that the kernel uses for as
+// long as the op is under way, and that is not the pool's. The address of a Connect and
+// the time of a Timeout it copies when it takes the entry.
+func lends(o *op.Op) bool {
+	switch {
+	case o.Code == op.Connect || o.Code == op.Timeout:
+		return false
+	case o.Flags&op.Select != 0:
+		return o.Code == op.Recvmsg
+	}
+	return o.Buf != nil || o.Ext != nil
+}
+
+// drainDead is drain on a ring that has died. Calls that workers have begun end by
+// themselves.
+func (d *ring) drainDead(done *driver.Queue) {
+	end := d.now() + int64(drainMax)
+	for d.bury(done); len(d.flying) > 0 && d.now() < end; d.land(done) {
+		d.rest(time.Millisecond)
+	}
+}
