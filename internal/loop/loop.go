@@ -65,6 +65,8 @@ type Loop struct {
 	timeouts timeoutPool
 	draining bool
 	stopping bool
+	dead     bool  // the driver is
+	endBy    int64 // when a dead loop's tasks have had their time
 	ended    atomic.Bool
 	main     *Task
 	job      Job // that begins, see worker.take

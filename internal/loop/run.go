@@ -116,15 +116,37 @@ func (l *Loop) life(ready chan<- error, start <-chan bool, fn func(*Loop) error)
 	enroll(l)
 	l.main = l.startMain(fn)
 	if err := l.turns(func() bool { return l.main.finished }); err != nil {
-		l.set.fail(err)
 		l.abort()
 		return
 	}
 	l.close()
 }
 
-// abort ends a loop whose driver died. Its tasks will not be resumed, and their
-// coroutines are lost; but nobody shall wait for them.
+// unwinds has a loop go on whose driver has died of err, so that its tasks and handles
+// end: they are told, and what they wait for ends at once. It reports false when they
+// have had their time.
+func (l *Loop) unwinds(err error) bool {
+	if !l.dead {
+		l.dead = true
+		l.set.fail(err)
+		l.tick()
+		l.endBy = l.now + int64(l.cfg.HardStop/2) // before Run gives up
+		l.cancelAll()
+		l.EachHandle(func(o Open) { o.Abandon() })
+	}
+	if l.busy() {
+		return l.now < l.endBy
+	}
+	time.Sleep(deadPause) // for those who wait elsewhere: nothing can wake the loop
+	l.tick()
+	return l.now < l.endBy
+}
+
+// deadPause is between two looks for mail of a loop whose driver has died.
+const deadPause = time.Millisecond
+
+// abort ends a loop whose driver died under tasks that have not ended. They will not be
+// resumed, and their coroutines are lost; but nobody shall wait for them.
 func (l *Loop) abort() {
 	l.keepStats()
 	l.refuseMail()
@@ -139,7 +161,13 @@ func (l *Loop) abort() {
 			t.conclude(ErrEnded)
 		}
 	}
-	l.drv.Close(&l.done)
+	l.EachHandle(func(o Open) { o.Abandon() })
+	if err := l.drv.Close(&l.done); err != nil {
+		l.set.fail(err)
+	}
+	for l.done.Len() > 0 {
+		l.complete()
+	}
 	l.ended.Store(true)
 	dismiss(l)
 	l.retire()

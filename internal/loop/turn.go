@@ -7,7 +7,7 @@ import (
 )
 
 // turns runs the loop until over says that it may end. An error means that the
-// driver died.
+// driver died, and that tasks are left.
 func (l *Loop) turns(over func() bool) error {
 	defer l.watch.rest() // for good
 	for {
@@ -25,7 +25,7 @@ func (l *Loop) turns(over func() bool) error {
 				return nil // with the check in one: nothing that was accepted is lost
 			}
 		}
-		if err := l.wait(); err != nil {
+		if err := l.wait(); err != nil && !l.unwinds(err) {
 			return err
 		}
 	}
@@ -126,7 +126,7 @@ func (l *Loop) switchTo(w *worker) {
 
 // wait lets the driver work, and sleep if there is nothing else to do.
 func (l *Loop) wait() error {
-	if l.busy() {
+	if l.busy() || l.dead {
 		return l.drv.Wait(driver.Poll, &l.done)
 	}
 	l.watch.rest()

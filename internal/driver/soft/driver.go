@@ -108,7 +108,8 @@ func open(cfg driver.Config, name string, mk func(without []string) (poller.Poll
 	if err != nil {
 		return nil, setupError(name, err)
 	}
-	d := &engine{p: p, edge: p.EdgeTriggered(), bound: p.Bound(), slab: cfg.Slab, now: cfg.Now, reason: cfg.Reason, fault: cfg.Fault}
+	d := &engine{p: p, edge: p.EdgeTriggered(), bound: p.Bound(), slab: cfg.Slab, now: cfg.Now,
+		reason: cfg.Reason, fault: cfg.Fault}
 	if invariant.Enabled {
 		d.thread = sys.Gettid()
 	}

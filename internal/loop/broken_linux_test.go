@@ -1,3 +1,5 @@
+//go:build linux
+
 package loop_test
 
 import (
@@ -5,13 +7,16 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"ringo/internal/driver"
+	"ringo/internal/driver/drivertest"
 	"ringo/internal/loop"
+	"ringo/internal/sys"
 )
 
 var errBroken = errors.New("broken on purpose")
@@ -89,8 +94,9 @@ func (d *dying) Wait(deadline int64, done *driver.Queue) error {
 }
 
 // A driver that dies takes its loop along, and Run ends with its error: other
-// loops are cancelled, and nobody waits for a task that will never be resumed.
-// The coroutines of such tasks are lost, so all this is a child's.
+// loops are cancelled, and nobody waits for a task that will never be resumed, here
+// because it listens to no cancel. The coroutines of such tasks are lost, so all this is
+// a child's.
 func TestDriverDies(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg *loop.Config) {
 		if out, err := child(t, "dying driver"); err != nil || string(out) != "" {
@@ -103,7 +109,7 @@ func init() { children["dying driver"] = dyingDriver }
 
 func dyingDriver(cfg *loop.Config) {
 	complain := func(format string, args ...any) { fmt.Printf(format+"\n", args...) }
-	cfg.Loops, cfg.Budget = 2, 1 // one task a turn, so that one is left in the queue
+	cfg.Loops, cfg.HardStop = 2, time.Second
 	var open atomic.Int64
 	opened(cfg, &open, func(int64) bool { return false })
 	inner := cfg.Open
@@ -112,7 +118,7 @@ func dyingDriver(cfg *loop.Config) {
 		return &dying{d, 1 << 30}, err
 	}
 	var fromGoroutine, fromLoop error
-	var parked, queued *loop.Task
+	var parked, late *loop.Task
 	var told context.Context
 	joined := make(chan struct{})
 	began := time.Now()
@@ -121,16 +127,24 @@ func dyingDriver(cfg *loop.Config) {
 			l.Sleep(time.Hour)
 			return nil
 		}
-		parked = l.Go(func() { told = l.Context(); l.Sleep(time.Hour) })
+		parked = l.Go(func() {
+			told = l.Context()
+			l.Shield()
+			l.Sleep(time.Hour)
+			complain("a shielded task was resumed")
+		})
 		waiting := make(chan struct{})
 		l.Set().Loops()[1].Go(func() { close(waiting); fromLoop = parked.Wait() })
 		go func() { fromGoroutine = parked.Wait(); close(joined) }()
 		l.Offload(func(context.Context) error { <-waiting; return nil })
 		l.Sleep(time.Millisecond)
-		queued = l.Go(func() { complain("a task ran on a dead driver") })
 		loop.Driver(l).(*dying).left = 0
 		l.Sleep(time.Hour)
-		complain("a parked task was resumed")
+		late = l.Go(func() {
+			l.Shield()
+			l.Sleep(time.Hour)
+			complain("a shielded task of a dead loop was resumed")
+		})
 		return nil
 	})
 	if !errors.Is(err, errBroken) {
@@ -146,8 +160,8 @@ func dyingDriver(cfg *loop.Config) {
 		return
 	}
 	for name, err := range map[string]error{
-		"a goroutine": fromGoroutine, "another loop": fromLoop, "after Run": parked.Wait(),
-		"a queued task": queued.Wait(),
+		"a goroutine": fromGoroutine, "another loop": fromLoop,
+		"after Run": parked.Wait(), "a task that began late": late.Wait(),
 	} {
 		if err != loop.ErrEnded {
 			complain("Wait from %s: %v, want ErrEnded", name, err)
@@ -159,6 +173,83 @@ func dyingDriver(cfg *loop.Config) {
 	if n := open.Load(); n != 0 {
 		complain("%d drivers left open", n)
 	}
+}
+
+// Tasks and handles of a loop whose driver dies end as those of a loop that is stopped:
+// what they wait for ends, they are told, and nothing is lost.
+func TestDriverDiesUnderTasks(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg *loop.Config) {
+		cfg.Loops, cfg.Budget = 2, 1 // one task a turn, so that some are left in the queue
+		var mortal drivertest.Mortal
+		cfg.Open = mortal.Wrap(cfg.Open)
+		var open atomic.Int64
+		opened(cfg, &open, func(int64) bool { return false })
+		var log []string
+		var ended atomic.Int64
+		waits := map[string]func(l *loop.Loop) bool{
+			"a sleep":         func(l *loop.Loop) bool { return l.Sleep(time.Hour) == 0 },
+			"an op":           func(l *loop.Loop) bool { return readsNothing(t, l) != -sys.ECANCELED },
+			"an op, shielded": func(l *loop.Loop) bool { l.Shield(); return readsNothing(t, l) != -sys.ECANCELED },
+			"one after death": func(l *loop.Loop) bool {
+				l.Sleep(time.Hour)
+				l.Shield()
+				return readsNothing(t, l) != -sys.ECANCELED
+			},
+			"an offloaded one": func(l *loop.Loop) bool { return l.Offload(untilDone) == nil },
+		}
+		err := run(t, cfg, func(l *loop.Loop) error {
+			if l.Index() == 1 {
+				l.Sleep(time.Hour)
+				ended.Add(1)
+				return nil
+			}
+			h := &thing{l: l, name: "it", log: &log}
+			l.Register(&h.Handle, h)
+			for name, waits := range waits {
+				l.Go(func() {
+					defer ended.Add(1)
+					if waits(l) {
+						t.Errorf("%s was not ended", name)
+					}
+				})
+			}
+			joiner := l.Set().Loops()[1].Go(func() {
+				defer ended.Add(1)
+				l.Go(func() { l.Sleep(time.Hour) }).Wait()
+			})
+			l.Sleep(time.Millisecond)
+			for range 10 {
+				l.Go(func() { ended.Add(1) })
+			}
+			mortal.Here().Die(errBroken)
+			joiner.Wait()
+			return nil
+		})
+		if !errors.Is(err, errBroken) {
+			t.Errorf("Run: %v", err)
+		}
+		if n := ended.Load(); n != int64(len(waits))+12 {
+			t.Errorf("%d tasks have ended, want %d", n, len(waits)+12)
+		}
+		if !slices.Contains(log, "abandon it") {
+			t.Errorf("a handle was told %q", log)
+		}
+		if n := open.Load(); n != 0 {
+			t.Errorf("%d drivers left open", n)
+		}
+	})
+}
+
+func untilDone(ctx context.Context) error {
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+// readsNothing waits for a byte that does not come.
+func readsNothing(t *testing.T, l *loop.Loop) int32 {
+	p := openPipe(t)
+	defer p.close(l)
+	return p.read(l)
 }
 
 // unclosable is a driver that has something to say at its end.
