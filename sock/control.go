@@ -23,8 +23,15 @@ func controlAs(fn func(network, address string, c syscall.RawConn) error, networ
 	if fn == nil {
 		return nil
 	}
-	raw := rawSocket(s)
-	return fn(network, address, &raw)
+	raw, done := rawSocket(s), false
+	defer func() {
+		if !done { // it panicked, or ended its goroutine: nobody else will close it
+			closeRaw(s)
+		}
+	}()
+	err := fn(network, address, &raw)
+	done = true
+	return err
 }
 
 // rawSocket is a socket that is still being made.

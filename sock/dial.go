@@ -2,7 +2,6 @@ package sock
 
 import (
 	"context"
-	"errors"
 	"net"
 	"net/netip"
 	"syscall"
@@ -54,16 +53,12 @@ func Dial(l *ringo.Loop, network, address string) (*Conn, error) {
 
 // Dial is the function Dial with this configuration.
 func (d *Dialer) Dial(l *ringo.Loop, network, address string) (*Conn, error) {
-	if !(*loop.Loop)(l).Here() {
-		return d.DialContext(context.Background(), l, network, address)
-	}
-	return d.dial(l, network, address, d.end())
+	return d.DialContext(context.Background(), l, network, address)
 }
 
 // DialContext is Dial that ends with the context. The connection belongs to l. Any
 // goroutine may call it; a task parks.
 func (d *Dialer) DialContext(ctx context.Context, l *ringo.Loop, network, address string) (*Conn, error) {
-	e := (*loop.Loop)(l)
 	if err := context.Cause(ctx); err != nil {
 		return nil, notBegun(network, address, err)
 	}
@@ -71,23 +66,8 @@ func (d *Dialer) DialContext(ctx context.Context, l *ringo.Loop, network, addres
 	if limit, ok := ctx.Deadline(); ok && (end.IsZero() || limit.Before(end)) {
 		end = limit
 	}
-	here := e.Here()
-	var c *Conn
-	err := dialError(network, nil, ringo.ErrEnded)
-	t := e.Go(func() {
-		if c, err = d.dial(l, network, address, end); err == nil && !here {
-			c.bornAway()
-		}
-	})
-	stop := context.AfterFunc(ctx, t.Cancel)
-	t.Wait()
-	if !stop() && err != nil && errors.Is(err, context.Canceled) {
-		err = because(err, context.Cause(ctx))
-	}
-	if err != nil {
-		return nil, err
-	}
-	return c, nil
+	fail := func(err error) error { return dialError(network, nil, err) }
+	return madeOn(ctx, l, fail, func() (*Conn, error) { return d.dial(l, network, address, end) })
 }
 
 // Func gives DialContext for a loop in the shape that other packages ask for, such as
@@ -172,12 +152,13 @@ func (d *Dialer) connectOnce(l *loop.Loop, local, ap netip.AddrPort, end time.Ti
 	if s < 0 {
 		return nil, socketError(l, s)
 	}
+	if err := control(d.Control, ap, s); err != nil {
+		closeRaw(s)
+		return nil, err
+	}
 	c := newConn(l, s)
 	c.raddr = ap
-	err := control(d.Control, ap, s)
-	if err == nil {
-		err = c.bind(local)
-	}
+	err := c.bind(local)
 	if err == nil {
 		err = dialing(c, ap, end)
 	}

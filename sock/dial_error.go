@@ -50,14 +50,6 @@ func notBegun(network, address string, cause error) error {
 	return dialError(network, nil, cause)
 }
 
-// because is a dial's error with another cause.
-func because(err, cause error) error {
-	if e, ok := err.(*net.OpError); ok {
-		return dialError(e.Net, e.Addr, cause)
-	}
-	return err
-}
-
 // dialErrors is why none of several addresses could be connected to.
 type dialErrors struct {
 	errs []*net.OpError // of the first of them

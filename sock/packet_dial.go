@@ -22,20 +22,9 @@ func DialPacket(l *ringo.Loop, network, address string) (*PacketConn, error) {
 
 // DialPacket is the function DialPacket with this configuration, where LocalAddr is a
 // *net.UDPAddr.
-func (d *Dialer) DialPacket(l *ringo.Loop, network, address string) (c *PacketConn, err error) {
-	err = madeOn(l, func(here bool) error {
-		if c, err = d.dialPacket(l, network, address); err == nil && !here {
-			c.bornAway()
-		}
-		return err
-	})
-	if err == ringo.ErrEnded {
-		err = dialError(network, nil, err)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return c, nil
+func (d *Dialer) DialPacket(l *ringo.Loop, network, address string) (*PacketConn, error) {
+	fail := func(err error) error { return dialError(network, nil, err) }
+	return madeOn(context.Background(), l, fail, func() (*PacketConn, error) { return d.dialPacket(l, network, address) })
 }
 
 func (d *Dialer) dialPacket(l *ringo.Loop, network, address string) (*PacketConn, error) {

@@ -1,6 +1,7 @@
 package sock
 
 import (
+	"context"
 	"errors"
 	"net"
 	"net/netip"
@@ -33,32 +34,11 @@ func ListenPacket(l *ringo.Loop, network, address string) (*PacketConn, error) {
 
 // ListenPacket is the function ListenPacket with this configuration, of which Backlog
 // has no meaning here.
-func (lc *ListenConfig) ListenPacket(l *ringo.Loop, network, address string) (c *PacketConn, err error) {
-	err = madeOn(l, func(here bool) error {
-		if c, err = lc.listenPacket(l, network, address); err == nil && !here {
-			c.bornAway()
-		}
-		return err
+func (lc *ListenConfig) ListenPacket(l *ringo.Loop, network, address string) (*PacketConn, error) {
+	fail := func(err error) error { return listenError(network, nil, err) }
+	return madeOn(context.Background(), l, fail, func() (*PacketConn, error) {
+		return lc.listenPacket(l, network, address)
 	})
-	if err == ringo.ErrEnded {
-		err = listenError(network, nil, err)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return c, nil
-}
-
-// madeOn runs make in a task of the loop: the caller, or one in its place, for which
-// the caller waits.
-func madeOn(l *ringo.Loop, make func(here bool) error) error {
-	e := (*loop.Loop)(l)
-	if e.Here() {
-		return make(true)
-	}
-	err := ringo.ErrEnded
-	e.Go(func() { err = make(false) }).Wait()
-	return err
 }
 
 func (lc *ListenConfig) listenPacket(l *ringo.Loop, network, address string) (*PacketConn, error) {

@@ -1,6 +1,7 @@
 package sock
 
 import (
+	"context"
 	"net"
 	"syscall"
 
@@ -32,11 +33,13 @@ func ListenUnixgram(l *ringo.Loop, name string) (*UnixPacketConn, error) {
 // ListenUnixgram is the function ListenUnixgram with this configuration, of which
 // Control counts.
 func (lc *ListenConfig) ListenUnixgram(l *ringo.Loop, name string) (*UnixPacketConn, error) {
-	return unixgramOn(l, func(e *loop.Loop) (*UnixPacketConn, error) {
-		addr := &net.UnixAddr{Name: name, Net: unixgram}
+	addr := &net.UnixAddr{Name: name, Net: unixgram}
+	fail := func(err error) error { return listenError(unixgram, addr, err) }
+	return madeOn(context.Background(), l, fail, func() (*UnixPacketConn, error) {
+		e := (*loop.Loop)(l)
 		f, err := unixgramSocket()
 		if err != nil {
-			return nil, listenError(unixgram, addr, err)
+			return nil, fail(err)
 		}
 		file, err := lc.bindUnix(f, addr)
 		if err == nil {
@@ -46,7 +49,7 @@ func (lc *ListenConfig) ListenUnixgram(l *ringo.Loop, name string) (*UnixPacketC
 		}
 		if err != nil {
 			closeRaw(f.Take())
-			return nil, listenError(unixgram, addr, err)
+			return nil, fail(err)
 		}
 		return newUnixPacketConn(e, f, nil, file), nil
 	})
@@ -62,33 +65,21 @@ func DialUnixgram(l *ringo.Loop, name string) (*UnixPacketConn, error) {
 // DialUnixgram is the function DialUnixgram with this configuration, where LocalAddr
 // is a *net.UnixAddr of network "unixgram", whose file Close removes.
 func (d *Dialer) DialUnixgram(l *ringo.Loop, name string) (*UnixPacketConn, error) {
-	return unixgramOn(l, func(e *loop.Loop) (*UnixPacketConn, error) {
-		addr := &net.UnixAddr{Name: name, Net: unixgram}
+	addr := &net.UnixAddr{Name: name, Net: unixgram}
+	fail := func(err error) error { return dialError(unixgram, addr, err) }
+	return madeOn(context.Background(), l, fail, func() (*UnixPacketConn, error) {
+		e := (*loop.Loop)(l)
 		f, err := unixgramSocket()
 		if err != nil {
-			return nil, dialError(unixgram, addr, err)
+			return nil, fail(err)
 		}
 		file, err := d.connectUnixgram(e, f, name)
 		if err != nil {
 			closeRaw(f.Take())
-			return nil, dialError(unixgram, addr, err)
+			return nil, fail(err)
 		}
 		return newUnixPacketConn(e, f, addr, file), nil
 	})
-}
-
-// unixgramOn is madeOn for these sockets.
-func unixgramOn(l *ringo.Loop, open func(*loop.Loop) (*UnixPacketConn, error)) (c *UnixPacketConn, err error) {
-	err = madeOn(l, func(here bool) error {
-		if c, err = open((*loop.Loop)(l)); err == nil && !here {
-			c.bornAway()
-		}
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return c, nil
 }
 
 func unixgramSocket() (*fd.FD, error) {

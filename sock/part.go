@@ -1,9 +1,6 @@
 package sock
 
-import (
-	"ringo/internal/loop"
-	"ringo/internal/op"
-)
+import "ringo/internal/op"
 
 // parting is what is left of a connection that leaves its loop otherwise than by its
 // end: the descriptor, open, and what the loop knows of the input. For all others the
@@ -48,17 +45,4 @@ func (p *parting) keep(c *Conn) {
 	p.fd = c.fd.Take()
 	o.Off = int64(p.fd)
 	c.l.Try(o)
-}
-
-// atHome runs fn in a task of the loop, this one if it is. G, parks.
-func atHome(l *loop.Loop, fn func() error) error {
-	if l.Here() {
-		return fn()
-	}
-	err := errEnded
-	if l == nil {
-		return err // of a zero value
-	}
-	l.Go(func() { err = fn() }).Wait()
-	return err
 }

@@ -34,12 +34,13 @@ func (d *Dialer) dialUnix(l *loop.Loop, network, name string, end time.Time) (*C
 	if s < 0 {
 		return nil, dialError(network, addr, socketError(l, s))
 	}
+	if err := controlAs(d.Control, network, name, s); err != nil {
+		closeRaw(s)
+		return nil, dialError(network, addr, err)
+	}
 	c := newConn(l, s)
 	c.becomeUnix(net.UnixAddr{Net: network}, *addr)
-	err := controlAs(d.Control, network, name, s)
-	if err == nil {
-		err = c.bindUnix(d.LocalAddr)
-	}
+	err := c.bindUnix(d.LocalAddr)
 	if err == nil {
 		err = c.connectUnix(end)
 	}

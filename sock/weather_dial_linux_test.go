@@ -45,7 +45,7 @@ type dialAbort struct {
 	want func(err error) bool
 }
 
-var dialAborts = []dialAbort{
+var dialAborts = append([]dialAbort{
 	{"cancel", func(l *ringo.Loop, d sock.Dialer, address string, end func(*sock.Conn, error)) (func(), func() error) {
 		t := l.Go(func() { end(d.Dial(l, "tcp", address)) })
 		return t.Cancel, t.Wait
@@ -92,6 +92,78 @@ var dialAborts = []dialAbort{
 			}()
 			return func() {}, func() error { return l.Offload(func(context.Context) error { <-done; return nil }) }
 		}, func(err error) bool { return errors.Is(err, context.DeadlineExceeded) && os.IsTimeout(err) }},
+}, callersAborts()...)
+
+// callersAborts are the ends of a caller for whom another task dials.
+func callersAborts() (list []dialAbort) {
+	type ending = func(*sock.Conn, error)
+	type dialing = func(*ringo.Loop, sock.Dialer, string) (*sock.Conn, error)
+	plain := func(l *ringo.Loop, d sock.Dialer, address string) (*sock.Conn, error) {
+		return d.Dial(l, "tcp", address)
+	}
+	withContext := func(l *ringo.Loop, d sock.Dialer, address string) (*sock.Conn, error) {
+		return d.DialContext(context.Background(), l, "tcp", address)
+	}
+	limited := func(l *ringo.Loop, dial func()) {
+		l.WithTimeout(100*time.Millisecond, func() error { dial(); return nil })
+	}
+	for _, caller := range []struct {
+		name string
+		loop func(l *ringo.Loop) (*ringo.Loop, func())
+		dial dialing
+	}{
+		{"a task in DialContext", func(l *ringo.Loop) (*ringo.Loop, func()) { return l, func() {} }, withContext},
+		{"an iterator in DialContext", func(l *ringo.Loop) (*ringo.Loop, func()) { return l, func() {} },
+			func(l *ringo.Loop, d sock.Dialer, address string) (c *sock.Conn, err error) {
+				return dialInIterator(func() (*sock.Conn, error) { return withContext(l, d, address) })
+			}},
+		{"an iterator", func(l *ringo.Loop) (*ringo.Loop, func()) { return l, func() {} },
+			func(l *ringo.Loop, d sock.Dialer, address string) (c *sock.Conn, err error) {
+				return dialInIterator(func() (*sock.Conn, error) { return plain(l, d, address) })
+			}},
+		{"a task of another loop", loopElsewhere, plain},
+		{"a task of another loop in DialContext", loopElsewhere, withContext},
+		{"an iterator on another loop", loopElsewhere,
+			func(l *ringo.Loop, d sock.Dialer, address string) (c *sock.Conn, err error) {
+				return dialInIterator(func() (*sock.Conn, error) { return plain(l, d, address) })
+			}},
+	} {
+		start := func(l *ringo.Loop, d sock.Dialer, address string, end ending,
+			limit func(*ringo.Loop, func())) (func(), func() error) {
+			from, leave := caller.loop(l)
+			t := from.Go(func() { limit(from, func() { end(caller.dial(l, d, address)) }) })
+			return t.Cancel, func() error { defer leave(); return t.Wait() }
+		}
+		list = append(list,
+			dialAbort{"cancel of " + caller.name, func(l *ringo.Loop, d sock.Dialer, address string, end ending) (func(),
+				func() error) {
+				return start(l, d, address, end, func(_ *ringo.Loop, dial func()) { dial() })
+			}, func(err error) bool { return errors.Is(err, context.Canceled) && !os.IsTimeout(err) }},
+			dialAbort{"time limit of " + caller.name, func(l *ringo.Loop, d sock.Dialer, address string, end ending) (func(),
+				func() error) {
+				_, wait := start(l, d, address, end, limited)
+				return func() {}, wait
+			}, func(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) && os.IsTimeout(err) }})
+	}
+	return list
+}
+
+// dialInIterator runs dial in an iterator of the caller's, which may be a task.
+func dialInIterator(dial func() (*sock.Conn, error)) (c *sock.Conn, err error) {
+	inIterator(func() { c, err = dial() })
+	return c, err
+}
+
+// loopElsewhere is a loop of another Run with the same driver, until leave.
+func loopElsewhere(l *ringo.Loop) (o *ringo.Loop, leave func()) {
+	made, over, ended := make(chan *ringo.Loop), make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		ringo.Run(context.Background(), &ringo.Config{Driver: l.Info().Name, Loops: 1}, func(l *ringo.Loop) error {
+			return l.Offload(func(context.Context) error { made <- l; <-over; return nil })
+		})
+	}()
+	return <-made, func() { close(over); <-ended }
 }
 
 // A dial can be ended at each step, in every way, and then nothing is left of it.

@@ -173,7 +173,25 @@ func (t *Task) err() error {
 
 // Wait joins the task. Any goroutine may call it; a task parks. One that no loop has made
 // never runs, as on a loop that has ended.
-func (t *Task) Wait() error {
+func (t *Task) Wait() error { return t.join(nil) }
+
+// WaitAsClient is Wait for whoever the task works for: when the caller is cancelled, or its
+// WithTimeout is over, so is the task, whose end it awaits all the same. G, parks.
+func (t *Task) WaitAsClient() error {
+	if l, _ := Current(); l != nil && l.Canceled() {
+		t.Cancel()
+	}
+	return t.join((*served)(t))
+}
+
+// served is a task as what its client waits for.
+type served Task
+
+// CancelWait passes the cancel on; the task's end resumes the client.
+func (s *served) CancelWait(*Task) { (*Task)(s).Cancel() }
+
+// join waits for the task's end; w is told if the caller is cancelled meanwhile.
+func (t *Task) join(w Waiter) error {
 	l, me := Current()
 	if t == nil || t.l == nil {
 		if l != nil {
@@ -200,7 +218,7 @@ func (t *Task) Wait() error {
 	}
 	t.waiting.Push(me)
 	t.mu.Unlock()
-	l.Park(nil)
+	l.Park(w)
 	return t.err()
 }
 

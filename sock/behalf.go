@@ -1,0 +1,82 @@
+package sock
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"syscall"
+
+	"ringo"
+	"ringo/internal/loop"
+)
+
+// errNoLoop is for calls that are to make something on a loop and are given none.
+var errNoLoop = fmt.Errorf("%w: the *ringo.Loop is nil", syscall.EINVAL)
+
+// onBehalf runs fn in a new task of l, for a caller who waits for its end in any case. The end of ctx, and a cancel or
+// timeout of the caller, cancel that task; then the error says why. fail wraps the error where fn gave none: there is
+// no loop, it has ended, or fn panicked. G, parks.
+func onBehalf(ctx context.Context, l *loop.Loop, fail func(error) error, fn func() error) (err error) {
+	if l == nil {
+		return fail(errNoLoop)
+	}
+	t := l.Go(func() { err = fn() })
+	stop := context.AfterFunc(ctx, t.Cancel)
+	end := t.WaitAsClient()
+	ended := !stop()
+	switch client, _ := loop.Current(); {
+	case end != nil:
+		return fail(end)
+	case !errors.Is(err, context.Canceled):
+	case ended:
+		return because(err, context.Cause(ctx))
+	case client != nil && client.Canceled():
+		return because(err, client.Cause())
+	}
+	return err
+}
+
+// because is an error in net's shape with another cause.
+func because(err, cause error) error {
+	if e, ok := err.(*net.OpError); ok {
+		because := *e
+		because.Err = cause
+		return &because
+	}
+	return err
+}
+
+// madeOn is what make makes in a task of the loop: the caller, if it is one and has no more to say than to whom it
+// listens in any case, or another on its behalf. What is made for others than tasks of the loop is a stray. G, parks.
+func madeOn[C interface{ bornAway() }](ctx context.Context, l *ringo.Loop, fail func(error) error,
+	make func() (C, error)) (c C, err error) {
+	e := (*loop.Loop)(l)
+	here := e.Here()
+	if here && ctx.Done() == nil {
+		return make()
+	}
+	err = onBehalf(ctx, e, fail, func() (err error) {
+		if c, err = make(); err == nil && !here {
+			c.bornAway()
+		}
+		return err
+	})
+	return c, err
+}
+
+// atHome runs fn in a task of the handle's loop, this one if it is. G, parks.
+func atHome(l *loop.Loop, fn func() error) error {
+	switch {
+	case l.Here():
+		return fn()
+	case l == nil:
+		return errEnded // of a zero value
+	}
+	return onBehalf(context.Background(), l, func(err error) error {
+		if err == ringo.ErrEnded {
+			return errEnded
+		}
+		return err
+	}, fn)
+}
