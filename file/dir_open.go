@@ -22,9 +22,6 @@ func (d *Dir) Create(name string) (*File, error) {
 // makes, before the umask. It may wait; a task parks.
 func (d *Dir) OpenFile(name string, flag int, perm fs.FileMode) (f *File, err error) {
 	err = d.on("openat", name, func() error {
-		if flag&Polled != 0 {
-			return notPolled(d.join(name))
-		}
 		n, err := d.open(name, flag, modeBits(perm))
 		if err == nil {
 			f = newFile(n, d.join(name), flag)

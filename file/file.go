@@ -64,9 +64,6 @@ func Create(name string) (*File, error) {
 // waits for the other end, without holding up others, and in a task until that is
 // cancelled.
 func OpenFile(name string, flag int, perm fs.FileMode) (*File, error) {
-	if flag&Polled != 0 {
-		return nil, &fs.PathError{Op: "open", Path: name, Err: notPolled(name)}
-	}
 	n, err := openName(name, flag, modeBits(perm))
 	if err != nil {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: err}

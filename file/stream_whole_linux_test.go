@@ -342,7 +342,9 @@ func TestStreamTurnEnds(t *testing.T) {
 			joins := []func(){begin(l, write(fs.ErrClosed))}
 			untilFull(t, l, w)
 			cancelled := []*ringo.Task{l.Go(write(context.Canceled)), l.Go(func() { inIterator(write(context.Canceled)) })}
-			joins = append(joins, begin(l, write(fs.ErrClosed)), begin(nil, write(fs.ErrClosed)), begin(nil, write(fs.ErrClosed)))
+			for _, by := range []*ringo.Loop{l, nil, nil} {
+				joins = append(joins, begin(by, write(fs.ErrClosed)))
+			}
 			l.Sleep(0)
 			for _, task := range cancelled {
 				task.Cancel()
