@@ -84,7 +84,8 @@ func TestZeroValues(t *testing.T) {
 				"nil":  func() reflect.Value { return reflect.Zero(reflect.PointerTo(typ)) },
 			} {
 				for _, method := range methods[name] {
-					if c, ok := value().Interface().(*ringo.Chan[int]); ok && c != nil && (method == "Send" || method == "Recv") {
+					if c, ok := value().Interface().(*ringo.Chan[int]); ok && c != nil &&
+						(method == "Send" || method == "Recv") {
 						continue // they wait for each other, see TestSelectOfZeroChans
 					}
 					for _, given := range []bool{false, true} {
@@ -99,7 +100,10 @@ func TestZeroValues(t *testing.T) {
 	within(t, "the methods of zero values, from a goroutine", func() { check("goroutine") })
 	cfg := anyDriver(t)
 	within(t, "the methods of zero values, from a task", func() {
-		if err := ringo.Run(context.Background(), &cfg, func(*ringo.Loop) error { check("task"); return nil }); err != nil {
+		if err := ringo.Run(context.Background(), &cfg, func(*ringo.Loop) error {
+			check("task")
+			return nil
+		}); err != nil {
 			t.Error(err)
 		}
 	})
@@ -155,7 +159,8 @@ func TestZeroValuesHaveEnded(t *testing.T) {
 		}
 		for name, err := range calls {
 			if !errors.Is(err, ringo.ErrEnded) {
-				t.Errorf("Loop.%s of %v loop: %v, want %v", name, map[bool]string{true: "a nil", false: "the zero"}[l == nil], err, ringo.ErrEnded)
+				t.Errorf("Loop.%s of %v loop: %v, want %v", name,
+					map[bool]string{true: "a nil", false: "the zero"}[l == nil], err, ringo.ErrEnded)
 			}
 		}
 		if got := l.Loops(); len(got) != 0 {

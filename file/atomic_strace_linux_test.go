@@ -43,7 +43,8 @@ func TestWriteFileAtomicOrder(t *testing.T) {
 		t.Fatal(err)
 	}
 	temp := regexp.QuoteMeta(dir) + `/\.ringo-[0-9a-z]+`
-	want := regexp.MustCompile(fmt.Sprintf(`(?s)write\(\d+<%s>, "content".*fsync\(\d+<%s>.*rename\w*\(.*"name".*fsync\(\d+<%s>`, temp, temp, regexp.QuoteMeta(dir)))
+	want := regexp.MustCompile(fmt.Sprintf(`(?s)write\(\d+<%s>, "content".*fsync\(\d+<%s>.*`+
+		`rename\w*\(.*"name".*fsync\(\d+<%s>`, temp, temp, regexp.QuoteMeta(dir)))
 	if !want.Match(b) {
 		t.Errorf("the calls are\n%s\nwant a write, fsync of the file, rename, fsync of the directory", b)
 	}

@@ -263,7 +263,8 @@ func TestDirLikeRoot(t *testing.T) {
 // it to the kernel: what is changed by a name that ends in a slash or in dots. Its
 // MkdirAll makes what a link leads to, which neither os.MkdirAll nor ours does; and a
 // NUL it finds only when it gets there.
-var rootDiffers = regexp.MustCompile(`^MkdirAll|x00|^(Mkdir|Remove|RemoveAll|Rename|Link|Symlink|WriteFile|ReadLink|Lstat)\(.*(/|"\.|/\.)"`)
+var rootDiffers = regexp.MustCompile(`^MkdirAll|x00|^(Mkdir|Remove|RemoveAll|Rename|Link|Symlink|WriteFile|ReadLink|` +
+	`Lstat)\(.*(/|"\.|/\.)"`)
 
 func likeRoot(t *testing.T, r *rand.Rand, p int) {
 	t.Helper()

@@ -32,7 +32,8 @@ func TestNamesBehindFilter(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			cmd := seccomptest.Command(t, seccomptest.Deny(rules...), os.Args[0], "-test.run",
-				"^(TestDirNoWayOut|TestDirInside|TestDirFIFO|TestWalk|TestCopyPositions|TestCopyWithoutSize|TestTemp|TestDirAttributes|TestWhatFilterLeaves)$")
+				"^(TestDirNoWayOut|TestDirInside|TestDirFIFO|TestWalk|"+
+					"TestCopyPositions|TestCopyWithoutSize|TestTemp|TestDirAttributes|TestWhatFilterLeaves)$")
 			cmd.Env = append(os.Environ(), "RINGO_FILTERED="+name)
 			if out, err := cmd.CombinedOutput(); err != nil {
 				t.Errorf("%v\n%s", err, out)

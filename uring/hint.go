@@ -70,7 +70,8 @@ func explainDenied(setup bool, errno syscall.Errno, s surroundings) (cause strin
 	if setup && errno == syscall.EPERM && s.disabled != 0 { // asked at setup only
 		causes = append(causes, fmt.Sprintf("kernel.io_uring_disabled is %d", s.disabled))
 		if s.disabled == 1 {
-			advice = append(advice, "join the group that sysctl kernel.io_uring_group names, or, for everybody: "+allowAll)
+			advice = append(advice, "join the group that sysctl kernel.io_uring_group names, or, "+
+				"for everybody: "+allowAll)
 		} else {
 			advice = append(advice, allowAll)
 		}

@@ -36,7 +36,8 @@ func benchTool(t *testing.T, args ...string) (stdout, stderr string, err error) 
 	return out.String(), words.String(), err
 }
 
-var benchRow = regexp.MustCompile(`(?m)^ *(os|goroutine|task|offload|fio) +([0-9]+) +([0-9.]+) +([0-9.]+) +([0-9.]+) +([0-9.]+) +([0-9]+|-)`)
+var benchRow = regexp.MustCompile(`(?m)^ *(os|goroutine|task|offload|fio) +([0-9]+)` +
+	` +([0-9.]+) +([0-9.]+) +([0-9.]+) +([0-9.]+) +([0-9]+|-)`)
 
 // Short runs of all paths: each kind of operation gives a table with figures.
 func TestBenchFile(t *testing.T) {

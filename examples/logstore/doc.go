@@ -15,8 +15,8 @@
 //	log     records; the first has the key "ringolog" and the salt as its value, fills a block, and is checked without
 //	        salt. The file is made under another name.
 //	batch   records, the last of which has no key and fills up to a block of 4 KiB, as direct I/O wants it
-//	record  head's CRC 4 · CRC of what follows the head 4 · key's length 4 · value's length 4 · distance to its batch's
-//	        first byte 4 · key · value · zeros to 8
+//	record  head's CRC 4 · CRC of what follows the head 4 · key's length 4 · value's length 4 · distance to its
+//	        batch's first byte 4 · key · value · zeros to 8
 //
 // Numbers are little endian. Each CRC-32C is of the salt and the record's offset too, so that no bytes that once were a
 // record elsewhere, or that a user stored, can pass for one.

@@ -55,7 +55,9 @@ func TestFindMutants(t *testing.T) {
 	for _, m := range planted {
 		t.Run(m.name, func(t *testing.T) {
 			cmd := exec.CommandContext(t.Context(), "go", "test", "-overlay", m.overlay(t),
-				"-failfast", "-run", "TestPower|TestFaults|TestSync|TestRandom|TestDamage|TestTorn|TestHostile|TestZeros|FuzzRecovery", "-timeout", "20s", ".")
+				"-failfast", "-run",
+				"TestPower|TestFaults|TestSync|TestRandom|TestDamage|TestTorn|TestHostile|TestZeros|FuzzRecovery",
+				"-timeout", "20s", ".")
 			out, err := cmd.CombinedOutput()
 			switch {
 			case err == nil:

@@ -27,6 +27,7 @@ func rules(t *testing.T) map[string]func(*Tree) []string {
 		"package docs":  PackageDocs,
 		"exported docs": ExportedDocs,
 		"faces":         Faces,
+		"columns":       Columns,
 	}
 }
 
@@ -174,7 +175,8 @@ var ruleCases = []struct {
 	{"result", "faces", "sock/a.go",
 		`package sock; import x "ringo/internal/op"; func F() (int, []x.Op) { return 0, nil }`, "shows x.Op"},
 	{"for the engine", "faces", "sock/a.go",
-		`package sock; import "ringo/internal/op"; type sink Conn; func (s *sink) Complete(o *op.Op) {}; func f(o *op.Op) {}`, ""},
+		`package sock; import "ringo/internal/op"; type sink Conn; func (s *sink) Complete(o *op.Op) {}` +
+			`; func f(o *op.Op) {}`, ""},
 	{"alias", "faces", "a.go", `package ringo; import "ringo/internal/loop"; type Stats = loop.Stats`,
 		"shows loop.Stats"},
 	{"defined type", "faces", "a.go", `package ringo; import "ringo/internal/loop"; type Loop loop.Loop`, ""},
@@ -194,6 +196,17 @@ var ruleCases = []struct {
 		`package sock; import "ringo"; import "ringo/buf"; func F(l *ringo.Loop) buf.Lease { return buf.Lease{} }`, ""},
 	{"not a face", "faces", "internal/driver/a.go", `package driver; import "ringo/internal/op"; func F(o *op.Op) {}`,
 		""},
+	{"120 columns", "columns", "sock/a.go", "package sock\n\n//" + strings.Repeat("é", 118), ""},
+	{"121 columns", "columns", "sock/a.go", "package sock\n\n//" + strings.Repeat("é", 119),
+		"sock/a.go:3: 121 columns"},
+	{"a tab is four", "columns", "sock/a_test.go", "package sock\n\t//" + strings.Repeat("x", 115),
+		"a_test.go:2: 121 columns"},
+	{"a build line", "columns", "sock/a.go", "//go:build linux" + strings.Repeat(" || linux", 20) + "\npackage sock",
+		""},
+	{"a row of a table", "columns", "docs/a.md", "| " + strings.Repeat("x", 120) + " |", ""},
+	{"a line of a text", "columns", "docs/a.md", "a\n" + strings.Repeat("x", 121), "docs/a.md:2: 121 columns"},
+	{"a module inside", "columns", "bench/a.md", strings.Repeat("x", 121), "bench/a.md:1: 121 columns"},
+
 	{"internal is free", "exported docs", "internal/op/a.go", "package op\nfunc Free() {}", ""},
 }
 

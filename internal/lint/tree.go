@@ -16,6 +16,7 @@ import (
 type Tree struct {
 	Module   string // the module's path
 	Packages []*Package
+	Texts    []Text
 	fset     *token.FileSet
 }
 
@@ -55,7 +56,10 @@ func Load(fsys fs.FS) (*Tree, error) {
 		}
 		return t.loadDir(fsys, name)
 	})
-	return t, err
+	if err != nil {
+		return nil, err
+	}
+	return t, t.loadTexts(fsys)
 }
 
 func skipped(fsys fs.FS, dir string) bool {

@@ -15,8 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A signal between two instructions of a wake must not lose it. An eventfd's write is over too soon to be met by one, so
-// this is a full socket with a time limit, of which a write ends in EINTR whatever its handler asked for.
+// A signal between two instructions of a wake must not lose it. An eventfd's write is over too soon to be met by one,
+// so this is a full socket with a time limit, of which a write ends in EINTR whatever its handler asked for.
 func TestSignalGoesOnAfterEINTR(t *testing.T) {
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {

@@ -10,7 +10,8 @@ import (
 	"ringo/internal/abi"
 )
 
-const enterFlags = abi.IORING_ENTER_GETEVENTS | abi.IORING_ENTER_EXT_ARG | abi.IORING_ENTER_REGISTERED_RING | abi.IORING_ENTER_NO_IOWAIT
+const enterFlags = abi.IORING_ENTER_GETEVENTS | abi.IORING_ENTER_EXT_ARG |
+	abi.IORING_ENTER_REGISTERED_RING | abi.IORING_ENTER_NO_IOWAIT
 
 // forever is a time that never comes.
 const forever = math.MaxInt64

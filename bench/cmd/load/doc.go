@@ -11,17 +11,17 @@
 // The modes are
 //
 //	echo   -conns connections keep -depth messages of -size bytes in flight each
-//	crowd  like echo with one message in flight, on -active of -conns connections; the others have exchanged one and rest
+//	crowd  like echo with one message in flight, on -active of -conns connections; the others rest after one
 //	churn  -conns at a time connect, exchange one message and close
-//	idle   -conns connections exchange one message and are then kept open for -seconds: memory per connection, idle CPU
-//	slow   like echo, while -peers further connections send and never read; at the end these read, and are verified too
+//	idle   -conns connections exchange one message, then stay open for -seconds: memory per connection, idle CPU
+//	slow   like echo, while -peers further connections send and never read; at the end these read and verify, too
 //	http   like echo, with GET requests of HTTP/1.1 for a body of -size bytes, "Hello, World!" over and over
-//	get    like echo, with GET commands of the redis protocol, on each connection for a key with -size bytes of its own
+//	get    like echo, with GET commands of the redis protocol, on each connection for a key of its own of -size bytes
 //	set    the same with SET
 //	udp    like echo, with datagrams of -size bytes from -conns sockets; one that is lost or overtaken is an error
 //	tls    -conns connections of TLS 1.3 send -size bytes at a time, each on a goroutine of its own
 //	handshake  the same with a new connection for each message
-//	paced  like echo, but open-loop: -rate messages a second in all, at random moments, whatever becomes of those before
+//	paced  like echo, but open-loop: -rate messages a second in all, at random moments, whatever became of others
 //	flood  sends datagrams of -size bytes to a server that counts them: bench/c/udp_bulk.c
 //	sink   receives them from a server that sends them; requests are what it sent, lost or not
 package main

@@ -109,19 +109,23 @@ func plot(r io.Reader, w io.Writer) error {
 	}
 	x, y := axes(all)
 	var b strings.Builder
-	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %[1]d %[2]d" font-family="sans-serif" font-size="12">`+"\n", width, height)
+	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %[1]d %[2]d"`+
+		` font-family="sans-serif" font-size="12">`+"\n", width, height)
 	fmt.Fprintf(&b, `<rect width="%d" height="%d" fill="white"/>`+"\n", width, height)
-	const vertical = `<line x1="%.1[1]f" y1="%[2]d" x2="%.1[1]f" y2="%[3]d" stroke="#ddd"/><text x="%.1[1]f" y="%[4]d" text-anchor="middle">%[5]g</text>` + "\n"
+	const vertical = `<line x1="%.1[1]f" y1="%[2]d" x2="%.1[1]f" y2="%[3]d" stroke="#ddd"/>` +
+		`<text x="%.1[1]f" y="%[4]d" text-anchor="middle">%[5]g</text>` + "\n"
 	for _, v := range x.ticks() {
 		fmt.Fprintf(&b, vertical, x.at(v), top, height-bottom, height-bottom+18, v)
 	}
-	const horizontal = `<line x1="%[1]d" y1="%.1[2]f" x2="%[3]d" y2="%.1[2]f" stroke="#ddd"/><text x="%[4]d" y="%.1[5]f" text-anchor="end">%[6]g</text>` + "\n"
+	const horizontal = `<line x1="%[1]d" y1="%.1[2]f" x2="%[3]d" y2="%.1[2]f" stroke="#ddd"/>` +
+		`<text x="%[4]d" y="%.1[5]f" text-anchor="end">%[6]g</text>` + "\n"
 	for _, v := range y.ticks() {
 		fmt.Fprintf(&b, horizontal, left, y.at(v), width-right, left-8, y.at(v)+4, v)
 	}
 	fmt.Fprintf(&b, `<text x="%d" y="%d" text-anchor="middle">connections, ten of which are active</text>`+"\n",
 		(left+width-right)/2, height-12)
-	fmt.Fprintf(&b, `<text x="16" y="%d" text-anchor="middle" transform="rotate(-90 16 %[1]d)">server CPU, µs a request</text>`+"\n", (top+height-bottom)/2)
+	fmt.Fprintf(&b, `<text x="16" y="%d" text-anchor="middle" transform="rotate(-90 16 %[1]d)">`+
+		`server CPU, µs a request</text>`+"\n", (top+height-bottom)/2)
 	labels := labelPlaces(all, y)
 	for i, c := range all {
 		colour := colours[i%len(colours)]
@@ -129,7 +133,8 @@ func plot(r io.Reader, w io.Writer) error {
 		for _, p := range c.points {
 			px, py := x.at(float64(p.conns)), y.at(p.cpu)
 			path = append(path, fmt.Sprintf("%.1f,%.1f", px, py))
-			fmt.Fprintf(&b, `<circle cx="%.1f" cy="%.1f" r="3" fill="%s"><title>%s, %d connections: %.2f µs</title></circle>`+"\n", px, py, colour, c.name, p.conns, p.cpu)
+			fmt.Fprintf(&b, `<circle cx="%.1f" cy="%.1f" r="3" fill="%s">`+
+				`<title>%s, %d connections: %.2f µs</title></circle>`+"\n", px, py, colour, c.name, p.conns, p.cpu)
 		}
 		fmt.Fprintf(&b, `<polyline points="%s" fill="none" stroke="%s" stroke-width="2"/>`+"\n",
 			strings.Join(path, " "), colour)

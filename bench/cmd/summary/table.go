@@ -204,10 +204,12 @@ func writeTrouble(b *strings.Builder, s *sample.Sample) {
 
 func formatTSV(samples []sample.Sample) string {
 	var b strings.Builder
-	b.WriteString("round\tcell\tserver\tmode\tconns\tsize\tdepth\tseconds\trequests\treq_s\tcpu_us\tserver_core\tload_core\tother_core\t" +
+	b.WriteString("round\tcell\tserver\tmode\tconns\tsize\tdepth\tseconds\trequests\t" +
+		"req_s\tcpu_us\tserver_core\tload_core\tother_core\t" +
 		"p50_us\tp99_us\tp999_us\tmax_us\terrors\tmismatches\tstarved\trss_before\trss_after\tfailed\n")
 	for _, s := range samples {
-		fmt.Fprintf(&b, "%d\t%s\t%s\t%s\t%d\t%d\t%d\t%.4f\t%d\t%.1f\t%.4f\t%.4f\t%.4f\t%.4f\t%.2f\t%.2f\t%.2f\t%.2f\t%d\t%d\t%d\t%d\t%d\t%s\n",
+		fmt.Fprintf(&b, "%d\t%s\t%s\t%s\t%d\t%d\t%d\t%.4f\t%d\t"+
+			"%.1f\t%.4f\t%.4f\t%.4f\t%.4f\t%.2f\t%.2f\t%.2f\t%.2f\t%d\t%d\t%d\t%d\t%d\t%s\n",
 			s.Round, s.Cell, s.Server, s.Mode, s.Conns, s.Size, s.Depth, s.Seconds, s.Requests,
 			s.PerSecond, s.CPUMicros, s.ServerBusy, s.LoadBusy, s.OtherBusy, s.P50, s.P99, s.P999, s.Max, s.Errors,
 			s.Mismatches, s.Starved, s.RSSBefore, s.RSSAfter,

@@ -4,7 +4,7 @@
 // loopback, raises RLIMIT_NOFILE, has a child run the plan in /plan, and powers the machine off. Otherwise its first
 // argument says what it is to do:
 //
-//	run FILE               run a plan: a line PASS or FAIL for each step, what was skipped and why, a last line of counts
+//	run FILE               run a plan: PASS or FAIL for each step, what was skipped and why, and counts at the end
 //	with ... COMMAND       run a command with another environment, user, limits, or without /proc
 //	expect RE COMMAND      run a command whose output must have a line that matches a regular expression
 //	echo SERVER -- ARGS    start a server such as "ringo echo", run "load ARGS" against it, and have it end
