@@ -29,8 +29,14 @@ func TestWorkElsewhereEndsWithItsCaller(t *testing.T) {
 		name, op string
 		call     func(l *ringo.Loop) error
 	}{
-		{"Dial to a Unix socket", "dial", func(l *ringo.Loop) error { _, err := sock.Dial(l, "unix", full); return err }},
-		{"DialPacket", "dial", func(l *ringo.Loop) error { _, err := sock.DialPacket(l, "udp", "a.test.:1"); return err }},
+		{"Dial to a Unix socket", "dial", func(l *ringo.Loop) error {
+			_, err := sock.Dial(l, "unix", full)
+			return err
+		}},
+		{"DialPacket", "dial", func(l *ringo.Loop) error {
+			_, err := sock.DialPacket(l, "udp", "a.test.:1")
+			return err
+		}},
 		{"ListenPacket", "listen", func(l *ringo.Loop) error {
 			_, err := sock.ListenPacket(l, "udp", "a.test.:1")
 			return err

@@ -24,7 +24,9 @@ func DialPacket(l *ringo.Loop, network, address string) (*PacketConn, error) {
 // *net.UDPAddr.
 func (d *Dialer) DialPacket(l *ringo.Loop, network, address string) (*PacketConn, error) {
 	fail := func(err error) error { return dialError(network, nil, err) }
-	return madeOn(context.Background(), l, fail, func() (*PacketConn, error) { return d.dialPacket(l, network, address) })
+	return madeOn(context.Background(), l, fail, func() (*PacketConn, error) {
+		return d.dialPacket(l, network, address)
+	})
 }
 
 func (d *Dialer) dialPacket(l *ringo.Loop, network, address string) (*PacketConn, error) {

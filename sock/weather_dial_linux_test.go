@@ -135,15 +135,17 @@ func callersAborts() (list []dialAbort) {
 			return t.Cancel, func() error { defer leave(); return t.Wait() }
 		}
 		list = append(list,
-			dialAbort{"cancel of " + caller.name, func(l *ringo.Loop, d sock.Dialer, address string, end ending) (func(),
-				func() error) {
-				return start(l, d, address, end, func(_ *ringo.Loop, dial func()) { dial() })
-			}, func(err error) bool { return errors.Is(err, context.Canceled) && !os.IsTimeout(err) }},
-			dialAbort{"time limit of " + caller.name, func(l *ringo.Loop, d sock.Dialer, address string, end ending) (func(),
-				func() error) {
-				_, wait := start(l, d, address, end, limited)
-				return func() {}, wait
-			}, func(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) && os.IsTimeout(err) }})
+			dialAbort{"cancel of " + caller.name,
+				func(l *ringo.Loop, d sock.Dialer, address string, end ending) (func(),
+					func() error) {
+					return start(l, d, address, end, func(_ *ringo.Loop, dial func()) { dial() })
+				}, func(err error) bool { return errors.Is(err, context.Canceled) && !os.IsTimeout(err) }},
+			dialAbort{"time limit of " + caller.name,
+				func(l *ringo.Loop, d sock.Dialer, address string, end ending) (func(),
+					func() error) {
+					_, wait := start(l, d, address, end, limited)
+					return func() {}, wait
+				}, func(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) && os.IsTimeout(err) }})
 	}
 	return list
 }

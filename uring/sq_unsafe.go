@@ -24,8 +24,8 @@ func (r *Ring) SQSpace() int { return int(r.sqMask + 1 - (r.sqTail - r.sqHead)) 
 // The next Enter submits them.
 func (r *Ring) SQPending() int { return int(r.sqTail - r.sqHead) }
 
-// EachPending calls f for each of the entries that SQPending counts, the oldest first: what the kernel will never see of
-// a ring whose Enter fails for good. With Config.SQPoll its thread may take them meanwhile.
+// EachPending calls f for each of the entries that SQPending counts, the oldest first: what the kernel will never see
+// of a ring whose Enter fails for good. With Config.SQPoll its thread may take them meanwhile.
 func (r *Ring) EachPending(f func(e *SQE)) {
 	for i := r.sqHead; i != r.sqTail; i++ {
 		f((*SQE)(unsafe.Add(r.sqes, uintptr(i&r.sqMask)*sqeSize)))
