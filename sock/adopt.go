@@ -26,7 +26,8 @@ type AdoptConfig struct {
 // Adopt makes a connection of this loop of a socket from elsewhere: of package net (a
 // *net.TCPConn or *net.UnixConn, also as a net.Conn), or an *os.File; a mere descriptor
 // is one by os.NewFile. TCP, Unix stream and Unix seqpacket sockets that are connected
-// can be adopted. What wraps a connection, such as a *tls.Conn, can't.
+// can be adopted, or were and have bytes or an end to be read. What wraps a connection,
+// such as a *tls.Conn, can't.
 //
 // The socket is taken over: when Adopt returns without an error, s has been closed, and
 // the Conn has another descriptor of the same socket, close-on-exec, and the options
@@ -80,6 +81,7 @@ func (ac *AdoptConfig) Adopt(l *ringo.Loop, s io.Closer) (c *Conn, err error) {
 			c.laddr, c.raddr = nameOf(e, &c.fd, kernel.Kernel.Getsockname), nameOf(e, &c.fd, kernel.Kernel.Getpeername)
 		}
 		c.in.resume(c, ac.Unread)
+		c.in.err = a.err
 		if !here {
 			c.bornAway()
 		}

@@ -20,7 +20,8 @@ type adoptee struct {
 	network string // "" if it is none of ours
 	sort    string // in numbers
 	listens bool
-	blocked bool // it was in blocking mode
+	blocked bool  // it was in blocking mode
+	err     int32 // why it has failed, if it has
 }
 
 // errBlocking is why a socket is not adopted. A plain accept after readiness waits
@@ -137,6 +138,22 @@ func (a *adoptee) connected() bool {
 	return (&op.Op{Code: op.PeerName, FD: &a.fd, Ext: new(op.Ext)}).Attempt() >= 0
 }
 
+// ended reports whether it is a connection of TCP whose both sides have ended, or that has failed: of such a one the
+// kernel knows no peer any more, but still has what nobody has read. It says only once why one has failed.
+func (a *adoptee) ended() bool {
+	if a.network != "tcp" {
+		return false
+	}
+	res := (&op.Op{Code: op.Recv, FD: &a.fd, Buf: make([]byte, 1), Arg: sys.MsgPeek}).Attempt()
+	switch {
+	case res == -sys.ENOTCONN, res == -sys.EAGAIN: // it never was one, or is to be one
+		return false
+	case res < 0:
+		a.err = res
+	}
+	return true
+}
+
 // unixName is the name of one end. G.
 func (a *adoptee) unixName(ask nameCall) net.UnixAddr {
 	sa := new(sys.Sockaddr)
@@ -152,8 +169,8 @@ func (a *adoptee) wantConn() error {
 		return fmt.Errorf("%s: want a TCP, Unix stream or Unix seqpacket one", a.sort)
 	case a.listens:
 		return errors.New("the socket listens: use AdoptListener")
-	case !a.connected():
-		return errors.New("the socket is not connected, or its peer has reset it")
+	case !a.connected() && !a.ended():
+		return errors.New("the socket is not connected")
 	}
 	return nil
 }

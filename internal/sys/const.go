@@ -22,6 +22,7 @@ const (
 	EINPROGRESS   = 115
 	ECANCELED     = 125
 	ENOBUFS       = 105
+	ENOTCONN      = 107
 	ECONNREFUSED  = 111
 	ETIME         = 62
 	EEXIST        = 17
