@@ -169,6 +169,9 @@ func (ac *AdoptConfig) adopt(l *ringo.Loop, s io.Closer, want func(*adoptee) err
 	if err == nil {
 		err = want(a)
 	}
+	if err == nil && e == nil {
+		err = errNoLoop
+	}
 	if err == nil {
 		err = e.Unwatchable(a.fd.Sys())
 	}

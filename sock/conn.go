@@ -28,9 +28,8 @@ type Conn struct {
 	guests atomic.Pointer[guests]
 
 	closing  bool
-	closed   bool // nobody uses the descriptor any more
-	gone     bool // it is closed
-	dialed   bool
+	closed   bool         // nobody uses the descriptor any more
+	gone     bool         // it is closed
 	lingers  atomic.Bool  // Close may wait in the kernel
 	lendFrom atomic.Int32 // see SetZeroCopy
 	held     atomic.Int32 // leases that users hold; they may be released anywhere

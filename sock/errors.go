@@ -43,7 +43,10 @@ var errEnded = fmt.Errorf("%w: %w", net.ErrClosed, ringo.ErrEnded)
 
 // stranger is why somebody who is no task of the loop may not call.
 func stranger(l *loop.Loop) error {
-	if l.Ended() {
+	switch {
+	case l == nil:
+		return errNoLoop
+	case l.Ended():
 		return errEnded
 	}
 	return ringo.ErrNotTask

@@ -123,7 +123,10 @@ type ListenerSet struct {
 // Only a task of l may call it, once a loop while that listener is open.
 func (s *ListenerSet) Listen(l *ringo.Loop) (*Listener, error) {
 	e := (*loop.Loop)(l)
-	if !e.Here() {
+	switch {
+	case s.network == "":
+		return nil, errZero
+	case !e.Here():
 		return nil, listenError(s.network, s.Addr(), stranger(e))
 	}
 	fd, file, err := s.take(e)
@@ -189,6 +192,9 @@ func (s *ListenerSet) Addr() net.Addr {
 // Close gives the reservation up; listeners that were made go on. Any goroutine
 // may call it. Closing again does nothing.
 func (s *ListenerSet) Close() error {
+	if s.network == "" {
+		return errZero // and the descriptor 0 is not its own
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.close()

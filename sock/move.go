@@ -36,7 +36,10 @@ func (c *Conn) moveTo(l *loop.Loop) (*Conn, error) {
 	if err := c.check("move"); err != nil {
 		return nil, err
 	}
-	if l == c.l {
+	switch l {
+	case nil:
+		return nil, c.fail("move", errNoLoop)
+	case c.l:
 		return c, nil
 	}
 	if l.Ended() {
@@ -69,6 +72,9 @@ func (c *Conn) reborn(l *loop.Loop, p *parting) *Conn {
 	}
 	n.lingers.Store(c.lingers.Load())
 	n.value.Store(c.value.Load())
+	if n.lacksZeroCopy() == nil {
+		n.lendFrom.Store(c.lendFrom.Load())
+	}
 	n.in.resume(n, p.unread)
 	n.in.eof, n.in.err = p.eof, p.err
 	n.readBy.Store(sameMoment(c.readBy.Load(), c.l, l))

@@ -71,6 +71,27 @@ func TestMoveToCarriesTheEnd(t *testing.T) {
 	}
 }
 
+// What is written without a copy is so on the new loop, too, if that can.
+func TestMoveToCarriesZeroCopy(t *testing.T) {
+	eachCaller(t, func(t *testing.T, c *sock.Conn, peer *net.TCPConn, start starter) {
+		err := c.SetZeroCopy(10_000)
+		if err != nil && !errors.Is(err, errors.ErrUnsupported) {
+			t.Fatal(err)
+		}
+		start.run(func() {
+			want := c.ZeroCopy()
+			if (want == 10_000) != (err == nil) {
+				t.Errorf("from %d bytes on", want)
+			}
+			moved := movedOn(t, c)
+			defer moved.Close()
+			if got := moved.ZeroCopy(); got != want {
+				t.Errorf("moved: from %d bytes on, was %d", got, want)
+			}
+		})
+	})
+}
+
 // A connection whose Close may wait does so beside its new loop, too.
 func TestMoveToCarriesLinger(t *testing.T) {
 	eachCaller(t, func(t *testing.T, c *sock.Conn, peer *net.TCPConn, start starter) {

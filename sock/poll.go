@@ -68,7 +68,10 @@ func Poll(l *ringo.Loop, f syscall.Conn) (*Pollable, error) {
 	if named, ok := f.(interface{ Name() string }); ok {
 		p.name = named.Name()
 	}
-	if !p.l.Here() {
+	switch {
+	case l == nil:
+		return nil, &fs.PathError{Op: "poll", Path: p.name, Err: errNoLoop}
+	case !p.l.Here():
 		return nil, p.fail("poll", stranger(p.l))
 	}
 	if has, ok := f.(interface{ Stat() (fs.FileInfo, error) }); ok {

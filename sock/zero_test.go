@@ -1,13 +1,26 @@
 package sock_test
 
 import (
+	"context"
+	"errors"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io"
+	"io/fs"
 	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"ringo"
 	"ringo/sock"
 )
 
@@ -19,45 +32,225 @@ var zeroAnswers = map[reflect.Type][]string{
 	reflect.TypeFor[*sock.PacketConn]():     {"LocalAddr", "RemoteAddr", "Loop", "GSO"},
 	reflect.TypeFor[*sock.UnixPacketConn](): {"LocalAddr", "RemoteAddr", "Loop", "SetUnlinkOnClose"},
 	reflect.TypeFor[*sock.Pollable]():       {"Loop"},
+	reflect.TypeFor[*sock.ListenerSet]():    {"Addr"},
 }
 
-// The zero values of handles are of no use, and say so as those of package net do.
+// The zero values of handles are of no use, and say so as those of package net do, whatever they are asked.
 func TestZeroValuesAsNet(t *testing.T) {
 	if _, want := new(net.TCPConn).Read(nil); want != syscall.EINVAL {
 		t.Fatalf("package net has another error by now: %v", want)
 	}
-	args := map[reflect.Type]reflect.Value{
-		reflect.TypeFor[[]byte]():            reflect.ValueOf([]byte("x")),
-		reflect.TypeFor[[]sock.Message]():    reflect.ValueOf(make([]sock.Message, 1)),
-		reflect.TypeFor[sock.ControlFlags](): reflect.ValueOf(sock.ControlTTL),
-		reflect.TypeFor[time.Time]():         reflect.ValueOf(time.Unix(1, 0)),
-		reflect.TypeFor[net.Addr]():          reflect.ValueOf(&net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 9}),
-		reflect.TypeFor[*net.UDPAddr]():      reflect.ValueOf(&net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 9}),
+	plain := map[reflect.Type]any{
+		reflect.TypeFor[[]byte]():            []byte("x"),
+		reflect.TypeFor[[][]byte]():          [][]byte{[]byte("x")},
+		reflect.TypeFor[[]sock.Message]():    make([]sock.Message, 1),
+		reflect.TypeFor[sock.ControlFlags](): sock.ControlTTL,
+		reflect.TypeFor[time.Time]():         time.Unix(1, 0),
+		reflect.TypeFor[time.Duration]():     time.Second,
+		reflect.TypeFor[net.Addr]():          &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 9},
+		reflect.TypeFor[*net.UDPAddr]():      &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 9},
+		reflect.TypeFor[*net.UnixAddr]():     &net.UnixAddr{Name: "x", Net: "unixgram"},
+		reflect.TypeFor[netip.AddrPort]():    netip.MustParseAddrPort("127.0.0.1:9"),
+		reflect.TypeFor[netip.Addr]():        netip.MustParseAddr("224.0.0.1"),
+		reflect.TypeFor[io.Writer]():         io.Discard,
+		reflect.TypeFor[io.Reader]():         strings.NewReader("x"),
+		reflect.TypeFor[*ringo.Loop]():       new(ringo.Loop),
+		reflect.TypeFor[int]():               1,
+		reflect.TypeFor[bool]():              true,
+		reflect.TypeFor[string]():            "x",
+		reflect.TypeFor[sock.Interest]():     sock.Readable,
 	}
-	for _, zero := range []any{new(sock.Conn), new(sock.Listener), new(sock.PacketConn), new(sock.UnixPacketConn),
-		new(sock.Pollable)} {
+	must := map[reflect.Type]bool{ // what even the plainest call has
+		reflect.TypeFor[[]byte](): true, reflect.TypeFor[[]sock.Message](): true, reflect.TypeFor[time.Time](): true,
+		reflect.TypeFor[sock.ControlFlags](): true, reflect.TypeFor[net.Addr](): true,
+		reflect.TypeFor[*net.UDPAddr](): true,
+	}
+	handles := []any{new(sock.Conn), new(sock.Listener), new(sock.PacketConn), new(sock.UnixPacketConn),
+		new(sock.Pollable), new(sock.ListenerSet)}
+	for _, zero := range handles {
 		v := reflect.ValueOf(zero)
 		for i := range v.NumMethod() {
 			name, method := v.Type().Method(i).Name, v.Method(i)
-			var in []reflect.Value
-			for j := range method.Type().NumIn() {
-				if method.Type().IsVariadic() && j == method.Type().NumIn()-1 {
-					break
+			for _, all := range []bool{false, true} {
+				var in []reflect.Value
+				for j := range method.Type().NumIn() {
+					if method.Type().IsVariadic() && j == method.Type().NumIn()-1 {
+						break
+					}
+					typ := method.Type().In(j)
+					if arg, ok := plain[typ]; ok && (all || must[typ]) {
+						in = append(in, reflect.ValueOf(arg))
+					} else {
+						in = append(in, reflect.Zero(typ))
+					}
 				}
-				arg, ok := args[method.Type().In(j)]
-				if !ok {
-					arg = reflect.Zero(method.Type().In(j))
+				var got any
+				within(patience, fmt.Sprintf("%T.%s", zero, name), func() { got = outcome(method, in) })
+				if slices.Contains(zeroAnswers[v.Type()], name) {
+					if err, panicked := got.(error); panicked {
+						t.Errorf("%T.%s: %v", zero, name, err)
+					}
+				} else if err, ok := got.(error); !ok || !errors.Is(err, syscall.EINVAL) {
+					t.Errorf("%T.%s: %v, want %v", zero, name, got, syscall.EINVAL)
 				}
-				in = append(in, arg)
-			}
-			got := outcome(method, in)
-			if slices.Contains(zeroAnswers[v.Type()], name) {
-				if err, panicked := got.(error); panicked {
-					t.Errorf("%T.%s: %v", zero, name, err)
-				}
-			} else if got != error(syscall.EINVAL) {
-				t.Errorf("%T.%s: %v, want %v", zero, name, got, syscall.EINVAL)
 			}
 		}
 	}
+	if _, err := os.Stdin.Stat(); err != nil {
+		t.Errorf("descriptor 0, which is the zero value's, was closed: %v", err)
+	}
+}
+
+// Nothing of this package panics or hangs that is given no loop, or the zero Loop: the error says so.
+func TestNilLoop(t *testing.T) {
+	udp, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer udp.Close()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	conn := dial(t, ln.Addr().String())
+	defer conn.Close()
+	pair, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_DGRAM|syscall.SOCK_NONBLOCK|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer syscall.Close(pair[1])
+	unixgram := os.NewFile(uintptr(pair[0]), "unixgram")
+	defer unixgram.Close()
+	set, err := sock.Reserve("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer set.Close()
+	path := filepath.Join(t.TempDir(), "s")
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	d, lc, ac := new(sock.Dialer), new(sock.ListenConfig), new(sock.AdoptConfig)
+	second := func(_ any, err error) error { return err }
+	calls := map[string]func(l *ringo.Loop) error{
+		"Dial":           func(l *ringo.Loop) error { return second(sock.Dial(l, "tcp", ln.Addr().String())) },
+		"DialPacket":     func(l *ringo.Loop) error { return second(sock.DialPacket(l, "udp", "127.0.0.1:9")) },
+		"DialUnixgram":   func(l *ringo.Loop) error { return second(sock.DialUnixgram(l, path)) },
+		"Listen":         func(l *ringo.Loop) error { return second(sock.Listen(l, "tcp", "127.0.0.1:0")) },
+		"ListenPacket":   func(l *ringo.Loop) error { return second(sock.ListenPacket(l, "udp", "127.0.0.1:0")) },
+		"ListenUnixgram": func(l *ringo.Loop) error { return second(sock.ListenUnixgram(l, path)) },
+		"Adopt":          func(l *ringo.Loop) error { return second(sock.Adopt(l, conn)) },
+		"AdoptListener":  func(l *ringo.Loop) error { return second(sock.AdoptListener(l, ln)) },
+		"AdoptPacket":    func(l *ringo.Loop) error { return second(sock.AdoptPacket(l, udp)) },
+		"AdoptUnixgram":  func(l *ringo.Loop) error { return second(sock.AdoptUnixgram(l, unixgram)) },
+		"Poll":           func(l *ringo.Loop) error { return second(sock.Poll(l, unixgram)) },
+		"Serve":          func(l *ringo.Loop) error { return sock.Serve(l, new(sock.Listener), new(sock.Handler)) },
+
+		"Dialer.Dial":         func(l *ringo.Loop) error { return second(d.Dial(l, "unix", path)) },
+		"Dialer.DialContext":  func(l *ringo.Loop) error { return second(d.DialContext(ctx, l, "tcp", "localhost:9")) },
+		"Dialer.DialPacket":   func(l *ringo.Loop) error { return second(d.DialPacket(l, "udp", "localhost:9")) },
+		"Dialer.DialUnixgram": func(l *ringo.Loop) error { return second(d.DialUnixgram(l, path)) },
+		"Dialer.Func":         func(l *ringo.Loop) error { return second(d.Func(l)(ctx, "tcp", "127.0.0.1:9")) },
+
+		"ListenConfig.Listen":         func(l *ringo.Loop) error { return second(lc.Listen(l, "unix", path)) },
+		"ListenConfig.ListenPacket":   func(l *ringo.Loop) error { return second(lc.ListenPacket(l, "udp", ":0")) },
+		"ListenConfig.ListenUnixgram": func(l *ringo.Loop) error { return second(lc.ListenUnixgram(l, path)) },
+		"ListenerSet.Listen":          func(l *ringo.Loop) error { return second(set.Listen(l)) },
+
+		"AdoptConfig.Adopt":         func(l *ringo.Loop) error { return second(ac.Adopt(l, conn)) },
+		"AdoptConfig.AdoptListener": func(l *ringo.Loop) error { return second(ac.AdoptListener(l, ln)) },
+		"AdoptConfig.AdoptPacket":   func(l *ringo.Loop) error { return second(ac.AdoptPacket(l, udp)) },
+		"AdoptConfig.AdoptUnixgram": func(l *ringo.Loop) error { return second(ac.AdoptUnixgram(l, unixgram)) },
+
+		"Conn.MoveTo": func(l *ringo.Loop) (err error) {
+			onLoop(t, ringo.Config{Driver: "poll"}, func(here *ringo.Loop) {
+				c, peer := connect(t, here)
+				defer peer.Close()
+				defer c.Close()
+				_, err = c.MoveTo(l)
+			})
+			return err
+		},
+	}
+	for _, name := range takeLoops(t) {
+		if calls[name] == nil {
+			t.Errorf("%s takes a loop, and is not tried with none", name)
+		}
+	}
+	for name, call := range calls {
+		for what, l := range map[string]*ringo.Loop{"nil": nil, "the zero Loop": new(ringo.Loop)} {
+			within(patience, name, func() {
+				defer func() {
+					if v := recover(); v != nil {
+						t.Errorf("%s: %s panics: %v", what, name, v)
+					}
+				}()
+				var oe *net.OpError
+				var pe *fs.PathError
+				err := call(l)
+				shaped := errors.As(err, &oe) || errors.As(err, &pe) || name == "Serve" // of a zero Listener
+				if err == nil || l == nil && !errors.Is(err, syscall.EINVAL) || !shaped {
+					t.Errorf("%s: %s: %v; want an error in net's shape", what, name, err)
+				}
+			})
+		}
+	}
+	if _, err := conn.Write([]byte("x")); err != nil {
+		t.Errorf("what was not adopted is not as before: %v", err)
+	}
+}
+
+// takeLoops names the exported functions and methods of the package that are given a loop.
+func takeLoops(t *testing.T) (names []string) {
+	t.Helper()
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range files {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range file.Decls {
+			if f, ok := d.(*ast.FuncDecl); ok && f.Name.IsExported() {
+				if on := receiverName(f); ast.IsExported(on) && takesLoop(f) {
+					names = append(names, strings.TrimPrefix(on+"."+f.Name.Name, "Func."))
+				}
+			}
+		}
+	}
+	if len(names) < 20 {
+		t.Fatalf("found only %q", names)
+	}
+	return names
+}
+
+// receiverName is the type that a method is of; "Func" for a function.
+func receiverName(f *ast.FuncDecl) string {
+	if f.Recv == nil {
+		return "Func"
+	}
+	typ := f.Recv.List[0].Type
+	if star, ok := typ.(*ast.StarExpr); ok {
+		typ = star.X
+	}
+	if id, ok := typ.(*ast.Ident); ok {
+		return id.Name
+	}
+	return ""
+}
+
+func takesLoop(f *ast.FuncDecl) bool {
+	return slices.ContainsFunc(f.Type.Params.List, func(p *ast.Field) bool {
+		star, ok := p.Type.(*ast.StarExpr)
+		if !ok {
+			return false
+		}
+		sel, ok := star.X.(*ast.SelectorExpr)
+		return ok && sel.Sel.Name == "Loop"
+	})
 }

@@ -27,6 +27,8 @@ import (
 // io_uring_prep_send_zc(3).
 func (c *Conn) SetZeroCopy(bytes int) error {
 	switch {
+	case c.l == nil:
+		return errZero
 	case bytes < 0 || bytes > math.MaxInt32:
 		return c.fail("set", fmt.Errorf("zero-copy writes from %d bytes on: want 0 to %d", bytes, math.MaxInt32))
 	case bytes == 0:
