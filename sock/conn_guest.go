@@ -199,17 +199,34 @@ func (c *Conn) discardAsGuest(n int) (done int, err error) {
 	return done, c.failGuest("read", err)
 }
 
-// bufferedAsGuest is Buffered for guests.
-func (c *Conn) bufferedAsGuest() (n int, err error) {
+// bufferedAsGuest is Buffered for guests. It leaves the input with whom it is: a task may be looking at
+// bytes in place, and the guests' are elsewhere.
+func (c *Conn) bufferedAsGuest() (n int) {
 	g, err := c.guest()
-	if err == nil {
-		err = g.enter(&g.in)
+	if err != nil {
+		return 0
 	}
-	if err == nil {
-		n = len(g.in.unread)
-		g.leave(&g.in)
+	g.mu.Lock()
+	theirs := g.in.held || g.closed
+	g.mu.Unlock()
+	if theirs {
+		return g.in.buffered()
 	}
-	return n, err
+	atHome(c.l, func() error {
+		n = c.Buffered()
+		return nil
+	})
+	return n
+}
+
+// buffered is how many bytes the guests have that nobody is at.
+func (s *side) buffered() int {
+	s.g.mu.Lock()
+	defer s.g.mu.Unlock()
+	if s.busy || s.g.closed {
+		return 0
+	}
+	return len(s.unread)
 }
 
 // writeAsGuest is Write for guests.

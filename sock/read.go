@@ -176,16 +176,15 @@ func (c *Conn) nextBuffer() *buf.Buffer {
 	return b
 }
 
-// Buffered is how many unread bytes are here now. A task of the loop does not wait;
-// others wait for whoever is reading. A closed connection has none.
+// Buffered is how many unread bytes are here now. It waits for no reader: bytes that somebody else is
+// reading just then don't count. A closed connection has none. Any goroutine may call it.
 func (c *Conn) Buffered() int {
 	if !c.l.Here() {
-		n, _ := c.bufferedAsGuest()
-		return n
+		return c.bufferedAsGuest()
 	}
 	c.attend()
-	if c.in.lock.away != nil && !c.in.lock.away.reclaimNow() {
-		return 0 // they are with whoever reads
+	if s := c.in.lock.away; s != nil && !s.reclaimNow() {
+		return s.buffered()
 	}
 	return c.in.buffered()
 }
