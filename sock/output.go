@@ -114,7 +114,7 @@ func (c *Conn) writeCopy(b *buf.Buffer, n int, src *Conn) (int, error) {
 
 // writeNow sends what the socket takes without waiting, up to pieceMax.
 func (c *Conn) writeNow(p []byte) (n int, err error) {
-	if err := c.out.late(c); err != nil {
+	if err := c.out.barred(c); err != nil {
 		return 0, err
 	}
 	o := &c.local.send
@@ -191,9 +191,13 @@ func (out *output) state(c *Conn) error {
 	return nil
 }
 
-// late is the error of a write whose deadline has passed before it began.
-func (out *output) late(c *Conn) error {
-	if out.expired(c) {
+// barred is why a plain call must not be made: the connection has ended, perhaps while a part of
+// the same write waited for room, or the deadline has passed.
+func (out *output) barred(c *Conn) error {
+	switch {
+	case c.closing:
+		return c.fail("write", net.ErrClosed)
+	case out.expired(c):
 		return c.fail("write", os.ErrDeadlineExceeded)
 	}
 	return nil

@@ -176,7 +176,7 @@ func (c *Conn) sendPiece(f *fileSource, file *fd.FD) (n int, more bool, err erro
 	case c.l.Canceled():
 		return 0, false, c.fail("write", c.l.Cause())
 	}
-	if err := c.out.late(c); err != nil {
+	if err := c.out.barred(c); err != nil {
 		return 0, false, err
 	}
 	res, ran := int32(-sys.EAGAIN), false

@@ -34,7 +34,8 @@ func (c *Conn) SendFile(head []byte, file uintptr, off, n int64) (int, error) {
 		if err := c.writeHead(head); err != nil {
 			return 0, err
 		}
-	} else if err := c.out.late(c); err != nil {
+	}
+	if err := c.out.barred(c); err != nil {
 		return 0, err
 	}
 	o := &c.local.splice

@@ -170,7 +170,7 @@ func (d *near) drain(p pipe) (total int, err error) {
 	}
 	defer c.out.lock.leave(c.l)
 	for p.held > 0 {
-		if err := c.out.late(c); err != nil {
+		if err := c.out.barred(c); err != nil {
 			return total, err
 		}
 		o := &c.local.splice

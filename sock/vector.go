@@ -120,7 +120,7 @@ func (c *Conn) writeVNow(v *vector) (n int, err error) {
 	if v.many() {
 		return c.writeNow(v.gather(c.local))
 	}
-	if err := c.out.late(c); err != nil {
+	if err := c.out.barred(c); err != nil {
 		return 0, err
 	}
 	o := c.local.vectored(op.Sendmsg)

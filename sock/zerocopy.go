@@ -81,7 +81,7 @@ const lendMax = 1 << 28
 func (c *Conn) writeLent(p []byte) (n int, err error) {
 	out := &c.out
 	for n < len(p) {
-		if err := out.late(c); err != nil {
+		if err := out.barred(c); err != nil {
 			return n, err
 		}
 		if c.l.Canceled() {

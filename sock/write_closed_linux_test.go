@@ -1,0 +1,139 @@
+//go:build linux
+
+package sock_test
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"ringo"
+	"ringo/sock"
+)
+
+// Writes of several pieces end in net.ErrClosed, and not in the error of a descriptor that is gone,
+// also if the connection ends in the turn in which one piece has gone out whole.
+func TestClosedBetweenPieces(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "data")
+	if err := os.WriteFile(name, make([]byte, 1<<20), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	piece := make([]byte, 1000)
+	writes := map[string]func(l *ringo.Loop, c *sock.Conn) error{
+		"WriteV": func(_ *ringo.Loop, c *sock.Conn) error { _, err := c.WriteV([][]byte{piece, piece, piece}); return err },
+		"SendFile": func(_ *ringo.Loop, c *sock.Conn) error {
+			f, err := os.Open(name)
+			if err != nil {
+				return err
+			}
+			defer f.Close()
+			_, err = c.SendFile(piece, f.Fd(), 0, 1000)
+			return err
+		},
+		"ReadFrom a file": func(_ *ringo.Loop, c *sock.Conn) error {
+			f, err := os.Open(name)
+			if err != nil {
+				return err
+			}
+			defer f.Close()
+			_, err = c.ReadFrom(f)
+			return err
+		},
+		"Copy": func(l *ringo.Loop, c *sock.Conn) error { // by splice
+			src, peer := connect(t, l)
+			defer src.Close()
+			defer peer.Close()
+			go func() {
+				for p := make([]byte, 1<<20); ; {
+					if _, err := peer.Write(p); err != nil {
+						return
+					}
+				}
+			}()
+			_, err := io.Copy(c, src)
+			return err
+		},
+	}
+	ends := map[string]func(c *sock.Conn, other *ringo.Loop) error{
+		"Close": func(c *sock.Conn, _ *ringo.Loop) error { return c.Close() },
+		"Detach": func(c *sock.Conn, _ *ringo.Loop) error {
+			n, _, err := c.Detach()
+			if err == nil {
+				err = syscall.Close(n)
+			}
+			return err
+		},
+		"MoveTo": func(c *sock.Conn, other *ringo.Loop) error {
+			moved, err := c.MoveTo(other)
+			if err == nil {
+				err = moved.Close()
+			}
+			return err
+		},
+	}
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		onLoop(t, cfg, func(l *ringo.Loop) {
+			withLoop(t, l, cfg, func(other *ringo.Loop) {
+				for what, write := range writes {
+					for how, end := range ends {
+						for turns := range 8 {
+							c, peer := connect(t, l)
+							if err := errors.Join(c.SetWriteBuffer(1<<16), peer.SetReadBuffer(1<<16)); err != nil {
+								t.Fatal(err)
+							}
+							room := 50_000 // less than a pipe has
+							if what != "Copy" {
+								room = fill(t, l, c)
+							}
+							var err error
+							writing := l.Go(func() { err = write(l, c) })
+							if what == "Copy" {
+								eventuallyOn(t, l, "a full socket", func() bool { return queued(t, peer, unix.TIOCINQ) >= room && queued(t, c, unix.TIOCOUTQ) > 0 })
+							}
+							for quiet, last := 0, uint64(0); quiet < 10; quiet++ { // until it waits for room
+								if pause(l); l.Stats().Parks != last+1 {
+									quiet = 0
+								}
+								last = l.Stats().Parks
+							}
+							// The loop waits for the peer: what is told of the room comes in the turns that follow.
+							if _, err := io.ReadFull(peer, make([]byte, room)); err != nil {
+								t.Fatal(err)
+							}
+							for range turns {
+								l.Sleep(0)
+							}
+							if err := end(c, other); err != nil {
+								t.Fatal(err)
+							}
+							peer.Close()
+							writing.Wait()
+							if err != nil && !errors.Is(err, net.ErrClosed) || what == "Copy" && err == nil {
+								t.Errorf("%s, %s after %d turns: %v", what, how, turns, err)
+							}
+						}
+					}
+				}
+			})
+		})
+	})
+}
+
+// queued is how many bytes a socket has in a queue of the kernel's.
+func queued(t *testing.T, c syscall.Conn, queue uint) (n int) {
+	t.Helper()
+	raw, err := c.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if rerr := raw.Control(func(fd uintptr) { n, err = unix.IoctlGetInt(int(fd), queue) }); rerr != nil || err != nil {
+		t.Fatal(rerr, err)
+	}
+	return n
+}
