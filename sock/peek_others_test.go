@@ -63,7 +63,8 @@ func TestPeekedBytesOutliveCallsOfOthers(t *testing.T) {
 									lease.Release()
 								}
 								if bad := mismatch(peeked, 7); bad >= 0 {
-									t.Errorf("%d bytes that a %s peeked changed at %d when a %s called %s", n, peeker, bad-7, who, call.name)
+									t.Errorf("%d bytes that a %s peeked changed at %d when a %s called %s",
+										n, peeker, bad-7, who, call.name)
 								}
 								if k, err := c.Discard(n); k != n || err != nil {
 									t.Fatalf("Discard(%d) = %d, %v", n, k, err)

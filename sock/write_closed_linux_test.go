@@ -26,7 +26,10 @@ func TestClosedBetweenPieces(t *testing.T) {
 	}
 	piece := make([]byte, 1000)
 	writes := map[string]func(l *ringo.Loop, c *sock.Conn) error{
-		"WriteV": func(_ *ringo.Loop, c *sock.Conn) error { _, err := c.WriteV([][]byte{piece, piece, piece}); return err },
+		"WriteV": func(_ *ringo.Loop, c *sock.Conn) error {
+			_, err := c.WriteV([][]byte{piece, piece, piece})
+			return err
+		},
 		"SendFile": func(_ *ringo.Loop, c *sock.Conn) error {
 			f, err := os.Open(name)
 			if err != nil {
@@ -94,7 +97,9 @@ func TestClosedBetweenPieces(t *testing.T) {
 							var err error
 							writing := l.Go(func() { err = write(l, c) })
 							if what == "Copy" {
-								eventuallyOn(t, l, "a full socket", func() bool { return queued(t, peer, unix.TIOCINQ) >= room && queued(t, c, unix.TIOCOUTQ) > 0 })
+								eventuallyOn(t, l, "a full socket", func() bool {
+									return queued(t, peer, unix.TIOCINQ) >= room && queued(t, c, unix.TIOCOUTQ) > 0
+								})
 							}
 							for quiet, last := 0, uint64(0); quiet < 10; quiet++ { // until it waits for room
 								if pause(l); l.Stats().Parks != last+1 {
