@@ -10,6 +10,9 @@
 //	test ── fork, exec ──▶ test binary, in this package's init ── exec ──▶ program
 //	                       no_new_privs, seccomp(2)
 //
+// [Interrupt] is for one thread of the test itself: calls end with EINTR as often as it
+// says, which no signal can be made to do at will.
+//
 // The filter is assembled here and needs no privilege, no outside tool and no
 // library. It exists on Linux only.
 package seccomptest

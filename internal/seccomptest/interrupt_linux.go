@@ -1,0 +1,91 @@
+//go:build linux
+
+package seccomptest
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"runtime/debug"
+
+	"golang.org/x/sys/unix"
+)
+
+// Interrupt makes the first times calls of a system call end with EINTR without being
+// run, on the calling thread alone and for good: the caller's goroutine must be locked
+// to it and let it end. Between it and stop the collector is off, since a thread that
+// the supervisor holds up can't be stopped. stop tells how many calls there were;
+// afterwards the call fails with ENOSYS on that thread.
+//
+//	this thread ── the call ──▶ kernel ── notification ──▶ supervisor, a goroutine
+//	                              ◀── EINTR, or: go on ──────┘
+func Interrupt(number uint32, times int) (stop func() (calls int), err error) {
+	arch, ok := auditArch[runtime.GOARCH]
+	if !ok {
+		return nil, fmt.Errorf("no filters on %s", runtime.GOARCH)
+	}
+	if runtime.GOMAXPROCS(0) < 2 { // one for the supervisor
+		runtime.GOMAXPROCS(2)
+	}
+	var ends [2]int
+	if err := unix.Pipe2(ends[:], unix.O_CLOEXEC); err != nil {
+		return nil, err
+	}
+	percent := debug.SetGCPercent(-1)
+	fd, err := listen(assembleNotify(arch, number))
+	if err != nil {
+		debug.SetGCPercent(percent)
+		unix.Close(ends[0])
+		unix.Close(ends[1])
+		return nil, err
+	}
+	calls, failed, finish := 0, make(chan error), make(chan struct{})
+	go func() {
+		<-finish
+		unix.Close(ends[1])
+	}()
+	go func() {
+		err := supervise(fd, ends[0], times, &calls)
+		unix.Close(ends[0])
+		unix.Close(fd)
+		failed <- err
+	}()
+	return func() int {
+		finish <- struct{}{} // the thread can't close, if that is the call
+		err := <-failed
+		debug.SetGCPercent(percent)
+		if err != nil {
+			panic("seccomptest: " + err.Error())
+		}
+		return calls
+	}, nil
+}
+
+// supervise answers the calls until the other end of stop is closed.
+func supervise(fd, stop, times int, calls *int) error {
+	for {
+		ready := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}, {Fd: int32(stop)}}
+		if _, err := unix.Poll(ready, -1); err != nil && !errors.Is(err, unix.EINTR) {
+			return err
+		}
+		if ready[0].Revents&unix.POLLIN != 0 {
+			var errno unix.Errno
+			if *calls < times {
+				errno = unix.EINTR
+			}
+			*calls++
+			if err := answer(fd, errno); err != nil {
+				return err
+			}
+		} else if ready[1].Revents != 0 {
+			return nil
+		}
+	}
+}
+
+// assembleNotify is the program that asks the supervisor about one call.
+func assembleNotify(arch, number uint32) []unix.SockFilter {
+	prog := assemble(arch, []Rule{{Number: number, Errno: unix.EINTR}})
+	prog[len(prog)-2].K = unix.SECCOMP_RET_USER_NOTIF
+	return prog
+}
