@@ -91,30 +91,35 @@ func (c *call) free() {
 	calls.Put(c)
 }
 
-// run runs the op to its end, for whoever calls: its result, or why there is none. The
-// error is a syscall.Errno, or what cancelled the task. A task first has it done by what
-// the kernel has in memory, where there is such a call.
-func (c *call) run() (int32, error) {
-	l, _ := loop.Current()
-	if l == nil {
-		return c.wait()
-	}
-	if err := giveWay(l); err != nil {
+// run runs an op that moves no data to its end, for whoever calls: its result, or why
+// there is none. The error is a syscall.Errno, or what cancelled the task.
+func (c *call) run() (int32, error) { return c.runAs(0) }
+
+// wait is run of an op that can't be tried without waiting.
+func (c *call) wait() (int32, error) { return c.runAs(cold) }
+
+// runAs is run with what is known of the op.
+func (c *call) runAs(known facts) (int32, error) {
+	l, by, err := who()
+	if err != nil {
 		return 0, err
 	}
-	if res, ok := driver.Cached(&c.op); ok && res != -sys.EOPNOTSUPP && res != -sys.ENOSYS {
-		return result(res)
+	for {
+		switch route(meta, 0, 0, by, known) {
+		case nowait:
+			if res, ok := driver.Cached(&c.op); ok && res != -sys.EOPNOTSUPP && res != -sys.ENOSYS {
+				return result(res)
+			}
+			known |= cold
+		case worker:
+			c.op.Flags |= op.Aside
+			return c.park(l)
+		case ring:
+			return c.park(l)
+		default:
+			return c.plain()
+		}
 	}
-	return c.park(l)
-}
-
-// wait runs the op to its end in the way in which it may wait: see run.
-func (c *call) wait() (int32, error) {
-	// An iterator in a task has a g of its own, so that only its thread tells.
-	if l, _ := loop.Current(); l != nil {
-		return c.park(l)
-	}
-	return c.plain()
 }
 
 // plain makes the call on the caller's thread, in a task too.
@@ -135,9 +140,6 @@ func (c *call) park(l *loop.Loop) (int32, error) {
 	mine := &c.op
 	o.FD, o.Buf, o.Ext, o.Off, o.Arg, o.Arg2, o.Flags = mine.FD, mine.Buf, mine.Ext, mine.Off,
 		mine.Arg, mine.Arg2, mine.Flags
-	if forced.Load() == pathAside {
-		o.Flags |= op.Aside
-	}
 	res := l.Do(o)
 	mine.Off, mine.Arg, mine.Arg2 = o.Off, o.Arg, o.Arg2
 	if mine.Ext != nil {

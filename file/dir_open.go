@@ -25,7 +25,7 @@ func (d *Dir) OpenFile(name string, flag int, perm fs.FileMode) (f *File, err er
 		n, err := d.open(name, flag, modeBits(perm))
 		if err == nil {
 			f = newFile(n, d.join(name), flag)
-			f.opened = true
+			f.know(ours)
 		}
 		return err
 	})
@@ -64,7 +64,7 @@ func (d *Dir) Temp(perm fs.FileMode) (f *File, err error) {
 		}
 		if err == nil {
 			f = newFile(n, d.join("."), flag)
-			f.opened = true
+			f.know(ours)
 		}
 		return err
 	})

@@ -43,7 +43,7 @@ func (e *AlignError) Unwrap() error { return e.Err }
 
 // aligned explains the EINVAL of a transfer with Direct.
 func (f *File) aligned(err error) error {
-	if f.kind.Load()&bypassCache == 0 || !isErrno(err, sys.EINVAL) {
+	if facts(f.known.Load())&bypassCache == 0 || !isErrno(err, sys.EINVAL) {
 		return err
 	}
 	mem, off := f.DirectAlign()

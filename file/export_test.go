@@ -1,17 +1,38 @@
 package file
 
-import "ringo/internal/hosted"
+import (
+	"errors"
 
-// The ways that tests can force, see forced.
-const (
-	PathAuto  = pathAuto
-	PathWaits = pathWaits
-	PathAside = pathAside
-	PathPlain = pathPlain
+	"ringo/internal/hosted"
 )
 
-// Force makes calls go one way, and gives what was before.
-func Force(way uint32) (before uint32) { return forced.Swap(way) }
+// Facts that tests can have taken for granted, see facts.
+const (
+	Cold   = uint32(cold)
+	IsFUSE = uint32(isFUSE)
+)
 
-// Host puts rings in place of the process's, and gives what was there before.
-func Host(h *hosted.Rings) (before *hosted.Rings) { return own.Swap(h) }
+// Know has known taken for granted of all files that are opened on dir's mount from now on, and their goroutines'
+// transfers go by h, if it is not nil. undo takes it back.
+func Know(dir string, known uint32, h *hosted.Rings) (undo func(), err error) {
+	f, err := Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	m := f.mount
+	if again, err := Open(dir); err != nil {
+		return nil, err
+	} else if again.Close(); again.mount != m {
+		return nil, errors.New("mounts have no numbers of their own here")
+	}
+	before, rings := m.known.Load(), m.rings.Load()
+	m.known.Or(known)
+	if h != nil {
+		m.rings.Store(h)
+	}
+	return func() {
+		m.known.Store(before)
+		m.rings.Store(rings)
+	}, nil
+}

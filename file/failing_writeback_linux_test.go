@@ -70,7 +70,7 @@ func TestFailingWriteback(t *testing.T) {
 	name := readOnlyDisk(t, size)
 	for _, w := range ways {
 		t.Run(w.name, func(t *testing.T) {
-			w.take(t)
+			w.take(t, filepath.Dir(name))
 			eachCaller(t, func(t *testing.T, _ *ringo.Loop) {
 				f, err := file.OpenFile(name, os.O_RDWR, 0)
 				if err != nil {

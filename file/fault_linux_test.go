@@ -102,7 +102,7 @@ func TestFailingDisk(t *testing.T) {
 	for _, flag := range []int{0, file.Direct} {
 		for _, w := range ways {
 			t.Run(fmt.Sprintf("%s, flag %#x", w.name, flag), func(t *testing.T) {
-				w.take(t)
+				w.take(t, filepath.Dir(name))
 				eachCaller(t, func(t *testing.T, _ *ringo.Loop) {
 					f, err := file.OpenFile(name, os.O_RDONLY|flag, 0)
 					if err != nil {

@@ -27,14 +27,12 @@ type File struct {
 	size  int64 // when it was opened
 	flag  int   // that it was opened with
 	hold  hold
-	kind  atomic.Uint32
-	mount uint64        // see mounts
+	known atomic.Uint32 // facts
+	mount *mount
 	hits  atomic.Uint32 // reads in a row that found their bytes in memory, see warm
 	pages driver.Incore // of overlaid files, for tasks
 	wait  *waits        // of what is waited for by readiness; nil for files on a disk
 
-	// opened says that it was opened here: nobody else has the open file.
-	opened   bool
 	dropped  runtime.Cleanup
 	position ringo.Mutex // for those who read, write and seek at it
 }
@@ -69,27 +67,30 @@ func OpenFile(name string, flag int, perm fs.FileMode) (*File, error) {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: err}
 	}
 	f := newFile(n, name, flag)
-	f.opened = true
+	f.know(ours)
 	return f, nil
 }
 
 // newFile makes a File of an open descriptor, which is from now on the File's.
 func newFile(n int32, name string, flag int) *File {
 	f := &File{name: name, n: n, flag: flag}
-	f.kind.Store(masked())
+	f.know(masked())
+	if flag&os.O_APPEND != 0 {
+		f.know(appendOnly)
+	}
 	f.dropped = runtime.AddCleanup(f, closeDropped, n)
 	st := new(sys.Statx)
 	if f.statx(st, op.AsKnown) != nil {
+		f.mount = new(mount)
 		return f
 	}
+	f.mount = mountOf(st)
+	f.know(facts(f.mount.known.Load()))
 	if flag&Direct != 0 {
-		f.kind.Or(bypassCache)
+		f.know(bypassCache)
 	}
 	if st.DevMajor != 0 { // there is a disk
-		f.kind.Or(kindAsked)
-	} else {
-		f.mount = mountOf(st)
-		f.kind.Or(kindOn(f.mount))
+		f.know(kindAsked)
 	}
 	f.size = int64(st.Size)
 	switch st.Mode & sys.SIfmt {
@@ -104,7 +105,7 @@ func newFile(n int32, name string, flag int) *File {
 func closeDropped(n int32) { driver.Call(&op.Op{Code: op.CloseFile, Off: int64(n)}) }
 
 // masked is what RINGO_MASK takes from files.
-var masked = sync.OnceValue(func() uint32 {
+var masked = sync.OnceValue(func() facts {
 	if m, _ := mask.Env(); m != nil && slices.Contains(m.Names(), "rwf_nowait") {
 		return noNowRead | noNowWrite
 	}

@@ -19,8 +19,8 @@ import (
 	"ringo/internal/mask"
 )
 
-// onRing has each transfer of a goroutine that can go by the ring do so.
-func onRing(t testing.TB, m *mask.Mask) *hosted.Rings {
+// onRing has each transfer of a goroutine that can go by the ring do so, on files of dir's mount.
+func onRing(t testing.TB, dir string, known uint32, m *mask.Mask) *hosted.Rings {
 	t.Helper()
 	r, err := hosted.Open(hosted.Config{Few: -1, Mask: m})
 	if errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.ENOSYS) {
@@ -29,13 +29,7 @@ func onRing(t testing.TB, m *mask.Mask) *hosted.Rings {
 	if err != nil {
 		t.Fatal(err)
 	}
-	before := file.Host(r)
-	t.Cleanup(func() {
-		file.Host(before)
-		if err := r.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	know(t, dir, known, r)
 	return r
 }
 
@@ -46,8 +40,7 @@ func TestHostedVectors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := onRing(t, m)
-	defer file.Force(file.Force(file.PathWaits))
+	r := onRing(t, t.TempDir(), file.Cold, m)
 	t.Run("like os", TestLikeOS)
 	t.Run("direct", TestDirect)
 	if s := r.Info().Stats; s.Submitted == 0 {
@@ -58,7 +51,7 @@ func TestHostedVectors(t *testing.T) {
 // TestHostedReads: what is not in memory is read by the ring, and what is there is not.
 func TestHostedReads(t *testing.T) {
 	const size = 1 << 20
-	r := onRing(t, nil)
+	r := onRing(t, t.TempDir(), 0, nil)
 	f, err := file.Open(filled(t, t.TempDir(), size))
 	if err != nil {
 		t.Fatal(err)
@@ -92,7 +85,7 @@ func TestHostedReads(t *testing.T) {
 
 // TestHostedNotInTasks: a task's reads are its loop's.
 func TestHostedNotInTasks(t *testing.T) {
-	r := onRing(t, nil)
+	r := onRing(t, t.TempDir(), 0, nil)
 	name := filled(t, t.TempDir(), 1<<16)
 	err := ringo.Run(context.Background(), &ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
 		f := openDirect(t, name)
@@ -110,7 +103,7 @@ func TestHostedNotInTasks(t *testing.T) {
 
 // TestHostedClose closes a file while many read it by the ring.
 func TestHostedClose(t *testing.T) {
-	onRing(t, nil)
+	onRing(t, t.TempDir(), 0, nil)
 	name := filled(t, t.TempDir(), 1<<20)
 	for range 20 {
 		f := openDirect(t, name)

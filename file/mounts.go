@@ -4,43 +4,43 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"ringo/internal/hosted"
 	"ringo/internal/sys"
 )
 
-// mounts are what is known of the file systems of Files, bits as in File.kind by the
-// number of a mount, which no other will have: for what sort of file system it is a task
-// has to ask a worker. With mountsMax of them it begins anew.
+// mount is what is known of a mounted file system, for the files that will be opened on
+// it: of what type it is a task has to ask a worker.
+type mount struct {
+	known atomic.Uint32                // facts
+	rings atomic.Pointer[hosted.Rings] // for its goroutines, in place of the process's; for tests
+}
+
+// mounts has them by their numbers, which no other mount will have. With mountsMax of them
+// it begins anew.
 var mounts struct {
-	kinds sync.Map // of uint32 by uint64
-	n     atomic.Int32
+	sync.Mutex
+	by map[uint64]*mount
 }
 
 const mountsMax = 1024
 
-// mountOf is the number of the mount that an open file is on, 0 if none is told.
-func mountOf(st *sys.Statx) uint64 {
+// mountOf is the mount that an open file is on. Of one whose number the kernel does not
+// tell (before Linux 5.8), each file learns by itself.
+func mountOf(st *sys.Statx) *mount {
 	if st.Mask&sys.StatxMount == 0 {
-		return 0
+		return new(mount)
 	}
-	return st.MntID
+	mounts.Lock()
+	defer mounts.Unlock()
+	m := mounts.by[st.MntID]
+	if m == nil {
+		if mounts.by == nil || len(mounts.by) >= mountsMax {
+			mounts.by = map[uint64]*mount{}
+		}
+		m = new(mount)
+		mounts.by[st.MntID] = m
+	}
+	return m
 }
 
-// kindOn is what is known of files on a mount.
-func kindOn(mount uint64) uint32 {
-	if kind, ok := mounts.kinds.Load(mount); ok {
-		return kind.(uint32)
-	}
-	return 0
-}
-
-// keepKind notes it for the files that will come.
-func keepKind(mount uint64, kind uint32) {
-	if mount == 0 {
-		return
-	}
-	if mounts.n.Add(1) > mountsMax {
-		mounts.kinds.Clear()
-		mounts.n.Store(1)
-	}
-	mounts.kinds.Store(mount, kind)
-}
+func (m *mount) know(what facts) { m.known.Or(uint32(what)) }

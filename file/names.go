@@ -53,12 +53,13 @@ func onNames(code op.Code, dir int32, path string, to int32, second string, flag
 	}
 	n.To, n.ToDir = append(append(n.To[:0], second...), 0), to
 	c.op.Arg = flags
+	known := facts(0)
 	if odd(path) || odd(second) {
 		// The ring looks at both names first, and says what is wrong with the second
 		// where the call says what is wrong with the first.
-		c.op.Flags |= op.Aside
+		known = offloaded
 	}
-	_, err = c.run()
+	_, err = c.runAs(known)
 	return err
 }
 
@@ -89,9 +90,8 @@ func openAt(dir int32, path string, flags int, mode uint32, resolve uint64) (int
 	}
 	// By a worker: an entry of the ring that waits for a FIFO's other end would keep a
 	// thread from the ops on files.
-	c.op.Flags |= op.Aside
 	c.op.Off = op.UnlessFIFO
-	res, err := c.run()
+	res, err := c.runAs(offloaded)
 	if err == errFIFO {
 		own, err := dup(dir)
 		if err != nil {

@@ -20,17 +20,16 @@ func openName(name string, flag int, mode uint32) (int32, error) {
 	defer c.free()
 	c.op.Buf, c.op.Arg, c.op.Arg2 = path, uint32(flag), mode
 	l, t := loop.Current()
-	if l == nil {
-		return c.plain()
+	if l != nil {
+		if err := giveWay(l); err != nil {
+			return 0, err
+		}
+		if n, ok := openCached(name, flag); ok {
+			return result(n)
+		}
+		c.op.Off = op.UnlessFIFO
 	}
-	if err := giveWay(l); err != nil {
-		return 0, err
-	}
-	if n, ok := openCached(name, flag); ok {
-		return result(n)
-	}
-	c.op.Off = op.UnlessFIFO
-	n, err := c.park(l)
+	n, err := c.wait()
 	if err == errFIFO {
 		return openFIFO(l, t, path, flag, mode)
 	}

@@ -3,6 +3,8 @@
 package file_test
 
 import (
+	"context"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -87,6 +89,42 @@ func TestOverlaid(t *testing.T) {
 			}
 			if n := testing.AllocsPerRun(20, func() { f.ReadAt(p[:page], 0) }); n != 0 && !race.Enabled {
 				t.Errorf("ReadAt allocates %v times", n)
+			}
+		})
+	})
+}
+
+// What a cancelled task could not find out about a file is found out by the next.
+func TestOverlaidAfterCancel(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		dir, err := overlay(t) // which nobody knows yet
+		if err != nil {
+			t.Skipf("no overlayfs: %v", err)
+		}
+		onLoop(t, cfg, func(l *ringo.Loop) {
+			f, err := file.OpenFile(filled(t, dir, 4096), os.O_RDWR, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer f.Close()
+			p := make([]byte, 4096)
+			var cancelled *ringo.Task
+			cancelled = l.Go(func() {
+				cancelled.Cancel()
+				if _, err := f.ReadAt(p, 0); !errors.Is(err, context.Canceled) {
+					t.Errorf("ReadAt = %v, want context.Canceled", err)
+				}
+			})
+			cancelled.Wait()
+			for i := range 2 {
+				before := l.Stats()
+				if n, err := f.ReadAt(p, 0); n != len(p) || err != nil {
+					t.Errorf("ReadAt = %d, %v", n, err)
+				}
+				after := l.Stats()
+				if n := after.Parks - before.Parks - (after.Yields - before.Yields); i > 0 && n != 0 {
+					t.Errorf("%d parks for what is in memory", n)
+				}
 			}
 		})
 	})

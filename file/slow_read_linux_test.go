@@ -78,7 +78,7 @@ func slowWays(t *testing.T,
 	m := mountFailing(t)
 	for what, name := range m.slow() {
 		for _, w := range ways {
-			if w.hosted || w.way == file.PathPlain { // a task's go as in auto
+			if w.hosted { // a task's go as in waits
 				continue
 			}
 			for _, flag := range []int{0, file.Direct} {
@@ -86,7 +86,7 @@ func slowWays(t *testing.T,
 					continue
 				}
 				t.Run(what+"/"+w.name+map[int]string{0: "", file.Direct: ", direct"}[flag], func(t *testing.T) {
-					w.take(t)
+					w.take(t, m.dir)
 					eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 						f(t, cfg, m, func(t *testing.T) *file.File {
 							t.Helper()
@@ -228,7 +228,7 @@ func TestSlowReadClose(t *testing.T) {
 	for what, name := range m.slow() {
 		for _, w := range ways {
 			t.Run(what+"/"+w.name, func(t *testing.T) {
-				w.take(t)
+				w.take(t, m.dir)
 				eachCaller(t, func(t *testing.T, l *ringo.Loop) {
 					f, err := file.Open(name)
 					if err != nil {
@@ -309,7 +309,7 @@ func TestSlowReadHosted(t *testing.T) {
 		}
 		t.Run(what, func(t *testing.T) {
 			within(patience, t.Name(), func() {
-				h := onRing(t, nil)
+				h := onRing(t, m.dir, 0, nil)
 				g, err := os.Open(name)
 				if err != nil {
 					t.Fatal(err)

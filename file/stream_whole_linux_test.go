@@ -341,9 +341,8 @@ func TestStreamTurnEnds(t *testing.T) {
 			}
 			joins := []func(){begin(l, write(fs.ErrClosed))}
 			untilFull(t, l, w)
-			cancelled := []*ringo.Task{l.Go(write(context.Canceled)), l.Go(func() {
-				inIterator(write(context.Canceled))
-			})}
+			queued := write(context.Canceled)
+			cancelled := []*ringo.Task{l.Go(queued), l.Go(func() { inIterator(queued) })}
 			for _, by := range []*ringo.Loop{l, nil, nil} {
 				joins = append(joins, begin(by, write(fs.ErrClosed)))
 			}

@@ -38,36 +38,49 @@ var (
 	_ both = (*file.File)(nil)
 )
 
-// ways are the paths that calls are forced onto, one after the other.
+// ways are the routes that calls are forced onto, one after the other.
 var ways = []way{
-	{name: "auto", way: file.PathAuto}, {name: "waits", way: file.PathWaits}, {name: "aside", way: file.PathAside},
-	{name: "plain", way: file.PathPlain}, {name: "hosted", way: file.PathWaits, hosted: true},
+	{name: "auto"}, {name: "waits", known: file.Cold},
+	{name: "workers", known: file.Cold | file.IsFUSE}, // and a goroutine's are plain calls
+	{name: "hosted", known: file.Cold, hosted: true},
 }
 
 type way struct {
 	name   string
-	way    uint32
+	known  uint32
 	hosted bool // goroutines' calls go by a ring, also where there are few
 }
 
-// take forces the way for the time of a test.
-func (w way) take(t *testing.T) {
+// take forces the way, for the time of a test, onto files that are opened on dir's mount.
+func (w way) take(t *testing.T, dir string) {
 	t.Helper()
+	var h *hosted.Rings
 	if w.hosted {
-		h, err := hosted.Open(hosted.Config{Few: -1})
-		if err != nil {
+		var err error
+		if h, err = hosted.Open(hosted.Config{Few: -1}); err != nil {
 			t.Skip(err)
 		}
-		before := file.Host(h)
-		t.Cleanup(func() {
-			file.Host(before)
-			if err := h.Close(); err != nil {
-				t.Error(err)
-			}
-		})
 	}
-	before := file.Force(w.way)
-	t.Cleanup(func() { file.Force(before) })
+	know(t, dir, w.known, h)
+}
+
+// know has facts taken for granted of files on dir's mount for the time of a test, and goroutines' calls on them go by
+// h, if it is not nil, which is closed at the end.
+func know(t testing.TB, dir string, known uint32, h *hosted.Rings) {
+	t.Helper()
+	undo, err := file.Know(dir, known, h)
+	if err != nil {
+		t.Skip(err)
+	}
+	t.Cleanup(func() {
+		undo()
+		if h == nil {
+			return
+		}
+		if err := h.Close(); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 // elsewhere, while a test sets it, is all places.
@@ -99,11 +112,11 @@ func everywhere(t *testing.T, f func(t *testing.T, l *ringo.Loop, dir string)) {
 	t.Helper()
 	for place, dir := range places(t) {
 		for _, w := range ways {
-			if testing.Short() && w.way != file.PathAuto && !w.hosted {
+			if testing.Short() && w.known != 0 && !w.hosted {
 				continue
 			}
 			t.Run(place+"/"+w.name, func(t *testing.T) {
-				w.take(t)
+				w.take(t, dir)
 				eachCaller(t, func(t *testing.T, l *ringo.Loop) {
 					d, err := os.MkdirTemp(dir, "case")
 					if err != nil {

@@ -1,104 +1,288 @@
 package file
 
 import (
-	"errors"
+	"context"
 	"io"
-	"io/fs"
-	"os"
-	"syscall"
+	"math/rand/v2"
+	"sync/atomic"
+
+	"ringo/internal/driver"
+	"ringo/internal/hosted"
+	"ringo/internal/loop"
+	"ringo/internal/op"
+	"ringo/internal/sys"
 )
 
-// ReadFrom writes all that r gives, until its end, as os.File.ReadFrom does; io.Copy uses it.
-// What a File holds, also behind an *io.LimitedReader, is copied within the kernel where the
-// file systems can (copy_file_range), unless this file is open with O_APPEND. It may wait; a
-// task parks, and a cancelled one stops between two steps. Any other r is read by the
-// caller, so in a task it must not wait in other ways than through Ringo.
-func (f *File) ReadFrom(r io.Reader) (n int64, err error) {
-	if f.unmade() {
-		return 0, os.ErrInvalid
-	}
-	n, done, err := f.rangeFrom(r)
-	if done {
-		return n, err
-	}
-	m, err := io.Copy(sink{File: f}, r)
-	return n + m, err
-}
+// What moves bytes between a File and memory: each by the route that route says.
 
-// WriteTo writes all from the position on to w, as os.File.WriteTo does; io.Copy uses it. A
-// w that has a ReadFrom is left to it: a File and a connection have the kernel move the
-// bytes. It may wait; a task parks.
-func (f *File) WriteTo(w io.Writer) (n int64, err error) {
-	if f.unmade() {
-		return 0, os.ErrInvalid
+// read moves p from the file once, at off or at the position. The count may come short;
+// more says that this need not be for want of bytes. An op is made only where the call
+// would have to wait, or fails.
+//
+// What returns from a system call is not where the processor guesses that it returns to,
+// so each frame between here and the kernel is one percent of a cached read of 4 KiB.
+func (f *File) read(p []byte, off int64) (n int, more bool, err error) {
+	l, by, err := who()
+	if err != nil {
+		return 0, false, err
 	}
-	return io.Copy(w, source{File: f})
-}
-
-// sink is a File for io.Copy without its ReadFrom, and source one without its WriteTo, which
-// would call io.Copy for ever. The name is there twice at one depth, so neither counts.
-type (
-	sink struct {
-		noReadFrom
-		*File
-	}
-	source struct {
-		noWriteTo
-		*File
-	}
-)
-
-type (
-	noReadFrom struct{}
-	noWriteTo  struct{}
-)
-
-func (noReadFrom) ReadFrom(io.Reader) (int64, error) { panic("file: hidden") }
-func (noWriteTo) WriteTo(io.Writer) (int64, error)   { panic("file: hidden") }
-
-// rangeFrom is ReadFrom by copy_file_range; done says that nothing is left to do.
-func (f *File) rangeFrom(r io.Reader) (n int64, done bool, err error) {
-	if f.flag&os.O_APPEND != 0 {
-		return 0, false, nil
-	}
-	limit := int64(-1)
-	limited, ok := r.(*io.LimitedReader)
-	if ok {
-		if r, limit = limited.R, limited.N; limit <= 0 {
-			return 0, true, nil
+	known, size := f.look(reads, len(p), off, by, 0)
+	tried := facts(0)
+	switch piece := p[:size]; route(reads, len(p), off, by, known) {
+	case nowait:
+		res := driver.ReadCached(f.n, piece, off)
+		f.count(res)
+		if res >= 0 {
+			return int(res), true, nil
+		}
+		f.noteRefusal(reads, res)
+		tried = cold
+	case plain:
+		if known&inMemory != 0 {
+			res := driver.ReadInMemory(f.n, piece, off)
+			if res >= 0 {
+				return int(res), int(res) == size, nil
+			}
+		} else if res := driver.ReadPlain(f.n, piece, off); res >= 0 {
+			return int(res), int(res) == size, nil
 		}
 	}
-	var src *File
-	switch r := r.(type) {
-	case *File:
-		src = r
-	case source:
-		src = r.File
-	}
-	if src.unmade() {
-		return 0, false, nil
-	}
-	err = f.atPositions(src, func() error {
-		n, err = f.copyRange(src, limit)
-		return err
-	})
-	if limited != nil {
-		limited.N -= n
-	}
-	if cant(err) || n == 0 && err == nil {
-		return n, false, nil
-	}
-	return n, true, f.ofRange(err)
+	return f.transfer(l, by, op.ReadAt, p, off, tried)
 }
 
-// ofRange words an error of copy_file_range as package os does in a ReadFrom.
-func (f *File) ofRange(err error) error {
-	var p *fs.PathError
-	if !errors.As(err, &p) {
+// write moves p to the file once, at off or at the position. The count may come short.
+func (f *File) write(p []byte, off int64) (n int, err error) {
+	l, by, err := who()
+	if err != nil {
+		return 0, err
+	}
+	n, _, err = f.transfer(l, by, op.WriteAt, p, off, 0)
+	return n, err
+}
+
+// who is the caller, and a task's loop. The error is why the task may not go on: it may
+// turn out that its call need not wait, and then others have a turn here.
+func who() (*loop.Loop, caller, error) {
+	l, _ := loop.Current()
+	if l == nil {
+		return nil, goroutine, nil
+	}
+	return l, task, giveWay(l)
+}
+
+// transfer is what read and write do by an op. more is as in read.
+func (f *File) transfer(l *loop.Loop, by caller, code op.Code, p []byte, off int64, tried facts,
+) (n int, more bool, err error) {
+	c := newCall(code, f.n)
+	defer c.free()
+	c.op.Buf, c.op.Off = p, off
+	res, err := f.move(c, l, by, tried)
+	return int(res), int(res) == len(c.op.Buf), f.aligned(err)
+}
+
+// transferVec moves the slices once, but for the first skip bytes.
+func (f *File) transferVec(code op.Code, ps [][]byte, skip int, off int64) (n int, err error) {
+	l, by, err := who()
+	if err != nil {
+		return 0, err
+	}
+	c := newCall(code, f.n)
+	defer c.free()
+	c.op.Off = off
+	x := c.withExt()
+	x.SetVec(ps, skip)
+	defer clear(x.Vec)
+	res, err := f.move(c, l, by, 0)
+	return int(res), f.aligned(err)
+}
+
+// move runs a transfer to its end by its route. tried is what the caller has found out.
+func (f *File) move(c *call, l *loop.Loop, by caller, tried facts) (int32, error) {
+	k := reads
+	if c.op.Code == op.WriteAt || c.op.Code == op.WriteVec {
+		k = writes
+	}
+	total := c.size()
+	for {
+		known, size := f.look(k, total, c.op.Off, by, tried)
+		via := route(k, total, c.op.Off, by, known)
+		if via == ask {
+			if err := f.askKind(); err != nil {
+				return 0, err
+			}
+			continue
+		}
+		c.limit(size)
+		switch via {
+		case nowait:
+			res, ok := driver.Cached(&c.op)
+			if ok && res >= 0 {
+				return res, nil
+			}
+			f.noteRefusal(k, res)
+			tried |= cold
+		case plain:
+			return c.plain()
+		case host:
+			return c.host(f.rings())
+		case worker:
+			c.op.Flags |= op.Aside
+			return c.park(l)
+		case ring:
+			switch {
+			case c.op.Off >= 0:
+				return c.park(l)
+			case k == writes && known&appendOnly != 0:
+				return f.append(c, l)
+			}
+			return f.moveFrom(c, l, by, tried)
+		}
+	}
+}
+
+// look is what is known of the file and of a transfer of size bytes, and how many of them
+// are to be moved at once.
+func (f *File) look(k kind, size int, off int64, by caller, tried facts) (facts, int) {
+	known := facts(f.known.Load())
+	size = min(size, pieceOf(k, off, by, known))
+	switch {
+	case k != reads:
+	case by == goroutine:
+		if ringless.Load() {
+			known |= noRings
+		}
+		if f.warm() {
+			known |= warm
+		}
+	case off >= 0 && known&(overlaid|noNowRead|bypassCache|cold) == overlaid|noNowRead:
+		if n := f.pages.Prefix(f.n, off, size); n > 0 {
+			return known | tried | resident, n
+		}
+	}
+	return known | tried, size
+}
+
+// moveFrom runs a task's transfer at the position as one from where that is, and moves
+// it. Nobody else does: the file was opened here, and the caller has it locked.
+func (f *File) moveFrom(c *call, l *loop.Loop, by caller, tried facts) (int32, error) {
+	at, err := f.seek(0, io.SeekCurrent)
+	if err != nil {
+		return 0, err
+	}
+	c.op.Off = at
+	res, err := f.move(c, l, by, tried)
+	if res > 0 {
+		_, err = f.seek(at+int64(res), io.SeekStart)
+	}
+	return res, err
+}
+
+// append runs a task's write to the end, in one piece. Where that stops short a ring
+// leaves the position where it was.
+func (f *File) append(c *call, l *loop.Loop) (int32, error) {
+	res, err := c.park(l)
+	if err == nil && int(res) < c.size() {
+		_, err = f.seek(0, io.SeekEnd)
+	}
+	return res, err
+}
+
+// seek moves the position to or from where it is known to be, which waits for nothing.
+func (f *File) seek(off int64, whence int) (int64, error) {
+	c := newCall(op.Lseek, f.n)
+	defer c.free()
+	c.op.Off, c.op.Arg = off, uint32(whence)
+	_, err := c.plain()
+	return c.op.Off, err
+}
+
+// noteRefusal keeps what a call that does not wait has said of the file. Any other error
+// is for the call that may wait to give.
+func (f *File) noteRefusal(k kind, res int32) {
+	if res != -sys.EOPNOTSUPP && res != -sys.ENOSYS {
+		return
+	}
+	if k == writes {
+		f.know(noNowWrite)
+	} else {
+		f.know(noNowRead)
+	}
+}
+
+func (f *File) know(what facts) { f.known.Or(uint32(what)) }
+
+// askKind asks of what type the file's file system is. It may wait. The error is what
+// cancelled the task: nothing is known then.
+func (f *File) askKind() error {
+	c := newCall(op.StatFS, f.n)
+	defer c.free()
+	found := kindAsked
+	_, err := c.wait()
+	if _, refused := err.(errno); err != nil && !refused {
 		return err
 	}
-	if no, ok := p.Err.(syscall.Errno); ok {
-		return f.fail("write", os.NewSyscallError("copy_file_range", no))
+	if err == nil {
+		switch c.op.Off {
+		case sys.TmpfsMagic, sys.RamfsMagic:
+			found |= inMemory
+		case sys.OverlayfsMagic:
+			found |= overlaid
+		case sys.FuseMagic:
+			found |= isFUSE
+		}
+		f.mount.know(found | facts(f.known.Load())&(noNowRead|noNowWrite))
 	}
-	return f.fail("write", p.Err)
+	f.know(found)
+	return nil
+}
+
+// A preadv2 that doesn't wait costs a tenth more than pread, for its vector. So where one
+// after the other has found its bytes in memory a goroutine takes it that the next will,
+// and makes the plain call; if that is wrong it is a thread that waits, as with package
+// os. One read in warmAsk still asks, and the first miss ends it. With more than warmCalls
+// calls under way nobody does, so that a file which falls out of memory costs that many
+// threads.
+const (
+	warmAfter = 64
+	warmAsk   = 16
+	warmCalls = 4
+)
+
+func (f *File) warm() bool {
+	return f.hits.Load() == warmAfter && f.hold.calls() <= warmCalls && rand.Uint32()%warmAsk != 0
+}
+
+// count notes whether a read found its bytes in memory.
+func (f *File) count(res int32) {
+	switch hits := f.hits.Load(); {
+	case res == -sys.EAGAIN:
+		f.hits.Store(0)
+	case res >= 0 && hits < warmAfter:
+		f.hits.Store(hits + 1)
+	}
+}
+
+// ringless says that the process has no rings for goroutines, as far as known: reads are
+// plain calls, without a question to memory first.
+var ringless atomic.Bool
+
+// rings are those that goroutines' transfers go by, nil if there are none. The process's
+// are made when a call first has to wait.
+func (f *File) rings() *hosted.Rings {
+	if h := f.mount.rings.Load(); h != nil {
+		return h
+	}
+	h, err := hosted.Shared()
+	ringless.Store(err != nil)
+	return h
+}
+
+// host runs the op by rings, or as a plain call where they don't take it.
+func (c *call) host(h *hosted.Rings) (int32, error) {
+	if h != nil {
+		if res, ok := h.Do(context.Background(), &c.op); ok {
+			return result(res)
+		}
+	}
+	return c.plain()
 }

@@ -53,6 +53,10 @@ func (f *File) watch() {
 		f.setNonblock(false)
 	}
 	f.wait = w
+	f.know(special)
+	if w.polls {
+		f.know(pollable)
+	}
 	f.dropped.Stop() // the guest has one of its own
 }
 

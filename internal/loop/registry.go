@@ -96,12 +96,5 @@ func Spend() {
 	}
 }
 
-// Anywhere reports whether any loop runs in this process, so that who asks for the
-// caller's need not. G.
-func Anywhere() bool {
-	p := running.seats.Load()
-	return p != nil && len(*p) != 0
-}
-
 // Mark is the loop's mark, for pools that tell owners from others.
 func (l *Loop) Mark() *gmark.Mark { return &l.mark }

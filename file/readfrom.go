@@ -1,0 +1,104 @@
+package file
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"syscall"
+)
+
+// ReadFrom writes all that r gives, until its end, as os.File.ReadFrom does; io.Copy uses it.
+// What a File holds, also behind an *io.LimitedReader, is copied within the kernel where the
+// file systems can (copy_file_range), unless this file is open with O_APPEND. It may wait; a
+// task parks, and a cancelled one stops between two steps. Any other r is read by the
+// caller, so in a task it must not wait in other ways than through Ringo.
+func (f *File) ReadFrom(r io.Reader) (n int64, err error) {
+	if f.unmade() {
+		return 0, os.ErrInvalid
+	}
+	n, done, err := f.rangeFrom(r)
+	if done {
+		return n, err
+	}
+	m, err := io.Copy(sink{File: f}, r)
+	return n + m, err
+}
+
+// WriteTo writes all from the position on to w, as os.File.WriteTo does; io.Copy uses it. A
+// w that has a ReadFrom is left to it: a File and a connection have the kernel move the
+// bytes. It may wait; a task parks.
+func (f *File) WriteTo(w io.Writer) (n int64, err error) {
+	if f.unmade() {
+		return 0, os.ErrInvalid
+	}
+	return io.Copy(w, source{File: f})
+}
+
+// sink is a File for io.Copy without its ReadFrom, and source one without its WriteTo, which
+// would call io.Copy for ever. The name is there twice at one depth, so neither counts.
+type (
+	sink struct {
+		noReadFrom
+		*File
+	}
+	source struct {
+		noWriteTo
+		*File
+	}
+)
+
+type (
+	noReadFrom struct{}
+	noWriteTo  struct{}
+)
+
+func (noReadFrom) ReadFrom(io.Reader) (int64, error) { panic("file: hidden") }
+func (noWriteTo) WriteTo(io.Writer) (int64, error)   { panic("file: hidden") }
+
+// rangeFrom is ReadFrom by copy_file_range; done says that nothing is left to do.
+func (f *File) rangeFrom(r io.Reader) (n int64, done bool, err error) {
+	if f.flag&os.O_APPEND != 0 {
+		return 0, false, nil
+	}
+	limit := int64(-1)
+	limited, ok := r.(*io.LimitedReader)
+	if ok {
+		if r, limit = limited.R, limited.N; limit <= 0 {
+			return 0, true, nil
+		}
+	}
+	var src *File
+	switch r := r.(type) {
+	case *File:
+		src = r
+	case source:
+		src = r.File
+	}
+	if src.unmade() {
+		return 0, false, nil
+	}
+	err = f.atPositions(src, func() error {
+		n, err = f.copyRange(src, limit)
+		return err
+	})
+	if limited != nil {
+		limited.N -= n
+	}
+	if cant(err) || n == 0 && err == nil {
+		return n, false, nil
+	}
+	return n, true, f.ofRange(err)
+}
+
+// ofRange words an error of copy_file_range as package os does in a ReadFrom.
+func (f *File) ofRange(err error) error {
+	var p *fs.PathError
+	if !errors.As(err, &p) {
+		return err
+	}
+	if no, ok := p.Err.(syscall.Errno); ok {
+		return f.fail("write", os.NewSyscallError("copy_file_range", no))
+	}
+	return f.fail("write", p.Err)
+}
