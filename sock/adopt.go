@@ -75,15 +75,16 @@ func (ac *AdoptConfig) Adopt(l *ringo.Loop, s io.Closer) (c *Conn, err error) {
 	err = ac.adopt(l, s, (*adoptee).wantConn, func(e *loop.Loop, a *adoptee, here bool) error {
 		c = newConn(e, a.fd.Take())
 		if unixNetwork(a.network) {
-			c.becomeUnix(unixName(e, &c.fd, kernel.Kernel.Getsockname, a.network),
-				unixName(e, &c.fd, kernel.Kernel.Getpeername, a.network))
+			c.becomeUnix(unixName(e, c.core.FD(), kernel.Kernel.Getsockname, a.network),
+				unixName(e, c.core.FD(), kernel.Kernel.Getpeername, a.network))
 		} else {
-			c.laddr, c.raddr = nameOf(e, &c.fd, kernel.Kernel.Getsockname), nameOf(e, &c.fd, kernel.Kernel.Getpeername)
+			c.laddr = nameOf(e, c.core.FD(), kernel.Kernel.Getsockname)
+			c.raddr = nameOf(e, c.core.FD(), kernel.Kernel.Getpeername)
 		}
 		c.in.resume(c, ac.Unread)
 		c.in.err = a.err
 		if !here {
-			c.bornAway()
+			c.detach()
 		}
 		return nil
 	})
@@ -136,7 +137,7 @@ func (ac *AdoptConfig) AdoptPacket(l *ringo.Loop, s io.Closer) (c *PacketConn, e
 		}
 		c = newPacketConn(e, a.network, a.fd.Take(), local, peer)
 		if !here {
-			c.bornAway()
+			c.detach()
 		}
 		return nil
 	})
@@ -154,7 +155,7 @@ func (ac *AdoptConfig) AdoptUnixgram(l *ringo.Loop, s io.Closer) (c *UnixPacketC
 		c = newUnixPacketConn(e, &a.fd, peer, nil)
 		a.fd.Take()
 		if !here {
-			c.bornAway()
+			c.detach()
 		}
 		return nil
 	})

@@ -49,7 +49,7 @@ func because(err, cause error) error {
 
 // madeOn is what make makes in a task of the loop: the caller, if it is one and has no more to say than to whom it
 // listens in any case, or another on its behalf. What is made for others than tasks of the loop is a stray. G, parks.
-func madeOn[C interface{ bornAway() }](ctx context.Context, l *ringo.Loop, fail func(error) error,
+func madeOn[C interface{ detach() }](ctx context.Context, l *ringo.Loop, fail func(error) error,
 	make func() (C, error)) (c C, err error) {
 	e := (*loop.Loop)(l)
 	here := e.Here()
@@ -58,7 +58,7 @@ func madeOn[C interface{ bornAway() }](ctx context.Context, l *ringo.Loop, fail 
 	}
 	err = onBehalf(ctx, e, fail, func() (err error) {
 		if c, err = make(); err == nil && !here {
-			c.bornAway()
+			c.detach()
 		}
 		return err
 	})

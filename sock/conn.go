@@ -6,7 +6,7 @@ import (
 	"sync/atomic"
 
 	"ringo"
-	"ringo/internal/fd"
+	"ringo/internal/handle"
 	"ringo/internal/loop"
 	"ringo/internal/op"
 	"ringo/internal/timer"
@@ -20,22 +20,14 @@ import (
 // One caller may read while another writes; several readers, or several writers,
 // take turns in order of arrival.
 type Conn struct {
-	*atHand // nil as long as it is a stray, see stray.go
+	*atHand // nil as long as it is detached
 
-	l  *loop.Loop
-	fd fd.FD
+	l    *loop.Loop
+	core handle.Core
 
-	guests atomic.Pointer[guests]
-
-	closing  bool
-	closed   bool         // nobody uses the descriptor any more
-	gone     bool         // it is closed
-	lingers  atomic.Bool  // Close may wait in the kernel
 	lendFrom atomic.Int32 // see SetZeroCopy
 	held     atomic.Int32 // leases that users hold; they may be released anywhere
-
-	readBy, writeBy atomic.Int64 // deadlines, of NowNS; 0: none. Guests set them, too
-	value           atomic.Pointer[any]
+	value    atomic.Pointer[any]
 
 	laddr, raddr netip.AddrPort
 	ends         atomic.Pointer[tcpEnds] // made when they are first asked for
@@ -44,12 +36,10 @@ type Conn struct {
 
 // atHand is what tasks of the loop need at a connection.
 type atHand struct {
+	own     handle.Own
 	local   *local
-	handle  loop.Handle
 	in      input
-	out     output
 	serve   serving
-	closers loop.TaskList
 	parting *parting // it leaves its loop, and the descriptor stays open
 }
 
@@ -59,20 +49,37 @@ func newConn(l *loop.Loop, sys int32) *Conn {
 		c Conn
 		h atHand
 	})
-	n.c.l = l
-	n.c.fd.Init(sys)
-	n.c.bringNear(&n.h)
-	n.h.in.ready = !l.Lends()
-	return &n.c
+	c := &n.c
+	c.l = l
+	c.equip(&n.h)
+	c.core.Init(l, (*connOwner)(c), sys, &n.h.own)
+	c.in.ready = !l.Lends()
+	return c
 }
 
-// bringNear puts h at hand.
-func (c *Conn) bringNear(h *atHand) {
+// newDetached makes a connection of a descriptor for foreign callers: detach must follow.
+func newDetached(l *loop.Loop, sys int32) *Conn {
+	c := &Conn{l: l}
+	c.core.InitDetached(l, (*connOwner)(c), sys)
+	return c
+}
+
+// detach gives a new connection to the foreign callers for whom it was made.
+func (c *Conn) detach() {
+	var in handle.Input
+	if c.atHand != nil {
+		c.in.release(c, &in)
+		c.l.RemoveTimer(&c.in.doubt)
+		c.atHand = nil
+	}
+	c.core.Detach(&localOf(c.l).detached, in)
+}
+
+// equip puts h at hand.
+func (c *Conn) equip(h *atHand) {
 	h.local = localOf(c.l)
-	alarm := (*connAlarm)(c)
-	h.in.timer.Owner, h.in.doubt.Owner, h.out.timer.Owner = alarm, alarm, alarm
+	h.in.doubt.Owner = (*doubtAlarm)(c)
 	c.atHand = h
-	c.l.Register(&h.handle, (*connHandle)(c))
 }
 
 // Loop is the loop that the connection belongs to. Any goroutine may call it.
@@ -109,154 +116,130 @@ func (c *Conn) RemoteAddr() net.Addr {
 	return &c.tcpEnds().remote
 }
 
-// check is what each method begins with.
-func (c *Conn) check(name string) error {
-	if !c.l.Here() {
-		return c.fail(name, stranger(c.l))
-	}
-	c.attend()
-	if c.closing {
-		c.l.Burst()
-		return c.fail(name, net.ErrClosed)
-	}
-	return nil
-}
-
 // Close closes the connection. It waits until the operations in flight on it have
 // ended, for which a task parks, also one that was cancelled; who waits in them gets
 // net.ErrClosed. Closing again does nothing. Bytes from Peek are gone with it; leases
 // stay. Any goroutine may call it.
-func (c *Conn) Close() error {
-	if !c.l.Here() {
-		return c.closeAsGuest()
-	}
-	c.attend()
-	c.serve.drain(c) // Serve's last word on it is still to come
-	c.beginClose()
-	c.awaitClosed()
-	return nil
+func (c *Conn) Close() error { return c.core.Close() }
+
+// connOwner is the connection as the owner of its core.
+type connOwner Conn
+
+// Attach makes what tasks need at a connection that was detached.
+func (o *connOwner) Attach() *handle.Own {
+	h := new(atHand)
+	(*Conn)(o).equip(h)
+	return &h.own
 }
 
-// closeAsGuest is Close for guests.
-func (c *Conn) closeAsGuest() error {
-	if c.l == nil {
-		return errZero
+// Release leaves what is known of the input to foreign callers.
+func (o *connOwner) Release(to *handle.Input) { o.in.release((*Conn)(o), to) }
+
+// Acquire is the way back.
+func (o *connOwner) Acquire(from *handle.Input) { o.in.acquire((*Conn)(o), from) }
+
+// Holds reports whether bytes are unread.
+func (o *connOwner) Holds(in *handle.Input) bool {
+	if in == nil {
+		return o.in.buffered() > 0
 	}
-	g, err := c.guest()
-	switch {
-	case err == nil && c.closeStray(g): // also on a loop whose driver died
-		return nil
-	case err == net.ErrClosed || c.l.Ended():
-		return nil // it is closed
-	case err != nil:
-		return err
-	}
-	return g.close(func() {
-		c.attend()
-		c.serve.drain(c)
-		c.beginClose()
-	})
+	return len(in.Unread) > 0
 }
 
-// awaitClosed parks until the descriptor is gone.
-func (c *Conn) awaitClosed() {
-	if c.gone {
-		return
-	}
-	c.closers.Push(c.l.Task())
-	c.l.Park(nil)
-}
+// Rests reports whether Serve waits for input without a task.
+func (o *connOwner) Rests() bool { return o.serve.resting() }
 
-// beginClose marks the connection and asks for the end of what is in flight. The
-// last completion closes the descriptor.
-func (c *Conn) beginClose() {
-	if c.closing {
-		return
-	}
-	c.closing = true
-	c.fd.Seal()
-	if !c.guests.CompareAndSwap(nil, nobody) {
-		c.guests.Load().shut()
-	}
-	c.in.abort(c)
-	c.out.abort(c)
-	c.maybeClosed()
-}
+// Expired is told when the read deadline has passed meanwhile.
+func (o *connOwner) Expired() { o.serve.expired((*Conn)(o)) }
 
-// maybeClosed closes the descriptor once nothing is in flight on it.
-func (c *Conn) maybeClosed() {
-	if !c.closing || c.closed || c.fd.Busy() || c.in.op != nil || c.guests.Load().inherit() {
-		return
-	}
-	c.closed = true
+// CloseCalled has Serve know that its last word is still to come.
+func (o *connOwner) CloseCalled() { o.serve.drain((*Conn)(o)) }
+
+// Closing has nobody to tell: who waits is in the core's hands.
+func (o *connOwner) Closing() {}
+
+// Closed gives up what was received and not read.
+func (o *connOwner) Closed() {
+	c := (*Conn)(o)
 	if c.parting != nil {
 		c.parting.keep(c)
 	}
-	c.in.release(c)
-	c.removeTimers()
-	if c.parting != nil {
-		c.concluded()
-		return
-	}
-	if c.lingers.Load() {
-		c.closeElsewhere()
-		return
-	}
-	closeFD(c.l, &c.fd)
-	c.concluded()
-}
-
-func (c *Conn) removeTimers() {
-	c.l.RemoveTimer(&c.in.timer)
+	c.in.skip(c, c.in.buffered())
 	c.l.RemoveTimer(&c.in.doubt)
-	c.l.RemoveTimer(&c.out.timer)
 }
 
-// concluded tells those who wait that the descriptor is gone.
-func (c *Conn) concluded() {
-	c.gone = true
-	c.guests.Load().concluded()
-	c.l.Unregister(&c.handle)
-	for t := c.closers.Pop(); t != nil; t = c.closers.Pop() {
-		c.l.Ready(t)
+// Gone tells Serve.
+func (o *connOwner) Gone() {
+	if c := (*Conn)(o); c.atHand != nil {
+		c.serve.concluded(c)
 	}
-	c.serve.concluded(c)
 }
-
-// connHandle is the connection as what is open on its loop. The loop knows it by
-// types of its own, such as this one, so that users don't see what is for the loop.
-type connHandle Conn
 
 // Drain is the loop's word that accepts have stopped.
-func (h *connHandle) Drain() { h.serve.drainBegins((*Conn)(h)) }
+func (o *connOwner) Drain() { o.serve.drainBegins((*Conn)(o)) }
 
-// Abandon is the loop's word that it ends: whoever left the connection open is
-// gone, and the driver is about to be drained.
-func (h *connHandle) Abandon() {
-	h.lingers.Store(false)
-	(*Conn)(h).beginClose()
+// Abandoned is nothing to a connection: it is closed.
+func (o *connOwner) Abandoned() {}
+
+// doubtAlarm is the connection as the owner of the input's timer.
+type doubtAlarm Conn
+
+// Fire asks again.
+func (a *doubtAlarm) Fire(*timer.Timer) { a.in.doubted((*Conn)(a)) }
+
+// try runs a plain call on the connection's descriptor, in a task of the loop.
+func (c *Conn) try(o *op.Op) (int32, bool) { return c.core.Try(o) }
+
+// plain asks the kernel what needs no turn and does not wait. Any caller.
+func (c *Conn) plain(name string, ask question) (int32, error) {
+	res, err := c.core.Ask(ask)
+	return res, c.failed(name, err)
 }
 
-// connAlarm is the connection as the owner of its timers.
-type connAlarm Conn
+// enterRead takes the reader's turn.
+func (c *Conn) enterRead() (handle.Access, error) {
+	a, err := c.core.Enter(handle.In)
+	if err != nil {
+		return a, c.fail("read", err)
+	}
+	if a.Own() {
+		c.beginRead()
+	}
+	return a, nil
+}
 
-// Fire is the loop's word that a deadline may have passed.
-func (a *connAlarm) Fire(t *timer.Timer) {
-	c := (*Conn)(a)
-	switch {
-	case t == &c.out.timer:
-		c.out.abort(c)
-	case t == &c.in.doubt:
-		c.in.doubted(c)
-	case c.in.waiter != nil:
-		c.in.wake(c)
-	default:
-		c.serve.expired(c)
+// beginRead is what a reader that is a task of the loop begins its turn with.
+func (c *Conn) beginRead() {
+	c.l.Spend() // also for bytes that are here: it gives way before it fetches more
+	c.in.peeked = false
+	if c.records() {
+		c.in.beginRecord()
 	}
 }
 
-// try runs a plain call on the connection's descriptor.
-func (c *Conn) try(o *op.Op) (int32, bool) {
-	o.FD = &c.fd
-	return c.l.Try(o)
+// enterWrite takes the writer's turn.
+func (c *Conn) enterWrite() (handle.Access, error) {
+	a, err := c.core.Enter(handle.Out)
+	if err != nil {
+		return a, c.fail("write", err)
+	}
+	if a.Own() {
+		if err := c.mayGoOn(); err != nil {
+			c.core.Leave(a)
+			return a, c.fail("write", err)
+		}
+	}
+	return a, nil
+}
+
+// mayGoOn gives way, if it is time, and says whether a writer must stop that is a task of the loop.
+func (c *Conn) mayGoOn() error {
+	alive := c.l.Burst()
+	switch {
+	case c.core.Closing():
+		return net.ErrClosed
+	case !alive:
+		return c.l.Cause()
+	}
+	return nil
 }

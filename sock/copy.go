@@ -23,26 +23,28 @@ func (c *Conn) WriteTo(w io.Writer) (int64, error) {
 		return c.copyRecords(w)
 	}
 	if !c.l.Here() {
-		return c.writeToAsGuest(w)
+		return c.writeToForeign(w)
 	}
 	d, ok := w.(*Conn)
 	if !ok || d.l != c.l || d.records() {
 		return c.relayFar(w)
 	}
-	if err := c.beginRead("read"); err != nil {
+	a, err := c.enterRead()
+	if err != nil {
 		return 0, err
 	}
 	n, err := c.relay((*near)(d), spellAfter) // nothing in it panics, so there is no defer: tasks park here
-	c.in.lock.leave(c.l)
+	c.core.Leave(a)
 	return n, err
 }
 
 // relayFar is a relay to what is not a stream of the same loop.
 func (c *Conn) relayFar(w io.Writer) (int64, error) {
-	if err := c.beginRead("read"); err != nil {
+	a, err := c.enterRead()
+	if err != nil {
 		return 0, err
 	}
-	defer c.in.lock.leave(c.l)
+	defer c.core.Leave(a)
 	out, after := outletOf(c, w), spellAfter
 	if !out.splices() {
 		after = math.MaxInt
@@ -62,10 +64,10 @@ func (c *Conn) relayFar(w io.Writer) (int64, error) {
 // Any goroutine may call it.
 func (c *Conn) ReadFrom(r io.Reader) (int64, error) {
 	if !c.l.Here() {
-		return c.readFromAsGuest(r)
+		return c.readFromForeign(r)
 	}
-	if err := c.check("write"); err != nil {
-		return 0, err
+	if err := c.core.Check(); err != nil {
+		return 0, c.fail("write", err)
 	}
 	if src, ok := r.(*Conn); ok {
 		return src.WriteTo(c)
@@ -113,7 +115,7 @@ func (c *Conn) copyFrom(r io.Reader) (int64, error) {
 // fetchFrom is ReadFrom of a connection of package net: goroutines wait for it, and the task
 // writes, so that a cancel ends that, too.
 func (c *Conn) fetchFrom(f *foreign) (int64, error) {
-	return relayAsGuest(&fetched{c.l, f}, (*near)(c), c.local)
+	return relayForeign(&fetched{c.l, f}, (*near)(c), c.local)
 }
 
 // fetched is a source of a task: a connection of package net, from which goroutines read.
@@ -155,6 +157,7 @@ type outlet interface {
 func (c *Conn) relay(out outlet, after int) (total int64, err error) {
 	for full := 0; err == nil; {
 		if err = c.some(); err != nil {
+			err = c.failed("read", err)
 			break
 		}
 		var n int64

@@ -5,12 +5,13 @@ import (
 	"math"
 	"sync"
 
+	"ringo/internal/handle"
 	"ringo/internal/loop"
 	"ringo/internal/op"
 	"ringo/internal/sys"
 )
 
-// source is where the bytes of a guest's relay come from: a connection of Ringo's or of
+// source is where the bytes of a foreign caller's relay come from: a connection of Ringo's or of
 // package net.
 type source interface {
 	// wait waits until a read would not.
@@ -28,43 +29,43 @@ type sink interface {
 	splices() bool
 }
 
-// writeToAsGuest is WriteTo for guests.
-func (c *Conn) writeToAsGuest(w io.Writer) (int64, error) {
-	if _, err := c.guest(); err != nil {
-		return 0, c.failGuest("read", err)
+// writeToForeign is WriteTo for foreign callers.
+func (c *Conn) writeToForeign(w io.Writer) (int64, error) {
+	if err := c.core.CheckForeign(); err != nil {
+		return 0, c.failed("read", err)
 	}
 	l, _ := loop.Current()
 	if dst, ok := w.(*Conn); ok {
 		if dst.l == l {
-			return relayAsGuest((*away)(c), (*near)(dst), localOf(c.l))
+			return relayForeign((*away)(c), (*near)(dst), localOf(c.l))
 		}
-		return relayAsGuest((*away)(c), (*far)(dst), localOf(c.l))
+		return relayForeign((*away)(c), (*far)(dst), localOf(c.l))
 	}
 	if f := foreignOf(w); f != nil {
 		if l != nil {
-			return relayAsGuest((*away)(c), &brought{l, f}, localOf(c.l))
+			return relayForeign((*away)(c), &brought{l, f}, localOf(c.l))
 		}
-		return relayAsGuest((*away)(c), f, localOf(c.l))
+		return relayForeign((*away)(c), f, localOf(c.l))
 	}
 	return io.Copy(w, struct{ io.Reader }{c})
 }
 
-// readFromAsGuest is ReadFrom for guests.
-func (c *Conn) readFromAsGuest(r io.Reader) (int64, error) {
-	if _, err := c.guest(); err != nil {
-		return 0, c.failGuest("write", err)
+// readFromForeign is ReadFrom for foreign callers.
+func (c *Conn) readFromForeign(r io.Reader) (int64, error) {
+	if err := c.core.CheckForeign(); err != nil {
+		return 0, c.failed("write", err)
 	}
 	if src, ok := r.(*Conn); ok {
 		return src.WriteTo(c)
 	}
 	if f := foreignOf(r); f != nil {
 		if l, _ := loop.Current(); l != nil {
-			return relayAsGuest(&fetched{l, f}, (*far)(c), localOf(c.l))
+			return relayForeign(&fetched{l, f}, (*far)(c), localOf(c.l))
 		}
-		return relayAsGuest(f, (*far)(c), localOf(c.l))
+		return relayForeign(f, (*far)(c), localOf(c.l))
 	}
 	if f := fileOf(r); f != nil && !c.records() {
-		n, err := c.sendFileAsGuest(f)
+		n, err := c.sendFileForeign(f)
 		if err != nil || !f.gone {
 			return n, err
 		}
@@ -74,11 +75,11 @@ func (c *Conn) readFromAsGuest(r io.Reader) (int64, error) {
 	return io.Copy(struct{ io.Writer }{c}, r)
 }
 
-// chunks is memory for guests' relays, each in use while there are bytes.
+// chunks is memory for foreign callers' relays, each in use while there are bytes.
 var chunks = sync.Pool{New: func() any { return new([32768]byte) }}
 
-// relayAsGuest is relay for guests.
-func relayAsGuest(from source, to sink, local *local) (total int64, err error) {
+// relayForeign is relay for foreign callers.
+func relayForeign(from source, to sink, local *local) (total int64, err error) {
 	s := spell{after: spellAfter}
 	if !to.splices() {
 		s.after = math.MaxInt
@@ -95,9 +96,9 @@ func relayAsGuest(from source, to sink, local *local) (total int64, err error) {
 		}
 		var n int
 		if s.on {
-			n, ready, err = spliceAsGuest(from, to, local, &s)
+			n, ready, err = spliceForeign(from, to, local, &s)
 		} else {
-			n, ready, err = passAsGuest(from, to, &s)
+			n, ready, err = passForeign(from, to, &s)
 		}
 		total += int64(n)
 		if err == io.EOF {
@@ -109,8 +110,8 @@ func relayAsGuest(from source, to sink, local *local) (total int64, err error) {
 	}
 }
 
-// passAsGuest moves what there is by memory. more is false if there is probably no more.
-func passAsGuest(from source, to sink, s *spell) (n int, more bool, err error) {
+// passForeign moves what there is by memory. more is false if there is probably no more.
+func passForeign(from source, to sink, s *spell) (n int, more bool, err error) {
 	chunk := chunks.Get().(*[32768]byte)
 	defer chunks.Put(chunk)
 	n, err = from.Read(chunk[:])
@@ -125,8 +126,8 @@ func passAsGuest(from source, to sink, s *spell) (n int, more bool, err error) {
 	return n, more, err
 }
 
-// spliceAsGuest moves what there is by a pipe.
-func spliceAsGuest(from source, to sink, local *local, s *spell) (n int, more bool, err error) {
+// spliceForeign moves what there is by a pipe.
+func spliceForeign(from source, to sink, local *local, s *spell) (n int, more bool, err error) {
 	p, ok := local.pipes.take()
 	if !ok {
 		s.end()
@@ -138,7 +139,7 @@ func spliceAsGuest(from source, to sink, local *local, s *spell) (n int, more bo
 	case err != nil:
 		return 0, false, err
 	case !ok:
-		return passAsGuest(from, to, s)
+		return passForeign(from, to, s)
 	case p.held == 0:
 		return 0, false, nil
 	}
@@ -152,38 +153,40 @@ func spliceAsGuest(from source, to sink, local *local, s *spell) (n int, more bo
 // away is a source: a connection whose reader is no task of its loop.
 type away Conn
 
-func (a *away) Read(p []byte) (int, error) { return (*Conn)(a).Read(p) }
+func (f *away) Read(p []byte) (int, error) { return (*Conn)(f).Read(p) }
 
-func (a *away) wait() error {
-	return a.poll(func(g *guests, s *side) error {
-		if len(s.unread) > 0 || s.eof || s.err != 0 {
+func (f *away) wait() error {
+	return f.poll(func(a handle.Access, in *handle.Input) error {
+		if len(in.Unread) > 0 || in.EOF || in.Err != 0 {
 			return nil
 		}
-		s.op.Code, s.op.Arg = op.Poll, interest
-		_, err := g.do(s)
+		o := a.Op()
+		o.Code, o.Arg = op.Poll, interest
+		_, err := a.Do()
 		return err
 	})
 }
 
-func (a *away) fill(p pipe) (n int, ok bool, err error) {
-	err = a.poll(func(g *guests, s *side) error {
-		if len(s.unread) > 0 || s.eof || s.err != 0 {
+func (f *away) fill(p pipe) (n int, ok bool, err error) {
+	err = f.poll(func(a handle.Access, in *handle.Input) error {
+		if len(in.Unread) > 0 || in.EOF || in.Err != 0 {
 			return nil
 		}
-		if err := s.passed(); err != nil {
+		if err := a.Late(); err != nil {
 			return err
 		}
 		ok = true
-		s.op.Code, s.op.Arg, s.op.Arg2 = op.SpliceIn, pieceMax, uint32(p.w)
-		res, now := g.l.Try(s.op)
+		o := a.Op()
+		o.Code, o.Arg, o.Arg2 = op.SpliceIn, pieceMax, uint32(p.w)
+		res, now := a.Try()
 		switch {
 		case !now:
 		case res > 0:
 			n = int(res)
 		case res == 0:
-			s.eof, ok = true, false
+			in.EOF, ok = true, false
 		default:
-			s.err, ok = res, false
+			in.Err, ok = res, false
 		}
 		return nil
 	})
@@ -191,19 +194,16 @@ func (a *away) fill(p pipe) (n int, ok bool, err error) {
 }
 
 // poll runs f in the reader's turn, with the op that f may use for other things.
-func (a *away) poll(f func(g *guests, s *side) error) error {
-	c := (*Conn)(a)
-	g, err := c.guest()
+func (f *away) poll(fn func(handle.Access, *handle.Input) error) error {
+	c := (*Conn)(f)
+	a, err := c.core.Enter(handle.In)
 	if err == nil {
-		err = g.enter(&g.in)
+		err = fn(a, a.Input())
+		o := a.Op()
+		o.Code, o.Arg, o.Arg2 = op.Recv, 0, 0
+		c.core.Leave(a)
 	}
-	if err == nil {
-		s := &g.in
-		err = f(g, s)
-		s.op.Code, s.op.Arg, s.op.Arg2 = op.Recv, 0, 0
-		g.leave(s)
-	}
-	return c.failGuest("read", err)
+	return c.failed("read", err)
 }
 
 func (f *foreign) wait() error {

@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 
+	"ringo/internal/handle"
 	"ringo/internal/op"
 )
 
@@ -37,14 +38,11 @@ func (c *Conn) failHome(name string, err error) error {
 }
 
 func (c *Conn) file() (*os.File, error) {
-	if err := c.check("file"); err != nil {
-		return nil, err
+	if err := c.core.Check(); err != nil {
+		return nil, c.fail("file", err)
 	}
-	lock := &c.in.lock
-	if s := lock.away; s != nil {
-		s.reclaimNow()
-	}
-	if !lock.busy {
+	c.core.Reclaim(handle.In)
+	if !c.core.Own(handle.In).Taken() {
 		if err := c.disarmed(); err != nil {
 			return nil, c.fail("file", err)
 		}
@@ -61,11 +59,14 @@ func (c *Conn) file() (*os.File, error) {
 // bytes that nobody has read.
 func (c *Conn) disarmed() error {
 	in := &c.in
-	in.lock.enter(c.l)
-	defer in.lock.leave(c.l)
-	in.settle(c)
+	a, err := c.core.Enter(handle.In)
+	if err != nil {
+		return err
+	}
+	defer c.core.Leave(a)
+	c.core.Quiesce(handle.In)
 	switch {
-	case c.closing:
+	case c.core.Closing():
 		return net.ErrClosed
 	case in.buffered() > 0:
 		return ErrUnread
@@ -86,7 +87,7 @@ func (ln *Listener) File() (*os.File, error) {
 	}
 	var n int32
 	err := (*rawListener)(ln).Control(func(uintptr) {
-		n = (&op.Op{Code: op.Dup, FD: &ln.fd}).Attempt()
+		n = (&op.Op{Code: op.Dup, FD: ln.core.FD()}).Attempt()
 	})
 	switch {
 	case err != nil:
@@ -134,8 +135,8 @@ func (c *Conn) DetachConn() (conn net.Conn, err error) {
 }
 
 func (c *Conn) detachConn() (net.Conn, error) {
-	if err := c.check("detach"); err != nil {
-		return nil, err
+	if err := c.core.Check(); err != nil {
+		return nil, c.fail("detach", err)
 	}
 	n, _ := c.try(call(c.l, op.Dup))
 	if n < 0 {

@@ -133,7 +133,7 @@ func (d *Dialer) connect(l *loop.Loop, network string, local, ap netip.AddrPort,
 		if err != nil {
 			return nil, dialError(network, tcpAddr(ap), err)
 		}
-		c.laddr = nameOf(l, &c.fd, kernel.Kernel.Getsockname)
+		c.laddr = nameOf(l, c.core.FD(), kernel.Kernel.Getsockname)
 		if c.laddr != ap || try == tries {
 			c.setAtBirth()
 			return c, nil
@@ -209,7 +209,7 @@ func dialing(c *Conn, ap netip.AddrPort, end time.Time) error {
 	}
 	defer l.FreeOp(o)
 	l.NewExt(o).Addr.Set(ap)
-	o.FD = &c.fd
+	o.FD = c.core.FD()
 	limit := dialLimit{l: l, op: o}
 	limit.t.Owner = &limit
 	if !end.IsZero() {

@@ -1,14 +1,16 @@
 package sock
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"net"
 	"os"
-	"syscall"
 
 	"ringo"
+	"ringo/internal/handle"
 	"ringo/internal/loop"
 	"ringo/internal/sys"
 )
@@ -20,7 +22,7 @@ var ErrNoReturn = errors.New("sock: Open or Request did not return")
 // ErrUnread is what a call gives that would pass over bytes which the connection has
 // received and nobody has read: RawConn.Read, and File. Read them first: there are
 // Buffered of them.
-var ErrUnread = errors.New("sock: the connection holds bytes that nobody has read (see Conn.Buffered)")
+var ErrUnread = handle.ErrUnread
 
 // callName is the system call that an error of a method names, as in package net. (A map
 // would need more stack than a parked task has.)
@@ -39,7 +41,7 @@ func callName(method string) string {
 }
 
 // errEnded is for handles that have outlived their loop, which closed them.
-var errEnded = fmt.Errorf("%w: %w", net.ErrClosed, ringo.ErrEnded)
+var errEnded = handle.ErrEnded
 
 // stranger is why somebody who is no task of the loop may not call.
 func stranger(l *loop.Loop) error {
@@ -61,8 +63,20 @@ func (c *Conn) fail(name string, err error) error {
 		Err: err}
 }
 
+// failed is fail for what a call ends with: nothing, and what stands for itself, stay as they are.
+func (c *Conn) failed(name string, err error) error {
+	switch err {
+	case nil, io.EOF, io.ErrUnexpectedEOF, bufio.ErrBufferFull:
+		return err
+	}
+	if _, ok := err.(*net.OpError); ok {
+		return err
+	}
+	return c.fail(name, err)
+}
+
 // errZero is what the methods of a handle's zero value give, as in package net.
-var errZero error = syscall.EINVAL
+var errZero = handle.ErrZero
 
 // addrOrNil is nil for an address that isn't known.
 func addrOrNil(a net.Addr) net.Addr {
@@ -109,6 +123,4 @@ func noSocket(res int32) error {
 }
 
 // callError names the call that gave the errno.
-func callError(call string, res int32) error {
-	return os.NewSyscallError(call, syscall.Errno(-res))
-}
+func callError(call string, res int32) error { return handle.CallError(call, res) }

@@ -2,12 +2,10 @@ package sock
 
 import (
 	"io"
-	"net"
-	"os"
 	"time"
 
 	"ringo/buf"
-	"ringo/internal/loop"
+	"ringo/internal/handle"
 	"ringo/internal/op"
 	"ringo/internal/sys"
 	"ringo/internal/timer"
@@ -26,9 +24,6 @@ import (
 // Otherwise, and while the ring is dry, readiness is watched and the reader reads
 // by itself, into its own memory or a plain buffer that is warm.
 type input struct {
-	op   *op.Op // armed: a multishot receive, or a poll
-	lock turnstile
-
 	// Unread bytes: first those in acc, from accOff on, then those in the list.
 	acc        []byte
 	accOff     int
@@ -45,9 +40,7 @@ type input struct {
 	eof     bool
 	err     int32 // of the stream, for ever
 
-	waiter *loop.Task
-	timer  timer.Timer
-	doubt  timer.Timer // see doubted
+	doubt timer.Timer // see doubted
 }
 
 type armed uint8
@@ -70,13 +63,11 @@ func (in *input) over() bool { return in.eof || in.err != 0 }
 
 // arm sees to it that news of the stream will come.
 func (in *input) arm(c *Conn) {
-	if in.lock.away != nil {
-		if in.lock.away.reclaim() { // which arms
-			in.lock.leave(c.l)
-		}
+	if !c.core.Rearm() { // else it is armed when it is acquired
 		return
 	}
-	if in.op != nil || in.over() {
+	d := c.core.Own(handle.In)
+	if d.Op != nil || in.over() {
 		return
 	}
 	code, how, flags := op.Poll, polling, op.Multishot|op.Rough
@@ -92,20 +83,20 @@ func (in *input) arm(c *Conn) {
 		in.err = -sys.ENOBUFS
 		return
 	}
-	o.FD, o.Flags, o.Sink = &c.fd, flags, (*inputSink)(c)
+	o.FD, o.Flags, o.Sink = c.core.FD(), flags, (*inputSink)(c)
 	if how == receiving {
 		o.Bufs = c.l.Ring()
 	} else {
 		o.Arg = interest
 	}
-	in.op, in.how = o, how
+	d.Op, in.how = o, how
 	c.l.Submit(o)
 }
 
 // disarm ends a receive that nobody reads from.
 func (in *input) disarm(c *Conn) {
-	if in.op != nil && in.how == receiving && !in.op.Canceled {
-		c.l.Cancel(in.op)
+	if o := c.core.Own(handle.In).Op; o != nil && in.how == receiving && !o.Canceled {
+		c.l.Cancel(o)
 	}
 }
 
@@ -116,12 +107,9 @@ type inputSink Conn
 func (s *inputSink) Complete(o *op.Op, res int32, flags uint32) {
 	c := (*Conn)(s)
 	in := &c.in
-	last := flags&op.More == 0
-	if last {
-		in.op = nil
-	}
 	how := in.how
-	if last {
+	if flags&op.More == 0 {
+		c.core.Own(handle.In).Op = nil
 		c.l.FreeOp(o)
 		in.how = notArmed
 	}
@@ -130,12 +118,9 @@ func (s *inputSink) Complete(o *op.Op, res int32, flags uint32) {
 	} else {
 		in.polled(res)
 	}
-	if c.closing {
-		if t := in.waiter; t != nil { // a takeover, which the closing overtook
-			in.waiter = nil
-			c.l.Ready(t)
-		}
-		c.maybeClosed()
+	if c.core.Closing() {
+		c.core.Wake() // for who hands the input over, which the closing overtook
+		c.core.Settle()
 		return
 	}
 	in.wake(c)
@@ -145,7 +130,7 @@ func (s *inputSink) Complete(o *op.Op, res int32, flags uint32) {
 func (in *input) received(c *Conn, res int32, flags uint32) {
 	if flags&op.HasBuffer != 0 {
 		b := c.l.Ring().Filled(uint16(op.BufferID(flags)), int(max(res, 0)))
-		if res <= 0 || c.closing && c.parting == nil {
+		if res <= 0 || c.core.Closing() && c.parting == nil {
 			c.l.Ring().Put(b)
 		} else {
 			in.append(b)
@@ -175,7 +160,7 @@ const doubtAfter = time.Second
 // https://github.com/axboe/liburing/issues/1549 for the same with an end of stream.
 // A receive that is begun anew finds what there is.
 func (in *input) doubted(c *Conn) {
-	if in.op == nil || in.how != receiving || in.op.Canceled {
+	if in.how != receiving || c.core.Own(handle.In).Op.Canceled {
 		return
 	}
 	o := call(c.l, op.Poll)
@@ -200,7 +185,7 @@ func (in *input) polled(res int32) {
 
 // bound keeps a connection that is not read from emptying the loop's ring.
 func (in *input) bound(c *Conn) {
-	if c.out.waiter != nil || in.slow {
+	if c.core.Own(handle.Out).Waiting() || in.slow {
 		in.spill(c)
 	}
 	if int(in.count) >= c.l.Config().Leases || len(in.acc)-in.accOff >= c.l.Config().Leases*c.l.Config().BufferSize {
@@ -312,7 +297,7 @@ func (in *input) recv(c *Conn, p []byte) (n int, ok bool) {
 		p = p[:min(len(p), pieceMax)]
 	}
 	o := &c.local.recv
-	o.FD, o.Buf = &c.fd, p
+	o.FD, o.Buf = c.core.FD(), p
 	res, ok := c.l.Try(o)
 	o.Buf = nil
 	return in.took(c, res, ok, len(p))
@@ -370,81 +355,44 @@ func (in *input) fillBuffer(c *Conn) {
 // and no receive is armed that would take it.
 func (in *input) byHand() bool { return in.ready && in.how != receiving && !in.over() }
 
-// state is why a reader can't be given bytes: nil if it should wait. Who goes on
-// asking although there is an answer must not hold up the others.
-func (in *input) state(c *Conn, name string) error {
-	err := in.why(c, name)
+// end is why no more bytes will come: nil if they may. Who goes on asking although there is an answer must
+// not hold up the others.
+func (in *input) end(c *Conn) error {
+	switch {
+	case in.err != 0:
+		c.l.Burst()
+		return callError("read", in.err)
+	case in.eof:
+		c.l.Burst()
+		return io.EOF
+	}
+	return nil
+}
+
+// mayRead is why a reader must not go on, whatever there is: nil if it may.
+func (c *Conn) mayRead() error {
+	err := c.core.State(handle.In)
 	if err != nil {
 		c.l.Burst()
 	}
 	return err
 }
 
-func (in *input) why(c *Conn, name string) error {
-	switch {
-	case c.closing:
-		return c.fail(name, net.ErrClosed)
-	case in.expired(c):
-		return c.fail(name, os.ErrDeadlineExceeded)
-	case in.err != 0:
-		return c.failRes(name, in.err)
-	case in.eof:
-		return io.EOF
-	}
-	return nil
-}
-
-// refused is why a reader must not go on that has found the connection closing, or its time over.
-// The deadline is not asked again: others may have moved it since.
-func (in *input) refused(c *Conn) error {
-	err := os.ErrDeadlineExceeded
-	if c.closing {
-		err = net.ErrClosed
-	}
-	c.l.Burst()
-	return c.fail("read", err)
-}
-
-func (in *input) expired(c *Conn) bool {
-	limit := c.readBy.Load()
-	return limit != 0 && c.l.NowNS() >= limit
-}
-
-// wait parks the running task until there is news of the stream. It reports false
-// if the task was cancelled.
-func (in *input) wait(c *Conn) bool {
+// mustWait sees to it that news will come, and reports whether the reader has to wait for it (Core.Wait). The
+// error says that it was cancelled. The wait itself is the caller's: each frame is one of each parked stack.
+func (in *input) mustWait(c *Conn) (bool, error) {
 	if c.l.Canceled() {
 		c.l.Burst()
-		return false
+		return false, c.l.Cause()
 	}
 	in.arm(c)
-	if in.over() || in.byHand() {
-		return true
-	}
-	in.waiter = c.l.Task()
-	if limit := c.readBy.Load(); limit != 0 {
-		c.l.Arm(&in.timer, limit)
-	}
-	c.l.Park((*inputWait)(c))
-	in.waiter = nil
-	return true
-}
-
-// inputWait is the connection as what its reader waits for.
-type inputWait Conn
-
-// CancelWait lets a cancelled reader go.
-func (w *inputWait) CancelWait(t *loop.Task) {
-	w.in.waiter = nil
-	w.l.Ready(t)
+	return !in.over() && !in.byHand(), nil
 }
 
 // wake tells whoever is interested that there is news.
 func (in *input) wake(c *Conn) {
-	if t := in.waiter; t != nil {
-		in.waiter = nil
+	if c.core.Wake() {
 		c.serve.more = true // what the reader leaves may be news to its handler
-		c.l.Ready(t)
 		return
 	}
 	if c.serve.by != nil {
@@ -452,18 +400,23 @@ func (in *input) wake(c *Conn) {
 	}
 }
 
-// abort is the input's part of closing.
-func (in *input) abort(c *Conn) {
-	if t := in.waiter; t != nil {
-		in.waiter = nil
-		c.l.Ready(t)
+// release leaves what is known of the input to foreign callers.
+func (in *input) release(c *Conn, to *handle.Input) {
+	if n := in.buffered(); n > 0 {
+		to.Unread = make([]byte, n)
+		in.copyTo(c, to.Unread)
 	}
-	if in.op != nil && !in.op.Canceled {
-		c.l.Cancel(in.op)
-	}
+	to.EOF, to.Err = in.eof, in.err
+	in.peeked = false
 }
 
-// release gives all unread bytes up.
-func (in *input) release(c *Conn) {
-	in.skip(c, in.buffered())
+// acquire is the way back. Nobody knows whether there is more.
+func (in *input) acquire(c *Conn, from *handle.Input) {
+	in.resume(c, from.Unread)
+	from.Unread = nil
+	in.eof, in.err = from.EOF, from.Err
+	if c.serve.resting() && !c.core.Closing() {
+		c.core.Follow()
+		c.serve.news(c)
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"ringo/internal/fd"
+	"ringo/internal/handle"
 	"ringo/internal/op"
 	"ringo/internal/sys"
 )
@@ -24,11 +25,11 @@ type sharing struct {
 
 // join makes a new listener one of those that share.
 func (s *sharing) join(ln *Listener) {
-	if ln.closing {
+	if ln.core.Closing() {
 		return
 	}
 	ln.share = s
-	ln.guests.in.recall()
+	ln.core.Revoke(handle.In)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.listeners = append(s.listeners, ln)
@@ -77,7 +78,7 @@ func (ln *Listener) takePassed() {
 // been the one that the kernel woke for a connection, and it wakes only one: so the
 // others look again.
 func (ln *Listener) gaveUp(res int32) {
-	looks := ln.looks && !ln.closing
+	looks := ln.looks && !ln.core.Closing()
 	ln.looks = false
 	if res != -sys.ECANCELED || looks {
 		return
@@ -96,16 +97,16 @@ func (ln *Listener) gaveUp(res int32) {
 // lookAgain has the accept begin anew, which begins with a try. One that was
 // cancelled is armed again.
 func (ln *Listener) lookAgain() {
-	if ln.op != nil && !ln.op.Canceled && !ln.closing {
+	if o := ln.core.Own(handle.In).Op; o != nil && !o.Canceled && !ln.core.Closing() {
 		ln.looks = true
-		ln.l.Cancel(ln.op)
+		ln.l.Cancel(o)
 	}
 }
 
 // unasked is told when somebody has left Accept without a connection.
 func (ln *Listener) unasked() {
-	if ln.share != nil && !ln.asked() && ln.op != nil && !ln.op.Canceled {
-		ln.l.Cancel(ln.op)
+	if ln.share != nil && !ln.asked() {
+		ln.cancelAccept()
 	}
 }
 

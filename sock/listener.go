@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"ringo/internal/fd"
+	"ringo/internal/handle"
 	"ringo/internal/kernel"
 	"ringo/internal/loop"
 	"ringo/internal/op"
@@ -18,27 +19,22 @@ import (
 // Listener is a listening socket of one loop: a net.Listener. Any goroutine may use
 // it; connections belong to its loop all the same.
 type Listener struct {
-	l      *loop.Loop
-	fd     fd.FD
-	guests *guests // whose directions stay theirs
-	handle loop.Handle
-	addr   netip.AddrPort
-	unix   *net.UnixAddr // nil: a TCP listener
-	file   *socketFile   // of a Unix listener
-	leave  func()        // tells the Run that the loop no longer listens there
+	l     *loop.Loop
+	core  handle.Core // the foreign callers have both directions, until the loop revokes that
+	own   handle.Own
+	addr  netip.AddrPort
+	unix  *net.UnixAddr // nil: a TCP listener
+	file  *socketFile   // of a Unix listener
+	leave func()        // tells the Run that the loop no longer listens there
 
 	share  *sharing // if the socket is not this loop's alone
 	passed []int32  // by the others; under the sharing's lock
 	looks  bool     // the accept was cancelled only to begin anew
 
-	op      *op.Op // the accept, multishot unless the socket is shared
 	queue   fdQueue
 	err     int32
 	waiting loop.TaskList // in Accept
 	shelf   shelf         // for those who are no tasks of the loop
-	closing bool
-	closed  bool
-	closers loop.TaskList
 
 	pause     backoff
 	pauseAway backoff // of goroutines that accept; his whose turn it is
@@ -69,23 +65,21 @@ func (b *backoff) next() time.Duration {
 // those that are not of our making.
 func newListener(l *loop.Loop, network string, s int32, file *socketFile, leave func()) (*Listener, error) {
 	ln := &Listener{l: l, file: file, leave: sync.OnceFunc(leave)}
-	ln.fd.Init(s)
-	ln.guests = ln.newGuests()
+	ln.core.Accepts()
+	ln.core.Init(l, (*listenerOwner)(ln), s, &ln.own)
+	ln.core.LendAll()
 	ln.timer.Owner = (*listenerAlarm)(ln)
 	if unixNetwork(network) {
 		ln.becomeUnix(network)
 	} else {
-		ln.addr = nameOf(l, &ln.fd, kernel.Kernel.Getsockname)
+		ln.addr = nameOf(l, ln.core.FD(), kernel.Kernel.Getsockname)
 	}
 	if err := l.Unwatchable(s); err != nil {
-		ln.file.release()
-		closeFD(l, &ln.fd)
-		ln.leave()
+		ln.core.BeginClose()
 		return nil, listenError(network, ln.Addr(), os.NewSyscallError("socket", err))
 	}
-	l.Register(&ln.handle, (*listenerHandle)(ln))
 	if l.Draining() {
-		ln.beginClose()
+		ln.core.BeginClose()
 	}
 	return ln, nil
 }
@@ -118,16 +112,16 @@ func (ln *Listener) AcceptConn() (*Conn, error) {
 		return ln.acceptAsGuest(loop.Current())
 	}
 	ln.l.Burst() // also for who goes on asking a listener that is closed
-	ln.guests.in.recall()
+	ln.core.Revoke(handle.In)
 	if ln.shelf.open {
 		ln.shelf.yield()
 	}
 	for {
-		if ln.closing {
+		if ln.core.Closing() {
 			return nil, ln.fail("accept", net.ErrClosed)
 		}
 		if c := ln.shelf.take(); c != nil {
-			c.attend()
+			c.core.Attach()
 			return c, nil
 		}
 		if s, ok := ln.queue.pop(); ok {
@@ -165,13 +159,13 @@ func (ln *Listener) accepted(s int32) *Conn {
 // name gives a connection that was accepted its addresses, by memory of the caller's. G.
 func (ln *Listener) name(c *Conn, sa *sys.Sockaddr) {
 	if ln.unix != nil {
-		c.becomeUnix(*ln.unix, unixNameBy(ln.l, sa, &c.fd, kernel.Kernel.Getpeername, ln.unix.Net))
+		c.becomeUnix(*ln.unix, unixNameBy(ln.l, sa, c.core.FD(), kernel.Kernel.Getpeername, ln.unix.Net))
 		return
 	}
-	c.raddr = nameBy(ln.l, sa, &c.fd, kernel.Kernel.Getpeername)
+	c.raddr = nameBy(ln.l, sa, c.core.FD(), kernel.Kernel.Getpeername)
 	c.laddr = ln.addr
 	if ln.addr.Addr().IsUnspecified() {
-		c.laddr = nameBy(ln.l, sa, &c.fd, kernel.Kernel.Getsockname)
+		c.laddr = nameBy(ln.l, sa, c.core.FD(), kernel.Kernel.Getsockname)
 	}
 }
 
@@ -188,7 +182,8 @@ func (ln *Listener) fail(name string, err error) error {
 
 // arm starts the accept, unless a pause is on.
 func (ln *Listener) arm() {
-	if ln.op != nil || ln.closing || ln.timer.Armed() {
+	d := ln.core.Own(handle.In)
+	if d.Op != nil || ln.core.Closing() || ln.timer.Armed() {
 		return
 	}
 	o := ln.l.NewOp(op.Accept)
@@ -198,11 +193,11 @@ func (ln *Listener) arm() {
 	}
 	// Keep: at the queue's bound the accept is cancelled, and peers that it takes
 	// until then are served like the others.
-	o.FD, o.Flags, o.Sink = &ln.fd, op.Keep, (*listenerSink)(ln)
+	o.FD, o.Flags, o.Sink = ln.core.FD(), op.Keep, (*listenerSink)(ln)
 	if ln.share == nil {
 		o.Flags |= op.Multishot
 	}
-	ln.op = o
+	d.Op = o
 	ln.l.Submit(o)
 	ln.stand()
 }
@@ -215,16 +210,16 @@ func (s *listenerSink) Complete(o *op.Op, res int32, flags uint32) {
 	ln := (*Listener)(s)
 	last := flags&op.More == 0
 	if last {
-		ln.op = nil
+		ln.core.Own(handle.In).Op = nil
 		ln.l.FreeOp(o)
 		ln.stand()
 	}
 	if res >= 0 {
 		ln.arrived(res)
 	}
-	if ln.closing {
-		ln.maybeClosed()
-	} else if ln.op == nil {
+	if ln.core.Closing() {
+		ln.core.Settle()
+	} else if last {
 		ln.ended(res)
 	}
 	if last && ln.share != nil {
@@ -234,7 +229,7 @@ func (s *listenerSink) Complete(o *op.Op, res int32, flags uint32) {
 
 // arrived takes in one connection.
 func (ln *Listener) arrived(s int32) {
-	if ln.closing {
+	if ln.core.Closing() {
 		ln.drop(s)
 		return
 	}
@@ -245,8 +240,15 @@ func (ln *Listener) arrived(s int32) {
 	if !task { // after shelve: who asked before there was something there is served here
 		ln.serveCallers()
 	}
-	if ln.queue.len()+ln.shelf.len() >= queueMax && ln.op != nil && !ln.op.Canceled {
-		ln.l.Cancel(ln.op)
+	if ln.queue.len()+ln.shelf.len() >= queueMax {
+		ln.cancelAccept()
+	}
+}
+
+// cancelAccept ends the accept that is under way.
+func (ln *Listener) cancelAccept() {
+	if o := ln.core.Own(handle.In).Op; o != nil && !o.Canceled {
+		ln.l.Cancel(o)
 	}
 }
 
@@ -332,47 +334,38 @@ func (w *listenerWait) CancelWait(t *loop.Task) {
 // Close stops listening. It parks until the socket is gone; tasks in Accept get
 // net.ErrClosed. Connections that were accepted go on, those that nobody asked for
 // are closed. Closing again does nothing. Any goroutine may call it.
-func (ln *Listener) Close() error {
-	if ln.l == nil {
-		return errZero
-	}
-	if !ln.l.Here() {
-		ln.closeAsGuest()
-		return nil
-	}
-	ln.beginClose()
-	if !ln.closed {
-		ln.closers.Push(ln.l.Task())
-		ln.l.Park(nil)
-	}
-	return nil
-}
+func (ln *Listener) Close() error { return ln.core.Close() }
 
-// listenerHandle is the listener as what is open on its loop.
-type listenerHandle Listener
+// listenerOwner is the listener as the owner of its core. Its input is never handed over: it begins as the
+// foreign callers', and the loop revokes that.
+type listenerOwner Listener
 
-// Drain is the loop's word that accepts have stopped.
-func (h *listenerHandle) Drain() { (*Listener)(h).beginClose() }
+// Attach is for connections: a listener is never detached.
+func (o *listenerOwner) Attach() *handle.Own { panic("sock: attach of a listener") }
 
-// Abandon is the loop's word that it ends. It waits for those who leave Accept just
-// then: when Run has returned the address is free.
-func (h *listenerHandle) Abandon() {
-	ln := (*Listener)(h)
-	ln.beginClose()
-	if ln.guests.leaving() {
-		ln.guests.awaitGoneAs(nil, nil)
-	}
-}
+// Release and Acquire are for what is handed over.
+func (o *listenerOwner) Release(*handle.Input) {}
 
-func (ln *Listener) beginClose() {
-	if ln.closing {
-		return
-	}
-	ln.closing = true
+// Acquire is the way back.
+func (o *listenerOwner) Acquire(*handle.Input) {}
+
+// Holds is for what is read.
+func (o *listenerOwner) Holds(*handle.Input) bool { return false }
+
+// Rests is for connections.
+func (o *listenerOwner) Rests() bool { return false }
+
+// Expired is for who rests.
+func (o *listenerOwner) Expired() {}
+
+// CloseCalled is nothing to it.
+func (o *listenerOwner) CloseCalled() {}
+
+// Closing tells those in Accept, and closes what nobody has asked for.
+func (o *listenerOwner) Closing() {
+	ln := (*Listener)(o)
 	ln.stand()
 	ln.file.release()
-	ln.fd.Seal()
-	ln.guests.shut()
 	ln.l.RemoveTimer(&ln.timer)
 	for ln.wakeTask() {
 	}
@@ -384,30 +377,19 @@ func (ln *Listener) beginClose() {
 		ln.drop(s)
 	}
 	ln.shelf.clear()
-	if ln.op != nil && !ln.op.Canceled {
-		ln.l.Cancel(ln.op)
-	}
-	ln.maybeClosed()
 }
 
-func (ln *Listener) maybeClosed() {
-	if ln.closed || ln.op != nil || ln.fd.Busy() || ln.guests.inherit() {
-		return
-	}
-	ln.closed = true
-	closeFD(ln.l, &ln.fd)
-	ln.l.Unregister(&ln.handle)
-	for t := ln.closers.Pop(); t != nil; t = ln.closers.Pop() {
-		ln.l.Ready(t)
-	}
-	ln.concluded()
-}
+// Closed has nothing to give up.
+func (o *listenerOwner) Closed() {}
 
-// concluded tells those elsewhere that the socket is gone.
-func (ln *Listener) concluded() {
-	ln.leave()
-	ln.guests.concluded()
-}
+// Gone tells the Run that nobody listens there any more.
+func (o *listenerOwner) Gone() { o.leave() }
+
+// Drain is the loop's word that accepts have stopped.
+func (o *listenerOwner) Drain() { o.core.BeginClose() }
+
+// Abandoned waits for those who leave Accept just then: when Run has returned the address is free.
+func (o *listenerOwner) Abandoned() { o.core.AwaitForeign() }
 
 // fdQueue is accepted descriptors in order.
 type fdQueue struct {

@@ -3,8 +3,8 @@ package sock
 import (
 	"errors"
 	"net"
-	"sync/atomic"
 
+	"ringo/internal/handle"
 	"ringo/internal/op"
 	"ringo/internal/sys"
 )
@@ -23,33 +23,22 @@ import (
 // errRecalled says that the loop is to be asked.
 var errRecalled = errors.New("sock: the loop accepts")
 
-func (ln *Listener) newGuests() *guests {
-	g := newGuests(ln.l, &ln.fd, (*listenerHost)(ln))
-	for _, s := range [...]*side{&g.in, &g.out} {
-		s.held, s.limit = true, new(atomic.Int64)
-	}
-	g.in.op, g.in.keepsOp = &op.Op{Ext: new(op.Ext)}, true
-	return g
-}
-
 // acceptAway is AcceptConn for goroutines, which are no tasks, without the loop.
 func (ln *Listener) acceptAway() (*Conn, error) {
-	g, s := ln.guests, &ln.guests.in
 	var c *Conn
 	var res int32
-	err := g.enter(s)
+	a, err := ln.core.Enter(handle.In)
 	if err == nil {
-		s.alone = true
-		c, res, err = ln.acceptInTurn(s)
-		g.leave(s)
+		c, res, err = ln.acceptInTurn(a)
+		ln.core.Leave(a)
 	}
 	switch {
 	case c != nil:
-		c.bornAway()
+		c.detach()
 		return c, nil
 	case ln.l.Ended():
 		return nil, ln.fail("accept", errEnded)
-	case g.over():
+	case ln.core.ForeignOver():
 		return nil, ln.fail("accept", net.ErrClosed)
 	case err == nil:
 		return nil, ln.fail("accept", callError("accept4", res))
@@ -59,15 +48,16 @@ func (ln *Listener) acceptAway() (*Conn, error) {
 
 // acceptInTurn accepts for the guest that has its turn. Without a connection it gives
 // the call's result, or why it can't wait.
-func (ln *Listener) acceptInTurn(s *side) (c *Conn, res int32, err error) {
+func (ln *Listener) acceptInTurn(a handle.Access) (c *Conn, res int32, err error) {
+	o := a.Op()
 	for {
-		s.op.FD, s.op.Code = &ln.fd, op.Accept
-		res, err = s.g.do(s)
+		o.FD, o.Code = ln.core.FD(), op.Accept
+		res, err = a.Do()
 		switch {
 		case err != nil:
 			return nil, 0, err
 		case shortage(res):
-			if err := ln.waitOut(s, res); err != nil {
+			if err := ln.waitOut(a, res); err != nil {
 				return nil, 0, err
 			}
 		case res == -sys.ECONNABORTED: // gone before it was accepted
@@ -78,26 +68,16 @@ func (ln *Listener) acceptInTurn(s *side) (c *Conn, res int32, err error) {
 			return nil, 0, nil
 		default:
 			ln.pauseAway = 0
-			c = newStray(ln.l, res)
-			ln.name(c, &s.op.Ext.Addr)
+			c = newDetached(ln.l, res)
+			ln.name(c, &o.Ext.Addr)
+			o.FD = ln.core.FD()
 			return c, 0, nil
 		}
 	}
 }
 
-// waitOut has the guest that has its turn, and got res, wait for the shortage to pass.
-func (ln *Listener) waitOut(s *side, res int32) error {
+// waitOut has the foreign caller that has its turn, and got res, wait for the shortage to pass.
+func (ln *Listener) waitOut(a handle.Access, res int32) error {
 	ln.l.Call(func() { ln.l.Backoff(res) })
-	return s.g.pause(s, ln.pauseAway.next())
-}
-
-// listenerHost is the listener as the host of its guests.
-type listenerHost Listener
-
-func (h *listenerHost) vacated() { (*Listener)(h).maybeClosed() }
-
-func (h *listenerHost) discard() {
-	ln := (*Listener)(h)
-	closeRaw(ln.fd.Take())
-	ln.concluded()
+	return a.Pause(ln.pauseAway.next())
 }

@@ -3,8 +3,12 @@ package sock
 import (
 	"net"
 
+	"ringo/internal/handle"
 	"ringo/internal/loop"
 )
+
+// served is what a caller in Accept is told.
+const served = 0
 
 // caller is somebody in Accept who is no task of the listener's loop. It is no task
 // of its own either, so that it does not keep the loop alive.
@@ -29,7 +33,7 @@ func (ln *Listener) acceptAsGuest(l *loop.Loop, t *loop.Task) (*Conn, error) {
 		l.Burst()
 		return nil, ln.fail("accept", l.Cause())
 	}
-	ln.guests.in.recall()
+	ln.core.Revoke(handle.In)
 	c, refill, tell := ln.shelf.ask(nil)
 	var w *caller
 	if c == nil {
@@ -56,7 +60,7 @@ func (ln *Listener) acceptAsGuest(l *loop.Loop, t *loop.Task) (*Conn, error) {
 
 // called is told that guests wait.
 func (ln *Listener) called() {
-	ln.shelf.open = !ln.closing
+	ln.shelf.open = !ln.core.Closing()
 	ln.serveCallers()
 	if ln.shelf.asked() {
 		ln.arm()
@@ -71,11 +75,11 @@ func (ln *Listener) serveCallers() {
 	for ln.shelf.asked() {
 		ln.shelve()
 		c := ln.shelf.take()
-		if !ln.closing && c == nil && ln.err == 0 {
+		if !ln.core.Closing() && c == nil && ln.err == 0 {
 			return
 		}
 		w := ln.shelf.caller()
-		if w == nil || !w.p.Claim(yours) {
+		if w == nil || !w.p.Claim(served) {
 			ln.shelf.putBack(c)
 			continue
 		}
@@ -89,19 +93,10 @@ func (ln *Listener) serveCallers() {
 // noneBecause is why a guest gets no connection.
 func (ln *Listener) noneBecause() error {
 	switch {
-	case !ln.closing:
+	case !ln.core.Closing():
 		return ln.refused()
 	case ln.l.Ended():
 		return ln.fail("accept", errEnded)
 	}
 	return ln.fail("accept", net.ErrClosed)
-}
-
-// closeAsGuest is Close for guests.
-func (ln *Listener) closeAsGuest() {
-	if ln.l.Ended() { // it is closed, unless its driver died
-		ln.guests.shut()
-		return
-	}
-	ln.guests.close(ln.beginClose)
 }

@@ -2,6 +2,7 @@ package sock
 
 import (
 	"ringo/internal/fd"
+	"ringo/internal/handle"
 	"ringo/internal/kernel"
 	"ringo/internal/loop"
 	"ringo/internal/op"
@@ -20,7 +21,7 @@ type local struct {
 	gather     []byte // small slices in one piece
 	splice     op.Op
 	pipes      pipes
-	strays     strays
+	detached   handle.Registry
 	spare      [][]byte // memory for unread bytes
 	packet     *packetLocal
 }
@@ -40,7 +41,7 @@ func localOf(l *loop.Loop) *local {
 	s := &local{recv: op.Op{Code: op.Recv}, send: op.Op{Code: op.Send}}
 	l.SetLocal(s)
 	l.Register(&s.pipes.handle, &s.pipes)
-	l.Register(&s.strays.handle, &s.strays)
+	s.detached.Register(l)
 	return s
 }
 

@@ -2,7 +2,6 @@ package sock
 
 import (
 	"errors"
-	"time"
 
 	"ringo"
 	"ringo/internal/loop"
@@ -33,8 +32,8 @@ func (c *Conn) MoveTo(l *ringo.Loop) (moved *Conn, err error) {
 }
 
 func (c *Conn) moveTo(l *loop.Loop) (*Conn, error) {
-	if err := c.check("move"); err != nil {
-		return nil, err
+	if err := c.core.Check(); err != nil {
+		return nil, c.fail("move", err)
 	}
 	switch l {
 	case nil:
@@ -45,7 +44,7 @@ func (c *Conn) moveTo(l *loop.Loop) (*Conn, error) {
 	if l.Ended() {
 		return nil, c.fail("move", errTargetEnded)
 	}
-	if err := l.Unwatchable(c.fd.Sys()); err != nil {
+	if err := l.Unwatchable(c.core.FD().Sys()); err != nil {
 		return nil, c.fail("move", err)
 	}
 	p, err := c.part("move")
@@ -70,24 +69,15 @@ func (c *Conn) reborn(l *loop.Loop, p *parting) *Conn {
 	if u := c.unix; u != nil {
 		n.becomeUnix(u.local, u.remote)
 	}
-	n.lingers.Store(c.lingers.Load())
+	n.core.SetLinger(c.core.Lingers())
 	n.value.Store(c.value.Load())
 	if n.lacksZeroCopy() == nil {
 		n.lendFrom.Store(c.lendFrom.Load())
 	}
 	n.in.resume(n, p.unread)
 	n.in.eof, n.in.err = p.eof, p.err
-	n.readBy.Store(sameMoment(c.readBy.Load(), c.l, l))
-	n.writeBy.Store(sameMoment(c.writeBy.Load(), c.l, l))
+	n.core.Deadlines(&c.core)
 	return n
-}
-
-// sameMoment is a deadline of one loop by the clock of another.
-func sameMoment(limit int64, from, to *loop.Loop) int64 {
-	if limit == 0 {
-		return 0
-	}
-	return later(to.Elapsed(), time.Duration(limit-from.Elapsed()))
 }
 
 // resume begins with bytes that were read elsewhere. Nobody knows whether there is

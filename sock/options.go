@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"ringo/internal/kernel"
-	"ringo/internal/op"
 	"ringo/internal/sys"
 )
 
@@ -128,7 +127,7 @@ func (c *Conn) SetLinger(sec int) error {
 		err = c.fail("set", callError("setsockopt", res))
 	}
 	if err == nil {
-		c.lingers.Store(sec > 0)
+		c.core.SetLinger(sec > 0)
 	}
 	return err
 }
@@ -146,19 +145,6 @@ func (c *Conn) setOption(level, option, value int) error {
 func (c *Conn) setAtBirth() {
 	c.SetNoDelay(true)
 	c.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true})
-}
-
-// closeElsewhere closes a descriptor whose close may wait for the peer, on a
-// goroutine: on the loop's thread it would stop all others.
-func (c *Conn) closeElsewhere() {
-	o := call(c.l, op.Close)
-	o.FD, o.Arg = &c.fd, op.ForgetOnly
-	n := c.fd.Take()
-	c.l.Try(o)
-	go func() {
-		c.l.Kernel().Close(n)
-		c.l.Call(c.concluded)
-	}()
 }
 
 func boolInt(b bool) int {

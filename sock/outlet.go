@@ -10,6 +10,7 @@ import (
 
 	"ringo/buf"
 	"ringo/internal/fd"
+	"ringo/internal/handle"
 	"ringo/internal/loop"
 	"ringo/internal/op"
 	"ringo/internal/sys"
@@ -56,21 +57,18 @@ type far Conn
 func (d *far) splices() bool                           { return !(*Conn)(d).records() }
 func (d *far) put(_ *Conn, b *buf.Buffer) (int, error) { return pass((*Conn)(d), b) }
 func (d *far) Write(p []byte) (int, error)             { return (*Conn)(d).Write(p) }
-func (d *far) drain(p pipe) (int, error)               { return (*Conn)(d).drainAsGuest(p) }
+func (d *far) drain(p pipe) (int, error)               { return (*Conn)(d).drainForeign(p) }
 
-// drainAsGuest splices what is in a pipe, for guests.
-func (c *Conn) drainAsGuest(p pipe) (total int, err error) {
-	g, err := c.guest()
+// drainForeign splices what is in a pipe, for foreign callers.
+func (c *Conn) drainForeign(p pipe) (total int, err error) {
+	a, err := c.core.Enter(handle.Out)
 	if err == nil {
-		err = g.enter(&g.out)
-	}
-	if err == nil {
-		s := &g.out
-		s.op.Code, s.op.Arg2 = op.SpliceOut, uint32(p.r)
+		o := a.Op()
+		o.Code, o.Arg2 = op.SpliceOut, uint32(p.r)
 		for err == nil && p.held > 0 {
 			var res int32
-			s.op.Arg = uint32(p.held)
-			if res, err = g.do(s); res < 0 {
+			o.Arg = uint32(p.held)
+			if res, err = a.Do(); res < 0 {
 				err = callError("splice", res)
 			}
 			if err == nil {
@@ -78,10 +76,10 @@ func (c *Conn) drainAsGuest(p pipe) (total int, err error) {
 				p.held -= int(res)
 			}
 		}
-		s.op.Code, s.op.Arg, s.op.Arg2 = op.Send, 0, 0
-		g.leave(s)
+		o.Code, o.Arg, o.Arg2 = op.Send, 0, 0
+		c.core.Leave(a)
 	}
-	return total, c.failGuest("write", err)
+	return total, c.failed("write", err)
 }
 
 // foreign is a connection of package net, as what splices go to and come from.
@@ -196,7 +194,7 @@ func depute(l *loop.Loop, setDeadline func(time.Time) error, f func() error) err
 	ran, ended := false, false
 	err := l.Offload(func(ctx context.Context) error {
 		ran = true
-		stop := context.AfterFunc(ctx, func() { setDeadline(longAgo) })
+		stop := context.AfterFunc(ctx, func() { setDeadline(time.Unix(1, 0)) })
 		err := f()
 		ended = !stop()
 		return err

@@ -3,14 +3,11 @@ package sock
 import (
 	"net"
 	"net/netip"
-	"sync/atomic"
 
 	"ringo"
-	"ringo/internal/fd"
+	"ringo/internal/handle"
 	"ringo/internal/loop"
 	"ringo/internal/op"
-	"ringo/internal/sys"
-	"ringo/internal/timer"
 )
 
 // packet is what sockets of datagrams have in common: PacketConn, which is UDP, and
@@ -22,19 +19,14 @@ import (
 type packet struct {
 	l     *loop.Loop
 	local *local
-	fd    fd.FD
+	core  handle.Core
+	own   handle.Own
 
 	in  packetInput
 	out packetOutput
 
-	guests  atomic.Pointer[guests]
-	handle  loop.Handle
-	closing bool
-	closed  bool // nobody uses the descriptor any more
-	gone    bool // it is closed
-	closers loop.TaskList
-	leave   func()      // tells who must know that the address is free
-	file    *socketFile // of a Unix socket's name
+	leave func()      // tells who must know that the address is free
+	file  *socketFile // of a Unix socket's name
 
 	network      string // as the user has named it
 	family       uint32
@@ -48,11 +40,9 @@ type packet struct {
 func (c *packet) init(l *loop.Loop, network string, family uint32, s int32) {
 	c.l, c.local = l, localOf(l)
 	c.network, c.family = network, family
-	c.fd.Init(s)
-	alarm := (*packetAlarm)(c)
-	c.in.timer.Owner, c.out.timer.Owner = alarm, alarm
+	c.core.Messages()
+	c.core.Init(l, (*packetOwner)(c), s, &c.own)
 	c.in.ready = true // for all that is known
-	l.Register(&c.handle, (*packetHandle)(c))
 }
 
 // Loop is the loop that the socket belongs to. Any goroutine may call it.
@@ -65,18 +55,6 @@ func (c *packet) LocalAddr() net.Addr { return c.laddr }
 // goroutine may call it.
 func (c *packet) RemoteAddr() net.Addr { return c.raddr }
 
-// check is what each method begins with in a task.
-func (c *packet) check(name string) error {
-	if !c.l.Here() {
-		return c.fail(name, stranger(c.l))
-	}
-	if c.closing {
-		c.l.Burst()
-		return c.fail(name, net.ErrClosed)
-	}
-	return nil
-}
-
 // fail wraps an error as package net does.
 func (c *packet) fail(name string, err error) error {
 	if c.l == nil {
@@ -85,98 +63,76 @@ func (c *packet) fail(name string, err error) error {
 	return &net.OpError{Op: name, Net: c.network, Source: c.laddr, Addr: c.raddr, Err: err}
 }
 
-// failRes is fail for a negative result of a call.
-func (c *packet) failRes(name, call string, res int32) error {
-	if res == -sys.ECANCELED {
-		return c.fail(name, c.l.Cause())
+// failed is fail for what a call ends with.
+func (c *packet) failed(name string, err error) error {
+	if err == nil {
+		return nil
 	}
-	return c.fail(name, callError(call, res))
+	return c.fail(name, err)
 }
 
 // Close closes the socket. It waits until the operations in flight on it have ended,
 // for which a task parks, also one that was cancelled; who waits in them gets
 // net.ErrClosed. Datagrams that nobody has read are gone. Closing again does nothing.
 // Any goroutine may call it.
-func (c *packet) Close() error {
-	if !c.l.Here() {
-		return c.closeAsGuest()
-	}
-	c.beginClose()
-	if !c.gone {
-		c.closers.Push(c.l.Task())
-		c.l.Park(nil)
-	}
-	return nil
+func (c *packet) Close() error { return c.core.Close() }
+
+// detach gives a new socket to the foreign callers for whom it was made.
+func (c *packet) detach() { c.core.LendAll() }
+
+// plain asks the kernel what needs no turn and does not wait. Any caller.
+func (c *packet) plain(name string, ask question) (int32, error) {
+	res, err := c.core.Ask(ask)
+	return res, c.failed(name, err)
 }
 
-// beginClose marks the socket and asks for the end of what is in flight. The last
-// completion closes the descriptor.
-func (c *packet) beginClose() {
-	if c.closing {
-		return
-	}
-	c.closing = true
-	c.fd.Seal()
-	if !c.guests.CompareAndSwap(nil, nobody) {
-		c.guests.Load().shut()
-	}
-	c.in.abort(c)
-	c.out.abort(c)
-	c.maybeClosed()
-}
+// packetOwner is the socket as the owner of its core.
+type packetOwner packet
 
-// maybeClosed closes the descriptor once nothing is in flight on it.
-func (c *packet) maybeClosed() {
-	if !c.closing || c.closed || c.fd.Busy() || c.in.op != nil || c.guests.Load().inherit() {
-		return
-	}
-	c.closed = true
-	c.in.release(c)
-	c.l.RemoveTimer(&c.in.timer)
-	c.l.RemoveTimer(&c.out.timer)
-	c.file.release()
-	closeFD(c.l, &c.fd)
-	c.concluded()
-}
+// Attach is for connections: a socket of datagrams is never detached.
+func (o *packetOwner) Attach() *handle.Own { panic("sock: attach of a socket of datagrams") }
 
-// concluded tells those who wait that the descriptor is gone.
-func (c *packet) concluded() {
-	c.gone = true
-	if c.leave != nil {
-		c.leave()
-	}
-	c.guests.Load().concluded()
-	c.l.Unregister(&c.handle)
-	for t := c.closers.Pop(); t != nil; t = c.closers.Pop() {
-		c.l.Ready(t)
+// Release moves what was fetched where foreign callers find it.
+func (o *packetOwner) Release(*handle.Input) {
+	if pl := o.local.packet; pl != nil && pl.owner == (*packet)(o) {
+		pl.vacate()
 	}
 }
 
-// packetHandle is the socket as what is open on its loop.
-type packetHandle packet
+// Acquire is the way back. Nobody knows what there is.
+func (o *packetOwner) Acquire(*handle.Input) { o.in.ready = true }
+
+// Holds reports whether datagrams were fetched that nobody has read.
+func (o *packetOwner) Holds(*handle.Input) bool { return len(o.in.kept) > 0 }
+
+// Rests is for connections.
+func (o *packetOwner) Rests() bool { return false }
+
+// Expired is for who rests.
+func (o *packetOwner) Expired() {}
+
+// CloseCalled is nothing to it.
+func (o *packetOwner) CloseCalled() {}
+
+// Closing removes the file of a Unix socket's name.
+func (o *packetOwner) Closing() { o.file.release() }
+
+// Closed gives up what was fetched.
+func (o *packetOwner) Closed() { o.in.release((*packet)(o)) }
+
+// Gone says that the address is free.
+func (o *packetOwner) Gone() {
+	if o.leave != nil {
+		o.leave()
+	}
+}
 
 // Drain is the loop's word that accepts have stopped. Datagrams belong to
 // conversations that go on, so the socket stays as it is.
-func (h *packetHandle) Drain() {}
+func (o *packetOwner) Drain() {}
 
-// Abandon is the loop's word that it ends.
-func (h *packetHandle) Abandon() { (*packet)(h).beginClose() }
+// Abandoned is nothing to it: it is closed.
+func (o *packetOwner) Abandoned() {}
 
-// packetAlarm is the socket as the owner of its timers.
-type packetAlarm packet
-
-// Fire is the loop's word that a deadline may have passed.
-func (a *packetAlarm) Fire(t *timer.Timer) {
-	c := (*packet)(a)
-	if t == &c.out.timer {
-		c.out.abort(c)
-		return
-	}
-	c.in.wake(c)
-}
-
-// try runs a plain call on the socket's descriptor.
-func (c *packet) try(o *op.Op) (int32, bool) {
-	o.FD = &c.fd
-	return c.l.Try(o)
-}
+// try runs a plain call on the socket's descriptor, in a task of the loop.
+func (c *packet) try(o *op.Op) (int32, bool) { return c.core.Try(o) }

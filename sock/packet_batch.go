@@ -1,11 +1,10 @@
 package sock
 
 import (
-	"net"
 	"net/netip"
-	"os"
 	"slices"
 
+	"ringo/internal/handle"
 	"ringo/internal/op"
 	"ringo/internal/sys"
 )
@@ -37,15 +36,24 @@ func (c *PacketConn) ReadBatch(ms []Message) (int, error) {
 	if len(ms) == 0 {
 		return 0, nil
 	}
-	if !c.l.Here() {
-		return c.readBatchAsGuest(ms)
-	}
-	if err := c.beginRead("read"); err != nil {
+	a, err := c.enterRead()
+	if err != nil {
 		return 0, err
 	}
-	defer c.in.lock.leave(c.l)
+	defer c.core.Leave(a)
+	var n int
+	if a.Own() {
+		n, err = c.readBatchOwn(ms)
+	} else {
+		n, err = c.readBatchForeign(a, ms)
+	}
+	return n, c.failed("read", err)
+}
+
+// readBatchOwn is ReadBatch for a task of the loop that has its turn.
+func (c *PacketConn) readBatchOwn(ms []Message) (int, error) {
 	for {
-		if err := c.in.state(&c.packet, "read"); err != nil {
+		if err := c.in.state(&c.packet); err != nil {
 			return 0, err
 		}
 		if n := c.takeBatch(ms, true); n > 0 {
@@ -54,13 +62,13 @@ func (c *PacketConn) ReadBatch(ms []Message) (int, error) {
 		if c.in.ready {
 			switch res, ok := c.fetchBatch(ms); {
 			case ok && res < 0:
-				return 0, c.failRes("read", "recvmmsg", res)
+				return 0, callError("recvmmsg", res)
 			case ok:
 				return int(res), nil
 			}
 		}
-		if !c.in.wait(&c.packet) {
-			return 0, c.fail("read", c.l.Cause())
+		if err := c.in.wait(&c.packet); err != nil {
+			return 0, err
 		}
 	}
 }
@@ -97,7 +105,7 @@ func (c *PacketConn) fetchBatch(ms []Message) (res int32, ok bool) {
 	pl := c.local.packets()
 	ms = ms[:min(len(ms), max(c.in.window, 4))] // to make a message ready costs something, too
 	c.prepare(batchOf(&pl.manyExt), ms)
-	pl.many.Code, pl.many.FD = op.Recvmmsg, &c.fd
+	pl.many.Code, pl.many.FD = op.Recvmmsg, c.core.FD()
 	res, ok = c.l.Try(&pl.many)
 	c.in.asked(len(ms), res, ok)
 	if !ok {
@@ -135,51 +143,62 @@ func (c *PacketConn) collect(b *sys.Batch, ms []Message, n int) {
 // while the socket has no room. N and NN of what was sent are set. What ms names is
 // lent to the kernel until it returns. Any goroutine may call it.
 func (c *PacketConn) WriteBatch(ms []Message) (int, error) {
-	if !c.l.Here() {
-		return c.writeBatchAsGuest(ms)
+	a, err := c.enterWrite()
+	if err != nil {
+		return 0, c.failed("write", err)
 	}
-	if err := c.beginWrite("write"); err != nil {
-		return 0, err
-	}
-	defer c.out.lock.leave(c.l)
-	pl := c.local.packets()
-	for n := 0; n < len(ms); {
+	defer c.core.Leave(a)
+	n := 0
+	for n < len(ms) {
 		rest := ms[n:min(len(ms), n+MessagesMax)]
-		count, err := c.load(batchOf(&pl.manyExt), rest)
-		if count == 0 {
-			return n, c.failTo(&parcel{}, err)
-		}
-		pl.many.Code, pl.many.FD = op.Sendmmsg, &c.fd
-		res, ok := c.l.Try(&pl.many)
-		pl.manyExt.Batch.Release(count)
-		if !ok {
-			res = c.sendFirst(&rest[0])
-		}
-		if res < 0 {
-			return n, c.failSend("sendmmsg", res, &parcel{named: !c.connected, to: rest[0].Addr})
-		}
-		if n += sentBatch(rest[:res]); n < len(ms) {
-			if err := c.goesOn(); err != nil {
-				return n, err
+		sent, err := c.sendBatch(a, rest)
+		n += sent
+		switch {
+		case err != nil:
+			return n, c.failTo(&parcel{named: !c.connected, to: rest[0].Addr}, err)
+		case n < len(ms) && a.Own():
+			if err := c.mayGoOn(); err != nil {
+				return n, c.failed("write", err)
 			}
 		}
 	}
-	return len(ms), nil
+	return n, nil
 }
 
-// goesOn gives way, if it is time, to others than a batch that is long, and says what
-// has come in its way.
-func (c *PacketConn) goesOn() error {
-	alive := c.l.Burst()
-	switch {
-	case c.closing:
-		return c.fail("write", net.ErrClosed)
-	case !alive:
-		return c.fail("write", c.l.Cause())
-	case c.out.expired(&c.packet):
-		return c.fail("write", os.ErrDeadlineExceeded)
+// sendBatch sends the first of the messages, as many as one call takes: at least one, or the error is that
+// of the first.
+func (c *PacketConn) sendBatch(a handle.Access, ms []Message) (int, error) {
+	o := c.batchOp(a)
+	b := batchOf(o.Ext)
+	count, err := c.load(b, ms)
+	if count == 0 {
+		return 0, err
 	}
-	return nil
+	o.Code = op.Sendmmsg
+	res, ok := int32(0), true
+	if err = nil; a.Own() {
+		res, ok = c.try(o)
+	} else {
+		res, err = a.Do()
+	}
+	if b.Release(count); !ok {
+		res, err = c.sendFirst(&ms[0])
+	}
+	switch {
+	case err != nil:
+		return 0, err
+	case res < 0:
+		return 0, callError("sendmmsg", res)
+	}
+	return sentBatch(ms[:res]), nil
+}
+
+// batchOp is the op for a batch of the caller's.
+func (c *PacketConn) batchOp(a handle.Access) *op.Op {
+	if a.Own() {
+		return &c.local.packets().many
+	}
+	return a.Op()
 }
 
 // batchOf gives an op's batch, which is made when it is needed.
@@ -210,7 +229,7 @@ func (c *PacketConn) load(b *sys.Batch, ms []Message) (n int, err error) {
 }
 
 // sendFirst waits until one message has gone. The result is 1, or an error.
-func (c *PacketConn) sendFirst(m *Message) int32 {
+func (c *PacketConn) sendFirst(m *Message) (int32, error) {
 	to := parcel{oob: m.OOB, named: !c.connected, to: m.Addr}
 	if to.named {
 		c.suit(&to) // as load has seen
@@ -220,11 +239,8 @@ func (c *PacketConn) sendFirst(m *Message) int32 {
 	} else {
 		to.p = slices.Concat(m.Buffers...)
 	}
-	res := c.sendLater(&to)
-	if res >= 0 {
-		res = 1
-	}
-	return res
+	res, err := c.sendLater(&to)
+	return min(res, 1), err
 }
 
 // sentBatch notes that the messages went.
@@ -237,4 +253,27 @@ func sentBatch(ms []Message) int {
 		}
 	}
 	return len(ms)
+}
+
+// readBatchForeign is ReadBatch for a foreign caller that has its turn.
+func (c *PacketConn) readBatchForeign(a handle.Access, ms []Message) (int, error) {
+	if len(c.in.kept) > 0 {
+		if err := a.Late(); err != nil {
+			return 0, err
+		}
+		return c.takeBatch(ms, false), nil
+	}
+	o := a.Op()
+	o.Code = op.Recvmmsg
+	b := batchOf(o.Ext)
+	c.prepare(b, ms)
+	res, err := a.Do()
+	if err == nil && res < 0 {
+		err = callError("recvmmsg", res)
+	}
+	if err != nil {
+		res = 0
+	}
+	c.collect(b, ms, int(res))
+	return int(res), err
 }

@@ -14,39 +14,5 @@ func (c *packet) SetReadDeadline(t time.Time) error { return c.setDeadlines(t, t
 func (c *packet) SetWriteDeadline(t time.Time) error { return c.setDeadlines(t, false, true) }
 
 func (c *packet) setDeadlines(t time.Time, in, out bool) error {
-	if !c.l.Here() {
-		return c.setDeadlinesAsGuest(t, in, out)
-	}
-	if err := c.check("set"); err != nil {
-		return err
-	}
-	limit := deadlineOf(c.l, t)
-	if in {
-		c.in.deadline.Store(limit)
-		c.in.deadlineMoved(c)
-	}
-	if out {
-		c.out.deadline.Store(limit)
-		c.out.deadlineMoved(c)
-	}
-	if g := c.guests.Load(); g != nil {
-		g.limited()
-	}
-	return nil
-}
-
-func (c *packet) setDeadlinesAsGuest(t time.Time, in, out bool) error {
-	g, err := c.guest()
-	if err == nil {
-		err = g.setLimits(t, in, out)
-	}
-	return c.failGuest("set", err)
-}
-
-func (in *packetInput) deadlineMoved(c *packet) {
-	limitMoved(c.l, &in.timer, in.deadline.Load(), in.waiter != nil)
-}
-
-func (out *packetOutput) deadlineMoved(c *packet) {
-	limitMoved(c.l, &out.timer, out.deadline.Load(), out.waiter != nil)
+	return c.failed("set", c.core.SetDeadline(t, in, out))
 }

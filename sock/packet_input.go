@@ -1,15 +1,12 @@
 package sock
 
 import (
-	"net"
 	"net/netip"
-	"os"
 	"sync/atomic"
 
-	"ringo/internal/loop"
+	"ringo/internal/handle"
 	"ringo/internal/op"
 	"ringo/internal/sys"
-	"ringo/internal/timer"
 )
 
 // packetInput is the receiving side of a packet. Readiness is watched; then one call
@@ -22,9 +19,6 @@ import (
 // the loop's memory until another socket needs it, and in a copy from then on: see
 // packetLocal.
 type packetInput struct {
-	op   *op.Op // the poll, if it is armed
-	lock turnstile
-
 	kept     []datagram // fetched, and moved out of the loop's memory
 	keptMem  []byte
 	window   int  // how many datagrams to ask for next time
@@ -36,9 +30,6 @@ type packetInput struct {
 	single atomic.Bool // never more than one: others read from the descriptor, too
 	gro    atomic.Bool // datagrams come joined
 
-	waiter   *loop.Task
-	deadline atomic.Int64 // as a Conn's
-	timer    timer.Timer
 }
 
 // delivery is a datagram's way to its reader: room for it, and then what came.
@@ -55,14 +46,25 @@ type delivery struct {
 // unaskedMax bounds the news that a poll may bring while nobody reads.
 const unaskedMax = 16
 
-// receive parks until there is a datagram.
-func (c *packet) receive(name, call string, d *delivery) error {
-	if err := c.beginRead(name); err != nil {
+// receive waits until there is a datagram.
+func (c *packet) receive(call string, d *delivery) error {
+	a, err := c.enterRead()
+	if err != nil {
 		return err
 	}
-	defer c.in.lock.leave(c.l)
+	if a.Own() {
+		err = c.receiveOwn(call, d)
+	} else {
+		err = c.receiveForeign(a, call, d)
+	}
+	c.core.Leave(a)
+	return c.failed("read", err)
+}
+
+// receiveOwn is receive for a task of the loop that has its turn.
+func (c *packet) receiveOwn(call string, d *delivery) error {
 	for {
-		if err := c.in.state(c, name); err != nil {
+		if err := c.in.state(c); err != nil {
 			return err
 		}
 		if c.in.take(c, true, d) {
@@ -71,50 +73,37 @@ func (c *packet) receive(name, call string, d *delivery) error {
 		if c.in.ready {
 			switch res, ok := c.fetch(d); {
 			case ok && res < 0:
-				return c.failRes(name, call, res)
+				return callError(call, res)
 			case ok:
 				return nil
 			}
 		}
-		if !c.in.wait(c) {
-			return c.fail(name, c.l.Cause())
+		if err := c.in.wait(c); err != nil {
+			return err
 		}
 	}
 }
 
-// beginRead takes the reader's turn.
-func (c *packet) beginRead(name string) error {
-	if err := c.check(name); err != nil {
-		return err
+// enterRead takes the reader's turn.
+func (c *packet) enterRead() (handle.Access, error) {
+	a, err := c.core.Enter(handle.In)
+	if err == nil && a.Own() && !c.l.Burst() {
+		c.core.Leave(a)
+		err = c.l.Cause()
 	}
-	if !c.in.lock.enter(c.l) {
-		return c.fail(name, c.l.Cause())
-	}
-	if !c.l.Burst() {
-		c.in.lock.leave(c.l)
-		return c.fail(name, c.l.Cause())
-	}
-	return nil
+	return a, c.failed("read", err)
 }
 
 // state is why a reader can't be given a datagram; nil if there may be one.
-func (in *packetInput) state(c *packet, name string) error {
-	switch {
-	case c.closing:
-		return c.fail(name, net.ErrClosed)
-	case in.expired(c):
-		return c.fail(name, os.ErrDeadlineExceeded)
-	case in.err != 0:
-		res := in.err
+func (in *packetInput) state(c *packet) error {
+	if err := c.core.State(handle.In); err != nil {
+		return err
+	}
+	if res := in.err; res != 0 {
 		in.err = 0 // the next reader tries again
-		return c.failRes(name, "poll", res)
+		return callError("poll", res)
 	}
 	return nil
-}
-
-func (in *packetInput) expired(c *packet) bool {
-	limit := in.deadline.Load()
-	return limit != 0 && c.l.NowNS() >= limit
 }
 
 // asked notes what a receive of up to window datagrams has brought.
@@ -130,7 +119,8 @@ func (in *packetInput) asked(window int, res int32, ok bool) {
 
 // arm sees to it that news will come.
 func (in *packetInput) arm(c *packet) {
-	if in.op != nil {
+	d := c.core.Own(handle.In)
+	if d.Op != nil {
 		return
 	}
 	o := c.l.NewOp(op.Poll)
@@ -138,38 +128,22 @@ func (in *packetInput) arm(c *packet) {
 		in.err = -sys.ENOBUFS
 		return
 	}
-	o.FD, o.Flags, o.Sink, o.Arg = &c.fd, op.Multishot|op.Rough, (*packetSink)(c), sys.PollIn
-	in.op = o
+	o.FD, o.Flags, o.Sink, o.Arg = c.core.FD(), op.Multishot|op.Rough, (*packetSink)(c), sys.PollIn
+	d.Op = o
 	c.l.Submit(o)
 }
 
-// wait parks the running task until there is news. It reports false if the task was
-// cancelled.
-func (in *packetInput) wait(c *packet) bool {
+// wait parks the running task until there is news. The error says that it was cancelled.
+func (in *packetInput) wait(c *packet) error {
 	if c.l.Canceled() {
 		c.l.Burst()
-		return false
+		return c.l.Cause()
 	}
 	in.unasked = 0
-	if in.arm(c); in.err != 0 {
-		return true
+	if in.arm(c); in.err == 0 {
+		c.core.Wait()
 	}
-	in.waiter = c.l.Task()
-	if limit := in.deadline.Load(); limit != 0 {
-		c.l.Arm(&in.timer, limit)
-	}
-	c.l.Park((*packetInputWait)(c))
-	in.waiter = nil
-	return true
-}
-
-// packetInputWait is the socket as what its reader waits for.
-type packetInputWait packet
-
-// CancelWait lets a cancelled reader go.
-func (w *packetInputWait) CancelWait(t *loop.Task) {
-	w.in.waiter = nil
-	w.l.Ready(t)
+	return nil
 }
 
 // packetSink is the socket as the sink of its poll.
@@ -180,7 +154,7 @@ func (s *packetSink) Complete(o *op.Op, res int32, flags uint32) {
 	c := (*packet)(s)
 	in := &c.in
 	if flags&op.More == 0 {
-		in.op = nil
+		c.core.Own(handle.In).Op = nil
 		c.l.FreeOp(o)
 	}
 	switch {
@@ -190,13 +164,11 @@ func (s *packetSink) Complete(o *op.Op, res int32, flags uint32) {
 	case res < 0 && res != -sys.ECANCELED:
 		in.err = res
 	}
+	woken := c.core.Wake()
 	switch {
-	case c.closing:
-		in.wake(c) // a takeover, which the closing overtook
-		c.maybeClosed()
-	case in.waiter != nil:
-		in.wake(c)
-	default:
+	case c.core.Closing():
+		c.core.Settle()
+	case !woken:
 		in.ignored(c)
 	}
 }
@@ -207,36 +179,9 @@ func (in *packetInput) ignored(c *packet) {
 	if in.unasked++; in.unasked < unaskedMax {
 		return
 	}
-	if in.op != nil {
-		if !in.op.Canceled {
-			c.l.Cancel(in.op)
-		}
-		return
+	if o := c.core.Own(handle.In).Op; o == nil {
+		c.core.Forget()
+	} else if !o.Canceled {
+		c.l.Cancel(o)
 	}
-	c.forget()
-}
-
-func (in *packetInput) wake(c *packet) {
-	if t := in.waiter; t != nil {
-		in.waiter = nil
-		c.l.Ready(t)
-	}
-}
-
-// abort is the input's part of closing.
-func (in *packetInput) abort(c *packet) {
-	in.wake(c)
-	if in.op != nil && !in.op.Canceled {
-		c.l.Cancel(in.op)
-	}
-}
-
-// forget has the driver let go of the descriptor: it would be told of each arrival.
-func (c *packet) forget() {
-	if c.fd.Busy() {
-		return
-	}
-	o := call(c.l, op.Close)
-	o.FD, o.Arg = &c.fd, op.ForgetOnly
-	c.l.Try(o)
 }

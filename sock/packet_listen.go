@@ -9,6 +9,7 @@ import (
 
 	"ringo"
 	"ringo/internal/fd"
+	"ringo/internal/kernel"
 	"ringo/internal/loop"
 	"ringo/internal/op"
 	"ringo/internal/sys"
@@ -175,13 +176,7 @@ func bindPacket(f *fd.FD, ap netip.AddrPort) error {
 }
 
 // closeRaw closes a descriptor that no loop knows.
-func closeRaw(s int32) {
-	o := ops.Get().(*op.Op)
-	o.Code, o.Off = op.Close, int64(s)
-	o.Attempt()
-	*o = op.Op{}
-	ops.Put(o)
-}
+func closeRaw(s int32) { kernel.Host{}.Close(s) }
 
 // packetControl shows a new socket to a user's function, with the words of package net.
 func packetControl(fn func(network, address string, c syscall.RawConn) error, ap netip.AddrPort, s int32) error {

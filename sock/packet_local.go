@@ -133,7 +133,7 @@ func (c *packet) fetch(d *delivery) (res int32, ok bool) {
 		b.SetControl(0, d.oob)
 	}
 	b.Window(first, first+window)
-	pl.fetch.FD = &c.fd
+	pl.fetch.FD = c.core.FD()
 	res, ok = c.l.Try(&pl.fetch)
 	in.asked(window, res, ok)
 	if !ok || res < 0 {

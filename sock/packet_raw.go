@@ -5,7 +5,7 @@ import (
 	"os"
 	"syscall"
 
-	"ringo/internal/fd"
+	"ringo/internal/handle"
 	"ringo/internal/op"
 )
 
@@ -30,7 +30,7 @@ func (c *packet) SyscallConn() (syscall.RawConn, error) {
 		return nil, errZero
 	}
 	c.in.single.Store(true)
-	return &rawConn{c.l, c}, nil
+	return &handle.RawConn{Core: &c.core, Fail: c.failed}, nil
 }
 
 // File gives a file of another descriptor of the socket, close-on-exec, as the File
@@ -41,19 +41,12 @@ func (c *packet) SyscallConn() (syscall.RawConn, error) {
 func (c *packet) File() (*os.File, error) {
 	c.in.single.Store(true)
 	var n int32
-	g, err := c.guest()
-	if err == nil {
-		err = g.control(func(s uintptr) {
-			var f fd.FD
-			f.Init(int32(s))
-			n = (&op.Op{Code: op.Dup, FD: &f}).Attempt()
-		})
-	}
+	err := c.core.Control(func(uintptr) { n = (&op.Op{Code: op.Dup, FD: c.core.FD()}).Attempt() })
 	if err == nil && n < 0 {
 		err = callError("fcntl", n)
 	}
 	if err != nil {
-		return nil, c.failGuest("file", err)
+		return nil, c.fail("file", err)
 	}
 	return os.NewFile(uintptr(n), fmt.Sprintf("%s:%v", c.network, c.laddr)), nil
 }

@@ -84,16 +84,8 @@ func (c *PacketConn) ReadFromUDPAddrPort(p []byte) (int, netip.AddrPort, error) 
 
 func (c *PacketConn) readFrom(call string, p []byte) (int, netip.AddrPort, error) {
 	d := delivery{p: p}
-	err := c.read(call, &d)
+	err := c.receive(call, &d)
 	return d.n, d.from, err
-}
-
-// read is receive for whoever calls.
-func (c *packet) read(call string, d *delivery) error {
-	if !c.l.Here() {
-		return c.receiveAsGuest(call, d)
-	}
-	return c.receive("read", call, d)
 }
 
 // ReadMsgUDP reads a datagram into b, and the control messages that came with it into
@@ -111,7 +103,7 @@ func (c *PacketConn) ReadMsgUDP(b, oob []byte) (n, oobn, flags int, addr *net.UD
 // ReadMsgUDPAddrPort is ReadMsgUDP with the sender as ReadFromUDPAddrPort has it.
 func (c *PacketConn) ReadMsgUDPAddrPort(b, oob []byte) (n, oobn, flags int, addr netip.AddrPort, err error) {
 	d := delivery{p: b, oob: oob, joined: true}
-	err = c.read("recvmsg", &d)
+	err = c.receive("recvmsg", &d)
 	return d.n, d.oobn, int(d.flags), d.from, err
 }
 
@@ -188,14 +180,9 @@ func sent(b []byte, err error) int {
 	return len(b)
 }
 
-// writeTo sends for whoever calls.
+// writeTo sends, and says how much of a parcel went.
 func (c *packet) writeTo(call string, m *parcel) (int, error) {
-	var err error
-	if c.l.Here() {
-		err = c.send(call, m)
-	} else {
-		err = c.sendAsGuest(call, m)
-	}
+	err := c.send(call, m)
 	return sent(m.p, err), err
 }
 

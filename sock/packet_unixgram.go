@@ -128,7 +128,7 @@ func newUnixPacketConn(l *loop.Loop, f *fd.FD, peer *net.UnixAddr, file *socketF
 	c := new(UnixPacketConn)
 	c.init(l, unixgram, sys.AFUnix, f.Sys())
 	c.file = file
-	local := unixName(l, &c.fd, kernel.Kernel.Getsockname, unixgram)
+	local := unixName(l, c.core.FD(), kernel.Kernel.Getsockname, unixgram)
 	c.laddr = &local
 	if peer != nil {
 		c.connected, c.raddr = true, peer
@@ -143,7 +143,7 @@ func (c *UnixPacketConn) Read(p []byte) (int, error) {
 		return 0, err
 	}
 	d := delivery{p: p}
-	err := c.read("read", &d)
+	err := c.receive("read", &d)
 	return d.n, err
 }
 
@@ -159,7 +159,7 @@ func (c *UnixPacketConn) ReadFrom(p []byte) (int, net.Addr, error) {
 // ReadFromUnix is ReadFrom with the type.
 func (c *UnixPacketConn) ReadFromUnix(p []byte) (int, *net.UnixAddr, error) {
 	d := delivery{p: p}
-	err := c.read("recvfrom", &d)
+	err := c.receive("recvfrom", &d)
 	return d.n, c.sender(&d), err
 }
 
@@ -169,7 +169,7 @@ func (c *UnixPacketConn) ReadFromUnix(p []byte) (int, *net.UnixAddr, error) {
 // the other reads, the kernel has closed. Any goroutine may call it.
 func (c *UnixPacketConn) ReadMsgUnix(b, oob []byte) (n, oobn, flags int, addr *net.UnixAddr, err error) {
 	d := delivery{p: b, oob: oob}
-	err = c.read("recvmsg", &d)
+	err = c.receive("recvmsg", &d)
 	return d.n, d.oobn, int(d.flags), c.sender(&d), err
 }
 

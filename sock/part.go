@@ -1,6 +1,6 @@
 package sock
 
-import "ringo/internal/op"
+import "ringo/internal/handle"
 
 // parting is what is left of a connection that leaves its loop otherwise than by its
 // end: the descriptor, open, and what the loop knows of the input. For all others the
@@ -17,13 +17,13 @@ type parting struct {
 
 // part takes the connection from its loop. T, parks, whether cancelled or not.
 func (c *Conn) part(name string) (*parting, error) {
-	if err := c.check(name); err != nil {
-		return nil, err
+	if err := c.core.Check(); err != nil {
+		return nil, c.fail(name, err)
 	}
 	p := new(parting)
 	c.parting = p
-	c.beginClose()
-	c.awaitClosed()
+	c.core.Part()
+	c.core.AwaitGone()
 	return p, nil
 }
 
@@ -31,18 +31,14 @@ func (c *Conn) part(name string) (*parting, error) {
 func (p *parting) keep(c *Conn) {
 	in := &c.in
 	p.eof, p.err = in.eof, in.err
-	if s := in.lock.away; s != nil { // guests had it last
-		p.unread, s.unread = s.unread, nil
-		p.eof, p.err = s.eof, s.err
+	if last := c.core.Own(handle.In).Input(); last != nil { // foreign callers had it
+		p.unread, last.Unread = last.Unread, nil
+		p.eof, p.err = last.EOF, last.Err
 	}
 	if n := in.buffered(); n > 0 {
 		rest := make([]byte, n)
 		in.copyTo(c, rest)
 		p.unread = append(p.unread, rest...)
 	}
-	o := call(c.l, op.Close)
-	o.FD, o.Arg = &c.fd, op.ForgetOnly
-	p.fd = c.fd.Take()
-	o.Off = int64(p.fd)
-	c.l.Try(o)
+	p.fd = c.core.Take()
 }

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"ringo"
-	"ringo/internal/fd"
+	"ringo/internal/handle"
 	"ringo/internal/loop"
 	"ringo/internal/op"
 )
@@ -40,22 +40,11 @@ const (
 // Offload: if another process was faster then only the task waits, for what comes next,
 // and can't be cancelled until then.
 type Pollable struct {
-	l      *loop.Loop
-	fd     fd.FD
-	name   string
-	handle loop.Handle
-
-	in, out pollSide
-	waits   []*pollWait
-	closing bool
-	closed  bool
-	closers loop.TaskList
-}
-
-// pollSide is a direction.
-type pollSide struct {
-	lock     turnstile
-	deadline int64 // of NowNS; 0: none
+	l     *loop.Loop
+	core  handle.Core
+	own   handle.Own
+	name  string
+	waits []*pollWait
 }
 
 // Poll makes a Pollable of a file, or of anything else that has a descriptor; a mere
@@ -84,24 +73,18 @@ func Poll(l *ringo.Loop, f syscall.Conn) (*Pollable, error) {
 		return nil, p.fail("poll", err)
 	}
 	n := int32(-1)
-	err = raw.Control(func(number uintptr) {
-		o := call(p.l, op.Dup)
-		o.FD = &p.fd
-		p.fd.Init(int32(number))
-		n, _ = p.l.Try(o)
-	})
+	err = raw.Control(func(number uintptr) { n = duplicate(int32(number)) })
 	if err == nil && n < 0 {
 		err = callError("fcntl", n)
 	}
 	if err != nil {
 		return nil, p.fail("poll", err)
 	}
-	p.fd.Init(n)
 	if err := p.l.Unwatchable(n); err != nil {
-		closeFD(p.l, &p.fd)
+		closeRaw(n)
 		return nil, p.fail("poll", err)
 	}
-	p.l.Register(&p.handle, (*pollHandle)(p))
+	p.core.Init(p.l, (*pollOwner)(p), n, &p.own)
 	return p, nil
 }
 
@@ -122,11 +105,12 @@ func (p *Pollable) Loop() *ringo.Loop { return (*ringo.Loop)(p.l) }
 // Several readers take turns. What a read gives, and how large b must be, depends on the
 // file: see eventfd(2), timerfd_create(2), inotify(7).
 func (p *Pollable) Read(b []byte) (int, error) {
-	if err := p.begin("read", &p.in); err != nil {
+	a, err := p.enter("read", handle.In)
+	if err != nil {
 		return 0, err
 	}
-	defer p.in.lock.leave(p.l)
-	res, err := p.transfer("read", op.Read, &p.in, b)
+	defer p.core.Leave(a)
+	res, err := p.transfer("read", op.Read, handle.In, b)
 	switch {
 	case err != nil:
 		return 0, err
@@ -139,12 +123,13 @@ func (p *Pollable) Read(b []byte) (int, error) {
 // Write writes all of b, or fails with the count that went out, and parks while there is
 // no room. b is lent to the kernel until it returns. Several writers take turns.
 func (p *Pollable) Write(b []byte) (n int, err error) {
-	if err := p.begin("write", &p.out); err != nil {
+	a, err := p.enter("write", handle.Out)
+	if err != nil {
 		return 0, err
 	}
-	defer p.out.lock.leave(p.l)
+	defer p.core.Leave(a)
 	for {
-		res, err := p.transfer("write", op.Write, &p.out, b[n:])
+		res, err := p.transfer("write", op.Write, handle.Out, b[n:])
 		if err != nil {
 			return n, err
 		}
@@ -162,11 +147,8 @@ func (p *Pollable) Write(b []byte) (n int, err error) {
 // find the same unless somebody does. It takes no turn. The deadlines of the
 // directions that are waited for count.
 func (p *Pollable) Wait(interest Interest) (Interest, error) {
-	if err := p.check("wait"); err != nil {
+	if err := p.begin("wait"); err != nil {
 		return 0, err
-	}
-	if !p.l.Burst() {
-		return 0, p.fail("wait", p.l.Cause())
 	}
 	for {
 		if res, err := p.await("wait", interest); err != nil || res != 0 {
@@ -176,23 +158,22 @@ func (p *Pollable) Wait(interest Interest) (Interest, error) {
 }
 
 // SetDeadline is SetReadDeadline and SetWriteDeadline.
-func (p *Pollable) SetDeadline(t time.Time) error { return p.setDeadlines(t, &p.in, &p.out) }
+func (p *Pollable) SetDeadline(t time.Time) error { return p.setDeadlines(t, true, true) }
 
 // SetReadDeadline makes Read, and Wait for Readable or Urgent, fail with
 // os.ErrDeadlineExceeded from t on; the zero time is none.
-func (p *Pollable) SetReadDeadline(t time.Time) error { return p.setDeadlines(t, &p.in) }
+func (p *Pollable) SetReadDeadline(t time.Time) error { return p.setDeadlines(t, true, false) }
 
 // SetWriteDeadline makes Write, and Wait for Writable, fail with os.ErrDeadlineExceeded
 // from t on; the zero time is none.
-func (p *Pollable) SetWriteDeadline(t time.Time) error { return p.setDeadlines(t, &p.out) }
+func (p *Pollable) SetWriteDeadline(t time.Time) error { return p.setDeadlines(t, false, true) }
 
-func (p *Pollable) setDeadlines(t time.Time, sides ...*pollSide) error {
-	if err := p.check("set"); err != nil {
-		return err
+func (p *Pollable) setDeadlines(t time.Time, in, out bool) error {
+	if !p.l.Here() {
+		return p.fail("set", stranger(p.l))
 	}
-	limit := deadlineOf(p.l, t)
-	for _, s := range sides {
-		s.deadline = limit
+	if err := p.core.SetDeadline(t, in, out); err != nil {
+		return p.fail("set", err)
 	}
 	for _, w := range p.waits {
 		w.limited()
@@ -203,21 +184,10 @@ func (p *Pollable) setDeadlines(t time.Time, sides ...*pollSide) error {
 // Close closes the duplicate. It parks until the operations in flight have ended; who
 // waits gets net.ErrClosed. Closing again does nothing.
 func (p *Pollable) Close() error {
-	if p.l == nil {
-		return errZero
-	}
-	if p.l.Ended() {
-		return nil // it has closed what was open on it
-	}
-	if !p.l.Here() {
+	if p.l != nil && !p.l.Ended() && !p.l.Here() { // a loop that has ended has closed what was open on it
 		return p.fail("close", stranger(p.l))
 	}
-	p.beginClose()
-	if !p.closed {
-		p.closers.Push(p.l.Task())
-		p.l.Park(nil)
-	}
-	return nil
+	return p.core.Close()
 }
 
 func (p *Pollable) fail(name string, err error) error {
@@ -227,29 +197,33 @@ func (p *Pollable) fail(name string, err error) error {
 	return &fs.PathError{Op: name, Path: p.name, Err: err}
 }
 
-// check is what each method begins with.
-func (p *Pollable) check(name string) error {
+// enter takes a turn in a direction.
+func (p *Pollable) enter(name string, dir handle.Dir) (handle.Access, error) {
+	if !p.l.Here() {
+		return handle.Access{}, p.fail(name, stranger(p.l))
+	}
+	a, err := p.core.Enter(dir)
+	if err != nil {
+		return a, p.fail(name, err)
+	}
+	if !p.l.Burst() {
+		p.core.Leave(a)
+		return a, p.fail(name, p.l.Cause())
+	}
+	return a, nil
+}
+
+// begin is what a call begins with that takes no turn.
+func (p *Pollable) begin(name string) error {
 	if !p.l.Here() {
 		return p.fail(name, stranger(p.l))
 	}
-	if p.closing {
-		p.l.Burst()
-		return p.fail(name, net.ErrClosed)
+	err := p.core.Check()
+	if err == nil && !p.l.Burst() {
+		err = p.l.Cause()
 	}
-	return nil
-}
-
-// begin takes a turn in a direction.
-func (p *Pollable) begin(name string, s *pollSide) error {
-	if err := p.check(name); err != nil {
-		return err
-	}
-	if !s.lock.enter(p.l) {
-		return p.fail(name, p.l.Cause())
-	}
-	if !p.l.Burst() {
-		s.lock.leave(p.l)
-		return p.fail(name, p.l.Cause())
+	if err != nil {
+		return p.fail(name, err)
 	}
 	return nil
 }
@@ -257,7 +231,7 @@ func (p *Pollable) begin(name string, s *pollSide) error {
 // state is why a wait must not begin, or has ended.
 func (p *Pollable) state(name string, limit int64) error {
 	switch {
-	case p.closing:
+	case p.core.Closing():
 		return p.fail(name, net.ErrClosed)
 	case limit != 0 && p.l.NowNS() >= limit:
 		return p.fail(name, os.ErrDeadlineExceeded)

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"syscall"
 
+	"ringo/internal/handle"
 	"ringo/internal/op"
 	"ringo/internal/sys"
 	"ringo/internal/timer"
@@ -12,18 +13,18 @@ import (
 
 // transfer reads or writes once, and waits until that can be done. The caller has the
 // turn.
-func (p *Pollable) transfer(name string, code op.Code, s *pollSide, b []byte) (int32, error) {
+func (p *Pollable) transfer(name string, code op.Code, dir handle.Dir, b []byte) (int32, error) {
 	interest := Readable
 	if code == op.Write {
 		interest = Writable
 	}
 	ready := false
 	for {
-		if err := p.state(name, s.deadline); err != nil {
+		if err := p.state(name, p.core.Limit(dir)); err != nil {
 			return 0, err
 		}
 		o := call(p.l, code)
-		o.FD, o.Buf, o.Off, o.Arg = &p.fd, b, -1, op.NowOnly
+		o.FD, o.Buf, o.Off, o.Arg = p.core.FD(), b, -1, op.NowOnly
 		res, ok := p.l.Try(o)
 		o.Buf = nil
 		if ok && res == -sys.EOPNOTSUPP { // each call of this file's may wait
@@ -48,9 +49,9 @@ func (p *Pollable) transfer(name string, code op.Code, s *pollSide, b []byte) (i
 // offload makes a call that may wait on a thread of its own. The descriptor stays open
 // meanwhile.
 func (p *Pollable) offload(code op.Code, b []byte) int32 {
-	p.fd.Ref()
+	p.core.FD().Ref()
 	defer p.unref()
-	o := &op.Op{Code: code, FD: &p.fd, Buf: b, Off: -1}
+	o := &op.Op{Code: code, FD: p.core.FD(), Buf: b, Off: -1}
 	res := int32(-sys.EAGAIN) // if it is not run: the state says why
 	p.l.Offload(func(context.Context) error {
 		res = o.Attempt()
@@ -60,8 +61,8 @@ func (p *Pollable) offload(code op.Code, b []byte) int32 {
 }
 
 func (p *Pollable) unref() {
-	p.fd.Unref()
-	p.maybeClosed()
+	p.core.FD().Unref()
+	p.core.Settle()
 }
 
 // pollWait is a task that waits for readiness.
@@ -83,7 +84,7 @@ func (p *Pollable) await(name string, interest Interest) (int32, error) {
 	if o == nil {
 		return 0, p.fail(name, callError("poll", -sys.ENOBUFS))
 	}
-	o.FD, o.Arg = &p.fd, uint32(interest)
+	o.FD, o.Arg = p.core.FD(), uint32(interest)
 	w.op, w.t.Owner = o, w
 	p.waits = append(p.waits, w)
 	w.limited()
@@ -91,7 +92,7 @@ func (p *Pollable) await(name string, interest Interest) (int32, error) {
 	p.l.FreeOp(o)
 	p.l.RemoveTimer(&w.t)
 	p.waits = slices.DeleteFunc(p.waits, func(o *pollWait) bool { return o == w })
-	p.maybeClosed()
+	p.core.Settle()
 	if res >= 0 {
 		return res, nil
 	}
@@ -103,7 +104,7 @@ func (p *Pollable) await(name string, interest Interest) (int32, error) {
 
 // limit is the first deadline of the directions that are waited for.
 func (w *pollWait) limit() int64 {
-	in, out := w.p.in.deadline, w.p.out.deadline
+	in, out := w.p.core.Limit(handle.In), w.p.core.Limit(handle.Out)
 	if w.interest&(Readable|Urgent) == 0 {
 		in = 0
 	}
@@ -134,36 +135,45 @@ func (w *pollWait) abort() {
 	}
 }
 
-// pollHandle is a Pollable as what is open on its loop.
-type pollHandle Pollable
+// pollOwner is a Pollable as the owner of its core. Nothing of it is handed over, or rests.
+type pollOwner Pollable
 
-// Drain is the loop's word that accepts have stopped, which is nothing here.
-func (h *pollHandle) Drain() {}
+// Attach is for connections.
+func (o *pollOwner) Attach() *handle.Own { panic("sock: attach of a Pollable") }
 
-// Abandon is the loop's word that it ends.
-func (h *pollHandle) Abandon() { (*Pollable)(h).beginClose() }
+// Release is for what is handed over.
+func (o *pollOwner) Release(*handle.Input) {}
 
-func (p *Pollable) beginClose() {
-	if p.closing {
-		return
-	}
-	p.closing = true
-	p.fd.Seal()
-	for _, w := range p.waits {
+// Acquire is the way back.
+func (o *pollOwner) Acquire(*handle.Input) {}
+
+// Holds is for what is handed over.
+func (o *pollOwner) Holds(*handle.Input) bool { return false }
+
+// Rests is for connections.
+func (o *pollOwner) Rests() bool { return false }
+
+// Expired is for who rests.
+func (o *pollOwner) Expired() {}
+
+// CloseCalled is nothing to it.
+func (o *pollOwner) CloseCalled() {}
+
+// Closing ends the waits.
+func (o *pollOwner) Closing() {
+	for _, w := range o.waits {
 		w.abort()
 	}
-	p.maybeClosed()
 }
 
-// maybeClosed closes the descriptor once nothing is in flight on it.
-func (p *Pollable) maybeClosed() {
-	if !p.closing || p.closed || p.fd.Busy() {
-		return
-	}
-	p.closed = true
-	closeFD(p.l, &p.fd)
-	p.l.Unregister(&p.handle)
-	for t := p.closers.Pop(); t != nil; t = p.closers.Pop() {
-		p.l.Ready(t)
-	}
-}
+// Closed has nothing to give up.
+func (o *pollOwner) Closed() {}
+
+// Gone has nobody to tell.
+func (o *pollOwner) Gone() {}
+
+// Drain is nothing to it.
+func (o *pollOwner) Drain() {}
+
+// Abandoned is nothing to it.
+func (o *pollOwner) Abandoned() {}

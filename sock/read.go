@@ -5,27 +5,12 @@ import (
 	"errors"
 
 	"ringo/buf"
+	"ringo/internal/handle"
 	"ringo/internal/sys"
 )
 
 // errLeases is what Next gives at the bound.
 var errLeases = errors.New("the connection's leases are all held (ringo.Config.Leases): release one first")
-
-// beginRead takes the reader's turn.
-func (c *Conn) beginRead(name string) error {
-	if err := c.check(name); err != nil {
-		return err
-	}
-	if !c.in.lock.enter(c.l) {
-		return c.fail(name, c.l.Cause())
-	}
-	c.l.Spend() // also for bytes that are here: it gives way before it fetches more
-	c.in.peeked = false
-	if c.records() {
-		c.in.beginRecord()
-	}
-	return nil
-}
 
 // Read reads what there is into p, at least one byte, and parks until then. p is
 // lent to the kernel until it returns. io.EOF is bare; everything else is a
@@ -33,27 +18,29 @@ func (c *Conn) beginRead(name string) error {
 // there, which stay unread.
 //
 // Any goroutine may call it; one that is no task waits as in package net.
-func (c *Conn) Read(p []byte) (int, error) {
-	if !c.l.Here() {
-		return c.readAsGuest(p)
-	}
-	if err := c.beginRead("read"); err != nil {
+func (c *Conn) Read(p []byte) (n int, err error) {
+	a, err := c.enterRead()
+	if err != nil {
 		return 0, err
 	}
-	n, err := c.readTurn(p)
-	c.in.lock.leave(c.l)
-	return n, err
+	if a.Own() {
+		n, err = c.readOwn(p)
+	} else {
+		n, err = c.readForeign(a, p)
+	}
+	c.core.Leave(a)
+	return n, c.failed("read", err)
 }
 
-// readTurn is Read for a task that has its turn.
-func (c *Conn) readTurn(p []byte) (int, error) {
+// readOwn is Read for a task of the loop that has its turn.
+func (c *Conn) readOwn(p []byte) (int, error) {
 	in := &c.in
 	if in.byHand() && in.buffered() == 0 && !c.l.GiveWay() {
-		return 0, c.fail("read", c.l.Cause())
+		return 0, c.l.Cause()
 	}
 	for {
-		if c.closing || in.expired(c) && len(p) > 0 {
-			return 0, in.refused(c)
+		if err := c.mayRead(); err != nil && (len(p) > 0 || c.core.Closing()) {
+			return 0, err
 		}
 		if len(p) == 0 {
 			return 0, nil
@@ -70,11 +57,13 @@ func (c *Conn) readTurn(p []byte) (int, error) {
 				return n, nil
 			}
 		}
-		if err := in.state(c, "read"); err != nil {
+		if err := in.end(c); err != nil {
 			return 0, err
 		}
-		if !in.wait(c) {
-			return 0, c.fail("read", c.l.Cause())
+		if waits, err := in.mustWait(c); err != nil {
+			return 0, err
+		} else if waits {
+			c.core.Wait()
 		}
 	}
 }
@@ -83,11 +72,11 @@ func (c *Conn) readTurn(p []byte) (int, error) {
 func (c *Conn) some() error {
 	in := &c.in
 	if in.byHand() && in.buffered() == 0 && !c.l.Burst() {
-		return c.fail("read", c.l.Cause())
+		return c.l.Cause()
 	}
 	for {
-		if c.closing || in.expired(c) {
-			return in.refused(c)
+		if err := c.mayRead(); err != nil {
+			return err
 		}
 		if in.buffered() > 0 {
 			return nil
@@ -102,11 +91,13 @@ func (c *Conn) some() error {
 				return nil
 			}
 		}
-		if err := in.state(c, "read"); err != nil {
+		if err := in.end(c); err != nil {
 			return err
 		}
-		if !in.wait(c) {
-			return c.fail("read", c.l.Cause())
+		if waits, err := in.mustWait(c); err != nil {
+			return err
+		} else if waits {
+			c.core.Wait()
 		}
 	}
 }
@@ -116,48 +107,53 @@ func (c *Conn) some() error {
 // Config.Leases of this connection's leases held it fails at once.
 // Any goroutine may call it.
 func (c *Conn) Next() (lease buf.Lease, err error) {
-	if !c.l.Here() {
-		return c.nextAsGuest()
+	a, err := c.beginNext()
+	if err != nil {
+		return lease, err
 	}
-	if err = c.beginNext(); err == nil {
+	if a.Own() {
 		err = c.lend(&lease)
+	} else if lease, err = c.nextForeign(a); err != nil {
+		err = c.failed("read", err)
 	}
+	c.core.Leave(a)
 	return lease, err
 }
 
-// beginNext takes the reader's turn and parks until there are bytes to lend. It is apart so
-// that what parks has no lease on its stack.
+// beginNext takes the reader's turn, in which a task of the loop parks until there are bytes to lend. It is
+// apart so that what parks has no lease on its stack.
 //
 //go:noinline
-func (c *Conn) beginNext() error {
-	err := c.beginRead("read")
+func (c *Conn) beginNext() (handle.Access, error) {
+	a, err := c.enterRead()
 	if err != nil {
-		return err
+		return a, err
 	}
-	if int(c.held.Load()) < c.l.Config().Leases {
+	switch {
+	case int(c.held.Load()) >= c.l.Config().Leases:
+		err = errLeases
+	case a.Own():
 		err = c.some()
-	} else {
-		err = c.fail("read", errLeases)
 	}
 	if err != nil {
-		c.in.lock.leave(c.l)
+		c.core.Leave(a)
+		err = c.failed("read", err)
 	}
-	return err
+	return a, err
 }
 
-// lend lends the first unread bytes, which are here, and ends the reader's turn.
+// lend lends the first unread bytes, which are here.
 //
 //go:noinline
-func (c *Conn) lend(lease *buf.Lease) (err error) {
+func (c *Conn) lend(lease *buf.Lease) error {
 	if b, ok := c.longRecord(); ok {
 		*lease = b
 	} else if b := c.nextBuffer(); b != nil {
 		*lease = b.Lease(&c.held)
 	} else {
-		err = c.failRes("read", -sys.ENOBUFS)
+		return c.failRes("read", -sys.ENOBUFS)
 	}
-	c.in.lock.leave(c.l)
-	return err
+	return nil
 }
 
 // nextBuffer takes the first unread bytes as a buffer; nil if the loop's plain
@@ -180,11 +176,11 @@ func (c *Conn) nextBuffer() *buf.Buffer {
 // reading just then don't count. A closed connection has none. Any goroutine may call it.
 func (c *Conn) Buffered() int {
 	if !c.l.Here() {
-		return c.bufferedAsGuest()
+		return c.bufferedForeign()
 	}
-	c.attend()
-	if s := c.in.lock.away; s != nil && !s.reclaimNow() {
-		return s.buffered()
+	if c.core.Check() != nil || !c.core.Reclaim(handle.In) {
+		n, _ := c.core.Unread() // it is closed, or they are with those who read
+		return n
 	}
 	return c.in.buffered()
 }
@@ -197,28 +193,28 @@ const peekMax = 65536
 // are valid until the next Read, Next, Peek, Discard or Close; Write keeps them.
 // More than Handler.Unread bytes, 65536 without Serve, are bufio.ErrBufferFull
 // unless they are here already.
-func (c *Conn) Peek(n int) ([]byte, error) {
+func (c *Conn) Peek(n int) (p []byte, err error) {
 	if n < 0 {
 		return nil, bufio.ErrNegativeCount
 	}
-	if !c.l.Here() {
-		return c.peekAsGuest(n)
-	}
-	if err := c.beginRead("read"); err != nil {
+	a, err := c.enterRead()
+	if err != nil {
 		return nil, err
 	}
-	defer c.in.lock.leave(c.l)
-	if c.records() {
-		return c.peekRecord(n)
+	defer c.core.Leave(a)
+	switch {
+	case !a.Own():
+		p, err = c.peekForeign(a, n)
+	case c.records():
+		p, err = c.peekRecord(n)
+	case n > max(c.serve.unreadMax(), c.in.buffered()): // what is here is not too much
+		err = bufio.ErrBufferFull
+	default:
+		err = c.need(n)
+		p = c.piece(min(n, c.in.buffered()))
+		c.in.peeked = true
 	}
-	// what is here can be had: the kernel may bring more than the bound
-	if n > max(c.serve.unreadMax(), c.in.buffered()) {
-		return nil, bufio.ErrBufferFull
-	}
-	err := c.need(n)
-	p := c.piece(min(n, c.in.buffered()))
-	c.in.peeked = true
-	return p, err
+	return p, c.failed("read", err)
 }
 
 // need parks until n bytes are unread. Buffers beyond the first are gathered as
@@ -229,7 +225,10 @@ func (c *Conn) need(n int) error {
 		if in.fill(c); in.buffered() >= n {
 			return nil
 		}
-		if err := in.state(c, "read"); err != nil {
+		if err := c.mayRead(); err != nil {
+			return err
+		}
+		if err := in.end(c); err != nil {
 			return err
 		}
 		for in.count > 1 || in.count == 1 && in.accOff < len(in.acc) {
@@ -238,8 +237,10 @@ func (c *Conn) need(n int) error {
 		if in.byHand() {
 			continue
 		}
-		if !in.wait(c) {
-			return c.fail("read", c.l.Cause())
+		if waits, err := in.mustWait(c); err != nil {
+			return err
+		} else if waits {
+			c.core.Wait()
 		}
 	}
 	return nil
@@ -260,20 +261,28 @@ func (c *Conn) piece(n int) []byte {
 // Discard drops the next n bytes, and parks until they were here; so not if
 // n <= Buffered(). It gives how many it dropped, fewer than n only with an error.
 // Any goroutine may call it.
-func (c *Conn) Discard(n int) (int, error) {
+func (c *Conn) Discard(n int) (done int, err error) {
 	if n < 0 {
 		return 0, bufio.ErrNegativeCount
 	}
-	if !c.l.Here() {
-		return c.discardAsGuest(n)
-	}
-	if err := c.beginRead("read"); err != nil {
+	a, err := c.enterRead()
+	if err != nil {
 		return 0, err
 	}
-	defer c.in.lock.leave(c.l)
-	if c.records() {
-		return c.discardRecord(n)
+	defer c.core.Leave(a)
+	switch {
+	case !a.Own():
+		done, err = c.discardForeign(a, n)
+	case c.records():
+		done, err = c.discardRecord(n)
+	default:
+		done, err = c.discard(n)
 	}
+	return done, c.failed("read", err)
+}
+
+// discard is Discard for a task of the loop that has its turn.
+func (c *Conn) discard(n int) (int, error) {
 	for left := n; left > 0; {
 		k := min(left, c.in.buffered())
 		c.in.skip(c, k)

@@ -4,13 +4,14 @@ import (
 	"context"
 	"io"
 	"math"
+	"net"
 	"os"
 	"reflect"
 	"syscall"
 
 	"ringo/buf"
 	"ringo/internal/fd"
-	"ringo/internal/loop"
+	"ringo/internal/handle"
 	"ringo/internal/op"
 	"ringo/internal/sys"
 )
@@ -104,10 +105,11 @@ const (
 // for the disk and never for the peer: for the peer's room the loop waits, and then
 // sends what the goroutine has had brought into memory.
 func (c *Conn) sendFile(f *fileSource) (total int64, err error) {
-	if err := c.beginWrite("write"); err != nil {
+	a, err := c.enterWrite()
+	if err != nil {
 		return 0, err
 	}
-	defer c.out.lock.leave(c.l)
+	defer c.core.Leave(a)
 	var file fd.FD
 	res := int32(-sys.EBADF)
 	f.raw.Control(func(n uintptr) {
@@ -127,7 +129,7 @@ func (c *Conn) sendFile(f *fileSource) (total int64, err error) {
 		n, more, err = c.sendPiece(f, &file)
 		total += int64(n)
 	}
-	return total, err
+	return total, c.failed("write", err)
 }
 
 // sendCached sends the file's first bytes, as far as they are in memory and fit into a
@@ -170,36 +172,31 @@ func (c *Conn) sendBuffer(b *buf.Buffer) (int, error) {
 
 // sendPiece sends some more of a file, and waits if there is no room.
 func (c *Conn) sendPiece(f *fileSource, file *fd.FD) (n int, more bool, err error) {
-	switch {
-	case c.closing:
-		return 0, false, c.out.stopped(c)
-	case c.l.Canceled():
-		return 0, false, c.fail("write", c.l.Cause())
-	}
-	if err := c.out.barred(c); err != nil {
+	if err := c.core.State(handle.Out); err != nil {
 		return 0, false, err
 	}
+	if c.l.Canceled() {
+		return 0, false, c.l.Cause()
+	}
 	res, ran := int32(-sys.EAGAIN), false
-	o := op.Op{Code: op.Sendfile, FD: &c.fd, Off: -1, Arg: f.piece(), Arg2: uint32(file.Sys())}
-	c.fd.Ref()
+	o := op.Op{Code: op.Sendfile, FD: c.core.FD(), Off: -1, Arg: f.piece(), Arg2: uint32(file.Sys())}
+	c.core.FD().Ref()
 	err = c.l.Offload(func(context.Context) error {
 		res, ran = o.Attempt(), true
 		return nil
 	})
-	c.fd.Unref()
-	if c.closing {
-		c.maybeClosed()
-	}
+	c.core.FD().Unref()
+	c.core.Settle() // if it closes, it has waited for this
 	if !ran {
-		return 0, false, c.fail("write", c.l.Cause())
+		return 0, false, c.l.Cause()
 	}
 	if res == -sys.EAGAIN {
-		if c.closing {
-			return 0, false, c.out.stopped(c)
+		if c.core.Closing() {
+			return 0, false, net.ErrClosed
 		}
 		res, err = c.sendWhenRoom(f, file)
-		if err != nil {
-			return 0, false, err
+		if err != nil || res == -sys.EAGAIN {
+			return 0, true, err
 		}
 	}
 	switch {
@@ -207,7 +204,7 @@ func (c *Conn) sendPiece(f *fileSource, file *fd.FD) (n int, more bool, err erro
 		f.gone = true
 		return 0, false, nil
 	case res < 0:
-		return 0, false, c.failRes("write", res)
+		return 0, false, callError("write", res)
 	}
 	f.sent(int64(res))
 	return int(res), true, nil
@@ -219,57 +216,47 @@ const inMemory = 16 * 4096
 
 // sendWhenRoom waits for room and sends what is in memory.
 func (c *Conn) sendWhenRoom(f *fileSource, file *fd.FD) (int32, error) {
-	for {
-		o := c.l.NewOp(op.Sendfile)
-		if o == nil {
-			return 0, c.failRes("write", -sys.ENOBUFS)
-		}
-		o.Off, o.Arg, o.Arg2 = -1, min(f.piece(), inMemory), uint32(file.Sys())
-		c.awaitSend(o)
-		if c.out.res >= 0 || theFiles(c.out.res) {
-			return c.out.res, nil
-		}
-		if err := c.out.state(c); err != nil {
-			return 0, err
-		} // else the deadline that ended it has moved
+	o, err := c.newSend(op.Sendfile)
+	if err != nil {
+		return 0, err
 	}
+	o.Off, o.Arg, o.Arg2 = -1, min(f.piece(), inMemory), uint32(file.Sys())
+	if res := c.awaitSend(o); res >= 0 || theFiles(res) {
+		return res, nil
+	}
+	if err := c.core.Why(handle.Out, "write"); err != nil {
+		return 0, err
+	}
+	return -sys.EAGAIN, nil
 }
 
-// sendFileAsGuest is sendFile for guests. A goroutine may wait for the disk; for a task of
+// sendFileForeign is sendFile for foreign callers. A goroutine may wait for the disk; for a task of
 // another loop one does.
-func (c *Conn) sendFileAsGuest(f *fileSource) (total int64, err error) {
-	g, err := c.guest()
-	if err == nil {
-		err = g.enter(&g.out)
-	}
+func (c *Conn) sendFileForeign(f *fileSource) (total int64, err error) {
+	a, err := c.core.Enter(handle.Out)
 	if err != nil {
-		return 0, c.failGuest("write", err)
+		return 0, c.failed("write", err)
 	}
-	s := &g.out
-	send := func() (err error) {
-		if rerr := f.raw.Control(func(n uintptr) { total, err = g.sendFile(f, n) }); rerr != nil {
+	err = a.InPlace(func() (err error) {
+		if rerr := f.raw.Control(func(n uintptr) { total, err = sendFileInTurn(a, f, n) }); rerr != nil {
 			f.gone = true
 		}
 		return err
-	}
-	if l, _ := loop.Current(); l != nil {
-		err = g.inPlace(l, s, send)
-	} else {
-		err = send()
-	}
-	s.op.Code, s.op.Arg, s.op.Arg2, s.op.Off = op.Send, 0, 0, 0
-	g.leave(s)
-	return total, c.failGuest("write", err)
+	})
+	o := a.Op()
+	o.Code, o.Arg, o.Arg2, o.Off = op.Send, 0, 0, 0
+	c.core.Leave(a)
+	return total, c.failed("write", err)
 }
 
-func (g *guests) sendFile(f *fileSource, file uintptr) (total int64, err error) {
-	s := &g.out
-	if err := s.passed(); err != nil {
+func sendFileInTurn(a handle.Access, f *fileSource, file uintptr) (total int64, err error) {
+	if err := a.Late(); err != nil {
 		return 0, err
 	}
 	for f.most > 0 {
-		s.op.Code, s.op.Off, s.op.Arg, s.op.Arg2 = op.Sendfile, -1, f.piece(), uint32(file)
-		res, err := g.do(s)
+		o := a.Op()
+		o.Code, o.Off, o.Arg, o.Arg2 = op.Sendfile, -1, f.piece(), uint32(file)
+		res, err := a.Do()
 		switch {
 		case err != nil:
 			return total, err

@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 
+	"ringo/internal/handle"
 	"ringo/internal/op"
 	"ringo/internal/sys"
 )
@@ -20,27 +21,37 @@ import (
 // Other errors and deadlines are those of Write. Only a task of the connection's loop may
 // call it.
 func (c *Conn) SendFile(head []byte, file uintptr, off, n int64) (int, error) {
-	if err := c.beginWrite("write"); err != nil {
+	if !c.l.Here() {
+		return 0, c.fail("write", stranger(c.l))
+	}
+	a, err := c.enterWrite()
+	if err != nil {
 		return 0, err
 	}
-	defer c.out.lock.leave(c.l)
+	defer c.core.Leave(a)
+	sent, err := c.sendRange(head, file, off, n)
+	return sent, c.failed("write", err)
+}
+
+// sendRange is SendFile in the writer's turn.
+func (c *Conn) sendRange(head []byte, file uintptr, off, n int64) (int, error) {
 	if c.records() {
-		return 0, c.fail("write", errors.ErrUnsupported)
+		return 0, errors.ErrUnsupported
 	}
 	if n <= 0 || off < 0 {
-		return 0, c.failRes("write", -sys.EINVAL)
+		return 0, callError("write", -sys.EINVAL)
 	}
 	if len(head) > 0 {
 		if err := c.writeHead(head); err != nil {
 			return 0, err
 		}
 	}
-	if err := c.out.barred(c); err != nil {
+	if err := c.core.State(handle.Out); err != nil { // perhaps since a part of head waited for room
 		return 0, err
 	}
 	o := &c.local.splice
 	n = min(n, fileMax)
-	o.Code, o.FD, o.Off, o.Arg, o.Arg2 = op.Sendfile, &c.fd, off, uint32(n), uint32(file)
+	o.Code, o.FD, o.Off, o.Arg, o.Arg2 = op.Sendfile, c.core.FD(), off, uint32(n), uint32(file)
 	res, ok := c.l.Try(o)
 	o.Off = 0
 	switch {
@@ -49,9 +60,9 @@ func (c *Conn) SendFile(head []byte, file uintptr, off, n int64) (int, error) {
 	case res == 0:
 		return 0, c.fail("write", io.ErrUnexpectedEOF)
 	case res == -sys.EINVAL, res == -sys.ENOSYS, res == -sys.EOPNOTSUPP:
-		return 0, c.fail("write", os.NewSyscallError("sendfile", errors.ErrUnsupported))
+		return 0, os.NewSyscallError("sendfile", errors.ErrUnsupported)
 	case res < 0:
-		return 0, c.failRes("write", res)
+		return 0, callError("write", res)
 	case int64(res) < n:
 		return int(res), c.awaitRoom()
 	}
@@ -75,14 +86,11 @@ func (c *Conn) writeHead(head []byte) error {
 
 // awaitRoom parks until the socket has room.
 func (c *Conn) awaitRoom() error {
-	if c.l.Canceled() {
-		return c.fail("write", c.l.Cause())
-	}
-	o := c.l.NewOp(op.Poll)
-	if o == nil {
-		return c.failRes("write", -sys.ENOBUFS)
+	o, err := c.newSend(op.Poll)
+	if err != nil {
+		return err
 	}
 	o.Arg = sys.PollOut
 	c.awaitSend(o)
-	return c.out.state(c)
+	return c.core.Why(handle.Out, "write")
 }

@@ -6,6 +6,7 @@ import (
 	"net"
 
 	"ringo"
+	"ringo/internal/handle"
 	"ringo/internal/loop"
 )
 
@@ -142,8 +143,8 @@ func (s *server) add(c *Conn) {
 func (s *server) closeAll() {
 	s.ended = true
 	s.l.EachHandle(func(o loop.Open) {
-		if h, ok := o.(*connHandle); ok && h.serve.by == s {
-			h.serve.drain((*Conn)(h))
+		if c, ok := handle.Of(o).(*connOwner); ok && c.serve.by == s {
+			c.serve.drain((*Conn)(c))
 		}
 	})
 }

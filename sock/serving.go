@@ -6,6 +6,8 @@ import (
 	"net"
 	"os"
 	"time"
+
+	"ringo/internal/handle"
 )
 
 // serving is what a connection is to Serve, or to ListenAndServe.
@@ -54,7 +56,7 @@ func (s *serving) start(c *Conn) {
 
 // expired is told when the read deadline passes and no task reads.
 func (s *serving) expired(c *Conn) {
-	if c.closing || s.by == nil {
+	if c.core.Closing() || s.by == nil {
 		return
 	}
 	if s.running {
@@ -125,7 +127,7 @@ func (t *requestTask) Run() {
 	}()
 	err := s.request(c)
 	done = true
-	if err != nil || c.closing {
+	if err != nil || c.core.Closing() {
 		s.close(c, err)
 		return
 	}
@@ -134,8 +136,8 @@ func (t *requestTask) Run() {
 
 // request shows the handler what there is. An error means the connection's end.
 func (s *serving) request(c *Conn) error {
-	if s.why != nil || c.closing {
-		if s.why != net.ErrClosed || c.closing || !s.late(c) {
+	if s.why != nil || c.core.Closing() {
+		if s.why != net.ErrClosed || c.core.Closing() || !s.late(c) {
 			return s.why
 		}
 		s.why = nil
@@ -147,7 +149,7 @@ func (s *serving) request(c *Conn) error {
 	if !s.opened {
 		s.opened = true
 		if h.Open != nil {
-			if err := h.Open(c); err != nil || c.closing {
+			if err := h.Open(c); err != nil || c.core.Closing() {
 				return err
 			}
 		}
@@ -164,7 +166,7 @@ func (s *serving) request(c *Conn) error {
 		return err
 	}
 	switch {
-	case in.expired(c):
+	case c.core.Late(handle.In) != nil:
 		return os.ErrDeadlineExceeded
 	case eof:
 		return io.EOF
@@ -198,9 +200,7 @@ func (s *serving) rest(c *Conn) {
 	if s.leaving {
 		return
 	}
-	if limit := c.readBy.Load(); limit != 0 {
-		c.l.Arm(&in.timer, limit)
-	}
+	c.core.Follow()
 	if s.draining(c) {
 		s.leave(c)
 	}
@@ -216,7 +216,7 @@ func (s *serving) leave(c *Conn) {
 		return
 	}
 	s.leaving = true
-	c.l.Arm(&c.in.timer, c.l.After(leaveMax))
+	c.core.SetLimit(handle.In, c.l.After(leaveMax))
 }
 
 // leaveMax is how long a peer may take to end its side once ours is.
@@ -264,7 +264,7 @@ func (s *serving) late(c *Conn) bool {
 	} else {
 		s.look(c)
 	}
-	return s.why == net.ErrClosed && !c.closing && !s.leaving && !c.in.over() && s.unseen(c)
+	return s.why == net.ErrClosed && !c.core.Closing() && !s.leaving && !c.in.over() && s.unseen(c)
 }
 
 // close ends the connection from within its task.
@@ -275,8 +275,8 @@ func (s *serving) close(c *Conn, err error) {
 	if err == nil {
 		err = net.ErrClosed // the handler closed it
 	}
-	c.beginClose()
-	c.awaitClosed()
+	c.core.BeginClose()
+	c.core.AwaitGone()
 	defer s.end() // also if Closed panics: Serve waits for it
 	if h := s.by.h; h.Closed != nil {
 		h.Closed(c, err)

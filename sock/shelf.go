@@ -3,6 +3,8 @@ package sock
 import (
 	"slices"
 	"sync"
+
+	"ringo/internal/handle"
 )
 
 // shelf is the connections that a listener has made for guests before they ask, and
@@ -121,7 +123,7 @@ func (ln *Listener) stand() {
 	s := &ln.shelf
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.standing = s.open && !ln.closing && ln.op != nil
+	s.standing = s.open && !ln.core.Closing() && ln.core.Own(handle.In).Op != nil
 }
 
 // shelve moves what was accepted to the shelf, if guests use it.
@@ -130,9 +132,9 @@ func (ln *Listener) shelve() {
 		return
 	}
 	for s, ok := ln.queue.pop(); ok; s, ok = ln.queue.pop() {
-		c := newStray(ln.l, s)
+		c := newDetached(ln.l, s)
 		ln.name(c, &localOf(ln.l).name)
-		c.bornAway()
+		c.detach()
 		ln.shelf.put(c)
 	}
 }
@@ -141,6 +143,6 @@ func (ln *Listener) shelve() {
 func (s *shelf) clear() {
 	s.open = false
 	for c := s.take(); c != nil; c = s.take() {
-		c.guests.Load().endStray()
+		c.core.Drop()
 	}
 }

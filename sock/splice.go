@@ -2,8 +2,8 @@ package sock
 
 import (
 	"ringo/buf"
+	"ringo/internal/handle"
 	"ringo/internal/op"
-	"ringo/internal/sys"
 )
 
 // A relay begins with buffers, which is the cheapest way for little: one receive, one
@@ -71,7 +71,7 @@ func (c *Conn) beginSpell() {
 	in := &c.in
 	in.spliced = true
 	if in.how == receiving {
-		in.settle(c)
+		c.core.Quiesce(handle.In)
 		in.ready = true // nobody knows
 	}
 }
@@ -99,15 +99,21 @@ func (c *Conn) relayBySplice(out outlet, after int) (total int64, next int, err 
 // spliceOne moves what there is, at most a pipe full, and waits if there is nothing.
 func (c *Conn) spliceOne(out outlet, s *spell) (int64, error) {
 	in := &c.in
-	if err := in.state(c, "read"); err != nil {
-		return 0, err
+	err := c.mayRead()
+	if err == nil {
+		err = in.end(c)
 	}
-	if !in.ready {
-		s.dry()
-		if s.on && !in.wait(c) {
-			return 0, c.fail("read", c.l.Cause())
+	if err == nil && !in.ready {
+		if s.dry(); s.on {
+			var waits bool
+			if waits, err = in.mustWait(c); waits {
+				c.core.Wait()
+			}
 		}
-		return 0, nil
+		return 0, c.failed("read", err)
+	}
+	if err != nil {
+		return 0, c.failed("read", err)
 	}
 	p, ok := c.local.pipes.take()
 	if !ok || !c.fill(&p) {
@@ -133,7 +139,7 @@ func (c *Conn) spliceOne(out outlet, s *spell) (int64, error) {
 func (c *Conn) fill(p *pipe) bool {
 	in := &c.in
 	o := &c.local.splice
-	o.Code, o.FD, o.Arg, o.Arg2 = op.SpliceIn, &c.fd, pieceMax, uint32(p.w)
+	o.Code, o.FD, o.Arg, o.Arg2 = op.SpliceIn, c.core.FD(), pieceMax, uint32(p.w)
 	res, ok := c.l.Try(o)
 	switch {
 	case !ok:
@@ -165,24 +171,25 @@ func (d *near) Write(p []byte) (int, error) { return (*Conn)(d).Write(p) }
 // drain splices what is in a pipe.
 func (d *near) drain(p pipe) (total int, err error) {
 	c := (*Conn)(d)
-	if err := c.beginWrite("write"); err != nil {
+	a, err := c.enterWrite()
+	if err != nil {
 		return 0, err
 	}
-	defer c.out.lock.leave(c.l)
+	defer c.core.Leave(a)
 	for p.held > 0 {
-		if err := c.out.barred(c); err != nil {
-			return total, err
+		if err := c.core.State(handle.Out); err != nil {
+			return total, c.fail("write", err)
 		}
 		o := &c.local.splice
-		o.Code, o.FD, o.Arg, o.Arg2 = op.SpliceOut, &c.fd, uint32(p.held), uint32(p.r)
+		o.Code, o.FD, o.Arg, o.Arg2 = op.SpliceOut, c.core.FD(), uint32(p.held), uint32(p.r)
 		res, ok := c.l.Try(o)
 		if !ok {
 			if res, err = c.drainSlowly(p); err != nil {
-				return total, err
+				return total, c.failed("write", err)
 			}
 		}
 		if res < 0 {
-			return total, c.failRes("write", res)
+			return total, c.fail("write", callError("write", res))
 		}
 		total += int(res)
 		p.held -= int(res)
@@ -192,17 +199,13 @@ func (d *near) drain(p pipe) (total int, err error) {
 
 // drainSlowly waits until there is room for some of what is in a pipe.
 func (c *Conn) drainSlowly(p pipe) (int32, error) {
-	if c.l.Canceled() {
-		return 0, c.fail("write", c.l.Cause())
-	}
-	o := c.l.NewOp(op.SpliceOut)
-	if o == nil {
-		return 0, c.failRes("write", -sys.ENOBUFS)
+	o, err := c.newSend(op.SpliceOut)
+	if err != nil {
+		return 0, err
 	}
 	o.Arg, o.Arg2 = uint32(p.held), uint32(p.r)
-	c.awaitSend(o)
-	if c.out.res > 0 {
-		return c.out.res, nil
+	if res := c.awaitSend(o); res > 0 {
+		return res, nil
 	}
-	return 0, c.out.state(c)
+	return 0, c.core.Why(handle.Out, "write")
 }

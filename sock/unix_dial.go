@@ -48,8 +48,8 @@ func (d *Dialer) dialUnix(l *loop.Loop, network, name string, end time.Time) (*C
 		c.Close()
 		return nil, dialError(network, addr, err)
 	}
-	c.unix.local = unixName(l, &c.fd, kernel.Kernel.Getsockname, network)
-	if peer := unixName(l, &c.fd, kernel.Kernel.Getpeername, network); peer.Name != "" {
+	c.unix.local = unixName(l, c.core.FD(), kernel.Kernel.Getsockname, network)
+	if peer := unixName(l, c.core.FD(), kernel.Kernel.Getpeername, network); peer.Name != "" {
 		c.unix.remote = peer
 	}
 	return c, nil

@@ -127,7 +127,7 @@ func (ln *Listener) SetUnlinkOnClose(unlink bool) {
 
 // becomeUnix makes ln, which is new, a listener of a Unix network.
 func (ln *Listener) becomeUnix(network string) {
-	addr := unixName(ln.l, &ln.fd, kernel.Kernel.Getsockname, network)
+	addr := unixName(ln.l, ln.core.FD(), kernel.Kernel.Getsockname, network)
 	ln.unix = &addr
 	if ln.file == nil {
 		ln.file = newSocketFile(addr.Name)

@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
 
+	"ringo/internal/handle"
 	"ringo/internal/op"
 	"ringo/internal/sys"
 )
@@ -71,20 +71,28 @@ func (c *Conn) readMessage(m *message) error {
 	if c.unix == nil {
 		return c.refuse("read", notUnix("recvmsg"))
 	}
-	if !c.l.Here() {
-		return c.readMessageAsGuest(m)
-	}
-	if err := c.beginRead("read"); err != nil {
+	a, err := c.enterRead()
+	if err != nil {
 		return err
 	}
-	defer c.in.lock.leave(c.l)
+	defer c.core.Leave(a)
+	if a.Own() {
+		err = c.readMessageOwn(m)
+	} else {
+		err = c.readMessageForeign(a, m)
+	}
+	return c.failed("read", err)
+}
+
+// readMessageOwn is readMessage for a task of the loop that has its turn.
+func (c *Conn) readMessageOwn(m *message) error {
 	in := &c.in
 	if in.byHand() && in.buffered() == 0 && !c.l.GiveWay() {
-		return c.fail("read", c.l.Cause())
+		return c.l.Cause()
 	}
 	for {
-		if c.closing || in.expired(c) {
-			return in.refused(c)
+		if err := c.mayRead(); err != nil {
+			return err
 		}
 		if in.buffered() > 0 {
 			in.message(c, m)
@@ -93,11 +101,13 @@ func (c *Conn) readMessage(m *message) error {
 		if in.byHand() && in.recvMessage(c, m) {
 			return nil
 		}
-		if err := in.state(c, "read"); err != nil {
+		if err := in.end(c); err != nil {
 			return err
 		}
-		if !in.wait(c) {
-			return c.fail("read", c.l.Cause())
+		if waits, err := in.mustWait(c); err != nil {
+			return err
+		} else if waits {
+			c.core.Wait()
 		}
 	}
 }
@@ -136,55 +146,45 @@ func (in *input) recvMessage(c *Conn, m *message) bool {
 // nothing reports whether what was received is the end.
 func (m *message) nothing() bool { return m.n == 0 && m.controls == 0 && len(m.p) > 0 }
 
-// readMessageAsGuest is readMessage for guests.
-func (c *Conn) readMessageAsGuest(m *message) error {
-	g, err := c.guest()
-	if err == nil {
-		err = g.enter(&g.in)
-	}
-	if err == nil {
-		err = c.recvMessageAsGuest(&g.in, m)
-		g.leave(&g.in)
-	}
-	return c.failGuest("read", err)
-}
-
-func (c *Conn) recvMessageAsGuest(s *side, m *message) error {
-	had := len(s.unread)
-	if n, ok, err := s.left(m.p); ok && len(m.p) > 0 {
-		if m.n = n; s.records && n < had {
+// readMessageForeign is readMessage for a foreign caller that has its turn.
+func (c *Conn) readMessageForeign(a handle.Access, m *message) error {
+	in := a.Input()
+	had := len(in.Unread)
+	if n, ok, err := c.leftOver(a, m.p); ok && len(m.p) > 0 {
+		if m.n = n; c.records() && n < had {
 			m.flags = sys.MsgTrunc
 		}
 		return err
 	}
-	res, err := c.doMessage(s, &c.unix.in, op.Recvmsg, m)
+	res, err := doMessage(a, &c.unix.in, op.Recvmsg, m)
 	switch {
 	case err != nil:
 		return err
 	case res < 0:
-		s.err = res
+		in.Err = res
 		return callError("recvmsg", res)
 	case m.nothing():
-		s.eof = !s.records
+		in.EOF = !c.records()
 		return io.EOF
 	}
 	return nil
 }
 
-// doMessage runs a guest's message op, in memory that the direction keeps.
-func (c *Conn) doMessage(s *side, ext **op.Ext, code op.Code, m *message) (int32, error) {
+// doMessage runs a foreign caller's message op, in memory that the direction keeps.
+func doMessage(a handle.Access, ext **op.Ext, code op.Code, m *message) (int32, error) {
 	if *ext == nil {
 		*ext = new(op.Ext)
 	}
-	was := s.op.Code
-	s.op.Code, s.op.Ext = code, *ext
+	o := a.Op()
+	was := o.Code
+	o.Code, o.Ext = code, *ext
 	m.load(*ext)
-	res, err := s.g.do(s)
+	res, err := a.Do()
 	if err != nil {
 		res = -sys.ECANCELED
 	}
 	m.unload(*ext, res)
-	s.op.Code, s.op.Ext = was, nil
+	o.Code, o.Ext = was, nil
 	return res, err
 }
 
@@ -211,75 +211,63 @@ func (c *Conn) WriteMsgUnix(b, oob []byte, addr *net.UnixAddr) (n, oobn int, err
 
 // writeMessage sends a message, and all of its bytes if it is to be full.
 func (c *Conn) writeMessage(m *message, full bool) (n int, err error) {
-	if !c.l.Here() {
-		return c.writeMessageAsGuest(m, full)
-	}
-	if err := c.beginWrite("write"); err != nil {
+	a, err := c.enterWrite()
+	if err != nil {
 		return 0, err
 	}
-	defer c.out.lock.leave(c.l)
-	n, err = c.sendMessage(m)
-	if err != nil || !full || n >= len(m.p) {
-		return n, err
+	defer c.core.Leave(a)
+	if a.Own() {
+		n, err = c.sendMessage(m)
+	} else {
+		n, err = c.sendMessageForeign(a, m)
 	}
-	return c.writeRest(m.p, n)
+	if err == nil && full && n < len(m.p) {
+		var rest int
+		if a.Own() {
+			rest, err = c.writeRest(m.p[n:], 0)
+		} else {
+			rest, err = c.writeForeign(a, m.p[n:])
+		}
+		n += rest
+	}
+	return n, c.failed("write", err)
 }
 
 // sendMessage sends a message, and parks until the socket takes it.
 func (c *Conn) sendMessage(m *message) (int, error) {
-	if c.out.expired(c) {
-		return 0, c.fail("write", os.ErrDeadlineExceeded)
+	if err := c.core.State(handle.Out); err != nil {
+		return 0, err
 	}
 	o := callExt(c.l, op.Sendmsg)
 	m.load(o.Ext)
 	res, ok := c.try(o)
 	m.unload(o.Ext, -1)
 	for !ok {
-		if c.l.Canceled() {
-			return 0, c.fail("write", c.l.Cause())
-		}
-		o := c.l.NewOp(op.Sendmsg)
-		if o == nil {
-			return 0, c.failRes("write", -sys.ENOBUFS)
+		o, err := c.newSend(op.Sendmsg)
+		if err != nil {
+			return 0, err
 		}
 		m.load(c.l.NewExt(o))
-		c.awaitSend(o)
-		res = c.out.res
+		res = c.awaitSend(o)
 		if ok = res >= 0; !ok {
-			if err := c.out.state(c); err != nil {
+			if err := c.core.Why(handle.Out, "write"); err != nil {
 				return 0, err
 			}
 		}
 	}
 	if res < 0 {
-		return 0, c.failRes("write", res)
+		return 0, callError("write", res)
 	}
 	return int(res), nil
 }
 
-// writeMessageAsGuest is writeMessage for guests.
-func (c *Conn) writeMessageAsGuest(m *message, full bool) (n int, err error) {
-	g, err := c.guest()
-	if err == nil {
-		err = g.enter(&g.out)
+// sendMessageForeign is sendMessage for a foreign caller that has its turn.
+func (c *Conn) sendMessageForeign(a handle.Access, m *message) (int, error) {
+	res, err := doMessage(a, &c.unix.out, op.Sendmsg, m)
+	if err == nil && res < 0 {
+		err = callError("sendmsg", res)
 	}
-	if err == nil {
-		var res int32
-		res, err = c.doMessage(&g.out, &c.unix.out, op.Sendmsg, m)
-		switch {
-		case err == nil && res < 0:
-			err = callError("sendmsg", res)
-		case err == nil:
-			n = int(res)
-		}
-		if err == nil && full && n < len(m.p) {
-			var rest int
-			rest, err = g.write(m.p[n:])
-			n += rest
-		}
-		g.leave(&g.out)
-	}
-	return n, c.failGuest("write", err)
+	return int(max(res, 0)), err
 }
 
 // refuse is an error that does not depend on the caller, unless the connection is

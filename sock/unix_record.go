@@ -96,37 +96,6 @@ func (c *Conn) longRecord() (buf.Lease, bool) {
 	return buf.Of(p, &c.held), true
 }
 
-// moreRecord fetches the next record for guests.
-func (g *guests) moreRecord() error {
-	s := &g.in
-	s.op.Arg = howLong
-	size, err := g.do(s)
-	s.op.Arg = 0
-	switch {
-	case err != nil:
-		return err
-	case size < 0:
-		s.err = size
-		return callError("read", size)
-	}
-	p := make([]byte, max(size, 1))
-	n, err := g.read(p)
-	s.unread = p[:n]
-	return err
-}
-
-// firstOfRecord gives guests the first n bytes of the next record, or all that it has.
-func (g *guests) firstOfRecord(n int) ([]byte, error) {
-	s := &g.in
-	if n > 0 && len(s.unread) == 0 {
-		if err := g.moreRecord(); err != nil {
-			return nil, err
-		}
-	}
-	k := min(n, len(s.unread))
-	return s.unread[:k:k], nil
-}
-
 // unreadMax is how many bytes a Request may leave. A record it has to take, since none
 // is fetched behind it.
 func (c *Conn) unreadMax() int {

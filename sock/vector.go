@@ -2,6 +2,7 @@ package sock
 
 import (
 	"ringo/buf"
+	"ringo/internal/handle"
 	"ringo/internal/op"
 )
 
@@ -16,20 +17,29 @@ func (c *Conn) ReadV(bufs [][]byte) (int64, error) {
 	if c.records() {
 		return c.readVRecord(bufs)
 	}
-	if !c.l.Here() {
-		return c.readVAsGuest(bufs)
-	}
-	if err := c.beginRead("read"); err != nil {
+	a, err := c.enterRead()
+	if err != nil {
 		return 0, err
 	}
-	defer c.in.lock.leave(c.l)
+	defer c.core.Leave(a)
+	var n int64
+	if a.Own() {
+		n, err = c.readVOwn(bufs)
+	} else {
+		n, err = c.readVForeign(a, bufs)
+	}
+	return n, c.failed("read", err)
+}
+
+// readVOwn is ReadV for a task of the loop that has its turn.
+func (c *Conn) readVOwn(bufs [][]byte) (int64, error) {
 	in, v := &c.in, vector{rest: bufs}
 	if in.byHand() && in.buffered() == 0 && !c.l.GiveWay() {
-		return 0, c.fail("read", c.l.Cause())
+		return 0, c.l.Cause()
 	}
 	for empty := v.done(); ; {
-		if c.closing || in.expired(c) && !empty {
-			return 0, in.refused(c)
+		if err := c.mayRead(); err != nil && (!empty || c.core.Closing()) {
+			return 0, err
 		}
 		if empty {
 			return 0, nil
@@ -42,11 +52,13 @@ func (c *Conn) ReadV(bufs [][]byte) (int64, error) {
 				return int64(n), nil
 			}
 		}
-		if err := in.state(c, "read"); err != nil {
+		if err := in.end(c); err != nil {
 			return 0, err
 		}
-		if !in.wait(c) {
-			return 0, c.fail("read", c.l.Cause())
+		if waits, err := in.mustWait(c); err != nil {
+			return 0, err
+		} else if waits {
+			c.core.Wait()
 		}
 	}
 }
@@ -65,7 +77,7 @@ func (in *input) copyToV(c *Conn, v *vector) (total int64) {
 func (in *input) recvV(c *Conn, v *vector) (n int, ok bool) {
 	o := c.local.vectored(op.Recvmsg)
 	asked := v.load(o.Ext)
-	o.FD = &c.fd
+	o.FD = c.core.FD()
 	res, ok := c.l.Try(o)
 	unload(o.Ext)
 	return in.took(c, res, ok, asked)
@@ -83,15 +95,23 @@ func (c *Conn) WriteV(bufs [][]byte) (int64, error) {
 	if c.records() {
 		return c.writeVRecord(bufs)
 	}
-	if !c.l.Here() {
-		return c.writeVAsGuest(bufs)
+	a, err := c.enterWrite()
+	if err != nil {
+		return 0, err
 	}
+	defer c.core.Leave(a)
+	var n int64
+	if a.Own() {
+		n, err = c.writeVOwn(bufs)
+	} else {
+		n, err = c.writeVForeign(a, bufs)
+	}
+	return n, c.failed("write", err)
+}
+
+// writeVOwn is WriteV for a task of the loop that has its turn.
+func (c *Conn) writeVOwn(bufs [][]byte) (total int64, err error) {
 	v := vector{rest: bufs}
-	var total int64
-	if err := c.beginWrite("write"); err != nil {
-		return total, err
-	}
-	defer c.out.lock.leave(c.l)
 	for {
 		n, err := c.writeVNow(&v)
 		v.skip(n)
@@ -100,8 +120,8 @@ func (c *Conn) WriteV(bufs [][]byte) (int64, error) {
 			return total, err
 		}
 		if n > 0 {
-			if !c.l.Burst() || c.closing {
-				return total, c.out.stopped(c)
+			if err := c.mayGoOn(); err != nil {
+				return total, err
 			}
 			continue
 		}
@@ -120,19 +140,19 @@ func (c *Conn) writeVNow(v *vector) (n int, err error) {
 	if v.many() {
 		return c.writeNow(v.gather(c.local))
 	}
-	if err := c.out.barred(c); err != nil {
+	if err := c.core.State(handle.Out); err != nil {
 		return 0, err
 	}
 	o := c.local.vectored(op.Sendmsg)
 	v.load(o.Ext)
-	o.FD = &c.fd
+	o.FD = c.core.FD()
 	res, ok := c.l.Try(o)
 	unload(o.Ext)
 	switch {
 	case !ok:
 		return 0, nil
 	case res < 0:
-		return 0, c.failRes("write", res)
+		return 0, callError("write", res)
 	}
 	return int(res), nil
 }
@@ -150,21 +170,22 @@ func (c *Conn) WriteLease(b buf.Lease) (int, error) {
 		defer b.Release() // also if the caller's task ends in it
 		return c.Write(p)
 	}
-	if err := c.beginWrite("write"); err != nil {
+	a, err := c.enterWrite()
+	if err != nil {
 		b.Release()
 		return 0, err
 	}
-	defer c.out.lock.leave(c.l)
+	defer c.core.Leave(a)
+	var n int
 	if c.lendsOut(p) {
 		defer b.Release()
-		return c.writeLent(p)
-	}
-	n, err := c.writeNow(p)
-	if err != nil || n == len(p) {
+		n, err = c.writeLent(p)
+	} else if n, err = c.writeNow(p); err != nil || n == len(p) {
 		b.Release()
-		return n, err
+	} else {
+		n, err = c.writeLeft(b, n)
 	}
-	return c.writeLeft(b, n)
+	return n, c.failed("write", err)
 }
 
 // writeLeft writes the rest of a lease from a copy.

@@ -6,6 +6,7 @@ import (
 	"math"
 	"net"
 
+	"ringo/internal/handle"
 	"ringo/internal/op"
 	"ringo/internal/sys"
 )
@@ -42,7 +43,7 @@ func (c *Conn) SetZeroCopy(bytes int) error {
 	switch {
 	case c.l.Ended():
 		return c.fail("set", errEnded)
-	case c.guests.Load() == nobody:
+	case c.core.Over():
 		return c.fail("set", net.ErrClosed)
 	}
 	c.lendFrom.Store(int32(bytes))
@@ -79,50 +80,28 @@ const lendMax = 1 << 28
 
 // writeLent is writeNow and writeRest in one, without a copy.
 func (c *Conn) writeLent(p []byte) (n int, err error) {
-	out := &c.out
 	for n < len(p) {
-		if err := out.barred(c); err != nil {
+		if err := c.core.State(handle.Out); err != nil {
 			return n, err
 		}
-		if c.l.Canceled() {
-			return n, c.fail("write", c.l.Cause())
-		}
-		o := c.l.NewOp(op.SendZC)
-		if o == nil {
-			return n, c.failRes("write", -sys.ENOBUFS)
+		o, err := c.newSend(op.SendZC)
+		if err != nil {
+			return n, err
 		}
 		o.Flags, o.Buf = op.Full, p[n:min(len(p), n+lendMax)]
-		out.cut = false
-		c.awaitSend(o)
-		if out.res > 0 {
-			n += int(out.res)
+		if res := c.awaitSend(o); res > 0 {
+			n += int(res)
 		}
-		if n == len(p) && !out.cut {
+		cut := c.core.Own(handle.Out).Cut()
+		if n == len(p) && !cut {
 			break
 		}
-		if err := out.state(c); err != nil {
+		if err := c.core.Why(handle.Out, "write"); err != nil {
 			return n, err
 		}
-		if out.cut { // by a deadline that has moved since
-			return n, c.failRes("write", -sys.EPIPE)
+		if cut {
+			return n, callError("write", -sys.EPIPE)
 		}
 	}
 	return n, nil
-}
-
-// lent notes the count of a send whose memory is still with the kernel.
-func (out *output) lent(c *Conn, o *op.Op, res int32) {
-	out.res, out.owed = res, true
-	if o.Canceled {
-		out.recall(c)
-	}
-}
-
-// recall gets lent memory back, for which the connection is given up: what is queued on it is
-// thrown away, and the peer sees a reset.
-func (out *output) recall(c *Conn) {
-	out.cut = true
-	o := callExt(c.l, op.Connect)
-	o.Ext.Addr.SetUnspec()
-	c.try(o)
 }

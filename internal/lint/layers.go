@@ -35,6 +35,7 @@ var order = []layer{
 	{[]string{"internal/hosted"}, "a ring that belongs to no loop, for goroutines"},
 	{[]string{driverTop}, "the choice of the driver"},
 	{[]string{"internal/loop"}, "the engine: turns, tasks, parking"},
+	{[]string{"internal/handle"}, "who calls, whose turn it is, and how long a descriptor lives"},
 	{[]string{"."}, "the runtime's public face"},
 	{[]string{"sock"}, "sockets, for users"},
 	{[]string{"file"}, "files, for users"},

@@ -1,15 +1,21 @@
-package sock
+package handle
 
 import "ringo/internal/loop"
 
-// waiter is a guest that waits in a line.
+// waiter is a foreign caller that waits in a line.
 type waiter struct {
 	loop.Parker
 	next *waiter
 }
 
-// line is guests in order of arrival. There are few, as a rule.
+// line is foreign callers in order of arrival. There are few, as a rule.
 type line struct{ first *waiter }
+
+// What a caller in a line is told.
+const (
+	yours = iota // it is its turn, or what it waited for is done
+	over         // there will be none
+)
 
 func (q *line) push(w *waiter) {
 	at := &q.first
@@ -53,4 +59,17 @@ func (q *line) wake() {
 	for w := q.pop(); w != nil; w = q.pop() {
 		w.Wake()
 	}
+}
+
+// claimAll takes all out of queues whose wait is over. The caller holds the lock of the
+// queues, and wakes those it gets when it has unlocked.
+func claimAll(queues ...*line) (told line) {
+	for _, q := range queues {
+		for w := q.pop(); w != nil; w = q.pop() {
+			if w.Claim(over) {
+				told.push(w)
+			}
+		}
+	}
+	return told
 }

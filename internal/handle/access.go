@@ -1,0 +1,70 @@
+package handle
+
+import (
+	"ringo/internal/loop"
+	"ringo/internal/op"
+)
+
+// Access is a caller's turn in one direction of a handle. Enter decides who calls, once, and all that
+// follows keeps to it: a task of the handle's loop, which may be in an iterator; or a foreign caller, which
+// is a goroutine or a task of another loop.
+//
+//	a, err := c.Enter(handle.In)
+//	if err != nil { ... }
+//	...                  // a.Own() tells which of the two ways to go
+//	c.Leave(a)
+//
+// It is one word, because it is on the stack of each task that is parked.
+type Access struct{ h *half }
+
+// own stands for the turns of tasks of the loop.
+var own = [2]*half{{dir: In}, {dir: Out}}
+
+// Enter waits for the caller's turn in a direction, in order of arrival. Any caller; a task parks.
+func (c *Core) Enter(dir Dir) (Access, error) {
+	if c.l.Here() {
+		return Access{own[dir]}, c.enterOwn(dir)
+	}
+	f, err := c.callers()
+	if err != nil {
+		return Access{}, err
+	}
+	h := &f.halves[dir]
+	return Access{h}, f.enter(h)
+}
+
+// Leave ends the turn.
+func (c *Core) Leave(a Access) {
+	if a.Own() {
+		c.own.dirs[a.h.dir].unlock(c.l)
+	} else {
+		a.h.f.leave(a.h)
+	}
+}
+
+// Own reports whether the caller is a task of the handle's loop. The methods below are for the others.
+func (a Access) Own() bool { return a.h.f == nil }
+
+// Input is what is known of the input.
+func (a Access) Input() *Input { return &a.h.Input }
+
+// Op is the op for this turn. What Leave finds in it is cleared.
+func (a Access) Op() *op.Op { return a.h.op }
+
+// Do runs Op, and waits if it must: a goroutine in Go's netpoller, a task of another loop in Offload.
+func (a Access) Do() (int32, error) { return a.h.f.do(a.h) }
+
+// Try runs Op if it need not wait.
+func (a Access) Try() (int32, bool) { return a.h.try() }
+
+// Late is the error of a caller that comes when the deadline has passed.
+func (a Access) Late() error { return a.h.f.c.late(a.h.dir, a.h.f.c.l.Elapsed()) }
+
+// InPlace has f, which may wait for other things than the handle, run in a goroutine where the caller is a
+// task of another loop.
+func (a Access) InPlace(f func() error) error {
+	if l, _ := loop.Current(); l != nil {
+		return a.h.f.inPlace(l, a.h, f)
+	}
+	return f()
+}

@@ -1,0 +1,222 @@
+package handle
+
+import (
+	"net"
+	"sync/atomic"
+
+	"ringo/internal/fd"
+	"ringo/internal/kernel"
+	"ringo/internal/loop"
+	"ringo/internal/op"
+)
+
+// Dir is one of the two directions of a handle, in which there is one caller at a time.
+type Dir uint8
+
+const (
+	In  Dir = iota // reading, accepting
+	Out            // writing
+)
+
+// Core is what every handle on a descriptor consists of beside what it can do: whose turn
+// it is in each direction, for callers of all kinds; the deadlines; the lifetime.
+//
+// The lifetime is the loop's, whose thread alone changes the state:
+//
+//	open ──BeginClose──▶ closing ──Settle──▶ closed ──────────────────────▶ gone
+//	                      │                    │ nothing of the loop's       ▲ the descriptor is closed,
+//	                      │ new calls fail,    │ is in flight on it          │ and those in Close go on
+//	                      │ what is in flight  ├─ foreign callers are at it:─┤
+//	                      │ is cancelled, all  │  the last one sees to it    │
+//	                      │ who wait are told  ├─ it lingers: a goroutine ───┤
+//	                      │                    └─ it leaves its loop, open ──┘
+//	                      └─ the loop ends, or its driver has died: the same
+//
+// Foreign callers that wait in Close are let go by whoever closes the descriptor, never by
+// mail to a loop, which may have ended. A detached handle has no loop that knows it, and goes
+// the same way without one: see Registry.
+type Core struct {
+	l        *loop.Loop
+	owner    Owner
+	own      *Own                    // nil while the handle is detached
+	foreign  atomic.Pointer[foreign] // made when the first foreign caller comes
+	limits   [2]atomic.Int64         // the deadlines, of NowNS; 0: none
+	fd       fd.FD
+	state    state
+	leaves   bool        // the descriptor stays open when the handle closes
+	accepts  bool        // it is a listener's: its input is not read
+	messages bool        // calls need more memory than a slice: foreign callers keep their ops
+	lingers  atomic.Bool // to close may wait in the kernel
+}
+
+type state uint8
+
+const (
+	open state = iota
+	closing
+	closed // nothing of the loop's uses the descriptor any more
+	gone   // it is closed
+)
+
+// Own is the part of a handle that only tasks of its loop use.
+type Own struct {
+	dirs    [2]Direction
+	closers loop.TaskList // in Close
+	open    loop.Handle   // what the loop knows the handle by
+}
+
+// Owner is the handle, for what only it can do. All of it but Attach and Gone runs on the
+// loop's thread; what a handle has no use for does nothing.
+//
+// Only the input is handed over: on the output nothing is armed between two calls.
+type Owner interface {
+	// Attach makes what tasks of the loop need at a handle that was detached.
+	Attach() *Own
+	// Release hands the input over to foreign callers, with what was received and not read.
+	// Nothing is armed. Acquire is the way back.
+	Release(*Input)
+	Acquire(*Input)
+	// Holds reports whether there is input that the kernel no longer has and nobody was
+	// given. The caller has its turn, whoever it is.
+	Holds(*Input) bool
+	// Rests reports whether the input is waited for by somebody who is in no call; Expired
+	// is told when its deadline has passed then.
+	Rests() bool
+	Expired()
+	// CloseCalled says that somebody has called Close, which is about to begin.
+	CloseCalled()
+	// Closing says that the handle closes, for whatever reason: those who wait in ways of
+	// the owner's are told so.
+	Closing()
+	// Closed says that nothing is in flight any more: what the owner holds is given up.
+	Closed()
+	// Gone says that the descriptor is closed. The loop may have ended, and then this may run
+	// on any thread, as it may where the handle is detached.
+	Gone()
+	// Drain says that accepts have stopped, and once more that Grace has ended. Abandoned
+	// says that the loop ends and that the handle was closed for it.
+	Drain()
+	Abandoned()
+}
+
+// Init makes c a handle of a descriptor that tasks of l have made.
+func (c *Core) Init(l *loop.Loop, owner Owner, sys int32, own *Own) {
+	c.l, c.owner = l, owner
+	c.fd.Init(sys)
+	c.attachTo(own)
+}
+
+// attachTo makes the handle known to its loop.
+func (c *Core) attachTo(own *Own) {
+	alarm := (*alarm)(c)
+	own.dirs[In].timer.Owner, own.dirs[Out].timer.Owner = alarm, alarm
+	c.own = own
+	c.l.Register(&own.open, (*opened)(c))
+}
+
+// Loop is the loop that the handle belongs to; nil for a zero value.
+func (c *Core) Loop() *loop.Loop { return c.l }
+
+// FD is the descriptor.
+func (c *Core) FD() *fd.FD { return &c.fd }
+
+// Closing reports whether the handle closes or is closed. For tasks of the loop.
+func (c *Core) Closing() bool { return c.state != open }
+
+// Leaving reports whether the handle closes and its descriptor is to stay open.
+func (c *Core) Leaving() bool { return c.leaves }
+
+// SetLinger says whether to close the descriptor may wait in the kernel.
+func (c *Core) SetLinger(lingers bool) { c.lingers.Store(lingers) }
+
+// Messages says that calls need more memory than a slice: addresses, vectors, control messages. It is
+// said once, before the handle is used.
+func (c *Core) Messages() { c.messages = true }
+
+// Accepts says that the handle is a listener's, once, before it is used.
+func (c *Core) Accepts() { c.accepts, c.messages = true, true }
+
+// Lingers reports what SetLinger has said.
+func (c *Core) Lingers() bool { return c.lingers.Load() }
+
+// Attached reports whether the loop knows the handle. For tasks of the loop.
+func (c *Core) Attached() bool { return c.own != nil }
+
+// Check is what a call of a task begins with that takes no turn.
+func (c *Core) Check() error {
+	c.attach()
+	if c.state != open {
+		c.l.Burst() // also for one that goes on asking
+		return net.ErrClosed
+	}
+	return nil
+}
+
+// State is why a caller must not go on in a direction; nil if it may. A deadline is loaded
+// once, and what was loaded is acted on. For tasks of the loop.
+func (c *Core) State(dir Dir) error {
+	if c.state != open {
+		return net.ErrClosed
+	}
+	return c.late(dir, c.l.NowNS())
+}
+
+// Try runs a plain call on the descriptor. For tasks of the loop.
+func (c *Core) Try(o *op.Op) (int32, bool) {
+	o.FD = &c.fd
+	return c.l.Try(o)
+}
+
+// Ask asks the kernel about the descriptor what needs no turn and does not wait. Any caller.
+func (c *Core) Ask(question func(k kernel.Kernel, fd int32) int32) (int32, error) {
+	if c.l.Here() {
+		if err := c.Check(); err != nil {
+			return 0, err
+		}
+		return question(c.l.Kernel(), c.fd.Sys()), nil
+	}
+	f, err := c.callers()
+	if err != nil {
+		return 0, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.closed {
+		return 0, f.overBecause()
+	}
+	return question(c.l.Kernel(), c.fd.Sys()), nil
+}
+
+// Forget has the driver let go of the descriptor, from which foreign callers read: it
+// would be told of each arrival. For tasks of the loop.
+func (c *Core) Forget() {
+	if !c.fd.Busy() {
+		c.letGo(0, op.ForgetOnly)
+	}
+}
+
+// letGo has the driver let go of the descriptor, and close the number unless it is only to forget.
+func (c *Core) letGo(n int32, how uint32) {
+	o := ops.Get().(*op.Op)
+	o.Code, o.FD, o.Off, o.Arg = op.Close, &c.fd, int64(n), how
+	c.l.Try(o)
+	*o = op.Op{}
+	ops.Put(o)
+}
+
+// Take gives the descriptor, which stays open, to the caller: the handle leaves, and its
+// owner is told Closed.
+func (c *Core) Take() int32 {
+	n := c.fd.Take()
+	c.letGo(n, op.ForgetOnly)
+	return n
+}
+
+// Over reports whether the handle was closed before a foreign caller came. Any caller.
+func (c *Core) Over() bool { return c.foreign.Load() == nobody }
+
+// ForeignOver reports whether foreign callers were told that the handle closes. Any caller.
+func (c *Core) ForeignOver() bool {
+	f := c.foreign.Load()
+	return f != nil && f.over()
+}

@@ -1,0 +1,164 @@
+package handle
+
+import (
+	"sync"
+
+	"ringo/internal/loop"
+)
+
+// Registry is the detached handles of a loop: those that were made for foreign callers, and that no task of
+// the loop has touched. The loop knows no more of them than that they are there, to be closed at its
+// end; foreign callers read, write and close them without the loop.
+//
+//	InitDetached, Detach ──▶ detached ──closed by foreign callers, or at the loop's end──▶ gone
+//	                            │
+//	                            └──a task of the loop comes: attach──▶ as any handle
+type Registry struct {
+	handle loop.Handle
+	mu     sync.Mutex
+	first  *foreign
+	over   bool // the loop ends
+}
+
+// Register makes the registry known to its loop.
+func (r *Registry) Register(l *loop.Loop) { l.Register(&r.handle, r) }
+
+// add puts in a new one; false at the loop's end.
+func (r *Registry) add(f *foreign) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.over {
+		return false
+	}
+	if f.next = r.first; f.next != nil {
+		f.next.prev = f
+	}
+	r.first = f
+	return true
+}
+
+func (r *Registry) remove(f *foreign) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case f.prev != nil:
+		f.prev.next = f.next
+	case r.first == f:
+		r.first = f.next
+	}
+	if f.next != nil {
+		f.next.prev = f.prev
+	}
+	f.next, f.prev = nil, nil
+}
+
+// Drain is the loop's word that accepts have stopped.
+func (r *Registry) Drain() {}
+
+// Abandon is the loop's word that it ends.
+func (r *Registry) Abandon() {
+	for {
+		r.mu.Lock()
+		f := r.first
+		r.over = true
+		r.mu.Unlock()
+		if f == nil {
+			return
+		}
+		f.endDetached()
+		r.remove(f)
+	}
+}
+
+// InitDetached makes c a handle of a descriptor for foreign callers: Detach must follow. Any caller.
+func (c *Core) InitDetached(l *loop.Loop, owner Owner, sys int32) {
+	c.l, c.owner = l, owner
+	c.fd.Init(sys)
+}
+
+// Detach gives a new handle to the foreign callers for whom it was made, with what is known of its
+// input. Where it was made by a task of the loop, that is its last touch.
+func (c *Core) Detach(r *Registry, in Input) {
+	if c.own != nil {
+		c.Forget()
+		for i := range c.own.dirs {
+			c.l.RemoveTimer(&c.own.dirs[i].timer)
+		}
+		c.l.Unregister(&c.own.open)
+		c.own = nil
+	}
+	c.LendAll()
+	f := c.foreign.Load()
+	f.halves[In].Input = in
+	f.registry = r
+	if !r.add(f) {
+		f.endDetached()
+	}
+}
+
+// attach takes in a detached handle, because a task of the loop has come.
+func (c *Core) attach() {
+	if c.own == nil {
+		c.takeIn()
+	}
+}
+
+//go:noinline
+func (c *Core) takeIn() {
+	f := c.foreign.Load()
+	f.registry.remove(f)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	c.attachTo(c.owner.Attach())
+	f.registry = nil
+	for dir := range f.halves {
+		d := &c.own.dirs[dir]
+		d.busy, d.lent = true, &f.halves[dir]
+	}
+	if f.closed {
+		c.state = closing
+	}
+	if f.gone {
+		c.state = gone
+		c.l.Unregister(&c.own.open)
+	}
+}
+
+// Attach takes in a handle that a task of the loop was given, if it was detached.
+func (c *Core) Attach() { c.attach() }
+
+// Drop closes a detached handle that nobody was given.
+func (c *Core) Drop() { c.foreign.Load().endDetached() }
+
+// closeDetached is Close for foreign callers, if the handle is detached; else it reports false.
+// It waits for those who are at it.
+func (f *foreign) closeDetached() bool {
+	if f.c.lingers.Load() {
+		return false // to close may wait in the kernel
+	}
+	detached, gone := f.endDetached()
+	if detached && !gone {
+		f.awaitGone()
+	}
+	return detached
+}
+
+// endDetached closes a detached handle for all. It reports false if it is none, and whether it is gone at once:
+// else the last of those who are at it closes the descriptor.
+func (f *foreign) endDetached() (detached, gone bool) {
+	f.mu.Lock()
+	if f.registry == nil || f.gone {
+		defer f.mu.Unlock()
+		return f.registry != nil, f.gone
+	}
+	told := f.shutLocked()
+	f.orphan = f.halves[In].busy || f.halves[Out].busy || f.pinned > 0
+	f.gone = !f.orphan
+	gone = f.gone
+	f.mu.Unlock()
+	told.wake()
+	if gone {
+		f.discard()
+	}
+	return true, gone
+}

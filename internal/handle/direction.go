@@ -1,0 +1,358 @@
+package handle
+
+import (
+	"net"
+	"os"
+
+	"ringo/internal/loop"
+	"ringo/internal/op"
+	"ringo/internal/sys"
+	"ringo/internal/timer"
+)
+
+// Direction is a direction as the tasks of the handle's loop use it. They take turns in order
+// of arrival, without a lock. While foreign callers have the direction it counts as taken.
+type Direction struct {
+	Op *op.Op // armed by the owner, or in flight for the task in Await; nil: none
+
+	lent   *half // to foreign callers
+	queue  loop.TaskList
+	waiter *loop.Task // in Wait or Await
+	timer  timer.Timer
+
+	res, behind int32 // of Op in Await: its result, and the error behind what it sent
+	busy        bool
+	awaits      bool // waiter is in Await: the completion of Op resumes it
+	owed        bool // Op has its result, and its memory is still with the kernel
+	cut         bool // which was got back by giving the connection up
+	ended       cause
+}
+
+// cause is who has ended a wait before its time.
+type cause uint8
+
+const (
+	byNobody cause = iota
+	byDeadline
+	byCancel
+)
+
+// Own is a direction for tasks of the loop, of a handle that is attached.
+func (c *Core) Own(dir Dir) *Direction { return &c.own.dirs[dir] }
+
+// enterOwn gives a task of the loop its turn.
+func (c *Core) enterOwn(dir Dir) error {
+	if err := c.Check(); err != nil {
+		return err
+	}
+	if d := &c.own.dirs[dir]; d.busy {
+		return c.enterBehind(d)
+	} else {
+		d.busy = true
+	}
+	return nil
+}
+
+// enterBehind is enterOwn where somebody has the direction.
+//
+//go:noinline
+func (c *Core) enterBehind(d *Direction) error {
+	if d.lent != nil && d.lent.reclaim() {
+		return nil
+	}
+	if c.l.Canceled() {
+		c.l.Burst()
+		return c.l.Cause()
+	}
+	me := c.l.Task()
+	me.Tell(noTurn)
+	d.queue.Push(me)
+	c.l.Park((*queued)(d))
+	if me.Told() == noTurn {
+		return c.l.Cause()
+	}
+	return nil
+}
+
+// What a task in a queue is told: that its turn has come, unless it was cancelled.
+const (
+	noTurn = iota
+	itsTurn
+)
+
+// queued is a direction as what a task waits for that is in its queue.
+type queued Direction
+
+// CancelWait lets a cancelled task out of the queue.
+func (q *queued) CancelWait(t *loop.Task) {
+	q.queue.Remove(t)
+	t.Loop().Ready(t)
+}
+
+// unlock lets the next task in.
+func (d *Direction) unlock(l *loop.Loop) {
+	t := d.queue.Pop()
+	if t == nil {
+		d.busy = false
+		return
+	}
+	t.Tell(itsTurn)
+	l.Ready(t)
+}
+
+// Taken reports whether somebody is at it, be it a task or a foreign caller.
+func (d *Direction) Taken() bool { return d.busy }
+
+// Waiting reports whether a task waits in it for news.
+func (d *Direction) Waiting() bool { return d.waiter != nil }
+
+// Lent reports whether foreign callers have it.
+func (d *Direction) Lent() bool { return d.lent != nil }
+
+// Input is what foreign callers know of a direction that they have; nil if they don't.
+func (d *Direction) Input() *Input {
+	if d.lent == nil {
+		return nil
+	}
+	return &d.lent.Input
+}
+
+// Reclaim takes the direction back, if foreign callers have it and none is at it: the caller is
+// a task that does not wait for its turn. It reports false if one is.
+func (c *Core) Reclaim(dir Dir) bool {
+	d := &c.own.dirs[dir]
+	if d.lent == nil {
+		return true
+	}
+	if d.lent.taken() || !d.lent.reclaim() {
+		return false
+	}
+	d.unlock(c.l)
+	return true
+}
+
+// Rearm is said by who would arm the input and has no turn. If foreign callers have it and leave it,
+// it is taken back, which arms it.
+func (c *Core) Rearm() (ours bool) {
+	d := &c.own.dirs[In]
+	if d.lent == nil {
+		return true
+	}
+	if d.lent.reclaim() {
+		d.unlock(c.l)
+	}
+	return false
+}
+
+// Wait parks the running task, which has the reader's turn, until Wake, the deadline, a cancel or Close. Which
+// of them it was is for the caller to see: State, and Loop.Canceled.
+func (c *Core) Wait() {
+	d := &c.own.dirs[In]
+	d.waiter = c.l.Task()
+	if limit := c.limits[In].Load(); limit != 0 {
+		c.l.Arm(&d.timer, limit)
+	}
+	c.l.Park((*waiting)(d))
+	d.waiter = nil
+}
+
+// waiting is a direction as what a task waits for that is in Wait.
+type waiting Direction
+
+// CancelWait lets a cancelled task go.
+func (w *waiting) CancelWait(t *loop.Task) {
+	w.waiter = nil
+	t.Loop().Ready(t)
+}
+
+// Wake ends a Wait; false if nobody is in one.
+func (c *Core) Wake() bool {
+	d := &c.own.dirs[In]
+	t := d.waiter
+	if t == nil || d.awaits {
+		return false
+	}
+	d.waiter = nil
+	c.l.Ready(t)
+	return true
+}
+
+// Await submits an op for the running task, which has its turn, and parks until it has ended. A
+// cancel, the deadline and Close end it; its result counts all the same, since it may have come first.
+// The op, one of NewOp, is gone afterwards.
+func (c *Core) Await(dir Dir, o *op.Op) (res int32) {
+	d := &c.own.dirs[dir]
+	o.FD = &c.fd
+	if o.Sink = (*outSink)(c); dir == In {
+		o.Sink = (*inSink)(c)
+	}
+	d.Op, d.waiter, d.awaits, d.ended, d.cut = o, c.l.Task(), true, byNobody, false
+	if limit := c.limits[dir].Load(); limit != 0 {
+		c.l.Arm(&d.timer, limit)
+	}
+	c.l.Submit(o)
+	c.l.Park((*awaiting)(c))
+	d.waiter, d.awaits = nil, false
+	return d.res
+}
+
+// inSink and outSink are the core as the sink of an op of Await.
+type (
+	inSink  Core
+	outSink Core
+)
+
+func (s *inSink) Complete(o *op.Op, res int32, flags uint32) { (*Core)(s).completed(In, o, res, flags) }
+func (s *outSink) Complete(o *op.Op, res int32, flags uint32) {
+	(*Core)(s).completed(Out, o, res, flags)
+}
+
+// completed takes a completion of an op of Await.
+func (c *Core) completed(dir Dir, o *op.Op, res int32, flags uint32) {
+	d := &c.own.dirs[dir]
+	if flags&op.More != 0 {
+		if d.res, d.owed = res, true; o.Canceled {
+			c.recall(d)
+		}
+		return
+	}
+	if flags&op.Notif == 0 {
+		d.res, d.behind = res, 0
+		if o.Code == op.Send && res > 0 {
+			d.behind = -int32(o.Arg2)
+		}
+	}
+	d.owed, d.Op = false, nil
+	c.l.FreeOp(o)
+	if t := d.waiter; t != nil {
+		d.waiter = nil
+		c.l.Ready(t)
+	}
+	if c.own.dirs[In].lent != nil {
+		c.Forget()
+	}
+	c.Settle()
+}
+
+// awaiting is the core as what a task waits for that is in Await. It ends both directions' ops where
+// the task waits in one: the task says which.
+type awaiting Core
+
+// CancelWait ends the op; its completion lets the task go, with its count.
+func (a *awaiting) CancelWait(t *loop.Task) {
+	c := (*Core)(a)
+	for i := range c.own.dirs {
+		if d := &c.own.dirs[i]; d.waiter == t {
+			d.ended = byCancel
+			c.abort(d)
+		}
+	}
+}
+
+// abort ends the op of a direction.
+func (c *Core) abort(d *Direction) {
+	if d.Op == nil || d.Op.Canceled {
+		return
+	}
+	c.l.Cancel(d.Op)
+	if d.owed {
+		c.recall(d)
+	}
+}
+
+// recall gets memory back that a send without a copy has lent to the kernel, for which the connection
+// is given up: what is queued on it is thrown away, and the peer sees a reset.
+func (c *Core) recall(d *Direction) {
+	d.cut = true
+	o := op.Op{Code: op.Connect, FD: &c.fd, Ext: new(op.Ext)}
+	o.Ext.Addr.SetUnspec()
+	c.l.Try(&o)
+}
+
+// Cut reports whether the last op of Await was cut off by giving the connection up.
+func (d *Direction) Cut() bool { return d.cut }
+
+// Why is the reason for which the last op of Await has ended before its time, with the error of the
+// call or of who ended it; nil if another attempt may tell more.
+func (c *Core) Why(dir Dir, call string) error {
+	d := &c.own.dirs[dir]
+	switch {
+	case c.state != open:
+		return net.ErrClosed
+	case d.ended == byDeadline:
+		return os.ErrDeadlineExceeded
+	case d.ended == byCancel:
+		return c.l.Cause()
+	case d.res < 0 && d.res != -sys.ECANCELED:
+		return CallError(call, d.res)
+	case d.behind != 0 && d.behind != -sys.ECANCELED:
+		return CallError(call, d.behind)
+	}
+	return nil
+}
+
+// quiesce ends what is armed in a direction, and parks until its last completion.
+func (c *Core) Quiesce(dir Dir) {
+	d := &c.own.dirs[dir]
+	for d.Op != nil {
+		if !d.Op.Canceled {
+			c.l.Cancel(d.Op)
+		}
+		d.waiter = c.l.Task()
+		c.l.Park(nil)
+		d.waiter = nil
+	}
+}
+
+// alarm is the core as the owner of its timers.
+type alarm Core
+
+// Fire is the loop's word that a deadline may have passed. It may have been moved since by another
+// thread, whose word of it is still to come.
+func (a *alarm) Fire(t *timer.Timer) {
+	c := (*Core)(a)
+	dir := In
+	if t == &c.own.dirs[Out].timer {
+		dir = Out
+	}
+	d := &c.own.dirs[dir]
+	if limit := c.limits[dir].Load(); limit == 0 || limit > c.l.NowNS() {
+		c.moved(dir)
+		return
+	}
+	switch {
+	case d.awaits:
+		d.ended = byDeadline
+		c.abort(d)
+	case d.waiter != nil:
+		c.Wake()
+	case dir == In:
+		c.owner.Expired()
+	}
+}
+
+// moved has a direction's timer follow its deadline, if somebody waits by it.
+func (c *Core) moved(dir Dir) {
+	d := &c.own.dirs[dir]
+	switch limit := c.limits[dir].Load(); {
+	case limit == 0:
+		c.l.Disarm(&d.timer)
+	case d.waiter != nil || dir == In && c.owner.Rests():
+		c.l.Arm(&d.timer, limit)
+	}
+}
+
+// SetLimit sets a direction's deadline, as NowNS counts. For tasks of the loop.
+func (c *Core) SetLimit(dir Dir, at int64) {
+	c.limits[dir].Store(at)
+	c.moved(dir)
+}
+
+// Follow is said by an owner that begins to rest: the input's deadline counts from then on.
+func (c *Core) Follow() { c.moved(In) }
+
+// Late is the error of a task of the loop that comes when the deadline has passed.
+func (c *Core) Late(dir Dir) error { return c.late(dir, c.l.NowNS()) }
+
+// Limit is a direction's deadline, as NowNS counts; 0: none.
+func (c *Core) Limit(dir Dir) int64 { return c.limits[dir].Load() }

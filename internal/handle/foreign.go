@@ -1,0 +1,433 @@
+package handle
+
+import (
+	"net"
+	"os"
+	"sync"
+	"syscall"
+
+	"ringo/internal/loop"
+	"ringo/internal/op"
+)
+
+// foreign is what a handle keeps for callers that are no tasks of its loop: goroutines, and tasks of
+// other loops. It is made when the first of them calls.
+//
+// Each direction belongs to the loop or to the foreign callers, one at a time:
+//
+//	the loop's ──one of its tasks queues for them, quiesces and releases it──▶ the foreign callers'
+//	     ▲                                                                         │
+//	     └──a task comes and acquires it: at once, or behind those before it───────┘
+//
+// So the loop's tasks pay nothing as long as nobody else calls, and a foreign caller needs
+// nobody: it makes the plain call, and where that would wait it parks in Go's
+// netpoller, by a duplicate of the descriptor that exists while there is need for
+// it. mu is never held across a wait.
+type foreign struct {
+	c *Core
+
+	mu      sync.Mutex
+	halves  [2]half
+	file    *os.File        // the duplicate; nil while nobody needs it
+	raw     syscall.RawConn // of file
+	closed  bool
+	orphan  bool  // the loop is done with the descriptor: the last foreign caller has it closed
+	gone    bool  // the descriptor is closed
+	pinned  int32 // calls that use the descriptor's number beside the two directions
+	closers line  // in Close
+
+	registry   *Registry // of the detached handle; nil: it is attached
+	next, prev *foreign  // there
+}
+
+// half is one direction as the foreign callers use it.
+type half struct {
+	f   *foreign
+	dir Dir
+
+	held    bool // by them, else by the loop
+	onWay   bool // back to the loop, which has mail of it
+	busy    bool // one of them is at it
+	revoked bool // by the loop, for good
+	asked   bool // the loop has been asked for it
+	wanted  bool // the loop wants it back
+	keepsOp bool // op stays when a caller leaves
+
+	// Of the caller that is at it.
+	watched     bool // file is there, and stays for the turn
+	alone       bool // it is an ordinary goroutine, so it may block
+	interrupted bool // it is a task that was cancelled
+
+	ahead int32 // how many of those who wait came before the loop wanted the direction back
+	res   int32
+	queue line
+
+	op      *op.Op
+	idle    []byte                // what op is to receive into, without op while the caller waits
+	raw     func(fd uintptr) bool // to be called in place of op
+	call    func(uintptr) bool    // attempt, for the netpoller; made for the first wait
+	visitor *loop.Loop            // the caller is a task of this loop
+	polls   *loopWait             // the caller waits by the loop, for want of descriptors
+
+	Input Input
+}
+
+// Input is what was known of an input when it was handed over, and what foreign callers have found out
+// since.
+type Input struct {
+	Unread []byte // received by the loop, and by Peek
+	EOF    bool
+	Err    int32
+}
+
+func (c *Core) newForeign() *foreign {
+	f := &foreign{c: c}
+	for dir := range f.halves {
+		h := &f.halves[dir]
+		h.f, h.dir = f, Dir(dir)
+		if c.messages {
+			h.op, h.keepsOp = &op.Op{Ext: new(op.Ext)}, true
+		}
+	}
+	return f
+}
+
+// nobody stands for the foreign callers of a handle that was closed before one came.
+var nobody = &foreign{closed: true, gone: true}
+
+// callers gives the foreign part, made if there is none.
+func (c *Core) callers() (*foreign, error) {
+	if c.l == nil {
+		return nil, ErrZero
+	}
+	f := c.foreign.Load()
+	if f == nil {
+		if c.l.Ended() {
+			return nil, ErrEnded
+		}
+		c.foreign.CompareAndSwap(nil, c.newForeign())
+		f = c.foreign.Load()
+	}
+	if f == nobody {
+		return nil, f.overOf(c.l)
+	}
+	return f, nil
+}
+
+// CheckForeign is what a call of a foreign caller begins with that takes no turn, or takes it later.
+func (c *Core) CheckForeign() error {
+	_, err := c.callers()
+	return err
+}
+
+// overBecause is why a handle that is closed fails.
+func (f *foreign) overBecause() error { return f.overOf(f.c.l) }
+
+func (f *foreign) overOf(l *loop.Loop) error {
+	if l.Ended() {
+		return ErrEnded
+	}
+	return net.ErrClosed
+}
+
+// ops is ops of foreign callers, each for one turn.
+var ops = sync.Pool{New: func() any { return new(op.Op) }}
+
+// prepare makes op what a turn begins with.
+func (h *half) prepare() {
+	if h.keepsOp {
+		h.op.FD = &h.f.c.fd
+		return
+	}
+	h.op = ops.Get().(*op.Op)
+	h.op.FD, h.op.Code = &h.f.c.fd, op.Send
+	if h.dir == In {
+		h.op.Code = op.Recv
+	}
+}
+
+// enter gives a foreign caller its turn in a direction.
+func (f *foreign) enter(h *half) error {
+	f.mu.Lock()
+	if h.free() {
+		h.begin()
+		f.mu.Unlock()
+		return nil
+	}
+	over := f.closed || h.revoked
+	f.mu.Unlock()
+	if over {
+		return f.overBecause()
+	}
+	return f.queueFor(h)
+}
+
+// free reports whether a foreign caller may have the direction now.
+func (h *half) free() bool { return h.held && !h.busy && !h.wanted && !h.f.closed }
+
+func (h *half) begin() {
+	h.busy = true
+	h.watched = h.f.file != nil
+	h.alone, h.visitor = false, nil
+	h.prepare()
+}
+
+// queueFor waits for a turn, and sees to it that there will be one.
+func (f *foreign) queueFor(h *half) error {
+	l, t := loop.Current()
+	f.mu.Lock()
+	switch {
+	case f.closed, h.revoked:
+		f.mu.Unlock()
+		return f.overBecause()
+	case h.free():
+		h.begin()
+		f.mu.Unlock()
+		return nil
+	}
+	p := new(waiter)
+	p.Begin(l, t)
+	h.queue.push(p)
+	ask := !h.held && !h.asked
+	h.asked = h.asked || ask
+	f.mu.Unlock()
+	if ask && !f.c.l.StartFrom((*handover)(h)) {
+		f.shut() // the loop is gone, and with it whoever could give the direction away
+	}
+	which, ok := p.Park()
+	if !ok {
+		f.giveUp(h, p)
+	}
+	switch {
+	case !ok:
+		return l.Cause()
+	case which == over:
+		return f.overBecause()
+	}
+	return nil
+}
+
+// giveUp takes a cancelled task out of the queue.
+func (f *foreign) giveUp(h *half, p *waiter) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if i, ok := h.queue.remove(p); ok && i < int(h.ahead) {
+		h.ahead--
+	}
+}
+
+// pass gives the turn to the first in the queue; nil if there is nobody. The caller
+// wakes it when it has unlocked.
+func (h *half) pass() *waiter {
+	for h.queue.first != nil {
+		if h.wanted && h.ahead == 0 {
+			return nil
+		}
+		p := h.queue.pop()
+		if h.ahead > 0 {
+			h.ahead--
+		}
+		if p.Claim(yours) {
+			h.begin()
+			return p
+		}
+	}
+	return nil
+}
+
+// leave ends a foreign caller's turn.
+func (f *foreign) leave(h *half) {
+	h.raw = nil
+	if h.keepsOp {
+		h.op.Buf = nil
+	} else {
+		*h.op = op.Op{}
+		ops.Put(h.op)
+		h.op = nil
+	}
+	f.mu.Lock()
+	if h.interrupted {
+		h.interrupted = false
+		f.setDeadline(h)
+	}
+	h.busy = false
+	if f.closed {
+		if h.wanted { // by tasks that are to hear of the end
+			h.sendBack()
+		}
+		f.left()
+		return
+	}
+	p := h.pass()
+	back := p == nil && h.wanted
+	if back {
+		h.sendBack()
+		h.asked = h.queue.first != nil
+	}
+	f.unwatch()
+	f.mu.Unlock()
+	if p != nil {
+		p.Wake()
+	}
+}
+
+// left sees to the end of a handle that is closed, when somebody has left it. The
+// caller holds mu, which it gives back.
+func (f *foreign) left() {
+	idle := !f.halves[In].busy && !f.halves[Out].busy
+	if idle {
+		f.closeFile()
+	}
+	last, detached := idle && f.pinned == 0 && f.orphan, f.registry != nil
+	f.gone = f.gone || last && detached
+	f.mu.Unlock()
+	if last && (detached || !f.c.l.Call(f.c.Settle)) {
+		f.discard()
+	}
+}
+
+// discard closes the descriptor on the thread of the last foreign caller, where no loop does.
+func (f *foreign) discard() {
+	c := f.c
+	c.l.Kernel().Close(c.fd.Take())
+	f.concluded()
+	if f.registry != nil {
+		f.registry.remove(f)
+	}
+	c.owner.Gone()
+}
+
+// shut ends the foreign callers' time: who waits for a turn is told, and who waits in Go's
+// netpoller finds its time over. To close the duplicate under them would wait for them.
+func (f *foreign) shut() {
+	if f == nobody {
+		return
+	}
+	f.mu.Lock()
+	if f.closed {
+		f.mu.Unlock()
+		return
+	}
+	told := f.shutLocked()
+	f.mu.Unlock()
+	told.wake()
+}
+
+// shutLocked is shut under mu. The caller wakes those it gets.
+func (f *foreign) shutLocked() (told line) {
+	f.closed = true
+	told = claimAll(&f.halves[In].queue, &f.halves[Out].queue)
+	if !f.halves[In].busy && !f.halves[Out].busy {
+		f.closeFile()
+	} else if f.file != nil {
+		f.file.SetDeadline(longAgo)
+	}
+	f.halves[In].polls.tell()
+	f.halves[Out].polls.tell()
+	return told
+}
+
+// inherit leaves the descriptor, with which the loop is done, to the foreign callers that
+// still use it; false if there are none.
+func (f *foreign) inherit() bool {
+	if f == nil || f == nobody {
+		return false
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.orphan = f.halves[In].busy || f.halves[Out].busy || f.pinned > 0
+	return f.orphan
+}
+
+// leaving reports whether the descriptor was left to foreign callers that have been told to go,
+// and that nothing but their own way out keeps at it.
+func (f *foreign) leaving() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.orphan && !f.gone && f.pinned == 0
+}
+
+// concluded tells foreign callers in Close that the descriptor is gone.
+func (f *foreign) concluded() {
+	if f == nil || f == nobody {
+		return
+	}
+	f.mu.Lock()
+	f.gone = true
+	told := claimAll(&f.closers)
+	f.mu.Unlock()
+	told.wake()
+}
+
+// awaitGone waits until the descriptor is gone. A task waits also if it was cancelled.
+func (f *foreign) awaitGone() {
+	l, t := loop.Current()
+	if l != nil {
+		l.Shield()
+		defer l.Unshield()
+	}
+	f.awaitGoneAs(l, t)
+}
+
+// awaitGoneAs is awaitGone for who runs in t of l, or in no task.
+func (f *foreign) awaitGoneAs(l *loop.Loop, t *loop.Task) {
+	w := new(waiter)
+	w.Begin(l, t)
+	f.mu.Lock()
+	if f.gone {
+		f.mu.Unlock()
+		return
+	}
+	f.closers.push(w)
+	f.mu.Unlock()
+	w.Park()
+}
+
+// Control calls f with the descriptor's number, and keeps it open meanwhile. Any caller.
+func (c *Core) Control(f func(fd uintptr)) error {
+	if c.l.Here() {
+		c.attach()
+	}
+	g, err := c.callers()
+	if err == nil {
+		err = g.control(f)
+	}
+	return err
+}
+
+func (f *foreign) control(fn func(fd uintptr)) error {
+	f.mu.Lock()
+	if f.closed {
+		f.mu.Unlock()
+		return f.overBecause()
+	}
+	f.pinned++
+	f.mu.Unlock()
+	defer func() {
+		f.mu.Lock()
+		f.pinned--
+		if f.closed {
+			f.left()
+			return
+		}
+		f.mu.Unlock()
+	}()
+	fn(uintptr(f.c.fd.Sys()))
+	return nil
+}
+
+// Unread is how many bytes of the input foreign callers have that none of them is at; false if the input is the
+// loop's. Any caller.
+func (c *Core) Unread() (n int, theirs bool) {
+	f := c.foreign.Load()
+	if f == nil || f == nobody {
+		return 0, f == nobody
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	h := &f.halves[In]
+	if h.busy || h.onWay || f.closed {
+		return 0, true
+	}
+	return len(h.Input.Unread), h.held
+}

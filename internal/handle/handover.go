@@ -1,0 +1,148 @@
+package handle
+
+// handover is a direction as the task that queues for it among the loop's tasks, in
+// the name of all foreign callers.
+type handover half
+
+// Run gives the direction to them.
+func (t *handover) Run() {
+	h := (*half)(t)
+	f, c := h.f, h.f.c
+	c.attach()
+	d := &c.own.dirs[h.dir]
+	if c.state == open && c.enterOwn(h.dir) == nil {
+		c.Quiesce(h.dir)
+	} else {
+		f.mu.Lock() // the handle closes, or the loop ends, and closes what is open
+		h.asked = false
+		f.mu.Unlock()
+		return
+	}
+	f.mu.Lock()
+	h.asked = false
+	if f.closed {
+		f.mu.Unlock()
+		d.unlock(c.l)
+		return
+	}
+	h.lend(d)
+	h.held = true
+	// Tasks that queued behind this one found no foreign callers to ask. They want it back
+	// when those that wait now are done.
+	h.wanted, h.ahead = !d.queue.Empty(), int32(h.queue.len())
+	p := h.pass()
+	back := p == nil && h.wanted
+	if back {
+		h.wanted = false
+	}
+	f.mu.Unlock()
+	switch {
+	case p != nil:
+		p.Wake()
+	case back && h.reclaim():
+		d.unlock(c.l)
+	}
+}
+
+// lend makes the direction the foreign callers', for whom it is released. The caller holds mu.
+func (h *half) lend(d *Direction) {
+	d.lent = h
+	if h.dir == In {
+		h.f.c.owner.Release(&h.Input)
+		h.f.c.Forget()
+	}
+}
+
+// unlend is the way back. The caller holds mu, or knows that no foreign caller is at it.
+func (h *half) unlend(d *Direction) {
+	d.lent = nil
+	if h.dir == In {
+		h.f.c.owner.Acquire(&h.Input)
+	}
+}
+
+// reclaim takes the direction back for the loop, at once if no foreign caller is at it; else
+// the last of them before now will.
+func (h *half) reclaim() bool {
+	f := h.f
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if h.busy && !h.wanted {
+		h.wanted, h.ahead = true, int32(h.queue.len())
+	}
+	if h.busy || h.onWay {
+		return false
+	}
+	h.held = false
+	f.unwatch()
+	h.unlend(&f.c.own.dirs[h.dir])
+	return true
+}
+
+// taken reports whether a foreign caller is at it, or it is on its way back.
+func (h *half) taken() bool {
+	h.f.mu.Lock()
+	defer h.f.mu.Unlock()
+	return h.busy || h.onWay
+}
+
+// sendBack gives the direction back to the loop, whose mail it is from then on. The caller holds mu.
+func (h *half) sendBack() {
+	h.held, h.wanted, h.ahead, h.onWay = false, false, 0, true
+	h.f.c.l.Call(h.returned)
+}
+
+// returned is told on the loop's thread that the foreign callers have given the direction
+// back.
+func (h *half) returned() {
+	f, c := h.f, h.f.c
+	f.mu.Lock()
+	asked, closed := h.asked, f.closed
+	h.onWay = false
+	f.mu.Unlock()
+	d := &c.own.dirs[h.dir]
+	h.unlend(d)
+	d.unlock(c.l)
+	if asked && !closed {
+		c.l.Start((*handover)(h))
+	}
+}
+
+// Revoke takes a direction for the loop for good, without waiting until it is free: who waits
+// for something finds its time over, those in line are told. One whose
+// call succeeds just then keeps what it got. Any caller.
+func (c *Core) Revoke(dir Dir) {
+	f := c.foreign.Load()
+	if f == nil || f == nobody {
+		return
+	}
+	h := &f.halves[dir]
+	f.mu.Lock()
+	if h.revoked {
+		f.mu.Unlock()
+		return
+	}
+	h.held, h.revoked = false, true
+	if h.busy {
+		h.interrupted = true
+		f.setDeadline(h)
+	}
+	told := claimAll(&h.queue)
+	f.unwatch()
+	f.mu.Unlock()
+	told.wake()
+}
+
+// LendAll makes both directions the foreign callers', of a handle that has just been made for one.
+func (c *Core) LendAll() {
+	f := c.newForeign()
+	for dir := range f.halves {
+		h := &f.halves[dir]
+		h.held = true
+		if c.own != nil {
+			d := &c.own.dirs[dir]
+			d.busy, d.lent = true, h
+		}
+	}
+	c.foreign.Store(f)
+}

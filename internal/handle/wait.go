@@ -1,0 +1,257 @@
+package handle
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"time"
+
+	"ringo/internal/loop"
+	"ringo/internal/op"
+)
+
+// do runs the op of a foreign caller that has its turn, and waits if it must.
+func (f *foreign) do(h *half) (int32, error) {
+	if !h.watched || h.dir == Out { // which seldom has to wait
+		if err := f.c.late(h.dir, f.c.l.Elapsed()); err != nil {
+			return 0, err
+		}
+		if res, ok := h.try(); ok {
+			return res, nil
+		}
+		if h.recognise(); h.alone { // here, where the stack is not as deep yet as in wait
+			if err := f.watch(h); err != nil && !f.outOfDescriptors(err) {
+				return 0, err
+			}
+		}
+	}
+	if h.visitor != nil {
+		return f.visit(h)
+	}
+	return f.wait(h)
+}
+
+// attempt is the call that Go's netpoller makes when there may be something. Before
+// a caller waits for the first time it is looked at: a task must not, it would stop
+// its loop.
+func (h *half) attempt(uintptr) bool {
+	res, ok := h.try()
+	if ok {
+		h.res = res
+		return true
+	}
+	if !h.alone {
+		h.recognise()
+	}
+	if h.alone {
+		h.rest()
+	}
+	return !h.alone
+}
+
+// try makes the call of the caller that has its turn.
+func (h *half) try() (res int32, ok bool) {
+	if h.raw != nil {
+		return 0, h.raw(uintptr(h.f.c.fd.Sys()))
+	}
+	if h.op == nil {
+		h.resume()
+	}
+	return h.f.c.l.Try(h.op)
+}
+
+// rest gives op back while a goroutine waits, if nothing of it is to be kept but where it
+// receives to: there are many that do.
+func (h *half) rest() {
+	if h.raw == nil && !h.keepsOp && h.op.Code == op.Recv && h.op.Ext == nil && h.op.Arg|h.op.Arg2 == 0 {
+		h.idle = h.op.Buf
+		h.op.Buf = nil
+		ops.Put(h.op)
+		h.op = nil
+	}
+}
+
+// resume is the way back.
+func (h *half) resume() {
+	h.prepare()
+	h.op.Buf, h.idle = h.idle, nil
+}
+
+// recognise finds out whether the foreign caller is a task.
+func (h *half) recognise() {
+	h.visitor, _ = loop.Current()
+	h.alone = h.visitor == nil
+}
+
+// wait parks in Go's netpoller until the op has a result.
+func (f *foreign) wait(h *half) (int32, error) {
+	if !h.watched {
+		switch err := f.watch(h); {
+		case f.outOfDescriptors(err):
+			return f.waitOnLoop(h)
+		case err != nil:
+			return 0, err
+		}
+	}
+	if h.call == nil {
+		h.call = h.attempt
+	}
+	var err error
+	if h.dir == Out {
+		err = f.raw.Write(h.call)
+	} else {
+		err = f.raw.Read(h.call)
+	}
+	if h.op == nil {
+		h.resume()
+	}
+	switch {
+	case err == nil && h.visitor != nil && !h.alone: // it did not wait
+		return f.visit(h)
+	case err == nil:
+		return h.res, nil
+	case f.over():
+		return 0, f.overBecause()
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return 0, os.ErrDeadlineExceeded
+	}
+	return 0, err
+}
+
+// over reports whether the handle is closed, or about to be.
+func (f *foreign) over() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.closed
+}
+
+// Pause has a foreign caller that has its turn wait for d, as for a deadline, whatever there is.
+// It fails if the caller is to go, or can't wait. The direction's deadline is the caller's to set.
+func (a Access) Pause(d time.Duration) error {
+	f, h := a.h.f, a.h
+	if !h.watched {
+		if err := f.watch(h); err != nil {
+			return err
+		}
+	}
+	limit := &f.c.limits[h.dir]
+	f.mu.Lock()
+	limit.Store(f.c.l.Elapsed() + int64(d))
+	f.setDeadline(h)
+	f.mu.Unlock()
+	err := f.raw.Read(func(uintptr) bool { return false })
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	limit.Store(0)
+	f.setDeadline(h)
+	switch {
+	case f.closed, h.interrupted:
+		return net.ErrClosed
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return nil
+	}
+	return err
+}
+
+// visit has a goroutine wait in place of a task of another loop.
+func (f *foreign) visit(h *half) (res int32, err error) {
+	err = f.inPlace(h.visitor, h, func() error {
+		var err error
+		res, err = f.wait(h)
+		return err
+	})
+	return res, err
+}
+
+// inPlace has a goroutine run fn, which may wait in a direction, in place of a task of l
+// that has its turn there.
+func (f *foreign) inPlace(l *loop.Loop, h *half, fn func() error) error {
+	err := l.Offload(func(ctx context.Context) error {
+		defer f.interruptible(ctx, h)()
+		h.alone = true // for the time being
+		err := fn()
+		if errors.Is(err, os.ErrDeadlineExceeded) && ctx.Err() != nil {
+			err = ctx.Err()
+		}
+		return err
+	})
+	h.alone, h.visitor = false, nil
+	if errors.Is(err, context.Canceled) || l.Canceled() && errors.Is(err, context.DeadlineExceeded) {
+		err = l.Cause()
+	}
+	return err
+}
+
+// interruptible makes the end of ctx end the wait, until it is told that the wait is
+// over.
+func (f *foreign) interruptible(ctx context.Context, h *half) (done func()) {
+	over := false
+	stop := context.AfterFunc(ctx, func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		if !over {
+			h.interrupted = true
+			f.setDeadline(h)
+		}
+	})
+	return func() {
+		stop()
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		over = true
+	}
+}
+
+// watch gives the descriptor to Go's netpoller, if it has not got it.
+func (f *foreign) watch(h *half) (err error) {
+	f.mu.Lock()
+	switch {
+	case f.closed:
+		err = net.ErrClosed
+	case f.file == nil:
+		err = f.duplicate()
+	}
+	if err == nil {
+		h.watched = true
+	}
+	f.mu.Unlock()
+	return err
+}
+
+// duplicate makes the descriptor that the netpoller is given. The caller holds mu.
+func (f *foreign) duplicate() error {
+	n := f.c.l.Kernel().Dup(f.c.fd.Sys())
+	if n < 0 {
+		return CallError("fcntl", n)
+	}
+	file := os.NewFile(uintptr(n), "socket")
+	raw, err := file.SyscallConn()
+	if err != nil {
+		file.Close()
+		return err
+	}
+	f.file, f.raw = file, raw
+	// A new file has no deadline.
+	if f.c.limits[In].Load()|f.c.limits[Out].Load() != 0 || f.halves[In].interrupted || f.halves[Out].interrupted {
+		f.setDeadlines()
+	}
+	return nil
+}
+
+// unwatch takes it away when no foreign caller is likely to wait: from then on an arrival
+// wakes the loop alone, not the netpoller too. The caller holds mu.
+func (f *foreign) unwatch() {
+	if !f.halves[In].held && !f.halves[In].busy && !f.halves[Out].busy {
+		f.closeFile()
+	}
+}
+
+// closeFile closes the duplicate, which nobody uses: else it would wait. The caller
+// holds mu.
+func (f *foreign) closeFile() {
+	if f.file != nil {
+		f.file.Close()
+		f.file, f.raw = nil, nil
+	}
+}

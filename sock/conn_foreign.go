@@ -1,0 +1,181 @@
+package sock
+
+import (
+	"bufio"
+	"io"
+
+	"ringo/buf"
+	"ringo/internal/handle"
+)
+
+// What foreign callers read: first what the loop had received when it handed the input over, then what the
+// kernel has, in memory of their own.
+
+// readForeign is Read for a foreign caller that has its turn.
+func (c *Conn) readForeign(a handle.Access, p []byte) (n int, err error) {
+	if n, ok, err := c.leftOver(a, p); ok {
+		return n, err
+	}
+	in, o := a.Input(), a.Op()
+	o.Buf = p
+	if !c.records() {
+		o.Buf = p[:min(len(p), pieceMax)]
+	}
+	res, err := a.Do()
+	switch {
+	case err != nil:
+		return 0, err
+	case res < 0:
+		in.Err = res
+		return 0, callError("read", res)
+	case res == 0:
+		in.EOF = !c.records() // of which it may have been an empty one
+		return 0, io.EOF
+	}
+	return int(res), nil
+}
+
+// leftOver answers a read without asking the kernel, if that can be done.
+func (c *Conn) leftOver(a handle.Access, p []byte) (n int, ok bool, err error) {
+	in := a.Input()
+	if len(p) == 0 {
+		return 0, true, nil
+	}
+	if len(in.Unread) == 0 && in.Err == 0 && !in.EOF {
+		return 0, false, nil
+	}
+	if err := a.Late(); err != nil {
+		return 0, true, err
+	}
+	switch {
+	case len(in.Unread) > 0:
+		n = copy(p, in.Unread)
+		if in.Unread = in.Unread[n:]; c.records() {
+			in.Unread = nil // a record's rest is dropped
+		}
+		return n, true, nil
+	case in.Err != 0:
+		return 0, true, callError("read", in.Err)
+	}
+	return 0, true, io.EOF
+}
+
+// more reads on, behind what is unread.
+func (c *Conn) more(a handle.Access) error {
+	in := a.Input()
+	if c.records() {
+		return c.moreRecord(a)
+	}
+	unread := in.Unread
+	in.Unread = nil
+	p := make([]byte, 4096)
+	n, err := c.readForeign(a, p)
+	in.Unread = append(unread, p[:n]...)
+	return err
+}
+
+// moreRecord fetches the next record.
+func (c *Conn) moreRecord(a handle.Access) error {
+	in, o := a.Input(), a.Op()
+	o.Arg = howLong
+	size, err := a.Do()
+	o = a.Op() // it may have been given back meanwhile
+	o.Arg = 0
+	switch {
+	case err != nil:
+		return err
+	case size < 0:
+		in.Err = size
+		return callError("read", size)
+	}
+	p := make([]byte, max(size, 1))
+	n, err := c.readForeign(a, p)
+	in.Unread = p[:n]
+	return err
+}
+
+// firstOfRecord gives the first n bytes of the next record, or all that it has.
+func (c *Conn) firstOfRecord(a handle.Access, n int) ([]byte, error) {
+	in := a.Input()
+	if n > 0 && len(in.Unread) == 0 {
+		if err := c.moreRecord(a); err != nil {
+			return nil, err
+		}
+	}
+	k := min(n, len(in.Unread))
+	return in.Unread[:k:k], nil
+}
+
+// nextForeign is Next for a foreign caller, whose bytes are in memory of their own.
+func (c *Conn) nextForeign(a handle.Access) (lease buf.Lease, err error) {
+	in := a.Input()
+	if len(in.Unread) == 0 {
+		if err := c.more(a); err != nil {
+			return lease, err
+		}
+	} else if err := a.Late(); err != nil {
+		return lease, err
+	}
+	lease = buf.Of(in.Unread, &c.held)
+	in.Unread = nil
+	return lease, nil
+}
+
+// peekForeign is Peek for a foreign caller.
+func (c *Conn) peekForeign(a handle.Access, n int) (p []byte, err error) {
+	in := a.Input()
+	switch {
+	case c.records():
+		p, err = c.firstOfRecord(a, n)
+	case n > max(peekMax, len(in.Unread)):
+		return nil, bufio.ErrBufferFull
+	default:
+		for err == nil && len(in.Unread) < n {
+			err = c.more(a)
+		}
+		k := min(n, len(in.Unread))
+		p = in.Unread[:k:k]
+	}
+	if err == nil {
+		err = within(n, len(p))
+	}
+	return p, err
+}
+
+// discardForeign is Discard for a foreign caller.
+func (c *Conn) discardForeign(a handle.Access, n int) (done int, err error) {
+	in := a.Input()
+	if c.records() {
+		var p []byte
+		p, err = c.firstOfRecord(a, n)
+		done = len(p)
+		in.Unread = in.Unread[done:]
+		if err == nil {
+			err = within(n, done)
+		}
+		return done, err
+	}
+	for {
+		k := min(n-done, len(in.Unread))
+		in.Unread = in.Unread[k:]
+		if done += k; done == n {
+			return done, nil
+		}
+		if err := c.more(a); err != nil {
+			return done, err
+		}
+	}
+}
+
+// bufferedForeign is Buffered for a foreign caller. It leaves the input with whom it is: a task may be looking
+// at bytes in place.
+func (c *Conn) bufferedForeign() int {
+	n, theirs := c.core.Unread()
+	if !theirs {
+		atHome(c.l, func() error {
+			n = c.Buffered()
+			return nil
+		})
+	}
+	return n
+}

@@ -1,0 +1,76 @@
+package sock
+
+import (
+	"io"
+	"sync"
+
+	"ringo/internal/handle"
+	"ringo/internal/op"
+)
+
+// exts is memory for the vectors of foreign callers, each in use for one call.
+var exts = sync.Pool{New: func() any { return new(op.Ext) }}
+
+// vectoredOp lets a foreign caller that has its turn use its op for slices, until done.
+func vectoredOp(o *op.Op, code op.Code) (done func()) {
+	before := o.Code
+	o.Code, o.Ext = code, exts.Get().(*op.Ext)
+	return func() {
+		unload(o.Ext)
+		exts.Put(o.Ext)
+		o.Code, o.Ext = before, nil
+	}
+}
+
+// readVForeign gives what was left by the loop, or what the kernel has.
+func (c *Conn) readVForeign(a handle.Access, bufs [][]byte) (total int64, err error) {
+	in, v := a.Input(), vector{rest: bufs}
+	if v.done() {
+		return 0, nil
+	}
+	for n, ok, err := c.leftOver(a, v.first()); ok; n, ok, err = c.leftOver(a, v.first()) {
+		v.skip(n)
+		if total += int64(n); err != nil || len(in.Unread) == 0 || v.done() {
+			return total, err
+		}
+	}
+	o := a.Op()
+	defer vectoredOp(o, op.Recvmsg)()
+	v.load(o.Ext)
+	res, err := a.Do()
+	switch {
+	case err != nil:
+		return 0, err
+	case res < 0:
+		in.Err = res
+		return 0, callError("read", res)
+	case res == 0:
+		in.EOF = true
+		return 0, io.EOF
+	}
+	return int64(res), nil
+}
+
+// writeVForeign is WriteV for a foreign caller that has its turn.
+func (c *Conn) writeVForeign(a handle.Access, bufs [][]byte) (total int64, err error) {
+	v, o := vector{rest: bufs}, a.Op()
+	if v.done() {
+		return 0, nil
+	}
+	defer vectoredOp(o, op.Sendmsg)()
+	for {
+		v.load(o.Ext)
+		res, err := a.Do()
+		switch {
+		case err != nil:
+			return total, err
+		case res < 0:
+			return total, callError("write", res)
+		}
+		total += int64(res)
+		v.skip(int(res))
+		if v.done() {
+			return total, nil
+		}
+	}
+}
