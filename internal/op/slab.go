@@ -1,28 +1,53 @@
 package op
 
-import "fmt"
+import (
+	"fmt"
+	"math/bits"
+)
 
 // Slab is a loop's slots. Slots live in chunks on the Go heap and never move,
 // because the kernel holds addresses inside them. Only the loop's thread may use
 // a Slab.
+//
+// A slot that was freed lately is taken first. Of the others it is the one with the lowest index,
+// so that use gathers in few chunks and Trim finds the rest empty.
 type Slab struct {
-	chunks []*[chunkSize]Op
-	free   *Op
-	exts   *Ext
+	free   *Op // freed lately, linked by Next; to the chunks they are in use
+	lately int // how many these are
+	chunks []chunk
+	vacant []uint64 // a bit for each chunk that has a free slot
+	word   int      // no word of vacant before it has a bit
+	made   int      // chunks that have their slots
+	exts   *Ext     // free
+	old    *Ext     // free since before the last Trim
 	used   int
 	max    int
+}
+
+// chunk is chunkSize slots, or the place of some that were given back.
+type chunk struct {
+	ops  *[chunkSize]Op
+	free [chunkSize / 64]uint64 // a bit for each slot
+	gen  uint32                 // of the first ops in slots that are still to be made
+	// quiet: all slots were free at the last Trim, and have been since.
+	quiet bool
 }
 
 const (
 	// chunkSize makes a chunk as large as one of the allocator's sizes: 64 slots
 	// would leave an eighth of it unused.
 	chunkSize = 128
+	// latelyMax is how many slots wait for their next use without their chunk knowing.
+	latelyMax = 256
 	// SlotsMax bounds a loop's ops: 16 million.
 	SlotsMax = 1 << 24
 	genMask  = 1<<genBits - 1
 	// genBits leaves the top bits of a token to the driver.
 	genBits = 28
 )
+
+// allFree is the free slots of a chunk that nobody uses.
+var allFree = [chunkSize / 64]uint64{^uint64(0), ^uint64(0)}
 
 // The driver may put marks of its own into the top four bits of a token.
 const (
@@ -41,26 +66,54 @@ func NewSlab(max int) *Slab {
 // Get takes a slot for an op of the given code. It returns nil when as many ops
 // as the slab's bound are in use.
 func (s *Slab) Get(code Code) *Op {
-	if s.free == nil && !s.grow() {
+	o := s.free
+	if o != nil {
+		s.free = o.Next
+		s.lately--
+	} else if o = s.take(); o == nil {
 		return nil
 	}
-	o := s.free
-	s.free = o.Next
 	*o = Op{Code: code, State: Idle, index: o.index, gen: o.gen}
 	s.used++
 	return o
+}
+
+// take takes a slot out of its chunk.
+func (s *Slab) take() *Op {
+	for s.word < len(s.vacant) && s.vacant[s.word] == 0 {
+		s.word++
+	}
+	if s.word == len(s.vacant) && !s.grow() {
+		return nil
+	}
+	i := s.word*64 + bits.TrailingZeros64(s.vacant[s.word])
+	c := &s.chunks[i]
+	half := 0
+	if c.free[0] == 0 {
+		half = 1
+	}
+	bit := bits.TrailingZeros64(c.free[half])
+	c.free[half] &^= 1 << bit
+	c.quiet = false
+	if c.free[0]|c.free[1] == 0 {
+		s.vacant[s.word] &^= 1 << (i % 64)
+	}
+	return &c.ops[half*64+bit]
 }
 
 // Ext gives the op memory for addresses and vectors, if it has none yet. It goes
 // back with the op.
 func (s *Slab) Ext(o *Op) *Ext {
 	if o.Ext == nil {
-		if s.exts == nil {
-			s.exts = new(Ext)
+		from := &s.exts
+		if *from == nil {
+			from = &s.old
 		}
-		o.Ext = s.exts
-		s.exts = o.Ext.next
-		o.Ext.next = nil
+		if *from == nil {
+			*from = new(Ext)
+		}
+		o.Ext = *from
+		*from, o.Ext.next = o.Ext.next, nil
 	}
 	return o.Ext
 }
@@ -76,9 +129,24 @@ func (s *Slab) Put(o *Op) {
 		o.Ext.next = s.exts
 		s.exts = o.Ext
 	}
-	*o = Op{index: o.index, gen: (o.gen + 1) & genMask, Next: s.free}
-	s.free = o
+	*o = Op{index: o.index, gen: (o.gen + 1) & genMask}
 	s.used--
+	if s.lately == latelyMax {
+		s.putBack(o)
+		return
+	}
+	o.Next, s.free = s.free, o
+	s.lately++
+}
+
+// putBack gives a slot to its chunk.
+func (s *Slab) putBack(o *Op) {
+	i, slot := int(o.index/chunkSize), o.index%chunkSize
+	c := &s.chunks[i]
+	c.free[slot/64] |= 1 << (slot % 64)
+	c.quiet = false
+	s.vacant[i/64] |= 1 << (i % 64)
+	s.word = min(s.word, i/64)
 }
 
 // Lookup finds the op that a token names, nil if the slot has been freed since.
@@ -87,7 +155,11 @@ func (s *Slab) Lookup(token uint64) *Op {
 	if int(i/chunkSize) >= len(s.chunks) {
 		return nil
 	}
-	o := &s.chunks[i/chunkSize][i%chunkSize]
+	ops := s.chunks[i/chunkSize].ops
+	if ops == nil {
+		return nil
+	}
+	o := &ops[i%chunkSize]
 	if o.State == Free || o.gen != uint32(token>>32)&genMask {
 		return nil
 	}
@@ -97,29 +169,87 @@ func (s *Slab) Lookup(token uint64) *Op {
 // Used is how many slots are taken.
 func (s *Slab) Used() int { return s.used }
 
+// Spare reports whether so many slots are free that Trim may find some to give back.
+func (s *Slab) Spare() bool { return s.made*chunkSize-s.used > 2*chunkSize }
+
+// Trim gives back the memory that nobody has used since the last Trim, but for that of the
+// first slots. It reports whether there is more that nobody uses now.
+func (s *Slab) Trim() (more bool) {
+	for s.free != nil {
+		o := s.free
+		s.free, o.Next = o.Next, nil
+		s.putBack(o)
+	}
+	s.lately = 0
+	for i := range s.chunks {
+		c := &s.chunks[i]
+		switch {
+		case i == 0 || c.free != allFree:
+		case c.quiet && c.giveBack():
+			s.vacant[i/64] &^= 1 << (i % 64)
+			s.made--
+		default:
+			more = more || !c.quiet
+			c.quiet = true
+		}
+	}
+	s.old, s.exts = s.exts, nil
+	return more || s.old != nil
+}
+
+// giveBack forgets the slots, and remembers from which generation on their place has not been
+// used. Where a generation has been counted far, which takes more than a hundred million uses of
+// a slot, it would not be known which of two is the newer; such a chunk stays.
+func (c *chunk) giveBack() bool {
+	gen := uint32(0)
+	for i := range c.ops {
+		gen = max(gen, c.ops[i].gen)
+	}
+	if gen > genMask/2 {
+		return false
+	}
+	*c = chunk{gen: gen}
+	return true
+}
+
 // Each calls f for every slot that is taken.
 func (s *Slab) Each(f func(o *Op)) {
-	for _, c := range s.chunks {
-		for i := range c {
-			if c[i].State != Free {
-				f(&c[i])
+	for i := range s.chunks {
+		ops := s.chunks[i].ops
+		if ops == nil {
+			continue
+		}
+		for k := range ops {
+			if ops[k].State != Free {
+				f(&ops[k])
 			}
 		}
 	}
 }
 
+// grow makes slots, in the first place that has none. It leaves word where they are.
 func (s *Slab) grow() bool {
-	base := len(s.chunks) * chunkSize
-	if base >= s.max {
+	i := s.made
+	if i < len(s.chunks) { // some were given back
+		for i = 0; s.chunks[i].ops != nil; i++ {
+		}
+	}
+	if i*chunkSize >= s.max {
 		return false
 	}
-	c := new([chunkSize]Op)
-	s.chunks = append(s.chunks, c)
-	for i := chunkSize - 1; i >= 0; i-- {
-		c[i].index = uint32(base + i)
-		c[i].gen = 1
-		c[i].Next = s.free
-		s.free = &c[i]
+	if i == len(s.chunks) {
+		s.chunks = append(s.chunks, chunk{gen: 1})
+		if i/64 == len(s.vacant) {
+			s.vacant = append(s.vacant, 0)
+		}
 	}
+	c := &s.chunks[i]
+	c.ops, c.free = new([chunkSize]Op), allFree
+	for k := range c.ops {
+		c.ops[k].index, c.ops[k].gen = uint32(i*chunkSize+k), c.gen
+	}
+	s.made++
+	s.vacant[i/64] |= 1 << (i % 64)
+	s.word = i / 64
 	return true
 }

@@ -1,6 +1,10 @@
 package op
 
-import "testing"
+import (
+	"runtime"
+	"strings"
+	"testing"
+)
 
 func TestSlotsStayWhereTheyAre(t *testing.T) {
 	s := NewSlab(0)
@@ -96,15 +100,114 @@ func TestSlabDoesNotAllocate(t *testing.T) {
 	}
 }
 
-// FuzzSlab runs programs of gets, puts and look-ups against a map.
+// What nobody has used between two Trims is given back, and its tokens find nobody when there are slots in its place again.
+func TestTrimGivesSlotsBack(t *testing.T) {
+	s := NewSlab(0)
+	const n = 400 * chunkSize
+	first := make([]uint64, n)
+	ops := make([]*Op, n)
+	for i := range ops {
+		ops[i] = s.Get(Sendmsg)
+		s.Ext(ops[i])
+		first[i] = ops[i].Token()
+	}
+	stays := ops[n/2]
+	before := heap()
+	for _, o := range ops {
+		if o != stays {
+			s.Put(o)
+		}
+	}
+	clear(ops)
+	if !s.Spare() || !s.Trim() {
+		t.Error("nothing to give back, after a burst")
+	}
+	if s.made != 400 {
+		t.Errorf("%d chunks are left at the first Trim, want all 400: they were in use", s.made)
+	}
+	s.Trim()
+	if s.made != 2 || s.Spare() || s.Trim() {
+		t.Errorf("%d chunks are left, want the first and the one in use; spare %v", s.made, s.Spare())
+	}
+	if after := heap(); after > before/10 {
+		t.Errorf("%d of %d bytes are left", after, before)
+	}
+	if s.Lookup(stays.Token()) != stays {
+		t.Error("the op that is in use is lost")
+	}
+	for i, token := range first {
+		if o := s.Lookup(token); o != nil && o != stays {
+			t.Fatalf("the token of op %d, which is gone, finds one", i)
+		}
+	}
+	for range n { // in the same places
+		if o := s.Get(Recv); s.Lookup(o.Token()) != o {
+			t.Fatal("an op in a slot that was made again isn't found")
+		}
+	}
+	for i, token := range first {
+		if o := s.Lookup(token); o != nil && o != stays {
+			t.Fatalf("the token of op %d, which is gone, finds the next in its slot", i)
+		}
+	}
+}
+
+// heap is how many bytes of the heap are in use.
+func heap() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+// What is used again and again stays: a Trim takes nothing from a steady load.
+func TestTrimKeepsWhatIsUsed(t *testing.T) {
+	s := NewSlab(0)
+	ops := make([]*Op, 3*chunkSize)
+	if n := testing.AllocsPerRun(100, func() {
+		for i := range ops {
+			ops[i] = s.Get(Sendmsg)
+			s.Ext(ops[i])
+		}
+		for _, o := range ops {
+			s.Put(o)
+		}
+		s.Trim()
+	}); n != 0 {
+		t.Errorf("%v allocations a round, want 0", n)
+	}
+}
+
+// Where generations were counted so far that they could come round, slots stay.
+func TestTrimBesideFarGenerations(t *testing.T) {
+	s := NewSlab(0)
+	ops := make([]*Op, 2*chunkSize)
+	for i := range ops {
+		ops[i] = s.Get(Nop)
+	}
+	ops[chunkSize+1].gen = genMask/2 + 1
+	for _, o := range ops {
+		s.Put(o)
+	}
+	for range 3 {
+		s.Trim()
+	}
+	if s.made != 2 || s.Trim() {
+		t.Errorf("%d chunks, want 2, and nothing more to give back", s.made)
+	}
+}
+
+// FuzzSlab runs programs of gets, puts, look-ups and trims against a map.
 func FuzzSlab(f *testing.F) {
 	f.Add([]byte{0, 0, 1, 0, 2, 0, 3})
+	f.Add([]byte(strings.Repeat("\x00", 3*chunkSize) + strings.Repeat("\x02", 3*chunkSize) + "\x04\x04\x03\x00\x03" +
+		strings.Repeat("\x00", 3*chunkSize) + "\x03\x02\x02\x04\x04"))
 	f.Fuzz(func(t *testing.T, program []byte) {
 		s := NewSlab(3 * chunkSize)
 		live := map[uint64]*Op{}
 		var order, dead []uint64
 		for i, b := range program {
-			switch b % 4 {
+			switch b % 5 {
 			case 0, 1:
 				o := s.Get(Nop)
 				if (o == nil) != (len(live) == 3*chunkSize) {
@@ -122,7 +225,7 @@ func FuzzSlab(f *testing.F) {
 				if len(order) == 0 {
 					continue
 				}
-				k := int(b/4) % len(order)
+				k := int(b/5) % len(order)
 				token := order[k]
 				s.Put(live[token])
 				delete(live, token)
@@ -139,6 +242,9 @@ func FuzzSlab(f *testing.F) {
 						t.Fatalf("step %d: dead token %#x found", i, token)
 					}
 				}
+			}
+			if b%5 == 4 {
+				s.Trim()
 			}
 			if s.Used() != len(live) {
 				t.Fatalf("step %d: Used() = %d, want %d", i, s.Used(), len(live))
