@@ -37,7 +37,8 @@ type Pool struct {
 	mark *gmark.Mark
 
 	free      *Buffer // last in, first out: the top one is warm in the cache
-	freeCount int
+	old       *Buffer // free since before the last Trim
+	freeCount int     // of both
 	count     int
 
 	ring   Ring
@@ -213,10 +214,7 @@ func (p *Pool) Filled(id uint16, n int) *Buffer {
 
 // Take gives the warmest free buffer, or makes one; nil at the pool's bound.
 func (p *Pool) Take() *Buffer {
-	if p.free == nil {
-		p.collect()
-	}
-	if p.free != nil {
+	if p.free != nil || p.restock() {
 		b := p.pop()
 		b.setState(held)
 		b.Off, b.End = 0, 0
@@ -229,6 +227,42 @@ func (p *Pool) Take() *Buffer {
 	p.count++
 	b.setState(held)
 	return b
+}
+
+// restock looks for a free buffer elsewhere than in the list of those given back lately.
+func (p *Pool) restock() bool {
+	if p.collect(); p.free == nil && p.old != nil {
+		p.free, p.old = p.old, p.old.next
+		p.free.next = nil
+	}
+	return p.free != nil
+}
+
+// keptMax is how many free buffers of a plain pool outlast every Trim.
+const keptMax = 4
+
+// Spare reports whether so many buffers are free that Trim may find some to give back.
+func (p *Pool) Spare() bool { return p.byID == nil && p.freeCount > keptMax }
+
+// Trim leaves to the collector what has been free since the last Trim, but for a few buffers, and
+// reports whether there is more that nobody uses now. The memory of a ring is one piece, which stays.
+func (p *Pool) Trim() (more bool) {
+	if p.byID != nil {
+		return false
+	}
+	p.collect()
+	for p.old != nil {
+		b := p.old
+		p.old, b.next = b.next, nil
+		if p.freeCount > keptMax {
+			p.freeCount--
+			p.count--
+			continue
+		}
+		b.next, p.free = p.free, b
+	}
+	p.old, p.free = p.free, nil
+	return p.Spare()
 }
 
 // Put gives a held buffer back. No lease on it may be left.

@@ -141,6 +141,52 @@ func TestPoolBoundAndWarmth(t *testing.T) {
 }
 
 // FuzzPool plays a kernel, connections and users against the books of a pool.
+// What nobody has used between two Trims of a plain pool goes, but for a few; what is used again and again stays.
+func TestTrimGivesBuffersBack(t *testing.T) {
+	p := buf.NewPool(64, 64, 8, nil)
+	var held []*buf.Buffer
+	for range 20 {
+		held = append(held, p.Take())
+	}
+	for _, b := range held {
+		p.Put(b)
+	}
+	if !p.Spare() || !p.Trim() || p.Available() != 20 {
+		t.Errorf("%d buffers after the first Trim, want all 20: they were in use", p.Available())
+	}
+	used := []*buf.Buffer{p.Take(), p.Take(), p.Take(), p.Take(), p.Take(), p.Take()}
+	for _, b := range used {
+		p.Put(b)
+	}
+	if p.Trim(); p.Available() != 6 {
+		t.Errorf("%d buffers after the second, want the 6 that were used in between", p.Available())
+	}
+	if more := p.Trim(); more || p.Spare() || p.Available() != 4 {
+		t.Errorf("%d buffers after the third, more %v; want %d and no more", p.Available(), more, 4)
+	}
+	if n := testing.AllocsPerRun(100, func() {
+		for i := range used {
+			used[i] = p.Take()
+		}
+		for _, b := range used {
+			p.Put(b)
+		}
+		p.Trim()
+	}); n != 0 {
+		t.Errorf("%v allocations a round of a steady load, want 0", n)
+	}
+}
+
+// A ring's buffers are one piece of memory, and the kernel's.
+func TestTrimLeavesRings(t *testing.T) {
+	p := buf.NewRingPool(32, 4, 8, nil)
+	for range 3 {
+		if p.Trim() || p.Spare() || p.Available() != 32 {
+			t.Errorf("%d buffers, want all 32", p.Available())
+		}
+	}
+}
+
 func FuzzPool(f *testing.F) {
 	f.Add([]byte{0, 0, 1, 2, 3, 4, 0, 5, 6})
 	f.Fuzz(func(t *testing.T, program []byte) {
@@ -154,7 +200,9 @@ func FuzzPool(f *testing.F) {
 		var leases []buf.Lease
 		owner := map[byte]int{} // first byte of a held buffer's memory -> holders
 		for i, c := range program {
-			switch c % 7 {
+			switch c % 8 {
+			case 7:
+				p.Trim()
 			case 0:
 				if id, ok := k.fill(); ok {
 					held = append(held, p.Filled(id, 4))
