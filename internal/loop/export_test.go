@@ -1,6 +1,10 @@
 package loop
 
-import "ringo/internal/driver"
+import (
+	"time"
+
+	"ringo/internal/driver"
+)
 
 // Driver gives the tests what the loop runs on.
 func Driver(l *Loop) driver.Driver { return l.drv }
@@ -13,3 +17,27 @@ func TimerEntries(l *Loop) int { return l.timers.Len() }
 
 // Parked reports whether the task has given its thread away in a Park.
 func Parked(t *Task) bool { return t.sp != 0 }
+
+// Kept is what the loop keeps for the next burst, and what it has in use. For tasks.
+func Kept(l *Loop) (workers, slots, buffers int) {
+	return len(l.workers), l.slab.Kept(), l.plain.Available()
+}
+
+// SetIdleAfter has the idlers that begin look once in so long.
+func SetIdleAfter(d time.Duration) (restore func()) {
+	was := idleAfter
+	idleAfter = d
+	return func() { idleAfter = was }
+}
+
+// TrimLoops is what the idler does once in a while.
+func TrimLoops() (any bool) { return trimLoops() }
+
+// Workers is the loop's coroutines. For tasks.
+func Workers(l *Loop) map[any]bool {
+	all := map[any]bool{}
+	for _, w := range l.workers {
+		all[w] = true
+	}
+	return all
+}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"iter"
-	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -158,7 +157,7 @@ func TestHardStopNamesAreBounded(t *testing.T) {
 
 func eventually(t testing.TB, what string, done func() bool) {
 	t.Helper()
-	for began := time.Now(); !done(); runtime.Gosched() {
+	for began := time.Now(); !done(); time.Sleep(time.Millisecond) { // between two looks
 		if time.Since(began) > limit {
 			t.Fatalf("%s: not within %v\n\n%s", what, limit, stacks())
 		}

@@ -7,15 +7,16 @@ import (
 
 // idleAfter is for how long no loop has run a task when they are taken for idle: so
 // long at least, and less than twice as long.
-const idleAfter = time.Second
+var idleAfter = time.Second // but in tests
 
-// idler is a goroutine that finds out whether any loop of the process runs tasks.
+// idler is a goroutine that finds out whether any loop of the process runs tasks, and has loops trim.
 //
-//	watching ──no task for idleAfter──▶ idle ──a loop runs a task──▶ watching
+//	watching ──no task for idleAfter, and nothing to trim──▶ idle ──a loop has either──▶ watching
 //
 // Idle it waits for a loop's word, and costs nothing.
 type idler struct {
 	runs       int // loops that want it; under procs
+	after      time.Duration
 	quit, gone chan struct{}
 	over       chan struct{} // has room for the one word that there is
 }
@@ -25,7 +26,7 @@ type idler struct {
 var idle atomic.Pointer[idler]
 
 func startIdler() *idler {
-	i := &idler{quit: make(chan struct{}), gone: make(chan struct{}), over: make(chan struct{}, 1)}
+	i := &idler{after: idleAfter, quit: make(chan struct{}), gone: make(chan struct{}), over: make(chan struct{}, 1)}
 	go i.run()
 	return i
 }
@@ -38,7 +39,7 @@ func (i *idler) stop() {
 func (i *idler) run() {
 	defer close(i.gone)
 	defer idle.CompareAndSwap(i, nil)
-	look := time.NewTicker(idleAfter)
+	look := time.NewTicker(i.after)
 	defer look.Stop()
 	for {
 		select {
@@ -46,7 +47,7 @@ func (i *idler) run() {
 			return
 		case <-look.C:
 		}
-		if anyRan() {
+		if ran, spare := anyRan(), trimLoops(); ran || spare {
 			continue
 		}
 		select {
@@ -56,7 +57,7 @@ func (i *idler) run() {
 		if !idle.CompareAndSwap(nil, i) {
 			continue
 		}
-		if !anyRan() { // between the look and the word
+		if !anyRan() && !anySpare() { // between the look and the word
 			i.lendProcs(true)
 			look.Stop()
 			select {
@@ -64,7 +65,7 @@ func (i *idler) run() {
 				return
 			case <-i.over:
 			}
-			look.Reset(idleAfter)
+			look.Reset(i.after)
 		}
 		idle.Store(nil)
 		i.lendProcs(false)
@@ -90,10 +91,41 @@ func (l *Loop) runsTask() {
 		return
 	}
 	l.ran.Store(true)
+	tellIdler()
+}
+
+// tellIdler ends the idler's wait.
+func tellIdler() {
 	if i := idle.Load(); i != nil {
 		select {
 		case i.over <- struct{}{}:
 		default: // it was told
 		}
 	}
+}
+
+// trimLoops has those loops trim that say that they keep something, and reports whether there are any.
+func trimLoops() (any bool) {
+	if p := running.seats.Load(); p != nil {
+		for _, s := range *p {
+			if s.l.spare.Load() {
+				s.l.spare.Store(false)
+				s.l.Call(s.l.trim)
+				any = true
+			}
+		}
+	}
+	return any
+}
+
+// anySpare reports whether trimLoops would have a loop trim.
+func anySpare() bool {
+	if p := running.seats.Load(); p != nil {
+		for _, s := range *p {
+			if s.l.spare.Load() {
+				return true
+			}
+		}
+	}
+	return false
 }

@@ -40,6 +40,8 @@ type Loop struct {
 	calls   int      // calls in this turn that did not park, see Burst
 	burst   int      // those of the running task
 	idle    *worker
+	unused  *worker // idle since before the last trim
+	doomed  *worker // about to be ended
 	workers []*worker
 	live    int // tasks that have not finished
 
@@ -59,10 +61,11 @@ type Loop struct {
 	lastStats atomic.Pointer[Stats]
 	watch     stallWatch
 	ran       atomic.Bool // a task, since the idler looked
+	spare     atomic.Bool // it keeps something that a trim may find unused
 
 	handles  Handle // head of the list of what is open on the loop
-	sleeps   sleepPool
-	timeouts timeoutPool
+	sleeps   pool[sleep]
+	timeouts pool[timeout]
 	draining bool
 	stopping bool
 	dead     bool  // the driver is

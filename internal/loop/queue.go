@@ -17,6 +17,7 @@ func (it *item) resumes() bool { return it.task != nil && it.task.w != nil }
 type runQueue struct {
 	items      []item // a power of two
 	head, tail uint32
+	most       int // that a turn has found, since the last trim
 }
 
 func (q *runQueue) len() int { return int(q.tail - q.head) }
@@ -40,6 +41,20 @@ func (q *runQueue) pop() item {
 	*p = item{}
 	q.head++
 	return it
+}
+
+// trim gives an empty queue less memory, if that has long been too much.
+func (q *runQueue) trim() (more bool) {
+	most := q.most
+	q.most = 0
+	if len(q.items) <= listKept || q.len() > 0 {
+		return false
+	}
+	if most > len(q.items)/4 {
+		return true
+	}
+	q.items, q.head, q.tail = nil, 0, 0
+	return false
 }
 
 func (q *runQueue) grow() {

@@ -26,6 +26,9 @@ type timeout struct {
 // but only until fn returns. T, may park.
 func (l *Loop) WithTimeout(d time.Duration, fn func() error) error {
 	b := l.timeouts.get()
+	if b == nil {
+		b = new(timeout)
+	}
 	b.begin(l, d)
 	defer b.end()
 	return fn()
@@ -70,7 +73,11 @@ func (b *timeout) end() {
 		b.cancel()
 	}
 	b.task, b.outer, b.passed, b.ctx, b.cancel = nil, nil, false, nil, nil
-	b.l.timeouts.put(b)
+	// A timer that has an entry in the heap stays there and is moved, which costs less than
+	// taking it out.
+	if !b.l.timeouts.put(b) {
+		b.l.RemoveTimer(&b.timer)
+	}
 }
 
 // context gives base the limits of the block and of those around it.
@@ -105,26 +112,3 @@ func (e lateError) Unwrap() error { return e.error }
 
 // Timeout says that it is one.
 func (lateError) Timeout() bool { return true }
-
-// timeoutPool keeps timeouts for the next task, up to a bound. A timer that has an
-// entry in the heap stays there and is moved, which costs less than taking it out.
-type timeoutPool struct{ free []*timeout }
-
-const timeoutsMax = 1024
-
-func (p *timeoutPool) get() *timeout {
-	if n := len(p.free); n > 0 {
-		b := p.free[n-1]
-		p.free = p.free[:n-1]
-		return b
-	}
-	return new(timeout)
-}
-
-func (p *timeoutPool) put(b *timeout) {
-	if len(p.free) < timeoutsMax {
-		p.free = append(p.free, b)
-		return
-	}
-	b.l.RemoveTimer(&b.timer)
-}

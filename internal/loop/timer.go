@@ -59,6 +59,9 @@ func (l *Loop) Sleep(d time.Duration) int32 {
 		return -sys.ECANCELED
 	}
 	s := l.sleeps.get()
+	if s == nil {
+		s = new(sleep)
+	}
 	s.l, s.task = l, l.cur
 	s.t.Owner = s
 	l.tick()
@@ -70,26 +73,6 @@ func (l *Loop) Sleep(d time.Duration) int32 {
 		return -sys.ECANCELED
 	}
 	return 0
-}
-
-// sleepPool keeps sleeps for the next task, up to a bound.
-type sleepPool struct{ free []*sleep }
-
-const sleepsMax = 1024
-
-func (p *sleepPool) get() *sleep {
-	if n := len(p.free); n > 0 {
-		s := p.free[n-1]
-		p.free = p.free[:n-1]
-		return s
-	}
-	return new(sleep)
-}
-
-func (p *sleepPool) put(s *sleep) {
-	if len(p.free) < sleepsMax {
-		p.free = append(p.free, s)
-	}
 }
 
 // Timer runs a function as a task after a while.

@@ -74,7 +74,8 @@ func (l *Loop) complete() {
 // runReady runs what is ready, up to the budget.
 func (l *Loop) runReady() {
 	l.spent, l.calls = 0, 0
-	if l.ready.len() > 0 {
+	if n := l.ready.len(); n > 0 {
+		l.ready.most = max(l.ready.most, n)
 		l.runsTask()
 	}
 	for l.runs() {
@@ -108,7 +109,7 @@ func (l *Loop) runUntilExit() {
 		}
 		w := l.idle
 		if w == nil {
-			w = l.newWorker()
+			w = l.idleWorker()
 		} else {
 			l.idle, w.next = w.next, nil
 		}
@@ -126,6 +127,7 @@ func (l *Loop) switchTo(w *worker) {
 
 // wait lets the driver work, and sleep if there is nothing else to do.
 func (l *Loop) wait() error {
+	l.noteSpare()
 	if l.busy() || l.dead {
 		return l.drv.Wait(driver.Poll, &l.done)
 	}

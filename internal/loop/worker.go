@@ -7,7 +7,8 @@ import (
 )
 
 // worker is a coroutine that runs tasks. While a task is parked the worker is
-// its stack; between tasks it waits in the loop's pool, the one used last on top.
+// its stack; between tasks it waits in a stack of the loop's, the one used last on top, until it is
+// used again or trimmed.
 type worker struct {
 	l      *Loop
 	resume func() (struct{}, bool)
@@ -17,9 +18,10 @@ type worker struct {
 	task   *Task // what it runs
 	anon   *Task // stands for jobs, which have no task of their own
 	next   *worker
+	at     int  // its place in the loop's workers
 	ran    bool // the body of a task is on the stack
 
-	retired bool // the loop has ended
+	retired bool // it ends because nobody needs it
 }
 
 // sentinel ends a worker whose task called runtime.Goexit: raised in the
@@ -28,7 +30,7 @@ type worker struct {
 var sentinel = new(struct{ _ byte })
 
 func (l *Loop) newWorker() *worker {
-	w := &worker{l: l}
+	w := &worker{l: l, at: len(l.workers)}
 	// The coroutine: it runs what is to be started, then waits for more. It is written
 	// here, and not as a method, because the call between would be on each stack.
 	w.resume, w.stop = iter.Pull(func(yield func(struct{}) bool) {
@@ -52,11 +54,17 @@ func (l *Loop) newWorker() *worker {
 // retire ends the idle workers: a coroutine that is merely forgotten stays in
 // memory for ever.
 func (l *Loop) retire() {
-	for l.idle != nil {
-		w := l.idle
-		l.idle, w.next = w.next, nil
-		w.stop()
+	for _, list := range [...]**worker{&l.idle, &l.unused, &l.doomed} {
+		for w := pop(list); w != nil; w = pop(list) {
+			w.retire()
+		}
 	}
+}
+
+// retire ends an idle worker.
+func (w *worker) retire() {
+	w.stop()
+	w.l.drop(w)
 }
 
 // serve starts tasks and jobs one after the other. A panic ends the task and
@@ -183,15 +191,10 @@ func (w *worker) exit() {
 
 // drop takes a worker that ended off the list.
 func (l *Loop) drop(w *worker) {
-	for i, o := range l.workers {
-		if o == w {
-			last := len(l.workers) - 1
-			l.workers[i] = l.workers[last]
-			l.workers[last] = nil
-			l.workers = l.workers[:last]
-			return
-		}
-	}
+	last := l.workers[len(l.workers)-1]
+	l.workers[w.at], last.at = last, w.at
+	l.workers[len(l.workers)-1] = nil
+	l.workers = l.workers[:len(l.workers)-1]
 }
 
 // jobFunc makes a Job of a function.

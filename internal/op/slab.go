@@ -21,6 +21,7 @@ type Slab struct {
 	exts   *Ext     // free
 	old    *Ext     // free since before the last Trim
 	used   int
+	stuck  int // free slots of which a Trim could give none back; 0 once one of them was taken
 	max    int
 }
 
@@ -80,6 +81,7 @@ func (s *Slab) Get(code Code) *Op {
 
 // take takes a slot out of its chunk.
 func (s *Slab) take() *Op {
+	s.stuck = 0
 	for s.word < len(s.vacant) && s.vacant[s.word] == 0 {
 		s.word++
 	}
@@ -170,7 +172,13 @@ func (s *Slab) Lookup(token uint64) *Op {
 func (s *Slab) Used() int { return s.used }
 
 // Spare reports whether so many slots are free that Trim may find some to give back.
-func (s *Slab) Spare() bool { return s.made*chunkSize-s.used > 2*chunkSize }
+func (s *Slab) Spare() bool { return s.unused() > max(2*chunkSize, s.stuck) }
+
+// Kept is how many slots have memory, in use or not.
+func (s *Slab) Kept() int { return s.made * chunkSize }
+
+// unused is how many slots are free.
+func (s *Slab) unused() int { return s.Kept() - s.used }
 
 // Trim gives back the memory that nobody has used since the last Trim, but for that of the
 // first slots. It reports whether there is more that nobody uses now.
@@ -192,6 +200,10 @@ func (s *Slab) Trim() (more bool) {
 			more = more || !c.quiet
 			c.quiet = true
 		}
+	}
+	s.stuck = 0
+	if !more {
+		s.stuck = s.unused()
 	}
 	s.old, s.exts = s.exts, nil
 	return more || s.old != nil

@@ -100,7 +100,8 @@ func TestSlabDoesNotAllocate(t *testing.T) {
 	}
 }
 
-// What nobody has used between two Trims is given back, and its tokens find nobody when there are slots in its place again.
+// What nobody has used between two Trims is given back, and its tokens find nobody when there are slots in its place
+// again.
 func TestTrimGivesSlotsBack(t *testing.T) {
 	s := NewSlab(0)
 	const n = 400 * chunkSize
