@@ -8,6 +8,7 @@ import (
 	"ringo/internal/fd"
 	"ringo/internal/loop"
 	"ringo/internal/op"
+	"ringo/internal/posix"
 	"ringo/internal/sys"
 )
 
@@ -174,7 +175,7 @@ func giveWay(l *loop.Loop) error {
 
 func result(res int32) (int32, error) {
 	if res < 0 {
-		return 0, syscall.Errno(-res)
+		return 0, posix.Error(res)
 	}
 	return res, nil
 }

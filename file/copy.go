@@ -9,6 +9,7 @@ import (
 	"syscall"
 
 	"ringo/internal/op"
+	"ringo/internal/posix"
 )
 
 // copyStep is how much one call copies within the kernel: little enough for a cancelled
@@ -121,7 +122,7 @@ func (f *File) copyPiece(src *File, step int64) (int32, error) {
 // refusesRange reports whether copy_file_range says that it can't, also for a file that is
 // open with O_APPEND, or for what a read or a write has a better word.
 func refusesRange(err error) bool {
-	return cant(err) || isAny(err, syscall.EBADF, syscall.EISDIR, syscall.ETXTBSY, syscall.EOVERFLOW)
+	return cant(err) || isAny(err, syscall.EBADF, syscall.EISDIR, posix.ETXTBSY, syscall.EOVERFLOW)
 }
 
 // cant reports whether copy_file_range says that it can't, which it may do for two file

@@ -3,10 +3,10 @@ package sock
 import (
 	"context"
 	"slices"
-	"syscall"
 
 	"ringo/internal/handle"
 	"ringo/internal/op"
+	"ringo/internal/posix"
 	"ringo/internal/sys"
 	"ringo/internal/timer"
 )
@@ -35,7 +35,7 @@ func (p *Pollable) transfer(name string, code op.Code, dir handle.Dir, b []byte)
 		}
 		switch {
 		case ok && res < 0:
-			return 0, p.fail(name, syscall.Errno(-res)) // the call is of the op's name
+			return 0, p.fail(name, posix.Error(res)) // the call is of the op's name
 		case ok:
 			return res, nil
 		}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"ringo/internal/abi"
+	"ringo/internal/posix"
 	"ringo/internal/sys"
 )
 
@@ -173,7 +174,7 @@ func (r *Ring) Wait(n int, timeout time.Duration) (int, error) {
 		total += consumed
 		switch {
 		case errno != 0 && errno != syscall.EINTR:
-			if errno == syscall.ETIME && r.CQReady() >= n {
+			if errno == posix.ETIME && r.CQReady() >= n {
 				return total, nil
 			}
 			return total, os.NewSyscallError("io_uring_enter", errno)

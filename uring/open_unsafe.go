@@ -8,6 +8,7 @@ import (
 	"unsafe"
 
 	"ringo/internal/abi"
+	"ringo/internal/posix"
 	"ringo/internal/sys"
 )
 
@@ -31,7 +32,7 @@ func Open(entries int, cfg *Config) (*Ring, error) {
 	}
 	if !sys.HaveUring && cfg.Kernel == nil {
 		return nil, &SetupError{Step: "io_uring_setup", Hint: "io_uring exists on Linux only",
-			Err: errors.ErrUnsupported}
+			Err: posix.ErrSystem}
 	}
 	m, err := cfg.mask()
 	if err != nil {

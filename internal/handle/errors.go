@@ -7,6 +7,7 @@ import (
 	"syscall"
 
 	"ringo/internal/loop"
+	"ringo/internal/posix"
 )
 
 // ErrZero is what the methods of a handle's zero value return, as in package net.
@@ -17,5 +18,5 @@ var ErrEnded = fmt.Errorf("%w: %w", net.ErrClosed, loop.ErrEnded)
 
 // CallError is the error of a system call that gave res, a negated errno.
 func CallError(call string, res int32) error {
-	return os.NewSyscallError(call, syscall.Errno(-res))
+	return os.NewSyscallError(call, posix.Error(res))
 }

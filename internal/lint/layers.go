@@ -16,7 +16,7 @@ type layer struct {
 // order is the import order of the module, from the ground up: each layer may
 // import those written above it, and none beside or below it.
 var order = []layer{
-	{[]string{"internal/abi", "internal/race", "internal/timer", "internal/mailbox",
+	{[]string{"internal/abi", "internal/posix", "internal/race", "internal/timer", "internal/mailbox",
 		"internal/gmark", "internal/invariant"},
 		"pure ground: the kernel's words and small structures, on the standard library alone"},
 	{[]string{"internal/sys"}, "raw system calls"},

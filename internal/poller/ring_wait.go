@@ -4,6 +4,7 @@ import (
 	"syscall"
 	"time"
 
+	"ringo/internal/posix"
 	"ringo/internal/sys"
 	"ringo/uring"
 )
@@ -81,7 +82,7 @@ func (p *ring) sleep(timeoutNS int64) (over bool) {
 		timeoutNS = -1
 	}
 	switch p.enter(1, time.Duration(timeoutNS)) {
-	case syscall.ETIME:
+	case posix.ETIME:
 		return true
 	case syscall.EAGAIN:
 		sys.Ppoll(nil, shortagePause)
@@ -152,7 +153,7 @@ func (p *ring) sqe() *uring.SQE {
 func (p *ring) enter(n uint32, timeout time.Duration) syscall.Errno {
 	_, errno := p.r.Enter(n, true, timeout)
 	switch errno {
-	case 0, syscall.EINTR, syscall.EAGAIN, syscall.EBUSY, syscall.ETIME:
+	case 0, syscall.EINTR, syscall.EAGAIN, syscall.EBUSY, posix.ETIME:
 	default:
 		p.dead = errno
 	}

@@ -2,10 +2,15 @@
 
 package sys
 
-import "errors"
+import (
+	"errors"
 
-// The calls below exist so that the tree compiles; no loop can be made here.
-const enosys = -38
+	"ringo/internal/posix"
+)
+
+// The calls below exist so that the tree compiles; no loop can be made here. Their result is
+// this system's number, for another's may mean anything here.
+const enosys = -int32(posix.ENOSYS)
 
 func Socket(domain, typ, proto int) int32                        { return enosys }
 func Bind(fd int32, sa *Sockaddr) int32                          { return enosys }

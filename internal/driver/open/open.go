@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -16,6 +17,7 @@ import (
 	"ringo/internal/driver/uring"
 	"ringo/internal/mask"
 	"ringo/internal/offload"
+	"ringo/internal/posix"
 )
 
 // The names of drivers, as in Config.Driver and RINGO_DRIVER.
@@ -73,6 +75,9 @@ func Check(name string) error {
 // kept it from those before. A driver that was asked for and can't be had is an
 // error that names the step and the likely cause.
 func Open(name string, cfg driver.Config) (driver.Driver, error) {
+	if runtime.GOOS != "linux" {
+		return nil, fmt.Errorf("loops run on Linux: %w", posix.ErrSystem)
+	}
 	m, err := mask.Env()
 	if err != nil {
 		return nil, err

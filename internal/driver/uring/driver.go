@@ -11,6 +11,7 @@ import (
 	"ringo/internal/mailbox"
 	"ringo/internal/offload"
 	"ringo/internal/op"
+	"ringo/internal/posix"
 	"ringo/internal/race"
 	"ringo/internal/sys"
 	"ringo/uring"
@@ -206,7 +207,7 @@ func (d *ring) enter(min uint32, timeout time.Duration) {
 		d.stats.ShortSubmits++
 	}
 	switch errno {
-	case 0, syscall.EINTR, syscall.ETIME, syscall.EAGAIN, syscall.EBUSY:
+	case 0, syscall.EINTR, posix.ETIME, syscall.EAGAIN, syscall.EBUSY:
 		// EAGAIN is a shortage of memory, EBUSY a full CQ: reaping helps both.
 	case syscall.EEXIST:
 		panic("driver/uring: used from a thread that is not its loop's")

@@ -1,0 +1,65 @@
+//go:build !plan9
+
+package posix
+
+import "syscall"
+
+// An Errno is an error number of the kernel.
+type Errno = syscall.Errno
+
+// Error numbers that not every system has a name for, with Linux's values.
+const (
+	ETXTBSY Errno = 26
+	ETIME   Errno = 62
+)
+
+// Error numbers, with the system's own values.
+const (
+	EPERM         = syscall.EPERM
+	ENOENT        = syscall.ENOENT
+	EINTR         = syscall.EINTR
+	EIO           = syscall.EIO
+	ENXIO         = syscall.ENXIO
+	EBADF         = syscall.EBADF
+	ECHILD        = syscall.ECHILD
+	EAGAIN        = syscall.EAGAIN
+	ENOMEM        = syscall.ENOMEM
+	EACCES        = syscall.EACCES
+	EFAULT        = syscall.EFAULT
+	EBUSY         = syscall.EBUSY
+	EEXIST        = syscall.EEXIST
+	EXDEV         = syscall.EXDEV
+	ENOTDIR       = syscall.ENOTDIR
+	EISDIR        = syscall.EISDIR
+	EINVAL        = syscall.EINVAL
+	ENFILE        = syscall.ENFILE
+	EMFILE        = syscall.EMFILE
+	EFBIG         = syscall.EFBIG
+	ENOSPC        = syscall.ENOSPC
+	ESPIPE        = syscall.ESPIPE
+	EPIPE         = syscall.EPIPE
+	ENAMETOOLONG  = syscall.ENAMETOOLONG
+	ENOSYS        = syscall.ENOSYS
+	ELOOP         = syscall.ELOOP
+	EOVERFLOW     = syscall.EOVERFLOW
+	ENOTSOCK      = syscall.ENOTSOCK
+	EDESTADDRREQ  = syscall.EDESTADDRREQ
+	EMSGSIZE      = syscall.EMSGSIZE
+	EPROTOTYPE    = syscall.EPROTOTYPE
+	ENOPROTOOPT   = syscall.ENOPROTOOPT
+	EOPNOTSUPP    = syscall.EOPNOTSUPP
+	EAFNOSUPPORT  = syscall.EAFNOSUPPORT
+	EADDRINUSE    = syscall.EADDRINUSE
+	EADDRNOTAVAIL = syscall.EADDRNOTAVAIL
+	ENETUNREACH   = syscall.ENETUNREACH
+	ECONNABORTED  = syscall.ECONNABORTED
+	ECONNRESET    = syscall.ECONNRESET
+	ENOBUFS       = syscall.ENOBUFS
+	EISCONN       = syscall.EISCONN
+	ENOTCONN      = syscall.ENOTCONN
+	ETIMEDOUT     = syscall.ETIMEDOUT
+	ECONNREFUSED  = syscall.ECONNREFUSED
+	EINPROGRESS   = syscall.EINPROGRESS
+	EDQUOT        = syscall.EDQUOT
+	ECANCELED     = syscall.ECANCELED
+)
