@@ -280,7 +280,7 @@ func TestWriteDeadlineMovedByOthers(t *testing.T) {
 			return int(n), err
 		}},
 		{"SendFile", false, func(c, _ *sock.Conn, at int) (int, error) {
-			return c.SendFile(nil, file.Fd(), int64(at%size), int64(size-at%size))
+			return c.SendFile(nil, file, int64(at%size), int64(size-at%size))
 		}},
 		{"WriteMsgUnix", true, func(c, _ *sock.Conn, at int) (int, error) {
 			n, _, err := c.WriteMsgUnix(data[at%size:], nil, nil)

@@ -20,6 +20,7 @@ type local struct {
 	vectorExt  op.Ext
 	gather     []byte // small slices in one piece
 	splice     op.Op
+	file       fileCall
 	pipes      pipes
 	detached   handle.Registry
 	spare      [][]byte // memory for unread bytes
@@ -39,6 +40,7 @@ func localOf(l *loop.Loop) *local {
 		return s
 	}
 	s := &local{recv: op.Op{Code: op.Recv}, send: op.Op{Code: op.Send}}
+	s.file.call = s.file.send
 	l.SetLocal(s)
 	l.Register(&s.pipes.handle, &s.pipes)
 	s.detached.Register(l)

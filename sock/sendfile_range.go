@@ -4,43 +4,64 @@ import (
 	"errors"
 	"io"
 	"os"
+	"syscall"
 
 	"ringo/internal/handle"
 	"ringo/internal/op"
 	"ringo/internal/sys"
 )
 
-// SendFile writes head, all of it, and then bytes of a regular file from off on by
-// sendfile(2): up to n, as many as the socket has room for. If those are fewer than n, it parks
-// until there is room for more; the count may be 0 then. head and the bytes behind it share a segment if they fit. The
-// caller keeps the descriptor open until SendFile returns; the file's position stays.
+// SendFile writes head, all of it, and then bytes of a regular file, an *os.File or a
+// *file.File, from off on by sendfile(2): up to n, as many as the socket has room for. It
+// returns how many of the file's they were, without head. If those are fewer than n, it
+// waits until there is room for more; the count may be 0 then, and the caller goes on from
+// there, without head. head and the bytes behind it share a segment if they fit, and
+// nothing of another writer's comes between. head is lent until SendFile returns. The
+// file's position is neither used nor moved.
 //
-// The loop waits for the disk if those bytes are not in the page cache: SendFile is for
-// who has looked, a piece at a time. ReadFrom looks by itself. The end of the file is
-// io.ErrUnexpectedEOF, and errors.ErrUnsupported says that such a file can't be sent so.
-// Other errors and deadlines are those of Write. Only a task of the connection's loop may
-// call it.
-func (c *Conn) SendFile(head []byte, file uintptr, off, n int64) (int, error) {
-	if !c.l.Here() {
-		return 0, c.fail("write", stranger(c.l))
-	}
+// Any goroutine may call it; a task parks. In a task of the connection's loop the bytes
+// should be in memory (file.File.Cached), since the loop waits for the disk if they are
+// not: ReadFrom, and with it io.Copy, looks by itself. Everybody else may wait for the
+// disk; for a task of another loop a goroutine does (Loop.Offload).
+//
+// The end of the file is io.ErrUnexpectedEOF. errors.ErrUnsupported says that such a file
+// can't be sent so, or over such a connection, and a copy can; head is out then, unless the
+// connection is one of records ("unixpacket"). Errors of the file, such as fs.ErrClosed,
+// are inside the connection's; those of the connection and deadlines are those of Write.
+func (c *Conn) SendFile(head []byte, file syscall.Conn, off, n int64) (sent int, err error) {
 	a, err := c.enterWrite()
 	if err != nil {
 		return 0, err
 	}
 	defer c.core.Leave(a)
-	sent, err := c.sendRange(head, file, off, n)
+	raw, err := c.sendable(file, off, n)
+	switch n = min(n, fileMax); {
+	case err != nil:
+	case a.Own():
+		sent, err = c.sendRange(head, raw, off, n)
+	default:
+		sent, err = sendRangeForeign(a, head, raw, off, n)
+	}
 	return sent, c.failed("write", err)
 }
 
-// sendRange is SendFile in the writer's turn.
-func (c *Conn) sendRange(head []byte, file uintptr, off, n int64) (int, error) {
-	if c.records() {
-		return 0, errors.ErrUnsupported
+// fileMax is how many bytes one call sends: no less than a socket has room for, or the
+// peer would be woken for each piece.
+const fileMax = 4 << 20
+
+// sendable checks what SendFile was given.
+func (c *Conn) sendable(file syscall.Conn, off, n int64) (syscall.RawConn, error) {
+	switch {
+	case c.records():
+		return nil, errors.ErrUnsupported
+	case file == nil || n <= 0 || off < 0:
+		return nil, syscall.EINVAL
 	}
-	if n <= 0 || off < 0 {
-		return 0, callError("write", -sys.EINVAL)
-	}
+	return file.SyscallConn()
+}
+
+// sendRange is SendFile for a task of the loop that has its turn.
+func (c *Conn) sendRange(head []byte, file syscall.RawConn, off, n int64) (int, error) {
 	if len(head) > 0 {
 		if err := c.writeHead(head); err != nil {
 			return 0, err
@@ -49,29 +70,56 @@ func (c *Conn) sendRange(head []byte, file uintptr, off, n int64) (int, error) {
 	if err := c.core.State(handle.Out); err != nil { // perhaps since a part of head waited for room
 		return 0, err
 	}
-	o := &c.local.splice
-	n = min(n, fileMax)
-	o.Code, o.FD, o.Off, o.Arg, o.Arg2 = op.Sendfile, c.core.FD(), off, uint32(n), uint32(file)
-	res, ok := c.l.Try(o)
-	o.Off = 0
+	s := &c.local.file
+	s.c, s.off, s.n = c, off, uint32(n)
+	err := file.Control(s.call)
+	res, ok := s.res, s.ok
+	s.c = nil
 	switch {
+	case err != nil:
+		return 0, err
 	case !ok:
 		return 0, c.awaitRoom()
-	case res == 0:
-		return 0, c.fail("write", io.ErrUnexpectedEOF)
-	case res == -sys.EINVAL, res == -sys.ENOSYS, res == -sys.EOPNOTSUPP:
-		return 0, os.NewSyscallError("sendfile", errors.ErrUnsupported)
-	case res < 0:
-		return 0, callError("write", res)
-	case int64(res) < n:
+	}
+	if err := sendfileError(res); err != nil {
+		return 0, err
+	}
+	if int64(res) < n {
 		return int(res), c.awaitRoom()
 	}
 	return int(res), nil
 }
 
-// fileMax is how many bytes one call sends: no less than a socket has room for, or the
-// peer would be woken for each piece.
-const fileMax = 4 << 20
+// fileCall is a loop's call of sendfile, with what it takes and gives. It is there once, so
+// that SendFile makes no closure.
+type fileCall struct {
+	c    *Conn
+	off  int64
+	n    uint32
+	res  int32
+	ok   bool
+	call func(file uintptr) // send
+}
+
+func (s *fileCall) send(file uintptr) {
+	o := &s.c.local.splice
+	o.Code, o.FD, o.Off, o.Arg, o.Arg2 = op.Sendfile, s.c.core.FD(), s.off, s.n, uint32(file)
+	s.res, s.ok = s.c.l.Try(o)
+	o.Off = 0
+}
+
+// sendfileError is why nothing went out; nil if something did.
+func sendfileError(res int32) error {
+	switch {
+	case res > 0:
+		return nil
+	case res == 0:
+		return io.ErrUnexpectedEOF
+	case res == -sys.EINVAL, res == -sys.ENOSYS, res == -sys.EOPNOTSUPP:
+		return os.NewSyscallError("sendfile", errors.ErrUnsupported)
+	}
+	return callError("sendfile", res)
+}
 
 // writeHead writes what a file's bytes will follow.
 func (c *Conn) writeHead(head []byte) error {
@@ -93,4 +141,47 @@ func (c *Conn) awaitRoom() error {
 	o.Arg = sys.PollOut
 	c.awaitSend(o)
 	return c.core.Why(handle.Out, "write")
+}
+
+// sendRangeForeign is SendFile for foreign callers, who may wait for the disk.
+func sendRangeForeign(a handle.Access, head []byte, file syscall.RawConn, off, n int64) (sent int, err error) {
+	o := a.Op()
+	err = a.InPlace(func() error {
+		var failed error
+		err := file.Control(func(file uintptr) { sent, failed = sendRangeInTurn(a, head, file, off, n) })
+		if err == nil {
+			err = failed
+		}
+		return err
+	})
+	o.Code, o.Buf, o.Arg, o.Arg2, o.Off = op.Send, nil, 0, 0, 0
+	return sent, err
+}
+
+func sendRangeInTurn(a handle.Access, head []byte, file uintptr, off, n int64) (int, error) {
+	if err := a.Late(); err != nil {
+		return 0, err
+	}
+	o := a.Op()
+	o.Arg = sys.MsgMore
+	for len(head) > 0 {
+		o.Buf = head[:min(len(head), pieceMax)]
+		res, err := a.Do()
+		switch {
+		case err != nil:
+			return 0, err
+		case res < 0:
+			return 0, callError("write", res)
+		}
+		head = head[res:]
+	}
+	o.Code, o.Buf, o.Off, o.Arg, o.Arg2 = op.Sendfile, nil, off, uint32(n), uint32(file)
+	res, err := a.Do()
+	if err == nil {
+		err = sendfileError(res)
+	}
+	if err != nil {
+		return 0, err
+	}
+	return int(res), nil
 }

@@ -36,7 +36,7 @@ func TestClosedBetweenPieces(t *testing.T) {
 				return err
 			}
 			defer f.Close()
-			_, err = c.SendFile(piece, f.Fd(), 0, 1000)
+			_, err = c.SendFile(piece, f, 0, 1000)
 			return err
 		},
 		"ReadFrom a file": func(_ *ringo.Loop, c *sock.Conn) error {

@@ -16,8 +16,8 @@ all loops listen, a line per address tells the real port on stderr:
 and if the driver is not uring, one more line says why.
 
 SIGINT and SIGTERM drain: connections that are not served yet are closed, and with
--handler request idle ones too; the others have -grace to end. Then the exit code
-is 0. A second signal exits at once, with 128 and the signal's number. The variable
+-handler request idle ones too; the others have -grace to end. Then the exit code is 0.
+A second signal exits at once, with 128 and the signal's number. The variable
 RINGO_DRIVER overrides -driver; an unknown name in it is a failure, exit code 1.
 `
 

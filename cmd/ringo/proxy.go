@@ -19,10 +19,10 @@ line per address tells the real port on stderr:
 and if the driver is not uring, one more line says why. If the other address can't be
 reached, the connection is reset, and a line says why.
 
-SIGINT and SIGTERM drain: connections that no loop has taken are closed, and the
-others have -grace to end. Then the exit code is 0. A second signal exits at once, with 128
-and the signal's number. The variable RINGO_DRIVER overrides -driver; an unknown
-name in it is a failure, exit code 1.
+SIGINT and SIGTERM drain: connections that no loop has taken are closed, and the others
+have -grace to end. Then the exit code is 0. A second signal exits at once, with 128 and
+the signal's number. The variable RINGO_DRIVER overrides -driver; an unknown name in it
+is a failure, exit code 1.
 `
 
 const proxyStats = `and here also:

@@ -46,7 +46,7 @@ func (a *answer) attempt(again bool) error {
 	what, err := a.h.lookup(&a.r)
 	switch {
 	case err != nil:
-		if a.h.l.Canceled() {
+		if a.h.canceled() {
 			return err
 		}
 		return a.failed(statusOf(err))
@@ -127,10 +127,10 @@ func (a *answer) whole(o *opened) error {
 	if len(b)+n > cap(b) {
 		return a.body(b, o, span{0, o.size})
 	}
-	switch err := o.read(a.h, b[len(b):len(b)+n], 0); {
+	switch _, err := o.file.ReadAt(b[len(b):len(b)+n], 0); {
 	case err == io.EOF:
 		return errShorter
-	case err != nil && !a.h.l.Canceled():
+	case err != nil && !a.h.canceled():
 		a.h.cache.drop(o)
 		return a.failed(statusOf(err))
 	case err != nil:
@@ -281,7 +281,7 @@ func (a *answer) list(what found) error {
 		return err
 	})
 	if err != nil {
-		if a.h.l.Canceled() {
+		if a.h.canceled() {
 			return err
 		}
 		return a.failed(statusOf(err))

@@ -16,10 +16,10 @@ func (a *answer) sendSpan(head []byte, o *opened, s span) error {
 		h.touch(a.c)
 		var n int
 		var err error
-		now := h.l.NowNS()
+		now := h.now()
 		if may := o.sendable(h, s.off, min(s.n, room)); may > 0 {
 			a.out = true
-			n, err = a.c.SendFile(head, uintptr(o.fd.Sys()), s.off, may)
+			n, err = a.c.SendFile(head, o.file, s.off, may)
 			o.passed(s.off, int64(n), before, now)
 			room = roomAfter(int64(n), may)
 			switch {
@@ -62,13 +62,13 @@ func (a *answer) sendRead(head []byte, o *opened, s span) (int, error) {
 	number := s.off / chunkBytes
 	n := int(min(s.n, (number+1)*chunkBytes-s.off))
 	b = append(b, head...)
-	switch err := o.read(h, b[len(head):len(head)+n], s.off); {
+	switch _, err := o.file.ReadAt(b[len(head):len(head)+n], s.off); {
 	case err == io.EOF:
 		return 0, errShorter
 	case err != nil:
 		return 0, err
 	case s.off == number*chunkBytes && (n == chunkBytes || s.off+int64(n) == o.size):
-		o.warmed(number, h.l.NowNS())
+		o.warmed(number, h.now())
 	}
 	return n, a.write(b[:len(head)+n])
 }

@@ -84,6 +84,5 @@ func (k *cache) clear() {
 
 // close closes a file on a goroutine: the last close of one that was removed frees its blocks.
 func (k *cache) close(o *opened) {
-	o.fd.Take()
 	k.side.Go(func() { o.file.Close() })
 }

@@ -10,8 +10,6 @@ import (
 
 	"ringo"
 	"ringo/file"
-	"ringo/internal/loop"
-	"ringo/internal/op"
 	"ringo/sock"
 )
 
@@ -29,11 +27,11 @@ type files struct {
 // host is a loop's part of it, for one address.
 type host struct {
 	*files
-	l     *loop.Loop
+	l     *ringo.Loop
+	begin time.Time
 	cache *cache
 	lines *logLines // nil: no log
 
-	call         op.Op // of the loop's own, for calls that don't wait
 	last         [1]byte
 	small, large [][]byte
 	answers      []*answer
@@ -71,7 +69,7 @@ func (f *files) statWords() string {
 
 // serveStreams serves one address on one loop.
 func (f *files) serveStreams(l *ringo.Loop, ln *sock.Listener) error {
-	h := &host{files: f, l: (*loop.Loop)(l), cache: newCache(f.o.files, f.o.fresh, &f.side)}
+	h := &host{files: f, l: l, begin: l.Now(), cache: newCache(f.o.files, f.o.fresh, &f.side)}
 	defer h.cache.clear()
 	if f.log != nil {
 		h.lines = f.log.open(l)
@@ -96,12 +94,18 @@ func (h *host) closed(c *sock.Conn, _ error) {
 	}
 }
 
+// now is the time since the loop began to serve, by its clock. It is never 0.
+func (h *host) now() int64 { return int64(h.l.Now().Sub(h.begin)) + 1 }
+
+// canceled reports whether the task that asks is to end, so that its error tells nothing.
+func (h *host) canceled() bool { return h.l.Context().Err() != nil }
+
 // touch puts the connection's deadlines off, once a second at most, or more often if that is
 // not little against the time for which it may be idle.
 func (h *host) touch(c *sock.Conn) {
 	g := c.Value().(*guest)
 	step := max(1, min(int64(time.Second), int64(h.o.idle/8)))
-	if now := h.l.NowNS()/step + 1; g.touched != now {
+	if now := h.now()/step + 1; g.touched != now {
 		g.touched = now
 		c.SetReadDeadline(h.l.Now().Add(h.o.idle))
 		c.SetWriteDeadline(h.l.Now().Add(h.o.idle))
@@ -167,7 +171,8 @@ func (h *host) endAnswer(a *answer) {
 func (a *answer) run(n int, bad *fault) (last bool, err error) {
 	h, r := a.h, &a.r
 	h.touch(a.c)
-	a.last = bad != nil || r.closes || r.chunked || r.length > bodyMax || r.expects && r.length > 0 || h.l.Draining()
+	a.last = bad != nil || r.closes || r.chunked || r.length > bodyMax || r.expects && r.length > 0 ||
+		h.ctx.Err() != nil
 	if bad != nil {
 		r.minor = 1
 		err = a.text(bad.status, bad.text)
@@ -234,7 +239,7 @@ func (h *host) lookup(r *request) (found, error) {
 // leads to it; until it knows, the others go on with what there is.
 func (h *host) known(o *opened) (found, error) {
 	h.cache.use(o)
-	now := h.l.NowNS()
+	now := h.now()
 	if now-o.checked < int64(h.cache.fresh) || o.checks {
 		return found{file: o, status: http.StatusOK}, nil
 	}
@@ -271,7 +276,7 @@ func (h *host) search(t *target) (what found, err error) {
 		return found{}, err
 	}
 	if what.file != nil {
-		h.cache.add(h.borrow(what.file), h.l.NowNS())
+		h.cache.add(h.borrow(what.file), h.now())
 	}
 	return what, nil
 }

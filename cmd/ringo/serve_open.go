@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"ringo/file"
-	"ringo/internal/fd"
 )
 
 // opened is a file that is served, open, with what is known of it. One loop owns it.
@@ -20,7 +19,6 @@ type opened struct {
 	path   string // of the target
 	name   string // below DIR
 	file   *file.File
-	fd     fd.FD // of file, for calls that don't wait
 	info   fs.FileInfo
 	size   int64
 	etag   string
@@ -126,7 +124,6 @@ func describe(target, name string, f *file.File, info fs.FileInfo) (*opened, err
 	}
 	o.fields = fmt.Sprintf("Content-Type: %s\r\n%sETag: %s\r\nAccept-Ranges: bytes\r\nContent-Length: %d\r\n", o.kind,
 		o.dates, o.etag, o.size)
-	o.fd.Init(int32(f.Fd()))
 	o.ask()
 	return o, nil
 }

@@ -1,11 +1,8 @@
 package main
 
 import (
-	"syscall"
+	"errors"
 	"time"
-
-	"ringo/internal/driver"
-	"ringo/internal/op"
 )
 
 // warmth is what is known of how much of a file is in memory. The loop must not wait for a
@@ -83,7 +80,7 @@ func (o *opened) sendable(h *host, off, n int64) int64 {
 	if o.chunks == nil || o.noSend {
 		return 0
 	}
-	end, most, now := off, off+n, h.l.NowNS()
+	end, most, now := off, off+n, h.now()
 	looked := now
 	for end < most && o.isWarm(end/chunkBytes, now) {
 		looked = min(looked, o.slot(end/chunkBytes).since)
@@ -92,15 +89,7 @@ func (o *opened) sendable(h *host, off, n int64) int64 {
 	if end == off || now-looked < int64(h.look) {
 		return end - off
 	}
-	if !o.noLook {
-		res := o.resident(h, off, end-off)
-		o.noLook = res < 0
-		if res != 1 {
-			clear(o.chunks)
-			return 0
-		}
-	}
-	if !o.noNow && driver.ReadCached(o.fd.Sys(), h.last[:], end-1) != 1 {
+	if !o.inMemory(h, off, end-off) {
 		clear(o.chunks)
 		return 0
 	}
@@ -112,29 +101,20 @@ func (o *opened) sendable(h *host, off, n int64) int64 {
 	return end - off
 }
 
-// resident asks whether bytes are in memory: 1, 0, or that nobody can tell.
-func (o *opened) resident(h *host, off, n int64) int32 {
-	h.call = op.Op{Code: op.Resident, FD: &o.fd, Off: off, Arg: uint32(n)}
-	res, _ := h.l.Try(&h.call)
-	return res
+// inMemory asks whether bytes are in memory. Where the kernel does not tell, the last of them does.
+func (o *opened) inMemory(h *host, off, n int64) bool {
+	if !o.noLook {
+		in, err := o.file.Cached(off, n)
+		o.noLook = err != nil
+		return in
+	}
+	read, err := o.file.ReadCached(h.last[:], off+n-1)
+	return read == 1 && err == nil
 }
 
 // ask finds out about the file system. It may wait for the disk.
 func (o *opened) ask() {
 	var first [1]byte
-	if o.size > 0 {
-		o.noNow = driver.ReadCached(o.fd.Sys(), first[:], 0) == -int32(syscall.EOPNOTSUPP)
-	}
-}
-
-// read reads all of p from off on. What is not in memory is read on the ring or by the
-// offload; the task parks. io.EOF says that the file has become shorter.
-func (o *opened) read(h *host, p []byte, off int64) error {
-	if o.noNow && !o.noLook && o.resident(h, off, int64(len(p))) == 1 { // package file can't know that
-		if driver.ReadPlain(o.fd.Sys(), p, off) == int32(len(p)) {
-			return nil
-		}
-	}
-	_, err := o.file.ReadAt(p, off)
-	return err
+	_, err := o.file.ReadCached(first[:], 0)
+	o.noNow = errors.Is(err, errors.ErrUnsupported)
 }

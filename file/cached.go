@@ -1,0 +1,167 @@
+package file
+
+import (
+	"errors"
+	"io"
+	"math"
+	"sync"
+	"syscall"
+
+	"ringo/internal/driver"
+	"ringo/internal/op"
+	"ringo/internal/sys"
+)
+
+// ReadCached is ReadAt of what is in memory: it waits for no disk. It returns how many
+// bytes it has read: up to the first that are not in memory, which may be none, up to the
+// file's end, and a MiB at most. At the end it returns 0 and io.EOF. The kernel may begin
+// to read what is missing. p is lent until it returns.
+//
+// It is preadv2(2) with RWF_NOWAIT, since Linux 4.14, and a plain read of what tmpfs has,
+// or of what mincore(2) tells of an overlayfs. Of other file systems that refuse the flag,
+// of what is no file on a disk, and with Direct, the error is errors.ErrUnsupported. Any
+// goroutine may call it; a task parks at most for the first question to a file system.
+func (f *File) ReadCached(p []byte, off int64) (n int, err error) {
+	if off < 0 && f != nil {
+		return 0, f.fail("readat", errNegative)
+	}
+	if err := f.begin("read"); err != nil {
+		return 0, err
+	}
+	defer f.hold.give()
+	if _, _, err := who(); err != nil {
+		return 0, f.fail("read", err)
+	}
+	if len(p) == 0 {
+		return 0, nil
+	}
+	known, err := f.sort()
+	if err != nil {
+		return 0, f.fail("read", err)
+	}
+	switch res := f.readNow(known, p[:min(len(p), turnMax)], off); {
+	case res == -sys.EAGAIN:
+		return 0, nil
+	case res < 0:
+		return 0, f.fail("read", nowError(res))
+	case res == 0:
+		return 0, io.EOF
+	default:
+		return int(res), nil
+	}
+}
+
+// sort is what is known of the file, its file system's type included.
+func (f *File) sort() (facts, error) {
+	if facts(f.known.Load())&kindAsked == 0 {
+		if err := f.askKind(); err != nil {
+			return 0, err
+		}
+	}
+	return facts(f.known.Load()), nil
+}
+
+// readNow reads once what is in memory; -EAGAIN is for nothing.
+func (f *File) readNow(known facts, p []byte, off int64) int32 {
+	if known&(bypassCache|special) != 0 {
+		return -sys.EOPNOTSUPP
+	}
+	if known&noNowRead == 0 {
+		res := driver.ReadCached(f.n, p, off)
+		if res != -sys.EOPNOTSUPP && res != -sys.ENOSYS {
+			return res
+		}
+		f.noteRefusal(reads, res)
+	}
+	switch {
+	case known&inMemory != 0:
+		return driver.ReadInMemory(f.n, p, off)
+	case known&overlaid != 0:
+		if n := f.pages.Prefix(f.n, off, len(p)); n > 0 {
+			return driver.ReadPlain(f.n, p[:n], off)
+		}
+		return -sys.EAGAIN
+	}
+	return -sys.EOPNOTSUPP
+}
+
+// nowError is the error of a call that was told not to wait.
+func nowError(res int32) error {
+	switch res {
+	case -sys.EOPNOTSUPP, -sys.ENOSYS, -sys.EPERM:
+		return errors.ErrUnsupported
+	}
+	return syscall.Errno(-res)
+}
+
+// Cached reports whether n bytes of the file from off on are in memory, so that to read
+// them or to send them (sock.Conn.SendFile) waits for no disk. It says what is so now: the
+// kernel takes back what nobody uses. A page that is on its way from the disk counts for
+// the kernel as one that is there, and only of the last one that is looked at more
+// closely; so true is sure of bytes that were read before, or sent, and are not read ahead.
+//
+// It is cachestat(2), since Linux 6.5, and from 6.14 on for files that the caller owns or
+// may write; on overlayfs it is mincore(2), for the same callers. Where neither tells, the
+// error is errors.ErrUnsupported: ReadCached of a byte in each page is another way to know.
+// Any goroutine may call it; a task parks at most for the first question to a file system.
+func (f *File) Cached(off, n int64) (bool, error) {
+	if off < 0 && f != nil {
+		return false, f.fail("cached", errNegative)
+	}
+	if err := f.begin("cached"); err != nil {
+		return false, err
+	}
+	defer f.hold.give()
+	known, err := f.sort()
+	if err != nil {
+		return false, f.fail("cached", err)
+	}
+	res := f.inCache(known, off, n)
+	if res < 0 {
+		return false, f.fail("cached", nowError(res))
+	}
+	return res == 1, nil
+}
+
+// cacheMax is how many bytes one question is about at most: it fits into an op, and is
+// a number of whole pages.
+const cacheMax = 1 << 30
+
+// inCache is 1 if all is in memory, or 0, or why nobody can tell.
+func (f *File) inCache(known facts, off, n int64) int32 {
+	switch {
+	case n <= 0 || off > math.MaxInt64-n:
+		return -sys.EINVAL
+	case known&(bypassCache|special) != 0:
+		return -sys.EOPNOTSUPP
+	}
+	for end := off + n; off < end; {
+		n := min(end-off, cacheMax)
+		if known&overlaid != 0 {
+			n = min(n, turnMax)
+			if f.pages.Prefix(f.n, off, int(n)) < int(n) {
+				return 0
+			}
+		} else if res := f.inCachePiece(off, n); res != 1 {
+			return res
+		}
+		off += n
+	}
+	last := lastBytes.Get().(*[1]byte)
+	defer lastBytes.Put(last)
+	switch res := f.readNow(known, last[:], off-1); res {
+	case -sys.EOPNOTSUPP, -sys.ENOSYS: // there is no asking more closely
+		return 1
+	default:
+		return min(max(res, 0), 1)
+	}
+}
+
+var lastBytes = sync.Pool{New: func() any { return new([1]byte) }}
+
+func (f *File) inCachePiece(off, n int64) int32 {
+	c := newCall(op.Resident, f.n)
+	defer c.free()
+	c.op.Off, c.op.Arg = off, uint32(n)
+	return driver.Call(&c.op)
+}
