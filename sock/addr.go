@@ -4,20 +4,15 @@ import (
 	"net"
 	"net/netip"
 
+	"ringo/internal/dial"
 	"ringo/internal/fd"
 	"ringo/internal/kernel"
 	"ringo/internal/loop"
 	"ringo/internal/sys"
 )
 
-// tcpAddr makes a net.Addr; an address that isn't known is unspecified, not nil,
-// so that String can always be called on it.
-func tcpAddr(ap netip.AddrPort) *net.TCPAddr {
-	if !ap.IsValid() {
-		return &net.TCPAddr{}
-	}
-	return net.TCPAddrFromAddrPort(namedZone(ap))
-}
+// tcpAddr is an address of TCP, never nil.
+func tcpAddr(ap netip.AddrPort) *net.TCPAddr { return dial.TCPAddr(ap) }
 
 // tcpEnds is the addresses of a connection as net.Addrs, for good: each error names them.
 type tcpEnds struct{ local, remote net.TCPAddr }

@@ -2,12 +2,15 @@ package sock
 
 import (
 	"context"
+	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"syscall"
 	"time"
 
 	"ringo"
+	"ringo/internal/dial"
 	"ringo/internal/kernel"
 	"ringo/internal/loop"
 	"ringo/internal/op"
@@ -60,14 +63,14 @@ func (d *Dialer) Dial(l *ringo.Loop, network, address string) (*Conn, error) {
 // goroutine may call it; a task parks.
 func (d *Dialer) DialContext(ctx context.Context, l *ringo.Loop, network, address string) (*Conn, error) {
 	if err := context.Cause(ctx); err != nil {
-		return nil, notBegun(network, address, err)
+		return nil, dial.NotBegun(network, address, err)
 	}
 	end := d.end()
 	if limit, ok := ctx.Deadline(); ok && (end.IsZero() || limit.Before(end)) {
 		end = limit
 	}
-	fail := func(err error) error { return dialError(network, nil, err) }
-	return madeOn(ctx, l, fail, func() (*Conn, error) { return d.dial(l, network, address, end) })
+	fail := func(err error) error { return dial.Error(network, nil, err) }
+	return madeOn(ctx, l, fail, func() (*Conn, error) { return d.dial((*loop.Loop)(l), network, address, end) })
 }
 
 // Func gives DialContext for a loop in the shape that other packages ask for, such as
@@ -90,38 +93,51 @@ func (d *Dialer) end() time.Time {
 	return time.Now().Add(d.Timeout)
 }
 
-func (d *Dialer) dial(l *ringo.Loop, network, address string, end time.Time) (*Conn, error) {
-	e := (*loop.Loop)(l)
+func (d *Dialer) dial(l *loop.Loop, network, address string, end time.Time) (*Conn, error) {
 	if unixNetwork(network) {
-		return d.dialUnix(e, network, address, end)
+		return d.dialUnix(l, network, address, end)
 	}
-	local, err := d.local()
+	fail := func(addr net.Addr, err error) (*Conn, error) { return nil, dial.Error(network, addr, err) }
+	local, err := localAddr[*net.TCPAddr](d.LocalAddr)
+	if err == nil {
+		err = checkNetwork(network)
+	}
 	if err != nil {
-		return nil, dialError(network, nil, err)
+		return fail(nil, err)
 	}
-	host, port, err := d.target(l, network, address, end)
+	host, port, err := dial.Target(l, d.Resolver, network, address, end)
 	if err != nil {
-		return nil, dialError(network, nil, err)
+		return fail(nil, err)
 	}
-	if !numeric(host) {
-		r := &race{d: d, l: e, network: network, host: host, port: port, local: local, end: end}
-		return r.run()
+	if !dial.Numeric(host) {
+		r := dial.Race{Loop: l, Network: network, Host: host, Port: port, Local: local, End: end,
+			Delay: d.FallbackDelay, Lookup: d.lookup}
+		r.Connect = func(ap netip.AddrPort, end time.Time) (io.Closer, error) {
+			return d.connect(l, network, local, ap, end)
+		}
+		c, err := r.Run()
+		if err != nil {
+			return nil, err
+		}
+		return c.(*Conn), nil
 	}
-	addrs, err := lookupHost(context.Background(), nil, network, host)
+	addrs, err := d.lookup(context.Background(), network, host)
 	if err != nil {
-		return nil, dialError(network, nil, err)
+		return fail(nil, err)
 	}
 	ap := netip.AddrPortFrom(addrs[0], port)
 	switch {
 	case local.IsValid() && ap.Addr().Is4() != local.Addr().Is4():
-		return nil, dialError(network, nil, noFamily(address))
-	case passed(end):
-		return nil, dialError(network, tcpAddr(ap), errLate)
+		return fail(nil, dial.NoFamily(address))
+	case dial.Passed(end):
+		return fail(tcpAddr(ap), dial.Late)
 	}
-	return d.connect(e, network, local, ap, end)
+	return d.connect(l, network, local, ap, end)
 }
 
-func passed(end time.Time) bool { return !end.IsZero() && !time.Now().Before(end) }
+func (d *Dialer) lookup(ctx context.Context, network, host string) ([]netip.Addr, error) {
+	return dial.LookupHost(ctx, d.Resolver, network, host)
+}
 
 // connect makes a connection to one address. A socket that got itself as its peer,
 // which can happen when the port dialled is one of those given out, is tried
@@ -131,7 +147,7 @@ func (d *Dialer) connect(l *loop.Loop, network string, local, ap netip.AddrPort,
 	for try := 1; ; try++ {
 		c, err := d.connectOnce(l, local, ap, end)
 		if err != nil {
-			return nil, dialError(network, tcpAddr(ap), err)
+			return nil, dial.Error(network, tcpAddr(ap), err)
 		}
 		c.laddr = nameOf(l, c.core.FD(), kernel.Kernel.Getsockname)
 		if c.laddr != ap || try == tries {
@@ -169,21 +185,25 @@ func (d *Dialer) connectOnce(l *loop.Loop, local, ap netip.AddrPort, end time.Ti
 	return c, nil
 }
 
-// local is LocalAddr as numbers; invalid if there is none.
-func (d *Dialer) local() (netip.AddrPort, error) {
-	if d.LocalAddr == nil {
+// localAddr is a LocalAddr of the type that the network has as numbers; invalid if there is none.
+func localAddr[A interface {
+	comparable
+	net.Addr
+	AddrPort() netip.AddrPort
+}](addr net.Addr) (netip.AddrPort, error) {
+	if addr == nil {
 		return netip.AddrPort{}, nil
 	}
-	a, ok := d.LocalAddr.(*net.TCPAddr)
-	if !ok || a == nil {
-		return netip.AddrPort{}, &net.AddrError{Err: "LocalAddr is not a *net.TCPAddr", Addr: d.LocalAddr.String()}
+	var none A
+	a, ok := addr.(A)
+	if !ok || a == none {
+		return netip.AddrPort{}, &net.AddrError{Err: fmt.Sprintf("LocalAddr is not a %T", none), Addr: addr.String()}
 	}
 	ap := a.AddrPort()
 	if !ap.Addr().IsValid() {
-		return netip.AddrPort{},
-			&net.AddrError{Err: "LocalAddr has no address, which says the family", Addr: a.String()}
+		return ap, &net.AddrError{Err: "LocalAddr has no address, which says the family", Addr: a.String()}
 	}
-	zoned, err := numericZone(ap.Addr().Unmap())
+	zoned, err := dial.NumericZone(ap.Addr().Unmap())
 	return netip.AddrPortFrom(zoned, ap.Port()), err
 }
 
@@ -221,7 +241,7 @@ func dialing(c *Conn, ap netip.AddrPort, end time.Time) error {
 	case res >= 0:
 		return nil
 	case limit.passed:
-		return errSlow
+		return dial.Slow
 	case res == -sys.ECANCELED:
 		return l.Cause()
 	}

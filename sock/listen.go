@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"ringo"
+	"ringo/internal/dial"
 	"ringo/internal/fd"
 	"ringo/internal/loop"
 	"ringo/internal/op"
@@ -64,7 +65,7 @@ func (lc *ListenConfig) Listen(l *ringo.Loop, network, address string) (*Listene
 		return lc.listenUnix(e, network, address)
 	}
 	var ap netip.AddrPort
-	err := resolveIn(l, network, address, &ap)
+	err := resolveIn(e, network, address, &ap)
 	if err != nil {
 		return nil, listenError(network, nil, err)
 	}
@@ -84,7 +85,7 @@ func (lc *ListenConfig) Reserve(network, address string) (*ListenerSet, error) {
 	var ap netip.AddrPort
 	var err error
 	if l, _ := loop.Current(); l != nil {
-		err = resolveIn((*ringo.Loop)(l), network, address, &ap)
+		err = resolveIn(l, network, address, &ap)
 	} else {
 		ap, err = resolveListen(context.Background(), network, address)
 	}
@@ -343,6 +344,16 @@ func listening(s int32) netip.AddrPort {
 	return o.Ext.Addr.AddrPort()
 }
 
+// resolveIn is resolveListen from a task: names are looked up beside the loop.
+func resolveIn(l *loop.Loop, network, address string, ap *netip.AddrPort) error {
+	host, service, err := splitListen(address)
+	plain := err != nil || (host == "" || dial.Numeric(host)) && dial.NumericPort(service)
+	return dial.Beside(l, plain, time.Time{}, func(ctx context.Context) (err error) {
+		*ap, err = resolveListen(ctx, network, address)
+		return err
+	})
+}
+
 // resolveListen makes an address to bind of one that may lack a host. Without a
 // host, or with the address that means it, it is all addresses, of both families
 // where there is IPv6.
@@ -354,7 +365,7 @@ func resolveListen(ctx context.Context, network, address string) (netip.AddrPort
 	if err != nil {
 		return netip.AddrPort{}, err
 	}
-	port, err := lookupPort(ctx, nil, network, service)
+	port, err := dial.LookupPort(ctx, nil, network, service)
 	if err != nil {
 		return netip.AddrPort{}, err
 	}
@@ -365,7 +376,7 @@ func resolveListen(ctx context.Context, network, address string) (netip.AddrPort
 	if a, err := netip.ParseAddr(host); host == "" || err == nil && wildcard(network, a) {
 		return netip.AddrPortFrom(all, port), nil
 	}
-	addrs, err := lookupHost(ctx, nil, network, host)
+	addrs, err := dial.LookupHost(ctx, nil, network, host)
 	if err != nil {
 		return netip.AddrPort{}, err
 	}

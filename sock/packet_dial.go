@@ -4,9 +4,9 @@ import (
 	"context"
 	"net"
 	"net/netip"
-	"time"
 
 	"ringo"
+	"ringo/internal/dial"
 	"ringo/internal/fd"
 	"ringo/internal/loop"
 	"ringo/internal/op"
@@ -23,86 +23,54 @@ func DialPacket(l *ringo.Loop, network, address string) (*PacketConn, error) {
 // DialPacket is the function DialPacket with this configuration, where LocalAddr is a
 // *net.UDPAddr.
 func (d *Dialer) DialPacket(l *ringo.Loop, network, address string) (*PacketConn, error) {
-	fail := func(err error) error { return dialError(network, nil, err) }
+	fail := func(err error) error { return dial.Error(network, nil, err) }
 	return madeOn(context.Background(), l, fail, func() (*PacketConn, error) {
-		return d.dialPacket(l, network, address)
+		return d.dialPacket((*loop.Loop)(l), network, address)
 	})
 }
 
-func (d *Dialer) dialPacket(l *ringo.Loop, network, address string) (*PacketConn, error) {
-	e := (*loop.Loop)(l)
+func (d *Dialer) dialPacket(l *loop.Loop, network, address string) (*PacketConn, error) {
+	fail := func(addr net.Addr, err error) (*PacketConn, error) { return nil, dial.Error(network, addr, err) }
 	stream, err := streamOf(network)
 	if err != nil {
-		return nil, dialError(network, nil, err)
+		return fail(nil, err)
 	}
-	end := time.Time{}
-	if d.Timeout != 0 {
-		end = time.Now().Add(d.Timeout)
-	}
-	local, err := d.localPacket()
+	end := d.end()
+	local, err := localAddr[*net.UDPAddr](d.LocalAddr)
 	if err != nil {
-		return nil, dialError(network, nil, err)
+		return fail(nil, err)
 	}
-	addrs, err := d.packetTargets(l, stream, address, end)
+	host, port, err := dial.Target(l, d.Resolver, stream, address, end)
 	if err != nil {
-		return nil, dialError(network, nil, err)
+		return fail(nil, err)
 	}
+	var addrs []netip.Addr
+	err = dial.Beside(l, dial.Numeric(host), end, func(ctx context.Context) (err error) {
+		addrs, err = d.lookup(ctx, stream, host)
+		return err
+	})
+	if err != nil {
+		return fail(nil, err)
+	}
+	// A datagram socket connects to any address without a word to it, so there is no race to run.
 	var first error
-	for _, ap := range addrs {
-		if local.IsValid() && local.Addr().Is4() != ap.Addr().Is4() {
+	for _, addr := range addrs {
+		if local.IsValid() && local.Addr().Is4() != addr.Is4() {
 			continue
 		}
-		c, err := d.connectPacket(e, network, local, ap)
+		ap := netip.AddrPortFrom(addr, port)
+		c, err := d.connectPacket(l, network, local, ap)
 		if err == nil {
 			return c, nil
 		}
 		if first == nil {
-			first = dialError(network, net.UDPAddrFromAddrPort(ap), err)
+			first = dial.Error(network, net.UDPAddrFromAddrPort(ap), err)
 		}
 	}
 	if first == nil {
-		first = dialError(network, nil, &net.AddrError{Err: "no address of the family of LocalAddr", Addr: address})
+		return fail(nil, dial.NoFamily(address))
 	}
 	return nil, first
-}
-
-// packetTargets are the addresses of a host and port. A datagram socket connects to
-// any without a word to it, so there is no race to run.
-func (d *Dialer) packetTargets(l *ringo.Loop, stream, address string, end time.Time) ([]netip.AddrPort, error) {
-	host, port, err := d.target(l, stream, address, end)
-	if err != nil {
-		return nil, err
-	}
-	var addrs []netip.Addr
-	err = beside(l, numeric(host), func(ctx context.Context) error {
-		ctx, cancel := until(ctx, end)
-		defer cancel()
-		addrs, err = lookupHost(ctx, d.Resolver, stream, host)
-		return err
-	})
-	list := make([]netip.AddrPort, len(addrs))
-	for i, a := range addrs {
-		list[i] = netip.AddrPortFrom(a, port)
-	}
-	return list, err
-}
-
-// localPacket is LocalAddr as numbers; invalid if there is none.
-func (d *Dialer) localPacket() (netip.AddrPort, error) {
-	if d.LocalAddr == nil {
-		return netip.AddrPort{}, nil
-	}
-	a, ok := d.LocalAddr.(*net.UDPAddr)
-	if !ok || a == nil {
-		return netip.AddrPort{}, &net.AddrError{Err: "LocalAddr is not a *net.UDPAddr", Addr: d.LocalAddr.String()}
-	}
-	ap := a.AddrPort()
-	if !ap.Addr().IsValid() {
-		return netip.AddrPort{},
-			&net.AddrError{Err: "LocalAddr has no address, which says the family", Addr: a.String()}
-	}
-	zoned, err := numericZone(ap.Addr().Unmap())
-	return netip.AddrPortFrom(zoned, ap.Port()), err
 }
 
 // connectPacket makes a socket that is connected to one address.

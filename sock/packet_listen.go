@@ -49,7 +49,7 @@ func (lc *ListenConfig) listenPacket(l *ringo.Loop, network, address string) (*P
 		return nil, listenError(network, nil, err)
 	}
 	var ap netip.AddrPort
-	if err := resolveIn(l, stream, address, &ap); err != nil {
+	if err := resolveIn(e, stream, address, &ap); err != nil {
 		return nil, listenError(network, nil, err)
 	}
 	j := packetJoinOf(e)

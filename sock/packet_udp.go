@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"syscall"
 
+	"ringo/internal/dial"
 	"ringo/internal/loop"
 	"ringo/internal/sys"
 )
@@ -230,7 +231,7 @@ func (c *PacketConn) suit(m *parcel) error {
 	case a.Is4():
 		m.to = netip.AddrPortFrom(netip.AddrFrom16(a.As16()), m.to.Port())
 	case a.Zone() != "":
-		a, err := numericZone(a)
+		a, err := dial.NumericZone(a)
 		if err != nil {
 			return err
 		}

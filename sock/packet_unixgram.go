@@ -6,6 +6,7 @@ import (
 	"syscall"
 
 	"ringo"
+	"ringo/internal/dial"
 	"ringo/internal/fd"
 	"ringo/internal/kernel"
 	"ringo/internal/loop"
@@ -66,7 +67,7 @@ func DialUnixgram(l *ringo.Loop, name string) (*UnixPacketConn, error) {
 // is a *net.UnixAddr of network "unixgram", whose file Close removes.
 func (d *Dialer) DialUnixgram(l *ringo.Loop, name string) (*UnixPacketConn, error) {
 	addr := &net.UnixAddr{Name: name, Net: unixgram}
-	fail := func(err error) error { return dialError(unixgram, addr, err) }
+	fail := func(err error) error { return dial.Error(unixgram, addr, err) }
 	return madeOn(context.Background(), l, fail, func() (*UnixPacketConn, error) {
 		e := (*loop.Loop)(l)
 		f, err := unixgramSocket()

@@ -5,6 +5,7 @@ import (
 	"net"
 	"time"
 
+	"ringo/internal/dial"
 	"ringo/internal/kernel"
 	"ringo/internal/loop"
 	"ringo/internal/op"
@@ -22,21 +23,21 @@ const (
 // dialUnix is dial for a Unix network.
 func (d *Dialer) dialUnix(l *loop.Loop, network, name string, end time.Time) (*Conn, error) {
 	if name == "" {
-		return nil, dialError(network, nil, errors.New("missing address"))
+		return nil, dial.Error(network, nil, errors.New("missing address"))
 	}
 	addr := &net.UnixAddr{Name: name, Net: network}
 	if l.Canceled() {
-		return nil, dialError(network, addr, l.Cause())
+		return nil, dial.Error(network, addr, l.Cause())
 	}
 	o := call(l, op.Socket)
 	o.Arg, o.Arg2 = sys.AFUnix, unixType(network)
 	s, _ := l.Try(o)
 	if s < 0 {
-		return nil, dialError(network, addr, socketError(l, s))
+		return nil, dial.Error(network, addr, socketError(l, s))
 	}
 	if err := controlAs(d.Control, network, name, s); err != nil {
 		closeRaw(s)
-		return nil, dialError(network, addr, err)
+		return nil, dial.Error(network, addr, err)
 	}
 	c := newConn(l, s)
 	c.becomeUnix(net.UnixAddr{Net: network}, *addr)
@@ -46,7 +47,7 @@ func (d *Dialer) dialUnix(l *loop.Loop, network, name string, end time.Time) (*C
 	}
 	if err != nil {
 		c.Close()
-		return nil, dialError(network, addr, err)
+		return nil, dial.Error(network, addr, err)
 	}
 	c.unix.local = unixName(l, c.core.FD(), kernel.Kernel.Getsockname, network)
 	if peer := unixName(l, c.core.FD(), kernel.Kernel.Getpeername, network); peer.Name != "" {
@@ -94,7 +95,7 @@ func (c *Conn) connectUnix(end time.Time) error {
 		if !end.IsZero() {
 			left := time.Until(end)
 			if left <= 0 {
-				return errSlow
+				return dial.Slow
 			}
 			pause = min(pause, left)
 		}

@@ -1,10 +1,11 @@
-package sock
+package dial
 
 import (
 	"context"
 	"errors"
 	"net"
 	"net/netip"
+	"os"
 	"slices"
 	"syscall"
 	"testing"
@@ -13,7 +14,7 @@ import (
 // The families take turns, IPv6 first, and what comes later is fitted in.
 func TestRaceOrder(t *testing.T) {
 	addr := func(s string) netip.AddrPort { return netip.AddrPortFrom(netip.MustParseAddr(s), 80) }
-	r := race{last: inet4}
+	r := Race{last: inet4}
 	r.untried[inet4] = []netip.AddrPort{addr("192.0.2.1"), addr("192.0.2.2"), addr("192.0.2.3")}
 	r.untried[inet6] = []netip.AddrPort{addr("2001:db8::1")}
 	var got []string
@@ -45,15 +46,15 @@ func TestTellingError(t *testing.T) {
 }
 
 // The error of several addresses has all of them in it.
-func TestDialErrorsOf(t *testing.T) {
-	var d dialErrors
-	d.add(dialError("tcp", tcpAddr(netip.MustParseAddrPort("[::1]:80")),
-		callError("connect", -int32(syscall.ECONNREFUSED))))
+func TestFailures(t *testing.T) {
+	var d failures
+	d.add(Error("tcp", TCPAddr(netip.MustParseAddrPort("[::1]:80")),
+		os.NewSyscallError("connect", syscall.ECONNREFUSED)))
 	one := d.of("tcp")
 	if want := "dial tcp [::1]:80: connect: connection refused"; one.Error() != want {
 		t.Errorf("%v, want %v", one, want)
 	}
-	d.add(dialError("tcp", tcpAddr(netip.MustParseAddrPort("127.0.0.1:80")), errSlow))
+	d.add(Error("tcp", TCPAddr(netip.MustParseAddrPort("127.0.0.1:80")), Slow))
 	all := d.of("tcp")
 	if want := "dial tcp [::1]:80: connect: connection refused; 127.0.0.1:80: i/o timeout"; all.Error() != want {
 		t.Errorf("%v, want %v", all, want)

@@ -1,8 +1,12 @@
-package sock
+// Package dial connects to the first of a name's addresses that answers, as RFC 8305 has it:
+// Happy Eyeballs. It looks names up beside the loop, says in the words of package net what went
+// wrong, and leaves it to its caller what to connect to an address is.
+package dial
 
 import (
 	"context"
 	"errors"
+	"io"
 	"net/netip"
 	"slices"
 	"time"
@@ -19,20 +23,27 @@ const (
 	attemptsMax     = 10                     // connects at once; the oldest makes way
 )
 
-// race is a dial to a name: two look-ups and the attempts to connect, each a task of
+// Race is a dial to a name: two look-ups and the attempts to connect, each a task of
 // its own. The caller's task conducts them, and none outlives the dial.
 //
 //	look up IPv6 ──┐            ┌─▶ attempt ─┐
 //	               ├─▶ untried ─┼─▶ attempt ─┼─▶ the first to connect wins
 //	look up IPv4 ──┘            └─▶ …       ─┘
-type race struct {
-	d       *Dialer
-	l       *loop.Loop
-	network string
-	host    string
-	port    uint16
-	local   netip.AddrPort
-	end     time.Time
+type Race struct {
+	Loop    *loop.Loop
+	Network string // "tcp", "tcp4" or "tcp6"
+	Host    string
+	Port    uint16
+	Local   netip.AddrPort // whose family the addresses are to be of, if it is valid
+	End     time.Time      // when it is too late; the zero time is never
+	Delay   time.Duration  // an attempt's head start; 0: that of the RFC; negative: one after the other
+	// Lookup gives the addresses of a host of a network's family. It runs on a goroutine.
+	Lookup func(ctx context.Context, network, host string) ([]netip.Addr, error)
+	// Connect connects to an address, until end if that is not the zero time, and closes what it
+	// made if it fails. It runs in a task of its own, which is cancelled when another has won.
+	Connect func(ap netip.AddrPort, end time.Time) (io.Closer, error)
+
+	clock func() time.Time // time.Now if nil
 
 	task  *loop.Task // the caller's
 	waits bool       // in wait
@@ -47,8 +58,8 @@ type race struct {
 	next    int64  // when another may begin beside those that run
 
 	lookup error // why there are no addresses
-	errs   dialErrors
-	won    *Conn
+	failed failures
+	won    io.Closer
 	over   bool
 }
 
@@ -66,24 +77,24 @@ type attempt struct {
 	gaveWay bool
 }
 
-// run gives the connection that won, or why there is none. T, parks.
-func (r *race) run() (*Conn, error) {
-	r.task, r.timer.Owner, r.last = r.l.Task(), (*raceAlarm)(r), inet4
-	if r.network != "tcp4" && !(r.local.IsValid() && r.local.Addr().Is4()) {
+// Run gives the connection that won, or why there is none. T, parks.
+func (r *Race) Run() (io.Closer, error) {
+	r.task, r.timer.Owner, r.last = r.Loop.Task(), (*raceAlarm)(r), inet4
+	if r.Network != "tcp4" && !(r.Local.IsValid() && r.Local.Addr().Is4()) {
 		r.look(inet6)
 	}
-	if r.network != "tcp6" && !(r.local.IsValid() && r.local.Addr().Is6()) {
+	if r.Network != "tcp6" && !(r.Local.IsValid() && r.Local.Addr().Is6()) {
 		r.look(inet4)
 	}
 	if len(r.lookups) == 0 {
-		return nil, dialError(r.network, nil, noFamily(r.host))
+		return nil, Error(r.Network, nil, NoFamily(r.Host))
 	}
-	for r.won == nil && !r.l.Canceled() && r.goesOn() {
-		if passed(r.end) {
+	for r.won == nil && !r.Loop.Canceled() && r.goesOn() {
+		if r.passed() {
 			r.giveUpLooking() // one that waits for its turn in Offload has not heard of the time
 		}
 		switch at := r.nextAt(); {
-		case at > r.l.NowNS():
+		case at > r.Loop.NowNS():
 			r.wait(at)
 		case r.room():
 			r.begin()
@@ -95,61 +106,67 @@ func (r *race) run() (*Conn, error) {
 	switch {
 	case r.won != nil:
 		return r.won, nil
-	case r.l.Canceled():
-		return nil, dialError(r.network, nil, r.l.Cause())
-	case len(r.errs.errs) > 0:
-		return nil, r.errs.of(r.network)
+	case r.Loop.Canceled():
+		return nil, Error(r.Network, nil, r.Loop.Cause())
+	case len(r.failed.errs) > 0:
+		return nil, r.failed.of(r.Network)
 	case r.lookup != nil:
-		return nil, dialError(r.network, nil, r.lookup)
+		return nil, Error(r.Network, nil, r.lookup)
 	}
-	return nil, dialError(r.network, tcpAddr(r.pick()), errLate)
+	return nil, Error(r.Network, TCPAddr(r.pick()), Late)
 }
 
 // goesOn reports whether there is anything to wait for or to try.
-func (r *race) goesOn() bool {
-	return len(r.running) > 0 || len(r.lookups) > 0 || r.left() > 0 && !passed(r.end)
+func (r *Race) goesOn() bool {
+	return len(r.running) > 0 || len(r.lookups) > 0 || r.left() > 0 && !r.passed()
 }
 
+func (r *Race) now() time.Time {
+	if r.clock != nil {
+		return r.clock()
+	}
+	return time.Now()
+}
+
+func (r *Race) passed() bool { return !r.End.IsZero() && !r.now().Before(r.End) }
+
 // left is how many addresses have not been tried.
-func (r *race) left() int { return len(r.untried[inet6]) + len(r.untried[inet4]) }
+func (r *Race) left() int { return len(r.untried[inet6]) + len(r.untried[inet4]) }
 
 const never = int64(^uint64(0) >> 1)
 
 // nextAt is when the next attempt may begin, as things stand.
-func (r *race) nextAt() int64 {
+func (r *Race) nextAt() int64 {
 	switch {
-	case r.left() == 0 || passed(r.end):
+	case r.left() == 0 || r.passed():
 		return never // unless a look-up or an attempt says otherwise
 	case r.begun == 0 && len(r.untried[inet6]) == 0 && len(r.lookups) > 0:
 		return r.settle
 	case len(r.running) == 0:
 		return 0
-	case r.d.FallbackDelay < 0:
+	case r.Delay < 0:
 		return never
 	}
 	return r.next
 }
 
 // look starts the look-up of the addresses of one family.
-func (r *race) look(f family) {
+func (r *Race) look(f family) {
 	network := [...]string{inet6: "tcp6", inet4: "tcp4"}[f]
 	var addrs []netip.Addr
 	var err error
 	var t *loop.Task
-	t = r.l.GoThen(func() {
-		err = r.l.Offload(func(ctx context.Context) error {
-			ctx, cancel := until(ctx, r.end)
-			defer cancel()
-			var err error
-			addrs, err = lookupHost(ctx, r.d.Resolver, network, r.host)
+	t = r.Loop.GoThen(func() {
+		err = Beside(r.Loop, false, r.End, func(ctx context.Context) (err error) {
+			addrs, err = r.Lookup(ctx, network, r.Host)
 			return err
 		})
 	}, func(end error) {
 		if end != nil {
 			err = end // the resolver panicked, or ended its goroutine
 		}
-		if errors.Is(err, context.Canceled) && passed(r.end) {
-			err = lateName(r.host)
+		if errors.Is(err, context.Canceled) && r.passed() {
+			err = lateName(r.Host)
 		}
 		r.lookups = slices.DeleteFunc(r.lookups, func(o *loop.Task) bool { return o == t })
 		r.found(f, addrs, err)
@@ -158,29 +175,29 @@ func (r *race) look(f family) {
 }
 
 // giveUpLooking ends the look-ups.
-func (r *race) giveUpLooking() {
+func (r *Race) giveUpLooking() {
 	for _, t := range r.lookups {
 		t.Cancel()
 	}
 }
 
 // found takes in what a look-up brought.
-func (r *race) found(f family, addrs []netip.Addr, err error) {
+func (r *Race) found(f family, addrs []netip.Addr, err error) {
 	if err != nil {
 		r.lookup = telling(r.lookup, err)
 		addrs = nil
 	}
 	for _, a := range addrs {
-		r.untried[f] = append(r.untried[f], netip.AddrPortFrom(a, r.port))
+		r.untried[f] = append(r.untried[f], netip.AddrPortFrom(a, r.Port))
 	}
 	if f == inet4 && len(r.lookups) > 0 {
-		r.settle = r.l.After(resolutionDelay)
+		r.settle = r.Loop.After(resolutionDelay)
 	}
 	r.poke()
 }
 
 // pick takes the next address: the families take turns, IPv6 first.
-func (r *race) pick() netip.AddrPort {
+func (r *Race) pick() netip.AddrPort {
 	f := 1 - r.last
 	if len(r.untried[f]) == 0 {
 		f = r.last
@@ -192,7 +209,7 @@ func (r *race) pick() netip.AddrPort {
 }
 
 // room reports whether another attempt may run; else the oldest is told to go.
-func (r *race) room() bool {
+func (r *Race) room() bool {
 	if len(r.running) < attemptsMax {
 		return true
 	}
@@ -204,35 +221,34 @@ func (r *race) room() bool {
 }
 
 // begin starts an attempt.
-func (r *race) begin() {
-	end := r.end
-	if r.d.FallbackDelay < 0 {
-		end = share(end, r.left())
+func (r *Race) begin() {
+	end := r.End
+	if r.Delay < 0 {
+		end = share(end, r.now(), r.left())
 	}
 	ap, a := r.pick(), new(attempt)
 	r.begun++
-	r.next = r.l.After(r.delay())
+	r.next = r.Loop.After(r.delay())
 	r.running = append(r.running, a)
-	var c *Conn
 	var err error
-	a.task = r.l.GoThen(func() {
-		c, err = r.d.connect(r.l, r.network, r.local, ap, end)
+	a.task = r.Loop.GoThen(func() {
+		var c io.Closer
+		c, err = r.Connect(ap, end)
 		if err == nil && (r.won != nil || r.over) {
 			c.Close() // another was faster
-			c = nil
 		} else if err == nil {
 			r.won = c
 		}
 	}, func(end error) {
 		switch {
 		case end != nil: // Control panicked, or ended the task
-			err = dialError(r.network, tcpAddr(ap), end)
+			err = Error(r.Network, TCPAddr(ap), end)
 		case err != nil && a.gaveWay:
-			err = dialError(r.network, tcpAddr(ap), errSlow)
+			err = Error(r.Network, TCPAddr(ap), Slow)
 		}
 		r.running = slices.DeleteFunc(r.running, func(o *attempt) bool { return o == a })
 		if err != nil {
-			r.errs.add(err)
+			r.failed.add(err)
 			r.next = 0
 		}
 		r.poke()
@@ -240,13 +256,13 @@ func (r *race) begin() {
 }
 
 // delay is the head start of the attempt that begins.
-func (r *race) delay() time.Duration {
-	d := r.d.FallbackDelay
+func (r *Race) delay() time.Duration {
+	d := r.Delay
 	if d == 0 {
 		d = fallbackDelay
 	}
-	if !r.end.IsZero() {
-		d = min(d, max(time.Until(r.end)/time.Duration(r.left()+1), fallbackMin))
+	if !r.End.IsZero() {
+		d = min(d, max(r.End.Sub(r.now())/time.Duration(r.left()+1), fallbackMin))
 	}
 	return d
 }
@@ -255,53 +271,53 @@ func (r *race) delay() time.Duration {
 // the other: an equal part of the time that is left, but two seconds if there are as
 // many, so that one address that swallows everything does not keep the others from
 // being tried.
-func share(end time.Time, addrs int) time.Time {
+func share(end, now time.Time, addrs int) time.Time {
 	if end.IsZero() {
 		return end
 	}
-	left := time.Until(end)
+	left := end.Sub(now)
 	part := max(left/time.Duration(addrs), min(left, 2*time.Second))
 	return end.Add(part - left)
 }
 
 // wait parks until something has happened, or until a time of NowNS.
-func (r *race) wait(at int64) {
-	if len(r.lookups) > 0 && !r.end.IsZero() && !passed(r.end) {
-		at = min(at, r.l.At(r.end))
+func (r *Race) wait(at int64) {
+	if len(r.lookups) > 0 && !r.End.IsZero() && !r.passed() {
+		at = min(at, r.Loop.At(r.End))
 	}
 	if at != never {
-		r.l.Arm(&r.timer, at)
+		r.Loop.Arm(&r.timer, at)
 	}
 	r.waits = true
-	r.l.Park((*raceWait)(r))
+	r.Loop.Park((*raceWait)(r))
 	r.waits = false
-	r.l.Disarm(&r.timer)
+	r.Loop.Disarm(&r.timer)
 }
 
 // poke ends a wait.
-func (r *race) poke() {
+func (r *Race) poke() {
 	if r.waits {
 		r.waits = false
-		r.l.Ready(r.task)
+		r.Loop.Ready(r.task)
 	}
 }
 
 // raceWait is the race as what its caller waits for.
-type raceWait race
+type raceWait Race
 
 // CancelWait lets the cancelled caller see to the others.
-func (w *raceWait) CancelWait(*loop.Task) { (*race)(w).poke() }
+func (w *raceWait) CancelWait(*loop.Task) { (*Race)(w).poke() }
 
 // raceAlarm is the race as the owner of its timer.
-type raceAlarm race
+type raceAlarm Race
 
 // Fire says that the next attempt may begin.
-func (a *raceAlarm) Fire(*timer.Timer) { (*race)(a).poke() }
+func (a *raceAlarm) Fire(*timer.Timer) { (*Race)(a).poke() }
 
 // finish ends what still runs, and waits for it: the losers close their sockets.
-func (r *race) finish() {
+func (r *Race) finish() {
 	r.over = true
-	r.l.RemoveTimer(&r.timer)
+	r.Loop.RemoveTimer(&r.timer)
 	for _, a := range r.running {
 		a.task.Cancel()
 	}

@@ -1,4 +1,4 @@
-package sock
+package dial
 
 import (
 	"fmt"
@@ -9,11 +9,11 @@ import (
 	"time"
 )
 
-// numericZone turns the name of an interface into its index, which is what the
+// NumericZone turns the name of an interface into its index, which is what the
 // kernel wants.
-func numericZone(a netip.Addr) (netip.Addr, error) {
+func NumericZone(a netip.Addr) (netip.Addr, error) {
 	zone := a.Zone()
-	if zone == "" || numericPort(zone) {
+	if zone == "" || NumericPort(zone) {
 		return a, nil
 	}
 	ifi, err := net.InterfaceByName(zone)
@@ -33,11 +33,11 @@ var zones struct {
 
 const zonesFor = time.Minute
 
-// namedZone turns the index of an interface into its name, which is what people want
+// NamedZone turns the index of an interface into its name, which is what people want
 // to see. An interface that is gone keeps its index.
-func namedZone(ap netip.AddrPort) netip.AddrPort {
+func NamedZone(ap netip.AddrPort) netip.AddrPort {
 	zone := ap.Addr().Zone()
-	if zone == "" || !numericPort(zone) {
+	if zone == "" || !NumericPort(zone) {
 		return ap
 	}
 	zones.mu.Lock()
@@ -56,4 +56,13 @@ func namedZone(ap netip.AddrPort) netip.AddrPort {
 		}
 	}
 	return netip.AddrPortFrom(ap.Addr().WithZone(name), ap.Port())
+}
+
+// TCPAddr makes a net.Addr, with the zone's name; an address that isn't known is unspecified,
+// not nil, so that String can always be called on it.
+func TCPAddr(ap netip.AddrPort) *net.TCPAddr {
+	if !ap.IsValid() {
+		return &net.TCPAddr{}
+	}
+	return net.TCPAddrFromAddrPort(NamedZone(ap))
 }

@@ -1,0 +1,124 @@
+package dial
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"strconv"
+	"time"
+
+	"ringo/internal/loop"
+)
+
+// Target takes an address to dial apart, whose network is one of TCP's. A port that is a name is
+// looked up. T, may park.
+func Target(l *loop.Loop, r *net.Resolver, network, address string, end time.Time) (host string, port uint16,
+	err error) {
+	if address == "" {
+		return "", 0, errors.New("missing address")
+	}
+	host, service, err := net.SplitHostPort(address)
+	if err != nil {
+		return "", 0, err
+	}
+	if host == "" {
+		host = "127.0.0.1"
+		if network == "tcp6" {
+			host = "::1"
+		}
+	}
+	if !Numeric(host) && Passed(end) { // package net may go on for a while
+		return "", 0, lateName(host)
+	}
+	err = Beside(l, NumericPort(service), end, func(ctx context.Context) error {
+		port, err = LookupPort(ctx, r, network, service)
+		return err
+	})
+	return host, port, err
+}
+
+// Passed reports whether it is too late; the zero time is no limit.
+func Passed(end time.Time) bool { return !end.IsZero() && !time.Now().Before(end) }
+
+// lateName is the error of a look-up that did not come to an answer in time.
+func lateName(host string) error {
+	return &net.DNSError{Err: Late.Error(), Name: host, IsTimeout: true, IsTemporary: true, UnwrapErr: Late}
+}
+
+// Beside runs a look-up here if it asks nobody, else on a goroutine, until end if that is not the zero time. T, may
+// park.
+func Beside(l *loop.Loop, plain bool, end time.Time, fn func(context.Context) error) error {
+	if plain {
+		return fn(context.Background())
+	}
+	return l.Offload(func(ctx context.Context) error {
+		if !end.IsZero() {
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithDeadline(ctx, end)
+			defer cancel()
+		}
+		return fn(ctx)
+	})
+}
+
+// Numeric reports whether a host is an address.
+func Numeric(host string) bool {
+	_, err := netip.ParseAddr(host)
+	return err == nil
+}
+
+// NumericPort reports whether a port is a number, or none.
+func NumericPort(service string) bool {
+	for _, c := range service {
+		if c < '0' || c > '9' {
+			return false
+		}
+	}
+	return true
+}
+
+// LookupHost gives a host's addresses of the network's family, at least one. A nil
+// resolver is package net's.
+func LookupHost(ctx context.Context, resolver *net.Resolver, network, host string) ([]netip.Addr, error) {
+	addrs := []netip.Addr{}
+	if a, err := netip.ParseAddr(host); err == nil {
+		addrs = append(addrs, a)
+	} else if addrs, err = resolverOr(resolver).LookupNetIP(ctx, "ip"+network[3:], host); err != nil {
+		return nil, err
+	}
+	fit := addrs[:0]
+	for _, a := range addrs {
+		a, err := NumericZone(a.Unmap())
+		if err != nil {
+			return nil, err
+		}
+		if network == "tcp" || (network == "tcp4") == a.Is4() {
+			fit = append(fit, a)
+		}
+	}
+	if len(fit) == 0 {
+		return nil, &net.AddrError{Err: fmt.Sprintf("no suitable address for %s", network), Addr: host}
+	}
+	return fit, nil
+}
+
+func resolverOr(r *net.Resolver) *net.Resolver {
+	if r == nil {
+		return net.DefaultResolver
+	}
+	return r
+}
+
+// LookupPort gives the number of a port, or of a service by name.
+func LookupPort(ctx context.Context, resolver *net.Resolver, network, service string) (uint16, error) {
+	if service == "" {
+		return 0, nil
+	}
+	if n, err := strconv.ParseUint(service, 10, 16); err == nil {
+		return uint16(n), nil
+	}
+	n, err := resolverOr(resolver).LookupPort(ctx, network, service)
+	return uint16(n), err
+}
