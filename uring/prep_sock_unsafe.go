@@ -57,6 +57,10 @@ func (e *SQE) PrepRecvMultishot(fd int, group uint16, flags uint32) {
 	e.BufIndex = group
 }
 
+// LimitRecv has a receive of PrepRecvMultishot, called before, end by itself when it has brought n bytes, or a buffer's
+// worth more (Linux 6.17; EINVAL before). The CQE that reaches n is its last one.
+func (e *SQE) LimitRecv(n uint32) { e.FileIndex = n }
+
 // PrepSend fills in a send(2) (Linux 5.6). p belongs to the kernel until the CQE. The count may be short; with
 // MSG_WAITALL (Linux 5.19) only an error makes it so. A closed peer gives EPIPE and no signal. See
 // io_uring_prep_send(3).

@@ -20,6 +20,7 @@ const (
 	CheckAcceptMultishot = "multishot_accept" // PrepAcceptMultishot
 	CheckBufRing         = "buf_ring"         // RegisterBufRing
 	CheckRecvMultishot   = "multishot_recv"   // PrepRecvMultishot from a buffer ring
+	CheckRecvLimit       = "recv_limit"       // LimitRecv
 	CheckMsgRing         = "msg_ring"         // PrepMsgRing, one ring to another
 	CheckSyncCancel      = "sync_cancel"      // CancelAll
 )

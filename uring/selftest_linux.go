@@ -24,6 +24,7 @@ var selfTests = []struct {
 	{CheckAcceptMultishot, "5.19", checkAcceptMultishot},
 	{CheckBufRing, "5.19", checkBufRing},
 	{CheckRecvMultishot, "6.0", checkRecvMultishot},
+	{CheckRecvLimit, "6.17", checkRecvLimit},
 	{CheckMsgRing, "5.18", checkMsgRing},
 	{CheckSyncCancel, "6.0", checkSyncCancel},
 }
@@ -35,6 +36,7 @@ const (
 	tagRead
 	tagAccept
 	tagRecv
+	tagLimit
 	tagMessage
 	tagSync
 	tagCancel = 0x100 // added to what it cancels
@@ -264,6 +266,35 @@ func checkRecvMultishot(r *Ring) error {
 		return err
 	}
 	return expectCancelled(r, tagRecv)
+}
+
+func checkRecvLimit(r *Ring) error {
+	b, err := r.BufRing(selfTestGroup, 4, 16)
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(pair[0])
+	defer unix.Close(pair[1])
+	if _, err := unix.Write(pair[1], make([]byte, 64)); err != nil {
+		return err
+	}
+	if err := submit(r, tagLimit, func(e *SQE) {
+		e.PrepRecvMultishot(pair[0], selfTestGroup, 0)
+		e.LimitRecv(32)
+	}); err != nil {
+		return err
+	}
+	for _, more := range []bool{true, false} {
+		if _, err := expect(r, tagLimit, more); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func checkMsgRing(r *Ring) error {

@@ -97,6 +97,9 @@ var things = []thing{
 	{name: "hybrid_iopoll", since: v(6, 13), setup: abi.IORING_SETUP_HYBRID_IOPOLL},
 	{name: "rw_attr", since: v(6, 14), feature: abi.IORING_FEAT_RW_ATTR},
 	{name: "no_iowait", since: v(6, 15), feature: abi.IORING_FEAT_NO_IOWAIT, enter: abi.IORING_ENTER_NO_IOWAIT},
+	{name: "recv_limit", since: v(6, 17), uses: func(e *abi.Io_uring_sqe) bool {
+		return e.Opcode == abi.IORING_OP_RECV && e.Splice_fd_in != 0
+	}},
 	{name: "query", since: v(6, 18), register: calls(abi.IORING_REGISTER_QUERY)},
 	{name: "cqe_mixed", since: v(6, 18), setup: abi.IORING_SETUP_CQE_MIXED},
 
