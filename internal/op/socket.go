@@ -58,7 +58,8 @@ func attemptConnect(o *Op) int32 {
 }
 
 // Recv receives into Buf, or with Select into a buffer of Bufs that is chosen
-// when data is there. Arg is MSG_ flags. 0 is the end of the stream.
+// when data is there. Arg is MSG_ flags. 0 is the end of the stream. Arg2, if not 0, is the
+// count of bytes with which a multishot one ends by itself, where the driver can see to that.
 func prepRecv(o *Op, e *uring.SQE) {
 	fd := int(o.FD.Sys())
 	switch {

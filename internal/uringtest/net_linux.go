@@ -115,6 +115,10 @@ func (k *Kernel) recv(r *Request) bool {
 			if nonempty {
 				flags |= abi.IORING_CQE_F_SOCK_NONEMPTY
 			}
+			if r.brought += uint32(res); r.SQE.Splice_fd_in != 0 && r.brought >= uint32(r.SQE.Splice_fd_in) {
+				k.complete(r, res, flags)
+				return true
+			}
 			if !k.more(r, res, flags) {
 				return true
 			}

@@ -36,6 +36,7 @@ const (
 	flags
 	prio
 	group
+	total // of a multishot one
 )
 
 const (
@@ -60,7 +61,7 @@ func init() {
 			run: (*Kernel).accept},
 		abi.IORING_OP_CONNECT: {name: "connect", fields: off | addr, fd: true, wants: output,
 			run: (*Kernel).connect},
-		abi.IORING_OP_RECV: {name: "recv", fields: addr | length | flags | prio | group, fd: true,
+		abi.IORING_OP_RECV: {name: "recv", fields: addr | length | flags | prio | group | total, fd: true,
 			wants: input, run: (*Kernel).recv, memory: whole(true)},
 		abi.IORING_OP_SEND: {name: "send", fields: addr | length | flags | prio, fd: true, wants: output,
 			run: (*Kernel).send, memory: whole(false)},
@@ -100,6 +101,9 @@ func (k *Kernel) checkFields(r *Request) {
 	} else {
 		may &^= group
 	}
+	if !r.multishot() {
+		may &^= total
+	}
 	bad := func(name string, value uint64, f field) {
 		if value != 0 && may&f == 0 {
 			k.failf("%v has %#x in %s, which must be 0", r, value, name)
@@ -112,7 +116,7 @@ func (k *Kernel) checkFields(r *Request) {
 	bad("ioprio", uint64(e.Ioprio), prio)
 	bad("buf_group", uint64(e.Buf_index), group)
 	bad("personality", uint64(e.Personality), 0)
-	bad("file_index", uint64(e.Splice_fd_in), 0)
+	bad("file_index", uint64(e.Splice_fd_in), total)
 	bad("addr3", e.Addr3, 0)
 	bad("the entry's end", (*[8]uint64)(unsafe.Pointer(e))[7], 0)
 	bad("flags", uint64(e.Flags&^uint8(abi.IOSQE_BUFFER_SELECT|abi.IOSQE_ASYNC)), 0)

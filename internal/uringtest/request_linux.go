@@ -21,6 +21,7 @@ type Request struct {
 	events   uint32   // readiness that it waits for
 	deadline int64    // of a timeout, or of a notification that it owes
 	done     uint32   // bytes so far, if it goes on until it has all
+	brought  uint32   // bytes so far, in buffers of a group
 	late     int      // rounds until its readiness is noticed
 	misses   int      // cancels that were told it is not there
 	issuing  bool     // its entry is being taken

@@ -3,9 +3,12 @@
 package drivertest
 
 import (
+	"slices"
+
 	"golang.org/x/sys/unix"
 
 	"ringo/internal/sys"
+	"ringo/uring"
 )
 
 // One op, many completions: More on all but the last one.
@@ -16,6 +19,7 @@ var multishotCases = []testCase{
 	{name: "accept until there are no descriptors", run: multiAcceptEMFILE},
 	{name: "recv", run: multiRecv},
 	{name: "recv more than a buffer", size: 16, buffers: 64, run: multiRecvSplit},
+	{name: "recv so much and no more", size: 16, buffers: 64, run: multiRecvLimit},
 	{name: "recv until the end", run: multiRecvEnd},
 	{name: "recv data and the end at once", run: multiRecvDataEnd},
 	{name: "recv until a reset", run: multiRecvReset},
@@ -107,6 +111,27 @@ func multiRecv(h *harness) {
 		h.Errorf("got %q", c.data)
 	}
 	c.wantCanceled()
+}
+
+// Where the driver says that it can limit a receive, that brings no more, but for what a
+// buffer holds. What it did not bring is there for the next.
+func multiRecvLimit(h *harness) {
+	const limit, size = 200, 16
+	f, p := h.pair()
+	text := pattern(6, 0, 800)
+	p.write(text)
+	got := ""
+	for len(got) < len(text) {
+		c := h.recvMulti(f).args(0, limit).submit()
+		h.until("the limit, or all", func() bool { return c.ended || len(got)+len(c.data) >= len(text) })
+		got += string(c.data)
+		if len(c.data) >= limit+size && slices.Contains(h.d.Info().Features, uring.CheckRecvLimit) {
+			h.Errorf("a receive with a limit of %d brought %d bytes", limit, len(c.data))
+		}
+	}
+	if got != text {
+		h.Errorf("%d bytes came, or others than the %d that were sent", len(got), len(text))
+	}
 }
 
 // untilData waits until a multishot receive has got so much.

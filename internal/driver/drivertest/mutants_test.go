@@ -135,6 +135,7 @@ var mutants = []mutant{
 	// Multishot ops and buffers.
 	{"ends a multishot with its first completion",
 		[]string{"multishot/accept", "multishot/recv", "poll/multishot at*"}},
+	{"forgets limits", []string{"multishot/recv so*"}},
 	{"reports readiness again and again", []string{"poll/multishot is*"}},
 	{"says more with an error", []string{"multishot/recv until a reset"}},
 	{"drops every other connection", []string{"multishot/accept a backlog"}},

@@ -12,6 +12,7 @@ import (
 	"ringo/internal/op"
 	"ringo/internal/race"
 	"ringo/internal/sys"
+	"ringo/uring"
 )
 
 // reference is a driver that keeps the contract in the plainest way: it tries
@@ -38,6 +39,7 @@ type reference struct {
 type note struct {
 	end  int64  // of a timeout
 	seen uint32 // what a multishot poll has told
+	sum  int32  // what a multishot receive has brought
 }
 
 // direction is one side of a stream, which one op has at a time.
@@ -53,7 +55,8 @@ func newReference(cfg driver.Config, b bug) *reference {
 }
 
 func (d *reference) Info() driver.Info {
-	return d.spoil.info(driver.Info{Name: "reference", Edges: true, Stats: d.stats})
+	return d.spoil.info(driver.Info{Name: "reference", Edges: true, Stats: d.stats,
+		Features: []string{uring.CheckRecvLimit}})
 }
 
 func (d *reference) Try(o *op.Op) (res int32, ok bool) {
@@ -182,7 +185,7 @@ func (d *reference) try(o *op.Op, done *driver.Queue) (ended bool) {
 		case d.spoil.keepsWaiting(o, res), res == -sys.EAGAIN && d.bug != "shows EAGAIN":
 			d.taken[dir] = streams
 			return false
-		case isMore(o, res) && d.bug != "ends a multishot with its first completion":
+		case isMore(o, res) && !d.full(o, res) && d.bug != "ends a multishot with its first completion":
 			d.push(driver.Completion{Op: o, Res: res, Flags: flags | op.More}, done)
 		case o.Flags&op.Full != 0 && d.goesOn(o, res):
 		default:
@@ -198,6 +201,16 @@ func (d *reference) try(o *op.Op, done *driver.Queue) (ended bool) {
 // nothing is the end, while descriptor 0 is one like the others.
 func isMore(o *op.Op, res int32) bool {
 	return o.Flags&op.Multishot != 0 && (int(res) > o.Front() || res == 0 && o.Code == op.Accept)
+}
+
+// full reports whether a multishot receive has brought as much as it may.
+func (d *reference) full(o *op.Op, res int32) bool {
+	if o.Code != op.Recv || o.Arg2 == 0 || d.bug == "forgets limits" {
+		return false
+	}
+	n := d.notes[o]
+	n.sum += res
+	return n.sum >= int32(o.Arg2)
 }
 
 // goesOn reports whether a full op has more to do.

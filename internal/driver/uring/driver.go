@@ -31,6 +31,7 @@ type ring struct {
 	lesser [op.Codes]uint8      // bits by index: not the best way
 	used   []driver.Way         // the ways, for people
 	edges  bool                 // there are multishot polls
+	limits bool                 // multishot receives can be limited
 
 	calls    list     // ops that are a plain call, for the next Wait
 	backlog  list     // ops that wait for room in the SQ
@@ -144,8 +145,11 @@ func (d *ring) prep(o *op.Op) bool {
 	case waitsItself, waitsNext:
 		d.way(o).Prep(o, e)
 		e.UserData = o.Token() | markOp
-		if o.Code == op.Cancel {
+		switch {
+		case o.Code == op.Cancel:
 			d.aim(o, e)
+		case o.Code == op.Recv && o.Flags&op.Multishot != 0 && d.limits:
+			e.LimitRecv(o.Arg2)
 		}
 	case waitsReady, waitsRoom:
 		e.PrepPollAdd(int(o.FD.Sys()), o.Interest())

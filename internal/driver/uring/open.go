@@ -82,6 +82,7 @@ func (d *ring) equip(cfg driver.Config, report *uring.Report, kernel release) er
 			return err
 		}
 	}
+	d.limits = works(uring.CheckRecvLimit)
 	err := d.choose(&offer{ops: report.Ops, check: func(name string) bool {
 		switch {
 		case slices.Contains(lending, name) && d.lends == nil, name == uring.CheckPollMultishot && d.interrupted():
@@ -159,6 +160,9 @@ func (d *ring) describe() []string {
 	}
 	if d.ways[op.Accept][index(op.Multishot)].How == op.ByEntry {
 		features = append(features, uring.CheckAcceptMultishot)
+	}
+	if d.limits {
+		features = append(features, uring.CheckRecvLimit)
 	}
 	if d.edges {
 		features = append(features, uring.CheckPollMultishot)

@@ -16,7 +16,7 @@ import (
 // hands.
 var (
 	asked = []string{uring.CheckRegister, uring.CheckNop, uring.CheckExtArg, uring.CheckPollMultishot,
-		uring.CheckAcceptMultishot, uring.CheckBufRing, uring.CheckRecvMultishot}
+		uring.CheckAcceptMultishot, uring.CheckBufRing, uring.CheckRecvMultishot, uring.CheckRecvLimit}
 	needed  = []string{uring.CheckRegister, uring.CheckNop}
 	lending = []string{uring.CheckBufRing, uring.CheckRecvMultishot}
 )
