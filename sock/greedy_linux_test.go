@@ -1,0 +1,125 @@
+//go:build linux
+
+package sock_test
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os"
+	"runtime"
+	"slices"
+	"syscall"
+	"testing"
+	"time"
+
+	"ringo"
+	"ringo/internal/race"
+	"ringo/sock"
+	"ringo/uring"
+)
+
+// heldMax is what a connection may hold of what a peer has sent that does not read: 128 KiB,
+// the limit of one receive, and what its handler has of its own, 60 KB here at most.
+const heldMax = 200 << 10
+
+// heldOnce is what it may hold of one burst where a receive can't be limited (before Linux
+// 6.17): all that the kernel has room for.
+const heldOnce = 1200 << 10
+
+// A peer that sends without end and never reads makes the server hold little; the rest is
+// the socket's affair, also if there was much in it when the loop came to look. What is
+// counted is memory that is live, and the loop's buffers.
+func TestGreedyPeersHoldLittle(t *testing.T) {
+	if race.Enabled {
+		t.Skip("the race detector's memory is in the way")
+	}
+	const peers = 4
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		cfg.StallLimit = -1 // the test holds the loop
+		for name, fn := range echoes {
+			if name == "reader and writer" {
+				continue // it keeps what it can't send by itself
+			}
+			t.Run(name, func(t *testing.T) {
+				s := serve(t, cfg, func(l *ringo.Loop, ln *sock.Listener) error {
+					roomy(t, ln)
+					return fn(l, ln)
+				})
+				before := heldBy(s)
+				for range peers { // one after the other: a crowd would share the loop's buffers
+					c := dial(t, s.addr)
+					defer c.Close()
+					c.SetReadBuffer(4 << 10)
+					if _, err := io.ReadFull(c, sendBytes(t, c, 1)); err != nil {
+						t.Fatal(err)
+					}
+					release := make(chan bool)
+					s.loops[0].Post(func() { <-release })
+					sendUntilStuck(t, c)
+					close(release)
+					sendUntilStuck(t, c)
+				}
+				held := (heldBy(s) - before) / peers
+				t.Logf("%d KiB a connection", held>>10)
+				most := heldMax
+				if d := s.loops[0].Info(); d.Lends && !slices.Contains(d.Features, uring.CheckRecvLimit) {
+					most = heldOnce
+				}
+				if held > most {
+					t.Errorf("a peer that does not read costs %d KiB, want %d at most", held>>10, most>>10)
+				}
+			})
+		}
+	})
+}
+
+// sendBytes sends so many bytes, and gives room for as many.
+func sendBytes(t *testing.T, c net.Conn, n int) []byte {
+	p := make([]byte, n)
+	if _, err := c.Write(p); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// roomy lets much arrive at the connections of a listener before anybody reads, and little
+// go out.
+func roomy(t *testing.T, ln *sock.Listener) {
+	rc, err := ln.SyscallConn()
+	if err == nil {
+		err = errors.Join(rc.Control(func(fd uintptr) {
+			err = errors.Join(syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, 2<<20),
+				syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_SNDBUF, 16<<10))
+		}), err)
+	}
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// sendUntilStuck writes until nothing has gone out for a while.
+func sendUntilStuck(t *testing.T, c *net.TCPConn) {
+	for {
+		c.SetWriteDeadline(time.Now().Add(100 * time.Millisecond))
+		n, err := c.Write(greed[:])
+		if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Error(err)
+			return
+		}
+		if n == 0 {
+			return
+		}
+	}
+}
+
+var greed [1 << 20]byte
+
+// heldBy is the live memory of the process, and the buffers in use.
+func heldBy(s *server) int {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int(m.HeapAlloc) + s.stats().Buffers*16<<10
+}
