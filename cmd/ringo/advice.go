@@ -6,7 +6,6 @@ import (
 	"strings"
 	"syscall"
 
-	"ringo/internal/driver/open"
 	"ringo/uring"
 )
 
@@ -21,7 +20,7 @@ var wanted = []string{
 // advise says what to change to get a better driver. It is never nil.
 func (f *finding) advise() []string {
 	advice := []string{}
-	if o := f.Override; o != nil && o.Asked != open.Auto && (o.err != nil || o.Driver != f.Auto.Driver) &&
+	if o := f.Override; o != nil && o.Asked != autoDriver && (o.err != nil || o.Driver != f.Auto.Driver) &&
 		f.Auto.err == nil {
 		advice = append(advice, fmt.Sprintf("unset %s: auto takes %s", driverVariable, f.Auto.Driver))
 	}

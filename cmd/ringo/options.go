@@ -7,11 +7,11 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
 	"ringo"
-	"ringo/internal/driver/open"
 )
 
 // options say how a server runs, whatever it serves.
@@ -30,7 +30,7 @@ const statsMin = 10 * time.Millisecond
 
 // flags adds all of them but -listen, which each server explains.
 func (o *options) flags(fs *flag.FlagSet) {
-	fs.StringVar(&o.driver, "driver", open.Auto, "`name` of the driver: "+strings.Join(open.Names(), ", "))
+	fs.StringVar(&o.driver, "driver", autoDriver, "`name` of the driver: "+strings.Join(ringo.Drivers(), ", "))
 	fs.IntVar(&o.loops, "loops", 0, "`number` of loops, a thread each; 0: GOMAXPROCS, as it is before Ringo raises it")
 	fs.BoolVar(&o.pin, "pin", false, "bind loop i to the i-th CPU that the process may use")
 	fs.DurationVar(&o.spin, "spin", 0, "look for work for this `duration`, at most, before sleeping")
@@ -60,9 +60,9 @@ func (m *mistakes) want(ok bool, format string, args ...any) {
 
 // check finds the options' mistakes.
 func (o *options) check(m *mistakes) {
-	if err := open.Check(o.driver); err != nil {
-		m.want(false, "-driver: %w", err)
-	}
+	drivers := ringo.Drivers()
+	m.want(slices.Contains(drivers, o.driver), "-driver: unknown driver %q: want %s", o.driver,
+		strings.Join(drivers, ", "))
 	m.want(o.loops >= 0 && o.loops <= 1024, "-loops %d: want 0 to 1024", o.loops)
 	m.want(!o.pin || o.loops <= runtime.NumCPU() || o.loops > 1024,
 		"-pin with -loops %d: the process may use %d CPUs, and each loop takes one", o.loops, runtime.NumCPU())

@@ -12,8 +12,6 @@ import (
 	"time"
 
 	"ringo"
-	"ringo/internal/driver/open"
-	"ringo/internal/mask"
 	"ringo/uring"
 )
 
@@ -44,7 +42,7 @@ type finding struct {
 	Uring  *uring.Report `json:"uring"`
 }
 
-// A broken thing is in this kernel, passes its check, and loses or mixes up data.
+// A broken thing is in this kernel, passes its check, and loses or mixes up data: see ringo.Defect.
 type broken struct {
 	Check string `json:"check"`
 	Until string `json:"until"` // the first release of Linux in which it is mended
@@ -97,7 +95,7 @@ func probe(args []string, stdout, _ io.Writer) error {
 func find() (*finding, error) {
 	f := &finding{
 		Ringo: buildVersion(), Go: runtime.Version(), CPUs: runtime.NumCPU(), GOMAXPROCS: runtime.GOMAXPROCS(0),
-		Mask: os.Getenv(mask.Variable),
+		Mask: os.Getenv(maskVariable),
 	}
 	asked := os.Getenv(driverVariable)
 	if asked != "" {
@@ -108,7 +106,7 @@ func find() (*finding, error) {
 	// Drivers come first: a Run sees to the descriptors without which Go's runtime ends
 	// the program at the first file that is read, and finds no memory charged yet for
 	// rings of ours that were closed.
-	f.Auto = choose(open.Auto)
+	f.Auto = choose(autoDriver)
 	if setup := (*ringo.SetupError)(nil); errors.Is(f.Auto.err, syscall.EMFILE) && !errors.As(f.Auto.err, &setup) {
 		return nil, f.Auto.err
 	}
@@ -116,17 +114,15 @@ func find() (*finding, error) {
 	if f.Uring, err = uring.Probe(); err != nil {
 		return nil, err
 	}
-	for _, name := range open.Names() {
-		if name != open.Auto {
+	for _, name := range ringo.Drivers() {
+		if name != autoDriver {
 			f.Ladder = append(f.Ladder, chooseAgain(name))
 		}
 	}
-	if f.Uring.Usable {
-		for _, d := range open.Distrusted(f.Uring.System) {
-			f.Broken = append(f.Broken, broken{d.Check, d.Below, d.Why})
-		}
+	for _, d := range ringo.Defects(f.Uring) {
+		f.Broken = append(f.Broken, broken(d))
 	}
-	if err := open.NativeAIO(); err != nil {
+	if err := ringo.NativeAIO(); err != nil {
 		f.AIO = err.Error()
 	}
 	f.Advice = f.advise()
@@ -142,7 +138,12 @@ func (f *finding) failure() error {
 	return c.err
 }
 
-const driverVariable = "RINGO_DRIVER"
+// Names in the environment, and the driver that chooses among the others.
+const (
+	driverVariable = "RINGO_DRIVER"
+	maskVariable   = "RINGO_MASK"
+	autoDriver     = "auto"
+)
 
 // chooseAgain is choose for who has had rings already: the kernel goes on charging
 // them for a moment, and a program that starts by itself would find the memory.

@@ -3,9 +3,6 @@ package main
 import (
 	"fmt"
 	"strings"
-
-	"ringo/internal/driver/open"
-	"ringo/internal/mask"
 )
 
 // String is the finding for people: what concerns Ringo, then io_uring's report.
@@ -23,7 +20,7 @@ func (f *finding) String() string {
 		line(driverVariable, "%s", f.Override)
 	}
 	if f.Mask != "" {
-		line(mask.Variable, "%s: what follows is not all that there is here", f.Mask)
+		line(maskVariable, "%s: what follows is not all that there is here", f.Mask)
 	}
 	for i, advice := range f.Advice {
 		line([]string{"to change", ""}[min(i, 1)], "%s", advice)
@@ -66,9 +63,9 @@ func (f *finding) rung(c *choice) string {
 	switch {
 	case c.err != nil:
 		return "no: " + c.Error
-	case c.Asked == open.Uring && open.Costly(f.Auto.Reason):
+	case c.Asked == "uring" && f.Auto.err == nil && f.Auto.Driver != c.Driver:
 		return "yes, when asked for: costs more than epoll here"
-	case c.Asked == open.UringPoll:
+	case c.Asked == "uring-poll":
 		return "yes, when asked for"
 	}
 	return "yes"

@@ -11,7 +11,6 @@ import (
 	"sync/atomic"
 
 	"ringo"
-	"ringo/internal/driver/open"
 	"ringo/sock"
 )
 
@@ -101,7 +100,7 @@ func drivers(loops []*ringo.Loop) (names string, reasons []string) {
 			all = append(all, info.Name)
 		}
 		reason := fmt.Sprintf("driver %s: %s", info.Name, strings.Replace(info.Reason, "Config.Driver", "-driver", 1))
-		if info.Name != open.Uring && !slices.Contains(reasons, reason) {
+		if info.Name != "uring" && !slices.Contains(reasons, reason) {
 			reasons = append(reasons, reason)
 		}
 	}

@@ -27,6 +27,7 @@ func rules(t *testing.T) map[string]func(*Tree) []string {
 		"package docs":  PackageDocs,
 		"exported docs": ExportedDocs,
 		"faces":         Faces,
+		"programs":      Programs,
 		"columns":       Columns,
 	}
 }
@@ -122,6 +123,15 @@ var ruleCases = []struct {
 	{"syscall types and constants", "kernel", "sock/a.go",
 		`package sock; import "syscall"; var e syscall.Errno = syscall.EINVAL; type c syscall.RawConn`, ""},
 	{"a test may call the kernel", "kernel", "sock/a_test.go", `package sock; import "golang.org/x/sys/unix"`, ""},
+
+	{"a program on internals", "programs", "cmd/ringo/serve/a.go", `package serve; import "ringo/internal/op"`,
+		"cmd/ringo/serve imports internal/op: a program outside this repository"},
+	{"an example on internals", "programs", "examples/echo/a.go", `package main; import _ "ringo/internal/loop"`,
+		"examples/echo imports internal/loop"},
+	{"a program on the public packages", "programs", "cmd/ringo/a.go",
+		`package main; import "ringo/sock"; import "ringo/cmd/ringo/internal/cli"`, ""},
+	{"a program's test", "programs", "cmd/ringo/a_test.go", `package main; import "ringo/internal/testmain"`, ""},
+	{"others on internals", "programs", "sock/a.go", `package sock; import "ringo/internal/op"`, ""},
 
 	{"foreign module", "dependencies", "sock/a.go", `package sock; import "github.com/x/y"`, "imports github.com/x/y"},
 	{"x/net in a test", "dependencies", "sock/a_test.go", `package sock; import "golang.org/x/net/nettest"`, ""},
