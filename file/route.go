@@ -83,7 +83,7 @@ const (
 	// Of the call.
 	cold      // nowait has been tried
 	resident  // mincore(2) says that all it asks for is in memory
-	warm      // so were the reads before it, see File.warm
+	warm      // so were the reads before it, see File.recent
 	noRings   // the process has no rings for goroutines
 	offloaded // a worker has to do it, see openAt
 )

@@ -22,11 +22,21 @@ import (
 // What returns from a system call is not where the processor guesses that it returns to,
 // so each frame between here and the kernel is one percent of a cached read of 4 KiB.
 func (f *File) read(p []byte, off int64) (n int, more bool, err error) {
-	l, by, err := who()
-	if err != nil {
-		return 0, false, err
+	l, _ := loop.Current()
+	by := goroutine
+	if l != nil {
+		by = task
+		if l.Spend(); !l.GiveWay() { // as who does, without a call
+			return 0, false, l.Cause()
+		}
 	}
-	known, size := f.look(reads, len(p), off, by, 0)
+	known := facts(f.known.Load())
+	size := min(len(p), pieceOf(reads, off, by, known))
+	if by == goroutine {
+		known |= f.recent()
+	} else if known&overlaid != 0 {
+		known, size = f.look(off, size, known)
+	}
 	tried := facts(0)
 	switch piece := p[:size]; route(reads, len(p), off, by, known) {
 	case nowait:
@@ -104,7 +114,14 @@ func (f *File) move(c *call, l *loop.Loop, by caller, tried facts) (int32, error
 	}
 	total := c.size()
 	for {
-		known, size := f.look(k, total, c.op.Off, by, tried)
+		known := facts(f.known.Load())
+		size := min(total, pieceOf(k, c.op.Off, by, known))
+		if k == reads && by == goroutine {
+			known |= f.recent()
+		} else if k == reads && known&overlaid != 0 {
+			known, size = f.look(c.op.Off, size, known)
+		}
+		known |= tried
 		via := route(k, total, c.op.Off, by, known)
 		if via == ask {
 			if err := f.askKind(); err != nil {
@@ -135,42 +152,38 @@ func (f *File) move(c *call, l *loop.Loop, by caller, tried facts) (int32, error
 			case k == writes && known&appendOnly != 0:
 				return f.append(c, l)
 			}
-			return f.moveFrom(c, l, by, tried)
+			return f.moveFrom(c, l)
 		}
 	}
 }
 
-// look is what is known of the file and of a transfer of size bytes, and how many of them
-// are to be moved at once.
-func (f *File) look(k kind, size int, off int64, by caller, tried facts) (facts, int) {
-	known := facts(f.known.Load())
-	size = min(size, pieceOf(k, off, by, known))
-	switch {
-	case k != reads:
-	case by == goroutine:
-		if ringless.Load() {
-			known |= noRings
-		}
-		if f.warm() {
-			known |= warm
-		}
-	case off >= 0 && known&(overlaid|noNowRead|bypassCache|cold) == overlaid|noNowRead:
-		if n := f.pages.Prefix(f.n, off, size); n > 0 {
-			return known | tried | resident, n
-		}
+// look asks what of a task's read of n bytes from off on is in memory, where a file's pages
+// can be asked for, and returns how many bytes the read may be of.
+func (f *File) look(off int64, n int, known facts) (facts, int) {
+	if known&(noNowRead|bypassCache|cold) != noNowRead {
+		return known, n
 	}
-	return known | tried, size
+	if off < 0 && known&ours != 0 {
+		off, _ = f.seek(0, io.SeekCurrent)
+	}
+	if off < 0 {
+		return known, n
+	}
+	if there := f.pages.Prefix(f.n, off, n); there > 0 {
+		return known | resident, there
+	}
+	return known, n
 }
 
 // moveFrom runs a task's transfer at the position as one from where that is, and moves
 // it. Nobody else does: the file was opened here, and the caller has it locked.
-func (f *File) moveFrom(c *call, l *loop.Loop, by caller, tried facts) (int32, error) {
+func (f *File) moveFrom(c *call, l *loop.Loop) (int32, error) {
 	at, err := f.seek(0, io.SeekCurrent)
 	if err != nil {
 		return 0, err
 	}
 	c.op.Off = at
-	res, err := f.move(c, l, by, tried)
+	res, err := c.park(l)
 	if res > 0 {
 		_, err = f.seek(at+int64(res), io.SeekStart)
 	}
@@ -248,8 +261,15 @@ const (
 	warmCalls = 4
 )
 
-func (f *File) warm() bool {
-	return f.hits.Load() == warmAfter && f.hold.calls() <= warmCalls && rand.Uint32()%warmAsk != 0
+// recent is what a goroutine's read knows from those before it.
+func (f *File) recent() facts {
+	switch {
+	case ringless.Load():
+		return noRings
+	case f.hits.Load() == warmAfter && f.hold.calls() <= warmCalls && rand.Uint32()%warmAsk != 0:
+		return warm
+	}
+	return 0
 }
 
 // count notes whether a read found its bytes in memory.
