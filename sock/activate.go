@@ -7,9 +7,7 @@ import (
 	"strings"
 	"sync"
 
-	"ringo/internal/fd"
-	"ringo/internal/op"
-	"ringo/internal/sys"
+	"ringo/internal/kernel"
 )
 
 // Activated gives the sockets that the program was started with by socket activation,
@@ -51,7 +49,7 @@ func Activated() ([]*os.File, error) {
 		return nil, fmt.Errorf("sock: activation: LISTEN_FDNAMES is %q: want %d names", names, n)
 	}
 	for i := range n {
-		if err := keepFromChildren(int32(activatedFirst + i)); err != nil {
+		if err := called("fcntl", kernel.Host{}.SetCloexec(int32(activatedFirst+i))); err != nil {
 			return nil, fmt.Errorf("sock: activation: descriptor %d of LISTEN_FDS=%d: %w", activatedFirst+i, n, err)
 		}
 	}
@@ -74,17 +72,3 @@ const (
 	// activatedMax bounds what a wrong variable can do. It is RLIMIT_NOFILE's usual hard limit.
 	activatedMax = 524288
 )
-
-// keepFromChildren makes a descriptor close-on-exec.
-func keepFromChildren(n int32) error {
-	var f fd.FD
-	f.Init(n)
-	flags := (&op.Op{Code: op.Fcntl, FD: &f, Arg: sys.FGetfd}).Attempt()
-	if flags >= 0 {
-		flags = (&op.Op{Code: op.Fcntl, FD: &f, Arg: sys.FSetfd, Off: int64(flags | sys.FDCloexec)}).Attempt()
-	}
-	if flags < 0 {
-		return callError("fcntl", flags)
-	}
-	return nil
-}

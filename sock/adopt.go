@@ -116,13 +116,13 @@ func (ac *AdoptConfig) AdoptSet(s io.Closer) (*ListenerSet, error) {
 	if err != nil {
 		return nil, a.refuse(err)
 	}
-	set := &ListenerSet{network: a.network, first: a.fd.Sys(), share: new(sharing), adopted: true,
+	set := &ListenerSet{k: kernel.Host{}, network: a.network, first: a.fd.Sys(), share: new(sharing), adopted: true,
 		file: newSocketFile("")}
 	if unixNetwork(a.network) {
 		addr := a.unixName(kernel.Kernel.Getsockname)
 		set.unix, set.file = &addr, newSocketFile(addr.Name)
 	} else {
-		set.addr = listening(set.first)
+		set.addr = socket{set.k, set.first}.name().AddrPort()
 	}
 	closeOriginal(s)
 	return set, nil
@@ -131,7 +131,7 @@ func (ac *AdoptConfig) AdoptSet(s io.Closer) (*ListenerSet, error) {
 // AdoptPacket is the function AdoptPacket with this configuration.
 func (ac *AdoptConfig) AdoptPacket(l *ringo.Loop, s io.Closer) (c *PacketConn, err error) {
 	err = ac.adopt(l, s, (*adoptee).wantUDP, func(e *loop.Loop, a *adoptee, here bool) error {
-		local, peer := listening(a.fd.Sys()), netip.AddrPort{}
+		local, peer := socket{kernel.Host{}, a.fd.Sys()}.name().AddrPort(), netip.AddrPort{}
 		if a.connected() {
 			peer = nameOf(e, &a.fd, kernel.Kernel.Getpeername)
 		}
@@ -152,7 +152,7 @@ func (ac *AdoptConfig) AdoptUnixgram(l *ringo.Loop, s io.Closer) (c *UnixPacketC
 			name := a.unixName(kernel.Kernel.Getpeername)
 			peer = &name
 		}
-		c = newUnixPacketConn(e, &a.fd, peer, nil)
+		c = newUnixPacketConn(e, a.fd.Sys(), peer, nil)
 		a.fd.Take()
 		if !here {
 			c.detach()

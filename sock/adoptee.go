@@ -10,7 +10,6 @@ import (
 	"ringo"
 	"ringo/internal/fd"
 	"ringo/internal/kernel"
-	"ringo/internal/op"
 	"ringo/internal/sys"
 )
 
@@ -47,9 +46,7 @@ func (ac *AdoptConfig) take(s io.Closer) (*adoptee, error) {
 	}
 	n := int32(-1)
 	err = raw.Control(func(number uintptr) {
-		var f fd.FD
-		f.Init(int32(number))
-		n = (&op.Op{Code: op.Dup, FD: &f}).Attempt()
+		n = kernel.Host{}.Dup(int32(number))
 	})
 	switch {
 	case err != nil:
@@ -67,12 +64,12 @@ func (ac *AdoptConfig) take(s io.Closer) (*adoptee, error) {
 // inspect finds out what sort of socket it is.
 func (a *adoptee) inspect() error {
 	var value [4]int
-	for i, name := range []uint32{sys.SoType, sys.SoDomain, sys.SoProtocol, sys.SoAcceptconn} {
-		get := &op.Op{Code: op.GetOption, FD: &a.fd, Arg: solSocket, Arg2: name}
-		if res := get.Attempt(); res < 0 {
+	for i, name := range []int{sys.SoType, sys.SoDomain, sys.SoProtocol, sys.SoAcceptconn} {
+		n, res := kernel.Host{}.Getsockopt(a.fd.Sys(), solSocket, name)
+		if res < 0 {
 			return callError("getsockopt", res)
 		}
-		value[i] = int(get.Off)
+		value[i] = int(n)
 	}
 	kind, domain, proto := value[0], value[1], value[2]
 	a.network = networkOf(domain, kind, proto)
@@ -106,7 +103,7 @@ func networkOf(domain, kind, proto int) string {
 
 // unblock sees to it that the socket is in non-blocking mode, or says why it is not.
 func (a *adoptee) unblock(may bool) error {
-	flags := (&op.Op{Code: op.Fcntl, FD: &a.fd, Arg: sys.FGetfl}).Attempt()
+	flags := kernel.Host{}.Getfl(a.fd.Sys())
 	switch {
 	case flags < 0:
 		return callError("fcntl", flags)
@@ -115,8 +112,7 @@ func (a *adoptee) unblock(may bool) error {
 	case !may:
 		return errBlocking
 	}
-	if res := (&op.Op{Code: op.Fcntl, FD: &a.fd, Arg: sys.FSetfl,
-		Off: int64(flags | sys.ONonblock)}).Attempt(); res < 0 {
+	if res := (kernel.Host{}).Setfl(a.fd.Sys(), flags|sys.ONonblock); res < 0 {
 		return callError("fcntl", res)
 	}
 	a.blocked = true
@@ -128,14 +124,14 @@ func (a *adoptee) reblock() {
 	if !a.blocked {
 		return
 	}
-	if flags := (&op.Op{Code: op.Fcntl, FD: &a.fd, Arg: sys.FGetfl}).Attempt(); flags >= 0 {
-		(&op.Op{Code: op.Fcntl, FD: &a.fd, Arg: sys.FSetfl, Off: int64(flags &^ sys.ONonblock)}).Attempt()
+	if flags := (kernel.Host{}).Getfl(a.fd.Sys()); flags >= 0 {
+		kernel.Host{}.Setfl(a.fd.Sys(), flags&^sys.ONonblock)
 	}
 }
 
 // connected reports whether it has a peer.
 func (a *adoptee) connected() bool {
-	return (&op.Op{Code: op.PeerName, FD: &a.fd, Ext: new(op.Ext)}).Attempt() >= 0
+	return kernel.Host{}.Getpeername(a.fd.Sys(), new(sys.Sockaddr)) >= 0
 }
 
 // ended reports whether it is a connection of TCP whose both sides have ended, or that has failed: of such a one the
@@ -144,7 +140,7 @@ func (a *adoptee) ended() bool {
 	if a.network != "tcp" {
 		return false
 	}
-	res := (&op.Op{Code: op.Recv, FD: &a.fd, Buf: make([]byte, 1), Arg: sys.MsgPeek}).Attempt()
+	res := kernel.Host{}.Peek(a.fd.Sys(), make([]byte, 1))
 	switch {
 	case res == -sys.ENOTCONN, res == -sys.EAGAIN: // it never was one, or is to be one
 		return false
@@ -203,7 +199,7 @@ func (a *adoptee) wantUnixgram() error {
 func (a *adoptee) refuse(err error) error {
 	a.reblock()
 	if n := a.fd.Take(); n >= 0 {
-		closeRaw(n)
+		kernel.Host{}.Close(n)
 	}
 	return a.fail(err)
 }

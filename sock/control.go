@@ -8,7 +8,7 @@ import (
 
 // control shows a new socket to a user's function, with the words of package net: the
 // network of the family that was chosen, and the address as numbers.
-func control(fn func(network, address string, c syscall.RawConn) error, ap netip.AddrPort, s int32) error {
+func control(fn func(network, address string, c syscall.RawConn) error, ap netip.AddrPort, s socket) error {
 	if fn == nil {
 		return nil
 	}
@@ -19,14 +19,14 @@ func control(fn func(network, address string, c syscall.RawConn) error, ap netip
 	return controlAs(fn, network, ap.String(), s)
 }
 
-func controlAs(fn func(network, address string, c syscall.RawConn) error, network, address string, s int32) error {
+func controlAs(fn func(network, address string, c syscall.RawConn) error, network, address string, s socket) error {
 	if fn == nil {
 		return nil
 	}
-	raw, done := rawSocket(s), false
+	raw, done := rawSocket(s.n), false
 	defer func() {
 		if !done { // it panicked, or ended its goroutine: nobody else will close it
-			closeRaw(s)
+			s.close()
 		}
 	}()
 	err := fn(network, address, &raw)

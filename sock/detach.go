@@ -7,7 +7,6 @@ import (
 	"os"
 
 	"ringo/internal/handle"
-	"ringo/internal/op"
 )
 
 // File gives a file of another descriptor of the socket, close-on-exec, as the File
@@ -47,8 +46,7 @@ func (c *Conn) file() (*os.File, error) {
 			return nil, c.fail("file", err)
 		}
 	}
-	o := call(c.l, op.Dup)
-	n, _ := c.try(o)
+	n := c.l.Kernel().Dup(c.core.FD().Sys())
 	if n < 0 {
 		return nil, c.fail("file", callError("fcntl", n))
 	}
@@ -86,8 +84,8 @@ func (ln *Listener) File() (*os.File, error) {
 		return nil, errZero
 	}
 	var n int32
-	err := (*rawListener)(ln).Control(func(uintptr) {
-		n = (&op.Op{Code: op.Dup, FD: ln.core.FD()}).Attempt()
+	err := (*rawListener)(ln).Control(func(fd uintptr) {
+		n = ln.l.Kernel().Dup(int32(fd))
 	})
 	switch {
 	case err != nil:
@@ -138,7 +136,7 @@ func (c *Conn) detachConn() (net.Conn, error) {
 	if err := c.core.Check(); err != nil {
 		return nil, c.fail("detach", err)
 	}
-	n, _ := c.try(call(c.l, op.Dup))
+	n := c.l.Kernel().Dup(c.core.FD().Sys())
 	if n < 0 {
 		return nil, c.fail("detach", callError("fcntl", n))
 	}
@@ -153,7 +151,7 @@ func (c *Conn) detachConn() (net.Conn, error) {
 		conn.Close()
 		return nil, err
 	}
-	closeRaw(p.fd)
+	c.l.Kernel().Close(p.fd)
 	if len(p.unread) > 0 {
 		return &detached{Conn: conn, unread: p.unread}, nil
 	}

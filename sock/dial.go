@@ -159,22 +159,17 @@ func (d *Dialer) connect(l *loop.Loop, network string, local, ap netip.AddrPort,
 }
 
 func (d *Dialer) connectOnce(l *loop.Loop, local, ap netip.AddrPort, end time.Time) (*Conn, error) {
-	o := call(l, op.Socket)
-	o.Arg, o.Arg2 = sys.AFInet, sys.SockStream
-	if ap.Addr().Is6() {
-		o.Arg = sys.AFInet6
-	}
-	s, _ := l.Try(o)
-	if s < 0 {
-		return nil, socketError(l, s)
-	}
-	if err := control(d.Control, ap, s); err != nil {
-		closeRaw(s)
+	s, err := socketFor(l, familyOf(ap), sys.SockStream)
+	if err != nil {
 		return nil, err
 	}
-	c := newConn(l, s)
+	if err := control(d.Control, ap, s); err != nil {
+		s.close()
+		return nil, err
+	}
+	c := newConn(l, s.n)
 	c.raddr = ap
-	err := c.bind(local)
+	err = c.bind(local)
 	if err == nil {
 		err = dialing(c, ap, end)
 	}
@@ -212,12 +207,7 @@ func (c *Conn) bind(local netip.AddrPort) error {
 	if !local.IsValid() {
 		return nil
 	}
-	o := callExt(c.l, op.Bind)
-	o.Ext.Addr.Set(local)
-	if res, _ := c.try(o); res < 0 {
-		return callError("bind", res)
-	}
-	return nil
+	return socket{c.l.Kernel(), c.core.FD().Sys()}.bind(local)
 }
 
 // dialing waits for the connect.

@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"net"
-	"os"
 
 	"ringo"
 	"ringo/internal/handle"
@@ -99,15 +97,6 @@ func (c *Conn) failRes(name string, res int32) error {
 		return c.fail(name, c.l.Cause())
 	}
 	return c.fail(name, callError(callName(name), res))
-}
-
-// socketError is why a loop could not make a socket. Where the driver can't have
-// all descriptors, that may be what it ran out of, and the error says so.
-func socketError(l *loop.Loop, res int32) error {
-	if err := l.Unwatchable(math.MaxInt32); err != nil && res == -sys.EMFILE {
-		return os.NewSyscallError("socket", err)
-	}
-	return noSocket(res)
 }
 
 // noSocket is why the system gave no socket, with what to change.

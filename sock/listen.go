@@ -12,9 +12,8 @@ import (
 
 	"ringo"
 	"ringo/internal/dial"
-	"ringo/internal/fd"
+	"ringo/internal/kernel"
 	"ringo/internal/loop"
-	"ringo/internal/op"
 	"ringo/internal/sys"
 )
 
@@ -87,23 +86,23 @@ func (lc *ListenConfig) Reserve(network, address string) (*ListenerSet, error) {
 	if l, _ := loop.Current(); l != nil {
 		err = resolveIn(l, network, address, &ap)
 	} else {
-		ap, err = resolveListen(context.Background(), network, address)
+		ap, err = resolveListen(context.Background(), kernel.Host{}, network, address)
 	}
 	if err != nil {
 		return nil, listenError(network, nil, err)
 	}
-	s, err := lc.open(network, ap, !lc.AllowShared)
+	k := kernelHere()
+	s, err := lc.open(k, network, ap, !lc.AllowShared)
 	if err != nil {
 		return nil, err
 	}
-	set := &ListenerSet{lc: *lc, network: network, first: s}
-	set.addr = listening(s)
-	return set, nil
+	return &ListenerSet{lc: *lc, k: k, network: network, first: s, addr: socket{k, s}.name().AddrPort()}, nil
 }
 
 // ListenerSet is a reserved address, from which each loop takes a listener.
 type ListenerSet struct {
 	lc      ListenConfig
+	k       kernel.Kernel // whose sockets these are
 	network string
 	addr    netip.AddrPort
 	unix    *net.UnixAddr // of a Unix socket
@@ -160,7 +159,7 @@ func (s *ListenerSet) take(l *loop.Loop) (fd int32, file *socketFile, err error)
 			return -1, nil, err
 		}
 	case s.first < 0:
-		if fd, err = s.lc.open(s.network, s.addr, false); err != nil {
+		if fd, err = s.lc.open(s.k, s.network, s.addr, false); err != nil {
 			return -1, nil, err
 		}
 	default:
@@ -212,7 +211,7 @@ func (s *ListenerSet) close() {
 func (s *ListenerSet) drop() {
 	if s.first >= 0 {
 		s.file.release()
-		(&op.Op{Code: op.Close, Off: int64(s.first)}).Attempt()
+		s.k.Close(s.first)
 		s.first = -1
 	}
 }
@@ -239,7 +238,7 @@ func (j *join) open(l *loop.Loop, lc *ListenConfig, network string, ap netip.Add
 	if loops[l] {
 		return -1, listenError(network, tcpAddr(ap), inUse)
 	}
-	if fd, err = lc.open(network, ap, len(loops) == 0 && !lc.AllowShared); err != nil || ap.Port() == 0 {
+	if fd, err = lc.open(l.Kernel(), network, ap, len(loops) == 0 && !lc.AllowShared); err != nil || ap.Port() == 0 {
 		return fd, err
 	}
 	if loops == nil {
@@ -267,81 +266,52 @@ const backlogMax = 65535
 // Until then bind fails if somebody listens there, and listen fails if somebody
 // else was bound at the same time and was faster: with SO_REUSEADDR two may be
 // bound, but one listens.
-func (lc *ListenConfig) open(network string, ap netip.AddrPort, alone bool) (int32, error) {
+func (lc *ListenConfig) open(k kernel.Kernel, network string, ap netip.AddrPort, alone bool) (int32, error) {
 	if lc.Backlog < 0 {
 		return -1, listenError(network, tcpAddr(ap), fmt.Errorf("ListenConfig.Backlog %d: want 0 or more", lc.Backlog))
 	}
-	fail := func(call string, res int32) (int32, error) {
-		return -1, listenError(network, tcpAddr(ap), callError(call, res))
-	}
-	family := uint32(sys.AFInet)
-	if ap.Addr().Is6() {
-		family = sys.AFInet6
-	}
-	s := (&op.Op{Code: op.Socket, Arg: family, Arg2: sys.SockStream}).Attempt()
-	if s < 0 {
-		return -1, listenError(network, tcpAddr(ap), noSocket(s))
-	}
-	var f fd.FD
-	f.Init(s)
-	option := func(level, name, value int) int32 {
-		return (&op.Op{Code: op.SetOption, FD: &f, Arg: uint32(level), Arg2: uint32(name), Off: int64(value)}).Attempt()
-	}
-	if err := control(lc.Control, ap, s); err != nil {
-		(&op.Op{Code: op.Close, Off: int64(f.Take())}).Attempt()
+	s, err := newSocket(k, familyOf(ap), sys.SockStream)
+	if err != nil {
 		return -1, listenError(network, tcpAddr(ap), err)
 	}
-	backlog := uint32(backlogMax)
-	if lc.Backlog > 0 {
-		backlog = uint32(min(lc.Backlog, backlogMax))
+	if err = control(lc.Control, ap, s); err == nil {
+		err = lc.prepare(s, network, ap, alone)
 	}
-	steps := []struct {
-		call string
-		do   func() int32
-	}{
-		{"setsockopt", func() int32 {
-			if family != sys.AFInet6 {
-				return 0
-			}
-			return option(protoIPv6, ipv6Only, boolInt(network == "tcp6" || !ap.Addr().IsUnspecified()))
-		}},
-		{"setsockopt", func() int32 { return option(solSocket, soReuseaddr, 1) }},
-		{"setsockopt", func() int32 { return option(solSocket, soReuseport, boolInt(!alone)) }},
-		{"bind", func() int32 {
-			o := &op.Op{Code: op.Bind, FD: &f, Ext: new(op.Ext)}
-			o.Ext.Addr.Set(ap)
-			return o.Attempt()
-		}},
-		// What accepted sockets inherit: what package net sets on each.
-		{"setsockopt", func() int32 { return option(protoTCP, tcpNodelay, 1) }},
-		{"setsockopt", func() int32 { return option(solSocket, soKeepalive, 1) }},
-		{"setsockopt", func() int32 { return option(protoTCP, tcpKeepidle, 15) }},
-		{"setsockopt", func() int32 { return option(protoTCP, tcpKeepintvl, 15) }},
-		{"setsockopt", func() int32 {
-			if lc.DeferAccept <= 0 {
-				return 0
-			}
-			return option(protoTCP, tcpDefer, seconds(lc.DeferAccept))
-		}},
-		{"listen", func() int32 { return (&op.Op{Code: op.Listen, FD: &f, Arg: backlog}).Attempt() }},
-		{"setsockopt", func() int32 { return option(solSocket, soReuseport, 1) }},
+	if err != nil {
+		s.close()
+		return -1, listenError(network, tcpAddr(ap), err)
 	}
-	for _, step := range steps {
-		if res := step.do(); res < 0 {
-			(&op.Op{Code: op.Close, Off: int64(f.Take())}).Attempt()
-			return fail(step.call, res)
-		}
-	}
-	return s, nil
+	return s.n, nil
 }
 
-// listening asks a socket that is not a loop's for its address.
-func listening(s int32) netip.AddrPort {
-	var f fd.FD
-	f.Init(s)
-	o := &op.Op{Code: op.SockName, FD: &f, Ext: new(op.Ext)}
-	o.Attempt()
-	return o.Ext.Addr.AddrPort()
+// prepare makes a new socket a listening one.
+func (lc *ListenConfig) prepare(s socket, network string, ap netip.AddrPort, alone bool) (err error) {
+	set := func(level, name, value int) {
+		if err == nil {
+			err = s.set(level, name, value)
+		}
+	}
+	if ap.Addr().Is6() {
+		set(protoIPv6, ipv6Only, boolInt(network == "tcp6" || !ap.Addr().IsUnspecified()))
+	}
+	set(solSocket, soReuseaddr, 1)
+	set(solSocket, soReuseport, boolInt(!alone))
+	if err == nil {
+		err = s.bind(ap)
+	}
+	// What accepted sockets inherit: what package net sets on each.
+	set(protoTCP, tcpNodelay, 1)
+	set(solSocket, soKeepalive, 1)
+	set(protoTCP, tcpKeepidle, 15)
+	set(protoTCP, tcpKeepintvl, 15)
+	if lc.DeferAccept > 0 {
+		set(protoTCP, tcpDefer, seconds(lc.DeferAccept))
+	}
+	if err == nil {
+		err = s.listen(lc.Backlog)
+	}
+	set(solSocket, soReuseport, 1)
+	return err
 }
 
 // resolveIn is resolveListen from a task: names are looked up beside the loop.
@@ -349,7 +319,7 @@ func resolveIn(l *loop.Loop, network, address string, ap *netip.AddrPort) error 
 	host, service, err := splitListen(address)
 	plain := err != nil || (host == "" || dial.Numeric(host)) && dial.NumericPort(service)
 	return dial.Beside(l, plain, time.Time{}, func(ctx context.Context) (err error) {
-		*ap, err = resolveListen(ctx, network, address)
+		*ap, err = resolveListen(ctx, l.Kernel(), network, address)
 		return err
 	})
 }
@@ -357,7 +327,7 @@ func resolveIn(l *loop.Loop, network, address string, ap *netip.AddrPort) error 
 // resolveListen makes an address to bind of one that may lack a host. Without a
 // host, or with the address that means it, it is all addresses, of both families
 // where there is IPv6.
-func resolveListen(ctx context.Context, network, address string) (netip.AddrPort, error) {
+func resolveListen(ctx context.Context, k kernel.Kernel, network, address string) (netip.AddrPort, error) {
 	if err := checkNetwork(network); err != nil {
 		return netip.AddrPort{}, err
 	}
@@ -370,7 +340,7 @@ func resolveListen(ctx context.Context, network, address string) (netip.AddrPort
 		return netip.AddrPort{}, err
 	}
 	all := netip.IPv6Unspecified()
-	if network == "tcp4" || network == "tcp" && !haveIPv6() {
+	if network == "tcp4" || network == "tcp" && !haveIPv6(k) {
 		all = netip.IPv4Unspecified()
 	}
 	if a, err := netip.ParseAddr(host); host == "" || err == nil && wildcard(network, a) {
@@ -398,20 +368,23 @@ func splitListen(address string) (host, service string, err error) {
 	return net.SplitHostPort(address)
 }
 
-// haveIPv6 asks once whether sockets of IPv6 can be bound here.
-var haveIPv6 = sync.OnceValue(func() bool {
-	s := (&op.Op{Code: op.Socket, Arg: sys.AFInet6, Arg2: sys.SockStream}).Attempt()
-	if s < 0 {
+// haveIPv6 asks whether sockets of IPv6 can be bound here.
+func haveIPv6(k kernel.Kernel) bool {
+	s, err := newSocket(k, sys.AFInet6, sys.SockStream)
+	if err != nil {
 		return false
 	}
-	var f fd.FD
-	f.Init(s)
-	o := &op.Op{Code: op.Bind, FD: &f, Ext: new(op.Ext)}
-	o.Ext.Addr.Set(netip.AddrPortFrom(netip.IPv6Loopback(), 0))
-	res := o.Attempt()
-	(&op.Op{Code: op.Close, Off: int64(f.Take())}).Attempt()
-	return res >= 0
-})
+	defer s.close()
+	return s.bind(netip.AddrPortFrom(netip.IPv6Loopback(), 0)) == nil
+}
+
+// kernelHere is the kernel of the loop on which the caller runs, or else the process's.
+func kernelHere() kernel.Kernel {
+	if l, _ := loop.Current(); l != nil {
+		return l.Kernel()
+	}
+	return kernel.Host{}
+}
 
 // unknownNetwork says which networks there are, and whose an other one is.
 func unknownNetwork(network, want string) error {

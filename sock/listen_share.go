@@ -4,9 +4,7 @@ import (
 	"slices"
 	"sync"
 
-	"ringo/internal/fd"
 	"ringo/internal/handle"
-	"ringo/internal/op"
 	"ringo/internal/sys"
 )
 
@@ -138,9 +136,7 @@ func (ln *Listener) drop(fd int32) {
 // takeShared gives a loop a descriptor of its own of the set's socket. The caller
 // holds mu.
 func (s *ListenerSet) takeShared() (int32, *socketFile, error) {
-	var f fd.FD
-	f.Init(s.first)
-	n := (&op.Op{Code: op.Dup, FD: &f}).Attempt()
+	n := s.k.Dup(s.first)
 	if n < 0 {
 		return -1, nil, listenError(s.network, s.Addr(), callError("fcntl", n))
 	}

@@ -64,7 +64,7 @@ func (ln *Listener) acceptInTurn(a handle.Access) (c *Conn, res int32, err error
 		case res < 0:
 			return nil, res, nil
 		case ln.l.Ended():
-			closeRaw(res)
+			ln.l.Kernel().Close(res)
 			return nil, 0, nil
 		default:
 			ln.pauseAway = 0

@@ -41,6 +41,7 @@ func localOf(l *loop.Loop) *local {
 	}
 	s := &local{recv: op.Op{Code: op.Recv}, send: op.Op{Code: op.Send}}
 	s.file.call = s.file.send
+	s.pipes.k = l.Kernel()
 	l.SetLocal(s)
 	l.Register(&s.pipes.handle, &s.pipes)
 	s.detached.Register(l)

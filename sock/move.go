@@ -54,7 +54,7 @@ func (c *Conn) moveTo(l *loop.Loop) (*Conn, error) {
 	var moved *Conn
 	l.Go(func() { moved = c.reborn(l, p) }).Wait()
 	if moved == nil {
-		closeRaw(p.fd)
+		c.l.Kernel().Close(p.fd)
 		return nil, c.fail("move", errTargetEnded)
 	}
 	return moved, nil

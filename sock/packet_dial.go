@@ -7,9 +7,7 @@ import (
 
 	"ringo"
 	"ringo/internal/dial"
-	"ringo/internal/fd"
 	"ringo/internal/loop"
-	"ringo/internal/op"
 )
 
 // DialPacket makes a UDP socket that is connected: it sends to the address, and gets
@@ -75,32 +73,22 @@ func (d *Dialer) dialPacket(l *loop.Loop, network, address string) (*PacketConn,
 
 // connectPacket makes a socket that is connected to one address.
 func (d *Dialer) connectPacket(l *loop.Loop, network string, local, ap netip.AddrPort) (*PacketConn, error) {
-	f, err := packetSocket(network, ap.Addr().Is6(), false)
+	s, err := packetSocket(l, network, ap, false)
 	if err != nil {
 		return nil, err
 	}
-	if err = l.Unwatchable(f.Sys()); err == nil {
-		err = packetControl(d.Control, ap, f.Sys())
+	if err = l.Unwatchable(s.n); err == nil {
+		err = packetControl(d.Control, ap, s)
 	}
 	if err == nil && local.IsValid() {
-		err = bindPacket(f, local)
+		err = s.bind(local)
 	}
 	if err == nil {
-		err = connectNow(f, ap)
+		err = s.connect(ap)
 	}
 	if err != nil {
-		closeRaw(f.Take())
+		s.close()
 		return nil, err
 	}
-	return newPacketConn(l, network, f.Sys(), listening(f.Sys()), ap), nil
-}
-
-// connectNow connects a socket of datagrams, which takes no time.
-func connectNow(f *fd.FD, ap netip.AddrPort) error {
-	o := &op.Op{Code: op.Connect, FD: f, Ext: new(op.Ext)}
-	o.Ext.Addr.Set(ap)
-	if res := o.Attempt(); res < 0 {
-		return callError("connect", res)
-	}
-	return nil
+	return newPacketConn(l, network, s.n, s.name().AddrPort(), ap), nil
 }

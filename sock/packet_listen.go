@@ -8,10 +8,7 @@ import (
 	"syscall"
 
 	"ringo"
-	"ringo/internal/fd"
-	"ringo/internal/kernel"
 	"ringo/internal/loop"
-	"ringo/internal/op"
 	"ringo/internal/sys"
 )
 
@@ -55,12 +52,12 @@ func (lc *ListenConfig) listenPacket(l *ringo.Loop, network, address string) (*P
 	j := packetJoinOf(e)
 	s, ap, err := j.bind(e, lc, network, ap)
 	if err == nil {
-		if err = e.Unwatchable(s); err == nil {
-			c := newPacketConn(e, network, s, ap, netip.AddrPort{})
+		if err = e.Unwatchable(s.n); err == nil {
+			c := newPacketConn(e, network, s.n, ap, netip.AddrPort{})
 			c.leave = func() { j.leave(e, ap) }
 			return c, nil
 		}
-		closeRaw(s)
+		s.close()
 		j.leave(e, ap)
 	}
 	return nil, listenError(network, net.UDPAddrFromAddrPort(ap), err)
@@ -85,18 +82,18 @@ func packetJoinOf(l *loop.Loop) *join {
 // bind makes a loop's socket of datagrams, alone on its address or beside those of the
 // same Run, and gives the address that it got. The lock spans the bind, so that of two
 // loops one is first.
-func (j *join) bind(l *loop.Loop, lc *ListenConfig, network string, ap netip.AddrPort) (int32, netip.AddrPort, error) {
+func (j *join) bind(l *loop.Loop, lc *ListenConfig, network string, ap netip.AddrPort) (socket, netip.AddrPort, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	loops := j.addrs[ap]
 	if loops[l] {
-		return -1, ap, inUse
+		return socket{}, ap, inUse
 	}
-	s, err := lc.openPacket(network, ap, len(loops) == 0 && !lc.AllowShared)
+	s, err := lc.openPacket(l, network, ap, len(loops) == 0 && !lc.AllowShared)
 	if err != nil {
-		return -1, ap, err
+		return s, ap, err
 	}
-	ap = listening(s)
+	ap = s.name().AddrPort()
 	if j.addrs[ap] == nil {
 		j.addrs[ap] = map[*loop.Loop]bool{}
 	}
@@ -107,79 +104,47 @@ func (j *join) bind(l *loop.Loop, lc *ListenConfig, network string, ap netip.Add
 // openPacket makes a bound socket of datagrams. Alone means that nobody may be bound
 // to the address already: SO_REUSEPORT is set only when it is ours, so that siblings
 // can join later.
-func (lc *ListenConfig) openPacket(network string, ap netip.AddrPort, alone bool) (int32, error) {
-	f, err := packetSocket(network, ap.Addr().Is6(), ap.Addr().IsUnspecified())
+func (lc *ListenConfig) openPacket(l *loop.Loop, network string, ap netip.AddrPort, alone bool) (socket, error) {
+	s, err := packetSocket(l, network, ap, ap.Addr().IsUnspecified())
 	if err != nil {
-		return -1, err
+		return s, err
 	}
-	err = packetControl(lc.Control, ap, f.Sys())
+	err = packetControl(lc.Control, ap, s)
 	if err == nil && !alone {
-		err = reusePort(f)
+		err = s.set(solSocket, soReuseport, 1)
 	}
 	if err == nil {
-		err = bindPacket(f, ap)
+		err = s.bind(ap)
 	}
 	if err == nil {
-		err = reusePort(f)
+		err = s.set(solSocket, soReuseport, 1)
 	}
 	if err != nil {
-		closeRaw(f.Take())
-		return -1, err
+		s.close()
 	}
-	return f.Sys(), nil
+	return s, err
 }
 
-func reusePort(f *fd.FD) error {
-	if res := optionOf(f, solSocket, soReuseport, 1); res < 0 {
-		return callError("setsockopt", res)
+// packetSocket makes a UDP socket for an address as package net does.
+func packetSocket(l *loop.Loop, network string, ap netip.AddrPort, all bool) (socket, error) {
+	s, err := newSocket(l.Kernel(), familyOf(ap), sys.SockDgram)
+	if err != nil {
+		return s, err
 	}
-	return nil
-}
-
-// packetSocket makes a UDP socket as package net does.
-func packetSocket(network string, v6, all bool) (*fd.FD, error) {
-	family := uint32(sys.AFInet)
-	if v6 {
-		family = sys.AFInet6
+	err = s.set(solSocket, soBroadcast, 1)
+	if err == nil && ap.Addr().Is6() {
+		err = s.set(protoIPv6, ipv6Only, boolInt(network == "udp6" || !all))
 	}
-	s := (&op.Op{Code: op.Socket, Arg: family, Arg2: sys.SockDgram}).Attempt()
-	if s < 0 {
-		return nil, noSocket(s)
+	if err != nil {
+		s.close()
 	}
-	f := new(fd.FD)
-	f.Init(s)
-	res := optionOf(f, solSocket, soBroadcast, 1)
-	if res >= 0 && v6 {
-		res = optionOf(f, protoIPv6, ipv6Only, boolInt(network == "udp6" || !all))
-	}
-	if res < 0 {
-		closeRaw(s)
-		return nil, callError("setsockopt", res)
-	}
-	return f, nil
+	return s, err
 }
 
 const soBroadcast = 6
 
-// optionOf sets an option of a socket that is not a loop's yet.
-func optionOf(f *fd.FD, level, name, value int) int32 {
-	return (&op.Op{Code: op.SetOption, FD: f, Arg: uint32(level), Arg2: uint32(name), Off: int64(value)}).Attempt()
-}
-
-func bindPacket(f *fd.FD, ap netip.AddrPort) error {
-	o := &op.Op{Code: op.Bind, FD: f, Ext: new(op.Ext)}
-	o.Ext.Addr.Set(ap)
-	if res := o.Attempt(); res < 0 {
-		return callError("bind", res)
-	}
-	return nil
-}
-
-// closeRaw closes a descriptor that no loop knows.
-func closeRaw(s int32) { kernel.Host{}.Close(s) }
-
 // packetControl shows a new socket to a user's function, with the words of package net.
-func packetControl(fn func(network, address string, c syscall.RawConn) error, ap netip.AddrPort, s int32) error {
+func packetControl(fn func(network, address string, c syscall.RawConn) error, ap netip.AddrPort, s socket) error {
 	network := "udp4"
 	if ap.Addr().Is6() {
 		network = "udp6"

@@ -6,7 +6,6 @@ import (
 	"syscall"
 
 	"ringo/internal/handle"
-	"ringo/internal/op"
 )
 
 // SyscallConn gives the descriptor to functions of the caller's, for system calls
@@ -41,7 +40,7 @@ func (c *packet) SyscallConn() (syscall.RawConn, error) {
 func (c *packet) File() (*os.File, error) {
 	c.in.single.Store(true)
 	var n int32
-	err := c.core.Control(func(uintptr) { n = (&op.Op{Code: op.Dup, FD: c.core.FD()}).Attempt() })
+	err := c.core.Control(func(fd uintptr) { n = c.l.Kernel().Dup(int32(fd)) })
 	if err == nil && n < 0 {
 		err = callError("fcntl", n)
 	}

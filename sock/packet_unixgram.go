@@ -7,10 +7,8 @@ import (
 
 	"ringo"
 	"ringo/internal/dial"
-	"ringo/internal/fd"
 	"ringo/internal/kernel"
 	"ringo/internal/loop"
-	"ringo/internal/op"
 	"ringo/internal/sys"
 )
 
@@ -38,21 +36,21 @@ func (lc *ListenConfig) ListenUnixgram(l *ringo.Loop, name string) (*UnixPacketC
 	fail := func(err error) error { return listenError(unixgram, addr, err) }
 	return madeOn(context.Background(), l, fail, func() (*UnixPacketConn, error) {
 		e := (*loop.Loop)(l)
-		f, err := unixgramSocket()
+		s, err := newSocket(e.Kernel(), sys.AFUnix, sys.SockDgram)
 		if err != nil {
 			return nil, fail(err)
 		}
-		file, err := lc.bindUnix(f, addr)
+		file, err := lc.bindUnix(s, addr)
 		if err == nil {
-			if err = e.Unwatchable(f.Sys()); err != nil {
+			if err = e.Unwatchable(s.n); err != nil {
 				file.release()
 			}
 		}
 		if err != nil {
-			closeRaw(f.Take())
+			s.close()
 			return nil, fail(err)
 		}
-		return newUnixPacketConn(e, f, nil, file), nil
+		return newUnixPacketConn(e, s.n, nil, file), nil
 	})
 }
 
@@ -70,64 +68,48 @@ func (d *Dialer) DialUnixgram(l *ringo.Loop, name string) (*UnixPacketConn, erro
 	fail := func(err error) error { return dial.Error(unixgram, addr, err) }
 	return madeOn(context.Background(), l, fail, func() (*UnixPacketConn, error) {
 		e := (*loop.Loop)(l)
-		f, err := unixgramSocket()
+		s, err := newSocket(e.Kernel(), sys.AFUnix, sys.SockDgram)
 		if err != nil {
 			return nil, fail(err)
 		}
-		file, err := d.connectUnixgram(e, f, name)
+		file, err := d.connectUnixgram(e, s, name)
 		if err != nil {
-			closeRaw(f.Take())
+			s.close()
 			return nil, fail(err)
 		}
-		return newUnixPacketConn(e, f, addr, file), nil
+		return newUnixPacketConn(e, s.n, addr, file), nil
 	})
 }
 
-func unixgramSocket() (*fd.FD, error) {
-	s := (&op.Op{Code: op.Socket, Arg: sys.AFUnix, Arg2: sys.SockDgram}).Attempt()
-	if s < 0 {
-		return nil, noSocket(s)
-	}
-	f := new(fd.FD)
-	f.Init(s)
-	return f, nil
-}
-
 // connectUnixgram gives the socket a name, if it is to have one, and its peer.
-func (d *Dialer) connectUnixgram(l *loop.Loop, f *fd.FD, name string) (file *socketFile, err error) {
-	if err := l.Unwatchable(f.Sys()); err != nil {
+func (d *Dialer) connectUnixgram(l *loop.Loop, s socket, name string) (file *socketFile, err error) {
+	if err := l.Unwatchable(s.n); err != nil {
 		return nil, err
 	}
 	lc := ListenConfig{Control: d.Control}
 	switch local := d.LocalAddr.(type) {
 	case nil:
-		err = controlAs(d.Control, unixgram, name, f.Sys())
+		err = controlAs(d.Control, unixgram, name, s)
 	case *net.UnixAddr:
 		if local.Net != unixgram {
 			return nil, &net.AddrError{Err: "LocalAddr is not of network " + unixgram, Addr: local.String()}
 		}
-		file, err = lc.bindUnix(f, local)
+		file, err = lc.bindUnix(s, local)
 	default:
 		err = &net.AddrError{Err: "LocalAddr is not a *net.UnixAddr", Addr: local.String()}
 	}
 	if err != nil {
 		return nil, err
 	}
-	o := &op.Op{Code: op.Connect, FD: f, Ext: new(op.Ext)}
-	if !o.Ext.Addr.SetUnix(name) {
-		err = noUnixName("connect", name)
-	} else if res := o.Attempt(); res < 0 {
-		err = callError("connect", res)
-	}
-	if err != nil {
+	if err = s.connectUnix(name); err != nil {
 		file.release()
 	}
 	return file, err
 }
 
-func newUnixPacketConn(l *loop.Loop, f *fd.FD, peer *net.UnixAddr, file *socketFile) *UnixPacketConn {
+func newUnixPacketConn(l *loop.Loop, n int32, peer *net.UnixAddr, file *socketFile) *UnixPacketConn {
 	c := new(UnixPacketConn)
-	c.init(l, unixgram, sys.AFUnix, f.Sys())
+	c.init(l, unixgram, sys.AFUnix, n)
 	c.file = file
 	local := unixName(l, c.core.FD(), kernel.Kernel.Getsockname, unixgram)
 	c.laddr = &local

@@ -3,8 +3,8 @@ package sock
 import (
 	"sync"
 
+	"ringo/internal/kernel"
 	"ringo/internal/loop"
-	"ringo/internal/op"
 )
 
 // pipe is a pipe of the kernel's, in which bytes are on their way from one descriptor
@@ -19,6 +19,7 @@ type pipe struct {
 //
 // Guests take them too, so there is a lock; nobody waits with it.
 type pipes struct {
+	k      kernel.Kernel
 	mu     sync.Mutex
 	idle   []pipe
 	used   int
@@ -47,14 +48,14 @@ func (s *pipes) take() (p pipe, ok bool) {
 		return p, true
 	}
 	s.mu.Unlock()
-	o := op.Op{Code: op.Pipe, Off: pipeRoom}
-	if o.Attempt() < 0 {
+	r, w, res := s.k.Pipe(pipeRoom)
+	if res < 0 {
 		s.mu.Lock()
 		s.used--
 		s.mu.Unlock()
 		return pipe{}, false
 	}
-	return pipe{r: int32(o.Arg), w: int32(o.Arg2)}, true
+	return pipe{r: r, w: w}, true
 }
 
 // give takes a pipe back. One that is not empty is of no use to others.
@@ -67,13 +68,13 @@ func (s *pipes) give(p pipe) {
 	}
 	s.mu.Unlock()
 	if !keep {
-		p.close()
+		p.close(s.k)
 	}
 }
 
-func (p pipe) close() {
+func (p pipe) close(k kernel.Kernel) {
 	for _, end := range [...]int32{p.r, p.w} {
-		(&op.Op{Code: op.Close, Off: int64(end)}).Attempt()
+		k.Close(end)
 	}
 }
 
@@ -87,6 +88,6 @@ func (s *pipes) Abandon() {
 	s.idle, s.closed = nil, true
 	s.mu.Unlock()
 	for _, p := range idle {
-		p.close()
+		p.close(s.k)
 	}
 }

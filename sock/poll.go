@@ -81,7 +81,7 @@ func Poll(l *ringo.Loop, f syscall.Conn) (*Pollable, error) {
 		return nil, p.fail("poll", err)
 	}
 	if err := p.l.Unwatchable(n); err != nil {
-		closeRaw(n)
+		p.l.Kernel().Close(n)
 		return nil, p.fail("poll", err)
 	}
 	p.core.Init(p.l, (*pollOwner)(p), n, &p.own)

@@ -113,9 +113,7 @@ func (c *Conn) sendFile(f *fileSource) (total int64, err error) {
 	var file fd.FD
 	res := int32(-sys.EBADF)
 	f.raw.Control(func(n uintptr) {
-		var theirs fd.FD
-		theirs.Init(int32(n))
-		res, _ = c.l.Try(&op.Op{Code: op.Dup, FD: &theirs}) // it has the position, too
+		res = c.l.Kernel().Dup(int32(n)) // it has the position, too
 	})
 	if res < 0 {
 		f.gone = true

@@ -24,7 +24,7 @@ type unixEnds struct {
 func unixNetwork(network string) bool { return network == "unix" || network == "unixpacket" }
 
 // unixType is the type of a network's sockets.
-func unixType(network string) uint32 {
+func unixType(network string) int {
 	if network == "unixpacket" {
 		return sys.SockSeqpacket
 	}

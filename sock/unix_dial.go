@@ -29,19 +29,17 @@ func (d *Dialer) dialUnix(l *loop.Loop, network, name string, end time.Time) (*C
 	if l.Canceled() {
 		return nil, dial.Error(network, addr, l.Cause())
 	}
-	o := call(l, op.Socket)
-	o.Arg, o.Arg2 = sys.AFUnix, unixType(network)
-	s, _ := l.Try(o)
-	if s < 0 {
-		return nil, dial.Error(network, addr, socketError(l, s))
-	}
-	if err := controlAs(d.Control, network, name, s); err != nil {
-		closeRaw(s)
+	s, err := socketFor(l, sys.AFUnix, unixType(network))
+	if err != nil {
 		return nil, dial.Error(network, addr, err)
 	}
-	c := newConn(l, s)
+	if err := controlAs(d.Control, network, name, s); err != nil {
+		s.close()
+		return nil, dial.Error(network, addr, err)
+	}
+	c := newConn(l, s.n)
 	c.becomeUnix(net.UnixAddr{Net: network}, *addr)
-	err := c.bindUnix(d.LocalAddr)
+	err = c.bindUnix(d.LocalAddr)
 	if err == nil {
 		err = c.connectUnix(end)
 	}
@@ -68,14 +66,7 @@ func (c *Conn) bindUnix(local net.Addr) error {
 	if a == nil || a.Name == "" {
 		return nil
 	}
-	o := callExt(c.l, op.Bind)
-	if !o.Ext.Addr.SetUnix(a.Name) {
-		return noUnixName("bind", a.Name)
-	}
-	if res, _ := c.try(o); res < 0 {
-		return callError("bind", res)
-	}
-	return nil
+	return socket{c.l.Kernel(), c.core.FD().Sys()}.bindUnix(a.Name)
 }
 
 // connectUnix connects to the remote name. There is nothing to wait for but room in

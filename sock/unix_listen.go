@@ -5,16 +5,14 @@ import (
 	"fmt"
 	"net"
 
-	"ringo/internal/fd"
 	"ringo/internal/kernel"
 	"ringo/internal/loop"
-	"ringo/internal/op"
 	"ringo/internal/sys"
 )
 
 // listenUnix is Listen for a Unix network.
 func (lc *ListenConfig) listenUnix(l *loop.Loop, network, name string) (*Listener, error) {
-	s, file, err := lc.openUnix(network, name)
+	s, file, err := lc.openUnix(l.Kernel(), network, name)
 	if err != nil {
 		return nil, err
 	}
@@ -23,16 +21,13 @@ func (lc *ListenConfig) listenUnix(l *loop.Loop, network, name string) (*Listene
 
 // reserveUnix is Reserve for a Unix network.
 func (lc *ListenConfig) reserveUnix(network, name string) (*ListenerSet, error) {
-	s, file, err := lc.openUnix(network, name)
+	k := kernelHere()
+	s, file, err := lc.openUnix(k, network, name)
 	if err != nil {
 		return nil, err
 	}
-	var f fd.FD
-	f.Init(s)
-	o := &op.Op{Code: op.SockName, FD: &f, Ext: new(op.Ext)}
-	o.Attempt()
-	addr := unixAddr(&o.Ext.Addr, network)
-	return &ListenerSet{lc: *lc, network: network, first: s, unix: &addr, file: file, share: new(sharing)}, nil
+	addr := unixAddr(socket{k, s}.name(), network)
+	return &ListenerSet{lc: *lc, k: k, network: network, first: s, unix: &addr, file: file, share: new(sharing)}, nil
 }
 
 // reopen makes the set's socket anew when all listeners of the one before have closed,
@@ -44,7 +39,7 @@ func (s *ListenerSet) reopen() error {
 	if s.adopted { // it is gone, and its address not ours to take
 		return listenError(s.network, s.Addr(), net.ErrClosed)
 	}
-	fd, file, err := s.lc.openUnix(s.network, s.unix.Name)
+	fd, file, err := s.lc.openUnix(s.k, s.network, s.unix.Name)
 	if err == nil {
 		s.first, s.file = fd, file
 	}
@@ -53,7 +48,7 @@ func (s *ListenerSet) reopen() error {
 
 // openUnix makes a listening socket, and says of which file: bind makes it, and fails
 // if there is one of that name, also one that a program left which is gone.
-func (lc *ListenConfig) openUnix(network, name string) (int32, *socketFile, error) {
+func (lc *ListenConfig) openUnix(k kernel.Kernel, network, name string) (int32, *socketFile, error) {
 	addr := &net.UnixAddr{Name: name, Net: network}
 	if lc.Backlog < 0 {
 		return -1, nil, listenError(network, addr, fmt.Errorf("ListenConfig.Backlog %d: want 0 or more", lc.Backlog))
@@ -62,41 +57,29 @@ func (lc *ListenConfig) openUnix(network, name string) (int32, *socketFile, erro
 		return -1, nil, listenError(network, addr,
 			fmt.Errorf("ListenConfig.DeferAccept of a Unix socket: %w", errors.ErrUnsupported))
 	}
-	s := (&op.Op{Code: op.Socket, Arg: sys.AFUnix, Arg2: unixType(network)}).Attempt()
-	if s < 0 {
-		return -1, nil, listenError(network, addr, noSocket(s))
+	s, err := newSocket(k, sys.AFUnix, unixType(network))
+	if err != nil {
+		return -1, nil, listenError(network, addr, err)
 	}
-	var f fd.FD
-	f.Init(s)
-	file, err := lc.bindUnix(&f, addr)
+	file, err := lc.bindUnix(s, addr)
 	if err == nil {
-		backlog := uint32(backlogMax)
-		if lc.Backlog > 0 {
-			backlog = uint32(min(lc.Backlog, backlogMax))
-		}
-		if res := (&op.Op{Code: op.Listen, FD: &f, Arg: backlog}).Attempt(); res < 0 {
-			err = callError("listen", res)
-		}
+		err = s.listen(lc.Backlog)
 	}
 	if err != nil {
 		file.release()
-		(&op.Op{Code: op.Close, Off: int64(f.Take())}).Attempt()
+		s.close()
 		return -1, nil, listenError(network, addr, err)
 	}
-	return s, file, nil
+	return s.n, file, nil
 }
 
 // bindUnix gives a socket its name.
-func (lc *ListenConfig) bindUnix(f *fd.FD, addr *net.UnixAddr) (*socketFile, error) {
-	if err := controlAs(lc.Control, addr.Net, addr.Name, f.Sys()); err != nil {
+func (lc *ListenConfig) bindUnix(s socket, addr *net.UnixAddr) (*socketFile, error) {
+	if err := controlAs(lc.Control, addr.Net, addr.Name, s); err != nil {
 		return nil, err
 	}
-	o := &op.Op{Code: op.Bind, FD: f, Ext: new(op.Ext)}
-	if !o.Ext.Addr.SetUnix(addr.Name) {
-		return nil, noUnixName("bind", addr.Name)
-	}
-	if res := o.Attempt(); res < 0 {
-		return nil, callError("bind", res)
+	if err := s.bindUnix(addr.Name); err != nil {
+		return nil, err
 	}
 	file := newSocketFile(addr.Name)
 	file.own(true)

@@ -95,6 +95,11 @@ func (Host) Shutdown(fd int32, how int) int32 {
 	return again(func() int32 { return sys.Shutdown(fd, how) })
 }
 
+// Peek is recv(2) with MSG_PEEK and MSG_DONTWAIT.
+func (Host) Peek(fd int32, p []byte) int32 {
+	return again(func() int32 { return sys.Recv(fd, p, sys.MsgPeek) })
+}
+
 // Getsockname is getsockname(2).
 func (Host) Getsockname(fd int32, sa *sys.Sockaddr) int32 {
 	return again(func() int32 { return sys.Getsockname(fd, sa) })

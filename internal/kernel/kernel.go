@@ -41,6 +41,8 @@ type Sockets interface {
 	Listen(fd int32, backlog int) int32
 	// Shutdown ends one direction, or both; how is one of the SHUT_ numbers.
 	Shutdown(fd int32, how int) int32
+	// Peek reads what has come, and leaves it there: -EAGAIN if nothing has.
+	Peek(fd int32, p []byte) int32
 	// Getsockname puts the socket's own address into sa.
 	Getsockname(fd int32, sa *sys.Sockaddr) int32
 	// Getpeername puts the peer's address into sa.

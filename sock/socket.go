@@ -1,0 +1,108 @@
+package sock
+
+import (
+	"net/netip"
+	"os"
+
+	"ringo/internal/kernel"
+	"ringo/internal/loop"
+	"ringo/internal/sys"
+)
+
+// socket is one that is still being made: no loop and no handle knows of it.
+type socket struct {
+	k kernel.Kernel
+	n int32
+}
+
+// newSocket makes a socket.
+func newSocket(k kernel.Kernel, family, kind int) (socket, error) {
+	n := k.Socket(family, kind, 0)
+	if n < 0 {
+		return socket{}, noSocket(n)
+	}
+	return socket{k, n}, nil
+}
+
+// socketFor makes a socket that the loop can wait for.
+func socketFor(l *loop.Loop, family, kind int) (socket, error) {
+	s, err := newSocket(l.Kernel(), family, kind)
+	if err != nil {
+		return s, err
+	}
+	if err := l.Unwatchable(s.n); err != nil {
+		s.close()
+		return socket{}, os.NewSyscallError("socket", err)
+	}
+	return s, nil
+}
+
+// familyOf is the family of an address's sockets.
+func familyOf(ap netip.AddrPort) int {
+	if ap.Addr().Is6() {
+		return sys.AFInet6
+	}
+	return sys.AFInet
+}
+
+func (s socket) set(level, name, value int) error {
+	return called("setsockopt", s.k.Setsockopt(s.n, level, name, value))
+}
+
+func (s socket) bind(ap netip.AddrPort) error {
+	at := new(sys.Sockaddr)
+	at.Set(ap)
+	return called("bind", s.k.Bind(s.n, at))
+}
+
+// bindUnix gives a Unix socket its name.
+func (s socket) bindUnix(name string) error {
+	at := new(sys.Sockaddr)
+	if !at.SetUnix(name) {
+		return noUnixName("bind", name)
+	}
+	return called("bind", s.k.Bind(s.n, at))
+}
+
+// listen has peers queue; a backlog of 0 is as many as the kernel takes.
+func (s socket) listen(backlog int) error {
+	if backlog == 0 || backlog > backlogMax {
+		backlog = backlogMax
+	}
+	return called("listen", s.k.Listen(s.n, backlog))
+}
+
+// connect sets the peer of a socket of datagrams, which takes no time.
+func (s socket) connect(ap netip.AddrPort) error {
+	to := new(sys.Sockaddr)
+	to.Set(ap)
+	return called("connect", s.k.Connect(s.n, to))
+}
+
+// connectUnix is connect to a name.
+func (s socket) connectUnix(name string) error {
+	to := new(sys.Sockaddr)
+	if !to.SetUnix(name) {
+		return noUnixName("connect", name)
+	}
+	return called("connect", s.k.Connect(s.n, to))
+}
+
+// name is what the socket is bound to; empty if the kernel does not say.
+func (s socket) name() *sys.Sockaddr {
+	sa := new(sys.Sockaddr)
+	if s.k.Getsockname(s.n, sa) < 0 {
+		return new(sys.Sockaddr)
+	}
+	return sa
+}
+
+func (s socket) close() { s.k.Close(s.n) }
+
+// called is the error of a system call; nil if there is none.
+func called(call string, res int32) error {
+	if res < 0 {
+		return callError(call, res)
+	}
+	return nil
+}
