@@ -113,7 +113,7 @@ func (c *call) runAs(known facts) (int32, error) {
 			}
 			known |= cold
 		case worker:
-			c.op.Flags |= op.Aside
+			c.op.Flags |= op.Offload
 			return c.park(l)
 		case ring:
 			return c.park(l)

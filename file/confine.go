@@ -42,7 +42,7 @@ func (d *Dir) open(name string, flags int, mode uint32) (n int32, err error) {
 	}
 	l, t := loop.Current()
 	w := walk{root: d.n, unlessFIFO: l != nil && mayWait(flags)}
-	err = aside(func(stop func() error) error {
+	err = offload(func(stop func() error) error {
 		w.stop = stop
 		n, err = w.open(name, flags, mode)
 		return err

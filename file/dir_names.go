@@ -45,7 +45,7 @@ func (d *Dir) RemoveAll(name string) error {
 	err := d.withParent(name, func(dir int32, base string) error {
 		before := strings.TrimRight(strings.TrimSuffix(name, base), "/")
 		base = strings.TrimRight(base, "/")
-		return aside(func(stop func() error) error {
+		return offload(func(stop func() error) error {
 			err := removeTree(dir, base, stop)
 			if before != "" {
 				err = below(before, err)

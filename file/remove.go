@@ -31,7 +31,7 @@ func RemoveAll(path string) error {
 		return nil
 	}
 	dir, base := splitPath(path)
-	return aside(func(stop func() error) error {
+	return offload(func(stop func() error) error {
 		parent, err := openAt(noFD, dir, 0, 0, 0)
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil

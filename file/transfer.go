@@ -143,7 +143,7 @@ func (f *File) move(c *call, l *loop.Loop, by caller, tried facts) (int32, error
 		case host:
 			return c.host(f.rings())
 		case worker:
-			c.op.Flags |= op.Aside
+			c.op.Flags |= op.Offload
 			return c.park(l)
 		case ring:
 			switch {

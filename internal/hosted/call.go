@@ -9,7 +9,7 @@ type call struct {
 	res     int32
 	lent    bool          // the slot's Ext is the caller's
 	refused bool          // it was not begun, and will not be
-	aside   bool          // a thread of the kernel's is to do it
+	async   bool          // submit it with IOSQE_ASYNC: a thread of the kernel's does it
 	tries   uint8         // how often the op was submitted again
 	done    chan struct{} // room for one: there is a slot, or the end
 	next    *call         // in a list

@@ -76,7 +76,7 @@ func TestOutOfTheBlue(t *testing.T) {
 		res   int32
 		times int
 		want  int32 // of the op
-		aside bool
+		async bool
 	}{
 		{"cancelled", -sys.ECANCELED, triesMax, block, false},
 		{"cancelled for ever", -sys.ECANCELED, triesMax + 1, -sys.ECANCELED, false},
@@ -88,7 +88,7 @@ func TestOutOfTheBlue(t *testing.T) {
 		{"short", 100, 1, 100, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			left, nops, asides := c.times, 0, 0
+			left, nops, asyncs := c.times, 0, 0
 			h := open(t, Config{Few: onRing, Kernel: &flaky{entry: func(e *abi.Io_uring_sqe) {
 				switch {
 				case e.Opcode != abi.IORING_OP_READ:
@@ -97,7 +97,7 @@ func TestOutOfTheBlue(t *testing.T) {
 					left--
 					inject(e, c.res)
 				case e.Flags&abi.IOSQE_ASYNC != 0:
-					asides++
+					asyncs++
 				}
 			}}})
 			res, ok := h.Do(context.Background(), &op.Op{Code: op.ReadAt, FD: &d.fd, Buf: make([]byte, block), Off: 0})
@@ -111,9 +111,9 @@ func TestOutOfTheBlue(t *testing.T) {
 			if c.res > 0 {
 				reissued = 0
 			}
-			if got := h.Info().Stats.Reissued; !ok || res != c.want || got != reissued || asides > 0 != c.aside {
-				t.Errorf("got %d, %v, submitted again %d times, %d aside; want %d, %d times", res, ok, got,
-					asides, c.want, reissued)
+			if got := h.Info().Stats.Reissued; !ok || res != c.want || got != reissued || asyncs > 0 != c.async {
+				t.Errorf("got %d, %v, submitted again %d times, %d async; want %d, %d times", res, ok, got,
+					asyncs, c.want, reissued)
 			}
 		})
 	}

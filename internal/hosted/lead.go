@@ -101,7 +101,7 @@ func (r *ring) showOp() bool {
 	}
 	c := r.pending.pop()
 	r.ways[c.code].Prep(c.op, e)
-	if c.aside {
+	if c.async {
 		e.Flags |= uring.SQEAsync
 	}
 	e.UserData = c.op.Token()

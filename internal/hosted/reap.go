@@ -77,7 +77,7 @@ func (r *ring) sort(e *uring.CQE) *call {
 func (r *ring) retry(c *call, res int32) bool {
 	switch res {
 	case -sys.EAGAIN:
-		c.aside = true
+		c.async = true
 	case -sys.ECANCELED, -sys.EFAULT, -sys.EINTR:
 	default:
 		return false

@@ -103,7 +103,7 @@ func (r *ring) admit(code op.Code, hurried bool) (*call, admission) {
 	} else {
 		c = &call{done: make(chan struct{}, 1)}
 	}
-	c.code, c.tries, c.aside, c.refused = code, 0, false, false
+	c.code, c.tries, c.async, c.refused = code, 0, false, false
 	if r.slab.Used() < r.max {
 		c.op = r.slab.Get(code)
 		return c, seated

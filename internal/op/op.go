@@ -107,9 +107,9 @@ const (
 	// for that, it reports readable for a hang-up and an error, too. Whoever reads
 	// then finds out.
 	Rough
-	// Aside: a worker makes the op's call also where there is an entry for it. For files
+	// Offload: a worker makes the op's call also where there is an entry for it. For files
 	// of whose kind each entry ends with a thread of the kernel's, which costs more.
-	Aside
+	Offload
 )
 
 // Completion flags, the bits of a CQE.

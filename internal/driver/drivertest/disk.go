@@ -34,7 +34,7 @@ var diskCases = []testCase{
 func onWays(run func(h *harness, flags op.Flags)) func(h *harness) {
 	return func(h *harness) {
 		run(h, 0)
-		run(h, op.Aside)
+		run(h, op.Offload)
 	}
 }
 
@@ -157,10 +157,10 @@ func diskCancel(h *harness) {
 	r, w := h.pipe()
 	b := []byte("########")
 	h.readAt(r, b, atPosition).submit().wantCanceled()
-	h.readAt(r, b, atPosition).with(op.Aside).submit().wantCanceled()
+	h.readAt(r, b, atPosition).with(op.Offload).submit().wantCanceled()
 	w.plain().fill()
 	h.writeAt(w, b, atPosition).submit().wantCanceled()
-	h.writeAt(w, b, atPosition).with(op.Aside).submit().wantCanceled()
+	h.writeAt(w, b, atPosition).with(op.Offload).submit().wantCanceled()
 	name := filepath.Join(h.TempDir(), "never")
 	h.openFile(name, unix.O_RDWR|unix.O_CREAT, 0o600).submit().wantCanceled()
 	if _, err := os.Stat(name); !os.IsNotExist(err) {
@@ -187,7 +187,7 @@ func diskBeside(h *harness) {
 			b := make([]byte, 100)
 			c := h.readAt(f, b, int64(i*100))
 			if i%2 == 0 {
-				c.with(op.Aside)
+				c.with(op.Offload)
 			}
 			calls, bufs = append(calls, c.submit()), append(bufs, b)
 		}

@@ -162,7 +162,7 @@ func diskCancelAll(h *harness) {
 		if d := &op.Table[code]; d.Kind != op.Blocking || code == op.CloseFile || code == op.Open {
 			continue
 		}
-		c := h.op(code, f).with(op.Aside).on(make([]byte, 1), 0)
+		c := h.op(code, f).with(op.Offload).on(make([]byte, 1), 0)
 		x := h.slab.Ext(c.o)
 		x.Attr, x.Stat = []byte("user.a\x00"), new(sys.Statx)
 		x.SetVec([][]byte{make([]byte, 1)}, 0)

@@ -109,7 +109,7 @@ func treeOpen(h *harness, flags op.Flags) {
 	h.named(op.Openat2, d, "f/x").how(unix.O_RDONLY, 0, 0).with(flags).submit().want(-sys.ENOTDIR)
 	h.check(unix.Mkfifo(name+"/fifo", 0o600))
 	h.named(op.Openat2, d, "fifo").how(unix.O_RDONLY, 0, 0).on(nil,
-		op.UnlessFIFO).with(op.Aside).submit().want(-sys.EINPROGRESS)
+		op.UnlessFIFO).with(op.Offload).submit().want(-sys.EINPROGRESS)
 }
 
 // beneath skips where there is no openat2.

@@ -136,7 +136,7 @@ func (d *engine) offload(o *op.Op) {
 // of a file that is open with O_DIRECT.
 func (d *engine) submitDirect(j *job) bool {
 	o := j.o
-	if !transfers(o.Code) || o.Off < 0 || o.Flags&op.Aside != 0 || !sys.IsDirect(o.FD.Sys()) {
+	if !transfers(o.Code) || o.Off < 0 || o.Flags&op.Offload != 0 || !sys.IsDirect(o.FD.Sys()) {
 		return false
 	}
 	if a := d.files.native(d.wakeFD); a != nil {

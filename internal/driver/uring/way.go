@@ -132,7 +132,7 @@ func (d *ring) begin(o *op.Op) uint8 {
 // mode is how an op of this way waits.
 func (d *ring) mode(o *op.Op) uint8 {
 	switch how := d.way(o).How; {
-	case how == op.ByOffload && o.Def().Kind == op.Blocking, o.Flags&op.Aside != 0:
+	case how == op.ByOffload && o.Def().Kind == op.Blocking, o.Flags&op.Offload != 0:
 		return waitsFile
 	case how == op.ByEntry && d.selects(o): // from a pool that the kernel does not have
 	case how == op.ByEntry:
