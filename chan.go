@@ -15,12 +15,12 @@ var ErrClosed = errors.New("ringo: the Chan is closed")
 // Chan is a channel that parks a task which has to wait, where a Go channel would stop
 // its loop. Tasks of any loop and ordinary goroutines may use one together: it hands
 // values from one loop to another, and between tasks and goroutines. Values come out
-// in the order in which they were sent, and those who wait are served in order of
+// in the order in which they were sent, and callers that wait are served in order of
 // arrival. NewChan makes it;
 // the zero Chan holds nothing, as NewChan(0).
 //
-// A value is delivered once or not at all, and the error says which: Send gives nil
-// exactly if the value is in the channel or with a receiver, and Recv that gives an
+// A value is delivered once or not at all, and the error says which: Send returns nil
+// exactly if the value is in the channel or with a receiver, and Recv that returns an
 // error has taken none. A cancel or timeout that comes after the delivery is too late,
 // and the next wait is told of it.
 type Chan[T any] struct {
@@ -70,7 +70,7 @@ func (c *Chan[T]) Send(v T) error {
 }
 
 // Recv takes the oldest value, and waits until there is one: a task parks, a goroutine
-// blocks. After Close it gives what is left, then ErrClosed. A task's wait may also end
+// blocks. After Close it returns what is left, then ErrClosed. A task's wait may also end
 // as that of Send. Any goroutine may call it.
 func (c *Chan[T]) Recv() (v T, err error) {
 	if c == nil {
@@ -123,7 +123,7 @@ func (c *Chan[T]) TryRecv() (v T, ok bool) {
 	return v, done && err == nil
 }
 
-// Close ends the sending: those who wait in Send and who call it later get ErrClosed,
+// Close ends the sending: callers that wait in Send, or call it later, get ErrClosed,
 // and those in Recv once there is nothing left to receive. What is in the channel stays
 // to be received. It does not wait, and closing again does nothing. Any goroutine may
 // call it.

@@ -10,7 +10,7 @@ import (
 // with a sync.Mutex. Tasks of any loop and ordinary goroutines may wait in one
 // together. NewCond makes it; it must not be copied.
 type Cond struct {
-	// L is held by who looks at the condition or changes it.
+	// L is held while the condition is looked at or changed.
 	L *Mutex
 
 	mu      sync.Mutex
@@ -32,7 +32,7 @@ func NewCond(m *Mutex) *Cond { return &Cond{L: m} }
 //	}
 //
 // An error is what ended the wait of a task, as with Mutex.Lock. A Signal that came
-// before it counts, and gives nil; one that came after it goes to another waiter. It
+// before it counts, and returns nil; one that came after it goes to another waiter. It
 // panics if c.L is not locked. Any goroutine may call it.
 func (c *Cond) Wait() error {
 	if c == nil {

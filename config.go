@@ -22,8 +22,8 @@ type Config struct {
 	// Driver is what runs the operations: "auto" (the default), "uring",
 	// "uring-poll", "epoll", "poll" or "select". auto takes io_uring where it works
 	// and costs less than epoll, which is from Linux 6.1 on, else the first of the last
-	// three that does work; Loop.Info says which, and why. A driver asked for by name
-	// that can't be had fails Run. The environment variable RINGO_DRIVER overrides it,
+	// three that does work; Loop.Info says which, and why. If a driver
+	// that is named can't run here, Run fails. The environment variable RINGO_DRIVER overrides it,
 	// with the same words.
 	Driver string
 	// Loops is how many loops to make, 1 to 1024; the default is GOMAXPROCS,
@@ -63,10 +63,10 @@ type Config struct {
 	Offload int
 	// StallLimit is how long a turn may take, in which one task after the other
 	// runs; the default is 100 ms, negative is no limit. Longer turns are counted
-	// in Stats, and told of while they last, once a turn: that is when the stack
-	// shows who breaks the rule that a task may wait only through Ringo, or
+	// in Stats, and reported while they last, once a turn: that is when the stack
+	// shows what breaks the rule that a task may wait only through Ringo, or
 	// computes for so long. A turn that is long because the machine did not run
-	// the loop's thread, or had stopped the program, is counted and not told of.
+	// the loop's thread, or had stopped the program, is counted and not reported.
 	StallLimit time.Duration
 	// OnStall is told of such turns, on an ordinary goroutine: how long so far, and
 	// the stack of what holds the loop. nil: a report goes to stderr, at most one

@@ -46,7 +46,7 @@
 // begins. A cancelled task's waits fail with context.Canceled; Close, Task.Wait
 // and deferred clean-up still work.
 //
-// Tasks that serve learn of the drain from Accept, which gives net.ErrClosed, or
+// Tasks that serve learn of the drain from Accept, which returns net.ErrClosed, or
 // through sock.Serve. Any other task, such as a client, a loop of work or one that
 // sleeps between rounds, has to look: Run's ctx.Err() is not nil once the drain has
 // begun. It must not wait for <-ctx.Done(), which is a channel and stops the loop; a

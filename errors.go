@@ -19,11 +19,11 @@ var (
 	ErrGoexit = loop.ErrGoexit
 )
 
-// PanicError is a panic in a task. Task.Wait, Group.Wait and Run give it when there
+// PanicError is a panic in a task. Task.Wait, Group.Wait and Run return it when there
 // is a Config.OnPanic; a task whose Offload or Compute call panicked is made to
 // panic with one.
 type PanicError struct {
-	// Value is what panic was called with. Unwrap gives it if it is an error.
+	// Value is what panic was called with. Unwrap returns it if it is an error.
 	Value any
 	// Stack is of where it happened, as debug.Stack writes it. Behind that of an
 	// Offload or Compute call comes the stack of the task that waited for it, if
@@ -36,7 +36,7 @@ type PanicError struct {
 // Error shows the value and the stack.
 func (e *PanicError) Error() string { return (*loop.PanicError)(e).Error() }
 
-// Unwrap gives the value if it is an error.
+// Unwrap returns the value if it is an error.
 func (e *PanicError) Unwrap() error { return (*loop.PanicError)(e).Unwrap() }
 
 // showPanic and shownPanic are the engine's way to make users' PanicErrors, and to
@@ -48,7 +48,7 @@ func shownPanic(v any) *loop.PanicError {
 	return (*loop.PanicError)(p)
 }
 
-// SetupError says why a driver can't be had. errors.As finds it in what Run gives.
+// SetupError says why a driver can't run here. errors.As finds it in what Run returns.
 type SetupError struct {
 	// Driver is which, as in Config.Driver.
 	Driver string
@@ -57,14 +57,14 @@ type SetupError struct {
 	// Hint is the likely cause, and what to change: a seccomp filter,
 	// kernel.io_uring_disabled, RLIMIT_MEMLOCK. It may be empty.
 	Hint string
-	// Err is what the step gave, a syscall.Errno as a rule. Unwrap gives it.
+	// Err is the error of the step, a syscall.Errno as a rule. Unwrap returns it.
 	Err error
 }
 
 // Error names driver, step, errno and the likely cause.
 func (e *SetupError) Error() string { return (*driver.SetupError)(e).Error() }
 
-// Unwrap gives Err.
+// Unwrap returns Err.
 func (e *SetupError) Unwrap() error { return (*driver.SetupError)(e).Unwrap() }
 
 // refused is a driver's error to users: errors.As finds their SetupError in it.

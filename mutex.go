@@ -8,7 +8,7 @@ import (
 
 // Mutex is a lock that parks a task which has to wait, where a sync.Mutex would stop
 // its loop. Tasks of any loop and ordinary goroutines may use one together, and pass
-// it on in order of arrival: who unlocks hands it to the first who waits. The zero
+// it on in order of arrival: Unlock passes it to the first caller that waits. The zero
 // value is unlocked. It must not be copied after its first use.
 //
 // Tasks of one loop need it only for what must not change while they park: between
@@ -58,9 +58,9 @@ func (m *Mutex) TryLock() bool {
 	return true
 }
 
-// Unlock gives the lock to the first who waits, or leaves it free. It does not wait,
-// and works in a task that was cancelled. As with sync, who unlocks need not be who
-// locked. It panics if the lock is free. Any goroutine may call it.
+// Unlock passes the lock to the first caller that waits, or leaves it free. It does not
+// wait, and works in a task that was cancelled. As with sync, another task or goroutine
+// may unlock than the one that locked. It panics if the lock is free. Any goroutine may call it.
 func (m *Mutex) Unlock() {
 	if m == nil {
 		panic(ofNil("Mutex.Unlock"))

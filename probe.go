@@ -6,7 +6,7 @@ import (
 )
 
 // Drivers are the words that Config.Driver takes: "auto", then the drivers, the better ones
-// first. Whether one works here a Run tells. Any goroutine may call it; it does not wait.
+// first. Only a Run shows whether one works here. Any goroutine may call it; it does not wait.
 func Drivers() []string { return open.Names() }
 
 // Defect is something that a kernel has, that passes its self-test, and that loses or mixes

@@ -66,7 +66,7 @@ func wantHere(l *loop.Loop, method string) {
 
 // Go starts fn as a task, after Go has returned. fn runs even if the task is
 // cancelled before it starts, so that its deferred functions do. Any goroutine
-// may call it; on a loop that has ended the task's Wait gives ErrEnded.
+// may call it; on a loop that has ended the task's Wait returns ErrEnded.
 func (l *Loop) Go(fn func()) *Task {
 	wantFunc(fn != nil, "Loop.Go")
 	return (*Task)(l.engine().Go(fn))
@@ -74,7 +74,7 @@ func (l *Loop) Go(fn func()) *Task {
 
 // Post starts fn as a task, without a handle and without allocating in steady
 // state. The posts of one sender start in order. Any goroutine may call it. It
-// gives ErrEnded when the loop has ended.
+// returns ErrEnded when the loop has ended.
 func (l *Loop) Post(fn func()) error {
 	if fn == nil {
 		return noFunc("Loop.Post")
@@ -87,7 +87,7 @@ func (l *Loop) Post(fn func()) error {
 // WithTimeout it has that deadline. Only a task may call it.
 func (l *Loop) Context() context.Context { return l.task("Loop.Context").Context() }
 
-// Sleep parks the running task for d at least. It gives context.Canceled if the
+// Sleep parks the running task for d at least. It returns context.Canceled if the
 // task is cancelled, os.ErrDeadlineExceeded at the end of a WithTimeout around it,
 // ErrNotTask to other callers.
 func (l *Loop) Sleep(d time.Duration) error {
@@ -160,7 +160,7 @@ func (l *Loop) Loops() []*Loop {
 // Info describes the loop's driver, and why it was chosen. Any goroutine may call it.
 func (l *Loop) Info() Info { return infoOf(l.engine().Info()) }
 
-// Stats gives the loop's counters as of its last turn. Any goroutine may call it.
+// Stats returns the loop's counters as of its last turn. Any goroutine may call it.
 // Others than this loop's tasks wait for its answer, a task by parking, and if that
 // takes a tenth of a second or the task is cancelled, they get the answer before.
 func (l *Loop) Stats() Stats { return statsOf(l.engine().Stats()) }
@@ -187,7 +187,7 @@ func (t *Timer) Reset(d time.Duration) bool { return t.engine("Reset").Reset(d) 
 type Task loop.Task
 
 // Wait joins the task. Any goroutine may call it, a task parks; a task that waits
-// for itself panics. The join goes on even if the waiter is cancelled. It gives
+// for itself panics. The join goes on even if the waiter is cancelled. It returns
 // nil when fn has returned, cancelled or not; ErrGoexit; ErrEnded if the loop had
 // ended and fn never ran, and of the zero Task; a *PanicError where Config.OnPanic is set.
 func (t *Task) Wait() error { return (*loop.Task)(t).Wait() }

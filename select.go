@@ -16,7 +16,7 @@ type Case struct {
 
 // RecvInto is the case in which a value is received from c. It is stored in *v, which
 // belongs to the Select until that returns, and stays as it was if another case comes
-// true. A nil c gives a case that never comes true.
+// true. With a nil c the case never comes true.
 func RecvInto[T any](c *Chan[T], v *T) Case {
 	if c == nil {
 		return Case{}
@@ -25,7 +25,7 @@ func RecvInto[T any](c *Chan[T], v *T) Case {
 }
 
 // SendFrom is the case in which *v is sent to c, as it is when Select is called. A nil
-// c gives a case that never comes true.
+// c the case never comes true.
 func SendFrom[T any](c *Chan[T], v *T) Case {
 	if c == nil {
 		return Case{}
@@ -49,7 +49,7 @@ type side interface {
 	leave(send bool, elem, in any, chosen bool) error
 }
 
-// Select waits until one of the cases comes true, a task by parking, and gives its
+// Select waits until one of the cases comes true, a task by parking, and returns its
 // number in the list. If several are, it takes one at random. The error is ErrClosed if
 // the case's channel was closed, with the number of the case. If the wait of a task is
 // ended by a cancel or a Loop.WithTimeout the number is -1, and no case came true. Any
@@ -100,7 +100,7 @@ func Select(cases ...Case) (int, error) {
 	return i, err
 }
 
-// TrySelect is Select if one of the cases is true now; otherwise it gives -1 and nil.
+// TrySelect is Select if one of the cases is true now; otherwise it returns -1 and nil.
 // It does not wait. Any goroutine may call it.
 func TrySelect(cases ...Case) (int, error) {
 	loop.Spend()

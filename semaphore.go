@@ -8,7 +8,7 @@ import (
 )
 
 // Semaphore hands out a number of units to callers that need one or several, in order
-// of arrival: who wants many is not passed by those who come later and want few. Tasks
+// of arrival: a caller that needs many is not passed by later ones that need few. Tasks
 // of any loop and ordinary goroutines may use one together. NewSemaphore makes it; it
 // must not be copied.
 type Semaphore struct {
@@ -30,7 +30,7 @@ func NewSemaphore(n int64) *Semaphore {
 // Acquire takes n units, and waits for them: a task parks, a goroutine blocks. nil
 // means that the caller has them, anything else that it has none. The error is what
 // ended the wait of a task, as with Mutex.Lock, or says that n is more than all there
-// are. Units that are there when nobody waits are had by a cancelled task too. It
+// are. Where units are free and nobody waits, a cancelled task gets them too. It
 // panics if n is negative. Any goroutine may call it.
 func (s *Semaphore) Acquire(n int64) error {
 	checkUnits("Acquire", n)

@@ -2,7 +2,7 @@ package ringo
 
 import "time"
 
-// WithTimeout calls fn and gives what fn gives. Waits inside fn that last until d has
+// WithTimeout calls fn and returns its error. Waits inside fn that last until d has
 // passed, and those that begin later, fail with an error that is a timeout: its
 // Timeout method says so, and errors.Is finds os.ErrDeadlineExceeded. That holds for
 // every wait that a cancel would end: on connections and listeners, Dial, Sleep,

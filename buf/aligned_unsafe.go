@@ -5,7 +5,7 @@ import (
 	"unsafe"
 )
 
-// Aligned gives n bytes of Go memory at an address that is a multiple of align, a power
+// Aligned returns n bytes of Go memory at an address that is a multiple of align, a power
 // of two, as direct I/O wants it (see file.File.DirectAlign). It is zero, and collected
 // like any other. Go's memory doesn't move, so the address stays.
 func Aligned(n, align int) []byte {

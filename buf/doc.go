@@ -9,7 +9,7 @@
 //
 // Programs meet Lease, and Of to make one of bytes of their own for
 // sock.Conn.WriteLease. Pool, Buffer and Ring are what a loop and its driver hand
-// each other; nothing that a program can call gives or takes one, and
+// each other; no function of a program's takes or returns one, and
 // ringo.Config.Buffers and BufferSize are how to size them.
 //
 // Few buffers are in the kernel's hands at a time, and those given back last go

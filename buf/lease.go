@@ -37,7 +37,7 @@ func (b Lease) Release() {
 	}
 }
 
-// Of makes a lease of plain memory, for who must give one. Releasing it gives
+// Of makes a lease of plain memory, for callers that need one. Releasing it gives
 // nothing back. held, if not nil, counts it until then. Any goroutine may call it.
 func Of(p []byte, held *atomic.Int32) Lease {
 	b := &Buffer{mem: p, End: len(p)}

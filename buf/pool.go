@@ -212,7 +212,7 @@ func (p *Pool) Filled(id uint16, n int) *Buffer {
 	return b
 }
 
-// Take gives the warmest free buffer, or makes one; nil at the pool's bound.
+// Take returns the warmest free buffer, or makes one; nil at the pool's bound.
 func (p *Pool) Take() *Buffer {
 	if p.free != nil || p.restock() {
 		b := p.pop()

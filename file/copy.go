@@ -22,7 +22,7 @@ const copyBuffer = 256 << 10
 // Copy copies what src holds from its position on to dst's position, and moves both on:
 // within the kernel where the file systems can (copy_file_range), which may share
 // blocks and so take no room, and else by reads and writes, with the same result. It
-// gives how much went. It may wait; a task parks, and a cancelled one stops between two
+// returns how much it copied. It may wait; a task parks, and a cancelled one stops between two
 // steps.
 func Copy(dst, src *File) (n int64, err error) {
 	if dst == src {

@@ -9,9 +9,9 @@ import (
 )
 
 // Dir is an open directory, and the place from which names start that its methods are
-// given. Such a name can't lead out of the directory: not by "..", not as an absolute
+// given. Such a name stays in the directory: not by "..", not as an absolute
 // name, not by symbolic links, whoever puts them there while it is looked up, and not by
-// the links of /proc. Whatever would, gives ErrEscapes. Links that stay inside are
+// the links of /proc. A name that would fails with ErrEscapes. Links that stay inside are
 // followed. Mounts inside are part of the directory.
 //
 // It is what os.Root is, for tasks too: any goroutine and any task may call any method,
@@ -49,7 +49,7 @@ func OpenDir(name string) (*Dir, error) {
 func (d *Dir) Name() string { return d.name }
 
 // Close closes the directory. It waits for the calls in flight; files that were opened
-// in it stay open. Later calls give fs.ErrClosed, as a second Close does.
+// in it stay open. Later calls return fs.ErrClosed, as a second Close does.
 func (d *Dir) Close() error {
 	if d.unmade() {
 		return os.ErrInvalid

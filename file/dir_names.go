@@ -83,7 +83,7 @@ func (d *Dir) Symlink(oldname, newname string) error {
 	}))
 }
 
-// ReadLink gives what a symbolic link leads to. It may wait; a task parks.
+// ReadLink returns what a symbolic link leads to. It may wait; a task parks.
 func (d *Dir) ReadLink(name string) (to string, err error) {
 	err = d.on("readlinkat", name, func() error {
 		return d.withObject(name, sys.ONofollow, func(n int32) error {

@@ -32,7 +32,7 @@ func (d *Dir) OpenFile(name string, flag int, perm fs.FileMode) (f *File, err er
 	return f, err
 }
 
-// ReadFile gives all that a file in d holds. It may wait; a task parks.
+// ReadFile returns all that a file in d holds. It may wait; a task parks.
 func (d *Dir) ReadFile(name string) ([]byte, error) {
 	f, err := d.Open(name)
 	if err != nil {
@@ -54,7 +54,7 @@ func (d *Dir) WriteFile(name string, data []byte, perm fs.FileMode) error {
 
 // Temp makes a file in d that has no name (O_TMPFILE, Linux 3.11), to read and write it: it
 // goes with its Close, unless LinkTo gives it a name. Older kernels and some file systems
-// have no such files, which gives errors.ErrUnsupported. It may wait; a task parks.
+// have no such files: the error is errors.ErrUnsupported. It may wait; a task parks.
 func (d *Dir) Temp(perm fs.FileMode) (f *File, err error) {
 	err = d.on("openat", ".", func() error {
 		flag := os.O_RDWR | sys.OTmpfile
@@ -116,7 +116,7 @@ func (d *Dir) List(name string) (l *Listing, err error) {
 	return l, err
 }
 
-// ReadDir gives the entries of a directory in d, sorted by name; List does it in steps.
+// ReadDir returns the entries of a directory in d, sorted by name; List does it in steps.
 // It may wait; a task parks.
 func (d *Dir) ReadDir(name string) ([]fs.DirEntry, error) {
 	l, err := d.List(name)

@@ -38,7 +38,7 @@ func (e *AlignError) Error() string {
 		e.Mem, e.Off)
 }
 
-// Unwrap gives the errno.
+// Unwrap returns the errno.
 func (e *AlignError) Unwrap() error { return e.Err }
 
 // aligned explains the EINVAL of a transfer with Direct.

@@ -9,7 +9,7 @@ import (
 )
 
 // NewFile makes a File of an open descriptor, which is the File's from now on; name is
-// for errors. It gives nil for what is no open descriptor, as os.NewFile does.
+// for errors. It returns nil for what is no open descriptor, as os.NewFile does.
 func NewFile(fd uintptr, name string) *File {
 	c := newCall(op.Fcntl, int32(fd))
 	defer c.free()
@@ -55,7 +55,7 @@ func (f *File) Fd() uintptr {
 	return uintptr(f.n)
 }
 
-// SyscallConn gives the descriptor to functions, while the file is kept open. What
+// SyscallConn passes the descriptor to functions, while the file is kept open. What
 // they call may hold up the loop of a task.
 func (f *File) SyscallConn() (syscall.RawConn, error) {
 	if err := f.begin("SyscallConn"); err != nil {

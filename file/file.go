@@ -20,7 +20,7 @@ import (
 // File is an open file. It is os.File's like: its methods, but for those that the package
 // documentation names, with its words and errors. It belongs to no loop; any goroutine and
 // any task may call any method, any number at once. One that is dropped without Close is
-// closed by the garbage collector. The zero File is none: its methods give fs.ErrInvalid.
+// closed by the garbage collector. The zero File is none: its methods return fs.ErrInvalid.
 type File struct {
 	name  string
 	n     int32 // the descriptor
@@ -127,8 +127,8 @@ func (f *File) statx(st *sys.Statx, how uint32) error {
 func (f *File) Name() string { return f.name }
 
 // Close closes the file. It waits for the calls in flight, also in a cancelled task;
-// later ones give fs.ErrClosed, as a second Close does. Who waits for a FIFO or a
-// terminal gets fs.ErrClosed at once.
+// later ones return fs.ErrClosed, as a second Close does. Callers that wait for a FIFO or
+// a terminal get fs.ErrClosed at once.
 func (f *File) Close() error {
 	if f.unmade() {
 		return os.ErrInvalid

@@ -55,9 +55,9 @@ func List(name string) (*Listing, error) {
 	return newListing(name, n, func(entry string) (fs.FileInfo, error) { return Lstat(name + "/" + entry) }), nil
 }
 
-// ReadDir gives the next entries, n at most, or all that are left if n is not
-// positive, as os.File.ReadDir does: io.EOF says that there are no more, to those who
-// ask for n. It may wait; a task parks.
+// ReadDir returns the next entries, n at most, or all that are left if n is not
+// positive, as os.File.ReadDir does: with n, io.EOF says that there
+// are no more. It may wait; a task parks.
 func (l *Listing) ReadDir(n int) ([]fs.DirEntry, error) {
 	if !l.hold.take() {
 		return nil, pathError("readdirent", l.name, os.ErrClosed)
@@ -148,7 +148,7 @@ func (l *Listing) drop() {
 	l.buf, l.left = nil, nil
 }
 
-// Read gives EISDIR, as read(2) does.
+// Read returns EISDIR, as read(2) does.
 func (l *Listing) Read([]byte) (int, error) {
 	return 0, pathError("read", l.name, syscall.EISDIR)
 }
@@ -177,7 +177,7 @@ func (l *Listing) Close() error {
 	return nil
 }
 
-// ReadDir gives the entries of a directory, sorted by name, as os.ReadDir does. List
+// ReadDir returns the entries of a directory, sorted by name, as os.ReadDir does. List
 // does it in steps. It may wait; a task parks.
 func ReadDir(name string) ([]fs.DirEntry, error) {
 	l, err := List(name)

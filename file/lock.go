@@ -14,13 +14,13 @@ import (
 type Range struct{ Off, Len int64 }
 
 // Lock locks a part of the file, for this File alone or shared with others that share,
-// and waits until it can. The lock is advice: it holds up those who ask for one. It is
+// and waits until it can. The lock is advice: it holds up callers that ask for one. It is
 // the open file's (F_OFD_SETLK of fcntl(2), Linux 3.15; EINVAL before): two Files have
 // locks of their own, also in one process, while a File that has a lock of the part gets
 // it in any case, so that tasks and goroutines which share a File can't keep each other
 // out with it. Closing lets go of it.
 //
-// The kernel can't tell when it is to be had without holding a thread for that, so Lock
+// The kernel can't wait for a lock without holding a thread, so Lock
 // asks again, every 50 ms in the end, and nobody has a place in a queue. It gives up
 // when ctx ends, or the task is cancelled. An exclusive lock wants the file open to write,
 // a shared one to read, or the error is EBADF.
@@ -57,8 +57,8 @@ func rest(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// TryLock is Lock without waiting for who holds the lock: it reports whether it is this
-// File's now. On network file systems it may wait for the server; a task parks.
+// TryLock is Lock without waiting for another holder: it reports whether the lock is
+// this File's now. On network file systems it may wait for the server; a task parks.
 func (f *File) TryLock(r Range, shared bool) (bool, error) {
 	kind := uint32(sys.FWrlck)
 	if shared {

@@ -11,7 +11,7 @@ import (
 // one and now another. NewReader makes it.
 //
 // An error comes behind the last byte before it. The Read that follows tries again from
-// there, as with a File: so after io.EOF it gives what was appended meanwhile. The
+// there, as with a File: so after io.EOF it returns what was appended meanwhile. The
 // Reader begins with one block and goes to its depth as those turn out to be full.
 type Reader struct {
 	s      *stream
@@ -88,7 +88,7 @@ func (r *Reader) WriteTo(w io.Writer) (sum int64, err error) {
 	}
 }
 
-// Close waits for what is in flight, in a cancelled task too. Later calls give
+// Close waits for what is in flight, in a cancelled task too. Later calls return
 // fs.ErrClosed; closing again does nothing.
 func (r *Reader) Close() error {
 	r.s.closed = true

@@ -8,7 +8,7 @@ import (
 	"syscall"
 )
 
-// ReadFrom writes all that r gives, until its end, as os.File.ReadFrom does; io.Copy uses it.
+// ReadFrom writes all that r holds, until its end, as os.File.ReadFrom does; io.Copy uses it.
 // What a File holds, also behind an *io.LimitedReader, is copied within the kernel where the
 // file systems can (copy_file_range), unless this file is open with O_APPEND. It may wait; a
 // task parks, and a cancelled one stops between two steps. Any other r is read by the

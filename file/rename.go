@@ -45,7 +45,7 @@ func bare(err error) error {
 }
 
 // RenameWith gives a file another name, as renameat2(2) does: without flags a directory
-// takes the place of an empty one. File systems that don't know a flag give EINVAL. It
+// takes the place of an empty one. File systems that don't know a flag fail with EINVAL. It
 // may wait; a task parks.
 func RenameWith(oldname, newname string, flags RenameFlags) error {
 	return linkError("rename", oldname, newname, onNames(op.Renameat, noFD, oldname, noFD, newname, uint32(flags)))
@@ -62,7 +62,7 @@ func Symlink(oldname, newname string) error {
 	return linkError("symlink", oldname, newname, onNames(op.Symlinkat, noFD, newname, noFD, oldname, 0))
 }
 
-// ReadLink gives what a symbolic link leads to, as os.Readlink does. It may wait; a
+// ReadLink returns what a symbolic link leads to, as os.Readlink does. It may wait; a
 // task parks.
 func ReadLink(name string) (string, error) {
 	to, err := readlinkAt(noFD, name)

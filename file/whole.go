@@ -5,7 +5,7 @@ import (
 	"os"
 )
 
-// ReadFile gives all that a file holds, as os.ReadFile does. It may wait; a task parks.
+// ReadFile returns all that a file holds, as os.ReadFile does. It may wait; a task parks.
 func ReadFile(name string) ([]byte, error) {
 	f, err := Open(name)
 	if err != nil {
@@ -36,7 +36,7 @@ func (f *File) readAll() ([]byte, error) {
 }
 
 // WriteFile makes data all that a file holds, as os.WriteFile does; perm is of a file
-// that it makes. Who reads it meanwhile sees a part, as after a crash; see
+// that it makes. A reader sees a part meanwhile, as after a crash; see
 // WriteFileAtomic. It may wait; a task parks.
 func WriteFile(name string, data []byte, perm fs.FileMode) error {
 	f, err := OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, perm)

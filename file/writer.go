@@ -11,7 +11,7 @@ import (
 // blocks, of which several are in flight. One task or goroutine at a time may use it, now
 // this one and now another. NewWriter makes it; Close ends it, or else bytes are lost.
 //
-// The first error, by place and not by time, is what all calls give from then on. Blocks
+// The first error, by place and not by time, is what all calls return from then on. Blocks
 // behind it may have been written; up to Written all have.
 type Writer struct {
 	s       *stream
@@ -51,7 +51,7 @@ func (w *Writer) block() *block { return w.s.blocks[w.head] }
 // heard: after Flush or Close without an error, all of them.
 func (w *Writer) Written() int64 { return w.written }
 
-// Write copies p into blocks, and waits when all are in flight: a task parks. It may give
+// Write copies p into blocks, and waits when all are in flight: a task parks. It may return
 // the error of an earlier Write's bytes. If a cancel of the task ends the wait, what
 // counts as written by then will be, and others may go on.
 func (w *Writer) Write(p []byte) (n int, err error) {
@@ -118,7 +118,7 @@ func (w *Writer) Flush() error {
 }
 
 // Close flushes, in a cancelled task too, and waits for all that is in flight. The error
-// is the first of all. Later calls give fs.ErrClosed; closing again does nothing. The
+// is the first of all. Later calls return fs.ErrClosed; closing again does nothing. The
 // file stays open.
 func (w *Writer) Close() (err error) {
 	if w.s.closed {

@@ -46,7 +46,7 @@ func grow(get func(p []byte) (int, error)) ([]byte, error) {
 	}
 }
 
-// Xattr gives the extended attribute with this name, such as "user.comment". Without one
+// Xattr returns the extended attribute with this name, such as "user.comment". Without one
 // the error is ENODATA; where the file system has none, errors.ErrUnsupported. It may
 // wait, as the others on attributes; a task parks.
 func (f *File) Xattr(name string) ([]byte, error) {
@@ -73,7 +73,7 @@ func (f *File) RemoveXattr(name string) error {
 	return err
 }
 
-// ListXattrs gives the names of the extended attributes, in no order, nil if there are
+// ListXattrs returns the names of the extended attributes, in no order, nil if there are
 // none. It may wait; a task parks.
 func (f *File) ListXattrs() ([]string, error) {
 	p, err := grow(func(p []byte) (int, error) { return f.attr("listxattr", op.ListAttrs, "", p, 0) })

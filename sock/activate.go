@@ -10,7 +10,7 @@ import (
 	"ringo/internal/kernel"
 )
 
-// Activated gives the sockets that the program was started with by socket activation,
+// Activated returns the sockets that the program was started with by socket activation,
 // in their order: systemd (see sd_listen_fds(3)) and others pass them from descriptor 3
 // on, and name them by LISTEN_FDS, LISTEN_FDNAMES and LISTEN_PID. The Name of each file
 // is the one that it has there (FileDescriptorName= in systemd.socket(5)), which several
@@ -25,8 +25,8 @@ import (
 // service uses the socket.
 //
 // The variables are unset, and the descriptors made close-on-exec, so that children
-// don't take them for theirs. So there are sockets for the first call only, and who
-// gets them has to close them. An error says what is wrong with the variables; then no
+// don't take them for theirs. So there are sockets for the first call only, whose
+// caller has to close them. An error says what is wrong with the variables; then no
 // file is open. Any goroutine may call it, early in the program.
 func Activated() ([]*os.File, error) {
 	activation.Lock()

@@ -13,7 +13,7 @@ import (
 // AdoptConfig is how to adopt a socket that was made elsewhere. The zero value is good.
 type AdoptConfig struct {
 	// Unread are bytes that were read from a connection already, into a bufio.Reader
-	// say: it gives them first. They are copied. Of no meaning for other sockets.
+	// say. The connection returns them first. They are copied. Of no meaning for other sockets.
 	Unread []byte
 	// Exclusive says that no other process or thread uses this socket, by its own or by
 	// an inherited descriptor. Then it may be put into non-blocking mode, which is for
@@ -31,7 +31,7 @@ type AdoptConfig struct {
 //
 // The socket is taken over: when Adopt returns without an error, s has been closed, and
 // the Conn has another descriptor of the same socket, close-on-exec, and the options
-// that it had. Who waits in s is told so. If Adopt fails, s is as before.
+// that it had. Callers that wait in s get an error. If Adopt fails, s is as before.
 //
 // Any goroutine may call it; one that is no task of l waits for the loop.
 func Adopt(l *ringo.Loop, s io.Closer) (*Conn, error) { return new(AdoptConfig).Adopt(l, s) }

@@ -117,7 +117,7 @@ func (c *Conn) RemoteAddr() net.Addr {
 }
 
 // Close closes the connection. It waits until the operations in flight on it have
-// ended, for which a task parks, also one that was cancelled; who waits in them gets
+// ended, for which a task parks, also one that was cancelled; callers that wait in them get
 // net.ErrClosed. Closing again does nothing. Bytes from Peek are gone with it; leases
 // stay. Any goroutine may call it.
 func (c *Conn) Close() error { return c.core.Close() }

@@ -10,7 +10,7 @@ import (
 )
 
 // WriteTo writes everything that comes to w, until the peer's end of stream, and
-// gives the count of what went out. io.Copy uses it. The bytes go from the buffers in
+// returns the count of what went out. io.Copy uses it. The bytes go from the buffers in
 // which they came; when full buffers keep coming and w is a Conn, a *net.TCPConn or a
 // *net.UnixConn, the kernel moves them by splice(2), and they are in no memory of ours.
 // An error of reading is this connection's, one of writing is w's.
@@ -52,7 +52,7 @@ func (c *Conn) relayFar(w io.Writer) (int64, error) {
 	return c.relay(out, after)
 }
 
-// ReadFrom writes everything that r gives, until its end, and gives the count of what went
+// ReadFrom writes everything that r holds, until its end, and returns the count of what went
 // out. io.Copy uses it. If r is a Conn, a *net.TCPConn or a *net.UnixConn, see
 // Conn.WriteTo; from a task, one of package net is waited for on a goroutine (Loop.Offload),
 // which to cancel the task ends as it does there. If it is a regular *os.File or

@@ -9,15 +9,15 @@ import (
 	"ringo/internal/handle"
 )
 
-// File gives a file of another descriptor of the socket, close-on-exec, as the File
+// File returns a file of another descriptor of the socket, close-on-exec, as the File
 // method of package net does. The connection goes on, and closing one does not affect
 // the other: the peer sees the end when both are closed. What is set on the socket,
 // options and non-blocking mode, holds for both.
 //
 // Bytes that were received and that nobody has read would be missing in the file, so
 // with some File fails with ErrUnread. Afterwards none are received until somebody
-// reads: who closes the connection then, or leaves it alone, finds all that is still to
-// come in the file. With a reader at it, which gets what comes, File does not wait.
+// reads: when the connection is closed then, or left alone, all that is still to
+// come can be read from the file. With a reader at it, which gets what comes, File does not wait.
 //
 // Any goroutine may call it; a task of another loop parks.
 func (c *Conn) File() (f *os.File, err error) {
@@ -74,7 +74,7 @@ func (c *Conn) disarmed() error {
 	return nil
 }
 
-// File gives a file of another descriptor of the listening socket, close-on-exec, as
+// File returns a file of another descriptor of the listening socket, close-on-exec, as
 // the File method of package net does: to hand it to a program that goes on listening.
 // Closing one does not affect the other, and peers are refused when both are closed.
 // Connections that the loop has accepted already stay the listener's. Any goroutine may
@@ -101,7 +101,7 @@ func (ln *Listener) File() (*os.File, error) {
 // in order, before all that the kernel still has. Of a "unixpacket" connection that was
 // peeked into these are records without their boundaries.
 //
-// For everybody else the connection is closed: who waits on it gets net.ErrClosed,
+// For everybody else the connection is closed: callers that wait on it get net.ErrClosed,
 // writers with the count that went out. The socket itself is not shut down, and leases
 // stay valid. In a Handler the connection ends as one that the handler closed.
 //
@@ -118,7 +118,7 @@ func (c *Conn) Detach() (fd int, unread []byte, err error) {
 	return fd, unread, c.failHome("detach", err)
 }
 
-// DetachConn is Detach to a connection of package net, which gives the unread bytes
+// DetachConn is Detach to a connection of package net, which returns the unread bytes
 // first. It is a *net.TCPConn or a *net.UnixConn if there are none; otherwise a
 // net.Conn of another type, that has their CloseRead and CloseWrite. If it fails the
 // connection is as before.

@@ -24,7 +24,7 @@ type Dialer struct {
 	// system's, minutes. The error of a dial that takes longer is a timeout as in
 	// package net: its Timeout method says so, and errors.Is finds
 	// context.DeadlineExceeded, or os.ErrDeadlineExceeded where a connect was under
-	// way; there both are found, since net gives now the one and now the other.
+	// way; there both are found, since net sometimes returns one and sometimes the other.
 	Timeout time.Duration
 	// LocalAddr, if not nil, is this end's address. A *net.TCPAddr: port 0 is any, and
 	// of the peer's addresses only those of its family are tried. A *net.UnixAddr of
@@ -73,7 +73,7 @@ func (d *Dialer) DialContext(ctx context.Context, l *ringo.Loop, network, addres
 	return madeOn(ctx, l, fail, func() (*Conn, error) { return d.dial((*loop.Loop)(l), network, address, end) })
 }
 
-// Func gives DialContext for a loop in the shape that other packages ask for, such as
+// Func returns DialContext for a loop in the shape that other packages ask for, such as
 // http.Transport.DialContext.
 func (d *Dialer) Func(l *ringo.Loop) func(ctx context.Context, network, address string) (net.Conn, error) {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {

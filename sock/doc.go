@@ -34,8 +34,8 @@
 //
 // # Where it differs from package net
 //
-//   - Closing again does nothing and gives nil, where package net has an error that is
-//     net.ErrClosed. Whatever else fails because of the close gives that error.
+//   - Closing again does nothing and returns nil, where package net has an error that is
+//     net.ErrClosed. Whatever else fails because of the close returns that error.
 //   - Close waits until the operations in flight, which it ends, are done with the
 //     descriptor.
 //   - Accept waits out shortages of descriptors and memory, which net reports.
@@ -60,12 +60,12 @@
 // fetches what it calls a Request for.
 //
 // A unixpacket connection carries records. Write, WriteV, WriteLease and SendFiles send
-// one, whole; Read and ReadV give one, and drop what there is no room for; Next leases
-// one. Peek, Discard and Buffered are about one, too: to ask for more than it has gives
-// what it has and io.ErrUnexpectedEOF. io.Copy writes each by itself. A record of no
+// one, whole; Read and ReadV return one, and drop what there is no room for; Next leases
+// one. Peek, Discard and Buffered are about one, too: asked for more they
+// return what it has and io.ErrUnexpectedEOF. io.Copy writes each by itself. A record of no
 // bytes can't be told from the end: as with package net it reads as io.EOF, and Serve
 // closes. A Request that leaves its record unread is answered with bufio.ErrBufferFull.
 //
 // Closing a listener removes its file, unless another has taken its place. A file that
-// a program left behind, whoever it was, stays: the next Listen gives EADDRINUSE.
+// another program left behind stays: the next Listen fails with EADDRINUSE.
 package sock

@@ -17,7 +17,7 @@ import (
 // runtime.Goexit.
 var ErrNoReturn = errors.New("sock: Open or Request did not return")
 
-// ErrUnread is what a call gives that would pass over bytes which the connection has
+// ErrUnread is the error of a call that would pass over bytes which the connection has
 // received and nobody has read: RawConn.Read, and File. Read them first: there are
 // Buffered of them.
 var ErrUnread = handle.ErrUnread

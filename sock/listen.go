@@ -27,7 +27,7 @@ type ListenConfig struct {
 	Backlog int
 	// DeferAccept, if positive, is how long the kernel keeps a connection to itself on
 	// which no data has come, in seconds, rounded up: tcp(7), TCP_DEFER_ACCEPT. For
-	// servers whose peers speak first; Accept gives no connection that says nothing. Unix
+	// servers whose peers speak first; Accept returns no connection that says nothing. Unix
 	// sockets can't, and refuse it.
 	DeferAccept time.Duration
 	// Control, if not nil, is called with each socket that is made, before it is bound:
@@ -39,15 +39,15 @@ type ListenConfig struct {
 // Listen makes this loop's own socket on an address. network is "unix" or "unixpacket",
 // see ListenerSet for several loops on one Unix socket; or "tcp", "tcp4" or "tcp6"; for "tcp" an address without a
 // host, 0.0.0.0 and :: are all addresses of both families, as in package net. Loops of one Run may share an address,
-// and the kernel spreads the peers over them (SO_REUSEPORT); somebody else there, or the same loop twice, gives
-// EADDRINUSE. Port 0 is a port of this socket's own; for one that all loops
+// and the kernel spreads the peers over them (SO_REUSEPORT); if it is taken, or by the same loop
+// twice, the error is EADDRINUSE. Port 0 is a port of this socket's own; for one that all loops
 // share see Reserve. Only a task of l may call it; a host name parks it.
 func Listen(l *ringo.Loop, network, address string) (*Listener, error) {
 	return new(ListenConfig).Listen(l, network, address)
 }
 
 // Reserve listens at once, before Run or during it: peers queue from now on. The
-// set gives each loop a listener. It is the way to one port 0 for all loops, and
+// set makes a listener for each loop. It is the way to one port 0 for all loops, and
 // to know the address early. Any goroutine may call it; a host name is looked up,
 // for which a task parks.
 func Reserve(network, address string) (*ListenerSet, error) {

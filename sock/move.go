@@ -9,14 +9,14 @@ import (
 
 // MoveTo moves the connection to another loop, of the same Run or another, with its
 // unread bytes, deadlines and value: to a loop that has less to do, or to the one that
-// has the state which the connection turned out to be for. What it gives is the
+// has the state which the connection turned out to be for. What it returns is the
 // connection from now on, usually used by a task that is started on that loop next.
 //
-// The old Conn is closed for everybody: who waits on it gets net.ErrClosed, writers
+// The old Conn is closed for everybody: callers that wait on it get net.ErrClosed, writers
 // with the count that went out, and in a Handler it ends as one that the handler
 // closed. Leases of it stay valid, and count no more. No byte is lost or sent twice,
 // while the peer goes on sending. To move to the loop that it belongs to does nothing,
-// and gives the same Conn.
+// and returns the same Conn.
 //
 // If the other loop has ended, or its driver can't wait for this descriptor, MoveTo
 // fails and the connection is as before; if it ends at that very moment the connection

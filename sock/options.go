@@ -31,7 +31,7 @@ const (
 	shutWrite      = 1
 )
 
-// CloseRead shuts the reading side down: reads give io.EOF once what has come is
+// CloseRead shuts the reading side down: reads return io.EOF once what has come is
 // read. Any goroutine may call it.
 func (c *Conn) CloseRead() error { return c.shutdown(shutRead) }
 

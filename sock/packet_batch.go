@@ -25,7 +25,7 @@ type Message struct {
 // WriteBatch take more than one call of the kernel.
 const MessagesMax = sys.BatchMax
 
-// ReadBatch reads up to len(ms) datagrams, and gives how many it read, at least one:
+// ReadBatch reads up to len(ms) datagrams, and returns how many it read, at least one:
 // it parks until there is one, and takes what there is then, or about twice as many as
 // the last time, in one call of the kernel. Of each message it fills Buffers and OOB, and sets the other fields. Flags
 // tells of a datagram that was longer than its buffers. With SetGRO a message may be
@@ -138,7 +138,7 @@ func (c *PacketConn) collect(b *sys.Batch, ms []Message, n int) {
 	b.Release(len(ms))
 }
 
-// WriteBatch sends each message as a datagram, and gives how many it sent: fewer than
+// WriteBatch sends each message as a datagram, and returns how many it sent: fewer than
 // len(ms) only with an error, which is that of the message behind them. It parks
 // while the socket has no room. N and NN of what was sent are set. What ms names is
 // lent to the kernel until it returns. Any goroutine may call it.

@@ -87,7 +87,7 @@ func (c *Control) Append(oob []byte, dst netip.Addr) []byte {
 // ControlFlags name what SetControl asks for.
 type ControlFlags uint8
 
-// What the kernel tells of datagrams if it is asked.
+// What the kernel reports of datagrams if it is asked.
 const (
 	ControlLocal ControlFlags = 1 << iota // Control.Local and Interface
 	ControlTOS                            // Control.TOS
@@ -95,7 +95,7 @@ const (
 	ControlTime                           // Control.Time
 )
 
-// SetControl says whether the kernel tells these things of datagrams that come from
+// SetControl says whether the kernel reports these things of datagrams that come from
 // now on, in control messages for ReadMsgUDP and ReadBatch. Any goroutine may call it.
 func (c *PacketConn) SetControl(what ControlFlags, on bool) error {
 	type option struct{ level, name int }

@@ -19,11 +19,11 @@ var errNoAddress = errors.New("missing address")
 // or "udp6"; for "udp" an address without a host, 0.0.0.0 and :: are all addresses of
 // both families, as in package net. Loops of one Run may share an address, and the
 // kernel spreads the peers over them (SO_REUSEPORT); somebody else there, or the same
-// loop twice, gives EADDRINUSE. Port 0 is a port of this socket's own, which other
+// loop twice, fails with EADDRINUSE. Port 0 is a port of this socket's own, which other
 // loops may then share by its number. The socket belongs to l. Any goroutine may call
 // it; a task parks for a host name, or if it is another loop's.
 //
-// The end of Run's context leaves the socket open: who waits for a datagram is cancelled
+// The end of Run's context leaves the socket open: tasks that wait for a datagram are cancelled
 // when Config.Grace is over. A server that is to end at once has another task wait for
 // that context in Loop.Offload, as in the example of Dial, and close the socket.
 func ListenPacket(l *ringo.Loop, network, address string) (*PacketConn, error) {

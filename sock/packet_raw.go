@@ -8,7 +8,7 @@ import (
 	"ringo/internal/handle"
 )
 
-// SyscallConn gives the descriptor to functions of the caller's, for system calls
+// SyscallConn passes the descriptor to functions of the caller's, for system calls
 // that there is no method for: what Conn.SyscallConn says holds here, too. Libraries
 // for QUIC send and receive by it. Datagrams that were fetched already are out of the
 // reach of Read's function: with some unread it fails with ErrUnread. From this call on
@@ -16,7 +16,7 @@ import (
 // Any goroutine may call it.
 func (c *PacketConn) SyscallConn() (syscall.RawConn, error) { return c.packet.SyscallConn() }
 
-// SyscallConn gives the descriptor to functions of the caller's, for system calls
+// SyscallConn passes the descriptor to functions of the caller's, for system calls
 // that there is no method for: what Conn.SyscallConn says holds here, too. Datagrams
 // that were fetched already are out of the reach of Read's function: with some unread it
 // fails with ErrUnread. From this call on nothing is fetched that was not asked for, so

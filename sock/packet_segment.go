@@ -10,7 +10,7 @@ import (
 )
 
 // SetGRO has the kernel join datagrams of one sender that come one behind the other
-// and have the same size (UDP_GRO, Linux 5.0). The ReadMsg methods and ReadBatch give
+// and have the same size (UDP_GRO, Linux 5.0). The ReadMsg methods and ReadBatch return
 // them as one, with their size in Control.Segment; they need buffers of 64 KiB, or
 // lose what is beyond them. The other reads take them apart. Any goroutine may call it.
 func (c *PacketConn) SetGRO(on bool) error {
@@ -29,7 +29,7 @@ const (
 )
 
 // WriteSegments sends p as datagrams of size bytes, of which the last may be shorter,
-// to an address, which is the zero value on a connected socket. It gives how many
+// to an address, which is the zero value on a connected socket. It returns how many
 // bytes went; fewer than len(p) only with an error. Where it can, the kernel does the
 // cutting (GSO, Linux 4.18), which costs a fraction. An interface that can't is found
 // out by an error of the kernel: then the datagrams are sent one by one, now and from

@@ -17,7 +17,7 @@ import (
 // has to wait waits as with package net.
 //
 // One caller may read while another writes; several readers, or several writers,
-// take turns in order of arrival. A read gives one datagram; where its buffer is too
+// take turns in order of arrival. A read returns one datagram; where its buffer is too
 // short the rest is lost, of which the ReadMsg methods and ReadBatch tell. A datagram
 // may be empty, so a count of 0 is no end.
 //
@@ -91,7 +91,7 @@ func (c *PacketConn) readFrom(call string, p []byte) (int, netip.AddrPort, error
 
 // ReadMsgUDP reads a datagram into b, and the control messages that came with it into
 // oob: see Control, which reads them, and SetControl, which asks for them. flags has
-// MSG_TRUNC if b was too short and MSG_CTRUNC if oob was. With SetGRO it gives what
+// MSG_TRUNC if b was too short and MSG_CTRUNC if oob was. With SetGRO it returns what
 // came as one. Any goroutine may call it.
 func (c *PacketConn) ReadMsgUDP(b, oob []byte) (n, oobn, flags int, addr *net.UDPAddr, err error) {
 	n, oobn, flags, from, err := c.ReadMsgUDPAddrPort(b, oob)

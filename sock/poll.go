@@ -49,7 +49,7 @@ type Pollable struct {
 
 // Poll makes a Pollable of a file, or of anything else that has a descriptor; a mere
 // one is a file by os.NewFile. It works on a duplicate, close-on-exec, so that the file
-// stays the caller's to close; who goes on reading it takes its bytes. Files that
+// stays the caller's to close; other readers of it take its bytes. Files that
 // are always ready, on a disk, are refused: their calls wait for the disk, and go
 // through ringo.Loop.Offload. Only a task of l may call it.
 func Poll(l *ringo.Loop, f syscall.Conn) (*Pollable, error) {
@@ -102,7 +102,7 @@ func (p *Pollable) Loop() *ringo.Loop { return (*ringo.Loop)(p.l) }
 
 // Read reads what there is into b, once, and parks until there is something. b is lent
 // to the kernel until it returns. io.EOF is bare; everything else is an *fs.PathError.
-// Several readers take turns. What a read gives, and how large b must be, depends on the
+// Several readers take turns. What a read returns, and how large b must be, depends on the
 // file: see eventfd(2), timerfd_create(2), inotify(7).
 func (p *Pollable) Read(b []byte) (int, error) {
 	a, err := p.enter("read", handle.In)
@@ -181,8 +181,8 @@ func (p *Pollable) setDeadlines(t time.Time, in, out bool) error {
 	return nil
 }
 
-// Close closes the duplicate. It parks until the operations in flight have ended; who
-// waits gets net.ErrClosed. Closing again does nothing.
+// Close closes the duplicate. It parks until the operations in flight have ended;
+// callers that wait get net.ErrClosed. Closing again does nothing.
 func (p *Pollable) Close() error {
 	if p.l != nil && !p.l.Ended() && !p.l.Here() { // a loop that has ended has closed what was open on it
 		return p.fail("close", stranger(p.l))

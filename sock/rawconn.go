@@ -7,7 +7,7 @@ import (
 	"ringo/internal/handle"
 )
 
-// SyscallConn gives the descriptor to functions of the caller's, for system calls
+// SyscallConn passes the descriptor to functions of the caller's, for system calls
 // that there is no method for; see syscall.RawConn. Any goroutine and any task may use
 // it, which parks a task, and not its loop.
 //
@@ -31,7 +31,7 @@ func (c *Conn) SyscallConn() (syscall.RawConn, error) {
 	return &handle.RawConn{Core: &c.core, Fail: c.failed}, nil
 }
 
-// SyscallConn gives the listening descriptor to functions of the caller's, see
+// SyscallConn passes the listening descriptor to functions of the caller's, see
 // syscall.RawConn. As in package net only Control works, which calls its function at
 // once: what there is to read on a listener is connections, and those are the loop's
 // to accept. f must neither keep nor close the descriptor, nor close the listener. Any

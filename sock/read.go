@@ -102,7 +102,7 @@ func (c *Conn) some() error {
 	}
 }
 
-// Next gives the next unread bytes in the buffer in which they came, without a
+// Next returns the next unread bytes in the buffer in which they came, without a
 // copy. The caller owns them until Release. It parks until there are some. With
 // Config.Leases of this connection's leases held it fails at once.
 // Any goroutine may call it.
@@ -188,7 +188,7 @@ func (c *Conn) Buffered() int {
 // peekMax is the bound of Peek outside Serve.
 const peekMax = 65536
 
-// Peek gives the next n unread bytes in one piece without reading them, fewer only
+// Peek returns the next n unread bytes in one piece without reading them, fewer only
 // with an error. It parks until they are here, so not if n <= Buffered(). The bytes
 // are valid until the next Read, Next, Peek, Discard or Close; Write keeps them.
 // More than Handler.Unread bytes, 65536 without Serve, are bufio.ErrBufferFull
@@ -259,7 +259,7 @@ func (c *Conn) piece(n int) []byte {
 }
 
 // Discard drops the next n bytes, and parks until they were here; so not if
-// n <= Buffered(). It gives how many it dropped, fewer than n only with an error.
+// n <= Buffered(). It returns how many it dropped, fewer than n only with an error.
 // Any goroutine may call it.
 func (c *Conn) Discard(n int) (done int, err error) {
 	if n < 0 {

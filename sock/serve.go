@@ -12,7 +12,7 @@ import (
 
 // ListenAndServe runs loops that accept connections on one address, and calls
 // serve for each in a task of its own. The connection is closed when serve
-// returns. It gives nil after an orderly end, as ringo.Run does. With port 0 all
+// returns. It returns nil after an orderly end, as ringo.Run does. With port 0 all
 // loops share one port; see Reserve to learn which. Any goroutine may call it; it
 // waits, so a task, whose loop would stop meanwhile, gets an error.
 func ListenAndServe(ctx context.Context, cfg *ringo.Config, network, address string, serve func(c *Conn)) error {
@@ -69,7 +69,7 @@ type Handler struct {
 	Request func(c *Conn) error
 	// Closed, if not nil, is called once for each connection whose Open was or
 	// would have been called, last, when everything on it has ended. err says
-	// why: io.EOF, what Open or Request gave, os.ErrDeadlineExceeded, ErrNoReturn if
+	// why: io.EOF, the error of Open or Request, os.ErrDeadlineExceeded, ErrNoReturn if
 	// Open or Request panicked, or net.ErrClosed when the program drains.
 	Closed func(c *Conn, err error)
 	// Unread is how many bytes may stay unread; the default is 65536. A Request
@@ -88,7 +88,7 @@ type server struct {
 }
 
 // Serve accepts connections and has h handle their requests, until the accepts
-// stop and the last connection is closed; then it gives nil. A connection between
+// stop and the last connection is closed; then it returns nil. A connection between
 // requests keeps no stack. When the program drains, idle connections are closed at
 // once; busy ones are ended when Request returns, and closed when the peer has ended
 // its side too, a second later at most. Only a task of l may call it; it parks.

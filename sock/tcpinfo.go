@@ -70,7 +70,7 @@ var tcpStates = [...]string{
 	TCPListen:  "LISTEN", TCPClosing: "CLOSING",
 }
 
-// String gives the state's name as in RFC 9293.
+// String returns the state's name as in RFC 9293.
 func (s TCPState) String() string {
 	if int(s) < len(tcpStates) && tcpStates[s] != "" {
 		return tcpStates[s]

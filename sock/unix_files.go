@@ -16,9 +16,9 @@ var errFilesLost = errors.New("more descriptors were passed than asked for, or t
 	"(RLIMIT_NOFILE); all of them were closed")
 
 // SendFiles writes all of p and passes the files with its first bytes (SCM_RIGHTS, see
-// unix(7)). The receiver gets descriptors of its own; the files stay the caller's, who
-// may close them at once. p must not be empty, since files travel with bytes, and at
-// most 253 files do. It gives how many bytes went out, with which the files went too.
+// unix(7)). The receiver gets descriptors of its own; the files stay the caller's to
+// close, also at once. p must not be empty, since files travel with bytes, and at
+// most 253 files do. It returns how many bytes went out, with which the files went too.
 //
 // It is for connections between Unix sockets. The mode of the files is left as it is.
 // Any goroutine may call it; it waits as Write does.

@@ -7,7 +7,7 @@ import (
 )
 
 // ReadV reads what there is into the slices, one after the other, at least one byte,
-// and parks until then: Read for who keeps its parts apart, such as a header and a body.
+// and parks until then: Read into parts that are kept apart, such as a header and a body.
 // The slices are lent to the kernel until it returns; bufs itself is not changed. One
 // call to the kernel fills up to 8 slices that are not empty, so a short count says nothing
 // about what is left. Deadlines and errors are those of Read.

@@ -22,7 +22,7 @@ import (
 // that resets the connection. Only Write and WriteLease by tasks of the connection's loop make use
 // of it; all other writes are copied.
 //
-// An error for which errors.Is finds errors.ErrUnsupported says that it can't be had: it takes the
+// The error is errors.ErrUnsupported where there is no such thing: it takes the
 // uring driver, Linux 6.0 and a TCP connection. What a driver that has it finds at a write that
 // it can't do without a copy is sent with one. Any goroutine may call it. See
 // io_uring_prep_send_zc(3).

@@ -19,7 +19,7 @@ const (
 // Config says what a ring should be like. The zero value and nil are good.
 type Config struct {
 	// CQEntries is the CQ's size, at least the SQ's and at most CQEntriesMax, rounded up to a power of two. 0: four
-	// times the SQ. Kernel 5.5; before it only 0 is possible, and gives twice the SQ.
+	// times the SQ. Kernel 5.5; before it only 0 is possible, and means twice the SQ.
 	CQEntries int
 
 	// AnyThread makes a ring that any thread may use, one at a time under the caller's lock: no SINGLE_ISSUER, no

@@ -6,7 +6,7 @@ import (
 	"syscall"
 )
 
-// A SetupError says at which step a ring, or something registered with one, could not be had, and the likely cause.
+// A SetupError says at which step a ring, or something registered with one, failed, and the likely cause.
 type SetupError struct {
 	Step string // the system call, with what it was asked for
 	Hint string // the likely cause; "" if there is nothing to say beyond the error
@@ -23,7 +23,7 @@ func (e *SetupError) Error() string {
 	return s
 }
 
-// Unwrap gives the errno.
+// Unwrap returns the errno.
 func (e *SetupError) Unwrap() error { return e.Err }
 
 // A FeatureError says that the kernel lacks a feature. errors.Is(err, errors.ErrUnsupported) holds.

@@ -87,7 +87,7 @@ var opNames = [...]string{
 	"FTRUNCATE", "BIND", "LISTEN", "RECV_ZC", "EPOLL_WAIT", "READV_FIXED", "WRITEV_FIXED", "PIPE",
 }
 
-// String gives the kernel's name without the IORING_OP_, or a number for opcodes newer than this package.
+// String returns the kernel's name without the IORING_OP_, or a number for opcodes newer than this package.
 func (o Op) String() string {
 	if int(o) < len(opNames) {
 		return opNames[o]

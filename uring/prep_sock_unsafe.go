@@ -62,7 +62,7 @@ func (e *SQE) PrepRecvMultishot(fd int, group uint16, flags uint32) {
 func (e *SQE) LimitRecv(n uint32) { e.FileIndex = n }
 
 // PrepSend fills in a send(2) (Linux 5.6). p belongs to the kernel until the CQE. The count may be short; with
-// MSG_WAITALL (Linux 5.19) only an error makes it so. A closed peer gives EPIPE and no signal. See
+// MSG_WAITALL (Linux 5.19) only an error makes it so. To a closed peer the error is EPIPE, without a signal. See
 // io_uring_prep_send(3).
 func (e *SQE) PrepSend(fd int, p []byte, flags uint32) {
 	addr, n := bytesOf(p)
@@ -102,7 +102,7 @@ func (e *SQE) PrepRecvmsgSelect(fd int, msg unsafe.Pointer, group uint16, flags 
 // PrepRecvmsgMultishot fills in a recvmsg that makes a CQE, each with a buffer of the group, for every message, for as
 // long as the CQEs have CQEMore set (Linux 6.0). Of msg only the lengths of name and control count: so much room is
 // left for them in each buffer, in front of the bytes. ParseRecvmsg reads what is there. A message of no bytes, and the
-// end of a stream, are the last CQE, with a buffer. A buffer with no room for the front gives EFAULT. See
+// end of a stream, are the last CQE, with a buffer. Where a buffer has no room for the front the error is EFAULT. See
 // io_uring_prep_recvmsg_multishot(3).
 func (e *SQE) PrepRecvmsgMultishot(fd int, msg unsafe.Pointer, group uint16, flags uint32) {
 	e.PrepRecvmsgSelect(fd, msg, group, flags)

@@ -47,7 +47,7 @@ type Report struct {
 
 	cfg Config // of the rings that are asked
 
-	SQEntriesMax int `json:"sq_entries_max,omitempty"` // largest ring to be had here
+	SQEntriesMax int `json:"sq_entries_max,omitempty"` // largest ring that can be made here
 	CQEntriesMax int `json:"cq_entries_max,omitempty"`
 }
 
@@ -62,7 +62,7 @@ type Refusal struct {
 	err error
 }
 
-// Err gives the refusal as an error, a *SetupError; nil in a report that was read from JSON.
+// Err returns the refusal as an error, a *SetupError; nil in a report that was read from JSON.
 func (r *Refusal) Err() error { return r.err }
 
 // An Offer is one thing that the kernel has or has not.
@@ -79,7 +79,7 @@ type Offer struct {
 // programs on sockets, all on a thread of its own that ends with it. It takes some ten milliseconds, most of them for
 // the largest ring there can be. Any goroutine may call it.
 //
-// A kernel, container or machine that refuses io_uring gives a Report that says so, in Refusal; so does an OS that has
+// A kernel, container or machine that refuses io_uring makes a Report that says so, in Refusal; so does an OS that has
 // none. An error means that even asking was not possible.
 func Probe() (*Report, error) { return probe(&Config{}, (*Report).askAll) }
 
