@@ -16,10 +16,10 @@ import (
 // errno to the caller, EINTR, EAGAIN, EBUSY and ETIME among them.
 //
 // With min 0 it does not wait, whatever timeout says. getEvents, implied by min > 0, has the kernel make the CQEs it
-// has deferred or could not place. A timeout ≥ 0 bounds the wait, whose error is then ETIME; a negative one does not. To only
-// look, use min 0 and getEvents: for a timeout of 0 the kernel still goes to sleep and is woken, some 20 µs later
-// (BenchmarkTimeout). The timeout needs FeatExtArg: without it a call with min > 0 and timeout ≥ 0 is a misuse that
-// submits nothing and returns EINVAL; use a PrepTimeout entry there.
+// has deferred or could not place. A timeout ≥ 0 bounds the wait, whose error is then ETIME; a negative one does not.
+// To only look, use min 0 and getEvents: for a timeout of 0 the kernel still goes to sleep and is woken, some 20 µs
+// later (BenchmarkTimeout). The timeout needs FeatExtArg: without it a call with min > 0 and timeout ≥ 0 is a misuse
+// that submits nothing and returns EINVAL; use a PrepTimeout entry there.
 //
 // consumed is what the kernel took, read from the SQ's head and true also with an errno; what it did not take stays
 // pending, in order, for the next Enter. The kernel does not wait when it could not take everything, and does not
