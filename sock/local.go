@@ -11,6 +11,7 @@ import (
 
 // local is what this package keeps per loop: things to reuse.
 type local struct {
+	l       *loop.Loop
 	scratch op.Op // for plain calls, one at a time
 	// The two calls of the hot path have ops of their own, which need no clearing.
 	recv, send op.Op
@@ -24,6 +25,7 @@ type local struct {
 	pipes      pipes
 	detached   handle.Registry
 	spare      [][]byte // memory for unread bytes
+	old        [][]byte // such that was spare before the last Trim
 	packet     *packetLocal
 }
 
@@ -39,7 +41,8 @@ func localOf(l *loop.Loop) *local {
 	if s, ok := l.Local().(*local); ok {
 		return s
 	}
-	s := &local{recv: op.Op{Code: op.Recv}, send: op.Op{Code: op.Send}}
+	s := &local{l: l, recv: op.Op{Code: op.Recv}, send: op.Op{Code: op.Send}}
+	s.pipes.l = l
 	s.file.call = s.file.send
 	s.pipes.k = l.Kernel()
 	l.SetLocal(s)
@@ -80,11 +83,15 @@ func closeFD(l *loop.Loop, f *fd.FD) {
 
 // take gives memory for at least n unread bytes.
 func (s *local) take(n int) []byte {
-	for i := len(s.spare) - 1; i >= 0; i-- {
-		if b := s.spare[i]; cap(b) >= n {
-			s.spare[i] = s.spare[len(s.spare)-1]
-			s.spare = s.spare[:len(s.spare)-1]
-			return b[:0]
+	for _, list := range [...]*[][]byte{&s.spare, &s.old} {
+		bufs := *list
+		for i := len(bufs) - 1; i >= 0; i-- {
+			if b := bufs[i]; cap(b) >= n {
+				last := len(bufs) - 1
+				bufs[i], bufs[last] = bufs[last], nil
+				*list = bufs[:last]
+				return b[:0]
+			}
 		}
 	}
 	size := 512
@@ -96,7 +103,23 @@ func (s *local) take(n int) []byte {
 
 // give takes memory back, up to a bound.
 func (s *local) give(b []byte) {
-	if len(s.spare) < spareMax && cap(b) <= 1<<17 {
+	if len(s.spare)+len(s.old) < spareMax && cap(b) <= 1<<17 {
 		s.spare = append(s.spare, b[:0])
+		s.l.HasSpare()
 	}
+}
+
+// Trim gives back what no connection has used since it was last called.
+func (s *local) Trim() (more bool) {
+	clear(s.old)
+	s.spare, s.old = s.old[:0], s.spare
+	more = s.pipes.trim() || len(s.old) > 0
+	if pl := s.packet; pl != nil && pl.owner == nil {
+		if !pl.used {
+			s.packet = nil
+		}
+		more = more || pl.used
+		pl.used = false
+	}
+	return more
 }

@@ -39,6 +39,7 @@ type packetLocal struct {
 	fetch  op.Op
 	ext    op.Ext
 	owner  *packet
+	used   bool       // for a fetch, since the last Trim
 	unread []datagram // of owner, a part of store
 	store  [fetchMax]datagram
 
@@ -112,6 +113,8 @@ func (c *packet) fetch(d *delivery) (res int32, ok bool) {
 	if pl.mem[1] == nil {
 		pl.furnish()
 	}
+	pl.used = true
+	c.l.HasSpare()
 	pl.vacate()
 	in, b := &c.in, pl.batch
 	first, window := 0, min(max(in.window, 2), fetchMax)

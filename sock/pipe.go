@@ -20,8 +20,10 @@ type pipe struct {
 // Guests take them too, so there is a lock; nobody waits with it.
 type pipes struct {
 	k      kernel.Kernel
+	l      *loop.Loop
 	mu     sync.Mutex
 	idle   []pipe
+	unused int // of idle, since the last trim
 	used   int
 	closed bool // the loop has ended
 	handle loop.Handle
@@ -44,6 +46,7 @@ func (s *pipes) take() (p pipe, ok bool) {
 	if n := len(s.idle); n > 0 {
 		p = s.idle[n-1]
 		s.idle = s.idle[:n-1]
+		s.unused = min(s.unused, n-1)
 		s.mu.Unlock()
 		return p, true
 	}
@@ -69,7 +72,24 @@ func (s *pipes) give(p pipe) {
 	s.mu.Unlock()
 	if !keep {
 		p.close(s.k)
+		return
 	}
+	s.l.HasSpare()
+}
+
+// trim closes those that nobody has taken since it was last called.
+func (s *pipes) trim() (more bool) {
+	var unused [pipesIdle]pipe
+	s.mu.Lock()
+	n := copy(unused[:], s.idle[:s.unused])
+	s.idle = append(s.idle[:0], s.idle[n:]...)
+	s.unused = len(s.idle)
+	more = s.unused > 0
+	s.mu.Unlock()
+	for _, p := range unused[:n] {
+		p.close(s.k)
+	}
+	return more
 }
 
 func (p pipe) close(k kernel.Kernel) {
@@ -85,7 +105,7 @@ func (s *pipes) Drain() {}
 func (s *pipes) Abandon() {
 	s.mu.Lock()
 	idle := s.idle
-	s.idle, s.closed = nil, true
+	s.idle, s.unused, s.closed = nil, 0, true
 	s.mu.Unlock()
 	for _, p := range idle {
 		p.close(s.k)
