@@ -10,14 +10,13 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
+	"ringo/cmd/ringo/internal/cli"
 	"ringo/uring"
 )
 
@@ -141,7 +140,7 @@ func TestBenchNewFile(t *testing.T) {
 	p := start(t, tool(t, "bench", "file", "-file", name, "-size", "1M", "-time", "1h", "-paths", "os", "-quiet"))
 	p.line("making " + name)
 	p.cmd.Process.Signal(syscall.SIGTERM)
-	if code, stderr := p.wait(); code != exitFailure || !strings.Contains(stderr, "stopped by a signal") {
+	if code, stderr := p.wait(); code != cli.ExitFailure || !strings.Contains(stderr, "stopped by a signal") {
 		t.Errorf("after a signal the exit code is %d, stderr:\n%s", code, stderr)
 	}
 	if _, err := os.Lstat(name); err == nil {
@@ -181,28 +180,6 @@ func TestBenchMistakes(t *testing.T) {
 	}
 }
 
-// fio's report, cut to what is read of it.
-const fioJSON = `note: both iodepth >= 1 and synchronous I/O engine are selected
-{"jobs": [{"error": 0, "usr_cpu": 10.5, "sys_cpu": 39.5,
- "read": {"total_ios": 2000, "runtime": 100, "clat_ns": {"percentile": {"50.000000": 86528, "99.000000": 11599872}}},
- "write": {"total_ios": 0, "runtime": 0, "clat_ns": {}}}]}`
-
-func TestParseFio(t *testing.T) {
-	r, err := parseFio([]byte(fioJSON), false)
-	want := benchResult{Ops: 2000, Seconds: 0.1, CPU: 50 * time.Millisecond, P50: 86528, P99: 11599872}
-	if err != nil || r != want {
-		t.Errorf("got %+v, %v, want %+v", r, err, want)
-	}
-	for _, out := range []string{"", "no JSON", "{}", `{"jobs": [{"error": 5}]}`, `{"jobs": [{"error": "x"}]}`} {
-		if r, err := parseFio([]byte(out), false); err == nil {
-			t.Errorf("%q gives %+v", out, r)
-		}
-	}
-	if r, err := parseFio([]byte(fioJSON), true); err == nil {
-		t.Errorf("a report of reads, asked for writes, gives %+v", r)
-	}
-}
-
 // With fio itself, where it is installed.
 func TestBenchFio(t *testing.T) {
 	t.Parallel()
@@ -220,44 +197,5 @@ func TestBenchFio(t *testing.T) {
 	rows := benchRow.FindAllString(stdout, -1)
 	if has := len(rows) == 2; has != (missing == nil) || !has && !strings.Contains(stderr, "left out") {
 		t.Errorf("fio: %v; the table:\n%sstderr:\n%s", missing, stdout, stderr)
-	}
-}
-
-func TestByteSize(t *testing.T) {
-	for text, want := range map[string]byteSize{"1": 1, "4096": 4096, "4K": 4096, "256M": 256 << 20,
-		"3G": 3 << 30, "1048576G": 1 << 50} {
-		var s byteSize
-		if err := s.Set(text); err != nil || s != want {
-			t.Errorf("Set(%q) gives %d, %v, want %d", text, s, err, want)
-		}
-	}
-	for n, want := range map[byteSize]string{1: "1", 4096: "4K", 5000: "5000", 1 << 20: "1M", 3 << 30: "3G"} {
-		if got := n.String(); got != want {
-			t.Errorf("%d is written %q, want %q", int64(n), got, want)
-		}
-	}
-}
-
-// Quantiles are not below the true ones, and at most 1/32 above.
-func TestHistogram(t *testing.T) {
-	var h histogram
-	var all []time.Duration
-	for i := range 10000 {
-		d := time.Duration(i * i * i % 1000003)
-		all = append(all, d)
-		h.count(d)
-	}
-	slices.Sort(all)
-	for _, q := range []float64{0, 0.01, 0.5, 0.9, 0.99, 0.999} {
-		want := all[int(q*float64(len(all)))]
-		if got := h.quantile(q); got < want || got > want+want/32+1 {
-			t.Errorf("quantile %v is %d, want %d", q, got, want)
-		}
-	}
-	for _, n := range []uint64{0, 1, 31, 32, 63, 64, 65, 127, 128, 1 << 20, 1<<63 - 1} {
-		i := rangeOf(n)
-		if end := rangeEnd(i); n > end || i > 0 && n <= rangeEnd(i-1) || i >= len(h.counts) {
-			t.Errorf("%d is in range %d, which is from %d to %d", n, i, rangeEnd(i-1)+1, end)
-		}
 	}
 }

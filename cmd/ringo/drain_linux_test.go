@@ -80,7 +80,7 @@ func TestDrainIdle(t *testing.T) {
 // its end, while nobody new is let in.
 func TestDrainBusy(t *testing.T) {
 	eachDriver(t, func(t *testing.T, driver string) {
-		p, addr := startEcho(t, "-listen", anyPort, "-driver", driver, "-handler", perConn, "-grace", "1h")
+		p, addr := startEcho(t, "-listen", anyPort, "-driver", driver, "-handler", "conn", "-grace", "1h")
 		c := dial(t, addr)
 		sent, failed := noise(16<<20), make(chan error, 1)
 		go func() {
@@ -172,7 +172,7 @@ func TestGraceEnds(t *testing.T) {
 	for _, grace := range []time.Duration{0, 300 * time.Millisecond} {
 		t.Run(grace.String(), func(t *testing.T) {
 			t.Parallel()
-			p, addr := startEcho(t, "-listen", anyPort, "-handler", perConn, "-grace", grace.String())
+			p, addr := startEcho(t, "-listen", anyPort, "-handler", "conn", "-grace", grace.String())
 			c := holdConn(t, addr)
 			begin := time.Now()
 			p.signal(syscall.SIGTERM)
@@ -195,7 +195,7 @@ func TestSecondSignal(t *testing.T) {
 	} {
 		t.Run(fmt.Sprint(s.first, " ", s.second), func(t *testing.T) {
 			t.Parallel()
-			p, addr := startEcho(t, "-listen", anyPort, "-handler", perConn, "-grace", "1h")
+			p, addr := startEcho(t, "-listen", anyPort, "-handler", "conn", "-grace", "1h")
 			c := holdConn(t, addr)
 			p.signal(s.first)
 			wantRefused(t, addr)

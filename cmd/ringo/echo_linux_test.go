@@ -35,17 +35,6 @@ func (p *process) addr() string {
 	return m[2]
 }
 
-func dial(t *testing.T, addr string) *net.TCPConn {
-	t.Helper()
-	c, err := net.Dial("tcp", addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { c.Close() })
-	c.SetDeadline(time.Now().Add(patience))
-	return c.(*net.TCPConn)
-}
-
 // noise is n bytes of which no two stretches are alike.
 func noise(n int) []byte {
 	b := make([]byte, n)
@@ -104,7 +93,7 @@ func exchangeAll(t *testing.T, addr string, sizes ...int) {
 // driver with each handler.
 func TestEcho(t *testing.T) {
 	eachDriver(t, func(t *testing.T, driver string) {
-		for _, handler := range []string{perRequest, perConn, perGoroutine} {
+		for _, handler := range []string{"request", "conn", "goroutine"} {
 			t.Run(handler, func(t *testing.T) {
 				t.Parallel()
 				p, addr := startEcho(t, "-listen", anyPort, "-driver", driver, "-handler", handler, "-loops", "2")
@@ -153,7 +142,7 @@ func TestListenRepeated(t *testing.T) {
 // TestStats: a line per period, with what there is and what has been done.
 func TestStats(t *testing.T) {
 	t.Parallel()
-	for _, handler := range []string{perRequest, perConn, perGoroutine} {
+	for _, handler := range []string{"request", "conn", "goroutine"} {
 		t.Run(handler, func(t *testing.T) {
 			t.Parallel()
 			p, addr := startEcho(t, "-listen", anyPort, "-stats", "20ms", "-handler", handler, "-grace", "0")

@@ -13,12 +13,25 @@ import (
 	"testing"
 	"time"
 
+	"ringo/cmd/ringo/internal/tooltest"
 	"ringo/internal/seccomptest"
-	"ringo/uring"
 )
 
-// patience is how long anything may take that should happen soon.
-const patience = 15 * time.Second
+// What the tests of single commands use, too.
+var (
+	needUring  = tooltest.NeedUring
+	dial       = tooltest.Dial
+	site       = tooltest.Site
+	put        = tooltest.Put
+	numbered   = tooltest.Numbered
+	ask        = tooltest.Ask
+	get        = tooltest.Get
+	wantFile   = tooltest.WantFile
+	readAnswer = tooltest.ReadAnswer
+	epoch      = tooltest.Epoch
+)
+
+const patience = tooltest.Patience
 
 // anyPort is the address of most servers here.
 const anyPort = "tcp://127.0.0.1:0"
@@ -175,20 +188,3 @@ func eachDriver(t *testing.T, test func(t *testing.T, driver string)) {
 		})
 	}
 }
-
-// needUring skips the test where the uring driver can't be had, with the reason.
-func needUring(t *testing.T) {
-	t.Helper()
-	if err := uringRefused(); err != nil {
-		t.Skipf("no io_uring here: %v", err)
-	}
-}
-
-var uringRefused = sync.OnceValue(func() error {
-	needed := []string{uring.CheckPollMultishot, uring.CheckAcceptMultishot}
-	r, err := uring.ProbeFor(nil, needed...)
-	if err != nil {
-		return err
-	}
-	return r.Require(needed...)
-})

@@ -7,12 +7,13 @@ import (
 	"io"
 	"os"
 	"strings"
-)
 
-// Exit codes.
-const (
-	exitFailure = 1
-	exitUsage   = 2
+	"ringo/cmd/ringo/bench"
+	"ringo/cmd/ringo/echo"
+	"ringo/cmd/ringo/internal/cli"
+	"ringo/cmd/ringo/probe"
+	"ringo/cmd/ringo/proxy"
+	"ringo/cmd/ringo/serve"
 )
 
 // A command is one word after the program's name.
@@ -23,11 +24,11 @@ type command struct {
 
 // commands is in order of appearance in the help.
 var commands = []command{
-	{"echo", "serve echo over TCP, UDP and Unix sockets", echo},
-	{"proxy", "pass connections on to another address", proxy},
-	{"serve", "serve the files of a directory over HTTP", serve},
-	{"bench", "measure reads and writes of a file in several ways", bench},
-	{"probe", "tell what io_uring offers here, and which driver is used", probe},
+	{"echo", "serve echo over TCP, UDP and Unix sockets", echo.Run},
+	{"proxy", "pass connections on to another address", proxy.Run},
+	{"serve", "serve the files of a directory over HTTP", serve.Run},
+	{"bench", "measure reads and writes of a file in several ways", bench.Run},
+	{"probe", "tell what io_uring offers here, and which driver is used", probe.Run},
 	{"version", "tell what this tool was built from", version},
 }
 
@@ -37,7 +38,7 @@ func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 func run(args []string, stdout, stderr io.Writer) int {
 	if len(args) == 0 {
 		writeHelp(stderr)
-		return exitUsage
+		return cli.ExitUsage
 	}
 	name, rest := args[0], args[1:]
 	switch name {
@@ -60,7 +61,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	}
 	fmt.Fprintf(stderr, "ringo: unknown command %q\n", name)
 	fmt.Fprintln(stderr, `"ringo -h" lists the commands.`)
-	return exitUsage
+	return cli.ExitUsage
 }
 
 // fail says what a command failed of, a line per mistake, and returns the exit code.
@@ -71,11 +72,11 @@ func fail(err error, name string, stderr io.Writer) int {
 	for line := range strings.SplitSeq(err.Error(), "\n") {
 		fmt.Fprintf(stderr, "ringo %s: %s\n", name, line)
 	}
-	if usage := (*usageError)(nil); errors.As(err, &usage) {
+	if usage := (*cli.UsageError)(nil); errors.As(err, &usage) {
 		fmt.Fprintf(stderr, "\"ringo %s -h\" describes the flags.\n", name)
-		return exitUsage
+		return cli.ExitUsage
 	}
-	return exitFailure
+	return cli.ExitFailure
 }
 
 func writeHelp(w io.Writer) {

@@ -14,17 +14,18 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"ringo/internal/driver/open"
+	"ringo"
+	"ringo/cmd/ringo/probe"
 	"ringo/internal/seccomptest"
 )
 
-func probeJSON(t *testing.T, cmd *exec.Cmd) *finding {
+func probeJSON(t *testing.T, cmd *exec.Cmd) *probe.Finding {
 	t.Helper()
 	stdout, stderr, code := runTool(t, cmd)
 	if code != 0 || stderr != "" {
 		t.Errorf("exit code %d, stderr %q; want 0, none", code, stderr)
 	}
-	f := new(finding)
+	f := new(probe.Finding)
 	if err := json.Unmarshal([]byte(stdout), f); err != nil {
 		t.Fatalf("%v in:\n%s", err, stdout)
 	}
@@ -87,9 +88,9 @@ func TestProbeAIORefused(t *testing.T) {
 
 // checkLadder wants every driver, those in refused with an error and the others
 // with themselves, and for the ring a way for every operation.
-func checkLadder(t *testing.T, f *finding, refused []string) {
+func checkLadder(t *testing.T, f *probe.Finding, refused []string) {
 	t.Helper()
-	names := open.Names()[1:] // without auto
+	names := ringo.Drivers()[1:] // without auto
 	if len(f.Ladder) != len(names) {
 		t.Fatalf("%d drivers, want %v", len(f.Ladder), names)
 	}
@@ -98,12 +99,12 @@ func checkLadder(t *testing.T, f *finding, refused []string) {
 		if c.Asked != names[i] || (c.Error != "") != no || (c.Driver == names[i]) == no {
 			t.Errorf("%s: %+v, want it refused: %t", names[i], c, no)
 		}
-		if names[i] != open.Uring || no {
+		if names[i] != "uring" || no {
 			continue
 		}
 		for _, kind := range []string{"accept", "accept, multishot", "recv, multishot, buffer selected", "send",
 			"read"} {
-			if !slices.ContainsFunc(c.Ways, func(w way) bool { return w.Op == kind && w.Way != "" }) {
+			if !slices.ContainsFunc(c.Ways, func(w probe.Way) bool { return w.Op == kind && w.Way != "" }) {
 				t.Errorf("no way for %s: %+v", kind, c.Ways)
 			}
 		}
@@ -122,7 +123,7 @@ func TestProbeMasked(t *testing.T) {
 		t.Errorf("mask %q", f.Mask)
 	}
 	checkLadder(t, f, []string{"poll"})
-	want := way{"accept, multishot", "entries, one after the other", "multishot_accept"}
+	want := probe.Way{Op: "accept, multishot", Way: "entries, one after the other", Lacks: "multishot_accept"}
 	if !slices.Contains(f.Ladder[0].Ways, want) {
 		t.Errorf("no %+v in %+v", want, f.Ladder[0].Ways)
 	}

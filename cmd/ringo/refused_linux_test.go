@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"ringo/cmd/ringo/probe"
 	"ringo/internal/seccomptest"
 )
 
@@ -142,7 +143,7 @@ func TestRefusedProbeExplicit(t *testing.T) {
 	if code != 1 || !strings.HasPrefix(stderr, "ringo probe: RINGO_DRIVER asks for uring: uring: io_uring_setup") {
 		t.Errorf("exit code %d, stderr %q; want 1 and why", code, stderr)
 	}
-	var f finding
+	var f probe.Finding
 	if err := json.Unmarshal([]byte(stdout), &f); err != nil {
 		t.Fatal(err)
 	}

@@ -33,7 +33,7 @@ func tagger(dir string) http.Handler {
 		name := filepath.Join(dir, filepath.Clean("/"+r.URL.Path))
 		info, err := os.Stat(name)
 		if err == nil && info.IsDir() {
-			info, err = os.Stat(filepath.Join(name, indexName))
+			info, err = os.Stat(filepath.Join(name, "index.html"))
 		}
 		if err == nil {
 			w.Header().Set("ETag", tagOf(info))
@@ -134,7 +134,7 @@ func differentials(t *testing.T) (dir string, paths []string) {
 		"page.html": "<p>page", "index.html": "<p>index", "dir/index.html": "<p>dir", "bare/a": "a",
 		"bare/<b> c?#": "b", "bare/d/e": "e", "empty.txt": "", "one": "1", "text.txt": numbered(1000),
 		"noext": "plain words", "image": "\x89PNG\x0D\x0A\x1A\x0A", "binary": "\x00\x01\x02",
-		"chunk.bin": numbered(chunkBytes), "more.bin": numbered(3*chunkBytes + 77), "style.css": "p {}",
+		"chunk.bin": numbered(64 << 10), "more.bin": numbered(3*64<<10 + 77), "style.css": "p {}",
 		"a b.txt": "blank", "üñ.txt": "letters", ".hidden": "dots", "unix.epoch": "0", "colon:name/index.html": "c",
 	})
 	return dir, []string{

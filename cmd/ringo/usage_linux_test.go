@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"ringo/internal/driver/open"
+	"ringo"
 )
 
 // TestUsage: mistakes on the command line give 2 and say what is wrong, before
@@ -34,6 +34,10 @@ func TestUsage(t *testing.T) {
 		{"echo -listen localhost", "want HOST:PORT or tcp://HOST:PORT"},
 		{"echo -listen sctp://127.0.0.1:7000",
 			`unknown network "sctp": want tcp, tcp4, tcp6, udp, udp4, udp6, unix, unixpacket, unixgram`},
+		{"proxy -to tcp://h:1 -listen http://h:1",
+			`unknown network "http": want tcp, tcp4, tcp6, unix, unixpacket`},
+		{"proxy -to http://h:1", `unknown network "http": want tcp, tcp4, tcp6, unix, unixpacket`},
+		{"serve -listen http://h:1 .", `unknown network "http": want tcp, tcp4, tcp6, unix`},
 		{"echo -listen udp://127.0.0.1", "no port"},
 		{"echo -listen unix://", "want unix:///PATH"},
 		{"echo -listen unixpacket://@", "want unix:///PATH"},
@@ -83,7 +87,7 @@ func TestUsage(t *testing.T) {
 func TestUsageAllAtOnce(t *testing.T) {
 	t.Parallel()
 	_, stderr, code := runTool(t, tool(t, "echo", "-loops", "-1", "-grace", "-1s", "-driver", "x", "-handler", "y"))
-	want := `ringo echo: -driver: unknown driver "x": want ` + strings.Join(open.Names(), ", ") + `
+	want := `ringo echo: -driver: unknown driver "x": want ` + strings.Join(ringo.Drivers(), ", ") + `
 ringo echo: -loops -1: want 0 to 1024
 ringo echo: -grace -1s: want 0 or more
 ringo echo: -handler: unknown handler "y": want request, conn or goroutine

@@ -40,6 +40,10 @@ var order = []layer{
 	{[]string{"."}, "the runtime's public face"},
 	{[]string{"sock"}, "sockets, for users"},
 	{[]string{"file"}, "files, for users"},
+	{[]string{"cmd/ringo/internal/cli"}, "what the tool's commands share"},
+	{[]string{"cmd/ringo/internal/server"}, "what those that serve share"},
+	{[]string{"cmd/ringo/bench", "cmd/ringo/echo", "cmd/ringo/probe", "cmd/ringo/proxy", "cmd/ringo/serve"},
+		"a command of the tool"},
 	{[]string{"cmd/ringo", "examples/..."}, "programs"},
 }
 
@@ -55,6 +59,7 @@ var tools = []string{"internal/cmd/..."}
 var testHelpers = []string{
 	"internal/testmain",
 	"internal/seccomptest",
+	"cmd/ringo/internal/tooltest",
 	"internal/uringtest",
 	"internal/driver/drivertest",
 	"internal/lint",

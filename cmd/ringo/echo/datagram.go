@@ -1,0 +1,72 @@
+package echo
+
+import (
+	"context"
+	"errors"
+	"net"
+
+	"ringo"
+	"ringo/sock"
+)
+
+const (
+	datagramMax = 1 << 16 // bytes, at most
+	udpBatch    = 32      // datagrams in one call
+)
+
+// serveDatagrams sends each datagram back to where it came from, until the drain
+// begins. A task per request, or per connection, is one per socket here.
+func (e *echoer) serveDatagrams(l *ringo.Loop, c net.PacketConn) error {
+	if c == nil {
+		return nil
+	}
+	defer c.Close()
+	defer context.AfterFunc(e.Context, func() { c.Close() })()
+	var err error
+	if e.kind == perGoroutine {
+		err = l.Offload(func(context.Context) error { return echoDatagrams(c) })
+	} else {
+		err = echoDatagrams(c)
+	}
+	if e.Context.Err() != nil && errors.Is(err, net.ErrClosed) {
+		return nil // the loops may hear of the drain after the socket did
+	}
+	return err
+}
+
+// echoDatagrams goes on after a datagram that can't be sent: that is its peer's business.
+func echoDatagrams(c net.PacketConn) error {
+	if udp, ok := c.(*sock.PacketConn); ok {
+		return echoUDP(udp)
+	}
+	p := make([]byte, datagramMax)
+	for {
+		n, from, err := c.ReadFrom(p)
+		if err != nil {
+			return err
+		}
+		c.WriteTo(p[:n], from)
+	}
+}
+
+// echoUDP is echoDatagrams for as many datagrams at a time as there are.
+func echoUDP(c *sock.PacketConn) error {
+	ms := make([]sock.Message, udpBatch)
+	room := make([]byte, len(ms)*datagramMax)
+	for {
+		for i := range ms {
+			ms[i].Buffers = append(ms[i].Buffers[:0], room[i*datagramMax:][:datagramMax])
+		}
+		n, err := c.ReadBatch(ms)
+		if err != nil {
+			return err
+		}
+		for i := range ms[:n] {
+			ms[i].Buffers[0] = ms[i].Buffers[0][:ms[i].N]
+		}
+		for sent := 0; sent < n; sent++ { // past the one that can't be sent
+			k, _ := c.WriteBatch(ms[sent:n])
+			sent += k
+		}
+	}
+}

@@ -1,0 +1,125 @@
+package echo
+
+import (
+	"context"
+	"io"
+	"sync"
+
+	"ringo"
+	"ringo/cmd/ringo/internal/server"
+	"ringo/sock"
+)
+
+// echoer is a run of ringo echo.
+type echoer struct {
+	*server.Server
+	kind    string // of handler
+	request *sock.Handler
+}
+
+func newEchoer(s *server.Server, kind string) *echoer {
+	e := &echoer{Server: s, kind: kind, request: &sock.Handler{Request: echoRequest}}
+	if s.Options.Stats > 0 {
+		e.request.Open = func(*sock.Conn) error { s.Conns.Add(1); return nil }
+		e.request.Closed = func(*sock.Conn, error) { s.Conns.Add(-1) }
+	}
+	s.Streams, s.Datagrams = e.serveStreams, e.serveDatagrams
+	return e
+}
+
+// serveStreams serves connections.
+func (e *echoer) serveStreams(l *ringo.Loop, ln *sock.Listener) error {
+	switch e.kind {
+	case perConn:
+		return e.serveConns(l, ln)
+	case perGoroutine:
+		return l.Offload(func(ctx context.Context) error { return e.serveGoroutines(ctx, ln) })
+	}
+	return sock.Serve(l, ln, e.request)
+}
+
+// echoRequest writes what has come back from the buffers it came in.
+func echoRequest(c *sock.Conn) error {
+	for c.Buffered() > 0 {
+		b, err := c.Next()
+		if err != nil {
+			return err
+		}
+		_, err = c.Write(b.Bytes())
+		b.Release()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// serveConns gives each connection a task for life.
+func (e *echoer) serveConns(l *ringo.Loop, ln *sock.Listener) error {
+	for {
+		c, err := ln.AcceptConn()
+		if err != nil {
+			return err
+		}
+		l.Go(func() { e.echoConn(c) })
+	}
+}
+
+// serveGoroutines gives each connection a goroutine for life. Those that don't end by
+// themselves are ended when the drain is over, by the loop, which closes what is open.
+func (e *echoer) serveGoroutines(ctx context.Context, ln *sock.Listener) error {
+	var conns sync.WaitGroup
+	for {
+		c, err := ln.AcceptConn()
+		if err != nil {
+			ended := make(chan bool)
+			go func() { conns.Wait(); close(ended) }()
+			select {
+			case <-ended:
+			case <-ctx.Done():
+			}
+			return err
+		}
+		conns.Go(func() { e.echoGoroutine(c) })
+	}
+}
+
+// echoGoroutine is echoConn with memory of its own for what comes.
+func (e *echoer) echoGoroutine(c *sock.Conn) {
+	if e.Options.Stats > 0 {
+		e.Conns.Add(1)
+		defer e.Conns.Add(-1)
+	}
+	defer c.Close()
+	p := make([]byte, 16384)
+	for {
+		n, err := c.Read(p)
+		if n > 0 {
+			if _, err := c.Write(p[:n]); err != nil {
+				return
+			}
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+func (e *echoer) echoConn(c *sock.Conn) {
+	if e.Options.Stats > 0 {
+		e.countConn(c)
+		return
+	}
+	defer c.Close()
+	io.Copy(c, c) // its error is the peer's business
+}
+
+// countConn is echoConn with a count of the connections.
+//
+//go:noinline
+func (e *echoer) countConn(c *sock.Conn) {
+	e.Conns.Add(1)
+	defer e.Conns.Add(-1)
+	defer c.Close()
+	io.Copy(c, c)
+}

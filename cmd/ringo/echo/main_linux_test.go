@@ -1,0 +1,11 @@
+//go:build linux
+
+package echo
+
+import (
+	"testing"
+
+	"ringo/internal/testmain"
+)
+
+func TestMain(m *testing.M) { testmain.Main(m) }

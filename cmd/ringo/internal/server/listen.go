@@ -1,0 +1,222 @@
+package server
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"net"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"ringo"
+	"ringo/sock"
+)
+
+// An Address is where to listen, in the words of package sock.
+type Address struct {
+	Network, Name string
+}
+
+func (a Address) String() string { return a.Network + "://" + a.Name }
+
+// Addresses is a flag that may be given more than once.
+type Addresses []Address
+
+func (as *Addresses) String() string {
+	var words []string
+	for _, a := range *as {
+		words = append(words, a.String())
+	}
+	return strings.Join(words, " ")
+}
+
+// Set appends one address.
+func (as *Addresses) Set(text string) error {
+	a, err := parseAddress(text)
+	if err == nil {
+		*as = append(*as, a)
+	}
+	return err
+}
+
+// Only is the flag of a server that does not take all networks.
+func (as *Addresses) Only(networks []string) flag.Value { return only{as, networks} }
+
+type only struct {
+	to       *Addresses
+	networks []string
+}
+
+func (o only) String() string {
+	if o.to == nil { // asked by package flag
+		return ""
+	}
+	return o.to.String()
+}
+
+// Set appends one address.
+func (o only) Set(text string) error {
+	err := o.to.Set(text)
+	var u unknownNetwork
+	if errors.As(err, &u) {
+		return u.among(o.networks)
+	}
+	return err
+}
+
+// unknownNetwork is the error of an address whose network is none.
+type unknownNetwork string
+
+func (u unknownNetwork) Error() string {
+	return u.among(slices.Concat(hostNetworks, unixNetworks)).Error()
+}
+
+func (u unknownNetwork) among(networks []string) error {
+	return fmt.Errorf("unknown network %q: want %s", string(u), strings.Join(networks, ", "))
+}
+
+// The networks: of connections and of datagrams, each by host and port or by a name
+// among Unix sockets.
+var (
+	hostNetworks     = []string{"tcp", "tcp4", "tcp6", "udp", "udp4", "udp6"}
+	unixNetworks     = []string{"unix", "unixpacket", "unixgram"}
+	DatagramNetworks = []string{"udp", "udp4", "udp6", "unixgram"}
+	StreamNetworks   = []string{"tcp", "tcp4", "tcp6", "unix"}
+	ConnNetworks     = append(slices.Clone(StreamNetworks), "unixpacket")
+)
+
+var (
+	errWant     = errors.New("want HOST:PORT or tcp://HOST:PORT")
+	errWantUnix = errors.New("want unix:///PATH, or unix://@NAME without a file")
+)
+
+// parseAddress reads HOST:PORT, which is of TCP, or NETWORK://HOST:PORT, all addresses without a
+// host; or NETWORK://NAME for Unix sockets.
+func parseAddress(text string) (Address, error) {
+	network, name, ok := strings.Cut(text, "://")
+	switch {
+	case !ok:
+		return parseTCP(text)
+	case network == "":
+		return Address{}, errWant
+	case slices.Contains(hostNetworks, network):
+		return parseHostPort(text)
+	case !slices.Contains(unixNetworks, network):
+		return Address{}, unknownNetwork(network)
+	case name == "" || name == "@":
+		return Address{}, errWantUnix
+	}
+	return Address{network, name}, nil
+}
+
+// parseHostPort is parseAddress for networks with hosts and ports.
+func parseHostPort(text string) (Address, error) {
+	u, err := url.Parse(text)
+	if err != nil {
+		// without the text, which the flag's error has
+		return Address{}, fmt.Errorf("%w: %w", errors.Unwrap(err), errWant)
+	}
+	switch {
+	case u.Host == "":
+		return Address{}, errWant
+	case u.User != nil || u.Path != "" || u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
+		return Address{}, fmt.Errorf("more than an address: %w", errWant)
+	}
+	return hostPort(u.Scheme, u.Hostname(), u.Port())
+}
+
+// parseTCP is parseAddress for what names no network.
+func parseTCP(text string) (Address, error) {
+	host, port, err := net.SplitHostPort(text)
+	if err != nil || strings.ContainsAny(host, "/@?#") {
+		return Address{}, errWant
+	}
+	return hostPort("tcp", host, port)
+}
+
+func hostPort(network, host, port string) (Address, error) {
+	if port == "" {
+		return Address{}, fmt.Errorf("no port: %w", errWant)
+	}
+	n, err := strconv.ParseUint(port, 10, 16)
+	if err != nil {
+		return Address{}, fmt.Errorf("port %s: want 0 to 65535", port)
+	}
+	return Address{network, net.JoinHostPort(host, strconv.FormatUint(n, 10))}, nil
+}
+
+// A place is an address that is served.
+type place struct {
+	Address
+	set *sock.ListenerSet // nil: of datagrams
+
+	mu    ringo.Mutex
+	bound net.Addr // of datagrams: what the first loop found there; port 0 has become one
+}
+
+// addr is the real address, once all loops listen.
+func (p *place) addr() net.Addr {
+	if p.set != nil {
+		return p.set.Addr()
+	}
+	return p.bound
+}
+
+// reserve listens on all addresses: from then on peers queue, and the ports are known.
+// Sockets of datagrams are for the loops to make.
+func reserve(as []Address) ([]*place, error) {
+	var places []*place
+	for _, a := range as {
+		p := &place{Address: a}
+		if !slices.Contains(DatagramNetworks, a.Network) {
+			set, err := sock.Reserve(a.Network, a.Name)
+			if err != nil {
+				release(places)
+				return nil, err
+			}
+			p.set = set
+		}
+		places = append(places, p)
+	}
+	return places, nil
+}
+
+func release(places []*place) {
+	for _, p := range places {
+		if p.set != nil {
+			p.set.Close()
+		}
+	}
+}
+
+// bind makes the loop's socket of datagrams. All loops have one of a UDP address; a name
+// of a Unix socket there is only once, so the first loop has it, and the others none.
+func (p *place) bind(l *ringo.Loop) (net.PacketConn, error) {
+	if err := p.mu.Lock(); err != nil {
+		return nil, err
+	}
+	defer p.mu.Unlock()
+	if slices.Contains(unixNetworks, p.Network) {
+		if l.Index() > 0 {
+			return nil, nil
+		}
+		c, err := sock.ListenUnixgram(l, p.Name)
+		if err != nil {
+			return nil, err
+		}
+		p.bound = c.LocalAddr()
+		return c, nil
+	}
+	name := p.Name
+	if p.bound != nil {
+		name = p.bound.String()
+	}
+	c, err := sock.ListenPacket(l, p.Network, name)
+	if err != nil {
+		return nil, err
+	}
+	p.bound = c.LocalAddr()
+	return c, nil
+}

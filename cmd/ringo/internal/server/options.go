@@ -1,0 +1,87 @@
+package server
+
+import (
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"ringo"
+	"ringo/cmd/ringo/internal/cli"
+)
+
+// Options say how a server runs, whatever it serves.
+type Options struct {
+	Listen Addresses
+	Driver string
+	Loops  int
+	Pin    bool
+	Spin   time.Duration
+	Stats  time.Duration // between the lines of counters; 0: none
+	Grace  time.Duration
+}
+
+// statsMin keeps -stats from being a load of its own.
+const statsMin = 10 * time.Millisecond
+
+// Flags adds all of them but -listen, which each server explains.
+func (o *Options) Flags(fs *flag.FlagSet) {
+	fs.StringVar(&o.Driver, "driver", "auto", "`name` of the driver: "+strings.Join(ringo.Drivers(), ", "))
+	fs.IntVar(&o.Loops, "loops", 0, "`number` of loops, a thread each; 0: GOMAXPROCS, as it is before Ringo raises it")
+	fs.BoolVar(&o.Pin, "pin", false, "bind loop i to the i-th CPU that the process may use")
+	fs.DurationVar(&o.Spin, "spin", 0, "look for work for this `duration`, at most, before sleeping")
+	fs.DurationVar(&o.Stats, "stats", 0, "print a line of counters, see above, to stderr each such `period`; 0: never")
+	fs.DurationVar(&o.Grace, "grace", 5*time.Second, "`time` for connections to end in after a signal; 0: none")
+}
+
+// Parse parses a server's arguments.
+func (o *Options) Parse(fs *flag.FlagSet, args []string, stdout io.Writer, text string) error {
+	if err := cli.Parse(fs, args, stdout, text); err != nil {
+		return err
+	}
+	if len(o.Listen) == 0 {
+		o.Listen = Addresses{{"tcp", "127.0.0.1:7000"}}
+	}
+	return nil
+}
+
+// Check finds the options' mistakes.
+func (o *Options) Check(m *cli.Mistakes) {
+	drivers := ringo.Drivers()
+	m.Want(slices.Contains(drivers, o.Driver), "-driver: unknown driver %q: want %s", o.Driver,
+		strings.Join(drivers, ", "))
+	m.Want(o.Loops >= 0 && o.Loops <= 1024, "-loops %d: want 0 to 1024", o.Loops)
+	m.Want(!o.Pin || o.Loops <= runtime.NumCPU() || o.Loops > 1024,
+		"-pin with -loops %d: the process may use %d CPUs, and each loop takes one", o.Loops, runtime.NumCPU())
+	m.Want(o.Spin >= 0 && o.Spin <= time.Second, "-spin %v: want 0 to 1s", o.Spin)
+	m.Want(o.Stats == 0 || o.Stats >= statsMin, "-stats %v: want 0, or %v at least", o.Stats, statsMin)
+	m.Want(o.Grace >= 0, "-grace %v: want 0 or more", o.Grace)
+}
+
+// Config is what Run is given.
+func (o *Options) Config() *ringo.Config {
+	c := &ringo.Config{Driver: o.Driver, Loops: o.Loops, Pin: o.Pin, Spin: o.Spin, Grace: o.Grace}
+	if o.Grace == 0 {
+		c.Grace = -1
+	}
+	return c
+}
+
+// Run runs a server until a signal ends it. begin says what it serves.
+func (o *Options) Run(stderr io.Writer, begin func(s *Server)) error {
+	ctx, stop := cli.UntilSignal(func(s os.Signal) {
+		fmt.Fprintf(stderr, "%v: draining for up to %v; another signal exits at once\n", s, o.Grace)
+	})
+	defer stop()
+	s, err := Open(ctx, o, stderr)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	begin(s)
+	return ringo.Run(ctx, o.Config(), s.Serve)
+}

@@ -1,0 +1,118 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"ringo"
+	"ringo/sock"
+)
+
+// Server is what all servers have in common: it listens on each loop, says where, and
+// prints its counters.
+type Server struct {
+	Context context.Context // ends with the drain's begin
+	Options *Options
+	Stderr  io.Writer
+
+	// What is served, on each loop.
+	Streams   func(l *ringo.Loop, ln *sock.Listener) error
+	Datagrams func(l *ringo.Loop, c net.PacketConn) error
+
+	Conns atomic.Int64   // connections, for -stats
+	Words func() string  // what a line of -stats has more; nil: nothing
+	Side  sync.WaitGroup // goroutines beside the loops, which end when Quit is closed
+	Quit  chan struct{}
+
+	places []*place
+	ready  atomic.Int32 // loops that listen
+}
+
+// Open listens on all addresses: from then on peers queue.
+func Open(ctx context.Context, o *Options, stderr io.Writer) (*Server, error) {
+	places, err := reserve(o.Listen)
+	if err != nil {
+		return nil, err
+	}
+	return &Server{Context: ctx, Options: o, Stderr: stderr, Quit: make(chan struct{}), places: places}, nil
+}
+
+// Close ends what runs beside the loops, which have ended.
+func (s *Server) Close() {
+	close(s.Quit)
+	s.Side.Wait()
+	release(s.places)
+}
+
+// Addr is the first address, as it is.
+func (s *Server) Addr() net.Addr { return s.places[0].addr() }
+
+// Serve is what each loop does: it listens at all places, then serves them.
+func (s *Server) Serve(l *ringo.Loop) error {
+	var serving []func() error
+	for _, p := range s.places {
+		serve, err := s.listen(l, p)
+		if err != nil {
+			return err
+		}
+		serving = append(serving, serve)
+	}
+	if loops := l.Loops(); int(s.ready.Add(1)) == len(loops) {
+		s.Side.Go(func() { s.tell(loops) })
+	}
+	g := ringo.NewGroup(l)
+	for _, serve := range serving {
+		g.Go(serve)
+	}
+	return g.Wait()
+}
+
+// listen opens the loop's socket at a place, and gives what serves it.
+func (s *Server) listen(l *ringo.Loop, p *place) (serve func() error, err error) {
+	if p.set == nil {
+		c, err := p.bind(l)
+		return func() error { return s.Datagrams(l, c) }, err
+	}
+	ln, err := p.set.Listen(l)
+	return func() error { return s.Streams(l, ln) }, err
+}
+
+// tell says where all loops listen now, then prints the counters. Writing may wait,
+// so it runs on an ordinary goroutine.
+func (s *Server) tell(loops []*ringo.Loop) {
+	names, reasons := drivers(loops)
+	var text strings.Builder
+	for _, p := range s.places {
+		fmt.Fprintf(&text, "listening %s://%v driver=%s loops=%d\n", p.Network, p.addr(), names, len(loops))
+	}
+	for _, reason := range reasons {
+		fmt.Fprintln(&text, reason)
+	}
+	io.WriteString(s.Stderr, text.String())
+	if s.Options.Stats > 0 {
+		s.printStats(loops)
+	}
+}
+
+// drivers names the loops' driver, or drivers, for auto chooses for each loop, and
+// says why it is not uring.
+func drivers(loops []*ringo.Loop) (names string, reasons []string) {
+	var all []string
+	for _, l := range loops {
+		info := l.Info()
+		if !slices.Contains(all, info.Name) {
+			all = append(all, info.Name)
+		}
+		reason := fmt.Sprintf("driver %s: %s", info.Name, strings.Replace(info.Reason, "Config.Driver", "-driver", 1))
+		if info.Name != "uring" && !slices.Contains(reasons, reason) {
+			reasons = append(reasons, reason)
+		}
+	}
+	return strings.Join(all, "+"), reasons
+}

@@ -1,0 +1,125 @@
+// Package tooltest is what the tests of the tool's commands have in common.
+package tooltest
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"ringo/uring"
+)
+
+// Patience is how long anything may take that should happen soon.
+const Patience = 15 * time.Second
+
+// NeedUring skips the test where the uring driver can't be had, with the reason.
+func NeedUring(t *testing.T) {
+	t.Helper()
+	if err := uringRefused(); err != nil {
+		t.Skipf("no io_uring here: %v", err)
+	}
+}
+
+var uringRefused = sync.OnceValue(func() error {
+	needed := []string{uring.CheckPollMultishot, uring.CheckAcceptMultishot}
+	r, err := uring.ProbeFor(nil, needed...)
+	if err != nil {
+		return err
+	}
+	return r.Require(needed...)
+})
+
+// Dial connects to an address; the connection is closed when the test ends.
+func Dial(t *testing.T, addr string) *net.TCPConn {
+	t.Helper()
+	c, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	c.SetDeadline(time.Now().Add(Patience))
+	return c.(*net.TCPConn)
+}
+
+// Epoch is when the files of a Site were written.
+var Epoch = time.Date(2021, 5, 6, 7, 8, 9, 987654321, time.UTC)
+
+// Site makes a directory with files of these names, each with its content.
+func Site(t *testing.T, files map[string]string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, content := range files {
+		Put(t, filepath.Join(dir, name), content)
+	}
+	return dir
+}
+
+// Put makes a file of a Site.
+func Put(t *testing.T, name, content string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(name, []byte(content), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chtimes(name, Epoch, Epoch); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Numbered is n bytes of lines that count.
+func Numbered(n int) string {
+	var b bytes.Buffer
+	for i := 0; b.Len() < n; i++ {
+		fmt.Fprintf(&b, "line %d of a file\n", i)
+	}
+	return b.String()[:n]
+}
+
+// Ask sends bytes on a connection and reads an answer to a request of the method.
+func Ask(t *testing.T, c net.Conn, method, text string) (*http.Response, string) {
+	t.Helper()
+	if _, err := io.WriteString(c, text); err != nil {
+		t.Fatalf("%.50q: %v", text, err)
+	}
+	a, body, err := ReadAnswer(bufio.NewReader(c), method)
+	if err != nil {
+		t.Fatalf("%.50q: %v", text, err)
+	}
+	return a, body
+}
+
+// ReadAnswer reads an answer to a request of the method.
+func ReadAnswer(r *bufio.Reader, method string) (*http.Response, string, error) {
+	a, err := http.ReadResponse(r, &http.Request{Method: method})
+	if err != nil {
+		return nil, "", err
+	}
+	body, err := io.ReadAll(a.Body)
+	return a, string(body), err
+}
+
+// Get asks for a path on a connection of its own.
+func Get(t *testing.T, addr, path string) (*http.Response, string) {
+	t.Helper()
+	c := Dial(t, addr)
+	defer c.Close()
+	return Ask(t, c, "GET", fmt.Sprintf("GET %s HTTP/1.1\r\nHost: h\r\n\r\n", path))
+}
+
+// WantFile asks for a path and wants a file.
+func WantFile(t *testing.T, addr, path, want string) {
+	t.Helper()
+	if a, body := Get(t, addr, path); a.StatusCode != 200 || body != want {
+		t.Errorf("%s: %s %.50q of %d bytes, want %.50q of %d", path, a.Status, body, len(body), want, len(want))
+	}
+}

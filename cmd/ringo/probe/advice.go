@@ -1,0 +1,73 @@
+package probe
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"syscall"
+
+	"ringo/uring"
+)
+
+// wanted are the setup flags and checks, by their names in the report, of which the
+// uring driver makes use where it finds them.
+var wanted = []string{
+	"SUBMIT_ALL", "COOP_TASKRUN", "SINGLE_ISSUER", "DEFER_TASKRUN", "NO_SQARRAY",
+	uring.CheckExtArg, uring.CheckRingFD, uring.CheckPollMultishot, uring.CheckAcceptMultishot, uring.CheckBufRing,
+	uring.CheckRecvMultishot,
+}
+
+// advise says what to change to get a better driver. It is never nil.
+func (f *Finding) advise() []string {
+	advice := []string{}
+	if o := f.Override; o != nil && o.Asked != autoDriver && (o.err != nil || o.Driver != f.Auto.Driver) &&
+		f.Auto.err == nil {
+		advice = append(advice, fmt.Sprintf("unset %s: auto takes %s", driverVariable, f.Auto.Driver))
+	}
+	if r := f.Uring.Refusal; r != nil {
+		if len(r.Advice) == 0 {
+			return append(advice, "Linux 6.1 or newer")
+		}
+		return append(advice, r.Advice...)
+	}
+	if errors.Is(f.Auto.err, syscall.EMFILE) {
+		// What failed for want of descriptors may be here all the same.
+		return append(advice, "raise RLIMIT_NOFILE (ulimit -n)")
+	}
+	for _, d := range f.Broken {
+		advice = append(advice, fmt.Sprintf("Linux %s or newer: before it %s is broken and not used", d.Until, d.Check))
+	}
+	if since, names := lacking(f.Uring); len(names) > 0 {
+		advice = append(advice, fmt.Sprintf("Linux %s or newer: it has %s", since, strings.Join(names, ", ")))
+	}
+	return advice
+}
+
+// lacking names what is wanted and not here, and the first kernel that has it all.
+func lacking(r *uring.Report) (since string, names []string) {
+	offers := map[string]uring.Offer{}
+	for _, list := range [][]uring.Offer{r.SetupFlags, r.Checks} {
+		for _, o := range list {
+			offers[o.Name] = o
+		}
+	}
+	for _, name := range wanted {
+		o := offers[name]
+		if o.OK {
+			continue
+		}
+		names = append(names, name)
+		if since == "" || newer(o.Since, since) {
+			since = o.Since
+		}
+	}
+	return since, names
+}
+
+// newer compares versions of the kernel, such as 6.1 and 6.10.
+func newer(a, b string) bool {
+	var aMajor, aMinor, bMajor, bMinor int
+	fmt.Sscanf(a, "%d.%d", &aMajor, &aMinor)
+	fmt.Sscanf(b, "%d.%d", &bMajor, &bMinor)
+	return aMajor > bMajor || aMajor == bMajor && aMinor > bMinor
+}

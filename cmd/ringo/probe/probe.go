@@ -1,0 +1,186 @@
+// Package probe is "ringo probe", which tells what io_uring offers here, and which driver is used.
+package probe
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"io"
+	"os"
+	"runtime"
+	"syscall"
+	"time"
+
+	"ringo"
+	"ringo/cmd/ringo/internal/cli"
+	"ringo/uring"
+)
+
+const help = `usage: ringo probe [-json]
+
+Tells which driver "auto" takes and why; every driver, with what keeps it from running
+here; how each operation is run on a ring; what to change to get better ones; and what
+io_uring offers, all found out by asking the kernel. Made to be pasted into a bug
+report. With RINGO_DRIVER set it also tells what comes of that.
+
+The exit code is 1 if the driver that programs get here can't be had.
+`
+
+// A Finding is all that ringo probe finds out. Its JSON form is stable.
+type Finding struct {
+	Ringo      string   `json:"ringo"` // version or commit
+	Go         string   `json:"go"`
+	CPUs       int      `json:"cpus"` // that the process may use
+	GOMAXPROCS int      `json:"gomaxprocs"`
+	Auto       choice   `json:"auto"`               // what Config.Driver's default takes
+	Override   *choice  `json:"override,omitempty"` // what RINGO_DRIVER makes of it
+	Ladder     []choice `json:"ladder"`             // every driver, the better ones first
+	Broken     []broken `json:"broken,omitempty"`   // what the kernel has and the uring driver does without
+	// why native AIO, which O_DIRECT files take without a ring, can't be had
+	AIO    string        `json:"aio,omitempty"`
+	Mask   string        `json:"mask,omitempty"` // RINGO_MASK, under which all this was found
+	Advice []string      `json:"advice"`         // what to change; empty: nothing
+	Uring  *uring.Report `json:"uring"`
+}
+
+// A broken thing is in this kernel, passes its check, and loses or mixes up data: see ringo.Defect.
+type broken struct {
+	Check string `json:"check"`
+	Until string `json:"until"` // the first release of Linux in which it is mended
+	Why   string `json:"why"`
+}
+
+// A choice is what came of asking for a driver: a driver, or an error.
+type choice struct {
+	Asked    string   `json:"asked"`
+	Driver   string   `json:"driver,omitempty"`
+	Reason   string   `json:"reason,omitempty"`
+	Features []string `json:"features,omitempty"`
+	Entries  int      `json:"sq_entries,omitempty"`
+	Ways     []Way    `json:"ways,omitempty"` // how each operation is run, where there is a choice
+	Error    string   `json:"error,omitempty"`
+	Step     string   `json:"step,omitempty"` // of the error, if known
+	Hint     string   `json:"hint,omitempty"`
+
+	err error
+}
+
+// A Way is how a driver runs the operations of one kind.
+type Way struct {
+	Op    string `json:"op"`
+	Way   string `json:"way"`
+	Lacks string `json:"lacks,omitempty"` // what a better way would need
+}
+
+// Run runs "ringo probe".
+func Run(args []string, stdout, _ io.Writer) error {
+	fs := flag.NewFlagSet("probe", flag.ContinueOnError)
+	asJSON := fs.Bool("json", false, "write JSON")
+	if err := cli.Parse(fs, args, stdout, help); err != nil {
+		return err
+	}
+	f, err := find()
+	if err != nil {
+		return err
+	}
+	if *asJSON {
+		e := json.NewEncoder(stdout)
+		e.SetIndent("", "  ")
+		err = e.Encode(f)
+	} else {
+		_, err = io.WriteString(stdout, f.String())
+	}
+	return errors.Join(err, f.failure())
+}
+
+func find() (*Finding, error) {
+	f := &Finding{
+		Ringo: cli.BuildVersion(), Go: runtime.Version(), CPUs: runtime.NumCPU(), GOMAXPROCS: runtime.GOMAXPROCS(0),
+		Mask: os.Getenv(maskVariable),
+	}
+	asked := os.Getenv(driverVariable)
+	if asked != "" {
+		c := choose(asked)
+		f.Override = &c
+	}
+	os.Unsetenv(driverVariable) // it would override the configuration
+	// Drivers come first: a Run sees to the descriptors without which Go's runtime ends
+	// the program at the first file that is read, and finds no memory charged yet for
+	// rings of ours that were closed.
+	f.Auto = choose(autoDriver)
+	if setup := (*ringo.SetupError)(nil); errors.Is(f.Auto.err, syscall.EMFILE) && !errors.As(f.Auto.err, &setup) {
+		return nil, f.Auto.err
+	}
+	var err error
+	if f.Uring, err = uring.Probe(); err != nil {
+		return nil, err
+	}
+	for _, name := range ringo.Drivers() {
+		if name != autoDriver {
+			f.Ladder = append(f.Ladder, chooseAgain(name))
+		}
+	}
+	for _, d := range ringo.Defects(f.Uring) {
+		f.Broken = append(f.Broken, broken(d))
+	}
+	if err := ringo.NativeAIO(); err != nil {
+		f.AIO = err.Error()
+	}
+	f.Advice = f.advise()
+	return f, nil
+}
+
+// failure is why programs can't run here, if they can't.
+func (f *Finding) failure() error {
+	c := &f.Auto
+	if f.Override != nil {
+		c = f.Override
+	}
+	return c.err
+}
+
+// Names in the environment, and the driver that chooses among the others.
+const (
+	driverVariable = "RINGO_DRIVER"
+	maskVariable   = "RINGO_MASK"
+	autoDriver     = "auto"
+)
+
+// chooseAgain is choose for who has had rings already: the kernel goes on charging
+// them for a moment, and a program that starts by itself would find the memory.
+func chooseAgain(asked string) (c choice) {
+	const tries, pause = 4, 50 * time.Millisecond
+	for range tries {
+		if c = choose(asked); !errors.Is(c.err, syscall.ENOMEM) {
+			break
+		}
+		time.Sleep(pause)
+	}
+	return c
+}
+
+// choose asks for a driver as programs do, by Run, and tells what it gave. If the
+// variable is set, it is what asks.
+func choose(asked string) choice {
+	c := choice{Asked: asked}
+	cfg := &ringo.Config{Loops: 1}
+	if os.Getenv(driverVariable) == "" {
+		cfg.Driver = asked
+	}
+	c.err = ringo.Run(context.Background(), cfg, func(l *ringo.Loop) error {
+		info := l.Info()
+		c.Driver, c.Reason, c.Features, c.Entries = info.Name, info.Reason, info.Features, info.Entries
+		for _, w := range info.Ways {
+			c.Ways = append(c.Ways, Way(w))
+		}
+		return nil
+	})
+	if c.err != nil {
+		c.Error = c.err.Error()
+	}
+	if s := (*ringo.SetupError)(nil); errors.As(c.err, &s) {
+		c.Step, c.Hint = s.Step, s.Hint
+	}
+	return c
+}

@@ -1,0 +1,81 @@
+// Package proxy is "ringo proxy", which passes connections on to another address.
+package proxy
+
+import (
+	"flag"
+	"io"
+	"slices"
+	"time"
+
+	"ringo/cmd/ringo/internal/cli"
+	"ringo/cmd/ringo/internal/server"
+)
+
+const help = `usage: ringo proxy -to ADDRESS [flag ...]
+
+Passes connections on: for each that comes, one is opened to the address of -to, and
+what either side sends, the other gets. The end of one direction is passed on, too, and
+the other goes on. Bulk goes from socket to socket by splice(2). When all loops listen, a
+line per address tells the real port on stderr:
+
+  listening tcp://127.0.0.1:7000 driver=uring loops=2
+
+and if the driver is not uring, one more line says why. If the other address can't be
+reached, the connection is reset, and a line says why.
+
+SIGINT and SIGTERM drain: connections that no loop has taken are closed, and the others
+have -grace to end. Then the exit code is 0. A second signal exits at once, with 128 and
+the signal's number. The variable RINGO_DRIVER overrides -driver; an unknown name in it
+is a failure, exit code 1.
+`
+
+const statsHelp = `and here also:
+
+  waiting      connections that are accepted and wait for -max
+  dialing      connections whose other side is not there yet
+  failed       those that found nobody, since the line before
+`
+
+// options is the command line of ringo proxy.
+type options struct {
+	server.Options
+	to   server.Addresses
+	max  int
+	dial time.Duration
+}
+
+func parse(args []string, stdout io.Writer) (*options, error) {
+	o := new(options)
+	fs := flag.NewFlagSet("proxy", flag.ContinueOnError)
+	fs.Var(o.Listen.Only(server.ConnNetworks), "listen", "serve on `HOST:PORT`, the same as tcp://HOST:PORT, port 0 "+
+		"for any, or unix:///PATH, or unix://@NAME without a file; repeatable, and all loops serve all (default "+
+		"tcp://127.0.0.1:7000)")
+	fs.Var(o.to.Only(server.ConnNetworks), "to",
+		"pass connections on to `HOST:PORT`, the same as tcp://HOST:PORT, unix:///PATH or unix://@NAME")
+	fs.IntVar(&o.max, "max", 0, "pass on this `number` of connections at once; the others wait, a few accepted, the "+
+		"rest in the kernel's queue; 0: no limit")
+	fs.DurationVar(&o.dial, "dial", 10*time.Second, "`time` in which -to must answer")
+	o.Flags(fs)
+	if err := o.Parse(fs, args, stdout, help+"\n"+server.StatsHelp()+"\n"+statsHelp); err != nil {
+		return nil, err
+	}
+	var m cli.Mistakes
+	m.Want(len(o.to) > 0, "-to is missing: the address that connections are passed on to")
+	m.Want(len(o.to) < 2, "-to: want one address, not %d", len(o.to))
+	m.Want(o.max >= 0, "-max %d: want 0 or more", o.max)
+	m.Want(o.dial > 0, "-dial %v: want more than 0", o.dial)
+	for _, a := range slices.Concat(o.Listen, o.to) {
+		m.Want(!slices.Contains(server.DatagramNetworks, a.Network), "%s: want connections, not datagrams", a)
+	}
+	o.Check(&m)
+	return o, m.Err()
+}
+
+// Run runs "ringo proxy".
+func Run(args []string, stdout, stderr io.Writer) error {
+	o, err := parse(args, stdout)
+	if err != nil {
+		return err
+	}
+	return o.Run(stderr, func(s *server.Server) { newRelay(o, s) })
+}

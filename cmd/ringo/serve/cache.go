@@ -1,0 +1,88 @@
+package serve
+
+import (
+	"sync"
+	"time"
+)
+
+// cache keeps files open between requests: up to max, of which the one that was used least
+// recently goes. It is a loop's own.
+type cache struct {
+	max    int
+	fresh  time.Duration // for so long a name is believed to lead where it did
+	byPath map[string]*opened
+	ends   opened // newer is the one used last, older the one that goes next
+	side   *sync.WaitGroup
+}
+
+func newCache(max int, fresh time.Duration, side *sync.WaitGroup) *cache {
+	k := &cache{max: max, fresh: fresh, byPath: make(map[string]*opened), side: side}
+	k.ends.newer, k.ends.older = &k.ends, &k.ends
+	return k
+}
+
+// The list runs in a ring through ends: ends.newer is the oldest, ends.older the newest.
+
+func (o *opened) unlink() { o.newer.older, o.older.newer = o.older, o.newer }
+
+func (k *cache) link(o *opened) {
+	o.older, o.newer = k.ends.older, &k.ends
+	o.older.newer, k.ends.older = o, o
+}
+
+// use notes a use of a file; done ends it.
+func (k *cache) use(o *opened) {
+	o.users++
+	if o.cached && k.ends.older != o {
+		o.unlink()
+		k.link(o)
+	}
+}
+
+func (k *cache) done(o *opened) {
+	if o.users--; o.users == 0 && !o.cached {
+		k.close(o)
+	}
+}
+
+// add takes a file in, in place of one with its path, and lets another go if there are too
+// many.
+func (k *cache) add(o *opened, now int64) {
+	if k.max == 0 {
+		return
+	}
+	if old := k.byPath[o.path]; old != nil {
+		k.drop(old)
+	}
+	o.cached, o.checked = true, now
+	k.byPath[o.path] = o
+	k.link(o)
+	for len(k.byPath) > k.max {
+		k.drop(k.ends.newer)
+	}
+}
+
+// drop lets a file go, which is closed when its last user has done.
+func (k *cache) drop(o *opened) {
+	if !o.cached {
+		return
+	}
+	o.cached = false
+	delete(k.byPath, o.path)
+	o.unlink()
+	if o.users == 0 {
+		k.close(o)
+	}
+}
+
+// clear lets all files go.
+func (k *cache) clear() {
+	for k.ends.newer != &k.ends {
+		k.drop(k.ends.newer)
+	}
+}
+
+// close closes a file on a goroutine: the last close of one that was removed frees its blocks.
+func (k *cache) close(o *opened) {
+	k.side.Go(func() { o.file.Close() })
+}
