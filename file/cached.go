@@ -8,7 +8,7 @@ import (
 	"syscall"
 
 	"ringo/internal/driver"
-	"ringo/internal/op"
+	"ringo/internal/loop"
 	"ringo/internal/sys"
 )
 
@@ -159,9 +159,4 @@ func (f *File) inCache(known facts, off, n int64) int32 {
 
 var lastBytes = sync.Pool{New: func() any { return new([1]byte) }}
 
-func (f *File) inCachePiece(off, n int64) int32 {
-	c := newCall(op.Resident, f.n)
-	defer c.free()
-	c.op.Off, c.op.Arg = off, uint32(n)
-	return driver.Call(&c.op)
-}
+func (f *File) inCachePiece(off, n int64) int32 { return loop.Kernel().Resident(f.n, off, n) }

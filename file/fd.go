@@ -4,18 +4,15 @@ import (
 	"os"
 	"syscall"
 
+	"ringo/internal/loop"
 	"ringo/internal/op"
-	"ringo/internal/sys"
 )
 
 // NewFile makes a File of an open descriptor, which is the File's from now on; name is
 // for errors. It returns nil for what is no open descriptor, as os.NewFile does.
 func NewFile(fd uintptr, name string) *File {
-	c := newCall(op.Fcntl, int32(fd))
-	defer c.free()
-	c.op.Arg = sys.FGetfl
-	flags, err := c.plain()
-	if err != nil {
+	flags := loop.Kernel().Getfl(int32(fd))
+	if flags < 0 {
 		return nil
 	}
 	return newFile(int32(fd), name, int(flags))

@@ -123,9 +123,7 @@ func dup(n int32) (int32, error) {
 	if n < 0 {
 		return n, nil
 	}
-	c := newCall(op.Dup, n)
-	defer c.free()
-	return c.plain()
+	return duplicate(n)
 }
 
 // closeNumber closes what openAt gave, where nothing is to be written before.

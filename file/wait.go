@@ -62,18 +62,15 @@ func (f *File) watch() {
 
 // setNonblock sets the mode of the open file.
 func (f *File) setNonblock(on bool) error {
-	c := newCall(op.Fcntl, f.n)
-	defer c.free()
-	c.op.Arg = sys.FGetfl
-	flags, err := c.plain()
-	if err != nil {
-		return err
+	k := loop.Kernel()
+	flags := k.Getfl(f.n)
+	if flags < 0 {
+		return errno(-flags)
 	}
 	if flags &^= sys.ONonblock; on {
 		flags |= sys.ONonblock
 	}
-	c.op.Arg, c.op.Off = sys.FSetfl, int64(flags)
-	_, err = c.plain()
+	_, err := result(k.Setfl(f.n, flags))
 	return err
 }
 
@@ -280,8 +277,4 @@ func (p *parked) close() {
 }
 
 // duplicate gives another number for the open file.
-func duplicate(n int32) (int32, error) {
-	c := newCall(op.Dup, n)
-	defer c.free()
-	return c.plain()
-}
+func duplicate(n int32) (int32, error) { return result(loop.Kernel().Dup(n)) }

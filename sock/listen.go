@@ -91,7 +91,7 @@ func (lc *ListenConfig) Reserve(network, address string) (*ListenerSet, error) {
 	if err != nil {
 		return nil, listenError(network, nil, err)
 	}
-	k := kernelHere()
+	k := loop.Kernel()
 	s, err := lc.open(k, network, ap, !lc.AllowShared)
 	if err != nil {
 		return nil, err
@@ -376,14 +376,6 @@ func haveIPv6(k kernel.Kernel) bool {
 	}
 	defer s.close()
 	return s.bind(netip.AddrPortFrom(netip.IPv6Loopback(), 0)) == nil
-}
-
-// kernelHere is the kernel of the loop on which the caller runs, or else the process's.
-func kernelHere() kernel.Kernel {
-	if l, _ := loop.Current(); l != nil {
-		return l.Kernel()
-	}
-	return kernel.Host{}
 }
 
 // unknownNetwork says which networks there are, and whose an other one is.

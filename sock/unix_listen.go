@@ -21,7 +21,7 @@ func (lc *ListenConfig) listenUnix(l *loop.Loop, network, name string) (*Listene
 
 // reserveUnix is Reserve for a Unix network.
 func (lc *ListenConfig) reserveUnix(network, name string) (*ListenerSet, error) {
-	k := kernelHere()
+	k := loop.Kernel()
 	s, file, err := lc.openUnix(k, network, name)
 	if err != nil {
 		return nil, err

@@ -64,6 +64,11 @@ func (Host) Pipe(size int) (r, w, res int32) {
 	return r, w, res
 }
 
+// Resident is cachestat(2).
+func (Host) Resident(fd int32, off, n int64) int32 {
+	return again(func() int32 { return sys.Resident(fd, off, n) })
+}
+
 // Socket is socket(2).
 func (Host) Socket(family, kind, protocol int) int32 {
 	return again(func() int32 { return sys.Socket(family, kind|sys.SockNonblock, protocol) })

@@ -7,6 +7,7 @@ import "ringo/internal/sys"
 type Kernel interface {
 	Descriptors
 	Sockets
+	Files
 }
 
 // Descriptors are the calls on descriptors of every kind.
@@ -26,6 +27,13 @@ type Descriptors interface {
 	// Pipe makes a pipe whose ends are non-blocking and close-on-exec. It holds size
 	// bytes, where that is not 0 and the system allows it.
 	Pipe(size int) (r, w, res int32)
+}
+
+// Files are the calls on files that wait for no disk.
+type Files interface {
+	// Resident is 1 if all of n bytes from off on are in memory, and 0 if not. -ENOSYS,
+	// -EPERM or -EOPNOTSUPP: it can't be told, here or of this file.
+	Resident(fd int32, off, n int64) int32
 }
 
 // Sockets are the calls on sockets.

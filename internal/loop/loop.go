@@ -272,6 +272,14 @@ func (l *Loop) Edges() bool { return l.info.Edges }
 // Kernel is asked for what never waits. G.
 func (l *Loop) Kernel() kernel.Kernel { return l.kernel }
 
+// Kernel is the kernel of the loop on which the caller runs, or else the process's. G.
+func Kernel() kernel.Kernel {
+	if l, _ := Current(); l != nil {
+		return l.kernel
+	}
+	return kernel.Host{}
+}
+
 // Unwatchable is why the loop can't wait for a descriptor; nil if it can. G.
 func (l *Loop) Unwatchable(fd int32) error {
 	b, ok := l.drv.(driver.Bounded)

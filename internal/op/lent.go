@@ -10,7 +10,7 @@ func (o *Op) EachRead(f func(p []byte)) {
 	switch o.Code {
 	case Send, SendZC, Write, WriteAt:
 		f(o.Buf[o.Done:])
-	case SetOptionBytes, Open, SetAttr:
+	case Open, SetAttr:
 		f(o.Buf)
 	case WriteVec:
 		o.Ext.eachVec(math.MaxInt, f)
@@ -36,7 +36,7 @@ func (o *Op) EachWritten(res int32, f func(p []byte)) {
 		return
 	}
 	switch o.Code {
-	case Recv, Read, ReadAt, GetOptionBytes, GetAttr, ListAttrs:
+	case Recv, Read, ReadAt, GetAttr, ListAttrs:
 		f(o.Buf[:min(left, len(o.Buf))])
 	case ReadVec:
 		o.Ext.eachVec(left, f)

@@ -27,23 +27,11 @@ const (
 	Cancel
 	Read
 	Write
-	Bind
-	Listen
-	SetOption
-	SetLinger
-	GetOption
-	SockName
-	PeerName
-	Dup
-	Fcntl
 	Recvmmsg
 	Sendmmsg
 	SpliceIn
 	SpliceOut
 	Sendfile
-	Pipe
-	GetOptionBytes
-	SetOptionBytes
 	SendZC
 	ReadAt
 	WriteAt
@@ -83,7 +71,6 @@ const (
 	CopyRange
 	Clone
 	Lseek
-	Resident
 	Codes // how many there are
 )
 

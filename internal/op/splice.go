@@ -39,17 +39,3 @@ func attemptSpliceOut(o *Op) int32 {
 func attemptSendfile(o *Op) int32 {
 	return sys.Sendfile(o.FD.Sys(), int32(o.Arg2), o.Off, int(o.Arg))
 }
-
-// Pipe makes a pipe that holds Off bytes, if the system lets it, and leaves its ends
-// in Arg, to read, and Arg2, to write, and what it holds in Off.
-func attemptPipe(o *Op) int32 {
-	r, w, res := sys.Pipe()
-	if res < 0 {
-		return res
-	}
-	if o.Off > 0 {
-		sys.SetPipeSize(w, int(min(o.Off, 1<<30))) // refused, it stays as it was
-	}
-	o.Arg, o.Arg2, o.Off = uint32(r), uint32(w), int64(sys.PipeSize(w))
-	return 0
-}

@@ -135,20 +135,4 @@ var Table = [Codes]Def{
 	CopyRange:  {Name: "copy_file_range", Kind: Blocking, Attempt: attemptCopyRange},
 	Clone:      {Name: "clone", Kind: Blocking, Attempt: attemptClone},
 	Lseek:      {Name: "lseek", Kind: Blocking, Attempt: attemptLseek, Cached: cachedLseek},
-
-	// Rows with one face: what is never worth more than a plain call.
-	Bind:           {Name: "bind", Kind: Immediate, Attempt: attemptBind},
-	Listen:         {Name: "listen", Kind: Immediate, Attempt: attemptListen},
-	SetOption:      {Name: "setsockopt", Kind: Immediate, Attempt: attemptSetOption},
-	SetLinger:      {Name: "setsockopt(SO_LINGER)", Kind: Immediate, Attempt: attemptSetLinger},
-	GetOption:      {Name: "getsockopt", Kind: Immediate, Attempt: attemptGetOption},
-	SockName:       {Name: "getsockname", Kind: Immediate, Attempt: attemptSockName},
-	PeerName:       {Name: "getpeername", Kind: Immediate, Attempt: attemptPeerName},
-	Pipe:           {Name: "pipe", Kind: Immediate, Attempt: attemptPipe},
-	GetOptionBytes: {Name: "getsockopt(bytes)", Kind: Immediate, Attempt: attemptGetOptionBytes},
-	SetOptionBytes: {Name: "setsockopt(bytes)", Kind: Immediate, Attempt: attemptSetOptionBytes},
-	// Whoever asks for a duplicate wants it elsewhere: no bound of the driver concerns it.
-	Dup:      {Name: "dup", Kind: Immediate, Attempt: attemptDup},
-	Fcntl:    {Name: "fcntl", Kind: Immediate, Attempt: attemptFcntl},
-	Resident: {Name: "cachestat", Kind: Immediate, Attempt: attemptResident},
 }

@@ -14,11 +14,9 @@ import (
 // oneFace are the rows that never become a submission; faceless those that are
 // never a plain call.
 var (
-	oneFace = map[Code]bool{Bind: true, Listen: true, SetOption: true, SetLinger: true, GetOption: true,
-		SockName: true, PeerName: true, Pipe: true, GetOptionBytes: true, SetOptionBytes: true, Recvmmsg: true,
-		Sendmmsg: true, SpliceIn: true, SpliceOut: true, Sendfile: true, Dup: true, Fcntl: true, Open: true,
+	oneFace = map[Code]bool{Recvmmsg: true, Sendmmsg: true, SpliceIn: true, SpliceOut: true, Sendfile: true, Open: true,
 		CloseFile: true, Readlinkat: true, Getdents: true, Chmodat: true, Chownat: true, Utimensat: true, Mknodat: true,
-		Truncate: true, CopyRange: true, Clone: true, Lseek: true, Resident: true, SyncRange: true, Advise: true,
+		Truncate: true, CopyRange: true, Clone: true, Lseek: true, SyncRange: true, Advise: true,
 		Stat: true, StatFS: true, Chmod: true, Chown: true, Chtimes: true, GetAttr: true, SetAttr: true,
 		ListAttrs: true, RemoveAttr: true, Lock: true}
 	faceless = map[Code]bool{Timeout: true}

@@ -56,7 +56,7 @@ type group struct {
 var groups = []group{
 	{"life", lifeCases},
 	{"socket", socketCases},
-	{"name", nameCases},
+	{"beside", besideCases},
 	{"stream", streamCases},
 	{"datagram", datagramCases},
 	{"messages", messageCases},

@@ -7,7 +7,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"ringo/internal/cmsg"
 	"ringo/internal/op"
 	"ringo/internal/sys"
 )
@@ -26,9 +25,6 @@ var spliceCases = []testCase{
 	{name: "socket to socket", run: spliceThrough},
 	{name: "sendfile", run: sendfileOne},
 	{name: "sendfile waits for room", run: sendfileWaits},
-	{name: "pipe, submitted", run: func(h *harness) { makePipe(h, h.byWait) }},
-	{name: "pipe, tried", run: func(h *harness) { makePipe(h, h.byTry) }},
-	{name: "options in bytes", run: optionBytes},
 }
 
 func (h *harness) spliceIn(f, pipe *desc, n uint32) *call {
@@ -221,40 +217,4 @@ func sendfileWaits(h *harness) {
 	p.want("after")
 	f.plain().fill()
 	h.sendfile(f, file, 0, 5).submit().wantPending().wantCanceled()
-}
-
-func makePipe(h *harness, run runs) {
-	for _, size := range []int64{0, 1 << 17} {
-		var r, w *desc
-		var room int64
-		res := run(h.eventfd(), op.Op{Code: op.Pipe, Off: size}, func(o *op.Op) {
-			r, w, room = h.desc(int(o.Arg)), h.desc(int(o.Arg2)), o.Off
-		})
-		h.gave("pipe", res, 0)
-		if room != size && size != 0 || room <= 0 {
-			h.Errorf("a pipe for %d bytes holds %d", size, room)
-		}
-		h.loopFlags(r)
-		h.loopFlags(w)
-		if n := w.plain().fill(); int64(n) != room {
-			h.Errorf("a pipe that is said to hold %d bytes took %d", room, n)
-		}
-	}
-}
-
-func optionBytes(h *harness) {
-	f, _ := h.tcp()
-	info := make([]byte, 300)
-	get := h.op(op.GetOptionBytes, f).args(sys.ProtoTCP, sys.TCPInfo)
-	get.o.Buf = info
-	if n := get.submit().end(); n < 104 || info[0] != 1 { // TCP_ESTABLISHED
-		h.Errorf("TCP_INFO of a connection gave %s and state %d", show(n), info[0])
-	}
-	s := h.desc(h.udpSocket(new(sys.Sockaddr)))
-	join := []byte{224, 0, 0, 251, 127, 0, 0, 1}
-	for _, want := range []int32{0, -sys.EADDRINUSE} {
-		set := h.op(op.SetOptionBytes, s).args(cmsg.LevelIP, unix.IP_ADD_MEMBERSHIP)
-		set.o.Buf = join
-		set.submit().want(want)
-	}
 }

@@ -111,7 +111,7 @@ func (s *spoils) submit(o *op.Op) (gone bool) {
 		}
 	case "forgets offsets":
 		switch o.Code {
-		case op.Read, op.Write, op.ReadAt, op.WriteAt, op.ReadVec, op.WriteVec, op.SetLinger, op.Fcntl, op.Truncate,
+		case op.Read, op.Write, op.ReadAt, op.WriteAt, op.ReadVec, op.WriteVec, op.Truncate,
 			op.Ftruncate, op.Lseek:
 			o.Off = 0
 		}
@@ -264,8 +264,6 @@ func (s *spoils) result(o *op.Op, res int32) int32 {
 	case d.bug == "loses what it made" && o.Code == op.Openat2 && res >= 0:
 		unix.Close(int(res))
 		return -sys.ECANCELED
-	case d.bug == "makes descriptors that wait" && o.Code == op.Pipe && res >= 0:
-		unix.SetNonblock(int(o.Arg), false)
 	case d.bug == "drops every other connection" && o.Code == op.Accept && res >= 0:
 		if s.count++; s.count%2 == 0 {
 			unix.Close(int(res))
