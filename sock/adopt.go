@@ -167,14 +167,14 @@ func (ac *AdoptConfig) adopt(l *ringo.Loop, s io.Closer, want func(*adoptee) err
 	make func(e *loop.Loop, a *adoptee, here bool) error) error {
 	e := (*loop.Loop)(l)
 	a, err := ac.take(s)
-	if err == nil {
-		err = want(a)
-	}
-	if err == nil && e == nil {
-		err = errNoLoop
+	if err == nil && e.Ended() {
+		err = stranger(e)
 	}
 	if err == nil {
 		err = e.Unwatchable(a.fd.Sys())
+	}
+	if err == nil {
+		err = want(a)
 	}
 	if err == nil {
 		here := e.Here()

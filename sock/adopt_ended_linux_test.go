@@ -148,22 +148,28 @@ func TestDetachAndAdoptEnded(t *testing.T) {
 	}
 }
 
-// DetachConn gives package net all the bytes of a connection that has ended.
+// DetachConn gives package net all the bytes of a connection that has ended, and why it has.
 func TestDetachConnEnded(t *testing.T) {
-	eachCaller(t, func(t *testing.T, c *sock.Conn, peer *net.TCPConn, start starter) {
-		send(t, peer, "first and the rest")
-		start.run(func() {
-			wantRead(t, c, 6, "first ")
-			closeWrite(t, peer)
-			closeWrite(t, c)
-			peerless(t, c)
-			conn, err := c.DetachConn()
-			if err != nil {
-				t.Errorf("DetachConn: %v", err)
-				return
-			}
-			defer conn.Close()
-			wantRest(t, conn, "and the rest", io.EOF)
+	for _, ending := range lastWords {
+		t.Run(ending.name, func(t *testing.T) {
+			eachCaller(t, func(t *testing.T, c *sock.Conn, peer *net.TCPConn, start starter) {
+				send(t, peer, "first and the rest")
+				start.run(func() {
+					wantRead(t, c, 6, "first ")
+					ending.end(t, c, peer)
+					peerless(t, c)
+					if p, err := c.Peek(100); string(p) != "and the rest" {
+						t.Errorf("peeked %q, %v", p, err)
+					}
+					conn, err := c.DetachConn()
+					if err != nil {
+						t.Errorf("DetachConn: %v", err)
+						return
+					}
+					defer conn.Close()
+					wantRest(t, conn, "and the rest", ending.want)
+				})
+			})
 		})
-	})
+	}
 }

@@ -119,9 +119,9 @@ func (c *Conn) Detach() (fd int, unread []byte, err error) {
 }
 
 // DetachConn is Detach to a connection of package net, which returns the unread bytes
-// first. It is a *net.TCPConn or a *net.UnixConn if there are none; otherwise a
-// net.Conn of another type, that has their CloseRead and CloseWrite. If it fails the
-// connection is as before.
+// first. It is a *net.TCPConn or a *net.UnixConn if there are none, and the connection
+// is not known to have failed; otherwise a net.Conn of another type, that has their
+// CloseRead and CloseWrite. If it fails the connection is as before.
 //
 // Any goroutine may call it; a task parks until the operations in flight have ended.
 func (c *Conn) DetachConn() (conn net.Conn, err error) {
@@ -152,21 +152,31 @@ func (c *Conn) detachConn() (net.Conn, error) {
 		return nil, err
 	}
 	c.l.Kernel().Close(p.fd)
-	if len(p.unread) > 0 {
-		return &detached{Conn: conn, unread: p.unread}, nil
+	d := &detached{Conn: conn, unread: p.unread}
+	if p.err != 0 {
+		d.failed = c.fail("read", callError("read", p.err))
+	}
+	if len(d.unread) > 0 || d.failed != nil {
+		return d, nil
 	}
 	return conn, nil
 }
 
-// detached is a connection of package net behind bytes that were read before.
+// detached is a connection of package net behind bytes that were read before, and behind why it
+// has failed if that was read, too: the kernel says so once.
 type detached struct {
 	net.Conn
 	unread []byte
+	failed error
 }
 
 // Read gives the unread bytes first, even after a deadline.
 func (d *detached) Read(p []byte) (int, error) {
-	if len(d.unread) == 0 {
+	switch {
+	case len(d.unread) > 0:
+	case d.failed != nil:
+		return 0, d.failed
+	default:
 		return d.Conn.Read(p)
 	}
 	n := copy(p, d.unread)
@@ -183,6 +193,9 @@ func (d *detached) WriteTo(w io.Writer) (int64, error) {
 		if first = int64(n); err != nil {
 			return first, err
 		}
+	}
+	if d.failed != nil {
+		return first, d.failed
 	}
 	n, err := io.Copy(w, d.Conn)
 	return first + n, err

@@ -1,18 +1,12 @@
 package sock_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"go/ast"
-	"go/parser"
-	"go/token"
 	"io"
-	"io/fs"
 	"net"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -99,158 +93,4 @@ func TestZeroValuesAsNet(t *testing.T) {
 	if _, err := os.Stdin.Stat(); err != nil {
 		t.Errorf("descriptor 0, which is the zero value's, was closed: %v", err)
 	}
-}
-
-// Nothing of this package panics or hangs that is given no loop, or the zero Loop: the error says so.
-func TestNilLoop(t *testing.T) {
-	udp, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer udp.Close()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	conn := dial(t, ln.Addr().String())
-	defer conn.Close()
-	pair, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_DGRAM|syscall.SOCK_NONBLOCK|syscall.SOCK_CLOEXEC, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer syscall.Close(pair[1])
-	unixgram := os.NewFile(uintptr(pair[0]), "unixgram")
-	defer unixgram.Close()
-	set, err := sock.Reserve("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer set.Close()
-	path := filepath.Join(t.TempDir(), "s")
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	d, lc, ac := new(sock.Dialer), new(sock.ListenConfig), new(sock.AdoptConfig)
-	second := func(_ any, err error) error { return err }
-	calls := map[string]func(l *ringo.Loop) error{
-		"Dial":           func(l *ringo.Loop) error { return second(sock.Dial(l, "tcp", ln.Addr().String())) },
-		"DialPacket":     func(l *ringo.Loop) error { return second(sock.DialPacket(l, "udp", "127.0.0.1:9")) },
-		"DialUnixgram":   func(l *ringo.Loop) error { return second(sock.DialUnixgram(l, path)) },
-		"Listen":         func(l *ringo.Loop) error { return second(sock.Listen(l, "tcp", "127.0.0.1:0")) },
-		"ListenPacket":   func(l *ringo.Loop) error { return second(sock.ListenPacket(l, "udp", "127.0.0.1:0")) },
-		"ListenUnixgram": func(l *ringo.Loop) error { return second(sock.ListenUnixgram(l, path)) },
-		"Adopt":          func(l *ringo.Loop) error { return second(sock.Adopt(l, conn)) },
-		"AdoptListener":  func(l *ringo.Loop) error { return second(sock.AdoptListener(l, ln)) },
-		"AdoptPacket":    func(l *ringo.Loop) error { return second(sock.AdoptPacket(l, udp)) },
-		"AdoptUnixgram":  func(l *ringo.Loop) error { return second(sock.AdoptUnixgram(l, unixgram)) },
-		"Poll":           func(l *ringo.Loop) error { return second(sock.Poll(l, unixgram)) },
-		"Serve":          func(l *ringo.Loop) error { return sock.Serve(l, new(sock.Listener), new(sock.Handler)) },
-
-		"Dialer.Dial":         func(l *ringo.Loop) error { return second(d.Dial(l, "unix", path)) },
-		"Dialer.DialContext":  func(l *ringo.Loop) error { return second(d.DialContext(ctx, l, "tcp", "localhost:9")) },
-		"Dialer.DialPacket":   func(l *ringo.Loop) error { return second(d.DialPacket(l, "udp", "localhost:9")) },
-		"Dialer.DialUnixgram": func(l *ringo.Loop) error { return second(d.DialUnixgram(l, path)) },
-		"Dialer.Func":         func(l *ringo.Loop) error { return second(d.Func(l)(ctx, "tcp", "127.0.0.1:9")) },
-
-		"ListenConfig.Listen":         func(l *ringo.Loop) error { return second(lc.Listen(l, "unix", path)) },
-		"ListenConfig.ListenPacket":   func(l *ringo.Loop) error { return second(lc.ListenPacket(l, "udp", ":0")) },
-		"ListenConfig.ListenUnixgram": func(l *ringo.Loop) error { return second(lc.ListenUnixgram(l, path)) },
-		"ListenerSet.Listen":          func(l *ringo.Loop) error { return second(set.Listen(l)) },
-
-		"AdoptConfig.Adopt":         func(l *ringo.Loop) error { return second(ac.Adopt(l, conn)) },
-		"AdoptConfig.AdoptListener": func(l *ringo.Loop) error { return second(ac.AdoptListener(l, ln)) },
-		"AdoptConfig.AdoptPacket":   func(l *ringo.Loop) error { return second(ac.AdoptPacket(l, udp)) },
-		"AdoptConfig.AdoptUnixgram": func(l *ringo.Loop) error { return second(ac.AdoptUnixgram(l, unixgram)) },
-
-		"Conn.MoveTo": func(l *ringo.Loop) (err error) {
-			onLoop(t, ringo.Config{Driver: "poll"}, func(here *ringo.Loop) {
-				c, peer := connect(t, here)
-				defer peer.Close()
-				defer c.Close()
-				_, err = c.MoveTo(l)
-			})
-			return err
-		},
-	}
-	for _, name := range takeLoops(t) {
-		if calls[name] == nil {
-			t.Errorf("%s takes a loop, and is not tried with none", name)
-		}
-	}
-	for name, call := range calls {
-		for what, l := range map[string]*ringo.Loop{"nil": nil, "the zero Loop": new(ringo.Loop)} {
-			within(patience, name, func() {
-				defer func() {
-					if v := recover(); v != nil {
-						t.Errorf("%s: %s panics: %v", what, name, v)
-					}
-				}()
-				var oe *net.OpError
-				var pe *fs.PathError
-				err := call(l)
-				shaped := errors.As(err, &oe) || errors.As(err, &pe) || name == "Serve" // of a zero Listener
-				if err == nil || l == nil && !errors.Is(err, syscall.EINVAL) || !shaped {
-					t.Errorf("%s: %s: %v; want an error in net's shape", what, name, err)
-				}
-			})
-		}
-	}
-	if _, err := conn.Write([]byte("x")); err != nil {
-		t.Errorf("what was not adopted is not as before: %v", err)
-	}
-}
-
-// takeLoops names the exported functions and methods of the package that are given a loop.
-func takeLoops(t *testing.T) (names []string) {
-	t.Helper()
-	files, err := filepath.Glob("*.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range files {
-		if strings.HasSuffix(name, "_test.go") {
-			continue
-		}
-		file, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, d := range file.Decls {
-			if f, ok := d.(*ast.FuncDecl); ok && f.Name.IsExported() {
-				if on := receiverName(f); ast.IsExported(on) && takesLoop(f) {
-					names = append(names, strings.TrimPrefix(on+"."+f.Name.Name, "Func."))
-				}
-			}
-		}
-	}
-	if len(names) < 20 {
-		t.Fatalf("found only %q", names)
-	}
-	return names
-}
-
-// receiverName is the type that a method is of; "Func" for a function.
-func receiverName(f *ast.FuncDecl) string {
-	if f.Recv == nil {
-		return "Func"
-	}
-	typ := f.Recv.List[0].Type
-	if star, ok := typ.(*ast.StarExpr); ok {
-		typ = star.X
-	}
-	if id, ok := typ.(*ast.Ident); ok {
-		return id.Name
-	}
-	return ""
-}
-
-func takesLoop(f *ast.FuncDecl) bool {
-	return slices.ContainsFunc(f.Type.Params.List, func(p *ast.Field) bool {
-		star, ok := p.Type.(*ast.StarExpr)
-		if !ok {
-			return false
-		}
-		sel, ok := star.X.(*ast.SelectorExpr)
-		return ok && sel.Sel.Name == "Loop"
-	})
 }
