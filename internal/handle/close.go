@@ -140,9 +140,11 @@ func Of(o loop.Open) Owner {
 }
 
 // AwaitForeign waits, on the loop's thread and without its tasks, until foreign callers that were told to go have
-// left a handle that closes.
+// left a handle that closes. A loop that still takes mail, since its driver has died and not it, does not: the
+// last of them leaves by mail.
 func (c *Core) AwaitForeign() {
-	if f := c.foreign.Load(); f != nil && f != nobody && f.leaving() {
+	f := c.foreign.Load()
+	if f != nil && f != nobody && f.leaving() && !c.l.Call(func() {}) {
 		f.awaitGoneAs(nil, nil)
 	}
 }

@@ -212,9 +212,6 @@ func (c *Core) Take() int32 {
 	return n
 }
 
-// Over reports whether the handle was closed before a foreign caller came. Any caller.
-func (c *Core) Over() bool { return c.foreign.Load() == nobody }
-
 // ForeignOver reports whether foreign callers were told that the handle closes. Any caller.
 func (c *Core) ForeignOver() bool {
 	f := c.foreign.Load()

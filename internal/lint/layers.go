@@ -61,6 +61,7 @@ var testHelpers = []string{
 	"internal/seccomptest",
 	"cmd/ringo/internal/tooltest",
 	"internal/uringtest",
+	"internal/socktest",
 	"internal/driver/drivertest",
 	"internal/lint",
 }

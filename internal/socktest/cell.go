@@ -1,0 +1,460 @@
+//go:build linux
+
+package socktest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"time"
+
+	"ringo"
+	"ringo/sock"
+)
+
+// row is a method, or a way to call it.
+type row struct {
+	method string   // its name, and behind a slash what is special
+	nets   []string // nil: all of its type
+	// One of these three: what it delivers, what of p it sends, or neither.
+	read  func(x *cell) ([]byte, error)
+	write func(x *cell, p []byte) (int, error)
+	ask   func(x *cell) error
+
+	toEnd bool // read goes on until the stream's end
+	short bool // write may send less than all
+	raw   bool // bytes that the handle has received are out of its reach
+	loose bool // of datagrams: the handle is connected to nobody
+	stays bool // it answers also when the handle is gone
+	ends  bool // it ends the handle
+}
+
+// cell is one call, and what happens to it.
+type cell struct {
+	*world
+	*ends
+	net *network
+	who *caller
+	row *row
+	ev  *event
+
+	conn   *sock.Conn // c, where it is one
+	ln     *sock.Listener
+	moved  *sock.Conn
+	parted net.Conn
+
+	want int    // how many bytes a read that takes so many is to take
+	sent int    // how many the peer has sent
+	got  []byte // what was delivered
+	n    int    // what was sent, as the call says
+	size int    // of what was to be sent
+	err  error
+	sink *sink // of what is sent
+
+	spare    *ends // the other end of a copy
+	spareNet net.Conn
+	copied   *sink // what a copy brought there
+	arrives  int   // how much that is, as the call says
+	file     *os.File
+
+	clean  []func()
+	faults []error
+}
+
+func (x *cell) fault(format string, args ...any) {
+	x.faults = append(x.faults, fmt.Errorf(format, args...))
+}
+
+// must notes an error that has no place in any cell.
+func (x *cell) must(what string, err error) {
+	if err != nil {
+		x.fault("%s: %w", what, err)
+	}
+}
+
+// run runs the cell.
+func (x *cell) run() error {
+	e, err := x.net.connect(x.home.l, x.row.write != nil, x.row.loose)
+	if err != nil {
+		return err
+	}
+	x.ends = e
+	x.conn, _ = e.c.(*sock.Conn)
+	x.must("preparing", x.prepare())
+	switch {
+	case x.row.read != nil:
+		x.readCell()
+	case x.row.write != nil:
+		x.writeCell()
+	default:
+		x.askCell()
+	}
+	x.close()
+	return errors.Join(x.faults...)
+}
+
+// close closes what the cell has opened, which must be possible in any case.
+func (x *cell) close() {
+	x.closeHandle()
+	x.peer.Close()
+	for _, f := range x.clean {
+		f()
+	}
+}
+
+// closeHandle closes the handle, and what it has become.
+func (x *cell) closeHandle() {
+	x.inTime("Close", x.c.Close)
+	if x.moved != nil {
+		x.inTime("Close of what was moved", x.moved.Close)
+	}
+	if x.parted != nil {
+		x.inTime("Close of what was detached", x.parted.Close)
+		x.parted = nil
+	}
+}
+
+// inTime runs f on a goroutine, which must end.
+func (x *cell) inTime(what string, f func() error) {
+	done := make(chan struct{})
+	var err error
+	go func() { defer close(done); err = f() }()
+	if hung := within(what, done); hung != nil {
+		x.faults = append(x.faults, hung)
+		return
+	}
+	x.must(what, err)
+}
+
+// call has the caller make the call, and the event come over it.
+func (x *cell) call(f func()) bool {
+	p := x.who.start(x.world, x.ev.limit, f)
+	if x.who.on == nil || x.ev.limit == 0 {
+		<-p.begun
+	}
+	x.settle()
+	if x.ev.act != nil {
+		x.ev.act(x, p)
+	}
+	if err := within("the call", p.done); err != nil {
+		x.faults = append(x.faults, err)
+		return false
+	}
+	return true
+}
+
+// judge looks at the error of a call that the event came over.
+func (x *cell) judge(done bool) {
+	if x.err == nil {
+		if !done {
+			x.fault("the call gives neither an error nor all that it was to do (%d bytes)", len(x.got)+x.n)
+		} else if x.ev.fails {
+			x.fault("the call succeeds, which could not be")
+		}
+		return
+	}
+	for _, want := range x.ev.errors(x) {
+		if errors.Is(x.err, want) {
+			return
+		}
+	}
+	x.fault("the call's error is %w", x.err)
+}
+
+// streamLen is how much the peer sends to readers in all.
+const streamLen = 10 * unit
+
+func (x *cell) readCell() {
+	if x.want = unit; !x.net.records {
+		x.want = 2 * unit
+	}
+	if x.ev.partial {
+		x.leaveSome()
+	}
+	if x.call(func() { x.got, x.err = x.row.read(x) }) {
+		x.arrived()
+		x.ev.over(x)
+		x.judge(len(x.got) > 0 || x.row.toEnd)
+		x.rest()
+	}
+	x.must("what came", isStream(x.got))
+	if len(x.got) > x.sent {
+		x.fault("%d bytes came of %d", len(x.got), x.sent)
+	}
+}
+
+// leaveSome has the peer send less than a read may want, and another caller look at it, so that
+// it lies with one who does not read it.
+func (x *cell) leaveSome() {
+	n := unit
+	if !x.net.records {
+		n += unit / 2
+	}
+	x.must("the peer", x.send(0, n))
+	x.sent = n
+	if x.conn == nil {
+		return
+	}
+	another := callers[3]
+	if x.who.on == nil {
+		another = callers[0]
+	}
+	x.must("Peek by a "+another.name, another.run(x.world, func() {
+		if p, err := x.conn.Peek(n); err != nil || len(p) != n {
+			x.fault("Peek(%d) by a %s = %d bytes, %w", n, another.name, len(p), err)
+		}
+	}))
+}
+
+// rest reads all that the call has left, where it can still be had.
+func (x *cell) rest() {
+	var from io.Reader = x.c
+	switch {
+	case x.moved != nil:
+		from = x.moved
+	case x.parted != nil:
+		from = x.parted
+	case x.ev.gone:
+		return
+	}
+	x.must("the peer", x.send(x.sent, streamLen-x.sent))
+	x.sent = max(x.sent, streamLen)
+	if !x.net.packets {
+		x.must("the peer", x.endStream())
+	}
+	x.inTime("the rest", func() error {
+		p := make([]byte, 4096)
+		for len(x.got) < x.sent {
+			n, err := from.Read(p)
+			if x.got = append(x.got, p[:n]...); err != nil {
+				return fmt.Errorf("%d bytes came of %d: %w", len(x.got), x.sent, err)
+			}
+		}
+		return nil
+	})
+}
+
+func (x *cell) writeCell() {
+	if x.size = 3*x.in + 1<<16; x.net.records {
+		x.size = recordSize
+	}
+	x.sink = collect(x.peer)
+	if !x.net.fills() {
+		x.sink.open()
+	}
+	p := stream(x.in, x.size)
+	ok := x.call(func() { x.n, x.err = x.row.write(x, p) })
+	if ok {
+		x.ev.over(x)
+		x.judge(x.n == x.size || x.row.short && x.n > 0)
+		if x.net.records && x.n != 0 && x.n != x.size {
+			x.fault("a record of %d bytes went out as one of %d", x.size, x.n)
+		}
+	}
+	x.sink.open()
+	if x.net.packets {
+		x.inTime("what went out", func() error { x.sink.awaitBytes(x.in + x.n); return nil })
+		x.peer.SetDeadline(time.Now().Add(time.Millisecond))
+	} else {
+		x.closeHandle()
+	}
+	x.must("the peer", within("the peer's end of stream", x.sink.done))
+	x.must("what came", isStream(x.sink.got))
+	if ok && len(x.sink.got) != x.in+x.n && !(x.ev.dead && len(x.sink.got) > x.in+x.n) {
+		x.fault("%d bytes came, and %d went out, after %d", len(x.sink.got)-x.in, x.n, x.in)
+	}
+}
+
+func (x *cell) askCell() {
+	if x.ev.limit != 0 || x.ev.partial {
+		return // it does not wait
+	}
+	over := x.ev.act
+	if x.row.ends || over == nil || !x.ev.gone && !x.ev.cancels {
+		ev := *x.ev
+		if !ev.gone && !ev.cancels {
+			ev.act = nil
+		}
+		x.ev = &ev
+		if x.call(func() { x.err = x.row.ask(x) }) {
+			x.ev.over(x)
+			x.judgeAsked(!x.row.ends && ev.gone)
+		}
+		return
+	}
+	if x.ev.cancels { // a task that was cancelled before
+		p := x.who.start(x.world, 0, func() {
+			x.home.l.Sleep(time.Hour)
+			x.err = x.row.ask(x)
+		})
+		<-p.begun
+		p.task.Cancel()
+		x.must("a cancelled task", within("the call", p.done))
+		x.judgeAsked(false)
+		return
+	}
+	p := callers[3].start(x.world, 0, func() {})
+	over(x, p) // then the handle is gone
+	x.ev.over(x)
+	if x.who.own && x.ev.ended {
+		return // nobody is left to call
+	}
+	x.must("the call", x.who.run(x.world, func() { x.err = x.row.ask(x) }))
+	x.judgeAsked(true)
+}
+
+// judgeAsked looks at the answer of a method that does not wait.
+func (x *cell) judgeAsked(gone bool) {
+	switch {
+	case x.err == nil && gone && !x.row.stays:
+		x.fault("it answers though the handle is gone")
+	case x.err == nil:
+	case gone && errors.Is(x.err, net.ErrClosed):
+	case x.row.ends && (errors.Is(x.err, net.ErrClosed) || x.ev.ended):
+	case x.ev.cancels && errors.Is(x.err, context.Canceled):
+	default:
+		x.fault("it gives %w", x.err)
+	}
+}
+
+// event is what happens to a call.
+type event struct {
+	name    string
+	tasks   bool          // only tasks know it
+	conns   bool          // only connections
+	limit   time.Duration // of WithTimeout
+	partial bool          // some bytes are there, or gone, before
+	cancels bool
+	fails   bool // no call that waits can succeed
+	gone    bool // the handle is, behind it
+	ended   bool // and its loop
+	dead    bool // of its driver's death
+
+	act    func(x *cell, p *pending)
+	errors func(x *cell) []error
+	// over undoes what the event did, once the call has ended.
+	over func(x *cell)
+}
+
+var (
+	none     = func(*cell) []error { return nil }
+	timedOut = func(*cell) []error { return []error{os.ErrDeadlineExceeded} }
+	canceled = func(*cell) []error { return []error{context.Canceled} }
+	closed   = func(*cell) []error { return []error{net.ErrClosed} }
+	// ended is what calls get whose loop ends: its own tasks are cancelled.
+	ended = func(x *cell) []error {
+		if x.who.own {
+			return []error{context.Canceled, net.ErrClosed}
+		}
+		return []error{net.ErrClosed}
+	}
+)
+
+func nothing(*cell) {}
+
+var events = []*event{
+	{name: "plain", errors: none, act: provide, over: nothing},
+	{name: "partial", partial: true, errors: none, act: provide, over: nothing},
+	{name: "partial-cancel", tasks: true, partial: true, errors: canceled, over: nothing,
+		act: func(x *cell, p *pending) {
+			x.someGoes()
+			p.task.Cancel()
+		}},
+	{name: "partial-deadline", partial: true, errors: timedOut, act: func(x *cell, p *pending) {
+		x.someGoes()
+		expire(x, p)
+	}, over: undeadline},
+	{name: "cancel", tasks: true, cancels: true, fails: true, errors: canceled, over: nothing,
+		act: func(x *cell, p *pending) { p.task.Cancel() }},
+	{name: "timeout", tasks: true, limit: 2 * time.Millisecond, fails: true, errors: timedOut, over: nothing},
+	{name: "deadline-moved", fails: true, errors: timedOut, act: expire, over: undeadline},
+	{name: "deadline-flickers", errors: timedOut, act: func(x *cell, p *pending) {
+		for range 200 {
+			x.must("SetDeadline", errors.Join(x.c.SetDeadline(longAgo), x.c.SetDeadline(time.Time{})))
+		}
+		provide(x, p)
+	}, over: undeadline},
+	{name: "close", gone: true, fails: true, errors: closed, over: nothing, act: func(x *cell, _ *pending) {
+		if x.who.own {
+			x.inTime("Close by a goroutine", x.c.Close)
+		} else {
+			x.byTask("Close", x.c.Close)
+		}
+	}},
+	{name: "move", conns: true, gone: true, fails: true, errors: closed, over: nothing, act: func(x *cell, _ *pending) {
+		x.byTask("MoveTo", func() (err error) { x.moved, err = x.conn.MoveTo(x.other.l); return err })
+	}},
+	{name: "detach", conns: true, gone: true, fails: true, errors: closed, over: nothing,
+		act: func(x *cell, _ *pending) {
+			x.byTask("DetachConn", func() (err error) { x.parted, err = x.conn.DetachConn(); return err })
+			if x.parted != nil {
+				x.parted.SetDeadline(time.Now().Add(patience))
+			}
+		}},
+	{name: "loop-end", gone: true, ended: true, fails: true, errors: ended, over: nothing,
+		act: func(x *cell, _ *pending) {
+			x.must("Run", x.home.end())
+		}},
+	{name: "driver-death", gone: true, ended: true, dead: true, fails: true, errors: ended, over: nothing,
+		act: func(x *cell, _ *pending) {
+			x.home.driver.Die(errDead)
+			if err := x.home.wait(); !errors.Is(err, errDead) {
+				x.fault("Run on a driver that died: %w", err)
+			}
+		}},
+}
+
+var longAgo = time.Unix(1, 0)
+
+func expire(x *cell, _ *pending) {
+	set := func() error { return x.c.SetDeadline(longAgo) }
+	if x.who.own {
+		x.must("SetDeadline", set()) // by a goroutine
+	} else {
+		x.byTask("SetDeadline", set)
+	}
+}
+
+func undeadline(x *cell) { x.must("SetDeadline", x.c.SetDeadline(time.Time{})) }
+
+// byTask runs f in a task of the handle's loop.
+func (x *cell) byTask(what string, f func() error) {
+	var err error
+	if hung := callers[0].run(x.world, func() { err = f() }); hung != nil {
+		err = hung
+	}
+	if x.row.ends && errors.Is(err, net.ErrClosed) {
+		return // the call was first
+	}
+	x.must(what, err)
+}
+
+// provide lets the call have what it waits for.
+func provide(x *cell, _ *pending) {
+	switch {
+	case x.row.write != nil:
+		x.sink.open()
+	case x.row.read != nil && !x.row.toEnd:
+		n := max(x.want, 2*unit) - x.sent
+		x.must("the peer", x.send(x.sent, n))
+		x.sent += n
+	case x.row.read != nil:
+		x.must("the peer", x.send(x.sent, streamLen-x.sent))
+		x.sent = streamLen
+		x.must("the peer", x.endStream())
+	}
+}
+
+// someGoes lets a part of a write go out, where a write has parts.
+func (x *cell) someGoes() {
+	if x.row.write != nil && !x.net.records {
+		x.sink.allow(x.in)
+		x.settle()
+	}
+}
+
+// own is the caller's own loop.
+func (x *cell) own() *ringo.Loop { return x.who.on(x.world).l }

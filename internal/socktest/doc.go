@@ -1,0 +1,15 @@
+// Package socktest is the matrix of package sock: every method of every handle, called by
+// every kind of caller, while something happens to the call, to its handle or to its loop.
+//
+//	network    tcp, unix, unixpacket, udp, unixgram
+//	caller     a task of the handle's loop, an iterator inside one, a task of another loop, a goroutine
+//	method     all that are exported: a row each, which says how to call it and what it must deliver
+//	event      plain, partial progress, cancel, WithTimeout, a deadline that somebody moves, Close, MoveTo,
+//	           Detach, the loop's end, the driver's death
+//
+// A cell is a test, TestMatrix/uring/tcp/goroutine/Discard/deadline-moved. In each the call ends in
+// time, with an error that says why; and every byte is accounted for: what the call says that it has
+// moved, and what is there behind it, are the whole stream, in order, and nothing twice.
+//
+// The rows are checked against the methods that there are, so a new method without a row fails.
+package socktest

@@ -1,0 +1,150 @@
+//go:build linux
+
+package socktest
+
+import (
+	"errors"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"ringo/sock"
+)
+
+// handles are the types whose methods have rows, and the networks that they are of.
+var handles = []struct {
+	of     reflect.Type
+	nets   []string
+	rows   []*row
+	events []*event
+	listen bool
+}{
+	{of: reflect.TypeFor[*sock.Conn](), nets: []string{"tcp", "unix", "unixpacket"}, rows: connRows, events: events},
+	{of: reflect.TypeFor[*sock.PacketConn](), nets: []string{"udp"}, rows: udpRows, events: events},
+	{of: reflect.TypeFor[*sock.UnixPacketConn](), nets: []string{"unixgram"}, rows: unixgramRows, events: events},
+	{of: reflect.TypeFor[*sock.Listener](), nets: []string{"tcp", "unix", "unixpacket"}, rows: listenRows,
+		events: listenEvents, listen: true},
+}
+
+// Complete fails for each exported method that has no row, and for rows of methods that are gone.
+func Complete(t *testing.T) {
+	for _, h := range handles {
+		var have []string
+		for _, r := range h.rows {
+			name, _, _ := strings.Cut(r.method, "/")
+			have = append(have, name)
+			if _, ok := h.of.MethodByName(name); !ok {
+				t.Errorf("%v has no method %s any more: its row must go", h.of, name)
+			}
+		}
+		for i := range h.of.NumMethod() {
+			if name := h.of.Method(i).Name; !slices.Contains(have, name) {
+				t.Errorf("%v.%s has no row: add one, so that every kind of caller is tried", h.of, name)
+			}
+		}
+	}
+}
+
+// Run runs the matrix on a driver, and says how many cells there were.
+func Run(t *testing.T, driver string) {
+	m := &matrix{driver: driver}
+	defer m.end(t)
+	for _, net := range networks {
+		t.Run(net.name, func(t *testing.T) {
+			for _, who := range callers {
+				t.Run(who.name, func(t *testing.T) { m.calls(t, net, who) })
+			}
+		})
+	}
+	t.Logf("%d cells", m.cells)
+}
+
+type matrix struct {
+	driver string
+	cells  int
+	world  *world // until a cell ends it
+}
+
+// calls runs the cells of one kind of callers.
+func (m *matrix) calls(t *testing.T, net *network, who *caller) {
+	for _, h := range handles {
+		if !slices.Contains(h.nets, net.name) {
+			continue
+		}
+		for _, r := range h.rows {
+			name := r.method
+			if h.listen {
+				name = "Listener." + name
+			}
+			if r.nets != nil && !slices.Contains(r.nets, net.name) {
+				continue
+			}
+			t.Run(name, func(t *testing.T) {
+				for _, ev := range h.events {
+					if fits(net, who, r, ev) {
+						x := &cell{net: net, who: who, row: r, ev: ev}
+						t.Run(ev.name, func(t *testing.T) { m.cell(t, x, h.listen) })
+					}
+				}
+			})
+		}
+	}
+}
+
+// fits reports whether there is such a cell.
+func fits(net *network, who *caller, r *row, ev *event) bool {
+	switch {
+	case ev.tasks && who.on == nil, ev.conns && net.packets:
+		return false
+	case r.ask != nil:
+		return ev.limit == 0 && !ev.partial && !strings.HasPrefix(ev.name, "deadline")
+	case r.raw && ev.partial && !net.packets:
+		return false // what was received is out of its reach
+	case r.write != nil && !net.fills():
+		return ev.name == "plain" // it never waits
+	case r.write != nil && net.records && strings.HasPrefix(ev.name, "partial-"):
+		return false // a record has no parts
+	}
+	return true
+}
+
+// cell runs one.
+func (m *matrix) cell(t *testing.T, x *cell, listen bool) {
+	if m.world == nil {
+		w, err := newWorld(m.driver)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.world = w
+	}
+	x.world = m.world
+	var err error
+	if listen {
+		x.runListener()
+		err = errors.Join(x.faults...)
+	} else {
+		err = x.run()
+	}
+	var hung *hang
+	switch {
+	case errors.As(err, &hung):
+		m.world = nil // it can't be ended
+	case x.ev.ended:
+		m.world.other.end()
+		m.world = nil
+	}
+	if err != nil {
+		t.Error(err)
+	}
+	m.cells++
+}
+
+func (m *matrix) end(t *testing.T) {
+	if m.world == nil {
+		return
+	}
+	if err := m.world.end(); err != nil {
+		t.Errorf("Run: %v", err)
+	}
+}

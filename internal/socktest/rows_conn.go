@@ -1,0 +1,341 @@
+//go:build linux
+
+package socktest
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ringo/buf"
+	"ringo/sock"
+)
+
+var (
+	streams   = []string{"tcp", "unix"}
+	unixOnly  = []string{"unix", "unixpacket"}
+	tcpOnly   = []string{"tcp"}
+	room      = 64 // of reads, for more than a unit
+	keepAlive = net.KeepAliveConfig{Enable: true}
+)
+
+// reads makes a row's function of a method that reads into one slice.
+func reads(f func(x *cell, p []byte) (int, error)) func(x *cell) ([]byte, error) {
+	return func(x *cell) ([]byte, error) {
+		p := make([]byte, room)
+		n, err := f(x, p)
+		return p[:n], err
+	}
+}
+
+// asks makes one of a method of connections that does not wait.
+func asks(f func(c *sock.Conn) error) func(x *cell) error {
+	return func(x *cell) error { return f(x.conn) }
+}
+
+var connRows = []*row{
+	{method: "Read", read: reads(func(x *cell, p []byte) (int, error) { return x.conn.Read(p) })},
+	{method: "ReadV", read: reads(func(x *cell, p []byte) (int, error) {
+		n, err := x.conn.ReadV([][]byte{p[:3], nil, p[3:]})
+		return int(n), err
+	})},
+	{method: "Next", read: func(x *cell) ([]byte, error) {
+		lease, err := x.conn.Next()
+		if err != nil {
+			return nil, err
+		}
+		defer lease.Release()
+		return append([]byte(nil), lease.Bytes()...), nil
+	}},
+	{method: "Peek", read: func(x *cell) ([]byte, error) {
+		shown, err := x.conn.Peek(x.want)
+		if err != nil {
+			return nil, err
+		}
+		p := append([]byte(nil), shown...)
+		if n, err := x.conn.Discard(len(p)); n != len(p) || err != nil {
+			x.fault("Discard of %d bytes that were shown = %d, %w", len(p), n, err)
+		}
+		return p, nil
+	}},
+	{method: "Discard", read: func(x *cell) ([]byte, error) {
+		n, err := x.conn.Discard(x.want)
+		if n < x.want && err == nil {
+			x.fault("Discard(%d) = %d, nil", x.want, n)
+		}
+		return stream(0, n), err // nobody sees them: what is behind them tells
+	}},
+	{method: "WriteTo", toEnd: true, read: func(x *cell) ([]byte, error) {
+		var b bytes.Buffer
+		n, err := x.conn.WriteTo(struct{ io.Writer }{&b})
+		if int(n) != b.Len() {
+			x.fault("WriteTo = %d, for %d bytes", n, b.Len())
+		}
+		return b.Bytes(), err
+	}},
+	{method: "WriteTo/conn", toEnd: true, nets: streams, read: func(x *cell) ([]byte, error) {
+		return x.copyOut(x.spare.c)
+	}},
+	{method: "WriteTo/net", toEnd: true, nets: streams, read: func(x *cell) ([]byte, error) {
+		return x.copyOut(x.spareNet)
+	}},
+	{method: "ReadMsgUnix", nets: unixOnly, read: reads(func(x *cell, p []byte) (int, error) {
+		n, _, _, _, err := x.conn.ReadMsgUnix(p, nil)
+		return n, err
+	})},
+	{method: "RecvFiles", nets: unixOnly, read: reads(func(x *cell, p []byte) (int, error) {
+		n, files, err := x.conn.RecvFiles(p, 1)
+		for _, f := range files {
+			f.Close()
+			x.fault("a file came that nobody sent")
+		}
+		return n, err
+	})},
+	{method: "SyscallConn/Read", raw: true, read: reads(rawRead)},
+
+	{method: "Write", write: func(x *cell, p []byte) (int, error) { return x.conn.Write(p) }},
+	{method: "WriteV", write: func(x *cell, p []byte) (int, error) {
+		n, err := x.conn.WriteV([][]byte{p[:1], nil, p[1:100], p[100 : len(p)/2], p[len(p)/2:]})
+		return int(n), err
+	}},
+	{method: "WriteLease", write: func(x *cell, p []byte) (int, error) {
+		return x.conn.WriteLease(buf.Of(p, new(atomic.Int32)))
+	}},
+	{method: "ReadFrom", write: func(x *cell, p []byte) (int, error) {
+		n, err := x.conn.ReadFrom(struct{ io.Reader }{bytes.NewReader(p)})
+		return int(n), err
+	}},
+	{method: "ReadFrom/file", nets: streams, write: func(x *cell, p []byte) (int, error) {
+		n, err := x.conn.ReadFrom(x.file)
+		return int(n), err
+	}},
+	{method: "ReadFrom/conn", nets: streams, write: func(x *cell, p []byte) (int, error) {
+		n, err := x.conn.ReadFrom(x.spare.c)
+		return int(n), err
+	}},
+	{method: "ReadFrom/net", nets: streams, write: func(x *cell, p []byte) (int, error) {
+		n, err := x.conn.ReadFrom(x.spareNet)
+		return int(n), err
+	}},
+	{method: "SendFile", nets: streams, write: func(x *cell, p []byte) (n int, err error) {
+		for off := int64(x.in); n < len(p) && err == nil; {
+			var k int
+			k, err = x.conn.SendFile(nil, x.file, off, int64(len(p)-n))
+			n, off = n+k, off+int64(k)
+		}
+		return n, err
+	}},
+	{method: "SendFiles", nets: unixOnly, write: func(x *cell, p []byte) (int, error) {
+		return x.conn.SendFiles(p, x.file)
+	}},
+	{method: "WriteMsgUnix", nets: unixOnly, short: true, write: func(x *cell, p []byte) (int, error) {
+		n, _, err := x.conn.WriteMsgUnix(p, nil, nil)
+		return n, err
+	}},
+	{method: "SyscallConn/Write", short: true, write: rawWrite},
+
+	{method: "Loop", stays: true, ask: func(x *cell) error { return expect(x.conn.Loop() == x.c.Loop(), "Loop") }},
+	{method: "LocalAddr", stays: true, ask: asks(func(c *sock.Conn) error { c.LocalAddr(); return nil })},
+	{method: "RemoteAddr", stays: true, ask: asks(func(c *sock.Conn) error { c.RemoteAddr(); return nil })},
+	{method: "SetValue", stays: true, ask: asks(func(c *sock.Conn) error { c.SetValue(7); return nil })},
+	{method: "Value", stays: true, ask: asks(func(c *sock.Conn) error {
+		c.SetValue(7)
+		return expect(c.Value() == 7, "Value")
+	})},
+	{method: "ZeroCopy", stays: true, ask: asks(func(c *sock.Conn) error {
+		return expect(c.ZeroCopy() == 0, "ZeroCopy")
+	})},
+	{method: "Buffered", stays: true, ask: asks(func(c *sock.Conn) error {
+		return expect(c.Buffered() == 0, "Buffered")
+	})},
+	{method: "SyscallConn/Control", ask: asks(func(c *sock.Conn) error {
+		raw, err := c.SyscallConn()
+		if err != nil {
+			return err
+		}
+		return raw.Control(func(uintptr) {})
+	})},
+	{method: "SetDeadline", ask: asks(func(c *sock.Conn) error { return c.SetDeadline(time.Now().Add(time.Hour)) })},
+	{method: "SetReadDeadline", ask: asks(func(c *sock.Conn) error { return c.SetReadDeadline(time.Time{}) })},
+	{method: "SetWriteDeadline", ask: asks(func(c *sock.Conn) error { return c.SetWriteDeadline(time.Time{}) })},
+	{method: "SetKeepAlive", nets: tcpOnly, ask: asks(func(c *sock.Conn) error { return c.SetKeepAlive(true) })},
+	{method: "SetKeepAliveConfig", nets: tcpOnly, ask: asks(func(c *sock.Conn) error {
+		return c.SetKeepAliveConfig(keepAlive)
+	})},
+	{method: "SetKeepAlivePeriod", nets: tcpOnly, ask: asks(func(c *sock.Conn) error {
+		return c.SetKeepAlivePeriod(time.Second)
+	})},
+	{method: "SetLinger", nets: tcpOnly, ask: asks(func(c *sock.Conn) error { return c.SetLinger(-1) })},
+	{method: "SetNoDelay", nets: tcpOnly, ask: asks(func(c *sock.Conn) error { return c.SetNoDelay(false) })},
+	{method: "SetUserTimeout", nets: tcpOnly, ask: asks(func(c *sock.Conn) error {
+		return c.SetUserTimeout(time.Second)
+	})},
+	{method: "TCPInfo", nets: tcpOnly, ask: asks(func(c *sock.Conn) error { _, err := c.TCPInfo(); return err })},
+	{method: "PeerCred", nets: unixOnly, ask: asks(func(c *sock.Conn) error {
+		_, _, _, err := c.PeerCred()
+		return err
+	})},
+	{method: "SetReadBuffer", ask: asks(func(c *sock.Conn) error { return c.SetReadBuffer(1 << 14) })},
+	{method: "SetWriteBuffer", ask: asks(func(c *sock.Conn) error { return c.SetWriteBuffer(1 << 14) })},
+	{method: "SetZeroCopy", ask: asks(func(c *sock.Conn) error { return c.SetZeroCopy(0) })},
+	{method: "CloseRead", ask: asks(func(c *sock.Conn) error { return c.CloseRead() })},
+	{method: "CloseWrite", ask: asks(func(c *sock.Conn) error { return c.CloseWrite() })},
+	{method: "File", ask: asks(func(c *sock.Conn) error {
+		f, err := c.File()
+		if err == nil {
+			err = f.Close()
+		}
+		return err
+	})},
+
+	{method: "Close", ends: true, stays: true, ask: asks((*sock.Conn).Close)},
+	{method: "Close/linger", nets: tcpOnly, ends: true, stays: true, ask: asks(func(c *sock.Conn) error {
+		c.SetLinger(1)
+		return c.Close()
+	})},
+	{method: "Detach", ends: true, ask: asks(func(c *sock.Conn) error {
+		fd, _, err := c.Detach()
+		if err == nil {
+			err = syscall.Close(fd)
+		}
+		return err
+	})},
+	{method: "DetachConn", ends: true, ask: asks(func(c *sock.Conn) error {
+		conn, err := c.DetachConn()
+		if err == nil {
+			err = conn.Close()
+		}
+		return err
+	})},
+	{method: "MoveTo", ends: true, ask: func(x *cell) error {
+		moved, err := x.conn.MoveTo(x.other.l)
+		if err == nil {
+			err = moved.Close()
+		}
+		return err
+	}},
+}
+
+// expect is an error if something is not so.
+func expect(ok bool, what string) error {
+	if !ok {
+		return fmt.Errorf("%s gives something else", what)
+	}
+	return nil
+}
+
+// rawRead reads by functions on the descriptor.
+func rawRead(x *cell, p []byte) (n int, err error) {
+	raw, err := x.c.SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	var res error
+	err = raw.Read(func(fd uintptr) bool {
+		n, res = unix.Read(int(fd), p)
+		return res != unix.EAGAIN
+	})
+	return max(n, 0), errors.Join(err, whenRan(err, res))
+}
+
+func rawWrite(x *cell, p []byte) (n int, err error) {
+	raw, err := x.c.SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	var res error
+	err = raw.Write(func(fd uintptr) bool {
+		n, res = unix.SendmsgN(int(fd), p, nil, nil, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
+		return res != unix.EAGAIN
+	})
+	return max(n, 0), errors.Join(err, whenRan(err, res))
+}
+
+// whenRan is the result of a function's last call, if that was the end of it.
+func whenRan(err, res error) error {
+	if err != nil {
+		return nil
+	}
+	return res
+}
+
+// prepare makes what a row needs beside its handle, while no call is under way.
+func (x *cell) prepare() error {
+	switch x.row.method {
+	case "WriteTo/conn", "WriteTo/net":
+		return x.prepareCopy(false)
+	case "ReadFrom/conn", "ReadFrom/net":
+		return x.prepareCopy(true)
+	case "ReadFrom/file", "SendFile", "SendFiles":
+		f, err := os.CreateTemp("", "socktest")
+		if err != nil {
+			return err
+		}
+		os.Remove(f.Name())
+		x.clean = append(x.clean, func() { f.Close() })
+		x.file = f
+		_, err = f.Write(stream(0, 4*x.in+1<<16))
+		return errors.Join(err, onlyErr(f.Seek(int64(x.in), io.SeekStart)))
+	}
+	return nil
+}
+
+func onlyErr(_ int64, err error) error { return err }
+
+// prepareCopy makes a second connection, from which the copy goes or to which.
+func (x *cell) prepareCopy(source bool) error {
+	if x.row.method == "WriteTo/net" || x.row.method == "ReadFrom/net" {
+		ours, peer, err := tcpEnds()
+		if err != nil {
+			return err
+		}
+		x.spareNet, x.spare = ours, &ends{peer: peer}
+		x.clean = append(x.clean, func() { ours.Close() })
+	} else {
+		e, err := networks[0].connect(x.home.l, false, false)
+		if err != nil {
+			return err
+		}
+		x.spare = e
+		x.clean = append(x.clean, func() { e.c.Close() })
+	}
+	peer := x.spare.peer
+	x.clean = append(x.clean, func() { peer.Close() })
+	if !source {
+		x.copied = collect(peer)
+		x.copied.open()
+		return nil
+	}
+	go func() {
+		peer.Write(stream(x.in, 3*x.in+1<<16)) // until it is closed, if nobody reads
+		peer.(*net.TCPConn).CloseWrite()
+	}()
+	return nil
+}
+
+// copyOut copies what comes, and says what has arrived where it went.
+func (x *cell) copyOut(to io.Writer) ([]byte, error) {
+	n, err := x.conn.WriteTo(to)
+	x.arrives = int(n)
+	return nil, err
+}
+
+// arrived takes what a copy has brought to its end.
+func (x *cell) arrived() {
+	if x.copied == nil {
+		return
+	}
+	x.inTime("what a copy brought", func() error { x.copied.awaitBytes(x.arrives); return nil })
+	x.got = x.copied.bytes()
+	if len(x.got) != x.arrives {
+		x.fault("WriteTo = %d, for %d bytes", x.arrives, len(x.got))
+	}
+}

@@ -1,0 +1,119 @@
+//go:build linux
+
+package socktest
+
+import (
+	"net"
+	"time"
+
+	"ringo/sock"
+)
+
+// listenRows are the methods of a Listener. Those that wait are reads: of a connection, of which
+// as many bytes are taken as prove that it is one.
+var listenRows = []*row{
+	{method: "Accept", read: func(x *cell) ([]byte, error) { return accepted(x.ln.Accept()) }},
+	{method: "AcceptConn", read: func(x *cell) ([]byte, error) {
+		c, err := x.ln.AcceptConn()
+		if err != nil {
+			return nil, err
+		}
+		return accepted(c, nil)
+	}},
+	{method: "Addr", stays: true, ask: func(x *cell) error { return expect(x.ln.Addr() != nil, "Addr") }},
+	{method: "SetUnlinkOnClose", stays: true, ask: func(x *cell) error { x.ln.SetUnlinkOnClose(true); return nil }},
+	{method: "SyscallConn", ask: func(x *cell) error {
+		raw, err := x.ln.SyscallConn()
+		if err != nil {
+			return err
+		}
+		return raw.Control(func(uintptr) {})
+	}},
+	{method: "File", ask: func(x *cell) error {
+		f, err := x.ln.File()
+		if err == nil {
+			err = f.Close()
+		}
+		return err
+	}},
+	{method: "Close", ends: true, stays: true, ask: func(x *cell) error { return x.ln.Close() }},
+}
+
+// accepted closes a connection that came.
+func accepted(c net.Conn, err error) ([]byte, error) {
+	if err != nil {
+		return nil, err
+	}
+	return []byte{1}, c.Close()
+}
+
+// listenEvents are what happens to listeners, which have no deadlines.
+var listenEvents = []*event{
+	{name: "plain", errors: none, over: nothing, act: func(x *cell, _ *pending) { x.dials() }},
+	eventNamed("cancel"), eventNamed("timeout"),
+	{name: "close", gone: true, fails: true, errors: closed, over: nothing, act: func(x *cell, _ *pending) {
+		if x.who.own {
+			x.inTime("Close by a goroutine", x.ln.Close)
+		} else {
+			x.byTask("Close", x.ln.Close)
+		}
+	}},
+	eventNamed("loop-end"), eventNamed("driver-death"),
+}
+
+func eventNamed(name string) *event {
+	for _, e := range events {
+		if e.name == name {
+			return e
+		}
+	}
+	panic("socktest: no event " + name)
+}
+
+// dials connects to the listener.
+func (x *cell) dials() {
+	if x.row.read == nil {
+		return
+	}
+	c, err := net.DialTimeout(x.net.name, x.ln.Addr().String(), patience)
+	x.must("dial", err)
+	if err == nil {
+		x.clean = append(x.clean, func() { c.Close() })
+	}
+}
+
+// runListener runs a cell of a listener.
+func (x *cell) runListener() {
+	address := "127.0.0.1:0"
+	if x.net.name != "tcp" {
+		address = abstractName()
+	}
+	x.byTask("Listen", func() (err error) { x.ln, err = sock.Listen(x.home.l, x.net.name, address); return err })
+	if x.ln == nil {
+		return
+	}
+	if x.row.read == nil {
+		x.askCell()
+	} else if x.call(func() { x.got, x.err = x.row.read(x) }) {
+		x.judge(len(x.got) > 0)
+		if !x.ev.gone { // those that come later are served
+			x.dials()
+			x.inTime("Accept", func() error { _, err := accepted(x.ln.Accept()); return err })
+			if x.ev.name == "plain" {
+				x.acceptQueued()
+			}
+		}
+	}
+	x.inTime("Close", x.ln.Close)
+	for _, f := range x.clean {
+		f()
+	}
+}
+
+// acceptQueued has a peer come before anybody asks.
+func (x *cell) acceptQueued() {
+	x.dials()
+	time.Sleep(100 * time.Microsecond)
+	x.must("Accept", x.who.run(x.world, func() { _, x.err = x.row.read(x) }))
+	x.must("Accept of one that had come", x.err)
+}

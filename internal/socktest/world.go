@@ -1,0 +1,190 @@
+//go:build linux
+
+package socktest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"runtime"
+	"strings"
+	"time"
+
+	"ringo"
+	"ringo/internal/driver/drivertest"
+	"ringo/internal/driver/open"
+)
+
+// patience is how long anything may take that must come.
+const patience = 10 * time.Second
+
+// errDead is what drivers die of here.
+var errDead = errors.New("dead on purpose")
+
+// world is the loop that handles belong to, and another of a Run of its own.
+type world struct{ home, other *run }
+
+// run is a Run of one loop, until it is ended.
+type run struct {
+	l      *ringo.Loop
+	driver *drivertest.Victim
+	cancel context.CancelFunc
+	ended  chan struct{}
+	err    error
+}
+
+func newWorld(driver string) (*world, error) {
+	home, err := newRun(driver)
+	if err != nil {
+		return nil, err
+	}
+	other, err := newRun(driver)
+	if err != nil {
+		home.end()
+		return nil, err
+	}
+	return &world{home, other}, nil
+}
+
+func newRun(driver string) (*run, error) {
+	var mortal drivertest.Mortal
+	undo := open.Through(mortal.Wrap)
+	defer undo()
+	ctx, cancel := context.WithCancel(context.Background())
+	r := &run{cancel: cancel, ended: make(chan struct{})}
+	ready := make(chan bool, 1)
+	cfg := ringo.Config{Driver: driver, Loops: 1, Grace: -1, Buffers: 8, BufferSize: 1024, Leases: 4, StallLimit: -1}
+	go func() {
+		defer close(r.ended)
+		r.err = ringo.Run(ctx, &cfg, func(l *ringo.Loop) error {
+			r.l, r.driver = l, mortal.Here()
+			ready <- true
+			return l.Offload(func(ctx context.Context) error { <-ctx.Done(); return nil })
+		})
+	}()
+	select {
+	case <-ready:
+		return r, nil
+	case <-r.ended:
+		cancel()
+		return nil, r.err
+	}
+}
+
+// do runs f as a task.
+func (r *run) do(f func()) { r.l.Go(f).Wait() }
+
+// end ends the Run, and returns what it ended with.
+func (r *run) end() error {
+	r.cancel()
+	return r.wait()
+}
+
+func (r *run) wait() error {
+	if err := within("the end of Run", r.ended); err != nil {
+		return err
+	}
+	return r.err
+}
+
+func (w *world) end() error { return errors.Join(w.home.end(), w.other.end()) }
+
+// settle gives a call that has begun the time to get where it waits. It is no
+// synchronisation: what a cell wants holds wherever the call is.
+func (w *world) settle() {
+	for _, r := range []*run{w.home, w.other, w.home} {
+		r.do(func() {})
+	}
+	time.Sleep(200 * time.Microsecond)
+}
+
+// caller is a kind of callers.
+type caller struct {
+	name string
+	own  bool                // a task of the handle's loop
+	on   func(w *world) *run // nil: an ordinary goroutine
+	wrap func(f func())
+}
+
+var callers = []*caller{
+	{name: "task", own: true, on: func(w *world) *run { return w.home }},
+	{name: "iterator", own: true, on: func(w *world) *run { return w.home }, wrap: inIterator},
+	{name: "elsewhere", on: func(w *world) *run { return w.other }},
+	{name: "goroutine"},
+}
+
+// inIterator runs f in an iterator of the calling task, which has a goroutine of its own.
+func inIterator(f func()) {
+	next, stop := iter.Pull(func(yield func(bool) bool) {
+		f()
+		yield(true)
+	})
+	defer stop()
+	next()
+}
+
+// pending is a call under way.
+type pending struct {
+	begun, done chan struct{}
+	task        *ringo.Task // nil: a goroutine
+}
+
+// start has a caller run f, under a time limit if there is one.
+func (k *caller) start(w *world, limit time.Duration, f func()) *pending {
+	p := &pending{begun: make(chan struct{}), done: make(chan struct{})}
+	body := func() {
+		close(p.begun)
+		f()
+	}
+	if limit > 0 {
+		inner := body
+		body = func() {
+			k.on(w).l.WithTimeout(limit, func() error { inner(); return nil })
+		}
+	}
+	if k.wrap != nil {
+		inner := body
+		body = func() { k.wrap(inner) }
+	}
+	whole := func() {
+		defer close(p.done)
+		body()
+	}
+	if k.on == nil {
+		go whole()
+	} else {
+		p.task = k.on(w).l.Go(whole)
+	}
+	return p
+}
+
+// run has a caller run f, and waits for it.
+func (k *caller) run(w *world, f func()) error { return within("a "+k.name, k.start(w, 0, f).done) }
+
+// within waits for a channel to be closed, and fails if that does not come.
+func within(what string, done <-chan struct{}) error {
+	select {
+	case <-done:
+		return nil
+	case <-time.After(patience):
+		return fmt.Errorf("%s: %w", what, &hang{stacks()})
+	}
+}
+
+// hang is a wait that did not end. Who hangs has things that the next cells would need.
+type hang struct{ stacks string }
+
+func (h *hang) Error() string { return "not done within " + patience.String() + "\n" + h.stacks }
+
+// stacks are those of goroutines in package sock.
+func stacks() string {
+	b := make([]byte, 4<<20)
+	var in []string
+	for _, s := range strings.Split(string(b[:runtime.Stack(b, true)]), "\n\n") {
+		if strings.Contains(s, "ringo/sock.") {
+			in = append(in, s)
+		}
+	}
+	return strings.Join(in, "\n\n")
+}
