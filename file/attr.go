@@ -18,7 +18,7 @@ func (f *File) Chown(uid, gid int) error {
 	if err := f.begin("chown"); err != nil {
 		return err
 	}
-	defer f.hold.give()
+	defer f.refs.release()
 	c := newCall(op.Chown, f.n)
 	defer c.free()
 	c.op.Arg, c.op.Arg2 = uint32(uid), uint32(gid)

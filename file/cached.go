@@ -28,7 +28,7 @@ func (f *File) ReadCached(p []byte, off int64) (n int, err error) {
 	if err := f.begin("read"); err != nil {
 		return 0, err
 	}
-	defer f.hold.give()
+	defer f.refs.release()
 	if _, _, err := who(); err != nil {
 		return 0, f.fail("read", err)
 	}
@@ -111,7 +111,7 @@ func (f *File) Cached(off, n int64) (bool, error) {
 	if err := f.begin("cached"); err != nil {
 		return false, err
 	}
-	defer f.hold.give()
+	defer f.refs.release()
 	known, err := f.sort()
 	if err != nil {
 		return false, f.fail("cached", err)

@@ -72,11 +72,11 @@ func (f *File) with(src *File, fn func() error) error {
 	if err := src.begin("read"); err != nil {
 		return err
 	}
-	defer src.hold.give()
+	defer src.refs.release()
 	if err := f.begin("write"); err != nil {
 		return err
 	}
-	defer f.hold.give()
+	defer f.refs.release()
 	return fn()
 }
 
@@ -160,7 +160,7 @@ func (f *File) copyBytes(src *File, n int64, all bool) (done int64, err error) {
 		} else {
 			m, err = f.put(p[:m], -1)
 		}
-		f.hold.give()
+		f.refs.release()
 		done += int64(m)
 		if err != nil {
 			return done, err
@@ -175,7 +175,7 @@ func (f *File) get(p []byte) (n int, end bool, err error) {
 	if err := f.begin("read"); err != nil {
 		return 0, false, err
 	}
-	defer f.hold.give()
+	defer f.refs.release()
 	if f.polls() {
 		if n, err = f.readReady(p); err == io.EOF {
 			return n, true, nil

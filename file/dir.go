@@ -24,7 +24,7 @@ import (
 type Dir struct {
 	name    string
 	n       int32 // stands for the directory alone (O_PATH)
-	hold    hold
+	refs    refs
 	dropped runtime.Cleanup
 }
 
@@ -54,7 +54,7 @@ func (d *Dir) Close() error {
 	if d.unmade() {
 		return os.ErrInvalid
 	}
-	if !d.hold.close(func() {}) {
+	if !d.refs.close(func() {}) {
 		return pathError("close", d.name, os.ErrClosed)
 	}
 	d.dropped.Stop()
@@ -71,7 +71,7 @@ func (d *Dir) begin(what, name string) error {
 	if d.unmade() {
 		return os.ErrInvalid
 	}
-	if !d.hold.take() {
+	if !d.refs.acquire() {
 		return pathError(what, name, os.ErrClosed)
 	}
 	return nil
@@ -82,7 +82,7 @@ func (d *Dir) on(what, name string, call func() error) error {
 	if err := d.begin(what, name); err != nil {
 		return err
 	}
-	defer d.hold.give()
+	defer d.refs.release()
 	return pathError(what, name, call())
 }
 

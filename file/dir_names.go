@@ -41,7 +41,7 @@ func (d *Dir) RemoveAll(name string) error {
 	if err := d.begin("RemoveAll", name); err != nil {
 		return err
 	}
-	defer d.hold.give()
+	defer d.refs.release()
 	err := d.withParent(name, func(dir int32, base string) error {
 		before := strings.TrimRight(strings.TrimSuffix(name, base), "/")
 		base = strings.TrimRight(base, "/")
@@ -77,7 +77,7 @@ func (d *Dir) Symlink(oldname, newname string) error {
 	if err := d.begin("symlinkat", newname); err != nil {
 		return linkError("symlinkat", oldname, newname, bare(err))
 	}
-	defer d.hold.give()
+	defer d.refs.release()
 	return linkError("symlinkat", oldname, newname, d.withParent(newname, func(dir int32, base string) error {
 		return onNames(op.Symlinkat, dir, base, noFD, oldname, 0)
 	}))
@@ -158,6 +158,6 @@ func (d *Dir) in(what, name string, f func(dir int32, base string) error) error 
 	if err := d.begin(what, name); err != nil {
 		return err
 	}
-	defer d.hold.give()
+	defer d.refs.release()
 	return pathError(what, name, d.withParent(name, f))
 }

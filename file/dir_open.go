@@ -77,11 +77,11 @@ func (d *Dir) LinkTo(f *File, name string) error {
 	if err := f.begin("linkat"); err != nil {
 		return err
 	}
-	defer f.hold.give()
+	defer f.refs.release()
 	if err := d.begin("linkat", name); err != nil {
 		return linkError("linkat", f.name, name, bare(err))
 	}
-	defer d.hold.give()
+	defer d.refs.release()
 	return linkError("linkat", f.name, name, d.withParent(name, func(dir int32, base string) error {
 		err := onNames(op.Linkat, f.n, "", dir, base, sys.AtEmptyPath)
 		if err == syscall.ENOENT || unknown(err) { // it takes a privilege, before Linux 6.10

@@ -58,12 +58,12 @@ func (d *Dir) two(what, oldname string, to *Dir, newname string,
 	if err := d.begin(what, oldname); err != nil {
 		return linkError(what, oldname, newname, bare(err))
 	}
-	defer d.hold.give()
+	defer d.refs.release()
 	if to != d {
 		if err := to.begin(what, newname); err != nil {
 			return linkError(what, oldname, newname, bare(err))
 		}
-		defer to.hold.give()
+		defer to.refs.release()
 	}
 	return linkError(what, oldname, newname, d.withParent(oldname, func(dir int32, base string) error {
 		return to.withParent(newname, func(toDir int32, toBase string) error {

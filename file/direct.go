@@ -14,7 +14,7 @@ func (f *File) DirectAlign() (mem, off int) {
 	if f.begin("stat") != nil {
 		return 0, 0
 	}
-	defer f.hold.give()
+	defer f.refs.release()
 	st := new(sys.Statx)
 	if f.statx(st, 0) != nil || st.Mask&sys.StatxDioalign == 0 {
 		return directAlignMax, directAlignMax

@@ -29,7 +29,7 @@ func (f *File) begin(op string) error {
 	if f.unmade() {
 		return os.ErrInvalid
 	}
-	if !f.hold.take() {
+	if !f.refs.acquire() {
 		return f.fail(op, os.ErrClosed)
 	}
 	return nil

@@ -45,10 +45,10 @@ func Adopt(g *os.File) (*File, error) {
 // Fd is the descriptor, which stays the File's, or -1 as an unsigned number after Close.
 // The File must be kept open while it is used: SyscallConn sees to that.
 func (f *File) Fd() uintptr {
-	if f.unmade() || !f.hold.take() {
+	if f.unmade() || !f.refs.acquire() {
 		return ^uintptr(0)
 	}
-	defer f.hold.give()
+	defer f.refs.release()
 	return uintptr(f.n)
 }
 
@@ -58,7 +58,7 @@ func (f *File) SyscallConn() (syscall.RawConn, error) {
 	if err := f.begin("SyscallConn"); err != nil {
 		return nil, err
 	}
-	f.hold.give()
+	f.refs.release()
 	return (*rawFile)(f), nil
 }
 
@@ -71,7 +71,7 @@ func (r *rawFile) Control(fn func(fd uintptr)) error {
 	if err := f.begin("control"); err != nil {
 		return err
 	}
-	defer f.hold.give()
+	defer f.refs.release()
 	fn(uintptr(f.n))
 	return nil
 }

@@ -26,7 +26,7 @@ type File struct {
 	n     int32 // the descriptor
 	size  int64 // when it was opened
 	flag  int   // that it was opened with
-	hold  hold
+	refs  refs
 	known atomic.Uint32 // facts
 	mount *mount
 	hits  atomic.Uint32 // reads in a row that found their bytes in memory, see warm
@@ -133,7 +133,7 @@ func (f *File) Close() error {
 	if f.unmade() {
 		return os.ErrInvalid
 	}
-	if !f.hold.close(f.evict) {
+	if !f.refs.close(f.evict) {
 		return f.fail("close", os.ErrClosed)
 	}
 	f.dropped.Stop()

@@ -21,7 +21,7 @@ import (
 type Listing struct {
 	name  string
 	n     int32
-	hold  hold
+	refs  refs
 	lstat func(name string) (fs.FileInfo, error)
 	buf   *[]byte // from listBufs, while there is something to come
 	left  []byte  // of it, not given yet
@@ -59,10 +59,10 @@ func List(name string) (*Listing, error) {
 // positive, as os.File.ReadDir does: with n, io.EOF says that there
 // are no more. It may wait; a task parks.
 func (l *Listing) ReadDir(n int) ([]fs.DirEntry, error) {
-	if !l.hold.take() {
+	if !l.refs.acquire() {
 		return nil, pathError("readdirent", l.name, os.ErrClosed)
 	}
-	defer l.hold.give()
+	defer l.refs.release()
 	var all []fs.DirEntry
 	for n <= 0 || len(all) < n {
 		name, sort, err := l.next()
@@ -155,10 +155,10 @@ func (l *Listing) Read([]byte) (int, error) {
 
 // Stat describes the directory.
 func (l *Listing) Stat() (fs.FileInfo, error) {
-	if !l.hold.take() {
+	if !l.refs.acquire() {
 		return nil, pathError("stat", l.name, os.ErrClosed)
 	}
-	defer l.hold.give()
+	defer l.refs.release()
 	st, err := statAt(l.n, "", sys.AtEmptyPath)
 	if err != nil {
 		return nil, pathError("stat", l.name, err)
@@ -168,7 +168,7 @@ func (l *Listing) Stat() (fs.FileInfo, error) {
 
 // Close closes the directory. It waits for the call in flight.
 func (l *Listing) Close() error {
-	if !l.hold.close(func() {}) {
+	if !l.refs.close(func() {}) {
 		return pathError("close", l.name, os.ErrClosed)
 	}
 	l.dropped.Stop()

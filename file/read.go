@@ -12,7 +12,7 @@ func (f *File) Read(p []byte) (int, error) {
 	if err := f.begin("read"); err != nil {
 		return 0, err
 	}
-	defer f.hold.give()
+	defer f.refs.release()
 	switch {
 	case len(p) == 0:
 		return 0, nil
@@ -63,7 +63,7 @@ func (f *File) ReadAt(p []byte, off int64) (n int, err error) {
 	if err := f.begin("read"); err != nil {
 		return 0, err
 	}
-	defer f.hold.give()
+	defer f.refs.release()
 	for n < len(p) {
 		m, _, err := f.read(p[n:], off+int64(n))
 		if err != nil {
@@ -87,7 +87,7 @@ func (f *File) ReadVAt(ps [][]byte, off int64) (n int, err error) {
 	if err := f.begin("read"); err != nil {
 		return 0, err
 	}
-	defer f.hold.give()
+	defer f.refs.release()
 	for size := sizeOf(ps); n < size; {
 		m, err := f.transferVec(op.ReadVec, ps, n, off+int64(n))
 		if err != nil {

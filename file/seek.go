@@ -13,7 +13,7 @@ func (f *File) Seek(offset int64, whence int) (int64, error) {
 	if err := f.begin("seek"); err != nil {
 		return 0, err
 	}
-	defer f.hold.give()
+	defer f.refs.release()
 	if err := f.position.Lock(); err != nil {
 		return 0, f.fail("seek", err)
 	}

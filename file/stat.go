@@ -21,7 +21,7 @@ func (f *File) Stat() (fs.FileInfo, error) {
 	if err := f.begin("stat"); err != nil {
 		return nil, err
 	}
-	defer f.hold.give()
+	defer f.refs.release()
 	info := &Info{name: path.Base(f.name)}
 	if err := f.statx(&info.st, 0); err != nil {
 		return nil, f.fail("stat", err)

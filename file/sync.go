@@ -9,7 +9,7 @@ func (f *File) about(name string, code op.Code, off, n int64, arg uint32) error 
 	if err := f.begin(name); err != nil {
 		return err
 	}
-	defer f.hold.give()
+	defer f.refs.release()
 	c := newCall(code, f.n)
 	defer c.free()
 	c.op.Off, c.op.Arg = off, arg

@@ -266,7 +266,7 @@ func (f *File) recent() facts {
 	switch {
 	case ringless.Load():
 		return noRings
-	case f.hits.Load() == warmAfter && f.hold.calls() <= warmCalls && rand.Uint32()%warmAsk != 0:
+	case f.hits.Load() == warmAfter && f.refs.calls() <= warmCalls && rand.Uint32()%warmAsk != 0:
 		return warm
 	}
 	return 0

@@ -103,7 +103,7 @@ func (f *File) enter(direction *ringo.Mutex) error {
 	if err := direction.Lock(); err != nil {
 		return err
 	}
-	if f.hold.closing() { // while it waited
+	if f.refs.closing() { // while it waited
 		direction.Unlock()
 		return os.ErrClosed
 	}
@@ -159,7 +159,7 @@ func (f *File) rawWait(name string, code op.Code, fn func(fd uintptr) bool,
 	if err := f.begin(name); err != nil {
 		return err
 	}
-	defer f.hold.give()
+	defer f.refs.release()
 	if !f.polls() {
 		for !fn(uintptr(f.n)) {
 			// It is always ready.

@@ -15,7 +15,7 @@ func (f *File) Write(p []byte) (n int, err error) {
 	if err := f.begin("write"); err != nil {
 		return 0, err
 	}
-	defer f.hold.give()
+	defer f.refs.release()
 	if f.polls() {
 		return f.writeReady(p)
 	}
@@ -56,7 +56,7 @@ func (f *File) WriteAt(p []byte, off int64) (n int, err error) {
 	if err := f.beginAt(off); err != nil {
 		return 0, err
 	}
-	defer f.hold.give()
+	defer f.refs.release()
 	if len(p) == 0 {
 		return 0, nil
 	}
@@ -86,7 +86,7 @@ func (f *File) WriteVAt(ps [][]byte, off int64) (n int, err error) {
 	if err := f.beginAt(off); err != nil {
 		return 0, err
 	}
-	defer f.hold.give()
+	defer f.refs.release()
 	for size := sizeOf(ps); n < size; {
 		m, err := f.transferVec(op.WriteVec, ps, n, off+int64(n))
 		n += m

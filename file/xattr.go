@@ -12,7 +12,7 @@ func (f *File) attr(word string, code op.Code, name string, p []byte, flags uint
 	if err := f.begin(word); err != nil {
 		return 0, err
 	}
-	defer f.hold.give()
+	defer f.refs.release()
 	cname, err := cString(name)
 	if err != nil {
 		return 0, f.fail(word, err)
