@@ -16,7 +16,7 @@ import (
 type Reader struct {
 	s      *stream
 	head   int   // the block that is next for the caller
-	ahead  int   // blocks that were launched, from head on
+	ahead  int   // blocks that were submitted, from head on
 	window int   // how many may be
 	next   int64 // where the next block begins
 	off    int64 // what the caller reads next
@@ -92,11 +92,11 @@ func (r *Reader) WriteTo(w io.Writer) (sum int64, err error) {
 // fs.ErrClosed; closing again does nothing.
 func (r *Reader) Close() error {
 	r.s.closed = true
-	r.s.takeAll()
+	r.s.waitAll()
 	return nil
 }
 
-// front gives the bytes that are next, one at least, or the error that is.
+// front returns the bytes that are next, one at least, or the error that is.
 func (r *Reader) front() ([]byte, error) {
 	if r.s.closed {
 		return nil, fs.ErrClosed
@@ -108,7 +108,7 @@ func (r *Reader) front() ([]byte, error) {
 			}
 		}
 		b := r.s.blocks[r.head]
-		if err := b.take(); err != nil {
+		if err := b.wait(); err != nil {
 			return nil, err
 		}
 		if b.err == nil {
@@ -128,27 +128,27 @@ func (r *Reader) front() ([]byte, error) {
 	}
 }
 
-// fill launches blocks up to the window.
+// fill submits blocks up to the window.
 func (r *Reader) fill() error {
 	most := r.window
 	if r.ahead > 0 {
-		most++ // the one at the front has come back
+		most++ // the one at the front has been read
 	}
 	for ; r.ahead < most; r.ahead++ {
 		b := r.s.blocks[(r.head+r.ahead)%len(r.s.blocks)]
-		if err := b.take(); err != nil { // it was launched before an error
+		if err := b.wait(); err != nil { // it was submitted before an error
 			return err
 		}
 		r.s.room(b)
 		b.at = r.next
 		r.next += int64(r.s.size)
-		b.launch()
+		b.submit()
 	}
 	return nil
 }
 
-// rewind makes the next block begin where the caller reads next. What is in flight
-// comes back unseen.
+// rewind makes the next block begin where the caller reads next. What is in flight is
+// dropped when it has been read.
 func (r *Reader) rewind() {
 	r.next = r.off - r.off%int64(r.s.off)
 	r.head, r.ahead, r.window = (r.head+r.ahead)%len(r.s.blocks), 0, 1

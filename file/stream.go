@@ -36,7 +36,7 @@ type aligner interface {
 }
 
 // stream is what Reader and Writer have in common: a ring of blocks, of which each
-// goes to the file and back on its own.
+// is read or written on its own.
 type stream struct {
 	size     int
 	mem, off int // alignment of memory, and of offsets and lengths
@@ -47,14 +47,14 @@ type stream struct {
 
 // block is a piece of the file.
 type block struct {
-	move   func(b *block) (int, error)
-	mem    []byte
-	at     int64 // in the file
-	n      int   // bytes that are to be written
-	got    int   // bytes that were read or written
-	err    error // that came after them
-	flying bool  // from launch until somebody has taken back
-	landed *ringo.Chan[struct{}]
+	move     func(b *block) (int, error)
+	mem      []byte
+	at       int64 // in the file
+	n        int   // bytes that are to be written
+	got      int   // bytes that were read or written
+	err      error // that came after them
+	inFlight bool  // from submit until somebody has waited for it
+	done     *ringo.Chan[struct{}]
 }
 
 // newStream checks the configuration. whole says that Offset has to be aligned.
@@ -95,22 +95,22 @@ func newStream(file any, cfg *StreamConfig, whole bool, move func(b *block) (int
 	}
 	s.blocks = make([]*block, c.Depth+1)
 	for i := range s.blocks {
-		s.blocks[i] = &block{move: move, landed: ringo.NewChan[struct{}](1)}
+		s.blocks[i] = &block{move: move, done: ringo.NewChan[struct{}](1)}
 	}
 	return s, c.Offset, nil
 }
 
-// room gives a block its memory.
+// room makes a block's memory.
 func (s *stream) room(b *block) {
 	if b.mem == nil {
 		b.mem = buf.Aligned(s.size, s.mem)
 	}
 }
 
-// launch moves the block, beside the caller: as a task of the caller's loop, or on a
+// submit moves the block, beside the caller: as a task of the caller's loop, or on a
 // goroutine. It does not wait.
-func (b *block) launch() {
-	b.flying = true
+func (b *block) submit() {
+	b.inFlight = true
 	if l, _ := loop.Current(); l != nil {
 		l.Start(b)
 		return
@@ -118,30 +118,30 @@ func (b *block) launch() {
 	go b.Run()
 }
 
-// Run is the way of the block to the file and back.
+// Run moves the block.
 func (b *block) Run() {
 	b.got, b.err = b.move(b)
-	b.landed.TrySend(struct{}{})
+	b.done.TrySend(struct{}{})
 }
 
-// take waits for the block's return. The error is what ended the wait of a task, which
-// may wait again.
-func (b *block) take() error {
-	if !b.flying {
+// wait waits until the block has been moved. The error is what ended the wait of a task,
+// which may wait again.
+func (b *block) wait() error {
+	if !b.inFlight {
 		return nil
 	}
-	if _, err := b.landed.Recv(); err != nil {
+	if _, err := b.done.Recv(); err != nil {
 		return err
 	}
-	b.flying = false
+	b.inFlight = false
 	return nil
 }
 
-// takeAll waits for all blocks, in a cancelled task too.
-func (s *stream) takeAll() {
+// waitAll waits for all blocks, in a cancelled task too.
+func (s *stream) waitAll() {
 	shielded(func() {
 		for _, b := range s.blocks {
-			b.take()
+			b.wait()
 		}
 	})
 }

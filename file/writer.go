@@ -7,7 +7,7 @@ import (
 	"io/fs"
 )
 
-// Writer writes to a file from an offset on, behind its caller's back: Write copies into
+// Writer writes to a file from an offset on and behind its caller: Write copies into
 // blocks, of which several are in flight. One task or goroutine at a time may use it, now
 // this one and now another. NewWriter makes it; Close ends it, or else bytes are lost.
 //
@@ -102,15 +102,15 @@ func (w *Writer) Flush() error {
 	}
 	b := w.block()
 	if w.fresh || b.n == w.kept {
-		return w.backAll()
+		return w.reapAll()
 	}
 	if b.n%w.s.off == 0 {
 		if err := w.push(); err != nil {
 			return err
 		}
-		return w.backAll()
+		return w.reapAll()
 	}
-	if err := w.backAll(); err != nil {
+	if err := w.reapAll(); err != nil {
 		return err
 	}
 	shielded(func() { w.err = w.flushPadded(b) })
@@ -126,11 +126,11 @@ func (w *Writer) Close() (err error) {
 	}
 	shielded(func() { err = w.Flush() })
 	w.s.closed = true
-	w.s.takeAll()
+	w.s.waitAll()
 	return err
 }
 
-// space gives room in the present block, a byte at least.
+// space returns room in the present block, a byte at least.
 func (w *Writer) space() ([]byte, error) {
 	switch {
 	case w.s.closed:
@@ -151,55 +151,55 @@ func (w *Writer) space() ([]byte, error) {
 	return b.mem[b.n:], nil
 }
 
-// fill counts n bytes in the present block. When it is full it is launched, or stays
-// until there is somebody who may wait.
+// fill counts n bytes in the present block. When it is full it is submitted, if that
+// need not wait.
 func (w *Writer) fill(n int) {
 	b := w.block()
 	b.n += n
 	w.off += int64(n)
-	if first := w.oldest(); b.n == w.s.size && (!first.flying || first.landed.Len() > 0) {
+	if first := w.oldest(); b.n == w.s.size && (!first.inFlight || first.done.Len() > 0) {
 		w.push()
 	}
 }
 
-// oldest is the block that was launched first of those in flight, if all are.
+// oldest is the block that was submitted first of those in flight, if all are.
 func (w *Writer) oldest() *block { return w.s.blocks[(w.head+1)%len(w.s.blocks)] }
 
-// push launches the present block, once the one that is next has come back.
+// push submits the present block, once the one that is next is free.
 func (w *Writer) push() error {
-	if err := w.back(w.oldest()); err != nil {
+	if err := w.reap(w.oldest()); err != nil {
 		return err
 	}
-	w.block().launch()
+	w.block().submit()
 	w.head, w.fresh = (w.head+1)%len(w.s.blocks), true
 	return nil
 }
 
-// back waits for a block if it is in flight, and notes what came of it. Blocks are taken
-// back in order, so that the first error is the first by place.
-func (w *Writer) back(b *block) error {
-	if b.flying {
-		if err := b.take(); err != nil {
+// reap waits for a block if it is in flight, and notes its result. Blocks are reaped in
+// order, so that the first error is the first by place.
+func (w *Writer) reap(b *block) error {
+	if b.inFlight {
+		if err := b.wait(); err != nil {
 			return err
 		}
-		w.landed(b.at+int64(b.got), b.err)
+		w.complete(b.at+int64(b.got), b.err)
 	}
 	return w.err
 }
 
-// landed notes that everything is written up to an offset, or why it is not.
-func (w *Writer) landed(to int64, err error) {
+// complete notes that everything is written up to an offset, or why it is not.
+func (w *Writer) complete(to int64, err error) {
 	if w.err == nil {
 		w.written, w.err = to, err
 	}
 }
 
-// backAll is back for all of them.
-func (w *Writer) backAll() error {
+// reapAll is reap for all of them.
+func (w *Writer) reapAll() error {
 	for i := range w.s.blocks {
 		b := w.s.blocks[(w.head+i)%len(w.s.blocks)]
-		for b.flying {
-			if err := w.back(b); b.flying {
+		for b.inFlight {
+			if err := w.reap(b); b.inFlight {
 				return err
 			}
 		}
