@@ -37,7 +37,7 @@ func (f *File) copyN(src *File, n int64) (done int64, err error) {
 		return 0, err
 	}
 	err = f.atPositions(src, func() (err error) {
-		if !f.polls() && !src.polls() {
+		if !f.pollable() && !src.pollable() {
 			done, err = f.copyRange(src, n)
 		}
 		// Nothing copied, and no error: files of /proc say so whatever they hold.
@@ -155,7 +155,7 @@ func (f *File) copyBytes(src *File, n int64, all bool) (done int64, err error) {
 		if err := f.begin("write"); err != nil {
 			return done, err
 		}
-		if f.polls() {
+		if f.pollable() {
 			m, err = f.writeReady(p[:m])
 		} else {
 			m, err = f.put(p[:m], -1)
@@ -176,7 +176,7 @@ func (f *File) get(p []byte) (n int, end bool, err error) {
 		return 0, false, err
 	}
 	defer f.refs.release()
-	if f.polls() {
+	if f.pollable() {
 		if n, err = f.readReady(p); err == io.EOF {
 			return n, true, nil
 		}

@@ -22,16 +22,16 @@ import (
 // any task may call any method, any number at once. One that is dropped without Close is
 // closed by the garbage collector. The zero File is none: its methods return fs.ErrInvalid.
 type File struct {
-	name  string
-	n     int32 // the descriptor
-	size  int64 // when it was opened
-	flag  int   // that it was opened with
-	refs  refs
-	known atomic.Uint32 // facts
-	mount *mount
-	hits  atomic.Uint32 // reads in a row that found their bytes in memory, see warm
-	pages driver.Incore // of overlaid files, for tasks
-	wait  *waits        // of what is waited for by readiness; nil for files on a disk
+	name      string
+	n         int32 // the descriptor
+	size      int64 // when it was opened
+	flag      int   // that it was opened with
+	refs      refs
+	known     atomic.Uint32 // facts
+	mount     *mount
+	hits      atomic.Uint32 // reads in a row that found their bytes in memory, see warm
+	pages     driver.Incore // of overlaid files, for tasks
+	readiness *readiness    // nil for files on a disk
 
 	dropped  runtime.Cleanup
 	position ringo.Mutex // for those who read, write and seek at it
@@ -133,13 +133,13 @@ func (f *File) Close() error {
 	if f.unmade() {
 		return os.ErrInvalid
 	}
-	if !f.refs.close(f.evict) {
+	if !f.refs.close(f.endWaits) {
 		return f.fail("close", os.ErrClosed)
 	}
 	f.dropped.Stop()
 	f.pages.Close()
-	if f.wait != nil {
-		return f.wait.guest.Close() // its, as its number is
+	if f.readiness != nil {
+		return f.readiness.netpoll.Close() // its, as its number is
 	}
 	c := newCall(op.CloseFile, noFD)
 	defer c.free()

@@ -16,7 +16,7 @@ func (f *File) Read(p []byte) (int, error) {
 	switch {
 	case len(p) == 0:
 		return 0, nil
-	case f.polls():
+	case f.pollable():
 		return f.readReady(p)
 	}
 	if err := f.position.Lock(); err != nil {

@@ -78,7 +78,7 @@ const (
 	appendOnly                    // it is open with O_APPEND
 	ours                          // it was opened here: nobody else moves its position
 	special                       // it is no file on a disk: a pipe, a terminal, a device
-	pollable                      // such a one that is waited for by readiness, see waits
+	pollable                      // such a one that is waited for, see readiness
 
 	// Of the call.
 	cold      // nowait has been tried

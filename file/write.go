@@ -16,7 +16,7 @@ func (f *File) Write(p []byte) (n int, err error) {
 		return 0, err
 	}
 	defer f.refs.release()
-	if f.polls() {
+	if f.pollable() {
 		return f.writeReady(p)
 	}
 	if err := f.position.Lock(); err != nil {

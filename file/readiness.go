@@ -16,48 +16,46 @@ import (
 	"ringo/internal/sys"
 )
 
-// waits is what a File has that is no file on a disk: a FIFO, a terminal, a device. Where
-// readiness says when there is something, nobody sits in a call. Goroutines wait in
-// Go's netpoller, by a file of package os that has the descriptor, and tasks in their
+// readiness is what a File has that is no file on a disk: a FIFO, a terminal, a device.
+// Where readiness says when there is something, nobody sits in a call. Goroutines wait in
+// Go's netpoller, by a file of package os that owns the descriptor, and tasks in their
 // loop's driver, by a duplicate for each wait: a driver knows a descriptor once, and
 // Files belong to no loop.
 //
 // A call has its direction for itself, from its first byte to its last, in the order of
 // arrival: what several write at once is not mixed, whoever they are, as with package os.
-type waits struct {
-	guest *os.File
-	polls bool // otherwise it is always ready, as /dev/null is
+type readiness struct {
+	netpoll *os.File
 
 	reads, writes ringo.Mutex // the two directions
 
-	mu     sync.Mutex
-	parked map[*parked]struct{}
-	closed bool
+	mu      sync.Mutex
+	waiters map[*waiter]struct{}
+	closed  bool
 }
 
-// parked is a task that waits for readiness.
-type parked struct {
+// waiter is a task that waits for readiness.
+type waiter struct {
 	l     *loop.Loop
 	o     *op.Op
 	fd    fd.FD
 	ended bool // the loop's thread's
 }
 
-// watch gives f its waits.
+// watch makes f one that is waited for by readiness.
 func (f *File) watch() {
 	if f.setNonblock(true) != nil {
 		return
 	}
-	w := &waits{guest: os.NewFile(uintptr(f.n), f.name), parked: map[*parked]struct{}{}}
-	if w.polls = w.guest.SetDeadline(time.Time{}) == nil; !w.polls {
+	r := &readiness{netpoll: os.NewFile(uintptr(f.n), f.name), waiters: map[*waiter]struct{}{}}
+	f.know(special)
+	if r.netpoll.SetDeadline(time.Time{}) == nil {
+		f.know(pollable)
+	} else { // it is always ready, as /dev/null is
 		f.setNonblock(false)
 	}
-	f.wait = w
-	f.know(special)
-	if w.polls {
-		f.know(pollable)
-	}
-	f.dropped.Stop() // the guest has one of its own
+	f.readiness = r
+	f.dropped.Stop() // netpoll has one of its own
 }
 
 // setNonblock sets the mode of the open file.
@@ -74,27 +72,27 @@ func (f *File) setNonblock(on bool) error {
 	return err
 }
 
-// polls reports whether calls wait for readiness.
-func (f *File) polls() bool { return f.wait != nil && f.wait.polls }
+// pollable reports whether calls wait for readiness.
+func (f *File) pollable() bool { return facts(f.known.Load())&pollable != 0 }
 
-// evict ends the waits of a file that is being closed.
-func (f *File) evict() {
-	w := f.wait
-	if w == nil {
+// endWaits ends the waits for readiness of a file that is being closed.
+func (f *File) endWaits() {
+	r := f.readiness
+	if r == nil {
 		return
 	}
-	w.mu.Lock()
-	w.closed = true
-	for p := range w.parked {
+	r.mu.Lock()
+	r.closed = true
+	for p := range r.waiters {
 		p.l.Call(func() {
 			if !p.ended {
 				p.l.Cancel(p.o)
 			}
 		})
 	}
-	w.mu.Unlock()
-	if w.polls {
-		w.guest.SetDeadline(time.Unix(1, 0))
+	r.mu.Unlock()
+	if f.pollable() {
+		r.netpoll.SetDeadline(time.Unix(1, 0))
 	}
 }
 
@@ -112,14 +110,14 @@ func (f *File) enter(direction *ringo.Mutex) error {
 
 // readReady reads what there is, when there is something.
 func (f *File) readReady(p []byte) (int, error) {
-	if err := f.enter(&f.wait.reads); err != nil {
+	if err := f.enter(&f.readiness.reads); err != nil {
 		return 0, f.fail("read", err)
 	}
-	defer f.wait.reads.Unlock()
+	defer f.readiness.reads.Unlock()
 	l, _ := loop.Current()
 	if l == nil {
-		n, err := f.wait.guest.Read(p)
-		return n, f.evicted("read", err)
+		n, err := f.readiness.netpoll.Read(p)
+		return n, f.closedError("read", err)
 	}
 	n, err := f.transferReady(l, op.Read, p)
 	switch {
@@ -133,14 +131,14 @@ func (f *File) readReady(p []byte) (int, error) {
 
 // writeReady writes all of p, as there is room.
 func (f *File) writeReady(p []byte) (n int, err error) {
-	if err := f.enter(&f.wait.writes); err != nil {
+	if err := f.enter(&f.readiness.writes); err != nil {
 		return 0, f.fail("write", err)
 	}
-	defer f.wait.writes.Unlock()
+	defer f.readiness.writes.Unlock()
 	l, _ := loop.Current()
 	if l == nil {
-		n, err := f.wait.guest.Write(p)
-		return n, f.evicted("write", err)
+		n, err := f.readiness.netpoll.Write(p)
+		return n, f.closedError("write", err)
 	}
 	for {
 		m, err := f.transferReady(l, op.Write, p[n:])
@@ -155,12 +153,12 @@ func (f *File) writeReady(p []byte) (n int, err error) {
 
 // rawWait calls fn until it returns true, and waits in between as the op of this code does.
 func (f *File) rawWait(name string, code op.Code, fn func(fd uintptr) bool,
-	guest func(syscall.RawConn, func(uintptr) bool) error) error {
+	netpoll func(syscall.RawConn, func(uintptr) bool) error) error {
 	if err := f.begin(name); err != nil {
 		return err
 	}
 	defer f.refs.release()
-	if !f.polls() {
+	if !f.pollable() {
 		for !fn(uintptr(f.n)) {
 			// It is always ready.
 			if err := loop.GiveWay(); err != nil {
@@ -169,9 +167,9 @@ func (f *File) rawWait(name string, code op.Code, fn func(fd uintptr) bool,
 		}
 		return nil
 	}
-	direction := &f.wait.reads
+	direction := &f.readiness.reads
 	if code == op.Write {
-		direction = &f.wait.writes
+		direction = &f.readiness.writes
 	}
 	if err := f.enter(direction); err != nil {
 		return f.fail(name, err)
@@ -179,22 +177,22 @@ func (f *File) rawWait(name string, code op.Code, fn func(fd uintptr) bool,
 	defer direction.Unlock()
 	l, _ := loop.Current()
 	if l == nil {
-		raw, err := f.wait.guest.SyscallConn()
+		raw, err := f.readiness.netpoll.SyscallConn()
 		if err == nil {
-			err = guest(raw, fn)
+			err = netpoll(raw, fn)
 		}
-		return f.evicted(name, err)
+		return f.closedError(name, err)
 	}
 	for !fn(uintptr(f.n)) {
-		if err := f.wait.park(l, f.n, op.Table[code].Interest); err != nil {
+		if err := f.readiness.park(l, f.n, op.Table[code].Interest); err != nil {
 			return f.fail(name, err)
 		}
 	}
 	return nil
 }
 
-// evicted tells a goroutine that Close has ended its wait.
-func (f *File) evicted(name string, err error) error {
+// closedError is err, or says that Close has ended a goroutine's wait.
+func (f *File) closedError(name string, err error) error {
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return f.fail(name, os.ErrClosed)
 	}
@@ -215,19 +213,19 @@ func (f *File) transferReady(l *loop.Loop, code op.Code, p []byte) (int, error) 
 			n, err := result(res)
 			return int(n), err
 		}
-		if err := f.wait.park(l, f.n, c.op.Interest()); err != nil {
+		if err := f.readiness.park(l, f.n, c.op.Interest()); err != nil {
 			return 0, err
 		}
 	}
 }
 
 // park waits until the descriptor is ready for something of interest.
-func (w *waits) park(l *loop.Loop, n int32, interest uint32) error {
+func (r *readiness) park(l *loop.Loop, n int32, interest uint32) error {
 	dup, err := duplicate(n)
 	if err != nil {
 		return err
 	}
-	p := &parked{l: l}
+	p := &waiter{l: l}
 	p.fd.Init(dup)
 	defer p.close()
 	if err := l.Unwatchable(dup); err != nil {
@@ -237,17 +235,17 @@ func (w *waits) park(l *loop.Loop, n int32, interest uint32) error {
 		return errno(sys.ENOBUFS)
 	}
 	p.o.FD, p.o.Arg = &p.fd, interest
-	if !w.register(p) {
+	if !r.register(p) {
 		l.FreeOp(p.o)
 		return os.ErrClosed
 	}
 	res := l.Do(p.o)
 	p.ended = true
 	l.FreeOp(p.o)
-	w.mu.Lock()
-	delete(w.parked, p)
-	closed := w.closed
-	w.mu.Unlock()
+	r.mu.Lock()
+	delete(r.waiters, p)
+	closed := r.closed
+	r.mu.Unlock()
 	switch {
 	case closed:
 		return os.ErrClosed
@@ -259,17 +257,17 @@ func (w *waits) park(l *loop.Loop, n int32, interest uint32) error {
 	return nil
 }
 
-func (w *waits) register(p *parked) bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if !w.closed {
-		w.parked[p] = struct{}{}
+func (r *readiness) register(p *waiter) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.closed {
+		r.waiters[p] = struct{}{}
 	}
-	return !w.closed
+	return !r.closed
 }
 
 // close closes the duplicate, of which the driver knows.
-func (p *parked) close() {
+func (p *waiter) close() {
 	c := newCall(op.Close, noFD)
 	defer c.free()
 	c.op.FD, c.op.Off = &p.fd, int64(p.fd.Take())
