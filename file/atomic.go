@@ -45,7 +45,7 @@ func CreateAtomic(name string, perm fs.FileMode) (*AtomicFile, error) {
 	at, base := splitPath(name)
 	dir, err := OpenDir(at)
 	if err != nil {
-		return nil, pathError("open", name, bare(err))
+		return nil, pathError("open", name, withoutPath(err))
 	}
 	for range triesMax {
 		temp := ".ringo-" + strconv.FormatUint(rand.Uint64(), 36)
@@ -55,7 +55,7 @@ func CreateAtomic(name string, perm fs.FileMode) (*AtomicFile, error) {
 		}
 		if !errors.Is(err, fs.ErrExist) {
 			dir.Close()
-			return nil, pathError("open", name, bare(err))
+			return nil, pathError("open", name, withoutPath(err))
 		}
 	}
 	dir.Close()
@@ -70,8 +70,8 @@ func (a *AtomicFile) Commit() error {
 	if a.done {
 		return pathError("commit", a.name, os.ErrClosed)
 	}
-	err := bare(a.Sync())
-	if closed := bare(a.File.Close()); err == nil {
+	err := withoutPath(a.Sync())
+	if closed := withoutPath(a.File.Close()); err == nil {
 		err = closed
 	}
 	if err == nil {
@@ -84,7 +84,7 @@ func (a *AtomicFile) Commit() error {
 	}
 	a.done = true
 	defer a.dir.Close()
-	return pathError("syncdir", a.name, bare(a.dir.Sync()))
+	return pathError("syncdir", a.name, withoutPath(a.dir.Sync()))
 }
 
 // Abort throws the file away and closes, in a cancelled task too. After Commit it does
@@ -135,7 +135,7 @@ func WriteFileAtomic(name string, data []byte, perm fs.FileMode) error {
 	}
 	if _, err := a.Write(data); err != nil {
 		a.Abort()
-		return pathError("write", name, bare(err))
+		return pathError("write", name, withoutPath(err))
 	}
 	return a.Commit()
 }

@@ -35,7 +35,7 @@ func (f *File) ReadCached(p []byte, off int64) (n int, err error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
-	known, err := f.sort()
+	known, err := f.factsWithType()
 	if err != nil {
 		return 0, f.fail("read", err)
 	}
@@ -51,10 +51,10 @@ func (f *File) ReadCached(p []byte, off int64) (n int, err error) {
 	}
 }
 
-// sort is what is known of the file, its file system's type included.
-func (f *File) sort() (facts, error) {
-	if facts(f.known.Load())&kindAsked == 0 {
-		if err := f.askKind(); err != nil {
+// factsWithType is what is known of the file, its file system's type included.
+func (f *File) factsWithType() (facts, error) {
+	if facts(f.known.Load())&typeKnown == 0 {
+		if err := f.askType(); err != nil {
 			return 0, err
 		}
 	}
@@ -112,7 +112,7 @@ func (f *File) Cached(off, n int64) (bool, error) {
 		return false, err
 	}
 	defer f.refs.release()
-	known, err := f.sort()
+	known, err := f.factsWithType()
 	if err != nil {
 		return false, f.fail("cached", err)
 	}

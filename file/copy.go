@@ -122,13 +122,13 @@ func (f *File) copyPiece(src *File, step int64) (int32, error) {
 // refusesRange reports whether copy_file_range says that it can't, also for a file that is
 // open with O_APPEND, or for what a read or a write has a better word.
 func refusesRange(err error) bool {
-	return cant(err) || isAny(err, syscall.EBADF, syscall.EISDIR, posix.ETXTBSY, syscall.EOVERFLOW)
+	return cannotCopyRange(err) || isAny(err, syscall.EBADF, syscall.EISDIR, posix.ETXTBSY, syscall.EOVERFLOW)
 }
 
-// cant reports whether copy_file_range says that it can't, which it may do for two file
+// cannotCopyRange reports whether copy_file_range says that it can't, which it may do for two file
 // systems, for what is no regular file, in an old kernel or behind a filter. Package os
 // goes on after the same.
-func cant(err error) bool {
+func cannotCopyRange(err error) bool {
 	return isAny(err, syscall.ENOSYS, syscall.EXDEV, syscall.EINVAL, syscall.EIO, syscall.EOPNOTSUPP, syscall.EPERM)
 }
 

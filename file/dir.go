@@ -51,7 +51,7 @@ func (d *Dir) Name() string { return d.name }
 // Close closes the directory. It waits for the calls in flight; files that were opened
 // in it stay open. Later calls return fs.ErrClosed, as a second Close does.
 func (d *Dir) Close() error {
-	if d.unmade() {
+	if d.isZero() {
 		return os.ErrInvalid
 	}
 	if !d.refs.close(func() {}) {
@@ -62,13 +62,13 @@ func (d *Dir) Close() error {
 	return nil
 }
 
-// unmade reports whether nobody opened d, so that its number is no descriptor: an opened
+// isZero reports whether nobody opened d, so that its number is no descriptor: an opened
 // one has a name.
-func (d *Dir) unmade() bool { return d.name == "" }
+func (d *Dir) isZero() bool { return d.name == "" }
 
 // begin takes hold of the directory for one call.
 func (d *Dir) begin(what, name string) error {
-	if d.unmade() {
+	if d.isZero() {
 		return os.ErrInvalid
 	}
 	if !d.refs.acquire() {

@@ -75,7 +75,7 @@ func (d *Dir) Mkfifo(name string, perm fs.FileMode) error {
 // a task parks.
 func (d *Dir) Symlink(oldname, newname string) error {
 	if err := d.begin("symlinkat", newname); err != nil {
-		return linkError("symlinkat", oldname, newname, bare(err))
+		return linkError("symlinkat", oldname, newname, withoutPath(err))
 	}
 	defer d.refs.release()
 	return linkError("symlinkat", oldname, newname, d.withParent(newname, func(dir int32, base string) error {

@@ -79,7 +79,7 @@ func (d *Dir) LinkTo(f *File, name string) error {
 	}
 	defer f.refs.release()
 	if err := d.begin("linkat", name); err != nil {
-		return linkError("linkat", f.name, name, bare(err))
+		return linkError("linkat", f.name, name, withoutPath(err))
 	}
 	defer d.refs.release()
 	return linkError("linkat", f.name, name, d.withParent(name, func(dir int32, base string) error {

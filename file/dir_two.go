@@ -56,12 +56,12 @@ func (d *Dir) Link(oldname, newname string) error {
 func (d *Dir) two(what, oldname string, to *Dir, newname string,
 	f func(dir int32, base string, toDir int32, toBase string) error) error {
 	if err := d.begin(what, oldname); err != nil {
-		return linkError(what, oldname, newname, bare(err))
+		return linkError(what, oldname, newname, withoutPath(err))
 	}
 	defer d.refs.release()
 	if to != d {
 		if err := to.begin(what, newname); err != nil {
-			return linkError(what, oldname, newname, bare(err))
+			return linkError(what, oldname, newname, withoutPath(err))
 		}
 		defer to.refs.release()
 	}

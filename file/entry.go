@@ -37,7 +37,7 @@ const (
 
 // nextEntry takes the first entry off what getdents64(2) has given. It reports false
 // if what is there is none, which is the kernel's mistake, or a file system's.
-func nextEntry(b []byte) (name []byte, sort byte, rest []byte, ok bool) {
+func nextEntry(b []byte) (name []byte, typ byte, rest []byte, ok bool) {
 	if len(b) < entryNameAt {
 		return nil, 0, nil, false
 	}
@@ -52,7 +52,7 @@ func nextEntry(b []byte) (name []byte, sort byte, rest []byte, ok bool) {
 	return name, b[entryTypeAt], b[n:], true
 }
 
-// useless reports whether a name is one that every directory has, or none.
-func useless(name []byte) bool {
+// isNoEntry reports whether a name is empty, or one that every directory has.
+func isNoEntry(name []byte) bool {
 	return len(name) == 0 || string(name) == "." || string(name) == ".."
 }

@@ -23,7 +23,7 @@ func TestNextEntry(t *testing.T) {
 		useless bool
 	}{{"..", 4, true}, {"seven67", 8, false}, {"", 0, true}} {
 		name, sort, rest, ok := nextEntry(all)
-		if !ok || string(name) != want.name || sort != want.sort || useless(name) != want.useless {
+		if !ok || string(name) != want.name || sort != want.sort || isNoEntry(name) != want.useless {
 			t.Errorf("entry %q, %d, %v, want %+v", name, sort, ok, want)
 		}
 		all = rest

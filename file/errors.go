@@ -20,13 +20,13 @@ type errno = syscall.Errno
 // isErrno reports whether an error is, or wraps, this number.
 func isErrno(err error, n errno) bool { return errors.Is(err, n) }
 
-// unmade reports whether f is nil or a File that nobody opened, whose number is no
+// isZero reports whether f is nil or a File that nobody opened, whose number is no
 // descriptor.
-func (f *File) unmade() bool { return f == nil || f.n == 0 && f.dropped == (runtime.Cleanup{}) }
+func (f *File) isZero() bool { return f == nil || f.n == 0 && f.dropped == (runtime.Cleanup{}) }
 
 // begin takes hold of the descriptor for one call.
 func (f *File) begin(op string) error {
-	if f.unmade() {
+	if f.isZero() {
 		return os.ErrInvalid
 	}
 	if !f.refs.acquire() {

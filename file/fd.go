@@ -45,7 +45,7 @@ func Adopt(g *os.File) (*File, error) {
 // Fd is the descriptor, which stays the File's, or -1 as an unsigned number after Close.
 // The File must be kept open while it is used: SyscallConn sees to that.
 func (f *File) Fd() uintptr {
-	if f.unmade() || !f.refs.acquire() {
+	if f.isZero() || !f.refs.acquire() {
 		return ^uintptr(0)
 	}
 	defer f.refs.release()

@@ -90,7 +90,7 @@ func newFile(n int32, name string, flag int) *File {
 		f.know(bypassCache)
 	}
 	if st.DevMajor != 0 { // there is a disk
-		f.know(kindAsked)
+		f.know(typeKnown)
 	}
 	f.size = int64(st.Size)
 	switch st.Mode & sys.SIfmt {
@@ -130,7 +130,7 @@ func (f *File) Name() string { return f.name }
 // later ones return fs.ErrClosed, as a second Close does. Callers that wait for a FIFO or
 // a terminal get fs.ErrClosed at once.
 func (f *File) Close() error {
-	if f.unmade() {
+	if f.isZero() {
 		return os.ErrInvalid
 	}
 	if !f.refs.close(f.endWaits) {

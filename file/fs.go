@@ -34,7 +34,7 @@ func (s dirFS) at(what, name string) (string, error) {
 }
 
 // seen puts the name that a caller knows in place of that in the Dir.
-func seen(err error, what, name string) error { return pathError(what, name, bare(err)) }
+func seen(err error, what, name string) error { return pathError(what, name, withoutPath(err)) }
 
 // Open opens a file, or a directory, which is a *Listing.
 func (s dirFS) Open(name string) (fs.File, error) {

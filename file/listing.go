@@ -65,14 +65,14 @@ func (l *Listing) ReadDir(n int) ([]fs.DirEntry, error) {
 	defer l.refs.release()
 	var all []fs.DirEntry
 	for n <= 0 || len(all) < n {
-		name, sort, err := l.next()
+		name, typ, err := l.next()
 		if err == io.EOF {
 			break
 		}
 		if err != nil {
 			return all, pathError("readdirent", l.name, err)
 		}
-		e, err := l.entry(name, sort)
+		e, err := l.entry(name, typ)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // it has gone meanwhile
 		}
@@ -89,9 +89,9 @@ func (l *Listing) ReadDir(n int) ([]fs.DirEntry, error) {
 
 // entry makes one. Where the file system does not say of what type it is, the file is
 // asked.
-func (l *Listing) entry(name string, sort byte) (fs.DirEntry, error) {
-	e := &entry{name: name, mode: sorts[uint32(sort)<<12], lstat: l.lstat}
-	if sort == 0 {
+func (l *Listing) entry(name string, typ byte) (fs.DirEntry, error) {
+	e := &entry{name: name, mode: typeBits[uint32(typ)<<12], lstat: l.lstat}
+	if typ == 0 {
 		info, err := l.lstat(name)
 		if err != nil {
 			return nil, err
@@ -102,21 +102,21 @@ func (l *Listing) entry(name string, sort byte) (fs.DirEntry, error) {
 }
 
 // next gives the next name and its type, 0 if that is not known; io.EOF at the end.
-func (l *Listing) next() (name string, sort byte, err error) {
+func (l *Listing) next() (name string, typ byte, err error) {
 	for {
 		if len(l.left) == 0 {
 			if err := l.fill(); err != nil {
 				return "", 0, err
 			}
 		}
-		b, sort, rest, ok := nextEntry(l.left)
+		b, typ, rest, ok := nextEntry(l.left)
 		if !ok {
 			l.left = nil
 			return "", 0, syscall.EIO
 		}
 		l.left = rest
-		if !useless(b) {
-			return string(b), sort, nil
+		if !isNoEntry(b) {
+			return string(b), typ, nil
 		}
 	}
 }

@@ -27,13 +27,13 @@ func modeOf(bits uint32) fs.FileMode {
 			m |= mode
 		}
 	}
-	return m | sorts[bits&sys.SIfmt]
+	return m | typeBits[bits&sys.SIfmt]
 }
 
 var specialModes = map[fs.FileMode]uint32{fs.ModeSetuid: 0o4000, fs.ModeSetgid: 0o2000, fs.ModeSticky: 0o1000}
 
-// sorts are the sorts of file but the regular one.
-var sorts = map[uint32]fs.FileMode{
+// typeBits are the typeBits of file but the regular one.
+var typeBits = map[uint32]fs.FileMode{
 	sys.SIfifo: fs.ModeNamedPipe, sys.SIfchr: fs.ModeDevice | fs.ModeCharDevice, sys.SIfdir: fs.ModeDir,
 	sys.SIfblk: fs.ModeDevice, sys.SIflnk: fs.ModeSymlink, sys.SIfsock: fs.ModeSocket,
 }

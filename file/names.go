@@ -54,7 +54,7 @@ func onNames(code op.Code, dir int32, path string, to int32, second string, flag
 	n.To, n.ToDir = append(append(n.To[:0], second...), 0), to
 	c.op.Arg = flags
 	known := facts(0)
-	if odd(path) || odd(second) {
+	if isNoName(path) || isNoName(second) {
 		// The ring looks at both names first, and says what is wrong with the second
 		// where the call says what is wrong with the first.
 		known = offloaded
@@ -63,8 +63,8 @@ func onNames(code op.Code, dir int32, path string, to int32, second string, flag
 	return err
 }
 
-// odd reports whether a name is none that any file can have.
-func odd(name string) bool { return name == "" || len(name) >= pathMax }
+// isNoName reports whether no file can have this name.
+func isNoName(name string) bool { return name == "" || len(name) >= pathMax }
 
 // pathMax is the size of a name in the kernel, with its NUL.
 const pathMax = 4096

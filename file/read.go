@@ -39,14 +39,14 @@ func (f *File) fill(p []byte) (n int, end bool, err error) {
 	for n < len(p) {
 		m, soon, err := f.read(p[n:], -1)
 		if n += m; m == 0 || err != nil || !soon {
-			return n, m == 0 && err == nil, hide(n, err)
+			return n, m == 0 && err == nil, unlessMoved(n, err)
 		}
 	}
 	return n, false, nil
 }
 
-// hide is an error behind n bytes, which the next call will meet.
-func hide(n int, err error) error {
+// unlessMoved leaves an error that came after n bytes to the next call, which meets it.
+func unlessMoved(n int, err error) error {
 	if n > 0 {
 		return nil
 	}

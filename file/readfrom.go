@@ -14,7 +14,7 @@ import (
 // task parks, and a cancelled one stops between two steps. Any other r is read by the
 // caller, so in a task it must not wait in other ways than through Ringo.
 func (f *File) ReadFrom(r io.Reader) (n int64, err error) {
-	if f.unmade() {
+	if f.isZero() {
 		return 0, os.ErrInvalid
 	}
 	n, done, err := f.rangeFrom(r)
@@ -29,7 +29,7 @@ func (f *File) ReadFrom(r io.Reader) (n int64, err error) {
 // w that has a ReadFrom is left to it: a File and a connection have the kernel move the
 // bytes. It may wait; a task parks.
 func (f *File) WriteTo(w io.Writer) (n int64, err error) {
-	if f.unmade() {
+	if f.isZero() {
 		return 0, os.ErrInvalid
 	}
 	return io.Copy(w, source{File: f})
@@ -75,7 +75,7 @@ func (f *File) rangeFrom(r io.Reader) (n int64, done bool, err error) {
 	case source:
 		src = r.File
 	}
-	if src.unmade() {
+	if src.isZero() {
 		return 0, false, nil
 	}
 	err = f.atPositions(src, func() error {
@@ -85,7 +85,7 @@ func (f *File) rangeFrom(r io.Reader) (n int64, done bool, err error) {
 	if limited != nil {
 		limited.N -= n
 	}
-	if cant(err) || n == 0 && err == nil {
+	if cannotCopyRange(err) || n == 0 && err == nil {
 		return n, false, nil
 	}
 	return n, true, f.ofRange(err)

@@ -26,7 +26,7 @@ func Rename(oldname, newname string) error {
 	if info, err := Lstat(newname); err == nil && info.IsDir() {
 		old, err := Lstat(oldname)
 		if err != nil {
-			return linkError("rename", oldname, newname, bare(err))
+			return linkError("rename", oldname, newname, withoutPath(err))
 		}
 		if newname == oldname || !SameFile(info, old) {
 			return linkError("rename", oldname, newname, syscall.EEXIST)
@@ -35,8 +35,8 @@ func Rename(oldname, newname string) error {
 	return linkError("rename", oldname, newname, onNames(op.Renameat, noFD, oldname, noFD, newname, 0))
 }
 
-// bare is what a *fs.PathError is about.
-func bare(err error) error {
+// withoutPath is the error that a *fs.PathError is about, or err.
+func withoutPath(err error) error {
 	var p *fs.PathError
 	if errors.As(err, &p) {
 		return p.Err

@@ -73,7 +73,7 @@ const (
 	inMemory                      // its file system is in memory: no call waits for a disk
 	overlaid                      // it is on an overlayfs, whose pages mincore(2) shows
 	isFUSE                        // a process answers: even a call that is told not to wait may wait for it
-	kindAsked                     // which of the three above it is has been asked
+	typeKnown                     // whether it is one of the three above has been asked
 	bypassCache                   // it is open with Direct
 	appendOnly                    // it is open with O_APPEND
 	ours                          // it was opened here: nobody else moves its position
@@ -130,7 +130,7 @@ func route(k kind, size int, off int64, by caller, known facts) runner {
 	switch {
 	case known&inMemory != 0 && (refused || appends) && size <= turnMax, known&resident != 0:
 		return plain
-	case known&kindAsked == 0 && (by == task || hosts):
+	case known&typeKnown == 0 && (by == task || hosts):
 		return ask
 	case by == goroutine && hosts && known&isFUSE == 0:
 		// Those at the position are for no ring: where one stops short, with the disk full or

@@ -7,7 +7,7 @@ func TestRoute(t *testing.T) {
 	const (
 		here  = int64(-1) // at the position
 		there = int64(4096)
-		disk  = kindAsked | ours
+		disk  = typeKnown | ours
 	)
 	for _, c := range []struct {
 		name  string
@@ -22,7 +22,7 @@ func TestRoute(t *testing.T) {
 		{"a task's read, not in memory", reads, 4096, there, task, disk | cold, ring},
 		{"a task's read at the position", reads, 4096, here, task, disk, nowait},
 		{"a task's read at the position, not in memory", reads, 4096, here, task, disk | cold, ring},
-		{"the same of a file from elsewhere", reads, 4096, here, task, kindAsked | cold, worker},
+		{"the same of a file from elsewhere", reads, 4096, here, task, typeKnown | cold, worker},
 		{"a task's read past the page cache", reads, 4096, there, task, disk | bypassCache, ring},
 		{"a task's large read", reads, 64 << 20, there, task, disk, nowait},
 		{"a task's first read that nowait refuses", reads, 4096, there, task, ours | noNowRead | cold, ask},
@@ -56,7 +56,7 @@ func TestRoute(t *testing.T) {
 		{"a task's append", writes, 4096, here, task, disk | appendOnly, ring},
 		{"a task's append to tmpfs", writes, 4096, here, task, disk | appendOnly | inMemory, plain},
 		{"a task's append past the page cache", writes, 4096, here, task, disk | appendOnly | bypassCache, worker},
-		{"a task's append to a file from elsewhere", writes, 4096, here, task, kindAsked | appendOnly, worker},
+		{"a task's append to a file from elsewhere", writes, 4096, here, task, typeKnown | appendOnly, worker},
 		{"a task's read of a file to append", reads, 4096, there, task, disk | appendOnly, nowait},
 		{"a goroutine's write", writes, 4096, there, goroutine, disk, plain},
 		{"a goroutine's write past the page cache", writes, 4096, there, goroutine, disk | bypassCache, host},
@@ -107,7 +107,7 @@ func mistake(k kind, size int, off int64, by caller, known facts, to runner) str
 		return "a task's call may wait on the loop's thread"
 	case by == task && to == plain && !has(resident|pollable) && size > turnMax:
 		return "a task's call copies too much on the loop's thread"
-	case to == ask && has(kindAsked):
+	case to == ask && has(typeKnown):
 		return "what has been asked is asked again"
 	case to == nowait && has(cold):
 		return "what has been tried is tried again"
@@ -119,7 +119,7 @@ func mistake(k kind, size int, off int64, by caller, known facts, to runner) str
 		return "a ring is given a position that others move"
 	case off < 0 && to == host:
 		return "a ring of goroutines is given a position"
-	case moves && has(isFUSE) && has(kindAsked) && (to == ring || to == host):
+	case moves && has(isFUSE) && has(typeKnown) && (to == ring || to == host):
 		return "a process that answers late holds up a ring"
 	}
 	return ""

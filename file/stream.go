@@ -71,7 +71,7 @@ func newStream(file any, cfg *StreamConfig, whole bool, move func(b *block) (int
 	}
 	s := &stream{size: c.Size, depth: c.Depth, mem: 1, off: 1}
 	f, ours := file.(*File)
-	if file == nil || ours && f.unmade() {
+	if file == nil || ours && f.isZero() {
 		return nil, 0, os.ErrInvalid
 	}
 	if a, ok := file.(aligner); ok && !(ours && f.flag&Direct == 0) {

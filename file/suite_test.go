@@ -86,7 +86,7 @@ func know(t testing.TB, dir string, known uint32, h *hosted.Rings) {
 // elsewhere, while a test sets it, is all places.
 var elsewhere map[string]string
 
-// places are folders on file systems of several sorts.
+// places are folders on file systems of several typeBits.
 func places(t *testing.T) map[string]string {
 	t.Helper()
 	if elsewhere != nil {

@@ -124,7 +124,7 @@ func (f *File) move(c *call, l *loop.Loop, by caller, tried facts) (int32, error
 		known |= tried
 		via := route(k, total, c.op.Off, by, known)
 		if via == ask {
-			if err := f.askKind(); err != nil {
+			if err := f.askType(); err != nil {
 				return 0, err
 			}
 			continue
@@ -224,12 +224,12 @@ func (f *File) noteRefusal(k kind, res int32) {
 
 func (f *File) know(what facts) { f.known.Or(uint32(what)) }
 
-// askKind asks of what type the file's file system is. It may wait. The error is what
+// askType asks of what type the file's file system is. It may wait. The error is what
 // cancelled the task: nothing is known then.
-func (f *File) askKind() error {
+func (f *File) askType() error {
 	c := newCall(op.StatFS, f.n)
 	defer c.free()
-	found := kindAsked
+	found := typeKnown
 	_, err := c.wait()
 	if _, refused := err.(errno); err != nil && !refused {
 		return err
