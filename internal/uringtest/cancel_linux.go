@@ -20,7 +20,7 @@ func (k *Kernel) cancel(r *Request) bool {
 	if target.worker {
 		return k.once(r, -int32(unix.EALREADY))
 	}
-	choices := 4
+	choices := 5
 	if target.def.wants == nil && !target.def.slow { // a timeout, which nothing but time can end
 		choices = 1
 	}
@@ -39,6 +39,12 @@ func (k *Kernel) cancel(r *Request) bool {
 		target.worker = true
 		k.queue(target)
 		return k.once(r, -int32(unix.EALREADY))
+	case 4:
+		// A worker has it, is told, and has just found out that the op has to wait for
+		// readiness: it lets go of it, and nobody remembers.
+		if target.misses++; target.misses <= 3 && target.def.wants != nil {
+			return k.once(r, -int32(unix.EALREADY))
+		}
 	case 3:
 		if target.def.run(k, target) {
 			return k.once(r, -int32(unix.ENOENT))

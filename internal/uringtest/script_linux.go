@@ -25,7 +25,7 @@ const (
 	PostLater    // a completion appears k rounds late
 	PickCQE      // the k-th of the completions that are due comes first
 	EndMultishot // 1 with a result, 2 and 3 with an error behind it
-	AnswerCancel // 1 ENOENT though it waits, 2 EALREADY, 3 the op is faster
+	AnswerCancel // 1 ENOENT though it waits, 2 EALREADY, 3 the op is faster, 4 EALREADY though it waits
 	PollAgain    // a multishot poll tells once more what is still true
 	LieTaskrun   // work is announced, and there is none
 	Scribble     // lent memory that nothing was received into is overwritten

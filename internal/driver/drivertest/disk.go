@@ -6,9 +6,11 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"time"
 
 	"golang.org/x/sys/unix"
 
+	"ringo/internal/driver"
 	"ringo/internal/op"
 	"ringo/internal/sys"
 )
@@ -21,6 +23,7 @@ var diskCases = []testCase{
 	{name: "what is in memory can be tried", run: diskCached},
 	{name: "open and close", run: openClose},
 	{name: "cancel at once", run: diskCancel},
+	{name: "cancel at any moment", run: diskCancelAnytime},
 	{name: "many beside a stream", run: diskBeside},
 	{name: "vectors", run: onWays(diskVectors)},
 	{name: "length and durability", run: diskLength},
@@ -153,6 +156,26 @@ func openClose(h *harness) {
 
 // Before its first Wait an op has not begun, so a cancel ends it; but a close is done
 // all the same, because nobody else would do it.
+// A thread that is about to find out that the op has to wait for readiness is told of a
+// cancel, and may forget it.
+func diskCancelAnytime(h *harness) {
+	_, w := h.pipe()
+	w.plain().fill()
+	b := []byte("########")
+	for i := range scaled(500) {
+		c := h.writeAt(w, b, atPosition).submit()
+		h.wait(driver.Poll)
+		for start := time.Now(); time.Since(start) < time.Duration(i%100)*300*time.Nanosecond; {
+		}
+		if !c.ended {
+			c.cancel()
+		}
+		if res := c.end(); res >= 0 {
+			h.Fatalf("a write to a full pipe gave %s", show(res))
+		}
+	}
+}
+
 func diskCancel(h *harness) {
 	r, w := h.pipe()
 	b := []byte("########")

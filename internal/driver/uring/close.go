@@ -86,6 +86,9 @@ func (d *ring) drain(done *driver.Queue) {
 				d.Cancel(o)
 			}
 		})
+		if len(d.doubts) > 0 {
+			d.cancelDoubts()
+		}
 		d.deliver(done)
 		d.land(done)
 		d.flush()
@@ -101,7 +104,11 @@ func (d *ring) drain(done *driver.Queue) {
 			d.disconnect()
 			cut = end
 		}
-		timeout := time.Duration(cut - now)
+		limit := cut
+		if len(d.doubts) > 0 {
+			limit = min(limit, d.doubtsAt)
+		}
+		timeout := time.Duration(max(limit-now, 0))
 		wait := uint32(1)
 		// A worker signals only a driver that has said that it sleeps.
 		if len(d.flying) > 0 && (!d.armWake() || !d.gate.Announce()) {
@@ -113,7 +120,7 @@ func (d *ring) drain(done *driver.Queue) {
 			d.backOff()
 		}
 		if !d.extArg {
-			if timeout = -1; !d.armTimer(cut) {
+			if timeout = -1; !d.armTimer(limit) {
 				wait = 0
 				d.backOff()
 			}

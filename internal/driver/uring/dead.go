@@ -28,7 +28,7 @@ func (d *ring) bury(done *driver.Queue) {
 		d.revoked = d.r.CancelAll(revokeMax) == nil
 		d.reap(done) // what had completed
 	}
-	d.cancels, d.fresh, d.strays = d.cancels[:0], d.fresh[:0], d.strays[:0]
+	d.cancels, d.fresh, d.strays, d.doubts = d.cancels[:0], d.fresh[:0], d.strays[:0], d.doubts[:0]
 	d.slab.Each(func(o *op.Op) {
 		if o.State == op.Queued || o.State == op.InFlight {
 			d.Cancel(o)

@@ -38,7 +38,9 @@ type ring struct {
 	deferred list     // ops that wait for their stream
 	boarding list     // ops for the workers, in the next Wait
 	fresh    []uint64 // receives to be tried by hand, once armed
-	strays   []uint64 // ops whose cancels found nothing
+	strays   []uint64 // ops to be cancelled once more, now
+	doubts   []uint64 // and later
+	doubtsAt int64    // when that is
 	cancels  []uint64 // tokens whose cancels wait for room in the SQ
 	early    []early
 	inFlight int // ops that the kernel has, their polls included

@@ -94,8 +94,7 @@ func TestScriptNotReady(t *testing.T) {
 // A cancel is answered in each way, before the op's own end and after it. The op
 // ends once, whatever the answer.
 func TestScriptCancelAnswers(t *testing.T) {
-	answers := []string{"0", "ENOENT and it waits", "EALREADY", "the op is faster"}
-	for answer, name := range answers {
+	for answer, name := range cancelAnswers {
 		for _, ownFirst := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, own end first: %v", name, ownFirst), func(t *testing.T) {
 				w := scripted(t, setting{script: cancelScript(answer, ownFirst)})
@@ -121,6 +120,11 @@ func TestScriptCancelAnswers(t *testing.T) {
 			})
 		}
 	}
+}
+
+// cancelAnswers are the choices at AnswerCancel.
+var cancelAnswers = []string{
+	"0", "ENOENT and it waits", "EALREADY", "the op is faster", "EALREADY and it waits",
 }
 
 func cancelScript(answer int, ownFirst bool) uringtest.Script {

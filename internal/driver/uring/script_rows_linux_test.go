@@ -103,7 +103,7 @@ func TestScriptRowsFail(t *testing.T) {
 // A cancel comes before the kernel has seen the row, while it waits for a thread, while one
 // is at it, and too late; and so does Close. It ends once, and is done or not as it says.
 func TestScriptRowsCancel(t *testing.T) {
-	for answer, name := range []string{"0", "ENOENT and it waits", "EALREADY", "the op is faster"} {
+	for answer, name := range cancelAnswers {
 		for told := range 4 { // what the thread makes of it
 			t.Run(fmt.Sprint(name, ", ", told), func(t *testing.T) {
 				eachRow(t, func() uringtest.Script {

@@ -20,6 +20,9 @@ func (d *ring) Wait(deadline int64, done *driver.Queue) error {
 	for d.dead == nil {
 		d.pool.Refill() // completions may come without an enter, which refills as well
 		d.flush()
+		if len(d.doubts) > 0 {
+			d.cancelDoubts()
+		}
 		d.deliver(done)
 		d.land(done)
 		d.tryFresh(done)
@@ -50,17 +53,21 @@ func (d *ring) push(done *driver.Queue) {
 // wait is over: woken, or the deadline has passed.
 func (d *ring) sleep(deadline int64, done *driver.Queue) (over bool) {
 	timeout := time.Duration(-1)
-	if deadline != driver.Forever {
+	limit := deadline
+	if len(d.doubts) > 0 {
+		limit = min(limit, d.doubtsAt)
+	}
+	if limit != driver.Forever {
 		now := d.now()
-		if deadline <= now {
+		if limit <= now {
 			d.push(done)
-			return true
+			return deadline <= now
 		}
-		timeout = time.Duration(deadline - now)
+		timeout = time.Duration(limit - now)
 	}
 	// A full SQ is no promise of completions: what is in it may wait for peers, and a
 	// kernel thread tells that an entry is taken after it has told how it ended.
-	if d.waitsForRoom() || !d.armWake() || timeout >= 0 && !d.extArg && !d.armTimer(deadline) {
+	if d.waitsForRoom() || !d.armWake() || timeout >= 0 && !d.extArg && !d.armTimer(limit) {
 		d.push(done) // which makes room
 		if d.r.SQSpace() == 0 {
 			d.backOff()
@@ -251,8 +258,8 @@ func (d *ring) sort(c *uring.CQE, done *driver.Queue) {
 		}
 	case markCancel:
 		// Whatever came of it, the op's own completion tells.
-		if c.Res == -sys.ENOENT {
-			d.missed(c.UserData)
+		if c.Res < 0 {
+			d.missed(c.UserData, c.Res)
 		}
 	default:
 		d.stats.Stale++
