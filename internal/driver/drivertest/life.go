@@ -19,6 +19,7 @@ import (
 // rest.
 var lifeCases = []testCase{
 	{name: "nop completes with 0", run: func(h *harness) { h.nop().submit().want(0) }},
+	{name: "submitted twice is refused", run: submittedTwice},
 	{name: "nothing comes of nothing", run: func(h *harness) { h.settle() }},
 	{name: "one completion each", run: oneCompletionEach},
 	{name: "poll collects what is done", run: pollCollects},
@@ -202,4 +203,31 @@ func infoTells(h *harness) {
 	if was, is := info.Stats, h.d.Info().Stats; is.Completions < was.Completions+n {
 		h.Errorf("%d completions were counted, want %d", is.Completions-was.Completions, n)
 	}
+}
+
+// An op that is submitted is the driver's. To submit it again, or anything to a driver
+// that is closed, is a mistake that must be heard of: a list of ops would go in a circle.
+func submittedTwice(h *harness) {
+	f := h.eventfd()
+	queued := h.poll(f, sys.PollIn).submit()
+	h.wantPanic("an op that is queued", queued.o)
+	h.settle()
+	h.wantPanic("an op in flight", queued.o)
+	queued.cancel().wantEnd(-sys.ECANCELED)
+	h.close()
+	late := h.slab.Get(op.Nop)
+	h.wantPanic("an op, to a closed driver,", late)
+	h.slab.Put(late)
+}
+
+// wantPanic submits what must not be submitted.
+func (h *harness) wantPanic(what string, o *op.Op) {
+	h.Helper()
+	defer func() {
+		h.Helper()
+		if recover() == nil {
+			h.Fatalf("%s was submitted, and nobody complained", what)
+		}
+	}()
+	h.d.Submit(o)
 }

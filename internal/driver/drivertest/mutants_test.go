@@ -36,6 +36,7 @@ var mutants = []mutant{
 	{"remembers what it cancelled", []string{"life/op is submitted again"}},
 	{"holds a lock over its sleep", []string{"life/two drivers"}},
 	{"counts nothing", []string{"life/info"}},
+	{"takes whatever it is given", []string{"life/submitted twice*"}},
 
 	// Results.
 	{"shows EAGAIN", []string{"socket/accept before*", "stream/recv what comes", "stream/send waits*", "stream/recvmsg",

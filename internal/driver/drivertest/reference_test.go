@@ -87,6 +87,9 @@ func (d *reference) call(o *op.Op) int32 {
 }
 
 func (d *reference) Submit(o *op.Op) {
+	if (o.State != op.Idle || d.ended) && d.bug != "takes whatever it is given" {
+		panic("an op that is not to be submitted")
+	}
 	if d.spoil.submit(o) {
 		return
 	}

@@ -1,6 +1,7 @@
 package uring
 
 import (
+	"fmt"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -94,6 +95,9 @@ func (d *ring) Try(o *op.Op) (res int32, ok bool) {
 
 // Submit queues the op for the next enter.
 func (d *ring) Submit(o *op.Op) {
+	if o.State != op.Idle || d.closed {
+		refuse(o, d.closed)
+	}
 	if race.Enabled {
 		race.WriteLike()
 		o.EachRead(race.ReadRange)
@@ -112,6 +116,10 @@ func (d *ring) Submit(o *op.Op) {
 		d.untried(o)
 	}
 	d.start(o)
+}
+
+func refuse(o *op.Op, closed bool) {
+	panic(fmt.Sprintf("driver/uring: submit of %s in state %d (driver closed: %v)", o.Def().Name, o.State, closed))
 }
 
 // untried notes that what the op waits for may be there already. It is apart because tasks
