@@ -40,9 +40,10 @@ var planted = []mutant{
 			"		p.ring.Add(b.mem, uint16(b.id))\n		if b.id == 0 {\n			p.ring.Add(b.mem, " +
 				"0)\n		}\n"}}},
 	{"a cancel that finds nothing ends the op", driverDir + "wait.go", [][2]string{
-		{"			d.missed(c.UserData, c.Res)\n", "			if o := d.slab.Lookup(c.UserData &^ op.TokenMarks); o != " +
-			"nil && o.State == op.InFlight {\n				d.inFlight--\n				d.end(o, c.Res, 0, " +
-			"done)\n			}\n"}}},
+		{"			d.missed(c.UserData, c.Res)\n",
+			"			if o := d.slab.Lookup(c.UserData &^ op.TokenMarks); o != nil && " +
+				"o.State == op.InFlight {\n				d.inFlight--\n" +
+				"				d.end(o, c.Res, 0, done)\n			}\n"}}},
 	{"a cancel that finds nothing is not repeated", driverDir + "wait.go", [][2]string{
 		{"			d.missed(c.UserData, c.Res)\n", ""}}},
 	{"a cancel that a thread was told of is not repeated", driverDir + "cancel.go", [][2]string{
