@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"os"
 	"syscall"
+
+	"ringo/internal/relay"
 )
 
 // ReadFrom writes all that r holds, until its end, as os.File.ReadFrom does; io.Copy uses it.
@@ -55,6 +57,19 @@ type (
 
 func (noReadFrom) ReadFrom(io.Reader) (int64, error) { panic("file: hidden") }
 func (noWriteTo) WriteTo(io.Writer) (int64, error)   { panic("file: hidden") }
+
+// A connection that is copied to sends a File's bytes by sendfile.
+func init() {
+	relay.Know(func(v any) relay.File {
+		switch v := v.(type) {
+		case *File:
+			return v
+		case source:
+			return v.File
+		}
+		return nil
+	})
+}
 
 // rangeFrom is ReadFrom by copy_file_range; done says that nothing is left to do.
 func (f *File) rangeFrom(r io.Reader) (n int64, done bool, err error) {

@@ -2,10 +2,12 @@ package sock
 
 import (
 	"io"
-	"math"
 
 	"ringo/buf"
+	"ringo/internal/handle"
 	"ringo/internal/loop"
+	"ringo/internal/op"
+	"ringo/internal/relay"
 	"ringo/internal/sys"
 )
 
@@ -27,29 +29,50 @@ func (c *Conn) WriteTo(w io.Writer) (int64, error) {
 	}
 	d, ok := w.(*Conn)
 	if !ok || d.l != c.l || d.records() {
-		return c.relayFar(w)
+		return c.writeToFar(w)
 	}
 	a, err := c.enterRead()
 	if err != nil {
 		return 0, err
 	}
-	n, err := c.relay((*near)(d), spellAfter) // nothing in it panics, so there is no defer: tasks park here
+	n, err := c.relay((*end)(d), relay.After((*end)(d))) // nothing in it panics, so there is no defer: tasks park here
 	c.core.Leave(a)
 	return n, err
 }
 
-// relayFar is a relay to what is not a stream of the same loop.
-func (c *Conn) relayFar(w io.Writer) (int64, error) {
+// writeToFar is WriteTo for what is not a stream of the same loop.
+func (c *Conn) writeToFar(w io.Writer) (int64, error) {
 	a, err := c.enterRead()
 	if err != nil {
 		return 0, err
 	}
 	defer c.core.Leave(a)
-	out, after := outletOf(c, w), spellAfter
-	if !out.splices() {
-		after = math.MaxInt
+	to := sinkOf(w, c.l)
+	return c.relay(to, relay.After(to))
+}
+
+// writeToForeign is WriteTo for foreign callers.
+func (c *Conn) writeToForeign(w io.Writer) (int64, error) {
+	if err := c.core.CheckForeign(); err != nil {
+		return 0, c.failed("read", err)
 	}
-	return c.relay(out, after)
+	l, _ := loop.Current()
+	to := sinkOf(w, l)
+	if p, ok := to.(relay.Plain); ok {
+		return io.Copy(p, struct{ io.Reader }{c})
+	}
+	return relay.Copy(to, (*lent)(c), &localOf(c.l).pipes)
+}
+
+// sinkOf is where a relay of a caller in a task of l, or in none, writes to.
+func sinkOf(w io.Writer, l *loop.Loop) relay.Sink {
+	if d, ok := w.(*Conn); ok {
+		return (*end)(d)
+	}
+	if n := relay.NetOf(w, l); n != nil {
+		return n
+	}
+	return relay.Plain{Writer: w}
 }
 
 // ReadFrom writes everything that r holds, until its end, and returns the count of what went
@@ -63,27 +86,42 @@ func (c *Conn) relayFar(w io.Writer) (int64, error) {
 //
 // Any goroutine may call it.
 func (c *Conn) ReadFrom(r io.Reader) (int64, error) {
-	if !c.l.Here() {
-		return c.readFromForeign(r)
-	}
-	if err := c.core.Check(); err != nil {
-		return 0, c.fail("write", err)
+	own := c.l.Here()
+	if err := c.mayCopy(own); err != nil {
+		return 0, c.failed("write", err)
 	}
 	if src, ok := r.(*Conn); ok {
 		return src.WriteTo(c)
 	}
-	if f := foreignOf(r); f != nil {
-		return c.fetchFrom(f)
+	l, _ := loop.Current()
+	if n := relay.NetOf(r, l); n != nil {
+		return relay.Copy((*end)(c), n, &localOf(c.l).pipes)
 	}
+	var sent int64
 	if f := fileOf(r); f != nil && !c.records() {
-		n, err := c.sendFile(f)
-		if err != nil || !f.gone {
-			return n, err
+		send := c.sendFile
+		if !own {
+			send = c.sendFileForeign
 		}
-		m, err := c.copyFrom(r)
-		return n + m, err
+		var err error
+		if sent, err = send(f); err != nil || !f.gone {
+			return sent, err
+		}
 	}
-	return c.copyFrom(r)
+	rest := c.copyFrom
+	if !own {
+		rest = func(r io.Reader) (int64, error) { return io.Copy(struct{ io.Writer }{c}, r) }
+	}
+	n, err := rest(r)
+	return sent + n, err
+}
+
+// mayCopy is what a copy begins with that takes its turns later.
+func (c *Conn) mayCopy(own bool) error {
+	if own {
+		return c.core.Check()
+	}
+	return c.core.CheckForeign()
 }
 
 // copyFrom is ReadFrom by a buffer of the loop's.
@@ -112,49 +150,9 @@ func (c *Conn) copyFrom(r io.Reader) (int64, error) {
 	}
 }
 
-// fetchFrom is ReadFrom of a connection of package net: goroutines wait for it, and the task
-// writes, so that a cancel ends that, too.
-func (c *Conn) fetchFrom(f *foreign) (int64, error) {
-	return relayForeign(&fetched{c.l, f}, (*near)(c), c.local)
-}
-
-// fetched is a source of a task: a connection of package net, from which goroutines read.
-type fetched struct {
-	l    *loop.Loop
-	from *foreign
-}
-
-func (s *fetched) wait() error { return depute(s.l, s.from.SetReadDeadline, s.from.wait) }
-
-func (s *fetched) Read(p []byte) (n int, err error) {
-	err = depute(s.l, s.from.SetReadDeadline, func() (err error) {
-		n, err = s.from.Read(p)
-		return err
-	})
-	return n, err
-}
-
-func (s *fetched) fill(p pipe) (n int, ok bool, err error) {
-	err = depute(s.l, s.from.SetReadDeadline, func() (err error) {
-		n, ok, err = s.from.fill(p)
-		return err
-	})
-	return n, ok, err
-}
-
-// outlet is where a relay's bytes go.
-type outlet interface {
-	// put writes the bytes of a buffer that came to src, and gives it back.
-	put(src *Conn, b *buf.Buffer) (int, error)
-	// drain empties a pipe.
-	drain(p pipe) (int, error)
-	// splices reports whether drain may be called.
-	splices() bool
-}
-
-// relay moves what comes to out. So many full buffers in a row begin a spell of splices.
-// The caller has the reader's turn.
-func (c *Conn) relay(out outlet, after int) (total int64, err error) {
+// relay moves what comes to a sink, for a task of the loop that has the reader's turn. So many full buffers in
+// a row begin splices.
+func (c *Conn) relay(to relay.Sink, after int) (total int64, err error) {
 	for full := 0; err == nil; {
 		if err = c.some(); err != nil {
 			err = c.failed("read", err)
@@ -162,13 +160,13 @@ func (c *Conn) relay(out outlet, after int) (total int64, err error) {
 		}
 		var n int64
 		var whole bool
-		n, whole, err = c.passOne(out)
+		n, whole, err = c.passOne(to)
 		total += n
 		if full++; !whole {
 			full = 0
 		}
 		if full >= after && err == nil {
-			n, after, err = c.relayBySplice(out, after)
+			n, after, err = c.relayBySplice(to, after)
 			total += n
 			full = 0
 		}
@@ -180,17 +178,179 @@ func (c *Conn) relay(out outlet, after int) (total int64, err error) {
 }
 
 // passOne moves the next buffer, which is here, and says whether it was a full one.
-func (c *Conn) passOne(out outlet) (n int64, full bool, err error) {
+func (c *Conn) passOne(to relay.Sink) (n int64, full bool, err error) {
 	b := c.nextBuffer()
 	if b == nil {
 		return 0, false, c.failRes("read", -sys.ENOBUFS)
 	}
 	full = b.End-b.Off == len(b.Mem())
 	var k int
-	if d, ok := out.(*near); ok {
-		k, err = (*Conn)(d).writeBuffer(b, c) // put, with one call less on the stack
+	if d, ok := to.(*end); ok && d.l == c.l && !(*Conn)(d).records() {
+		k, err = (*Conn)(d).writeBuffer(b, c) // as pass, with one call less on the stack
 	} else {
-		k, err = out.put(c, b)
+		k, err = c.pass(to, b)
 	}
 	return int64(k), full, err
+}
+
+// pass writes a buffer's bytes to a sink elsewhere and gives it back.
+//
+//go:noinline
+func (c *Conn) pass(to relay.Sink, b *buf.Buffer) (n int, err error) {
+	if _, ok := to.(*relay.Net); ok { // a goroutine writes, which may have to wait
+		p := append([]byte(nil), b.Unread()...)
+		b.Pool().Put(b)
+		defer c.waitsElsewhere()()
+		return to.Write(p)
+	}
+	defer b.Pool().Put(b) // also if the sink panics
+	p := b.Unread()
+	n, err = to.Write(p)
+	if err == nil && n < len(p) {
+		err = io.ErrShortWrite
+	}
+	return n, err
+}
+
+// waitsElsewhere keeps what comes out of the ring's buffers until done, because the reader waits for a peer elsewhere.
+func (c *Conn) waitsElsewhere() (done func()) {
+	c.in.spill(c)
+	c.in.slow = true
+	return func() { c.in.slow = false }
+}
+
+// end is a connection as a sink, for whoever calls.
+type end Conn
+
+// Splices reports whether it takes pipes: records would lose their boundaries.
+func (d *end) Splices() bool { return !(*Conn)(d).records() }
+
+// Write is the connection's.
+func (d *end) Write(p []byte) (int, error) { return (*Conn)(d).Write(p) }
+
+// Drain splices what is in a pipe.
+func (d *end) Drain(p relay.Pipe) (total int, err error) {
+	c := (*Conn)(d)
+	a, err := c.enterWrite()
+	if err != nil {
+		return 0, err
+	}
+	defer c.core.Leave(a)
+	if a.Own() {
+		total, err = c.drain(p)
+	} else {
+		total, err = drainForeign(a, p)
+	}
+	return total, c.failed("write", err)
+}
+
+// drain splices what is in a pipe, for a task of the loop that has its turn.
+func (c *Conn) drain(p relay.Pipe) (total int, err error) {
+	for p.Held > 0 {
+		if err := c.core.State(handle.Out); err != nil {
+			return total, err
+		}
+		o := &c.local.splice
+		o.Code, o.FD, o.Arg, o.Arg2 = op.SpliceOut, c.core.FD(), uint32(p.Held), uint32(p.R)
+		res, ok := c.l.Try(o)
+		if !ok {
+			if res, err = c.drainSlowly(p); err != nil {
+				return total, err
+			}
+		}
+		if res < 0 {
+			return total, callError("write", res)
+		}
+		total += int(res)
+		p.Held -= int(res)
+	}
+	return total, nil
+}
+
+// drainSlowly waits until there is room for some of what is in a pipe.
+func (c *Conn) drainSlowly(p relay.Pipe) (int32, error) {
+	o, err := c.newSend(op.SpliceOut)
+	if err != nil {
+		return 0, err
+	}
+	o.Arg, o.Arg2 = uint32(p.Held), uint32(p.R)
+	if res := c.awaitSend(o); res > 0 {
+		return res, nil
+	}
+	return 0, c.core.Why(handle.Out, "write")
+}
+
+// drainForeign splices what is in a pipe, for a foreign caller that has its turn.
+func drainForeign(a handle.Access, p relay.Pipe) (total int, err error) {
+	for p.Held > 0 {
+		o := a.Op()
+		o.Code, o.Arg, o.Arg2 = op.SpliceOut, uint32(p.Held), uint32(p.R)
+		res, err := a.Do()
+		switch {
+		case err != nil:
+			return total, err
+		case res < 0:
+			return total, callError("splice", res)
+		}
+		total += int(res)
+		p.Held -= int(res)
+	}
+	return total, nil
+}
+
+// lent is a connection as a source, for foreign callers.
+type lent Conn
+
+// Read is the connection's.
+func (s *lent) Read(p []byte) (int, error) { return (*Conn)(s).Read(p) }
+
+// Wait waits until there is something to read.
+func (s *lent) Wait() error {
+	return s.inTurn(func(a handle.Access, in *handle.Input) error {
+		if len(in.Unread) > 0 || in.EOF || in.Err != 0 {
+			return nil
+		}
+		o := a.Op()
+		o.Code, o.Arg = op.Poll, interest
+		_, err := a.Do()
+		return err
+	})
+}
+
+// Fill splices what there is into a pipe.
+func (s *lent) Fill(p relay.Pipe) (n int, ok bool, err error) {
+	err = s.inTurn(func(a handle.Access, in *handle.Input) error {
+		if len(in.Unread) > 0 || in.EOF || in.Err != 0 {
+			return nil
+		}
+		if err := a.Late(); err != nil {
+			return err
+		}
+		ok = true
+		o := a.Op()
+		o.Code, o.Arg, o.Arg2 = op.SpliceIn, pieceMax, uint32(p.W)
+		res, now := a.Try()
+		switch {
+		case !now:
+		case res > 0:
+			n = int(res)
+		case res == 0:
+			in.EOF, ok = true, false
+		default:
+			in.Err, ok = res, false
+		}
+		return nil
+	})
+	return n, ok, err
+}
+
+// inTurn runs f in the reader's turn.
+func (s *lent) inTurn(f func(handle.Access, *handle.Input) error) error {
+	c := (*Conn)(s)
+	a, err := c.core.Enter(handle.In)
+	if err == nil {
+		err = f(a, a.Input())
+		c.core.Leave(a)
+	}
+	return c.failed("read", err)
 }

@@ -6,6 +6,7 @@ import (
 	"ringo/internal/kernel"
 	"ringo/internal/loop"
 	"ringo/internal/op"
+	"ringo/internal/relay"
 	"ringo/internal/sys"
 )
 
@@ -22,7 +23,7 @@ type local struct {
 	gather     []byte // small slices in one piece
 	splice     op.Op
 	file       fileCall
-	pipes      pipes
+	pipes      relay.Pipes
 	detached   handle.Registry
 	spare      [][]byte // memory for unread bytes
 	old        [][]byte // such that was spare before the last Trim
@@ -42,11 +43,9 @@ func localOf(l *loop.Loop) *local {
 		return s
 	}
 	s := &local{l: l, recv: op.Op{Code: op.Recv}, send: op.Op{Code: op.Send}}
-	s.pipes.l = l
 	s.file.call = s.file.send
-	s.pipes.k = l.Kernel()
 	l.SetLocal(s)
-	l.Register(&s.pipes.handle, &s.pipes)
+	s.pipes.Register(l)
 	s.detached.Register(l)
 	return s
 }
@@ -113,7 +112,7 @@ func (s *local) give(b []byte) {
 func (s *local) Trim() (more bool) {
 	clear(s.old)
 	s.spare, s.old = s.old[:0], s.spare
-	more = s.pipes.trim() || len(s.old) > 0
+	more = s.pipes.Trim() || len(s.old) > 0
 	if pl := s.packet; pl != nil && pl.owner == nil {
 		if !pl.used {
 			s.packet = nil

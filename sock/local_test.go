@@ -9,7 +9,6 @@ import (
 // What connections have given back goes when nobody has used it between two Trims, and stays for those that use it.
 func TestSpareMemoryIsGivenBack(t *testing.T) {
 	s := &local{l: new(loop.Loop)}
-	s.pipes.l = s.l
 	kept := func() int { return len(s.spare) + len(s.old) }
 	use := func(n int) {
 		var bufs [][]byte

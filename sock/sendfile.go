@@ -5,14 +5,13 @@ import (
 	"io"
 	"math"
 	"net"
-	"os"
-	"reflect"
 	"syscall"
 
 	"ringo/buf"
 	"ringo/internal/fd"
 	"ringo/internal/handle"
 	"ringo/internal/op"
+	"ringo/internal/relay"
 	"ringo/internal/sys"
 )
 
@@ -38,14 +37,8 @@ func fileOf(r io.Reader) *fileSource {
 		f.most = min(f.most, max(0, lr.N))
 		r = lr.R
 	}
-	if _, ok := r.(*os.File); !ok && !ofFiles(reflect.TypeOf(r)) {
-		return nil
-	}
-	file, ok := r.(interface {
-		syscall.Conn
-		Stat() (os.FileInfo, error)
-	})
-	if !ok {
+	file := relay.FileOf(r)
+	if file == nil {
 		return nil
 	}
 	if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() {
@@ -57,18 +50,6 @@ func fileOf(r io.Reader) *fileSource {
 	}
 	f.raw = raw
 	return f
-}
-
-// ofFiles reports whether t is one of package os's wrappers of its File, or package file's
-// File, which this package can't import, or what its WriteTo passes on.
-func ofFiles(t reflect.Type) bool {
-	switch {
-	case t == nil:
-		return false
-	case t.Kind() == reflect.Pointer:
-		return t.Elem().PkgPath() == "ringo/file" && t.Elem().Name() == "File"
-	}
-	return t.PkgPath() == "os" || t.PkgPath() == "ringo/file" && t.Name() == "source"
 }
 
 // sent counts bytes that went out.

@@ -1,0 +1,104 @@
+package relay
+
+import (
+	"io"
+	"sync"
+)
+
+// Source is where the bytes come from.
+type Source interface {
+	// Wait waits until a read would not.
+	Wait() error
+	io.Reader
+	// Fill splices what there is into an empty pipe, without waiting, and reports how many
+	// bytes; ok is false if the bytes, or the end, are for Read.
+	Fill(p Pipe) (n int, ok bool, err error)
+}
+
+// Sink is where they go.
+type Sink interface {
+	io.Writer
+	// Drain empties a pipe, and reports how many bytes went out. Splices reports whether it may be called.
+	Drain(p Pipe) (int, error)
+	Splices() bool
+}
+
+// chunks is memory for relays, each in use while there are bytes.
+var chunks = sync.Pool{New: func() any { return new([32768]byte) }}
+
+// Copy moves bytes until the source's end, and reports how many went out.
+func Copy(to Sink, from Source, pipes *Pipes) (total int64, err error) {
+	m := Mode{after: After(to)}
+	for ready := false; ; {
+		if !ready {
+			if m.Splices {
+				m.Dry()
+			}
+			if err = from.Wait(); err != nil {
+				return total, err
+			}
+			ready = true
+		}
+		var n int
+		if m.Splices {
+			n, ready, err = splice(to, from, pipes, &m)
+		} else {
+			n, ready, err = pass(to, from, &m)
+		}
+		total += int64(n)
+		if err == io.EOF {
+			return total, nil
+		}
+		if err != nil {
+			return total, err
+		}
+	}
+}
+
+// pass moves what there is by memory. more is false if there is probably no more.
+func pass(to Sink, from Source, m *Mode) (n int, more bool, err error) {
+	chunk := chunks.Get().(*[32768]byte)
+	defer chunks.Put(chunk)
+	n, err = from.Read(chunk[:])
+	more = n == len(chunk)
+	m.Buffer(more)
+	if n > 0 {
+		var werr error
+		if n, werr = to.Write(chunk[:n]); werr != nil {
+			err = werr
+		}
+	}
+	return n, more, err
+}
+
+// splice moves what there is by a pipe.
+func splice(to Sink, from Source, pipes *Pipes, m *Mode) (n int, more bool, err error) {
+	p, ok := pipes.Take()
+	if !ok {
+		m.End()
+		return 0, true, nil
+	}
+	defer func() { pipes.Give(p) }()
+	p.Held, ok, err = from.Fill(p)
+	switch {
+	case err != nil:
+		return 0, false, err
+	case !ok:
+		return pass(to, from, m)
+	case p.Held == 0:
+		return 0, false, nil
+	}
+	m.Moved(p.Held)
+	n, err = to.Drain(p)
+	p.Held -= n
+	return n, true, err
+}
+
+// Plain is a sink about which nothing is known.
+type Plain struct{ io.Writer }
+
+// Splices reports that it takes no pipes.
+func (Plain) Splices() bool { return false }
+
+// Drain is not called.
+func (Plain) Drain(Pipe) (int, error) { panic("relay: a pipe for a writer that takes none") }

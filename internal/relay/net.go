@@ -1,0 +1,157 @@
+package relay
+
+import (
+	"context"
+	"net"
+	"os"
+	"syscall"
+	"time"
+
+	"ringo/internal/fd"
+	"ringo/internal/loop"
+	"ringo/internal/op"
+	"ringo/internal/sys"
+)
+
+// Net is a stream of package net as a source and a sink. Its callers wait as package net does; where one is a task,
+// a goroutine of Offload waits in its place, and a cancel leaves the connection's deadline in the past.
+type Net struct {
+	net.Conn
+	l    *loop.Loop // the task's; nil: a goroutine
+	raw  syscall.RawConn
+	fd   fd.FD
+	op   op.Op
+	res  int32
+	once bool // attempts are not repeated
+}
+
+// NetOf is a stream of package net, for a caller in a task of l or, if that is nil, in none; nil for everything else.
+// It may be in one of that package's own wrappers, in which io.Copy meets them.
+func NetOf(v any, l *loop.Loop) *Net {
+	c := stream(v)
+	if c == nil {
+		return nil
+	}
+	if network := c.LocalAddr().Network(); network != "tcp" && network != "unix" {
+		return nil
+	}
+	raw, err := c.(syscall.Conn).SyscallConn()
+	if err != nil {
+		return nil
+	}
+	return &Net{Conn: c, l: l, raw: raw}
+}
+
+// Splices reports that it takes pipes.
+func (n *Net) Splices() bool { return true }
+
+// Wait waits until a read would not.
+func (n *Net) Wait() error {
+	return n.inPlace(n.SetReadDeadline, func() error {
+		n.op = op.Op{Code: op.Poll, Arg: interest}
+		return n.read()
+	})
+}
+
+// interest is what is waited for: also ends and urgent bytes, so that what comes with them is not missed.
+const interest = sys.PollIn | sys.PollRdhup | sys.PollPri
+
+// Read is the connection's.
+func (n *Net) Read(p []byte) (k int, err error) {
+	err = n.inPlace(n.SetReadDeadline, func() (err error) {
+		k, err = n.Conn.Read(p)
+		return err
+	})
+	return k, err
+}
+
+// Write is the connection's.
+func (n *Net) Write(p []byte) (k int, err error) {
+	err = n.inPlace(n.SetWriteDeadline, func() (err error) {
+		k, err = n.Conn.Write(p)
+		return err
+	})
+	return k, err
+}
+
+// Fill splices what there is into a pipe.
+func (n *Net) Fill(p Pipe) (k int, ok bool, err error) {
+	n.op, n.once = op.Op{Code: op.SpliceIn, Arg: pieceMax, Arg2: uint32(p.W)}, true
+	err = n.read()
+	n.once = false
+	switch {
+	case err != nil || n.res == 0:
+		return 0, false, err
+	case n.res == -sys.EAGAIN:
+		return 0, true, nil
+	case n.res < 0:
+		return 0, false, n.fail("read", os.NewSyscallError("splice", syscall.Errno(-n.res)))
+	}
+	return int(n.res), true, nil
+}
+
+// pieceMax is how many bytes one call moves.
+const pieceMax = 1 << 20
+
+// Drain splices what is in a pipe.
+func (n *Net) Drain(p Pipe) (total int, err error) {
+	err = n.inPlace(n.SetWriteDeadline, func() error {
+		for p.Held > 0 {
+			n.op = op.Op{Code: op.SpliceOut, Arg: uint32(p.Held), Arg2: uint32(p.R)}
+			if err := n.raw.Write(n.attempt); err != nil {
+				return n.fail("write", err)
+			}
+			if n.res < 0 {
+				return n.fail("write", os.NewSyscallError("splice", syscall.Errno(-n.res)))
+			}
+			total += int(n.res)
+			p.Held -= int(n.res)
+		}
+		return nil
+	})
+	return total, err
+}
+
+func (n *Net) read() error {
+	if err := n.raw.Read(n.attempt); err != nil {
+		return n.fail("read", err)
+	}
+	return nil
+}
+
+// attempt makes the call; false if it would have to wait.
+func (n *Net) attempt(fd uintptr) bool {
+	n.fd.Init(int32(fd))
+	n.op.FD = &n.fd
+	n.res = n.op.Attempt()
+	return n.once || n.res != -sys.EAGAIN
+}
+
+// fail wraps an error as package net does.
+func (n *Net) fail(name string, err error) error {
+	if e, ok := err.(*net.OpError); ok {
+		err = e.Err // the RawConn's own name for it
+	}
+	local := n.LocalAddr()
+	return &net.OpError{Op: name, Net: local.Network(), Source: local, Addr: n.RemoteAddr(), Err: err}
+}
+
+// inPlace runs f, which waits for the connection: on a goroutine, if the caller is a task. When that is
+// cancelled, setDeadline ends the wait.
+func (n *Net) inPlace(setDeadline func(time.Time) error, f func() error) error {
+	if n.l == nil {
+		return f()
+	}
+	ran, ended := false, false
+	err := n.l.Offload(func(ctx context.Context) error {
+		ran = true
+		stop := context.AfterFunc(ctx, func() { setDeadline(time.Unix(1, 0)) })
+		err := f()
+		ended = !stop()
+		return err
+	})
+	if err != nil && (!ran || ended) {
+		return n.l.Cause()
+	}
+	return err
+}

@@ -1,0 +1,118 @@
+package relay
+
+import (
+	"sync"
+
+	"ringo/internal/kernel"
+	"ringo/internal/loop"
+)
+
+// Pipe is a pipe of the kernel's, in which bytes are on their way from one descriptor
+// to another without passing through memory of ours.
+type Pipe struct {
+	R, W int32
+	Held int // bytes in it
+}
+
+// Pipes are a loop's. One is taken when there are bytes to put in it, and given back
+// when they have gone out, so that a connection that waits for bytes has none.
+//
+// Foreign callers take them too, so there is a lock; nobody waits with it.
+type Pipes struct {
+	l      *loop.Loop
+	k      kernel.Kernel
+	mu     sync.Mutex
+	idle   []Pipe
+	unused int // of idle, since the last Trim
+	used   int
+	closed bool // the loop has ended
+	handle loop.Handle
+}
+
+const (
+	pipeRoom = 1 << 20 // what is asked for: more is not faster
+	usedMax  = 256     // in use in a loop at once; who comes then copies
+	idleMax  = 8       // kept
+)
+
+// Register makes the pipes those of a loop, which closes them at its end.
+func (s *Pipes) Register(l *loop.Loop) {
+	s.l, s.k = l, l.Kernel()
+	l.Register(&s.handle, s)
+}
+
+// Take gives an empty pipe; false if there is none to be had.
+func (s *Pipes) Take() (p Pipe, ok bool) {
+	s.mu.Lock()
+	if s.used == usedMax {
+		s.mu.Unlock()
+		return Pipe{}, false
+	}
+	s.used++
+	if n := len(s.idle); n > 0 {
+		p = s.idle[n-1]
+		s.idle = s.idle[:n-1]
+		s.unused = min(s.unused, n-1)
+		s.mu.Unlock()
+		return p, true
+	}
+	s.mu.Unlock()
+	r, w, res := s.k.Pipe(pipeRoom)
+	if res < 0 {
+		s.mu.Lock()
+		s.used--
+		s.mu.Unlock()
+		return Pipe{}, false
+	}
+	return Pipe{R: r, W: w}, true
+}
+
+// Give takes a pipe back. One that is not empty is of no use to others.
+func (s *Pipes) Give(p Pipe) {
+	s.mu.Lock()
+	s.used--
+	keep := p.Held == 0 && len(s.idle) < idleMax && !s.closed
+	if keep {
+		s.idle = append(s.idle, p)
+	}
+	s.mu.Unlock()
+	if !keep {
+		s.close(p)
+		return
+	}
+	s.l.HasSpare()
+}
+
+// Trim closes those that nobody has taken since it was last called.
+func (s *Pipes) Trim() (more bool) {
+	var unused [idleMax]Pipe
+	s.mu.Lock()
+	n := copy(unused[:], s.idle[:s.unused])
+	s.idle = append(s.idle[:0], s.idle[n:]...)
+	s.unused = len(s.idle)
+	more = s.unused > 0
+	s.mu.Unlock()
+	for _, p := range unused[:n] {
+		s.close(p)
+	}
+	return more
+}
+
+func (s *Pipes) close(p Pipe) {
+	s.k.Close(p.R)
+	s.k.Close(p.W)
+}
+
+// Drain is the loop's word that accepts have stopped.
+func (s *Pipes) Drain() {}
+
+// Abandon closes what is kept, as the loop ends.
+func (s *Pipes) Abandon() {
+	s.mu.Lock()
+	idle := s.idle
+	s.idle, s.unused, s.closed = nil, 0, true
+	s.mu.Unlock()
+	for _, p := range idle {
+		s.close(p)
+	}
+}

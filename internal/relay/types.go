@@ -1,0 +1,150 @@
+package relay
+
+import (
+	"io"
+	"net"
+	"os"
+	"reflect"
+	"sync"
+	"syscall"
+
+	"ringo/internal/kernel"
+	"ringo/internal/sys"
+)
+
+// The standard library hands its own connections and files to others in wrappers that it doesn't export: io.Copy to or
+// from a *net.TCPConn, or from an *os.File, calls ReadFrom and WriteTo of the other end with one, so as not to be
+// called back. What is in them can be spliced like the connection itself; what others wrap around one can't, since
+// nobody knows what it does to the bytes. So the wrappers have to be told from those, and they are: the library is made
+// to hand one over, of a socket that is connected to nothing and of the null device, and its type is kept.
+
+// wrappers are the library's types that were found out, when the first value came that may be one.
+var wrappers struct {
+	mu    sync.Mutex
+	conns map[reflect.Type]bool
+	files map[reflect.Type]bool
+}
+
+// stream is a stream of package net in v; nil if there is none.
+func stream(v any) net.Conn {
+	switch c := v.(type) {
+	case *net.TCPConn:
+		return c
+	case *net.UnixConn:
+		return c
+	}
+	inner, t := embedded[*net.TCPConn](v)
+	if t == nil {
+		return nil
+	}
+	wrappers.mu.Lock()
+	defer wrappers.mu.Unlock()
+	if wrappers.conns == nil {
+		wrappers.conns = connWrappers()
+	}
+	if !wrappers.conns[t] {
+		return nil
+	}
+	return inner
+}
+
+// File is what the kernel can be asked to send the bytes of.
+type File interface {
+	syscall.Conn
+	Stat() (os.FileInfo, error)
+}
+
+// files are what else is a file: see Know.
+var files []func(v any) File
+
+// Know has FileOf find the files of another package, by a function that returns nil for everything else. It is for
+// functions init.
+func Know(find func(v any) File) { files = append(files, find) }
+
+// FileOf is the file in v, as far as the wrappers of its own package are around it; nil if there is none.
+func FileOf(v any) File {
+	for _, find := range files {
+		if f := find(v); f != nil {
+			return f
+		}
+	}
+	if f := osFile(v); f != nil {
+		return f
+	}
+	return nil
+}
+
+func osFile(v any) *os.File {
+	if f, ok := v.(*os.File); ok {
+		return f
+	}
+	inner, t := embedded[*os.File](v)
+	if t == nil {
+		return nil
+	}
+	wrappers.mu.Lock()
+	defer wrappers.mu.Unlock()
+	if wrappers.files == nil {
+		wrappers.files = fileWrappers()
+	}
+	if !wrappers.files[t] {
+		return nil
+	}
+	return inner
+}
+
+// embedded is the T that a struct v embeds, with the struct's type; nil if v is no such struct.
+func embedded[T any](v any) (inner T, t reflect.Type) {
+	s := reflect.ValueOf(v)
+	if s.Kind() != reflect.Struct {
+		return inner, nil
+	}
+	for i := range s.NumField() {
+		if s.Type().Field(i).Anonymous && s.Field(i).CanInterface() {
+			if inner, ok := s.Field(i).Interface().(T); ok {
+				return inner, s.Type()
+			}
+		}
+	}
+	return inner, nil
+}
+
+// probe is the other end of a copy that moves nothing: it notes what it is called with.
+type probe struct{ met map[reflect.Type]bool }
+
+func (p probe) ReadFrom(r io.Reader) (int64, error) { p.met[reflect.TypeOf(r)] = true; return 0, nil }
+func (p probe) WriteTo(w io.Writer) (int64, error)  { p.met[reflect.TypeOf(w)] = true; return 0, nil }
+func (p probe) Read([]byte) (int, error)            { return 0, io.EOF }
+func (p probe) Write(b []byte) (int, error)         { return len(b), nil }
+
+// connWrappers are the types in which package net hands its streams over; nil if there is no descriptor to
+// find out with.
+func connWrappers() map[reflect.Type]bool {
+	n := kernel.Host{}.Socket(sys.AFInet, sys.SockStream, 0)
+	if n < 0 {
+		return nil
+	}
+	f := os.NewFile(uintptr(n), "socket")
+	c, err := net.FileConn(f)
+	f.Close()
+	if err != nil {
+		return nil
+	}
+	defer c.Close()
+	met := map[reflect.Type]bool{}
+	c.(io.ReaderFrom).ReadFrom(probe{met})
+	c.(io.WriterTo).WriteTo(probe{met})
+	return met
+}
+
+// fileWrappers are those in which package os hands its files over.
+func fileWrappers() map[reflect.Type]bool {
+	f, err := os.Open(os.DevNull)
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	met := map[reflect.Type]bool{}
+	f.WriteTo(probe{met})
+	return met
+}
