@@ -210,7 +210,11 @@ func (c *Conn) enterRead() (handle.Access, error) {
 
 // beginRead is what a reader that is a task of the loop begins its turn with.
 func (c *Conn) beginRead() {
-	c.l.Spend() // also for bytes that are here: it gives way before it fetches more
+	if c.in.buffered() > 0 {
+		c.l.SpendLittle()
+	} else {
+		c.l.Spend()
+	}
 	c.in.peeked = false
 	if c.records() {
 		c.in.beginRecord()

@@ -36,7 +36,7 @@ var order = []layer{
 	{[]string{driverTop}, "the choice of the driver"},
 	{[]string{"internal/loop"}, "the engine: turns, tasks, parking"},
 	{[]string{"internal/handle"}, "who calls, whose turn it is, and how long a descriptor lives"},
-	{[]string{"internal/dial", "internal/relay"}, "what sockets are made with: races of connects, copies from one to another"},
+	{[]string{"internal/dial", "internal/relay"}, "what sockets do in more than one step: dials, and copies"},
 	{[]string{"."}, "the runtime's public face"},
 	{[]string{"sock"}, "sockets, for users"},
 	{[]string{"file"}, "files, for users"},

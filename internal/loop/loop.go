@@ -39,6 +39,7 @@ type Loop struct {
 	spent   int      // items run in this turn
 	calls   int      // calls in this turn that did not park, see Burst
 	burst   int      // those of the running task
+	little  int      // calls that count for less, see SpendLittle
 	idle    *worker
 	unused  *worker // idle since before the last trim
 	doomed  *worker // about to be ended

@@ -124,6 +124,17 @@ func (l *Loop) Spend() {
 	l.calls++
 }
 
+// SpendLittle is Spend for a call that memory answers, and not the kernel: so many of them cost what one costs that
+// the kernel answers. T.
+func (l *Loop) SpendLittle() {
+	if l.little++; l.little == littleMax {
+		l.little = 0
+		l.Spend()
+	}
+}
+
+const littleMax = 8
+
 // GiveWay is Burst for a call that was counted already. T, may park.
 func (l *Loop) GiveWay() bool {
 	if l.burst < burstMax && l.calls < callBudget*l.cfg.Budget {

@@ -58,7 +58,9 @@ func TestTypes(t *testing.T) {
 	if FileOf(f) != File(f) || FileOf(file) != File(f) {
 		t.Errorf("%T is not known for a file", file)
 	}
-	for _, v := range []any{disguised{tcp}, &disguised{tcp}, struct{ net.Conn }{tcp}, struct{ *net.TCPConn }{tcp}, 1, nil, f} {
+	for _, v := range []any{
+		disguised{tcp}, &disguised{tcp}, struct{ net.Conn }{tcp}, struct{ *net.TCPConn }{tcp}, 1, nil, f,
+	} {
 		if stream(v) != nil {
 			t.Errorf("a %T passes for a connection", v)
 		}
