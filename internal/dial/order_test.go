@@ -34,9 +34,11 @@ func TestRaceOrder(t *testing.T) {
 func TestTellingError(t *testing.T) {
 	none, silent := &net.DNSError{Err: "no such host", IsNotFound: true},
 		&net.DNSError{Err: "i/o timeout", IsTimeout: true}
+	late := &net.DNSError{Err: "another timeout", IsTimeout: true}
 	odd := &net.AddrError{Err: "no suitable address"}
 	for _, c := range []struct{ a, b, want error }{
-		{nil, none, none}, {none, silent, silent}, {silent, none, silent}, {odd, none, none},
+		{nil, none, none}, {silent, odd, silent}, {silent, late, silent},
+		{none, silent, silent}, {silent, none, silent}, {odd, none, none},
 		{none, odd, none}, {odd, odd, odd},
 	} {
 		if got := telling(c.a, c.b); got != c.want {

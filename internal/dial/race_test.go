@@ -36,6 +36,7 @@ type stage struct {
 	most   int
 	closed []string
 	done   bool
+	left   int // under way when it was done
 	won    io.Closer
 	err    error
 }
@@ -60,12 +61,12 @@ func play(t *testing.T, set func(s *stage), script func(s *stage)) *stage {
 		set(s)
 		l.Go(func() {
 			s.won, s.err = s.race.Run()
-			s.done = true
+			s.done, s.left = true, s.under+len(s.race.lookups)
 		})
 		script(s)
 		s.until("the race is over", func() bool { return s.done })
-		if s.under != 0 {
-			t.Errorf("%d attempts outlive the race", s.under)
+		if s.left != 0 {
+			t.Errorf("%d attempts and look-ups outlive the race", s.left)
 		}
 		return nil
 	})
@@ -233,6 +234,14 @@ func TestRaceFailsFast(t *testing.T) {
 			s.peers[a] = refuses
 		}
 	}, func(s *stage) { s.moves(0, "0 2001:db8::1", "0 192.0.2.1", "0 192.0.2.2") })
+	play(t, func(s *stage) { // also beside one that is silent
+		s.names["tcp6"], s.names["tcp4"] = known("2001:db8::1"), known("192.0.2.1", "192.0.2.2")
+		s.peers["192.0.2.1"], s.peers["192.0.2.2"] = refuses, serves(0)
+	}, func(s *stage) {
+		s.looked(0)
+		s.moves(0, "0 2001:db8::1")
+		s.moves(250, "0 2001:db8::1", "250 192.0.2.1", "250 192.0.2.2")
+	}).wantWinner("192.0.2.2")
 	want := "dial tcp [2001:db8::1]:80: connection refused; 192.0.2.1:80: connection refused; " +
 		"192.0.2.2:80: connection refused"
 	if s.err == nil || s.err.Error() != want || !errors.Is(s.err, syscall.ECONNREFUSED) {
@@ -311,6 +320,18 @@ func TestRaceOneAfterTheOther(t *testing.T) {
 	if s.most != 1 || !os.IsTimeout(s.err) {
 		t.Errorf("%d at once, %v", s.most, s.err)
 	}
+	s = play(t, func(s *stage) { // for the third there is no time left
+		s.names["tcp4"] = known("192.0.2.1", "192.0.2.2", "192.0.2.3")
+		s.race.Delay, s.race.End = -1, s.now().Add(4*time.Second)
+	}, func(s *stage) {
+		s.looked(0)
+		s.moves(0, "0 192.0.2.1")
+		s.moves(2000, "0 192.0.2.1", "2000 192.0.2.2")
+		s.moves(4000, "0 192.0.2.1", "2000 192.0.2.2")
+	})
+	if !os.IsTimeout(s.err) {
+		t.Error(s.err)
+	}
 }
 
 // Ten connects are under way at most: the oldest makes way, and the error counts those that it does not name.
@@ -330,12 +351,17 @@ func TestRaceBound(t *testing.T) {
 		}
 		s.moves(int(time.Hour/time.Millisecond), want...)
 	})
-	if s.most != attemptsMax || !os.IsTimeout(s.err) {
+	if s.most != 10 || !os.IsTimeout(s.err) {
 		t.Errorf("%d at once, %v", s.most, s.err)
 	}
 	var f *failures
 	if !errors.As(s.err, &f) || len(f.errs) != failuresMax || f.more != 15-failuresMax {
-		t.Errorf("%v", s.err)
+		t.Fatalf("%v", s.err)
+	}
+	for _, e := range f.errs {
+		if e.Err != Slow {
+			t.Errorf("%v: %v, want that it was too slow", e.Addr, e.Err)
+		}
 	}
 }
 
