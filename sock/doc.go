@@ -1,6 +1,22 @@
 // Package sock is sockets on Ringo's loops: listeners, dialled and accepted
 // connections, and servers made of them.
 //
+// # Where to begin
+//
+//   - [ListenAndServe] runs a server on all cores: a function for each connection.
+//   - [Serve] runs a [Handler] for each request, and connections between requests cost
+//     no stack.
+//   - [Listen] and [Listener.Accept] are for loops of a program's own, [Reserve] for one
+//     address on all of them.
+//   - [Dial] connects, to addresses and to names; [Dialer] has the options.
+//   - [Conn.Read], [Conn.Write] and [Conn.Close] are those of net.Conn; [Conn.Next] reads
+//     without a copy.
+//   - [ListenPacket] and [DialPacket] are UDP.
+//
+// Everything else is for programs that need more of one of these.
+//
+// # Conns and Listeners
+//
 // A Conn is a net.Conn and a Listener is a net.Listener, with the errors of
 // package net: *net.OpError around *os.SyscallError, net.ErrClosed,
 // os.ErrDeadlineExceeded, and io.EOF bare. Both belong to the loop that made them

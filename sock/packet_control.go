@@ -37,8 +37,8 @@ type Control struct {
 	Segment int
 }
 
-// ControlMax is room for all control messages of one datagram.
-const ControlMax = fetchControl
+// ControlMax is room for all control messages of one datagram, in bytes.
+const ControlMax = 256
 
 // ParseControl reads the control messages of ReadMsgUDP or of a Message. What it does
 // not know it skips; it stops at what is no message, such as the rest of one for

@@ -15,7 +15,7 @@ const (
 	fetchMax = 16
 	// fetchControl is the room for control messages of each: more than those that
 	// the kernel has to say about a datagram take.
-	fetchControl = 256
+	fetchControl = ControlMax
 	// stagger keeps the first lines of the buffers from falling into the same few
 	// places of the processor's cache.
 	stagger = 4 * 64
