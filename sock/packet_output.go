@@ -111,7 +111,7 @@ func (c *packet) sendOwn(m *parcel) (int32, error) {
 }
 
 // sendLater waits for room. It is apart so that a socket that has room has a smaller
-// stack.
+// stack: BenchmarkIdleMemory shows the like for connections.
 //
 //go:noinline
 func (c *packet) sendLater(m *parcel) (int32, error) {

@@ -103,6 +103,8 @@ func (c *Core) attach() {
 	}
 }
 
+// takeIn is apart so that attach is inlined.
+//
 //go:noinline
 func (c *Core) takeIn() {
 	f := c.foreign.Load()

@@ -29,6 +29,11 @@ func rules(t *testing.T) map[string]func(*Tree) []string {
 		"faces":         Faces,
 		"programs":      Programs,
 		"columns":       Columns,
+		"no inlining":   NoInline,
+		"prose":         Prose,
+		"named files":   NamedFiles,
+		"layers table":  LayersTable,
+		"glossary":      Glossary,
 	}
 }
 
@@ -217,6 +222,32 @@ var ruleCases = []struct {
 	{"a line of a text", "columns", "docs/a.md", "a\n" + strings.Repeat("x", 121), "docs/a.md:2: 121 columns"},
 	{"a module inside", "columns", "bench/a.md", strings.Repeat("x", 121), "bench/a.md:1: 121 columns"},
 
+	{"a benchmark by name", "no inlining", "sock/a.go",
+		"package sock\n// f is apart: inlined it makes the other larger.\n//\n//go:noinline\nfunc f() {}", ""},
+	{"not inlined for nothing", "no inlining", "sock/a.go",
+		"package sock\n// f is apart.\n//\n//go:noinline\nfunc f() {}", "sock/a.go:5: f is not inlined"},
+	{"a benchmark that is not there", "no inlining", "sock/a.go",
+		"package sock\n// f is small: BenchmarkNone.\n//\n//go:noinline\nfunc f() {}", "names BenchmarkNone"},
+	{"inlined at will", "no inlining", "sock/a.go", "package sock\n// f is.\nfunc f() {}", ""},
+
+	{"plain English", "prose", "sock/a.go", "// Package sock returns nil to callers that wait.\npackage sock", ""},
+	{"over the end of a line", "prose", "sock/a.go", "package sock\n// F says what can't\n// be had.\nfunc F() {}",
+		`sock/a.go:2: "can't be had"`},
+	{"a field", "prose", "sock/a.go", "package sock\n// C is.\ntype C struct {\n\t// N gives nil.\n\tN int\n}",
+		`sock/a.go:4: "gives nil"`},
+	{"a hidden field", "prose", "sock/a.go", "package sock\n// C is.\ntype C struct {\n\t// n gives nil.\n\tn int\n}",
+		""},
+	{"a comment inside", "prose", "sock/a.go", "package sock\nfunc f() {\n\t// who waits\n}", ""},
+	{"a text", "prose", "docs/a.md", "one\n\nWho waits gets\nit.", `docs/a.md:3: "Who waits"`},
+	{"a decision", "prose", "docs/adr/0001-a.md", "Who waits gets it.", ""},
+
+	{"a file that is there", "named files", "docs/a.md", "see `lib.sh` and [it](../bench/go.mod)", ""},
+	{"a file that is not", "named files", "docs/a.md", "one\nsee `sock/gone.go`",
+		"docs/a.md:2: there is no sock/gone.go"},
+	{"a table of something else", "layers table", "docs/architecture.md", "\n## Layers\n\n| `uring` | the ring |\n",
+		"row 1 of the table of layers has [uring]"},
+	{"a word of the house", "glossary", "docs/architecture.md", "## Glossary\n| x | y |", ""},
+
 	{"internal is free", "exported docs", "internal/op/a.go", "package op\nfunc Free() {}", ""},
 }
 
@@ -262,5 +293,27 @@ func TestTablesAreSound(t *testing.T) {
 		if rank(dir) < 0 {
 			t.Errorf("unsafeIn names %s, which has no place in order", dir)
 		}
+	}
+}
+
+// A noun that is in three files is in the glossary.
+func TestGlossaryCounts(t *testing.T) {
+	module := fstest.MapFS{
+		"go.mod": {Data: []byte("module ringo\n")},
+		"docs/architecture.md": {Data: []byte("\n## Glossary\n\n| word | meaning |\n|---|---|\n| turn, big gate | " +
+			"round |\n")},
+		"sock/a.go": {Data: []byte("package sock\ntype (slowTurn int; gate int; bigGate int; ghost int; connKey int)")},
+		"sock/b.go": {Data: []byte(
+			"package sock\nvar a slowTurn; var b gate; var c bigGate; var d ghost; var e connKey")},
+		"sock/c.go": {Data: []byte("package sock\nfunc f(a slowTurn, b gate) bigGate { return bigGate(0) }\n" +
+			"var ghost2, ghosts = connKey(0), 0")},
+	}
+	tree, err := Load(module)
+	if err != nil {
+		t.Fatal(err)
+	}
+	faults := Glossary(tree)
+	if len(faults) != 1 || !strings.Contains(faults[0], `type gate is in 3 files, and "gate"`) {
+		t.Errorf("got %q, want one fault about gate", faults)
 	}
 }

@@ -1,0 +1,130 @@
+package lint
+
+import (
+	"fmt"
+	"go/ast"
+	"go/token"
+	"path"
+	"regexp"
+	"strings"
+)
+
+// A phrase is an expression that readers in a hurry stumble over.
+type phrase struct {
+	is     *regexp.Regexp
+	better string
+}
+
+var forbidden = []phrase{
+	{regexp.MustCompile(`\b(can|can't|cannot|could not|to) be had\b|\b(is|are) had\b`),
+		`"runs here", "gets it", "is free"`},
+	{regexp.MustCompile(`\brefused by name\b`), `"refused, with an error that says so"`},
+	{regexp.MustCompile(`\bno name leads out of\b`), `"confines names to a directory"`},
+	{regexp.MustCompile(`\b[Ww]ho (waits?|waited|asks?|reads|writes|wants|closes|holds|unlocks|locked|enters)\b`),
+		`"callers that wait", "a reader", "the holder"`},
+	{regexp.MustCompile(`\bgives? (nil|its error|io\.EOF|[a-z]*\.?Err[A-Z]\w*|E[A-Z]{3,}|how (many|much)|` +
+		`the (count|next|names|entries))\b`),
+		`"returns", or "fails with" for an error`},
+	{regexp.MustCompile(`\bwhat \w+ gave\b`), `"what ... returned", "the error of ..."`},
+}
+
+// Prose is the rule that the documentation and the comments of public names are plain
+// English. The decisions in docs/adr are left as they were written.
+func Prose(t *Tree) (faults []string) {
+	check := func(where, text string) {
+		for _, p := range forbidden {
+			if found := p.is.FindString(strings.Join(strings.Fields(text), " ")); found != "" {
+				faults = append(faults, fmt.Sprintf("%s: %q stops a reader who is in a hurry: write %s.", where, found,
+					p.better))
+			}
+		}
+	}
+	for _, text := range t.Texts {
+		if path.Ext(text.Name) != ".md" || strings.HasPrefix(text.Name, "docs/adr/") {
+			continue
+		}
+		n := 1
+		for para := range strings.SplitSeq(text.Body, "\n\n") {
+			check(fmt.Sprintf("%s:%d", text.Name, n), para)
+			n += strings.Count(para, "\n") + 2
+		}
+	}
+	for _, p := range t.Packages {
+		if !listed(public, p.Dir) {
+			continue
+		}
+		for _, f := range p.source() {
+			for _, doc := range publicComments(f.AST) {
+				at := t.fset.Position(doc.Pos())
+				check(fmt.Sprintf("%s:%d", at.Filename, at.Line), doc.Text())
+			}
+		}
+	}
+	return faults
+}
+
+// publicComments returns the comments that godoc shows of a file.
+func publicComments(f *ast.File) (docs []*ast.CommentGroup) {
+	add := func(groups ...*ast.CommentGroup) {
+		for _, g := range groups {
+			if g != nil {
+				docs = append(docs, g)
+			}
+		}
+	}
+	add(f.Doc)
+	for _, d := range f.Decls {
+		switch d := d.(type) {
+		case *ast.FuncDecl:
+			if d.Name.IsExported() && receiverExported(d) {
+				add(d.Doc)
+			}
+		case *ast.GenDecl:
+			for _, spec := range d.Specs {
+				switch spec := spec.(type) {
+				case *ast.TypeSpec:
+					if spec.Name.IsExported() {
+						add(single(d), spec.Doc, spec.Comment)
+						add(members(spec.Type)...)
+					}
+				case *ast.ValueSpec:
+					if exported(spec.Names) {
+						add(single(d), spec.Doc, spec.Comment)
+					}
+				}
+			}
+			if d.Lparen != token.NoPos && d.Doc != nil {
+				add(d.Doc)
+			}
+		}
+	}
+	return docs
+}
+
+// members returns the comments of what a type shows of itself.
+func members(typ ast.Expr) (docs []*ast.CommentGroup) {
+	var list *ast.FieldList
+	switch typ := typ.(type) {
+	case *ast.StructType:
+		list = typ.Fields
+	case *ast.InterfaceType:
+		list = typ.Methods
+	default:
+		return nil
+	}
+	for _, m := range list.List {
+		if exported(m.Names) {
+			docs = append(docs, m.Doc, m.Comment)
+		}
+	}
+	return docs
+}
+
+func exported(names []*ast.Ident) bool {
+	for _, name := range names {
+		if name.IsExported() {
+			return true
+		}
+	}
+	return false
+}
