@@ -161,8 +161,7 @@ func glossaryTerms(text string) map[string]bool {
 // shrinks.
 var unexplained = []string{
 	". refused", ". spares", ". woken",
-	"cmd/ringo finding", "cmd/ringo found", "cmd/ringo host", "cmd/ringo mistakes", "cmd/ringo offered",
-	"cmd/ringo opened", "cmd/ringo place", "cmd/ringo span",
+	"cmd/ringo/serve found", "cmd/ringo/serve host", "cmd/ringo/serve opened", "cmd/ringo/serve span",
 	"file facts", "file hold",
 	"internal/driver/soft reg", "internal/driver/soft side",
 	"internal/driver/uring early",
