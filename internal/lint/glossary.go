@@ -162,11 +162,10 @@ func glossaryTerms(text string) map[string]bool {
 var unexplained = []string{
 	". refused", ". spares", ". woken",
 	"cmd/ringo/serve found", "cmd/ringo/serve host", "cmd/ringo/serve opened", "cmd/ringo/serve span",
-	"file facts", "file hold",
+	"file facts",
 	"internal/driver/soft reg", "internal/driver/soft side",
 	"internal/driver/uring early",
 	"internal/poller places",
-	"sock delivery", "sock local", "sock near", "sock outlet", "sock parcel", "sock parting",
-	"sock question", "sock sharing",
+	"sock delivery", "sock local", "sock parcel", "sock parting", "sock question", "sock sharing",
 	"uring surroundings",
 }
