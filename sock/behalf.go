@@ -48,7 +48,7 @@ func because(err, cause error) error {
 }
 
 // madeOn is what make makes in a task of the loop: the caller, if it is one and has no more to say than to whom it
-// listens in any case, or another on its behalf. What is made for others than tasks of the loop is a stray. G, parks.
+// listens in any case, or another on its behalf. What is made for others than tasks of the loop is detached. G, parks.
 func madeOn[C interface{ detach() }](ctx context.Context, l *ringo.Loop, fail func(error) error,
 	make func() (C, error)) (c C, err error) {
 	e := (*loop.Loop)(l)

@@ -36,11 +36,11 @@ type Conn struct {
 
 // atHand is what tasks of the loop need at a connection.
 type atHand struct {
-	own     handle.Own
-	local   *local
-	in      input
-	serve   serving
-	parting *parting // it leaves its loop, and the descriptor stays open
+	own         handle.Own
+	local       *local
+	in          input
+	serve       serving
+	detachState *detachState // it leaves its loop, and the descriptor stays open
 }
 
 // newConn makes a connection of a descriptor.
@@ -161,8 +161,8 @@ func (o *connOwner) Closing() {}
 // Closed gives up what was received and not read.
 func (o *connOwner) Closed() {
 	c := (*Conn)(o)
-	if c.parting != nil {
-		c.parting.keep(c)
+	if c.detachState != nil {
+		c.detachState.keep(c)
 	}
 	c.in.skip(c, c.in.buffered())
 	c.l.RemoveTimer(&c.in.doubt)

@@ -132,7 +132,7 @@ func (s *inputSink) Complete(o *op.Op, res int32, flags uint32) {
 func (in *input) received(c *Conn, res int32, flags uint32) {
 	if flags&op.HasBuffer != 0 {
 		b := c.l.Ring().Filled(uint16(op.BufferID(flags)), int(max(res, 0)))
-		if res <= 0 || c.core.Closing() && c.parting == nil {
+		if res <= 0 || c.core.Closing() && c.detachState == nil {
 			c.l.Ring().Put(b)
 		} else {
 			in.append(b)

@@ -108,15 +108,15 @@ func (ln *Listener) unasked() {
 	}
 }
 
-// aheadMax bounds what a listener that shares its socket accepts ahead of guests.
+// aheadMax bounds what a listener that shares its socket accepts ahead of foreign callers.
 const aheadMax = 16
 
 // asked reports whether an accept should be under way.
 func (ln *Listener) asked() bool {
-	if !ln.waiting.Empty() || ln.shelf.asked() {
+	if !ln.waiting.Empty() || ln.ready.asked() {
 		return true
 	}
-	return ln.share != nil && ln.share.single() && ln.shelf.open && ln.shelf.len() < aheadMax
+	return ln.share != nil && ln.share.single() && ln.ready.open && ln.ready.len() < aheadMax
 }
 
 // single reports whether there is one listener, which can't keep anything from others.

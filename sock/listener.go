@@ -34,10 +34,10 @@ type Listener struct {
 	queue   fdQueue
 	err     int32
 	waiting loop.TaskList // in Accept
-	shelf   shelf         // for those who are no tasks of the loop
+	ready   acceptQueue   // for those who are no tasks of the loop
 
 	pause     backoff
-	pauseAway backoff // of goroutines that accept; his whose turn it is
+	pauseLent backoff // of goroutines that accept; his whose turn it is
 	timer     timer.Timer
 }
 
@@ -109,18 +109,18 @@ func (ln *Listener) Accept() (net.Conn, error) {
 // AcceptConn is Accept with the type.
 func (ln *Listener) AcceptConn() (*Conn, error) {
 	if !ln.l.Here() {
-		return ln.acceptAsGuest(loop.Current())
+		return ln.acceptForeign(loop.Current())
 	}
 	ln.l.Burst() // also for who goes on asking a listener that is closed
 	ln.core.Revoke(handle.In)
-	if ln.shelf.open {
-		ln.shelf.yield()
+	if ln.ready.open {
+		ln.ready.yield()
 	}
 	for {
 		if ln.core.Closing() {
 			return nil, ln.fail("accept", net.ErrClosed)
 		}
-		if c := ln.shelf.take(); c != nil {
+		if c := ln.ready.take(); c != nil {
 			c.core.Attach()
 			return c, nil
 		}
@@ -236,11 +236,11 @@ func (ln *Listener) arrived(s int32) {
 	ln.pause = 0
 	ln.queue.push(s)
 	task := ln.wakeTask()
-	ln.shelve()
-	if !task { // after shelve: who asked before there was something there is served here
+	ln.fillReady()
+	if !task { // after fillReady: who asked before there was something there is served here
 		ln.serveCallers()
 	}
-	if ln.queue.len()+ln.shelf.len() >= queueMax {
+	if ln.queue.len()+ln.ready.len() >= queueMax {
 		ln.cancelAccept()
 	}
 }
@@ -283,16 +283,16 @@ func shortage(res int32) bool {
 }
 
 // failed tells those who wait of an error, if there is one: one gets it, the other tasks try
-// again, and the loop tries for the other guests.
+// again, and the loop tries for the other foreign callers.
 func (ln *Listener) failed() {
 	if ln.err == 0 {
 		return
 	}
 	for ln.wakeTask() {
 	}
-	for ln.err != 0 && ln.shelf.asked() {
+	for ln.err != 0 && ln.ready.asked() {
 		ln.serveCallers()
-		if ln.shelf.asked() {
+		if ln.ready.asked() {
 			ln.arm()
 		}
 	}
@@ -376,7 +376,7 @@ func (o *listenerOwner) Closing() {
 	for s, ok := ln.queue.pop(); ok; s, ok = ln.queue.pop() {
 		ln.drop(s)
 	}
-	ln.shelf.clear()
+	ln.ready.clear()
 }
 
 // Closed has nothing to give up.

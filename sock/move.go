@@ -52,7 +52,7 @@ func (c *Conn) moveTo(l *loop.Loop) (*Conn, error) {
 		return nil, err
 	}
 	var moved *Conn
-	l.Go(func() { moved = c.reborn(l, p) }).Wait()
+	l.Go(func() { moved = c.rebind(l, p) }).Wait()
 	if moved == nil {
 		c.l.Kernel().Close(p.fd)
 		return nil, c.fail("move", errTargetEnded)
@@ -62,8 +62,8 @@ func (c *Conn) moveTo(l *loop.Loop) (*Conn, error) {
 
 var errTargetEnded = errors.New("the loop to move to has ended")
 
-// reborn makes a new connection of one that has left its loop.
-func (c *Conn) reborn(l *loop.Loop, p *parting) *Conn {
+// rebind makes a new connection of one that has left its loop.
+func (c *Conn) rebind(l *loop.Loop, p *detachState) *Conn {
 	n := newConn(l, p.fd)
 	n.laddr, n.raddr = c.laddr, c.raddr
 	if u := c.unix; u != nil {

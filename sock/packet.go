@@ -15,7 +15,7 @@ import (
 // socket can do: one that has ReadMsgUDP is taken for one that has ECN and segments.
 //
 // A packet belongs to one loop, as a Conn does, and takes callers from elsewhere as
-// guests, as a Conn does.
+// foreign callers, as a Conn does.
 type packet struct {
 	l     *loop.Loop
 	local *local

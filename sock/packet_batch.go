@@ -155,7 +155,7 @@ func (c *PacketConn) WriteBatch(ms []Message) (int, error) {
 		n += sent
 		switch {
 		case err != nil:
-			return n, c.failTo(&parcel{named: !c.connected, to: rest[0].Addr}, err)
+			return n, c.failTo(&sendmsg{named: !c.connected, to: rest[0].Addr}, err)
 		case n < len(ms) && a.Own():
 			if err := c.mayGoOn(); err != nil {
 				return n, c.failed("write", err)
@@ -213,7 +213,7 @@ func batchOf(x *op.Ext) *sys.Batch {
 func (c *PacketConn) load(b *sys.Batch, ms []Message) (n int, err error) {
 	for i := range ms {
 		if !c.connected {
-			to := parcel{to: ms[i].Addr}
+			to := sendmsg{to: ms[i].Addr}
 			if err = c.suit(&to); err != nil {
 				break
 			}
@@ -230,7 +230,7 @@ func (c *PacketConn) load(b *sys.Batch, ms []Message) (n int, err error) {
 
 // sendFirst waits until one message has gone. The result is 1, or an error.
 func (c *PacketConn) sendFirst(m *Message) (int32, error) {
-	to := parcel{oob: m.OOB, named: !c.connected, to: m.Addr}
+	to := sendmsg{oob: m.OOB, named: !c.connected, to: m.Addr}
 	if to.named {
 		c.suit(&to) // as load has seen
 	}

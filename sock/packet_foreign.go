@@ -7,7 +7,7 @@ import (
 )
 
 // receiveForeign gives a foreign caller that has its turn what the loop had fetched, then what the kernel has.
-func (c *packet) receiveForeign(a handle.Access, call string, d *delivery) error {
+func (c *packet) receiveForeign(a handle.Access, call string, d *recvmsg) error {
 	if len(c.in.kept) > 0 {
 		if err := a.Late(); err != nil {
 			return err
@@ -51,7 +51,7 @@ func (c *packet) receiveForeign(a handle.Access, call string, d *delivery) error
 }
 
 // sendForeign sends for a foreign caller that has its turn: the result of the call.
-func (c *packet) sendForeign(a handle.Access, m *parcel) (int32, error) {
+func (c *packet) sendForeign(a handle.Access, m *sendmsg) (int32, error) {
 	o := a.Op()
 	m.fill(o)
 	defer unfill(o)

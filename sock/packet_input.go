@@ -32,8 +32,8 @@ type packetInput struct {
 
 }
 
-// delivery is a datagram's way to its reader: room for it, and then what came.
-type delivery struct {
+// recvmsg is a datagram's way to its reader: room for it, and then what came.
+type recvmsg struct {
 	p, oob []byte
 	joined bool // datagrams that came joined are taken as they are
 
@@ -47,7 +47,7 @@ type delivery struct {
 const unaskedMax = 16
 
 // receive waits until there is a datagram.
-func (c *packet) receive(call string, d *delivery) error {
+func (c *packet) receive(call string, d *recvmsg) error {
 	a, err := c.enterRead()
 	if err != nil {
 		return err
@@ -62,7 +62,7 @@ func (c *packet) receive(call string, d *delivery) error {
 }
 
 // receiveOwn is receive for a task of the loop that has its turn.
-func (c *packet) receiveOwn(call string, d *delivery) error {
+func (c *packet) receiveOwn(call string, d *recvmsg) error {
 	for {
 		if err := c.in.state(c); err != nil {
 			return err

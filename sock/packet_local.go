@@ -108,7 +108,7 @@ func (pl *packetLocal) forget() { pl.owner, pl.unread = nil, nil }
 
 // fetch receives datagrams: the first for d, unless what came has to be taken apart.
 // A negative result is the call's; ok is false if there is nothing.
-func (c *packet) fetch(d *delivery) (res int32, ok bool) {
+func (c *packet) fetch(d *recvmsg) (res int32, ok bool) {
 	pl := c.local.packets()
 	if pl.mem[1] == nil {
 		pl.furnish()
@@ -182,7 +182,7 @@ func (pl *packetLocal) drop() {
 }
 
 // deliver says what came into the reader's own memory.
-func (c *packet) deliver(d *delivery, b *sys.Batch) {
+func (c *packet) deliver(d *recvmsg, b *sys.Batch) {
 	d.n, d.oobn, d.flags = b.Len(0), len(b.Control(0)), b.Flags(0)
 	if c.connected {
 		d.from = c.peer
@@ -231,7 +231,7 @@ func (in *packetInput) pop(c *packet, home bool) {
 }
 
 // take gives a datagram that was fetched before; false if there is none.
-func (in *packetInput) take(c *packet, home bool, d *delivery) bool {
+func (in *packetInput) take(c *packet, home bool, d *recvmsg) bool {
 	first := in.head(c, home)
 	if first == nil {
 		return false
@@ -260,7 +260,7 @@ func (in *packetInput) release(c *packet) {
 
 // moveTo gives a datagram to its reader, or the first of a row. It reports whether
 // that was all.
-func (d *datagram) moveTo(to *delivery) (all bool) {
+func (d *datagram) moveTo(to *recvmsg) (all bool) {
 	p := d.bytes
 	if d.segment > 0 && !to.joined {
 		p = p[:min(len(p), d.segment)]

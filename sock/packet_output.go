@@ -17,8 +17,8 @@ type packetOutput struct {
 	cut     atomic.Pointer[cut]
 }
 
-// parcel is a datagram on its way out.
-type parcel struct {
+// sendmsg is a datagram on its way out.
+type sendmsg struct {
 	p, oob []byte
 	named  bool // it goes to one of the two
 	to     netip.AddrPort
@@ -26,9 +26,9 @@ type parcel struct {
 	dst    net.Addr // for errors; nil: the peer
 }
 
-// fill makes o the call that sends the parcel. Without control messages a plainer one
+// fill makes o the call that sends the sendmsg. Without control messages a plainer one
 // does, which costs less.
-func (m *parcel) fill(o *op.Op) {
+func (m *sendmsg) fill(o *op.Op) {
 	x := o.Ext
 	if len(m.oob) == 0 {
 		o.Code, o.Buf = op.Send, m.p
@@ -47,7 +47,7 @@ func (m *parcel) fill(o *op.Op) {
 	}
 }
 
-// unfill lets go of what a parcel names.
+// unfill lets go of what a sendmsg names.
 func unfill(o *op.Op) {
 	o.Buf = nil
 	x := o.Ext
@@ -55,7 +55,7 @@ func unfill(o *op.Op) {
 }
 
 // send waits until the socket has taken the datagram, whole.
-func (c *packet) send(call string, m *parcel) error {
+func (c *packet) send(call string, m *sendmsg) error {
 	a, err := c.enterWrite()
 	if err != nil {
 		return c.failTo(m, err)
@@ -98,7 +98,7 @@ func (c *packet) mayGoOn() error {
 
 // sendOwn sends for a task of the loop that has its turn, without waiting if it can. The
 // result is that of the call.
-func (c *packet) sendOwn(m *parcel) (int32, error) {
+func (c *packet) sendOwn(m *sendmsg) (int32, error) {
 	pl := c.local.packets()
 	m.fill(&pl.send)
 	pl.send.FD = c.core.FD()
@@ -114,7 +114,7 @@ func (c *packet) sendOwn(m *parcel) (int32, error) {
 // stack: BenchmarkIdleMemory shows the like for connections.
 //
 //go:noinline
-func (c *packet) sendLater(m *parcel) (int32, error) {
+func (c *packet) sendLater(m *sendmsg) (int32, error) {
 	for {
 		if c.l.Canceled() {
 			return 0, c.l.Cause()
@@ -135,7 +135,7 @@ func (c *packet) sendLater(m *parcel) (int32, error) {
 }
 
 // failTo wraps an error with the address that the datagram was for.
-func (c *packet) failTo(m *parcel, err error) error {
+func (c *packet) failTo(m *sendmsg, err error) error {
 	e, ok := c.fail("write", err).(*net.OpError)
 	if !ok {
 		return errZero

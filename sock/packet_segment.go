@@ -37,7 +37,7 @@ const (
 // kernel until it returns. Any goroutine may call it.
 func (c *PacketConn) WriteSegments(p []byte, size int, addr netip.AddrPort) (int, error) {
 	if size <= 0 || size > segmentBytes {
-		return 0, c.failTo(&parcel{}, callError("sendmsg", -sys.EMSGSIZE))
+		return 0, c.failTo(&sendmsg{}, callError("sendmsg", -sys.EMSGSIZE))
 	}
 	plainly := false
 	n := 0

@@ -84,7 +84,7 @@ func (c *PacketConn) ReadFromUDPAddrPort(p []byte) (int, netip.AddrPort, error) 
 }
 
 func (c *PacketConn) readFrom(call string, p []byte) (int, netip.AddrPort, error) {
-	d := delivery{p: p}
+	d := recvmsg{p: p}
 	err := c.receive(call, &d)
 	return d.n, d.from, err
 }
@@ -103,7 +103,7 @@ func (c *PacketConn) ReadMsgUDP(b, oob []byte) (n, oobn, flags int, addr *net.UD
 
 // ReadMsgUDPAddrPort is ReadMsgUDP with the sender as ReadFromUDPAddrPort has it.
 func (c *PacketConn) ReadMsgUDPAddrPort(b, oob []byte) (n, oobn, flags int, addr netip.AddrPort, err error) {
-	d := delivery{p: b, oob: oob, joined: true}
+	d := recvmsg{p: b, oob: oob, joined: true}
 	err = c.receive("recvmsg", &d)
 	return d.n, d.oobn, int(d.flags), d.from, err
 }
@@ -112,14 +112,14 @@ func (c *PacketConn) ReadMsgUDPAddrPort(b, oob []byte) (n, oobn, flags int, addr
 // parks while the socket has no room; p is lent to the kernel until it returns. Any
 // goroutine may call it; one that is no task waits as in package net.
 func (c *PacketConn) Write(p []byte) (int, error) {
-	return c.writeTo("write", &parcel{p: p})
+	return c.writeTo("write", &sendmsg{p: p})
 }
 
 // WriteTo is WriteToUDP; addr must be a *net.UDPAddr.
 func (c *PacketConn) WriteTo(p []byte, addr net.Addr) (int, error) {
 	a, ok := addr.(*net.UDPAddr)
 	if !ok {
-		return 0, c.failTo(&parcel{dst: addr}, wrongAddress(addr, "*net.UDPAddr"))
+		return 0, c.failTo(&sendmsg{dst: addr}, wrongAddress(addr, "*net.UDPAddr"))
 	}
 	return c.WriteToUDP(p, a)
 }
@@ -131,7 +131,7 @@ func wrongAddress(got net.Addr, want string) error {
 
 // WriteToUDP is Write to an address, on a socket that is not connected.
 func (c *PacketConn) WriteToUDP(p []byte, addr *net.UDPAddr) (int, error) {
-	m := parcel{p: p}
+	m := sendmsg{p: p}
 	if err := c.address(&m, addr); err != nil {
 		return 0, err
 	}
@@ -140,7 +140,7 @@ func (c *PacketConn) WriteToUDP(p []byte, addr *net.UDPAddr) (int, error) {
 
 // WriteToUDPAddrPort is WriteToUDP with the address as a value, and allocates nothing.
 func (c *PacketConn) WriteToUDPAddrPort(p []byte, addr netip.AddrPort) (int, error) {
-	m := parcel{p: p, named: true, to: addr}
+	m := sendmsg{p: p, named: true, to: addr}
 	if err := c.suit(&m); err != nil {
 		return 0, c.failTo(&m, err)
 	}
@@ -150,7 +150,7 @@ func (c *PacketConn) WriteToUDPAddrPort(p []byte, addr netip.AddrPort) (int, err
 // WriteMsgUDP sends b as one datagram with control messages: see Control, which makes
 // them. addr is nil on a connected socket. Any goroutine may call it.
 func (c *PacketConn) WriteMsgUDP(b, oob []byte, addr *net.UDPAddr) (n, oobn int, err error) {
-	m := parcel{p: b, oob: oob}
+	m := sendmsg{p: b, oob: oob}
 	if addr != nil || !c.connected {
 		if err := c.address(&m, addr); err != nil {
 			return 0, 0, err
@@ -163,7 +163,7 @@ func (c *PacketConn) WriteMsgUDP(b, oob []byte, addr *net.UDPAddr) (n, oobn int,
 // WriteMsgUDPAddrPort is WriteMsgUDP with the address as a value, which is the zero
 // value on a connected socket.
 func (c *PacketConn) WriteMsgUDPAddrPort(b, oob []byte, addr netip.AddrPort) (n, oobn int, err error) {
-	m := parcel{p: b, oob: oob, named: true, to: addr}
+	m := sendmsg{p: b, oob: oob, named: true, to: addr}
 	if m.named = addr.IsValid() || !c.connected; m.named {
 		if err := c.suit(&m); err != nil {
 			return 0, 0, c.failTo(&m, err)
@@ -181,14 +181,14 @@ func sent(b []byte, err error) int {
 	return len(b)
 }
 
-// writeTo sends, and says how much of a parcel went.
-func (c *packet) writeTo(call string, m *parcel) (int, error) {
+// writeTo sends, and says how much of a sendmsg went.
+func (c *packet) writeTo(call string, m *sendmsg) (int, error) {
 	err := c.send(call, m)
 	return sent(m.p, err), err
 }
 
-// address addresses a parcel to a user's address.
-func (c *PacketConn) address(m *parcel, addr *net.UDPAddr) error {
+// address addresses a sendmsg to a user's address.
+func (c *PacketConn) address(m *sendmsg, addr *net.UDPAddr) error {
 	if addr == nil {
 		if c.connected {
 			return c.failTo(m, net.ErrWriteToConnected)
@@ -213,9 +213,9 @@ func (c *PacketConn) address(m *parcel, addr *net.UDPAddr) error {
 	return nil
 }
 
-// suit checks that the socket can send to the parcel's address, and puts it into the
+// suit checks that the socket can send to the sendmsg's address, and puts it into the
 // words of the socket's family.
-func (c *PacketConn) suit(m *parcel) error {
+func (c *PacketConn) suit(m *sendmsg) error {
 	a := m.to.Addr()
 	switch {
 	case c.connected:

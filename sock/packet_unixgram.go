@@ -125,7 +125,7 @@ func (c *UnixPacketConn) Read(p []byte) (int, error) {
 		_, err := c.plain("read", nothing) // it may be closed
 		return 0, err
 	}
-	d := delivery{p: p}
+	d := recvmsg{p: p}
 	err := c.receive("read", &d)
 	return d.n, err
 }
@@ -141,7 +141,7 @@ func (c *UnixPacketConn) ReadFrom(p []byte) (int, net.Addr, error) {
 
 // ReadFromUnix is ReadFrom with the type.
 func (c *UnixPacketConn) ReadFromUnix(p []byte) (int, *net.UnixAddr, error) {
-	d := delivery{p: p}
+	d := recvmsg{p: p}
 	err := c.receive("recvfrom", &d)
 	return d.n, c.sender(&d), err
 }
@@ -151,12 +151,12 @@ func (c *UnixPacketConn) ReadFromUnix(p []byte) (int, *net.UnixAddr, error) {
 // oob are the caller's, and CLOEXEC; those for which there was no room, and those of
 // the other reads, the kernel has closed. Any goroutine may call it.
 func (c *UnixPacketConn) ReadMsgUnix(b, oob []byte) (n, oobn, flags int, addr *net.UnixAddr, err error) {
-	d := delivery{p: b, oob: oob}
+	d := recvmsg{p: b, oob: oob}
 	err = c.receive("recvmsg", &d)
 	return d.n, d.oobn, int(d.flags), c.sender(&d), err
 }
 
-func (c *UnixPacketConn) sender(d *delivery) *net.UnixAddr {
+func (c *UnixPacketConn) sender(d *recvmsg) *net.UnixAddr {
 	switch {
 	case c.connected:
 		return c.raddr.(*net.UnixAddr)
@@ -170,21 +170,21 @@ func (c *UnixPacketConn) sender(d *delivery) *net.UnixAddr {
 // while there is no room; p is lent to the kernel until it returns. Any goroutine may
 // call it; one that is no task waits as in package net.
 func (c *UnixPacketConn) Write(p []byte) (int, error) {
-	return c.writeTo("write", &parcel{p: p})
+	return c.writeTo("write", &sendmsg{p: p})
 }
 
 // WriteTo is WriteToUnix; addr must be a *net.UnixAddr.
 func (c *UnixPacketConn) WriteTo(p []byte, addr net.Addr) (int, error) {
 	a, ok := addr.(*net.UnixAddr)
 	if !ok {
-		return 0, c.failTo(&parcel{dst: addr}, wrongAddress(addr, "*net.UnixAddr"))
+		return 0, c.failTo(&sendmsg{dst: addr}, wrongAddress(addr, "*net.UnixAddr"))
 	}
 	return c.WriteToUnix(p, a)
 }
 
 // WriteToUnix is Write to a name, of a socket that is not connected.
 func (c *UnixPacketConn) WriteToUnix(p []byte, addr *net.UnixAddr) (int, error) {
-	m := parcel{p: p}
+	m := sendmsg{p: p}
 	if err := c.addressUnix(&m, addr); err != nil {
 		return 0, err
 	}
@@ -194,7 +194,7 @@ func (c *UnixPacketConn) WriteToUnix(p []byte, addr *net.UnixAddr) (int, error) 
 // WriteMsgUnix sends b as one datagram with control messages, such as those of
 // syscall.UnixRights. addr is nil on a connected socket. Any goroutine may call it.
 func (c *UnixPacketConn) WriteMsgUnix(b, oob []byte, addr *net.UnixAddr) (n, oobn int, err error) {
-	m := parcel{p: b, oob: oob}
+	m := sendmsg{p: b, oob: oob}
 	if addr != nil || !c.connected {
 		if err := c.addressUnix(&m, addr); err != nil {
 			return 0, 0, err
@@ -204,17 +204,17 @@ func (c *UnixPacketConn) WriteMsgUnix(b, oob []byte, addr *net.UnixAddr) (n, oob
 	return n, sent(oob, err), err
 }
 
-// addressUnix addresses a parcel to a user's name.
-func (c *UnixPacketConn) addressUnix(m *parcel, addr *net.UnixAddr) error {
+// addressUnix addresses a sendmsg to a user's name.
+func (c *UnixPacketConn) addressUnix(m *sendmsg, addr *net.UnixAddr) error {
 	switch {
 	case addr == nil && !c.connected:
 		return c.failTo(m, errNoAddress)
 	case c.connected:
 		return c.failTo(m, net.ErrWriteToConnected)
 	case addr.Name == "":
-		return c.failTo(&parcel{dst: addr}, errNoAddress)
+		return c.failTo(&sendmsg{dst: addr}, errNoAddress)
 	case addr.Net != unixgram:
-		return c.failTo(&parcel{dst: addr}, syscall.EAFNOSUPPORT)
+		return c.failTo(&sendmsg{dst: addr}, syscall.EAFNOSUPPORT)
 	}
 	m.named, m.path, m.dst = true, addr.Name, addr
 	if !new(sys.Sockaddr).SetUnix(addr.Name) {

@@ -17,7 +17,7 @@ type unixEnds struct {
 	local, remote net.UnixAddr
 	records       bool // a read gives one record, a write sends one
 
-	in, out *op.Ext // of guests that read and write messages, who have their turns
+	in, out *op.Ext // of foreign callers that read and write messages, who have their turns
 }
 
 // unixNetwork reports whether a network is one of connections between Unix sockets.
@@ -35,7 +35,7 @@ func unixType(network string) int {
 func (c *Conn) becomeUnix(local, remote net.UnixAddr) {
 	c.unix = &unixEnds{local: local, remote: remote, records: local.Net == "unixpacket"}
 	if c.atHand == nil {
-		return // guests don't ask
+		return // foreign callers don't ask
 	}
 	c.in.ready = true
 	// A receive stops behind bytes that descriptors came with, so that a short count

@@ -7,14 +7,14 @@ import (
 	"ringo/internal/handle"
 )
 
-// shelf is the connections that a listener has made for guests before they ask, and
-// the guests that ask before there are any. A guest that finds a connection there need not
+// acceptQueue is the connections that a listener has made for foreign callers before they ask, and
+// the foreign callers that ask before there are any. A foreign caller that finds a connection there need not
 // wait for the loop, which on a busy machine takes as long as all goroutines before it
 // take; and it need not tell the loop that it waits, as long as an accept is under way.
 //
-// A guest opens it by asking in vain. The loop fills it when peers come; its tasks,
-// and guests that wait, are served from it first.
-type shelf struct {
+// A foreign caller opens it by asking in vain. The loop fills it when peers come; its tasks,
+// and foreign callers that wait, are served from it first.
+type acceptQueue struct {
 	open bool // the loop's
 
 	mu       sync.Mutex
@@ -23,14 +23,14 @@ type shelf struct {
 	standing bool // the loop brings what comes without being asked
 }
 
-func (s *shelf) put(c *Conn) {
+func (s *acceptQueue) put(c *Conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.conns = append(s.conns, c)
 }
 
 // take gives the first connection, nil if there is none.
-func (s *shelf) take() *Conn {
+func (s *acceptQueue) take() *Conn {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c, _ := s.first()
@@ -38,7 +38,7 @@ func (s *shelf) take() *Conn {
 }
 
 // first is take under mu. It tells how many are left.
-func (s *shelf) first() (c *Conn, left int) {
+func (s *acceptQueue) first() (c *Conn, left int) {
 	if len(s.conns) == 0 {
 		return nil, 0
 	}
@@ -48,7 +48,7 @@ func (s *shelf) first() (c *Conn, left int) {
 }
 
 // putBack undoes take.
-func (s *shelf) putBack(c *Conn) {
+func (s *acceptQueue) putBack(c *Conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if c != nil {
@@ -56,7 +56,7 @@ func (s *shelf) putBack(c *Conn) {
 	}
 }
 
-func (s *shelf) len() int {
+func (s *acceptQueue) len() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.conns)
@@ -64,7 +64,7 @@ func (s *shelf) len() int {
 
 // ask takes a connection, or else puts w, if there is one, behind those who wait. refill says
 // that the loop may have stopped for want of room; tell, that it does not know that anybody waits.
-func (s *shelf) ask(w *caller) (c *Conn, refill, tell bool) {
+func (s *acceptQueue) ask(w *caller) (c *Conn, refill, tell bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.callers) == 0 {
@@ -78,8 +78,8 @@ func (s *shelf) ask(w *caller) (c *Conn, refill, tell bool) {
 	return nil, false, !s.standing
 }
 
-// caller takes out the guest that has waited for longest, nil if there is none.
-func (s *shelf) caller() *caller {
+// caller takes out the foreign caller that has waited for longest, nil if there is none.
+func (s *acceptQueue) caller() *caller {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.callers) == 0 {
@@ -91,7 +91,7 @@ func (s *shelf) caller() *caller {
 }
 
 // leave takes out one that gives up; false if it is not there, because it is being served.
-func (s *shelf) leave(w *caller) bool {
+func (s *acceptQueue) leave(w *caller) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	i := slices.Index(s.callers, w)
@@ -102,45 +102,45 @@ func (s *shelf) leave(w *caller) bool {
 	return true
 }
 
-// yield closes the shelf because a task has come to the listener, unless a guest waits.
-func (s *shelf) yield() {
+// yield closes the accept queue because a task has come to the listener, unless a foreign caller waits.
+func (s *acceptQueue) yield() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.open = len(s.callers) > 0
 	s.standing = s.standing && s.open // with the look in one: who asks from here on says so
 }
 
-// asked reports whether a guest waits.
-func (s *shelf) asked() bool {
+// asked reports whether a foreign caller waits.
+func (s *acceptQueue) asked() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.callers) > 0
 }
 
-// stand notes whether what comes will be brought to guests that wait. When an accept has
-// ended it is looked for such guests afterwards.
+// stand notes whether what comes will be brought to foreign callers that wait. When an accept has
+// ended it is looked for such foreign callers afterwards.
 func (ln *Listener) stand() {
-	s := &ln.shelf
+	s := &ln.ready
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.standing = s.open && !ln.core.Closing() && ln.core.Own(handle.In).Op != nil
 }
 
-// shelve moves what was accepted to the shelf, if guests use it.
-func (ln *Listener) shelve() {
-	if !ln.shelf.open {
+// fillReady moves what was accepted to the queue of those that are ready, if foreign callers use it.
+func (ln *Listener) fillReady() {
+	if !ln.ready.open {
 		return
 	}
 	for s, ok := ln.queue.pop(); ok; s, ok = ln.queue.pop() {
 		c := newDetached(ln.l, s)
 		ln.name(c, &localOf(ln.l).name)
 		c.detach()
-		ln.shelf.put(c)
+		ln.ready.put(c)
 	}
 }
 
 // clear closes the connections that nobody has taken.
-func (s *shelf) clear() {
+func (s *acceptQueue) clear() {
 	s.open = false
 	for c := s.take(); c != nil; c = s.take() {
 		c.core.Drop()

@@ -9,8 +9,8 @@ import (
 	"ringo/internal/sys"
 )
 
-// Who accepts? Goroutines for themselves, as guests of the listener, until the loop
-// recalls that, which is for good; then the loop for all, see acceptAsGuest and shelf.
+// Who accepts? Goroutines for themselves, as foreign callers of the listener, until the loop
+// revokes that, which is for good; then the loop for all, see acceptForeign and acceptQueue.
 //
 //	goroutines ──a task comes, of whatever loop─────────▶ the loop
 //	           ──there is no descriptor to wait by────────▲
@@ -18,13 +18,13 @@ import (
 //
 // A goroutine makes the plain call when its turn has come, and waits in Go's netpoller,
 // for peers like one that reads a connection, and for a shortage to pass. What it accepts
-// is a stray of the loop.
+// is a detached connection of the loop.
 
-// errRecalled says that the loop is to be asked.
-var errRecalled = errors.New("sock: the loop accepts")
+// errRevoked says that the loop is to be asked.
+var errRevoked = errors.New("sock: the loop accepts")
 
-// acceptAway is AcceptConn for goroutines, which are no tasks, without the loop.
-func (ln *Listener) acceptAway() (*Conn, error) {
+// acceptLent is AcceptConn for goroutines, which are no tasks, without the loop.
+func (ln *Listener) acceptLent() (*Conn, error) {
 	var c *Conn
 	var res int32
 	a, err := ln.core.Enter(handle.In)
@@ -43,10 +43,10 @@ func (ln *Listener) acceptAway() (*Conn, error) {
 	case err == nil:
 		return nil, ln.fail("accept", callError("accept4", res))
 	}
-	return nil, errRecalled
+	return nil, errRevoked
 }
 
-// acceptInTurn accepts for the guest that has its turn. Without a connection it gives
+// acceptInTurn accepts for the foreign caller that has its turn. Without a connection it gives
 // the call's result, or why it can't wait.
 func (ln *Listener) acceptInTurn(a handle.Access) (c *Conn, res int32, err error) {
 	o := a.Op()
@@ -67,7 +67,7 @@ func (ln *Listener) acceptInTurn(a handle.Access) (c *Conn, res int32, err error
 			ln.l.Kernel().Close(res)
 			return nil, 0, nil
 		default:
-			ln.pauseAway = 0
+			ln.pauseLent = 0
 			c = newDetached(ln.l, res)
 			ln.name(c, &o.Ext.Addr)
 			o.FD = ln.core.FD()
@@ -79,5 +79,5 @@ func (ln *Listener) acceptInTurn(a handle.Access) (c *Conn, res int32, err error
 // waitOut has the foreign caller that has its turn, and got res, wait for the shortage to pass.
 func (ln *Listener) waitOut(a handle.Access, res int32) error {
 	ln.l.Call(func() { ln.l.Backoff(res) })
-	return a.Pause(ln.pauseAway.next())
+	return a.Pause(ln.pauseLent.next())
 }

@@ -18,15 +18,16 @@ type caller struct {
 	err  error
 }
 
-// acceptAsGuest is AcceptConn for guests, in task t of l or in none: goroutines accept for themselves if they can,
+// acceptForeign is AcceptConn for foreign callers, in task t of l or in none: goroutines accept for themselves
+// if they can,
 // see listener_away.go. Else the loop accepts for them, and ahead of them.
-func (ln *Listener) acceptAsGuest(l *loop.Loop, t *loop.Task) (*Conn, error) {
+func (ln *Listener) acceptForeign(l *loop.Loop, t *loop.Task) (*Conn, error) {
 	if ln.l == nil {
 		return nil, errZero
 	}
 	switch {
 	case l == nil:
-		if c, err := ln.acceptAway(); err != errRecalled {
+		if c, err := ln.acceptLent(); err != errRevoked {
 			return c, err
 		}
 	case l.Canceled():
@@ -34,12 +35,12 @@ func (ln *Listener) acceptAsGuest(l *loop.Loop, t *loop.Task) (*Conn, error) {
 		return nil, ln.fail("accept", l.Cause())
 	}
 	ln.core.Revoke(handle.In)
-	c, refill, tell := ln.shelf.ask(nil)
+	c, refill, tell := ln.ready.ask(nil)
 	var w *caller
 	if c == nil {
 		w = new(caller)
 		w.p.Begin(l, t)
-		c, refill, tell = ln.shelf.ask(w)
+		c, refill, tell = ln.ready.ask(w)
 	}
 	if c != nil {
 		if refill {
@@ -47,22 +48,22 @@ func (ln *Listener) acceptAsGuest(l *loop.Loop, t *loop.Task) (*Conn, error) {
 		}
 		return c, nil
 	}
-	if tell && !ln.l.Call(ln.called) && ln.shelf.leave(w) {
+	if tell && !ln.l.Call(ln.called) && ln.ready.leave(w) {
 		return nil, ln.fail("accept", errEnded)
 	} // else the loop, which ends, has served it
 	if _, ok := w.p.Park(); !ok {
-		ln.shelf.leave(w)
+		ln.ready.leave(w)
 		ln.l.Call(ln.unasked)
 		return nil, ln.fail("accept", l.Cause())
 	}
 	return w.conn, w.err
 }
 
-// called is told that guests wait.
+// called is told that foreign callers wait.
 func (ln *Listener) called() {
-	ln.shelf.open = !ln.core.Closing()
+	ln.ready.open = !ln.core.Closing()
 	ln.serveCallers()
-	if ln.shelf.asked() {
+	if ln.ready.asked() {
 		ln.arm()
 		ln.failed() // if arm has
 	}
@@ -72,15 +73,15 @@ func (ln *Listener) called() {
 // serveCallers gives those who wait what there is for them: connections, an error,
 // or the end.
 func (ln *Listener) serveCallers() {
-	for ln.shelf.asked() {
-		ln.shelve()
-		c := ln.shelf.take()
+	for ln.ready.asked() {
+		ln.fillReady()
+		c := ln.ready.take()
 		if !ln.core.Closing() && c == nil && ln.err == 0 {
 			return
 		}
-		w := ln.shelf.caller()
+		w := ln.ready.caller()
 		if w == nil || !w.p.Claim(served) {
-			ln.shelf.putBack(c)
+			ln.ready.putBack(c)
 			continue
 		}
 		if w.conn = c; c == nil {
@@ -90,7 +91,7 @@ func (ln *Listener) serveCallers() {
 	}
 }
 
-// noneBecause is why a guest gets no connection.
+// noneBecause is why a foreign caller gets no connection.
 func (ln *Listener) noneBecause() error {
 	switch {
 	case !ln.core.Closing():

@@ -2,13 +2,13 @@ package sock
 
 import "ringo/internal/handle"
 
-// parting is what is left of a connection that leaves its loop otherwise than by its
+// detachState is what is left of a connection that leaves its loop otherwise than by its
 // end: the descriptor, open, and what the loop knows of the input. For all others the
 // connection is closed.
 //
 // What comes while the armed receive is being ended is kept, too, so that between what
 // is unread here and what the kernel has nothing is missing.
-type parting struct {
+type detachState struct {
 	fd     int32
 	unread []byte
 	eof    bool
@@ -16,19 +16,19 @@ type parting struct {
 }
 
 // part takes the connection from its loop. T, parks, whether cancelled or not.
-func (c *Conn) part(name string) (*parting, error) {
+func (c *Conn) part(name string) (*detachState, error) {
 	if err := c.core.Check(); err != nil {
 		return nil, c.fail(name, err)
 	}
-	p := new(parting)
-	c.parting = p
+	p := new(detachState)
+	c.detachState = p
 	c.core.Part()
 	c.core.AwaitGone()
 	return p, nil
 }
 
 // keep takes over what is to stay. Nothing is in flight any more, and nobody is at it.
-func (p *parting) keep(c *Conn) {
+func (p *detachState) keep(c *Conn) {
 	in := &c.in
 	p.eof, p.err = in.eof, in.err
 	if last := c.core.Own(handle.In).Input(); last != nil { // foreign callers had it
