@@ -60,11 +60,9 @@ func prepTimeout(o *Op, e *uring.SQE) {
 }
 
 // Cancel asks for the end of the op whose token is Off; that op still completes
-// by itself. A plain call has nothing to cancel: a driver without a kernel
-// behind it takes the op out of its own lists.
+// by itself. There is no plain call: a driver without a kernel behind it takes the op out
+// of its own lists.
 func prepCancel(o *Op, e *uring.SQE) { e.PrepCancel(uint64(o.Off)) }
-
-func attemptCancel(*Op) int32 { return -sys.ENOENT }
 
 // Read and Write move Buf from or to FD at Off; a negative Off means the file's
 // position, the only one that pipes have. As plain calls they wait for nothing but

@@ -79,14 +79,7 @@ func attemptRecv(o *Op) int32 { return sys.Recv(o.FD.Sys(), o.Buf, o.Arg) }
 
 // Send sends Buf, as one datagram to Ext.Addr if Ext has Named. Arg is MSG_ flags. With
 // Full it ends when all of Buf went out, or with the count that did.
-func prepSend(o *Op, e *uring.SQE) {
-	flags := o.Arg | sys.MsgNosignal
-	if o.Flags&Full != 0 {
-		flags |= sys.MsgWaitall
-	}
-	e.PrepSend(int(o.FD.Sys()), o.Buf[o.Done:], flags)
-}
-
+//
 //go:nosplit
 func attemptSend(o *Op) int32 {
 	if o.Ext != nil && o.Ext.Named {
@@ -111,11 +104,6 @@ func prepSendZC(o *Op, e *uring.SQE) {
 
 // Sendmsg carries Ext.Msg: the vector that SetVector made, and what Named and Control
 // say. Arg is MSG_ flags.
-func prepSendmsg(o *Op, e *uring.SQE) {
-	o.Ext.arm(false)
-	e.PrepSendmsg(int(o.FD.Sys()), o.Ext.msg(), o.Arg|sys.MsgNosignal)
-}
-
 func attemptSendmsg(o *Op) int32 {
 	o.Ext.arm(false)
 	return sys.Sendmsg(o.FD.Sys(), &o.Ext.Msg, o.Arg)

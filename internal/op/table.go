@@ -27,14 +27,22 @@ type Def struct {
 	Interest uint32 // poll mask, 0 for none
 	// FDResult: the result is a new descriptor, to be closed if nobody takes it.
 	FDResult bool
-	// Multishot: the op may yield many completions.
+	// Multishot: the op may yield many completions. Check is the self-test of package uring
+	// that a kernel must have passed to do so by one entry.
 	Multishot bool
+	Check     string
 	// Select: the op may take its buffer from a pool when data is there.
 	Select bool
 	// Opcode is the io_uring opcode, for the probe.
 	Opcode uring.Op
-	// Prep turns the op into a submission; nil: there is none for it.
+	// Prep turns the op into a submission; nil: there is none for it. Sends have none
+	// although there are opcodes: see the package comment of driver/uring.
 	Prep func(o *Op, e *uring.SQE)
+	// Beside are ways for kernels that lack the opcode, or its multishot.
+	Beside []Way
+	// File: where there is no entry the op may be one on a file, which readiness means
+	// nothing to.
+	File bool
 	// Attempt runs it as a plain call that does not wait, or, for Blocking
 	// ops and files, that may.
 	Attempt func(o *Op) int32
@@ -47,32 +55,34 @@ type Def struct {
 var Table = [Codes]Def{
 	Nop: {Name: "nop", Kind: Immediate, Opcode: uring.OpNop, Prep: prepNop, Attempt: attemptNop},
 	Accept: {Name: "accept", Kind: Pollable, Interest: sys.PollIn, FDResult: true, Multishot: true,
-		Opcode: uring.OpAccept, Prep: prepAccept, Attempt: attemptAccept},
+		Check: uring.CheckAcceptMultishot, Opcode: uring.OpAccept, Prep: prepAccept, Attempt: attemptAccept,
+		Beside: []Way{{Name: "entries, one after the other", How: ByEntries, Opcode: uring.OpAccept,
+			Prep: prepAcceptOne, Only: Multishot}}},
 	Connect: {Name: "connect", Kind: Pollable, Interest: sys.PollOut, Opcode: uring.OpConnect, Prep: prepConnect,
 		Attempt: attemptConnect},
-	Recv: {Name: "recv", Kind: Pollable, Interest: sys.PollIn, Multishot: true, Select: true, Opcode: uring.OpRecv,
-		Prep: prepRecv, Attempt: attemptRecv},
-	Send: {Name: "send", Kind: Pollable, Interest: sys.PollOut, Opcode: uring.OpSend,
-		Prep: prepSend, Attempt: attemptSend},
+	Recv: {Name: "recv", Kind: Pollable, Interest: sys.PollIn, Multishot: true, Select: true,
+		Check: uring.CheckRecvMultishot, Opcode: uring.OpRecv, Prep: prepRecv, Attempt: attemptRecv},
+	Send: {Name: "send", Kind: Pollable, Interest: sys.PollOut, Attempt: attemptSend},
 	SendZC: {Name: "send_zc", Kind: Pollable, Interest: sys.PollOut, Opcode: uring.OpSendZC,
 		Prep: prepSendZC, Attempt: attemptSend},
 	Recvmsg: {Name: "recvmsg", Kind: Pollable, Interest: sys.PollIn, Multishot: true, Select: true,
-		Opcode: uring.OpRecvmsg, Prep: prepRecvmsg, Attempt: attemptRecvmsg},
-	Sendmsg: {Name: "sendmsg", Kind: Pollable, Interest: sys.PollOut, Opcode: uring.OpSendmsg, Prep: prepSendmsg,
-		Attempt: attemptSendmsg},
+		Check: uring.CheckRecvMultishot, Opcode: uring.OpRecvmsg, Prep: prepRecvmsg, Attempt: attemptRecvmsg},
+	Sendmsg: {Name: "sendmsg", Kind: Pollable, Interest: sys.PollOut, Attempt: attemptSendmsg},
 	Shutdown: {Name: "shutdown", Kind: Immediate, Opcode: uring.OpShutdown, Prep: prepShutdown,
 		Attempt: attemptShutdown},
 	Close: {Name: "close", Kind: Immediate, Opcode: uring.OpClose, Prep: prepClose, Attempt: attemptClose},
 	Socket: {Name: "socket", Kind: Immediate, FDResult: true, Opcode: uring.OpSocket, Prep: prepSocket,
 		Attempt: attemptSocket},
-	Poll: {Name: "poll", Kind: Pollable, Multishot: true, Opcode: uring.OpPollAdd,
-		Prep: prepPoll, Attempt: attemptPoll},
+	Poll: {Name: "poll", Kind: Pollable, Multishot: true, Check: uring.CheckPollMultishot, Opcode: uring.OpPollAdd,
+		Prep: prepPoll, Attempt: attemptPoll,
+		// It ends with its first completion, as a multishot op may at any time.
+		Beside: []Way{{Name: "entry", How: ByEntry, Opcode: uring.OpPollAdd, Prep: prepPollOne, Only: Multishot}}},
 	Timeout: {Name: "timeout", Kind: Timed, Opcode: uring.OpTimeout, Prep: prepTimeout},
-	Cancel:  {Name: "cancel", Kind: Immediate, Opcode: uring.OpAsyncCancel, Prep: prepCancel, Attempt: attemptCancel},
+	Cancel:  {Name: "cancel", Kind: Immediate, Opcode: uring.OpAsyncCancel, Prep: prepCancel},
 	Read: {Name: "read", Kind: Pollable, Interest: sys.PollIn, Opcode: uring.OpRead,
-		Prep: prepRead, Attempt: attemptRead},
+		Prep: prepRead, Attempt: attemptRead, File: true, Beside: vectored(uring.OpReadv, prepReadv)},
 	Write: {Name: "write", Kind: Pollable, Interest: sys.PollOut, Opcode: uring.OpWrite, Prep: prepWrite,
-		Attempt: attemptWrite},
+		Attempt: attemptWrite, File: true, Beside: vectored(uring.OpWritev, prepWritev)},
 
 	// Rows without an entry, which wait for readiness under every driver.
 	Recvmmsg: {Name: "recvmmsg", Kind: Pollable, Interest: sys.PollIn, Attempt: attemptRecvmmsg},
@@ -84,9 +94,9 @@ var Table = [Codes]Def{
 
 	// Files: the calls may wait for a disk.
 	ReadAt: {Name: "read(at)", Kind: Blocking, Opcode: uring.OpRead, Prep: prepRead,
-		Attempt: attemptReadAt, Cached: cachedReadAt},
+		Attempt: attemptReadAt, Cached: cachedReadAt, Beside: vectored(uring.OpReadv, prepReadv)},
 	WriteAt: {Name: "write(at)", Kind: Blocking, Opcode: uring.OpWrite, Prep: prepWriteAt, Attempt: attemptWriteAt,
-		Cached: cachedWriteAt},
+		Cached: cachedWriteAt, Beside: vectored(uring.OpWritev, prepWritevAt)},
 	ReadVec: {Name: "readv(at)", Kind: Blocking, Opcode: uring.OpReadv, Prep: prepReadVec, Attempt: attemptReadVec,
 		Cached: cachedReadVec},
 	WriteVec: {Name: "writev(at)", Kind: Blocking, Opcode: uring.OpWritev, Prep: prepWriteVec,
@@ -112,7 +122,8 @@ var Table = [Codes]Def{
 	Open:      {Name: "open", Kind: Blocking, FDResult: true, Attempt: attemptOpen},
 	CloseFile: {Name: "close(file)", Kind: Blocking, Attempt: attemptCloseFile},
 
-	// Names and directories: so do these.
+	// Names and directories: so do these. An entry is half the price of a worker, and ends
+	// with a thread of the kernel's as well.
 	Openat2: {Name: "openat2", Kind: Blocking, FDResult: true, Opcode: uring.OpOpenat2, Prep: prepOpenat2,
 		Attempt: attemptOpenat2, Cached: cachedOpenat2},
 	Statx: {Name: "statx", Kind: Blocking, Opcode: uring.OpStatx, Prep: prepStatx,

@@ -19,8 +19,8 @@ const (
 	ByOffload
 )
 
-// A Way is one way to run an op. A row lists its own in the order of preference; the
-// first whose needs are met is taken, once, when a ring is opened.
+// A Way is one way to run an op. What a row says makes a list of them, in the order of
+// preference; the first whose needs are met is taken, once, when a ring is opened.
 type Way struct {
 	Name   string // for people
 	How    How
@@ -37,127 +37,52 @@ type Way struct {
 // Serves reports whether ops with these flags can go this way.
 func (w *Way) Serves(f Flags) bool { return f&w.Only == w.Only && f&w.Never == 0 }
 
-// single is the way of an entry that completes once, for ops that do.
-func single(code uring.Op, prep func(*Op, *uring.SQE), checks ...string) Way {
-	return Way{Name: "entry", How: ByEntry, Opcode: code, Prep: prep, Checks: checks, Never: Multishot}
+// ways are the rows' lists: the row's own entry, then what it names beside, then what
+// its Kind leaves in any case.
+var ways = func() (all [Codes][]Way) {
+	for code := range all {
+		all[code] = Table[code].ways()
+	}
+	return all
+}()
+
+func (d *Def) ways() (list []Way) {
+	if d.Prep != nil {
+		entry := Way{Name: "entry", How: ByEntry, Opcode: d.Opcode, Prep: d.Prep, Never: Multishot}
+		if d.Select {
+			own, lent := entry, entry
+			own.Never |= Select
+			lent.Only, lent.Checks = Select, []string{uring.CheckBufRing}
+			list = append(list, own, lent)
+		} else {
+			list = append(list, entry)
+		}
+		if d.Multishot {
+			shots := Way{Name: "multishot entry", How: ByEntry, Opcode: d.Opcode, Prep: d.Prep, Only: Multishot}
+			if d.Select {
+				shots.Checks = append(shots.Checks, uring.CheckBufRing)
+			}
+			shots.Checks = append(shots.Checks, d.Check)
+			list = append(list, shots)
+		}
+	}
+	list = append(list, d.Beside...)
+	switch {
+	case d.Attempt == nil:
+	case d.Kind == Immediate:
+		list = append(list, Way{Name: "call", How: ByCall})
+	case d.Kind == Blocking || d.File:
+		list = append(list, Way{Name: "offload", How: ByOffload})
+	case d.Interest != 0:
+		list = append(list, Way{Name: "readiness, then a call", How: ByReadiness, Opcode: uring.OpPollAdd})
+	}
+	return list
 }
 
-// shots is the way of a multishot entry.
-func shots(code uring.Op, prep func(*Op, *uring.SQE), checks ...string) Way {
-	return Way{Name: "multishot entry", How: ByEntry, Opcode: code, Prep: prep, Checks: checks, Only: Multishot}
+// vectored is the way of an entry with a vector, for kernels before Linux 5.6.
+func vectored(code uring.Op, prep func(*Op, *uring.SQE)) []Way {
+	return []Way{{Name: "vectored entry", How: ByEntry, Opcode: code, Prep: prep, NeedsExt: true}}
 }
-
-func readiness() Way {
-	return Way{Name: "readiness, then a call", How: ByReadiness, Opcode: uring.OpPollAdd}
-}
-func call() Way    { return Way{Name: "call", How: ByCall} }
-func offload() Way { return Way{Name: "offload", How: ByOffload} }
-
-// ways are the rows' lists. Sends are never entries: see the package comment of
-// driver/uring.
-var ways = [Codes][]Way{
-	Nop: {single(uring.OpNop, prepNop), call()},
-	Accept: {
-		single(uring.OpAccept, prepAccept),
-		shots(uring.OpAccept, prepAccept, uring.CheckAcceptMultishot),
-		{Name: "entries, one after the other", How: ByEntries, Opcode: uring.OpAccept,
-			Prep: prepAcceptOne, Only: Multishot},
-		readiness(),
-	},
-	Connect: {single(uring.OpConnect, prepConnect), readiness()},
-	Recv: {
-		single(uring.OpRecv, prepRecv).never(Select),
-		single(uring.OpRecv, prepRecv, uring.CheckBufRing).only(Select),
-		shots(uring.OpRecv, prepRecv, uring.CheckBufRing, uring.CheckRecvMultishot),
-		readiness(),
-	},
-	Send:   {readiness()},
-	SendZC: {single(uring.OpSendZC, prepSendZC), readiness()},
-	Recvmsg: {
-		single(uring.OpRecvmsg, prepRecvmsg).never(Select),
-		single(uring.OpRecvmsg, prepRecvmsg, uring.CheckBufRing).only(Select),
-		shots(uring.OpRecvmsg, prepRecvmsg, uring.CheckBufRing, uring.CheckRecvMultishot),
-		readiness(),
-	},
-	Sendmsg:  {readiness()},
-	Shutdown: {single(uring.OpShutdown, prepShutdown), call()},
-	Close:    {single(uring.OpClose, prepClose), call()},
-	Socket:   {single(uring.OpSocket, prepSocket), call()},
-	Poll: {
-		single(uring.OpPollAdd, prepPoll),
-		shots(uring.OpPollAdd, prepPoll, uring.CheckPollMultishot),
-		// It ends with its first completion, as a multishot op may at any time.
-		{Name: "entry", How: ByEntry, Opcode: uring.OpPollAdd, Prep: prepPollOne, Only: Multishot},
-	},
-	Timeout: {single(uring.OpTimeout, prepTimeout)},
-	Cancel:  {single(uring.OpAsyncCancel, prepCancel)},
-	Read: {
-		single(uring.OpRead, prepRead),
-		{Name: "vectored entry", How: ByEntry, Opcode: uring.OpReadv, Prep: prepReadv, NeedsExt: true},
-		offload(),
-	},
-	Write: {
-		single(uring.OpWrite, prepWrite),
-		{Name: "vectored entry", How: ByEntry, Opcode: uring.OpWritev, Prep: prepWritev, NeedsExt: true},
-		offload(),
-	},
-	ReadAt: {
-		single(uring.OpRead, prepRead),
-		{Name: "vectored entry", How: ByEntry, Opcode: uring.OpReadv, Prep: prepReadv, NeedsExt: true},
-		offload(),
-	},
-	WriteAt: {
-		single(uring.OpWrite, prepWriteAt),
-		{Name: "vectored entry", How: ByEntry, Opcode: uring.OpWritev, Prep: prepWritevAt, NeedsExt: true},
-		offload(),
-	},
-	Open:      {offload()},
-	CloseFile: {offload()},
-	// An entry of these is half the price of a worker, and ends with a thread of the
-	// kernel's as well.
-	Openat2:    {single(uring.OpOpenat2, prepOpenat2), offload()},
-	Statx:      {single(uring.OpStatx, prepStatx), offload()},
-	Mkdirat:    {single(uring.OpMkdirat, prepMkdirat), offload()},
-	Unlinkat:   {single(uring.OpUnlinkat, prepUnlinkat), offload()},
-	Renameat:   {single(uring.OpRenameat, prepRenameat), offload()},
-	Linkat:     {single(uring.OpLinkat, prepLinkat), offload()},
-	Symlinkat:  {single(uring.OpSymlinkat, prepSymlinkat), offload()},
-	Readlinkat: {offload()},
-	Getdents:   {offload()},
-	Chmodat:    {offload()},
-	Chownat:    {offload()},
-	Utimensat:  {offload()},
-	Mknodat:    {offload()},
-	Truncate:   {offload()},
-	CopyRange:  {offload()},
-	Clone:      {offload()},
-	Lseek:      {offload()},
-	ReadVec:    {single(uring.OpReadv, prepReadVec), offload()},
-	WriteVec:   {single(uring.OpWritev, prepWriteVec), offload()},
-	Sync:       {single(uring.OpFsync, prepSync), offload()},
-	SyncRange:  {offload()},
-	Allocate:   {single(uring.OpFallocate, prepAllocate), offload()},
-	Advise:     {offload()},
-	Ftruncate:  {single(uring.OpFtruncate, prepFtruncate), offload()},
-	Stat:       {offload()},
-	StatFS:     {offload()},
-	Chmod:      {offload()},
-	Chown:      {offload()},
-	Chtimes:    {offload()},
-	GetAttr:    {offload()},
-	SetAttr:    {offload()},
-	ListAttrs:  {offload()},
-	RemoveAttr: {offload()},
-	Lock:       {offload()},
-	Recvmmsg:   {readiness()},
-	Sendmmsg:   {readiness()},
-	SpliceIn:   {readiness()},
-	SpliceOut:  {readiness()},
-	Sendfile:   {readiness()},
-}
-
-func (w Way) only(f Flags) Way  { w.Only |= f; return w }
-func (w Way) never(f Flags) Way { w.Never |= f; return w }
 
 // Ways lists the row's ways, the best one first.
 func (c Code) Ways() []Way { return ways[c] }

@@ -58,12 +58,11 @@ func TestWays(t *testing.T) {
 	}
 }
 
-// The best way of a row is its own Prep; sends, which are better off without, and
-// rows with one face excepted.
+// The best way of a row is its own Prep, if it has one.
 func TestBestWay(t *testing.T) {
 	for code := range Codes {
 		d, best := &Table[code], code.Ways()[0]
-		if d.Prep == nil || code == Send || code == Sendmsg {
+		if d.Prep == nil {
 			if best.Prep != nil {
 				t.Errorf("%s: its best way is an entry", d.Name)
 			}
