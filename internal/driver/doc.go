@@ -5,6 +5,11 @@
 // waits for readiness with a poller, and tries again. Above the driver nothing
 // makes a system call, and nothing knows which driver it has.
 //
+// This is the door for what may wait. The other one is internal/kernel, for what never
+// does; the two belong together. A descriptor is a number that means something to the
+// kernel that made it only, and to the driver that was opened beside that kernel: a
+// driver is handed no other.
+//
 // # The contract
 //
 // A driver belongs to one thread, which opened it; only Try and Wake may be called
