@@ -12,8 +12,8 @@ import (
 
 	"ringo/internal/driver"
 	"ringo/internal/driver/open"
+	"ringo/internal/kernel"
 	"ringo/internal/loop"
-	"ringo/internal/sys"
 )
 
 // Config says how to run. The zero value of each field is its default, and a nil
@@ -129,7 +129,7 @@ func (c *Config) resolve() (*loop.Config, error) {
 		out.Stall = 100 * time.Millisecond
 	}
 	if c.Pin {
-		if cpus, err := sys.CPUs(); err != nil {
+		if cpus, err := kernel.CPUs(); err != nil {
 			errs = append(errs, fmt.Errorf("ringo: Config.Pin: %w", err))
 		} else if out.Loops > len(cpus) {
 			errs = append(errs, fmt.Errorf("ringo: Config.Pin: %d loops, but the process may use %d CPUs", out.Loops,

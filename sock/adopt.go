@@ -117,10 +117,10 @@ func (ac *AdoptConfig) AdoptSet(s io.Closer) (*ListenerSet, error) {
 		return nil, a.refuse(err)
 	}
 	set := &ListenerSet{k: kernel.Host{}, network: a.network, first: a.fd.Sys(), share: new(sharing), adopted: true,
-		file: newSocketFile("")}
+		file: newSocketFile(kernel.Host{}, "")}
 	if unixNetwork(a.network) {
 		addr := a.unixName(kernel.Kernel.Getsockname)
-		set.unix, set.file = &addr, newSocketFile(addr.Name)
+		set.unix, set.file = &addr, newSocketFile(kernel.Host{}, addr.Name)
 	} else {
 		set.addr = socket{set.k, set.first}.name().AddrPort()
 	}

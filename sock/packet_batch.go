@@ -204,7 +204,7 @@ func (c *PacketConn) batchOp(a handle.Access) *op.Op {
 // batchOf gives an op's batch, which is made when it is needed.
 func batchOf(x *op.Ext) *sys.Batch {
 	if x.Batch == nil {
-		x.Batch = sys.NewBatch(MessagesMax)
+		x.Batch = op.NewBatch(MessagesMax)
 	}
 	return x.Batch
 }

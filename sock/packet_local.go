@@ -59,7 +59,7 @@ func (s *local) packets() *packetLocal {
 }
 
 func newPacketLocal() *packetLocal {
-	pl := &packetLocal{batch: sys.NewBatch(1 + fetchMax)}
+	pl := &packetLocal{batch: op.NewBatch(1 + fetchMax)}
 	pl.ext.Batch = pl.batch
 	pl.fetch = op.Op{Code: op.Recvmmsg, Ext: &pl.ext}
 	pl.send = op.Op{Ext: &pl.sendExt}

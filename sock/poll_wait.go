@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"ringo/internal/driver"
 	"ringo/internal/handle"
 	"ringo/internal/op"
 	"ringo/internal/posix"
@@ -54,7 +55,7 @@ func (p *Pollable) offload(code op.Code, b []byte) int32 {
 	o := &op.Op{Code: code, FD: p.core.FD(), Buf: b, Off: -1}
 	res := int32(-sys.EAGAIN) // if it is not run: the state says why
 	p.l.Offload(func(context.Context) error {
-		res = o.Attempt()
+		res = driver.Call(o)
 		return nil
 	})
 	return res

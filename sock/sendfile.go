@@ -8,6 +8,7 @@ import (
 	"syscall"
 
 	"ringo/buf"
+	"ringo/internal/driver"
 	"ringo/internal/fd"
 	"ringo/internal/handle"
 	"ringo/internal/op"
@@ -124,7 +125,7 @@ func (c *Conn) sendCached(f *fileSource, file *fd.FD) (n int, more bool, err err
 	p := b.Mem()[:min(int64(len(b.Mem())), f.most)]
 	for n < len(p) {
 		o := op.Op{Code: op.Read, FD: file, Buf: p[n:], Off: -1, Mode: op.ModeNow}
-		res := o.Attempt()
+		res := driver.Call(&o)
 		if more = res < 0; res <= 0 {
 			break
 		}
@@ -161,7 +162,7 @@ func (c *Conn) sendPiece(f *fileSource, file *fd.FD) (n int, more bool, err erro
 	o := op.Op{Code: op.Sendfile, FD: c.core.FD(), Off: -1, Arg: f.piece(), Arg2: uint32(file.Sys())}
 	c.core.FD().Ref()
 	err = c.l.Offload(func(context.Context) error {
-		res, ran = o.Attempt(), true
+		res, ran = driver.Call(&o), true
 		return nil
 	})
 	c.core.FD().Unref()

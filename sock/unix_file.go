@@ -1,32 +1,34 @@
 package sock
 
 import (
-	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
+
+	"ringo/internal/kernel"
+	"ringo/internal/sys"
 )
 
 // socketFile is the file by which a Unix listener is found. Listeners that share a
 // socket share it, and the last of them to close removes it if it is ours.
 type socketFile struct {
-	path string // "" for a name that is no file's
+	k    kernel.Kernel
+	path []byte // with a NUL behind it; nil for a name that is no file's
 
 	mu     sync.Mutex
 	users  int
-	made   fs.FileInfo // as it was when we took charge of it; nil: we have not
+	made   *sys.Statx // as it was when we took charge of it; nil: we have not
 	unlink bool
 }
 
 // newSocketFile is the file of a listener with this name, with one user.
-func newSocketFile(name string) *socketFile {
-	f := &socketFile{users: 1}
+func newSocketFile(k kernel.Kernel, name string) *socketFile {
+	f := &socketFile{k: k, users: 1}
 	if name != "" && !strings.HasPrefix(name, "@") {
-		f.path = name
 		if abs, err := filepath.Abs(name); err == nil {
-			f.path = abs // it is the same file wherever the program goes
+			name = abs // it is the same file wherever the program goes
 		}
+		f.path = append([]byte(name), 0)
 	}
 	return f
 }
@@ -37,8 +39,8 @@ func (f *socketFile) own(ours bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.unlink = ours
-	if ours && f.made == nil && f.path != "" {
-		f.made, _ = os.Lstat(f.path)
+	if ours && f.made == nil {
+		f.made = f.look()
 	}
 }
 
@@ -62,8 +64,18 @@ func (f *socketFile) release() {
 	if f.users--; f.users > 0 || !f.unlink || f.made == nil {
 		return
 	}
-	now, err := os.Lstat(f.path)
-	if err == nil && os.SameFile(f.made, now) && now.ModTime().Equal(f.made.ModTime()) {
-		os.Remove(f.path)
+	now, made := f.look(), f.made
+	if now != nil && now.Ino == made.Ino && now.DevMajor == made.DevMajor && now.DevMinor == made.DevMinor &&
+		now.Mtime == made.Mtime {
+		f.k.Unlink(f.path)
 	}
+}
+
+// look says what is at the path, nil if nothing is.
+func (f *socketFile) look() *sys.Statx {
+	st := new(sys.Statx)
+	if f.path == nil || f.k.Lstat(f.path, st) < 0 {
+		return nil
+	}
+	return st
 }

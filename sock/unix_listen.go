@@ -81,7 +81,7 @@ func (lc *ListenConfig) bindUnix(s socket, addr *net.UnixAddr) (*socketFile, err
 	if err := s.bindUnix(addr.Name); err != nil {
 		return nil, err
 	}
-	file := newSocketFile(addr.Name)
+	file := newSocketFile(s.k, addr.Name)
 	file.own(true)
 	return file, nil
 }
@@ -113,6 +113,6 @@ func (ln *Listener) becomeUnix(network string) {
 	addr := unixName(ln.l, ln.core.FD(), kernel.Kernel.Getsockname, network)
 	ln.unix = &addr
 	if ln.file == nil {
-		ln.file = newSocketFile(addr.Name)
+		ln.file = newSocketFile(ln.l.Kernel(), addr.Name)
 	}
 }

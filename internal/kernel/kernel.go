@@ -8,6 +8,7 @@ type Kernel interface {
 	Descriptors
 	Sockets
 	Files
+	Names
 }
 
 // Descriptors are the calls on descriptors of every kind.
@@ -34,6 +35,16 @@ type Files interface {
 	// Resident is 1 if all of n bytes from off on are in memory, and 0 if not. -ENOSYS,
 	// -EPERM or -EOPNOTSUPP: it can't be told, here or of this file.
 	Resident(fd int32, off, n int64) int32
+}
+
+// Names are the calls on names of files that no op is worth: the one of a Unix socket. A
+// path ends with a NUL, and starts from the working directory if it is relative. They
+// may wait for a disk.
+type Names interface {
+	// Lstat describes what has the name, be it a link itself.
+	Lstat(path []byte, st *sys.Statx) int32
+	// Unlink removes the name.
+	Unlink(path []byte) int32
 }
 
 // Sockets are the calls on sockets.

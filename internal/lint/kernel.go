@@ -5,6 +5,7 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"path"
 	"strings"
 )
 
@@ -54,54 +55,105 @@ func addActions(actions map[string]bool, d ast.Decl) {
 	}
 }
 
-const kernelReason = "nothing above the drivers calls the kernel: only so does one program run on every driver, and " +
-	"can a test put another " +
-	"kernel, clock or descriptor under a loop. Make it an op or a driver's Try, or a function of internal/sys that a " +
-	"driver calls."
+const kernelReason = "there are two doors to the kernel, and above the drivers nothing goes past them: only so does " +
+	"one program run on every driver, and can another kernel be put under a loop, one that a test plays or that of a " +
+	"system that is no Linux. What may wait is an op of the loop's driver; what never waits is a method of " +
+	"kernel.Kernel (internal/kernel), which a loop carries."
 
-// Kernel is the rule that what lies above the drivers leaves the kernel to them.
-// actions are the names of package syscall that do something.
-func Kernel(actions map[string]bool) func(*Tree) []string {
+// byName are the functions of package os that ask the kernel about a name or an open
+// file. Programs may use them; what a handle asks goes by its kernel.
+var byName = set("Chdir", "Chmod", "Chown", "Chtimes", "CopyFS", "Create", "CreateTemp", "DirFS", "Lchown", "Link",
+	"Lstat", "Mkdir", "MkdirAll", "MkdirTemp", "Open", "OpenFile", "OpenInRoot", "OpenRoot", "Pipe", "ReadDir",
+	"ReadFile", "Readlink", "Remove", "RemoveAll", "Rename", "StartProcess", "Stat", "Symlink", "Truncate", "WriteFile")
+
+func set(names ...string) map[string]bool {
+	all := map[string]bool{}
+	for _, n := range names {
+		all[n] = true
+	}
+	return all
+}
+
+// Kernel is the rule that what lies above the drivers reaches the kernel by the two
+// doors. syscalls are the names of package syscall that do something; those of
+// internal/sys are its functions and variables.
+func Kernel(syscalls map[string]bool) func(*Tree) []string {
 	return func(t *Tree) (faults []string) {
+		calls := map[string]map[string]bool{"syscall": syscalls, t.Module + "/internal/sys": t.actions("internal/sys")}
 		for _, p := range t.Packages {
 			if rank(p.Dir) <= rank(driverTop) {
 				continue
 			}
+			calls["os"] = byName
+			if strings.HasPrefix(p.Dir, "cmd/") || strings.HasPrefix(p.Dir, "examples/") {
+				calls["os"] = nil // programs
+			}
 			for _, f := range p.source() {
-				faults = append(faults, t.kernelFaults(f, actions)...)
+				faults = append(faults, t.kernelFaults(f, calls)...)
 			}
 		}
 		return faults
 	}
 }
 
-func (t *Tree) kernelFaults(f *File, actions map[string]bool) (faults []string) {
-	names := map[string]bool{} // what this file calls package syscall
+// actions are the exported functions and variables of a package of the module.
+func (t *Tree) actions(dir string) map[string]bool {
+	all := map[string]bool{}
+	for _, p := range t.Packages {
+		if p.Dir != dir {
+			continue
+		}
+		for _, f := range p.source() {
+			for _, d := range f.AST.Decls {
+				addActions(all, d)
+			}
+		}
+	}
+	return all
+}
+
+// kernelFaults looks for what a file takes of the packages in calls, where the names of
+// those that do something are by import path.
+func (t *Tree) kernelFaults(f *File, calls map[string]map[string]bool) (faults []string) {
+	paths := map[string]string{} // by what this file calls the packages
 	for imported, spec := range f.imports {
+		actions, watched := calls[imported]
 		switch {
 		case strings.HasPrefix(imported, "golang.org/x/sys/"):
 			faults = append(faults, t.fault(spec.Pos(), "imports %s: %s", imported, kernelReason))
-		case imported == "syscall" && spec.Name == nil:
-			names["syscall"] = true
-		case imported == "syscall" && spec.Name.Name == ".":
+		case !watched || actions == nil:
+		case spec.Name == nil:
+			paths[path.Base(imported)] = imported
+		case spec.Name.Name == ".":
 			faults = append(faults, t.fault(spec.Pos(),
-				"imports syscall without its name, so that its use can't be seen; %s", kernelReason))
-		case imported == "syscall":
-			names[spec.Name.Name] = true
+				"imports %s without its name, so that its use can't be seen; %s", path.Base(imported), kernelReason))
+		default:
+			paths[spec.Name.Name] = imported
 		}
 	}
-	if len(names) == 0 {
-		return faults
-	}
 	ast.Inspect(f.AST, func(n ast.Node) bool {
-		if sel, ok := n.(*ast.SelectorExpr); ok {
-			if pkg, ok := sel.X.(*ast.Ident); ok && names[pkg.Name] && actions[sel.Sel.Name] {
-				faults = append(faults, t.fault(sel.Pos(),
-					"uses syscall.%s: of package syscall only types and constants, since %s",
-					sel.Sel.Name, kernelReason))
-			}
+		sel, ok := n.(*ast.SelectorExpr)
+		if !ok {
+			return true
+		}
+		name := sel.Sel.Name
+		if pkg, ok := sel.X.(*ast.Ident); ok && calls[paths[pkg.Name]][name] {
+			faults = append(faults, t.fault(sel.Pos(), "uses %s.%s: %s, since %s",
+				path.Base(paths[pkg.Name]), name, mayUse[path.Base(paths[pkg.Name])], kernelReason))
+		}
+		if name == "Attempt" {
+			faults = append(faults, t.fault(sel.Pos(),
+				"makes the plain call of an op beside the driver: that is driver.Call, or Try of a loop, since %s",
+				kernelReason))
 		}
 		return true
 	})
 	return faults
+}
+
+// mayUse says what is left of a package.
+var mayUse = map[string]string{
+	"syscall": "of package syscall only types and constants",
+	"sys":     "of internal/sys only types and constants",
+	"os":      "of package os nothing that asks about names and files",
 }

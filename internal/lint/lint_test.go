@@ -117,7 +117,7 @@ var ruleCases = []struct {
 
 	{"drivers may", "kernel", "internal/driver/uring/a.go",
 		`package uring; import "golang.org/x/sys/unix"; import "syscall"; var _ = syscall.Read`, ""},
-	{"x/sys above", "kernel", "sock/a.go", `package sock; import "golang.org/x/sys/unix"`, "nothing above the drivers"},
+	{"x/sys above", "kernel", "sock/a.go", `package sock; import "golang.org/x/sys/unix"`, "two doors to the kernel"},
 	{"syscall function", "kernel", "sock/a.go", `package sock; import "syscall"; var _ = syscall.Getpid()`,
 		"uses syscall.Getpid"},
 	{"syscall variable", "kernel", "internal/loop/a.go",
@@ -127,6 +127,25 @@ var ruleCases = []struct {
 	{"syscall without its name", "kernel", "sock/a.go", `package sock; import . "syscall"`, "without its name"},
 	{"syscall types and constants", "kernel", "sock/a.go",
 		`package sock; import "syscall"; var e syscall.Errno = syscall.EINVAL; type c syscall.RawConn`, ""},
+	{"internal/sys function", "kernel", "sock/a.go",
+		`package sock; import "ringo/internal/sys"; var _ = sys.Dup(1)`, "uses sys.Dup: of internal/sys only types"},
+	{"internal/sys function by another name", "kernel", "file/a.go",
+		`package file; import s "ringo/internal/sys"; var _ = s.Dup`, "uses sys.Dup"},
+	{"internal/sys in the loop", "kernel", "internal/loop/a.go",
+		`package loop; import "ringo/internal/sys"; var _ = sys.Dup(1)`, "uses sys.Dup"},
+	{"internal/sys types and constants", "kernel", "sock/a.go",
+		`package sock; import "ringo/internal/sys"; const _ = sys.EINVAL; var _ sys.Sockaddr`, ""},
+	{"the second door may", "kernel", "internal/kernel/a.go",
+		`package kernel; import "ringo/internal/sys"; var _ = sys.Dup(1)`, ""},
+	{"a driver may call internal/sys", "kernel", "internal/driver/soft/a.go",
+		`package soft; import "ringo/internal/sys"; var _ = sys.Dup(1)`, ""},
+	{"a name's file by package os", "kernel", "sock/a.go",
+		`package sock; import "os"; var _, _ = os.Lstat("x")`, "uses os.Lstat: of package os nothing that asks"},
+	{"package os otherwise", "kernel", "sock/a.go",
+		`package sock; import "os"; var _ = os.NewFile(3, os.Getenv("X"))`, ""},
+	{"a program's files", "kernel", "cmd/ringo/a.go", `package main; import "os"; var _, _ = os.Open("x")`, ""},
+	{"an op beside the driver", "kernel", "sock/a.go",
+		`package sock; import "ringo/internal/op"; var _ = new(op.Op).Attempt()`, "driver.Call, or Try of a loop"},
 	{"a test may call the kernel", "kernel", "sock/a_test.go", `package sock; import "golang.org/x/sys/unix"`, ""},
 
 	{"a program on internals", "programs", "cmd/ringo/serve/a.go", `package serve; import "ringo/internal/op"`,
@@ -258,7 +277,10 @@ func TestRules(t *testing.T) {
 			tree, err := Load(fstest.MapFS{
 				"go.mod":       {Data: []byte("module ringo\n\ngo 1.25\n")},
 				"bench/go.mod": {Data: []byte("module bench\n")},
-				c.file:         {Data: []byte(c.src)},
+				"internal/sys/calls.go": {Data: []byte("// Package sys makes calls.\npackage sys\n" +
+					"// Dup duplicates.\nfunc Dup(fd int32) int32 { return fd }\n" +
+					"// EINVAL is an error, Sockaddr an address.\nconst EINVAL = 22\ntype Sockaddr struct{}\n")},
+				c.file: {Data: []byte(c.src)},
 			})
 			if err != nil {
 				t.Fatal(err)

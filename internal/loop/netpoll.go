@@ -5,7 +5,7 @@ import (
 	"sync"
 	"time"
 
-	"ringo/internal/sys"
+	"ringo/internal/kernel"
 )
 
 var netpoll struct {
@@ -24,7 +24,7 @@ func startNetpoll() error {
 	if netpoll.started {
 		return nil
 	}
-	if err := sys.Spare(2); err != nil {
+	if err := kernel.Spare(2); err != nil {
 		return fmt.Errorf("ringo: descriptors for the poller of Go's runtime: %w (raise RLIMIT_NOFILE, or for the "+
 			"whole system fs.file-max)", err)
 	}

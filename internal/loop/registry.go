@@ -6,7 +6,7 @@ import (
 	"sync/atomic"
 
 	"ringo/internal/gmark"
-	"ringo/internal/sys"
+	"ringo/internal/kernel"
 )
 
 // seat is a thread: as the runtime knows it, or where that can't be told as the kernel does.
@@ -20,14 +20,14 @@ func mySeat() seat {
 	if gmark.ThreadsKnown() {
 		return seat{thread: gmark.CurrentThread()}
 	}
-	return seat{tid: sys.Gettid()}
+	return seat{tid: kernel.ThreadID()}
 }
 
 // taken reports whether the caller runs on the thread. Of a loop that is still to begin nobody
 // does. G.
 func (s seat) taken() bool {
 	if s.tid != 0 {
-		return sys.Gettid() == s.tid
+		return kernel.ThreadID() == s.tid
 	}
 	return s.thread != 0 && gmark.CurrentThread() == s.thread
 }

@@ -12,9 +12,9 @@ import (
 
 	"ringo/buf"
 	"ringo/internal/driver"
+	"ringo/internal/kernel"
 	"ringo/internal/offload"
 	"ringo/internal/op"
-	"ringo/internal/sys"
 )
 
 // Set is the loops of one Run.
@@ -180,7 +180,7 @@ func (l *Loop) open() error {
 			return err
 		}
 	}
-	l.tid, l.seat, l.goid = sys.Gettid(), mySeat(), goid()
+	l.tid, l.seat, l.goid = kernel.ThreadID(), mySeat(), goid()
 	l.tick()
 	l.slab = op.NewSlab(0)
 	c := l.cfg
@@ -210,14 +210,14 @@ const (
 )
 
 func pin(i int) error {
-	cpus, err := sys.CPUs()
+	cpus, err := kernel.CPUs()
 	if err != nil {
 		return fmt.Errorf("ringo: Config.Pin: %w", err)
 	}
 	if i >= len(cpus) {
 		return fmt.Errorf("ringo: Config.Pin: loop %d has no CPU: the process may use %d", i, len(cpus))
 	}
-	if err := sys.Pin(cpus[i]); err != nil {
+	if err := kernel.Pin(cpus[i]); err != nil {
 		return fmt.Errorf("ringo: Config.Pin: sched_setaffinity(CPU %d): %w", cpus[i], err)
 	}
 	return nil

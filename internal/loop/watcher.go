@@ -4,7 +4,7 @@ import (
 	"runtime"
 	"time"
 
-	"ringo/internal/sys"
+	"ringo/internal/kernel"
 )
 
 // The watcher is one goroutine of a Run that looks at its loops from outside,
@@ -94,7 +94,7 @@ func (w *watcher) look(l *Loop, s *sighting) (soon bool) {
 	if turn != s.turn {
 		s.turn, s.looks, s.done = turn, 0, false
 		s.first, s.next = now, int64(w.limit)
-		s.cpu, _ = sys.ThreadCPU(l.tid)
+		s.cpu, _ = kernel.ThreadCPU(l.tid)
 		return false
 	}
 	if s.looks++; s.done {
@@ -114,10 +114,10 @@ func (w *watcher) judge(l *Loop, s *sighting, now int64) {
 		return
 	}
 	// A turn that has used so much processor time is long without anybody's help.
-	cpu, ok := sys.ThreadCPU(l.tid)
+	cpu, ok := kernel.ThreadCPU(l.tid)
 	computes := cpu-s.cpu >= int64(w.limit)*3/4
 	if !ok {
-		computes = sys.ThreadState(l.tid) == 'R'
+		computes = kernel.ThreadState(l.tid) == 'R'
 	}
 	if !computes && !asleep(l.tid) {
 		return // it would run if the machine let it
@@ -133,7 +133,7 @@ func (w *watcher) judge(l *Loop, s *sighting, now int64) {
 	if l.watch.since.Load() != s.turn {
 		return // the turn has ended meanwhile
 	}
-	if after, _ := sys.ThreadCPU(l.tid); !computes && (after != cpu || g != nil && !g.waits()) {
+	if after, _ := kernel.ThreadCPU(l.tid); !computes && (after != cpu || g != nil && !g.waits()) {
 		s.next = 2 * (now - s.turn) // it has run meanwhile, or waits for the scheduler to let it
 		return
 	}
@@ -150,7 +150,7 @@ func (w *watcher) judge(l *Loop, s *sighting, now int64) {
 // asleep reports whether a thread sleeps. What the system does not tell is taken
 // for sleep: then the goroutine's state decides.
 func asleep(tid int32) bool {
-	switch sys.ThreadState(tid) {
+	switch kernel.ThreadState(tid) {
 	case 'S', 'D', 0:
 		return true
 	}

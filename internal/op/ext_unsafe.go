@@ -33,6 +33,9 @@ func (x *Ext) SetVec(bufs [][]byte, skip int) {
 	}
 }
 
+// NewBatch makes a batch of n messages, for Ext.Batch.
+func NewBatch(n int) *sys.Batch { return sys.NewBatch(n) }
+
 // VecMax is how many slices one ReadVec or WriteVec takes: UIO_MAXIOV.
 const VecMax = 1024
 

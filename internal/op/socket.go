@@ -112,9 +112,9 @@ func attemptSendmsg(o *Op) int32 {
 // Recvmmsg and Sendmmsg move the messages of Ext.Batch's window. The result is how
 // many there were, which may be fewer; an error that meets one behind the first is
 // the next call's. Arg is MSG_ flags. io_uring has no such ops.
-func attemptRecvmmsg(o *Op) int32 { return o.Ext.Batch.Recv(o.FD.Sys(), o.Arg) }
+func attemptRecvmmsg(o *Op) int32 { return sys.Recvmmsg(o.FD.Sys(), o.Ext.Batch, o.Arg) }
 
-func attemptSendmmsg(o *Op) int32 { return o.Ext.Batch.Send(o.FD.Sys(), o.Arg) }
+func attemptSendmmsg(o *Op) int32 { return sys.Sendmmsg(o.FD.Sys(), o.Ext.Batch, o.Arg) }
 
 // Shutdown shuts FD down; Arg is how. Never worth a submission: the ring hands it
 // to a worker thread.

@@ -7,6 +7,7 @@ import (
 	"syscall"
 	"time"
 
+	"ringo/internal/driver"
 	"ringo/internal/fd"
 	"ringo/internal/loop"
 	"ringo/internal/op"
@@ -123,7 +124,7 @@ func (n *Net) read() error {
 func (n *Net) attempt(fd uintptr) bool {
 	n.fd.Init(int32(fd))
 	n.op.FD = &n.fd
-	n.res = n.op.Attempt()
+	n.res = driver.Call(&n.op)
 	return n.once || n.res != -sys.EAGAIN
 }
 

@@ -9,10 +9,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Recv is recvmmsg(2) into the window's messages, with MSG_DONTWAIT and
+// Recvmmsg is recvmmsg(2) into the window's messages, with MSG_DONTWAIT and
 // MSG_CMSG_CLOEXEC added: how many came, or the negated errno if the first did not.
 // An error that meets a later one is for the next call.
-func (b *Batch) Recv(fd int32, flags uint32) int32 {
+func Recvmmsg(fd int32, b *Batch, flags uint32) int32 {
 	if b.from == b.to {
 		return 0
 	}
@@ -24,9 +24,9 @@ func (b *Batch) Recv(fd int32, flags uint32) int32 {
 	return n
 }
 
-// Send is sendmmsg(2) of the window's messages, with MSG_DONTWAIT and MSG_NOSIGNAL
+// Sendmmsg is sendmmsg(2) of the window's messages, with MSG_DONTWAIT and MSG_NOSIGNAL
 // added: how many went, or the negated errno if the first did not.
-func (b *Batch) Send(fd int32, flags uint32) int32 {
+func Sendmmsg(fd int32, b *Batch, flags uint32) int32 {
 	if b.from == b.to {
 		return 0
 	}

@@ -46,8 +46,8 @@ func PipeSize(fd int32) int32                                    { return enosys
 func SetPipeSize(fd int32, n int) int32                          { return enosys }
 func Splice(in, out int32, n int) int32                          { return enosys }
 func Sendfile(out, in int32, off int64, n int) int32             { return enosys }
-func (b *Batch) Recv(fd int32, flags uint32) int32               { return enosys }
-func (b *Batch) Send(fd int32, flags uint32) int32               { return enosys }
+func Recvmmsg(fd int32, b *Batch, flags uint32) int32            { return enosys }
+func Sendmmsg(fd int32, b *Batch, flags uint32) int32            { return enosys }
 func Gettid() int32                                              { return 0 }
 
 func SendTo(fd int32, p []byte, flags uint32, sa *Sockaddr) int32 { return enosys }

@@ -1,0 +1,25 @@
+package kernel
+
+import "ringo/internal/sys"
+
+// What is asked about the process and its threads, which has no descriptor and of which
+// every kernel's programs have one kind: so these are functions, and not methods of
+// Kernel.
+
+// CPUs lists the processors that this process may use.
+func CPUs() ([]int, error) { return sys.CPUs() }
+
+// Pin binds the calling thread to one processor.
+func Pin(cpu int) error { return sys.Pin(cpu) }
+
+// ThreadID is the number of the calling thread.
+func ThreadID() int32 { return sys.Gettid() }
+
+// ThreadCPU is the processor time that a thread of this process has used.
+func ThreadCPU(tid int32) (ns int64, ok bool) { return sys.ThreadCPU(tid) }
+
+// ThreadState is the letter of a thread's state, as in proc_pid_stat(5), or 0.
+func ThreadState(tid int32) byte { return sys.ThreadState(tid) }
+
+// Spare fails where the process can't have n more descriptors.
+func Spare(n int) error { return sys.Spare(n) }
