@@ -15,10 +15,12 @@ type RenameFlags uint32
 
 const (
 	// NoReplace fails with fs.ErrExist if something has the new name.
-	NoReplace RenameFlags = sys.RenameNoreplace
+	NoReplace RenameFlags = 1
 	// Exchange gives each of two the other's name, at once.
-	Exchange RenameFlags = sys.RenameExchange
+	Exchange RenameFlags = 2
 )
+
+const _ = -uint(NoReplace ^ sys.RenameNoreplace | Exchange ^ sys.RenameExchange) // compiles if both are the same
 
 // Rename gives a file another name, as os.Rename does: a file that has it is replaced,
 // a directory is not. It may wait; a task parks.

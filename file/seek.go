@@ -1,8 +1,6 @@
 package file
 
 import (
-	"io"
-
 	"ringo/internal/op"
 )
 
@@ -30,6 +28,6 @@ func (f *File) Seek(offset int64, whence int) (int64, error) {
 // The two more places to seek from: the next data at or behind an offset, and the next
 // hole. At the end there is a hole. Behind the last data or the end the error is ENXIO.
 const (
-	SeekData = io.SeekEnd + 1
-	SeekHole = io.SeekEnd + 2
+	SeekData = 3
+	SeekHole = 4
 )

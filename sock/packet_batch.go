@@ -23,7 +23,9 @@ type Message struct {
 
 // MessagesMax is how many messages a ReadBatch reads at most. More than that in one
 // WriteBatch take more than one call of the kernel.
-const MessagesMax = sys.BatchMax
+const MessagesMax = 64
+
+const _ = -uint(MessagesMax ^ sys.BatchMax) // compiles if both are the same
 
 // ReadBatch reads up to len(ms) datagrams, and returns how many it read, at least one:
 // it parks until there is one, and takes what there is then, or about twice as many as

@@ -29,6 +29,7 @@ func rules(t *testing.T) map[string]func(*Tree) []string {
 		"faces":         Faces,
 		"programs":      Programs,
 		"columns":       Columns,
+		"constants":     Constants,
 		"no inlining":   NoInline,
 		"prose":         Prose,
 		"named files":   NamedFiles,
@@ -240,6 +241,12 @@ var ruleCases = []struct {
 	{"a row of a table", "columns", "docs/a.md", "| " + strings.Repeat("x", 120) + " |", ""},
 	{"a line of a text", "columns", "docs/a.md", "a\n" + strings.Repeat("x", 121), "docs/a.md:2: 121 columns"},
 	{"a module inside", "columns", "bench/a.md", strings.Repeat("x", 121), "bench/a.md:1: 121 columns"},
+
+	{"a constant with a value", "constants", "sock/a.go", "package sock\nconst A, B = 1 << 4, A + 1", ""},
+	{"a constant of elsewhere", "constants", "sock/a.go",
+		`package sock; import "ringo/internal/sys"; const A = 2 * sys.BatchMax`, "sock/a.go:1: A is sys.BatchMax"},
+	{"a hidden constant", "constants", "sock/a.go",
+		`package sock; import "ringo/internal/sys"; const a = sys.BatchMax`, ""},
 
 	{"a benchmark by name", "no inlining", "sock/a.go",
 		"package sock\n// f is apart: inlined it makes the other larger.\n//\n//go:noinline\nfunc f() {}", ""},
