@@ -166,6 +166,6 @@ var unexplained = []string{
 	"internal/driver/soft reg", "internal/driver/soft side",
 	"internal/driver/uring early",
 	"internal/poller places",
-	"sock delivery", "sock local", "sock parcel", "sock parting", "sock question", "sock sharing",
+	"sock local", "sock question", "sock sharing",
 	"uring surroundings",
 }
