@@ -31,7 +31,7 @@ var planted = []mutant{
 	{"a cancel is dropped when the SQ is full", driverDir + "cancel.go", [][2]string{
 		{"	d.cancels = append(d.cancels, token)\n", ""}}},
 	{"CQEs that overflowed are left in the kernel", driverDir + "wait.go", [][2]string{
-		{"if !d.r.Overflowed() {", "if true {"},
+		{"if !d.r.Overflowed() || overflows", "if true || overflows"},
 		{"d.r.SQPending() > 0 || d.r.NeedsEnter() {", "d.r.SQPending() > 0 {"}}},
 	{"a cancelled op is given up before its last CQE", driverDir + "cancel.go", [][2]string{
 		{"	if o.State == op.Queued {\n		d.withdraw(o)", "	if true {\n		d.withdraw(o)"}}},
@@ -47,7 +47,7 @@ var planted = []mutant{
 	{"a cancel that finds nothing is not repeated", driverDir + "wait.go", [][2]string{
 		{"			d.missed(c.UserData, c.Res)\n", ""}}},
 	{"a cancel that a thread was told of is not repeated", driverDir + "cancel.go", [][2]string{
-		{"	d.doubts = append(d.doubts, token)\n", ""}}},
+		{"	d.cancelLater = append(d.cancelLater, token)\n", ""}}},
 	{"EAGAIN leaves the driver", driverDir + "complete.go", [][2]string{
 		{"		if !o.Canceled {\n			d.again(o, res)\n			return\n		}\n		res = " +
 			"-sys.ECANCELED\n", ""}}},
@@ -83,7 +83,7 @@ var planted = []mutant{
 	{"a receive has less memory than it says", "internal/op/socket.go", [][2]string{
 		{"e.PrepRecv(fd, o.Buf, o.Arg)", "e.PrepRecv(fd, append([]byte(nil), o.Buf...), o.Arg)"}}},
 	{"a wait has no timer when the SQ is full", driverDir + "wait.go", [][2]string{
-		{"!d.extArg && !d.armTimer(deadline)", "!d.extArg && !d.armTimer(deadline) && d.closed"}}},
+		{"!d.extArg && !d.armTimer(limit) {", "!d.extArg && !d.armTimer(limit) && d.closed {"}}},
 	{"a send that came short does not go on", driverDir + "ready.go", [][2]string{
 		{"			if int(o.Done) < len(o.Buf) {\n				continue\n			}\n			o.Res",
 			"			o.Res"}}},
