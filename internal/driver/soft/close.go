@@ -24,14 +24,14 @@ func (d *engine) Close(done *driver.Queue) error {
 	d.done = done
 	d.work()
 	end := d.now() + int64(drainMax)
-	for d.files.flying != nil && d.now() < end {
+	for d.files.busy != nil && d.now() < end {
 		if d.dead == nil {
 			d.collect(max(end-d.now(), 0))
 		} else {
 			time.Sleep(time.Millisecond)
 		}
 		d.awake()
-		d.land()
+		d.completeJobs()
 	}
 	d.files.close(drainMax)
 	d.closed, d.done = true, nil
@@ -49,12 +49,12 @@ func (d *engine) Close(done *driver.Queue) error {
 // left says which ops could not be drained.
 func (d *engine) left() error {
 	n := 0
-	for j := d.files.flying; j != nil; j = j.next {
+	for j := d.files.busy; j != nil; j = j.next {
 		n++
 	}
 	if n == 0 {
 		return nil
 	}
 	return fmt.Errorf("%s: %d calls did not end within %v, the first is a %s; their memory is kept",
-		d.p.Name(), n, drainMax, d.files.flying.o.Def().Name)
+		d.p.Name(), n, drainMax, d.files.busy.o.Def().Name)
 }

@@ -28,7 +28,7 @@ type files struct {
 	// can't be had, aioErr says why, and such ops are the workers' as all others.
 	aio    *offload.AIO
 	aioErr error
-	flying *job // linked by next
+	busy   *job // linked by next
 	spare  *job // to use again
 }
 
@@ -57,10 +57,10 @@ func (f *files) features(list []string) []string {
 	return append(slices.Clip(list), "aio")
 }
 
-// close ends the engines. What still flies is left to its worker or to the kernel,
+// close ends the engines. What is still under way is left to its worker or to the kernel,
 // with its memory.
 func (f *files) close(within time.Duration) {
-	if f.flying == nil {
+	if f.busy == nil {
 		f.workers.Close(within) // the last worker may be about to signal
 	}
 	if f.aio != nil {
@@ -68,7 +68,7 @@ func (f *files) close(within time.Duration) {
 	}
 }
 
-// job is an op in the offload. From offload to land the engine owns what the op
+// job is an op in the offload. From offload to completeJobs the engine owns what the op
 // names, whatever becomes of the driver.
 type job struct {
 	offload.Request
@@ -77,13 +77,13 @@ type job struct {
 	makes  bool  // a descriptor, as its result
 	direct bool  // with the kernel, not with a worker
 	prev   *job
-	next   *job // of the flying, or of the spare
+	next   *job // of those under way, or of the spare
 	run    func() int32
 	runOwn func() int32
 	close  func(res int32)
 }
 
-// job makes one for the op and puts it among the flying.
+// job makes one for the op and puts it among those that are under way.
 func (f *files) job(o *op.Op) *job {
 	j := f.spare
 	if j == nil {
@@ -96,23 +96,23 @@ func (f *files) job(o *op.Op) *job {
 		f.spare = j.next
 	}
 	j.o = o
-	j.prev, j.next = nil, f.flying
-	if f.flying != nil {
-		f.flying.prev = j
+	j.prev, j.next = nil, f.busy
+	if f.busy != nil {
+		f.busy.prev = j
 	}
-	f.flying = j
+	f.busy = j
 	return j
 }
 
-// grounded takes a job out of the flying.
-func (f *files) grounded(j *job) {
+// unlink takes a job out of the list of those that are under way.
+func (f *files) unlink(j *job) {
 	if j.next != nil {
 		j.next.prev = j.prev
 	}
 	if j.prev != nil {
 		j.prev.next = j.next
 	} else {
-		f.flying = j.next
+		f.busy = j.next
 	}
 	j.o, j.prev, j.next = nil, nil, nil
 }
@@ -216,27 +216,27 @@ func block(o *op.Op) int32 {
 	}
 }
 
-// land completes the ops that have ended.
-func (d *engine) land() {
-	if d.files.flying == nil {
+// completeJobs completes the ops that have ended.
+func (d *engine) completeJobs() {
+	if d.files.busy == nil {
 		return
 	}
 	for r := d.files.workers.Next(); r != nil; r = d.files.workers.Next() {
-		d.landed(r.User.(*job), r.Res)
+		d.completeJob(r.User.(*job), r.Res)
 	}
 	if d.files.aio == nil {
 		return
 	}
 	for r := d.files.aio.Next(); r != nil; r = d.files.aio.Next() {
-		d.landedDirect(r.User.(*job))
+		d.completeDirect(r.User.(*job))
 	}
 }
 
-// landed completes the op of a job. A descriptor that nobody wants any more is
+// completeJob completes the op of a job. A descriptor that nobody wants any more is
 // closed.
-func (d *engine) landed(j *job, res int32) {
+func (d *engine) completeJob(j *job, res int32) {
 	o := j.o
-	d.files.grounded(j)
+	d.files.unlink(j)
 	d.files.reuse(j)
 	if o.Canceled && res >= 0 && o.Def().FDResult && o.Flags&op.Keep == 0 {
 		sys.Close(res)
@@ -245,17 +245,17 @@ func (d *engine) landed(j *job, res int32) {
 	d.end(o, res, 0)
 }
 
-// landedDirect completes the op of a job that the kernel had, or goes on with it:
+// completeDirect completes the op of a job that the kernel had, or goes on with it:
 // what would have had to wait, or is not aligned, a plain call does or refuses. A read
 // that came short may have found only its first part in memory, as btrfs does with what is
 // not aligned (Linux 6.18): a plain call knows whether that was the file's end.
-func (d *engine) landedDirect(j *job) {
+func (d *engine) completeDirect(j *job) {
 	o, res := j.o, j.Res
 	switch {
 	case offload.Refused(res), reads(o.Code) && res > 0 && int(res) < len(j.Buf) && !o.Canceled:
 		d.stats.Fallbacks++
 		if o.Canceled {
-			d.landed(j, canceled(o))
+			d.completeJob(j, canceled(o))
 			return
 		}
 		d.submitWorker(j)
@@ -277,13 +277,13 @@ func (d *engine) landedDirect(j *job) {
 			res = int32(o.Done)
 		}
 	}
-	d.landed(j, res)
+	d.completeJob(j, res)
 }
 
-// recall takes back an op that has not begun, or gives up the call of one that
+// cancelJob takes back an op that has not begun, or gives up the call of one that
 // lends nothing. Then the call has what is in the op's Ext.
-func (d *engine) recall(o *op.Op) bool {
-	j := d.files.flying
+func (d *engine) cancelJob(o *op.Op) bool {
+	j := d.files.busy
 	for j.o != o {
 		j = j.next
 	}
@@ -293,7 +293,7 @@ func (d *engine) recall(o *op.Op) bool {
 	if !d.files.workers.Cancel(&j.Request) {
 		return false
 	}
-	d.files.grounded(j)
+	d.files.unlink(j)
 	if j.Dispose != nil {
 		o.Ext = nil
 		return true

@@ -195,7 +195,7 @@ func TestCloseLeaksWhatHangs(t *testing.T) {
 		t.Fatalf("%d workers are left", left)
 	}
 	r.d.done = &r.done
-	r.d.land() // for the books of this test; a loop has ended
+	r.d.completeJobs() // for the books of this test; a loop has ended
 	r.last(o)
 }
 

@@ -140,7 +140,7 @@ func (d *engine) Cancel(o *op.Op) {
 	case modeTimer:
 		d.timers.remove(o)
 	case op.ModeFile:
-		if !d.recall(o) {
+		if !d.cancelJob(o) {
 			return
 		}
 	}

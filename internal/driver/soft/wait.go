@@ -16,7 +16,7 @@ func (d *engine) Wait(deadline int64, done *driver.Queue) error {
 	d.own("Wait")
 	d.done = done
 	if d.dead != nil {
-		d.bury()
+		d.endAll()
 		return d.dead
 	}
 	before := d.stats.Completions
@@ -34,11 +34,11 @@ func (d *engine) Wait(deadline int64, done *driver.Queue) error {
 				d.stats.Wakes++
 			}
 		}
-		d.land()
+		d.completeJobs()
 		d.expire()
 		d.rise()
 		if d.dead != nil {
-			d.bury()
+			d.endAll()
 			return d.dead
 		}
 		if woken || d.stats.Completions != before || d.passed(deadline) {
@@ -48,9 +48,9 @@ func (d *engine) Wait(deadline int64, done *driver.Queue) error {
 	}
 }
 
-// bury ends what is submitted, on a poller that has died. What a worker has begun, or
+// endAll ends what is submitted, on a poller that has died. What a worker has begun, or
 // the kernel, ends by itself.
-func (d *engine) bury() {
+func (d *engine) endAll() {
 	if !d.closed {
 		d.cancelAll()
 		d.work()
@@ -80,7 +80,7 @@ func (d *engine) work() {
 	if d.hot != nil {
 		d.cool()
 	}
-	d.land()
+	d.completeJobs()
 }
 
 // collect asks the poller once and runs what the events set going. It doesn't
@@ -145,16 +145,16 @@ func (d *engine) expire() {
 // Wake ends the present Wait or the next one.
 func (d *engine) Wake() {
 	d.called.Store(true)
-	if d.rouse() {
+	if d.wake() {
 		d.sent.Add(1)
 	}
 }
 
 // signal makes the owner look round.
-func (d *engine) signal() { d.rouse() }
+func (d *engine) signal() { d.wake() }
 
-// rouse is signal, and reports whether that took a system call.
-func (d *engine) rouse() bool {
+// wake is signal, and reports whether that took a system call.
+func (d *engine) wake() bool {
 	if !d.gate.Notify() {
 		return false
 	}

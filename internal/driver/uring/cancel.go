@@ -25,7 +25,7 @@ func (d *ring) Cancel(o *op.Op) {
 	case o.Code == op.CloseFile:
 		return // nobody else would close it
 	case o.Mode == waitsFile && o.State == op.InFlight:
-		d.recall(o)
+		d.cancelOffload(o)
 		return
 	}
 	if o.State == op.Queued {
@@ -41,7 +41,7 @@ func (d *ring) Cancel(o *op.Op) {
 // cancelToken sends a cancel after what the op has submitted.
 func (d *ring) cancelToken(o *op.Op) {
 	if d.dead != nil {
-		return // see bury
+		return // see endAll
 	}
 	token := o.Token() | markOp
 	if !byItself(o.Mode) {
@@ -61,8 +61,8 @@ func prepCancel(e *uring.SQE, token uint64) {
 	e.UserData = token&^op.TokenMarks | markCancel
 }
 
-// aim makes a Cancel op's entry name what its target waits in.
-func (d *ring) aim(o *op.Op, e *uring.SQE) {
+// retarget makes a Cancel op's entry name what its target waits in.
+func (d *ring) retarget(o *op.Op, e *uring.SQE) {
 	target := d.slab.Lookup(uint64(o.Off))
 	if target != nil && target.State == op.InFlight && !byItself(target.Mode) {
 		target.Canceled = true
@@ -93,7 +93,7 @@ func (d *ring) missed(token uint64, res int32) {
 	}
 	o.Tries = min(o.Tries+1, 100)
 	if res == -sys.ENOENT && o.Tries <= triesAtOnce {
-		d.strays = append(d.strays, token)
+		d.cancelNow = append(d.cancelNow, token)
 		return
 	}
 	n := o.Tries - 1
@@ -101,30 +101,30 @@ func (d *ring) missed(token uint64, res int32) {
 		n -= triesAtOnce
 	}
 	at := d.now() + int64(min(cancelPause<<min(n, 10), pauseMax))
-	if len(d.doubts) == 0 || at < d.doubtsAt {
-		d.doubtsAt = at
+	if len(d.cancelLater) == 0 || at < d.cancelAt {
+		d.cancelAt = at
 	}
-	d.doubts = append(d.doubts, token)
+	d.cancelLater = append(d.cancelLater, token)
 }
 
-// cancelDoubts repeats, when it is time, the cancels that need not have had an effect.
-func (d *ring) cancelDoubts() {
-	if d.now() < d.doubtsAt {
+// cancelDue repeats, when it is time, the cancels that need not have had an effect.
+func (d *ring) cancelDue() {
+	if d.now() < d.cancelAt {
 		return
 	}
-	d.strays = append(d.strays, d.doubts...)
-	d.doubts = d.doubts[:0]
-	d.cancelStrays()
+	d.cancelNow = append(d.cancelNow, d.cancelLater...)
+	d.cancelLater = d.cancelLater[:0]
+	d.repeatCancels()
 }
 
-// cancelStrays repeats the cancels that found nothing.
-func (d *ring) cancelStrays() {
-	for _, token := range d.strays {
+// repeatCancels sends the cancels of cancelNow.
+func (d *ring) repeatCancels() {
+	for _, token := range d.cancelNow {
 		if o := d.slab.Lookup(token); o != nil && o.State == op.InFlight && ending(o) {
 			d.cancelToken(o)
 		}
 	}
-	d.strays = d.strays[:0]
+	d.cancelNow = d.cancelNow[:0]
 }
 
 // withdraw ends an op that waits for room or for its stream.
@@ -139,7 +139,7 @@ func (d *ring) withdraw(o *op.Op) {
 	if o.Flags&op.Full != 0 && o.Done > 0 {
 		res = int32(o.Done)
 	}
-	waits := d.backlog.take(is) == nil && d.boarding.take(is) == nil
+	waits := d.backlog.take(is) == nil && d.toOffload.take(is) == nil
 	if waits {
 		d.deferred.take(is)
 		o.FD.Unwait(direction(o))

@@ -38,7 +38,7 @@ func (d *ring) Close(done *driver.Queue) error {
 		d.drainDead(done)
 	}
 	d.closed = true
-	if d.files != nil && len(d.flying) == 0 {
+	if d.files != nil && len(d.offloads) == 0 {
 		d.files.Close(drainMax) // a worker may still be on its way out, and about to signal
 	}
 	if d.gate.Close() {
@@ -86,14 +86,14 @@ func (d *ring) drain(done *driver.Queue) {
 				d.Cancel(o)
 			}
 		})
-		if len(d.doubts) > 0 {
-			d.cancelDoubts()
+		if len(d.cancelLater) > 0 {
+			d.cancelDue()
 		}
 		d.deliver(done)
-		d.land(done)
+		d.completeOffloads(done)
 		d.flush()
 		if d.inFlight == 0 && d.calls.empty() && d.backlog.empty() && d.deferred.empty() &&
-			d.boarding.empty() && len(d.early) == 0 {
+			d.toOffload.empty() && len(d.early) == 0 {
 			break
 		}
 		now := d.now()
@@ -105,13 +105,13 @@ func (d *ring) drain(done *driver.Queue) {
 			cut = end
 		}
 		limit := cut
-		if len(d.doubts) > 0 {
-			limit = min(limit, d.doubtsAt)
+		if len(d.cancelLater) > 0 {
+			limit = min(limit, d.cancelAt)
 		}
 		timeout := time.Duration(max(limit-now, 0))
 		wait := uint32(1)
 		// A worker signals only a driver that has said that it sleeps.
-		if len(d.flying) > 0 && (!d.armWake() || !d.gate.Announce()) {
+		if len(d.offloads) > 0 && (!d.armWake() || !d.gate.Announce()) {
 			wait = 0
 			d.backOff()
 		}

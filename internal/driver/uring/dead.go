@@ -20,24 +20,24 @@ func (d *ring) faulty() bool {
 	return d.dead != nil
 }
 
-// bury ends what is submitted, on a ring that has died.
-func (d *ring) bury(done *driver.Queue) {
-	if !d.buried {
-		d.buried = true
+// endAll ends what is submitted, on a ring that has died.
+func (d *ring) endAll(done *driver.Queue) {
+	if !d.ended {
+		d.ended = true
 		d.unsubmit()
 		d.revoked = d.r.CancelAll(revokeMax) == nil
 		d.reap(done) // what had completed
 	}
-	d.cancels, d.fresh, d.strays, d.doubts = d.cancels[:0], d.fresh[:0], d.strays[:0], d.doubts[:0]
+	d.cancels, d.fresh, d.cancelNow, d.cancelLater = d.cancels[:0], d.fresh[:0], d.cancelNow[:0], d.cancelLater[:0]
 	d.slab.Each(func(o *op.Op) {
 		if o.State == op.Queued || o.State == op.InFlight {
 			d.Cancel(o)
 			d.closeNow(o)
-			d.forsake(o, done)
+			d.giveUp(o, done)
 		}
 	})
 	d.deliver(done)
-	d.land(done)
+	d.completeOffloads(done)
 }
 
 // revokeMax bounds the wait for requests to end by the only call that may still work.
@@ -69,9 +69,9 @@ func (d *ring) closeNow(o *op.Op) {
 	}
 }
 
-// forsake ends an op that the kernel has, unless it has memory of the op's owner too.
+// giveUp ends an op that the kernel has, unless it has memory of the op's owner too.
 // Another's buffers, which it may have, nobody waits for.
-func (d *ring) forsake(o *op.Op, done *driver.Queue) {
+func (d *ring) giveUp(o *op.Op, done *driver.Queue) {
 	switch {
 	case o.State != op.InFlight, o.Mode == waitsTurn, o.Mode == waitsFile, o.Mode == waitsNotif:
 		return
@@ -84,7 +84,7 @@ func (d *ring) forsake(o *op.Op, done *driver.Queue) {
 	}
 	d.exposed = d.exposed || byItself(o.Mode) && o.Flags&op.Select != 0 && !d.revoked
 	d.inFlight--
-	d.end(o, so(o, -sys.ECANCELED), 0, done)
+	d.end(o, resultOf(o, -sys.ECANCELED), 0, done)
 }
 
 // lends reports whether the entry of an op names memory that the kernel uses for as
@@ -104,7 +104,7 @@ func lends(o *op.Op) bool {
 // themselves.
 func (d *ring) drainDead(done *driver.Queue) {
 	end := d.now() + int64(drainMax)
-	for d.bury(done); len(d.flying) > 0 && d.now() < end; d.land(done) {
+	for d.endAll(done); len(d.offloads) > 0 && d.now() < end; d.completeOffloads(done) {
 		d.rest(time.Millisecond)
 	}
 }

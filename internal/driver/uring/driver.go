@@ -34,25 +34,25 @@ type ring struct {
 	edges  bool                 // there are multishot polls
 	limits bool                 // multishot receives can be limited
 
-	calls    list     // ops that are a plain call, for the next Wait
-	backlog  list     // ops that wait for room in the SQ
-	deferred list     // ops that wait for their stream
-	boarding list     // ops for the workers, in the next Wait
-	fresh    []uint64 // receives to be tried by hand, once armed
-	strays   []uint64 // ops to be cancelled once more, now
-	doubts   []uint64 // and later
-	doubtsAt int64    // when that is
-	cancels  []uint64 // tokens whose cancels wait for room in the SQ
-	early    []early
-	inFlight int // ops that the kernel has, their polls included
-	extArg   bool
-	timing   bool   // the latest TIMEOUT is still under way
-	timerAt  int64  // its deadline
-	timers   uint32 // how many there were
+	calls       list     // ops that are a plain call, for the next Wait
+	backlog     list     // ops that wait for room in the SQ
+	deferred    list     // ops that wait for their stream
+	toOffload   list     // ops for the workers, in the next Wait
+	fresh       []uint64 // receives to be tried by hand, once armed
+	cancelNow   []uint64 // ops to be cancelled once more, now
+	cancelLater []uint64 // and later
+	cancelAt    int64    // when that is
+	cancels     []uint64 // tokens whose cancels wait for room in the SQ
+	early       []early
+	inFlight    int // ops that the kernel has, their polls included
+	extArg      bool
+	timing      bool   // the latest TIMEOUT is still under way
+	timerAt     int64  // its deadline
+	timers      uint32 // how many there were
 
-	files  *offload.Workers // nil as long as nobody needed them
-	flying []*flight        // ops in their hands
-	spare  *flight
+	files    *offload.Workers // nil as long as nobody needed them
+	offloads []*offloaded     // ops in their hands
+	spare    *offloaded
 
 	gate    mailbox.Gate
 	called  atomic.Bool   // by Wake, and not only by a worker
@@ -68,7 +68,7 @@ type ring struct {
 	stats    driver.Stats
 	fault    func() error // Config.Fault
 	dead     error
-	buried   bool // nothing comes out of the ring any more
+	ended    bool // nothing comes out of the ring any more
 	revoked  bool // the kernel has ended all that it had of a dead ring
 	exposed  bool // the kernel may fill buffers of the pool that nobody waits for
 	closed   bool
@@ -139,7 +139,7 @@ func (d *ring) start(o *op.Op) {
 		d.calls.push(o)
 		return
 	case waitsFile:
-		d.boarding.push(o)
+		d.toOffload.push(o)
 		return
 	}
 	if d.dead == nil && d.backlog.empty() && d.prep(o) {
@@ -161,7 +161,7 @@ func (d *ring) prep(o *op.Op) bool {
 		e.UserData = o.Token() | markOp
 		switch {
 		case o.Code == op.Cancel:
-			d.aim(o, e)
+			d.retarget(o, e)
 		case o.Code == op.Recv && o.Flags&op.Multishot != 0 && d.limits:
 			e.LimitRecv(o.Arg2)
 		}
@@ -238,16 +238,16 @@ func (d *ring) enter(min uint32, timeout time.Duration) {
 // Wake ends the present wait or the next one.
 func (d *ring) Wake() {
 	d.called.Store(true)
-	if d.rouse() {
+	if d.wake() {
 		d.sent.Add(1)
 	}
 }
 
 // signal makes the owner look round.
-func (d *ring) signal() { d.rouse() }
+func (d *ring) signal() { d.wake() }
 
-// rouse is signal, and reports whether that took a system call.
-func (d *ring) rouse() bool {
+// wake is signal, and reports whether that took a system call.
+func (d *ring) wake() bool {
 	if !d.gate.Notify() {
 		return false
 	}

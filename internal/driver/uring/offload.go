@@ -13,29 +13,29 @@ import (
 // filesMax bounds the calls that may block at once.
 const filesMax = 16
 
-// flight is an op whose call a worker makes.
-type flight struct {
+// offloaded is an op whose call a worker makes.
+type offloaded struct {
 	offload.Request
 	o    *op.Op
 	run  func() int32
-	next *flight // of the spare ones
+	next *offloaded // of the spare ones
 }
 
-// board hands those over that wait for the workers.
-func (d *ring) board() {
-	for !d.boarding.empty() {
-		d.fly(d.boarding.pop())
+// submitOffloads hands those over that wait for the workers.
+func (d *ring) submitOffloads() {
+	for !d.toOffload.empty() {
+		d.submitOffload(d.toOffload.pop())
 	}
 }
 
-// fly hands the op to the workers, who are made when they are first needed.
-func (d *ring) fly(o *op.Op) {
+// submitOffload hands the op to the workers, who are made when they are first needed.
+func (d *ring) submitOffload(o *op.Op) {
 	if d.files == nil {
 		d.files = offload.NewWorkers(filesMax, offload.Process, d.signal)
 	}
 	f := d.spare
 	if f == nil {
-		f = new(flight)
+		f = new(offloaded)
 		f.User = f
 		f.run = func() int32 { return block(f.o) }
 	} else {
@@ -53,7 +53,7 @@ func (d *ring) fly(o *op.Op) {
 	o.State = op.InFlight
 	d.inFlight++
 	d.stats.Submitted++
-	d.flying = append(d.flying, f)
+	d.offloads = append(d.offloads, f)
 	if d.files.Submit(&f.Request) < 0 {
 		panic("driver/uring: the workers are closed and the driver is not")
 	}
@@ -68,44 +68,44 @@ func block(o *op.Op) int32 {
 	}
 }
 
-// land completes the ops whose calls have returned.
-func (d *ring) land(done *driver.Queue) {
-	if len(d.flying) == 0 {
+// completeOffloads completes the ops whose calls have returned.
+func (d *ring) completeOffloads(done *driver.Queue) {
+	if len(d.offloads) == 0 {
 		return
 	}
 	for r := d.files.Next(); r != nil; r = d.files.Next() {
-		o, res := d.ground(r.User.(*flight)), r.Res
+		o, res := d.freeOffload(r.User.(*offloaded)), r.Res
 		if res == -sys.EAGAIN { // there is nothing that one could wait for
 			res = -sys.EPERM
 		}
 		d.complete(o, res, 0, done)
 	}
-	d.board() // what goes on after a short count
+	d.submitOffloads() // what goes on after a short count
 }
 
-// recall takes back an op that no worker has begun; the others end as their calls
+// cancelOffload takes back an op that no worker has begun; the others end as their calls
 // do, because a call that runs writes to the memory that it was lent.
-func (d *ring) recall(o *op.Op) {
-	for _, f := range d.flying {
+func (d *ring) cancelOffload(o *op.Op) {
+	for _, f := range d.offloads {
 		if f.o != o {
 			continue
 		}
 		if d.files.Cancel(&f.Request) {
-			d.ground(f)
+			d.freeOffload(f)
 			d.inFlight--
-			d.early = append(d.early, early{o, so(o, -sys.ECANCELED), true})
+			d.early = append(d.early, early{o, resultOf(o, -sys.ECANCELED), true})
 		}
 		return
 	}
 }
 
-// ground takes a flight off the list of those in the air and gives its op.
-func (d *ring) ground(f *flight) *op.Op {
-	for i := range d.flying {
-		if d.flying[i] == f {
-			last := len(d.flying) - 1
-			d.flying[i], d.flying[last] = d.flying[last], nil
-			d.flying = d.flying[:last]
+// freeOffload takes a call off the list of those that workers have, and returns its op.
+func (d *ring) freeOffload(f *offloaded) *op.Op {
+	for i := range d.offloads {
+		if d.offloads[i] == f {
+			last := len(d.offloads) - 1
+			d.offloads[i], d.offloads[last] = d.offloads[last], nil
+			d.offloads = d.offloads[:last]
 			break
 		}
 	}

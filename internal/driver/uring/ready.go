@@ -42,9 +42,9 @@ func (d *ring) polled(o *op.Op, res int32, flags uint32, done *driver.Queue) {
 	case o.Mode == waitsPollEnd:
 		d.finish(o, done)
 	case o.Canceled:
-		d.end(o, so(o, -sys.ECANCELED), 0, done)
+		d.end(o, resultOf(o, -sys.ECANCELED), 0, done)
 	case res < 0 && res != -sys.EAGAIN && res != -sys.EINTR && res != -sys.ECANCELED && res != -sys.ETIME:
-		d.end(o, so(o, res), 0, done)
+		d.end(o, resultOf(o, res), 0, done)
 	case !outward(o) && !d.selects(o) && d.way(o).Prep != nil:
 		o.Mode = d.mode(o)
 		d.restart(o)
@@ -77,8 +77,8 @@ func outward(o *op.Op) bool {
 	return o.Interest() == sys.PollOut && o.Code != op.Connect && o.Code != op.Poll
 }
 
-// so is a failed op's result: for one that is to do all, the count that it did.
-func so(o *op.Op, res int32) int32 {
+// resultOf is a failed op's result: for one that is to do all, the count that it did.
+func resultOf(o *op.Op, res int32) int32 {
 	if o.Flags&op.Full != 0 && o.Done > 0 {
 		return int32(o.Done)
 	}

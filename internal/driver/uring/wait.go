@@ -20,11 +20,11 @@ func (d *ring) Wait(deadline int64, done *driver.Queue) error {
 	for d.dead == nil {
 		d.pool.Refill() // completions may come without an enter, which refills as well
 		d.flush()
-		if len(d.doubts) > 0 {
-			d.cancelDoubts()
+		if len(d.cancelLater) > 0 {
+			d.cancelDue()
 		}
 		d.deliver(done)
-		d.land(done)
+		d.completeOffloads(done)
 		d.tryFresh(done)
 		d.reap(done)
 		if done.Len() > before || deadline == driver.Poll {
@@ -36,7 +36,7 @@ func (d *ring) Wait(deadline int64, done *driver.Queue) error {
 		}
 	}
 	if d.dead != nil {
-		d.bury(done)
+		d.endAll(done)
 	}
 	return d.dead
 }
@@ -54,8 +54,8 @@ func (d *ring) push(done *driver.Queue) {
 func (d *ring) sleep(deadline int64, done *driver.Queue) (over bool) {
 	timeout := time.Duration(-1)
 	limit := deadline
-	if len(d.doubts) > 0 {
-		limit = min(limit, d.doubtsAt)
+	if len(d.cancelLater) > 0 {
+		limit = min(limit, d.cancelAt)
 	}
 	if limit != driver.Forever {
 		now := d.now()
@@ -167,7 +167,7 @@ func (d *ring) armWake() bool {
 // deliver makes the calls that are due, and reports what ended without the kernel's
 // help.
 func (d *ring) deliver(done *driver.Queue) {
-	d.board()
+	d.submitOffloads()
 	for !d.calls.empty() {
 		o := d.calls.pop()
 		o.State = op.InFlight
@@ -203,7 +203,7 @@ func (d *ring) reap(done *driver.Queue) {
 			race.ReadLike()
 		}
 		for i := range d.cqes[:n] {
-			d.sort(&d.cqes[i], done)
+			d.dispatch(&d.cqes[i], done)
 		}
 		left -= n
 		if left == 0 && done.Len() == before {
@@ -222,16 +222,16 @@ func (d *ring) reap(done *driver.Queue) {
 			return
 		}
 	}
-	if len(d.strays) > 0 {
-		d.cancelStrays()
+	if len(d.cancelNow) > 0 {
+		d.repeatCancels()
 	}
 }
 
 // overflowsMax bounds how often reap has the kernel fill the CQ again.
 const overflowsMax = 16
 
-// sort finds out whom a completion is for.
-func (d *ring) sort(c *uring.CQE, done *driver.Queue) {
+// dispatch finds out whom a completion is for.
+func (d *ring) dispatch(c *uring.CQE, done *driver.Queue) {
 	flags := uint32(c.Flags)
 	c.Res = sys.Completed(c.Res)
 	switch mark(c.UserData) {

@@ -34,7 +34,7 @@ func (d *ring) taken(o *op.Op, res int32, flags uint32, done *driver.Queue) {
 	}
 	switch {
 	case o.Canceled && (res == -sys.EAGAIN || res == -sys.EINTR || refused(res)):
-		d.end(o, so(o, -sys.ECANCELED), 0, done)
+		d.end(o, resultOf(o, -sys.ECANCELED), 0, done)
 		return
 	case res == -sys.EAGAIN:
 		o.Mode = waitsReady
@@ -59,7 +59,7 @@ func (d *ring) taken(o *op.Op, res int32, flags uint32, done *driver.Queue) {
 		d.end(o, res, 0, done)
 		return
 	}
-	d.end(o, so(o, res), 0, done)
+	d.end(o, resultOf(o, res), 0, done)
 }
 
 // refused reports whether the kernel would send that, but not without a copy: not on
