@@ -19,7 +19,7 @@ import (
 //
 // What they are, whoever has set up the activation knows: a listening socket is for
 // AdoptListener or AdoptSet, an accepted one (Accept=yes) for Adopt, datagrams are for
-// AdoptPacket and AdoptUnixgram; anything else is a file as it is. systemd gives sockets
+// AdoptPacket and AdoptUnixgram; anything else is a file as it is. systemd passes sockets
 // in blocking mode unless NonBlocking=yes is set. It takes no connections itself while
 // the program runs, so that AdoptConfig.Exclusive is true if no other process of the
 // service uses the socket.

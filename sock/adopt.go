@@ -72,7 +72,7 @@ func AdoptUnixgram(l *ringo.Loop, s io.Closer) (*UnixPacketConn, error) {
 
 // Adopt is the function Adopt with this configuration.
 func (ac *AdoptConfig) Adopt(l *ringo.Loop, s io.Closer) (c *Conn, err error) {
-	err = ac.adopt(l, s, (*adoptee).wantConn, func(e *loop.Loop, a *adoptee, here bool) error {
+	err = ac.adopt(l, s, (*importedSocket).wantConn, func(e *loop.Loop, a *importedSocket, here bool) error {
 		c = newConn(e, a.fd.Take())
 		if unixNetwork(a.network) {
 			c.becomeUnix(unixName(e, c.core.FD(), kernel.Kernel.Getsockname, a.network),
@@ -93,7 +93,7 @@ func (ac *AdoptConfig) Adopt(l *ringo.Loop, s io.Closer) (c *Conn, err error) {
 
 // AdoptListener is the function AdoptListener with this configuration.
 func (ac *AdoptConfig) AdoptListener(l *ringo.Loop, s io.Closer) (ln *Listener, err error) {
-	err = ac.adopt(l, s, (*adoptee).wantListener, func(e *loop.Loop, a *adoptee, _ bool) (err error) {
+	err = ac.adopt(l, s, (*importedSocket).wantListener, func(e *loop.Loop, a *importedSocket, _ bool) (err error) {
 		n := a.fd.Take() // it is closed if this fails
 		ln, err = newListener(e, a.network, n, nil, func() {})
 		if err == nil && !ac.Exclusive {
@@ -130,7 +130,7 @@ func (ac *AdoptConfig) AdoptSet(s io.Closer) (*ListenerSet, error) {
 
 // AdoptPacket is the function AdoptPacket with this configuration.
 func (ac *AdoptConfig) AdoptPacket(l *ringo.Loop, s io.Closer) (c *PacketConn, err error) {
-	err = ac.adopt(l, s, (*adoptee).wantUDP, func(e *loop.Loop, a *adoptee, here bool) error {
+	err = ac.adopt(l, s, (*importedSocket).wantUDP, func(e *loop.Loop, a *importedSocket, here bool) error {
 		local, peer := socket{kernel.Host{}, a.fd.Sys()}.name().AddrPort(), netip.AddrPort{}
 		if a.connected() {
 			peer = nameOf(e, &a.fd, kernel.Kernel.Getpeername)
@@ -146,7 +146,7 @@ func (ac *AdoptConfig) AdoptPacket(l *ringo.Loop, s io.Closer) (c *PacketConn, e
 
 // AdoptUnixgram is the function AdoptUnixgram with this configuration.
 func (ac *AdoptConfig) AdoptUnixgram(l *ringo.Loop, s io.Closer) (c *UnixPacketConn, err error) {
-	err = ac.adopt(l, s, (*adoptee).wantUnixgram, func(e *loop.Loop, a *adoptee, here bool) error {
+	err = ac.adopt(l, s, (*importedSocket).wantUnixgram, func(e *loop.Loop, a *importedSocket, here bool) error {
 		var peer *net.UnixAddr
 		if a.connected() {
 			name := a.unixName(kernel.Kernel.Getpeername)
@@ -163,8 +163,8 @@ func (ac *AdoptConfig) AdoptUnixgram(l *ringo.Loop, s io.Closer) (c *UnixPacketC
 }
 
 // adopt makes what make makes of s in a task of the loop, if it is what is wanted.
-func (ac *AdoptConfig) adopt(l *ringo.Loop, s io.Closer, want func(*adoptee) error,
-	make func(e *loop.Loop, a *adoptee, here bool) error) error {
+func (ac *AdoptConfig) adopt(l *ringo.Loop, s io.Closer, want func(*importedSocket) error,
+	make func(e *loop.Loop, a *importedSocket, here bool) error) error {
 	e := (*loop.Loop)(l)
 	a, err := ac.take(s)
 	if err == nil && e.Ended() {

@@ -70,7 +70,7 @@ func (f *failures) add(err error) {
 	f.errs = append(f.errs, e)
 }
 
-// of gives the error of the dial, which is that of the first address. If there were
+// of returns the error of the dial, which is that of the first address. If there were
 // others they are in it.
 func (f *failures) of(network string) error {
 	first := f.errs[0]
@@ -94,7 +94,7 @@ func (f *failures) Error() string {
 	return b.String()
 }
 
-// Unwrap gives the errors of the addresses.
+// Unwrap returns the errors of the addresses.
 func (f *failures) Unwrap() []error {
 	errs := make([]error, len(f.errs))
 	for i, e := range f.errs {

@@ -79,7 +79,7 @@ func NumericPort(service string) bool {
 	return true
 }
 
-// LookupHost gives a host's addresses of the network's family, at least one. A nil
+// LookupHost returns a host's addresses of the network's family, at least one. A nil
 // resolver is package net's.
 func LookupHost(ctx context.Context, resolver *net.Resolver, network, host string) ([]netip.Addr, error) {
 	addrs := []netip.Addr{}
@@ -111,7 +111,7 @@ func resolverOr(r *net.Resolver) *net.Resolver {
 	return r
 }
 
-// LookupPort gives the number of a port, or of a service by name.
+// LookupPort returns the number of a port, or of a service by name.
 func LookupPort(ctx context.Context, resolver *net.Resolver, network, service string) (uint16, error) {
 	if service == "" {
 		return 0, nil

@@ -37,7 +37,7 @@ type Race struct {
 	Local   netip.AddrPort // whose family the addresses are to be of, if it is valid
 	End     time.Time      // when it is too late; the zero time is never
 	Delay   time.Duration  // an attempt's head start; 0: that of the RFC; negative: one after the other
-	// Lookup gives the addresses of a host of a network's family. It runs on a goroutine.
+	// Lookup returns the addresses of a host of a network's family. It runs on a goroutine.
 	Lookup func(ctx context.Context, network, host string) ([]netip.Addr, error)
 	// Connect connects to an address, until end if that is not the zero time, and closes what it
 	// made if it fails. It runs in a task of its own, which is cancelled when another has won.
@@ -77,7 +77,7 @@ type attempt struct {
 	gaveWay bool
 }
 
-// Run gives the connection that won, or why there is none. T, parks.
+// Run returns the connection that won, or why there is none. T, parks.
 func (r *Race) Run() (io.Closer, error) {
 	r.task, r.timer.Owner, r.last = r.Loop.Task(), (*raceAlarm)(r), inet4
 	if r.Network != "tcp4" && !(r.Local.IsValid() && r.Local.Addr().Is4()) {

@@ -13,8 +13,8 @@ import (
 	"ringo/internal/sys"
 )
 
-// adoptee is a socket that is being adopted.
-type adoptee struct {
+// importedSocket is a socket that is being adopted.
+type importedSocket struct {
 	fd      fd.FD  // our own descriptor
 	network string // "" if it is none of ours
 	sort    string // in numbers
@@ -30,8 +30,8 @@ var errBlocking = errors.New("the socket is in blocking mode, for all who share 
 	"set AdoptConfig.Exclusive if nobody else uses it, or O_NONBLOCK (systemd: NonBlocking=yes)")
 
 // take makes a descriptor of our own of what is to be adopted, and looks at it.
-func (ac *AdoptConfig) take(s io.Closer) (*adoptee, error) {
-	a := new(adoptee)
+func (ac *AdoptConfig) take(s io.Closer) (*importedSocket, error) {
+	a := new(importedSocket)
 	a.fd.Init(-1)
 	if _, ok := s.(interface{ Loop() *ringo.Loop }); ok {
 		return a, errors.New("it has a loop: a Conn can be moved to another, by MoveTo")
@@ -62,7 +62,7 @@ func (ac *AdoptConfig) take(s io.Closer) (*adoptee, error) {
 }
 
 // inspect finds out what sort of socket it is.
-func (a *adoptee) inspect() error {
+func (a *importedSocket) inspect() error {
 	var value [4]int
 	for i, name := range []int{sys.SoType, sys.SoDomain, sys.SoProtocol, sys.SoAcceptconn} {
 		n, res := kernel.Host{}.Getsockopt(a.fd.Sys(), solSocket, name)
@@ -102,7 +102,7 @@ func networkOf(domain, kind, proto int) string {
 }
 
 // unblock sees to it that the socket is in non-blocking mode, or says why it is not.
-func (a *adoptee) unblock(may bool) error {
+func (a *importedSocket) unblock(may bool) error {
 	flags := kernel.Host{}.Getfl(a.fd.Sys())
 	switch {
 	case flags < 0:
@@ -120,7 +120,7 @@ func (a *adoptee) unblock(may bool) error {
 }
 
 // reblock undoes that.
-func (a *adoptee) reblock() {
+func (a *importedSocket) reblock() {
 	if !a.blocked {
 		return
 	}
@@ -130,13 +130,13 @@ func (a *adoptee) reblock() {
 }
 
 // connected reports whether it has a peer.
-func (a *adoptee) connected() bool {
+func (a *importedSocket) connected() bool {
 	return kernel.Host{}.Getpeername(a.fd.Sys(), new(sys.Sockaddr)) >= 0
 }
 
 // ended reports whether it is a connection of TCP whose both sides have ended, or that has failed: of such a one the
 // kernel knows no peer any more, but still has what nobody has read. It says only once why one has failed.
-func (a *adoptee) ended() bool {
+func (a *importedSocket) ended() bool {
 	if a.network != "tcp" {
 		return false
 	}
@@ -151,15 +151,15 @@ func (a *adoptee) ended() bool {
 }
 
 // unixName is the name of one end. G.
-func (a *adoptee) unixName(ask nameCall) net.UnixAddr {
+func (a *importedSocket) unixName(ask nameCall) net.UnixAddr {
 	sa := new(sys.Sockaddr)
 	ask(kernel.Host{}, a.fd.Sys(), sa)
 	return unixAddr(sa, a.network)
 }
 
-func (a *adoptee) streams() bool { return a.network == "tcp" || unixNetwork(a.network) }
+func (a *importedSocket) streams() bool { return a.network == "tcp" || unixNetwork(a.network) }
 
-func (a *adoptee) wantConn() error {
+func (a *importedSocket) wantConn() error {
 	switch {
 	case !a.streams():
 		return fmt.Errorf("%s: want a TCP, Unix stream or Unix seqpacket one", a.sort)
@@ -171,7 +171,7 @@ func (a *adoptee) wantConn() error {
 	return nil
 }
 
-func (a *adoptee) wantListener() error {
+func (a *importedSocket) wantListener() error {
 	switch {
 	case !a.streams():
 		return fmt.Errorf("%s: want a TCP, Unix stream or Unix seqpacket one", a.sort)
@@ -181,14 +181,14 @@ func (a *adoptee) wantListener() error {
 	return nil
 }
 
-func (a *adoptee) wantUDP() error {
+func (a *importedSocket) wantUDP() error {
 	if a.network != "udp" {
 		return fmt.Errorf("%s: want a UDP one", a.sort)
 	}
 	return nil
 }
 
-func (a *adoptee) wantUnixgram() error {
+func (a *importedSocket) wantUnixgram() error {
 	if a.network != unixgram {
 		return fmt.Errorf("%s: want a Unix datagram one", a.sort)
 	}
@@ -196,7 +196,7 @@ func (a *adoptee) wantUnixgram() error {
 }
 
 // refuse gives our descriptor up, if it still is, and leaves the socket as it was.
-func (a *adoptee) refuse(err error) error {
+func (a *importedSocket) refuse(err error) error {
 	a.reblock()
 	if n := a.fd.Take(); n >= 0 {
 		kernel.Host{}.Close(n)
@@ -204,7 +204,7 @@ func (a *adoptee) refuse(err error) error {
 	return a.fail(err)
 }
 
-func (a *adoptee) fail(err error) error {
+func (a *importedSocket) fail(err error) error {
 	network := a.network
 	if network == "" {
 		network = "fd"
