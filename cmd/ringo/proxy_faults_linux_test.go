@@ -22,48 +22,59 @@ func TestProxyFaults(t *testing.T) {
 		name string
 		call uint32
 		size int
-		asks bool // the client ends its side, so that the proxy passes that on
+		ends bool // who speaks ends its side, so that the proxy passes that on
 	}{
 		{"write", unix.SYS_SENDTO, 1000, false},
 		{"splice", unix.SYS_SPLICE, 20_000_000, false},
 		{"CloseWrite", unix.SYS_SHUTDOWN, 1000, true},
 	} {
-		t.Run(c.name, func(t *testing.T) {
-			eachDriver(t, func(t *testing.T, driver string) {
-				policy := seccomptest.Deny(seccomptest.Rule{Number: c.call, Errno: syscall.ENOMEM})
-				ends := make(chan error, 1)
-				ln, err := net.Listen("tcp", "127.0.0.1:0")
-				if err != nil {
-					t.Fatal(err)
-				}
-				backend(t, ln, func(c net.Conn) { // it answers nothing
-					_, err := io.Copy(io.Discard, c)
-					ends <- err
-				})
-				p := start(t, denied(t, policy, "proxy", "-listen", anyPort, "-to", "tcp://"+ln.Addr().String(),
-					"-driver", driver, "-grace", "0s"))
-				client := dial(t, p.addr())
-				wrote := make(chan error, 1)
-				go func() {
-					_, err := client.Write(make([]byte, c.size))
-					if c.asks {
-						err = errors.Join(err, client.CloseWrite())
+		for _, speaker := range []string{"client", "server"} {
+			t.Run(c.name+"/"+speaker, func(t *testing.T) {
+				eachDriver(t, func(t *testing.T, driver string) {
+					policy := seccomptest.Deny(seccomptest.Rule{Number: c.call, Errno: syscall.ENOMEM})
+					speak := func(conn net.Conn) error {
+						_, err := conn.Write(make([]byte, c.size))
+						if c.ends {
+							err = errors.Join(err, conn.(*net.TCPConn).CloseWrite())
+						}
+						return err
 					}
-					wrote <- err
-				}()
-				if err := <-ends; !errors.Is(err, syscall.ECONNRESET) {
-					t.Errorf("the other side was told %v, want a reset", err)
-				}
-				_, err = io.ReadAll(client)
-				if err = errors.Join(err, <-wrote); !ended(err) {
-					t.Errorf("the client was told %v, want a reset", err)
-				}
-				if line := p.line("connection of 127.0.0.1:"); !strings.HasSuffix(line, "cannot allocate memory") {
-					t.Errorf("the line is %q", line)
-				}
-				p.finish()
+					listen := func(conn net.Conn) error {
+						_, err := io.Copy(io.Discard, conn)
+						return err
+					}
+					side := func(conn net.Conn, who string) error {
+						wrote := make(chan error, 1)
+						go func() {
+							if who == speaker {
+								wrote <- speak(conn)
+							} else {
+								wrote <- nil // it says nothing
+							}
+						}()
+						return errors.Join(listen(conn), <-wrote)
+					}
+					ln, err := net.Listen("tcp", "127.0.0.1:0")
+					if err != nil {
+						t.Fatal(err)
+					}
+					ends := make(chan error, 1)
+					backend(t, ln, func(conn net.Conn) { ends <- side(conn, "server") })
+					p := start(t, denied(t, policy, "proxy", "-listen", anyPort, "-to", ln.Addr().String(), "-driver",
+						driver, "-grace", "0s"))
+					if err := side(dial(t, p.addr()), "client"); !ended(err) {
+						t.Errorf("the client was told %v, want a reset", err)
+					}
+					if err := <-ends; !ended(err) {
+						t.Errorf("the other side was told %v, want a reset", err)
+					}
+					if line := p.line("connection of 127.0.0.1:"); !strings.HasSuffix(line, "cannot allocate memory") {
+						t.Errorf("the line is %q", line)
+					}
+					p.finish()
+				})
 			})
-		})
+		}
 	}
 }
 
