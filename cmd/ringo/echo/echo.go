@@ -20,10 +20,8 @@ all loops listen, a line per address tells the real port on stderr:
 and if the driver is not uring, one more line says why.
 
 SIGINT and SIGTERM drain: connections that are not served yet are closed, and with
--handler request idle ones too; the others have -grace to end. Then the exit code is 0.
-A second signal exits at once, with 128 and the signal's number. The variable
-RINGO_DRIVER overrides -driver; an unknown name in it is a failure, exit code 1.
-`
+-handler request idle ones too; the others
+` + server.Ending
 
 // options is the command line of ringo echo.
 type options struct {
@@ -41,10 +39,11 @@ const (
 func parse(args []string, stdout io.Writer) (*options, error) {
 	o := new(options)
 	fs := flag.NewFlagSet("echo", flag.ContinueOnError)
-	fs.Var(&o.Listen, "listen", "serve on `HOST:PORT`, the same as tcp://HOST:PORT, port 0 for any, udp://HOST:PORT, "+
-		"or unix:///PATH, unixpacket:///PATH, unixgram:///PATH, of which @NAME in place of /PATH makes no file; "+
-		"repeatable, and all loops serve all, but for the last, which is the first loop's (default "+
-		"tcp://127.0.0.1:7000)")
+	fs.Var(o.Listen.Flag(server.AllNetworks), "listen",
+		"serve on `HOST:PORT`, the same as tcp://HOST:PORT, port 0 for any, udp://HOST:PORT, "+
+			"or unix:///PATH, unixpacket:///PATH, unixgram:///PATH, of which @NAME in place of /PATH makes no file; "+
+			"repeatable, and all loops serve all, but for the last, which is the first loop's (default "+
+			"tcp://127.0.0.1:7000)")
 	o.Flags(fs)
 	fs.StringVar(&o.handler, "handler", perRequest, "`kind` of handler: request, a task while there is input; conn, "+
 		"a task per connection; goroutine, one per connection, as with package net")

@@ -12,8 +12,8 @@ func TestDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := o.Listen.String(); got != "tcp://127.0.0.1:7000" {
-		t.Errorf("listens on %s", got)
+	if got := o.Listen; len(got) != 1 || got[0].String() != "tcp://127.0.0.1:7000" {
+		t.Errorf("listens on %v", got)
 	}
 	if c := o.Config(); o.handler != perRequest || c.Driver != "auto" || c.Loops != 0 || c.Pin || c.Spin != 0 ||
 		c.Grace.String() != "5s" {

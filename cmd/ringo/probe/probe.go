@@ -24,7 +24,7 @@ here; how each operation is run on a ring; what to change to get better ones; an
 io_uring offers, all found out by asking the kernel. Made to be pasted into a bug
 report. With RINGO_DRIVER set it also tells what comes of that.
 
-The exit code is 1 if the driver that programs get here can't be had.
+The exit code is 1 if the driver that programs would get here does not work.
 `
 
 // A Finding is all that ringo probe finds out. Its JSON form is stable.

@@ -4,7 +4,6 @@ package proxy
 import (
 	"flag"
 	"io"
-	"slices"
 	"time"
 
 	"ringo/cmd/ringo/internal/cli"
@@ -24,10 +23,7 @@ and if the driver is not uring, one more line says why. If the other address can
 reached, the connection is reset, and a line says why.
 
 SIGINT and SIGTERM drain: connections that no loop has taken are closed, and the others
-have -grace to end. Then the exit code is 0. A second signal exits at once, with 128 and
-the signal's number. The variable RINGO_DRIVER overrides -driver; an unknown name in it
-is a failure, exit code 1.
-`
+` + server.Ending
 
 const statsHelp = `and here also:
 
@@ -47,10 +43,10 @@ type options struct {
 func parse(args []string, stdout io.Writer) (*options, error) {
 	o := new(options)
 	fs := flag.NewFlagSet("proxy", flag.ContinueOnError)
-	fs.Var(o.Listen.Only(server.ConnNetworks), "listen", "serve on `HOST:PORT`, the same as tcp://HOST:PORT, port 0 "+
+	fs.Var(o.Listen.Flag(server.ConnNetworks), "listen", "serve on `HOST:PORT`, the same as tcp://HOST:PORT, port 0 "+
 		"for any, or unix:///PATH, or unix://@NAME without a file; repeatable, and all loops serve all (default "+
 		"tcp://127.0.0.1:7000)")
-	fs.Var(o.to.Only(server.ConnNetworks), "to",
+	fs.Var(o.to.Flag(server.ConnNetworks), "to",
 		"pass connections on to `HOST:PORT`, the same as tcp://HOST:PORT, unix:///PATH or unix://@NAME")
 	fs.IntVar(&o.max, "max", 0, "pass on this `number` of connections at once; the others wait, a few accepted, the "+
 		"rest in the kernel's queue; 0: no limit")
@@ -64,9 +60,6 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 	m.Want(len(o.to) < 2, "-to: want one address, not %d", len(o.to))
 	m.Want(o.max >= 0, "-max %d: want 0 or more", o.max)
 	m.Want(o.dial > 0, "-dial %v: want more than 0", o.dial)
-	for _, a := range slices.Concat(o.Listen, o.to) {
-		m.Want(!slices.Contains(server.DatagramNetworks, a.Network), "%s: want connections, not datagrams", a)
-	}
 	o.Check(&m)
 	return o, m.Err()
 }

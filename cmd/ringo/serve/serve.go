@@ -5,7 +5,6 @@ import (
 	"flag"
 	"io"
 	"mime"
-	"slices"
 	"time"
 
 	"ringo/cmd/ringo/internal/cli"
@@ -17,26 +16,24 @@ const help = `usage: ringo serve [flag ...] DIR
 
 Serves the files below DIR over HTTP/1.0 and 1.1: GET and HEAD, ranges, and conditional
 requests by date and by entity tag, which is made of a file's size and time. A directory is
-its index.html. Nothing else than regular files is opened, and no name or symbolic link
-leads out of DIR. When all loops listen, a line per address tells the real port on stderr:
+its index.html. Only regular files are opened, and no name or symbolic link leads out of
+DIR. When all loops listen, a line per address tells the real port on stderr:
 
   listening tcp://127.0.0.1:8080 driver=uring loops=2
 
 and if the driver is not uring, one more line says why.
 
-Loops keep files open that were asked for, and believe for a moment (-fresh) that their
-names still lead to them. What is in memory is sent by the loop; the disk is waited for
-on the ring or on goroutines. So DIR can change under the server; but replace files
-by renaming: one that is cut while it is sent ends its connection.
+Files that were asked for stay open, and their names are looked up again after -fresh: so
+DIR may change under the server. But replace files by renaming: one that is truncated
+while it is sent ends its connection. What is in memory is sent by the loop; the disk is
+waited for on the ring or on goroutines.
 
-SIGHUP opens the FILE of -log again: rename it, send the signal, and what comes from then on is
-in a new one. No line is lost or cut in two.
+SIGHUP opens the FILE of -log again: rename it, send the signal, and later lines are in a
+new one. No line is lost or cut in two.
 
 SIGINT and SIGTERM drain: connections that wait for a request are closed, new ones too,
-and requests under way have -grace to end. Then the exit code is 0. A second signal exits at
-once, with 128 and the signal's number. The variable RINGO_DRIVER overrides -driver; an
-unknown name in it is a failure, exit code 1.
-`
+and requests under way
+` + server.Ending
 
 const statsHelp = `and here also, since the line before:
 
@@ -59,16 +56,16 @@ type options struct {
 func parse(args []string, stdout io.Writer) (*options, error) {
 	o := new(options)
 	fs := flag.NewFlagSet("serve", flag.ContinueOnError)
-	fs.Var(o.Listen.Only(server.StreamNetworks), "listen", "serve on `HOST:PORT`, the same as tcp://HOST:PORT, port 0 "+
+	fs.Var(o.Listen.Flag(server.StreamNetworks), "listen", "serve on `HOST:PORT`, the same as tcp://HOST:PORT, port 0 "+
 		"for any, or unix:///PATH, or unix://@NAME without a file; repeatable, and all loops serve all (default "+
 		"tcp://127.0.0.1:8080)")
 	o.Flags(fs)
 	fs.IntVar(&o.files, "files", 1000, "keep this `number` of files open between requests, for each loop and address")
 	fs.DurationVar(&o.fresh, "fresh", time.Second,
-		"`time` for which a name is believed to lead to the file that is open")
+		"`time` after which the name of an open file is looked up again")
 	fs.BoolVar(&o.list, "list", false, "list directories without an index.html, which are refused otherwise")
 	fs.StringVar(&o.log, "log", logOff, "write a line per request, in the common log format, to `off, stderr or "+
-		"FILE`; what comes faster than it is written is left out")
+		"FILE`; lines that come faster than they can be written are dropped")
 	fs.DurationVar(&o.header, "header", 10*time.Second, "`time` in which the head of a request must come")
 	fs.DurationVar(&o.idle, "idle", time.Minute,
 		"`time` for which a connection may do nothing: between requests, or not take what is sent")
@@ -86,9 +83,6 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 	m.Want(o.header > 0, "-header %v: want more than 0", o.header)
 	m.Want(o.idle > 0, "-idle %v: want more than 0", o.idle)
 	m.Want(o.log != "", "-log: want off, stderr or a file")
-	for _, a := range o.Listen {
-		m.Want(slices.Contains(server.StreamNetworks, a.Network), "%s: want a stream: tcp or unix", a)
-	}
 	o.Check(&m)
 	return o, m.Err()
 }

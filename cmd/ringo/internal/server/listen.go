@@ -21,70 +21,39 @@ type Address struct {
 
 func (a Address) String() string { return a.Network + "://" + a.Name }
 
-// Addresses is a flag that may be given more than once.
+// Addresses are those of a flag that may be given more than once.
 type Addresses []Address
 
-func (as *Addresses) String() string {
-	var words []string
-	for _, a := range *as {
-		words = append(words, a.String())
-	}
-	return strings.Join(words, " ")
-}
+// Flag is a flag that appends addresses of these networks.
+func (as *Addresses) Flag(networks []string) flag.Value { return listFlag{as, networks} }
 
-// Set appends one address.
-func (as *Addresses) Set(text string) error {
-	a, err := parseAddress(text)
-	if err == nil {
-		*as = append(*as, a)
-	}
-	return err
-}
-
-// Only is the flag of a server that does not take all networks.
-func (as *Addresses) Only(networks []string) flag.Value { return only{as, networks} }
-
-type only struct {
+type listFlag struct {
 	to       *Addresses
 	networks []string
 }
 
-func (o only) String() string {
-	if o.to == nil { // asked by package flag
-		return ""
-	}
-	return o.to.String()
-}
+func (f listFlag) String() string { return "" } // the default is in the help
 
 // Set appends one address.
-func (o only) Set(text string) error {
-	err := o.to.Set(text)
-	var u unknownNetwork
-	if errors.As(err, &u) {
-		return u.among(o.networks)
+func (f listFlag) Set(text string) error {
+	a, err := parseAddress(text)
+	if err != nil {
+		return err
 	}
-	return err
+	if !slices.Contains(f.networks, a.Network) {
+		return fmt.Errorf("network %q: want %s", a.Network, strings.Join(f.networks, ", "))
+	}
+	*f.to = append(*f.to, a)
+	return nil
 }
 
-// unknownNetwork is the error of an address whose network is none.
-type unknownNetwork string
-
-func (u unknownNetwork) Error() string {
-	return u.among(slices.Concat(hostNetworks, unixNetworks)).Error()
-}
-
-func (u unknownNetwork) among(networks []string) error {
-	return fmt.Errorf("unknown network %q: want %s", string(u), strings.Join(networks, ", "))
-}
-
-// The networks: of connections and of datagrams, each by host and port or by a name
-// among Unix sockets.
+// The networks: of streams, of connections, of all kinds.
 var (
-	hostNetworks     = []string{"tcp", "tcp4", "tcp6", "udp", "udp4", "udp6"}
 	unixNetworks     = []string{"unix", "unixpacket", "unixgram"}
-	DatagramNetworks = []string{"udp", "udp4", "udp6", "unixgram"}
+	datagramNetworks = []string{"udp", "udp4", "udp6", "unixgram"}
 	StreamNetworks   = []string{"tcp", "tcp4", "tcp6", "unix"}
 	ConnNetworks     = append(slices.Clone(StreamNetworks), "unixpacket")
+	AllNetworks      = []string{"tcp", "tcp4", "tcp6", "udp", "udp4", "udp6", "unix", "unixpacket", "unixgram"}
 )
 
 var (
@@ -93,7 +62,7 @@ var (
 )
 
 // parseAddress reads HOST:PORT, which is of TCP, or NETWORK://HOST:PORT, all addresses without a
-// host; or NETWORK://NAME for Unix sockets.
+// host; or NETWORK://NAME for Unix sockets. Of a network that there is not it reads no more.
 func parseAddress(text string) (Address, error) {
 	network, name, ok := strings.Cut(text, "://")
 	switch {
@@ -101,10 +70,10 @@ func parseAddress(text string) (Address, error) {
 		return parseTCP(text)
 	case network == "":
 		return Address{}, errWant
-	case slices.Contains(hostNetworks, network):
-		return parseHostPort(text)
+	case !slices.Contains(AllNetworks, network):
+		return Address{Network: network}, nil
 	case !slices.Contains(unixNetworks, network):
-		return Address{}, unknownNetwork(network)
+		return parseHostPort(text)
 	case name == "" || name == "@":
 		return Address{}, errWantUnix
 	}
@@ -170,7 +139,7 @@ func reserve(as []Address) ([]*place, error) {
 	var places []*place
 	for _, a := range as {
 		p := &place{Address: a}
-		if !slices.Contains(DatagramNetworks, a.Network) {
+		if !slices.Contains(datagramNetworks, a.Network) {
 			set, err := sock.Reserve(a.Network, a.Name)
 			if err != nil {
 				release(places)

@@ -31,12 +31,12 @@ func TestParseAddress(t *testing.T) {
 }
 
 // A server that does not take all networks says which it takes, and takes them.
-func TestOnly(t *testing.T) {
+func TestFlag(t *testing.T) {
 	t.Parallel()
-	for _, networks := range [][]string{StreamNetworks, ConnNetworks} {
+	for _, networks := range [][]string{StreamNetworks, ConnNetworks, AllNetworks} {
 		var as Addresses
-		f := as.Only(networks)
-		want := `unknown network "http": want ` + strings.Join(networks, ", ")
+		f := as.Flag(networks)
+		want := `network "http": want ` + strings.Join(networks, ", ")
 		if err := f.Set("http://127.0.0.1:8080"); err == nil || err.Error() != want {
 			t.Errorf("%v, want %s", err, want)
 		}
