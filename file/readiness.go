@@ -268,10 +268,7 @@ func (r *readiness) register(p *waiter) bool {
 
 // close closes the duplicate, of which the driver knows.
 func (p *waiter) close() {
-	c := newCall(op.Close, noFD)
-	defer c.free()
-	c.op.FD, c.op.Off = &p.fd, int64(p.fd.Take())
-	p.l.Try(&c.op)
+	p.l.CloseFD(&p.fd)
 }
 
 // duplicate gives another number for the open file.

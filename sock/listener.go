@@ -7,7 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"ringo/internal/fd"
 	"ringo/internal/handle"
 	"ringo/internal/kernel"
 	"ringo/internal/loop"
@@ -254,9 +253,7 @@ func (ln *Listener) cancelAccept() {
 
 // discard closes a descriptor that nobody takes.
 func discard(l *loop.Loop, s int32) {
-	var f fd.FD
-	f.Init(s)
-	closeFD(l, &f)
+	l.Kernel().Close(s)
 }
 
 // ended decides how to go on after the accept's last completion.

@@ -1,7 +1,6 @@
 package sock
 
 import (
-	"ringo/internal/fd"
 	"ringo/internal/handle"
 	"ringo/internal/kernel"
 	"ringo/internal/loop"
@@ -69,15 +68,6 @@ func (s *local) vectored(code op.Code) *op.Op {
 	o := &s.vector
 	o.Code, o.Ext = code, &s.vectorExt
 	return o
-}
-
-// closeFD closes a descriptor that nothing uses any more. An error of close(2) on
-// a socket says nothing about bytes, and the number is gone in any case.
-func closeFD(l *loop.Loop, f *fd.FD) {
-	o := call(l, op.Close)
-	o.FD = f
-	o.Off = int64(f.Take())
-	l.Try(o)
 }
 
 // take gives memory for at least n unread bytes.

@@ -102,7 +102,7 @@ func (c *Conn) sendFile(f *fileSource) (total int64, err error) {
 		return 0, nil
 	}
 	file.Init(res)
-	defer closeFD(c.l, &file)
+	defer c.l.Kernel().Close(res)
 	n, more, err := c.sendCached(f, &file)
 	total = int64(n)
 	for more && err == nil && f.most > 0 {

@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"ringo/buf"
+	"ringo/internal/fd"
 	"ringo/internal/op"
 )
 
@@ -18,6 +19,9 @@ type Driver interface {
 	Submit(o *op.Op)
 	// Cancel asks for the op's end. The op must be submitted and not complete.
 	Cancel(o *op.Op)
+	// Forget ends what the driver keeps of a descriptor before its number is closed or
+	// given away. No op may hold it.
+	Forget(f *fd.FD)
 	// Wait submits what is queued and collects completions into done. deadline
 	// is a time of the Config's clock: Poll doesn't wait, Forever has no end.
 	// An error means that the driver is dead, and what is submitted has ended: see

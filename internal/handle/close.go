@@ -89,7 +89,7 @@ func (c *Core) Settle() {
 	case c.lingers.Load():
 		c.closeBeside()
 	default:
-		c.letGo(c.fd.Take(), 0)
+		c.l.CloseFD(&c.fd)
 		c.conclude()
 	}
 }

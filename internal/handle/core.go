@@ -191,25 +191,15 @@ func (c *Core) Ask(question func(k kernel.Kernel, fd int32) int32) (int32, error
 // would be told of each arrival. For tasks of the loop.
 func (c *Core) Forget() {
 	if !c.fd.Busy() {
-		c.letGo(0, op.ForgetOnly)
+		c.l.Forget(&c.fd)
 	}
-}
-
-// letGo has the driver let go of the descriptor, and close the number unless it is only to forget.
-func (c *Core) letGo(n int32, how uint32) {
-	o := ops.Get().(*op.Op)
-	o.Code, o.FD, o.Off, o.Arg = op.Close, &c.fd, int64(n), how
-	c.l.Try(o)
-	*o = op.Op{}
-	ops.Put(o)
 }
 
 // Take gives the descriptor, which stays open, to the caller: the handle leaves, and its
 // owner is told Closed.
 func (c *Core) Take() int32 {
-	n := c.fd.Take()
-	c.letGo(n, op.ForgetOnly)
-	return n
+	c.l.Forget(&c.fd)
+	return c.fd.Take()
 }
 
 // ForeignOver reports whether foreign callers were told that the handle closes. Any caller.

@@ -7,6 +7,7 @@ import (
 
 	"ringo/buf"
 	"ringo/internal/driver"
+	"ringo/internal/fd"
 	"ringo/internal/gmark"
 	"ringo/internal/kernel"
 	"ringo/internal/op"
@@ -269,6 +270,16 @@ func (l *Loop) Lends() bool { return l.info.Lends }
 // Edges reports whether readiness is told when it changes; otherwise for as long
 // as it lasts. G.
 func (l *Loop) Edges() bool { return l.info.Edges }
+
+// Forget has the driver let go of a descriptor that no op holds.
+func (l *Loop) Forget(f *fd.FD) { l.drv.Forget(f) }
+
+// CloseFD closes a descriptor that the driver may know of. An error of close(2) on a
+// socket says nothing about bytes, and the number is gone in any case.
+func (l *Loop) CloseFD(f *fd.FD) {
+	l.drv.Forget(f)
+	l.kernel.Close(f.Take())
+}
 
 // Kernel is asked for what never waits. G.
 func (l *Loop) Kernel() kernel.Kernel { return l.kernel }

@@ -15,17 +15,7 @@ func attemptNop(*Op) int32 { return 0 }
 // call, because the ring may hand it to a worker and its answer is late.
 func prepClose(o *Op, e *uring.SQE) { e.PrepClose(int(o.Off)) }
 
-// With Arg ForgetOnly the driver lets go of the descriptor and leaves the closing,
-// which may wait where SO_LINGER is set, to the caller.
-func attemptClose(o *Op) int32 {
-	if o.Arg == ForgetOnly {
-		return 0
-	}
-	return sys.Close(int32(o.Off))
-}
-
-// ForgetOnly in a Close's Arg.
-const ForgetOnly = 1
+func attemptClose(o *Op) int32 { return sys.Close(int32(o.Off)) }
 
 // Poll waits until FD is ready for Arg, a poll mask; the result is the mask of
 // what it is ready for, with errors, hang-ups and the peer's end, which are never

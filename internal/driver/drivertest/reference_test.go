@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ringo/internal/driver"
+	"ringo/internal/fd"
 	"ringo/internal/mailbox"
 	"ringo/internal/op"
 	"ringo/internal/race"
@@ -326,6 +327,8 @@ func (d *reference) push(c driver.Completion, done *driver.Queue) {
 		done.Push(c)
 	}
 }
+
+func (d *reference) Forget(*fd.FD) {}
 
 func (d *reference) Wake() {
 	if !d.spoil.wake() && d.gate.Notify() {

@@ -68,7 +68,7 @@ func rounds(r *rig) map[string]func() {
 		"register": func() {
 			o := r.slab.Get(op.Poll)
 			o.FD, o.Arg = ours, sys.PollOut
-			r.d.forget(&op.Op{FD: ours})
+			r.d.Forget(ours)
 			r.d.Submit(o)
 			r.last(o)
 		},

@@ -1,6 +1,7 @@
 package soft
 
 import (
+	"ringo/internal/fd"
 	"ringo/internal/op"
 	"ringo/internal/poller"
 	"ringo/internal/sys"
@@ -136,17 +137,13 @@ func (d *engine) notify(r *reg, ready uint32) {
 	}
 }
 
-// forget ends the registration of the descriptor that o closes, see the package
-// comment.
-func (d *engine) forget(o *op.Op) {
-	if o.FD == nil {
-		return
-	}
-	r := d.regs.of(o.FD)
+// Forget ends the registration of a descriptor, see the package comment.
+func (d *engine) Forget(f *fd.FD) {
+	r := d.regs.of(f)
 	if r == nil {
 		return
 	}
-	d.own("Close of a registered descriptor")
+	d.own("Forget of a registered descriptor")
 	if r.armed != 0 {
 		d.p.Remove(r.sys)
 	}

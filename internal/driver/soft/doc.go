@@ -33,13 +33,10 @@
 // # Closing
 //
 // The poller's set knows the file and not the number, so a descriptor that was
-// duplicated would go on making events after close(2). Therefore Close, whether
-// tried or submitted, first takes it out of the set, by the registration that its
-// FD names. This is the one thing in which Try touches the driver. It is safe
-// because an FD belongs to its loop's thread and a Close needs the FD to have been
-// taken: who may do that may do this. A Close without an FD touches nothing when it
-// is tried; submitted it takes the number out of the set, because a ring's poll
-// holds the file, and the peer would not hear of the close.
+// duplicated would go on making events after close(2). Therefore Forget comes before
+// that, and takes it out of the set by the registration that its FD names; a Close that
+// is submitted does so by itself. One without an FD takes the number out of the set,
+// because a ring's poll holds the file, and the peer would not hear of the close.
 //
 // # Numbers
 //

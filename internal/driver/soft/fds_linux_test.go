@@ -19,7 +19,7 @@ func (r *rig) watch(f *fd.FD) *op.Op {
 
 // The kernel's set knows the file, which a duplicate keeps open after close(2).
 func TestClosedWhileDuplicated(t *testing.T) {
-	for _, how := range []string{"tried", "submitted"} {
+	for _, how := range []string{"forgotten", "submitted"} {
 		t.Run(how, func(t *testing.T) {
 			r := newRig(t)
 			ours, peer := r.tcp()
@@ -31,7 +31,7 @@ func TestClosedWhileDuplicated(t *testing.T) {
 			}
 			defer syscall.Close(dup)
 			r.cancel(o, -sys.ECANCELED)
-			if how == "tried" {
+			if how == "forgotten" {
 				r.closeFD(ours)
 			} else {
 				n := ours.Take()

@@ -52,8 +52,9 @@ func (d *engine) immediate(o *op.Op) int32 {
 	case op.Close:
 		if o.FD == nil {
 			d.p.Remove(int32(o.Off)) // it may be there: a poller can hold the file open
+		} else {
+			d.Forget(o.FD)
 		}
-		d.forget(o)
 	case op.Cancel:
 		return d.cancelToken(uint64(o.Off))
 	}

@@ -7,8 +7,7 @@ import (
 	"ringo/internal/sys"
 )
 
-// Try runs the op as a plain call. It looks at nothing of the driver's, with the
-// exception of Close that the package comment explains.
+// Try runs the op as a plain call. It looks at nothing of the driver's.
 func (d *engine) Try(o *op.Op) (res int32, ok bool) {
 	if o.Selects() {
 		return 0, false // which buffer is the driver's to say
@@ -20,8 +19,6 @@ func (d *engine) Try(o *op.Op) (res int32, ok bool) {
 		}
 	case op.Timeout, op.Cancel:
 		return 0, false
-	case op.Close:
-		d.forget(o)
 	default:
 		if o.Def().Kind == op.Blocking {
 			return driver.Cached(o)
