@@ -34,7 +34,7 @@ func inAccept(t *testing.T) (parked, inLine int) {
 	t.Helper()
 	stacks := make([]byte, 4<<20)
 	for _, g := range strings.Split(string(stacks[:runtime.Stack(stacks, true)]), "\n\n") {
-		if !strings.Contains(g, ".(*Listener).acceptAway(") {
+		if !strings.Contains(g, ".(*Listener).acceptLent(") {
 			continue
 		}
 		switch state := g[strings.Index(g, "[")+1:]; {
