@@ -66,7 +66,8 @@ func wantHere(l *loop.Loop, method string) {
 
 // Go starts fn as a task, after Go has returned. fn runs even if the task is
 // cancelled before it starts, so that its deferred functions do. Any goroutine
-// may call it; on a loop that has ended the task's Wait returns ErrEnded.
+// may call it; on a loop that has ended the task's Wait returns ErrEnded. As a goroutine,
+// the task has the labels of runtime/pprof that its starter has.
 func (l *Loop) Go(fn func()) *Task {
 	wantFunc(fn != nil, "Loop.Go")
 	return (*Task)(l.engine().Go(fn))

@@ -7,6 +7,7 @@ import (
 
 	"ringo"
 	"ringo/internal/handle"
+	"ringo/internal/labels"
 	"ringo/internal/loop"
 )
 
@@ -39,7 +40,7 @@ func ListenAndServe(ctx context.Context, cfg *ringo.Config, network, address str
 				return err
 			}
 			c.serve.conn = serve
-			c.l.Start((*connTask)(c))
+			c.l.StartLabelled((*connTask)(c))
 		}
 	})
 }
@@ -85,6 +86,7 @@ type server struct {
 	open   int  // connections
 	ended  bool // the task of Serve was cancelled: all are to be closed
 	waiter *loop.Task
+	labels labels.Set // of who called Serve
 }
 
 // Serve accepts connections and has h handle their requests, until the accepts
@@ -109,7 +111,7 @@ func Serve(l *ringo.Loop, ln *Listener, h *Handler) error {
 	if ln.l != e {
 		return ln.fail("accept", stranger(ln.l))
 	}
-	s := &server{l: e, h: h}
+	s := &server{l: e, h: h, labels: labels.Current()}
 	for {
 		c, err := ln.AcceptConn()
 		if err == nil {

@@ -119,6 +119,7 @@ type requestTask Conn
 func (t *requestTask) Run() {
 	c := (*Conn)(t)
 	s := &c.serve
+	s.by.labels.Apply()
 	done := false
 	defer func() {
 		if !done { // a panic or a Goexit

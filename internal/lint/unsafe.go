@@ -4,14 +4,15 @@ import "strings"
 
 // unsafeIn are the folders whose code may import unsafe, each with its reason.
 var unsafeIn = map[string]string{
-	"internal/abi":   "sizes and offsets of the kernel's structs",
-	"internal/race":  "the detector is told about addresses",
-	"internal/gmark": "the address of the running goroutine",
-	"internal/sys":   "system calls take addresses",
-	"internal/mask":  "it looks through the entries of a ring as they are submitted",
-	"uring":          "the rings are memory shared with the kernel",
-	"buf":            "buffer rings are memory shared with the kernel",
-	"internal/op":    "an entry of the ring holds addresses of buffers",
+	"internal/abi":    "sizes and offsets of the kernel's structs",
+	"internal/race":   "the detector is told about addresses",
+	"internal/gmark":  "the address of the running goroutine",
+	"internal/labels": "the running goroutine's labels, which nothing public tells",
+	"internal/sys":    "system calls take addresses",
+	"internal/mask":   "it looks through the entries of a ring as they are submitted",
+	"uring":           "the rings are memory shared with the kernel",
+	"buf":             "buffer rings are memory shared with the kernel",
+	"internal/op":     "an entry of the ring holds addresses of buffers",
 }
 
 // Unsafe is the rule that unsafe can be found by file name and stays in few

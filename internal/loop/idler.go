@@ -3,6 +3,8 @@ package loop
 import (
 	"sync/atomic"
 	"time"
+
+	"ringo/internal/labels"
 )
 
 // idleAfter is for how long no loop has run a task when they are taken for idle: so
@@ -38,6 +40,7 @@ func (i *idler) stop() {
 
 func (i *idler) run() {
 	defer close(i.gone)
+	labels.Clear() // it works for all Runs
 	defer idle.CompareAndSwap(i, nil)
 	look := time.NewTicker(i.after)
 	defer look.Stop()

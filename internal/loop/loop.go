@@ -10,6 +10,7 @@ import (
 	"ringo/internal/fd"
 	"ringo/internal/gmark"
 	"ringo/internal/kernel"
+	"ringo/internal/labels"
 	"ringo/internal/op"
 	"ringo/internal/sys"
 	"ringo/internal/timer"
@@ -206,15 +207,20 @@ func (l *Loop) NewExt(o *op.Op) *op.Ext { return l.slab.Ext(o) }
 // FreeOp gives a slot back, after its last completion.
 func (l *Loop) FreeOp(o *op.Op) { l.slab.Put(o) }
 
-// Start runs a job as a task, in this turn or the next. It never runs it at once.
+// Start runs a job as a task, in this turn or the next. It never runs it at once. It has no labels
+// but those that it takes itself.
 func (l *Loop) Start(j Job) {
 	l.live++
 	l.ready.push(item{job: j})
 }
 
+// StartLabelled is Start of a job that has the caller's labels.
+func (l *Loop) StartLabelled(j Job) { l.Start(withLabels(j, labels.Current())) }
+
 // Go makes a task. G.
 func (l *Loop) Go(fn func()) *Task {
 	t := &Task{l: l, fn: fn}
+	t.inherit()
 	if l.Here() {
 		l.live++
 		l.ready.push(item{task: t})
@@ -236,7 +242,11 @@ func (l *Loop) GoThen(fn func(), onEnd func(error)) *Task {
 
 // Post runs fn as a task. Posts of one sender start in order. G.
 func (l *Loop) Post(fn func()) error {
-	if !l.send(message{kind: msgPost, fn: fn}) {
+	m := message{kind: msgPost, fn: fn}
+	if s := labels.Current(); !s.None() {
+		m = message{kind: msgJob, job: &labelled{jobFunc(fn), s}}
+	}
+	if !l.send(m) {
 		return ErrEnded
 	}
 	return nil

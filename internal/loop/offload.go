@@ -5,6 +5,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"ringo/internal/labels"
 	"ringo/internal/offload"
 )
 
@@ -20,6 +21,7 @@ type call struct {
 	panicked *PanicError
 	done     bool
 	in       string // which of the two
+	labels   labels.Set
 }
 
 // Offload runs fn on an ordinary goroutine, for calls that wait. T, parks.
@@ -37,7 +39,7 @@ func (l *Loop) call(pool *offload.Pool, in string, fn func(context.Context) erro
 		l.Burst()
 		return l.Cause()
 	}
-	c := &call{pool: pool, task: l.cur, ctx: l.Context(), fn: fn, in: in}
+	c := &call{pool: pool, task: l.cur, ctx: l.Context(), fn: fn, in: in, labels: labels.Current()}
 	c.job.Run = c.run
 	if !pool.Submit(&c.job) {
 		return ErrEnded
@@ -61,6 +63,7 @@ func (c *call) run() {
 			c.panicked = &PanicError{Value: v, Stack: debug.Stack(), In: c.in}
 		}
 	}()
+	c.labels.Apply()
 	c.err = c.fn(c.ctx)
 	c.done = true
 }

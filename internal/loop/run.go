@@ -234,6 +234,7 @@ func (l *Loop) startMain(fn func(*Loop) error) *Task {
 		}
 		l.set.fnEnded(end)
 	}
+	t.inherit() // from Run's caller, by way of the loop's goroutine
 	l.live++
 	l.ready.push(item{task: t})
 	return t

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"ringo/internal/labels"
 	"ringo/internal/op"
 )
 
@@ -40,6 +41,7 @@ type Task struct {
 
 // more is what few tasks have: a parked connection pays for every word of a Task.
 type more struct {
+	labels labels.Set      // of who started it, until it begins
 	ctx    context.Context // the loop thread's, as cancel
 	cancel context.CancelFunc
 	limit  *timeout      // the innermost WithTimeout that it is in
@@ -54,6 +56,19 @@ func (t *Task) extra() *more {
 	}
 	t.more.CompareAndSwap(nil, new(more))
 	return t.more.Load()
+}
+
+// inherit gives a task that has not begun the caller's labels, as a goroutine has those of who starts it.
+func (t *Task) inherit() {
+	if s := labels.Current(); !s.None() {
+		t.extra().labels = s
+	}
+}
+
+// takeLabels makes them those of the caller, which is the task.
+func (m *more) takeLabels() {
+	m.labels.Apply()
+	m.labels = labels.Set{}
 }
 
 // Waiter is what a task waits for and can be taken out of by a cancel or a timeout.
@@ -87,6 +102,9 @@ func (t *Task) finish(err error) {
 	w := t.w
 	t.w = nil
 	l.live--
+	if w.labels.Any() {
+		labels.Clear() // for the next task
+	}
 	if m := t.more.Load(); m != nil && m.cancel != nil {
 		m.cancel()
 		m.ctx, m.cancel = nil, nil

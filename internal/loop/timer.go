@@ -3,6 +3,7 @@ package loop
 import (
 	"time"
 
+	"ringo/internal/labels"
 	"ringo/internal/sys"
 	"ringo/internal/timer"
 )
@@ -77,14 +78,15 @@ func (l *Loop) Sleep(d time.Duration) int32 {
 
 // Timer runs a function as a task after a while.
 type Timer struct {
-	l  *Loop
-	fn func()
-	t  timer.Timer
+	l      *Loop
+	fn     func()
+	labels labels.Set
+	t      timer.Timer
 }
 
 // AfterFunc makes a Timer that runs fn as a task after d. T.
 func (l *Loop) AfterFunc(d time.Duration, fn func()) *Timer {
-	t := &Timer{l: l, fn: fn}
+	t := &Timer{l: l, fn: fn, labels: labels.Current()}
 	t.t.Owner = t
 	l.tick()
 	l.Arm(&t.t, l.After(d))
@@ -92,7 +94,7 @@ func (l *Loop) AfterFunc(d time.Duration, fn func()) *Timer {
 }
 
 // Fire starts the function.
-func (t *Timer) Fire(*timer.Timer) { t.l.Start(jobFunc(t.fn)) }
+func (t *Timer) Fire(*timer.Timer) { t.l.Start(withLabels(jobFunc(t.fn), t.labels)) }
 
 // Stop keeps it from running, and the loop from keeping what its function holds;
 // false if it was not armed. T.

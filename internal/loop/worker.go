@@ -4,6 +4,7 @@ import (
 	"iter"
 
 	"ringo/internal/gmark"
+	"ringo/internal/labels"
 )
 
 // worker is a coroutine that runs tasks. While a task is parked the worker is
@@ -15,6 +16,7 @@ type worker struct {
 	stop   func()
 	yield  func(struct{}) bool
 	g      gmark.G
+	labels labels.Place
 	task   *Task // what it runs
 	anon   *Task // stands for jobs, which have no task of their own
 	next   *worker
@@ -35,7 +37,8 @@ func (l *Loop) newWorker() *worker {
 	// here, and not as a method, because the call between would be on each stack.
 	w.resume, w.stop = iter.Pull(func(yield func(struct{}) bool) {
 		w.yield = yield
-		w.g = gmark.Current()
+		w.g, w.labels = gmark.Current(), labels.Here()
+		labels.Clear() // those of the loop's goroutine
 		l.mark.Set(w.g)
 		defer w.exit()
 		for {
@@ -96,6 +99,11 @@ func (w *worker) take() bool {
 	l.spent++
 	w.begin(it.task)
 	l.job = it.job
+	if it.task != nil {
+		if m := it.task.more.Load(); m != nil {
+			m.takeLabels()
+		}
+	}
 	return true
 }
 
@@ -202,3 +210,22 @@ func (l *Loop) drop(w *worker) {
 type jobFunc func()
 
 func (f jobFunc) Run() { f() }
+
+// labelled is a job with labels.
+type labelled struct {
+	Job
+	labels labels.Set
+}
+
+func (j *labelled) Run() {
+	j.labels.Apply()
+	j.Job.Run()
+}
+
+// withLabels is a job that has these labels.
+func withLabels(j Job, s labels.Set) Job {
+	if s.None() {
+		return j
+	}
+	return &labelled{j, s}
+}

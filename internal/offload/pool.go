@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"ringo/internal/labels"
 )
 
 // Job is one call. It belongs to the pool from Submit until its Run has been
@@ -132,6 +134,7 @@ func (p *Pool) forsake(n int) {
 // run is a worker: jobs until there are none. A job that ends its goroutine by
 // runtime.Goexit ends the worker, and another takes over.
 func (p *Pool) run() {
+	labels.Clear() // those of who made the first job, where its job is one of many
 	regular := false
 	defer func() {
 		if !regular {
