@@ -57,7 +57,7 @@ type Loop struct {
 	wallAt    int64 // when that was read
 	charged   int64 // up to when the time is accounted for
 	spin      spinner
-	breath    breath
+	lastYield yieldClock
 	short     shortage
 	stats     Stats
 	ops       opCounts

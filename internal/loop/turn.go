@@ -17,7 +17,7 @@ func (l *Loop) turns(over func() bool) error {
 		l.complete()
 		l.wakeYielded()
 		l.runReady()
-		l.breathe()
+		l.schedYield()
 		l.end()
 		if l.live == 0 && !l.inbox.waiting() && over() {
 			l.keepStats() // for those whom the mailbox refuses
