@@ -45,7 +45,7 @@ type seated struct {
 	l    *Loop
 }
 
-func enroll(l *Loop) {
+func register(l *Loop) {
 	running.Lock()
 	defer running.Unlock()
 	var seats []seated
@@ -56,7 +56,7 @@ func enroll(l *Loop) {
 	running.seats.Store(&seats)
 }
 
-func dismiss(l *Loop) {
+func deregister(l *Loop) {
 	running.Lock()
 	defer running.Unlock()
 	seats := slices.DeleteFunc(slices.Clone(*running.seats.Load()), func(o seated) bool { return o.l == l })

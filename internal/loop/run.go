@@ -64,7 +64,7 @@ func Run(ctx context.Context, cfg *Config, fn func(*Loop) error) error {
 		s.loops = append(s.loops, l)
 	}
 	for _, l := range s.loops {
-		ending.Go(func() { l.life(ready, start, fn) })
+		ending.Go(func() { l.run(ready, start, fn) })
 	}
 	var errs []error
 	for range s.loops {
@@ -99,9 +99,9 @@ func Run(ctx context.Context, cfg *Config, fn func(*Loop) error) error {
 	return s.err
 }
 
-// life is a loop's goroutine. It never unlocks its thread, so that thread, with
+// run is a loop's goroutine. It never unlocks its thread, so that thread, with
 // its affinity and all that the kernel ties to it, ends with it.
-func (l *Loop) life(ready chan<- error, start <-chan bool, fn func(*Loop) error) {
+func (l *Loop) run(ready chan<- error, start <-chan bool, fn func(*Loop) error) {
 	runtime.LockOSThread()
 	err := l.open()
 	ready <- err
@@ -113,7 +113,7 @@ func (l *Loop) life(ready chan<- error, start <-chan bool, fn func(*Loop) error)
 		l.drv.Close(&l.done)
 		return
 	}
-	enroll(l)
+	register(l)
 	l.main = l.startMain(fn)
 	if err := l.turns(func() bool { return l.main.finished }); err != nil {
 		l.abort()
@@ -169,7 +169,7 @@ func (l *Loop) abort() {
 		l.complete()
 	}
 	l.ended.Store(true)
-	dismiss(l)
+	deregister(l)
 	l.retire()
 }
 
@@ -253,7 +253,7 @@ func (l *Loop) close() {
 		l.complete()
 	}
 	l.ended.Store(true)
-	dismiss(l)
+	deregister(l)
 	l.retire()
 	l.ring, l.plain = nil, nil // whoever keeps the Loop, or what was open on it, does not keep these
 }
