@@ -25,7 +25,7 @@ type Task struct {
 	waits Waiter      // who to tell of a cancel while it is parked
 	sp    uintptr     // where its stack ended when it parked, a hint
 	onEnd func(error) // see GoThen
-	more  atomic.Pointer[more]
+	ext   atomic.Pointer[taskExt]
 
 	res      int32
 	shield   int32
@@ -35,12 +35,12 @@ type Task struct {
 
 	// How others wait for it, from any thread.
 	ended   bool
-	mu      sync.Mutex // of ended, waiting, and the ch of more
+	mu      sync.Mutex // of ended, waiting, and the ch of ext
 	waiting TaskList   // tasks of any loop
 }
 
-// more is what few tasks have: a parked connection pays for every word of a Task.
-type more struct {
+// taskExt is what few tasks have: a parked connection pays for every word of a Task.
+type taskExt struct {
 	labels labels.Set      // of who started it, until it begins
 	ctx    context.Context // the loop thread's, as cancel
 	cancel context.CancelFunc
@@ -49,26 +49,26 @@ type more struct {
 	ch     chan struct{} // closed at the end, for goroutines
 }
 
-// extra gives the task's more, made by whoever is the first to ask.
-func (t *Task) extra() *more {
-	if m := t.more.Load(); m != nil {
-		return m
+// extension returns the task's ext, made by whoever is the first to ask.
+func (t *Task) extension() *taskExt {
+	if x := t.ext.Load(); x != nil {
+		return x
 	}
-	t.more.CompareAndSwap(nil, new(more))
-	return t.more.Load()
+	t.ext.CompareAndSwap(nil, new(taskExt))
+	return t.ext.Load()
 }
 
 // inherit gives a task that has not begun the caller's labels, as a goroutine has those of who starts it.
 func (t *Task) inherit() {
 	if s := labels.Current(); !s.None() {
-		t.extra().labels = s
+		t.extension().labels = s
 	}
 }
 
 // takeLabels makes them those of the caller, which is the task.
-func (m *more) takeLabels() {
-	m.labels.Apply()
-	m.labels = labels.Set{}
+func (x *taskExt) takeLabels() {
+	x.labels.Apply()
+	x.labels = labels.Set{}
 }
 
 // Waiter is what a task waits for and can be taken out of by a cancel or a timeout.
@@ -105,14 +105,14 @@ func (t *Task) finish(err error) {
 	if w.labels.Any() {
 		labels.Clear() // for the next task
 	}
-	if m := t.more.Load(); m != nil && m.cancel != nil {
-		m.cancel()
-		m.ctx, m.cancel = nil, nil
+	if x := t.ext.Load(); x != nil && x.cancel != nil {
+		x.cancel()
+		x.ctx, x.cancel = nil, nil
 	}
 	if t == w.anon { // for the next job
 		t.canceled, t.expired, t.shield = false, false, 0
-		if m := t.more.Load(); m != nil {
-			m.limit = nil // of an iterator that was left where it stood
+		if x := t.ext.Load(); x != nil {
+			x.limit = nil // of an iterator that was left where it stood
 		}
 		return
 	}
@@ -186,10 +186,10 @@ func (t *Task) conclude(err error) {
 	t.mu.Lock()
 	t.ended = true
 	if err != nil {
-		t.extra().err = err
+		t.extension().err = err
 	}
-	if m := t.more.Load(); m != nil && m.ch != nil {
-		close(m.ch)
+	if x := t.ext.Load(); x != nil && x.ch != nil {
+		close(x.ch)
 	}
 	waiting := t.waiting
 	t.waiting = TaskList{}
@@ -201,8 +201,8 @@ func (t *Task) conclude(err error) {
 
 // err is how the task ended. Only for those who know that it has.
 func (t *Task) err() error {
-	if m := t.more.Load(); m != nil {
-		return m.err
+	if x := t.ext.Load(); x != nil {
+		return x.err
 	}
 	return nil
 }
@@ -260,11 +260,11 @@ func (t *Task) join(w Waiter) error {
 
 // done gives the channel that is closed at the end. The caller holds mu.
 func (t *Task) done() <-chan struct{} {
-	m := t.extra()
-	if m.ch == nil {
-		m.ch = make(chan struct{})
+	x := t.extension()
+	if x.ch == nil {
+		x.ch = make(chan struct{})
 	}
-	return m.ch
+	return x.ch
 }
 
 // Cancel makes the task's present and later waits fail. Any goroutine may call it.
@@ -306,23 +306,23 @@ func (t *Task) cause() error {
 
 // context gives the task's context, made when first asked for.
 func (t *Task) context() context.Context {
-	m := t.extra()
-	if m.ctx == nil {
-		m.ctx, m.cancel = context.WithCancel(t.l.set.values)
+	x := t.extension()
+	if x.ctx == nil {
+		x.ctx, x.cancel = context.WithCancel(t.l.set.values)
 		if t.canceled {
-			m.cancel()
+			x.cancel()
 		}
 	}
-	if m.limit != nil {
-		return m.limit.context(m.ctx)
+	if x.limit != nil {
+		return x.limit.context(x.ctx)
 	}
-	return m.ctx
+	return x.ctx
 }
 
 // cancelContext ends the task's context, if it has one.
 func (t *Task) cancelContext() {
-	if m := t.more.Load(); m != nil && m.cancel != nil {
-		m.cancel()
+	if x := t.ext.Load(); x != nil && x.cancel != nil {
+		x.cancel()
 	}
 }
 

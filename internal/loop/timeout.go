@@ -36,9 +36,9 @@ func (l *Loop) WithTimeout(d time.Duration, fn func() error) error {
 
 func (b *timeout) begin(l *Loop, d time.Duration) {
 	t := l.cur
-	m := t.extra()
+	x := t.extension()
 	b.l, b.task = l, t
-	b.outer, m.limit = m.limit, b
+	b.outer, x.limit = x.limit, b
 	b.timer.Owner = b
 	l.tick()
 	b.at = l.After(d)
@@ -61,7 +61,7 @@ func (b *timeout) end() {
 	b.l.Disarm(&b.timer)
 	t := b.task
 	t.expired = false
-	for p := &t.extra().limit; *p != nil; {
+	for p := &t.extension().limit; *p != nil; {
 		if *p == b {
 			*p = b.outer
 			continue

@@ -100,8 +100,8 @@ func (w *worker) take() bool {
 	w.begin(it.task)
 	l.job = it.job
 	if it.task != nil {
-		if m := it.task.more.Load(); m != nil {
-			m.takeLabels()
+		if x := it.task.ext.Load(); x != nil {
+			x.takeLabels()
 		}
 	}
 	return true
