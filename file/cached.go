@@ -61,28 +61,33 @@ func (f *File) factsWithType() (facts, error) {
 	return facts(f.known.Load()), nil
 }
 
-// readNow reads once what is in memory; -EAGAIN is for nothing.
+// readNow reads once what is in memory; -EAGAIN is for nothing. It travels as a task's
+// read, but for what would park.
 func (f *File) readNow(known facts, p []byte, off int64) int32 {
-	if known&(bypassCache|special) != 0 {
+	if known&pollable != 0 {
 		return -sys.EOPNOTSUPP
 	}
-	if known&noNowRead == 0 {
-		res := driver.ReadCached(f.n, p, off)
-		if res != -sys.EOPNOTSUPP && res != -sys.ENOSYS {
-			return res
-		}
-		f.noteRefusal(reads, res)
-	}
-	switch {
-	case known&inMemory != 0:
-		return driver.ReadInMemory(f.n, p, off)
-	case known&overlaid != 0:
-		if n := f.pages.Prefix(f.n, off, len(p)); n > 0 {
+	for {
+		known, n := f.look(off, len(p), (known|facts(f.known.Load()))&^cold)
+		switch route(reads, n, off, task, known) {
+		case nowait:
+			res := driver.ReadCached(f.n, p, off)
+			if res != -sys.EOPNOTSUPP && res != -sys.ENOSYS {
+				return res
+			}
+			f.noteRefusal(reads, res)
+			continue
+		case plain:
+			if known&inMemory != 0 {
+				return driver.ReadInMemory(f.n, p[:n], off)
+			}
 			return driver.ReadPlain(f.n, p[:n], off)
 		}
-		return -sys.EAGAIN
+		if known&overlaid != 0 {
+			return -sys.EAGAIN // its pages say so
+		}
+		return -sys.EOPNOTSUPP
 	}
-	return -sys.EOPNOTSUPP
 }
 
 // nowError is the error of a call that was told not to wait.

@@ -85,15 +85,16 @@ func newFile(n int32, name string, flag int) *File {
 		return f
 	}
 	f.mount = mountOf(st)
-	f.know(facts(f.mount.known.Load()))
+	known, mode := facts(f.mount.known.Load()), st.Mode&sys.SIfmt
+	if st.DevMajor != 0 || mode == sys.SIfblk { // there is a disk, which /dev is not
+		known = known&^inMemory | typeKnown
+	}
 	if flag&Direct != 0 {
-		f.know(bypassCache)
+		known |= bypassCache
 	}
-	if st.DevMajor != 0 { // there is a disk
-		f.know(typeKnown)
-	}
+	f.know(known)
 	f.size = int64(st.Size)
-	switch st.Mode & sys.SIfmt {
+	switch mode {
 	case sys.SIfifo, sys.SIfchr, sys.SIfsock:
 		f.watch()
 	}

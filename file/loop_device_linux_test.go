@@ -5,9 +5,13 @@ package file_test
 import (
 	"errors"
 	"fmt"
+	"os"
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"ringo"
+	"ringo/file"
 )
 
 // loopDevice makes a block device of a file.
@@ -69,4 +73,39 @@ func freeLoop(t *testing.T, name string) {
 	if err != nil && !errors.Is(err, unix.ENXIO) {
 		t.Errorf("LOOP_CLR_FD of %s: %v", name, err)
 	}
+}
+
+// A block device is a disk, also where the folder that names it is on a file system in memory, as /dev is: a task's
+// write to it leaves the loop's thread.
+func TestBlockDeviceIsADisk(t *testing.T) {
+	const size = 1 << 20
+	image, err := unix.MemfdCreate("disk", unix.MFD_CLOEXEC)
+	if err != nil {
+		t.Skipf("no memory for a disk: memfd_create: %v", err)
+	}
+	defer unix.Close(image)
+	if err := unix.Ftruncate(image, size); err != nil {
+		t.Fatal(err)
+	}
+	name := loopDevice(t, fmt.Sprintf("/proc/self/fd/%d", image))
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		onLoop(t, cfg, func(l *ringo.Loop) {
+			f, err := file.OpenFile(name, os.O_RDWR, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer f.Close()
+			p := bytesOf(4096)
+			for i := range int64(3) { // the first finds out that nowait is refused
+				before := l.Stats()
+				if n, err := f.WriteAt(p, i*4096); n != len(p) || err != nil {
+					t.Errorf("WriteAt = %d, %v", n, err)
+				}
+				after := l.Stats()
+				if n := after.Parks - before.Parks - (after.Yields - before.Yields); n == 0 {
+					t.Errorf("write %d did not park", i)
+				}
+			}
+		})
+	})
 }

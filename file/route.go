@@ -119,7 +119,7 @@ func route(k kind, size int, off int64, by caller, known facts) runner {
 	}
 	if !direct && known&(special|cold) == 0 {
 		switch {
-		case k == reads && by == goroutine && (refused || off < 0 || known&(warm|noRings) != 0):
+		case k == reads && by == goroutine && (off < 0 || known&(warm|noRings) != 0):
 			return plain
 		case refused:
 		case k == reads, by == task && size <= nowWriteMax && !appends: // what is appended stays in one piece
@@ -128,7 +128,7 @@ func route(k kind, size int, off int64, by caller, known facts) runner {
 	}
 	hosts := off >= 0 && (direct || k == reads && !refused) // what a ring does without a thread of the kernel's
 	switch {
-	case known&inMemory != 0 && (refused || appends) && size <= turnMax, known&resident != 0:
+	case known&(inMemory|special) == inMemory && (refused || appends) && size <= turnMax, known&resident != 0:
 		return plain
 	case known&typeKnown == 0 && (by == task || hosts):
 		return ask

@@ -34,6 +34,9 @@ func TestRoute(t *testing.T) {
 		{"a task's read of FUSE", reads, 4096, there, task, disk | noNowRead | isFUSE, worker},
 		{"a task's read of FUSE, past its page cache", reads, 4096, there, task, disk | bypassCache | isFUSE, worker},
 		{"a task's read of a device", reads, 4096, there, task, disk | special, ring},
+		{"a task's read of a device in /dev", reads, 4096, there, task, disk | special | inMemory | noNowRead, ring},
+		{"a task's read of a disk in /dev", reads, 4096, there, task, disk | inMemory | cold, ring},
+		{"a task's read past the page cache at the position", reads, 4096, here, task, disk | bypassCache, ring},
 		{"a task's read of a pipe at an offset", reads, 4096, there, task, special | pollable, plain},
 
 		{"a goroutine's read", reads, 4096, there, goroutine, disk, nowait},
@@ -60,6 +63,7 @@ func TestRoute(t *testing.T) {
 		{"a task's read of a file to append", reads, 4096, there, task, disk | appendOnly, nowait},
 		{"a goroutine's write", writes, 4096, there, goroutine, disk, plain},
 		{"a goroutine's write past the page cache", writes, 4096, there, goroutine, disk | bypassCache, host},
+		{"a goroutine's write, before the file system was asked", writes, 4096, there, goroutine, ours, plain},
 		{"a goroutine's append", writes, 4096, here, goroutine, disk | appendOnly, plain},
 
 		{"a task's Stat", meta, 0, 0, task, 0, nowait},
@@ -105,6 +109,8 @@ func mistake(k kind, size int, off int64, by caller, known facts, to runner) str
 		return "a task's call goes to the rings of goroutines"
 	case by == task && to == plain && !has(inMemory|resident|pollable):
 		return "a task's call may wait on the loop's thread"
+	case by == task && to == plain && has(special) && !has(resident|pollable):
+		return "a device holds up a loop"
 	case by == task && to == plain && !has(resident|pollable) && size > turnMax:
 		return "a task's call copies too much on the loop's thread"
 	case to == ask && has(typeKnown):
@@ -123,4 +129,30 @@ func mistake(k kind, size int, off int64, by caller, known facts, to runner) str
 		return "a process that answers late holds up a ring"
 	}
 	return ""
+}
+
+// How much one call moves.
+func TestPieceOf(t *testing.T) {
+	const at, end = int64(4096), int64(-1)
+	for _, c := range []struct {
+		name  string
+		kind  kind
+		off   int64
+		by    caller
+		known facts
+		want  int
+	}{
+		{"a goroutine's", reads, at, goroutine, ours, pieceMax},
+		{"a task's read", reads, at, task, ours, turnMax},
+		{"a task's read at the position", reads, end, task, ours, turnMax},
+		{"the same of a file from elsewhere", reads, end, task, 0, pieceMax},
+		{"a task's read past the page cache", reads, at, task, ours | bypassCache, directMax},
+		{"a task's write", writes, at, task, ours, turnMax},
+		{"a task's append", writes, end, task, ours | appendOnly, pieceMax},
+		{"a task's read of a file to append", reads, end, task, ours | appendOnly, turnMax},
+	} {
+		if got := pieceOf(c.kind, c.off, c.by, c.known); got != c.want {
+			t.Errorf("%s: %d, want %d", c.name, got, c.want)
+		}
+	}
 }
