@@ -85,9 +85,9 @@ func (in *input) arm(c *Conn) {
 	}
 	o.FD, o.Flags, o.Sink = c.core.FD(), flags, (*inputSink)(c)
 	if how == receiving {
-		// The bound is seen only when the kernel has given all that there is. Twice as much
-		// costs bulk one receive more in eight buffers.
-		o.Bufs, o.Arg2 = c.l.Ring(), uint32(2*in.most(c))
+		// The bound is seen only when the kernel has given all that there is. Four times as
+		// much costs bulk one receive more in sixteen buffers.
+		o.Bufs, o.Arg2 = c.l.Ring(), uint32(min(4*in.most(c), 1<<30))
 	} else {
 		o.Arg = interest
 	}
