@@ -7,10 +7,10 @@ import (
 	"os"
 	"strconv"
 	"strings"
-	"syscall"
 
 	"ringo/internal/loop"
 	"ringo/internal/op"
+	"ringo/internal/posix"
 )
 
 // AtomicFile is a file that takes its name only when it is done and on the disk: whoever
@@ -38,9 +38,9 @@ type AtomicFile struct {
 func CreateAtomic(name string, perm fs.FileMode) (*AtomicFile, error) {
 	switch {
 	case name == "":
-		return nil, pathError("open", name, syscall.ENOENT)
+		return nil, pathError("open", name, posix.ENOENT)
 	case strings.HasSuffix(name, "/"), endsWithDot(name), name == "..", strings.HasSuffix(name, "/.."):
-		return nil, pathError("open", name, syscall.EISDIR)
+		return nil, pathError("open", name, posix.EISDIR)
 	}
 	at, base := splitPath(name)
 	dir, err := OpenDir(at)
@@ -117,7 +117,7 @@ func (a *AtomicFile) drop() error {
 	defer shield()()
 	defer a.dir.Close()
 	err := unlinkAt(a.dir.n, a.temp, 0)
-	if err == syscall.ENOENT {
+	if err == posix.ENOENT {
 		return nil
 	}
 	return err

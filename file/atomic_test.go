@@ -9,11 +9,11 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 
 	"ringo"
 	"ringo/file"
+	"ringo/internal/posix"
 )
 
 // names lists a directory.
@@ -59,10 +59,10 @@ func TestWriteFileAtomicFails(t *testing.T) {
 			os.WriteFile(dir+"/file", []byte("old"), 0o600)); err != nil {
 			t.Fatal(err)
 		}
-		for name, want := range map[string]error{"": fs.ErrNotExist, dir + "/": syscall.EISDIR, dir +
-			"/full": syscall.EISDIR, dir + "/none/x": fs.ErrNotExist,
-			dir + "/file/x": syscall.ENOTDIR, dir + "/n\x00ul": syscall.EINVAL, dir + "/..": syscall.EISDIR, dir + "/" +
-				strings.Repeat("x", 256): syscall.ENAMETOOLONG} {
+		for name, want := range map[string]error{"": fs.ErrNotExist, dir + "/": posix.EISDIR, dir +
+			"/full": posix.EISDIR, dir + "/none/x": fs.ErrNotExist,
+			dir + "/file/x": posix.ENOTDIR, dir + "/n\x00ul": posix.EINVAL, dir + "/..": posix.EISDIR, dir + "/" +
+				strings.Repeat("x", 256): posix.ENAMETOOLONG} {
 			if err := file.WriteFileAtomic(name, []byte("new"), 0o600); !errors.Is(err, want) {
 				t.Errorf("WriteFileAtomic(%q) = %v, want %v", name, err, want)
 			}

@@ -5,10 +5,10 @@ import (
 	"io"
 	"math"
 	"sync"
-	"syscall"
 
 	"ringo/internal/driver"
 	"ringo/internal/loop"
+	"ringo/internal/posix"
 	"ringo/internal/sys"
 )
 
@@ -96,7 +96,7 @@ func nowError(res int32) error {
 	case -sys.EOPNOTSUPP, -sys.ENOSYS, -sys.EPERM:
 		return errors.ErrUnsupported
 	}
-	return syscall.Errno(-res)
+	return posix.Errno(-res)
 }
 
 // Cached reports whether n bytes of the file from off on are in memory, so that to read

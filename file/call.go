@@ -2,7 +2,6 @@ package file
 
 import (
 	"sync"
-	"syscall"
 
 	"ringo/internal/driver"
 	"ringo/internal/fd"
@@ -136,7 +135,7 @@ func (c *call) plain() (int32, error) {
 func (c *call) park(l *loop.Loop) (int32, error) {
 	o := l.NewOp(c.op.Code)
 	if o == nil {
-		return 0, syscall.ENOBUFS
+		return 0, posix.ENOBUFS
 	}
 	mine := &c.op
 	o.FD, o.Buf, o.Ext, o.Off, o.Arg, o.Arg2, o.Flags = mine.FD, mine.Buf, mine.Ext, mine.Off,

@@ -4,9 +4,9 @@ import (
 	"errors"
 	"strings"
 	"sync/atomic"
-	"syscall"
 
 	"ringo/internal/loop"
+	"ringo/internal/posix"
 	"ringo/internal/sys"
 )
 
@@ -31,9 +31,9 @@ func (d *Dir) open(name string, flags int, mode uint32) (n int32, err error) {
 	if !walks.Load() {
 		n, err = openAt(d.n, name, flags, mode, confined)
 		switch err {
-		case syscall.EXDEV:
+		case posix.EXDEV:
 			return 0, ErrEscapes
-		case syscall.ENOSYS, syscall.EPERM, syscall.EAGAIN:
+		case posix.ENOSYS, posix.EPERM, posix.EAGAIN:
 			// Refused, or by a filter, or directories are moved all the time: a walk can tell.
 			refused(d.n)
 		default:
@@ -60,7 +60,7 @@ func refused(dir int32) {
 	switch err {
 	case nil:
 		closeNumber(n)
-	case syscall.ENOSYS, syscall.EPERM:
+	case posix.ENOSYS, posix.EPERM:
 		walks.Store(true)
 	}
 }

@@ -3,8 +3,8 @@ package file
 import (
 	"slices"
 	"strings"
-	"syscall"
 
+	"ringo/internal/posix"
 	"ringo/internal/sys"
 )
 
@@ -37,7 +37,7 @@ const linksMax = 40
 // open opens a name as openat2 would. Errors are its errnos, and ErrEscapes.
 func (w *walk) open(name string, flags int, mode uint32) (int32, error) {
 	if strings.IndexByte(name, 0) >= 0 {
-		return 0, syscall.EINVAL
+		return 0, posix.EINVAL
 	}
 	w.at = w.root
 	defer w.leave()
@@ -80,10 +80,10 @@ func (w *walk) leave() {
 // whose place they take.
 func (w *walk) insert(name string, last bool) error {
 	if name == "" {
-		return syscall.ENOENT
+		return posix.ENOENT
 	}
 	if len(name) >= pathMax {
-		return syscall.ENAMETOOLONG
+		return posix.ENAMETOOLONG
 	}
 	if name[0] == '/' {
 		return ErrEscapes
@@ -95,7 +95,7 @@ func (w *walk) insert(name string, last bool) error {
 	parts := slices.DeleteFunc(strings.Split(name, "/"), func(p string) bool { return p == "" || p == "." })
 	w.parts = slices.Insert(w.parts, w.i, parts...)
 	if len(w.parts) > pathMax {
-		return syscall.ENAMETOOLONG
+		return posix.ENAMETOOLONG
 	}
 	if w.i == len(w.parts) {
 		w.parts = append(w.parts, ".") // the directory itself
@@ -130,7 +130,7 @@ func (w *walk) into(part string) error {
 		w.at = n
 		w.i++
 		return nil
-	case syscall.ENOTDIR, syscall.ELOOP:
+	case posix.ENOTDIR, posix.ELOOP:
 		again, err2 := w.follow(part, false)
 		if !again && err2 == nil {
 			return err
@@ -144,13 +144,13 @@ func (w *walk) into(part string) error {
 func (w *walk) follow(part string, last bool) (again bool, err error) {
 	to, err := readlinkAt(w.at, part)
 	if err != nil {
-		if err == syscall.EINVAL {
+		if err == posix.EINVAL {
 			err = nil // it is no link
 		}
 		return false, err
 	}
 	if w.links++; w.links > linksMax {
-		return false, syscall.ELOOP
+		return false, posix.ELOOP
 	}
 	w.parts = slices.Delete(w.parts, w.i, w.i+1)
 	if err := w.insert(to, last); err != nil {
@@ -164,7 +164,7 @@ func (w *walk) follow(part string, last bool) (again bool, err error) {
 func (w *walk) last(part string, flags int, mode uint32) (n int32, again bool, err error) {
 	if w.slash {
 		if flags&sys.OCreat != 0 {
-			return 0, false, syscall.EISDIR
+			return 0, false, posix.EISDIR
 		}
 		flags |= sys.ODirectory
 	}
@@ -179,7 +179,7 @@ func (w *walk) last(part string, flags int, mode uint32) (n int32, again bool, e
 		return 0, false, err
 	}
 	n, err = openAt(w.at, part, flags|sys.ONofollow, mode, 0)
-	if err != syscall.ELOOP && err != syscall.ENOTDIR || stays {
+	if err != posix.ELOOP && err != posix.ENOTDIR || stays {
 		return n, false, err
 	}
 	again, err2 := w.follow(part, true)

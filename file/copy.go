@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"slices"
-	"syscall"
 
 	"ringo/internal/op"
 	"ringo/internal/posix"
@@ -26,7 +25,7 @@ const copyBuffer = 256 << 10
 // steps.
 func Copy(dst, src *File) (n int64, err error) {
 	if dst == src {
-		return 0, src.fail("copy", syscall.EINVAL)
+		return 0, src.fail("copy", posix.EINVAL)
 	}
 	return dst.copyN(src, -1)
 }
@@ -122,14 +121,14 @@ func (f *File) copyPiece(src *File, step int64) (int32, error) {
 // refusesRange reports whether copy_file_range says that it can't, also for a file that is
 // open with O_APPEND, or for what a read or a write has a better word.
 func refusesRange(err error) bool {
-	return cannotCopyRange(err) || isAny(err, syscall.EBADF, syscall.EISDIR, posix.ETXTBSY, syscall.EOVERFLOW)
+	return cannotCopyRange(err) || isAny(err, posix.EBADF, posix.EISDIR, posix.ETXTBSY, posix.EOVERFLOW)
 }
 
 // cannotCopyRange reports whether copy_file_range says that it can't, which it may do for two file
 // systems, for what is no regular file, in an old kernel or behind a filter. Package os
 // goes on after the same.
 func cannotCopyRange(err error) bool {
-	return isAny(err, syscall.ENOSYS, syscall.EXDEV, syscall.EINVAL, syscall.EIO, syscall.EOPNOTSUPP, syscall.EPERM)
+	return isAny(err, posix.ENOSYS, posix.EXDEV, posix.EINVAL, posix.EIO, posix.EOPNOTSUPP, posix.EPERM)
 }
 
 func isAny(err error, numbers ...errno) bool {
@@ -204,7 +203,7 @@ func CopyFile(dst, src string) (n int64, err error) {
 		return 0, err
 	}
 	if there, err := Stat(dst); err == nil && SameFile(there, info) {
-		return 0, pathError("copy", dst, syscall.EINVAL) // it would be emptied first
+		return 0, pathError("copy", dst, posix.EINVAL) // it would be emptied first
 	}
 	to, err := OpenFile(dst, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, info.Mode().Perm())
 	if err != nil {
@@ -228,7 +227,7 @@ func (f *File) copyFile(src *File, info fs.FileInfo) (n int64, err error) {
 	}
 	for at := int64(0); ; {
 		data, err := src.Seek(at, SeekData)
-		if isErrno(err, syscall.ENXIO) {
+		if isErrno(err, posix.ENXIO) {
 			break // a hole up to the end
 		}
 		if err != nil {
@@ -263,7 +262,7 @@ func (f *File) copyFile(src *File, info fs.FileInfo) (n int64, err error) {
 // copyRest copies all from at on.
 func (f *File) copyRest(src *File, at int64, n *int64) error {
 	for _, one := range []*File{src, f} {
-		if _, err := one.Seek(at, 0); err != nil && !errors.Is(err, syscall.ESPIPE) {
+		if _, err := one.Seek(at, 0); err != nil && !errors.Is(err, posix.ESPIPE) {
 			return err
 		}
 	}

@@ -9,11 +9,11 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 
 	"ringo"
 	"ringo/file"
+	"ringo/internal/posix"
 )
 
 // Copies hold what their source holds, whatever file systems they are on, and holes
@@ -155,10 +155,10 @@ func TestCopyPositions(t *testing.T) {
 				t.Errorf("%s: the file holds %q", what, got)
 			}
 			dst.Seek(0, io.SeekStart)
-			if _, err := file.Copy(src, dst); !errors.Is(err, syscall.EBADF) {
+			if _, err := file.Copy(src, dst); !errors.Is(err, posix.EBADF) {
 				t.Errorf("%s: Copy to a file that is open to read: %v", what, err)
 			}
-			if _, err := file.Copy(dst, dst); !errors.Is(err, syscall.EINVAL) {
+			if _, err := file.Copy(dst, dst); !errors.Is(err, posix.EINVAL) {
 				t.Errorf("%s: Copy of a file to itself: %v", what, err)
 			}
 			src.Close()
@@ -178,13 +178,13 @@ func TestCopyPositions(t *testing.T) {
 
 // What copy_file_range refuses is copied by reads and writes, to the same effect.
 func TestCopyRefusals(t *testing.T) {
-	for _, no := range []syscall.Errno{syscall.ENOSYS, syscall.EXDEV, syscall.EINVAL,
-		syscall.EOPNOTSUPP, syscall.EPERM} {
+	for _, no := range []posix.Errno{posix.ENOSYS, posix.EXDEV, posix.EINVAL,
+		posix.EOPNOTSUPP, posix.EPERM} {
 		if !file.RefusesRange(&fs.PathError{Op: "copy_file_range", Path: "x", Err: no}) {
 			t.Errorf("after %v no other way is tried", no)
 		}
 	}
-	for _, no := range []syscall.Errno{syscall.ENOSPC, syscall.EFBIG, syscall.EDQUOT, syscall.ECANCELED} {
+	for _, no := range []posix.Errno{posix.ENOSPC, posix.EFBIG, posix.EDQUOT, posix.ECANCELED} {
 		if file.RefusesRange(&fs.PathError{Op: "copy_file_range", Path: "x", Err: no}) {
 			t.Errorf("%v is not told", no)
 		}

@@ -5,10 +5,10 @@ import (
 	"io/fs"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"ringo/internal/op"
+	"ringo/internal/posix"
 	"ringo/internal/sys"
 )
 
@@ -36,7 +36,7 @@ func (d *Dir) RemoveAll(name string) error {
 	if last := strings.TrimRight(name, "/"); endsWithDot(last) || last == ".." || strings.HasSuffix(last, "/..") {
 		// To empty what ".." is would be to follow it, which leads out if somebody moves
 		// the directory before it meanwhile.
-		return pathError("RemoveAll", name, syscall.EINVAL)
+		return pathError("RemoveAll", name, posix.EINVAL)
 	}
 	if err := d.begin("RemoveAll", name); err != nil {
 		return err
@@ -88,8 +88,8 @@ func (d *Dir) ReadLink(name string) (to string, err error) {
 	err = d.on("readlinkat", name, func() error {
 		return d.withObject(name, sys.ONofollow, func(n int32) error {
 			to, err = readlinkAt(n, "")
-			if err == syscall.ENOENT { // said of what is no link
-				err = syscall.EINVAL
+			if err == posix.ENOENT { // said of what is no link
+				err = posix.EINVAL
 			}
 			return err
 		})
@@ -144,7 +144,7 @@ func (d *Dir) Chtimes(name string, atime, mtime time.Time) error {
 // or flag.
 func unknown(err error) bool {
 	switch err {
-	case syscall.ENOSYS, syscall.EINVAL, syscall.EOPNOTSUPP, syscall.EPERM:
+	case posix.ENOSYS, posix.EINVAL, posix.EOPNOTSUPP, posix.EPERM:
 		return true
 	}
 	return false

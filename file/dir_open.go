@@ -3,9 +3,9 @@ package file
 import (
 	"io/fs"
 	"os"
-	"syscall"
 
 	"ringo/internal/op"
+	"ringo/internal/posix"
 	"ringo/internal/sys"
 )
 
@@ -59,8 +59,8 @@ func (d *Dir) Temp(perm fs.FileMode) (f *File, err error) {
 	err = d.on("openat", ".", func() error {
 		flag := os.O_RDWR | sys.OTmpfile
 		n, err := d.open(".", flag, modeBits(perm))
-		if err == syscall.EISDIR { // said by kernels and file systems without
-			err = syscall.EOPNOTSUPP
+		if err == posix.EISDIR { // said by kernels and file systems without
+			err = posix.EOPNOTSUPP
 		}
 		if err == nil {
 			f = newFile(n, d.join("."), flag)
@@ -84,7 +84,7 @@ func (d *Dir) LinkTo(f *File, name string) error {
 	defer d.refs.release()
 	return linkError("linkat", f.name, name, d.withParent(name, func(dir int32, base string) error {
 		err := onNames(op.Linkat, f.n, "", dir, base, sys.AtEmptyPath)
-		if err == syscall.ENOENT || unknown(err) { // it takes a privilege, before Linux 6.10
+		if err == posix.ENOENT || unknown(err) { // it takes a privilege, before Linux 6.10
 			err = linkByProc(f.n, dir, base)
 		}
 		return err

@@ -2,9 +2,9 @@ package file
 
 import (
 	"strings"
-	"syscall"
 
 	"ringo/internal/op"
+	"ringo/internal/posix"
 	"ringo/internal/sys"
 )
 
@@ -21,7 +21,7 @@ func (d *Dir) Rename(oldname, newname string) error {
 			}
 			if strings.TrimRight(base, "/") == strings.TrimRight(toBase, "/") ||
 				!SameFile(newInfo(oldname, &old), newInfo(newname, &there)) {
-				return syscall.EEXIST
+				return posix.EEXIST
 			}
 		}
 		return onNames(op.Renameat, dir, base, toDir, toBase, 0)

@@ -5,7 +5,8 @@ import (
 	"io/fs"
 	"os"
 	"runtime"
-	"syscall"
+
+	"ringo/internal/posix"
 )
 
 var errNegative = errors.New("negative offset")
@@ -15,7 +16,7 @@ func (f *File) fail(op string, err error) error {
 	return &fs.PathError{Op: op, Path: f.name, Err: err}
 }
 
-type errno = syscall.Errno
+type errno = posix.Errno
 
 // isErrno reports whether an error is, or wraps, this number.
 func isErrno(err error, n errno) bool { return errors.Is(err, n) }

@@ -9,9 +9,9 @@ import (
 	"runtime"
 	"slices"
 	"sync"
-	"syscall"
 
 	"ringo/internal/op"
+	"ringo/internal/posix"
 	"ringo/internal/sys"
 )
 
@@ -112,7 +112,7 @@ func (l *Listing) next() (name string, typ byte, err error) {
 		b, typ, rest, ok := nextEntry(l.left)
 		if !ok {
 			l.left = nil
-			return "", 0, syscall.EIO
+			return "", 0, posix.EIO
 		}
 		l.left = rest
 		if !isNoEntry(b) {
@@ -150,7 +150,7 @@ func (l *Listing) drop() {
 
 // Read returns EISDIR, as read(2) does.
 func (l *Listing) Read([]byte) (int, error) {
-	return 0, pathError("read", l.name, syscall.EISDIR)
+	return 0, pathError("read", l.name, posix.EISDIR)
 }
 
 // Stat describes the directory.

@@ -3,9 +3,9 @@ package file
 import (
 	"io/fs"
 	"path/filepath"
-	"syscall"
 
 	"ringo/internal/op"
+	"ringo/internal/posix"
 	"ringo/internal/sys"
 )
 
@@ -28,7 +28,7 @@ func mkdirAll(what, path string, perm fs.FileMode, stat func(string) (fs.FileInf
 		if dir.IsDir() {
 			return nil
 		}
-		return pathError(what, path, syscall.ENOTDIR)
+		return pathError(what, path, posix.ENOTDIR)
 	}
 	end := len(path)
 	for end > 0 && path[end-1] == filepath.Separator {

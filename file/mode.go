@@ -3,8 +3,8 @@ package file
 import (
 	"io/fs"
 	"strings"
-	"syscall"
 
+	"ringo/internal/posix"
 	"ringo/internal/sys"
 )
 
@@ -41,7 +41,7 @@ var typeBits = map[uint32]fs.FileMode{
 // cString is a name as the kernel wants it, with a NUL behind it.
 func cString(name string) ([]byte, error) {
 	if strings.IndexByte(name, 0) >= 0 {
-		return nil, syscall.EINVAL
+		return nil, posix.EINVAL
 	}
 	b := make([]byte, len(name)+1)
 	copy(b, name)

@@ -3,10 +3,10 @@ package file
 import (
 	"slices"
 	"strings"
-	"syscall"
 
 	"ringo/internal/loop"
 	"ringo/internal/op"
+	"ringo/internal/posix"
 	"ringo/internal/sys"
 )
 
@@ -17,7 +17,7 @@ import (
 // newNameCall gives a call on path, to be freed, and what it passes.
 func newNameCall(code op.Code, dir int32, path string) (*call, *op.Name, error) {
 	if strings.IndexByte(path, 0) >= 0 {
-		return nil, nil, syscall.EINVAL
+		return nil, nil, posix.EINVAL
 	}
 	c := newCall(code, dir)
 	x := c.withExt()
@@ -49,7 +49,7 @@ func onNames(code op.Code, dir int32, path string, to int32, second string, flag
 	}
 	defer c.free()
 	if strings.IndexByte(second, 0) >= 0 {
-		return syscall.EINVAL
+		return posix.EINVAL
 	}
 	n.To, n.ToDir = append(append(n.To[:0], second...), 0), to
 	c.op.Arg = flags
@@ -169,7 +169,7 @@ func removeAt(dir int32, path string) error {
 	if err2 == nil {
 		return nil
 	}
-	if err2 != syscall.ENOTDIR {
+	if err2 != posix.ENOTDIR {
 		err = err2
 	}
 	return err

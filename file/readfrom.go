@@ -5,8 +5,8 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"syscall"
 
+	"ringo/internal/posix"
 	"ringo/internal/relay"
 )
 
@@ -112,7 +112,7 @@ func (f *File) ofRange(err error) error {
 	if !errors.As(err, &p) {
 		return err
 	}
-	if no, ok := p.Err.(syscall.Errno); ok {
+	if no, ok := p.Err.(posix.Errno); ok {
 		return f.fail("write", os.NewSyscallError("copy_file_range", no))
 	}
 	return f.fail("write", p.Err)

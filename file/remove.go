@@ -6,8 +6,8 @@ import (
 	"io/fs"
 	"path/filepath"
 	"strings"
-	"syscall"
 
+	"ringo/internal/posix"
 	"ringo/internal/sys"
 )
 
@@ -24,7 +24,7 @@ func RemoveAll(path string) error {
 		return nil
 	}
 	if endsWithDot(path) {
-		return pathError("RemoveAll", path, syscall.EINVAL)
+		return pathError("RemoveAll", path, posix.EINVAL)
 	}
 	err := Remove(path)
 	if err == nil || errors.Is(err, fs.ErrNotExist) {
@@ -83,7 +83,7 @@ func removeTree(parent int32, base string, stop func() error) error {
 		return nil
 	}
 	// The last two are said of a directory that may be emptied, too.
-	if err != syscall.EISDIR && err != syscall.EPERM && err != syscall.EACCES {
+	if err != posix.EISDIR && err != posix.EPERM && err != posix.EACCES {
 		return pathError("unlinkat", base, err)
 	}
 	inside := err
@@ -93,7 +93,7 @@ func removeTree(parent int32, base string, stop func() error) error {
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			return nil
-		case err == syscall.ENOTDIR || err == syscall.ELOOP:
+		case err == posix.ENOTDIR || err == posix.ELOOP:
 			return pathError("unlinkat", base, inside)
 		case err != nil:
 			failed = pathError("openfdat", base, err)

@@ -3,9 +3,9 @@ package file
 import (
 	"errors"
 	"io/fs"
-	"syscall"
 
 	"ringo/internal/op"
+	"ringo/internal/posix"
 	"ringo/internal/sys"
 )
 
@@ -31,7 +31,7 @@ func Rename(oldname, newname string) error {
 			return linkError("rename", oldname, newname, withoutPath(err))
 		}
 		if newname == oldname || !SameFile(info, old) {
-			return linkError("rename", oldname, newname, syscall.EEXIST)
+			return linkError("rename", oldname, newname, posix.EEXIST)
 		}
 	}
 	return linkError("rename", oldname, newname, onNames(op.Renameat, noFD, oldname, noFD, newname, 0))

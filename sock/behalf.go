@@ -5,14 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"syscall"
 
 	"ringo"
 	"ringo/internal/loop"
+	"ringo/internal/posix"
 )
 
 // errNoLoop is for calls that are to make something on a loop and are given none.
-var errNoLoop = fmt.Errorf("%w: the *ringo.Loop is nil", syscall.EINVAL)
+var errNoLoop = fmt.Errorf("%w: the *ringo.Loop is nil", posix.EINVAL)
 
 // onBehalf runs fn in a new task of l, for a caller who waits for its end in any case. The end of ctx, and a cancel or
 // timeout of the caller, cancel that task; then the error says why. fail wraps the error where fn gave none: there is

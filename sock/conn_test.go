@@ -5,11 +5,11 @@ import (
 	"errors"
 	"io"
 	"net"
-	"syscall"
 	"testing"
 	"time"
 
 	"ringo"
+	"ringo/internal/posix"
 	"ringo/sock"
 )
 
@@ -185,7 +185,7 @@ func TestCloseWrite(t *testing.T) {
 				t.Fatalf("the peer got %d bytes before the end, want the %d written", len(got), len(big))
 			}
 			writing.Wait()
-			if n, err := c.Write([]byte("x")); n != 0 || !errors.Is(err, syscall.EPIPE) {
+			if n, err := c.Write([]byte("x")); n != 0 || !errors.Is(err, posix.EPIPE) {
 				t.Errorf("Write() after CloseWrite = %d, %v, want EPIPE", n, err)
 			}
 			send(t, peer, "still open")
@@ -229,7 +229,7 @@ func TestLingerZeroResets(t *testing.T) {
 			c.Close()
 			var err error
 			aside(t, l, func() error { _, err = peer.Read(make([]byte, 1)); return nil })
-			if !errors.Is(err, syscall.ECONNRESET) {
+			if !errors.Is(err, posix.ECONNRESET) {
 				t.Errorf("the peer's Read after a close with linger 0: %v, want ECONNRESET", err)
 			}
 		})

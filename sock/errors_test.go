@@ -8,11 +8,11 @@ import (
 	"net"
 	"os"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"ringo"
+	"ringo/internal/posix"
 	"ringo/sock"
 )
 
@@ -35,7 +35,7 @@ func shape(err error) string {
 	if errors.As(err, &call) {
 		fmt.Fprintf(&b, " call=%s", call.Syscall)
 	}
-	var errno syscall.Errno
+	var errno posix.Errno
 	if errors.As(err, &errno) {
 		fmt.Fprintf(&b, " errno=%d", int(errno))
 	}
@@ -206,18 +206,18 @@ func TestResetWhileParked(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
 			l.AfterFunc(time.Millisecond, func() { reset(peer) })
-			if err := read(c); !errors.Is(err, syscall.ECONNRESET) {
+			if err := read(c); !errors.Is(err, posix.ECONNRESET) {
 				t.Errorf("Read: %v, want ECONNRESET", err)
 			}
-			if err := write(c); !errors.Is(err, syscall.EPIPE) && !errors.Is(err, syscall.ECONNRESET) {
+			if err := write(c); !errors.Is(err, posix.EPIPE) && !errors.Is(err, posix.ECONNRESET) {
 				t.Errorf("Write: %v, want EPIPE or ECONNRESET", err)
 			}
 		})
 		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
 			fill(t, l, c)
 			l.AfterFunc(time.Millisecond, func() { reset(peer) })
-			if _, err := c.Write(make([]byte, 1<<20)); !errors.Is(err, syscall.EPIPE) &&
-				!errors.Is(err, syscall.ECONNRESET) {
+			if _, err := c.Write(make([]byte, 1<<20)); !errors.Is(err, posix.EPIPE) &&
+				!errors.Is(err, posix.ECONNRESET) {
 				t.Errorf("parked Write: %v, want EPIPE or ECONNRESET", err)
 			}
 		})
@@ -235,7 +235,7 @@ func TestBytesBeforeReset(t *testing.T) {
 			reset(peer)
 			l.Sleep(2 * time.Millisecond)
 			wantAll(t, c, "last words")
-			if err := read(c); !errors.Is(err, syscall.ECONNRESET) {
+			if err := read(c); !errors.Is(err, posix.ECONNRESET) {
 				t.Errorf("Read: %v, want ECONNRESET", err)
 			}
 		})

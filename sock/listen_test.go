@@ -10,17 +10,17 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
 	"ringo"
+	"ringo/internal/posix"
 	"ringo/sock"
 )
 
 func wantInUse(t *testing.T, what string, err error) {
 	t.Helper()
-	if !errors.Is(err, syscall.EADDRINUSE) {
+	if !errors.Is(err, posix.EADDRINUSE) {
 		t.Errorf("%s: %v, want EADDRINUSE", what, err)
 	}
 }
@@ -105,7 +105,7 @@ func TestReserveAtOnce(t *testing.T) {
 				if err == nil {
 					won.Add(1)
 					sets[i] = set
-				} else if !errors.Is(err, syscall.EADDRINUSE) {
+				} else if !errors.Is(err, posix.EADDRINUSE) {
 					t.Error(err)
 				}
 			})
@@ -452,7 +452,7 @@ func TestListenAndServe(t *testing.T) {
 		<-ended
 		_, port, _ := net.SplitHostPort(addr)
 		if err := sock.ListenAndServe(t.Context(), &cfg, "tcp", "192.0.2.1:"+port, func(*sock.Conn) {}); !errors.Is(err,
-			syscall.EADDRNOTAVAIL) {
+			posix.EADDRNOTAVAIL) {
 			t.Errorf("ListenAndServe on an address that isn't ours: %v", err)
 		}
 	})

@@ -3,9 +3,9 @@ package sock
 import (
 	"errors"
 	"net/netip"
-	"syscall"
 
 	"ringo/internal/cmsg"
+	"ringo/internal/posix"
 	"ringo/internal/sys"
 )
 
@@ -62,11 +62,11 @@ func (c *PacketConn) WriteSegments(p []byte, size int, addr netip.AddrPort) (int
 // uncut reports whether an error says that the kernel can't cut. EIO says it of the
 // interface; the others may mean this size only.
 func (c *PacketConn) uncut(err error) bool {
-	if errors.Is(err, syscall.EIO) {
+	if errors.Is(err, posix.EIO) {
 		c.out.plainly.Store(true)
 		return true
 	}
-	return errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.EMSGSIZE)
+	return errors.Is(err, posix.EINVAL) || errors.Is(err, posix.EMSGSIZE)
 }
 
 // cut is the control message for one size of segments, which is kept for the next

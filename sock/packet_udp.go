@@ -4,10 +4,10 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"syscall"
 
 	"ringo/internal/dial"
 	"ringo/internal/loop"
+	"ringo/internal/posix"
 	"ringo/internal/sys"
 )
 
@@ -126,7 +126,7 @@ func (c *PacketConn) WriteTo(p []byte, addr net.Addr) (int, error) {
 
 // wrongAddress is the error of an address of another type: EINVAL, as in package net.
 func wrongAddress(got net.Addr, want string) error {
-	return fmt.Errorf("%w: a %T, want a %s", syscall.EINVAL, got, want)
+	return fmt.Errorf("%w: a %T, want a %s", posix.EINVAL, got, want)
 }
 
 // WriteToUDP is Write to an address, on a socket that is not connected.

@@ -3,12 +3,12 @@ package sock
 import (
 	"context"
 	"net"
-	"syscall"
 
 	"ringo"
 	"ringo/internal/dial"
 	"ringo/internal/kernel"
 	"ringo/internal/loop"
+	"ringo/internal/posix"
 	"ringo/internal/sys"
 )
 
@@ -214,7 +214,7 @@ func (c *UnixPacketConn) addressUnix(m *sendmsg, addr *net.UnixAddr) error {
 	case addr.Name == "":
 		return c.failTo(&sendmsg{dst: addr}, errNoAddress)
 	case addr.Net != unixgram:
-		return c.failTo(&sendmsg{dst: addr}, syscall.EAFNOSUPPORT)
+		return c.failTo(&sendmsg{dst: addr}, posix.EAFNOSUPPORT)
 	}
 	m.named, m.path, m.dst = true, addr.Name, addr
 	if !new(sys.Sockaddr).SetUnix(addr.Name) {

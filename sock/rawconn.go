@@ -5,6 +5,7 @@ import (
 	"syscall"
 
 	"ringo/internal/handle"
+	"ringo/internal/posix"
 )
 
 // SyscallConn passes the descriptor to functions of the caller's, for system calls
@@ -69,4 +70,4 @@ func (r *rawListener) Write(func(fd uintptr) bool) error {
 	return (*Listener)(r).fail("raw-write", errAcceptOnly)
 }
 
-var errAcceptOnly = fmt.Errorf("%w: of a listener only Control works", syscall.EINVAL)
+var errAcceptOnly = fmt.Errorf("%w: of a listener only Control works", posix.EINVAL)

@@ -8,6 +8,7 @@ import (
 
 	"ringo/internal/handle"
 	"ringo/internal/op"
+	"ringo/internal/posix"
 	"ringo/internal/sys"
 )
 
@@ -55,7 +56,7 @@ func (c *Conn) sendable(file syscall.Conn, off, n int64) (syscall.RawConn, error
 	case c.records():
 		return nil, errors.ErrUnsupported
 	case file == nil || n <= 0 || off < 0:
-		return nil, syscall.EINVAL
+		return nil, posix.EINVAL
 	}
 	return file.SyscallConn()
 }

@@ -14,6 +14,7 @@ import (
 
 	"ringo"
 	"ringo/file"
+	"ringo/internal/posix"
 	"ringo/internal/race"
 	"ringo/sock"
 )
@@ -136,7 +137,7 @@ func TestSendFileRangeErrors(t *testing.T) {
 		if n, err := c.SendFile(nil, r, 0, 1); n != 0 || err == nil {
 			t.Errorf("of a pipe: %d, %v", n, err)
 		}
-		if n, err := c.SendFile(nil, nil, 0, 1); n != 0 || !errors.Is(err, syscall.EINVAL) {
+		if n, err := c.SendFile(nil, nil, 0, 1); n != 0 || !errors.Is(err, posix.EINVAL) {
 			t.Errorf("of no file: %d, %v", n, err)
 		}
 		gone, err := file.Open(name)

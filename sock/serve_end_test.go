@@ -12,11 +12,11 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
 	"ringo"
+	"ringo/internal/posix"
 	"ringo/sock"
 )
 
@@ -123,7 +123,7 @@ var endings = []struct {
 	}, want: io.EOF},
 	{name: "reset", provoke: func(_ *testing.T, _ *server, peer *net.TCPConn) {
 		reset(peer)
-	}, want: syscall.ECONNRESET},
+	}, want: posix.ECONNRESET},
 	{name: "Request's error", h: sock.Handler{Request: func(*sock.Conn) error {
 		return errHandler
 	}}, provoke: sendOne, want: errHandler},
@@ -229,7 +229,7 @@ func TestServeEndings(t *testing.T) {
 				}
 				d.wantEnd(t, e.name, e.want)
 				if _, err := io.Copy(io.Discard, peer); err != nil && e.name != "reset" &&
-					!errors.Is(err, syscall.ECONNRESET) {
+					!errors.Is(err, posix.ECONNRESET) {
 					t.Errorf("the peer's Read: %v", err)
 				}
 				s.stop()
@@ -359,7 +359,7 @@ func TestServeDrain(t *testing.T) {
 			if err == nil {
 				c.Close()
 			}
-			return errors.Is(err, syscall.ECONNREFUSED)
+			return errors.Is(err, posix.ECONNREFUSED)
 		})
 		close(finish)
 		got, err := io.ReadAll(busy)

@@ -8,11 +8,11 @@ import (
 	"net"
 	"os"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
 	"ringo"
+	"ringo/internal/posix"
 	"ringo/sock"
 )
 
@@ -217,10 +217,10 @@ func TestSpliceStuck(t *testing.T) {
 
 // anyReset is the error that a reset gave: a write may be told of it in two ways.
 func anyReset(err error) error {
-	if errors.Is(err, syscall.EPIPE) {
-		return syscall.EPIPE
+	if errors.Is(err, posix.EPIPE) {
+		return posix.EPIPE
 	}
-	return syscall.ECONNRESET
+	return posix.ECONNRESET
 }
 
 // A copy that waits for more, after bulk, is ended by what ends a read, and all that came
@@ -256,7 +256,7 @@ func TestSpliceDry(t *testing.T) {
 		{"reset", func(x *transfer) {
 			x.in.SetLinger(0)
 			x.in.Close()
-			x.wait("read", syscall.ECONNRESET)
+			x.wait("read", posix.ECONNRESET)
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -3,7 +3,6 @@ package sock_test
 import (
 	"errors"
 	"io"
-	"syscall"
 	"testing"
 	"time"
 
@@ -12,6 +11,7 @@ import (
 	"ringo/internal/driver/open"
 	"ringo/internal/loop"
 	"ringo/internal/op"
+	"ringo/internal/posix"
 	"ringo/sock"
 )
 
@@ -20,12 +20,12 @@ import (
 type spoiler struct {
 	driver.Driver
 	code   op.Code
-	errs   []syscall.Errno // of the next ops
+	errs   []posix.Errno // of the next ops
 	failed []*op.Op
-	given  []syscall.Errno
+	given  []posix.Errno
 
 	flying *op.Op // the last one that was let through
-	broken syscall.Errno
+	broken posix.Errno
 	done   driver.Queue
 }
 
@@ -44,7 +44,7 @@ func (s *spoiler) Submit(o *op.Op) {
 }
 
 // breakOff ends the op in flight with an error. Only its loop's tasks call it.
-func (s *spoiler) breakOff(err syscall.Errno) {
+func (s *spoiler) breakOff(err posix.Errno) {
 	s.broken = err
 	s.Driver.Cancel(s.flying)
 }
@@ -105,18 +105,18 @@ func spoiled(t *testing.T, cfg ringo.Config, s *spoiler, body func(l *ringo.Loop
 func TestAcceptErrors(t *testing.T) {
 	for _, c := range []struct {
 		name     string
-		errs     []syscall.Errno
+		errs     []posix.Errno
 		backoffs uint64
-		visible  syscall.Errno
+		visible  posix.Errno
 	}{
-		{"ECONNABORTED", []syscall.Errno{syscall.ECONNABORTED, syscall.ECONNABORTED, syscall.ECONNABORTED}, 0, 0},
-		{"EMFILE", []syscall.Errno{syscall.EMFILE, syscall.EMFILE}, 2, 0},
-		{"ENFILE", []syscall.Errno{syscall.ENFILE}, 1, 0},
-		{"ENOBUFS", []syscall.Errno{syscall.ENOBUFS}, 1, 0},
-		{"ENOMEM", []syscall.Errno{syscall.ENOMEM}, 1, 0},
-		{"a mixture", []syscall.Errno{syscall.ENOMEM, syscall.ECONNABORTED, syscall.EMFILE}, 2, 0},
-		{"EPERM", []syscall.Errno{syscall.EPERM}, 0, syscall.EPERM},
-		{"ENOMEM, then EPERM", []syscall.Errno{syscall.ENOMEM, syscall.EPERM}, 1, syscall.EPERM},
+		{"ECONNABORTED", []posix.Errno{posix.ECONNABORTED, posix.ECONNABORTED, posix.ECONNABORTED}, 0, 0},
+		{"EMFILE", []posix.Errno{posix.EMFILE, posix.EMFILE}, 2, 0},
+		{"ENFILE", []posix.Errno{posix.ENFILE}, 1, 0},
+		{"ENOBUFS", []posix.Errno{posix.ENOBUFS}, 1, 0},
+		{"ENOMEM", []posix.Errno{posix.ENOMEM}, 1, 0},
+		{"a mixture", []posix.Errno{posix.ENOMEM, posix.ECONNABORTED, posix.EMFILE}, 2, 0},
+		{"EPERM", []posix.Errno{posix.EPERM}, 0, posix.EPERM},
+		{"ENOMEM, then EPERM", []posix.Errno{posix.ENOMEM, posix.EPERM}, 1, posix.EPERM},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			eachDriver(t, func(t *testing.T, cfg ringo.Config) {
@@ -163,9 +163,9 @@ func TestServeAcceptFails(t *testing.T) {
 			msg := framed(10)
 			send(t, peer, string(msg))
 			wantPeer(t, l, peer, string(msg))
-			s.breakOff(syscall.EPERM)
+			s.breakOff(posix.EPERM)
 			serving.Wait()
-			if !errors.Is(err, syscall.EPERM) {
+			if !errors.Is(err, posix.EPERM) {
 				t.Errorf("Serve: %v, want EPERM", err)
 			}
 			wantPeerEOF(t, l, peer)
@@ -176,9 +176,9 @@ func TestServeAcceptFails(t *testing.T) {
 
 // A listener is closed and cancelled in the middle of a pause, too.
 func TestAcceptPauseEnds(t *testing.T) {
-	shortage := make([]syscall.Errno, 1000)
+	shortage := make([]posix.Errno, 1000)
 	for i := range shortage {
-		shortage[i] = syscall.EMFILE
+		shortage[i] = posix.EMFILE
 	}
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		spoiled(t, cfg, &spoiler{code: op.Accept, errs: shortage}, func(l *ringo.Loop) {
@@ -202,15 +202,15 @@ func TestReceiveErrors(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		code    op.Code
-		errs    []syscall.Errno
+		errs    []posix.Errno
 		visible bool
 	}{
-		{"a receive without a buffer", op.Recv, []syscall.Errno{syscall.ENOBUFS, syscall.ENOBUFS, syscall.ENOBUFS},
+		{"a receive without a buffer", op.Recv, []posix.Errno{posix.ENOBUFS, posix.ENOBUFS, posix.ENOBUFS},
 			false},
-		{"a receive that nobody cancelled", op.Recv, []syscall.Errno{syscall.ECANCELED, syscall.ECANCELED}, false},
-		{"a poll that nobody cancelled", op.Poll, []syscall.Errno{syscall.ECANCELED, syscall.ECANCELED}, false},
-		{"a receive that fails", op.Recv, []syscall.Errno{syscall.ENOMEM}, true},
-		{"a poll that fails", op.Poll, []syscall.Errno{syscall.ENOMEM}, true},
+		{"a receive that nobody cancelled", op.Recv, []posix.Errno{posix.ECANCELED, posix.ECANCELED}, false},
+		{"a poll that nobody cancelled", op.Poll, []posix.Errno{posix.ECANCELED, posix.ECANCELED}, false},
+		{"a receive that fails", op.Recv, []posix.Errno{posix.ENOMEM}, true},
+		{"a poll that fails", op.Poll, []posix.Errno{posix.ENOMEM}, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			eachDriver(t, func(t *testing.T, cfg ringo.Config) {
@@ -224,7 +224,7 @@ func TestReceiveErrors(t *testing.T) {
 					send(t, peer, "came")
 					got, err := wait()
 					if c.visible && len(s.errs) == 0 {
-						if !errors.Is(err, syscall.ENOMEM) {
+						if !errors.Is(err, posix.ENOMEM) {
 							t.Errorf("Read() = %q, %v, want ENOMEM", got, err)
 						}
 						return
@@ -243,14 +243,14 @@ func TestReceiveErrors(t *testing.T) {
 // A send that fails says how much went out before, and the stream goes on there.
 func TestSendErrors(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		spoiled(t, cfg, &spoiler{code: op.Send, errs: []syscall.Errno{syscall.ENOMEM}}, func(l *ringo.Loop) {
+		spoiled(t, cfg, &spoiler{code: op.Send, errs: []posix.Errno{posix.ENOMEM}}, func(l *ringo.Loop) {
 			c, peer := connect(t, l)
 			defer peer.Close()
 			defer c.Close()
 			msg := make([]byte, 16<<20)
 			pattern(msg, 0)
 			n, err := c.Write(msg)
-			if n == 0 || n >= len(msg) || !errors.Is(err, syscall.ENOMEM) {
+			if n == 0 || n >= len(msg) || !errors.Is(err, posix.ENOMEM) {
 				t.Fatalf("Write() = %d, %v, want some of it and ENOMEM", n, err)
 			}
 			writing := l.Go(func() {

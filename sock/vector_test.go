@@ -8,12 +8,12 @@ import (
 	"iter"
 	"math/rand/v2"
 	"net"
-	"syscall"
 	"testing"
 	"time"
 
 	"ringo"
 	"ringo/buf"
+	"ringo/internal/posix"
 	"ringo/sock"
 )
 
@@ -178,13 +178,13 @@ func TestVectorErrors(t *testing.T) {
 		peer.SetLinger(0)
 		peer.Close()
 		_, err = c.ReadV([][]byte{make([]byte, 5)})
-		if !errors.Is(err, syscall.ECONNRESET) {
+		if !errors.Is(err, posix.ECONNRESET) {
 			t.Errorf("ReadV after a reset: %v", err)
 		}
 		_, err = c.WriteV([][]byte{{1}, {2}})
 		var op *net.OpError
-		if !errors.As(err, &op) || op.Op != "write" || !errors.Is(err, syscall.EPIPE) &&
-			!errors.Is(err, syscall.ECONNRESET) {
+		if !errors.As(err, &op) || op.Op != "write" || !errors.Is(err, posix.EPIPE) &&
+			!errors.Is(err, posix.ECONNRESET) {
 			t.Errorf("WriteV after a reset: %v", err)
 		}
 		c.Close()

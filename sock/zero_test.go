@@ -10,11 +10,11 @@ import (
 	"reflect"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"ringo"
+	"ringo/internal/posix"
 	"ringo/sock"
 )
 
@@ -31,7 +31,7 @@ var zeroAnswers = map[reflect.Type][]string{
 
 // The zero values of handles are of no use, and say so as those of package net do, whatever they are asked.
 func TestZeroValuesAsNet(t *testing.T) {
-	if _, want := new(net.TCPConn).Read(nil); want != syscall.EINVAL {
+	if _, want := new(net.TCPConn).Read(nil); want != posix.EINVAL {
 		t.Fatalf("package net has another error by now: %v", want)
 	}
 	plain := map[reflect.Type]any{
@@ -84,8 +84,8 @@ func TestZeroValuesAsNet(t *testing.T) {
 					if err, panicked := got.(error); panicked {
 						t.Errorf("%T.%s: %v", zero, name, err)
 					}
-				} else if err, ok := got.(error); !ok || !errors.Is(err, syscall.EINVAL) {
-					t.Errorf("%T.%s: %v, want %v", zero, name, got, syscall.EINVAL)
+				} else if err, ok := got.(error); !ok || !errors.Is(err, posix.EINVAL) {
+					t.Errorf("%T.%s: %v, want %v", zero, name, got, posix.EINVAL)
 				}
 			}
 		}

@@ -5,11 +5,11 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"syscall"
 	"testing"
 	"time"
 
 	"ringo"
+	"ringo/internal/posix"
 	"ringo/sock"
 )
 
@@ -120,7 +120,7 @@ func TestZeroCopyEnds(t *testing.T) {
 				case "close":
 					wantClosed(t, "Write", err)
 				default:
-					if !errors.Is(err, syscall.ECONNRESET) && !errors.Is(err, syscall.EPIPE) {
+					if !errors.Is(err, posix.ECONNRESET) && !errors.Is(err, posix.EPIPE) {
 						t.Errorf("Write: %v", err)
 					}
 				}
@@ -133,7 +133,7 @@ func TestZeroCopyEnds(t *testing.T) {
 						t.Error("the connection goes on after a write that was cut")
 					}
 					aside(t, l, func() error {
-						if _, err := io.Copy(io.Discard, peer); !errors.Is(err, syscall.ECONNRESET) {
+						if _, err := io.Copy(io.Discard, peer); !errors.Is(err, posix.ECONNRESET) {
 							t.Errorf("the peer was told %v", err)
 						}
 						return nil

@@ -3,7 +3,6 @@ package uring
 import (
 	"fmt"
 	"os"
-	"syscall"
 	"time"
 
 	"ringo/internal/abi"
@@ -30,7 +29,7 @@ import (
 // work at once, such as buffered reads of files, hold up the garbage collector meanwhile; use Submit for those.
 //
 // Only the owner may call it. Another thread gets EEXIST.
-func (r *Ring) Enter(min uint32, getEvents bool, timeout time.Duration) (consumed int, errno syscall.Errno) {
+func (r *Ring) Enter(min uint32, getEvents bool, timeout time.Duration) (consumed int, errno posix.Errno) {
 	if r.special || min != 0 && timeout >= 0 && r.features&FeatExtArg == 0 {
 		return r.enterSpecial(min, getEvents, timeout)
 	}
@@ -75,20 +74,20 @@ func (r *Ring) timeoutArg(timeout time.Duration) *abi.Io_uring_getevents_arg {
 }
 
 // enterSpecial is Enter for rings that are closed, polled by a kernel thread, or played by a test, and for misuse.
-func (r *Ring) enterSpecial(min uint32, getEvents bool, timeout time.Duration) (consumed int, errno syscall.Errno) {
+func (r *Ring) enterSpecial(min uint32, getEvents bool, timeout time.Duration) (consumed int, errno posix.Errno) {
 	switch {
 	case r.closed:
-		return 0, syscall.EBADF
+		return 0, posix.EBADF
 	case min != 0 && timeout >= 0 && r.features&FeatExtArg == 0:
-		return 0, syscall.EINVAL
+		return 0, posix.EINVAL
 	case checkOwner && !r.anyone && sys.UringThread() != r.owner:
-		return 0, syscall.EEXIST
+		return 0, posix.EEXIST
 	}
 	return r.enterSlow(min, getEvents, timeout)
 }
 
 // enterSlow is the general form of the call: any kind of ring, and the scheduler is always told.
-func (r *Ring) enterSlow(min uint32, getEvents bool, timeout time.Duration) (consumed int, errno syscall.Errno) {
+func (r *Ring) enterSlow(min uint32, getEvents bool, timeout time.Duration) (consumed int, errno posix.Errno) {
 	pending := r.sqTail - r.sqHead
 	before := r.sqHead
 	r.sqShown.tail.Store(r.sqTail)
@@ -123,12 +122,12 @@ func (r *Ring) enterSlow(min uint32, getEvents bool, timeout time.Duration) (con
 
 // explain turns what a registered descriptor gives on another thread, where the index means nothing, into the EEXIST
 // that the kernel has for a thread that is not the owner.
-func (r *Ring) explain(errno syscall.Errno) syscall.Errno {
-	if errno != syscall.EINVAL && errno != syscall.EBADF {
+func (r *Ring) explain(errno posix.Errno) posix.Errno {
+	if errno != posix.EINVAL && errno != posix.EBADF {
 		return errno
 	}
 	if !r.anyone && sys.UringThread() != r.owner {
-		return syscall.EEXIST
+		return posix.EEXIST
 	}
 	return errno
 }
@@ -137,9 +136,9 @@ func (r *Ring) explain(errno syscall.Errno) syscall.Errno {
 // hands every errno to the caller, and leaves the CQ alone.
 //
 // Only the owner may call it; with Config.AnyThread, while another thread takes CQEs, too.
-func (r *Ring) Flush() (consumed int, errno syscall.Errno) {
+func (r *Ring) Flush() (consumed int, errno posix.Errno) {
 	if r.closed {
-		return 0, syscall.EBADF
+		return 0, posix.EBADF
 	}
 	return r.enterSlow(0, false, -1)
 }
@@ -173,7 +172,7 @@ func (r *Ring) Wait(n int, timeout time.Duration) (int, error) {
 		consumed, errno := r.enterBlocking(uint32(n), timeout)
 		total += consumed
 		switch {
-		case errno != 0 && errno != syscall.EINTR:
+		case errno != 0 && errno != posix.EINTR:
 			if errno == posix.ETIME && r.CQReady() >= n {
 				return total, nil
 			}
@@ -188,7 +187,7 @@ func (r *Ring) Wait(n int, timeout time.Duration) (int, error) {
 }
 
 // enterBlocking is Enter that tells the scheduler even when it does not wait.
-func (r *Ring) enterBlocking(n uint32, timeout time.Duration) (int, syscall.Errno) {
+func (r *Ring) enterBlocking(n uint32, timeout time.Duration) (int, posix.Errno) {
 	if n > 0 || r.closed {
 		return r.Enter(n, true, timeout)
 	}

@@ -3,7 +3,8 @@ package uring
 import (
 	"errors"
 	"fmt"
-	"syscall"
+
+	"ringo/internal/posix"
 )
 
 // A SetupError says at which step a ring, or something registered with one, failed, and the likely cause.
@@ -43,10 +44,10 @@ func (e *FeatureError) Error() string {
 func (e *FeatureError) Is(target error) bool { return target == errors.ErrUnsupported }
 
 // setupError wraps an errno of a step with its likely cause.
-func setupError(step string, errno syscall.Errno) error {
+func setupError(step string, errno posix.Errno) error {
 	var s surroundings
 	switch errno {
-	case syscall.EPERM, syscall.EACCES, syscall.ENOSYS, syscall.ENOMEM: // the others need no look, and may be many
+	case posix.EPERM, posix.EACCES, posix.ENOSYS, posix.ENOMEM: // the others need no look, and may be many
 		s = look()
 	}
 	cause, advice := explain(step, errno, s)

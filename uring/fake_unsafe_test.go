@@ -1,11 +1,11 @@
 package uring
 
 import (
-	"syscall"
 	"testing"
 	"unsafe"
 
 	"ringo/internal/abi"
+	"ringo/internal/posix"
 )
 
 // fakeKernel is a kernel in plain memory, as far as the rings go. Its indices start where the test says, and what it
@@ -16,8 +16,8 @@ type fakeKernel struct {
 	sqes                                    []SQE
 	cqes                                    []CQE
 
-	onRegister func(op uint32) (int, syscall.Errno) // nil: knows nothing
-	onEnter    func(submit, wait, flags uint32, arg *abi.Io_uring_getevents_arg) syscall.Errno
+	onRegister func(op uint32) (int, posix.Errno) // nil: knows nothing
+	onEnter    func(submit, wait, flags uint32, arg *abi.Io_uring_getevents_arg) posix.Errno
 
 	memory           []uint64 // the rings, laid out as Linux does it
 	sqStart, cqStart uint32
@@ -25,10 +25,10 @@ type fakeKernel struct {
 	noArray          bool
 	closed, unmapped int
 	setups           []SetupFlags // asked for
-	refuse           func(f SetupFlags) syscall.Errno
+	refuse           func(f SetupFlags) posix.Errno
 }
 
-func (k *fakeKernel) Setup(entries uint32, p *abi.Io_uring_params) (int, syscall.Errno) {
+func (k *fakeKernel) Setup(entries uint32, p *abi.Io_uring_params) (int, posix.Errno) {
 	flags := SetupFlags(p.Flags)
 	k.setups = append(k.setups, flags)
 	if k.refuse != nil {
@@ -61,27 +61,27 @@ func (k *fakeKernel) Setup(entries uint32, p *abi.Io_uring_params) (int, syscall
 	return 1 << 20, 0
 }
 
-func (k *fakeKernel) Map(fd int, offset uint64, size int) (unsafe.Pointer, syscall.Errno) {
+func (k *fakeKernel) Map(fd int, offset uint64, size int) (unsafe.Pointer, posix.Errno) {
 	if offset == abi.IORING_OFF_SQES {
 		return unsafe.Pointer(&k.sqes[0]), 0
 	}
 	if offset != abi.IORING_OFF_SQ_RING || size > 8*len(k.memory) {
-		return nil, syscall.EINVAL
+		return nil, posix.EINVAL
 	}
 	return unsafe.Pointer(&k.memory[0]), 0
 }
 
-func (k *fakeKernel) Unmap(unsafe.Pointer, int) syscall.Errno { k.unmapped++; return 0 }
-func (k *fakeKernel) Close(int) syscall.Errno                 { k.closed++; return 0 }
+func (k *fakeKernel) Unmap(unsafe.Pointer, int) posix.Errno { k.unmapped++; return 0 }
+func (k *fakeKernel) Close(int) posix.Errno                 { k.closed++; return 0 }
 
-func (k *fakeKernel) Register(_ int, op uint32, _ unsafe.Pointer, _ uint32) (int, syscall.Errno) {
+func (k *fakeKernel) Register(_ int, op uint32, _ unsafe.Pointer, _ uint32) (int, posix.Errno) {
 	if k.onRegister != nil {
 		return k.onRegister(op)
 	}
-	return 0, syscall.EINVAL
+	return 0, posix.EINVAL
 }
 
-func (k *fakeKernel) Enter(_ int, submit, wait, flags uint32, arg *abi.Io_uring_getevents_arg) syscall.Errno {
+func (k *fakeKernel) Enter(_ int, submit, wait, flags uint32, arg *abi.Io_uring_getevents_arg) posix.Errno {
 	return k.onEnter(submit, wait, flags, arg)
 }
 

@@ -3,7 +3,8 @@ package uring
 import (
 	"fmt"
 	"strings"
-	"syscall"
+
+	"ringo/internal/posix"
 )
 
 // surroundings are what the system admits to about who may use io_uring.
@@ -22,32 +23,32 @@ const (
 
 // explain says what most often makes a system call of io_uring fail with this errno, and what to change: both here, so
 // that they are about the same thing. Either may be empty.
-func explain(step string, errno syscall.Errno, s surroundings) (cause string, advice []string) {
+func explain(step string, errno posix.Errno, s surroundings) (cause string, advice []string) {
 	// What has a ring had a kernel with io_uring that let it have one.
 	setup := strings.HasPrefix(step, "io_uring_setup")
 	switch errno {
-	case syscall.ENOSYS:
+	case posix.ENOSYS:
 		return explainMissing(setup, s)
-	case syscall.EPERM, syscall.EACCES:
+	case posix.EPERM, posix.EACCES:
 		return explainDenied(setup, errno, s)
-	case syscall.ENOMEM:
+	case posix.ENOMEM:
 		if s.memlock < 0 {
 			return "no memory for the ring", []string{"free memory, or ask for smaller rings"}
 		}
 		return fmt.Sprintf("RLIMIT_MEMLOCK is %d KiB: raise it (ulimit -l), or ask for fewer entries; rings just "+
 				"closed count for a moment longer", s.memlock>>10),
 			[]string{"raise RLIMIT_MEMLOCK (ulimit -l)"}
-	case syscall.EMFILE:
+	case posix.EMFILE:
 		return "out of descriptors: raise RLIMIT_NOFILE (ulimit -n)", []string{"raise RLIMIT_NOFILE (ulimit -n)"}
-	case syscall.ENFILE:
+	case posix.ENFILE:
 		return "the system is out of descriptors: raise fs.file-max", []string{"raise the sysctl fs.file-max"}
-	case syscall.EEXIST:
+	case posix.EEXIST:
 		return "there already, or not the thread that made the ring", nil
-	case syscall.EBUSY:
+	case posix.EBUSY:
 		return "registered already", nil
-	case syscall.ENXIO:
+	case posix.ENXIO:
 		return "nothing is registered", nil
-	case syscall.EINVAL:
+	case posix.EINVAL:
 		return "more than this kernel knows, or a bad argument", nil
 	}
 	return "", nil
@@ -65,9 +66,9 @@ func explainMissing(setup bool, s surroundings) (cause string, advice []string) 
 	return "no io_uring in this kernel: Linux before 5.1, built without it, or gVisor", []string{kernel}
 }
 
-func explainDenied(setup bool, errno syscall.Errno, s surroundings) (cause string, advice []string) {
+func explainDenied(setup bool, errno posix.Errno, s surroundings) (cause string, advice []string) {
 	var causes []string
-	if setup && errno == syscall.EPERM && s.disabled != 0 { // asked at setup only
+	if setup && errno == posix.EPERM && s.disabled != 0 { // asked at setup only
 		causes = append(causes, fmt.Sprintf("kernel.io_uring_disabled is %d", s.disabled))
 		if s.disabled == 1 {
 			advice = append(advice, "join the group that sysctl kernel.io_uring_group names, or, "+
@@ -76,7 +77,7 @@ func explainDenied(setup bool, errno syscall.Errno, s surroundings) (cause strin
 			advice = append(advice, allowAll)
 		}
 	}
-	if errno == syscall.EACCES { // what modules say, and few filters
+	if errno == posix.EACCES { // what modules say, and few filters
 		causes = append(causes, "a security module such as SELinux")
 		advice = append(advice, allowInModule)
 	}

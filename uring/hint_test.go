@@ -2,8 +2,9 @@ package uring
 
 import (
 	"strings"
-	"syscall"
 	"testing"
+
+	"ringo/internal/posix"
 )
 
 // TestExplain: each way to be kept from io_uring has a cause and a way out, and both speak of the same thing.
@@ -14,40 +15,40 @@ func TestExplain(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		step  string
-		errno syscall.Errno
+		errno posix.Errno
 		s     surroundings
 		cause string
 		words []string // one for each line of advice; the cause has those that are of three
 	}{
-		{"for a group", "io_uring_setup(8 entries)", syscall.EPERM, surroundings{disabled: 1}, "io_uring_disabled is 1",
+		{"for a group", "io_uring_setup(8 entries)", posix.EPERM, surroundings{disabled: 1}, "io_uring_disabled is 1",
 			[]string{"kernel.io_uring_group"}},
-		{"for nobody", "io_uring_setup", syscall.EPERM, surroundings{disabled: 2}, "io_uring_disabled is 2",
+		{"for nobody", "io_uring_setup", posix.EPERM, surroundings{disabled: 2}, "io_uring_disabled is 2",
 			[]string{"sysctl -w kernel.io_uring_disabled=0"}},
-		{"for nobody, and a filter", "io_uring_setup", syscall.EPERM, surroundings{disabled: 2, seccomp: true},
+		{"for nobody, and a filter", "io_uring_setup", posix.EPERM, surroundings{disabled: 2, seccomp: true},
 			"is 2; or", []string{"sysctl -w", filter}},
-		{"for nobody, but a ring is there", "io_uring_enter", syscall.EPERM, surroundings{disabled: 2, seccomp: true},
+		{"for nobody, but a ring is there", "io_uring_enter", posix.EPERM, surroundings{disabled: 2, seccomp: true},
 			"a seccomp", []string{filter}},
-		{"filter", "io_uring_setup", syscall.EPERM, filtered, "a seccomp", []string{filter}},
-		{"filter of enter", "io_uring_enter", syscall.EPERM, filtered, "a seccomp", []string{filter}},
-		{"no filter", "io_uring_setup", syscall.EPERM, nothing, "capability", []string{module}},
-		{"module", "io_uring_setup", syscall.EACCES, nothing, "SELinux", []string{module}},
-		{"module or filter", "io_uring_setup", syscall.EACCES, filtered, "SELinux; or", []string{module, filter}},
-		{"old kernel", "io_uring_setup", syscall.ENOSYS, nothing, "Linux before 5.1", []string{kernel}},
-		{"old kernel or filter", "io_uring_setup", syscall.ENOSYS, filtered, "a seccomp", []string{filter, kernel}},
-		{"enter missing", "io_uring_enter", syscall.ENOSYS, filtered, "setup worked", []string{filter}},
-		{"register missing, no filter to be seen", "io_uring_register", syscall.ENOSYS, nothing,
+		{"filter", "io_uring_setup", posix.EPERM, filtered, "a seccomp", []string{filter}},
+		{"filter of enter", "io_uring_enter", posix.EPERM, filtered, "a seccomp", []string{filter}},
+		{"no filter", "io_uring_setup", posix.EPERM, nothing, "capability", []string{module}},
+		{"module", "io_uring_setup", posix.EACCES, nothing, "SELinux", []string{module}},
+		{"module or filter", "io_uring_setup", posix.EACCES, filtered, "SELinux; or", []string{module, filter}},
+		{"old kernel", "io_uring_setup", posix.ENOSYS, nothing, "Linux before 5.1", []string{kernel}},
+		{"old kernel or filter", "io_uring_setup", posix.ENOSYS, filtered, "a seccomp", []string{filter, kernel}},
+		{"enter missing", "io_uring_enter", posix.ENOSYS, filtered, "setup worked", []string{filter}},
+		{"register missing, no filter to be seen", "io_uring_register", posix.ENOSYS, nothing,
 			"setup worked", []string{filter}},
-		{"locked memory", "io_uring_setup", syscall.ENOMEM, surroundings{memlock: 64 << 10}, "RLIMIT_MEMLOCK is 64 KiB",
+		{"locked memory", "io_uring_setup", posix.ENOMEM, surroundings{memlock: 64 << 10}, "RLIMIT_MEMLOCK is 64 KiB",
 			[]string{"RLIMIT_MEMLOCK"}},
-		{"memory", "io_uring_setup", syscall.ENOMEM, nothing, "no memory", []string{"free memory"}},
-		{"descriptors", "io_uring_setup", syscall.EMFILE, nothing, "RLIMIT_NOFILE", []string{"RLIMIT_NOFILE"}},
-		{"descriptors of the system", "io_uring_setup", syscall.ENFILE, nothing, "fs.file-max",
+		{"memory", "io_uring_setup", posix.ENOMEM, nothing, "no memory", []string{"free memory"}},
+		{"descriptors", "io_uring_setup", posix.EMFILE, nothing, "RLIMIT_NOFILE", []string{"RLIMIT_NOFILE"}},
+		{"descriptors of the system", "io_uring_setup", posix.ENFILE, nothing, "fs.file-max",
 			[]string{"fs.file-max"}},
-		{"another thread", "io_uring_enter", syscall.EEXIST, nothing, "thread", nil},
-		{"twice", "io_uring_register", syscall.EBUSY, nothing, "registered already", nil},
-		{"never", "io_uring_register", syscall.ENXIO, nothing, "nothing is registered", nil},
-		{"bad argument", "io_uring_setup", syscall.EINVAL, filtered, "bad argument", nil},
-		{"something else", "io_uring_setup", syscall.EFAULT, filtered, "", nil},
+		{"another thread", "io_uring_enter", posix.EEXIST, nothing, "thread", nil},
+		{"twice", "io_uring_register", posix.EBUSY, nothing, "registered already", nil},
+		{"never", "io_uring_register", posix.ENXIO, nothing, "nothing is registered", nil},
+		{"bad argument", "io_uring_setup", posix.EINVAL, filtered, "bad argument", nil},
+		{"something else", "io_uring_setup", posix.EFAULT, filtered, "", nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			cause, advice := explain(c.step, c.errno, c.s)

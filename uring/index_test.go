@@ -1,10 +1,10 @@
 package uring
 
 import (
-	"syscall"
 	"testing"
 
 	"ringo/internal/abi"
+	"ringo/internal/posix"
 )
 
 // Where the 32-bit indices start: at 0 as Linux has it, shortly before they wrap, and in the middle.
@@ -57,7 +57,7 @@ func FuzzSQ(f *testing.F) {
 func enterFake(t *testing.T, r *Ring, k *fakeKernel, queue []uint64, n int, fail bool) []uint64 {
 	t.Helper()
 	var seen []uint64
-	k.onEnter = func(submit, _, _ uint32, _ *abi.Io_uring_getevents_arg) syscall.Errno {
+	k.onEnter = func(submit, _, _ uint32, _ *abi.Io_uring_getevents_arg) posix.Errno {
 		if submit != uint32(len(queue)) || k.pending() != submit {
 			t.Fatalf("the kernel is told of %d and sees %d, %d are pending", submit, k.pending(), len(queue))
 		}
@@ -69,7 +69,7 @@ func enterFake(t *testing.T, r *Ring, k *fakeKernel, queue []uint64, n int, fail
 			seen = append(seen, e.UserData)
 		}
 		if fail {
-			return syscall.EAGAIN
+			return posix.EAGAIN
 		}
 		return 0
 	}
@@ -141,7 +141,7 @@ func TestHeadBeyondTail(t *testing.T) {
 	k := &fakeKernel{}
 	r := openFake(t, k, 4, Config{})
 	r.SQE().PrepNop()
-	k.onEnter = func(uint32, uint32, uint32, *abi.Io_uring_getevents_arg) syscall.Errno {
+	k.onEnter = func(uint32, uint32, uint32, *abi.Io_uring_getevents_arg) posix.Errno {
 		*k.sqHead += 2
 		return 0
 	}

@@ -2,11 +2,11 @@ package uring
 
 import (
 	"errors"
-	"syscall"
 	"testing"
 	"time"
 
 	"ringo/internal/abi"
+	"ringo/internal/posix"
 	"ringo/internal/sys"
 )
 
@@ -23,9 +23,9 @@ func TestLadderOrder(t *testing.T) {
 		v66  = v61 | SetupNoSQArray
 	)
 	for _, known := range []SetupFlags{v51, v56, v518, v519, v60, v61, v66} {
-		k := &fakeKernel{refuse: func(f SetupFlags) syscall.Errno {
+		k := &fakeKernel{refuse: func(f SetupFlags) posix.Errno {
 			if f&^known != 0 {
-				return syscall.EINVAL
+				return posix.EINVAL
 			}
 			return 0
 		}}
@@ -52,26 +52,26 @@ func TestLadderOrder(t *testing.T) {
 
 // TestOnlyEINVALStepsDown: any other errno would come again, and says more than the last rung's.
 func TestOnlyEINVALStepsDown(t *testing.T) {
-	for _, errno := range []syscall.Errno{syscall.EPERM, syscall.ENOMEM, syscall.ENOSYS, syscall.EMFILE} {
-		k := &fakeKernel{refuse: func(SetupFlags) syscall.Errno { return errno }}
+	for _, errno := range []posix.Errno{posix.EPERM, posix.ENOMEM, posix.ENOSYS, posix.EMFILE} {
+		k := &fakeKernel{refuse: func(SetupFlags) posix.Errno { return errno }}
 		_, err := Open(4, &Config{Kernel: k})
 		var s *SetupError
 		if !errors.As(err, &s) || !errors.Is(err, errno) || len(k.setups) != 1 {
 			t.Errorf("%v: got %v after %d tries", errno, err, len(k.setups))
 		}
 	}
-	k := &fakeKernel{refuse: func(SetupFlags) syscall.Errno { return syscall.EINVAL }}
-	if _, err := Open(4, &Config{Kernel: k}); !errors.Is(err, syscall.EINVAL) || k.setups[len(k.setups)-1] != 0 {
+	k := &fakeKernel{refuse: func(SetupFlags) posix.Errno { return posix.EINVAL }}
+	if _, err := Open(4, &Config{Kernel: k}); !errors.Is(err, posix.EINVAL) || k.setups[len(k.setups)-1] != 0 {
 		t.Errorf("EINVAL for ever: got %v, asked last for %v", err, k.setups[len(k.setups)-1])
 	}
 	// A CQ size that was asked for is not given up in silence.
-	k = &fakeKernel{refuse: func(f SetupFlags) syscall.Errno {
+	k = &fakeKernel{refuse: func(f SetupFlags) posix.Errno {
 		if f&SetupCQSize != 0 {
-			return syscall.EINVAL
+			return posix.EINVAL
 		}
 		return 0
 	}}
-	if _, err := Open(4, &Config{Kernel: k, CQEntries: 4}); !errors.Is(err, syscall.EINVAL) {
+	if _, err := Open(4, &Config{Kernel: k, CQEntries: 4}); !errors.Is(err, posix.EINVAL) {
 		t.Errorf("explicit CQEntries: got %v", err)
 	}
 }
@@ -95,7 +95,7 @@ func TestSQPollCalls(t *testing.T) {
 	k := &fakeKernel{}
 	r := openFake(t, k, 4, Config{SQPoll: true})
 	var calls []uint32
-	k.onEnter = func(_, _, flags uint32, _ *abi.Io_uring_getevents_arg) syscall.Errno {
+	k.onEnter = func(_, _, flags uint32, _ *abi.Io_uring_getevents_arg) posix.Errno {
 		calls = append(calls, flags)
 		return 0
 	}
@@ -122,12 +122,12 @@ func TestRegisterGoesOn(t *testing.T) {
 	k := &fakeKernel{}
 	r := openFake(t, k, 4, Config{})
 	calls := 0
-	k.onRegister = func(op uint32) (int, syscall.Errno) {
+	k.onRegister = func(op uint32) (int, posix.Errno) {
 		if op != abi.IORING_UNREGISTER_BUFFERS {
-			return 0, syscall.EINVAL
+			return 0, posix.EINVAL
 		}
 		if calls++; calls < 3 {
-			return 0, syscall.EINTR
+			return 0, posix.EINTR
 		}
 		return 0, 0
 	}
@@ -144,18 +144,18 @@ func TestWaitGoesOn(t *testing.T) {
 		r.SQE().PrepNop()
 	}
 	var left []time.Duration
-	k.onEnter = func(submit, wait, flags uint32, arg *abi.Io_uring_getevents_arg) syscall.Errno {
+	k.onEnter = func(submit, wait, flags uint32, arg *abi.Io_uring_getevents_arg) posix.Errno {
 		left = append(left, time.Duration(r.ts.Sec)*time.Second+time.Duration(r.ts.Nsec))
 		switch len(left) {
 		case 1:
-			return syscall.EINTR
+			return posix.EINTR
 		case 2:
 			k.consume()
 			return 0 // a short submit does not wait
 		case 3:
 			k.consume()
 			k.consume()
-			return syscall.EINTR
+			return posix.EINTR
 		}
 		k.post(CQE{})
 		k.post(CQE{})

@@ -3,7 +3,6 @@ package uring
 import (
 	"errors"
 	"fmt"
-	"syscall"
 	"time"
 	"unsafe"
 
@@ -77,7 +76,7 @@ func (r *Ring) setUp(entries uint32, cfg *Config) (*abi.Io_uring_params, error) 
 			return p, nil
 		}
 		lower, ok := stepDown(flags)
-		if errno != syscall.EINVAL || !ok || cfg.CQEntries != 0 && lower&SetupCQSize == 0 {
+		if errno != posix.EINVAL || !ok || cfg.CQEntries != 0 && lower&SetupCQSize == 0 {
 			step := fmt.Sprintf("io_uring_setup(%d entries, %v)", entries, flags)
 			return nil, setupError(step, errno)
 		}
@@ -158,7 +157,7 @@ func (r *Ring) Close() error {
 			// On this thread the index would name another ring, if any.
 			stray = fmt.Errorf("uring: ring of thread %d closed on thread %d: kept by the kernel until the former "+
 				"ends: %w",
-				r.owner, thread, syscall.EEXIST)
+				r.owner, thread, posix.EEXIST)
 		}
 		r.enterFlags &^= abi.IORING_ENTER_REGISTERED_RING
 	}

@@ -5,7 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"syscall"
+
+	"ringo/internal/posix"
 )
 
 // The self-tests that Probe runs. Each is a small program run against the kernel, because neither a version nor a list
@@ -152,7 +153,7 @@ func offered(name, since string, err error) Offer {
 	if err == nil {
 		return o
 	}
-	if errors.Is(err, syscall.EINVAL) {
+	if errors.Is(err, posix.EINVAL) {
 		err = &FeatureError{Name: name, Since: since}
 	}
 	o.Error, o.err = err.Error(), err

@@ -3,11 +3,11 @@ package uring
 import (
 	"fmt"
 	"runtime"
-	"syscall"
 	"time"
 	"unsafe"
 
 	"ringo/internal/abi"
+	"ringo/internal/posix"
 )
 
 // register makes the call and wraps a failure.
@@ -17,7 +17,7 @@ func (r *Ring) register(step string, op uint32, arg unsafe.Pointer, n int) (int,
 		switch errno {
 		case 0:
 			return res, nil
-		case syscall.EINTR: // Linux 6.1 waits here until what is unregistered is out of use, and Go sends signals
+		case posix.EINTR: // Linux 6.1 waits here until what is unregistered is out of use, and Go sends signals
 		default:
 			return 0, setupError(step, errno)
 		}
@@ -134,7 +134,7 @@ func (r *Ring) CancelAll(timeout time.Duration) error {
 		reg.Timeout = abi.Kernel_timespec{Tv_sec: ts.Sec, Tv_nsec: ts.Nsec}
 	}
 	_, errno := r.sysRegister(abi.IORING_REGISTER_SYNC_CANCEL, unsafe.Pointer(&reg), 1)
-	if errno == 0 || errno == syscall.ENOENT {
+	if errno == 0 || errno == posix.ENOENT {
 		return nil
 	}
 	return setupError("io_uring_register(SYNC_CANCEL)", errno)

@@ -4,8 +4,9 @@ import (
 	"encoding/json"
 	"errors"
 	"strings"
-	"syscall"
 	"testing"
+
+	"ringo/internal/posix"
 )
 
 // failed is a report as an old kernel in a container would give it.
@@ -13,8 +14,8 @@ func failed() *Report {
 	r := &Report{System: "linux 5.10.0 amd64", Seccomp: true}
 	r.Checks = []Offer{
 		offered(CheckNop, "5.1", nil),
-		offered(CheckRecvMultishot, "6.0", syscall.EINVAL),
-		offered(CheckMsgRing, "5.18", syscall.EPERM),
+		offered(CheckRecvMultishot, "6.0", posix.EINVAL),
+		offered(CheckMsgRing, "5.18", posix.EPERM),
 	}
 	return r
 }
@@ -29,10 +30,10 @@ func TestRequire(t *testing.T) {
 	if !errors.As(err, &f) || f.Name != CheckRecvMultishot || f.Since != "6.0" {
 		t.Errorf("want a FeatureError for %s, got %v", CheckRecvMultishot, err)
 	}
-	if !errors.Is(err, errors.ErrUnsupported) || !errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.EINVAL) {
+	if !errors.Is(err, errors.ErrUnsupported) || !errors.Is(err, posix.EPERM) || errors.Is(err, posix.EINVAL) {
 		t.Errorf("want unsupported and EPERM, and no EINVAL, in: %v", err)
 	}
-	refusal := setupError("io_uring_setup(8 entries)", syscall.EPERM)
+	refusal := setupError("io_uring_setup(8 entries)", posix.EPERM)
 	r.refuse(refusal)
 	r.refuse(errors.New("a later one"))
 	if err := r.Require(CheckNop); err != refusal || r.Refusal.Err() != refusal {
@@ -42,7 +43,7 @@ func TestRequire(t *testing.T) {
 
 func TestReportOfRefusal(t *testing.T) {
 	r := failed()
-	r.refuse(&SetupError{Step: "io_uring_setup(8 entries)", Hint: "kernel.io_uring_disabled is 2", Err: syscall.EPERM})
+	r.refuse(&SetupError{Step: "io_uring_setup(8 entries)", Hint: "kernel.io_uring_disabled is 2", Err: posix.EPERM})
 	text := r.String()
 	for _, want := range []string{
 		"refused: io_uring_setup(8 entries): operation not permitted (kernel.io_uring_disabled is 2)\n",
@@ -68,8 +69,8 @@ func TestReportOfRefusal(t *testing.T) {
 }
 
 func TestErrors(t *testing.T) {
-	err := error(&SetupError{Step: "step", Err: syscall.ENOMEM})
-	if !errors.Is(err, syscall.ENOMEM) || err.Error() != "uring: step: cannot allocate memory" {
+	err := error(&SetupError{Step: "step", Err: posix.ENOMEM})
+	if !errors.Is(err, posix.ENOMEM) || err.Error() != "uring: step: cannot allocate memory" {
 		t.Errorf("got %q", err)
 	}
 	err = &SetupError{Step: "step", Hint: "why", Err: errors.ErrUnsupported}

@@ -7,8 +7,9 @@ import (
 	"net/netip"
 	"os"
 	"slices"
-	"syscall"
 	"testing"
+
+	"ringo/internal/posix"
 )
 
 // The families take turns, IPv6 first, and what comes later is fitted in.
@@ -51,7 +52,7 @@ func TestTellingError(t *testing.T) {
 func TestFailures(t *testing.T) {
 	var d failures
 	d.add(Error("tcp", TCPAddr(netip.MustParseAddrPort("[::1]:80")),
-		os.NewSyscallError("connect", syscall.ECONNREFUSED)))
+		os.NewSyscallError("connect", posix.ECONNREFUSED)))
 	one := d.of("tcp")
 	if want := "dial tcp [::1]:80: connect: connection refused"; one.Error() != want {
 		t.Errorf("%v, want %v", one, want)
@@ -61,7 +62,7 @@ func TestFailures(t *testing.T) {
 	if want := "dial tcp [::1]:80: connect: connection refused; 127.0.0.1:80: i/o timeout"; all.Error() != want {
 		t.Errorf("%v, want %v", all, want)
 	}
-	if !errors.Is(all, syscall.ECONNREFUSED) || !errors.Is(all, context.DeadlineExceeded) ||
+	if !errors.Is(all, posix.ECONNREFUSED) || !errors.Is(all, context.DeadlineExceeded) ||
 		!all.(net.Error).Timeout() {
 		t.Errorf("%v: not all of its parts are found", all)
 	}

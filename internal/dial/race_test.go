@@ -11,13 +11,13 @@ import (
 	"os"
 	"slices"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
 	"ringo/internal/driver"
 	"ringo/internal/driver/open"
 	"ringo/internal/loop"
+	"ringo/internal/posix"
 )
 
 // A stage is a race with names and connects of its own, and a clock that stands still until it is moved.
@@ -132,7 +132,7 @@ func silent(s *stage, end time.Time) error {
 	return Slow
 }
 
-func refuses(*stage, time.Time) error { return syscall.ECONNREFUSED }
+func refuses(*stage, time.Time) error { return posix.ECONNREFUSED }
 
 // serves connects after so many milliseconds.
 func serves(ms int) func(*stage, time.Time) error {
@@ -244,7 +244,7 @@ func TestRaceFailsFast(t *testing.T) {
 	}).wantWinner("192.0.2.2")
 	want := "dial tcp [2001:db8::1]:80: connection refused; 192.0.2.1:80: connection refused; " +
 		"192.0.2.2:80: connection refused"
-	if s.err == nil || s.err.Error() != want || !errors.Is(s.err, syscall.ECONNREFUSED) {
+	if s.err == nil || s.err.Error() != want || !errors.Is(s.err, posix.ECONNREFUSED) {
 		t.Errorf("%v, want %s", s.err, want)
 	}
 }

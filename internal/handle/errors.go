@@ -4,14 +4,13 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"syscall"
 
 	"ringo/internal/loop"
 	"ringo/internal/posix"
 )
 
 // ErrZero is what the methods of a handle's zero value return, as in package net.
-var ErrZero error = syscall.EINVAL
+var ErrZero error = posix.EINVAL
 
 // ErrEnded is the error of handles that have outlived their loop, which closed them.
 var ErrEnded = fmt.Errorf("%w: %w", net.ErrClosed, loop.ErrEnded)

@@ -4,10 +4,10 @@ import (
 	"errors"
 	"math"
 	"os"
-	"syscall"
 	"time"
 
 	"ringo/internal/op"
+	"ringo/internal/posix"
 	"ringo/internal/sys"
 )
 
@@ -49,7 +49,7 @@ func (f *foreign) waitOnLoop(h *half) (int32, error) {
 // outOfDescriptors reports whether that is why the netpoller can't have the descriptor of a handle that the loop can
 // watch for foreign callers. A listener can't: there the loop is to accept.
 func (f *foreign) outOfDescriptors(err error) bool {
-	return !f.c.accepts && (errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE))
+	return !f.c.accepts && (errors.Is(err, posix.EMFILE) || errors.Is(err, posix.ENFILE))
 }
 
 func (w *loopWait) enlist(as *loopWait) {

@@ -2,10 +2,10 @@ package hosted
 
 import (
 	"runtime"
-	"syscall"
 	"time"
 
 	"ringo/internal/op"
+	"ringo/internal/posix"
 	"ringo/internal/sys"
 	"ringo/uring"
 )
@@ -115,7 +115,7 @@ func (r *ring) showOp() bool {
 func (r *ring) enter() {
 	pending := r.r.SQPending()
 	var taken int
-	var errno syscall.Errno
+	var errno posix.Errno
 	over := pending == 0
 	if over {
 		_, errno = r.r.Enter(0, true, -1)
@@ -140,8 +140,8 @@ func (r *ring) enter() {
 		r.stats.ShortSubmits++
 	}
 	switch errno {
-	case 0, syscall.EINTR:
-	case syscall.EAGAIN, syscall.EBUSY:
+	case 0, posix.EINTR:
+	case posix.EAGAIN, posix.EBUSY:
 		// A shortage of memory, and on old kernels a full CQ: time helps the one, reaping
 		// the other.
 		short = true
@@ -157,7 +157,7 @@ func (r *ring) enter() {
 
 // die ends the ring for what the kernel has not taken. What it has taken comes to its
 // end, which needs no call. The mutex is held, by the leader.
-func (r *ring) die(errno syscall.Errno) {
+func (r *ring) die(errno posix.Errno) {
 	r.dead = errno
 	for _, data := range r.shown {
 		if o := r.slab.Lookup(data); data&markCancel == 0 && o != nil {

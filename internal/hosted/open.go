@@ -3,10 +3,10 @@ package hosted
 import (
 	"errors"
 	"fmt"
-	"syscall"
 	"time"
 
 	"ringo/internal/op"
+	"ringo/internal/posix"
 	"ringo/uring"
 )
 
@@ -43,7 +43,7 @@ func setUp(cfg *Config) (u *uring.Ring, inFlight int, err error) {
 	for try := 1; ; try++ {
 		u, err = uring.Open(entries, &uring.Config{AnyThread: true, CQEntries: 2 * max(inFlight, entries),
 			Without: without, Mask: cfg.Mask, Kernel: cfg.Kernel})
-		if !errors.Is(err, syscall.ENOMEM) {
+		if !errors.Is(err, posix.ENOMEM) {
 			return u, inFlight, err
 		}
 		// What closed rings were charged the kernel gives back only some time later.
@@ -112,7 +112,7 @@ func wayOf(code op.Code, ops *uring.OpSet) *op.Way {
 // ring passes the bounds on to them. Before Linux 5.15 its own bound holds, four for
 // each processor.
 func (r *ring) boundWorkers(n int) error {
-	if _, _, err := r.r.IOWQMaxWorkers(uint32(n), uint32(n)); err != nil && !errors.Is(err, syscall.EINVAL) {
+	if _, _, err := r.r.IOWQMaxWorkers(uint32(n), uint32(n)); err != nil && !errors.Is(err, posix.EINVAL) {
 		return err
 	}
 	return nil

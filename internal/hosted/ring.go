@@ -2,9 +2,9 @@ package hosted
 
 import (
 	"sync"
-	"syscall"
 
 	"ringo/internal/op"
+	"ringo/internal/posix"
 	"ringo/uring"
 )
 
@@ -31,7 +31,7 @@ type ring struct {
 	busy    busy
 	led     bool // somebody leads
 	closing bool
-	dead    syscall.Errno // why nothing more can be submitted
+	dead    posix.Errno   // why nothing more can be submitted
 	idle    chan struct{} // closed when the last is out of a ring that closes
 	stats   Stats
 

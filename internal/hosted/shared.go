@@ -5,8 +5,9 @@ import (
 	"fmt"
 	"os"
 	"sync"
-	"syscall"
 	"time"
+
+	"ringo/internal/posix"
 )
 
 // driverVariable is that of package ringo. Who avoids io_uring by it gets none here.
@@ -49,5 +50,5 @@ func openShared(driver string) (*Rings, error) {
 
 // Passing reports whether an error says nothing of what the kernel allows.
 func Passing(err error) bool {
-	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) || errors.Is(err, syscall.ENOMEM)
+	return errors.Is(err, posix.EMFILE) || errors.Is(err, posix.ENFILE) || errors.Is(err, posix.ENOMEM)
 }

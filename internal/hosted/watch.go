@@ -3,9 +3,9 @@ package hosted
 import (
 	"fmt"
 	"os"
-	"syscall"
 	"time"
 
+	"ringo/internal/posix"
 	"ringo/internal/sys"
 	"ringo/uring"
 )
@@ -25,7 +25,7 @@ func (r *ring) watch() error {
 	}
 	fd := sys.Dup(int32(r.r.FD()))
 	if fd < 0 {
-		return &uring.SetupError{Step: "fcntl(F_DUPFD_CLOEXEC)", Err: syscall.Errno(-fd),
+		return &uring.SetupError{Step: "fcntl(F_DUPFD_CLOEXEC)", Err: posix.Errno(-fd),
 			Hint: "out of descriptors: raise RLIMIT_NOFILE (ulimit -n)"}
 	}
 	if flags := sys.StatusFlags(fd); flags >= 0 { // os takes what does not block for what can be polled

@@ -2,10 +2,10 @@ package mask
 
 import (
 	"sync/atomic"
-	"syscall"
 	"unsafe"
 
 	"ringo/internal/abi"
+	"ringo/internal/posix"
 	"ringo/internal/sys"
 )
 
@@ -36,34 +36,34 @@ func (m *Mask) Kernel(below sys.Uring) sys.Uring {
 // real is the kernel itself.
 type real struct{}
 
-func (real) Setup(entries uint32, p *abi.Io_uring_params) (int, syscall.Errno) {
+func (real) Setup(entries uint32, p *abi.Io_uring_params) (int, posix.Errno) {
 	return sys.UringSetup(entries, p)
 }
 
-func (real) Map(fd int, offset uint64, size int) (unsafe.Pointer, syscall.Errno) {
+func (real) Map(fd int, offset uint64, size int) (unsafe.Pointer, posix.Errno) {
 	return sys.UringMap(fd, offset, size)
 }
 
-func (real) Unmap(p unsafe.Pointer, size int) syscall.Errno { return sys.UringUnmap(p, size) }
+func (real) Unmap(p unsafe.Pointer, size int) posix.Errno { return sys.UringUnmap(p, size) }
 
-func (real) Enter(fd int, submit, wait, flags uint32, arg *abi.Io_uring_getevents_arg) syscall.Errno {
+func (real) Enter(fd int, submit, wait, flags uint32, arg *abi.Io_uring_getevents_arg) posix.Errno {
 	return sys.UringEnter(fd, submit, wait, flags, arg)
 }
 
-func (real) Register(fd int, op uint32, arg unsafe.Pointer, n uint32) (int, syscall.Errno) {
+func (real) Register(fd int, op uint32, arg unsafe.Pointer, n uint32) (int, posix.Errno) {
 	return sys.UringRegister(fd, op, arg, n)
 }
 
-func (real) Close(fd int) syscall.Errno { return sys.UringClose(fd) }
+func (real) Close(fd int) posix.Errno { return sys.UringClose(fd) }
 
 // Setup refuses what the mask names. A ring whose entries a kernel thread takes is
 // refused too: it could take them before they were looked at.
-func (k *kernel) Setup(entries uint32, p *abi.Io_uring_params) (int, syscall.Errno) {
+func (k *kernel) Setup(entries uint32, p *abi.Io_uring_params) (int, posix.Errno) {
 	switch {
 	case k.m.gone:
-		return -1, syscall.ENOSYS
+		return -1, posix.ENOSYS
 	case p.Flags&k.m.setup != 0, p.Flags&abi.IORING_SETUP_SQPOLL != 0, k.m.unknown && p.Flags&^knownSetup != 0:
-		return -1, syscall.EINVAL
+		return -1, posix.EINVAL
 	}
 	fd, errno := k.below.Setup(entries, p)
 	if errno == 0 {
@@ -76,7 +76,7 @@ func (k *kernel) Setup(entries uint32, p *abi.Io_uring_params) (int, syscall.Err
 	return fd, errno
 }
 
-func (k *kernel) Map(fd int, offset uint64, size int) (unsafe.Pointer, syscall.Errno) {
+func (k *kernel) Map(fd int, offset uint64, size int) (unsafe.Pointer, posix.Errno) {
 	p, errno := k.below.Map(fd, offset, size)
 	if errno == 0 && fd >= 0 {
 		switch offset {
@@ -90,23 +90,23 @@ func (k *kernel) Map(fd int, offset uint64, size int) (unsafe.Pointer, syscall.E
 	return p, errno
 }
 
-func (k *kernel) Unmap(p unsafe.Pointer, size int) syscall.Errno { return k.below.Unmap(p, size) }
+func (k *kernel) Unmap(p unsafe.Pointer, size int) posix.Errno { return k.below.Unmap(p, size) }
 
-func (k *kernel) Enter(fd int, submit, wait, flags uint32, arg *abi.Io_uring_getevents_arg) syscall.Errno {
+func (k *kernel) Enter(fd int, submit, wait, flags uint32, arg *abi.Io_uring_getevents_arg) posix.Errno {
 	if flags&k.m.enter != 0 || k.m.unknown && flags&^knownEnter != 0 {
-		return syscall.EINVAL
+		return posix.EINVAL
 	}
 	k.look()
 	return k.below.Enter(fd, submit, wait, flags, arg)
 }
 
-func (k *kernel) Register(fd int, op uint32, arg unsafe.Pointer, n uint32) (int, syscall.Errno) {
+func (k *kernel) Register(fd int, op uint32, arg unsafe.Pointer, n uint32) (int, posix.Errno) {
 	call := op &^ abi.IORING_REGISTER_USE_REGISTERED_RING
 	switch {
 	case k.m.gone:
-		return 0, syscall.ENOSYS
+		return 0, posix.ENOSYS
 	case call < uint32(len(k.m.registers)) && k.m.registers[call], k.m.unknown && call > registerMax:
-		return 0, syscall.EINVAL
+		return 0, posix.EINVAL
 	}
 	res, errno := k.below.Register(fd, op, arg, n)
 	if errno == 0 && call == abi.IORING_REGISTER_PROBE {
@@ -115,7 +115,7 @@ func (k *kernel) Register(fd int, op uint32, arg unsafe.Pointer, n uint32) (int,
 	return res, errno
 }
 
-func (k *kernel) Close(fd int) syscall.Errno { return k.below.Close(fd) }
+func (k *kernel) Close(fd int) posix.Errno { return k.below.Close(fd) }
 
 // unlist takes masked opcodes out of a list of what there is.
 func (k *kernel) unlist(arg unsafe.Pointer) {

@@ -4,9 +4,9 @@ import (
 	"fmt"
 	"os"
 	"sync"
-	"syscall"
 	"time"
 
+	"ringo/internal/posix"
 	"ringo/internal/sys"
 )
 
@@ -102,7 +102,7 @@ func ProbeAIO() error {
 }
 
 func aioError(call string, errno int32) error {
-	err := os.NewSyscallError(call, syscall.Errno(errno))
+	err := os.NewSyscallError(call, posix.Errno(errno))
 	switch errno {
 	case sys.EAGAIN:
 		return fmt.Errorf("%w: all of fs.aio-max-nr is in use", err)
@@ -196,7 +196,7 @@ func (a *AIO) Flying() int { return a.count }
 func (a *AIO) collect(n int32) {
 	if n < 0 {
 		panic(fmt.Sprintf("offload: io_getevents on a context with %d requests in flight: %v",
-			a.flying, syscall.Errno(-n)))
+			a.flying, posix.Errno(-n)))
 	}
 	for i := range a.events[:n] {
 		e := &a.events[i]

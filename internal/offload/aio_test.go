@@ -5,10 +5,10 @@ import (
 	"os"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
+	"ringo/internal/posix"
 	"ringo/internal/sys"
 )
 
@@ -80,15 +80,15 @@ func submitReads(t *testing.T, a *AIO, n int) []*Request {
 func TestAIORefused(t *testing.T) {
 	for _, c := range []struct {
 		call, text string
-		errno      syscall.Errno
+		errno      posix.Errno
 		destroyed  int
 	}{
-		{"io_setup", "fs.aio-max-nr", syscall.EAGAIN, 0},
-		{"io_setup", "built without", syscall.ENOSYS, 0},
-		{"io_setup", "seccomp", syscall.EPERM, 0},
-		{"io_setup", "no memory", syscall.ENOMEM, 0},
-		{"io_submit", "seccomp", syscall.EPERM, 1},
-		{"io_getevents", "seccomp", syscall.EPERM, 1},
+		{"io_setup", "fs.aio-max-nr", posix.EAGAIN, 0},
+		{"io_setup", "built without", posix.ENOSYS, 0},
+		{"io_setup", "seccomp", posix.EPERM, 0},
+		{"io_setup", "no memory", posix.ENOMEM, 0},
+		{"io_submit", "seccomp", posix.EPERM, 1},
+		{"io_getevents", "seccomp", posix.EPERM, 1},
 	} {
 		k := &fakeAIO{refuse: map[string]int32{c.call: -int32(c.errno)}}
 		a, err := openAIO(k, 4, -1)
@@ -120,7 +120,7 @@ func TestAIOMax(t *testing.T) {
 		a.Close(0)
 		t.Fatalf("a context of %d requests, with fs.aio-max-nr at %d", max+1, max)
 	}
-	if !errors.Is(err, syscall.EAGAIN) && !errors.Is(err, syscall.ENOSYS) && !errors.Is(err, syscall.EPERM) {
+	if !errors.Is(err, posix.EAGAIN) && !errors.Is(err, posix.ENOSYS) && !errors.Is(err, posix.EPERM) {
 		t.Errorf("error is %v, want EAGAIN", err)
 	}
 }

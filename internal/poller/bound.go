@@ -2,8 +2,8 @@ package poller
 
 import (
 	"fmt"
-	"syscall"
 
+	"ringo/internal/posix"
 	"ringo/internal/sys"
 )
 
@@ -18,4 +18,4 @@ func (boundError) Error() string {
 		"lower RLIMIT_NOFILE", sys.FDSetSize)
 }
 
-func (boundError) Unwrap() error { return syscall.EMFILE }
+func (boundError) Unwrap() error { return posix.EMFILE }

@@ -5,8 +5,8 @@ import (
 	"math"
 	"os"
 	"slices"
-	"syscall"
 
+	"ringo/internal/posix"
 	"ringo/internal/sys"
 )
 
@@ -27,7 +27,7 @@ type epoll struct {
 func OpenEpoll(without []string) (Poller, error) {
 	fd := sys.EpollCreate()
 	if fd < 0 {
-		return nil, os.NewSyscallError("epoll_create1", syscall.Errno(-fd))
+		return nil, os.NewSyscallError("epoll_create1", posix.Errno(-fd))
 	}
 	e := &epoll{fd: fd}
 	e.pwait2 = !slices.Contains(without, "epoll_pwait2") && e.hasPwait2()
@@ -35,7 +35,7 @@ func OpenEpoll(without []string) (Poller, error) {
 	// when the first connection waits.
 	if res := sys.EpollPoll(fd, e.events[:]); res < 0 {
 		sys.Close(fd)
-		return nil, os.NewSyscallError("epoll_pwait", syscall.Errno(-res))
+		return nil, os.NewSyscallError("epoll_pwait", posix.Errno(-res))
 	}
 	return e, nil
 }

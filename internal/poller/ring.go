@@ -5,10 +5,10 @@ import (
 	"math"
 	"os"
 	"strings"
-	"syscall"
 	"time"
 
 	"ringo/internal/mask"
+	"ringo/internal/posix"
 	"ringo/internal/sys"
 	"ringo/uring"
 )
@@ -47,7 +47,7 @@ type ring struct {
 	leaving int          // polls that nobody wants any more and that have not ended
 	spilled bool         // what is reaped had found the CQ full
 	lost    uint32       // completions that the kernel threw away, as last seen
-	dead    syscall.Errno
+	dead    posix.Errno
 	cqes    [256]uring.CQE
 }
 
@@ -95,7 +95,7 @@ func OpenRing(entries int, without []string) (Poller, error) {
 func openPatiently(entries int, cfg *uring.Config) (r *uring.Ring, err error) {
 	const tries = 5
 	for try := range tries {
-		if r, err = uring.Open(entries, cfg); !errors.Is(err, syscall.ENOMEM) {
+		if r, err = uring.Open(entries, cfg); !errors.Is(err, posix.ENOMEM) {
 			return r, err
 		}
 		time.Sleep(time.Millisecond << try)
@@ -108,7 +108,7 @@ func openPatiently(entries int, cfg *uring.Config) (r *uring.Ring, err error) {
 func (p *ring) prepare() error {
 	fd := sys.Eventfd()
 	if fd < 0 {
-		return os.NewSyscallError("eventfd2", syscall.Errno(-fd))
+		return os.NewSyscallError("eventfd2", posix.Errno(-fd))
 	}
 	defer sys.Close(fd)
 	sys.Signal(fd)
@@ -116,7 +116,7 @@ func (p *ring) prepare() error {
 	if !p.polls(fd) {
 		p.multi = false
 		if !p.polls(fd) && p.dead == 0 {
-			return os.NewSyscallError("IORING_OP_POLL_ADD", syscall.EOPNOTSUPP)
+			return os.NewSyscallError("IORING_OP_POLL_ADD", posix.EOPNOTSUPP)
 		}
 	}
 	if p.dead != 0 {
@@ -126,7 +126,7 @@ func (p *ring) prepare() error {
 		return nil
 	}
 	if p.timer = sys.Timerfd(); p.timer < 0 {
-		return os.NewSyscallError("timerfd_create", syscall.Errno(-p.timer))
+		return os.NewSyscallError("timerfd_create", posix.Errno(-p.timer))
 	}
 	return nil
 }

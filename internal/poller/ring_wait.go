@@ -1,7 +1,6 @@
 package poller
 
 import (
-	"syscall"
 	"time"
 
 	"ringo/internal/posix"
@@ -84,7 +83,7 @@ func (p *ring) sleep(timeoutNS int64) (over bool) {
 	switch p.enter(1, time.Duration(timeoutNS)) {
 	case posix.ETIME:
 		return true
-	case syscall.EAGAIN:
+	case posix.EAGAIN:
 		sys.Ppoll(nil, shortagePause)
 	}
 	return byTimer && p.expired()
@@ -150,10 +149,10 @@ func (p *ring) sqe() *uring.SQE {
 	return e
 }
 
-func (p *ring) enter(n uint32, timeout time.Duration) syscall.Errno {
+func (p *ring) enter(n uint32, timeout time.Duration) posix.Errno {
 	_, errno := p.r.Enter(n, true, timeout)
 	switch errno {
-	case 0, syscall.EINTR, syscall.EAGAIN, syscall.EBUSY, posix.ETIME:
+	case 0, posix.EINTR, posix.EAGAIN, posix.EBUSY, posix.ETIME:
 	default:
 		p.dead = errno
 	}

@@ -11,6 +11,7 @@ import (
 	"ringo/internal/fd"
 	"ringo/internal/loop"
 	"ringo/internal/op"
+	"ringo/internal/posix"
 	"ringo/internal/sys"
 )
 
@@ -86,7 +87,7 @@ func (n *Net) Fill(p Pipe) (k int, ok bool, err error) {
 	case n.res == -sys.EAGAIN:
 		return 0, true, nil
 	case n.res < 0:
-		return 0, false, n.fail("read", os.NewSyscallError("splice", syscall.Errno(-n.res)))
+		return 0, false, n.fail("read", os.NewSyscallError("splice", posix.Errno(-n.res)))
 	}
 	return int(n.res), true, nil
 }
@@ -103,7 +104,7 @@ func (n *Net) Drain(p Pipe) (total int, err error) {
 				return n.fail("write", err)
 			}
 			if n.res < 0 {
-				return n.fail("write", os.NewSyscallError("splice", syscall.Errno(-n.res)))
+				return n.fail("write", os.NewSyscallError("splice", posix.Errno(-n.res)))
 			}
 			total += int(n.res)
 			p.Held -= int(n.res)

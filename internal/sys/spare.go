@@ -1,13 +1,13 @@
 package sys
 
-import "syscall"
+import "ringo/internal/posix"
 
 // Spare says whether the process can still have n descriptors: nil, EMFILE or ENFILE.
 func Spare(n int) error {
 	for range n {
 		fd := Eventfd()
 		if fd == -EMFILE || fd == -ENFILE {
-			return syscall.Errno(-fd)
+			return posix.Errno(-fd)
 		}
 		if fd >= 0 {
 			defer Close(fd)

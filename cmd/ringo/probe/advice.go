@@ -4,8 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"syscall"
 
+	"ringo/internal/posix"
 	"ringo/uring"
 )
 
@@ -30,7 +30,7 @@ func (f *Finding) advise() []string {
 		}
 		return append(advice, r.Advice...)
 	}
-	if errors.Is(f.Auto.err, syscall.EMFILE) {
+	if errors.Is(f.Auto.err, posix.EMFILE) {
 		// What failed for want of descriptors may be here all the same.
 		return append(advice, "raise RLIMIT_NOFILE (ulimit -n)")
 	}

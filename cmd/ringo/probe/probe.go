@@ -9,11 +9,11 @@ import (
 	"io"
 	"os"
 	"runtime"
-	"syscall"
 	"time"
 
 	"ringo"
 	"ringo/cmd/ringo/internal/cli"
+	"ringo/internal/posix"
 	"ringo/uring"
 )
 
@@ -109,7 +109,7 @@ func find() (*Finding, error) {
 	// the program at the first file that is read, and finds no memory charged yet for
 	// rings of ours that were closed.
 	f.Auto = choose(autoDriver)
-	if setup := (*ringo.SetupError)(nil); errors.Is(f.Auto.err, syscall.EMFILE) && !errors.As(f.Auto.err, &setup) {
+	if setup := (*ringo.SetupError)(nil); errors.Is(f.Auto.err, posix.EMFILE) && !errors.As(f.Auto.err, &setup) {
 		return nil, f.Auto.err
 	}
 	var err error
@@ -152,7 +152,7 @@ const (
 func chooseAgain(asked string) (c choice) {
 	const tries, pause = 4, 50 * time.Millisecond
 	for range tries {
-		if c = choose(asked); !errors.Is(c.err, syscall.ENOMEM) {
+		if c = choose(asked); !errors.Is(c.err, posix.ENOMEM) {
 			break
 		}
 		time.Sleep(pause)

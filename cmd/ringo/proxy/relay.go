@@ -7,11 +7,11 @@ import (
 	"io"
 	"net"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"ringo"
 	"ringo/cmd/ringo/internal/server"
+	"ringo/internal/posix"
 	"ringo/sock"
 )
 
@@ -107,7 +107,7 @@ func (e *end) isReset() bool {
 
 // refuses reports whether an error of a write says that the peer takes no more.
 func (e *end) refuses(err error) bool {
-	return errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET) || e.isReset()
+	return errors.Is(err, posix.EPIPE) || errors.Is(err, posix.ECONNRESET) || e.isReset()
 }
 
 // move passes on what from sends, and how it ends. What is cut short, either peer sees as a reset.

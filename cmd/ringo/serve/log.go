@@ -8,7 +8,6 @@ import (
 	"os/signal"
 	"strconv"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"ringo"
@@ -56,7 +55,7 @@ func openLog(name string, stderr io.Writer) (*accessLog, error) {
 	if err := a.openFile(); err != nil {
 		return nil, fmt.Errorf("-log: %w", err)
 	}
-	signal.Notify(a.again, syscall.SIGHUP)
+	signal.Notify(a.again, hangUp)
 	return a, nil
 }
 

@@ -6,12 +6,13 @@ import (
 	"io/fs"
 	"mime"
 	"net/http"
+	"os"
 	"path"
 	"strconv"
-	"syscall"
 	"time"
 
 	"ringo/file"
+	"ringo/internal/posix"
 )
 
 // opened is a file that is served, open, with what is known of it. One loop owns it.
@@ -58,7 +59,7 @@ func openBelow(root *file.Dir, name string) (*file.File, fs.FileInfo, error) {
 	if !info.Mode().IsRegular() {
 		return nil, info, errNode
 	}
-	f, err := root.OpenFile(name, syscall.O_RDONLY|syscall.O_NONBLOCK, 0)
+	f, err := root.OpenFile(name, os.O_RDONLY|nonblock, 0)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -139,7 +140,7 @@ func (o *opened) same(root *file.Dir) bool {
 
 // statusOf is what a client is told of an error, which is no more than that.
 func statusOf(err error) int {
-	var errno syscall.Errno
+	var errno posix.Errno
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return http.StatusNotFound
@@ -149,11 +150,11 @@ func statusOf(err error) int {
 		return http.StatusInternalServerError
 	}
 	switch errno {
-	case syscall.ENOTDIR, syscall.ENAMETOOLONG, syscall.EINVAL:
+	case posix.ENOTDIR, posix.ENAMETOOLONG, posix.EINVAL:
 		return http.StatusNotFound
-	case syscall.ELOOP, syscall.EXDEV:
+	case posix.ELOOP, posix.EXDEV:
 		return http.StatusForbidden
-	case syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM:
+	case posix.EMFILE, posix.ENFILE, posix.ENOMEM:
 		return http.StatusServiceUnavailable
 	}
 	return http.StatusInternalServerError

@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
-	"syscall"
 
 	"ringo/internal/driver"
 	"ringo/internal/driver/soft"
@@ -145,7 +144,7 @@ func Costly(reason string) bool { return strings.Contains(reason, driver.ErrCost
 // try opens the rung's driver, unless it is masked.
 func (r *rung) try(cfg driver.Config) (driver.Driver, error) {
 	if slices.Contains(cfg.Without, r.name) {
-		return nil, &driver.SetupError{Driver: r.name, Step: "open", Err: syscall.ENOSYS,
+		return nil, &driver.SetupError{Driver: r.name, Step: "open", Err: posix.ENOSYS,
 			Hint: mask.Variable + " says so"}
 	}
 	return r.open(cfg)
@@ -169,7 +168,7 @@ func openAuto(cfg driver.Config) (driver.Driver, error) {
 		}
 		refused = append(refused, err)
 		costly = costly || errors.Is(err, driver.ErrCostly)
-		if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
+		if errors.Is(err, posix.EMFILE) || errors.Is(err, posix.ENFILE) {
 			break
 		}
 		cfg.Reason = refused.Error()

@@ -5,13 +5,13 @@ import (
 	"fmt"
 	"os"
 	"sync/atomic"
-	"syscall"
 
 	"ringo/internal/driver"
 	"ringo/internal/invariant"
 	"ringo/internal/mailbox"
 	"ringo/internal/op"
 	"ringo/internal/poller"
+	"ringo/internal/posix"
 	"ringo/internal/sys"
 	"ringo/uring"
 )
@@ -115,7 +115,7 @@ func open(cfg driver.Config, name string, mk func(without []string) (poller.Poll
 	}
 	if d.wakeFD = sys.Eventfd(); d.wakeFD < 0 {
 		p.Close()
-		return nil, setupError(name, os.NewSyscallError("eventfd2", syscall.Errno(-d.wakeFD)))
+		return nil, setupError(name, os.NewSyscallError("eventfd2", posix.Errno(-d.wakeFD)))
 	}
 	if res := p.Add(d.wakeFD, sys.PollIn, wakeKey); res < 0 {
 		sys.Close(d.wakeFD)
@@ -131,7 +131,7 @@ func refusal(res int32) error {
 	if res == -sys.EMFILE {
 		return poller.ErrBound
 	}
-	return syscall.Errno(-res)
+	return posix.Errno(-res)
 }
 
 func setupError(name string, err error) error {
@@ -147,14 +147,14 @@ func setupError(name string, err error) error {
 	}
 	switch {
 	case errors.Is(err, poller.ErrBound):
-		e.Err, e.Hint = syscall.EMFILE, poller.ErrBound.Error()
-	case errors.Is(err, syscall.ENOSYS):
+		e.Err, e.Hint = posix.EMFILE, poller.ErrBound.Error()
+	case errors.Is(err, posix.ENOSYS):
 		e.Hint = "this system has no such poller"
-	case errors.Is(err, syscall.EPERM):
+	case errors.Is(err, posix.EPERM):
 		e.Hint = "a seccomp filter forbids it"
-	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
+	case errors.Is(err, posix.EMFILE), errors.Is(err, posix.ENFILE):
 		e.Hint = "out of descriptors: raise RLIMIT_NOFILE (ulimit -n)"
-	case errors.Is(err, syscall.ENOSPC):
+	case errors.Is(err, posix.ENOSPC):
 		e.Hint = "fs.epoll.max_user_watches is used up"
 	}
 	return e

@@ -3,10 +3,10 @@ package soft
 import (
 	"math"
 	"os"
-	"syscall"
 
 	"ringo/internal/driver"
 	"ringo/internal/op"
+	"ringo/internal/posix"
 	"ringo/internal/sys"
 )
 
@@ -99,7 +99,7 @@ func (d *engine) collect(timeout int64) (slept bool) {
 	d.stats.Enters++
 	n := d.p.Wait(timeout, d.events[:])
 	if n < 0 && n != -sys.EINTR {
-		d.dead = os.NewSyscallError(d.p.Name()+" wait", syscall.Errno(-n))
+		d.dead = os.NewSyscallError(d.p.Name()+" wait", posix.Errno(-n))
 	}
 	for i := range max(n, 0) {
 		d.event(&d.events[i])

@@ -3,7 +3,6 @@ package uring
 import (
 	"fmt"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"ringo/buf"
@@ -228,9 +227,9 @@ func (d *ring) enter(min uint32, timeout time.Duration) {
 		d.stats.ShortSubmits++
 	}
 	switch errno {
-	case 0, syscall.EINTR, posix.ETIME, syscall.EAGAIN, syscall.EBUSY:
+	case 0, posix.EINTR, posix.ETIME, posix.EAGAIN, posix.EBUSY:
 		// EAGAIN is a shortage of memory, EBUSY a full CQ: reaping helps both.
-	case syscall.EEXIST:
+	case posix.EEXIST:
 		panic("driver/uring: used from a thread that is not its loop's")
 	default:
 		d.dead = &driver.SetupError{Driver: "uring", Step: "io_uring_enter", Err: errno,

@@ -4,12 +4,12 @@ import (
 	"errors"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"ringo/internal/driver"
 	"ringo/internal/mask"
 	"ringo/internal/op"
+	"ringo/internal/posix"
 	"ringo/internal/sys"
 	"ringo/uring"
 )
@@ -71,14 +71,14 @@ const pause = 5 * time.Millisecond
 // equip gives the ring what it needs besides.
 func (d *ring) equip(cfg driver.Config, report *uring.Report, kernel release) error {
 	if d.wakeFD = sys.Eventfd(); d.wakeFD < 0 {
-		return &uring.SetupError{Step: "eventfd", Hint: noDescriptors, Err: syscall.Errno(-d.wakeFD)}
+		return &uring.SetupError{Step: "eventfd", Hint: noDescriptors, Err: posix.Errno(-d.wakeFD)}
 	}
 	d.extArg = report.Require(uring.CheckExtArg) == nil
 	works := func(check string) bool { return report.Require(check) == nil && brokenOn(check, kernel) == nil }
 	// What is lent can be filled by entries only, so each op that selects must have one.
 	if cfg.Ring != nil && works(lending[0]) && works(lending[1]) && report.Ops.Has(uring.OpRecvmsg) {
 		// Locked memory may do for the ring and not for its buffers, which then stay ours.
-		if err := d.lend(); err != nil && !errors.Is(err, syscall.ENOMEM) {
+		if err := d.lend(); err != nil && !errors.Is(err, posix.ENOMEM) {
 			return err
 		}
 	}
@@ -115,7 +115,7 @@ func (d *ring) interrupted() bool { return d.r.Flags()&uring.SetupDeferTaskrun =
 func openRing(cfg driver.Config, rc *uring.Config) (*uring.Ring, error) {
 	for entries := max(cfg.Entries, uring.EntriesMin); ; entries /= 2 {
 		r, err := patiently(func() (*uring.Ring, error) { return uring.Open(entries, rc) })
-		if !errors.Is(err, syscall.ENOMEM) || !cfg.Shrink || entries/2 < EntriesMin {
+		if !errors.Is(err, posix.ENOMEM) || !cfg.Shrink || entries/2 < EntriesMin {
 			return r, err
 		}
 	}
@@ -126,7 +126,7 @@ func openRing(cfg driver.Config, rc *uring.Config) (*uring.Ring, error) {
 func patiently[T any](ask func() (T, error)) (got T, err error) {
 	const tries = 5
 	for try := range tries {
-		if got, err = ask(); !errors.Is(err, syscall.ENOMEM) {
+		if got, err = ask(); !errors.Is(err, posix.ENOMEM) {
 			return got, err
 		}
 		time.Sleep(time.Millisecond << try)
@@ -183,11 +183,11 @@ func setupError(err error) error {
 		hint += ", or what " + mask.Variable + " takes away"
 	}
 	switch {
-	case errors.Is(err, syscall.EMFILE):
+	case errors.Is(err, posix.EMFILE):
 		hint = noDescriptors
-	case errors.Is(err, syscall.ENFILE):
+	case errors.Is(err, posix.ENFILE):
 		hint = "the system is out of descriptors: raise fs.file-max"
-	case errors.Is(err, syscall.ENOMEM):
+	case errors.Is(err, posix.ENOMEM):
 		hint = "raise RLIMIT_MEMLOCK (ulimit -l)"
 	}
 	return &driver.SetupError{Driver: "uring", Step: "probe", Err: err, Hint: hint}

@@ -5,9 +5,9 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 
 	"ringo/internal/mask"
+	"ringo/internal/posix"
 	"ringo/uring"
 )
 
@@ -68,10 +68,10 @@ func usable(r *uring.Report) error {
 // spared reports whether a shortage keeps buffers from being lent, and nothing else:
 // locked memory may do for a ring and not for them.
 func spared(check string, err error) bool {
-	return errors.Is(err, syscall.ENOMEM) && slices.Contains(lending, check)
+	return errors.Is(err, posix.ENOMEM) && slices.Contains(lending, check)
 }
 
 // shortage reports whether an error says nothing of what the kernel can do.
 func shortage(err error) bool {
-	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) || errors.Is(err, syscall.ENOMEM)
+	return errors.Is(err, posix.EMFILE) || errors.Is(err, posix.ENFILE) || errors.Is(err, posix.ENOMEM)
 }

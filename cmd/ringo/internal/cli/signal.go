@@ -36,8 +36,8 @@ func UntilSignal(first func(os.Signal)) (ctx context.Context, stop func()) {
 }
 
 func killedBy(s os.Signal) int {
-	if n, ok := s.(syscall.Signal); ok {
-		return 128 + int(n)
+	if n, ok := number(s); ok {
+		return 128 + n
 	}
 	return ExitFailure
 }

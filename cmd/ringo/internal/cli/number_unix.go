@@ -1,0 +1,14 @@
+//go:build !plan9
+
+package cli
+
+import (
+	"os"
+	"syscall"
+)
+
+// number is a signal's number, where it has one.
+func number(s os.Signal) (int, bool) {
+	n, ok := s.(syscall.Signal)
+	return int(n), ok
+}

@@ -1,0 +1,14 @@
+//go:build linux
+
+package serve
+
+import (
+	"os"
+	"syscall"
+)
+
+// hangUp is the signal at which the access log is opened again.
+var hangUp os.Signal = syscall.SIGHUP
+
+// nonblock keeps the open of a FIFO from waiting for its other end.
+const nonblock = syscall.O_NONBLOCK
