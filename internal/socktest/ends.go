@@ -49,10 +49,12 @@ type network struct {
 	name    string
 	packets bool // of datagrams: PacketConn, UnixPacketConn
 	records bool // what one call sends is one, and no more comes with one read
+	// detached says that goroutines have accepted it, so that the loop does not know it yet.
+	detached bool
 }
 
 var networks = []*network{
-	{name: "tcp"}, {name: "unix"}, {name: "unixpacket", records: true},
+	{name: "tcp"}, {name: "tcp-detached", detached: true}, {name: "unix"}, {name: "unixpacket", records: true},
 	{name: "udp", packets: true, records: true}, {name: "unixgram", packets: true, records: true},
 }
 
@@ -95,6 +97,8 @@ func (n *network) connect(l *ringo.Loop, full, loose bool) (e *ends, err error) 
 		syscall.Conn
 	}
 	switch {
+	case n.detached:
+		return e, e.accept(l, full)
 	case n.name == "tcp":
 		ours, e.peer, err = tcpEnds()
 	case n.name == "udp":
@@ -128,6 +132,34 @@ func (n *network) connect(l *ringo.Loop, full, loose bool) (e *ends, err error) 
 		return nil, err
 	}
 	return e, e.peer.SetDeadline(time.Now().Add(patience))
+}
+
+// accept makes a connection that a goroutine has accepted.
+func (e *ends) accept(l *ringo.Loop, full bool) (err error) {
+	var ln *sock.Listener
+	l.Go(func() { ln, err = sock.Listen(l, "tcp", "127.0.0.1:0") }).Wait()
+	if err != nil {
+		return err
+	}
+	defer ln.Close()
+	if e.peer, err = net.DialTimeout("tcp", ln.Addr().String(), patience); err != nil {
+		return err
+	}
+	c, err := ln.AcceptConn()
+	if err != nil {
+		e.peer.Close()
+		return err
+	}
+	e.c = c
+	raw, err := c.SyscallConn()
+	if err == nil && full {
+		raw.Control(func(fd uintptr) { unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_SNDBUF, 1<<16) })
+		err = e.peer.(*net.TCPConn).SetReadBuffer(1 << 16)
+		if err == nil {
+			e.in, err = fill(c, false)
+		}
+	}
+	return errors.Join(err, e.peer.SetDeadline(time.Now().Add(patience)))
 }
 
 // as makes a result's type an interface.

@@ -20,9 +20,9 @@ import (
 )
 
 var (
-	streams   = []string{"tcp", "unix"}
+	streams   = []string{"tcp", "tcp-detached", "unix"}
 	unixOnly  = []string{"unix", "unixpacket"}
-	tcpOnly   = []string{"tcp"}
+	tcpOnly   = []string{"tcp", "tcp-detached"}
 	room      = 64 // of reads, for more than a unit
 	keepAlive = net.KeepAliveConfig{Enable: true}
 )
