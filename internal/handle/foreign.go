@@ -175,6 +175,9 @@ func (h *half) begin() {
 // queueFor waits for a turn, and sees to it that there will be one.
 func (f *foreign) queueFor(h *half) error {
 	l, t := loop.Current()
+	if l != nil && l.Canceled() {
+		return l.Cause() // nobody would end its wait any more
+	}
 	f.mu.Lock()
 	switch {
 	case f.closed, h.revoked:
