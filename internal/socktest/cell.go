@@ -134,6 +134,10 @@ func (x *cell) inTime(what string, f func() error) {
 
 // call has the caller make the call, and the event come over it.
 func (x *cell) call(f func()) bool {
+	if x.ev.sleeps {
+		call := f
+		f = func() { x.own().Sleep(time.Hour); call() }
+	}
 	p := x.who.start(x.world, x.ev.limit, f)
 	if x.who.on == nil || x.ev.limit == 0 {
 		<-p.begun
@@ -352,7 +356,7 @@ func (x *cell) writeCell() {
 
 func (x *cell) askCell() {
 	over := x.ev.act
-	if x.row.ends || over == nil || !x.ev.gone && !x.ev.cancels {
+	if x.row.ends || !x.ev.gone {
 		ev := *x.ev
 		if !ev.gone && !ev.cancels {
 			ev.act = nil
@@ -362,17 +366,6 @@ func (x *cell) askCell() {
 			x.ev.over(x)
 			x.judgeAsked(!x.row.ends && ev.gone)
 		}
-		return
-	}
-	if x.ev.cancels { // a task that was cancelled before
-		p := x.who.start(x.world, 0, func() {
-			x.home.l.Sleep(time.Hour)
-			x.err = x.row.ask(x)
-		})
-		<-p.begun
-		p.task.Cancel()
-		x.must("a cancelled task", within("the call", p.done))
-		x.judgeAsked(false)
 		return
 	}
 	p := callers[3].start(x.world, 0, func() {})
@@ -408,6 +401,7 @@ type event struct {
 	partial bool          // some bytes are there, or gone, before
 	queued  bool          // another call is under way, so that this one waits for its turn
 	cancels bool
+	sleeps  bool // the call begins when the event is over
 	fails   bool // no call that waits can succeed
 	gone    bool // the handle is, behind it
 	ended   bool // and its loop
@@ -448,6 +442,8 @@ var events = withQueued([]*event{
 		expire(x, p)
 	}, over: undeadline},
 	{name: "cancel", tasks: true, cancels: true, fails: true, errors: canceled, over: nothing,
+		act: func(x *cell, p *pending) { p.task.Cancel() }},
+	{name: "canceled-before", tasks: true, cancels: true, sleeps: true, fails: true, errors: canceled, over: nothing,
 		act: func(x *cell, p *pending) { p.task.Cancel() }},
 	{name: "timeout", tasks: true, limit: 2 * time.Millisecond, fails: true, errors: timedOut, over: nothing},
 	{name: "deadline-moved", fails: true, errors: timedOut, act: expire, over: undeadline},
@@ -491,7 +487,7 @@ var events = withQueued([]*event{
 func withQueued(events []*event) []*event {
 	for _, ev := range events {
 		switch ev.name {
-		case "cancel", "timeout", "close", "loop-end", "driver-death":
+		case "cancel", "canceled-before", "timeout", "close", "loop-end", "driver-death":
 			queued := *ev
 			queued.name, queued.queued = ev.name+"-queued", true
 			events = append(events, &queued)
