@@ -13,8 +13,8 @@ import (
 	"ringo/internal/posix"
 )
 
-// AtomicFile is a file that takes its name only when it is done and on the disk: whoever
-// opens that name, also after a crash, finds all of the old content or all of the new.
+// AtomicFile is a file that gets its name only when it is complete and on the disk: an open
+// of that name, also after a crash, finds all of the old content or all of the new.
 //
 //	f, err := file.CreateAtomic("state.json", 0o644)
 //	...
@@ -22,8 +22,8 @@ import (
 //	json.NewEncoder(f).Encode(state)
 //	return f.Commit()
 //
-// Until then it is beside it, with a name of its own, which a process that is killed
-// leaves behind.
+// Until then it has a temporary name in the same directory. A process that is killed
+// leaves that behind.
 type AtomicFile struct {
 	*File
 	dir        *Dir
@@ -32,9 +32,9 @@ type AtomicFile struct {
 	done       bool
 }
 
-// CreateAtomic begins a file that will replace what has the name: the name itself, if
-// it is a link. perm is the file's, before the umask, also if there is one already. It
-// may wait; a task parks.
+// CreateAtomic begins a file that will replace the one with this name; a symbolic link is
+// replaced itself. perm is the new file's mode, before the umask, also if there is a file
+// already. It may wait; a task parks.
 func CreateAtomic(name string, perm fs.FileMode) (*AtomicFile, error) {
 	switch {
 	case name == "":
@@ -62,10 +62,10 @@ func CreateAtomic(name string, perm fs.FileMode) (*AtomicFile, error) {
 	return nil, pathError("open", name, fs.ErrExist)
 }
 
-// Commit syncs the file, gives it its name, syncs the directory and closes. If it fails
-// the file is gone, and what had the name has it still; unless the error's Op is
-// "syncdir": then the name is the new file's, and a crash may undo that. It may wait; a
-// task parks, and one that is cancelled while the name is given can't tell which.
+// Commit syncs the file, renames it, syncs the directory and closes. If it fails, the new
+// file is removed and the old one stays, unless the error's Op is "syncdir": then the name
+// is the new file's, and a crash may undo that. It may wait; a task parks, and a cancel
+// does not interrupt the rename.
 func (a *AtomicFile) Commit() error {
 	if a.done {
 		return pathError("commit", a.name, os.ErrClosed)
@@ -87,7 +87,7 @@ func (a *AtomicFile) Commit() error {
 	return pathError("syncdir", a.name, withoutPath(a.dir.Sync()))
 }
 
-// Abort throws the file away and closes, in a cancelled task too. After Commit it does
+// Abort removes the file and closes, also in a cancelled task. After Commit it does
 // nothing. It may wait; a task parks.
 func (a *AtomicFile) Abort() error {
 	if a.done {

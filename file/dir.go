@@ -8,19 +8,19 @@ import (
 	"ringo/internal/sys"
 )
 
-// Dir is an open directory, and the place from which names start that its methods are
-// given. Such a name stays in the directory: not by "..", not as an absolute
-// name, not by symbolic links, whoever puts them there while it is looked up, and not by
-// the links of /proc. A name that would fails with ErrEscapes. Links that stay inside are
-// followed. Mounts inside are part of the directory.
+// Dir is an open directory. The names that its methods take start there and can't lead out
+// of it: not by "..", not as an absolute name, not by symbolic links, even if somebody
+// makes them while the name is looked up, and not by the links of /proc. Such a name fails
+// with ErrEscapes. Links that stay inside are followed. Mounts inside are part of the
+// directory.
 //
-// It is what os.Root is, for tasks too: any goroutine and any task may call any method,
-// any number at once. Errors have os.Root's words for what was done. The directory may be
-// renamed meanwhile. One that is dropped without Close is closed by the garbage collector.
+// It is os.Root for tasks and goroutines: any of them may call any method at any time, also
+// several at once. Errors have os.Root's words for the operation. The directory may be
+// renamed meanwhile. A Dir that is dropped without Close is closed by the garbage
+// collector.
 //
-// Names are looked up by openat2(2), Linux 5.6. Where there is none, or a filter refuses it, they
-// are walked part by part to the same effect; a task has the walk done on an ordinary
-// goroutine.
+// Names are looked up by openat2(2), since Linux 5.6. Where that is missing or filtered they
+// are walked part by part, with the same result; for a task this is done on a goroutine.
 type Dir struct {
 	name    string
 	n       int32 // stands for the directory alone (O_PATH)

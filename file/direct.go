@@ -6,10 +6,10 @@ import (
 	"ringo/internal/sys"
 )
 
-// DirectAlign is what Direct asks of addresses, and of offsets and lengths, in bytes. It
-// asks the kernel (Linux 6.1); where the file system does not say, it is 4096 for both,
-// which does everywhere. 0 means that this file can't be open with Direct. It may wait;
-// a task parks.
+// DirectAlign returns the alignment in bytes that Direct needs: of addresses, and of
+// offsets and lengths. It asks the kernel (since Linux 6.1); where the file system does
+// not say, it returns 4096 for both, which is enough everywhere. 0 means that this file
+// can't be opened with Direct. It may wait; a task parks.
 func (f *File) DirectAlign() (mem, off int) {
 	if f.begin("stat") != nil {
 		return 0, 0
@@ -25,8 +25,8 @@ func (f *File) DirectAlign() (mem, off int) {
 // directAlignMax does for all disks.
 const directAlignMax = 4096
 
-// AlignError is why a transfer of a file that is open with Direct was refused. It is
-// EINVAL by errors.Is.
+// AlignError is the error of a transfer with Direct that was not aligned. It is EINVAL by
+// errors.Is.
 type AlignError struct {
 	Mem, Off int // what is asked of the address, and of offset and length
 	Err      error

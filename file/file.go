@@ -17,10 +17,10 @@ import (
 	"ringo/internal/sys"
 )
 
-// File is an open file. It is os.File's like: its methods, but for those that the package
-// documentation names, with its words and errors. It belongs to no loop; any goroutine and
-// any task may call any method, any number at once. One that is dropped without Close is
-// closed by the garbage collector. The zero File is none: its methods return fs.ErrInvalid.
+// File is an open file, with os.File's methods and errors; the package documentation names
+// the differences. It belongs to no loop: any goroutine and any task may call any method at
+// any time, also several at once. A File that is dropped without Close is closed by the
+// garbage collector. Methods of the zero File return fs.ErrInvalid.
 type File struct {
 	name      string
 	n         int32 // the descriptor
@@ -57,10 +57,9 @@ func Create(name string) (*File, error) {
 	return OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o666)
 }
 
-// OpenFile opens a file with os's flags, and Direct, as os.OpenFile does. perm is of a
-// file that it makes, before the umask. It may wait; a task parks. The open of a FIFO
-// waits for the other end, without holding up others, and in a task until that is
-// cancelled.
+// OpenFile opens a file with os's flags, and Direct, as os.OpenFile does. perm is the mode
+// of a new file, before the umask. It may wait; a task parks. The open of a FIFO waits for
+// the other end without holding up other calls; a cancel of the task ends the wait.
 func OpenFile(name string, flag int, perm fs.FileMode) (*File, error) {
 	n, err := openName(name, flag, modeBits(perm))
 	if err != nil {
@@ -74,10 +73,11 @@ func OpenFile(name string, flag int, perm fs.FileMode) (*File, error) {
 // newFile makes a File of an open descriptor, which is from now on the File's.
 func newFile(n int32, name string, flag int) *File {
 	f := &File{name: name, n: n, flag: flag}
-	f.know(masked())
+	known := masked()
 	if flag&os.O_APPEND != 0 {
-		f.know(appendOnly)
+		known |= appendOnly
 	}
+	f.known.Store(uint32(known))
 	f.dropped = runtime.AddCleanup(f, closeDropped, n)
 	st := new(sys.Statx)
 	if f.statx(st, op.AsKnown) != nil {
@@ -85,14 +85,15 @@ func newFile(n int32, name string, flag int) *File {
 		return f
 	}
 	f.mount = mountOf(st)
-	known, mode := facts(f.mount.known.Load()), st.Mode&sys.SIfmt
+	known |= facts(f.mount.known.Load())
+	mode := st.Mode & sys.SIfmt
 	if st.DevMajor != 0 || mode == sys.SIfblk { // there is a disk, which /dev is not
 		known = known&^inMemory | typeKnown
 	}
 	if flag&Direct != 0 {
 		known |= bypassCache
 	}
-	f.know(known)
+	f.known.Store(uint32(known))
 	f.size = int64(st.Size)
 	switch mode {
 	case sys.SIfifo, sys.SIfchr, sys.SIfsock:

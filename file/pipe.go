@@ -6,9 +6,9 @@ import (
 	"ringo/internal/loop"
 )
 
-// Pipe makes a pipe, as os.Pipe does: what is written to w is read from r. Reads of what
-// has not come and writes of what has no room wait without a thread, and in a task until
-// that is cancelled. Processes that are started don't get the ends.
+// Pipe makes a pipe, as os.Pipe does: what is written to w is read from r. A read of an
+// empty pipe and a write to a full one wait without a thread; a cancel of the task ends the
+// wait. Processes that are started don't inherit the ends.
 func Pipe() (r, w *File, err error) {
 	in, out, res := loop.Kernel().Pipe(0)
 	if res < 0 {

@@ -35,8 +35,8 @@ func (f *File) readAll() ([]byte, error) {
 	}
 }
 
-// WriteFile makes data all that a file holds, as os.WriteFile does; perm is of a file
-// that it makes. A reader sees a part meanwhile, as after a crash; see
+// WriteFile makes data the content of a file, as os.WriteFile does; perm is the mode of a
+// new file. A reader sees a part meanwhile, as after a crash; see
 // WriteFileAtomic. It may wait; a task parks.
 func WriteFile(name string, data []byte, perm fs.FileMode) error {
 	f, err := OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, perm)
