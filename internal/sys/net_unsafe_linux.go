@@ -14,8 +14,8 @@ import (
 // Each function below makes its call in place, not through a helper that takes
 // uintptrs: the compiler keeps memory valid only across a direct call of package
 // syscall, and a stack that moved in between would leave stale addresses.
-// Non-blocking socket calls look for signals only where they would wait, so they
-// don't give EINTR; calls that can are repeated where they are made.
+// Non-blocking socket calls look for signals only where they would wait, so that EINTR
+// is rare, and left to the callers; calls that may wait are repeated where they are made.
 func result(r, _ uintptr, errno syscall.Errno) int32 {
 	if errno != 0 {
 		return -int32(errno)
