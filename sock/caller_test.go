@@ -327,35 +327,3 @@ func TestInsideAnIterator(t *testing.T) {
 		})
 	})
 }
-
-// Deadlines and cancels reach a task that waits inside an iterator, and Close works
-// there.
-func TestEndsInsideAnIterator(t *testing.T) {
-	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
-			errs := func(yield func(error) bool) {
-				for yield(read(c)) {
-				}
-				c.Close()
-			}
-			timedOut := false
-			task := l.Go(func() {
-				next, stop := iter.Pull(errs)
-				c.SetReadDeadline(time.Now().Add(time.Millisecond))
-				err, _ := next()
-				wantTimeout(t, "Read", err)
-				timedOut = true
-				c.SetReadDeadline(never)
-				err, _ = next()
-				wantCanceled(t, "Read", err)
-				stop()
-				wantClosed(t, "Read", read(c))
-			})
-			eventuallyOn(t, l, "a deadline in an iterator", func() bool { return timedOut })
-			others(l)
-			task.Cancel()
-			task.Wait()
-			wantPeerEOF(t, l, peer)
-		})
-	})
-}

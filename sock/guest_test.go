@@ -244,54 +244,6 @@ func TestDeadlinesAcross(t *testing.T) {
 	})
 }
 
-// Close ends what goroutines wait for, whoever closes.
-func TestCloseEndsGuests(t *testing.T) {
-	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		for _, by := range []string{"task", "goroutine", "the loop's end"} {
-			t.Run("by "+by, func(t *testing.T) {
-				result := make(chan error, 4)
-				var peer *net.TCPConn
-				err := ringo.Run(t.Context(), &cfg, func(l *ringo.Loop) error {
-					ln := listen(t, l)
-					var c *sock.Conn
-					c, peer = accept(t, ln)
-					go func() { result <- read(c) }()
-					go func() { result <- read(c) }() // behind the other
-					go func() { _, err := c.Write(make([]byte, 64<<20)); result <- err }()
-					go func() { _, err := ln.Accept(); result <- err }()
-					l.Sleep(3 * time.Millisecond)
-					switch by {
-					case "task":
-						c.Close()
-						ln.Close()
-						settle(t, l)
-					case "goroutine":
-						guest(t, l, func() {
-							if err := errors.Join(c.Close(), ln.Close(), c.Close(), ln.Close()); err != nil {
-								t.Error(err)
-							}
-						})
-						settle(t, l)
-					}
-					return nil
-				})
-				if err != nil {
-					t.Error(err)
-				}
-				within(patience, t.Name(), func() {
-					for range 4 {
-						wantClosed(t, "a goroutine's call", <-result)
-					}
-				})
-				if _, err := io.Copy(io.Discard, peer); errors.Is(err, os.ErrDeadlineExceeded) {
-					t.Error("the descriptor is still open")
-				}
-				peer.Close()
-			})
-		}
-	})
-}
-
 // Who waits in the name of a task of another loop does not keep that loop from its
 // other tasks, and can be cancelled.
 func TestTaskOfAnotherLoop(t *testing.T) {
