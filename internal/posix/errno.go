@@ -21,7 +21,6 @@ const (
 	EIO           = syscall.EIO
 	ENXIO         = syscall.ENXIO
 	EBADF         = syscall.EBADF
-	ECHILD        = syscall.ECHILD
 	EAGAIN        = syscall.EAGAIN
 	ENOMEM        = syscall.ENOMEM
 	EACCES        = syscall.EACCES
@@ -42,24 +41,16 @@ const (
 	ENOSYS        = syscall.ENOSYS
 	ELOOP         = syscall.ELOOP
 	EOVERFLOW     = syscall.EOVERFLOW
-	ENOTSOCK      = syscall.ENOTSOCK
-	EDESTADDRREQ  = syscall.EDESTADDRREQ
 	EMSGSIZE      = syscall.EMSGSIZE
-	EPROTOTYPE    = syscall.EPROTOTYPE
-	ENOPROTOOPT   = syscall.ENOPROTOOPT
 	EOPNOTSUPP    = syscall.EOPNOTSUPP
 	EAFNOSUPPORT  = syscall.EAFNOSUPPORT
 	EADDRINUSE    = syscall.EADDRINUSE
 	EADDRNOTAVAIL = syscall.EADDRNOTAVAIL
-	ENETUNREACH   = syscall.ENETUNREACH
 	ECONNABORTED  = syscall.ECONNABORTED
 	ECONNRESET    = syscall.ECONNRESET
 	ENOBUFS       = syscall.ENOBUFS
-	EISCONN       = syscall.EISCONN
-	ENOTCONN      = syscall.ENOTCONN
 	ETIMEDOUT     = syscall.ETIMEDOUT
 	ECONNREFUSED  = syscall.ECONNREFUSED
-	EINPROGRESS   = syscall.EINPROGRESS
 	EDQUOT        = syscall.EDQUOT
 	ECANCELED     = syscall.ECANCELED
 )

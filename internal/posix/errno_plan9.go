@@ -29,7 +29,6 @@ const (
 	EIO           Errno = 5
 	ENXIO         Errno = 6
 	EBADF         Errno = 9
-	ECHILD        Errno = 10
 	EAGAIN        Errno = 11
 	ENOMEM        Errno = 12
 	EACCES        Errno = 13
@@ -52,24 +51,16 @@ const (
 	ELOOP         Errno = 40
 	ETIME         Errno = 62
 	EOVERFLOW     Errno = 75
-	ENOTSOCK      Errno = 88
-	EDESTADDRREQ  Errno = 89
 	EMSGSIZE      Errno = 90
-	EPROTOTYPE    Errno = 91
-	ENOPROTOOPT   Errno = 92
 	EOPNOTSUPP    Errno = 95
 	EAFNOSUPPORT  Errno = 97
 	EADDRINUSE    Errno = 98
 	EADDRNOTAVAIL Errno = 99
-	ENETUNREACH   Errno = 101
 	ECONNABORTED  Errno = 103
 	ECONNRESET    Errno = 104
 	ENOBUFS       Errno = 105
-	EISCONN       Errno = 106
-	ENOTCONN      Errno = 107
 	ETIMEDOUT     Errno = 110
 	ECONNREFUSED  Errno = 111
-	EINPROGRESS   Errno = 115
 	EDQUOT        Errno = 122
 	ECANCELED     Errno = 125
 )
