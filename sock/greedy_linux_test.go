@@ -21,7 +21,7 @@ import (
 
 // heldMax is what a connection may hold of what a peer has sent that does not read: 256 KiB,
 // the limit of one receive, and what its handler has of its own, 60 KB here at most.
-const heldMax = 400 << 10
+const heldMax = 360 << 10
 
 // heldOnce is what it may hold of one burst where a receive can't be limited (before Linux
 // 6.17): all that the kernel has room for.

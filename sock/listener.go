@@ -65,7 +65,7 @@ func (b *backoff) next() time.Duration {
 func newListener(l *loop.Loop, network string, s int32, file *socketFile, leave func()) (*Listener, error) {
 	ln := &Listener{l: l, file: file, leave: sync.OnceFunc(leave)}
 	ln.core.Accepts()
-	ln.core.Init(l, (*listenerOwner)(ln), s, &ln.own)
+	ln.core.Init(l, &listenerOwner{ln: ln}, s, &ln.own)
 	ln.core.LendAll()
 	ln.timer.Owner = (*listenerAlarm)(ln)
 	if unixNetwork(network) {
@@ -335,32 +335,14 @@ func (ln *Listener) Close() error { return ln.core.Close() }
 
 // listenerOwner is the listener as the owner of its core. Its input is never handed over: it begins as the
 // foreign callers', and the loop revokes that.
-type listenerOwner Listener
-
-// Attach is for connections: a listener is never detached.
-func (o *listenerOwner) Attach() *handle.Own { panic("sock: attach of a listener") }
-
-// Release and Acquire are for what is handed over.
-func (o *listenerOwner) Release(*handle.Input) {}
-
-// Acquire is the way back.
-func (o *listenerOwner) Acquire(*handle.Input) {}
-
-// Holds is for what is read.
-func (o *listenerOwner) Holds(*handle.Input) bool { return false }
-
-// Rests is for connections.
-func (o *listenerOwner) Rests() bool { return false }
-
-// Expired is for who rests.
-func (o *listenerOwner) Expired() {}
-
-// CloseCalled is nothing to it.
-func (o *listenerOwner) CloseCalled() {}
+type listenerOwner struct {
+	handle.NoOwner
+	ln *Listener
+}
 
 // Closing tells those in Accept, and closes what nobody has asked for.
 func (o *listenerOwner) Closing() {
-	ln := (*Listener)(o)
+	ln := o.ln
 	ln.stand()
 	ln.file.release()
 	ln.l.RemoveTimer(&ln.timer)
@@ -376,17 +358,14 @@ func (o *listenerOwner) Closing() {
 	ln.ready.clear()
 }
 
-// Closed has nothing to give up.
-func (o *listenerOwner) Closed() {}
-
 // Gone tells the Run that nobody listens there any more.
-func (o *listenerOwner) Gone() { o.leave() }
+func (o *listenerOwner) Gone() { o.ln.leave() }
 
 // Drain is the loop's word that accepts have stopped.
-func (o *listenerOwner) Drain() { o.core.BeginClose() }
+func (o *listenerOwner) Drain() { o.ln.core.BeginClose() }
 
 // Abandoned waits for those who leave Accept just then: when Run has returned the address is free.
-func (o *listenerOwner) Abandoned() { o.core.AwaitForeign() }
+func (o *listenerOwner) Abandoned() { o.ln.core.AwaitForeign() }
 
 // fdQueue is accepted descriptors in order.
 type fdQueue struct {

@@ -41,7 +41,7 @@ func (c *packet) init(l *loop.Loop, network string, family uint32, s int32) {
 	c.l, c.local = l, localOf(l)
 	c.network, c.family = network, family
 	c.core.Messages()
-	c.core.Init(l, (*packetOwner)(c), s, &c.own)
+	c.core.Init(l, &packetOwner{c: c}, s, &c.own)
 	c.in.ready = true // for all that is known
 }
 
@@ -86,53 +86,38 @@ func (c *packet) plain(name string, ask question) (int32, error) {
 	return res, c.failed(name, err)
 }
 
-// packetOwner is the socket as the owner of its core.
-type packetOwner packet
-
-// Attach is for connections: a socket of datagrams is never detached.
-func (o *packetOwner) Attach() *handle.Own { panic("sock: attach of a socket of datagrams") }
+// packetOwner is the socket as the owner of its core. It is never detached. Its loop's end closes it, and a drain
+// does not: datagrams belong to conversations that go on.
+type packetOwner struct {
+	handle.NoOwner
+	c *packet
+}
 
 // Release moves what was fetched where foreign callers find it.
 func (o *packetOwner) Release(*handle.Input) {
-	if pl := o.local.packet; pl != nil && pl.owner == (*packet)(o) {
+	if pl := o.c.local.packet; pl != nil && pl.owner == o.c {
 		pl.vacate()
 	}
 }
 
 // Acquire is the way back. Nobody knows what there is.
-func (o *packetOwner) Acquire(*handle.Input) { o.in.ready = true }
+func (o *packetOwner) Acquire(*handle.Input) { o.c.in.ready = true }
 
 // Holds reports whether datagrams were fetched that nobody has read.
-func (o *packetOwner) Holds(*handle.Input) bool { return len(o.in.kept) > 0 }
-
-// Rests is for connections.
-func (o *packetOwner) Rests() bool { return false }
-
-// Expired is for who rests.
-func (o *packetOwner) Expired() {}
-
-// CloseCalled is nothing to it.
-func (o *packetOwner) CloseCalled() {}
+func (o *packetOwner) Holds(*handle.Input) bool { return len(o.c.in.kept) > 0 }
 
 // Closing removes the file of a Unix socket's name.
-func (o *packetOwner) Closing() { o.file.release() }
+func (o *packetOwner) Closing() { o.c.file.release() }
 
 // Closed gives up what was fetched.
-func (o *packetOwner) Closed() { o.in.release((*packet)(o)) }
+func (o *packetOwner) Closed() { o.c.in.release(o.c) }
 
 // Gone says that the address is free.
 func (o *packetOwner) Gone() {
-	if o.leave != nil {
-		o.leave()
+	if o.c.leave != nil {
+		o.c.leave()
 	}
 }
-
-// Drain is the loop's word that accepts have stopped. Datagrams belong to
-// conversations that go on, so the socket stays as it is.
-func (o *packetOwner) Drain() {}
-
-// Abandoned is nothing to it: it is closed.
-func (o *packetOwner) Abandoned() {}
 
 // try runs a plain call on the socket's descriptor, in a task of the loop.
 func (c *packet) try(o *op.Op) (int32, bool) { return c.core.Try(o) }

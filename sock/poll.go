@@ -84,7 +84,7 @@ func Poll(l *ringo.Loop, f syscall.Conn) (*Pollable, error) {
 		p.l.Kernel().Close(n)
 		return nil, p.fail("poll", err)
 	}
-	p.core.Init(p.l, (*pollOwner)(p), n, &p.own)
+	p.core.Init(p.l, &pollOwner{p: p}, n, &p.own)
 	return p, nil
 }
 

@@ -137,44 +137,14 @@ func (w *pollWait) abort() {
 }
 
 // pollOwner is a Pollable as the owner of its core. Nothing of it is handed over, or rests.
-type pollOwner Pollable
-
-// Attach is for connections.
-func (o *pollOwner) Attach() *handle.Own { panic("sock: attach of a Pollable") }
-
-// Release is for what is handed over.
-func (o *pollOwner) Release(*handle.Input) {}
-
-// Acquire is the way back.
-func (o *pollOwner) Acquire(*handle.Input) {}
-
-// Holds is for what is handed over.
-func (o *pollOwner) Holds(*handle.Input) bool { return false }
-
-// Rests is for connections.
-func (o *pollOwner) Rests() bool { return false }
-
-// Expired is for who rests.
-func (o *pollOwner) Expired() {}
-
-// CloseCalled is nothing to it.
-func (o *pollOwner) CloseCalled() {}
+type pollOwner struct {
+	handle.NoOwner
+	p *Pollable
+}
 
 // Closing ends the waits.
 func (o *pollOwner) Closing() {
-	for _, w := range o.waits {
+	for _, w := range o.p.waits {
 		w.abort()
 	}
 }
-
-// Closed has nothing to give up.
-func (o *pollOwner) Closed() {}
-
-// Gone has nobody to tell.
-func (o *pollOwner) Gone() {}
-
-// Drain is nothing to it.
-func (o *pollOwner) Drain() {}
-
-// Abandoned is nothing to it.
-func (o *pollOwner) Abandoned() {}

@@ -99,6 +99,22 @@ type Owner interface {
 	Abandoned()
 }
 
+// NoOwner is an Owner that has nothing to do. Handles that do only some of it embed it.
+type NoOwner struct{}
+
+func (NoOwner) Attach() *Own      { panic("handle: only connections are detached") }
+func (NoOwner) Release(*Input)    {}
+func (NoOwner) Acquire(*Input)    {}
+func (NoOwner) Holds(*Input) bool { return false }
+func (NoOwner) Rests() bool       { return false }
+func (NoOwner) Expired()          {}
+func (NoOwner) CloseCalled()      {}
+func (NoOwner) Closing()          {}
+func (NoOwner) Closed()           {}
+func (NoOwner) Gone()             {}
+func (NoOwner) Drain()            {}
+func (NoOwner) Abandoned()        {}
+
 // Init makes c a handle of a descriptor that tasks of l have made.
 func (c *Core) Init(l *loop.Loop, owner Owner, sys int32, own *Own) {
 	c.l, c.owner = l, owner
@@ -123,9 +139,6 @@ func (c *Core) FD() *fd.FD { return &c.fd }
 // Closing reports whether the handle closes or is closed. For tasks of the loop.
 func (c *Core) Closing() bool { return c.state != open }
 
-// Leaving reports whether the handle closes and its descriptor is to stay open.
-func (c *Core) Leaving() bool { return c.leaves }
-
 // SetLinger says whether to close the descriptor may wait in the kernel.
 func (c *Core) SetLinger(lingers bool) { c.lingers.Store(lingers) }
 
@@ -138,9 +151,6 @@ func (c *Core) Accepts() { c.accepts, c.messages = true, true }
 
 // Lingers reports what SetLinger has said.
 func (c *Core) Lingers() bool { return c.lingers.Load() }
-
-// Attached reports whether the loop knows the handle. For tasks of the loop.
-func (c *Core) Attached() bool { return c.own != nil }
 
 // Check is what a call of a task begins with that takes no turn.
 func (c *Core) Check() error {

@@ -107,9 +107,6 @@ func (d *Direction) Taken() bool { return d.busy }
 // Waiting reports whether a task waits in it for news.
 func (d *Direction) Waiting() bool { return d.waiter != nil }
 
-// Lent reports whether foreign callers have it.
-func (d *Direction) Lent() bool { return d.lent != nil }
-
 // Input is what foreign callers know of a direction that they have; nil if they don't.
 func (d *Direction) Input() *Input {
 	if d.lent == nil {

@@ -53,7 +53,6 @@ func (l *Loop) trim() {
 	more = l.slab.Trim() || more
 	more = l.plain.Trim() || more
 	more = l.ready.trim() || more
-	l.timers.Shrink()
 	more = l.sleeps.trim(nil) || more
 	more = l.timeouts.trim(func(b *timeout) { l.RemoveTimer(&b.timer) }) || more
 	if t, ok := l.local.(Trimmer); ok {

@@ -27,16 +27,6 @@ type entry struct {
 // or [Heap.Remove] takes it out.
 func (h *Heap) Len() int { return len(h.entries) }
 
-// keptMax is how many entries a heap has room for that Shrink leaves alone.
-const keptMax = 1024
-
-// Shrink gives back most of the memory of a heap that has been much larger.
-func (h *Heap) Shrink() {
-	if cap(h.entries) > keptMax && len(h.entries) <= cap(h.entries)/4 {
-		h.entries = append(make([]entry, 0, max(keptMax, 2*len(h.entries))), h.entries...)
-	}
-}
-
 // Arm makes t fire at the given instant, in place of any instant it was armed
 // for before. Moving an armed or just disarmed timer later is a store.
 //

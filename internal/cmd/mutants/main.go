@@ -1,0 +1,195 @@
+// Command mutants plants mistakes in a copy of the tree, one after the other, and wants each to be found by the
+// test that is named beside it. It shows that the tests of a package protect what they say.
+//
+//	mutants [-run PATTERN] TABLE...
+//
+// A table has an entry for each mistake:
+//
+//	== name of the mistake
+//	file internal/handle/close.go
+//	test ./sock TestClose|TestCloseElsewhere
+//	- a line of the source, or several of which each begins so
+//	+ what stands there instead; nothing, if there is no such line
+//
+// The lines are found by their text without the indentation, and must stand in the file once.
+package main
+
+import (
+	"bufio"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+)
+
+type mutant struct {
+	name, file string
+	test       []string // package, pattern, and variables of the environment
+	from, to   []string
+}
+
+func main() {
+	pattern := flag.String("run", ".", "only mistakes whose names match")
+	list := flag.Bool("list", false, "name them, and plant none")
+	flag.Parse()
+	want, err := regexp.Compile(*pattern)
+	if err != nil {
+		fail(err)
+	}
+	var mutants []mutant
+	for _, table := range flag.Args() {
+		rows, err := read(table)
+		if err != nil {
+			fail(err)
+		}
+		mutants = append(mutants, rows...)
+	}
+	if *list {
+		for _, m := range mutants {
+			fmt.Printf("%-60s %s\n", m.name, strings.Join(m.test, " "))
+		}
+		return
+	}
+	tree, err := os.MkdirTemp("", "mutants")
+	if err != nil {
+		fail(err)
+	}
+	defer os.RemoveAll(tree)
+	copied := exec.Command("cp", "-r", "go.mod", "go.sum", "docs", "buf", "file", "internal", "sock", "uring", tree)
+	if out, err := copied.CombinedOutput(); err != nil {
+		fail(fmt.Errorf("%w: %s", err, out))
+	}
+	roots, _ := filepath.Glob("*.go")
+	if out, err := exec.Command("cp", append(roots, tree)...).CombinedOutput(); err != nil {
+		fail(fmt.Errorf("%w: %s", err, out))
+	}
+	killed, survived := 0, 0
+	for _, m := range mutants {
+		if !want.MatchString(m.name) {
+			continue
+		}
+		by, err := m.try(tree)
+		if err != nil {
+			survived++
+			fmt.Printf("SURVIVED %s: %v\n", m.name, err)
+			continue
+		}
+		killed++
+		fmt.Printf("killed   %-60s by %s\n", m.name, by)
+	}
+	fmt.Printf("%d passed, %d failed\n", killed, survived)
+	if survived > 0 || killed == 0 {
+		os.RemoveAll(tree)
+		os.Exit(1)
+	}
+}
+
+func fail(err error) {
+	fmt.Fprintln(os.Stderr, "mutants:", err)
+	os.Exit(2)
+}
+
+// read reads a table.
+func read(name string) (rows []mutant, err error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	lines := bufio.NewScanner(f)
+	for n := 1; lines.Scan(); n++ {
+		key, rest, _ := strings.Cut(strings.TrimSpace(lines.Text()), " ")
+		if key == "" || strings.HasPrefix(key, "#") {
+			continue
+		}
+		if key == "==" {
+			rows = append(rows, mutant{name: rest})
+			continue
+		}
+		if len(rows) == 0 {
+			return nil, fmt.Errorf("%s:%d: no entry yet", name, n)
+		}
+		switch m := &rows[len(rows)-1]; key {
+		case "file":
+			m.file = rest
+		case "test":
+			m.test = strings.Fields(rest)
+		case "-":
+			m.from = append(m.from, strings.TrimSpace(rest))
+		case "+":
+			m.to = append(m.to, rest)
+		default:
+			return nil, fmt.Errorf("%s:%d: %q is no line of a table", name, n, lines.Text())
+		}
+	}
+	return rows, lines.Err()
+}
+
+// try plants the mistake, runs the test, and mends it again. It returns the first test that failed.
+func (m *mutant) try(tree string) (by string, err error) {
+	if len(m.from) == 0 || len(m.test) < 2 {
+		return "", fmt.Errorf("the table has no line to change, or no test")
+	}
+	path := filepath.Join(tree, m.file)
+	source, err := os.ReadFile(path)
+	if err != nil {
+		return "", err
+	}
+	planted, err := m.plant(strings.Split(string(source), "\n"))
+	if err != nil {
+		return "", err
+	}
+	if err := os.WriteFile(path, []byte(strings.Join(planted, "\n")), 0o600); err != nil {
+		return "", err
+	}
+	defer os.WriteFile(path, source, 0o600)
+	args := []string{"test", "-count=1", "-failfast", "-timeout", "120s", "-run", "^(" + m.test[1] + ")$", m.test[0]}
+	test := exec.Command("go", args...)
+	test.Dir = tree
+	test.Env = append(os.Environ(), m.test[2:]...)
+	out, err := test.CombinedOutput()
+	failed := regexp.MustCompile(`(?m)^(--- FAIL: \S+|panic: .*|fatal error: .*)`).FindString(string(out))
+	switch {
+	case err == nil && strings.Contains(string(out), "no tests to run"):
+		return "", fmt.Errorf("there is no test %s", m.test[1])
+	case err == nil:
+		return "", fmt.Errorf("%s passes", m.test[1])
+	case strings.Contains(string(out), "[build failed]"), strings.Contains(string(out), "[setup failed]"):
+		return "", fmt.Errorf("it does not compile: %s", out)
+	case failed == "":
+		return "", fmt.Errorf("%w: %s", err, out)
+	}
+	return m.test[1] + " (" + strings.TrimSpace(failed) + ")", nil
+}
+
+// plant replaces the lines.
+func (m *mutant) plant(lines []string) ([]string, error) {
+	at := -1
+	for i := range lines {
+		if i+len(m.from) > len(lines) || !same(lines[i:i+len(m.from)], m.from) {
+			continue
+		}
+		if at >= 0 {
+			return nil, fmt.Errorf("%s has the lines more than once: %q", m.file, m.from)
+		}
+		at = i
+	}
+	if at < 0 {
+		return nil, fmt.Errorf("%s has no such lines: %q", m.file, m.from)
+	}
+	planted := append([]string(nil), lines[:at]...)
+	planted = append(planted, m.to...)
+	return append(planted, lines[at+len(m.from):]...), nil
+}
+
+func same(lines, text []string) bool {
+	for i := range text {
+		if strings.TrimSpace(lines[i]) != text[i] {
+			return false
+		}
+	}
+	return true
+}
