@@ -68,7 +68,7 @@ func usable(r *uring.Report) error {
 // spared reports whether a shortage keeps buffers from being lent, and nothing else:
 // locked memory may do for a ring and not for them.
 func spared(check string, err error) bool {
-	return errors.Is(err, posix.ENOMEM) && slices.Contains(lending, check)
+	return errors.Is(err, posix.ENOMEM) && (slices.Contains(lending, check) || check == uring.CheckRecvLimit)
 }
 
 // shortage reports whether an error says nothing of what the kernel can do.

@@ -70,7 +70,7 @@ func (d *ring) choose(k *offer) error {
 			if lack != "" {
 				d.lesser[code] |= 1 << i
 			}
-			if op.Table[code].Prep != nil {
+			if row := &op.Table[code]; row.Prep != nil || row.Interest != 0 { // it may wait, and users may ask how
 				d.used = append(d.used, driver.Way{Op: name, Way: way.Name, Lacks: lack})
 			}
 		}
