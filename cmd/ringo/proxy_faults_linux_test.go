@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"strings"
 	"syscall"
 	"testing"
@@ -33,8 +34,20 @@ func TestProxyFaults(t *testing.T) {
 			t.Run(c.name+"/"+speaker, func(t *testing.T) {
 				eachDriver(t, func(t *testing.T, driver string) {
 					policy := seccomptest.Deny(seccomptest.Rule{Number: c.call, Errno: syscall.ENOMEM})
+					// A copy goes over to splices when full buffers come in a row, so the other side lets
+					// what it gets pile up first.
+					piled := make(chan struct{})
 					speak := func(conn net.Conn) error {
-						_, err := conn.Write(make([]byte, c.size))
+						n, err := 0, error(nil)
+						if c.size > 1<<20 {
+							conn.SetWriteDeadline(time.Now().Add(time.Second))
+							n, err = conn.Write(make([]byte, c.size))
+							conn.SetWriteDeadline(time.Now().Add(patience))
+						}
+						close(piled)
+						if err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+							_, err = conn.Write(make([]byte, c.size-n))
+						}
 						if c.ends {
 							err = errors.Join(err, conn.(*net.TCPConn).CloseWrite())
 						}
@@ -53,6 +66,9 @@ func TestProxyFaults(t *testing.T) {
 								wrote <- nil // it says nothing
 							}
 						}()
+						if who != speaker {
+							<-piled
+						}
 						return errors.Join(listen(conn), <-wrote)
 					}
 					ln, err := net.Listen("tcp", "127.0.0.1:0")
