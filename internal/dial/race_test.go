@@ -189,7 +189,8 @@ func (s *stage) moves(ms int, want ...string) {
 // looked waits until so many look-ups are still under way.
 func (s *stage) looked(left int) {
 	s.t.Helper()
-	s.until("the look-ups", func() bool { return len(s.race.lookups) == left })
+	// The race is a task that has yet to begin, perhaps.
+	s.until("the look-ups", func() bool { return s.race.task != nil && len(s.race.lookups) == left })
 }
 
 func (s *stage) wantWinner(addr string) {

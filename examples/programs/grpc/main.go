@@ -1,5 +1,4 @@
-// GRPC serves unary calls and streams by gRPC-Go on a listener of Ringo's, and calls by connections that Ringo dials.
-// Both sides stay on goroutines; the task of the loop waits for them.
+// GRPC serves and makes calls by gRPC-Go, on goroutines, with a listener and connections of Ringo's.
 package main
 
 import (
