@@ -153,14 +153,14 @@ func (f *foreign) endDetached() (detached, gone bool) {
 		defer f.mu.Unlock()
 		return f.registry != nil, f.gone
 	}
-	told := f.shutLocked()
+	told, registry := f.shutLocked(), f.registry
 	f.orphan = f.halves[In].busy || f.halves[Out].busy || f.pinned > 0
 	f.gone = !f.orphan
 	gone = f.gone
 	f.mu.Unlock()
 	told.wake()
 	if gone {
-		f.discard()
+		f.discard(registry)
 	}
 	return true, gone
 }

@@ -281,21 +281,23 @@ func (f *foreign) left() {
 	if idle {
 		f.closeFile()
 	}
-	last, detached := idle && f.pinned == 0 && f.orphan, f.registry != nil
-	f.gone = f.gone || last && detached
+	last, registry := idle && f.pinned == 0 && f.orphan, f.registry
+	f.gone = f.gone || last && registry != nil
 	f.mu.Unlock()
-	if last && (detached || !f.c.l.Call(f.c.Settle)) {
-		f.discard()
+	if last && (registry != nil || !f.c.l.Call(f.c.Settle)) {
+		f.discard(registry)
 	}
 }
 
-// discard closes the descriptor on the thread of the last foreign caller, where no loop does.
-func (f *foreign) discard() {
+// discard closes the descriptor on the thread of the last foreign caller, where no loop does: of a handle that is in
+// the registry, which a task of the loop may be taking in at this moment; or of one whose loop has ended.
+func (f *foreign) discard(registry *Registry) {
 	c := f.c
 	c.l.Kernel().Close(c.fd.Take())
 	f.concluded()
-	if f.registry != nil {
-		f.registry.remove(f)
+	if registry != nil {
+		registry.remove(f)
+		return
 	}
 	c.owner.Gone()
 }

@@ -316,9 +316,9 @@ func (x *cell) writeCell() {
 		x.handOver()
 	}
 	var first func()
-	if x.ev.queued { // what it writes is what the call would have written
+	p := stream(x.in, x.size) // before anybody begins: to make it takes long
+	if x.ev.queued {          // what the first writes is what the call would have written
 		first = x.goFirst(func() (n int, err error) {
-			p := stream(x.in, x.size)
 			if x.row.loose {
 				x.ahead, err = x.c.(net.PacketConn).WriteTo(p, x.to)
 			} else {
@@ -327,7 +327,6 @@ func (x *cell) writeCell() {
 			return x.ahead, err
 		}, x.sink.open)
 	}
-	p := stream(x.in, x.size)
 	ok := x.call(func() { x.n, x.err = x.row.write(x, p) })
 	if ok {
 		x.ev.over(x)
