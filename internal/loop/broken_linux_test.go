@@ -17,6 +17,7 @@ import (
 	"ringo/internal/driver/drivertest"
 	"ringo/internal/loop"
 	"ringo/internal/sys"
+	"ringo/uring"
 )
 
 var errBroken = errors.New("broken on purpose")
@@ -197,6 +198,11 @@ func TestDriverDiesUnderTasks(t *testing.T) {
 			},
 			"an offloaded one": func(l *loop.Loop) bool { return l.Offload(untilDone) == nil },
 		}
+		if strings.HasSuffix(t.Name(), "/uring") && !revokes() {
+			// Before Linux 6.0 what a dead ring has taken in can't be ended, and the kernel may still write to it.
+			delete(waits, "an op")
+			delete(waits, "an op, shielded")
+		}
 		err := run(t, cfg, func(l *loop.Loop) error {
 			if l.Index() == 1 {
 				l.Sleep(time.Hour)
@@ -271,4 +277,10 @@ func TestDriverDoesNotClose(t *testing.T) {
 			t.Errorf("Run: %v", err)
 		}
 	})
+}
+
+// revokes reports whether a ring that can't be entered can still be told to cancel.
+func revokes() bool {
+	r, err := uring.ProbeFor(new(uring.Config), uring.CheckSyncCancel)
+	return err == nil && r.Require(uring.CheckSyncCancel) == nil
 }
