@@ -54,7 +54,7 @@ func (c *Chan[T]) Send(v T) error {
 	if c == nil {
 		return ofNil("Chan.Send")
 	}
-	if err := loop.GiveWay(); err != nil {
+	if err := loop.ChargeAndYield(); err != nil {
 		return err
 	}
 	c.mu.Lock()
@@ -76,7 +76,7 @@ func (c *Chan[T]) Recv() (v T, err error) {
 	if c == nil {
 		return v, ofNil("Chan.Recv")
 	}
-	if err := loop.GiveWay(); err != nil {
+	if err := loop.ChargeAndYield(); err != nil {
 		return v, err
 	}
 	c.mu.Lock()
@@ -94,7 +94,7 @@ func (c *Chan[T]) Recv() (v T, err error) {
 // TrySend sends v if that need not wait, and reports whether it did; so not after
 // Close. Any goroutine may call it.
 func (c *Chan[T]) TrySend(v T) bool {
-	loop.Spend()
+	loop.Charge()
 	if c == nil {
 		return false // as a channel of Go's that is nil
 	}
@@ -110,7 +110,7 @@ func (c *Chan[T]) TrySend(v T) bool {
 // TryRecv takes the oldest value if there is one, and reports whether there was. Any
 // goroutine may call it.
 func (c *Chan[T]) TryRecv() (v T, ok bool) {
-	loop.Spend()
+	loop.Charge()
 	if c == nil {
 		return v, false
 	}

@@ -41,7 +41,7 @@ func (c *Cond) Wait() error {
 	c.L.wantHeld("Cond.Wait")
 	l, t := loop.Current()
 	if l != nil && l.Canceled() {
-		l.Burst()
+		l.ChargeAndYield()
 		return l.Cause()
 	}
 	c.mu.Lock()

@@ -29,7 +29,7 @@ func (m *Mutex) Lock() error {
 	if m == nil {
 		return ofNil("Mutex.Lock")
 	}
-	if err := loop.GiveWay(); err != nil {
+	if err := loop.ChargeAndYield(); err != nil {
 		return err
 	}
 	m.mu.Lock()
@@ -48,7 +48,7 @@ func (m *Mutex) TryLock() bool {
 	if m == nil {
 		return false
 	}
-	loop.Spend()
+	loop.Charge()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.held {

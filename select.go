@@ -66,7 +66,7 @@ type side interface {
 // Select does not allocate for up to eight cases. The variables that cases refer to
 // are on the heap, so declare them outside of the loop.
 func Select(cases ...Case) (int, error) {
-	if err := loop.GiveWay(); err != nil {
+	if err := loop.ChargeAndYield(); err != nil {
 		return -1, err
 	}
 	var room [casesMax]place
@@ -103,7 +103,7 @@ func Select(cases ...Case) (int, error) {
 // TrySelect is Select if one of the cases is true now; otherwise it returns -1 and nil.
 // It does not wait. Any goroutine may call it.
 func TrySelect(cases ...Case) (int, error) {
-	loop.Spend()
+	loop.Charge()
 	var room [casesMax]place
 	s := sorted(cases, room[:0])
 	lockAll(s)

@@ -34,7 +34,7 @@ func NewSemaphore(n int64) *Semaphore {
 // panics if n is negative. Any goroutine may call it.
 func (s *Semaphore) Acquire(n int64) error {
 	checkUnits("Acquire", n)
-	if err := loop.GiveWay(); err != nil {
+	if err := loop.ChargeAndYield(); err != nil {
 		return err
 	}
 	if s == nil {
@@ -62,7 +62,7 @@ func (s *Semaphore) Acquire(n int64) error {
 // did. It does not wait. It panics if n is negative. Any goroutine may call it.
 func (s *Semaphore) TryAcquire(n int64) bool {
 	checkUnits("TryAcquire", n)
-	loop.Spend()
+	loop.Charge()
 	if s == nil {
 		return false
 	}

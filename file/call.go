@@ -163,10 +163,10 @@ func (c *call) shielded() error {
 	return err
 }
 
-// giveWay is said by a task's call that may find that it need not wait. The error is
+// chargeAndYield is for a task's call that may find that it need not wait. The error is
 // why the task may not go on.
-func giveWay(l *loop.Loop) error {
-	if !l.Burst() {
+func chargeAndYield(l *loop.Loop) error {
+	if !l.ChargeAndYield() {
 		return l.Cause()
 	}
 	return nil

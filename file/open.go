@@ -21,7 +21,7 @@ func openName(name string, flag int, mode uint32) (int32, error) {
 	c.op.Buf, c.op.Arg, c.op.Arg2 = path, uint32(flag), mode
 	l, t := loop.Current()
 	if l != nil {
-		if err := giveWay(l); err != nil {
+		if err := chargeAndYield(l); err != nil {
 			return 0, err
 		}
 		if n, ok := openCached(name, flag); ok {

@@ -161,7 +161,7 @@ func (f *File) rawWait(name string, code op.Code, fn func(fd uintptr) bool,
 	if !f.pollable() {
 		for !fn(uintptr(f.n)) {
 			// It is always ready.
-			if err := loop.GiveWay(); err != nil {
+			if err := loop.ChargeAndYield(); err != nil {
 				return f.fail(name, err)
 			}
 		}
@@ -201,7 +201,7 @@ func (f *File) closedError(name string, err error) error {
 
 // transferReady reads or writes once, and parks until that can be done.
 func (f *File) transferReady(l *loop.Loop, code op.Code, p []byte) (int, error) {
-	if err := giveWay(l); err != nil {
+	if err := chargeAndYield(l); err != nil {
 		return 0, err
 	}
 	c := newCall(code, f.n)

@@ -26,7 +26,7 @@ func (f *File) read(p []byte, off int64) (n int, more bool, err error) {
 	by := goroutine
 	if l != nil {
 		by = task
-		if l.Spend(); !l.GiveWay() { // as who does, without a call
+		if l.Charge(); !l.Yield() { // as who does, without a call
 			return 0, false, l.Cause()
 		}
 	}
@@ -77,7 +77,7 @@ func who() (*loop.Loop, caller, error) {
 	if l == nil {
 		return nil, goroutine, nil
 	}
-	return l, task, giveWay(l)
+	return l, task, chargeAndYield(l)
 }
 
 // transfer is what read and write do by an op. more is as in read.

@@ -211,9 +211,9 @@ func (c *Conn) enterRead() (handle.Access, error) {
 // beginRead is what a reader that is a task of the loop begins its turn with.
 func (c *Conn) beginRead() {
 	if c.in.buffered() > 0 {
-		c.l.SpendLittle()
+		c.l.ChargeCheap()
 	} else {
-		c.l.Spend()
+		c.l.Charge()
 	}
 	c.in.peeked = false
 	if c.records() {
@@ -236,9 +236,9 @@ func (c *Conn) enterWrite() (handle.Access, error) {
 	return a, nil
 }
 
-// mayGoOn gives way, if it is time, and says whether a writer must stop that is a task of the loop.
+// mayGoOn charges a call, yields if the budget is used up, and says whether a writer of the owner must stop.
 func (c *Conn) mayGoOn() error {
-	alive := c.l.Burst()
+	alive := c.l.ChargeAndYield()
 	switch {
 	case c.core.Closing():
 		return net.ErrClosed

@@ -365,10 +365,10 @@ func (in *input) byHand() bool { return in.ready && in.how != receiving && !in.o
 func (in *input) end(c *Conn) error {
 	switch {
 	case in.err != 0:
-		c.l.Burst()
+		c.l.ChargeAndYield()
 		return callError("read", in.err)
 	case in.eof:
-		c.l.Burst()
+		c.l.ChargeAndYield()
 		return io.EOF
 	}
 	return nil
@@ -378,7 +378,7 @@ func (in *input) end(c *Conn) error {
 func (c *Conn) mayRead() error {
 	err := c.core.State(handle.In)
 	if err != nil {
-		c.l.Burst()
+		c.l.ChargeAndYield()
 	}
 	return err
 }
@@ -387,7 +387,7 @@ func (c *Conn) mayRead() error {
 // error says that it was cancelled. The wait itself is the caller's: each frame is one of each parked stack.
 func (in *input) mustWait(c *Conn) (bool, error) {
 	if c.l.Canceled() {
-		c.l.Burst()
+		c.l.ChargeAndYield()
 		return false, c.l.Cause()
 	}
 	in.arm(c)

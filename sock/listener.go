@@ -110,7 +110,7 @@ func (ln *Listener) AcceptConn() (*Conn, error) {
 	if !ln.l.Here() {
 		return ln.acceptForeign(loop.Current())
 	}
-	ln.l.Burst() // also for who goes on asking a listener that is closed
+	ln.l.ChargeAndYield() // also for who goes on asking a listener that is closed
 	ln.core.Revoke(handle.In)
 	if ln.ready.open {
 		ln.ready.yield()

@@ -31,7 +31,7 @@ func (ln *Listener) acceptForeign(l *loop.Loop, t *loop.Task) (*Conn, error) {
 			return c, err
 		}
 	case l.Canceled():
-		l.Burst()
+		l.ChargeAndYield()
 		return nil, ln.fail("accept", l.Cause())
 	}
 	ln.core.Revoke(handle.In)

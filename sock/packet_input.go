@@ -87,7 +87,7 @@ func (c *packet) receiveOwn(call string, d *recvmsg) error {
 // enterRead takes the reader's turn.
 func (c *packet) enterRead() (handle.Access, error) {
 	a, err := c.core.Enter(handle.In)
-	if err == nil && a.Own() && !c.l.Burst() {
+	if err == nil && a.Own() && !c.l.ChargeAndYield() {
 		c.core.Leave(a)
 		err = c.l.Cause()
 	}
@@ -136,7 +136,7 @@ func (in *packetInput) arm(c *packet) {
 // wait parks the running task until there is news. The error says that it was cancelled.
 func (in *packetInput) wait(c *packet) error {
 	if c.l.Canceled() {
-		c.l.Burst()
+		c.l.ChargeAndYield()
 		return c.l.Cause()
 	}
 	in.unasked = 0

@@ -87,9 +87,9 @@ func (c *packet) enterWrite() (handle.Access, error) {
 	return a, err
 }
 
-// mayGoOn gives way, if it is time, and says whether a writer must stop that is a task of the loop.
+// mayGoOn charges a call, yields if the budget is used up, and says whether a writer of the owner must stop.
 func (c *packet) mayGoOn() error {
-	alive := c.l.Burst()
+	alive := c.l.ChargeAndYield()
 	if err := c.core.State(handle.Out); err != nil || alive {
 		return err
 	}

@@ -206,7 +206,7 @@ func (p *Pollable) enter(name string, dir handle.Dir) (handle.Access, error) {
 	if err != nil {
 		return a, p.fail(name, err)
 	}
-	if !p.l.Burst() {
+	if !p.l.ChargeAndYield() {
 		p.core.Leave(a)
 		return a, p.fail(name, p.l.Cause())
 	}
@@ -219,7 +219,7 @@ func (p *Pollable) begin(name string) error {
 		return p.fail(name, stranger(p.l))
 	}
 	err := p.core.Check()
-	if err == nil && !p.l.Burst() {
+	if err == nil && !p.l.ChargeAndYield() {
 		err = p.l.Cause()
 	}
 	if err != nil {

@@ -35,7 +35,7 @@ func (c *Conn) Read(p []byte) (n int, err error) {
 // readOwn is Read for a task of the loop that has its turn.
 func (c *Conn) readOwn(p []byte) (int, error) {
 	in := &c.in
-	if (in.byHand() || in.buffered() > 0) && !c.l.GiveWay() {
+	if (in.byHand() || in.buffered() > 0) && !c.l.Yield() {
 		return 0, c.l.Cause()
 	}
 	for {
@@ -71,7 +71,7 @@ func (c *Conn) readOwn(p []byte) (int, error) {
 // some parks until there are unread bytes.
 func (c *Conn) some() error {
 	in := &c.in
-	if in.byHand() && in.buffered() == 0 && !c.l.Burst() {
+	if in.byHand() && in.buffered() == 0 && !c.l.ChargeAndYield() {
 		return c.l.Cause()
 	}
 	for {

@@ -227,7 +227,7 @@ const leaveMax = time.Second
 func (s *serving) drop(c *Conn) error {
 	in := &c.in
 	s.more = false
-	for in.skip(c, in.buffered()); in.byHand() && c.l.Burst(); in.skip(c, in.buffered()) {
+	for in.skip(c, in.buffered()); in.byHand() && c.l.ChargeAndYield(); in.skip(c, in.buffered()) {
 		in.fill(c)
 	}
 	if in.over() || c.l.Canceled() {

@@ -63,7 +63,7 @@ func (c *Conn) spliceOne(to relay.Sink, m *relay.Mode) (int64, error) {
 	}
 	m.Moved(p.Held)
 	for range p.Held / spentBytes {
-		c.l.Spend()
+		c.l.Charge()
 	}
 	if _, ok := to.(*relay.Net); ok {
 		defer c.waitsElsewhere()()

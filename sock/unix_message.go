@@ -87,7 +87,7 @@ func (c *Conn) readMessage(m *message) error {
 // readMessageOwn is readMessage for a task of the loop that has its turn.
 func (c *Conn) readMessageOwn(m *message) error {
 	in := &c.in
-	if (in.byHand() || in.buffered() > 0) && !c.l.GiveWay() {
+	if (in.byHand() || in.buffered() > 0) && !c.l.Yield() {
 		return c.l.Cause()
 	}
 	for {

@@ -34,7 +34,7 @@ func (c *Conn) ReadV(bufs [][]byte) (int64, error) {
 // readVOwn is ReadV for a task of the loop that has its turn.
 func (c *Conn) readVOwn(bufs [][]byte) (int64, error) {
 	in, v := &c.in, vector{rest: bufs}
-	if (in.byHand() || in.buffered() > 0) && !c.l.GiveWay() {
+	if (in.byHand() || in.buffered() > 0) && !c.l.Yield() {
 		return 0, c.l.Cause()
 	}
 	for empty := v.done(); ; {

@@ -156,7 +156,7 @@ func (c *Core) Lingers() bool { return c.lingers.Load() }
 func (c *Core) Check() error {
 	c.attach()
 	if c.state != open {
-		c.l.Burst() // also for one that goes on asking
+		c.l.ChargeAndYield() // also for one that goes on asking
 		return net.ErrClosed
 	}
 	return nil

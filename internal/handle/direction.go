@@ -62,7 +62,7 @@ func (c *Core) enterBehind(d *Direction) error {
 		return nil
 	}
 	if c.l.Canceled() {
-		c.l.Burst()
+		c.l.ChargeAndYield()
 		return c.l.Cause()
 	}
 	me := c.l.Task()

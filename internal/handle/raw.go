@@ -55,7 +55,7 @@ func (c *Core) transfer(dir Dir, f func(fd uintptr) bool) error {
 // caller does, and is one of them for the time, but waits on the loop.
 func (c *Core) transferOwn(dir Dir, f func(fd uintptr) bool) error {
 	l := c.l
-	if !l.Burst() {
+	if !l.ChargeAndYield() {
 		return l.Cause()
 	}
 	c.Quiesce(dir)

@@ -156,7 +156,7 @@ func BenchmarkTurn(b *testing.B) {
 			cfg.Stall, cfg.Since, cfg.Complain = limit, time.Since, func(text string) { b.Error(text) }
 			err := run(b, cfg, func(l *loop.Loop) error {
 				for b.Loop() {
-					loop.Rest(l)
+					loop.Yield(l)
 				}
 				return nil
 			})

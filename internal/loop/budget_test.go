@@ -11,7 +11,7 @@ import (
 // turn is the number of the present turn.
 func turn(l *loop.Loop) uint64 { return l.Stats().Turns }
 
-// Calls that need not wait give way: 128 of one task, 16 times the budget of all
+// Calls that need not wait yield: 128 of one task, 16 times the budget of all
 // of them in a turn.
 func TestCallsOfATurn(t *testing.T) {
 	for _, budget := range []int{1, 4, 64} {
@@ -33,7 +33,7 @@ func TestCallsOfATurn(t *testing.T) {
 						row++
 						inTurn++
 						longest, most = max(longest, row), max(most, inTurn)
-						l.Burst()
+						l.ChargeAndYield()
 						if turn(l) != before {
 							row = 0 // another task has run
 						}
@@ -44,7 +44,7 @@ func TestCallsOfATurn(t *testing.T) {
 				task.Wait()
 			}
 			if y := l.Stats().Yields; y == 0 {
-				t.Error("nobody gave way")
+				t.Error("nobody yielded")
 			}
 			return nil
 		})

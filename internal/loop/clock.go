@@ -54,9 +54,9 @@ func (l *Loop) begin() {
 	l.tick()
 	if l.spin.found {
 		l.spin.found = false
-		l.charge(&l.stats.Spinning)
+		l.account(&l.stats.Spinning)
 	} else {
-		l.charge(&l.stats.InKernel)
+		l.account(&l.stats.InKernel)
 	}
 	l.watch.begin(l.now)
 }
@@ -65,7 +65,7 @@ func (l *Loop) begin() {
 func (l *Loop) end() {
 	l.stats.Turns++
 	l.tick()
-	l.charge(&l.stats.InTasks)
+	l.account(&l.stats.InTasks)
 	took := time.Duration(l.now - l.watch.began)
 	l.stats.Longest = max(l.stats.Longest, took)
 	if l.cfg.Stall >= 0 && took > l.cfg.Stall {
@@ -73,8 +73,8 @@ func (l *Loop) end() {
 	}
 }
 
-// charge adds the time since it was last called to one of the loop's accounts.
-func (l *Loop) charge(to *time.Duration) {
-	*to += time.Duration(l.now - l.charged)
-	l.charged = l.now
+// account adds the time since it was last called to one of the loop's accounts.
+func (l *Loop) account(to *time.Duration) {
+	*to += time.Duration(l.now - l.accounted)
+	l.accounted = l.now
 }

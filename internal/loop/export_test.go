@@ -9,8 +9,8 @@ import (
 // Driver gives the tests what the loop runs on.
 func Driver(l *Loop) driver.Driver { return l.drv }
 
-// Rest gives way for a turn.
-func Rest(l *Loop) { l.rest() }
+// Yield yields for a turn.
+func Yield(l *Loop) { l.yield() }
 
 // TimerEntries is how many entries the loop's timers have.
 func TimerEntries(l *Loop) int { return l.timers.Len() }

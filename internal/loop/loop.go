@@ -34,19 +34,19 @@ type Loop struct {
 	// No field is exported: whoever has a ringo.Loop could name it there.
 	ring, plain *buf.Pool
 
-	mark    gmark.Mark
-	cur     *Task
-	ready   runQueue
-	yielded TaskList // for the next turn
-	spent   int      // items run in this turn
-	calls   int      // calls in this turn that did not park, see Burst
-	burst   int      // those of the running task
-	little  int      // calls that count for less, see SpendLittle
-	idle    *worker
-	unused  *worker // idle since before the last trim
-	doomed  *worker // about to be ended
-	workers []*worker
-	live    int // tasks that have not finished
+	mark       gmark.Mark
+	cur        *Task
+	ready      runQueue
+	yielded    TaskList // for the next turn
+	spent      int      // items run in this turn
+	turnCalls  int      // calls in this turn that did not park, see ChargeAndYield
+	taskCalls  int      // those of the running task
+	cheapCalls int      // calls that count for less, see ChargeCheap
+	idle       *worker
+	unused     *worker // idle since before the last trim
+	doomed     *worker // about to be ended
+	workers    []*worker
+	live       int // tasks that have not finished
 
 	done   driver.Queue
 	timers timer.Heap
@@ -55,7 +55,7 @@ type Loop struct {
 	now       int64 // the turn's time, nanoseconds since the epoch of the set
 	wall      time.Time
 	wallAt    int64 // when that was read
-	charged   int64 // up to when the time is accounted for
+	accounted int64 // up to when the time is
 	spin      spinner
 	lastYield yieldClock
 	short     shortage
@@ -165,7 +165,7 @@ func (l *Loop) ReadyFrom(t *Task) {
 func (l *Loop) Do(o *op.Op) int32 {
 	t := l.cur
 	if l.Canceled() {
-		l.Burst()
+		l.ChargeAndYield()
 		return -sys.ECANCELED
 	}
 	o.Sink = t

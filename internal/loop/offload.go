@@ -36,7 +36,7 @@ func (l *Loop) Compute(fn func(context.Context) error) error {
 
 func (l *Loop) call(pool *offload.Pool, in string, fn func(context.Context) error) error {
 	if l.Canceled() {
-		l.Burst()
+		l.ChargeAndYield()
 		return l.Cause()
 	}
 	c := &call{pool: pool, task: l.cur, ctx: l.Context(), fn: fn, in: in, labels: labels.Current()}

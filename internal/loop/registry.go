@@ -79,20 +79,20 @@ func Current() (*Loop, *Task) {
 	return nil, nil
 }
 
-// GiveWay is Burst for a call that was given no loop; it does nothing for ordinary
+// ChargeAndYield is Loop.ChargeAndYield for a call that was given no loop; it does nothing for ordinary
 // goroutines. The error is why a task may not go on. G, may park.
-func GiveWay() error {
-	if l, _ := Current(); l != nil && !l.Burst() {
+func ChargeAndYield() error {
+	if l, _ := Current(); l != nil && !l.ChargeAndYield() {
 		return l.Cause()
 	}
 	return nil
 }
 
-// Spend counts a call that neither parks nor lets its task give way, if the caller is
-// a task. G.
-func Spend() {
+// Charge is Loop.Charge for a call that was given no loop; it does nothing for ordinary
+// goroutines. G.
+func Charge() {
 	if l, _ := Current(); l != nil {
-		l.Spend()
+		l.Charge()
 	}
 }
 

@@ -124,57 +124,58 @@ func (t *Task) finish(err error) {
 	t.conclude(err)
 }
 
-// burstMax bounds the calls in a row that find the kernel ready.
-const burstMax = 128
+// taskBudget bounds a task's calls in a row that find the kernel ready.
+const taskBudget = 128
 
-// Burst is said by a call that may park and need not: that finds what it wants,
-// because a peer is fast, or that fails at once, because the task was cancelled.
-// After too many of them the task lets the others have a turn. It reports false if
-// the task was cancelled by then. T, may park.
-func (l *Loop) Burst() bool {
-	l.Spend()
-	return l.GiveWay()
+// ChargeAndYield is for a call that may park and need not: that finds what it wants,
+// because a peer is fast, or that fails at once, because the task was cancelled. It counts
+// the call against the budgets of task and turn, and yields when one is used up. It reports
+// false if it did and the task has been cancelled. T, may park.
+func (l *Loop) ChargeAndYield() bool {
+	l.Charge()
+	return l.Yield()
 }
 
-// Spend counts a call that need not park and may not, or not yet. T.
-func (l *Loop) Spend() {
-	l.burst++
-	l.calls++
+// Charge counts a call that need not park and may not, or not yet. It never yields. T.
+func (l *Loop) Charge() {
+	l.taskCalls++
+	l.turnCalls++
 }
 
-// SpendLittle is Spend for a call that memory answers, and not the kernel: so many of them cost what one costs that
-// the kernel answers. T.
-func (l *Loop) SpendLittle() {
-	if l.little++; l.little == littleMax {
-		l.little = 0
-		l.Spend()
+// ChargeCheap is Charge for a call that memory answers, and not the kernel: cheapPerCall of them cost what one
+// costs that the kernel answers. T.
+func (l *Loop) ChargeCheap() {
+	if l.cheapCalls++; l.cheapCalls == cheapPerCall {
+		l.cheapCalls = 0
+		l.Charge()
 	}
 }
 
-const littleMax = 8
+const cheapPerCall = 8
 
-// GiveWay is Burst for a call that was counted already. T, may park.
-func (l *Loop) GiveWay() bool {
-	if l.burst < burstMax && l.calls < callBudget*l.cfg.Budget {
+// Yield is ChargeAndYield for a call that was counted already: it returns at once as long as there is budget.
+// T, may park.
+func (l *Loop) Yield() bool {
+	if l.taskCalls < taskBudget && l.turnCalls < turnBudget*l.cfg.Budget {
 		return true
 	}
-	return l.rest()
+	return l.yield()
 }
 
-// rest lets the others, and the kernel, have a turn. A cancel does not shorten it:
+// yield lets the others, and the kernel, have a turn. A cancel does not shorten it:
 // a task that goes round and round because it was cancelled must not hold up those
 // that end. It is apart because the stacks of parked tasks are to stay small:
 // BenchmarkIdleMemory of sock.
 //
 //go:noinline
-func (l *Loop) rest() bool {
+func (l *Loop) yield() bool {
 	l.stats.Yields++
 	l.yielded.Push(l.cur)
 	l.Park(nil)
 	return !l.Canceled()
 }
 
-// wakeYielded makes those ready that gave way in the turn before.
+// wakeYielded makes those ready that yielded in the turn before.
 func (l *Loop) wakeYielded() {
 	for t := l.yielded.Pop(); t != nil; t = l.yielded.Pop() {
 		l.Ready(t)
@@ -231,7 +232,7 @@ func (t *Task) join(w Waiter) error {
 	l, me := Current()
 	if t == nil || t.l == nil {
 		if l != nil {
-			l.Burst()
+			l.ChargeAndYield()
 		}
 		return ErrEnded
 	}
@@ -242,7 +243,7 @@ func (t *Task) join(w Waiter) error {
 	if t.ended {
 		t.mu.Unlock()
 		if l != nil {
-			l.Burst()
+			l.ChargeAndYield()
 		}
 		return t.err()
 	}

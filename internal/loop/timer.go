@@ -56,7 +56,7 @@ func (s *sleep) CancelWait(t *Task) {
 // Sleep parks the running task for d at least: 0, or -ECANCELED. T, parks.
 func (l *Loop) Sleep(d time.Duration) int32 {
 	if l.Canceled() {
-		l.Burst()
+		l.ChargeAndYield()
 		return -sys.ECANCELED
 	}
 	s := l.sleeps.get()

@@ -127,7 +127,7 @@ func burst(t *testing.T, l *loop.Loop, n int) (most int) {
 			}))
 		}
 		for len(parked) < n {
-			loop.Rest(l)
+			loop.Yield(l)
 		}
 		most = runtime.NumGoroutine()
 		for _, p := range parked {

@@ -46,7 +46,7 @@ func (l *Loop) turns(over func() bool) error {
 const (
 	mailBudget       = 4
 	completionBudget = 4
-	callBudget       = 16
+	turnBudget       = 16
 )
 
 // fire runs the timers that are due.
@@ -73,7 +73,7 @@ func (l *Loop) complete() {
 
 // runReady runs what is ready, up to the budget.
 func (l *Loop) runReady() {
-	l.spent, l.calls = 0, 0
+	l.spent, l.turnCalls = 0, 0
 	if n := l.ready.len(); n > 0 {
 		l.ready.most = max(l.ready.most, n)
 		l.runsTask()
@@ -87,7 +87,7 @@ func (l *Loop) runReady() {
 
 // runs reports whether the turn has something to run, and budget for it.
 func (l *Loop) runs() bool {
-	return l.ready.len() > 0 && l.spent < l.cfg.Budget && l.calls < callBudget*l.cfg.Budget
+	return l.ready.len() > 0 && l.spent < l.cfg.Budget && l.turnCalls < turnBudget*l.cfg.Budget
 }
 
 // runUntilExit runs ready items until there are none or the budget is spent, or
@@ -103,7 +103,7 @@ func (l *Loop) runUntilExit() {
 			t := it.task
 			l.ready.pop()
 			l.spent++
-			l.cur, l.burst = t, 0
+			l.cur, l.taskCalls = t, 0
 			l.switchTo(t.w)
 			continue
 		}
@@ -175,7 +175,7 @@ func (l *Loop) spinAwhile() error {
 		}
 		if l.tick(); l.now >= limit {
 			l.spin.span = max(l.cfg.Spin/64, l.spin.span/2)
-			l.charge(&l.stats.Spinning)
+			l.account(&l.stats.Spinning)
 			return nil
 		}
 	}

@@ -125,7 +125,7 @@ func (w *worker) begin(t *Task) {
 	}
 	t.w = w
 	w.task = t
-	w.l.cur, w.l.burst = t, 0
+	w.l.cur, w.l.taskCalls = t, 0
 	w.ran = true
 	if w.l.stopping {
 		t.canceled = true

@@ -31,7 +31,7 @@ var (
 			return uint64(s.Spinning.Milliseconds())
 		}},
 		{"parks", "times that a task waited and gave its thread away", func(s *ringo.Stats) uint64 { return s.Parks }},
-		{"yields", "times that a task gave way that had no need to wait", func(s *ringo.Stats) uint64 {
+		{"yields", "times that a task yielded that had no need to wait", func(s *ringo.Stats) uint64 {
 			return s.Yields
 		}},
 		{"enters", "waits and flushes that entered the kernel", func(s *ringo.Stats) uint64 { return s.Driver.Enters }},
