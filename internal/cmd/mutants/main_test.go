@@ -1,0 +1,58 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// A change of names or lines that a table's mistakes are written in changes the table, too.
+func TestTablesApply(t *testing.T) {
+	const root = "../../.."
+	tables, err := filepath.Glob(filepath.Join(root, "internal/*/testdata/mutants"))
+	if err != nil || len(tables) == 0 {
+		t.Fatal("no tables:", err)
+	}
+	for _, table := range tables {
+		rows, err := read(table)
+		if err != nil {
+			t.Error(err)
+		}
+		for i := range rows {
+			m := &rows[i]
+			text, err := os.ReadFile(filepath.Join(root, m.file))
+			if err != nil {
+				t.Errorf("%s: %v", m.name, err)
+				continue
+			}
+			if _, err := m.plant(strings.Split(string(text), "\n")); err != nil {
+				t.Errorf("%s: %v", m.name, err)
+			}
+			for _, test := range strings.Split(m.test[1], "|") {
+				if !hasTest(t, filepath.Join(root, m.test[0]), test) {
+					t.Errorf("%s: %s has no %s", m.name, m.test[0], test)
+				}
+			}
+		}
+	}
+}
+
+// hasTest reports whether a package has a test, given its name or how it begins.
+func hasTest(t *testing.T, dir, name string) bool {
+	name, _, _ = strings.Cut(name, "/")
+	files, err := filepath.Glob(filepath.Join(dir, "*_test.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(string(text), "\nfunc "+name+"(") {
+			return true
+		}
+	}
+	return false
+}
