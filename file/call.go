@@ -22,10 +22,9 @@ import (
 // goroutine it is a plain call, of which the scheduler knows. Calls are reused, so that
 // none of this allocates.
 type call struct {
-	op   op.Op
-	fd   fd.FD   // what the op holds: the number for this one op
-	ext  *op.Ext // kept from use to use
-	gone bool    // the op was given up and still uses this memory
+	op  op.Op
+	fd  fd.FD   // what the op holds: the number for this one op
+	ext *op.Ext // kept from use to use
 }
 
 var calls = sync.Pool{New: func() any { return new(call) }}
@@ -84,9 +83,6 @@ func (c *call) limit(n int) {
 
 // free ends the call.
 func (c *call) free() {
-	if c.gone {
-		return
-	}
 	c.op.Buf = nil
 	calls.Put(c)
 }
@@ -143,7 +139,6 @@ func (c *call) park(l *loop.Loop) (int32, error) {
 	res := l.Do(o)
 	mine.Off, mine.Arg, mine.Arg2 = o.Off, o.Arg, o.Arg2
 	if mine.Ext != nil {
-		c.gone = o.Ext == nil
 		o.Ext = nil // it is not the slab's
 	}
 	l.FreeOp(o)

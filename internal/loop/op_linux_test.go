@@ -47,7 +47,7 @@ func (p *pipe) read(l *loop.Loop) int32 {
 
 // close is for a task, after the last read.
 func (p *pipe) close(l *loop.Loop) {
-	l.Try(&op.Op{Code: op.Close, FD: &p.r, Off: int64(p.r.Take())})
+	l.CloseFD(&p.r)
 	syscall.Close(p.w)
 }
 

@@ -22,9 +22,7 @@
 // A request and what it names are the engine's from Submit until Next or a Cancel
 // that took it back. A call that a worker has begun can't be stopped, and writes
 // to the memory that it was lent whenever it gets so far; so its request ends when
-// its thread returns, cancelled or not. Only a request that lends nothing, whose
-// Dispose says what becomes of a late result, is given up at once: the call goes on
-// for nobody.
+// its thread returns, cancelled or not.
 //
 // There are no bounce buffers between, which would make reads of files easier to
 // give up. They cost a copy for each read so that the rare cancel of one is

@@ -11,8 +11,8 @@ type Engine interface {
 	Submit(r *Request) int32
 	// Cancel asks for the request's end; it must be submitted and not have come
 	// from Next. If it reports true the request is its owner's again and Next
-	// will not give it: it had not begun and never will, or its Dispose gets
-	// what still comes of it. If false, it ends as its call ends.
+	// will not give it: it had not begun and never will. If false, it ends as its
+	// call ends.
 	Cancel(r *Request) bool
 	// Next gives a request that has ended, with its Res, or nil if there is none
 	// at present. Each comes once.
@@ -55,11 +55,6 @@ type Request struct {
 	Off int64
 	// Call is run on a goroutine of its own. It is bound once and kept.
 	Call func() int32
-	// Dispose, if not nil, makes a Call one that can be given up while it runs:
-	// it uses no memory that is not its own, and when it returns after all
-	// Dispose is called on its goroutine with its result, to close a descriptor
-	// say. Neither may be used for another request until then.
-	Dispose func(res int32)
 	// User is the owner's.
 	User any
 

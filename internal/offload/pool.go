@@ -28,14 +28,13 @@ type Pool struct {
 	budget *Budget
 	work   func() // p.run, bound once
 
-	mu       sync.Mutex
-	idle     sync.Cond // no worker is left that Close waits for
-	head     *Job
-	tail     *Job
-	queued   int
-	running  int
-	forsaken int // of those running, whose jobs nobody waits for
-	closed   bool
+	mu      sync.Mutex
+	idle    sync.Cond // no worker is left that Close waits for
+	head    *Job
+	tail    *Job
+	queued  int
+	running int
+	closed  bool
 
 	wants     bool // in the budget's list; its mutex guards these two
 	wantsNext *Pool
@@ -101,9 +100,8 @@ func (p *Pool) Load() (running, queued int) {
 
 // Close refuses later jobs and waits until all that were accepted have run, at
 // most for the time given. It reports how many workers it left behind, 0 as a
-// rule; they end with their jobs. Jobs that were given up are neither waited for
-// nor counted. Whoever doesn't want the queued ones to run cancels them before.
-// Closing again waits again.
+// rule; they end with their jobs. Whoever doesn't want the queued ones to run cancels
+// them before. Closing again waits again.
 func (p *Pool) Close(within time.Duration) (left int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -116,19 +114,10 @@ func (p *Pool) Close(within time.Duration) (left int) {
 		p.idle.Broadcast()
 	})
 	defer timer.Stop()
-	for p.running > p.forsaken && !late {
+	for p.running > 0 && !late {
 		p.idle.Wait()
 	}
-	return max(p.running-p.forsaken, 0)
-}
-
-// forsake counts a running job for which nobody waits any more, or the end of one.
-// Such a one holds up no Close. It keeps its place among the max all the same:
-// what hangs stays a thread.
-func (p *Pool) forsake(n int) {
-	p.mu.Lock()
-	p.forsaken += n
-	p.mu.Unlock()
+	return p.running
 }
 
 // run is a worker: jobs until there are none. A job that ends its goroutine by
@@ -159,7 +148,7 @@ func (p *Pool) take(first bool) *Job {
 	}
 	p.running--
 	lent := p.budget != nil && p.running > 0
-	if p.running <= p.forsaken {
+	if p.running == 0 {
 		p.idle.Broadcast()
 	}
 	p.mu.Unlock()

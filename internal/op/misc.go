@@ -10,13 +10,6 @@ func prepNop(_ *Op, e *uring.SQE) { e.PrepNop() }
 
 func attemptNop(*Op) int32 { return 0 }
 
-// Close closes FD, which no other op may hold: the caller has taken the number
-// (fd.FD.Take) and put it in Off, so that nothing can use it any more. A plain
-// call, because the ring may hand it to a worker and its answer is late.
-func prepClose(o *Op, e *uring.SQE) { e.PrepClose(int(o.Off)) }
-
-func attemptClose(o *Op) int32 { return sys.Close(int32(o.Off)) }
-
 // Poll waits until FD is ready for Arg, a poll mask; the result is the mask of
 // what it is ready for, with errors, hang-ups and the peer's end, which are never
 // left out. Multishot: at every edge, and at some that are none.

@@ -19,9 +19,6 @@ const (
 	Send
 	Recvmsg
 	Sendmsg
-	Shutdown
-	Close
-	Socket
 	Poll
 	Timeout
 	Cancel

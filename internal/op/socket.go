@@ -115,19 +115,3 @@ func attemptSendmsg(o *Op) int32 {
 func attemptRecvmmsg(o *Op) int32 { return sys.Recvmmsg(o.FD.Sys(), o.Ext.Batch, o.Arg) }
 
 func attemptSendmmsg(o *Op) int32 { return sys.Sendmmsg(o.FD.Sys(), o.Ext.Batch, o.Arg) }
-
-// Shutdown shuts FD down; Arg is how. Never worth a submission: the ring hands it
-// to a worker thread.
-func prepShutdown(o *Op, e *uring.SQE) { e.PrepShutdown(int(o.FD.Sys()), int(o.Arg)) }
-
-func attemptShutdown(o *Op) int32 { return sys.Shutdown(o.FD.Sys(), int(o.Arg)) }
-
-// Socket makes a socket: Arg is the domain, Arg2 the type, Off the protocol. The
-// result is a non-blocking CLOEXEC descriptor.
-func prepSocket(o *Op, e *uring.SQE) {
-	e.PrepSocket(int(o.Arg), int(o.Arg2)|sys.SockNonblock|sys.SockCloexec, int(o.Off))
-}
-
-func attemptSocket(o *Op) int32 {
-	return sys.Socket(int(o.Arg), int(o.Arg2)|sys.SockNonblock, int(o.Off))
-}

@@ -68,11 +68,6 @@ var Table = [Codes]Def{
 	Recvmsg: {Name: "recvmsg", Kind: Pollable, Interest: sys.PollIn, Multishot: true, Select: true,
 		Check: uring.CheckRecvMultishot, Opcode: uring.OpRecvmsg, Prep: prepRecvmsg, Attempt: attemptRecvmsg},
 	Sendmsg: {Name: "sendmsg", Kind: Pollable, Interest: sys.PollOut, Attempt: attemptSendmsg},
-	Shutdown: {Name: "shutdown", Kind: Immediate, Opcode: uring.OpShutdown, Prep: prepShutdown,
-		Attempt: attemptShutdown},
-	Close: {Name: "close", Kind: Immediate, Opcode: uring.OpClose, Prep: prepClose, Attempt: attemptClose},
-	Socket: {Name: "socket", Kind: Immediate, FDResult: true, Opcode: uring.OpSocket, Prep: prepSocket,
-		Attempt: attemptSocket},
 	Poll: {Name: "poll", Kind: Pollable, Multishot: true, Check: uring.CheckPollMultishot, Opcode: uring.OpPollAdd,
 		Prep: prepPoll, Attempt: attemptPoll,
 		// It ends with its first completion, as a multishot op may at any time.

@@ -111,13 +111,6 @@ func TestPrep(t *testing.T) {
 				return e.Flags&uring.SQEBufferSelect != 0 && e.BufIndex == 7 && e.IOPrio != 0 &&
 					e.OpFlags == sys.MsgCmsgCloexec
 			}},
-		"shutdown": {Op{Code: Shutdown, FD: &f, Arg: 1}, func(e *uring.SQE) bool {
-			return e.FD == 42 && e.Len == 1
-		}},
-		"close": {Op{Code: Close, FD: &f, Off: 9}, func(e *uring.SQE) bool { return e.FD == 9 }},
-		"socket": {Op{Code: Socket, Arg: 2, Arg2: 1, Off: 6}, func(e *uring.SQE) bool {
-			return e.FD == 2 && e.Off == 1|sys.SockNonblock|sys.SockCloexec && e.Len == 6
-		}},
 		"poll": {Op{Code: Poll, FD: &f, Arg: sys.PollIn}, func(e *uring.SQE) bool {
 			return e.FD == 42 && e.OpFlags == sys.PollIn && e.Len == 0
 		}},

@@ -20,7 +20,7 @@ func duplicate(h *harness) {
 	n, err := unix.FcntlInt(uintptr(f.Sys()), unix.F_DUPFD_CLOEXEC, 0)
 	h.check(err)
 	second := h.desc(n)
-	h.closeOp(f).submit().want(0)
+	h.closeDesc(f)
 	h.send(second, []byte("still here")).submit().want(10)
 	p.want("still here")
 	h.loopFlags(second)
@@ -31,7 +31,7 @@ func linger(h *harness) {
 	for _, on := range []int32{1, 0} {
 		f, p := h.tcp()
 		h.check(unix.SetsockoptLinger(int(f.Sys()), unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: on}))
-		h.closeOp(f).submit().want(0)
+		h.closeDesc(f)
 		var text string
 		var err error
 		h.untilPeer("what the close tells the peer", func() bool {

@@ -77,17 +77,6 @@ func (h *harness) recvmsgMulti(f *desc, room uint32) *call {
 	return c
 }
 
-func (h *harness) shutdown(f *desc, how uint32) *call { return h.op(op.Shutdown, f).args(how, 0) }
-
-// closeOp closes f's number. Nothing may be in flight on it.
-func (h *harness) closeOp(f *desc) *call {
-	c := h.op(op.Close, nil)
-	c.o.Off = int64(f.Take())
-	return c
-}
-
-func (h *harness) socket(domain, typ uint32) *call { return h.op(op.Socket, nil).args(domain, typ) }
-
 func (h *harness) poll(f *desc, mask uint32) *call { return h.op(op.Poll, f).args(mask, 0) }
 
 func (h *harness) pollMulti(f *desc, mask uint32) *call { return h.poll(f, mask).with(op.Multishot) }

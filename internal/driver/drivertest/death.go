@@ -6,8 +6,6 @@ import (
 	"errors"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"ringo/internal/driver"
 	"ringo/internal/op"
 	"ringo/internal/sys"
@@ -22,7 +20,6 @@ var deathCases = []testCase{
 	{name: "of ops that wait their turn", run: deathTurns},
 	{name: "of cancelled ops", run: deathCanceled},
 	{name: "of a full send that went in part", run: deathPartial},
-	{name: "of closes", run: deathCloses},
 	{name: "of a file's ops", run: deathFileOps},
 	{name: "in a sleep", run: deathAsleep},
 	{name: "is for good", run: deathForGood},
@@ -159,23 +156,6 @@ func deathPartial(h *harness) {
 	h.wantAllEnded()
 	if n := int32(p.drain()); c.ended && (n == 0 || c.results[0].res != n) {
 		h.Errorf("a send ended with %s, and %d bytes came", show(c.results[0].res), n)
-	}
-}
-
-func deathCloses(h *harness) {
-	var numbers []int
-	for range 2*min(h.entries, 100) + 1 {
-		f := h.eventfd()
-		numbers = append(numbers, int(f.Sys()))
-		h.closeOp(f).submit()
-	}
-	h.die()
-	h.wantAllEnded()
-	for _, n := range numbers {
-		if _, err := unix.FcntlInt(uintptr(n), unix.F_GETFD, 0); err == nil {
-			h.Errorf("descriptor %d is open, though its close was submitted", n)
-			unix.Close(n)
-		}
 	}
 }
 

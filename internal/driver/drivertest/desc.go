@@ -38,10 +38,17 @@ func (h *harness) desc(number int) *desc {
 	return f
 }
 
-// closeDesc closes f through the driver, which may have to forget it.
+// closeDesc closes f, of which the driver may have to forget something. Nothing may be in flight on it.
 func (h *harness) closeDesc(f *desc) {
 	h.Helper()
-	h.closeOp(f).submit().want(0)
+	h.d.Forget(&f.FD)
+	h.check(unix.Close(int(f.Take())))
+}
+
+// shutdown ends f's output, or its input.
+func (h *harness) shutdown(f *desc, how int) {
+	h.Helper()
+	h.check(unix.Shutdown(int(f.Sys()), how))
 }
 
 // peer is the other end of something, in the case's own hands: plain calls, that

@@ -155,9 +155,7 @@ func (d *reference) dies(done *driver.Queue) bool {
 
 func (d *reference) cancelAll() {
 	for _, o := range d.ops {
-		if o.Code != op.Close {
-			o.Canceled = true
-		}
+		o.Canceled = true
 	}
 }
 
@@ -271,7 +269,7 @@ func (d *reference) cancelToken(token uint64) int32 {
 }
 
 func claimable(c op.Code) bool {
-	return c == op.Send || c == op.SendZC || c == op.Sendmsg || c == op.SpliceOut || c == op.Connect || c == op.Close
+	return c == op.Send || c == op.SendZC || c == op.Sendmsg || c == op.SpliceOut || c == op.Connect
 }
 
 // selected receives into a buffer of the pool, which goes back if there is nothing.
@@ -328,7 +326,7 @@ func (d *reference) push(c driver.Completion, done *driver.Queue) {
 	}
 }
 
-func (d *reference) Forget(*fd.FD) {}
+func (d *reference) Forget(f *fd.FD) { d.spoil.forget(f.Sys()) }
 
 func (d *reference) Wake() {
 	if !d.spoil.wake() && d.gate.Notify() {

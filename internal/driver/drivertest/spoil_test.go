@@ -127,10 +127,6 @@ func (s *spoils) submit(o *op.Op) (gone bool) {
 		if o.Ext != nil {
 			o.Ext.Attr = []byte("user.other\x00")
 		}
-	case "shuts down what it closes":
-		if o.Code == op.Close {
-			unix.Shutdown(int(o.Off), unix.SHUT_RDWR)
-		}
 	}
 	if gone {
 		o.State = op.InFlight
@@ -139,6 +135,15 @@ func (s *spoils) submit(o *op.Op) (gone bool) {
 		}
 	}
 	return gone
+}
+
+func (s *spoils) forget(n int32) {
+	switch s.d.bug {
+	case "shuts down what it is to forget":
+		unix.Shutdown(int(n), unix.SHUT_RDWR)
+	case "closes what it is to forget":
+		unix.Close(int(n))
+	}
 }
 
 func (s *spoils) submitted(o *op.Op) {

@@ -126,7 +126,7 @@ func (d *engine) yield(o *op.Op, res int32, flags uint32) {
 
 // end is the last completion: from here on the op is its owner's again.
 func (d *engine) end(o *op.Op, res int32, flags uint32) {
-	if holds(o) {
+	if o.FD != nil {
 		o.FD.Unref()
 	}
 	o.State = op.Idle

@@ -111,20 +111,6 @@ func dialHigh(t *testing.T, sa *sys.Sockaddr) (n int32) {
 	return n
 }
 
-func TestSocketBeyondSelect(t *testing.T) {
-	r := newRigOn(t, poller.OpenSelect)
-	occupy(t)
-	socket := func(o *op.Op) { o.Arg, o.Arg2 = sys.AFInet, sys.SockStream }
-	if res := r.last(r.submit(op.Socket, nil, socket)); res != -sys.EMFILE {
-		t.Errorf("socket = %d, want -EMFILE", res)
-	}
-	o := &op.Op{Code: op.Socket}
-	socket(o)
-	if res, ok := r.d.Try(o); !ok || res != -sys.EMFILE {
-		t.Errorf("trying a socket = %d, %v; want -EMFILE", res, ok)
-	}
-}
-
 // A descriptor that came from elsewhere fails what would wait on it, and nothing
 // else.
 func TestAdoptedBeyondSelect(t *testing.T) {

@@ -19,34 +19,23 @@ func (r *rig) watch(f *fd.FD) *op.Op {
 
 // The kernel's set knows the file, which a duplicate keeps open after close(2).
 func TestClosedWhileDuplicated(t *testing.T) {
-	for _, how := range []string{"forgotten", "submitted"} {
-		t.Run(how, func(t *testing.T) {
-			r := newRig(t)
-			ours, peer := r.tcp()
-			o := r.watch(ours)
-			r.quiet()
-			dup, err := syscall.Dup(int(ours.Sys()))
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer syscall.Close(dup)
-			r.cancel(o, -sys.ECANCELED)
-			if how == "forgotten" {
-				r.closeFD(ours)
-			} else {
-				n := ours.Take()
-				if res := r.last(r.submit(op.Close, ours, func(o *op.Op) { o.Off = int64(n) })); res != 0 {
-					t.Fatalf("close = %d", res)
-				}
-			}
-			if r.d.regs.used != 0 {
-				t.Errorf("%d registrations after the close, want 0", r.d.regs.used)
-			}
-			r.send(peer, "to the duplicate")
-			if n := r.d.p.Wait(0, r.d.events[:]); n != 0 {
-				t.Errorf("%d events of a descriptor that was closed, want 0", n)
-			}
-		})
+	r := newRig(t)
+	ours, peer := r.tcp()
+	o := r.watch(ours)
+	r.quiet()
+	dup, err := syscall.Dup(int(ours.Sys()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer syscall.Close(dup)
+	r.cancel(o, -sys.ECANCELED)
+	r.closeFD(ours)
+	if r.d.regs.used != 0 {
+		t.Errorf("%d registrations after the close, want 0", r.d.regs.used)
+	}
+	r.send(peer, "to the duplicate")
+	if n := r.d.p.Wait(0, r.d.events[:]); n != 0 {
+		t.Errorf("%d events of a descriptor that was closed, want 0", n)
 	}
 }
 

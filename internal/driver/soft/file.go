@@ -73,14 +73,10 @@ func (f *files) close(within time.Duration) {
 type job struct {
 	offload.Request
 	o      *op.Op
-	own    op.Op // a copy of it, for a call that may be given up
-	makes  bool  // a descriptor, as its result
-	direct bool  // with the kernel, not with a worker
+	direct bool // with the kernel, not with a worker
 	prev   *job
 	next   *job // of those under way, or of the spare
 	run    func() int32
-	runOwn func() int32
-	close  func(res int32)
 }
 
 // job makes one for the op and puts it among those that are under way.
@@ -90,8 +86,6 @@ func (f *files) job(o *op.Op) *job {
 		j = new(job)
 		j.User = j
 		j.run = func() int32 { return block(j.o) }
-		j.runOwn = func() int32 { return block(&j.own) }
-		j.close = j.dispose
 	} else {
 		f.spare = j.next
 	}
@@ -119,7 +113,7 @@ func (f *files) unlink(j *job) {
 
 // reuse makes a job that is nobody's a spare one.
 func (f *files) reuse(j *job) {
-	j.Buf, j.own = nil, op.Op{}
+	j.Buf = nil
 	j.next, f.spare = f.spare, j
 }
 
@@ -149,7 +143,7 @@ func (d *engine) submitDirect(j *job) bool {
 			}
 		}
 		j.FD, j.Buf, j.Off = o.FD.Sys(), o.Buf[o.Done:], o.Rest()
-		j.Call, j.Dispose = nil, nil
+		j.Call = nil
 		if a.Submit(&j.Request) == 0 {
 			j.direct = true
 			return true
@@ -168,28 +162,9 @@ func transfers(c op.Code) bool {
 func reads(c op.Code) bool { return c == op.Read || c == op.ReadAt }
 
 func (d *engine) submitWorker(j *job) {
-	j.Kind, j.Buf, j.direct = offload.Call, nil, false
-	j.Call, j.Dispose = j.run, nil
-	if lendsNothing(j.o) {
-		j.own, j.makes = *j.o, j.o.Def().FDResult
-		j.Call, j.Dispose = j.runOwn, j.close
-	}
+	j.Kind, j.Buf, j.Call, j.direct = offload.Call, nil, j.run, false
 	if res := d.files.workers.Submit(&j.Request); res < 0 {
 		panic(fmt.Sprintf("driver/soft: %s refused by the workers of an open driver (%d)", j.o.Def().Name, res))
-	}
-}
-
-// lendsNothing reports whether the op can be given up while it runs: it holds no
-// descriptor, whose number could become another's, no slice, and makes nothing that
-// would have a name and be nobody's. What it has in its Ext it leaves to the call.
-func lendsNothing(o *op.Op) bool {
-	return o.Def().Kind == op.Blocking && o.FD == nil && o.Buf == nil && (o.Ext == nil || o.Ext.Name == nil)
-}
-
-// dispose gets the result of an op that was given up, on the worker's goroutine.
-func (j *job) dispose(res int32) {
-	if res >= 0 && j.makes {
-		sys.Close(res)
 	}
 }
 
@@ -280,8 +255,7 @@ func (d *engine) completeDirect(j *job) {
 	d.completeJob(j, res)
 }
 
-// cancelJob takes back an op that has not begun, or gives up the call of one that
-// lends nothing. Then the call has what is in the op's Ext.
+// cancelJob takes back an op that has not begun.
 func (d *engine) cancelJob(o *op.Op) bool {
 	j := d.files.busy
 	for j.o != o {
@@ -294,10 +268,6 @@ func (d *engine) cancelJob(o *op.Op) bool {
 		return false
 	}
 	d.files.unlink(j)
-	if j.Dispose != nil {
-		o.Ext = nil
-		return true
-	}
 	d.files.reuse(j)
 	return true
 }

@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
-	"runtime"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -197,85 +196,6 @@ func TestCloseLeaksWhatHangs(t *testing.T) {
 	r.d.done = &r.done
 	r.d.completeJobs() // for the books of this test; a loop has ended
 	r.last(o)
-}
-
-// asOpen makes Socket an op that blocks and lends no memory, as an open would be.
-// Its calls wait for the gate, and tell what they made.
-func asOpen(t *testing.T) (begun <-chan bool, gate chan<- bool, made <-chan int32) {
-	real := op.Table[op.Socket]
-	in, hold, out := make(chan bool), make(chan bool), make(chan int32, 1)
-	op.Table[op.Socket].Kind = op.Blocking
-	op.Table[op.Socket].Attempt = func(o *op.Op) int32 {
-		in <- true
-		<-hold
-		res := real.Attempt(o)
-		out <- res
-		return res
-	}
-	t.Cleanup(func() { op.Table[op.Socket] = real })
-	return in, hold, out
-}
-
-// A call that was lent nothing is given up at once, and the descriptor that comes
-// of it late is closed.
-func TestGivenUpCall(t *testing.T) {
-	begun, gate, made := asOpen(t)
-	r := newRig(t)
-	o := r.submit(op.Socket, nil, func(o *op.Op) { o.Arg, o.Arg2 = sys.AFInet, sys.SockStream })
-	r.slab.Ext(o)
-	r.quiet()
-	<-begun
-	byToken := r.submit(op.Cancel, nil, func(c *op.Op) { c.Off = int64(o.Token()) })
-	if res := r.last(byToken); res != 0 {
-		t.Errorf("cancel of a call that can be given up = %d, want 0", res)
-	}
-	if o.Ext != nil {
-		t.Error("the op kept the memory of a call that goes on")
-	}
-	if res := r.last(o); res != -sys.ECANCELED {
-		t.Errorf("socket = %d, want -ECANCELED", res)
-	}
-	again := r.submit(op.Socket, nil, func(o *op.Op) { o.Arg, o.Arg2 = sys.AFInet, sys.SockStream })
-	r.quiet() // the driver goes on, and uses the op again
-	<-begun
-	gate <- true
-	gate <- true
-	first, second := <-made, <-made
-	res := r.last(again)
-	if res != first && res != second || res < 0 {
-		t.Fatalf("socket = %d, want one of %d and %d", res, first, second)
-	}
-	if first != second { // or the number was free again before the second call
-		r.untilClosed(first + second - res)
-	}
-	check(t, "close", sys.Close(res))
-}
-
-// untilClosed waits for a worker that nobody counts any more.
-func (r *rig) untilClosed(n int32) {
-	r.t.Helper()
-	for end := clock() + int64(waitMax); sys.StatusFlags(n) != -sys.EBADF; runtime.Gosched() {
-		if clock() > end {
-			r.t.Fatalf("descriptor %d was left open", n)
-		}
-	}
-}
-
-// Close does not wait for what was given up, and given up is what it cancels.
-func TestCloseGivesUp(t *testing.T) {
-	begun, gate, made := asOpen(t)
-	r := newRig(t)
-	o := r.submit(op.Socket, nil, func(o *op.Op) { o.Arg, o.Arg2 = sys.AFInet, sys.SockStream })
-	r.quiet()
-	<-begun
-	if err := r.d.Close(&r.done); err != nil {
-		t.Errorf("close: %v", err)
-	}
-	if res := r.last(o); res != -sys.ECANCELED {
-		t.Errorf("socket = %d, want -ECANCELED", res)
-	}
-	gate <- true
-	r.untilClosed(<-made)
 }
 
 // A job that is done signals, and that is no Wake.

@@ -14,7 +14,7 @@ func (d *engine) Submit(o *op.Op) {
 	if o.State != op.Idle || d.closed {
 		panic(fmt.Sprintf("driver/soft: submit of %s in state %d (driver closed: %v)", o.Def().Name, o.State, d.closed))
 	}
-	if holds(o) {
+	if o.FD != nil {
 		o.FD.Ref()
 	}
 	o.State, o.Mode = op.Queued, modeQueued
@@ -22,13 +22,9 @@ func (d *engine) Submit(o *op.Op) {
 	d.queue.push(o)
 }
 
-// holds reports whether the op holds its descriptor. Close does not: its number
-// was taken from the FD, which is named for its registration only.
-func holds(o *op.Op) bool { return o.FD != nil && o.Code != op.Close }
-
 // start looks at a submitted op for the first time.
 func (d *engine) start(o *op.Op) {
-	if o.Canceled && o.Code != op.Close && o.Code != op.CloseFile { // nobody else has that number
+	if o.Canceled && o.Code != op.CloseFile { // nobody else has that number
 		d.end(o, canceled(o), 0)
 		return
 	}
@@ -48,17 +44,10 @@ func (d *engine) start(o *op.Op) {
 
 // immediate runs an op that never waits.
 func (d *engine) immediate(o *op.Op) int32 {
-	switch o.Code {
-	case op.Close:
-		if o.FD == nil {
-			d.p.Remove(int32(o.Off)) // it may be there: a poller can hold the file open
-		} else {
-			d.Forget(o.FD)
-		}
-	case op.Cancel:
+	if o.Code == op.Cancel {
 		return d.cancelToken(uint64(o.Off))
 	}
-	return d.bounded(o, attempt(o))
+	return attempt(o)
 }
 
 // bounded closes a new descriptor that the poller could not watch. To its user

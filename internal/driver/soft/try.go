@@ -44,7 +44,7 @@ func attempt(o *op.Op) int32 {
 	if o.Def().Kind == op.Blocking {
 		return driver.Call(o)
 	}
-	if o.Def().Interest&sys.PollOut != 0 || o.Code == op.Shutdown || o.Code == op.Close {
+	if o.Def().Interest&sys.PollOut != 0 {
 		o.EachRead(race.ReadRange)
 		race.WriteLike()
 		res := o.Attempt()

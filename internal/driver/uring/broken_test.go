@@ -15,6 +15,7 @@ import (
 	"ringo/internal/driver"
 	"ringo/internal/mask"
 	"ringo/internal/op"
+	"ringo/internal/sys"
 	"ringo/uring"
 )
 
@@ -68,17 +69,12 @@ func TestBrokenIsNotUsed(t *testing.T) {
 func TestFallbacksAreCounted(t *testing.T) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	for without, want := range map[string]uint64{"": 0, "op:socket": 1} {
+	for without, want := range map[string]uint64{"": 0, "op:openat2": 1} {
 		slab := op.NewSlab(0)
 		pool := buf.NewRingPool(2, 2, 64, nil)
 		d := opener(without)(t, driver.Config{Entries: 8, Slab: slab, Now: func() int64 { return 0 }, Ring: pool})
-		if want == 0 && len(d.Info().Ways) > 0 && slices.ContainsFunc(d.Info().Ways, func(w driver.Way) bool {
-			return w.Op == "socket" && w.Lacks != ""
-		}) {
-			want = 1 // this kernel is an old one
-		}
-		o, done := slab.Get(op.Socket), new(driver.Queue)
-		o.Arg, o.Arg2 = unix.AF_UNIX, unix.SOCK_STREAM
+		o, done := slab.Get(op.Openat2), new(driver.Queue)
+		slab.Ext(o).Name = &op.Name{Path: []byte(".\x00"), How: sys.OpenHow{Flags: unix.O_CLOEXEC}}
 		d.Submit(o)
 		for done.Len() == 0 {
 			if err := d.Wait(driver.Forever, done); err != nil {
@@ -87,7 +83,7 @@ func TestFallbacksAreCounted(t *testing.T) {
 		}
 		c, _ := done.Pop()
 		if c.Res < 0 || unix.Close(int(c.Res)) != nil {
-			t.Errorf("without %q: socket = %d", without, c.Res)
+			t.Errorf("without %q: open = %d", without, c.Res)
 		}
 		if got := d.Info().Stats.Fallbacks; got != want {
 			t.Errorf("without %q: %d fallbacks, want %d", without, got, want)

@@ -130,11 +130,6 @@ func (d *ring) repeatCancels() {
 // withdraw ends an op that waits for room or for its stream.
 func (d *ring) withdraw(o *op.Op) {
 	is := func(w *op.Op) bool { return w == o }
-	if o.Code == op.Close && d.backlog.take(is) != nil {
-		o.Mode = waitsTurn // nobody else would close it
-		d.calls.push(o)
-		return
-	}
 	res := int32(-sys.ECANCELED)
 	if o.Flags&op.Full != 0 && o.Done > 0 {
 		res = int32(o.Done)

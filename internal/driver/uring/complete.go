@@ -30,8 +30,6 @@ func (d *ring) complete(o *op.Op, res int32, flags uint32, done *driver.Queue) {
 		return
 	}
 	switch {
-	case res == -sys.EINTR && o.Code == op.Close:
-		res = 0 // the number is free all the same, and may be another's by now
 	case res == -sys.EAGAIN || res == -sys.EINTR:
 		if !o.Canceled {
 			d.again(o, res)

@@ -67,10 +67,6 @@ var planted = []mutant{
 			"-sys.ECANCELED, 0\n	}\n	d.release(o)\n	if race"}}},
 	{"the end of a removed timer is taken for that of the next", driverDir + "wait.go", [][2]string{
 		{"if c.UserData == d.timerToken() {", "if true {"}}},
-	{"a cancelled close does not close", driverDir + "cancel.go", [][2]string{
-		{"if o.Code == op.Close && d", "if o.Code == op.Codes && d"}}},
-	{"a close is repeated after EINTR", driverDir + "complete.go", [][2]string{
-		{"res == -sys.EINTR && o.Code == op.Close", "res == -sys.EINTR && o.Code == op.Codes"}}},
 	{"an entry keeps what was in its place", "uring/sqe_unsafe.go", [][2]string{
 		{"	e.FileIndex = 0\n", "	e.FileIndex = 1\n"}}},
 	{"the ring is entered from another thread", driverDir + "driver.go", [][2]string{

@@ -76,7 +76,7 @@ func TestScriptNoBuffers(t *testing.T) {
 func TestScriptNotReady(t *testing.T) {
 	for how := 1; how <= 3; how++ {
 		w := scripted(t, setting{script: uringtest.Times(20, uringtest.NotReady, how, func(r *uringtest.Request) bool {
-			return r.SQE.Opcode != abi.IORING_OP_CLOSE && r.SQE.Opcode != abi.IORING_OP_POLL_ADD
+			return r.SQE.Opcode != abi.IORING_OP_POLL_ADD
 		})})
 		s := w.stream()
 		calls := []*call{w.recv(s, 10), w.recvmsg(s, 10), w.read(s, 10), w.send(s, op.Write, 100, op.Full),
@@ -162,26 +162,6 @@ func TestScriptCancelLoses(t *testing.T) {
 		t.Errorf("a cancelled accept gave %d, and nobody closes that", accept.res)
 	}
 	w.close() // which counts descriptors
-}
-
-// A close that waits for room cannot be cancelled, and one that a signal has
-// interrupted is done.
-func TestScriptClose(t *testing.T) {
-	w := scripted(t, setting{entries: 2})
-	w.k.SetScript(uringtest.Times(6, uringtest.EnterFails, 1, nil))
-	var calls []*call
-	for range 5 {
-		calls = append(calls, w.closeFD(&w.stream().FD))
-	}
-	w.cancel(calls[4])
-	w.close() // which counts descriptors
-
-	w = scripted(t, setting{script: uringtest.Once(uringtest.NotReady, 2, opcode(abi.IORING_OP_CLOSE))})
-	w.ends(w.closeFD(&w.stream().FD))
-	if w.count(uringtest.NotReady) != 1 {
-		t.Error("the close was not interrupted")
-	}
-	w.close()
 }
 
 // The kernel scribbles over memory that it was lent and has not filled: nobody

@@ -23,17 +23,10 @@ func (w *world) timeout(d time.Duration) *call {
 	return w.submit(c)
 }
 
-func (w *world) socket() *call {
-	c := w.op(op.Socket, nil)
-	c.o.Arg, c.o.Arg2 = unix.AF_UNIX, unix.SOCK_STREAM
-	return w.submit(c)
-}
-
 // closeFD closes a descriptor that no op is on.
-func (w *world) closeFD(f *fd.FD) *call {
-	c := w.op(op.Close, nil)
-	c.o.Off = int64(f.Take())
-	return w.submit(c)
+func (w *world) closeFD(f *fd.FD) {
+	w.d.Forget(f)
+	sys.Close(f.Take())
 }
 
 // file is a regular file of fileSize bytes, each its own place.

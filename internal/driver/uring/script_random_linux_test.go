@@ -166,12 +166,9 @@ func (p *player) step(s *stream) {
 	case 23:
 		p.connect()
 	case 24:
-		switch p.n(4) {
-		case 0:
-			p.socket()
-		case 1:
+		if p.n(3) == 0 {
 			p.readFile(p.n(100), int64(p.n(256)))
-		default:
+		} else {
 			p.fileOp()
 		}
 	case 25:

@@ -214,13 +214,13 @@ func (w *world) accountOp(c *call, res int32, ours bool) {
 		if res != -int32(unix.ETIME) || w.clock.Now() < c.due {
 			w.fail("%s completed with %d, %d ns before its time", c, res, c.due-w.clock.Now())
 		}
-	case op.Accept, op.Socket:
+	case op.Accept:
 		w.accountFD(c, res, ours)
 	case op.Connect:
 		if res != 0 && res != -int32(unix.ECONNRESET) { // whom it came to may be gone by now
 			w.fail("%s completed with %d", c, res)
 		}
-	default: // Nop, Close
+	default: // Nop
 		if res != 0 {
 			w.fail("%s completed with %d", c, res)
 		}
