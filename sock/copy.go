@@ -215,7 +215,7 @@ func (c *Conn) pass(to relay.Sink, b *buf.Buffer) (n int, err error) {
 
 // waitsElsewhere keeps what comes out of the ring's buffers until done, because the reader waits for a peer elsewhere.
 func (c *Conn) waitsElsewhere() (done func()) {
-	c.in.spill(c)
+	c.in.stall(c)
 	c.in.slow = true
 	return func() { c.in.slow = false }
 }

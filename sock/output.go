@@ -96,7 +96,7 @@ func (c *Conn) writeBuffer(b *buf.Buffer, src *Conn) (int, error) {
 func (c *Conn) writeCopy(b *buf.Buffer, n int, src *Conn) (int, error) {
 	p := append([]byte(nil), b.Unread()...)
 	b.Pool().Put(b)
-	src.in.spill(src) // it waits as well
+	src.in.stall(src) // it waits as well
 	src.in.slow = true
 	defer func() { src.in.slow = false }()
 	return c.writeRest(p, n)
@@ -159,6 +159,6 @@ func (c *Conn) newSend(code op.Code) (*op.Op, error) {
 
 // awaitSend submits an op that sends, and parks until it has ended.
 func (c *Conn) awaitSend(o *op.Op) int32 {
-	c.in.spill(c)
+	c.in.stall(c)
 	return c.core.Await(handle.Out, o)
 }
