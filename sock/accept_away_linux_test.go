@@ -307,6 +307,7 @@ func TestTaskComesWhileGoroutinesWait(t *testing.T) {
 
 // Goroutines and tasks that come to them accept each of many connections once.
 func TestEachConnectionIsAcceptedOnce(t *testing.T) {
+	t.Parallel()
 	const conns, guests, tasks, lanes = 5000, 8, 2, 8
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		besideLoop(t, cfg, func(t *testing.T, l *ringo.Loop, ln *sock.Listener) {

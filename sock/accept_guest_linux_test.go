@@ -39,6 +39,7 @@ func besideLoop(t *testing.T, cfg ringo.Config, f func(t *testing.T, l *ringo.Lo
 
 // A goroutine that asks while a connection comes gets it, though no other ever comes.
 func TestGuestsAcceptTheLastComer(t *testing.T) {
+	t.Parallel()
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		guestsAccept(t, cfg, func(t *testing.T, _ *ringo.Loop, ln *sock.Listener) {
 			for range 2000 {
@@ -64,6 +65,7 @@ func TestGuestsAcceptTheLastComer(t *testing.T) {
 
 // A goroutine that asks while a task does is heard.
 func TestGuestsAcceptBesideTasks(t *testing.T) {
+	t.Parallel()
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		guestsAccept(t, cfg, func(t *testing.T, l *ringo.Loop, ln *sock.Listener) {
 			for range 500 {

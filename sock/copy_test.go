@@ -94,6 +94,7 @@ func twoLoops(t *testing.T, cfg ringo.Config, body func(here, there *ringo.Loop)
 
 // Whatever copies, from whatever to whatever: all bytes come, in order, and then the end.
 func TestCopies(t *testing.T) {
+	t.Parallel()
 	file := patternFile(t, copied)
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		twoLoops(t, cfg, func(here, there *ringo.Loop) {

@@ -89,6 +89,7 @@ var echoes = map[string]func(*ringo.Loop, *sock.Listener) error{
 // Data of every size goes both ways at once, over many connections, and each byte
 // comes back once, in its place.
 func TestEchoes(t *testing.T) {
+	t.Parallel()
 	sizes := []int{1, 2, 63, 64, 65, 1000, 4095, 4097, 16383, 16384, 16385, 65535, 65537, 99_999,
 		1 << 20, 3<<20 + 1, 8 << 20}
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {

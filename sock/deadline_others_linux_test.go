@@ -70,6 +70,7 @@ func some[N int | int64](n N, err error) error {
 // Somebody moves a read deadline into the past and clears it microseconds later, while a
 // task reads: it gets bytes, or os.ErrDeadlineExceeded, and no byte is lost.
 func TestReadDeadlineMovedByOthers(t *testing.T) {
+	t.Parallel()
 	var got []byte
 	p := make([]byte, 64)
 	took := func(n int) { got = append(got, p[:n]...) }
@@ -209,6 +210,7 @@ func TestReadDeadlineMovedByOthers(t *testing.T) {
 
 // The same with datagrams that come.
 func TestPacketReadDeadlineMovedByOthers(t *testing.T) {
+	t.Parallel()
 	p := make([]byte, 64)
 	for name, read := range map[string]func(c *sock.PacketConn) error{
 		"ReadFromUDPAddrPort": func(c *sock.PacketConn) error {
@@ -246,6 +248,7 @@ func TestPacketReadDeadlineMovedByOthers(t *testing.T) {
 // Somebody moves a write deadline while a task writes to a peer that is slow: it gets
 // os.ErrDeadlineExceeded and never hears of a cancel, and what it is told went out.
 func TestWriteDeadlineMovedByOthers(t *testing.T) {
+	t.Parallel()
 	name := filepath.Join(t.TempDir(), "data")
 	const size = 1 << 20
 	data := make([]byte, size)
@@ -330,6 +333,7 @@ func TestWriteDeadlineMovedByOthers(t *testing.T) {
 
 // The same with datagrams that go, to a socket whose queue is full.
 func TestPacketWriteDeadlineMovedByOthers(t *testing.T) {
+	t.Parallel()
 	p := []byte("datagram")
 	for name, write := range map[string]func(c *sock.UnixPacketConn) error{
 		"Write": func(c *sock.UnixPacketConn) error { return some(c.Write(p)) },

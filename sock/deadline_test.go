@@ -113,6 +113,7 @@ func reader(l *ringo.Loop, c *sock.Conn) (wait func() (string, error)) {
 }
 
 func TestDeadlineMovedWhileReading(t *testing.T) {
+	t.Parallel()
 	soon := func(d time.Duration) time.Time { return time.Now().Add(d) }
 	none := func(time.Duration) time.Time { return never }
 	late := func(time.Duration) time.Time { return time.Now().Add(patience) }
@@ -181,6 +182,7 @@ func TestDeadlineFromTimer(t *testing.T) {
 
 // A write that runs out of time says how much went out, and exactly that arrives.
 func TestWriteDeadlineCounts(t *testing.T) {
+	t.Parallel()
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		for _, how := range []string{"set before", "set while parked", "moved earlier"} {
 			t.Run(how, func(t *testing.T) {
@@ -248,6 +250,7 @@ func TestWriteDeadlineMovedLater(t *testing.T) {
 
 // Whatever the deadlines do, each byte is read once, in order.
 func TestDeadlineLosesNothing(t *testing.T) {
+	t.Parallel()
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		cfg.BufferSize = 64
 		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {

@@ -110,7 +110,7 @@ func roomy(t *testing.T, ln *sock.Listener) {
 // sendUntilStuck writes until nothing has gone out for a while.
 func sendUntilStuck(t *testing.T, c *net.TCPConn) {
 	for {
-		c.SetWriteDeadline(time.Now().Add(100 * time.Millisecond))
+		c.SetWriteDeadline(time.Now().Add(40 * time.Millisecond))
 		n, err := c.Write(greed[:])
 		if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Error(err)

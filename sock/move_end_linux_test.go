@@ -94,6 +94,7 @@ func TestMoveToCarriesZeroCopy(t *testing.T) {
 
 // A connection whose Close may wait does so beside its new loop, too.
 func TestMoveToCarriesLinger(t *testing.T) {
+	t.Parallel()
 	eachCaller(t, func(t *testing.T, c *sock.Conn, peer *net.TCPConn, start starter) {
 		var moved *sock.Conn
 		total := 0

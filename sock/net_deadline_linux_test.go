@@ -71,6 +71,7 @@ func TestNetDeadlineComes(t *testing.T) {
 
 // A deadline that is set while a read waits counts for it.
 func TestNetDeadlineMoved(t *testing.T) {
+	t.Parallel()
 	eachSubject(t, func(s *subject) {
 		for name, at := range map[string]func() time.Time{
 			"into the past": func() time.Time { return longAgo },

@@ -76,6 +76,7 @@ func packetCallers(c *sock.PacketConn) map[string]func(f func()) {
 
 // Each kind of caller echoes, reading as one kind and writing as another.
 func TestPacketCrosswise(t *testing.T) {
+	t.Parallel()
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		cfg.Loops = 2
 		s := servePacket(t, cfg, "udp", "127.0.0.1:0")

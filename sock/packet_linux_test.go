@@ -395,6 +395,7 @@ func slowReceiver(t *testing.T, l *ringo.Loop, c, peer *sock.UnixPacketConn) {
 
 // A write whose deadline moves at the moment it passes waits on, or fails as one does.
 func TestUnixgramDeadlineMoves(t *testing.T) {
+	t.Parallel()
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		name := filepath.Join(t.TempDir(), "s")
 		full, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: name, Net: "unixgram"})

@@ -21,6 +21,7 @@ import (
 // An interface that can't cut is found out: the datagrams go one by one, each once,
 // and the socket remembers. A size that can't be cut is no such interface.
 func TestPacketSegmentsUncut(t *testing.T) {
+	t.Parallel()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)

@@ -238,6 +238,7 @@ func readProgram(t *testing.T, c *sock.Conn, seed uint64) {
 // connection gives the ring's buffers back meanwhile: they may be what is written,
 // and the peer that makes the Write wait may also be the one that fills buffers.
 func TestPeekedBytesOutliveWrite(t *testing.T) {
+	t.Parallel()
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		for _, geometry := range []struct{ size, buffers, peek int }{
 			{16384, 4, 16384}, {64, 2, 64}, {64, 4, 300}, {4096, 2, 20000},

@@ -109,6 +109,7 @@ func TestBytesAndFINTogether(t *testing.T) {
 
 // An urgent byte is not part of the stream, and what comes around it is.
 func TestUrgentByte(t *testing.T) {
+	t.Parallel()
 	eachCollector(t, func(t *testing.T, s *server, got chan string) {
 		urgent := func(c raw) {
 			if err := syscall.Sendto(c.fd, []byte("!"), syscall.MSG_OOB, nil); err != nil {
@@ -314,6 +315,7 @@ func slim(c *sock.Conn) error {
 // Four times as many peers as there are buffers send and never read. An honest
 // one is served all the same, and the memory stays bounded.
 func TestPeersThatNeverRead(t *testing.T) {
+	t.Parallel()
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		cfg.Buffers, cfg.BufferSize, cfg.Grace = 16, 2048, -1
 		for name, fn := range hogs {
@@ -401,6 +403,7 @@ func TestPeersThatNeverRead(t *testing.T) {
 
 // A slow reader gets everything in the end, and holds up nobody.
 func TestSlowReaders(t *testing.T) {
+	t.Parallel()
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		cfg.Buffers, cfg.BufferSize = 4, 1024
 		s := serve(t, cfg, perConn(func(c *sock.Conn) { io.Copy(c, c) }))

@@ -250,6 +250,7 @@ func TestRawReadUnread(t *testing.T) {
 }
 
 func TestRawWrite(t *testing.T) {
+	t.Parallel()
 	for _, half := range []string{"", ", half-closed peer"} {
 		t.Run("all"+half, func(t *testing.T) {
 			eachCaller(t, func(t *testing.T, c *sock.Conn, peer *net.TCPConn, start starter) {

@@ -209,6 +209,7 @@ func ignorePanics(cfg *ringo.Config) { cfg.OnPanic = func(*ringo.Loop, any, []by
 
 // However a connection ends, Closed says so, once, and the peer sees the end.
 func TestServeEndings(t *testing.T) {
+	t.Parallel()
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		for _, e := range endings {
 			t.Run(e.name, func(t *testing.T) {
@@ -322,6 +323,7 @@ func TestServeDeadlineMoves(t *testing.T) {
 // At drain connections at rest are closed at once, also while others are busy; those
 // end with their Request, and their last bytes arrive.
 func TestServeDrain(t *testing.T) {
+	t.Parallel()
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		var d diary
 		working := make(chan bool, 1)
@@ -436,6 +438,7 @@ func TestServeDrainResetsNobody(t *testing.T) {
 
 // A peer that never stops sending does not hold up the drain for long.
 func TestServeDrainEndsTalkers(t *testing.T) {
+	t.Parallel()
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		cfg.Grace = patience
 		var d diary

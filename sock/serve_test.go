@@ -77,6 +77,7 @@ func wantEcho(t *testing.T, peer *net.TCPConn, pieces ...[]byte) {
 }
 
 func TestServeFramesInPieces(t *testing.T) {
+	t.Parallel()
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		for _, size := range []int{64, 16384} {
 			cfg.BufferSize = size
@@ -184,6 +185,7 @@ func idleTurns(t *testing.T, s *server) (least uint64) {
 // Input that comes while Request runs, whatever it waits for, is shown to it again,
 // and never to two at once.
 func TestServeInputWhileRunning(t *testing.T) {
+	t.Parallel()
 	waits := map[string]func(c *sock.Conn) error{
 		"Sleep": func(c *sock.Conn) error { return c.Loop().Sleep(2 * time.Millisecond) },
 		"Offload": func(c *sock.Conn) error {
@@ -351,6 +353,7 @@ func TestServeUnread(t *testing.T) {
 
 // A thousand of each, with nothing left: memory, slots, coroutines.
 func TestServeManyConnections(t *testing.T) {
+	t.Parallel()
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		cfg.Loops = 2
 		var mu sync.Mutex

@@ -148,6 +148,7 @@ const begun = 1 << 20
 // A copy that waits for its reader is ended by a deadline, a cancel, a close of either side,
 // with the count of what went out.
 func TestSpliceStuck(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name string
 		end  func(x *transfer)
@@ -226,6 +227,7 @@ func anyReset(err error) error {
 // A copy that waits for more, after bulk, is ended by what ends a read, and all that came
 // before has gone out.
 func TestSpliceDry(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name string
 		end  func(x *transfer)
@@ -280,6 +282,7 @@ func TestSpliceDry(t *testing.T) {
 // Bulk goes by splices and little by buffers, in one connection by turns, and a pipe is
 // there only while bytes are in it.
 func TestSpliceByTurns(t *testing.T) {
+	t.Parallel()
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		pair(t, cfg, func(l *ringo.Loop, src *sock.Conn, in *net.TCPConn) {
 			dst, out := connect(t, l)

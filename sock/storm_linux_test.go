@@ -126,6 +126,7 @@ func TestStormOfAccepts(t *testing.T) {
 // A reset that comes on the heels of bytes is told behind them, whatever the
 // kernel was busy with.
 func TestResetBehindBytes(t *testing.T) {
+	t.Parallel()
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		const total = 4000
 		ends := make(chan error, total)

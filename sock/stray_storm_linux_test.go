@@ -21,6 +21,7 @@ import (
 // Everybody comes to connections of goroutines at once, and they are closed meanwhile: what is under way is
 // never on another's descriptor, and all ends.
 func TestStraysInAStorm(t *testing.T) {
+	t.Parallel()
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		cfg.Loops = 2
 		other := make(chan *ringo.Loop, 1)

@@ -13,6 +13,7 @@ import (
 // The smallest rings under load: the submission queue is full, the completion queue
 // overflows, buffers run out, and every byte arrives all the same.
 func TestTinyRings(t *testing.T) {
+	t.Parallel()
 	handlers := map[string]func(*ringo.Loop, *sock.Listener) error{
 		"io.Copy":  perConn(func(c *sock.Conn) { io.Copy(c, c) }),
 		"requests": perRequest(&sock.Handler{Request: frames}),

@@ -131,6 +131,7 @@ func full(t *testing.T, l *ringo.Loop, network string) *sock.Listener {
 
 // A dial waits for room in the backlog, without a thread and without spinning.
 func TestUnixBacklogFull(t *testing.T) {
+	t.Parallel()
 	eachUnix(t, func(t *testing.T, cfg ringo.Config, network string) {
 		onLoop(t, cfg, func(l *ringo.Loop) {
 			ln := full(t, l, network)

@@ -22,18 +22,19 @@ type dialStep struct {
 	answers []string
 	hold    []uint16
 	reached func(server *nameServer, seen *attempts) bool
+	again   bool // the one of two families is more of the same
 }
 
 var dialSteps = []dialStep{
 	{name: "looking up", address: "a.test.", hold: []uint16{typeA, typeAAAA},
 		reached: func(server *nameServer, _ *attempts) bool { return server.questions() >= 2 }},
-	{name: "connecting to a number", address: "127.0.0.1",
+	{name: "connecting to a number", address: "127.0.0.1", again: true,
 		reached: func(_ *nameServer, seen *attempts) bool { return seen.count() >= 1 }},
 	{name: "connecting to one of two families", address: "a.test.", answers: []string{"127.0.0.1"},
 		hold:    []uint16{typeAAAA},
 		reached: func(_ *nameServer, seen *attempts) bool { return seen.count() >= 1 }},
 	{name: "connecting to several", address: "a.test.", answers: []string{"127.0.0.1", "127.0.0.2", "127.0.0.3"},
-		reached: func(_ *nameServer, seen *attempts) bool { return seen.count() >= 3 }},
+		again: true, reached: func(_ *nameServer, seen *attempts) bool { return seen.count() >= 3 }},
 }
 
 // A dialAbort ends a dial from outside. start runs dial in a way that can be ended, and gives
@@ -171,6 +172,9 @@ func loopElsewhere(l *ringo.Loop) (o *ringo.Loop, leave func()) {
 // A dial can be ended at each step, in every way, and then nothing is left of it.
 func TestDialAborted(t *testing.T) {
 	for _, step := range dialSteps {
+		if step.again && testing.Short() {
+			continue
+		}
 		t.Run(step.name, func(t *testing.T) {
 			at := newScene(t, nil, []string{"127.0.0.1", "127.0.0.2", "127.0.0.3"})
 			eachDriver(t, func(t *testing.T, cfg ringo.Config) {

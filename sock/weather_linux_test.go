@@ -20,6 +20,7 @@ import (
 // A TLS client that stalls in its handshake, wherever it stalls, is freed by the
 // deadline, also if the handshake runs in a task of the loop.
 func TestTLSClientStalls(t *testing.T) {
+	t.Parallel()
 	cert, _ := certificate(t)
 	hello := clientHello(t)
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
@@ -60,6 +61,7 @@ func clientHello(t *testing.T) []byte {
 // A peer that is gone without a word is found out by keep-alive probes while a read
 // waits.
 func TestHalfOpenReader(t *testing.T) {
+	t.Parallel()
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		onLoop(t, cfg, func(l *ringo.Loop) {
 			ln := listen(t, l)
@@ -122,6 +124,7 @@ func vanish(t *testing.T, c *net.TCPConn) {
 
 // A peer that takes nothing more is given up after the user timeout.
 func TestUserTimeoutEndsWrite(t *testing.T) {
+	t.Parallel()
 	if err := zeroWindowTimesOut(); err != nil {
 		t.Skip(err)
 	}

@@ -20,6 +20,7 @@ import (
 // Writes of several pieces end in net.ErrClosed, and not in the error of a descriptor that is gone,
 // also if the connection ends in the turn in which one piece has gone out whole.
 func TestClosedBetweenPieces(t *testing.T) {
+	t.Parallel()
 	name := filepath.Join(t.TempDir(), "data")
 	if err := os.WriteFile(name, make([]byte, 1<<20), 0o600); err != nil {
 		t.Fatal(err)

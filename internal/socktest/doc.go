@@ -11,5 +11,8 @@
 // time, with an error that says why; and every byte is accounted for: what the call says that it has
 // moved, and what is there behind it, are the whole stream, in order, and nothing twice.
 //
+// Networks and callers run beside each other. With -short there is one network of each family, with all callers,
+// methods and events: tcp for streams, unixpacket, udp, unixgram.
+//
 // The rows are checked against the methods that there are, so a new method without a row fails.
 package socktest

@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"ringo/sock"
@@ -47,26 +48,31 @@ func Complete(t *testing.T) {
 	}
 }
 
-// Run runs the matrix on a driver, and says how many cells there were.
+// Run runs the matrix on a driver, and says how many cells there were. With -short it leaves out the networks
+// whose handles others have, too.
 func Run(t *testing.T, driver string) {
-	m := &matrix{driver: driver}
-	defer m.end(t)
+	var cells atomic.Int64
+	t.Cleanup(func() { t.Logf("%d cells", cells.Load()) }) // behind those that run in parallel
 	for _, net := range networks {
-		if net.detached && testing.Short() {
+		if net.again && testing.Short() {
 			continue
 		}
-		t.Run(net.name, func(t *testing.T) {
-			for _, who := range callers {
-				t.Run(who.name, func(t *testing.T) { m.calls(t, net, who) })
-			}
-		})
+		for _, who := range callers {
+			t.Run(net.name+"/"+who.name, func(t *testing.T) {
+				t.Parallel() // they mostly wait
+				m := &matrix{driver: driver}
+				defer m.end(t)
+				m.calls(t, net, who)
+				cells.Add(m.cells)
+			})
+		}
 	}
-	t.Logf("%d cells", m.cells)
 }
 
+// matrix runs cells, one after the other.
 type matrix struct {
 	driver string
-	cells  int
+	cells  int64
 	world  *world // until a cell ends it
 }
 

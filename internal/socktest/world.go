@@ -9,6 +9,7 @@ import (
 	"iter"
 	"runtime"
 	"strings"
+	"sync"
 	"time"
 
 	"ringo"
@@ -47,7 +48,12 @@ func newWorld(driver string) (*world, error) {
 	return &world{home, other}, nil
 }
 
+// opening is held from open.Through to its end.
+var opening sync.Mutex
+
 func newRun(driver string) (*run, error) {
+	opening.Lock()
+	defer opening.Unlock()
 	var mortal drivertest.Mortal
 	undo := open.Through(mortal.Wrap)
 	defer undo()
