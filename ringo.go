@@ -56,7 +56,7 @@ func (l *Loop) task(method string) *loop.Loop {
 // wantHere panics for a method that can't give an error to who may not call it.
 func wantHere(l *loop.Loop, method string) {
 	switch {
-	case l.Here():
+	case l.IsCurrent():
 	case l.Ended():
 		panic("ringo: " + method + " after the loop has ended")
 	default:
@@ -92,7 +92,7 @@ func (l *Loop) Context() context.Context { return l.task("Loop.Context").Context
 // task is cancelled, os.ErrDeadlineExceeded at the end of a WithTimeout around it,
 // ErrNotTask to other callers.
 func (l *Loop) Sleep(d time.Duration) error {
-	if !l.engine().Here() {
+	if !l.engine().IsCurrent() {
 		return l.stranger()
 	}
 	if l.engine().Sleep(d) == -sys.ECANCELED {
@@ -137,7 +137,7 @@ func (l *Loop) Compute(fn func(ctx context.Context) error) error {
 
 func (l *Loop) checkCall(fn bool, method string) error {
 	switch {
-	case !l.engine().Here():
+	case !l.engine().IsCurrent():
 		return l.stranger()
 	case !fn:
 		return noFunc(method)

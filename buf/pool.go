@@ -288,7 +288,7 @@ func (p *Pool) put(b *Buffer) {
 
 // release is Put by whoever holds a lease, which need not be the owner.
 func (p *Pool) release(b *Buffer) {
-	if p.mark != nil && p.mark.Here() {
+	if p.mark != nil && p.mark.IsCurrent() {
 		p.put(b)
 		return
 	}

@@ -72,7 +72,7 @@ func AdoptUnixgram(l *ringo.Loop, s io.Closer) (*UnixPacketConn, error) {
 
 // Adopt is the function Adopt with this configuration.
 func (ac *AdoptConfig) Adopt(l *ringo.Loop, s io.Closer) (c *Conn, err error) {
-	err = ac.adopt(l, s, (*importedSocket).wantConn, func(e *loop.Loop, a *importedSocket, here bool) error {
+	err = ac.adopt(l, s, (*importedSocket).wantConn, func(e *loop.Loop, a *importedSocket, own bool) error {
 		c = newConn(e, a.fd.Take())
 		if unixNetwork(a.network) {
 			c.becomeUnix(unixName(e, c.core.FD(), kernel.Kernel.Getsockname, a.network),
@@ -83,7 +83,7 @@ func (ac *AdoptConfig) Adopt(l *ringo.Loop, s io.Closer) (c *Conn, err error) {
 		}
 		c.in.resume(c, ac.Unread)
 		c.in.err = a.err
-		if !here {
+		if !own {
 			c.detach()
 		}
 		return nil
@@ -130,13 +130,13 @@ func (ac *AdoptConfig) AdoptSet(s io.Closer) (*ListenerSet, error) {
 
 // AdoptPacket is the function AdoptPacket with this configuration.
 func (ac *AdoptConfig) AdoptPacket(l *ringo.Loop, s io.Closer) (c *PacketConn, err error) {
-	err = ac.adopt(l, s, (*importedSocket).wantUDP, func(e *loop.Loop, a *importedSocket, here bool) error {
+	err = ac.adopt(l, s, (*importedSocket).wantUDP, func(e *loop.Loop, a *importedSocket, own bool) error {
 		local, peer := socket{kernel.Host{}, a.fd.Sys()}.name().AddrPort(), netip.AddrPort{}
 		if a.connected() {
 			peer = nameOf(e, &a.fd, kernel.Kernel.Getpeername)
 		}
 		c = newPacketConn(e, a.network, a.fd.Take(), local, peer)
-		if !here {
+		if !own {
 			c.detach()
 		}
 		return nil
@@ -146,7 +146,7 @@ func (ac *AdoptConfig) AdoptPacket(l *ringo.Loop, s io.Closer) (c *PacketConn, e
 
 // AdoptUnixgram is the function AdoptUnixgram with this configuration.
 func (ac *AdoptConfig) AdoptUnixgram(l *ringo.Loop, s io.Closer) (c *UnixPacketConn, err error) {
-	err = ac.adopt(l, s, (*importedSocket).wantUnixgram, func(e *loop.Loop, a *importedSocket, here bool) error {
+	err = ac.adopt(l, s, (*importedSocket).wantUnixgram, func(e *loop.Loop, a *importedSocket, own bool) error {
 		var peer *net.UnixAddr
 		if a.connected() {
 			name := a.unixName(kernel.Kernel.Getpeername)
@@ -154,7 +154,7 @@ func (ac *AdoptConfig) AdoptUnixgram(l *ringo.Loop, s io.Closer) (c *UnixPacketC
 		}
 		c = newUnixPacketConn(e, a.fd.Sys(), peer, nil)
 		a.fd.Take()
-		if !here {
+		if !own {
 			c.detach()
 		}
 		return nil
@@ -164,7 +164,7 @@ func (ac *AdoptConfig) AdoptUnixgram(l *ringo.Loop, s io.Closer) (c *UnixPacketC
 
 // adopt makes what make makes of s in a task of the loop, if it is what is wanted.
 func (ac *AdoptConfig) adopt(l *ringo.Loop, s io.Closer, want func(*importedSocket) error,
-	make func(e *loop.Loop, a *importedSocket, here bool) error) error {
+	make func(e *loop.Loop, a *importedSocket, own bool) error) error {
 	e := (*loop.Loop)(l)
 	a, err := ac.take(s)
 	if err == nil && e.Ended() {
@@ -177,8 +177,8 @@ func (ac *AdoptConfig) adopt(l *ringo.Loop, s io.Closer, want func(*importedSock
 		err = want(a)
 	}
 	if err == nil {
-		here := e.Here()
-		err = atHome(e, func() error { return make(e, a, here) })
+		own := e.IsCurrent()
+		err = onOwner(e, func() error { return make(e, a, own) })
 	}
 	if err != nil {
 		return a.refuse(err)

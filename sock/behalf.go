@@ -52,12 +52,12 @@ func because(err, cause error) error {
 func madeOn[C interface{ detach() }](ctx context.Context, l *ringo.Loop, fail func(error) error,
 	make func() (C, error)) (c C, err error) {
 	e := (*loop.Loop)(l)
-	here := e.Here()
-	if here && ctx.Done() == nil {
+	own := e.IsCurrent()
+	if own && ctx.Done() == nil {
 		return make()
 	}
 	err = onBehalf(ctx, e, fail, func() (err error) {
-		if c, err = make(); err == nil && !here {
+		if c, err = make(); err == nil && !own {
 			c.detach()
 		}
 		return err
@@ -65,10 +65,10 @@ func madeOn[C interface{ detach() }](ctx context.Context, l *ringo.Loop, fail fu
 	return c, err
 }
 
-// atHome runs fn in a task of the handle's loop, this one if it is. G, parks.
-func atHome(l *loop.Loop, fn func() error) error {
+// onOwner runs fn in a task of the handle's loop, this one if it is. G, parks.
+func onOwner(l *loop.Loop, fn func() error) error {
 	switch {
-	case l.Here():
+	case l.IsCurrent():
 		return fn()
 	case l == nil:
 		return errEnded // of a zero value

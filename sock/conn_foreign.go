@@ -172,7 +172,7 @@ func (c *Conn) discardForeign(a handle.Access, n int) (done int, err error) {
 func (c *Conn) bufferedForeign() int {
 	n, theirs := c.core.Unread()
 	if !theirs {
-		atHome(c.l, func() error {
+		onOwner(c.l, func() error {
 			n = c.Buffered()
 			return nil
 		})

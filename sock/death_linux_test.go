@@ -47,7 +47,7 @@ func TestDriverDeathIsTold(t *testing.T) {
 						l.Sleep(20 * time.Millisecond)
 						l.Go(func() { read(conn) })
 						l.Sleep(20 * time.Millisecond)
-						mortal.Here().Die(cause)
+						mortal.Current().Die(cause)
 						l.Sleep(time.Hour)
 						return nil
 					})

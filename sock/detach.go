@@ -21,15 +21,15 @@ import (
 //
 // Any goroutine may call it; a task of another loop parks.
 func (c *Conn) File() (f *os.File, err error) {
-	err = atHome(c.l, func() error {
+	err = onOwner(c.l, func() error {
 		f, err = c.file()
 		return err
 	})
-	return f, c.failHome("file", err)
+	return f, c.failOnOwner("file", err)
 }
 
-// failHome wraps what atHome gives if it could not run.
-func (c *Conn) failHome(name string, err error) error {
+// failOnOwner wraps what onOwner gives if it could not run.
+func (c *Conn) failOnOwner(name string, err error) error {
 	if err == errEnded {
 		return c.fail(name, err)
 	}
@@ -108,14 +108,14 @@ func (ln *Listener) File() (*os.File, error) {
 // Any goroutine may call it; a task parks until the operations in flight have ended.
 func (c *Conn) Detach() (fd int, unread []byte, err error) {
 	fd = -1
-	err = atHome(c.l, func() error {
+	err = onOwner(c.l, func() error {
 		p, err := c.part("detach")
 		if err == nil {
 			fd, unread = int(p.fd), p.unread
 		}
 		return err
 	})
-	return fd, unread, c.failHome("detach", err)
+	return fd, unread, c.failOnOwner("detach", err)
 }
 
 // DetachConn is Detach to a connection of package net, which returns the unread bytes
@@ -125,11 +125,11 @@ func (c *Conn) Detach() (fd int, unread []byte, err error) {
 //
 // Any goroutine may call it; a task parks until the operations in flight have ended.
 func (c *Conn) DetachConn() (conn net.Conn, err error) {
-	err = atHome(c.l, func() error {
+	err = onOwner(c.l, func() error {
 		conn, err = c.detachConn()
 		return err
 	})
-	return conn, c.failHome("detach", err)
+	return conn, c.failOnOwner("detach", err)
 }
 
 func (c *Conn) detachConn() (net.Conn, error) {

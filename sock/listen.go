@@ -57,7 +57,7 @@ func Reserve(network, address string) (*ListenerSet, error) {
 // Listen is the function Listen with this configuration.
 func (lc *ListenConfig) Listen(l *ringo.Loop, network, address string) (*Listener, error) {
 	e := (*loop.Loop)(l)
-	if !e.Here() {
+	if !e.IsCurrent() {
 		return nil, listenError(network, nil, stranger(e))
 	}
 	if unixNetwork(network) {
@@ -126,7 +126,7 @@ func (s *ListenerSet) Listen(l *ringo.Loop) (*Listener, error) {
 	switch {
 	case s.network == "":
 		return nil, errZero
-	case !e.Here():
+	case !e.IsCurrent():
 		return nil, listenError(s.network, s.Addr(), stranger(e))
 	}
 	fd, file, err := s.take(e)

@@ -107,7 +107,7 @@ func (ln *Listener) Accept() (net.Conn, error) {
 
 // AcceptConn is Accept with the type.
 func (ln *Listener) AcceptConn() (*Conn, error) {
-	if !ln.l.Here() {
+	if !ln.l.IsCurrent() {
 		return ln.acceptForeign(loop.Current())
 	}
 	ln.l.ChargeAndYield() // also for who goes on asking a listener that is closed

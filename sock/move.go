@@ -24,11 +24,11 @@ import (
 //
 // Any goroutine may call it; a task parks until the operations in flight have ended.
 func (c *Conn) MoveTo(l *ringo.Loop) (moved *Conn, err error) {
-	err = atHome(c.l, func() error {
+	err = onOwner(c.l, func() error {
 		moved, err = c.moveTo((*loop.Loop)(l))
 		return err
 	})
-	return moved, c.failHome("move", err)
+	return moved, c.failOnOwner("move", err)
 }
 
 func (c *Conn) moveTo(l *loop.Loop) (*Conn, error) {

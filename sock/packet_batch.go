@@ -76,14 +76,14 @@ func (c *PacketConn) readBatchOwn(ms []Message) (int, error) {
 }
 
 // takeBatch gives what other reads have fetched.
-func (c *PacketConn) takeBatch(ms []Message, home bool) (n int) {
+func (c *PacketConn) takeBatch(ms []Message, own bool) (n int) {
 	for ; n < len(ms); n++ {
-		d := c.in.head(&c.packet, home)
+		d := c.in.head(&c.packet, own)
 		if d == nil {
 			break
 		}
 		ms[n].take(d)
-		c.in.pop(&c.packet, home)
+		c.in.pop(&c.packet, own)
 	}
 	return n
 }

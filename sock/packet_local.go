@@ -206,11 +206,11 @@ func segmentOf(control []byte) int {
 
 // head is the first of the datagrams that were fetched and not read; nil if there are
 // none. The loop's memory is looked at by its tasks only.
-func (in *packetInput) head(c *packet, home bool) *datagram {
+func (in *packetInput) head(c *packet, own bool) *datagram {
 	if len(in.kept) > 0 {
 		return &in.kept[0]
 	}
-	if !home {
+	if !own {
 		return nil
 	}
 	if pl := c.local.packet; pl != nil && pl.owner == c && len(pl.unread) > 0 {
@@ -220,24 +220,24 @@ func (in *packetInput) head(c *packet, home bool) *datagram {
 }
 
 // pop drops the first of them, which must be there.
-func (in *packetInput) pop(c *packet, home bool) {
+func (in *packetInput) pop(c *packet, own bool) {
 	if len(in.kept) == 0 {
 		c.local.packet.unread = c.local.packet.unread[1:]
 		return
 	}
-	if in.kept = in.kept[1:]; len(in.kept) == 0 && home {
+	if in.kept = in.kept[1:]; len(in.kept) == 0 && own {
 		in.dropKept(c)
 	}
 }
 
 // take gives a datagram that was fetched before; false if there is none.
-func (in *packetInput) take(c *packet, home bool, d *recvmsg) bool {
-	first := in.head(c, home)
+func (in *packetInput) take(c *packet, own bool, d *recvmsg) bool {
+	first := in.head(c, own)
 	if first == nil {
 		return false
 	}
 	if first.moveTo(d) {
-		in.pop(c, home)
+		in.pop(c, own)
 	}
 	return true
 }

@@ -60,7 +60,7 @@ func Poll(l *ringo.Loop, f syscall.Conn) (*Pollable, error) {
 	switch {
 	case l == nil:
 		return nil, &fs.PathError{Op: "poll", Path: p.name, Err: errNoLoop}
-	case !p.l.Here():
+	case !p.l.IsCurrent():
 		return nil, p.fail("poll", stranger(p.l))
 	}
 	if has, ok := f.(interface{ Stat() (fs.FileInfo, error) }); ok {
@@ -169,7 +169,7 @@ func (p *Pollable) SetReadDeadline(t time.Time) error { return p.setDeadlines(t,
 func (p *Pollable) SetWriteDeadline(t time.Time) error { return p.setDeadlines(t, false, true) }
 
 func (p *Pollable) setDeadlines(t time.Time, in, out bool) error {
-	if !p.l.Here() {
+	if !p.l.IsCurrent() {
 		return p.fail("set", stranger(p.l))
 	}
 	if err := p.core.SetDeadline(t, in, out); err != nil {
@@ -184,7 +184,7 @@ func (p *Pollable) setDeadlines(t time.Time, in, out bool) error {
 // Close closes the duplicate. It parks until the operations in flight have ended;
 // callers that wait get net.ErrClosed. Closing again does nothing.
 func (p *Pollable) Close() error {
-	if p.l != nil && !p.l.Ended() && !p.l.Here() { // a loop that has ended has closed what was open on it
+	if p.l != nil && !p.l.Ended() && !p.l.IsCurrent() { // a loop that has ended has closed what was open on it
 		return p.fail("close", stranger(p.l))
 	}
 	return p.core.Close()
@@ -199,7 +199,7 @@ func (p *Pollable) fail(name string, err error) error {
 
 // enter takes a turn in a direction.
 func (p *Pollable) enter(name string, dir handle.Dir) (handle.Access, error) {
-	if !p.l.Here() {
+	if !p.l.IsCurrent() {
 		return handle.Access{}, p.fail(name, stranger(p.l))
 	}
 	a, err := p.core.Enter(dir)
@@ -215,7 +215,7 @@ func (p *Pollable) enter(name string, dir handle.Dir) (handle.Access, error) {
 
 // begin is what a call begins with that takes no turn.
 func (p *Pollable) begin(name string) error {
-	if !p.l.Here() {
+	if !p.l.IsCurrent() {
 		return p.fail(name, stranger(p.l))
 	}
 	err := p.core.Check()

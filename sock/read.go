@@ -176,7 +176,7 @@ func (c *Conn) nextBuffer() *buf.Buffer {
 // Buffered is how many unread bytes are here now. It waits for no reader: bytes that somebody else is
 // reading just then don't count. A closed connection has none. Any goroutine may call it.
 func (c *Conn) Buffered() int {
-	if !c.l.Here() {
+	if !c.l.IsCurrent() {
 		return c.bufferedForeign()
 	}
 	if c.core.Check() != nil || !c.core.Reclaim(handle.In) {

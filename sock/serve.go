@@ -99,7 +99,7 @@ func Serve(l *ringo.Loop, ln *Listener, h *Handler) error {
 		return errors.New("sock: Serve of a nil Listener")
 	}
 	e := (*loop.Loop)(l)
-	if !e.Here() {
+	if !e.IsCurrent() {
 		return ln.fail("accept", stranger(e))
 	}
 	if h == nil || h.Request == nil {

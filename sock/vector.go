@@ -166,7 +166,7 @@ func (c *Conn) writeVNow(v *vector) (n int, err error) {
 // Any goroutine may call it; one that is no task waits as in package net.
 func (c *Conn) WriteLease(b buf.Lease) (int, error) {
 	p := b.Bytes()
-	if !c.l.Here() || c.records() || !b.From(c.l.Ring()) && !b.From(c.l.Plain()) {
+	if !c.l.IsCurrent() || c.records() || !b.From(c.l.Ring()) && !b.From(c.l.Plain()) {
 		defer b.Release() // also if the caller's task ends in it
 		return c.Write(p)
 	}

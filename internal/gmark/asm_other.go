@@ -2,7 +2,7 @@
 
 package gmark
 
-// Exact tells whether this architecture has the check. Where it has not, Here is
+// Exact tells whether this architecture has the check. Where it has not, IsCurrent is
 // always false and callers fall back to comparing thread ids.
 const Exact = false
 

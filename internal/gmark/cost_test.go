@@ -14,9 +14,9 @@ import (
 // atomicMark is the alternative.
 type atomicMark struct{ g atomic.Uintptr }
 
-func (m *atomicMark) Set(g G)    { m.g.Store(uintptr(g)) }
-func (m *atomicMark) Clear()     { m.g.Store(0) }
-func (m *atomicMark) Here() bool { return m.g.Load() == getg() }
+func (m *atomicMark) Set(g G)         { m.g.Store(uintptr(g)) }
+func (m *atomicMark) Clear()          { m.g.Store(0) }
+func (m *atomicMark) IsCurrent() bool { return m.g.Load() == getg() }
 
 func BenchmarkStores(b *testing.B) {
 	g := Current()
@@ -41,7 +41,7 @@ func BenchmarkCheck(b *testing.B) {
 		var m Mark
 		m.Set(Current())
 		for b.Loop() {
-			if !m.Here() && Exact {
+			if !m.IsCurrent() && Exact {
 				b.Fatal("not here")
 			}
 		}
@@ -50,7 +50,7 @@ func BenchmarkCheck(b *testing.B) {
 		var m atomicMark
 		m.Set(Current())
 		for b.Loop() {
-			if !m.Here() && Exact {
+			if !m.IsCurrent() && Exact {
 				b.Fatal("not here")
 			}
 		}

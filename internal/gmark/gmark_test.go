@@ -12,20 +12,20 @@ func TestMarkKnowsItsG(t *testing.T) {
 		t.Skip("no g check on " + runtime.GOARCH)
 	}
 	var m Mark
-	if m.Here() {
+	if m.IsCurrent() {
 		t.Fatal("an unset mark claims the caller")
 	}
 	m.Set(Current())
-	if !m.Here() {
+	if !m.IsCurrent() {
 		t.Fatal("the marked goroutine is not found")
 	}
 	other := make(chan bool)
-	go func() { other <- m.Here() }()
+	go func() { other <- m.IsCurrent() }()
 	if <-other {
 		t.Fatal("another goroutine passes for the marked one")
 	}
 	m.Clear()
-	if m.Here() {
+	if m.IsCurrent() {
 		t.Fatal("a cleared mark claims the caller")
 	}
 }
@@ -37,9 +37,9 @@ func TestCoroutineHasItsOwnG(t *testing.T) {
 	var m Mark
 	m.Set(Current())
 	next, stop := iter.Pull(func(yield func(bool) bool) {
-		yield(m.Here())
+		yield(m.IsCurrent())
 		m.Set(Current())
-		yield(m.Here())
+		yield(m.IsCurrent())
 	})
 	defer stop()
 	if in, _ := next(); in {
@@ -48,7 +48,7 @@ func TestCoroutineHasItsOwnG(t *testing.T) {
 	if in, _ := next(); !in {
 		t.Error("a coroutine does not find its own mark")
 	}
-	if m.Here() {
+	if m.IsCurrent() {
 		t.Error("the resumer passes for its coroutine")
 	}
 }
@@ -66,7 +66,7 @@ func TestForeignReadersAreRaceClean(t *testing.T) {
 				case <-stop:
 					return
 				default:
-					if m.Here() {
+					if m.IsCurrent() {
 						t.Error("a foreign goroutine was taken for the task")
 						return
 					}
@@ -150,7 +150,7 @@ func BenchmarkHere(b *testing.B) {
 	var m Mark
 	m.Set(Current())
 	for b.Loop() {
-		if !m.Here() && Exact {
+		if !m.IsCurrent() && Exact {
 			b.Fatal("not here")
 		}
 	}

@@ -19,8 +19,8 @@ func (m *Mark) Set(g G) { m.g = uintptr(g) }
 // Clear marks nobody. Only the thread of the loop may call it.
 func (m *Mark) Clear() { m.g = 0 }
 
-// Here reports whether the caller is the marked task. Any goroutine may ask.
-func (m *Mark) Here() bool { return isG(&m.g) }
+// IsCurrent reports whether the caller is the marked task. Any goroutine may ask.
+func (m *Mark) IsCurrent() bool { return isG(&m.g) }
 
 // SP is about where the caller's stack ends now.
 func SP() uintptr { return getsp() }

@@ -22,7 +22,7 @@ var own = [2]*half{{dir: In}, {dir: Out}}
 
 // Enter waits for the caller's turn in a direction, in order of arrival. Any caller; a task parks.
 func (c *Core) Enter(dir Dir) (Access, error) {
-	if c.l.Here() {
+	if c.l.IsCurrent() {
 		return Access{own[dir]}, c.enterOwn(dir)
 	}
 	f, err := c.callers()

@@ -10,7 +10,7 @@ func (c *Core) Close() error {
 	switch {
 	case c.l == nil:
 		return ErrZero
-	case !c.l.Here():
+	case !c.l.IsCurrent():
 		c.closeForeign()
 		return nil
 	}

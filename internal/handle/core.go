@@ -179,7 +179,7 @@ func (c *Core) Try(o *op.Op) (int32, bool) {
 
 // Ask asks the kernel about the descriptor what needs no turn and does not wait. Any caller.
 func (c *Core) Ask(question func(k kernel.Kernel, fd int32) int32) (int32, error) {
-	if c.l.Here() {
+	if c.l.IsCurrent() {
 		if err := c.Check(); err != nil {
 			return 0, err
 		}

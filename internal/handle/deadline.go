@@ -10,7 +10,7 @@ import (
 
 // SetDeadline sets the deadline of one direction or of both; the zero time is none. Any caller.
 func (c *Core) SetDeadline(t time.Time, in, out bool) error {
-	if !c.l.Here() {
+	if !c.l.IsCurrent() {
 		f, err := c.callers()
 		if err == nil {
 			err = f.setLimits(t, in, out)

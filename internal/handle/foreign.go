@@ -390,7 +390,7 @@ func (f *foreign) awaitGoneAs(l *loop.Loop, t *loop.Task) {
 
 // Control calls f with the descriptor's number, and keeps it open meanwhile. Any caller.
 func (c *Core) Control(f func(fd uintptr)) error {
-	if c.l.Here() {
+	if c.l.IsCurrent() {
 		c.attach()
 	}
 	g, err := c.callers()

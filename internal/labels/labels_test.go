@@ -12,7 +12,7 @@ import (
 // On the architectures that are tested the place of the labels is found: where it is not, tasks start without labels,
 // and somebody has to look.
 func TestKnown(t *testing.T) {
-	if readable && !Known() {
+	if readable && !Readable() {
 		t.Fatalf("%s on %s: the labels are nowhere in the running g", runtime.Version(), runtime.GOARCH)
 	}
 	t.Logf("%s on %s: at %d", runtime.Version(), runtime.GOARCH, where)
@@ -32,7 +32,7 @@ func labelOf(s Set) (value string) {
 }
 
 func TestCurrent(t *testing.T) {
-	if !Known() {
+	if !Readable() {
 		t.Skip("labels can't be read on " + runtime.GOARCH)
 	}
 	var wait sync.WaitGroup
@@ -79,7 +79,7 @@ func TestCurrent(t *testing.T) {
 
 // Sets that nothing but this package holds outlast collections.
 func TestSetsOutlastCollections(t *testing.T) {
-	if !Known() {
+	if !Readable() {
 		t.Skip("labels can't be read on " + runtime.GOARCH)
 	}
 	var sets []Set

@@ -13,14 +13,14 @@ type Set struct{ p unsafe.Pointer }
 // None reports whether there are no labels.
 func (s Set) None() bool { return s.p == nil }
 
-// Current gives the labels of the caller; none if it can't be told, see Known.
+// Current returns the labels of the caller; none if it can't be told, see Readable.
 func Current() Set { return Set{read(where)} }
 
 // Place is where a goroutine keeps its labels, to look there for less than Current costs.
 type Place struct{ p *unsafe.Pointer }
 
-// Here gives the caller's.
-func Here() Place {
+// CurrentPlace returns where the caller keeps its labels.
+func CurrentPlace() Place {
 	if p := address(where); p != nil {
 		return Place{p}
 	}
@@ -56,8 +56,8 @@ func set(s Set) {
 	pprof.SetGoroutineLabels(ctx)
 }
 
-// Known reports whether labels can be read.
-func Known() bool { return where != 0 }
+// Readable reports whether labels can be read.
+func Readable() bool { return where != 0 }
 
 // setType is the type of what a context with labels holds: a pointer. It has to be known before where is
 // looked for.

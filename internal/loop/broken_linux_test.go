@@ -227,7 +227,7 @@ func TestDriverDiesUnderTasks(t *testing.T) {
 			for range 10 {
 				l.Go(func() { ended.Add(1) })
 			}
-			mortal.Here().Die(errBroken)
+			mortal.Current().Die(errBroken)
 			joiner.Wait()
 			return nil
 		})

@@ -92,18 +92,18 @@ func (l *Loop) Local() any { return l.local }
 // SetLocal stores it.
 func (l *Loop) SetLocal(v any) { l.local = v }
 
-// Here reports whether the caller runs on the loop's thread as one of its tasks,
+// IsCurrent reports whether the caller runs on the loop's thread as one of its tasks,
 // or in an iterator that a task runs. Of no loop, which handles of the zero value have,
 // nobody is a task, and it has ended. G.
-func (l *Loop) Here() bool {
-	return l != nil && (l.mark.Here() || l.hereByThread())
+func (l *Loop) IsCurrent() bool {
+	return l != nil && (l.mark.IsCurrent() || l.isCurrentByThread())
 }
 
-// hereByThread is for callers whose g is not the task's: a coroutine within a
-// task, or an architecture on which a g has no mark. It is apart so that Here is inlined.
+// isCurrentByThread is for callers whose g is not the task's: a coroutine within a
+// task, or an architecture on which a g has no mark. It is apart so that IsCurrent is inlined.
 //
 //go:noinline
-func (l *Loop) hereByThread() bool { return l.seat.taken() && !l.ended.Load() }
+func (l *Loop) isCurrentByThread() bool { return l.seat.taken() && !l.ended.Load() }
 
 // Ended reports whether the loop is gone, as one is that no Run has made. G.
 func (l *Loop) Ended() bool { return l.unmade() || l.ended.Load() }
@@ -151,7 +151,7 @@ func (l *Loop) Ready(t *Task) {
 
 // ReadyFrom is Ready from any goroutine. G.
 func (l *Loop) ReadyFrom(t *Task) {
-	if l.mark.Here() {
+	if l.mark.IsCurrent() {
 		l.Ready(t)
 		return
 	}
@@ -192,7 +192,7 @@ func (l *Loop) Cancel(o *op.Op) {
 
 // Try runs an op as a plain call if it need not wait. G.
 func (l *Loop) Try(o *op.Op) (res int32, ok bool) {
-	if l.mark.Here() {
+	if l.mark.IsCurrent() {
 		l.ops.tried[o.Code]++
 	}
 	return l.drv.Try(o)
@@ -221,7 +221,7 @@ func (l *Loop) StartLabelled(j Job) { l.Start(withLabels(j, labels.Current())) }
 func (l *Loop) Go(fn func()) *Task {
 	t := &Task{l: l, fn: fn}
 	t.inherit()
-	if l.Here() {
+	if l.IsCurrent() {
 		l.live++
 		l.ready.push(item{task: t})
 		return t

@@ -23,7 +23,7 @@ func TestCurrentAmongMany(t *testing.T) {
 				}
 				next, stop := iter.Pull(func(yield func(bool) bool) {
 					got, task := loop.Current()
-					yield(got == l && task == l.Task() && l.Here())
+					yield(got == l && task == l.Task() && l.IsCurrent())
 				})
 				defer stop()
 				if ok, _ := next(); !ok {
@@ -56,7 +56,7 @@ func TestCurrentAmongMany(t *testing.T) {
 			var strangers sync.WaitGroup
 			for range many {
 				strangers.Go(func() {
-					if got, _ := loop.Current(); got != nil || l.Here() {
+					if got, _ := loop.Current(); got != nil || l.IsCurrent() {
 						t.Errorf("on a goroutine: loop %p", got)
 					}
 				})

@@ -72,7 +72,7 @@ func (l *Loop) Stats() Stats {
 	if l.unmade() {
 		return Stats{}
 	}
-	if l.Here() {
+	if l.IsCurrent() {
 		return l.snapshot()
 	}
 	if me, t := Current(); me != nil {

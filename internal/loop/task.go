@@ -273,7 +273,7 @@ func (t *Task) Cancel() {
 	if t == nil {
 		return
 	}
-	if t.l.Here() {
+	if t.l.IsCurrent() {
 		t.l.cancelTask(t)
 		return
 	}

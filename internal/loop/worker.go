@@ -57,7 +57,7 @@ func (l *Loop) newWorker() *worker {
 //
 //go:noinline
 func (w *worker) enter() {
-	w.g, w.labels = gmark.Current(), labels.Here()
+	w.g, w.labels = gmark.Current(), labels.CurrentPlace()
 	w.l.mark.Set(w.g)
 	labels.Clear() // those of the loop's goroutine
 }

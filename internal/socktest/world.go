@@ -64,7 +64,7 @@ func newRun(driver string) (*run, error) {
 	go func() {
 		defer close(r.ended)
 		r.err = ringo.Run(ctx, &cfg, func(l *ringo.Loop) error {
-			r.l, r.driver = l, mortal.Here()
+			r.l, r.driver = l, mortal.Current()
 			ready <- true
 			return l.Offload(func(ctx context.Context) error { <-ctx.Done(); return nil })
 		})

@@ -45,7 +45,7 @@
 //	var mortal drivertest.Mortal
 //	defer open.Through(mortal.Wrap)()       // or, with a loop.Config: cfg.Open = mortal.Wrap(cfg.Open)
 //	err := ringo.Run(ctx, cfg, func(l *ringo.Loop) error {
-//		victim := mortal.Here()         // the driver of this task's loop
+//		victim := mortal.Current()      // the driver of this task's loop
 //		l.Go(func() { ... })
 //		victim.Die(errors.New("gone"))  // from any goroutine
 //		...

@@ -48,9 +48,9 @@ func (m *Mortal) Wrap(inner Opener) Opener {
 	}
 }
 
-// Here is the driver of the loop whose thread calls, be it a task or an iterator
+// Current is the driver of the loop whose thread calls, be it a task or an iterator
 // within one; nil if it has none of the Mortal's.
-func (m *Mortal) Here() *Victim {
+func (m *Mortal) Current() *Victim {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for i := len(m.victims) - 1; i >= 0; i-- { // a number may be that of an earlier thread

@@ -16,7 +16,7 @@ func TestMortal(t *testing.T) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	var m Mortal
-	if m.Here() != nil {
+	if m.Current() != nil {
 		t.Error("a driver, before any was opened")
 	}
 	open := m.Wrap(func(cfg driver.Config) (driver.Driver, error) { return newReference(cfg, ""), nil })
@@ -24,7 +24,7 @@ func TestMortal(t *testing.T) {
 	var victims [2]*Victim
 	for i := range drivers {
 		drivers[i], _ = open(driver.Config{Slab: op.NewSlab(0), Now: now})
-		victims[i] = m.Here()
+		victims[i] = m.Current()
 	}
 	go victims[0].Die(errDeath)
 	var done driver.Queue
