@@ -158,8 +158,8 @@ func (o *connOwner) CloseCalled() { o.serve.drain((*Conn)(o)) }
 // Closing has nobody to tell: who waits is in the core's hands.
 func (o *connOwner) Closing() {}
 
-// Closed gives up what was received and not read.
-func (o *connOwner) Closed() {
+// Settled gives up what was received and not read.
+func (o *connOwner) Settled() {
 	c := (*Conn)(o)
 	if c.detachState != nil {
 		c.detachState.keep(c)
@@ -168,10 +168,10 @@ func (o *connOwner) Closed() {
 	c.l.RemoveTimer(&c.in.doubt)
 }
 
-// Gone tells Serve.
-func (o *connOwner) Gone() {
+// Closed tells Serve.
+func (o *connOwner) Closed() {
 	if c := (*Conn)(o); c.atHand != nil {
-		c.serve.concluded(c)
+		c.serve.fdClosed(c)
 	}
 }
 

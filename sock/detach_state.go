@@ -22,8 +22,8 @@ func (c *Conn) part(name string) (*detachState, error) {
 	}
 	p := new(detachState)
 	c.detachState = p
-	c.core.Part()
-	c.core.AwaitGone()
+	c.core.BeginCloseKeepFD()
+	c.core.AwaitClosed()
 	return p, nil
 }
 

@@ -358,8 +358,8 @@ func (o *listenerOwner) Closing() {
 	ln.ready.clear()
 }
 
-// Gone tells the Run that nobody listens there any more.
-func (o *listenerOwner) Gone() { o.ln.leave() }
+// Closed tells the Run that nobody listens there any more.
+func (o *listenerOwner) Closed() { o.ln.leave() }
 
 // Drain is the loop's word that accepts have stopped.
 func (o *listenerOwner) Drain() { o.ln.core.BeginClose() }

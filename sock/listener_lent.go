@@ -38,7 +38,7 @@ func (ln *Listener) acceptLent() (*Conn, error) {
 		return c, nil
 	case ln.l.Ended():
 		return nil, ln.fail("accept", errEnded)
-	case ln.core.ForeignOver():
+	case ln.core.ForeignClosing():
 		return nil, ln.fail("accept", net.ErrClosed)
 	case err == nil:
 		return nil, ln.fail("accept", callError("accept4", res))

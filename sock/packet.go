@@ -109,11 +109,11 @@ func (o *packetOwner) Holds(*handle.Input) bool { return len(o.c.in.kept) > 0 }
 // Closing removes the file of a Unix socket's name.
 func (o *packetOwner) Closing() { o.c.file.release() }
 
-// Closed gives up what was fetched.
-func (o *packetOwner) Closed() { o.c.in.release(o.c) }
+// Settled gives up what was fetched.
+func (o *packetOwner) Settled() { o.c.in.release(o.c) }
 
-// Gone says that the address is free.
-func (o *packetOwner) Gone() {
+// Closed says that the address is free.
+func (o *packetOwner) Closed() {
 	if o.c.leave != nil {
 		o.c.leave()
 	}

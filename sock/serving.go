@@ -91,8 +91,8 @@ func (s *serving) drainBegins(c *Conn) {
 	s.drain(c)
 }
 
-// concluded is told when the descriptor is gone.
-func (s *serving) concluded(c *Conn) {
+// fdClosed is called when the descriptor is closed.
+func (s *serving) fdClosed(c *Conn) {
 	if s.by == nil {
 		return
 	}
@@ -277,7 +277,7 @@ func (s *serving) close(c *Conn, err error) {
 		err = net.ErrClosed // the handler closed it
 	}
 	c.core.BeginClose()
-	c.core.AwaitGone()
+	c.core.AwaitClosed()
 	defer s.end() // also if Closed panics: Serve waits for it
 	if h := s.by.h; h.Closed != nil {
 		h.Closed(c, err)

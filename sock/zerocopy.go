@@ -43,7 +43,7 @@ func (c *Conn) SetZeroCopy(bytes int) error {
 	switch {
 	case c.l.Ended():
 		return c.fail("set", errEnded)
-	case c.core.ForeignOver():
+	case c.core.ForeignClosing():
 		return c.fail("set", net.ErrClosed)
 	}
 	c.lendFrom.Store(int32(bytes))

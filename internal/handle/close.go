@@ -4,7 +4,7 @@ import (
 	"ringo/internal/loop"
 )
 
-// Close closes the handle, and waits until the descriptor is gone; a task parks, also one that was
+// Close closes the handle, and waits until the descriptor is closed; a task parks, also one that was
 // cancelled. Closing again does nothing but wait. Any caller.
 func (c *Core) Close() error {
 	switch {
@@ -17,13 +17,13 @@ func (c *Core) Close() error {
 	c.attach()
 	c.owner.CloseCalled()
 	c.BeginClose()
-	c.AwaitGone()
+	c.AwaitClosed()
 	return nil
 }
 
-// AwaitGone parks until the descriptor of a handle that closes is gone. For tasks of the loop.
-func (c *Core) AwaitGone() {
-	if c.state != gone {
+// AwaitClosed parks until the descriptor of a handle that closes is closed. For tasks of the loop.
+func (c *Core) AwaitClosed() {
+	if c.state != closed {
 		c.own.closers.Push(c.l.Task())
 		c.l.Park(nil)
 	}
@@ -41,7 +41,7 @@ func (c *Core) closeForeign() {
 		c.owner.CloseCalled()
 		c.BeginClose()
 	})
-	f.awaitGone()
+	f.awaitClosed()
 }
 
 // BeginClose marks the handle and asks for the end of what is in flight. The last completion closes the
@@ -53,7 +53,7 @@ func (c *Core) BeginClose() {
 	c.state = closing
 	c.fd.Seal()
 	if !c.foreign.CompareAndSwap(nil, nobody) {
-		c.foreign.Load().shut()
+		c.foreign.Load().beginClose()
 	}
 	c.owner.Closing()
 	c.Wake()
@@ -62,58 +62,58 @@ func (c *Core) BeginClose() {
 	c.Settle()
 }
 
-// Part is BeginClose for a handle that leaves its loop: its descriptor stays open, and is its owner's to Take
-// when it is told Closed.
-func (c *Core) Part() {
-	c.leaves = true
+// BeginCloseKeepFD is BeginClose for a handle that leaves its loop: its descriptor stays open, and is its owner's
+// to Take when it is told Settled.
+func (c *Core) BeginCloseKeepFD() {
+	c.keepsFD = true
 	c.BeginClose()
 }
 
-// Settle goes on with the close, once nothing is in flight any more. For the loop's thread; who has
-// kept the descriptor busy in ways of its own says so by it.
+// Settle goes on with the close, once nothing is in flight any more and no foreign caller is at it. Who has kept the
+// descriptor busy calls it when it no longer does. For the loop's thread.
 func (c *Core) Settle() {
 	switch {
 	case c.state != closing, c.own.dirs[In].Op != nil, c.own.dirs[Out].Op != nil, c.fd.Busy():
 		return
-	case c.foreign.Load().inherit():
+	case c.foreign.Load().orphanIfUsed():
 		return
 	}
-	c.state = closed
+	c.state = settled
 	for i := range c.own.dirs {
 		c.l.RemoveTimer(&c.own.dirs[i].timer)
 	}
-	c.owner.Closed()
+	c.owner.Settled()
 	switch {
-	case c.leaves:
-		c.conclude()
+	case c.keepsFD:
+		c.finish()
 	case c.lingers.Load():
-		c.closeBeside()
+		c.closeLingering()
 	default:
 		c.l.CloseFD(&c.fd)
-		c.conclude()
+		c.finish()
 	}
 }
 
-// closeBeside closes a descriptor whose close may wait for the peer, on a goroutine: on the loop's
+// closeLingering closes a descriptor whose close may wait for the peer on a goroutine: on the loop's
 // thread it would stop all others. The loop may end meanwhile.
-func (c *Core) closeBeside() {
+func (c *Core) closeLingering() {
 	n := c.Take()
 	go func() {
 		c.l.Kernel().Close(n)
-		c.foreign.Load().concluded()
-		c.l.Call(c.conclude)
+		c.foreign.Load().finish()
+		c.l.Call(c.finish)
 	}()
 }
 
-// conclude tells those who wait that the descriptor is gone.
-func (c *Core) conclude() {
-	c.state = gone
-	c.foreign.Load().concluded()
+// finish ends the close: the descriptor is closed, and those who wait for that go on.
+func (c *Core) finish() {
+	c.state = closed
+	c.foreign.Load().finish()
 	c.l.Unregister(&c.own.open)
 	for t := c.own.closers.Pop(); t != nil; t = c.own.closers.Pop() {
 		c.l.Ready(t)
 	}
-	c.owner.Gone()
+	c.owner.Closed()
 }
 
 // opened is the core as what is open on its loop.
@@ -122,8 +122,8 @@ type opened Core
 // Drain is the loop's word that accepts have stopped.
 func (o *opened) Drain() { o.owner.Drain() }
 
-// Abandon is the loop's word that it ends, or that its driver has died: whoever left the handle open is
-// gone, and the driver is about to be drained.
+// Abandon is what the loop calls when it ends, or when its driver has died, for a handle that was left open. The
+// driver is about to be drained.
 func (o *opened) Abandon() {
 	c := (*Core)(o)
 	c.lingers.Store(false)
@@ -145,6 +145,6 @@ func Of(o loop.Open) Owner {
 func (c *Core) AwaitForeign() {
 	f := c.foreign.Load()
 	if f != nil && f != nobody && f.leaving() && !c.l.Call(func() {}) {
-		f.awaitGoneAs(nil, nil)
+		f.awaitClosedAs(nil, nil)
 	}
 }

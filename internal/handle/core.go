@@ -23,18 +23,22 @@ const (
 //
 // The lifetime is the loop's, whose thread alone changes the state:
 //
-//	open ──BeginClose──▶ closing ──Settle──▶ closed ──────────────────────▶ gone
-//	                      │                    │ nothing of the loop's       ▲ the descriptor is closed,
-//	                      │ new calls fail,    │ is in flight on it          │ and those in Close go on
-//	                      │ what is in flight  ├─ foreign callers are at it:─┤
-//	                      │ is cancelled, all  │  the last one sees to it    │
-//	                      │ who wait are told  ├─ it lingers: a goroutine ───┤
-//	                      │                    └─ it leaves its loop, open ──┘
-//	                      └─ the loop ends, or its driver has died: the same
+//	open ──BeginClose──▶ closing ──Settle──▶ settled ──finish──▶ closed
+//	          │             │                   │                   └─ those in Close go on
+//	          │             │                   ├─ the loop closes the descriptor
+//	          │             │                   ├─ it lingers: a goroutine closes it
+//	          │             │                   └─ the handle leaves its loop: it stays open
+//	          │             └─ foreign callers still use it: it is an orphan, which the last of
+//	          │                them settles, or closes if the loop has ended
+//	          └─ Close of any caller, an error in Serve, Abandon: the loop ends, or its driver has died
+//
+//	closing  new calls fail, what is in flight is cancelled, all who wait are told
+//	settled  nothing is in flight any more, and no foreign caller is at it
+//	closed   the descriptor is closed, or its owner's to keep
 //
 // Foreign callers that wait in Close are let go by whoever closes the descriptor, never by
 // mail to a loop, which may have ended. A detached handle has no loop that knows it, and goes
-// the same way without one: see Registry.
+// from open to closed without one: see Registry.
 type Core struct {
 	l        *loop.Loop
 	owner    Owner
@@ -43,7 +47,7 @@ type Core struct {
 	limits   [2]atomic.Int64         // the deadlines, of NowNS; 0: none
 	fd       fd.FD
 	state    state
-	leaves   bool        // the descriptor stays open when the handle closes
+	keepsFD  bool        // the descriptor stays open when the handle is closed
 	accepts  bool        // it is a listener's: its input is not read
 	messages bool        // calls need more memory than a slice: foreign callers keep their ops
 	lingers  atomic.Bool // to close may wait in the kernel
@@ -54,8 +58,8 @@ type state uint8
 const (
 	open state = iota
 	closing
-	closed // nothing of the loop's uses the descriptor any more
-	gone   // it is closed
+	settled // nothing uses the descriptor any more
+	closed  // it is closed
 )
 
 // Own is the part of a handle that only tasks of its loop use.
@@ -65,7 +69,7 @@ type Own struct {
 	open    loop.Handle   // what the loop knows the handle by
 }
 
-// Owner is the handle, for what only it can do. All of it but Attach and Gone runs on the
+// Owner is the handle, for what only it can do. All of it but Attach and Closed runs on the
 // loop's thread; what a handle has no use for does nothing.
 //
 // Only the input is handed over: on the output nothing is armed between two calls.
@@ -88,11 +92,11 @@ type Owner interface {
 	// Closing says that the handle closes, for whatever reason: those who wait in ways of
 	// the owner's are told so.
 	Closing()
-	// Closed says that nothing is in flight any more: what the owner holds is given up.
-	Closed()
-	// Gone says that the descriptor is closed. The loop may have ended, and then this may run
+	// Settled says that nothing is in flight any more: what the owner holds is given up.
+	Settled()
+	// Closed says that the descriptor is closed. The loop may have ended, and then this may run
 	// on any thread, as it may where the handle is detached.
-	Gone()
+	Closed()
 	// Drain says that accepts have stopped, and once more that Grace has ended. Abandoned
 	// says that the loop ends and that the handle was closed for it.
 	Drain()
@@ -110,8 +114,8 @@ func (NoOwner) Rests() bool       { return false }
 func (NoOwner) Expired()          {}
 func (NoOwner) CloseCalled()      {}
 func (NoOwner) Closing()          {}
+func (NoOwner) Settled()          {}
 func (NoOwner) Closed()           {}
-func (NoOwner) Gone()             {}
 func (NoOwner) Drain()            {}
 func (NoOwner) Abandoned()        {}
 
@@ -191,8 +195,8 @@ func (c *Core) Ask(question func(k kernel.Kernel, fd int32) int32) (int32, error
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.closed {
-		return 0, f.overBecause()
+	if f.closing {
+		return 0, f.closedErr()
 	}
 	return question(c.l.Kernel(), c.fd.Sys()), nil
 }
@@ -206,14 +210,14 @@ func (c *Core) Forget() {
 }
 
 // Take gives the descriptor, which stays open, to the caller: the handle leaves, and its
-// owner is told Closed.
+// owner is told Settled.
 func (c *Core) Take() int32 {
 	c.l.Forget(&c.fd)
 	return c.fd.Take()
 }
 
-// ForeignOver reports whether foreign callers were told that the handle closes. Any caller.
-func (c *Core) ForeignOver() bool {
+// ForeignClosing reports whether foreign callers were told that the handle closes. Any caller.
+func (c *Core) ForeignClosing() bool {
 	f := c.foreign.Load()
-	return f != nil && f.over()
+	return f != nil && f.isClosing()
 }

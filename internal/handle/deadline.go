@@ -82,7 +82,7 @@ var longAgo = time.Unix(1, 0)
 // setDeadline tells the netpoller a direction's deadline. The caller holds mu.
 func (f *foreign) setDeadline(h *half) {
 	h.polls.tell()
-	if f.file == nil || f.closed {
+	if f.file == nil || f.closing {
 		return
 	}
 	switch limit := f.c.limits[h.dir].Load(); {
@@ -117,9 +117,9 @@ func (f *foreign) setLimits(t time.Time, in, out bool) error {
 		at = f.c.l.Moment(t)
 	}
 	f.mu.Lock()
-	if f.closed {
+	if f.closing {
 		f.mu.Unlock()
-		return f.overBecause()
+		return f.closedErr()
 	}
 	tellIn, tellOut := in && f.halves[In].setLimit(at, t), out && f.halves[Out].setLimit(at, t)
 	f.mu.Unlock()

@@ -10,7 +10,7 @@ import (
 // the loop has touched. The loop knows no more of them than that they are there, to be closed at its
 // end; foreign callers read, write and close them without the loop.
 //
-//	InitDetached, Detach ──▶ detached ──closed by foreign callers, or at the loop's end──▶ gone
+//	InitDetached, Detach ──▶ detached ──closed by foreign callers, or at the loop's end──▶ closed
 //	                            │
 //	                            └──a task of the loop comes: attach──▶ as any handle
 type Registry struct {
@@ -65,7 +65,7 @@ func (r *Registry) Abandon() {
 		if f == nil {
 			return
 		}
-		f.endDetached()
+		f.beginCloseDetached()
 		r.remove(f)
 	}
 }
@@ -92,21 +92,21 @@ func (c *Core) Detach(r *Registry, in Input) {
 	f.halves[In].Input = in
 	f.registry = r
 	if !r.add(f) {
-		f.endDetached()
+		f.beginCloseDetached()
 	}
 }
 
 // attach takes in a detached handle, because a task of the loop has come.
 func (c *Core) attach() {
 	if c.own == nil {
-		c.takeIn()
+		c.attachSlow()
 	}
 }
 
-// takeIn is apart so that attach is inlined.
+// attachSlow is apart so that attach is inlined.
 //
 //go:noinline
-func (c *Core) takeIn() {
+func (c *Core) attachSlow() {
 	f := c.foreign.Load()
 	f.registry.remove(f)
 	f.mu.Lock()
@@ -117,11 +117,11 @@ func (c *Core) takeIn() {
 		d := &c.own.dirs[dir]
 		d.busy, d.lent = true, &f.halves[dir]
 	}
-	if f.closed {
+	if f.closing {
 		c.state = closing
 	}
-	if f.gone {
-		c.state = gone
+	if f.closed {
+		c.state = closed
 		c.l.Unregister(&c.own.open)
 	}
 }
@@ -130,7 +130,7 @@ func (c *Core) takeIn() {
 func (c *Core) Attach() { c.attach() }
 
 // Drop closes a detached handle that nobody was given.
-func (c *Core) Drop() { c.foreign.Load().endDetached() }
+func (c *Core) Drop() { c.foreign.Load().beginCloseDetached() }
 
 // closeDetached is Close for foreign callers, if the handle is detached; else it reports false.
 // It waits for those who are at it.
@@ -138,29 +138,29 @@ func (f *foreign) closeDetached() bool {
 	if f.c.lingers.Load() {
 		return false // to close may wait in the kernel
 	}
-	detached, gone := f.endDetached()
-	if detached && !gone {
-		f.awaitGone()
+	detached, closed := f.beginCloseDetached()
+	if detached && !closed {
+		f.awaitClosed()
 	}
 	return detached
 }
 
-// endDetached closes a detached handle for all. It reports false if it is none, and whether it is gone at once:
+// beginCloseDetached begins the close of a detached handle, if it is one, and reports whether it is closed at once:
 // else the last of those who are at it closes the descriptor.
-func (f *foreign) endDetached() (detached, gone bool) {
+func (f *foreign) beginCloseDetached() (detached, closed bool) {
 	f.mu.Lock()
-	if f.registry == nil || f.gone {
+	if f.registry == nil || f.closed {
 		defer f.mu.Unlock()
-		return f.registry != nil, f.gone
+		return f.registry != nil, f.closed
 	}
-	told, registry := f.shutLocked(), f.registry
+	told, registry := f.beginCloseLocked(), f.registry
 	f.orphan = f.halves[In].busy || f.halves[Out].busy || f.pinned > 0
-	f.gone = !f.orphan
-	gone = f.gone
+	f.closed = !f.orphan
+	closed = f.closed
 	f.mu.Unlock()
 	told.wake()
-	if gone {
-		f.discard(registry)
+	if closed {
+		f.closeFD(registry)
 	}
-	return true, gone
+	return true, closed
 }

@@ -30,11 +30,11 @@ type foreign struct {
 	halves  [2]half
 	file    *os.File        // the duplicate; nil while nobody needs it
 	raw     syscall.RawConn // of file
-	closed  bool
-	orphan  bool  // the loop is done with the descriptor: the last foreign caller has it closed
-	gone    bool  // the descriptor is closed
-	pinned  int32 // calls that use the descriptor's number beside the two directions
-	closers line  // in Close
+	closing bool            // they were told
+	orphan  bool            // the loop is done with the descriptor: the last foreign caller settles it, or closes it
+	closed  bool            // the descriptor is closed
+	pinned  int32           // calls that use the descriptor's number beside the two directions
+	closers line            // in Close
 
 	registry   *Registry // of the detached handle; nil: it is attached
 	next, prev *foreign  // there
@@ -93,7 +93,7 @@ func (c *Core) newForeign() *foreign {
 }
 
 // nobody stands for the foreign callers of a handle that was closed before one came.
-var nobody = &foreign{closed: true, gone: true}
+var nobody = &foreign{closing: true, closed: true}
 
 // callers gives the foreign part, made if there is none.
 func (c *Core) callers() (*foreign, error) {
@@ -109,7 +109,7 @@ func (c *Core) callers() (*foreign, error) {
 		f = c.foreign.Load()
 	}
 	if f == nobody {
-		return nil, f.overOf(c.l)
+		return nil, f.closedErrOf(c.l)
 	}
 	return f, nil
 }
@@ -120,10 +120,10 @@ func (c *Core) CheckForeign() error {
 	return err
 }
 
-// overBecause is why a handle that is closed fails.
-func (f *foreign) overBecause() error { return f.overOf(f.c.l) }
+// closedErr is the error of calls on a handle that closes or is closed.
+func (f *foreign) closedErr() error { return f.closedErrOf(f.c.l) }
 
-func (f *foreign) overOf(l *loop.Loop) error {
+func (f *foreign) closedErrOf(l *loop.Loop) error {
 	if l.Ended() {
 		return ErrEnded
 	}
@@ -154,16 +154,16 @@ func (f *foreign) enter(h *half) error {
 		f.mu.Unlock()
 		return nil
 	}
-	over := f.closed || h.revoked
+	over := f.closing || h.revoked
 	f.mu.Unlock()
 	if over {
-		return f.overBecause()
+		return f.closedErr()
 	}
 	return f.queueFor(h)
 }
 
 // free reports whether a foreign caller may have the direction now.
-func (h *half) free() bool { return h.held && !h.busy && !h.wanted && !h.f.closed }
+func (h *half) free() bool { return h.held && !h.busy && !h.wanted && !h.f.closing }
 
 func (h *half) begin() {
 	h.busy = true
@@ -180,9 +180,9 @@ func (f *foreign) queueFor(h *half) error {
 	}
 	f.mu.Lock()
 	switch {
-	case f.closed, h.revoked:
+	case f.closing, h.revoked:
 		f.mu.Unlock()
-		return f.overBecause()
+		return f.closedErr()
 	case h.free():
 		h.begin()
 		f.mu.Unlock()
@@ -195,7 +195,7 @@ func (f *foreign) queueFor(h *half) error {
 	h.asked = h.asked || ask
 	f.mu.Unlock()
 	if ask && !f.c.l.StartFrom((*handover)(h)) {
-		f.shut() // the loop is gone, and with it whoever could give the direction away
+		f.beginClose() // the loop has ended, and with it whoever could release the direction
 	}
 	which, ok := p.Park()
 	if !ok {
@@ -205,7 +205,7 @@ func (f *foreign) queueFor(h *half) error {
 	case !ok:
 		return l.Cause()
 	case which == over:
-		return f.overBecause()
+		return f.closedErr()
 	}
 	return nil
 }
@@ -254,11 +254,11 @@ func (f *foreign) leave(h *half) {
 		f.setDeadline(h)
 	}
 	h.busy = false
-	if f.closed {
+	if f.closing {
 		if h.wanted { // by tasks that are to hear of the end
 			h.sendBack()
 		}
-		f.left()
+		f.settle()
 		return
 	}
 	p := h.pass()
@@ -274,53 +274,52 @@ func (f *foreign) leave(h *half) {
 	}
 }
 
-// left sees to the end of a handle that is closed, when somebody has left it. The
-// caller holds mu, which it gives back.
-func (f *foreign) left() {
+// settle goes on with the close when a foreign caller has left. The caller holds mu, and no longer does then.
+func (f *foreign) settle() {
 	idle := !f.halves[In].busy && !f.halves[Out].busy
 	if idle {
 		f.closeFile()
 	}
 	last, registry := idle && f.pinned == 0 && f.orphan, f.registry
-	f.gone = f.gone || last && registry != nil
+	f.closed = f.closed || last && registry != nil
 	f.mu.Unlock()
 	if last && (registry != nil || !f.c.l.Call(f.c.Settle)) {
-		f.discard(registry)
+		f.closeFD(registry)
 	}
 }
 
-// discard closes the descriptor on the thread of the last foreign caller, where no loop does: of a handle that is in
+// closeFD closes the descriptor on the thread of the last foreign caller, where no loop does: of a handle that is in
 // the registry, which a task of the loop may be taking in at this moment; or of one whose loop has ended.
-func (f *foreign) discard(registry *Registry) {
+func (f *foreign) closeFD(registry *Registry) {
 	c := f.c
 	c.l.Kernel().Close(c.fd.Take())
-	f.concluded()
+	f.finish()
 	if registry != nil {
 		registry.remove(f)
 		return
 	}
-	c.owner.Gone()
+	c.owner.Closed()
 }
 
-// shut ends the foreign callers' time: who waits for a turn is told, and who waits in Go's
-// netpoller finds its time over. To close the duplicate under them would wait for them.
-func (f *foreign) shut() {
+// beginClose tells foreign callers that the handle closes: those who wait for a turn are woken, those who wait in Go's
+// netpoller find their deadline passed. To close the duplicate under them would wait for them.
+func (f *foreign) beginClose() {
 	if f == nobody {
 		return
 	}
 	f.mu.Lock()
-	if f.closed {
+	if f.closing {
 		f.mu.Unlock()
 		return
 	}
-	told := f.shutLocked()
+	told := f.beginCloseLocked()
 	f.mu.Unlock()
 	told.wake()
 }
 
-// shutLocked is shut under mu. The caller wakes those it gets.
-func (f *foreign) shutLocked() (told line) {
-	f.closed = true
+// beginCloseLocked is beginClose under mu. The caller wakes those it gets.
+func (f *foreign) beginCloseLocked() (told line) {
+	f.closing = true
 	told = claimAll(&f.halves[In].queue, &f.halves[Out].queue)
 	if !f.halves[In].busy && !f.halves[Out].busy {
 		f.closeFile()
@@ -332,9 +331,9 @@ func (f *foreign) shutLocked() (told line) {
 	return told
 }
 
-// inherit leaves the descriptor, with which the loop is done, to the foreign callers that
-// still use it; false if there are none.
-func (f *foreign) inherit() bool {
+// orphanIfUsed leaves the descriptor, which the loop no longer uses, to the foreign callers that
+// still do; false if there are none.
+func (f *foreign) orphanIfUsed() bool {
 	if f == nil || f == nobody {
 		return false
 	}
@@ -344,42 +343,41 @@ func (f *foreign) inherit() bool {
 	return f.orphan
 }
 
-// leaving reports whether the descriptor was left to foreign callers that have been told to go,
-// and that nothing but their own way out keeps at it.
+// leaving reports whether the handle is an orphan whose foreign callers are all about to leave: none is in Control.
 func (f *foreign) leaving() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.orphan && !f.gone && f.pinned == 0
+	return f.orphan && !f.closed && f.pinned == 0
 }
 
-// concluded tells foreign callers in Close that the descriptor is gone.
-func (f *foreign) concluded() {
+// finish lets foreign callers in Close go on: the descriptor is closed.
+func (f *foreign) finish() {
 	if f == nil || f == nobody {
 		return
 	}
 	f.mu.Lock()
-	f.gone = true
+	f.closed = true
 	told := claimAll(&f.closers)
 	f.mu.Unlock()
 	told.wake()
 }
 
-// awaitGone waits until the descriptor is gone. A task waits also if it was cancelled.
-func (f *foreign) awaitGone() {
+// awaitClosed waits until the descriptor is closed. A task waits also if it was cancelled.
+func (f *foreign) awaitClosed() {
 	l, t := loop.Current()
 	if l != nil {
 		l.Shield()
 		defer l.Unshield()
 	}
-	f.awaitGoneAs(l, t)
+	f.awaitClosedAs(l, t)
 }
 
-// awaitGoneAs is awaitGone for who runs in t of l, or in no task.
-func (f *foreign) awaitGoneAs(l *loop.Loop, t *loop.Task) {
+// awaitClosedAs is awaitClosed for who runs in t of l, or in no task.
+func (f *foreign) awaitClosedAs(l *loop.Loop, t *loop.Task) {
 	w := new(waiter)
 	w.Begin(l, t)
 	f.mu.Lock()
-	if f.gone {
+	if f.closed {
 		f.mu.Unlock()
 		return
 	}
@@ -402,17 +400,17 @@ func (c *Core) Control(f func(fd uintptr)) error {
 
 func (f *foreign) control(fn func(fd uintptr)) error {
 	f.mu.Lock()
-	if f.closed {
+	if f.closing {
 		f.mu.Unlock()
-		return f.overBecause()
+		return f.closedErr()
 	}
 	f.pinned++
 	f.mu.Unlock()
 	defer func() {
 		f.mu.Lock()
 		f.pinned--
-		if f.closed {
-			f.left()
+		if f.closing {
+			f.settle()
 			return
 		}
 		f.mu.Unlock()
@@ -431,7 +429,7 @@ func (c *Core) Unread() (n int, theirs bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	h := &f.halves[In]
-	if h.busy || h.onWay || f.closed {
+	if h.busy || h.onWay || f.closing {
 		return 0, true
 	}
 	return len(h.Input.Unread), h.held

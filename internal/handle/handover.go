@@ -20,7 +20,7 @@ func (t *handover) Run() {
 	}
 	f.mu.Lock()
 	h.asked = false
-	if f.closed {
+	if f.closing {
 		f.mu.Unlock()
 		d.unlock(c.l)
 		return
@@ -97,13 +97,13 @@ func (h *half) sendBack() {
 func (h *half) returned() {
 	f, c := h.f, h.f.c
 	f.mu.Lock()
-	asked, closed := h.asked, f.closed
+	asked, closing := h.asked, f.closing
 	h.onWay = false
 	f.mu.Unlock()
 	d := &c.own.dirs[h.dir]
 	h.unlend(d)
 	d.unlock(c.l)
-	if asked && !closed {
+	if asked && !closing {
 		c.l.Start((*handover)(h))
 	}
 }

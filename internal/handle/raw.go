@@ -65,7 +65,7 @@ func (c *Core) transferOwn(dir Dir, f func(fd uintptr) bool) error {
 	}
 	h := &g.halves[dir]
 	if !h.borrow() {
-		return g.overBecause()
+		return g.closedErr()
 	}
 	defer h.restore()
 	if dir == In && c.owner.Holds(&h.Input) {
@@ -91,7 +91,7 @@ func (c *Core) transferOwn(dir Dir, f func(fd uintptr) bool) error {
 func (h *half) borrow() bool {
 	h.f.mu.Lock()
 	defer h.f.mu.Unlock()
-	if h.f.closed {
+	if h.f.closing {
 		return false
 	}
 	h.lend(&h.f.c.own.dirs[h.dir])
@@ -105,8 +105,8 @@ func (h *half) restore() {
 	f.mu.Lock()
 	h.busy, h.wanted, h.ahead = false, false, 0
 	h.unlend(&f.c.own.dirs[h.dir])
-	if f.closed {
-		f.left()
+	if f.closing {
+		f.settle()
 		f.c.Settle() // also if it was its op that kept the descriptor open
 		return
 	}

@@ -34,7 +34,7 @@ func (f *foreign) waitOnLoop(h *half) (int32, error) {
 			return res, nil
 		}
 		if !f.c.l.Call(w.begin) {
-			return 0, f.overBecause()
+			return 0, f.closedErr()
 		}
 		switch res := w.await(); {
 		case res == -sys.ECANCELED: // over says why
@@ -75,8 +75,8 @@ func (w *loopWait) over() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	switch {
-	case f.closed:
-		return f.overBecause()
+	case f.closing:
+		return f.closedErr()
 	case w.h.interrupted:
 		return os.ErrDeadlineExceeded
 	}

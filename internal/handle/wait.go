@@ -111,19 +111,19 @@ func (f *foreign) wait(h *half) (int32, error) {
 		return f.visit(h)
 	case err == nil:
 		return h.res, nil
-	case f.over():
-		return 0, f.overBecause()
+	case f.isClosing():
+		return 0, f.closedErr()
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return 0, os.ErrDeadlineExceeded
 	}
 	return 0, err
 }
 
-// over reports whether the handle is closed, or about to be.
-func (f *foreign) over() bool {
+// isClosing reports whether foreign callers were told that the handle closes.
+func (f *foreign) isClosing() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.closed
+	return f.closing
 }
 
 // Pause has a foreign caller that has its turn wait for d, as for a deadline, whatever there is.
@@ -146,7 +146,7 @@ func (a Access) Pause(d time.Duration) error {
 	limit.Store(0)
 	f.setDeadline(h)
 	switch {
-	case f.closed, h.interrupted:
+	case f.closing, h.interrupted:
 		return net.ErrClosed
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return nil
@@ -207,7 +207,7 @@ func (f *foreign) interruptible(ctx context.Context, h *half) (done func()) {
 func (f *foreign) watch(h *half) (err error) {
 	f.mu.Lock()
 	switch {
-	case f.closed:
+	case f.closing:
 		err = net.ErrClosed
 	case f.file == nil:
 		err = f.duplicate()

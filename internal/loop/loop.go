@@ -227,7 +227,7 @@ func (l *Loop) Go(fn func()) *Task {
 		return t
 	}
 	if !l.send(message{kind: msgGo, task: t}) {
-		t.conclude(ErrEnded)
+		t.wakeJoiners(ErrEnded)
 	}
 	return t
 }

@@ -130,7 +130,7 @@ func refuse(rest *mailbox.Batch[message]) {
 		}
 		switch m.kind {
 		case msgGo:
-			m.task.conclude(ErrEnded)
+			m.task.wakeJoiners(ErrEnded)
 		case msgCall:
 			m.fn()
 		}

@@ -152,13 +152,13 @@ func (l *Loop) abort() {
 	l.refuseMail()
 	for l.ready.len() > 0 {
 		if it := l.ready.pop(); it.task != nil && !it.resumes() {
-			it.task.conclude(ErrEnded)
+			it.task.wakeJoiners(ErrEnded)
 		}
 	}
 	for _, w := range l.workers {
 		if t := w.task; t != nil {
 			t.cancelContext()
-			t.conclude(ErrEnded)
+			t.wakeJoiners(ErrEnded)
 		}
 	}
 	l.EachHandle(func(o Open) { o.Abandon() })

@@ -121,7 +121,7 @@ func (t *Task) finish(err error) {
 	if t.onEnd != nil {
 		t.onEnd(err)
 	}
-	t.conclude(err)
+	t.wakeJoiners(err)
 }
 
 // taskBudget bounds a task's calls in a row that find the kernel ready.
@@ -182,8 +182,8 @@ func (l *Loop) wakeYielded() {
 	}
 }
 
-// conclude tells those who wait how the task ended.
-func (t *Task) conclude(err error) {
+// wakeJoiners tells those who wait how the task ended.
+func (t *Task) wakeJoiners(err error) {
 	t.mu.Lock()
 	t.ended = true
 	if err != nil {
