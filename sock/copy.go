@@ -24,7 +24,7 @@ func (c *Conn) WriteTo(w io.Writer) (int64, error) {
 	if c.records() {
 		return c.copyRecords(w)
 	}
-	if !c.l.Here() {
+	if !c.l.IsCurrent() {
 		return c.writeToForeign(w)
 	}
 	d, ok := w.(*Conn)
@@ -86,7 +86,7 @@ func sinkOf(w io.Writer, l *loop.Loop) relay.Sink {
 //
 // Any goroutine may call it.
 func (c *Conn) ReadFrom(r io.Reader) (int64, error) {
-	own := c.l.Here()
+	own := c.l.IsCurrent()
 	if err := c.mayCopy(own); err != nil {
 		return 0, c.failed("write", err)
 	}

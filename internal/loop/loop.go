@@ -99,9 +99,6 @@ func (l *Loop) IsCurrent() bool {
 	return l != nil && (l.mark.IsCurrent() || l.isCurrentByThread())
 }
 
-// Here is IsCurrent, for callers that have not been renamed yet.
-func (l *Loop) Here() bool { return l.IsCurrent() }
-
 // isCurrentByThread is for callers whose g is not the task's: a coroutine within a
 // task, or an architecture on which a g has no mark. It is apart so that IsCurrent is inlined.
 //
