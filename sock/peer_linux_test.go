@@ -315,7 +315,6 @@ func slim(c *sock.Conn) error {
 // Four times as many peers as there are buffers send and never read. An honest
 // one is served all the same, and the memory stays bounded.
 func TestPeersThatNeverRead(t *testing.T) {
-	t.Parallel()
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		cfg.Buffers, cfg.BufferSize, cfg.Grace = 16, 2048, -1
 		for name, fn := range hogs {

@@ -78,7 +78,6 @@ func whileTesting(f func()) (stop func()) {
 // Signals and collections during waits and transfers change nothing: no wait ends
 // early, no byte is lost or read from memory that was collected.
 func TestDisturbed(t *testing.T) {
-	t.Parallel()
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		cfg.Buffers, cfg.BufferSize = 8, 4096
 		for name, disturb := range disturbances {
