@@ -8,7 +8,6 @@ import (
 	"net"
 	"os"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -19,10 +18,15 @@ import (
 // Pipes of copies in bulk are closed when nobody has copied for some seconds, while all else is open.
 func TestPipesAreGivenBack(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		cfg.Buffers, cfg.BufferSize = 16, 1024 // few of them, in a row and full, begin splices
 		pair(t, cfg, func(l *ringo.Loop, src *sock.Conn, in *net.TCPConn) {
 			dst, out := connect(t, l)
 			defer out.Close()
 			defer dst.Close()
+			const n = 60 << 10 // more than all buffers hold, and there before the copy begins
+			if _, err := in.Write(make([]byte, n)); err != nil {
+				t.Fatal(err)
+			}
 			before := pipesOpen(t)
 			task := l.Go(func() {
 				if _, err := io.Copy(dst, src); err != nil {
@@ -30,11 +34,7 @@ func TestPipesAreGivenBack(t *testing.T) {
 				}
 			})
 			aside(t, l, func() error {
-				const n = 32 << 20
-				var sent sync.WaitGroup
-				sent.Go(func() { in.Write(make([]byte, n)) })
 				_, err := io.CopyN(io.Discard, out, n)
-				sent.Wait()
 				for began := time.Now(); pipesOpen(t) > before; time.Sleep(time.Millisecond) { // between two looks
 					if time.Since(began) > patience {
 						return errors.New("a pipe that nobody uses stays open")
