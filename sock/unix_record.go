@@ -56,7 +56,7 @@ func (c *Conn) peekRecord(n int) ([]byte, error) {
 	if n == 0 {
 		return nil, nil
 	}
-	if err := c.some(); err != nil {
+	if err := c.someRecord(); err != nil {
 		return nil, err
 	}
 	p := c.piece(min(n, c.in.buffered()))
@@ -69,12 +69,20 @@ func (c *Conn) discardRecord(n int) (int, error) {
 	if n == 0 {
 		return 0, nil
 	}
-	if err := c.some(); err != nil {
+	if err := c.someRecord(); err != nil {
 		return 0, err
 	}
 	k := min(n, c.in.buffered())
 	c.in.skip(c, k)
 	return k, within(n, k)
+}
+
+// someRecord is some for calls that need no deadline for bytes that are here.
+func (c *Conn) someRecord() error {
+	if c.in.buffered() > 0 {
+		return nil
+	}
+	return c.some()
 }
 
 // within is the error for a record that ends before n bytes.

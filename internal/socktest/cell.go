@@ -27,6 +27,7 @@ type row struct {
 	toEnd bool // read goes on until the stream's end
 	short bool // write may send less than all
 	raw   bool // bytes that the handle has received are out of its reach
+	here  bool // bytes that have come are enough for it, whatever the deadline
 	loose bool // of datagrams: the handle is connected to nobody
 	stays bool // it answers also when the handle is gone
 	ends  bool // it ends the handle
@@ -138,6 +139,13 @@ func (x *cell) call(f func()) bool {
 		call := f
 		f = func() { x.own().Sleep(time.Hour); call() }
 	}
+	if x.ev.first != nil {
+		call := f
+		f = func() { x.ev.first(x); call() }
+	}
+	if x.ev.before != nil {
+		x.ev.before(x)
+	}
 	p := x.who.start(x.world, x.ev.limit, f)
 	if x.who.on == nil || x.ev.limit == 0 {
 		<-p.begun
@@ -153,18 +161,21 @@ func (x *cell) call(f func()) bool {
 	return true
 }
 
+// enough reports whether the call needs no more than what has come before.
+func (x *cell) enough() bool { return x.row.here && x.ev.partial && x.sent >= x.want }
+
 // judge looks at the error of a call that the event came over.
 func (x *cell) judge(done bool) {
 	if x.err == nil {
 		if !done {
 			x.fault("the call gives neither an error nor all that it was to do (%d bytes)", len(x.got)+x.n)
-		} else if x.ev.fails && !x.row.short { // for a few bytes there may be room a moment later
+		} else if x.ev.fails && !x.row.short && !x.enough() { // for a few bytes there may be room a moment later
 			x.fault("the call succeeds, which could not be")
 		}
 		return
 	}
 	for _, want := range x.ev.errors(x) {
-		if errors.Is(x.err, want) {
+		if !x.enough() && errors.Is(x.err, want) {
 			return
 		}
 	}
@@ -406,6 +417,8 @@ type event struct {
 	ended   bool // and its loop
 	dead    bool // of its driver's death
 
+	before func(x *cell) // what somebody else does before the call
+	first  func(x *cell) // what the caller does
 	act    func(x *cell, p *pending)
 	errors func(x *cell) []error
 	// over undoes what the event did, once the call has ended.
@@ -452,6 +465,14 @@ var events = withQueued([]*event{
 		}
 		provide(x, p)
 	}, over: undeadline},
+	{name: "deadline-past", fails: true, errors: timedOut, first: deadlined(longAgo), over: undeadline},
+	{name: "deadline-past-partial", partial: true, fails: true, errors: timedOut, over: undeadline,
+		before: func(x *cell) { expire(x, nil) }},
+	{name: "deadline-ahead", fails: true, errors: timedOut, over: undeadline,
+		before: func(x *cell) { x.others("SetDeadline", func() error { return x.c.SetDeadline(soon()) }) }},
+	{name: "deadline-ahead-partial", partial: true, errors: timedOut, over: undeadline,
+		first: func(x *cell) { deadlined(soon())(x) },
+		act:   func(x *cell, _ *pending) { x.someGoes() }},
 	{name: "close", gone: true, fails: true, errors: closed, over: nothing, act: func(x *cell, _ *pending) {
 		if x.who.own {
 			x.inTime("Close by a goroutine", x.c.Close)
@@ -497,16 +518,28 @@ func withQueued(events []*event) []*event {
 
 var longAgo = time.Unix(1, 0)
 
+// soon is a deadline that passes while a call waits.
+func soon() time.Time { return time.Now().Add(2 * time.Millisecond) }
+
+// deadlined sets the handle's deadlines.
+func deadlined(at time.Time) func(x *cell) {
+	return func(x *cell) { x.must("SetDeadline", x.c.SetDeadline(at)) }
+}
+
 func expire(x *cell, _ *pending) {
-	set := func() error { return x.c.SetDeadline(longAgo) }
-	if x.who.own {
-		x.must("SetDeadline", set()) // by a goroutine
-	} else {
-		x.byTask("SetDeadline", set)
-	}
+	x.others("SetDeadline", func() error { return x.c.SetDeadline(longAgo) })
 }
 
 func undeadline(x *cell) { x.must("SetDeadline", x.c.SetDeadline(time.Time{})) }
+
+// others has somebody run f who is of another kind than the caller: a goroutine, or a task of the handle's loop.
+func (x *cell) others(what string, f func() error) {
+	if x.who.own {
+		x.must(what, f())
+	} else {
+		x.byTask(what, f)
+	}
+}
 
 // byTask runs f in a task of the handle's loop.
 func (x *cell) byTask(what string, f func() error) {

@@ -4,7 +4,8 @@
 //	network    tcp, unix, unixpacket, udp, unixgram
 //	caller     a task of the handle's loop, an iterator inside one, a task of another loop, a goroutine
 //	method     all that are exported: a row each, which says how to call it and what it must deliver
-//	event      plain, partial progress, cancel, WithTimeout, a deadline that somebody moves, Close, MoveTo,
+//	event      plain, partial progress, cancel, WithTimeout, a deadline that has
+//	           passed before, passes meanwhile or is moved by somebody, Close, MoveTo,
 //	           Detach, the loop's end, the driver's death
 //
 // A cell is a test, TestMatrix/uring/tcp/goroutine/Discard/deadline-moved. In each the call ends in

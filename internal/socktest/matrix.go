@@ -111,10 +111,10 @@ func fits(net *network, who *caller, r *row, ev *event) bool {
 		return ev.limit == 0 && !ev.partial && !ev.queued && !strings.HasPrefix(ev.name, "deadline")
 	case r.raw && ev.partial && !net.packets:
 		return false // what was received is out of its reach
-	case r.write != nil && !net.fills():
-		return ev.name == "plain" || ev.name == "partial" // it never waits
-	case r.write != nil && net.records && strings.HasPrefix(ev.name, "partial-"):
-		return false // a record has no parts
+	case r.write != nil && !net.fills(): // it never waits
+		return ev.name == "plain" || ev.name == "partial" || strings.HasPrefix(ev.name, "deadline-past")
+	case r.write != nil && net.records: // a record has no parts
+		return !strings.HasPrefix(ev.name, "partial-") && ev.name != "deadline-ahead-partial"
 	}
 	return true
 }

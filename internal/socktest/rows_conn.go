@@ -55,7 +55,7 @@ var connRows = []*row{
 		defer lease.Release()
 		return append([]byte(nil), lease.Bytes()...), nil
 	}},
-	{method: "Peek", read: func(x *cell) ([]byte, error) {
+	{method: "Peek", here: true, read: func(x *cell) ([]byte, error) {
 		shown, err := x.conn.Peek(x.want)
 		if err != nil {
 			return nil, err
@@ -66,7 +66,7 @@ var connRows = []*row{
 		}
 		return p, nil
 	}},
-	{method: "Discard", read: func(x *cell) ([]byte, error) {
+	{method: "Discard", here: true, read: func(x *cell) ([]byte, error) {
 		n, err := x.conn.Discard(x.want)
 		if n < x.want && err == nil {
 			x.fault("Discard(%d) = %d, nil", x.want, n)
