@@ -48,7 +48,7 @@ func TestCloseThatLingersOutlivesItsLoop(t *testing.T) {
 					as(cfg, func() { closed <- it.c.Close() })
 					closed <- nil // and the closer has ended
 				}()
-				awaitStack(t, "handle.(*Core).closeBeside.func1(")
+				awaitStack(t, "handle.(*Core).closeLingering.func1(")
 				close(over)
 				within(patience, t.Name()+": the end of the loop", func() {
 					if err := <-ended; err != nil {

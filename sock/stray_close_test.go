@@ -38,7 +38,7 @@ func TestStraysCloseBesideOneThatLingers(t *testing.T) {
 			<-holds
 			closed := make(chan error, 1)
 			go func() { closed <- c.Close() }()
-			awaitStack(t, "handle.(*foreign).awaitGone(")
+			awaitStack(t, "handle.(*foreign).awaitClosed(")
 			if err := c.SetLinger(-1); err != nil {
 				t.Error(err)
 			}
