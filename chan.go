@@ -183,7 +183,7 @@ func (c *Chan[T]) send(v T) (to *waiter[T], done bool, err error) {
 // woken. The caller holds the lock.
 func (c *Chan[T]) recv() (v T, from *waiter[T], done bool, err error) {
 	if c.n > 0 {
-		v = c.take()
+		v = c.pop()
 		if from = c.senders.claim(); from != nil {
 			c.put(from.v)
 		}
@@ -207,7 +207,7 @@ func (c *Chan[T]) put(v T) {
 	c.n++
 }
 
-func (c *Chan[T]) take() T {
+func (c *Chan[T]) pop() T {
 	var none T
 	v := c.buffer[c.first]
 	c.buffer[c.first] = none

@@ -9,7 +9,7 @@ import (
 // Case is one way for a Select to go on. RecvInto and SendFrom make it; it is a value
 // and may be used again. The zero Case never comes true, which turns a case off.
 type Case struct {
-	ch   side
+	ch   selectable
 	elem any // *T
 	send bool
 }
@@ -33,8 +33,8 @@ func SendFrom[T any](c *Chan[T], v *T) Case {
 	return Case{ch: c, elem: v, send: true}
 }
 
-// side is what Select asks of a Chan of any type.
-type side interface {
+// selectable is what Select asks of a Chan of any type.
+type selectable interface {
 	order() uint64
 	lock()
 	unlock()
@@ -117,7 +117,7 @@ func TrySelect(cases ...Case) (int, error) {
 
 // place is a case with its place in line.
 type place struct {
-	ch side
+	ch selectable
 	id uint64 // of ch
 	i  int    // in the list of cases
 	in any    // *waiter[T]

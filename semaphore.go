@@ -44,7 +44,7 @@ func (s *Semaphore) Acquire(n int64) error {
 		return fmt.Errorf("ringo: Semaphore.Acquire of %d units, of which there are %d", n, s.size)
 	}
 	s.mu.Lock()
-	if s.take(n) {
+	if s.tryAcquire(n) {
 		s.mu.Unlock()
 		return nil
 	}
@@ -68,7 +68,7 @@ func (s *Semaphore) TryAcquire(n int64) bool {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.take(n)
+	return s.tryAcquire(n)
 }
 
 // Release gives n units back. It does not wait, and works in a task that was
@@ -91,8 +91,8 @@ func (s *Semaphore) Release(n int64) {
 	next.wake()
 }
 
-// take hands units out at once, if that is fair.
-func (s *Semaphore) take(n int64) bool {
+// tryAcquire hands units out at once, if that is fair.
+func (s *Semaphore) tryAcquire(n int64) bool {
 	if n > s.size-s.out || !s.waiting.empty() {
 		return false
 	}

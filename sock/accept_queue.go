@@ -29,16 +29,16 @@ func (s *acceptQueue) put(c *Conn) {
 	s.conns = append(s.conns, c)
 }
 
-// take gives the first connection, nil if there is none.
-func (s *acceptQueue) take() *Conn {
+// pop removes the first connection; nil if there is none.
+func (s *acceptQueue) pop() *Conn {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c, _ := s.first()
+	c, _ := s.popLocked()
 	return c
 }
 
-// first is take under mu. It tells how many are left.
-func (s *acceptQueue) first() (c *Conn, left int) {
+// popLocked is pop under mu. It also returns how many are left.
+func (s *acceptQueue) popLocked() (c *Conn, left int) {
 	if len(s.conns) == 0 {
 		return nil, 0
 	}
@@ -47,7 +47,7 @@ func (s *acceptQueue) first() (c *Conn, left int) {
 	return c, len(s.conns)
 }
 
-// putBack undoes take.
+// putBack undoes pop.
 func (s *acceptQueue) putBack(c *Conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -68,7 +68,7 @@ func (s *acceptQueue) ask(w *caller) (c *Conn, refill, tell bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.callers) == 0 {
-		if c, left := s.first(); c != nil {
+		if c, left := s.popLocked(); c != nil {
 			return c, left == queueMax/2, false
 		}
 	}
@@ -142,7 +142,7 @@ func (ln *Listener) fillReady() {
 // clear closes the connections that nobody has taken.
 func (s *acceptQueue) clear() {
 	s.open = false
-	for c := s.take(); c != nil; c = s.take() {
+	for c := s.pop(); c != nil; c = s.pop() {
 		c.core.Drop()
 	}
 }

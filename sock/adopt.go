@@ -109,7 +109,7 @@ func (ac *AdoptConfig) AdoptListener(l *ringo.Loop, s io.Closer) (ln *Listener, 
 
 // AdoptSet is the function AdoptSet with this configuration.
 func (ac *AdoptConfig) AdoptSet(s io.Closer) (*ListenerSet, error) {
-	a, err := ac.take(s)
+	a, err := ac.importSocket(s)
 	if err == nil {
 		err = a.wantListener()
 	}
@@ -166,7 +166,7 @@ func (ac *AdoptConfig) AdoptUnixgram(l *ringo.Loop, s io.Closer) (c *UnixPacketC
 func (ac *AdoptConfig) adopt(l *ringo.Loop, s io.Closer, want func(*importedSocket) error,
 	make func(e *loop.Loop, a *importedSocket, own bool) error) error {
 	e := (*loop.Loop)(l)
-	a, err := ac.take(s)
+	a, err := ac.importSocket(s)
 	if err == nil && e.Ended() {
 		err = stranger(e)
 	}

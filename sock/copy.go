@@ -160,7 +160,7 @@ func (c *Conn) relay(to relay.Sink, after int) (total int64, err error) {
 		}
 		var n int64
 		var whole bool
-		n, whole, err = c.passOne(to)
+		n, whole, err = c.copyOne(to)
 		total += n
 		if full++; !whole {
 			full = 0
@@ -177,8 +177,8 @@ func (c *Conn) relay(to relay.Sink, after int) (total int64, err error) {
 	return total, err
 }
 
-// passOne moves the next buffer, which is here, and says whether it was a full one.
-func (c *Conn) passOne(to relay.Sink) (n int64, full bool, err error) {
+// copyOne moves the next buffer, which is here, and says whether it was a full one.
+func (c *Conn) copyOne(to relay.Sink) (n int64, full bool, err error) {
 	b := c.nextBuffer()
 	if b == nil {
 		return 0, false, c.failRes("read", -sys.ENOBUFS)
@@ -186,18 +186,18 @@ func (c *Conn) passOne(to relay.Sink) (n int64, full bool, err error) {
 	full = b.End-b.Off == len(b.Mem())
 	var k int
 	if d, ok := to.(*end); ok && d.l == c.l && !(*Conn)(d).records() {
-		k, err = (*Conn)(d).writeBuffer(b, c) // as pass, with one call less on the stack
+		k, err = (*Conn)(d).writeBuffer(b, c) // as writeElsewhere, with one call less on the stack
 	} else {
-		k, err = c.pass(to, b)
+		k, err = c.writeElsewhere(to, b)
 	}
 	return int64(k), full, err
 }
 
-// pass writes a buffer's bytes to a sink elsewhere and gives it back. It is apart so that what
+// writeElsewhere writes a buffer's bytes to a sink elsewhere and gives it back. It is apart so that what
 // parks has a smaller stack: BenchmarkIdleMemory.
 //
 //go:noinline
-func (c *Conn) pass(to relay.Sink, b *buf.Buffer) (n int, err error) {
+func (c *Conn) writeElsewhere(to relay.Sink, b *buf.Buffer) (n int, err error) {
 	if _, ok := to.(*relay.Net); ok { // a goroutine writes, which may have to wait
 		p := append([]byte(nil), b.Unread()...)
 		b.Pool().Put(b)

@@ -29,8 +29,8 @@ type importedSocket struct {
 var errBlocking = errors.New("the socket is in blocking mode, for all who share it: " +
 	"set AdoptConfig.Exclusive if nobody else uses it, or O_NONBLOCK (systemd: NonBlocking=yes)")
 
-// take makes a descriptor of our own of what is to be adopted, and looks at it.
-func (ac *AdoptConfig) take(s io.Closer) (*importedSocket, error) {
+// importSocket makes a descriptor of our own of what is to be adopted, and looks at it.
+func (ac *AdoptConfig) importSocket(s io.Closer) (*importedSocket, error) {
 	a := new(importedSocket)
 	a.fd.Init(-1)
 	if _, ok := s.(interface{ Loop() *ringo.Loop }); ok {

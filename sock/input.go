@@ -32,7 +32,7 @@ type input struct {
 	listed     int32 // bytes in the list
 
 	peeked  bool // the user looks at bytes in place: they must stay where they are
-	spliced bool // bytes are not to come in buffers, see spell
+	spliced bool // bytes are not to come in buffers, see relayBySplice
 	slow    bool // what is read waits for a peer elsewhere
 	how     armed
 	pace    pace
@@ -88,7 +88,7 @@ func (in *input) arm(c *Conn) {
 		if c.l.Ring().Available() > 0 && !in.spliced {
 			code, how, flags = op.Recv, receiving, op.Multishot|op.Select
 		} else {
-			flags = op.Rough // once, so that the ring is tried again, and a spell can end
+			flags = op.Rough // once, so that the ring is tried again, and splicing can end
 		}
 	}
 	o := c.l.NewOp(code)
@@ -282,11 +282,11 @@ func (in *input) grow(c *Conn, n int) {
 		return
 	}
 	old := in.acc
-	bigger := c.local.take(len(old) - in.accOff + n)
+	bigger := c.local.getMem(len(old) - in.accOff + n)
 	in.acc = append(bigger, old[in.accOff:]...)
 	in.accOff = 0
 	if old != nil {
-		c.local.give(old)
+		c.local.putMem(old)
 	}
 }
 
@@ -296,7 +296,7 @@ func (in *input) skip(c *Conn, n int) {
 		in.accOff += min(n, k)
 		n -= min(n, k)
 		if in.accOff == len(in.acc) {
-			c.local.give(in.acc)
+			c.local.putMem(in.acc)
 			in.acc, in.accOff = nil, 0
 		}
 	}

@@ -129,19 +129,19 @@ func (s *ListenerSet) Listen(l *ringo.Loop) (*Listener, error) {
 	case !e.IsCurrent():
 		return nil, listenError(s.network, s.Addr(), stranger(e))
 	}
-	fd, file, err := s.take(e)
+	fd, file, err := s.openFor(e)
 	if err != nil {
 		return nil, err
 	}
-	ln, err := newListener(e, s.network, fd, file, func() { s.leave(e) })
+	ln, err := newListener(e, s.network, fd, file, func() { s.closedOn(e) })
 	if err == nil && s.share != nil {
 		s.share.join(ln)
 	}
 	return ln, err
 }
 
-// take gives a loop the reserved socket, or a sibling.
-func (s *ListenerSet) take(l *loop.Loop) (fd int32, file *socketFile, err error) {
+// openFor gives a loop the reserved socket, or a sibling.
+func (s *ListenerSet) openFor(l *loop.Loop) (fd int32, file *socketFile, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
@@ -172,7 +172,8 @@ func (s *ListenerSet) take(l *loop.Loop) (fd int32, file *socketFile, err error)
 	return fd, file, nil
 }
 
-func (s *ListenerSet) leave(l *loop.Loop) {
+// closedOn is called when a loop's listener has closed.
+func (s *ListenerSet) closedOn(l *loop.Loop) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.taken, l)

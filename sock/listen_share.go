@@ -33,21 +33,21 @@ func (s *sharing) join(ln *Listener) {
 	s.listeners = append(s.listeners, ln)
 }
 
-// leave is for a listener that closes. What was passed to it goes on to the others.
+// leave is for a listener that closes. What was handedOn to it goes on to the others.
 func (s *sharing) leave(ln *Listener) {
 	s.mu.Lock()
 	s.listeners = slices.DeleteFunc(s.listeners, func(o *Listener) bool { return o == ln })
-	passed := ln.passed
-	ln.passed = nil
+	handedOn := ln.handedOn
+	ln.handedOn = nil
 	s.mu.Unlock()
-	for _, fd := range passed {
+	for _, fd := range handedOn {
 		ln.drop(fd)
 	}
 }
 
-// pass gives a connection that its listener has no use for to another; false if there
+// handOn has another listener accept a connection that its own has no use for; false if there
 // is none.
-func (s *sharing) pass(fd int32) bool {
+func (s *sharing) handOn(fd int32) bool {
 	s.mu.Lock()
 	if len(s.listeners) == 0 {
 		s.mu.Unlock()
@@ -55,19 +55,19 @@ func (s *sharing) pass(fd int32) bool {
 	}
 	to := s.listeners[0]
 	s.listeners = append(append(s.listeners[:0], s.listeners[1:]...), to) // the next one's turn comes first
-	to.passed = append(to.passed, fd)
+	to.handedOn = append(to.handedOn, fd)
 	s.mu.Unlock()
-	to.l.Call(to.takePassed) // a loop that ends before it does so closes its listener first, which leaves
+	to.l.Call(to.acceptHandedOn) // a loop that ends before it does so closes its listener first, which leaves
 	return true
 }
 
-// takePassed takes in what others passed.
-func (ln *Listener) takePassed() {
+// acceptHandedOn accepts what others have handed on.
+func (ln *Listener) acceptHandedOn() {
 	ln.share.mu.Lock()
-	passed := ln.passed
-	ln.passed = nil
+	handedOn := ln.handedOn
+	ln.handedOn = nil
 	ln.share.mu.Unlock()
-	for _, fd := range passed {
+	for _, fd := range handedOn {
 		ln.arrived(fd)
 	}
 }
@@ -128,7 +128,7 @@ func (s *sharing) single() bool {
 
 // drop sees to a connection that this listener will not give to anybody.
 func (ln *Listener) drop(fd int32) {
-	if ln.share == nil || !ln.share.pass(fd) {
+	if ln.share == nil || !ln.share.handOn(fd) {
 		discard(ln.l, fd)
 	}
 }

@@ -26,9 +26,9 @@ type Listener struct {
 	file  *socketFile   // of a Unix listener
 	leave func()        // tells the Run that the loop no longer listens there
 
-	share  *sharing // if the socket is not this loop's alone
-	passed []int32  // by the others; under the sharing's lock
-	looks  bool     // the accept was cancelled only to begin anew
+	share    *sharing // if the socket is not this loop's alone
+	handedOn []int32  // by the others; under the sharing's lock
+	looks    bool     // the accept was cancelled only to begin anew
 
 	queue   fdQueue
 	err     int32
@@ -119,7 +119,7 @@ func (ln *Listener) AcceptConn() (*Conn, error) {
 		if ln.core.Closing() {
 			return nil, ln.fail("accept", net.ErrClosed)
 		}
-		if c := ln.ready.take(); c != nil {
+		if c := ln.ready.pop(); c != nil {
 			c.core.Attach()
 			return c, nil
 		}

@@ -75,7 +75,7 @@ func (ln *Listener) called() {
 func (ln *Listener) serveCallers() {
 	for ln.ready.asked() {
 		ln.fillReady()
-		c := ln.ready.take()
+		c := ln.ready.pop()
 		if !ln.core.Closing() && c == nil && ln.err == 0 {
 			return
 		}

@@ -70,8 +70,8 @@ func (s *local) vectored(code op.Code) *op.Op {
 	return o
 }
 
-// take gives memory for at least n unread bytes.
-func (s *local) take(n int) []byte {
+// getMem returns memory for at least n unread bytes.
+func (s *local) getMem(n int) []byte {
 	for _, list := range [...]*[][]byte{&s.spare, &s.old} {
 		bufs := *list
 		for i := len(bufs) - 1; i >= 0; i-- {
@@ -90,8 +90,8 @@ func (s *local) take(n int) []byte {
 	return make([]byte, 0, size)
 }
 
-// give takes memory back, up to a bound.
-func (s *local) give(b []byte) {
+// putMem takes memory back, up to a bound.
+func (s *local) putMem(b []byte) {
 	if len(s.spare)+len(s.old) < spareMax && cap(b) <= 1<<17 {
 		s.spare = append(s.spare, b[:0])
 		s.l.HasSpare()

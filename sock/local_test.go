@@ -13,10 +13,10 @@ func TestSpareMemoryIsGivenBack(t *testing.T) {
 	use := func(n int) {
 		var bufs [][]byte
 		for range n {
-			bufs = append(bufs, s.take(4096))
+			bufs = append(bufs, s.getMem(4096))
 		}
 		for _, b := range bufs {
-			s.give(b)
+			s.putMem(b)
 		}
 	}
 	if use(spareMax + 1); kept() != spareMax {

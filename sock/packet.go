@@ -96,7 +96,7 @@ type packetOwner struct {
 // Release moves what was fetched where foreign callers find it.
 func (o *packetOwner) Release(*handle.Input) {
 	if pl := o.c.local.packet; pl != nil && pl.owner == o.c {
-		pl.vacate()
+		pl.keepUnread()
 	}
 }
 

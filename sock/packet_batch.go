@@ -58,7 +58,7 @@ func (c *PacketConn) readBatchOwn(ms []Message) (int, error) {
 		if err := c.in.state(&c.packet); err != nil {
 			return 0, err
 		}
-		if n := c.takeBatch(ms, true); n > 0 {
+		if n := c.popBatch(ms, true); n > 0 {
 			return n, nil
 		}
 		if c.in.ready {
@@ -75,21 +75,21 @@ func (c *PacketConn) readBatchOwn(ms []Message) (int, error) {
 	}
 }
 
-// takeBatch gives what other reads have fetched.
-func (c *PacketConn) takeBatch(ms []Message, own bool) (n int) {
+// popBatch moves what other reads have fetched into ms.
+func (c *PacketConn) popBatch(ms []Message, own bool) (n int) {
 	for ; n < len(ms); n++ {
 		d := c.in.head(&c.packet, own)
 		if d == nil {
 			break
 		}
-		ms[n].take(d)
+		ms[n].fill(d)
 		c.in.pop(&c.packet, own)
 	}
 	return n
 }
 
-// take copies a datagram, or the rest of a row, into the message.
-func (m *Message) take(d *datagram) {
+// fill copies a datagram, or the rest of a row, into the message.
+func (m *Message) fill(d *datagram) {
 	m.N, m.Flags, m.Addr = 0, int(d.flags), d.from
 	for _, b := range m.Buffers {
 		m.N += copy(b, d.bytes[m.N:])
@@ -263,7 +263,7 @@ func (c *PacketConn) readBatchForeign(a handle.Access, ms []Message) (int, error
 		if err := a.Late(); err != nil {
 			return 0, err
 		}
-		return c.takeBatch(ms, false), nil
+		return c.popBatch(ms, false), nil
 	}
 	o := a.Op()
 	o.Code = op.Recvmmsg

@@ -12,7 +12,7 @@ func (c *packet) receiveForeign(a handle.Access, call string, d *recvmsg) error 
 		if err := a.Late(); err != nil {
 			return err
 		}
-		c.in.take(c, false, d)
+		c.in.popInto(c, false, d)
 		return nil
 	}
 	o := a.Op()
@@ -40,7 +40,7 @@ func (c *packet) receiveForeign(a handle.Access, call string, d *recvmsg) error 
 	if row {
 		got.segment = segmentOf(got.control)
 		c.in.kept = append(c.in.kept, got)
-		c.in.take(c, false, d)
+		c.in.popInto(c, false, d)
 		return nil
 	}
 	d.n, d.oobn, d.flags, d.from = len(got.bytes), len(got.control), got.flags, got.from

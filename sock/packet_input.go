@@ -67,7 +67,7 @@ func (c *packet) receiveOwn(call string, d *recvmsg) error {
 		if err := c.in.state(c); err != nil {
 			return err
 		}
-		if c.in.take(c, true, d) {
+		if c.in.popInto(c, true, d) {
 			return nil
 		}
 		if c.in.ready {

@@ -80,8 +80,8 @@ func (pl *packetLocal) furnish() {
 	}
 }
 
-// vacate moves what is unread out of the way of the next fetch.
-func (pl *packetLocal) vacate() {
+// keepUnread copies what is unread, for its connection, so that the next fetch may have the memory.
+func (pl *packetLocal) keepUnread() {
 	if len(pl.unread) == 0 {
 		return
 	}
@@ -90,7 +90,7 @@ func (pl *packetLocal) vacate() {
 	for _, d := range pl.unread {
 		size += len(d.bytes) + len(d.control)
 	}
-	mem := c.local.take(size)
+	mem := c.local.getMem(size)
 	c.in.keptMem = mem
 	for _, d := range pl.unread {
 		n := len(mem)
@@ -115,7 +115,7 @@ func (c *packet) fetch(d *recvmsg) (res int32, ok bool) {
 	}
 	pl.used = true
 	c.l.HasSpare()
-	pl.vacate()
+	pl.keepUnread()
 	in, b := &c.in, pl.batch
 	first, window := 0, min(max(in.window, 2), fetchMax)
 	gro := in.gro.Load()
@@ -150,7 +150,7 @@ func (c *packet) fetch(d *recvmsg) (res int32, ok bool) {
 	}
 	pl.own(c, int(res)+first)
 	if first == 1 {
-		in.take(c, true, d)
+		in.popInto(c, true, d)
 	}
 	return 0, true
 }
@@ -230,8 +230,8 @@ func (in *packetInput) pop(c *packet, own bool) {
 	}
 }
 
-// take gives a datagram that was fetched before; false if there is none.
-func (in *packetInput) take(c *packet, own bool, d *recvmsg) bool {
+// popInto moves a datagram that was fetched before into d; false if there is none.
+func (in *packetInput) popInto(c *packet, own bool, d *recvmsg) bool {
 	first := in.head(c, own)
 	if first == nil {
 		return false
@@ -245,7 +245,7 @@ func (in *packetInput) take(c *packet, own bool, d *recvmsg) bool {
 // dropKept gives the memory of what was kept back.
 func (in *packetInput) dropKept(c *packet) {
 	if in.keptMem != nil {
-		c.local.give(in.keptMem)
+		c.local.putMem(in.keptMem)
 	}
 	in.kept, in.keptMem = nil, nil
 }

@@ -23,7 +23,7 @@ func (c *Conn) relayBySplice(to relay.Sink, after int) (total int64, next int, e
 	for m.Splices && err == nil {
 		var n int64
 		if in.buffered() > 0 {
-			n, _, err = c.passOne(to)
+			n, _, err = c.copyOne(to)
 		} else {
 			n, err = c.spliceOne(to, &m)
 		}

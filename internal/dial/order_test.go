@@ -19,7 +19,7 @@ func TestRaceOrder(t *testing.T) {
 	r.untried[inet4] = []netip.AddrPort{addr("192.0.2.1"), addr("192.0.2.2"), addr("192.0.2.3")}
 	r.untried[inet6] = []netip.AddrPort{addr("2001:db8::1")}
 	var got []string
-	for r.left() > 0 {
+	for r.untriedLen() > 0 {
 		got = append(got, r.pick().Addr().String())
 		if len(got) == 3 {
 			r.untried[inet6] = []netip.AddrPort{addr("2001:db8::2"), addr("2001:db8::3")}

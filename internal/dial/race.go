@@ -90,7 +90,7 @@ func (r *Race) Run() (io.Closer, error) {
 		return nil, Error(r.Network, nil, NoFamily(r.Host))
 	}
 	for r.won == nil && !r.Loop.Canceled() && r.goesOn() {
-		if r.passed() {
+		if r.expired() {
 			r.giveUpLooking() // one that waits for its turn in Offload has not heard of the time
 		}
 		switch at := r.nextAt(); {
@@ -118,7 +118,7 @@ func (r *Race) Run() (io.Closer, error) {
 
 // goesOn reports whether there is anything to wait for or to try.
 func (r *Race) goesOn() bool {
-	return len(r.running) > 0 || len(r.lookups) > 0 || r.left() > 0 && !r.passed()
+	return len(r.running) > 0 || len(r.lookups) > 0 || r.untriedLen() > 0 && !r.expired()
 }
 
 func (r *Race) now() time.Time {
@@ -128,17 +128,17 @@ func (r *Race) now() time.Time {
 	return time.Now()
 }
 
-func (r *Race) passed() bool { return !r.End.IsZero() && !r.now().Before(r.End) }
+func (r *Race) expired() bool { return !r.End.IsZero() && !r.now().Before(r.End) }
 
-// left is how many addresses have not been tried.
-func (r *Race) left() int { return len(r.untried[inet6]) + len(r.untried[inet4]) }
+// untriedLen is how many addresses have not been tried.
+func (r *Race) untriedLen() int { return len(r.untried[inet6]) + len(r.untried[inet4]) }
 
 const never = int64(^uint64(0) >> 1)
 
 // nextAt is when the next attempt may begin, as things stand.
 func (r *Race) nextAt() int64 {
 	switch {
-	case r.left() == 0 || r.passed():
+	case r.untriedLen() == 0 || r.expired():
 		return never // unless a look-up or an attempt says otherwise
 	case r.begun == 0 && len(r.untried[inet6]) == 0 && len(r.lookups) > 0:
 		return r.settle
@@ -165,7 +165,7 @@ func (r *Race) look(f family) {
 		if end != nil {
 			err = end // the resolver panicked, or ended its goroutine
 		}
-		if errors.Is(err, context.Canceled) && r.passed() {
+		if errors.Is(err, context.Canceled) && r.expired() {
 			err = lateName(r.Host)
 		}
 		r.lookups = slices.DeleteFunc(r.lookups, func(o *loop.Task) bool { return o == t })
@@ -224,7 +224,7 @@ func (r *Race) room() bool {
 func (r *Race) begin() {
 	end := r.End
 	if r.Delay < 0 {
-		end = share(end, r.now(), r.left())
+		end = share(end, r.now(), r.untriedLen())
 	}
 	ap, a := r.pick(), new(attempt)
 	r.begun++
@@ -262,7 +262,7 @@ func (r *Race) delay() time.Duration {
 		d = fallbackDelay
 	}
 	if !r.End.IsZero() {
-		d = min(d, max(r.End.Sub(r.now())/time.Duration(r.left()+1), fallbackMin))
+		d = min(d, max(r.End.Sub(r.now())/time.Duration(r.untriedLen()+1), fallbackMin))
 	}
 	return d
 }
@@ -282,7 +282,7 @@ func share(end, now time.Time, addrs int) time.Time {
 
 // wait parks until something has happened, or until a time of NowNS.
 func (r *Race) wait(at int64) {
-	if len(r.lookups) > 0 && !r.End.IsZero() && !r.passed() {
+	if len(r.lookups) > 0 && !r.End.IsZero() && !r.expired() {
 		at = min(at, r.Loop.At(r.End))
 	}
 	if at != never {

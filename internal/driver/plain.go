@@ -41,26 +41,26 @@ func Cached(o *op.Op) (res int32, ok bool) {
 // if that is negative: what Cached makes of a ReadAt, without an op. G.
 func ReadCached(n int32, p []byte, off int64) int32 {
 	res := sys.ReadAtNow(n, p, off)
-	told(p, res)
+	traceRead(p, res)
 	return res
 }
 
 // ReadPlain is ReadCached for a read that may wait: what Call makes of a ReadAt. G.
 func ReadPlain(n int32, p []byte, off int64) int32 {
 	res := sys.ReadAt(n, p, off)
-	told(p, res)
+	traceRead(p, res)
 	return res
 }
 
 // ReadInMemory is ReadPlain of a file that waits for no disk. G.
 func ReadInMemory(n int32, p []byte, off int64) int32 {
 	res := sys.ReadAtInMemory(n, p, off)
-	told(p, res)
+	traceRead(p, res)
 	return res
 }
 
-// told tells the race detector of a read.
-func told(p []byte, res int32) {
+// traceRead tells the race detector of a read.
+func traceRead(p []byte, res int32) {
 	if race.Enabled && res >= 0 {
 		race.ReadLike()
 		race.WriteRange(p[:res])

@@ -59,7 +59,7 @@ func TestLateCompletions(t *testing.T) {
 	} {
 		stale := r.stats.Stale
 		o.State = s.state
-		got := r.sort(&uring.CQE{UserData: o.Token() | s.marks, Res: 7})
+		got := r.dispatch(&uring.CQE{UserData: o.Token() | s.marks, Res: 7})
 		if (got == c) != s.ends || (r.stats.Stale == stale) != s.ends {
 			t.Errorf("%s: it ends %v, stale %d, want that it ends the op: %v", s.name, got, r.stats.Stale-stale, s.ends)
 		}

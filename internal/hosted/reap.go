@@ -25,7 +25,7 @@ func (r *ring) reap() {
 		r.mu.Lock()
 		n = r.r.Drain(cqes[:])
 		for i := range cqes[:n] {
-			if c := r.sort(&cqes[i]); c != nil {
+			if c := r.dispatch(&cqes[i]); c != nil {
 				ended[k] = c
 				k++
 			}
@@ -37,9 +37,9 @@ func (r *ring) reap() {
 	}
 }
 
-// sort finds out whom a completion is for. It returns the call that it ends, nil if
+// dispatch finds out whom a completion is for. It returns the call that it ends, nil if
 // none. The mutex is held.
-func (r *ring) sort(e *uring.CQE) *call {
+func (r *ring) dispatch(e *uring.CQE) *call {
 	o := r.slab.Lookup(e.UserData &^ op.TokenMarks)
 	if e.UserData&op.TokenMarks == markCancel {
 		// Whatever came of it, the op's own completion tells. One that found nothing

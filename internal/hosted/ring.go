@@ -118,8 +118,8 @@ func (r *ring) plainNow() bool {
 	return r.slab.Used()+r.plain < r.few || r.few > 0 && r.plain < plainMax && r.busy.now()
 }
 
-// leave ends a plain call.
-func (r *ring) leave() {
+// plainDone ends a plain call.
+func (r *ring) plainDone() {
 	r.mu.Lock()
 	r.plain--
 	r.checkIdle()

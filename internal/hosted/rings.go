@@ -71,7 +71,7 @@ func (h *Rings) Do(ctx context.Context, o *op.Op) (res int32, ok bool) {
 	case alone:
 		for res = driver.Call(o); res == -sys.EINTR; res = driver.Call(o) {
 		}
-		r.leave()
+		r.plainDone()
 		return res, true
 	case waits:
 		select {

@@ -103,7 +103,7 @@ func (l *Loop) IsCurrent() bool {
 // task, or an architecture on which a g has no mark. It is apart so that IsCurrent is inlined.
 //
 //go:noinline
-func (l *Loop) isCurrentByThread() bool { return l.seat.taken() && !l.ended.Load() }
+func (l *Loop) isCurrentByThread() bool { return l.seat.isCurrent() && !l.ended.Load() }
 
 // Ended reports whether the loop is gone, as one is that no Run has made. G.
 func (l *Loop) Ended() bool { return l.unmade() || l.ended.Load() }

@@ -15,17 +15,17 @@ type seat struct {
 	tid    int32
 }
 
-// mySeat is the thread that the caller has locked.
-func mySeat() seat {
+// currentSeat is the thread that the caller has locked.
+func currentSeat() seat {
 	if gmark.ThreadsKnown() {
 		return seat{thread: gmark.CurrentThread()}
 	}
 	return seat{tid: kernel.ThreadID()}
 }
 
-// taken reports whether the caller runs on the thread. Of a loop that is still to begin nobody
+// isCurrent reports whether the caller runs on the thread. Of a loop that is still to begin nobody
 // does. G.
-func (s seat) taken() bool {
+func (s seat) isCurrent() bool {
 	if s.tid != 0 {
 		return kernel.ThreadID() == s.tid
 	}
@@ -70,7 +70,7 @@ func Current() (*Loop, *Task) {
 	if p == nil || len(*p) == 0 {
 		return nil, nil
 	}
-	mine := mySeat()
+	mine := currentSeat()
 	for i := range *p {
 		if s := &(*p)[i]; s.seat == mine {
 			return s.l, s.l.cur

@@ -180,7 +180,7 @@ func (l *Loop) open() error {
 			return err
 		}
 	}
-	l.tid, l.seat, l.goid = kernel.ThreadID(), mySeat(), goid()
+	l.tid, l.seat, l.goid = kernel.ThreadID(), currentSeat(), goid()
 	l.tick()
 	l.slab = op.NewSlab(0)
 	c := l.cfg
@@ -337,7 +337,7 @@ func (l *Loop) cancelAll() {
 
 // giveUp makes Run return although tasks are left.
 func (s *Set) giveUp() {
-	err := fmt.Errorf("ringo: not ended %v after being cancelled: %s", s.cfg.HardStop, s.left())
+	err := fmt.Errorf("ringo: not ended %v after being cancelled: %s", s.cfg.HardStop, s.unended())
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.err != nil {
@@ -346,8 +346,8 @@ func (s *Set) giveUp() {
 	s.err = err
 }
 
-// left names the tasks that have not ended.
-func (s *Set) left() string {
+// unended returns the names of the tasks that have not ended.
+func (s *Set) unended() string {
 	t := takeTrace()
 	var names []string
 	for _, l := range s.loops {

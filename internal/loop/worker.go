@@ -82,7 +82,7 @@ func (w *worker) retire() {
 // this call, not the worker.
 func (w *worker) serve() {
 	defer w.recover()
-	for w.take() {
+	for w.beginNext() {
 		if job := w.l.job; job != nil {
 			w.l.job = nil
 			job.Run()
@@ -93,12 +93,12 @@ func (w *worker) serve() {
 	}
 }
 
-// take begins what is to be started next; false if there is nothing. What is a job is left
+// beginNext begins what is to be started next; false if there is nothing. What is a job is left
 // in the loop for a moment: what serve kept would be on the stack of each task, which
 // BenchmarkIdleMemory of sock shows.
 //
 //go:noinline
-func (w *worker) take() bool {
+func (w *worker) beginNext() bool {
 	l := w.l
 	if !l.runs() || l.ready.peek(0).resumes() {
 		return false

@@ -14,17 +14,17 @@ import (
 // the bytes and signals an eventfd. All that its owner's thread does is to hand
 // over and to collect, and neither waits for a disk: requests carry RWF_NOWAIT.
 type AIO struct {
-	k      aioKernel
-	ctx    sys.AIO
-	event  int32
-	slots  []slot
-	free   *slot
-	ended  *Request // to give back, linked by next
-	last   *Request
-	flying int // what the kernel has
-	count  int // what Next has not given yet
-	events [aioBatch]sys.AIOEvent
-	closed bool
+	k       aioKernel
+	ctx     sys.AIO
+	event   int32
+	slots   []slot
+	free    *slot
+	ended   *Request // to give back, linked by next
+	last    *Request
+	pending int // what the kernel has
+	count   int // what Next has not given yet
+	events  [aioBatch]sys.AIOEvent
+	closed  bool
 }
 
 // slot is a request that the kernel has. Slots don't move: the kernel knows a
@@ -126,7 +126,7 @@ func aioError(call string, errno int32) error {
 // -EAGAIN or -EINVAL. [Refused] tells all these, after which the request can go to
 // another engine, from errors that are the answer.
 func (a *AIO) Submit(r *Request) int32 {
-	if r.slot != nil || r.flight != nil {
+	if r.slot != nil || r.worker != nil {
 		panic(fmt.Sprintf("offload: request submitted that is submitted (fd %d)", r.FD))
 	}
 	s := a.free
@@ -147,7 +147,7 @@ func (a *AIO) Submit(r *Request) int32 {
 		return res
 	}
 	a.free, s.r, s.next, r.slot = s.next, r, nil, s
-	a.flying++
+	a.pending++
 	a.count++
 	return 0
 }
@@ -173,7 +173,7 @@ func (a *AIO) Cancel(r *Request) bool {
 // Next gives a request that has ended, or nil. It costs a system call for each
 // batch that has ended, and a look at memory if there is none.
 func (a *AIO) Next() *Request {
-	if a.ended == nil && a.flying > 0 && a.k.pending(a.ctx) {
+	if a.ended == nil && a.pending > 0 && a.k.pending(a.ctx) {
 		a.collect(a.k.events(a.ctx, a.events[:]))
 	}
 	r := a.ended
@@ -188,15 +188,15 @@ func (a *AIO) Next() *Request {
 	return r
 }
 
-// Flying is how many requests are submitted and have not come back.
-func (a *AIO) Flying() int { return a.count }
+// Pending is how many requests are submitted and have not come back.
+func (a *AIO) Pending() int { return a.count }
 
 // collect ends the requests of n events. An error of the call can't be: the context
 // is there, and collecting from it was allowed before.
 func (a *AIO) collect(n int32) {
 	if n < 0 {
 		panic(fmt.Sprintf("offload: io_getevents on a context with %d requests in flight: %v",
-			a.flying, posix.Errno(-n)))
+			a.pending, posix.Errno(-n)))
 	}
 	for i := range a.events[:n] {
 		e := &a.events[i]
@@ -204,7 +204,7 @@ func (a *AIO) collect(n int32) {
 		r := s.r
 		r.Res, r.slot = e.Res(), nil
 		s.r, s.next, a.free = nil, a.free, s
-		a.flying--
+		a.pending--
 		if a.last == nil {
 			a.ended = r
 		} else {
@@ -224,7 +224,7 @@ var leaked struct {
 // destroyed, for io_destroy would wait for them without a bound.
 func (a *AIO) Close(within time.Duration) (left int) {
 	if a.closed {
-		return a.flying
+		return a.pending
 	}
 	a.closed = true
 	for i := range a.slots {
@@ -232,19 +232,19 @@ func (a *AIO) Close(within time.Duration) (left int) {
 			a.k.cancel(a.ctx, &s.iocb)
 		}
 	}
-	for end := time.Now().Add(within); a.flying > 0; {
+	for end := time.Now().Add(within); a.pending > 0; {
 		rest := time.Until(end)
 		a.collect(a.k.wait(a.ctx, a.events[:], int64(max(rest, 0))))
 		if rest <= 0 {
 			break
 		}
 	}
-	if a.flying == 0 {
+	if a.pending == 0 {
 		a.k.destroy(a.ctx)
 		return 0
 	}
 	leaked.Lock()
 	leaked.engines = append(leaked.engines, a)
 	leaked.Unlock()
-	return a.flying
+	return a.pending
 }

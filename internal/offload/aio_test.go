@@ -146,8 +146,8 @@ func TestAIOOrder(t *testing.T) {
 		t.Errorf("with nothing in flight Next asked the kernel")
 	}
 	submitReads(t, a, 4) // the slots are free again
-	if a.Flying() != 4 {
-		t.Errorf("Flying is %d, want 4", a.Flying())
+	if a.Pending() != 4 {
+		t.Errorf("Pending is %d, want 4", a.Pending())
 	}
 }
 
@@ -162,8 +162,8 @@ func TestAIORefusesRequests(t *testing.T) {
 	a := k.open(t, 1)
 	k.refuse["io_submit"] = -sys.EOPNOTSUPP
 	r := &Request{Kind: Read}
-	if res := a.Submit(r); !Refused(res) || a.Flying() != 0 || r.slot != nil {
-		t.Errorf("submit = %d with %d in flight, want a refusal and 0", res, a.Flying())
+	if res := a.Submit(r); !Refused(res) || a.Pending() != 0 || r.slot != nil {
+		t.Errorf("submit = %d with %d in flight, want a refusal and 0", res, a.Pending())
 	}
 	k.refuse = nil
 	for _, r := range []*Request{{Kind: Call}, {Kind: Write, Off: -1}} {
@@ -175,7 +175,7 @@ func TestAIORefusesRequests(t *testing.T) {
 		t.Fatalf("submit = %d", res)
 	}
 	k.complete(r, -sys.EAGAIN)
-	if a.Next() != r || !Refused(r.Res) || a.Flying() != 0 {
+	if a.Next() != r || !Refused(r.Res) || a.Pending() != 0 {
 		t.Errorf("a request that would have to wait came back with %d", r.Res)
 	}
 }

@@ -108,7 +108,7 @@ func readMany(b *testing.B, e Engine, event, file int32, depth int) {
 		}
 		idle = idle[:len(idle)-1]
 	}
-	for e.Flying() > 0 {
+	for e.Pending() > 0 {
 		if e.Next() == nil {
 			sleep(b, event)
 		}

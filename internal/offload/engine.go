@@ -17,8 +17,8 @@ type Engine interface {
 	// Next gives a request that has ended, with its Res, or nil if there is none
 	// at present. Each comes once.
 	Next() *Request
-	// Flying is how many requests are submitted and have not come back.
-	Flying() int
+	// Pending is how many requests are submitted and have not come back.
+	Pending() int
 	// Close refuses later requests and waits until those submitted have ended, at
 	// most for the time given; Next then still gives them. What has not ended
 	// keeps its memory for ever, and is counted.
@@ -58,7 +58,7 @@ type Request struct {
 	// User is the owner's.
 	User any
 
-	flight *flight  // in Workers
-	slot   *slot    // in AIO
-	next   *Request // in AIO: ended, and not given back yet
+	worker *workerCall // in Workers
+	slot   *slot       // in AIO
+	next   *Request    // in AIO: ended, and not given back yet
 }

@@ -68,7 +68,7 @@ func (p *Pool) Submit(j *Job) bool {
 		panic("offload: job submitted while it waits in the queue")
 	}
 	p.link(j)
-	start := p.more()
+	start := p.mayStart()
 	p.mu.Unlock()
 	if start {
 		go p.work()
@@ -130,15 +130,15 @@ func (p *Pool) run() {
 			go p.work()
 		}
 	}()
-	for j := p.take(true); j != nil; j = p.take(false) {
+	for j := p.next(true); j != nil; j = p.next(false) {
 		j.Run()
 	}
 	regular = true
 }
 
-// take gives a worker its next job; nil ends the worker. One that is on loan ends
+// next gives a worker its next job; nil ends the worker. One that is on loan ends
 // after a job while another pool waits for the loan.
-func (p *Pool) take(first bool) *Job {
+func (p *Pool) next(first bool) *Job {
 	p.mu.Lock()
 	j := p.head
 	if j != nil && (first || p.running == 1 || !p.budget.wanted(p)) {
@@ -159,9 +159,9 @@ func (p *Pool) take(first bool) *Job {
 	return nil
 }
 
-// more reports whether a worker is to be started, which then counts as running.
+// mayStart reports whether a worker is to be started, which then counts as running.
 // The caller holds p.mu.
-func (p *Pool) more() bool {
+func (p *Pool) mayStart() bool {
 	if p.queued == 0 || p.running >= p.max {
 		return false
 	}
@@ -175,7 +175,7 @@ func (p *Pool) more() bool {
 // ask starts a worker if there are jobs for one.
 func (p *Pool) ask() {
 	p.mu.Lock()
-	start := p.more()
+	start := p.mayStart()
 	p.mu.Unlock()
 	if start {
 		go p.work()

@@ -155,7 +155,7 @@ func newRig(t *testing.T, engine string) *rig {
 		if left := r.e.Close(jobMax); left != 0 {
 			t.Errorf("Close left %d requests", left)
 		}
-		if n := r.e.Flying(); n != 0 {
+		if n := r.e.Pending(); n != 0 {
 			t.Errorf("%d requests did not come back", n)
 		}
 	})
@@ -308,8 +308,8 @@ func many(r *rig) {
 		} else if r.plain(q); q.Res != block {
 			r.Fatalf("submit = %d, and a plain call %d", res, q.Res)
 		}
-		if f := r.e.Flying(); f != waiting {
-			r.Fatalf("Flying is %d, want %d", f, waiting)
+		if f := r.e.Pending(); f != waiting {
+			r.Fatalf("Pending is %d, want %d", f, waiting)
 		}
 	}
 	for waiting > 0 {
@@ -323,23 +323,23 @@ func many(r *rig) {
 // A cancelled request is given back at once or by Next, never both.
 func cancels(r *rig) {
 	for round := range 20 {
-		flying := map[*Request]bool{}
+		pending := map[*Request]bool{}
 		for i := range 8 {
 			if q := r.read(i); r.e.Submit(q) == 0 {
-				flying[q] = true
+				pending[q] = true
 			}
 		}
-		for q := range flying {
+		for q := range pending {
 			if (int(q.Off/block)+round)%2 == 0 && r.e.Cancel(q) {
-				delete(flying, q)
+				delete(pending, q)
 			}
 		}
-		for len(flying) > 0 {
+		for len(pending) > 0 {
 			q := r.next()
-			if !flying[q] {
+			if !pending[q] {
 				r.Fatal("a request came back that was given back before")
 			}
-			delete(flying, q)
+			delete(pending, q)
 			if q.Res != block || !bytes.Equal(q.Buf, content(int(q.Off/block))) {
 				r.Fatalf("read = %d", q.Res)
 			}

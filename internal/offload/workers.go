@@ -10,12 +10,12 @@ import (
 
 // Workers is the engine that runs requests on goroutines. It takes all of them.
 type Workers struct {
-	pool   *Pool
-	signal func()
-	landed mailbox.Queue[*Request]
-	batch  mailbox.Batch[*Request]
-	spare  *flight // to use again, linked by next
-	flying int
+	pool      *Pool
+	signal    func()
+	completed mailbox.Queue[*Request]
+	batch     mailbox.Batch[*Request]
+	spare     *workerCall // to use again, linked by next
+	pending   int
 }
 
 // NewWorkers makes an engine that runs at most max requests at once, with all
@@ -26,29 +26,29 @@ func NewWorkers(max int, budget *Budget, signal func()) *Workers {
 	return &Workers{pool: NewShared(max, budget), signal: signal}
 }
 
-// flight is a request on its way.
-type flight struct {
+// workerCall is a request on its way through a worker.
+type workerCall struct {
 	Job
 	w    *Workers
 	r    *Request
-	next *flight
+	next *workerCall
 }
 
 // Submit refuses requests only when the engine is closed, with -ECANCELED.
 func (w *Workers) Submit(r *Request) int32 {
-	if r.flight != nil || r.slot != nil {
+	if r.worker != nil || r.slot != nil {
 		panic(fmt.Sprintf("offload: request submitted that is submitted (fd %d)", r.FD))
 	}
 	f := w.spare
 	if f == nil {
-		f = &flight{w: w}
+		f = &workerCall{w: w}
 		f.Run = f.run
 	} else {
 		w.spare = f.next
 	}
 	f.r, f.next = r, nil
-	r.flight = f
-	w.flying++
+	r.worker = f
+	w.pending++
 	if !w.pool.Submit(&f.Job) {
 		w.back(r)
 		return -sys.ECANCELED
@@ -58,7 +58,7 @@ func (w *Workers) Submit(r *Request) int32 {
 
 // Cancel takes the request back if no worker has begun it.
 func (w *Workers) Cancel(r *Request) bool {
-	f := r.flight
+	f := r.worker
 	if f == nil || f.w != w {
 		panic(fmt.Sprintf("offload: cancel of a request that is not submitted here (fd %d)", r.FD))
 	}
@@ -73,7 +73,7 @@ func (w *Workers) Cancel(r *Request) bool {
 func (w *Workers) Next() *Request {
 	r, ok := w.batch.Next()
 	if !ok {
-		w.batch = w.landed.Take()
+		w.batch = w.completed.Take()
 		if r, ok = w.batch.Next(); !ok {
 			return nil
 		}
@@ -82,26 +82,26 @@ func (w *Workers) Next() *Request {
 	return r
 }
 
-// Flying is how many requests are submitted and have not come back.
-func (w *Workers) Flying() int { return w.flying }
+// Pending is how many requests are submitted and have not come back.
+func (w *Workers) Pending() int { return w.pending }
 
 // Close waits for the workers.
 func (w *Workers) Close(within time.Duration) (left int) {
 	return w.pool.Close(within)
 }
 
-// back ends a request's flight, which no worker touches any more.
+// back ends a request's run, which no worker touches any more.
 func (w *Workers) back(r *Request) {
-	f := r.flight
-	r.flight = nil
-	w.flying--
+	f := r.worker
+	r.worker = nil
+	w.pending--
 	f.r, f.next, w.spare = nil, w.spare, f
 }
 
 // run is the worker's side.
-func (f *flight) run() {
+func (f *workerCall) run() {
 	res := int32(-sys.ECANCELED)
-	defer func() { f.land(res) }()
+	defer func() { f.complete(res) }()
 	switch r := f.r; r.Kind {
 	case Read:
 		res = sys.ReadAt(r.FD, r.Buf, r.Off)
@@ -112,11 +112,11 @@ func (f *flight) run() {
 	}
 }
 
-// land gives the request to its owner. After the Push the flight may be another
+// complete gives the request to its owner. After the Push f may be another
 // request's.
-func (f *flight) land(res int32) {
+func (f *workerCall) complete(res int32) {
 	w := f.w
 	f.r.Res = res
-	w.landed.Push(f.r)
+	w.completed.Push(f.r)
 	w.signal()
 }

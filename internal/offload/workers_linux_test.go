@@ -46,7 +46,7 @@ func TestTakenBack(t *testing.T) {
 	release := hold(w.pool)
 	r := &Request{Call: func() int32 { t.Error("a cancelled call ran"); return 0 }}
 	w.Submit(r)
-	if !w.Cancel(r) || w.Flying() != 0 {
+	if !w.Cancel(r) || w.Pending() != 0 {
 		t.Error("a request in the queue was not taken back")
 	}
 	release()
@@ -74,8 +74,8 @@ func TestTakenBackOrRun(t *testing.T) {
 			t.Fatal("another request came back")
 		}
 	}
-	if left := w.Close(jobMax); left != 0 || w.Flying() != 0 || w.Next() != nil {
-		t.Errorf("%d workers are left, %d fly", left, w.Flying())
+	if left := w.Close(jobMax); left != 0 || w.Pending() != 0 || w.Next() != nil {
+		t.Errorf("%d workers are left, %d pending", left, w.Pending())
 	}
 	t.Logf("%d of %d were taken back", takenBack, n)
 }
@@ -90,7 +90,7 @@ func TestLentMemoryIsWaitedFor(t *testing.T) {
 	for running, queued := w.pool.Load(); running != 1 || queued != 0; running, queued = w.pool.Load() {
 		runtime.Gosched()
 	}
-	if w.Cancel(r) || w.Flying() != 1 {
+	if w.Cancel(r) || w.Pending() != 1 {
 		t.Fatal("a read that has begun was taken back")
 	}
 	if left := w.Close(time.Millisecond); left != 1 {

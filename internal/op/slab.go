@@ -71,7 +71,7 @@ func (s *Slab) Get(code Code) *Op {
 	if o != nil {
 		s.free = o.Next
 		s.lately--
-	} else if o = s.take(); o == nil {
+	} else if o = s.alloc(); o == nil {
 		return nil
 	}
 	*o = Op{Code: code, State: Idle, index: o.index, gen: o.gen}
@@ -79,8 +79,8 @@ func (s *Slab) Get(code Code) *Op {
 	return o
 }
 
-// take takes a slot out of its chunk.
-func (s *Slab) take() *Op {
+// alloc takes a slot out of its chunk.
+func (s *Slab) alloc() *Op {
 	s.stuck = 0
 	for s.word < len(s.vacant) && s.vacant[s.word] == 0 {
 		s.word++

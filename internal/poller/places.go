@@ -2,13 +2,13 @@ package poller
 
 import "ringo/internal/sys"
 
-// places finds a descriptor's place in a list. Descriptors are small numbers, the
+// fdTable finds a descriptor's place in a list. Descriptors are small numbers, the
 // lowest that are free, so a table does.
-type places []int32 // by descriptor: the place plus one, 0 for none
+type fdTable []int32 // by descriptor: the place plus one, 0 for none
 
 // room makes the table large enough for fd. A number beyond all before is first
 // checked to be a descriptor, so that a wrong one costs no memory.
-func (p *places) room(fd int32) int32 {
+func (p *fdTable) room(fd int32) int32 {
 	switch {
 	case fd < 0:
 		return -sys.EBADF
@@ -22,13 +22,13 @@ func (p *places) room(fd int32) int32 {
 }
 
 // find gives the place of fd, or -1.
-func (p places) find(fd int32) int {
+func (p fdTable) find(fd int32) int {
 	if uint(fd) >= uint(len(p)) {
 		return -1
 	}
 	return int(p[fd]) - 1
 }
 
-func (p places) put(fd int32, place int) { p[fd] = int32(place) + 1 }
+func (p fdTable) put(fd int32, place int) { p[fd] = int32(place) + 1 }
 
-func (p places) drop(fd int32) { p[fd] = 0 }
+func (p fdTable) drop(fd int32) { p[fd] = 0 }

@@ -15,7 +15,7 @@ import (
 type poll struct {
 	fds  []sys.PollFd
 	keys []uint64 // of fds, in the same order
-	at   places
+	at   fdTable
 	next int // where the results are looked at first, so that nobody is always last
 }
 

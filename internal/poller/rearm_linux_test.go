@@ -59,7 +59,7 @@ func TestCancelledPollIsArmedAgain(t *testing.T) {
 		onRing(t, without, func(p *ring, index uint32, a, b int32) {
 			for range 3 {
 				end := stop(t, p, index)
-				p.sort(&end)
+				p.dispatch(&end)
 				none(t, p)
 				send(t, b, "x")
 				only(t, p, 1, sys.PollIn)
@@ -81,7 +81,7 @@ func TestEndedPollIsArmedAgain(t *testing.T) {
 		for range 3 {
 			end := stop(t, p, index)
 			end.Res = sys.PollIn
-			p.sort(&end)
+			p.dispatch(&end)
 			only(t, p, 1, sys.PollIn)
 			none(t, p)
 			send(t, b, "x") // news of one that goes on
@@ -92,7 +92,7 @@ func TestEndedPollIsArmedAgain(t *testing.T) {
 		for again := range 2 {
 			end := stop(t, p, index)
 			end.Res = sys.PollIn
-			p.sort(&end)
+			p.dispatch(&end)
 			only(t, p, 1, sys.PollIn)
 			none(t, p)
 			if armed := p.slots[index].armed; armed != (again == 0) {

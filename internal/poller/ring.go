@@ -34,7 +34,7 @@ type ring struct {
 	timer    int32 // a timerfd for waits that take no time, -1 if they do
 	timing   bool  // it is polled
 
-	at    places // of slots
+	at    fdTable // of slots
 	slots []ringSlot
 	free  []uint32
 	todo  fifo[uint32] // slots to arm

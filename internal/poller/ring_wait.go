@@ -42,7 +42,7 @@ func (p *ring) list(index uint32) {
 }
 
 func (p *ring) Wait(timeoutNS int64, events []Event) int32 {
-	cut := p.resume(&timeoutNS)
+	cut := p.resumePaused(&timeoutNS)
 	if p.arm() && timeoutNS != 0 {
 		timeoutNS, cut = shortagePause, true // some have to wait for room
 	}
@@ -164,7 +164,7 @@ func (p *ring) reap() {
 	for {
 		n := p.r.Drain(p.cqes[:])
 		for i := range p.cqes[:n] {
-			p.sort(&p.cqes[i])
+			p.dispatch(&p.cqes[i])
 		}
 		if n > 0 {
 			continue
@@ -195,8 +195,8 @@ func (p *ring) renew() {
 	}
 }
 
-// sort finds out what a completion is about.
-func (p *ring) sort(c *uring.CQE) {
+// dispatch finds out what a completion is about.
+func (p *ring) dispatch(c *uring.CQE) {
 	switch c.UserData & marks {
 	case markTimer:
 		p.timing = false
@@ -223,7 +223,7 @@ func (p *ring) polled(index uint32, res int32, more bool) {
 	s.armed = more
 	switch {
 	case res == -sys.EBADF:
-		p.tell(index, sys.PollNval)
+		p.noteReady(index, sys.PollNval)
 		return
 	case res < 0 && res != -sys.ECANCELED: // out of memory
 		p.pause(index)
@@ -235,7 +235,7 @@ func (p *ring) polled(index uint32, res int32, more bool) {
 	news := uint32(res) & (s.interest | sys.PollErr | sys.PollHup | sys.PollNval)
 	switch {
 	case news != 0:
-		p.tell(index, news)
+		p.noteReady(index, news)
 	case !p.multi:
 		// Every poll of a socket is told of the peer's half-close, asked for or
 		// not, and at once if it has come: to poll again would be to spin.
@@ -264,8 +264,8 @@ func (p *ring) ended(index uint32) {
 	p.list(index)
 }
 
-// tell notes news of a slot for the next report.
-func (p *ring) tell(index uint32, news uint32) {
+// noteReady notes news of a slot for the next report.
+func (p *ring) noteReady(index uint32, news uint32) {
 	s := &p.slots[index]
 	s.ready |= news
 	if !s.inReady {
@@ -302,8 +302,8 @@ func (p *ring) pause(index uint32) {
 	p.paused.push(index)
 }
 
-// resume arms the slots whose pause is over. Until it is, it cuts the timeout.
-func (p *ring) resume(timeoutNS *int64) (cut bool) {
+// resumePaused arms the slots whose pause is over. Until it is, it cuts the timeout.
+func (p *ring) resumePaused(timeoutNS *int64) (cut bool) {
 	if p.paused.len() == 0 {
 		return false
 	}

@@ -43,7 +43,7 @@ func Copy(to Sink, from Source, pipes *Pipes) (total int64, err error) {
 		if m.Splices {
 			n, ready, err = splice(to, from, pipes, &m)
 		} else {
-			n, ready, err = pass(to, from, &m)
+			n, ready, err = copyOnce(to, from, &m)
 		}
 		total += int64(n)
 		if err == io.EOF {
@@ -55,8 +55,8 @@ func Copy(to Sink, from Source, pipes *Pipes) (total int64, err error) {
 	}
 }
 
-// pass moves what there is by memory. more is false if there is probably no more.
-func pass(to Sink, from Source, m *Mode) (n int, more bool, err error) {
+// copyOnce moves what there is by memory. more is false if there is probably no more.
+func copyOnce(to Sink, from Source, m *Mode) (n int, more bool, err error) {
 	chunk := chunks.Get().(*[32768]byte)
 	defer chunks.Put(chunk)
 	n, err = from.Read(chunk[:])
@@ -84,7 +84,7 @@ func splice(to Sink, from Source, pipes *Pipes, m *Mode) (n int, more bool, err 
 	case err != nil:
 		return 0, false, err
 	case !ok:
-		return pass(to, from, m)
+		return copyOnce(to, from, m)
 	case p.Held == 0:
 		return 0, false, nil
 	}

@@ -6,23 +6,23 @@ import (
 	"ringo/internal/sys"
 )
 
-// advance runs the ops of a side in their order until one must wait.
-func (d *engine) advance(r *reg, s *side) {
-	for shots := 0; s.head != nil && s.ready != 0; shots++ {
-		if shots == shotsMax {
+// advance runs the ops of a direction in their order until one must wait.
+func (d *engine) advance(r *reg, s *direction) {
+	for attempts := 0; s.head != nil && s.ready != 0; attempts++ {
+		if attempts == attemptsMax {
 			d.heat(r)
 			return
 		}
 		if o := s.head; o.Selects() {
 			d.receive(r, s, o)
 		} else {
-			d.shoot(r, s, o)
+			d.attemptFirst(r, s, o)
 		}
 	}
 }
 
-// shoot tries the first op of a side once.
-func (d *engine) shoot(r *reg, s *side, o *op.Op) {
+// attemptFirst tries the first op of a direction once.
+func (d *engine) attemptFirst(r *reg, s *direction, o *op.Op) {
 	res := d.bounded(o, attempt(o))
 	switch {
 	case res == -sys.EAGAIN:
@@ -49,7 +49,7 @@ func (d *engine) shoot(r *reg, s *side, o *op.Op) {
 }
 
 // receive tries a receive that takes its buffer now that data may be there.
-func (d *engine) receive(r *reg, s *side, o *op.Op) {
+func (d *engine) receive(r *reg, s *direction, o *op.Op) {
 	mem, id, ok := o.Bufs.LendOne()
 	if !ok {
 		d.stats.NoBuffers++
@@ -84,7 +84,7 @@ func (d *engine) receive(r *reg, s *side, o *op.Op) {
 
 // drained clears readiness without the EAGAIN where that is certain, see the
 // package comment.
-func (d *engine) drained(r *reg, s *side, o *op.Op, got, asked int) {
+func (d *engine) drained(r *reg, s *direction, o *op.Op, got, asked int) {
 	if got > 0 && got < asked && s.ready&lasting == 0 && o.Arg == 0 && r.isTCP() {
 		s.ready = 0
 	}

@@ -55,7 +55,7 @@ func (d *engine) disarmed(r *reg, res int32) {
 			d.end(o, res, 0)
 		}
 	}
-	for _, s := range [...]*side{&r.in, &r.out} {
+	for _, s := range [...]*direction{&r.in, &r.out} {
 		s.ready = untried
 		for s.head != nil {
 			o := s.pop()
@@ -103,7 +103,7 @@ func (d *engine) event(e *poller.Event) {
 		before := o.Done
 		d.advance(r, &r.out)
 		if e.Ready&sys.PollOut != 0 && r.out.head == o && o.Done == before && r.out.ready == 0 {
-			d.rest(r)
+			d.pauseSends(r)
 		}
 	}
 	if e.Ready&sys.PollNval != 0 {

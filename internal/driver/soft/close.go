@@ -43,11 +43,11 @@ func (d *engine) Close(done *driver.Queue) error {
 	if d.gate.Close() {
 		sys.Close(d.wakeFD)
 	}
-	return d.left()
+	return d.undrained()
 }
 
-// left says which ops could not be drained.
-func (d *engine) left() error {
+// undrained says which ops could not be drained.
+func (d *engine) undrained() error {
 	n := 0
 	for j := d.files.busy; j != nil; j = j.next {
 		n++

@@ -6,14 +6,14 @@
 // registration; readiness runs it again. What blocks without readiness, as
 // regular files do, goes to the offload.
 //
-//	Submit ──▶ queue ──Wait──▶ attempt ──EAGAIN──▶ side of a registration ──event──▶ attempt ...
+//	Submit ──▶ queue ──Wait──▶ attempt ──EAGAIN──▶ direction of a registration ──event──▶ attempt ...
 //	                              │                                                     │
 //	                              └────────────────▶ completion ◀───────────────────────┘
 //
 // # Readiness
 //
 // A registration has two sides, in and out, each with the ops that wait in their
-// order and with readiness bits. Only the first op of a side is tried, so a
+// order and with readiness bits. Only the first op of a direction is tried, so a
 // stream has one receive and one send under way. Bits are set by events and
 // cleared by EAGAIN alone: an edge is told once, and whoever forgets it waits for
 // ever. One EAGAIN may be saved: when a TCP socket gave less than was asked for,

@@ -19,10 +19,10 @@ import (
 const (
 	// eventsMax bounds the events of one Wait; more are left for the next.
 	eventsMax = 256
-	// shotsMax bounds the attempts on one side of one descriptor in one Wait, as
+	// attemptsMax bounds the attempts on one direction of a descriptor in one Wait, as
 	// the kernel's does for a multishot receive. What is left goes on in the next
 	// Wait, which then doesn't sleep.
-	shotsMax = 32
+	attemptsMax = 32
 	// ringEntriesMin is the least size of a ring's submission queue.
 	ringEntriesMin = 32
 	// wakeKey is the key of the eventfd. No registration has that index.
@@ -31,11 +31,11 @@ const (
 
 // How an op waits, in its Mode. The offload's mode is op.ModeFile.
 const (
-	modeQueued uint8 = iota // submitted, and not looked at yet
-	modeSide                // in a side of its registration
-	modeWatch               // a Poll op, in the watchers of its registration
-	modeTimer               // in the timers
-	modeEnded               // cancelled; its completion is for the next Wait
+	modeQueued      uint8 = iota // submitted, and not looked at yet
+	modeInDirection              // in a direction of its registration
+	modeWatch                    // a Poll op, in the watchers of its registration
+	modeTimer                    // in the timers
+	modeEnded                    // cancelled; its completion is for the next Wait
 )
 
 // engine is the driver. The thread that opened it owns it.

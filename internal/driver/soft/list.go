@@ -25,9 +25,9 @@ func (l *list) pop() *op.Op {
 	return o
 }
 
-// take moves all of l into a list of its own, so that what is pushed while
+// takeAll moves all of l into a list of its own, so that what is pushed while
 // that is worked off is for the next time.
-func (l *list) take() list {
+func (l *list) takeAll() list {
 	all := *l
 	*l = list{}
 	return all

@@ -15,7 +15,7 @@ import (
 // Past the cap a descriptor waits for the next Wait, which does not sleep, and
 // another descriptor has its turn in this one.
 func TestFairnessCap(t *testing.T) {
-	const messages = 2*shotsMax + 7
+	const messages = 2*attemptsMax + 7
 	r := newRig(t)
 	pool := buf.NewRingPool(256, 256, 16, nil)
 	busy, busyPeer := r.unix(syscall.SOCK_DGRAM)
@@ -47,8 +47,8 @@ func TestFairnessCap(t *testing.T) {
 			pool.Put(mem)
 			seen[c.Op]++
 		}
-		if n := seen[a] - before; n > shotsMax {
-			t.Fatalf("%d messages of one descriptor in one Wait, want at most %d", n, shotsMax)
+		if n := seen[a] - before; n > attemptsMax {
+			t.Fatalf("%d messages of one descriptor in one Wait, want at most %d", n, attemptsMax)
 		}
 		if turn == 0 && seen[b] == 0 {
 			t.Error("the busy descriptor kept the other one waiting")
@@ -64,7 +64,7 @@ func TestFairnessCap(t *testing.T) {
 }
 
 func TestAcceptsPastTheCap(t *testing.T) {
-	const clients = 3*shotsMax + 1
+	const clients = 3*attemptsMax + 1
 	r := newRig(t)
 	ln, sa := listener(t)
 	o := r.submit(op.Accept, r.own(int(ln)), func(o *op.Op) { o.Flags = op.Multishot })

@@ -9,7 +9,7 @@ import (
 	"ringo/internal/sys"
 )
 
-// Readiness by side. Errors and hang-ups concern both.
+// Readiness by direction. Errors and hang-ups concern both.
 const (
 	both     = sys.PollErr | sys.PollHup
 	inMask   = sys.PollIn | sys.PollPri | sys.PollRdhup | both
@@ -23,8 +23,8 @@ const (
 	untried = 1 << 31
 )
 
-// side is one direction of a descriptor.
-type side struct {
+// direction is one direction of a descriptor.
+type direction struct {
 	list
 	ready uint32
 }
@@ -38,8 +38,8 @@ type reg struct {
 	sys   int32
 	armed uint32 // what the poller was told, 0: it does not know the descriptor
 	watch list   // Poll ops
-	in    side
-	out   side
+	in    direction
+	out   direction
 	owner *fd.FD
 
 	hot     *reg // the next in the driver's hot list
@@ -55,8 +55,8 @@ type reg struct {
 
 func (r *reg) key() uint64 { return uint64(r.gen)<<32 | uint64(r.index) }
 
-// side is where an op of this code waits.
-func (r *reg) side(o *op.Op) *side {
+// directionOf is where an op of this code waits.
+func (r *reg) directionOf(o *op.Op) *direction {
 	if o.Def().Interest&sys.PollOut != 0 {
 		return &r.out
 	}

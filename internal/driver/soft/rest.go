@@ -8,8 +8,8 @@ import "time"
 // comes of each try, which takes room and gives it back.
 const restMax = 5 * time.Millisecond
 
-// rest has nothing tried on r's outward side for a while.
-func (d *engine) rest(r *reg) {
+// pauseSends has nothing tried on r's out direction for a while.
+func (d *engine) pauseSends(r *reg) {
 	if r.resting {
 		return
 	}
@@ -21,8 +21,8 @@ func (d *engine) rest(r *reg) {
 	d.resting = r
 }
 
-// rise has those tried again that have rested.
-func (d *engine) rise() {
+// resumeSends has those tried again that have rested.
+func (d *engine) resumeSends() {
 	if d.resting == nil || d.now() < d.rested {
 		return
 	}

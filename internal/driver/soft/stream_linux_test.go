@@ -172,7 +172,7 @@ func TestReceivesInOrder(t *testing.T) {
 	}
 }
 
-// The head of a side is cancelled while there is data that only it was to get.
+// The head of a direction is cancelled while there is data that only it was to get.
 func TestCancelPassesTheTurnOn(t *testing.T) {
 	r := newRig(t)
 	ours, peer := r.tcp()

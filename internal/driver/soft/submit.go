@@ -71,8 +71,8 @@ func (d *engine) wait(o *op.Op) {
 	case (o.Code == op.Read || o.Code == op.Write) && r.isFile():
 		d.offload(o)
 	default:
-		s := r.side(o)
-		o.Mode = modeSide
+		s := r.directionOf(o)
+		o.Mode = modeInDirection
 		s.push(o)
 		if s.head != o {
 			return
@@ -125,7 +125,7 @@ func (d *engine) Cancel(o *op.Op) {
 	switch o.Mode {
 	case modeQueued:
 		return // start sees it
-	case modeSide, modeWatch:
+	case modeInDirection, modeWatch:
 		d.withdraw(o)
 	case modeTimer:
 		d.timers.remove(o)
@@ -143,8 +143,8 @@ func (d *engine) Cancel(o *op.Op) {
 func (d *engine) withdraw(o *op.Op) {
 	r := d.regs.get(o.FD)
 	from := &r.watch
-	if o.Mode == modeSide {
-		s := r.side(o)
+	if o.Mode == modeInDirection {
+		s := r.directionOf(o)
 		from = &s.list
 		if s.ready != 0 {
 			d.heat(r)

@@ -36,12 +36,12 @@ func (d *engine) Wait(deadline int64, done *driver.Queue) error {
 		}
 		d.completeJobs()
 		d.expire()
-		d.rise()
+		d.resumeSends()
 		if d.dead != nil {
 			d.endAll()
 			return d.dead
 		}
-		if woken || d.stats.Completions != before || d.passed(deadline) {
+		if woken || d.stats.Completions != before || d.expired(deadline) {
 			d.done = nil
 			return nil
 		}
@@ -70,10 +70,10 @@ func (d *engine) cancelAll() {
 // work starts what was submitted, reports what was cancelled, and goes on where
 // an earlier Wait stopped.
 func (d *engine) work() {
-	for queue := d.queue.take(); queue.head != nil; {
+	for queue := d.queue.takeAll(); queue.head != nil; {
 		d.start(queue.pop())
 	}
-	for ended := d.ended.take(); ended.head != nil; {
+	for ended := d.ended.takeAll(); ended.head != nil; {
 		o := ended.pop()
 		d.end(o, canceled(o), 0)
 	}
@@ -126,9 +126,9 @@ func (d *engine) timeout(deadline int64) int64 {
 	return 0
 }
 
-// passed reports whether the wait is over by the clock. A poller's sleep may be
+// expired reports whether the wait is over by the clock. A poller's sleep may be
 // shorter than was asked for, by a signal or by another clock's idea of time.
-func (d *engine) passed(deadline int64) bool {
+func (d *engine) expired(deadline int64) bool {
 	return deadline == driver.Poll || deadline != driver.Forever && d.now() >= deadline
 }
 

@@ -134,9 +134,9 @@ func (d *ring) withdraw(o *op.Op) {
 	if o.Flags&op.Full != 0 && o.Done > 0 {
 		res = int32(o.Done)
 	}
-	waits := d.backlog.take(is) == nil && d.toOffload.take(is) == nil
+	waits := d.backlog.removeFirst(is) == nil && d.toOffload.removeFirst(is) == nil
 	if waits {
-		d.deferred.take(is)
+		d.deferred.removeFirst(is)
 		o.FD.Unwait(direction(o))
 	}
 	d.early = append(d.early, early{o, res, !waits})

@@ -10,7 +10,7 @@ import (
 // complete turns one CQE of an op into what the contract promises of it.
 func (d *ring) complete(o *op.Op, res int32, flags uint32, done *driver.Queue) {
 	if o.Code == op.SendZC {
-		d.taken(o, res, flags, done)
+		d.zeroCopyCompleted(o, res, flags, done)
 		return
 	}
 	if flags&op.More != 0 {
@@ -98,16 +98,16 @@ func (d *ring) release(o *op.Op) {
 		return
 	}
 	o.FD.Unref()
-	d.pass(o)
+	d.startNext(o)
 }
 
-// pass gives the op's stream to who waits for it.
-func (d *ring) pass(o *op.Op) {
+// startNext gives the op's stream to who waits for it.
+func (d *ring) startNext(o *op.Op) {
 	dir := direction(o)
 	if dir == 0 || o.FD.Unclaim(dir) == 0 {
 		return
 	}
-	next := d.deferred.take(func(w *op.Op) bool { return w.FD == o.FD && direction(w) == dir })
+	next := d.deferred.removeFirst(func(w *op.Op) bool { return w.FD == o.FD && direction(w) == dir })
 	if next != nil {
 		next.FD.Claim(dir)
 		next.FD.Unwait(dir)

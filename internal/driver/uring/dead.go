@@ -63,7 +63,7 @@ func (d *ring) unsubmit() {
 // closeNow has a close that waited for room made as a plain call: nobody else would
 // close the file.
 func (d *ring) closeNow(o *op.Op) {
-	if o.Code == op.CloseFile && d.backlog.take(func(w *op.Op) bool { return w == o }) != nil {
+	if o.Code == op.CloseFile && d.backlog.removeFirst(func(w *op.Op) bool { return w == o }) != nil {
 		o.Mode = waitsTurn
 		d.calls.push(o)
 	}

@@ -27,11 +27,11 @@ type ring struct {
 	pool  *buf.Pool
 	lends *uring.BufRing
 
-	ways   [op.Codes][4]*op.Way // what each op does, by its flags: see index
-	lesser [op.Codes]uint8      // bits by index: not the best way
-	used   []driver.Way         // the ways, for people
-	edges  bool                 // there are multishot polls
-	limits bool                 // multishot receives can be limited
+	ways     [op.Codes][4]*op.Way // what each op does, by its flags: see index
+	degraded [op.Codes]uint8      // bits by index: not the best way
+	used     []driver.Way         // the ways, for people
+	edges    bool                 // there are multishot polls
+	limits   bool                 // multishot receives can be limited
 
 	calls       list     // ops that are a plain call, for the next Wait
 	backlog     list     // ops that wait for room in the SQ

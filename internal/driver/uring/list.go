@@ -29,8 +29,8 @@ func (l *list) pop() *op.Op {
 	return o
 }
 
-// take removes the first op for which is holds.
-func (l *list) take(is func(*op.Op) bool) *op.Op {
+// removeFirst removes the first op for which is holds.
+func (l *list) removeFirst(is func(*op.Op) bool) *op.Op {
 	var prev *op.Op
 	for o := l.head; o != nil; prev, o = o, o.Next {
 		if !is(o) {

@@ -68,7 +68,7 @@ func (d *ring) choose(k *offer) error {
 			}
 			d.ways[code][i] = way
 			if lack != "" {
-				d.lesser[code] |= 1 << i
+				d.degraded[code] |= 1 << i
 			}
 			if row := &op.Table[code]; row.Prep != nil || row.Interest != 0 { // it may wait, and users may ask how
 				d.used = append(d.used, driver.Way{Op: name, Way: way.Name, Lacks: lack})
@@ -120,7 +120,7 @@ func kindName(code op.Code, flags op.Flags) string {
 // begin says how an op waits first, and counts those that can't go their best way.
 func (d *ring) begin(o *op.Op) uint8 {
 	w := d.way(o)
-	if d.lesser[o.Code]&(1<<index(o.Flags)) != 0 {
+	if d.degraded[o.Code]&(1<<index(o.Flags)) != 0 {
 		d.stats.Fallbacks++
 	}
 	if w.NeedsExt {

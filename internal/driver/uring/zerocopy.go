@@ -18,8 +18,8 @@ import (
 // the first notification comes. Each of them is a request in flight until its own.
 // Without notifications the op ends with its result.
 
-// taken sorts a completion of a zero-copy send's entry.
-func (d *ring) taken(o *op.Op, res int32, flags uint32, done *driver.Queue) {
+// zeroCopyCompleted sorts a completion of a zero-copy send's entry.
+func (d *ring) zeroCopyCompleted(o *op.Op, res int32, flags uint32, done *driver.Queue) {
 	if flags&op.Notif != 0 {
 		d.inFlight--
 		if o.Notifs--; o.Notifs == 0 && o.Mode == waitsNotif {
@@ -78,7 +78,7 @@ func (d *ring) owed(o *op.Op, res int32, done *driver.Queue) {
 		d.stats.Completions++
 		done.Push(driver.Completion{Op: o, Res: res, Flags: op.More})
 	}
-	d.pass(o)
+	d.startNext(o)
 }
 
 // returned ends an op whose memory is its owner's again.
