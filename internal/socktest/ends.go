@@ -53,12 +53,15 @@ type network struct {
 	detached bool
 	// again says that another has the same methods, and that -short can do without this one.
 	again bool
+	// pollable are ends of Unix sockets that are waited for by a Pollable, in blocking mode or not.
+	pollable, blocking bool
 }
 
 var networks = []*network{
 	{name: "tcp"}, {name: "tcp-detached", detached: true, again: true}, {name: "unix", again: true},
 	{name: "unixpacket", records: true},
 	{name: "udp", packets: true, records: true}, {name: "unixgram", packets: true, records: true},
+	{name: "pollable", pollable: true}, {name: "pollable-blocking", pollable: true, blocking: true, again: true},
 }
 
 // fills reports whether a socket of its can be full: datagrams over the loopback are
@@ -102,6 +105,8 @@ func (n *network) connect(l *ringo.Loop, full, loose bool) (e *ends, err error) 
 	switch {
 	case n.detached:
 		return e, e.accept(l, full)
+	case n.pollable:
+		return e, e.poll(l, full, n.blocking)
 	case n.name == "tcp":
 		ours, e.peer, err = tcpEnds()
 	case n.name == "udp":

@@ -27,6 +27,8 @@ var handles = []struct {
 	{of: reflect.TypeFor[*sock.UnixPacketConn](), nets: []string{"unixgram"}, rows: unixgramRows, events: events},
 	{of: reflect.TypeFor[*sock.Listener](), nets: []string{"tcp", "unix", "unixpacket"}, rows: listenRows,
 		events: listenEvents, listen: true},
+	{of: reflect.TypeFor[*sock.Pollable](), nets: []string{"pollable", "pollable-blocking"}, rows: pollRows,
+		events: events},
 }
 
 // Complete fails for each exported method that has no row, and for rows of methods that are gone.
@@ -105,7 +107,7 @@ func (m *matrix) calls(t *testing.T, net *network, who *caller) {
 // fits reports whether there is such a cell.
 func fits(net *network, who *caller, r *row, ev *event) bool {
 	switch {
-	case ev.tasks && who.on == nil, ev.conns && net.packets:
+	case ev.tasks && who.on == nil, ev.conns && (net.packets || net.pollable):
 		return false
 	case r.ask != nil:
 		return ev.limit == 0 && !ev.partial && !ev.queued && !strings.HasPrefix(ev.name, "deadline")
