@@ -151,7 +151,7 @@ func (l *Loop) Ready(t *Task) {
 
 // ReadyFrom is Ready from any goroutine. G.
 func (l *Loop) ReadyFrom(t *Task) {
-	if l.mark.IsCurrent() {
+	if l.IsCurrent() {
 		l.Ready(t)
 		return
 	}
