@@ -5,6 +5,7 @@ import (
 
 	"ringo/internal/driver"
 	"ringo/internal/fd"
+	"ringo/internal/kernel"
 	"ringo/internal/loop"
 	"ringo/internal/op"
 	"ringo/internal/posix"
@@ -13,9 +14,8 @@ import (
 
 // call is one op for whoever makes it, with all memory that it takes:
 //
-//	c := newCall(op.Open, noFD)
-//	c.op.Buf, c.op.Arg = name, flags
-//	res, err := c.run()
+//	c := newCall(op.Sync, n)
+//	_, err := c.run()
 //	c.free()
 //
 // In a task it becomes an op of the task's loop, and the task parks. For an ordinary
@@ -29,8 +29,8 @@ type call struct {
 
 var calls = sync.Pool{New: func() any { return new(call) }}
 
-// noFD is for ops without a descriptor.
-const noFD = -1
+// noFD is for ops without a descriptor, and for names that start from the working directory.
+const noFD = sys.AtFdcwd
 
 // newCall gives a call of an op on the descriptor n, to be freed. Whoever makes it
 // keeps n open until then.
@@ -91,9 +91,6 @@ func (c *call) free() {
 // there is none. The error is a syscall.Errno, or what cancelled the task.
 func (c *call) run() (int32, error) { return c.runAs(0) }
 
-// wait is run of an op that can't be tried without waiting.
-func (c *call) wait() (int32, error) { return c.runAs(cold) }
-
 // runAs is run with what is known of the op.
 func (c *call) runAs(known facts) (int32, error) {
 	l, by, err := who()
@@ -103,7 +100,7 @@ func (c *call) runAs(known facts) (int32, error) {
 	for {
 		switch route(meta, 0, 0, by, known) {
 		case nowait:
-			if res, ok := driver.Cached(&c.op); ok && res != -sys.EOPNOTSUPP && res != -sys.ENOSYS {
+			if res, ok := c.cached(); ok {
 				return result(res)
 			}
 			known |= cold
@@ -116,6 +113,12 @@ func (c *call) runAs(known facts) (int32, error) {
 			return c.plain()
 		}
 	}
+}
+
+// cached runs the op by what is in memory, if that can be done.
+func (c *call) cached() (res int32, ok bool) {
+	res, ok = driver.Cached(&c.op)
+	return res, ok && res != -sys.EOPNOTSUPP && res != -sys.ENOSYS
 }
 
 // plain makes the call on the caller's thread, in a task too.
@@ -142,19 +145,65 @@ func (c *call) park(l *loop.Loop) (int32, error) {
 		o.Ext = nil // it is not the slab's
 	}
 	l.FreeOp(o)
+	return ended(l, res)
+}
+
+// ended is the result of an op of a task's, or what cancelled the task.
+func ended(l *loop.Loop, res int32) (int32, error) {
 	if res == -sys.ECANCELED && l.Canceled() {
 		return 0, l.Cause()
 	}
 	return result(res)
 }
 
-// shielded is wait in a way that no cancel ends.
-func (c *call) shielded() error {
-	if l, _ := loop.Current(); l != nil {
-		l.Shield()
-		defer l.Unshield()
+// kernelCall is a call by the door to the kernel (package kernel), for what is no op.
+type kernelCall func(k kernel.Kernel) int32
+
+// do makes a call that may wait, for whoever calls: on the caller's thread, or in a task by a worker of its loop.
+func do(q kernelCall) (int32, error) {
+	l, _, err := who()
+	if err != nil {
+		return 0, err
 	}
-	_, err := c.wait()
+	return doFor(l, q)
+}
+
+// doFor is do for a task of l, or for a goroutine if that is nil.
+func doFor(l *loop.Loop, q kernelCall) (int32, error) {
+	if l == nil {
+		return result(q(loop.Kernel()))
+	}
+	o := l.NewOp(op.Call)
+	if o == nil {
+		return 0, posix.ENOBUFS
+	}
+	res := int32(-sys.ECANCELED) // which it stays if the worker does not come to it
+	l.NewExt(o).Call = func() { res = q(l.Kernel()) }
+	l.Do(o)
+	l.FreeOp(o)
+	return ended(l, res)
+}
+
+// do is do about an open file, whose descriptor stays open meanwhile.
+func (f *File) do(word string, q kernelCall) (int, error) {
+	if err := f.begin(word); err != nil {
+		return 0, err
+	}
+	defer f.refs.release()
+	n, err := do(q)
+	if err != nil {
+		return 0, f.fail(word, err)
+	}
+	return int(n), nil
+}
+
+// doAt is do about a name.
+func doAt(name string, q func(k kernel.Kernel, path []byte) int32) error {
+	path, err := cString(name)
+	if err != nil {
+		return err
+	}
+	_, err = do(func(k kernel.Kernel) int32 { return q(k, path) })
 	return err
 }
 

@@ -48,7 +48,7 @@ func (d *Dir) open(name string, flags int, mode uint32) (n int32, err error) {
 		return err
 	})
 	if err == errFIFO {
-		return openFIFOAt(l, t, w.fifoDir, append([]byte(w.fifo), 0),
+		return openFIFO(l, t, w.fifoDir, append([]byte(w.fifo), 0),
 			sys.OpenHow{Flags: uint64(flags | sys.OCloexec | sys.ONofollow)})
 	}
 	return n, err

@@ -7,7 +7,7 @@ import (
 	"os"
 	"slices"
 
-	"ringo/internal/op"
+	"ringo/internal/kernel"
 	"ringo/internal/posix"
 )
 
@@ -103,15 +103,7 @@ func (f *File) copyRange(src *File, n int64) (done int64, err error) {
 }
 
 func (f *File) copyPiece(src *File, step int64) (int32, error) {
-	c := newCall(op.CopyRange, src.n)
-	defer c.free()
-	x := c.withExt()
-	if x.Name == nil {
-		x.Name = new(op.Name)
-	}
-	x.Name.ToDir = f.n
-	c.op.Arg = uint32(step)
-	m, err := c.run()
+	m, err := do(func(k kernel.Kernel) int32 { return k.CopyRange(f.n, src.n, int(step)) })
 	if err != nil {
 		return 0, f.fail("copy_file_range", err)
 	}
@@ -273,13 +265,6 @@ func (f *File) copyRest(src *File, at int64, n *int64) error {
 
 // clone makes f share the blocks of src.
 func (f *File) clone(src *File) error {
-	c := newCall(op.Clone, src.n)
-	defer c.free()
-	x := c.withExt()
-	if x.Name == nil {
-		x.Name = new(op.Name)
-	}
-	x.Name.ToDir = f.n
-	_, err := c.run()
+	_, err := do(func(k kernel.Kernel) int32 { return k.Clone(f.n, src.n) })
 	return err
 }

@@ -66,8 +66,7 @@ func (d *Dir) RemoveAll(name string) error {
 // Mkfifo makes a FIFO. It may wait; a task parks.
 func (d *Dir) Mkfifo(name string, perm fs.FileMode) error {
 	return d.in("mkfifoat", name, func(dir int32, base string) error {
-		_, err := onName(op.Mknodat, dir, base, sys.SIfifo|modeBits(perm), 0)
-		return err
+		return mkfifoAt(dir, base, modeBits(perm))
 	})
 }
 
@@ -102,9 +101,9 @@ func (d *Dir) ReadLink(name string) (to string, err error) {
 func (d *Dir) Chmod(name string, mode fs.FileMode) error {
 	return d.on("chmodat", name, func() error {
 		return d.withObject(name, 0, func(n int32) error {
-			_, err := onName(op.Chmodat, n, "", modeBits(mode), sys.AtEmptyPath)
+			err := chmodAt(n, "", modeBits(mode), sys.AtEmptyPath)
 			if unknown(err) { // before Linux 6.6
-				_, err = onName(op.Chmodat, noFD, magicLink(n), modeBits(mode), 0)
+				err = chmodAt(noFD, magicLink(n), modeBits(mode), 0)
 			}
 			return err
 		})

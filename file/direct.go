@@ -15,8 +15,8 @@ func (f *File) DirectAlign() (mem, off int) {
 		return 0, 0
 	}
 	defer f.refs.release()
-	st := new(sys.Statx)
-	if f.statx(st, 0) != nil || st.Mask&sys.StatxDioalign == 0 {
+	st, err := statAt(f.n, "", sys.AtEmptyPath)
+	if err != nil || st.Mask&sys.StatxDioalign == 0 {
 		return directAlignMax, directAlignMax
 	}
 	return int(st.DioMemAlign), int(st.DioOffsetAlign)

@@ -12,8 +12,9 @@ import (
 
 	"ringo"
 	"ringo/internal/driver"
+	"ringo/internal/kernel"
+	"ringo/internal/loop"
 	"ringo/internal/mask"
-	"ringo/internal/op"
 	"ringo/internal/sys"
 )
 
@@ -61,7 +62,7 @@ func Create(name string) (*File, error) {
 // of a new file, before the umask. It may wait; a task parks. The open of a FIFO waits for
 // the other end without holding up other calls; a cancel of the task ends the wait.
 func OpenFile(name string, flag int, perm fs.FileMode) (*File, error) {
-	n, err := openName(name, flag, modeBits(perm))
+	n, err := openAt(noFD, name, flag, modeBits(perm), 0)
 	if err != nil {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: err}
 	}
@@ -80,7 +81,10 @@ func newFile(n int32, name string, flag int) *File {
 	f.known.Store(uint32(known))
 	f.dropped = runtime.AddCleanup(f, closeDropped, n)
 	st := new(sys.Statx)
-	if f.statx(st, op.AsKnown) != nil {
+	// Nobody else is asked, as a server would be; and the mount has the number that no other will have, where there is
+	// such a number (Linux 6.8).
+	const mask = sys.StatxAll&^sys.StatxMntID | sys.StatxMount
+	if loop.Kernel().Statx(n, nil, sys.AtEmptyPath|sys.AtStatxDontSync, mask, st) < 0 {
 		f.mount = new(mount)
 		return f
 	}
@@ -104,7 +108,7 @@ func newFile(n int32, name string, flag int) *File {
 
 // closeDropped closes the descriptor of a File that was dropped without Close, as
 // package os does.
-func closeDropped(n int32) { driver.Call(&op.Op{Code: op.CloseFile, Off: int64(n)}) }
+func closeDropped(n int32) { closeNumber(n) }
 
 // masked is what RINGO_MASK takes from files.
 var masked = sync.OnceValue(func() facts {
@@ -113,17 +117,6 @@ var masked = sync.OnceValue(func() facts {
 	}
 	return 0
 })
-
-// statx asks about the open file. how is a Stat's Arg.
-func (f *File) statx(st *sys.Statx, how uint32) error {
-	c := newCall(op.Stat, f.n)
-	defer c.free()
-	x := c.withExt()
-	x.Stat, c.op.Arg = st, how
-	_, err := c.run()
-	x.Stat = nil
-	return err
-}
 
 // Name is the name that the file was opened with.
 func (f *File) Name() string { return f.name }
@@ -143,17 +136,28 @@ func (f *File) Close() error {
 	if f.readiness != nil {
 		return f.readiness.netpoll.Close() // its, as its number is
 	}
-	c := newCall(op.CloseFile, noFD)
-	defer c.free()
-	c.op.Off = int64(f.n)
-	var err error
-	if f.flag&sys.OAccmode == os.O_RDONLY {
-		_, err = c.plain() // nothing is to be written before
+	res := int32(0)
+	if f.flag&sys.OAccmode == os.O_RDONLY { // nothing is to be written before
+		res = closeNumber(f.n)
 	} else {
-		err = c.shielded()
+		res = f.closeWritten()
 	}
-	if err != nil {
-		return f.fail("close", err)
+	if res < 0 {
+		return f.fail("close", errno(-res))
 	}
 	return nil
+}
+
+func (f *File) closeWritten() (res int32) {
+	defer shield()()
+	closed := false
+	do(func(k kernel.Kernel) int32 {
+		closed = true
+		res = k.CloseFile(f.n)
+		return res
+	})
+	if !closed { // the loop's driver has ended, and nobody else would
+		res = closeNumber(f.n)
+	}
+	return res
 }

@@ -10,7 +10,7 @@ import (
 	"slices"
 	"sync"
 
-	"ringo/internal/op"
+	"ringo/internal/kernel"
 	"ringo/internal/posix"
 	"ringo/internal/sys"
 )
@@ -126,10 +126,7 @@ func (l *Listing) fill() error {
 	if l.buf == nil {
 		l.buf = listBufs.Get().(*[]byte)
 	}
-	c := newCall(op.Getdents, l.n)
-	c.op.Buf = *l.buf
-	n, err := c.run()
-	c.free()
+	n, err := do(func(k kernel.Kernel) int32 { return k.Getdents(l.n, *l.buf) })
 	if err != nil {
 		return err
 	}

@@ -4,8 +4,8 @@ import (
 	"context"
 	"time"
 
+	"ringo/internal/kernel"
 	"ringo/internal/loop"
-	"ringo/internal/op"
 	"ringo/internal/sys"
 )
 
@@ -60,12 +60,12 @@ func rest(ctx context.Context, d time.Duration) error {
 // TryLock is Lock without waiting for another holder: it reports whether the lock is
 // this File's now. On network file systems it may wait for the server; a task parks.
 func (f *File) TryLock(r Range, shared bool) (bool, error) {
-	kind := uint32(sys.FWrlck)
+	kind := int16(sys.FWrlck)
 	if shared {
 		kind = sys.FRdlck
 	}
-	err := f.about("lock", op.Lock, r.Off, r.Len, kind)
-	if isErrno(err, sys.EACCES) {
+	_, err := f.do("lock", func(k kernel.Kernel) int32 { return k.Lock(f.n, kind, r.Off, r.Len) })
+	if isErrno(err, sys.EACCES) || isErrno(err, sys.EAGAIN) {
 		return false, nil
 	}
 	return err == nil, err
@@ -74,5 +74,6 @@ func (f *File) TryLock(r Range, shared bool) (bool, error) {
 // Unlock gives up the locks that this File has on a part of the file. Without one it does
 // nothing. It may wait as TryLock does.
 func (f *File) Unlock(r Range) error {
-	return f.about("unlock", op.Lock, r.Off, r.Len, sys.FUnlck)
+	_, err := f.do("unlock", func(k kernel.Kernel) int32 { return k.Lock(f.n, sys.FUnlck, r.Off, r.Len) })
+	return err
 }

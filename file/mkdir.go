@@ -4,9 +4,7 @@ import (
 	"io/fs"
 	"path/filepath"
 
-	"ringo/internal/op"
 	"ringo/internal/posix"
-	"ringo/internal/sys"
 )
 
 // Mkdir makes a directory, as os.Mkdir does. It may wait; a task parks.
@@ -53,6 +51,5 @@ func mkdirAll(what, path string, perm fs.FileMode, stat func(string) (fs.FileInf
 
 // Mkfifo makes a FIFO, see mkfifo(3). It may wait; a task parks.
 func Mkfifo(name string, perm fs.FileMode) error {
-	_, err := onName(op.Mknodat, noFD, name, sys.SIfifo|modeBits(perm), 0)
-	return pathError("mkfifo", name, err)
+	return pathError("mkfifo", name, mkfifoAt(noFD, name, modeBits(perm)))
 }

@@ -10,17 +10,26 @@ import (
 
 	"ringo"
 	"ringo/file"
-	"ringo/internal/op"
+	"ringo/internal/kernel"
 	"ringo/internal/sys"
 )
+
+// asksForTypes counts how often somebody asks of what type a file system is.
+type asksForTypes struct {
+	kernel.Host
+	n atomic.Int64
+}
+
+func (k *asksForTypes) Fstatfs(fd int32) (int64, int32) {
+	k.n.Add(1)
+	return k.Host.Fstatfs(fd)
+}
 
 // Of what sort a file system is, is asked once for all of its files; and a task that opens
 // and reads a small one of a file system without a disk does not park.
 func TestMountIsKnown(t *testing.T) {
-	row, asked := &op.Table[op.StatFS].Attempt, new(atomic.Int64)
-	plain := *row
-	*row = func(o *op.Op) int32 { asked.Add(1); return plain(o) }
-	defer func() { *row = plain }()
+	asked := new(asksForTypes)
+	defer kernel.Through(asked)()
 	for place, dir := range places(t) {
 		if place == "disk" { // whose reads may have to wait
 			continue
@@ -35,11 +44,11 @@ func TestMountIsKnown(t *testing.T) {
 			eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 				onLoop(t, cfg, func(l *ringo.Loop) {
 					read := func() int64 {
-						before := asked.Load()
+						before := asked.n.Load()
 						if got, err := file.ReadFile(name); len(got) != 1000 || err != nil {
 							t.Errorf("ReadFile = %d bytes, %v", len(got), err)
 						}
-						return asked.Load() - before
+						return asked.n.Load() - before
 					}
 					if n := read(); n > 1 {
 						t.Errorf("the first file: %d questions", n)

@@ -6,7 +6,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"ringo/internal/op"
+	"ringo/internal/kernel"
 	"ringo/internal/sys"
 )
 
@@ -43,8 +43,7 @@ func linkError(what, name, second string, err error) error {
 
 // Chmod changes a file's mode, as os.Chmod does. It may wait; a task parks.
 func Chmod(name string, mode fs.FileMode) error {
-	_, err := onName(op.Chmodat, noFD, name, modeBits(mode), 0)
-	return pathError("chmod", name, err)
+	return pathError("chmod", name, chmodAt(noFD, name, modeBits(mode), 0))
 }
 
 // Chown changes a file's owner and group, as os.Chown does; -1 leaves one as it is. It may
@@ -58,15 +57,10 @@ func Lchown(name string, uid, gid int) error {
 	return pathError("lchown", name, chownAt(noFD, name, uid, gid, sys.AtSymlinkNofollow))
 }
 
-func chownAt(dir int32, name string, uid, gid int, flags int64) error {
-	c, _, err := newNameCall(op.Chownat, dir, name)
-	if err != nil {
-		return err
-	}
-	defer c.free()
-	c.op.Arg, c.op.Arg2, c.op.Off = uint32(uid), uint32(gid), flags
-	_, err = c.run()
-	return err
+func chownAt(dir int32, name string, uid, gid int, flags uint32) error {
+	return doAt(name, func(k kernel.Kernel, path []byte) int32 {
+		return k.Fchownat(dir, path, uint32(uid), uint32(gid), flags)
+	})
 }
 
 // Chtimes changes when a file was last read and written, as os.Chtimes does; a zero
@@ -76,33 +70,27 @@ func Chtimes(name string, atime, mtime time.Time) error {
 }
 
 func chtimesAt(dir int32, name string, atime, mtime time.Time, flags uint32) error {
-	c, n, err := newNameCall(op.Utimensat, dir, name)
-	if err != nil {
-		return err
-	}
-	defer c.free()
+	times := timePair(atime, mtime)
+	return doAt(name, func(k kernel.Kernel, path []byte) int32 { return k.Utimensat(dir, path, &times, flags) })
+}
+
+// timePair is two times as the kernel has them; a zero one leaves what is there.
+func timePair(atime, mtime time.Time) (pair sys.TimePair) {
 	for i, t := range []time.Time{atime, mtime} {
-		n.Times[i].Sec, n.Times[i].Nsec = t.Unix(), int64(t.Nanosecond())
+		pair[i].Sec, pair[i].Nsec = t.Unix(), int64(t.Nanosecond())
 		if t.IsZero() {
-			n.Times[i].Sec, n.Times[i].Nsec = 0, sys.UtimeOmit
+			pair[i].Sec, pair[i].Nsec = 0, sys.UtimeOmit
 		}
 	}
-	c.op.Arg = flags
-	_, err = c.run()
-	return err
+	return pair
 }
 
 // Truncate makes a file so many bytes long, as os.Truncate does. It may wait; a task
 // parks.
 func Truncate(name string, size int64) error {
-	c, _, err := newNameCall(op.Truncate, noFD, name)
-	if err != nil {
-		return pathError("truncate", name, err)
-	}
-	defer c.free()
-	c.op.Off = size
-	_, err = c.run()
-	return pathError("truncate", name, err)
+	return pathError("truncate", name, doAt(name, func(k kernel.Kernel, path []byte) int32 {
+		return k.Truncate(path, size)
+	}))
 }
 
 // newInfo is the Info of a name, which may be a path.

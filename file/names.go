@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"ringo/internal/kernel"
 	"ringo/internal/loop"
 	"ringo/internal/op"
 	"ringo/internal/posix"
@@ -30,15 +31,15 @@ func newNameCall(code op.Code, dir int32, path string) (*call, *op.Name, error) 
 }
 
 // onName runs an op on one name with no more than flags.
-func onName(code op.Code, dir int32, path string, arg, arg2 uint32) (int32, error) {
+func onName(code op.Code, dir int32, path string, arg uint32) error {
 	c, _, err := newNameCall(code, dir, path)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	c.op.Arg, c.op.Arg2 = arg, arg2
-	res, err := c.run()
+	c.op.Arg = arg
+	_, err = c.run()
 	c.free()
-	return res, err
+	return err
 }
 
 // onNames runs an op on two names, of which the second starts from to.
@@ -76,7 +77,7 @@ func openAt(dir int32, path string, flags int, mode uint32, resolve uint64) (int
 		return 0, err
 	}
 	defer c.free()
-	n.How = sys.OpenHow{Flags: uint64(flags | sys.OCloexec | sys.OLargefile), Resolve: resolve}
+	n.How = sys.OpenHow{Flags: uint64(uint32(flags | sys.OCloexec | sys.OLargefile)), Resolve: resolve}
 	if flags&sys.OPath != 0 {
 		n.How.Flags &^= sys.OLargefile // openat2 is strict about flags that mean nothing
 	}
@@ -88,16 +89,27 @@ func openAt(dir int32, path string, flags int, mode uint32, resolve uint64) (int
 	if l == nil || !mayWait(flags) {
 		return c.run()
 	}
+	if err := chargeAndYield(l); err != nil {
+		return 0, err
+	}
+	if res, ok := c.cached(); ok {
+		return result(res)
+	}
 	// By a worker: an entry of the ring that waits for a FIFO's other end would keep a
 	// thread from the ops on files.
-	c.op.Off = op.UnlessFIFO
-	res, err := c.runAs(offloaded)
+	res, err := doFor(l, func(k kernel.Kernel) int32 {
+		var st sys.Statx
+		if k.Statx(dir, n.Path, 0, sys.StatxType, &st) == 0 && st.Mode&sys.SIfmt == sys.SIfifo {
+			return -sys.EINPROGRESS
+		}
+		return k.Openat2(dir, n.Path, &n.How)
+	})
 	if err == errFIFO {
 		own, err := dup(dir)
 		if err != nil {
 			return 0, err
 		}
-		return openFIFOAt(l, t, own, n.Path, n.How)
+		return openFIFO(l, t, own, slices.Clone(n.Path), n.How)
 	}
 	return res, err
 }
@@ -105,17 +117,6 @@ func openAt(dir int32, path string, flags int, mode uint32, resolve uint64) (int
 // mayWait reports whether an open with these flags waits if the name is a FIFO's.
 func mayWait(flags int) bool {
 	return flags&(sys.OPath|sys.OExcl|sys.ODirectory|sys.ONonblock) == 0
-}
-
-// openFIFOAt is openAt of a FIFO for a task, which may be cancelled meanwhile: so the
-// directory's number becomes the open's own.
-func openFIFOAt(l *loop.Loop, t *loop.Task, dir int32, path []byte, how sys.OpenHow) (int32, error) {
-	w := &fifoOpen{op: op.Op{Code: op.Openat2, Ext: &op.Ext{Name: &op.Name{Path: slices.Clone(path), How: how}}}}
-	if dir >= 0 {
-		w.dir.Init(dir)
-		w.op.FD = &w.dir
-	}
-	return w.wait(l, t)
 }
 
 // dup gives another number of what n stands for; of noFD there is none.
@@ -127,12 +128,7 @@ func dup(n int32) (int32, error) {
 }
 
 // closeNumber closes what openAt gave, where nothing is to be written before.
-func closeNumber(n int32) {
-	c := newCall(op.CloseFile, noFD)
-	c.op.Off = int64(n)
-	c.plain()
-	c.free()
-}
+func closeNumber(n int32) int32 { return loop.Kernel().CloseFile(n) }
 
 // statAt asks about a name.
 func statAt(dir int32, path string, flags uint32) (st sys.Statx, err error) {
@@ -149,13 +145,11 @@ func statAt(dir int32, path string, flags uint32) (st sys.Statx, err error) {
 }
 
 func mkdirAt(dir int32, path string, mode uint32) error {
-	_, err := onName(op.Mkdirat, dir, path, mode, 0)
-	return err
+	return onName(op.Mkdirat, dir, path, mode)
 }
 
 func unlinkAt(dir int32, path string, flags uint32) error {
-	_, err := onName(op.Unlinkat, dir, path, flags, 0)
-	return err
+	return onName(op.Unlinkat, dir, path, flags)
 }
 
 // removeAt removes a file or an empty directory, as os.Remove does: also with its
@@ -175,21 +169,27 @@ func removeAt(dir int32, path string) error {
 	return err
 }
 
+func chmodAt(dir int32, path string, mode, flags uint32) error {
+	return doAt(path, func(k kernel.Kernel, path []byte) int32 { return k.Fchmodat(dir, path, mode, flags) })
+}
+
+func mkfifoAt(dir int32, path string, mode uint32) error {
+	return doAt(path, func(k kernel.Kernel, path []byte) int32 { return k.Mknodat(dir, path, sys.SIfifo|mode, 0) })
+}
+
 // readlinkAt gives what a link leads to, however long that is.
 func readlinkAt(dir int32, path string) (string, error) {
 	for size := 256; ; size *= 2 {
-		c, _, err := newNameCall(op.Readlinkat, dir, path)
+		b, n := make([]byte, size), 0
+		err := doAt(path, func(k kernel.Kernel, path []byte) int32 {
+			res := k.Readlinkat(dir, path, b)
+			n = int(res)
+			return res
+		})
 		if err != nil {
 			return "", err
 		}
-		b := make([]byte, size)
-		c.op.Buf = b
-		n, err := c.run()
-		c.free()
-		if err != nil {
-			return "", err
-		}
-		if int(n) < size {
+		if n < size {
 			return string(b[:n]), nil
 		}
 	}

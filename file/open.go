@@ -1,74 +1,26 @@
 package file
 
 import (
-	"os"
-
-	"ringo/internal/driver"
-	"ringo/internal/fd"
+	"ringo/internal/kernel"
 	"ringo/internal/loop"
-	"ringo/internal/op"
 	"ringo/internal/sys"
 )
-
-// openName opens a name for whoever calls.
-func openName(name string, flag int, mode uint32) (int32, error) {
-	path, err := cString(name)
-	if err != nil {
-		return 0, err
-	}
-	c := newCall(op.Open, noFD)
-	defer c.free()
-	c.op.Buf, c.op.Arg, c.op.Arg2 = path, uint32(flag), mode
-	l, t := loop.Current()
-	if l != nil {
-		if err := chargeAndYield(l); err != nil {
-			return 0, err
-		}
-		if n, ok := openCached(name, flag); ok {
-			return result(n)
-		}
-		c.op.Off = op.UnlessFIFO
-	}
-	n, err := c.wait()
-	if err == errFIFO {
-		return openFIFO(l, t, path, flag, mode)
-	}
-	return n, err
-}
-
-// openCached opens a name by what is in memory, without waiting: for a file that is
-// there and stays as it is.
-func openCached(name string, flag int) (n int32, ok bool) {
-	if flag&(os.O_CREATE|os.O_TRUNC) != 0 {
-		return 0, false
-	}
-	c, how, err := newNameCall(op.Openat2, noFD, name)
-	if err != nil {
-		return 0, false
-	}
-	defer c.free()
-	how.How = sys.OpenHow{Flags: uint64(uint32(flag) | sys.OCloexec | sys.OLargefile)}
-	n, ok = driver.Cached(&c.op)
-	return n, ok && n != -sys.EOPNOTSUPP
-}
 
 // fifoOpen is the open of a FIFO, which may wait for the other end for ever: on a
 // goroutine of its own, and so on a thread of its own, as with package os. Workers are
 // for what a disk will end. There is no bound, because what ends one may be another.
 type fifoOpen struct {
-	p   loop.Parker
-	op  op.Op
-	dir fd.FD // its own, if the op has one
-	res int32
+	p    loop.Parker
+	k    kernel.Kernel
+	dir  int32 // its own, or noFD
+	path []byte
+	how  sys.OpenHow
+	res  int32
 }
 
-func openFIFO(l *loop.Loop, t *loop.Task, path []byte, flag int, mode uint32) (int32, error) {
-	w := &fifoOpen{op: op.Op{Code: op.Open, Buf: path, Arg: uint32(flag), Arg2: mode}}
-	return w.wait(l, t)
-}
-
-// wait parks the task until the open has ended.
-func (w *fifoOpen) wait(l *loop.Loop, t *loop.Task) (int32, error) {
+// openFIFO is openAt of a FIFO for a task, which may be cancelled meanwhile: so dir and path become the open's own.
+func openFIFO(l *loop.Loop, t *loop.Task, dir int32, path []byte, how sys.OpenHow) (int32, error) {
+	w := &fifoOpen{k: l.Kernel(), dir: dir, path: path, how: how}
 	if l.Canceled() {
 		w.leave()
 		return 0, l.Cause()
@@ -83,21 +35,21 @@ func (w *fifoOpen) wait(l *loop.Loop, t *loop.Task) (int32, error) {
 
 // run is the goroutine's side. What comes when nobody wants it any more is closed.
 func (w *fifoOpen) run() {
-	w.res = driver.Call(&w.op)
+	w.res = w.k.Openat2(w.dir, w.path, &w.how)
 	w.leave()
 	if w.p.Claim(0) {
 		w.p.Wake()
 		return
 	}
 	if w.res >= 0 {
-		driver.Call(&op.Op{Code: op.CloseFile, Off: int64(w.res)})
+		w.k.CloseFile(w.res)
 	}
 }
 
 // leave lets go of the directory.
 func (w *fifoOpen) leave() {
-	if w.op.FD != nil {
-		closeNumber(w.dir.Take())
+	if w.dir >= 0 {
+		w.k.CloseFile(w.dir)
 	}
 }
 

@@ -1,7 +1,9 @@
 package file
 
 import (
-	"ringo/internal/op"
+	"io"
+
+	"ringo/internal/kernel"
 )
 
 // Seek sets the position for the next Read or Write, as os.File.Seek does: whence is one
@@ -16,13 +18,31 @@ func (f *File) Seek(offset int64, whence int) (int64, error) {
 		return 0, f.fail("seek", err)
 	}
 	defer f.position.Unlock()
-	c := newCall(op.Lseek, f.n)
-	defer c.free()
-	c.op.Off, c.op.Arg = offset, uint32(whence)
-	if _, err := c.run(); err != nil {
+	at, err := f.seekTo(offset, whence)
+	if err != nil {
 		return 0, f.fail("seek", err)
 	}
-	return c.op.Off, nil
+	return at, nil
+}
+
+// seekTo moves the position.
+func (f *File) seekTo(offset int64, whence int) (at int64, err error) {
+	if whence != io.SeekStart && whence != io.SeekCurrent {
+		return f.seekFar(offset, whence)
+	}
+	if _, _, err := who(); err != nil {
+		return 0, err
+	}
+	return f.seek(offset, whence)
+}
+
+// seekFar moves it from the end, or to data or a hole, for which it may have to ask a disk or a server.
+func (f *File) seekFar(offset int64, whence int) (at int64, err error) {
+	_, err = do(func(k kernel.Kernel) (res int32) {
+		at, res = k.Lseek(f.n, offset, whence)
+		return res
+	})
+	return at, err
 }
 
 // The two more places to seek from: the next data at or behind an offset, and the next

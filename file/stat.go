@@ -22,11 +22,11 @@ func (f *File) Stat() (fs.FileInfo, error) {
 		return nil, err
 	}
 	defer f.refs.release()
-	info := &Info{name: path.Base(f.name)}
-	if err := f.statx(&info.st, 0); err != nil {
+	st, err := statAt(f.n, "", sys.AtEmptyPath)
+	if err != nil {
 		return nil, f.fail("stat", err)
 	}
-	return info, nil
+	return &Info{name: path.Base(f.name), st: st}, nil
 }
 
 // Name is the last element of the name that the file was opened with.

@@ -1,6 +1,7 @@
 package file
 
 import (
+	"ringo/internal/kernel"
 	"ringo/internal/op"
 )
 
@@ -41,7 +42,8 @@ const (
 // written. It is no Datasync, only good for spreading the work of one. It may wait; a
 // task parks.
 func (f *File) SyncRange(off, n int64, flags int) error {
-	return f.about("syncrange", op.SyncRange, off, n, uint32(flags))
+	_, err := f.do("syncrange", func(k kernel.Kernel) int32 { return k.SyncRange(f.n, off, n, flags) })
+	return err
 }
 
 // Truncate makes the file size bytes long, as os.File.Truncate does. It may wait; a task
@@ -86,5 +88,6 @@ const (
 // Advise tells the kernel how n bytes from off on, to the end if n is 0, will be used.
 // It may wait; a task parks.
 func (f *File) Advise(advice Advice, off, n int64) error {
-	return f.about("advise", op.Advise, off, n, uint32(advice))
+	_, err := f.do("advise", func(k kernel.Kernel) int32 { return k.Advise(f.n, off, n, int(advice)) })
+	return err
 }

@@ -8,6 +8,7 @@ import (
 
 	"ringo/internal/driver"
 	"ringo/internal/hosted"
+	"ringo/internal/kernel"
 	"ringo/internal/loop"
 	"ringo/internal/op"
 	"ringo/internal/sys"
@@ -202,11 +203,9 @@ func (f *File) append(c *call, l *loop.Loop) (int32, error) {
 
 // seek moves the position to or from where it is known to be, which waits for nothing.
 func (f *File) seek(off int64, whence int) (int64, error) {
-	c := newCall(op.Lseek, f.n)
-	defer c.free()
-	c.op.Off, c.op.Arg = off, uint32(whence)
-	_, err := c.plain()
-	return c.op.Off, err
+	at, res := loop.Kernel().Lseek(f.n, off, whence)
+	_, err := result(res)
+	return at, err
 }
 
 // noteRefusal keeps what a call that does not wait has said of the file. Any other error
@@ -227,15 +226,16 @@ func (f *File) know(what facts) { f.known.Or(uint32(what)) }
 // askType asks of what type the file's file system is. It may wait. The error is what
 // cancelled the task: nothing is known then.
 func (f *File) askType() error {
-	c := newCall(op.StatFS, f.n)
-	defer c.free()
-	found := typeKnown
-	_, err := c.wait()
+	found, magic := typeKnown, int64(0)
+	_, err := do(func(k kernel.Kernel) (res int32) {
+		magic, res = k.Fstatfs(f.n)
+		return res
+	})
 	if _, refused := err.(errno); err != nil && !refused {
 		return err
 	}
 	if err == nil {
-		switch c.op.Off {
+		switch magic {
 		case sys.TmpfsMagic, sys.RamfsMagic:
 			found |= inMemory
 		case sys.OverlayfsMagic:

@@ -15,7 +15,7 @@ import (
 
 	"ringo"
 	"ringo/file"
-	"ringo/internal/op"
+	"ringo/internal/kernel"
 )
 
 // copier is what os.File and File have for io.Copy.
@@ -284,16 +284,22 @@ func TestCopiesToItself(t *testing.T) {
 	})
 }
 
+// copiesRanges counts what the kernel copies.
+type copiesRanges struct {
+	kernel.Host
+	n atomic.Int64
+}
+
+func (k *copiesRanges) CopyRange(out, in int32, n int) int32 {
+	res := k.Host.CopyRange(out, in, n)
+	k.n.Add(int64(max(0, res)))
+	return res
+}
+
 // The kernel moves what one File holds to another, and what is to be appended is written.
 func TestCopiesByTheKernel(t *testing.T) {
-	row := &op.Table[op.CopyRange].Attempt
-	plain, moved := *row, new(atomic.Int64)
-	*row = func(o *op.Op) int32 {
-		res := plain(o)
-		moved.Add(int64(max(0, res)))
-		return res
-	}
-	defer func() { *row = plain }()
+	moved := new(copiesRanges)
+	defer kernel.Through(moved)()
 	size := int64(len(large()))
 	eachCaller(t, func(t *testing.T, _ *ringo.Loop) {
 		dir := t.TempDir()
@@ -322,12 +328,12 @@ func TestCopiesByTheKernel(t *testing.T) {
 			if err != nil || err2 != nil {
 				t.Fatal(err, err2)
 			}
-			before := moved.Load()
+			before := moved.n.Load()
 			n, err := c.copy(dst, src)
 			if err != nil || n != c.size {
 				t.Errorf("%s = %d, %v", what, n, err)
 			}
-			if by := moved.Load() - before; by != c.want {
+			if by := moved.n.Load() - before; by != c.want {
 				t.Errorf("%s: %d bytes by the kernel, want %d", what, by, c.want)
 			}
 			got, _ := os.ReadFile(dir + "/dst")

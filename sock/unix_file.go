@@ -67,14 +67,14 @@ func (f *socketFile) release() {
 	now, made := f.look(), f.made
 	if now != nil && now.Ino == made.Ino && now.DevMajor == made.DevMajor && now.DevMinor == made.DevMinor &&
 		now.Mtime == made.Mtime {
-		f.k.Unlink(f.path)
+		f.k.Unlinkat(sys.AtFdcwd, f.path, 0)
 	}
 }
 
 // look says what is at the path, nil if nothing is.
 func (f *socketFile) look() *sys.Statx {
 	st := new(sys.Statx)
-	if f.path == nil || f.k.Lstat(f.path, st) < 0 {
+	if f.path == nil || f.k.Statx(sys.AtFdcwd, f.path, sys.AtSymlinkNofollow, sys.StatxBasic, st) < 0 {
 		return nil
 	}
 	return st

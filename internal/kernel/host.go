@@ -69,14 +69,6 @@ func (Host) Resident(fd int32, off, n int64) int32 {
 	return again(func() int32 { return sys.Resident(fd, off, n) })
 }
 
-// Lstat is statx(2) with AT_SYMLINK_NOFOLLOW.
-func (Host) Lstat(path []byte, st *sys.Statx) int32 {
-	return sys.Statxat(sys.AtFdcwd, path, sys.AtSymlinkNofollow, st)
-}
-
-// Unlink is unlinkat(2).
-func (Host) Unlink(path []byte) int32 { return sys.Unlinkat(sys.AtFdcwd, path, 0) }
-
 // Socket is socket(2).
 func (Host) Socket(family, kind, protocol int) int32 {
 	return again(func() int32 { return sys.Socket(family, kind|sys.SockNonblock, protocol) })

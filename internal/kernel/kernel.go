@@ -2,8 +2,8 @@ package kernel
 
 import "ringo/internal/sys"
 
-// Kernel is what is asked of a kernel without a wait. See the package comment for what
-// holds for all methods.
+// Kernel is what is asked of a kernel beside the ops of a driver. See the package comment
+// for what holds for all methods.
 type Kernel interface {
 	Descriptors
 	Sockets
@@ -30,21 +30,66 @@ type Descriptors interface {
 	Pipe(size int) (r, w, res int32)
 }
 
-// Files are the calls on files that wait for no disk.
+// Files are the calls on open files that are no op: they wait for no disk, or io_uring has no entry for them. But for
+// Resident and Lseek they may wait: a task has a worker make them.
 type Files interface {
 	// Resident is 1 if all of n bytes from off on are in memory, and 0 if not. -ENOSYS,
 	// -EPERM or -EOPNOTSUPP: it can't be told, here or of this file.
 	Resident(fd int32, off, n int64) int32
+	// Lseek moves the position to off, as whence says, and returns where it is then. It waits at most for the file's
+	// end, its data and its holes.
+	Lseek(fd int32, off int64, whence int) (at int64, res int32)
+	// CloseFile is Close of a file, whose bytes may have to be written, or its blocks freed.
+	CloseFile(fd int32) int32
+	// SyncRange has n bytes from off on written, as flags say (SYNC_FILE_RANGE_).
+	SyncRange(fd int32, off, n int64, flags int) int32
+	// Advise says how n bytes from off on will be used (POSIX_FADV_).
+	Advise(fd int32, off, n int64, advice int) int32
+	// Fstatfs returns the number of the file system's type, as statfs(2) has it.
+	Fstatfs(fd int32) (magic int64, res int32)
+	// Fchmod sets the mode.
+	Fchmod(fd int32, mode uint32) int32
+	// Fgetxattr puts an extended attribute into p. With an empty p the result is its length.
+	Fgetxattr(fd int32, name, p []byte) int32
+	// Fsetxattr sets an extended attribute to the bytes of p; flags are XATTR_ flags.
+	Fsetxattr(fd int32, name, p []byte, flags int) int32
+	// Flistxattr puts the names of all into p, each with a NUL behind it. With an empty p the result is their length.
+	Flistxattr(fd int32, p []byte) int32
+	// Fremovexattr removes an extended attribute.
+	Fremovexattr(fd int32, name []byte) int32
+	// Lock sets or removes a lock of the open file on n bytes from off on, 0 for all to the end; kind is F_RDLCK,
+	// F_WRLCK or F_UNLCK. -EAGAIN: somebody else holds one.
+	Lock(fd int32, kind int16, off, n int64) int32
+	// Getdents puts the next entries of a directory into p, as getdents64(2) does; 0 at the end.
+	Getdents(fd int32, p []byte) int32
+	// CopyRange copies up to n bytes from in to out, between their positions; 0 at the end.
+	CopyRange(out, in int32, n int) int32
+	// Clone makes out a copy of in that shares its blocks.
+	Clone(out, in int32) int32
 }
 
-// Names are the calls on names of files that no op is worth: the one of a Unix socket. A
-// path ends with a NUL, and starts from the working directory if it is relative. They
-// may wait for a disk.
+// Names are the calls on names of files that are no op, for want of an entry or of a loop. A name ends with a NUL. A
+// relative one starts from the directory dir, or from the working directory if that is sys.AtFdcwd; with
+// sys.AtEmptyPath an empty one is dir itself. All may wait for a disk.
 type Names interface {
-	// Lstat describes what has the name, be it a link itself.
-	Lstat(path []byte, st *sys.Statx) int32
-	// Unlink removes the name.
-	Unlink(path []byte) int32
+	// Openat2 opens or makes a file, as how says.
+	Openat2(dir int32, path []byte, how *sys.OpenHow) int32
+	// Statx puts what is known of a file into st: what mask asks for (STATX_), and what else is at hand.
+	Statx(dir int32, path []byte, flags, mask uint32, st *sys.Statx) int32
+	// Unlinkat removes a name.
+	Unlinkat(dir int32, path []byte, flags uint32) int32
+	// Readlinkat puts what a link leads to into p, cut where that ends.
+	Readlinkat(dir int32, path, p []byte) int32
+	// Fchmodat sets the mode.
+	Fchmodat(dir int32, path []byte, mode, flags uint32) int32
+	// Fchownat sets owner and group; all ones leave one as it is.
+	Fchownat(dir int32, path []byte, uid, gid, flags uint32) int32
+	// Utimensat sets the times of the last access and of the last change; without a path those of the open file dir.
+	Utimensat(dir int32, path []byte, times *sys.TimePair, flags uint32) int32
+	// Mknodat makes a file of the sort and with the mode in mode; dev is the device that it stands for.
+	Mknodat(dir int32, path []byte, mode, dev uint32) int32
+	// Truncate makes a file size bytes long.
+	Truncate(path []byte, size int64) int32
 }
 
 // Sockets are the calls on sockets.

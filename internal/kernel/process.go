@@ -1,6 +1,10 @@
 package kernel
 
-import "ringo/internal/sys"
+import (
+	"sync/atomic"
+
+	"ringo/internal/sys"
+)
 
 // What is asked about the process and its threads, which has no descriptor and of which
 // every kernel's programs have one kind: so these are functions, and not methods of
@@ -23,3 +27,20 @@ func ThreadState(tid int32) byte { return sys.ThreadState(tid) }
 
 // Spare fails where the process can't have n more descriptors.
 func Spare(n int) error { return sys.Spare(n) }
+
+// process is what Through has put in place of Host.
+var process atomic.Pointer[Kernel]
+
+// Process is the kernel of callers that have no loop, and of loops that were given none: Host.
+func Process() Kernel {
+	if k := process.Load(); k != nil {
+		return *k
+	}
+	return Host{}
+}
+
+// Through puts another kernel in the place of Host until undo, for tests.
+func Through(k Kernel) (undo func()) {
+	old := process.Swap(&k)
+	return func() { process.Store(old) }
+}

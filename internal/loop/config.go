@@ -48,7 +48,7 @@ type Config struct {
 
 func (c *Config) kernel() kernel.Kernel {
 	if c.Kernel == nil {
-		return kernel.Host{}
+		return kernel.Process()
 	}
 	return c.Kernel
 }

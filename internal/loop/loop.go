@@ -299,7 +299,7 @@ func Kernel() kernel.Kernel {
 	if l, _ := Current(); l != nil {
 		return l.kernel
 	}
-	return kernel.Host{}
+	return kernel.Process()
 }
 
 // Unwatchable is why the loop can't wait for a descriptor; nil if it can. G.

@@ -10,8 +10,6 @@ func (o *Op) EachRead(f func(p []byte)) {
 	switch o.Code {
 	case Send, SendZC, Write, WriteAt:
 		f(o.Buf[o.Done:])
-	case Open, SetAttr:
-		f(o.Buf)
 	case WriteVec:
 		o.Ext.eachVec(math.MaxInt, f)
 	case Sendmsg:
@@ -36,7 +34,7 @@ func (o *Op) EachWritten(res int32, f func(p []byte)) {
 		return
 	}
 	switch o.Code {
-	case Recv, Read, ReadAt, GetAttr, ListAttrs:
+	case Recv, Read, ReadAt:
 		f(o.Buf[:min(left, len(o.Buf))])
 	case ReadVec:
 		o.Ext.eachVec(left, f)

@@ -10,6 +10,13 @@ func prepNop(_ *Op, e *uring.SQE) { e.PrepNop() }
 
 func attemptNop(*Op) int32 { return 0 }
 
+// Call makes Ext.Call, which may wait: a worker calls it. It leaves its result where its owner finds it; -ECANCELED
+// says that it was not called.
+func attemptCall(o *Op) int32 {
+	o.Ext.Call()
+	return 0
+}
+
 // Poll waits until FD is ready for Arg, a poll mask; the result is the mask of
 // what it is ready for, with errors, hang-ups and the peer's end, which are never
 // left out. Multishot: at every edge, and at some that are none.

@@ -19,12 +19,19 @@ type Name struct {
 	To    []byte
 	ToDir int32
 
-	How   sys.OpenHow  // of an Openat2
-	Stat  sys.Statx    // result of a Statx
-	Times sys.TimePair // of a Utimensat
+	How  sys.OpenHow // of an Openat2
+	Stat sys.Statx   // result of a Statx
 }
 
 func (o *Op) name() *Name { return o.Ext.Name }
+
+// dirOf is the number of the directory that names start from.
+func dirOf(o *Op) int32 {
+	if o.FD == nil {
+		return sys.AtFdcwd
+	}
+	return o.FD.Sys()
+}
 
 // toAt is the number of the directory that To starts from.
 func (o *Op) toAt() int32 {
@@ -34,27 +41,10 @@ func (o *Op) toAt() int32 {
 	return o.Ext.Name.ToDir
 }
 
-// Openat2 opens Path as How says; the result is the descriptor. With ResolveBeneath
-// the kernel says -EAGAIN when directories moved meanwhile, so that it can't tell
-// whether a name leads out: then it is asked again.
+// Openat2 opens Path as How says; the result is the descriptor.
 func prepOpenat2(o *Op, e *uring.SQE) { e.PrepOpenat2(int(dirOf(o)), o.name().Path, how(o.name())) }
 
-// With Off UnlessFIFO nothing is done to a FIFO, as in an Open.
-func attemptOpenat2(o *Op) (res int32) {
-	if o.Off == UnlessFIFO && sys.IsFIFO(dirOf(o), o.name().Path) {
-		return -sys.EINPROGRESS
-	}
-	for range movesMax {
-		res = sys.Openat2(dirOf(o), o.name().Path, &o.name().How)
-		if res != -sys.EAGAIN || o.name().How.Resolve&sys.ResolveBeneath == 0 {
-			break
-		}
-	}
-	return res
-}
-
-// movesMax is how often a name is looked up anew because directories moved meanwhile.
-const movesMax = 64
+func attemptOpenat2(o *Op) int32 { return sys.Openat2(dirOf(o), o.name().Path, &o.name().How) }
 
 // cachedOpenat2 leaves opens for writing alone: overlayfs copies a file up in them.
 func cachedOpenat2(o *Op) int32 {
@@ -78,13 +68,16 @@ func untold(res int32) int32 {
 
 // Statx puts what is known of Path into Stat. Arg is AT_ flags.
 func prepStatx(o *Op, e *uring.SQE) {
-	e.PrepStatx(int(dirOf(o)), o.name().Path, o.Arg, sys.StatxBasic|sys.StatxBtime, stat(o.name()))
+	e.PrepStatx(int(dirOf(o)), o.name().Path, o.Arg, sys.StatxAll, stat(o.name()))
 }
 
-func attemptStatx(o *Op) int32 { return sys.Statxat(dirOf(o), o.name().Path, o.Arg, &o.name().Stat) }
+func attemptStatx(o *Op) int32 {
+	return sys.Statxat(dirOf(o), o.name().Path, o.Arg, sys.StatxAll, &o.name().Stat)
+}
 
-// See cachedStat for files that have no disk of their own. With AtEmptyPath FD itself
-// is asked about.
+// What a kernel knows of a file on a disk of its own is up to date; what it knows of
+// others may be old, and asking would wait for a server. With AtEmptyPath FD itself is
+// asked about.
 func cachedStatx(o *Op) int32 {
 	if o.Arg&^(sys.AtSymlinkNofollow|sys.AtEmptyPath) != 0 {
 		return -sys.EOPNOTSUPP
@@ -130,56 +123,3 @@ func prepSymlinkat(o *Op, e *uring.SQE) {
 }
 
 func attemptSymlinkat(o *Op) int32 { return sys.Symlinkat(o.name().To, dirOf(o), o.name().Path) }
-
-// Readlinkat puts what Path links to into Buf, cut where that ends.
-func attemptReadlinkat(o *Op) int32 { return sys.Readlinkat(dirOf(o), o.name().Path, o.Buf) }
-
-// Getdents puts the next entries of the directory FD into Buf, see getdents64(2).
-func attemptGetdents(o *Op) int32 { return sys.Getdents(o.FD.Sys(), o.Buf) }
-
-// Chmodat gives Path the mode Arg. Arg2 is AT_ flags.
-func attemptChmodat(o *Op) int32 { return sys.Fchmodat(dirOf(o), o.name().Path, o.Arg, o.Arg2) }
-
-// Chownat gives Path the owner Arg and the group Arg2, where all ones leave them. Off is
-// AT_ flags.
-func attemptChownat(o *Op) int32 {
-	return sys.Fchownat(dirOf(o), o.name().Path, o.Arg, o.Arg2, uint32(o.Off))
-}
-
-// Utimensat gives Path the Times. Arg is AT_ flags.
-func attemptUtimensat(o *Op) int32 {
-	return sys.Utimensat(dirOf(o), o.name().Path, &o.name().Times, o.Arg)
-}
-
-// Mknodat makes Path a file of the sort and with the mode in Arg; Arg2 is the device
-// that it stands for.
-func attemptMknodat(o *Op) int32 { return sys.Mknodat(dirOf(o), o.name().Path, o.Arg, o.Arg2) }
-
-// Truncate makes Path, which starts from the working directory, Off bytes long.
-func attemptTruncate(o *Op) int32 { return sys.Truncate(o.name().Path, o.Off) }
-
-// CopyRange copies up to Arg bytes from FD to the file with the number ToDir, between
-// their positions, within the kernel.
-func attemptCopyRange(o *Op) int32 {
-	return sys.CopyRange(o.FD.Sys(), o.name().ToDir, -1, -1, int(o.Arg))
-}
-
-// Clone makes the file with the number ToDir a copy of FD that shares its blocks.
-func attemptClone(o *Op) int32 { return sys.Clone(o.name().ToDir, o.FD.Sys()) }
-
-// Lseek moves FD's position to Off as Arg says, and leaves in Off where it is then.
-func attemptLseek(o *Op) (res int32) {
-	at, res := sys.SeekIn(o.FD.Sys(), o.Off, int(o.Arg))
-	if res >= 0 {
-		o.Off = at
-	}
-	return res
-}
-
-// From the end, or to data or a hole, it may have to ask a disk or a server.
-func cachedLseek(o *Op) int32 {
-	if o.Arg > sys.SeekCur {
-		return -sys.EOPNOTSUPP
-	}
-	return attemptLseek(o)
-}

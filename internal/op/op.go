@@ -35,22 +35,8 @@ const (
 	ReadVec
 	WriteVec
 	Sync
-	SyncRange
 	Allocate
-	Advise
 	Ftruncate
-	Stat
-	StatFS
-	Chmod
-	Chown
-	Chtimes
-	GetAttr
-	SetAttr
-	ListAttrs
-	RemoveAttr
-	Lock
-	Open
-	CloseFile
 	Openat2
 	Statx
 	Mkdirat
@@ -58,16 +44,7 @@ const (
 	Renameat
 	Linkat
 	Symlinkat
-	Readlinkat
-	Getdents
-	Chmodat
-	Chownat
-	Utimensat
-	Mknodat
-	Truncate
-	CopyRange
-	Clone
-	Lseek
+	Call
 	Codes // how many there are
 )
 
@@ -189,12 +166,10 @@ type Ext struct {
 
 	// Vec is the slices of a ReadVec or WriteVec, see SetVec.
 	Vec []sys.Iovec
-	// Attr is the name of an extended attribute, with a NUL behind it.
-	Attr []byte
 	// Len is how many bytes from Off on the op is about.
 	Len int64
-	// Stat is where a Stat puts what it finds.
-	Stat *sys.Statx
+	// Call is what a Call calls.
+	Call func()
 
 	Msg  sys.Msghdr
 	Iov  [IovMax]sys.Iovec

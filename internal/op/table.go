@@ -96,26 +96,11 @@ var Table = [Codes]Def{
 		Cached: cachedReadVec},
 	WriteVec: {Name: "writev(at)", Kind: Blocking, Opcode: uring.OpWritev, Prep: prepWriteVec,
 		Attempt: attemptWriteVec, Cached: cachedWriteVec},
-	Sync:      {Name: "fsync", Kind: Blocking, Opcode: uring.OpFsync, Prep: prepSync, Attempt: attemptSync},
-	SyncRange: {Name: "sync_file_range", Kind: Blocking, Attempt: attemptSyncRange},
+	Sync: {Name: "fsync", Kind: Blocking, Opcode: uring.OpFsync, Prep: prepSync, Attempt: attemptSync},
 	Allocate: {Name: "fallocate", Kind: Blocking, Opcode: uring.OpFallocate, Prep: prepAllocate,
 		Attempt: attemptAllocate},
-	Advise: {Name: "fadvise", Kind: Blocking, Attempt: attemptAdvise},
 	Ftruncate: {Name: "ftruncate", Kind: Blocking, Opcode: uring.OpFtruncate, Prep: prepFtruncate,
 		Attempt: attemptFtruncate},
-	Stat:       {Name: "fstatx", Kind: Blocking, Attempt: attemptStat, Cached: cachedStat},
-	StatFS:     {Name: "fstatfs", Kind: Blocking, Attempt: attemptStatFS},
-	Chmod:      {Name: "fchmod", Kind: Blocking, Attempt: attemptChmod},
-	Chown:      {Name: "fchown", Kind: Blocking, Attempt: attemptChown},
-	Chtimes:    {Name: "futimens", Kind: Blocking, Attempt: attemptChtimes},
-	GetAttr:    {Name: "fgetxattr", Kind: Blocking, Attempt: attemptGetAttr},
-	SetAttr:    {Name: "fsetxattr", Kind: Blocking, Attempt: attemptSetAttr},
-	ListAttrs:  {Name: "flistxattr", Kind: Blocking, Attempt: attemptListAttrs},
-	RemoveAttr: {Name: "fremovexattr", Kind: Blocking, Attempt: attemptRemoveAttr},
-	Lock:       {Name: "fcntl(F_OFD_SETLK)", Kind: Blocking, Attempt: attemptLock},
-
-	Open:      {Name: "open", Kind: Blocking, FDResult: true, Attempt: attemptOpen},
-	CloseFile: {Name: "close(file)", Kind: Blocking, Attempt: attemptCloseFile},
 
 	// Names and directories: so do these. An entry is half the price of a worker, and ends
 	// with a thread of the kernel's as well.
@@ -131,14 +116,7 @@ var Table = [Codes]Def{
 	Linkat: {Name: "linkat", Kind: Blocking, Opcode: uring.OpLinkat, Prep: prepLinkat, Attempt: attemptLinkat},
 	Symlinkat: {Name: "symlinkat", Kind: Blocking, Opcode: uring.OpSymlinkat, Prep: prepSymlinkat,
 		Attempt: attemptSymlinkat},
-	Readlinkat: {Name: "readlinkat", Kind: Blocking, Attempt: attemptReadlinkat},
-	Getdents:   {Name: "getdents", Kind: Blocking, Attempt: attemptGetdents},
-	Chmodat:    {Name: "chmodat", Kind: Blocking, Attempt: attemptChmodat},
-	Chownat:    {Name: "chownat", Kind: Blocking, Attempt: attemptChownat},
-	Utimensat:  {Name: "utimensat", Kind: Blocking, Attempt: attemptUtimensat},
-	Mknodat:    {Name: "mknodat", Kind: Blocking, Attempt: attemptMknodat},
-	Truncate:   {Name: "truncate", Kind: Blocking, Attempt: attemptTruncate},
-	CopyRange:  {Name: "copy_file_range", Kind: Blocking, Attempt: attemptCopyRange},
-	Clone:      {Name: "clone", Kind: Blocking, Attempt: attemptClone},
-	Lseek:      {Name: "lseek", Kind: Blocking, Attempt: attemptLseek, Cached: cachedLseek},
+
+	// What has no entry, and may wait all the same.
+	Call: {Name: "call", Kind: Blocking, Attempt: attemptCall},
 }

@@ -15,11 +15,7 @@ import (
 // never a plain call.
 var (
 	oneFace = map[Code]bool{Send: true, Sendmsg: true, Recvmmsg: true,
-		Sendmmsg: true, SpliceIn: true, SpliceOut: true, Sendfile: true, Open: true,
-		CloseFile: true, Readlinkat: true, Getdents: true, Chmodat: true, Chownat: true, Utimensat: true, Mknodat: true,
-		Truncate: true, CopyRange: true, Clone: true, Lseek: true, SyncRange: true, Advise: true,
-		Stat: true, StatFS: true, Chmod: true, Chown: true, Chtimes: true, GetAttr: true, SetAttr: true,
-		ListAttrs: true, RemoveAttr: true, Lock: true}
+		Sendmmsg: true, SpliceIn: true, SpliceOut: true, Sendfile: true, Call: true}
 	faceless = map[Code]bool{Timeout: true, Cancel: true}
 )
 
@@ -138,7 +134,7 @@ func TestPrep(t *testing.T) {
 		}},
 		"openat2 from here": {Op{Code: Openat2, Ext: named}, func(e *uring.SQE) bool { return e.FD == sys.AtFdcwd }},
 		"statx": {Op{Code: Statx, FD: &f, Ext: named, Arg: 7}, func(e *uring.SQE) bool {
-			return e.FD == 42 && e.Len == 0xfff && e.Addr != 0 && e.Off != 0 && e.OpFlags == 7
+			return e.FD == 42 && e.Len == sys.StatxAll && e.Addr != 0 && e.Off != 0 && e.OpFlags == 7
 		}},
 		"mkdirat": {Op{Code: Mkdirat, FD: &f, Ext: named, Arg: 7}, func(e *uring.SQE) bool {
 			return e.FD == 42 && e.Len == 7 && e.Addr != 0

@@ -13,8 +13,6 @@ const (
 	ByEntries
 	// ByReadiness: an entry that waits for readiness, then the plain call.
 	ByReadiness
-	// ByCall: the plain call at once, for ops that never wait.
-	ByCall
 	// ByOffload: the plain call, on a thread where it may wait.
 	ByOffload
 )
@@ -69,8 +67,6 @@ func (d *Def) ways() (list []Way) {
 	list = append(list, d.Beside...)
 	switch {
 	case d.Attempt == nil:
-	case d.Kind == Immediate:
-		list = append(list, Way{Name: "call", How: ByCall})
 	case d.Kind == Blocking || d.File:
 		list = append(list, Way{Name: "offload", How: ByOffload})
 	case d.Interest != 0:

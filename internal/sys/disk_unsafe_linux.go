@@ -60,24 +60,3 @@ func WriteAtNow(fd int32, p []byte, off int64) int32 {
 		}
 	}
 }
-
-// IsFIFO reports whether a name, which ends with a NUL, is that of a FIFO.
-func IsFIFO(dir int32, name []byte) bool {
-	var st Statx
-	res := result(syscall.Syscall6(unix.SYS_STATX, uintptr(dir), uintptr(base(name)), 0, unix.STATX_TYPE,
-		uintptr(unsafe.Pointer(&st)), 0))
-	return res == 0 && st.Mode&unix.S_IFMT == unix.S_IFIFO
-}
-
-// Openat is openat(2) of a name that ends with a NUL, with CLOEXEC and LARGEFILE. It
-// may wait for a disk, or for the other end of a FIFO; the scheduler is told.
-func Openat(dir int32, name []byte, flags int, mode uint32) int32 {
-	flags |= unix.O_CLOEXEC | unix.O_LARGEFILE
-	for {
-		res := result(syscall.Syscall6(unix.SYS_OPENAT, uintptr(dir), uintptr(base(name)),
-			uintptr(flags), uintptr(mode), 0, 0))
-		if res != eintr {
-			return res
-		}
-	}
-}

@@ -18,11 +18,13 @@ const (
 	ResolveBeneath      = 0x08
 	ResolveCached       = 0x20
 
+	StatxType     = 0x1
 	StatxBasic    = 0x7ff
 	StatxBtime    = 0x800
 	StatxMntID    = 0x1000
 	StatxMount    = 0x4000 // STATX_MNT_ID_UNIQUE: a number that no other mount will have
 	StatxDioalign = 0x2000
+	StatxAll      = StatxBasic | StatxBtime | StatxMntID | StatxDioalign
 
 	// UtimeOmit in place of nanoseconds leaves a time as it is.
 	UtimeOmit = 0x3ffffffe

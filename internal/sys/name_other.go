@@ -18,7 +18,7 @@ const (
 func Openat2(dir int32, path []byte, how *OpenHow) int32                               { return enosys }
 func OpenatCached(dir int32, path []byte, how *OpenHow) int32                          { return enosys }
 func StatCached(dir int32, path []byte, flags uint32, st *Statx) int32                 { return enosys }
-func Statxat(dir int32, path []byte, flags uint32, st *Statx) int32                    { return enosys }
+func Statxat(dir int32, path []byte, flags, mask uint32, st *Statx) int32              { return enosys }
 func Mkdirat(dir int32, path []byte, mode uint32) int32                                { return enosys }
 func Mknodat(dir int32, path []byte, mode, dev uint32) int32                           { return enosys }
 func Unlinkat(dir int32, path []byte, flags uint32) int32                              { return enosys }

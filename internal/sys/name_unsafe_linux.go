@@ -23,13 +23,24 @@ func waiting(trap, a1, a2, a3, a4, a5, a6 uintptr) int32 {
 	}
 }
 
-// Openat2 is openat2(2), or openat(2) where how asks for nothing that this one can't.
+// Openat2 is openat2(2), or openat(2) where how asks for nothing that this one can't. With
+// ResolveBeneath the kernel says -EAGAIN when directories moved meanwhile, so that it can't
+// tell whether a name leads out: then it is asked again.
 func Openat2(dir int32, path []byte, how *OpenHow) int32 {
 	if how.Resolve == 0 {
 		return waiting(unix.SYS_OPENAT, uintptr(dir), uintptr(base(path)), uintptr(how.Flags), uintptr(how.Mode), 0, 0)
 	}
-	return waiting(unix.SYS_OPENAT2, uintptr(dir), uintptr(base(path)), uintptr(unsafe.Pointer(how)), OpenHowSize, 0, 0)
+	for tries := 0; ; tries++ {
+		res := waiting(unix.SYS_OPENAT2, uintptr(dir), uintptr(base(path)), uintptr(unsafe.Pointer(how)), OpenHowSize,
+			0, 0)
+		if res != -EAGAIN || how.Resolve&ResolveBeneath == 0 || tries == movesMax {
+			return res
+		}
+	}
 }
+
+// movesMax is how often a name is looked up anew because directories moved meanwhile.
+const movesMax = 64
 
 // OpenatCached is openat2(2) with RESOLVE_CACHED added: -EAGAIN says that the disk
 // may have to be asked, or that how makes a file. It does not wait. -EINVAL comes
@@ -97,19 +108,19 @@ func StatCached(dir int32, path []byte, flags uint32, st *Statx) int32 {
 func statNow(fd int32, st *Statx) int32 {
 	return result(syscall.RawSyscall6(unix.SYS_STATX, uintptr(fd), uintptr(base(nil)),
 		unix.AT_EMPTY_PATH|AtStatxDontSync,
-		StatxBasic|StatxBtime, uintptr(unsafe.Pointer(st)), 0))
+		StatxAll, uintptr(unsafe.Pointer(st)), 0))
 }
 
-// Statxat is statx(2), or newfstatat(2) where a filter or an old kernel has none.
-func Statxat(dir int32, path []byte, flags uint32, st *Statx) int32 {
-	res := waiting(unix.SYS_STATX, uintptr(dir), uintptr(base(path)), uintptr(flags), StatxBasic|StatxBtime,
+// Statxat is statx(2), or newfstatat(2) where a filter or an old kernel has none. An empty path needs no NUL.
+func Statxat(dir int32, path []byte, flags, mask uint32, st *Statx) int32 {
+	res := waiting(unix.SYS_STATX, uintptr(dir), uintptr(base(path)), uintptr(flags), uintptr(mask),
 		uintptr(unsafe.Pointer(st)), 0)
 	if res != -ENOSYS && res != -EPERM {
 		return res
 	}
 	var old unix.Stat_t
 	res = blocking(func() (int, error) {
-		return 0, unix.Fstatat(int(dir), string(path[:len(path)-1]), &old, int(flags))
+		return 0, unix.Fstatat(int(dir), string(path[:max(len(path)-1, 0)]), &old, int(flags&^AtStatxDontSync))
 	})
 	if res == 0 {
 		st.from(&old)
@@ -183,15 +194,18 @@ func Fchownat(dir int32, path []byte, uid, gid, flags uint32) int32 {
 	return waiting(unix.SYS_FCHOWNAT, uintptr(dir), uintptr(base(path)), uintptr(uid), uintptr(gid), uintptr(flags), 0)
 }
 
-// Utimensat is utimensat(2).
+// Utimensat is utimensat(2); without a path dir is an open file.
 func Utimensat(dir int32, path []byte, times *TimePair, flags uint32) int32 {
 	var ts [2]unix.Timespec
 	for i, t := range times {
 		set(&ts[i].Sec, t.Sec)
 		set(&ts[i].Nsec, t.Nsec)
 	}
-	return waiting(unix.SYS_UTIMENSAT, uintptr(dir), uintptr(base(path)), uintptr(unsafe.Pointer(&ts)), uintptr(flags),
-		0, 0)
+	name := base(path)
+	if path == nil {
+		name = nil
+	}
+	return waiting(unix.SYS_UTIMENSAT, uintptr(dir), uintptr(name), uintptr(unsafe.Pointer(&ts)), uintptr(flags), 0, 0)
 }
 
 // set stores a number in a word of the architecture's size.

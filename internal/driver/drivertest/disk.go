@@ -3,8 +3,6 @@
 package drivertest
 
 import (
-	"os"
-	"path/filepath"
 	"strconv"
 	"time"
 
@@ -21,15 +19,12 @@ var diskCases = []testCase{
 	{name: "read and write at the position", run: onWays(diskPosition)},
 	{name: "past the page cache", run: onWays(diskDirect)},
 	{name: "what is in memory can be tried", run: diskCached},
-	{name: "open and close", run: openClose},
+	{name: "calls", run: diskCalls},
 	{name: "cancel at once", run: diskCancel},
 	{name: "cancel at any moment", run: diskCancelAnytime},
 	{name: "many beside a stream", run: diskBeside},
 	{name: "vectors", run: onWays(diskVectors)},
 	{name: "length and durability", run: diskLength},
-	{name: "what there is to know of it", run: diskStat},
-	{name: "attributes", run: diskAttrs},
-	{name: "locks", run: diskLock},
 	{name: "cancel of every row at once", run: diskCancelAll},
 }
 
@@ -108,7 +103,8 @@ func diskCached(h *harness) {
 	case !ok || res != 4 || string(b) != "2345":
 		h.Errorf("Try of a read gave %s, %v and %q, want what is in memory", show(res), ok, b)
 	}
-	h.wantTry(&op.Op{Code: op.CloseFile, Off: -1}, -sys.EOPNOTSUPP)
+	h.wantTry(&op.Op{Code: op.Call, Ext: &op.Ext{Call: func() { h.Error("Try makes a call that may wait") }}},
+		-sys.EOPNOTSUPP)
 }
 
 // needsFound skips the case on a kernel that says of what was just read or written that the
@@ -119,43 +115,23 @@ func (h *harness) needsFound(f *desc) {
 	}
 }
 
-// openFile opens a file that is to be closed by the case.
-func (h *harness) openFile(name string, flags, mode uint32) *call {
-	c := h.op(op.Open, nil).args(flags, mode)
-	c.o.Buf = append([]byte(name), 0)
+func diskCalls(h *harness) {
+	n := 0
+	for range 10 {
+		h.call(func() { n++ }).submit().want(0)
+	}
+	if n != 10 {
+		h.Errorf("10 calls were made %d times", n)
+	}
+	h.call(func() {}).submit().cancel().end()
+}
+
+func (h *harness) call(f func()) *call {
+	c := h.op(op.Call, nil)
+	h.slab.Ext(c.o).Call = f
 	return c
 }
 
-func (h *harness) closeFile(number int32) *call {
-	c := h.op(op.CloseFile, nil)
-	c.o.Off = int64(number)
-	return c
-}
-
-func openClose(h *harness) {
-	name := filepath.Join(h.TempDir(), "new")
-	h.openFile(name, unix.O_RDONLY, 0).submit().want(-sys.ENOENT)
-	n := h.openFile(name, unix.O_RDWR|unix.O_CREAT|unix.O_EXCL, 0o600).submit().end()
-	if n < 0 {
-		h.Fatalf("open gave %s", show(n))
-	}
-	flags, err := unix.FcntlInt(uintptr(n), unix.F_GETFD, 0)
-	if err != nil || flags&unix.FD_CLOEXEC == 0 {
-		h.Errorf("children inherit the descriptor (flags %#x, %v)", flags, err)
-	}
-	if info, err := os.Stat(name); err != nil || info.Mode() != 0o600 {
-		h.Errorf("the new file is %v, %v", info, err)
-	}
-	h.openFile(name, unix.O_RDWR|unix.O_CREAT|unix.O_EXCL, 0o600).submit().want(-sys.EEXIST)
-	h.closeFile(n).submit().want(0)
-	if _, err := unix.FcntlInt(uintptr(n), unix.F_GETFD, 0); err != unix.EBADF {
-		h.Errorf("the descriptor is still there after its close: %v", err)
-	}
-	h.closeFile(n).submit().want(-sys.EBADF)
-}
-
-// Before its first Wait an op has not begun, so a cancel ends it; but a close is done
-// all the same, because nobody else would do it.
 // A thread that is about to find out that the op has to wait for readiness is told of a
 // cancel, and may forget it.
 func diskCancelAnytime(h *harness) {
@@ -176,6 +152,7 @@ func diskCancelAnytime(h *harness) {
 	}
 }
 
+// Before its first Wait an op has not begun, so a cancel ends it.
 func diskCancel(h *harness) {
 	r, w := h.pipe()
 	b := []byte("########")
@@ -184,18 +161,7 @@ func diskCancel(h *harness) {
 	w.plain().fill()
 	h.writeAt(w, b, atPosition).submit().wantCanceled()
 	h.writeAt(w, b, atPosition).with(op.Offload).submit().wantCanceled()
-	name := filepath.Join(h.TempDir(), "never")
-	h.openFile(name, unix.O_RDWR|unix.O_CREAT, 0o600).submit().wantCanceled()
-	if _, err := os.Stat(name); !os.IsNotExist(err) {
-		h.Errorf("a cancelled open made its file: %v", err)
-	}
-	n, err := unix.Dup(int(r.Sys()))
-	h.check(err)
-	h.closeFile(int32(n)).submit().cancel().wantEnd(0)
-	h.closeFile(int32(n)).submit().cancel().wantEnd(-sys.EBADF)
-	if _, err := unix.FcntlInt(uintptr(n), unix.F_GETFD, 0); err != unix.EBADF {
-		h.Errorf("a cancelled close leaves the descriptor open: %v", err)
-	}
+	h.call(func() { h.Error("a call that was cancelled at once was made") }).submit().wantCanceled()
 }
 
 func diskBeside(h *harness) {

@@ -113,7 +113,7 @@ func (d *reference) Submit(o *op.Op) {
 }
 
 func (d *reference) Cancel(o *op.Op) {
-	if !d.spoil.cancel(o) && o.Code != op.CloseFile {
+	if !d.spoil.cancel(o) {
 		o.Canceled = true
 	}
 }

@@ -111,9 +111,12 @@ func (s *spoils) submit(o *op.Op) (gone bool) {
 		}
 	case "forgets offsets":
 		switch o.Code {
-		case op.Read, op.Write, op.ReadAt, op.WriteAt, op.ReadVec, op.WriteVec, op.Truncate,
-			op.Ftruncate, op.Lseek:
+		case op.Read, op.Write, op.ReadAt, op.WriteAt, op.ReadVec, op.WriteVec, op.Ftruncate:
 			o.Off = 0
+		}
+	case "calls again":
+		if o.Code == op.Call {
+			o.Ext.Call()
 		}
 	case "forgets how to open":
 		if o.Code == op.Openat2 {
@@ -122,10 +125,6 @@ func (s *spoils) submit(o *op.Op) (gone bool) {
 	case "takes the second directory for the first":
 		if o.Ext != nil && o.Ext.Name != nil && o.FD != nil {
 			o.Ext.Name.ToDir = o.FD.Sys()
-		}
-	case "forgets attributes' names":
-		if o.Ext != nil {
-			o.Ext.Attr = []byte("user.other\x00")
 		}
 	}
 	if gone {

@@ -21,13 +21,15 @@ const childEnv = "RINGO_TEST_CHILD"
 var epoch = time.Now()
 
 // with opens a driver on a thread of its own and gives it to f.
-func with(name string, f func(d driver.Driver, err error)) {
+func with(name string, f func(d driver.Driver, err error)) { withSlab(name, op.NewSlab(0), f) }
+
+func withSlab(name string, slab *op.Slab, f func(d driver.Driver, err error)) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		runtime.LockOSThread()
 		d, err := Open(name, driver.Config{
-			Slab: op.NewSlab(0), Entries: 64,
+			Slab: slab, Entries: 64,
 			Now: func() int64 { return int64(time.Since(epoch)) },
 		})
 		f(d, err)

@@ -19,12 +19,7 @@ func (d *ring) Cancel(o *op.Op) {
 		return
 	}
 	o.Canceled = true
-	switch {
-	case o.Mode == waitsTurn:
-		return // the next Wait makes the call, which does not wait
-	case o.Code == op.CloseFile:
-		return // nobody else would close it
-	case o.Mode == waitsFile && o.State == op.InFlight:
+	if o.Mode == waitsFile && o.State == op.InFlight {
 		d.cancelOffload(o)
 		return
 	}

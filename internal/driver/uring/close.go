@@ -92,7 +92,7 @@ func (d *ring) drain(done *driver.Queue) {
 		d.deliver(done)
 		d.completeOffloads(done)
 		d.flush()
-		if d.inFlight == 0 && d.calls.empty() && d.backlog.empty() && d.deferred.empty() &&
+		if d.inFlight == 0 && d.backlog.empty() && d.deferred.empty() &&
 			d.toOffload.empty() && len(d.early) == 0 {
 			break
 		}

@@ -32,7 +32,6 @@ func (d *ring) endAll(done *driver.Queue) {
 	d.slab.Each(func(o *op.Op) {
 		if o.State == op.Queued || o.State == op.InFlight {
 			d.Cancel(o)
-			d.closeNow(o)
 			d.giveUp(o, done)
 		}
 	})
@@ -60,20 +59,11 @@ func (d *ring) unsubmit() {
 	})
 }
 
-// closeNow has a close that waited for room made as a plain call: nobody else would
-// close the file.
-func (d *ring) closeNow(o *op.Op) {
-	if o.Code == op.CloseFile && d.backlog.removeFirst(func(w *op.Op) bool { return w == o }) != nil {
-		o.Mode = waitsTurn
-		d.calls.push(o)
-	}
-}
-
 // giveUp ends an op that the kernel has, unless it has memory of the op's owner too.
 // Another's buffers, which it may have, nobody waits for.
 func (d *ring) giveUp(o *op.Op, done *driver.Queue) {
 	switch {
-	case o.State != op.InFlight, o.Mode == waitsTurn, o.Mode == waitsFile, o.Mode == waitsNotif:
+	case o.State != op.InFlight, o.Mode == waitsFile, o.Mode == waitsNotif:
 		return
 	case o.Mode == waitsPollEnd:
 		d.inFlight--

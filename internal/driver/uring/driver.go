@@ -33,7 +33,6 @@ type ring struct {
 	edges    bool                 // there are multishot polls
 	limits   bool                 // multishot receives can be limited
 
-	calls       list     // ops that are a plain call, for the next Wait
 	backlog     list     // ops that wait for room in the SQ
 	deferred    list     // ops that wait for their stream
 	toOffload   list     // ops for the workers, in the next Wait
@@ -136,11 +135,7 @@ func (d *ring) untried(o *op.Op) { d.fresh = append(d.fresh, o.Token()) }
 
 // start hands the op to the kernel, or to the backlog if the SQ is full.
 func (d *ring) start(o *op.Op) {
-	switch o.Mode {
-	case waitsTurn:
-		d.calls.push(o)
-		return
-	case waitsFile:
+	if o.Mode == waitsFile {
 		d.toOffload.push(o)
 		return
 	}

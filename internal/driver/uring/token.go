@@ -28,8 +28,7 @@ const (
 	waitsEdge           // for the next change of readiness, by a multishot poll
 	waitsPause          // for a moment to pass, where readiness tells nothing
 	waitsPollEnd        // it is done, and the multishot poll has still to end
-	waitsTurn           // for the next Wait, which makes the call
-	waitsFile           // for a worker, who makes it
+	waitsFile           // for a worker, who makes the call
 	waitsRoom           // for readiness, and then for plain calls, whatever its way
 	waitsNotif          // it is done, and what it was lent has still to come back
 )

@@ -164,17 +164,10 @@ func (d *ring) armWake() bool {
 	return true
 }
 
-// deliver makes the calls that are due, and reports what ended without the kernel's
+// deliver hands the workers their ops, and reports what ended without the kernel's
 // help.
 func (d *ring) deliver(done *driver.Queue) {
 	d.submitOffloads()
-	for !d.calls.empty() {
-		o := d.calls.pop()
-		o.State = op.InFlight
-		d.stats.Submitted++
-		d.advance(o, done)
-		d.end(o, o.Res, 0, done)
-	}
 	for i := range d.early {
 		e := &d.early[i]
 		if e.held {

@@ -47,7 +47,7 @@ func (k *offer) lacks(w *op.Way) string {
 			return check
 		}
 	}
-	if w.How != op.ByCall && w.How != op.ByOffload && !k.ops.Has(w.Opcode) {
+	if w.How != op.ByOffload && !k.ops.Has(w.Opcode) {
 		return "op:" + strings.ToLower(w.Opcode.String())
 	}
 	return ""
@@ -139,8 +139,6 @@ func (d *ring) mode(o *op.Op) uint8 {
 		return waitsItself
 	case how == op.ByEntries:
 		return waitsNext
-	case how == op.ByCall:
-		return waitsTurn
 	case how == op.ByOffload && sys.IsRegular(o.FD.Sys()):
 		return waitsFile
 	}
