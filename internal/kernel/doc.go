@@ -1,11 +1,12 @@
-// Package kernel is the second of the two doors to the kernel: all that never waits
-// for a peer.
+// Package kernel is the second of the two doors to the kernel: all that is no op.
 //
-// What may wait is an op and goes through the loop's driver (internal/driver). All
-// else that a handle, a name or a socket asks of the kernel is a method of Kernel: one
-// a system call, with that call's name and arguments of their real types. A loop
-// carries its own (loop.Loop.Kernel); Host is the kernel that the process runs on, for
-// those who have no loop. Nothing above the drivers reaches the kernel by another way,
+// What waits for a peer, and what has an entry in io_uring, is an op and goes through the
+// loop's driver (internal/driver). All else that a handle, a name, a socket or a file asks
+// of the kernel is a method of Kernel: one a system call, with that call's name and
+// arguments of their real types. Those on sockets and descriptors return at once. Those on
+// files and names may wait for a disk, so that in a task a worker makes them, by an op Call.
+// A loop carries its own kernel (loop.Loop.Kernel); Process is that of callers who have no
+// loop, and is Host. Nothing above the drivers reaches the kernel by another way,
 // which internal/lint enforces: so a program can run on a kernel that is played by a
 // test, or on a system that has no Linux kernel, and sock and file need not know.
 //
@@ -25,9 +26,9 @@
 //
 // EINTR never leaves this door. There are three classes of calls:
 //
-//   - Those that change or tell something at once are made again, like shutdown(2):
-//     a call that was interrupted has done nothing. Most never are; a tracer or a
-//     seccomp supervisor can have any of them say so.
+//   - Those that change or tell something are made again, like shutdown(2): a call that
+//     was interrupted has done nothing. Most never are; a tracer or a seccomp supervisor
+//     can have any of them say so.
 //   - Close is made once. Linux has freed the number when it says EINTR, and a second
 //     call would close somebody else's.
 //   - Connect is for sockets whose connect takes no time, and is made again: to set the

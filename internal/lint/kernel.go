@@ -57,8 +57,8 @@ func addActions(actions map[string]bool, d ast.Decl) {
 
 const kernelReason = "there are two doors to the kernel, and above the drivers nothing goes past them: only so does " +
 	"one program run on every driver, and can another kernel be put under a loop, one that a test plays or that of a " +
-	"system that is no Linux. What may wait is an op of the loop's driver; what never waits is a method of " +
-	"kernel.Kernel (internal/kernel), which a loop carries."
+	"system that is no Linux. What waits for a peer or has an entry in io_uring is an op of the loop's driver; all " +
+	"else is a method of kernel.Kernel (internal/kernel), which a loop carries."
 
 // byName are the functions of package os that ask the kernel about a name or an open
 // file. Programs may use them; what a handle asks goes by its kernel.

@@ -21,7 +21,7 @@ var order = []layer{
 		"pure ground: the kernel's words and small structures, on the standard library alone"},
 	{[]string{"internal/sys"}, "raw system calls"},
 	{[]string{"internal/cmsg"}, "control messages of sockets"},
-	{[]string{"internal/kernel"}, "the door to the kernel for what never waits"},
+	{[]string{"internal/kernel"}, "the door to the kernel for what is no op"},
 	{[]string{"internal/mask"}, "an older kernel, for tests"},
 	{[]string{"uring"}, "the raw ring, for users who want no runtime"},
 	{[]string{"internal/fd"}, "the lifetime of a descriptor"},
