@@ -40,7 +40,7 @@ func wantAllClosed(t *testing.T, got <-chan accepted, n int) {
 
 // Whoever closes a listener under goroutines in Accept ends them all, and leaves nothing of it.
 func TestCloseUnderGoroutinesInAccept(t *testing.T) {
-	const guests = 100
+	const callers = 100
 	closers := map[string]func(l *ringo.Loop, ln *sock.Listener){
 		"a goroutine": func(_ *ringo.Loop, ln *sock.Listener) { ln.Close() },
 		"goroutines": func(_ *ringo.Loop, ln *sock.Listener) {
@@ -63,15 +63,15 @@ func TestCloseUnderGoroutinesInAccept(t *testing.T) {
 				onLoop(t, cfg, func(l *ringo.Loop) {
 					before := sockets(t)
 					ln := listen(t, l)
-					guest(t, l, func() {
-						got := acceptors(ln, guests)
-						waitInAccept(t, guests)
+					onGoroutine(t, l, func() {
+						got := acceptors(ln, callers)
+						waitInAccept(t, callers)
 						within(patience, t.Name(), func() { end(l, ln) })
 						if after := sockets(t); after != before {
 							t.Errorf("%d sockets after Close, %d before Listen", after, before)
 						}
 						wantFree(t, ln.Addr().String())
-						wantAllClosed(t, got, guests)
+						wantAllClosed(t, got, callers)
 						_, err := ln.Accept()
 						wantClosed(t, "Accept after Close", err)
 					})
@@ -83,16 +83,16 @@ func TestCloseUnderGoroutinesInAccept(t *testing.T) {
 
 // When the program drains, goroutines in Accept are told.
 func TestDrainUnderGoroutinesInAccept(t *testing.T) {
-	const guests = 100
+	const callers = 100
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		listeners := make(chan *sock.Listener, 1)
 		s := serve(t, cfg, func(l *ringo.Loop, ln *sock.Listener) error {
 			listeners <- ln
-			aside(t, l, func() error { wantAllClosed(t, acceptors(ln, guests), guests); return nil })
+			offloaded(t, l, func() error { wantAllClosed(t, acceptors(ln, callers), callers); return nil })
 			return nil
 		})
 		ln := <-listeners
-		waitInAccept(t, guests)
+		waitInAccept(t, callers)
 		s.stop()
 		wantFree(t, ln.Addr().String())
 	})
@@ -101,7 +101,7 @@ func TestDrainUnderGoroutinesInAccept(t *testing.T) {
 // Goroutines in Accept do not keep a loop alive. At its end they are told, and when Run has
 // returned the address is free.
 func TestLoopEndsUnderGoroutinesInAccept(t *testing.T) {
-	const guests = 100
+	const callers = 100
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		for range 10 {
 			before := sockets(t)
@@ -110,8 +110,8 @@ func TestLoopEndsUnderGoroutinesInAccept(t *testing.T) {
 			within(patience, t.Name(), func() {
 				if err := ringo.Run(context.Background(), &cfg, func(l *ringo.Loop) error {
 					ln = listen(t, l)
-					got = acceptors(ln, guests)
-					guest(t, l, func() { waitInAccept(t, guests) })
+					got = acceptors(ln, callers)
+					onGoroutine(t, l, func() { waitInAccept(t, callers) })
 					return nil
 				}); err != nil {
 					t.Error(err)
@@ -121,7 +121,7 @@ func TestLoopEndsUnderGoroutinesInAccept(t *testing.T) {
 			if after := sockets(t); after != before {
 				t.Errorf("%d sockets after Run, %d before", after, before)
 			}
-			wantAllClosed(t, got, guests)
+			wantAllClosed(t, got, callers)
 			_, err := ln.Accept()
 			wantClosed(t, "Accept after Run", err)
 			if !errors.Is(err, ringo.ErrEnded) {
@@ -133,7 +133,7 @@ func TestLoopEndsUnderGoroutinesInAccept(t *testing.T) {
 
 // Connections that goroutines accept while the loop ends are closed with it: nobody is left with one.
 func TestLoopEndsWhileGoroutinesAccept(t *testing.T) {
-	const guests, lanes, perLane = 4, 4, 30
+	const callers, lanes, perLane = 4, 4, 30
 	// A peer whose handshake ends while the socket is closed may hear nothing of it from the kernel
 	// until it asks.
 	dialer := &net.Dialer{Timeout: patience, KeepAlive: time.Second}
@@ -144,8 +144,8 @@ func TestLoopEndsWhileGoroutinesAccept(t *testing.T) {
 			within(patience, t.Name(), func() {
 				if err := ringo.Run(context.Background(), &cfg, func(l *ringo.Loop) error {
 					ln := listen(t, l)
-					some := make(chan bool, guests)
-					for range guests {
+					some := make(chan bool, callers)
+					for range callers {
 						accepting.Go(func() {
 							for n := 0; ; n++ {
 								if _, err := ln.Accept(); err != nil { // what it gave is left to the loop

@@ -109,7 +109,7 @@ func TestGoroutinesAcceptWithoutTheLoop(t *testing.T) {
 						t.Fatal(err)
 					}
 					defer ln.Close()
-					guest(t, l, func() {
+					onGoroutine(t, l, func() {
 						holding(t, l, func() {
 							got := acceptors(ln, 1)
 							waitInAccept(t, 1)
@@ -237,7 +237,7 @@ func TestGoroutinesAcceptWithTheSameOptions(t *testing.T) {
 // When a task comes while goroutines wait, the loop accepts for all of them: each gets one of
 // as many connections as there are callers.
 func TestTaskComesWhileGoroutinesWait(t *testing.T) {
-	const guests, tasks = 5, 2
+	const callers, tasks = 5, 2
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		cfg.Loops = 2
 		for name, of := range map[string]int{"a task of the loop": 0, "a task of another loop": 1} {
@@ -248,21 +248,21 @@ func TestTaskComesWhileGoroutinesWait(t *testing.T) {
 					if l.Index() == 1 {
 						ln.Close() // all peers come to the other loop
 						loops <- l
-						aside(t, l, func() error { <-over; return nil })
+						offloaded(t, l, func() error { <-over; return nil })
 						return nil
 					}
 					defer close(over)
-					guest(t, l, func() {
+					onGoroutine(t, l, func() {
 						from := []*ringo.Loop{l, <-loops}[of]
-						got := make(chan accepted, guests+tasks)
+						got := make(chan accepted, callers+tasks)
 						accept := func() {
 							c, err := ln.Accept()
 							got <- accepted{c, err}
 						}
-						for range guests {
+						for range callers {
 							go accept()
 						}
-						waitInAccept(t, guests)
+						waitInAccept(t, callers)
 						for range tasks {
 							from.Go(accept)
 						}
@@ -271,12 +271,12 @@ func TestTaskComesWhileGoroutinesWait(t *testing.T) {
 							return parked+inLine == 0
 						})
 						var peers []*net.TCPConn
-						for range guests + tasks {
+						for range callers + tasks {
 							peers = append(peers, dial(t, ln.Addr().String()))
 						}
 						remotes := map[string]bool{}
 						within(patience, t.Name(), func() {
-							for range guests + tasks {
+							for range callers + tasks {
 								a := <-got
 								if a.err != nil {
 									t.Error(a.err)
@@ -308,12 +308,12 @@ func TestTaskComesWhileGoroutinesWait(t *testing.T) {
 // Goroutines and tasks that come to them accept each of many connections once.
 func TestEachConnectionIsAcceptedOnce(t *testing.T) {
 	t.Parallel()
-	const conns, guests, tasks, lanes = 5000, 8, 2, 8
+	const conns, callers, tasks, lanes = 5000, 8, 2, 8
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		besideLoop(t, cfg, func(t *testing.T, l *ringo.Loop, ln *sock.Listener) {
 			var mu sync.Mutex
 			seen := make([]int, conns)
-			byGuests, byTasks := 0, 0
+			byGoroutines, byTasks := 0, 0
 			var accepting sync.WaitGroup
 			var accept func(count *int)
 			accept = func(count *int) {
@@ -332,7 +332,7 @@ func TestEachConnectionIsAcceptedOnce(t *testing.T) {
 					mu.Lock()
 					seen[binary.LittleEndian.Uint32(id[:])]++
 					*count++
-					if byGuests+byTasks == conns/5 {
+					if byGoroutines+byTasks == conns/5 {
 						accepting.Add(tasks)
 						for range tasks {
 							l.Go(func() { accept(&byTasks) })
@@ -341,9 +341,9 @@ func TestEachConnectionIsAcceptedOnce(t *testing.T) {
 					mu.Unlock()
 				}
 			}
-			accepting.Add(guests)
-			for range guests {
-				go accept(&byGuests)
+			accepting.Add(callers)
+			for range callers {
+				go accept(&byGoroutines)
 			}
 			within(patience, t.Name(), func() {
 				var dialing sync.WaitGroup
@@ -370,9 +370,9 @@ func TestEachConnectionIsAcceptedOnce(t *testing.T) {
 					t.Errorf("connection %d was accepted %d times", i, n)
 				}
 			}
-			t.Logf("%d by goroutines, %d by tasks", byGuests, byTasks)
-			if byTasks == 0 || byGuests < conns/5 {
-				t.Errorf("%d by goroutines, %d by tasks: want both", byGuests, byTasks)
+			t.Logf("%d by goroutines, %d by tasks", byGoroutines, byTasks)
+			if byTasks == 0 || byGoroutines < conns/5 {
+				t.Errorf("%d by goroutines, %d by tasks: want both", byGoroutines, byTasks)
 			}
 		})
 	})
@@ -561,7 +561,7 @@ func TestGoroutinesAcceptFromSharedSocket(t *testing.T) {
 					return err
 				}
 				go func() { <-enough; ln.Close() }()
-				aside(t, l, func() error {
+				offloaded(t, l, func() error {
 					for {
 						c, err := ln.Accept()
 						if err != nil {
@@ -588,7 +588,7 @@ func TestGoroutinesAcceptFromSharedSocket(t *testing.T) {
 // An Accept of what is there allocates no more than what a connection is made of, and Close nothing.
 func TestGoroutinesAcceptAllocations(t *testing.T) {
 	skipAllocs(t)
-	const conns, each = 50, 2 // the connection and its guests
+	const conns, each = 50, 2 // the connection and its foreign callers
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		besideLoop(t, cfg, func(t *testing.T, _ *ringo.Loop, ln *sock.Listener) {
 			acceptOne(t, ln, dial(t, ln.Addr().String()))

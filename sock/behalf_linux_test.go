@@ -118,7 +118,7 @@ func TestPanicInControlIsNamed(t *testing.T) {
 			before := descriptors(t)
 			for name, call := range calls {
 				var err error
-				aside(t, l, func() error { err = call(l); return nil })
+				offloaded(t, l, func() error { err = call(l); return nil })
 				var oe *net.OpError
 				var pe *ringo.PanicError
 				if !errors.As(err, &pe) || pe.Value != "a mistake in Control" || !errors.As(err, &oe) {

@@ -177,7 +177,7 @@ func TestListenerCallsFromOutside(t *testing.T) {
 				"Listen":             func() error { _, err := sock.Listen(l, "tcp", "127.0.0.1:0"); return err },
 				"ListenerSet.Listen": func() error { _, err := set.Listen(l); return err },
 			} {
-				aside(t, l, func() error {
+				offloaded(t, l, func() error {
 					if err := call(); !errors.Is(err, ringo.ErrNotTask) {
 						t.Errorf("%s: %v, want ErrNotTask", name, err)
 					}
@@ -271,7 +271,7 @@ func TestServeOfAnotherLoop(t *testing.T) {
 				_, err := ln.Accept()
 				return err
 			}
-			aside(t, l, func() error { ln = <-foreign; return nil })
+			offloaded(t, l, func() error { ln = <-foreign; return nil })
 			result <- sock.Serve(l, ln, &sock.Handler{Request: func(*sock.Conn) error { return nil }})
 			return nil
 		})

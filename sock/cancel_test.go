@@ -125,7 +125,7 @@ func TestCancelWriter(t *testing.T) {
 				c.CloseWrite()
 			})
 			var got []byte
-			aside(t, l, func() (err error) { got, err = io.ReadAll(peer); return err })
+			offloaded(t, l, func() (err error) { got, err = io.ReadAll(peer); return err })
 			rest.Wait()
 			if !bytes.Equal(got, msg[:n+1000]) {
 				t.Errorf("the peer got %d bytes, want %d in order", len(got), n+1000)

@@ -105,7 +105,7 @@ func TestCloseWhileWriting(t *testing.T) {
 			wantClosed(t, "Write", err)
 			wantClosed(t, "a queued Write", queuedErr)
 			var got []byte
-			aside(t, l, func() (err error) { got, err = io.ReadAll(peer); return err })
+			offloaded(t, l, func() (err error) { got, err = io.ReadAll(peer); return err })
 			if n == 0 || !bytes.Equal(got, msg[:n]) {
 				t.Errorf("the peer got %d bytes, Write said %d", len(got), n)
 			}

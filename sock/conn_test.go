@@ -51,7 +51,7 @@ func wantEOF(t *testing.T, c *sock.Conn) {
 func wantPeer(t *testing.T, l *ringo.Loop, peer net.Conn, want string) {
 	t.Helper()
 	p := make([]byte, len(want))
-	aside(t, l, func() error {
+	offloaded(t, l, func() error {
 		_, err := io.ReadFull(peer, p)
 		return err
 	})
@@ -64,7 +64,7 @@ func wantPeerEOF(t *testing.T, l *ringo.Loop, peer net.Conn) {
 	t.Helper()
 	var n int
 	var err error
-	aside(t, l, func() error {
+	offloaded(t, l, func() error {
 		n, err = peer.Read(make([]byte, 8))
 		return nil
 	})
@@ -180,7 +180,7 @@ func TestCloseWrite(t *testing.T) {
 				}
 			})
 			var got []byte
-			aside(t, l, func() (err error) { got, err = io.ReadAll(peer); return err })
+			offloaded(t, l, func() (err error) { got, err = io.ReadAll(peer); return err })
 			if !bytes.Equal(got, big) {
 				t.Fatalf("the peer got %d bytes before the end, want the %d written", len(got), len(big))
 			}
@@ -228,7 +228,7 @@ func TestLingerZeroResets(t *testing.T) {
 			}
 			c.Close()
 			var err error
-			aside(t, l, func() error { _, err = peer.Read(make([]byte, 1)); return nil })
+			offloaded(t, l, func() error { _, err = peer.Read(make([]byte, 1)); return nil })
 			if !errors.Is(err, posix.ECONNRESET) {
 				t.Errorf("the peer's Read after a close with linger 0: %v, want ECONNRESET", err)
 			}
@@ -280,7 +280,7 @@ func TestLingerDoesNotStall(t *testing.T) {
 				t.Error("Close did not wait for the bytes that the peer has not read")
 			}
 			var n int64
-			aside(t, l, func() (err error) { n, err = io.Copy(io.Discard, peer); return err })
+			offloaded(t, l, func() (err error) { n, err = io.Copy(io.Discard, peer); return err })
 			if n != int64(total) {
 				t.Errorf("the peer read %d bytes of %d", n, total)
 			}

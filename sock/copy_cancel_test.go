@@ -60,7 +60,7 @@ func TestCopyFromNetCancelled(t *testing.T) {
 				t.Errorf("a cancelled copy of %d bytes ended with %v", copied, failed)
 			}
 			sender.Close()
-			guest(t, l, func() { <-full })
+			onGoroutine(t, l, func() { <-full })
 		})
 	})
 }

@@ -196,7 +196,7 @@ func TestWritersTakeTurns(t *testing.T) {
 				})
 			}
 			var got []byte
-			aside(t, l, func() error {
+			offloaded(t, l, func() error {
 				got = make([]byte, writers*size)
 				_, err := io.ReadFull(peer, got)
 				return err
@@ -261,7 +261,7 @@ func TestReadFrom(t *testing.T) {
 						conn.CloseWrite()
 					})
 					var got []byte
-					aside(t, l, func() (err error) { got, err = io.ReadAll(peer); return err })
+					offloaded(t, l, func() (err error) { got, err = io.ReadAll(peer); return err })
 					copying.Wait()
 					if !bytes.Equal(got, msg[:c.n]) {
 						t.Errorf("the peer got %d bytes, want %d", len(got), c.n)
@@ -293,7 +293,7 @@ func TestWriteTo(t *testing.T) {
 			if bad := mismatch(got.Bytes(), 0); bad >= 0 || got.Len() != total {
 				t.Errorf("%d bytes, wrong at %d", got.Len(), bad)
 			}
-			aside(t, l, func() error { <-fed; return nil })
+			offloaded(t, l, func() error { <-fed; return nil })
 		})
 		broken := errors.New("on purpose")
 		for name, w := range map[string]io.Writer{

@@ -51,7 +51,7 @@ func churned(t *testing.T, l *ringo.Loop, set func(time.Time) error, f func() er
 		(err == nil || errors.Is(err, os.ErrDeadlineExceeded)); {
 		err = f()
 	}
-	aside(t, l, func() error { stop(); return nil })
+	offloaded(t, l, func() error { stop(); return nil })
 	if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("while its deadline was moved a call ended with %v", err)
 	}
@@ -198,7 +198,7 @@ func TestReadDeadlineMovedByOthers(t *testing.T) {
 					}
 					d.Close()
 					peer.Close()
-					aside(t, l, func() error { wg.Wait(); return nil })
+					offloaded(t, l, func() error { wg.Wait(); return nil })
 					if bad := mismatch(got, 0); bad >= 0 || len(got) != sent && !t.Failed() {
 						t.Errorf("%d bytes came of %d, the first wrong one at %d", len(got), sent, bad)
 					}
@@ -238,7 +238,7 @@ func TestPacketReadDeadlineMovedByOthers(t *testing.T) {
 					})
 					churned(t, l, c.SetReadDeadline, func() error { return read(c) })
 					over.Store(true)
-					aside(t, l, func() error { wg.Wait(); return nil })
+					offloaded(t, l, func() error { wg.Wait(); return nil })
 				})
 			})
 		})
@@ -316,7 +316,7 @@ func TestWriteDeadlineMovedByOthers(t *testing.T) {
 						return err
 					})
 					c.CloseWrite()
-					aside(t, l, func() error { wg.Wait(); return nil })
+					offloaded(t, l, func() error { wg.Wait(); return nil })
 					if got != sent {
 						t.Errorf("%d bytes came of %d", got, sent)
 					}

@@ -207,7 +207,7 @@ func TestWriteDeadlineCounts(t *testing.T) {
 					c.SetWriteDeadline(never)
 					c.CloseWrite()
 					var got []byte
-					aside(t, l, func() (err error) { got, err = io.ReadAll(peer); return err })
+					offloaded(t, l, func() (err error) { got, err = io.ReadAll(peer); return err })
 					if !bytes.Equal(got, msg[:n]) {
 						t.Errorf("the peer got %d bytes, Write said %d", len(got), n)
 					}
@@ -232,7 +232,7 @@ func TestWriteDeadlineMovedLater(t *testing.T) {
 				})
 				reading := l.Go(func() {
 					l.Sleep(2 * d)
-					aside(t, l, func() error { _, err := io.Copy(io.Discard, peer); return err })
+					offloaded(t, l, func() error { _, err := io.Copy(io.Discard, peer); return err })
 				})
 				n, err := c.Write(make([]byte, 1<<20))
 				if inTime && (n != 1<<20 || err != nil) {
@@ -320,7 +320,7 @@ func TestDeadlinePerRequestIsFree(t *testing.T) {
 					}
 				}
 				after = l.Stats()
-				aside(t, l, func() error { return <-done })
+				offloaded(t, l, func() error { return <-done })
 				return before, after
 			}
 			echo(false)

@@ -35,7 +35,7 @@ func TestDialKeepsTheResolversOrder(t *testing.T) {
 				}
 				for is4, got := range tried {
 					var want []netip.Addr
-					aside(t, l, func() (err error) {
+					offloaded(t, l, func() (err error) {
 						want, err = server.resolver().LookupNetIP(t.Context(),
 							map[bool]string{true: "ip4", false: "ip6"}[is4], "a.test.")
 						for i := range want {

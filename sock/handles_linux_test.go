@@ -133,7 +133,7 @@ func TestListenerFile(t *testing.T) {
 			ln.Close()
 			_, err = ln.File()
 			wantClosed(t, "File", err)
-			guest(t, l, func() {
+			onGoroutine(t, l, func() {
 				other, err := net.FileListener(f)
 				f.Close()
 				if err != nil {
@@ -501,7 +501,7 @@ func TestAdopt(t *testing.T) {
 							}
 							run := func(f func()) { f() }
 							if from == "goroutine" {
-								run = func(f func()) { guest(t, l, f) }
+								run = func(f func()) { onGoroutine(t, l, f) }
 							}
 							run(func() {
 								b.SetDeadline(time.Now().Add(patience))
@@ -686,7 +686,7 @@ func TestAdoptListener(t *testing.T) {
 								c.Close()
 							}
 						})
-						guest(t, l, func() {
+						onGoroutine(t, l, func() {
 							for range 2 {
 								peer, err := net.Dial(network, addr)
 								if err != nil {

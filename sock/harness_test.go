@@ -166,9 +166,9 @@ func dial(t testing.TB, addr string) *net.TCPConn {
 	return peer.(*net.TCPConn)
 }
 
-// aside runs f on an ordinary goroutine while the calling task is parked: what
+// offloaded runs f on an ordinary goroutine while the calling task is parked: what
 // peers do that waits.
-func aside(t *testing.T, l *ringo.Loop, f func() error) {
+func offloaded(t *testing.T, l *ringo.Loop, f func() error) {
 	t.Helper()
 	if err := l.Offload(func(context.Context) error { return f() }); err != nil {
 		t.Fatal(err)

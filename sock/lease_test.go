@@ -63,7 +63,7 @@ func TestLeasesToTheBound(t *testing.T) {
 			at += len(lease.Bytes())
 			held[1] = lease
 
-			aside(t, l, func() error { held[0].Release(); return nil }) // from another goroutine
+			offloaded(t, l, func() error { held[0].Release(); return nil }) // from another goroutine
 			held[0] = wantNext(t, c, at)
 			at += len(held[0].Bytes())
 			for i, lease := range held {

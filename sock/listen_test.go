@@ -49,7 +49,7 @@ func TestListenInUse(t *testing.T) {
 				ln.Close()
 				t.Error("package net could listen beside us")
 			}
-			aside(t, l, func() error {
+			offloaded(t, l, func() error {
 				other := &cfg
 				return ringo.Run(t.Context(), other, func(l *ringo.Loop) error {
 					_, err := sock.Listen(l, "tcp", addr)
@@ -576,7 +576,7 @@ func TestAcceptBySeveral(t *testing.T) {
 			}
 			others(l)
 			const total = 100
-			aside(t, l, func() error {
+			offloaded(t, l, func() error {
 				for range total {
 					dial(t, ln.Addr().String()).Close()
 				}
@@ -629,7 +629,7 @@ func TestAcceptQueue(t *testing.T) {
 				}
 			}
 			ln.Close()
-			aside(t, l, func() error {
+			offloaded(t, l, func() error {
 				for i, peer := range peers { // in the order in which they came
 					n, _ := peer.Read(make([]byte, 1))
 					if served := n == 1; served != (i < total/2) {

@@ -24,7 +24,7 @@ func TestNetCloseDuringRead(t *testing.T) {
 		s.must("Close", s.act(s.c.Close))
 		s.wantIs("Read", first(), net.ErrClosed)
 		s.wantIs("Read in line", second(), net.ErrClosed)
-		s.must("the peer's end", s.aside(func() error {
+		s.must("the peer's end", s.offloaded(func() error {
 			if n, err := s.peer.Read(make([]byte, 1)); n != 0 || err != io.EOF {
 				return errors.Join(errors.New("the peer does not read the end"), err)
 			}
@@ -92,7 +92,7 @@ func TestNetLingerZero(t *testing.T) {
 	eachSubject(t, func(s *subject) {
 		s.must("SetLinger", s.act(func() error { return s.c.SetLinger(0) }))
 		s.must("Close", s.waits(s.c.Close))
-		err := s.aside(func() error { _, err := s.peer.Read(make([]byte, 1)); return err })
+		err := s.offloaded(func() error { _, err := s.peer.Read(make([]byte, 1)); return err })
 		if !errors.Is(err, syscall.ECONNRESET) {
 			s.Errorf("the peer reads %v, want ECONNRESET", err)
 		}

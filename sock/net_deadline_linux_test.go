@@ -134,7 +134,7 @@ func TestNetWriteDeadline(t *testing.T) {
 			}
 			return s.c.CloseWrite()
 		}))
-		s.must("the peer's reads", s.aside(func() error { return <-reading }))
+		s.must("the peer's reads", s.offloaded(func() error { return <-reading }))
 		if got += 1; got != int64(n)+100_000 { // one byte was read before
 			s.Errorf("the peer got %d bytes, and %d and then 100000 were written", got, n)
 		}

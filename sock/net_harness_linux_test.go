@@ -25,9 +25,9 @@ type subject struct {
 	peer *net.TCPConn
 	l    *ringo.Loop // nil: of package net
 
-	start func(fn func() error) (end func() error) // by the waiter
-	act   func(fn func() error) error              // by the actor
-	aside func(fn func() error) error              // by a goroutine of the peer's
+	start     func(fn func() error) (end func() error) // by the waiter
+	act       func(fn func() error) error              // by the actor
+	offloaded func(fn func() error) error              // by a goroutine of the peer's
 }
 
 // eachSubject runs f with each kind of connection and of caller.
@@ -36,7 +36,7 @@ func eachSubject(t *testing.T, f func(s *subject)) {
 		within(patience, t.Name(), func() {
 			c, peer := stdPair(t)
 			now := func(fn func() error) error { return fn() }
-			f(&subject{T: t, c: c, peer: peer, act: now, aside: now, start: func(fn func() error) func() error {
+			f(&subject{T: t, c: c, peer: peer, act: now, offloaded: now, start: func(fn func() error) func() error {
 				end := make(chan error, 1)
 				go func() { end <- fn() }()
 				return func() error { return <-end }
@@ -49,7 +49,7 @@ func eachSubject(t *testing.T, f func(s *subject)) {
 				f(&subject{T: t, c: c, peer: peer, l: l,
 					start: func(fn func() error) func() error { return bare(waiter, l, fn) },
 					act:   func(fn func() error) error { return bare(actor, l, fn)() },
-					aside: func(fn func() error) error {
+					offloaded: func(fn func() error) error {
 						return l.Offload(func(context.Context) error { return fn() })
 					},
 				})
@@ -152,7 +152,7 @@ func (s *subject) block() (end func() (int, error)) {
 	n := 0
 	flood() // not in a task
 	ended := s.start(func() (err error) { n, err = s.c.Write(flood()); return err })
-	s.must("the peer's read of the first byte", s.aside(func() error {
+	s.must("the peer's read of the first byte", s.offloaded(func() error {
 		_, err := s.peer.Read(make([]byte, 1))
 		return err
 	}))

@@ -66,7 +66,7 @@ func TestNetHalfClose(t *testing.T) {
 		}
 		s.must("Write", s.waits(func() error { return write(s.c) }))
 		s.must("CloseWrite", s.act(s.c.CloseWrite))
-		s.must("what the peer reads", s.aside(func() error {
+		s.must("what the peer reads", s.offloaded(func() error {
 			if all, err := io.ReadAll(s.peer); err != nil || string(all) != "x" {
 				return fmt.Errorf("the peer reads %q, %v", all, err)
 			}

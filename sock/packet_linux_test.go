@@ -99,7 +99,7 @@ func TestPacketFlood(t *testing.T) {
 			c.Read(p)
 			c.SetReadDeadline(never)
 			news := l.Stats().Driver.Completions
-			aside(t, l, func() error {
+			offloaded(t, l, func() error {
 				for i := range sent {
 					if _, err := peer.Write(p); err != nil {
 						return err
@@ -128,7 +128,7 @@ func TestPacketFlood(t *testing.T) {
 				t.Errorf("%d datagrams came and %d were dropped of %d", got, drops, sent)
 			}
 			c.SetReadDeadline(never)
-			aside(t, l, func() error { _, err := peer.Write([]byte("still there")); return err })
+			offloaded(t, l, func() error { _, err := peer.Write([]byte("still there")); return err })
 			if n, err := c.Read(p); string(p[:n]) != "still there" || err != nil {
 				t.Errorf("after the flood: %q, %v", p[:n], err)
 			}

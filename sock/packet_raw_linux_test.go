@@ -23,7 +23,7 @@ func TestPacketRawConn(t *testing.T) {
 				onPacket(t, cfg, func(l *ringo.Loop, c *sock.PacketConn, peer *net.UDPConn) {
 					run := func(f func()) { f() }
 					if caller == "goroutine" {
-						run = func(f func()) { guest(t, l, f) }
+						run = func(f func()) { onGoroutine(t, l, f) }
 					}
 					run(func() { exchangeRaw(t, c, peer) })
 				})
@@ -89,7 +89,7 @@ func TestPacketFile(t *testing.T) {
 				t.Errorf("File of a closed socket: %v", err)
 			}
 			peer.Write([]byte("late"))
-			guest(t, l, func() {
+			onGoroutine(t, l, func() {
 				other, err := net.FilePacketConn(f)
 				if err != nil {
 					t.Error(err)

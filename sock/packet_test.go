@@ -69,7 +69,7 @@ func TestPacketEcho(t *testing.T) {
 					}
 				}
 			})
-			aside(t, l, func() error {
+			offloaded(t, l, func() error {
 				got := make([]byte, 2048)
 				for round := range 200 {
 					burst := 1 + round%10
@@ -179,7 +179,7 @@ func TestPacketCancel(t *testing.T) {
 			})
 			before.Cancel()
 			before.Wait()
-			aside(t, l, func() error { _, err := peer.Write([]byte("still")); return err })
+			offloaded(t, l, func() error { _, err := peer.Write([]byte("still")); return err })
 			if n, err := c.Read(p); string(p[:n]) != "still" || err != nil {
 				t.Errorf("Read = %q, %v", p[:n], err)
 			}

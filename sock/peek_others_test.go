@@ -36,7 +36,7 @@ func TestPeekedBytesOutliveCallsOfOthers(t *testing.T) {
 				defer another.Close()
 				withLoop(t, l, cfg, func(other *ringo.Loop) {
 					callers := map[string]func(f func()){
-						"goroutine":            func(f func()) { guest(t, l, f) },
+						"goroutine":            func(f func()) { onGoroutine(t, l, f) },
 						"task":                 func(f func()) { l.Go(f).Wait() },
 						"task of another loop": func(f func()) { other.Go(f).Wait() },
 					}
@@ -89,8 +89,8 @@ func withLoop(t *testing.T, l *ringo.Loop, cfg ringo.Config, body func(other *ri
 		})
 	}()
 	var other *ringo.Loop
-	aside(t, l, func() error { other = <-loops; return nil })
-	defer aside(t, l, func() error { return <-ended })
+	offloaded(t, l, func() error { other = <-loops; return nil })
+	defer offloaded(t, l, func() error { return <-ended })
 	defer close(over)
 	body(other)
 }

@@ -73,7 +73,7 @@ func TestPeekSizes(t *testing.T) {
 				if n, err := io.ReadFull(c, last); n != 1 || err != io.ErrUnexpectedEOF || last[0] != byteAt(at) {
 					t.Errorf("the last byte: %d read, %v", n, err)
 				}
-				aside(t, l, func() error { <-fed; return nil })
+				offloaded(t, l, func() error { <-fed; return nil })
 			})
 		}
 	})
@@ -163,7 +163,7 @@ func TestReadsAgainstModel(t *testing.T) {
 						t.Fatalf("buffers of %d bytes, %d of them, %d leases, seed %d", geometry.size,
 							geometry.buffers, geometry.leases, seed)
 					}
-					aside(t, l, func() error { <-fed; return nil })
+					offloaded(t, l, func() error { <-fed; return nil })
 				})
 			}
 		}
@@ -281,7 +281,7 @@ func TestPeekedBytesOutliveWrite(t *testing.T) {
 						geometry.size, bad-7, len(peeked))
 				}
 				got := make([]byte, total+len(msg))
-				aside(t, l, func() error { _, err := io.ReadFull(peer, got); return err })
+				offloaded(t, l, func() error { _, err := io.ReadFull(peer, got); return err })
 				writing.Wait()
 				if bad := mismatch(got[total:], 7); bad >= 0 {
 					t.Errorf("buffers of %d: the peer got a wrong byte at %d of %d", geometry.size, bad-7, len(msg))

@@ -514,7 +514,7 @@ func TestRawListener(t *testing.T) {
 				}
 			}
 			check()
-			guest(t, l, check)
+			onGoroutine(t, l, check)
 
 			in, out := make(chan uintptr), make(chan bool)
 			go raw.Control(func(fd uintptr) { in <- fd; <-out })
@@ -560,7 +560,7 @@ func TestRawOutlivesTheLoop(t *testing.T) {
 					defer close(over)
 					raw.Control(func(fd uintptr) { in <- fd; <-out })
 				}()
-				aside(t, l, func() error { fd = <-in; return nil })
+				offloaded(t, l, func() error { fd = <-in; return nil })
 				return nil
 			})
 			if err != nil {

@@ -173,7 +173,7 @@ func TestSendFileEnds(t *testing.T) {
 				defer f.Close()
 				var n int64
 				task := l.Go(func() { n, err = c.ReadFrom(f) })
-				aside(t, l, func() error { _, err := io.ReadFull(peer, make([]byte, 2<<20)); return err })
+				offloaded(t, l, func() error { _, err := io.ReadFull(peer, make([]byte, 2<<20)); return err })
 				if by == "cancel" {
 					task.Cancel()
 				} else {
@@ -208,7 +208,7 @@ func TestFileServer(t *testing.T) {
 			server := &http.Server{Handler: http.FileServer(http.Dir(filepath.Dir(file)))}
 			served := make(chan bool)
 			go func() { server.Serve(ln); close(served) }()
-			aside(t, l, func() error {
+			offloaded(t, l, func() error {
 				defer func() { server.Close(); <-served }()
 				for _, part := range []struct{ first, last int }{{0, size - 1}, {100, 2_000_000}} {
 					r, _ := http.NewRequest("GET", "http://"+ln.Addr().String()+"/pattern", nil)

@@ -303,7 +303,7 @@ func TestSpliceByTurns(t *testing.T) {
 			}
 			at := 0
 			move := func(n int) {
-				aside(t, l, func() error {
+				offloaded(t, l, func() error {
 					var both sync.WaitGroup
 					p, q := make([]byte, n), make([]byte, n)
 					pattern(p, at)

@@ -259,7 +259,7 @@ func TestSendErrors(t *testing.T) {
 				}
 			})
 			got := make([]byte, len(msg))
-			aside(t, l, func() error { _, err := io.ReadFull(peer, got); return err })
+			offloaded(t, l, func() error { _, err := io.ReadFull(peer, got); return err })
 			writing.Wait()
 			if bad := mismatch(got, 0); bad >= 0 {
 				t.Errorf("wrong byte at %d", bad)

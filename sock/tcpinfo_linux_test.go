@@ -23,14 +23,14 @@ func TestTCPInfo(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
 			const size = 10_000
-			aside(t, l, func() error { _, err := peer.Write(make([]byte, size)); return err })
+			offloaded(t, l, func() error { _, err := peer.Write(make([]byte, size)); return err })
 			if _, err := io.ReadFull(c, make([]byte, size)); err != nil {
 				t.Fatal(err)
 			}
 			if _, err := c.Write(make([]byte, size)); err != nil {
 				t.Fatal(err)
 			}
-			aside(t, l, func() error { _, err := io.ReadFull(peer, make([]byte, size)); return err })
+			offloaded(t, l, func() error { _, err := io.ReadFull(peer, make([]byte, size)); return err })
 			var info sock.TCPInfo
 			eventuallyOn(t, l, "all is acknowledged", func() bool {
 				var err error
@@ -117,7 +117,7 @@ func TestUserTimeout(t *testing.T) {
 					t.Errorf("SetUserTimeout(%v): the kernel has %d ms, want %d", step.d, got, step.want)
 				}
 			}
-			aside(t, l, func() error { return c.SetUserTimeout(time.Second) })
+			offloaded(t, l, func() error { return c.SetUserTimeout(time.Second) })
 			if got, _ := syscall.GetsockoptInt(fd, syscall.IPPROTO_TCP, unix.TCP_USER_TIMEOUT); got != 1000 {
 				t.Errorf("from a goroutine: the kernel has %d ms, want 1000", got)
 			}

@@ -72,7 +72,7 @@ func TestTimeoutOfWriter(t *testing.T) {
 			}
 			c.CloseWrite()
 			var got int64
-			aside(t, l, func() (err error) { got, err = io.Copy(io.Discard, peer); return err })
+			offloaded(t, l, func() (err error) { got, err = io.Copy(io.Discard, peer); return err })
 			if got != int64(n) {
 				t.Errorf("%d bytes arrived, want the %d that Write told of", got, n)
 			}

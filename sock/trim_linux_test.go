@@ -33,7 +33,7 @@ func TestPipesAreGivenBack(t *testing.T) {
 					t.Error(err)
 				}
 			})
-			aside(t, l, func() error {
+			offloaded(t, l, func() error {
 				_, err := io.CopyN(io.Discard, out, n)
 				for began := time.Now(); pipesOpen(t) > before; time.Sleep(time.Millisecond) { // between two looks
 					if time.Since(began) > patience {

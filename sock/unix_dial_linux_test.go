@@ -200,7 +200,7 @@ func TestUnixWaitsEnd(t *testing.T) {
 		}, os.ErrDeadlineExceeded},
 		"close": {func(_ *ringo.Loop, c *sock.Conn, _ *net.UnixConn) { c.Close() }, net.ErrClosed},
 		"goroutine's close": {func(l *ringo.Loop, c *sock.Conn, _ *net.UnixConn) {
-			aside(t, l, c.Close)
+			offloaded(t, l, c.Close)
 		}, net.ErrClosed},
 		"peer": {func(_ *ringo.Loop, _ *sock.Conn, peer *net.UnixConn) { peer.Close() }, nil},
 	}

@@ -257,7 +257,7 @@ func TestFilesFloodServed(t *testing.T) {
 				}})
 			})
 			peer := dialUnix(t, "unix", ln.Addr().String())
-			aside(t, l, func() error {
+			offloaded(t, l, func() error {
 				fds := make([]int, 100)
 				for range 500 {
 					if _, _, err := peer.WriteMsgUnix([]byte("x"), syscall.UnixRights(fds...), nil); err != nil {
@@ -385,7 +385,7 @@ func TestFilesBetweenProcesses(t *testing.T) {
 			if err != nil || len(files) != 1 || string(p[:n]) != "a listener" {
 				t.Fatalf("%q, %v, %v", p[:n], files, err)
 			}
-			aside(t, l, func() error {
+			offloaded(t, l, func() error {
 				tcp, err := net.FileListener(files[0])
 				files[0].Close()
 				if err != nil {

@@ -82,7 +82,7 @@ func TestUnixFile(t *testing.T) {
 func TestUnixFileAtTheEnd(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		for name, end := range map[string]func(l *ringo.Loop, ln *sock.Listener, cancel func()){
-			"goroutine": func(l *ringo.Loop, ln *sock.Listener, _ func()) { aside(t, l, ln.Close) },
+			"goroutine": func(l *ringo.Loop, ln *sock.Listener, _ func()) { offloaded(t, l, ln.Close) },
 			"drain": func(_ *ringo.Loop, ln *sock.Listener, cancel func()) {
 				cancel()
 				ln.Accept()
@@ -131,7 +131,7 @@ func TestUnixFileOfASet(t *testing.T) {
 					return err
 				}
 				both.Done()
-				aside(t, l, func() error { both.Wait(); return nil })
+				offloaded(t, l, func() error { both.Wait(); return nil })
 				if _, err := set.Listen(l); !errors.Is(err, syscall.EADDRINUSE) {
 					t.Errorf("twice on one loop: %v", err)
 				}
@@ -363,7 +363,7 @@ func TestUnixAcceptInGoroutines(t *testing.T) {
 				}
 			}()
 			for range 5 {
-				aside(t, l, func() error {
+				offloaded(t, l, func() error {
 					c := dialUnix(t, network, ln.Addr().String())
 					defer c.Close()
 					c.Write([]byte("hi"))
@@ -375,7 +375,7 @@ func TestUnixAcceptInGoroutines(t *testing.T) {
 				})
 			}
 			l.AfterFunc(time.Millisecond, func() { ln.Close() })
-			aside(t, l, func() error {
+			offloaded(t, l, func() error {
 				err := <-accepted
 				var op *net.OpError
 				if !errors.Is(err, net.ErrClosed) || !errors.As(err, &op) || op.Net != network {

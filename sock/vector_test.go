@@ -28,7 +28,7 @@ func asAll(t *testing.T, f func(t *testing.T, c *sock.Conn, peer *net.TCPConn)) 
 					case "task":
 						f(t, c, peer)
 					case "goroutine":
-						guest(t, l, func() { f(t, c, peer) })
+						onGoroutine(t, l, func() { f(t, c, peer) })
 					case "iterator":
 						inIterator(func() { f(t, c, peer) })
 					}
@@ -318,7 +318,7 @@ func TestWriteLeaseSlowly(t *testing.T) {
 			if held := l.Stats().Buffers; held > 4+64 { // see Config.Leases
 				t.Errorf("%d buffers are held, want what one connection may hold unread", held)
 			}
-			aside(t, l, func() error {
+			offloaded(t, l, func() error {
 				p := make([]byte, size)
 				_, err := io.ReadFull(peer, p)
 				if bad := mismatch(p, 0); err == nil && bad >= 0 {

@@ -311,7 +311,7 @@ func TestNamesHang(t *testing.T) {
 					t.Fatalf("echo %d: %v", i, err)
 				}
 			}
-			aside(t, l, func() error { return <-echoed })
+			offloaded(t, l, func() error { return <-echoed })
 			if over > 0 {
 				t.Errorf("%d dials are over though nobody answered", over)
 			}

@@ -96,7 +96,7 @@ func TestZeroCopyEnds(t *testing.T) {
 				var err error
 				mem := make([]byte, 64<<20)
 				task := l.Go(func() { n, err = c.Write(mem) })
-				aside(t, l, func() error { _, err := io.ReadFull(peer, make([]byte, 1000)); return err })
+				offloaded(t, l, func() error { _, err := io.ReadFull(peer, make([]byte, 1000)); return err })
 				switch by {
 				case "deadline":
 					c.SetWriteDeadline(time.Now().Add(time.Millisecond))
@@ -132,7 +132,7 @@ func TestZeroCopyEnds(t *testing.T) {
 					if _, err := c.Write([]byte("more")); err == nil {
 						t.Error("the connection goes on after a write that was cut")
 					}
-					aside(t, l, func() error {
+					offloaded(t, l, func() error {
 						if _, err := io.Copy(io.Discard, peer); !errors.Is(err, posix.ECONNRESET) {
 							t.Errorf("the peer was told %v", err)
 						}

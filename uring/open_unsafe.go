@@ -148,20 +148,20 @@ func (r *Ring) Close() error {
 		return nil
 	}
 	r.closed = true
-	var stray error
+	var foreign error
 	if r.enterFlags&abi.IORING_ENTER_REGISTERED_RING != 0 {
 		if thread := sys.UringThread(); thread == r.owner {
 			up := abi.Io_uring_rsrc_update{Offset: uint32(r.enterFD)}
 			r.sysRegister(abi.IORING_UNREGISTER_RING_FDS, unsafe.Pointer(&up), 1)
 		} else {
 			// On this thread the index would name another ring, if any.
-			stray = fmt.Errorf("uring: ring of thread %d closed on thread %d: kept by the kernel until the former "+
+			foreign = fmt.Errorf("uring: ring of thread %d closed on thread %d: kept by the kernel until the former "+
 				"ends: %w",
 				r.owner, thread, posix.EEXIST)
 		}
 		r.enterFlags &^= abi.IORING_ENTER_REGISTERED_RING
 	}
-	return errors.Join(r.free(), stray)
+	return errors.Join(r.free(), foreign)
 }
 
 // free unmaps and closes what Open has got so far.

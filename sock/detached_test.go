@@ -12,12 +12,13 @@ import (
 	"ringo/sock"
 )
 
-// strays runs f on a goroutine, with what it needs to get connections that no task has touched.
-func strays(t *testing.T, cfg ringo.Config, f func(l *ringo.Loop, next func() (ours *sock.Conn, peer *net.TCPConn))) {
+// detachedConns runs f on a goroutine, with what it needs to get connections that no task has touched.
+func detachedConns(t *testing.T, cfg ringo.Config,
+	f func(l *ringo.Loop, next func() (ours *sock.Conn, peer *net.TCPConn))) {
 	done := make(chan struct{})
 	s := serve(t, cfg, func(l *ringo.Loop, ln *sock.Listener) error {
 		defer close(done)
-		guest(t, l, func() {
+		onGoroutine(t, l, func() {
 			f(l, func() (*sock.Conn, *net.TCPConn) {
 				peer := dial(t, ln.Addr().String())
 				c, err := ln.AcceptConn()
@@ -34,10 +35,10 @@ func strays(t *testing.T, cfg ringo.Config, f func(l *ringo.Loop, next func() (o
 }
 
 // Goroutines close connections that only they have used without the loop's help.
-func TestStraysCloseWithoutTheLoop(t *testing.T) {
+func TestDetachedCloseWithoutTheLoop(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		const conns = 100
-		strays(t, cfg, func(l *ringo.Loop, next func() (*sock.Conn, *net.TCPConn)) {
+		detachedConns(t, cfg, func(l *ringo.Loop, next func() (*sock.Conn, *net.TCPConn)) {
 			var ours []*sock.Conn
 			var peers []*net.TCPConn
 			for range conns {
@@ -75,7 +76,7 @@ func TestStraysCloseWithoutTheLoop(t *testing.T) {
 }
 
 // A task may come at any time: first, last, to each method, and find the bytes where the goroutines left them.
-func TestStraysMeetTasks(t *testing.T) {
+func TestDetachedMeetTasks(t *testing.T) {
 	type visit func(c *sock.Conn) (rest io.ReadCloser, err error)
 	visits := map[string]visit{
 		"Read":     func(c *sock.Conn) (io.ReadCloser, error) { return c, nil },
@@ -98,7 +99,7 @@ func TestStraysMeetTasks(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		for name, visit := range visits {
 			t.Run(name, func(t *testing.T) {
-				strays(t, cfg, func(l *ringo.Loop, next func() (*sock.Conn, *net.TCPConn)) {
+				detachedConns(t, cfg, func(l *ringo.Loop, next func() (*sock.Conn, *net.TCPConn)) {
 					c, peer := next()
 					defer peer.Close()
 					peer.Write([]byte("0123456789"))
@@ -151,9 +152,9 @@ func TestStraysMeetTasks(t *testing.T) {
 }
 
 // A goroutine's Close ends those who wait, and returns when they have left; tasks that come later find it closed.
-func TestStraysCloseUnderReaders(t *testing.T) {
+func TestDetachedCloseUnderReaders(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		strays(t, cfg, func(l *ringo.Loop, next func() (*sock.Conn, *net.TCPConn)) {
+		detachedConns(t, cfg, func(l *ringo.Loop, next func() (*sock.Conn, *net.TCPConn)) {
 			for range 20 {
 				c, peer := next()
 				const readers = 4
@@ -201,11 +202,11 @@ func TestStraysCloseUnderReaders(t *testing.T) {
 }
 
 // What goroutines leave open a loop closes at its end, also under one that reads.
-func TestStraysEndWithTheLoop(t *testing.T) {
+func TestDetachedEndWithTheLoop(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		var peers []*net.TCPConn
 		ended := make(chan error, 1)
-		strays(t, cfg, func(_ *ringo.Loop, next func() (*sock.Conn, *net.TCPConn)) {
+		detachedConns(t, cfg, func(_ *ringo.Loop, next func() (*sock.Conn, *net.TCPConn)) {
 			for range 10 {
 				c, peer := next()
 				peers = append(peers, peer)

@@ -15,7 +15,7 @@ import (
 )
 
 // Deadlines of goroutines by any clock, near and far: before a call that need not wait, and before one that must.
-func TestGuestsDeadlinesByAnyClock(t *testing.T) {
+func TestForeignDeadlinesByAnyClock(t *testing.T) {
 	now := time.Now()
 	limits := map[string]struct {
 		at     time.Time
@@ -37,7 +37,7 @@ func TestGuestsDeadlinesByAnyClock(t *testing.T) {
 		"a nanosecond ago, this time": {now.Add(-1), true},
 	}
 	kinds := map[string]func(l *ringo.Loop, c *sock.Conn){
-		"stray": func(*ringo.Loop, *sock.Conn) {},
+		"detached": func(*ringo.Loop, *sock.Conn) {},
 		"attended": func(l *ringo.Loop, c *sock.Conn) {
 			l.Go(func() { c.SetNoDelay(true) }).Wait()
 		},
@@ -47,7 +47,7 @@ func TestGuestsDeadlinesByAnyClock(t *testing.T) {
 	}
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		for kind, before := range kinds {
-			strays(t, cfg, func(l *ringo.Loop, next func() (*sock.Conn, *net.TCPConn)) {
+			detachedConns(t, cfg, func(l *ringo.Loop, next func() (*sock.Conn, *net.TCPConn)) {
 				c, peer := next()
 				defer peer.Close()
 				defer c.Close()

@@ -174,7 +174,7 @@ func TestWaitsShortOfDescriptors(t *testing.T) {
 
 func waitsShort(t *testing.T, cfg ringo.Config, alone bool, call func(*sock.Conn) error,
 	end func(*sock.Conn, *net.TCPConn, func()), want error) {
-	strays(t, cfg, func(l *ringo.Loop, next func() (*sock.Conn, *net.TCPConn)) {
+	detachedConns(t, cfg, func(l *ringo.Loop, next func() (*sock.Conn, *net.TCPConn)) {
 		c, peer := next()
 		defer peer.Close()
 		defer c.Close()
@@ -224,7 +224,7 @@ func TestLoopEndsUnderWaitsShortOfDescriptors(t *testing.T) {
 		result := make(chan error, 2)
 		err := ringo.Run(context.Background(), &cfg, func(l *ringo.Loop) error {
 			ln := listen(t, l)
-			aside(t, l, func() error {
+			offloaded(t, l, func() error {
 				peer := dial(t, ln.Addr().String())
 				t.Cleanup(func() { peer.Close() })
 				c, err := ln.AcceptConn()
@@ -260,7 +260,7 @@ func TestLoopEndsUnderWaitsShortOfDescriptors(t *testing.T) {
 func TestDatagramsShortOfDescriptors(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		onLoop(t, cfg, func(l *ringo.Loop) {
-			aside(t, l, func() error {
+			offloaded(t, l, func() error {
 				c, err := sock.ListenPacket(l, "udp", "127.0.0.1:0")
 				if err != nil {
 					return err

@@ -13,9 +13,9 @@ import (
 	"ringo/sock"
 )
 
-// guestsAccept runs f on a goroutine, with a listener on which goroutines accept for themselves,
+// goroutinesAccept runs f on a goroutine, with a listener on which goroutines accept for themselves,
 // and with one on which the loop does, because a task has come once.
-func guestsAccept(t *testing.T, cfg ringo.Config, f func(t *testing.T, l *ringo.Loop, ln *sock.Listener)) {
+func goroutinesAccept(t *testing.T, cfg ringo.Config, f func(t *testing.T, l *ringo.Loop, ln *sock.Listener)) {
 	t.Run("goroutines accept", func(t *testing.T) { besideLoop(t, cfg, f) })
 	t.Run("the loop accepts", func(t *testing.T) {
 		besideLoop(t, cfg, func(t *testing.T, l *ringo.Loop, ln *sock.Listener) {
@@ -30,7 +30,7 @@ func besideLoop(t *testing.T, cfg ringo.Config, f func(t *testing.T, l *ringo.Lo
 	done := make(chan struct{})
 	s := serve(t, cfg, func(l *ringo.Loop, ln *sock.Listener) error {
 		defer close(done)
-		guest(t, l, func() { f(t, l, ln) })
+		onGoroutine(t, l, func() { f(t, l, ln) })
 		return nil
 	})
 	<-done
@@ -38,10 +38,10 @@ func besideLoop(t *testing.T, cfg ringo.Config, f func(t *testing.T, l *ringo.Lo
 }
 
 // A goroutine that asks while a connection comes gets it, though no other ever comes.
-func TestGuestsAcceptTheLastComer(t *testing.T) {
+func TestGoroutinesAcceptTheLastComer(t *testing.T) {
 	t.Parallel()
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		guestsAccept(t, cfg, func(t *testing.T, _ *ringo.Loop, ln *sock.Listener) {
+		goroutinesAccept(t, cfg, func(t *testing.T, _ *ringo.Loop, ln *sock.Listener) {
 			for range 2000 {
 				accepted := make(chan error, 1)
 				go func() {
@@ -64,13 +64,13 @@ func TestGuestsAcceptTheLastComer(t *testing.T) {
 }
 
 // A goroutine that asks while a task does is heard.
-func TestGuestsAcceptBesideTasks(t *testing.T) {
+func TestGoroutinesAcceptBesideTasks(t *testing.T) {
 	t.Parallel()
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		guestsAccept(t, cfg, func(t *testing.T, l *ringo.Loop, ln *sock.Listener) {
+		goroutinesAccept(t, cfg, func(t *testing.T, l *ringo.Loop, ln *sock.Listener) {
 			for range 500 {
-				const guests, tasks = 2, 2
-				accepted := make(chan error, guests+tasks)
+				const callers, tasks = 2, 2
+				accepted := make(chan error, callers+tasks)
 				accept := func() {
 					c, err := ln.Accept()
 					if err == nil {
@@ -78,17 +78,17 @@ func TestGuestsAcceptBesideTasks(t *testing.T) {
 					}
 					accepted <- err
 				}
-				for range guests {
+				for range callers {
 					go accept()
 				}
 				for range tasks {
 					l.Go(accept)
 				}
-				for range guests + tasks {
+				for range callers + tasks {
 					dial(t, ln.Addr().String()).Close()
 				}
 				within(patience, t.Name(), func() {
-					for range guests + tasks {
+					for range callers + tasks {
 						if err := <-accepted; err != nil {
 							t.Error(err)
 						}
@@ -100,13 +100,13 @@ func TestGuestsAcceptBesideTasks(t *testing.T) {
 }
 
 // When accepts fail all who wait are told, not the first alone.
-func TestGuestsHearThatAcceptsFail(t *testing.T) {
+func TestGoroutinesHearThatAcceptsFail(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		guestsAccept(t, cfg, func(t *testing.T, _ *ringo.Loop, ln *sock.Listener) {
-			const guests = 4
+		goroutinesAccept(t, cfg, func(t *testing.T, _ *ringo.Loop, ln *sock.Listener) {
+			const callers = 4
 			var asked sync.WaitGroup
-			failed := make(chan error, guests)
-			for range guests {
+			failed := make(chan error, callers)
+			for range callers {
 				asked.Add(1)
 				go func() {
 					asked.Done()
@@ -124,7 +124,7 @@ func TestGuestsHearThatAcceptsFail(t *testing.T) {
 				t.Fatal(err)
 			}
 			within(patience, t.Name(), func() {
-				for range guests {
+				for range callers {
 					if err := <-failed; !errors.Is(err, syscall.EINVAL) || errors.Is(err, net.ErrClosed) {
 						t.Errorf("accept: %v, want EINVAL", err)
 					}

@@ -12,9 +12,9 @@ import (
 )
 
 // Of connections that goroutines have closed a loop keeps nothing.
-func TestStraysThatAreClosedAreForgotten(t *testing.T) {
+func TestDetachedThatAreClosedAreForgotten(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		strays(t, cfg, func(l *ringo.Loop, next func() (*sock.Conn, *net.TCPConn)) {
+		detachedConns(t, cfg, func(l *ringo.Loop, next func() (*sock.Conn, *net.TCPConn)) {
 			const conns = 20
 			var kept []weak.Pointer[sock.Conn]
 			for i := range conns {

@@ -20,7 +20,7 @@ import (
 
 // Everybody comes to connections of goroutines at once, and they are closed meanwhile: what is under way is
 // never on another's descriptor, and all ends.
-func TestStraysInAStorm(t *testing.T) {
+func TestDetachedInAStorm(t *testing.T) {
 	t.Parallel()
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		cfg.Loops = 2
@@ -30,11 +30,11 @@ func TestStraysInAStorm(t *testing.T) {
 			if l.Index() == 1 {
 				ln.Close() // all peers come to the other loop
 				other <- l
-				aside(t, l, func() error { <-over; return nil })
+				offloaded(t, l, func() error { <-over; return nil })
 				return nil
 			}
 			defer close(over)
-			aside(t, l, func() error {
+			offloaded(t, l, func() error {
 				away := <-other
 				var lanes sync.WaitGroup
 				for lane := range 4 {

@@ -19,8 +19,10 @@ import (
 	"ringo/sock"
 )
 
-// guest runs f on an ordinary goroutine while the calling task waits, in Ringo's way.
-func guest(t *testing.T, l *ringo.Loop, f func()) { aside(t, l, func() error { f(); return nil }) }
+// onGoroutine runs f on an ordinary goroutine while the calling task waits, in Ringo's way.
+func onGoroutine(t *testing.T, l *ringo.Loop, f func()) {
+	offloaded(t, l, func() error { f(); return nil })
+}
 
 // Goroutines accept, and serve what they accepted, as programs of package net do.
 func TestGoroutinesServe(t *testing.T) {
@@ -201,7 +203,7 @@ func TestReadersOfAllKinds(t *testing.T) {
 func TestDeadlinesAcross(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
-			guest(t, l, func() {
+			onGoroutine(t, l, func() {
 				wantTimeout(t, "Read after a past deadline", errors.Join(c.SetReadDeadline(longAgo), read(c)))
 				c.SetReadDeadline(time.Now().Add(2 * time.Millisecond))
 				wantTimeout(t, "Read", read(c))
@@ -212,17 +214,17 @@ func TestDeadlinesAcross(t *testing.T) {
 			go func() { result <- read(c) }()
 			l.Sleep(2 * time.Millisecond)
 			c.SetReadDeadline(longAgo)
-			guest(t, l, func() { wantTimeout(t, "Read of a goroutine", <-result) })
+			onGoroutine(t, l, func() { wantTimeout(t, "Read of a goroutine", <-result) })
 			c.SetReadDeadline(never)
 			// A task waits, and a goroutine sets its deadline.
 			task := l.Go(func() { wantTimeout(t, "Read of a task", read(c)) })
 			l.Sleep(2 * time.Millisecond)
-			guest(t, l, func() { c.SetReadDeadline(time.Now().Add(time.Millisecond)) })
+			onGoroutine(t, l, func() { c.SetReadDeadline(time.Now().Add(time.Millisecond)) })
 			task.Wait()
 			c.SetReadDeadline(never)
 			// Nothing was lost.
 			send(t, peer, "x")
-			guest(t, l, func() {
+			onGoroutine(t, l, func() {
 				p := make([]byte, 4)
 				if n, err := c.Read(p); n != 1 || err != nil || p[0] != 'x' {
 					t.Errorf("Read = %d, %v", n, err)
@@ -237,9 +239,9 @@ func TestDeadlinesAcross(t *testing.T) {
 				}
 				written <- err
 			}()
-			guest(t, l, func() { peer.Read(make([]byte, 1)) })
+			onGoroutine(t, l, func() { peer.Read(make([]byte, 1)) })
 			c.SetWriteDeadline(longAgo)
-			guest(t, l, func() { wantTimeout(t, "Write", <-written) })
+			onGoroutine(t, l, func() { wantTimeout(t, "Write", <-written) })
 		})
 	})
 }
@@ -305,7 +307,7 @@ func TestDialFromGoroutine(t *testing.T) {
 				io.Copy(c, c)
 				c.Close()
 			})
-			guest(t, l, func() {
+			onGoroutine(t, l, func() {
 				c, err := new(sock.Dialer).DialContext(t.Context(), l, "tcp", ln.Addr().String())
 				if err != nil {
 					t.Error(err)
@@ -436,7 +438,7 @@ func TestAcceptFromTheShelf(t *testing.T) {
 			ln := listen(t, l)
 			defer ln.Close()
 			hold, held := make(chan bool), make(chan bool)
-			guest(t, l, func() {
+			onGoroutine(t, l, func() {
 				loopAccepts(t, l, ln)
 				acceptOne(t, ln, dial(t, ln.Addr().String())) // from now on they are made ahead
 				before := l.Stats().Driver.Completions
@@ -498,7 +500,7 @@ func TestShelfIsCleared(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		onLoop(t, cfg, func(l *ringo.Loop) {
 			ln := listen(t, l)
-			guest(t, l, func() {
+			onGoroutine(t, l, func() {
 				loopAccepts(t, l, ln)
 				acceptOne(t, ln, dial(t, ln.Addr().String()))
 				before := l.Stats().Driver.Completions
@@ -518,7 +520,7 @@ func TestShelfIsCleared(t *testing.T) {
 }
 
 // Tasks that wait for their turn behind a goroutine hear of a Close, as it does.
-func TestCloseBehindGuests(t *testing.T) {
+func TestCloseBehindForeignCallers(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		for range 20 { // the goroutine may be late
 			pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
@@ -528,7 +530,7 @@ func TestCloseBehindGuests(t *testing.T) {
 					errs <- err
 				}
 				send(t, peer, "x")
-				guest(t, l, func() {
+				onGoroutine(t, l, func() {
 					c.Read(make([]byte, 1)) // from now on the direction is not the loop's
 					go read()
 					for range 100 {
@@ -537,11 +539,11 @@ func TestCloseBehindGuests(t *testing.T) {
 				})
 				tasks := []*ringo.Task{l.Go(read), l.Go(read)}
 				others(l)
-				guest(t, l, func() { c.Close() })
+				onGoroutine(t, l, func() { c.Close() })
 				for _, task := range tasks {
 					task.Wait()
 				}
-				guest(t, l, func() {
+				onGoroutine(t, l, func() {
 					for range cap(errs) {
 						wantClosed(t, "Read", <-errs)
 					}

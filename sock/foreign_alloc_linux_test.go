@@ -13,11 +13,11 @@ import (
 )
 
 // A goroutine's calls allocate nothing, waiting or not.
-func TestGuestsAllocations(t *testing.T) {
+func TestForeignAllocations(t *testing.T) {
 	skipAllocs(t)
 	const rounds = 200
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		strays(t, cfg, func(l *ringo.Loop, next func() (*sock.Conn, *net.TCPConn)) {
+		detachedConns(t, cfg, func(l *ringo.Loop, next func() (*sock.Conn, *net.TCPConn)) {
 			c, peer := next()
 			defer peer.Close()
 			defer c.Close()
@@ -64,7 +64,7 @@ func TestGuestsAllocations(t *testing.T) {
 }
 
 // An Accept that finds a connection which the loop has made, and Close, allocate nothing.
-func TestGuestsAllocationsOfConnections(t *testing.T) {
+func TestForeignAllocationsOfConnections(t *testing.T) {
 	skipAllocs(t)
 	const conns = 50
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
@@ -73,7 +73,7 @@ func TestGuestsAllocationsOfConnections(t *testing.T) {
 			perConn := 1e9
 			for tries := 0; tries < 10 && perConn > 0.1; tries++ {
 				first := make(chan error, 1)
-				go func() { // opens the shelf
+				go func() { // opens the accept queue
 					c, err := ln.AcceptConn()
 					if err == nil {
 						err = c.Close()

@@ -25,9 +25,9 @@ func awaitStack(t *testing.T, function string) {
 
 // A Close that waits for the loop, since it lingers, returns when another one that does not need
 // the loop has closed the connection.
-func TestStraysCloseBesideOneThatLingers(t *testing.T) {
+func TestDetachedCloseBesideOneThatLingers(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		strays(t, cfg, func(l *ringo.Loop, next func() (*sock.Conn, *net.TCPConn)) {
+		detachedConns(t, cfg, func(l *ringo.Loop, next func() (*sock.Conn, *net.TCPConn)) {
 			c, peer := next()
 			defer peer.Close()
 			if err := c.SetLinger(1); err != nil {
