@@ -165,7 +165,7 @@ func TestPollCallers(t *testing.T) {
 				t.Run(kind+"/"+name, func(t *testing.T) {
 					rf, wf := pipeOf(t, kind, flags)
 					onLoop(t, cfg, func(l *ringo.Loop) {
-						guest(t, l, func() {
+						onGoroutine(t, l, func() {
 							r, w := pollOf(t, l, rf), pollOf(t, l, wf)
 							defer r.Close()
 							defer w.Close()
