@@ -394,26 +394,39 @@ func (in *input) fillBuffer(c *Conn) {
 // and no receive is armed that would take it.
 func (in *input) byHand() bool { return in.ready && in.how != receiving && !in.over() }
 
-// end is why no more bytes will come: nil if they may. Who goes on asking although there is an answer must
-// not hold up the others.
+// end is why no more bytes will come: nil if they may.
 func (in *input) end(c *Conn) error {
 	switch {
 	case in.err != 0:
-		c.l.ChargeAndYield()
-		return callError("read", in.err)
+		return c.charged(callError("read", in.err))
 	case in.eof:
-		c.l.ChargeAndYield()
-		return io.EOF
+		return c.charged(io.EOF)
 	}
 	return nil
 }
 
 // mayRead is why a reader must not go on, whatever there is: nil if it may.
 func (c *Conn) mayRead() error {
-	err := c.core.State(handle.In)
-	if err != nil {
-		c.l.ChargeAndYield()
+	if c.core.Free(handle.In) {
+		return nil
 	}
+	return c.mayNotRead()
+}
+
+// mayNotRead is mayRead where there may be a reason. It is apart so that mayRead is inlined.
+//
+//go:noinline
+func (c *Conn) mayNotRead() error {
+	if err := c.core.State(handle.In); err != nil {
+		return c.charged(err)
+	}
+	return nil
+}
+
+// charged is an error that is the answer to a call, which counts as one: who goes on asking must not hold up the
+// others.
+func (c *Conn) charged(err error) error {
+	c.l.ChargeAndYield()
 	return err
 }
 
@@ -421,8 +434,7 @@ func (c *Conn) mayRead() error {
 // error says that it was cancelled. The wait itself is the caller's: each frame is one of each parked stack.
 func (in *input) mustWait(c *Conn) (bool, error) {
 	if c.l.Canceled() {
-		c.l.ChargeAndYield()
-		return false, c.l.Cause()
+		return false, c.charged(c.l.Cause())
 	}
 	in.arm(c)
 	return !in.over() && !in.byHand(), nil

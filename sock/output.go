@@ -104,8 +104,10 @@ func (c *Conn) writeCopy(b *buf.Buffer, n int, src *Conn) (int, error) {
 
 // writeNow sends what the socket takes without waiting, up to pieceMax.
 func (c *Conn) writeNow(p []byte) (n int, err error) {
-	if err := c.core.State(handle.Out); err != nil {
-		return 0, err
+	if !c.core.Free(handle.Out) {
+		if err := c.core.State(handle.Out); err != nil {
+			return 0, err
+		}
 	}
 	o := &c.local.send
 	o.FD, o.Buf = c.core.FD(), p[:min(len(p), pieceMax)]

@@ -176,6 +176,14 @@ func (c *Conn) nextBuffer() *buf.Buffer {
 // Buffered is how many unread bytes are here now. It waits for no reader: bytes that somebody else is
 // reading just then don't count. A closed connection has none. Any goroutine may call it.
 func (c *Conn) Buffered() int {
+	if c.core.Runs() && !c.core.Own(handle.In).Lent() {
+		return c.in.buffered()
+	}
+	return c.bufferedElsewhere()
+}
+
+// bufferedElsewhere is Buffered where foreign callers are at the input, or call.
+func (c *Conn) bufferedElsewhere() int {
 	if !c.l.IsCurrent() {
 		return c.bufferedForeign()
 	}

@@ -119,7 +119,9 @@ type requestTask Conn
 func (t *requestTask) Run() {
 	c := (*Conn)(t)
 	s := &c.serve
-	s.by.labels.Apply()
+	if !s.by.labels.None() { // a task begins without
+		s.by.labels.Apply()
+	}
 	done := false
 	defer func() {
 		if !done { // a panic or a Goexit

@@ -18,12 +18,26 @@ import (
 type Access struct{ h *half }
 
 // own stands for the turns of tasks of the loop.
-var own = [2]*half{{dir: In}, {dir: Out}}
+var own = [2]half{{dir: In}, {dir: Out}}
 
 // Enter waits for the caller's turn in a direction, in order of arrival. Any caller; a task parks.
 func (c *Core) Enter(dir Dir) (Access, error) {
+	if c.Runs() {
+		if d := &c.own.dirs[dir&1]; !d.busy {
+			d.busy = true
+			return Access{&own[dir&1]}, nil
+		}
+	}
+	return c.enter(dir)
+}
+
+// enter is Enter with all that a caller may find. It is apart so that a task that finds the direction free has a
+// smaller stack: BenchmarkIdleMemory of sock.
+//
+//go:noinline
+func (c *Core) enter(dir Dir) (Access, error) {
 	if c.l.IsCurrent() {
-		return Access{own[dir]}, c.enterOwn(dir)
+		return Access{&own[dir]}, c.enterOwn(dir)
 	}
 	f, err := c.callers()
 	if err != nil {
@@ -35,11 +49,16 @@ func (c *Core) Enter(dir Dir) (Access, error) {
 
 // Leave ends the turn.
 func (c *Core) Leave(a Access) {
-	if a.Own() {
-		c.own.dirs[a.h.dir].unlock(c.l)
-	} else {
+	if !a.Own() {
 		a.h.f.leave(a.h)
+		return
 	}
+	d := &c.own.dirs[a.h.dir&1]
+	if d.queue.Empty() {
+		d.busy = false
+		return
+	}
+	d.unlock(c.l)
 }
 
 // Own reports whether the caller is a task of the handle's loop. The methods below are for the others.

@@ -56,7 +56,8 @@ type Core struct {
 type state uint8
 
 const (
-	open state = iota
+	detached state = iota // or not made yet: no loop knows it
+	open
 	closing
 	settled // nothing uses the descriptor any more
 	closed  // it is closed
@@ -130,7 +131,7 @@ func (c *Core) Init(l *loop.Loop, owner Owner, sys int32, own *Own) {
 func (c *Core) attachTo(own *Own) {
 	alarm := (*alarm)(c)
 	own.dirs[In].timer.Owner, own.dirs[Out].timer.Owner = alarm, alarm
-	c.own = own
+	c.own, c.state = own, open
 	c.l.Register(&own.open, (*opened)(c))
 }
 
@@ -141,7 +142,7 @@ func (c *Core) Loop() *loop.Loop { return c.l }
 func (c *Core) FD() *fd.FD { return &c.fd }
 
 // Closing reports whether the handle closes or is closed. For tasks of the loop.
-func (c *Core) Closing() bool { return c.state != open }
+func (c *Core) Closing() bool { return c.state > open }
 
 // SetLinger says whether to close the descriptor may wait in the kernel.
 func (c *Core) SetLinger(lingers bool) { c.lingers.Store(lingers) }
@@ -156,6 +157,12 @@ func (c *Core) Accepts() { c.accepts, c.messages = true, true }
 // Lingers reports what SetLinger has said.
 func (c *Core) Lingers() bool { return c.lingers.Load() }
 
+// Runs reports whether the caller is a task of the loop, and the handle attached and open: as a rule, and
+// inlined. In an iterator it reports false.
+func (c *Core) Runs() bool {
+	return c.l != nil && c.l.Mark().IsCurrent() && c.state == open
+}
+
 // Check is what a call of a task begins with that takes no turn.
 func (c *Core) Check() error {
 	c.attach()
@@ -165,6 +172,9 @@ func (c *Core) Check() error {
 	}
 	return nil
 }
+
+// Free reports whether State has nothing to say, as a rule. For tasks of the loop.
+func (c *Core) Free(dir Dir) bool { return c.state == open && c.limits[dir&1].Load() == 0 }
 
 // State is why a caller must not go on in a direction; nil if it may. A deadline is loaded
 // once, and what was loaded is acted on. For tasks of the loop.

@@ -85,7 +85,7 @@ func (c *Core) Detach(r *Registry, in Input) {
 			c.l.RemoveTimer(&c.own.dirs[i].timer)
 		}
 		c.l.Unregister(&c.own.open)
-		c.own = nil
+		c.own, c.state = nil, detached
 	}
 	c.LendAll()
 	f := c.foreign.Load()
