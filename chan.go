@@ -31,7 +31,7 @@ type Chan[T any] struct {
 	first, n  int // where in buffer the oldest is, and how many there are
 	senders   line[T]
 	receivers line[T]
-	spare     spares[T]
+	spare     waiterPool[T]
 }
 
 var chans atomic.Uint64
@@ -131,7 +131,7 @@ func (c *Chan[T]) Close() {
 	if c == nil {
 		panic(ofNil("Chan.Close"))
 	}
-	var refused woken[T]
+	var refused claimedWaiters[T]
 	c.mu.Lock()
 	c.closed = true
 	for _, q := range []*line[T]{&c.receivers, &c.senders} {

@@ -15,7 +15,7 @@ type Cond struct {
 
 	mu      sync.Mutex
 	waiting line[struct{}]
-	spare   spares[struct{}]
+	spare   waiterPool[struct{}]
 }
 
 // NewCond makes a Cond with its Mutex.
@@ -83,7 +83,7 @@ func (c *Cond) Broadcast() {
 	if c == nil {
 		return
 	}
-	var all woken[struct{}]
+	var all claimedWaiters[struct{}]
 	c.mu.Lock()
 	for w := c.waiting.claim(); w != nil; w = c.waiting.claim() {
 		all.add(w)

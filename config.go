@@ -176,7 +176,7 @@ func openDriver(name, origin string, dc driver.Config) (driver.Driver, error) {
 		if origin == driverVariable && name != open.Auto {
 			err = fmt.Errorf("%s asks for %s: %w", driverVariable, name, err)
 		}
-		return nil, refused{err}
+		return nil, setupError{err}
 	}
 	info := d.Info()
 	debugf("driver %s: %s; features %s", info.Name, info.Reason, strings.Join(info.Features, " "))

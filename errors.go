@@ -67,12 +67,12 @@ func (e *SetupError) Error() string { return (*driver.SetupError)(e).Error() }
 // Unwrap returns Err.
 func (e *SetupError) Unwrap() error { return (*driver.SetupError)(e).Unwrap() }
 
-// refused is a driver's error to users: errors.As finds their SetupError in it.
-type refused struct{ error }
+// setupError is a driver's error to users: errors.As finds their SetupError in it.
+type setupError struct{ error }
 
-func (r refused) Unwrap() error { return r.error }
+func (r setupError) Unwrap() error { return r.error }
 
-func (r refused) As(target any) bool {
+func (r setupError) As(target any) bool {
 	p, ok := target.(**SetupError)
 	var s *driver.SetupError
 	if !ok || !errors.As(r.error, &s) {

@@ -67,10 +67,10 @@ func (q *line[T]) claim() *waiter[T] {
 	return nil
 }
 
-// woken are waiters that were claimed together, to be woken when the lock is gone.
-type woken[T any] struct{ first, last *waiter[T] }
+// claimedWaiters are waiters that were claimed together, to be woken when the lock is gone.
+type claimedWaiters[T any] struct{ first, last *waiter[T] }
 
-func (q *woken[T]) add(w *waiter[T]) {
+func (q *claimedWaiters[T]) add(w *waiter[T]) {
 	if q.last == nil {
 		q.first = w
 	} else {
@@ -80,7 +80,7 @@ func (q *woken[T]) add(w *waiter[T]) {
 }
 
 // wake wakes them in order. Each is its owner's again at that moment.
-func (q *woken[T]) wake() {
+func (q *claimedWaiters[T]) wake() {
 	for w := q.first; w != nil; {
 		next := w.next
 		w.next = nil
@@ -89,8 +89,8 @@ func (q *woken[T]) wake() {
 	}
 }
 
-// spares keeps places for those who wait next, under the same lock.
-type spares[T any] struct {
+// waiterPool keeps waiters for those who wait next, under the same lock.
+type waiterPool[T any] struct {
 	free *waiter[T]
 	n    int
 }
@@ -98,7 +98,7 @@ type spares[T any] struct {
 // sparesMax is how many places are kept; more callers at once than that allocate.
 const sparesMax = 256
 
-func (s *spares[T]) get() *waiter[T] {
+func (s *waiterPool[T]) get() *waiter[T] {
 	w := s.free
 	if w == nil {
 		return new(waiter[T])
@@ -108,7 +108,7 @@ func (s *spares[T]) get() *waiter[T] {
 	return w
 }
 
-func (s *spares[T]) put(w *waiter[T]) {
+func (s *waiterPool[T]) put(w *waiter[T]) {
 	if s.n == sparesMax {
 		return
 	}
@@ -121,7 +121,7 @@ func (s *spares[T]) put(w *waiter[T]) {
 // wait stands the caller in line with v, lets the lock go and waits. It holds the lock
 // again when it returns, with what became of v. The error is ErrClosed, or what keeps
 // a task from waiting.
-func (q *line[T]) wait(mu *sync.Mutex, s *spares[T], v T) (got T, err error) {
+func (q *line[T]) wait(mu *sync.Mutex, s *waiterPool[T], v T) (got T, err error) {
 	l, t := loop.Current()
 	if l != nil && l.Canceled() {
 		return got, l.Cause()

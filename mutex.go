@@ -17,7 +17,7 @@ type Mutex struct {
 	mu      sync.Mutex
 	held    bool
 	waiting line[struct{}]
-	spare   spares[struct{}]
+	spare   waiterPool[struct{}]
 }
 
 // Lock takes the lock, and waits for it: a task parks, a goroutine blocks. nil means

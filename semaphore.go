@@ -16,7 +16,7 @@ type Semaphore struct {
 	mu      sync.Mutex
 	out     int64 // units handed out
 	waiting line[int64]
-	spare   spares[int64]
+	spare   waiterPool[int64]
 }
 
 // NewSemaphore makes a semaphore of n units. It panics if n is negative.
@@ -48,7 +48,7 @@ func (s *Semaphore) Acquire(n int64) error {
 		s.mu.Unlock()
 		return nil
 	}
-	var next woken[int64]
+	var next claimedWaiters[int64]
 	_, err := s.waiting.wait(&s.mu, &s.spare, n)
 	if err != nil {
 		next = s.grant() // to those whom only this one was in the way of
@@ -101,7 +101,7 @@ func (s *Semaphore) tryAcquire(n int64) bool {
 }
 
 // grant hands units to those who wait, as far as there are enough for the first.
-func (s *Semaphore) grant() (granted woken[int64]) {
+func (s *Semaphore) grant() (granted claimedWaiters[int64]) {
 	for w := s.waiting.first; w != nil && w.v <= s.size-s.out; w = s.waiting.first {
 		w.leave()
 		if w.p.Claim(w.which) {

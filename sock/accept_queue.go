@@ -133,7 +133,7 @@ func (ln *Listener) fillReady() {
 	}
 	for s, ok := ln.queue.pop(); ok; s, ok = ln.queue.pop() {
 		c := newDetached(ln.l, s)
-		ln.name(c, &localOf(ln.l).name)
+		ln.name(c, &loopStateOf(ln.l).name)
 		c.detach()
 		ln.ready.put(c)
 	}

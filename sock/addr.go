@@ -30,7 +30,7 @@ type nameCall = func(k kernel.Kernel, fd int32, sa *sys.Sockaddr) int32
 
 // nameOf asks for the address of one end of a socket. T.
 func nameOf(l *loop.Loop, f *fd.FD, ask nameCall) netip.AddrPort {
-	return nameBy(l, &localOf(l).name, f, ask)
+	return nameBy(l, &loopStateOf(l).name, f, ask)
 }
 
 // nameBy is nameOf by memory of the caller's. G.

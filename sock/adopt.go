@@ -97,7 +97,7 @@ func (ac *AdoptConfig) AdoptListener(l *ringo.Loop, s io.Closer) (ln *Listener, 
 		n := a.fd.Take() // it is closed if this fails
 		ln, err = newListener(e, a.network, n, nil, func() {})
 		if err == nil && !ac.Exclusive {
-			new(sharing).join(ln)
+			new(sharedSocket).join(ln)
 		}
 		return err
 	})
@@ -116,8 +116,8 @@ func (ac *AdoptConfig) AdoptSet(s io.Closer) (*ListenerSet, error) {
 	if err != nil {
 		return nil, a.refuse(err)
 	}
-	set := &ListenerSet{k: kernel.Host{}, network: a.network, first: a.fd.Sys(), share: new(sharing), adopted: true,
-		file: newSocketFile(kernel.Host{}, "")}
+	set := &ListenerSet{k: kernel.Host{}, network: a.network, first: a.fd.Sys(), adopted: true,
+		share: new(sharedSocket), file: newSocketFile(kernel.Host{}, "")}
 	if unixNetwork(a.network) {
 		addr := a.unixName(kernel.Kernel.Getsockname)
 		set.unix, set.file = &addr, newSocketFile(kernel.Host{}, addr.Name)

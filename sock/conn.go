@@ -37,7 +37,7 @@ type Conn struct {
 // atHand is what tasks of the loop need at a connection.
 type atHand struct {
 	own         handle.Own
-	local       *local
+	local       *loopState
 	in          input
 	serve       serving
 	detachState *detachState // it leaves its loop, and the descriptor stays open
@@ -72,12 +72,12 @@ func (c *Conn) detach() {
 		c.l.RemoveTimer(&c.in.doubt)
 		c.atHand = nil
 	}
-	c.core.Detach(&localOf(c.l).detached, in)
+	c.core.Detach(&loopStateOf(c.l).detached, in)
 }
 
 // equip puts h at hand.
 func (c *Conn) equip(h *atHand) {
-	h.local = localOf(c.l)
+	h.local = loopStateOf(c.l)
 	h.in.doubt.Owner = (*doubtAlarm)(c)
 	c.atHand = h
 }
@@ -191,7 +191,7 @@ func (a *doubtAlarm) Fire(*timer.Timer) { a.in.doubted((*Conn)(a)) }
 func (c *Conn) try(o *op.Op) (int32, bool) { return c.core.Try(o) }
 
 // plain asks the kernel what needs no turn and does not wait. Any caller.
-func (c *Conn) plain(name string, ask question) (int32, error) {
+func (c *Conn) plain(name string, ask kernelCall) (int32, error) {
 	res, err := c.core.Ask(ask)
 	return res, c.failed(name, err)
 }

@@ -61,7 +61,7 @@ func (c *Conn) writeToForeign(w io.Writer) (int64, error) {
 	if p, ok := to.(relay.Plain); ok {
 		return io.Copy(p, struct{ io.Reader }{c})
 	}
-	return relay.Copy(to, (*lent)(c), &localOf(c.l).pipes)
+	return relay.Copy(to, (*lent)(c), &loopStateOf(c.l).pipes)
 }
 
 // sinkOf is where a relay of a caller in a task of l, or in none, writes to.
@@ -95,7 +95,7 @@ func (c *Conn) ReadFrom(r io.Reader) (int64, error) {
 	}
 	l, _ := loop.Current()
 	if n := relay.NetOf(r, l); n != nil {
-		return relay.Copy((*end)(c), n, &localOf(c.l).pipes)
+		return relay.Copy((*end)(c), n, &loopStateOf(c.l).pipes)
 	}
 	var sent int64
 	if f := fileOf(r); f != nil && !c.records() {

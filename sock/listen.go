@@ -107,8 +107,8 @@ type ListenerSet struct {
 	addr    netip.AddrPort
 	unix    *net.UnixAddr // of a Unix socket
 	file    *socketFile
-	share   *sharing // if the listeners share the one socket
-	adopted bool     // it came from elsewhere
+	share   *sharedSocket // if the listeners share the one socket
+	adopted bool          // it came from elsewhere
 
 	mu     sync.Mutex
 	first  int32 // the reserved socket, -1 when it has been taken or closed

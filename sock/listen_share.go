@@ -8,7 +8,7 @@ import (
 	"ringo/internal/sys"
 )
 
-// sharing is what the listeners of one listening socket have in common, which is
+// sharedSocket is what the listeners of one listening socket have in common, which is
 // where SO_REUSEPORT can't give each loop a socket of its own: Unix sockets, and those
 // that came from elsewhere. Each listener has a descriptor of its own of the socket.
 //
@@ -16,13 +16,13 @@ import (
 // Accept: so the connections go to the loops that have time for them, and none holds
 // what another could serve. A multishot accept would keep its place at the head of
 // those that the kernel wakes, and take them all.
-type sharing struct {
+type sharedSocket struct {
 	mu        sync.Mutex
 	listeners []*Listener
 }
 
 // join makes a new listener one of those that share.
-func (s *sharing) join(ln *Listener) {
+func (s *sharedSocket) join(ln *Listener) {
 	if ln.core.Closing() {
 		return
 	}
@@ -34,7 +34,7 @@ func (s *sharing) join(ln *Listener) {
 }
 
 // leave is for a listener that closes. What was handedOn to it goes on to the others.
-func (s *sharing) leave(ln *Listener) {
+func (s *sharedSocket) leave(ln *Listener) {
 	s.mu.Lock()
 	s.listeners = slices.DeleteFunc(s.listeners, func(o *Listener) bool { return o == ln })
 	handedOn := ln.handedOn
@@ -47,7 +47,7 @@ func (s *sharing) leave(ln *Listener) {
 
 // handOn has another listener accept a connection that its own has no use for; false if there
 // is none.
-func (s *sharing) handOn(fd int32) bool {
+func (s *sharedSocket) handOn(fd int32) bool {
 	s.mu.Lock()
 	if len(s.listeners) == 0 {
 		s.mu.Unlock()
@@ -120,7 +120,7 @@ func (ln *Listener) asked() bool {
 }
 
 // single reports whether there is one listener, which can't keep anything from others.
-func (s *sharing) single() bool {
+func (s *sharedSocket) single() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.listeners) == 1

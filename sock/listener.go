@@ -26,9 +26,9 @@ type Listener struct {
 	file  *socketFile   // of a Unix listener
 	leave func()        // tells the Run that the loop no longer listens there
 
-	share    *sharing // if the socket is not this loop's alone
-	handedOn []int32  // by the others; under the sharing's lock
-	looks    bool     // the accept was cancelled only to begin anew
+	share    *sharedSocket // if the socket is not this loop's alone
+	handedOn []int32       // by the others; under the sharing's lock
+	looks    bool          // the accept was cancelled only to begin anew
 
 	queue   fdQueue
 	err     int32
@@ -151,7 +151,7 @@ func (ln *Listener) refused() error {
 // accepted makes a connection of an accepted descriptor.
 func (ln *Listener) accepted(s int32) *Conn {
 	c := newConn(ln.l, s)
-	ln.name(c, &localOf(ln.l).name)
+	ln.name(c, &loopStateOf(ln.l).name)
 	return c
 }
 

@@ -9,8 +9,8 @@ import (
 	"ringo/internal/sys"
 )
 
-// local is what this package keeps per loop: things to reuse.
-type local struct {
+// loopState is what this package keeps per loop: things to reuse.
+type loopState struct {
 	l       *loop.Loop
 	scratch op.Op // for plain calls, one at a time
 	// The two calls of the hot path have ops of their own, which need no clearing.
@@ -29,19 +29,19 @@ type local struct {
 	packet     *packetLocal
 }
 
-// question is what a handle asks the kernel about its descriptor.
-type question = func(k kernel.Kernel, fd int32) int32
+// kernelCall is a call on a descriptor that needs no turn and does not wait.
+type kernelCall = func(k kernel.Kernel, fd int32) int32
 
 // nothing asks nothing, where a call has only to find out whether the handle is open.
 func nothing(kernel.Kernel, int32) int32 { return 0 }
 
 const spareMax = 64
 
-func localOf(l *loop.Loop) *local {
-	if s, ok := l.Local().(*local); ok {
+func loopStateOf(l *loop.Loop) *loopState {
+	if s, ok := l.Local().(*loopState); ok {
 		return s
 	}
-	s := &local{l: l, recv: op.Op{Code: op.Recv}, send: op.Op{Code: op.Send}}
+	s := &loopState{l: l, recv: op.Op{Code: op.Recv}, send: op.Op{Code: op.Send}}
 	s.file.call = s.file.send
 	l.SetLocal(s)
 	s.pipes.Register(l)
@@ -51,7 +51,7 @@ func localOf(l *loop.Loop) *local {
 
 // call gives the loop's scratch op, cleared, for one plain call.
 func call(l *loop.Loop, code op.Code) *op.Op {
-	o := &localOf(l).scratch
+	o := &loopStateOf(l).scratch
 	*o = op.Op{Code: code}
 	return o
 }
@@ -59,19 +59,19 @@ func call(l *loop.Loop, code op.Code) *op.Op {
 // callExt is call with memory for an address.
 func callExt(l *loop.Loop, code op.Code) *op.Op {
 	o := call(l, code)
-	o.Ext = &localOf(l).ext
+	o.Ext = &loopStateOf(l).ext
 	return o
 }
 
 // vectored gives the loop's op for a plain call on slices.
-func (s *local) vectored(code op.Code) *op.Op {
+func (s *loopState) vectored(code op.Code) *op.Op {
 	o := &s.vector
 	o.Code, o.Ext = code, &s.vectorExt
 	return o
 }
 
 // getMem returns memory for at least n unread bytes.
-func (s *local) getMem(n int) []byte {
+func (s *loopState) getMem(n int) []byte {
 	for _, list := range [...]*[][]byte{&s.spare, &s.old} {
 		bufs := *list
 		for i := len(bufs) - 1; i >= 0; i-- {
@@ -91,7 +91,7 @@ func (s *local) getMem(n int) []byte {
 }
 
 // putMem takes memory back, up to a bound.
-func (s *local) putMem(b []byte) {
+func (s *loopState) putMem(b []byte) {
 	if len(s.spare)+len(s.old) < spareMax && cap(b) <= 1<<17 {
 		s.spare = append(s.spare, b[:0])
 		s.l.HasSpare()
@@ -99,7 +99,7 @@ func (s *local) putMem(b []byte) {
 }
 
 // Trim gives back what no connection has used since it was last called.
-func (s *local) Trim() (more bool) {
+func (s *loopState) Trim() (more bool) {
 	clear(s.old)
 	s.spare, s.old = s.old[:0], s.spare
 	more = s.pipes.Trim() || len(s.old) > 0

@@ -8,7 +8,7 @@ import (
 
 // What connections have given back goes when nobody has used it between two Trims, and stays for those that use it.
 func TestSpareMemoryIsGivenBack(t *testing.T) {
-	s := &local{l: new(loop.Loop)}
+	s := &loopState{l: new(loop.Loop)}
 	kept := func() int { return len(s.spare) + len(s.old) }
 	use := func(n int) {
 		var bufs [][]byte

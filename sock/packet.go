@@ -18,7 +18,7 @@ import (
 // foreign callers, as a Conn does.
 type packet struct {
 	l     *loop.Loop
-	local *local
+	local *loopState
 	core  handle.Core
 	own   handle.Own
 
@@ -38,7 +38,7 @@ type packet struct {
 // init makes c a socket of datagrams of a descriptor. It is connected if to is not
 // nil.
 func (c *packet) init(l *loop.Loop, network string, family uint32, s int32) {
-	c.l, c.local = l, localOf(l)
+	c.l, c.local = l, loopStateOf(l)
 	c.network, c.family = network, family
 	c.core.Messages()
 	c.core.Init(l, &packetOwner{c: c}, s, &c.own)
@@ -81,7 +81,7 @@ func (c *packet) Close() error { return c.core.Close() }
 func (c *packet) detach() { c.core.LendAll() }
 
 // plain asks the kernel what needs no turn and does not wait. Any caller.
-func (c *packet) plain(name string, ask question) (int32, error) {
+func (c *packet) plain(name string, ask kernelCall) (int32, error) {
 	res, err := c.core.Ask(ask)
 	return res, c.failed(name, err)
 }

@@ -51,7 +51,7 @@ type packetLocal struct {
 }
 
 // packets gives the loop's memory for datagrams.
-func (s *local) packets() *packetLocal {
+func (s *loopState) packets() *packetLocal {
 	if s.packet == nil {
 		s.packet = newPacketLocal()
 	}

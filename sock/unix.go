@@ -59,7 +59,7 @@ func (c *Conn) network() string {
 
 // unixName asks for the name of one end of a Unix socket. T.
 func unixName(l *loop.Loop, f *fd.FD, ask nameCall, network string) net.UnixAddr {
-	return unixNameBy(l, &localOf(l).name, f, ask, network)
+	return unixNameBy(l, &loopStateOf(l).name, f, ask, network)
 }
 
 // unixNameBy is unixName by memory of the caller's. G.

@@ -27,7 +27,8 @@ func (lc *ListenConfig) reserveUnix(network, name string) (*ListenerSet, error) 
 		return nil, err
 	}
 	addr := unixAddr(socket{k, s}.name(), network)
-	return &ListenerSet{lc: *lc, k: k, network: network, first: s, unix: &addr, file: file, share: new(sharing)}, nil
+	return &ListenerSet{lc: *lc, k: k, network: network, first: s, unix: &addr, file: file,
+		share: new(sharedSocket)}, nil
 }
 
 // reopen makes the set's socket anew when all listeners of the one before have closed,

@@ -269,7 +269,7 @@ func (v *vector) many() bool {
 const gatherMax = 16384
 
 // gather copies the next bytes into memory that is the caller's for this call only.
-func (v *vector) gather(s *local) []byte {
+func (v *vector) gather(s *loopState) []byte {
 	if s.gather == nil {
 		s.gather = make([]byte, gatherMax)
 	}

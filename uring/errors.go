@@ -45,7 +45,7 @@ func (e *FeatureError) Is(target error) bool { return target == errors.ErrUnsupp
 
 // setupError wraps an errno of a step with its likely cause.
 func setupError(step string, errno posix.Errno) error {
-	var s surroundings
+	var s systemState
 	switch errno {
 	case posix.EPERM, posix.EACCES, posix.ENOSYS, posix.ENOMEM: // the others need no look, and may be many
 		s = look()

@@ -7,8 +7,8 @@ import (
 	"ringo/internal/posix"
 )
 
-// surroundings are what the system admits to about who may use io_uring.
-type surroundings struct {
+// systemState is what the system admits to about who may use io_uring.
+type systemState struct {
 	disabled int   // kernel.io_uring_disabled: 0 allowed, 1 for a group only, 2 for nobody
 	seccomp  bool  // a filter is on the thread
 	memlock  int64 // RLIMIT_MEMLOCK in bytes, negative if there is none
@@ -23,7 +23,7 @@ const (
 
 // explain says what most often makes a system call of io_uring fail with this errno, and what to change: both here, so
 // that they are about the same thing. Either may be empty.
-func explain(step string, errno posix.Errno, s surroundings) (cause string, advice []string) {
+func explain(step string, errno posix.Errno, s systemState) (cause string, advice []string) {
 	// What has a ring had a kernel with io_uring that let it have one.
 	setup := strings.HasPrefix(step, "io_uring_setup")
 	switch errno {
@@ -55,7 +55,7 @@ func explain(step string, errno posix.Errno, s surroundings) (cause string, advi
 }
 
 // explainMissing is for ENOSYS, with which filters like to pretend an older kernel.
-func explainMissing(setup bool, s surroundings) (cause string, advice []string) {
+func explainMissing(setup bool, s systemState) (cause string, advice []string) {
 	const kernel = "a Linux kernel that has io_uring, best 6.1 or newer; gVisor has none"
 	switch {
 	case !setup:
@@ -66,7 +66,7 @@ func explainMissing(setup bool, s surroundings) (cause string, advice []string) 
 	return "no io_uring in this kernel: Linux before 5.1, built without it, or gVisor", []string{kernel}
 }
 
-func explainDenied(setup bool, errno posix.Errno, s surroundings) (cause string, advice []string) {
+func explainDenied(setup bool, errno posix.Errno, s systemState) (cause string, advice []string) {
 	var causes []string
 	if setup && errno == posix.EPERM && s.disabled != 0 { // asked at setup only
 		causes = append(causes, fmt.Sprintf("kernel.io_uring_disabled is %d", s.disabled))

@@ -12,7 +12,7 @@ import (
 )
 
 // look finds out what surrounds the calling thread. What can't be read is not there.
-func look() (s surroundings) {
+func look() (s systemState) {
 	s.disabled, _ = disabledSysctl()
 	s.seccomp = seccompActive()
 	s.memlock = -1

@@ -9,24 +9,24 @@ import (
 
 // TestExplain: each way to be kept from io_uring has a cause and a way out, and both speak of the same thing.
 func TestExplain(t *testing.T) {
-	nothing := surroundings{memlock: -1}
-	filtered := surroundings{memlock: -1, seccomp: true}
+	nothing := systemState{memlock: -1}
+	filtered := systemState{memlock: -1, seccomp: true}
 	const filter, module, kernel = "seccomp filter", "security module", "kernel"
 	for _, c := range []struct {
 		name  string
 		step  string
 		errno posix.Errno
-		s     surroundings
+		s     systemState
 		cause string
 		words []string // one for each line of advice; the cause has those that are of three
 	}{
-		{"for a group", "io_uring_setup(8 entries)", posix.EPERM, surroundings{disabled: 1}, "io_uring_disabled is 1",
+		{"for a group", "io_uring_setup(8 entries)", posix.EPERM, systemState{disabled: 1}, "io_uring_disabled is 1",
 			[]string{"kernel.io_uring_group"}},
-		{"for nobody", "io_uring_setup", posix.EPERM, surroundings{disabled: 2}, "io_uring_disabled is 2",
+		{"for nobody", "io_uring_setup", posix.EPERM, systemState{disabled: 2}, "io_uring_disabled is 2",
 			[]string{"sysctl -w kernel.io_uring_disabled=0"}},
-		{"for nobody, and a filter", "io_uring_setup", posix.EPERM, surroundings{disabled: 2, seccomp: true},
+		{"for nobody, and a filter", "io_uring_setup", posix.EPERM, systemState{disabled: 2, seccomp: true},
 			"is 2; or", []string{"sysctl -w", filter}},
-		{"for nobody, but a ring is there", "io_uring_enter", posix.EPERM, surroundings{disabled: 2, seccomp: true},
+		{"for nobody, but a ring is there", "io_uring_enter", posix.EPERM, systemState{disabled: 2, seccomp: true},
 			"a seccomp", []string{filter}},
 		{"filter", "io_uring_setup", posix.EPERM, filtered, "a seccomp", []string{filter}},
 		{"filter of enter", "io_uring_enter", posix.EPERM, filtered, "a seccomp", []string{filter}},
@@ -38,7 +38,7 @@ func TestExplain(t *testing.T) {
 		{"enter missing", "io_uring_enter", posix.ENOSYS, filtered, "setup worked", []string{filter}},
 		{"register missing, no filter to be seen", "io_uring_register", posix.ENOSYS, nothing,
 			"setup worked", []string{filter}},
-		{"locked memory", "io_uring_setup", posix.ENOMEM, surroundings{memlock: 64 << 10}, "RLIMIT_MEMLOCK is 64 KiB",
+		{"locked memory", "io_uring_setup", posix.ENOMEM, systemState{memlock: 64 << 10}, "RLIMIT_MEMLOCK is 64 KiB",
 			[]string{"RLIMIT_MEMLOCK"}},
 		{"memory", "io_uring_setup", posix.ENOMEM, nothing, "no memory", []string{"free memory"}},
 		{"descriptors", "io_uring_setup", posix.EMFILE, nothing, "RLIMIT_NOFILE", []string{"RLIMIT_NOFILE"}},

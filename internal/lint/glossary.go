@@ -11,10 +11,10 @@ import (
 
 // everybodys are words that need no explanation in a program that does I/O.
 var everybodys = strings.Fields(`
-	addr address answer batch block buffer cache call case clock code cond config conn context counter
+	addr address answer batch block buffer cache call case client clock code cond config conn context counter
 	datagram entry errno error event file flag func handler hash heap index info input item key kind
 	list lock message mount name node number option order package packet pipe poll pollable pool queue
-	reader ref region request resolver result row seed server set signal size socket state stats status
+	range reader ref region request resolver result row seed server set signal size socket state stats status
 	step stream system table target thread time timeout timer token trace vector waiter watcher writer
 `)
 
@@ -32,7 +32,7 @@ func Glossary(t *Tree) (faults []string) {
 		}
 		found := typesIn(p)
 		for _, name := range slices.Sorted(maps.Keys(found)) {
-			if found[name] >= 3 && !explained(name, terms) && !slices.Contains(unexplained, p.Dir+" "+name) {
+			if found[name] >= 3 && !explained(name, terms) {
 				faults = append(faults, fmt.Sprintf("%s: type %s is in %d files, and %q is not in the glossary of "+
 					"%s: take a word that is, or explain this one there.", p.Dir, name, found[name], noun(name),
 					architecture))
@@ -155,17 +155,4 @@ func glossaryTerms(text string) map[string]bool {
 		}
 	}
 	return terms
-}
-
-// unexplained are types whose nouns the glossary doesn't have yet. The list only
-// shrinks.
-var unexplained = []string{
-	". refused", ". spares", ". woken",
-	"cmd/ringo/serve found", "cmd/ringo/serve host", "cmd/ringo/serve opened", "cmd/ringo/serve span",
-	"file facts",
-	"internal/driver/soft reg", "internal/driver/soft side",
-	"internal/driver/uring early",
-	"internal/poller places",
-	"sock local", "sock question", "sock sharing",
-	"uring surroundings",
 }

@@ -22,7 +22,7 @@ var errLingers = errors.New("the peer goes on sending after its last answer")
 
 // answer is what one request is given.
 type answer struct {
-	h    *host
+	h    *handler
 	c    *sock.Conn
 	r    request
 	last bool // the connection ends with it
@@ -85,7 +85,7 @@ func (a *answer) failed(status int) error {
 }
 
 // file answers with a file, or a part of it.
-func (a *answer) file(o *opened) error {
+func (a *answer) file(o *servedFile) error {
 	if !a.r.conditional() {
 		return a.whole(o)
 	}
@@ -115,17 +115,17 @@ func (a *answer) file(o *opened) error {
 }
 
 // whole answers with all of a file. A small one is sent together with its head.
-func (a *answer) whole(o *opened) error {
+func (a *answer) whole(o *servedFile) error {
 	if a.wantsHead() || o.size == 0 {
 		return a.plain(http.StatusOK, o.fields)
 	}
-	b := a.h.take(smallBytes)
-	defer a.h.give(b)
+	b := a.h.getMem(smallBytes)
+	defer a.h.putMem(b)
 	b = append(a.begin(b, http.StatusOK), o.fields...)
 	b = append(b, crlf...)
 	n := int(min(o.size, chunkBytes))
 	if len(b)+n > cap(b) {
-		return a.body(b, o, span{0, o.size})
+		return a.body(b, o, byteRange{0, o.size})
 	}
 	switch _, err := o.file.ReadAt(b[len(b):len(b)+n], 0); {
 	case err == io.EOF:
@@ -148,7 +148,7 @@ func (a *answer) write(p []byte) error {
 }
 
 // body sends a head and bytes of a file.
-func (a *answer) body(head []byte, o *opened, s span) error {
+func (a *answer) body(head []byte, o *servedFile, s byteRange) error {
 	err := a.sendSpan(head, o, s)
 	if err == nil {
 		a.sent += s.n
@@ -157,9 +157,9 @@ func (a *answer) body(head []byte, o *opened, s span) error {
 }
 
 // part answers with one range.
-func (a *answer) part(o *opened, s span) error {
-	b := a.h.take(smallBytes)
-	defer a.h.give(b)
+func (a *answer) part(o *servedFile, s byteRange) error {
+	b := a.h.getMem(smallBytes)
+	defer a.h.putMem(b)
 	b = a.begin(b, http.StatusPartialContent)
 	b = fmt.Appendf(b, "Content-Type: %s\r\nContent-Range: %s\r\n%sETag: %s\r\nAccept-Ranges: "+
 		"bytes\r\nContent-Length: %d\r\n\r\n",
@@ -171,7 +171,7 @@ func (a *answer) part(o *opened, s span) error {
 }
 
 // parts answers with several ranges, as multipart/byteranges (RFC 9110, 14.6).
-func (a *answer) parts(o *opened, spans []span) error {
+func (a *answer) parts(o *servedFile, spans []byteRange) error {
 	boundary := fmt.Sprintf("%016x%016x", rand.Uint64(), rand.Uint64())
 	heads, length := make([]string, len(spans)), int64(0)
 	for i, s := range spans {
@@ -227,7 +227,7 @@ func (a *answer) begin(b []byte, status int) []byte {
 }
 
 // dated gives the Date header, which is made once a second.
-func (h *host) dated() []byte {
+func (h *handler) dated() []byte {
 	now := h.l.Now()
 	if second := now.Unix(); h.second != second {
 		h.second = second
@@ -239,8 +239,8 @@ func (h *host) dated() []byte {
 
 // plain answers with a head alone.
 func (a *answer) plain(status int, fields string) error {
-	b := a.h.take(smallBytes)
-	defer a.h.give(b)
+	b := a.h.getMem(smallBytes)
+	defer a.h.putMem(b)
 	b = append(a.begin(b, status), fields...)
 	return a.write(append(b, crlf...))
 }
@@ -271,7 +271,7 @@ func (a *answer) memory(status int, fields, body string) error {
 const listMax = 10_000
 
 // list answers with a directory's names.
-func (a *answer) list(what found) error {
+func (a *answer) list(what lookupResult) error {
 	if notAfter(what.info.ModTime(), a.r.ifModified) == holds {
 		return a.plain(http.StatusNotModified, "")
 	}

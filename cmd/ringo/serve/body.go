@@ -10,7 +10,7 @@ var errShorter = errors.New("the file was cut while it was sent")
 
 // sendSpan sends bytes of a file. head goes before them. The client was told how many they are: if
 // they can't be had, the connection is to be closed.
-func (a *answer) sendSpan(head []byte, o *opened, s span) error {
+func (a *answer) sendSpan(head []byte, o *servedFile, s byteRange) error {
 	h, room, before := a.h, int64(pieceMax), int64(0)
 	for s.n > 0 {
 		h.touch(a.c)
@@ -55,10 +55,10 @@ func roomAfter(n, of int64) int64 {
 
 // sendRead sends the head and the file's next bytes, up to a chunk's end, from memory of the
 // loop's.
-func (a *answer) sendRead(head []byte, o *opened, s span) (int, error) {
+func (a *answer) sendRead(head []byte, o *servedFile, s byteRange) (int, error) {
 	h := a.h
-	b := h.take(len(head) + chunkBytes)
-	defer h.give(b)
+	b := h.getMem(len(head) + chunkBytes)
+	defer h.putMem(b)
 	number := s.off / chunkBytes
 	n := int(min(s.n, (number+1)*chunkBytes-s.off))
 	b = append(b, head...)
@@ -80,8 +80,8 @@ const (
 	keptMax    = 32
 )
 
-// take gives an empty buffer with room for n bytes.
-func (h *host) take(n int) []byte {
+// getMem gives an empty buffer with room for n bytes.
+func (h *handler) getMem(n int) []byte {
 	list, size := &h.small, smallBytes
 	if n > smallBytes {
 		list, size = &h.large, max(n, largeBytes)
@@ -94,8 +94,8 @@ func (h *host) take(n int) []byte {
 	return make([]byte, 0, size)
 }
 
-// give takes a buffer back.
-func (h *host) give(b []byte) {
+// putMem takes a buffer back.
+func (h *handler) putMem(b []byte) {
 	switch {
 	case cap(b) == smallBytes && len(h.small) < keptMax:
 		h.small = append(h.small, b[:0])

@@ -10,28 +10,28 @@ import (
 type cache struct {
 	max    int
 	fresh  time.Duration // for so long a name is believed to lead where it did
-	byPath map[string]*opened
-	ends   opened // newer is the one used last, older the one that goes next
+	byPath map[string]*servedFile
+	ends   servedFile // newer is the one used last, older the one that goes next
 	side   *sync.WaitGroup
 }
 
 func newCache(max int, fresh time.Duration, side *sync.WaitGroup) *cache {
-	k := &cache{max: max, fresh: fresh, byPath: make(map[string]*opened), side: side}
+	k := &cache{max: max, fresh: fresh, byPath: make(map[string]*servedFile), side: side}
 	k.ends.newer, k.ends.older = &k.ends, &k.ends
 	return k
 }
 
 // The list runs in a ring through ends: ends.newer is the oldest, ends.older the newest.
 
-func (o *opened) unlink() { o.newer.older, o.older.newer = o.older, o.newer }
+func (o *servedFile) unlink() { o.newer.older, o.older.newer = o.older, o.newer }
 
-func (k *cache) link(o *opened) {
+func (k *cache) link(o *servedFile) {
 	o.older, o.newer = k.ends.older, &k.ends
 	o.older.newer, k.ends.older = o, o
 }
 
 // use notes a use of a file; done ends it.
-func (k *cache) use(o *opened) {
+func (k *cache) use(o *servedFile) {
 	o.users++
 	if o.cached && k.ends.older != o {
 		o.unlink()
@@ -39,7 +39,7 @@ func (k *cache) use(o *opened) {
 	}
 }
 
-func (k *cache) done(o *opened) {
+func (k *cache) done(o *servedFile) {
 	if o.users--; o.users == 0 && !o.cached {
 		k.close(o)
 	}
@@ -47,7 +47,7 @@ func (k *cache) done(o *opened) {
 
 // add takes a file in, in place of one with its path, and lets another go if there are too
 // many.
-func (k *cache) add(o *opened, now int64) {
+func (k *cache) add(o *servedFile, now int64) {
 	if k.max == 0 {
 		return
 	}
@@ -63,7 +63,7 @@ func (k *cache) add(o *opened, now int64) {
 }
 
 // drop lets a file go, which is closed when its last user has done.
-func (k *cache) drop(o *opened) {
+func (k *cache) drop(o *servedFile) {
 	if !o.cached {
 		return
 	}
@@ -83,6 +83,6 @@ func (k *cache) clear() {
 }
 
 // close closes a file on a goroutine: the last close of one that was removed frees its blocks.
-func (k *cache) close(o *opened) {
+func (k *cache) close(o *servedFile) {
 	k.side.Go(func() { o.file.Close() })
 }

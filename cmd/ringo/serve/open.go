@@ -15,8 +15,8 @@ import (
 	"ringo/internal/posix"
 )
 
-// opened is a file that is served, open, with what is known of it. One loop owns it.
-type opened struct {
+// servedFile is a file that is served, open, with what is known of it. One loop owns it.
+type servedFile struct {
 	path   string // of the target
 	name   string // below DIR
 	file   *file.File
@@ -34,12 +34,12 @@ type opened struct {
 	checks  bool  // somebody is looking
 	cached  bool
 
-	newer, older *opened // in the cache's order of use
+	newer, older *servedFile // in the cache's order of use
 }
 
-// found is what a target leads to: a file, or what to say in place of one.
-type found struct {
-	file   *opened
+// lookupResult is what a target leads to: a file, or what to say in place of one.
+type lookupResult struct {
+	file   *servedFile
 	status int    // 200: the file, or a directory to be listed
 	to     string // a redirect's
 	list   string // a directory's name
@@ -75,41 +75,41 @@ func openBelow(root *file.Dir, name string) (*file.File, fs.FileInfo, error) {
 
 // resolve looks a target up, as http.FileServer does. It may wait for the disk: it is for the
 // offload.
-func resolve(root *file.Dir, t *target) (found, error) {
+func resolve(root *file.Dir, t *target) (lookupResult, error) {
 	name := t.name()
 	f, info, err := openBelow(root, name)
 	switch {
 	case err != nil:
-		return found{}, err
+		return lookupResult{}, err
 	case info.IsDir() && !t.slash():
-		return found{status: http.StatusMovedPermanently, to: t.redirect(path.Base(t.raw) + "/")}, nil
+		return lookupResult{status: http.StatusMovedPermanently, to: t.redirect(path.Base(t.raw) + "/")}, nil
 	case f != nil && t.slash():
 		f.Close()
-		return found{status: http.StatusMovedPermanently, to: t.redirect("../" + path.Base(t.raw))}, nil
+		return lookupResult{status: http.StatusMovedPermanently, to: t.redirect("../" + path.Base(t.raw))}, nil
 	case f == nil:
 		index := path.Join(name, indexName)
 		var in fs.FileInfo
 		if f, in, err = openBelow(root, index); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return found{}, err
+			return lookupResult{}, err
 		}
 		if f == nil {
-			return found{status: http.StatusOK, list: name, info: info}, nil
+			return lookupResult{status: http.StatusOK, list: name, info: info}, nil
 		}
 		name, info = index, in
 	}
 	o, err := describe(t.path, name, f, info)
 	if err != nil {
 		f.Close()
-		return found{}, err
+		return lookupResult{}, err
 	}
-	return found{file: o, status: http.StatusOK}, nil
+	return lookupResult{file: o, status: http.StatusOK}, nil
 }
 
 // sniffLen is what http.DetectContentType looks at.
 const sniffLen = 512
 
-func describe(target, name string, f *file.File, info fs.FileInfo) (*opened, error) {
-	o := &opened{path: target, name: name, file: f, info: info, size: info.Size()}
+func describe(target, name string, f *file.File, info fs.FileInfo) (*servedFile, error) {
+	o := &servedFile{path: target, name: name, file: f, info: info, size: info.Size()}
 	if o.kind = mime.TypeByExtension(path.Ext(name)); o.kind == "" {
 		var head [sniffLen]byte
 		n, err := f.ReadAt(head[:], 0)
@@ -130,10 +130,10 @@ func describe(target, name string, f *file.File, info fs.FileInfo) (*opened, err
 }
 
 // modified is when the file was written last.
-func (o *opened) modified() time.Time { return o.info.ModTime() }
+func (o *servedFile) modified() time.Time { return o.info.ModTime() }
 
 // same reports whether the name still leads to the file, as it was. It may wait for the disk.
-func (o *opened) same(root *file.Dir) bool {
+func (o *servedFile) same(root *file.Dir) bool {
 	info, err := root.Stat(o.name)
 	return err == nil && file.SameFile(info, o.info) && info.Size() == o.size && info.ModTime().Equal(o.modified())
 }

@@ -8,10 +8,10 @@ import (
 	"strings"
 )
 
-// span is some bytes of a file.
-type span struct{ off, n int64 }
+// byteRange is some bytes of a file.
+type byteRange struct{ off, n int64 }
 
-func (s span) contentRange(size int64) string {
+func (s byteRange) contentRange(size int64) string {
 	return fmt.Sprintf("bytes %d-%d/%d", s.off, s.off+s.n-1, size)
 }
 
@@ -22,12 +22,12 @@ var (
 
 // parseRanges reads a Range header as package net/http does. None are the whole file, which
 // it also is if they are more than that together.
-func parseRanges(header string, size int64) ([]span, error) {
+func parseRanges(header string, size int64) ([]byteRange, error) {
 	rest, ok := strings.CutPrefix(header, "bytes=")
 	if !ok {
 		return nil, errRange
 	}
-	var all []span
+	var all []byteRange
 	sum, beyond := int64(0), false
 	for word := range strings.SplitSeq(rest, ",") {
 		if word = textproto.TrimString(word); word == "" {
@@ -53,7 +53,7 @@ func parseRanges(header string, size int64) ([]span, error) {
 	return all, nil
 }
 
-func parseRange(word string, size int64) (s span, err error) {
+func parseRange(word string, size int64) (s byteRange, err error) {
 	from, to, ok := strings.Cut(word, "-")
 	if !ok {
 		return s, errRange
@@ -65,7 +65,7 @@ func parseRange(word string, size int64) (s span, err error) {
 			return s, errRange
 		}
 		n = min(n, size)
-		return span{size - n, n}, nil
+		return byteRange{size - n, n}, nil
 	}
 	first, err := strconv.ParseInt(from, 10, 64)
 	switch {
@@ -74,11 +74,11 @@ func parseRange(word string, size int64) (s span, err error) {
 	case first >= size:
 		return s, errNoOverlap
 	case to == "":
-		return span{first, size - first}, nil
+		return byteRange{first, size - first}, nil
 	}
 	last, err := strconv.ParseInt(to, 10, 64)
 	if err != nil || first > last {
 		return s, errRange
 	}
-	return span{first, min(last, size-1) - first + 1}, nil
+	return byteRange{first, min(last, size-1) - first + 1}, nil
 }

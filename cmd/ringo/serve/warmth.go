@@ -43,7 +43,7 @@ const (
 func (w *warmth) slot(number int64) *chunk { return &w.chunks[number%int64(len(w.chunks))] }
 
 // warmed notes that all of a chunk is in memory.
-func (o *opened) warmed(number, now int64) {
+func (o *servedFile) warmed(number, now int64) {
 	if o.noSend || o.noNow && o.noLook {
 		return
 	}
@@ -55,7 +55,7 @@ func (o *opened) warmed(number, now int64) {
 
 // passed notes that n bytes from off on were in memory at this moment, because they were sent by
 // sendfile. Those just before them were there at the moment before; 0: nobody knows.
-func (o *opened) passed(off, n, before, now int64) {
+func (o *servedFile) passed(off, n, before, now int64) {
 	for at := off - off%chunkBytes; at < off+n && min(at+chunkBytes, o.size) <= off+n; at += chunkBytes {
 		since := now
 		if at < off {
@@ -67,7 +67,7 @@ func (o *opened) passed(off, n, before, now int64) {
 	}
 }
 
-func (o *opened) isWarm(number, now int64) bool {
+func (o *servedFile) isWarm(number, now int64) bool {
 	c, within := o.slot(number), warmFor
 	if o.noLook {
 		within = warmForBlind
@@ -76,7 +76,7 @@ func (o *opened) isWarm(number, now int64) bool {
 }
 
 // sendable is how many of n bytes from off on may go by sendfile now; 0: they must be read.
-func (o *opened) sendable(h *host, off, n int64) int64 {
+func (o *servedFile) sendable(h *handler, off, n int64) int64 {
 	if o.chunks == nil || o.noSend {
 		return 0
 	}
@@ -102,7 +102,7 @@ func (o *opened) sendable(h *host, off, n int64) int64 {
 }
 
 // inMemory asks whether bytes are in memory. Where the kernel does not tell, the last of them does.
-func (o *opened) inMemory(h *host, off, n int64) bool {
+func (o *servedFile) inMemory(h *handler, off, n int64) bool {
 	if !o.noLook {
 		in, err := o.file.Cached(off, n)
 		o.noLook = err != nil
@@ -113,7 +113,7 @@ func (o *opened) inMemory(h *host, off, n int64) bool {
 }
 
 // ask finds out about the file system. It may wait for the disk.
-func (o *opened) ask() {
+func (o *servedFile) ask() {
 	var first [1]byte
 	_, err := o.file.ReadCached(first[:], 0)
 	o.noNow = errors.Is(err, errors.ErrUnsupported)

@@ -7,7 +7,7 @@ import (
 )
 
 // advance runs the ops of a direction in their order until one must wait.
-func (d *engine) advance(r *reg, s *direction) {
+func (d *engine) advance(r *registration, s *direction) {
 	for attempts := 0; s.head != nil && s.ready != 0; attempts++ {
 		if attempts == attemptsMax {
 			d.heat(r)
@@ -22,7 +22,7 @@ func (d *engine) advance(r *reg, s *direction) {
 }
 
 // attemptFirst tries the first op of a direction once.
-func (d *engine) attemptFirst(r *reg, s *direction, o *op.Op) {
+func (d *engine) attemptFirst(r *registration, s *direction, o *op.Op) {
 	res := d.bounded(o, attempt(o))
 	switch {
 	case res == -sys.EAGAIN:
@@ -49,7 +49,7 @@ func (d *engine) attemptFirst(r *reg, s *direction, o *op.Op) {
 }
 
 // receive tries a receive that takes its buffer now that data may be there.
-func (d *engine) receive(r *reg, s *direction, o *op.Op) {
+func (d *engine) receive(r *registration, s *direction, o *op.Op) {
 	mem, id, ok := o.Bufs.LendOne()
 	if !ok {
 		d.stats.NoBuffers++
@@ -84,7 +84,7 @@ func (d *engine) receive(r *reg, s *direction, o *op.Op) {
 
 // drained clears readiness without the EAGAIN where that is certain, see the
 // package comment.
-func (d *engine) drained(r *reg, s *direction, o *op.Op, got, asked int) {
+func (d *engine) drained(r *registration, s *direction, o *op.Op, got, asked int) {
 	if got > 0 && got < asked && s.ready&lasting == 0 && o.Arg == 0 && r.isTCP() {
 		s.ready = 0
 	}
@@ -96,7 +96,7 @@ func full(o *op.Op) bool {
 }
 
 // heat makes the next Wait go on with r, without sleep.
-func (d *engine) heat(r *reg) {
+func (d *engine) heat(r *registration) {
 	if !r.heated {
 		r.heated = true
 		r.hot = d.hot

@@ -9,7 +9,7 @@ import (
 
 // arm makes the poller report what r's ops wait for. For an edge-triggered one
 // that is one call in the descriptor's life.
-func (d *engine) arm(r *reg) {
+func (d *engine) arm(r *registration) {
 	want := uint32(allMask)
 	if d.edge {
 		if r.armed != 0 || r.in.head == nil && r.out.head == nil && r.watch.head == nil {
@@ -25,7 +25,7 @@ func (d *engine) arm(r *reg) {
 	r.armed = want
 }
 
-func (d *engine) tell(r *reg, want uint32) int32 {
+func (d *engine) tell(r *registration, want uint32) int32 {
 	switch {
 	case want == 0:
 		return d.p.Remove(r.sys)
@@ -43,7 +43,7 @@ func (d *engine) tell(r *reg, want uint32) int32 {
 // disarmed ends the waits on a descriptor that the poller would not take. One to
 // which readiness means nothing is always ready; what would have to wait for it
 // blocks, and goes to the offload.
-func (d *engine) disarmed(r *reg, res int32) {
+func (d *engine) disarmed(r *registration, res int32) {
 	if res == -sys.EPERM {
 		r.checked, r.file = true, true
 	}
@@ -122,7 +122,7 @@ func (d *engine) event(e *poller.Event) {
 // level-triggered poller would report the same again until somebody has read, so
 // there a multishot one ends with its first completion, and its owner submits it
 // again when it has read.
-func (d *engine) notify(r *reg, ready uint32) {
+func (d *engine) notify(r *registration, ready uint32) {
 	for o := r.watch.head; o != nil; {
 		next := o.Next
 		switch mask := ready & (o.Arg | pollMask); {

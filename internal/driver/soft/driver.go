@@ -47,13 +47,13 @@ type engine struct {
 	now   func() int64
 
 	regs   regTable
-	queue  list // submitted, for the next Wait
-	ended  list // cancelled while waiting, for the next Wait
-	hot    *reg // registrations to go on with, linked by hot
+	queue  list          // submitted, for the next Wait
+	ended  list          // cancelled while waiting, for the next Wait
+	hot    *registration // registrations to go on with, linked by hot
 	timers timers
 
-	resting *reg  // registrations whose readiness is of no use for a while, linked by rests
-	rested  int64 // when it is over
+	resting *registration // registrations whose readiness is of no use for a while, linked by rests
+	rested  int64         // when it is over
 
 	files files
 

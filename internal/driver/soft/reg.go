@@ -29,10 +29,10 @@ type direction struct {
 	ready uint32
 }
 
-// reg is what the driver knows of one descriptor. Its index plus one is the FD's
+// registration is what the driver knows of one descriptor. Its index plus one is the FD's
 // Slot; index and generation are the poller's key, so that an event that comes
 // after the registration has ended is told apart.
-type reg struct {
+type registration struct {
 	index uint32
 	gen   uint32
 	sys   int32
@@ -42,21 +42,21 @@ type reg struct {
 	out   direction
 	owner *fd.FD
 
-	hot     *reg // the next in the driver's hot list
-	heated  bool // in that list
-	rests   *reg // the next in the driver's list of those that rest
-	resting bool // in that list
-	checked bool // whether it is a file was looked at
-	file    bool // readiness means nothing here
-	tcp     int8 // 1 yes, -1 no, 0 not looked at
+	hot     *registration // the next in the driver's hot list
+	heated  bool          // in that list
+	rests   *registration // the next in the driver's list of those that rest
+	resting bool          // in that list
+	checked bool          // whether it is a file was looked at
+	file    bool          // readiness means nothing here
+	tcp     int8          // 1 yes, -1 no, 0 not looked at
 
-	free *reg
+	free *registration
 }
 
-func (r *reg) key() uint64 { return uint64(r.gen)<<32 | uint64(r.index) }
+func (r *registration) key() uint64 { return uint64(r.gen)<<32 | uint64(r.index) }
 
 // directionOf is where an op of this code waits.
-func (r *reg) directionOf(o *op.Op) *direction {
+func (r *registration) directionOf(o *op.Op) *direction {
 	if o.Def().Interest&sys.PollOut != 0 {
 		return &r.out
 	}
@@ -65,7 +65,7 @@ func (r *reg) directionOf(o *op.Op) *direction {
 
 // isFile asks, once, whether the calls of this descriptor may block whatever its
 // readiness.
-func (r *reg) isFile() bool {
+func (r *registration) isFile() bool {
 	if !r.checked {
 		r.checked = true
 		r.file = sys.IsRegular(r.sys)
@@ -75,7 +75,7 @@ func (r *reg) isFile() bool {
 
 // isTCP asks, once, for the protocol. Only of TCP is it known that a short read
 // means an empty queue: datagrams, packets and passed descriptors end one early.
-func (r *reg) isTCP() bool {
+func (r *registration) isTCP() bool {
 	if r.tcp == 0 {
 		r.tcp = -1
 		if proto, res := sys.GetsockoptInt(r.sys, sys.SolSocket, sys.SoProtocol); res >= 0 && proto == sys.ProtoTCP {
@@ -87,7 +87,7 @@ func (r *reg) isTCP() bool {
 
 // wants is what a level-triggered poller should wait for. PollPri is not part of
 // it: it stays until somebody takes the urgent byte out of line.
-func (r *reg) wants() (mask uint32) {
+func (r *registration) wants() (mask uint32) {
 	if r.in.head != nil {
 		mask |= sys.PollIn
 	}
@@ -104,18 +104,18 @@ func (r *reg) wants() (mask uint32) {
 
 // regTable is a slab of registrations. They lie in chunks and never move.
 type regTable struct {
-	chunks []*[regChunk]reg
-	free   *reg
+	chunks []*[regChunk]registration
+	free   *registration
 	used   int
 }
 
 const regChunk = 64
 
 // at gives the registration of an index that this table gave out.
-func (t *regTable) at(index uint32) *reg { return &t.chunks[index/regChunk][index%regChunk] }
+func (t *regTable) at(index uint32) *registration { return &t.chunks[index/regChunk][index%regChunk] }
 
 // find gives the registration that an event's key names, nil if it has ended.
-func (t *regTable) find(key uint64) *reg {
+func (t *regTable) find(key uint64) *registration {
 	index := uint32(key)
 	if int(index/regChunk) >= len(t.chunks) {
 		return nil
@@ -127,7 +127,7 @@ func (t *regTable) find(key uint64) *reg {
 }
 
 // of gives the registration of f, if it has one here.
-func (t *regTable) of(f *fd.FD) *reg {
+func (t *regTable) of(f *fd.FD) *registration {
 	if f.Slot == 0 || int((f.Slot-1)/regChunk) >= len(t.chunks) {
 		return nil
 	}
@@ -138,7 +138,7 @@ func (t *regTable) of(f *fd.FD) *reg {
 }
 
 // get gives the registration of f, a new one if need be.
-func (t *regTable) get(f *fd.FD) *reg {
+func (t *regTable) get(f *fd.FD) *registration {
 	if r := t.of(f); r != nil {
 		return r
 	}
@@ -148,7 +148,7 @@ func (t *regTable) get(f *fd.FD) *reg {
 	r := t.free
 	t.free = r.free
 	t.used++
-	*r = reg{index: r.index, gen: r.gen, sys: f.Sys(), owner: f, hot: r.hot, heated: r.heated,
+	*r = registration{index: r.index, gen: r.gen, sys: f.Sys(), owner: f, hot: r.hot, heated: r.heated,
 		rests: r.rests, resting: r.resting}
 	r.in.ready, r.out.ready = untried, untried
 	f.Slot = r.index + 1
@@ -156,7 +156,7 @@ func (t *regTable) get(f *fd.FD) *reg {
 }
 
 // put ends a registration on which nothing waits.
-func (t *regTable) put(r *reg) {
+func (t *regTable) put(r *registration) {
 	if r.in.head != nil || r.out.head != nil || r.watch.head != nil {
 		panic(fmt.Sprintf("driver/soft: registration %d ends while ops wait on it (fd %d)", r.index, r.sys))
 	}
@@ -171,7 +171,7 @@ func (t *regTable) put(r *reg) {
 
 func (t *regTable) grow() {
 	base := uint32(len(t.chunks) * regChunk)
-	c := new([regChunk]reg)
+	c := new([regChunk]registration)
 	t.chunks = append(t.chunks, c)
 	for i := regChunk - 1; i >= 0; i-- {
 		c[i].index = base + uint32(i)
@@ -181,7 +181,7 @@ func (t *regTable) grow() {
 }
 
 // each calls f for every registration.
-func (t *regTable) each(f func(r *reg)) {
+func (t *regTable) each(f func(r *registration)) {
 	for _, c := range t.chunks {
 		for i := range c {
 			if c[i].owner != nil {

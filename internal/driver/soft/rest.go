@@ -9,7 +9,7 @@ import "time"
 const restMax = 5 * time.Millisecond
 
 // pauseSends has nothing tried on r's out direction for a while.
-func (d *engine) pauseSends(r *reg) {
+func (d *engine) pauseSends(r *registration) {
 	if r.resting {
 		return
 	}

@@ -94,7 +94,7 @@ func repeatable(o *op.Op) bool {
 // startPoll answers a Poll op from the descriptor's present state, or makes it
 // a watcher. Where the poller does not know the descriptor yet, or is to be told
 // anew, it will report the present state by itself.
-func (d *engine) startPoll(r *reg, o *op.Op) {
+func (d *engine) startPoll(r *registration, o *op.Op) {
 	if d.edge && r.armed != 0 && o.Flags&op.Tried == 0 {
 		res := attempt(o)
 		switch {

@@ -134,12 +134,12 @@ func (d *ring) withdraw(o *op.Op) {
 		d.deferred.removeFirst(is)
 		o.FD.Unwait(direction(o))
 	}
-	d.early = append(d.early, early{o, res, !waits})
+	d.early = append(d.early, endedOp{o, res, !waits})
 }
 
-// early is an op that has ended without the kernel. It is complete, and lets go of
+// endedOp is an op that has ended without the kernel. It is complete, and lets go of
 // its descriptor, in the next Wait.
-type early struct {
+type endedOp struct {
 	o    *op.Op
 	res  int32
 	held bool // it had its stream

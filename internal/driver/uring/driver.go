@@ -41,7 +41,7 @@ type ring struct {
 	cancelLater []uint64 // and later
 	cancelAt    int64    // when that is
 	cancels     []uint64 // tokens whose cancels wait for room in the SQ
-	early       []early
+	early       []endedOp
 	inFlight    int // ops that the kernel has, their polls included
 	extArg      bool
 	timing      bool   // the latest TIMEOUT is still under way

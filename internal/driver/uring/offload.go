@@ -93,7 +93,7 @@ func (d *ring) cancelOffload(o *op.Op) {
 		if d.files.Cancel(&f.Request) {
 			d.freeOffload(f)
 			d.inFlight--
-			d.early = append(d.early, early{o, resultOf(o, -sys.ECANCELED), true})
+			d.early = append(d.early, endedOp{o, resultOf(o, -sys.ECANCELED), true})
 		}
 		return
 	}

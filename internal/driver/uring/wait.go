@@ -178,7 +178,7 @@ func (d *ring) deliver(done *driver.Queue) {
 			d.stats.Completions++
 			done.Push(driver.Completion{Op: e.o, Res: e.res})
 		}
-		*e = early{}
+		*e = endedOp{}
 	}
 	d.early = d.early[:0]
 }

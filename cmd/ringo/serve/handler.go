@@ -25,8 +25,8 @@ type files struct {
 	requests, bytes, lookups atomic.Int64 // for -stats
 }
 
-// host is a loop's part of it, for one address.
-type host struct {
+// handler is what a loop has of files, for one address.
+type handler struct {
 	*files
 	l     *ringo.Loop
 	begin time.Time
@@ -40,8 +40,8 @@ type host struct {
 	date         []byte // a Date header
 }
 
-// guest is a connection.
-type guest struct {
+// client is a connection.
+type client struct {
 	touched int64 // the loop's second, or what part of one touch makes of it, in which its deadlines were set
 	begun   bool  // a part of a head is here
 	leaving bool  // it has had its last answer, what it sends is dropped
@@ -70,7 +70,7 @@ func (f *files) statWords() string {
 
 // serveStreams serves one address on one loop.
 func (f *files) serveStreams(l *ringo.Loop, ln *sock.Listener) error {
-	h := &host{files: f, l: l, begin: l.Now(), cache: newCache(f.o.files, f.o.fresh, &f.Side)}
+	h := &handler{files: f, l: l, begin: l.Now(), cache: newCache(f.o.files, f.o.fresh, &f.Side)}
 	defer h.cache.clear()
 	if f.log != nil {
 		h.lines = f.log.open(l)
@@ -79,9 +79,9 @@ func (f *files) serveStreams(l *ringo.Loop, ln *sock.Listener) error {
 	return sock.Serve(l, ln, &sock.Handler{Open: h.open, Request: h.serveConn, Closed: h.closed})
 }
 
-func (h *host) open(c *sock.Conn) error {
+func (h *handler) open(c *sock.Conn) error {
 	h.Conns.Add(1)
-	g := new(guest)
+	g := new(client)
 	if h.lines != nil {
 		g.from = addressOf(c)
 	}
@@ -89,22 +89,22 @@ func (h *host) open(c *sock.Conn) error {
 	return c.SetReadDeadline(h.l.Now().Add(h.o.header))
 }
 
-func (h *host) closed(c *sock.Conn, _ error) {
+func (h *handler) closed(c *sock.Conn, _ error) {
 	if c.Value() != nil {
 		h.Conns.Add(-1)
 	}
 }
 
 // now is the time since the loop began to serve, by its clock. It is never 0.
-func (h *host) now() int64 { return int64(h.l.Now().Sub(h.begin)) + 1 }
+func (h *handler) now() int64 { return int64(h.l.Now().Sub(h.begin)) + 1 }
 
 // canceled reports whether the task that asks is to end, so that its error tells nothing.
-func (h *host) canceled() bool { return h.l.Context().Err() != nil }
+func (h *handler) canceled() bool { return h.l.Context().Err() != nil }
 
 // touch puts the connection's deadlines off, once a second at most, or more often if that is
 // not little against the time for which it may be idle.
-func (h *host) touch(c *sock.Conn) {
-	g := c.Value().(*guest)
+func (h *handler) touch(c *sock.Conn) {
+	g := c.Value().(*client)
 	step := max(1, min(int64(time.Second), int64(h.o.idle/8)))
 	if now := h.now()/step + 1; g.touched != now {
 		g.touched = now
@@ -114,8 +114,8 @@ func (h *host) touch(c *sock.Conn) {
 }
 
 // serveConn answers what requests are here.
-func (h *host) serveConn(c *sock.Conn) error {
-	g := c.Value().(*guest)
+func (h *handler) serveConn(c *sock.Conn) error {
+	g := c.Value().(*client)
 	for !g.leaving {
 		p, err := c.Peek(c.Buffered())
 		if err != nil || len(p) == 0 {
@@ -141,7 +141,7 @@ func (h *host) serveConn(c *sock.Conn) error {
 
 // begun is told that a part of a head is here. The rest of it has so long, however it
 // trickles in.
-func (h *host) begun(c *sock.Conn, g *guest) error {
+func (h *handler) begun(c *sock.Conn, g *client) error {
 	if g.begun {
 		return nil
 	}
@@ -150,7 +150,7 @@ func (h *host) begun(c *sock.Conn, g *guest) error {
 }
 
 // newAnswer gives an answer to be filled; it is pooled, because tasks that are at one may park.
-func (h *host) newAnswer(c *sock.Conn) *answer {
+func (h *handler) newAnswer(c *sock.Conn) *answer {
 	if k := len(h.answers); k > 0 {
 		a := h.answers[k-1]
 		h.answers = h.answers[:k-1]
@@ -160,7 +160,7 @@ func (h *host) newAnswer(c *sock.Conn) *answer {
 	return &answer{h: h, c: c}
 }
 
-func (h *host) endAnswer(a *answer) {
+func (h *handler) endAnswer(a *answer) {
 	*a = answer{h: h}
 	if len(h.answers) < keptMax {
 		h.answers = append(h.answers, a)
@@ -186,7 +186,7 @@ func (a *answer) run(n int, bad *fault) (last bool, err error) {
 		h.bytes.Add(a.sent)
 	}
 	if h.lines != nil && a.status != 0 {
-		h.lines.add(a.c.Value().(*guest).from, a)
+		h.lines.add(a.c.Value().(*client).from, a)
 	}
 	if err != nil || a.last {
 		return true, err
@@ -199,7 +199,7 @@ func (a *answer) run(n int, bad *fault) (last bool, err error) {
 
 // leave ends a connection whose last answer is out: to close it while its peer still sends would
 // reset it, and destroy that answer.
-func (h *host) leave(c *sock.Conn, g *guest) error {
+func (h *handler) leave(c *sock.Conn, g *client) error {
 	if !g.ended {
 		g.ended = true
 		if err := c.CloseWrite(); err != nil {
@@ -217,7 +217,7 @@ func (h *host) leave(c *sock.Conn, g *guest) error {
 }
 
 // lookup finds what a request asks for. A file that it gives is in use.
-func (h *host) lookup(r *request) (found, error) {
+func (h *handler) lookup(r *request) (lookupResult, error) {
 	if isPlain(r.target) {
 		if o := h.cache.byPath[string(r.target)]; o != nil {
 			return h.known(o)
@@ -225,10 +225,10 @@ func (h *host) lookup(r *request) (found, error) {
 	}
 	t, ok := parseTarget(r.target)
 	if !ok {
-		return found{status: http.StatusBadRequest}, nil
+		return lookupResult{status: http.StatusBadRequest}, nil
 	}
 	if strings.HasSuffix(t.raw, "/"+indexName) {
-		return found{status: http.StatusMovedPermanently, to: t.redirect("./")}, nil
+		return lookupResult{status: http.StatusMovedPermanently, to: t.redirect("./")}, nil
 	}
 	if o := h.cache.byPath[t.path]; o != nil && (t.slash() || t.path != "/") {
 		return h.known(o)
@@ -238,11 +238,11 @@ func (h *host) lookup(r *request) (found, error) {
 
 // known is lookup of a file that is open. If it is time, one task looks whether the name still
 // leads to it; until it knows, the others go on with what there is.
-func (h *host) known(o *opened) (found, error) {
+func (h *handler) known(o *servedFile) (lookupResult, error) {
 	h.cache.use(o)
 	now := h.now()
 	if now-o.checked < int64(h.cache.fresh) || o.checks {
-		return found{file: o, status: http.StatusOK}, nil
+		return lookupResult{file: o, status: http.StatusOK}, nil
 	}
 	same := false
 	o.checks = true
@@ -253,18 +253,18 @@ func (h *host) known(o *opened) (found, error) {
 	o.checks = false
 	if err == nil && same {
 		o.checked = now
-		return found{file: o, status: http.StatusOK}, nil
+		return lookupResult{file: o, status: http.StatusOK}, nil
 	}
 	h.cache.drop(o)
 	h.cache.done(o)
 	if err != nil {
-		return found{}, err
+		return lookupResult{}, err
 	}
 	return h.search(&target{raw: o.path, path: o.path})
 }
 
 // search looks a target up on disk, and keeps the file that it finds.
-func (h *host) search(t *target) (what found, err error) {
+func (h *handler) search(t *target) (what lookupResult, err error) {
 	h.lookups.Add(1)
 	err = h.l.Offload(func(context.Context) (err error) {
 		what, err = resolve(h.root, t)
@@ -274,7 +274,7 @@ func (h *host) search(t *target) (what found, err error) {
 		if what.file != nil {
 			h.cache.done(h.borrow(what.file))
 		}
-		return found{}, err
+		return lookupResult{}, err
 	}
 	if what.file != nil {
 		h.cache.add(h.borrow(what.file), h.now())
@@ -283,7 +283,7 @@ func (h *host) search(t *target) (what found, err error) {
 }
 
 // borrow begins the use of a file that is new.
-func (h *host) borrow(o *opened) *opened {
+func (h *handler) borrow(o *servedFile) *servedFile {
 	o.users++
 	return o
 }
