@@ -24,7 +24,7 @@ type Direction struct {
 	busy        bool
 	awaits      bool // waiter is in Await: the completion of Op resumes it
 	owed        bool // Op has its result, and its memory is still with the kernel
-	cut         bool // which was got back by giving the connection up
+	cut         bool // which was got back by disconnect
 	ended       cause
 }
 
@@ -117,7 +117,7 @@ func (c *Core) Reclaim(dir Dir) bool {
 	if d.lent == nil {
 		return true
 	}
-	if d.lent.taken() || !d.lent.reclaim() {
+	if d.lent.inUse() || !d.lent.reclaim() {
 		return false
 	}
 	d.unlock(c.l)
@@ -205,7 +205,7 @@ func (c *Core) completed(dir Dir, o *op.Op, res int32, flags uint32) {
 	d := &c.own.dirs[dir]
 	if flags&op.More != 0 {
 		if d.res, d.owed = res, true; o.Canceled {
-			c.recall(d)
+			c.disconnect(d)
 		}
 		return
 	}
@@ -249,20 +249,20 @@ func (c *Core) abort(d *Direction) {
 	}
 	c.l.Cancel(d.Op)
 	if d.owed {
-		c.recall(d)
+		c.disconnect(d)
 	}
 }
 
-// recall gets memory back that a send without a copy has lent to the kernel, for which the connection
-// is given up: what is queued on it is thrown away, and the peer sees a reset.
-func (c *Core) recall(d *Direction) {
+// disconnect ends a connection, by connect(2) to no address, so that the kernel gives memory back that a send
+// without a copy has lent to it. What is queued is thrown away, and the peer sees a reset.
+func (c *Core) disconnect(d *Direction) {
 	d.cut = true
 	o := op.Op{Code: op.Connect, FD: &c.fd, Ext: new(op.Ext)}
 	o.Ext.Addr.SetUnspec()
 	c.l.Try(&o)
 }
 
-// Cut reports whether the last op of Await was cut off by giving the connection up.
+// Cut reports whether the last op of Await was cut off by disconnect.
 func (d *Direction) Cut() bool { return d.cut }
 
 // Why is the reason for which the last op of Await has ended before its time, with the error of the

@@ -55,19 +55,19 @@ type half struct {
 
 	// Of the caller that is at it.
 	watched     bool // file is there, and stays for the turn
-	alone       bool // it is an ordinary goroutine, so it may block
+	mayBlock    bool // it is an ordinary goroutine, so it may block
 	interrupted bool // it is a task that was cancelled
 
 	ahead int32 // how many of those who wait came before the loop wanted the direction back
 	res   int32
 	queue line
 
-	op      *op.Op
-	idle    []byte                // what op is to receive into, without op while the caller waits
-	raw     func(fd uintptr) bool // to be called in place of op
-	call    func(uintptr) bool    // attempt, for the netpoller; made for the first wait
-	visitor *loop.Loop            // the caller is a task of this loop
-	polls   *loopWait             // the caller waits by the loop, for want of descriptors
+	op         *op.Op
+	idle       []byte                // what op is to receive into, without op while the caller waits
+	raw        func(fd uintptr) bool // to be called in place of op
+	call       func(uintptr) bool    // attempt, for the netpoller; made for the first wait
+	callerLoop *loop.Loop            // the caller is a task of this loop
+	polls      *loopWait             // the caller waits by the loop, for want of descriptors
 
 	Input Input
 }
@@ -168,7 +168,7 @@ func (h *half) free() bool { return h.held && !h.busy && !h.wanted && !h.f.closi
 func (h *half) begin() {
 	h.busy = true
 	h.watched = h.f.file != nil
-	h.alone, h.visitor = false, nil
+	h.mayBlock, h.callerLoop = false, nil
 	h.prepare()
 }
 
@@ -219,9 +219,9 @@ func (f *foreign) giveUp(h *half, p *waiter) {
 	}
 }
 
-// pass gives the turn to the first in the queue; nil if there is nobody. The caller
+// passTurn gives the turn to the first in the queue; nil if there is nobody. The caller
 // wakes it when it has unlocked.
-func (h *half) pass() *waiter {
+func (h *half) passTurn() *waiter {
 	for h.queue.first != nil {
 		if h.wanted && h.ahead == 0 {
 			return nil
@@ -261,7 +261,7 @@ func (f *foreign) leave(h *half) {
 		f.settle()
 		return
 	}
-	p := h.pass()
+	p := h.passTurn()
 	back := p == nil && h.wanted
 	if back {
 		h.sendBack()

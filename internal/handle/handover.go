@@ -30,7 +30,7 @@ func (t *handover) Run() {
 	// Tasks that queued behind this one found no foreign callers to ask. They want it back
 	// when those that wait now are done.
 	h.wanted, h.ahead = !d.queue.Empty(), int32(h.queue.len())
-	p := h.pass()
+	p := h.passTurn()
 	back := p == nil && h.wanted
 	if back {
 		h.wanted = false
@@ -79,8 +79,8 @@ func (h *half) reclaim() bool {
 	return true
 }
 
-// taken reports whether a foreign caller is at it, or it is on its way back.
-func (h *half) taken() bool {
+// inUse reports whether a foreign caller is at it, or it is on its way back.
+func (h *half) inUse() bool {
 	h.f.mu.Lock()
 	defer h.f.mu.Unlock()
 	return h.busy || h.onWay

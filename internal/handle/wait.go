@@ -20,14 +20,14 @@ func (f *foreign) do(h *half) (int32, error) {
 		if res, ok := h.try(); ok {
 			return res, nil
 		}
-		if h.recognise(); h.alone { // here, where the stack is not as deep yet as in wait
+		if h.findCaller(); h.mayBlock { // here, where the stack is not as deep yet as in wait
 			if err := f.watch(h); err != nil && !f.outOfDescriptors(err) {
 				return 0, err
 			}
 		}
 	}
-	if h.visitor != nil {
-		return f.visit(h)
+	if h.callerLoop != nil {
+		return f.waitOffloaded(h)
 	}
 	return f.wait(h)
 }
@@ -41,13 +41,13 @@ func (h *half) attempt(uintptr) bool {
 		h.res = res
 		return true
 	}
-	if !h.alone {
-		h.recognise()
+	if !h.mayBlock {
+		h.findCaller()
 	}
-	if h.alone {
-		h.rest()
+	if h.mayBlock {
+		h.putOp()
 	}
-	return !h.alone
+	return !h.mayBlock
 }
 
 // try makes the call of the caller that has its turn.
@@ -56,14 +56,14 @@ func (h *half) try() (res int32, ok bool) {
 		return 0, h.raw(uintptr(h.f.c.fd.Sys()))
 	}
 	if h.op == nil {
-		h.resume()
+		h.getOp()
 	}
 	return h.f.c.l.Try(h.op)
 }
 
-// rest gives op back while a goroutine waits, if nothing of it is to be kept but where it
+// putOp puts op back into the pool while a goroutine waits, if nothing of it is to be kept but where it
 // receives to: there are many that do.
-func (h *half) rest() {
+func (h *half) putOp() {
 	if h.raw == nil && !h.keepsOp && h.op.Code == op.Recv && h.op.Ext == nil && h.op.Arg|h.op.Arg2 == 0 {
 		h.idle = h.op.Buf
 		h.op.Buf = nil
@@ -72,16 +72,16 @@ func (h *half) rest() {
 	}
 }
 
-// resume is the way back.
-func (h *half) resume() {
+// getOp takes one out again.
+func (h *half) getOp() {
 	h.prepare()
 	h.op.Buf, h.idle = h.idle, nil
 }
 
-// recognise finds out whether the foreign caller is a task.
-func (h *half) recognise() {
-	h.visitor, _ = loop.Current()
-	h.alone = h.visitor == nil
+// findCaller finds out whether the foreign caller is a task.
+func (h *half) findCaller() {
+	h.callerLoop, _ = loop.Current()
+	h.mayBlock = h.callerLoop == nil
 }
 
 // wait parks in Go's netpoller until the op has a result.
@@ -104,11 +104,11 @@ func (f *foreign) wait(h *half) (int32, error) {
 		err = f.raw.Read(h.call)
 	}
 	if h.op == nil {
-		h.resume()
+		h.getOp()
 	}
 	switch {
-	case err == nil && h.visitor != nil && !h.alone: // it did not wait
-		return f.visit(h)
+	case err == nil && h.callerLoop != nil && !h.mayBlock: // it did not wait
+		return f.waitOffloaded(h)
 	case err == nil:
 		return h.res, nil
 	case f.isClosing():
@@ -154,9 +154,9 @@ func (a Access) Pause(d time.Duration) error {
 	return err
 }
 
-// visit has a goroutine wait in place of a task of another loop.
-func (f *foreign) visit(h *half) (res int32, err error) {
-	err = f.inPlace(h.visitor, h, func() error {
+// waitOffloaded has a goroutine wait in place of a task of another loop.
+func (f *foreign) waitOffloaded(h *half) (res int32, err error) {
+	err = f.inPlace(h.callerLoop, h, func() error {
 		var err error
 		res, err = f.wait(h)
 		return err
@@ -169,14 +169,14 @@ func (f *foreign) visit(h *half) (res int32, err error) {
 func (f *foreign) inPlace(l *loop.Loop, h *half, fn func() error) error {
 	err := l.Offload(func(ctx context.Context) error {
 		defer f.interruptible(ctx, h)()
-		h.alone = true // for the time being
+		h.mayBlock = true // for the time being
 		err := fn()
 		if errors.Is(err, os.ErrDeadlineExceeded) && ctx.Err() != nil {
 			err = ctx.Err()
 		}
 		return err
 	})
-	h.alone, h.visitor = false, nil
+	h.mayBlock, h.callerLoop = false, nil
 	if errors.Is(err, context.Canceled) || l.Canceled() && errors.Is(err, context.DeadlineExceeded) {
 		err = l.Cause()
 	}
