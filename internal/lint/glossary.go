@@ -25,7 +25,7 @@ func Glossary(t *Tree) (faults []string) {
 	if i < 0 {
 		return nil
 	}
-	terms := glossaryTerms(t.Texts[i].Body)
+	terms, faults := glossaryTerms(t.Texts[i].Body)
 	for _, p := range t.Packages {
 		if p.Name == "" || listed(testHelpers, p.Dir) || listed(tools, p.Dir) {
 			continue
@@ -141,18 +141,23 @@ func spaced(name string) string {
 	return b.String()
 }
 
-// glossaryTerms returns the words of the glossary's tables.
-func glossaryTerms(text string) map[string]bool {
+// glossaryTerms returns the words of the glossary's tables. One that is explained twice is a fault.
+func glossaryTerms(text string) (terms map[string]bool, faults []string) {
 	_, section, _ := strings.Cut(text, "\n## Glossary\n")
-	terms := map[string]bool{}
+	terms = map[string]bool{}
 	for line := range strings.Lines(section) {
 		cells := strings.Split(line, "|")
 		if len(cells) < 3 {
 			continue
 		}
 		for term := range strings.SplitSeq(cells[1], ",") {
-			terms[strings.ToLower(strings.TrimSpace(term))] = true
+			term = strings.ToLower(strings.TrimSpace(term))
+			if terms[term] && term != "word" && strings.Trim(term, "-") != "" {
+				faults = append(faults, fmt.Sprintf("%s: the glossary explains %q twice: one word has one meaning.",
+					architecture, term))
+			}
+			terms[term] = true
 		}
 	}
-	return terms
+	return terms, faults
 }

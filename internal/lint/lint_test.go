@@ -273,6 +273,9 @@ var ruleCases = []struct {
 	{"a table of something else", "layers table", "docs/architecture.md", "\n## Layers\n\n| `uring` | the ring |\n",
 		"row 1 of the table of layers has [uring]"},
 	{"a word of the house", "glossary", "docs/architecture.md", "## Glossary\n| x | y |", ""},
+	{"a word with two meanings", "glossary", "docs/architecture.md",
+		"\n## Glossary\n\n| word | meaning |\n|---|---|\n| x, y | a |\n\n| word | meaning |\n|---|---|\n| Y | b |\n",
+		`explains "y" twice`},
 
 	{"internal is free", "exported docs", "internal/op/a.go", "package op\nfunc Free() {}", ""},
 }
