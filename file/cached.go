@@ -117,6 +117,9 @@ func (f *File) Cached(off, n int64) (bool, error) {
 		return false, err
 	}
 	defer f.refs.release()
+	if _, _, err := who(); err != nil {
+		return false, f.fail("cached", err)
+	}
 	known, err := f.factsWithType()
 	if err != nil {
 		return false, f.fail("cached", err)

@@ -64,19 +64,8 @@ type cell struct {
 	before []byte // what a call before this one has read
 	ahead  int    // and written
 
-	clean  []func()
-	faults []error
-}
-
-func (x *cell) fault(format string, args ...any) {
-	x.faults = append(x.faults, fmt.Errorf(format, args...))
-}
-
-// must notes an error that has no place in any cell.
-func (x *cell) must(what string, err error) {
-	if err != nil {
-		x.fault("%s: %w", what, err)
-	}
+	clean []func()
+	report
 }
 
 // run runs the cell.
@@ -119,18 +108,6 @@ func (x *cell) closeHandle() {
 		x.inTime("Close of what was detached", x.parted.Close)
 		x.parted = nil
 	}
-}
-
-// inTime runs f on a goroutine, which must end.
-func (x *cell) inTime(what string, f func() error) {
-	done := make(chan struct{})
-	var err error
-	go func() { defer close(done); err = f() }()
-	if hung := within(what, done); hung != nil {
-		x.faults = append(x.faults, hung)
-		return
-	}
-	x.must(what, err)
 }
 
 // call has the caller make the call, and the event come over it.

@@ -15,5 +15,8 @@
 // Networks and callers run beside each other. With -short there is one network of each family, with all callers,
 // methods and events: tcp for streams, unixpacket, udp, unixgram.
 //
+// RunFiles is the like for package file: the methods of a file.File, a pipe's end or a file on a disk, where other
+// events make no sense; calls that wait for nobody are made one after the other until the event is over.
+//
 // The rows are checked against the methods that there are, so a new method without a row fails.
 package socktest

@@ -123,13 +123,7 @@ func fits(net *network, who *caller, r *row, ev *event) bool {
 
 // cell runs one.
 func (m *matrix) cell(t *testing.T, x *cell, listen bool) {
-	if m.world == nil {
-		w, err := newWorld(m.driver)
-		if err != nil {
-			t.Fatal(err)
-		}
-		m.world = w
-	}
+	m.open(t)
 	x.world = m.world
 	var err error
 	if listen {
@@ -138,18 +132,35 @@ func (m *matrix) cell(t *testing.T, x *cell, listen bool) {
 	} else {
 		err = x.run()
 	}
+	m.close(t, err, x.ev.ended)
+	m.cells++
+}
+
+// open makes a world for the next cell, if there is none.
+func (m *matrix) open(t *testing.T) {
+	if m.world != nil {
+		return
+	}
+	w, err := newWorld(m.driver)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.world = w
+}
+
+// close reports how a cell went. It may have ended the loop.
+func (m *matrix) close(t *testing.T, err error, ended bool) {
 	var hung *hang
 	switch {
 	case errors.As(err, &hung):
 		m.world = nil // it can't be ended
-	case x.ev.ended:
+	case ended:
 		m.world.other.end()
 		m.world = nil
 	}
 	if err != nil {
 		t.Error(err)
 	}
-	m.cells++
 }
 
 func (m *matrix) end(t *testing.T) {

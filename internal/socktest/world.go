@@ -183,12 +183,12 @@ type hang struct{ stacks string }
 
 func (h *hang) Error() string { return "not done within " + patience.String() + "\n" + h.stacks }
 
-// stacks are those of goroutines in package sock.
+// stacks are those of goroutines in the packages that are tested, and of loops.
 func stacks() string {
 	b := make([]byte, 4<<20)
 	var in []string
 	for _, s := range strings.Split(string(b[:runtime.Stack(b, true)]), "\n\n") {
-		if strings.Contains(s, "ringo/sock.") {
+		if strings.Contains(s, "ringo/sock.") || strings.Contains(s, "ringo/file.") || strings.Contains(s, "loop.Run") {
 			in = append(in, s)
 		}
 	}

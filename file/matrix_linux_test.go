@@ -1,0 +1,18 @@
+//go:build linux
+
+package file_test
+
+import (
+	"testing"
+
+	"ringo"
+	"ringo/internal/socktest"
+)
+
+// Every method of a File, by every kind of caller, while something happens to the call, to the file or to the
+// caller's loop: see package socktest.
+func TestMatrix(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) { socktest.RunFiles(t, cfg.Driver) })
+}
+
+func TestMatrixIsComplete(t *testing.T) { socktest.FilesComplete(t) }

@@ -1,0 +1,208 @@
+//go:build linux
+
+package socktest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ringo/file"
+)
+
+// fileRow is a method of a File, or a way to call it.
+type fileRow struct {
+	method string
+	// Of pipes, of files on a disk, or of both.
+	pipe, disk bool
+	// One of these three: reads from a place on, which matters to those that take one; writes; or neither.
+	read  func(f *file.File, p []byte, at int) (int, error)
+	write func(f *file.File, p []byte, at int) (int, error)
+	ask   func(f *file.File) error
+
+	toEnd bool // read goes on until the end, or p is full
+	maybe bool // the file system may lack it
+	stays bool // it answers also when the file is closed
+	once  bool // a task that goes on calling it holds its loop
+	ends  bool // it closes the file
+}
+
+// until writes into a slice, and fails when that is full.
+type until struct {
+	p []byte
+	n int
+}
+
+var errFull = errors.New("full")
+
+func (u *until) Write(p []byte) (int, error) {
+	n := copy(u.p[u.n:], p)
+	if u.n += n; n < len(p) {
+		return n, errFull
+	}
+	return n, nil
+}
+
+var fileRows = []*fileRow{
+	{method: "Read", pipe: true, disk: true, read: func(f *file.File, p []byte, _ int) (int, error) {
+		return f.Read(p)
+	}},
+	{method: "ReadAt", disk: true, read: func(f *file.File, p []byte, at int) (int, error) {
+		return f.ReadAt(p, int64(at))
+	}},
+	{method: "ReadVAt", disk: true, read: func(f *file.File, p []byte, at int) (int, error) {
+		return f.ReadVAt([][]byte{p[:3], nil, p[3:]}, int64(at))
+	}},
+	{method: "ReadCached", disk: true, read: func(f *file.File, p []byte, at int) (int, error) {
+		return f.ReadCached(p, int64(at))
+	}},
+	{method: "WriteTo", pipe: true, toEnd: true, read: func(f *file.File, p []byte, _ int) (int, error) {
+		n, err := f.WriteTo(&until{p: p})
+		return int(n), err
+	}},
+	{method: "SyscallConn/Read", pipe: true, read: func(f *file.File, p []byte, _ int) (n int, err error) {
+		raw, err := f.SyscallConn()
+		if err != nil {
+			return 0, err
+		}
+		var res error
+		err = raw.Read(func(fd uintptr) bool {
+			n, res = unix.Read(int(fd), p)
+			return res != unix.EAGAIN
+		})
+		return max(n, 0), errors.Join(err, whenRan(err, res))
+	}},
+
+	{method: "Write", pipe: true, disk: true, write: func(f *file.File, p []byte, _ int) (int, error) {
+		return f.Write(p)
+	}},
+	{method: "WriteString", pipe: true, disk: true, write: func(f *file.File, p []byte, _ int) (int, error) {
+		return f.WriteString(string(p))
+	}},
+	{method: "WriteAt", disk: true, write: func(f *file.File, p []byte, at int) (int, error) {
+		return f.WriteAt(p, int64(at))
+	}},
+	{method: "WriteVAt", disk: true, write: func(f *file.File, p []byte, at int) (int, error) {
+		return f.WriteVAt([][]byte{p[:1], nil, p[1:100], p[100:]}, int64(at))
+	}},
+	{method: "ReadFrom", pipe: true, disk: true, write: func(f *file.File, p []byte, _ int) (int, error) {
+		n, err := f.ReadFrom(struct{ io.Reader }{bytes.NewReader(p)})
+		return int(n), err
+	}},
+
+	{method: "Advise", disk: true, ask: func(f *file.File) error { return f.Advise(file.AdviceRandom, 0, 0) }},
+	{method: "Allocate", disk: true, maybe: true, ask: func(f *file.File) error { return f.Allocate(0, 0, 1<<16) }},
+	{method: "Cached", disk: true, maybe: true, ask: func(f *file.File) error {
+		_, err := f.Cached(0, 1<<16)
+		return err
+	}},
+	{method: "Chmod", disk: true, ask: func(f *file.File) error { return f.Chmod(0o640) }},
+	{method: "Chown", disk: true, ask: func(f *file.File) error { return f.Chown(-1, -1) }},
+	{method: "Chtimes", disk: true, ask: func(f *file.File) error { return f.Chtimes(time.Now(), time.Now()) }},
+	{method: "Datasync", disk: true, ask: (*file.File).Datasync},
+	{method: "DirectAlign", disk: true, stays: true, once: true, ask: func(f *file.File) error {
+		f.DirectAlign()
+		return nil
+	}},
+	{method: "Fd", pipe: true, disk: true, stays: true, once: true, ask: func(f *file.File) error {
+		f.Fd()
+		return nil
+	}},
+	{method: "ListXattrs", disk: true, maybe: true, ask: func(f *file.File) error {
+		_, err := f.ListXattrs()
+		return err
+	}},
+	{method: "Lock", disk: true, ask: func(f *file.File) error {
+		return f.Lock(context.Background(), file.Range{}, true)
+	}},
+	{method: "Name", pipe: true, disk: true, stays: true, once: true, ask: func(f *file.File) error {
+		f.Name()
+		return nil
+	}},
+	{method: "PunchHole", disk: true, maybe: true, ask: func(f *file.File) error { return f.PunchHole(0, 4096) }},
+	{method: "RemoveXattr", disk: true, maybe: true, ask: func(f *file.File) error { return f.RemoveXattr("user.x") }},
+	{method: "Seek", disk: true, ask: func(f *file.File) error { _, err := f.Seek(0, io.SeekEnd); return err }},
+	{method: "SetXattr", disk: true, maybe: true, ask: func(f *file.File) error {
+		return f.SetXattr("user.x", []byte("1"), 0)
+	}},
+	{method: "Stat", pipe: true, disk: true, ask: func(f *file.File) error { _, err := f.Stat(); return err }},
+	{method: "Sync", disk: true, ask: (*file.File).Sync},
+	{method: "SyncRange", disk: true, ask: func(f *file.File) error { return f.SyncRange(0, 4096, 0) }},
+	{method: "SyscallConn/Control", pipe: true, disk: true, once: true, ask: func(f *file.File) error {
+		raw, err := f.SyscallConn()
+		if err != nil {
+			return err
+		}
+		return raw.Control(func(uintptr) {})
+	}},
+	{method: "Truncate", disk: true, ask: func(f *file.File) error { return f.Truncate(1 << 16) }},
+	{method: "TryLock", disk: true, ask: func(f *file.File) error {
+		_, err := f.TryLock(file.Range{}, true)
+		return err
+	}},
+	{method: "Unlock", disk: true, ask: func(f *file.File) error { return f.Unlock(file.Range{}) }},
+	{method: "Xattr", disk: true, maybe: true, ask: func(f *file.File) error {
+		_, err := f.Xattr("user.x")
+		return err
+	}},
+	{method: "Close", pipe: true, disk: true, ends: true, ask: (*file.File).Close},
+}
+
+// fileEvent is what happens to a call.
+type fileEvent struct {
+	name    string
+	tasks   bool          // only tasks know it
+	limit   time.Duration // of WithTimeout
+	partial bool          // some bytes are there, or gone, before
+	sleeps  bool          // the call begins when the event is over
+	closes  bool          // the file
+	ends    bool          // the loop, to which the file does not belong
+	dead    bool          // by its driver's death
+	waits   bool          // for what the call waits for, too: it can't succeed
+
+	act func(x *fileCell, p *pending)
+}
+
+var fileEvents = []*fileEvent{
+	{name: "plain", act: (*fileCell).provide},
+	{name: "partial", partial: true, act: (*fileCell).provide},
+	{name: "partial-cancel", tasks: true, partial: true, act: func(x *fileCell, p *pending) {
+		x.someGoes()
+		p.task.Cancel()
+	}},
+	{name: "cancel", tasks: true, waits: true, act: func(_ *fileCell, p *pending) { p.task.Cancel() }},
+	{name: "canceled-before", tasks: true, sleeps: true, waits: true, act: func(_ *fileCell, p *pending) {
+		p.task.Cancel()
+	}},
+	{name: "timeout", tasks: true, limit: 2 * time.Millisecond, waits: true},
+	{name: "close", closes: true, waits: true, act: func(x *fileCell, _ *pending) { x.close() }},
+	{name: "loop-end", ends: true, act: func(x *fileCell, p *pending) {
+		x.must("Run", x.home.end())
+		x.provideOthers(p)
+	}},
+	{name: "driver-death", ends: true, dead: true, act: func(x *fileCell, p *pending) {
+		x.home.driver.Die(errDead)
+		if err := x.home.wait(); !errors.Is(err, errDead) {
+			x.fault("Run on a driver that died: %w", err)
+		}
+		x.provideOthers(p)
+	}},
+}
+
+// want is what the event has the call fail of; nil: nothing.
+func (x *fileCell) want() error {
+	switch ev := x.ev; {
+	case ev.closes:
+		return os.ErrClosed
+	case ev.limit > 0:
+		return os.ErrDeadlineExceeded
+	case ev.tasks, ev.ends && x.who.own:
+		return context.Canceled
+	}
+	return nil
+}
