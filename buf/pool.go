@@ -42,7 +42,6 @@ type Pool struct {
 	count     int
 
 	ring   Ring
-	group  uint16
 	byID   []*Buffer
 	lent   int // in the kernel's ring
 	target int // how many to keep there
@@ -121,15 +120,12 @@ func (p *Pool) Available() int {
 	return p.freeCount + p.lent
 }
 
-// Group is the number by which submissions pick from the pool's ring.
-func (p *Pool) Group() uint16 { return p.group }
-
-// Lend gives the pool's buffers to the kernel through r, the ring of a group.
-func (p *Pool) Lend(r Ring, group uint16) {
+// Lend gives the pool's buffers to the kernel through r.
+func (p *Pool) Lend(r Ring) {
 	if p.byID == nil {
 		panic("buf: a pool made by NewPool has no ids to lend by")
 	}
-	p.ring, p.group = r, group
+	p.ring = r
 	p.Refill()
 }
 

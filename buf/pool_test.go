@@ -35,7 +35,7 @@ func TestRotationStaysSmallAndWarm(t *testing.T) {
 	var mark gmark.Mark
 	p := buf.NewRingPool(16, 4, 64, &mark)
 	k := &kernel{}
-	p.Lend(k, 0)
+	p.Lend(k)
 	if p.Lent() != 4 || p.Available() != 16 {
 		t.Fatalf("%d lent of %d available, want 4 of 16", p.Lent(), p.Available())
 	}
@@ -56,7 +56,7 @@ func TestMisuseOfBuffers(t *testing.T) {
 	var mark gmark.Mark
 	p := buf.NewRingPool(4, 2, 64, &mark)
 	k := &kernel{}
-	p.Lend(k, 0)
+	p.Lend(k)
 	id, _ := k.fill()
 	b := p.Filled(id, 1)
 	if !panics(func() { p.Filled(id, 1) }) {
@@ -195,7 +195,7 @@ func FuzzPool(f *testing.F) {
 		mark.Set(gmark.Current())
 		p := buf.NewRingPool(n, target, 8, &mark)
 		k := &kernel{}
-		p.Lend(k, 3)
+		p.Lend(k)
 		var held []*buf.Buffer
 		var leases []buf.Lease
 		owner := map[byte]int{} // first byte of a held buffer's memory -> holders

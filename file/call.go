@@ -137,10 +137,8 @@ func (c *call) park(l *loop.Loop) (int32, error) {
 		return 0, posix.ENOBUFS
 	}
 	mine := &c.op
-	o.FD, o.Buf, o.Ext, o.Off, o.Arg, o.Arg2, o.Flags = mine.FD, mine.Buf, mine.Ext, mine.Off,
-		mine.Arg, mine.Arg2, mine.Flags
+	o.FD, o.Buf, o.Ext, o.Off, o.CallFlags, o.Flags = mine.FD, mine.Buf, mine.Ext, mine.Off, mine.CallFlags, mine.Flags
 	res := l.Do(o)
-	mine.Off, mine.Arg, mine.Arg2 = o.Off, o.Arg, o.Arg2
 	if mine.Ext != nil {
 		o.Ext = nil // it is not the slab's
 	}

@@ -30,18 +30,6 @@ func newNameCall(code op.Code, dir int32, path string) (*call, *op.Name, error) 
 	return c, n, nil
 }
 
-// onName runs an op on one name with no more than flags.
-func onName(code op.Code, dir int32, path string, arg uint32) error {
-	c, _, err := newNameCall(code, dir, path)
-	if err != nil {
-		return err
-	}
-	c.op.Arg = arg
-	_, err = c.run()
-	c.free()
-	return err
-}
-
 // onNames runs an op on two names, of which the second starts from to.
 func onNames(code op.Code, dir int32, path string, to int32, second string, flags uint32) error {
 	c, n, err := newNameCall(code, dir, path)
@@ -53,7 +41,7 @@ func onNames(code op.Code, dir int32, path string, to int32, second string, flag
 		return posix.EINVAL
 	}
 	n.To, n.ToDir = append(append(n.To[:0], second...), 0), to
-	c.op.Arg = flags
+	c.op.CallFlags = flags
 	known := facts(0)
 	if isNoName(path) || isNoName(second) {
 		// The ring looks at both names first, and says what is wrong with the second
@@ -136,7 +124,7 @@ func statAt(dir int32, path string, flags uint32) (st sys.Statx, err error) {
 	if err != nil {
 		return st, err
 	}
-	c.op.Arg = flags
+	c.op.CallFlags = flags
 	if _, err = c.run(); err == nil {
 		st = n.Stat
 	}
@@ -145,11 +133,25 @@ func statAt(dir int32, path string, flags uint32) (st sys.Statx, err error) {
 }
 
 func mkdirAt(dir int32, path string, mode uint32) error {
-	return onName(op.Mkdirat, dir, path, mode)
+	c, n, err := newNameCall(op.Mkdirat, dir, path)
+	if err != nil {
+		return err
+	}
+	n.How.Mode = uint64(mode)
+	_, err = c.run()
+	c.free()
+	return err
 }
 
 func unlinkAt(dir int32, path string, flags uint32) error {
-	return onName(op.Unlinkat, dir, path, flags)
+	c, _, err := newNameCall(op.Unlinkat, dir, path)
+	if err != nil {
+		return err
+	}
+	c.op.CallFlags = flags
+	_, err = c.run()
+	c.free()
+	return err
 }
 
 // removeAt removes a file or an empty directory, as os.Remove does: also with its

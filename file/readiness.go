@@ -234,7 +234,7 @@ func (r *readiness) park(l *loop.Loop, n int32, interest uint32) error {
 	if p.o = l.NewOp(op.Poll); p.o == nil {
 		return errno(sys.ENOBUFS)
 	}
-	p.o.FD, p.o.Arg = &p.fd, interest
+	p.o.FD, p.o.Events = &p.fd, uint16(interest)
 	if !r.register(p) {
 		l.FreeOp(p.o)
 		return os.ErrClosed

@@ -6,14 +6,14 @@ import (
 )
 
 // about runs an op on n bytes from off on.
-func (f *File) about(name string, code op.Code, off, n int64, arg uint32) error {
+func (f *File) about(name string, code op.Code, off, n int64, flags uint32) error {
 	if err := f.begin(name); err != nil {
 		return err
 	}
 	defer f.refs.release()
 	c := newCall(code, f.n)
 	defer c.free()
-	c.op.Off, c.op.Arg = off, arg
+	c.op.Off, c.op.CallFlags = off, flags
 	c.withExt().Len = n
 	if _, err := c.run(); err != nil {
 		return f.fail(name, err)

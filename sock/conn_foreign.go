@@ -77,10 +77,10 @@ func (c *Conn) more(a handle.Access) error {
 // moreRecord fetches the next record.
 func (c *Conn) moreRecord(a handle.Access) error {
 	in, o := a.Input(), a.Op()
-	o.Arg = howLong
+	o.CallFlags = howLong
 	size, err := a.Do()
 	o = a.Op() // it may have been given back meanwhile
-	o.Arg = 0
+	o.CallFlags = 0
 	switch {
 	case err != nil:
 		return err

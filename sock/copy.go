@@ -252,7 +252,7 @@ func (c *Conn) drain(p relay.Pipe) (total int, err error) {
 			return total, err
 		}
 		o := &c.local.splice
-		o.Code, o.FD, o.Arg, o.Arg2 = op.SpliceOut, c.core.FD(), uint32(p.Held), uint32(p.R)
+		o.Code, o.FD, o.Limit, o.Other = op.SpliceOut, c.core.FD(), uint32(p.Held), p.R
 		res, ok := c.l.Try(o)
 		if !ok {
 			if res, err = c.drainSlowly(p); err != nil {
@@ -274,7 +274,7 @@ func (c *Conn) drainSlowly(p relay.Pipe) (int32, error) {
 	if err != nil {
 		return 0, err
 	}
-	o.Arg, o.Arg2 = uint32(p.Held), uint32(p.R)
+	o.Limit, o.Other = uint32(p.Held), p.R
 	if res := c.awaitSend(o); res > 0 {
 		return res, nil
 	}
@@ -285,7 +285,7 @@ func (c *Conn) drainSlowly(p relay.Pipe) (int32, error) {
 func drainForeign(a handle.Access, p relay.Pipe) (total int, err error) {
 	for p.Held > 0 {
 		o := a.Op()
-		o.Code, o.Arg, o.Arg2 = op.SpliceOut, uint32(p.Held), uint32(p.R)
+		o.Code, o.Limit, o.Other = op.SpliceOut, uint32(p.Held), p.R
 		res, err := a.Do()
 		switch {
 		case err != nil:
@@ -312,7 +312,7 @@ func (s *lent) Wait() error {
 			return nil
 		}
 		o := a.Op()
-		o.Code, o.Arg = op.Poll, interest
+		o.Code, o.Events = op.Poll, interest
 		_, err := a.Do()
 		return err
 	})
@@ -329,7 +329,7 @@ func (s *lent) Fill(p relay.Pipe) (n int, ok bool, err error) {
 		}
 		ok = true
 		o := a.Op()
-		o.Code, o.Arg, o.Arg2 = op.SpliceIn, pieceMax, uint32(p.W)
+		o.Code, o.Limit, o.Other = op.SpliceIn, pieceMax, p.W
 		res, now := a.Try()
 		switch {
 		case !now:

@@ -98,9 +98,9 @@ func (in *input) arm(c *Conn) {
 	}
 	o.FD, o.Flags, o.Sink = c.core.FD(), flags, (*inputSink)(c)
 	if how == receiving {
-		o.Bufs, o.Arg2 = c.l.Ring(), in.limit(c)
+		o.Limit = in.limit(c)
 	} else {
-		o.Arg = interest
+		o.Events = interest
 	}
 	d.Op, in.how = o, how
 	c.l.Submit(o)
@@ -199,7 +199,7 @@ func (in *input) doubted(c *Conn) {
 		return
 	}
 	o := call(c.l, op.Poll)
-	o.Arg = interest
+	o.Events = interest
 	if res, ok := c.try(o); ok && res > 0 {
 		in.disarm(c)
 	}

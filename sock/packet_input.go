@@ -128,7 +128,7 @@ func (in *packetInput) arm(c *packet) {
 		in.err = -sys.ENOBUFS
 		return
 	}
-	o.FD, o.Flags, o.Sink, o.Arg = c.core.FD(), op.Multishot|op.Rough, (*packetSink)(c), sys.PollIn
+	o.FD, o.Flags, o.Sink, o.Events = c.core.FD(), op.Multishot|op.Rough, (*packetSink)(c), sys.PollIn
 	d.Op = o
 	c.l.Submit(o)
 }

@@ -51,7 +51,7 @@ func (p *Pollable) attempt(a handle.Access, code op.Code, b []byte) (res int32, 
 	} else {
 		o = a.Op()
 	}
-	o.Code, o.FD, o.Buf, o.Off, o.Arg = code, p.core.FD(), b, -1, op.NowOnly
+	o.Code, o.FD, o.Buf, o.Off, o.Flags = code, p.core.FD(), b, -1, op.NowOnly
 	res, ok = p.l.Try(o)
 	o.Buf = nil
 	return res, ok
@@ -130,7 +130,7 @@ func (w *pollWait) begin() {
 		w.tell(-sys.ENOBUFS)
 		return
 	}
-	o.FD, o.Arg, o.Sink = p.core.FD(), uint32(w.interest), w
+	o.FD, o.Events, o.Sink = p.core.FD(), uint16(w.interest), w
 	w.op, w.t.Owner = o, w
 	p.waits = append(p.waits, w)
 	w.follow()

@@ -159,7 +159,7 @@ func (c *Conn) sendPiece(f *fileSource, file *fd.FD) (n int, more bool, err erro
 		return 0, false, c.l.Cause()
 	}
 	res, ran := int32(-sys.EAGAIN), false
-	o := op.Op{Code: op.Sendfile, FD: c.core.FD(), Off: -1, Arg: f.piece(), Arg2: uint32(file.Sys())}
+	o := op.Op{Code: op.Sendfile, FD: c.core.FD(), Off: -1, Limit: f.piece(), Other: file.Sys()}
 	c.core.FD().Ref()
 	err = c.l.Offload(func(context.Context) error {
 		res, ran = driver.Call(&o), true
@@ -200,7 +200,7 @@ func (c *Conn) sendWhenRoom(f *fileSource, file *fd.FD) (int32, error) {
 	if err != nil {
 		return 0, err
 	}
-	o.Off, o.Arg, o.Arg2 = -1, min(f.piece(), inMemory), uint32(file.Sys())
+	o.Off, o.Limit, o.Other = -1, min(f.piece(), inMemory), file.Sys()
 	if res := c.awaitSend(o); res >= 0 || theFiles(res) {
 		return res, nil
 	}
@@ -224,7 +224,7 @@ func (c *Conn) sendFileForeign(f *fileSource) (total int64, err error) {
 		return err
 	})
 	o := a.Op()
-	o.Code, o.Arg, o.Arg2, o.Off = op.Send, 0, 0, 0
+	o.Code, o.Off = op.Send, 0
 	c.core.Leave(a)
 	return total, c.failed("write", err)
 }
@@ -235,7 +235,7 @@ func sendFileInTurn(a handle.Access, f *fileSource, file uintptr) (total int64, 
 	}
 	for f.most > 0 {
 		o := a.Op()
-		o.Code, o.Off, o.Arg, o.Arg2 = op.Sendfile, -1, f.piece(), uint32(file)
+		o.Code, o.Off, o.Limit, o.Other = op.Sendfile, -1, f.piece(), int32(file)
 		res, err := a.Do()
 		switch {
 		case err != nil:

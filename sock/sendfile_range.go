@@ -104,7 +104,7 @@ type fileCall struct {
 
 func (s *fileCall) send(file uintptr) {
 	o := &s.c.local.splice
-	o.Code, o.FD, o.Off, o.Arg, o.Arg2 = op.Sendfile, s.c.core.FD(), s.off, s.n, uint32(file)
+	o.Code, o.FD, o.Off, o.Limit, o.Other = op.Sendfile, s.c.core.FD(), s.off, s.n, int32(file)
 	s.res, s.ok = s.c.l.Try(o)
 	o.Off = 0
 }
@@ -124,9 +124,9 @@ func sendfileError(res int32) error {
 
 // writeHead writes what a file's bytes will follow.
 func (c *Conn) writeHead(head []byte) error {
-	c.local.send.Arg = sys.MsgMore
+	c.local.send.CallFlags = sys.MsgMore
 	n, err := c.writeNow(head)
-	c.local.send.Arg = 0
+	c.local.send.CallFlags = 0
 	if err == nil && n < len(head) {
 		_, err = c.writeRest(head, n)
 	}
@@ -139,7 +139,7 @@ func (c *Conn) awaitRoom() error {
 	if err != nil {
 		return err
 	}
-	o.Arg = sys.PollOut
+	o.Events = sys.PollOut
 	c.awaitSend(o)
 	return c.core.Why(handle.Out, "write")
 }
@@ -155,7 +155,7 @@ func sendRangeForeign(a handle.Access, head []byte, file syscall.RawConn, off, n
 		}
 		return err
 	})
-	o.Code, o.Buf, o.Arg, o.Arg2, o.Off = op.Send, nil, 0, 0, 0
+	o.Code, o.Buf, o.CallFlags, o.Off = op.Send, nil, 0, 0
 	return sent, err
 }
 
@@ -164,7 +164,7 @@ func sendRangeInTurn(a handle.Access, head []byte, file uintptr, off, n int64) (
 		return 0, err
 	}
 	o := a.Op()
-	o.Arg = sys.MsgMore
+	o.CallFlags = sys.MsgMore
 	for len(head) > 0 {
 		o.Buf = head[:min(len(head), pieceMax)]
 		res, err := a.Do()
@@ -176,7 +176,7 @@ func sendRangeInTurn(a handle.Access, head []byte, file uintptr, off, n int64) (
 		}
 		head = head[res:]
 	}
-	o.Code, o.Buf, o.Off, o.Arg, o.Arg2 = op.Sendfile, nil, off, uint32(n), uint32(file)
+	o.Code, o.Buf, o.Off, o.Limit, o.Other = op.Sendfile, nil, off, uint32(n), int32(file)
 	res, err := a.Do()
 	if err == nil {
 		err = sendfileError(res)

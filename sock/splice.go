@@ -78,7 +78,7 @@ func (c *Conn) spliceOne(to relay.Sink, m *relay.Mode) (int64, error) {
 func (c *Conn) fill(p *relay.Pipe) bool {
 	in := &c.in
 	o := &c.local.splice
-	o.Code, o.FD, o.Arg, o.Arg2 = op.SpliceIn, c.core.FD(), pieceMax, uint32(p.W)
+	o.Code, o.FD, o.Limit, o.Other = op.SpliceIn, c.core.FD(), pieceMax, p.W
 	res, ok := c.l.Try(o)
 	switch {
 	case !ok:

@@ -31,7 +31,7 @@ func (in *input) fillRecord(c *Conn) {
 		return
 	}
 	o := call(c.l, op.Recv)
-	o.Arg = howLong
+	o.CallFlags = howLong
 	size, ok := c.try(o)
 	switch {
 	case !ok:

@@ -212,7 +212,7 @@ func (c *Core) completed(dir Dir, o *op.Op, res int32, flags uint32) {
 	if flags&op.Notif == 0 {
 		d.res, d.behind = res, 0
 		if o.Code == op.Send && res > 0 {
-			d.behind = -int32(o.Arg2)
+			d.behind = -int32(o.Behind)
 		}
 	}
 	d.owed, d.Op = false, nil

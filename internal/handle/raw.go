@@ -129,9 +129,9 @@ func (c *Core) awaitReady(dir Dir) error {
 	if o == nil {
 		return CallError("poll", -sys.ENOBUFS)
 	}
-	o.Arg = interest
+	o.Events = interest
 	if dir == Out {
-		o.Arg = sys.PollOut
+		o.Events = sys.PollOut
 	}
 	res := c.Await(dir, o)
 	if dir == Out && res > 0 && res&(sys.PollOut|sys.PollErr|sys.PollHup) == 0 {

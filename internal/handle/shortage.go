@@ -95,9 +95,9 @@ func (w *loopWait) begin() {
 		w.res <- -sys.ENOBUFS
 		return
 	}
-	o.FD, o.Arg, o.Sink = &f.c.fd, interest, w
+	o.FD, o.Events, o.Sink = &f.c.fd, interest, w
 	if w.h.dir == Out {
-		o.Arg = sys.PollOut
+		o.Events = sys.PollOut
 	}
 	w.op = o
 	f.c.l.Submit(o)

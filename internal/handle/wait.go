@@ -64,7 +64,7 @@ func (h *half) try() (res int32, ok bool) {
 // putOp puts op back into the pool while a goroutine waits, if nothing of it is to be kept but where it
 // receives to: there are many that do.
 func (h *half) putOp() {
-	if h.raw == nil && !h.keepsOp && h.op.Code == op.Recv && h.op.Ext == nil && h.op.Arg|h.op.Arg2 == 0 {
+	if h.raw == nil && !h.keepsOp && h.op.Code == op.Recv && h.op.Ext == nil && h.op.CallFlags == 0 {
 		h.idle = h.op.Buf
 		h.op.Buf = nil
 		ops.Put(h.op)

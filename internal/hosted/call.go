@@ -26,7 +26,7 @@ func (c *call) fill(o *op.Op) {
 	s := c.op
 	s.Sink = c
 	s.FD, s.Buf, s.Ext, s.Off = o.FD, o.Buf, o.Ext, o.Off
-	s.Arg, s.Arg2 = o.Arg, o.Arg2
+	s.CallFlags = o.CallFlags
 	c.lent = o.Ext != nil
 }
 

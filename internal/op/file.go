@@ -54,20 +54,20 @@ func attemptWriteVec(o *Op) int32 { return sys.WritevAt(o.FD.Sys(), o.Ext.Vec, o
 
 func cachedWriteVec(o *Op) int32 { return sys.WritevAtNow(o.FD.Sys(), o.Ext.Vec, o.Off) }
 
-// Sync is fsync(2); with Arg DataOnly fdatasync(2).
-func prepSync(o *Op, e *uring.SQE) { e.PrepFsync(int(o.FD.Sys()), o.Arg == DataOnly) }
+// Sync is fsync(2); with CallFlags DataOnly fdatasync(2).
+func prepSync(o *Op, e *uring.SQE) { e.PrepFsync(int(o.FD.Sys()), o.CallFlags == DataOnly) }
 
-func attemptSync(o *Op) int32 { return sys.Fsync(o.FD.Sys(), o.Arg == DataOnly) }
+func attemptSync(o *Op) int32 { return sys.Fsync(o.FD.Sys(), o.CallFlags == DataOnly) }
 
-// DataOnly in a Sync's Arg leaves out what is not needed to read the data again.
+// DataOnly in a Sync's CallFlags leaves out what is not needed to read the data again.
 const DataOnly = 1
 
-// Allocate is fallocate(2) of Ext.Len bytes from Off on; Arg is its mode.
+// Allocate is fallocate(2) of Ext.Len bytes from Off on; CallFlags are its mode.
 func prepAllocate(o *Op, e *uring.SQE) {
-	e.PrepFallocate(int(o.FD.Sys()), o.Arg, o.Off, o.Ext.Len)
+	e.PrepFallocate(int(o.FD.Sys()), o.CallFlags, o.Off, o.Ext.Len)
 }
 
-func attemptAllocate(o *Op) int32 { return sys.Fallocate(o.FD.Sys(), o.Arg, o.Off, o.Ext.Len) }
+func attemptAllocate(o *Op) int32 { return sys.Fallocate(o.FD.Sys(), o.CallFlags, o.Off, o.Ext.Len) }
 
 // Ftruncate makes the file Off bytes long.
 func prepFtruncate(o *Op, e *uring.SQE) { e.PrepFtruncate(int(o.FD.Sys()), o.Off) }

@@ -17,22 +17,22 @@ func attemptCall(o *Op) int32 {
 	return 0
 }
 
-// Poll waits until FD is ready for Arg, a poll mask; the result is the mask of
+// Poll waits until FD is ready for Events; the result is the mask of
 // what it is ready for, with errors, hang-ups and the peer's end, which are never
 // left out. Multishot: at every edge, and at some that are none.
 func prepPoll(o *Op, e *uring.SQE) {
 	if o.Flags&Multishot != 0 {
-		e.PrepPollMultishot(int(o.FD.Sys()), o.Arg)
+		e.PrepPollMultishot(int(o.FD.Sys()), uint32(o.Events))
 		return
 	}
-	e.PrepPollAdd(int(o.FD.Sys()), o.Arg)
+	e.PrepPollAdd(int(o.FD.Sys()), uint32(o.Events))
 }
 
 // prepPollOne is for a multishot op that will end with its first completion.
-func prepPollOne(o *Op, e *uring.SQE) { e.PrepPollAdd(int(o.FD.Sys()), o.Arg) }
+func prepPollOne(o *Op, e *uring.SQE) { e.PrepPollAdd(int(o.FD.Sys()), uint32(o.Events)) }
 
 func attemptPoll(o *Op) int32 {
-	switch res := sys.Poll(o.FD.Sys(), o.Arg|sys.PollRdhup); {
+	switch res := sys.Poll(o.FD.Sys(), uint32(o.Events)|sys.PollRdhup); {
 	case res == 0:
 		return -sys.EAGAIN
 	case res > 0 && res&sys.PollNval != 0:
@@ -42,17 +42,8 @@ func attemptPoll(o *Op) int32 {
 	}
 }
 
-// Timeout ends after Off nanoseconds with -ETIME. Drivers use it where a wait
-// can't carry its own deadline.
-func prepTimeout(o *Op, e *uring.SQE) {
-	o.Ext.Time = uring.Timespec{Sec: o.Off / 1e9, Nsec: o.Off % 1e9}
-	e.PrepTimeout(&o.Ext.Time, 0, 0)
-}
-
-// Cancel asks for the end of the op whose token is Off; that op still completes
-// by itself. There is no plain call: a driver without a kernel behind it takes the op out
-// of its own lists.
-func prepCancel(o *Op, e *uring.SQE) { e.PrepCancel(uint64(o.Off)) }
+// Timeout ends after Ext.Time with -ETIME.
+func prepTimeout(o *Op, e *uring.SQE) { e.PrepTimeout(&o.Ext.Time, 0, 0) }
 
 // Read and Write move Buf from or to FD at Off; a negative Off means the file's
 // position, the only one that pipes have. As plain calls they wait for nothing but

@@ -19,7 +19,7 @@ type Name struct {
 	To    []byte
 	ToDir int32
 
-	How  sys.OpenHow // of an Openat2
+	How  sys.OpenHow // of an Openat2; its Mode, of a Mkdirat
 	Stat sys.Statx   // result of a Statx
 }
 
@@ -66,55 +66,59 @@ func untold(res int32) int32 {
 	return res
 }
 
-// Statx puts what is known of Path into Stat. Arg is AT_ flags.
+// Statx puts what is known of Path into Stat.
 func prepStatx(o *Op, e *uring.SQE) {
-	e.PrepStatx(int(dirOf(o)), o.name().Path, o.Arg, sys.StatxAll, stat(o.name()))
+	e.PrepStatx(int(dirOf(o)), o.name().Path, o.CallFlags, sys.StatxAll, stat(o.name()))
 }
 
 func attemptStatx(o *Op) int32 {
-	return sys.Statxat(dirOf(o), o.name().Path, o.Arg, sys.StatxAll, &o.name().Stat)
+	return sys.Statxat(dirOf(o), o.name().Path, o.CallFlags, sys.StatxAll, &o.name().Stat)
 }
 
 // What a kernel knows of a file on a disk of its own is up to date; what it knows of
 // others may be old, and asking would wait for a server. With AtEmptyPath FD itself is
 // asked about.
 func cachedStatx(o *Op) int32 {
-	if o.Arg&^(sys.AtSymlinkNofollow|sys.AtEmptyPath) != 0 {
+	if o.CallFlags&^(sys.AtSymlinkNofollow|sys.AtEmptyPath) != 0 {
 		return -sys.EOPNOTSUPP
 	}
-	res := untold(sys.StatCached(dirOf(o), o.name().Path, o.Arg, &o.name().Stat))
+	res := untold(sys.StatCached(dirOf(o), o.name().Path, o.CallFlags, &o.name().Stat))
 	if res == 0 && o.name().Stat.DevMajor == 0 {
 		return -sys.EAGAIN
 	}
 	return res
 }
 
-// Mkdirat makes the directory Path with mode Arg.
-func prepMkdirat(o *Op, e *uring.SQE) { e.PrepMkdirat(int(dirOf(o)), o.name().Path, o.Arg) }
+// Mkdirat makes the directory Path with the mode of How.
+func prepMkdirat(o *Op, e *uring.SQE) {
+	e.PrepMkdirat(int(dirOf(o)), o.name().Path, uint32(o.name().How.Mode))
+}
 
-func attemptMkdirat(o *Op) int32 { return sys.Mkdirat(dirOf(o), o.name().Path, o.Arg) }
+func attemptMkdirat(o *Op) int32 {
+	return sys.Mkdirat(dirOf(o), o.name().Path, uint32(o.name().How.Mode))
+}
 
-// Unlinkat removes Path. Arg is AT_ flags.
-func prepUnlinkat(o *Op, e *uring.SQE) { e.PrepUnlinkat(int(dirOf(o)), o.name().Path, o.Arg) }
+// Unlinkat removes Path.
+func prepUnlinkat(o *Op, e *uring.SQE) { e.PrepUnlinkat(int(dirOf(o)), o.name().Path, o.CallFlags) }
 
-func attemptUnlinkat(o *Op) int32 { return sys.Unlinkat(dirOf(o), o.name().Path, o.Arg) }
+func attemptUnlinkat(o *Op) int32 { return sys.Unlinkat(dirOf(o), o.name().Path, o.CallFlags) }
 
-// Renameat gives Path the name To. Arg is RENAME_ flags.
+// Renameat gives Path the name To.
 func prepRenameat(o *Op, e *uring.SQE) {
-	e.PrepRenameat(int(dirOf(o)), o.name().Path, int(o.toAt()), o.name().To, o.Arg)
+	e.PrepRenameat(int(dirOf(o)), o.name().Path, int(o.toAt()), o.name().To, o.CallFlags)
 }
 
 func attemptRenameat(o *Op) int32 {
-	return sys.Renameat(dirOf(o), o.name().Path, o.toAt(), o.name().To, o.Arg)
+	return sys.Renameat(dirOf(o), o.name().Path, o.toAt(), o.name().To, o.CallFlags)
 }
 
-// Linkat makes To another name of Path. Arg is AT_ flags.
+// Linkat makes To another name of Path.
 func prepLinkat(o *Op, e *uring.SQE) {
-	e.PrepLinkat(int(dirOf(o)), o.name().Path, int(o.toAt()), o.name().To, o.Arg)
+	e.PrepLinkat(int(dirOf(o)), o.name().Path, int(o.toAt()), o.name().To, o.CallFlags)
 }
 
 func attemptLinkat(o *Op) int32 {
-	return sys.Linkat(dirOf(o), o.name().Path, o.toAt(), o.name().To, o.Arg)
+	return sys.Linkat(dirOf(o), o.name().Path, o.toAt(), o.name().To, o.CallFlags)
 }
 
 // Symlinkat makes Path a symbolic link to To.

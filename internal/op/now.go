@@ -5,10 +5,6 @@ import "ringo/internal/sys"
 // pipeRoom is what fits into a pipe that is ready, at least: PIPE_BUF.
 const pipeRoom = 4096
 
-// NowOnly in the Arg of a Read or Write has a plain call on a descriptor in blocking
-// mode give -EOPNOTSUPP where it might wait, for callers that have a thread for that.
-const NowOnly = 1
-
 // transferNow reads or writes p on a descriptor in blocking mode. Nothing may sit in
 // such a read, which no cancel could end without the bytes that it takes: so the
 // kernel is told not to wait (RWF_NOWAIT), and where this sort of file knows no
@@ -23,7 +19,7 @@ func transferNow(o *Op, p []byte) int32 {
 	}
 	switch res := now(fd, p); res {
 	case -sys.EOPNOTSUPP, -sys.ENOSYS, -sys.EINVAL:
-		if o.Arg == NowOnly {
+		if o.Flags&NowOnly != 0 {
 			return -sys.EOPNOTSUPP
 		}
 	default:

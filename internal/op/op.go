@@ -1,7 +1,6 @@
 package op
 
 import (
-	"ringo/buf"
 	"ringo/internal/fd"
 	"ringo/internal/sys"
 	"ringo/uring"
@@ -21,7 +20,6 @@ const (
 	Sendmsg
 	Poll
 	Timeout
-	Cancel
 	Read
 	Write
 	Recvmmsg
@@ -54,7 +52,7 @@ type Flags uint8
 const (
 	// Multishot ops yield completions until one comes without More.
 	Multishot Flags = 1 << iota
-	// Select ops take their buffer from Bufs when data is there.
+	// Select ops take their buffer from the loop's pool when data is there.
 	Select
 	// Keep: a descriptor that comes after a cancel is still wanted; without it the
 	// driver closes such a one.
@@ -71,7 +69,13 @@ const (
 	// Offload: a worker makes the op's call also where there is an entry for it. For files
 	// of whose kind each entry ends with a thread of the kernel's, which costs more.
 	Offload
+	// NowOnly reads and writes give -EOPNOTSUPP in a plain call on a descriptor in blocking mode where they might wait,
+	// for callers that have a thread for that.
+	NowOnly
 )
+
+// RingGroup is the number of the loop's buffer ring.
+const RingGroup = 0
 
 // Completion flags, the bits of a CQE.
 const (
@@ -122,9 +126,8 @@ type Op struct {
 	Sink Sink
 	FD   *fd.FD // held from Submit to the last completion
 	Buf  []byte // lent to the kernel for as long
-	Bufs *buf.Pool
-	Ext  *Ext // for ops that need addresses or vectors, see Slab.Ext
-	Off  int64
+	Ext  *Ext   // for ops that need addresses or vectors, see Slab.Ext
+	Off  int64  // where in the file; negative is its position
 
 	// Next links the op into a list of the driver's.
 	Next *Op
@@ -139,8 +142,12 @@ type Op struct {
 	Tries    uint8 // the driver's: cancels that found nothing
 	Notifs   int16 // the driver's: notifications that are still to come
 
-	Arg  uint32 // flags of the call, poll mask, how, domain
-	Arg2 uint32
+	CallFlags uint32 // of the system call: MSG_, AT_, RENAME_, FALLOC_
+	Limit     uint32 // how many bytes at most: of a splice or a multishot receive
+	Other     int32  // the number of the file or the pipe on the other side of a splice
+	Events    uint16 // that a Poll waits for, a poll mask
+	// Behind is the error, an errno, that a Full op met behind what it has done.
+	Behind int16
 	// Res is the driver's: a result that is known before the op has ended.
 	Res int32
 	// Done counts the bytes that went before in a Full op.
@@ -166,6 +173,8 @@ type Ext struct {
 
 	// Vec is the slices of a ReadVec or WriteVec, see SetVec.
 	Vec []sys.Iovec
+	// Room is for control messages, in front of each message of a multishot Recvmsg.
+	Room int
 	// Len is how many bytes from Off on the op is about.
 	Len int64
 	// Call is what a Call calls.
@@ -174,7 +183,7 @@ type Ext struct {
 	Msg  sys.Msghdr
 	Iov  [IovMax]sys.Iovec
 	Bufs [IovMax][]byte // keeps reachable what Iov names
-	Time uring.Timespec
+	Time uring.Timespec // of a Timeout
 
 	next *Ext
 }
@@ -189,14 +198,14 @@ func (o *Op) Token() uint64 { return uint64(o.gen)<<32 | uint64(o.index) }
 func (o *Op) Def() *Def { return &Table[o.Code] }
 
 // Ended is the result of an op that a call has ended with res. Of a Full op it is the
-// count of what went before; the error behind that is then in Arg2, because a socket
+// count of what went before; the error behind that is then in Behind, because a socket
 // tells it only once.
 func (o *Op) Ended(res int32) int32 {
 	if o.Flags&Full == 0 || o.Done == 0 {
 		return res
 	}
 	if res < 0 {
-		o.Arg2 = uint32(-res)
+		o.Behind = int16(-res)
 	}
 	return int32(o.Done)
 }
@@ -204,7 +213,7 @@ func (o *Op) Ended(res int32) int32 {
 // Interest is the readiness that the op waits for, a poll mask.
 func (o *Op) Interest() uint32 {
 	if o.Code == Poll {
-		return o.Arg
+		return uint32(o.Events)
 	}
 	return Table[o.Code].Interest
 }

@@ -10,24 +10,23 @@ import (
 
 // Recvmsg receives a message into the vector that SetVector made, with its sender if
 // Named says so and what there is room for of control messages in Control. Descriptors
-// that come are CLOEXEC, and open: who doesn't want them calls cmsg.CloseRights. Arg
-// is MSG_ flags.
+// that come are CLOEXEC, and open: who doesn't want them calls cmsg.CloseRights.
 //
-// With Select the bytes go into a buffer of Bufs and there is no vector. With
+// With Select the bytes go into a buffer of the pool and there is no vector. With
 // Multishot each message has a buffer of its own, and sender and control messages,
-// for which Arg2 says the room, are in front of the bytes there: Op.Message reads
+// for which there is Ext.Room, are in front of the bytes there: Op.Message reads
 // them. A message of no bytes, and the end of a stream, may be the last completion.
 func prepRecvmsg(o *Op, e *uring.SQE) {
-	fd, flags := int(o.FD.Sys()), o.Arg|sys.MsgCmsgCloexec
+	fd, flags := int(o.FD.Sys()), o.CallFlags|sys.MsgCmsgCloexec
 	switch {
 	case o.Flags&Multishot != 0:
 		name, control := o.rooms()
 		o.Ext.Msg = sys.Msghdr{Namelen: uint32(name), Controllen: uintptr(control)}
-		e.PrepRecvmsgMultishot(fd, o.Ext.msg(), o.Bufs.Group(), flags)
+		e.PrepRecvmsgMultishot(fd, o.Ext.msg(), RingGroup, flags)
 	case o.Flags&Select != 0:
 		o.Ext.arm(true)
 		o.Ext.Msg.Iov, o.Ext.Msg.Iovlen = nil, 0
-		e.PrepRecvmsgSelect(fd, o.Ext.msg(), o.Bufs.Group(), flags)
+		e.PrepRecvmsgSelect(fd, o.Ext.msg(), RingGroup, flags)
 	default:
 		o.Ext.arm(true)
 		e.PrepRecvmsg(fd, o.Ext.msg(), flags)
@@ -40,7 +39,7 @@ func attemptRecvmsg(o *Op) int32 {
 	x := o.Ext
 	if o.Flags&(Select|Multishot) == 0 {
 		x.arm(true)
-		return sys.Recvmsg(o.FD.Sys(), &x.Msg, o.Arg)
+		return sys.Recvmsg(o.FD.Sys(), &x.Msg, o.CallFlags)
 	}
 	front := o.Front()
 	if len(o.Buf) < front {
@@ -50,7 +49,7 @@ func attemptRecvmsg(o *Op) int32 {
 	x.Iov[0] = sys.Iovec{Base: unsafe.SliceData(o.Buf[front:]), Len: uintptr(len(o.Buf) - front)}
 	x.Msg.Iov, x.Msg.Iovlen = &x.Iov[0], 1
 	if front == 0 {
-		return sys.Recvmsg(o.FD.Sys(), &x.Msg, o.Arg)
+		return sys.Recvmsg(o.FD.Sys(), &x.Msg, o.CallFlags)
 	}
 	name, control := o.rooms()
 	x.Msg.Name, x.Msg.Namelen, x.Msg.Control, x.Msg.Controllen = nil, 0, nil, 0
@@ -60,7 +59,7 @@ func attemptRecvmsg(o *Op) int32 {
 	if control > 0 {
 		x.Msg.Control, x.Msg.Controllen = &o.Buf[uring.RecvmsgHeader+name], uintptr(control)
 	}
-	n := sys.Recvmsg(o.FD.Sys(), &x.Msg, o.Arg)
+	n := sys.Recvmsg(o.FD.Sys(), &x.Msg, o.CallFlags)
 	if n < 0 {
 		return n
 	}
@@ -75,7 +74,7 @@ func (o *Op) rooms() (name, control int) {
 	if o.Ext.Named {
 		name = sys.SockaddrSize
 	}
-	return name, int(o.Arg2)
+	return name, o.Ext.Room
 }
 
 // Front is how many bytes of each buffer, and of each result, are not of what was
@@ -88,7 +87,7 @@ func (o *Op) Front() int {
 	return uring.RecvmsgHeader + name + control
 }
 
-// Selects reports whether the op takes its memory from Bufs when data is there.
+// Selects reports whether the op takes its memory from the pool when data is there.
 func (o *Op) Selects() bool { return o.Flags&(Select|Multishot) != 0 && o.Def().Select }
 
 // Message reads what a multishot Recvmsg has put into a buffer: b is as much of it as

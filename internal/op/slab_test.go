@@ -11,12 +11,12 @@ func TestSlotsStayWhereTheyAre(t *testing.T) {
 	var ops []*Op
 	for i := range 10 * chunkSize {
 		o := s.Get(Nop)
-		o.Arg = uint32(i)
+		o.CallFlags = uint32(i)
 		ops = append(ops, o)
 	}
 	for i, o := range ops {
-		if o.Arg != uint32(i) || s.Lookup(o.Token()) != o {
-			t.Fatalf("slot %d: holds %d, looked up %p, is %p", i, o.Arg, s.Lookup(o.Token()), o)
+		if o.CallFlags != uint32(i) || s.Lookup(o.Token()) != o {
+			t.Fatalf("slot %d: holds %d, looked up %p, is %p", i, o.CallFlags, s.Lookup(o.Token()), o)
 		}
 	}
 }

@@ -57,35 +57,35 @@ func attemptConnect(o *Op) int32 {
 	return res
 }
 
-// Recv receives into Buf, or with Select into a buffer of Bufs that is chosen
-// when data is there. Arg is MSG_ flags. 0 is the end of the stream. Arg2, if not 0, is the
-// count of bytes with which a multishot one ends by itself, where the driver can see to that.
+// Recv receives into Buf, or with Select into a buffer of the pool that is chosen
+// when data is there. 0 is the end of the stream. Limit, if not 0, is the count of
+// bytes with which a multishot one ends by itself, where the driver can see to that.
 func prepRecv(o *Op, e *uring.SQE) {
 	fd := int(o.FD.Sys())
 	switch {
 	case o.Flags&Multishot != 0:
-		e.PrepRecvMultishot(fd, o.Bufs.Group(), o.Arg)
+		e.PrepRecvMultishot(fd, RingGroup, o.CallFlags)
 	case o.Flags&Select != 0:
-		e.PrepRecvSelect(fd, o.Bufs.Group(), 0, o.Arg)
+		e.PrepRecvSelect(fd, RingGroup, 0, o.CallFlags)
 	default:
-		e.PrepRecv(fd, o.Buf, o.Arg)
+		e.PrepRecv(fd, o.Buf, o.CallFlags)
 	}
 }
 
 // It has no check for the stack, for the reason why sys.Recv has none.
 //
 //go:nosplit
-func attemptRecv(o *Op) int32 { return sys.Recv(o.FD.Sys(), o.Buf, o.Arg) }
+func attemptRecv(o *Op) int32 { return sys.Recv(o.FD.Sys(), o.Buf, o.CallFlags) }
 
-// Send sends Buf, as one datagram to Ext.Addr if Ext has Named. Arg is MSG_ flags. With
+// Send sends Buf, as one datagram to Ext.Addr if Ext has Named. With
 // Full it ends when all of Buf went out, or with the count that did.
 //
 //go:nosplit
 func attemptSend(o *Op) int32 {
 	if o.Ext != nil && o.Ext.Named {
-		return sys.SendTo(o.FD.Sys(), o.Buf, o.Arg, &o.Ext.Addr)
+		return sys.SendTo(o.FD.Sys(), o.Buf, o.CallFlags, &o.Ext.Addr)
 	}
-	return sys.Send(o.FD.Sys(), o.Buf[o.Done:], o.Arg)
+	return sys.Send(o.FD.Sys(), o.Buf[o.Done:], o.CallFlags)
 }
 
 // SendZC is Send without a copy, where kernel and socket can: Buf is lent not until it
@@ -99,19 +99,19 @@ func attemptSend(o *Op) int32 {
 // The entry must not wait, for the reason why Sends are no entries: it is submitted
 // when there is room.
 func prepSendZC(o *Op, e *uring.SQE) {
-	e.PrepSendZC(int(o.FD.Sys()), o.Buf[o.Done:], o.Arg|sys.MsgNosignal|sys.MsgDontwait)
+	e.PrepSendZC(int(o.FD.Sys()), o.Buf[o.Done:], o.CallFlags|sys.MsgNosignal|sys.MsgDontwait)
 }
 
 // Sendmsg carries Ext.Msg: the vector that SetVector made, and what Named and Control
-// say. Arg is MSG_ flags.
+// say.
 func attemptSendmsg(o *Op) int32 {
 	o.Ext.arm(false)
-	return sys.Sendmsg(o.FD.Sys(), &o.Ext.Msg, o.Arg)
+	return sys.Sendmsg(o.FD.Sys(), &o.Ext.Msg, o.CallFlags)
 }
 
 // Recvmmsg and Sendmmsg move the messages of Ext.Batch's window. The result is how
 // many there were, which may be fewer; an error that meets one behind the first is
-// the next call's. Arg is MSG_ flags. io_uring has no such ops.
-func attemptRecvmmsg(o *Op) int32 { return sys.Recvmmsg(o.FD.Sys(), o.Ext.Batch, o.Arg) }
+// the next call's. io_uring has no such ops.
+func attemptRecvmmsg(o *Op) int32 { return sys.Recvmmsg(o.FD.Sys(), o.Ext.Batch, o.CallFlags) }
 
-func attemptSendmmsg(o *Op) int32 { return sys.Sendmmsg(o.FD.Sys(), o.Ext.Batch, o.Arg) }
+func attemptSendmmsg(o *Op) int32 { return sys.Sendmmsg(o.FD.Sys(), o.Ext.Batch, o.CallFlags) }

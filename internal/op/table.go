@@ -73,7 +73,6 @@ var Table = [Codes]Def{
 		// It ends with its first completion, as a multishot op may at any time.
 		Beside: []Way{{Name: "entry", How: ByEntry, Opcode: uring.OpPollAdd, Prep: prepPollOne, Only: Multishot}}},
 	Timeout: {Name: "timeout", Kind: Timed, Opcode: uring.OpTimeout, Prep: prepTimeout},
-	Cancel:  {Name: "cancel", Kind: Immediate, Opcode: uring.OpAsyncCancel, Prep: prepCancel},
 	Read: {Name: "read", Kind: Pollable, Interest: sys.PollIn, Opcode: uring.OpRead,
 		Prep: prepRead, Attempt: attemptRead, File: true, Beside: vectored(uring.OpReadv, prepReadv)},
 	Write: {Name: "write", Kind: Pollable, Interest: sys.PollOut, Opcode: uring.OpWrite, Prep: prepWrite,

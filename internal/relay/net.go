@@ -50,7 +50,7 @@ func (n *Net) Splices() bool { return true }
 // Wait waits until a read would not.
 func (n *Net) Wait() error {
 	return n.inPlace(n.SetReadDeadline, func() error {
-		n.op = op.Op{Code: op.Poll, Arg: interest}
+		n.op = op.Op{Code: op.Poll, Events: interest}
 		return n.read()
 	})
 }
@@ -78,7 +78,7 @@ func (n *Net) Write(p []byte) (k int, err error) {
 
 // Fill splices what there is into a pipe.
 func (n *Net) Fill(p Pipe) (k int, ok bool, err error) {
-	n.op, n.once = op.Op{Code: op.SpliceIn, Arg: pieceMax, Arg2: uint32(p.W)}, true
+	n.op, n.once = op.Op{Code: op.SpliceIn, Limit: pieceMax, Other: p.W}, true
 	err = n.read()
 	n.once = false
 	switch {
@@ -99,7 +99,7 @@ const pieceMax = 1 << 20
 func (n *Net) Drain(p Pipe) (total int, err error) {
 	err = n.inPlace(n.SetWriteDeadline, func() error {
 		for p.Held > 0 {
-			n.op = op.Op{Code: op.SpliceOut, Arg: uint32(p.Held), Arg2: uint32(p.R)}
+			n.op = op.Op{Code: op.SpliceOut, Limit: uint32(p.Held), Other: p.R}
 			if err := n.raw.Write(n.attempt); err != nil {
 				return n.fail("write", err)
 			}

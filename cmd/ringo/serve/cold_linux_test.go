@@ -111,7 +111,7 @@ func watch(t *testing.T) *watched {
 	w := new(watched)
 	send, read := op.Table[op.Sendfile].Attempt, op.Table[op.ReadAt].Attempt
 	op.Table[op.Sendfile].Attempt = func(o *op.Op) int32 {
-		if cold(int32(o.Arg2), o.Off, int64(o.Arg)) {
+		if cold(o.Other, o.Off, int64(o.Limit)) {
 			w.waiting.Add(1)
 		}
 		res := send(o)

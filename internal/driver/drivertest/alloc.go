@@ -13,6 +13,7 @@ import (
 	"ringo/internal/op"
 	"ringo/internal/race"
 	"ringo/internal/sys"
+	"ringo/uring"
 )
 
 // Nothing allocates in steady state.
@@ -111,7 +112,7 @@ func allocStream(h *harness) {
 func allocMulti(h *harness) {
 	f, p := h.pair()
 	o := h.raw(op.Recv, f)
-	o.Flags, o.Bufs = op.Multishot|op.Select, h.pool
+	o.Flags = op.Multishot | op.Select
 	h.d.Submit(o)
 	b := make([]byte, 64)
 	var held [4]*buf.Buffer
@@ -135,7 +136,7 @@ func allocMulti(h *harness) {
 func allocPoll(h *harness) {
 	f, p := h.pair()
 	o := h.raw(op.Poll, f)
-	o.Arg = sys.PollIn
+	o.Events = sys.PollIn
 	b := make([]byte, 1)
 	h.wantNoAllocs(func() {
 		h.d.Submit(o)
@@ -161,8 +162,7 @@ func allocCancel(h *harness) {
 
 func allocTimeout(h *harness) {
 	o := h.raw(op.Timeout, nil)
-	h.slab.Ext(o)
-	o.Off = int64(5 * time.Microsecond)
+	h.slab.Ext(o).Time = uring.NewTimespec(5 * time.Microsecond)
 	h.wantNoAllocs(func() { h.wantRes(h.run(o), -sys.ETIME) })
 }
 
@@ -255,7 +255,7 @@ func allocSplices(h *harness) {
 	f, p := h.pair()
 	r, w := h.pipe()
 	in, out := h.raw(op.SpliceIn, f), h.raw(op.SpliceOut, f)
-	in.Arg, in.Arg2, out.Arg, out.Arg2 = 64, uint32(w.Sys()), 64, uint32(r.Sys())
+	in.Limit, in.Other, out.Limit, out.Other = 64, w.Sys(), 64, r.Sys()
 	b := make([]byte, 64)
 	h.wantNoAllocs(func() {
 		h.d.Submit(in)

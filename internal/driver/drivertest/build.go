@@ -7,6 +7,7 @@ import (
 
 	"ringo/internal/op"
 	"ringo/internal/sys"
+	"ringo/uring"
 )
 
 // Builders of ops. Each takes a slot and fills it; submit sends it off.
@@ -72,26 +73,23 @@ func (h *harness) recvmsgSelect(f *desc) *call {
 // recvmsgMulti receives messages again and again, each into a buffer of the pool
 // with its sender and room for control messages.
 func (h *harness) recvmsgMulti(f *desc, room uint32) *call {
-	c := h.op(op.Recvmsg, f).with(op.Select|op.Multishot).args(0, room)
-	h.slab.Ext(c.o).Named = true
+	c := h.op(op.Recvmsg, f).with(op.Select | op.Multishot)
+	x := h.slab.Ext(c.o)
+	x.Named, x.Room = true, int(room)
 	return c
 }
 
-func (h *harness) poll(f *desc, mask uint32) *call { return h.op(op.Poll, f).args(mask, 0) }
+func (h *harness) poll(f *desc, mask uint32) *call {
+	c := h.op(op.Poll, f)
+	c.o.Events = uint16(mask)
+	return c
+}
 
 func (h *harness) pollMulti(f *desc, mask uint32) *call { return h.poll(f, mask).with(op.Multishot) }
 
 func (h *harness) timeout(d time.Duration) *call {
 	c := h.op(op.Timeout, nil)
-	h.slab.Ext(c.o)
-	c.o.Off = int64(d)
-	return c
-}
-
-// cancelOp asks for the end of a submitted op as an op of its own.
-func (h *harness) cancelOp(token uint64) *call {
-	c := h.op(op.Cancel, nil)
-	c.o.Off = int64(token)
+	h.slab.Ext(c.o).Time = uring.NewTimespec(d)
 	return c
 }
 
@@ -108,15 +106,24 @@ func (c *call) on(p []byte, off int64) *call {
 	return c
 }
 
-func (c *call) args(arg, arg2 uint32) *call {
-	c.o.Arg, c.o.Arg2 = arg, arg2
+// flags are those of the system call.
+func (c *call) flags(flags uint32) *call {
+	c.o.CallFlags = flags
+	return c
+}
+
+func (c *call) limit(n uint32) *call {
+	c.o.Limit = n
+	return c
+}
+
+// other is the pipe or the file that a splice has on its other side.
+func (c *call) other(f *desc) *call {
+	c.o.Other = f.Sys()
 	return c
 }
 
 func (c *call) with(flags op.Flags) *call {
 	c.o.Flags |= flags
-	if flags&op.Select != 0 {
-		c.o.Bufs = c.h.pool
-	}
 	return c
 }

@@ -213,7 +213,6 @@ func cancelCases() (cases []testCase) {
 		testCase{name: "what was produced and not collected", run: cancelProduced},
 		testCase{name: "a descriptor that was produced", run: cancelProducedFD},
 		testCase{name: "a multishot with completions", run: cancelMultiProduced},
-		testCase{name: "by an op", run: cancelByOp},
 		testCase{name: "a kept accept", run: func(h *harness) { cancelKept(h, func(c *call) { c.cancel() }) }},
 		testCase{name: "a kept accept: by close", run: func(h *harness) { cancelKept(h, func(*call) { h.close() }) }},
 		testCase{name: "a file's read", run: cancelFileRead},
@@ -338,19 +337,6 @@ func cancelProducedFD(h *harness) {
 			h.desc(int(left))
 		}
 	}
-}
-
-func cancelByOp(h *harness) {
-	f, p := h.pair()
-	c := h.recv(f, make([]byte, 8)).submit().wantPending()
-	h.cancelOp(c.token).submit().want(0)
-	c.want(-sys.ECANCELED)
-	h.cancelOp(c.token).submit().want(-sys.ENOENT)
-	second := h.recv(f, make([]byte, 8)).submit().wantPending()
-	h.cancelOp(c.token).submit().want(-sys.ENOENT) // the slot's earlier op
-	second.wantPending()
-	p.write("data")
-	second.want(4)
 }
 
 func cancelMultiProduced(h *harness) {

@@ -50,7 +50,7 @@ func vecOf(parts ...[]byte) *op.Ext {
 
 // about is an op on n bytes from off on.
 func (h *harness) about(code op.Code, f *desc, off, n int64, arg uint32) *call {
-	c := h.op(code, f).on(nil, off).args(arg, 0)
+	c := h.op(code, f).on(nil, off).flags(arg)
 	h.slab.Ext(c.o).Len = n
 	return c
 }

@@ -8,7 +8,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"ringo/buf"
 	"ringo/internal/cmsg"
 	"ringo/internal/op"
 	"ringo/internal/sys"
@@ -28,7 +27,6 @@ var messageCases = []testCase{
 	{name: "when the pool is dry", buffers: 2, size: 512, run: messagesDry},
 	{name: "into buffers that are too small", buffers: 4, size: 64, run: messagesTooSmall},
 	{name: "one, into a buffer of the pool", buffers: 16, size: 512, run: messageSelected},
-	{name: "into buffers of another pool", run: messagesOtherPool},
 }
 
 // received is one message of a multishot recvmsg, copied out of its buffer.
@@ -55,8 +53,9 @@ func (c *call) resume() *call {
 	if !c.ended {
 		return c
 	}
-	again := c.h.op(op.Recvmsg, c.desc).with(op.Select|op.Multishot).args(0, uint32(cmsg.Space(8)))
-	c.h.slab.Ext(again.o).Named = true
+	again := c.h.op(op.Recvmsg, c.desc).with(op.Select | op.Multishot)
+	x := c.h.slab.Ext(again.o)
+	x.Named, x.Room = true, cmsg.Space(8)
 	again.messages = c.messages
 	return again.submit()
 }
@@ -249,23 +248,4 @@ func messageSelected(h *harness) {
 	}
 	h.check(unix.Send(p.n, nil, 0))
 	h.recvmsgSelect(f).submit().want(0)
-}
-
-// A pool that nobody lent to the kernel serves as well.
-func messagesOtherPool(h *harness) {
-	mine := h.pool
-	defer func() { h.pool = mine }()
-	h.pool = buf.NewRingPool(4, 4, 4096, nil)
-	f, p, _, there := h.udp()
-	c := h.recvmsgMulti(f, uint32(cmsg.Space(8))).submit().wantPending()
-	text := pattern(61, 0, 3000)
-	for i := range 10 {
-		p.write(text)
-		c = c.untilMessages(i + 1)
-		h.wantMessage(c.messages[i], text, there)
-	}
-	c.resume().wantCanceled()
-	if lent, used := h.pool.Lent(), h.pool.InUse(); lent != 0 || used != 0 {
-		h.Errorf("of the pool %d buffers are lent and %d in use", lent, used)
-	}
 }

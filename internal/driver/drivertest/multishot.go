@@ -122,7 +122,7 @@ func multiRecvLimit(h *harness) {
 	p.write(text)
 	got := ""
 	for len(got) < len(text) {
-		c := h.recvMulti(f).args(0, limit).submit()
+		c := h.recvMulti(f).limit(limit).submit()
 		h.until("the limit, or all", func() bool { return c.ended || len(got)+len(c.data) >= len(text) })
 		got += string(c.data)
 		if len(c.data) >= limit+size && slices.Contains(h.d.Info().Features, uring.CheckRecvLimit) {

@@ -112,7 +112,6 @@ var mutants = []mutant{
 	{"takes the end for a reason to wait", []string{"messages/one, into*"}},
 	{"knows one errno", []string{"messages/until an*", "messages/into buffers that*"}},
 	{"takes ENOBUFS for a reason to wait", []string{"messages/when*"}},
-	{"loses unused buffers", []string{"messages/into buffers of*"}},
 	{"names no buffer", []string{"messages/until the*", "messages/without*"}},
 
 	// Splices.
@@ -173,7 +172,6 @@ var mutants = []mutant{
 	{"forgets what a cancelled op did", []string{"cancel/a full*", "race/full*"}},
 	{"throws away what a cancelled op got", []string{"cancel/what was*", "cancel/a multishot*", "cancel/a kept*",
 		"cancel/a descriptor*", "race/*recv*", "race/*accept*"}},
-	{"forgets generations", []string{"cancel/by an op"}},
 	{"gives away the descriptor of a cancelled op", []string{"cancel/what is*"}},
 	{"cancels by slot, once more", []string{"stale/*slot*", "stale/cancel*"}},
 	{"keeps registrations", []string{"socket/close ends*", "stale/number*"}},

@@ -100,7 +100,7 @@ func (d *reference) Submit(o *op.Op) {
 	}
 	*d.notes[o] = note{}
 	if o.Code == op.Timeout {
-		d.notes[o].end = d.cfg.Now() + o.Off
+		d.notes[o].end = d.cfg.Now() + o.Ext.Time.Sec*1e9 + o.Ext.Time.Nsec
 	}
 	if o.FD != nil {
 		o.FD.Ref()
@@ -207,12 +207,12 @@ func isMore(o *op.Op, res int32) bool {
 
 // full reports whether a multishot receive has brought as much as it may.
 func (d *reference) full(o *op.Op, res int32) bool {
-	if o.Code != op.Recv || o.Arg2 == 0 || d.bug == "forgets limits" {
+	if o.Code != op.Recv || o.Limit == 0 || d.bug == "forgets limits" {
 		return false
 	}
 	n := d.notes[o]
 	n.sum += res
-	return n.sum >= int32(o.Arg2)
+	return n.sum >= int32(o.Limit)
 }
 
 // goesOn reports whether a full op has more to do.
@@ -240,8 +240,6 @@ func (d *reference) attempt(o *op.Op) (res int32, flags uint32) {
 		return -sys.EAGAIN, 0
 	case d.bug == "claims what it did not do" && claimable(o.Code):
 		return int32(len(o.Buf)), 0
-	case o.Code == op.Cancel:
-		return d.cancelToken(uint64(o.Off)), 0
 	case o.Code == op.Timeout:
 		if d.cfg.Now() < n.end && d.bug != "ends timeouts at once" {
 			return -sys.EAGAIN, 0
@@ -255,26 +253,13 @@ func (d *reference) attempt(o *op.Op) (res int32, flags uint32) {
 	return d.spoil.result(o, d.call(o)), 0
 }
 
-// cancelToken is what the op Cancel does.
-func (d *reference) cancelToken(token uint64) int32 {
-	o := d.cfg.Slab.Lookup(token)
-	if d.bug == "forgets generations" {
-		o = d.ops[0]
-	}
-	if o == nil || o.State != op.InFlight {
-		return -sys.ENOENT
-	}
-	d.Cancel(o)
-	return 0
-}
-
 func claimable(c op.Code) bool {
 	return c == op.Send || c == op.SendZC || c == op.Sendmsg || c == op.SpliceOut || c == op.Connect
 }
 
 // selected receives into a buffer of the pool, which goes back if there is nothing.
 func (d *reference) selected(o *op.Op) (res int32, flags uint32) {
-	mem, id, ok := o.Bufs.LendOne()
+	mem, id, ok := d.cfg.Ring.LendOne()
 	if !ok {
 		if sys.Poll(o.FD.Sys(), sys.PollIn) == 0 {
 			return -sys.EAGAIN, 0

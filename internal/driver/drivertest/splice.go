@@ -28,16 +28,16 @@ var spliceCases = []testCase{
 }
 
 func (h *harness) spliceIn(f, pipe *desc, n uint32) *call {
-	return h.op(op.SpliceIn, f).args(n, uint32(pipe.Sys()))
+	return h.op(op.SpliceIn, f).limit(n).other(pipe)
 }
 
 func (h *harness) spliceOut(pipe, f *desc, n uint32) *call {
-	return h.op(op.SpliceOut, f).args(n, uint32(pipe.Sys()))
+	return h.op(op.SpliceOut, f).limit(n).other(pipe)
 }
 
 // sendfile sends n bytes of a file from off on.
 func (h *harness) sendfile(f, file *desc, off int64, n uint32) *call {
-	c := h.op(op.Sendfile, f).args(n, uint32(file.Sys()))
+	c := h.op(op.Sendfile, f).limit(n).other(file)
 	c.o.Off = off
 	return c
 }
@@ -203,7 +203,9 @@ func sendfileOne(h *harness) {
 	h.sendfile(f, file, atPosition, 100).submit().want(6)
 	p.want("0123456789")
 	h.sendfile(f, file, 10, 100).submit().want(0)
-	h.op(op.Sendfile, f).args(100, badFD).submit().want(-sys.EBADF)
+	c := h.op(op.Sendfile, f).limit(100)
+	c.o.Other = badFD
+	c.submit().want(-sys.EBADF)
 }
 
 func sendfileWaits(h *harness) {

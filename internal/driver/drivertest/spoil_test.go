@@ -83,7 +83,7 @@ func (s *spoils) submit(o *op.Op) (gone bool) {
 			o.Flags |= op.Full
 		}
 	case "forgets arguments":
-		o.Arg = 0
+		o.CallFlags, o.Limit, o.Events = 0, 0, 0
 	case "forgets who sent":
 		if o.Ext != nil && o.Code == op.Recvmsg {
 			o.Ext.Named = false
@@ -98,7 +98,7 @@ func (s *spoils) submit(o *op.Op) (gone bool) {
 			o.Ext.Control = nil
 		}
 		if o.Code == op.Recvmsg {
-			o.Arg2 = 0
+			o.Ext.Room = 0
 		}
 		if b := batchOf(o); b != nil {
 			for i := range b.Cap() {
@@ -156,7 +156,7 @@ func (s *spoils) submitted(o *op.Op) {
 		}
 	case "takes a buffer before there is data":
 		if o.Flags&op.Select != 0 {
-			o.Bufs.LendOne()
+			s.d.cfg.Ring.LendOne()
 		}
 	case "waits for news only":
 		s.marked[o] = o.FD != nil && o.Interest() != 0 && o.Mode != op.ModeFile &&
@@ -354,7 +354,7 @@ func (s *spoils) dry(o *op.Op) int32 {
 // unlend gives an unused buffer back.
 func (s *spoils) unlend(o *op.Op, id uint16) {
 	if s.d.bug != "loses unused buffers" {
-		o.Bufs.Unlend(id)
+		s.d.cfg.Ring.Unlend(id)
 	}
 }
 

@@ -67,7 +67,7 @@ func recvRest(h *harness) {
 func recvPeek(h *harness) {
 	f, p := h.tcp()
 	b := make([]byte, 100)
-	c := h.recv(f, b).args(unix.MSG_PEEK, 0).submit().wantPending()
+	c := h.recv(f, b).flags(unix.MSG_PEEK).submit().wantPending()
 	p.write("twice")
 	c.wantBytes(b, "twice")
 	clear(b)

@@ -141,7 +141,7 @@ func treeStat(h *harness, flags op.Flags) {
 			h.Errorf("%s has mode %o, size %d and %d names, want mode %o", path, st.Mode, st.Size, st.Nlink, want)
 		}
 	}
-	c := h.named(op.Statx, d, "link").args(sys.AtSymlinkNofollow, 0).with(flags)
+	c := h.named(op.Statx, d, "link").flags(sys.AtSymlinkNofollow).with(flags)
 	st := &c.o.Ext.Name.Stat
 	c.submit().want(0)
 	if st.Mode&unix.S_IFMT != unix.S_IFLNK {
@@ -194,15 +194,15 @@ func treeCached(h *harness) {
 
 func treeNames(h *harness, flags op.Flags) {
 	name, d := h.dir()
-	h.named(op.Mkdirat, d, "dir").args(0o710, 0).with(flags).submit().want(0)
+	h.named(op.Mkdirat, d, "dir").how(0, 0o710, 0).with(flags).submit().want(0)
 	if info, err := os.Stat(name + "/dir"); err != nil || info.Mode() != os.ModeDir|0o710 {
 		h.Errorf("the new directory is %v, %v", info, err)
 	}
-	h.named(op.Mkdirat, d, "dir").args(0o710, 0).with(flags).submit().want(-sys.EEXIST)
-	h.named(op.Renameat, d, "dir").to(d, "f").args(sys.RenameNoreplace, 0).with(flags).submit().want(-sys.EEXIST)
-	h.named(op.Renameat, d, "dir").to(d, "f").args(sys.RenameExchange, 0).with(flags).submit().want(0)
+	h.named(op.Mkdirat, d, "dir").how(0, 0o710, 0).with(flags).submit().want(-sys.EEXIST)
+	h.named(op.Renameat, d, "dir").to(d, "f").flags(sys.RenameNoreplace).with(flags).submit().want(-sys.EEXIST)
+	h.named(op.Renameat, d, "dir").to(d, "f").flags(sys.RenameExchange).with(flags).submit().want(0)
 	h.named(op.Unlinkat, d, "f").with(flags).submit().want(-sys.EISDIR)
-	h.named(op.Unlinkat, d, "f").args(sys.AtRemovedir, 0).with(flags).submit().want(0)
+	h.named(op.Unlinkat, d, "f").flags(sys.AtRemovedir).with(flags).submit().want(0)
 	h.wantNames(name, "dir")
 	h.named(op.Renameat, nil, name+"/dir").to(nil, name+"/g").with(flags).submit().want(0)
 	h.wantNames(name, "g")
@@ -231,7 +231,7 @@ func treeLinks(h *harness, flags op.Flags) {
 	if to, err := os.Readlink(name + "/both"); to != "where/ever" {
 		h.Errorf("the link's second name leads to %q, %v", to, err)
 	}
-	h.named(op.Linkat, d, "link").to(d, "none").args(sys.AtSymlinkFollow, 0).with(flags).submit().want(-sys.ENOENT)
+	h.named(op.Linkat, d, "link").to(d, "none").flags(sys.AtSymlinkFollow).with(flags).submit().want(-sys.ENOENT)
 }
 
 // A cancelled op on names ends once: as cancelled, or as its call did. What it did not

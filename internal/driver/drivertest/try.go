@@ -53,7 +53,7 @@ func tryDone(h *harness) {
 	p.write("hello")
 	b := make([]byte, 8)
 	h.wantTry(&op.Op{Code: op.Nop}, 0)
-	h.wantTry(&op.Op{Code: op.Poll, FD: &f.FD, Arg: sys.PollIn}, sys.PollIn)
+	h.wantTry(&op.Op{Code: op.Poll, FD: &f.FD, Events: sys.PollIn}, sys.PollIn)
 	h.wantTry(&op.Op{Code: op.Recv, FD: &f.FD, Buf: b}, 5)
 	if string(b[:5]) != "hello" {
 		h.Errorf("got %q, want %q", b[:5], "hello")
@@ -73,7 +73,7 @@ func tryDone(h *harness) {
 func tryWouldWait(h *harness) {
 	f, _ := h.pair()
 	h.wantNoTry(&op.Op{Code: op.Recv, FD: &f.FD, Buf: make([]byte, 8)})
-	h.wantNoTry(&op.Op{Code: op.Poll, FD: &f.FD, Arg: sys.PollIn})
+	h.wantNoTry(&op.Op{Code: op.Poll, FD: &f.FD, Events: sys.PollIn})
 	f.plain().fill()
 	h.wantNoTry(&op.Op{Code: op.Send, FD: &f.FD, Buf: make([]byte, 8)})
 	l, _ := h.listen(8)

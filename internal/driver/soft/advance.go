@@ -50,7 +50,7 @@ func (d *engine) attemptFirst(r *registration, s *direction, o *op.Op) {
 
 // receive tries a receive that takes its buffer now that data may be there.
 func (d *engine) receive(r *registration, s *direction, o *op.Op) {
-	mem, id, ok := o.Bufs.LendOne()
+	mem, id, ok := d.pool.LendOne()
 	if !ok {
 		d.stats.NoBuffers++
 		s.pop()
@@ -61,7 +61,7 @@ func (d *engine) receive(r *registration, s *direction, o *op.Op) {
 	res := attempt(o)
 	o.Buf = nil
 	if res <= 0 {
-		o.Bufs.Unlend(id)
+		d.pool.Unlend(id)
 		switch res {
 		case -sys.EAGAIN:
 			s.ready = 0
@@ -85,7 +85,7 @@ func (d *engine) receive(r *registration, s *direction, o *op.Op) {
 // drained clears readiness without the EAGAIN where that is certain, see the
 // package comment.
 func (d *engine) drained(r *registration, s *direction, o *op.Op, got, asked int) {
-	if got > 0 && got < asked && s.ready&lasting == 0 && o.Arg == 0 && r.isTCP() {
+	if got > 0 && got < asked && s.ready&lasting == 0 && o.CallFlags == 0 && r.isTCP() {
 		s.ready = 0
 	}
 }

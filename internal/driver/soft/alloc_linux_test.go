@@ -10,6 +10,7 @@ import (
 	"ringo/internal/op"
 	"ringo/internal/race"
 	"ringo/internal/sys"
+	"ringo/uring"
 )
 
 // rounds are what a loop does all day, each by its name.
@@ -37,7 +38,7 @@ func rounds(r *rig) map[string]func() {
 	recv := func(o *op.Op) { o.FD, o.Buf = ours, mem }
 	send := func(o *op.Op) { o.FD, o.Buf, o.Flags = ours, msg, op.Full }
 	read := func(o *op.Op) { o.FD, o.Buf = file, mem }
-	timeout := func(o *op.Op) { o.Off = 1 }
+	timeout := func(o *op.Op) { r.slab.Ext(o).Time = uring.NewTimespec(1) }
 	feed := func() { sys.Send(peer.Sys(), msg, 0) }
 	return map[string]func(){
 		"echo": func() {
@@ -67,7 +68,7 @@ func rounds(r *rig) map[string]func() {
 		},
 		"register": func() {
 			o := r.slab.Get(op.Poll)
-			o.FD, o.Arg = ours, sys.PollOut
+			o.FD, o.Events = ours, sys.PollOut
 			r.d.Forget(ours)
 			r.d.Submit(o)
 			r.last(o)

@@ -125,7 +125,7 @@ func (d *engine) event(e *poller.Event) {
 func (d *engine) notify(r *registration, ready uint32) {
 	for o := r.watch.head; o != nil; {
 		next := o.Next
-		switch mask := ready & (o.Arg | pollMask); {
+		switch mask := ready & (uint32(o.Events) | pollMask); {
 		case mask == 0:
 		case d.edge && o.Flags&op.Multishot != 0:
 			d.yield(o, int32(mask), 0)

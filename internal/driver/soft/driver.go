@@ -6,6 +6,7 @@ import (
 	"os"
 	"sync/atomic"
 
+	"ringo/buf"
 	"ringo/internal/driver"
 	"ringo/internal/invariant"
 	"ringo/internal/mailbox"
@@ -44,6 +45,7 @@ type engine struct {
 	edge  bool  // p is edge-triggered
 	bound int32 // p's, of descriptors
 	slab  *op.Slab
+	pool  *buf.Pool
 	now   func() int64
 
 	regs   regTable
@@ -108,7 +110,7 @@ func open(cfg driver.Config, name string, mk func(without []string) (poller.Poll
 	if err != nil {
 		return nil, setupError(name, err)
 	}
-	d := &engine{p: p, edge: p.EdgeTriggered(), bound: p.Bound(), slab: cfg.Slab, now: cfg.Now,
+	d := &engine{p: p, edge: p.EdgeTriggered(), bound: p.Bound(), slab: cfg.Slab, pool: cfg.Ring, now: cfg.Now,
 		reason: cfg.Reason, fault: cfg.Fault}
 	if invariant.Enabled {
 		d.thread = sys.Gettid()

@@ -14,7 +14,7 @@ import (
 )
 
 func (r *rig) watch(f *fd.FD) *op.Op {
-	return r.submit(op.Poll, f, func(o *op.Op) { o.Arg, o.Flags = sys.PollIn, op.Multishot })
+	return r.submit(op.Poll, f, func(o *op.Op) { o.Events, o.Flags = sys.PollIn, op.Multishot })
 }
 
 // The kernel's set knows the file, which a duplicate keeps open after close(2).

@@ -265,5 +265,6 @@ func (r *rig) cancel(o *op.Op, want int32) {
 
 // stream arms a multishot receive into buffers of a pool.
 func (r *rig) stream(f *fd.FD, pool *buf.Pool) *op.Op {
-	return r.submit(op.Recv, f, func(o *op.Op) { o.Flags, o.Bufs = op.Multishot|op.Select, pool })
+	r.d.pool = pool
+	return r.submit(op.Recv, f, func(o *op.Op) { o.Flags = op.Multishot | op.Select })
 }

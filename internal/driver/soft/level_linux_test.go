@@ -80,7 +80,7 @@ func TestLevelInterest(t *testing.T) {
 			t.Errorf("the watcher was told %#x, want %#x", mask, sys.PollIn)
 		}
 		r.quiet()
-		r.cancel(r.submit(op.Poll, ours, func(o *op.Op) { o.Arg = sys.PollPri }), -sys.ECANCELED)
+		r.cancel(r.submit(op.Poll, ours, func(o *op.Op) { o.Events = sys.PollPri }), -sys.ECANCELED)
 		if len(s.watched) != 1 {
 			t.Errorf("%d descriptors are watched after a cancel, want 1", len(s.watched))
 		}
@@ -94,7 +94,7 @@ func TestUrgentByteIsToldOnce(t *testing.T) {
 		r := newRigOn(t, mk)
 		ours, peer := r.tcp()
 		watch := func() *op.Op {
-			return r.submit(op.Poll, ours, func(o *op.Op) { o.Arg, o.Flags = sys.PollIn|sys.PollPri, op.Multishot })
+			return r.submit(op.Poll, ours, func(o *op.Op) { o.Events, o.Flags = sys.PollIn|sys.PollPri, op.Multishot })
 		}
 		o := watch()
 		r.quiet()

@@ -17,6 +17,7 @@ import (
 	"ringo/internal/op"
 	"ringo/internal/poller"
 	"ringo/internal/sys"
+	"ringo/uring"
 )
 
 // waiting is an op of every way to wait, by its name.
@@ -38,9 +39,11 @@ func waiting(r *rig) map[string]*op.Op {
 		"accept":         r.submit(op.Accept, r.own(int(ln)), func(o *op.Op) { o.Flags = op.Multishot }),
 		"send":           r.submit(op.Send, socks[3], func(o *op.Op) { o.Buf = full }),
 		"read":           r.submit(op.Read, socks[4], func(o *op.Op) { o.Buf = make([]byte, 4) }),
-		"poll":           r.submit(op.Poll, socks[5], func(o *op.Op) { o.Arg = sys.PollIn }),
+		"poll":           r.submit(op.Poll, socks[5], func(o *op.Op) { o.Events = sys.PollIn }),
 		"poll multishot": r.watch(socks[5]),
-		"timeout":        r.submit(op.Timeout, nil, func(o *op.Op) { o.Off = int64(time.Hour) }),
+		"timeout": r.submit(op.Timeout, nil, func(o *op.Op) {
+			r.slab.Ext(o).Time = uring.NewTimespec(time.Hour)
+		}),
 	}
 	return ops
 }
@@ -97,41 +100,17 @@ func TestCloseDrainsEverything(t *testing.T) {
 	}
 }
 
-func TestCancelByToken(t *testing.T) {
-	r := newRig(t)
-	ours, _ := r.tcp()
-	target := r.recv(ours, 4)
-	token := int64(target.Token())
-	r.quiet()
-	for i, want := range []int32{0, -sys.ENOENT} {
-		o := r.submit(op.Cancel, nil, func(o *op.Op) { o.Off = token })
-		got := map[*op.Op]int32{}
-		for len(got) < 2-i {
-			if c, ok := r.done.Pop(); ok {
-				got[c.Op] = c.Res
-				r.slab.Put(c.Op)
-			} else {
-				r.wait()
-			}
-		}
-		if got[o] != want {
-			t.Errorf("cancel %d = %d, want %d", i, got[o], want)
-		}
-		if i == 0 && got[target] != -sys.ECANCELED {
-			t.Errorf("its target = %d, want -ECANCELED", got[target])
-		}
-	}
-}
-
 func TestTimeouts(t *testing.T) {
 	r := newRig(t)
 	var ops []*op.Op
 	begin := clock()
 	for _, ms := range []int64{3, 1, 2, 1} {
-		ops = append(ops, r.submit(op.Timeout, nil, func(o *op.Op) { o.Off = ms * 1e6 }))
+		ops = append(ops, r.submit(op.Timeout, nil, func(o *op.Op) {
+			r.slab.Ext(o).Time = uring.NewTimespec(time.Duration(ms) * time.Millisecond)
+		}))
 	}
 	for _, i := range []int{1, 3, 2, 0} { // by time, then in their order
-		off := ops[i].Off
+		off := ops[i].Ext.Time.Nsec
 		if res := r.last(ops[i]); res != -sys.ETIME {
 			t.Errorf("timeout = %d, want -ETIME", res)
 		}

@@ -127,7 +127,8 @@ func TestSelectTakesOneBuffer(t *testing.T) {
 	r := newRig(t)
 	ours, peer := r.tcp()
 	pool := buf.NewRingPool(2, 2, 16, nil)
-	o := r.submit(op.Recv, ours, func(o *op.Op) { o.Flags, o.Bufs = op.Select, pool })
+	r.d.pool = pool
+	o := r.submit(op.Recv, ours, func(o *op.Op) { o.Flags = op.Select })
 	r.quiet()
 	if pool.Lent() != 0 {
 		t.Errorf("a receive that waits holds %d buffers", pool.Lent())
@@ -159,10 +160,10 @@ func TestMultishotIsRefused(t *testing.T) {
 func TestWatch(t *testing.T) {
 	r := newRig(t)
 	ours, peer := r.tcp()
-	in := r.submit(op.Poll, ours, func(o *op.Op) { o.Arg, o.Flags = sys.PollIn, op.Multishot })
-	once := r.submit(op.Poll, ours, func(o *op.Op) { o.Arg = sys.PollIn })
+	in := r.submit(op.Poll, ours, func(o *op.Op) { o.Events, o.Flags = sys.PollIn, op.Multishot })
+	once := r.submit(op.Poll, ours, func(o *op.Op) { o.Events = sys.PollIn })
 	r.quiet() // writable, which nobody asked for
-	out := r.submit(op.Poll, ours, func(o *op.Op) { o.Arg = sys.PollOut })
+	out := r.submit(op.Poll, ours, func(o *op.Op) { o.Events = sys.PollOut })
 	if mask := r.last(out); mask != sys.PollOut {
 		t.Errorf("poll for out = %#x, want %#x", mask, sys.PollOut)
 	}
@@ -192,15 +193,15 @@ func TestWatch(t *testing.T) {
 func TestPollOfTheReady(t *testing.T) {
 	r := newRig(t)
 	ours, peer := r.tcp()
-	first := r.submit(op.Poll, ours, func(o *op.Op) { o.Arg, o.Flags = sys.PollIn, op.Multishot })
+	first := r.submit(op.Poll, ours, func(o *op.Op) { o.Events, o.Flags = sys.PollIn, op.Multishot })
 	r.quiet()
 	r.send(peer, "x")
 	r.more(first)
-	second := r.submit(op.Poll, ours, func(o *op.Op) { o.Arg, o.Flags = sys.PollIn, op.Multishot })
+	second := r.submit(op.Poll, ours, func(o *op.Op) { o.Events, o.Flags = sys.PollIn, op.Multishot })
 	if mask, _ := r.more(second); mask != sys.PollIn {
 		t.Errorf("poll of what is readable = %#x, want %#x", mask, sys.PollIn)
 	}
-	tried := r.submit(op.Poll, ours, func(o *op.Op) { o.Arg, o.Flags = sys.PollIn, op.Tried })
+	tried := r.submit(op.Poll, ours, func(o *op.Op) { o.Events, o.Flags = sys.PollIn, op.Tried })
 	r.quiet()
 	for _, o := range []*op.Op{first, second, tried} {
 		r.cancel(o, -sys.ECANCELED)

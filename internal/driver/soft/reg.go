@@ -95,7 +95,7 @@ func (r *registration) wants() (mask uint32) {
 		mask |= sys.PollOut
 	}
 	for o := r.watch.head; o != nil; o = o.Next {
-		if mask |= o.Arg; o.Flags&op.Rough == 0 || o.Arg&sys.PollIn == 0 {
+		if mask |= uint32(o.Events); o.Flags&op.Rough == 0 || o.Events&sys.PollIn == 0 {
 			mask |= pollMask | poller.Why
 		}
 	}

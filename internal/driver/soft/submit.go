@@ -32,7 +32,7 @@ func (d *engine) start(o *op.Op) {
 	switch def := o.Def(); def.Kind {
 	case op.Timed:
 		o.Mode = modeTimer
-		d.timers.add(after(d.now(), o.Off), o)
+		d.timers.add(after(d.now(), o.Ext.Time.Sec*1e9+o.Ext.Time.Nsec), o)
 	case op.Blocking:
 		d.offload(o)
 	case op.Pollable:
@@ -44,9 +44,6 @@ func (d *engine) start(o *op.Op) {
 
 // immediate runs an op that never waits.
 func (d *engine) immediate(o *op.Op) int32 {
-	if o.Code == op.Cancel {
-		return d.cancelToken(uint64(o.Off))
-	}
 	return attempt(o)
 }
 
@@ -88,7 +85,7 @@ func (d *engine) wait(o *op.Op) {
 // repeatable reports whether the op can be multishot, as the kernel judges it: a
 // receive needs a buffer for each shot.
 func repeatable(o *op.Op) bool {
-	return o.Def().Multishot && (!o.Def().Select || o.Bufs != nil)
+	return o.Def().Multishot && (!o.Def().Select || o.Flags&op.Select != 0)
 }
 
 // startPoll answers a Poll op from the descriptor's present state, or makes it
@@ -156,19 +153,6 @@ func (d *engine) withdraw(o *op.Op) {
 	if !d.edge {
 		d.arm(r)
 	}
-}
-
-// cancelToken is the op Cancel: it names its target by token.
-func (d *engine) cancelToken(token uint64) int32 {
-	o := d.slab.Lookup(token)
-	if o == nil || o.State != op.Queued && o.State != op.InFlight || o.Canceled {
-		return -sys.ENOENT
-	}
-	d.Cancel(o)
-	if o.Mode == op.ModeFile {
-		return -sys.EALREADY
-	}
-	return 0
 }
 
 // canceled is the result of a cancelled op: what it got, or -ECANCELED.

@@ -17,7 +17,7 @@ func (d *engine) Try(o *op.Op) (res int32, ok bool) {
 		if sys.IsRegular(o.FD.Sys()) {
 			return 0, false // the call may wait for a disk
 		}
-	case op.Timeout, op.Cancel:
+	case op.Timeout:
 		return 0, false
 	default:
 		if o.Def().Kind == op.Blocking {

@@ -56,15 +56,6 @@ func prepCancel(e *uring.SQE, token uint64) {
 	e.UserData = token&^op.TokenMarks | markCancel
 }
 
-// retarget makes a Cancel op's entry name what its target waits in.
-func (d *ring) retarget(o *op.Op, e *uring.SQE) {
-	target := d.slab.Lookup(uint64(o.Off))
-	if target != nil && target.State == op.InFlight && !byItself(target.Mode) {
-		target.Canceled = true
-		e.Addr = target.Token() | markPoll
-	}
-}
-
 // A cancel's own result says little. That there was nothing to find (ENOENT) is so when the
 // op has ended, and its completion is right behind as a rule, and when the kernel is at
 // work on it (https://github.com/axboe/liburing/issues/1375). EALREADY says that a thread

@@ -72,9 +72,6 @@ type ring struct {
 	closed   bool
 }
 
-// Group is the number of the loop's buffer ring.
-const bufGroup = 0
-
 // Try runs the op as a plain call.
 func (d *ring) Try(o *op.Op) (res int32, ok bool) {
 	def := o.Def()
@@ -156,11 +153,8 @@ func (d *ring) prep(o *op.Op) bool {
 	case waitsItself, waitsNext:
 		d.way(o).Prep(o, e)
 		e.UserData = o.Token() | markOp
-		switch {
-		case o.Code == op.Cancel:
-			d.retarget(o, e)
-		case o.Code == op.Recv && o.Flags&op.Multishot != 0 && d.limits:
-			e.LimitRecv(o.Arg2)
+		if o.Code == op.Recv && o.Flags&op.Multishot != 0 && d.limits {
+			e.LimitRecv(o.Limit)
 		}
 	case waitsReady, waitsRoom:
 		e.PrepPollAdd(int(o.FD.Sys()), o.Interest())

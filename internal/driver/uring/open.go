@@ -140,12 +140,12 @@ func (d *ring) lend() error {
 	for entries < d.pool.Max() {
 		entries *= 2
 	}
-	br, err := patiently(func() (*uring.BufRing, error) { return d.r.RegisterBufRing(bufGroup, entries) })
+	br, err := patiently(func() (*uring.BufRing, error) { return d.r.RegisterBufRing(op.RingGroup, entries) })
 	if err != nil {
 		return err
 	}
 	d.lends = br
-	d.pool.Lend(br, bufGroup)
+	d.pool.Lend(br)
 	return nil
 }
 

@@ -22,11 +22,10 @@ import (
 // try is news of its own, because it takes room and gives it back.
 
 // Receives that select a buffer are done by hand, too, where the kernel has no
-// ring of buffers to select from, or not of theirs; and so is any other op for which
-// it has no entry.
+// ring of buffers to select from; and so is any other op for which it has no entry.
 
 // selects reports whether a buffer has to be selected for the op here.
-func (d *ring) selects(o *op.Op) bool { return o.Flags&op.Select != 0 && !o.Bufs.Lends() }
+func (d *ring) selects(o *op.Op) bool { return o.Flags&op.Select != 0 && !d.pool.Lends() }
 
 // polled goes on after readiness.
 func (d *ring) polled(o *op.Op, res int32, flags uint32, done *driver.Queue) {
@@ -99,7 +98,7 @@ func (d *ring) finish(o *op.Op, done *driver.Queue) {
 // completion's flags are in Done.
 func (d *ring) receive(o *op.Op, done *driver.Queue) bool {
 	for {
-		mem, id, ok := o.Bufs.LendOne()
+		mem, id, ok := d.pool.LendOne()
 		if !ok {
 			d.stats.NoBuffers++
 			o.Res = -sys.ENOBUFS
@@ -122,7 +121,7 @@ func (d *ring) receive(o *op.Op, done *driver.Queue) bool {
 			done.Push(driver.Completion{Op: o, Res: res, Flags: flags | op.More})
 			continue
 		}
-		o.Bufs.Unlend(id)
+		d.pool.Unlend(id)
 		switch res {
 		case -sys.EAGAIN:
 			return false

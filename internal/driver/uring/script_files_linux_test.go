@@ -119,7 +119,7 @@ var fileRows = map[op.Code]func(w *world) *call{
 	},
 	op.Mkdirat: func(w *world) *call {
 		c := w.named(op.Mkdirat, "", "", false)
-		c.o.Arg = 0o700
+		c.o.Ext.Name.How.Mode = 0o700
 		return c
 	},
 	op.Unlinkat:  func(w *world) *call { return w.named(op.Unlinkat, "", "", true) },

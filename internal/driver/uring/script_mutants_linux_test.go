@@ -77,7 +77,7 @@ var planted = []mutant{
 		{"		if !d.prep(o) {\n			return\n		}\n		d.backlog.pop()",
 			"		d.backlog.pop()\n		if !d.prep(o) {\n			return\n		}"}}},
 	{"a receive has less memory than it says", "internal/op/socket.go", [][2]string{
-		{"e.PrepRecv(fd, o.Buf, o.Arg)", "e.PrepRecv(fd, append([]byte(nil), o.Buf...), o.Arg)"}}},
+		{"e.PrepRecv(fd, o.Buf, o.CallFlags)", "e.PrepRecv(fd, append([]byte(nil), o.Buf...), o.CallFlags)"}}},
 	{"a wait has no timer when the SQ is full", driverDir + "wait.go", [][2]string{
 		{"!d.extArg && !d.armTimer(limit) {", "!d.extArg && !d.armTimer(limit) && d.closed {"}}},
 	{"a send that came short does not go on", driverDir + "ready.go", [][2]string{

@@ -11,14 +11,14 @@ import (
 	"ringo/internal/fd"
 	"ringo/internal/op"
 	"ringo/internal/sys"
+	"ringo/uring"
 )
 
 func (w *world) nop() *call { return w.submit(w.op(op.Nop, nil)) }
 
 func (w *world) timeout(d time.Duration) *call {
 	c := w.op(op.Timeout, nil)
-	w.slab.Ext(c.o)
-	c.o.Off = int64(d)
+	w.slab.Ext(c.o).Time = uring.NewTimespec(d)
 	c.due = w.soon(d)
 	return w.submit(c)
 }

@@ -102,7 +102,7 @@ func (w *world) recv(s *stream, n int) *call {
 // recvSelect receives into a buffer of the pool: once, or until it ends.
 func (w *world) recvSelect(s *stream, flags op.Flags) *call {
 	c := w.op(op.Recv, &s.FD)
-	c.o.Flags, c.o.Bufs = op.Select|flags, w.pool
+	c.o.Flags = op.Select | flags
 	return w.on(s, c)
 }
 
@@ -139,7 +139,7 @@ func (w *world) send(s *stream, code op.Code, n int, flags op.Flags) *call {
 
 func (w *world) poll(s *stream, mask uint32, flags op.Flags) *call {
 	c := w.op(op.Poll, &s.FD)
-	c.o.Arg, c.o.Flags = mask, flags
+	c.o.Events, c.o.Flags = uint16(mask), flags
 	return w.on(s, c)
 }
 
@@ -207,8 +207,8 @@ func (w *world) accountOp(c *call, res int32, ours bool) {
 			s.sent = append(s.sent, c.out[:res]...)
 		}
 	case op.Poll:
-		if res <= 0 || uint32(res)&^(c.o.Arg|unix.POLLERR|unix.POLLHUP|unix.POLLRDHUP) != 0 {
-			w.fail("%s for %#x completed with %#x", c, c.o.Arg, res)
+		if res <= 0 || uint32(res)&^(uint32(c.o.Events)|unix.POLLERR|unix.POLLHUP|unix.POLLRDHUP) != 0 {
+			w.fail("%s for %#x completed with %#x", c, c.o.Events, res)
 		}
 	case op.Timeout:
 		if res != -int32(unix.ETIME) || w.clock.Now() < c.due {

@@ -230,8 +230,8 @@ func (w *world) audit() {
 	if live != w.d.inFlight || timers > 1 {
 		w.fail("the driver counts %d requests in flight, the kernel has %d, and %d timers", w.d.inFlight, live, timers)
 	}
-	if w.pool.Lends() && w.pool.Lent() != w.k.Lent(bufGroup) {
-		w.fail("the pool has lent %d buffers, and the kernel has %d", w.pool.Lent(), w.k.Lent(bufGroup))
+	if w.pool.Lends() && w.pool.Lent() != w.k.Lent(op.RingGroup) {
+		w.fail("the pool has lent %d buffers, and the kernel has %d", w.pool.Lent(), w.k.Lent(op.RingGroup))
 	}
 	for o, c := range w.calls {
 		if o.State != op.Queued && o.State != op.InFlight {

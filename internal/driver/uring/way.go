@@ -134,7 +134,7 @@ func (d *ring) mode(o *op.Op) uint8 {
 	switch how := d.way(o).How; {
 	case how == op.ByOffload && o.Def().Kind == op.Blocking, o.Flags&op.Offload != 0:
 		return waitsFile
-	case how == op.ByEntry && d.selects(o): // from a pool that the kernel does not have
+	case how == op.ByEntry && d.selects(o): // the kernel has not been lent the pool
 	case how == op.ByEntry:
 		return waitsItself
 	case how == op.ByEntries:
