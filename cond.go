@@ -6,9 +6,9 @@ import (
 	"ringo/internal/loop"
 )
 
-// Cond is a place to wait until something is so that a Mutex guards, as sync.Cond is
-// with a sync.Mutex. Tasks of any loop and ordinary goroutines may wait in one
-// together. NewCond makes it; it must not be copied.
+// Cond lets callers wait until a condition that a Mutex guards is true, as sync.Cond does with a
+// sync.Mutex. Tasks of any loop and ordinary goroutines may wait at one together. NewCond makes it;
+// it must not be copied.
 type Cond struct {
 	// L is held while the condition is looked at or changed.
 	L *Mutex

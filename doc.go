@@ -1,10 +1,9 @@
 // Package ringo is a thread-per-core, completion-based I/O runtime.
 //
-// Programs look like plain blocking Go. Run makes one loop per core, a locked
-// thread each, and calls a function once on every loop. What runs on a loop are
-// tasks: coroutines that give the thread away while they wait. Underneath, what
-// must wait is an entry in an io_uring; where the kernel or a container refuses
-// io_uring, or has an old one, the same program runs on epoll.
+// Programs look like plain blocking Go. Run makes one loop per core, a locked thread each, and
+// calls a function once on every loop. What runs on a loop are tasks: coroutines that leave the
+// thread to others while they wait. Underneath, what must wait is an entry in an io_uring; where
+// the kernel or a container refuses io_uring, or has an old one, the same program runs on epoll.
 //
 //	err := ringo.Run(ctx, nil, func(l *ringo.Loop) error {
 //		ln, err := sock.Listen(l, "tcp", ":7000")

@@ -12,7 +12,7 @@ var (
 	// ErrNotTask says that a call that only a task of the loop may make came
 	// from somewhere else.
 	ErrNotTask = loop.ErrNotTask
-	// ErrEnded says that the loop is gone.
+	// ErrEnded says that the loop has ended.
 	ErrEnded = loop.ErrEnded
 	// ErrGoexit says that a task ended by runtime.Goexit, as t.FailNow does. Run
 	// returns it when the task was one of its functions.

@@ -24,8 +24,8 @@ func RecvInto[T any](c *Chan[T], v *T) Case {
 	return Case{ch: c, elem: v}
 }
 
-// SendFrom is the case in which *v is sent to c, as it is when Select is called. A nil
-// c the case never comes true.
+// SendFrom is the case in which *v is sent to c, as it is when Select is called. With a nil c the
+// case never comes true.
 func SendFrom[T any](c *Chan[T], v *T) Case {
 	if c == nil {
 		return Case{}

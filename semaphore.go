@@ -71,9 +71,8 @@ func (s *Semaphore) TryAcquire(n int64) bool {
 	return s.tryAcquire(n)
 }
 
-// Release gives n units back. It does not wait, and works in a task that was
-// cancelled. It panics if n is negative or more than were acquired. Any goroutine may
-// call it.
+// Release returns n units. It does not wait, and works in a task that was cancelled. It panics if n
+// is negative or more than were acquired. Any goroutine may call it.
 func (s *Semaphore) Release(n int64) {
 	checkUnits("Release", n)
 	if s == nil {

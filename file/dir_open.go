@@ -71,8 +71,8 @@ func (d *Dir) Temp(perm fs.FileMode) (f *File, err error) {
 	return f, err
 }
 
-// LinkTo gives f, a file of Temp's or one that has names already, a name in d. It fails
-// with fs.ErrExist if something has it. It may wait; a task parks.
+// LinkTo makes a name in d for f, which is a file of Temp's or has names already. It fails with
+// fs.ErrExist if something has it. It may wait; a task parks.
 func (d *Dir) LinkTo(f *File, name string) error {
 	if err := f.begin("linkat"); err != nil {
 		return err

@@ -17,12 +17,11 @@ import (
 // may share, or "LISTEN_FD_3" and so on. Without activation, or if it was another
 // process that is meant, there are none.
 //
-// What they are, whoever has set up the activation knows: a listening socket is for
-// AdoptListener or AdoptSet, an accepted one (Accept=yes) for Adopt, datagrams are for
-// AdoptPacket and AdoptUnixgram; anything else is a file as it is. systemd passes sockets
-// in blocking mode unless NonBlocking=yes is set. It takes no connections itself while
-// the program runs, so that AdoptConfig.Exclusive is true if no other process of the
-// service uses the socket.
+// What they are is up to the configuration of the activation: a listening socket is for
+// AdoptListener or AdoptSet, an accepted one (Accept=yes) for Adopt, datagrams are for AdoptPacket
+// and AdoptUnixgram; anything else is a file as it is. systemd passes sockets in blocking mode
+// unless NonBlocking=yes is set. It accepts no connections while the program runs, so set
+// AdoptConfig.Exclusive if no other process of the service uses the socket.
 //
 // The variables are unset, and the descriptors made close-on-exec, so that children
 // don't take them for theirs. So there are sockets for the first call only, whose

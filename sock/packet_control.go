@@ -8,9 +8,9 @@ import (
 	"ringo/internal/sys"
 )
 
-// Control is what travels beside a datagram in control messages, in the order of
-// bytes that the kernel has: ParseControl reads it, Append writes it. A zero field
-// is not there, or not to be sent, but where it says otherwise.
+// Control is what travels beside a datagram in control messages, in the order of bytes that the
+// kernel has: ParseControl reads it, Append writes it. A zero field was not there, or is not sent,
+// unless its comment says otherwise.
 type Control struct {
 	// Local is the address of this host to which the datagram was sent; in one that
 	// is sent, from which of its addresses it goes. Interface is the index of the
@@ -40,9 +40,9 @@ type Control struct {
 // ControlMax is room for all control messages of one datagram, in bytes.
 const ControlMax = 256
 
-// ParseControl reads the control messages of ReadMsgUDP or of a Message. What it does
-// not know it skips; it stops at what is no message, such as the rest of one for
-// which there was no room. It allocates nothing.
+// ParseControl reads the control messages of ReadMsgUDP or of a Message. It skips messages that it
+// does not know, and stops at what is no message, such as the rest of one for which there was no
+// room. It allocates nothing.
 func ParseControl(oob []byte) (c Control) {
 	for m, rest, ok := cmsg.Next(oob); ok; m, rest, ok = cmsg.Next(rest) {
 		if info, ok := m.Info(); ok {
@@ -64,9 +64,9 @@ func ParseControl(oob []byte) (c Control) {
 	return c
 }
 
-// Append appends the control messages of a datagram that goes to an address of dst's
-// family, which matters on a socket of both. Time is nothing that can be sent. With
-// ControlMax bytes of capacity it allocates nothing.
+// Append appends the control messages of a datagram that goes to an address of dst's family, which
+// matters on a socket of both. Time can't be sent. With ControlMax bytes of capacity it allocates
+// nothing.
 func (c *Control) Append(oob []byte, dst netip.Addr) []byte {
 	v6 := !dst.Unmap().Is4()
 	if c.Local.IsValid() || c.Interface != 0 {

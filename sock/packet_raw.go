@@ -32,11 +32,10 @@ func (c *packet) SyscallConn() (syscall.RawConn, error) {
 	return &handle.RawConn{Core: &c.core, Fail: c.failed}, nil
 }
 
-// File gives a file of another descriptor of the socket, close-on-exec, as the File
-// method of package net does: closing one does not affect the other, what is set on the
-// socket holds for both, and each gets the datagrams that it reads. Those that were
-// fetched already stay this socket's; from this call on nothing is fetched that was not
-// asked for. Any goroutine may call it.
+// File returns a file of another descriptor of the socket, close-on-exec, as the File method of
+// package net does: closing one does not affect the other, what is set on the socket holds for
+// both, and each gets the datagrams that it reads. Those that were fetched already stay this
+// socket's; from this call on nothing is fetched that was not asked for. Any goroutine may call it.
 func (c *packet) File() (*os.File, error) {
 	c.in.single.Store(true)
 	var n int32

@@ -28,13 +28,12 @@ const (
 	segmentBytes = 65535 - 40 - 8
 )
 
-// WriteSegments sends p as datagrams of size bytes, of which the last may be shorter,
-// to an address, which is the zero value on a connected socket. It returns how many
-// bytes went; fewer than len(p) only with an error. Where it can, the kernel does the
-// cutting (GSO, Linux 4.18), which costs a fraction. An interface that can't is found
-// out by an error of the kernel: then the datagrams are sent one by one, now and from
-// then on, and GSO says so. It parks while the socket has no room; p is lent to the
-// kernel until it returns. Any goroutine may call it.
+// WriteSegments sends p as datagrams of size bytes, of which the last may be shorter, to an
+// address, which is the zero value on a connected socket. It returns how many bytes went; fewer
+// than len(p) only with an error. Where it can, the kernel does the cutting (GSO, Linux 4.18),
+// which costs a fraction. If the interface can't, the kernel's first error shows it: then the
+// datagrams are sent one by one, now and from then on, and GSO says so. It parks while the socket
+// has no room; p is lent to the kernel until it returns. Any goroutine may call it.
 func (c *PacketConn) WriteSegments(p []byte, size int, addr netip.AddrPort) (int, error) {
 	if size <= 0 || size > segmentBytes {
 		return 0, c.failTo(&sendmsg{}, callError("sendmsg", -sys.EMSGSIZE))

@@ -115,10 +115,9 @@ func rights(control []byte) (fds []int32) {
 	return fds
 }
 
-// PeerCred says who connected, or who listens: the process and its user and group as
-// they were when the connection was made (SO_PEERCRED, see unix(7)). A process of
-// another PID namespace is 0. It is for connections between Unix sockets. Any goroutine
-// may call it; it does not wait.
+// PeerCred returns the process at the other end and its user and group, as they were when the
+// connection was made (SO_PEERCRED, see unix(7)). A process of another PID namespace is 0. It is
+// for connections between Unix sockets. Any goroutine may call it; it does not wait.
 func (c *Conn) PeerCred() (pid, uid, gid int, err error) {
 	if c.unix == nil {
 		return 0, 0, 0, c.refuse("get", notUnix("getsockopt"))

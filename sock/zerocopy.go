@@ -22,10 +22,9 @@ import (
 // that resets the connection. Only Write and WriteLease by tasks of the connection's loop make use
 // of it; all other writes are copied.
 //
-// The error is errors.ErrUnsupported where there is no such thing: it takes the
-// uring driver, Linux 6.0 and a TCP connection. What a driver that has it finds at a write that
-// it can't do without a copy is sent with one. Any goroutine may call it. See
-// io_uring_prep_send_zc(3).
+// It needs the uring driver, Linux 6.0 and a TCP connection; otherwise the error is
+// errors.ErrUnsupported. A write that turns out to be impossible without a copy is sent with one.
+// Any goroutine may call it. See io_uring_prep_send_zc(3).
 func (c *Conn) SetZeroCopy(bytes int) error {
 	switch {
 	case c.l == nil:

@@ -25,6 +25,8 @@ var forbidden = []phrase{
 	{regexp.MustCompile(`\bgives? (nil|its error|io\.EOF|[a-z]*\.?Err[A-Z]\w*|E[A-Z]{3,}|how (many|much)|` +
 		`the (count|next|names|entries))\b`),
 		`"returns", or "fails with" for an error`},
+	{regexp.MustCompile(`\bgives? (a file o[fn]|the (first|last))\b`), `"returns"`},
+	{regexp.MustCompile(`\b(is|are) nothing that\b`), `"can't be"`},
 	{regexp.MustCompile(`\bwhat \w+ gave\b`), `"what ... returned", "the error of ..."`},
 }
 
@@ -53,8 +55,9 @@ func Prose(t *Tree) (faults []string) {
 		if !listed(public, p.Dir) {
 			continue
 		}
+		shown := embedded(p)
 		for _, f := range p.source() {
-			for _, doc := range publicComments(f.AST) {
+			for _, doc := range publicComments(f.AST, shown) {
 				at := t.fset.Position(doc.Pos())
 				check(fmt.Sprintf("%s:%d", at.Filename, at.Line), doc.Text())
 			}
@@ -63,8 +66,45 @@ func Prose(t *Tree) (faults []string) {
 	return faults
 }
 
-// publicComments returns the comments that godoc shows of a file.
-func publicComments(f *ast.File) (docs []*ast.CommentGroup) {
+// embedded returns the unexported types of a package whose methods godoc shows as those of exported ones.
+func embedded(p *Package) map[string]bool {
+	types := map[string]bool{}
+	for _, f := range p.source() {
+		ast.Inspect(f.AST, func(n ast.Node) bool {
+			spec, ok := n.(*ast.TypeSpec)
+			if !ok || !spec.Name.IsExported() {
+				return true
+			}
+			if s, ok := spec.Type.(*ast.StructType); ok {
+				for _, field := range s.Fields.List {
+					if id, ok := field.Type.(*ast.Ident); ok && len(field.Names) == 0 {
+						types[id.Name] = true
+					}
+				}
+			}
+			return false
+		})
+	}
+	return types
+}
+
+// receiver returns the name of a method's type, without its pointer.
+func receiver(d *ast.FuncDecl) string {
+	if d.Recv == nil {
+		return ""
+	}
+	typ := d.Recv.List[0].Type
+	if p, ok := typ.(*ast.StarExpr); ok {
+		typ = p.X
+	}
+	if id, ok := typ.(*ast.Ident); ok {
+		return id.Name
+	}
+	return ""
+}
+
+// publicComments returns the comments that godoc shows of a file. shown are unexported types whose methods it shows.
+func publicComments(f *ast.File, shown map[string]bool) (docs []*ast.CommentGroup) {
 	add := func(groups ...*ast.CommentGroup) {
 		for _, g := range groups {
 			if g != nil {
@@ -76,7 +116,7 @@ func publicComments(f *ast.File) (docs []*ast.CommentGroup) {
 	for _, d := range f.Decls {
 		switch d := d.(type) {
 		case *ast.FuncDecl:
-			if d.Name.IsExported() && receiverExported(d) {
+			if d.Name.IsExported() && (receiverExported(d) || shown[receiver(d)]) {
 				add(d.Doc)
 			}
 		case *ast.GenDecl:
