@@ -14,13 +14,18 @@ import (
 // awaitStack waits until some goroutine is in a function.
 func awaitStack(t *testing.T, function string) {
 	t.Helper()
-	buf := make([]byte, 1<<20)
 	for end := time.Now().Add(patience); time.Now().Before(end); runtime.Gosched() {
-		if strings.Contains(string(buf[:runtime.Stack(buf, true)]), function) {
+		if onStack(function) {
 			return
 		}
 	}
 	t.Errorf("nobody is in %s", function)
+}
+
+// onStack reports whether a goroutine is in a function.
+func onStack(function string) bool {
+	buf := make([]byte, 1<<20)
+	return strings.Contains(string(buf[:runtime.Stack(buf, true)]), function)
 }
 
 // A Close that waits for the loop, since it lingers, returns when another one that does not need

@@ -116,8 +116,8 @@ func seconds(d time.Duration) int {
 
 // SetLinger says what Close does with bytes that are not sent yet. Negative, the
 // default: the kernel sends them in the background. 0: it drops them and resets
-// the connection. More: Close waits for them, at most so many seconds. Any goroutine may
-// call it.
+// the connection. More: Close waits for them, at most so many seconds; the end of the loop, which
+// closes what was left open, does not. Any goroutine may call it.
 func (c *Conn) SetLinger(sec int) error {
 	if c.unix != nil { // what is written is with the peer already
 		return c.refuse("set", callError("setsockopt", -sys.EOPNOTSUPP))

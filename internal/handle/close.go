@@ -33,7 +33,11 @@ func (c *Core) AwaitClosed() {
 // is about to, or has left that to others who will tell.
 func (c *Core) closeForeign() {
 	f, err := c.callers()
-	if err != nil || f.closeDetached() {
+	switch {
+	case c.foreign.Load() == nobody: // it is being closed, or was, with no foreign caller to tell
+		c.l.Go(c.AwaitClosed).WaitAsClient()
+		return
+	case err != nil, f.closeDetached():
 		return
 	}
 	c.l.Call(func() {
@@ -126,9 +130,19 @@ func (o *opened) Drain() { o.owner.Drain() }
 // driver is about to be drained.
 func (o *opened) Abandon() {
 	c := (*Core)(o)
-	c.lingers.Store(false)
+	if c.state <= closing {
+		c.stopLingering()
+	}
 	c.BeginClose()
 	c.owner.Abandoned()
+}
+
+// stopLingering has the kernel close the descriptor without waiting for the peer, because nobody waits in Close, and
+// the thread that will close it has others to close.
+func (c *Core) stopLingering() {
+	if c.lingers.Swap(false) {
+		c.l.Kernel().SetLinger(c.fd.Sys(), -1)
+	}
 }
 
 // Of reports which handle something open on a loop is; nil if it is none.

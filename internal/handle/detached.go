@@ -65,6 +65,11 @@ func (r *Registry) Abandon() {
 		if f == nil {
 			return
 		}
+		f.mu.Lock()
+		if !f.closed {
+			f.c.stopLingering()
+		}
+		f.mu.Unlock()
 		f.beginCloseDetached()
 		r.remove(f)
 	}
