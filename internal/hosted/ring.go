@@ -135,9 +135,6 @@ func (r *ring) submit(c *call, o *op.Op) {
 		return
 	}
 	c.fill(o)
-	if r.ways[c.code].NeedsExt {
-		r.slab.Ext(c.op)
-	}
 	c.op.State = op.Queued
 	r.pending.push(c)
 	leads := !r.led

@@ -74,9 +74,6 @@ func (x *Ext) MsgFlags() uint32 { return x.Msg.OutFlags() }
 // msg is the address that a submission carries.
 func (x *Ext) msg() unsafe.Pointer { return unsafe.Pointer(&x.Msg) }
 
-// vector is the address of the slices' vector.
-func (x *Ext) vector() unsafe.Pointer { return unsafe.Pointer(&x.Iov[0]) }
-
 // reset lets go of everything, so that a pooled Ext keeps nothing alive.
 func (x *Ext) reset() {
 	next := x.next

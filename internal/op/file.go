@@ -25,13 +25,6 @@ func prepWriteAt(o *Op, e *uring.SQE) {
 	}
 }
 
-func prepWritevAt(o *Op, e *uring.SQE) {
-	prepWritev(o, e)
-	if o.Off < 0 {
-		e.Flags |= uring.SQEAsync
-	}
-}
-
 func attemptWriteAt(o *Op) int32 { return sys.WriteAt(o.FD.Sys(), o.Buf[o.Done:], o.Rest()) }
 
 func cachedWriteAt(o *Op) int32 { return sys.WriteAtNow(o.FD.Sys(), o.Buf[o.Done:], o.Rest()) }

@@ -28,9 +28,6 @@ func prepPoll(o *Op, e *uring.SQE) {
 	e.PrepPollAdd(int(o.FD.Sys()), uint32(o.Events))
 }
 
-// prepPollOne is for a multishot op that will end with its first completion.
-func prepPollOne(o *Op, e *uring.SQE) { e.PrepPollAdd(int(o.FD.Sys()), uint32(o.Events)) }
-
 func attemptPoll(o *Op) int32 {
 	switch res := sys.Poll(o.FD.Sys(), uint32(o.Events)|sys.PollRdhup); {
 	case res == 0:
@@ -50,17 +47,6 @@ func prepTimeout(o *Op, e *uring.SQE) { e.PrepTimeout(&o.Ext.Time, 0, 0) }
 // a file's disk, also where the descriptor is in blocking mode, as those are that a
 // program was started with: to change that would change it for all that share them.
 func prepRead(o *Op, e *uring.SQE) { e.PrepRead(int(o.FD.Sys()), o.Buf, o.Off) }
-
-// prepReadv and prepWritev need an Ext, for the vector.
-func prepReadv(o *Op, e *uring.SQE) {
-	o.Ext.SetVector([][]byte{o.Buf})
-	e.PrepReadv(int(o.FD.Sys()), o.Ext.vector(), 1, o.Off)
-}
-
-func prepWritev(o *Op, e *uring.SQE) {
-	o.Ext.SetVector([][]byte{o.Buf[o.Done:]})
-	e.PrepWritev(int(o.FD.Sys()), o.Ext.vector(), 1, o.Rest())
-}
 
 func attemptRead(o *Op) int32 {
 	switch o.Mode {

@@ -17,11 +17,6 @@ func prepAccept(o *Op, e *uring.SQE) {
 	e.PrepAccept(int(o.FD.Sys()), flags)
 }
 
-// prepAcceptOne is one of many, for a multishot op without a multishot entry.
-func prepAcceptOne(o *Op, e *uring.SQE) {
-	e.PrepAccept(int(o.FD.Sys()), sys.SockNonblock|sys.SockCloexec)
-}
-
 func attemptAccept(o *Op) int32 { return sys.Accept(o.FD.Sys()) }
 
 // Connect connects FD to Ext.Addr. As a plain call it is asked again after

@@ -38,8 +38,9 @@ type Def struct {
 	// Prep turns the op into a submission; nil: there is none for it. Sends have none
 	// although there are opcodes: see the package comment of driver/uring.
 	Prep func(o *Op, e *uring.SQE)
-	// Beside are ways for kernels that lack the opcode, or its multishot.
-	Beside []Way
+	// Single is how it goes as one where the kernel has no such entry: by entries one after
+	// the other, or by one, after which it ends.
+	Single How
 	// File: where there is no entry the op may be one on a file, which readiness means
 	// nothing to.
 	File bool
@@ -55,9 +56,8 @@ type Def struct {
 var Table = [Codes]Def{
 	Nop: {Name: "nop", Kind: Immediate, Opcode: uring.OpNop, Prep: prepNop, Attempt: attemptNop},
 	Accept: {Name: "accept", Kind: Pollable, Interest: sys.PollIn, FDResult: true, Multishot: true,
-		Check: uring.CheckAcceptMultishot, Opcode: uring.OpAccept, Prep: prepAccept, Attempt: attemptAccept,
-		Beside: []Way{{Name: "entries, one after the other", How: ByEntries, Opcode: uring.OpAccept,
-			Prep: prepAcceptOne, Only: Multishot}}},
+		Check: uring.CheckAcceptMultishot, Single: ByEntries, Opcode: uring.OpAccept, Prep: prepAccept,
+		Attempt: attemptAccept},
 	Connect: {Name: "connect", Kind: Pollable, Interest: sys.PollOut, Opcode: uring.OpConnect, Prep: prepConnect,
 		Attempt: attemptConnect},
 	Recv: {Name: "recv", Kind: Pollable, Interest: sys.PollIn, Multishot: true, Select: true,
@@ -69,14 +69,12 @@ var Table = [Codes]Def{
 		Check: uring.CheckRecvMultishot, Opcode: uring.OpRecvmsg, Prep: prepRecvmsg, Attempt: attemptRecvmsg},
 	Sendmsg: {Name: "sendmsg", Kind: Pollable, Interest: sys.PollOut, Attempt: attemptSendmsg},
 	Poll: {Name: "poll", Kind: Pollable, Multishot: true, Check: uring.CheckPollMultishot, Opcode: uring.OpPollAdd,
-		Prep: prepPoll, Attempt: attemptPoll,
-		// It ends with its first completion, as a multishot op may at any time.
-		Beside: []Way{{Name: "entry", How: ByEntry, Opcode: uring.OpPollAdd, Prep: prepPollOne, Only: Multishot}}},
+		Single: ByEntry, Prep: prepPoll, Attempt: attemptPoll},
 	Timeout: {Name: "timeout", Kind: Timed, Opcode: uring.OpTimeout, Prep: prepTimeout},
 	Read: {Name: "read", Kind: Pollable, Interest: sys.PollIn, Opcode: uring.OpRead,
-		Prep: prepRead, Attempt: attemptRead, File: true, Beside: vectored(uring.OpReadv, prepReadv)},
+		Prep: prepRead, Attempt: attemptRead, File: true},
 	Write: {Name: "write", Kind: Pollable, Interest: sys.PollOut, Opcode: uring.OpWrite, Prep: prepWrite,
-		Attempt: attemptWrite, File: true, Beside: vectored(uring.OpWritev, prepWritev)},
+		Attempt: attemptWrite, File: true},
 
 	// Rows without an entry, which wait for readiness under every driver.
 	Recvmmsg: {Name: "recvmmsg", Kind: Pollable, Interest: sys.PollIn, Attempt: attemptRecvmmsg},
@@ -88,9 +86,9 @@ var Table = [Codes]Def{
 
 	// Files: the calls may wait for a disk.
 	ReadAt: {Name: "read(at)", Kind: Blocking, Opcode: uring.OpRead, Prep: prepRead,
-		Attempt: attemptReadAt, Cached: cachedReadAt, Beside: vectored(uring.OpReadv, prepReadv)},
+		Attempt: attemptReadAt, Cached: cachedReadAt},
 	WriteAt: {Name: "write(at)", Kind: Blocking, Opcode: uring.OpWrite, Prep: prepWriteAt, Attempt: attemptWriteAt,
-		Cached: cachedWriteAt, Beside: vectored(uring.OpWritev, prepWritevAt)},
+		Cached: cachedWriteAt},
 	ReadVec: {Name: "readv(at)", Kind: Blocking, Opcode: uring.OpReadv, Prep: prepReadVec, Attempt: attemptReadVec,
 		Cached: cachedReadVec},
 	WriteVec: {Name: "writev(at)", Kind: Blocking, Opcode: uring.OpWritev, Prep: prepWriteVec,

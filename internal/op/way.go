@@ -7,8 +7,8 @@ type How uint8
 
 const (
 	// ByEntry: one entry, and the kernel does the rest. A multishot op yields all its
-	// completions from it.
-	ByEntry How = iota
+	// completions from it, or ends with the first.
+	ByEntry How = iota + 1
 	// ByEntries: a multishot op by one entry after the other.
 	ByEntries
 	// ByReadiness: an entry that waits for readiness, then the plain call.
@@ -23,20 +23,31 @@ type Way struct {
 	Name   string // for people
 	How    How
 	Opcode uring.Op // of the entry, if there is one
-	Prep   func(o *Op, e *uring.SQE)
 	// Checks are self-tests of package uring that must have passed.
 	Checks []string
 	// Only and Never are flags of the ops that this way can serve.
 	Only, Never Flags
-	// NeedsExt: Prep fills in the op's Ext, which the driver provides.
-	NeedsExt bool
+	once        bool // an entry is for one completion, also of a multishot op
 }
 
 // Serves reports whether ops with these flags can go this way.
 func (w *Way) Serves(f Flags) bool { return f&w.Only == w.Only && f&w.Never == 0 }
 
-// ways are the rows' lists: the row's own entry, then what it names beside, then what
-// its Kind leaves in any case.
+// Prep turns the op into a submission, if there is an entry this way.
+func (w *Way) Prep(o *Op, e *uring.SQE) {
+	prep, flags := Table[o.Code].Prep, o.Flags
+	if w.once {
+		o.Flags &^= Multishot
+	}
+	prep(o, e)
+	o.Flags = flags
+}
+
+// Entry reports whether the op itself is an entry.
+func (w *Way) Entry() bool { return w.How <= ByEntries }
+
+// ways are the rows' lists: the row's own entry, then what is left of it for kernels
+// without multishot, then what its Kind leaves in any case.
 var ways = func() (all [Codes][]Way) {
 	for code := range all {
 		all[code] = Table[code].ways()
@@ -45,26 +56,27 @@ var ways = func() (all [Codes][]Way) {
 }()
 
 func (d *Def) ways() (list []Way) {
-	if d.Prep != nil {
-		entry := Way{Name: "entry", How: ByEntry, Opcode: d.Opcode, Prep: d.Prep, Never: Multishot}
-		if d.Select {
-			own, lent := entry, entry
-			own.Never |= Select
-			lent.Only, lent.Checks = Select, []string{uring.CheckBufRing}
-			list = append(list, own, lent)
-		} else {
-			list = append(list, entry)
+	entry := Way{Name: "entry", How: ByEntry, Opcode: d.Opcode, Never: Multishot}
+	switch {
+	case d.Prep == nil:
+	case d.Select:
+		own, lent := entry, entry
+		own.Never |= Select
+		lent.Only, lent.Checks = Select, []string{uring.CheckBufRing}
+		shots := Way{Name: "multishot entry", How: ByEntry, Opcode: d.Opcode, Only: Multishot,
+			Checks: []string{uring.CheckBufRing, d.Check}}
+		list = append(list, own, lent, shots)
+	case d.Multishot:
+		shots := Way{Name: "multishot entry", How: ByEntry, Opcode: d.Opcode, Only: Multishot,
+			Checks: []string{d.Check}}
+		single := Way{Name: "entry", How: d.Single, Opcode: d.Opcode, Only: Multishot, once: true}
+		if single.How == ByEntries {
+			single.Name = "entries, one after the other"
 		}
-		if d.Multishot {
-			shots := Way{Name: "multishot entry", How: ByEntry, Opcode: d.Opcode, Prep: d.Prep, Only: Multishot}
-			if d.Select {
-				shots.Checks = append(shots.Checks, uring.CheckBufRing)
-			}
-			shots.Checks = append(shots.Checks, d.Check)
-			list = append(list, shots)
-		}
+		list = append(list, entry, shots, single)
+	default:
+		list = append(list, entry)
 	}
-	list = append(list, d.Beside...)
 	switch {
 	case d.Attempt == nil:
 	case d.Kind == Blocking || d.File:
@@ -73,11 +85,6 @@ func (d *Def) ways() (list []Way) {
 		list = append(list, Way{Name: "readiness, then a call", How: ByReadiness, Opcode: uring.OpPollAdd})
 	}
 	return list
-}
-
-// vectored is the way of an entry with a vector, for kernels before Linux 5.6.
-func vectored(code uring.Op, prep func(*Op, *uring.SQE)) []Way {
-	return []Way{{Name: "vectored entry", How: ByEntry, Opcode: code, Prep: prep, NeedsExt: true}}
 }
 
 // Ways lists the row's ways, the best one first.

@@ -22,18 +22,13 @@ func TestWays(t *testing.T) {
 					continue
 				}
 				last = w
-				switch w.How {
-				case ByEntry, ByEntries:
-					if w.Prep == nil {
-						t.Errorf("%s: %s has nothing to submit", d.Name, w.Name)
-					}
-				default:
-					if w.Prep != nil {
-						t.Errorf("%s: %s has an entry that nobody submits", d.Name, w.Name)
-					}
-					if d.Attempt == nil {
-						t.Errorf("%s: %s has no call to make", d.Name, w.Name)
-					}
+				switch {
+				case w.How == 0:
+					t.Errorf("%s: nobody knows how to go %s", d.Name, w.Name)
+				case w.Entry() && d.Prep == nil:
+					t.Errorf("%s: %s has nothing to submit", d.Name, w.Name)
+				case !w.Entry() && d.Attempt == nil:
+					t.Errorf("%s: %s has no call to make", d.Name, w.Name)
 				}
 				if w.How == ByReadiness && d.Kind != Pollable {
 					t.Errorf("%s: readiness does not concern it", d.Name)
@@ -60,7 +55,7 @@ func TestBestWay(t *testing.T) {
 	for code := range Codes {
 		d, best := &Table[code], code.Ways()[0]
 		if d.Prep == nil {
-			if best.Prep != nil {
+			if best.Entry() {
 				t.Errorf("%s: its best way is an entry", d.Name)
 			}
 			continue

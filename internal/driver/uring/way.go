@@ -119,12 +119,8 @@ func kindName(code op.Code, flags op.Flags) string {
 
 // begin says how an op waits first, and counts those that can't go their best way.
 func (d *ring) begin(o *op.Op) uint8 {
-	w := d.way(o)
 	if d.degraded[o.Code]&(1<<index(o.Flags)) != 0 {
 		d.stats.Fallbacks++
-	}
-	if w.NeedsExt {
-		d.slab.Ext(o)
 	}
 	return d.mode(o)
 }
