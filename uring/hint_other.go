@@ -2,4 +2,4 @@
 
 package uring
 
-func look() surroundings { return surroundings{memlock: -1} }
+func look() systemState { return systemState{memlock: -1} }
