@@ -190,6 +190,7 @@ func (x *cell) readCell() {
 			first()
 			x.got = append(x.before, x.got...)
 		}
+		x.again(func() error { _, err := x.row.read(x); return err })
 		x.rest()
 	}
 	x.must("what came", isStream(x.got))
@@ -326,6 +327,7 @@ func (x *cell) writeCell() {
 			first()
 			x.n += x.ahead
 		}
+		x.again(func() error { _, err := x.row.write(x, p); return err })
 	}
 	x.sink.open()
 	if x.net.packets {
@@ -338,6 +340,18 @@ func (x *cell) writeCell() {
 	x.must("what came", isStream(x.sink.got))
 	if ok && len(x.sink.got) != x.in+x.n && !(x.ev.dead && len(x.sink.got) > x.in+x.n) {
 		x.fault("%d bytes came, and %d went out, after %d", len(x.sink.got)-x.in, x.n, x.in)
+	}
+}
+
+// again makes the call once more where the handle is gone.
+func (x *cell) again(call func() error) {
+	if !x.ev.gone || x.who.own && x.ev.ended {
+		return
+	}
+	var err error
+	x.must("the call again", x.who.run(x.world, func() { err = call() }))
+	if !errors.Is(err, net.ErrClosed) {
+		x.fault("the call again gives %w, want net.ErrClosed", err)
 	}
 }
 
@@ -450,22 +464,20 @@ var events = withQueued([]*event{
 	{name: "deadline-ahead-partial", partial: true, errors: timedOut, over: undeadline,
 		first: func(x *cell) { deadlined(soon())(x) },
 		act:   func(x *cell, _ *pending) { x.someGoes() }},
-	{name: "close", gone: true, fails: true, errors: closed, over: nothing, act: func(x *cell, _ *pending) {
-		if x.who.own {
-			x.inTime("Close by a goroutine", x.c.Close)
-		} else {
-			x.byTask("Close", x.c.Close)
-		}
-	}},
+	{name: "close", gone: true, fails: true, errors: closed, over: nothing, act: closes},
 	{name: "move", conns: true, gone: true, fails: true, errors: closed, over: nothing, act: func(x *cell, _ *pending) {
 		x.byTask("MoveTo", func() (err error) { x.moved, err = x.conn.MoveTo(x.other.l); return err })
 	}},
-	{name: "detach", conns: true, gone: true, fails: true, errors: closed, over: nothing,
-		act: func(x *cell, _ *pending) {
-			x.byTask("DetachConn", func() (err error) { x.parted, err = x.conn.DetachConn(); return err })
-			if x.parted != nil {
-				x.parted.SetDeadline(time.Now().Add(patience))
-			}
+	{name: "detach", conns: true, gone: true, fails: true, errors: closed, over: nothing, act: detaches},
+	{name: "partial-close", partial: true, gone: true, errors: closed, over: nothing,
+		act: func(x *cell, p *pending) {
+			x.someGoes()
+			closes(x, p)
+		}},
+	{name: "partial-detach", conns: true, partial: true, gone: true, errors: closed, over: nothing,
+		act: func(x *cell, p *pending) {
+			x.someGoes()
+			detaches(x, p)
 		}},
 	{name: "loop-end", gone: true, ended: true, fails: true, errors: ended, over: nothing,
 		act: func(x *cell, _ *pending) {
@@ -494,6 +506,22 @@ func withQueued(events []*event) []*event {
 }
 
 var longAgo = time.Unix(1, 0)
+
+// closes has somebody of another kind close the handle.
+func closes(x *cell, _ *pending) {
+	if x.who.own {
+		x.inTime("Close by a goroutine", x.c.Close)
+	} else {
+		x.byTask("Close", x.c.Close)
+	}
+}
+
+func detaches(x *cell, _ *pending) {
+	x.byTask("DetachConn", func() (err error) { x.parted, err = x.conn.DetachConn(); return err })
+	if x.parted != nil {
+		x.parted.SetDeadline(time.Now().Add(patience))
+	}
+}
 
 // soon is a deadline that passes while a call waits.
 func soon() time.Time { return time.Now().Add(2 * time.Millisecond) }

@@ -57,7 +57,11 @@ var connRows = []*row{
 	}},
 	{method: "Peek", here: true, read: func(x *cell) ([]byte, error) {
 		shown, err := x.conn.Peek(x.want)
+		if x.ev.partial && !x.ev.gone && len(shown) < min(x.sent, x.want) {
+			x.fault("Peek shows %d bytes of the %d that are here", len(shown), x.sent)
+		}
 		if err != nil {
+			x.must("what Peek shows", isStream(shown))
 			return nil, err
 		}
 		p := append([]byte(nil), shown...)
