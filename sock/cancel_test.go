@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"testing"
-	"time"
 
 	"ringo"
 	"ringo/sock"
@@ -55,47 +54,6 @@ func TestCancelReaders(t *testing.T) {
 	})
 }
 
-// Discard says how many bytes went before it was cancelled.
-func TestCancelDiscardCounts(t *testing.T) {
-	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
-			send(t, peer, "1234")
-			var n int
-			var err error
-			task := l.Go(func() { n, err = c.Discard(10) })
-			others(l)
-			task.Cancel()
-			task.Wait()
-			wantCanceled(t, "Discard", err)
-			send(t, peer, "5678")
-			wantAll(t, c, "12345678"[n:])
-		})
-	})
-}
-
-// Peek shows what there is when it is cancelled, and it is still there.
-func TestCancelPeekKeeps(t *testing.T) {
-	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
-			send(t, peer, "1234")
-			if _, err := c.Peek(4); err != nil {
-				t.Fatal(err)
-			}
-			var p []byte
-			var err error
-			task := l.Go(func() { p, err = c.Peek(10) })
-			others(l)
-			task.Cancel()
-			task.Wait()
-			wantCanceled(t, "Peek", err)
-			if string(p) != "1234" {
-				t.Errorf("Peek() = %q, want what there was", p)
-			}
-			wantAll(t, c, "1234")
-		})
-	})
-}
-
 // A cancelled writer says how much went out, and that much arrives.
 func TestCancelWriter(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
@@ -130,71 +88,6 @@ func TestCancelWriter(t *testing.T) {
 			if !bytes.Equal(got, msg[:n+1000]) {
 				t.Errorf("the peer got %d bytes, want %d in order", len(got), n+1000)
 			}
-		})
-	})
-}
-
-func TestCancelAccept(t *testing.T) {
-	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		onLoop(t, cfg, func(l *ringo.Loop) {
-			ln := listen(t, l)
-			defer ln.Close()
-			var err error
-			task := l.Go(func() { _, err = ln.Accept() })
-			others(l)
-			task.Cancel()
-			task.Wait()
-			wantCanceled(t, "Accept", err)
-			c, peer := accept(t, ln) // the next one gets the next connection
-			peer.Close()
-			c.Close()
-		})
-	})
-}
-
-// A task that was cancelled before it began runs, its waits fail, and its deferred
-// Close works.
-func TestCancelBeforeStart(t *testing.T) {
-	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
-			ran := false
-			task := l.Go(func() {
-				ran = true
-				defer c.Close()
-				wantCanceled(t, "Read", read(c))
-				_, err := sock.Dial(l, "tcp", peer.RemoteAddr().String())
-				wantCanceled(t, "Dial", err)
-				if err := c.SetDeadline(never); err != nil {
-					t.Error(err)
-				}
-			})
-			task.Cancel()
-			task.Wait()
-			if !ran {
-				t.Error("the task did not run")
-			}
-			wantPeerEOF(t, l, peer)
-		})
-	})
-}
-
-// Deferred clean-up works in a cancelled task although it parks: the receive in
-// flight has to end first.
-func TestCancelThenClose(t *testing.T) {
-	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
-			task := l.Go(func() {
-				defer func() {
-					if err := c.Close(); err != nil {
-						t.Errorf("Close in a cancelled task: %v", err)
-					}
-				}()
-				wantCanceled(t, "Read", read(c))
-			})
-			others(l)
-			task.Cancel()
-			task.Wait()
-			wantPeerEOF(t, l, peer)
 		})
 	})
 }
@@ -273,45 +166,5 @@ func TestCancelQueuedReader(t *testing.T) {
 				}
 			}
 		})
-	})
-}
-
-// When Run gives up on what is open it cancels tasks that wait in every way.
-func TestCancelByRun(t *testing.T) {
-	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		cfg.Grace = -1
-		ctx, stop := context.WithCancel(context.Background())
-		defer stop()
-		var peer *net.TCPConn
-		within(patience, t.Name(), func() {
-			err := ringo.Run(ctx, &cfg, func(l *ringo.Loop) error {
-				var c *sock.Conn
-				c, peer = connect(t, l)
-				fill(t, l, c)
-				var ended int
-				for what, wait := range map[string]func() error{
-					"Read": func() error {
-						return read(c)
-					}, "Write": func() error { _, err := c.Write(make([]byte, 1<<20)); return err },
-					"Sleep": func() error { return l.Sleep(time.Hour) },
-				} {
-					l.Go(func() {
-						wantCanceled(t, what, wait())
-						if ended++; ended == 3 {
-							c.Close()
-						}
-					})
-				}
-				others(l)
-				stop()
-				return nil
-			})
-			if err != nil {
-				t.Errorf("Run: %v", err)
-			}
-		})
-		if peer != nil {
-			peer.Close()
-		}
 	})
 }

@@ -220,22 +220,6 @@ func TestCloseRead(t *testing.T) {
 	})
 }
 
-func TestLingerZeroResets(t *testing.T) {
-	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
-			if err := c.SetLinger(0); err != nil {
-				t.Fatal(err)
-			}
-			c.Close()
-			var err error
-			offloaded(t, l, func() error { _, err = peer.Read(make([]byte, 1)); return nil })
-			if !errors.Is(err, posix.ECONNRESET) {
-				t.Errorf("the peer's Read after a close with linger 0: %v, want ECONNRESET", err)
-			}
-		})
-	})
-}
-
 // fill writes until the peer's and the own buffers take nothing any more, and gives
 // the count.
 func fill(t *testing.T, l *ringo.Loop, c *sock.Conn) (total int) {

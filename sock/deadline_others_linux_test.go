@@ -208,43 +208,6 @@ func TestReadDeadlineMovedByOthers(t *testing.T) {
 	}
 }
 
-// The same with datagrams that come.
-func TestPacketReadDeadlineMovedByOthers(t *testing.T) {
-	t.Parallel()
-	p := make([]byte, 64)
-	for name, read := range map[string]func(c *sock.PacketConn) error{
-		"ReadFromUDPAddrPort": func(c *sock.PacketConn) error {
-			n, _, err := c.ReadFromUDPAddrPort(p)
-			return some(n, err)
-		},
-		"ReadMsgUDPAddrPort": func(c *sock.PacketConn) error {
-			n, _, _, _, err := c.ReadMsgUDPAddrPort(p, nil)
-			return some(n, err)
-		},
-		"ReadBatch": func(c *sock.PacketConn) error {
-			return some(c.ReadBatch([]sock.Message{{Buffers: [][]byte{p}}}))
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-				onPacket(t, cfg, func(l *ringo.Loop, c *sock.PacketConn, peer *net.UDPConn) {
-					var over atomic.Bool
-					var wg sync.WaitGroup
-					to := c.LocalAddr().(*net.UDPAddr)
-					wg.Go(func() {
-						for ; !over.Load(); time.Sleep(time.Millisecond) {
-							peer.WriteToUDP(p[:1], to)
-						}
-					})
-					churned(t, l, c.SetReadDeadline, func() error { return read(c) })
-					over.Store(true)
-					offloaded(t, l, func() error { wg.Wait(); return nil })
-				})
-			})
-		})
-	}
-}
-
 // Somebody moves a write deadline while a task writes to a peer that is slow: it gets
 // os.ErrDeadlineExceeded and never hears of a cancel, and what it is told went out.
 func TestWriteDeadlineMovedByOthers(t *testing.T) {

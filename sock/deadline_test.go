@@ -165,21 +165,6 @@ func TestDeadlineMovedWhileReading(t *testing.T) {
 	}
 }
 
-// A timer of the loop may set the deadline of who is parked.
-func TestDeadlineFromTimer(t *testing.T) {
-	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
-			l.AfterFunc(2*time.Millisecond, func() { c.SetReadDeadline(longAgo) })
-			wantTimeout(t, "Read", read(c))
-
-			fill(t, l, c)
-			l.AfterFunc(2*time.Millisecond, func() { c.SetWriteDeadline(longAgo) })
-			_, err := c.Write(make([]byte, 1<<20))
-			wantTimeout(t, "Write", err)
-		})
-	})
-}
-
 // A write that runs out of time says how much went out, and exactly that arrives.
 func TestWriteDeadlineCounts(t *testing.T) {
 	t.Parallel()

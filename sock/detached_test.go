@@ -151,56 +151,6 @@ func TestDetachedMeetTasks(t *testing.T) {
 	})
 }
 
-// A goroutine's Close ends those who wait, and returns when they have left; tasks that come later find it closed.
-func TestDetachedCloseUnderReaders(t *testing.T) {
-	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		detachedConns(t, cfg, func(l *ringo.Loop, next func() (*sock.Conn, *net.TCPConn)) {
-			for range 20 {
-				c, peer := next()
-				const readers = 4
-				ended := make(chan error, readers)
-				for range readers {
-					go func() {
-						_, err := c.Read(make([]byte, 1))
-						ended <- err
-					}()
-				}
-				closed := make(chan error, 2)
-				for range 2 {
-					go func() { closed <- c.Close() }()
-				}
-				for range readers {
-					if err := <-ended; !errors.Is(err, net.ErrClosed) {
-						t.Errorf("a reader got %v", err)
-					}
-				}
-				for range 2 {
-					if err := <-closed; err != nil {
-						t.Error(err)
-					}
-				}
-				if err := l.Go(func() {
-					if _, err := c.Read(make([]byte, 1)); !errors.Is(err, net.ErrClosed) {
-						t.Errorf("a task's read after close: %v", err)
-					}
-					if _, err := c.Write([]byte("x")); !errors.Is(err, net.ErrClosed) {
-						t.Errorf("a task's write after close: %v", err)
-					}
-					if err := c.Close(); err != nil {
-						t.Error(err)
-					}
-				}).Wait(); err != nil {
-					t.Error(err)
-				}
-				if n, err := peer.Read(make([]byte, 1)); n != 0 || err == nil {
-					t.Errorf("the peer reads %d, %v", n, err)
-				}
-				peer.Close()
-			}
-		})
-	})
-}
-
 // What goroutines leave open a loop closes at its end, also under one that reads.
 func TestDetachedEndWithTheLoop(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {

@@ -246,43 +246,6 @@ func TestDetachConn(t *testing.T) {
 	})
 }
 
-// Who waits on a connection that is detached is told, and takes nothing with it.
-func TestDetachWakes(t *testing.T) {
-	eachCaller(t, func(t *testing.T, c *sock.Conn, peer *net.TCPConn, start starter) {
-		p := make([]byte, 16<<20) // more than there is room for
-		sent := 0
-		writer := start(func() {
-			n, err := c.Write(p)
-			wantClosed(t, "Write", err)
-			sent = n
-		})
-		reader := start(func() { wantClosed(t, "Read", read(c)) })
-		queued := start(func() { wantClosed(t, "Read", read(c)) })
-		if _, err := peer.Read(make([]byte, 1)); err != nil { // so that the writer is at it
-			t.Error(err)
-		}
-		var fd int
-		start.run(func() {
-			var err error
-			if fd, _, err = c.Detach(); err != nil {
-				t.Error(err)
-			}
-		})
-		<-writer
-		<-reader
-		<-queued
-		got := make(chan int)
-		go func() {
-			n, _ := io.Copy(io.Discard, peer)
-			got <- int(n)
-		}()
-		syscall.Close(fd)
-		if n := <-got; n+1 != sent {
-			t.Errorf("the peer got %d bytes, the writer was told of %d", n+1, sent)
-		}
-	})
-}
-
 // A connection goes from loop to loop in the middle of a stream.
 func TestMoveTo(t *testing.T) {
 	eachCaller(t, func(t *testing.T, c *sock.Conn, peer *net.TCPConn, start starter) {

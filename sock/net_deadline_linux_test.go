@@ -3,40 +3,10 @@
 package sock_test
 
 import (
-	"io"
 	"math"
 	"testing"
 	"time"
 )
-
-// A deadline that has passed fails a read at once, though there are bytes, which stay.
-func TestNetDeadlinePast(t *testing.T) {
-	eachSubject(t, func(s *subject) {
-		s.sends("here")
-		for _, at := range []time.Time{longAgo, time.Now(), time.Now().Add(-time.Hour)} {
-			s.must("SetReadDeadline", s.act(func() error { return s.c.SetReadDeadline(at) }))
-			s.wantDeadline("Read", s.waits(func() error { return read(s.c) }))
-			s.must("Write under a read deadline", s.waits(func() error { return write(s.c) }))
-		}
-		s.must("SetReadDeadline", s.act(func() error { return s.c.SetReadDeadline(time.Time{}) }))
-		s.reads("without a deadline", "here")
-
-		s.must("SetWriteDeadline", s.act(func() error { return s.c.SetWriteDeadline(longAgo) }))
-		s.wantDeadline("Write", s.waits(func() error { return write(s.c) }))
-		s.sends("there")
-		s.reads("under a write deadline", "there")
-		s.must("SetWriteDeadline", s.act(func() error { return s.c.SetWriteDeadline(time.Time{}) }))
-		s.must("Write without a deadline", s.waits(func() error { return write(s.c) }))
-
-		s.must("SetDeadline", s.act(func() error { return s.c.SetDeadline(longAgo) }))
-		s.wantDeadline("Read", s.waits(func() error { return read(s.c) }))
-		s.wantDeadline("Write", s.waits(func() error { return write(s.c) }))
-		s.must("SetDeadline", s.act(func() error { return s.c.SetDeadline(time.Time{}) }))
-		s.must("Write without a deadline", s.waits(func() error { return write(s.c) }))
-		s.sends("again")
-		s.reads("without a deadline", "again")
-	})
-}
 
 // A deadline that is farther than clocks go is none.
 func TestNetDeadlineFar(t *testing.T) {
@@ -48,23 +18,6 @@ func TestNetDeadlineFar(t *testing.T) {
 			s.pause(time.Millisecond)
 			s.sends("far")
 			s.must("Read", end())
-		}
-	})
-}
-
-// A read waits to its deadline and not less, and the connection is good afterwards.
-func TestNetDeadlineComes(t *testing.T) {
-	eachSubject(t, func(s *subject) {
-		for range 3 {
-			at := time.Now().Add(5 * time.Millisecond)
-			s.must("SetReadDeadline", s.act(func() error { return s.c.SetReadDeadline(at) }))
-			s.wantDeadline("Read", s.waits(func() error { return read(s.c) }))
-			if early := time.Until(at); early > 0 {
-				s.Errorf("Read ended %v before its deadline", early)
-			}
-			s.sends("late")
-			s.must("SetReadDeadline", s.act(func() error { return s.c.SetReadDeadline(time.Now().Add(patience)) }))
-			s.reads("under the next deadline", "late")
 		}
 	})
 }
@@ -106,37 +59,6 @@ func TestNetDeadlineMoved(t *testing.T) {
 				}
 				break
 			}
-		}
-	})
-}
-
-// A write that waits ends at its deadline, and counts what went out; the rest can be
-// written afterwards.
-func TestNetWriteDeadline(t *testing.T) {
-	eachSubject(t, func(s *subject) {
-		end := s.block()
-		s.must("SetWriteDeadline", s.act(func() error {
-			return s.c.SetWriteDeadline(time.Now().Add(5 * time.Millisecond))
-		}))
-		n, err := end()
-		s.wantDeadline("Write", err)
-		s.must("SetWriteDeadline", s.act(func() error { return s.c.SetWriteDeadline(time.Time{}) }))
-		var got int64
-		reading := make(chan error, 1)
-		go func() {
-			var err error
-			got, err = io.Copy(io.Discard, s.peer)
-			reading <- err
-		}()
-		s.must("the rest", s.waits(func() error {
-			if _, err := s.c.Write(make([]byte, 100_000)); err != nil {
-				return err
-			}
-			return s.c.CloseWrite()
-		}))
-		s.must("the peer's reads", s.offloaded(func() error { return <-reading }))
-		if got += 1; got != int64(n)+100_000 { // one byte was read before
-			s.Errorf("the peer got %d bytes, and %d and then 100000 were written", got, n)
 		}
 	})
 }

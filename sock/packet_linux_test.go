@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -391,46 +390,6 @@ func slowReceiver(t *testing.T, l *ringo.Loop, c, peer *sock.UnixPacketConn) {
 		}
 	}
 	done.Wait()
-}
-
-// A write whose deadline moves at the moment it passes waits on, or fails as one does.
-func TestUnixgramDeadlineMoves(t *testing.T) {
-	t.Parallel()
-	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		name := filepath.Join(t.TempDir(), "s")
-		full, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: name, Net: "unixgram"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer full.Close()
-		onLoop(t, cfg, func(l *ringo.Loop) {
-			c, err := sock.DialUnixgram(l, name)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer c.Close()
-			for range 50 {
-				c.SetWriteDeadline(never)
-				var end error
-				writing := l.Go(func() {
-					for end == nil {
-						_, end = c.Write([]byte("x"))
-					}
-				})
-				l.Sleep(time.Millisecond)
-				c.SetWriteDeadline(time.Now().Add(time.Millisecond))
-				for i := range 20 {
-					l.AfterFunc(800*time.Microsecond+time.Duration(i)*25*time.Microsecond, func() {
-						if end == nil {
-							c.SetWriteDeadline(time.Now().Add(5 * time.Millisecond))
-						}
-					})
-				}
-				writing.Wait()
-				wantTimeout(t, "Write", end)
-			}
-		})
-	})
 }
 
 // Who asks one function for the networks of another is told which that is.

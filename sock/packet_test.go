@@ -152,43 +152,6 @@ func wantIs(t *testing.T, what string, got, want error) {
 	}
 }
 
-// A cancel ends the wait of a reader, and of one in line behind it; what comes later
-// is for others.
-func TestPacketCancel(t *testing.T) {
-	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		onPacket(t, cfg, func(l *ringo.Loop, c *sock.PacketConn, peer *net.UDPConn) {
-			p := make([]byte, 10)
-			var errs [2]error
-			var tasks [2]*ringo.Task
-			for i := range tasks {
-				tasks[i] = l.Go(func() { _, errs[i] = c.Read(make([]byte, 1)) })
-				others(l)
-			}
-			for i := len(tasks) - 1; i >= 0; i-- {
-				tasks[i].Cancel()
-				tasks[i].Wait()
-				wantCanceled(t, "Read", errs[i])
-			}
-			before := l.Go(func() {
-				_, err := c.Read(p)
-				wantCanceled(t, "Read of a task that was cancelled before", err)
-				_, err = c.WriteTo(nil, peer.LocalAddr())
-				if err != nil {
-					t.Errorf("WriteTo that need not wait: %v", err)
-				}
-			})
-			before.Cancel()
-			before.Wait()
-			offloaded(t, l, func() error { _, err := peer.Write([]byte("still")); return err })
-			if n, err := c.Read(p); string(p[:n]) != "still" || err != nil {
-				t.Errorf("Read = %q, %v", p[:n], err)
-			}
-			err := l.WithTimeout(time.Millisecond, func() error { _, err := c.Read(p); return err })
-			wantTimeout(t, "Read in WithTimeout", err)
-		})
-	})
-}
-
 // A socket that is idle, or is gone, has no memory of the loop's, and one that is not
 // read holds up no other.
 func TestPacketsShareTheMemory(t *testing.T) {

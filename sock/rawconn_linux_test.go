@@ -287,43 +287,6 @@ func tell(ch chan bool) {
 // again is for a function that never finds what it wants.
 func again(uintptr) bool { return false }
 
-func TestRawDeadlines(t *testing.T) {
-	eachCaller(t, func(t *testing.T, c *sock.Conn, peer *net.TCPConn, start starter) {
-		raw := rawOf(t, c)
-		start.run(func() {
-			c.SetDeadline(time.Now().Add(-time.Second))
-			wantTimeout(t, "Read", raw.Read(func(uintptr) bool { t.Error("called too late"); return true }))
-			wantTimeout(t, "Write", raw.Write(func(uintptr) bool { t.Error("called too late"); return true }))
-			c.SetDeadline(time.Now().Add(time.Millisecond))
-			wantTimeout(t, "Read", raw.Read(again))
-			c.SetDeadline(never)
-		})
-		for _, from := range []func(f func()){
-			func(f func()) { f() },
-			func(f func()) { c.Loop().Go(f).Wait() },
-		} {
-			waits := make(chan bool, 1)
-			done := start(func() {
-				wantTimeout(t, "Read", raw.Read(func(uintptr) bool {
-					tell(waits)
-					return false
-				}))
-			})
-			<-waits
-			from(func() { c.SetReadDeadline(time.Now().Add(time.Hour)) })
-			from(func() { c.SetReadDeadline(time.Now().Add(time.Millisecond)) })
-			<-done
-			from(func() { c.SetReadDeadline(never) })
-		}
-		start.run(func() {
-			send(t, peer, "x")
-			if n, err := rawRead(raw, make([]byte, 2)); n != 1 || err != nil {
-				t.Errorf("after deadlines: %d, %v", n, err)
-			}
-		})
-	})
-}
-
 func TestRawClose(t *testing.T) {
 	eachCaller(t, func(t *testing.T, c *sock.Conn, peer *net.TCPConn, start starter) {
 		raw := rawOf(t, c)
@@ -354,31 +317,6 @@ func TestRawClose(t *testing.T) {
 		if isOpen(fd, c.LocalAddr()) {
 			t.Error("still open")
 		}
-	})
-}
-
-func TestRawCancel(t *testing.T) {
-	eachCaller(t, func(t *testing.T, c *sock.Conn, peer *net.TCPConn, start starter) {
-		raw := rawOf(t, c)
-		for _, l := range c.Loop().Loops() {
-			waits := make(chan bool, 1)
-			task := l.Go(func() {
-				wantCanceled(t, "Read", raw.Read(func(uintptr) bool {
-					tell(waits)
-					return false
-				}))
-				wantCanceled(t, "Read", raw.Read(again))
-			})
-			<-waits
-			task.Cancel()
-			task.Wait()
-		}
-		start.run(func() {
-			send(t, peer, "x")
-			if n, err := c.Read(make([]byte, 2)); n != 1 || err != nil {
-				t.Errorf("after a cancel: %d, %v", n, err)
-			}
-		})
 	})
 }
 

@@ -333,38 +333,6 @@ func TestMessagesCross(t *testing.T) {
 	})
 }
 
-// A task that waits for a message and is cancelled takes none.
-func TestReadMsgUnixCancelled(t *testing.T) {
-	eachUnix(t, func(t *testing.T, cfg ringo.Config, network string) {
-		unixPair(t, cfg, network, func(l *ringo.Loop, c *sock.Conn, peer *net.UnixConn) {
-			p := make([]byte, 8)
-			var err error
-			task := l.Go(func() { _, _, err = c.RecvFiles(p, 1) })
-			others(l)
-			task.Cancel()
-			task.Wait()
-			if !errors.Is(err, context.Canceled) {
-				t.Errorf("cancelled: %v", err)
-			}
-			w, r, perr := passed()
-			if perr != nil {
-				t.Fatal(perr)
-			}
-			defer r.Close()
-			defer w.Close()
-			peer.WriteMsgUnix([]byte("x"), syscall.UnixRights(number(w)), nil)
-			n, files, err := c.RecvFiles(p, 1)
-			if n != 1 || len(files) != 1 || err != nil {
-				t.Fatalf("afterwards: %d, %v, %v", n, files, err)
-			}
-			if err := speaks(files[0], r); err != nil {
-				t.Error(err)
-			}
-			files[0].Close()
-		})
-	})
-}
-
 // Tasks of another loop read and write messages as goroutines do.
 func TestMessagesOfAnotherLoop(t *testing.T) {
 	eachUnix(t, func(t *testing.T, cfg ringo.Config, network string) {

@@ -13,7 +13,6 @@ import (
 	"slices"
 	"syscall"
 	"testing"
-	"time"
 
 	"ringo"
 	"ringo/sock"
@@ -276,26 +275,6 @@ func TestRecordsWriteWaits(t *testing.T) {
 				}
 			})
 		})
-	})
-}
-
-func TestRecordsWriteDeadline(t *testing.T) {
-	eachRecord(t, func(c *sock.Conn, peer *net.UnixConn) error {
-		c.SetWriteDeadline(time.Now().Add(20 * time.Millisecond))
-		for {
-			n, err := c.Write(record(10_000))
-			if err == nil {
-				continue
-			}
-			var op *net.OpError
-			if n != 0 || !errors.As(err, &op) || op.Net != "unixpacket" || !op.Timeout() {
-				return fmt.Errorf("past the deadline: %d, %v", n, err)
-			}
-			break
-		}
-		p := make([]byte, 20_000)
-		k, err := peer.Read(p)
-		return is("what went out", p[:k], err, record(10_000), nil)
 	})
 }
 
