@@ -4,6 +4,7 @@ package sock_test
 
 import (
 	"io"
+	"net"
 	"net/netip"
 	"runtime"
 	"syscall"
@@ -294,5 +295,197 @@ func connectionAllocs(t *testing.T, addr string, p []byte) {
 			t.Fatal(err)
 		}
 		c.close()
+	})
+}
+
+// A goroutine's calls allocate nothing, waiting or not.
+func TestForeignAllocations(t *testing.T) {
+	skipAllocs(t)
+	const rounds = 200
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		detachedConns(t, cfg, func(l *ringo.Loop, next func() (*sock.Conn, *net.TCPConn)) {
+			c, peer := next()
+			defer peer.Close()
+			defer c.Close()
+			p, q := make([]byte, 64), make([]byte, 64)
+			soon := time.Now().Add(patience)
+			fail := func(err error) {
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			wantAllocs(t, "Write, and Read of what is there", 0, rounds, func() {
+				_, err := c.Write(p)
+				fail(err)
+				_, err = peer.Read(q)
+				fail(err)
+				_, err = peer.Write(p)
+				fail(err)
+				_, err = c.Read(p)
+				fail(err)
+			})
+			wantAllocs(t, "deadlines", 0, rounds, func() {
+				fail(c.SetReadDeadline(soon))
+				fail(c.SetWriteDeadline(soon))
+				fail(c.SetDeadline(soon))
+			})
+			go func() { // echoes
+				p := make([]byte, 64)
+				for {
+					n, err := peer.Read(p)
+					if err != nil {
+						return
+					}
+					peer.Write(p[:n])
+				}
+			}()
+			wantAllocs(t, "Read that waits", 0, rounds, func() {
+				_, err := c.Write(p)
+				fail(err)
+				_, err = c.Read(p)
+				fail(err)
+			})
+		})
+	})
+}
+
+// An Accept that finds a connection which the loop has made, and Close, allocate nothing.
+func TestForeignAllocationsOfConnections(t *testing.T) {
+	skipAllocs(t)
+	const conns = 50
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		besideLoop(t, cfg, func(t *testing.T, l *ringo.Loop, ln *sock.Listener) {
+			loopAccepts(t, l, ln)
+			perConn := 1e9
+			for tries := 0; tries < 10 && perConn > 0.1; tries++ {
+				first := make(chan error, 1)
+				go func() { // opens the accept queue
+					c, err := ln.AcceptConn()
+					if err == nil {
+						err = c.Close()
+					}
+					first <- err
+				}()
+				var peers []*net.TCPConn
+				for range conns {
+					peers = append(peers, dial(t, ln.Addr().String()))
+				}
+				if err := <-first; err != nil {
+					t.Fatal(err)
+				}
+				pause := time.NewTimer(20 * time.Millisecond) // the loop makes what it accepts
+				<-pause.C
+				var before, after runtime.MemStats
+				runtime.ReadMemStats(&before)
+				for range conns - 1 {
+					c, err := ln.AcceptConn()
+					if err == nil {
+						err = c.Close()
+					}
+					if err != nil {
+						t.Fatal(err)
+					}
+				}
+				runtime.ReadMemStats(&after)
+				perConn = min(perConn, float64(after.Mallocs-before.Mallocs)/(conns-1))
+				for _, peer := range peers {
+					peer.Close()
+				}
+			}
+			t.Logf("%.2f allocations an Accept and Close", perConn)
+			if perConn > 0.1 {
+				t.Errorf("%.2f allocations an Accept and Close, want 0", perConn)
+			}
+		})
+	})
+}
+
+// steadyPackets are the ways to echo that allocate nothing.
+var steadyPackets = map[string]func(c *sock.PacketConn){
+	"AddrPort": func(c *sock.PacketConn) {
+		p := make([]byte, 2048)
+		for {
+			n, from, err := c.ReadFromUDPAddrPort(p)
+			if err != nil {
+				return
+			}
+			c.WriteToUDPAddrPort(p[:n], from)
+		}
+	},
+	"messages with control": func(c *sock.PacketConn) {
+		c.SetControl(sock.ControlLocal|sock.ControlTOS, true)
+		p, oob := make([]byte, 2048), make([]byte, sock.ControlMax)
+		for {
+			n, oobn, _, from, err := c.ReadMsgUDPAddrPort(p, oob)
+			if err != nil {
+				return
+			}
+			control := sock.ParseControl(oob[:oobn])
+			c.WriteMsgUDPAddrPort(p[:n], control.Append(oob[:0], from.Addr()), from)
+		}
+	},
+	"batches": func(c *sock.PacketConn) {
+		ms := make([]sock.Message, 16)
+		room := make([][]byte, len(ms))
+		for i := range ms {
+			room[i] = make([]byte, 2048)
+			ms[i].Buffers = [][]byte{room[i]}
+		}
+		for {
+			n, err := c.ReadBatch(ms)
+			if err != nil {
+				return
+			}
+			for i := range n {
+				ms[i].Buffers[0] = room[i][:ms[i].N]
+			}
+			c.WriteBatch(ms[:n])
+			for i := range n {
+				ms[i].Buffers[0] = room[i]
+			}
+		}
+	},
+	"GRO and segments": func(c *sock.PacketConn) {
+		c.SetGRO(true)
+		p := make([]byte, 2048)
+		for {
+			n, from, err := c.ReadFromUDPAddrPort(p)
+			if err != nil {
+				return
+			}
+			c.WriteSegments(p[:n], 25, from)
+		}
+	},
+}
+
+// A socket at work in tasks allocates nothing.
+func TestPacketAllocs(t *testing.T) {
+	skipAllocs(t)
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		for name, fn := range steadyPackets {
+			t.Run(name, func(t *testing.T) {
+				s := servePacket(t, cfg, "udp", "127.0.0.1:0")
+				task := s.Loop().Go(func() { fn(s.PacketConn) })
+				peer := dialUDP(t, s.LocalAddr().String())
+				defer peer.Close()
+				p, got := make([]byte, 64), make([]byte, 64)
+				wantAllocs(t, "four datagrams", 0, 300, func() {
+					for range 4 {
+						if _, err := peer.Write(p); err != nil {
+							t.Fatal(err)
+						}
+					}
+					for n := 0; n < 4*len(p); {
+						k, err := peer.Read(got)
+						if err != nil {
+							t.Fatal(err)
+						}
+						n += k
+					}
+				})
+				s.Close()
+				task.Wait()
+			})
+		}
 	})
 }

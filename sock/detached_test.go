@@ -6,7 +6,11 @@ import (
 	"errors"
 	"io"
 	"net"
+	"runtime"
+	"strings"
 	"testing"
+	"time"
+	"weak"
 
 	"ringo"
 	"ringo/sock"
@@ -177,5 +181,93 @@ func TestDetachedEndWithTheLoop(t *testing.T) {
 			}
 			peer.Close()
 		}
+	})
+}
+
+// awaitStack waits until some goroutine is in a function.
+func awaitStack(t *testing.T, function string) {
+	t.Helper()
+	for end := time.Now().Add(patience); time.Now().Before(end); runtime.Gosched() {
+		if onStack(function) {
+			return
+		}
+	}
+	t.Errorf("nobody is in %s", function)
+}
+
+// onStack reports whether a goroutine is in a function.
+func onStack(function string) bool {
+	buf := make([]byte, 1<<20)
+	return strings.Contains(string(buf[:runtime.Stack(buf, true)]), function)
+}
+
+// A Close that waits for the loop, since it lingers, returns when another one that does not need
+// the loop has closed the connection.
+func TestDetachedCloseBesideOneThatLingers(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		detachedConns(t, cfg, func(l *ringo.Loop, next func() (*sock.Conn, *net.TCPConn)) {
+			c, peer := next()
+			defer peer.Close()
+			if err := c.SetLinger(1); err != nil {
+				t.Error(err)
+			}
+			holds, release := make(chan struct{}), make(chan struct{})
+			held := l.Go(func() { close(holds); <-release }) // the loop's thread
+			<-holds
+			closed := make(chan error, 1)
+			go func() { closed <- c.Close() }()
+			awaitStack(t, "handle.(*foreign).awaitClosed(")
+			if err := c.SetLinger(-1); err != nil {
+				t.Error(err)
+			}
+			if err := c.Close(); err != nil {
+				t.Error(err)
+			}
+			close(release)
+			within(patience, t.Name(), func() {
+				if err := <-closed; err != nil {
+					t.Error(err)
+				}
+				held.Wait()
+			})
+		})
+	})
+}
+
+// Of connections that goroutines have closed a loop keeps nothing.
+func TestDetachedThatAreClosedAreForgotten(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		detachedConns(t, cfg, func(l *ringo.Loop, next func() (*sock.Conn, *net.TCPConn)) {
+			const conns = 20
+			var kept []weak.Pointer[sock.Conn]
+			for i := range conns {
+				c, peer := next()
+				if i%2 == 0 {
+					read := make(chan bool)
+					go func() { // the last who is at it closes the descriptor
+						c.Read(make([]byte, 1))
+						close(read)
+					}()
+					awaitStack(t, "sock.(*Conn).Read(")
+					defer func() { <-read }()
+				}
+				c.Close()
+				peer.Close()
+				kept = append(kept, weak.Make(c))
+			}
+			left := conns
+			for end := time.Now().Add(patience); left > 1 && time.Now().Before(end); { // one may still be on a stack
+				runtime.GC()
+				left = 0
+				for _, p := range kept {
+					if p.Value() != nil {
+						left++
+					}
+				}
+			}
+			if left > 1 {
+				t.Errorf("%d of %d closed connections are kept", left, conns)
+			}
+		})
 	})
 }

@@ -4,7 +4,9 @@ package sock_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"os"
@@ -14,7 +16,10 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"ringo"
+	"ringo/internal/seccomptest"
 	"ringo/sock"
 )
 
@@ -415,4 +420,213 @@ func TestNetworksOfOthers(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Functions of the caller's receive and send, from a task and from a goroutine, and wait
+// for datagrams by their connection.
+func TestPacketRawConn(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		for _, caller := range []string{"task", "goroutine"} {
+			t.Run(caller, func(t *testing.T) {
+				onPacket(t, cfg, func(l *ringo.Loop, c *sock.PacketConn, peer *net.UDPConn) {
+					run := func(f func()) { f() }
+					if caller == "goroutine" {
+						run = func(f func()) { onGoroutine(t, l, f) }
+					}
+					run(func() { exchangeRaw(t, c, peer) })
+				})
+			})
+		}
+	})
+}
+
+func exchangeRaw(t *testing.T, c *sock.PacketConn, peer *net.UDPConn) {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	asked := make(chan bool, 1)
+	go func() {
+		<-asked // it has found nothing
+		peer.Write([]byte("question"))
+	}()
+	p := make([]byte, 64)
+	var n int
+	var from syscall.Sockaddr
+	err = raw.Read(func(fd uintptr) bool {
+		var err error
+		n, from, err = syscall.Recvfrom(int(fd), p, syscall.MSG_DONTWAIT)
+		select {
+		case asked <- true:
+		default:
+		}
+		return !errors.Is(err, syscall.EAGAIN)
+	})
+	if err != nil || string(p[:n]) != "question" {
+		t.Errorf("read %q, %v", p[:n], err)
+		return
+	}
+	if err := raw.Write(func(fd uintptr) bool {
+		return syscall.Sendto(int(fd), p[:n], syscall.MSG_DONTWAIT, from) != syscall.EAGAIN
+	}); err != nil {
+		t.Error(err)
+	}
+	peer.SetReadDeadline(time.Now().Add(patience))
+	got := make([]byte, 64)
+	if k, err := peer.Read(got); err != nil || !bytes.Equal(got[:k], p[:n]) {
+		t.Errorf("the peer got %q, %v", got[:k], err)
+	}
+}
+
+// A file of the socket is another way to its datagrams, and outlives it.
+func TestPacketFile(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		onPacket(t, cfg, func(l *ringo.Loop, c *sock.PacketConn, peer *net.UDPConn) {
+			f, err := c.File()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer f.Close()
+			if flags, _, _ := syscall.Syscall(syscall.SYS_FCNTL, f.Fd(), syscall.F_GETFD,
+				0); flags&syscall.FD_CLOEXEC == 0 {
+				t.Error("the descriptor is not close-on-exec")
+			}
+			c.Close()
+			if _, err := c.File(); !errors.Is(err, net.ErrClosed) {
+				t.Errorf("File of a closed socket: %v", err)
+			}
+			peer.Write([]byte("late"))
+			onGoroutine(t, l, func() {
+				other, err := net.FilePacketConn(f)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				defer other.Close()
+				other.SetReadDeadline(time.Now().Add(patience))
+				p := make([]byte, 16)
+				if n, _, err := other.ReadFrom(p); err != nil || string(p[:n]) != "late" {
+					t.Errorf("read %q, %v", p[:n], err)
+				}
+			})
+		})
+	})
+}
+
+// An interface that can't cut is found out: the datagrams go one by one, each once,
+// and the socket remembers. A size that can't be cut is no such interface.
+func TestPacketSegmentsUncut(t *testing.T) {
+	t.Parallel()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for errno, want := range map[syscall.Errno]string{
+		syscall.EIO:    "30 datagrams, GSO false",
+		syscall.EINVAL: "30 datagrams, GSO true",
+		syscall.EPERM:  "operation not permitted",
+	} {
+		t.Run(errno.Error(), func(t *testing.T) {
+			// What is cut goes by sendmsg, what is plain by sendto.
+			cmd := seccomptest.Command(t, seccomptest.Deny(seccomptest.Rule{Number: unix.SYS_SENDMSG, Errno: errno}),
+				self)
+			cmd.Env = append(os.Environ(), childEnv+"=segments")
+			out, err := cmd.Output()
+			if err != nil {
+				t.Fatalf("the child: %v", err)
+			}
+			if got := strings.TrimSpace(string(out)); !strings.HasSuffix(got, want) {
+				t.Errorf("%q, want %q", got, want)
+			}
+		})
+	}
+}
+
+func init() { children["segments"] = segmentsChild }
+
+// segmentsChild says what became of 3 times 10 datagrams.
+func segmentsChild() int {
+	err := ringo.Run(context.Background(), &ringo.Config{Driver: "epoll", Loops: 1}, func(l *ringo.Loop) error {
+		from, err := sock.ListenPacket(l, "udp", "127.0.0.1:0")
+		if err != nil {
+			return err
+		}
+		defer from.Close()
+		to, err := sock.ListenPacket(l, "udp", "127.0.0.1:0")
+		if err != nil {
+			return err
+		}
+		defer to.Close()
+		p := make([]byte, 9*100+50)
+		for range 3 {
+			if n, err := from.WriteSegments(p, 100, portOf(to)); n != len(p) || err != nil {
+				fmt.Println(n, err)
+				return nil
+			}
+		}
+		count := 0
+		for to.SetReadDeadline(time.Now().Add(100 * time.Millisecond)); ; count++ {
+			n, err := to.Read(p)
+			if err != nil {
+				break
+			}
+			if want := 100 - 50*(count%10/9); n != want {
+				fmt.Printf("datagram %d has %d bytes, want %d\n", count, n, want)
+			}
+		}
+		fmt.Printf("%d datagrams, GSO %v\n", count, from.GSO())
+		return nil
+	})
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+}
+
+// A batch that finds no room goes on when there is some, message by message.
+func TestPacketBatchWithoutRoom(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := seccomptest.Command(t, seccomptest.Deny(seccomptest.Rule{Number: unix.SYS_SENDMMSG, Errno: syscall.EAGAIN}),
+		self)
+	cmd.Env = append(os.Environ(), childEnv+"=batch")
+	out, err := cmd.Output()
+	if want := "5 <nil> 0one 1one 2one 3one 4one"; err != nil || strings.TrimSpace(string(out)) != want {
+		t.Errorf("%q, %v, want %q", out, err, want)
+	}
+}
+
+func init() { children["batch"] = batchChild }
+
+// batchChild sends a batch to itself, and says what came.
+func batchChild() int {
+	err := ringo.Run(context.Background(), &ringo.Config{Driver: "epoll", Loops: 1}, func(l *ringo.Loop) error {
+		c, err := sock.ListenPacket(l, "udp", "127.0.0.1:0")
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		ms := make([]sock.Message, 5)
+		for i := range ms {
+			ms[i].Addr, ms[i].Buffers = portOf(c), [][]byte{{'0' + byte(i)}, []byte("one")}
+		}
+		n, err := c.WriteBatch(ms)
+		fmt.Print(n, " ", err)
+		p := make([]byte, 10)
+		for range n {
+			k, _, _ := c.ReadFrom(p)
+			fmt.Printf(" %s", p[:k])
+		}
+		fmt.Println()
+		return nil
+	})
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
 }

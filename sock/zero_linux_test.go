@@ -18,6 +18,7 @@ import (
 	"testing"
 
 	"ringo"
+	"ringo/internal/socktest"
 	"ringo/sock"
 )
 
@@ -174,3 +175,11 @@ func takesLoop(f *ast.FuncDecl) bool {
 		return ok && sel.Sel.Name == "Loop"
 	})
 }
+
+// Every method, by every kind of caller, while something happens to the call, its handle or its
+// loop: see package socktest.
+func TestMatrix(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) { socktest.Run(t, cfg.Driver) })
+}
+
+func TestMatrixIsComplete(t *testing.T) { socktest.Complete(t) }

@@ -12,9 +12,12 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"ringo"
+	"ringo/file"
 	"ringo/sock"
 )
 
@@ -346,4 +349,222 @@ func ExampleConn_WriteV() {
 	}
 	// Output:
 	// "5 bytes: hellohello"
+}
+
+// A part of a file is sent behind a head: by sendfile where it is in memory, and else from a buffer that a
+// read of the disk has filled, for which the task parks and its loop does not.
+func ExampleConn_SendFile() {
+	dir, err := os.MkdirTemp("", "")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	name := filepath.Join(dir, "numbers")
+	if err := os.WriteFile(name, []byte(strings.Repeat("0123456789", 100_000)), 0o600); err != nil {
+		log.Fatal(err)
+	}
+	err = ringo.Run(context.Background(), nil, func(l *ringo.Loop) error {
+		if l.Index() > 0 {
+			return nil
+		}
+		ln, err := sock.Listen(l, "tcp", "127.0.0.1:0")
+		if err != nil {
+			return err
+		}
+		defer ln.Close()
+		client := l.Go(func() {
+			l.Offload(func(context.Context) error {
+				c, err := net.Dial("tcp", ln.Addr().String())
+				if err != nil {
+					return err
+				}
+				defer c.Close()
+				got, err := io.ReadAll(c)
+				fmt.Println(len(got), string(got[:12]), err)
+				return err
+			})
+		})
+		defer client.Wait()
+		c, err := ln.AcceptConn()
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		f, err := file.Open(name)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		return sendPart(c, []byte("head: "), f, 5, 500_000)
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	// Output: 500006 head: 567890 <nil>
+}
+
+func sendPart(c *sock.Conn, head []byte, f *file.File, off, n int64) error {
+	const most = 256 << 10
+	var p []byte
+	for n > 0 {
+		m := int(min(n, most))
+		in, err := f.Cached(off, int64(m))
+		if in && err == nil {
+			if m, err = c.SendFile(head, f, off, int64(m)); err != nil {
+				return err
+			}
+		} else {
+			p = append(p[:0], head...)
+			p = append(p, make([]byte, m)...)
+			if _, err := f.ReadAt(p[len(head):], off); err != nil {
+				return err
+			}
+			if _, err := c.Write(p); err != nil {
+				return err
+			}
+		}
+		head, off, n = nil, off+int64(m), n-int64(m)
+	}
+	return nil
+}
+
+// A UDP server in the words of package net: a task that reads and answers.
+func ExampleListenPacket() {
+	err := ringo.Run(context.Background(), &ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
+		c, err := sock.ListenPacket(l, "udp", "127.0.0.1:0")
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		l.Go(func() {
+			p := make([]byte, 1500)
+			for {
+				n, from, err := c.ReadFromUDPAddrPort(p)
+				if err != nil {
+					return // net.ErrClosed
+				}
+				c.WriteToUDPAddrPort(p[:n], from)
+			}
+		})
+		peer, err := sock.DialPacket(l, "udp", c.LocalAddr().String())
+		if err != nil {
+			return err
+		}
+		defer peer.Close()
+		fmt.Fprint(peer, "hello")
+		p := make([]byte, 1500)
+		n, err := peer.Read(p)
+		fmt.Printf("%q\n", p[:n])
+		return err
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	// Output: "hello"
+}
+
+// Many datagrams by one call of the kernel each way.
+func ExamplePacketConn_ReadBatch() {
+	err := ringo.Run(context.Background(), &ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
+		c, err := sock.ListenPacket(l, "udp4", "127.0.0.1:0")
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		to := c.LocalAddr().(*net.UDPAddr).AddrPort()
+		if _, err := c.WriteBatch([]sock.Message{
+			{Buffers: [][]byte{[]byte("in "), []byte("pieces")}, Addr: to},
+			{Buffers: [][]byte{[]byte("whole")}, Addr: to},
+		}); err != nil {
+			return err
+		}
+		ms := make([]sock.Message, 8)
+		for i := range ms {
+			ms[i].Buffers = [][]byte{make([]byte, 1500)}
+		}
+		n, err := c.ReadBatch(ms)
+		for _, m := range ms[:n] {
+			fmt.Printf("%q\n", m.Buffers[0][:m.N])
+		}
+		return err
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	// Output:
+	// "in pieces"
+	// "whole"
+}
+
+// Control messages say what came beside the bytes, and what goes beside them.
+func ExampleControl() {
+	err := ringo.Run(context.Background(), &ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
+		c, err := sock.ListenPacket(l, "udp4", "127.0.0.1:0")
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		if err := c.SetControl(sock.ControlTOS|sock.ControlLocal, true); err != nil {
+			return err
+		}
+		to := c.LocalAddr().(*net.UDPAddr).AddrPort()
+		ect := sock.Control{TOS: 2, HasTOS: true}
+		if _, _, err := c.WriteMsgUDPAddrPort([]byte("x"), ect.Append(nil, to.Addr()), to); err != nil {
+			return err
+		}
+		p, oob := make([]byte, 1500), make([]byte, sock.ControlMax)
+		_, oobn, _, _, err := c.ReadMsgUDPAddrPort(p, oob)
+		came := sock.ParseControl(oob[:oobn])
+		fmt.Println("to", came.Local, "ECN", came.TOS&3)
+		return err
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	// Output: to 127.0.0.1 ECN 2
+}
+
+// One end of a Unix connection passes an open file to the other, which is often another process.
+func ExampleConn_SendFiles() {
+	err := ringo.Run(context.Background(), &ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
+		ln, err := sock.Listen(l, "unix", "") // a name of the kernel's choice
+		if err != nil {
+			return err
+		}
+		defer ln.Close()
+		sent := l.Go(func() {
+			c, err := sock.Dial(l, "unix", ln.Addr().String())
+			if err != nil {
+				log.Fatal(err)
+			}
+			defer c.Close()
+			f, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+			if err != nil {
+				log.Fatal(err)
+			}
+			defer f.Close() // what was sent stays open at the other end
+			if _, err := c.SendFiles([]byte("the null device"), f); err != nil {
+				log.Fatal(err)
+			}
+		})
+		c, err := ln.AcceptConn()
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		p := make([]byte, 100)
+		n, files, err := c.RecvFiles(p, 1)
+		if err != nil {
+			return err
+		}
+		sent.Wait()
+		defer files[0].Close()
+		written, err := files[0].WriteString("nothing is kept")
+		fmt.Printf("%s took %d bytes\n", p[:n], written)
+		return err
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	// Output: the null device took 15 bytes
 }

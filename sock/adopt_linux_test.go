@@ -1,0 +1,517 @@
+//go:build linux
+
+package sock_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"ringo"
+	"ringo/sock"
+)
+
+// lastWords are how a connection may have ended when it is adopted, ours and then its peer.
+var lastWords = []struct {
+	name string
+	end  func(t *testing.T, ours, peer net.Conn)
+	tcp  bool // only there
+	want error
+}{
+	{"the peer's side first", func(t *testing.T, ours, peer net.Conn) {
+		closeWrite(t, peer)
+		closeWrite(t, ours)
+	}, false, io.EOF},
+	{"our side first", func(t *testing.T, ours, peer net.Conn) {
+		closeWrite(t, ours)
+		closeWrite(t, peer)
+	}, false, io.EOF},
+	{"the peer is gone", func(t *testing.T, ours, peer net.Conn) {
+		closeWrite(t, ours)
+		peer.Close()
+	}, false, io.EOF},
+	{"a reset", func(t *testing.T, _, peer net.Conn) { reset(peer.(*net.TCPConn)) }, true, syscall.ECONNRESET},
+}
+
+func closeWrite(t *testing.T, c net.Conn) {
+	t.Helper()
+	if err := c.(interface{ CloseWrite() error }).CloseWrite(); err != nil {
+		t.Error(err)
+	}
+}
+
+// peerless waits until the kernel knows no peer of a TCP connection any more.
+func peerless(t *testing.T, c syscall.Conn) {
+	t.Helper()
+	raw, err := c.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the connection has ended", func() (ended bool) {
+		raw.Control(func(fd uintptr) {
+			_, err := syscall.Getpeername(int(fd))
+			ended = err == syscall.ENOTCONN
+		})
+		return ended
+	})
+}
+
+// A connection that has ended is adopted with all that is still unread in it.
+func TestAdoptEnded(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		for _, network := range []string{"tcp", "unix", "unixpacket"} {
+			for _, ending := range lastWords {
+				for _, sent := range []string{"", "the rest"} {
+					for _, as := range []string{"conn", "file"} {
+						if ending.tcp && network != "tcp" {
+							continue
+						}
+						name := fmt.Sprintf("%s/%s/%q unread/%s", network, ending.name, sent, as)
+						t.Run(name, func(t *testing.T) {
+							onLoop(t, cfg, func(l *ringo.Loop) {
+								a, b := strangers(t, network)
+								defer b.Close()
+								if sent != "" {
+									if _, err := io.WriteString(b, sent); err != nil {
+										t.Fatal(err)
+									}
+								}
+								ending.end(t, a, b)
+								if network == "tcp" {
+									peerless(t, a.(syscall.Conn))
+								}
+								var s io.Closer = a
+								if as == "file" {
+									s = asFile(t, a, false)
+								}
+								c, err := sock.Adopt(l, s)
+								if err != nil {
+									t.Fatal(err)
+								}
+								defer c.Close()
+								wantRest(t, c, sent, ending.want)
+							})
+						})
+					}
+				}
+			}
+		}
+	})
+}
+
+// wantRest reads a connection's rest, and its end, which is one of those.
+func wantRest(t *testing.T, c net.Conn, rest string, ends ...error) {
+	t.Helper()
+	got := make([]byte, len(rest))
+	if n, err := io.ReadFull(c, got); string(got) != rest || err != nil {
+		t.Errorf("read %q, %v; want %q", got[:n], err, rest)
+	}
+	n, err := c.Read(make([]byte, 10))
+	if n != 0 || !slices.ContainsFunc(ends, func(end error) bool { return errors.Is(err, end) }) {
+		t.Errorf("behind it: %d, %v; want %v", n, err, ends)
+	}
+}
+
+// A connection that has ended goes out of Ringo and back in, as across a change of the process, with all its bytes.
+func TestDetachAndAdoptEnded(t *testing.T) {
+	for _, ending := range lastWords {
+		t.Run(ending.name, func(t *testing.T) {
+			eachCaller(t, func(t *testing.T, c *sock.Conn, peer *net.TCPConn, start starter) {
+				send(t, peer, "first and the rest")
+				start.run(func() {
+					wantRead(t, c, 6, "first ")
+					ending.end(t, c, peer)
+					peerless(t, c)
+					l := c.Loop()
+					fd, unread, err := c.Detach()
+					if err != nil {
+						t.Errorf("Detach: %v", err)
+						return
+					}
+					ac := &sock.AdoptConfig{Unread: unread}
+					back, err := ac.Adopt(l, os.NewFile(uintptr(fd), "detached"))
+					if err != nil {
+						t.Errorf("Adopt: %v", err)
+						return
+					}
+					defer back.Close()
+					// The kernel says a reset once, and the loop may have heard it with the bytes.
+					wantRest(t, back, "and the rest", ending.want, io.EOF)
+				})
+			})
+		})
+	}
+}
+
+// DetachConn gives package net all the bytes of a connection that has ended, and why it has.
+func TestDetachConnEnded(t *testing.T) {
+	for _, ending := range lastWords {
+		t.Run(ending.name, func(t *testing.T) {
+			eachCaller(t, func(t *testing.T, c *sock.Conn, peer *net.TCPConn, start starter) {
+				send(t, peer, "first and the rest")
+				start.run(func() {
+					wantRead(t, c, 6, "first ")
+					ending.end(t, c, peer)
+					peerless(t, c)
+					if p, err := c.Peek(100); string(p) != "and the rest" {
+						t.Errorf("peeked %q, %v", p, err)
+					}
+					conn, err := c.DetachConn()
+					if err != nil {
+						t.Errorf("DetachConn: %v", err)
+						return
+					}
+					defer conn.Close()
+					wantRest(t, conn, "and the rest", ending.want)
+				})
+			})
+		})
+	}
+}
+
+func init() { children["activated"] = activatedChild }
+
+// activatedChild is a service that echoes on all that it was started with, in the
+// order of its names, one peer or datagram each, and then ends.
+func activatedChild() int {
+	files, err := sock.Activated()
+	if err != nil {
+		fmt.Println("error:", err)
+		return 0
+	}
+	var names []string
+	for _, f := range files {
+		names = append(names, f.Name())
+		if flags, _, _ := syscall.Syscall(syscall.SYS_FCNTL, f.Fd(), syscall.F_GETFD,
+			0); flags&syscall.FD_CLOEXEC == 0 {
+			fmt.Println("error: children would get", f.Name())
+		}
+	}
+	fmt.Printf("names %q\n", names)
+	again, err := sock.Activated()
+	fmt.Printf("left %q%q%q, again %d %v\n", os.Getenv("LISTEN_PID"), os.Getenv("LISTEN_FDS"),
+		os.Getenv("LISTEN_FDNAMES"), len(again), err)
+	cfg := &ringo.Config{Driver: os.Getenv("TEST_DRIVER"), Loops: 1}
+	err = ringo.Run(context.Background(), cfg, func(l *ringo.Loop) error {
+		var errs error
+		for _, f := range files {
+			errs = errors.Join(errs, echoOn(l, f))
+		}
+		return errs
+	})
+	fmt.Println("done", err)
+	return 0
+}
+
+// echoOn serves one peer of a socket, by what its name begins with.
+func echoOn(l *ringo.Loop, f *os.File) error {
+	own := &sock.AdoptConfig{Exclusive: true}
+	switch kind, _, _ := strings.Cut(f.Name(), "-"); kind {
+	case "listener":
+		ln, err := own.AdoptListener(l, f)
+		if err != nil {
+			return err
+		}
+		defer ln.Close()
+		c, err := ln.AcceptConn()
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		_, err = io.Copy(c, c)
+		return err
+	case "conn":
+		c, err := own.Adopt(l, f)
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		_, err = io.Copy(c, c)
+		return err
+	case "udp":
+		c, err := own.AdoptPacket(l, f)
+		if err != nil {
+			return err
+		}
+		return echoPacket(c)
+	case "unixgram":
+		c, err := own.AdoptUnixgram(l, f)
+		if err != nil {
+			return err
+		}
+		return echoPacket(c)
+	}
+	return f.Close()
+}
+
+func echoPacket(c net.PacketConn) error {
+	defer c.Close()
+	p := make([]byte, 100)
+	n, from, err := c.ReadFrom(p)
+	if err == nil {
+		_, err = c.WriteTo(p[:n], from)
+	}
+	return err
+}
+
+// startActivated starts the child as systemd does, which knows its number before it
+// runs the program.
+func startActivated(t *testing.T, files []*os.File, env ...string) *child {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &child{t: t, cmd: exec.Command("sh", "-c", `LISTEN_PID=${PID:-$$} exec "$0"`, self)}
+	c.cmd.Env = append(append(os.Environ(), childEnv+"=activated"), env...)
+	c.cmd.ExtraFiles = files
+	c.cmd.Stderr = os.Stderr
+	out, err := c.cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.out = bufio.NewReader(out)
+	if c.in, err = c.cmd.StdinPipe(); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.end)
+	return c
+}
+
+func TestActivated(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		dir := t.TempDir()
+		var files []*os.File
+		var names []string
+		give := func(name string, s interface{ File() (*os.File, error) }) {
+			f, err := s.File()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := syscall.SetNonblock(int(f.Fd()), false); err != nil { // as systemd does
+				t.Fatal(err)
+			}
+			s.(io.Closer).Close()
+			files, names = append(files, f), append(names, name)
+		}
+		tcp, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		give("listener-tcp", tcp.(*net.TCPListener))
+		unixName := filepath.Join(dir, "stream")
+		unix, err := net.Listen("unix", unixName)
+		if err != nil {
+			t.Fatal(err)
+		}
+		unix.(*net.UnixListener).SetUnlinkOnClose(false)
+		give("listener-unix", unix.(*net.UnixListener))
+		udp, err := net.ListenPacket("udp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		give("udp", udp.(*net.UDPConn))
+		gramName := filepath.Join(dir, "gram")
+		gram, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: gramName, Net: "unixgram"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		give("unixgram", gram)
+		accepted, peer := strangers(t, "tcp")
+		defer peer.Close()
+		give("conn", accepted.(*net.TCPConn))
+
+		c := startActivated(t, files, "TEST_DRIVER="+cfg.Driver, "LISTEN_FDS=5",
+			"LISTEN_FDNAMES="+strings.Join(names, ":"))
+		for _, f := range files {
+			f.Close()
+		}
+		if got, want := c.line(), fmt.Sprintf("names %q", names); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+		if got, want := c.line(), `left """""", again 0 <nil>`; got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+		ask := func(what string, peer net.Conn, err error) {
+			t.Helper()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer peer.Close()
+			peer.SetDeadline(time.Now().Add(patience))
+			p := make([]byte, 100)
+			peer.Write([]byte(what))
+			if n, err := peer.Read(p); string(p[:n]) != what || err != nil {
+				t.Errorf("%s: the peer read %q, %v", what, p[:n], err)
+			}
+		}
+		for i, addr := range []net.Addr{tcp.Addr(), unix.Addr(), udp.LocalAddr()} {
+			conn, err := net.Dial(addr.Network(), addr.String())
+			ask(names[i], conn, err)
+		}
+		from, err := net.DialUnix("unixgram", &net.UnixAddr{Name: filepath.Join(dir, "peer"), Net: "unixgram"},
+			&net.UnixAddr{Name: gramName, Net: "unixgram"})
+		ask("unixgram", from, err)
+		ask("conn", peer, nil)
+		if got := c.line(); got != "done <nil>" {
+			t.Error(got)
+		}
+	})
+}
+
+// What is not meant for this process, or is wrong.
+func TestActivatedOtherwise(t *testing.T) {
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	for _, c := range []struct {
+		name, want string
+		env        []string
+	}{
+		{"nothing", "names []", nil},
+		{"another process", "names []", []string{"PID=1", "LISTEN_FDS=1"}},
+		{"no names", `names ["LISTEN_FD_3"]`, []string{"LISTEN_FDS=1"}},
+		{"an empty list of names", `names ["LISTEN_FD_3"]`, []string{"LISTEN_FDS=1", "LISTEN_FDNAMES="}},
+		{"too few names", "error: sock: activation: LISTEN_FDNAMES", []string{"LISTEN_FDS=1", "LISTEN_FDNAMES=a:b"}},
+		{"no number", "error: sock: activation: LISTEN_FDS", []string{"LISTEN_FDS=x"}},
+		{"too large a number", "error: sock: activation: LISTEN_FDS", []string{"LISTEN_FDS=99999999"}},
+		{"not open", "error: sock: activation: descriptor ", []string{"LISTEN_FDS=501"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if got := startActivated(t, []*os.File{null}, c.env...).line(); !strings.HasPrefix(got, c.want) {
+				t.Errorf("%s, want %s", got, c.want)
+			}
+		})
+	}
+}
+
+// movedOn moves a connection to the other of two loops.
+func movedOn(t *testing.T, c *sock.Conn) *sock.Conn {
+	t.Helper()
+	moved, err := c.MoveTo(c.Loop().Loops()[1-c.Loop().Index()])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return moved
+}
+
+// What the old loop has learned of the stream's end the new one knows: the kernel says
+// a reset once, and gives what comes after CloseRead.
+func TestMoveToCarriesTheEnd(t *testing.T) {
+	for _, e := range []struct {
+		name   string
+		before func(t *testing.T, c *sock.Conn, peer *net.TCPConn)
+		unread string
+		want   error
+	}{
+		{"reset", func(t *testing.T, c *sock.Conn, peer *net.TCPConn) {
+			send(t, peer, "abc")
+			reset(peer)
+			if p, err := c.Peek(4); string(p) != "abc" || !errors.Is(err, syscall.ECONNRESET) {
+				t.Errorf("Peek: %q, %v", p, err)
+			}
+		}, "abc", syscall.ECONNRESET},
+		{"end", func(t *testing.T, c *sock.Conn, peer *net.TCPConn) {
+			if err := c.CloseRead(); err != nil {
+				t.Error(err)
+			}
+			wantEOF(t, c)
+			send(t, peer, "late")
+		}, "", io.EOF},
+	} {
+		t.Run(e.name, func(t *testing.T) {
+			eachCaller(t, func(t *testing.T, c *sock.Conn, peer *net.TCPConn, start starter) {
+				start.run(func() {
+					e.before(t, c, peer)
+					moved := movedOn(t, c)
+					defer moved.Close()
+					if n := moved.Buffered(); n != len(e.unread) {
+						t.Errorf("%d bytes unread, want %d", n, len(e.unread))
+					}
+					if e.unread != "" {
+						wantRead(t, moved, 10, e.unread)
+					}
+					for range 2 {
+						n, err := moved.Read(make([]byte, 10))
+						if n != 0 || !errors.Is(err, e.want) {
+							t.Errorf("Read: %d, %v; want %v", n, err, e.want)
+						}
+					}
+				})
+			})
+		})
+	}
+}
+
+// What is written without a copy is so on the new loop, too, if that can.
+func TestMoveToCarriesZeroCopy(t *testing.T) {
+	eachCaller(t, func(t *testing.T, c *sock.Conn, peer *net.TCPConn, start starter) {
+		err := c.SetZeroCopy(10_000)
+		if err != nil && !errors.Is(err, errors.ErrUnsupported) {
+			t.Fatal(err)
+		}
+		start.run(func() {
+			want := c.ZeroCopy()
+			if (want == 10_000) != (err == nil) {
+				t.Errorf("from %d bytes on", want)
+			}
+			moved := movedOn(t, c)
+			defer moved.Close()
+			if got := moved.ZeroCopy(); got != want {
+				t.Errorf("moved: from %d bytes on, was %d", got, want)
+			}
+		})
+	})
+}
+
+// A connection whose Close may wait does so beside its new loop, too.
+func TestMoveToCarriesLinger(t *testing.T) {
+	t.Parallel()
+	eachCaller(t, func(t *testing.T, c *sock.Conn, peer *net.TCPConn, start starter) {
+		var moved *sock.Conn
+		total := 0
+		start.run(func() {
+			total = fill(t, c.Loop(), c)
+			if err := c.SetLinger(int(patience / 2 / time.Second)); err != nil {
+				t.Error(err)
+			}
+			moved = movedOn(t, c)
+		})
+		if moved == nil {
+			return
+		}
+		there := moved.Loop()
+		closed := make(chan bool)
+		there.Go(func() {
+			there.Go(func() { moved.Close(); close(closed) })
+			for range 3 {
+				others(there)
+			}
+		}).Wait()
+		select {
+		case <-closed:
+			t.Error("the loop has waited for the peer, or Close has not")
+		default:
+		}
+		n, err := io.Copy(io.Discard, peer)
+		if <-closed; n != int64(total) || err != nil {
+			t.Errorf("the peer read %d bytes of %d, %v", n, total, err)
+		}
+	})
+}
