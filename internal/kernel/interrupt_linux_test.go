@@ -4,7 +4,10 @@ package kernel
 
 import (
 	"net/netip"
+	"os"
+	"path/filepath"
 	"runtime"
+	"slices"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -60,6 +63,18 @@ func TestInterruptedCallsAreMadeAgain(t *testing.T) {
 		}
 		return min(fd, 0)
 	}
+	f, err := os.Create(filepath.Join(t.TempDir(), "file"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	file := int32(f.Fd())
+	noSuch := func(res int32, may ...int32) int32 {
+		if slices.Contains(may, -res) {
+			return 0
+		}
+		return res
+	}
 	for _, c := range []struct {
 		name   string
 		number uint32
@@ -99,6 +114,25 @@ func TestInterruptedCallsAreMadeAgain(t *testing.T) {
 				made(w)
 			}
 			return res
+		}},
+		{"fgetxattr", unix.SYS_FGETXATTR, func() int32 {
+			return noSuch(k.Fgetxattr(file, []byte("user.none\x00"), nil), sys.ENODATA, sys.EOPNOTSUPP)
+		}},
+		{"fsetxattr", unix.SYS_FSETXATTR, func() int32 {
+			return noSuch(k.Fsetxattr(file, []byte("user.none\x00"), nil, unix.XATTR_REPLACE),
+				sys.ENODATA, sys.EOPNOTSUPP)
+		}},
+		{"getdents64", unix.SYS_GETDENTS64, func() int32 {
+			return noSuch(k.Getdents(file, make([]byte, 9)), sys.ENOTDIR)
+		}},
+		{"fchmod", unix.SYS_FCHMOD, func() int32 { return k.Fchmod(file, 0o600) }},
+		{"lseek", unix.SYS_LSEEK, func() int32 { _, res := k.Lseek(file, 0, 0); return res }},
+		{"fcntl, F_OFD_SETLK", unix.SYS_FCNTL, func() int32 { return k.Lock(file, sys.FWrlck, 0, 0) }},
+		{"openat", unix.SYS_OPENAT, func() int32 {
+			return made(k.Openat2(sys.AtFdcwd, []byte(".\x00"), &sys.OpenHow{Flags: sys.OCloexec}))
+		}},
+		{"statx", unix.SYS_STATX, func() int32 {
+			return k.Statx(file, nil, sys.AtEmptyPath, sys.StatxBasic, new(sys.Statx))
 		}},
 		{"shutdown", unix.SYS_SHUTDOWN, func() int32 { return k.Shutdown(a, unix.SHUT_WR) }},
 	} {

@@ -63,6 +63,7 @@ var testHelpers = []string{
 	"internal/uringtest",
 	"internal/socktest",
 	"internal/driver/drivertest",
+	"internal/kernel/kerneltest",
 	"internal/lint",
 }
 

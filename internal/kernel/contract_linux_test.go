@@ -1,0 +1,11 @@
+//go:build linux
+
+package kernel_test
+
+import (
+	"testing"
+
+	"ringo/internal/kernel/kerneltest"
+)
+
+func TestContract(t *testing.T) { kerneltest.Run(t, kerneltest.Host) }
