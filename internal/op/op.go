@@ -173,8 +173,6 @@ type Ext struct {
 
 	// Vec is the slices of a ReadVec or WriteVec, see SetVec.
 	Vec []sys.Iovec
-	// Room is for control messages, in front of each message of a multishot Recvmsg.
-	Room int
 	// Len is how many bytes from Off on the op is about.
 	Len int64
 	// Call is what a Call calls.
@@ -209,6 +207,9 @@ func (o *Op) Ended(res int32) int32 {
 	}
 	return int32(o.Done)
 }
+
+// Selects reports whether the op takes its memory from the pool when data is there.
+func (o *Op) Selects() bool { return o.Flags&(Select|Multishot) != 0 && o.Def().Select }
 
 // Interest is the readiness that the op waits for, a poll mask.
 func (o *Op) Interest() uint32 {

@@ -104,6 +104,19 @@ func attemptSendmsg(o *Op) int32 {
 	return sys.Sendmsg(o.FD.Sys(), &o.Ext.Msg, o.CallFlags)
 }
 
+// Recvmsg receives a message into the vector that SetVector made, with its sender if
+// Named says so and what there is room for of control messages in Control. Descriptors
+// that come are CLOEXEC, and open: who doesn't want them calls cmsg.CloseRights.
+func prepRecvmsg(o *Op, e *uring.SQE) {
+	o.Ext.arm(true)
+	e.PrepRecvmsg(int(o.FD.Sys()), o.Ext.msg(), o.CallFlags|sys.MsgCmsgCloexec)
+}
+
+func attemptRecvmsg(o *Op) int32 {
+	o.Ext.arm(true)
+	return sys.Recvmsg(o.FD.Sys(), &o.Ext.Msg, o.CallFlags)
+}
+
 // Recvmmsg and Sendmmsg move the messages of Ext.Batch's window. The result is how
 // many there were, which may be fewer; an error that meets one behind the first is
 // the next call's. io_uring has no such ops.

@@ -93,16 +93,6 @@ func TestPrep(t *testing.T) {
 		"recvmsg": {Op{Code: Recvmsg, FD: &f, Ext: ext()}, func(e *uring.SQE) bool {
 			return e.FD == 42 && e.Addr != 0 && e.OpFlags == sys.MsgCmsgCloexec
 		}},
-		"recvmsg selecting": {Op{Code: Recvmsg, FD: &f, Ext: ext(), Flags: Select},
-			func(e *uring.SQE) bool {
-				return e.Flags&uring.SQEBufferSelect != 0 && e.BufIndex == RingGroup && e.IOPrio == 0 &&
-					e.OpFlags == sys.MsgCmsgCloexec
-			}},
-		"recvmsg forever": {Op{Code: Recvmsg, FD: &f, Ext: ext(), Flags: Select | Multishot},
-			func(e *uring.SQE) bool {
-				return e.Flags&uring.SQEBufferSelect != 0 && e.BufIndex == RingGroup && e.IOPrio != 0 &&
-					e.OpFlags == sys.MsgCmsgCloexec
-			}},
 		"poll": {Op{Code: Poll, FD: &f, Events: sys.PollIn}, func(e *uring.SQE) bool {
 			return e.FD == 42 && e.OpFlags == sys.PollIn && e.Len == 0
 		}},

@@ -63,22 +63,6 @@ func (h *harness) recvmsg(f *desc, parts ...[]byte) *call {
 	return c
 }
 
-// recvmsgSelect receives once, into a buffer of the pool.
-func (h *harness) recvmsgSelect(f *desc) *call {
-	c := h.op(op.Recvmsg, f).with(op.Select)
-	h.slab.Ext(c.o).Named = true
-	return c
-}
-
-// recvmsgMulti receives messages again and again, each into a buffer of the pool
-// with its sender and room for control messages.
-func (h *harness) recvmsgMulti(f *desc, room uint32) *call {
-	c := h.op(op.Recvmsg, f).with(op.Select | op.Multishot)
-	x := h.slab.Ext(c.o)
-	x.Named, x.Room = true, int(room)
-	return c
-}
-
 func (h *harness) poll(f *desc, mask uint32) *call {
 	c := h.op(op.Poll, f)
 	c.o.Events = uint16(mask)

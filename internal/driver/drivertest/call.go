@@ -21,8 +21,6 @@ type call struct {
 	shown   int // results that next has given
 	// data is what a receiving op with buffers of the pool got, all together.
 	data []byte
-	// messages are what a multishot recvmsg got, one by one.
-	messages []received
 	// onEnd, if not nil, sees the op at its end, while the slot is still its own.
 	onEnd    func(o *op.Op, res int32)
 	ended    bool
@@ -116,11 +114,7 @@ func (c *call) take(res int32, flags uint32) {
 		return
 	}
 	b := h.claim(flags, int(res))
-	if c.o.Front() > 0 {
-		c.takeMessage(b.Unread())
-	} else {
-		c.data = append(c.data, b.Unread()...)
-	}
+	c.data = append(c.data, b.Unread()...)
 	if h.keep {
 		h.held = append(h.held, b)
 		return

@@ -31,10 +31,6 @@ var waitingKinds = []waiting{
 	{"recvmsg", func(h *harness) (*call, func()) {
 		return waitingRecv(h, func(f *desc) *call { return h.recvmsg(f, make([]byte, 8)) })
 	}},
-	{"selecting recvmsg", func(h *harness) (*call, func()) { return waitingRecv(h, h.recvmsgSelect) }},
-	{"multishot recvmsg", func(h *harness) (*call, func()) {
-		return waitingRecv(h, func(f *desc) *call { return h.recvmsgMulti(f, 32) })
-	}},
 	{"recvmmsg", func(h *harness) (*call, func()) {
 		return waitingRecv(h, func(f *desc) *call {
 			b, _ := room(2, 8)

@@ -107,13 +107,6 @@ var mutants = []mutant{
 	{"shows EAGAIN", []string{"batch/recvmmsg what comes", "batch/sendmmsg waits*", "batch/recvmmsg behind*"}},
 	{"knows one errno", []string{"batch/recvmmsg meets*"}},
 
-	{"forgets who sent", []string{"messages/one*", "messages/many*", "messages/of*", "messages/longer*"}},
-	{"forgets control messages", []string{"messages/with TOS", "messages/with desc*"}},
-	{"takes the end for a reason to wait", []string{"messages/one, into*"}},
-	{"knows one errno", []string{"messages/until an*", "messages/into buffers that*"}},
-	{"takes ENOBUFS for a reason to wait", []string{"messages/when*"}},
-	{"names no buffer", []string{"messages/until the*", "messages/without*"}},
-
 	// Splices.
 	{"forgets arguments", []string{"splice/in what is*", "splice/out", "splice/sendfile"}},
 	{"shows EAGAIN", []string{"splice/in what comes", "splice/out waits*", "splice/sendfile waits*"}},

@@ -202,7 +202,7 @@ func (d *reference) try(o *op.Op, done *driver.Queue) (ended bool) {
 // isMore reports whether another completion will follow this one. A receive of
 // nothing is the end, while descriptor 0 is one like the others.
 func isMore(o *op.Op, res int32) bool {
-	return o.Flags&op.Multishot != 0 && (int(res) > o.Front() || res == 0 && o.Code == op.Accept)
+	return o.Flags&op.Multishot != 0 && (res > 0 || res == 0 && o.Code == op.Accept)
 }
 
 // full reports whether a multishot receive has brought as much as it may.

@@ -59,7 +59,6 @@ var groups = []group{
 	{"beside", besideCases},
 	{"stream", streamCases},
 	{"datagram", datagramCases},
-	{"messages", messageCases},
 	{"batch", batchCases},
 	{"splice", spliceCases},
 	{"zerocopy", zeroCopyCases},

@@ -97,9 +97,6 @@ func (s *spoils) submit(o *op.Op) (gone bool) {
 		if o.Ext != nil {
 			o.Ext.Control = nil
 		}
-		if o.Code == op.Recvmsg {
-			o.Ext.Room = 0
-		}
 		if b := batchOf(o); b != nil {
 			for i := range b.Cap() {
 				b.SetControl(i, nil)

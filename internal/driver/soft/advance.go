@@ -74,7 +74,7 @@ func (d *engine) receive(r *registration, s *direction, o *op.Op) {
 	}
 	d.drained(r, s, o, int(res), len(mem))
 	flags := op.HasBuffer | uint32(id)<<16
-	if o.Flags&op.Multishot != 0 && int(res) > o.Front() {
+	if o.Flags&op.Multishot != 0 {
 		d.yield(o, res, flags)
 		return
 	}

@@ -81,11 +81,8 @@ func (d *ring) giveUp(o *op.Op, done *driver.Queue) {
 // long as the op is under way, and that is not the pool's. The address of a Connect and
 // the time of a Timeout it copies when it takes the entry.
 func lends(o *op.Op) bool {
-	switch {
-	case o.Code == op.Connect || o.Code == op.Timeout:
+	if o.Code == op.Connect || o.Code == op.Timeout || o.Flags&op.Select != 0 {
 		return false
-	case o.Flags&op.Select != 0:
-		return o.Code == op.Recvmsg
 	}
 	return o.Buf != nil || o.Ext != nil
 }

@@ -76,7 +76,7 @@ func (d *ring) equip(cfg driver.Config, report *uring.Report, kernel release) er
 	d.extArg = report.Require(uring.CheckExtArg) == nil
 	works := func(check string) bool { return report.Require(check) == nil && brokenOn(check, kernel) == nil }
 	// What is lent can be filled by entries only, so each op that selects must have one.
-	if cfg.Ring != nil && works(lending[0]) && works(lending[1]) && report.Ops.Has(uring.OpRecvmsg) {
+	if cfg.Ring != nil && works(lending[0]) && works(lending[1]) {
 		// Locked memory may do for the ring and not for its buffers, which then stay ours.
 		if err := d.lend(); err != nil && !errors.Is(err, posix.ENOMEM) {
 			return err

@@ -113,7 +113,7 @@ func (d *ring) receive(o *op.Op, done *driver.Queue) bool {
 				race.WriteRange(mem[:res])
 			}
 			flags := op.HasBuffer | uint32(id)<<16
-			if o.Flags&op.Multishot == 0 || int(res) <= o.Front() {
+			if o.Flags&op.Multishot == 0 {
 				o.Res, o.Done = res, flags
 				return true
 			}
