@@ -96,7 +96,7 @@ func (f *File) endWaits() {
 	}
 }
 
-// enter waits for the turn of a call in a direction, which leaves it by Unlock.
+// enter waits for access to a direction, which Unlock ends.
 func (f *File) enter(direction *ringo.Mutex) error {
 	if err := direction.Lock(); err != nil {
 		return err

@@ -196,7 +196,7 @@ func (c *Conn) plain(name string, ask kernelCall) (int32, error) {
 	return res, c.failed(name, err)
 }
 
-// enterRead takes the reader's turn.
+// enterRead waits for access to the input.
 func (c *Conn) enterRead() (handle.Access, error) {
 	a, err := c.core.Enter(handle.In)
 	if err != nil {
@@ -208,7 +208,7 @@ func (c *Conn) enterRead() (handle.Access, error) {
 	return a, nil
 }
 
-// beginRead is what a reader that is a task of the loop begins its turn with.
+// beginRead is what a reader that is a task of the loop begins with.
 func (c *Conn) beginRead() {
 	if c.in.buffered() > 0 {
 		c.l.ChargeCheap()

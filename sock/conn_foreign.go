@@ -11,7 +11,7 @@ import (
 // What foreign callers read: first what the loop had received when it handed the input over, then what the
 // kernel has, in memory of their own.
 
-// readForeign is Read for a foreign caller that has its turn.
+// readForeign is Read for a foreign caller that has access.
 func (c *Conn) readForeign(a handle.Access, p []byte) (n int, err error) {
 	if n, ok, err := c.leftOver(a, p); ok {
 		return n, err

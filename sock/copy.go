@@ -150,7 +150,7 @@ func (c *Conn) copyFrom(r io.Reader) (int64, error) {
 	}
 }
 
-// relay moves what comes to a sink, for a task of the loop that has the reader's turn. So many full buffers in
+// relay moves what comes to a sink, for a task of the loop that has access to the input. So many full buffers in
 // a row begin splices.
 func (c *Conn) relay(to relay.Sink, after int) (total int64, err error) {
 	for full := 0; err == nil; {
@@ -245,7 +245,7 @@ func (d *end) Drain(p relay.Pipe) (total int, err error) {
 	return total, c.failed("write", err)
 }
 
-// drain splices what is in a pipe, for a task of the loop that has its turn.
+// drain splices what is in a pipe, for a task of the loop that has access.
 func (c *Conn) drain(p relay.Pipe) (total int, err error) {
 	for p.Held > 0 {
 		if err := c.core.State(handle.Out); err != nil {
@@ -281,7 +281,7 @@ func (c *Conn) drainSlowly(p relay.Pipe) (int32, error) {
 	return 0, c.core.Why(handle.Out, "write")
 }
 
-// drainForeign splices what is in a pipe, for a foreign caller that has its turn.
+// drainForeign splices what is in a pipe, for a foreign caller that has access.
 func drainForeign(a handle.Access, p relay.Pipe) (total int, err error) {
 	for p.Held > 0 {
 		o := a.Op()
@@ -307,7 +307,7 @@ func (s *lent) Read(p []byte) (int, error) { return (*Conn)(s).Read(p) }
 
 // Wait waits until there is something to read.
 func (s *lent) Wait() error {
-	return s.inTurn(func(a handle.Access, in *handle.Input) error {
+	return s.withInput(func(a handle.Access, in *handle.Input) error {
 		if len(in.Unread) > 0 || in.EOF || in.Err != 0 {
 			return nil
 		}
@@ -320,7 +320,7 @@ func (s *lent) Wait() error {
 
 // Fill splices what there is into a pipe.
 func (s *lent) Fill(p relay.Pipe) (n int, ok bool, err error) {
-	err = s.inTurn(func(a handle.Access, in *handle.Input) error {
+	err = s.withInput(func(a handle.Access, in *handle.Input) error {
 		if len(in.Unread) > 0 || in.EOF || in.Err != 0 {
 			return nil
 		}
@@ -345,8 +345,8 @@ func (s *lent) Fill(p relay.Pipe) (n int, ok bool, err error) {
 	return n, ok, err
 }
 
-// inTurn runs f in the reader's turn.
-func (s *lent) inTurn(f func(handle.Access, *handle.Input) error) error {
+// withInput runs f with access to the input.
+func (s *lent) withInput(f func(handle.Access, *handle.Input) error) error {
 	c := (*Conn)(s)
 	a, err := c.core.Enter(handle.In)
 	if err == nil {

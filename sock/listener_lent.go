@@ -16,7 +16,7 @@ import (
 //	           ──there is no descriptor to wait by────────▲
 //	           ──the socket is one that listeners share───┘
 //
-// A goroutine makes the plain call when its turn has come, and waits in Go's netpoller,
+// A goroutine makes the plain call when it has access, and waits in Go's netpoller,
 // for peers like one that reads a connection, and for a shortage to pass. What it accepts
 // is a detached connection of the loop.
 
@@ -29,7 +29,7 @@ func (ln *Listener) acceptLent() (*Conn, error) {
 	var res int32
 	a, err := ln.core.Enter(handle.In)
 	if err == nil {
-		c, res, err = ln.acceptInTurn(a)
+		c, res, err = ln.acceptNow(a)
 		ln.core.Leave(a)
 	}
 	switch {
@@ -46,9 +46,9 @@ func (ln *Listener) acceptLent() (*Conn, error) {
 	return nil, errRevoked
 }
 
-// acceptInTurn accepts for the foreign caller that has its turn. Without a connection it gives
+// acceptNow accepts for the foreign caller that has access. Without a connection it gives
 // the call's result, or why it can't wait.
-func (ln *Listener) acceptInTurn(a handle.Access) (c *Conn, res int32, err error) {
+func (ln *Listener) acceptNow(a handle.Access) (c *Conn, res int32, err error) {
 	o := a.Op()
 	for {
 		o.FD, o.Code = ln.core.FD(), op.Accept
@@ -76,7 +76,7 @@ func (ln *Listener) acceptInTurn(a handle.Access) (c *Conn, res int32, err error
 	}
 }
 
-// waitOut has the foreign caller that has its turn, and got res, wait for the shortage to pass.
+// waitOut has the foreign caller that has access, and got res, wait for the shortage to pass.
 func (ln *Listener) waitOut(a handle.Access, res int32) error {
 	ln.l.Call(func() { ln.l.Backoff(res) })
 	return a.Pause(ln.pauseLent.next())

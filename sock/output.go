@@ -28,7 +28,7 @@ func (c *Conn) Write(p []byte) (n int, err error) {
 	return n, err
 }
 
-// writeOwn is Write for a task of the loop that has its turn.
+// writeOwn is Write for a task of the loop that has access.
 func (c *Conn) writeOwn(p []byte) (n int, err error) {
 	if c.records() || c.lendsOut(p) {
 		return c.writeWhole(p)
@@ -39,7 +39,7 @@ func (c *Conn) writeOwn(p []byte) (n int, err error) {
 	return n, err
 }
 
-// writeForeign is Write for a foreign caller that has its turn.
+// writeForeign is Write for a foreign caller that has access.
 func (c *Conn) writeForeign(a handle.Access, p []byte) (n int, err error) {
 	piece := pieceMax
 	if c.records() {

@@ -52,7 +52,7 @@ func (c *PacketConn) ReadBatch(ms []Message) (int, error) {
 	return n, c.failed("read", err)
 }
 
-// readBatchOwn is ReadBatch for a task of the loop that has its turn.
+// readBatchOwn is ReadBatch for a task of the loop that has access.
 func (c *PacketConn) readBatchOwn(ms []Message) (int, error) {
 	for {
 		if err := c.in.state(&c.packet); err != nil {
@@ -257,7 +257,7 @@ func sentBatch(ms []Message) int {
 	return len(ms)
 }
 
-// readBatchForeign is ReadBatch for a foreign caller that has its turn.
+// readBatchForeign is ReadBatch for a foreign caller that has access.
 func (c *PacketConn) readBatchForeign(a handle.Access, ms []Message) (int, error) {
 	if len(c.in.kept) > 0 {
 		if err := a.Late(); err != nil {

@@ -6,7 +6,7 @@ import (
 	"ringo/internal/sys"
 )
 
-// receiveForeign gives a foreign caller that has its turn what the loop had fetched, then what the kernel has.
+// receiveForeign gives a foreign caller that has access what the loop had fetched, then what the kernel has.
 func (c *packet) receiveForeign(a handle.Access, call string, d *recvmsg) error {
 	if len(c.in.kept) > 0 {
 		if err := a.Late(); err != nil {
@@ -50,7 +50,7 @@ func (c *packet) receiveForeign(a handle.Access, call string, d *recvmsg) error 
 	return nil
 }
 
-// sendForeign sends for a foreign caller that has its turn: the result of the call.
+// sendForeign sends for a foreign caller that has access: the result of the call.
 func (c *packet) sendForeign(a handle.Access, m *sendmsg) (int32, error) {
 	o := a.Op()
 	m.fill(o)

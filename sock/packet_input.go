@@ -61,7 +61,7 @@ func (c *packet) receive(call string, d *recvmsg) error {
 	return c.failed("read", err)
 }
 
-// receiveOwn is receive for a task of the loop that has its turn.
+// receiveOwn is receive for a task of the loop that has access.
 func (c *packet) receiveOwn(call string, d *recvmsg) error {
 	for {
 		if err := c.in.state(c); err != nil {
@@ -84,7 +84,7 @@ func (c *packet) receiveOwn(call string, d *recvmsg) error {
 	}
 }
 
-// enterRead takes the reader's turn.
+// enterRead waits for access to the input.
 func (c *packet) enterRead() (handle.Access, error) {
 	a, err := c.core.Enter(handle.In)
 	if err == nil && a.Own() && !c.l.ChargeAndYield() {

@@ -96,7 +96,7 @@ func (c *packet) mayGoOn() error {
 	return c.l.Cause()
 }
 
-// sendOwn sends for a task of the loop that has its turn, without waiting if it can. The
+// sendOwn sends for a task of the loop that has access, without waiting if it can. The
 // result is that of the call.
 func (c *packet) sendOwn(m *sendmsg) (int32, error) {
 	pl := c.local.packets()

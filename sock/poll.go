@@ -151,7 +151,7 @@ func (p *Pollable) Write(b []byte) (n int, err error) {
 
 // Wait waits until the descriptor is ready for something of interest, or has hung up or
 // failed, and says what it is ready for. It reads nothing, so that the next Wait will
-// find the same unless somebody does. It takes no turn. The deadlines of the
+// find the same unless somebody does. It waits for no other caller. The deadlines of the
 // directions that are waited for count.
 func (p *Pollable) Wait(interest Interest) (Interest, error) {
 	err := loop.ChargeAndYield()
@@ -194,7 +194,7 @@ func (p *Pollable) fail(name string, err error) error {
 	return &fs.PathError{Op: name, Path: p.name, Err: err}
 }
 
-// enter takes a turn in a direction.
+// enter waits for access to a direction.
 func (p *Pollable) enter(dir handle.Dir) (handle.Access, error) {
 	a, err := p.core.Enter(dir)
 	if err == nil {

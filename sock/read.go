@@ -32,7 +32,7 @@ func (c *Conn) Read(p []byte) (n int, err error) {
 	return n, c.failed("read", err)
 }
 
-// readOwn is Read for a task of the loop that has its turn.
+// readOwn is Read for a task of the loop that has access.
 func (c *Conn) readOwn(p []byte) (int, error) {
 	in := &c.in
 	if (in.byHand() || in.buffered() > 0) && !c.l.Yield() {
@@ -120,7 +120,7 @@ func (c *Conn) Next() (lease buf.Lease, err error) {
 	return lease, err
 }
 
-// beginNext takes the reader's turn, in which a task of the loop parks until there are bytes to lend. It is
+// beginNext waits for access to the input, with which a task of the loop parks until there are bytes to lend. It is
 // apart so that what parks has no lease on its stack: BenchmarkIdleMemory.
 //
 //go:noinline
@@ -290,7 +290,7 @@ func (c *Conn) Discard(n int) (done int, err error) {
 	return done, c.failed("read", err)
 }
 
-// discard is Discard for a task of the loop that has its turn.
+// discard is Discard for a task of the loop that has access.
 func (c *Conn) discard(n int) (int, error) {
 	for left := n; left > 0; {
 		k := min(left, c.in.buffered())

@@ -61,7 +61,7 @@ func (c *Conn) sendable(file syscall.Conn, off, n int64) (syscall.RawConn, error
 	return file.SyscallConn()
 }
 
-// sendRange is SendFile for a task of the loop that has its turn.
+// sendRange is SendFile for a task of the loop that has access.
 func (c *Conn) sendRange(head []byte, file syscall.RawConn, off, n int64) (int, error) {
 	if len(head) > 0 {
 		if err := c.writeHead(head); err != nil {

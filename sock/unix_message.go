@@ -84,7 +84,7 @@ func (c *Conn) readMessage(m *message) error {
 	return c.failed("read", err)
 }
 
-// readMessageOwn is readMessage for a task of the loop that has its turn.
+// readMessageOwn is readMessage for a task of the loop that has access.
 func (c *Conn) readMessageOwn(m *message) error {
 	in := &c.in
 	if (in.byHand() || in.buffered() > 0) && !c.l.Yield() {
@@ -146,7 +146,7 @@ func (in *input) recvMessage(c *Conn, m *message) bool {
 // nothing reports whether what was received is the end.
 func (m *message) nothing() bool { return m.n == 0 && m.controls == 0 && len(m.p) > 0 }
 
-// readMessageForeign is readMessage for a foreign caller that has its turn.
+// readMessageForeign is readMessage for a foreign caller that has access.
 func (c *Conn) readMessageForeign(a handle.Access, m *message) error {
 	in := a.Input()
 	had := len(in.Unread)
@@ -261,7 +261,7 @@ func (c *Conn) sendMessage(m *message) (int, error) {
 	return int(res), nil
 }
 
-// sendMessageForeign is sendMessage for a foreign caller that has its turn.
+// sendMessageForeign is sendMessage for a foreign caller that has access.
 func (c *Conn) sendMessageForeign(a handle.Access, m *message) (int, error) {
 	res, err := doMessage(a, &c.unix.out, op.Sendmsg, m)
 	if err == nil && res < 0 {

@@ -31,7 +31,7 @@ func (c *Conn) ReadV(bufs [][]byte) (int64, error) {
 	return n, c.failed("read", err)
 }
 
-// readVOwn is ReadV for a task of the loop that has its turn.
+// readVOwn is ReadV for a task of the loop that has access.
 func (c *Conn) readVOwn(bufs [][]byte) (int64, error) {
 	in, v := &c.in, vector{rest: bufs}
 	if (in.byHand() || in.buffered() > 0) && !c.l.Yield() {
@@ -109,7 +109,7 @@ func (c *Conn) WriteV(bufs [][]byte) (int64, error) {
 	return n, c.failed("write", err)
 }
 
-// writeVOwn is WriteV for a task of the loop that has its turn.
+// writeVOwn is WriteV for a task of the loop that has access.
 func (c *Conn) writeVOwn(bufs [][]byte) (total int64, err error) {
 	v := vector{rest: bufs}
 	for {

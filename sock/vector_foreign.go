@@ -11,7 +11,7 @@ import (
 // exts is memory for the vectors of foreign callers, each in use for one call.
 var exts = sync.Pool{New: func() any { return new(op.Ext) }}
 
-// vectoredOp lets a foreign caller that has its turn use its op for slices, until done.
+// vectoredOp lets a foreign caller that has access use its op for slices, until done.
 func vectoredOp(o *op.Op, code op.Code) (done func()) {
 	before := o.Code
 	o.Code, o.Ext = code, exts.Get().(*op.Ext)
@@ -51,7 +51,7 @@ func (c *Conn) readVForeign(a handle.Access, bufs [][]byte) (total int64, err er
 	return int64(res), nil
 }
 
-// writeVForeign is WriteV for a foreign caller that has its turn.
+// writeVForeign is WriteV for a foreign caller that has access.
 func (c *Conn) writeVForeign(a handle.Access, bufs [][]byte) (total int64, err error) {
 	v, o := vector{rest: bufs}, a.Op()
 	if v.done() {

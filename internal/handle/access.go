@@ -5,9 +5,9 @@ import (
 	"ringo/internal/op"
 )
 
-// Access is a caller's turn in one direction of a handle. Enter decides who calls, once, and all that
-// follows keeps to it: a task of the handle's loop, which may be in an iterator; or a foreign caller, which
-// is a goroutine or a task of another loop.
+// Access is a caller's right to use one direction of a handle, until it leaves. Enter decides who calls,
+// once, and all that follows keeps to it: a task of the handle's loop, which may be in an iterator; or a
+// foreign caller, which is a goroutine or a task of another loop.
 //
 //	a, err := c.Enter(handle.In)
 //	if err != nil { ... }
@@ -17,10 +17,10 @@ import (
 // It is one word, because it is on the stack of each task that is parked.
 type Access struct{ h *half }
 
-// own stands for the turns of tasks of the loop.
+// own is the access of tasks of the loop.
 var own = [2]half{{dir: In}, {dir: Out}}
 
-// Enter waits for the caller's turn in a direction, in order of arrival. Any caller; a task parks.
+// Enter waits for access to a direction, in order of arrival. Any caller; a task parks.
 func (c *Core) Enter(dir Dir) (Access, error) {
 	if c.Runs() {
 		if d := &c.own.dirs[dir&1]; !d.busy {
@@ -47,7 +47,7 @@ func (c *Core) enter(dir Dir) (Access, error) {
 	return Access{h}, f.enter(h)
 }
 
-// Leave ends the turn.
+// Leave ends the access: the next caller in line gets it.
 func (c *Core) Leave(a Access) {
 	if !a.Own() {
 		a.h.f.leave(a.h)
@@ -67,7 +67,7 @@ func (a Access) Own() bool { return a.h.f == nil }
 // Input is what is known of the input.
 func (a Access) Input() *Input { return &a.h.Input }
 
-// Op is the op for this turn. What Leave finds in it is cleared.
+// Op is the op for this access. What Leave finds in it is cleared.
 func (a Access) Op() *op.Op { return a.h.op }
 
 // Do runs Op, and waits if it must: a goroutine in Go's netpoller, a task of another loop in Offload.

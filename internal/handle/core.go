@@ -18,8 +18,8 @@ const (
 	Out            // writing
 )
 
-// Core is what every handle on a descriptor consists of beside what it can do: whose turn
-// it is in each direction, for callers of all kinds; the deadlines; the lifetime.
+// Core is what every handle on a descriptor consists of beside what it can do: who has
+// access to each direction, for callers of all kinds; the deadlines; the lifetime.
 //
 // The lifetime is the loop's, whose thread alone changes the state:
 //
@@ -82,7 +82,7 @@ type Owner interface {
 	Release(*Input)
 	Acquire(*Input)
 	// Holds reports whether there is input that the kernel no longer has and nobody was
-	// given. The caller has its turn, whoever it is.
+	// given. The caller has access.
 	Holds(*Input) bool
 	// Rests reports whether the input is waited for by somebody who is in no call; Expired
 	// is told when its deadline has passed then.
@@ -163,7 +163,7 @@ func (c *Core) Runs() bool {
 	return c.l != nil && c.l.Mark().IsCurrent() && c.state == open
 }
 
-// Check is what a call of a task begins with that takes no turn.
+// Check is what a call of a task begins with that needs no access.
 func (c *Core) Check() error {
 	c.attach()
 	if c.state != open {
@@ -191,7 +191,7 @@ func (c *Core) Try(o *op.Op) (int32, bool) {
 	return c.l.Try(o)
 }
 
-// Ask asks the kernel about the descriptor what needs no turn and does not wait. Any caller.
+// Ask asks the kernel about the descriptor what needs no access and does not wait. Any caller.
 func (c *Core) Ask(question func(k kernel.Kernel, fd int32) int32) (int32, error) {
 	if c.l.IsCurrent() {
 		if err := c.Check(); err != nil {

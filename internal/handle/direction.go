@@ -10,7 +10,7 @@ import (
 	"ringo/internal/timer"
 )
 
-// Direction is a direction as the tasks of the handle's loop use it. They take turns in order
+// Direction is a direction as the tasks of the handle's loop use it. They get it in order
 // of arrival, without a lock. While foreign callers have the direction it counts as taken.
 type Direction struct {
 	Op *op.Op // armed by the owner, or in flight for the task in Await; nil: none
@@ -40,7 +40,7 @@ const (
 // Own is a direction for tasks of the loop, of a handle that is attached.
 func (c *Core) Own(dir Dir) *Direction { return &c.own.dirs[dir] }
 
-// enterOwn gives a task of the loop its turn.
+// enterOwn waits for access for a task of the loop.
 func (c *Core) enterOwn(dir Dir) error {
 	if err := c.Check(); err != nil {
 		return err
@@ -58,19 +58,19 @@ func (c *Core) enterOwn(dir Dir) error {
 		return c.l.Cause()
 	}
 	me := c.l.Task()
-	me.Tell(noTurn)
+	me.Tell(noAccess)
 	d.queue.Push(me)
 	c.l.Park((*queued)(d))
-	if me.Told() == noTurn {
+	if me.Told() == noAccess {
 		return c.l.Cause()
 	}
 	return nil
 }
 
-// What a task in a queue is told: that its turn has come, unless it was cancelled.
+// What a task in a queue is told: that it has access, unless it was cancelled.
 const (
-	noTurn = iota
-	itsTurn
+	noAccess = iota
+	hasAccess
 )
 
 // queued is a direction as what a task waits for that is in its queue.
@@ -89,7 +89,7 @@ func (d *Direction) unlock(l *loop.Loop) {
 		d.busy = false
 		return
 	}
-	t.Tell(itsTurn)
+	t.Tell(hasAccess)
 	l.Ready(t)
 }
 
@@ -111,7 +111,7 @@ func (d *Direction) Input() *Input {
 func (d *Direction) Lent() bool { return d.lent != nil }
 
 // Reclaim takes the direction back, if foreign callers have it and none is at it: the caller is
-// a task that does not wait for its turn. It reports false if one is.
+// a task that does not wait for access. It reports false if one is.
 func (c *Core) Reclaim(dir Dir) bool {
 	d := &c.own.dirs[dir]
 	if d.lent == nil {
@@ -124,7 +124,7 @@ func (c *Core) Reclaim(dir Dir) bool {
 	return true
 }
 
-// Rearm is said by who would arm the input and has no turn. If foreign callers have it and leave it,
+// Rearm is said by who would arm the input and has no access. If foreign callers have it and leave it,
 // it is taken back, which arms it.
 func (c *Core) Rearm() (ours bool) {
 	d := &c.own.dirs[In]
@@ -137,7 +137,7 @@ func (c *Core) Rearm() (ours bool) {
 	return false
 }
 
-// Wait parks the running task, which has the reader's turn, until Wake, the deadline, a cancel or Close. Which
+// Wait parks the running task, which has access to the input, until Wake, the deadline, a cancel or Close. Which
 // of them it was is for the caller to see: State, and Loop.Canceled.
 func (c *Core) Wait() {
 	d := &c.own.dirs[In]
@@ -170,7 +170,7 @@ func (c *Core) Wake() bool {
 	return true
 }
 
-// Await submits an op for the running task, which has its turn, and parks until it has ended. A
+// Await submits an op for the running task, which has access, and parks until it has ended. A
 // cancel, the deadline and Close end it; its result counts all the same, since it may have come first.
 // The op, one of NewOp, is gone afterwards.
 func (c *Core) Await(dir Dir, o *op.Op) (res int32) {

@@ -5,14 +5,14 @@
 //
 // A handle belongs to a loop, and everybody may use it. There are four kinds of callers: a task
 // of the loop, and an iterator that such a task runs, which are the same here; a task of another loop, and a
-// goroutine, which are the foreign callers. Core.Enter finds out which one calls, once, and waits for its turn
-// in a direction; the Access that it returns keeps to that. So nothing is begun as one kind of
+// goroutine, which are the foreign callers. Core.Enter finds out which one calls, once, and waits for access
+// to a direction; the Access that it returns keeps to that. So nothing is begun as one kind of
 // caller and begun again as another.
 //
 // A task tries, then parks in its loop (Wait, Await). A foreign caller tries, then waits in Go's netpoller if it is a
 // goroutine, or has a goroutine of Offload do so in its place if it is a task of another loop (Access.Do).
 //
-// # Turns
+// # Access
 //
 // One caller at a time has a direction, in order of arrival: readers, and apart from them writers. Tasks
 // of the loop queue without a lock; foreign callers queue under one. A direction is handed over from the

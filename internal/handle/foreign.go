@@ -54,7 +54,7 @@ type half struct {
 	keepsOp bool // op stays when a caller leaves
 
 	// Of the caller that is at it.
-	watched     bool // file is there, and stays for the turn
+	watched     bool // file is there, and stays until it leaves
 	mayBlock    bool // it is an ordinary goroutine, so it may block
 	interrupted bool // it is a task that was cancelled
 
@@ -114,7 +114,7 @@ func (c *Core) callers() (*foreign, error) {
 	return f, nil
 }
 
-// CheckForeign is what a call of a foreign caller begins with that takes no turn, or takes it later.
+// CheckForeign is what a call of a foreign caller begins with that needs no access, or not yet.
 func (c *Core) CheckForeign() error {
 	_, err := c.callers()
 	return err
@@ -130,10 +130,10 @@ func (f *foreign) closedErrOf(l *loop.Loop) error {
 	return net.ErrClosed
 }
 
-// ops is ops of foreign callers, each for one turn.
+// ops is ops of foreign callers, each for one access.
 var ops = sync.Pool{New: func() any { return new(op.Op) }}
 
-// prepare makes op what a turn begins with.
+// prepare makes op what an access begins with.
 func (h *half) prepare() {
 	if h.keepsOp {
 		h.op.FD = &h.f.c.fd
@@ -146,7 +146,7 @@ func (h *half) prepare() {
 	}
 }
 
-// enter gives a foreign caller its turn in a direction.
+// enter waits for access to a direction for a foreign caller.
 func (f *foreign) enter(h *half) error {
 	f.mu.Lock()
 	if h.free() {
@@ -172,7 +172,7 @@ func (h *half) begin() {
 	h.prepare()
 }
 
-// queueFor waits for a turn, and sees to it that there will be one.
+// queueFor waits in line, and sees to it that the direction will be released.
 func (f *foreign) queueFor(h *half) error {
 	l, t := loop.Current()
 	if l != nil && l.Canceled() {
@@ -219,9 +219,9 @@ func (f *foreign) giveUp(h *half, p *waiter) {
 	}
 }
 
-// passTurn gives the turn to the first in the queue; nil if there is nobody. The caller
+// passOn gives access to the first in the queue; nil if there is nobody. The caller
 // wakes it when it has unlocked.
-func (h *half) passTurn() *waiter {
+func (h *half) passOn() *waiter {
 	for h.queue.first != nil {
 		if h.wanted && h.ahead == 0 {
 			return nil
@@ -238,7 +238,7 @@ func (h *half) passTurn() *waiter {
 	return nil
 }
 
-// leave ends a foreign caller's turn.
+// leave ends a foreign caller's access.
 func (f *foreign) leave(h *half) {
 	h.raw = nil
 	if h.keepsOp {
@@ -261,7 +261,7 @@ func (f *foreign) leave(h *half) {
 		f.settle()
 		return
 	}
-	p := h.passTurn()
+	p := h.passOn()
 	back := p == nil && h.wanted
 	if back {
 		h.sendBack()
@@ -301,7 +301,7 @@ func (f *foreign) closeFD(registry *Registry) {
 	c.owner.Closed()
 }
 
-// beginClose tells foreign callers that the handle closes: those who wait for a turn are woken, those who wait in Go's
+// beginClose tells foreign callers that the handle closes: those who wait for access are woken, those who wait in Go's
 // netpoller find their deadline passed. To close the duplicate under them would wait for them.
 func (f *foreign) beginClose() {
 	if f == nobody {

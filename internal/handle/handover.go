@@ -30,7 +30,7 @@ func (t *handover) Run() {
 	// Tasks that queued behind this one found no foreign callers to ask. They want it back
 	// when those that wait now are done.
 	h.wanted, h.ahead = !d.queue.Empty(), int32(h.queue.len())
-	p := h.passTurn()
+	p := h.passOn()
 	back := p == nil && h.wanted
 	if back {
 		h.wanted = false

@@ -13,7 +13,7 @@ type line struct{ first *waiter }
 
 // What a caller in a line is told.
 const (
-	yours = iota // it is its turn, or what it waited for is done
+	yours = iota // it has access, or what it waited for is done
 	over         // there will be none
 )
 

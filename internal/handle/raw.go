@@ -33,7 +33,7 @@ func (r *RawConn) Write(f func(fd uintptr) bool) error {
 	return r.Fail("raw-write", r.Core.transfer(Out, f))
 }
 
-// transfer calls f in a direction's turn until it reports true.
+// transfer calls f, with access to a direction, until it reports true.
 func (c *Core) transfer(dir Dir, f func(fd uintptr) bool) error {
 	a, err := c.Enter(dir)
 	if err != nil {
@@ -87,7 +87,7 @@ func (c *Core) transferOwn(dir Dir, f func(fd uintptr) bool) error {
 	}
 }
 
-// borrow makes a task of the loop, which has its turn, the foreign caller that is at it.
+// borrow makes a task of the loop, which has access, the foreign caller that is at it.
 func (h *half) borrow() bool {
 	h.f.mu.Lock()
 	defer h.f.mu.Unlock()

@@ -12,7 +12,7 @@ import (
 )
 
 // loopWait is a foreign caller that waits by a poll of the loop, because the process has no descriptor left
-// that Go's netpoller could have. The caller keeps its turn until the poll's last completion, which holds the
+// that Go's netpoller could have. The caller keeps its access until the poll's last completion, which holds the
 // descriptor.
 type loopWait struct {
 	h       *half

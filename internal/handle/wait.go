@@ -11,7 +11,7 @@ import (
 	"ringo/internal/op"
 )
 
-// do runs the op of a foreign caller that has its turn, and waits if it must.
+// do runs the op of a foreign caller that has access, and waits if it must.
 func (f *foreign) do(h *half) (int32, error) {
 	if !h.watched || h.dir == Out { // which seldom has to wait
 		if err := f.c.late(h.dir, f.c.l.Elapsed()); err != nil {
@@ -50,7 +50,7 @@ func (h *half) attempt(uintptr) bool {
 	return !h.mayBlock
 }
 
-// try makes the call of the caller that has its turn.
+// try makes the call of the caller that has access.
 func (h *half) try() (res int32, ok bool) {
 	if h.raw != nil {
 		return 0, h.raw(uintptr(h.f.c.fd.Sys()))
@@ -126,7 +126,7 @@ func (f *foreign) isClosing() bool {
 	return f.closing
 }
 
-// Pause has a foreign caller that has its turn wait for d, as for a deadline, whatever there is.
+// Pause has a foreign caller that has access wait for d, as for a deadline, whatever there is.
 // It fails if the caller is to go, or can't wait. The direction's deadline is the caller's to set.
 func (a Access) Pause(d time.Duration) error {
 	f, h := a.h.f, a.h
@@ -165,7 +165,7 @@ func (f *foreign) waitOffloaded(h *half) (res int32, err error) {
 }
 
 // inPlace has a goroutine run fn, which may wait in a direction, in place of a task of l
-// that has its turn there.
+// that has access to it.
 func (f *foreign) inPlace(l *loop.Loop, h *half, fn func() error) error {
 	err := l.Offload(func(ctx context.Context) error {
 		defer f.interruptible(ctx, h)()
