@@ -100,7 +100,7 @@ func (c *call) runAs(known facts) (int32, error) {
 	for {
 		switch route(meta, 0, 0, by, known) {
 		case nowait:
-			if res, ok := c.cached(); ok {
+			if res, ok := c.cached(l); ok {
 				return result(res)
 			}
 			known |= cold
@@ -115,9 +115,9 @@ func (c *call) runAs(known facts) (int32, error) {
 	}
 }
 
-// cached runs the op by what is in memory, if that can be done.
-func (c *call) cached() (res int32, ok bool) {
-	res, ok = driver.Cached(&c.op)
+// cached runs a task's op by what is in memory, if that can be done.
+func (c *call) cached(l *loop.Loop) (res int32, ok bool) {
+	res, ok = l.Try(&c.op)
 	return res, ok && res != -sys.EOPNOTSUPP && res != -sys.ENOSYS
 }
 

@@ -80,7 +80,7 @@ func openAt(dir int32, path string, flags int, mode uint32, resolve uint64) (int
 	if err := chargeAndYield(l); err != nil {
 		return 0, err
 	}
-	if res, ok := c.cached(); ok {
+	if res, ok := c.cached(l); ok {
 		return result(res)
 	}
 	// By a worker: an entry of the ring that waits for a FIFO's other end would keep a

@@ -16,6 +16,9 @@ package file
 //	FUSE                  nowait                  worker                plain
 //	no data moved         nowait: a task's        ring, or worker       plain
 //
+// What moves no data and has no entry in io_uring (chmod, readlink, getdents, ...) is a call
+// by the kernel's door, which a worker makes for a task: see do in call.go.
+//
 // tmpfs, overlayfs and others refuse RWF_NOWAIT, and ext4 does for writes; there an entry
 // of the ring ends with a thread of the kernel's. That costs twenty times what the call
 // does, and less than half of what a worker costs (docs/adr/0028). To ask mincore first

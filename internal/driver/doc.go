@@ -5,10 +5,10 @@
 // waits for readiness with a poller, and tries again. Above the driver nothing
 // makes a system call, and nothing knows which driver it has.
 //
-// This is the door for what may wait. The other one is internal/kernel, for what never
-// does; the two belong together. A descriptor is a number that means something to the
-// kernel that made it only, and to the driver that was opened beside that kernel: a
-// driver is handed no other.
+// This is the door for what waits for a peer, or has an entry in io_uring. The other one
+// is internal/kernel, for all else; the two belong together. A descriptor is a number that
+// its kernel alone understands: the Kernel that made it, and the driver that was opened
+// beside that. A driver is handed no other.
 //
 // # The contract
 //

@@ -17,11 +17,6 @@ func Pipe() (r, w, res int32) {
 	return ends[0], ends[1], res
 }
 
-// PipeSize is how many bytes fit into a pipe (F_GETPIPE_SZ).
-func PipeSize(fd int32) int32 {
-	return result(syscall.RawSyscall6(unix.SYS_FCNTL, uintptr(fd), unix.F_GETPIPE_SZ, 0, 0, 0, 0))
-}
-
 // SetPipeSize asks for a pipe that holds n bytes and gives what it holds now
 // (F_SETPIPE_SZ). -EPERM: more than fs.pipe-max-size, or the user's share of
 // fs.pipe-user-pages-soft is used up; -EBUSY: more is in it than that.

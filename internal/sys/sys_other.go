@@ -42,7 +42,6 @@ func Setsockopt(fd int32, level, name int, p []byte) int32       { return enosys
 func PeerCred(fd int32) (cred Ucred, res int32)                  { return Ucred{}, enosys }
 func Socketpair(typ int) (a, b, res int32)                       { return 0, 0, enosys }
 func Pipe() (r, w, res int32)                                    { return 0, 0, enosys }
-func PipeSize(fd int32) int32                                    { return enosys }
 func SetPipeSize(fd int32, n int) int32                          { return enosys }
 func Splice(in, out int32, n int) int32                          { return enosys }
 func Sendfile(out, in int32, off int64, n int) int32             { return enosys }
