@@ -44,12 +44,16 @@ func Interrupt(number uint32, times int) (stop func() (calls int), err error) {
 		<-finish
 		unix.Close(ends[1])
 	}()
+	started := make(chan struct{})
 	go func() {
+		close(started)
 		err := supervise(fd, ends[0], times, &calls)
 		unix.Close(ends[0])
 		unix.Close(fd)
 		failed <- err
 	}()
+	// The call holds this thread's P, and what waits in its queue is not sure to be taken by another.
+	<-started
 	return func() int {
 		finish <- struct{}{} // the thread can't close, if that is the call
 		err := <-failed
