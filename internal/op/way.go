@@ -27,24 +27,21 @@ type Way struct {
 	Checks []string
 	// Only and Never are flags of the ops that this way can serve.
 	Only, Never Flags
-	once        bool // an entry is for one completion, also of a multishot op
+	// Prep turns the op into a submission, which is what its row does; nil: there is no entry this way. It is here
+	// and no method because tasks submit, and their stacks are to stay small: sock.TestParkedStacks.
+	Prep func(o *Op, e *uring.SQE)
 }
 
 // Serves reports whether ops with these flags can go this way.
 func (w *Way) Serves(f Flags) bool { return f&w.Only == w.Only && f&w.Never == 0 }
 
-// Prep turns the op into a submission, if there is an entry this way.
-func (w *Way) Prep(o *Op, e *uring.SQE) {
-	prep, flags := Table[o.Code].Prep, o.Flags
-	if w.once {
-		o.Flags &^= Multishot
-	}
-	prep(o, e)
+// once is the row's Prep for one completion, also of a multishot op.
+func (d *Def) once(o *Op, e *uring.SQE) {
+	flags := o.Flags
+	o.Flags &^= Multishot
+	d.Prep(o, e)
 	o.Flags = flags
 }
-
-// Entry reports whether the op itself is an entry.
-func (w *Way) Entry() bool { return w.How <= ByEntries }
 
 // ways are the rows' lists: the row's own entry, then what is left of it for kernels
 // without multishot, then what its Kind leaves in any case.
@@ -56,20 +53,20 @@ var ways = func() (all [Codes][]Way) {
 }()
 
 func (d *Def) ways() (list []Way) {
-	entry := Way{Name: "entry", How: ByEntry, Opcode: d.Opcode, Never: Multishot}
+	entry := Way{Name: "entry", How: ByEntry, Opcode: d.Opcode, Never: Multishot, Prep: d.Prep}
 	switch {
 	case d.Prep == nil:
 	case d.Select:
 		own, lent := entry, entry
 		own.Never |= Select
 		lent.Only, lent.Checks = Select, []string{uring.CheckBufRing}
-		shots := Way{Name: "multishot entry", How: ByEntry, Opcode: d.Opcode, Only: Multishot,
+		shots := Way{Name: "multishot entry", How: ByEntry, Opcode: d.Opcode, Only: Multishot, Prep: d.Prep,
 			Checks: []string{uring.CheckBufRing, d.Check}}
 		list = append(list, own, lent, shots)
 	case d.Multishot:
-		shots := Way{Name: "multishot entry", How: ByEntry, Opcode: d.Opcode, Only: Multishot,
+		shots := Way{Name: "multishot entry", How: ByEntry, Opcode: d.Opcode, Only: Multishot, Prep: d.Prep,
 			Checks: []string{d.Check}}
-		single := Way{Name: "entry", How: d.Single, Opcode: d.Opcode, Only: Multishot, once: true}
+		single := Way{Name: "entry", How: d.Single, Opcode: d.Opcode, Only: Multishot, Prep: d.once}
 		if single.How == ByEntries {
 			single.Name = "entries, one after the other"
 		}

@@ -25,9 +25,9 @@ func TestWays(t *testing.T) {
 				switch {
 				case w.How == 0:
 					t.Errorf("%s: nobody knows how to go %s", d.Name, w.Name)
-				case w.Entry() && d.Prep == nil:
+				case w.Prep != nil && d.Prep == nil:
 					t.Errorf("%s: %s has nothing to submit", d.Name, w.Name)
-				case !w.Entry() && d.Attempt == nil:
+				case w.Prep == nil && d.Attempt == nil:
 					t.Errorf("%s: %s has no call to make", d.Name, w.Name)
 				}
 				if w.How == ByReadiness && d.Kind != Pollable {
@@ -55,7 +55,7 @@ func TestBestWay(t *testing.T) {
 	for code := range Codes {
 		d, best := &Table[code], code.Ways()[0]
 		if d.Prep == nil {
-			if best.Entry() {
+			if best.Prep != nil {
 				t.Errorf("%s: its best way is an entry", d.Name)
 			}
 			continue

@@ -44,7 +44,7 @@ func (d *ring) polled(o *op.Op, res int32, flags uint32, done *driver.Queue) {
 		d.end(o, resultOf(o, -sys.ECANCELED), 0, done)
 	case res < 0 && res != -sys.EAGAIN && res != -sys.EINTR && res != -sys.ECANCELED && res != -sys.ETIME:
 		d.end(o, resultOf(o, res), 0, done)
-	case !outward(o) && !d.selects(o) && d.way(o).Entry():
+	case !outward(o) && !d.selects(o) && d.way(o).Prep != nil:
 		o.Mode = d.mode(o)
 		d.restart(o)
 	case (o.Mode == waitsReady || o.Mode == waitsRoom) && res >= 0 &&
@@ -54,7 +54,7 @@ func (d *ring) polled(o *op.Op, res int32, flags uint32, done *driver.Queue) {
 			o.Mode = waitsPause
 		}
 		d.restart(o)
-	case o.Mode == waitsReady && o.Code == op.SendZC && d.way(o).Entry():
+	case o.Mode == waitsReady && o.Code == op.SendZC && d.way(o).Prep != nil:
 		o.Mode = waitsItself
 		d.restart(o)
 	default:
