@@ -83,9 +83,7 @@ func (c *Core) Settle() {
 		return
 	}
 	c.state = settled
-	for i := range c.own.dirs {
-		c.l.RemoveTimer(&c.own.dirs[i].timer)
-	}
+	c.removeTimers()
 	c.owner.Settled()
 	switch {
 	case c.keepsFD:

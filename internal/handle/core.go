@@ -129,8 +129,6 @@ func (c *Core) Init(l *loop.Loop, owner Owner, sys int32, own *Own) {
 
 // attachTo makes the handle known to its loop.
 func (c *Core) attachTo(own *Own) {
-	alarm := (*alarm)(c)
-	own.dirs[In].timer.Owner, own.dirs[Out].timer.Owner = alarm, alarm
 	c.own, c.state = own, open
 	c.l.Register(&own.open, (*opened)(c))
 }

@@ -86,9 +86,7 @@ func (c *Core) InitDetached(l *loop.Loop, owner Owner, sys int32) {
 func (c *Core) Detach(r *Registry, in Input) {
 	if c.own != nil {
 		c.Forget()
-		for i := range c.own.dirs {
-			c.l.RemoveTimer(&c.own.dirs[i].timer)
-		}
+		c.removeTimers()
 		c.l.Unregister(&c.own.open)
 		c.own, c.state = nil, detached
 	}

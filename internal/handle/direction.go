@@ -17,8 +17,8 @@ type Direction struct {
 
 	lent   *half // to foreign callers
 	queue  loop.TaskList
-	waiter *loop.Task // in Wait or Await
-	timer  timer.Timer
+	waiter *loop.Task   // in Wait or Await
+	timer  *timer.Timer // of its deadline; nil until one is waited for, as most handles have none
 
 	res, behind int32 // of Op in Await: its result, and the error behind what it sent
 	busy        bool
@@ -143,7 +143,7 @@ func (c *Core) Wait() {
 	d := &c.own.dirs[In]
 	d.waiter = c.l.Task()
 	if limit := c.limits[In].Load(); limit != 0 {
-		c.l.Arm(&d.timer, limit)
+		c.arm(d, limit)
 	}
 	c.l.Park((*waiting)(d))
 	d.waiter = nil
@@ -181,7 +181,7 @@ func (c *Core) Await(dir Dir, o *op.Op) (res int32) {
 	}
 	d.Op, d.waiter, d.awaits, d.ended, d.cut = o, c.l.Task(), true, byNobody, false
 	if limit := c.limits[dir].Load(); limit != 0 {
-		c.l.Arm(&d.timer, limit)
+		c.arm(d, limit)
 	}
 	c.l.Submit(o)
 	c.l.Park((*awaiting)(c))
@@ -305,7 +305,7 @@ type alarm Core
 func (a *alarm) Fire(t *timer.Timer) {
 	c := (*Core)(a)
 	dir := In
-	if t == &c.own.dirs[Out].timer {
+	if t == c.own.dirs[Out].timer {
 		dir = Out
 	}
 	d := &c.own.dirs[dir]
@@ -324,14 +324,36 @@ func (a *alarm) Fire(t *timer.Timer) {
 	}
 }
 
+// arm has a direction's timer fire at its deadline. It is apart so that a task that waits without one has a smaller
+// stack: BenchmarkIdleMemory of sock.
+//
+//go:noinline
+func (c *Core) arm(d *Direction, limit int64) {
+	if d.timer == nil {
+		d.timer = &timer.Timer{Owner: (*alarm)(c)}
+	}
+	c.l.Arm(d.timer, limit)
+}
+
+// removeTimers takes the timers from the loop.
+func (c *Core) removeTimers() {
+	for i := range c.own.dirs {
+		if t := c.own.dirs[i].timer; t != nil {
+			c.l.RemoveTimer(t)
+		}
+	}
+}
+
 // moved has a direction's timer follow its deadline, if somebody waits by it.
 func (c *Core) moved(dir Dir) {
 	d := &c.own.dirs[dir]
 	switch limit := c.limits[dir].Load(); {
 	case limit == 0:
-		c.l.Disarm(&d.timer)
+		if d.timer != nil {
+			c.l.Disarm(d.timer)
+		}
 	case d.waiter != nil || dir == In && c.owner.Rests():
-		c.l.Arm(&d.timer, limit)
+		c.arm(d, limit)
 	}
 }
 
@@ -343,7 +365,7 @@ func (c *Core) SetLimit(dir Dir, at int64) {
 
 // Follow is said by an owner that begins to rest: the input's deadline counts from then on.
 func (c *Core) Follow() {
-	if c.limits[In].Load() != 0 || c.own.dirs[In].timer.Armed() {
+	if c.limits[In].Load() != 0 || c.own.dirs[In].timer != nil {
 		c.moved(In)
 	}
 }
