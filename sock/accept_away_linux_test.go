@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -37,7 +38,7 @@ func inAccept(t *testing.T) (parked, inLine int) {
 	t.Helper()
 	stacks := make([]byte, 4<<20)
 	for _, g := range strings.Split(string(stacks[:runtime.Stack(stacks, true)]), "\n\n") {
-		if !strings.Contains(g, ".(*Listener).acceptLent(") {
+		if !strings.Contains(g, ".(*Listener).AcceptConn(") {
 			continue
 		}
 		switch state := g[strings.Index(g, "[")+1:]; {
@@ -223,8 +224,9 @@ func TestGoroutinesAcceptWithTheSameOptions(t *testing.T) {
 				return look(t, c)
 			}
 			away := one()
-			loopAccepts(t, l, ln)
-			for name, want := range one() {
+			var own map[string]int
+			l.Go(func() { own = one() }).Wait()
+			for name, want := range own {
 				if away[name] != want {
 					t.Errorf("%s is %d, want %d as of the loop's", name, away[name], want)
 				}
@@ -237,8 +239,8 @@ func TestGoroutinesAcceptWithTheSameOptions(t *testing.T) {
 	})
 }
 
-// When a task comes while goroutines wait, the loop accepts for all of them: each gets one of
-// as many connections as there are callers.
+// A task that comes while goroutines wait takes its turn behind them, and each gets one of as many
+// connections as there are callers.
 func TestTaskComesWhileGoroutinesWait(t *testing.T) {
 	const callers, tasks = 5, 2
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
@@ -257,53 +259,148 @@ func TestTaskComesWhileGoroutinesWait(t *testing.T) {
 					defer close(over)
 					onGoroutine(t, l, func() {
 						from := []*ringo.Loop{l, <-loops}[of]
-						got := make(chan accepted, callers+tasks)
-						accept := func() {
-							c, err := ln.Accept()
-							got <- accepted{c, err}
-						}
-						for range callers {
-							go accept()
-						}
+						byGoroutines := acceptors(ln, callers)
 						waitInAccept(t, callers)
+						byTasks := make(chan accepted, tasks)
 						for range tasks {
-							from.Go(accept)
+							from.Go(func() {
+								c, err := ln.Accept()
+								byTasks <- accepted{c, err}
+							})
 						}
-						eventually(t, "nobody waits without the loop", func() bool {
-							parked, inLine := inAccept(t)
-							return parked+inLine == 0
-						})
+						from.Go(func() {}).Wait() // it has its turn when they have asked
 						var peers []*net.TCPConn
 						for range callers + tasks {
-							peers = append(peers, dial(t, ln.Addr().String()))
+							peer := dial(t, ln.Addr().String())
+							defer peer.Close()
+							peers = append(peers, peer)
 						}
-						remotes := map[string]bool{}
 						within(patience, t.Name(), func() {
-							for range callers + tasks {
-								a := <-got
-								if a.err != nil {
-									t.Error(a.err)
-									continue
-								}
-								remotes[a.c.RemoteAddr().String()] = true
-								a.c.Close()
-							}
+							wantFrom(t, "goroutines", byGoroutines, peers[:callers])
+							wantFrom(t, "tasks", byTasks, peers[callers:])
 						})
-						for _, peer := range peers {
-							if !remotes[peer.LocalAddr().String()] {
-								t.Errorf("nobody got %v", peer.LocalAddr())
-							}
-							peer.Close()
-						}
-						if n := submitted(l, "accept"); n == 0 {
-							t.Error("the loop has not accepted")
-						}
 					})
 					return nil
 				})
 				<-over
 				s.stop()
 			})
+		}
+	})
+}
+
+// wantFrom waits until those who accept have the connections of peers, one each, in any order.
+func wantFrom(t *testing.T, who string, got <-chan accepted, peers []*net.TCPConn) {
+	remotes := map[string]bool{}
+	for range peers {
+		a := <-got
+		if a.err != nil {
+			t.Error(a.err)
+			continue
+		}
+		remotes[a.c.RemoteAddr().String()] = true
+		a.c.Close()
+	}
+	for _, peer := range peers {
+		if !remotes[peer.LocalAddr().String()] {
+			t.Errorf("the %s did not get %v", who, peer.LocalAddr())
+		}
+	}
+}
+
+// What the loop has accepted ahead of its tasks goes to the goroutines that come, in order, and back to tasks.
+func TestAcceptedAheadIsHandedOver(t *testing.T) {
+	const peers = 20
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		besideLoop(t, cfg, func(t *testing.T, l *ringo.Loop, ln *sock.Listener) {
+			loopAccepts(t, l, ln) // and goes on
+			before := sockets(t)
+			var dialed []*net.TCPConn
+			for range peers {
+				peer := dial(t, ln.Addr().String())
+				defer peer.Close()
+				dialed = append(dialed, peer)
+			}
+			eventually(t, "the loop has accepted all", func() bool { return sockets(t) == before+2*peers })
+			accept := func() accepted { c, err := ln.Accept(); return accepted{c, err} }
+			for i, peer := range dialed {
+				var got accepted
+				switch i % 5 {
+				case 0: // the direction is handed over once for each
+					l.Go(func() { got = accept() }).Wait()
+				case 1:
+					within(patience, "Accept of a goroutine", func() { got = accept() })
+				default:
+					holding(t, l, func() { got = accept() })
+				}
+				if got.err != nil {
+					t.Fatal(got.err)
+				}
+				if a, b := got.c.RemoteAddr().String(), peer.LocalAddr().String(); a != b {
+					t.Errorf("connection %d is that of %s, want %s", i, a, b)
+				}
+				got.c.Close()
+			}
+		})
+	})
+}
+
+// What the loop has accepted ahead and nobody takes is closed with the listener, whoever has the direction by then and
+// whoever closes it.
+func TestAcceptedAheadIsClosed(t *testing.T) {
+	const peers = 5
+	ends := map[string]func(l *ringo.Loop, ln *sock.Listener, stop func()){
+		"Close by a goroutine": func(_ *ringo.Loop, ln *sock.Listener, _ func()) { ln.Close() },
+		"Close by a task":      func(l *ringo.Loop, ln *sock.Listener, _ func()) { l.Go(func() { ln.Close() }).Wait() },
+		"drain":                func(_ *ringo.Loop, _ *sock.Listener, stop func()) { stop() },
+		"the loop's end":       func(*ringo.Loop, *sock.Listener, func()) {},
+	}
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		for name, end := range ends {
+			for taken := range 2 { // by a goroutine, to which the direction was handed over
+				t.Run(fmt.Sprint(name, ", taken ", taken), func(t *testing.T) {
+					before := sockets(t)
+					var dialed []*net.TCPConn
+					ctx, stop := context.WithCancel(t.Context())
+					defer stop()
+					within(patience, t.Name(), func() {
+						if err := ringo.Run(ctx, &cfg, func(l *ringo.Loop) error {
+							ln := listen(t, l)
+							onGoroutine(t, l, func() {
+								loopAccepts(t, l, ln)
+								idle := sockets(t)
+								for range peers {
+									dialed = append(dialed, dial(t, ln.Addr().String()))
+								}
+								eventually(t, "the loop has accepted all", func() bool {
+									return sockets(t) == idle+2*peers
+								})
+								for range taken {
+									c, err := ln.Accept()
+									if err != nil {
+										t.Fatal(err)
+									}
+									c.Close()
+								}
+								end(l, ln, stop)
+							})
+							return nil
+						}); err != nil {
+							t.Error(err)
+						}
+					})
+					for i, peer := range dialed {
+						peer.SetDeadline(time.Now().Add(patience))
+						if _, err := peer.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
+							t.Errorf("peer %d reads %v", i, err)
+						}
+						peer.Close()
+					}
+					if after := sockets(t); after != before {
+						t.Errorf("%d sockets after Run, %d before", after, before)
+					}
+				})
+			}
 		}
 	})
 }
@@ -381,8 +478,8 @@ func TestEachConnectionIsAcceptedOnce(t *testing.T) {
 	})
 }
 
-// Goroutines wait a shortage out, those that wait for peers when it comes by themselves and those that
-// come then with the loop's help, and get the peers that came meanwhile. The loop counts the pauses.
+// Goroutines wait a shortage out, those that wait for peers when it comes and those that come then, and get
+// the peers that came meanwhile. The loop counts the pauses.
 func TestGoroutinesWaitOutEMFILE(t *testing.T) {
 	const conns = 2
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
@@ -417,9 +514,6 @@ func TestGoroutinesWaitOutEMFILE(t *testing.T) {
 							come()
 						}
 						eventually(t, "a back-off", func() bool { return l.Stats().Backoffs > before })
-						if first != "goroutine" {
-							eventually(t, "the loop's help", func() bool { return submitted(l, "accept") > 0 })
-						}
 						if len(got) > 0 {
 							t.Errorf("%d accepts without descriptors", len(got))
 						}
@@ -433,7 +527,7 @@ func TestGoroutinesWaitOutEMFILE(t *testing.T) {
 							a.c.Close()
 						}
 					})
-					if n := submitted(l, "accept"); n > 0 && first == "goroutine" {
+					if n := submitted(l, "accept"); n > 0 {
 						t.Errorf("the loop was asked for %d accepts", n)
 					}
 				})
@@ -442,22 +536,30 @@ func TestGoroutinesWaitOutEMFILE(t *testing.T) {
 	})
 }
 
-// Goroutines that wait a shortage out hear of a Close, and of a task, at once.
+// Goroutines that wait a shortage out, be it that they came before it or in it, hear of a Close at once, and share
+// what comes after it with a task.
 func TestShortageEndsUnderGoroutinesInAccept(t *testing.T) {
 	const conns = 2
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		for _, by := range []string{"Close", "a task"} {
+		for _, by := range []string{"Close", "Close, they came in it", "a task"} {
 			t.Run(by, func(t *testing.T) {
 				besideLoop(t, cfg, func(t *testing.T, l *ringo.Loop, ln *sock.Listener) {
 					fd, connect := connector(t, ln.Addr())
 					defer syscall.Close(fd)
-					got, byTask := acceptors(ln, conns), make(chan accepted, 1)
-					waitInAccept(t, conns)
+					var got <-chan accepted
+					byTask := make(chan accepted, 1)
+					if by != "Close, they came in it" {
+						got = acceptors(ln, conns)
+						waitInAccept(t, conns)
+					}
 					withoutDescriptors(t, func() {
 						before := l.Stats().Backoffs
 						connect()
+						if got == nil {
+							got = acceptors(ln, conns)
+						}
 						eventually(t, "long pauses", func() bool { return l.Stats().Backoffs > before+5 })
-						if by == "Close" {
+						if by != "a task" {
 							within(patience, "Close in a shortage", func() { ln.Close() })
 							wantAllClosed(t, got, conns)
 							return
@@ -465,10 +567,6 @@ func TestShortageEndsUnderGoroutinesInAccept(t *testing.T) {
 						l.Go(func() {
 							c, err := ln.Accept()
 							byTask <- accepted{c, err}
-						})
-						eventually(t, "nobody waits without the loop", func() bool {
-							parked, inLine := inAccept(t)
-							return parked+inLine == 0
 						})
 					})
 					if by == "a task" {
@@ -488,6 +586,54 @@ func TestShortageEndsUnderGoroutinesInAccept(t *testing.T) {
 				})
 			})
 		}
+	})
+}
+
+// A task of another loop waits a shortage out without stopping its loop, and leaves when it is cancelled.
+func TestTaskOfAnotherLoopWaitsOutEMFILE(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		cfg.Loops = 2
+		loops := make(chan *ringo.Loop, 1)
+		over := make(chan struct{})
+		s := serve(t, cfg, func(l *ringo.Loop, ln *sock.Listener) error {
+			if l.Index() == 1 {
+				ln.Close() // all peers come to the other loop
+				loops <- l
+				offloaded(t, l, func() error { <-over; return nil })
+				return nil
+			}
+			defer close(over)
+			onGoroutine(t, l, func() {
+				from := <-loops
+				fd, connect := connector(t, ln.Addr())
+				defer syscall.Close(fd)
+				got := make(chan accepted, 2)
+				accept := func() {
+					c, err := ln.Accept()
+					got <- accepted{c, err}
+				}
+				withoutDescriptors(t, func() {
+					before := l.Stats().Backoffs
+					connect()
+					task := from.Go(accept)
+					eventually(t, "long pauses", func() bool { return l.Stats().Backoffs > before+5 })
+					within(patience, "another task of its loop", func() { from.Go(func() {}).Wait() })
+					task.Cancel()
+					within(patience, "the cancelled task", func() { wantCanceled(t, "Accept", (<-got).err) })
+					from.Go(accept)
+				})
+				within(patience, "Accept after the shortage", func() {
+					if a := <-got; a.err != nil {
+						t.Error(a.err)
+					} else {
+						a.c.Close()
+					}
+				})
+			})
+			return nil
+		})
+		<-over
+		s.stop()
 	})
 }
 
@@ -529,7 +675,7 @@ func TestGoroutinesAcceptBeyondSelect(t *testing.T) {
 	})
 }
 
-// Goroutines accept on listeners that share a socket as ever: by their loops.
+// Goroutines accept on listeners that share a socket as on others: by themselves.
 func TestGoroutinesAcceptFromSharedSocket(t *testing.T) {
 	const loops, conns = 2, 100
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
@@ -575,8 +721,8 @@ func TestGoroutinesAcceptFromSharedSocket(t *testing.T) {
 						taken <- true
 					}
 				})
-				if submitted(l, "accept") == 0 {
-					t.Error("the loop has not accepted")
+				if n := submitted(l, "accept"); n != 0 {
+					t.Errorf("the loop was asked for %d accepts", n)
 				}
 				return nil
 			})
@@ -588,13 +734,13 @@ func TestGoroutinesAcceptFromSharedSocket(t *testing.T) {
 	})
 }
 
-// An Accept of what is there allocates no more than what a connection is made of, and Close nothing.
+// An Accept of what is there, be it in the kernel or accepted by the loop, allocates no more than what a connection
+// is made of, and Close nothing.
 func TestGoroutinesAcceptAllocations(t *testing.T) {
 	skipAllocs(t)
 	const conns, each = 50, 2 // the connection and its foreign callers
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		besideLoop(t, cfg, func(t *testing.T, _ *ringo.Loop, ln *sock.Listener) {
-			acceptOne(t, ln, dial(t, ln.Addr().String()))
+		goroutinesAccept(t, cfg, func(t *testing.T, _ *ringo.Loop, ln *sock.Listener) {
 			perConn := 1e9
 			for tries := 0; tries < 10 && perConn > each+0.1; tries++ {
 				var peers []*net.TCPConn

@@ -122,11 +122,11 @@ func TestAcceptWaitsOutEMFILE(t *testing.T) {
 	})
 }
 
-// goroutinesAccept runs f on a goroutine, with a listener on which goroutines accept for themselves,
-// and with one on which the loop does, because a task has come once.
+// goroutinesAccept runs f on a goroutine, with a listener that no task has used, and with one of which a task has
+// accepted, so that the loop accepts ahead.
 func goroutinesAccept(t *testing.T, cfg ringo.Config, f func(t *testing.T, l *ringo.Loop, ln *sock.Listener)) {
-	t.Run("goroutines accept", func(t *testing.T) { besideLoop(t, cfg, f) })
-	t.Run("the loop accepts", func(t *testing.T) {
+	t.Run("no task came", func(t *testing.T) { besideLoop(t, cfg, f) })
+	t.Run("a task came", func(t *testing.T) {
 		besideLoop(t, cfg, func(t *testing.T, l *ringo.Loop, ln *sock.Listener) {
 			loopAccepts(t, l, ln)
 			f(t, l, ln)

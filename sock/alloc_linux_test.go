@@ -349,57 +349,6 @@ func TestForeignAllocations(t *testing.T) {
 	})
 }
 
-// An Accept that finds a connection which the loop has made, and Close, allocate nothing.
-func TestForeignAllocationsOfConnections(t *testing.T) {
-	skipAllocs(t)
-	const conns = 50
-	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		besideLoop(t, cfg, func(t *testing.T, l *ringo.Loop, ln *sock.Listener) {
-			loopAccepts(t, l, ln)
-			perConn := 1e9
-			for tries := 0; tries < 10 && perConn > 0.1; tries++ {
-				first := make(chan error, 1)
-				go func() { // opens the accept queue
-					c, err := ln.AcceptConn()
-					if err == nil {
-						err = c.Close()
-					}
-					first <- err
-				}()
-				var peers []*net.TCPConn
-				for range conns {
-					peers = append(peers, dial(t, ln.Addr().String()))
-				}
-				if err := <-first; err != nil {
-					t.Fatal(err)
-				}
-				pause := time.NewTimer(20 * time.Millisecond) // the loop makes what it accepts
-				<-pause.C
-				var before, after runtime.MemStats
-				runtime.ReadMemStats(&before)
-				for range conns - 1 {
-					c, err := ln.AcceptConn()
-					if err == nil {
-						err = c.Close()
-					}
-					if err != nil {
-						t.Fatal(err)
-					}
-				}
-				runtime.ReadMemStats(&after)
-				perConn = min(perConn, float64(after.Mallocs-before.Mallocs)/(conns-1))
-				for _, peer := range peers {
-					peer.Close()
-				}
-			}
-			t.Logf("%.2f allocations an Accept and Close", perConn)
-			if perConn > 0.1 {
-				t.Errorf("%.2f allocations an Accept and Close, want 0", perConn)
-			}
-		})
-	})
-}
-
 // steadyPackets are the ways to echo that allocate nothing.
 var steadyPackets = map[string]func(c *sock.PacketConn){
 	"AddrPort": func(c *sock.PacketConn) {

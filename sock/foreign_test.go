@@ -429,55 +429,24 @@ func TestTaskBehindTakeover(t *testing.T) {
 	})
 }
 
-// What peers have connected meanwhile, a goroutine accepts without the loop, although the
-// loop accepts: on a busy machine each trip through it takes long.
-func TestAcceptFromTheShelf(t *testing.T) {
-	const peers = 20
+// Once a goroutine has accepted, the next one does without the loop, although tasks have accepted before: on a
+// busy machine each trip through it takes long.
+func TestGoroutinesAcceptAfterTasks(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		onLoop(t, cfg, func(l *ringo.Loop) {
-			ln := listen(t, l)
-			defer ln.Close()
-			hold, held := make(chan bool), make(chan bool)
-			onGoroutine(t, l, func() {
-				loopAccepts(t, l, ln)
-				acceptOne(t, ln, dial(t, ln.Addr().String())) // from now on they are made ahead
-				before := l.Stats().Driver.Completions
-				var dialed []*net.TCPConn
-				for range peers {
-					dialed = append(dialed, dial(t, ln.Addr().String()))
-				}
-				eventually(t, "the loop has accepted all", func() bool {
-					return l.Stats().Driver.Completions >= before+peers
-				})
-				l.Post(func() { close(held); <-hold })
-				<-held
-				var conns []net.Conn
-				within(patience, "accepts without the loop", func() {
-					for range dialed {
-						c, err := ln.Accept()
-						if err != nil {
-							t.Error(err)
-							break
-						}
-						conns = append(conns, c)
-					}
-				})
-				close(hold)
-				for i, c := range conns {
-					dialed[i].Write([]byte{byte(i)})
-					p := make([]byte, 2)
-					if n, err := c.Read(p); n != 1 || p[0] != byte(i) || err != nil {
-						t.Errorf("connection %d read %d bytes, %v, %v", i, n, p[:n], err)
-					}
-					c.Close()
-					dialed[i].Close()
+		besideLoop(t, cfg, func(t *testing.T, l *ringo.Loop, ln *sock.Listener) {
+			loopAccepts(t, l, ln)
+			acceptOne(t, ln, dial(t, ln.Addr().String()))
+			holding(t, l, func() {
+				for range 20 {
+					peer := dial(t, ln.Addr().String())
+					within(patience, "Accept without the loop", func() { acceptOne(t, ln, peer) })
 				}
 			})
 		})
 	})
 }
 
-// loopAccepts has a task come to a listener, which from then on the loop accepts from.
+// loopAccepts has a task come to a listener, from which the loop accepts from then on, until a foreign caller comes.
 func loopAccepts(t *testing.T, l *ringo.Loop, ln *sock.Listener) {
 	peer := dial(t, ln.Addr().String())
 	if err := l.Go(func() { acceptOne(t, ln, peer) }).Wait(); err != nil {
@@ -493,30 +462,6 @@ func acceptOne(t *testing.T, ln *sock.Listener, peer *net.TCPConn) {
 		return
 	}
 	c.Close()
-}
-
-// Connections that were made ahead and that nobody takes are closed with the listener.
-func TestShelfIsCleared(t *testing.T) {
-	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		onLoop(t, cfg, func(l *ringo.Loop) {
-			ln := listen(t, l)
-			onGoroutine(t, l, func() {
-				loopAccepts(t, l, ln)
-				acceptOne(t, ln, dial(t, ln.Addr().String()))
-				before := l.Stats().Driver.Completions
-				peer := dial(t, ln.Addr().String())
-				defer peer.Close()
-				eventually(t, "the loop has accepted it", func() bool {
-					return l.Stats().Driver.Completions > before
-				})
-				ln.Close()
-				peer.SetDeadline(time.Now().Add(patience))
-				if _, err := peer.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
-					t.Errorf("a peer that nobody accepted reads %v", err)
-				}
-			})
-		})
-	})
 }
 
 // Tasks that wait for their turn behind a goroutine hear of a Close, as it does.

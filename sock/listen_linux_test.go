@@ -23,109 +23,91 @@ func awaitIn(l *ringo.Loop, ch <-chan bool) error {
 	return l.Offload(func(context.Context) error { <-ch; return nil })
 }
 
-// A listener closes with a connection that nobody took, and so does the one that it was
-// passed to, before its loop has heard of it: the third one serves it, or, if there is
-// none, the peer hears of the end.
-func TestSharedListenerLeavesWhatWasPassed(t *testing.T) {
-	for _, loops := range []int{2, 3} {
-		t.Run(fmt.Sprint(loops, " loops"), func(t *testing.T) {
-			eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-				before := sockets(t)
-				set, err := sock.Reserve("unix", abstractName())
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer set.Close()
-				cfg.Loops, cfg.StallLimit = loops, -1
-				turns := make([]chan bool, loops+1) // to listen, so that it is known who is passed what
-				for i := range turns {
-					turns[i] = make(chan bool)
-				}
-				close(turns[0])
-				holding, passed, left := make(chan bool), make(chan bool), make(chan bool)
-				var peer net.Conn
-				first := func(l *ringo.Loop, ln *sock.Listener) error {
-					asking := l.Go(func() {
-						_, err := ln.AcceptConn()
-						wantClosed(t, "AcceptConn", err)
-					})
-					others(l)
-					if peer, err = net.Dial("unix", set.Addr().String()); err != nil {
-						return err
-					}
-					l.Sleep(0) // it is accepted, and who asked has not run yet
-					ln.Close()
-					asking.Wait()
-					close(passed)
-					return nil
-				}
-				second := func(l *ringo.Loop, ln *sock.Listener) error {
-					close(holding)
-					<-passed // on the loop's thread: it hears of nothing meanwhile
-					ln.Close()
-					others(l) // what it was sent finds nothing any more
-					close(left)
-					return nil
-				}
-				third := func(l *ringo.Loop, ln *sock.Listener) error {
-					defer ln.Close()
-					if err := awaitIn(l, left); err != nil {
-						return err
-					}
-					serveOne := func() error {
-						c, err := ln.AcceptConn()
-						if err == nil {
-							answer(c)
-						}
-						return err
-					}
-					err := l.WithTimeout(patience/3, serveOne)
-					if again := l.WithTimeout(5*time.Millisecond, serveOne); again == nil {
-						t.Error("it came twice")
-					}
-					return err
-				}
-				asked := make(chan error, 1)
-				go func() {
-					<-left
-					peer.SetDeadline(time.Now().Add(patience))
-					_, err := peer.Write([]byte("?"))
-					if err == nil {
-						_, err = io.ReadFull(peer, make([]byte, 1))
-					}
-					peer.Close()
-					asked <- err
-				}()
-				within(patience, t.Name(), func() {
-					err = ringo.Run(t.Context(), &cfg, func(l *ringo.Loop) error {
-						if err := awaitIn(l, turns[l.Index()]); err != nil {
-							return err
-						}
-						ln, err := set.Listen(l)
-						close(turns[l.Index()+1])
-						if err != nil {
-							return err
-						}
-						if l.Index() == 0 {
-							err = errors.Join(awaitIn(l, turns[loops]), awaitIn(l, holding))
-						}
-						return errors.Join(err, []func(*ringo.Loop, *sock.Listener) error{first, second,
-							third}[l.Index()](l, ln))
-					})
-					if err != nil {
-						t.Errorf("Run: %v", err)
-					}
-					err := <-asked
-					gone := errors.Is(err, io.EOF) || errors.Is(err, syscall.EPIPE) ||
-						errors.Is(err, syscall.ECONNRESET)
-					if loops == 2 && !gone || loops == 3 && err != nil {
-						t.Errorf("the peer: %v", err)
+// A listener closes, or who asks it is cancelled, while a connection is on its way to the one who asks: that one gets
+// it, or another loop that asks then or asked already, but not both.
+func TestSharedListenerLeavesNoConnection(t *testing.T) {
+	for _, by := range []string{"Close", "cancel"} {
+		for _, early := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, asked already %v", by, early), func(t *testing.T) {
+				eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+					for turns := range 6 { // how far it has come
+						leavesNoConnection(t, cfg, by, early, turns/2)
 					}
 				})
-				eventually(t, "no socket left", func() bool { return sockets(t) == before })
 			})
-		})
+		}
 	}
+}
+
+func leavesNoConnection(t *testing.T, cfg ringo.Config, by string, early bool, turns int) {
+	first, second, left, over := make(chan bool), make(chan bool), make(chan bool), make(chan bool)
+	served := false // by the first loop
+	asks := func(l *ringo.Loop, ln *sock.Listener) (task *ringo.Task, got *accepted) {
+		got = new(accepted)
+		task = l.Go(func() { got.c, got.err = ln.Accept() })
+		others(l)
+		return task, got
+	}
+	shareUnix(t, cfg, 2, func(l *ringo.Loop, ln *sock.Listener) error {
+		if l.Index() == 1 {
+			defer close(over)
+			awaitIn(l, first) // whose accept the kernel wakes first
+			var task *ringo.Task
+			var got *accepted
+			if early {
+				task, got = asks(l, ln)
+			}
+			close(second)
+			awaitIn(l, left)
+			if !early {
+				task, got = asks(l, ln)
+			}
+			wait := patience / 3
+			if served {
+				wait = time.Millisecond
+			}
+			l.AfterFunc(wait, task.Cancel)
+			task.Wait()
+			if got.err == nil {
+				answer(got.c.(*sock.Conn))
+			}
+			if (got.err == nil) == served {
+				t.Errorf("served by the first: %v; the second: %v", served, got.err)
+			}
+			return nil
+		}
+		task, got := asks(l, ln)
+		close(first)
+		awaitIn(l, second)
+		peer, dialErr := net.Dial("unix", ln.Addr().String())
+		if dialErr != nil {
+			t.Fatal(dialErr)
+		}
+		go func() {
+			defer peer.Close()
+			peer.SetDeadline(time.Now().Add(patience))
+			peer.Write([]byte("?"))
+			if _, err := io.ReadFull(peer, make([]byte, 1)); err != nil {
+				t.Errorf("nobody answers: %v", err)
+			}
+		}()
+		for range turns {
+			l.Sleep(0)
+		}
+		if by == "Close" {
+			ln.Close()
+		} else {
+			task.Cancel()
+		}
+		task.Wait()
+		if served = got.err == nil; served {
+			answer(got.c.(*sock.Conn))
+		} else if !errors.Is(got.err, map[string]error{"Close": net.ErrClosed, "cancel": context.Canceled}[by]) {
+			t.Errorf("Accept: %v", got.err)
+		}
+		close(left)
+		return awaitIn(l, over) // with the listener open, if nobody has closed it
+	}, func(string) {})
 }
 
 // shareUnix runs fn on so many loops, each with a listener of one Unix socket, and

@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"ringo/internal/handle"
+	"ringo/internal/op"
 	"ringo/internal/sys"
 )
 
@@ -15,7 +16,7 @@ import (
 // Each asks the kernel for one connection at a time, and only while somebody is in
 // Accept: so the connections go to the loops that have time for them, and none holds
 // what another could serve. A multishot accept would keep its place at the head of
-// those that the kernel wakes, and take them all.
+// those that the kernel wakes, and take them all. Foreign callers accept as ever.
 type sharedSocket struct {
 	mu        sync.Mutex
 	listeners []*Listener
@@ -27,109 +28,55 @@ func (s *sharedSocket) join(ln *Listener) {
 		return
 	}
 	ln.share = s
-	ln.core.Revoke(handle.In)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.listeners = append(s.listeners, ln)
 }
 
-// leave is for a listener that closes. What was handedOn to it goes on to the others.
+// leave is for a listener that closes.
 func (s *sharedSocket) leave(ln *Listener) {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.listeners = slices.DeleteFunc(s.listeners, func(o *Listener) bool { return o == ln })
-	handedOn := ln.handedOn
-	ln.handedOn = nil
-	s.mu.Unlock()
-	for _, fd := range handedOn {
-		ln.drop(fd)
-	}
 }
 
-// handOn has another listener accept a connection that its own has no use for; false if there
-// is none.
-func (s *sharedSocket) handOn(fd int32) bool {
-	s.mu.Lock()
-	if len(s.listeners) == 0 {
-		s.mu.Unlock()
-		return false
+// acceptShared is AcceptConn for a task of the loop that has access. Of a task that is cancelled, and of a listener
+// that closes, the accept's result counts all the same, so that no connection is left with nobody.
+func (ln *Listener) acceptShared() (s int32, err error) {
+	ln.l.ChargeAndYield()
+	if err := ln.over(); err != nil {
+		return 0, err
 	}
-	to := s.listeners[0]
-	s.listeners = append(append(s.listeners[:0], s.listeners[1:]...), to) // the next one's turn comes first
-	to.handedOn = append(to.handedOn, fd)
-	s.mu.Unlock()
-	to.l.Call(to.acceptHandedOn) // a loop that ends before it does so closes its listener first, which leaves
-	return true
-}
-
-// acceptHandedOn accepts what others have handed on.
-func (ln *Listener) acceptHandedOn() {
-	ln.share.mu.Lock()
-	handedOn := ln.handedOn
-	ln.handedOn = nil
-	ln.share.mu.Unlock()
-	for _, fd := range handedOn {
-		ln.arrived(fd)
-	}
-}
-
-// gaveUp is told of the last completion of an accept. One that was cancelled may have
-// been the one that the kernel woke for a connection, and it wakes only one: so the
-// others look again.
-func (ln *Listener) gaveUp(res int32) {
-	looks := ln.looks && !ln.core.Closing()
-	ln.looks = false
-	if res != -sys.ECANCELED || looks {
-		return
-	}
-	s := ln.share
-	s.mu.Lock()
-	others := slices.Clone(s.listeners)
-	s.mu.Unlock()
-	for _, o := range others {
-		if o != ln {
-			o.l.Call(o.lookAgain)
+	for {
+		if ln.timer.Armed() {
+			ln.core.Wait()
+		} else if o := ln.l.NewOp(op.Accept); o == nil {
+			ln.ended(-sys.ENOBUFS)
+		} else {
+			o.Flags = op.Keep
+			if s = ln.core.Await(handle.In, o); s >= 0 {
+				ln.pause = 0
+				return s, nil
+			}
+			ln.ended(s)
+		}
+		if err := ln.over(); err != nil {
+			ln.share.lookAgain(ln)
+			return 0, err
 		}
 	}
 }
 
-// lookAgain has the accept begin anew, which begins with a try. One that was
-// cancelled is armed again.
-func (ln *Listener) lookAgain() {
-	if o := ln.core.Own(handle.In).Op; o != nil && !o.Canceled && !ln.core.Closing() {
-		ln.looks = true
-		ln.l.Cancel(o)
-	}
-}
-
-// unasked is told when somebody has left Accept without a connection.
-func (ln *Listener) unasked() {
-	if ln.share != nil && !ln.asked() {
-		ln.cancelAccept()
-	}
-}
-
-// aheadMax bounds what a listener that shares its socket accepts ahead of foreign callers.
-const aheadMax = 16
-
-// asked reports whether an accept should be under way.
-func (ln *Listener) asked() bool {
-	if !ln.waiting.Empty() || ln.ready.asked() {
-		return true
-	}
-	return ln.share != nil && ln.share.single() && ln.ready.open && ln.ready.len() < aheadMax
-}
-
-// single reports whether there is one listener, which can't keep anything from others.
-func (s *sharedSocket) single() bool {
+// lookAgain is said by a listener whose accept has ended in vain. It may have been the one that the kernel woke for a
+// connection, and it wakes only one: so the others' accepts begin anew, with a try.
+func (s *sharedSocket) lookAgain(but *Listener) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.listeners) == 1
-}
-
-// drop sees to a connection that this listener will not give to anybody.
-func (ln *Listener) drop(fd int32) {
-	if ln.share == nil || !ln.share.handOn(fd) {
-		discard(ln.l, fd)
+	others := slices.Clone(s.listeners)
+	s.mu.Unlock()
+	for _, ln := range others {
+		if ln != but {
+			ln.l.Call(ln.cancelAccept)
+		}
 	}
 }
 

@@ -19,25 +19,21 @@ import (
 // it; connections belong to its loop all the same.
 type Listener struct {
 	l     *loop.Loop
-	core  handle.Core // the foreign callers have both directions, until the loop revokes that
+	core  handle.Core
 	own   handle.Own
 	addr  netip.AddrPort
 	unix  *net.UnixAddr // nil: a TCP listener
 	file  *socketFile   // of a Unix listener
 	leave func()        // tells the Run that the loop no longer listens there
 
-	share    *sharedSocket // if the socket is not this loop's alone
-	handedOn []int32       // by the others; under the sharing's lock
-	looks    bool          // the accept was cancelled only to begin anew
+	share *sharedSocket // if the socket is not this loop's alone
 
-	queue   fdQueue
-	err     int32
-	waiting loop.TaskList // in Accept
-	ready   acceptQueue   // for those who are no tasks of the loop
-
-	pause     backoff
-	pauseLent backoff // of goroutines that accept; his whose turn it is
-	timer     timer.Timer
+	// Of the caller that has access, of whatever kind, and of the accept that the loop has armed, which is
+	// while the direction is the loop's.
+	queue fdQueue
+	err   int32
+	pause backoff
+	timer timer.Timer // of a pause of the loop's
 }
 
 // queueMax bounds the connections that are accepted and not asked for; the rest
@@ -64,7 +60,7 @@ func (b *backoff) next() time.Duration {
 // those that are not of our making.
 func newListener(l *loop.Loop, network string, s int32, file *socketFile, leave func()) (*Listener, error) {
 	ln := &Listener{l: l, file: file, leave: sync.OnceFunc(leave)}
-	ln.core.Accepts()
+	ln.core.Messages()
 	ln.core.Init(l, &listenerOwner{ln: ln}, s, &ln.own)
 	ln.core.LendAll()
 	ln.timer.Owner = (*listenerAlarm)(ln)
@@ -96,7 +92,8 @@ func (ln *Listener) Addr() net.Addr {
 // ENOMEM) and connections that were gone before they were accepted it waits out
 // by itself. net.ErrClosed after Close, and when Run's context has ended. Any
 // goroutine may call it; one that is no task of the loop waits without keeping the
-// loop alive. As long as no task has called it, goroutines don't need the loop for it.
+// loop alive. Callers take turns in order of arrival. As long as no task calls it,
+// goroutines don't need the loop for it.
 func (ln *Listener) Accept() (net.Conn, error) {
 	c, err := ln.AcceptConn()
 	if err != nil {
@@ -107,45 +104,69 @@ func (ln *Listener) Accept() (net.Conn, error) {
 
 // AcceptConn is Accept with the type.
 func (ln *Listener) AcceptConn() (*Conn, error) {
-	if !ln.l.IsCurrent() {
-		return ln.acceptForeign(loop.Current())
+	a, err := ln.core.Enter(handle.In)
+	if err != nil {
+		return nil, ln.fail("accept", err)
 	}
-	ln.l.ChargeAndYield() // also for who goes on asking a listener that is closed
-	ln.core.Revoke(handle.In)
-	if ln.ready.open {
-		ln.ready.yield()
+	var s int32
+	switch {
+	case !a.Own():
+		c, err := ln.acceptForeign(a)
+		ln.core.Leave(a)
+		if err != nil {
+			return nil, ln.fail("accept", err)
+		}
+		c.detach()
+		return c, nil
+	case ln.share == nil:
+		s, err = ln.acceptOwn()
+	default:
+		s, err = ln.acceptShared()
 	}
+	ln.core.Leave(a)
+	if err != nil {
+		return nil, ln.fail("accept", err)
+	}
+	return ln.accepted(s), nil
+}
+
+// acceptOwn is AcceptConn for a task of the loop that has access. The loop accepts ahead.
+func (ln *Listener) acceptOwn() (s int32, err error) {
+	ln.l.ChargeAndYield()
 	for {
-		if ln.core.Closing() {
-			return nil, ln.fail("accept", net.ErrClosed)
-		}
-		if c := ln.ready.pop(); c != nil {
-			c.core.Attach()
-			return c, nil
-		}
 		if s, ok := ln.queue.pop(); ok {
-			return ln.accepted(s), nil
+			return s, nil
 		}
-		if err := ln.refused(); err != nil {
-			return nil, err
-		}
-		if ln.l.Canceled() {
-			return nil, ln.fail("accept", ln.l.Cause())
+		if err := ln.over(); err != nil {
+			return 0, err
 		}
 		ln.arm()
-		ln.waiting.Push(ln.l.Task())
-		ln.l.Park((*listenerWait)(ln))
+		ln.core.Wait()
 	}
 }
 
-// refused gives the error of an accept to the first who asks.
+// over is why a task of the loop must not wait for connections.
+func (ln *Listener) over() error {
+	if err := ln.core.State(handle.In); err != nil {
+		return err
+	}
+	if err := ln.refused(); err != nil {
+		return err
+	}
+	if ln.l.Canceled() {
+		return ln.l.Cause()
+	}
+	return nil
+}
+
+// refused is the error of an accept of the loop's, for the first who asks.
 func (ln *Listener) refused() error {
-	if ln.err == 0 {
+	err := ln.err
+	if err == 0 {
 		return nil
 	}
-	err := ln.err
 	ln.err = 0
-	return ln.fail("accept", callError("accept4", err))
+	return callError("accept4", err)
 }
 
 // accepted makes a connection of an accepted descriptor.
@@ -182,65 +203,46 @@ func (ln *Listener) fail(name string, err error) error {
 // arm starts the accept, unless a pause is on.
 func (ln *Listener) arm() {
 	d := ln.core.Own(handle.In)
-	if d.Op != nil || ln.core.Closing() || ln.timer.Armed() {
+	if d.Op != nil || ln.timer.Armed() {
 		return
 	}
 	o := ln.l.NewOp(op.Accept)
 	if o == nil {
-		ln.err = -sys.ENOBUFS
+		ln.ended(-sys.ENOBUFS)
 		return
 	}
 	// Keep: at the queue's bound the accept is cancelled, and peers that it takes
 	// until then are served like the others.
-	o.FD, o.Flags, o.Sink = ln.core.FD(), op.Keep, (*listenerSink)(ln)
-	if ln.share == nil {
-		o.Flags |= op.Multishot
-	}
+	o.FD, o.Flags, o.Sink = ln.core.FD(), op.Keep|op.Multishot, (*listenerSink)(ln)
 	d.Op = o
 	ln.l.Submit(o)
-	ln.stand()
 }
 
-// listenerSink is the listener as the sink of its accept.
+// listenerSink is the listener as the sink of its armed accept.
 type listenerSink Listener
 
 // Complete takes what the accept brought.
 func (s *listenerSink) Complete(o *op.Op, res int32, flags uint32) {
 	ln := (*Listener)(s)
-	last := flags&op.More == 0
-	if last {
+	closing := ln.core.Closing()
+	if flags&op.More == 0 {
 		ln.core.Own(handle.In).Op = nil
 		ln.l.FreeOp(o)
-		ln.stand()
 	}
-	if res >= 0 {
-		ln.arrived(res)
-	}
-	if ln.core.Closing() {
-		ln.core.Settle()
-	} else if last {
+	switch {
+	case res >= 0 && closing:
+		discard(ln.l, res)
+	case res >= 0:
+		ln.pause = 0
+		if ln.queue.push(res); ln.queue.len() >= queueMax {
+			ln.cancelAccept()
+		}
+	case !closing:
 		ln.ended(res)
 	}
-	if last && ln.share != nil {
-		ln.gaveUp(res)
-	}
-}
-
-// arrived takes in one connection.
-func (ln *Listener) arrived(s int32) {
-	if ln.core.Closing() {
-		ln.drop(s)
-		return
-	}
-	ln.pause = 0
-	ln.queue.push(s)
-	task := ln.wakeTask()
-	ln.fillReady()
-	if !task { // after fillReady: who asked before there was something there is served here
-		ln.serveCallers()
-	}
-	if ln.queue.len()+ln.ready.len() >= queueMax {
-		ln.cancelAccept()
+	ln.core.Wake()
+	if closing {
+		ln.core.Settle()
 	}
 }
 
@@ -256,17 +258,15 @@ func discard(l *loop.Loop, s int32) {
 	l.Kernel().Close(s)
 }
 
-// ended decides how to go on after the accept's last completion.
+// ended notes why an accept of the loop's has ended without a connection, unless it is of no concern to those who
+// ask: a peer was gone, or the accept was cancelled, and they make another.
 func (ln *Listener) ended(res int32) {
 	switch {
 	case shortage(res):
 		ln.l.Backoff(res)
 		ln.l.Arm(&ln.timer, ln.l.After(ln.pause.next()))
-	case res >= 0, res == -sys.ECONNABORTED, res == -sys.ECANCELED:
-		ln.rearm()
-	default:
+	case res != -sys.ECONNABORTED && res != -sys.ECANCELED:
 		ln.err = res
-		ln.failed()
 	}
 }
 
@@ -279,87 +279,47 @@ func shortage(res int32) bool {
 	return false
 }
 
-// failed tells those who wait of an error, if there is one: one gets it, the other tasks try
-// again, and the loop tries for the other foreign callers.
-func (ln *Listener) failed() {
-	if ln.err == 0 {
-		return
-	}
-	for ln.wakeTask() {
-	}
-	for ln.err != 0 && ln.ready.asked() {
-		ln.serveCallers()
-		if ln.ready.asked() {
-			ln.arm()
-		}
-	}
-}
-
-// rearm goes on if somebody waits; otherwise the next Accept does.
-func (ln *Listener) rearm() {
-	if ln.asked() {
-		ln.arm()
-		ln.failed() // if arm has
-	}
-}
-
 // listenerAlarm is the listener as the owner of its timer.
 type listenerAlarm Listener
 
 // Fire ends a pause.
-func (a *listenerAlarm) Fire(*timer.Timer) { (*Listener)(a).rearm() }
-
-// wakeTask wakes a task in Accept; false if there is none.
-func (ln *Listener) wakeTask() bool {
-	t := ln.waiting.Pop()
-	if t != nil {
-		ln.l.Ready(t)
-	}
-	return t != nil
-}
-
-// listenerWait is the listener as what tasks in Accept wait for.
-type listenerWait Listener
-
-// CancelWait lets a cancelled task out of Accept.
-func (w *listenerWait) CancelWait(t *loop.Task) {
-	w.waiting.Remove(t)
-	w.l.Ready(t)
-	(*Listener)(w).unasked()
-}
+func (a *listenerAlarm) Fire(*timer.Timer) { a.core.Wake() }
 
 // Close stops listening. It parks until the socket is gone; tasks in Accept get
 // net.ErrClosed. Connections that were accepted go on, those that nobody asked for
 // are closed. Closing again does nothing. Any goroutine may call it.
 func (ln *Listener) Close() error { return ln.core.Close() }
 
-// listenerOwner is the listener as the owner of its core. Its input is never handed over: it begins as the
-// foreign callers', and the loop revokes that.
+// listenerOwner is the listener as the owner of its core. At a handover what was accepted and not asked for stays
+// where it is: the queue belongs to whoever has access.
 type listenerOwner struct {
 	handle.NoOwner
 	ln *Listener
 }
 
-// Closing tells those in Accept, and closes what nobody has asked for.
+// Closing leaves the socket to the others that share it.
 func (o *listenerOwner) Closing() {
 	ln := o.ln
-	ln.stand()
 	ln.file.release()
 	ln.l.RemoveTimer(&ln.timer)
-	for ln.wakeTask() {
-	}
-	ln.serveCallers()
 	if ln.share != nil {
 		ln.share.leave(ln)
 	}
-	for s, ok := ln.queue.pop(); ok; s, ok = ln.queue.pop() {
-		ln.drop(s)
-	}
-	ln.ready.clear()
 }
 
-// Closed tells the Run that nobody listens there any more.
-func (o *listenerOwner) Closed() { o.ln.leave() }
+// Settled closes what nobody has asked for.
+func (o *listenerOwner) Settled() {
+	for s, ok := o.ln.queue.pop(); ok; s, ok = o.ln.queue.pop() {
+		discard(o.ln.l, s)
+	}
+}
+
+// Closed tells the Run that nobody listens there any more. Where the loop had ended before the last caller left,
+// nobody was told Settled.
+func (o *listenerOwner) Closed() {
+	o.Settled()
+	o.ln.leave()
+}
 
 // Drain is the loop's word that accepts have stopped.
 func (o *listenerOwner) Drain() { o.ln.core.BeginClose() }

@@ -1,103 +1,53 @@
 package sock
 
 import (
-	"net"
-
 	"ringo/internal/handle"
-	"ringo/internal/loop"
+	"ringo/internal/op"
+	"ringo/internal/sys"
 )
 
-// served is what a caller in Accept is told.
-const served = 0
-
-// caller is somebody in Accept who is no task of the listener's loop. It is no task
-// of its own either, so that it does not keep the loop alive.
-type caller struct {
-	p    loop.Parker
-	conn *Conn
-	err  error
-}
-
-// acceptForeign is AcceptConn for foreign callers, in task t of l or in none: goroutines accept for themselves
-// if they can,
-// see listener_away.go. Else the loop accepts for them, and ahead of them.
-func (ln *Listener) acceptForeign(l *loop.Loop, t *loop.Task) (*Conn, error) {
-	if ln.l == nil {
-		return nil, errZero
-	}
+// acceptForeign is AcceptConn for a foreign caller that has access. It takes what the loop has accepted ahead; else
+// it makes the plain call, and waits for peers as one that reads a connection, and for a shortage to pass. What it
+// accepts is a connection that is still to be detached.
+func (ln *Listener) acceptForeign(a handle.Access) (*Conn, error) {
+	s, err := ln.nextForeign(a)
 	switch {
-	case l == nil:
-		if c, err := ln.acceptLent(); err != errRevoked {
-			return c, err
-		}
-	case l.Canceled():
-		l.ChargeAndYield()
-		return nil, ln.fail("accept", l.Cause())
-	}
-	ln.core.Revoke(handle.In)
-	c, refill, tell := ln.ready.ask(nil)
-	var w *caller
-	if c == nil {
-		w = new(caller)
-		w.p.Begin(l, t)
-		c, refill, tell = ln.ready.ask(w)
-	}
-	if c != nil {
-		if refill {
-			ln.l.Call(ln.arm)
-		}
-		return c, nil
-	}
-	if tell && !ln.l.Call(ln.called) && ln.ready.leave(w) {
-		return nil, ln.fail("accept", errEnded)
-	} // else the loop, which ends, has served it
-	if _, ok := w.p.Park(); !ok {
-		ln.ready.leave(w)
-		ln.l.Call(ln.unasked)
-		return nil, ln.fail("accept", l.Cause())
-	}
-	return w.conn, w.err
-}
-
-// called is told that foreign callers wait.
-func (ln *Listener) called() {
-	ln.ready.open = !ln.core.Closing()
-	ln.serveCallers()
-	if ln.ready.asked() {
-		ln.arm()
-		ln.failed() // if arm has
-	}
-	ln.stand()
-}
-
-// serveCallers gives those who wait what there is for them: connections, an error,
-// or the end.
-func (ln *Listener) serveCallers() {
-	for ln.ready.asked() {
-		ln.fillReady()
-		c := ln.ready.pop()
-		if !ln.core.Closing() && c == nil && ln.err == 0 {
-			return
-		}
-		w := ln.ready.caller()
-		if w == nil || !w.p.Claim(served) {
-			ln.ready.putBack(c)
-			continue
-		}
-		if w.conn = c; c == nil {
-			w.err = ln.noneBecause()
-		}
-		w.p.Wake()
-	}
-}
-
-// noneBecause is why a foreign caller gets no connection.
-func (ln *Listener) noneBecause() error {
-	switch {
-	case !ln.core.Closing():
-		return ln.refused()
+	case err != nil:
+		return nil, err
 	case ln.l.Ended():
-		return ln.fail("accept", errEnded)
+		discard(ln.l, s)
+		return nil, errEnded
 	}
-	return ln.fail("accept", net.ErrClosed)
+	c := newDetached(ln.l, s)
+	ln.name(c, &a.Op().Ext.Addr)
+	return c, nil
+}
+
+// nextForeign gives the next connection's descriptor.
+func (ln *Listener) nextForeign(a handle.Access) (int32, error) {
+	if s, ok := ln.queue.pop(); ok {
+		return s, nil
+	}
+	if err := ln.refused(); err != nil {
+		return 0, err
+	}
+	a.Op().Code = op.Accept
+	for {
+		res, err := a.Do()
+		switch {
+		case err != nil:
+			return 0, err
+		case shortage(res):
+			ln.l.Call(func() { ln.l.Backoff(res) })
+			if err := a.Pause(ln.pause.next()); err != nil {
+				return 0, err
+			}
+		case res == -sys.ECONNABORTED: // gone before it was accepted
+		case res < 0:
+			return 0, callError("accept4", res)
+		default:
+			ln.pause = 0
+			return res, nil
+		}
+	}
 }

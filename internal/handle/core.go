@@ -48,7 +48,6 @@ type Core struct {
 	fd       fd.FD
 	state    state
 	keepsFD  bool        // the descriptor stays open when the handle is closed
-	accepts  bool        // it is a listener's: its input is not read
 	messages bool        // calls need more memory than a slice: foreign callers keep their ops
 	lingers  atomic.Bool // to close may wait in the kernel
 }
@@ -148,9 +147,6 @@ func (c *Core) SetLinger(lingers bool) { c.lingers.Store(lingers) }
 // Messages says that calls need more memory than a slice: addresses, vectors, control messages. It is
 // said once, before the handle is used.
 func (c *Core) Messages() { c.messages = true }
-
-// Accepts says that the handle is a listener's, once, before it is used.
-func (c *Core) Accepts() { c.accepts, c.messages = true, true }
 
 // Lingers reports what SetLinger has said.
 func (c *Core) Lingers() bool { return c.lingers.Load() }

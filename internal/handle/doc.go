@@ -17,7 +17,7 @@
 // One caller at a time has a direction, in order of arrival: readers, and apart from them writers. Tasks
 // of the loop queue without a lock; foreign callers queue under one. A direction is handed over from the
 // ones to the others and back: what is armed on it is quiesced, what was received is released to those who
-// take it, and acquired back later. A listener revokes the foreign callers' for good.
+// take it, and acquired back later.
 //
 // # Deadlines
 //

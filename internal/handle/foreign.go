@@ -48,7 +48,6 @@ type half struct {
 	held    bool // by them, else by the loop
 	onWay   bool // back to the loop, which has mail of it
 	busy    bool // one of them is at it
-	revoked bool // by the loop, for good
 	asked   bool // the loop has been asked for it
 	wanted  bool // the loop wants it back
 	keepsOp bool // op stays when a caller leaves
@@ -154,7 +153,7 @@ func (f *foreign) enter(h *half) error {
 		f.mu.Unlock()
 		return nil
 	}
-	over := f.closing || h.revoked
+	over := f.closing
 	f.mu.Unlock()
 	if over {
 		return f.closedErr()
@@ -180,7 +179,7 @@ func (f *foreign) queueFor(h *half) error {
 	}
 	f.mu.Lock()
 	switch {
-	case f.closing, h.revoked:
+	case f.closing:
 		f.mu.Unlock()
 		return f.closedErr()
 	case h.free():

@@ -108,31 +108,6 @@ func (h *half) returned() {
 	}
 }
 
-// Revoke takes a direction for the loop for good, without waiting until it is free: who waits
-// for something finds its time over, those in line are told. One whose
-// call succeeds just then keeps what it got. Any caller.
-func (c *Core) Revoke(dir Dir) {
-	f := c.foreign.Load()
-	if f == nil || f == nobody {
-		return
-	}
-	h := &f.halves[dir]
-	f.mu.Lock()
-	if h.revoked {
-		f.mu.Unlock()
-		return
-	}
-	h.held, h.revoked = false, true
-	if h.busy {
-		h.interrupted = true
-		f.setDeadline(h)
-	}
-	told := claimAll(&h.queue)
-	f.unwatch()
-	f.mu.Unlock()
-	told.wake()
-}
-
 // LendAll makes both directions the foreign callers', of a handle that has just been made for one.
 func (c *Core) LendAll() {
 	f := c.newForeign()

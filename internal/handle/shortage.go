@@ -46,10 +46,9 @@ func (f *foreign) waitOnLoop(h *half) (int32, error) {
 	}
 }
 
-// outOfDescriptors reports whether that is why the netpoller can't have the descriptor of a handle that the loop can
-// watch for foreign callers. A listener can't: there the loop is to accept.
-func (f *foreign) outOfDescriptors(err error) bool {
-	return !f.c.accepts && (errors.Is(err, posix.EMFILE) || errors.Is(err, posix.ENFILE))
+// outOfDescriptors reports whether that is why the netpoller can't have the descriptor.
+func outOfDescriptors(err error) bool {
+	return errors.Is(err, posix.EMFILE) || errors.Is(err, posix.ENFILE)
 }
 
 func (w *loopWait) enlist(as *loopWait) {
@@ -140,5 +139,33 @@ func (w *loopWait) await() int32 {
 func (w *loopWait) cancel() {
 	if w.op != nil {
 		w.h.f.c.l.Cancel(w.op)
+	}
+}
+
+// Pause has a foreign caller that has access wait for d, for something else than the handle. It fails if the
+// caller is to go.
+func (a Access) Pause(d time.Duration) error { return a.InPlace(func() error { return a.h.pause(d) }) }
+
+func (h *half) pause(d time.Duration) error {
+	w := &loopWait{h: h, changed: make(chan struct{}, 1)}
+	w.enlist(w)
+	defer w.enlist(nil)
+	t := time.NewTimer(math.MaxInt64)
+	defer t.Stop()
+	c := h.f.c
+	for end := c.l.Elapsed() + int64(d); ; {
+		now := c.l.Elapsed()
+		if err := w.over(); err != nil || now >= end {
+			return err
+		}
+		until := end
+		if at := c.limits[h.dir].Load(); at != 0 {
+			until = min(until, at)
+		}
+		t.Reset(time.Duration(until - now))
+		select {
+		case <-t.C:
+		case <-w.changed:
+		}
 	}
 }

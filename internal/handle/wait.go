@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net"
 	"os"
-	"time"
 
 	"ringo/internal/loop"
 	"ringo/internal/op"
@@ -21,7 +20,7 @@ func (f *foreign) do(h *half) (int32, error) {
 			return res, nil
 		}
 		if h.findCaller(); h.mayBlock { // here, where the stack is not as deep yet as in wait
-			if err := f.watch(h); err != nil && !f.outOfDescriptors(err) {
+			if err := f.watch(h); err != nil && !outOfDescriptors(err) {
 				return 0, err
 			}
 		}
@@ -88,7 +87,7 @@ func (h *half) findCaller() {
 func (f *foreign) wait(h *half) (int32, error) {
 	if !h.watched {
 		switch err := f.watch(h); {
-		case f.outOfDescriptors(err):
+		case outOfDescriptors(err):
 			return f.waitOnLoop(h)
 		case err != nil:
 			return 0, err
@@ -124,34 +123,6 @@ func (f *foreign) isClosing() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.closing
-}
-
-// Pause has a foreign caller that has access wait for d, as for a deadline, whatever there is.
-// It fails if the caller is to go, or can't wait. The direction's deadline is the caller's to set.
-func (a Access) Pause(d time.Duration) error {
-	f, h := a.h.f, a.h
-	if !h.watched {
-		if err := f.watch(h); err != nil {
-			return err
-		}
-	}
-	limit := &f.c.limits[h.dir]
-	f.mu.Lock()
-	limit.Store(f.c.l.Elapsed() + int64(d))
-	f.setDeadline(h)
-	f.mu.Unlock()
-	err := f.raw.Read(func(uintptr) bool { return false })
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	limit.Store(0)
-	f.setDeadline(h)
-	switch {
-	case f.closing, h.interrupted:
-		return net.ErrClosed
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		return nil
-	}
-	return err
 }
 
 // waitOffloaded has a goroutine wait in place of a task of another loop.
