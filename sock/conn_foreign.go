@@ -60,11 +60,11 @@ func (c *Conn) leftOver(a handle.Access, p []byte) (n int, ok bool, err error) {
 	return 0, true, io.EOF
 }
 
-// more reads on, behind what is unread.
-func (c *Conn) more(a handle.Access) error {
+// receiveMore receives, behind what is unread.
+func (c *Conn) receiveMore(a handle.Access) error {
 	in := a.Input()
 	if c.records() {
-		return c.moreRecord(a)
+		return c.receiveRecord(a)
 	}
 	unread := in.Unread
 	in.Unread = nil
@@ -74,8 +74,8 @@ func (c *Conn) more(a handle.Access) error {
 	return err
 }
 
-// moreRecord fetches the next record.
-func (c *Conn) moreRecord(a handle.Access) error {
+// receiveRecord fetches the next record.
+func (c *Conn) receiveRecord(a handle.Access) error {
 	in, o := a.Input(), a.Op()
 	o.CallFlags = howLong
 	size, err := a.Do()
@@ -98,7 +98,7 @@ func (c *Conn) moreRecord(a handle.Access) error {
 func (c *Conn) firstOfRecord(a handle.Access, n int) ([]byte, error) {
 	in := a.Input()
 	if n > 0 && len(in.Unread) == 0 {
-		if err := c.moreRecord(a); err != nil {
+		if err := c.receiveRecord(a); err != nil {
 			return nil, err
 		}
 	}
@@ -110,7 +110,7 @@ func (c *Conn) firstOfRecord(a handle.Access, n int) ([]byte, error) {
 func (c *Conn) nextForeign(a handle.Access) (lease buf.Lease, err error) {
 	in := a.Input()
 	if len(in.Unread) == 0 {
-		if err := c.more(a); err != nil {
+		if err := c.receiveMore(a); err != nil {
 			return lease, err
 		}
 	} else if err := a.Late(); err != nil {
@@ -131,7 +131,7 @@ func (c *Conn) peekForeign(a handle.Access, n int) (p []byte, err error) {
 		return nil, bufio.ErrBufferFull
 	default:
 		for err == nil && len(in.Unread) < n {
-			err = c.more(a)
+			err = c.receiveMore(a)
 		}
 		k := min(n, len(in.Unread))
 		p = in.Unread[:k:k]
@@ -161,7 +161,7 @@ func (c *Conn) discardForeign(a handle.Access, n int) (done int, err error) {
 		if done += k; done == n {
 			return done, nil
 		}
-		if err := c.more(a); err != nil {
+		if err := c.receiveMore(a); err != nil {
 			return done, err
 		}
 	}

@@ -2,6 +2,7 @@ package lint
 
 import (
 	"fmt"
+	"go/ast"
 	"path"
 	"regexp"
 	"slices"
@@ -39,6 +40,40 @@ func NamedFiles(t *Tree) (faults []string) {
 	}
 	return faults
 }
+
+// codeName is a name of Go as prose quotes it, qualified by a package or a type.
+var codeName = regexp.MustCompile("`\\*?[A-Za-z]\\w*\\.([A-Za-z][A-Za-z0-9]*)(?:\\(\\))?`")
+
+// NamedCode is the rule that what the documentation calls by a qualified name is called so somewhere in the
+// module. The decisions in docs/adr are of their time.
+func NamedCode(t *Tree) (faults []string) {
+	names := map[string]bool{}
+	for _, p := range t.Packages {
+		for _, f := range p.Files {
+			ast.Inspect(f.AST, func(n ast.Node) bool {
+				if id, ok := n.(*ast.Ident); ok {
+					names[id.Name] = true
+				}
+				return true
+			})
+		}
+	}
+	for _, text := range t.Texts {
+		if path.Ext(text.Name) != ".md" || strings.HasPrefix(text.Name, "docs/adr/") || text.Name == "CHANGELOG.md" {
+			continue
+		}
+		for _, m := range codeName.FindAllStringSubmatchIndex(text.Body, -1) {
+			if name := text.Body[m[2]:m[3]]; !names[name] && !listed(noNames, name) {
+				faults = append(faults, fmt.Sprintf("%s:%d: nothing is called %s: name what has its place now.",
+					text.Name, strings.Count(text.Body[:m[0]], "\n")+1, strings.Trim(text.Body[m[0]:m[1]], "`")))
+			}
+		}
+	}
+	return faults
+}
+
+// noNames look like names: what files end in, and a test that stands for any.
+var noNames = []string{"TestX", "go", "md", "sh", "s", "h", "c", "mod", "sum", "json", "svg", "txt"}
 
 const (
 	architecture = "docs/architecture.md"

@@ -33,6 +33,7 @@ func rules(t *testing.T) map[string]func(*Tree) []string {
 		"no inlining":   NoInline,
 		"prose":         Prose,
 		"named files":   NamedFiles,
+		"named code":    NamedCode,
 		"layers table":  LayersTable,
 		"glossary":      Glossary,
 	}
@@ -273,6 +274,9 @@ var ruleCases = []struct {
 	{"a file that is there", "named files", "docs/a.md", "see `lib.sh` and [it](../bench/go.mod)", ""},
 	{"a file that is not", "named files", "docs/a.md", "one\nsee `sock/gone.go`",
 		"docs/a.md:2: there is no sock/gone.go"},
+	{"code that is there", "named code", "docs/a.md", "`sys.Dup` and `calls.go`", ""},
+	{"code that is not", "named code", "docs/a.md", "one\n`Loop.Burst` says",
+		"docs/a.md:2: nothing is called Loop.Burst"},
 	{"a table of something else", "layers table", "docs/architecture.md", "\n## Layers\n\n| `uring` | the ring |\n",
 		"row 1 of the table of layers has [uring]"},
 	{"a word of the house", "glossary", "docs/architecture.md", "## Glossary\n| x | y |", ""},

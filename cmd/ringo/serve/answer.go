@@ -32,8 +32,8 @@ type answer struct {
 	sent   int64 // bytes of the body
 }
 
-// give answers. An error means the connection's end.
-func (a *answer) give() error {
+// serve sends the answer. An error means the connection's end.
+func (a *answer) serve() error {
 	if !a.reads() && !a.wantsHead() {
 		return a.failed(http.StatusMethodNotAllowed)
 	}

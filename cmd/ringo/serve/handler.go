@@ -178,7 +178,7 @@ func (a *answer) run(n int, bad *fault) (last bool, err error) {
 		r.minor = 1
 		err = a.text(bad.status, bad.text)
 	} else {
-		err = a.give()
+		err = a.serve()
 	}
 	h.touch(a.c)
 	if h.o.Stats > 0 {
