@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"iter"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -112,13 +111,6 @@ func writeRaw(w *file.File, block []byte) error {
 		return true
 	})
 	return errors.Join(err, failed)
-}
-
-// inIterator calls f in an iterator, whose g is not its caller's.
-func inIterator(f func()) {
-	next, stop := iter.Pull(func(yield func(struct{}) bool) { f(); yield(struct{}{}) })
-	defer stop()
-	next()
 }
 
 // What several write at once to a pipe, a FIFO or a terminal comes out in whole blocks, whoever they are and however

@@ -15,12 +15,12 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"ringo"
 	"ringo/internal/posix"
+	"ringo/internal/socktest"
 	"ringo/internal/testmain"
 	"ringo/sock"
 )
@@ -36,17 +36,12 @@ const childEnv = "RINGO_SOCK_CHILD"
 // children are those programs. Each gives the exit status.
 var children = map[string]func() int{}
 
-// left counts the slots and buffers that loops had in use when their tests had
-// closed everything. A test that sees some fails by itself; the gate is for those
-// that stop before they look.
-var left atomic.Int64
-
 func TestMain(m *testing.M) {
 	if child := children[os.Getenv(childEnv)]; child != nil {
 		os.Exit(child())
 	}
 	raiseFiles()
-	testmain.Register("slots and buffers of loops that have ended", func() int { return int(left.Load()) })
+	testmain.Register("slots and buffers of loops that have ended", socktest.Left)
 	testmain.Main(m)
 }
 

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"iter"
 	"math/rand/v2"
 	"net"
 	"testing"
@@ -37,16 +36,6 @@ func asAll(t *testing.T, f func(t *testing.T, c *sock.Conn, peer *net.TCPConn)) 
 			})
 		}
 	})
-}
-
-// inIterator runs f in a coroutine of the calling task's own.
-func inIterator(f func()) {
-	next, stop := iter.Pull(func(yield func(int) bool) {
-		f()
-		yield(1)
-	})
-	defer stop()
-	next()
 }
 
 // waiter waits for what a goroutine tells, as the caller may.

@@ -19,24 +19,17 @@ import (
 	"ringo/sock"
 )
 
-// byteAt is the byte at a place of the endless stream that cells send.
-func byteAt(i int) byte { return byte(i) ^ byte(i>>8)*29 ^ byte(i>>16)*71 }
-
-// stream is n bytes of it.
+// stream is n bytes of the stream that cells send.
 func stream(at, n int) []byte {
 	p := make([]byte, n)
-	for i := range p {
-		p[i] = byteAt(at + i)
-	}
+	Pattern(p, at)
 	return p
 }
 
 // isStream checks bytes that must be the stream from its beginning.
 func isStream(p []byte) error {
-	for i, b := range p {
-		if b != byteAt(i) {
-			return fmt.Errorf("the byte at %d of %d is not the stream's", i, len(p))
-		}
+	if at := Mismatch(p, 0); at >= 0 {
+		return fmt.Errorf("the byte at %d of %d is not the stream's", at, len(p))
 	}
 	return nil
 }

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"runtime"
 	"strings"
 	"sync"
@@ -115,19 +114,9 @@ type caller struct {
 
 var callers = []*caller{
 	{name: "task", own: true, on: func(w *world) *run { return w.home }},
-	{name: "iterator", own: true, on: func(w *world) *run { return w.home }, wrap: inIterator},
+	{name: "iterator", own: true, on: func(w *world) *run { return w.home }, wrap: InIterator},
 	{name: "elsewhere", on: func(w *world) *run { return w.other }},
 	{name: "goroutine"},
-}
-
-// inIterator runs f in an iterator of the calling task, which has a goroutine of its own.
-func inIterator(f func()) {
-	next, stop := iter.Pull(func(yield func(bool) bool) {
-		f()
-		yield(true)
-	})
-	defer stop()
-	next()
 }
 
 // pending is a call under way.

@@ -1,0 +1,199 @@
+package socktest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"os"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"ringo"
+)
+
+// Patience is how long anything may take that must come. It is generous, because it passes only when a test fails.
+const Patience = 30 * time.Second
+
+// EachDriver runs f for each driver that this kernel has, or for the one that the environment forces.
+func EachDriver(t *testing.T, f func(t *testing.T, cfg ringo.Config)) {
+	t.Helper()
+	names := []string{"uring", "epoll"}
+	if forced := os.Getenv("RINGO_DRIVER"); forced != "" {
+		names = []string{forced}
+	}
+	for _, name := range names {
+		t.Run(name, func(t *testing.T) {
+			if err := Available(name); err != nil {
+				t.Skip(err)
+			}
+			f(t, ringo.Config{Driver: name, Loops: 1, Grace: 5 * time.Second})
+		})
+	}
+}
+
+var probed sync.Map // the error by the driver's name
+
+// Available asks once whether a driver can be had.
+func Available(driver string) error {
+	ask := sync.OnceValue(func() error {
+		err := ringo.Run(context.Background(), &ringo.Config{Driver: driver, Loops: 1}, func(*ringo.Loop) error {
+			return nil
+		})
+		var setup *ringo.SetupError
+		if errors.As(err, &setup) {
+			return setup
+		}
+		return nil // anything else is for the tests to find
+	})
+	once, _ := probed.LoadOrStore(driver, ask)
+	return once.(func() error)()
+}
+
+// Within gives f a while, and then ends the tests with all stacks, since whoever hangs holds what the next tests would
+// need.
+func Within(d time.Duration, what string, f func()) {
+	alarm := time.AfterFunc(d, func() {
+		buf := make([]byte, 16<<20)
+		panic(fmt.Sprintf("%s: not done within %v\n\n%s", what, d, buf[:runtime.Stack(buf, true)]))
+	})
+	defer alarm.Stop()
+	f()
+}
+
+// OnLoop runs body as the first task of one loop, and then nothing may be left.
+func OnLoop(t *testing.T, cfg ringo.Config, body func(l *ringo.Loop)) {
+	t.Helper()
+	cfg.Loops = 1
+	Within(Patience, t.Name(), func() {
+		err := ringo.Run(context.Background(), &cfg, func(l *ringo.Loop) error {
+			body(l)
+			Settle(t, l)
+			return nil
+		})
+		if err != nil && !t.Failed() {
+			t.Errorf("Run: %v", err)
+		}
+	})
+}
+
+var left atomic.Int64
+
+// Left counts the slots and buffers that loops had in use when their tests had closed everything. A test that sees
+// some fails by itself; the gate of TestMain is for those that stop before they look.
+func Left() int { return int(left.Load()) }
+
+// Settle waits until the calling task is alone on its loop, with no op in flight and no buffer held, and fails the test
+// if that doesn't come.
+func Settle(t testing.TB, l *ringo.Loop) {
+	t.Helper()
+	var s ringo.Stats
+	for end := time.Now().Add(Patience / 3); time.Now().Before(end); Pause(l) {
+		if s = l.Stats(); s.Tasks == 1 && s.Slots == 0 && s.Buffers == 0 {
+			return
+		}
+	}
+	left.Add(int64(s.Slots + s.Buffers))
+	t.Errorf("left on the loop: %d tasks beside the first, %d slots, %d buffers", s.Tasks-1, s.Slots, s.Buffers)
+}
+
+// Pause is between two looks at something that others do, for whoever looks: a task of a loop, also one that was
+// cancelled, when only a join still waits; or somebody else, without one.
+func Pause(l *ringo.Loop) {
+	if l == nil {
+		time.Sleep(time.Millisecond)
+	} else if l.Sleep(time.Millisecond) != nil {
+		l.Go(func() {}).Wait()
+	}
+}
+
+// Eventually waits until ok, and fails the test if that doesn't come. It is for what happens in the kernel or on other
+// threads and tells nobody.
+func Eventually(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	EventuallyOn(t, nil, what, ok)
+}
+
+// EventuallyOn is Eventually for a task, which lets the others run meanwhile.
+func EventuallyOn(t testing.TB, l *ringo.Loop, what string, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(Patience / 3); !ok(); Pause(l) {
+		if time.Now().After(end) {
+			t.Fatalf("%s: not within %v", what, Patience/3)
+		}
+	}
+}
+
+// Offloaded runs f on an ordinary goroutine while the calling task is parked: what peers do that waits.
+func Offloaded(t *testing.T, l *ringo.Loop, f func() error) {
+	t.Helper()
+	if err := l.Offload(func(context.Context) error { return f() }); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Others lets the tasks that are ready run until they wait, and the driver take in what they wait for.
+func Others(l *ringo.Loop) {
+	l.Sleep(0)
+	l.Sleep(0)
+}
+
+// InIterator runs f in an iterator of the calling task, which has a goroutine of its own.
+func InIterator(f func()) {
+	next, stop := iter.Pull(func(yield func(bool) bool) {
+		f()
+		yield(true)
+	})
+	defer stop()
+	next()
+}
+
+// ByteAt is the byte at a place of the endless stream that tests send: each place of a few megabytes can be told from
+// its neighbours and from places a power of two away.
+func ByteAt(i int) byte { return blocks[byte(i>>8)*29^byte(i>>16)*71^byte(i>>24)][byte(i)] }
+
+// blocks are the pieces of the stream, of which any is made: bytes one by one would take most of the tests' time with
+// -race.
+var blocks = func() (b [256][256]byte) {
+	for k := range b {
+		for i := range b[k] {
+			b[k][i] = byte(k) ^ byte(i)
+		}
+	}
+	return b
+}()
+
+// block is a piece of the stream from a place on, of n bytes at most.
+func block(at, n int) []byte {
+	b := &blocks[byte(at>>8)*29^byte(at>>16)*71^byte(at>>24)]
+	from := at & 255
+	return b[from:min(256, from+n)]
+}
+
+// Pattern fills p with the stream from a place on.
+func Pattern(p []byte, at int) {
+	for len(p) > 0 {
+		n := copy(p, block(at, len(p)))
+		p, at = p[n:], at+n
+	}
+}
+
+// Mismatch returns the place of the first wrong byte, -1 if p is the stream from at on.
+func Mismatch(p []byte, at int) int {
+	for len(p) > 0 {
+		want := block(at, len(p))
+		if !bytes.Equal(p[:len(want)], want) {
+			for i := range want {
+				if p[i] != want[i] {
+					return at + i
+				}
+			}
+		}
+		p, at = p[len(want):], at+len(want)
+	}
+	return -1
+}
