@@ -134,18 +134,6 @@ func goroutinesAccept(t *testing.T, cfg ringo.Config, f func(t *testing.T, l *ri
 	})
 }
 
-// besideLoop runs f on a goroutine, beside a loop with a listener that nobody else uses.
-func besideLoop(t *testing.T, cfg ringo.Config, f func(t *testing.T, l *ringo.Loop, ln *sock.Listener)) {
-	done := make(chan struct{})
-	s := serve(t, cfg, func(l *ringo.Loop, ln *sock.Listener) error {
-		defer close(done)
-		onGoroutine(t, l, func() { f(t, l, ln) })
-		return nil
-	})
-	<-done
-	s.stop()
-}
-
 // A goroutine that asks while a connection comes gets it, though no other ever comes.
 func TestGoroutinesAcceptTheLastComer(t *testing.T) {
 	t.Parallel()

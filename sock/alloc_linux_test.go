@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"ringo"
-	"ringo/internal/race"
 	"ringo/sock"
 )
 
@@ -49,13 +48,6 @@ func wantAllocs(t *testing.T, what string, want float64, rounds int, step func()
 	t.Logf("%s: %.4f allocations a round", what, got)
 	if got > want+0.01 {
 		t.Errorf("%s: %.4f allocations a round, want %v", what, got, want)
-	}
-}
-
-func skipAllocs(t *testing.T) {
-	t.Helper()
-	if race.Enabled {
-		t.Skip("the race detector allocates")
 	}
 }
 

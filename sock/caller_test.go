@@ -130,36 +130,6 @@ func TestCallsFromOutside(t *testing.T) {
 	})
 }
 
-func otherLoop(s *server, l *ringo.Loop) *ringo.Loop {
-	for _, o := range l.Loops() {
-		if o != l {
-			return o
-		}
-	}
-	panic("one loop only")
-}
-
-// echo sends bytes and reads them back at the same time.
-func echo(t *testing.T, peer *net.TCPConn, n int) {
-	t.Helper()
-	sent := make(chan error, 1)
-	msg := make([]byte, n)
-	pattern(msg, 0)
-	go func() {
-		_, err := peer.Write(msg)
-		sent <- err
-	}()
-	got := make([]byte, n)
-	if _, err := io.ReadFull(peer, got); err != nil {
-		t.Error(err)
-	} else if bad := mismatch(got, 0); bad >= 0 {
-		t.Errorf("wrong byte at %d of %d", bad, n)
-	}
-	if err := <-sent; err != nil {
-		t.Error(err)
-	}
-}
-
 func TestListenerCallsFromOutside(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		set, err := sock.Reserve("tcp", "127.0.0.1:0")

@@ -2,8 +2,6 @@ package sock_test
 
 import (
 	"bytes"
-	"context"
-	"errors"
 	"io"
 	"net"
 	"testing"
@@ -11,13 +9,6 @@ import (
 	"ringo"
 	"ringo/sock"
 )
-
-func wantCanceled(t *testing.T, what string, err error) {
-	t.Helper()
-	if !errors.Is(err, context.Canceled) {
-		t.Errorf("%s in a cancelled task: %v, want context.Canceled", what, err)
-	}
-}
 
 // A cancelled reader leaves; what comes afterwards is the next one's.
 func TestCancelReaders(t *testing.T) {

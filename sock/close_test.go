@@ -16,13 +16,6 @@ import (
 	"ringo/sock"
 )
 
-func wantClosed(t *testing.T, what string, err error) {
-	t.Helper()
-	if !errors.Is(err, net.ErrClosed) {
-		t.Errorf("%s: %v, want net.ErrClosed", what, err)
-	}
-}
-
 // A close with a receive pending in the kernel must send the FIN: a plain close(2)
 // under a receive of a ring does not.
 func TestCloseWhileReading(t *testing.T) {

@@ -13,66 +13,6 @@ import (
 	"ringo/sock"
 )
 
-// send writes what a peer's kernel has room for, so it doesn't wait.
-func send(t *testing.T, peer net.Conn, p string) {
-	t.Helper()
-	if n, err := peer.Write([]byte(p)); n != len(p) || err != nil {
-		t.Fatalf("the peer wrote %d bytes, %v", n, err)
-	}
-}
-
-// wantRead reads once and wants exactly these bytes.
-func wantRead(t *testing.T, c *sock.Conn, size int, want string) {
-	t.Helper()
-	p := make([]byte, size)
-	n, err := c.Read(p)
-	if err != nil || string(p[:n]) != want {
-		t.Fatalf("Read(%d bytes) = %q, %v, want %q", size, p[:n], err, want)
-	}
-}
-
-// wantAll reads until the bytes are there.
-func wantAll(t *testing.T, c *sock.Conn, want string) {
-	t.Helper()
-	p := make([]byte, len(want))
-	if n, err := io.ReadFull(c, p); err != nil || string(p) != want {
-		t.Fatalf("read %q, %v, want %q", p[:n], err, want)
-	}
-}
-
-func wantEOF(t *testing.T, c *sock.Conn) {
-	t.Helper()
-	if n, err := c.Read(make([]byte, 8)); n != 0 || err != io.EOF {
-		t.Fatalf("Read() = %d, %v, want 0 and io.EOF bare", n, err)
-	}
-}
-
-// wantPeer wants these bytes at the peer's end.
-func wantPeer(t *testing.T, l *ringo.Loop, peer net.Conn, want string) {
-	t.Helper()
-	p := make([]byte, len(want))
-	offloaded(t, l, func() error {
-		_, err := io.ReadFull(peer, p)
-		return err
-	})
-	if string(p) != want {
-		t.Fatalf("the peer read %q, want %q", p, want)
-	}
-}
-
-func wantPeerEOF(t *testing.T, l *ringo.Loop, peer net.Conn) {
-	t.Helper()
-	var n int
-	var err error
-	offloaded(t, l, func() error {
-		n, err = peer.Read(make([]byte, 8))
-		return nil
-	})
-	if n != 0 || err != io.EOF {
-		t.Fatalf("the peer's Read() = %d, %v, want the end of the stream", n, err)
-	}
-}
-
 func TestReadWrite(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
@@ -218,27 +158,6 @@ func TestCloseRead(t *testing.T) {
 			wantEOF(t, c) // while parked
 		})
 	})
-}
-
-// fill writes until the peer's and the own buffers take nothing any more, and gives
-// the count.
-func fill(t *testing.T, l *ringo.Loop, c *sock.Conn) (total int) {
-	t.Helper()
-	for chunk := make([]byte, 64<<10); ; chunk = chunk[:1] {
-		for {
-			c.SetWriteDeadline(time.Now().Add(10 * time.Millisecond))
-			n, err := c.Write(chunk)
-			if total += n; n > 0 {
-				continue
-			}
-			wantTimeout(t, "Write to a full socket", err)
-			break
-		}
-		if len(chunk) == 1 {
-			c.SetWriteDeadline(time.Time{})
-			return total
-		}
-	}
 }
 
 // Close with linger waits for the bytes to arrive; nobody else does.

@@ -2,11 +2,9 @@ package sock_test
 
 import (
 	"bytes"
-	"errors"
 	"io"
 	"math/rand/v2"
 	"net"
-	"os"
 	"testing"
 	"time"
 
@@ -18,14 +16,6 @@ var (
 	longAgo = time.Unix(1, 0)
 	never   = time.Time{}
 )
-
-func wantTimeout(t *testing.T, what string, err error) {
-	t.Helper()
-	var timeout net.Error
-	if !errors.Is(err, os.ErrDeadlineExceeded) || !errors.As(err, &timeout) || !timeout.Timeout() {
-		t.Errorf("%s: %v, want os.ErrDeadlineExceeded", what, err)
-	}
-}
 
 func TestDeadlinePast(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {

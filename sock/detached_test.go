@@ -16,28 +16,6 @@ import (
 	"ringo/sock"
 )
 
-// detachedConns runs f on a goroutine, with what it needs to get connections that no task has touched.
-func detachedConns(t *testing.T, cfg ringo.Config,
-	f func(l *ringo.Loop, next func() (ours *sock.Conn, peer *net.TCPConn))) {
-	done := make(chan struct{})
-	s := serve(t, cfg, func(l *ringo.Loop, ln *sock.Listener) error {
-		defer close(done)
-		onGoroutine(t, l, func() {
-			f(l, func() (*sock.Conn, *net.TCPConn) {
-				peer := dial(t, ln.Addr().String())
-				c, err := ln.AcceptConn()
-				if err != nil {
-					t.Fatal(err)
-				}
-				return c, peer
-			})
-		})
-		return nil
-	})
-	<-done
-	s.stop()
-}
-
 // Goroutines close connections that only they have used without the loop's help.
 func TestDetachedCloseWithoutTheLoop(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {

@@ -212,31 +212,6 @@ type nameServer struct {
 	closed  bool
 }
 
-func newNameServer(t testing.TB, answers map[string][]netip.Addr) *nameServer {
-	t.Helper()
-	c, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &nameServer{conn: c, answers: answers, gates: map[uint16]chan struct{}{}}
-	served := make(chan struct{})
-	go func() {
-		defer close(served)
-		s.serve()
-	}()
-	t.Cleanup(func() {
-		c.Close()
-		<-served
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.closed = true
-		for _, c := range s.asking {
-			c.Close()
-		}
-	})
-	return s
-}
-
 // resolver asks this server and nobody else.
 func (s *nameServer) resolver() *net.Resolver {
 	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -334,12 +309,4 @@ func reply(question []byte, typ uint16, addrs []netip.Addr) []byte {
 	binary.BigEndian.PutUint16(b[6:], uint16(count))
 	binary.BigEndian.PutUint32(b[8:], 0) // no more records
 	return b
-}
-
-// addrsOf parses addresses.
-func addrsOf(list ...string) (addrs []netip.Addr) {
-	for _, s := range list {
-		addrs = append(addrs, netip.MustParseAddr(s))
-	}
-	return addrs
 }

@@ -1,12 +1,9 @@
 package sock_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -15,54 +12,6 @@ import (
 	"ringo/internal/posix"
 	"ringo/sock"
 )
-
-// shape is what a caller can tell of an error.
-func shape(err error) string {
-	if err == nil {
-		return "nil"
-	}
-	var b strings.Builder
-	var op *net.OpError
-	if errors.As(err, &op) {
-		if error(op) != err {
-			b.WriteString("wrapped ")
-		}
-		fmt.Fprintf(&b, "%s %s source=%v addr=%v", op.Op, op.Net, op.Source != nil, op.Addr != nil)
-	} else {
-		fmt.Fprintf(&b, "bare %v", err)
-	}
-	var call *os.SyscallError
-	if errors.As(err, &call) {
-		fmt.Fprintf(&b, " call=%s", call.Syscall)
-	}
-	var errno posix.Errno
-	if errors.As(err, &errno) {
-		fmt.Fprintf(&b, " errno=%d", int(errno))
-	}
-	var timeout interface{ Timeout() bool }
-	if errors.As(err, &timeout) {
-		fmt.Fprintf(&b, " timeout=%v", timeout.Timeout())
-	}
-	for _, known := range []struct {
-		name string
-		err  error
-	}{{"net.ErrClosed", net.ErrClosed}, {"os.ErrDeadlineExceeded", os.ErrDeadlineExceeded}, {"io.EOF", io.EOF},
-		{"context.Canceled", context.Canceled}, {"context.DeadlineExceeded", context.DeadlineExceeded}} {
-		if errors.Is(err, known.err) {
-			b.WriteString(" " + known.name)
-		}
-	}
-	for _, typ := range []struct {
-		name string
-		as   any
-	}{{"AddrError", new(*net.AddrError)}, {"UnknownNetworkError", new(net.UnknownNetworkError)},
-		{"DNSError", new(*net.DNSError)}} {
-		if errors.As(err, typ.as) {
-			b.WriteString(" " + typ.name)
-		}
-	}
-	return b.String()
-}
 
 // conn is what is common to both kinds of connection.
 type conn interface {
@@ -76,9 +25,6 @@ type conn interface {
 }
 
 var _ conn = (*sock.Conn)(nil)
-
-func read(c conn) error  { _, err := c.Read(make([]byte, 8)); return err }
-func write(c conn) error { _, err := c.Write([]byte("x")); return err }
 
 // connErrors are situations of a connection. None of them waits for its loop.
 var connErrors = []struct {
@@ -156,12 +102,6 @@ var connErrors = []struct {
 		read(c)
 		return write(c)
 	}},
-}
-
-// reset makes the peer vanish with a RST.
-func reset(peer *net.TCPConn) {
-	peer.SetLinger(0)
-	peer.Close()
 }
 
 // What goes wrong on a connection looks as it does in package net.
@@ -393,17 +333,6 @@ func TestDialTooLateAsNet(t *testing.T) {
 			}
 		})
 	})
-}
-
-// freeAddr is an address where nobody listens.
-func freeAddr(t *testing.T) string {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	return ln.Addr().String()
 }
 
 func TestAcceptErrorsAsNet(t *testing.T) {

@@ -19,11 +19,6 @@ import (
 	"ringo/sock"
 )
 
-// onGoroutine runs f on an ordinary goroutine while the calling task waits, in Ringo's way.
-func onGoroutine(t *testing.T, l *ringo.Loop, f func()) {
-	offloaded(t, l, func() error { f(); return nil })
-}
-
 // Goroutines accept, and serve what they accepted, as programs of package net do.
 func TestGoroutinesServe(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
@@ -444,14 +439,6 @@ func TestGoroutinesAcceptAfterTasks(t *testing.T) {
 			})
 		})
 	})
-}
-
-// loopAccepts has a task come to a listener, from which the loop accepts from then on, until a foreign caller comes.
-func loopAccepts(t *testing.T, l *ringo.Loop, ln *sock.Listener) {
-	peer := dial(t, ln.Addr().String())
-	if err := l.Go(func() { acceptOne(t, ln, peer) }).Wait(); err != nil {
-		t.Error(err)
-	}
 }
 
 func acceptOne(t *testing.T, ln *sock.Listener, peer *net.TCPConn) {

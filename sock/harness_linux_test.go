@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"ringo"
+	"ringo/internal/race"
 	"ringo/sock"
 )
 
@@ -545,4 +546,75 @@ func holdChild() int {
 	fmt.Println(set.Addr())
 	io.Copy(io.Discard, os.Stdin)
 	return 0
+}
+
+func skipAllocs(t *testing.T) {
+	t.Helper()
+	if race.Enabled {
+		t.Skip("the race detector allocates")
+	}
+}
+
+// answer gives one byte back.
+func answer(c *sock.Conn) {
+	defer c.Close()
+	b := make([]byte, 1)
+	if _, err := io.ReadFull(c, b); err == nil {
+		c.Write(b)
+	}
+}
+
+// eachCallers runs f with every choice of who reads and who writes.
+func eachCallers(t *testing.T, f func(t *testing.T, reader, writer byEach)) {
+	for _, reader := range callers {
+		for _, writer := range callers {
+			t.Run(reader.name+" from "+writer.name, func(t *testing.T) { f(t, reader, writer) })
+		}
+	}
+}
+
+// passed gives a pipe: what may be passed on, and the end that tells of it.
+func passed() (w, r *os.File, err error) {
+	r, w, err = os.Pipe()
+	return w, r, err
+}
+
+// speaks checks that w, which may be another descriptor, is r's other end.
+func speaks(w, r *os.File) error {
+	if _, err := w.Write([]byte("hello")); err != nil {
+		return err
+	}
+	p := make([]byte, 5)
+	if _, err := io.ReadFull(r, p); err != nil || string(p) != "hello" {
+		return fmt.Errorf("through the descriptor: %q, %v", p, err)
+	}
+	return nil
+}
+
+// number is a file's descriptor, whose mode (*os.File).Fd would change.
+func number(f *os.File) (n int) {
+	raw, err := f.SyscallConn()
+	if err == nil {
+		raw.Control(func(fd uintptr) { n = int(fd) })
+	}
+	return n
+}
+
+// record is a record of n bytes that differs from others.
+func record(n int) []byte {
+	p := make([]byte, n)
+	pattern(p, n)
+	return p
+}
+
+// besideLoop runs f on a goroutine, beside a loop with a listener that nobody else uses.
+func besideLoop(t *testing.T, cfg ringo.Config, f func(t *testing.T, l *ringo.Loop, ln *sock.Listener)) {
+	done := make(chan struct{})
+	s := serve(t, cfg, func(l *ringo.Loop, ln *sock.Listener) error {
+		defer close(done)
+		onGoroutine(t, l, func() { f(t, l, ln) })
+		return nil
+	})
+	<-done
+	s.stop()
 }

@@ -1,15 +1,22 @@
 package sock_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
+	"fmt"
+	"io"
 	"net"
+	"net/netip"
 	"os"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"ringo"
+	"ringo/internal/posix"
 	"ringo/internal/socktest"
 	"ringo/sock"
 )
@@ -209,4 +216,362 @@ func (s *server) stats() (sum ringo.Stats) {
 		sum.Driver.NoBuffers += one.Driver.NoBuffers
 	}
 	return sum
+}
+
+func wantCanceled(t *testing.T, what string, err error) {
+	t.Helper()
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("%s in a cancelled task: %v, want context.Canceled", what, err)
+	}
+}
+
+func wantClosed(t *testing.T, what string, err error) {
+	t.Helper()
+	if !errors.Is(err, net.ErrClosed) {
+		t.Errorf("%s: %v, want net.ErrClosed", what, err)
+	}
+}
+
+// send writes what a peer's kernel has room for, so it doesn't wait.
+func send(t *testing.T, peer net.Conn, p string) {
+	t.Helper()
+	if n, err := peer.Write([]byte(p)); n != len(p) || err != nil {
+		t.Fatalf("the peer wrote %d bytes, %v", n, err)
+	}
+}
+
+// wantRead reads once and wants exactly these bytes.
+func wantRead(t *testing.T, c *sock.Conn, size int, want string) {
+	t.Helper()
+	p := make([]byte, size)
+	n, err := c.Read(p)
+	if err != nil || string(p[:n]) != want {
+		t.Fatalf("Read(%d bytes) = %q, %v, want %q", size, p[:n], err, want)
+	}
+}
+
+// wantAll reads until the bytes are there.
+func wantAll(t *testing.T, c *sock.Conn, want string) {
+	t.Helper()
+	p := make([]byte, len(want))
+	if n, err := io.ReadFull(c, p); err != nil || string(p) != want {
+		t.Fatalf("read %q, %v, want %q", p[:n], err, want)
+	}
+}
+
+func wantEOF(t *testing.T, c *sock.Conn) {
+	t.Helper()
+	if n, err := c.Read(make([]byte, 8)); n != 0 || err != io.EOF {
+		t.Fatalf("Read() = %d, %v, want 0 and io.EOF bare", n, err)
+	}
+}
+
+// wantPeer wants these bytes at the peer's end.
+func wantPeer(t *testing.T, l *ringo.Loop, peer net.Conn, want string) {
+	t.Helper()
+	p := make([]byte, len(want))
+	offloaded(t, l, func() error {
+		_, err := io.ReadFull(peer, p)
+		return err
+	})
+	if string(p) != want {
+		t.Fatalf("the peer read %q, want %q", p, want)
+	}
+}
+
+func wantPeerEOF(t *testing.T, l *ringo.Loop, peer net.Conn) {
+	t.Helper()
+	var n int
+	var err error
+	offloaded(t, l, func() error {
+		n, err = peer.Read(make([]byte, 8))
+		return nil
+	})
+	if n != 0 || err != io.EOF {
+		t.Fatalf("the peer's Read() = %d, %v, want the end of the stream", n, err)
+	}
+}
+
+// fill writes until the peer's and the own buffers take nothing any more, and gives
+// the count.
+func fill(t *testing.T, l *ringo.Loop, c *sock.Conn) (total int) {
+	t.Helper()
+	for chunk := make([]byte, 64<<10); ; chunk = chunk[:1] {
+		for {
+			c.SetWriteDeadline(time.Now().Add(10 * time.Millisecond))
+			n, err := c.Write(chunk)
+			if total += n; n > 0 {
+				continue
+			}
+			wantTimeout(t, "Write to a full socket", err)
+			break
+		}
+		if len(chunk) == 1 {
+			c.SetWriteDeadline(time.Time{})
+			return total
+		}
+	}
+}
+
+func wantTimeout(t *testing.T, what string, err error) {
+	t.Helper()
+	var timeout net.Error
+	if !errors.Is(err, os.ErrDeadlineExceeded) || !errors.As(err, &timeout) || !timeout.Timeout() {
+		t.Errorf("%s: %v, want os.ErrDeadlineExceeded", what, err)
+	}
+}
+
+func read(c conn) error { _, err := c.Read(make([]byte, 8)); return err }
+
+func write(c conn) error { _, err := c.Write([]byte("x")); return err }
+
+// reset makes the peer vanish with a RST.
+func reset(peer *net.TCPConn) {
+	peer.SetLinger(0)
+	peer.Close()
+}
+
+// freeAddr is an address where nobody listens.
+func freeAddr(t *testing.T) string {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	return ln.Addr().String()
+}
+
+// echo sends bytes and reads them back at the same time.
+func echo(t *testing.T, peer *net.TCPConn, n int) {
+	t.Helper()
+	sent := make(chan error, 1)
+	msg := make([]byte, n)
+	pattern(msg, 0)
+	go func() {
+		_, err := peer.Write(msg)
+		sent <- err
+	}()
+	got := make([]byte, n)
+	if _, err := io.ReadFull(peer, got); err != nil {
+		t.Error(err)
+	} else if bad := mismatch(got, 0); bad >= 0 {
+		t.Errorf("wrong byte at %d of %d", bad, n)
+	}
+	if err := <-sent; err != nil {
+		t.Error(err)
+	}
+}
+
+// onGoroutine runs f on an ordinary goroutine while the calling task waits, in Ringo's way.
+func onGoroutine(t *testing.T, l *ringo.Loop, f func()) {
+	offloaded(t, l, func() error { f(); return nil })
+}
+
+// loopAccepts has a task come to a listener, from which the loop accepts from then on, until a foreign caller comes.
+func loopAccepts(t *testing.T, l *ringo.Loop, ln *sock.Listener) {
+	peer := dial(t, ln.Addr().String())
+	if err := l.Go(func() { acceptOne(t, ln, peer) }).Wait(); err != nil {
+		t.Error(err)
+	}
+}
+
+func otherLoop(s *server, l *ringo.Loop) *ringo.Loop {
+	for _, o := range l.Loops() {
+		if o != l {
+			return o
+		}
+	}
+	panic("one loop only")
+}
+
+// detachedConns runs f on a goroutine, with what it needs to get connections that no task has touched.
+func detachedConns(t *testing.T, cfg ringo.Config,
+	f func(l *ringo.Loop, next func() (ours *sock.Conn, peer *net.TCPConn))) {
+	done := make(chan struct{})
+	s := serve(t, cfg, func(l *ringo.Loop, ln *sock.Listener) error {
+		defer close(done)
+		onGoroutine(t, l, func() {
+			f(l, func() (*sock.Conn, *net.TCPConn) {
+				peer := dial(t, ln.Addr().String())
+				c, err := ln.AcceptConn()
+				if err != nil {
+					t.Fatal(err)
+				}
+				return c, peer
+			})
+		})
+		return nil
+	})
+	<-done
+	s.stop()
+}
+
+// idleTurns counts the turns of the server in a span of 30 ms, in the quietest of
+// some: what is still on its way may disturb the first.
+func idleTurns(t *testing.T, s *server) (least uint64) {
+	t.Helper()
+	least = 1 << 62
+	for range 5 {
+		before := s.stats().Turns
+		time.Sleep(30 * time.Millisecond)
+		if least = min(least, s.stats().Turns-before); least < 10 {
+			break
+		}
+	}
+	return least
+}
+
+// framed makes frames of these sizes, filled from the stream.
+func framed(sizes ...int) (msg []byte) {
+	for _, n := range sizes {
+		msg = binary.BigEndian.AppendUint32(msg, uint32(n))
+		at := len(msg)
+		msg = append(msg, make([]byte, n)...)
+		pattern(msg[at:], at)
+	}
+	return msg
+}
+
+// wantEcho sends the pieces, each a moment after the other, and wants all of it back.
+func wantEcho(t *testing.T, peer *net.TCPConn, pieces ...[]byte) {
+	t.Helper()
+	want := bytes.Join(pieces, nil)
+	go func() {
+		for _, p := range pieces {
+			if _, err := peer.Write(p); err != nil {
+				t.Error(err)
+				return
+			}
+			time.Sleep(20 * time.Microsecond)
+		}
+	}()
+	got := make([]byte, len(want))
+	if n, err := io.ReadFull(peer, got); err != nil {
+		t.Fatalf("%d bytes of %d came back: %v", n, len(want), err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Fatal("what came back is not what was sent")
+	}
+}
+
+// frames echoes length-prefixed frames: a handler in the style to aim at.
+func frames(c *sock.Conn) error {
+	for c.Buffered() >= 4 {
+		head, _ := c.Peek(4)
+		size := binary.BigEndian.Uint32(head)
+		if size > maxFrame {
+			return errTooLong
+		}
+		n := 4 + int(size)
+		if c.Buffered() < n {
+			break // called again when more has come
+		}
+		frame, _ := c.Peek(n)
+		if _, err := c.Write(frame); err != nil {
+			return err
+		}
+		c.Discard(n)
+		c.SetReadDeadline(c.Loop().Now().Add(time.Minute))
+	}
+	return nil
+}
+
+// addrsOf parses addresses.
+func addrsOf(list ...string) (addrs []netip.Addr) {
+	for _, s := range list {
+		addrs = append(addrs, netip.MustParseAddr(s))
+	}
+	return addrs
+}
+
+func newNameServer(t testing.TB, answers map[string][]netip.Addr) *nameServer {
+	t.Helper()
+	c, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &nameServer{conn: c, answers: answers, gates: map[uint16]chan struct{}{}}
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		s.serve()
+	}()
+	t.Cleanup(func() {
+		c.Close()
+		<-served
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.closed = true
+		for _, c := range s.asking {
+			c.Close()
+		}
+	})
+	return s
+}
+
+// waiter waits for what a goroutine tells, as the caller may.
+func waiter(c *sock.Conn) func(<-chan error) error {
+	return func(from <-chan error) (err error) {
+		get := func(context.Context) error { err = <-from; return nil }
+		if c.Loop().Offload(get) == ringo.ErrNotTask {
+			get(nil)
+		}
+		return err
+	}
+}
+
+func wantInUse(t *testing.T, what string, err error) {
+	t.Helper()
+	if !errors.Is(err, posix.EADDRINUSE) {
+		t.Errorf("%s: %v, want EADDRINUSE", what, err)
+	}
+}
+
+// shape is what a caller can tell of an error.
+func shape(err error) string {
+	if err == nil {
+		return "nil"
+	}
+	var b strings.Builder
+	var op *net.OpError
+	if errors.As(err, &op) {
+		if error(op) != err {
+			b.WriteString("wrapped ")
+		}
+		fmt.Fprintf(&b, "%s %s source=%v addr=%v", op.Op, op.Net, op.Source != nil, op.Addr != nil)
+	} else {
+		fmt.Fprintf(&b, "bare %v", err)
+	}
+	var call *os.SyscallError
+	if errors.As(err, &call) {
+		fmt.Fprintf(&b, " call=%s", call.Syscall)
+	}
+	var errno posix.Errno
+	if errors.As(err, &errno) {
+		fmt.Fprintf(&b, " errno=%d", int(errno))
+	}
+	var timeout interface{ Timeout() bool }
+	if errors.As(err, &timeout) {
+		fmt.Fprintf(&b, " timeout=%v", timeout.Timeout())
+	}
+	for _, known := range []struct {
+		name string
+		err  error
+	}{{"net.ErrClosed", net.ErrClosed}, {"os.ErrDeadlineExceeded", os.ErrDeadlineExceeded}, {"io.EOF", io.EOF},
+		{"context.Canceled", context.Canceled}, {"context.DeadlineExceeded", context.DeadlineExceeded}} {
+		if errors.Is(err, known.err) {
+			b.WriteString(" " + known.name)
+		}
+	}
+	for _, typ := range []struct {
+		name string
+		as   any
+	}{{"AddrError", new(*net.AddrError)}, {"UnknownNetworkError", new(net.UnknownNetworkError)},
+		{"DNSError", new(*net.DNSError)}} {
+		if errors.As(err, typ.as) {
+			b.WriteString(" " + typ.name)
+		}
+	}
+	return b.String()
 }

@@ -165,15 +165,6 @@ func askUnix(t *testing.T, name string) {
 	}
 }
 
-// answer gives one byte back.
-func answer(c *sock.Conn) {
-	defer c.Close()
-	b := make([]byte, 1)
-	if _, err := io.ReadFull(c, b); err == nil {
-		c.Write(b)
-	}
-}
-
 // A loop takes a connection only if one of its tasks asks for it, so that all loops
 // get as many as they ask for, whoever is faster.
 func TestSharedListenersTakeWhatTheyAskFor(t *testing.T) {

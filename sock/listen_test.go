@@ -18,13 +18,6 @@ import (
 	"ringo/sock"
 )
 
-func wantInUse(t *testing.T, what string, err error) {
-	t.Helper()
-	if !errors.Is(err, posix.EADDRINUSE) {
-		t.Errorf("%s: %v, want EADDRINUSE", what, err)
-	}
-}
-
 // An address where somebody listens is in use, whoever it is, also where both
 // would share.
 func TestListenInUse(t *testing.T) {

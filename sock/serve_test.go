@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"encoding/binary"
 	"errors"
 	"io"
 	"net"
@@ -25,61 +24,6 @@ import (
 const maxFrame = 60 << 10
 
 var errTooLong = errors.New("the frame is too long")
-
-// frames echoes length-prefixed frames: a handler in the style to aim at.
-func frames(c *sock.Conn) error {
-	for c.Buffered() >= 4 {
-		head, _ := c.Peek(4)
-		size := binary.BigEndian.Uint32(head)
-		if size > maxFrame {
-			return errTooLong
-		}
-		n := 4 + int(size)
-		if c.Buffered() < n {
-			break // called again when more has come
-		}
-		frame, _ := c.Peek(n)
-		if _, err := c.Write(frame); err != nil {
-			return err
-		}
-		c.Discard(n)
-		c.SetReadDeadline(c.Loop().Now().Add(time.Minute))
-	}
-	return nil
-}
-
-// framed makes frames of these sizes, filled from the stream.
-func framed(sizes ...int) (msg []byte) {
-	for _, n := range sizes {
-		msg = binary.BigEndian.AppendUint32(msg, uint32(n))
-		at := len(msg)
-		msg = append(msg, make([]byte, n)...)
-		pattern(msg[at:], at)
-	}
-	return msg
-}
-
-// wantEcho sends the pieces, each a moment after the other, and wants all of it back.
-func wantEcho(t *testing.T, peer *net.TCPConn, pieces ...[]byte) {
-	t.Helper()
-	want := bytes.Join(pieces, nil)
-	go func() {
-		for _, p := range pieces {
-			if _, err := peer.Write(p); err != nil {
-				t.Error(err)
-				return
-			}
-			time.Sleep(20 * time.Microsecond)
-		}
-	}()
-	got := make([]byte, len(want))
-	if n, err := io.ReadFull(peer, got); err != nil {
-		t.Fatalf("%d bytes of %d came back: %v", n, len(want), err)
-	}
-	if !bytes.Equal(got, want) {
-		t.Fatal("what came back is not what was sent")
-	}
-}
 
 func TestServeFramesInPieces(t *testing.T) {
 	t.Parallel()
@@ -170,21 +114,6 @@ func boolInt(b bool) int {
 		return 1
 	}
 	return 0
-}
-
-// idleTurns counts the turns of the server in a span of 30 ms, in the quietest of
-// some: what is still on its way may disturb the first.
-func idleTurns(t *testing.T, s *server) (least uint64) {
-	t.Helper()
-	least = 1 << 62
-	for range 5 {
-		before := s.stats().Turns
-		time.Sleep(30 * time.Millisecond)
-		if least = min(least, s.stats().Turns-before); least < 10 {
-			break
-		}
-	}
-	return least
 }
 
 // Input that comes while Request runs, whatever it waits for, is shown to it again,

@@ -41,15 +41,6 @@ var callers = []byEach{
 	}},
 }
 
-// eachCallers runs f with every choice of who reads and who writes.
-func eachCallers(t *testing.T, f func(t *testing.T, reader, writer byEach)) {
-	for _, reader := range callers {
-		for _, writer := range callers {
-			t.Run(reader.name+" from "+writer.name, func(t *testing.T) { f(t, reader, writer) })
-		}
-	}
-}
-
 func TestUnixEcho(t *testing.T) {
 	eachUnix(t, func(t *testing.T, cfg ringo.Config, network string) {
 		eachCallers(t, func(t *testing.T, reader, writer byEach) {

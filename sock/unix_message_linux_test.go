@@ -35,33 +35,6 @@ func eachMessage(t *testing.T, f func(c *sock.Conn, peer *net.UnixConn) error) {
 	})
 }
 
-// passed gives a pipe: what may be passed on, and the end that tells of it.
-func passed() (w, r *os.File, err error) {
-	r, w, err = os.Pipe()
-	return w, r, err
-}
-
-// speaks checks that w, which may be another descriptor, is r's other end.
-func speaks(w, r *os.File) error {
-	if _, err := w.Write([]byte("hello")); err != nil {
-		return err
-	}
-	p := make([]byte, 5)
-	if _, err := io.ReadFull(r, p); err != nil || string(p) != "hello" {
-		return fmt.Errorf("through the descriptor: %q, %v", p, err)
-	}
-	return nil
-}
-
-// number is a file's descriptor, whose mode (*os.File).Fd would change.
-func number(f *os.File) (n int) {
-	raw, err := f.SyscallConn()
-	if err == nil {
-		raw.Control(func(fd uintptr) { n = int(fd) })
-	}
-	return n
-}
-
 // control asks fcntl(2) of a file.
 func control(f *os.File, cmd int) int {
 	n, _, _ := syscall.Syscall(syscall.SYS_FCNTL, uintptr(number(f)), uintptr(cmd), 0)

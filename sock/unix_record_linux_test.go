@@ -34,13 +34,6 @@ func eachRecord(t *testing.T, f func(c *sock.Conn, peer *net.UnixConn) error) {
 	})
 }
 
-// record is a record of n bytes that differs from others.
-func record(n int) []byte {
-	p := make([]byte, n)
-	pattern(p, n)
-	return p
-}
-
 // sendRecords sends records of these sizes, all at once.
 func sendRecords(peer *net.UnixConn, sizes ...int) error {
 	for _, n := range sizes {

@@ -2,7 +2,6 @@ package sock_test
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -36,17 +35,6 @@ func asAll(t *testing.T, f func(t *testing.T, c *sock.Conn, peer *net.TCPConn)) 
 			})
 		}
 	})
-}
-
-// waiter waits for what a goroutine tells, as the caller may.
-func waiter(c *sock.Conn) func(<-chan error) error {
-	return func(from <-chan error) (err error) {
-		get := func(context.Context) error { err = <-from; return nil }
-		if c.Loop().Offload(get) == ringo.ErrNotTask {
-			get(nil)
-		}
-		return err
-	}
 }
 
 // pieces cuts p into slices of up to most bytes, with empty ones between.

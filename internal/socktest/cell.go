@@ -353,6 +353,14 @@ func (x *cell) again(call func() error) {
 	if !errors.Is(err, net.ErrClosed) {
 		x.fault("the call again gives %w, want net.ErrClosed", err)
 	}
+	x.saysEnded(err)
+}
+
+// saysEnded looks at the error of a call that came when the loop had ended.
+func (x *cell) saysEnded(err error) {
+	if x.ev.ended && err != nil && !errors.Is(err, ringo.ErrEnded) {
+		x.fault("behind its loop the call gives %w, want ringo.ErrEnded", err)
+	}
 }
 
 func (x *cell) askCell() {
@@ -377,6 +385,7 @@ func (x *cell) askCell() {
 	}
 	x.must("the call", x.who.run(x.world, func() { x.err = x.row.ask(x) }))
 	x.judgeAsked(true)
+	x.saysEnded(x.err)
 }
 
 // judgeAsked looks at the answer of a method that does not wait.
