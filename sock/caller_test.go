@@ -1,13 +1,11 @@
 package sock_test
 
 import (
-	"context"
 	"errors"
 	"io"
 	"iter"
 	"net"
 	"reflect"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -16,41 +14,6 @@ import (
 	"ringo"
 	"ringo/sock"
 )
-
-// forAll are the methods that have an answer whatever has become of the loop, by
-// their types. All others give an error when it has ended.
-var forAll = map[reflect.Type][]string{
-	reflect.TypeFor[*sock.Conn](): {"Loop", "LocalAddr", "RemoteAddr", "Value", "SetValue", "ZeroCopy", "Buffered",
-		"Close", "SyscallConn"},
-	reflect.TypeFor[*sock.Listener](): {"Addr", "Close", "SetUnlinkOnClose", "SyscallConn"},
-
-	reflect.TypeFor[*sock.PacketConn]():     packetsForAll,
-	reflect.TypeFor[*sock.UnixPacketConn](): packetsForAll,
-}
-
-// callAll calls each method that a type has, with zero values, and gives by name
-// what those got that are to fail: an error, or the value of a panic. The others must
-// not panic.
-func callAll(on any) map[string]any {
-	got := map[string]any{}
-	v := reflect.ValueOf(on)
-	for i := range v.NumMethod() {
-		name, method := v.Type().Method(i).Name, v.Method(i)
-		var args []reflect.Value
-		for j := range method.Type().NumIn() {
-			if method.Type().IsVariadic() && j == method.Type().NumIn()-1 {
-				break
-			}
-			args = append(args, reflect.Zero(method.Type().In(j)))
-		}
-		if slices.Contains(forAll[v.Type()], name) {
-			method.Call(args)
-			continue
-		}
-		got[name] = outcome(method, args)
-	}
-	return got
-}
 
 // outcome is the error that a call gives last, or what it panics with.
 func outcome(method reflect.Value, args []reflect.Value) (got any) {
@@ -64,16 +27,6 @@ func outcome(method reflect.Value, args []reflect.Value) (got any) {
 		return nil
 	}
 	return results[len(results)-1].Interface()
-}
-
-// wantRefused checks what callAll gave: an error that is want.
-func wantRefused(t *testing.T, on any, want error) {
-	t.Helper()
-	for name, got := range callAll(on) {
-		if err, isErr := got.(error); !isErr || !errors.Is(err, want) {
-			t.Errorf("%T.%s: %v; want %v", on, name, got, want)
-		}
-	}
 }
 
 // Callers from elsewhere work on a connection while its loop does. With -race this
@@ -161,72 +114,6 @@ func TestListenerCallsFromOutside(t *testing.T) {
 			peer.Close()
 			c.Close()
 		})
-	})
-}
-
-// A connection that outlives its Run is of no use, and does no harm.
-func TestUseAfterRun(t *testing.T) {
-	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		var c *sock.Conn
-		var ln *sock.Listener
-		onLoop(t, cfg, func(l *ringo.Loop) {
-			ln = listen(t, l)
-			var peer *net.TCPConn
-			c, peer = accept(t, ln)
-			peer.Close()
-			c.Close()
-			ln.Close()
-		})
-		for _, err := range []error{net.ErrClosed, ringo.ErrEnded} {
-			wantRefused(t, c, err)
-			wantRefused(t, ln, err)
-		}
-		if ln.Addr() == nil || c.RemoteAddr() == nil || c.Loop() == nil {
-			t.Error("an address or the loop is gone")
-		}
-	})
-}
-
-// Bytes go from one loop to another as well, though not without a copy.
-func TestCopyToAnotherLoop(t *testing.T) {
-	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		cfg.Loops = 2
-		waiting := make(chan *sock.Conn, 1)
-		errs := make(chan error, 1)
-		s := serve(t, cfg, perConn(func(c *sock.Conn) {
-			p := make([]byte, 1)
-			c.Read(p)
-			if p[0] == 'd' { // the destination
-				waiting <- c
-				c.Read(p)
-				return
-			}
-			var dst *sock.Conn
-			c.Loop().Offload(func(context.Context) error { dst = <-waiting; return nil })
-			_, err := io.Copy(dst, c)
-			errs <- errors.Join(err, dst.CloseWrite())
-		}))
-		for range 8 { // by chance some are of one loop
-			dst, src := s.dial(), s.dial()
-			send(t, dst, "d")
-			send(t, src, "s")
-			const size = 300_000
-			go func() {
-				p := make([]byte, size)
-				pattern(p, 0)
-				src.Write(p)
-				src.CloseWrite()
-			}()
-			got, err := io.ReadAll(dst)
-			if err != nil || len(got) != size || mismatch(got, 0) >= 0 {
-				t.Errorf("%d bytes came, %v", len(got), err)
-			}
-			if err := <-errs; err != nil {
-				t.Error(err)
-			}
-			dst.Close()
-			src.Close()
-		}
 	})
 }
 

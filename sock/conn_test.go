@@ -39,16 +39,6 @@ func TestReadWrite(t *testing.T) {
 	})
 }
 
-// A parked reader is told of an end that comes alone.
-func TestEOFWhileParked(t *testing.T) {
-	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
-			l.AfterFunc(time.Millisecond, func() { peer.CloseWrite() })
-			wantEOF(t, c)
-		})
-	})
-}
-
 // An io.EOF in a wrapper would break bufio, net/http and all that compares.
 func TestEOFIsBare(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {

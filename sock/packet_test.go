@@ -105,52 +105,6 @@ func TestPacketEcho(t *testing.T) {
 	})
 }
 
-// packetsForAll is forAll of sockets of datagrams. Those that need an argument fail
-// for the lack of it.
-var packetsForAll = []string{"Loop", "LocalAddr", "RemoteAddr", "Close", "SyscallConn", "SetUnlinkOnClose", "GSO",
-	"Read", "ReadBatch", "WriteSegments", "SetControl", "WriteTo", "WriteToUDP", "WriteToUDPAddrPort",
-	"WriteMsgUDP", "WriteMsgUDPAddrPort", "WriteToUnix", "WriteMsgUnix", "WriteBatch", "JoinGroup", "LeaveGroup"}
-
-// A socket that outlives its Run is of no use, and does no harm, and a Run closes what
-// was left open on it.
-func TestPacketUseAfterRun(t *testing.T) {
-	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		for _, closes := range []bool{true, false} {
-			var c *sock.PacketConn
-			var u *sock.UnixPacketConn
-			onLoop(t, cfg, func(l *ringo.Loop) {
-				c = listenPacket(t, l, "udp", "127.0.0.1:0")
-				var err error
-				if u, err = sock.ListenUnixgram(l, ""); err != nil {
-					t.Fatal(err)
-				}
-				if closes {
-					c.Close()
-					u.Close()
-				}
-			})
-			for _, err := range []error{net.ErrClosed, ringo.ErrEnded} {
-				wantRefused(t, c, err)
-				wantRefused(t, u, err)
-				_, got := c.Read(make([]byte, 1))
-				wantIs(t, "Read", got, err)
-				_, got = c.ReadBatch([]sock.Message{{}})
-				wantIs(t, "ReadBatch", got, err)
-				_, got = c.WriteTo(nil, c.LocalAddr())
-				wantIs(t, "WriteTo", got, err)
-				_, got = c.WriteBatch([]sock.Message{{Addr: portOf(c)}})
-				wantIs(t, "WriteBatch", got, err)
-				wantIs(t, "SetControl", c.SetControl(sock.ControlTTL, true), err)
-			}
-			again, err := net.ListenPacket("udp", c.LocalAddr().String())
-			if err != nil {
-				t.Fatalf("the address is not free: %v", err)
-			}
-			again.Close()
-		}
-	})
-}
-
 func wantIs(t *testing.T, what string, got, want error) {
 	t.Helper()
 	if !errors.Is(got, want) {
