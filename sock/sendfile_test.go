@@ -452,3 +452,41 @@ func TestSendFilesFile(t *testing.T) {
 		}
 	})
 }
+
+// A task that sends a file to a slow peer is ended by a cancel and by a close, and a file of
+// many pieces keeps nobody from the loop.
+func TestSendFileEnds(t *testing.T) {
+	file := patternFile(t, 64<<20)
+	sent := sendfiles(t)
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		for _, by := range []string{"cancel", "close"} {
+			pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+				f, err := os.Open(file)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer f.Close()
+				var n int64
+				task := l.Go(func() { n, err = c.ReadFrom(f) })
+				offloaded(t, l, func() error { _, err := io.ReadFull(peer, make([]byte, 2<<20)); return err })
+				if by == "cancel" {
+					task.Cancel()
+				} else {
+					c.Close()
+				}
+				task.Wait()
+				if by == "cancel" {
+					wantCanceled(t, "ReadFrom", err)
+				} else {
+					wantClosed(t, "ReadFrom", err)
+				}
+				if n < 2<<20 || n >= 64<<20 {
+					t.Errorf("%d bytes went out", n)
+				}
+				if by := sent.Swap(0); by < n-16384 {
+					t.Errorf("%d bytes went by sendfile, of %d", by, n)
+				}
+			})
+		}
+	})
+}

@@ -410,3 +410,35 @@ func TestZeroCopyEnds(t *testing.T) {
 		})
 	}
 }
+
+// Slices wait for a slow peer, and a close or a cancel ends that with the count.
+func TestWriteVEnds(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		for _, by := range []string{"close", "cancel"} {
+			t.Run(by, func(t *testing.T) {
+				pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+					var n int64
+					var err error
+					task := l.Go(func() { n, err = c.WriteV(pieces(make([]byte, 64<<20), 1000)) })
+					l.Sleep(3 * time.Millisecond)
+					if by == "close" {
+						c.Close()
+					} else {
+						task.Cancel()
+					}
+					task.Wait()
+					if by == "close" {
+						wantClosed(t, "WriteV", err)
+					} else {
+						wantCanceled(t, "WriteV", err)
+					}
+					peer.SetLinger(0)
+					c.SetLinger(0)
+					if n <= 0 || n >= 64<<20 {
+						t.Errorf("WriteV = %d", n)
+					}
+				})
+			})
+		}
+	})
+}

@@ -18,5 +18,8 @@
 // RunFiles is the like for package file: the methods of a file.File, a pipe's end or a file on a disk, where other
 // events make no sense; calls that wait for nobody are made one after the other until the event is over.
 //
+// Beside it stands what the tests of both packages use: loops on each driver, waits with a bound, the end at which
+// nothing may be left, and a stream whose bytes are known.
+//
 // The rows are checked against the methods that there are, so a new method without a row fails.
 package socktest

@@ -71,6 +71,14 @@ var udpRows = append(packetRows(),
 		return udp(x).WriteToUDPAddrPort(p, x.addrPort())
 	}},
 
+	&row{method: "ReadBatch/nothing", stays: true, ask: func(x *cell) error {
+		_, err := udp(x).ReadBatch(nil)
+		return err
+	}},
+	&row{method: "WriteMsgUDP/nowhere", loose: true, ask: func(x *cell) error {
+		_, _, err := udp(x).WriteMsgUDP(nil, nil, nil)
+		return expect(err != nil, "WriteMsgUDP")
+	}, stays: true},
 	&row{method: "GSO", stays: true, ask: func(x *cell) error { udp(x).GSO(); return nil }},
 	&row{method: "JoinGroup", ask: func(x *cell) error {
 		return answers(udp(x).JoinGroup(nil, netip.MustParseAddr("224.0.0.251")))
@@ -174,6 +182,7 @@ func packetRows() []*row {
 		{method: "Loop", stays: true, ask: func(x *cell) error { return expect(x.c.Loop() == x.home.l, "Loop") }},
 		{method: "LocalAddr", stays: true, ask: func(x *cell) error { c(x).LocalAddr(); return nil }},
 		{method: "RemoteAddr", stays: true, ask: func(x *cell) error { c(x).RemoteAddr(); return nil }},
+		{method: "Read/nothing", ask: func(x *cell) error { _, err := x.c.Read(nil); return err }},
 		{method: "Drops", ask: func(x *cell) error { _, err := c(x).Drops(); return err }},
 		{method: "File", ask: func(x *cell) error {
 			f, err := c(x).File()
