@@ -326,7 +326,7 @@ func (x *fileCell) useDisk(dir string) {
 		for first := true; x.err == nil && (first || !x.over.Load()); first = false {
 			x.step(whole)
 			if x.err == nil && x.ev.dead && x.who.own { // a driver dies where it is entered
-				x.err = x.home.l.Sleep(time.Microsecond)
+				x.err = x.home.l.Sleep(time.Millisecond) // long enough for the loop to sleep, in every build
 			}
 		}
 	})
