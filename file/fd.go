@@ -4,8 +4,8 @@ import (
 	"os"
 	"syscall"
 
+	"ringo/internal/handle"
 	"ringo/internal/loop"
-	"ringo/internal/op"
 )
 
 // NewFile makes a File of an open descriptor, which is the File's from now on; name is
@@ -79,11 +79,14 @@ func (r *rawFile) Control(fn func(fd uintptr)) error {
 // Read calls fn until it returns true, and in between waits until there is something to
 // read. Other reads wait until it has returned, so fn must not read by the File.
 func (r *rawFile) Read(fn func(fd uintptr) bool) error {
-	return (*File)(r).rawWait("read", op.Read, fn, syscall.RawConn.Read)
+	return (*File)(r).rawWait("read", fn, (*handle.RawConn).Read)
 }
 
 // Write calls fn until it returns true, and in between waits until there is room. Other
 // writes wait until it has returned, so fn must not write by the File.
 func (r *rawFile) Write(fn func(fd uintptr) bool) error {
-	return (*File)(r).rawWait("write", op.Write, fn, syscall.RawConn.Write)
+	return (*File)(r).rawWait("write", fn, (*handle.RawConn).Write)
 }
+
+// duplicate makes another number for the open file.
+func duplicate(n int32) (int32, error) { return result(loop.Kernel().Dup(n)) }

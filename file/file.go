@@ -134,7 +134,7 @@ func (f *File) Close() error {
 	f.dropped.Stop()
 	f.pages.Close()
 	if f.readiness != nil {
-		return f.readiness.netpoll.Close() // its, as its number is
+		return f.readiness.file.Close() // its, as its number is
 	}
 	res := int32(0)
 	if f.flag&sys.OAccmode == os.O_RDONLY { // nothing is to be written before

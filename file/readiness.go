@@ -3,43 +3,26 @@ package file
 import (
 	"errors"
 	"io"
+	"net"
 	"os"
-	"sync"
-	"syscall"
 	"time"
 
-	"ringo"
-	"ringo/internal/driver"
-	"ringo/internal/fd"
+	"ringo/internal/handle"
 	"ringo/internal/loop"
 	"ringo/internal/op"
 	"ringo/internal/sys"
 )
 
 // readiness is what a File has that is no file on a disk: a FIFO, a terminal, a device.
-// Where readiness says when there is something, nobody sits in a call. Goroutines wait in
-// Go's netpoller, by a file of package os that owns the descriptor, and tasks in their
-// loop's driver, by a duplicate for each wait: a driver knows a descriptor once, and
-// Files belong to no loop.
+// Where readiness says when there is something, nobody sits in a call. It is a handle as
+// others are, but for the loop that Files don't belong to: goroutines wait in Go's netpoller,
+// and tasks by a poll of their loop.
 //
 // A call has its direction for itself, from its first byte to its last, in the order of
 // arrival: what several write at once is not mixed, whoever they are, as with package os.
 type readiness struct {
-	netpoll *os.File
-
-	reads, writes ringo.Mutex // the two directions
-
-	mu      sync.Mutex
-	waiters map[*waiter]struct{}
-	closed  bool
-}
-
-// waiter is a task that waits for readiness.
-type waiter struct {
-	l     *loop.Loop
-	o     *op.Op
-	fd    fd.FD
-	ended bool // the loop's thread's
+	core handle.Core
+	file *os.File // owns the descriptor
 }
 
 // watch makes f one that is waited for by readiness.
@@ -47,15 +30,14 @@ func (f *File) watch() {
 	if f.setNonblock(true) != nil {
 		return
 	}
-	r := &readiness{netpoll: os.NewFile(uintptr(f.n), f.name), waiters: map[*waiter]struct{}{}}
+	f.readiness = &readiness{file: os.NewFile(uintptr(f.n), f.name)}
+	f.dropped.Stop() // file has one of its own
 	f.know(special)
-	if r.netpoll.SetDeadline(time.Time{}) == nil {
+	if f.readiness.file.SetDeadline(time.Time{}) == nil && f.readiness.core.InitUnowned(f.readiness.file, f.n) == nil {
 		f.know(pollable)
 	} else { // it is always ready, as /dev/null is
 		f.setNonblock(false)
 	}
-	f.readiness = r
-	f.dropped.Stop() // netpoll has one of its own
 }
 
 // setNonblock sets the mode of the open file.
@@ -77,199 +59,81 @@ func (f *File) pollable() bool { return facts(f.known.Load())&pollable != 0 }
 
 // endWaits ends the waits for readiness of a file that is being closed.
 func (f *File) endWaits() {
-	r := f.readiness
-	if r == nil {
-		return
-	}
-	r.mu.Lock()
-	r.closed = true
-	for p := range r.waiters {
-		p.l.Call(func() {
-			if !p.ended {
-				p.l.Cancel(p.o)
-			}
-		})
-	}
-	r.mu.Unlock()
 	if f.pollable() {
-		r.netpoll.SetDeadline(time.Unix(1, 0))
+		f.readiness.core.EndWaits()
 	}
-}
-
-// enter waits for access to a direction, which Unlock ends.
-func (f *File) enter(direction *ringo.Mutex) error {
-	if err := direction.Lock(); err != nil {
-		return err
-	}
-	if f.refs.closing() { // while it waited
-		direction.Unlock()
-		return os.ErrClosed
-	}
-	return nil
 }
 
 // readReady reads what there is, when there is something.
 func (f *File) readReady(p []byte) (int, error) {
-	if err := f.enter(&f.readiness.reads); err != nil {
-		return 0, f.fail("read", err)
+	a, err := f.readiness.core.Enter(handle.In)
+	if err != nil {
+		return 0, f.failReady("read", err)
 	}
-	defer f.readiness.reads.Unlock()
-	l, _ := loop.Current()
-	if l == nil {
-		n, err := f.readiness.netpoll.Read(p)
-		return n, f.closedError("read", err)
-	}
-	n, err := f.transferReady(l, op.Read, p)
-	switch {
-	case err != nil:
-		return 0, f.fail("read", err)
-	case n == 0 && len(p) > 0:
+	defer f.readiness.core.Leave(a)
+	n, err := transferReady(a, op.ReadAt, p)
+	if err == nil && n == 0 && len(p) > 0 {
 		return 0, io.EOF
 	}
-	return n, nil
+	return n, f.failReady("read", err)
 }
 
 // writeReady writes all of p, as there is room.
 func (f *File) writeReady(p []byte) (n int, err error) {
-	if err := f.enter(&f.readiness.writes); err != nil {
-		return 0, f.fail("write", err)
+	a, err := f.readiness.core.Enter(handle.Out)
+	if err != nil {
+		return 0, f.failReady("write", err)
 	}
-	defer f.readiness.writes.Unlock()
-	l, _ := loop.Current()
-	if l == nil {
-		n, err := f.readiness.netpoll.Write(p)
-		return n, f.closedError("write", err)
-	}
+	defer f.readiness.core.Leave(a)
 	for {
-		m, err := f.transferReady(l, op.Write, p[n:])
-		if err != nil {
-			return n, f.fail("write", err)
-		}
-		if n += m; n == len(p) {
-			return n, nil
+		m, err := transferReady(a, op.WriteAt, p[n:])
+		if n += m; err != nil || n == len(p) {
+			return n, f.failReady("write", err)
 		}
 	}
 }
 
-// rawWait calls fn until it returns true, and waits in between as the op of this code does.
-func (f *File) rawWait(name string, code op.Code, fn func(fd uintptr) bool,
-	netpoll func(syscall.RawConn, func(uintptr) bool) error) error {
+// transferReady reads or writes once, and waits until that can be done.
+func transferReady(a handle.Access, code op.Code, p []byte) (int, error) {
+	if err := loop.ChargeAndYield(); err != nil {
+		return 0, err
+	}
+	o := a.Op()
+	o.Code, o.Buf, o.Off = code, p[:min(len(p), turnMax)], -1
+	res, err := a.Do()
+	if err == nil {
+		res, err = result(res)
+	}
+	return int(res), err
+}
+
+// rawWait calls fn until it returns true, and waits in between as wait does.
+func (f *File) rawWait(name string, fn func(fd uintptr) bool,
+	wait func(*handle.RawConn, func(uintptr) bool) error) error {
 	if err := f.begin(name); err != nil {
 		return err
 	}
 	defer f.refs.release()
-	if !f.pollable() {
-		for !fn(uintptr(f.n)) {
-			// It is always ready.
-			if err := loop.ChargeAndYield(); err != nil {
-				return f.fail(name, err)
-			}
-		}
-		return nil
-	}
-	direction := &f.readiness.reads
-	if code == op.Write {
-		direction = &f.readiness.writes
-	}
-	if err := f.enter(direction); err != nil {
-		return f.fail(name, err)
-	}
-	defer direction.Unlock()
-	l, _ := loop.Current()
-	if l == nil {
-		raw, err := f.readiness.netpoll.SyscallConn()
-		if err == nil {
-			err = netpoll(raw, fn)
-		}
-		return f.closedError(name, err)
+	if f.pollable() {
+		fail := func(_ string, err error) error { return f.failReady(name, err) }
+		return wait(&handle.RawConn{Core: &f.readiness.core, Fail: fail}, fn)
 	}
 	for !fn(uintptr(f.n)) {
-		if err := f.readiness.park(l, f.n, op.Table[code].Interest); err != nil {
+		// It is always ready.
+		if err := loop.ChargeAndYield(); err != nil {
 			return f.fail(name, err)
 		}
 	}
 	return nil
 }
 
-// closedError is err, or says that Close has ended a goroutine's wait.
-func (f *File) closedError(name string, err error) error {
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		return f.fail(name, os.ErrClosed)
-	}
-	return err
-}
-
-// transferReady reads or writes once, and parks until that can be done.
-func (f *File) transferReady(l *loop.Loop, code op.Code, p []byte) (int, error) {
-	if err := chargeAndYield(l); err != nil {
-		return 0, err
-	}
-	c := newCall(code, f.n)
-	defer c.free()
-	c.op.Buf, c.op.Off = p[:min(len(p), turnMax)], -1
-	for {
-		res := driver.Call(&c.op)
-		if res != -sys.EAGAIN && res != -sys.EINTR {
-			n, err := result(res)
-			return int(n), err
-		}
-		if err := f.readiness.park(l, f.n, c.op.Interest()); err != nil {
-			return 0, err
-		}
-	}
-}
-
-// park waits until the descriptor is ready for something of interest.
-func (r *readiness) park(l *loop.Loop, n int32, interest uint32) error {
-	dup, err := duplicate(n)
-	if err != nil {
-		return err
-	}
-	p := &waiter{l: l}
-	p.fd.Init(dup)
-	defer p.close()
-	if err := l.Unwatchable(dup); err != nil {
-		return err
-	}
-	if p.o = l.NewOp(op.Poll); p.o == nil {
-		return errno(sys.ENOBUFS)
-	}
-	p.o.FD, p.o.Events = &p.fd, uint16(interest)
-	if !r.register(p) {
-		l.FreeOp(p.o)
-		return os.ErrClosed
-	}
-	res := l.Do(p.o)
-	p.ended = true
-	l.FreeOp(p.o)
-	r.mu.Lock()
-	delete(r.waiters, p)
-	closed := r.closed
-	r.mu.Unlock()
+// failReady is fail for what a call on a stream ends with.
+func (f *File) failReady(name string, err error) error {
 	switch {
-	case closed:
-		return os.ErrClosed
-	case res == -sys.ECANCELED && l.Canceled():
-		return l.Cause()
-	case res < 0:
-		return errno(-res)
+	case err == nil:
+		return nil
+	case errors.Is(err, net.ErrClosed):
+		err = os.ErrClosed
 	}
-	return nil
+	return f.fail(name, err)
 }
-
-func (r *readiness) register(p *waiter) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if !r.closed {
-		r.waiters[p] = struct{}{}
-	}
-	return !r.closed
-}
-
-// close closes the duplicate, of which the driver knows.
-func (p *waiter) close() {
-	p.l.CloseFD(&p.fd)
-}
-
-// duplicate gives another number for the open file.
-func duplicate(n int32) (int32, error) { return result(loop.Kernel().Dup(n)) }

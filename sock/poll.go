@@ -4,13 +4,11 @@ import (
 	"errors"
 	"io"
 	"io/fs"
-	"os"
 	"syscall"
 	"time"
 
 	"ringo"
 	"ringo/internal/handle"
-	"ringo/internal/kernel"
 	"ringo/internal/loop"
 	"ringo/internal/op"
 )
@@ -41,11 +39,10 @@ const (
 // its own: if another process was faster then only the caller waits, for what comes next,
 // and can't be cancelled until then.
 type Pollable struct {
-	l     *loop.Loop
-	core  handle.Core
-	own   handle.Own
-	name  string
-	waits []*pollWait // the loop thread's
+	l    *loop.Loop
+	core handle.Core
+	own  handle.Own
+	name string
 }
 
 // Poll makes a Pollable of a file, or of anything else that has a descriptor; a mere
@@ -91,7 +88,7 @@ func (p *Pollable) open(f syscall.RawConn) error {
 		p.l.Kernel().Close(n)
 		return err
 	}
-	p.core.Init(p.l, &pollOwner{p: p}, n, &p.own)
+	p.core.Init(p.l, handle.NoOwner{}, n, &p.own)
 	return nil
 }
 
@@ -155,9 +152,10 @@ func (p *Pollable) Write(b []byte) (n int, err error) {
 // directions that are waited for count.
 func (p *Pollable) Wait(interest Interest) (Interest, error) {
 	err := loop.ChargeAndYield()
-	for res := int32(0); err == nil; {
-		if res, err = p.await(interest); res != 0 {
-			return Interest(res), nil
+	if err == nil {
+		var ready int32
+		if ready, err = p.core.Ready(uint16(interest)); err == nil {
+			return Interest(ready), nil
 		}
 	}
 	return 0, p.fail("wait", err)
@@ -179,7 +177,6 @@ func (p *Pollable) setDeadlines(t time.Time, in, out bool) error {
 	if err := p.core.SetDeadline(t, in, out); err != nil {
 		return p.fail("set", err)
 	}
-	p.onLoop(p.follow)
 	return nil
 }
 
@@ -203,27 +200,4 @@ func (p *Pollable) enter(dir handle.Dir) (handle.Access, error) {
 		}
 	}
 	return a, err
-}
-
-// onLoop runs f on the loop's thread, where it must not park; false if the loop has ended.
-func (p *Pollable) onLoop(f func()) bool {
-	if p.l.IsCurrent() {
-		f()
-		return true
-	}
-	return p.l.Call(f)
-}
-
-// state is why a call that counts a deadline must not wait, or has ended.
-func (p *Pollable) state(limit int64) error {
-	if _, err := p.core.Ask(func(kernel.Kernel, int32) int32 { return 0 }); err != nil {
-		return err
-	}
-	if limit != 0 && p.l.Elapsed() >= limit {
-		return os.ErrDeadlineExceeded
-	}
-	if l, _ := loop.Current(); l != nil && l.Canceled() {
-		return l.Cause()
-	}
-	return nil
 }

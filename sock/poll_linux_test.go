@@ -133,6 +133,7 @@ func TestPollReadWrite(t *testing.T) {
 						others(l)
 						canceled.Cancel()
 						canceled.Wait()
+						eventuallyOn(t, l, "the poll has ended", func() bool { return l.Stats().Slots == 0 })
 						closed := l.Go(func() {
 							_, err := r.Read(make([]byte, 1))
 							wantPathError(t, err, net.ErrClosed)

@@ -2,7 +2,6 @@ package sock
 
 import (
 	"context"
-	"slices"
 
 	"ringo/internal/driver"
 	"ringo/internal/handle"
@@ -10,7 +9,6 @@ import (
 	"ringo/internal/op"
 	"ringo/internal/posix"
 	"ringo/internal/sys"
-	"ringo/internal/timer"
 )
 
 // transfer reads or writes once, and waits until that can be done. The caller has the
@@ -21,7 +19,7 @@ func (p *Pollable) transfer(a handle.Access, code op.Code, b []byte) (int32, err
 		dir, interest = handle.Out, Writable
 	}
 	for ready := false; ; ready = true {
-		if err := p.state(p.core.Limit(dir)); err != nil {
+		if err := p.state(a, dir); err != nil {
 			return 0, err
 		}
 		res, ok := p.attempt(a, code, b)
@@ -37,10 +35,18 @@ func (p *Pollable) transfer(a handle.Access, code op.Code, b []byte) (int32, err
 		case ok:
 			return res, nil
 		}
-		if _, err := p.await(interest); err != nil {
+		if _, err := p.core.Ready(uint16(interest)); err != nil {
 			return 0, err
 		}
 	}
+}
+
+// state is why the caller that has the turn must not go on.
+func (p *Pollable) state(a handle.Access, dir handle.Dir) error {
+	if a.Own() {
+		return p.core.State(dir)
+	}
+	return a.Late()
 }
 
 // attempt reads or writes if that need not wait.
@@ -81,130 +87,4 @@ func (p *Pollable) offload(a handle.Access, code op.Code, b []byte) int32 {
 func (p *Pollable) unref() {
 	p.core.FD().Unref()
 	p.core.Settle()
-}
-
-// pollWait is a caller that waits for readiness, by a poll of the loop. It may leave before
-// the poll has ended, which has nothing of its.
-type pollWait struct {
-	p        *Pollable
-	parker   loop.Parker
-	interest Interest
-	res      int32 // what the caller is told
-	op       *op.Op
-	t        timer.Timer
-}
-
-// await waits until the descriptor is ready, and returns for what; 0 if the deadline was
-// moved just then.
-func (p *Pollable) await(interest Interest) (int32, error) {
-	w := &pollWait{p: p, interest: interest}
-	if err := p.state(w.limit()); err != nil {
-		return 0, err
-	}
-	w.parker.Begin(loop.Current())
-	if !p.onLoop(w.begin) {
-		return 0, errEnded
-	}
-	if _, ok := w.parker.Park(); !ok {
-		p.onLoop(w.abort)
-		w.res = -sys.ECANCELED
-	}
-	if w.res >= 0 {
-		return w.res, nil
-	}
-	if err := p.state(w.limit()); err != nil || w.res == -sys.ECANCELED {
-		return 0, err
-	}
-	return 0, callError("poll", w.res)
-}
-
-// begin submits the poll. This and the following is the loop thread's.
-func (w *pollWait) begin() {
-	p := w.p
-	if p.core.Closing() {
-		w.tell(-sys.ECANCELED)
-		return
-	}
-	o := p.l.NewOp(op.Poll)
-	if o == nil {
-		w.tell(-sys.ENOBUFS)
-		return
-	}
-	o.FD, o.Events, o.Sink = p.core.FD(), uint16(w.interest), w
-	w.op, w.t.Owner = o, w
-	p.waits = append(p.waits, w)
-	w.follow()
-	p.l.Submit(o)
-}
-
-// Complete is told of the poll's end.
-func (w *pollWait) Complete(o *op.Op, res int32, _ uint32) {
-	p := w.p
-	w.op = nil
-	p.l.FreeOp(o)
-	p.l.RemoveTimer(&w.t)
-	p.waits = slices.DeleteFunc(p.waits, func(o *pollWait) bool { return o == w })
-	w.tell(res)
-	p.core.Settle()
-}
-
-// tell lets the caller go, unless it has left.
-func (w *pollWait) tell(res int32) {
-	if w.parker.Claim(0) {
-		w.res = res
-		w.parker.Wake()
-	}
-}
-
-// limit is the first deadline of the directions that are waited for.
-func (w *pollWait) limit() int64 {
-	in, out := w.p.core.Limit(handle.In), w.p.core.Limit(handle.Out)
-	if w.interest&(Readable|Urgent) == 0 {
-		in = 0
-	}
-	if w.interest&Writable == 0 {
-		out = 0
-	}
-	if in == 0 || out != 0 && out < in {
-		return out
-	}
-	return in
-}
-
-// follow has the timers of all waits follow the deadlines, which may have been set.
-func (p *Pollable) follow() {
-	for _, w := range p.waits {
-		w.follow()
-	}
-}
-
-func (w *pollWait) follow() {
-	if limit := w.limit(); limit != 0 {
-		w.p.l.Arm(&w.t, limit)
-	} else {
-		w.p.l.Disarm(&w.t)
-	}
-}
-
-// Fire ends the wait: a deadline has passed.
-func (w *pollWait) Fire(*timer.Timer) { w.abort() }
-
-func (w *pollWait) abort() {
-	if w.op != nil && !w.op.Canceled {
-		w.p.l.Cancel(w.op)
-	}
-}
-
-// pollOwner is a Pollable as the owner of its core. Nothing of it is handed over, or rests.
-type pollOwner struct {
-	handle.NoOwner
-	p *Pollable
-}
-
-// Closing ends the waits. Nobody waits for the polls' ends, which a driver that has died may owe.
-func (o *pollOwner) Closing() {
-	for _, w := range o.p.waits {
-		w.abort()
-		w.tell(-sys.ECANCELED)
-	}
 }

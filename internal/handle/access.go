@@ -77,7 +77,7 @@ func (a Access) Do() (int32, error) { return a.h.f.do(a.h) }
 func (a Access) Try() (int32, bool) { return a.h.try() }
 
 // Late is the error of a caller that comes when the deadline has passed.
-func (a Access) Late() error { return a.h.f.c.late(a.h.dir, a.h.f.c.l.Elapsed()) }
+func (a Access) Late() error { return a.h.f.c.tooLate(a.h.dir) }
 
 // InPlace has f, which may wait for other things than the handle, run in a goroutine where the caller is a
 // task of another loop.

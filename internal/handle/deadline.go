@@ -49,6 +49,14 @@ func limitOf(l *loop.Loop, t time.Time) int64 {
 	return max(1, at)
 }
 
+// tooLate is the error of a direction whose deadline has passed by now. Any caller.
+func (c *Core) tooLate(dir Dir) error {
+	if c.limits[dir].Load() == 0 {
+		return nil
+	}
+	return c.late(dir, c.l.Elapsed())
+}
+
 // late is the error of a direction whose deadline has passed at a time of the loop's clock.
 func (c *Core) late(dir Dir, now int64) error {
 	if limit := c.limits[dir].Load(); limit != 0 && now >= limit {
@@ -81,7 +89,7 @@ var longAgo = time.Unix(1, 0)
 
 // setDeadline tells the netpoller a direction's deadline. The caller holds mu.
 func (f *foreign) setDeadline(h *half) {
-	h.polls.tell()
+	f.endPolls()
 	if f.file == nil || f.closing {
 		return
 	}
@@ -136,7 +144,7 @@ func (f *foreign) setLimits(t time.Time, in, out bool) error {
 // holds mu.
 func (h *half) setLimit(at int64, t time.Time) (tell bool) {
 	h.f.c.limits[h.dir].Store(at)
-	h.polls.tell()
+	h.f.endPolls()
 	if h.f.file != nil && !h.interrupted {
 		h.f.setFileDeadline(h, t)
 	}

@@ -35,6 +35,7 @@ type foreign struct {
 	closed  bool            // the descriptor is closed
 	pinned  int32           // calls that use the descriptor's number beside the two directions
 	closers line            // in Close
+	polls   *poll           // callers that wait by those
 
 	registry   *Registry // of the detached handle; nil: it is attached
 	next, prev *foreign  // there
@@ -66,7 +67,7 @@ type half struct {
 	raw        func(fd uintptr) bool // to be called in place of op
 	call       func(uintptr) bool    // attempt, for the netpoller; made for the first wait
 	callerLoop *loop.Loop            // the caller is a task of this loop
-	polls      *loopWait             // the caller waits by the loop, for want of descriptors
+	poll       *poll                 // made for the first wait by one
 
 	Input Input
 }
@@ -96,12 +97,12 @@ var nobody = &foreign{closing: true, closed: true}
 
 // callers gives the foreign part, made if there is none.
 func (c *Core) callers() (*foreign, error) {
-	if c.l == nil {
-		return nil, ErrZero
-	}
 	f := c.foreign.Load()
 	if f == nil {
-		if c.l.Ended() {
+		switch {
+		case c.l == nil:
+			return nil, ErrZero
+		case c.l.Ended():
 			return nil, ErrEnded
 		}
 		c.foreign.CompareAndSwap(nil, c.newForeign())
@@ -325,8 +326,7 @@ func (f *foreign) beginCloseLocked() (told line) {
 	} else if f.file != nil {
 		f.file.SetDeadline(longAgo)
 	}
-	f.halves[In].polls.tell()
-	f.halves[Out].polls.tell()
+	f.claimPolls(&told)
 	return told
 }
 

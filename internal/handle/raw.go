@@ -3,10 +3,6 @@ package handle
 import (
 	"errors"
 	"syscall"
-	"time"
-
-	"ringo/internal/op"
-	"ringo/internal/sys"
 )
 
 // RawConn is a handle as a syscall.RawConn. Fail wraps an error as the handle's methods do.
@@ -71,20 +67,9 @@ func (c *Core) transferOwn(dir Dir, f func(fd uintptr) bool) error {
 	if dir == In && c.owner.Holds(&h.Input) {
 		return ErrUnread
 	}
-	for {
-		err := c.State(dir)
-		switch {
-		case err != nil:
-			return err
-		case f(uintptr(c.fd.Sys())):
-			return nil
-		case l.Canceled():
-			return l.Cause()
-		}
-		if err := c.awaitReady(dir); err != nil {
-			return err
-		}
-	}
+	h.raw = f
+	_, err = g.waitByPoll(h)
+	return err
 }
 
 // borrow makes a task of the loop, which has access, the foreign caller that is at it.
@@ -102,6 +87,7 @@ func (h *half) borrow() bool {
 // restore gives the direction back to the loop.
 func (h *half) restore() {
 	f := h.f
+	h.raw = nil
 	f.mu.Lock()
 	h.busy, h.wanted, h.ahead = false, false, 0
 	h.unlend(&f.c.own.dirs[h.dir])
@@ -112,30 +98,4 @@ func (h *half) restore() {
 	}
 	f.unwatch()
 	f.mu.Unlock()
-}
-
-// interest is what a poll of a stream watches. RDHUP and PRI are there so that
-// bytes that come together with a FIN, or around an urgent byte, are not missed.
-const interest = sys.PollIn | sys.PollRdhup | sys.PollPri
-
-// halfClosedPause is how long a task waits for room behind a poll that reports nothing
-// but the peer's end, as all polls of a socket do: the next one would at once, too.
-const halfClosedPause = time.Millisecond
-
-// awaitReady parks the running task until the descriptor is ready in a direction, or
-// something else is to be looked at.
-func (c *Core) awaitReady(dir Dir) error {
-	o := c.l.NewOp(op.Poll)
-	if o == nil {
-		return CallError("poll", -sys.ENOBUFS)
-	}
-	o.Events = interest
-	if dir == Out {
-		o.Events = sys.PollOut
-	}
-	res := c.Await(dir, o)
-	if dir == Out && res > 0 && res&(sys.PollOut|sys.PollErr|sys.PollHup) == 0 {
-		c.l.Sleep(halfClosedPause)
-	}
-	return c.Why(dir, "poll")
 }

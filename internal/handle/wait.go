@@ -13,7 +13,7 @@ import (
 // do runs the op of a foreign caller that has access, and waits if it must.
 func (f *foreign) do(h *half) (int32, error) {
 	if !h.watched || h.dir == Out { // which seldom has to wait
-		if err := f.c.late(h.dir, f.c.l.Elapsed()); err != nil {
+		if err := f.c.tooLate(h.dir); err != nil {
 			return 0, err
 		}
 		if res, ok := h.try(); ok {
@@ -26,7 +26,7 @@ func (f *foreign) do(h *half) (int32, error) {
 		}
 	}
 	if h.callerLoop != nil {
-		return f.waitOffloaded(h)
+		return f.waitAsTask(h)
 	}
 	return f.wait(h)
 }
@@ -57,7 +57,10 @@ func (h *half) try() (res int32, ok bool) {
 	if h.op == nil {
 		h.getOp()
 	}
-	return h.f.c.l.Try(h.op)
+	if l := h.f.c.l; l != nil {
+		return l.Try(h.op)
+	}
+	return tryUnowned(h.op)
 }
 
 // putOp puts op back into the pool while a goroutine waits, if nothing of it is to be kept but where it
@@ -88,7 +91,7 @@ func (f *foreign) wait(h *half) (int32, error) {
 	if !h.watched {
 		switch err := f.watch(h); {
 		case outOfDescriptors(err):
-			return f.waitOnLoop(h)
+			return f.waitByPoll(h)
 		case err != nil:
 			return 0, err
 		}
@@ -107,7 +110,7 @@ func (f *foreign) wait(h *half) (int32, error) {
 	}
 	switch {
 	case err == nil && h.callerLoop != nil && !h.mayBlock: // it did not wait
-		return f.waitOffloaded(h)
+		return f.waitAsTask(h)
 	case err == nil:
 		return h.res, nil
 	case f.isClosing():
@@ -123,6 +126,14 @@ func (f *foreign) isClosing() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.closing
+}
+
+// waitAsTask is wait for a task of another loop.
+func (f *foreign) waitAsTask(h *half) (int32, error) {
+	if f.c.l == nil {
+		return f.waitByPoll(h)
+	}
+	return f.waitOffloaded(h)
 }
 
 // waitOffloaded has a goroutine wait in place of a task of another loop.
@@ -221,7 +232,7 @@ func (f *foreign) unwatch() {
 // closeFile closes the duplicate, which nobody uses: else it would wait. The caller
 // holds mu.
 func (f *foreign) closeFile() {
-	if f.file != nil {
+	if f.file != nil && f.c.l != nil {
 		f.file.Close()
 		f.file, f.raw = nil, nil
 	}

@@ -1,0 +1,316 @@
+package handle
+
+import (
+	"errors"
+	"os"
+	"time"
+
+	"ringo/internal/fd"
+	"ringo/internal/loop"
+	"ringo/internal/op"
+	"ringo/internal/posix"
+	"ringo/internal/sys"
+	"ringo/internal/timer"
+)
+
+// poll is a caller that waits for readiness by a poll of a loop: of the handle's, where Go's netpoller can't
+// have the descriptor, or of the caller's own, of a handle that belongs to no loop.
+//
+//	begin ──▶ the loop has it ──Complete──▶ the caller is told
+//	             │ a deadline passes or is moved, the handle closes, ...
+//	             └─abort: the caller finds out which
+//
+// A caller that is cancelled, or whose handle closes, need not wait for the poll's end, which a driver that has
+// died may owe: the poll has nothing of the caller's, but for the descriptor of a handle that the loop doesn't know.
+type poll struct {
+	caller   waiter
+	f        *foreign
+	l        *loop.Loop // that polls
+	interest uint16
+	until    int64 // when a caller that pauses is to go on; 0: it waits for readiness
+	res      int32 // what the caller is told
+	err      error
+	next     *poll // of f
+
+	// The loop thread's.
+	op     *op.Op // in flight
+	pauses bool   // until the timer fires
+	dup    fd.FD  // for a loop that isn't the handle's: its driver knows a descriptor once
+	timer  timer.Timer
+}
+
+// Ready waits until the descriptor is ready for something of interest, without access to a direction, and returns
+// for what. The deadlines of the directions that it waits for count. Any caller.
+func (c *Core) Ready(interest uint16) (res int32, err error) {
+	f, err := c.callers()
+	for err == nil && res == 0 {
+		res, err = f.ready(nil, interest, 0)
+	}
+	return res, err
+}
+
+// waitByPoll is wait by polls of a loop.
+func (f *foreign) waitByPoll(h *half) (int32, error) {
+	interest := uint16(streamInterest)
+	if h.dir == Out {
+		interest = sys.PollOut
+	}
+	for {
+		if err := f.c.tooLate(h.dir); err != nil {
+			return 0, err
+		}
+		if res, ok := h.try(); ok {
+			return res, nil
+		}
+		res, err := f.ready(h, interest, 0)
+		if err != nil {
+			return 0, err
+		}
+		if h.dir == Out && res > 0 && res&(sys.PollOut|sys.PollErr|sys.PollHup) == 0 {
+			pause(halfClosedPause)
+		}
+	}
+}
+
+// Pause has a foreign caller that has access wait for d, for something else than the handle. It fails if the
+// caller is to go.
+func (a Access) Pause(d time.Duration) error {
+	f := a.h.f
+	for end := f.c.l.Elapsed() + int64(d); f.c.l.Elapsed() < end; {
+		if _, err := f.ready(a.h, sys.PollIn, end); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func pause(d time.Duration) {
+	if l, _ := loop.Current(); l != nil {
+		l.Sleep(d)
+	} else {
+		time.Sleep(d)
+	}
+}
+
+// streamInterest is what a poll of a stream watches. RDHUP and PRI are there so that
+// bytes that come together with a FIN, or around an urgent byte, are not missed.
+const streamInterest = sys.PollIn | sys.PollRdhup | sys.PollPri
+
+// halfClosedPause is how long a caller waits for room behind a poll that reports nothing
+// but the peer's end, as all polls of a socket do: the next one would at once, too.
+const halfClosedPause = time.Millisecond
+
+// outOfDescriptors reports whether that is why the netpoller can't have the descriptor.
+func outOfDescriptors(err error) bool {
+	return errors.Is(err, posix.EMFILE) || errors.Is(err, posix.ENFILE)
+}
+
+// ready waits once, for a caller that has access to h, or to nothing. It returns 0 if the caller is to look again
+// whether it may go on.
+func (f *foreign) ready(h *half, interest uint16, until int64) (int32, error) {
+	l, t := loop.Current()
+	p := f.pollOf(h)
+	f.mu.Lock()
+	err := f.stops(h, l, interest)
+	if err == nil {
+		if f.c.l == nil {
+			p.l = l
+		}
+		p.caller.Begin(l, t)
+		p.interest, p.until, p.res, p.err = interest, until, 0, nil
+		p.next, f.polls = f.polls, p
+	}
+	f.mu.Unlock()
+	switch {
+	case err != nil:
+		return 0, err
+	case l == p.l:
+		p.begin()
+	case !p.l.Call(p.begin):
+		p.err = ErrEnded
+		p.caller.Claim(yours)
+		p.caller.Wake()
+	}
+	switch which, ok := p.caller.Park(); {
+	case !ok && f.c.l == nil:
+		p.quit(l, t)
+	case !ok:
+		p.l.Call(p.abort)
+		fallthrough
+	case which == over:
+		p.res = -sys.ECANCELED
+		if h != nil {
+			h.poll = nil // it is the loop's for a while
+		}
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	at := &f.polls
+	for *at != p {
+		at = &(*at).next
+	}
+	*at = p.next
+	switch {
+	case f.closing, p.res == -sys.ECANCELED:
+		return 0, f.stops(h, l, interest)
+	case p.err != nil:
+		return 0, p.err
+	case p.res < 0:
+		return 0, CallError("poll", p.res)
+	}
+	return p.res, nil
+}
+
+// pollOf is the poll of who has h.
+func (f *foreign) pollOf(h *half) *poll {
+	switch {
+	case h == nil:
+		return &poll{f: f, l: f.c.l}
+	case h.poll == nil:
+		h.poll = &poll{f: f, l: f.c.l}
+	}
+	return h.poll
+}
+
+// stops is why a caller, a task if it has a loop, must not wait. The caller holds mu.
+func (f *foreign) stops(h *half, l *loop.Loop, interest uint16) error {
+	switch limit := f.c.limitFor(interest); {
+	case f.closing:
+		return f.closedErr()
+	case h != nil && h.interrupted, limit != 0 && f.c.l.Elapsed() >= limit:
+		return os.ErrDeadlineExceeded
+	case l != nil && l.Canceled():
+		return l.Cause()
+	}
+	return nil
+}
+
+// limitFor is the first deadline of the directions that interest is about; 0: none.
+func (c *Core) limitFor(interest uint16) int64 {
+	in, out := c.limits[In].Load(), c.limits[Out].Load()
+	if interest&(sys.PollIn|sys.PollPri) == 0 {
+		in = 0
+	}
+	if interest&sys.PollOut == 0 {
+		out = 0
+	}
+	if in == 0 || out != 0 && out < in {
+		return out
+	}
+	return in
+}
+
+// quit has a task that was cancelled wait for the poll's end: until then its loop has a duplicate, with which the file
+// stays open.
+func (p *poll) quit(l *loop.Loop, t *loop.Task) {
+	if p.op == nil { // it has ended since
+		return
+	}
+	p.caller.Begin(l, t)
+	p.abort()
+	l.Shield()
+	p.caller.Park()
+	l.Unshield()
+}
+
+// begin submits the poll. This and what follows runs on the loop's thread.
+func (p *poll) begin() {
+	c, at := p.f.c, &p.f.c.fd
+	if c.l != nil && c.Closing() {
+		p.tell(-sys.ECANCELED)
+		return
+	}
+	p.timer.Owner = p
+	limit := c.limitFor(p.interest)
+	if p.pauses = p.until != 0; p.pauses {
+		if limit == 0 {
+			limit = p.until
+		}
+		p.l.Arm(&p.timer, min(limit, p.until))
+		return
+	}
+	if c.l == nil {
+		n := p.l.Kernel().Dup(at.Sys())
+		if n < 0 {
+			p.err = posix.Error(n)
+			p.tell(n)
+			return
+		}
+		at = &p.dup
+		at.Init(n)
+		p.err = p.l.Unwatchable(n)
+	}
+	o := p.l.NewOp(op.Poll)
+	if o == nil || p.err != nil {
+		p.end(-sys.ENOBUFS)
+		return
+	}
+	o.FD, o.Events, o.Sink = at, p.interest, p
+	p.op = o
+	if limit != 0 {
+		p.l.Arm(&p.timer, limit)
+	}
+	p.l.Submit(o)
+}
+
+// Complete is told of the poll's end.
+func (p *poll) Complete(o *op.Op, res int32, _ uint32) {
+	p.op = nil
+	p.l.FreeOp(o)
+	p.l.RemoveTimer(&p.timer)
+	p.end(res)
+}
+
+// end lets go of the descriptor, and tells the caller.
+func (p *poll) end(res int32) {
+	c := p.f.c
+	switch {
+	case c.l == nil:
+		p.l.CloseFD(&p.dup)
+	case c.own == nil, c.own.dirs[In].lent != nil:
+		c.Forget() // a detached handle is closed without the loop, which must not know it by then
+	}
+	p.tell(res)
+	if c.l != nil {
+		c.Settle() // if it is closing, the poll may have been all that it waited for
+	}
+}
+
+func (p *poll) tell(res int32) {
+	if p.caller.Claim(yours) {
+		p.res = res
+		p.caller.Wake()
+	}
+}
+
+// Fire ends the poll: a deadline may have passed.
+func (p *poll) Fire(*timer.Timer) { p.abort() }
+
+func (p *poll) abort() {
+	switch {
+	case p.pauses:
+		p.pauses = false
+		p.l.RemoveTimer(&p.timer)
+		p.tell(-sys.ECANCELED)
+	case p.op != nil && !p.op.Canceled:
+		p.l.Cancel(p.op)
+	}
+}
+
+// endPolls has those who wait by polls look whether they may go on. The caller holds mu.
+func (f *foreign) endPolls() {
+	for p := f.polls; p != nil; p = p.next {
+		p.l.Call(p.abort)
+	}
+}
+
+// claimPolls takes out of their waits those who wait by polls of a handle that closes, but where the poll's end
+// is what the descriptor's end has to wait for. The caller holds mu.
+func (f *foreign) claimPolls(told *line) {
+	f.endPolls()
+	for p := f.polls; p != nil && f.registry == nil && f.c.l != nil; p = p.next {
+		if p.caller.Claim(over) {
+			told.push(&p.caller)
+		}
+	}
+}

@@ -1,0 +1,38 @@
+package handle
+
+import (
+	"os"
+
+	"ringo/internal/driver"
+	"ringo/internal/op"
+	"ringo/internal/sys"
+)
+
+// InitUnowned makes c a handle that belongs to no loop, so that all its callers are foreign: a task waits by a poll of
+// the loop that it runs on. file has the descriptor, in non-blocking mode, and stays the caller's to close, after
+// EndWaits and when no call is under way.
+func (c *Core) InitUnowned(file *os.File, n int32) (err error) {
+	c.owner = NoOwner{}
+	c.fd.Init(n)
+	c.LendAll()
+	f := c.foreign.Load()
+	for dir := range f.halves {
+		h := &f.halves[dir]
+		h.op, h.keepsOp = new(op.Op), true
+	}
+	f.file = file
+	f.raw, err = file.SyscallConn()
+	return err
+}
+
+// EndWaits has all calls on an unowned handle fail, those that wait and those to come.
+func (c *Core) EndWaits() { c.foreign.Load().beginClose() }
+
+// tryUnowned is Loop.Try where there is no loop.
+func tryUnowned(o *op.Op) (res int32, ok bool) {
+	for {
+		if res = driver.Call(o); res != -sys.EINTR {
+			return res, res != -sys.EAGAIN
+		}
+	}
+}
