@@ -52,7 +52,7 @@ func newConn(l *loop.Loop, sys int32) *Conn {
 	c := &n.c
 	c.l = l
 	c.equip(&n.h)
-	c.core.Init(l, (*connOwner)(c), sys, &n.h.own)
+	c.core.Init(l, (*connHooks)(c), sys, &n.h.own)
 	c.in.ready = !l.Lends()
 	return c
 }
@@ -60,7 +60,7 @@ func newConn(l *loop.Loop, sys int32) *Conn {
 // newDetached makes a connection of a descriptor for foreign callers: detach must follow.
 func newDetached(l *loop.Loop, sys int32) *Conn {
 	c := &Conn{l: l}
-	c.core.InitDetached(l, (*connOwner)(c), sys)
+	c.core.InitDetached(l, (*connHooks)(c), sys)
 	return c
 }
 
@@ -122,24 +122,24 @@ func (c *Conn) RemoteAddr() net.Addr {
 // stay. Any goroutine may call it.
 func (c *Conn) Close() error { return c.core.Close() }
 
-// connOwner is the connection as the owner of its core.
-type connOwner Conn
+// connHooks is the connection as the hooks of its core.
+type connHooks Conn
 
 // Attach makes what tasks need at a connection that was detached.
-func (o *connOwner) Attach() *handle.Own {
+func (o *connHooks) Attach() *handle.Own {
 	h := new(atHand)
 	(*Conn)(o).equip(h)
 	return &h.own
 }
 
 // Release leaves what is known of the input to foreign callers.
-func (o *connOwner) Release(to *handle.Input) { o.in.release((*Conn)(o), to) }
+func (o *connHooks) Release(to *handle.Input) { o.in.release((*Conn)(o), to) }
 
 // Acquire is the way back.
-func (o *connOwner) Acquire(from *handle.Input) { o.in.acquire((*Conn)(o), from) }
+func (o *connHooks) Acquire(from *handle.Input) { o.in.acquire((*Conn)(o), from) }
 
 // Holds reports whether bytes are unread.
-func (o *connOwner) Holds(in *handle.Input) bool {
+func (o *connHooks) Holds(in *handle.Input) bool {
 	if in == nil {
 		return o.in.buffered() > 0
 	}
@@ -147,19 +147,19 @@ func (o *connOwner) Holds(in *handle.Input) bool {
 }
 
 // Rests reports whether Serve waits for input without a task.
-func (o *connOwner) Rests() bool { return o.serve.resting() }
+func (o *connHooks) Rests() bool { return o.serve.resting() }
 
 // Expired is told when the read deadline has passed meanwhile.
-func (o *connOwner) Expired() { o.serve.expired((*Conn)(o)) }
+func (o *connHooks) Expired() { o.serve.expired((*Conn)(o)) }
 
 // CloseCalled has Serve know that its last word is still to come.
-func (o *connOwner) CloseCalled() { o.serve.drain((*Conn)(o)) }
+func (o *connHooks) CloseCalled() { o.serve.drain((*Conn)(o)) }
 
 // Closing has nobody to tell: who waits is in the core's hands.
-func (o *connOwner) Closing() {}
+func (o *connHooks) Closing() {}
 
 // Settled gives up what was received and not read.
-func (o *connOwner) Settled() {
+func (o *connHooks) Settled() {
 	c := (*Conn)(o)
 	if c.detachState != nil {
 		c.detachState.keep(c)
@@ -169,17 +169,17 @@ func (o *connOwner) Settled() {
 }
 
 // Closed tells Serve.
-func (o *connOwner) Closed() {
+func (o *connHooks) Closed() {
 	if c := (*Conn)(o); c.atHand != nil {
 		c.serve.fdClosed(c)
 	}
 }
 
 // Drain is the loop's word that accepts have stopped.
-func (o *connOwner) Drain() { o.serve.drainBegins((*Conn)(o)) }
+func (o *connHooks) Drain() { o.serve.drainBegins((*Conn)(o)) }
 
 // Abandoned is nothing to a connection: it is closed.
-func (o *connOwner) Abandoned() {}
+func (o *connHooks) Abandoned() {}
 
 // doubtAlarm is the connection as the owner of the input's timer.
 type doubtAlarm Conn

@@ -61,7 +61,7 @@ func (b *backoff) next() time.Duration {
 func newListener(l *loop.Loop, network string, s int32, file *socketFile, leave func()) (*Listener, error) {
 	ln := &Listener{l: l, file: file, leave: sync.OnceFunc(leave)}
 	ln.core.Messages()
-	ln.core.Init(l, &listenerOwner{ln: ln}, s, &ln.own)
+	ln.core.Init(l, &listenerHooks{ln: ln}, s, &ln.own)
 	ln.core.LendAll()
 	ln.timer.Owner = (*listenerAlarm)(ln)
 	if unixNetwork(network) {
@@ -290,15 +290,15 @@ func (a *listenerAlarm) Fire(*timer.Timer) { a.core.Wake() }
 // are closed. Closing again does nothing. Any goroutine may call it.
 func (ln *Listener) Close() error { return ln.core.Close() }
 
-// listenerOwner is the listener as the owner of its core. At a handover what was accepted and not asked for stays
+// listenerHooks is the listener as the hooks of its core. At a handover what was accepted and not asked for stays
 // where it is: the queue belongs to whoever has access.
-type listenerOwner struct {
-	handle.NoOwner
+type listenerHooks struct {
+	handle.NoHooks
 	ln *Listener
 }
 
 // Closing leaves the socket to the others that share it.
-func (o *listenerOwner) Closing() {
+func (o *listenerHooks) Closing() {
 	ln := o.ln
 	ln.file.release()
 	ln.l.RemoveTimer(&ln.timer)
@@ -308,7 +308,7 @@ func (o *listenerOwner) Closing() {
 }
 
 // Settled closes what nobody has asked for.
-func (o *listenerOwner) Settled() {
+func (o *listenerHooks) Settled() {
 	for s, ok := o.ln.queue.pop(); ok; s, ok = o.ln.queue.pop() {
 		discard(o.ln.l, s)
 	}
@@ -316,16 +316,16 @@ func (o *listenerOwner) Settled() {
 
 // Closed tells the Run that nobody listens there any more. Where the loop had ended before the last caller left,
 // nobody was told Settled.
-func (o *listenerOwner) Closed() {
+func (o *listenerHooks) Closed() {
 	o.Settled()
 	o.ln.leave()
 }
 
 // Drain is the loop's word that accepts have stopped.
-func (o *listenerOwner) Drain() { o.ln.core.BeginClose() }
+func (o *listenerHooks) Drain() { o.ln.core.BeginClose() }
 
 // Abandoned waits for those who leave Accept just then: when Run has returned the address is free.
-func (o *listenerOwner) Abandoned() { o.ln.core.AwaitForeign() }
+func (o *listenerHooks) Abandoned() { o.ln.core.AwaitForeign() }
 
 // fdQueue is accepted descriptors in order.
 type fdQueue struct {

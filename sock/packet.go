@@ -41,7 +41,7 @@ func (c *packet) init(l *loop.Loop, network string, family uint32, s int32) {
 	c.l, c.local = l, loopStateOf(l)
 	c.network, c.family = network, family
 	c.core.Messages()
-	c.core.Init(l, &packetOwner{c: c}, s, &c.own)
+	c.core.Init(l, &packetHooks{c: c}, s, &c.own)
 	c.in.ready = true // for all that is known
 }
 
@@ -85,34 +85,34 @@ func (c *packet) plain(name string, ask kernelCall) (int32, error) {
 	return res, c.failed(name, err)
 }
 
-// packetOwner is the socket as the owner of its core. It is never detached. Its loop's end closes it, and a drain
+// packetHooks is the socket as the hooks of its core. It is never detached. Its loop's end closes it, and a drain
 // does not: datagrams belong to conversations that go on.
-type packetOwner struct {
-	handle.NoOwner
+type packetHooks struct {
+	handle.NoHooks
 	c *packet
 }
 
 // Release moves what was fetched where foreign callers find it.
-func (o *packetOwner) Release(*handle.Input) {
+func (o *packetHooks) Release(*handle.Input) {
 	if pl := o.c.local.packet; pl != nil && pl.owner == o.c {
 		pl.keepUnread()
 	}
 }
 
 // Acquire is the way back. Nobody knows what there is.
-func (o *packetOwner) Acquire(*handle.Input) { o.c.in.ready = true }
+func (o *packetHooks) Acquire(*handle.Input) { o.c.in.ready = true }
 
 // Holds reports whether datagrams were fetched that nobody has read.
-func (o *packetOwner) Holds(*handle.Input) bool { return len(o.c.in.kept) > 0 }
+func (o *packetHooks) Holds(*handle.Input) bool { return len(o.c.in.kept) > 0 }
 
 // Closing removes the file of a Unix socket's name.
-func (o *packetOwner) Closing() { o.c.file.release() }
+func (o *packetHooks) Closing() { o.c.file.release() }
 
 // Settled gives up what was fetched.
-func (o *packetOwner) Settled() { o.c.in.release(o.c) }
+func (o *packetHooks) Settled() { o.c.in.release(o.c) }
 
 // Closed says that the address is free.
-func (o *packetOwner) Closed() {
+func (o *packetHooks) Closed() {
 	if o.c.leave != nil {
 		o.c.leave()
 	}

@@ -145,7 +145,7 @@ func (s *server) add(c *Conn) {
 func (s *server) closeAll() {
 	s.ended = true
 	s.l.EachHandle(func(o loop.Open) {
-		if c, ok := handle.Of(o).(*connOwner); ok && c.serve.by == s {
+		if c, ok := handle.Of(o).(*connHooks); ok && c.serve.by == s {
 			c.serve.drain((*Conn)(c))
 		}
 	})

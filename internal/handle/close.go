@@ -15,7 +15,7 @@ func (c *Core) Close() error {
 		return nil
 	}
 	c.attach()
-	c.owner.CloseCalled()
+	c.hooks.CloseCalled()
 	c.BeginClose()
 	c.AwaitClosed()
 	return nil
@@ -42,7 +42,7 @@ func (c *Core) closeForeign() {
 	}
 	c.l.Call(func() {
 		c.attach()
-		c.owner.CloseCalled()
+		c.hooks.CloseCalled()
 		c.BeginClose()
 	})
 	f.awaitClosed()
@@ -59,14 +59,14 @@ func (c *Core) BeginClose() {
 	if !c.foreign.CompareAndSwap(nil, nobody) {
 		c.foreign.Load().beginClose()
 	}
-	c.owner.Closing()
+	c.hooks.Closing()
 	c.Wake()
 	c.abort(&c.own.dirs[In])
 	c.abort(&c.own.dirs[Out])
 	c.Settle()
 }
 
-// BeginCloseKeepFD is BeginClose for a handle that leaves its loop: its descriptor stays open, and is its owner's
+// BeginCloseKeepFD is BeginClose for a handle that leaves its loop: its descriptor stays open, and is the handle's
 // to Take when it is told Settled.
 func (c *Core) BeginCloseKeepFD() {
 	c.keepsFD = true
@@ -84,7 +84,7 @@ func (c *Core) Settle() {
 	}
 	c.state = settled
 	c.removeTimers()
-	c.owner.Settled()
+	c.hooks.Settled()
 	switch {
 	case c.keepsFD:
 		c.finish()
@@ -115,14 +115,14 @@ func (c *Core) finish() {
 	for t := c.own.closers.Pop(); t != nil; t = c.own.closers.Pop() {
 		c.l.Ready(t)
 	}
-	c.owner.Closed()
+	c.hooks.Closed()
 }
 
 // opened is the core as what is open on its loop.
 type opened Core
 
 // Drain is the loop's word that accepts have stopped.
-func (o *opened) Drain() { o.owner.Drain() }
+func (o *opened) Drain() { o.hooks.Drain() }
 
 // Abandon is what the loop calls when it ends, or when its driver has died, for a handle that was left open. The
 // driver is about to be drained.
@@ -132,7 +132,7 @@ func (o *opened) Abandon() {
 		c.stopLingering()
 	}
 	c.BeginClose()
-	c.owner.Abandoned()
+	c.hooks.Abandoned()
 }
 
 // stopLingering has the kernel close the descriptor without waiting for the peer, because nobody waits in Close, and
@@ -144,9 +144,9 @@ func (c *Core) stopLingering() {
 }
 
 // Of reports which handle something open on a loop is; nil if it is none.
-func Of(o loop.Open) Owner {
+func Of(o loop.Open) Hooks {
 	if h, ok := o.(*opened); ok {
-		return h.owner
+		return h.hooks
 	}
 	return nil
 }

@@ -34,14 +34,14 @@ const (
 //
 //	closing  new calls fail, what is in flight is cancelled, all who wait are told
 //	settled  nothing is in flight any more, and no foreign caller is at it
-//	closed   the descriptor is closed, or its owner's to keep
+//	closed   the descriptor is closed, or the handle's to keep
 //
 // Foreign callers that wait in Close are let go by whoever closes the descriptor, never by
 // mail to a loop, which may have ended. A detached handle has no loop that knows it, and goes
 // from open to closed without one: see Registry.
 type Core struct {
 	l        *loop.Loop
-	owner    Owner
+	hooks    Hooks
 	own      *Own                    // nil while the handle is detached
 	foreign  atomic.Pointer[foreign] // made when the first foreign caller comes
 	limits   [2]atomic.Int64         // the deadlines, of NowNS; 0: none
@@ -69,11 +69,11 @@ type Own struct {
 	open    loop.Handle   // what the loop knows the handle by
 }
 
-// Owner is the handle, for what only it can do. All of it but Attach and Closed runs on the
+// Hooks is the handle, for what only it can do. All of it but Attach and Closed runs on the
 // loop's thread; what a handle has no use for does nothing.
 //
 // Only the input is handed over: on the output nothing is armed between two calls.
-type Owner interface {
+type Hooks interface {
 	// Attach makes what tasks of the loop need at a handle that was detached.
 	Attach() *Own
 	// Release hands the input over to foreign callers, with what was received and not read.
@@ -90,9 +90,9 @@ type Owner interface {
 	// CloseCalled says that somebody has called Close, which is about to begin.
 	CloseCalled()
 	// Closing says that the handle closes, for whatever reason: those who wait in ways of
-	// the owner's are told so.
+	// its own are told so.
 	Closing()
-	// Settled says that nothing is in flight any more: what the owner holds is given up.
+	// Settled says that nothing is in flight any more: what the handle holds is given up.
 	Settled()
 	// Closed says that the descriptor is closed. The loop may have ended, and then this may run
 	// on any thread, as it may where the handle is detached.
@@ -103,25 +103,25 @@ type Owner interface {
 	Abandoned()
 }
 
-// NoOwner is an Owner that has nothing to do. Handles that do only some of it embed it.
-type NoOwner struct{}
+// NoHooks is Hooks that do nothing. Handles that do only some of it embed it.
+type NoHooks struct{}
 
-func (NoOwner) Attach() *Own      { panic("handle: only connections are detached") }
-func (NoOwner) Release(*Input)    {}
-func (NoOwner) Acquire(*Input)    {}
-func (NoOwner) Holds(*Input) bool { return false }
-func (NoOwner) Rests() bool       { return false }
-func (NoOwner) Expired()          {}
-func (NoOwner) CloseCalled()      {}
-func (NoOwner) Closing()          {}
-func (NoOwner) Settled()          {}
-func (NoOwner) Closed()           {}
-func (NoOwner) Drain()            {}
-func (NoOwner) Abandoned()        {}
+func (NoHooks) Attach() *Own      { panic("handle: only connections are detached") }
+func (NoHooks) Release(*Input)    {}
+func (NoHooks) Acquire(*Input)    {}
+func (NoHooks) Holds(*Input) bool { return false }
+func (NoHooks) Rests() bool       { return false }
+func (NoHooks) Expired()          {}
+func (NoHooks) CloseCalled()      {}
+func (NoHooks) Closing()          {}
+func (NoHooks) Settled()          {}
+func (NoHooks) Closed()           {}
+func (NoHooks) Drain()            {}
+func (NoHooks) Abandoned()        {}
 
 // Init makes c a handle of a descriptor that tasks of l have made.
-func (c *Core) Init(l *loop.Loop, owner Owner, sys int32, own *Own) {
-	c.l, c.owner = l, owner
+func (c *Core) Init(l *loop.Loop, hooks Hooks, sys int32, own *Own) {
+	c.l, c.hooks = l, hooks
 	c.fd.Init(sys)
 	c.attachTo(own)
 }
@@ -214,7 +214,7 @@ func (c *Core) Forget() {
 }
 
 // Take gives the descriptor, which stays open, to the caller: the handle leaves, and its
-// owner is told Settled.
+// hooks are told Settled.
 func (c *Core) Take() int32 {
 	c.l.Forget(&c.fd)
 	return c.fd.Take()

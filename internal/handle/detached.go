@@ -76,8 +76,8 @@ func (r *Registry) Abandon() {
 }
 
 // InitDetached makes c a handle of a descriptor for foreign callers: Detach must follow. Any caller.
-func (c *Core) InitDetached(l *loop.Loop, owner Owner, sys int32) {
-	c.l, c.owner = l, owner
+func (c *Core) InitDetached(l *loop.Loop, hooks Hooks, sys int32) {
+	c.l, c.hooks = l, hooks
 	c.fd.Init(sys)
 }
 
@@ -114,7 +114,7 @@ func (c *Core) attachSlow() {
 	f.registry.remove(f)
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	c.attachTo(c.owner.Attach())
+	c.attachTo(c.hooks.Attach())
 	f.registry = nil
 	for dir := range f.halves {
 		d := &c.own.dirs[dir]

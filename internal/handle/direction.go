@@ -13,7 +13,7 @@ import (
 // Direction is a direction as the tasks of the handle's loop use it. They get it in order
 // of arrival, without a lock. While foreign callers have the direction it counts as taken.
 type Direction struct {
-	Op *op.Op // armed by the owner, or in flight for the task in Await; nil: none
+	Op *op.Op // armed by the hooks, or in flight for the task in Await; nil: none
 
 	lent   *half // to foreign callers
 	queue  loop.TaskList
@@ -320,7 +320,7 @@ func (a *alarm) Fire(t *timer.Timer) {
 	case d.waiter != nil:
 		c.Wake()
 	case dir == In:
-		c.owner.Expired()
+		c.hooks.Expired()
 	}
 }
 
@@ -352,7 +352,7 @@ func (c *Core) moved(dir Dir) {
 		if d.timer != nil {
 			c.l.Disarm(d.timer)
 		}
-	case d.waiter != nil || dir == In && c.owner.Rests():
+	case d.waiter != nil || dir == In && c.hooks.Rests():
 		c.arm(d, limit)
 	}
 }
@@ -363,7 +363,7 @@ func (c *Core) SetLimit(dir Dir, at int64) {
 	c.moved(dir)
 }
 
-// Follow is said by an owner that begins to rest: the input's deadline counts from then on.
+// Follow is for hooks whose input begins to rest: the input's deadline counts from then on.
 func (c *Core) Follow() {
 	if c.limits[In].Load() != 0 || c.own.dirs[In].timer != nil {
 		c.moved(In)

@@ -48,7 +48,7 @@ func (t *handover) Run() {
 func (h *half) lend(d *Direction) {
 	d.lent = h
 	if h.dir == In {
-		h.f.c.owner.Release(&h.Input)
+		h.f.c.hooks.Release(&h.Input)
 		h.f.c.Forget()
 	}
 }
@@ -57,7 +57,7 @@ func (h *half) lend(d *Direction) {
 func (h *half) unlend(d *Direction) {
 	d.lent = nil
 	if h.dir == In {
-		h.f.c.owner.Acquire(&h.Input)
+		h.f.c.hooks.Acquire(&h.Input)
 	}
 }
 

@@ -39,7 +39,7 @@ func (c *Core) transfer(dir Dir, f func(fd uintptr) bool) error {
 	if a.Own() {
 		return c.transferOwn(dir, f)
 	}
-	if dir == In && c.owner.Holds(a.Input()) {
+	if dir == In && c.hooks.Holds(a.Input()) {
 		return ErrUnread
 	}
 	a.h.raw = f
@@ -64,7 +64,7 @@ func (c *Core) transferOwn(dir Dir, f func(fd uintptr) bool) error {
 		return g.closedErr()
 	}
 	defer h.restore()
-	if dir == In && c.owner.Holds(&h.Input) {
+	if dir == In && c.hooks.Holds(&h.Input) {
 		return ErrUnread
 	}
 	h.raw = f

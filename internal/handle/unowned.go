@@ -12,7 +12,7 @@ import (
 // the loop that it runs on. file has the descriptor, in non-blocking mode, and stays the caller's to close, after
 // EndWaits and when no call is under way.
 func (c *Core) InitUnowned(file *os.File, n int32) (err error) {
-	c.owner = NoOwner{}
+	c.hooks = NoHooks{}
 	c.fd.Init(n)
 	c.LendAll()
 	f := c.foreign.Load()
