@@ -21,18 +21,6 @@ import (
 	"ringo/sock"
 )
 
-// holding keeps the loop from all else while f runs, on the calling goroutine.
-func holding(t *testing.T, l *ringo.Loop, f func()) {
-	t.Helper()
-	held, release := make(chan bool), make(chan bool)
-	if err := l.Post(func() { close(held); <-release }); err != nil {
-		t.Fatal(err)
-	}
-	<-held
-	defer close(release)
-	f()
-}
-
 // inAccept counts the goroutines that wait in Accept without the loop: in Go's netpoller, and in line.
 func inAccept(t *testing.T) (parked, inLine int) {
 	t.Helper()

@@ -606,15 +606,3 @@ func record(n int) []byte {
 	pattern(p, n)
 	return p
 }
-
-// besideLoop runs f on a goroutine, beside a loop with a listener that nobody else uses.
-func besideLoop(t *testing.T, cfg ringo.Config, f func(t *testing.T, l *ringo.Loop, ln *sock.Listener)) {
-	done := make(chan struct{})
-	s := serve(t, cfg, func(l *ringo.Loop, ln *sock.Listener) error {
-		defer close(done)
-		onGoroutine(t, l, func() { f(t, l, ln) })
-		return nil
-	})
-	<-done
-	s.stop()
-}

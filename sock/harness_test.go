@@ -575,3 +575,27 @@ func shape(err error) string {
 	}
 	return b.String()
 }
+
+// besideLoop runs f on a goroutine, beside a loop with a listener that nobody else uses.
+func besideLoop(t *testing.T, cfg ringo.Config, f func(t *testing.T, l *ringo.Loop, ln *sock.Listener)) {
+	done := make(chan struct{})
+	s := serve(t, cfg, func(l *ringo.Loop, ln *sock.Listener) error {
+		defer close(done)
+		onGoroutine(t, l, func() { f(t, l, ln) })
+		return nil
+	})
+	<-done
+	s.stop()
+}
+
+// holding keeps the loop from all else while f runs, on the calling goroutine.
+func holding(t *testing.T, l *ringo.Loop, f func()) {
+	t.Helper()
+	held, release := make(chan bool), make(chan bool)
+	if err := l.Post(func() { close(held); <-release }); err != nil {
+		t.Fatal(err)
+	}
+	<-held
+	defer close(release)
+	f()
+}
