@@ -34,7 +34,7 @@ func (d *engine) Close(done *driver.Queue) error {
 		d.completeJobs()
 	}
 	d.files.close(drainMax)
-	d.closed, d.done = true, nil
+	d.closed, d.done, d.pool = true, nil, nil // whoever keeps the driver does not keep the buffers
 	if d.dead == nil {
 		d.dead = fmt.Errorf("%s: %w", d.p.Name(), os.ErrClosed)
 	}
