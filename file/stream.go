@@ -118,9 +118,9 @@ func (b *block) submit() {
 	go b.Run()
 }
 
-// Run moves the block.
+// Run moves the block, also if its loop stops: Close promises so.
 func (b *block) Run() {
-	b.got, b.err = b.move(b)
+	shielded(func() { b.got, b.err = b.move(b) })
 	b.done.TrySend(struct{}{})
 }
 

@@ -26,8 +26,7 @@ func (c *Conn) readForeign(a handle.Access, p []byte) (n int, err error) {
 	case err != nil:
 		return 0, err
 	case res < 0:
-		in.Err = res
-		return 0, callError("read", res)
+		return 0, inputFailed(in, "read", res)
 	case res == 0:
 		in.EOF = !c.records() // of which it may have been an empty one
 		return 0, io.EOF
@@ -55,9 +54,19 @@ func (c *Conn) leftOver(a handle.Access, p []byte) (n int, ok bool, err error) {
 		}
 		return n, true, nil
 	case in.Err != 0:
-		return 0, true, callError("read", in.Err)
+		res := in.Err
+		in.Err = 0
+		return 0, true, inputFailed(in, "read", res)
 	}
 	return 0, true, io.EOF
+}
+
+// inputFailed notes why an input has failed, unless it was for want of something that may come back.
+func inputFailed(in *handle.Input, call string, res int32) error {
+	if !shortage(res) {
+		in.Err = res
+	}
+	return callError(call, res)
 }
 
 // receiveMore receives, behind what is unread.
@@ -85,8 +94,7 @@ func (c *Conn) receiveRecord(a handle.Access) error {
 	case err != nil:
 		return err
 	case size < 0:
-		in.Err = size
-		return callError("read", size)
+		return inputFailed(in, "read", size)
 	}
 	p := make([]byte, max(size, 1))
 	n, err := c.readForeign(a, p)

@@ -198,7 +198,7 @@ func (c *Conn) copyOne(to relay.Sink) (n int64, full bool, err error) {
 //
 //go:noinline
 func (c *Conn) writeElsewhere(to relay.Sink, b *buf.Buffer) (n int, err error) {
-	if _, ok := to.(*relay.Net); ok { // a goroutine writes, which may have to wait
+	if c.elsewhere(to) {
 		p := append([]byte(nil), b.Unread()...)
 		b.Pool().Put(b)
 		defer c.waitsElsewhere()()
@@ -211,6 +211,17 @@ func (c *Conn) writeElsewhere(to relay.Sink, b *buf.Buffer) (n int, err error) {
 		err = io.ErrShortWrite
 	}
 	return n, err
+}
+
+// elsewhere reports whether a sink's writes wait for what this loop does not know of.
+func (c *Conn) elsewhere(to relay.Sink) bool {
+	switch to := to.(type) {
+	case *relay.Net:
+		return true
+	case *end:
+		return to.l != c.l
+	}
+	return false
 }
 
 // waitsElsewhere keeps what comes out of the ring's buffers until done, because the reader waits for a peer elsewhere.
@@ -337,6 +348,8 @@ func (s *lent) Fill(p relay.Pipe) (n int, ok bool, err error) {
 			n = int(res)
 		case res == 0:
 			in.EOF, ok = true, false
+		case res == -sys.EINVAL, shortage(res): // a read tells more
+			ok = false
 		default:
 			in.Err, ok = res, false
 		}

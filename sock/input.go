@@ -39,7 +39,7 @@ type input struct {
 	ready   bool // a receive may give something: nobody has said EAGAIN since
 	hup     bool // the peer has closed, or an urgent byte came: a short count proves nothing
 	eof     bool
-	err     int32 // of the stream, for ever
+	err     int32 // of the stream, for ever; or a shortage, for the next who asks
 
 	doubt timer.Timer // see doubted
 }
@@ -398,7 +398,11 @@ func (in *input) byHand() bool { return in.ready && in.how != receiving && !in.o
 func (in *input) end(c *Conn) error {
 	switch {
 	case in.err != 0:
-		return c.charged(callError("read", in.err))
+		err := callError("read", in.err)
+		if shortage(in.err) { // which is told once
+			in.err, in.ready = 0, true
+		}
+		return c.charged(err)
 	case in.eof:
 		return c.charged(io.EOF)
 	}
@@ -457,8 +461,8 @@ func (in *input) release(c *Conn, to *handle.Input) {
 		to.Unread = make([]byte, n)
 		in.copyTo(c, to.Unread)
 	}
-	to.EOF, to.Err = in.eof, in.err
-	in.peeked = false
+	to.EOF, to.Err = in.eof && !c.records(), in.err // of records it may have been an empty one
+	in.peeked, in.ready = false, false
 }
 
 // acquire is the way back. Nobody knows whether there is more.

@@ -242,7 +242,10 @@ func (c *PacketConn) sendFirst(m *Message) (int32, error) {
 		to.p = slices.Concat(m.Buffers...)
 	}
 	res, err := c.sendLater(&to)
-	return min(res, 1), err
+	if res >= 0 && err == nil {
+		res = 1 // also of no bytes
+	}
+	return res, err
 }
 
 // sentBatch notes that the messages went.

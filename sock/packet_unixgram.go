@@ -91,7 +91,7 @@ func (d *Dialer) connectUnixgram(l *loop.Loop, s socket, name string) (file *soc
 	case nil:
 		err = controlAs(d.Control, unixgram, name, s)
 	case *net.UnixAddr:
-		if local.Net != unixgram {
+		if local == nil || local.Net != unixgram {
 			return nil, &net.AddrError{Err: "LocalAddr is not of network " + unixgram, Addr: local.String()}
 		}
 		file, err = lc.bindUnix(s, local)

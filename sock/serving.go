@@ -251,8 +251,8 @@ func (s *serving) draining(c *Conn) bool { return c.l.Draining() || s.by.ended }
 // while the peer goes on sending, it is answered, until Grace ends.
 func (s *serving) look(c *Conn) {
 	in := &c.in
-	if in.how == receiving || in.over() {
-		return // late looks
+	if in.how == receiving || in.over() || c.core.Own(handle.In).Lent() {
+		return // late looks, or foreign callers do
 	}
 	before := in.buffered()
 	in.ready = true

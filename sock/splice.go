@@ -4,6 +4,7 @@ import (
 	"ringo/internal/handle"
 	"ringo/internal/op"
 	"ringo/internal/relay"
+	"ringo/internal/sys"
 )
 
 // spentBytes take as long as a call that need not wait: others want their turn.
@@ -53,19 +54,19 @@ func (c *Conn) spliceOne(to relay.Sink, m *relay.Mode) (int64, error) {
 		return 0, c.failed("read", err)
 	}
 	p, ok := c.local.pipes.Take()
-	if !ok || !c.fill(&p) {
-		if ok {
-			c.local.pipes.Give(p)
-		} else {
-			m.End()
-		}
+	if !ok {
+		m.End()
+		return 0, nil
+	}
+	if !c.fill(&p, m) {
+		c.local.pipes.Give(p)
 		return 0, nil
 	}
 	m.Moved(p.Held)
 	for range p.Held / spentBytes {
 		c.l.Charge()
 	}
-	if _, ok := to.(*relay.Net); ok {
+	if c.elsewhere(to) {
 		defer c.waitsElsewhere()()
 	}
 	n, err := to.Drain(p)
@@ -74,8 +75,9 @@ func (c *Conn) spliceOne(to relay.Sink, m *relay.Mode) (int64, error) {
 	return int64(n), err
 }
 
-// fill splices what there is into a pipe that is empty; false if nothing came.
-func (c *Conn) fill(p *relay.Pipe) bool {
+// fill splices what there is into a pipe that is empty; false if nothing came. Where it can't be done the copy
+// goes on without.
+func (c *Conn) fill(p *relay.Pipe, m *relay.Mode) bool {
 	in := &c.in
 	o := &c.local.splice
 	o.Code, o.FD, o.Limit, o.Other = op.SpliceIn, c.core.FD(), pieceMax, p.W
@@ -92,6 +94,8 @@ func (c *Conn) fill(p *relay.Pipe) bool {
 		return true
 	case res == 0:
 		in.eof = true
+	case res == -sys.EINVAL, shortage(res): // a receive tells more
+		m.End()
 	default:
 		in.err = res
 	}

@@ -161,8 +161,7 @@ func (c *Conn) readMessageForeign(a handle.Access, m *message) error {
 	case err != nil:
 		return err
 	case res < 0:
-		in.Err = res
-		return callError("recvmsg", res)
+		return inputFailed(in, "recvmsg", res)
 	case m.nothing():
 		in.EOF = !c.records()
 		return io.EOF

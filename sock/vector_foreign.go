@@ -42,8 +42,7 @@ func (c *Conn) readVForeign(a handle.Access, bufs [][]byte) (total int64, err er
 	case err != nil:
 		return 0, err
 	case res < 0:
-		in.Err = res
-		return 0, callError("read", res)
+		return 0, inputFailed(in, "read", res)
 	case res == 0:
 		in.EOF = true
 		return 0, io.EOF

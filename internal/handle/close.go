@@ -26,6 +26,8 @@ func (c *Core) AwaitClosed() {
 	if c.state != closed {
 		c.own.closers.Push(c.l.Task())
 		c.l.Park(nil)
+	} else if f := c.foreign.Load(); f != nil {
+		f.awaitClosed() // a foreign caller closes the descriptor just now, as it may have since the handle was attached
 	}
 }
 
@@ -61,6 +63,8 @@ func (c *Core) BeginClose() {
 	}
 	c.hooks.Closing()
 	c.Wake()
+	c.own.dirs[In].dismiss(c.l)
+	c.own.dirs[Out].dismiss(c.l)
 	c.abort(&c.own.dirs[In])
 	c.abort(&c.own.dirs[Out])
 	c.Settle()

@@ -66,7 +66,7 @@ func (r *Registry) Abandon() {
 			return
 		}
 		f.mu.Lock()
-		if !f.closed {
+		if !f.taken {
 			f.c.stopLingering()
 		}
 		f.mu.Unlock()
@@ -123,7 +123,7 @@ func (c *Core) attachSlow() {
 	if f.closing {
 		c.state = closing
 	}
-	if f.closed {
+	if f.taken { // AwaitClosed waits for who closes it
 		c.state = closed
 		c.l.Unregister(&c.own.open)
 	}
@@ -152,14 +152,14 @@ func (f *foreign) closeDetached() bool {
 // else the last of those who are at it closes the descriptor.
 func (f *foreign) beginCloseDetached() (detached, closed bool) {
 	f.mu.Lock()
-	if f.registry == nil || f.closed {
+	if f.registry == nil || f.taken {
 		defer f.mu.Unlock()
 		return f.registry != nil, f.closed
 	}
 	told, registry := f.beginCloseLocked(), f.registry
 	f.orphan = f.halves[In].busy || f.halves[Out].busy || f.pinned > 0
-	f.closed = !f.orphan
-	closed = f.closed
+	f.taken = !f.orphan
+	closed = f.taken
 	f.mu.Unlock()
 	told.wake()
 	if closed {

@@ -61,13 +61,16 @@ func (c *Core) enterOwn(dir Dir) error {
 	me.Tell(noAccess)
 	d.queue.Push(me)
 	c.l.Park((*queued)(d))
-	if me.Told() == noAccess {
-		return c.l.Cause()
+	switch {
+	case me.Told() == hasAccess:
+		return nil
+	case c.state != open:
+		return net.ErrClosed
 	}
-	return nil
+	return c.l.Cause()
 }
 
-// What a task in a queue is told: that it has access, unless it was cancelled.
+// What a task in a queue is told: that it has access, unless it was cancelled, or the handle closes.
 const (
 	noAccess = iota
 	hasAccess
@@ -91,6 +94,13 @@ func (d *Direction) unlock(l *loop.Loop) {
 	}
 	t.Tell(hasAccess)
 	l.Ready(t)
+}
+
+// dismiss lets all out of the queue, since the handle closes.
+func (d *Direction) dismiss(l *loop.Loop) {
+	for t := d.queue.Pop(); t != nil; t = d.queue.Pop() {
+		l.Ready(t)
+	}
 }
 
 // Taken reports whether somebody is at it, be it a task or a foreign caller.

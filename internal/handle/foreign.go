@@ -32,6 +32,7 @@ type foreign struct {
 	raw     syscall.RawConn // of file
 	closing bool            // they were told
 	orphan  bool            // the loop is done with the descriptor: the last foreign caller settles it, or closes it
+	taken   bool            // a foreign caller closes the descriptor
 	closed  bool            // the descriptor is closed
 	pinned  int32           // calls that use the descriptor's number beside the two directions
 	closers line            // in Close
@@ -281,7 +282,7 @@ func (f *foreign) settle() {
 		f.closeFile()
 	}
 	last, registry := idle && f.pinned == 0 && f.orphan, f.registry
-	f.closed = f.closed || last && registry != nil
+	f.taken = f.taken || last && registry != nil
 	f.mu.Unlock()
 	if last && (registry != nil || !f.c.l.Call(f.c.Settle)) {
 		f.closeFD(registry)
@@ -373,13 +374,13 @@ func (f *foreign) awaitClosed() {
 
 // awaitClosedAs is awaitClosed for who runs in t of l, or in no task.
 func (f *foreign) awaitClosedAs(l *loop.Loop, t *loop.Task) {
-	w := new(waiter)
-	w.Begin(l, t)
 	f.mu.Lock()
 	if f.closed {
 		f.mu.Unlock()
 		return
 	}
+	w := new(waiter)
+	w.Begin(l, t)
 	f.closers.push(w)
 	f.mu.Unlock()
 	w.Park()

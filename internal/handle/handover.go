@@ -8,6 +8,8 @@ type handover half
 func (t *handover) Run() {
 	h := (*half)(t)
 	f, c := h.f, h.f.c
+	c.l.Shield() // those who wait for it hear of the loop's end when the handle closes
+	defer c.l.Unshield()
 	c.attach()
 	d := &c.own.dirs[h.dir]
 	if c.state == open && c.enterOwn(h.dir) == nil {

@@ -34,7 +34,8 @@ func NetOf(v any, l *loop.Loop) *Net {
 	if c == nil {
 		return nil
 	}
-	if network := c.LocalAddr().Network(); network != "tcp" && network != "unix" {
+	addr := c.LocalAddr() // nil of a zero value
+	if addr == nil || addr.Network() != "tcp" && addr.Network() != "unix" {
 		return nil
 	}
 	raw, err := c.(syscall.Conn).SyscallConn()
