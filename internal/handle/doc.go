@@ -11,6 +11,10 @@
 //
 // A task tries, then parks in its loop (Wait, Await). A foreign caller tries, then waits in Go's netpoller if it is a
 // goroutine, or has a goroutine of Offload do so in its place if it is a task of another loop (Access.Do).
+// Where the netpoller can't have the descriptor, a loop polls for the caller, whoever it is: see poll.
+//
+// A handle that belongs to no loop is unowned: all its callers are foreign, and a task of any loop waits by a
+// poll of its own. That is what a File is that is none on a disk.
 //
 // # Access
 //

@@ -216,7 +216,7 @@ func (p *poll) quit(l *loop.Loop, t *loop.Task) {
 // begin submits the poll. This and what follows runs on the loop's thread.
 func (p *poll) begin() {
 	c, at := p.f.c, &p.f.c.fd
-	if c.l != nil && c.Closing() {
+	if p.f.isClosing() { // its loop may have ended, too, if this is late mail
 		p.tell(-sys.ECANCELED)
 		return
 	}
