@@ -61,6 +61,9 @@ type cell struct {
 	arrives  int   // how much that is, as the call says
 	file     *os.File
 
+	first time.Time // a deadline that is moved away
+	late  bool      // it had passed by then
+
 	before []byte // what a call before this one has read
 	ahead  int    // and written
 
@@ -459,6 +462,24 @@ var events = withQueued([]*event{
 		act: func(x *cell, p *pending) { p.task.Cancel() }},
 	{name: "timeout", tasks: true, limit: 2 * time.Millisecond, fails: true, errors: timedOut, over: nothing},
 	{name: "deadline-moved", fails: true, errors: timedOut, act: expire, over: undeadline},
+	{name: "deadline-away", before: func(x *cell) {
+		x.first = time.Now().Add(5 * time.Millisecond)
+		x.others("SetDeadline", func() error { return x.c.SetDeadline(x.first) })
+	}, act: func(x *cell, p *pending) {
+		held, release := make(chan struct{}), make(chan struct{})
+		x.home.l.Post(func() { close(held); <-release })
+		<-held
+		x.must("SetDeadline", x.c.SetDeadline(time.Time{})) // the loop hears of it when its timer has fired
+		x.late = time.Now().After(x.first)
+		time.Sleep(time.Until(x.first.Add(time.Millisecond)))
+		close(release)
+		provide(x, p)
+	}, errors: func(x *cell) []error {
+		if x.late { // a slow day: it proves nothing
+			return timedOut(x)
+		}
+		return nil
+	}, over: undeadline},
 	{name: "deadline-flickers", errors: timedOut, act: func(x *cell, p *pending) {
 		for range 200 {
 			x.must("SetDeadline", errors.Join(x.c.SetDeadline(longAgo), x.c.SetDeadline(time.Time{})))
