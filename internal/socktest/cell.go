@@ -49,6 +49,7 @@ type cell struct {
 
 	want int    // how many bytes a read that takes so many is to take
 	sent int    // how many the peer has sent
+	here int    // of them, before the call
 	got  []byte // what was delivered
 	n    int    // what was sent, as the call says
 	size int    // of what was to be sent
@@ -142,7 +143,7 @@ func (x *cell) call(f func()) bool {
 }
 
 // enough reports whether the call needs no more than what has come before.
-func (x *cell) enough() bool { return x.row.here && x.ev.partial && x.sent >= x.want }
+func (x *cell) enough() bool { return x.row.here && x.ev.partial && x.here >= x.want }
 
 // judge looks at the error of a call that the event came over.
 func (x *cell) judge(done bool) {
@@ -256,7 +257,7 @@ func (x *cell) leaveSome() {
 		n += unit / 2
 	}
 	x.must("the peer", x.send(0, n))
-	x.sent = n
+	x.sent, x.here = n, n
 	if x.conn == nil {
 		return
 	}

@@ -57,8 +57,8 @@ var connRows = []*row{
 	}},
 	{method: "Peek", here: true, read: func(x *cell) ([]byte, error) {
 		shown, err := x.conn.Peek(x.want)
-		if x.ev.partial && !x.ev.gone && len(shown) < min(x.sent, x.want) {
-			x.fault("Peek shows %d bytes of the %d that are here", len(shown), x.sent)
+		if x.ev.partial && !x.ev.gone && len(shown) < min(x.here, x.want) {
+			x.fault("Peek shows %d bytes of the %d that are here", len(shown), x.here)
 		}
 		if err != nil {
 			x.must("what Peek shows", isStream(shown))
