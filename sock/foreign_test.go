@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"maps"
 	"math/rand/v2"
@@ -482,5 +483,48 @@ func TestCloseBehindForeignCallers(t *testing.T) {
 				})
 			})
 		}
+	})
+}
+
+// Goroutines that read one connection wait for each other, and each is let in when the one before it leaves.
+func TestGoroutinesReadInTurn(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		besideLoop(t, cfg, func(t *testing.T, l *ringo.Loop, ln *sock.Listener) {
+			peer := dial(t, ln.Addr().String())
+			defer peer.Close()
+			c, err := ln.AcceptConn()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			c.SetReadDeadline(time.Now().Add(patience))
+			const readers = 5
+			read := make(chan error, readers)
+			for range readers {
+				go func() {
+					n, err := c.Read(make([]byte, 1))
+					if err == nil && n != 1 {
+						err = fmt.Errorf("%d bytes", n)
+					}
+					read <- err
+				}()
+			}
+			for i := range readers { // one at a time: the others are in line when it leaves
+				if i < readers-1 {
+					awaitStack(t, "handle.(*foreign).queueFor(")
+				}
+				if _, err := peer.Write([]byte("x")); err != nil {
+					t.Fatal(err)
+				}
+				select {
+				case err := <-read:
+					if err != nil {
+						t.Error(err)
+					}
+				case <-time.After(patience):
+					t.Fatal("a reader that left let nobody in")
+				}
+			}
+		})
 	})
 }
