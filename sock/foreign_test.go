@@ -212,6 +212,14 @@ func TestDeadlinesAcross(t *testing.T) {
 			c.SetReadDeadline(longAgo)
 			onGoroutine(t, l, func() { wantTimeout(t, "Read of a goroutine", <-result) })
 			c.SetReadDeadline(never)
+			// A goroutine waits, and another sets its deadline.
+			go func() { result <- read(c) }()
+			l.Sleep(2 * time.Millisecond)
+			onGoroutine(t, l, func() {
+				c.SetReadDeadline(longAgo)
+				wantTimeout(t, "Read of a goroutine", <-result)
+				c.SetReadDeadline(never)
+			})
 			// A task waits, and a goroutine sets its deadline.
 			task := l.Go(func() { wantTimeout(t, "Read of a task", read(c)) })
 			l.Sleep(2 * time.Millisecond)
