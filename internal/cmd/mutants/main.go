@@ -1,7 +1,7 @@
 // Command mutants plants mistakes in a copy of the tree, one after the other, and wants each to be found by the
 // test that is named beside it. It shows that the tests of a package protect what they say.
 //
-//	mutants [-run PATTERN] TABLE...
+//	mutants [-run PATTERN] [-beside N] TABLE...
 //
 // A table has an entry for each mistake:
 //
@@ -22,7 +22,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
+	"sync"
 )
 
 type mutant struct {
@@ -33,6 +35,7 @@ type mutant struct {
 
 func main() {
 	pattern := flag.String("run", ".", "only mistakes whose names match")
+	beside := flag.Int("beside", 4, "how many are tried at once: a mistake that makes a test wait costs no processor")
 	list := flag.Bool("list", false, "name them, and plant none")
 	flag.Parse()
 	want, err := regexp.Compile(*pattern)
@@ -53,38 +56,64 @@ func main() {
 		}
 		return
 	}
-	tree, err := os.MkdirTemp("", "mutants")
+	mutants = slices.DeleteFunc(mutants, func(m mutant) bool { return !want.MatchString(m.name) })
+	killed, err := tryAll(mutants, *beside)
 	if err != nil {
 		fail(err)
 	}
-	defer os.RemoveAll(tree)
-	copied := exec.Command("cp", "-r", "go.mod", "go.sum", "docs", "buf", "file", "internal", "sock", "uring", tree)
-	if out, err := copied.CombinedOutput(); err != nil {
-		fail(fmt.Errorf("%w: %s", err, out))
-	}
-	roots, _ := filepath.Glob("*.go")
-	if out, err := exec.Command("cp", append(roots, tree)...).CombinedOutput(); err != nil {
-		fail(fmt.Errorf("%w: %s", err, out))
-	}
-	killed, survived := 0, 0
-	for _, m := range mutants {
-		if !want.MatchString(m.name) {
-			continue
-		}
-		by, err := m.try(tree)
-		if err != nil {
-			survived++
-			fmt.Printf("SURVIVED %s: %v\n", m.name, err)
-			continue
-		}
-		killed++
-		fmt.Printf("killed   %-60s by %s\n", m.name, by)
-	}
-	fmt.Printf("%d passed, %d failed\n", killed, survived)
-	if survived > 0 || killed == 0 {
-		os.RemoveAll(tree)
+	fmt.Printf("%d passed, %d failed\n", killed, len(mutants)-killed)
+	if killed < len(mutants) || killed == 0 {
 		os.Exit(1)
 	}
+}
+
+// tryAll tries the mutants, so many at once, each in a copy of the tree, and says of each what came of it. It returns
+// how many were killed.
+func tryAll(mutants []mutant, beside int) (killed int, err error) {
+	var mu sync.Mutex
+	var all sync.WaitGroup
+	next := make(chan mutant)
+	for range beside {
+		tree, err := copyTree()
+		if err != nil {
+			return 0, err
+		}
+		defer os.RemoveAll(tree)
+		all.Go(func() {
+			for m := range next {
+				by, err := m.try(tree)
+				mu.Lock()
+				if err != nil {
+					fmt.Printf("SURVIVED %s: %v\n", m.name, err)
+				} else {
+					killed++
+					fmt.Printf("killed   %-60s by %s\n", m.name, by)
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	for _, m := range mutants {
+		next <- m
+	}
+	close(next)
+	all.Wait()
+	return killed, nil
+}
+
+// copyTree makes a copy of what tests need of the tree.
+func copyTree() (tree string, err error) {
+	if tree, err = os.MkdirTemp("", "mutants"); err != nil {
+		return "", err
+	}
+	from := []string{"go.mod", "go.sum", "docs", "buf", "file", "internal", "sock", "uring"}
+	roots, _ := filepath.Glob("*.go")
+	out, err := exec.Command("cp", append(append([]string{"-r"}, append(from, roots...)...), tree)...).CombinedOutput()
+	if err != nil {
+		os.RemoveAll(tree)
+		return "", fmt.Errorf("%w: %s", err, out)
+	}
+	return tree, nil
 }
 
 func fail(err error) {
