@@ -498,3 +498,41 @@ func TestStreamAllocs(t *testing.T) {
 		w.Close()
 	})
 }
+
+// Close writes what is in the blocks also after its loop has been stopped.
+func TestWriterCloseAsTheLoopStops(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		for _, size := range []int{1000, 10_000} { // less than a block, and some blocks
+			want, name := pattern(size), filepath.Join(t.TempDir(), "f")
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			cfg.Grace = -1
+			within(patience, t.Name(), func() {
+				if err := ringo.Run(ctx, &cfg, func(l *ringo.Loop) error {
+					f, err := file.Create(name)
+					if err != nil {
+						return err
+					}
+					defer f.Close()
+					w := mustWriter(t, f, &file.StreamConfig{Size: 4096})
+					if _, err := w.Write(want); err != nil {
+						return err
+					}
+					cancel()
+					if err := l.Sleep(patience); !errors.Is(err, context.Canceled) {
+						return fmt.Errorf("the loop goes on: %v", err)
+					}
+					if err := w.Close(); err != nil {
+						t.Errorf("Close: %v", err)
+					}
+					return nil
+				}); err != nil {
+					t.Errorf("Run: %v", err)
+				}
+			})
+			if got, err := os.ReadFile(name); err != nil || !bytes.Equal(got, want) {
+				t.Errorf("of %d bytes %d are in the file: %v", size, len(got), err)
+			}
+		}
+	})
+}

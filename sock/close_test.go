@@ -16,17 +16,20 @@ import (
 	"ringo/sock"
 )
 
+// readings are the calls that wait for bytes.
+var readings = map[string]func(c *sock.Conn) error{
+	"Read":    func(c *sock.Conn) error { return read(c) },
+	"Next":    func(c *sock.Conn) error { _, err := c.Next(); return err },
+	"Peek":    func(c *sock.Conn) error { _, err := c.Peek(5); return err },
+	"Discard": func(c *sock.Conn) error { _, err := c.Discard(5); return err },
+	"WriteTo": func(c *sock.Conn) error { _, err := c.WriteTo(io.Discard); return err },
+}
+
 // A close with a receive pending in the kernel must send the FIN: a plain close(2)
 // under a receive of a ring does not.
 func TestCloseWhileReading(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		for name, wait := range map[string]func(c *sock.Conn) error{
-			"Read":    func(c *sock.Conn) error { return read(c) },
-			"Next":    func(c *sock.Conn) error { _, err := c.Next(); return err },
-			"Peek":    func(c *sock.Conn) error { _, err := c.Peek(5); return err },
-			"Discard": func(c *sock.Conn) error { _, err := c.Discard(5); return err },
-			"WriteTo": func(c *sock.Conn) error { _, err := c.WriteTo(io.Discard); return err },
-		} {
+		for name, wait := range readings {
 			t.Run(name, func(t *testing.T) {
 				pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
 					var errs [3]error
@@ -387,5 +390,42 @@ func TestLoopEndsWithoutLingering(t *testing.T) {
 				}
 			})
 		}
+	})
+}
+
+// Close lets tasks go that wait for their turn, also behind one that is in code of the user's.
+func TestCloseBehindSlowWriter(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+			writes, release := ringo.NewChan[bool](0), ringo.NewChan[bool](0)
+			first := l.Go(func() {
+				c.WriteTo(writerFunc(func(p []byte) (int, error) {
+					writes.Send(true)
+					release.Recv()
+					return len(p), nil
+				}))
+			})
+			send(t, peer, "x")
+			writes.Recv()
+			errs := map[string]error{}
+			var queued []*ringo.Task
+			for name, wait := range readings {
+				queued = append(queued, l.Go(func() { errs[name] = wait(c) }))
+			}
+			others(l)
+			if err := c.Close(); err != nil {
+				t.Errorf("Close: %v", err)
+			}
+			within(patience, t.Name()+": those in the queue", func() {
+				for _, task := range queued {
+					task.Wait()
+				}
+			})
+			for name, err := range errs {
+				wantClosed(t, name, err)
+			}
+			release.Send(true)
+			first.Wait()
+		})
 	})
 }

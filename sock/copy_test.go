@@ -364,3 +364,30 @@ func TestCopyOfFileToNetConn(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// While a copy waits for room in a connection of another loop it holds no buffer of its own one's.
+func TestCopyToAnotherLoopHoldsNoBuffer(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		twoLoops(t, cfg, func(here, there *ringo.Loop) {
+			kinds := ends(t, here, there, "")
+			from, to := kinds["conn"](), kinds["conn there"]()
+			src, dst := from.rw.(*sock.Conn), to.rw.(*sock.Conn)
+			for _, c := range []io.Closer{src, dst, from.peer, to.peer} {
+				defer c.Close()
+			}
+			there.Go(func() { fill(t, there, dst) }).Wait()
+			copying := here.Go(func() { wantCanceled(t, "copy", second(io.Copy(dst, src))) })
+			send(t, from.peer, "no room")
+			awaitStack(t, "sock.(*Conn).writeElsewhere(")
+			held := 0
+			here.Go(func() { others(here); held = here.Stats().Buffers }).Wait()
+			if held > 0 {
+				t.Errorf("the copy holds %d buffers", held)
+			}
+			copying.Cancel()
+			copying.Wait()
+		})
+	})
+}
+
+func second(_ any, err error) error { return err }

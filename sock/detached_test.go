@@ -8,11 +8,13 @@ import (
 	"net"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 	"weak"
 
 	"ringo"
+	"ringo/internal/kernel"
 	"ringo/sock"
 )
 
@@ -247,5 +249,59 @@ func TestDetachedThatAreClosedAreForgotten(t *testing.T) {
 				t.Errorf("%d of %d closed connections are kept", left, conns)
 			}
 		})
+	})
+}
+
+// slowClose is a kernel whose close(2) of a socket waits.
+type slowClose struct {
+	kernel.Kernel
+	begun, release chan bool
+	slow           atomic.Bool
+}
+
+func (k *slowClose) Close(fd int32) int32 {
+	if k.slow.Swap(false) {
+		k.begun <- true
+		<-k.release
+	}
+	return k.Kernel.Close(fd)
+}
+
+// Each of several Closes at once returns with the descriptor closed, also of a connection that no task has used.
+func TestDetachedCloseBesideAnother(t *testing.T) {
+	seconds := map[string]func(t *testing.T, cfg ringo.Config, l *ringo.Loop, f func()){
+		"task": func(_ *testing.T, _ ringo.Config, l *ringo.Loop, f func()) { l.Go(f).Wait() },
+	}
+	for who, as := range closers {
+		seconds[who] = func(t *testing.T, cfg ringo.Config, _ *ringo.Loop, f func()) { as(t, cfg, f) }
+	}
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		for who, as := range seconds {
+			t.Run(who, func(t *testing.T) {
+				k := &slowClose{Kernel: kernel.Process(), begun: make(chan bool), release: make(chan bool)}
+				defer kernel.Through(k)()
+				detachedConns(t, cfg, func(l *ringo.Loop, next func() (*sock.Conn, *net.TCPConn)) {
+					c, peer := next()
+					defer peer.Close()
+					first, second := make(chan error, 1), make(chan error, 1)
+					k.slow.Store(true)
+					go func() { first <- c.Close() }()
+					<-k.begun
+					go as(t, cfg, l, func() { second <- c.Close() })
+					for len(second) == 0 && !onStack("handle.(*foreign).awaitClosed") {
+						runtime.Gosched()
+					}
+					if len(second) > 0 {
+						t.Error("the second Close returned before the descriptor was closed")
+					}
+					close(k.release)
+					within(patience, t.Name(), func() {
+						if err := errors.Join(<-first, <-second); err != nil {
+							t.Error(err)
+						}
+					})
+				})
+			})
+		}
 	})
 }

@@ -536,3 +536,56 @@ func TestGoroutinesReadInTurn(t *testing.T) {
 		})
 	})
 }
+
+// A goroutine that asks for a direction while the loop stops has its turn when the task leaves that has it still.
+func TestHandoverWhileTheLoopStops(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		cfg.Grace = -1
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		err := ringo.Run(ctx, &cfg, func(l *ringo.Loop) error {
+			c, peer := connect(t, l)
+			defer peer.Close()
+			defer c.Close()
+			writes, release, stopped := make(chan bool), make(chan bool), make(chan bool)
+			hold := func([]byte) (int, error) { // which no cancel ends
+				l.Offload(func(context.Context) error { writes <- true; <-release; return nil })
+				return 0, io.ErrClosedPipe
+			}
+			l.Go(func() {
+				if _, err := c.WriteTo(writerFunc(hold)); err != io.ErrClosedPipe {
+					t.Errorf("WriteTo: %v", err)
+				}
+			})
+			l.Go(func() { l.Sleep(time.Hour); close(stopped) })
+			return l.Offload(func(context.Context) error {
+				peer.Write([]byte("x"))
+				<-writes
+				cancel()
+				<-stopped
+				read := make(chan error, 1)
+				go func() {
+					_, err := c.Read(make([]byte, 10))
+					read <- err
+				}()
+				awaitStack(t, "handle.(*foreign).queueFor(")
+				for range 2 { // and the loop knows of it
+					if err := l.Go(func() {}).Wait(); err != nil && !errors.Is(err, ringo.ErrEnded) {
+						t.Error(err)
+					}
+				}
+				peer.Write([]byte("goodbye"))
+				close(release)
+				within(patience, t.Name(), func() {
+					if err := <-read; err != nil {
+						t.Errorf("the goroutine's Read: %v", err)
+					}
+				})
+				return nil
+			})
+		})
+		if err != nil && !errors.Is(err, context.Canceled) {
+			t.Errorf("Run: %v", err)
+		}
+	})
+}

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -19,6 +20,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ringo"
+	"ringo/internal/op"
+	"ringo/internal/posix"
 	"ringo/internal/seccomptest"
 	"ringo/sock"
 )
@@ -598,6 +601,49 @@ func TestPacketBatchWithoutRoom(t *testing.T) {
 	if want := "5 <nil> 0one 1one 2one 3one 4one"; err != nil || strings.TrimSpace(string(out)) != want {
 		t.Errorf("%q, %v, want %q", out, err, want)
 	}
+}
+
+// An empty datagram of a batch that finds no room goes out once.
+func TestPacketBatchWithoutRoomForEmpty(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		for _, by := range callers {
+			t.Run(by.name, func(t *testing.T) {
+				s := new(spoiler)
+				spoiled(t, cfg, s, func(l *ringo.Loop) {
+					c := listenPacket(t, l, "udp", "127.0.0.1:0")
+					defer c.Close()
+					peer := dialUDP(t, c.LocalAddr().String())
+					defer peer.Close()
+					s.fail(posix.EAGAIN, 1, op.Sendmmsg)
+					if err := by.run(l, func() error {
+						n, err := c.WriteBatch([]sock.Message{{Addr: portOf(peer)}})
+						if n != 1 || err != nil {
+							t.Errorf("WriteBatch: %d, %v", n, err)
+						}
+						_, err = c.WriteToUDPAddrPort([]byte("end"), portOf(peer))
+						return err
+					})(); err != nil {
+						t.Error(err)
+					}
+					if s.faults.failed.Load() != 1 {
+						t.Error("the batch found room")
+					}
+					var got []int
+					offloaded(t, l, func() error {
+						for p := make([]byte, 8); ; {
+							n, err := peer.Read(p)
+							if got = append(got, n); n > 0 || err != nil {
+								return err
+							}
+						}
+					})
+					if !slices.Equal(got, []int{0, 3}) {
+						t.Errorf("datagrams of %d bytes came, want one that is empty and the end", got)
+					}
+				})
+			})
+		}
+	})
 }
 
 func init() { children["batch"] = batchChild }

@@ -535,3 +535,56 @@ func TestRawErrors(t *testing.T) {
 		})
 	})
 }
+
+// A Serve that ends takes no bytes from a connection whose input a goroutine has.
+func TestServeEndsBesideGoroutine(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		onLoop(t, cfg, func(l *ringo.Loop) {
+			ln := listen(t, l)
+			defer ln.Close()
+			conns, requests := make(chan *sock.Conn, 1), make(chan int, 10)
+			serving := l.Go(func() {
+				sock.Serve(l, ln, &sock.Handler{
+					Open:    func(c *sock.Conn) error { conns <- c; return nil },
+					Request: func(c *sock.Conn) error { requests <- c.Buffered(); return net.ErrClosed },
+				})
+			})
+			peer := dial(t, ln.Addr().String())
+			defer peer.Close()
+			offloaded(t, l, func() error {
+				c := <-conns
+				raw, err := c.SyscallConn()
+				if err != nil {
+					return err
+				}
+				var n int
+				entered, look, looked := make(chan bool), make(chan bool), make(chan error, 1)
+				go func() {
+					looked <- raw.Read(func(fd uintptr) bool {
+						close(entered)
+						<-look
+						n, _, _ = syscall.Recvfrom(int(fd), make([]byte, 16), syscall.MSG_DONTWAIT)
+						return true
+					})
+				}()
+				<-entered
+				send(t, peer, "hello")
+				serving.Cancel()
+				eventually(t, "the connection closes, or is served", func() bool {
+					return len(requests) > 0 || errors.Is(c.SetNoDelay(true), net.ErrClosed)
+				})
+				close(look)
+				within(patience, t.Name(), func() {
+					if err := <-looked; n != 5 || err != nil {
+						t.Errorf("the goroutine received %d bytes, %v; want 5", n, err)
+					}
+					serving.Wait()
+				})
+				if len(requests) > 0 {
+					t.Errorf("a request was made of %d bytes", <-requests)
+				}
+				return nil
+			})
+		})
+	})
+}

@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"ringo"
+	"ringo/internal/op"
+	"ringo/internal/posix"
 	"ringo/sock"
 )
 
@@ -397,5 +399,124 @@ func TestDatagramsShortOfDescriptors(t *testing.T) {
 				return nil
 			})
 		})
+	})
+}
+
+// A receive that fails for want of memory is an error once: the next one has the bytes, whoever makes it.
+func TestShortageIsToldOnce(t *testing.T) {
+	calls := map[string]func(c *sock.Conn, p []byte) (int, error){
+		"Read": (*sock.Conn).Read,
+		"ReadV": func(c *sock.Conn, p []byte) (int, error) {
+			n, err := c.ReadV([][]byte{p[:2], p[2:]})
+			return int(n), err
+		},
+		"Peek": func(c *sock.Conn, p []byte) (int, error) {
+			q, err := c.Peek(len(p))
+			return copy(p, q), err
+		},
+		"Next": func(c *sock.Conn, p []byte) (int, error) {
+			b, err := c.Next()
+			if err != nil {
+				return 0, err
+			}
+			defer b.Release()
+			return copy(p, b.Bytes()), nil
+		},
+	}
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		for name, call := range calls {
+			t.Run(name, func(t *testing.T) {
+				eachCallers(t, func(t *testing.T, first, next byEach) {
+					s := new(spoiler)
+					spoiled(t, cfg, s, func(l *ringo.Loop) {
+						c, peer := connect(t, l)
+						defer peer.Close()
+						defer c.Close()
+						s.fail(posix.ENOMEM, 1, op.Recv, op.Recvmsg)
+						send(t, peer, "hello")
+						p := make([]byte, 5)
+						if err := first.run(l, func() error {
+							n, err := call(c, p)
+							return is("the first", p[:n], err, nil, posix.ENOMEM)
+						})(); err != nil {
+							t.Error(err)
+						}
+						if err := next.run(l, func() error {
+							n, err := call(c, p)
+							return is("the next", p[:n], err, []byte("hello"), nil)
+						})(); err != nil {
+							t.Error(err)
+						}
+					})
+				})
+			})
+		}
+	})
+}
+
+// A copy that can't splice goes on without, whatever the splice failed of.
+func TestCopyGoesOnWithoutSplices(t *testing.T) {
+	const chunk = 1 << 20
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		for name, err := range map[string]posix.Errno{"ENOMEM": posix.ENOMEM, "EINVAL": posix.EINVAL} {
+			for _, by := range callers {
+				t.Run(name+"/"+by.name, func(t *testing.T) {
+					s := new(spoiler)
+					spoiled(t, cfg, s, func(l *ringo.Loop) {
+						src, in := connect(t, l)
+						dst, out := connect(t, l)
+						for _, c := range []io.Closer{src, in, dst, out} {
+							defer c.Close()
+						}
+						src.SetReadBuffer(chunk) // which is full, since little goes out at once
+						dst.SetWriteBuffer(chunk / 16)
+						out.SetReadBuffer(chunk / 16)
+						s.fail(err, 1<<30, op.SpliceIn)
+						var copied int64
+						copying := by.run(l, func() (err error) {
+							copied, err = io.Copy(dst, src)
+							return errors.Join(err, dst.CloseWrite())
+						})
+						sent := make(chan int, 1)
+						go func() { // until a splice was tried, and some more
+							at, p := 0, make([]byte, chunk)
+							for tried := false; !tried; at += chunk {
+								tried = s.faults.failed.Load() > 0
+								pattern(p, at)
+								if _, err := in.Write(p); err != nil {
+									break
+								}
+							}
+							in.CloseWrite()
+							sent <- at
+						}()
+						got := 0
+						offloaded(t, l, func() error {
+							for p := make([]byte, chunk); ; {
+								n, err := out.Read(p)
+								if bad := mismatch(p[:n], got); bad >= 0 {
+									t.Errorf("wrong byte at %d", bad)
+								}
+								if got += n; err == io.EOF {
+									return nil
+								} else if err != nil {
+									return err
+								}
+							}
+						})
+						if err := copying(); err != nil {
+							t.Error(err)
+						}
+						src.Close() // and who sends is told, if the copy has failed
+						offloaded(t, l, func() error {
+							if n := <-sent; n != got || int(copied) != n {
+								t.Errorf("%d bytes were sent, %d copied, %d came", n, copied, got)
+							}
+							return nil
+						})
+					})
+				})
+			}
+		}
 	})
 }

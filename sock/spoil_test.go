@@ -3,6 +3,8 @@ package sock_test
 import (
 	"errors"
 	"io"
+	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -21,6 +23,7 @@ type spoiler struct {
 	driver.Driver
 	code   op.Code
 	errs   []posix.Errno // of the next ops
+	faults faults        // of the next attempts
 	failed []*op.Op
 	given  []posix.Errno
 
@@ -29,7 +32,46 @@ type spoiler struct {
 	done   driver.Queue
 }
 
+// faults are what attempts at ops of some codes come to, and receives that are submitted. Any goroutine attempts.
+type faults struct {
+	codes  []op.Code
+	err    posix.Errno // EAGAIN: they would wait
+	left   atomic.Int32
+	failed atomic.Int32
+}
+
+// next reports whether it is an op's turn to fail.
+func (f *faults) next(o *op.Op) bool {
+	if f.left.Load() == 0 || !slices.Contains(f.codes, o.Code) || f.left.Add(-1) < 0 {
+		return false
+	}
+	f.failed.Add(1)
+	return true
+}
+
+// fail has n ops of these codes fail, from now on.
+func (s *spoiler) fail(err posix.Errno, n int32, codes ...op.Code) {
+	s.faults.err, s.faults.codes = err, codes
+	s.faults.left.Store(n)
+}
+
+func (s *spoiler) Try(o *op.Op) (int32, bool) {
+	switch {
+	case o.Selects() || !s.faults.next(o):
+		return s.Driver.Try(o)
+	case s.faults.err == posix.EAGAIN:
+		return 0, false
+	}
+	return -int32(s.faults.err), true
+}
+
 func (s *spoiler) Submit(o *op.Op) {
+	if o.Code == op.Recv && s.faults.next(o) {
+		o.State = op.Queued
+		s.failed = append(s.failed, o)
+		s.given = append(s.given, s.faults.err)
+		return
+	}
 	if o.Code != s.code || len(s.errs) == 0 {
 		if o.Code == s.code {
 			s.flying = o

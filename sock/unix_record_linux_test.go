@@ -461,3 +461,30 @@ func TestRecordsVector(t *testing.T) {
 		return nil
 	})
 }
+
+// An empty record that a task has read is no end for a goroutine either.
+func TestEmptyRecordIsNoEndForGoroutines(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		unixPair(t, cfg, "unixpacket", func(l *ringo.Loop, c *sock.Conn, peer *net.UnixConn) {
+			p := make([]byte, 16)
+			if err := sendRecords(peer, 0); err != nil {
+				t.Fatal(err)
+			}
+			if n, err := c.Read(p); n != 0 || err != io.EOF {
+				t.Fatalf("a task's Read of an empty record: %d, %v", n, err)
+			}
+			offloaded(t, l, func() error {
+				for _, n := range []int{4, 5} {
+					if err := sendRecords(peer, n); err != nil {
+						return err
+					}
+					k, err := c.Read(p)
+					if err := is("a goroutine's Read", p[:k], err, record(n), nil); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+		})
+	})
+}

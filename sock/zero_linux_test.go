@@ -5,9 +5,11 @@ package sock_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"io"
 	"io/fs"
 	"net"
 	"os"
@@ -183,3 +185,56 @@ func TestMatrix(t *testing.T) {
 }
 
 func TestMatrixIsComplete(t *testing.T) { socktest.Complete(t) }
+
+// Zero values of package net, and nil addresses in a Dialer, are errors and no panics.
+func TestZeroValuesOfNet(t *testing.T) {
+	nobody := abstractName()
+	calls := map[string]func(l *ringo.Loop, c *sock.Conn) error{}
+	for _, r := range []io.Reader{new(net.TCPConn), new(net.UDPConn), new(net.UnixConn), new(net.IPConn)} {
+		calls[fmt.Sprintf("ReadFrom(%T)", r)] = func(_ *ringo.Loop, c *sock.Conn) error {
+			_, err := c.ReadFrom(r)
+			return err
+		}
+	}
+	for _, w := range []io.Writer{new(net.TCPConn), new(net.UDPConn), new(net.UnixConn), new(net.IPConn)} {
+		calls[fmt.Sprintf("WriteTo(%T)", w)] = func(_ *ringo.Loop, c *sock.Conn) error {
+			_, err := c.WriteTo(w)
+			return err
+		}
+	}
+	for _, a := range []net.Addr{(*net.UnixAddr)(nil), (*net.TCPAddr)(nil), (*net.UDPAddr)(nil)} {
+		d := &sock.Dialer{LocalAddr: a}
+		calls[fmt.Sprintf("DialUnixgram from %T", a)] = func(l *ringo.Loop, _ *sock.Conn) error {
+			_, err := d.DialUnixgram(l, nobody)
+			return err
+		}
+		calls[fmt.Sprintf("Dial from %T", a)] = func(l *ringo.Loop, _ *sock.Conn) error {
+			_, err := d.Dial(l, "unix", nobody)
+			return err
+		}
+	}
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		for name, call := range calls {
+			for _, by := range callers {
+				t.Run(name+"/"+by.name, func(t *testing.T) {
+					pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+						send(t, peer, "x") // for WriteTo
+						if err := by.run(l, func() (err error) {
+							defer func() {
+								if v := recover(); v != nil {
+									t.Errorf("it panics: %v", v)
+								}
+							}()
+							if err := call(l, c); err == nil {
+								t.Error("no error")
+							}
+							return nil
+						})(); err != nil {
+							t.Error(err)
+						}
+					})
+				})
+			}
+		}
+	})
+}
