@@ -78,13 +78,15 @@ func (d *ring) giveUp(o *op.Op, done *driver.Queue) {
 }
 
 // lends reports whether the entry of an op names memory that the kernel uses for as
-// long as the op is under way, and that is not the pool's. The address of a Connect and
-// the time of a Timeout it copies when it takes the entry.
+// long as the op is under way, and that is not the pool's. Addresses, times and names it copies when it takes the
+// entry, and others name none; of an Openat2 the descriptor would be nobody's.
 func lends(o *op.Op) bool {
-	if o.Code == op.Connect || o.Code == op.Timeout || o.Flags&op.Select != 0 {
+	switch o.Code {
+	case op.Connect, op.Timeout, op.Sync, op.Allocate, op.Ftruncate,
+		op.Mkdirat, op.Unlinkat, op.Renameat, op.Linkat, op.Symlinkat:
 		return false
 	}
-	return o.Buf != nil || o.Ext != nil
+	return o.Flags&op.Select == 0 && (o.Buf != nil || o.Ext != nil)
 }
 
 // drainDead is drain on a ring that has died. Calls that workers have begun end by
