@@ -589,3 +589,48 @@ func TestHandoverWhileTheLoopStops(t *testing.T) {
 		}
 	})
 }
+
+// A task that waits for a direction which goroutines have gets it before goroutines that ask later, and before a task
+// that comes when it is on its way back.
+func TestDirectionGoesBackInOrder(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		cfg.StallLimit = -1 // a task holds the loop
+		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+			raw, err := c.SyscallConn()
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := make(chan string, 3)
+			read := func(who string) {
+				p := make([]byte, 1)
+				_, err := c.Read(p)
+				got <- fmt.Sprint(who, " ", string(p), " ", err)
+			}
+			has, release, left := make(chan bool), make(chan bool), make(chan bool)
+			go func() {
+				raw.Read(func(uintptr) bool { has <- true; <-release; return true })
+				left <- true
+			}()
+			offloaded(t, l, func() error { <-has; return nil })
+			first := l.Go(func() { read("the task that was first") })
+			l.Sleep(0) // it is in the queue, and wants the direction back
+			goroutine := make(chan bool)
+			go func() { read("the goroutine"); goroutine <- true }()
+			offloaded(t, l, func() error {
+				awaitStack(t, "handle.(*foreign).queueFor(")
+				_, err := peer.Write([]byte("abc"))
+				return err
+			})
+			last := l.Go(func() {
+				release <- true
+				<-left // the direction is on its way, and the loop has not heard of it
+				read("the task that came last")
+			})
+			offloaded(t, l, func() error { return errors.Join(first.Wait(), last.Wait()) })
+			offloaded(t, l, func() error { <-goroutine; return nil })
+			if first, want := <-got, "the task that was first a <nil>"; first != want {
+				t.Errorf("%s, want %s", first, want)
+			}
+		})
+	})
+}
