@@ -24,7 +24,8 @@ type Config struct {
 	// and costs less than epoll, which is from Linux 6.1 on, else the first of the last
 	// three that does work; Loop.Info says which, and why. If a driver
 	// that is named can't run here, Run fails. The environment variable RINGO_DRIVER overrides it,
-	// with the same words.
+	// with the same words. Goroutines that use package file share io_uring rings whatever
+	// Driver says; RINGO_DRIVER other than auto and uring turns these off, too.
 	Driver string
 	// Loops is how many loops to make, 1 to 1024; the default is GOMAXPROCS,
 	// which knows of cgroup limits, as it is without other Runs.

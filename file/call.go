@@ -19,8 +19,8 @@ import (
 //	c.free()
 //
 // In a task it becomes an op of the task's loop, and the task parks. For an ordinary
-// goroutine it is a plain call, of which the scheduler knows. Calls are reused, so that
-// none of this allocates.
+// goroutine it is a plain call, of which the scheduler knows, or an op of the hosted rings.
+// Calls are reused, so that none of this allocates.
 type call struct {
 	op  op.Op
 	fd  fd.FD   // what the op holds: the number for this one op

@@ -3,10 +3,10 @@
 //
 // A [File] belongs to no loop. Any goroutine, and any task of any loop, may call any
 // method at any time, also several at once. What is in the page cache is read at once.
-// What has to wait for the disk parks a task, and its loop goes on. For a goroutine, a read
-// that has to wait and transfers with [Direct] use io_uring rings that all goroutines of
-// the process share, and hold no thread meanwhile. Where there is no io_uring, and for all
-// else, a goroutine's calls are those of package os.
+// What has to wait for the disk parks a task, and its loop goes on. For goroutines, reads
+// that have to wait and transfers with [Direct] use io_uring rings that all goroutines of
+// the process share, once there are more than a few at a time, and hold no thread meanwhile.
+// Where there is no io_uring, and for all else, a goroutine's calls are those of package os.
 //
 // The functions on names are package os's: Stat, Rename, RemoveAll, ReadDir and so on. Some
 // have other names: os.Readlink is [ReadLink], filepath.WalkDir is [Walk], and os.OpenRoot

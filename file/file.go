@@ -49,7 +49,8 @@ var _ interface {
 	syscall.Conn
 } = (*File)(nil)
 
-// Open opens a file to read it, as os.Open does. It may wait; a task parks.
+// Open opens a file to read it, as os.Open does. The caller closes it; it belongs to no
+// loop. It may wait; a task parks.
 func Open(name string) (*File, error) { return OpenFile(name, os.O_RDONLY, 0) }
 
 // Create makes a file, or empties the one that is there, to read and write it, as

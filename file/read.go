@@ -55,7 +55,8 @@ func unlessMoved(n int, err error) error {
 
 // ReadAt reads len(p) bytes from off on, as os.File.ReadAt does: fewer only with an
 // error, which at the file's end is io.EOF. It does not use the position. p is lent
-// until it returns. It may wait; a task parks.
+// until it returns. It may wait; a task parks, and a cancelled one waits until a read that
+// has begun is over.
 func (f *File) ReadAt(p []byte, off int64) (n int, err error) {
 	if off < 0 && f != nil {
 		return 0, f.fail("readat", errNegative)

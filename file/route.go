@@ -39,7 +39,8 @@ const (
 	// what else its driver does, which without io_uring is a worker.
 	ring
 	// host is an op of the rings that the goroutines of the process share (internal/hosted),
-	// or a plain call where there are none or they are full.
+	// or a plain call where there are none, they are full, or fewer than three calls are under
+	// way on the caller's.
 	host
 	// worker is an op of the task's loop for which a worker (internal/offload) makes the
 	// plain call, while the task parks, also where there is a ring.
@@ -75,7 +76,7 @@ const (
 	noNowWrite                    // and writes
 	inMemory                      // its file system is in memory: no call waits for a disk
 	overlaid                      // it is on an overlayfs, whose pages mincore(2) shows
-	isFUSE                        // a process answers: even a call that is told not to wait may wait for it
+	isFUSE                        // a process answers: even an entry that is told not to wait may wait for it
 	typeKnown                     // whether it is one of the three above has been asked
 	bypassCache                   // it is open with Direct
 	appendOnly                    // it is open with O_APPEND

@@ -116,9 +116,10 @@ func (c *Conn) RemoteAddr() net.Addr {
 	return &c.tcpEnds().remote
 }
 
-// Close closes the connection. It waits until the operations in flight on it have
-// ended, for which a task parks, also one that was cancelled; callers that wait in them get
-// net.ErrClosed. Closing again does nothing. Bytes from Peek are gone with it; leases
+// Close closes the connection. It ends the calls in flight, which return net.ErrClosed, a
+// Write with the count of what went out, and waits until they are done with the descriptor;
+// a task parks, also one that was cancelled. What was written is still sent, see SetLinger.
+// Closing again waits for the first Close and returns nil. Bytes from Peek are gone; leases
 // stay. Any goroutine may call it.
 func (c *Conn) Close() error { return c.core.Close() }
 

@@ -49,7 +49,8 @@ type Dialer struct {
 // IPv4 in turn, each next one when the one before has failed or is slow; the first to
 // connect wins. Or it is "unix", a stream between Unix sockets, or "unixpacket", records
 // between them (SOCK_SEQPACKET), where the address is a path, or an abstract name behind
-// an @. The connection belongs to l. Any goroutine may call it; a task parks.
+// an @. It may take minutes; [Dialer.Timeout] and [Dialer.DialContext] limit it. The
+// connection belongs to l. Any goroutine may call it; a task parks.
 func Dial(l *ringo.Loop, network, address string) (*Conn, error) {
 	return new(Dialer).Dial(l, network, address)
 }

@@ -34,9 +34,10 @@
 //
 // # Buffers
 //
-// Bytes that arrive are in the loop's buffers before anybody asks. Read copies
-// them out; Peek and Discard look at them in place; Next hands a buffer over as a
-// buf.Lease; and io.Copy between two connections moves them without a copy. How
+// On io_uring, bytes that arrive are as a rule in the loop's buffers before anybody asks;
+// elsewhere they wait in the kernel for a call. Read copies them out; Peek and Discard look
+// at them in place; Next hands a buffer over as a buf.Lease; and io.Copy between two
+// connections sends them from there without a copy, and splices what comes in bulk. How
 // many buffers a connection may hold is bounded by ringo.Config.Leases: a peer
 // that is not read is left waiting in its own kernel.
 //
@@ -50,8 +51,8 @@
 //
 // # Where it differs from package net
 //
-//   - Closing again does nothing and returns nil, where package net has an error that is
-//     net.ErrClosed. Whatever else fails because of the close returns that error.
+//   - Closing again waits for the first Close and returns nil, where package net has an error
+//     that is net.ErrClosed. Whatever else fails because of the close returns that error.
 //   - Close waits until the operations in flight, which it ends, are done with the
 //     descriptor.
 //   - Accept waits out shortages of descriptors and memory, which net reports.

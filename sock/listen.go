@@ -39,8 +39,8 @@ type ListenConfig struct {
 // Listen makes this loop's own socket on an address. network is "unix" or "unixpacket",
 // see ListenerSet for several loops on one Unix socket; or "tcp", "tcp4" or "tcp6"; for "tcp" an address without a
 // host, 0.0.0.0 and :: are all addresses of both families, as in package net. Loops of one Run may share an address,
-// and the kernel spreads the peers over them (SO_REUSEPORT); if it is taken, or by the same loop
-// twice, the error is EADDRINUSE. Port 0 is a port of this socket's own; for one that all loops
+// and the kernel spreads the peers over them (SO_REUSEPORT). If somebody else has it, or the same loop
+// listens on it twice, the error is EADDRINUSE. Port 0 is a port of this socket's own; for one that all loops
 // share see Reserve. Only a task of l may call it; a host name parks it.
 func Listen(l *ringo.Loop, network, address string) (*Listener, error) {
 	return new(ListenConfig).Listen(l, network, address)

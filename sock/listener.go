@@ -285,9 +285,10 @@ type listenerAlarm Listener
 // Fire ends a pause.
 func (a *listenerAlarm) Fire(*timer.Timer) { a.core.Wake() }
 
-// Close stops listening. It parks until the socket is gone; tasks in Accept get
-// net.ErrClosed. Connections that were accepted go on, those that nobody asked for
-// are closed. Closing again does nothing. Any goroutine may call it.
+// Close stops listening. It ends the calls of Accept in flight, which return net.ErrClosed,
+// and waits until they are done with the descriptor; a task parks, also one that was
+// cancelled. Connections that were accepted go on, those that nobody asked for are closed.
+// Closing again waits for the first Close and returns nil. Any goroutine may call it.
 func (ln *Listener) Close() error { return ln.core.Close() }
 
 // listenerHooks is the listener as the hooks of its core. At a handover what was accepted and not asked for stays

@@ -117,7 +117,8 @@ func seconds(d time.Duration) int {
 // SetLinger says what Close does with bytes that are not sent yet. Negative, the
 // default: the kernel sends them in the background. 0: it drops them and resets
 // the connection. More: Close waits for them, at most so many seconds; the end of the loop, which
-// closes what was left open, does not. Any goroutine may call it.
+// closes what was left open, does not. A cancel does not end that wait, so a task in a long one holds
+// up the end of its Run, as long as Run waits for tasks that were cancelled. Any goroutine may call it.
 func (c *Conn) SetLinger(sec int) error {
 	if c.unix != nil { // what is written is with the peer already
 		return c.refuse("set", callError("setsockopt", -sys.EOPNOTSUPP))

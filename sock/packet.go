@@ -71,9 +71,9 @@ func (c *packet) failed(name string, err error) error {
 	return c.fail(name, err)
 }
 
-// Close closes the socket. It waits until the operations in flight on it have ended, for which a
-// task parks, also one that was cancelled; callers that wait in them get net.ErrClosed. Datagrams
-// that nobody has read are lost. Closing again does nothing. Any goroutine may call it.
+// Close closes the socket. It ends the calls in flight, which return net.ErrClosed, and waits until
+// they are done with the descriptor; a task parks, also one that was cancelled. Datagrams that nobody
+// has read are lost. Closing again waits for the first Close and returns nil. Any goroutine may call it.
 func (c *packet) Close() error { return c.core.Close() }
 
 // detach gives a new socket to the foreign callers for whom it was made.

@@ -180,8 +180,9 @@ func (p *Pollable) setDeadlines(t time.Time, in, out bool) error {
 	return nil
 }
 
-// Close closes the duplicate. It waits until the operations in flight have ended;
-// callers that wait get net.ErrClosed. Closing again does nothing.
+// Close closes the duplicate. It ends the calls in flight, which return net.ErrClosed, and
+// waits until they are done with the descriptor; a task parks, also one that was cancelled.
+// Closing again waits for the first Close and returns nil. Any goroutine may call it.
 func (p *Pollable) Close() error { return p.core.Close() }
 
 func (p *Pollable) fail(name string, err error) error {

@@ -12,12 +12,11 @@ import (
 // errLeases is what Next gives at the bound.
 var errLeases = errors.New("the connection's leases are all held (ringo.Config.Leases): release one first")
 
-// Read reads what there is into p, at least one byte, and parks until then. p is
-// lent to the kernel until it returns. io.EOF is bare; everything else is a
-// *net.OpError. A read deadline that has passed fails the call even if bytes are
-// there, which stay unread.
-//
-// Any goroutine may call it; one that is no task waits as in package net.
+// Read reads what there is into p, at least one byte, and waits until then: a task of
+// any loop parks, and fails if it is cancelled; a goroutine waits as in package net. An
+// empty p returns at once. p is lent to the kernel until it returns. io.EOF is bare;
+// everything else is a *net.OpError. A read deadline that has passed fails the call even
+// if bytes are there, which stay unread. Any goroutine may call it.
 func (c *Conn) Read(p []byte) (n int, err error) {
 	a, err := c.enterRead()
 	if err != nil {

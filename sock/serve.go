@@ -93,7 +93,9 @@ type server struct {
 // stop and the last connection is closed; then it returns nil. A connection between
 // requests keeps no stack. When the program drains, idle connections are closed at
 // once; busy ones are ended when Request returns, and closed when the peer has ended
-// its side too, a second later at most. Only a task of l may call it; it parks.
+// its side too, a second later at most. A Request that has not returned when
+// ringo.Config.Grace is over is cancelled, as the task that it is. Only a task of l may
+// call it; it parks.
 func Serve(l *ringo.Loop, ln *Listener, h *Handler) error {
 	if ln == nil {
 		return errors.New("sock: Serve of a nil Listener")

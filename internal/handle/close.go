@@ -139,8 +139,8 @@ func (o *opened) Abandon() {
 	c.hooks.Abandoned()
 }
 
-// stopLingering has the kernel close the descriptor without waiting for the peer, because nobody waits in Close, and
-// the thread that will close it has others to close.
+// stopLingering has the kernel close the descriptor without waiting for the peer, because the thread that will close it
+// has others to close: nobody is in Close, or a Close has begun and its ops have not ended.
 func (c *Core) stopLingering() {
 	if c.lingers.Swap(false) {
 		c.l.Kernel().SetLinger(c.fd.Sys(), -1)

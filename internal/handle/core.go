@@ -36,9 +36,10 @@ const (
 //	settled  nothing is in flight any more, and no foreign caller is at it
 //	closed   the descriptor is closed, or the handle's to keep
 //
-// Foreign callers that wait in Close are let go by whoever closes the descriptor, never by
-// mail to a loop, which may have ended. A detached handle has no loop that knows it, and goes
-// from open to closed without one: see Registry.
+// Foreign callers that wait in Close are let go by whoever closes the descriptor, not by
+// mail to a loop, which may have ended. One that comes when the close has begun without any
+// foreign caller waits by a task of the loop, see closeForeign. A detached handle has no loop
+// that knows it, and goes to closed without one: see Registry.
 type Core struct {
 	l        *loop.Loop
 	hooks    Hooks
