@@ -42,7 +42,7 @@ build() {
 	mkdir -p "$bin"
 	local f
 	for f in "$bench"/c/*.c; do
-		gcc -O2 -Wall -o "$bin/$(basename "$f" .c)" "$f"
+		gcc -O2 -Wall -pthread -o "$bin/$(basename "$f" .c)" "$f"
 	done
 	(cd "$bench" && go build -o "$bin/" ./cmd/...)
 	rm -f "$bin/ringo" # a stale one must not be measured

@@ -15,9 +15,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
+
+	"ringo/bench/internal/report"
 )
 
 func main() {
@@ -134,7 +135,7 @@ func (s *side) run(w *workshop) (figures, error) {
 	}
 	f := parseBench(string(output))
 	if s.args != nil {
-		f = parseTable(string(output), s.row)
+		f = report.Row(string(output), "path", s.row)
 	}
 	if len(f) == 0 {
 		return nil, fmt.Errorf("%s %s: no figures in\n%s", pkg, strings.Join(args, " "), output)
@@ -159,30 +160,6 @@ func parseBench(output string) figures {
 			}
 		}
 		return f
-	}
-	return nil
-}
-
-var gap = regexp.MustCompile(`  +`)
-
-// parseTable reads a line of the table of ringo bench file, by the heads of its columns.
-func parseTable(output, row string) figures {
-	var heads []string
-	for line := range strings.Lines(output) {
-		cells := gap.Split(strings.TrimSpace(line), -1)
-		switch {
-		case cells[0] == "path":
-			heads = cells
-		case cells[0] == row && len(cells) == len(heads):
-			f := figures{}
-			for i, cell := range cells[1:] {
-				var v float64
-				if _, err := fmt.Sscan(cell, &v); err == nil {
-					f[heads[i+1]] = v
-				}
-			}
-			return f
-		}
 	}
 	return nil
 }

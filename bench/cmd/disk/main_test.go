@@ -19,21 +19,6 @@ func TestParseBench(t *testing.T) {
 	}
 }
 
-func TestParseTable(t *testing.T) {
-	output := `random reads of 4K, direct, depth 32, 300ms each
-       path   IOPS   MB/s  CPU µs/op  p50 µs   p99 µs  threads
-       task  56473  231.3       6.70   450.6   2949.1        7
-        fio  31927  130.8       5.53   337.9   9371.6        -
-`
-	if got, want := fmt.Sprint(parseTable(output, "fio")),
-		"map[CPU µs/op:5.53 IOPS:31927 MB/s:130.8 p50 µs:337.9 p99 µs:9371.6]"; got != want {
-		t.Errorf("got %s, want %s", got, want)
-	}
-	if got := parseTable(output, "os"); got != nil {
-		t.Errorf("figures of a path that is not there: %v", got)
-	}
-}
-
 func TestVerdicts(t *testing.T) {
 	for _, c := range []struct {
 		asked  asked

@@ -8,6 +8,7 @@ import (
 	"sort"
 	"time"
 
+	"ringo/bench/internal/hist"
 	"ringo/bench/internal/sample"
 )
 
@@ -20,7 +21,8 @@ type pace struct {
 	begin time.Duration
 	after [gaps + 1]time.Duration // the k-th message of a round is due so long after the round's begin
 	conns uint64
-	sent  uint64 // messages that were due so far, on all connections
+	sent  uint64    // messages that were due so far, on all connections
+	late  hist.Hist // how long after they were due they were sent: what this thread adds to all latencies
 }
 
 func newPace(rate float64, conns int) *pace {
@@ -54,6 +56,7 @@ func (p *pace) dueOn(i int, j uint64) time.Duration { return p.due(j*p.conns + u
 func (e *engine) release(now time.Duration) {
 	p := e.pace
 	for due := p.until(now); p.sent < due; p.sent++ {
+		p.late.Record(e.now() - p.due(p.sent))
 		i := int(p.sent % p.conns)
 		e.conns[i].limit += e.size
 		e.step(i, 0)
@@ -79,6 +82,7 @@ func (e *engine) paced(c *config, s *sample.Sample) error {
 	if err := e.measure(c, s); err != nil {
 		return err
 	}
+	s.Rate, s.LateP99 = c.rate, micros(p.late.Quantile(0.99))
 	e.pace = nil
 	return e.drain()
 }

@@ -151,6 +151,9 @@ func (e *engine) openWindow(c *config) (*window, error) {
 		e.conns[i].counted = 0
 	}
 	e.latency.Reset()
+	if e.pace != nil {
+		e.pace.late.Reset()
+	}
 	var err error
 	w.used, err = readUsage(c.pid, c.beside)
 	if w.disk = c.mode == "paced" && c.pid > 0; w.disk && err == nil {

@@ -4,6 +4,7 @@ package report
 import (
 	"fmt"
 	"math"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -35,4 +36,29 @@ func Table(b *strings.Builder, rows [][]string) {
 		}
 		b.WriteByte('\n')
 	}
+}
+
+var gap = regexp.MustCompile(`  +`)
+
+// Row reads a line of a table as Table writes them: the numbers in the row of that name by the heads of their columns,
+// the first of which is given. It is nil if there is no such row.
+func Row(table, head, name string) map[string]float64 {
+	var heads []string
+	for line := range strings.Lines(table) {
+		cells := gap.Split(strings.TrimSpace(line), -1)
+		switch {
+		case cells[0] == head:
+			heads = cells
+		case cells[0] == name && len(cells) == len(heads):
+			row := map[string]float64{}
+			for i, cell := range cells[1:] {
+				var v float64
+				if _, err := fmt.Sscan(cell, &v); err == nil {
+					row[heads[i+1]] = v
+				}
+			}
+			return row
+		}
+	}
+	return nil
 }

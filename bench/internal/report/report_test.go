@@ -1,6 +1,7 @@
 package report
 
 import (
+	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -26,5 +27,20 @@ func TestTable(t *testing.T) {
 	Table(&b, [][]string{{"name", "µs"}, {"a", "10.5"}})
 	if want := "name    µs\na     10.5\n"; b.String() != want {
 		t.Errorf("got %q, want %q", b.String(), want)
+	}
+}
+
+func TestParseTable(t *testing.T) {
+	output := `random reads of 4K, direct, depth 32, 300ms each
+       path   IOPS   MB/s  CPU µs/op  p50 µs   p99 µs  threads
+       task  56473  231.3       6.70   450.6   2949.1        7
+        fio  31927  130.8       5.53   337.9   9371.6        -
+`
+	if got, want := fmt.Sprint(Row(output, "path", "fio")),
+		"map[CPU µs/op:5.53 IOPS:31927 MB/s:130.8 p50 µs:337.9 p99 µs:9371.6]"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	if got := Row(output, "path", "os"); got != nil {
+		t.Errorf("figures of a path that is not there: %v", got)
 	}
 }

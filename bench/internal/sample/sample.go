@@ -36,5 +36,8 @@ type Sample struct {
 
 	DiskRead float64 `json:"disk_read,omitempty"` // bytes a second that the server had read from disks
 
+	Rate    float64 `json:"rate,omitempty"`        // messages a second that were asked for, of mode paced
+	LateP99 float64 `json:"late_p99_us,omitempty"` // how late the load generator itself sent them, µs
+
 	Ratio float64 `json:"ratio,omitempty"` // of a Go benchmark that compares two sides by itself
 }

@@ -1,0 +1,138 @@
+package contest
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Kind is what a cell's load is.
+type Kind string
+
+// The kinds. A cell's name is KIND/LOAD.
+const (
+	Echo     Kind = "echo"
+	Open     Kind = "open" // echo at a given rate
+	HTTP     Kind = "http"
+	Fasthttp Kind = "fasthttp"
+	Redis    Kind = "redis"
+	Files    Kind = "files"
+	Proxy    Kind = "proxy"
+	Disk     Kind = "disk"
+)
+
+// Match is the pair that a cell is about: a server of Ringo, and the one that it is compared with first.
+type Match struct{ Ours, Base string }
+
+// Cell is a load, and who takes turns under it.
+type Cell struct {
+	Kind    Kind
+	Load    string // as a cell's name ends
+	Title   string
+	Mode    string // of the load generator
+	Conns   int
+	Size    int
+	Depth   int
+	Share   float64 // of the base's peak: an open loop. 0: a closed one
+	Servers []string
+	Match   Match
+	Quick   bool // is measured in a quick run, too
+}
+
+// Name is what the cell is called in samples.
+func (c *Cell) Name() string { return string(c.Kind) + "/" + c.Load }
+
+func cutName(name string) (Kind, string, bool) {
+	kind, load, ok := strings.Cut(name, "/")
+	return Kind(kind), load, ok
+}
+
+const flagship = "ringo-uring-request"
+
+var (
+	core = []string{Base, Control, "c-uring", "c-epoll", "gnet", "netpoll", "nbio", flagship, "ringo-uring-conn",
+		"ringo-epoll-request"}
+	// every driver with every kind of handler
+	every = slices.Concat(core, []string{"ringo-uring-goroutine", "ringo-epoll-conn", "ringo-epoll-goroutine",
+		"ringo-poll-request", "ringo-poll-conn", "ringo-poll-goroutine", "ringo-select-request", "ringo-select-conn",
+		"ringo-select-goroutine"})
+)
+
+func echo(load, title string, conns, size, depth int, servers []string) Cell {
+	return Cell{Kind: Echo, Load: load, Title: title, Mode: "echo", Conns: conns, Size: size, Depth: depth,
+		Servers: servers, Match: Match{flagship, Base}}
+}
+
+// openCell is the cell 50x64 at a share, in percent, of what Base answers in it at most.
+func openCell(percent int) Cell {
+	return Cell{Kind: Open, Load: fmt.Sprintf("50x64@%d", percent),
+		Title: fmt.Sprintf("%d %% of Go net's peak", percent), Mode: "paced",
+		Conns: 50, Size: 64, Depth: 1, Share: float64(percent) / 100, Servers: core,
+		Match: Match{flagship, Base}}
+}
+
+func program(kind Kind, mode, load, title string, conns, size, depth int, match Match, others ...string) Cell {
+	return Cell{Kind: kind, Load: load, Title: title, Mode: mode, Conns: conns, Size: size, Depth: depth,
+		Servers: slices.Concat([]string{match.Base, match.Ours}, others), Match: match}
+}
+
+// Closed is the cell, and the server, of whose peak an open cell's rate is a share.
+func (c *Cell) Closed() (closed *Cell, server string) {
+	closed = new(Cell)
+	*closed = *c
+	closed.Kind, closed.Mode, closed.Share = Echo, "echo", 0
+	closed.Load, _, _ = strings.Cut(c.Load, "@")
+	return closed, Base
+}
+
+// Cells are all that a run measures, in order.
+func Cells() []Cell {
+	all := []Cell{
+		echo("1x64", "1 connection, 64 B", 1, 64, 1, core),
+		echo("10x64", "10 connections, 64 B", 10, 64, 1, core),
+		echo("50x64", "50 connections, 64 B", 50, 64, 1, every),
+		echo("1000x64", "1000 connections, 64 B", 1000, 64, 1, every),
+		echo("50x16K", "50 connections, 16 KiB", 50, 16<<10, 1, core),
+		echo("50x64x16", "50 connections, 64 B, 16 in flight", 50, 64, 16, core),
+		openCell(20), openCell(40), openCell(60), openCell(80),
+		program(HTTP, "http", "50x13", "net/http, 50 connections", 50, 13, 1,
+			Match{"http-uring-goroutine", "http-net"}, "http-epoll-goroutine"),
+		program(Fasthttp, "http", "50x13", "fasthttp, 50 connections", 50, 13, 1,
+			Match{"fasthttp-uring-conn", "fasthttp-net"}),
+		program(Redis, "get", "50x64", "redis GET, 50 connections", 50, 64, 1,
+			Match{"redis-uring-conn", "redis-net"}, "redis-server"),
+		program(Redis, "set", "50x64x16", "redis SET, 50 connections, 16 pipelined", 50, 64, 16,
+			Match{"redis-uring-conn", "redis-net"}, "redis-server"),
+		program(Files, "http", "50x1K", "files of 1 KiB over HTTP, 50 connections", 50, 1<<10, 1,
+			Match{"serve-uring", "fileserver"}, "serve-epoll", "nginx"),
+		program(Files, "http", "50x64K", "files of 64 KiB over HTTP, 50 connections", 50, 64<<10, 1,
+			Match{"serve-uring", "fileserver"}, "serve-epoll", "nginx"),
+		program(Proxy, "echo", "50x64", "proxy, 50 connections, 64 B", 50, 64, 1,
+			Match{"proxy-uring", "proxy-net"}, "proxy-epoll", "haproxy"),
+		program(Proxy, "echo", "50x16K", "proxy, 50 connections, 16 KiB", 50, 16<<10, 1,
+			Match{"proxy-uring", "proxy-net"}, "proxy-epoll", "haproxy"),
+		program(Disk, "disk", "4Kx32", "O_DIRECT reads of 4 KiB, 32 at a time", 0, 4<<10, 32,
+			Match{"disk-task", "disk-os"}, "disk-goroutine", "fio"),
+	}
+	for i := range all {
+		all[i].Quick = slices.Contains(quickCells, all[i].Name())
+	}
+	return all
+}
+
+// What a quick run measures.
+var (
+	quickCells = []string{"echo/50x64", "echo/1000x64", "echo/50x64x16", "open/50x64@60", "http/50x13", "redis/50x64",
+		"files/50x1K", "proxy/50x64"}
+	quickEcho = []string{Base, Control, "c-uring", "gnet", flagship, "ringo-uring-conn", "ringo-epoll-request"}
+)
+
+// Shorten leaves in a cell whom a quick run measures.
+func (c *Cell) Shorten() {
+	c.Servers = slices.DeleteFunc(slices.Clone(c.Servers), func(s string) bool {
+		if c.Kind == Echo || c.Kind == Open {
+			return !slices.Contains(quickEcho, s)
+		}
+		return strings.Contains(s, "epoll")
+	})
+}

@@ -1,0 +1,251 @@
+package contest
+
+import (
+	"cmp"
+	"math"
+	"slices"
+
+	"ringo/bench/internal/report"
+	"ringo/bench/internal/sample"
+	"ringo/bench/internal/stats"
+)
+
+// Figure is what servers are compared by. Ratios of it are such that above one is better.
+type Figure struct {
+	Name string
+	Unit string
+	Of   func(*sample.Sample) float64
+}
+
+// The figures. All are better if they are less.
+var (
+	CPU = Figure{"CPU a request", "µs", func(s *sample.Sample) float64 { return s.CPUMicros }}
+	P50 = Figure{"p50", "µs", func(s *sample.Sample) float64 { return s.P50 }}
+	P99 = Figure{"p99", "µs", func(s *sample.Sample) float64 { return s.P99 }}
+)
+
+// PerSecond is the requests a second.
+func PerSecond(s *sample.Sample) float64 { return s.PerSecond }
+
+// Result is a cell with its samples.
+type Result struct {
+	Cell    Cell
+	samples map[string][]sample.Sample // by server, only those that are whole
+	failed  map[string][]sample.Sample
+	order   []string
+	noise   map[string]float64 // of a figure, by its name
+}
+
+// Results are those of a record's cells that have samples, in order. Cells of another version come last.
+func (r *Record) Results() []*Result {
+	var all []*Result
+	known := Cells()
+	for _, s := range r.Samples {
+		i := slices.IndexFunc(all, func(res *Result) bool { return res.Cell.Name() == s.Cell })
+		if i < 0 {
+			i = len(all)
+			all = append(all, newResult(known, s.Cell))
+		}
+		all[i].add(s)
+	}
+	slices.SortStableFunc(all, func(a, b *Result) int { return cmp.Compare(index(known, a), index(known, b)) })
+	shareNoise(all)
+	return all
+}
+
+func index(known []Cell, r *Result) int {
+	i := slices.IndexFunc(known, func(c Cell) bool { return c.Name() == r.Cell.Name() })
+	if i < 0 {
+		return len(known)
+	}
+	return i
+}
+
+func newResult(known []Cell, name string) *Result {
+	r := &Result{samples: map[string][]sample.Sample{}, failed: map[string][]sample.Sample{},
+		noise: map[string]float64{}}
+	if i := slices.IndexFunc(known, func(c Cell) bool { return c.Name() == name }); i >= 0 {
+		r.Cell = known[i]
+	} else {
+		kind, load, _ := cutName(name)
+		r.Cell = Cell{Kind: kind, Load: load, Title: name, Match: Match{flagship, Base}}
+	}
+	return r
+}
+
+func (r *Result) add(s sample.Sample) {
+	if !slices.Contains(r.order, s.Server) {
+		r.order = append(r.order, s.Server)
+	}
+	if whole(&s) {
+		r.samples[s.Server] = append(r.samples[s.Server], s)
+	} else {
+		r.failed[s.Server] = append(r.failed[s.Server], s)
+	}
+}
+
+// whole says that a sample is worth something: all that came was right.
+func whole(s *sample.Sample) bool {
+	return s.Failed == "" && s.Errors == 0 && s.Mismatches == 0 && s.CPUMicros > 0
+}
+
+// shareNoise has cells without a control take the largest of those that have one.
+func shareNoise(all []*Result) {
+	for _, f := range []Figure{CPU, P50, P99} {
+		most := 0.0
+		for _, r := range all {
+			if i := r.Ratio(f, Control, Base); i.N > 0 {
+				r.noise[f.Name] = stats.Deviation(i.Median)
+				if r.Cell.Share == 0 {
+					most = max(most, r.noise[f.Name])
+				}
+			}
+		}
+		for _, r := range all {
+			if _, has := r.noise[f.Name]; !has {
+				r.noise[f.Name] = most
+			}
+		}
+	}
+}
+
+// Noise is by what share Go net differed from itself.
+func (r *Result) Noise(f Figure) float64 { return r.noise[f.Name] }
+
+// Servers are those that have samples, the best first, then those that failed in all rounds.
+func (r *Result) Servers() []string {
+	return slices.SortedStableFunc(slices.Values(r.order), func(a, b string) int {
+		x, y := r.rank(a), r.rank(b)
+		return cmp.Compare(x, y)
+	})
+}
+
+// rank is a server's CPU as a multiple of the base's.
+func (r *Result) rank(server string) float64 {
+	i := r.Ratio(CPU, server, r.Cell.Match.Base)
+	if i.N == 0 {
+		return math.Inf(1)
+	}
+	return 1 / i.Median
+}
+
+// Ratio is base's figure by the server's, within each round that has both.
+func (r *Result) Ratio(f Figure, server, base string) stats.Interval {
+	var v []float64
+	for i := range r.samples[server] {
+		s := &r.samples[server][i]
+		for j := range r.samples[base] {
+			b := &r.samples[base][j]
+			if s.Round == b.Round && f.Of(s) > 0 && f.Of(b) > 0 {
+				v = append(v, f.Of(b)/f.Of(s))
+			}
+		}
+	}
+	return stats.Estimate(v)
+}
+
+// Judge says whether a server is better than another.
+func (r *Result) Judge(f Figure, server, base string) (stats.Interval, stats.Verdict) {
+	i := r.Ratio(f, server, base)
+	return i, stats.Judge(i, r.Noise(f))
+}
+
+// Median is that of a figure over the rounds, NaN if there is none.
+func (r *Result) Median(server string, of func(*sample.Sample) float64) float64 {
+	var v []float64
+	for i := range r.samples[server] {
+		v = append(v, of(&r.samples[server][i]))
+	}
+	return report.Quantile(v, 0.5)
+}
+
+// Rounds is in how many rounds a server was measured.
+func (r *Result) Rounds(server string) int { return len(r.samples[server]) }
+
+// Failed is how often a server failed, and how the first time.
+func (r *Result) Failed(server string) (n int, why string) {
+	if n = len(r.failed[server]); n > 0 {
+		why = r.failed[server][0].Failed
+	}
+	return n, why
+}
+
+// Winners are the server that takes the least CPU and those that can't be told from it. The control is none.
+func (r *Result) Winners() []string {
+	var won []string
+	for _, s := range r.Servers() {
+		if s == Control || r.Rounds(s) == 0 {
+			continue
+		}
+		if len(won) == 0 {
+			won = append(won, s)
+			continue
+		}
+		if _, v := r.Judge(CPU, s, won[0]); v == stats.Same || v == stats.TooFew {
+			won = append(won, s)
+		}
+	}
+	return won
+}
+
+// Best is the server of a family, other than some, that takes the least CPU.
+func (r *Result) Best(f Family, but ...string) (string, bool) {
+	for _, s := range r.Servers() {
+		if ByName(s).Family == f && r.Rounds(s) > 0 && !slices.Contains(but, s) {
+			return s, true
+		}
+	}
+	return "", false
+}
+
+// Loss is a figure by which a server of Ringo is worse than another, beyond the noise.
+type Loss struct {
+	Result       *Result
+	Figure       Figure
+	Ours, Theirs string
+	Ratio        stats.Interval
+}
+
+// Losses are all, the worst of a cell first. By latency servers are compared under open loops only: at saturation it is
+// the queue that the load generator keeps.
+func Losses(results []*Result) []Loss {
+	var all []Loss
+	for _, r := range results {
+		var here []Loss
+		figures := []Figure{CPU}
+		if r.Cell.Share > 0 {
+			figures = append(figures, P50, P99)
+		}
+		for _, ours := range r.order {
+			if ByName(ours).Family != Ringo {
+				continue
+			}
+			for _, theirs := range r.order {
+				if ByName(theirs).Family == Ringo || theirs == Control {
+					continue
+				}
+				for _, f := range figures {
+					if i, v := r.Judge(f, ours, theirs); v == stats.Worse {
+						here = append(here, Loss{r, f, ours, theirs, i})
+					}
+				}
+			}
+		}
+		slices.SortStableFunc(here, func(a, b Loss) int { return cmp.Compare(a.Ratio.Median, b.Ratio.Median) })
+		all = append(all, here...)
+	}
+	return all
+}
+
+// Disturbed counts samples during which other programs took more than a share of a core, and those that failed.
+func (r *Record) Disturbed() (disturbed, failed int) {
+	for i := range r.Samples {
+		switch s := &r.Samples[i]; {
+		case !whole(s):
+			failed++
+		case s.OtherBusy > r.About.Quiet:
+			disturbed++
+		}
+	}
+	return disturbed, failed
+}

@@ -1,0 +1,190 @@
+//go:build linux
+
+package rig
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	startMax = 10 * time.Second // that a server may take until it serves
+	stopMax  = 5 * time.Second  // and until it ends when asked to
+	saidMax  = 16 << 10         // bytes kept of what a process says
+)
+
+// process is one that this program has started. It dies with it.
+type process struct {
+	cmd  *exec.Cmd
+	said *output
+	end  chan struct{} // closed when the process has ended
+	err  error         // then: how
+}
+
+// spawner starts processes from one thread that lasts: the kernel counts the end of the thread that started a process
+// as the parent's, and the affinity of that thread is what the process gets.
+func (r *Rig) spawner() {
+	runtime.LockOSThread()
+	for f := range r.spawn {
+		f()
+	}
+}
+
+// start starts a command on a CPU. What it says on stdout and stderr is kept, the last of it at least; with stdout that
+// is only stderr.
+func (r *Rig) start(cpu int, argv []string, stdout *bytes.Buffer) (*process, error) {
+	p := &process{cmd: exec.Command(argv[0], argv[1:]...), said: new(output), end: make(chan struct{})}
+	p.cmd.Dir = r.work
+	p.cmd.Stdout, p.cmd.Stderr = p.said, p.said
+	if stdout != nil {
+		p.cmd.Stdout = stdout
+	}
+	// A group of its own: Ctrl-C at the terminal is for this program, which ends what it has started.
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	p.cmd.WaitDelay = time.Second
+	failed := make(chan error)
+	r.spawn <- func() { failed <- startOn(cpu, p.cmd) }
+	if err := <-failed; err != nil {
+		return nil, err
+	}
+	go func() {
+		p.err = p.cmd.Wait()
+		close(p.end)
+	}()
+	return p, nil
+}
+
+// anyCPU leaves a process where this program may run.
+const anyCPU = -1
+
+func startOn(cpu int, cmd *exec.Cmd) error {
+	if cpu == anyCPU {
+		return cmd.Start()
+	}
+	var old, one unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &old); err != nil {
+		return os.NewSyscallError("sched_getaffinity", err)
+	}
+	one.Set(cpu)
+	if err := unix.SchedSetaffinity(0, &one); err != nil {
+		return fmt.Errorf("CPU %d: %w", cpu, os.NewSyscallError("sched_setaffinity", err))
+	}
+	err := cmd.Start()
+	return errors.Join(err, os.NewSyscallError("sched_setaffinity", unix.SchedSetaffinity(0, &old)))
+}
+
+func (p *process) pid() int { return p.cmd.Process.Pid }
+
+// stop ends the process, first politely.
+func (p *process) stop() {
+	p.cmd.Process.Signal(syscall.SIGTERM)
+	select {
+	case <-p.end:
+		return
+	case <-time.After(stopMax):
+	}
+	p.cmd.Process.Kill()
+	<-p.end
+}
+
+// wait is for a process that ends by itself. It is stopped if ctx ends before.
+func (p *process) wait(ctx context.Context) error {
+	select {
+	case <-p.end:
+		return p.err
+	case <-ctx.Done():
+		p.stop()
+		return ctx.Err()
+	}
+}
+
+// untilReady waits until the process has said a line with a word, or until it accepts a connection where no word is
+// given.
+func (p *process) untilReady(ctx context.Context, word, addr string) error {
+	late := time.NewTimer(startMax)
+	defer late.Stop()
+	// Nothing tells when a program that says nothing listens, and the others are looked at as often as them.
+	look := time.NewTicker(5 * time.Millisecond)
+	defer look.Stop()
+	for !p.isReady(word, addr) {
+		select {
+		case <-p.end:
+			return fmt.Errorf("did not start: %v: %s", p.err, p.said.last())
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-late.C:
+			return fmt.Errorf("was not ready after %v: %s", startMax, p.said.last())
+		case <-look.C:
+		}
+	}
+	return nil
+}
+
+func (p *process) isReady(word, addr string) bool {
+	if word != "" {
+		return p.said.line(word) != ""
+	}
+	c, err := net.DialTimeout("tcp", addr, time.Second)
+	if err == nil {
+		c.Close()
+	}
+	return err == nil
+}
+
+// output keeps the first of what is written to it, up to saidMax, and the last line.
+type output struct {
+	mu    sync.Mutex
+	first []byte
+	tail  []byte // the last line with something on it, as far as it came
+	open  bool   // it goes on
+}
+
+func (o *output) Write(b []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.first = append(o.first, b[:min(len(b), saidMax-len(o.first))]...)
+	for line := range bytes.Lines(b) {
+		if !o.open {
+			if len(bytes.TrimSpace(line)) == 0 {
+				continue
+			}
+			o.tail = o.tail[:0]
+		}
+		o.tail = append(o.tail, line[:min(len(line), saidMax-len(o.tail))]...)
+		o.open = !bytes.HasSuffix(line, []byte("\n"))
+	}
+	return len(b), nil
+}
+
+// last is the last line.
+func (o *output) last() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return strings.TrimSpace(string(o.tail))
+}
+
+// line is the first one that has the word, or nothing. It is announced only by a line that begins so: others log that
+// they listen before they do.
+func (o *output) line(word string) string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for line := range bytes.Lines(o.first) {
+		at := bytes.Index(line, []byte(word))
+		if (at == 0 || at > 0 && word != announced) && bytes.HasSuffix(line, []byte("\n")) {
+			return strings.TrimSpace(string(line))
+		}
+	}
+	return ""
+}

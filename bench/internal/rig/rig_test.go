@@ -1,0 +1,219 @@
+//go:build linux
+
+package rig
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"ringo/bench/internal/contest"
+	"ringo/bench/internal/plan"
+)
+
+func TestParse(t *testing.T) {
+	exit := errors.New("exit status 1")
+	cases := []struct {
+		name, line, said string
+		end              error
+		failed, err      string // what they say, if there are any
+	}{
+		{name: "a whole one", line: `{"round":0,"cell":"","server":"","requests":10,"cpu_us":2.5}` + "\n"},
+		{name: "a wrong byte", line: `{"requests":10,"mismatches":1}`, end: exit, said: "load: byte 7",
+			failed: "0 connections broke and 1 got a wrong byte: load: byte 7"},
+		{name: "a broken connection", line: `{"requests":10,"errors":2}`, failed: "2 connections broke"},
+		{name: "a bad end", line: `{"requests":10}`, end: exit, said: "why", failed: "load: exit status 1: why"},
+		{name: "nothing", end: exit, said: "load: refused", err: "load: exit status 1: load: refused"},
+		{name: "nothing, and no error", err: "load: no result"},
+		{name: "no JSON", line: "panic: ...", err: `load: invalid character 'p'`},
+	}
+	for _, c := range cases {
+		s, err := parse([]byte(c.line), c.end, c.said)
+		if c.err != "" {
+			if err == nil || !strings.HasPrefix(err.Error(), c.err) {
+				t.Errorf("%s: error %v, want %q", c.name, err, c.err)
+			}
+			continue
+		}
+		said := strings.HasPrefix(s.Failed, c.failed) && (c.failed == "") == (s.Failed == "")
+		if err != nil || s.Requests != 10 || !said {
+			t.Errorf("%s: %+v, %v, want failed %q", c.name, s, err, c.failed)
+		}
+	}
+}
+
+func TestOutputKeepsTheFirstAndTheLast(t *testing.T) {
+	o := new(output)
+	for _, text := range []string{"[gnet] listening on: it logs\nlis", "tening tcp://1.2.3.4:5 driver=x\n", "half"} {
+		o.Write([]byte(text))
+	}
+	if got, want := o.line(announced), "listening tcp://1.2.3.4:5 driver=x"; got != want {
+		t.Errorf("the announcement is %q, want %q", got, want)
+	}
+	if got := o.line("half"); got != "" {
+		t.Errorf("a line that has not ended is given: %q", got)
+	}
+	if got := o.last(); got != "half" {
+		t.Errorf("the last line is %q, want half", got)
+	}
+	o.Write([]byte(" of it\n\n"))
+	o.Write([]byte(strings.Repeat(strings.Repeat("x", 99)+"\n", 1000) + "the end\n"))
+	if got := o.last(); got != "the end" {
+		t.Errorf("the last line is %q, want the end", got)
+	}
+	if len(o.first) > saidMax || o.line("half of it") == "" {
+		t.Errorf("%d bytes are kept, want %d at most, with the first", len(o.first), saidMax)
+	}
+}
+
+func TestEveryServerHasACommand(t *testing.T) {
+	r := &Rig{work: t.TempDir(), bin: "/bin"}
+	for _, cell := range contest.Cells() {
+		for _, s := range cell.Servers {
+			if cell.Kind == contest.Disk {
+				continue // by path, not by command
+			}
+			c, err := r.command(s, &cell, 20001, 20002)
+			if err != nil {
+				t.Errorf("%s, %s: %v", cell.Name(), s, err)
+				continue
+			}
+			if !strings.Contains(strings.Join(c.argv, " ")+c.conf(t), "20001") {
+				t.Errorf("%s, %s: no port in %q", cell.Name(), s, c.argv)
+			}
+			if ours := contest.ByName(s).Family == contest.Ringo; ours && c.driver == "" {
+				t.Errorf("%s, %s: the driver is not checked", cell.Name(), s)
+			}
+			if (cell.Kind == contest.Proxy) != (c.before != nil) {
+				t.Errorf("%s, %s: behind it runs %q", cell.Name(), s, c.before)
+			}
+		}
+	}
+	if c, err := r.command("nonsense", &contest.Cell{}, 1, 2); err == nil {
+		t.Errorf("an unknown server is %q", c.argv)
+	}
+}
+
+// conf is what is in the settings that a command names.
+func (c *command) conf(t *testing.T) string {
+	for _, arg := range c.argv {
+		if strings.HasSuffix(arg, ".conf") {
+			b, err := os.ReadFile(arg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return string(b)
+		}
+	}
+	return ""
+}
+
+// builds makes programs of the module, once.
+var builds = sync.OnceValues(func() (string, error) {
+	cmd := exec.Command("go", "build", "-o", binaries+"/", "./cmd/load", "./cmd/gonet-echo")
+	cmd.Dir = "../.."
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("%w\n%s", err, out)
+	}
+	return binaries, nil
+})
+
+// binaries is where they are.
+var binaries string
+
+func TestMain(m *testing.M) {
+	var err error
+	if binaries, err = os.MkdirTemp("", "rig"); err != nil {
+		panic(err)
+	}
+	code := m.Run()
+	os.RemoveAll(binaries)
+	os.Exit(code)
+}
+
+// testRig is a rig with the load generator and the server of package net.
+func testRig(t *testing.T) *Rig {
+	bench, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := Open(bench)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	if r.bin, err = builds(); err != nil {
+		t.Fatal(err)
+	}
+	// On one CPU if there is but one; all that is asked is that it works.
+	r.Seconds, r.Warmup, r.Quiet, r.CPU, r.LoadCPU = 0.05, 0.01, 1000, 0, 0
+	return r
+}
+
+func TestMeasure(t *testing.T) {
+	r := testRig(t)
+	for _, cell := range contest.Cells() {
+		if name := cell.Name(); name != "echo/10x64" && name != "open/50x64@20" {
+			continue
+		}
+		step := plan.Step{Round: 3, Cell: cell.Name(), Server: contest.Base}
+		s, err := r.Measure(t.Context(), step, &cell, 1000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s.Failed != "" || s.Round != 3 || s.Cell != step.Cell || s.Server != step.Server || s.CPUMicros <= 0 ||
+			s.Requests == 0 || s.P99 <= 0 {
+			t.Errorf("%+v", s)
+		}
+		if open := cell.Share > 0; open != (s.Rate == 1000) || open != (s.LateP99 > 0) {
+			t.Errorf("%s: rate %v, late by %v", cell.Name(), s.Rate, s.LateP99)
+		}
+	}
+}
+
+func TestFailuresAreInTheSample(t *testing.T) {
+	r := testRig(t)
+	r.Again = 1
+	cell := contest.Cells()[0]
+	for server, want := range map[string]string{"c-epoll": "no such file", "nonsense": "unknown server"} {
+		s, err := r.Measure(t.Context(), plan.Step{Round: 1, Cell: cell.Name(), Server: server}, &cell, 0)
+		if err != nil || s.Server != server || !strings.Contains(s.Failed, want) {
+			t.Errorf("%s: %+v, %v; want a failure with %q", server, s, err, want)
+		}
+	}
+}
+
+// Wherever it is when its context ends, it ends what it has started and says so.
+func TestMeasureEndsWithItsContext(t *testing.T) {
+	r := testRig(t)
+	r.Seconds = 1000
+	cell := contest.Cells()[0]
+	for _, limit := range []time.Duration{0, 10 * time.Millisecond, 500 * time.Millisecond} {
+		ctx, cancel := context.WithTimeout(t.Context(), limit)
+		s, err := r.Measure(ctx, plan.Step{Round: 1, Cell: cell.Name(), Server: contest.Base}, &cell, 0)
+		cancel()
+		if !errors.Is(err, context.DeadlineExceeded) || s != nil {
+			t.Errorf("after %v: %+v, %v, want an error", limit, s, err)
+		}
+	}
+	all, err := filepath.Glob("/proc/[0-9]*/exe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range all {
+		if exe, err := os.Readlink(name); err == nil && strings.HasPrefix(exe, r.bin) {
+			t.Errorf("%s is left: %s", name, exe)
+		}
+	}
+}
