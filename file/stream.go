@@ -13,7 +13,7 @@ import (
 // StreamConfig is how a Reader or a Writer goes about its file. Zero fields mean the
 // default, nil all of them.
 type StreamConfig struct {
-	// Depth is how many blocks are in flight, at most: 4; 1 to 1024.
+	// Depth is how many blocks are in flight, at most: 4; 1 to 1024. A Writer that appends has 1.
 	Depth int
 	// Size is a block's bytes: 128 KiB; 1 byte to 64 MiB, and for a file that was opened
 	// with Direct a multiple of what File.DirectAlign says of lengths. The buffers, one
@@ -55,6 +55,7 @@ type block struct {
 	err      error // that came after them
 	inFlight bool  // from submit until somebody has waited for it
 	done     *ringo.Chan[struct{}]
+	run      func() // Run, bound once
 }
 
 // newStream checks the configuration. whole says that Offset has to be aligned.
@@ -95,7 +96,9 @@ func newStream(file any, cfg *StreamConfig, whole bool, move func(b *block) (int
 	}
 	s.blocks = make([]*block, c.Depth+1)
 	for i := range s.blocks {
-		s.blocks[i] = &block{move: move, done: ringo.NewChan[struct{}](1)}
+		b := &block{move: move, done: ringo.NewChan[struct{}](1)}
+		b.run = b.Run
+		s.blocks[i] = b
 	}
 	return s, c.Offset, nil
 }
@@ -115,7 +118,7 @@ func (b *block) submit() {
 		l.Start(b)
 		return
 	}
-	go b.Run()
+	go b.run()
 }
 
 // Run moves the block, also if its loop stops: Close promises so.

@@ -48,12 +48,18 @@ func cached(where, by string) (m match) {
 	return m
 }
 
+func writer(by string) match {
+	return match{name: "append 64 B/" + by, ours: side{pkg: "file", bench: "^BenchmarkWriter$/^append$/^record=64$/" +
+		"^size=131072$/^by=" + by + "$", times: "30x"}, asked: []asked{alone("x-bufio", 1), alone("x-same", 0)}}
+}
+
 const cpu, cpuRecord, cpuOp = "cpu-µs/op", "cpu-µs/record", "CPU µs/op"
 
 // matches are all, with the bounds of the project.
 var matches = []match{
 	cached("disk", "goroutine"), cached("tmpfs", "goroutine"), cached("overlayfs", "goroutine"),
 	cached("disk", "task,uring"), cached("tmpfs", "task,uring"), cached("overlayfs", "task,uring"),
+	writer("goroutine"), writer("task,uring"), writer("task,epoll"),
 	{"direct32", reads("BenchmarkDirect32", "file", "16000x"), reads("BenchmarkDirect32", "std", "16000x"),
 		[]asked{atLeast("IOPS", 1.2), atMost(cpu, 0.6), alone("threads", 8)}},
 	{"direct256", reads("BenchmarkDirect256", "file", "16000x"), reads("BenchmarkDirect256", "std", "16000x"),
