@@ -351,7 +351,8 @@ func (in *input) took(c *Conn, res int32, ok bool, asked int) (int, bool) {
 	case res > 0:
 		// A short count from a stream: it is empty now. Where readiness is a level,
 		// what comes behind it, be it the end, is told all the same.
-		if int(res) < asked && (!in.hup || !c.l.Edges()) {
+		// Where buffers are lent, what is armed next finds what is left, and the kernel tells in whose turn it is.
+		if int(res) < asked && (!in.hup || !c.l.Edges()) || c.lends() && !in.spliced {
 			in.ready = false
 		}
 		return int(res), true
@@ -371,6 +372,18 @@ func (in *input) fill(c *Conn) {
 		in.fillRecord(c)
 	default:
 		in.fillBuffer(c)
+	}
+}
+
+// fillAll is fill until there is no more, or as often as a connection may hold buffers. Who shows a reader less than
+// there is has to look again behind it, and finds what the peer has sent meanwhile: before those of whom the kernel has
+// yet to tell, and over and over if the peer is fast.
+func (in *input) fillAll(c *Conn) {
+	for range c.l.Config().Leases {
+		before := in.count
+		if in.fill(c); in.count == before || !in.byHand() {
+			return
+		}
 	}
 }
 

@@ -158,7 +158,7 @@ func (s *serving) request(c *Conn) error {
 		}
 	}
 	in := &c.in
-	in.fill(c)
+	in.fillAll(c)
 	if in.buffered() == 0 && !in.over() {
 		return nil // nothing to show
 	}
