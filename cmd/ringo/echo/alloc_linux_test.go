@@ -5,6 +5,7 @@ package echo
 import (
 	"context"
 	"io"
+	"net"
 	"runtime"
 	"testing"
 	"time"
@@ -15,8 +16,8 @@ import (
 	"ringo/internal/race"
 )
 
-// TestAllocs: a request allocates nothing, with either handler on either driver. It is
-// not parallel, because it counts.
+// TestAllocs: a request allocates nothing, with either handler on either driver, from one
+// connection and from fifty that send at once. It is not parallel, because it counts.
 func TestAllocs(t *testing.T) {
 	if race.Enabled {
 		t.Skip("the race detector allocates")
@@ -53,26 +54,36 @@ func countAllocs(t *testing.T, o *options) {
 		s.Close()
 	}()
 
-	c := tooltest.Dial(t, s.Addr().String())
-	defer c.Close()
 	message := make([]byte, 64)
-	exchange := func(requests int) {
-		for range requests {
-			if _, err := c.Write(message); err != nil {
-				t.Fatal(err)
+	var conns []net.Conn
+	for range 50 {
+		c := tooltest.Dial(t, s.Addr().String())
+		defer c.Close() // before the loop's end, which would wait for it
+		conns = append(conns, c)
+	}
+	exchange := func(conns []net.Conn, requests int) {
+		for range requests / len(conns) {
+			for _, c := range conns {
+				if _, err := c.Write(message); err != nil {
+					t.Fatal(err)
+				}
 			}
-			if _, err := io.ReadFull(c, message); err != nil {
-				t.Fatal(err)
+			for _, c := range conns {
+				if _, err := io.ReadFull(c, message); err != nil {
+					t.Fatal(err)
+				}
 			}
 		}
 	}
-	exchange(200) // what is made once
-	const requests = 2000
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	exchange(requests)
-	runtime.ReadMemStats(&after)
-	if n := after.Mallocs - before.Mallocs; n > requests/100 { // some are the runtime's own
-		t.Errorf("%d allocations in %d requests, want none", n, requests)
+	for _, n := range []int{1, len(conns)} {
+		exchange(conns[:n], 400) // what is made once
+		const requests = 4000
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		exchange(conns[:n], requests)
+		runtime.ReadMemStats(&after)
+		if got := after.Mallocs - before.Mallocs; got > requests/100 { // some are the runtime's own
+			t.Errorf("%d connections: %d allocations in %d requests, want none", n, got, requests)
+		}
 	}
 }

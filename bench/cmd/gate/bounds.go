@@ -1,0 +1,50 @@
+//go:build linux
+
+package main
+
+import "strings"
+
+// When a change moves these figures for good, this is the file to change: the usual ratios to what .ci/gate prints on
+// a quiet machine, the calls to what it counts.
+
+// ratioBounds are requests per server CPU second relative to package net's, as they usually are.
+var ratioBounds = []ratioBound{
+	{"ringo-uring-request", cell{50, 64, 1}, 1.20},
+	{"ringo-uring-conn", cell{50, 64, 1}, 1.20},
+	{"ringo-uring-goroutine", cell{50, 64, 1}, 1.08},
+	{"ringo-epoll-request", cell{50, 64, 1}, 1.15},
+	{"ringo-uring-request", cell{50, 64, 16}, 1.19},
+	{"ringo-epoll-request", cell{50, 64, 16}, 1.16},
+}
+
+// lossMax is the part of the usual ratio that may be missing. A server that has lost 15 % has a ratio of 0.87 of the
+// usual one; medians of a busy machine are off by 0.03.
+const lossMax = 0.07
+
+// callBounds are the system calls of a request at 50 x 64 bytes, with request handlers.
+var callBounds = map[string][]callBound{
+	"uring": {
+		{"sendto", 1, 1},           // a plain send each
+		{"io_uring_enter", 0, 0.2}, // one a turn, which has most of the connections
+	},
+	"epoll": {
+		{"sendto", 1, 1},
+		{"recvfrom", 1, 1},                       // a short one tells that no more is there
+		{"epoll_pwait2 epoll_pwait", 0.005, 0.2}, // the latter before Linux 5.11, and in Go's runtime
+	},
+}
+
+const (
+	// runtimeMax is how many calls a request Go's runtime may make, which go with time and not with requests.
+	runtimeMax = 0.2
+
+	// connMax is how many calls of one name may come with a connection, from accept to close.
+	connMax = 5
+
+	// onceMax is how many calls of one name a server may make for reasons of its own.
+	onceMax = 100
+)
+
+// runtimeCalls are those of Go's runtime: its monitor's sleeps, threads that wake each other, its poller, its clock.
+var runtimeCalls = strings.Fields(`nanosleep clock_nanosleep futex epoll_pwait clock_gettime gettimeofday sched_yield
+	tgkill getpid gettid rt_sigreturn madvise mmap munmap restart_syscall`)

@@ -1,0 +1,151 @@
+//go:build linux
+
+package main
+
+import (
+	"maps"
+	"strings"
+	"testing"
+)
+
+var bound = ratioBound{"ringo-uring-request", cell{50, 64, 1}, 1.20}
+
+// A loss of 15 % fails whatever a few disturbed rounds say, and the usual ratio with the noise of a busy machine
+// passes.
+func TestJudgeRatio(t *testing.T) {
+	noise := []float64{1, 0.97, 1.04, 0.99, 1.01, 0.98, 1.03, 0.6, 1.7, 1, 1.02}
+	for _, c := range []struct {
+		name   string
+		factor float64
+		ok     bool
+		word   string
+	}{
+		{"as usual", 1, true, "  ok"},
+		{"2 % lost", 0.98, true, "  ok"},
+		{"15 % more time a request", 1 / 1.15, false, "FAILS: 13 % under the usual 1.20"},
+		{"20 % more", 1 / 1.2, false, "FAILS: 17 % under"},
+		{"15 % fewer requests a second", 0.85, false, "FAILS: 15 % under"},
+		{"20 % gained", 1.2, true, "so much over the usual 1.20 that bounds.go should know"},
+	} {
+		var ratios []float64
+		for _, n := range noise {
+			ratios = append(ratios, bound.usual*c.factor*n)
+		}
+		line, ok := bound.judge(ratios)
+		if ok != c.ok || !strings.Contains(line, c.word) {
+			t.Errorf("%s: %v, want %v and %q: %s", c.name, ok, c.ok, c.word, line)
+		}
+	}
+	if line, ok := bound.judge(nil); ok {
+		t.Errorf("no rounds pass: %s", line)
+	}
+}
+
+func TestQuartiles(t *testing.T) {
+	for _, c := range []struct{ v, want []float64 }{
+		{[]float64{3}, []float64{3, 3, 3}},
+		{[]float64{4, 2}, []float64{2.5, 3, 3.5}},
+		{[]float64{5, 1, 4, 2, 3}, []float64{2, 3, 4}},
+	} {
+		low, median, high := quartiles(c.v)
+		if low != c.want[0] || median != c.want[1] || high != c.want[2] {
+			t.Errorf("quartiles of %v are %v, %v, %v, want %v", c.v, low, median, high, c.want)
+		}
+	}
+}
+
+// Each bound is of a server that command knows, and no driver is forgotten.
+func TestBounds(t *testing.T) {
+	b := bed{bin: "bin"}
+	seen := map[string]bool{}
+	for _, r := range ratioBounds {
+		words, driver := b.command(r.server)
+		text := strings.Join(words, " ")
+		if !strings.Contains(text, "-driver "+driver+" ") || !strings.HasSuffix(r.server, "-"+words[len(words)-1]) {
+			t.Errorf("%s is started by %q", r.server, text)
+		}
+		if seen[r.String()] {
+			t.Errorf("%v has two bounds", r)
+		}
+		seen[r.String()] = true
+		if r.usual < 0.5 || r.usual > 3 {
+			t.Errorf("%v is usually %v of package net", r, r.usual)
+		}
+	}
+	for driver := range callBounds {
+		if len(boundsOn([]string{driver})) == 0 {
+			t.Errorf("driver %s has bounds for its calls and none for its time", driver)
+		}
+	}
+	if n := len(boundsOn([]string{"uring", "epoll"})); n != len(ratioBounds) {
+		t.Errorf("%d bounds of %d are on uring and epoll", n, len(ratioBounds))
+	}
+}
+
+const callsTable = `% time     seconds  usecs/call     calls    errors syscall
+------ ----------- ----------- --------- --------- ------------------
+ 61.54    0.204163           6     30467           sendto
+ 25.01    0.083001          52      1575         3 io_uring_enter
+  9.99    0.033180          54       612        20 futex
+  0.00    0.000004           0        50           accept4
+------ ----------- ----------- --------- --------- ------------------
+100.00    0.331747          10     32704        23 total
+`
+
+func TestParseCalls(t *testing.T) {
+	got, err := parseCalls(callsTable)
+	want := map[string]int{"sendto": 30467, "io_uring_enter": 1575, "futex": 612, "accept4": 50}
+	if err != nil || !maps.Equal(got, want) {
+		t.Errorf("got %v, %v, want %v", got, err, want)
+	}
+	if got, err := parseCalls("strace: nothing"); err == nil {
+		t.Errorf("no table gives %v", got)
+	}
+}
+
+// What a change could add to a request fails, and what comes with connections, turns and time passes.
+func TestJudgeCalls(t *testing.T) {
+	const requests, conns = 20000, 50
+	for _, c := range []struct {
+		name, driver string
+		counts       map[string]int
+		ok           bool
+		fails        string
+	}{
+		{"as usual", "uring", map[string]int{"sendto": 20000, "io_uring_enter": 1000, "futex": 700, "accept4": 50,
+			"close": 60, "setsockopt": 50}, true, ""},
+		{"a send more", "uring", map[string]int{"sendto": 40000, "io_uring_enter": 1000}, false, "sendto"},
+		{"a send more for one request of twenty", "uring", map[string]int{"sendto": 21000, "io_uring_enter": 1000},
+			false, "sendto"},
+		{"a send less for one request of twenty", "uring", map[string]int{"sendto": 19000, "io_uring_enter": 1000},
+			false, "sendto"},
+		{"an enter for each", "uring", map[string]int{"sendto": 20000, "io_uring_enter": 20000}, false,
+			"io_uring_enter"},
+		{"another call", "uring", map[string]int{"sendto": 20000, "io_uring_enter": 1000, "fcntl": 20000}, false,
+			"fcntl"},
+		{"a receive", "uring", map[string]int{"sendto": 20000, "io_uring_enter": 1000, "recvfrom": 20000}, false,
+			"recvfrom"},
+		{"a clock", "uring", map[string]int{"sendto": 20000, "io_uring_enter": 1000, "clock_gettime": 20000}, false,
+			"Go's runtime"},
+		{"as usual", "epoll", map[string]int{"sendto": 20000, "recvfrom": 20050, "epoll_pwait2": 400, "epoll_pwait": 40,
+			"epoll_ctl": 101, "futex": 500}, true, ""},
+		{"a receive more", "epoll", map[string]int{"sendto": 20000, "recvfrom": 40000, "epoll_pwait2": 400}, false,
+			"recvfrom"},
+		{"told of each again", "epoll", map[string]int{"sendto": 20000, "recvfrom": 20000, "epoll_pwait2": 400,
+			"epoll_ctl": 20000}, false, "epoll_ctl"},
+	} {
+		lines, ok := judgeCalls(callBounds[c.driver], c.counts, requests, conns)
+		text := strings.Join(lines, "\n")
+		if ok != c.ok {
+			t.Errorf("%s, %s: %v, want %v:\n%s", c.driver, c.name, ok, c.ok, text)
+		}
+		for _, line := range lines {
+			if strings.HasSuffix(line, "FAILS") != (c.fails != "" && strings.HasPrefix(line, c.fails)) {
+				t.Errorf("%s, %s: want %q to fail and nothing else:\n%s", c.driver, c.name, c.fails, line)
+			}
+		}
+	}
+	if lines, ok := judgeCalls(callBounds["uring"], map[string]int{"sendto": 200}, 200, conns); ok {
+		t.Errorf("a count of 200 requests passes: %v", lines)
+	}
+}

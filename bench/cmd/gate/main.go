@@ -1,0 +1,91 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	ok, err := run(ctx, os.Args[1:])
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "gate:", err)
+		ok = false
+	}
+	if !ok {
+		stop()
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string) (ok bool, err error) {
+	f := flag.NewFlagSet("gate ratios | gate calls", flag.ExitOnError)
+	bin := f.String("bin", "bin", "`directory` of ringo, gonet-echo and load")
+	drivers := f.String("drivers", "uring,epoll", "`list` of drivers")
+	rounds := f.Int("rounds", 25, "`number` of rounds (ratios)")
+	warmup := f.Duration("warmup", 20*time.Millisecond, "`duration` before each window (ratios)")
+	window := f.Duration("window", 80*time.Millisecond, "`duration` of each window (ratios)")
+	counting := f.Duration("counting", time.Second, "`duration` of the count on each driver (calls)")
+	again := f.String("again", "", "`file` to which names are appended that failed once (ratios)")
+	if len(args) == 0 {
+		f.Usage()
+		os.Exit(2)
+	}
+	f.Parse(args[1:])
+	b, err := newBed(*bin)
+	if err != nil {
+		return false, err
+	}
+	list := strings.Split(*drivers, ",")
+	switch args[0] {
+	case "ratios":
+		r := &ratios{bed: b, rounds: *rounds, warmup: *warmup, window: *window, out: os.Stdout}
+		names, ok, err := r.run(ctx, boundsOn(list))
+		if *again != "" && len(names) > 0 {
+			err = errors.Join(err, os.WriteFile(*again, []byte(strings.Join(names, "\n")+"\n"), 0o644))
+		}
+		return ok, err
+	case "calls":
+		return calls(ctx, b, list, *counting)
+	}
+	f.Usage()
+	os.Exit(2)
+	return
+}
+
+// boundsOn are the bounds of servers on these drivers.
+func boundsOn(drivers []string) []ratioBound {
+	return slices.DeleteFunc(slices.Clone(ratioBounds), func(b ratioBound) bool {
+		return !slices.Contains(drivers, strings.Split(b.server, "-")[1])
+	})
+}
+
+func calls(ctx context.Context, b *bed, drivers []string, window time.Duration) (ok bool, err error) {
+	ok = true
+	for _, driver := range drivers {
+		bounds, known := callBounds[driver]
+		if !known {
+			return false, fmt.Errorf("there is no bound for driver %q", driver)
+		}
+		c := cell{50, 64, 1}
+		counts, requests, err := b.countCalls(ctx, driver, c, window)
+		if err != nil {
+			return false, err
+		}
+		lines, good := judgeCalls(bounds, counts, requests, c.conns)
+		fmt.Printf("%s, %v\n  %s\n", driver, c, strings.Join(lines, "\n  "))
+		ok = ok && good
+	}
+	return ok, nil
+}

@@ -1,0 +1,127 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+)
+
+const (
+	attemptsMax = 3
+	starvedMax  = 20 // windows in which other programs left a server or the load no time at all
+)
+
+// ratios measures every server that runs on one of the drivers.
+type ratios struct {
+	bed            *bed
+	rounds         int
+	warmup, window time.Duration
+	out            io.Writer
+	servers        map[string]*server
+	starved        int
+}
+
+// run judges the bounds. again are those that failed once, whatever came of them.
+func (r *ratios) run(ctx context.Context, bounds []ratioBound) (again []string, ok bool, err error) {
+	r.servers = map[string]*server{}
+	defer func() {
+		for _, s := range r.servers {
+			s.stop()
+		}
+	}()
+	names := []string{netName}
+	for _, b := range bounds {
+		if !slices.Contains(names, b.server) {
+			names = append(names, b.server)
+		}
+	}
+	for _, name := range names {
+		if r.servers[name], err = r.bed.start(ctx, name); err != nil {
+			delete(r.servers, name)
+			return nil, false, err
+		}
+	}
+	for attempt := 1; ; attempt++ {
+		measured, err := r.measure(ctx, bounds)
+		if err != nil {
+			return again, false, err
+		}
+		var failed []ratioBound
+		for _, b := range bounds {
+			line, good := b.judge(measured[b])
+			fmt.Fprintln(r.out, line)
+			if !good {
+				failed = append(failed, b)
+			}
+		}
+		if len(failed) == 0 || attempt == attemptsMax {
+			return again, len(failed) == 0, nil
+		}
+		for _, b := range failed {
+			if attempt == 1 {
+				again = append(again, b.String())
+			}
+		}
+		fmt.Fprintf(r.out, "attempt %d of %d failed for %d of %d; these are measured again\n", attempt, attemptsMax,
+			len(failed), len(bounds))
+		bounds = failed
+	}
+}
+
+// measure gives the ratios of each round. A round goes through the cells, in each through net and the servers; which of
+// them is first changes from round to round.
+func (r *ratios) measure(ctx context.Context, bounds []ratioBound) (map[ratioBound][]float64, error) {
+	measured := map[ratioBound][]float64{}
+	var cells []cell
+	for _, b := range bounds {
+		if !slices.Contains(cells, b.cell) {
+			cells = append(cells, b.cell)
+		}
+	}
+	for round := range r.rounds {
+		for _, c := range cells {
+			names := []string{netName}
+			for _, b := range bounds {
+				if b.cell == c {
+					names = append(names, b.server)
+				}
+			}
+			cpu := map[string]float64{}
+			for i := range names {
+				name := names[(i+round)%len(names)]
+				var err error
+				if cpu[name], err = r.cpu(ctx, r.servers[name], c); err != nil {
+					return nil, err
+				}
+			}
+			for _, b := range bounds {
+				if b.cell == c {
+					measured[b] = append(measured[b], cpu[netName]/cpu[b.server])
+				}
+			}
+		}
+	}
+	return measured, nil
+}
+
+// cpu is what a request costs a server. A window without a request, which a machine that stands still makes, is
+// measured again.
+func (r *ratios) cpu(ctx context.Context, s *server, c cell) (float64, error) {
+	for {
+		m, err := r.bed.load(ctx, s, c, r.warmup, r.window)
+		switch {
+		case err == nil && m.CPUMicros > 0:
+			return m.CPUMicros, nil
+		case err != nil && !strings.Contains(err.Error(), "no request was completed"):
+			return 0, err
+		case r.starved == starvedMax:
+			return 0, fmt.Errorf("%d windows without a request: this machine has no time for a measurement", r.starved)
+		}
+		r.starved++
+	}
+}
