@@ -75,6 +75,7 @@ func TestInterruptedRunsAreReported(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	f := &fake{stop: 40, end: cancel}
 	o.from = record(t, ctx, o, f)
+	o.html = filepath.Join(t.TempDir(), "page.html")
 	if len(f.asked) != 40 {
 		t.Fatalf("%d measurements, want none after the 40th was interrupted", len(f.asked))
 	}

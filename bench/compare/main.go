@@ -24,7 +24,7 @@ type options struct {
 	quick, install bool
 	only, cells    *regexp.Regexp
 	from           string
-	record         string
+	html, record   string
 	cpu, loadCPU   int
 	list           bool
 	command        string
@@ -55,7 +55,8 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 	f.BoolVar(&o.quick, "quick", false, "three minutes: fewer cells, servers and rounds")
 	f.BoolVar(&o.install, "install", false, "apt-get install what is missing first, as root")
 	f.BoolVar(&o.list, "list", false, "list cells and servers, and measure nothing")
-	f.StringVar(&o.from, "from", "", "measure nothing: make the tables from the record in this `file`")
+	f.StringVar(&o.from, "from", "", "measure nothing: make tables and page from the record in this `file`")
+	f.StringVar(&o.html, "html", "", "write the page to this `file`; default out/report.html in bench")
 	f.StringVar(&o.record, "record", "", "write the record to this `file`; default out/compare.jsonl in bench")
 	f.IntVar(&o.cpu, "server-cpu", 0, "the `CPU` for servers")
 	f.IntVar(&o.loadCPU, "load-cpu", 1, "the `CPU` for the load generator")
@@ -146,6 +147,9 @@ func (o *options) run(ctx context.Context, stdout, stderr io.Writer) (ok bool, e
 	}
 	if o.list {
 		return true, list(stdout)
+	}
+	if o.html == "" {
+		o.html = filepath.Join(bench, "out", "report.html")
 	}
 	if o.record == "" {
 		o.record = filepath.Join(bench, "out", "compare.jsonl")

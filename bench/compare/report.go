@@ -3,13 +3,16 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"runtime/debug"
 	"strings"
 
 	"ringo/bench/internal/contest"
+	"ringo/bench/internal/page"
 	"ringo/bench/internal/report"
 )
 
@@ -28,8 +31,24 @@ func (o *options) report(stdout, stderr io.Writer) (ok bool, err error) {
 		return false, fmt.Errorf("%s: nothing was measured", o.from)
 	}
 	fmt.Fprint(stdout, tables(rec))
+	if err := o.page(rec); err != nil {
+		return false, err
+	}
+	fmt.Fprintln(stderr, "page:", o.html)
 	_, failed := rec.Disturbed()
 	return failed == 0, nil
+}
+
+// page writes the page.
+func (o *options) page(rec *contest.Record) error {
+	var b bytes.Buffer
+	if err := page.Write(&b, rec); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(o.html), 0o777); err != nil {
+		return err
+	}
+	return os.WriteFile(o.html, b.Bytes(), 0o666)
 }
 
 // tables are a table for each cell.

@@ -117,6 +117,8 @@ func parse(line []byte, end error, said string) (*sample.Sample, error) {
 	switch {
 	case s.Errors > 0 || s.Mismatches > 0:
 		s.Failed = fmt.Sprintf("%d connections broke and %d got a wrong byte: %s", s.Errors, s.Mismatches, said)
+	case s.CPUMicros <= 0:
+		s.Failed = "the server did nothing in the window"
 	case end != nil:
 		s.Failed = fmt.Sprintf("load: %v: %s", end, said)
 	}
