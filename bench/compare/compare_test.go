@@ -21,6 +21,7 @@ import (
 
 // fake measures nothing, and is asked to end before one of its measurements has.
 type fake struct {
+	bad   string // a server that fails
 	asked []plan.Step
 	rates map[string]float64
 	stop  int // at this measurement; 0: never
@@ -36,6 +37,9 @@ func (f *fake) Measure(ctx context.Context, step plan.Step, cell *contest.Cell, 
 	if len(f.asked) == f.stop {
 		f.end()
 		return nil, ctx.Err()
+	}
+	if step.Server == f.bad {
+		return &sample.Sample{Round: step.Round, Cell: step.Cell, Server: step.Server, Failed: "it did not start"}, nil
 	}
 	return &sample.Sample{Round: step.Round, Cell: step.Cell, Server: step.Server, Requests: 1, CPUMicros: 5,
 		PerSecond: 1000 * float64(len(f.asked)), P99: 1}, nil
@@ -96,6 +100,26 @@ func TestInterruptedRunsAreReported(t *testing.T) {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("the tables lack %q:\n%s", want, &out)
 		}
+	}
+}
+
+func TestServersThatFailAreGivenUp(t *testing.T) {
+	o := optionsOf(t, "-cells", "echo/50x64$", "-rounds", "6")
+	f := &fake{bad: "gnet"}
+	o.from, o.html = record(t, t.Context(), o, f), filepath.Join(t.TempDir(), "page.html")
+	asked := map[string]int{}
+	for _, s := range f.asked {
+		asked[s.Server]++
+	}
+	if asked["gnet"] != failedMax || asked["nbio"] != 6 {
+		t.Errorf("measured %v", asked)
+	}
+	var out bytes.Buffer
+	if ok, err := o.report(&out, io.Discard); ok || err != nil {
+		t.Errorf("ok %v, %v; want a run that is not ok", ok, err)
+	}
+	if want := "FAILED  gnet, 2 times: it did not start"; !strings.Contains(out.String(), want) {
+		t.Errorf("the tables lack %q:\n%s", want, &out)
 	}
 }
 

@@ -179,6 +179,10 @@ func (o *options) about(ctx context.Context, bench string, begin time.Time, left
 	return a
 }
 
+// failedMax is in how many rounds in a row a server may fail under a load before it is given up there: failing takes
+// time, ten seconds where answers are waited for.
+const failedMax = 2
+
 // takeTurns makes the measurements in order, and stops without an error when ctx ends.
 func (o *options) takeTurns(ctx context.Context, m meter, cells []contest.Cell, w *contest.Writer,
 	stderr io.Writer) error {
@@ -194,7 +198,12 @@ func (o *options) takeTurns(ctx context.Context, m meter, cells []contest.Cell, 
 	p := newProgress(stderr, len(steps), o.rounds)
 	defer p.end()
 	k := peaks{meter: m, known: map[string]float64{}}
+	failed := map[plan.Step]int{} // rounds in a row, by cell and server
 	for i, s := range steps {
+		who := plan.Step{Cell: s.Cell, Server: s.Server}
+		if failed[who] == failedMax {
+			continue
+		}
 		p.show(i, s, clock.Left(steps[i:]))
 		begin := time.Now()
 		rate, err := k.rate(ctx, byName[s.Cell])
@@ -214,8 +223,12 @@ func (o *options) takeTurns(ctx context.Context, m meter, cells []contest.Cell, 
 		if err := w.Add(got); err != nil {
 			return err
 		}
-		if got.Failed != "" {
+		if got.Failed == "" {
+			delete(failed, who)
+		} else if failed[who]++; failed[who] < failedMax {
 			p.say("round %d, %s, %s FAILED: %s", s.Round, s.Cell, s.Server, got.Failed)
+		} else {
+			p.say("round %d, %s, %s FAILED and is given up: %s", s.Round, s.Cell, s.Server, got.Failed)
 		}
 		clock.Took(s, time.Since(begin))
 	}

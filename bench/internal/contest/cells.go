@@ -36,7 +36,8 @@ type Cell struct {
 	Share   float64 // of the base's peak: an open loop. 0: a closed one
 	Servers []string
 	Match   Match
-	Quick   bool // is measured in a quick run, too
+	Quick   bool   // is measured in a quick run, too
+	Without string // who does not compete, and why; "" if nobody has to be missed
 }
 
 // Name is what the cell is called in samples.
@@ -115,9 +116,20 @@ func Cells() []Cell {
 			Match{"disk-task", "disk-os"}, "disk-goroutine", "fio"),
 	}
 	for i := range all {
+		if all[i].Conns >= 1000 {
+			all[i].omit("ringo-select-goroutine", "select(2) can't watch descriptors from 1024 on, and a connection "+
+				"that a goroutine uses takes two")
+		}
 		all[i].Quick = slices.Contains(quickCells, all[i].Name())
 	}
 	return all
+}
+
+func (c *Cell) omit(server, why string) {
+	if i := slices.Index(c.Servers, server); i >= 0 {
+		c.Servers = slices.Delete(slices.Clone(c.Servers), i, i+1)
+		c.Without = ByName(server).Title + ": " + why
+	}
 }
 
 // What a quick run measures.
@@ -129,6 +141,7 @@ var (
 
 // Shorten leaves in a cell whom a quick run measures.
 func (c *Cell) Shorten() {
+	c.Without = ""
 	c.Servers = slices.DeleteFunc(slices.Clone(c.Servers), func(s string) bool {
 		if c.Kind == Echo || c.Kind == Open {
 			return !slices.Contains(quickEcho, s)

@@ -58,6 +58,11 @@ func TestCatalogueIsWhole(t *testing.T) {
 			t.Errorf("server %q competes nowhere", name)
 		}
 	}
+	for _, c := range Cells() {
+		if left := c.Conns >= 1000 && !slices.Contains(c.Servers, "ringo-select-goroutine"); left != (c.Without != "") {
+			t.Errorf("%s: %q, without %q", c.Name(), c.Servers, c.Without)
+		}
+	}
 	for _, driver := range []string{"uring", "epoll", "poll", "select"} {
 		for _, handler := range []string{"request", "conn", "goroutine"} {
 			if s := "ringo-" + driver + "-" + handler; !used[s] {

@@ -151,6 +151,7 @@ type cellView struct {
 	Chart       chart
 	Winners     string
 	Noise       string
+	Without     string
 	Table       [][]string
 	Failed      []string
 }
@@ -179,7 +180,8 @@ func closedCells(results []*contest.Result) (views []cellView) {
 func closedCell(r *contest.Result, s scale) cellView {
 	base := r.Cell.Match.Base
 	v := cellView{Name: r.Cell.Name(), Title: r.Cell.Title, Noise: noise(r, contest.CPU),
-		Chart: chart{Ticks: s.ticks(ratioTicks, ratioText), One: s.at(1)}}
+		Without: r.Cell.Without,
+		Chart:   chart{Ticks: s.ticks(ratioTicks, ratioText), One: s.at(1)}}
 	for _, server := range r.Servers() {
 		line := newRow(server)
 		if server == base {
@@ -331,6 +333,8 @@ func openCell(r *contest.Result, s scale) cellView {
 		if l := r.Median(server, func(s *sample.Sample) float64 { return s.LateP99 }); !(l <= late) {
 			late = l
 		}
+		cpu := plain(r.Median(server, contest.CPU.Of)) + " µs of CPU"
+		line.Note = strings.TrimSuffix(cpu+", "+line.Note, ", ")
 		v.Chart.Rows = append(v.Chart.Rows, line)
 	}
 	v.Title = fmt.Sprintf("%s: %s requests a second", r.Cell.Title, thousands(rate))

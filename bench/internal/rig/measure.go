@@ -16,6 +16,9 @@ import (
 	"ringo/bench/internal/sample"
 )
 
+// failuresMax is how often a server may fail in one measurement: the machine may have stood still for seconds.
+const failuresMax = 2
+
 // Measure makes one measurement of a cell: the server of the step is started, loaded and stopped. What goes wrong with
 // it is in the sample. The only error is that ctx has ended. Rate is the messages a second of an open loop.
 func (r *Rig) Measure(ctx context.Context, step plan.Step, cell *contest.Cell, rate float64) (*sample.Sample, error) {
@@ -28,7 +31,8 @@ func (r *Rig) Measure(ctx context.Context, step plan.Step, cell *contest.Cell, r
 			s = &sample.Sample{Failed: err.Error()}
 		}
 		s.Round, s.Cell, s.Server = step.Round, step.Cell, step.Server
-		if try == r.Again || s.Failed == "" && s.OtherBusy <= r.Quiet {
+		switch {
+		case try == r.Again, s.Failed == "" && s.OtherBusy <= r.Quiet, s.Failed != "" && try == failuresMax-1:
 			return s, nil
 		}
 	}
