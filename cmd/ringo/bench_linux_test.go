@@ -71,25 +71,32 @@ func TestBenchFile(t *testing.T) {
 	}
 }
 
-// Progress is drawn on a terminal, and gone from it at the end.
-func TestBenchProgress(t *testing.T) {
-	t.Parallel()
-	terminal, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
+// terminal is the side of a new one that shows things, and the side that programs write to.
+func terminal(t *testing.T) (shown, shell *os.File) {
+	t.Helper()
+	shown, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
 	if err != nil {
 		t.Skip("no terminals here:", err)
 	}
-	defer terminal.Close()
-	n, err := unix.IoctlGetInt(int(terminal.Fd()), unix.TIOCGPTN)
+	t.Cleanup(func() { shown.Close() })
+	n, err := unix.IoctlGetInt(int(shown.Fd()), unix.TIOCGPTN)
 	if err == nil {
-		err = unix.IoctlSetPointerInt(int(terminal.Fd()), unix.TIOCSPTLCK, 0)
+		err = unix.IoctlSetPointerInt(int(shown.Fd()), unix.TIOCSPTLCK, 0)
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	shown, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|syscall.O_NOCTTY, 0)
+	shell, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|syscall.O_NOCTTY, 0)
 	if err != nil {
 		t.Skip("no terminals here:", err)
 	}
+	return shown, shell
+}
+
+// Progress is drawn on a terminal, and gone from it at the end.
+func TestBenchProgress(t *testing.T) {
+	t.Parallel()
+	terminal, shown := terminal(t)
 	cmd := tool(t, "bench", "file", "-size", "1M", "-time", "300ms", "-paths", "os")
 	cmd.Env, cmd.Stderr = append(cmd.Env, "TMPDIR="+t.TempDir()), shown
 	if err := cmd.Start(); err != nil {
@@ -151,8 +158,13 @@ func TestBenchNewFile(t *testing.T) {
 func TestBenchMistakes(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ args, want string }{
-		{"", "want what to measure: file"},
-		{"disk", `can't measure "disk": want what to measure: file`},
+		{"disk", `can't measure "disk": want file, or no word`},
+		{"-html /nonexistent/page", "no such file or directory"},
+		{"-html /dev/null/page", "/dev/null is no directory"},
+		{"-dir /nonexistent", "no such file or directory"},
+		{"-quick=maybe", `invalid boolean value "maybe" for -quick`},
+		{"-quick file", `unexpected argument "file"`},
+		{"-child", "is for ringo bench alone"},
 		{"file -rw both", `-rw "both": want read or write`},
 		{"file -order none", `-order "none": want random or sequential`},
 		{"file -depth 0", "-depth 0: want 1 to 4096"},

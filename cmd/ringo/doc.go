@@ -1,10 +1,10 @@
 // Ringo is the tool of the module: an echo server to try and to measure the
-// runtime with, a proxy, a server of files, and a report on what io_uring offers on this machine.
+// runtime with, a proxy, a server of files, and reports on what the runtime and io_uring offer on this machine.
 //
 //	ringo echo     serve echo over TCP, UDP and Unix sockets
 //	ringo proxy    pass connections on to another address
 //	ringo serve    serve the files of a directory over HTTP
-//	ringo bench    measure reads and writes of a file in several ways
+//	ringo bench    measure servers and files here beside packages net and os, with advice
 //	ringo probe    tell what io_uring offers here, and which driver is used
 //	ringo version  tell what this tool was built from
 //

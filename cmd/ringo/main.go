@@ -27,7 +27,7 @@ var commands = []command{
 	{"echo", "serve echo over TCP, UDP and Unix sockets", echo.Run},
 	{"proxy", "pass connections on to another address", proxy.Run},
 	{"serve", "serve the files of a directory over HTTP", serve.Run},
-	{"bench", "measure reads and writes of a file in several ways", bench.Run},
+	{"bench", "measure servers and files here beside packages net and os, with advice", bench.Run},
 	{"probe", "tell what io_uring offers here, and which driver is used", probe.Run},
 	{"version", "tell what this tool was built from", version},
 }

@@ -1,4 +1,5 @@
-// Package bench is "ringo bench", which measures reads and writes of a file in several ways.
+// Package bench is "ringo bench", which measures Ringo beside packages net and os on the machine that it runs on, and
+// "ringo bench file", which measures reads and writes of a file in several ways.
 package bench
 
 import (
@@ -13,7 +14,7 @@ import (
 	"ringo/cmd/ringo/internal/cli"
 )
 
-const help = `usage: ringo bench file [flag ...]
+const fileHelp = `usage: ringo bench file [flag ...]
 
 Measures reads or writes of a file in several ways, one after the other, each in a
 process of its own:
@@ -73,7 +74,7 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 	fs.StringVar(&o.paths, "paths", strings.Join(paths, ","),
 		"`list` of what to measure; fio is left out with a word if it is not installed")
 	fs.BoolVar(&o.quiet, "quiet", false, "show no progress, which is for terminals only")
-	if err := cli.Parse(fs, args, stdout, help); err != nil {
+	if err := cli.Parse(fs, args, stdout, fileHelp); err != nil {
 		return nil, err
 	}
 	o.Write, o.Random = rw == "write", order == "random"
@@ -97,20 +98,19 @@ func Run(args []string, stdout, stderr io.Writer) error {
 	switch {
 	case len(args) == 1 && args[0] == workerFlag:
 		return work(stdout)
-	case len(args) > 0 && (args[0] == "-h" || args[0] == "-help" || args[0] == "--help"):
-		_, err := parse(args[:1], stdout)
-		return err
-	case len(args) > 0 && args[0] != "file":
-		return cli.Usage("can't measure %q: want what to measure: file, as in \"ringo bench file\"",
+	case len(args) == 1 && args[0] == childFlag:
+		return beChild(stdout)
+	case len(args) > 0 && args[0] == "file":
+		o, err := parse(args[1:], stdout)
+		if err != nil {
+			return err
+		}
+		return o.run(stdout, stderr)
+	case len(args) > 0 && !strings.HasPrefix(args[0], "-"):
+		return cli.Usage("can't measure %q: want file, or no word for servers and files beside packages net and os",
 			args[0])
-	case len(args) == 0:
-		return cli.Usage("want what to measure: file, as in \"ringo bench file\"")
 	}
-	o, err := parse(args[1:], stdout)
-	if err != nil {
-		return err
-	}
-	return o.run(stdout, stderr)
+	return runSuite(args, stdout, stderr)
 }
 
 // byteSize is a flag for a number of bytes.

@@ -1,0 +1,202 @@
+package bench
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"ringo"
+	"ringo/buf"
+	"ringo/file"
+)
+
+// fileQuestion asks the child that uses files for a window.
+type fileQuestion struct {
+	Kind string // read, direct, append
+	Name string // of the file to read, or of one that is to be made
+	For  time.Duration
+}
+
+const (
+	blockBytes  = 4096
+	recordBytes = 256
+	fileBlocks  = 4096 // of the file that is read
+)
+
+// callers are how many there are at once, by kind.
+var callers = map[string]int{cellRead: 4, cellDirect: 32, cellAppend: 1}
+
+// fillBlock makes what block n of the file holds.
+func fillBlock(p []byte, n int64) {
+	for i := 0; i < len(p); i += 8 {
+		binary.LittleEndian.PutUint64(p[i:], uint64(n)*0x9e3779b97f4a7c15+uint64(i))
+	}
+}
+
+// makeBlocks makes the file that is read.
+func makeBlocks(name string) error {
+	p := make([]byte, 0, fileBlocks*blockBytes)
+	for n := range int64(fileBlocks) {
+		p = p[:len(p)+blockBytes]
+		fillBlock(p[len(p)-blockBytes:], n)
+	}
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(p)
+	return errors.Join(err, f.Sync(), f.Close())
+}
+
+// anyFile is what files of package os and of package file have in common here.
+type anyFile interface {
+	io.ReaderAt
+	io.Writer
+	io.Closer
+	Sync() error
+}
+
+// files is the child that uses files: on goroutines, by package os or by package file, or in tasks of a driver.
+func (s *childConfig) files(up *pipe) error {
+	openOS := func(name string, flag int) (anyFile, error) { return os.OpenFile(name, flag, 0o600) }
+	openFile := func(name string, flag int) (anyFile, error) { return file.OpenFile(name, flag, 0o600) }
+	switch s.On {
+	case rowOS:
+		up.ready(childAddress{})
+		return answers(up, func(q fileQuestion) (Sample, error) { return q.window(onGoroutines, openOS) })
+	case rowFile:
+		up.ready(childAddress{})
+		return answers(up, func(q fileQuestion) (Sample, error) { return q.window(onGoroutines, openFile) })
+	}
+	return s.withLoops(func(loops []*ringo.Loop) error {
+		up.ready(childAddress{Driver: loops[0].Info().Name})
+		return answers(up, func(q fileQuestion) (Sample, error) { return q.window(onLoops(loops), openFile) })
+	})
+}
+
+// onGoroutines is a crew.
+func onGoroutines(n int, work func(*ringo.Loop, int) error) error {
+	errs := make([]error, n)
+	var ends sync.WaitGroup
+	for i := range n {
+		ends.Go(func() { errs[i] = work(nil, i) })
+	}
+	ends.Wait()
+	return errors.Join(errs...)
+}
+
+// window has the callers use the file for a while.
+func (q *fileQuestion) window(all crew, open func(name string, flag int) (anyFile, error)) (out Sample, err error) {
+	flag := os.O_RDONLY
+	switch q.Kind {
+	case cellDirect:
+		flag |= file.Direct
+	case cellAppend:
+		flag = os.O_WRONLY | os.O_APPEND | os.O_CREATE | os.O_EXCL
+	}
+	var f anyFile
+	if err := all(1, func(*ringo.Loop, int) (err error) { f, err = open(q.Name, flag); return err }); err != nil {
+		return out, err
+	}
+	if q.Kind == cellAppend {
+		defer os.Remove(q.Name)
+	}
+	defer func() {
+		err = errors.Join(err, all(1, func(*ringo.Loop, int) error { return f.Close() }))
+	}()
+	n := callers[q.Kind]
+	times := make([]histogram, n)
+	before, err := cpuAsleep("self")
+	if err != nil {
+		return out, err
+	}
+	begin := time.Now()
+	if err := all(n, func(_ *ringo.Loop, i int) error {
+		if q.Kind == cellAppend {
+			return q.append(f, begin, &times[i])
+		}
+		return q.read(f, begin, uint64(i), &times[i])
+	}); err != nil {
+		return out, err
+	}
+	out.Seconds = time.Since(begin).Seconds()
+	after, err := cpuAsleep("self")
+	for i := range times[1:] {
+		times[0].add(&times[1+i])
+	}
+	out.Done, out.CPU = times[0].n, after-before
+	out.P50, out.P99 = micros(times[0].quantile(0.5)), micros(times[0].quantile(0.99))
+	if err == nil && q.Kind == cellAppend {
+		err = checkRecords(q.Name, out.Done)
+	}
+	return out, err
+}
+
+// read reads blocks at random. Both ends of each are compared, and all of each 64th: comparing takes time, too.
+func (q *fileQuestion) read(f anyFile, begin time.Time, seed uint64, times *histogram) error {
+	p, want := buf.Aligned(blockBytes, blockBytes), make([]byte, blockBytes)
+	random := rand.New(rand.NewPCG(seed, uint64(begin.UnixNano())))
+	for k, now := 0, time.Since(begin); k == 0 || now < q.For; k++ {
+		block := random.Int64N(fileBlocks)
+		if _, err := f.ReadAt(p, block*blockBytes); err != nil {
+			return err
+		}
+		before := now
+		now = time.Since(begin)
+		times.count(now - before)
+		first, last := want[:8], want[blockBytes-8:]
+		binary.LittleEndian.PutUint64(first, uint64(block)*0x9e3779b97f4a7c15)
+		binary.LittleEndian.PutUint64(last, uint64(block)*0x9e3779b97f4a7c15+blockBytes-8)
+		if k%64 == 0 {
+			fillBlock(want, block)
+			first = want
+		}
+		if !bytes.Equal(p[:len(first)], first) || !bytes.Equal(p[blockBytes-8:], last) {
+			return fmt.Errorf("%s: block %d has wrong bytes", filepath.Base(q.Name), block)
+		}
+	}
+	return nil
+}
+
+// append writes records and has each on the disk before the next.
+func (q *fileQuestion) append(f anyFile, begin time.Time, times *histogram) error {
+	p := make([]byte, recordBytes)
+	for n, now := int64(0), time.Since(begin); n == 0 || now < q.For; n++ {
+		fillBlock(p, n)
+		if _, err := f.Write(p); err != nil {
+			return err
+		}
+		if err := f.Sync(); err != nil {
+			return err
+		}
+		before := now
+		now = time.Since(begin)
+		times.count(now - before)
+	}
+	return nil
+}
+
+// checkRecords reads what was appended.
+func checkRecords(name string, n int64) error {
+	all, err := os.ReadFile(name)
+	if err != nil {
+		return err
+	}
+	if int64(len(all)) != n*recordBytes {
+		return fmt.Errorf("%d records were appended, and the file has %d bytes", n, len(all))
+	}
+	want := make([]byte, recordBytes)
+	for i := range n {
+		if fillBlock(want, i); !bytes.Equal(all[i*recordBytes:][:recordBytes], want) {
+			return fmt.Errorf("record %d has wrong bytes", i)
+		}
+	}
+	return nil
+}

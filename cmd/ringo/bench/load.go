@@ -1,0 +1,216 @@
+package bench
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strconv"
+	"time"
+
+	"ringo"
+	"ringo/sock"
+)
+
+// question asks the child that loads servers for a window.
+type question struct {
+	Kind  string // echo, http, udp
+	Addr  string
+	PID   int // of the server
+	Conns int
+	For   time.Duration
+}
+
+const (
+	messageBytes = 64
+	warmups      = 5 // exchanges on each connection before the window
+)
+
+// crew has work done by n callers at once, each with a number.
+type crew func(n int, work func(l *ringo.Loop, i int) error) error
+
+// onLoops is a crew of tasks, dealt out to loops. The caller is no task.
+func onLoops(loops []*ringo.Loop) crew {
+	return func(n int, work func(*ringo.Loop, int) error) error {
+		errs := make(chan error, len(loops))
+		for k, l := range loops {
+			l.Go(func() {
+				g := ringo.NewGroup(l)
+				for i := k; i < n; i += len(loops) {
+					g.Go(func() error { return work(l, i) })
+				}
+				errs <- g.Wait()
+			})
+		}
+		var all error
+		for range loops {
+			all = errors.Join(all, <-errs)
+		}
+		return all
+	}
+}
+
+// withLoops calls a function on an ordinary goroutine while loops run.
+func (s *childConfig) withLoops(fn func(loops []*ringo.Loop) error) error {
+	done := make(chan struct{})
+	return ringo.Run(context.Background(), s.config(), func(l *ringo.Loop) error {
+		if l.Index() > 0 {
+			return l.Offload(func(ctx context.Context) error {
+				select {
+				case <-done:
+				case <-ctx.Done():
+				}
+				return nil
+			})
+		}
+		defer close(done)
+		return l.Offload(func(context.Context) error { return fn(l.Loops()) })
+	})
+}
+
+// load is the child that loads servers.
+func (s *childConfig) load(up *pipe) error {
+	return s.withLoops(func(loops []*ringo.Loop) error {
+		up.ready(childAddress{Driver: loops[0].Info().Name})
+		return answers(up, func(q question) (Sample, error) { return q.window(loops) })
+	})
+}
+
+// window connects, exchanges messages for a while, waits for all answers, and closes. The server sleeps before and
+// after, which is when the kernel's account of its time is exact.
+func (q *question) window(loops []*ringo.Loop) (out Sample, err error) {
+	all := onLoops(loops)
+	peers := make([]*peer, q.Conns)
+	defer func() {
+		err = errors.Join(err, all(q.Conns, func(_ *ringo.Loop, i int) error {
+			if peers[i] == nil {
+				return nil
+			}
+			return peers[i].conn.Close()
+		}))
+	}()
+	times := make([]histogram, len(loops))
+	limit := time.Now().Add(q.For + patience/2)
+	if err := all(q.Conns, func(l *ringo.Loop, i int) (err error) {
+		if peers[i], err = q.dial(l, i); err != nil {
+			return err
+		}
+		peers[i].conn.SetDeadline(limit)
+		return peers[i].exchange(warmups)
+	}); err != nil {
+		return out, err
+	}
+	before, err := cpuAsleep(strconv.Itoa(q.PID))
+	if err != nil {
+		return out, err
+	}
+	begin := time.Now()
+	if err := all(q.Conns, func(l *ringo.Loop, i int) error {
+		return peers[i].until(begin, q.For, &times[l.Index()])
+	}); err != nil {
+		return out, err
+	}
+	out.Seconds = time.Since(begin).Seconds()
+	after, err := cpuAsleep(strconv.Itoa(q.PID))
+	for i := range times[1:] {
+		times[0].add(&times[1+i])
+	}
+	out.Done, out.CPU = times[0].n, after-before
+	out.P50, out.P99 = micros(times[0].quantile(0.5)), micros(times[0].quantile(0.99))
+	return out, err
+}
+
+func micros(d time.Duration) float64 { return float64(d) / 1e3 }
+
+// cpuAsleep is cpuTime of a process that has nothing to do any more: it is given a moment to fall asleep. If that were
+// too short, the figure would be off by a tick of the scheduler.
+func cpuAsleep(pid string) (float64, error) {
+	time.Sleep(2 * time.Millisecond)
+	return cpuTime(pid)
+}
+
+// peer is a connection, of a client or from a socket to which only one server sends.
+type peer struct {
+	conn     net.Conn
+	datagram bool
+	message  []byte
+	want     []byte // nil: the message itself
+	reply    []byte
+	number   uint64
+}
+
+func (q *question) dial(l *ringo.Loop, i int) (*peer, error) {
+	p := &peer{}
+	var err error
+	if q.Kind == cellUDP {
+		p.datagram = true
+		p.conn, err = sock.DialPacket(l, "udp", q.Addr)
+	} else {
+		p.conn, err = sock.Dial(l, "tcp", q.Addr)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if q.Kind == cellHTTP {
+		p.message, p.want = httpRequest, httpReply
+		p.reply = make([]byte, len(httpReply))
+		return p, nil
+	}
+	p.message, p.reply = make([]byte, messageBytes), make([]byte, messageBytes)
+	for k := range p.message {
+		p.message[k] = byte(k*7 + i)
+	}
+	return p, nil
+}
+
+// next numbers the message, so that an old answer is none to this one.
+func (p *peer) next() {
+	if p.want == nil {
+		p.number++
+		binary.LittleEndian.PutUint64(p.message, p.number)
+	}
+}
+
+// exchange sends a message and takes its answer, so many times.
+func (p *peer) exchange(times int) error {
+	for range times {
+		p.next()
+		if _, err := p.conn.Write(p.message); err != nil {
+			return err
+		}
+		n, err := 0, error(nil)
+		if p.datagram {
+			n, err = p.conn.Read(p.reply)
+		} else {
+			n, err = io.ReadFull(p.conn, p.reply)
+		}
+		if err != nil {
+			return err
+		}
+		want := p.want
+		if want == nil {
+			want = p.message
+		}
+		if !bytes.Equal(p.reply[:n], want) {
+			return fmt.Errorf("a wrong answer: %q, want %q", p.reply[:n], want)
+		}
+	}
+	return nil
+}
+
+// until exchanges messages until the window is over, one at least.
+func (p *peer) until(begin time.Time, window time.Duration, times *histogram) error {
+	for before := time.Since(begin); ; {
+		if err := p.exchange(1); err != nil {
+			return err
+		}
+		now := time.Since(begin)
+		times.count(now - before)
+		if before = now; now >= window {
+			return nil
+		}
+	}
+}

@@ -1,0 +1,230 @@
+package bench
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net"
+	"sync/atomic"
+
+	"ringo"
+	"ringo/sock"
+)
+
+// What an HTTP-like exchange consists of, always.
+var (
+	httpRequest = []byte("GET /hello HTTP/1.1\r\nHost: bench\r\nUser-Agent: ringo-bench\r\nAccept: */*\r\n\r\n")
+	httpReply   = []byte("HTTP/1.1 200 OK\r\nServer: bench\r\nContent-Type: text/plain\r\nContent-Length: 13\r\n\r\n" +
+		"Hello, World!")
+	headEnd = []byte("\r\n\r\n")
+)
+
+const (
+	anyPort     = "127.0.0.1:0"
+	bufferBytes = 4096
+	batchMax    = 32 // datagrams in one call
+)
+
+// serve is the child that is a server, on one port for each kind of load, until its stdin ends.
+func (s *childConfig) serve(up *pipe) error {
+	if s.On == rowNet {
+		return serveNet(up)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	tcp, err := sock.Reserve("tcp", anyPort)
+	if err != nil {
+		return err
+	}
+	defer tcp.Close()
+	http, err := sock.Reserve("tcp", anyPort)
+	if err != nil {
+		return err
+	}
+	defer http.Close()
+	var here atomic.Int32
+	said := childAddress{TCP: tcp.Addr().String(), HTTP: http.Addr().String()}
+	return ringo.Run(ctx, s.config(), func(l *ringo.Loop) error {
+		echoes, err := tcp.Listen(l)
+		if err != nil {
+			return err
+		}
+		pages, err := http.Listen(l)
+		if err != nil {
+			return err
+		}
+		g := ringo.NewGroup(l)
+		if l.Index() == 0 {
+			c, err := sock.ListenPacket(l, "udp", anyPort)
+			if err != nil {
+				return err
+			}
+			said.UDP, said.Driver = c.LocalAddr().String(), l.Info().Name
+			defer context.AfterFunc(ctx, func() { c.Close() })()
+			g.Go(func() error { return echoBatches(c) })
+		}
+		g.Go(func() error { return s.serveEcho(l, echoes) })
+		g.Go(func() error { return sock.Serve(l, pages, &sock.Handler{Request: replyRequest}) })
+		if here.Add(1) == int32(len(l.Loops())) {
+			go func() { up.ready(said); up.untilEnd(); stop() }()
+		}
+		return g.Wait()
+	})
+}
+
+func (s *childConfig) serveEcho(l *ringo.Loop, ln *sock.Listener) error {
+	if s.Handler != "conn" {
+		return sock.Serve(l, ln, &sock.Handler{Request: echoRequest})
+	}
+	for {
+		c, err := ln.AcceptConn()
+		if err != nil {
+			return err
+		}
+		l.Go(func() { defer c.Close(); io.Copy(c, c) })
+	}
+}
+
+// echoRequest writes what has come back from the buffers it came in.
+func echoRequest(c *sock.Conn) error {
+	for c.Buffered() > 0 {
+		b, err := c.Next()
+		if err != nil {
+			return err
+		}
+		_, err = c.Write(b.Bytes())
+		b.Release()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// replyRequest answers the requests that are whole.
+func replyRequest(c *sock.Conn) error {
+	for c.Buffered() > 0 {
+		p, err := c.Peek(c.Buffered())
+		if err != nil {
+			return err
+		}
+		end := bytes.Index(p, headEnd)
+		if end < 0 {
+			return nil // the rest is to come
+		}
+		if _, err := c.Discard(end + len(headEnd)); err != nil {
+			return err
+		}
+		if _, err := c.Write(httpReply); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// echoBatches sends as many datagrams back at a time as there are.
+func echoBatches(c *sock.PacketConn) error {
+	messages := make([]sock.Message, batchMax)
+	room := make([]byte, batchMax*bufferBytes)
+	for {
+		for i := range messages {
+			messages[i].Buffers = append(messages[i].Buffers[:0], room[i*bufferBytes:][:bufferBytes])
+		}
+		n, err := c.ReadBatch(messages)
+		if err != nil {
+			return err
+		}
+		for i := range messages[:n] {
+			messages[i].Buffers[0] = messages[i].Buffers[0][:messages[i].N]
+		}
+		for sent := 0; sent < n; {
+			k, err := c.WriteBatch(messages[sent:n])
+			if err != nil {
+				return err
+			}
+			sent += k
+		}
+	}
+}
+
+// serveNet is the same server on package net, as one writes it there.
+func serveNet(up *pipe) error {
+	tcp, err := net.Listen("tcp", anyPort)
+	if err != nil {
+		return err
+	}
+	http, err := net.Listen("tcp", anyPort)
+	if err != nil {
+		return err
+	}
+	udp, err := net.ListenPacket("udp", anyPort)
+	if err != nil {
+		return err
+	}
+	failed := make(chan error, 3)
+	go func() { failed <- acceptAll(tcp, echoConn) }()
+	go func() { failed <- acceptAll(http, replyConn) }()
+	go func() { failed <- echoDatagrams(udp.(*net.UDPConn)) }()
+	up.ready(childAddress{TCP: tcp.Addr().String(), HTTP: http.Addr().String(), UDP: udp.LocalAddr().String()})
+	go func() { up.untilEnd(); failed <- nil }()
+	return <-failed
+}
+
+func acceptAll(ln net.Listener, serve func(net.Conn)) error {
+	for {
+		c, err := ln.Accept()
+		if err != nil {
+			return err
+		}
+		go func() { defer c.Close(); serve(c) }()
+	}
+}
+
+func echoConn(c net.Conn) {
+	p := make([]byte, bufferBytes)
+	for {
+		n, err := c.Read(p)
+		if n > 0 {
+			if _, err := c.Write(p[:n]); err != nil {
+				return
+			}
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+func replyConn(c net.Conn) {
+	p := make([]byte, bufferBytes)
+	for have := 0; have < len(p); {
+		n, err := c.Read(p[have:])
+		if err != nil {
+			return
+		}
+		have += n
+		for {
+			end := bytes.Index(p[:have], headEnd)
+			if end < 0 {
+				break
+			}
+			have = copy(p, p[end+len(headEnd):have])
+			if _, err := c.Write(httpReply); err != nil {
+				return
+			}
+		}
+	}
+}
+
+func echoDatagrams(c *net.UDPConn) error {
+	p := make([]byte, bufferBytes)
+	for {
+		n, from, err := c.ReadFromUDPAddrPort(p)
+		if err != nil {
+			return err
+		}
+		if _, err := c.WriteToUDPAddrPort(p[:n], from); err != nil {
+			return err
+		}
+	}
+}
