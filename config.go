@@ -28,7 +28,8 @@ type Config struct {
 	// Driver says; RINGO_DRIVER other than auto and uring turns these off, too.
 	Driver string
 	// Loops is how many loops to make, 1 to 1024; the default is GOMAXPROCS,
-	// which knows of cgroup limits, as it is without other Runs.
+	// which knows of cgroup limits, as it is without other Runs. More loops, in all Runs
+	// together, than the process may use CPUs only cost: that is reported on stderr, once.
 	Loops int
 	// Pin binds loop i to the i-th CPU that the process may use. More loops than
 	// CPUs are an error.

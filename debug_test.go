@@ -2,7 +2,9 @@ package ringo_test
 
 import (
 	"context"
+	"fmt"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -95,6 +97,27 @@ func TestStatsOfAHeldLoopFromATask(t *testing.T) {
 		close(release)
 		if err := receive(t, "the end of Run", ended); err != nil {
 			t.Error(err)
+		}
+	})
+}
+
+func init() {
+	children["crowd"] = func() {
+		for range 2 {
+			cfg := small(os.Getenv("RINGO_TEST_DRIVER"))
+			cfg.Loops = runtime.NumCPU() + 1
+			ringo.Run(context.Background(), &cfg, func(*ringo.Loop) error { return nil })
+		}
+	}
+}
+
+// More loops than processors are told of on stderr, once in a process.
+func TestTooManyLoopsAreToldOf(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		text, code := output(t, child(t, "crowd", "RINGO_TEST_DRIVER="+cfg.Driver, "RINGO_DRIVER="))
+		said := fmt.Sprintf("ringo: %d loops run, and the process may use ", runtime.NumCPU()+1)
+		if n := strings.Count(text, said); n != 1 || strings.Count(text, "\n") != 1 || code != 0 {
+			t.Errorf("exit status %d, %d reports in %q, want one", code, n, text)
 		}
 	})
 }

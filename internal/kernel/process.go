@@ -1,6 +1,8 @@
 package kernel
 
 import (
+	"math"
+	"runtime"
 	"sync/atomic"
 
 	"ringo/internal/sys"
@@ -12,6 +14,19 @@ import (
 
 // CPUs lists the processors that this process may use.
 func CPUs() ([]int, error) { return sys.CPUs() }
+
+// CPUCount is how many processors this process may use at once: those that it is bound to, or fewer if its cgroups
+// limit its time. A limit is rounded up, and counts as two at least, as in the default of GOMAXPROCS.
+func CPUCount() int {
+	n := runtime.NumCPU()
+	if cpus, err := CPUs(); err == nil {
+		n = len(cpus)
+	}
+	if limit, ok := sys.CPULimit(); ok {
+		n = min(n, max(2, int(math.Ceil(limit))))
+	}
+	return n
+}
 
 // Pin binds the calling thread to one processor.
 func Pin(cpu int) error { return sys.Pin(cpu) }

@@ -22,7 +22,7 @@ type Config struct {
 	Offload    int
 	Stall      time.Duration
 	OnStall    func(l *Loop, d time.Duration, stack []byte)
-	Complain   func(text string) // told now and then of stalls, if there is no OnStall, and of lasting shortages
+	Complain   func(text string) // told of stalls, if there is no OnStall, of lasting shortages and of too many loops
 	OnPanic    func(l *Loop, v any, stack []byte)
 
 	// Kernel is asked for all that never waits; kernel.Host if nil. The drivers' ops are
@@ -30,6 +30,8 @@ type Config struct {
 	Kernel kernel.Kernel
 	// Open makes a loop's driver on the calling thread.
 	Open func(cfg driver.Config) (driver.Driver, error)
+	// CPUs is how many processors the process may use; kernel.CPUCount if nil.
+	CPUs func() int
 	// Clock is the time, with a monotonic reading; time.Now but in tests.
 	Clock func() time.Time
 	// Since is the time since one that Clock gave; time.Since, or nil to ask Clock.

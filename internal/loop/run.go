@@ -53,6 +53,7 @@ func Run(ctx context.Context, cfg *Config, fn func(*Loop) error) error {
 	}
 	s := &Set{cfg: cfg, epoch: cfg.Clock(), values: values(ctx), gaveUp: make(chan struct{})}
 	defer raiseProcs(cfg.Loops, cfg.Warn)()
+	defer countLoops(cfg)()
 	s.offload, s.compute = offload.New(cfg.Offload), offload.New(computeMax(cfg.Loops))
 	defer s.closeLanes()
 

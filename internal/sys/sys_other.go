@@ -54,5 +54,8 @@ func SendTo(fd int32, p []byte, flags uint32, sa *Sockaddr) int32 { return enosy
 // CPUs lists the processors that this process may use; unknown on this system.
 func CPUs() ([]int, error) { return nil, errors.ErrUnsupported }
 
+// CPULimit is how much processor time this process may use; unknown on this system.
+func CPULimit() (cpus float64, ok bool) { return 0, false }
+
 // Pin binds the calling thread to one processor; not offered on this system.
 func Pin(int) error { return errors.ErrUnsupported }
