@@ -8,6 +8,7 @@
 #   http-net  http-uring-goroutine  …      bench/cmd/serve: PROGRAM-net, or PROGRAM-DRIVER-HANDLER with one loop, PROGRAM
 #                                          being echo, fasthttp, http, redis, tls or udp, and in tasks also
 #                                          udpbatch, bulkrecv or bulksend
+#   shards-uring-8  …                      bench/cmd/serve: redis with its keys spread over the loops, so many of them
 #   proxy-net  proxy-uring  …              the same program's proxy, and ringo proxy with one loop, before c-epoll on the load's CPU
 #   redis-server                           the real one, where it is installed
 #   udp-c  bulkrecv-c  bulksend-c          bench/c/udp_echo.c and udp_bulk.c
@@ -78,6 +79,10 @@ server_command() {
 	udp-c) cmd=("$bin/udp_echo" "$port") ;;
 	bulkrecv-c) cmd=("$bin/udp_bulk" recv "$port") ;;
 	bulksend-c) cmd=("$bin/udp_bulk" send "$port" "$size") ;;
+	shards-*-*)
+		want_driver=$driver
+		cmd=("$bin/serve" -program shards -on "$driver" -loops "$handler" -listen "$addr")
+		;;
 	redis-server) cmd=(redis-server --port "$port" --save "" --appendonly no) ;;
 	proxy-net) cmd=("$bin/serve" -program proxy -on net -listen "$addr" -to "127.0.0.1:$backend_port") ;;
 	proxy-*)

@@ -4,9 +4,10 @@
 //	serve -program http -on net                        on a listener of package net
 //	serve -program http -on uring                      on a listener of Ringo, from goroutines
 //	serve -program redis -on uring -handler conn       on a listener of Ringo, a task of the loop for each connection
+//	serve -program shards -on uring -loops 8           redis with its keys spread over the loops
 //
-// There is one loop, and GOMAXPROCS is what the runtime makes of the CPUs that it may use. When it serves, a line tells
-// so on stderr, as ringo echo has it:
+// Otherwise there is one loop, and GOMAXPROCS is what the runtime makes of the CPUs that it may use. When it serves, a
+// line tells so on stderr, as ringo echo has it:
 //
 //	listening tcp://127.0.0.1:7000 driver=uring
 package main

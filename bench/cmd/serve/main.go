@@ -32,6 +32,7 @@ type options struct {
 	size                 int
 	file                 string
 	reads                int
+	loops                int
 }
 
 // program is a server. It has conn, listener, or both; or one of the others.
@@ -40,6 +41,8 @@ type program struct {
 	conn func(net.Conn)
 	// listener serves on goroutines, as the server's package does it; without it each connection gets one.
 	listener func(net.Listener) error
+	// sharded serves a connection of one of several loops, in a task.
+	sharded func(*sock.Conn)
 	// datagrams serves a UDP socket.
 	datagrams func(udpConn) error
 	// packets serves a UDP socket of Ringo in a task.
@@ -57,6 +60,7 @@ var programs = map[string]func(o *options) (*program, error){
 	"http":     newHTTP,
 	"proxy":    newProxy,
 	"redis":    newRedis,
+	"shards":   newShards,
 	"tls":      newTLS,
 	"udp":      newUDP,
 	"udpbatch": newUDPBatch,
@@ -78,6 +82,7 @@ func parse(args []string) (*options, error) {
 		"4 KiB reads of it a second, at random places, by tasks of the loop, or by goroutines on net")
 	f.IntVar(&o.size, "size", 13,
 		"`bytes` of an answer's body (http and fasthttp), of a buffer (echo) or of a datagram (bulksend)")
+	f.IntVar(&o.loops, "loops", 1, "`number` of loops (shards)")
 	if err := f.Parse(args); err != nil {
 		return nil, err
 	}
@@ -95,6 +100,8 @@ func parse(args []string) (*options, error) {
 	check((o.dir != "") == (o.program == "files"), "-dir is for -program files, which needs it")
 	check((o.file != "") == (o.reads > 0), "-file and -reads are for each other")
 	check(o.reads == 0 || o.program == "echo", "-reads is for -program echo")
+	check(o.loops == 1 || o.program == "shards", "-loops is for -program shards")
+	check(o.loops > 0 && o.loops <= loopsMax, "-loops is %d, want 1 to %d", o.loops, loopsMax)
 	check(o.size > 0, "-size is %d, want at least 1", o.size)
 	err := errors.Join(errs...)
 	if err != nil {
@@ -133,7 +140,7 @@ func (p *program) run(ctx context.Context, o *options, ready func(addr net.Addr,
 	if p.datagrams != nil {
 		return runUDPNet(ctx, o, p, ready)
 	}
-	if p.packets != nil {
+	if p.packets != nil || p.sharded != nil {
 		return fmt.Errorf("-program %s is for sockets of Ringo and tasks", o.program)
 	}
 	ln, err := net.Listen("tcp", o.listen)

@@ -14,6 +14,9 @@ func runRingo(ctx context.Context, o *options, p *program, ready func(addr net.A
 	if p.packets != nil && o.handler != perConn || p.listener != nil && p.conn == nil && o.handler == perConn {
 		return fmt.Errorf("-program %s is not for -handler %s", o.program, o.handler)
 	}
+	if p.sharded != nil {
+		return p.onLoops(ctx, o, ready)
+	}
 	cfg := &ringo.Config{Driver: o.on, Loops: 1}
 	return ringo.Run(ctx, cfg, func(l *ringo.Loop) error {
 		if p.datagrams != nil || p.packets != nil {
@@ -33,6 +36,31 @@ func runRingo(ctx context.Context, o *options, p *program, ready func(addr net.A
 			return p.inTasks(l, ln)
 		}
 		return l.Offload(func(context.Context) error { return p.onGoroutines(ln) })
+	})
+}
+
+// onLoops serves on several loops, each connection in a task of the one that has accepted it.
+func (p *program) onLoops(ctx context.Context, o *options, ready func(addr net.Addr, on string)) error {
+	set, err := sock.Reserve("tcp", o.listen)
+	if err != nil {
+		return err
+	}
+	defer set.Close()
+	return ringo.Run(ctx, &ringo.Config{Driver: o.on, Loops: o.loops}, func(l *ringo.Loop) error {
+		ln, err := set.Listen(l)
+		if err != nil {
+			return err
+		}
+		if l.Index() == 0 {
+			ready(ln.Addr(), l.Info().Name)
+		}
+		for {
+			c, err := ln.AcceptConn()
+			if err != nil {
+				return err
+			}
+			l.Go(func() { p.sharded(c) })
+		}
 	})
 }
 

@@ -261,6 +261,30 @@ func TestRedis(t *testing.T) {
 	})
 }
 
+// Commands that came together are answered in their order, on whatever loops their keys are.
+func TestShards(t *testing.T) {
+	for _, loops := range []int{1, 3} {
+		addr := start(t, &options{program: "shards", on: "epoll", handler: perConn, loops: loops})
+		c := dial(t, addr)
+		var asked, want strings.Builder
+		for round := range 3 {
+			for i := range 100 {
+				key, value := fmt.Sprintf("key:%03d", i), fmt.Sprintf("value:%03d:%d", i, round)
+				fmt.Fprintf(&asked, "*3\r\n$3\r\nSET\r\n$7\r\n%s\r\n$11\r\n%s\r\n", key, value)
+				fmt.Fprintf(&asked, "*2\r\n$3\r\nGET\r\n$7\r\n%s\r\n*1\r\n$4\r\nPING\r\n", key)
+				fmt.Fprintf(&want, "+OK\r\n$11\r\n%s\r\n+PONG\r\n", value)
+			}
+		}
+		fmt.Fprint(&asked, "*2\r\n$3\r\nGET\r\n$1\r\nx\r\n*1\r\n$1\r\nx\r\n")
+		fmt.Fprint(&want, "$-1\r\n-ERR unknown command, or another number of arguments\r\n")
+		go io.WriteString(c, asked.String())
+		got := make([]byte, want.Len())
+		if n, err := io.ReadFull(c, got); err != nil || string(got) != want.String() {
+			t.Errorf("%d loops: %d bytes of %d were right, %v", loops, n, want.Len(), err)
+		}
+	}
+}
+
 func TestRedisEndsWhatIsNoCommand(t *testing.T) {
 	addr := start(t, &options{program: "redis", on: onNet, handler: perGoroutine})
 	for _, text := range []string{"PING\r\n", "*0\r\n", "*17\r\n", "*1\r\n$-1\r\n", "*1\r\n$99999999\r\n",
