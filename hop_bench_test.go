@@ -111,8 +111,8 @@ func wakesOf(l *ringo.Loop) (n float64) {
 	return n
 }
 
-// BenchmarkHopAround is tasks of all loops that each ask one loop after the other, as those of a store do whose keys are
-// spread over the loops. An op is a hop and back. Run it with -cpu 1 under taskset for more loops than processors.
+// BenchmarkHopAround is tasks of all loops that each ask one loop after the other, as those of a store do whose keys
+// are spread over the loops. An op is a hop and back. Run it under taskset for more loops than processors.
 func BenchmarkHopAround(b *testing.B) {
 	const tasks = 16 // of a loop
 	for _, loops := range []int{2, 8} {
@@ -161,7 +161,7 @@ func hopAround(l *ringo.Loop, from, hops int) {
 	}
 }
 
-// BenchmarkHopSpin is BenchmarkHop of one task between loops that look for work before they sleep, or are bound to CPUs.
+// BenchmarkHopSpin is one task that asks another loop, where both look for work before they sleep, or have a CPU each.
 func BenchmarkHopSpin(b *testing.B) {
 	for _, spin := range []time.Duration{0, 50 * time.Microsecond} {
 		for _, pin := range []bool{false, true} {

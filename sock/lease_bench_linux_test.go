@@ -14,8 +14,8 @@ import (
 	"ringo/sock"
 )
 
-// BenchmarkReceive is 64 KiB that a peer sends as fast as it can: read into the reader's memory, or taken in the buffers
-// in which they came, with so many of them for the connection. "submitted" is operations that were armed for it.
+// BenchmarkReceive is 64 KiB that a peer sends as fast as it can: read into the reader's memory, or taken in the
+// buffers in which they came, with so many of them for the connection. "submitted" is operations that were armed.
 func BenchmarkReceive(b *testing.B) {
 	const size = 64 << 10
 	for _, way := range []struct {

@@ -14,8 +14,8 @@ var crowd struct {
 	said  bool // somebody was told that they are too many, which is said once
 }
 
-// countLoops counts the loops of a Run until leave is called. More loops than processors take turns at them, and what one
-// asks of another waits for its turn, at the cost of a wake each time. Nothing in the program shows that, so it is said.
+// countLoops counts the loops of a Run until leave is called. More loops than processors take turns at them, and what
+// one asks of another waits for its turn, at the cost of a wake. Nothing in the program shows that, so it is said.
 func countLoops(cfg *Config) (leave func()) {
 	crowd.Lock()
 	crowd.loops += cfg.Loops
@@ -49,7 +49,7 @@ func crowded(loops, cpus int) string {
 	if cpus == 1 {
 		unit = "CPU"
 	}
-	return fmt.Sprintf("ringo: %d loops run, and the process may use %d %s: each loop is a thread, so they take turns, and "+
-		"each turn costs a switch and often a wake. Set Config.Loops so that all Runs together have no more than %d. "+
-		"docs/performance.md has the figures.\n", loops, cpus, unit, cpus)
+	return fmt.Sprintf("ringo: %d loops run, and the process may use %d %s: each loop is a thread, so they take "+
+		"turns, and each turn costs a switch and often a wake. Set Config.Loops so that all Runs together have no "+
+		"more than %d. docs/performance.md has the figures.\n", loops, cpus, unit, cpus)
 }
