@@ -49,7 +49,8 @@ func (o *options) measure(ctx context.Context, bench string, stderr io.Writer) (
 		return err
 	}
 	defer func() { err = errors.Join(err, r.Close()) }()
-	r.Seconds, r.Warmup, r.Quiet, r.Again, r.CPU, r.LoadCPU = o.seconds, o.warmup, o.quiet/100, 2, o.cpu, o.loadCPU
+	r.Seconds, r.Warmup, r.Quiet, r.CPU, r.LoadCPU = o.seconds, o.warmup, o.quiet/100, o.cpu, o.loadCPU
+	r.Again, r.Spare = 2, len(steps(cells, o.rounds))/5 // a run on a noisy machine takes a fifth longer at most
 	fmt.Fprintln(stderr, "building")
 	if err := r.Build(ctx); err != nil {
 		return err
@@ -179,6 +180,15 @@ func (o *options) about(ctx context.Context, bench string, begin time.Time, left
 	return a
 }
 
+// steps are all measurements, in order.
+func steps(cells []contest.Cell, rounds int) []plan.Step {
+	var plans []plan.Cell
+	for _, c := range cells {
+		plans = append(plans, plan.Cell{Name: c.Name(), Servers: c.Servers})
+	}
+	return plan.Steps(plans, rounds)
+}
+
 // failedMax is in how many rounds in a row a server may fail under a load before it is given up there: failing takes
 // time, ten seconds where answers are waited for.
 const failedMax = 2
@@ -187,13 +197,10 @@ const failedMax = 2
 func (o *options) takeTurns(ctx context.Context, m meter, cells []contest.Cell, w *contest.Writer,
 	stderr io.Writer) error {
 	byName := map[string]*contest.Cell{}
-	var plans []plan.Cell
 	for i := range cells {
-		c := &cells[i]
-		byName[c.Name()] = c
-		plans = append(plans, plan.Cell{Name: c.Name(), Servers: c.Servers})
+		byName[cells[i].Name()] = &cells[i]
 	}
-	steps := plan.Steps(plans, o.rounds)
+	steps := steps(cells, o.rounds)
 	clock := plan.NewClock(time.Duration((o.seconds + o.warmup + 0.2) * float64(time.Second)))
 	p := newProgress(stderr, len(steps), o.rounds)
 	defer p.end()

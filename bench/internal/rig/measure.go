@@ -32,9 +32,11 @@ func (r *Rig) Measure(ctx context.Context, step plan.Step, cell *contest.Cell, r
 		}
 		s.Round, s.Cell, s.Server = step.Round, step.Cell, step.Server
 		switch {
-		case try == r.Again, s.Failed == "" && s.OtherBusy <= r.Quiet, s.Failed != "" && try == failuresMax-1:
+		case try == r.Again, r.Spare == 0, s.Failed == "" && s.OtherBusy <= r.Quiet,
+			s.Failed != "" && try == failuresMax-1:
 			return s, nil
 		}
+		r.Spare--
 	}
 }
 

@@ -24,6 +24,7 @@ type Rig struct {
 	Warmup  float64 // before it
 	Quiet   float64 // share of a core that other programs may take; a sample with more of it is measured again
 	Again   int     // how often at most
+	Spare   int     // and how often in all
 	CPU     int     // the server's
 	LoadCPU int     // the load generator's
 

@@ -186,12 +186,29 @@ func TestMeasure(t *testing.T) {
 
 func TestFailuresAreInTheSample(t *testing.T) {
 	r := testRig(t)
-	r.Again = 1
+	r.Again, r.Spare = 5, 100
 	cell := contest.Cells()[0]
 	for server, want := range map[string]string{"c-epoll": "no such file", "nonsense": "unknown server"} {
 		s, err := r.Measure(t.Context(), plan.Step{Round: 1, Cell: cell.Name(), Server: server}, &cell, 0)
 		if err != nil || s.Server != server || !strings.Contains(s.Failed, want) {
 			t.Errorf("%s: %+v, %v; want a failure with %q", server, s, err, want)
+		}
+	}
+	if want := 100 - 2*(failuresMax-1); r.Spare != want {
+		t.Errorf("%d measurements are left to make again, want %d", r.Spare, want)
+	}
+}
+
+// What is disturbed is measured again, as often as that is worth it, and there is an end to it.
+func TestDisturbedMeasurementsAreMadeAgain(t *testing.T) {
+	r := testRig(t)
+	r.Quiet = -1 // so that everything disturbs
+	cell := contest.Cells()[0]
+	for _, c := range []struct{ again, spare, left int }{{2, 9, 7}, {2, 1, 0}, {0, 9, 9}} {
+		r.Again, r.Spare = c.again, c.spare
+		s, err := r.Measure(t.Context(), plan.Step{Round: 1, Cell: cell.Name(), Server: contest.Base}, &cell, 0)
+		if err != nil || s.Failed != "" || r.Spare != c.left {
+			t.Errorf("again %d of %d: %d left, %+v, %v; want %d left", c.again, c.spare, r.Spare, s, err, c.left)
 		}
 	}
 }
