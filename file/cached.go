@@ -68,7 +68,7 @@ func (f *File) readNow(known facts, p []byte, off int64) int32 {
 		return -sys.EOPNOTSUPP
 	}
 	for {
-		known, n := f.look(off, len(p), (known|facts(f.known.Load()))&^cold)
+		known, n := f.look(off, len(p), (known|facts(f.known.Load()))&^cold, false)
 		switch route(reads, n, off, task, known) {
 		case nowait:
 			res := driver.ReadCached(f.n, p, off)

@@ -21,8 +21,9 @@ package file
 //
 // tmpfs, overlayfs and others refuse RWF_NOWAIT, and ext4 does for writes; there an entry
 // of the ring ends with a thread of the kernel's. That costs twenty times what the call
-// does, and less than half of what a worker costs (docs/adr/0028). To ask mincore first
-// costs one and a half times the call (docs/adr/0033).
+// does, and less than half of what a worker costs (docs/adr/0028). To ask mincore
+// costs more than the call (docs/adr/0033), so a task's read is content with what it said a
+// millisecond ago (docs/adr/0044).
 
 // runner is who runs an operation.
 type runner uint8
@@ -86,7 +87,7 @@ const (
 
 	// Of the call.
 	cold      // nowait has been tried
-	resident  // mincore(2) says that all it asks for is in memory
+	resident  // mincore(2) says, or said a millisecond ago, that all it asks for is in memory
 	warm      // so were the reads before it, see File.recent
 	noRings   // the process has no rings for goroutines
 	offloaded // a worker has to do it, see openAt

@@ -89,5 +89,8 @@ const (
 // It may wait; a task parks.
 func (f *File) Advise(advice Advice, off, n int64) error {
 	_, err := f.do("advise", func(k kernel.Kernel) int32 { return k.Advise(f.n, off, n, int(advice)) })
+	if advice == AdviceDontNeed {
+		f.pages.Forget()
+	}
 	return err
 }

@@ -36,7 +36,7 @@ func (f *File) read(p []byte, off int64) (n int, more bool, err error) {
 	if by == goroutine {
 		known |= f.recent()
 	} else if known&overlaid != 0 {
-		known, size = f.look(off, size, known)
+		known, size = f.look(off, size, known, true)
 	}
 	tried := facts(0)
 	switch piece := p[:size]; route(reads, len(p), off, by, known) {
@@ -120,7 +120,7 @@ func (f *File) move(c *call, l *loop.Loop, by caller, tried facts) (int32, error
 		if k == reads && by == goroutine {
 			known |= f.recent()
 		} else if k == reads && known&overlaid != 0 {
-			known, size = f.look(c.op.Off, size, known)
+			known, size = f.look(c.op.Off, size, known, true)
 		}
 		known |= tried
 		via := route(k, total, c.op.Off, by, known)
@@ -159,8 +159,9 @@ func (f *File) move(c *call, l *loop.Loop, by caller, tried facts) (int32, error
 }
 
 // look asks what of a task's read of n bytes from off on is in memory, where a file's pages
-// can be asked for, and returns how many bytes the read may be of.
-func (f *File) look(off int64, n int, known facts) (facts, int) {
+// can be asked for, and returns how many bytes the read may be of. With recent, what was so
+// a millisecond ago is good enough.
+func (f *File) look(off int64, n int, known facts, recent bool) (facts, int) {
 	if known&(noNowRead|bypassCache|cold) != noNowRead {
 		return known, n
 	}
@@ -170,7 +171,13 @@ func (f *File) look(off int64, n int, known facts) (facts, int) {
 	if off < 0 {
 		return known, n
 	}
-	if there := f.pages.Prefix(f.n, off, n); there > 0 {
+	there := 0
+	if recent {
+		there = f.pages.Recent(f.n, off, n)
+	} else {
+		there = f.pages.Prefix(f.n, off, n)
+	}
+	if there > 0 {
 		return known | resident, there
 	}
 	return known, n

@@ -87,6 +87,22 @@ func (m *Incore) Prefix(off int64, n int) int {
 	return m.prefix(off, int(min(int64(n), IncoreMax, m.size-incoreBeyond-off)))
 }
 
+// Pages has a bit set for each of the 64 pages from off on that Prefix counts, the first in the lowest.
+func (m *Incore) Pages(off int64) (pages uint64) {
+	if off < 0 || !m.Covers(off) || m.told.Add(1)%incoreProbe == 0 && !m.honest() {
+		return 0
+	}
+	var vec [incorePages]byte
+	n := min(64*pageSize, m.size-incoreBeyond-off)
+	if m.ask(off, int(n), &vec) < 0 {
+		return 0
+	}
+	for i := range (n + pageSize - 1) / pageSize {
+		pages |= uint64(vec[i]&1) << i
+	}
+	return pages
+}
+
 // honest reports whether the kernel says of a page behind the end that it is not there.
 func (m *Incore) honest() bool { return m.prefix(m.size-pageSize, 1) == 0 }
 
