@@ -29,6 +29,7 @@ type Cell struct {
 	Kind    Kind
 	Load    string // as a cell's name ends
 	Title   string
+	Note    string // what a request is, where the title does not say it
 	Mode    string // of the load generator
 	Conns   int
 	Size    int
@@ -72,6 +73,15 @@ func openCell(percent int) Cell {
 		Match: Match{flagship, Base}}
 }
 
+var notes = map[Kind]string{
+	HTTP:     "A request is a GET on one of 50 kept connections, answered with 13 bytes.",
+	Fasthttp: "A request is a GET on one of 50 kept connections, answered with 13 bytes.",
+	Redis:    "A request is a command with a value of 64 bytes, on one of 50 connections with a key each.",
+	Files:    "A request is a GET for a file that is in memory, on one of 50 kept connections.",
+	Proxy:    "A request is a message there and back through the proxy, on one of 50 connections.",
+	Disk:     "A request is a read past the page cache (O_DIRECT), 32 at a time at random places of 256 MiB.",
+}
+
 func program(kind Kind, mode, load, title string, conns, size, depth int, match Match, others ...string) Cell {
 	return Cell{Kind: kind, Load: load, Title: title, Mode: mode, Conns: conns, Size: size, Depth: depth,
 		Servers: slices.Concat([]string{match.Base, match.Ours}, others), Match: match}
@@ -96,26 +106,27 @@ func Cells() []Cell {
 		echo("50x16K", "50 connections, 16 KiB", 50, 16<<10, 1, core),
 		echo("50x64x16", "50 connections, 64 B, 16 in flight", 50, 64, 16, core),
 		openCell(20), openCell(40), openCell(60), openCell(80),
-		program(HTTP, "http", "50x13", "net/http, 50 connections", 50, 13, 1,
+		program(HTTP, "http", "50x13", "net/http", 50, 13, 1,
 			Match{"http-uring-goroutine", "http-net"}, "http-epoll-goroutine"),
-		program(Fasthttp, "http", "50x13", "fasthttp, 50 connections", 50, 13, 1,
+		program(Fasthttp, "http", "50x13", "fasthttp", 50, 13, 1,
 			Match{"fasthttp-uring-conn", "fasthttp-net"}),
-		program(Redis, "get", "50x64", "redis GET, 50 connections", 50, 64, 1,
+		program(Redis, "get", "50x64", "redis GET", 50, 64, 1,
 			Match{"redis-uring-conn", "redis-net"}, "redis-server"),
-		program(Redis, "set", "50x64x16", "redis SET, 50 connections, 16 pipelined", 50, 64, 16,
+		program(Redis, "set", "50x64x16", "redis SET, 16 pipelined", 50, 64, 16,
 			Match{"redis-uring-conn", "redis-net"}, "redis-server"),
-		program(Files, "http", "50x1K", "files of 1 KiB over HTTP, 50 connections", 50, 1<<10, 1,
+		program(Files, "http", "50x1K", "HTTP files of 1 KiB", 50, 1<<10, 1,
 			Match{"serve-uring", "fileserver"}, "serve-epoll", "nginx"),
-		program(Files, "http", "50x64K", "files of 64 KiB over HTTP, 50 connections", 50, 64<<10, 1,
+		program(Files, "http", "50x64K", "HTTP files of 64 KiB", 50, 64<<10, 1,
 			Match{"serve-uring", "fileserver"}, "serve-epoll", "nginx"),
-		program(Proxy, "echo", "50x64", "proxy, 50 connections, 64 B", 50, 64, 1,
+		program(Proxy, "echo", "50x64", "proxy, 64 B", 50, 64, 1,
 			Match{"proxy-uring", "proxy-net"}, "proxy-epoll", "haproxy"),
-		program(Proxy, "echo", "50x16K", "proxy, 50 connections, 16 KiB", 50, 16<<10, 1,
+		program(Proxy, "echo", "50x16K", "proxy, 16 KiB", 50, 16<<10, 1,
 			Match{"proxy-uring", "proxy-net"}, "proxy-epoll", "haproxy"),
-		program(Disk, "disk", "4Kx32", "O_DIRECT reads of 4 KiB, 32 at a time", 0, 4<<10, 32,
+		program(Disk, "disk", "4Kx32", "direct reads of 4 KiB", 0, 4<<10, 32,
 			Match{"disk-task", "disk-os"}, "disk-goroutine", "fio"),
 	}
 	for i := range all {
+		all[i].Note = notes[all[i].Kind]
 		if all[i].Conns >= 1000 {
 			all[i].omit("ringo-select-goroutine", "select(2) can't watch descriptors from 1024 on, and a connection "+
 				"that a goroutine uses takes two")

@@ -46,14 +46,14 @@ func excess(i stats.Interval, whose string) string {
 			number(1/i.Low))
 	}
 	more := func(ratio float64) float64 { return 100 * (1/ratio - 1) }
-	return fmt.Sprintf("%.0f %% more than %s (%.0f – %.0f)", more(i.Median), whose, more(i.High), more(i.Low))
+	return fmt.Sprintf("%.0f %% more than %s (%.0f – %.0f)", more(i.Median), whose, more(i.High), more(i.Low))
 }
 
 func loadTitle(c *contest.Cell) string {
 	if c.Share > 0 {
-		return "open loop, " + c.Title
+		return "open loop, " + units(c.Title)
 	}
-	return c.Title
+	return units(c.Title)
 }
 
 // tally counts, over the closed cells, how Ringo's server of the match does beside the best of some families.

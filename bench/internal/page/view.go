@@ -98,10 +98,9 @@ func glance(results []*contest.Result) (charts []chart) {
 		i   stats.Interval
 		v   stats.Verdict
 	}
-	var all []stats.Interval
-	var found [][]entry
 	for _, o := range opponents {
 		var entries []entry
+		var all []stats.Interval
 		for _, r := range results {
 			ours := r.Cell.Match.Ours
 			theirs, ok := bestOf(r, o.families)
@@ -110,29 +109,30 @@ func glance(results []*contest.Result) (charts []chart) {
 			}
 			i, v := r.Judge(contest.CPU, ours, theirs)
 			e := entry{newRow(ours), i, v}
-			e.row.Name, e.row.Note = r.Cell.Title, contest.ByName(theirs).Title
-			entries = append(entries, e)
-			all = append(all, i)
+			e.row.Name, e.row.Note = units(r.Cell.Title), contest.ByName(theirs).Title
+			entries, all = append(entries, e), append(all, i)
 		}
-		found = append(found, entries)
-	}
-	s := scaleOf(all, 1)
-	for k, o := range opponents {
+		if len(entries) == 0 {
+			continue
+		}
+		s := scaleOf(all, 1)
 		c := chart{Title: o.title, Ticks: s.ticks(ratioTicks, ratioText), One: s.at(1)}
-		for _, e := range found[k] {
-			against := e.row.Note
+		for _, e := range entries {
 			r := ratioRow(e.row, e.i, e.v, s)
-			r.Note = against
+			r.Note = e.row.Note
 			if r.Hollow {
 				r.Note += ": " + e.v.String()
 			}
 			c.Rows = append(c.Rows, r)
 		}
-		if len(c.Rows) > 0 {
-			charts = append(charts, c)
-		}
+		charts = append(charts, c)
 	}
 	return charts
+}
+
+// units keeps a number and its unit on one line.
+func units(text string) string {
+	return strings.NewReplacer(" B", "\u00a0B", " KiB", "\u00a0KiB", " %", "\u00a0%").Replace(text)
 }
 
 // bestOf is the one of some families that takes the least CPU.
@@ -152,6 +152,7 @@ type cellView struct {
 	Winners     string
 	Noise       string
 	Without     string
+	Note        string
 	Table       [][]string
 	Failed      []string
 }
@@ -179,9 +180,9 @@ func closedCells(results []*contest.Result) (views []cellView) {
 
 func closedCell(r *contest.Result, s scale) cellView {
 	base := r.Cell.Match.Base
-	v := cellView{Name: r.Cell.Name(), Title: r.Cell.Title, Noise: noise(r, contest.CPU),
-		Without: r.Cell.Without,
-		Chart:   chart{Ticks: s.ticks(ratioTicks, ratioText), One: s.at(1)}}
+	v := cellView{Name: r.Cell.Name(), Title: units(r.Cell.Title), Noise: noise(r, contest.CPU),
+		Without: r.Cell.Without, Note: r.Cell.Note,
+		Chart: chart{Ticks: s.ticks(ratioTicks, ratioText), One: s.at(1)}}
 	for _, server := range r.Servers() {
 		line := newRow(server)
 		if server == base {
@@ -318,13 +319,11 @@ func openCell(r *contest.Result, s scale) cellView {
 		line.Value, line.Detail = timeText(p99), "p50 "+timeText(p50)
 		if server != r.Cell.Match.Base {
 			i, verdict := r.Judge(contest.P99, server, r.Cell.Match.Base)
-			line.Note = fmt.Sprintf("%s× better than Go net (%s – %s)", number(i.Median), number(i.Low),
-				number(i.High))
+			line.Note = fmt.Sprintf("%s× better (%s – %s)", number(i.Median), number(i.Low), number(i.High))
 			if line.Hollow = verdict == stats.Same || verdict == stats.TooFew; line.Hollow {
 				line.Note = verdict.String()
 			} else if verdict == stats.Worse {
-				line.Note = fmt.Sprintf("%s× Go net's (%s – %s)", number(1/i.Median), number(1/i.High),
-					number(1/i.Low))
+				line.Note = fmt.Sprintf("%s× worse (%s – %s)", number(1/i.Median), number(1/i.High), number(1/i.Low))
 			}
 		}
 		if share := r.Median(server, contest.PerSecond) / rate; share < keepsUp {
@@ -334,10 +333,10 @@ func openCell(r *contest.Result, s scale) cellView {
 			late = l
 		}
 		cpu := plain(r.Median(server, contest.CPU.Of)) + " µs of CPU"
-		line.Note = strings.TrimSuffix(cpu+", "+line.Note, ", ")
+		line.Note = strings.TrimSuffix(cpu+"; "+line.Note, "; ")
 		v.Chart.Rows = append(v.Chart.Rows, line)
 	}
-	v.Title = fmt.Sprintf("%s: %s requests a second", r.Cell.Title, thousands(rate))
+	v.Title = fmt.Sprintf("%s: %s requests a second", units(r.Cell.Title), thousands(rate))
 	v.Winners = fmt.Sprintf("The load generator itself sent 99 %% of the requests no later than %s after they were "+
 		"due; that is in all latencies.", timeText(late))
 	v.Table, v.Failed = table(r), failures(r)
