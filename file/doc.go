@@ -17,6 +17,9 @@
 // deadlines: in a task, ringo.Loop.WithTimeout limits a wait for a FIFO or a terminal, and
 // Close ends it for every caller.
 //
+// A [Writer] is for many small writes, as of a log, and a [Reader] for a file from its begin to its
+// end: both move blocks beside their caller.
+//
 // A slice that is passed to a call must not be used until the call returns, also in a
 // cancelled task: a read that has begun can't be taken back, so the task waits for its end.
 //
