@@ -3,6 +3,7 @@
 #
 # Servers by name:
 #   c-uring  c-epoll                       the C references in bench/c
+#   gnet  netpoll  nbio                    bench/cmd/peers: other libraries for Go, one poller
 #   gonet  gonet2                          net, a goroutine per connection; one and two Ps
 #   ringo-DRIVER-HANDLER                   ringo echo, one loop: ringo-uring-request, ringo-uring-conn, ringo-epoll-request, …
 #   http-net  http-uring-goroutine  …      bench/cmd/serve: PROGRAM-net, or PROGRAM-DRIVER-HANDLER with one loop, PROGRAM
@@ -76,6 +77,7 @@ server_command() {
 	c-epoll) cmd=("$bin/epoll_echo" "$port") ;;
 	gonet) cmd=(env GOMAXPROCS=1 "$bin/gonet-echo" -listen "$addr" -buf "$buf") ;;
 	gonet2) cmd=(env GOMAXPROCS=2 "$bin/gonet-echo" -listen "$addr" -buf "$buf") ;;
+	gnet | netpoll | nbio) cmd=("$bin/peers" -on "$name" -listen "$addr") ;;
 	udp-c) cmd=("$bin/udp_echo" "$port") ;;
 	bulkrecv-c) cmd=("$bin/udp_bulk" recv "$port") ;;
 	bulksend-c) cmd=("$bin/udp_bulk" send "$port" "$size") ;;
