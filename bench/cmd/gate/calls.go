@@ -18,6 +18,9 @@ import (
 	"time"
 )
 
+// longestCount is how many times longer a count may become on a machine that is busy with other things.
+const longestCount = 8
+
 // countCalls counts a server's system calls while it serves a load.
 func (b *bed) countCalls(ctx context.Context, driver string, c cell, window time.Duration) (counts map[string]int,
 	requests int, err error) {

@@ -67,6 +67,9 @@ type callBound struct {
 	min, max float64
 }
 
+// enough requests tell calls that come with them from those that come with connections.
+func enough(conns int) int { return 100 * conns }
+
 // judgeCalls compares counts of calls, by name, with the bounds. Calls that no bound names may come with a connection
 // and not with a request.
 func judgeCalls(bounds []callBound, counts map[string]int, requests, conns int) (lines []string, ok bool) {
@@ -79,7 +82,7 @@ func judgeCalls(bounds []callBound, counts map[string]int, requests, conns int) 
 		}
 		lines = append(lines, fmt.Sprintf(format, v...)+"  "+word)
 	}
-	if requests < 100*conns {
+	if requests < enough(conns) {
 		note(false, "%d requests are too few to count by", requests)
 		return lines, ok
 	}
