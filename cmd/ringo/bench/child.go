@@ -299,3 +299,18 @@ func cpuTicks(pid string) (float64, error) {
 	system, err2 := strconv.ParseFloat(fields[12], 64)
 	return (user + system) * 1e4, errors.Join(err1, err2)
 }
+
+// machineTime is for how long the machine's CPUs, taken together, have not been idle, in µs, in steps of 10 ms; 0 if
+// that is not known.
+func machineTime() float64 {
+	text, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return 0
+	}
+	var user, nice, system, idle, iowait, irq, softirq, steal float64
+	if _, err := fmt.Sscanf(string(text), "cpu %g %g %g %g %g %g %g %g", &user, &nice, &system, &idle, &iowait, &irq,
+		&softirq, &steal); err != nil {
+		return 0
+	}
+	return (user + nice + system + irq + softirq + steal) * 1e4
+}

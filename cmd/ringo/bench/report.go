@@ -20,6 +20,7 @@ type Report struct {
 	Rounds      int      `json:"rounds"`        // that are whole
 	Window      float64  `json:"window"`        // seconds of each measurement
 	Stopped     bool     `json:"stopped"`       // by a signal: there were to be more rounds
+	Others      float64  `json:"others"`        // CPUs that other programs used meanwhile
 	Auto        string   `json:"auto"`          // the driver that Config.Driver's default takes
 	Cells       []*Cell  `json:"cells"`         //
 	Advice      []Advice `json:"advice"`        //

@@ -104,7 +104,8 @@ func TestJSONShape(t *testing.T) {
 		return []string{name + ".median number", name + ".low number", name + ".high number", name + ".rounds number"}
 	}
 	want := []string{"ringo string", "go string", "system string", "cpu string", "cpus number", "mitigations[] string",
-		"seconds number", "rounds number", "window number", "stopped bool", "auto string", "out[] string",
+		"seconds number", "rounds number", "window number", "stopped bool", "others number", "auto string",
+		"out[] string",
 		"cells[].name string", "cells[].title string", "cells[].unit string", "cells[].base string",
 		"cells[].rows[].name string", "cells[].rows[].about string", "cells[].rows[].failed string",
 		"advice[].topic string", "advice[].advice string", "advice[].reason string"}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -46,6 +47,9 @@ func TestSuite(t *testing.T) {
 	}
 	if r.Rounds != roundsMin || r.Stopped {
 		t.Errorf("%d rounds, stopped %v, want %d, false", r.Rounds, r.Stopped, roundsMin)
+	}
+	if cpus := float64(r.CPUs); r.Others < 0 || r.Others > 2*cpus || r.Seconds <= 0 {
+		t.Errorf("other programs used %v of %v CPUs in %v s", r.Others, cpus, r.Seconds)
 	}
 	want := []string{cellTCP, cellHTTP, cellUDP, cellAlone, cellLoops, cellPlaces, cellRead, cellDirect, cellAppend}
 	var names []string
@@ -133,6 +137,23 @@ func TestSuiteServerDies(t *testing.T) {
 	}
 	if auto := c.row(r.Auto); auto.CPU == nil || auto.Thrift != nil {
 		t.Errorf("the row beside it is %+v", auto)
+	}
+}
+
+// What others do with the machine meanwhile is told.
+func TestOthers(t *testing.T) {
+	r := sampled()
+	for others, want := range map[float64]bool{0: false, 0.1: false, 1.5: true} {
+		r.Others = others
+		if got := strings.Contains(r.length(), "other programs used 1.5 CPUs meanwhile"); got != want {
+			t.Errorf("%v CPUs: %q", others, r.length())
+		}
+	}
+	before := machineTime()
+	for begin := time.Now(); time.Since(begin) < 100*time.Millisecond; {
+	}
+	if after := machineTime(); after-before < 5e4 {
+		t.Errorf("the machine was busy for %v µs of 100,000 in which this test was", after-before)
 	}
 }
 

@@ -9,14 +9,17 @@ import (
 	"unicode/utf8"
 )
 
-const textColumns = 100
+const (
+	textColumns = 100
+	othersMany  = 0.2 // CPUs that other programs use, from which on the report says so
+)
 
 // text writes the report for people.
 func (r *Report) text(w io.Writer) error {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "ringo %s, %s, %s, %d CPUs (%s)\n", r.Ringo, r.Go, r.System, r.CPUs, r.CPU)
 	fmt.Fprintf(&b, "%s\n", r.charges())
-	fmt.Fprintf(&b, "%s\n", r.length())
+	wrap(&b, "", r.length())
 	for _, c := range r.Cells {
 		c.table(&b)
 	}
@@ -54,6 +57,9 @@ func (r *Report) length() string {
 	text := fmt.Sprintf("%d rounds of windows of %.0f ms, in %.0f s; medians, and ratios taken within a round",
 		r.Rounds,
 		1000*r.Window, r.Seconds)
+	if r.Others >= othersMany {
+		text += fmt.Sprintf("; other programs used %.1f CPUs meanwhile, which widens the intervals", r.Others)
+	}
 	if r.Stopped {
 		text += "; stopped by a signal before all were done"
 	}
