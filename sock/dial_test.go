@@ -220,7 +220,10 @@ func (s *nameServer) resolver() *net.Resolver {
 		if s.closed {
 			return nil, net.ErrClosed
 		}
-		c, err := new(net.Dialer).DialContext(ctx, "udp4", s.conn.LocalAddr().String())
+		// Its own resolver, because a dialer without one looks at net.DefaultResolver, which tests change, and a
+		// look-up goes on for a while after it was cancelled.
+		d := net.Dialer{Resolver: new(net.Resolver)}
+		c, err := d.DialContext(ctx, "udp4", s.conn.LocalAddr().String())
 		if err == nil {
 			s.asking = append(s.asking, c)
 		}
