@@ -66,6 +66,8 @@ type DriverStats struct {
 	NoBuffers    uint64 // receives that found the buffer ring dry
 	Fallbacks    uint64 // operations that took another way than their first
 	Stale        uint64 // events for operations or descriptors that were gone
+	Sends        uint64 // sends that the turn had accepted, see sock.Conn.Write
+	ShortSends   uint64 // those of them that met an error, or too little room
 	Wakes        uint64 // wakes that ended a sleep
 	WakesSent    uint64 // wakes that took a system call; the others found the driver awake
 }

@@ -22,6 +22,7 @@ const (
 	CheckBufRing         = "buf_ring"         // RegisterBufRing
 	CheckRecvMultishot   = "multishot_recv"   // PrepRecvMultishot from a buffer ring
 	CheckRecvLimit       = "recv_limit"       // LimitRecv
+	CheckSilentSend      = "silent_send"      // a send with SQECQESkipSuccess and MSG_WAITALL that does not wait
 	CheckMsgRing         = "msg_ring"         // PrepMsgRing, one ring to another
 	CheckSyncCancel      = "sync_cancel"      // CancelAll
 )

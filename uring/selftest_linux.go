@@ -25,6 +25,7 @@ var selfTests = []struct {
 	{CheckBufRing, "5.19", checkBufRing},
 	{CheckRecvMultishot, "6.0", checkRecvMultishot},
 	{CheckRecvLimit, "6.17", checkRecvLimit},
+	{CheckSilentSend, "6.1", checkSilentSend},
 	{CheckMsgRing, "5.18", checkMsgRing},
 	{CheckSyncCancel, "6.0", checkSyncCancel},
 }
@@ -37,6 +38,7 @@ const (
 	tagAccept
 	tagRecv
 	tagLimit
+	tagSend
 	tagMessage
 	tagSync
 	tagCancel = 0x100 // added to what it cancels
@@ -295,6 +297,52 @@ func checkRecvLimit(r *Ring) error {
 		}
 	}
 	return nil
+}
+
+// checkSilentSend sends what there is room for, more than that, and where there is none.
+func checkSilentSend(r *Ring) error {
+	if r.Features()&FeatCQESkip == 0 {
+		return syscall.EINVAL
+	}
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(pair[0])
+	defer unix.Close(pair[1])
+	if err := unix.SetsockoptInt(pair[0], unix.SOL_SOCKET, unix.SO_SNDBUF, 4096); err != nil {
+		return err
+	}
+	send := func(p []byte) error {
+		return submit(r, tagSend, func(e *SQE) {
+			e.PrepSend(pair[0], p, unix.MSG_DONTWAIT|unix.MSG_WAITALL|unix.MSG_NOSIGNAL)
+			e.SetFlags(SQECQESkipSuccess)
+		})
+	}
+	if err := send([]byte("one")); err != nil {
+		return err
+	}
+	if c, ok := r.CQE(); ok {
+		return fmt.Errorf("uring: a send that was to be silent: result %d, flags %#x", c.Res, c.Flags)
+	}
+	much := make([]byte, 1<<16)
+	if err := send(much); err != nil {
+		return err
+	}
+	switch c, err := await(r, tagSend); {
+	case err != nil:
+		return err
+	case c.Res <= 0 || int(c.Res) >= len(much):
+		return fmt.Errorf("uring: a send of more than there is room for: result %d", c.Res)
+	}
+	if err := send(much); err != nil {
+		return err
+	}
+	c, err := await(r, tagSend)
+	if err == nil && c.Res != -int32(syscall.EAGAIN) {
+		err = fmt.Errorf("uring: a send without room: result %d", c.Res)
+	}
+	return err
 }
 
 func checkMsgRing(r *Ring) error {

@@ -41,6 +41,22 @@
 //     be drained within a bound is leaked, not freed, and Close says so.
 //   - Nothing allocates in steady state.
 //
+// # The outbox
+//
+// Most answers are small, and find room in the socket. A loop puts them into Config.Outbox,
+// and they travel with the call by which it waits, or by one plain call each:
+//
+//   - Wait makes all sends that are in the outbox, each once, as send(2) with MSG_DONTWAIT does,
+//     before it sleeps. One of no bytes is passed over. The loop empties the outbox before the next Wait.
+//   - When Wait returns each has its result, -EAGAIN and short counts included, and
+//     nobody uses its memory or its descriptor any more.
+//   - A send that has not sent all of its bytes sets Outbox.Short and ends the Wait, as a
+//     completion does. The others don't.
+//   - The order of sends on different descriptors is nobody's business. A send and an op that sends on the
+//     same descriptor must not be there at the same time.
+//   - A dead driver makes them as well, each once. One that the driver died over may have -EIO: then
+//     nobody knows whether its bytes have gone. Close makes none: the outbox must be empty.
+//
 // # Death
 //
 // A driver dies when its ring or its poller fails in a way that no later call mends.

@@ -22,7 +22,7 @@ type Driver interface {
 	// Forget ends what the driver keeps of a descriptor before its number is closed or
 	// given away. No op may hold it.
 	Forget(f *fd.FD)
-	// Wait submits what is queued and collects completions into done. deadline
+	// Wait submits what is queued, makes the sends of the outbox and collects completions into done. deadline
 	// is a time of the Config's clock: Poll doesn't wait, Forever has no end.
 	// An error means that the driver is dead, and what is submitted has ended: see
 	// the package comment.
@@ -56,6 +56,8 @@ type Config struct {
 	Slab *op.Slab
 	// Now is the clock of the deadlines, monotonic nanoseconds.
 	Now func() int64
+	// Outbox is what Wait is to send; nil: nothing.
+	Outbox *Outbox
 	// Entries is the wanted size of the submission queue, a power of two.
 	Entries int
 	// Ring is the pool to lend to the kernel; a driver that can't lend leaves
@@ -122,6 +124,8 @@ type Stats struct {
 	NoBuffers    uint64 // receives that found the buffer ring dry
 	Fallbacks    uint64 // ops that took another way than their first
 	Stale        uint64 // events for ops or descriptors that were gone
+	Sends        uint64 // sends of the outbox
+	ShortSends   uint64 // those that met an error, or too little room
 	Wakes        uint64 // wakes that ended a sleep
 	WakesSent    uint64 // wakes that took a system call; the others found the driver awake
 }

@@ -101,6 +101,7 @@ func TestTable(t *testing.T) {
 // Entries that an older kernel refuses, ignores in part, or takes.
 func TestJudge(t *testing.T) {
 	recvMultishot := abi.Io_uring_sqe{Opcode: abi.IORING_OP_RECV, Ioprio: abi.IORING_RECV_MULTISHOT}
+	silent := abi.Io_uring_sqe{Opcode: abi.IORING_OP_SEND, Flags: abi.IOSQE_CQE_SKIP_SUCCESS}
 	plainRecv := abi.Io_uring_sqe{Opcode: abi.IORING_OP_RECV}
 	for _, c := range []struct {
 		spec string
@@ -121,6 +122,10 @@ func TestJudge(t *testing.T) {
 			abi.Io_uring_sqe{Opcode: abi.IORING_OP_POLL_ADD}},
 		{"kernel=5.18", abi.Io_uring_sqe{Opcode: abi.IORING_OP_ACCEPT, Ioprio: 1},
 			refused(abi.Io_uring_sqe{Opcode: abi.IORING_OP_ACCEPT, Ioprio: 1})},
+		{"silent_send", silent, refused(silent)},
+		{"kernel=6.0", silent, refused(silent)},
+		{"kernel=6.1", silent, silent},
+		{"silent_send", abi.Io_uring_sqe{Opcode: abi.IORING_OP_SEND}, abi.Io_uring_sqe{Opcode: abi.IORING_OP_SEND}},
 		{"kernel=5.16", abi.Io_uring_sqe{Flags: abi.IOSQE_CQE_SKIP_SUCCESS},
 			refused(abi.Io_uring_sqe{Flags: abi.IOSQE_CQE_SKIP_SUCCESS})},
 	} {

@@ -76,6 +76,9 @@ var things = []thing{
 	}, refusing: v(5, 19), strip: func(e *abi.Io_uring_sqe) { e.Ioprio &^= abi.IORING_RECV_MULTISHOT }},
 	{name: "sync_cancel", since: v(6, 0), register: calls(abi.IORING_REGISTER_SYNC_CANCEL)},
 	{name: "file_alloc_range", since: v(6, 0), register: calls(abi.IORING_REGISTER_FILE_ALLOC_RANGE)},
+	{name: "silent_send", since: v(6, 1), uses: func(e *abi.Io_uring_sqe) bool {
+		return e.Opcode == abi.IORING_OP_SEND && e.Flags&abi.IOSQE_CQE_SKIP_SUCCESS != 0
+	}},
 	{name: "defer_taskrun", since: v(6, 1), setup: abi.IORING_SETUP_DEFER_TASKRUN},
 	{name: "reg_reg_ring", since: v(6, 3), feature: abi.IORING_FEAT_REG_REG_RING},
 	{name: "no_mmap", since: v(6, 5), setup: abi.IORING_SETUP_NO_MMAP},

@@ -3,6 +3,7 @@ package sys
 // Numbers of the Linux ABI that ops carry, the same on every architecture that
 // Ringo runs on, so that tables of ops compile on every system.
 const (
+	EIO           = 5
 	EBADF         = 9
 	EAGAIN        = 11
 	ENODATA       = 61
@@ -32,6 +33,8 @@ const (
 	EPERM         = 1
 	ENOSYS        = 38
 	ECONNABORTED  = 103
+	ECONNRESET    = 104
+	ETIMEDOUT     = 110
 	EOPNOTSUPP    = 95
 	EISCONN       = 106
 

@@ -33,7 +33,9 @@ func (k *Kernel) Enter(fd int, submit, wait, flags uint32, arg *abi.Io_uring_get
 	}
 	before := k.rings.sqHead
 	for n := submit - uint32(k.choose(TakeLess, int(submit)+1, nil)); n > 0; n-- {
-		k.take()
+		if !k.take() && k.flags&abi.IORING_SETUP_SUBMIT_ALL == 0 {
+			break // behind an entry that was refused
+		}
 	}
 	taken := k.rings.sqHead - before
 	if flags&abi.IORING_ENTER_GETEVENTS == 0 || taken < submit {
@@ -120,8 +122,9 @@ func (k *Kernel) refuse() syscall.Errno {
 	return 0
 }
 
-// take takes one entry, and overwrites it: its place is the program's again.
-func (k *Kernel) take() {
+// take takes one entry, and overwrites it: its place is the program's again. It reports false
+// if the entry was refused before it was tried.
+func (k *Kernel) take() bool {
 	e := k.sqe(k.rings.sqHead)
 	r := k.request()
 	*r = Request{SQE: *e}
@@ -131,7 +134,7 @@ func (k *Kernel) take() {
 	}
 	k.rings.sqHead++
 	k.taken++
-	k.issue(r)
+	return k.issue(r)
 }
 
 // round does what there is to do, and shows what came of it.

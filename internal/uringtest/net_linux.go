@@ -150,12 +150,22 @@ func (k *Kernel) partly(r *Request, res int32) bool {
 }
 
 func (k *Kernel) send(r *Request) bool {
+	n := r.SQE.Len
+	if r.impatient() && n > 1 {
+		if short := k.choose(SendShort, int(min(n, 64)), r); short > 0 {
+			n = uint32(short)
+		}
+	}
 	for {
 		k.check(r)
-		res := call(unix.SYS_SENDTO, uintptr(r.SQE.Fd), uintptr(r.SQE.Addr+uint64(r.done)), uintptr(r.SQE.Len-r.done),
+		res := call(unix.SYS_SENDTO, uintptr(r.SQE.Fd), uintptr(r.SQE.Addr+uint64(r.done)), uintptr(n-r.done),
 			uintptr(r.SQE.Rw_flags|unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)&^unix.MSG_WAITALL, 0, 0)
 		if res == again && r.SQE.Rw_flags&unix.MSG_DONTWAIT == 0 {
 			return false
+		}
+		if n < r.SQE.Len && res >= 0 && r.done+uint32(res) == n {
+			k.complete(r, int32(n), 0)
+			return true
 		}
 		if !k.partly(r, res) {
 			return true

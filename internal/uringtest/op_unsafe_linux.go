@@ -119,7 +119,7 @@ func (k *Kernel) checkFields(r *Request) {
 	bad("file_index", uint64(e.Splice_fd_in), total)
 	bad("addr3", e.Addr3, 0)
 	bad("the entry's end", (*[8]uint64)(unsafe.Pointer(e))[7], 0)
-	bad("flags", uint64(e.Flags&^uint8(abi.IOSQE_BUFFER_SELECT|abi.IOSQE_ASYNC)), 0)
+	bad("flags", uint64(e.Flags&^uint8(abi.IOSQE_BUFFER_SELECT|abi.IOSQE_ASYNC|abi.IOSQE_CQE_SKIP_SUCCESS)), 0)
 	if r.selects() && r.def.fields&group == 0 {
 		k.failf("%v selects a buffer, which the op can't", r)
 	}

@@ -22,7 +22,9 @@ func (k *Kernel) ready() uint32 { return k.rings.cqTail - k.word(cqHeadAt).Load(
 func (k *Kernel) hold(r *Request, res int32, flags uint32, last bool) {
 	c := completion{Io_uring_cqe: abi.Io_uring_cqe{User_data: r.SQE.User_data, Res: res, Flags: flags}, r: r,
 		last: last, now: r.issuing}
-	c.late = k.choose(PostLater, 4, r)
+	if !r.impatient() { // what that tells is there when the enter returns, or has overflowed
+		c.late = k.choose(PostLater, 4, r)
+	}
 	k.held = append(k.held, c)
 }
 

@@ -74,6 +74,23 @@ func (r *Request) pollFirst() bool {
 	return false
 }
 
+// impatient reports whether it is a send that is done when its entry is taken, or not at all.
+func (r *Request) impatient() bool {
+	return r.SQE.Opcode == abi.IORING_OP_SEND && r.SQE.Rw_flags&unix.MSG_DONTWAIT != 0
+}
+
+// silent reports whether a result of it makes no CQE.
+func (r *Request) silent(res int32) bool {
+	if r.SQE.Flags&abi.IOSQE_CQE_SKIP_SUCCESS == 0 || res < 0 {
+		return false
+	}
+	switch r.SQE.Opcode {
+	case abi.IORING_OP_RECV, abi.IORING_OP_SEND: // with the flag all counts as a success that is all
+		return r.SQE.Rw_flags&unix.MSG_WAITALL == 0 || uint32(res) == r.SQE.Len
+	}
+	return true
+}
+
 func (k *Kernel) request() *Request {
 	if n := len(k.spare); n > 0 {
 		r := k.spare[n-1]
@@ -111,42 +128,49 @@ func (k *Kernel) identify(fd int32) (identity, error) {
 	return identity{uint64(k.stat.Dev), uint64(k.stat.Ino)}, nil
 }
 
-// issue starts a request: it is done at once if it can be, or waits.
-func (k *Kernel) issue(r *Request) {
+// issue starts a request: it is done at once if it can be, or waits. It reports false if the
+// entry was refused.
+func (k *Kernel) issue(r *Request) bool {
 	r.issuing = true
 	defer func() { r.issuing = false }()
 	k.unique(r)
 	k.live = append(k.live, r)
 	if r.def = ops[r.SQE.Opcode]; r.def == nil {
 		k.complete(r, -int32(unix.EINVAL), 0)
-		return
+		return true
 	}
 	k.checkFields(r)
+	if r.impatient() && k.choose(Refuse, 2, r) != 0 {
+		k.check(r)
+		k.complete(r, -int32(unix.ENOMEM), 0)
+		return false
+	}
 	if r.def.fd || r.def.slow && r.SQE.Fd >= 0 { // names may start from the working directory
 		file, err := k.identify(r.SQE.Fd)
 		if err != nil {
 			k.complete(r, -int32(unix.EBADF), 0)
-			return
+			return true
 		}
 		r.file = file
 	}
 	k.check(r)
 	if r.def.slow {
 		k.slow(r)
-		return
+		return true
 	}
 	if r.def.wants == nil {
 		r.def.run(k, r)
-		return
+		return true
 	}
 	r.events = r.def.wants(r)
 	if k.spoilt(r) {
-		return
+		return true
 	}
-	if !r.pollFirst() && k.choose(Punt, 2, r) == 0 && r.def.run(k, r) {
-		return
+	if !r.pollFirst() && (r.impatient() || k.choose(Punt, 2, r) == 0) && r.def.run(k, r) {
+		return true
 	}
 	k.arm(r)
+	return true
 }
 
 // restartSys is ERESTARTSYS, which old kernels let out in place of EINTR.
@@ -165,7 +189,7 @@ func (k *Kernel) unique(r *Request) {
 	})
 }
 
-// complete makes a request's last CQE.
+// complete makes a request's last CQE, if it is to have one.
 func (k *Kernel) complete(r *Request, res int32, flags uint32) {
 	if r.ended {
 		panic(fmt.Sprintf("uringtest: %v ended twice", r))
@@ -174,6 +198,11 @@ func (k *Kernel) complete(r *Request, res int32, flags uint32) {
 	k.leave(r)
 	i := slices.Index(k.live, r)
 	k.live = slices.Delete(k.live, i, i+1)
+	if r.silent(res) {
+		k.check(r)
+		k.forget(r)
+		return
+	}
 	k.hold(r, res, flags, true)
 }
 

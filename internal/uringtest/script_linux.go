@@ -32,12 +32,14 @@ const (
 	// a zero-copy send: 1 copies and has no notification, 2 has it much later, 3 is refused for lack of memory
 	Notify
 	FileFails // an op of a file or a name is not done: 1 EIO, 2 ENOSPC, 3 EDQUOT, 4 EROFS
+	SendShort // of a send that does not wait only k bytes find room
+	Refuse    // a send that does not wait is refused as it is taken: 1 ENOMEM
 	Points    // how many there are
 )
 
 var pointNames = [Points]string{"EnterFails", "TakeLess", "Interrupt", "Punt", "NotReady", "NoBuffers", "Short",
 	"RunLater", "PostLater", "PickCQE", "EndMultishot", "AnswerCancel", "PollAgain", "LieTaskrun",
-	"Scribble", "Notify", "FileFails"}
+	"Scribble", "Notify", "FileFails", "SendShort", "Refuse"}
 
 func (p Point) String() string {
 	if p < Points {

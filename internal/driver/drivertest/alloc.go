@@ -33,6 +33,7 @@ var allocCases = []testCase{
 	{name: "splices", run: allocSplices},
 	{name: "file", run: allocFile},
 	{name: "past the page cache", run: allocDirect},
+	{name: "outbox", run: allocOutbox},
 }
 
 // wantNoAllocs runs round many times. What the rest of the process allocates

@@ -188,6 +188,19 @@ var mutants = []mutant{
 	{"ends a wait for a signal", []string{"signal/a wait*"}},
 	{"shows EINTR", []string{"signal/ops*"}},
 
+	// The outbox.
+	{"sends when it has slept", []string{"outbox/before*", "outbox/a short*"}},
+	{"forgets the second send", []string{"outbox/several*", "outbox/past*"}},
+	{"sends past capacity twice", []string{"outbox/past*"}},
+	{"takes each send for whole", []string{"outbox/a short*", "outbox/no room", "outbox/nobody*", "outbox/each*"}},
+	{"knows one errno", []string{"outbox/no room", "outbox/nobody*", "outbox/a number*"}},
+	{"sleeps over a send that failed", []string{"outbox/a short*", "outbox/no room"}},
+	{"ends a wait for each send", []string{"outbox/whole*"}},
+	{"sends in the next wait", []string{"outbox/with a*", "outbox/memory*", "outbox/beside*"}},
+	{"counts nothing", []string{"outbox/counted"}},
+	{"sends twice when it is dead", []string{"outbox/of a*"}},
+	{"makes no sends when it is dead", []string{"outbox/of a*"}},
+
 	// Try and Close.
 	{"never tries", []string{"try/done", "try/from*"}},
 	{"gives EAGAIN from Try", []string{"try/would*"}},

@@ -121,6 +121,8 @@ func (d *reference) Cancel(o *op.Op) {
 func (d *reference) Wait(deadline int64, done *driver.Queue) error {
 	deadline = d.spoil.wait(deadline, done)
 	before := done.Len()
+	d.send()
+	defer d.spoil.sends()
 	if d.bug == "takes old completions for new ones" {
 		before = 0
 	}
@@ -130,12 +132,34 @@ func (d *reference) Wait(deadline int64, done *driver.Queue) error {
 		}
 		d.round(done)
 		woken := d.gate.Awake() || d.spoil.woken()
-		if woken || done.Len() > before || d.cfg.Now() >= deadline || !d.gate.Announce() {
+		if woken || done.Len() > before || d.failed() || d.cfg.Now() >= deadline || !d.gate.Announce() {
 			d.spoil.waited(woken, done)
 			return nil
 		}
 		d.sleep(deadline)
 	}
+}
+
+// send makes the sends of the outbox.
+func (d *reference) send() {
+	if d.cfg.Outbox == nil || d.spoil.withholds() {
+		return
+	}
+	d.stats.Sends += d.cfg.Outbox.SendAll(0)
+	if d.cfg.Outbox.Failed() {
+		d.stats.ShortSends += d.cfg.Outbox.CountShort()
+	}
+	d.spoil.sent()
+}
+
+func (d *reference) failed() bool {
+	switch d.bug {
+	case "sleeps over a send that failed":
+		return false
+	case "ends a wait for each send":
+		return d.cfg.Outbox.Len() > 0
+	}
+	return d.cfg.Outbox.Failed()
 }
 
 // dies reports whether the driver is dead, and ends what it has if so.

@@ -80,6 +80,7 @@ var groups = []group{
 	{"stale", staleCases},
 	{"wake", wakeCases},
 	{"deadline", deadlineCases},
+	{"outbox", outboxCases},
 	{"signal", signalCases},
 	{"try", tryCases},
 	{"close", closeCases},

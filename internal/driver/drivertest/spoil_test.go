@@ -32,6 +32,7 @@ type spoils struct {
 	short       map[int32]bool  // descriptors on which the last receive came short
 	kept        map[int32]int32 // what a number stood for at first
 	memory      *[64]byte
+	unsent      []driver.Send
 }
 
 func newSpoils(d *reference) spoils {

@@ -70,6 +70,53 @@ func (s *spoils) deadline(deadline, before int64) int64 {
 	return deadline
 }
 
+// withholds reports whether the sends of the outbox are not made now.
+func (s *spoils) withholds() bool {
+	d, out := s.d, s.d.cfg.Outbox
+	switch d.bug {
+	case "makes no sends when it is dead":
+		return d.dead != nil || d.cfg.Fault != nil && d.cfg.Fault() != nil
+	case "sends when it has slept":
+		return true
+	case "sends in the next wait":
+		for _, o := range s.unsent {
+			sys.Send(o.FD, o.Buf, 0)
+		}
+		s.unsent = append(s.unsent[:0], out.Sends...)
+		for i := range out.Sends {
+			out.Sends[i].Res = int32(len(out.Sends[i].Buf))
+		}
+		return true
+	}
+	return false
+}
+
+// sends comes at the end of a Wait.
+func (s *spoils) sends() {
+	if s.d.bug == "sends when it has slept" {
+		s.d.cfg.Outbox.SendAll(0)
+	}
+}
+
+// sent spoils what became of the sends.
+func (s *spoils) sent() {
+	d, out := s.d, s.d.cfg.Outbox
+	for i := range out.Sends {
+		o := &out.Sends[i]
+		switch {
+		case d.bug == "takes each send for whole":
+			o.Res, out.Short = int32(len(o.Buf)), false
+		case d.bug == "knows one errno" && o.Res < 0:
+			o.Res = -sys.EINVAL
+		case d.bug == "sends past capacity twice" && i > d.cfg.Entries,
+			d.bug == "sends twice when it is dead" && (d.dead != nil || d.cfg.Fault != nil && d.cfg.Fault() != nil):
+			sys.Send(o.FD, o.Buf, 0)
+		case d.bug == "forgets the second send" && i == 1:
+			o.Res = 12345
+		}
+	}
+}
+
 // woken is a wake that the gate doesn't know of.
 func (s *spoils) woken() bool {
 	switch s.d.bug {

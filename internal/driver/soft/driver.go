@@ -48,6 +48,8 @@ type engine struct {
 	pool  *buf.Pool
 	now   func() int64
 
+	outbox *driver.Outbox // nil: the loop has none
+
 	regs   regTable
 	queue  list          // submitted, for the next Wait
 	ended  list          // cancelled while waiting, for the next Wait
@@ -111,7 +113,7 @@ func open(cfg driver.Config, name string, mk func(without []string) (poller.Poll
 		return nil, setupError(name, err)
 	}
 	d := &engine{p: p, edge: p.EdgeTriggered(), bound: p.Bound(), slab: cfg.Slab, pool: cfg.Ring, now: cfg.Now,
-		reason: cfg.Reason, fault: cfg.Fault}
+		reason: cfg.Reason, fault: cfg.Fault, outbox: cfg.Outbox}
 	if invariant.Enabled {
 		d.thread = sys.Gettid()
 	}

@@ -15,6 +15,7 @@ import (
 func (d *engine) Wait(deadline int64, done *driver.Queue) error {
 	d.own("Wait")
 	d.done = done
+	d.send()
 	if d.dead != nil {
 		d.endAll()
 		return d.dead
@@ -24,7 +25,7 @@ func (d *engine) Wait(deadline int64, done *driver.Queue) error {
 	for {
 		d.work()
 		timeout := int64(0)
-		if !woken && d.hot == nil && d.stats.Completions == before {
+		if !woken && d.hot == nil && d.stats.Completions == before && !d.outbox.Failed() {
 			timeout = d.timeout(deadline)
 		}
 		slept := d.collect(timeout)
@@ -41,10 +42,21 @@ func (d *engine) Wait(deadline int64, done *driver.Queue) error {
 			d.endAll()
 			return d.dead
 		}
-		if woken || d.stats.Completions != before || d.expired(deadline) {
+		if woken || d.stats.Completions != before || d.outbox.Failed() || d.expired(deadline) {
 			d.done = nil
 			return nil
 		}
+	}
+}
+
+// send makes the sends of the outbox.
+func (d *engine) send() {
+	if d.outbox.Len() == 0 {
+		return
+	}
+	d.stats.Sends += d.outbox.SendAll(0)
+	if d.outbox.Short {
+		d.stats.ShortSends += d.outbox.CountShort()
 	}
 }
 

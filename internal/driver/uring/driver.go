@@ -33,6 +33,13 @@ type ring struct {
 	edges    bool                 // there are multishot polls
 	limits   bool                 // multishot receives can be limited
 
+	outbox  *driver.Outbox // nil: the loop has none
+	sending sending
+	batch   uint64 // numbers the Waits that send
+	entries int    // of this Wait, those before it have been entries; 0: there were none
+	unheard int    // entries whose CQEs are still to come, where each has one
+	lost    uint32 // CQEs that the kernel had thrown away before
+
 	backlog     list     // ops that wait for room in the SQ
 	deferred    list     // ops that wait for their stream
 	toOffload   list     // ops for the workers, in the next Wait
@@ -172,7 +179,7 @@ func (d *ring) prep(o *op.Op) bool {
 	return true
 }
 
-// sqe gives a free entry; if there is none it flushes once.
+// sqe returns a free entry; if there is none it flushes once.
 func (d *ring) sqe() *uring.SQE {
 	if e := d.r.SQE(); e != nil {
 		return e

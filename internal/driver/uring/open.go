@@ -53,7 +53,7 @@ func openOn(cfg driver.Config, rc *uring.Config, report *uring.Report) (driver.D
 			Hint: "no DEFER_TASKRUN, which came with Linux 6.1; asked for by name it is taken all the same"}
 	}
 	d := &ring{r: r, slab: cfg.Slab, now: cfg.Now, rest: time.Sleep, pool: cfg.Ring, cqes: make([]uring.CQE, 256),
-		wakeFD: -1, reason: cfg.Reason, fault: cfg.Fault}
+		wakeFD: -1, reason: cfg.Reason, fault: cfg.Fault, outbox: cfg.Outbox}
 	d.pause = uring.NewTimespec(pause)
 	if err := d.equip(cfg, report, releaseOf(report.System, rc.Mask)); err != nil {
 		r.Close()
@@ -83,6 +83,13 @@ func (d *ring) equip(cfg driver.Config, report *uring.Report, kernel release) er
 		}
 	}
 	d.limits = works(uring.CheckRecvLimit)
+	switch {
+	case d.r.Flags()&uring.SetupSQPoll != 0, !report.Ops.Has(uring.OpSend):
+	case works(uring.CheckSilentSend):
+		d.sending = bySilences
+	default:
+		d.sending = byEntries
+	}
 	err := d.choose(&offer{ops: report.Ops, check: func(name string) bool {
 		switch {
 		case slices.Contains(lending, name) && d.lends == nil, name == uring.CheckPollMultishot && d.interrupted():
@@ -163,6 +170,9 @@ func (d *ring) describe() []string {
 	}
 	if d.limits {
 		features = append(features, uring.CheckRecvLimit)
+	}
+	if d.sending == bySilences {
+		features = append(features, uring.CheckSilentSend)
 	}
 	if d.edges {
 		features = append(features, uring.CheckPollMultishot)

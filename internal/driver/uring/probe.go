@@ -16,7 +16,8 @@ import (
 // hands.
 var (
 	asked = []string{uring.CheckRegister, uring.CheckNop, uring.CheckExtArg, uring.CheckPollMultishot,
-		uring.CheckAcceptMultishot, uring.CheckBufRing, uring.CheckRecvMultishot, uring.CheckRecvLimit}
+		uring.CheckAcceptMultishot, uring.CheckBufRing, uring.CheckRecvMultishot, uring.CheckRecvLimit,
+		uring.CheckSilentSend}
 	needed  = []string{uring.CheckRegister, uring.CheckNop}
 	lending = []string{uring.CheckBufRing, uring.CheckRecvMultishot}
 )
@@ -68,7 +69,8 @@ func usable(r *uring.Report) error {
 // spared reports whether a shortage keeps buffers from being lent, and nothing else:
 // locked memory may do for a ring and not for them.
 func spared(check string, err error) bool {
-	return errors.Is(err, posix.ENOMEM) && (slices.Contains(lending, check) || check == uring.CheckRecvLimit)
+	return errors.Is(err, posix.ENOMEM) && (slices.Contains(lending, check) || check == uring.CheckRecvLimit ||
+		check == uring.CheckSilentSend)
 }
 
 // shortage reports whether an error says nothing of what the kernel can do.

@@ -40,12 +40,30 @@ func (w *watcher) check(r *uringtest.Request) error {
 		return w.checkOp(r)
 	case markTimer:
 		return within(r.SQE.Addr, 16, unsafe.Pointer(&w.d.timer), unsafe.Sizeof(w.d.timer))
+	case markSend:
+		return w.checkSend(r)
 	case markWake:
 		if w.d != nil && r.SQE.Fd != w.d.wakeFD {
 			return fmt.Errorf("polls fd %d to be woken, the eventfd is %d", r.SQE.Fd, w.d.wakeFD)
 		}
 	}
 	return nil
+}
+
+// checkSend is for the sends of the outbox, in whose Wait the kernel is done with them.
+func (w *watcher) checkSend(r *uringtest.Request) error {
+	if w.d == nil || w.d.outbox == nil {
+		return nil // of the self-test
+	}
+	i := int(uint32(r.SQE.User_data))
+	if i >= w.d.entries {
+		return fmt.Errorf("its Wait is over, or has no such send")
+	}
+	s := &w.d.outbox.Sends[i]
+	if r.SQE.Fd != s.FD {
+		return fmt.Errorf("its send is on fd %d", s.FD)
+	}
+	return within(r.SQE.Addr, uintptr(r.SQE.Len), unsafe.Pointer(unsafe.SliceData(s.Buf)), uintptr(len(s.Buf)))
 }
 
 func (w *watcher) checkOp(r *uringtest.Request) error {

@@ -94,7 +94,7 @@ func runScript(t testing.TB, seed uint64, steps []byte, loud bool) [uringtest.Po
 	for _, name := range []string{"ext_arg", "ring_fd", "defer_taskrun", "buf_ring", "cqsize", "no_sqarray",
 		"submit_all", "single_issuer",
 		"taskrun_flag", "multishot_accept", "multishot_recv", "multishot_poll", "op:accept", "op:recv", "op:connect",
-		"op:socket", "op:send_zc"} {
+		"op:socket", "op:send_zc", "cqe_skip", "silent_send"} {
 		if rng.IntN(12) == 0 {
 			s.without = append(s.without, name)
 		}
@@ -136,7 +136,7 @@ func (p *player) n(below int) int {
 }
 
 func (p *player) step(s *stream) {
-	what := p.n(32)
+	what := p.n(36)
 	if s.Sys() < 0 {
 		s = p.streams[len(p.streams)-1] // which replace has made
 	}
@@ -181,6 +181,17 @@ func (p *player) step(s *stream) {
 		p.giveBack()
 	case 31:
 		p.replace(s)
+	case 32, 33, 34, 35:
+		p.leaveSome()
+	}
+}
+
+// leaveSome puts a send for some of the streams into the outbox.
+func (p *player) leaveSome() {
+	for _, s := range p.streams {
+		if p.n(3) > 0 && s.Sys() >= 0 && !p.sends(s) {
+			p.leave(s, []int{0, 1, 40, 300, 6000}[p.n(5)]+p.n(20))
+		}
 	}
 }
 
@@ -202,6 +213,9 @@ func (p *player) streamOp(s *stream, what int) {
 		return
 	}
 	size := 1 + p.n(100)
+	if what >= 5 && slices.Contains(p.leaving, s) {
+		return
+	}
 	switch what {
 	case 0:
 		p.recv(s, size)
@@ -293,7 +307,7 @@ func (p *player) sleep(d time.Duration) {
 
 // replace closes a stream that nobody uses, so that its number is given to another.
 func (p *player) replace(s *stream) {
-	if s.calls > 0 || s.Sys() < 0 || s.Busy() {
+	if s.calls > 0 || s.Sys() < 0 || s.Busy() || slices.Contains(p.leaving, s) {
 		return
 	}
 	p.closeFD(&s.FD)
@@ -318,6 +332,9 @@ func (p *player) end(rng *rand.Rand) {
 	}
 	if l := p.listener; l != nil {
 		l.lossy = true // Close cancels
+	}
+	if p.out.Len() > 0 {
+		p.wait(driver.Poll)
 	}
 	p.say("close with %d under way", len(p.calls))
 	p.close()

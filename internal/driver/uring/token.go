@@ -16,6 +16,7 @@ const (
 	markWake   = uint64(3) << op.TokenShift // the eventfd's poll
 	markTimer  = uint64(4) << op.TokenShift // the deadline of a wait
 	markProbe  = uint64(5) << op.TokenShift // the test at opening
+	markSend   = uint64(6) << op.TokenShift // a send of the outbox, see sends.go
 )
 
 func mark(token uint64) uint64 { return token & op.TokenMarks }

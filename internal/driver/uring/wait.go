@@ -17,6 +17,7 @@ func (d *ring) Wait(deadline int64, done *driver.Queue) error {
 		return errClosed
 	}
 	before := done.Len()
+	d.prepSends(done)
 	for d.dead == nil {
 		d.pool.Refill() // completions may come without an enter, which refills as well
 		d.flush()
@@ -27,17 +28,19 @@ func (d *ring) Wait(deadline int64, done *driver.Queue) error {
 		d.completeOffloads(done)
 		d.tryFresh(done)
 		d.reap(done)
-		if done.Len() > before || deadline == driver.Poll {
+		if done.Len() > before || deadline == driver.Poll || d.outbox.Failed() {
 			d.push(done)
 			break
 		}
 		if over := d.sleep(deadline, done); over || done.Len() > before {
 			break
 		}
+		d.takeBack() // what the kernel did not take does not wait until it does
 	}
 	if d.dead != nil {
 		d.endAll(done)
 	}
+	d.endSends(done)
 	return d.dead
 }
 
@@ -249,6 +252,8 @@ func (d *ring) dispatch(c *uring.CQE, done *driver.Queue) {
 		if c.UserData == d.timerToken() {
 			d.timing = false
 		}
+	case markSend:
+		d.sendEnded(c.UserData, c.Res)
 	case markCancel:
 		// Whatever came of it, the op's own completion tells.
 		if c.Res < 0 {
