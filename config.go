@@ -58,6 +58,9 @@ type Config struct {
 	// the default, is not at all. It buys latency for processor time: the loop
 	// adapts, and looks only briefly while looking finds nothing.
 	Spin time.Duration
+	// NoBatching has each write go out by a call of its own. Otherwise small writes of tasks travel
+	// together at the end of the loop's turn, see sock.Conn.Write.
+	NoBatching bool
 	// Grace is the time to drain after Run's context ended; the default is 5 s,
 	// negative is none.
 	Grace time.Duration
@@ -113,6 +116,7 @@ func (c *Config) resolve() (*loop.Config, error) {
 		ShowPanic:  showPanic,
 		ShownPanic: shownPanic,
 		Spin:       c.Spin,
+		NoBatching: c.NoBatching,
 		Grace:      c.Grace,
 		Stall:      c.StallLimit,
 		Clock:      time.Now,

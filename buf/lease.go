@@ -25,15 +25,27 @@ func (b Lease) Release() {
 	if b.buffer == nil {
 		return
 	}
+	b.end()
+	if p := b.buffer.pool; p != nil {
+		p.release(b.buffer)
+	}
+}
+
+// Take ends the lease as Release does, and hands the buffer to the caller, which must be the pool's owner. It panics
+// on the zero Lease.
+func (b Lease) Take() *Buffer {
+	b.end()
+	return b.buffer
+}
+
+// end ends the lease, which must be the buffer's present one.
+func (b Lease) end() {
 	if !b.buffer.gen.CompareAndSwap(b.gen, b.gen+1) {
 		panic(fmt.Sprintf("buf: lease released twice (buffer %d, generation %d, now %d)",
 			b.buffer.id, b.gen, b.buffer.gen.Load()))
 	}
 	if b.buffer.held != nil {
 		b.buffer.held.Add(-1)
-	}
-	if p := b.buffer.pool; p != nil {
-		p.release(b.buffer)
 	}
 }
 

@@ -18,6 +18,7 @@ type Config struct {
 	Leases     int
 	Budget     int
 	Spin       time.Duration
+	NoBatching bool
 	Grace      time.Duration
 	Offload    int
 	Stall      time.Duration

@@ -49,6 +49,7 @@ type Loop struct {
 	live       int // tasks that have not finished
 
 	done   driver.Queue
+	out    outbox
 	timers timer.Heap
 	inbox  inbox
 
@@ -69,8 +70,10 @@ type Loop struct {
 	handles  Handle // head of the list of what is open on the loop
 	sleeps   pool[sleep]
 	timeouts pool[timeout]
+	holds    int // what keeps the loop from ending beside tasks, see HoldOpen
 	draining bool
 	stopping bool
+	ending   bool  // what was left open is being closed
 	dead     bool  // the driver is
 	endBy    int64 // when a dead loop's tasks have had their time
 	ended    atomic.Bool

@@ -53,7 +53,6 @@ func Run(ctx context.Context, cfg *Config, fn func(*Loop) error) error {
 	}
 	s := &Set{cfg: cfg, epoch: cfg.Clock(), values: values(ctx), gaveUp: make(chan struct{})}
 	defer raiseProcs(cfg.Loops, cfg.Warn)()
-	defer countLoops(cfg)()
 	s.offload, s.compute = offload.New(cfg.Offload), offload.New(computeMax(cfg.Loops))
 	defer s.closeLanes()
 
@@ -78,6 +77,7 @@ func Run(ctx context.Context, cfg *Config, fn func(*Loop) error) error {
 		ending.Wait()
 		return errors.Join(dedup(errs)...)
 	}
+	defer countLoops(cfg)()
 	stopStalls := s.startStallWatch()
 	defer stopStalls()
 	for range s.loops {
@@ -133,7 +133,7 @@ func (l *Loop) unwinds(err error) bool {
 		l.tick()
 		l.endBy = l.now + int64(l.cfg.HardStop/2) // before Run gives up
 		l.cancelAll()
-		l.EachHandle(func(o Open) { o.Abandon() })
+		l.abandon()
 	}
 	if l.busy() {
 		return l.now < l.endBy
@@ -162,7 +162,7 @@ func (l *Loop) abort() {
 			t.wakeJoiners(ErrEnded)
 		}
 	}
-	l.EachHandle(func(o Open) { o.Abandon() })
+	l.abandon()
 	if err := l.drv.Close(&l.done); err != nil {
 		l.set.fail(err)
 	}
@@ -189,7 +189,7 @@ func (l *Loop) open() error {
 	l.plain = buf.NewPool(plainMax, plainWarm, c.BufferSize, &l.mark)
 	l.watch.watched = c.watchesStalls()
 	drv, err := c.Open(driver.Config{
-		Slab: l.slab, Entries: c.Entries, Ring: l.ring,
+		Slab: l.slab, Outbox: &l.out.Outbox, Entries: c.Entries, Ring: l.ring,
 		Now: l.set.elapsed,
 	})
 	if err != nil {
@@ -197,6 +197,8 @@ func (l *Loop) open() error {
 	}
 	l.drv = drv
 	l.info = drv.Info()
+	l.out.open()
+	l.HasSpare()
 	return nil
 }
 
@@ -246,7 +248,7 @@ func (l *Loop) startMain(fn func(*Loop) error) *Task {
 func (l *Loop) close() {
 	l.keepStats()
 	l.refuseMail()
-	l.EachHandle(func(o Open) { o.Abandon() })
+	l.abandon()
 	if err := l.drv.Close(&l.done); err != nil {
 		l.set.fail(err)
 	}
@@ -257,6 +259,12 @@ func (l *Loop) close() {
 	deregister(l)
 	l.retire()
 	l.ring, l.plain = nil, nil // whoever keeps the Loop, or what was open on it, does not keep these
+}
+
+// abandon closes what was left open.
+func (l *Loop) abandon() {
+	l.ending = true
+	l.EachHandle(func(o Open) { o.Abandon() })
 }
 
 // fnEnded takes a loop's fn's error.
@@ -327,8 +335,8 @@ func (s *Set) later(d time.Duration, f func()) {
 
 // cancelAll cancels what runs; what starts later starts cancelled.
 func (l *Loop) cancelAll() {
-	l.drain() // again, if it was said before: now it is the last word
 	l.stopping = true
+	l.drain() // again, if it was said before: now it is the last word
 	for _, w := range append([]*worker(nil), l.workers...) {
 		if w.task != nil {
 			l.cancelTask(w.task)

@@ -53,6 +53,7 @@ func (l *Loop) trim() {
 	more = l.slab.Trim() || more
 	more = l.plain.Trim() || more
 	more = l.ready.trim() || more
+	more = l.trimOutbox() || more
 	more = l.sleeps.trim(nil) || more
 	more = l.timeouts.trim(func(b *timeout) { l.RemoveTimer(&b.timer) }) || more
 	if t, ok := l.local.(Trimmer); ok {

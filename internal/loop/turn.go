@@ -19,7 +19,7 @@ func (l *Loop) turns(over func() bool) error {
 		l.runReady()
 		l.schedYield()
 		l.end()
-		if l.live == 0 && !l.inbox.waiting() && over() {
+		if l.live == 0 && l.holds == 0 && len(l.out.Sends) == 0 && !l.inbox.waiting() && over() {
 			l.keepStats() // for those whom the mailbox refuses
 			if l.inbox.starts.CloseEmpty() {
 				return nil // with the check in one: nothing that was accepted is lost
@@ -41,6 +41,7 @@ func (l *Loop) turns(over func() bool) error {
 //	ready items run             1
 //	calls that don't park       16, in all of these together; 128 of one
 //
+// and by time, and in bytes, if something was accepted that is to be sent at its end: see outbox.
 // What is left waits in order. A task is in the ready queue once at most, so one
 // that becomes ready is resumed before any other is resumed twice.
 const (
@@ -87,7 +88,7 @@ func (l *Loop) runReady() {
 
 // runs reports whether the turn has something to run, and budget for it.
 func (l *Loop) runs() bool {
-	return l.ready.len() > 0 && l.spent < l.cfg.Budget && l.turnCalls < turnBudget*l.cfg.Budget
+	return l.ready.len() > 0 && l.spent < l.cfg.Budget && l.turnCalls < turnBudget*l.cfg.Budget && !l.due()
 }
 
 // runUntilExit runs ready items until there are none or the budget is spent, or
@@ -129,7 +130,7 @@ func (l *Loop) switchTo(w *worker) {
 func (l *Loop) wait() error {
 	l.noteSpare()
 	if l.busy() || l.dead {
-		return l.drv.Wait(driver.Poll, &l.done)
+		return l.enter(driver.Poll)
 	}
 	l.watch.rest()
 	if l.cfg.Spin > 0 {
@@ -141,7 +142,19 @@ func (l *Loop) wait() error {
 	if at, ok := l.timers.Next(); ok {
 		deadline = at
 	}
-	return l.drv.Wait(deadline, &l.done)
+	return l.enter(deadline)
+}
+
+// enter is the driver's Wait, which sends what the turn has accepted.
+func (l *Loop) enter(deadline int64) error {
+	err := l.drv.Wait(deadline, &l.done)
+	if len(l.out.Sends) > 0 {
+		l.sent()
+	}
+	if l.out.wanted {
+		l.out.open()
+	}
+	return err
 }
 
 func (l *Loop) busy() bool {
@@ -165,7 +178,7 @@ func (l *Loop) spinAwhile() error {
 		limit = min(limit, at)
 	}
 	for {
-		if err := l.drv.Wait(driver.Poll, &l.done); err != nil {
+		if err := l.enter(driver.Poll); err != nil {
 			return err
 		}
 		if l.busy() {

@@ -1,0 +1,280 @@
+package loop
+
+import (
+	"sync/atomic"
+
+	"ringo/buf"
+	"ringo/internal/driver"
+	"ringo/internal/op"
+)
+
+// outbox is what the tasks of a turn have written and the kernel has not been given: small
+// answers, which travel with the call by which the loop waits. All of it is sent between two turns.
+//
+// It is bounded in bytes, in sends and in time. At a bound the turn ends, and until it does what is
+// written goes out by calls of its own.
+type outbox struct {
+	driver.Outbox
+	held   []accepted // of Sends, by the same index
+	mem    []byte     // where small writes are copied to; nil: there is no memory at all
+	used   int        // of mem
+	lent   int        // bytes in buffers
+	unsent int        // bytes that were accepted and found no room, of all handles
+	turn   uint64     // numbers what is sent at once; never 0
+	full   bool       // the turn is to end
+	active bool       // something was accepted since the last trim
+	wanted bool       // somebody has found no memory
+	owes   atomic.Bool
+
+	looks int   // questions of due until the next look at the clock
+	every int   // how many there are between two looks
+	at    int64 // of the last look
+}
+
+// accepted is what the loop knows of a send.
+type accepted struct {
+	owner Sender
+	buf   *buf.Buffer // that the bytes are in; nil: they are in mem
+	end   int         // where they end in mem
+}
+
+// Sender is somebody who has something in the outbox.
+type Sender interface {
+	// Unsent says what became of a send that has not sent all: its result, and the bytes
+	// that are left, which are valid during the call. It runs on the loop's thread, and must not park.
+	Unsent(res int32, rest []byte)
+}
+
+// Accepted is a handle's place in the outbox: the turn in which it was given, and behind it, in indexBits, the index.
+// The zero Accepted is none.
+type Accepted uint64
+
+func (a Accepted) turn() uint64 { return uint64(a >> indexBits) }
+func (a Accepted) index() int   { return int(a & (1<<indexBits - 1)) }
+
+const (
+	// AcceptMax bounds what is copied for one handle until it is sent, and lendMax what is lent.
+	AcceptMax = 16 << 10
+	lendMax   = 64 << 10
+	// outboxMem is how much is copied in a turn, outboxLent how much is lent, outboxSends how many sends there are.
+	outboxMem   = 128 << 10
+	outboxLent  = 1 << 20
+	outboxSends = 1 << indexBits
+	indexBits   = 8
+	// unsentMax bounds the bytes that were accepted and found no room. At the bound nothing is accepted.
+	unsentMax = 1 << 20
+	// turnMax is how long a turn goes on when something was accepted, in nanoseconds. looksMax is how often due
+	// is asked between two looks at the clock, if turns are made of short runs: of less than shortRun each.
+	turnMax  = 200_000
+	looksMax = 16
+	shortRun = 5_000
+	// sizeMin is the least capacity of bytes that were moved to make room.
+	sizeMin = 512
+)
+
+// Accept copies p behind what the handle has in the outbox. It reports false if there is no room for it. T.
+func (l *Loop) Accept(a *Accepted, s Sender, fd int32, p []byte) bool {
+	b := &l.out
+	if a.turn() == b.turn {
+		return b.join(a.index(), p)
+	}
+	if len(p) > AcceptMax || !b.room(len(p)) {
+		return false
+	}
+	mem := b.take(len(p))
+	copy(mem, p)
+	l.add(a, driver.Send{FD: fd, Buf: mem}, accepted{owner: s, end: b.used})
+	return true
+}
+
+// AcceptsBuffer reports whether AcceptBuffer may be called for a buffer of n bytes. T.
+func (l *Loop) AcceptsBuffer(a Accepted, n int) bool {
+	b := &l.out
+	return a.turn() != b.turn && n <= lendMax && b.lent+n <= outboxLent && b.room(0)
+}
+
+// AcceptBuffer is Accept for the bytes of a buffer, without a copy. The buffer is the loop's then. T.
+func (l *Loop) AcceptBuffer(a *Accepted, s Sender, fd int32, buf *buf.Buffer) {
+	p := buf.Unread()
+	l.out.lent += len(p)
+	l.add(a, driver.Send{FD: fd, Buf: p}, accepted{owner: s, buf: buf, end: -1})
+}
+
+// room reports whether one more send of n bytes to be copied may be accepted. If not the turn is to end.
+func (b *outbox) room(n int) bool {
+	switch {
+	case b.mem == nil:
+		b.wanted = true
+	case len(b.Sends) < outboxSends && b.unsent < unsentMax && b.used+n <= outboxMem:
+		return true
+	}
+	b.full = len(b.Sends) > 0
+	return false
+}
+
+// open makes the memory: in no task, whose stack would grow by it.
+func (b *outbox) open() {
+	b.mem = make([]byte, outboxMem)
+	b.Sends, b.held = make([]driver.Send, 0, outboxSends), make([]accepted, 0, outboxSends)
+	b.turn, b.every = max(b.turn, 1), 1
+	b.wanted = false
+}
+
+// take returns the next n bytes of mem, which must be there.
+func (b *outbox) take(n int) []byte {
+	b.used += n
+	return b.mem[b.used-n : b.used : b.used]
+}
+
+func (l *Loop) add(a *Accepted, s driver.Send, h accepted) {
+	b := &l.out
+	if len(b.Sends) == 0 {
+		b.owes.Store(true)
+	}
+	*a = Accepted(b.turn<<indexBits | uint64(len(b.Sends)))
+	b.Sends = append(b.Sends, s)
+	b.held = append(b.held, h)
+}
+
+// join copies p behind the bytes of a send.
+func (b *outbox) join(i int, p []byte) bool {
+	s, h := &b.Sends[i], &b.held[i]
+	have, n := len(s.Buf), len(p)
+	switch {
+	case h.buf != nil || have+n > AcceptMax:
+		return false
+	case h.end == b.used && b.used+n <= outboxMem:
+		copy(b.take(n), p)
+		s.Buf = b.mem[h.end-have : b.used : b.used]
+		h.end = b.used
+		return true
+	case n <= cap(s.Buf)-have:
+		s.Buf = append(s.Buf, p...)
+		return true
+	}
+	size := max(2*(have+n), sizeMin)
+	if !b.room(size) {
+		return false
+	}
+	s.Buf = append(append(b.take(size)[:0], s.Buf...), p...)
+	h.end = -1
+	return true
+}
+
+// HasAccepted reports whether something of a handle's is in the outbox.
+func (l *Loop) HasAccepted(a Accepted) bool { return a != 0 && a.turn() == l.out.turn }
+
+// SendNow sends what a handle has in the outbox by a call of its own. Its Sender is told if that does not send all.
+func (l *Loop) SendNow(a *Accepted) {
+	if !l.HasAccepted(*a) {
+		return
+	}
+	b, i, short := &l.out, a.index(), l.out.Short
+	*a = 0
+	l.ops.tried[op.Send]++
+	b.Send(i)
+	b.Short = short
+	l.tell(i)
+	l.letGo(i)
+	b.Sends[i], b.held[i] = driver.Send{}, accepted{}
+	for n := len(b.Sends); n > 0 && b.held[n-1].owner == nil; n-- {
+		b.Sends, b.held = b.Sends[:n-1], b.held[:n-1]
+	}
+	if len(b.Sends) == 0 {
+		b.used, b.full = 0, false
+		b.owes.Store(b.unsent > 0)
+	}
+}
+
+// tell has the owner of a send know what was not sent.
+func (l *Loop) tell(i int) {
+	s, h := &l.out.Sends[i], &l.out.held[i]
+	if int(s.Res) != len(s.Buf) {
+		h.owner.Unsent(s.Res, s.Buf[max(0, s.Res):])
+	}
+}
+
+// letGo gives back the buffer that a send was in.
+func (l *Loop) letGo(i int) {
+	if buf := l.out.held[i].buf; buf != nil {
+		l.out.lent -= len(l.out.Sends[i].Buf)
+		buf.Pool().Put(buf)
+	}
+}
+
+// sent takes what the driver has sent out of the outbox.
+func (l *Loop) sent() {
+	b := &l.out
+	if !b.active {
+		b.active = true
+		l.HasSpare()
+	}
+	if b.Short {
+		for i := range b.Sends {
+			l.tell(i)
+		}
+	}
+	if b.lent > 0 {
+		for i := range b.Sends {
+			l.letGo(i)
+		}
+	}
+	b.Reset()
+	clear(b.held)
+	b.held, b.used, b.lent, b.full = b.held[:0], 0, 0, false
+	b.owes.Store(b.unsent > 0)
+	b.turn++
+}
+
+// Unsent counts bytes that were accepted and have found no room, or no longer wait for it: n is negative then.
+func (l *Loop) Unsent(n int) {
+	if l.out.unsent += n; l.out.unsent == 0 && len(l.out.Sends) == 0 {
+		l.out.owes.Store(false)
+	}
+}
+
+// Owes reports whether something was accepted on this loop, by whichever handle, that was not sent. G.
+func (l *Loop) Owes() bool { return l.out.owes.Load() }
+
+// HoldOpen keeps the loop from ending, as a task does, or no longer: n is 1 or -1.
+func (l *Loop) HoldOpen(n int) { l.holds += n }
+
+// Stopping reports whether Grace has ended, or the Run has failed: nobody is waited for any more.
+func (l *Loop) Stopping() bool { return l.stopping }
+
+// Ending reports whether the loop closes what was left open.
+func (l *Loop) Ending() bool { return l.ending }
+
+// due reports whether the turn is to end so that what was accepted is sent.
+func (l *Loop) due() bool { return len(l.out.Sends) > 0 && l.isDue() }
+
+// isDue looks at the clock after so many questions: one if runs are long.
+func (l *Loop) isDue() bool {
+	b := &l.out
+	if b.full {
+		return true
+	}
+	if b.looks++; b.looks < b.every {
+		return false
+	}
+	b.looks = 0
+	now := l.set.elapsed()
+	if now-max(b.at, l.now) > int64(b.every)*shortRun {
+		b.every = 1
+	} else {
+		b.every = min(2*b.every, looksMax)
+	}
+	b.at = now
+	b.full = now-l.now > turnMax
+	return b.full
+}
+
+// trimOutbox gives back memory that nobody has used since it was last called.
+func (l *Loop) trimOutbox() (more bool) {
+	b := &l.out
+	if !b.active && len(b.Sends) == 0 {
+		b.mem, b.Sends, b.held = nil, nil, nil
+	}
+	b.active = false
+	return b.mem != nil
+}
