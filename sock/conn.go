@@ -26,6 +26,7 @@ type Conn struct {
 	core handle.Core
 
 	lendFrom atomic.Int32 // see SetZeroCopy
+	accepts  atomic.Int32 // writes of so many bytes are accepted, see SetBatching
 	held     atomic.Int32 // leases that users hold; they may be released anywhere
 	value    atomic.Pointer[any]
 
@@ -51,6 +52,7 @@ func newConn(l *loop.Loop, sys int32) *Conn {
 	})
 	c := &n.c
 	c.l = l
+	c.accepts.Store(c.acceptsAtFirst())
 	c.equip(&n.h)
 	c.core.Init(l, (*connHooks)(c), sys, &n.h.own)
 	c.in.ready = !l.Lends()
@@ -60,6 +62,7 @@ func newConn(l *loop.Loop, sys int32) *Conn {
 // newDetached makes a connection of a descriptor for foreign callers: detach must follow.
 func newDetached(l *loop.Loop, sys int32) *Conn {
 	c := &Conn{l: l}
+	c.accepts.Store(c.acceptsAtFirst())
 	c.core.InitDetached(l, (*connHooks)(c), sys)
 	return c
 }
@@ -118,10 +121,17 @@ func (c *Conn) RemoteAddr() net.Addr {
 
 // Close closes the connection. It ends the calls in flight, which return net.ErrClosed, a
 // Write with the count of what went out, and waits until they are done with the descriptor;
-// a task parks, also one that was cancelled. What was written is still sent, see SetLinger.
+// a task parks, also one that was cancelled. What was written is still sent, see SetLinger; the error is that
+// of an accepted write (see Write) that failed, if no other call was told.
 // Closing again waits for the first Close and returns nil. Bytes from Peek are gone; leases
 // stay. Any goroutine may call it.
-func (c *Conn) Close() error { return c.core.Close() }
+func (c *Conn) Close() error {
+	err := c.core.Close()
+	if err == nil || c.l == nil {
+		return err
+	}
+	return c.fail("write", err)
+}
 
 // connHooks is the connection as the hooks of its core.
 type connHooks Conn
@@ -152,6 +162,14 @@ func (o *connHooks) Rests() bool { return o.serve.resting() }
 
 // Expired is told when the read deadline has passed meanwhile.
 func (o *connHooks) Expired() { o.serve.expired((*Conn)(o)) }
+
+// SendFailed fails the input, too: a reader would wait for the answer to what the peer never gets.
+func (o *connHooks) SendFailed(res int32) {
+	if in := &o.in; !in.over() && !o.core.Own(handle.In).Lent() {
+		in.err = res
+		in.wake((*Conn)(o))
+	}
+}
 
 // CloseCalled has Serve know that its last word is still to come.
 func (o *connHooks) CloseCalled() { o.serve.drain((*Conn)(o)) }
@@ -222,8 +240,8 @@ func (c *Conn) beginRead() {
 	}
 }
 
-// enterWrite takes the writer's turn.
-func (c *Conn) enterWrite() (handle.Access, error) {
+// enterOutput waits for access to the output. What was accepted may still be there to be sent.
+func (c *Conn) enterOutput() (handle.Access, error) {
 	a, err := c.core.Enter(handle.Out)
 	if err != nil {
 		return a, c.fail("write", err)
@@ -235,6 +253,28 @@ func (c *Conn) enterWrite() (handle.Access, error) {
 		}
 	}
 	return a, nil
+}
+
+// enterWrite is enterOutput for those who send otherwise than by Core.Accept: what was accepted is sent first.
+func (c *Conn) enterWrite() (handle.Access, error) {
+	a, err := c.enterOutput()
+	if err == nil && a.Own() && c.core.Owes() {
+		if err = c.flush(); err != nil {
+			c.core.Leave(a)
+			err = c.fail("write", err)
+		}
+	}
+	return a, err
+}
+
+// flush sends what was accepted, for a task of the loop that has access.
+func (c *Conn) flush() error {
+	c.core.Push()
+	if !c.core.Owes() {
+		return nil
+	}
+	c.in.stall(c)
+	return c.core.Flush()
 }
 
 // mayGoOn charges a call, yields if the budget is used up, and says whether a writer of the owner must stop.

@@ -40,6 +40,9 @@ func (c *Conn) file() (*os.File, error) {
 	if err := c.core.Check(); err != nil {
 		return nil, c.fail("file", err)
 	}
+	if err := c.core.FlushFirst(); err != nil {
+		return nil, c.fail("file", err)
+	}
 	c.core.Reclaim(handle.In)
 	if !c.core.Own(handle.In).Taken() {
 		if err := c.disarmed(); err != nil {
@@ -105,15 +108,22 @@ func (ln *Listener) File() (*os.File, error) {
 // writers with the count that went out. The socket itself is not shut down, and leases
 // stay valid. In a Handler the connection ends as one that the handler closed.
 //
+// What was written before is sent first: if a slow peer has not taken it after 10 s, the error is ErrUnsent, and the
+// connection is reset. That holds for DetachConn, too.
+//
 // Any goroutine may call it; a task parks until the operations in flight have ended.
 func (c *Conn) Detach() (fd int, unread []byte, err error) {
 	fd = -1
 	err = onOwner(c.l, func() error {
 		p, err := c.part("detach")
-		if err == nil {
-			fd, unread = int(p.fd), p.unread
+		if err != nil {
+			return err
 		}
-		return err
+		if err := p.send(c); err != nil {
+			return c.fail("detach", err)
+		}
+		fd, unread = int(p.fd), p.unread
+		return nil
 	})
 	return fd, unread, c.failOnOwner("detach", err)
 }
@@ -150,6 +160,10 @@ func (c *Conn) detachConn() (net.Conn, error) {
 	if err != nil {
 		conn.Close()
 		return nil, err
+	}
+	if err := p.send(c); err != nil {
+		conn.Close()
+		return nil, c.fail("detach", err)
 	}
 	c.l.Kernel().Close(p.fd)
 	d := &detached{Conn: conn, unread: p.unread}

@@ -1,6 +1,14 @@
 package sock
 
-import "ringo/internal/handle"
+import (
+	"errors"
+	"time"
+
+	"ringo/internal/fd"
+	"ringo/internal/handle"
+	"ringo/internal/op"
+	"ringo/internal/sys"
+)
 
 // detachState is what is left of a connection that leaves its loop otherwise than by its
 // end: the descriptor, open, and what the loop knows of the input. For all others the
@@ -13,6 +21,7 @@ type detachState struct {
 	unread []byte
 	eof    bool
 	err    int32
+	unsent []byte // what was accepted and has found no room
 }
 
 // part takes the connection from its loop. T, parks, whether cancelled or not.
@@ -40,5 +49,43 @@ func (p *detachState) keep(c *Conn) {
 		in.copyTo(c, rest)
 		p.unread = append(p.unread, rest...)
 	}
+	p.unsent = c.core.TakeUnsent()
 	p.fd = c.core.Take()
 }
+
+// send waits until the peer has taken what is unsent. If it does not in time the connection is reset: it would have a
+// hole. T, parks.
+func (p *detachState) send(c *Conn) error {
+	if len(p.unsent) == 0 {
+		return nil
+	}
+	o := c.l.NewOp(op.Send)
+	res := int32(-sys.ENOBUFS)
+	if o != nil {
+		var f fd.FD
+		f.Init(p.fd)
+		o.Flags, o.Buf, o.FD = op.Full, p.unsent, &f
+		c.l.WithTimeout(unsentMax, func() error {
+			res = c.l.Do(o)
+			return nil
+		})
+		c.l.Forget(&f)
+		c.l.FreeOp(o)
+	}
+	if int(res) == len(p.unsent) {
+		return nil
+	}
+	c.l.Kernel().SetLinger(p.fd, 0)
+	c.l.Kernel().Close(p.fd)
+	if res >= 0 || res == -sys.ECANCELED {
+		return ErrUnsent
+	}
+	return callError("write", res)
+}
+
+// unsentMax is how long the peer may take.
+const unsentMax = 10 * time.Second
+
+// ErrUnsent is the error of Detach and DetachConn if a peer does not take what was written before, which nobody could
+// send any more afterwards.
+var ErrUnsent = errors.New("sock: the peer has not taken what was written before (see Conn.Flush)")

@@ -41,6 +41,21 @@
 // many buffers a connection may hold is bounded by ringo.Config.Leases: a peer
 // that is not read is left waiting in its own kernel.
 //
+// # Small writes
+//
+// What a task writes in pieces of up to 4096 bytes is accepted, as a bufio.Writer does, and the loop sends it at
+// the end of its turn, at the latest when the task waits for anything: the answers of many connections then travel
+// in one call to the kernel. You never have to flush, except before you hold the loop for long by computing or by
+// waiting otherwise than through Ringo: then call Conn.Flush. What such a send meets is told by the connection's
+// next Write, Flush or Close, and Conn.SetBatching or ringo.Config.NoBatching turns it all off.
+//
+// Order is kept: whatever else sends on the connection, and what closes or moves it, sends first what was
+// accepted. A turn that has accepted something ends after 0.2 ms. A peer that is slow gets nothing more accepted
+// until it has caught up: then Write parks, as it does for large pieces. What was accepted and found no room is
+// kept, 1 MiB for all connections of a loop, and is sent when there is room, also when the connection has been
+// closed: then for a minute at most, or until the write deadline. It is lost if the Run ends before, Config.Grace
+// included.
+//
 // # Servers on goroutines
 //
 // What runs on goroutines of its own, as net/http does, takes a Listener for its
@@ -54,7 +69,7 @@
 //   - Closing again waits for the first Close and returns nil, where package net has an error
 //     that is net.ErrClosed. Whatever else fails because of the close returns that error.
 //   - Close waits until the operations in flight, which it ends, are done with the
-//     descriptor.
+//     descriptor. It returns the error of a send that was accepted and that no call has been told of.
 //   - Accept waits out shortages of descriptors and memory, which net reports.
 //   - A dial of a name tries IPv6 first and then the families in turn, all addresses side
 //     by side after RFC 8305; package net begins with the family of the address that RFC

@@ -508,6 +508,9 @@ func TestAdopt(t *testing.T) {
 								if _, err := c.Write([]byte("back")); err != nil {
 									t.Error(err)
 								}
+								if err := c.Flush(); err != nil { // the task waits otherwise than through Ringo
+									t.Error(err)
+								}
 								if n, err := b.Read(p); string(p[:n]) != "back" || err != nil {
 									t.Errorf("the peer read %q, %v", p[:n], err)
 								}

@@ -296,6 +296,8 @@ func wantPeerEOF(t *testing.T, l *ringo.Loop, peer net.Conn) {
 // the count.
 func fill(t *testing.T, l *ringo.Loop, c *sock.Conn) (total int) {
 	t.Helper()
+	c.SetBatching(false)
+	defer c.SetBatching(true)
 	for before := -1; before != total; { // on a busy machine what was sent may still be on its way
 		before = total
 		for _, size := range []int{64 << 10, 1} {

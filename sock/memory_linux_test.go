@@ -250,6 +250,11 @@ func TestGreedyPeersHoldLittle(t *testing.T) {
 // greedy has a few peers be read for a while, kilobytes, and then send without reading.
 func greedy(t *testing.T, s *server, name string, kilobytes, most int) {
 	const peers = 4
+	first := dial(t, s.addr) // so that what a loop has once, for all, is there
+	defer first.Close()
+	if _, err := io.ReadFull(first, sendBytes(t, first, 1024)); err != nil {
+		t.Fatal(err)
+	}
 	before := heldBy(s)
 	for range peers { // one after the other: a crowd would share the loop's buffers
 		c := dial(t, s.addr)

@@ -69,7 +69,8 @@ func (c *Conn) rebind(l *loop.Loop, p *detachState) *Conn {
 	if u := c.unix; u != nil {
 		n.becomeUnix(u.local, u.remote)
 	}
-	n.core.SetLinger(c.core.Lingers())
+	n.core.SetLinger(c.core.Linger())
+	n.accepts.Store(c.accepts.Load())
 	n.value.Store(c.value.Load())
 	if n.lacksZeroCopy() == nil {
 		n.lendFrom.Store(c.lendFrom.Load())
@@ -77,6 +78,7 @@ func (c *Conn) rebind(l *loop.Loop, p *detachState) *Conn {
 	n.in.resume(n, p.unread)
 	n.in.eof, n.in.err = p.eof, p.err
 	n.core.Deadlines(&c.core)
+	n.core.Resume(p.unsent)
 	return n
 }
 

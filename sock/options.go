@@ -37,7 +37,23 @@ func (c *Conn) CloseRead() error { return c.shutdown(shutRead) }
 
 // CloseWrite shuts the writing side down: the peer reads the end of the stream
 // after all that was written. Any goroutine may call it.
-func (c *Conn) CloseWrite() error { return c.shutdown(shutWrite) }
+func (c *Conn) CloseWrite() error {
+	switch {
+	case c.l == nil:
+	case c.l.IsCurrent():
+		if err := c.core.FlushFirst(); err != nil {
+			return c.fail("close", err)
+		}
+	case c.core.OwnerOwes():
+		err := onOwner(c.l, c.CloseWrite)
+		return c.failOnOwner("close", err)
+	}
+	err := c.shutdown(shutWrite)
+	if err == nil {
+		c.accepts.Store(0) // each Write has its own error
+	}
+	return err
+}
 
 func (c *Conn) shutdown(how int) error {
 	res, err := c.plain("close", func(k kernel.Kernel, fd int32) int32 { return k.Shutdown(fd, how) })
@@ -128,7 +144,7 @@ func (c *Conn) SetLinger(sec int) error {
 		err = c.fail("set", callError("setsockopt", res))
 	}
 	if err == nil {
-		c.core.SetLinger(sec > 0)
+		c.core.SetLinger(sec)
 	}
 	return err
 }

@@ -11,8 +11,12 @@ import (
 // peer is slow; p is lent to the kernel until it returns. Several writers take
 // turns, each with all of its bytes. Any goroutine may call it; one that is no task
 // waits as in package net.
+//
+// A task's write of up to 4096 bytes is accepted as a rule: p is copied, and sent at the end of the loop's turn,
+// together with what else was written to the connection. See Flush, SetBatching, and "Small writes" in the
+// package's documentation. What such a send meets is the error of the connection's next Write, Flush or Close.
 func (c *Conn) Write(p []byte) (n int, err error) {
-	a, err := c.enterWrite()
+	a, err := c.enterOutput()
 	if err != nil {
 		return 0, err
 	}
@@ -30,6 +34,14 @@ func (c *Conn) Write(p []byte) (n int, err error) {
 
 // writeOwn is Write for a task of the loop that has access.
 func (c *Conn) writeOwn(p []byte) (n int, err error) {
+	if !c.lendsOut(p) && c.accept(p) {
+		return len(p), nil
+	}
+	if c.core.Owes() {
+		if err := c.flush(); err != nil {
+			return 0, err
+		}
+	}
 	if c.records() || c.lendsOut(p) {
 		return c.writeWhole(p)
 	}
@@ -37,6 +49,60 @@ func (c *Conn) writeOwn(p []byte) (n int, err error) {
 		n, err = c.writeRest(p, n)
 	}
 	return n, err
+}
+
+// acceptMax is how many bytes are copied, so that they are sent together with others. More are sent at once: to copy
+// them costs more than the call.
+const acceptMax = 4096
+
+// accept reports whether p is sent at the turn's end.
+func (c *Conn) accept(p []byte) bool {
+	return len(p) != 0 && len(p) <= int(c.accepts.Load()) && c.mayWrite() && c.core.Accept(p)
+}
+
+// mayWrite reports whether nothing keeps a writer from going on. Where the connection is known to have failed the call
+// itself is to tell.
+func (c *Conn) mayWrite() bool {
+	return c.in.err == 0 && (c.core.Free(handle.Out) || c.core.State(handle.Out) == nil)
+}
+
+// acceptsAtFirst is what a new connection accepts.
+func (c *Conn) acceptsAtFirst() int32 {
+	if c.l.Config().NoBatching {
+		return 0
+	}
+	return acceptMax
+}
+
+// SetBatching says whether small writes of tasks are accepted, and sent at the end of the loop's turn, as they are
+// from the start but for Config.NoBatching; otherwise each is sent at once. What was accepted is not
+// affected. Records ("unixpacket") are always sent at once. Any goroutine may call it.
+func (c *Conn) SetBatching(on bool) error {
+	if c.l == nil {
+		return errZero
+	}
+	n := int32(0)
+	if on && !c.records() {
+		n = acceptMax
+	}
+	c.accepts.Store(n)
+	return nil
+}
+
+// Flush has what was accepted sent at once, and returns when all of it is sent: it parks while the peer is slow, as
+// Write does, with the same deadline. The error may be that of a send that was made before. Without it all is
+// sent at the end of the turn, so a task needs it only before it computes for long, or to know that the socket has
+// taken everything. Any goroutine may call it.
+func (c *Conn) Flush() error {
+	a, err := c.enterWrite()
+	if err != nil {
+		return err
+	}
+	if !a.Own() {
+		err = a.Flush()
+	}
+	c.core.Leave(a)
+	return c.failed("write", err)
 }
 
 // writeForeign is Write for a foreign caller that has access.
@@ -74,12 +140,20 @@ func (c *Conn) writeWhole(p []byte) (int, error) {
 // writeBuffer writes the bytes of a buffer that came to src and gives it back, before it
 // parks.
 func (c *Conn) writeBuffer(b *buf.Buffer, src *Conn) (int, error) {
-	a, err := c.enterWrite()
+	a, err := c.enterOutput()
 	if err != nil {
 		b.Pool().Put(b)
 		return 0, err
 	}
-	n, err := c.writeNow(b.Unread())
+	n := b.End - b.Off
+	if c.acceptBuffer(b) {
+		c.core.Leave(a)
+		return n, nil
+	}
+	n = 0
+	if c.core.Push(); !c.core.Owes() {
+		n, err = c.writeNow(b.Unread())
+	}
 	if err == nil && n < b.End-b.Off {
 		n, err = c.writeCopy(b, n, src)
 	} else {
@@ -99,7 +173,18 @@ func (c *Conn) writeCopy(b *buf.Buffer, n int, src *Conn) (int, error) {
 	src.in.stall(src) // it waits as well
 	src.in.slow = true
 	defer func() { src.in.slow = false }()
+	if c.core.Owes() {
+		if err := c.flush(); err != nil {
+			return n, err
+		}
+	}
 	return c.writeRest(p, n)
+}
+
+// acceptBuffer reports whether a buffer's bytes are sent at the turn's end, from where they are. The loop gives
+// it back then. What comes in bulk is not accepted: there is more behind it, and who copies must be able to stop.
+func (c *Conn) acceptBuffer(b *buf.Buffer) bool {
+	return len(b.Unread()) <= int(c.accepts.Load()) && !c.lendsOut(b.Unread()) && c.mayWrite() && c.core.AcceptBuffer(b)
 }
 
 // writeNow sends what the socket takes without waiting, up to pieceMax.
@@ -111,8 +196,10 @@ func (c *Conn) writeNow(p []byte) (n int, err error) {
 	}
 	o := &c.local.send
 	o.FD, o.Buf = c.core.FD(), p[:min(len(p), pieceMax)]
+	asked := len(o.Buf)
 	res, ok := c.l.Try(o)
 	o.Buf = nil
+	c.core.Slow(int(res) < asked)
 	switch {
 	case !ok:
 		return 0, nil

@@ -214,7 +214,8 @@ func (s *serving) rest(c *Conn) {
 // under way. So the peer is told that no more will come, and has a moment to end
 // its side.
 func (s *serving) leave(c *Conn) {
-	if s.by.ended || c.CloseWrite() != nil {
+	c.core.Push()
+	if s.by.ended || c.core.Owes() || c.CloseWrite() != nil { // of a slow peer a tail of the connection takes care
 		s.drain(c)
 		return
 	}

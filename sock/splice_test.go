@@ -299,6 +299,9 @@ func TestSpliceByTurns(t *testing.T) {
 						n = op.Tried
 					}
 				}
+				if name == "send" {
+					n += l.Stats().Driver.Sends
+				}
 				return n
 			}
 			at := 0

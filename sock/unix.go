@@ -34,6 +34,9 @@ func unixType(network string) int {
 // becomeUnix makes c, which is new, a connection of a Unix network.
 func (c *Conn) becomeUnix(local, remote net.UnixAddr) {
 	c.unix = &unixEnds{local: local, remote: remote, records: local.Net == "unixpacket"}
+	if c.unix.records {
+		c.accepts.Store(0)
+	}
 	if c.atHand == nil {
 		return // foreign callers don't ask
 	}

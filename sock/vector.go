@@ -95,7 +95,7 @@ func (c *Conn) WriteV(bufs [][]byte) (int64, error) {
 	if c.records() {
 		return c.writeVRecord(bufs)
 	}
-	a, err := c.enterWrite()
+	a, err := c.enterOutput()
 	if err != nil {
 		return 0, err
 	}
@@ -112,6 +112,14 @@ func (c *Conn) WriteV(bufs [][]byte) (int64, error) {
 // writeVOwn is WriteV for a task of the loop that has access.
 func (c *Conn) writeVOwn(bufs [][]byte) (total int64, err error) {
 	v := vector{rest: bufs}
+	if n := v.bytes(acceptMax); n <= int(c.accepts.Load()) && c.accept(v.gather(c.local)) {
+		return int64(n), nil
+	}
+	if c.core.Owes() {
+		if err := c.flush(); err != nil {
+			return 0, err
+		}
+	}
 	for {
 		n, err := c.writeVNow(&v)
 		v.skip(n)
@@ -144,10 +152,11 @@ func (c *Conn) writeVNow(v *vector) (n int, err error) {
 		return 0, err
 	}
 	o := c.local.vectored(op.Sendmsg)
-	v.load(o.Ext)
+	asked := v.load(o.Ext)
 	o.FD = c.core.FD()
 	res, ok := c.l.Try(o)
 	unload(o.Ext)
+	c.core.Slow(int(res) < asked)
 	switch {
 	case !ok:
 		return 0, nil
@@ -170,12 +179,21 @@ func (c *Conn) WriteLease(b buf.Lease) (int, error) {
 		defer b.Release() // also if the caller's task ends in it
 		return c.Write(p)
 	}
-	a, err := c.enterWrite()
+	a, err := c.enterOutput()
 	if err != nil {
 		b.Release()
 		return 0, err
 	}
 	defer c.core.Leave(a)
+	if c.accepts.Load() != 0 && !c.lendsOut(p) && c.mayWrite() && c.core.AcceptLease(b) {
+		return len(p), nil
+	}
+	if c.core.Owes() {
+		if err := c.flush(); err != nil {
+			b.Release()
+			return 0, c.failed("write", err)
+		}
+	}
 	var n int
 	if c.lendsOut(p) {
 		defer b.Release()
@@ -263,6 +281,17 @@ func (v *vector) many() bool {
 		bytes += len(p)
 	}
 	return bytes < gatherMax/2
+}
+
+// bytes is how many bytes are left; or more than max, if they are.
+func (v *vector) bytes(max int) (n int) {
+	n = -v.off
+	for _, p := range v.rest {
+		if n += len(p); n > max {
+			break
+		}
+	}
+	return n
 }
 
 // gatherMax is how many bytes are put together for one call.

@@ -186,6 +186,9 @@ func TestWriteLease(t *testing.T) {
 			if n, err := c.WriteLease(lease); n != len(text) || err != nil {
 				t.Fatalf("WriteLease = %d, %v", n, err)
 			}
+			if err := c.Flush(); err != nil { // the task waits for the peer otherwise than through Ringo
+				t.Fatal(err)
+			}
 			p := make([]byte, len(text))
 			if _, err := io.ReadFull(peer, p); err != nil || string(p) != text {
 				t.Fatalf("the peer read %q, %v", p, err)

@@ -92,6 +92,7 @@ func (c *Conn) writeLent(p []byte) (n int, err error) {
 			n += int(res)
 		}
 		cut := c.core.Own(handle.Out).Cut()
+		c.core.Slow(cut) // then its next call is to fail, and not the one behind that
 		if n == len(p) && !cut {
 			break
 		}

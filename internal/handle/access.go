@@ -73,6 +73,10 @@ func (a Access) Op() *op.Op { return a.h.op }
 // Do runs Op, and waits if it must: a goroutine in Go's netpoller, a task of another loop in Offload.
 func (a Access) Do() (int32, error) { return a.h.f.do(a.h) }
 
+// Flush is the error of a send of the loop's that no foreign caller was told; all that was accepted was sent before the
+// direction was theirs.
+func (a Access) Flush() error { return a.h.takeError() }
+
 // Try runs Op if it need not wait.
 func (a Access) Try() (int32, bool) { return a.h.try() }
 

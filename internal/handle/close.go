@@ -4,21 +4,21 @@ import (
 	"ringo/internal/loop"
 )
 
-// Close closes the handle, and waits until the descriptor is closed; a task parks, also one that was
-// cancelled. Closing again does nothing but wait. Any caller.
+// Close closes the handle, and waits until the descriptor is closed, or a tail has it; a task parks, also one that was
+// cancelled. The error is that of a send that nobody was told. Closing again does nothing but wait. Any caller.
 func (c *Core) Close() error {
 	switch {
 	case c.l == nil:
 		return ErrZero
 	case !c.l.IsCurrent():
 		c.closeForeign()
-		return nil
+		return c.takeError()
 	}
 	c.attach()
 	c.hooks.CloseCalled()
 	c.BeginClose()
 	c.AwaitClosed()
-	return nil
+	return c.takeError()
 }
 
 // AwaitClosed parks until the descriptor of a handle that closes is closed. For tasks of the loop.
@@ -56,6 +56,7 @@ func (c *Core) BeginClose() {
 	if c.state != open {
 		return
 	}
+	c.Push()
 	c.state = closing
 	c.fd.Seal()
 	if !c.foreign.CompareAndSwap(nil, nobody) {
@@ -92,18 +93,22 @@ func (c *Core) Settle() {
 	switch {
 	case c.keepsFD:
 		c.finish()
-	case c.lingers.Load():
-		c.closeLingering()
+	case c.lingers():
+		if !c.leaveTail(c.closeLingering) {
+			c.closeLingering(c.Take())
+		}
 	default:
-		c.l.CloseFD(&c.fd)
+		if !c.leaveTail(nil) {
+			c.l.CloseFD(&c.fd)
+		}
 		c.finish()
 	}
 }
 
 // closeLingering closes a descriptor whose close may wait for the peer on a goroutine: on the loop's
 // thread it would stop all others. The loop may end meanwhile.
-func (c *Core) closeLingering() {
-	n := c.Take()
+func (c *Core) closeLingering(n int32) {
+	c.leaveError()
 	go func() {
 		c.l.Kernel().Close(n)
 		c.foreign.Load().finish()
@@ -114,6 +119,7 @@ func (c *Core) closeLingering() {
 // finish ends the close: the descriptor is closed, and those who wait for that go on.
 func (c *Core) finish() {
 	c.state = closed
+	c.leaveError()
 	c.foreign.Load().finish()
 	c.l.Unregister(&c.own.open)
 	for t := c.own.closers.Pop(); t != nil; t = c.own.closers.Pop() {
@@ -125,8 +131,13 @@ func (c *Core) finish() {
 // opened is the core as what is open on its loop.
 type opened Core
 
-// Drain is the loop's word that accepts have stopped.
-func (o *opened) Drain() { o.hooks.Drain() }
+// Drain is the loop's word that accepts have stopped, or that Grace has ended: nobody waits for a slow peer then.
+func (o *opened) Drain() {
+	if c := (*Core)(o); c.l.Stopping() && c.sending() {
+		c.abort(&c.own.dirs[Out])
+	}
+	o.hooks.Drain()
+}
 
 // Abandon is what the loop calls when it ends, or when its driver has died, for a handle that was left open. The
 // driver is about to be drained.
@@ -142,7 +153,8 @@ func (o *opened) Abandon() {
 // stopLingering has the kernel close the descriptor without waiting for the peer, because the thread that will close it
 // has others to close: nobody is in Close, or a Close has begun and its ops have not ended.
 func (c *Core) stopLingering() {
-	if c.lingers.Swap(false) {
+	if c.lingers() {
+		c.SetLinger(-1)
 		c.l.Kernel().SetLinger(c.fd.Sys(), -1)
 	}
 }

@@ -1,6 +1,7 @@
 package handle
 
 import (
+	"math"
 	"net"
 	"sync/atomic"
 
@@ -48,9 +49,10 @@ type Core struct {
 	limits   [2]atomic.Int64         // the deadlines, of NowNS; 0: none
 	fd       fd.FD
 	state    state
-	keepsFD  bool        // the descriptor stays open when the handle is closed
-	messages bool        // calls need more memory than a slice: foreign callers keep their ops
-	lingers  atomic.Bool // to close may wait in the kernel
+	keepsFD  bool                  // the descriptor stays open when the handle is closed
+	messages bool                  // calls need more memory than a slice: foreign callers keep their ops
+	sendErr  atomic.Pointer[error] // of a send that no call before Close was told
+	linger   atomic.Int32          // what SetLinger has said, plus 1; 0: nothing
 }
 
 type state uint8
@@ -66,6 +68,7 @@ const (
 // Own is the part of a handle that only tasks of its loop use.
 type Own struct {
 	dirs    [2]Direction
+	out     output
 	closers loop.TaskList // in Close
 	open    loop.Handle   // what the loop knows the handle by
 }
@@ -73,7 +76,8 @@ type Own struct {
 // Hooks is the handle, for what only it can do. All of it but Attach and Closed runs on the
 // loop's thread; what a handle has no use for does nothing.
 //
-// Only the input is handed over: on the output nothing is armed between two calls.
+// Only the input is handed over: on the output nothing is armed between two calls, and what was accepted is
+// sent first.
 type Hooks interface {
 	// Attach makes what tasks of the loop need at a handle that was detached.
 	Attach() *Own
@@ -88,6 +92,9 @@ type Hooks interface {
 	// is told when its deadline has passed then.
 	Rests() bool
 	Expired()
+	// SendFailed says that what was accepted could not be sent, for a reason that says nothing of the
+	// connection's end, so that the kernel tells nobody.
+	SendFailed(res int32)
 	// CloseCalled says that somebody has called Close, which is about to begin.
 	CloseCalled()
 	// Closing says that the handle closes, for whatever reason: those who wait in ways of
@@ -113,6 +120,7 @@ func (NoHooks) Acquire(*Input)    {}
 func (NoHooks) Holds(*Input) bool { return false }
 func (NoHooks) Rests() bool       { return false }
 func (NoHooks) Expired()          {}
+func (NoHooks) SendFailed(int32)  {}
 func (NoHooks) CloseCalled()      {}
 func (NoHooks) Closing()          {}
 func (NoHooks) Settled()          {}
@@ -142,15 +150,19 @@ func (c *Core) FD() *fd.FD { return &c.fd }
 // Closing reports whether the handle closes or is closed. For tasks of the loop.
 func (c *Core) Closing() bool { return c.state > open }
 
-// SetLinger says whether to close the descriptor may wait in the kernel.
-func (c *Core) SetLinger(lingers bool) { c.lingers.Store(lingers) }
+// SetLinger says what becomes of bytes that are not sent when the handle closes. Negative: they are sent in the
+// background. 0: they are dropped. More: Close waits for them, for so many seconds.
+func (c *Core) SetLinger(sec int) { c.linger.Store(int32(min(max(sec, -1), math.MaxInt32-1)) + 1) }
 
 // Messages says that calls need more memory than a slice: addresses, vectors, control messages. It is
 // said once, before the handle is used.
 func (c *Core) Messages() { c.messages = true }
 
-// Lingers reports what SetLinger has said.
-func (c *Core) Lingers() bool { return c.lingers.Load() }
+// Linger is what SetLinger has said; negative if nothing.
+func (c *Core) Linger() int { return int(c.linger.Load()) - 1 }
+
+// lingers reports whether to close the descriptor may wait in the kernel.
+func (c *Core) lingers() bool { return c.Linger() > 0 }
 
 // Runs reports whether the caller is a task of the loop, and the handle attached and open: as a rule, and
 // inlined. In an iterator it reports false.

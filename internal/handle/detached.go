@@ -138,7 +138,7 @@ func (c *Core) Drop() { c.foreign.Load().beginCloseDetached() }
 // closeDetached is Close for foreign callers, if the handle is detached; else it reports false.
 // It waits for those who are at it.
 func (f *foreign) closeDetached() bool {
-	if f.c.lingers.Load() {
+	if f.c.lingers() {
 		return false // to close may wait in the kernel
 	}
 	detached, closed := f.beginCloseDetached()

@@ -294,8 +294,12 @@ func (c *Core) Why(dir Dir, call string) error {
 	return nil
 }
 
-// quiesce ends what is armed in a direction, and parks until its last completion.
-func (c *Core) Quiesce(dir Dir) {
+// Quiesce ends what is armed in a direction, and parks until its last completion. Of an output, what was accepted is
+// sent first; the error is that of Flush.
+func (c *Core) Quiesce(dir Dir) error {
+	if dir == Out {
+		return c.Flush()
+	}
 	d := &c.own.dirs[dir]
 	for d.Op != nil {
 		if !d.Op.Canceled {
@@ -305,6 +309,7 @@ func (c *Core) Quiesce(dir Dir) {
 		c.l.Park(nil)
 		d.waiter = nil
 	}
+	return nil
 }
 
 // alarm is the core as the owner of its timers.
@@ -327,9 +332,11 @@ func (a *alarm) Fire(t *timer.Timer) {
 	case d.awaits:
 		d.ended = byDeadline
 		c.abort(d)
+	case dir == Out:
+		c.abort(d) // what is unsent; who waits for that sees the deadline
 	case d.waiter != nil:
 		c.Wake()
-	case dir == In:
+	default:
 		c.hooks.Expired()
 	}
 }
@@ -357,7 +364,11 @@ func (c *Core) removeTimers() {
 // moved has a direction's timer follow its deadline, if somebody waits by it.
 func (c *Core) moved(dir Dir) {
 	d := &c.own.dirs[dir]
-	switch limit := c.limits[dir].Load(); {
+	limit := c.limits[dir].Load()
+	if dir == Out && c.own.out.unsent != nil {
+		c.follow(limit)
+	}
+	switch {
 	case limit == 0:
 		if d.timer != nil {
 			c.l.Disarm(d.timer)

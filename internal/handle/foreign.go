@@ -59,6 +59,7 @@ type half struct {
 	mayBlock    bool // it is an ordinary goroutine, so it may block
 	interrupted bool // it is a task that was cancelled
 
+	err   error // of a send of the loop's, for the next caller that sends
 	ahead int32 // how many of those who wait came before the loop wanted the direction back
 	res   int32
 	queue line
@@ -207,6 +208,8 @@ func (f *foreign) queueFor(h *half) error {
 		return l.Cause()
 	case which == over:
 		return f.closedErr()
+	case which == late:
+		return os.ErrDeadlineExceeded
 	}
 	return nil
 }
@@ -321,7 +324,7 @@ func (f *foreign) beginClose() {
 // beginCloseLocked is beginClose under mu. The caller wakes those it gets.
 func (f *foreign) beginCloseLocked() (told line) {
 	f.closing = true
-	told = claimAll(&f.halves[In].queue, &f.halves[Out].queue)
+	told = claimAll(over, &f.halves[In].queue, &f.halves[Out].queue)
 	if !f.halves[In].busy && !f.halves[Out].busy {
 		f.closeFile()
 	} else if f.file != nil {
@@ -357,7 +360,7 @@ func (f *foreign) finish() {
 	}
 	f.mu.Lock()
 	f.closed = true
-	told := claimAll(&f.closers)
+	told := claimAll(over, &f.closers)
 	f.mu.Unlock()
 	told.wake()
 }
@@ -388,8 +391,12 @@ func (f *foreign) awaitClosedAs(l *loop.Loop, t *loop.Task) {
 
 // Control calls f with the descriptor's number, and keeps it open meanwhile. Any caller.
 func (c *Core) Control(f func(fd uintptr)) error {
-	if c.l.IsCurrent() {
+	switch {
+	case c.l.IsCurrent():
 		c.attach()
+		c.Push()
+	case c.l != nil && c.OwnerOwes():
+		c.l.Go(c.Push).WaitAsClient()
 	}
 	g, err := c.callers()
 	if err == nil {

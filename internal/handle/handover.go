@@ -1,5 +1,7 @@
 package handle
 
+import "os"
+
 // handover is a direction as the task that queues for it among the loop's tasks, in
 // the name of all foreign callers.
 type handover half
@@ -12,12 +14,16 @@ func (t *handover) Run() {
 	defer c.l.Unshield()
 	c.attach()
 	d := &c.own.dirs[h.dir]
-	if c.state == open && c.enterOwn(h.dir) == nil {
-		c.Quiesce(h.dir)
-	} else {
+	if c.state != open || c.enterOwn(h.dir) != nil {
 		f.mu.Lock() // the handle closes, or the loop ends, and closes what is open
 		h.asked = false
 		f.mu.Unlock()
+		return
+	}
+	err := c.Quiesce(h.dir)
+	if h.dir == Out && c.own.out.unsent != nil { // what is unsent goes first, and can't go now
+		h.refuse(err)
+		d.unlock(c.l)
 		return
 	}
 	f.mu.Lock()
@@ -28,7 +34,7 @@ func (t *handover) Run() {
 		return
 	}
 	h.lend(d)
-	h.held = true
+	h.held, h.err = true, err
 	// Tasks that queued behind this one found no foreign callers to ask. They want it back
 	// when those that wait now are done.
 	h.wanted, h.ahead = !d.queue.Empty(), int32(h.queue.len())
@@ -46,6 +52,19 @@ func (t *handover) Run() {
 	}
 }
 
+// refuse tells those who wait for the direction that the deadline, which is theirs as well, has passed. Otherwise the
+// handle closes or is about to, which they are told then.
+func (h *half) refuse(err error) {
+	var told line
+	h.f.mu.Lock()
+	h.asked = false
+	if err == os.ErrDeadlineExceeded {
+		told = claimAll(late, &h.queue)
+	}
+	h.f.mu.Unlock()
+	told.wake()
+}
+
 // lend makes the direction the foreign callers', for whom it is released. The caller holds mu.
 func (h *half) lend(d *Direction) {
 	d.lent = h
@@ -60,6 +79,9 @@ func (h *half) unlend(d *Direction) {
 	d.lent = nil
 	if h.dir == In {
 		h.f.c.hooks.Acquire(&h.Input)
+	}
+	if h.err != nil {
+		h.f.c.own.out.unsent = &unsent{c: h.f.c, err: h.takeError()}
 	}
 }
 

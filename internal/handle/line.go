@@ -15,6 +15,7 @@ type line struct{ first *waiter }
 const (
 	yours = iota // it has access, or what it waited for is done
 	over         // there will be none
+	late         // its deadline has passed
 )
 
 func (q *line) push(w *waiter) {
@@ -61,12 +62,12 @@ func (q *line) wake() {
 	}
 }
 
-// claimAll takes all out of queues whose wait is over. The caller holds the lock of the
+// claimAll takes all out of queues whose wait is over, and tells them a word. The caller holds the lock of the
 // queues, and wakes those it gets when it has unlocked.
-func claimAll(queues ...*line) (told line) {
+func claimAll(word int, queues ...*line) (told line) {
 	for _, q := range queues {
 		for w := q.pop(); w != nil; w = q.pop() {
-			if w.Claim(over) {
+			if w.Claim(word) {
 				told.push(w)
 			}
 		}

@@ -54,7 +54,9 @@ func (c *Core) transferOwn(dir Dir, f func(fd uintptr) bool) error {
 	if !l.ChargeAndYield() {
 		return l.Cause()
 	}
-	c.Quiesce(dir)
+	if err := c.Quiesce(dir); err != nil {
+		return err
+	}
 	g, err := c.callers()
 	if err != nil {
 		return err

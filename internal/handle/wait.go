@@ -12,6 +12,9 @@ import (
 
 // do runs the op of a foreign caller that has access, and waits if it must.
 func (f *foreign) do(h *half) (int32, error) {
+	if h.err != nil {
+		return 0, h.takeError()
+	}
 	if !h.watched || h.dir == Out { // which seldom has to wait
 		if err := f.c.tooLate(h.dir); err != nil {
 			return 0, err
@@ -29,6 +32,12 @@ func (f *foreign) do(h *half) (int32, error) {
 		return f.waitAsTask(h)
 	}
 	return f.wait(h)
+}
+
+// takeError is the error of a send of the loop's that nobody was told.
+func (h *half) takeError() (err error) {
+	err, h.err = h.err, nil
+	return err
 }
 
 // attempt is the call that Go's netpoller makes when there may be something. Before

@@ -20,11 +20,12 @@ import (
 )
 
 var (
-	streams   = []string{"tcp", "tcp-detached", "unix"}
-	unixOnly  = []string{"unix", "unixpacket"}
-	tcpOnly   = []string{"tcp", "tcp-detached"}
-	room      = 64 // of reads, for more than a unit
-	keepAlive = net.KeepAliveConfig{Enable: true}
+	streams    = []string{"tcp", "tcp-detached", "unix"}
+	unixOnly   = []string{"unix", "unixpacket"}
+	tcpOnly    = []string{"tcp", "tcp-detached"}
+	room       = 64   // of reads, for more than a unit
+	smallWrite = 1000 // bytes, which a task's Write accepts
+	keepAlive  = net.KeepAliveConfig{Enable: true}
 )
 
 // reads makes a row's function of a method that reads into one slice.
@@ -106,6 +107,17 @@ var connRows = []*row{
 	{method: "SyscallConn/Read", raw: true, read: reads(rawRead)},
 
 	{method: "Write", write: func(x *cell, p []byte) (int, error) { return x.conn.Write(p) }},
+	{method: "Flush", nets: streams, small: true, write: func(x *cell, p []byte) (n int, err error) {
+		for n < len(p) && err == nil {
+			var k int
+			k, err = x.conn.Write(p[n:min(n+smallWrite, len(p))])
+			n += k
+		}
+		if err == nil {
+			err = x.conn.Flush()
+		}
+		return n, err
+	}},
 	{method: "WriteV", write: func(x *cell, p []byte) (int, error) {
 		n, err := x.conn.WriteV([][]byte{p[:1], nil, p[1:100], p[100 : len(p)/2], p[len(p)/2:]})
 		return int(n), err
@@ -113,7 +125,7 @@ var connRows = []*row{
 	{method: "WriteLease", write: func(x *cell, p []byte) (int, error) {
 		return x.conn.WriteLease(buf.Of(p, new(atomic.Int32)))
 	}},
-	{method: "ReadFrom", write: func(x *cell, p []byte) (int, error) {
+	{method: "ReadFrom", small: true, write: func(x *cell, p []byte) (int, error) {
 		n, err := x.conn.ReadFrom(struct{ io.Reader }{bytes.NewReader(p)})
 		return int(n), err
 	}},
@@ -121,7 +133,7 @@ var connRows = []*row{
 		n, err := x.conn.ReadFrom(x.file)
 		return int(n), err
 	}},
-	{method: "ReadFrom/conn", nets: streams, write: func(x *cell, p []byte) (int, error) {
+	{method: "ReadFrom/conn", nets: streams, small: true, write: func(x *cell, p []byte) (int, error) {
 		n, err := x.conn.ReadFrom(x.spare.c)
 		return int(n), err
 	}},
@@ -189,6 +201,7 @@ var connRows = []*row{
 	})},
 	{method: "SetReadBuffer", ask: asks(func(c *sock.Conn) error { return c.SetReadBuffer(1 << 14) })},
 	{method: "SetWriteBuffer", ask: asks(func(c *sock.Conn) error { return c.SetWriteBuffer(1 << 14) })},
+	{method: "SetBatching", stays: true, ask: asks(func(c *sock.Conn) error { return c.SetBatching(false) })},
 	{method: "SetZeroCopy", ask: asks(func(c *sock.Conn) error { return c.SetZeroCopy(0) })},
 	{method: "CloseRead", ask: asks(func(c *sock.Conn) error { return c.CloseRead() })},
 	{method: "CloseWrite", ask: asks(func(c *sock.Conn) error { return c.CloseWrite() })},

@@ -1,0 +1,380 @@
+package handle
+
+import (
+	"net"
+	"time"
+
+	"ringo/buf"
+	"ringo/internal/fd"
+	"ringo/internal/loop"
+	"ringo/internal/op"
+	"ringo/internal/sys"
+	"ringo/internal/timer"
+)
+
+// output is what tasks of the loop have written and the kernel has not taken.
+//
+//	Write ──Accept──▶ accepted ──the turn's end, or Push──▶ sent
+//	                     │ no room, or too little
+//	                     ▼
+//	                  unsent ──an op, when there is room──▶ sent
+//	                     │ the handle closes
+//	                     ▼
+//	                  tail: the descriptor stays open until it is sent, for a while
+//
+// What is accepted is in the loop's outbox, and goes before anything that is written later. Whoever would send
+// otherwise flushes first: that sends what was accepted, and waits for what is unsent.
+type output struct {
+	accepted loop.Accepted
+	unsent   *unsent // nil: all was sent
+	slow     bool    // the last send found too little room: nothing is accepted until one finds enough
+}
+
+// unsent is what the socket has had no room for, or why it has not taken it.
+type unsent struct {
+	c    *Core
+	rest []byte
+	err  error // for the next call
+
+	waiting loop.TaskList // for the op's end
+}
+
+// Accept takes p, to be sent at the turn's end, behind what was accepted before. It reports false if p has to be
+// sent otherwise. For tasks of the loop that have access to the output.
+func (c *Core) Accept(p []byte) bool {
+	o := &c.own.out
+	return o.unsent == nil && !o.slow && c.l.Accept(&o.accepted, (*sender)(c), c.fd.Sys(), p)
+}
+
+// AcceptBuffer is Accept for what is in a buffer, which is the loop's then.
+func (c *Core) AcceptBuffer(b *buf.Buffer) bool {
+	o := &c.own.out
+	if o.unsent != nil || o.slow || !c.l.AcceptsBuffer(o.accepted, len(b.Unread())) {
+		return false
+	}
+	c.l.AcceptBuffer(&o.accepted, (*sender)(c), c.fd.Sys(), b)
+	return true
+}
+
+// AcceptLease is AcceptBuffer for a lease of the loop's buffers, which is released.
+func (c *Core) AcceptLease(b buf.Lease) bool {
+	o := &c.own.out
+	if o.unsent != nil || o.slow || !c.l.AcceptsBuffer(o.accepted, len(b.Bytes())) {
+		return false
+	}
+	c.l.AcceptBuffer(&o.accepted, (*sender)(c), c.fd.Sys(), b.Take())
+	return true
+}
+
+// Slow says whether a send of the owner's has found too little room. What follows waits in the caller's memory, and
+// not in the loop's.
+func (c *Core) Slow(slow bool) { c.own.out.slow = slow }
+
+// Push sends what was accepted, without waiting for room. For the loop's thread.
+func (c *Core) Push() {
+	if c.own != nil {
+		c.l.SendNow(&c.own.out.accepted)
+	}
+}
+
+// Owes reports whether something was accepted that was not sent, or that has failed and nobody was told. For the
+// loop's thread.
+func (c *Core) Owes() bool {
+	return c.own != nil && (c.own.out.unsent != nil || c.l.HasAccepted(c.own.out.accepted))
+}
+
+// OwnerOwes is Owes for foreign callers, as far as they can know: it may be something of another handle of the loop.
+func (c *Core) OwnerOwes() bool {
+	if c.l.Ended() || !c.l.Owes() {
+		return false
+	}
+	f := c.foreign.Load()
+	if f == nil {
+		return true
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return !f.halves[Out].held && !f.closing
+}
+
+// Flush sends what was accepted, and waits until all of it is sent. The error is that of a send, and is told once; or
+// why the caller must not wait any longer. For tasks of the loop that have access to the output.
+func (c *Core) Flush() error {
+	c.l.SendNow(&c.own.out.accepted)
+	if c.own.out.unsent == nil {
+		return nil
+	}
+	return c.awaitUnsent()
+}
+
+// FlushFirst is Flush for a task of the loop that goes on with what needs no access to the output: who has it may wait
+// for room as well, with bytes that are behind.
+func (c *Core) FlushFirst() error {
+	c.Push()
+	if !c.Owes() {
+		return nil
+	}
+	return c.awaitUnsent()
+}
+
+// awaitUnsent is apart so that a task that need not wait has a smaller stack: BenchmarkIdleMemory of sock.
+//
+//go:noinline
+func (c *Core) awaitUnsent() error {
+	out := &c.own.out
+	for u := out.unsent; u != nil; u = out.unsent {
+		if u.err != nil {
+			out.unsent = nil
+			return u.err
+		}
+		if err := c.State(Out); err != nil {
+			return err
+		}
+		if c.l.Canceled() {
+			return c.l.Cause()
+		}
+		if c.own.dirs[Out].Op == nil {
+			u.submit()
+			continue
+		}
+		u.waiting.Push(c.l.Task())
+		c.l.Park((*flushing)(u))
+	}
+	if c.state != open { // it was closed after all was sent, before this task went on
+		return net.ErrClosed
+	}
+	return nil
+}
+
+// flushing is what is unsent as what a task waits for.
+type flushing unsent
+
+// CancelWait lets a cancelled task go; the bytes go on.
+func (f *flushing) CancelWait(t *loop.Task) {
+	f.waiting.Remove(t)
+	t.Loop().Ready(t)
+}
+
+// sender is the core as who has something in the outbox.
+type sender Core
+
+// Unsent keeps what was not sent, and has it sent when there is room.
+func (s *sender) Unsent(res int32, rest []byte) {
+	c := (*Core)(s)
+	u := &unsent{c: c}
+	c.own.out.unsent, c.own.out.slow = u, true
+	if res < 0 && res != -sys.EAGAIN {
+		u.fail(res)
+		return
+	}
+	u.rest = append([]byte(nil), rest...)
+	c.l.Unsent(len(rest))
+	u.submit()
+}
+
+// submit has the driver send it when there is room, unless nobody would end that any more.
+func (u *unsent) submit() {
+	c := u.c
+	if c.l.Stopping() || c.l.Ending() {
+		u.fail(-sys.ECANCELED)
+		return
+	}
+	o := c.l.NewOp(op.Send)
+	if o == nil {
+		u.fail(-sys.ENOBUFS)
+		return
+	}
+	o.Flags, o.Buf, o.FD, o.Sink = op.Full, u.rest, &c.fd, u
+	d := &c.own.dirs[Out]
+	d.Op = o
+	c.l.HoldOpen(1)
+	if limit := c.limits[Out].Load(); limit != 0 {
+		c.arm(d, limit)
+	}
+	c.l.Submit(o)
+}
+
+// Complete takes what the op has sent. One that was cancelled may have sent a part; what is left of it is sent
+// before anything else, if that may still be waited for.
+func (u *unsent) Complete(o *op.Op, res int32, flags uint32) {
+	c, behind := u.c, o.Behind
+	d := &c.own.dirs[Out]
+	d.Op = nil
+	c.l.FreeOp(o)
+	c.l.HoldOpen(-1)
+	if res > 0 {
+		u.rest = u.rest[res:]
+		c.l.Unsent(-int(res))
+		res = -int32(behind)
+	}
+	switch {
+	case len(u.rest) == 0:
+		c.own.out.unsent = nil
+	case res < 0 && res != -sys.ECANCELED:
+		u.fail(res)
+	case c.State(Out) == nil: // the deadline was moved while the op was being ended
+		u.submit()
+	}
+	for t := u.waiting.Pop(); t != nil; t = u.waiting.Pop() {
+		c.l.Ready(t)
+	}
+	if c.own.dirs[In].lent != nil {
+		c.Forget()
+	}
+	c.Settle()
+}
+
+// fail gives up what is left: the stream has a hole from here on, and whoever waits at the connection for what
+// comes of it must not wait for ever.
+func (u *unsent) fail(res int32) {
+	u.drop()
+	u.err = CallError("write", res)
+	switch -res {
+	case sys.EPIPE, sys.ECONNRESET, sys.ETIMEDOUT: // readers are told by the kernel
+	default:
+		if u.c.state == open {
+			u.c.hooks.SendFailed(res)
+		}
+	}
+}
+
+func (u *unsent) drop() {
+	u.c.l.Unsent(-len(u.rest))
+	u.rest = nil
+}
+
+// sending reports whether something unsent waits for room.
+func (c *Core) sending() bool {
+	return c.own.out.unsent != nil && c.own.dirs[Out].Op != nil
+}
+
+// follow has what is unsent go by a deadline that was moved.
+func (c *Core) follow(limit int64) {
+	u, d := c.own.out.unsent, &c.own.dirs[Out]
+	switch {
+	case u.rest == nil || c.state != open:
+	case d.Op != nil && limit != 0:
+		c.arm(d, limit)
+	case d.Op == nil && (limit == 0 || limit > c.l.NowNS()):
+		u.submit()
+	}
+}
+
+// TakeUnsent gives what is unsent to the caller, of a handle that leaves its loop. For the hook Settled.
+func (c *Core) TakeUnsent() (rest []byte) {
+	if u := c.own.out.unsent; u != nil {
+		rest = u.rest
+		u.drop()
+	}
+	return rest
+}
+
+// Resume has a new handle begin with what another had that was unsent.
+func (c *Core) Resume(rest []byte) {
+	if len(rest) > 0 {
+		(*sender)(c).Unsent(0, rest)
+	}
+}
+
+// leaveError leaves the error of a send that nobody was told to those who are in Close, or come to it.
+func (c *Core) leaveError() {
+	if u := c.own.out.unsent; u != nil && u.err != nil {
+		c.sendErr.Store(&u.err)
+		c.own.out.unsent = nil
+	}
+}
+
+// takeError is that error, for one of them. Any caller.
+func (c *Core) takeError() error {
+	if err := c.sendErr.Swap(nil); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// tail is what is left of a handle that is closed: its descriptor, and bytes that were accepted and that the
+// socket has had no room for. As the kernel does with what is in the socket, it is sent in the background.
+type tail struct {
+	l     *loop.Loop
+	fd    fd.FD
+	op    *op.Op // nil: it has ended
+	rest  []byte
+	timer timer.Timer
+	open  loop.Handle
+	then  func(fd int32) // is given the descriptor; nil: it is closed
+}
+
+// tailMax is how long the peer may take, if there is no deadline.
+const tailMax = time.Minute
+
+// leaveTail gives the descriptor to a tail, if there is need for one, which gives it to then.
+func (c *Core) leaveTail(then func(fd int32)) bool {
+	u := c.own.out.unsent
+	if u == nil || len(u.rest) == 0 {
+		return false
+	}
+	linger := c.Linger()
+	switch {
+	case linger == 0:
+		u.drop()
+		return false
+	case c.l.Ending(), c.l.Stopping():
+		u.fail(-sys.ECANCELED)
+		return false
+	}
+	o := c.l.NewOp(op.Send)
+	if o == nil {
+		u.fail(-sys.ENOBUFS)
+		return false
+	}
+	limit := c.l.After(tailMax)
+	if linger > 0 {
+		limit = c.l.After(time.Duration(linger) * time.Second)
+	}
+	if at := c.limits[Out].Load(); at != 0 {
+		limit = min(limit, at)
+	}
+	t := &tail{l: c.l, op: o, rest: u.rest, then: then}
+	u.rest = nil
+	t.timer.Owner = t
+	t.fd.Init(c.Take())
+	o.Flags, o.Buf, o.FD, o.Sink = op.Full, t.rest, &t.fd, t
+	t.l.Register(&t.open, t)
+	t.l.HoldOpen(1)
+	t.l.Arm(&t.timer, limit)
+	t.l.Submit(o)
+	return true
+}
+
+// Complete closes the descriptor.
+func (t *tail) Complete(o *op.Op, _ int32, _ uint32) {
+	t.op = nil
+	t.l.FreeOp(o)
+	t.l.Unsent(-len(t.rest))
+	t.l.HoldOpen(-1)
+	t.l.RemoveTimer(&t.timer)
+	t.l.Unregister(&t.open)
+	if t.then == nil {
+		t.l.CloseFD(&t.fd)
+		return
+	}
+	t.l.Forget(&t.fd)
+	t.then(t.fd.Take())
+}
+
+// Fire ends it.
+func (t *tail) Fire(*timer.Timer) { t.Abandon() }
+
+// Drain ends it if Grace has ended.
+func (t *tail) Drain() {
+	if t.l.Stopping() {
+		t.Abandon()
+	}
+}
+
+// Abandon ends it; the completion of its op closes the descriptor.
+func (t *tail) Abandon() {
+	if !t.op.Canceled {
+		t.l.Cancel(t.op)
+	}
+}

@@ -1,0 +1,835 @@
+//go:build linux
+
+package sock_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"syscall"
+	"testing"
+	"time"
+
+	"ringo"
+	"ringo/buf"
+	"ringo/internal/posix"
+	"ringo/sock"
+)
+
+// A batch is a connection whose task has just written a little, and its peer.
+type batch struct {
+	*testing.T
+	here, there *ringo.Loop // here is the connection's
+	c           *sock.Conn
+	peer        *net.TCPConn
+	filler      int    // zeros that went out before the stream, so that nothing more fits
+	at          int    // of the stream, which is what was written since
+	file        string // with the stream
+	open        chan struct{}
+	opened      bool
+	got         chan error // the reader's verdict
+}
+
+// next is the next n bytes of the stream.
+func (x *batch) next(n int) []byte {
+	p := make([]byte, n)
+	pattern(p, x.at)
+	x.at += n
+	return p
+}
+
+// must fails the test on an error. Any goroutine may call it.
+func (x *batch) must(what string, err error) {
+	if err != nil {
+		x.Errorf("%s: %v", what, err)
+	}
+}
+
+// write has w take the next n bytes.
+func (x *batch) write(w io.Writer, n int) {
+	p := x.next(n)
+	k, err := w.Write(p)
+	if k != n || err != nil {
+		x.Errorf("Write(%d bytes) = %d, %v", n, k, err)
+	}
+}
+
+// read begins to read all that comes to the peer, once the gate is open.
+func (x *batch) read() {
+	x.open, x.got = make(chan struct{}), make(chan error, 1)
+	go func() {
+		<-x.open
+		p, err := io.ReadAll(x.peer)
+		if err != nil {
+			x.got <- fmt.Errorf("the peer, after %d bytes: %w", len(p), err)
+			return
+		}
+		if len(p) < x.filler || bytes.Count(p[:x.filler], []byte{0}) != x.filler {
+			x.got <- fmt.Errorf("the first %d of %d bytes are not what filled the socket", x.filler, len(p))
+			return
+		}
+		p = p[x.filler:]
+		if bad := mismatch(p, 0); bad >= 0 {
+			x.got <- fmt.Errorf("byte %d of %d is wrong", bad, len(p))
+		} else if len(p) != x.at {
+			x.got <- fmt.Errorf("%d bytes came, want %d", len(p), x.at)
+		} else {
+			x.got <- nil
+		}
+	}()
+}
+
+// gate lets the peer read.
+func (x *batch) gate() {
+	if !x.opened {
+		x.opened = true
+		close(x.open)
+	}
+}
+
+// block fills the socket without the connection's knowledge.
+func (x *batch) block() {
+	x.Helper()
+	rc, err := x.c.SyscallConn()
+	if err != nil {
+		x.Fatal(err)
+	}
+	for before := -1; before != x.filler; pause(x.here) { // what was sent may still be on its way
+		before = x.filler
+		rc.Control(func(fd uintptr) {
+			for size := 4096; size > 0; {
+				n, err := syscall.Write(int(fd), make([]byte, size))
+				if x.filler += max(0, n); err == syscall.EAGAIN {
+					size /= 64
+				} else if err != nil {
+					x.Error(err)
+					return
+				}
+			}
+		})
+	}
+}
+
+// waits counts sends that had to wait for room.
+func (x *batch) waits() (n uint64) { return opStats(x.here, "send").Submitted }
+
+// opStats are the counters of one kind of operation.
+func opStats(l *ringo.Loop, name string) (s ringo.OpStats) {
+	for _, op := range l.Stats().Ops {
+		if op.Op == name {
+			s = op
+		}
+	}
+	return s
+}
+
+// goroutine runs f on a goroutine, while the task waits.
+func (x *batch) goroutine(f func()) { onGoroutine(x.T, x.here, f) }
+
+// A follower is what comes behind bytes that were accepted.
+type follower struct {
+	name  string
+	quick bool // it returns though the peer reads nothing
+	ends  bool // the connection is closed by it
+	raw   bool // it does not wait for room
+	do    func(x *batch)
+}
+
+var followers = []follower{
+	{name: "Close", quick: true, ends: true, do: func(x *batch) { x.must("Close", x.c.Close()) }},
+	{name: "Close by a goroutine", quick: true, ends: true, do: func(x *batch) {
+		x.goroutine(func() { x.must("Close", x.c.Close()) })
+	}},
+	{name: "Close that lingers", ends: true, do: func(x *batch) {
+		x.must("SetLinger", x.c.SetLinger(2))
+		x.must("Close", x.c.Close())
+	}},
+	{name: "CloseWrite", do: func(x *batch) { x.must("CloseWrite", x.c.CloseWrite()) }},
+	{name: "CloseWrite by a goroutine", do: func(x *batch) {
+		x.goroutine(func() { x.must("CloseWrite", x.c.CloseWrite()) })
+	}},
+	{name: "Detach", ends: true, do: func(x *batch) {
+		fd, _, err := x.c.Detach()
+		if err != nil {
+			x.Errorf("Detach: %v", err)
+			return
+		}
+		x.goroutine(func() {
+			f := os.NewFile(uintptr(fd), "detached")
+			x.write(f, 20_000)
+			f.Close()
+		})
+	}},
+	{name: "DetachConn", ends: true, do: func(x *batch) {
+		conn, err := x.c.DetachConn()
+		if err != nil {
+			x.Errorf("DetachConn: %v", err)
+			return
+		}
+		x.goroutine(func() {
+			x.write(conn, 20_000)
+			conn.Close()
+		})
+	}},
+	{name: "DetachConn by a goroutine", ends: true, do: func(x *batch) {
+		x.goroutine(func() {
+			conn, err := x.c.DetachConn()
+			if err != nil {
+				x.Errorf("DetachConn: %v", err)
+				return
+			}
+			x.write(conn, 20_000)
+			conn.Close()
+		})
+	}},
+	{name: "MoveTo", ends: true, do: func(x *batch) {
+		moved, err := x.c.MoveTo(x.there)
+		if err != nil {
+			x.Errorf("MoveTo: %v", err)
+			return
+		}
+		x.there.Go(func() {
+			x.write(moved, 1000)
+			x.write(moved, 20_000)
+			x.write(moved, 10)
+			x.must("Close", moved.Close())
+		}).Wait()
+	}},
+	{name: "File", do: func(x *batch) {
+		f, err := x.c.File()
+		if err != nil {
+			x.Errorf("File: %v", err)
+			return
+		}
+		x.goroutine(func() {
+			x.write(f, 20_000)
+			f.Close()
+		})
+		x.write(x.c, 10)
+	}},
+	{name: "RawConn.Control", raw: true, do: func(x *batch) {
+		rc, _ := x.c.SyscallConn()
+		x.must("Control", rc.Control(func(fd uintptr) { x.write(rawWriter(fd), 100) }))
+		x.write(x.c, 10)
+		x.goroutine(func() { x.must("Control", rc.Control(func(fd uintptr) { x.write(rawWriter(fd), 100) })) })
+	}},
+	{name: "RawConn.Write", do: func(x *batch) {
+		rc, _ := x.c.SyscallConn()
+		for range 2 {
+			p := x.next(2000)
+			x.must("RawConn.Write", rc.Write(func(fd uintptr) bool {
+				n, err := syscall.Write(int(fd), p)
+				p = p[max(0, n):]
+				return len(p) == 0 || err != nil && err != syscall.EAGAIN
+			}))
+			x.write(x.c, 10)
+		}
+	}},
+	{name: "RawConn.Write by a goroutine", do: func(x *batch) {
+		rc, _ := x.c.SyscallConn()
+		x.goroutine(func() {
+			p := x.next(2000)
+			x.must("RawConn.Write", rc.Write(func(fd uintptr) bool {
+				n, err := syscall.Write(int(fd), p)
+				p = p[max(0, n):]
+				return len(p) == 0 || err != nil && err != syscall.EAGAIN
+			}))
+		})
+	}},
+	{name: "SendFile", do: func(x *batch) {
+		f, err := os.Open(x.file)
+		if err != nil {
+			x.Error(err)
+			return
+		}
+		defer f.Close()
+		const n = 30_000
+		head := x.next(100)
+		for sent := 0; sent < n; {
+			k, err := x.c.SendFile(head, f, int64(x.at), int64(n-sent))
+			if err != nil {
+				x.Errorf("SendFile: %v", err)
+				return
+			}
+			head = nil
+			x.at, sent = x.at+k, sent+k
+		}
+		x.write(x.c, 10)
+	}},
+	{name: "ReadFrom a file", do: func(x *batch) {
+		f, err := os.Open(x.file)
+		if err != nil {
+			x.Error(err)
+			return
+		}
+		defer f.Close()
+		f.Seek(int64(x.at), io.SeekStart)
+		n, err := x.c.ReadFrom(io.LimitReader(f, 50_000))
+		x.must("ReadFrom", err)
+		x.at += int(n)
+		x.write(x.c, 10)
+	}},
+	{name: "ReadFrom", do: func(x *batch) {
+		p := x.next(50_000)
+		_, err := x.c.ReadFrom(struct{ io.Reader }{bytes.NewReader(p)})
+		x.must("ReadFrom", err)
+		x.write(x.c, 10)
+	}},
+	{name: "a copy of little", do: func(x *batch) { x.relay(3000) }},
+	{name: "a copy of much", do: func(x *batch) { x.relay(500_000) }},
+	{name: "a copy by a goroutine", do: func(x *batch) { x.goroutine(func() { x.relay(200_000) }) }},
+	{name: "zero copy", do: func(x *batch) {
+		x.c.SetZeroCopy(8192) // where there is none it is a plain Write
+		x.write(x.c, 100_000)
+		x.write(x.c, 10)
+	}},
+	{name: "WriteV of little", quick: true, do: func(x *batch) {
+		p := x.next(300)
+		_, err := x.c.WriteV([][]byte{p[:1], nil, p[1:100], p[100:]})
+		x.must("WriteV", err)
+	}},
+	{name: "WriteV of much", do: func(x *batch) {
+		p := x.next(100_000)
+		_, err := x.c.WriteV([][]byte{p[:1], nil, p[1:100], p[100:]})
+		x.must("WriteV", err)
+		x.write(x.c, 10)
+	}},
+	{name: "WriteLease", do: func(x *batch) {
+		src, in := connect(x.T, x.here)
+		defer src.Close()
+		defer in.Close()
+		for _, n := range []int{100, 3000} {
+			send(x.T, in, string(x.next(n)))
+			x.at -= n
+			for left := n; left > 0; {
+				lease, err := src.Next()
+				if err != nil {
+					x.Errorf("Next: %v", err)
+					return
+				}
+				k, err := x.c.WriteLease(lease)
+				x.must("WriteLease", err)
+				left -= k
+				x.at += k
+			}
+			x.write(x.c, 10)
+		}
+	}},
+	{name: "WriteLease of plain memory", do: func(x *batch) {
+		_, err := x.c.WriteLease(buf.Of(x.next(100_000), nil))
+		x.must("WriteLease", err)
+		x.write(x.c, 10)
+	}},
+	{name: "Write of little", do: func(x *batch) { x.write(x.c, 5); x.write(x.c, 4096) }},
+	{name: "Write of 4097", do: func(x *batch) { x.write(x.c, 4097); x.write(x.c, 0); x.write(x.c, 1) }},
+	{name: "Write of much", do: func(x *batch) { x.write(x.c, 300_000); x.write(x.c, 10) }},
+	{name: "Write by a goroutine", do: func(x *batch) {
+		x.goroutine(func() { x.write(x.c, 10); x.write(x.c, 100_000) })
+		x.write(x.c, 10)
+		x.goroutine(func() { x.write(x.c, 10) })
+	}},
+	{name: "Write by a task of another loop", do: func(x *batch) {
+		x.there.Go(func() { x.write(x.c, 10); x.write(x.c, 100_000) }).Wait()
+		x.write(x.c, 10)
+	}},
+	{name: "Write by an iterator", do: func(x *batch) {
+		inIterator(func() { x.write(x.c, 10); x.write(x.c, 100_000); x.write(x.c, 10) })
+	}},
+	{name: "Write by another task", do: func(x *batch) {
+		x.here.Go(func() { x.write(x.c, 10) }).Wait()
+		x.here.Go(func() { x.write(x.c, 100_000) }).Wait()
+	}},
+	{name: "SetBatching and Write", do: func(x *batch) {
+		x.must("SetBatching", x.c.SetBatching(false))
+		x.write(x.c, 10)
+		x.must("SetBatching", x.c.SetBatching(true))
+		x.write(x.c, 10)
+	}},
+	{name: "Flush", do: func(x *batch) { x.must("Flush", x.c.Flush()); x.write(x.c, 10) }},
+	{name: "Flush by a goroutine", do: func(x *batch) {
+		x.goroutine(func() { x.must("Flush", x.c.Flush()) })
+		x.write(x.c, 10)
+	}},
+	{name: "nothing", quick: true, do: func(x *batch) {}},
+}
+
+// rawWriter writes to a descriptor.
+type rawWriter int
+
+func (fd rawWriter) Write(p []byte) (int, error) { return syscall.Write(int(fd), p) }
+
+// relay copies the next n bytes from another connection.
+func (x *batch) relay(n int) {
+	var src *sock.Conn
+	var in *net.TCPConn
+	if x.here.Go(func() { src, in = connect(x.T, x.here) }).Wait() != nil {
+		return
+	}
+	defer in.Close()
+	defer src.Close()
+	p := x.next(n)
+	fed := make(chan error, 1)
+	go func() {
+		_, err := in.Write(p)
+		in.CloseWrite()
+		fed <- err
+	}()
+	if k, err := io.Copy(x.c, src); k != int64(n) || err != nil {
+		x.Errorf("io.Copy = %d, %v, want %d", k, err, n)
+	}
+	x.must("the peer's Write", <-fed)
+}
+
+// onBatch runs f as a task, with a connection whose peer reads nothing until the gate is open.
+func onBatch(t *testing.T, here, there *ringo.Loop, full bool, f func(x *batch)) {
+	t.Helper()
+	x := &batch{T: t, here: here, there: there}
+	var ln *sock.Listener
+	if err := here.Go(func() { ln = listen(t, here) }).Wait(); err != nil {
+		t.Fatal(err)
+	}
+	within(patience, t.Name(), func() {
+		here.Go(func() {
+			x.c, x.peer = accept(t, ln)
+			ln.Close()
+			x.c.SetWriteBuffer(1 << 16)
+			x.peer.SetReadBuffer(1 << 16)
+			x.read()
+			if full {
+				x.block()
+			} else {
+				x.gate()
+			}
+			f(x)
+			x.c.Close()
+			x.gate()
+		}).Wait()
+		if err := <-x.got; err != nil {
+			t.Error(err)
+		}
+		x.peer.Close()
+	})
+}
+
+// Whatever comes behind bytes that were accepted finds them sent: the peer gets all, once, in order, and then the end,
+// also where the socket had no room for them.
+func TestAcceptedGoesFirst(t *testing.T) {
+	file := patternFile(t, 1<<20)
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		cfg.Buffers, cfg.BufferSize = 32, 4096
+		twoLoops(t, cfg, func(here, there *ringo.Loop) {
+			for _, state := range []string{"room", "no room", "unsent"} {
+				for _, f := range followers {
+					t.Run(state+"/"+f.name, func(t *testing.T) {
+						if f.raw && state != "room" {
+							t.Skip("it does not wait for room")
+						}
+						onBatch(t, here, there, state != "room", func(x *batch) {
+							x.file = file
+							x.write(x.c, 700)
+							x.write(x.c, 33)
+							if state == "unsent" {
+								before := x.waits()
+								if others(here); x.waits() == before {
+									t.Error("the socket had room")
+								}
+							}
+							if f.quick {
+								f.do(x)
+							} else {
+								task := here.Go(func() { f.do(x) })
+								others(here)
+								x.gate()
+								task.Wait()
+							}
+						})
+					})
+				}
+			}
+		})
+	})
+}
+
+// An ending is how a Run ends behind bytes that were accepted.
+var runEndings = []struct {
+	name string
+	do   func(x *batch, cancel func())
+}{
+	{name: "the function returns", do: func(x *batch, _ func()) {}},
+	{name: "Close, and the function returns", do: func(x *batch, _ func()) { x.must("Close", x.c.Close()) }},
+	{name: "cancelled, and the function returns", do: func(x *batch, cancel func()) { cancel() }},
+	{name: "Close, and cancelled", do: func(x *batch, cancel func()) { x.must("Close", x.c.Close()); cancel() }},
+	{name: "cancelled, and Close", do: func(x *batch, cancel func()) { cancel(); x.must("Close", x.c.Close()) }},
+	{name: "CloseWrite, and cancelled", do: func(x *batch, cancel func()) {
+		x.must("CloseWrite", x.c.CloseWrite())
+		cancel()
+	}},
+	{name: "a task's end", do: func(x *batch, _ func()) { x.here.Go(func() { defer x.c.Close(); x.write(x.c, 10) }) }},
+}
+
+// oneRun runs f as the function of a Run of one loop, with a connection and bytes that were accepted, and opens
+// the gate when begun says so. It gives the time from then on to the end of Run.
+func oneRun(t *testing.T, cfg ringo.Config, full bool, f func(x *batch, cancel func())) *batch {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	x := &batch{T: t}
+	err := ringo.Run(ctx, &cfg, func(l *ringo.Loop) error {
+		x.here = l
+		x.c, x.peer = connect(t, l)
+		x.c.SetWriteBuffer(1 << 14)
+		x.peer.SetReadBuffer(1 << 14)
+		x.read()
+		if full {
+			x.block()
+		} else {
+			x.gate()
+		}
+		x.write(x.c, 700)
+		f(x, cancel)
+		return nil
+	})
+	if err != nil {
+		t.Errorf("Run: %v", err)
+	}
+	return x
+}
+
+// What was accepted goes out before the loop ends, also if the socket has no room for it at first, if the connection
+// was closed and the peer reads within Grace.
+func TestAcceptedBeforeTheEnd(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		for _, state := range []string{"room", "no room"} {
+			for _, e := range runEndings {
+				t.Run(state+"/"+e.name, func(t *testing.T) {
+					within(patience, t.Name(), func() {
+						x := oneRun(t, cfg, state != "room", func(x *batch, cancel func()) {
+							if state != "room" { // it reads when the function has returned
+								x.here.AfterFunc(20*time.Millisecond, x.gate)
+							}
+							e.do(x, cancel)
+						})
+						defer x.peer.Close()
+						x.gate()
+						if err := <-x.got; err != nil {
+							t.Error(err)
+						}
+					})
+				})
+			}
+		}
+	})
+}
+
+// stuck are callers that wait for a peer that reads nothing, behind bytes that were accepted.
+var stuck = []struct {
+	name string
+	do   func(x *batch)
+}{
+	{"nobody", func(x *batch) {}},
+	{"Close", func(x *batch) { x.c.Close() }},
+	{"Close that lingers", func(x *batch) { x.c.SetLinger(1); x.c.Close() }},
+	{"Flush", func(x *batch) { x.c.Flush() }},
+	{"CloseWrite", func(x *batch) { x.c.CloseWrite() }},
+	{"Write", func(x *batch) { x.c.Write(make([]byte, 10)) }},
+	{"Write of much", func(x *batch) { x.c.Write(make([]byte, 100_000)) }},
+	{"RawConn.Write", func(x *batch) {
+		rc, _ := x.c.SyscallConn()
+		rc.Write(func(uintptr) bool { return true })
+	}},
+	{"Detach", func(x *batch) {
+		if fd, _, err := x.c.Detach(); err == nil {
+			syscall.Close(fd)
+		}
+	}},
+	{"File", func(x *batch) {
+		if f, err := x.c.File(); err == nil {
+			f.Close()
+		}
+	}},
+}
+
+// Nobody who waits for a peer that never reads keeps a loop for longer than Grace.
+func TestUnsentEndsWithGrace(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		cfg.Grace = 50 * time.Millisecond
+		for _, by := range []string{"task", "goroutine"} {
+			for _, s := range stuck {
+				t.Run(by+"/"+s.name, func(t *testing.T) {
+					within(patience, t.Name(), func() {
+						var returned chan struct{}
+						began := time.Now()
+						x := oneRun(t, cfg, true, func(x *batch, cancel func()) {
+							before := x.waits()
+							if others(x.here); x.waits() == before {
+								t.Error("the socket had room")
+							}
+							if by == "task" {
+								x.here.Go(func() { s.do(x) })
+							} else {
+								returned = make(chan struct{})
+								go func() { defer close(returned); s.do(x) }()
+							}
+							x.here.Sleep(5 * time.Millisecond)
+							began = time.Now()
+							cancel()
+						})
+						if took := time.Since(began); took > 2*time.Second {
+							t.Errorf("the end took %v", took)
+						}
+						x.peer.Close()
+						if returned != nil {
+							<-returned
+						}
+					})
+				})
+			}
+		}
+	})
+}
+
+// sends counts what has gone out: plain calls, and sends at a turn's end.
+func sends(l *ringo.Loop) (plain, batched uint64) {
+	return opStats(l, "send").Tried, l.Stats().Driver.Sends
+}
+
+// What a turn writes to a connection is one send.
+func TestOneSendATurn(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		twoLoops(t, cfg, func(here, there *ringo.Loop) {
+			onBatch(t, here, there, false, func(x *batch) {
+				d, out := connect(t, here)
+				defer out.Close()
+				defer d.Close()
+				for round := range 20 {
+					others(here)
+					plain, batched := sends(here)
+					for range 5 {
+						x.write(x.c, 100)
+						d.Write([]byte("0123456789"))
+						x.write(x.c, 1)
+					}
+					p := x.next(20)
+					x.c.WriteV([][]byte{p[:7], p[7:]})
+					others(here)
+					if p, b := sends(here); p != plain || b != batched+2 {
+						t.Errorf("round %d: %d plain sends and %d batched, want 0 and 2", round, p-plain, b-batched)
+					}
+					wantPeer(t, here, out, "01234567890123456789012345678901234567890123456789")
+				}
+			})
+		})
+	})
+}
+
+// What is more than is accepted for a connection, and for all of a loop, goes out in order.
+func TestMoreThanIsAccepted(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		twoLoops(t, cfg, func(here, there *ringo.Loop) {
+			for _, size := range []int{1, 100, 1000, 4096, 4097} {
+				for _, total := range []int{20 << 10, 300 << 10} {
+					t.Run(fmt.Sprint(size, " to ", total), func(t *testing.T) {
+						onBatch(t, here, there, false, func(x *batch) {
+							for x.at < total {
+								x.write(x.c, size)
+							}
+						})
+					})
+				}
+			}
+			t.Run("300 connections", func(t *testing.T) {
+				needNumbers(t, 700)
+				here.Go(func() {
+					var ours []*sock.Conn
+					var peers []*net.TCPConn
+					for range 300 {
+						c, peer := connect(t, here)
+						ours, peers = append(ours, c), append(peers, peer)
+					}
+					const size, rounds = 1000, 3
+					for at := range rounds {
+						p := make([]byte, size)
+						pattern(p, at*size)
+						for _, c := range ours {
+							if _, err := c.Write(p); err != nil {
+								t.Error(err)
+							}
+						}
+					}
+					for i, peer := range peers {
+						offloaded(t, here, func() error {
+							p := make([]byte, size*rounds)
+							_, err := io.ReadFull(peer, p)
+							if bad := mismatch(p, 0); bad >= 0 {
+								t.Errorf("connection %d: byte %d is wrong", i, bad)
+							}
+							return err
+						})
+						ours[i].Close()
+						peer.Close()
+					}
+				}).Wait()
+			})
+		})
+	})
+}
+
+// Bytes that are flushed at once leave the room for the next.
+func TestFlushLeavesRoom(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		twoLoops(t, cfg, func(here, there *ringo.Loop) {
+			onBatch(t, here, there, false, func(x *batch) {
+				for range 100 {
+					x.write(x.c, 4096)
+					x.must("Flush", x.c.Flush())
+					others(here)
+				}
+				plain, batched := sends(here)
+				x.write(x.c, 10)
+				x.write(x.c, 10)
+				others(here)
+				if p, b := sends(here); p != plain || b != batched+1 {
+					t.Errorf("after 100 flushes: %d plain sends and %d batched, want 0 and 1", p-plain, b-batched)
+				}
+			})
+		})
+	})
+}
+
+// Without batching each Write is a call at once.
+func TestNoBatching(t *testing.T) {
+	count := func(x *batch, want uint64) {
+		x.Helper()
+		others(x.here)
+		plain, batched := sends(x.here)
+		for range 3 {
+			x.write(x.c, 10)
+		}
+		if p, _ := sends(x.here); p != plain+want {
+			x.Errorf("%d plain sends of 3 writes, want %d", p-plain, want)
+		}
+		others(x.here)
+		if _, b := sends(x.here); b-batched != (3-want)/3 {
+			x.Errorf("%d batched sends", b-batched)
+		}
+	}
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		for _, none := range []bool{false, true} {
+			cfg.NoBatching = none
+			twoLoops(t, cfg, func(here, there *ringo.Loop) {
+				onBatch(t, here, there, false, func(x *batch) {
+					if none {
+						count(x, 3)
+					}
+					x.c.SetBatching(true)
+					count(x, 0)
+					x.c.SetBatching(false)
+					count(x, 3)
+					x.write(x.c, 10)
+					x.c.SetBatching(true)
+					count(x, 0)
+				})
+			})
+		}
+	})
+}
+
+// A write deadline is one for bytes that were accepted, too, and to move it has the stream go on.
+func TestDeadlineOfUnsent(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		twoLoops(t, cfg, func(here, there *ringo.Loop) {
+			for _, by := range []string{"task", "goroutine", "task there"} {
+				t.Run(by, func(t *testing.T) {
+					onBatch(t, here, there, true, func(x *batch) {
+						run := func(f func()) {
+							switch by {
+							case "task":
+								f()
+							case "goroutine":
+								x.goroutine(f)
+							default:
+								there.Go(f).Wait()
+							}
+						}
+						x.write(x.c, 700)
+						others(here)
+						x.c.SetWriteDeadline(time.Now().Add(5 * time.Millisecond))
+						run(func() {
+							for range 2 {
+								n, err := x.c.Write([]byte("never"))
+								if n != 0 {
+									t.Errorf("Write = %d", n)
+								}
+								wantTimeout(t, "Write", err)
+								wantTimeout(t, "Flush", x.c.Flush())
+							}
+						})
+						x.c.SetWriteDeadline(time.Now().Add(time.Hour))
+						x.gate()
+						run(func() { x.write(x.c, 100) })
+						x.c.SetWriteDeadline(time.Time{})
+						run(func() { x.write(x.c, 10_000) })
+					})
+				})
+			}
+			t.Run("cancel", func(t *testing.T) {
+				onBatch(t, here, there, true, func(x *batch) {
+					x.write(x.c, 700)
+					var err error
+					task := here.Go(func() { err = x.c.Flush() })
+					others(here)
+					task.Cancel()
+					task.Wait()
+					wantCanceled(t, "Flush", err)
+					x.gate()
+					x.must("Flush", x.c.Flush())
+					x.write(x.c, 700)
+				})
+			})
+		})
+	})
+}
+
+// What a send of accepted bytes has met is told once, by the next call.
+func TestErrorOfAccepted(t *testing.T) {
+	calls := []struct {
+		name string
+		do   func(x *batch) error
+	}{
+		{"Write", func(x *batch) error { _, err := x.c.Write([]byte("x")); return err }},
+		{"Write of much", func(x *batch) error { _, err := x.c.Write(make([]byte, 5000)); return err }},
+		{"Flush", func(x *batch) error { return x.c.Flush() }},
+		{"Close", func(x *batch) error { return x.c.Close() }},
+		{"Write by a goroutine", func(x *batch) (err error) {
+			x.goroutine(func() { _, err = x.c.Write([]byte("x")) })
+			return err
+		}},
+		{"Flush by a goroutine", func(x *batch) (err error) { x.goroutine(func() { err = x.c.Flush() }); return err }},
+		{"Close by a goroutine", func(x *batch) (err error) { x.goroutine(func() { err = x.c.Close() }); return err }},
+	}
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		for _, call := range calls {
+			t.Run(call.name, func(t *testing.T) {
+				pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+					x := &batch{T: t, here: l, c: c, peer: peer}
+					reset(peer)
+					x.write(c, 10) // accepted, and refused
+					others(l)
+					err := call.do(x)
+					var op *net.OpError
+					if !errors.As(err, &op) || op.Op != "write" && op.Op != "close" ||
+						!errors.Is(err, posix.EPIPE) && !errors.Is(err, posix.ECONNRESET) {
+						t.Errorf("%v, want a *net.OpError with EPIPE or ECONNRESET", err)
+					}
+					if err := c.Close(); err != nil {
+						t.Errorf("Close, which is not the first to tell: %v", err)
+					}
+				})
+			})
+		}
+	})
+}
