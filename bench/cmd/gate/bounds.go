@@ -11,7 +11,7 @@ import "strings"
 var ratioBounds = []ratioBound{
 	{"ringo-uring-request", cell{50, 64, 1}, 1.20},
 	{"ringo-uring-conn", cell{50, 64, 1}, 1.20},
-	{"ringo-uring-goroutine", cell{50, 64, 1}, 1.08},
+	{"ringo-uring-goroutine", cell{50, 64, 1}, 1.05},
 	{"ringo-epoll-request", cell{50, 64, 1}, 1.15},
 	{"ringo-uring-request", cell{50, 64, 16}, 1.19},
 	{"ringo-epoll-request", cell{50, 64, 16}, 1.16},
@@ -24,7 +24,7 @@ const lossMax = 0.07
 // callBounds are the system calls of a request at 50 x 64 bytes, with request handlers.
 var callBounds = map[string][]callBound{
 	"uring": {
-		{"sendto", 1, 1},           // a plain send each
+		{"sendto", 0, 0},           // sends travel with the enter
 		{"io_uring_enter", 0, 0.2}, // one a turn, which has most of the connections
 	},
 	"epoll": {

@@ -45,9 +45,7 @@ func echoRequest(c *sock.Conn) error {
 		if err != nil {
 			return err
 		}
-		_, err = c.Write(b.Bytes())
-		b.Release()
-		if err != nil {
+		if _, err = c.WriteLease(b); err != nil {
 			return err
 		}
 	}
