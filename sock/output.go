@@ -145,12 +145,12 @@ func (c *Conn) writeBuffer(b *buf.Buffer, src *Conn) (int, error) {
 		b.Pool().Put(b)
 		return 0, err
 	}
-	n := b.End - b.Off
-	if c.acceptBuffer(b) {
+	if n := b.End - b.Off; !c.lendsOut(b.Unread()) && c.accept(b.Unread()) {
+		b.Pool().Put(b)
 		c.core.Leave(a)
 		return n, nil
 	}
-	n = 0
+	n := 0
 	if c.core.Push(); !c.core.Owes() {
 		n, err = c.writeNow(b.Unread())
 	}
@@ -179,12 +179,6 @@ func (c *Conn) writeCopy(b *buf.Buffer, n int, src *Conn) (int, error) {
 		}
 	}
 	return c.writeRest(p, n)
-}
-
-// acceptBuffer reports whether a buffer's bytes are sent at the turn's end, from where they are. The loop gives
-// it back then. What comes in bulk is not accepted: there is more behind it, and who copies must be able to stop.
-func (c *Conn) acceptBuffer(b *buf.Buffer) bool {
-	return len(b.Unread()) <= int(c.accepts.Load()) && !c.lendsOut(b.Unread()) && c.mayWrite() && c.core.AcceptBuffer(b)
 }
 
 // writeNow sends what the socket takes without waiting, up to pieceMax.

@@ -185,7 +185,12 @@ func (c *Conn) WriteLease(b buf.Lease) (int, error) {
 		return 0, err
 	}
 	defer c.core.Leave(a)
-	if c.accepts.Load() != 0 && !c.lendsOut(p) && c.mayWrite() && c.core.AcceptLease(b) {
+	switch {
+	case c.lendsOut(p):
+	case c.accept(p): // a copy costs less than a buffer that is not there for others
+		b.Release()
+		return len(p), nil
+	case c.accepts.Load() != 0 && c.mayWrite() && c.core.AcceptLease(b):
 		return len(p), nil
 	}
 	if c.core.Owes() {

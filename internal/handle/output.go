@@ -46,17 +46,7 @@ func (c *Core) Accept(p []byte) bool {
 	return o.unsent == nil && !o.slow && c.l.Accept(&o.accepted, (*sender)(c), c.fd.Sys(), p)
 }
 
-// AcceptBuffer is Accept for what is in a buffer, which is the loop's then.
-func (c *Core) AcceptBuffer(b *buf.Buffer) bool {
-	o := &c.own.out
-	if o.unsent != nil || o.slow || !c.l.AcceptsBuffer(o.accepted, len(b.Unread())) {
-		return false
-	}
-	c.l.AcceptBuffer(&o.accepted, (*sender)(c), c.fd.Sys(), b)
-	return true
-}
-
-// AcceptLease is AcceptBuffer for a lease of the loop's buffers, which is released.
+// AcceptLease is Accept for a lease of the loop's buffers, without a copy. The lease is released.
 func (c *Core) AcceptLease(b buf.Lease) bool {
 	o := &c.own.out
 	if o.unsent != nil || o.slow || !c.l.AcceptsBuffer(o.accepted, len(b.Bytes())) {
