@@ -557,7 +557,7 @@ func closes(x *cell, _ *pending) {
 }
 
 func detaches(x *cell, _ *pending) {
-	if x.row.small { // the peer has to take what was accepted
+	if x.row.small && x.who.own { // the peer has to take what was accepted
 		x.sink.open()
 	}
 	x.byTask("DetachConn", func() (err error) { x.parted, err = x.conn.DetachConn(); return err })
