@@ -61,6 +61,7 @@ func (x *batch) write(w io.Writer, n int) {
 // read begins to read all that comes to the peer, once the gate is open.
 func (x *batch) read() {
 	x.open, x.got = make(chan struct{}), make(chan error, 1)
+	x.Cleanup(x.gate) // of a peer that never read
 	go func() {
 		<-x.open
 		p, err := io.ReadAll(x.peer)
