@@ -91,8 +91,9 @@ const crowd = 8
 
 // fewTurns is how many turns a task may wait while so many connections are greedy,
 // each with two tasks. A turn resumes Budget tasks, or an eighth of that if each
-// makes all the calls that it may.
-func fewTurns(budget int) uint64 { return uint64(2*crowd*8/budget + 3) }
+// makes all the calls that it may; or a single one, if that takes so long that what
+// it has written is to be sent first.
+func fewTurns(budget int) uint64 { return uint64(2*crowd*max(1, 8/budget) + 3) }
 
 // turns is the number of the loop's present turn.
 func turns(l *ringo.Loop) uint64 { return l.Stats().Turns }
