@@ -205,15 +205,16 @@ func idleReadiness(h *harness) {
 	h.sleepsIdly()
 }
 
-// sleepsIdly checks that Waits in which nothing happens give the processor away,
-// and use next to nothing of it. What that is depends on the machine: an emulated
-// one needs hundreds of microseconds for a plain sleep, and a busy one does now
-// and then something else in the thread's name. So only who uses much more than
-// sleeps do, and does so three times, is not idle. It is the sum that counts: one
-// that spins on a busy machine may get no processor for all of a single Wait.
+// sleepsIdly checks that Waits in which nothing happens give the processor away, and
+// use little of it. What a sleep costs depends on the machine: an emulated one needs
+// hundreds of microseconds, and a busy one does something else in the thread's name for
+// milliseconds. So only who uses a tenth of the time and much more than sleeps do,
+// three times, is not idle: one that is kept awake uses all of it. It is the sum that
+// counts: one that spins on a busy machine may get no processor for all of a single
+// Wait.
 func (h *harness) sleepsIdly() {
 	h.Helper()
-	const rounds, span, most = 3, 20 * time.Millisecond, time.Millisecond
+	const rounds, span, most = 3, 20 * time.Millisecond, 8 * time.Millisecond
 	for round := 1; ; round++ {
 		waits := h.useOfFour(func() {
 			before := h.threadUse()
