@@ -7,17 +7,19 @@ import "strings"
 // When a change moves these figures for good, this is the file to change: the usual ratios to what .ci/gate prints on
 // a quiet machine, the calls to what it counts.
 
-// ratioBounds are requests per server CPU second relative to package net's, as they usually are.
+// ratioBounds are requests per server CPU second relative to package net's and to those of the C server on the same
+// driver, as they usually are. Both vary with what the host charges for a system call and a wake, each in its own way;
+// what Ringo itself loses it loses against both.
 var ratioBounds = []ratioBound{
-	{"ringo-uring-request", cell{50, 64, 1}, 1.20},
-	{"ringo-uring-conn", cell{50, 64, 1}, 1.20},
-	{"ringo-uring-goroutine", cell{50, 64, 1}, 0.98},
-	{"ringo-epoll-request", cell{50, 64, 1}, 1.15},
-	{"ringo-uring-request", cell{50, 64, 16}, 1.19},
-	{"ringo-epoll-request", cell{50, 64, 16}, 1.16},
+	{"ringo-uring-request", cell{50, 64, 1}, 1.20, 0.96},
+	{"ringo-uring-conn", cell{50, 64, 1}, 1.20, 0.96},
+	{"ringo-uring-goroutine", cell{50, 64, 1}, 0.97, none},
+	{"ringo-epoll-request", cell{50, 64, 1}, 1.14, 0.96},
+	{"ringo-uring-request", cell{50, 64, 16}, 1.19, 0.92},
+	{"ringo-epoll-request", cell{50, 64, 16}, 1.15, 0.92},
 }
 
-// lossMax is the part of the usual ratio that may be missing. A server that has lost 15 % has a ratio of 0.87 of the
+// lossMax is the part of the usual ratios that may be missing. A server that has lost 15 % has a ratio of 0.87 of the
 // usual one; medians of a busy machine are off by 0.03.
 const lossMax = 0.07
 

@@ -8,36 +8,43 @@ import (
 	"testing"
 )
 
-var bound = ratioBound{"ringo-uring-request", cell{50, 64, 1}, 1.20}
-
 // A loss of 15 % fails whatever a few disturbed rounds say, and the usual ratio with the noise of a busy machine
-// passes.
+// passes. A host on which one yardstick alone does better is no loss.
 func TestJudgeRatio(t *testing.T) {
+	both := ratioBound{"ringo-uring-request", cell{50, 64, 1}, 1.20, 0.95}
+	alone := ratioBound{"ringo-uring-request", cell{50, 64, 1}, 1.20, none}
 	noise := []float64{1, 0.97, 1.04, 0.99, 1.01, 0.98, 1.03, 0.6, 1.7, 1, 1.02}
 	for _, c := range []struct {
-		name   string
-		factor float64
-		ok     bool
-		word   string
+		name       string
+		bound      ratioBound
+		toNet, toC float64
+		ok         bool
+		word       string
 	}{
-		{"as usual", 1, true, "  ok"},
-		{"2 % lost", 0.98, true, "  ok"},
-		{"15 % more time a request", 1 / 1.15, false, "FAILS: 13 % under the usual 1.20"},
-		{"20 % more", 1 / 1.2, false, "FAILS: 17 % under"},
-		{"15 % fewer requests a second", 0.85, false, "FAILS: 15 % under"},
-		{"20 % gained", 1.2, true, "so much over the usual 1.20 that bounds.go should know"},
+		{"as usual", both, 1, 1, true, "  ok"},
+		{"2 % lost", both, 0.98, 0.98, true, "  ok"},
+		{"15 % more time a request", both, 1 / 1.15, 1 / 1.15, false, "FAILS beside net and c-uring"},
+		{"20 % more", both, 1 / 1.2, 1 / 1.2, false, "FAILS beside net and c-uring"},
+		{"15 % fewer requests a second", both, 0.85, 0.85, false, "15 % under the usual 1.20"},
+		{"net is cheaper here", both, 0.8, 1, true, "20 % under the usual 1.20"},
+		{"C is cheaper here", both, 1, 0.8, true, "20 % under the usual 0.95"},
+		{"net is cheaper here, and 15 % lost", both, 0.8, 0.85, false, "FAILS"},
+		{"20 % gained", both, 1.2, 1, true, "so much over the usual 1.20 that bounds.go should know"},
+		{"lost with one yardstick", alone, 0.87, 1, false, "FAILS beside net"},
 	} {
-		var ratios []float64
+		ratios := map[string][]float64{}
 		for _, n := range noise {
-			ratios = append(ratios, bound.usual*c.factor*n)
+			ratios[netName] = append(ratios[netName], 1.20*c.toNet*n)
+			ratios["c-uring"] = append(ratios["c-uring"], 0.95*c.toC*n)
 		}
-		line, ok := bound.judge(ratios)
-		if ok != c.ok || !strings.Contains(line, c.word) {
-			t.Errorf("%s: %v, want %v and %q: %s", c.name, ok, c.ok, c.word, line)
+		lines, ok := c.bound.judge(ratios)
+		if text := strings.Join(lines, "\n"); ok != c.ok || !strings.Contains(text, c.word) {
+			t.Errorf("%s: %v, want %v and %q:\n%s", c.name, ok, c.ok, c.word, text)
 		}
-	}
-	if line, ok := bound.judge(nil); ok {
-		t.Errorf("no rounds pass: %s", line)
+		delete(ratios, netName)
+		if lines, ok := c.bound.judge(ratios); ok {
+			t.Errorf("%s: no rounds beside net pass: %s", c.name, lines)
+		}
 	}
 }
 
@@ -59,17 +66,26 @@ func TestBounds(t *testing.T) {
 	b := bed{bin: "bin"}
 	seen := map[string]bool{}
 	for _, r := range ratioBounds {
-		words, driver := b.command(r.server)
+		words, driver, err := b.command(r.server)
 		text := strings.Join(words, " ")
-		if !strings.Contains(text, "-driver "+driver+" ") || !strings.HasSuffix(r.server, "-"+words[len(words)-1]) {
+		if err != nil || !strings.Contains(text, "-driver "+driver+" ") ||
+			!strings.HasSuffix(r.server, "-"+words[len(words)-1]) {
 			t.Errorf("%s is started by %q", r.server, text)
 		}
 		if seen[r.String()] {
 			t.Errorf("%v has two bounds", r)
 		}
 		seen[r.String()] = true
-		if r.usual < 0.5 || r.usual > 3 {
-			t.Errorf("%v is usually %v of package net", r, r.usual)
+		if len(r.yardsticks()) == 0 {
+			t.Errorf("%v is compared with nobody", r)
+		}
+		for _, y := range r.yardsticks() {
+			if y.usual < 0.5 || y.usual > 3 {
+				t.Errorf("%v is usually %v of %s", r, y.usual, y.name)
+			}
+			if _, _, err := b.command(y.name); err != nil {
+				t.Errorf("%s: %v", y.name, err)
+			}
 		}
 	}
 	for driver := range callBounds {

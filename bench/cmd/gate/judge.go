@@ -18,33 +18,62 @@ func (c cell) String() string {
 	return fmt.Sprintf("%dx%d", c.conns, c.size)
 }
 
-// ratioBound is what a server's ratio to package net usually is in a cell.
+// ratioBound is what a server's ratios to package net and to C usually are in a cell.
 type ratioBound struct {
-	server string
-	cell   cell
-	usual  float64
+	server     string
+	cell       cell
+	toNet, toC float64
 }
+
+// none is the ratio to a yardstick that a server isn't compared with.
+const none = 0
 
 func (b ratioBound) String() string { return fmt.Sprintf("%s %v", b.server, b.cell) }
 
-func (b ratioBound) floor() float64 { return b.usual * (1 - lossMax) }
+// yardstick is a server that another is compared with, and what the ratio usually is.
+type yardstick struct {
+	name  string
+	usual float64
+}
 
-// judge compares the median of the rounds' ratios with the bound.
-func (b ratioBound) judge(ratios []float64) (line string, ok bool) {
-	if len(ratios) == 0 {
-		return fmt.Sprintf("%-22s %-9v no round was measured", b.server, b.cell), false
+func (y yardstick) floor() float64 { return y.usual * (1 - lossMax) }
+
+// yardsticks of a server: package net's, and the C server that is built on what its driver is built on.
+func (b ratioBound) yardsticks() (list []yardstick) {
+	driver := strings.Split(b.server, "-")[1]
+	for _, y := range []yardstick{{netName, b.toNet}, {"c-" + driver, b.toC}} {
+		if y.usual != none {
+			list = append(list, y)
+		}
 	}
-	low, median, high := quartiles(ratios)
-	ok = median >= b.floor()
-	word := "ok"
-	switch {
-	case !ok:
-		word = fmt.Sprintf("FAILS: %.0f %% under the usual %.2f", 100*(1-median/b.usual), b.usual)
-	case median > b.usual/(1-lossMax):
-		word = fmt.Sprintf("ok, and so much over the usual %.2f that bounds.go should know", b.usual)
+	return list
+}
+
+// judge compares the medians of the rounds' ratios, by yardstick, with the bounds. A server has lost if it has lost
+// against every yardstick: against one alone, it is the yardstick that another host treats better.
+func (b ratioBound) judge(ratios map[string][]float64) (lines []string, ok bool) {
+	var under []string
+	for _, y := range b.yardsticks() {
+		if len(ratios[y.name]) == 0 {
+			return []string{fmt.Sprintf("%-22s %-9v no round was measured beside %s", b.server, b.cell, y.name)}, false
+		}
+		low, median, high := quartiles(ratios[y.name])
+		word := "ok"
+		switch {
+		case median < y.floor():
+			word = fmt.Sprintf("%.0f %% under the usual %.2f", 100*(1-median/y.usual), y.usual)
+			under = append(under, y.name)
+		case median > y.usual/(1-lossMax):
+			word = fmt.Sprintf("ok, and so much over the usual %.2f that bounds.go should know", y.usual)
+		}
+		lines = append(lines, fmt.Sprintf("%-22s %-9v x %-7s %.3f (%.3f to %.3f), at least %.3f  %s", b.server, b.cell,
+			y.name, median, low, high, y.floor(), word))
 	}
-	return fmt.Sprintf("%-22s %-9v x net %.3f (%.3f to %.3f), at least %.3f  %s", b.server, b.cell, median, low, high,
-		b.floor(), word), ok
+	ok = len(under) < len(lines)
+	if !ok {
+		lines = append(lines, fmt.Sprintf("%-22s %-9v FAILS beside %s", b.server, b.cell, strings.Join(under, " and ")))
+	}
+	return lines, ok
 }
 
 // quartiles are the values below which a quarter, half and three quarters lie.

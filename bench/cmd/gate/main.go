@@ -31,7 +31,7 @@ func main() {
 
 func run(ctx context.Context, args []string) (ok bool, err error) {
 	f := flag.NewFlagSet("gate ratios | gate calls", flag.ExitOnError)
-	bin := f.String("bin", "bin", "`directory` of ringo, gonet-echo and load")
+	bin := f.String("bin", "bin", "`directory` of ringo, load and the servers it is compared with")
 	drivers := f.String("drivers", "uring,epoll", "`list` of drivers")
 	rounds := f.Int("rounds", 25, "`number` of rounds (ratios)")
 	warmup := f.Duration("warmup", 20*time.Millisecond, "`duration` before each window (ratios)")

@@ -34,13 +34,7 @@ func (r *ratios) run(ctx context.Context, bounds []ratioBound) (again []string, 
 			s.stop()
 		}
 	}()
-	names := []string{netName}
-	for _, b := range bounds {
-		if !slices.Contains(names, b.server) {
-			names = append(names, b.server)
-		}
-	}
-	for _, name := range names {
+	for _, name := range serversOf(bounds) {
 		if r.servers[name], err = r.bed.start(ctx, name); err != nil {
 			delete(r.servers, name)
 			return nil, false, err
@@ -53,8 +47,8 @@ func (r *ratios) run(ctx context.Context, bounds []ratioBound) (again []string, 
 		}
 		var failed []ratioBound
 		for _, b := range bounds {
-			line, good := b.judge(measured[b])
-			fmt.Fprintln(r.out, line)
+			lines, good := b.judge(measured[b])
+			fmt.Fprintln(r.out, strings.Join(lines, "\n"))
 			if !good {
 				failed = append(failed, b)
 			}
@@ -73,24 +67,38 @@ func (r *ratios) run(ctx context.Context, bounds []ratioBound) (again []string, 
 	}
 }
 
-// measure gives the ratios of each round. A round goes through the cells, in each through net and the servers; which of
-// them is first changes from round to round.
-func (r *ratios) measure(ctx context.Context, bounds []ratioBound) (map[ratioBound][]float64, error) {
-	measured := map[ratioBound][]float64{}
+// serversOf are the servers that bounds speak of, and their yardsticks, each once.
+func serversOf(bounds []ratioBound) (names []string) {
+	add := func(name string) {
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	for _, b := range bounds {
+		for _, y := range b.yardsticks() {
+			add(y.name)
+		}
+		add(b.server)
+	}
+	return names
+}
+
+// measure gives the ratios of each round, by yardstick. A round goes through the cells, in each through the servers;
+// which of them is first changes from round to round.
+func (r *ratios) measure(ctx context.Context, bounds []ratioBound) (map[ratioBound]map[string][]float64, error) {
+	measured := map[ratioBound]map[string][]float64{}
+	byCell := map[cell][]ratioBound{}
 	var cells []cell
 	for _, b := range bounds {
-		if !slices.Contains(cells, b.cell) {
+		if byCell[b.cell] == nil {
 			cells = append(cells, b.cell)
 		}
+		byCell[b.cell] = append(byCell[b.cell], b)
+		measured[b] = map[string][]float64{}
 	}
 	for round := range r.rounds {
 		for _, c := range cells {
-			names := []string{netName}
-			for _, b := range bounds {
-				if b.cell == c {
-					names = append(names, b.server)
-				}
-			}
+			names := serversOf(byCell[c])
 			cpu := map[string]float64{}
 			for i := range names {
 				name := names[(i+round)%len(names)]
@@ -99,9 +107,9 @@ func (r *ratios) measure(ctx context.Context, bounds []ratioBound) (map[ratioBou
 					return nil, err
 				}
 			}
-			for _, b := range bounds {
-				if b.cell == c {
-					measured[b] = append(measured[b], cpu[netName]/cpu[b.server])
+			for _, b := range byCell[c] {
+				for _, y := range b.yardsticks() {
+					measured[b][y.name] = append(measured[b][y.name], cpu[y.name]/cpu[b.server])
 				}
 			}
 		}

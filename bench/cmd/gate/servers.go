@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -23,7 +24,7 @@ import (
 
 // bed is where servers and load run.
 type bed struct {
-	bin                string // has ringo, gonet-echo and load
+	bin                string // has ringo, gonet-echo, uring_echo, epoll_echo and load
 	serverCPU, loadCPU int
 }
 
@@ -56,14 +57,28 @@ type server struct {
 
 const netName = "net"
 
-// command gives a server's words, and the driver that it is to run on, if it is Ringo.
-func (b *bed) command(name string) (words []string, driver string) {
+// command gives a server's words, and the driver that it is to name.
+func (b *bed) command(name string) (words []string, driver string, err error) {
 	if name == netName {
-		return []string{filepath.Join(b.bin, "gonet-echo"), "-listen", "127.0.0.1:0"}, "gonet"
+		return []string{filepath.Join(b.bin, "gonet-echo"), "-listen", "127.0.0.1:0"}, "gonet", nil
+	}
+	if kind, found := strings.CutPrefix(name, "c-"); found {
+		port, err := freePort()
+		return []string{filepath.Join(b.bin, kind+"_echo"), port}, name, err
 	}
 	part := strings.SplitN(name, "-", 3)
 	return []string{filepath.Join(b.bin, "ringo"), "echo", "-listen", "tcp://127.0.0.1:0", "-loops", "1", "-driver",
-		part[1], "-handler", part[2]}, part[1]
+		part[1], "-handler", part[2]}, part[1], nil
+}
+
+// freePort is one that nobody listens on at the moment: the servers in C don't choose one themselves.
+func freePort() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	defer l.Close()
+	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port), nil
 }
 
 // pinned is a command on one CPU.
@@ -75,7 +90,10 @@ func pinned(ctx context.Context, cpu int, words ...string) *exec.Cmd {
 
 // start starts a server and waits until it listens.
 func (b *bed) start(ctx context.Context, name string) (*server, error) {
-	words, driver := b.command(name)
+	words, driver, err := b.command(name)
+	if err != nil {
+		return nil, err
+	}
 	s := &server{name: name, cmd: pinned(ctx, b.serverCPU, words...)}
 	stderr, err := s.cmd.StderrPipe()
 	if err != nil {
