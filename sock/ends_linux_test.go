@@ -312,7 +312,7 @@ func TestPanicInControlIsNamed(t *testing.T) {
 					t.Errorf("%s: %v; want the panic in an error of net's shape", name, err)
 				}
 			}
-			if after := descriptors(t); after != before {
+			if after := descriptors(t); after > before { // fewer: what an earlier test had left was closed meanwhile
 				t.Errorf("%d descriptors are open, %d were", after, before)
 			}
 		})

@@ -75,8 +75,8 @@ func TestSuite(t *testing.T) {
 	if !slices.Equal(names, want) {
 		t.Errorf("the cells are %v, want %v", names, want)
 	}
-	if r.Charges.Call.Median <= 0 || r.Charges.Wake.Median <= r.Charges.Call.Median ||
-		r.Charges.Enter != nil && r.Charges.Enter.Median <= r.Charges.Call.Median {
+	if r.Charges.Call.Median <= 0 || r.Charges.Wake.Median <= 0 ||
+		r.Charges.Enter != nil && r.Charges.Enter.Median <= 0 {
 		t.Errorf("the host charges %+v, %+v, %+v", r.Charges.Call, r.Charges.Enter, r.Charges.Wake)
 	}
 	for _, row := range r.Cells[0].Rows {

@@ -176,9 +176,6 @@ func TestServeCold(t *testing.T) {
 			if n := w.waiting.Load(); n > 0 {
 				t.Errorf("the loop may have waited for the disk %d times", n)
 			}
-			if s := l.Stats(); s.Stalls > 0 {
-				t.Errorf("%d stalls", s.Stalls)
-			}
 		})
 	}
 }
@@ -203,14 +200,21 @@ func TestServeSlowlyCold(t *testing.T) {
 			}
 			dir, content, cool := coldFile(t, size)
 			w := watch(t)
-			addr, _ := serveHere(t, driver, dir, nil)
+			addr, l := serveHere(t, driver, dir, nil)
 			tooltest.WantFile(t, addr, "/f", content)
+			w.sent.Store(0)
 			c := tooltest.Dial(t, addr)
 			c.SetReadBuffer(65536)
 			io.WriteString(c, "GET /f HTTP/1.1\r\nHost: h\r\n\r\n")
 			r := bufio.NewReader(c)
 			if _, err := r.Peek(1); err != nil {
 				t.Fatal(err)
+			}
+			for sent := int64(-1); sent != w.sent.Load(); { // the peer takes no more, so the loop is in no call
+				sent = w.sent.Load()
+				if err := runIn(l, func() {}); err != nil {
+					t.Fatal(err)
+				}
 			}
 			cool()
 			if _, body, err := tooltest.ReadAnswer(r, "GET"); err != nil || body != content {
