@@ -41,7 +41,8 @@ type Config struct {
 	// Buffers is how many buffers a loop has to receive into, up to 32768, rounded
 	// up to a power of two; the default is 256.
 	Buffers int
-	// BufferSize is the bytes in each, 64 to 1 MiB; the default is 16384.
+	// BufferSize is the bytes in each, 64 to 1 MiB; the default is 16384. What is not received on
+	// io_uring comes in buffers that are an eighth larger.
 	BufferSize int
 	// Leases is how many buffers one connection may hold, read or unread, 1 to Buffers; the default
 	// is 4. Next fails at the bound, and receiving stops there: what arrives later stays in the

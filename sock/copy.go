@@ -131,11 +131,12 @@ func (c *Conn) copyFrom(r io.Reader) (int64, error) {
 		return 0, c.failRes("write", -sys.ENOBUFS)
 	}
 	defer c.l.Plain().Put(b)
+	mem := b.Mem()[:c.l.Config().BufferSize]
 	var total int64
 	for {
-		n, err := r.Read(b.Mem())
+		n, err := r.Read(mem)
 		if n > 0 {
-			written, werr := c.Write(b.Mem()[:n])
+			written, werr := c.Write(mem[:n])
 			total += int64(written)
 			if werr != nil {
 				return total, werr

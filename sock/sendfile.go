@@ -122,7 +122,7 @@ func (c *Conn) sendCached(f *fileSource, file *fd.FD) (n int, more bool, err err
 	if b == nil {
 		return 0, true, nil
 	}
-	p := b.Mem()[:min(int64(len(b.Mem())), f.most)]
+	p := b.Mem()[:min(int64(c.l.Config().BufferSize), f.most)]
 	for n < len(p) {
 		o := op.Op{Code: op.Read, FD: file, Buf: p[n:], Off: -1, Mode: op.ModeNow}
 		res := driver.Call(&o)
