@@ -627,6 +627,33 @@ func TestOneSendATurn(t *testing.T) {
 	})
 }
 
+// What a copy moves between two waits is sent at the turn's end, also if it is too much to be copied for that.
+func TestCopiesTravelTogether(t *testing.T) {
+	const messages, size = 40, 2 * 4096
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+			plain, batched := sends(l)
+			l.Go(func() { io.Copy(c, c) })
+			offloaded(t, l, func() error {
+				message := make([]byte, size)
+				for range messages {
+					if _, err := peer.Write(message); err != nil {
+						return err
+					}
+					if _, err := io.ReadFull(peer, message); err != nil {
+						return err
+					}
+				}
+				return peer.CloseWrite()
+			})
+			p, b := sends(l)
+			if p, b = p-plain, b-batched; p > messages/4 || b < messages*3/4 { // some come in pieces
+				t.Errorf("%d messages went by %d calls, and %d sends at a turn's end", messages, p, b)
+			}
+		})
+	})
+}
+
 // What is more than is accepted for a connection, and for all of a loop, goes out in order.
 func TestMoreThanIsAccepted(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {

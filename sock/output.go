@@ -60,6 +60,11 @@ func (c *Conn) accept(p []byte) bool {
 	return len(p) != 0 && len(p) <= int(c.accepts.Load()) && c.mayWrite() && c.core.Accept(p)
 }
 
+// acceptsBuffer reports whether n bytes in a buffer of the loop's may be sent at the turn's end, from where they are.
+func (c *Conn) acceptsBuffer(n int) bool {
+	return c.accepts.Load() != 0 && c.mayWrite() && c.core.AcceptsBuffer(n)
+}
+
 // mayWrite reports whether nothing keeps a writer from going on. Where the connection is known to have failed the call
 // itself is to tell.
 func (c *Conn) mayWrite() bool {
@@ -145,12 +150,19 @@ func (c *Conn) writeBuffer(b *buf.Buffer, src *Conn) (int, error) {
 		b.Pool().Put(b)
 		return 0, err
 	}
-	if n := b.End - b.Off; !c.lendsOut(b.Unread()) && c.accept(b.Unread()) {
+	n := b.End - b.Off
+	switch {
+	case c.lendsOut(b.Unread()):
+	case c.accept(b.Unread()):
 		b.Pool().Put(b)
 		c.core.Leave(a)
 		return n, nil
+	case src.in.buffered() == 0 && c.acceptsBuffer(n): // what comes in bulk must be able to stop
+		c.core.AcceptBuffer(b)
+		c.core.Leave(a)
+		return n, nil
 	}
-	n := 0
+	n = 0
 	if c.core.Push(); !c.core.Owes() {
 		n, err = c.writeNow(b.Unread())
 	}

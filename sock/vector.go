@@ -190,7 +190,8 @@ func (c *Conn) WriteLease(b buf.Lease) (int, error) {
 	case c.accept(p): // a copy costs less than a buffer that is not there for others
 		b.Release()
 		return len(p), nil
-	case c.accepts.Load() != 0 && c.mayWrite() && c.core.AcceptLease(b):
+	case c.acceptsBuffer(len(p)):
+		c.core.AcceptBuffer(b.Take())
 		return len(p), nil
 	}
 	if c.core.Owes() {

@@ -46,14 +46,15 @@ func (c *Core) Accept(p []byte) bool {
 	return o.unsent == nil && !o.slow && c.l.Accept(&o.accepted, (*sender)(c), c.fd.Sys(), p)
 }
 
-// AcceptLease is Accept for a lease of the loop's buffers, without a copy. The lease is released.
-func (c *Core) AcceptLease(b buf.Lease) bool {
+// AcceptsBuffer reports whether AcceptBuffer may be called for a buffer of n bytes.
+func (c *Core) AcceptsBuffer(n int) bool {
 	o := &c.own.out
-	if o.unsent != nil || o.slow || !c.l.AcceptsBuffer(o.accepted, len(b.Bytes())) {
-		return false
-	}
-	c.l.AcceptBuffer(&o.accepted, (*sender)(c), c.fd.Sys(), b.Take())
-	return true
+	return o.unsent == nil && !o.slow && c.l.AcceptsBuffer(o.accepted, n)
+}
+
+// AcceptBuffer is Accept for the bytes of one of the loop's buffers, without a copy. The buffer is the loop's then.
+func (c *Core) AcceptBuffer(b *buf.Buffer) {
+	c.l.AcceptBuffer(&c.own.out.accepted, (*sender)(c), c.fd.Sys(), b)
 }
 
 // Slow says whether a send of the owner's has found too little room. What follows waits in the caller's memory, and
