@@ -71,7 +71,11 @@ func (d *Dialer) DialContext(ctx context.Context, l *ringo.Loop, network, addres
 		end = limit
 	}
 	fail := func(err error) error { return dial.Error(network, nil, err) }
-	return madeOn(ctx, l, fail, func() (*Conn, error) { return d.dial((*loop.Loop)(l), network, address, end) })
+	e := (*loop.Loop)(l)
+	if !end.IsZero() && e != nil {
+		end = e.Outside(end)
+	}
+	return madeOn(ctx, l, fail, func() (*Conn, error) { return d.dial(e, network, address, end) })
 }
 
 // Func returns DialContext for a loop in the shape that other packages ask for, such as

@@ -64,6 +64,10 @@
 // no task is left the loop ends, and closes what they still use. So a server is given
 // time for its requests in that Offload, by http.Server.Shutdown or its like.
 //
+// Goroutines in a bubble of testing/synctest use handles of loops outside of it as they
+// use package net's: what waits is not durably blocked, and deadlines pass by the time
+// outside. Run itself, whose timers go by that time, belongs outside.
+//
 // # Where it differs from package net
 //
 //   - Closing again waits for the first Close and returns nil, where package net has an error

@@ -4,6 +4,7 @@ import (
 	"math"
 	"runtime"
 	"sync/atomic"
+	"time"
 
 	"ringo/internal/sys"
 )
@@ -39,6 +40,19 @@ func ThreadCPU(tid int32) (ns int64, ok bool) { return sys.ThreadCPU(tid) }
 
 // ThreadState is the letter of a thread's state, as in proc_pid_stat(5), or 0.
 func ThreadState(tid int32) byte { return sys.ThreadState(tid) }
+
+// started is a time of the system's clock.
+var started = time.Now()
+
+// InBubble reports whether the caller is in a bubble of testing/synctest, where it is the year 2000.
+func InBubble() bool { return Implausible(int64(time.Since(started))) }
+
+// Implausible reports whether a time that was measured is one that nothing here takes: it is negative, or nine years.
+// Then it was measured in a bubble of testing/synctest, from a time outside.
+func Implausible(ns int64) bool { return uint64(ns) >= 1<<58 }
+
+// Monotonic is the system's clock that nobody sets, also where package time has another.
+func Monotonic() (ns int64) { return sys.Monotonic() }
 
 // Spare fails where the process can't have n more descriptors.
 func Spare(n int) error { return sys.Spare(n) }

@@ -1,6 +1,11 @@
 package loop
 
-import "time"
+import (
+	"math"
+	"time"
+
+	"ringo/internal/kernel"
+)
 
 // wallFresh is how old the wall clock may be that Now is reckoned from.
 const wallFresh = time.Second
@@ -31,19 +36,36 @@ func (l *Loop) NowNS() int64 { return l.now }
 
 // elapsed is the time since the Run began. G.
 func (s *Set) elapsed() int64 {
-	if s.cfg.Since != nil {
-		return int64(s.cfg.Since(s.epoch))
+	if s.cfg.Since == nil {
+		return int64(s.cfg.Clock().Sub(s.epoch))
 	}
-	return int64(s.cfg.Clock().Sub(s.epoch))
+	e := int64(s.cfg.Since(s.epoch))
+	if kernel.Implausible(e) {
+		e = kernel.Monotonic() - s.epochNS
+	}
+	return e
 }
 
 // Moment is when t is, or was, as Elapsed counts; never 0. What is farther than the clock
 // goes is as far as it does. G.
 func (l *Loop) Moment(t time.Time) int64 {
-	if t == t.Round(0) { // a time of day, from which that of the epoch may differ by a step of the clock
-		t = l.set.cfg.Clock().Add(time.Until(t))
+	if t != t.Round(0) {
+		return max(1, int64(t.Sub(l.set.epoch)))
 	}
-	return max(1, int64(t.Sub(l.set.epoch)))
+	// A time of day, from which that of the epoch may differ by a step of the clock.
+	now, d := l.set.elapsed(), int64(time.Until(t))
+	if d > math.MaxInt64-max(now, 0) {
+		return math.MaxInt64
+	}
+	return max(1, now+d)
+}
+
+// Outside is t, a time of the caller's clock, as one of the loop's. They differ in a bubble of testing/synctest. G.
+func (l *Loop) Outside(t time.Time) time.Time {
+	if l.unmade() {
+		return t
+	}
+	return l.set.epoch.Add(time.Duration(l.Moment(t)))
 }
 
 // Elapsed is NowNS for other threads, and not of the turn but of this moment. G.

@@ -1,6 +1,9 @@
 package loop
 
-import "sync/atomic"
+import (
+	"sync"
+	"sync/atomic"
+)
 
 // Parker is a caller that waits until another hands it something: a task, which
 // parks, or an ordinary goroutine, which blocks. It may stand in several queues, of
@@ -20,8 +23,11 @@ import "sync/atomic"
 type Parker struct {
 	l     *Loop
 	t     *Task
-	ch    chan struct{} // wakes a goroutine; room for the one word that there is
-	state int32         // atomic, but in Begin, which nobody else sees yet
+	state int32 // atomic, but in Begin, which nobody else sees yet
+
+	// blocks is locked while a goroutine waits: it locks it once more, and Wake unlocks it. It is no channel, because
+	// one that is made in a bubble of testing/synctest must not be used from outside, where those are who wake.
+	blocks sync.Mutex
 }
 
 // What the state of a Parker says; from parkerClaimed on, by whom.
@@ -34,8 +40,8 @@ const (
 // Begin makes p stand for the caller. l and t are what Current gives to it.
 func (p *Parker) Begin(l *Loop, t *Task) {
 	p.l, p.t, p.state = l, t, parkerWaits
-	if t == nil && p.ch == nil {
-		p.ch = make(chan struct{}, 1)
+	if t == nil {
+		p.blocks.Lock()
 	}
 }
 
@@ -49,7 +55,7 @@ func (p *Parker) Claim(which int) bool {
 // Wake ends the Park of a p that the caller has claimed, and must not touch again. G.
 func (p *Parker) Wake() {
 	if p.t == nil {
-		p.ch <- struct{}{}
+		p.blocks.Unlock()
 		return
 	}
 	p.l.ReadyFrom(p.t)
@@ -59,7 +65,8 @@ func (p *Parker) Wake() {
 // if the task was cancelled instead. Only for who began it.
 func (p *Parker) Park() (which int, ok bool) {
 	if p.t == nil {
-		<-p.ch
+		p.blocks.Lock()
+		p.blocks.Unlock()
 	} else {
 		p.l.Park(p)
 	}

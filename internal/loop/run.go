@@ -19,10 +19,12 @@ import (
 
 // Set is the loops of one Run.
 type Set struct {
-	cfg    *Config
-	loops  []*Loop
-	epoch  time.Time
-	values context.Context
+	cfg   *Config
+	loops []*Loop
+	epoch time.Time
+	// epochNS is epoch by kernel.Monotonic.
+	epochNS int64
+	values  context.Context
 
 	// Shared is for packages above: what loops of one Run have in common.
 	Shared sync.Map
@@ -51,7 +53,8 @@ func Run(ctx context.Context, cfg *Config, fn func(*Loop) error) error {
 	if err := startNetpoll(); err != nil {
 		return err
 	}
-	s := &Set{cfg: cfg, epoch: cfg.Clock(), values: values(ctx), gaveUp: make(chan struct{})}
+	s := &Set{cfg: cfg, epoch: cfg.Clock(), epochNS: kernel.Monotonic(), values: values(ctx),
+		gaveUp: make(chan struct{})}
 	defer raiseProcs(cfg.Loops, cfg.Warn)()
 	s.offload, s.compute = offload.New(cfg.Offload), offload.New(computeMax(cfg.Loops))
 	defer s.closeLanes()

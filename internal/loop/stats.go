@@ -78,13 +78,17 @@ func (l *Loop) Stats() Stats {
 	if me, t := Current(); me != nil {
 		return l.statsFor(me, t)
 	}
-	reply := make(chan Stats, 1)
-	if l.Call(func() { reply <- *l.keepStats() }) {
-		select {
-		case s := <-reply:
-			return s
-		case <-time.After(statsPatience):
+	var p Parker
+	p.Begin(nil, nil)
+	tell := func() {
+		if p.Claim(0) {
+			p.Wake()
 		}
+	}
+	if l.Call(func() { l.keepStats(); tell() }) {
+		late := time.AfterFunc(statsPatience, tell)
+		p.Park()
+		late.Stop()
 	}
 	if s := l.lastStats.Load(); s != nil {
 		return *s

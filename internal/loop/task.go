@@ -35,7 +35,7 @@ type Task struct {
 
 	// How others wait for it, from any thread.
 	ended   bool
-	mu      sync.Mutex // of ended, waiting, and the ch of ext
+	mu      sync.Mutex // of ended, waiting, and the joined of ext
 	waiting TaskList   // tasks of any loop
 }
 
@@ -44,9 +44,10 @@ type taskExt struct {
 	labels labels.Set      // of who started it, until it begins
 	ctx    context.Context // the loop thread's, as cancel
 	cancel context.CancelFunc
-	limit  *timeout      // the innermost WithTimeout that it is in
-	err    error         // how the task ended, once it has
-	ch     chan struct{} // closed at the end, for goroutines
+	limit  *timeout   // the innermost WithTimeout that it is in
+	err    error      // how the task ended, once it has
+	joined bool       // by a goroutine, which waits for runs, as in Parker
+	runs   sync.Mutex // then: locked until the end
 }
 
 // extension returns the task's ext, made by whoever is the first to ask.
@@ -189,8 +190,8 @@ func (t *Task) wakeJoiners(err error) {
 	if err != nil {
 		t.extension().err = err
 	}
-	if x := t.ext.Load(); x != nil && x.ch != nil {
-		close(x.ch)
+	if x := t.ext.Load(); x != nil && x.joined {
+		x.runs.Unlock()
 	}
 	waiting := t.waiting
 	t.waiting = TaskList{}
@@ -248,24 +249,20 @@ func (t *Task) join(w Waiter) error {
 		return t.err()
 	}
 	if l == nil {
-		ch := t.done()
+		x := t.extension()
+		if !x.joined {
+			x.joined = true
+			x.runs.Lock()
+		}
 		t.mu.Unlock()
-		<-ch
+		x.runs.Lock()
+		x.runs.Unlock()
 		return t.err()
 	}
 	t.waiting.Push(me)
 	t.mu.Unlock()
 	l.Park(w)
 	return t.err()
-}
-
-// done gives the channel that is closed at the end. The caller holds mu.
-func (t *Task) done() <-chan struct{} {
-	x := t.extension()
-	if x.ch == nil {
-		x.ch = make(chan struct{})
-	}
-	return x.ch
 }
 
 // Cancel makes the task's present and later waits fail. Any goroutine may call it.

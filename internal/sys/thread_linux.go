@@ -22,6 +22,13 @@ func ThreadCPU(tid int32) (ns int64, ok bool) {
 	return ts.Nano(), true
 }
 
+// Monotonic is CLOCK_MONOTONIC, by a system call.
+func Monotonic() (ns int64) {
+	var ts unix.Timespec
+	unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts)
+	return ts.Nano()
+}
+
 // ThreadState is the state of a thread of this process, as proc(5) calls it: 'R' is
 // running or waiting for a processor, 'S' and 'D' asleep, 'T' stopped. 0 if /proc
 // does not tell.

@@ -1,0 +1,606 @@
+//go:build linux
+
+package sock_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ringo"
+	"ringo/buf"
+	"ringo/file"
+	"ringo/sock"
+)
+
+// bubble is what a goroutine in a bubble of testing/synctest needs, beside a loop that is outside of it.
+type bubble struct {
+	*testing.T
+	l     *ringo.Loop
+	other *ringo.Loop
+	ln    *sock.Listener // to which nobody comes but by conn
+}
+
+// settle gives what was begun the time to get where it waits, by the clock outside. It is no synchronisation: what a
+// case wants holds wherever the others are.
+func (b *bubble) settle() {
+	for range 3 {
+		b.l.Go(func() { b.l.Sleep(200 * time.Microsecond) }).Wait()
+	}
+}
+
+// both has a call wait and something else end the wait, both from the bubble.
+func (b *bubble) both(wait, end func()) {
+	done := make(chan struct{})
+	go func() { defer close(done); wait() }()
+	b.settle()
+	end()
+	<-done
+}
+
+// conn is a connection with its peer, both of the bubble.
+func (b *bubble) conn() (c *sock.Conn, peer net.Conn) {
+	b.Helper()
+	peer, err := net.Dial("tcp", b.ln.Addr().String())
+	b.ok(err)
+	c, err = b.ln.AcceptConn()
+	b.ok(err)
+	b.Cleanup(func() { c.Close(); peer.Close() })
+	return c, peer
+}
+
+// touched is conn whose directions are the loop's.
+func (b *bubble) touched() (c *sock.Conn, peer net.Conn) {
+	c, peer = b.conn()
+	b.ok(b.l.Go(func() {
+		c.Peek(0)
+		c.SetReadDeadline(time.Now().Add(time.Millisecond))
+		wantTimeout(b.T, "Read in a task", read(c))
+		c.SetReadDeadline(time.Time{})
+		if _, err := c.Write([]byte("x")); err != nil {
+			b.Error(err)
+		}
+	}).Wait())
+	b.ok(peer.SetDeadline(time.Now().Add(patience)))
+	_, err := io.ReadFull(peer, make([]byte, 1))
+	b.ok(err)
+	return c, peer
+}
+
+func (b *bubble) ok(err error) {
+	b.Helper()
+	if err != nil {
+		b.Fatal(err)
+	}
+}
+
+// full is a connection that takes no more.
+func (b *bubble) full() (c *sock.Conn, peer net.Conn) {
+	c, peer = b.conn()
+	c.SetWriteBuffer(4096)
+	c.SetWriteDeadline(time.Now().Add(20 * time.Millisecond))
+	for p := make([]byte, 1<<20); ; {
+		if _, err := c.Write(p); err != nil {
+			wantTimeout(b.T, "Write to a full socket", err)
+			break
+		}
+	}
+	c.SetWriteDeadline(time.Time{})
+	return c, peer
+}
+
+func (b *bubble) udp() *sock.PacketConn {
+	b.Helper()
+	c, err := sock.ListenPacket(b.l, "udp", "127.0.0.1:0")
+	b.ok(err)
+	b.Cleanup(func() { c.Close() })
+	return c
+}
+
+// waits are the calls that wait on a connection for its peer; the peer sends "hello" to end them.
+var connWaits = map[string]func(c *sock.Conn) error{
+	"Read":    func(c *sock.Conn) error { return read(c) },
+	"ReadV":   func(c *sock.Conn) error { _, err := c.ReadV([][]byte{make([]byte, 2), make([]byte, 8)}); return err },
+	"Peek":    func(c *sock.Conn) error { _, err := c.Peek(5); return err },
+	"Discard": func(c *sock.Conn) error { _, err := c.Discard(5); return err },
+	"Next": func(c *sock.Conn) error {
+		lease, err := c.Next()
+		if err == nil {
+			lease.Release()
+		}
+		return err
+	},
+	"WriteTo": func(c *sock.Conn) error { _, err := c.WriteTo(&untilHello{}); return only(err, errHello) },
+	"RawConn": func(c *sock.Conn) error {
+		raw, err := c.SyscallConn()
+		if err != nil {
+			return err
+		}
+		p := make([]byte, 8)
+		return raw.Read(func(fd uintptr) bool {
+			n, _, err := unix.Recvfrom(int(fd), p, unix.MSG_DONTWAIT)
+			return n > 0 || err != unix.EAGAIN
+		})
+	},
+}
+
+var errHello = errors.New("hello")
+
+// untilHello takes five bytes.
+type untilHello struct{ n int }
+
+func (u *untilHello) Write(p []byte) (int, error) {
+	if u.n += len(p); u.n >= 5 {
+		return len(p), errHello
+	}
+	return len(p), nil
+}
+
+// only is nil for the error that is wanted.
+func only(err, want error) error {
+	if errors.Is(err, want) {
+		return nil
+	}
+	return err
+}
+
+var packetWaits = map[string]func(c *sock.PacketConn) error{
+	"Read":        func(c *sock.PacketConn) error { _, err := c.Read(make([]byte, 8)); return err },
+	"ReadFrom":    func(c *sock.PacketConn) error { _, _, err := c.ReadFrom(make([]byte, 8)); return err },
+	"ReadFromUDP": func(c *sock.PacketConn) error { _, _, err := c.ReadFromUDP(make([]byte, 8)); return err },
+	"ReadMsgUDP": func(c *sock.PacketConn) error {
+		_, _, _, _, err := c.ReadMsgUDP(make([]byte, 8), nil)
+		return err
+	},
+	"ReadBatch": func(c *sock.PacketConn) error {
+		_, err := c.ReadBatch([]sock.Message{{Buffers: [][]byte{make([]byte, 8)}}})
+		return err
+	},
+}
+
+// bubbleCases are what waits, or makes something, for a goroutine in a bubble.
+func bubbleCases() map[string]func(b *bubble) {
+	cases := map[string]func(b *bubble){
+		"Accept": func(b *bubble) {
+			b.both(func() {
+				c, err := b.ln.Accept()
+				b.ok(err)
+				c.Close()
+			}, func() {
+				peer, err := net.Dial("tcp", b.ln.Addr().String())
+				b.ok(err)
+				peer.Close()
+			})
+		},
+		"Accept, Close": func(b *bubble) {
+			b.both(func() { wantClosed(b.T, "Accept", second(b.ln.Accept())) }, b.closeListener)
+		},
+		"2 Accepts, Close": (*bubble).acceptsClose,
+		"Accept of the loop's": func(b *bubble) {
+			loopAccepts(b.T, b.l, b.ln)
+			b.both(func() { wantClosed(b.T, "Accept", second(b.ln.Accept())) }, b.closeListener)
+		},
+		"Dial":          func(b *bubble) { b.dials("tcp", b.ln.Addr().String()) },
+		"Dial a name":   func(b *bubble) { b.dials("tcp", net.JoinHostPort("localhost", port(b.ln))) },
+		"Dial, Timeout": (*bubble).dialTimeout,
+		"Dial, refused": func(b *bubble) {
+			_, err := sock.Dial(b.l, "tcp", freeAddr(b.T))
+			if !errors.Is(err, syscall.ECONNREFUSED) {
+				b.Errorf("Dial: %v", err)
+			}
+		},
+		"Dial, cancelled":     (*bubble).dialCanceled,
+		"Dial a Unix socket":  (*bubble).dialUnix,
+		"DialPacket":          (*bubble).dialPacket,
+		"Read, Close in Read": func(b *bubble) { c, _ := b.conn(); b.closes(c, func() error { return read(c) }) },
+		"Read of the loop's, Close": func(b *bubble) {
+			c, _ := b.touched()
+			b.closes(c, func() error { return read(c) })
+		},
+		"2 Reads, Close": func(b *bubble) {
+			c, _ := b.conn()
+			b.both(func() { b.closes(c, func() error { return read(c) }) }, func() { wantClosed(b.T, "Read", read(c)) })
+		},
+		"a task reads": func(b *bubble) {
+			c, peer := b.conn()
+			one := func() {
+				if _, err := c.Read(make([]byte, 5)); err != nil {
+					b.Error(err)
+				}
+			}
+			t := b.l.Go(one)
+			b.both(one, func() {
+				b.say(peer)
+				b.say(peer)
+			})
+			b.ok(t.Wait())
+		},
+		"Write": func(b *bubble) {
+			c, peer := b.full()
+			b.both(func() {
+				_, err := c.Write(make([]byte, 1<<20))
+				b.ok(err)
+				b.ok(c.CloseWrite())
+			}, func() {
+				_, err := io.Copy(io.Discard, peer)
+				b.ok(err)
+			})
+		},
+		"Write, deadline": func(b *bubble) {
+			c, _ := b.full()
+			b.ok(c.SetWriteDeadline(time.Now().Add(5 * time.Millisecond)))
+			_, err := c.Write(make([]byte, 1<<20))
+			wantTimeout(b.T, "Write", err)
+		},
+		"Write, Close": func(b *bubble) {
+			c, _ := b.full()
+			b.closes(c, func() error { _, err := c.Write(make([]byte, 1<<20)); return err })
+		},
+		"WriteV, Close": func(b *bubble) {
+			c, _ := b.full()
+			b.closes(c, func() error { _, err := c.WriteV([][]byte{make([]byte, 1<<20), {1}}); return err })
+		},
+		"ReadFrom, Close": func(b *bubble) {
+			c, _ := b.full()
+			b.closes(c, func() error { _, err := c.ReadFrom(zeros{}); return err })
+		},
+		"Close, lingering": func(b *bubble) {
+			c, peer := b.full()
+			b.ok(c.SetLinger(10))
+			b.both(func() { b.ok(c.Close()) }, func() { io.Copy(io.Discard, peer) })
+		},
+		"CloseWrite of what a task wrote": func(b *bubble) {
+			c, peer := b.touched()
+			b.ok(b.l.Go(func() { c.Write([]byte("hello")) }).Wait())
+			b.ok(c.CloseWrite())
+			p, err := io.ReadAll(peer)
+			if b.ok(err); string(p) != "hello" {
+				b.Errorf("the peer read %q", p)
+			}
+		},
+		"File": func(b *bubble) {
+			c, _ := b.touched()
+			f, err := c.File()
+			b.ok(err)
+			b.ok(f.Close())
+		},
+		"DetachConn": func(b *bubble) {
+			c, peer := b.touched()
+			n, err := c.DetachConn()
+			b.ok(err)
+			b.say(peer)
+			_, err = n.Read(make([]byte, 8))
+			b.ok(err)
+			b.ok(n.Close())
+		},
+		"MoveTo": func(b *bubble) {
+			c, peer := b.touched()
+			moved, err := c.MoveTo(b.other)
+			b.ok(err)
+			b.both(func() { b.ok(read(moved)) }, func() { b.say(peer) })
+			b.ok(moved.Close())
+		},
+		"Adopt": func(b *bubble) {
+			ln, err := net.Listen("tcp", "127.0.0.1:0")
+			b.ok(err)
+			defer ln.Close()
+			peer, err := net.Dial("tcp", ln.Addr().String())
+			b.ok(err)
+			defer peer.Close()
+			n, err := ln.Accept()
+			b.ok(err)
+			c, err := sock.Adopt(b.l, n)
+			b.ok(err)
+			b.both(func() { b.ok(read(c)) }, func() { b.say(peer) })
+			b.ok(c.Close())
+		},
+		"Buffered": func(b *bubble) { c, _ := b.touched(); c.Buffered() },
+		"Stats":    func(b *bubble) { b.l.Stats() },
+		"UDP Write, 2 writers": func(b *bubble) {
+			c, to := b.udp(), b.udp()
+			send := func() {
+				for range 100 {
+					_, err := c.WriteTo([]byte("x"), to.LocalAddr())
+					b.ok(err)
+				}
+			}
+			b.both(send, send)
+		},
+		"UDP of a task": func(b *bubble) {
+			c := b.udp()
+			t := b.l.Go(func() { c.Read(make([]byte, 8)) })
+			b.both(func() { wantClosed(b.T, "Read", second(c.Read(make([]byte, 8)))) }, func() { b.ok(c.Close()) })
+			t.Wait()
+		},
+		"Unixgram":       (*bubble).unixgram,
+		"Poll":           (*bubble).polls,
+		"a pipe's file":  (*bubble).pipe,
+		"a file":         (*bubble).file,
+		"tasks and mail": (*bubble).meet,
+	}
+	for name, wait := range connWaits {
+		cases[name] = func(b *bubble) {
+			c, peer := b.conn()
+			b.both(func() { b.ok(wait(c)) }, func() { b.say(peer) })
+		}
+		cases[name+" of the loop's"] = func(b *bubble) {
+			c, peer := b.touched()
+			b.both(func() { b.ok(wait(c)) }, func() { b.say(peer) })
+		}
+		cases[name+", deadline"] = func(b *bubble) {
+			c, _ := b.conn()
+			b.ok(c.SetReadDeadline(time.Now().Add(5 * time.Millisecond)))
+			wantTimeout(b.T, name, wait(c))
+			b.ok(c.SetReadDeadline(time.Now().Add(-time.Millisecond)))
+			wantTimeout(b.T, name, wait(c))
+		}
+		cases[name+", deadline moved"] = func(b *bubble) {
+			c, _ := b.touched()
+			b.ok(c.SetReadDeadline(time.Now().Add(time.Hour)))
+			b.both(func() { wantTimeout(b.T, name, wait(c)) }, func() { b.ok(c.SetReadDeadline(time.Now())) })
+		}
+		cases[name+", Close"] = func(b *bubble) { c, _ := b.conn(); b.closes(c, func() error { return wait(c) }) }
+	}
+	for name, wait := range packetWaits {
+		cases["UDP "+name] = func(b *bubble) {
+			c := b.udp()
+			b.both(func() { b.ok(wait(c)) }, func() {
+				peer, err := net.Dial("udp", c.LocalAddr().String())
+				b.ok(err)
+				b.say(peer)
+				b.ok(peer.Close())
+			})
+		}
+		cases["UDP "+name+", deadline"] = func(b *bubble) {
+			c := b.udp()
+			b.ok(c.SetReadDeadline(time.Now().Add(5 * time.Millisecond)))
+			wantTimeout(b.T, name, wait(c))
+		}
+		cases["UDP "+name+", Close"] = func(b *bubble) { c := b.udp(); b.closes(c, func() error { return wait(c) }) }
+	}
+	return cases
+}
+
+func (b *bubble) say(peer net.Conn) {
+	_, err := peer.Write([]byte("hello"))
+	b.ok(err)
+}
+
+func (b *bubble) closeListener() { b.ok(b.ln.Close()) }
+
+// closes has Close end a call.
+func (b *bubble) closes(c io.Closer, wait func() error) {
+	b.both(func() { wantClosed(b.T, "what waits", wait()) }, func() { b.ok(c.Close()) })
+}
+
+func (b *bubble) acceptsClose() {
+	accept := func() { wantClosed(b.T, "Accept", second(b.ln.Accept())) }
+	b.both(accept, func() { b.both(accept, b.closeListener) })
+}
+
+func (b *bubble) dials(network, address string) {
+	b.both(func() {
+		c, err := sock.Dial(b.l, network, address)
+		b.ok(err)
+		b.ok(c.Close())
+	}, func() {
+		c, err := b.ln.Accept()
+		b.ok(err)
+		b.ok(c.Close())
+	})
+}
+
+// fullUnix is the name of a listener whose queue is full.
+func (b *bubble) fullUnix() string {
+	name := filepath.Join(b.TempDir(), "s")
+	ln, err := (&sock.ListenConfig{Backlog: 1}).Reserve("unix", name)
+	b.ok(err)
+	b.Cleanup(func() { ln.Close() })
+	for {
+		d := sock.Dialer{Timeout: 20 * time.Millisecond}
+		c, err := d.Dial(b.l, "unix", name)
+		if err != nil {
+			wantTimeout(b.T, "Dial", err)
+			return name
+		}
+		b.Cleanup(func() { c.Close() })
+	}
+}
+
+func (b *bubble) dialTimeout() {
+	name := b.fullUnix()
+	ctx, cancel := context.WithTimeout(b.Context(), 5*time.Millisecond)
+	defer cancel()
+	_, err := new(sock.Dialer).DialContext(ctx, b.l, "unix", name)
+	if !errors.Is(err, context.DeadlineExceeded) {
+		b.Errorf("DialContext: %v", err)
+	}
+}
+
+func (b *bubble) dialCanceled() {
+	name := b.fullUnix()
+	ctx, cancel := context.WithCancel(b.Context())
+	b.both(func() {
+		_, err := new(sock.Dialer).DialContext(ctx, b.l, "unix", name)
+		wantCanceled(b.T, "DialContext", err)
+	}, cancel)
+}
+
+func (b *bubble) dialUnix() {
+	name := filepath.Join(b.TempDir(), "s")
+	ln, err := net.Listen("unix", name)
+	b.ok(err)
+	defer ln.Close()
+	c, err := sock.Dial(b.l, "unix", name)
+	b.ok(err)
+	peer, err := ln.Accept()
+	b.ok(err)
+	b.both(func() {
+		_, _, _, _, err := c.ReadMsgUnix(make([]byte, 8), make([]byte, 8))
+		b.ok(err)
+	}, func() { b.say(peer) })
+	b.both(func() { _, _, err := c.RecvFiles(make([]byte, 8), 1); b.ok(err) }, func() { b.say(peer) })
+	b.ok(peer.Close())
+	b.ok(c.Close())
+}
+
+func (b *bubble) dialPacket() {
+	to := b.udp()
+	c, err := sock.DialPacket(b.l, "udp", net.JoinHostPort("localhost", port(to)))
+	b.ok(err)
+	b.both(func() { b.ok(packetWaits["Read"](to)) }, func() { b.say(c) })
+	b.ok(c.Close())
+}
+
+func (b *bubble) unixgram() {
+	c, err := sock.ListenUnixgram(b.l, filepath.Join(b.TempDir(), "s"))
+	b.ok(err)
+	to, err := sock.DialUnixgram(b.l, c.LocalAddr().String())
+	b.ok(err)
+	b.both(func() { _, _, err := c.ReadFrom(make([]byte, 8)); b.ok(err) }, func() { b.say(to) })
+	b.closes(c, func() error { _, err := c.Read(make([]byte, 8)); return err })
+	b.ok(to.Close())
+}
+
+func (b *bubble) polls() {
+	r, w, err := os.Pipe()
+	b.ok(err)
+	p, err := sock.Poll(b.l, r)
+	b.ok(err)
+	b.both(func() { _, err := p.Read(make([]byte, 8)); b.ok(err) }, func() { w.Write([]byte("hello")) })
+	b.both(func() { _, err := p.Wait(sock.Readable); b.ok(err) }, func() { w.Write([]byte("hello")) })
+	_, err = p.Read(make([]byte, 8))
+	b.ok(err)
+	b.ok(p.SetReadDeadline(time.Now().Add(5 * time.Millisecond)))
+	_, err = p.Read(make([]byte, 8))
+	wantTimeout(b.T, "Read", err)
+	b.ok(p.SetReadDeadline(time.Time{}))
+	b.closes(p, func() error { _, err := p.Read(make([]byte, 8)); return err })
+	b.ok(w.Close())
+	b.ok(r.Close())
+}
+
+func (b *bubble) pipe() {
+	name := filepath.Join(b.TempDir(), "fifo")
+	b.ok(unix.Mkfifo(name, 0o600))
+	f, err := file.OpenFile(name, os.O_RDWR, 0)
+	b.ok(err)
+	b.both(func() { _, err := f.Read(make([]byte, 8)); b.ok(err) }, func() { f.Write([]byte("hello")) })
+	b.both(func() {
+		if _, err := f.Read(make([]byte, 8)); !errors.Is(err, os.ErrClosed) {
+			b.Errorf("Read: %v", err)
+		}
+	}, func() { b.ok(f.Close()) })
+}
+
+// file reads from so many goroutines, past the page cache, that some would go by rings.
+func (b *bubble) file() {
+	name := filepath.Join(b.TempDir(), "f")
+	b.ok(os.WriteFile(name, make([]byte, 8<<20), 0o600))
+	f, err := file.OpenFile(name, os.O_RDWR|file.Direct, 0)
+	if errors.Is(err, syscall.EINVAL) {
+		b.Skip("no direct reads here: ", err)
+	}
+	b.ok(err)
+	done := make(chan error)
+	const readers = 64
+	for i := range readers {
+		go func() {
+			_, err := f.ReadAt(buf.Aligned(1<<20, 4096), int64(i%8)<<20)
+			done <- err
+		}()
+	}
+	for range readers {
+		b.ok(<-done)
+	}
+	b.ok(f.Close())
+}
+
+// meet is what callers of package ringo wait at for a task.
+func (b *bubble) meet() {
+	ch, answer := ringo.NewChan[int](0), ringo.NewChan[int](0)
+	t := b.l.Go(func() {
+		for v, err := ch.Recv(); err == nil; v, err = ch.Recv() {
+			b.l.Sleep(time.Millisecond)
+			answer.Send(v)
+		}
+	})
+	for range 3 { // what waits is used again
+		b.ok(ch.Send(1))
+		var v int
+		_, err := ringo.Select(ringo.RecvInto(answer, &v))
+		b.ok(err)
+	}
+	ch.Close()
+	b.ok(t.Wait())
+	var m ringo.Mutex
+	cond, ready := ringo.NewCond(&m), false
+	b.ok(m.Lock())
+	t = b.l.Go(func() {
+		if err := m.Lock(); err != nil {
+			b.Error(err)
+			return
+		}
+		ready = true
+		m.Unlock()
+		cond.Broadcast()
+	})
+	for !ready {
+		b.ok(cond.Wait())
+	}
+	m.Unlock()
+	b.ok(t.Wait())
+}
+
+// port is that of a listener, or of a socket of datagrams.
+func port(of any) string {
+	var a net.Addr
+	if ln, ok := of.(net.Listener); ok {
+		a = ln.Addr()
+	} else {
+		a = of.(net.PacketConn).LocalAddr()
+	}
+	ap, _ := netip.ParseAddrPort(a.String())
+	_, p, _ := net.SplitHostPort(ap.String())
+	return p
+}
+
+// zeros has no end.
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) { return len(p), nil }
+
+// Goroutines in a bubble of testing/synctest use handles as they use those of package net: what ends their waits is
+// outside, as the kernel is, so they are not durably blocked, and deadlines are as long as the time outside.
+func TestBubble(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		cfg.Loops, cfg.Grace = 2, -1
+		s := serve(t, cfg, func(l *ringo.Loop, ln *sock.Listener) error {
+			return l.Offload(func(ctx context.Context) error { <-ctx.Done(); return nil })
+		})
+		for name, f := range bubbleCases() {
+			t.Run(name, func(t *testing.T) {
+				l := s.loops[0]
+				var ln *sock.Listener
+				if err := l.Go(func() { ln = listen(t, l) }).Wait(); err != nil {
+					t.Fatal(err)
+				}
+				within(patience, t.Name(), func() {
+					synctest.Test(t, func(t *testing.T) { f(&bubble{T: t, l: l, other: otherLoop(s, l), ln: ln}) })
+				})
+				ln.Close()
+			})
+		}
+		s.stop()
+	})
+}
