@@ -39,6 +39,7 @@ var order = []layer{
 	{[]string{"internal/dial", "internal/relay"}, "what sockets do in more than one step: dials, and copies"},
 	{[]string{"."}, "the runtime's public face"},
 	{[]string{"sock"}, "sockets, for users"},
+	{[]string{"sock/socktls"}, "TLS on sockets, for users"},
 	{[]string{"file"}, "files, for users"},
 	{[]string{"cmd/ringo/internal/cli"}, "what the tool's commands share"},
 	{[]string{"cmd/ringo/internal/server"}, "what those that serve share"},

@@ -1,5 +1,6 @@
 // TLS echoes lines by crypto/tls in tasks, one for each connection, which is all right since a task's tls.Conn is no
-// other's: nothing in it waits but the connection beneath. Who stalls in the handshake is cut off.
+// other's: nothing in it waits but the connection beneath. For a second task at a connection there is package
+// ringo/sock/socktls. Who stalls in the handshake is cut off.
 package main
 
 import (

@@ -1,0 +1,273 @@
+package socktls
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"sync/atomic"
+	"time"
+
+	"ringo"
+)
+
+// Conn is a secured connection: a net.Conn with the methods of tls.Conn. Any number of tasks, of any loop, and
+// goroutines may call all of them at the same time. It is never used again for another connection.
+//
+// Readers take turns in order of arrival, and so do writers, each with all of its bytes.
+type Conn struct {
+	tls      *tls.Conn // over below
+	conn     net.Conn
+	refused  error       // why there is no handshake
+	done     atomic.Bool // the handshake is, and below collects what tls writes
+	closed   atomic.Bool
+	inWrite  atomic.Bool // the writers' turn is a Write's
+	shutdown atomic.Bool // CloseWrite was called
+
+	// Who parks holds these locks, and those of tls that belong to them: a reader tls's lock of the input, which no
+	// other caller needs; who does the handshake all of them.
+	shaking, reading, writing ringo.Mutex
+
+	out output
+}
+
+// Client returns the client's side of TLS over conn: a *sock.Conn, or another net.Conn that waits as one
+// does. config must not be nil, and sets ServerName or InsecureSkipVerify. Any goroutine may call it; it does not wait.
+func Client(conn net.Conn, config *tls.Config) *Conn {
+	c := &Conn{conn: conn}
+	if config != nil && config.Renegotiation != tls.RenegotiateNever {
+		c.refused = fmt.Errorf("socktls: renegotiation, as Config.Renegotiation asks for: %w", errors.ErrUnsupported)
+	}
+	c.tls = tls.Client((*below)(c), config)
+	return c
+}
+
+// Server returns the server's side of TLS over conn: a *sock.Conn, or another net.Conn that waits as one
+// does. config must not be nil and must have a certificate, or a way to get one. Any goroutine may call it; it
+// does not wait.
+func Server(conn net.Conn, config *tls.Config) *Conn {
+	c := &Conn{conn: conn}
+	c.tls = tls.Server((*below)(c), config)
+	return c
+}
+
+// Handshake does the handshake if it has not been done: the first Read or Write would, too. It parks; deadlines and
+// Close end it. An error is final, and every later call's. Any goroutine may call it.
+func (c *Conn) Handshake() error { return c.HandshakeContext(context.Background()) }
+
+// HandshakeContext is Handshake that ends with the context, which then closes the connection. Once it is done
+// the context has no meaning. Any goroutine may call it.
+func (c *Conn) HandshakeContext(ctx context.Context) error {
+	if c.done.Load() {
+		return nil
+	}
+	return c.shake(ctx)
+}
+
+// shake does the handshake, or waits for who does it.
+func (c *Conn) shake(ctx context.Context) (err error) {
+	if c.refused != nil {
+		return c.refused
+	}
+	if !c.shaking.TryLock() {
+		if ctx.Done() != nil { // tls hears of it only once it is called
+			stop := context.AfterFunc(ctx, func() { c.conn.Close() })
+			defer func() {
+				if !stop() {
+					err = ctx.Err()
+				}
+			}()
+		}
+		if err := c.shaking.Lock(); err != nil {
+			return c.noTurn("handshake", err)
+		}
+	}
+	defer c.shaking.Unlock()
+	if c.done.Load() {
+		return nil
+	}
+	err = c.tls.HandshakeContext(ctx)
+	if err == nil {
+		c.done.Store(true)
+		return nil
+	}
+	if e, ok := err.(tls.RecordHeaderError); ok && e.Conn != nil {
+		e.Conn = c.conn
+		err = e
+	}
+	return err
+}
+
+// noTurn is the error of a task whose wait for others was ended.
+func (c *Conn) noTurn(op string, err error) error {
+	return &net.OpError{Op: op, Net: c.LocalAddr().Network(), Source: c.LocalAddr(), Addr: c.RemoteAddr(), Err: err}
+}
+
+// Read reads what there is into p, at least one byte, and parks until then. It does the handshake if need be. At the
+// peer's close_notify it is io.EOF. A deadline that has passed, or a cancel of the task, ends the call, and reading may
+// go on later; all other errors are final. Any goroutine may call it.
+func (c *Conn) Read(p []byte) (int, error) {
+	if err := c.Handshake(); err != nil {
+		return 0, err
+	}
+	if len(p) == 0 {
+		return 0, nil
+	}
+	if !c.reading.TryLock() {
+		if err := c.reading.Lock(); err != nil {
+			return 0, c.noTurn("read", err)
+		}
+	}
+	n, err := c.tls.Read(p)
+	if err != nil || c.out.any.Load() {
+		err = c.afterRead(n, err)
+	}
+	c.reading.Unlock()
+	return n, err
+}
+
+// Write writes all of p, or fails with a count of bytes that went out. It parks while the peer is slow, but for
+// what a sock.Conn accepts (see sock.Conn.Write), and does the handshake if need be. p is not kept. A failed
+// Write, be it by a deadline, leaves the stream with a hole: all later ones fail with its error. Any goroutine may call
+// it.
+func (c *Conn) Write(p []byte) (n int, err error) {
+	if c.closed.Load() {
+		return 0, net.ErrClosed
+	}
+	if err := c.Handshake(); err != nil {
+		return 0, err
+	}
+	if !c.writing.TryLock() {
+		if err := c.writing.Lock(); err != nil {
+			return 0, c.noTurn("write", err)
+		}
+	}
+	c.inWrite.Store(true)
+	if c.closed.Load() { // looked at behind the store, see lockToClose
+		err = net.ErrClosed
+	} else {
+		n, err = c.write(p)
+	}
+	c.inWrite.Store(false)
+	c.endWrite()
+	return n, err
+}
+
+// CloseWrite sends close_notify, so that the peer reads the end of the stream. Later Writes fail; the connection
+// below stays as it is. As in crypto/tls it waits five seconds at most, has to come after the handshake, and moves the
+// write deadline. Any goroutine may call it; it parks.
+func (c *Conn) CloseWrite() error {
+	if !c.done.Load() {
+		return errEarlyCloseWrite
+	}
+	if err := c.writing.Lock(); err != nil {
+		return c.noTurn("write", err)
+	}
+	err := c.notifyClose()
+	c.endWrite()
+	return err
+}
+
+var errEarlyCloseWrite = errors.New("tls: CloseWrite called before handshake complete")
+
+// notifyPatience is how long close_notify may take.
+const notifyPatience = 5 * time.Second
+
+// notifyClose sends close_notify, for who has the writers' turn.
+func (c *Conn) notifyClose() error {
+	if !c.shutdown.CompareAndSwap(false, true) {
+		return c.tls.CloseWrite() // what became of the first
+	}
+	c.conn.SetWriteDeadline(time.Now().Add(notifyPatience))
+	err := c.tls.CloseWrite()
+	if e := c.drain(); err == nil {
+		err = e
+	}
+	c.conn.SetWriteDeadline(time.Now()) // later calls fail, as in crypto/tls
+	return err
+}
+
+// Close closes the connection: it sends close_notify, waiting five seconds at most, and closes the connection
+// below. It ends the calls in flight; if one of them is a Write, close_notify is left out, as in crypto/tls.
+// Closing again returns net.ErrClosed. Any goroutine may call it; a task parks, also one that was cancelled.
+func (c *Conn) Close() error {
+	if !c.closed.CompareAndSwap(false, true) {
+		return net.ErrClosed
+	}
+	var notified error
+	if c.done.Load() && c.lockToClose() {
+		if err := c.notifyClose(); err != nil {
+			notified = fmt.Errorf("tls: failed to send closeNotify alert (but connection was closed anyway): %w", err)
+		}
+		c.writing.Unlock()
+	}
+	if err := c.conn.Close(); err != nil {
+		return err
+	}
+	return notified
+}
+
+// lockToClose takes the writers' turn for Close, unless a Write has it: nobody knows when that ends. What else may have
+// it, such as a reply, has as long as Close has.
+func (c *Conn) lockToClose() bool {
+	if c.writing.TryLock() {
+		return true
+	}
+	if c.inWrite.Load() {
+		return false
+	}
+	c.conn.SetWriteDeadline(time.Now().Add(notifyPatience))
+	return c.writing.Lock() == nil
+}
+
+// ConnectionState says what the handshake has agreed on; while it is under way the call waits. In a task that
+// is cancelled meanwhile, it is that of a connection without a handshake. Any goroutine may call it.
+func (c *Conn) ConnectionState() (s tls.ConnectionState) {
+	c.asked(func() error { s = c.tls.ConnectionState(); return nil })
+	return s
+}
+
+// OCSPResponse returns the stapled response of the server, if there is any. It waits as ConnectionState does. Any
+// goroutine may call it.
+func (c *Conn) OCSPResponse() (response []byte) {
+	c.asked(func() error { response = c.tls.OCSPResponse(); return nil })
+	return response
+}
+
+// VerifyHostname says why the peer's certificate is not valid for a host; nil if it is. It is for clients, and waits
+// as ConnectionState does. Any goroutine may call it.
+func (c *Conn) VerifyHostname(host string) error {
+	return c.asked(func() error { return c.tls.VerifyHostname(host) })
+}
+
+// asked asks tls what it answers under its lock of the handshake, while nobody has that and waits.
+func (c *Conn) asked(ask func() error) error {
+	if !c.done.Load() {
+		if err := c.shaking.Lock(); err != nil {
+			return c.noTurn("handshake", err)
+		}
+		defer c.shaking.Unlock()
+	}
+	return ask()
+}
+
+// NetConn returns the connection below. Who reads from it or writes to it breaks the stream. Any goroutine may call it.
+func (c *Conn) NetConn() net.Conn { return c.conn }
+
+// LocalAddr is the address of this end. Any goroutine may call it.
+func (c *Conn) LocalAddr() net.Addr { return c.conn.LocalAddr() }
+
+// RemoteAddr is the address of the peer. Any goroutine may call it.
+func (c *Conn) RemoteAddr() net.Addr { return c.conn.RemoteAddr() }
+
+// SetDeadline is SetReadDeadline and SetWriteDeadline. Any goroutine may call it.
+func (c *Conn) SetDeadline(t time.Time) error { return c.conn.SetDeadline(t) }
+
+// SetReadDeadline makes reads fail with os.ErrDeadlineExceeded from t on; zero is never. The handshake needs both
+// deadlines. Any goroutine may call it.
+func (c *Conn) SetReadDeadline(t time.Time) error { return c.conn.SetReadDeadline(t) }
+
+// SetWriteDeadline makes writes fail with os.ErrDeadlineExceeded from t on; zero is never. A Write that has failed
+// by it is the last. Any goroutine may call it.
+func (c *Conn) SetWriteDeadline(t time.Time) error { return c.conn.SetWriteDeadline(t) }
