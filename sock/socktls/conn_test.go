@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -313,17 +314,6 @@ func TestListenAndDial(t *testing.T) {
 	})
 }
 
-// dialled gives the address of a listener that ListenAndServe will have.
-func free(t *testing.T) string {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	return ln.Addr().String()
-}
-
 func TestListenAndServe(t *testing.T) {
 	socktest.EachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		if err := socktls.ListenAndServe(context.Background(), nil, "tcp", "127.0.0.1:0", nil, nil); err == nil {
@@ -332,14 +322,14 @@ func TestListenAndServe(t *testing.T) {
 		ctx, cancel := context.WithCancel(context.Background())
 		defer cancel()
 		ended := make(chan error)
-		address := free(t)
+		address := filepath.Join(t.TempDir(), "s")
 		go func() {
-			ended <- socktls.ListenAndServe(ctx, &cfg, "tcp", address, serverConfig(), func(c *socktls.Conn) {
+			ended <- socktls.ListenAndServe(ctx, &cfg, "unix", address, serverConfig(), func(c *socktls.Conn) {
 				io.Copy(c, c)
 			})
 		}()
 		socktest.Eventually(t, "an echo", func() bool {
-			c, err := tls.Dial("tcp", address, clientConfig())
+			c, err := tls.Dial("unix", address, clientConfig())
 			if err != nil {
 				return false // it does not listen yet
 			}
