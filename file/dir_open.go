@@ -26,10 +26,18 @@ func (d *Dir) OpenFile(name string, flag int, perm fs.FileMode) (f *File, err er
 		if err == nil {
 			f = newFile(n, d.join(name), flag)
 			f.know(ours)
+			if f.entries != nil {
+				f.entries = d.entries(n, name)
+			}
 		}
 		return err
 	})
 	return f, err
+}
+
+// entries is those of an open directory in d, which are described by their names in d.
+func (d *Dir) entries(n int32, dir string) *entries {
+	return &entries{n: n, lstat: func(name string) (fs.FileInfo, error) { return d.Lstat(dir + "/" + name) }}
 }
 
 // ReadFile returns all that a file in d holds. It may wait; a task parks.
@@ -107,9 +115,7 @@ func (d *Dir) List(name string) (l *Listing, err error) {
 	err = d.on("openat", name, func() error {
 		n, err := d.open(name, sys.ODirectory, 0)
 		if err == nil {
-			l = newListing(d.join(name), n, func(entry string) (fs.FileInfo, error) {
-				return d.Lstat(name + "/" + entry)
-			})
+			l = newListing(d.join(name), d.entries(n, name))
 		}
 		return err
 	})

@@ -10,12 +10,12 @@
 //
 // The functions on names are package os's: Stat, Rename, RemoveAll, ReadDir and so on. Some
 // have other names: os.Readlink is [ReadLink], filepath.WalkDir is [Walk], and os.OpenRoot
-// is [OpenDir]. Chdir and CopyFS are missing. A [Dir] confines names to a directory, as
-// os.Root does, and is an fs.FS. [ReadDir] reads the entries of a directory, [List] reads
-// them in steps; a File does not. [WriteFileAtomic] replaces a file as a whole. [CopyFile],
-// [Copy] and io.Copy from one File to another copy within the kernel. There are no
-// deadlines: in a task, ringo.Loop.WithTimeout limits a wait for a FIFO or a terminal, and
-// Close ends it for every caller.
+// is [OpenDir]. CopyFS is missing, and Chdir is a method of File. A [Dir] confines names to a directory, as
+// os.Root does, and is an fs.FS. [ReadDir] reads the entries of a directory, [List] and a File's
+// ReadDir read them in steps. [WriteFileAtomic] replaces a file as a whole. [CopyFile],
+// [Copy] and io.Copy from one File to another copy within the kernel. Pipes,
+// FIFOs and terminals have deadlines, as os's have, and in a task ringo.Loop.WithTimeout limits
+// a wait for one, too; Close ends it for every caller.
 //
 // A [Writer] is for many small writes, as of a log, and a [Reader] for a file from its begin to its
 // end: both move blocks beside their caller.

@@ -36,6 +36,7 @@ type File struct {
 
 	dropped  runtime.Cleanup
 	position ringo.Mutex // for those who read, write and seek at it
+	entries  *entries    // of a directory, under position
 }
 
 var _ interface {
@@ -87,6 +88,7 @@ func newFile(n int32, name string, flag int) *File {
 	const mask = sys.StatxAll&^sys.StatxMntID | sys.StatxMount
 	if loop.Kernel().Statx(n, nil, sys.AtEmptyPath|sys.AtStatxDontSync, mask, st) < 0 {
 		f.mount = new(mount)
+		f.entries = newEntries(n, name) // it may have some
 		return f
 	}
 	f.mount = mountOf(st)
@@ -103,6 +105,8 @@ func newFile(n int32, name string, flag int) *File {
 	switch mode {
 	case sys.SIfifo, sys.SIfchr, sys.SIfsock:
 		f.watch()
+	case sys.SIfdir:
+		f.entries = newEntries(n, name)
 	}
 	return f
 }
@@ -134,6 +138,9 @@ func (f *File) Close() error {
 	}
 	f.dropped.Stop()
 	f.pages.Close()
+	if f.entries != nil {
+		f.entries.drop()
+	}
 	if f.readiness != nil {
 		return f.readiness.file.Close() // its, as its number is
 	}

@@ -36,7 +36,7 @@ func (s dirFS) at(what, name string) (string, error) {
 // seen puts the name that a caller knows in place of that in the Dir.
 func seen(err error, what, name string) error { return pathError(what, name, withoutPath(err)) }
 
-// Open opens a file, or a directory, which is a *Listing.
+// Open opens a file or a directory, as a *File.
 func (s dirFS) Open(name string) (fs.File, error) {
 	at, err := s.at("open", name)
 	if err != nil {
@@ -46,16 +46,7 @@ func (s dirFS) Open(name string) (fs.File, error) {
 	if err != nil {
 		return nil, seen(err, "open", name)
 	}
-	info, err := f.Stat()
-	if err != nil || !info.IsDir() {
-		return f, nil
-	}
-	f.Close()
-	l, err := s.d.List(at)
-	if err != nil {
-		return nil, seen(err, "open", name)
-	}
-	return l, nil
+	return f, nil
 }
 
 // ReadDir gives a directory's entries, sorted by name.

@@ -123,7 +123,7 @@ func removeTree(parent int32, base string, stop func() error) error {
 // what a directory gives after a removal is anybody's guess. more says that it is to be
 // opened and read again, first what could not be removed first.
 func emptyDir(dir int32, base string, stop func() error) (more bool, first, err error) {
-	l := newListing(base, dir, nil)
+	l := newListing(base, newEntries(dir, base))
 	defer l.Close()
 	for {
 		names, err := l.names(removeStep)
@@ -154,7 +154,7 @@ func emptyDir(dir int32, base string, stop func() error) (more bool, first, err 
 // names gives the next names, n at most; io.EOF with the last.
 func (l *Listing) names(n int) (all []string, err error) {
 	for len(all) < n {
-		name, _, err := l.next()
+		name, _, err := l.entries.next()
 		if err != nil {
 			return all, err
 		}

@@ -22,6 +22,9 @@ func (f *File) Seek(offset int64, whence int) (int64, error) {
 	if err != nil {
 		return 0, f.fail("seek", err)
 	}
+	if f.entries != nil {
+		f.entries.drop()
+	}
 	return at, nil
 }
 

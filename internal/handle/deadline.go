@@ -54,8 +54,28 @@ func (c *Core) tooLate(dir Dir) error {
 	if c.limits[dir].Load() == 0 {
 		return nil
 	}
-	return c.late(dir, c.l.Elapsed())
+	return c.late(dir, c.elapsed())
 }
+
+// elapsed is the time of the clock that deadlines are counted by: the loop's, or, of a handle that belongs to none,
+// that of the process. Any caller.
+func (c *Core) elapsed() int64 {
+	if c.l == nil {
+		return int64(time.Since(begun))
+	}
+	return c.l.Elapsed()
+}
+
+// moment is when t is by that clock, never 0. Any caller.
+func (c *Core) moment(t time.Time) int64 {
+	if c.l == nil {
+		return later(c.elapsed(), int64(time.Until(t)))
+	}
+	return c.l.Moment(t)
+}
+
+// begun is when the clock of handles that belong to no loop began.
+var begun = time.Now()
 
 // late is the error of a direction whose deadline has passed at a time of the loop's clock.
 func (c *Core) late(dir Dir, now int64) error {
@@ -99,7 +119,7 @@ func (f *foreign) setDeadline(h *half) {
 	case limit == 0:
 		f.setFileDeadline(h, time.Time{})
 	default:
-		f.setFileDeadline(h, time.Now().Add(time.Duration(limit-f.c.l.Elapsed())))
+		f.setFileDeadline(h, time.Now().Add(time.Duration(limit-f.c.elapsed())))
 	}
 }
 
@@ -122,7 +142,7 @@ func (f *foreign) setFileDeadline(h *half, t time.Time) {
 func (f *foreign) setLimits(t time.Time, in, out bool) error {
 	at := int64(0)
 	if !t.IsZero() {
-		at = f.c.l.Moment(t)
+		at = f.c.moment(t)
 	}
 	f.mu.Lock()
 	if f.closing {

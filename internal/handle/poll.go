@@ -177,7 +177,7 @@ func (f *foreign) stops(h *half, l *loop.Loop, interest uint16) error {
 	switch limit := f.c.limitFor(interest); {
 	case f.closing:
 		return f.closedErr()
-	case h != nil && h.interrupted, limit != 0 && f.c.l.Elapsed() >= limit:
+	case h != nil && h.interrupted, limit != 0 && f.c.elapsed() >= limit:
 		return os.ErrDeadlineExceeded
 	case l != nil && l.Canceled():
 		return l.Cause()
@@ -244,6 +244,9 @@ func (p *poll) begin() {
 	if o == nil || p.err != nil {
 		p.end(-sys.ENOBUFS)
 		return
+	}
+	if limit != 0 && c.l == nil { // by another clock
+		limit = later(p.l.Elapsed(), limit-c.elapsed())
 	}
 	o.FD, o.Events, o.Sink = at, p.interest, p
 	p.op = o

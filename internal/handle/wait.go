@@ -15,6 +15,11 @@ func (f *foreign) do(h *half) (int32, error) {
 	if h.err != nil {
 		return 0, h.takeError()
 	}
+	if f.c.l == nil { // the netpoller may be late with what a task was told
+		if err := f.c.tooLate(h.dir); err != nil {
+			return 0, err
+		}
+	}
 	if !h.watched || h.dir == Out { // which seldom has to wait
 		if err := f.c.tooLate(h.dir); err != nil {
 			return 0, err

@@ -56,6 +56,9 @@ func (Host) Fchmod(fd int32, mode uint32) int32 {
 	return waits(func() int32 { return sys.Fchmod(fd, mode) })
 }
 
+// Fchdir is fchdir(2).
+func (Host) Fchdir(fd int32) int32 { return waits(func() int32 { return sys.Fchdir(fd) }) }
+
 // Fgetxattr is fgetxattr(2).
 func (Host) Fgetxattr(fd int32, name, p []byte) int32 {
 	return fills(p, func() int32 { return sys.Fgetxattr(fd, name, p) })

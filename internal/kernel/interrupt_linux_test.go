@@ -125,6 +125,7 @@ func TestInterruptedCallsAreMadeAgain(t *testing.T) {
 		{"getdents64", unix.SYS_GETDENTS64, func() int32 {
 			return noSuch(k.Getdents(file, make([]byte, 9)), sys.ENOTDIR)
 		}},
+		{"fchdir", unix.SYS_FCHDIR, func() int32 { return noSuch(k.Fchdir(file), sys.ENOTDIR) }},
 		{"fchmod", unix.SYS_FCHMOD, func() int32 { return k.Fchmod(file, 0o600) }},
 		{"lseek", unix.SYS_LSEEK, func() int32 { _, res := k.Lseek(file, 0, 0); return res }},
 		{"fcntl, F_OFD_SETLK", unix.SYS_FCNTL, func() int32 { return k.Lock(file, sys.FWrlck, 0, 0) }},

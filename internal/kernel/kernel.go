@@ -49,6 +49,7 @@ type Files interface {
 	Fstatfs(fd int32) (magic int64, res int32)
 	// Fchmod sets the mode.
 	Fchmod(fd int32, mode uint32) int32
+	Fchdir(fd int32) int32
 	// Fgetxattr puts an extended attribute into p. With an empty p the result is its length.
 	Fgetxattr(fd int32, name, p []byte) int32
 	// Fsetxattr sets an extended attribute to the bytes of p; flags are XATTR_ flags.

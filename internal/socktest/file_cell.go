@@ -4,6 +4,7 @@ package socktest
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"reflect"
@@ -40,14 +41,14 @@ func FilesComplete(t *testing.T) {
 func RunFiles(t *testing.T, driver string) {
 	var cells atomic.Int64
 	t.Cleanup(func() { t.Logf("%d cells", cells.Load()) })
-	for _, kind := range []string{"pipe", "disk"} {
+	for _, kind := range []string{"pipe", "disk", "dir"} {
 		for _, who := range callers {
 			t.Run(kind+"/"+who.name, func(t *testing.T) {
 				t.Parallel() // they mostly wait
 				m := &matrix{driver: driver}
 				defer m.end(t)
 				for _, row := range fileRows {
-					if kind == "pipe" && !row.pipe || kind == "disk" && !row.disk {
+					if !map[string]bool{"pipe": row.pipe, "disk": row.disk, "dir": row.dir}[kind] {
 						continue
 					}
 					t.Run(row.method, func(t *testing.T) {
@@ -90,7 +91,9 @@ func (x *fileCell) fits() bool {
 	switch {
 	case x.ev.tasks && x.who.on == nil:
 		return false
-	case x.ev.partial:
+	case x.ev.late && !x.pipe, x.ev.maybe && x.row.toEnd:
+		return false
+	case x.ev.partial, x.ev.late:
 		return x.pipe && x.row.ask == nil
 	}
 	return true
@@ -107,6 +110,8 @@ func (m *matrix) fileCell(t *testing.T, x *fileCell) {
 		x.writePipe()
 	case x.pipe:
 		x.askPipe()
+	case x.row.dir:
+		x.useDir(t.TempDir())
 	default:
 		x.useDisk(t.TempDir())
 	}
@@ -118,6 +123,9 @@ func (x *fileCell) call(f func()) {
 	if x.ev.sleeps {
 		call := f
 		f = func() { x.who.on(x.world).l.Sleep(time.Hour); call() }
+	}
+	if x.ev.before != nil {
+		x.ev.before(x)
 	}
 	p := x.who.start(x.world, x.ev.limit, f)
 	if x.who.on == nil || x.ev.limit == 0 {
@@ -134,14 +142,20 @@ func (x *fileCell) call(f func()) {
 	if err := within("the call", p.done); err != nil {
 		x.faults = append(x.faults, err)
 	}
+	if x.ev.late {
+		x.deadline(time.Time{})
+	}
 }
+
+// deadline sets the file's deadlines, by somebody else than the caller.
+func (x *fileCell) deadline(at time.Time) { x.must("SetDeadline", x.f.SetDeadline(at)) }
 
 // judge looks at the error of a call that waits, which was done or not.
 func (x *fileCell) judge(done bool) {
 	switch want := x.want(); {
 	case x.err == nil && !done:
 		x.fault("the call gives neither an error nor all that it was to do (%d bytes)", x.n)
-	case x.err == nil && (x.ev.waits || x.row.toEnd && want != nil):
+	case x.err == nil && (x.ev.waits || x.row.toEnd && want != nil) && !x.ev.maybe:
 		x.fault("the call succeeds, which could not be")
 	case x.err != nil && (want == nil || !errors.Is(x.err, want)):
 		x.fault("the call's error is %w, want %v", x.err, want)
@@ -310,6 +324,37 @@ const (
 	piece    = 1000    // how much one call is to move
 )
 
+// useDir reads a directory, or makes it the process's, which it is already.
+func (x *fileCell) useDir(dir string) {
+	if x.row.method == "Chdir" {
+		dir = "."
+	} else {
+		for i := range entriesMax {
+			x.must("an entry", os.WriteFile(fmt.Sprintf("%s/%d", dir, i), nil, 0o600))
+		}
+	}
+	var err error
+	if x.f, err = file.Open(dir); err != nil {
+		x.fault("%w", err)
+		return
+	}
+	x.goOn(nil)
+	x.judgeAsked()
+	x.finish()
+}
+
+// goOn makes one call after the other until the event is over.
+func (x *fileCell) goOn(whole []byte) {
+	x.call(func() {
+		for first := true; x.err == nil && (first || !x.over.Load()); first = false {
+			x.step(whole)
+			if x.err == nil && x.ev.dead && x.who.own { // a driver dies where it is entered
+				x.err = x.home.l.Sleep(time.Millisecond) // long enough for the loop to sleep, in every build
+			}
+		}
+	})
+}
+
 // useDisk makes one call after the other until the event is over, and looks at what they have done.
 func (x *fileCell) useDisk(dir string) {
 	x.name = dir + "/file"
@@ -322,14 +367,7 @@ func (x *fileCell) useDisk(dir string) {
 		x.fault("%w", err)
 		return
 	}
-	x.call(func() {
-		for first := true; x.err == nil && (first || !x.over.Load()); first = false {
-			x.step(whole)
-			if x.err == nil && x.ev.dead && x.who.own { // a driver dies where it is entered
-				x.err = x.home.l.Sleep(time.Millisecond) // long enough for the loop to sleep, in every build
-			}
-		}
-	})
+	x.goOn(whole)
 	if x.row.ask != nil {
 		x.judgeAsked()
 	} else if want := x.want(); x.err != nil && (want == nil || !errors.Is(x.err, want)) {

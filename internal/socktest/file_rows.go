@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"time"
@@ -17,9 +18,8 @@ import (
 
 // fileRow is a method of a File, or a way to call it.
 type fileRow struct {
-	method string
-	// Of pipes, of files on a disk, or of both.
-	pipe, disk bool
+	method          string
+	pipe, disk, dir bool // what it is a method of
 	// One of these three: reads from a place on, which matters to those that take one; writes; or neither.
 	read  func(f *file.File, p []byte, at int) (int, error)
 	write func(f *file.File, p []byte, at int) (int, error)
@@ -95,6 +95,52 @@ var fileRows = []*fileRow{
 		return int(n), err
 	}},
 
+	{method: "ReadDir", dir: true, ask: allEntries(func(f *file.File) (int, error) {
+		all, err := f.ReadDir(-1)
+		for _, e := range all {
+			if _, infoErr := e.Info(); infoErr != nil {
+				return 0, infoErr
+			}
+		}
+		return len(all), err
+	})},
+	{method: "ReadDir/steps", dir: true, ask: allEntries(func(f *file.File) (n int, err error) {
+		for {
+			some, err := f.ReadDir(3)
+			switch n += len(some); {
+			case err == io.EOF:
+				return n, nil
+			case err != nil:
+				return n, err
+			}
+		}
+	})},
+	{method: "Readdir", dir: true, ask: allEntries(func(f *file.File) (int, error) {
+		all, err := f.Readdir(0)
+		return len(all), err
+	})},
+	{method: "Readdirnames", dir: true, ask: allEntries(func(f *file.File) (int, error) {
+		all, err := f.Readdirnames(-1)
+		return len(all), err
+	})},
+	{method: "Chdir", dir: true, ask: (*file.File).Chdir},
+
+	{method: "SetDeadline", pipe: true, once: true, ask: func(f *file.File) error {
+		return f.SetDeadline(time.Now().Add(time.Hour))
+	}},
+	{method: "SetReadDeadline", pipe: true, once: true, ask: func(f *file.File) error {
+		return f.SetReadDeadline(time.Time{})
+	}},
+	{method: "SetWriteDeadline", pipe: true, once: true, ask: func(f *file.File) error {
+		return f.SetWriteDeadline(time.Time{})
+	}},
+	{method: "SetDeadline/disk", disk: true, once: true, ask: func(f *file.File) error {
+		if err := f.SetDeadline(time.Now()); err != os.ErrNoDeadline {
+			return errors.Join(err, expect(err != nil, "SetDeadline of a file on a disk"))
+		}
+		return nil
+	}},
+
 	{method: "Advise", disk: true, ask: func(f *file.File) error { return f.Advise(file.AdviceRandom, 0, 0) }},
 	{method: "Allocate", disk: true, maybe: true, ask: func(f *file.File) error { return f.Allocate(0, 0, 1<<16) }},
 	{method: "Cached", disk: true, maybe: true, ask: func(f *file.File) error {
@@ -153,6 +199,23 @@ var fileRows = []*fileRow{
 	{method: "Close", pipe: true, disk: true, ends: true, ask: (*file.File).Close},
 }
 
+// entriesMax is how many entries the directory has that is read.
+const entriesMax = 50
+
+// allEntries reads a directory from its beginning by a function that says how many entries it has read.
+func allEntries(read func(f *file.File) (int, error)) func(f *file.File) error {
+	return func(f *file.File) error {
+		if _, err := f.Seek(0, io.SeekStart); err != nil {
+			return err
+		}
+		n, err := read(f)
+		if err == nil && n != entriesMax {
+			err = fmt.Errorf("%d entries of %d", n, entriesMax)
+		}
+		return err
+	}
+}
+
 // fileEvent is what happens to a call.
 type fileEvent struct {
 	name    string
@@ -164,8 +227,11 @@ type fileEvent struct {
 	ends    bool          // the loop, to which the file does not belong
 	dead    bool          // by its driver's death
 	waits   bool          // for what the call waits for, too: it can't succeed
+	late    bool          // a deadline passes, or may
+	maybe   bool          // the call may succeed
 
-	act func(x *fileCell, p *pending)
+	before func(x *fileCell)
+	act    func(x *fileCell, p *pending)
 }
 
 var fileEvents = []*fileEvent{
@@ -180,6 +246,27 @@ var fileEvents = []*fileEvent{
 		p.task.Cancel()
 	}},
 	{name: "timeout", tasks: true, limit: 2 * time.Millisecond, waits: true},
+	{name: "deadline-moved", late: true, waits: true, act: func(x *fileCell, _ *pending) { x.deadline(longAgo) }},
+	{name: "deadline-past", late: true, waits: true, before: func(x *fileCell) { x.deadline(longAgo) }},
+	{name: "deadline-ahead", late: true, waits: true, before: func(x *fileCell) { x.deadline(soon()) }},
+	{name: "partial-deadline", late: true, partial: true, act: func(x *fileCell, _ *pending) {
+		x.someGoes()
+		x.deadline(longAgo)
+	}},
+	{name: "deadline-away", late: true, maybe: true, before: func(x *fileCell) {
+		x.deadline(time.Now().Add(5 * time.Millisecond))
+	}, act: func(x *fileCell, p *pending) {
+		x.deadline(time.Time{})
+		time.Sleep(6 * time.Millisecond)
+		x.provide(p)
+	}},
+	{name: "deadline-flickers", late: true, maybe: true, act: func(x *fileCell, p *pending) {
+		for range 200 {
+			x.deadline(longAgo)
+			x.deadline(time.Time{})
+		}
+		x.provide(p)
+	}},
 	{name: "close", closes: true, waits: true, act: func(x *fileCell, _ *pending) { x.close() }},
 	{name: "loop-end", ends: true, act: func(x *fileCell, p *pending) {
 		x.must("Run", x.home.end())
@@ -199,7 +286,7 @@ func (x *fileCell) want() error {
 	switch ev := x.ev; {
 	case ev.closes:
 		return os.ErrClosed
-	case ev.limit > 0:
+	case ev.limit > 0, ev.late:
 		return os.ErrDeadlineExceeded
 	case ev.tasks, ev.ends && x.who.own:
 		return context.Canceled

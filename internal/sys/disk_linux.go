@@ -56,6 +56,11 @@ func Fchmod(fd int32, mode uint32) int32 {
 	return blocking(func() (int, error) { return 0, unix.Fchmod(int(fd), mode) })
 }
 
+// Fchdir is fchdir(2).
+func Fchdir(fd int32) int32 {
+	return blocking(func() (int, error) { return 0, unix.Fchdir(int(fd)) })
+}
+
 // OFDLock is fcntl(2) with F_OFD_SETLK: a lock of the open file, which does not wait.
 func OFDLock(fd int32, kind int16, off, n int64) int32 {
 	lock := unix.Flock_t{Type: kind, Start: off, Len: n}

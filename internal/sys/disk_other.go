@@ -18,6 +18,7 @@ func Fadvise(fd int32, off, n int64, advice int) int32      { return enosys }
 func Ftruncate(fd int32, size int64) int32                  { return enosys }
 func Fstatfs(fd int32) (sort int64, res int32)              { return 0, enosys }
 func Fchmod(fd int32, mode uint32) int32                    { return enosys }
+func Fchdir(fd int32) int32                                 { return enosys }
 func OFDLock(fd int32, kind int16, off, n int64) int32      { return enosys }
 func Fgetxattr(fd int32, name, p []byte) int32              { return enosys }
 func Fsetxattr(fd int32, name, p []byte, flags int) int32   { return enosys }

@@ -96,6 +96,7 @@ func stats(b *bench) {
 
 func modes(b *bench) {
 	fd, name := b.file("")
+	b.want("Fchdir of a file", b.k.Fchdir(fd), -int32(unix.ENOTDIR))
 	b.want("Fchmod", b.k.Fchmod(fd, 0o640), 0)
 	if got := b.stat(name).Mode; got != unix.S_IFREG|0o640 {
 		b.fail("after Fchmod it is %o", got)

@@ -128,6 +128,10 @@ func (k idle) Fstatfs(fd int32) (magic int64, res int32) {
 	return magic, res
 }
 
+func (k idle) Fchdir(fd int32) int32 {
+	return k.or("Fchdir", func() int32 { return k.Kernel.Fchdir(fd) })
+}
+
 func (k idle) Fchmod(fd int32, mode uint32) int32 {
 	return k.or("Fchmod", func() int32 { return k.Kernel.Fchmod(fd, mode) })
 }

@@ -213,6 +213,7 @@ func noDescriptor(b *bench) {
 		"GetsockoptBytes": b.k.GetsockoptBytes(-1, 1, 1, p), "SetsockoptBytes": b.k.SetsockoptBytes(-1, 1, 1, p),
 		"SetLinger": b.k.SetLinger(-1, 1), "CloseFile": b.k.CloseFile(-1), "Lseek": seek, "Fstatfs": magic,
 		"SyncRange": b.k.SyncRange(-1, 0, 0, 0), "Advise": b.k.Advise(-1, 0, 0, 0), "Fchmod": b.k.Fchmod(-1, 0),
+		"Fchdir":    b.k.Fchdir(-1),
 		"Fgetxattr": b.k.Fgetxattr(-1, nulled("user.a"), p), "Fsetxattr": b.k.Fsetxattr(-1, nulled("user.a"), p, 0),
 		"Flistxattr": b.k.Flistxattr(-1, p), "Fremovexattr": b.k.Fremovexattr(-1, nulled("user.a")),
 		"Lock": b.k.Lock(-1, sys.FRdlck, 0, 0), "Getdents": b.k.Getdents(-1, p), "CopyRange": b.k.CopyRange(-1, -1, 1),
