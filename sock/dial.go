@@ -26,6 +26,8 @@ type Dialer struct {
 	// context.DeadlineExceeded, or os.ErrDeadlineExceeded where a connect was under
 	// way; there both are found, since net sometimes returns one and sometimes the other.
 	Timeout time.Duration
+	// Deadline, if not zero, is when a dial must be done, as Timeout is; the earlier of the two counts.
+	Deadline time.Time
 	// LocalAddr, if not nil, is this end's address. A *net.TCPAddr: port 0 is any, and
 	// of the peer's addresses only those of its family are tried. A *net.UnixAddr of
 	// the network dialled: a path becomes a file, which nobody removes.
@@ -42,6 +44,13 @@ type Dialer struct {
 	// argument works. An error of it fails the attempt. It runs on the loop and must not
 	// wait.
 	Control func(network, address string, c syscall.RawConn) error
+	// ControlContext, if not nil, is called in place of Control, with the context of DialContext.
+	ControlContext func(ctx context.Context, network, address string, c syscall.RawConn) error
+	// KeepAlive is how long a connection of TCP may be idle before the first keep-alive probe. 0: 15 s, as package net
+	// has it; negative: no probes.
+	KeepAlive time.Duration
+	// KeepAliveConfig, if its Enable is true, is in place of KeepAlive; see Conn.SetKeepAliveConfig.
+	KeepAliveConfig net.KeepAliveConfig
 }
 
 // Dial connects to an address. network is "tcp", "tcp4" or "tcp6": a name is looked up
@@ -66,6 +75,7 @@ func (d *Dialer) DialContext(ctx context.Context, l *ringo.Loop, network, addres
 	if err := context.Cause(ctx); err != nil {
 		return nil, dial.NotBegun(network, address, err)
 	}
+	d = d.with(ctx)
 	end := d.end()
 	if limit, ok := ctx.Deadline(); ok && (end.IsZero() || limit.Before(end)) {
 		end = limit
@@ -93,9 +103,25 @@ func (d *Dialer) Func(l *ringo.Loop) func(ctx context.Context, network, address 
 // end is when a dial that begins now must be done; zero for no limit.
 func (d *Dialer) end() time.Time {
 	if d.Timeout == 0 {
-		return time.Time{}
+		return d.Deadline
 	}
-	return time.Now().Add(d.Timeout)
+	end := time.Now().Add(d.Timeout)
+	if !d.Deadline.IsZero() && d.Deadline.Before(end) {
+		return d.Deadline
+	}
+	return end
+}
+
+// with is d for one dial, whose Control knows the context.
+func (d *Dialer) with(ctx context.Context) *Dialer {
+	if d.ControlContext == nil {
+		return d
+	}
+	known := *d
+	known.Control = func(network, address string, c syscall.RawConn) error {
+		return d.ControlContext(ctx, network, address, c)
+	}
+	return &known
 }
 
 func (d *Dialer) dial(l *loop.Loop, network, address string, end time.Time) (*Conn, error) {
@@ -156,7 +182,7 @@ func (d *Dialer) connect(l *loop.Loop, network string, local, ap netip.AddrPort,
 		}
 		c.laddr = nameOf(l, c.core.FD(), kernel.Kernel.Getsockname)
 		if c.laddr != ap || try == tries {
-			c.setAtBirth()
+			c.setAtBirth(keepAlive(d.KeepAlive, d.KeepAliveConfig))
 			return c, nil
 		}
 		c.Close()

@@ -34,6 +34,11 @@ type ListenConfig struct {
 	// to set what there is no field for. Only the Control method of its argument works.
 	// An error of it fails the call. It may be called from any goroutine.
 	Control func(network, address string, c syscall.RawConn) error
+	// KeepAlive is how long an accepted connection of TCP may be idle before the first keep-alive probe. 0: 15 s, as
+	// package net has it; negative: no probes.
+	KeepAlive time.Duration
+	// KeepAliveConfig, if its Enable is true, is in place of KeepAlive; see Conn.SetKeepAliveConfig.
+	KeepAliveConfig net.KeepAliveConfig
 }
 
 // Listen makes this loop's own socket on an address. network is "unix" or "unixpacket",
@@ -302,9 +307,15 @@ func (lc *ListenConfig) prepare(s socket, network string, ap netip.AddrPort, alo
 	}
 	// What accepted sockets inherit: what package net sets on each.
 	set(protoTCP, tcpNodelay, 1)
-	set(solSocket, soKeepalive, 1)
-	set(protoTCP, tcpKeepidle, 15)
-	set(protoTCP, tcpKeepintvl, 15)
+	if keep := keepAlive(lc.KeepAlive, lc.KeepAliveConfig); keep.Enable {
+		set(solSocket, soKeepalive, 1)
+		idle, interval, count := probes(keep)
+		for option, v := range map[int]int{tcpKeepidle: idle, tcpKeepintvl: interval, tcpKeepcnt: count} {
+			if v >= 0 {
+				set(protoTCP, option, v)
+			}
+		}
+	}
 	if lc.DeferAccept > 0 {
 		set(protoTCP, tcpDefer, seconds(lc.DeferAccept))
 	}

@@ -102,6 +102,28 @@ func (ln *Listener) Accept() (net.Conn, error) {
 	return c, nil
 }
 
+// AcceptTCP is AcceptConn by the name that it has for a *net.TCPListener. A Unix listener refuses it, with EOPNOTSUPP.
+func (ln *Listener) AcceptTCP() (*Conn, error) { return ln.acceptOf(ln.unix == nil) }
+
+// AcceptUnix is AcceptConn by the name that it has for a *net.UnixListener. A TCP listener refuses it, with EOPNOTSUPP.
+func (ln *Listener) AcceptUnix() (*Conn, error) { return ln.acceptOf(ln.unix != nil) }
+
+func (ln *Listener) acceptOf(network bool) (*Conn, error) {
+	if !network && ln.l != nil {
+		return nil, ln.fail("accept", callError("accept4", -sys.EOPNOTSUPP))
+	}
+	return ln.AcceptConn()
+}
+
+// SetDeadline makes Accept fail with os.ErrDeadlineExceeded from t on, also for those who wait in it; the zero time is
+// none. Peers that come meanwhile wait to be accepted. Any goroutine may call it; it does not park.
+func (ln *Listener) SetDeadline(t time.Time) error {
+	if err := ln.core.SetDeadline(t, true, false); err != nil {
+		return ln.fail("set", err)
+	}
+	return nil
+}
+
 // AcceptConn is Accept with the type.
 func (ln *Listener) AcceptConn() (*Conn, error) {
 	a, err := ln.core.Enter(handle.In)
@@ -133,6 +155,9 @@ func (ln *Listener) AcceptConn() (*Conn, error) {
 // acceptOwn is AcceptConn for a task of the loop that has access. The loop accepts ahead.
 func (ln *Listener) acceptOwn() (s int32, err error) {
 	ln.l.ChargeAndYield()
+	if err := ln.core.Late(handle.In); err != nil {
+		return 0, err
+	}
 	for {
 		if s, ok := ln.queue.pop(); ok {
 			return s, nil

@@ -25,6 +25,9 @@ func (ln *Listener) acceptForeign(a handle.Access) (*Conn, error) {
 
 // nextForeign gives the next connection's descriptor.
 func (ln *Listener) nextForeign(a handle.Access) (int32, error) {
+	if err := a.Late(); err != nil {
+		return 0, err
+	}
 	if s, ok := ln.queue.pop(); ok {
 		return s, nil
 	}

@@ -88,7 +88,7 @@ func (c *Conn) SetKeepAlive(keepalive bool) error {
 // SetKeepAlivePeriod sets how long the connection may be idle before the first
 // probe; 0 is 15 s. Any goroutine may call it.
 func (c *Conn) SetKeepAlivePeriod(d time.Duration) error {
-	return c.setSeconds(tcpKeepidle, d)
+	return c.setIfPositive(tcpKeepidle, keepSeconds(d))
 }
 
 // SetKeepAliveConfig sets up keep-alive probes. As in package net, zero fields are
@@ -98,22 +98,28 @@ func (c *Conn) SetKeepAliveConfig(config net.KeepAliveConfig) error {
 	if err := c.SetKeepAlive(config.Enable); err != nil {
 		return err
 	}
-	count := config.Count
-	if count == 0 {
-		count = 9
-	}
+	idle, interval, count := probes(config)
 	return errors.Join(
-		c.setSeconds(tcpKeepidle, config.Idle),
-		c.setSeconds(tcpKeepintvl, config.Interval),
+		c.setIfPositive(tcpKeepidle, idle),
+		c.setIfPositive(tcpKeepintvl, interval),
 		c.setIfPositive(tcpKeepcnt, count))
 }
 
-// setSeconds sets a time of the keep-alive probes.
-func (c *Conn) setSeconds(option int, d time.Duration) error {
+// probes is a configuration as numbers of the kernel's; what is negative is left as it is.
+func probes(config net.KeepAliveConfig) (idle, interval, count int) {
+	count = config.Count
+	if count == 0 {
+		count = 9
+	}
+	return keepSeconds(config.Idle), keepSeconds(config.Interval), count
+}
+
+// keepSeconds is a time of the keep-alive probes.
+func keepSeconds(d time.Duration) int {
 	if d == 0 {
 		d = 15 * time.Second
 	}
-	return c.setIfPositive(option, seconds(d))
+	return seconds(d)
 }
 
 func (c *Conn) setIfPositive(option, v int) error {
@@ -159,9 +165,19 @@ func (c *Conn) setOption(level, option, value int) error {
 
 // setAtBirth sets what package net sets on each new connection, as far as the
 // listener has not: accepted sockets inherit it.
-func (c *Conn) setAtBirth() {
+func (c *Conn) setAtBirth(keep net.KeepAliveConfig) {
 	c.SetNoDelay(true)
-	c.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true})
+	if keep.Enable {
+		c.SetKeepAliveConfig(keep)
+	}
+}
+
+// keepAlive is what a Dialer or a ListenConfig says of keep-alive probes by two fields.
+func keepAlive(idle time.Duration, config net.KeepAliveConfig) net.KeepAliveConfig {
+	if !config.Enable && idle >= 0 {
+		return net.KeepAliveConfig{Enable: true, Idle: idle}
+	}
+	return config
 }
 
 func boolInt(b bool) int {

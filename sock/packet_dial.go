@@ -21,6 +21,7 @@ func DialPacket(l *ringo.Loop, network, address string) (*PacketConn, error) {
 // DialPacket is the function DialPacket with this configuration, where LocalAddr is a
 // *net.UDPAddr.
 func (d *Dialer) DialPacket(l *ringo.Loop, network, address string) (*PacketConn, error) {
+	d = d.with(context.Background())
 	fail := func(err error) error { return dial.Error(network, nil, err) }
 	return madeOn(context.Background(), l, fail, func() (*PacketConn, error) {
 		return d.dialPacket((*loop.Loop)(l), network, address)

@@ -64,6 +64,7 @@ func DialUnixgram(l *ringo.Loop, name string) (*UnixPacketConn, error) {
 // DialUnixgram is the function DialUnixgram with this configuration, where LocalAddr
 // is a *net.UnixAddr of network "unixgram", whose file Close removes.
 func (d *Dialer) DialUnixgram(l *ringo.Loop, name string) (*UnixPacketConn, error) {
+	d = d.with(context.Background())
 	addr := &net.UnixAddr{Name: name, Net: unixgram}
 	fail := func(err error) error { return dial.Error(unixgram, addr, err) }
 	return madeOn(context.Background(), l, fail, func() (*UnixPacketConn, error) {
@@ -144,6 +145,21 @@ func (c *UnixPacketConn) ReadFromUnix(p []byte) (int, *net.UnixAddr, error) {
 	d := recvmsg{p: p}
 	err := c.receive("recvfrom", &d)
 	return d.n, c.sender(&d), err
+}
+
+// CloseRead shuts the reading side down: reads return 0 bytes once what has come is read, and who sends there gets
+// EPIPE. Any goroutine may call it; it does not park.
+func (c *UnixPacketConn) CloseRead() error { return c.shutdown(shutRead) }
+
+// CloseWrite shuts the writing side down: writes fail with EPIPE. Any goroutine may call it; it does not park.
+func (c *UnixPacketConn) CloseWrite() error { return c.shutdown(shutWrite) }
+
+func (c *UnixPacketConn) shutdown(how int) error {
+	res, err := c.plain("close", func(k kernel.Kernel, fd int32) int32 { return k.Shutdown(fd, how) })
+	if err == nil && res < 0 {
+		err = c.fail("close", callError("shutdown", res))
+	}
+	return err
 }
 
 // ReadMsgUnix reads a datagram into b, and its control messages into oob: flags has

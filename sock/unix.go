@@ -20,6 +20,14 @@ type unixEnds struct {
 	in, out *op.Ext // of foreign callers that read and write messages, who have their turns
 }
 
+// peer is the remote address as reads give it: nil if it has no name.
+func (u *unixEnds) peer() *net.UnixAddr {
+	if u.remote.Name == "" || u.remote.Name == "@" {
+		return nil
+	}
+	return &u.remote
+}
+
 // unixNetwork reports whether a network is one of connections between Unix sockets.
 func unixNetwork(network string) bool { return network == "unix" || network == "unixpacket" }
 

@@ -61,10 +61,40 @@ func (c *Conn) ReadMsgUnix(b, oob []byte) (n, oobn, flags int, addr *net.UnixAdd
 	if err = c.readMessage(&m); err != nil {
 		return 0, 0, 0, nil, err
 	}
-	if a := &c.unix.remote; a.Name != "" && a.Name != "@" {
-		addr = a
+	return m.n, m.controls, int(m.flags), c.unix.peer(), nil
+}
+
+// ReadFromUnix is Read with the peer's address, nil if it has no name, as net.UnixConn has it: also io.EOF is inside
+// an error of package net's. It is for connections between Unix sockets. Any goroutine may call it; it waits as Read
+// does.
+func (c *Conn) ReadFromUnix(b []byte) (n int, addr *net.UnixAddr, err error) {
+	if c.unix == nil {
+		return 0, nil, c.refuse("read", notUnix("recvfrom"))
 	}
-	return m.n, m.controls, int(m.flags), addr, nil
+	n, err = c.Read(b)
+	if err == io.EOF {
+		err = c.fail("read", err)
+	}
+	if err == nil {
+		addr = c.unix.peer()
+	}
+	return n, addr, err
+}
+
+// WriteToUnix fails with net.ErrWriteToConnected, as net.UnixConn's does that is connected: Write is for those. Any
+// goroutine may call it; it does not park.
+func (c *Conn) WriteToUnix(b []byte, addr *net.UnixAddr) (int, error) {
+	if c.unix == nil {
+		return 0, c.refuse("write", notUnix("sendto"))
+	}
+	if _, err := c.plain("write", nothing); err != nil {
+		return 0, err
+	}
+	err := &net.OpError{Op: "write", Net: c.network(), Source: c.LocalAddr(), Err: net.ErrWriteToConnected}
+	if addr != nil {
+		err.Addr = addr
+	}
+	return 0, err
 }
 
 func (c *Conn) readMessage(m *message) error {

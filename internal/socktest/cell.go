@@ -474,12 +474,12 @@ var events = withQueued([]*event{
 	{name: "deadline-moved", fails: true, errors: timedOut, act: expire, over: undeadline},
 	{name: "deadline-away", before: func(x *cell) {
 		x.first = time.Now().Add(5 * time.Millisecond)
-		x.others("SetDeadline", func() error { return x.c.SetDeadline(x.first) })
+		x.others("SetDeadline", func() error { return x.setDeadline(x.first) })
 	}, act: func(x *cell, p *pending) {
 		held, release := make(chan struct{}), make(chan struct{})
 		x.home.l.Post(func() { close(held); <-release })
 		<-held
-		x.must("SetDeadline", x.c.SetDeadline(time.Time{})) // the loop hears of it when its timer has fired
+		x.must("SetDeadline", x.setDeadline(time.Time{})) // the loop hears of it when its timer has fired
 		x.late = time.Now().After(x.first)
 		time.Sleep(time.Until(x.first.Add(time.Millisecond)))
 		close(release)
@@ -492,7 +492,7 @@ var events = withQueued([]*event{
 	}, over: undeadline},
 	{name: "deadline-flickers", errors: timedOut, act: func(x *cell, p *pending) {
 		for range 200 {
-			x.must("SetDeadline", errors.Join(x.c.SetDeadline(longAgo), x.c.SetDeadline(time.Time{})))
+			x.must("SetDeadline", errors.Join(x.setDeadline(longAgo), x.setDeadline(time.Time{})))
 		}
 		provide(x, p)
 	}, over: undeadline},
@@ -500,7 +500,7 @@ var events = withQueued([]*event{
 	{name: "deadline-past-partial", partial: true, fails: true, errors: timedOut, over: undeadline,
 		before: func(x *cell) { expire(x, nil) }},
 	{name: "deadline-ahead", fails: true, errors: timedOut, over: undeadline,
-		before: func(x *cell) { x.others("SetDeadline", func() error { return x.c.SetDeadline(soon()) }) }},
+		before: func(x *cell) { x.others("SetDeadline", func() error { return x.setDeadline(soon()) }) }},
 	{name: "deadline-ahead-partial", partial: true, errors: timedOut, over: undeadline,
 		first: func(x *cell) { deadlined(soon())(x) },
 		act:   func(x *cell, _ *pending) { x.someGoes() }},
@@ -571,14 +571,22 @@ func soon() time.Time { return time.Now().Add(2 * time.Millisecond) }
 
 // deadlined sets the handle's deadlines.
 func deadlined(at time.Time) func(x *cell) {
-	return func(x *cell) { x.must("SetDeadline", x.c.SetDeadline(at)) }
+	return func(x *cell) { x.must("SetDeadline", x.setDeadline(at)) }
 }
 
 func expire(x *cell, _ *pending) {
-	x.others("SetDeadline", func() error { return x.c.SetDeadline(longAgo) })
+	x.others("SetDeadline", func() error { return x.setDeadline(longAgo) })
 }
 
-func undeadline(x *cell) { x.must("SetDeadline", x.c.SetDeadline(time.Time{})) }
+// setDeadline sets the deadlines of what the cell is about.
+func (x *cell) setDeadline(at time.Time) error {
+	if x.ln != nil {
+		return x.ln.SetDeadline(at)
+	}
+	return x.c.SetDeadline(at)
+}
+
+func undeadline(x *cell) { x.must("SetDeadline", x.setDeadline(time.Time{})) }
 
 // others has somebody run f who is of another kind than the caller: a goroutine, or a task of the handle's loop.
 func (x *cell) others(what string, f func() error) {
@@ -604,6 +612,8 @@ func (x *cell) byTask(what string, f func() error) {
 // provide lets the call have what it waits for.
 func provide(x *cell, _ *pending) {
 	switch {
+	case x.ln != nil:
+		x.dials()
 	case x.row.write != nil:
 		x.sink.open()
 	case x.row.read != nil && !x.row.toEnd:

@@ -96,6 +96,10 @@ var connRows = []*row{
 		n, _, _, _, err := x.conn.ReadMsgUnix(p, nil)
 		return n, err
 	})},
+	{method: "ReadFromUnix", nets: unixOnly, read: reads(func(x *cell, p []byte) (int, error) {
+		n, _, err := x.conn.ReadFromUnix(p)
+		return n, err
+	})},
 	{method: "RecvFiles", nets: unixOnly, read: reads(func(x *cell, p []byte) (int, error) {
 		n, files, err := x.conn.RecvFiles(p, 1)
 		for _, f := range files {
@@ -195,6 +199,16 @@ var connRows = []*row{
 		return c.SetUserTimeout(time.Second)
 	})},
 	{method: "TCPInfo", nets: tcpOnly, ask: asks(func(c *sock.Conn) error { _, err := c.TCPInfo(); return err })},
+	{method: "MultipathTCP", nets: tcpOnly, ask: asks(func(c *sock.Conn) error {
+		multi, err := c.MultipathTCP()
+		return errors.Join(err, expect(!multi, "MultipathTCP"))
+	})},
+	{method: "WriteToUnix", nets: unixOnly, ask: asks(func(c *sock.Conn) error {
+		if _, err := c.WriteToUnix([]byte{0}, nil); !errors.Is(err, net.ErrWriteToConnected) {
+			return err
+		}
+		return nil
+	})},
 	{method: "PeerCred", nets: unixOnly, ask: asks(func(c *sock.Conn) error {
 		_, _, _, err := c.PeerCred()
 		return err

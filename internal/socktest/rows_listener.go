@@ -13,13 +13,9 @@ import (
 // as many bytes are taken as prove that it is one.
 var listenRows = []*row{
 	{method: "Accept", read: func(x *cell) ([]byte, error) { return accepted(x.ln.Accept()) }},
-	{method: "AcceptConn", read: func(x *cell) ([]byte, error) {
-		c, err := x.ln.AcceptConn()
-		if err != nil {
-			return nil, err
-		}
-		return accepted(c, nil)
-	}},
+	{method: "AcceptConn", read: accepts((*sock.Listener).AcceptConn)},
+	{method: "AcceptTCP", nets: []string{"tcp"}, read: accepts((*sock.Listener).AcceptTCP)},
+	{method: "AcceptUnix", nets: unixOnly, read: accepts((*sock.Listener).AcceptUnix)},
 	{method: "Addr", stays: true, ask: func(x *cell) error { return expect(x.ln.Addr() != nil, "Addr") }},
 	{method: "SetUnlinkOnClose", stays: true, ask: func(x *cell) error { x.ln.SetUnlinkOnClose(true); return nil }},
 	{method: "SyscallConn", ask: func(x *cell) error {
@@ -36,7 +32,19 @@ var listenRows = []*row{
 		}
 		return err
 	}},
+	{method: "SetDeadline", ask: func(x *cell) error { return x.ln.SetDeadline(time.Now().Add(time.Hour)) }},
 	{method: "Close", ends: true, stays: true, ask: func(x *cell) error { return x.ln.Close() }},
+}
+
+// accepts makes a row's function of a method that accepts.
+func accepts(accept func(ln *sock.Listener) (*sock.Conn, error)) func(x *cell) ([]byte, error) {
+	return func(x *cell) ([]byte, error) {
+		c, err := accept(x.ln)
+		if err != nil {
+			return nil, err
+		}
+		return accepted(c, nil)
+	}
 }
 
 // accepted closes a connection that came.
@@ -47,10 +55,12 @@ func accepted(c net.Conn, err error) ([]byte, error) {
 	return []byte{1}, c.Close()
 }
 
-// listenEvents are what happens to listeners, which have no deadlines.
+// listenEvents are what happens to listeners.
 var listenEvents = []*event{
 	{name: "plain", errors: none, over: nothing, act: func(x *cell, _ *pending) { x.dials() }},
 	eventNamed("cancel"), eventNamed("timeout"),
+	eventNamed("deadline-moved"), eventNamed("deadline-away"), eventNamed("deadline-flickers"),
+	eventNamed("deadline-past"), eventNamed("deadline-ahead"),
 	{name: "close", gone: true, fails: true, errors: closed, over: nothing, act: func(x *cell, _ *pending) {
 		if x.who.own {
 			x.inTime("Close by a goroutine", x.ln.Close)
@@ -95,6 +105,7 @@ func (x *cell) runListener() {
 	if x.row.read == nil {
 		x.askCell()
 	} else if x.call(func() { x.got, x.err = x.row.read(x) }) {
+		x.ev.over(x)
 		x.judge(len(x.got) > 0)
 		if !x.ev.gone { // those that come later are served
 			x.dials()

@@ -134,6 +134,8 @@ var unixgramRows = append(packetRows(),
 	&row{method: "WriteToUnix", loose: true, write: func(x *cell, p []byte) (int, error) {
 		return unixgram(x).WriteToUnix(p, x.unixAddr())
 	}},
+	&row{method: "CloseRead", ask: func(x *cell) error { return unixgram(x).CloseRead() }},
+	&row{method: "CloseWrite", ask: func(x *cell) error { return unixgram(x).CloseWrite() }},
 	&row{method: "SetUnlinkOnClose", stays: true, ask: func(x *cell) error {
 		unixgram(x).SetUnlinkOnClose(true)
 		return nil

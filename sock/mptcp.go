@@ -1,0 +1,34 @@
+package sock
+
+import (
+	"ringo/internal/kernel"
+	"ringo/internal/sys"
+)
+
+// Numbers of the Linux ABI, see linux/mptcp.h.
+const (
+	solMPTCP      = 284
+	mptcpInfo     = 1
+	mptcpInfoSize = 128
+)
+
+// MultipathTCP reports whether the connection uses Multipath TCP. It makes none by itself: that is one which Adopt
+// made of a socket of package net, whose peer has agreed. Before Linux 5.16 the kernel does not say, and
+// it is false. Any goroutine may call it; it does not park.
+func (c *Conn) MultipathTCP() (bool, error) {
+	if c.unix != nil {
+		return false, c.refuse("get", callError("getsockopt", -sys.EOPNOTSUPP))
+	}
+	protocol := int32(0)
+	res, err := c.plain("get", func(k kernel.Kernel, fd int32) (res int32) {
+		protocol, res = k.Getsockopt(fd, solSocket, sys.SoProtocol)
+		return res
+	})
+	if err != nil || res < 0 || protocol != protoMPTCP {
+		return false, err
+	}
+	res, err = c.plain("get", func(k kernel.Kernel, fd int32) int32 {
+		return k.GetsockoptBytes(fd, solMPTCP, mptcpInfo, make([]byte, mptcpInfoSize))
+	})
+	return err == nil && res >= 0, err
+}
