@@ -180,6 +180,41 @@ func TestDetachConnEnded(t *testing.T) {
 	}
 }
 
+// DetachTCP gives all the bytes of a connection that has ended, with the connection or with the error that ended it.
+func TestDetachTCPEnded(t *testing.T) {
+	for _, ending := range lastWords {
+		t.Run(ending.name, func(t *testing.T) {
+			eachCaller(t, func(t *testing.T, c *sock.Conn, peer *net.TCPConn, start starter) {
+				before := sockets(t)
+				send(t, peer, "first and the rest")
+				start.run(func() {
+					wantRead(t, c, 6, "first ")
+					ending.end(t, c, peer)
+					peerless(t, c)
+					if p, err := c.Peek(100); string(p) != "and the rest" {
+						t.Errorf("peeked %q, %v", p, err)
+					}
+					conn, unread, err := c.DetachTCP()
+					if string(unread) != "and the rest" {
+						t.Errorf("unread is %q", unread)
+					}
+					if err == nil {
+						_, err = conn.Read(make([]byte, 10))
+						conn.Close()
+					}
+					if !errors.Is(err, ending.want) {
+						t.Errorf("behind it: %v, want %v", err, ending.want)
+					}
+				})
+				peer.Close()
+				if n := sockets(t); n != before-2 {
+					t.Errorf("%d sockets, %d before two were closed", n, before)
+				}
+			})
+		})
+	}
+}
+
 func init() { children["activated"] = activatedChild }
 
 // activatedChild is a service that echoes on all that it was started with, in the

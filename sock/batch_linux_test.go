@@ -176,6 +176,17 @@ var followers = []follower{
 			conn.Close()
 		})
 	}},
+	{name: "DetachTCP", ends: true, do: func(x *batch) {
+		conn, _, err := x.c.DetachTCP()
+		if err != nil {
+			x.Errorf("DetachTCP: %v", err)
+			return
+		}
+		x.goroutine(func() {
+			x.write(conn, 20_000)
+			conn.Close()
+		})
+	}},
 	{name: "DetachConn by a goroutine", ends: true, do: func(x *batch) {
 		x.goroutine(func() {
 			conn, err := x.c.DetachConn()

@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"ringo/internal/handle"
+	"ringo/internal/sys"
 )
 
 // File returns a file of another descriptor of the socket, close-on-exec, as the File
@@ -109,7 +110,7 @@ func (ln *Listener) File() (*os.File, error) {
 // stay valid. In a Handler the connection ends as one that the handler closed.
 //
 // What was written before is sent first: if a slow peer has not taken it after 10 s, the error is ErrUnsent, and the
-// connection is reset. That holds for DetachConn, too.
+// connection is reset. That holds for DetachConn, DetachTCP and DetachUnix, too.
 //
 // Any goroutine may call it; a task parks until the operations in flight have ended.
 func (c *Conn) Detach() (fd int, unread []byte, err error) {
@@ -143,29 +144,10 @@ func (c *Conn) DetachConn() (conn net.Conn, err error) {
 }
 
 func (c *Conn) detachConn() (net.Conn, error) {
-	if err := c.core.Check(); err != nil {
-		return nil, c.fail("detach", err)
-	}
-	n := c.l.Kernel().Dup(c.core.FD().Sys())
-	if n < 0 {
-		return nil, c.fail("detach", callError("fcntl", n))
-	}
-	f := os.NewFile(uintptr(n), "socket")
-	conn, err := net.FileConn(f) // of a duplicate
-	f.Close()
+	conn, p, err := c.detachNet()
 	if err != nil {
-		return nil, c.fail("detach", err)
-	}
-	p, err := c.part("detach")
-	if err != nil {
-		conn.Close()
 		return nil, err
 	}
-	if err := p.send(c); err != nil {
-		conn.Close()
-		return nil, c.fail("detach", err)
-	}
-	c.l.Kernel().Close(p.fd)
 	d := &detached{Conn: conn, unread: p.unread}
 	if p.err != 0 {
 		d.failed = c.fail("read", callError("read", p.err))
@@ -174,6 +156,75 @@ func (c *Conn) detachConn() (net.Conn, error) {
 		return d, nil
 	}
 	return conn, nil
+}
+
+// DetachTCP is Detach to a *net.TCPConn, for code that takes nothing else: DetachConn gives another type where bytes
+// are unread. Here the caller gets these: they were received and not read, and come before all that conn reads. What
+// was written before is sent first, as with Detach. Of a connection that is known to have failed there is no conn, but
+// the bytes that came before, and the error of the failure. On a connection of another network it fails with
+// EOPNOTSUPP, and that is as before.
+//
+// Any goroutine may call it; a task parks until the operations in flight have ended. conn is package net's: Read and
+// Write of it would hold up the loop of a task.
+func (c *Conn) DetachTCP() (conn *net.TCPConn, unread []byte, err error) {
+	return detachAs[*net.TCPConn](c, c.unix == nil)
+}
+
+// DetachUnix is DetachTCP to a *net.UnixConn, of a connection between Unix sockets. Of a "unixpacket" connection that
+// was peeked into the unread bytes are records without their boundaries.
+func (c *Conn) DetachUnix() (conn *net.UnixConn, unread []byte, err error) {
+	return detachAs[*net.UnixConn](c, c.unix != nil)
+}
+
+// detachAs is DetachTCP to a type, which is that of the network.
+func detachAs[C interface {
+	comparable
+	net.Conn
+}](c *Conn, network bool) (conn C, unread []byte, err error) {
+	if !network {
+		return conn, nil, c.refuse("detach", callError("detach", -sys.EOPNOTSUPP))
+	}
+	err = onOwner(c.l, func() error {
+		made, p, err := c.detachNet()
+		if err != nil {
+			return err
+		}
+		if unread = p.unread; p.err != 0 {
+			made.Close()
+			return c.fail("read", callError("read", p.err))
+		}
+		conn = made.(C)
+		return nil
+	})
+	return conn, unread, c.failOnOwner("detach", err)
+}
+
+// detachNet takes the connection out of Ringo, as one of package net.
+func (c *Conn) detachNet() (net.Conn, *detachState, error) {
+	if err := c.core.Check(); err != nil {
+		return nil, nil, c.fail("detach", err)
+	}
+	n := c.l.Kernel().Dup(c.core.FD().Sys())
+	if n < 0 {
+		return nil, nil, c.fail("detach", callError("fcntl", n))
+	}
+	f := os.NewFile(uintptr(n), "socket")
+	conn, err := net.FileConn(f) // of a duplicate
+	f.Close()
+	if err != nil {
+		return nil, nil, c.fail("detach", err)
+	}
+	p, err := c.part("detach")
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	if err := p.send(c); err != nil {
+		conn.Close()
+		return nil, nil, c.fail("detach", err)
+	}
+	c.l.Kernel().Close(p.fd)
+	return conn, p, nil
 }
 
 // detached is a connection of package net behind bytes that were read before, and behind why it

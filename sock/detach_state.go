@@ -86,6 +86,6 @@ func (p *detachState) send(c *Conn) error {
 // unsentMax is how long the peer may take.
 const unsentMax = 10 * time.Second
 
-// ErrUnsent is the error of Detach and DetachConn if a peer does not take what was written before, which nobody could
+// ErrUnsent is the error of Detach and its like if a peer does not take what was written before, which nobody could
 // send any more afterwards.
 var ErrUnsent = errors.New("sock: the peer has not taken what was written before (see Conn.Flush)")

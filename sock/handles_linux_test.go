@@ -246,6 +246,54 @@ func TestDetachConn(t *testing.T) {
 	})
 }
 
+// DetachTCP gives the connection of package net and apart from it what was received: no byte is missing between.
+func TestDetachTCP(t *testing.T) {
+	eachCaller(t, func(t *testing.T, c *sock.Conn, peer *net.TCPConn, start starter) {
+		before := sockets(t)
+		const size = 300_000
+		stream(peer, size)
+		first := rand.IntN(size / 2)
+		var conn *net.TCPConn
+		var unread []byte
+		start.run(func() {
+			readSome(t, c, 0, first)
+			if _, err := c.Peek(1 + rand.IntN(100)); err != nil {
+				t.Error(err)
+			}
+			if _, _, err := c.DetachUnix(); !errors.Is(err, errors.ErrUnsupported) {
+				t.Errorf("DetachUnix: %v, want errors.ErrUnsupported", err)
+			}
+			var err error
+			if conn, unread, err = c.DetachTCP(); err != nil {
+				t.Errorf("DetachTCP: %v", err)
+			}
+			wantClosed(t, "Read", read(c))
+		})
+		if conn == nil {
+			return
+		}
+		if len(unread) == 0 || mismatch(unread, first) >= 0 {
+			t.Errorf("the %d bytes that were received are others", len(unread))
+		}
+		at := first + len(unread)
+		var rest strings.Builder
+		n, err := io.Copy(&rest, conn)
+		if int(n) != size-at || err != nil || mismatch([]byte(rest.String()), at) >= 0 {
+			t.Errorf("%d bytes came of %d, %v", n, size-at, err)
+		}
+		if _, err := conn.Write([]byte("answer")); err != nil {
+			t.Error(err)
+		}
+		conn.Close()
+		if got, err := io.ReadAll(peer); string(got) != "answer" || err != nil {
+			t.Errorf("the peer got %q, %v", got, err)
+		}
+		if n := sockets(t); n != before-1 {
+			t.Errorf("%d sockets, %d before one was closed", n, before)
+		}
+	})
+}
+
 // A connection goes from loop to loop in the middle of a stream.
 func TestMoveTo(t *testing.T) {
 	eachCaller(t, func(t *testing.T, c *sock.Conn, peer *net.TCPConn, start starter) {

@@ -246,6 +246,20 @@ var connRows = []*row{
 		}
 		return err
 	})},
+	{method: "DetachTCP", nets: tcpOnly, ends: true, ask: asks(func(c *sock.Conn) error {
+		conn, unread, err := c.DetachTCP()
+		if err == nil {
+			err = errors.Join(conn.Close(), expect(len(unread) == 0, "DetachTCP"))
+		}
+		return err
+	})},
+	{method: "DetachUnix", nets: unixOnly, ends: true, ask: asks(func(c *sock.Conn) error {
+		conn, unread, err := c.DetachUnix()
+		if err == nil {
+			err = errors.Join(conn.Close(), expect(len(unread) == 0, "DetachUnix"))
+		}
+		return err
+	})},
 	{method: "MoveTo", ends: true, ask: func(x *cell) error {
 		moved, err := x.conn.MoveTo(x.other.l)
 		if err == nil {
