@@ -115,7 +115,7 @@ func (ln *Listener) acceptOf(network bool) (*Conn, error) {
 	return ln.AcceptConn()
 }
 
-// SetDeadline makes Accept fail with os.ErrDeadlineExceeded from t on, also for those who wait in it; the zero time is
+// SetDeadline makes Accept fail with os.ErrDeadlineExceeded from t on, also the calls that wait; the zero time is
 // none. Peers that come meanwhile wait to be accepted. Any goroutine may call it; it does not park.
 func (ln *Listener) SetDeadline(t time.Time) error {
 	if err := ln.core.SetDeadline(t, true, false); err != nil {

@@ -21,10 +21,11 @@ func TestKeepAliveFields(t *testing.T) {
 		idle   time.Duration
 		config net.KeepAliveConfig
 	}{
-		"zero":         {},
-		"idle":         {idle: 77 * time.Second},
-		"off":          {idle: -1},
-		"config":       {config: net.KeepAliveConfig{Enable: true, Idle: 9 * time.Second, Interval: 3 * time.Second, Count: 4}},
+		"zero": {},
+		"idle": {idle: 77 * time.Second},
+		"off":  {idle: -1},
+		"config": {config: net.KeepAliveConfig{Enable: true, Idle: 9 * time.Second, Interval: 3 * time.Second,
+			Count: 4}},
 		"config alone": {idle: -1, config: net.KeepAliveConfig{Enable: true, Idle: 1500 * time.Millisecond}},
 		"left":         {config: net.KeepAliveConfig{Enable: true, Idle: -1, Interval: -1, Count: -1}},
 		"not enabled":  {idle: 8 * time.Second, config: net.KeepAliveConfig{Idle: time.Second}},

@@ -87,7 +87,7 @@ func (in *input) recvV(c *Conn, v *vector) (n int, ok bool) {
 // went out: what net.Buffers is for connections of package net, without a copy into
 // one piece. Neither bufs nor the slices are changed, and they are lent to the kernel until
 // it returns. Eight slices go out in one call to the kernel; where there are more, and they
-// are small, they are put together in memory of the loop's first. On a connection of
+// are small, they are put together in other memory first, 16 KiB for a call. On a connection of
 // network "unixpacket" they are one record. Deadlines, errors and turns are those of Write.
 //
 // Any goroutine may call it; one that is no task waits as in package net.
@@ -112,7 +112,7 @@ func (c *Conn) WriteV(bufs [][]byte) (int64, error) {
 // writeVOwn is WriteV for a task of the loop that has access.
 func (c *Conn) writeVOwn(bufs [][]byte) (total int64, err error) {
 	v := vector{rest: bufs}
-	if n := v.bytes(acceptMax); n <= int(c.accepts.Load()) && c.accept(v.gather(c.local)) {
+	if n := v.bytes(acceptMax); n <= int(c.accepts.Load()) && c.accept(v.gather(c.local.gathered())) {
 		return int64(n), nil
 	}
 	if c.core.Owes() {
@@ -146,7 +146,7 @@ func (c *Conn) writeVOwn(bufs [][]byte) (total int64, err error) {
 // writeVNow sends what the socket takes of the first slices without waiting.
 func (c *Conn) writeVNow(v *vector) (n int, err error) {
 	if v.many() {
-		return c.writeNow(v.gather(c.local))
+		return c.writeNow(v.gather(c.local.gathered()))
 	}
 	if err := c.core.State(handle.Out); err != nil {
 		return 0, err
@@ -303,17 +303,22 @@ func (v *vector) bytes(max int) (n int) {
 // gatherMax is how many bytes are put together for one call.
 const gatherMax = 16384
 
-// gather copies the next bytes into memory that is the caller's for this call only.
-func (v *vector) gather(s *loopState) []byte {
+// gathered is memory to gather in, the caller's for one call that does not wait.
+func (s *loopState) gathered() []byte {
 	if s.gather == nil {
 		s.gather = make([]byte, gatherMax)
 	}
+	return s.gather
+}
+
+// gather copies the next bytes into memory, as many as it has room for.
+func (v *vector) gather(to []byte) []byte {
 	n, off := 0, v.off
 	for _, p := range v.rest {
-		n += copy(s.gather[n:], p[off:])
-		if off = 0; n == gatherMax {
+		n += copy(to[n:], p[off:])
+		if off = 0; n == len(to) {
 			break
 		}
 	}
-	return s.gather[:n]
+	return to[:n]
 }

@@ -50,16 +50,31 @@ func (c *Conn) readVForeign(a handle.Access, bufs [][]byte) (total int64, err er
 	return int64(res), nil
 }
 
+// gathers is memory in which foreign callers gather slices, each in use for one call.
+var gathers = sync.Pool{New: func() any { return new([gatherMax]byte) }}
+
+// send sends the next slices for a foreign caller that has access.
+func (v *vector) send(a handle.Access, o *op.Op) (int32, error) {
+	if v.many() {
+		memory := gathers.Get().(*[gatherMax]byte)
+		defer gathers.Put(memory)
+		o.Buf = v.gather(memory[:])
+		defer func() { o.Buf = nil }()
+	} else {
+		defer vectoredOp(o, op.Sendmsg)()
+		v.load(o.Ext)
+	}
+	return a.Do()
+}
+
 // writeVForeign is WriteV for a foreign caller that has access.
 func (c *Conn) writeVForeign(a handle.Access, bufs [][]byte) (total int64, err error) {
 	v, o := vector{rest: bufs}, a.Op()
 	if v.done() {
 		return 0, nil
 	}
-	defer vectoredOp(o, op.Sendmsg)()
 	for {
-		v.load(o.Ext)
-		res, err := a.Do()
+		res, err := v.send(a, o)
 		switch {
 		case err != nil:
 			return total, err

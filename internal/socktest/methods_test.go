@@ -29,9 +29,9 @@ var inPlaceOf = []struct{ theirs, ours reflect.Type }{
 
 // Why a method, or a field, is not there or is another.
 const (
-	copies  = "a Conn is a stream: its ReadFrom and WriteTo are io.ReaderFrom's and io.WriterTo's, as a *net.TCPConn's"
-	ofLoop  = "a handle belongs to a loop, which is the first argument; Dialer.Func gives the shape without"
-	typed   = "the addresses are DialContext's words and LocalAddr; the types are those of Dial, DialPacket, DialUnixgram"
+	copies  = "a Conn is a stream: this is the method of io.ReaderFrom or io.WriterTo, as a *net.TCPConn's is"
+	ofLoop  = "a handle belongs to a loop, which is an argument; Dialer.Func gives the shape without"
+	typed   = "the addresses are words and LocalAddr, and the types those of Dial, DialPacket and DialUnixgram"
 	noIP    = "there is no IPConn"
 	noMPTCP = "sockets of Multipath TCP are not made, only adopted"
 	gone    = "deprecated: DialContext ends with its context, and addresses always race"
