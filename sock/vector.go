@@ -84,8 +84,8 @@ func (in *input) recvV(c *Conn, v *vector) (n int, ok bool) {
 }
 
 // WriteV writes all bytes of the slices in their order, or fails with the count that
-// went out: what net.Buffers is for connections of package net, without a copy into
-// one piece. Neither bufs nor the slices are changed, and they are lent to the kernel until
+// went out: what net.Buffers is for connections of package net, whose WriteTo makes a Write
+// of each slice here. Neither bufs nor the slices are changed, and they are lent to the kernel until
 // it returns. Eight slices go out in one call to the kernel; where there are more, and they
 // are small, they are put together in other memory first, 16 KiB for a call. On a connection of
 // network "unixpacket" they are one record. Deadlines, errors and turns are those of Write.
