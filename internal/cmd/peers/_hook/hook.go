@@ -1,0 +1,203 @@
+// Package peers gives package net's sockets to Ringo. It compiles in a copy of GOROOT only, whose package net has
+// variables that are asked first: command peers makes it.
+//
+// A test binary that imports it is its own control: without RINGO_PEERS in the environment it leaves net alone.
+package peers
+
+import (
+	"context"
+	"net"
+	"os"
+	"ringo"
+	"ringo/sock"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// loops is how many loops a process has: enough that the ends of a connection are of two.
+const loops = 2
+
+var (
+	all  [loops]*ringo.Loop
+	next atomic.Uint32
+	made *os.File // gets a byte for each handle, so that whoever counts knows that Ringo was asked
+)
+
+func init() {
+	if os.Getenv("RINGO_PEERS") == "" {
+		return
+	}
+	if name := os.Getenv("RINGO_PEERS_MADE"); name != "" {
+		var err error
+		if made, err = os.OpenFile(name, os.O_APPEND|os.O_WRONLY|os.O_CREATE, 0o666); err != nil {
+			panic(err)
+		}
+	}
+	start()
+	net.RingoDial, net.RingoListen, net.RingoListenPacket, net.RingoMulticast = dial, listen, listenPacket, multicast
+}
+
+// What tests get in the place of net's types.
+var (
+	_ net.RingoTCPConn        = (*sock.Conn)(nil)
+	_ net.RingoUnixStreamConn = (*sock.Conn)(nil)
+	_ net.RingoUnixgramConn   = (*sock.UnixPacketConn)(nil)
+	_ net.RingoUDPConn        = (*sock.PacketConn)(nil)
+	_ net.RingoUnixListener   = (*sock.Listener)(nil)
+)
+
+// start has loops run for as long as the process.
+func start() {
+	started := make(chan *ringo.Loop)
+	go func() {
+		err := ringo.Run(context.Background(), &ringo.Config{Loops: loops}, func(l *ringo.Loop) error {
+			started <- l
+			return l.Offload(func(context.Context) error { select {} })
+		})
+		panic(err)
+	}()
+	for range all {
+		l := <-started
+		all[l.Index()] = l
+	}
+}
+
+// Loop is a loop for a new handle.
+func Loop() *ringo.Loop {
+	if made != nil {
+		made.Write([]byte{'.'})
+	}
+	return all[next.Add(1)%loops]
+}
+
+func dial(ctx context.Context, d *net.Dialer, network, address string) (net.Conn, error, bool) {
+	if strings.HasPrefix(network, "ip") {
+		return nil, nil, false // raw sockets are none of Ringo's
+	}
+	r := &sock.Dialer{Timeout: d.Timeout, LocalAddr: d.LocalAddr, FallbackDelay: d.FallbackDelay, Resolver: d.Resolver,
+		Control: d.Control}
+	if d.ControlContext != nil {
+		r.Control = func(network, address string, c syscall.RawConn) error {
+			return d.ControlContext(ctx, network, address, c)
+		}
+	}
+	if !d.Deadline.IsZero() {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, d.Deadline)
+		defer cancel()
+	}
+	if d.Cancel != nil {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithCancel(ctx)
+		defer cancel()
+		go func() {
+			select {
+			case <-d.Cancel:
+				cancel()
+			case <-ctx.Done():
+			}
+		}()
+	}
+	switch {
+	case strings.HasPrefix(network, "udp"):
+		return some(r.DialPacket(Loop(), network, address))
+	case network == "unixgram":
+		return some(r.DialUnixgram(Loop(), address))
+	}
+	c, err := r.DialContext(ctx, Loop(), network, address)
+	if err != nil {
+		return nil, err, true
+	}
+	if strings.HasPrefix(network, "tcp") {
+		keepAlive(d, c)
+	}
+	return c, nil, true
+}
+
+// some keeps a nil pointer from being a connection.
+func some[C interface {
+	comparable
+	net.Conn
+}](c C, err error) (net.Conn, error, bool) {
+	if err != nil {
+		return nil, err, true
+	}
+	return c, nil, true
+}
+
+// keepAlive is what net.Dialer does with the fields that sock.Dialer hasn't.
+func keepAlive(d *net.Dialer, c *sock.Conn) {
+	switch {
+	case d.KeepAliveConfig.Enable:
+		c.SetKeepAliveConfig(d.KeepAliveConfig)
+	case d.KeepAlive < 0:
+		c.SetKeepAlive(false)
+	case d.KeepAlive > 0:
+		c.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: d.KeepAlive, Interval: 15 * time.Second})
+	}
+}
+
+func listen(ctx context.Context, lc *net.ListenConfig, network, address string) (net.Listener, error, bool) {
+	l := Loop()
+	var ln *sock.Listener
+	var err error
+	r := &sock.ListenConfig{Control: lc.Control}
+	if e := l.Go(func() { ln, err = r.Listen(l, network, address) }).Wait(); e != nil {
+		err = e
+	}
+	if err != nil {
+		return nil, err, true
+	}
+	return ln, nil, true
+}
+
+func listenPacket(ctx context.Context, lc *net.ListenConfig, network, address string) (net.PacketConn, error, bool) {
+	if strings.HasPrefix(network, "ip") {
+		return nil, nil, false
+	}
+	r := &sock.ListenConfig{Control: lc.Control}
+	if network == "unixgram" {
+		c, err := r.ListenUnixgram(Loop(), address)
+		if err != nil {
+			return nil, err, true
+		}
+		return c, nil, true
+	}
+	c, err := r.ListenPacket(Loop(), network, address)
+	if err != nil {
+		return nil, err, true
+	}
+	return c, nil, true
+}
+
+// multicast is what net.ListenMulticastUDP does.
+func multicast(network string, ifi *net.Interface, group *net.UDPAddr) (net.RingoUDPConn, error) {
+	reuse := func(network, address string, c syscall.RawConn) (err error) {
+		if e := c.Control(func(fd uintptr) {
+			err = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_REUSEADDR, 1)
+		}); e != nil {
+			return e
+		}
+		return os.NewSyscallError("setsockopt", err)
+	}
+	c, err := (&sock.ListenConfig{Control: reuse}).ListenPacket(Loop(), network, group.String())
+	if err != nil {
+		return nil, err
+	}
+	if ifi != nil {
+		err = c.SetMulticastInterface(ifi)
+	}
+	if err == nil {
+		err = c.SetMulticastLoopback(false)
+	}
+	if err == nil {
+		err = c.JoinGroup(ifi, group.AddrPort().Addr().Unmap())
+	}
+	if err != nil {
+		c.Close()
+		return nil, err
+	}
+	return c, nil
+}

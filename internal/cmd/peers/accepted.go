@@ -1,0 +1,56 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path"
+	"strings"
+)
+
+// An acceptance is a difference that is known and stays, with its reason. Its pattern is that of path.Match over the
+// name of a test, with / between subtests; or it is such a name and /..., for the test and all inside it.
+type acceptance struct {
+	pattern, reason string
+	used            bool
+}
+
+// readAccepted reads the lines of one suite: its name, the test, and the reason.
+func readAccepted(name, suite string) (all []acceptance, err error) {
+	if name == "" {
+		return nil, nil
+	}
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return nil, err
+	}
+	n := 0
+	for line := range strings.Lines(string(text)) {
+		n++
+		line = strings.TrimSpace(line)
+		if line == "" || line[0] == '#' {
+			continue
+		}
+		f := strings.SplitN(line, " ", 3)
+		if len(f) < 3 {
+			return nil, fmt.Errorf("%s:%d: want a suite, a test and a reason", name, n)
+		}
+		if f[0] == suite {
+			all = append(all, acceptance{pattern: f[1], reason: f[2]})
+		}
+	}
+	return all, nil
+}
+
+// accept finds why a difference is accepted.
+func accept(all []acceptance, test string) (reason string, ok bool) {
+	for i := range all {
+		a := &all[i]
+		begin, tree := strings.CutSuffix(a.pattern, "/...")
+		match, _ := path.Match(a.pattern, test)
+		if match || tree && (test == begin || strings.HasPrefix(test, begin+"/")) {
+			a.used = true
+			return a.reason, true
+		}
+	}
+	return "", false
+}

@@ -1,0 +1,182 @@
+package main
+
+import (
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// script plays a binary: what each run gives, by driver, one after the other; the last for good.
+type script map[string][]results
+
+func (s script) runs(driver string, names []string) (*once, int, error) {
+	all := s[driver]
+	if len(all) > 1 {
+		s[driver] = all[1:]
+	}
+	o := &once{results: results{}, started: map[string]bool{}, said: map[string]string{}}
+	for name, r := range all[0] {
+		if names == nil || slices.ContainsFunc(names, func(n string) bool { return inTest(n, name) }) {
+			o.started[name] = true
+			if r != "" {
+				o.results[name] = r
+			}
+		}
+	}
+	return o, 1, nil
+}
+
+func TestCompare(t *testing.T) {
+	good := results{"TestA": pass, "TestA/one": pass, "TestB": pass}
+	bad := results{"TestA": "fail", "TestA/one": "fail", "TestB": pass}
+	ends := results{"TestA": "", "TestA/one": ""}
+	skips := results{"TestA": pass, "TestA/one": pass, "TestB": "skip"}
+	for _, c := range []struct {
+		name              string
+		script            script
+		differs, unsteady string
+		control, passed   int
+	}{
+		{"same", script{"": {good}, "uring": {good}}, "", "", 3, 3},
+		{"differs", script{"": {good}, "uring": {bad}}, "p.TestA/one", "", 3, 1},
+		{"only among the others", script{"": {good}, "uring": {bad, good}}, "", "p.TestA/one", 3, 3},
+		{"once of three times", script{"": {good}, "uring": {bad, bad, good}}, "", "p.TestA/one", 3, 3},
+		{"fails on the control, too", script{"": {bad}, "uring": {bad}}, "", "", 1, 1},
+		{"flaky on the control", script{"": {good, good, bad, good}, "uring": {bad}}, "", "p.TestA/one", 3, 3},
+		{"ends the process", script{"": {good}, "uring": {ends, {"TestB": pass}, {"TestA": ""}}}, "p.TestA/one", "", 3,
+			1},
+		{"skipped with Ringo", script{"": {good}, "uring": {skips}}, "p.TestB", "", 3, 2},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p := &pkg{path: "p", tests: []string{"TestA", "TestB"}, runs: c.script.runs}
+			l := &line{driver: "uring"}
+			if err := p.compare([]*line{l}); err != nil {
+				t.Fatal(err)
+			}
+			if got := strings.Join(l.differs, " "); got != c.differs {
+				t.Errorf("differs: %q, want %q", got, c.differs)
+			}
+			if got := strings.Join(l.unsteady, " "); got != c.unsteady {
+				t.Errorf("unsteady: %q, want %q", got, c.unsteady)
+			}
+			if l.control != c.control || l.passed != c.passed {
+				t.Errorf("%d of %d, want %d of %d", l.passed, l.control, c.passed, c.control)
+			}
+		})
+	}
+}
+
+func TestRead(t *testing.T) {
+	o, err := read(strings.NewReader(`{"Action":"start","Package":"p"}
+{"Action":"run","Package":"p","Test":"TestA"}
+{"Action":"output","Package":"p","Test":"TestA","Output":"=== RUN   TestA\n"}
+{"Action":"output","Package":"p","Test":"TestA","Output":"a_test.go:7: oh\n"}
+{"Action":"fail","Package":"p","Test":"TestA"}
+{"Action":"run","Package":"p","Test":"TestB"}
+{"Action":"output","Package":"p","Output":"panic: B\n"}
+{"Action":"fail","Package":"p"}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !maps.Equal(o.results, results{"TestA": "fail"}) || !o.started["TestB"] {
+		t.Errorf("results %v, started %v", o.results, o.started)
+	}
+	if o.said["TestA"] != "a_test.go:7: oh\n" || !strings.HasSuffix(o.tail, "panic: B\n") {
+		t.Errorf("said %q, at the end %q", o.said, o.tail)
+	}
+}
+
+const before = `package p
+
+import "net"
+
+type mock struct {
+	*net.TCPConn
+}
+
+func TestA(c net.Conn) { c.(*net.TCPConn).CloseWrite() }
+
+func TestB(c net.Conn) { c.(*net.UnixConn).CloseRead() }
+`
+
+const after = `package p
+
+import "net"
+
+type mock struct {
+	TCPConn
+}
+
+func TestA(c net.Conn) { c.(net.RingoTCPConn).CloseWrite() }
+
+func TestB(c net.Conn) { c.(net.RingoUnixConn).CloseRead() }
+
+type TCPConn = net.RingoTCPConn
+`
+
+func TestRewrite(t *testing.T) {
+	dir := t.TempDir()
+	name := filepath.Join(dir, "a_test.go")
+	if err := os.WriteFile(name, []byte(before), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	rw, err := rewrite(dir, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := func(text string) {
+		t.Helper()
+		if got, err := os.ReadFile(name); err != nil || string(got) != text {
+			t.Fatalf("%v, rewritten:\n%s\nwant:\n%s", err, got, text)
+		}
+	}
+	leave := func(messages, stays string, changes bool) {
+		t.Helper()
+		names, changed, err := rw.leave(messages)
+		if err != nil || changed != changes || strings.Join(names, " ") != stays {
+			t.Fatalf("leave(%q): %q, %v, %v, want %q, %v", messages, names, changed, err, stays, changes)
+		}
+	}
+	want(after)
+	const line11 = "x/a_test.go:11:5: no method CloseRead\n"
+	leave(line11, "", true) // there are other kinds of Unix connections
+	want(strings.Replace(after, "RingoUnixConn", "RingoUnixgramConn", 1))
+	leave(line11, "", true)
+	want(strings.Replace(after, "RingoUnixConn", "RingoUnixStreamConn", 1))
+	leave(line11, "TestB", true)
+	want(strings.Replace(after, "net.RingoUnixConn", "*net.UnixConn", 1))
+	leave(line11, "", false)
+	again, err := rewrite(dir, false) // from what there was at first
+	if err != nil || len(again.files) != 1 {
+		t.Fatalf("%v, %v", again, err)
+	}
+	want(after)
+}
+
+func TestAccepted(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "accepted")
+	text := "# why\n\nnet net.TestA/... it looks inside\nnet net.Test[BC] it has no words\nother net.TestD no\n"
+	if err := os.WriteFile(name, []byte(text), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	all, err := readAccepted(name, "net")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for test, want := range map[string]string{"net.TestA": "it looks inside", "net.TestA/one/two": "it looks inside",
+		"net.TestC": "it has no words", "net.TestD": "", "net.TestAB": ""} {
+		if got, ok := accept(all, test); got != want || ok != (want != "") {
+			t.Errorf("%s: %q, %v, want %q", test, got, ok, want)
+		}
+	}
+	if err := os.WriteFile(name, []byte("net net.TestA\n"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := readAccepted(name, "net"); err == nil {
+		t.Error("a line without a reason was taken")
+	}
+}

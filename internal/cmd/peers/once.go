@@ -1,0 +1,175 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"time"
+)
+
+const pass = "pass"
+
+// limit is how long a run of a binary may take. What hangs is ended by it, and named by the package testing.
+const limit = 10 * time.Minute
+
+// slower is how much longer than the control, and least how long in any case, a run with Ringo may take.
+const slower, least = 4, 90 * time.Second
+
+// aloneLimit is that of one test alone.
+const aloneLimit = time.Minute
+
+// results has what became of each test: pass, fail or skip, as test2json has it.
+type results map[string]string
+
+// once is what came of one run of a binary.
+type once struct {
+	results results
+	started map[string]bool
+	said    map[string]string
+	tail    string // the last lines of all
+}
+
+// differ are the tests that passed here and not there.
+func (o *once) differ(there *once) (names []string) {
+	for name, s := range o.results {
+		if s == pass && there.results[name] != pass {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// whole runs all tests of the package: again without those that ended the process, until each has had its turn.
+func (p *pkg) whole(driver string) (results, int, error) {
+	all, handles := results{}, 0
+	left := p.tests
+	for len(left) > 0 {
+		var names []string
+		if len(left) < len(p.tests) {
+			names = left
+		}
+		o, n, err := p.runs(driver, names)
+		if err != nil {
+			return nil, 0, err
+		}
+		handles += n
+		for name, s := range o.results {
+			all[name] = s
+		}
+		var rest []string
+		for _, name := range left {
+			if !o.started[name] && o.results[name] == "" {
+				rest = append(rest, name)
+			}
+		}
+		if len(rest) == len(left) {
+			break // nothing ran: those were left out by -skip, or the process can't begin
+		}
+		left = rest
+	}
+	return all, handles, nil
+}
+
+// run runs the tests that are named, or all.
+func (p *pkg) run(driver string, names []string) (*once, int, error) {
+	most := limit
+	if len(names) == 1 {
+		most = aloneLimit
+	} else if driver != "" {
+		most = max(slower*p.took, least)
+	}
+	args := []string{"tool", "test2json", "-p", p.path, p.binary, "-test.v=test2json", "-test.paniconexit0",
+		"-test.timeout=" + most.String()}
+	if p.short {
+		args = append(args, "-test.short")
+	}
+	if p.skip != "" {
+		args = append(args, "-test.skip="+p.skip)
+	}
+	if names != nil {
+		quoted := make([]string, len(names))
+		for i, n := range names {
+			quoted[i] = regexp.QuoteMeta(n)
+		}
+		args = append(args, "-test.run=^("+strings.Join(quoted, "|")+")$")
+	}
+	cmd := exec.Command("go", args...)
+	cmd.Dir = p.dir
+	cmd.Env = append(os.Environ(), "PWD="+p.dir)
+	made := filepath.Join(filepath.Dir(p.binary), "made")
+	if driver != "" {
+		cmd.Env = append(cmd.Env, "RINGO_PEERS=1", "RINGO_DRIVER="+driver, "RINGO_PEERS_MADE="+made)
+	}
+	cmd.WaitDelay = time.Minute // a test may leave children that hold the pipe
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, 0, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, 0, err
+	}
+	o, err := read(out)
+	if err != nil {
+		return nil, 0, err
+	}
+	var exit *exec.ExitError
+	if err := cmd.Wait(); err != nil && !errors.As(err, &exit) {
+		return nil, 0, err
+	}
+	count, err := os.ReadFile(made)
+	if err != nil && !os.IsNotExist(err) {
+		return nil, 0, err
+	}
+	os.Remove(made)
+	return o, len(count), nil
+}
+
+// event is one line of test2json.
+type event struct{ Action, Test, Output string }
+
+// keep is how many of the last lines are kept.
+const keep = 60
+
+// read reads what test2json says.
+func read(r io.Reader) (*once, error) {
+	o := &once{results: results{}, started: map[string]bool{}, said: map[string]string{}}
+	var last []string
+	lines := bufio.NewReader(r)
+	for {
+		text, err := lines.ReadBytes('\n')
+		if err == io.EOF {
+			o.tail = strings.Join(last, "")
+			return o, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		var e event
+		if err := json.Unmarshal(bytes.TrimSpace(text), &e); err != nil {
+			return nil, fmt.Errorf("test2json says %q: %w", text, err)
+		}
+		switch e.Action {
+		case "run":
+			o.started[e.Test] = true
+		case pass, "fail", "skip":
+			if e.Test != "" {
+				o.results[e.Test] = e.Action
+			}
+		case "output":
+			if e.Test != "" && !strings.HasPrefix(e.Output, "=== ") && len(o.said[e.Test]) < 4000 {
+				o.said[e.Test] += e.Output
+			}
+			if last = append(last, e.Output); len(last) > keep {
+				last = last[1:]
+			}
+		}
+	}
+}

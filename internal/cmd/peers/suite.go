@@ -1,0 +1,279 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// tries is how often at most a test whose result differs is run alone, on each side.
+const tries = 3
+
+// A suite is somebody's packages, whose tests are run with and without Ringo.
+type suite struct {
+	name, version string
+	root, dir     string
+	skip          string
+	short         bool
+	drivers       []string
+	accepted      []acceptance
+}
+
+// A line of the table: what one driver made of a suite.
+type line struct {
+	suite, version, driver string
+	control, passed        int // tests that passed on the control, and those of them that passed with Ringo
+	handles                int
+	differs, unsteady      []string // tests, with what is accepted told apart by a reason
+}
+
+// A pkg is one package's test binary.
+type pkg struct {
+	path, dir, binary string
+	short             bool
+	skip              string
+	tests             []string
+	runs              func(driver string, names []string) (*once, int, error) // is run, but for tests
+	took              time.Duration                                           // by the control
+}
+
+// run builds and runs all packages, and gives a line for each driver.
+func (s *suite) run(paths []string) ([]*line, error) {
+	work, err := os.MkdirTemp("", "peers")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(work)
+	lines := make([]*line, len(s.drivers))
+	for i, d := range s.drivers {
+		lines[i] = &line{suite: s.name, version: s.version, driver: d}
+	}
+	all, err := output(s.dir, "go", append([]string{"list"}, paths...)...)
+	if err != nil {
+		return nil, err
+	}
+	for _, path := range strings.Fields(all) {
+		p := &pkg{path: path, short: s.short, skip: s.skip, binary: filepath.Join(work, "test")}
+		p.runs = p.run
+		if has, err := p.build(s); err != nil {
+			return nil, err
+		} else if !has {
+			continue
+		}
+		if err := p.compare(lines); err != nil {
+			return nil, err
+		}
+	}
+	return lines, nil
+}
+
+// build makes the binary, with the hook in it. A package without tests has none.
+func (p *pkg) build(s *suite) (has bool, err error) {
+	const format = "{{.Dir}}\n{{.Name}}\n{{len .TestGoFiles}}{{len .XTestGoFiles}}"
+	text, err := output(s.dir, "go", "list", "-f", format, p.path)
+	if err != nil {
+		return false, err
+	}
+	about := strings.Split(text, "\n")
+	p.dir = about[0]
+	if about[2] == "00" {
+		return false, nil
+	}
+	if rel, err := filepath.Rel(s.root, p.dir); err != nil || strings.HasPrefix(rel, "..") {
+		return false, fmt.Errorf("%s is in %s, and only below %s may be written", p.path, p.dir, s.root)
+	}
+	hook := fmt.Sprintf("package %s_test\n\nimport _ \"ringo/peers\"\n", about[1])
+	if err := os.WriteFile(filepath.Join(p.dir, "ringo_hook_test.go"), []byte(hook), 0o666); err != nil {
+		return false, err
+	}
+	if err := p.compile(s); err != nil {
+		return false, err
+	}
+	list, err := output(p.dir, p.binary, "-test.list", ".")
+	if err != nil {
+		return false, err
+	}
+	for name := range strings.FieldsSeq(list) {
+		if strings.HasPrefix(name, "Test") || strings.HasPrefix(name, "Example") || strings.HasPrefix(name, "Fuzz") {
+			p.tests = append(p.tests, name)
+		}
+	}
+	return true, nil
+}
+
+// compile has the tests say Ringo's types where they can.
+func (p *pkg) compile(s *suite) error {
+	rw, err := rewrite(p.dir, false)
+	if err != nil {
+		return err
+	}
+	for {
+		_, err := output(s.dir, "go", "test", "-c", "-vet=off", "-gcflags="+p.path+"=-e", "-o", p.binary, p.path)
+		if err == nil {
+			return nil
+		}
+		left, changed, e := rw.leave(err.Error())
+		if e != nil {
+			return e
+		}
+		if !changed {
+			return err
+		}
+		if len(left) > 0 {
+			fmt.Printf("%s: as they were, since they use what Ringo's types haven't: %s\n", p.path,
+				strings.Join(left, ", "))
+		}
+	}
+}
+
+// compare runs the package on all sides, and adds to the lines.
+func (p *pkg) compare(lines []*line) error {
+	begin := time.Now()
+	control, _, err := p.whole("")
+	if err != nil {
+		return err
+	}
+	p.took = time.Since(begin)
+	fmt.Printf("%s: %d tests passed on the control in %d s\n", p.path, count(control), int(p.took.Seconds()))
+	for _, l := range lines {
+		begin := time.Now()
+		got, handles, err := p.whole(l.driver)
+		if err != nil {
+			return err
+		}
+		l.handles += handles
+		l.control += count(control)
+		verdict, err := p.again(l.driver, control, got)
+		if err != nil {
+			return err
+		}
+		l.passed += count(control)
+		for _, name := range slices.Sorted(maps.Keys(verdict)) {
+			v := verdict[name]
+			if v.unsteady {
+				l.unsteady = append(l.unsteady, p.path+"."+name)
+			} else {
+				l.differs = append(l.differs, p.path+"."+name)
+				l.passed -= v.lost
+			}
+			fmt.Printf("\n--- %s: %s.%s: %s\n%s", l.driver, p.path, name, v.what, indent(v.said))
+		}
+		fmt.Printf("%s: %s: %d handles, %d differ, in %d s\n", p.path, l.driver, handles, len(verdict),
+			int(time.Since(begin).Seconds()))
+	}
+	return nil
+}
+
+func count(r results) (n int) {
+	for _, s := range r {
+		if s == pass {
+			n++
+		}
+	}
+	return n
+}
+
+// A verdict is what came of a test that was run again.
+type verdict struct {
+	what     string
+	said     string // by the last run with Ringo that did not pass
+	unsteady bool
+	lost     int // tests that did not pass: itself and those around it
+}
+
+// again runs alone each test of which something differs.
+func (p *pkg) again(driver string, control, got results) (map[string]verdict, error) {
+	tops, missed := map[string]bool{}, map[string]bool{}
+	for name, want := range control {
+		if want == pass && got[name] != pass {
+			top, _, _ := strings.Cut(name, "/")
+			tops[top], missed[name] = true, true
+		}
+	}
+	found := map[string]verdict{}
+	for _, top := range slices.Sorted(maps.Keys(tops)) {
+		if err := p.alone(driver, top, missed, found); err != nil {
+			return nil, err
+		}
+	}
+	return found, nil
+}
+
+// alone runs one test by turns on both sides, until it passes with Ringo.
+func (p *pkg) alone(driver, top string, missed map[string]bool, found map[string]verdict) error {
+	failed := map[string]int{} // in how many tries from the first each passed on the control only
+	said := map[string]string{}
+	for try := 1; try <= tries; try++ {
+		r, _, err := p.runs(driver, []string{top})
+		if err != nil {
+			return err
+		}
+		c, _, err := p.runs("", []string{top})
+		if err != nil {
+			return err
+		}
+		differ := c.differ(r)
+		fmt.Printf("%s: %s: %s alone: %d differ\n", p.path, driver, top, len(differ))
+		for _, name := range differ {
+			if failed[name] != try-1 {
+				continue
+			}
+			failed[name] = try
+			said[name] = r.said[name]
+			if r.results[name] == "" { // it was never reached, or never ended
+				said[name] += r.tail
+			}
+		}
+		if len(differ) == 0 {
+			break
+		}
+	}
+	for name, n := range failed {
+		if n < tries {
+			delete(failed, name)
+		}
+	}
+	around := 0 // those that fail because one inside them does: counted with any of the others
+	for name := range failed {
+		if below(name, failed) {
+			around++
+		}
+	}
+	for name := range failed {
+		if !below(name, failed) {
+			found[name] = verdict{said: said[name], what: "differs", lost: 1 + around}
+			around = 0
+		}
+	}
+	for name := range missed {
+		if inTest(top, name) && failed[name] == 0 && !below(name, missed) {
+			found[name] = verdict{unsteady: true, what: "did not pass among the others, and passed alone"}
+		}
+	}
+	return nil
+}
+
+// below says whether a test fails because one inside it does.
+func below[V any](name string, failed map[string]V) bool {
+	for inner := range failed {
+		if strings.HasPrefix(inner, name+"/") {
+			return true
+		}
+	}
+	return false
+}
+
+// inTest says whether a test is the one named, or inside it.
+func inTest(top, name string) bool { return name == top || strings.HasPrefix(name, top+"/") }
+
+func indent(s string) string {
+	var b strings.Builder
+	for line := range strings.Lines(s) {
+		b.WriteString("    " + line)
+	}
+	return b.String()
+}
