@@ -34,7 +34,8 @@ var bulk = flag.Int("bulk", 1<<20, "bytes each way")
 // tasks or other callers for each end, and see it come as it was, and end.
 func TestBulk(t *testing.T) {
 	eachVersion(t, func(t *testing.T, version uint16) {
-		eachCallers(t, func(t *testing.T, l *ringo.Loop, read, write starter) {
+		limit := patience + time.Duration(*bulk/1e7)*time.Second
+		eachCallersFor(t, limit, func(t *testing.T, l *ringo.Loop, read, write starter) {
 			for _, serve := range []bool{true, false} {
 				raw, peer := connect(t, l)
 				var far *tls.Conn

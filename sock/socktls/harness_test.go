@@ -144,10 +144,25 @@ var allCallers = []callers{
 // eachCallers runs f as a task, for each driver and kind of callers.
 func eachCallers(t *testing.T, f func(t *testing.T, l *ringo.Loop, read, write starter)) {
 	t.Helper()
+	eachCallersFor(t, patience, f)
+}
+
+// eachCallersFor is eachCallers for what may take longer.
+func eachCallersFor(t *testing.T, limit time.Duration, f func(t *testing.T, l *ringo.Loop, read, write starter)) {
+	t.Helper()
 	socktest.EachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		for _, who := range allCallers {
 			t.Run(who.name, func(t *testing.T) {
-				socktest.OnLoop(t, cfg, func(l *ringo.Loop) { f(t, l, who.in(l), who.out(l)) })
+				socktest.Within(limit, t.Name(), func() {
+					err := ringo.Run(context.Background(), &cfg, func(l *ringo.Loop) error {
+						f(t, l, who.in(l), who.out(l))
+						socktest.Settle(t, l)
+						return nil
+					})
+					if err != nil && !t.Failed() {
+						t.Errorf("Run: %v", err)
+					}
+				})
 			})
 		}
 	})
