@@ -8,19 +8,24 @@ import (
 )
 
 // idleAfter is for how long no loop has run a task when they are taken for idle: so
-// long at least, and less than twice as long.
+// long at least, and less than twice as long. A Run's first looks are sooner, after a fiftieth of it and then twice as
+// long each: one whose loops have no tasks, because goroutines use all that they have, is known for it before it has
+// much to do.
 var idleAfter = time.Second // but in tests
+
+const firstLook = 50 // in idleAfter
 
 // idler is a goroutine that finds out whether any loop of the process runs tasks, and has loops trim.
 //
-//	watching ──no task for idleAfter, and nothing to trim──▶ idle ──a loop has either──▶ watching
+//	watching ──no task since the last look──▶ idle ──a loop runs one──▶ watching
 //
-// Idle it waits for a loop's word, and costs nothing.
+// Idle it waits for a loop's word, and costs nothing once there is nothing to trim.
 type idler struct {
 	runs       int // loops that want it; under procs
 	after      time.Duration
 	quit, gone chan struct{}
 	over       chan struct{} // has room for the one word that there is
+	look       *time.Timer
 }
 
 // idle is the idler that waits for the loops' word, nil if none does. One that ends may
@@ -29,6 +34,7 @@ var idle atomic.Pointer[idler]
 
 func startIdler() *idler {
 	i := &idler{after: idleAfter, quit: make(chan struct{}), gone: make(chan struct{}), over: make(chan struct{}, 1)}
+	i.look = time.NewTimer(i.after / firstLook)
 	go i.run()
 	return i
 }
@@ -42,36 +48,58 @@ func (i *idler) run() {
 	defer close(i.gone)
 	labels.Clear() // it works for all Runs
 	defer idle.CompareAndSwap(i, nil)
-	look := time.NewTicker(i.after)
-	defer look.Stop()
-	for {
+	defer i.look.Stop()
+	for wait := i.after / firstLook; ; {
 		select {
 		case <-i.quit:
 			return
-		case <-look.C:
+		case <-i.look.C:
 		}
-		if ran, spare := anyRan(), trimLoops(); ran || spare {
-			continue
+		ran := anyRan()
+		if wait == i.after {
+			trimLoops()
+		}
+		if !ran {
+			if !i.rest() {
+				return
+			}
+			wait = i.after
+		}
+		wait = min(2*wait, i.after)
+		i.look.Reset(wait)
+	}
+}
+
+// rest is the idler's being idle, until a loop has run a task. It reports false if it is to end.
+func (i *idler) rest() bool {
+	select {
+	case <-i.over: // said of an earlier time
+	default:
+	}
+	if !idle.CompareAndSwap(nil, i) {
+		return true
+	}
+	defer idle.Store(nil)
+	if anyRan() { // between the look and the word
+		return true
+	}
+	i.lendProcs(true)
+	defer i.lendProcs(false)
+	for {
+		i.look.Stop()
+		if anySpare() {
+			i.look.Reset(i.after)
 		}
 		select {
-		case <-i.over: // said of an earlier time
-		default:
-		}
-		if !idle.CompareAndSwap(nil, i) {
-			continue
-		}
-		if !anyRan() && !anySpare() { // between the look and the word
-			i.lendProcs(true)
-			look.Stop()
-			select {
-			case <-i.quit:
-				return
-			case <-i.over:
+		case <-i.quit:
+			return false
+		case <-i.look.C:
+			trimLoops()
+		case <-i.over:
+			if anyRan() {
+				return true
 			}
-			look.Reset(i.after)
 		}
-		idle.Store(nil)
-		i.lendProcs(false)
 	}
 }
 

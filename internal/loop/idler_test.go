@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"ringo"
+	"ringo/internal/loop"
 )
 
 // GOMAXPROCS counts loops only while they run tasks, and what the program sets stands.
@@ -47,6 +48,27 @@ func TestIdleLoopsLendTheirPs(t *testing.T) {
 	}
 	if now := runtime.GOMAXPROCS(0); now != before+5 {
 		t.Errorf("GOMAXPROCS is %d after the program has set it to %d", now, before+5)
+	}
+}
+
+// Loops that have no tasks from the start lend theirs soon, and not only after the time that others are given.
+func TestIdleLoopsLendTheirPsSoon(t *testing.T) {
+	defer loop.SetIdleAfter(40 * time.Second)() // twice what awaitProcs waits for
+	before := runtime.GOMAXPROCS(0)
+	ctx, end := context.WithCancel(context.Background())
+	defer end()
+	begun, ended := make(chan bool, 2), make(chan error, 1)
+	go func() {
+		ended <- ringo.Run(ctx, &ringo.Config{Loops: 2, Grace: -1}, func(l *ringo.Loop) error {
+			begun <- true
+			return l.Offload(func(ctx context.Context) error { <-ctx.Done(); return nil })
+		})
+	}()
+	<-begun
+	awaitProcs(t, before)
+	end()
+	if err := <-ended; err != nil {
+		t.Fatal(err)
 	}
 }
 
