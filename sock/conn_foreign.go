@@ -16,12 +16,11 @@ func (c *Conn) readForeign(a handle.Access, p []byte) (n int, err error) {
 	if n, ok, err := c.leftOver(a, p); ok {
 		return n, err
 	}
-	in, o := a.Input(), a.Op()
-	o.Buf = p
+	in := a.Input()
 	if !c.records() {
-		o.Buf = p[:min(len(p), pieceMax)]
+		p = p[:min(len(p), pieceMax)]
 	}
-	res, err := a.Do()
+	res, err := a.Move(p)
 	switch {
 	case err != nil:
 		return 0, err
@@ -88,7 +87,6 @@ func (c *Conn) receiveRecord(a handle.Access) error {
 	in, o := a.Input(), a.Op()
 	o.CallFlags = howLong
 	size, err := a.Do()
-	o = a.Op() // it may have been given back meanwhile
 	o.CallFlags = 0
 	switch {
 	case err != nil:

@@ -15,5 +15,9 @@ func (c *Conn) SetReadDeadline(t time.Time) error { return c.setDeadlines(t, tru
 func (c *Conn) SetWriteDeadline(t time.Time) error { return c.setDeadlines(t, false, true) }
 
 func (c *Conn) setDeadlines(t time.Time, in, out bool) error {
-	return c.failed("set", c.core.SetDeadline(t, in, out))
+	err := c.core.SetDeadline(t, in, out)
+	if err != nil {
+		err = c.failed("set", err)
+	}
+	return err
 }

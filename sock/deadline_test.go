@@ -2,6 +2,7 @@ package sock_test
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"math/rand/v2"
 	"net"
@@ -16,6 +17,36 @@ var (
 	longAgo = time.Unix(1, 0)
 	never   = time.Time{}
 )
+
+// A goroutine that takes a deadline away finds it gone, also where there was none, and hears of a close.
+func TestDeadlineTakenAway(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+			send(t, peer, "kept")
+			offloaded(t, l, func() error {
+				p := make([]byte, 1)
+				for i, at := range []time.Time{never, longAgo, never, never, longAgo, never} {
+					if err := c.SetReadDeadline(at); err != nil {
+						t.Error(i, err)
+					}
+					if _, err := c.Read(p[:]); (err != nil) != (at == longAgo) {
+						t.Error(i, err)
+					}
+				}
+				c.Close()
+				return nil
+			})
+			for _, set := range []func(time.Time) error{c.SetDeadline, c.SetReadDeadline, c.SetWriteDeadline} {
+				offloaded(t, l, func() error {
+					if err := set(never); !errors.Is(err, net.ErrClosed) {
+						t.Error("of a closed connection:", err)
+					}
+					return nil
+				})
+			}
+		})
+	})
+}
 
 func TestDeadlinePast(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {

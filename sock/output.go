@@ -116,9 +116,8 @@ func (c *Conn) writeForeign(a handle.Access, p []byte) (n int, err error) {
 	if c.records() {
 		piece = max(piece, len(p))
 	}
-	for o := a.Op(); ; {
-		o.Buf = p[n:min(len(p), n+piece)]
-		res, err := a.Do()
+	for {
+		res, err := a.Move(p[n:min(len(p), n+piece)])
 		switch {
 		case err != nil:
 			return n, err

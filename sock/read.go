@@ -28,7 +28,10 @@ func (c *Conn) Read(p []byte) (n int, err error) {
 		n, err = c.readForeign(a, p)
 	}
 	c.core.Leave(a)
-	return n, c.failed("read", err)
+	if err != nil {
+		err = c.failed("read", err)
+	}
+	return n, err
 }
 
 // readOwn is Read for a task of the loop that has access.

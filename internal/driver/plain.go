@@ -1,6 +1,7 @@
 package driver
 
 import (
+	"ringo/internal/fd"
 	"ringo/internal/op"
 	"ringo/internal/race"
 	"ringo/internal/sys"
@@ -35,6 +36,40 @@ func Cached(o *op.Op) (res int32, ok bool) {
 	race.ReadLike()
 	o.EachWritten(res, race.WriteRange)
 	return res, res != -sys.EAGAIN
+}
+
+// Plain is a driver that receives and sends without an op what Try would with one that has only FD and Buf, for
+// callers on any thread that have no op at hand. It is optional: where a driver has not got it, Try does the same. G.
+type Plain interface {
+	Receive(f *fd.FD, p []byte) (res int32, ok bool)
+	Send(f *fd.FD, p []byte) (res int32, ok bool)
+}
+
+// Host is Plain by system calls, for drivers to embed.
+type Host struct{}
+
+// Receive receives, without waiting.
+func (Host) Receive(f *fd.FD, p []byte) (res int32, ok bool) {
+	for {
+		res = sys.Recv(f.Sys(), p, 0)
+		traceRead(p, res)
+		if res != -sys.EINTR {
+			return res, res != -sys.EAGAIN
+		}
+	}
+}
+
+// Send sends, without waiting.
+func (Host) Send(f *fd.FD, p []byte) (res int32, ok bool) {
+	if race.Enabled {
+		race.WriteLike()
+		race.ReadRange(p)
+	}
+	for {
+		if res = sys.Send(f.Sys(), p, 0); res != -sys.EINTR {
+			return res, res != -sys.EAGAIN
+		}
+	}
 }
 
 // ReadCached is a read of a file by what is in memory, at an offset, or at the position

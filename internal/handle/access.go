@@ -68,10 +68,28 @@ func (a Access) Own() bool { return a.h.f == nil }
 func (a Access) Input() *Input { return &a.h.Input }
 
 // Op is the op for this access. What Leave finds in it is cleared.
-func (a Access) Op() *op.Op { return a.h.op }
+func (a Access) Op() *op.Op {
+	a.h.prepare()
+	return a.h.op
+}
 
 // Do runs Op, and waits if it must: a goroutine in Go's netpoller, a task of another loop in Offload.
 func (a Access) Do() (int32, error) { return a.h.f.do(a.h) }
+
+// Move receives into p or sends it, as Do would with an op that says no more than that. An op from a pool, which the
+// program has to go to and come back from at each call, costs net/http a fortieth of its time.
+func (a Access) Move(p []byte) (int32, error) {
+	h := a.h
+	bare := h.f.c.l.OpLess()
+	if bare == nil {
+		a.Op().Buf = p
+		return a.Do()
+	}
+	h.buf, h.bare = p, bare
+	res, err := h.f.do(h)
+	h.buf, h.bare = nil, nil
+	return res, err
+}
 
 // Flush is the error of a send of the loop's that no foreign caller was told; all that was accepted was sent before the
 // direction was theirs.

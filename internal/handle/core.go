@@ -212,7 +212,7 @@ func (c *Core) Ask(question func(k kernel.Kernel, fd int32) int32) (int32, error
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.closing {
+	if f.isClosing() {
 		return 0, f.closedErr()
 	}
 	return question(c.l.Kernel(), c.fd.Sys()), nil

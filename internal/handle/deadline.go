@@ -10,6 +10,9 @@ import (
 
 // SetDeadline sets the deadline of one direction or of both; the zero time is none. Any caller.
 func (c *Core) SetDeadline(t time.Time, in, out bool) error {
+	if t.IsZero() && c.hasNone(in, out) {
+		return nil
+	}
 	if !c.l.IsCurrent() {
 		f, err := c.callers()
 		if err == nil {
@@ -33,6 +36,13 @@ func (c *Core) SetDeadline(t time.Time, in, out bool) error {
 		f.setDeadlines()
 	}
 	return nil
+}
+
+// hasNone reports whether there is no deadline to take away, of a handle that foreign callers use and that is not
+// closing. net/http takes deadlines away that there are not at every turn, five times a request.
+func (c *Core) hasNone(in, out bool) bool {
+	f := c.foreign.Load()
+	return f != nil && (!in || c.limits[In].Load() == 0) && (!out || c.limits[Out].Load() == 0) && !f.isClosing()
 }
 
 // limitOf turns a time into one of the loop's clock, never 0 but for the zero
@@ -110,7 +120,7 @@ var longAgo = time.Unix(1, 0)
 // setDeadline tells the netpoller a direction's deadline. The caller holds mu.
 func (f *foreign) setDeadline(h *half) {
 	f.endPolls()
-	if f.file == nil || f.closing {
+	if f.file == nil || f.isClosing() {
 		return
 	}
 	switch limit := f.c.limits[h.dir].Load(); {
@@ -145,7 +155,7 @@ func (f *foreign) setLimits(t time.Time, in, out bool) error {
 		at = f.c.moment(t)
 	}
 	f.mu.Lock()
-	if f.closing {
+	if f.isClosing() {
 		f.mu.Unlock()
 		return f.closedErr()
 	}

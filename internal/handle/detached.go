@@ -120,7 +120,7 @@ func (c *Core) attachSlow() {
 		d := &c.own.dirs[dir]
 		d.busy, d.lent = true, &f.halves[dir]
 	}
-	if f.closing {
+	if f.isClosing() {
 		c.state = closing
 	}
 	if f.taken { // AwaitClosed waits for who closes it

@@ -4,8 +4,10 @@ import (
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 
+	"ringo/internal/driver"
 	"ringo/internal/loop"
 	"ringo/internal/op"
 )
@@ -30,7 +32,7 @@ type foreign struct {
 	halves  [2]half
 	file    *os.File        // the duplicate; nil while nobody needs it
 	raw     syscall.RawConn // of file
-	closing bool            // they were told
+	closing atomic.Bool     // they were told; set under mu
 	orphan  bool            // the loop is done with the descriptor: the last foreign caller settles it, or closes it
 	taken   bool            // a foreign caller closes the descriptor
 	closed  bool            // the descriptor is closed
@@ -64,9 +66,10 @@ type half struct {
 	res   int32
 	queue line
 
-	op         *op.Op
-	idle       []byte                // what op is to receive into, without op while the caller waits
-	raw        func(fd uintptr) bool // to be called in place of op
+	op         *op.Op                // nil: nobody has asked for it
+	buf        []byte                // what is to be received into or sent without an op
+	bare       driver.Plain          // that is what the caller does, by these calls
+	raw        func(fd uintptr) bool // to be called in place of either
 	call       func(uintptr) bool    // attempt, for the netpoller; made for the first wait
 	callerLoop *loop.Loop            // the caller is a task of this loop
 	poll       *poll                 // made for the first wait by one
@@ -95,7 +98,11 @@ func (c *Core) newForeign() *foreign {
 }
 
 // nobody stands for the foreign callers of a handle that was closed before one came.
-var nobody = &foreign{closing: true, closed: true}
+var nobody = func() *foreign {
+	f := &foreign{closed: true}
+	f.closing.Store(true)
+	return f
+}()
 
 // callers gives the foreign part, made if there is none.
 func (c *Core) callers() (*foreign, error) {
@@ -135,10 +142,13 @@ func (f *foreign) closedErrOf(l *loop.Loop) error {
 // ops is ops of foreign callers, each for one access.
 var ops = sync.Pool{New: func() any { return new(op.Op) }}
 
-// prepare makes op what an access begins with.
+// prepare gives the access an op.
 func (h *half) prepare() {
 	if h.keepsOp {
 		h.op.FD = &h.f.c.fd
+		return
+	}
+	if h.op != nil {
 		return
 	}
 	h.op = ops.Get().(*op.Op)
@@ -156,7 +166,7 @@ func (f *foreign) enter(h *half) error {
 		f.mu.Unlock()
 		return nil
 	}
-	over := f.closing
+	over := f.isClosing()
 	f.mu.Unlock()
 	if over {
 		return f.closedErr()
@@ -165,13 +175,12 @@ func (f *foreign) enter(h *half) error {
 }
 
 // free reports whether a foreign caller may have the direction now.
-func (h *half) free() bool { return h.held && !h.busy && !h.wanted && !h.f.closing }
+func (h *half) free() bool { return h.held && !h.busy && !h.wanted && !h.f.isClosing() }
 
 func (h *half) begin() {
 	h.busy = true
 	h.watched = h.f.file != nil
 	h.mayBlock, h.callerLoop = false, nil
-	h.prepare()
 }
 
 // queueFor waits in line, and sees to it that the direction will be released.
@@ -182,7 +191,7 @@ func (f *foreign) queueFor(h *half) error {
 	}
 	f.mu.Lock()
 	switch {
-	case f.closing:
+	case f.isClosing():
 		f.mu.Unlock()
 		return f.closedErr()
 	case h.free():
@@ -245,9 +254,11 @@ func (h *half) passOn() *waiter {
 // leave ends a foreign caller's access.
 func (f *foreign) leave(h *half) {
 	h.raw = nil
-	if h.keepsOp {
+	switch {
+	case h.op == nil:
+	case h.keepsOp:
 		h.op.Buf = nil
-	} else {
+	default:
 		*h.op = op.Op{}
 		ops.Put(h.op)
 		h.op = nil
@@ -258,7 +269,7 @@ func (f *foreign) leave(h *half) {
 		f.setDeadline(h)
 	}
 	h.busy = false
-	if f.closing {
+	if f.isClosing() {
 		if h.wanted { // by tasks that are to hear of the end
 			h.sendBack()
 		}
@@ -312,7 +323,7 @@ func (f *foreign) beginClose() {
 		return
 	}
 	f.mu.Lock()
-	if f.closing {
+	if f.isClosing() {
 		f.mu.Unlock()
 		return
 	}
@@ -323,7 +334,7 @@ func (f *foreign) beginClose() {
 
 // beginCloseLocked is beginClose under mu. The caller wakes those it gets.
 func (f *foreign) beginCloseLocked() (told line) {
-	f.closing = true
+	f.closing.Store(true)
 	told = claimAll(over, &f.halves[In].queue, &f.halves[Out].queue)
 	if !f.halves[In].busy && !f.halves[Out].busy {
 		f.closeFile()
@@ -407,7 +418,7 @@ func (c *Core) Control(f func(fd uintptr)) error {
 
 func (f *foreign) control(fn func(fd uintptr)) error {
 	f.mu.Lock()
-	if f.closing {
+	if f.isClosing() {
 		f.mu.Unlock()
 		return f.closedErr()
 	}
@@ -416,7 +427,7 @@ func (f *foreign) control(fn func(fd uintptr)) error {
 	defer func() {
 		f.mu.Lock()
 		f.pinned--
-		if f.closing {
+		if f.isClosing() {
 			f.settle()
 			return
 		}
@@ -436,7 +447,7 @@ func (c *Core) Unread() (n int, theirs bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	h := &f.halves[In]
-	if h.busy || h.onWay || f.closing {
+	if h.busy || h.onWay || f.isClosing() {
 		return 0, true
 	}
 	return len(h.Input.Unread), h.held

@@ -28,7 +28,7 @@ func (t *handover) Run() {
 	}
 	f.mu.Lock()
 	h.asked = false
-	if f.closing {
+	if f.isClosing() {
 		f.mu.Unlock()
 		d.unlock(c.l)
 		return
@@ -121,7 +121,7 @@ func (h *half) sendBack() {
 func (h *half) returned() {
 	f, c := h.f, h.f.c
 	f.mu.Lock()
-	asked, closing := h.asked, f.closing
+	asked, closing := h.asked, f.isClosing()
 	h.onWay = false
 	f.mu.Unlock()
 	d := &c.own.dirs[h.dir]

@@ -85,7 +85,7 @@ func (c *Core) OwnerOwes() bool {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return !f.halves[Out].held && !f.closing
+	return !f.halves[Out].held && !f.isClosing()
 }
 
 // Flush sends what was accepted, and waits until all of it is sent. The error is that of a send, and is told once; or

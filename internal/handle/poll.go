@@ -151,7 +151,7 @@ func (f *foreign) ready(h *half, interest uint16, until int64) (int32, error) {
 	}
 	*at = p.next
 	switch {
-	case f.closing, p.res == -sys.ECANCELED:
+	case f.isClosing(), p.res == -sys.ECANCELED:
 		return 0, f.stops(h, l, interest)
 	case p.err != nil:
 		return 0, p.err
@@ -175,7 +175,7 @@ func (f *foreign) pollOf(h *half) *poll {
 // stops is why a caller, a task if it has a loop, must not wait. The caller holds mu.
 func (f *foreign) stops(h *half, l *loop.Loop, interest uint16) error {
 	switch limit := f.c.limitFor(interest); {
-	case f.closing:
+	case f.isClosing():
 		return f.closedErr()
 	case h != nil && h.interrupted, limit != 0 && f.c.elapsed() >= limit:
 		return os.ErrDeadlineExceeded

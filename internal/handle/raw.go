@@ -78,7 +78,7 @@ func (c *Core) transferOwn(dir Dir, f func(fd uintptr) bool) error {
 func (h *half) borrow() bool {
 	h.f.mu.Lock()
 	defer h.f.mu.Unlock()
-	if h.f.closing {
+	if h.f.isClosing() {
 		return false
 	}
 	h.lend(&h.f.c.own.dirs[h.dir])
@@ -93,7 +93,7 @@ func (h *half) restore() {
 	f.mu.Lock()
 	h.busy, h.wanted, h.ahead = false, false, 0
 	h.unlend(&f.c.own.dirs[h.dir])
-	if f.closing {
+	if f.isClosing() {
 		f.settle()
 		f.c.Settle() // also if it was its op that kept the descriptor open
 		return

@@ -7,7 +7,6 @@ import (
 	"os"
 
 	"ringo/internal/loop"
-	"ringo/internal/op"
 )
 
 // do runs the op of a foreign caller that has access, and waits if it must.
@@ -57,9 +56,6 @@ func (h *half) attempt(uintptr) bool {
 	if !h.mayBlock {
 		h.findCaller()
 	}
-	if h.mayBlock {
-		h.putOp()
-	}
 	return !h.mayBlock
 }
 
@@ -68,30 +64,16 @@ func (h *half) try() (res int32, ok bool) {
 	if h.raw != nil {
 		return 0, h.raw(uintptr(h.f.c.fd.Sys()))
 	}
-	if h.op == nil {
-		h.getOp()
-	}
-	if l := h.f.c.l; l != nil {
+	l := h.f.c.l
+	switch {
+	case h.bare != nil && h.dir == In:
+		return h.bare.Receive(&h.f.c.fd, h.buf)
+	case h.bare != nil:
+		return h.bare.Send(&h.f.c.fd, h.buf)
+	case l != nil:
 		return l.Try(h.op)
 	}
 	return tryUnowned(h.op)
-}
-
-// putOp puts op back into the pool while a goroutine waits, if nothing of it is to be kept but where it
-// receives to: there are many that do.
-func (h *half) putOp() {
-	if h.raw == nil && !h.keepsOp && h.op.Code == op.Recv && h.op.Ext == nil && h.op.CallFlags == 0 {
-		h.idle = h.op.Buf
-		h.op.Buf = nil
-		ops.Put(h.op)
-		h.op = nil
-	}
-}
-
-// getOp takes one out again.
-func (h *half) getOp() {
-	h.prepare()
-	h.op.Buf, h.idle = h.idle, nil
 }
 
 // findCaller finds out whether the foreign caller is a task.
@@ -119,9 +101,6 @@ func (f *foreign) wait(h *half) (int32, error) {
 	} else {
 		err = f.raw.Read(h.call)
 	}
-	if h.op == nil {
-		h.getOp()
-	}
 	switch {
 	case err == nil && h.callerLoop != nil && !h.mayBlock: // it did not wait
 		return f.waitAsTask(h)
@@ -136,11 +115,7 @@ func (f *foreign) wait(h *half) (int32, error) {
 }
 
 // isClosing reports whether foreign callers were told that the handle closes.
-func (f *foreign) isClosing() bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.closing
-}
+func (f *foreign) isClosing() bool { return f.closing.Load() }
 
 // waitAsTask is wait for a task of another loop.
 func (f *foreign) waitAsTask(h *half) (int32, error) {
@@ -203,7 +178,7 @@ func (f *foreign) interruptible(ctx context.Context, h *half) (done func()) {
 func (f *foreign) watch(h *half) (err error) {
 	f.mu.Lock()
 	switch {
-	case f.closing:
+	case f.isClosing():
 		err = net.ErrClosed
 	case f.file == nil:
 		err = f.duplicate()

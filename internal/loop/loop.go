@@ -24,6 +24,7 @@ type Loop struct {
 	index  int
 	cfg    *Config
 	drv    driver.Driver
+	opLess driver.Plain // the same; nil if it has no such calls
 	kernel kernel.Kernel
 	info   driver.Info
 	slab   *op.Slab
@@ -99,14 +100,14 @@ func (l *Loop) SetLocal(v any) { l.local = v }
 // or in an iterator that a task runs. Of no loop, which handles of the zero value have,
 // nobody is a task, and it has ended. G.
 func (l *Loop) IsCurrent() bool {
-	return l != nil && (l.mark.IsCurrent() || l.isCurrentByThread())
+	if l == nil {
+		return false
+	}
+	if thread := l.seat.thread; thread != 0 { // which tells both at once
+		return gmark.CurrentThread() == thread && !l.ended.Load()
+	}
+	return l.mark.IsCurrent() || l.seat.isCurrent() && !l.ended.Load()
 }
-
-// isCurrentByThread is for callers whose g is not the task's: a coroutine within a
-// task, or an architecture on which a g has no mark. It is apart so that IsCurrent is inlined.
-//
-//go:noinline
-func (l *Loop) isCurrentByThread() bool { return l.seat.isCurrent() && !l.ended.Load() }
 
 // Ended reports whether the loop is gone, as one is that no Run has made. G.
 func (l *Loop) Ended() bool { return l.unmade() || l.ended.Load() }
@@ -200,6 +201,9 @@ func (l *Loop) Try(o *op.Op) (res int32, ok bool) {
 	}
 	return l.drv.Try(o)
 }
+
+// OpLess is how the driver receives and sends without an op; nil if it does not. G.
+func (l *Loop) OpLess() driver.Plain { return l.opLess }
 
 // NewOp takes a slot; nil at the bound of op.SlotsMax ops.
 func (l *Loop) NewOp(code op.Code) *op.Op { return l.slab.Get(code) }

@@ -25,7 +25,7 @@ func currentSeat() seat {
 
 // isCurrent reports whether the caller runs on the thread. Of a loop that is still to begin nobody
 // does. G.
-func (s seat) isCurrent() bool {
+func (s *seat) isCurrent() bool {
 	if s.tid != 0 {
 		return kernel.ThreadID() == s.tid
 	}

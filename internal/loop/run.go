@@ -199,6 +199,7 @@ func (l *Loop) open() error {
 		return err
 	}
 	l.drv = drv
+	l.opLess, _ = drv.(driver.Plain)
 	l.info = drv.Info()
 	l.out.open()
 	l.HasSpare()

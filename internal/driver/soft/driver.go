@@ -41,6 +41,8 @@ const (
 
 // engine is the driver. The thread that opened it owns it.
 type engine struct {
+	driver.Host
+
 	p     poller.Poller
 	edge  bool  // p is edge-triggered
 	bound int32 // p's, of descriptors

@@ -19,6 +19,8 @@ import (
 
 // ring is the driver. The thread that opened it owns it.
 type ring struct {
+	driver.Host
+
 	r    *uring.Ring
 	slab *op.Slab
 	now  func() int64
