@@ -16,7 +16,7 @@ func Yield(l *Loop) { l.yield() }
 func TimerEntries(l *Loop) int { return l.timers.Len() }
 
 // Parked reports whether the task has given its thread away in a Park.
-func Parked(t *Task) bool { return t.sp != 0 }
+func Parked(t *Task) bool { return t.w != nil && t.w.sp != 0 }
 
 // Kept is what the loop keeps for the next burst, and what it has in use. For tasks.
 func Kept(l *Loop) (workers, slots, buffers int) {

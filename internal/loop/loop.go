@@ -138,7 +138,7 @@ func (l *Loop) Unshield() { l.cur.shield-- }
 func (l *Loop) Park(w Waiter) {
 	t := l.cur
 	t.waits = w
-	t.sp = gmark.SP()
+	t.w.sp = gmark.SP()
 	l.stats.Parks++
 	t.w.yield(struct{}{})
 	t.waits = nil
@@ -149,7 +149,7 @@ func (l *Loop) Ready(t *Task) {
 	t.waits = nil
 	// By the time it is resumed, what it left in memory is back in the cache: a
 	// thousand parked stacks don't stay there by themselves.
-	t.w.g.Prefetch(t.sp)
+	t.w.g.Prefetch(t.w.sp)
 	l.ready.push(item{task: t})
 }
 
@@ -243,7 +243,7 @@ func (l *Loop) Go(fn func()) *Task {
 // ended before those who join it go on. It must not park. T.
 func (l *Loop) GoThen(fn func(), onEnd func(error)) *Task {
 	t := l.Go(fn)
-	t.onEnd = onEnd
+	t.extension().onEnd = onEnd
 	return t
 }
 

@@ -239,7 +239,7 @@ func (l *Loop) startMain(fn func(*Loop) error) *Task {
 	var err error
 	t := &Task{l: l}
 	t.fn = func() { err = fn(l) }
-	t.onEnd = func(end error) {
+	t.extension().onEnd = func(end error) {
 		if end == nil {
 			end = err
 		}

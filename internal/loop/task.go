@@ -20,11 +20,9 @@ type Task struct {
 	l     *Loop
 	w     *worker // its coroutine, from its start to its end
 	fn    func()
-	next  *Task       // in a TaskList
-	op    *op.Op      // what it waits for in Do
-	waits Waiter      // who to tell of a cancel while it is parked
-	sp    uintptr     // where its stack ended when it parked, a hint
-	onEnd func(error) // see GoThen
+	next  *Task  // in a TaskList
+	op    *op.Op // what it waits for in Do
+	waits Waiter // who to tell of a cancel while it is parked
 	ext   atomic.Pointer[taskExt]
 
 	res      int32
@@ -41,6 +39,7 @@ type Task struct {
 
 // taskExt is what few tasks have: a parked connection pays for every word of a Task.
 type taskExt struct {
+	onEnd  func(error)     // see GoThen
 	labels labels.Set      // of who started it, until it begins
 	ctx    context.Context // the loop thread's, as cancel
 	cancel context.CancelFunc
@@ -118,9 +117,8 @@ func (t *Task) finish(err error) {
 		return
 	}
 	t.finished = true
-	t.fn = nil
-	if t.onEnd != nil {
-		t.onEnd(err)
+	if x := t.ext.Load(); x != nil && x.onEnd != nil {
+		x.onEnd(err)
 	}
 	t.wakeJoiners(err)
 }

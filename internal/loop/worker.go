@@ -12,16 +12,16 @@ import (
 // used again or trimmed.
 type worker struct {
 	l      *Loop
-	resume func() (struct{}, bool)
-	stop   func()
-	yield  func(struct{}) bool
 	g      gmark.G
+	sp     uintptr // where its stack ended when its task parked, a hint
+	resume func() (struct{}, bool)
+	yield  func(struct{}) bool
 	labels labels.Place
 	task   *Task // what it runs
 	anon   *Task // stands for jobs, which have no task of their own
 	next   *worker
-	at     int  // its place in the loop's workers
-	ran    bool // the body of a task is on the stack
+	at     int32 // its place in the loop's workers
+	ran    bool  // the body of a task is on the stack
 
 	retired bool // it ends because nobody needs it
 }
@@ -32,18 +32,17 @@ type worker struct {
 var sentinel = new(struct{ _ byte })
 
 func (l *Loop) newWorker() *worker {
-	w := &worker{l: l, at: len(l.workers)}
+	w := &worker{l: l, at: int32(len(l.workers))}
 	// The coroutine: it runs what is to be started, then waits for more. It is written
 	// here, and not as a method, because the call between would be on each stack.
-	w.resume, w.stop = iter.Pull(func(yield func(struct{}) bool) {
+	w.resume, _ = iter.Pull(func(yield func(struct{}) bool) {
 		w.yield = yield
 		w.enter()
 		defer w.exit()
 		for {
 			w.serve()
 			w.next, w.l.idle = w.l.idle, w
-			if !w.yield(struct{}{}) {
-				w.retired = true
+			if w.yield(struct{}{}); w.retired {
 				return
 			}
 		}
@@ -72,9 +71,10 @@ func (l *Loop) retire() {
 	}
 }
 
-// retire ends an idle worker.
+// retire ends an idle worker: by its own return, because what Pull gives to stop it would be kept by each.
 func (w *worker) retire() {
-	w.stop()
+	w.retired = true
+	w.resume()
 	w.l.drop(w)
 }
 
@@ -87,7 +87,9 @@ func (w *worker) serve() {
 			w.l.job = nil
 			job.Run()
 		} else {
-			w.task.fn()
+			fn := w.task.fn
+			w.task.fn = nil // what it has captured may go before it ends
+			fn()
 		}
 		w.end(nil)
 	}
@@ -124,7 +126,7 @@ func (w *worker) begin(t *Task) {
 		t = w.anon
 	}
 	t.w = w
-	w.task = t
+	w.task, w.sp = t, 0
 	w.l.cur, w.l.taskCalls = t, 0
 	w.ran = true
 	if w.l.stopping {
