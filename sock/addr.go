@@ -21,7 +21,11 @@ func (c *Conn) tcpEnds() *tcpEnds {
 	if e := c.ends.Load(); e != nil {
 		return e
 	}
-	c.ends.CompareAndSwap(nil, &tcpEnds{*tcpAddr(c.laddr), *tcpAddr(c.raddr)})
+	var local netip.AddrPort
+	if c.laddr != nil {
+		local = *c.laddr
+	}
+	c.ends.CompareAndSwap(nil, &tcpEnds{*tcpAddr(local), *tcpAddr(c.raddr)})
 	return c.ends.Load()
 }
 

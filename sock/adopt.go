@@ -78,7 +78,7 @@ func (ac *AdoptConfig) Adopt(l *ringo.Loop, s io.Closer) (c *Conn, err error) {
 			c.becomeUnix(unixName(e, c.core.FD(), kernel.Kernel.Getsockname, a.network),
 				unixName(e, c.core.FD(), kernel.Kernel.Getpeername, a.network))
 		} else {
-			c.laddr = nameOf(e, c.core.FD(), kernel.Kernel.Getsockname)
+			c.laddr = shared(nameOf(e, c.core.FD(), kernel.Kernel.Getsockname))
 			c.raddr = nameOf(e, c.core.FD(), kernel.Kernel.Getpeername)
 		}
 		c.in.resume(c, ac.Unread)

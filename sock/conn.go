@@ -9,7 +9,6 @@ import (
 	"ringo/internal/handle"
 	"ringo/internal/loop"
 	"ringo/internal/op"
-	"ringo/internal/timer"
 )
 
 // Conn is a connection of TCP or between Unix sockets: a net.Conn, an io.ReaderFrom and an io.WriterTo. It
@@ -30,9 +29,10 @@ type Conn struct {
 	held     atomic.Int32 // leases that users hold; they may be released anywhere
 	value    atomic.Pointer[any]
 
-	laddr, raddr netip.AddrPort
-	ends         atomic.Pointer[tcpEnds] // made when they are first asked for
-	unix         *unixEnds               // nil: a TCP connection
+	laddr *netip.AddrPort // nil: not known; others may share it
+	raddr netip.AddrPort
+	ends  atomic.Pointer[tcpEnds] // made when they are first asked for
+	unix  *unixEnds               // nil: a TCP connection
 }
 
 // atHand is what tasks of the loop need at a connection.
@@ -72,7 +72,7 @@ func (c *Conn) detach() {
 	var in handle.Input
 	if c.atHand != nil {
 		c.in.release(c, &in)
-		c.l.RemoveTimer(&c.in.doubt)
+		c.in.believe(c)
 		c.atHand = nil
 	}
 	c.core.Detach(&loopStateOf(c.l).detached, in)
@@ -81,7 +81,6 @@ func (c *Conn) detach() {
 // equip puts h at hand.
 func (c *Conn) equip(h *atHand) {
 	h.local = loopStateOf(c.l)
-	h.in.doubt.Owner = (*doubtAlarm)(c)
 	c.atHand = h
 }
 
@@ -184,7 +183,7 @@ func (o *connHooks) Settled() {
 		c.detachState.keep(c)
 	}
 	c.in.skip(c, c.in.buffered())
-	c.l.RemoveTimer(&c.in.doubt)
+	c.in.believe(c)
 }
 
 // Closed tells Serve.
@@ -199,12 +198,6 @@ func (o *connHooks) Drain() { o.serve.drainBegins((*Conn)(o)) }
 
 // Abandoned is nothing to a connection: it is closed.
 func (o *connHooks) Abandoned() {}
-
-// doubtAlarm is the connection as the owner of the input's timer.
-type doubtAlarm Conn
-
-// Fire asks again.
-func (a *doubtAlarm) Fire(*timer.Timer) { a.in.doubted((*Conn)(a)) }
 
 // try runs a plain call on the connection's descriptor, in a task of the loop.
 func (c *Conn) try(o *op.Op) (int32, bool) { return c.core.Try(o) }

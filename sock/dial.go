@@ -180,8 +180,8 @@ func (d *Dialer) connect(l *loop.Loop, network string, local, ap netip.AddrPort,
 		if err != nil {
 			return nil, dial.Error(network, tcpAddr(ap), err)
 		}
-		c.laddr = nameOf(l, c.core.FD(), kernel.Kernel.Getsockname)
-		if c.laddr != ap || try == tries {
+		c.laddr = shared(nameOf(l, c.core.FD(), kernel.Kernel.Getsockname))
+		if *c.laddr != ap || try == tries {
 			c.setAtBirth(keepAlive(d.KeepAlive, d.KeepAliveConfig))
 			return c, nil
 		}

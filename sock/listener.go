@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"ringo/internal/handle"
@@ -22,9 +23,10 @@ type Listener struct {
 	core  handle.Core
 	own   handle.Own
 	addr  netip.AddrPort
-	unix  *net.UnixAddr // nil: a TCP listener
-	file  *socketFile   // of a Unix listener
-	leave func()        // tells the Run that the loop no longer listens there
+	local atomic.Pointer[netip.AddrPort] // that the last connection had
+	unix  *net.UnixAddr                  // nil: a TCP listener
+	file  *socketFile                    // of a Unix listener
+	leave func()                         // tells the Run that the loop no longer listens there
 
 	share *sharedSocket // if the socket is not this loop's alone
 
@@ -208,10 +210,22 @@ func (ln *Listener) name(c *Conn, sa *sys.Sockaddr) {
 		return
 	}
 	c.raddr = nameBy(ln.l, sa, c.core.FD(), kernel.Kernel.Getpeername)
-	c.laddr = ln.addr
-	if ln.addr.Addr().IsUnspecified() {
-		c.laddr = nameBy(ln.l, sa, c.core.FD(), kernel.Kernel.Getsockname)
+	local := ln.addr
+	if local.Addr().IsUnspecified() {
+		local = nameBy(ln.l, sa, c.core.FD(), kernel.Kernel.Getsockname)
 	}
+	c.laddr = ln.local.Load()
+	if c.laddr == nil || *c.laddr != local {
+		c.laddr = shared(local)
+		ln.local.Store(c.laddr)
+	}
+}
+
+// shared is an address in memory of its own.
+func shared(ap netip.AddrPort) *netip.AddrPort {
+	p := new(netip.AddrPort)
+	*p = ap
+	return p
 }
 
 func (ln *Listener) fail(name string, err error) error {

@@ -27,6 +27,8 @@ type loopState struct {
 	spare      [][]byte // memory for unread bytes
 	old        [][]byte // such that was spare before the last Trim
 	packet     *packetLocal
+	doubts     *doubt // that nobody uses
+	oldDoubts  *doubt // for longer
 }
 
 // kernelCall is a call on a descriptor that needs no turn and does not wait.
@@ -102,7 +104,8 @@ func (s *loopState) putMem(b []byte) {
 func (s *loopState) Trim() (more bool) {
 	clear(s.old)
 	s.spare, s.old = s.old[:0], s.spare
-	more = s.pipes.Trim() || len(s.old) > 0
+	s.doubts, s.oldDoubts = nil, s.doubts
+	more = s.pipes.Trim() || len(s.old) > 0 || s.oldDoubts != nil
 	if pl := s.packet; pl != nil && pl.owner == nil {
 		if !pl.used {
 			s.packet = nil
