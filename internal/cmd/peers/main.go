@@ -52,7 +52,9 @@ func runCommand(args []string) error {
 	flags.StringVar(&s.dir, "dir", ".", "`folder` to build in")
 	flags.BoolVar(&s.short, "short", false, "run the tests with -short")
 	flags.StringVar(&s.skip, "skip", "", "leave out the tests that match the `pattern`")
-	drivers := flags.String("drivers", "uring,epoll", "the `drivers`")
+	helpers := flags.String("helpers", "", "`folders` below the root whose other files are rewritten like tests")
+	drivers := flags.String("drivers", "uring,epoll",
+		"the `drivers`; one that ends in /tasks has streams used in tasks")
 	accepted := flags.String("accepted", "", "`file` with the differences that are accepted")
 	sum := flags.String("sum", "", "`file` for the result, a line for each driver")
 	flags.Parse(args)
@@ -60,6 +62,9 @@ func runCommand(args []string) error {
 		usage()
 	}
 	s.drivers = strings.Split(*drivers, ",")
+	if *helpers != "" {
+		s.helpers = strings.Split(*helpers, ",")
+	}
 	var err error
 	if s.accepted, err = readAccepted(*accepted, s.name); err != nil {
 		return err

@@ -106,7 +106,11 @@ func (p *pkg) run(driver string, names []string) (*once, int, error) {
 	cmd.Env = append(os.Environ(), "PWD="+p.dir)
 	made := filepath.Join(filepath.Dir(p.binary), "made")
 	if driver != "" {
-		cmd.Env = append(cmd.Env, "RINGO_PEERS=1", "RINGO_DRIVER="+driver, "RINGO_PEERS_MADE="+made)
+		name, callers, ok := strings.Cut(driver, "/")
+		if !ok {
+			callers = "goroutines"
+		}
+		cmd.Env = append(cmd.Env, "RINGO_PEERS="+callers, "RINGO_DRIVER="+name, "RINGO_PEERS_MADE="+made)
 	}
 	cmd.WaitDelay = time.Minute // a test may leave children that hold the pipe
 	out, err := cmd.StdoutPipe()

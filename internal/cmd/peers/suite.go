@@ -18,6 +18,7 @@ type suite struct {
 	name, version string
 	root, dir     string
 	skip          string
+	helpers       []string // folders below the root that the tests use, and that are rewritten, too
 	short         bool
 	drivers       []string
 	accepted      []acceptance
@@ -110,6 +111,13 @@ func (p *pkg) compile(s *suite) error {
 	rw, err := rewrite(p.dir, false)
 	if err != nil {
 		return err
+	}
+	for _, dir := range s.helpers {
+		more, err := rewrite(filepath.Join(s.root, dir), true)
+		if err != nil {
+			return err
+		}
+		rw.files = append(rw.files, more.files...)
 	}
 	for {
 		_, err := output(s.dir, "go", "test", "-c", "-vet=off", "-gcflags="+p.path+"=-e", "-o", p.binary, p.path)

@@ -1,19 +1,21 @@
 // Package peers gives package net's sockets to Ringo. It compiles in a copy of GOROOT only, whose package net has
 // variables that are asked first: command peers makes it.
 //
-// A test binary that imports it is its own control: without RINGO_PEERS in the environment it leaves net alone.
+// A test binary that imports it is its own control: without RINGO_PEERS in the environment it leaves net alone. With
+// "goroutines" there handles are used as tests do, with "tasks" streams are used in tasks.
 package peers
 
 import (
 	"context"
 	"net"
 	"os"
-	"ringo"
-	"ringo/sock"
 	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"ringo"
+	"ringo/sock"
 )
 
 // loops is how many loops a process has: enough that the ends of a connection are of two.
@@ -113,7 +115,7 @@ func dial(ctx context.Context, d *net.Dialer, network, address string) (net.Conn
 	if strings.HasPrefix(network, "tcp") {
 		keepAlive(d, c)
 	}
-	return c, nil, true
+	return stream(c), nil, true
 }
 
 // some keeps a nil pointer from being a connection.
@@ -149,6 +151,9 @@ func listen(ctx context.Context, lc *net.ListenConfig, network, address string) 
 	}
 	if err != nil {
 		return nil, err, true
+	}
+	if tasks {
+		return &taskListener{ln, l}, nil, true
 	}
 	return ln, nil, true
 }
