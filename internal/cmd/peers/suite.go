@@ -168,7 +168,6 @@ func (p *pkg) compare(lines []*line) error {
 				l.differs = append(l.differs, p.path+"."+name)
 				l.passed -= v.lost
 			}
-			fmt.Printf("\n--- %s: %s.%s: %s\n%s", l.driver, p.path, name, v.what, indent(v.said))
 		}
 		fmt.Printf("%s: %s: %d handles, %d differ, in %d s\n", p.path, l.driver, handles, len(verdict),
 			int(time.Since(begin).Seconds()))
@@ -204,9 +203,14 @@ func (p *pkg) again(driver string, control, got results) (map[string]verdict, er
 	}
 	found := map[string]verdict{}
 	for _, top := range slices.Sorted(maps.Keys(tops)) {
-		if err := p.alone(driver, top, missed, found); err != nil {
+		one := map[string]verdict{}
+		if err := p.alone(driver, top, missed, one); err != nil {
 			return nil, err
 		}
+		for name, v := range one {
+			fmt.Printf("\n--- %s: %s.%s: %s\n%s\n", driver, p.path, name, v.what, indent(v.said))
+		}
+		maps.Copy(found, one)
 	}
 	return found, nil
 }

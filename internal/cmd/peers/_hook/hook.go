@@ -102,6 +102,10 @@ func dial(ctx context.Context, d *net.Dialer, network, address string) (net.Conn
 			}
 		}()
 	}
+	waits := strings.HasPrefix(network, "tcp") || network == "unix" || network == "unixpacket"
+	if err := ctx.Err(); err != nil && !waits { // for datagrams Ringo asks for no context, since nothing is waited for
+		return nil, &net.OpError{Op: "dial", Net: network, Err: err}, true
+	}
 	switch {
 	case strings.HasPrefix(network, "udp"):
 		return some(r.DialPacket(Loop(), network, address))
