@@ -7,6 +7,7 @@ import (
 	"net"
 
 	"ringo"
+	"ringo/internal/dial"
 	"ringo/internal/loop"
 	"ringo/internal/posix"
 )
@@ -30,7 +31,7 @@ func onBehalf(ctx context.Context, l *loop.Loop, fail func(error) error, fn func
 		return fail(end)
 	case !errors.Is(err, context.Canceled):
 	case ended:
-		return because(err, context.Cause(ctx))
+		return because(err, dial.Ended(ctx))
 	case client != nil && client.Canceled():
 		return because(err, client.Cause())
 	}

@@ -17,7 +17,7 @@ func (c *Conn) SetWriteDeadline(t time.Time) error { return c.setDeadlines(t, fa
 func (c *Conn) setDeadlines(t time.Time, in, out bool) error {
 	err := c.core.SetDeadline(t, in, out)
 	if err != nil {
-		err = c.failed("set", err)
+		err = ofSocket(c.failed("set", err))
 	}
 	return err
 }

@@ -2,7 +2,6 @@ package sock
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"net"
 	"net/netip"
@@ -29,7 +28,8 @@ type Dialer struct {
 	// Deadline, if not zero, is when a dial must be done, as Timeout is; the earlier of the two counts.
 	Deadline time.Time
 	// LocalAddr, if not nil, is this end's address. A *net.TCPAddr: port 0 is any, and
-	// of the peer's addresses only those of its family are tried. A *net.UnixAddr of
+	// of the peer's addresses only those of its family are tried, but all if it has no IP
+	// or that for all addresses. A *net.UnixAddr of
 	// the network dialled: a path becomes a file, which nobody removes.
 	LocalAddr net.Addr
 	// FallbackDelay is how long an attempt to connect to one of a name's addresses may
@@ -69,10 +69,12 @@ func (d *Dialer) Dial(l *ringo.Loop, network, address string) (*Conn, error) {
 	return d.DialContext(context.Background(), l, network, address)
 }
 
-// DialContext is Dial that ends with the context. The connection belongs to l. Any
+// DialContext is Dial that ends with the context: the error is then context.Canceled or
+// context.DeadlineExceeded for errors.Is, and the context's cause. Its values go along to
+// the resolver. The connection belongs to l. Any
 // goroutine may call it; a task parks.
 func (d *Dialer) DialContext(ctx context.Context, l *ringo.Loop, network, address string) (*Conn, error) {
-	if err := context.Cause(ctx); err != nil {
+	if err := dial.Ended(ctx); err != nil {
 		return nil, dial.NotBegun(network, address, err)
 	}
 	d = d.with(ctx)
@@ -85,7 +87,7 @@ func (d *Dialer) DialContext(ctx context.Context, l *ringo.Loop, network, addres
 	if !end.IsZero() && e != nil {
 		end = e.Outside(end)
 	}
-	return madeOn(ctx, l, fail, func() (*Conn, error) { return d.dial(e, network, address, end) })
+	return madeOn(ctx, l, fail, func() (*Conn, error) { return d.dial(ctx, e, network, address, end) })
 }
 
 // Func returns DialContext for a loop in the shape that other packages ask for, such as
@@ -124,25 +126,31 @@ func (d *Dialer) with(ctx context.Context) *Dialer {
 	return &known
 }
 
-func (d *Dialer) dial(l *loop.Loop, network, address string, end time.Time) (*Conn, error) {
+func (d *Dialer) dial(values context.Context, l *loop.Loop, network, address string, end time.Time) (*Conn, error) {
 	if unixNetwork(network) {
 		return d.dialUnix(l, network, address, end)
 	}
 	fail := func(addr net.Addr, err error) (*Conn, error) { return nil, dial.Error(network, addr, err) }
-	local, err := localAddr[*net.TCPAddr](d.LocalAddr)
-	if err == nil {
-		err = checkNetwork(network)
-	}
-	if err != nil {
+	if err := checkNetwork(network); err != nil {
 		return fail(nil, err)
 	}
 	host, port, err := dial.Target(l, d.Resolver, network, address, end)
 	if err != nil {
 		return fail(nil, err)
 	}
+	local, err := localAddr[*net.TCPAddr](d.LocalAddr)
+	if err != nil {
+		return fail(nil, err)
+	}
+	lookup := func(ctx context.Context, network, host string) ([]netip.Addr, error) {
+		return dial.LookupHost(carrying{ctx, values}, d.Resolver, network, host)
+	}
 	if !dial.Numeric(host) {
-		r := dial.Race{Loop: l, Network: network, Host: host, Port: port, Local: local, End: end,
-			Delay: d.FallbackDelay, Lookup: d.lookup}
+		r := dial.Race{Loop: l, Network: network, Host: host, Port: port, Local: local.Addr(), End: end,
+			Delay: d.FallbackDelay, Lookup: lookup}
+		if local.IsValid() {
+			r.LocalName = d.LocalAddr.String()
+		}
 		r.Connect = func(ap netip.AddrPort, end time.Time) (io.Closer, error) {
 			return d.connect(l, network, local, ap, end)
 		}
@@ -152,36 +160,62 @@ func (d *Dialer) dial(l *loop.Loop, network, address string, end time.Time) (*Co
 		}
 		return c.(*Conn), nil
 	}
-	addrs, err := d.lookup(context.Background(), network, host)
+	addrs, err := lookup(context.Background(), network, host)
+	if err == nil {
+		addrs, err = local.suit(addrs)
+	}
 	if err != nil {
 		return fail(nil, err)
 	}
-	ap := netip.AddrPortFrom(addrs[0], port)
-	switch {
-	case local.IsValid() && ap.Addr().Is4() != local.Addr().Is4():
-		return fail(nil, dial.NoFamily(address))
-	case dial.Passed(end):
-		return fail(tcpAddr(ap), dial.Late)
+	for i, addr := range addrs {
+		ap := netip.AddrPortFrom(addr, port)
+		if dial.Passed(end) {
+			return fail(tcpAddr(ap), dial.Late)
+		}
+		c, another := d.connect(l, network, local, ap, end)
+		if another == nil {
+			return c, nil
+		}
+		if i == 0 {
+			err = another
+		}
 	}
-	return d.connect(l, network, local, ap, end)
+	if op, ok := err.(*net.OpError); ok && host == "" {
+		op.Addr = &net.TCPAddr{Port: int(port)}
+	}
+	return nil, err
 }
 
-func (d *Dialer) lookup(ctx context.Context, network, host string) ([]netip.Addr, error) {
-	return dial.LookupHost(ctx, d.Resolver, network, host)
+// carrying is a context with the values of another: that of a caller whose Done may be nobody else's to wait for.
+type carrying struct {
+	context.Context
+	values context.Context
+}
+
+// Value is its own first.
+func (c carrying) Value(key any) any {
+	if v := c.Context.Value(key); v != nil {
+		return v
+	}
+	return c.values.Value(key)
 }
 
 // connect makes a connection to one address. A socket that got itself as its peer,
 // which can happen when the port dialled is one of those given out, is tried
 // again.
-func (d *Dialer) connect(l *loop.Loop, network string, local, ap netip.AddrPort, end time.Time) (*Conn, error) {
+func (d *Dialer) connect(l *loop.Loop, network string, local localEnd, ap netip.AddrPort, end time.Time) (*Conn,
+	error) {
 	const tries = 3
 	for try := 1; ; try++ {
-		c, err := d.connectOnce(l, local, ap, end)
+		c, err := d.connectOnce(l, local.forPeer(ap.Addr()), ap, end)
 		if err != nil {
 			return nil, dial.Error(network, tcpAddr(ap), err)
 		}
 		c.laddr = shared(nameOf(l, c.core.FD(), kernel.Kernel.Getsockname))
-		if *c.laddr != ap || try == tries {
+		if ap.Addr().IsUnspecified() {
+			c.raddr = nameOf(l, c.core.FD(), kernel.Kernel.Getpeername)
+		}
+		if *c.laddr != c.raddr || try == tries {
 			c.setAtBirth(keepAlive(d.KeepAlive, d.KeepAliveConfig))
 			return c, nil
 		}
@@ -211,26 +245,82 @@ func (d *Dialer) connectOnce(l *loop.Loop, local, ap netip.AddrPort, end time.Ti
 	return c, nil
 }
 
-// localAddr is a LocalAddr of the type that the network has as numbers; invalid if there is none.
+// localEnd is a LocalAddr: its zero value is none. One without an address, or with that for all, is of either family.
+type localEnd struct {
+	given bool
+	ap    netip.AddrPort // whose address is invalid if it is of either
+	name  net.Addr       // of errors
+}
+
+// localAddr is a LocalAddr of the type that the network has.
 func localAddr[A interface {
 	comparable
 	net.Addr
 	AddrPort() netip.AddrPort
-}](addr net.Addr) (netip.AddrPort, error) {
+}](addr net.Addr) (localEnd, error) {
 	if addr == nil {
-		return netip.AddrPort{}, nil
+		return localEnd{}, nil
 	}
 	var none A
 	a, ok := addr.(A)
-	if !ok || a == none {
-		return netip.AddrPort{}, &net.AddrError{Err: fmt.Sprintf("LocalAddr is not a %T", none), Addr: addr.String()}
+	switch {
+	case !ok:
+		return localEnd{}, &net.AddrError{Err: "mismatched local address type", Addr: addr.String()}
+	case a == none:
+		return localEnd{}, nil
 	}
 	ap := a.AddrPort()
-	if !ap.Addr().IsValid() {
-		return ap, &net.AddrError{Err: "LocalAddr has no address, which says the family", Addr: a.String()}
+	ip := ap.Addr().Unmap()
+	switch {
+	case ip.IsUnspecified(), !ip.IsValid() && withoutIP(addr):
+		return localEnd{true, netip.AddrPortFrom(netip.Addr{}, ap.Port()), addr}, nil
+	case !ip.IsValid():
+		return localEnd{}, dial.Unsuitable(addr.String())
 	}
-	zoned, err := dial.NumericZone(ap.Addr().Unmap())
-	return netip.AddrPortFrom(zoned, ap.Port()), err
+	zoned, err := dial.NumericZone(ip)
+	return localEnd{true, netip.AddrPortFrom(zoned, ap.Port()), addr}, err
+}
+
+// withoutIP reports whether an address has none, and not one that is malformed.
+func withoutIP(addr net.Addr) bool {
+	switch a := addr.(type) {
+	case *net.TCPAddr:
+		return len(a.IP) == 0
+	case *net.UDPAddr:
+		return len(a.IP) == 0
+	}
+	return false
+}
+
+// IsValid reports whether it has an address, and so a family.
+func (e localEnd) IsValid() bool { return e.ap.Addr().IsValid() }
+
+// Addr is the address, invalid if it is of either family.
+func (e localEnd) Addr() netip.Addr { return e.ap.Addr() }
+
+// suit is those of a host's addresses that can be dialled from here. This machine can, by either family.
+func (e localEnd) suit(addrs []netip.Addr) ([]netip.Addr, error) {
+	fit := addrs[:0]
+	for _, a := range addrs {
+		if !e.IsValid() || a.IsUnspecified() || a.Is4() == e.Addr().Is4() {
+			fit = append(fit, a)
+		}
+	}
+	if len(fit) == 0 {
+		return nil, dial.Unsuitable(e.name.String())
+	}
+	return fit, nil
+}
+
+// forPeer is what a socket for a peer's address is to be bound to, invalid if to nothing.
+func (e localEnd) forPeer(peer netip.Addr) netip.AddrPort {
+	switch {
+	case !e.given, e.IsValid():
+		return e.ap
+	case peer.Is4():
+		return netip.AddrPortFrom(netip.IPv4Unspecified(), e.ap.Port())
+	}
+	return netip.AddrPortFrom(netip.IPv6Unspecified(), e.ap.Port())
 }
 
 // bind gives the socket an address of its own, if it is to have one.

@@ -72,6 +72,15 @@
 //
 //   - Closing again waits for the first Close and returns nil, where package net has an error
 //     that is net.ErrClosed. Whatever else fails because of the close returns that error.
+//   - After a reset each Read returns that error, where package net has it once and then
+//     io.EOF, as if the peer had ended in order.
+//   - An address whose zone is no interface is an error; package net leaves the zone out.
+//   - Fd of what File returns leaves the socket in non-blocking mode. The mode is that of all
+//     who share the socket, and a call on a blocking one would hold the loop.
+//   - Errors of datagrams to a netip.AddrPort have a *net.UDPAddr, which shows IPv4 as such.
+//   - A look-up of a name is two, of IPv6 and of IPv4. The context's values go along, so
+//     that net/http/httptrace is told of each (DNSStart, DNSDone); of ConnectStart and
+//     ConnectDone it is not, which package net alone can call.
 //   - Close waits until the operations in flight, which it ends, are done with the
 //     descriptor. It returns the error of a send that was accepted and that no call has been told of.
 //   - Accept waits out shortages of descriptors and memory, which net reports.

@@ -57,8 +57,20 @@ func (c *Conn) fail(name string, err error) error {
 	if c.l == nil {
 		return errZero
 	}
-	return &net.OpError{Op: name, Net: c.network(), Source: addrOrNil(c.LocalAddr()), Addr: addrOrNil(c.RemoteAddr()),
+	e := &net.OpError{Op: name, Net: c.network(), Source: addrOrNil(c.LocalAddr()), Addr: addrOrNil(c.RemoteAddr()),
 		Err: err}
+	if name == "raw-control" {
+		return ofSocket(e)
+	}
+	return e
+}
+
+// ofSocket makes an error one that is about the socket and not its peer: it names one address, as in package net.
+func ofSocket(err error) error {
+	if e, ok := err.(*net.OpError); ok && e.Source != nil {
+		e.Source, e.Addr = nil, e.Source
+	}
+	return err
 }
 
 // failed is fail for what a call ends with: nothing, and what stands for itself, stay as they are.

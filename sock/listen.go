@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -32,7 +33,9 @@ type ListenConfig struct {
 	DeferAccept time.Duration
 	// Control, if not nil, is called with each socket that is made, before it is bound:
 	// to set what there is no field for. Only the Control method of its argument works.
-	// An error of it fails the call. It may be called from any goroutine.
+	// An error of it fails the call. It may be called from any goroutine. SO_REUSEPORT
+	// set there, and SO_REUSEADDR for UDP, is what it is with package net: AllowShared for
+	// all who set it, a loop's second socket included.
 	Control func(network, address string, c syscall.RawConn) error
 	// KeepAlive is how long an accepted connection of TCP may be idle before the first keep-alive probe. 0: 15 s, as
 	// package net has it; negative: no probes.
@@ -69,7 +72,10 @@ func (lc *ListenConfig) Listen(l *ringo.Loop, network, address string) (*Listene
 		return lc.listenUnix(e, network, address)
 	}
 	var ap netip.AddrPort
-	err := resolveIn(e, network, address, &ap)
+	err := checkNetwork(network)
+	if err == nil {
+		err = resolveIn(e, network, address, &ap)
+	}
 	if err != nil {
 		return nil, listenError(network, nil, err)
 	}
@@ -87,8 +93,10 @@ func (lc *ListenConfig) Reserve(network, address string) (*ListenerSet, error) {
 		return lc.reserveUnix(network, address)
 	}
 	var ap netip.AddrPort
-	var err error
-	if l, _ := loop.Current(); l != nil {
+	err := checkNetwork(network)
+	if l, _ := loop.Current(); err != nil {
+		return nil, listenError(network, nil, err)
+	} else if l != nil {
 		err = resolveIn(l, network, address, &ap)
 	} else {
 		ap, err = resolveListen(context.Background(), kernel.Host{}, network, address)
@@ -225,13 +233,13 @@ func (s *ListenerSet) drop() {
 // join is what the loops of one Run know of each other's listeners.
 type join struct {
 	mu    sync.Mutex
-	addrs map[netip.AddrPort]map[*loop.Loop]bool
+	addrs map[netip.AddrPort]map[*loop.Loop]int
 }
 
 type joinKey struct{}
 
 func joinOf(l *loop.Loop) *join {
-	j, _ := l.Set().Shared.LoadOrStore(joinKey{}, &join{addrs: map[netip.AddrPort]map[*loop.Loop]bool{}})
+	j, _ := l.Set().Shared.LoadOrStore(joinKey{}, &join{addrs: map[netip.AddrPort]map[*loop.Loop]int{}})
 	return j.(*join)
 }
 
@@ -241,23 +249,33 @@ func (j *join) open(l *loop.Loop, lc *ListenConfig, network string, ap netip.Add
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	loops := j.addrs[ap]
-	if loops[l] {
+	if loops[l] > 0 && lc.Control == nil {
 		return -1, listenError(network, tcpAddr(ap), inUse)
 	}
-	if fd, err = lc.open(l.Kernel(), network, ap, len(loops) == 0 && !lc.AllowShared); err != nil || ap.Port() == 0 {
+	if fd, err = lc.open(l.Kernel(), network, ap, !lc.shares(loops, l)); err != nil || ap.Port() == 0 {
 		return fd, err
 	}
 	if loops == nil {
-		loops = map[*loop.Loop]bool{}
+		loops = map[*loop.Loop]int{}
 		j.addrs[ap] = loops
 	}
-	loops[l] = true
+	loops[l]++
 	return fd, nil
+}
+
+// shares reports whether a loop's socket may be beside those that others have on its address. What Control has set
+// says so as well, and alone lets a loop have two.
+func (lc *ListenConfig) shares(loops map[*loop.Loop]int, l *loop.Loop) bool {
+	return lc.AllowShared || len(loops) > 0 && loops[l] == 0
 }
 
 func (j *join) leave(l *loop.Loop, ap netip.AddrPort) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	if loops := j.addrs[ap]; loops[l] > 1 {
+		loops[l]--
+		return
+	}
 	delete(j.addrs[ap], l)
 	if len(j.addrs[ap]) == 0 {
 		delete(j.addrs, ap)
@@ -298,10 +316,12 @@ func (lc *ListenConfig) prepare(s socket, network string, ap netip.AddrPort, alo
 		}
 	}
 	if ap.Addr().Is6() {
-		set(protoIPv6, ipv6Only, boolInt(network == "tcp6" || !ap.Addr().IsUnspecified()))
+		set(protoIPv6, ipv6Only, boolInt(strings.HasSuffix(network, "6") || !ap.Addr().IsUnspecified()))
 	}
 	set(solSocket, soReuseaddr, 1)
-	set(solSocket, soReuseport, boolInt(!alone))
+	if !alone {
+		set(solSocket, soReuseport, 1)
+	}
 	if err == nil {
 		err = s.bind(ap)
 	}
@@ -340,9 +360,6 @@ func resolveIn(l *loop.Loop, network, address string, ap *netip.AddrPort) error 
 // host, or with the address that means it, it is all addresses, of both families
 // where there is IPv6.
 func resolveListen(ctx context.Context, k kernel.Kernel, network, address string) (netip.AddrPort, error) {
-	if err := checkNetwork(network); err != nil {
-		return netip.AddrPort{}, err
-	}
 	host, service, err := splitListen(address)
 	if err != nil {
 		return netip.AddrPort{}, err
@@ -352,7 +369,7 @@ func resolveListen(ctx context.Context, k kernel.Kernel, network, address string
 		return netip.AddrPort{}, err
 	}
 	all := netip.IPv6Unspecified()
-	if network == "tcp4" || network == "tcp" && !haveIPv6(k) {
+	if family := network[3:]; family == "4" || family == "" && !haveIPv6(k) {
 		all = netip.IPv4Unspecified()
 	}
 	if a, err := netip.ParseAddr(host); host == "" || err == nil && wildcard(network, a) {
@@ -367,9 +384,9 @@ func resolveListen(ctx context.Context, k kernel.Kernel, network, address string
 }
 
 // wildcard reports whether an address stands for all, as no host does. As in net,
-// 0.0.0.0 is all addresses of both families for "tcp", :: all of IPv4 for "tcp4".
+// 0.0.0.0 is all addresses of both families for "tcp", :: all of IPv4 for "tcp4"; likewise for UDP.
 func wildcard(network string, a netip.Addr) bool {
-	return a.Unmap().IsUnspecified() && (network != "tcp6" || a == netip.IPv6Unspecified())
+	return a.Unmap().IsUnspecified() && (network[3:] != "6" || a == netip.IPv6Unspecified())
 }
 
 // splitListen is net.SplitHostPort, and nothing is any port of all addresses.
@@ -390,18 +407,18 @@ func haveIPv6(k kernel.Kernel) bool {
 	return s.bind(netip.AddrPortFrom(netip.IPv6Loopback(), 0)) == nil
 }
 
-// unknownNetwork says which networks there are, and whose an other one is.
-func unknownNetwork(network, want string) error {
-	hint := ""
+// unknownNetwork is the error of a network that a function hasn't got. Whose it is, if it is one of ours, is said
+// where the name is, since the type is package net's.
+func unknownNetwork(network string) error {
 	switch network {
 	case "tcp", "tcp4", "tcp6", "unix", "unixpacket":
-		hint = "; see Listen and Dial for " + network
+		network += ": see Listen and Dial"
 	case "udp", "udp4", "udp6":
-		hint = "; see ListenPacket and DialPacket for " + network
+		network += ": see ListenPacket and DialPacket"
 	case unixgram:
-		hint = "; see ListenUnixgram and DialUnixgram for " + network
+		network += ": see ListenUnixgram and DialUnixgram"
 	}
-	return fmt.Errorf("sock: %w: want %s%s", net.UnknownNetworkError(network), want, hint)
+	return net.UnknownNetworkError(network)
 }
 
 func checkNetwork(network string) error {
@@ -409,7 +426,7 @@ func checkNetwork(network string) error {
 	case "tcp", "tcp4", "tcp6":
 		return nil
 	}
-	return unknownNetwork(network, "tcp, tcp4, tcp6, unix or unixpacket")
+	return unknownNetwork(network)
 }
 
 func listenError(network string, addr net.Addr, err error) error {

@@ -23,6 +23,7 @@ type Listener struct {
 	core  handle.Core
 	own   handle.Own
 	addr  netip.AddrPort
+	tcp   *net.TCPAddr                   // the same
 	local atomic.Pointer[netip.AddrPort] // that the last connection had
 	unix  *net.UnixAddr                  // nil: a TCP listener
 	file  *socketFile                    // of a Unix listener
@@ -70,6 +71,7 @@ func newListener(l *loop.Loop, network string, s int32, file *socketFile, leave 
 		ln.becomeUnix(network)
 	} else {
 		ln.addr = nameOf(l, ln.core.FD(), kernel.Kernel.Getsockname)
+		ln.tcp = tcpAddr(ln.addr)
 	}
 	if err := l.Unwatchable(s); err != nil {
 		ln.core.BeginClose()
@@ -87,7 +89,10 @@ func (ln *Listener) Addr() net.Addr {
 	if ln.unix != nil {
 		return ln.unix
 	}
-	return tcpAddr(ln.addr)
+	if ln.tcp == nil {
+		return new(net.TCPAddr) // of a zero value
+	}
+	return ln.tcp
 }
 
 // Accept parks until there is a connection. Shortages (EMFILE, ENFILE, ENOBUFS,

@@ -71,11 +71,15 @@ func (c *Conn) SetNoDelay(noDelay bool) error {
 
 // SetReadBuffer sets the kernel's receive buffer, in bytes. Any goroutine may
 // call it.
-func (c *Conn) SetReadBuffer(bytes int) error { return c.setOption(solSocket, soRcvbuf, bytes) }
+func (c *Conn) SetReadBuffer(bytes int) error {
+	return ofSocket(c.setOption(solSocket, soRcvbuf, bytes))
+}
 
 // SetWriteBuffer sets the kernel's send buffer, in bytes. Any goroutine may call
 // it.
-func (c *Conn) SetWriteBuffer(bytes int) error { return c.setOption(solSocket, soSndbuf, bytes) }
+func (c *Conn) SetWriteBuffer(bytes int) error {
+	return ofSocket(c.setOption(solSocket, soSndbuf, bytes))
+}
 
 // SetKeepAlive turns keep-alive probes on or off. Any goroutine may call it.
 func (c *Conn) SetKeepAlive(keepalive bool) error {

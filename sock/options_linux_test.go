@@ -278,8 +278,8 @@ func TestControl(t *testing.T) {
 			if _, err := (&sock.ListenConfig{Backlog: -1}).Listen(l, "tcp", "127.0.0.1:0"); err == nil {
 				t.Error("Listen with a negative backlog")
 			}
-			for _, local := range []net.Addr{&net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)}, &net.TCPAddr{},
-				&net.TCPAddr{IP: net.IPv6loopback}, (*net.TCPAddr)(nil)} {
+			for _, local := range []net.Addr{&net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)},
+				&net.TCPAddr{IP: net.IP{1}}, &net.TCPAddr{IP: net.IPv6loopback}} {
 				if _, err := (&sock.Dialer{LocalAddr: local}).Dial(l, "tcp", ln.Addr().String()); err == nil {
 					t.Errorf("Dial from %v", local)
 				}

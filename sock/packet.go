@@ -60,7 +60,11 @@ func (c *packet) fail(name string, err error) error {
 	if c.l == nil {
 		return errZero
 	}
-	return &net.OpError{Op: name, Net: c.network, Source: c.laddr, Addr: c.raddr, Err: err}
+	e := &net.OpError{Op: name, Net: c.network, Source: c.laddr, Addr: c.raddr, Err: err}
+	if name == "set" || name == "raw-control" {
+		return ofSocket(e)
+	}
+	return e
 }
 
 // failed is fail for what a call ends with.

@@ -8,6 +8,7 @@ import (
 	"ringo"
 	"ringo/internal/dial"
 	"ringo/internal/loop"
+	"ringo/internal/sys"
 )
 
 // DialPacket makes a UDP socket that is connected: it sends to the address, and gets
@@ -30,44 +31,40 @@ func (d *Dialer) DialPacket(l *ringo.Loop, network, address string) (*PacketConn
 
 func (d *Dialer) dialPacket(l *loop.Loop, network, address string) (*PacketConn, error) {
 	fail := func(addr net.Addr, err error) (*PacketConn, error) { return nil, dial.Error(network, addr, err) }
-	stream, err := streamOf(network)
-	if err != nil {
+	if err := checkPacketNetwork(network); err != nil {
 		return fail(nil, err)
 	}
 	end := d.end()
-	local, err := localAddr[*net.UDPAddr](d.LocalAddr)
-	if err != nil {
-		return fail(nil, err)
-	}
-	host, port, err := dial.Target(l, d.Resolver, stream, address, end)
+	host, port, err := dial.Target(l, d.Resolver, network, address, end)
 	if err != nil {
 		return fail(nil, err)
 	}
 	var addrs []netip.Addr
 	err = dial.Beside(l, dial.Numeric(host), end, func(ctx context.Context) (err error) {
-		addrs, err = d.lookup(ctx, stream, host)
+		addrs, err = dial.LookupHost(ctx, d.Resolver, network, host)
 		return err
 	})
+	if err != nil {
+		return fail(nil, err)
+	}
+	local, err := localAddr[*net.UDPAddr](d.LocalAddr)
+	if err == nil {
+		addrs, err = local.suit(addrs)
+	}
 	if err != nil {
 		return fail(nil, err)
 	}
 	// A datagram socket connects to any address without a word to it, so there is no race to run.
 	var first error
 	for _, addr := range addrs {
-		if local.IsValid() && local.Addr().Is4() != addr.Is4() {
-			continue
-		}
 		ap := netip.AddrPortFrom(addr, port)
-		c, err := d.connectPacket(l, network, local, ap)
+		c, err := d.connectPacket(l, network, local.forPeer(addr), ap)
 		if err == nil {
 			return c, nil
 		}
 		if first == nil {
 			first = dial.Error(network, net.UDPAddrFromAddrPort(ap), err)
 		}
-	}
-	if first == nil {
-		return fail(nil, dial.NoFamily(address))
 	}
 	return nil, first
 }
@@ -90,6 +87,11 @@ func (d *Dialer) connectPacket(l *loop.Loop, network string, local, ap netip.Add
 	if err != nil {
 		s.close()
 		return nil, err
+	}
+	if ap.Addr().IsUnspecified() { // this machine
+		if peer := new(sys.Sockaddr); s.k.Getpeername(s.n, peer) >= 0 {
+			ap = peer.AddrPort()
+		}
 	}
 	return newPacketConn(l, network, s.n, s.name().AddrPort(), ap), nil
 }

@@ -41,12 +41,11 @@ func (lc *ListenConfig) ListenPacket(l *ringo.Loop, network, address string) (*P
 
 func (lc *ListenConfig) listenPacket(l *ringo.Loop, network, address string) (*PacketConn, error) {
 	e := (*loop.Loop)(l)
-	stream, err := streamOf(network)
-	if err != nil {
+	if err := checkPacketNetwork(network); err != nil {
 		return nil, listenError(network, nil, err)
 	}
 	var ap netip.AddrPort
-	if err := resolveIn(e, stream, address, &ap); err != nil {
+	if err := resolveIn(e, network, address, &ap); err != nil {
 		return nil, listenError(network, nil, err)
 	}
 	j := packetJoinOf(e)
@@ -63,19 +62,18 @@ func (lc *ListenConfig) listenPacket(l *ringo.Loop, network, address string) (*P
 	return nil, listenError(network, net.UDPAddrFromAddrPort(ap), err)
 }
 
-// streamOf is the network of the same family whose names are looked up.
-func streamOf(network string) (string, error) {
+func checkPacketNetwork(network string) error {
 	switch network {
 	case "udp", "udp4", "udp6":
-		return "tcp" + network[3:], nil
+		return nil
 	}
-	return "", unknownNetwork(network, "udp, udp4 or udp6")
+	return unknownNetwork(network)
 }
 
 type packetJoinKey struct{}
 
 func packetJoinOf(l *loop.Loop) *join {
-	j, _ := l.Set().Shared.LoadOrStore(packetJoinKey{}, &join{addrs: map[netip.AddrPort]map[*loop.Loop]bool{}})
+	j, _ := l.Set().Shared.LoadOrStore(packetJoinKey{}, &join{addrs: map[netip.AddrPort]map[*loop.Loop]int{}})
 	return j.(*join)
 }
 
@@ -86,18 +84,18 @@ func (j *join) bind(l *loop.Loop, lc *ListenConfig, network string, ap netip.Add
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	loops := j.addrs[ap]
-	if loops[l] {
+	if loops[l] > 0 && lc.Control == nil {
 		return socket{}, ap, inUse
 	}
-	s, err := lc.openPacket(l, network, ap, len(loops) == 0 && !lc.AllowShared)
+	s, err := lc.openPacket(l, network, ap, !lc.shares(loops, l))
 	if err != nil {
 		return s, ap, err
 	}
 	ap = s.name().AddrPort()
 	if j.addrs[ap] == nil {
-		j.addrs[ap] = map[*loop.Loop]bool{}
+		j.addrs[ap] = map[*loop.Loop]int{}
 	}
-	j.addrs[ap][l] = true
+	j.addrs[ap][l]++
 	return s, ap, nil
 }
 

@@ -1,7 +1,6 @@
 package sock
 
 import (
-	"fmt"
 	"net"
 	"net/netip"
 
@@ -119,15 +118,13 @@ func (c *PacketConn) Write(p []byte) (int, error) {
 func (c *PacketConn) WriteTo(p []byte, addr net.Addr) (int, error) {
 	a, ok := addr.(*net.UDPAddr)
 	if !ok {
-		return 0, c.failTo(&sendmsg{dst: addr}, wrongAddress(addr, "*net.UDPAddr"))
+		return 0, c.failTo(&sendmsg{dst: addr}, errWrongAddress)
 	}
 	return c.WriteToUDP(p, a)
 }
 
-// wrongAddress is the error of an address of another type: EINVAL, as in package net.
-func wrongAddress(got net.Addr, want string) error {
-	return fmt.Errorf("%w: a %T, want a %s", posix.EINVAL, got, want)
-}
+// errWrongAddress is the error of an address of another type, as in package net.
+var errWrongAddress error = posix.EINVAL
 
 // WriteToUDP is Write to an address, on a socket that is not connected.
 func (c *PacketConn) WriteToUDP(p []byte, addr *net.UDPAddr) (int, error) {
@@ -205,6 +202,8 @@ func (c *PacketConn) address(m *sendmsg, addr *net.UDPAddr) error {
 	}
 	if c.family == sys.AFInet {
 		ip = ip.Unmap() // in a net.IP the two look alike
+	} else if ip.Unmap() == netip.IPv4Unspecified() {
+		ip = netip.IPv6Unspecified() // the host itself, too
 	}
 	m.to = netip.AddrPortFrom(ip.WithZone(addr.Zone), uint16(addr.Port))
 	if err := c.suit(m); err != nil {
@@ -223,11 +222,10 @@ func (c *PacketConn) suit(m *sendmsg) error {
 	case !a.IsValid():
 		return errNoAddress
 	case c.family == sys.AFInet:
-		if !a.Is4() {
+		if a = a.Unmap(); !a.Is4() {
 			return &net.AddrError{Err: "non-IPv4 address", Addr: a.String()}
 		}
-	case a == netip.IPv4Unspecified():
-		m.to = netip.AddrPortFrom(netip.IPv6Unspecified(), m.to.Port())
+		m.to = netip.AddrPortFrom(a, m.to.Port())
 	case a.Is4():
 		m.to = netip.AddrPortFrom(netip.AddrFrom16(a.As16()), m.to.Port())
 	case a.Zone() != "":

@@ -67,6 +67,9 @@ func (d *Dialer) DialUnixgram(l *ringo.Loop, name string) (*UnixPacketConn, erro
 	d = d.with(context.Background())
 	addr := &net.UnixAddr{Name: name, Net: unixgram}
 	fail := func(err error) error { return dial.Error(unixgram, addr, err) }
+	if name == "" {
+		return nil, dial.Error(unixgram, nil, errNoAddress)
+	}
 	return madeOn(context.Background(), l, fail, func() (*UnixPacketConn, error) {
 		e := (*loop.Loop)(l)
 		s, err := newSocket(e.Kernel(), sys.AFUnix, sys.SockDgram)
@@ -193,7 +196,7 @@ func (c *UnixPacketConn) Write(p []byte) (int, error) {
 func (c *UnixPacketConn) WriteTo(p []byte, addr net.Addr) (int, error) {
 	a, ok := addr.(*net.UnixAddr)
 	if !ok {
-		return 0, c.failTo(&sendmsg{dst: addr}, wrongAddress(addr, "*net.UnixAddr"))
+		return 0, c.failTo(&sendmsg{dst: addr}, errWrongAddress)
 	}
 	return c.WriteToUnix(p, a)
 }
@@ -234,7 +237,7 @@ func (c *UnixPacketConn) addressUnix(m *sendmsg, addr *net.UnixAddr) error {
 	}
 	m.named, m.path, m.dst = true, addr.Name, addr
 	if !new(sys.Sockaddr).SetUnix(addr.Name) {
-		return c.failTo(m, noUnixName("sendto", addr.Name))
+		return c.failTo(m, noUnixName("sendto"))
 	}
 	return nil
 }

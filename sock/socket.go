@@ -59,7 +59,7 @@ func (s socket) bind(ap netip.AddrPort) error {
 func (s socket) bindUnix(name string) error {
 	at := new(sys.Sockaddr)
 	if !at.SetUnix(name) {
-		return noUnixName("bind", name)
+		return noUnixName("bind")
 	}
 	return called("bind", s.k.Bind(s.n, at))
 }
@@ -83,7 +83,7 @@ func (s socket) connect(ap netip.AddrPort) error {
 func (s socket) connectUnix(name string) error {
 	to := new(sys.Sockaddr)
 	if !to.SetUnix(name) {
-		return noUnixName("connect", name)
+		return noUnixName("connect")
 	}
 	return called("connect", s.k.Connect(s.n, to))
 }

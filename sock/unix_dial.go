@@ -75,7 +75,7 @@ func (c *Conn) connectUnix(end time.Time) error {
 	for pause := fullMin; ; pause = min(2*pause, fullMax) {
 		o := callExt(c.l, op.Connect)
 		if !o.Ext.Addr.SetUnix(c.unix.remote.Name) {
-			return noUnixName("connect", c.unix.remote.Name)
+			return noUnixName("connect")
 		}
 		switch res, _ := c.try(o); {
 		case res >= 0:

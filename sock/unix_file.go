@@ -24,7 +24,7 @@ type socketFile struct {
 // newSocketFile is the file of a listener with this name, with one user.
 func newSocketFile(k kernel.Kernel, name string) *socketFile {
 	f := &socketFile{k: k, users: 1}
-	if name != "" && !strings.HasPrefix(name, "@") {
+	if name != "" && name[0] != 0 && !strings.HasPrefix(name, "@") {
 		if abs, err := filepath.Abs(name); err == nil {
 			name = abs // it is the same file wherever the program goes
 		}

@@ -87,15 +87,9 @@ func (lc *ListenConfig) bindUnix(s socket, addr *net.UnixAddr) (*socketFile, err
 	return file, nil
 }
 
-// noUnixName is why there can't be a socket with this name, in the words of the
-// kernel, which would not say what is wrong with it.
-func noUnixName(call, name string) error {
-	if len(name) > sys.UnixPathMax {
-		return fmt.Errorf("%w: the name has %d bytes, %d at most", callError(call, -sys.EINVAL),
-			len(name), sys.UnixPathMax)
-	}
-	return fmt.Errorf("%w: a NUL in the path", callError(call, -sys.EINVAL))
-}
+// noUnixName is why there can't be a socket with a name, in the words of the kernel: it is too long, or a path with a
+// NUL in it.
+func noUnixName(call string) error { return callError(call, -sys.EINVAL) }
 
 // SetUnlinkOnClose says whether closing a Unix listener removes its file, as with
 // package net. At first it does, unless the socket came from elsewhere; then the file

@@ -14,7 +14,12 @@ import (
 // Late is the error of a dial that took too long, and Slow that of a connect, in net's words.
 var Late, Slow error = &timeout{}, &timeout{connecting: true}
 
-type timeout struct{ connecting bool }
+type timeout struct {
+	connecting bool
+	cause      error
+}
+
+func (e *timeout) Unwrap() error { return e.cause }
 
 func (*timeout) Error() string   { return "i/o timeout" }
 func (*timeout) Timeout() bool   { return true }
@@ -26,14 +31,37 @@ func (e *timeout) Is(target error) bool {
 	return target == context.DeadlineExceeded || e.connecting && target == os.ErrDeadlineExceeded
 }
 
+// canceled is the error of a dial that its context has ended, in net's words: it is context.Canceled whatever the
+// cause.
+type canceled struct{ cause error }
+
+func (*canceled) Error() string        { return "operation was canceled" }
+func (*canceled) Is(target error) bool { return target == context.Canceled }
+func (e *canceled) Unwrap() error      { return e.cause }
+
+// Ended is why a dial ends with its context, nil if it doesn't. The cause is in it.
+func Ended(ctx context.Context) error {
+	err, cause := ctx.Err(), context.Cause(ctx)
+	if cause == err {
+		cause = nil
+	}
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, context.DeadlineExceeded):
+		return &timeout{cause: cause}
+	}
+	return &canceled{cause: cause}
+}
+
 // Error is the error of a dial, to an address if that is known.
 func Error(network string, addr net.Addr, err error) error {
 	return &net.OpError{Op: "dial", Net: network, Addr: addr, Err: err}
 }
 
-// NoFamily is the error of a dial from an address of another family than the peer's.
-func NoFamily(address string) error {
-	return &net.AddrError{Err: "no address of the family of LocalAddr", Addr: address}
+// Unsuitable is the error of an address of a family that isn't wanted.
+func Unsuitable(address string) error {
+	return &net.AddrError{Err: "no suitable address found", Addr: address}
 }
 
 // NotBegun is the error of a dial that came too late to begin. It names the address; a

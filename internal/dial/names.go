@@ -3,7 +3,6 @@ package dial
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"net/netip"
 	"strconv"
@@ -12,7 +11,7 @@ import (
 	"ringo/internal/loop"
 )
 
-// Target takes an address to dial apart, whose network is one of TCP's. A port that is a name is
+// Target takes an address to dial apart, whose network is one of TCP or UDP. A port that is a name is
 // looked up. T, may park.
 func Target(l *loop.Loop, r *net.Resolver, network, address string, end time.Time) (host string, port uint16,
 	err error) {
@@ -22,12 +21,6 @@ func Target(l *loop.Loop, r *net.Resolver, network, address string, end time.Tim
 	host, service, err := net.SplitHostPort(address)
 	if err != nil {
 		return "", 0, err
-	}
-	if host == "" {
-		host = "127.0.0.1"
-		if network == "tcp6" {
-			host = "::1"
-		}
 	}
 	if !Numeric(host) && Passed(end) { // package net may go on for a while
 		return "", 0, lateName(host)
@@ -63,8 +56,11 @@ func Beside(l *loop.Loop, plain bool, end time.Time, fn func(context.Context) er
 	})
 }
 
-// Numeric reports whether a host is an address.
+// Numeric reports whether a host is an address, or none.
 func Numeric(host string) bool {
+	if host == "" {
+		return true
+	}
 	_, err := netip.ParseAddr(host)
 	return err == nil
 }
@@ -79,13 +75,21 @@ func NumericPort(service string) bool {
 	return true
 }
 
-// LookupHost returns a host's addresses of the network's family, at least one. A nil
+// LookupHost returns a host's addresses of the network's family, at least one. No host, :: and 0.0.0.0 are this
+// machine; :: is that by either family, since there are systems where a socket can be bound to it and not connected.
+// A nil
 // resolver is package net's.
 func LookupHost(ctx context.Context, resolver *net.Resolver, network, host string) ([]netip.Addr, error) {
 	addrs := []netip.Addr{}
-	if a, err := netip.ParseAddr(host); err == nil {
+	family := network[3:]
+	if host == "" || host == "::" { // this machine
+		addrs = append(addrs, netip.IPv6Unspecified(), netip.IPv4Unspecified())
+		if host == "" && family == "" {
+			addrs = addrs[1:]
+		}
+	} else if a, err := netip.ParseAddr(host); err == nil {
 		addrs = append(addrs, a)
-	} else if addrs, err = resolverOr(resolver).LookupNetIP(ctx, "ip"+network[3:], host); err != nil {
+	} else if addrs, err = resolverOr(resolver).LookupNetIP(ctx, "ip"+family, host); err != nil {
 		return nil, err
 	}
 	fit := addrs[:0]
@@ -94,12 +98,12 @@ func LookupHost(ctx context.Context, resolver *net.Resolver, network, host strin
 		if err != nil {
 			return nil, err
 		}
-		if network == "tcp" || (network == "tcp4") == a.Is4() {
+		if family == "" || (family == "4") == a.Is4() {
 			fit = append(fit, a)
 		}
 	}
 	if len(fit) == 0 {
-		return nil, &net.AddrError{Err: fmt.Sprintf("no suitable address for %s", network), Addr: host}
+		return nil, Unsuitable(host)
 	}
 	return fit, nil
 }

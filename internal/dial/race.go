@@ -34,9 +34,11 @@ type Race struct {
 	Network string // "tcp", "tcp4" or "tcp6"
 	Host    string
 	Port    uint16
-	Local   netip.AddrPort // whose family the addresses are to be of, if it is valid
-	End     time.Time      // when it is too late; the zero time is never
-	Delay   time.Duration  // an attempt's head start; 0: that of the RFC; negative: one after the other
+	Local   netip.Addr // whose family the addresses are to be of, if it is valid
+	// LocalName is the local address in errors.
+	LocalName string
+	End       time.Time     // when it is too late; the zero time is never
+	Delay     time.Duration // an attempt's head start; 0: that of the RFC; negative: one after the other
 	// Lookup returns the addresses of a host of a network's family. It runs on a goroutine.
 	Lookup func(ctx context.Context, network, host string) ([]netip.Addr, error)
 	// Connect connects to an address, until end if that is not the zero time, and closes what it
@@ -80,14 +82,14 @@ type attempt struct {
 // Run returns the connection that won, or why there is none. T, parks.
 func (r *Race) Run() (io.Closer, error) {
 	r.task, r.timer.Owner, r.last = r.Loop.Task(), (*raceAlarm)(r), inet4
-	if r.Network != "tcp4" && !(r.Local.IsValid() && r.Local.Addr().Is4()) {
+	if r.Network != "tcp4" && !(r.Local.IsValid() && r.Local.Is4()) {
 		r.look(inet6)
 	}
-	if r.Network != "tcp6" && !(r.Local.IsValid() && r.Local.Addr().Is6()) {
+	if r.Network != "tcp6" && !(r.Local.IsValid() && r.Local.Is6()) {
 		r.look(inet4)
 	}
 	if len(r.lookups) == 0 {
-		return nil, Error(r.Network, nil, NoFamily(r.Host))
+		return nil, Error(r.Network, nil, Unsuitable(r.LocalName))
 	}
 	for r.won == nil && !r.Loop.Canceled() && r.goesOn() {
 		if r.expired() {

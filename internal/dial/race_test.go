@@ -448,7 +448,7 @@ func TestRaceFamilies(t *testing.T) {
 			s.peers["2001:db8::1"], s.peers["192.0.2.1"] = serves(0), serves(0)
 			s.race.Network = test.network
 			if test.local != "" {
-				s.race.Local = netip.MustParseAddrPort(test.local)
+				s.race.Local, s.race.LocalName = netip.MustParseAddrPort(test.local).Addr(), test.local
 			}
 		}, func(*stage) {})
 		if test.want != "" {

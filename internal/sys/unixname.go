@@ -12,11 +12,11 @@ import (
 const UnixPathMax = 108
 
 // SetUnix encodes the name of a Unix socket as package net writes it: a path, "@"
-// and an abstract name, or "" for none, to which bind(2) answers with a name of the
+// (or a NUL) and an abstract name, or "" for none, to which bind(2) answers with a name of the
 // kernel's choice. It reports false for what no socket can be called: a name that is
 // too long, or a path with a NUL in it, at which the kernel would cut.
 func (sa *Sockaddr) SetUnix(name string) (ok bool) {
-	abstract := strings.HasPrefix(name, "@")
+	abstract := strings.HasPrefix(name, "@") || len(name) > 1 && name[0] == 0
 	if len(name) > UnixPathMax || !abstract && strings.IndexByte(name, 0) >= 0 {
 		return false
 	}
