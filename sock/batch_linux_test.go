@@ -540,32 +540,47 @@ func TestAcceptedBeforeTheEnd(t *testing.T) {
 // stuck are callers that wait for a peer that reads nothing, behind bytes that were accepted.
 var stuck = []struct {
 	name string
-	do   func(x *batch)
+	do   func(x *batch) error
 }{
-	{"nobody", func(x *batch) {}},
-	{"Close", func(x *batch) { x.c.Close() }},
-	{"Close that lingers", func(x *batch) { x.c.SetLinger(1); x.c.Close() }},
-	{"Flush", func(x *batch) { x.c.Flush() }},
-	{"CloseWrite", func(x *batch) { x.c.CloseWrite() }},
-	{"Write", func(x *batch) { x.c.Write(make([]byte, 10)) }},
-	{"Write of much", func(x *batch) { x.c.Write(make([]byte, 100_000)) }},
-	{"RawConn.Write", func(x *batch) {
-		rc, _ := x.c.SyscallConn()
-		rc.Write(func(uintptr) bool { return true })
+	{"nobody", func(x *batch) error { return nil }},
+	{"Close", func(x *batch) error { return x.c.Close() }},
+	{"Close that lingers", func(x *batch) error { x.c.SetLinger(1); return x.c.Close() }},
+	{"Flush", func(x *batch) error { return x.c.Flush() }},
+	{"CloseWrite", func(x *batch) error { return x.c.CloseWrite() }},
+	{"Write", func(x *batch) error { _, err := x.c.Write(make([]byte, 10)); return err }},
+	{"Write after Write", func(x *batch) (err error) {
+		for err == nil {
+			_, err = x.c.Write(make([]byte, 10))
+		}
+		_, again := x.c.Write(make([]byte, 10))
+		return errors.Join(err, again)
 	}},
-	{"Detach", func(x *batch) {
-		if fd, _, err := x.c.Detach(); err == nil {
+	{"Write of much", func(x *batch) error { _, err := x.c.Write(make([]byte, 100_000)); return err }},
+	{"RawConn.Write", func(x *batch) error {
+		rc, err := x.c.SyscallConn()
+		if err == nil {
+			err = rc.Write(func(uintptr) bool { return true })
+		}
+		return err
+	}},
+	{"Detach", func(x *batch) error {
+		fd, _, err := x.c.Detach()
+		if err == nil {
 			syscall.Close(fd)
 		}
+		return err
 	}},
-	{"File", func(x *batch) {
-		if f, err := x.c.File(); err == nil {
+	{"File", func(x *batch) error {
+		f, err := x.c.File()
+		if err == nil {
 			f.Close()
 		}
+		return err
 	}},
 }
 
-// Nobody who waits for a peer that never reads keeps a loop for longer than Grace.
+// Nobody who waits for a peer that never reads keeps a loop for longer than Grace, or is told anything but that this
+// was the end.
 func TestUnsentEndsWithGrace(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		cfg.Grace = 50 * time.Millisecond
@@ -575,16 +590,23 @@ func TestUnsentEndsWithGrace(t *testing.T) {
 					within(patience, t.Name(), func() {
 						var returned chan struct{}
 						began := time.Now()
+						do := func(x *batch) {
+							if err := s.do(x); errors.Is(err, syscall.ECANCELED) || err != nil &&
+								!errors.Is(err, context.Canceled) && !errors.Is(err, net.ErrClosed) &&
+								!errors.Is(err, sock.ErrUnsent) {
+								t.Errorf("the error is %v", err)
+							}
+						}
 						x := oneRun(t, cfg, true, func(x *batch, cancel func()) {
 							before := x.waits()
 							if others(x.here); x.waits() == before {
 								t.Error("the socket had room")
 							}
 							if by == "task" {
-								x.here.Go(func() { s.do(x) })
+								x.here.Go(func() { do(x) })
 							} else {
 								returned = make(chan struct{})
-								go func() { defer close(returned); s.do(x) }()
+								go func() { defer close(returned); do(x) }()
 							}
 							x.here.Sleep(5 * time.Millisecond)
 							began = time.Now()

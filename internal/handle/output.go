@@ -215,11 +215,14 @@ func (u *unsent) Complete(o *op.Op, res int32, flags uint32) {
 	c.Settle()
 }
 
-// fail gives up what is left: the stream has a hole from here on, and whoever waits at the connection for what
-// comes of it must not wait for ever.
+// fail gives up what is left, at the loop's end if res is -ECANCELED: the stream has a hole from here on, and whoever
+// waits at the connection for what comes of it must not wait for ever.
 func (u *unsent) fail(res int32) {
 	u.drop()
 	u.err = CallError("write", res)
+	if res == -sys.ECANCELED {
+		u.err = ErrEnded
+	}
 	switch -res {
 	case sys.EPIPE, sys.ECONNRESET, sys.ETIMEDOUT: // readers are told by the kernel
 	default:
