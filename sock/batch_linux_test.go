@@ -99,8 +99,8 @@ func (x *batch) block() {
 	if err != nil {
 		x.Fatal(err)
 	}
-	for before := -1; before != x.filler; pause(x.here) { // what was sent may still be on its way
-		before = x.filler
+	for same := 0; same < 3; pause(x.here) { // what was sent may still be on its way
+		before := x.filler
 		rc.Control(func(fd uintptr) {
 			for size := 4096; size > 0; {
 				n, err := syscall.Write(int(fd), make([]byte, size))
@@ -112,6 +112,16 @@ func (x *batch) block() {
 				}
 			}
 		})
+		if same++; before != x.filler {
+			same = 0
+		}
+	}
+}
+
+// turn is a call that takes its turn at the output, and sends nothing.
+func (x *batch) turn() {
+	if _, err := x.c.SendFile(nil, nil, 0, 0); !errors.Is(err, posix.EINVAL) {
+		x.Errorf("SendFile of nothing: %v", err)
 	}
 }
 
@@ -136,7 +146,6 @@ type follower struct {
 	name  string
 	quick bool // it returns though the peer reads nothing
 	ends  bool // the connection is closed by it
-	raw   bool // it does not wait for room
 	do    func(x *batch)
 }
 
@@ -223,11 +232,22 @@ var followers = []follower{
 		})
 		x.write(x.c, 10)
 	}},
-	{name: "RawConn.Control", raw: true, do: func(x *batch) {
+	{name: "RawConn.Control", do: func(x *batch) {
 		rc, _ := x.c.SyscallConn()
 		x.must("Control", rc.Control(func(fd uintptr) { x.write(rawWriter(fd), 100) }))
 		x.write(x.c, 10)
+	}},
+	{name: "RawConn.Control by a goroutine", do: func(x *batch) {
+		rc, _ := x.c.SyscallConn()
 		x.goroutine(func() { x.must("Control", rc.Control(func(fd uintptr) { x.write(rawWriter(fd), 100) })) })
+		x.write(x.c, 10)
+	}},
+	{name: "RawConn.Control by a task of another loop", do: func(x *batch) {
+		rc, _ := x.c.SyscallConn()
+		x.there.Go(func() {
+			x.must("Control", rc.Control(func(fd uintptr) { x.write(rawWriter(fd), 100) }))
+		}).Wait()
+		x.write(x.c, 10)
 	}},
 	{name: "RawConn.Write", do: func(x *batch) {
 		rc, _ := x.c.SyscallConn()
@@ -437,9 +457,6 @@ func TestAcceptedGoesFirst(t *testing.T) {
 			for _, state := range []string{"room", "no room", "unsent"} {
 				for _, f := range followers {
 					t.Run(state+"/"+f.name, func(t *testing.T) {
-						if f.raw && state != "room" {
-							t.Skip("it does not wait for room")
-						}
 						onBatch(t, here, there, state != "room", func(x *batch) {
 							x.file = file
 							x.write(x.c, 700)
@@ -560,6 +577,13 @@ var stuck = []struct {
 		rc, err := x.c.SyscallConn()
 		if err == nil {
 			err = rc.Write(func(uintptr) bool { return true })
+		}
+		return err
+	}},
+	{"RawConn.Control", func(x *batch) error {
+		rc, err := x.c.SyscallConn()
+		if err == nil {
+			err = rc.Control(func(uintptr) {})
 		}
 		return err
 	}},
@@ -827,6 +851,8 @@ func TestDeadlineOfUnsent(t *testing.T) {
 								}
 								wantTimeout(t, "Write", err)
 								wantTimeout(t, "Flush", x.c.Flush())
+								rc, _ := x.c.SyscallConn()
+								wantTimeout(t, "Control", rc.Control(func(uintptr) { t.Error("Control goes first") }))
 							}
 						})
 						x.c.SetWriteDeadline(time.Now().Add(time.Hour))
@@ -871,6 +897,30 @@ func TestErrorOfAccepted(t *testing.T) {
 		}},
 		{"Flush by a goroutine", func(x *batch) (err error) { x.goroutine(func() { err = x.c.Flush() }); return err }},
 		{"Close by a goroutine", func(x *batch) (err error) { x.goroutine(func() { err = x.c.Close() }); return err }},
+		{"Close while goroutines have the output", func(x *batch) error {
+			x.goroutine(x.turn)
+			return x.c.Close()
+		}},
+		{"Close by a goroutine while goroutines have the output", func(x *batch) (err error) {
+			x.goroutine(func() { x.turn(); err = x.c.Close() })
+			return err
+		}},
+		{"Write behind a goroutine's turn", func(x *batch) error {
+			x.goroutine(x.turn)
+			_, err := x.c.Write([]byte("x"))
+			return err
+		}},
+		{"Write behind Control", func(x *batch) error {
+			rc, _ := x.c.SyscallConn()
+			ran := false
+			x.must("Control", rc.Control(func(uintptr) { ran = true }))
+			x.goroutine(func() { x.must("Control by a goroutine", rc.Control(func(uintptr) {})) })
+			if !ran {
+				x.Error("Control has called nothing")
+			}
+			_, err := x.c.Write([]byte("x"))
+			return err
+		}},
 	}
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		for _, call := range calls {
@@ -892,5 +942,74 @@ func TestErrorOfAccepted(t *testing.T) {
 				})
 			})
 		}
+	})
+}
+
+// A handler whose last answer is lost is told by Closed.
+func TestHandlerLearnsOfLostAnswer(t *testing.T) {
+	mine := errors.New("the handler's own")
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		for _, result := range []error{nil, mine} {
+			closed := make(chan error, 1)
+			var peer *net.TCPConn
+			dialled := make(chan struct{})
+			s := serve(t, cfg, perRequest(&sock.Handler{
+				Request: func(c *sock.Conn) error {
+					if len(dialled) > 0 || c.Buffered() == 0 {
+						return nil
+					}
+					if _, err := c.Discard(c.Buffered()); err != nil {
+						return err
+					}
+					c.Loop().Offload(func(context.Context) error { <-dialled; return nil })
+					reset(peer)
+					if _, err := c.Write([]byte("an answer")); err != nil { // where the reset has been seen
+						t.Logf("Write: %v", err)
+						c.Close()
+						return errSeen
+					}
+					return result
+				},
+				Closed: func(_ *sock.Conn, err error) { closed <- err },
+			}))
+			peer = s.dial()
+			close(dialled)
+			send(t, peer, "a question")
+			within(patience, t.Name(), func() {
+				err := <-closed
+				switch {
+				case errors.Is(err, errSeen):
+				case !errors.Is(err, posix.EPIPE) && !errors.Is(err, posix.ECONNRESET):
+					t.Errorf("Closed(%v), want EPIPE or ECONNRESET in it", err)
+				case result != nil && !errors.Is(err, result):
+					t.Errorf("Closed(%v), want %v in it as well", err, result)
+				}
+			})
+		}
+	})
+}
+
+var errSeen = errors.New("the reset was seen before")
+
+// WriteV to a slow peer copies nothing: what it is given goes to the kernel from where it is.
+func TestWriteVOfSlowPeerCopiesNothing(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		twoLoops(t, cfg, func(here, there *ringo.Loop) {
+			onBatch(t, here, there, true, func(x *batch) {
+				x.write(x.c, 10)
+				others(here) // finds no room
+				p := x.next(2000)
+				task := here.Go(func() {
+					_, err := x.c.WriteV([][]byte{p[:1000], p[1000:]})
+					x.must("WriteV", err)
+				})
+				others(here)
+				if sock.Gathered(x.c) {
+					t.Error("WriteV has copied what waits for a slow peer")
+				}
+				x.gate()
+				task.Wait()
+			})
+		})
 	})
 }

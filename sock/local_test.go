@@ -47,3 +47,6 @@ func TestSpareMemoryIsGivenBack(t *testing.T) {
 		t.Error("the memory of datagrams stays where nobody reads any")
 	}
 }
+
+// Gathered reports whether slices were ever put together in memory of the connection's loop.
+func Gathered(c *Conn) bool { return c.local.gather != nil }

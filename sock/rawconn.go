@@ -12,7 +12,8 @@ import (
 // that there is no method for; see syscall.RawConn. Any goroutine and any task may use
 // it, which parks a task, and not its loop.
 //
-// Control calls f at once, whatever is under way. Read and Write take their turn in
+// Control calls f at once, whatever else is under way, if nothing that was accepted (see Conn.Write) is to be sent
+// first: for that it waits while the peer is slow, until the write deadline. Read and Write take their turn in
 // their direction, behind the readers or writers that came before. Then nothing of
 // the loop's is armed there, so that what f finds is what the kernel has: while f
 // reports false they wait for the socket to become ready and call it again, until it

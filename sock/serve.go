@@ -13,7 +13,7 @@ import (
 
 // ListenAndServe runs loops that accept connections on one address, and calls
 // serve for each in a task of its own. The connection is closed when serve
-// returns. It returns nil after an orderly end, as ringo.Run does. With port 0 all
+// returns, and whether the last answers could be sent is for serve to ask (Conn.Flush), if it wants to know. It returns nil after an orderly end, as ringo.Run does. With port 0 all
 // loops share one port; see Reserve to learn which. Any goroutine may call it; it
 // waits, so a task, whose loop would stop meanwhile, gets an error.
 func ListenAndServe(ctx context.Context, cfg *ringo.Config, network, address string, serve func(c *Conn)) error {
@@ -71,7 +71,8 @@ type Handler struct {
 	// Closed, if not nil, is called once for each connection whose Open was or
 	// would have been called, last, when everything on it has ended. err says
 	// why: io.EOF, the error of Open or Request, os.ErrDeadlineExceeded, ErrNoReturn if
-	// Open or Request panicked, or net.ErrClosed when the program drains.
+	// Open or Request panicked, or net.ErrClosed when the program drains. If an answer that was accepted (see
+	// Conn.Write) could not be sent, and no other call was told, err wraps why, too: so compare it by errors.Is.
 	Closed func(c *Conn, err error)
 	// Unread is how many bytes may stay unread; the default is 65536. A Request
 	// that leaves more closes the connection, with bufio.ErrBufferFull. Of network

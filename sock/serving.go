@@ -2,6 +2,7 @@ package sock
 
 import (
 	"bufio"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -281,6 +282,9 @@ func (s *serving) close(c *Conn, err error) {
 	}
 	c.core.BeginClose()
 	c.core.AwaitClosed()
+	if lost := c.core.TakeError(); lost != nil {
+		err = fmt.Errorf("%w (and an answer was not sent: %w)", err, c.fail("write", lost))
+	}
 	defer s.end() // also if Closed panics: Serve waits for it
 	if h := s.by.h; h.Closed != nil {
 		h.Closed(c, err)

@@ -112,7 +112,8 @@ func (c *Conn) WriteV(bufs [][]byte) (int64, error) {
 // writeVOwn is WriteV for a task of the loop that has access.
 func (c *Conn) writeVOwn(bufs [][]byte) (total int64, err error) {
 	v := vector{rest: bufs}
-	if n := v.bytes(acceptMax); n <= int(c.accepts.Load()) && c.accept(v.gather(c.local.gathered())) {
+	if n := v.bytes(acceptMax); n <= int(c.accepts.Load()) && c.core.Accepts() &&
+		c.accept(v.gather(c.local.gathered())) {
 		return int64(n), nil
 	}
 	if c.core.Owes() {

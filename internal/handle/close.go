@@ -12,13 +12,13 @@ func (c *Core) Close() error {
 		return ErrZero
 	case !c.l.IsCurrent():
 		c.closeForeign()
-		return c.takeError()
+		return c.TakeError()
 	}
 	c.attach()
 	c.hooks.CloseCalled()
 	c.BeginClose()
 	c.AwaitClosed()
-	return c.takeError()
+	return c.TakeError()
 }
 
 // AwaitClosed parks until the descriptor of a handle that closes is closed. For tasks of the loop.

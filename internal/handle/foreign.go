@@ -1,6 +1,8 @@
 package handle
 
 import (
+	"context"
+	"errors"
 	"net"
 	"os"
 	"sync"
@@ -308,6 +310,9 @@ func (f *foreign) settle() {
 func (f *foreign) closeFD(registry *Registry) {
 	c := f.c
 	c.l.Kernel().Close(c.fd.Take())
+	if registry == nil { // of a detached handle nothing was accepted
+		c.leaveError()
+	}
 	f.finish()
 	if registry != nil {
 		registry.remove(f)
@@ -400,18 +405,31 @@ func (f *foreign) awaitClosedAs(l *loop.Loop, t *loop.Task) {
 	w.Park()
 }
 
-// Control calls f with the descriptor's number, and keeps it open meanwhile. Any caller.
+// Control calls f with the descriptor's number, and keeps it open meanwhile. What was accepted is sent first. Any
+// caller.
 func (c *Core) Control(f func(fd uintptr)) error {
-	switch {
-	case c.l.IsCurrent():
-		c.attach()
-		c.Push()
-	case c.l != nil && c.OwnerOwes():
-		c.l.Go(c.Push).WaitAsClient()
+	if err := c.sentBefore(); err != nil {
+		return err
 	}
 	g, err := c.callers()
 	if err == nil {
 		err = g.control(f)
+	}
+	return err
+}
+
+// sentBefore is sentFirst for any caller.
+func (c *Core) sentBefore() (err error) {
+	switch {
+	case c.l.IsCurrent():
+		c.attach()
+		return c.sentFirst()
+	case c.l == nil, !c.OwnerOwes():
+		return nil
+	}
+	c.l.Go(func() { err = c.sentFirst() }).WaitAsClient() // a loop that has ended owes nothing
+	if l, _ := loop.Current(); l != nil && errors.Is(err, context.Canceled) {
+		err = l.Cause()
 	}
 	return err
 }

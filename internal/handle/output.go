@@ -39,17 +39,18 @@ type unsent struct {
 	waiting loop.TaskList // for the op's end
 }
 
+// Accepts reports whether the socket had room for all that was sent last: if not, nothing is accepted.
+func (c *Core) Accepts() bool { return c.own.out.unsent == nil && !c.own.out.slow }
+
 // Accept takes p, to be sent at the turn's end, behind what was accepted before. It reports false if p has to be
 // sent otherwise. For tasks of the loop that have access to the output.
 func (c *Core) Accept(p []byte) bool {
-	o := &c.own.out
-	return o.unsent == nil && !o.slow && c.l.Accept(&o.accepted, (*sender)(c), c.fd.Sys(), p)
+	return c.Accepts() && c.l.Accept(&c.own.out.accepted, (*sender)(c), c.fd.Sys(), p)
 }
 
 // AcceptsBuffer reports whether AcceptBuffer may be called for a buffer of n bytes.
 func (c *Core) AcceptsBuffer(n int) bool {
-	o := &c.own.out
-	return o.unsent == nil && !o.slow && c.l.AcceptsBuffer(o.accepted, n)
+	return c.Accepts() && c.l.AcceptsBuffer(c.own.out.accepted, n)
 }
 
 // AcceptBuffer is Accept for the bytes of one of the loop's buffers, without a copy. The buffer is the loop's then.
@@ -108,16 +109,32 @@ func (c *Core) FlushFirst() error {
 	return c.awaitUnsent()
 }
 
+// sentFirst is FlushFirst for a task that is to be told of no send: its error stays for the next call that is.
+func (c *Core) sentFirst() error {
+	if c.Push(); !c.Owes() {
+		return nil
+	}
+	return c.awaitSent()
+}
+
 // awaitUnsent is apart so that a task that need not wait has a smaller stack: BenchmarkIdleMemory of sock.
 //
 //go:noinline
 func (c *Core) awaitUnsent() error {
+	if err := c.awaitSent(); err != nil {
+		return err
+	}
+	if u := c.own.out.unsent; u != nil {
+		c.own.out.unsent = nil
+		return u.err
+	}
+	return nil
+}
+
+// awaitSent waits until nothing is unsent, or will not be sent any more.
+func (c *Core) awaitSent() error {
 	out := &c.own.out
-	for u := out.unsent; u != nil; u = out.unsent {
-		if u.err != nil {
-			out.unsent = nil
-			return u.err
-		}
+	for u := out.unsent; u != nil && u.err == nil; u = out.unsent {
 		if err := c.State(Out); err != nil {
 			return err
 		}
@@ -270,16 +287,31 @@ func (c *Core) Resume(rest []byte) {
 	}
 }
 
-// leaveError leaves the error of a send that nobody was told to those who are in Close, or come to it.
+// leaveError leaves the error of a send that nobody was told to those who are in Close, or come to it: be it that the
+// output is the loop's, or that of foreign callers. None of them is at it.
 func (c *Core) leaveError() {
-	if u := c.own.out.unsent; u != nil && u.err != nil {
-		c.sendErr.Store(&u.err)
+	var err error
+	if c.own != nil && c.own.out.unsent != nil {
+		err = c.own.out.unsent.err
+	}
+	if f := c.foreign.Load(); f != nil && f != nobody {
+		f.mu.Lock()
+		if theirs := f.halves[Out].takeError(); theirs != nil {
+			err = theirs
+		}
+		f.mu.Unlock()
+	}
+	if err == nil {
+		return
+	}
+	if c.own != nil {
 		c.own.out.unsent = nil
 	}
+	c.sendErr.Store(&err)
 }
 
-// takeError is that error, for one of them. Any caller.
-func (c *Core) takeError() error {
+// TakeError is that error, for the first who asks when the handle is closed. Any caller.
+func (c *Core) TakeError() error {
 	if err := c.sendErr.Swap(nil); err != nil {
 		return *err
 	}
