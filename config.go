@@ -76,7 +76,8 @@ type Config struct {
 	// the loop's thread, or had stopped the program, is counted and not reported.
 	StallLimit time.Duration
 	// OnStall is told of such turns, on an ordinary goroutine: how long so far, and
-	// the stack of what holds the loop. nil: a report goes to stderr, at most one
+	// the stack of what holds the loop, with a line behind it if small writes of its tasks
+	// are held as well (see sock.Conn.Flush). nil: a report goes to stderr, at most one
 	// in 10 s of each loop. To take the stack stops the program for some 10 µs for
 	// each task there is. No task is there to take a panic in OnStall: it ends the
 	// program.

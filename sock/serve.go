@@ -13,7 +13,8 @@ import (
 
 // ListenAndServe runs loops that accept connections on one address, and calls
 // serve for each in a task of its own. The connection is closed when serve
-// returns, and whether the last answers could be sent is for serve to ask (Conn.Flush), if it wants to know. It returns nil after an orderly end, as ringo.Run does. With port 0 all
+// returns; whether its last answer could be sent it may ask before, by Conn.Flush. ListenAndServe
+// returns nil after an orderly end, as ringo.Run does. With port 0 all
 // loops share one port; see Reserve to learn which. Any goroutine may call it; it
 // waits, so a task, whose loop would stop meanwhile, gets an error.
 func ListenAndServe(ctx context.Context, cfg *ringo.Config, network, address string, serve func(c *Conn)) error {

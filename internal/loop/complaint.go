@@ -52,15 +52,21 @@ func complaint(l *Loop, took time.Duration, t trace, g *goroutine, computes bool
 A task may wait only through Ringo: until this one goes on, no other task of its loop can. Calls that wait in other ways
 belong in Loop.Offload, long computations in Loop.Compute. Config.StallLimit is %v; negative, it turns this off.
 `, l.cfg.Stall)
-	if l.Owes() {
-		b.WriteString("What its tasks have written before waits as well: sock.Conn.Flush sends it at once.\n")
-	}
+	b.WriteString(held(l))
 	if unsaid > 0 {
 		fmt.Fprintf(&b, "Since the last report %d more turns of this loop took longer.\n", unsaid)
 	}
 	b.Write(bytes.TrimSpace(g.text()))
 	b.WriteByte('\n')
 	return b.String()
+}
+
+// held says that what was accepted waits, too, if something was.
+func held(l *Loop) string {
+	if !l.Owes() {
+		return ""
+	}
+	return "What its tasks have written before waits as well: sock.Conn.Flush sends it at once.\n"
 }
 
 // name names the task that a goroutine of the loop runs, or runs for.

@@ -41,3 +41,10 @@ func Workers(l *Loop) map[any]bool {
 	}
 	return all
 }
+
+// SetGosched has loops call f where they go through the scheduler.
+func SetGosched(f func()) (restore func()) {
+	was := gosched
+	gosched = f
+	return func() { gosched = was }
+}

@@ -41,6 +41,7 @@ type Loop struct {
 	yielded    TaskList // for the next turn
 	spent      int      // items run in this turn
 	turnCalls  int      // calls in this turn that did not park, see ChargeAndYield
+	callLimit  int      // how many of them there are before somebody asks whether the turn is to end
 	taskCalls  int      // those of the running task
 	cheapCalls int      // calls that count for less, see ChargeCheap
 	idle       *worker

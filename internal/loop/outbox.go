@@ -64,10 +64,12 @@ const (
 	// unsentMax bounds the bytes that were accepted and found no room. At the bound nothing is accepted.
 	unsentMax = 1 << 20
 	// turnMax is how long a turn goes on when something was accepted, in nanoseconds. looksMax is how often due
-	// is asked between two looks at the clock, if turns are made of short runs: of less than shortRun each.
-	turnMax  = 200_000
-	looksMax = 16
-	shortRun = 5_000
+	// is asked between two looks at the clock, if turns are made of short runs: of less than shortRun each, with
+	// callsPerRun calls.
+	turnMax     = 200_000
+	looksMax    = 16
+	shortRun    = 5_000
+	callsPerRun = 4
 	// sizeMin is the least capacity of bytes that were moved to make room.
 	sizeMin = 512
 )
@@ -130,6 +132,7 @@ func (l *Loop) add(a *Accepted, s driver.Send, h accepted) {
 	b := &l.out
 	if len(b.Sends) == 0 {
 		b.owes.Store(true)
+		l.callLimit = 0 // see mayGoOn; more than a store would not fit into the stack of a task that copies
 	}
 	*a = Accepted(b.turn<<indexBits | uint64(len(b.Sends)))
 	b.Sends = append(b.Sends, s)
@@ -257,6 +260,12 @@ func (l *Loop) isDue() bool {
 	if b.looks++; b.looks < b.every {
 		return false
 	}
+	return l.look()
+}
+
+// look looks at the clock, and reports whether the turn is to end.
+func (l *Loop) look() bool {
+	b := &l.out
 	b.looks = 0
 	now := l.set.elapsed()
 	if now-max(b.at, l.now) > int64(b.every)*shortRun {
@@ -266,8 +275,13 @@ func (l *Loop) isDue() bool {
 	}
 	b.at = now
 	b.full = now-l.now > turnMax
+	l.lookWithin(b.every)
 	return b.full
 }
+
+// lookWithin has the clock looked at when as many calls were made as so many runs are expected to make: a task may
+// make many without a pause.
+func (l *Loop) lookWithin(runs int) { l.callLimit = min(l.turnCalls+runs*callsPerRun, l.callsMax()) }
 
 // trimOutbox gives back memory that nobody has used since it was last called.
 func (l *Loop) trimOutbox() (more bool) {

@@ -21,12 +21,15 @@ const (
 	schedYieldGap   = 5e6 // ns between two turns of a busy loop, at most
 )
 
-// schedYield goes through the scheduler now and then while the loop is busy.
+// schedYield goes through the scheduler now and then while the loop is busy. Others may have the P for long then.
 func (l *Loop) schedYield() {
 	if l.lastYield.due(l.now) {
-		runtime.Gosched()
+		gosched()
+		l.tick()
 	}
 }
+
+var gosched = runtime.Gosched // but in tests
 
 // due is asked in each turn.
 func (y *yieldClock) due(now int64) bool {

@@ -155,10 +155,32 @@ const cheapPerCall = 8
 // Yield is ChargeAndYield for a call that was counted already: it returns at once as long as there is budget.
 // T, may park.
 func (l *Loop) Yield() bool {
-	if l.taskCalls < taskBudget && l.turnCalls < turnBudget*l.cfg.Budget {
+	if l.taskCalls < taskBudget && l.turnCalls < l.callLimit {
 		return true
 	}
-	return l.yield()
+	return l.yieldIfDue()
+}
+
+// yieldIfDue is apart so that Yield is inlined.
+//
+//go:noinline
+func (l *Loop) yieldIfDue() bool { return l.mayGoOn() || l.yield() }
+
+// mayGoOn reports whether a task that is to yield need not: nothing but a look at the clock was due, because
+// something was accepted in this turn.
+func (l *Loop) mayGoOn() bool {
+	if l.taskCalls >= taskBudget || l.turnCalls >= l.callsMax() {
+		return false
+	}
+	if len(l.out.Sends) == 0 {
+		l.callLimit = l.callsMax()
+		return true
+	}
+	if l.callLimit == 0 { // that was now
+		l.lookWithin(1)
+		return !l.out.full
+	}
+	return !l.out.full && !l.look()
 }
 
 // yield lets the others, and the kernel, have a turn. A cancel does not shorten it:

@@ -12,12 +12,12 @@ func (l *Loop) turns(over func() bool) error {
 	defer l.watch.rest() // for good
 	for {
 		l.begin()
+		l.schedYield() // while nothing is held that was accepted
 		l.fire()
 		l.readMail()
 		l.complete()
 		l.wakeYielded()
 		l.runReady()
-		l.schedYield()
 		l.end()
 		if l.live == 0 && l.holds == 0 && len(l.out.Sends) == 0 && !l.inbox.waiting() && over() {
 			l.keepStats() // for those whom the mailbox refuses
@@ -50,6 +50,9 @@ const (
 	turnBudget       = 16
 )
 
+// callsMax bounds the calls of a turn that don't park.
+func (l *Loop) callsMax() int { return turnBudget * l.cfg.Budget }
+
 // fire runs the timers that are due.
 func (l *Loop) fire() {
 	for n := 0; n < l.cfg.Budget; n++ {
@@ -74,7 +77,7 @@ func (l *Loop) complete() {
 
 // runReady runs what is ready, up to the budget.
 func (l *Loop) runReady() {
-	l.spent, l.turnCalls = 0, 0
+	l.spent, l.turnCalls, l.callLimit = 0, 0, l.callsMax()
 	if n := l.ready.len(); n > 0 {
 		l.ready.most = max(l.ready.most, n)
 		l.runsTask()
@@ -88,7 +91,7 @@ func (l *Loop) runReady() {
 
 // runs reports whether the turn has something to run, and budget for it.
 func (l *Loop) runs() bool {
-	return l.ready.len() > 0 && l.spent < l.cfg.Budget && l.turnCalls < turnBudget*l.cfg.Budget && !l.due()
+	return l.ready.len() > 0 && l.spent < l.cfg.Budget && l.turnCalls < l.callsMax() && !l.due()
 }
 
 // runUntilExit runs ready items until there are none or the budget is spent, or

@@ -140,7 +140,7 @@ func (w *watcher) judge(l *Loop, s *sighting, now int64) {
 	s.done = true
 	took := time.Duration(now - s.turn)
 	if w.set.cfg.OnStall != nil {
-		w.set.cfg.OnStall(l, took, g.text())
+		w.set.cfg.OnStall(l, took, append(g.text(), held(l)...))
 		return
 	}
 	w.set.cfg.Complain(complaint(l, took, t, g, computes, s.unsaid))
