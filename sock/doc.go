@@ -49,12 +49,12 @@
 // waiting otherwise than through Ringo: then call Conn.Flush. What such a send meets is told by the connection's
 // next Write, Flush or Close, and Conn.SetBatching or ringo.Config.NoBatching turns it all off.
 //
-// Order is kept: whatever else sends on the connection, and what closes or moves it, sends first what
-// was accepted. A turn that has accepted something ends after 0.2 ms: it takes no further task, and the
-// running one yields in one of its next calls. A peer that is slow gets nothing more accepted until it has
-// caught up: then Write parks, as it does for large pieces. What was accepted and found no room is kept, 1 MiB for all connections of a loop, and is
-// sent when there is room, also when the connection has been closed: then for a minute at most, or
-// until the write deadline. It is lost if the Run ends before, Config.Grace included.
+// Order is kept: whatever else sends on the connection, and what closes or moves it, sends first what was
+// accepted. A turn that has accepted something ends after 0.2 ms: it takes no further task, and the running one
+// yields in one of its next calls. A peer that is slow gets nothing more accepted until it has caught up: then
+// Write parks, as it does for large pieces. What was accepted and found no room is kept, 1 MiB for all
+// connections of a loop, and is sent when there is room, also when the connection has been closed: then for a
+// minute at most, or until the write deadline. It is lost if the Run ends before, Config.Grace included.
 //
 // # Servers on goroutines
 //
