@@ -12,7 +12,8 @@ import (
 )
 
 // WriteTo writes everything that comes to w, until the peer's end of stream, and
-// returns the count of what went out. io.Copy uses it. The bytes go from the buffers in
+// returns the count of what went out. io.Copy uses it. If that ends early, what did not go out is unread
+// still: the next read gives it. The bytes go from the buffers in
 // which they came; when full buffers keep coming and w is a Conn, a *net.TCPConn or a
 // *net.UnixConn, the kernel moves them by splice(2), and they are in no memory of ours.
 // An error of reading is this connection's, one of writing is w's.
@@ -58,9 +59,6 @@ func (c *Conn) writeToForeign(w io.Writer) (int64, error) {
 	}
 	l, _ := loop.Current()
 	to := sinkOf(w, l)
-	if p, ok := to.(relay.Plain); ok {
-		return io.Copy(p, struct{ io.Reader }{c})
-	}
 	return relay.Copy(to, (*lent)(c), &loopStateOf(c.l).pipes)
 }
 
@@ -77,7 +75,8 @@ func sinkOf(w io.Writer, l *loop.Loop) relay.Sink {
 
 // ReadFrom writes everything that r holds, until its end, and returns the count of what went
 // out. io.Copy uses it. If r is a Conn, a *net.TCPConn or a *net.UnixConn, see
-// Conn.WriteTo; from a task, one of package net is waited for on a goroutine (Loop.Offload),
+// Conn.WriteTo; what was read of one of package net, or of any other r, and could not be written is lost, as with
+// io.Copy there. From a task, one of package net is waited for on a goroutine (Loop.Offload),
 // which to cancel the task ends as it does there. If it is a regular *os.File or
 // *file.File, also in one or more *io.LimitedReader, its bytes go by sendfile(2), from its
 // position on, and what is not in the page cache is waited for on a goroutine
@@ -203,14 +202,14 @@ func (c *Conn) writeElsewhere(to relay.Sink, b *buf.Buffer) (n int, err error) {
 		p := append([]byte(nil), b.Unread()...)
 		b.Pool().Put(b)
 		defer c.waitsElsewhere()()
-		return to.Write(p)
+		n, err = relay.Write(to, p)
+		c.in.putBack(c, p[n:])
+		return n, err
 	}
 	defer b.Pool().Put(b) // also if the sink panics
 	p := b.Unread()
-	n, err = to.Write(p)
-	if err == nil && n < len(p) {
-		err = io.ErrShortWrite
-	}
+	n, err = relay.Write(to, p)
+	c.in.putBack(c, p[n:])
 	return n, err
 }
 
@@ -316,6 +315,9 @@ type lent Conn
 
 // Read is the connection's.
 func (s *lent) Read(p []byte) (int, error) { return (*Conn)(s).Read(p) }
+
+// Unread makes bytes unread again.
+func (s *lent) Unread(p []byte) { s.core.PutBack(p) }
 
 // Wait waits until there is something to read.
 func (s *lent) Wait() error {

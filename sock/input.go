@@ -333,6 +333,20 @@ func (in *input) gather(c *Conn) {
 	b.Pool().Put(b)
 }
 
+// putBack makes bytes unread again that were the last to be read, and have not gone where they were to go. With the
+// connection they would be gone as well.
+func (in *input) putBack(c *Conn, p []byte) {
+	if len(p) == 0 || c.core.Closing() {
+		return
+	}
+	old := in.acc
+	all := c.local.getMem(len(p) + len(old) - in.accOff)
+	in.acc, in.accOff = append(append(all, p...), old[in.accOff:]...), 0
+	if old != nil && !in.peeked { // else somebody looks at them
+		c.local.putMem(old)
+	}
+}
+
 // grow makes room for n more bytes in acc.
 func (in *input) grow(c *Conn, n int) {
 	if cap(in.acc)-len(in.acc) >= n {

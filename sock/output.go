@@ -142,10 +142,11 @@ func (c *Conn) writeWhole(p []byte) (int, error) {
 }
 
 // writeBuffer writes the bytes of a buffer that came to src and gives it back, before it
-// parks.
+// parks. What does not go out is unread again.
 func (c *Conn) writeBuffer(b *buf.Buffer, src *Conn) (int, error) {
 	a, err := c.enterOutput()
 	if err != nil {
+		src.in.putBack(src, b.Unread())
 		b.Pool().Put(b)
 		return 0, err
 	}
@@ -168,6 +169,7 @@ func (c *Conn) writeBuffer(b *buf.Buffer, src *Conn) (int, error) {
 	if err == nil && n < b.End-b.Off {
 		n, err = c.writeCopy(b, n, src)
 	} else {
+		src.in.putBack(src, b.Unread()[n:])
 		b.Pool().Put(b)
 	}
 	c.core.Leave(a)
@@ -183,13 +185,17 @@ func (c *Conn) writeCopy(b *buf.Buffer, n int, src *Conn) (int, error) {
 	b.Pool().Put(b)
 	src.in.stall(src) // it waits as well
 	src.in.slow = true
-	defer func() { src.in.slow = false }()
+	defer func() {
+		src.in.slow = false
+		src.in.putBack(src, p[n:])
+	}()
 	if c.core.Owes() {
 		if err := c.flush(); err != nil {
 			return n, err
 		}
 	}
-	return c.writeRest(p, n)
+	n, err := c.writeRest(p, n)
+	return n, err
 }
 
 // writeNow sends what the socket takes without waiting, up to pieceMax.

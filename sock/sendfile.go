@@ -133,7 +133,10 @@ func (c *Conn) sendCached(f *fileSource, file *fd.FD) (n int, more bool, err err
 		more = true
 	}
 	b.Off, b.End = 0, n
-	n, err = c.sendBuffer(b)
+	read := n
+	if n, err = c.sendBuffer(b); n < read { // the file's position is behind what went out
+		c.l.Kernel().Lseek(file.Sys(), int64(n-read), io.SeekCurrent)
+	}
 	f.sent(int64(n))
 	return n, more, err
 }

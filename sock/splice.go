@@ -71,6 +71,9 @@ func (c *Conn) spliceOne(to relay.Sink, m *relay.Mode) (int64, error) {
 	}
 	n, err := to.Drain(p)
 	p.Held -= n
+	if p.Held > 0 {
+		c.in.putBack(c, p.TakeOut())
+	}
 	c.local.pipes.Give(p)
 	return int64(n), err
 }

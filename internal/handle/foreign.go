@@ -77,6 +77,7 @@ type half struct {
 	poll       *poll                 // made for the first wait by one
 
 	Input Input
+	back  []byte // what was put back while somebody was at it
 }
 
 // Input is what was known of an input when it was handed over, and what foreign callers have found out
@@ -271,6 +272,7 @@ func (f *foreign) leave(h *half) {
 		f.setDeadline(h)
 	}
 	h.busy = false
+	h.takeBack()
 	if f.isClosing() {
 		if h.wanted { // by tasks that are to hear of the end
 			h.sendBack()
@@ -453,6 +455,48 @@ func (f *foreign) control(fn func(fd uintptr)) error {
 	}()
 	fn(uintptr(f.c.fd.Sys()))
 	return nil
+}
+
+// PutBack makes bytes unread again that a foreign caller was the last to read. Whoever reads by now, or has begun to,
+// gets them behind what he reads. Any foreign caller.
+func (c *Core) PutBack(p []byte) {
+	f := c.foreign.Load()
+	if len(p) == 0 || f == nil || f == nobody {
+		return
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	h := &f.halves[In]
+	switch {
+	case f.isClosing():
+	case h.held:
+		h.back = append(h.back, p...)
+		if !h.busy {
+			h.takeBack()
+		}
+	default:
+		p = append([]byte(nil), p...)
+		c.l.Call(func() { c.putBack(p) })
+	}
+}
+
+// takeBack makes unread what was put back. The caller holds mu, and no foreign caller is at the input.
+func (h *half) takeBack() {
+	if h.back != nil {
+		h.Input.Unread = append(h.back, h.Input.Unread...)
+		h.back = nil
+	}
+}
+
+// putBack is PutBack on the loop's thread.
+func (c *Core) putBack(p []byte) {
+	switch {
+	case c.state != open:
+	case c.own.dirs[In].lent != nil: // again
+		c.PutBack(p)
+	default:
+		c.hooks.PutBack(p)
+	}
 }
 
 // Unread is how many bytes of the input foreign callers have that none of them is at; false if the input is the

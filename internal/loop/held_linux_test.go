@@ -53,7 +53,7 @@ func (w *writer) arrived() int {
 // What was accepted is sent though its task goes on: with calls that need not wait, once they have taken long, and not
 // before.
 func TestTaskThatGoesOnHoldsNothing(t *testing.T) {
-	for _, lasts := range []time.Duration{0, time.Microsecond, 100 * time.Microsecond, time.Millisecond} {
+	for _, lasts := range []time.Duration{0, time.Microsecond, 20 * time.Microsecond, time.Millisecond} {
 		t.Run(fmt.Sprint(lasts, " a call"), func(t *testing.T) {
 			eachDriver(t, func(t *testing.T, cfg *loop.Config) {
 				clock := &jumpingClock{}

@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"errors"
 	"io"
 	"sync"
 )
@@ -13,6 +14,8 @@ type Source interface {
 	// Fill splices what there is into an empty pipe, without waiting, and reports how many
 	// bytes; ok is false if the bytes, or the end, are for Read.
 	Fill(p Pipe) (n int, ok bool, err error)
+	// Unread is given what was read last and did not go out.
+	Unread(p []byte)
 }
 
 // Sink is where they go.
@@ -63,13 +66,29 @@ func copyOnce(to Sink, from Source, m *Mode) (n int, more bool, err error) {
 	more = n == len(chunk)
 	m.Buffer(more)
 	if n > 0 {
+		p := chunk[:n]
 		var werr error
-		if n, werr = to.Write(chunk[:n]); werr != nil {
+		if n, werr = Write(to, p); werr != nil {
 			err = werr
+			from.Unread(p[n:])
 		}
 	}
 	return n, more, err
 }
+
+// Write writes to a sink, of which less is known than of ours.
+func Write(to Sink, p []byte) (n int, err error) {
+	n, err = to.Write(p)
+	switch {
+	case n < 0 || n > len(p):
+		return 0, errCount
+	case err == nil && n < len(p):
+		err = io.ErrShortWrite
+	}
+	return n, err
+}
+
+var errCount = errors.New("the writer gave a count that can't be")
 
 // splice moves what there is by a pipe.
 func splice(to Sink, from Source, pipes *Pipes, m *Mode) (n int, more bool, err error) {
@@ -90,7 +109,9 @@ func splice(to Sink, from Source, pipes *Pipes, m *Mode) (n int, more bool, err 
 	}
 	m.Moved(p.Held)
 	n, err = to.Drain(p)
-	p.Held -= n
+	if p.Held -= n; p.Held > 0 {
+		from.Unread(p.TakeOut())
+	}
 	return n, true, err
 }
 

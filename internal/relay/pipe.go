@@ -3,8 +3,11 @@ package relay
 import (
 	"sync"
 
+	"ringo/internal/driver"
+	"ringo/internal/fd"
 	"ringo/internal/kernel"
 	"ringo/internal/loop"
+	"ringo/internal/op"
 )
 
 // Pipe is a pipe of the kernel's, in which bytes are on their way from one descriptor
@@ -12,6 +15,24 @@ import (
 type Pipe struct {
 	R, W int32
 	Held int // bytes in it
+}
+
+// TakeOut reads what is in the pipe, which is empty then.
+func (p *Pipe) TakeOut() []byte {
+	var r fd.FD
+	r.Init(p.R)
+	rest := make([]byte, p.Held)
+	for n := 0; ; {
+		o := op.Op{Code: op.Read, FD: &r, Buf: rest[n:], Off: -1}
+		res := driver.Call(&o)
+		if res > 0 {
+			n += int(res)
+		}
+		if res <= 0 || n == len(rest) { // the pipe is not to be used again if that is not all
+			p.Held -= n
+			return rest[:n]
+		}
+	}
 }
 
 // Pipes are a loop's. One is taken when there are bytes to put in it, and given back
