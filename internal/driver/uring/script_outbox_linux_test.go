@@ -448,3 +448,44 @@ func TestScriptSendsDoNotWaitForMemory(t *testing.T) {
 		}
 	})
 }
+
+// The kernel never tells what has become of a send: it counts as failed, and the Wait ends. What is told later is
+// nobody's.
+func TestScriptSendsNeverHeard(t *testing.T) {
+	onKinds(t, setting{entries: 2, without: []string{"cqsize"}}, nil, func(t *testing.T, w *world) {
+		s := w.stream()
+		s.feed(1)
+		a, b := w.stream(), w.stream()
+		w.wait(driver.Poll)
+		w.k.SetScript(func(p uringtest.Point, _ int, r *uringtest.Request) int {
+			switch {
+			case p == uringtest.EnterFails && w.k.Overflowed() > 0:
+				return 1
+			case p == uringtest.SendShort && isSend(r):
+				return 2
+			}
+			return 0
+		})
+		w.leave(a, 5)
+		w.leave(b, 6)
+		var polls []*call
+		for range 5 { // four fill the CQ, and the first send goes with the fifth
+			polls = append(polls, w.poll(s, unix.POLLIN, 0))
+		}
+		w.lossy = true
+		w.wait(driver.Poll)
+		w.wantResults(-int32(unix.EIO), 6) // the second by a call
+		if w.k.Overflowed() == 0 {
+			t.Error("everything was heard")
+		}
+		a.broken = true // two bytes more than anybody knows of
+		w.k.SetScript(nil)
+		w.stale = 1
+		w.leave(b, 4)
+		w.wait(driver.Poll)
+		w.wantResults(4)
+		if w.ends(polls...); w.d.stats.Stale != 1 {
+			t.Errorf("%d completions came late, want one", w.d.stats.Stale)
+		}
+	})
+}

@@ -138,9 +138,16 @@ func (d *ring) endSends(done *driver.Queue) {
 	}
 }
 
+// hearMax bounds how often the kernel is asked for what has become of the sends: it has more CQEs without end, or no
+// memory. At the bound those of which nothing was heard count as failed, with -EIO, and what is told later is stale.
+const hearMax = 1 << 10
+
 // hearSends takes the CQEs of sends that had no room in the CQ.
 func (d *ring) hearSends(done *driver.Queue) {
-	for d.dead == nil && d.r.Lost() == d.lost && (d.unheard > 0 || d.r.Overflowed()) {
+	for range hearMax {
+		if d.dead != nil || d.r.Lost() != d.lost || d.unheard == 0 && !d.r.Overflowed() {
+			return
+		}
 		if d.r.CQReady() == 0 {
 			d.stats.Overflows++
 			if d.enter(0, -1); d.r.CQReady() == 0 {
