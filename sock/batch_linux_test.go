@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"ringo"
 	"ringo/buf"
 	"ringo/internal/posix"
@@ -1012,4 +1014,91 @@ func TestWriteVOfSlowPeerCopiesNothing(t *testing.T) {
 			})
 		})
 	})
+}
+
+// Peers that read nothing cost the loop a bounded memory, and others their batches not at all.
+func TestSlowPeersCostOthersNothing(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		const slow = 400
+		needNumbers(t, 2*slow)
+		onLoop(t, cfg, func(l *ringo.Loop) {
+			var conns []*sock.Conn
+			var peers []*net.TCPConn
+			var tasks []*ringo.Task
+			written, fds := make([]int, slow), make([]int, 2*slow)
+			for i := range slow {
+				c, peer := connect(t, l)
+				fds[i], fds[slow+i] = fdNumber(t, c), fdNumber(t, peer)
+				c.SetWriteBuffer(1 << 14)
+				peer.SetReadBuffer(1 << 14)
+				conns, peers = append(conns, c), append(peers, peer)
+			}
+			for i, c := range conns {
+				tasks = append(tasks, l.Go(func() {
+					for p := make([]byte, 4096); ; l.Sleep(0) {
+						for range 4 { // as much as is accepted in a turn
+							n, err := c.Write(p)
+							if written[i] += n; err != nil {
+								return
+							}
+						}
+					}
+				}))
+				for before := -1; before != written[i]; others(l) { // until it waits
+					before = written[i]
+				}
+			}
+			held := func() (n int) {
+				for i := range conns {
+					n += written[i] - inQueue(t, fds[i], unix.SIOCOUTQ) - inQueue(t, fds[slow+i], unix.SIOCINQ)
+				}
+				return n
+			}
+			eventuallyOn(t, l, "a crowd of slow peers", func() bool { return held() > 1<<20-1<<14 })
+			if n := held(); n > 3<<20 {
+				t.Errorf("%d bytes are kept for peers that read nothing", n)
+			}
+			quick, out := connect(t, l)
+			defer out.Close()
+			defer quick.Close()
+			for round := range 20 {
+				others(l)
+				plain, batched := sends(l)
+				for range 5 {
+					quick.Write([]byte("0123456789"))
+				}
+				others(l)
+				if p, b := sends(l); p != plain || b != batched+1 {
+					t.Errorf("round %d: %d plain sends and %d batched, want 0 and 1", round, p-plain, b-batched)
+				}
+				wantPeer(t, l, out, "01234567890123456789012345678901234567890123456789")
+			}
+			for i, c := range conns {
+				reset(peers[i])
+				tasks[i].Wait()
+				c.Close()
+			}
+		})
+	})
+}
+
+// fdNumber is a socket's descriptor.
+func fdNumber(t *testing.T, c syscall.Conn) (n int) {
+	rc, err := c.SyscallConn()
+	if err == nil {
+		err = rc.Control(func(fd uintptr) { n = int(fd) })
+	}
+	if err != nil {
+		t.Error(err)
+	}
+	return n
+}
+
+// inQueue is how many bytes are in one of a socket's queues.
+func inQueue(t *testing.T, fd int, which uint) int {
+	n, err := unix.IoctlGetInt(fd, which)
+	if err != nil {
+		t.Error(err)
+	}
+	return n
 }

@@ -257,7 +257,10 @@ func (c *Conn) enterOutput() (handle.Access, error) {
 // enterWrite is enterOutput for those who send otherwise than by Core.Accept: what was accepted is sent first.
 func (c *Conn) enterWrite() (handle.Access, error) {
 	a, err := c.enterOutput()
-	if err == nil && a.Own() && c.core.Owes() {
+	if err != nil || !a.Own() {
+		return a, err
+	}
+	if c.core.Spends(); c.core.Owes() {
 		if err = c.flush(); err != nil {
 			c.core.Leave(a)
 			err = c.fail("write", err)

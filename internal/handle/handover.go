@@ -79,6 +79,8 @@ func (h *half) unlend(d *Direction) {
 	d.lent = nil
 	if h.dir == In {
 		h.f.c.hooks.Acquire(&h.Input)
+	} else {
+		h.f.c.own.out.room = 0
 	}
 	if h.err != nil {
 		h.f.c.own.out.unsent = &unsent{c: h.f.c, err: h.takeError()}

@@ -28,6 +28,7 @@ type output struct {
 	accepted loop.Accepted
 	unsent   *unsent // nil: all was sent
 	slow     bool    // the last send found too little room: nothing is accepted until one finds enough
+	room     int32   // memory that the socket is known to have for what is sent, see hasRoom
 }
 
 // unsent is what the socket has had no room for, or why it has not taken it.
@@ -45,12 +46,34 @@ func (c *Core) Accepts() bool { return c.own.out.unsent == nil && !c.own.out.slo
 // Accept takes p, to be sent at the turn's end, behind what was accepted before. It reports false if p has to be
 // sent otherwise. For tasks of the loop that have access to the output.
 func (c *Core) Accept(p []byte) bool {
-	return c.Accepts() && c.l.Accept(&c.own.out.accepted, (*sender)(c), c.fd.Sys(), p)
+	return c.Accepts() && c.hasRoom(len(p)) && c.l.Accept(&c.own.out.accepted, (*sender)(c), c.fd.Sys(), p)
 }
+
+// hasRoom reports whether n bytes more may be accepted. As a rule that is so. But while much has found no room, of
+// other handles, the socket is asked first, now and then: what it has room for can't fail to be sent, so that peers who
+// don't read slow nobody else down.
+func (c *Core) hasRoom(n int) bool { return !c.l.Crowded() || c.hasRoomInCrowd(n) }
+
+func (c *Core) hasRoomInCrowd(n int) bool {
+	o := &c.own.out
+	cost := int32(2*n + sendCost)
+	if o.room < cost && !c.l.HasAccepted(o.accepted) { // else some of what is there is spoken for
+		o.room = c.l.Room(c.fd.Sys()) / 2
+	}
+	if o.room < cost {
+		return false
+	}
+	o.room -= cost
+	return true
+}
+
+// sendCost is the memory that a send needs beside its bytes, at most; and where those are in pages, twice as much of
+// them.
+const sendCost = 2304
 
 // AcceptsBuffer reports whether AcceptBuffer may be called for a buffer of n bytes.
 func (c *Core) AcceptsBuffer(n int) bool {
-	return c.Accepts() && c.l.AcceptsBuffer(c.own.out.accepted, n)
+	return c.Accepts() && c.hasRoom(n) && c.l.AcceptsBuffer(c.own.out.accepted, n)
 }
 
 // AcceptBuffer is Accept for the bytes of one of the loop's buffers, without a copy. The buffer is the loop's then.
@@ -60,7 +83,10 @@ func (c *Core) AcceptBuffer(b *buf.Buffer) {
 
 // Slow says whether a send of the owner's has found too little room. What follows waits in the caller's memory, and
 // not in the loop's.
-func (c *Core) Slow(slow bool) { c.own.out.slow = slow }
+func (c *Core) Slow(slow bool) { c.own.out.slow, c.own.out.room = slow, 0 }
+
+// Spends says that the owner is about to send otherwise than by Accept.
+func (c *Core) Spends() { c.own.out.room = 0 }
 
 // Push sends what was accepted, without waiting for room. For the loop's thread.
 func (c *Core) Push() {

@@ -1,11 +1,13 @@
 package loop
 
 import (
+	"encoding/binary"
 	"sync/atomic"
 
 	"ringo/buf"
 	"ringo/internal/driver"
 	"ringo/internal/op"
+	"ringo/internal/sys"
 )
 
 // outbox is what the tasks of a turn have written and the kernel has not been given: small
@@ -20,10 +22,11 @@ type outbox struct {
 	used   int        // of mem
 	lent   int        // bytes in buffers
 	unsent int        // bytes that were accepted and found no room, of all handles
-	turn   uint64     // numbers what is sent at once; never 0
-	full   bool       // the turn is to end
-	active bool       // something was accepted since the last trim
-	wanted bool       // somebody has found no memory
+	info   [memInfo]byte
+	turn   uint64 // numbers what is sent at once; never 0
+	full   bool   // the turn is to end
+	active bool   // something was accepted since the last trim
+	wanted bool   // somebody has found no memory
 	owes   atomic.Bool
 
 	looks int   // questions of due until the next look at the clock
@@ -61,8 +64,10 @@ const (
 	outboxLent  = 1 << 20
 	outboxSends = 1 << indexBits
 	indexBits   = 8
-	// unsentMax bounds the bytes that were accepted and found no room. At the bound nothing is accepted.
-	unsentMax = 1 << 20
+	// At crowdedAt bytes that were accepted and found no room, of whoever they are, only those handles accept more whose
+	// sockets have room: whose peers do not read waits in memory of its own. At unsentMax nobody does.
+	crowdedAt = 1 << 20
+	unsentMax = 2 << 20
 	// turnMax is how long a turn goes on when something was accepted, in nanoseconds. looksMax is how often due
 	// is asked between two looks at the clock, if turns are made of short runs: of less than shortRun each, with
 	// callsPerRun calls.
@@ -107,7 +112,9 @@ func (b *outbox) room(n int) bool {
 	switch {
 	case b.mem == nil:
 		b.wanted = true
-	case len(b.Sends) < outboxSends && b.unsent < unsentMax && b.used+n <= outboxMem:
+	case b.unsent >= unsentMax: // the turn's end makes no room
+		return false
+	case len(b.Sends) < outboxSends && b.used+n <= outboxMem:
 		return true
 	}
 	b.full = len(b.Sends) > 0
@@ -234,6 +241,24 @@ func (l *Loop) Unsent(n int) {
 	if l.out.unsent += n; l.out.unsent == 0 && len(l.out.Sends) == 0 {
 		l.out.owes.Store(false)
 	}
+}
+
+// Crowded reports whether only those may accept who have room; see Room. T.
+func (l *Loop) Crowded() bool { return l.out.unsent >= crowdedAt }
+
+// memInfo is how much of SO_MEMINFO is asked for: nine numbers, of which the third is the memory of what is sent and
+// not yet read or acknowledged, the fourth its bound, and the sixth, of a stream of TCP, what the third is for others.
+const memInfo = 9 * 4
+
+// Room is how many bytes of memory a socket may still have for what is sent, what surrounds the bytes included: 0 where
+// it can't be told (before Linux 4.12). T.
+func (l *Loop) Room(fd int32) int32 {
+	p := l.out.info[:]
+	if l.kernel.GetsockoptBytes(fd, sys.SolSocket, sys.SoMeminfo, p) != memInfo {
+		return 0
+	}
+	at := binary.NativeEndian.Uint32
+	return max(0, int32(at(p[12:])-max(at(p[8:]), at(p[20:]))))
 }
 
 // Owes reports whether something was accepted on this loop, by whichever handle, that was not sent. G.

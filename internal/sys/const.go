@@ -97,6 +97,7 @@ const (
 	SoType       = 3
 	SoError      = 4
 	SoPeerCred   = 17
+	SoMeminfo    = 55
 	SoAcceptconn = 30
 	SoProtocol   = 38
 	SoDomain     = 39
