@@ -64,8 +64,8 @@ const (
 	outboxLent  = 1 << 20
 	outboxSends = 1 << indexBits
 	indexBits   = 8
-	// At crowdedAt bytes that were accepted and found no room, of whoever they are, only those handles accept more whose
-	// sockets have room: whose peers do not read waits in memory of its own. At unsentMax nobody does.
+	// At crowdedAt bytes that were accepted and found no room, of whoever they are, only those handles accept
+	// more whose sockets have room: who writes to a peer that does not read waits. At unsentMax nobody does.
 	crowdedAt = 1 << 20
 	unsentMax = 2 << 20
 	// turnMax is how long a turn goes on when something was accepted, in nanoseconds. looksMax is how often due
