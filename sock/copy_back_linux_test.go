@@ -28,6 +28,7 @@ type halt struct {
 	end         func() // closes the sink
 	came        func() []byte
 	filler      int
+	some        bool // the sink has room for a while: long enough for splices to begin
 }
 
 // sinks are where a copy goes.
@@ -39,7 +40,7 @@ var sinks = []struct {
 	{"conn of another loop", func(x *halt) { x.sinkConn(x.there) }},
 	{"conn of net", func(x *halt) {
 		ours, peer := tcpPair(x.T)
-		ours.SetWriteBuffer(1 << 16)
+		ours.SetWriteBuffer(x.buffers())
 		x.sinkOf(ours, peer, ours.SyscallConn)
 		x.to, x.stop = ours, func() { ours.SetWriteDeadline(time.Unix(1, 0)) }
 		x.end = func() { ours.Close() }
@@ -70,20 +71,28 @@ func (x *halt) sinkConn(l *ringo.Loop) {
 	var c *sock.Conn
 	var peer *net.TCPConn
 	l.Go(func() { c, peer = connect(x.T, l) }).Wait()
-	c.SetWriteBuffer(1 << 16)
+	c.SetWriteBuffer(x.buffers())
 	c.SetBatching(false) // so that no room is no room
 	x.sinkOf(c, peer, c.SyscallConn)
 	x.to, x.stop, x.end = c, func() { c.SetWriteDeadline(time.Unix(1, 0)) }, func() { c.Close() }
 }
 
+// buffers is how large those of the sink's are.
+func (x *halt) buffers() int {
+	if x.some {
+		return 1 << 20
+	}
+	return 1 << 16
+}
+
 // sinkOf fills the socket of a sink, whose peer reads nothing until the sink is closed.
 func (x *halt) sinkOf(c net.Conn, peer *net.TCPConn, raw func() (syscall.RawConn, error)) {
-	peer.SetReadBuffer(1 << 16)
+	peer.SetReadBuffer(x.buffers())
 	rc, err := raw()
 	if err != nil {
 		x.Fatal(err)
 	}
-	for same := 0; same < 3; pause(x.here) {
+	for same := 0; same < 3 && !x.some; pause(x.here) {
 		before := x.filler
 		rc.Control(func(fd uintptr) {
 			for size := 4096; size > 0; {
@@ -142,10 +151,10 @@ func TestCopyGivesBack(t *testing.T) {
 		for _, sink := range sinks {
 			for _, who := range copyCallers {
 				twoLoops(t, cfg, func(here, there *ringo.Loop) {
-					for _, size := range []int{12, 3 << 20} {
+					for _, size := range []int{12, 3 << 20, 16 << 20} {
 						for _, how := range []string{"cancel", "canceled before", "deadline"} {
 							t.Run(fmt.Sprint(sink.name, "/", who.name, "/", size, "/", how), func(t *testing.T) {
-								x := &halt{T: t, here: here, there: there}
+								x := &halt{T: t, here: here, there: there, some: size > 4<<20}
 								here.Go(func() {
 									var peer *net.TCPConn
 									x.src, peer = connect(t, here)
