@@ -652,6 +652,48 @@ func TestUnsentEndsWithGrace(t *testing.T) {
 	})
 }
 
+// A peer that has not got all that was accepted, because the time for that is over, sees a reset and no orderly end.
+func TestLostBytesAreNoEnd(t *testing.T) {
+	endings := []struct {
+		name string
+		do   func(x *batch, cancel func())
+	}{
+		{"left open", func(x *batch, cancel func()) { cancel() }},
+		{"Close", func(x *batch, cancel func()) { x.c.Close(); cancel() }},
+		{"Close that lingers", func(x *batch, cancel func()) { x.c.SetLinger(1); x.here.Go(func() { x.c.Close() }); cancel() }},
+		{"Close, and a deadline", func(x *batch, _ func()) {
+			x.c.SetWriteDeadline(time.Now().Add(time.Millisecond))
+			x.c.Close()
+		}},
+		{"Close behind a deadline", func(x *batch, _ func()) {
+			x.c.SetWriteDeadline(time.Unix(1, 0))
+			x.c.Flush()
+			x.c.Close()
+		}},
+	}
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		cfg.Grace = 20 * time.Millisecond
+		for _, e := range endings {
+			t.Run(e.name, func(t *testing.T) {
+				within(patience, t.Name(), func() {
+					x := oneRun(t, cfg, true, func(x *batch, cancel func()) {
+						before := x.waits()
+						if others(x.here); x.waits() == before {
+							t.Error("the socket had room")
+						}
+						e.do(x, cancel)
+					})
+					defer x.peer.Close()
+					x.gate()
+					if err := <-x.got; !errors.Is(err, posix.ECONNRESET) {
+						t.Errorf("the peer sees %v, want ECONNRESET", err)
+					}
+				})
+			})
+		}
+	})
+}
+
 // sends counts what has gone out: plain calls, and sends at a turn's end.
 func sends(l *ringo.Loop) (plain, batched uint64) {
 	return opStats(l, "send").Tried, l.Stats().Driver.Sends

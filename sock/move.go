@@ -54,6 +54,9 @@ func (c *Conn) moveTo(l *loop.Loop) (*Conn, error) {
 	var moved *Conn
 	l.Go(func() { moved = c.rebind(l, p) }).Wait()
 	if moved == nil {
+		if len(p.unsent) > 0 { // the peer must not take this for the stream's end
+			c.l.Kernel().SetLinger(p.fd, 0)
+		}
 		c.l.Kernel().Close(p.fd)
 		return nil, c.fail("move", errTargetEnded)
 	}

@@ -258,8 +258,9 @@ func (u *unsent) Complete(o *op.Op, res int32, flags uint32) {
 	c.Settle()
 }
 
-// fail gives up what is left, at the loop's end if res is -ECANCELED: the stream has a hole from here on, and whoever
-// waits at the connection for what comes of it must not wait for ever.
+// fail gives up what is left, at the loop's end if res is -ECANCELED: the stream has a hole from here on. So it ends
+// here, and the peer must not take that for the end of what was to come; and whoever waits at the connection for what
+// comes of it must not wait for ever.
 func (u *unsent) fail(res int32) {
 	u.drop()
 	u.err = CallError("write", res)
@@ -269,11 +270,20 @@ func (u *unsent) fail(res int32) {
 	switch -res {
 	case sys.EPIPE, sys.ECONNRESET, sys.ETIMEDOUT: // readers are told by the kernel
 	default:
+		u.c.breakOff()
 		if u.c.state == open {
 			u.c.hooks.SendFailed(res)
 		}
 	}
 }
+
+// breakOff ends a connection in both directions: the peer sees a reset, where the protocol has one.
+func (c *Core) breakOff() {
+	c.disconnect(&c.own.dirs[Out])
+	c.l.Kernel().Shutdown(c.fd.Sys(), shutBoth)
+}
+
+const shutBoth = 2 // SHUT_RDWR
 
 func (u *unsent) drop() {
 	u.c.l.Unsent(-len(u.rest))
@@ -333,8 +343,11 @@ func (c *Core) leaveError() {
 	if c.own != nil {
 		c.own.out.unsent = nil
 	}
-	c.sendErr.Store(&err)
+	c.keepError(err)
 }
+
+// keepError is apart because its argument is on the heap.
+func (c *Core) keepError(err error) { c.sendErr.Store(&err) }
 
 // TakeError is that error, for the first who asks when the handle is closed. Any caller.
 func (c *Core) TakeError() error {
@@ -398,10 +411,13 @@ func (c *Core) leaveTail(then func(fd int32)) bool {
 	return true
 }
 
-// Complete closes the descriptor.
-func (t *tail) Complete(o *op.Op, _ int32, _ uint32) {
+// Complete closes the descriptor. If the peer has not taken everything that was accepted it must not see an orderly end.
+func (t *tail) Complete(o *op.Op, res int32, _ uint32) {
 	t.op = nil
 	t.l.FreeOp(o)
+	if int(res) != len(t.rest) {
+		t.l.Kernel().SetLinger(t.fd.Sys(), 0)
+	}
 	t.l.Unsent(-len(t.rest))
 	t.l.HoldOpen(-1)
 	t.l.RemoveTimer(&t.timer)
