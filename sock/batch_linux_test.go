@@ -660,7 +660,11 @@ func TestLostBytesAreNoEnd(t *testing.T) {
 	}{
 		{"left open", func(x *batch, cancel func()) { cancel() }},
 		{"Close", func(x *batch, cancel func()) { x.c.Close(); cancel() }},
-		{"Close that lingers", func(x *batch, cancel func()) { x.c.SetLinger(1); x.here.Go(func() { x.c.Close() }); cancel() }},
+		{"Close that lingers", func(x *batch, cancel func()) {
+			x.c.SetLinger(1)
+			x.here.Go(func() { x.c.Close() })
+			cancel()
+		}},
 		{"Close, and a deadline", func(x *batch, _ func()) {
 			x.c.SetWriteDeadline(time.Now().Add(time.Millisecond))
 			x.c.Close()
@@ -817,6 +821,8 @@ func TestFlushLeavesRoom(t *testing.T) {
 					x.must("Flush", x.c.Flush())
 					others(here)
 				}
+				x.write(x.c, 10) // by a plain call if the peer was slow for a moment
+				others(here)
 				plain, batched := sends(here)
 				x.write(x.c, 10)
 				x.write(x.c, 10)

@@ -411,7 +411,7 @@ func (c *Core) leaveTail(then func(fd int32)) bool {
 	return true
 }
 
-// Complete closes the descriptor. If the peer has not taken everything that was accepted it must not see an orderly end.
+// Complete closes the descriptor. A peer that has not taken everything that was accepted must not see an orderly end.
 func (t *tail) Complete(o *op.Op, res int32, _ uint32) {
 	t.op = nil
 	t.l.FreeOp(o)
