@@ -107,7 +107,13 @@ func (e *end) isReset() bool {
 
 // refuses reports whether an error of a write says that the peer takes no more.
 func (e *end) refuses(err error) bool {
-	return errors.Is(err, posix.EPIPE) || errors.Is(err, posix.ECONNRESET) || e.isReset()
+	return errors.Is(err, posix.EPIPE) || errors.Is(err, posix.ECONNRESET) || e.isReset() && !isOurs(err)
+}
+
+// isOurs reports whether an error is of this machine, and says nothing of a peer. A connection that has lost bytes by
+// it was reset from this side.
+func isOurs(err error) bool {
+	return errors.Is(err, posix.ENOMEM) || errors.Is(err, posix.ENOBUFS) || errors.Is(err, posix.EIO)
 }
 
 // move passes on what from sends, and how it ends. What is cut short, either peer sees as a reset.
@@ -133,7 +139,7 @@ func (r *relay) move(client *sock.Conn, to, from *end) {
 	case err != nil && !reading && !from.ended && to.refuses(err):
 		to.broken = true
 	default:
-		if err != nil && !from.isReset() && !to.isReset() {
+		if err != nil && (isOurs(err) || !from.isReset() && !to.isReset()) {
 			r.complain(fmt.Sprintf("connection of %v is reset: %v", client.RemoteAddr(), err))
 		}
 		reset(to)
