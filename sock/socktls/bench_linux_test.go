@@ -7,8 +7,12 @@ import (
 	"crypto/tls"
 	"io"
 	"net"
+	"slices"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"ringo"
 	"ringo/sock"
@@ -179,4 +183,105 @@ func BenchmarkHandshake(b *testing.B) {
 			c.Close()
 		})
 	})
+}
+
+// BenchmarkBystander is 64 bytes there and back on a plain connection, beside connections that are made, secured, and
+// used or abused by two peers, one after the other. Each has a task that reads and one that writes.
+func BenchmarkBystander(b *testing.B) {
+	for _, peers := range []string{"honest", "hostile"} {
+		b.Run("peers="+peers, func(b *testing.B) {
+			err := ringo.Run(context.Background(), &ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
+				ln, err := socktls.Listen(l, "tcp", "127.0.0.1:0", serverConfig())
+				if err != nil {
+					return err
+				}
+				defer ln.Close()
+				l.Go(func() {
+					for {
+						c, err := ln.AcceptConn()
+						if err != nil {
+							return
+						}
+						l.Go(func() { used(l, c) })
+					}
+				})
+				by, leave := stand(b, l)
+				defer leave()
+				var stop atomic.Bool
+				var all sync.WaitGroup
+				for range 2 {
+					all.Go(func() {
+						for i := 0; !stop.Load(); i++ {
+							a := attacks[i%len(attacks)]
+							if err := once(ln.Addr().String(), peers == "hostile", a); err != nil {
+								b.Error(err)
+								return
+							}
+						}
+					})
+				}
+				took := make([]time.Duration, b.N)
+				by.peer.SetDeadline(time.Time{})
+				b.ResetTimer()
+				err = l.Offload(func(context.Context) error {
+					for i := range took {
+						before := time.Now()
+						if err := by.trip(); err != nil {
+							return err
+						}
+						took[i] = time.Since(before)
+					}
+					return nil
+				})
+				b.StopTimer()
+				stop.Store(true)
+				l.Offload(func(context.Context) error { all.Wait(); return nil })
+				slices.Sort(took)
+				b.ReportMetric(float64(took[len(took)/2].Microseconds()), "p50-µs")
+				b.ReportMetric(float64(took[len(took)*99/100].Microseconds()), "p99-µs")
+				return err
+			})
+			if err != nil {
+				b.Fatal(err)
+			}
+		})
+	}
+}
+
+// used reads what comes, and writes as much as the peer takes, for a moment.
+func used(l *ringo.Loop, c *socktls.Conn) {
+	defer c.Close()
+	if c.Handshake() != nil {
+		return
+	}
+	c.SetDeadline(time.Now().Add(20 * time.Millisecond))
+	l.Go(func() {
+		for p := make([]byte, 1<<14); ; {
+			if _, err := c.Write(p); err != nil {
+				return
+			}
+		}
+	})
+	readAll(c)
+}
+
+// once is a peer of used, that attacks it or just reads.
+func once(address string, hostile bool, a attack) error {
+	raw, err := net.Dial("tcp", address)
+	if err != nil {
+		return err
+	}
+	defer raw.Close()
+	f, err := forge(raw)
+	if err != nil {
+		return err
+	}
+	if hostile {
+		a.do(f)
+		raw.SetReadDeadline(time.Now().Add(20 * time.Millisecond))
+		io.Copy(io.Discard, raw) // to the server's end
+	} else {
+		io.Copy(io.Discard, raw)
+	}
+	return nil
 }

@@ -38,6 +38,7 @@ func TestBulk(t *testing.T) {
 		eachCallersFor(t, limit, func(t *testing.T, l *ringo.Loop, read, write starter) {
 			for _, serve := range []bool{true, false} {
 				raw, peer := connect(t, l)
+				raw.SetWriteBuffer(1 << 20) // with what connect sets, much would take for ever: on package net as well
 				var far *tls.Conn
 				var near *socktls.Conn
 				if serve {
