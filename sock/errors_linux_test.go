@@ -83,9 +83,9 @@ func TestClosedBetweenPieces(t *testing.T) {
 		},
 	}
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		onLoop(t, cfg, func(l *ringo.Loop) {
-			withLoop(t, l, cfg, func(other *ringo.Loop) {
-				for what, write := range writes {
+		for what, write := range writes {
+			onLoop(t, cfg, func(l *ringo.Loop) {
+				withLoop(t, l, cfg, func(other *ringo.Loop) {
 					for how, end := range ends {
 						for turns := range 8 {
 							c, peer := connect(t, l)
@@ -116,19 +116,20 @@ func TestClosedBetweenPieces(t *testing.T) {
 							for range turns {
 								l.Sleep(0)
 							}
+							go io.Copy(io.Discard, peer) // Detach waits for what was accepted
 							if err := end(c, other); err != nil {
 								t.Fatal(err)
 							}
-							peer.Close()
 							writing.Wait()
+							peer.Close()
 							if err != nil && !errors.Is(err, net.ErrClosed) || what == "Copy" && err == nil {
 								t.Errorf("%s, %s after %d turns: %v", what, how, turns, err)
 							}
 						}
 					}
-				}
+				})
 			})
-		})
+		}
 	})
 }
 

@@ -45,7 +45,7 @@ func TestUnixNames(t *testing.T) {
 
 func TestUnixNamesRefused(t *testing.T) {
 	for _, name := range []string{strings.Repeat("p", UnixPathMax+1), "@" + strings.Repeat("a", UnixPathMax),
-		"/a\x00b", "\x00abstract"} {
+		"/a\x00b", "\x00"} {
 		var sa Sockaddr
 		if sa.SetUnix(name) {
 			t.Errorf("SetUnix(%q) took what no socket is called", name)
