@@ -69,11 +69,17 @@ func (c *PacketConn) ReadFrom(p []byte) (int, net.Addr, error) {
 
 // ReadFromUDP is Read with the sender.
 func (c *PacketConn) ReadFromUDP(p []byte) (int, *net.UDPAddr, error) {
+	return c.readFromUDP(p, new(net.UDPAddr))
+}
+
+// readFromUDP is ReadFromUDP with memory for the sender: that of a caller who does not keep it is on his stack.
+func (c *PacketConn) readFromUDP(p []byte, a *net.UDPAddr) (int, *net.UDPAddr, error) {
 	n, from, err := c.readFrom("recvfrom", p)
 	if err != nil {
 		return n, nil, err
 	}
-	return n, net.UDPAddrFromAddrPort(from), nil
+	a.IP, a.Zone, a.Port = from.Addr().AsSlice(), from.Addr().Zone(), int(from.Port())
+	return n, a, nil
 }
 
 // ReadFromUDPAddrPort is Read with the sender, and allocates nothing. On a socket of
