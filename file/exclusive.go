@@ -51,11 +51,12 @@ func (x *exclusive) wait() error {
 	return err
 }
 
-// unlock gives the lock up, or to who asks for it.
+// unlock gives the lock up, or to who asks for it. Who asks may be cancelled, and take that back, at any time.
 func (x *exclusive) unlock() {
-	if x.state.CompareAndSwap(held, free) {
-		return
+	for !x.state.CompareAndSwap(held, free) {
+		if x.state.CompareAndSwap(wanted, held) {
+			x.passed.TrySend(struct{}{})
+			return
+		}
 	}
-	x.state.Store(held)
-	x.passed.TrySend(struct{}{})
 }

@@ -12,6 +12,15 @@ const (
 	IsFUSE = uint32(isFUSE)
 )
 
+// Exclusive is an exclusive.
+type Exclusive struct{ x exclusive }
+
+func NewExclusive() *Exclusive      { return &Exclusive{newExclusive()} }
+func (e *Exclusive) Lock() error    { return e.x.lock() }
+func (e *Exclusive) Unlock()        { e.x.unlock() }
+func (e *Exclusive) IsWanted() bool { return e.x.state.Load() == wanted }
+func (e *Exclusive) IsFree() bool   { return e.x.state.Load() == free }
+
 // Know has known taken for granted of all files that are opened on dir's mount from now on, and their goroutines'
 // transfers go by h, if it is not nil. undo takes it back.
 func Know(dir string, known uint32, h *hosted.Rings) (undo func(), err error) {
