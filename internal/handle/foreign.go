@@ -313,7 +313,7 @@ func (f *foreign) closeFD(registry *Registry) {
 	c := f.c
 	c.l.Kernel().Close(c.fd.Take())
 	if registry == nil { // of a detached handle nothing was accepted
-		c.leaveError()
+		c.leaveForeignError()
 	}
 	f.finish()
 	if registry != nil {

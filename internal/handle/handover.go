@@ -125,9 +125,9 @@ func (h *half) returned() {
 	f.mu.Lock()
 	asked, closing := h.asked, f.isClosing()
 	h.onWay = false
-	f.mu.Unlock()
 	d := &c.own.dirs[h.dir]
-	h.unlend(d)
+	h.unlend(d) // still locked: where the loop has ended, somebody may be closing the handle
+	f.mu.Unlock()
 	d.unlock(c.l)
 	if asked && !closing {
 		c.l.Start((*handover)(h))

@@ -324,26 +324,27 @@ func (c *Core) Resume(rest []byte) {
 }
 
 // leaveError leaves the error of a send that nobody was told to those who are in Close, or come to it: be it that the
-// output is the loop's, or that of foreign callers. None of them is at it.
+// output is the loop's, or that of foreign callers. None of them is at it. On the loop's thread.
 func (c *Core) leaveError() {
-	var err error
-	if c.own != nil && c.own.out.unsent != nil {
-		err = c.own.out.unsent.err
+	if u := c.own.out.unsent; u != nil && u.err != nil {
+		c.own.out.unsent = nil
+		c.keepError(u.err)
 	}
-	if f := c.foreign.Load(); f != nil && f != nobody {
-		f.mu.Lock()
-		if theirs := f.halves[Out].takeError(); theirs != nil {
-			err = theirs
-		}
-		f.mu.Unlock()
-	}
-	if err == nil {
+	c.leaveForeignError()
+}
+
+// leaveForeignError is leaveError for the output of foreign callers alone. Any thread.
+func (c *Core) leaveForeignError() {
+	f := c.foreign.Load()
+	if f == nil || f == nobody {
 		return
 	}
-	if c.own != nil {
-		c.own.out.unsent = nil
+	f.mu.Lock()
+	err := f.halves[Out].takeError()
+	f.mu.Unlock()
+	if err != nil {
+		c.keepError(err)
 	}
-	c.keepError(err)
 }
 
 // keepError is apart because its argument is on the heap.
