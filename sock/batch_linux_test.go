@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"os"
 	"syscall"
@@ -117,6 +118,17 @@ func (x *batch) block() {
 		if same++; before != x.filler {
 			same = 0
 		}
+	}
+}
+
+// unsent has what was accepted wait for room. A peer's kernel that is late may make some: then more is written.
+func (x *batch) unsent() {
+	x.Helper()
+	for before := x.waits(); ; x.write(x.c, 33) {
+		if others(x.here); x.waits() != before {
+			return
+		}
+		x.block()
 	}
 }
 
@@ -464,10 +476,7 @@ func TestAcceptedGoesFirst(t *testing.T) {
 							x.write(x.c, 700)
 							x.write(x.c, 33)
 							if state == "unsent" {
-								before := x.waits()
-								if others(here); x.waits() == before {
-									t.Error("the socket had room")
-								}
+								x.unsent()
 							}
 							if f.quick {
 								f.do(x)
@@ -624,10 +633,7 @@ func TestUnsentEndsWithGrace(t *testing.T) {
 							}
 						}
 						x := oneRun(t, cfg, true, func(x *batch, cancel func()) {
-							before := x.waits()
-							if others(x.here); x.waits() == before {
-								t.Error("the socket had room")
-							}
+							x.unsent()
 							if by == "task" {
 								x.here.Go(func() { do(x) })
 							} else {
@@ -681,10 +687,7 @@ func TestLostBytesAreNoEnd(t *testing.T) {
 			t.Run(e.name, func(t *testing.T) {
 				within(patience, t.Name(), func() {
 					x := oneRun(t, cfg, true, func(x *batch, cancel func()) {
-						before := x.waits()
-						if others(x.here); x.waits() == before {
-							t.Error("the socket had room")
-						}
+						x.unsent()
 						e.do(x, cancel)
 					})
 					defer x.peer.Close()
@@ -703,6 +706,9 @@ func sends(l *ringo.Loop) (plain, batched uint64) {
 	return opStats(l, "send").Tried, l.Stats().Driver.Sends
 }
 
+// anySends is a count that nothing is compared with.
+const anySends = math.MaxUint64
+
 // What a turn writes to a connection is one send.
 func TestOneSendATurn(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
@@ -711,9 +717,10 @@ func TestOneSendATurn(t *testing.T) {
 				d, out := connect(t, here)
 				defer out.Close()
 				defer d.Close()
-				for round := range 20 {
+				for round := 0; round < 20; {
 					others(here)
 					plain, batched := sends(here)
+					turns := here.Stats().Turns
 					for range 5 {
 						x.write(x.c, 100)
 						d.Write([]byte("0123456789"))
@@ -721,8 +728,13 @@ func TestOneSendATurn(t *testing.T) {
 					}
 					p := x.next(20)
 					x.c.WriteV([][]byte{p[:7], p[7:]})
+					if here.Stats().Turns == turns { // else a paused thread has made it end
+						round++
+					} else {
+						plain = anySends
+					}
 					others(here)
-					if p, b := sends(here); p != plain || b != batched+2 {
+					if p, b := sends(here); plain != anySends && (p != plain || b != batched+2) {
 						t.Errorf("round %d: %d plain sends and %d batched, want 0 and 2", round, p-plain, b-batched)
 					}
 					wantPeer(t, here, out, "01234567890123456789012345678901234567890123456789")
@@ -891,7 +903,7 @@ func TestDeadlineOfUnsent(t *testing.T) {
 							}
 						}
 						x.write(x.c, 700)
-						others(here)
+						x.unsent()
 						x.c.SetWriteDeadline(time.Now().Add(5 * time.Millisecond))
 						run(func() {
 							for range 2 {

@@ -14,6 +14,9 @@ import (
 func TestFullBufferIsOneReceive(t *testing.T) {
 	const messages = 50
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		if cfg.Driver == "uring-poll" {
+			t.Skip("its polls end with each event, and before it makes the next it looks once more")
+		}
 		cfg.Loops, cfg.BufferSize = 1, 1024
 		echo := func(c *sock.Conn) error {
 			b, err := c.Next()
