@@ -8,11 +8,11 @@ import (
 	"io"
 	"net"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
 	"ringo"
+	"ringo/internal/posix"
 	"ringo/internal/socktest"
 	"ringo/sock/socktls"
 )
@@ -79,7 +79,7 @@ var attacks = []attack{
 	{"reset", func(f *forger) error {
 		return errors.Join(f.raw.(*net.TCPConn).SetLinger(0), f.raw.Close())
 	}, func(err error) bool { // a kernel tells one of those who wait of a reset, and the others of the end
-		return errors.Is(err, syscall.ECONNRESET) || err == io.EOF
+		return errors.Is(err, posix.ECONNRESET) || err == io.EOF
 	}},
 	{"nothing", func(*forger) error { return nil }, nil},
 }
