@@ -17,7 +17,7 @@ import (
 )
 
 // patience is how long anything may take that must come.
-const patience = 10 * time.Second
+const patience = 30 * time.Second
 
 // errDead is what drivers die of here.
 var errDead = errors.New("dead on purpose")
