@@ -127,9 +127,7 @@ func (f *foreign) ready(h *half, interest uint16, until int64) (int32, error) {
 	case l == p.l:
 		p.begin()
 	case !p.l.Call(p.begin):
-		p.err = ErrEnded
-		p.caller.Claim(yours)
-		p.caller.Wake()
+		p.refuse()
 	}
 	switch which, ok := p.caller.Park(); {
 	case !ok && f.c.l == nil:
@@ -282,6 +280,15 @@ func (p *poll) end(res int32) {
 func (p *poll) tell(res int32) {
 	if p.caller.Claim(yours) {
 		p.res = res
+		p.caller.Wake()
+	}
+}
+
+// refuse is tell of a loop that has ended, by the caller itself. Whoever closes the handle on that loop's thread may
+// have told it already.
+func (p *poll) refuse() {
+	if p.caller.Claim(yours) {
+		p.err = ErrEnded
 		p.caller.Wake()
 	}
 }
