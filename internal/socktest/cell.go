@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"ringo"
@@ -69,6 +70,8 @@ type cell struct {
 	before []byte // what a call before this one has read
 	ahead  int    // and written
 
+	firsts atomic.Int32 // calls of Close that were not told net.ErrClosed
+
 	clean []func()
 	report
 }
@@ -106,7 +109,7 @@ func (x *cell) close() {
 // closeHandle closes the handle, and what it has become.
 func (x *cell) closeHandle() {
 	x.inTime("Close", func() error {
-		err := x.c.Close()
+		err := x.closed(x.c)
 		if x.row.small && x.ev.ended { // it says that something was lost
 			return nil
 		}
@@ -114,11 +117,22 @@ func (x *cell) closeHandle() {
 	})
 	if x.moved != nil {
 		x.inTime("Close of what was moved", x.moved.Close)
+		x.moved = nil
 	}
 	if x.parted != nil {
 		x.inTime("Close of what was detached", x.parted.Close)
 		x.parted = nil
 	}
+}
+
+// closed calls Close, of which one call is the first and all others get net.ErrClosed.
+func (x *cell) closed(c io.Closer) error {
+	err := c.Close()
+	if errors.Is(err, net.ErrClosed) && !errors.Is(err, ringo.ErrEnded) { // that says that something was lost
+		return nil
+	}
+	x.firsts.Add(1)
+	return err
 }
 
 // call has the caller make the call, and the event come over it.
@@ -550,9 +564,9 @@ var longAgo = time.Unix(1, 0)
 // closes has somebody of another kind close the handle.
 func closes(x *cell, _ *pending) {
 	if x.who.own {
-		x.inTime("Close by a goroutine", x.c.Close)
+		x.inTime("Close by a goroutine", func() error { return x.closed(x.c) })
 	} else {
-		x.byTask("Close", x.c.Close)
+		x.byTask("Close", func() error { return x.closed(x.c) })
 	}
 }
 

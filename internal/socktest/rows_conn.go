@@ -227,11 +227,11 @@ var connRows = []*row{
 		return err
 	})},
 
-	{method: "Close", ends: true, stays: true, ask: asks((*sock.Conn).Close)},
-	{method: "Close/linger", nets: tcpOnly, ends: true, stays: true, ask: asks(func(c *sock.Conn) error {
-		c.SetLinger(1)
-		return c.Close()
-	})},
+	{method: "Close", ends: true, stays: true, ask: func(x *cell) error { return x.closed(x.c) }},
+	{method: "Close/linger", nets: tcpOnly, ends: true, stays: true, ask: func(x *cell) error {
+		x.conn.SetLinger(1)
+		return x.closed(x.c)
+	}},
 	{method: "Detach", ends: true, ask: asks(func(c *sock.Conn) error {
 		fd, _, err := c.Detach()
 		if err == nil {

@@ -33,7 +33,7 @@ var listenRows = []*row{
 		return err
 	}},
 	{method: "SetDeadline", ask: func(x *cell) error { return x.ln.SetDeadline(time.Now().Add(time.Hour)) }},
-	{method: "Close", ends: true, stays: true, ask: func(x *cell) error { return x.ln.Close() }},
+	{method: "Close", ends: true, stays: true, ask: func(x *cell) error { return x.closed(x.ln) }},
 }
 
 // accepts makes a row's function of a method that accepts.
@@ -63,9 +63,9 @@ var listenEvents = []*event{
 	eventNamed("deadline-past"), eventNamed("deadline-ahead"),
 	{name: "close", gone: true, fails: true, errors: closed, over: nothing, act: func(x *cell, _ *pending) {
 		if x.who.own {
-			x.inTime("Close by a goroutine", x.ln.Close)
+			x.inTime("Close by a goroutine", func() error { return x.closed(x.ln) })
 		} else {
-			x.byTask("Close", x.ln.Close)
+			x.byTask("Close", func() error { return x.closed(x.ln) })
 		}
 	}},
 	eventNamed("loop-end"), eventNamed("driver-death"),
@@ -115,7 +115,7 @@ func (x *cell) runListener() {
 			}
 		}
 	}
-	x.inTime("Close", x.ln.Close)
+	x.inTime("Close", func() error { return x.closed(x.ln) })
 	for _, f := range x.clean {
 		f()
 	}

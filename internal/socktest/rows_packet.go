@@ -205,6 +205,6 @@ func packetRows() []*row {
 			}
 			return raw.Control(func(uintptr) {})
 		}},
-		{method: "Close", ends: true, stays: true, ask: func(x *cell) error { return x.c.Close() }},
+		{method: "Close", ends: true, stays: true, ask: func(x *cell) error { return x.closed(x.c) }},
 	}
 }

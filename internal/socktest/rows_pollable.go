@@ -32,7 +32,7 @@ var pollRows = []*row{
 	{method: "SetDeadline", ask: func(x *cell) error { return x.c.SetDeadline(time.Now().Add(time.Hour)) }},
 	{method: "SetReadDeadline", ask: func(x *cell) error { return x.c.SetReadDeadline(time.Time{}) }},
 	{method: "SetWriteDeadline", ask: func(x *cell) error { return x.c.SetWriteDeadline(time.Time{}) }},
-	{method: "Close", ends: true, stays: true, ask: func(x *cell) error { return x.c.Close() }},
+	{method: "Close", ends: true, stays: true, ask: func(x *cell) error { return x.closed(x.c) }},
 }
 
 // ready waits for one thing, and wants to be told of it, or of the end.
