@@ -79,9 +79,7 @@ func TestCloseTwice(t *testing.T) {
 			c.Close()
 			first.Wait()
 			second.Wait()
-			if err := c.Close(); err != nil {
-				t.Errorf("Close again: %v", err)
-			}
+			wantClosed(t, "Close again", c.Close())
 			wantPeerEOF(t, l, peer)
 		})
 	})
@@ -331,7 +329,9 @@ func TestSecondCloseWaitsToo(t *testing.T) {
 							t.Error("the second Close returned before the descriptor was closed")
 						}
 						go io.Copy(io.Discard, peer)
-						return errors.Join(<-first, <-second)
+						err := <-first
+						wantClosed(t, "the second Close", <-second)
+						return err
 					})
 				})
 				if err != nil {
@@ -427,5 +427,37 @@ func TestCloseBehindSlowWriter(t *testing.T) {
 			release.Send(true)
 			first.Wait()
 		})
+	})
+}
+
+// The handles that package net has not say as well that they were closed before.
+func TestCloseAgain(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		set, err := sock.Reserve("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = ringo.Run(context.Background(), &cfg, func(l *ringo.Loop) error {
+			r, w, err := os.Pipe()
+			if err != nil {
+				return err
+			}
+			defer r.Close()
+			defer w.Close()
+			p, err := sock.Poll(l, r)
+			if err != nil {
+				return err
+			}
+			for name, c := range map[string]io.Closer{"ListenerSet": set, "Pollable": p} {
+				if err := c.Close(); err != nil {
+					t.Errorf("%s: %v", name, err)
+				}
+				wantClosed(t, name, c.Close())
+			}
+			return nil
+		})
+		if err != nil {
+			t.Error(err)
+		}
 	})
 }

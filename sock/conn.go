@@ -122,12 +122,15 @@ func (c *Conn) RemoteAddr() net.Addr {
 // Write with the count of what went out, and waits until they are done with the descriptor;
 // a task parks, also one that was cancelled. What was written is still sent, see SetLinger; the error is that
 // of an accepted write (see Write) that failed, if no other call was told.
-// Closing again waits for the first Close and returns nil. Bytes from Peek are gone; leases
-// stay. Any goroutine may call it.
+// Closing again waits for the first Close and returns net.ErrClosed; the first returns nil also where the connection
+// was closed otherwise before. Bytes from Peek are gone; leases stay. Any goroutine may call it.
 func (c *Conn) Close() error {
 	err := c.core.Close()
-	if err == nil || c.l == nil {
+	switch {
+	case err == nil, c.l == nil:
 		return err
+	case err == net.ErrClosed:
+		return c.fail("close", err)
 	}
 	return c.fail("write", err)
 }

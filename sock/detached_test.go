@@ -37,11 +37,10 @@ func TestDetachedCloseWithoutTheLoop(t *testing.T) {
 			}
 			before := turns()
 			for _, c := range ours {
-				for range 2 { // the second is for nothing
-					if err := c.Close(); err != nil {
-						t.Error(err)
-					}
+				if err := c.Close(); err != nil {
+					t.Error(err)
 				}
+				wantClosed(t, "Close again", c.Close())
 				if _, err := c.Read(make([]byte, 1)); !errors.Is(err, net.ErrClosed) {
 					t.Errorf("read after close: %v", err)
 				}
@@ -200,9 +199,7 @@ func TestDetachedCloseBesideOneThatLingers(t *testing.T) {
 			if err := c.SetLinger(-1); err != nil {
 				t.Error(err)
 			}
-			if err := c.Close(); err != nil {
-				t.Error(err)
-			}
+			wantClosed(t, "Close again", c.Close())
 			close(release)
 			within(patience, t.Name(), func() {
 				if err := <-closed; err != nil {
@@ -296,9 +293,10 @@ func TestDetachedCloseBesideAnother(t *testing.T) {
 					}
 					close(k.release)
 					within(patience, t.Name(), func() {
-						if err := errors.Join(<-first, <-second); err != nil {
+						if err := <-first; err != nil {
 							t.Error(err)
 						}
+						wantClosed(t, "the second Close", <-second)
 					})
 				})
 			})

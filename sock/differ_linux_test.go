@@ -314,6 +314,34 @@ var likeNets = map[string]func(s *likeNet){
 		_, err = s.dial(context.Background(), net.Dialer{Timeout: -time.Second}, "tcp", "127.0.0.1:1")
 		s.see("timeout", err)
 	},
+	"Close again": func(s *likeNet) {
+		for _, network := range []string{"tcp", "unix", "unixpacket"} {
+			at := s.name(network)
+			if network == "tcp" {
+				at = "127.0.0.1:0"
+			}
+			ln := s.listenOn(network, at)
+			c := s.dialTo(network, ln.Addr().String())
+			for i := range 3 {
+				err := c.Close()
+				s.see(network+" conn", i, err)
+				err = ln.Close()
+				s.see("listener", i, err)
+			}
+		}
+		udp, gram := s.packet("udp", "127.0.0.1:0"), s.packet("unixgram", s.name("g"))
+		dialled, sender := s.dialTo("udp", "127.0.0.1:9"), s.dialTo("unixgram", s.name("g"))
+		for i := range 3 {
+			err := udp.Close()
+			s.see("udp", i, err)
+			err = gram.Close()
+			s.see("unixgram", i, err)
+			err = dialled.Close()
+			s.see("udp, dialled", i, err)
+			err = sender.Close()
+			s.see("unixgram, dialled", i, err)
+		}
+	},
 	"dial this machine": func(s *likeNet) {
 		for _, at := range []string{"127.0.0.1:0", "[::1]:0"} {
 			ln := s.listenOn("tcp", at)
@@ -711,6 +739,7 @@ func (s *likeNet) closed(c net.Conn) {
 	s.see("read nothing", err)
 	_, err = c.Write([]byte("x"))
 	s.see("write", err)
+	s.see("Close", c.Close())
 	s.see("deadlines", c.SetDeadline(time.Now()), c.SetReadDeadline(time.Time{}), c.SetWriteDeadline(time.Time{}))
 	if b, ok := c.(interface{ SetReadBuffer(int) error }); ok {
 		s.see("SetReadBuffer", b.SetReadBuffer(4096))

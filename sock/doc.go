@@ -71,8 +71,10 @@
 //
 // # Where it differs from package net
 //
-//   - Closing again waits for the first Close and returns nil, where package net has an error
-//     that is net.ErrClosed. Whatever else fails because of the close returns that error.
+//   - Close waits until the operations in flight, which it ends, are done with the
+//     descriptor, and so does Close again, before it returns net.ErrClosed. The first returns
+//     nil also where the end of the Run was faster, and the error of a send that was accepted
+//     and that no call has been told of.
 //   - After a reset each Read returns that error, where package net has it once and then
 //     io.EOF, as if the peer had ended in order.
 //   - An address whose zone is no interface is an error; package net leaves the zone out.
@@ -82,8 +84,6 @@
 //   - A look-up of a name is two, of IPv6 and of IPv4. The context's values go along, so
 //     that net/http/httptrace is told of each (DNSStart, DNSDone); of ConnectStart and
 //     ConnectDone it is not, which package net alone can call.
-//   - Close waits until the operations in flight, which it ends, are done with the
-//     descriptor. It returns the error of a send that was accepted and that no call has been told of.
 //   - Accept waits out shortages of descriptors and memory, which net reports.
 //   - A dial of a name tries IPv6 first and then the families in turn, all addresses side
 //     by side after RFC 8305; package net begins with the family of the address that RFC

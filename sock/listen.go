@@ -204,13 +204,16 @@ func (s *ListenerSet) Addr() net.Addr {
 }
 
 // Close gives the reservation up; listeners that were made go on. Any goroutine
-// may call it. Closing again does nothing.
+// may call it. Closing again returns net.ErrClosed.
 func (s *ListenerSet) Close() error {
 	if s.network == "" {
 		return errZero // and the descriptor 0 is not its own
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.closed {
+		return &net.OpError{Op: "close", Net: s.network, Addr: s.Addr(), Err: net.ErrClosed}
+	}
 	s.close()
 	return nil
 }

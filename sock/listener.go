@@ -332,8 +332,13 @@ func (a *listenerAlarm) Fire(*timer.Timer) { a.core.Wake() }
 // Close stops listening. It ends the calls of Accept in flight, which return net.ErrClosed,
 // and waits until they are done with the descriptor; a task parks, also one that was
 // cancelled. Connections that were accepted go on, those that nobody asked for are closed.
-// Closing again waits for the first Close and returns nil. Any goroutine may call it.
-func (ln *Listener) Close() error { return ln.core.Close() }
+// Closing again waits for the first Close and returns net.ErrClosed. Any goroutine may call it.
+func (ln *Listener) Close() error {
+	if err := ln.core.Close(); err != nil {
+		return ln.fail("close", err)
+	}
+	return nil
+}
 
 // listenerHooks is the listener as the hooks of its core. At a handover what was accepted and not asked for stays
 // where it is: the queue belongs to whoever has access.

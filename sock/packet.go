@@ -77,8 +77,9 @@ func (c *packet) failed(name string, err error) error {
 
 // Close closes the socket. It ends the calls in flight, which return net.ErrClosed, and waits until
 // they are done with the descriptor; a task parks, also one that was cancelled. Datagrams that nobody
-// has read are lost. Closing again waits for the first Close and returns nil. Any goroutine may call it.
-func (c *packet) Close() error { return c.core.Close() }
+// has read are lost. Closing again waits for the first Close and returns net.ErrClosed. Any goroutine may call
+// it.
+func (c *packet) Close() error { return c.failed("close", c.core.Close()) }
 
 // detach gives a new socket to the foreign callers for whom it was made.
 func (c *packet) detach() { c.core.LendAll() }

@@ -182,8 +182,13 @@ func (p *Pollable) setDeadlines(t time.Time, in, out bool) error {
 
 // Close closes the duplicate. It ends the calls in flight, which return net.ErrClosed, and
 // waits until they are done with the descriptor; a task parks, also one that was cancelled.
-// Closing again waits for the first Close and returns nil. Any goroutine may call it.
-func (p *Pollable) Close() error { return p.core.Close() }
+// Closing again waits for the first Close and returns net.ErrClosed. Any goroutine may call it.
+func (p *Pollable) Close() error {
+	if err := p.core.Close(); err != nil {
+		return p.fail("close", err)
+	}
+	return nil
+}
 
 func (p *Pollable) fail(name string, err error) error {
 	if p.l == nil {

@@ -1,23 +1,30 @@
 package handle
 
 import (
+	"net"
+
 	"ringo/internal/loop"
 )
 
 // Close closes the handle, and waits until the descriptor is closed, or a tail has it; a task parks, also one that was
-// cancelled. The error is that of a send that nobody was told. Closing again does nothing but wait. Any caller.
+// cancelled. The error is that of a send that nobody was told. Who is not the first to call it waits as well, and gets
+// net.ErrClosed. Any caller.
 func (c *Core) Close() error {
-	switch {
-	case c.l == nil:
+	if c.l == nil {
 		return ErrZero
-	case !c.l.IsCurrent():
-		c.closeForeign()
-		return c.TakeError()
 	}
-	c.attach()
-	c.hooks.CloseCalled()
-	c.BeginClose()
-	c.AwaitClosed()
+	again := c.closeCalled.Swap(true)
+	if c.l.IsCurrent() {
+		c.attach()
+		c.hooks.CloseCalled()
+		c.BeginClose()
+		c.AwaitClosed()
+	} else {
+		c.closeForeign()
+	}
+	if again {
+		return net.ErrClosed
+	}
 	return c.TakeError()
 }
 

@@ -115,6 +115,7 @@ func (x *cell) closeHandle() {
 		}
 		return err
 	})
+	x.closedOnce()
 	if x.moved != nil {
 		x.inTime("Close of what was moved", x.moved.Close)
 		x.moved = nil
@@ -133,6 +134,13 @@ func (x *cell) closed(c io.Closer) error {
 	}
 	x.firsts.Add(1)
 	return err
+}
+
+// closedOnce looks at how many were the first, whoever began the close.
+func (x *cell) closedOnce() {
+	if n := x.firsts.Load(); n != 1 {
+		x.fault("%d calls of Close were the first", n)
+	}
 }
 
 // call has the caller make the call, and the event come over it.

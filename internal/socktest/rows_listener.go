@@ -116,6 +116,7 @@ func (x *cell) runListener() {
 		}
 	}
 	x.inTime("Close", func() error { return x.closed(x.ln) })
+	x.closedOnce()
 	for _, f := range x.clean {
 		f()
 	}
