@@ -51,8 +51,10 @@ func runCommand(args []string) error {
 	flags.StringVar(&s.root, "root", "", "`folder` that may be written to, with the packages")
 	flags.StringVar(&s.dir, "dir", ".", "`folder` to build in")
 	flags.BoolVar(&s.short, "short", false, "run the tests with -short")
+	flags.BoolVar(&s.wrapped, "wrapped", false, "all tests are inside of one, so that those are what is run alone")
 	flags.StringVar(&s.skip, "skip", "", "leave out the tests that match the `pattern`")
 	helpers := flags.String("helpers", "", "`folders` below the root whose other files are rewritten like tests")
+	files := flags.String("files", "", "`folders` below the root, all of whose files have package file in the place of os")
 	drivers := flags.String("drivers", "uring,epoll",
 		"the `drivers`; one that ends in /tasks has streams used in tasks")
 	accepted := flags.String("accepted", "", "`file` with the differences that are accepted")
@@ -64,6 +66,9 @@ func runCommand(args []string) error {
 	s.drivers = strings.Split(*drivers, ",")
 	if *helpers != "" {
 		s.helpers = strings.Split(*helpers, ",")
+	}
+	if *files != "" {
+		s.files = strings.Split(*files, ",")
 	}
 	var err error
 	if s.accepted, err = readAccepted(*accepted, s.name); err != nil {

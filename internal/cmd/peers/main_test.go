@@ -69,6 +69,40 @@ func TestCompare(t *testing.T) {
 	}
 }
 
+// Of a package whose tests are all inside of one, those are run alone.
+func TestCompareWrapped(t *testing.T) {
+	good := results{"Test": pass, "Test/A": pass, "Test/A/one": pass, "Test/B": pass, "Test/C": pass}
+	bad := results{"Test": "fail", "Test/A": "fail", "Test/A/one": "fail", "Test/B": "fail", "Test/C": pass}
+	var alone []string
+	runs := func(driver string, names []string) (*once, int, error) {
+		if driver == "" {
+			return script{"": {good}}.runs(driver, names)
+		}
+		alone = append(alone, names...)
+		if slices.Contains(names, "Test/B") {
+			return script{driver: {good}}.runs(driver, names)
+		}
+		return script{driver: {bad}}.runs(driver, names)
+	}
+	p := &pkg{path: "p", tests: []string{"Test"}, wrapped: true, runs: runs}
+	l := &line{driver: "uring"}
+	if err := p.compare([]*line{l}); err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join(alone, " "); got != "Test/A Test/A Test/A Test/B" {
+		t.Errorf("run alone: %q", got)
+	}
+	if !slices.Equal(l.differs, []string{"p.Test/A/one"}) || !slices.Equal(l.unsteady, []string{"p.Test/B"}) {
+		t.Errorf("differs: %q, unsteady: %q", l.differs, l.unsteady)
+	}
+	if l.control != 5 || l.passed != 2 {
+		t.Errorf("%d of %d", l.passed, l.control)
+	}
+	if got := pattern([]string{"Test/A", "TestX"}); got != "^Test$/^A$|^TestX$" {
+		t.Errorf("pattern: %s", got)
+	}
+}
+
 func TestRead(t *testing.T) {
 	o, err := read(strings.NewReader(`{"Action":"start","Package":"p"}
 {"Action":"run","Package":"p","Test":"TestA"}
@@ -124,7 +158,7 @@ func TestRewrite(t *testing.T) {
 	if err := os.WriteFile(name, []byte(before), 0o666); err != nil {
 		t.Fatal(err)
 	}
-	rw, err := rewrite(dir, false)
+	rw, err := rewrite(dir, netInTests)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -150,11 +184,56 @@ func TestRewrite(t *testing.T) {
 	leave(line11, "TestB", true)
 	want(strings.Replace(after, "net.RingoUnixConn", "*net.UnixConn", 1))
 	leave(line11, "", false)
-	again, err := rewrite(dir, false) // from what there was at first
+	again, err := rewrite(dir, netInTests) // from what there was at first
 	if err != nil || len(again.files) != 1 {
 		t.Fatalf("%v, %v", again, err)
 	}
 	want(after)
+}
+
+const (
+	beforeOS = `package p
+
+import "os"
+
+type locked struct{ *os.File }
+
+func open() (*locked, error) {
+	f, err := os.OpenFile("x", os.O_RDONLY, 0)
+	return &locked{f}, err
+}
+`
+	afterOS = `package p; import ringoos "ringo/peers"
+
+import "os"
+
+type locked struct{ *ringoos.File }
+
+func open() (*locked, error) {
+	f, err := ringoos.OpenFile("x", os.O_RDONLY, 0)
+	return &locked{f}, err
+}
+
+var _ os.FileMode
+`
+)
+
+func TestRewriteOS(t *testing.T) {
+	dir := t.TempDir()
+	name := filepath.Join(dir, "a.go")
+	if err := os.WriteFile(name, []byte(beforeOS), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	rw, err := rewrite(dir, osInAll)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := os.ReadFile(name); err != nil || string(got) != afterOS {
+		t.Errorf("%v, rewritten:\n%s\nwant:\n%s", err, got, afterOS)
+	}
+	if _, changed, err := rw.leave("x/a.go:3:8: no open\nx/a.go:8:2: no\n"); err != nil || changed {
+		t.Errorf("what the compiler says of others' files took something back: %v", err)
+	}
 }
 
 func TestAccepted(t *testing.T) {

@@ -95,11 +95,7 @@ func (p *pkg) run(driver string, names []string) (*once, int, error) {
 		args = append(args, "-test.skip="+p.skip)
 	}
 	if names != nil {
-		quoted := make([]string, len(names))
-		for i, n := range names {
-			quoted[i] = regexp.QuoteMeta(n)
-		}
-		args = append(args, "-test.run=^("+strings.Join(quoted, "|")+")$")
+		args = append(args, "-test.run="+pattern(names))
 	}
 	cmd := exec.Command("go", args...)
 	cmd.Dir = p.dir
@@ -134,6 +130,23 @@ func (p *pkg) run(driver string, names []string) (*once, int, error) {
 	}
 	os.Remove(made)
 	return o, len(count), nil
+}
+
+// pattern is that of the package testing for tests, each with what is inside it.
+func pattern(names []string) string {
+	var b strings.Builder
+	for i, name := range names {
+		if i > 0 {
+			b.WriteByte('|')
+		}
+		for j, part := range strings.Split(name, "/") {
+			if j > 0 {
+				b.WriteByte('/')
+			}
+			b.WriteString("^" + regexp.QuoteMeta(part) + "$")
+		}
+	}
+	return b.String()
 }
 
 // event is one line of test2json.

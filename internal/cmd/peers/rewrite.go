@@ -20,6 +20,10 @@ var (
 	kinds     = map[string][]string{"UnixConn": {"UnixConn", "UnixgramConn", "UnixStreamConn"}}
 	functions = []string{"DialTCP", "ListenTCP", "DialUDP", "ListenUDP", "ListenMulticastUDP", "DialUnix", "ListenUnix",
 		"ListenUnixgram"}
+	// And those of package os, in folders whose files are to be package file's.
+	files = []string{"File", "Open", "Create", "OpenFile", "CreateTemp", "MkdirTemp", "ReadDir", "ReadFile", "Readlink",
+		"Stat", "Lstat", "SameFile", "Chmod", "Chown", "Lchown", "Chtimes", "Link", "Symlink", "Mkdir", "MkdirAll", "Remove",
+		"RemoveAll", "Rename", "Truncate", "WriteFile"}
 )
 
 // A rewriting is a folder's files, in which declarations say net.RingoTCPConn for *net.TCPConn, and so on. Those that
@@ -43,18 +47,27 @@ type edit struct {
 	decl     string
 }
 
+// What to change in a folder.
+type change int
+
+const (
+	netInTests change = iota
+	netInAll
+	osInAll // and net
+)
+
 // rewrite finds what to change in a folder's tests, or in all of its files.
-func rewrite(dir string, all bool) (*rewriting, error) {
+func rewrite(dir string, what change) (*rewriting, error) {
 	names, err := filepath.Glob(filepath.Join(dir, "*.go"))
 	if err != nil {
 		return nil, err
 	}
 	rw := &rewriting{}
 	for _, name := range names {
-		if !all && !strings.HasSuffix(name, "_test.go") {
+		if what == netInTests && !strings.HasSuffix(name, "_test.go") {
 			continue
 		}
-		f, err := rewriteFile(name)
+		f, err := rewriteFile(name, what == osInAll)
 		if err != nil {
 			return nil, err
 		}
@@ -65,7 +78,7 @@ func rewrite(dir string, all bool) (*rewriting, error) {
 	return rw, rw.write()
 }
 
-func rewriteFile(name string) (*rewritten, error) {
+func rewriteFile(name string, withOS bool) (*rewritten, error) {
 	kept := name + ".orig" // of an earlier run
 	text, err := os.ReadFile(kept)
 	if os.IsNotExist(err) {
@@ -112,8 +125,34 @@ func rewriteFile(name string) (*rewritten, error) {
 			return true
 		})
 	}
+	if withOS {
+		f.rewriteOS(file, offset)
+	}
 	slices.SortFunc(f.edits, func(a, b edit) int { return a.from - b.from })
 	return f, nil
+}
+
+// osName is the name by which rewritten files know what stands in for package os; osDecl is no declaration's.
+const osName, osDecl = "ringoos", "package os"
+
+// rewriteOS has a file name package peers where it names files of package os. The compiler refuses none of that.
+func (f *rewritten) rewriteOS(file *ast.File, offset func(token.Pos) int) {
+	found := false
+	ast.Inspect(file, func(n ast.Node) bool {
+		if x, ok := n.(*ast.SelectorExpr); ok {
+			if id, ok := x.X.(*ast.Ident); ok && id.Name == "os" && slices.Contains(files, x.Sel.Name) {
+				f.edits = append(f.edits, edit{from: offset(id.Pos()), to: offset(id.End()), ways: []string{osName}, decl: osDecl})
+				found = true
+			}
+		}
+		return true
+	})
+	if found {
+		at := offset(file.Name.End())
+		f.edits = append(f.edits, edit{from: at, to: at, ways: []string{"; import " + osName + ` "ringo/peers"`},
+			decl: osDecl})
+		f.tail += "\nvar _ os.FileMode\n" // so that the import stays used
+	}
 }
 
 // ways are the names to put in the place of one, in the order of trial.

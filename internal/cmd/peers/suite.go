@@ -19,6 +19,8 @@ type suite struct {
 	root, dir     string
 	skip          string
 	helpers       []string // folders below the root that the tests use, and that are rewritten, too
+	files         []string // folders below the root, all of whose files have package file in the place of package os
+	wrapped       bool     // all tests are inside of one
 	short         bool
 	drivers       []string
 	accepted      []acceptance
@@ -35,7 +37,7 @@ type line struct {
 // A pkg is one package's test binary.
 type pkg struct {
 	path, dir, binary string
-	short             bool
+	short, wrapped    bool
 	skip              string
 	tests             []string
 	runs              func(driver string, names []string) (*once, int, error) // is run, but for tests
@@ -58,7 +60,7 @@ func (s *suite) run(paths []string) ([]*line, error) {
 		return nil, err
 	}
 	for _, path := range strings.Fields(all) {
-		p := &pkg{path: path, short: s.short, skip: s.skip, binary: filepath.Join(work, "test")}
+		p := &pkg{path: path, short: s.short, wrapped: s.wrapped, skip: s.skip, binary: filepath.Join(work, "test")}
 		p.runs = p.run
 		if has, err := p.build(s); err != nil {
 			return nil, err
@@ -108,12 +110,16 @@ func (p *pkg) build(s *suite) (has bool, err error) {
 
 // compile has the tests say Ringo's types where they can.
 func (p *pkg) compile(s *suite) error {
-	rw, err := rewrite(p.dir, false)
-	if err != nil {
-		return err
-	}
+	changes := map[string]change{p.dir: netInTests}
 	for _, dir := range s.helpers {
-		more, err := rewrite(filepath.Join(s.root, dir), true)
+		changes[filepath.Join(s.root, dir)] = netInAll
+	}
+	for _, dir := range s.files {
+		changes[filepath.Join(s.root, dir)] = osInAll
+	}
+	rw := &rewriting{}
+	for dir, what := range changes {
+		more, err := rewrite(dir, what)
 		if err != nil {
 			return err
 		}
@@ -159,14 +165,19 @@ func (p *pkg) compare(lines []*line) error {
 		if err != nil {
 			return err
 		}
-		l.passed += count(control)
+		differs := map[string]bool{}
 		for _, name := range slices.Sorted(maps.Keys(verdict)) {
 			v := verdict[name]
 			if v.unsteady {
 				l.unsteady = append(l.unsteady, p.path+"."+name)
 			} else {
 				l.differs = append(l.differs, p.path+"."+name)
-				l.passed -= v.lost
+				differs[name] = true
+			}
+		}
+		for name, s := range control {
+			if s == pass && !differs[name] && !below(name, differs) {
+				l.passed++
 			}
 		}
 		fmt.Printf("%s: %s: %d handles, %d differ, in %d s\n", p.path, l.driver, handles, len(verdict),
@@ -189,7 +200,6 @@ type verdict struct {
 	what     string
 	said     string // by the last run with Ringo that did not pass
 	unsteady bool
-	lost     int // tests that did not pass: itself and those around it
 }
 
 // again runs alone each test of which something differs.
@@ -197,9 +207,19 @@ func (p *pkg) again(driver string, control, got results) (map[string]verdict, er
 	tops, missed := map[string]bool{}, map[string]bool{}
 	for name, want := range control {
 		if want == pass && got[name] != pass {
-			top, _, _ := strings.Cut(name, "/")
-			tops[top], missed[name] = true, true
+			missed[name] = true
 		}
+	}
+	for name := range missed {
+		top, rest, _ := strings.Cut(name, "/")
+		if p.wrapped {
+			if below(top, missed) && rest == "" {
+				continue
+			}
+			rest, _, _ = strings.Cut(rest, "/")
+			top = strings.TrimSuffix(top+"/"+rest, "/")
+		}
+		tops[top] = true
 	}
 	found := map[string]verdict{}
 	for _, top := range slices.Sorted(maps.Keys(tops)) {
@@ -231,7 +251,7 @@ func (p *pkg) alone(driver, top string, missed map[string]bool, found map[string
 		differ := c.differ(r)
 		fmt.Printf("%s: %s: %s alone: %d differ\n", p.path, driver, top, len(differ))
 		for _, name := range differ {
-			if failed[name] != try-1 {
+			if failed[name] != try-1 || !inTest(top, name) {
 				continue
 			}
 			failed[name] = try
@@ -249,16 +269,9 @@ func (p *pkg) alone(driver, top string, missed map[string]bool, found map[string
 			delete(failed, name)
 		}
 	}
-	around := 0 // those that fail because one inside them does: counted with any of the others
-	for name := range failed {
-		if below(name, failed) {
-			around++
-		}
-	}
 	for name := range failed {
 		if !below(name, failed) {
-			found[name] = verdict{said: said[name], what: "differs", lost: 1 + around}
-			around = 0
+			found[name] = verdict{said: said[name], what: "differs"}
 		}
 	}
 	for name := range missed {
