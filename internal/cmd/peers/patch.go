@@ -21,6 +21,10 @@ var patches = map[string][]struct{ from, to string }{
 				`strings.Contains(stack, "ringo/internal/loop.Run.func1") || ` +
 				`strings.Contains(stack, "ringo/internal/loop.(*Loop).newWorker")`},
 	},
+	"leakcheck.go": { // of gRPC, likewise
+		{`goroutinesToIgnore = \[\]string\{`,
+			`$0"created by ringo/", "ringo/internal/loop.Run.func1", "ringo/internal/loop.(*Loop).newWorker",`},
+	},
 	"mptcpsock_linux_test.go": {
 		{`isUsingMPTCPProto\(tcp\.fd\)`, `isUsingMPTCPProto(ringoFD(tcp))`},
 	},
