@@ -54,7 +54,8 @@ func runCommand(args []string) error {
 	flags.BoolVar(&s.wrapped, "wrapped", false, "all tests are inside of one, so that those are what is run alone")
 	flags.StringVar(&s.skip, "skip", "", "leave out the tests that match the `pattern`")
 	helpers := flags.String("helpers", "", "`folders` below the root whose other files are rewritten like tests")
-	files := flags.String("files", "", "`folders` below the root, all of whose files have package file in the place of os")
+	files := flags.String("files", "",
+		"`folders` below the root, all of whose files have package file in the place of os")
 	drivers := flags.String("drivers", "uring,epoll",
 		"the `drivers`; one that ends in /tasks has streams used in tasks")
 	accepted := flags.String("accepted", "", "`file` with the differences that are accepted")

@@ -22,8 +22,8 @@ var (
 		"ListenUnixgram"}
 	// And those of package os, in folders whose files are to be package file's.
 	files = []string{"File", "Open", "Create", "OpenFile", "CreateTemp", "MkdirTemp", "ReadDir", "ReadFile", "Readlink",
-		"Stat", "Lstat", "SameFile", "Chmod", "Chown", "Lchown", "Chtimes", "Link", "Symlink", "Mkdir", "MkdirAll", "Remove",
-		"RemoveAll", "Rename", "Truncate", "WriteFile"}
+		"Stat", "Lstat", "SameFile", "Chmod", "Chown", "Lchown", "Chtimes", "Link", "Symlink", "Mkdir", "MkdirAll",
+		"Remove", "RemoveAll", "Rename", "Truncate", "WriteFile"}
 )
 
 // A rewriting is a folder's files, in which declarations say net.RingoTCPConn for *net.TCPConn, and so on. Those that
@@ -141,7 +141,8 @@ func (f *rewritten) rewriteOS(file *ast.File, offset func(token.Pos) int) {
 	ast.Inspect(file, func(n ast.Node) bool {
 		if x, ok := n.(*ast.SelectorExpr); ok {
 			if id, ok := x.X.(*ast.Ident); ok && id.Name == "os" && slices.Contains(files, x.Sel.Name) {
-				f.edits = append(f.edits, edit{from: offset(id.Pos()), to: offset(id.End()), ways: []string{osName}, decl: osDecl})
+				f.edits = append(f.edits, edit{from: offset(id.Pos()), to: offset(id.End()), ways: []string{osName},
+					decl: osDecl})
 				found = true
 			}
 		}
