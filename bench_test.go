@@ -137,6 +137,28 @@ func drainChan(c *ringo.Chan[int]) {
 	}
 }
 
+// From one goroutine to another and back, without a loop: an op is two Sends and two Recvs, of which two wait.
+func BenchmarkChanGoroutines(b *testing.B) {
+	b.ReportAllocs()
+	there, back := ringo.NewChan[int](0), ringo.NewChan[int](0)
+	go func() {
+		for {
+			v, err := there.Recv()
+			if err != nil {
+				back.Close()
+				return
+			}
+			back.Send(v)
+		}
+	}()
+	for b.Loop() {
+		there.Send(1)
+		back.Recv()
+	}
+	there.Close()
+	back.Recv()
+}
+
 // From one loop to another that is busy with nothing but receiving: an op is a Send and
 // a Recv.
 func BenchmarkChanAcross(b *testing.B) {

@@ -3,6 +3,8 @@ package loop
 import (
 	"sync"
 	"sync/atomic"
+
+	"ringo/internal/kernel"
 )
 
 // Parker is a caller that waits until another hands it something: a task, which
@@ -25,8 +27,11 @@ type Parker struct {
 	t     *Task
 	state int32 // atomic, but in Begin, which nobody else sees yet
 
-	// blocks is locked while a goroutine waits: it locks it once more, and Wake unlocks it. It is no channel, because
-	// one that is made in a bubble of testing/synctest must not be used from outside, where those are who wake.
+	// A goroutine waits at ch for the one word that it has room for. One that is in a bubble of testing/synctest makes
+	// no ch, because whoever wakes it is outside and must not use what was made there; it may use one that is there.
+	// Without it blocks is locked while it waits: it locks it once more, and Wake unlocks it. BenchmarkChanGoroutines
+	// shows why that is not the way for all.
+	ch     chan struct{}
 	blocks sync.Mutex
 }
 
@@ -40,8 +45,13 @@ const (
 // Begin makes p stand for the caller. l and t are what Current gives to it.
 func (p *Parker) Begin(l *Loop, t *Task) {
 	p.l, p.t, p.state = l, t, parkerWaits
-	if t == nil {
+	if t != nil || p.ch != nil {
+		return
+	}
+	if kernel.InBubble() {
 		p.blocks.Lock()
+	} else {
+		p.ch = make(chan struct{}, 1)
 	}
 }
 
@@ -54,21 +64,27 @@ func (p *Parker) Claim(which int) bool {
 
 // Wake ends the Park of a p that the caller has claimed, and must not touch again. G.
 func (p *Parker) Wake() {
-	if p.t == nil {
+	switch {
+	case p.t != nil:
+		p.l.ReadyFrom(p.t)
+	case p.ch != nil:
+		p.ch <- struct{}{}
+	default:
 		p.blocks.Unlock()
-		return
 	}
-	p.l.ReadyFrom(p.t)
 }
 
 // Park waits for the Wake that follows a Claim, and gives what was said there; false
 // if the task was cancelled instead. Only for who began it.
 func (p *Parker) Park() (which int, ok bool) {
-	if p.t == nil {
+	switch {
+	case p.t != nil:
+		p.l.Park(p)
+	case p.ch != nil:
+		<-p.ch
+	default:
 		p.blocks.Lock()
 		p.blocks.Unlock()
-	} else {
-		p.l.Park(p)
 	}
 	s := atomic.LoadInt32(&p.state)
 	return int(s - parkerClaimed), s >= parkerClaimed
