@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -270,6 +271,72 @@ func TestPacketMulticast(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A socket of a multicast address is that of package net: of all addresses, at a port that several may have, and what is
+// sent to a group reaches each of them that has joined it.
+func TestListenOnGroup(t *testing.T) {
+	lo, err := net.InterfaceByName("lo")
+	if err != nil {
+		t.Skip(err)
+	}
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		for _, c := range []struct{ network, address, group string }{
+			{"udp", "239.255.77.7:0", "239.255.77.7"},
+			{"udp4", "239.255.77.7:0", "239.255.77.7"},
+			{"udp", "[ff02::7777]:0", "ff02::7777"},
+			{"udp6", "[ff02::7777]:0", "ff02::7777"},
+		} {
+			t.Run(c.network+" "+c.group, func(t *testing.T) {
+				onLoop(t, cfg, func(l *ringo.Loop) {
+					want, err := net.ListenPacket(c.network, c.address)
+					if err != nil {
+						t.Skip(err)
+					}
+					defer want.Close()
+					host, _, _ := net.SplitHostPort(c.address)
+					port := want.LocalAddr().(*net.UDPAddr).Port
+					address := net.JoinHostPort(host, strconv.Itoa(port))
+					var all []*sock.PacketConn
+					for range 2 {
+						s, err := sock.ListenPacket(l, c.network, address)
+						if err != nil {
+							t.Fatalf("a port that others have: %v", err)
+						}
+						defer s.Close()
+						if got := s.LocalAddr().String(); got != want.LocalAddr().String() {
+							t.Errorf("LocalAddr is %s, package net's %s", got, want.LocalAddr())
+						}
+						group := netip.MustParseAddr(c.group)
+						if err := s.JoinGroup(lo, group); err != nil {
+							t.Fatal(err)
+						}
+						all = append(all, s)
+					}
+					if _, err := sock.ListenPacket(l, c.network, ":"+strconv.Itoa(port)); !errors.Is(err, syscall.EADDRINUSE) {
+						t.Errorf("a socket that is no group's, at the same port: %v", err)
+					}
+					if err := all[0].SetMulticastInterface(lo); err != nil {
+						t.Fatal(err)
+					}
+					to := netip.AddrPortFrom(netip.MustParseAddr(c.group), uint16(port))
+					if _, err := all[0].WriteToUDPAddrPort([]byte("all"), to); err != nil {
+						if to.Addr().Is4() || !errors.Is(err, syscall.ENETUNREACH) { // lo has no route for IPv6's as a rule
+							t.Errorf("WriteToUDPAddrPort: %v", err)
+						}
+						return
+					}
+					for i, s := range all {
+						p := make([]byte, 10)
+						s.SetReadDeadline(time.Now().Add(patience))
+						if n, _, err := s.ReadFrom(p); string(p[:n]) != "all" || err != nil {
+							t.Errorf("socket %d: ReadFrom = %q, %v", i, p[:n], err)
+						}
+					}
+				})
+			})
+		}
+	})
 }
 
 // Unix sockets of datagrams: names, descriptors, and a receiver that is slow.

@@ -20,7 +20,9 @@ var errNoAddress = errors.New("missing address")
 // both families, as in package net. Loops of one Run may share an address, and the
 // kernel spreads the peers over them (SO_REUSEPORT); somebody else there, or the same
 // loop twice, fails with EADDRINUSE. Port 0 is a port of this socket's own, which other
-// loops may then share by its number. The socket belongs to l. Any goroutine may call
+// loops may then share by its number. A multicast address is, as in package net, all addresses of
+// its family, at a port that any number of such sockets may have (SO_REUSEADDR); what is sent to a group
+// reaches those that joined it, by JoinGroup. The socket belongs to l. Any goroutine may call
 // it; a task parks for a host name, or if it is another loop's.
 //
 // The end of Run's context leaves the socket open: tasks that wait for a datagram are cancelled
@@ -48,18 +50,32 @@ func (lc *ListenConfig) listenPacket(l *ringo.Loop, network, address string) (*P
 	if err := resolveIn(e, network, address, &ap); err != nil {
 		return nil, listenError(network, nil, err)
 	}
-	j := packetJoinOf(e)
-	s, ap, err := j.bind(e, lc, network, ap)
+	s, ap, leave, err := lc.bindPacket(e, network, ap)
 	if err == nil {
 		if err = e.Unwatchable(s.n); err == nil {
 			c := newPacketConn(e, network, s.n, ap, netip.AddrPort{})
-			c.leave = func() { j.leave(e, ap) }
+			c.leave = leave
 			return c, nil
 		}
 		s.close()
-		j.leave(e, ap)
+		leave()
 	}
 	return nil, listenError(network, net.UDPAddrFromAddrPort(ap), err)
+}
+
+// bindPacket makes a bound socket, gives the address that it got, and what to call once that is free.
+func (lc *ListenConfig) bindPacket(l *loop.Loop, network string, ap netip.AddrPort) (s socket, got netip.AddrPort,
+	leave func(), err error) {
+	if ap.Addr().IsMulticast() {
+		s, err = lc.openGroup(l, network, ap)
+		if err != nil {
+			return s, ap, nil, err
+		}
+		return s, s.name().AddrPort(), func() {}, nil
+	}
+	j := packetJoinOf(l)
+	s, got, err = j.bind(l, lc, network, ap)
+	return s, got, func() { j.leave(l, got) }, err
 }
 
 func checkPacketNetwork(network string) error {
@@ -116,6 +132,30 @@ func (lc *ListenConfig) openPacket(l *loop.Loop, network string, ap netip.AddrPo
 	}
 	if err == nil {
 		err = s.set(solSocket, soReuseport, 1)
+	}
+	if err != nil {
+		s.close()
+	}
+	return s, err
+}
+
+// openGroup makes a socket of datagrams for a multicast address, as package net does: bound to all addresses, since groups
+// are joined, and at a port that other sockets may have, too.
+func (lc *ListenConfig) openGroup(l *loop.Loop, network string, ap netip.AddrPort) (socket, error) {
+	s, err := packetSocket(l, network, ap, true)
+	if err != nil {
+		return s, err
+	}
+	err = s.set(solSocket, soReuseaddr, 1)
+	if err == nil {
+		err = packetControl(lc.Control, ap, s)
+	}
+	if err == nil {
+		all := netip.IPv4Unspecified()
+		if ap.Addr().Is6() {
+			all = netip.IPv6Unspecified()
+		}
+		err = s.bind(netip.AddrPortFrom(all, ap.Port()))
 	}
 	if err != nil {
 		s.close()
