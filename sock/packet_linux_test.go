@@ -273,8 +273,8 @@ func TestPacketMulticast(t *testing.T) {
 	}
 }
 
-// A socket of a multicast address is that of package net: of all addresses, at a port that several may have, and what is
-// sent to a group reaches each of them that has joined it.
+// A socket of a multicast address is that of package net: of all addresses, at a port that several may have, and what
+// is sent to a group reaches each of them that has joined it.
 func TestListenOnGroup(t *testing.T) {
 	lo, err := net.InterfaceByName("lo")
 	if err != nil {
@@ -313,7 +313,8 @@ func TestListenOnGroup(t *testing.T) {
 						}
 						all = append(all, s)
 					}
-					if _, err := sock.ListenPacket(l, c.network, ":"+strconv.Itoa(port)); !errors.Is(err, syscall.EADDRINUSE) {
+					any := ":" + strconv.Itoa(port)
+					if _, err := sock.ListenPacket(l, c.network, any); !errors.Is(err, syscall.EADDRINUSE) {
 						t.Errorf("a socket that is no group's, at the same port: %v", err)
 					}
 					if err := all[0].SetMulticastInterface(lo); err != nil {
@@ -321,7 +322,8 @@ func TestListenOnGroup(t *testing.T) {
 					}
 					to := netip.AddrPortFrom(netip.MustParseAddr(c.group), uint16(port))
 					if _, err := all[0].WriteToUDPAddrPort([]byte("all"), to); err != nil {
-						if to.Addr().Is4() || !errors.Is(err, syscall.ENETUNREACH) { // lo has no route for IPv6's as a rule
+						// lo has no route for multicasts of IPv6 as a rule
+						if to.Addr().Is4() || !errors.Is(err, syscall.ENETUNREACH) {
 							t.Errorf("WriteToUDPAddrPort: %v", err)
 						}
 						return

@@ -139,8 +139,8 @@ func (lc *ListenConfig) openPacket(l *loop.Loop, network string, ap netip.AddrPo
 	return s, err
 }
 
-// openGroup makes a socket of datagrams for a multicast address, as package net does: bound to all addresses, since groups
-// are joined, and at a port that other sockets may have, too.
+// openGroup makes a socket of datagrams for a multicast address, as package net does: bound to all addresses, since
+// groups are joined, and at a port that other sockets may have, too.
 func (lc *ListenConfig) openGroup(l *loop.Loop, network string, ap netip.AddrPort) (socket, error) {
 	s, err := packetSocket(l, network, ap, true)
 	if err != nil {

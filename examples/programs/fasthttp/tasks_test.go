@@ -36,7 +36,9 @@ var hostile = map[string]func(c net.Conn) error{
 		return say(c, strings.Repeat("GET /large HTTP/1.1\r\nHost: a\r\n\r\n", 50))
 	},
 	"half a header": func(c net.Conn) error { return say(c, "GET / HTTP/1.1\r\nHo") },
-	"half a body":   func(c net.Conn) error { return say(c, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n1") },
+	"half a body": func(c net.Conn) error {
+		return say(c, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n1")
+	},
 	"half a chunk": func(c net.Conn) error {
 		return say(c, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab")
 	},
