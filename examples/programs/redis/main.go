@@ -47,7 +47,7 @@ func (s store) serve(c io.ReadWriter) (err error) {
 	r, w := bufio.NewReader(c), bufio.NewWriter(c)
 	for args := []string(nil); err == nil; {
 		if args, err = command(r); err == nil {
-			s.answer(w, args)
+			err = s.answer(w, args)
 		}
 		if err != nil || r.Buffered() == 0 {
 			err = errors.Join(err, w.Flush())
@@ -56,22 +56,23 @@ func (s store) serve(c io.ReadWriter) (err error) {
 	return err
 }
 
-func (s store) answer(w *bufio.Writer, args []string) {
+func (s store) answer(w *bufio.Writer, args []string) (err error) {
 	switch name := strings.ToUpper(args[0]); {
 	case name == "PING" && len(args) == 1:
-		w.WriteString("+PONG\r\n")
+		_, err = w.WriteString("+PONG\r\n")
 	case name == "SET" && len(args) == 3:
 		s[args[1]] = args[2]
-		w.WriteString("+OK\r\n")
+		_, err = w.WriteString("+OK\r\n")
 	case name == "GET" && len(args) == 2:
 		answer := "$-1\r\n"
 		if v, ok := s[args[1]]; ok {
 			answer = fmt.Sprintf("$%d\r\n%s\r\n", len(v), v)
 		}
-		w.WriteString(answer)
+		_, err = w.WriteString(answer)
 	default:
-		fmt.Fprintf(w, "-ERR unknown command %.50q, or another number of arguments\r\n", name)
+		_, err = fmt.Fprintf(w, "-ERR unknown command %.50q, or another number of arguments\r\n", name)
 	}
+	return err
 }
 
 // command reads an array of at most 16 strings, of 1 MiB at most, which come behind their lengths.

@@ -201,3 +201,50 @@ func isTimeout(err error) bool {
 	ne, ok := err.(net.Error)
 	return ok && ne.Timeout()
 }
+
+// Peers that stall in a command, ask for more than they read, or break off: the tasks of the others go on, and who reads
+// at last has all that it asked for.
+func TestHostilePeers(t *testing.T) {
+	rig.EachDriver(t, drivers, func(t *testing.T, driver string) {
+		r := rig.Loops(t, driver, 1)
+		address := serve(r).String()
+		peer := func(text string) *net.TCPConn {
+			c, err := net.Dial("tcp", address)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { c.Close() })
+			c.SetDeadline(time.Now().Add(rig.Patience))
+			if _, err := io.WriteString(c, text); err != nil {
+				t.Fatal(err)
+			}
+			return c.(*net.TCPConn)
+		}
+		client := redis.NewClient(&redis.Options{Addr: address, Protocol: 2, DisableIdentity: true, MaxRetries: -1,
+			ReadTimeout: rig.Patience, WriteTimeout: rig.Patience})
+		defer client.Close()
+		ctx, cancel := context.WithTimeout(context.Background(), rig.Patience)
+		defer cancel()
+		value := strings.Repeat("v", 1<<18)
+		if err := client.Set(ctx, "large", value, 0).Err(); err != nil {
+			t.Fatal(err)
+		}
+		const times = 64 // more than there is room for
+		ask := strings.Repeat("*2\r\n$3\r\nGET\r\n$5\r\nlarge\r\n", times)
+		greedy := peer(ask)
+		for i, text := range []string{"", "*", "*2\r\n$3\r\nGE", "*3\r\n$3\r\nSET\r\n$1\r\nx\r\n$1000000\r\n" + value[:1000]} {
+			peer(text)
+			broken := peer(ask + text)
+			broken.SetLinger(0)
+			broken.Close()
+			use(ctx, t, client, fmt.Sprint("key", i))
+		}
+		want := fmt.Sprintf("$%d\r\n%s\r\n", len(value), value)
+		got := make([]byte, len(want))
+		for i := range times {
+			if _, err := io.ReadFull(greedy, got); err != nil || string(got) != want {
+				t.Fatalf("answer %d of %d is another, or none: %v", i, times, err)
+			}
+		}
+	})
+}
