@@ -202,8 +202,8 @@ func isTimeout(err error) bool {
 	return ok && ne.Timeout()
 }
 
-// Peers that stall in a command, ask for more than they read, or break off: the tasks of the others go on, and who reads
-// at last has all that it asked for.
+// Peers that stall in a command, ask for more than they read, or break off: the tasks of the others go on, and who
+// reads at last has all that it asked for.
 func TestHostilePeers(t *testing.T) {
 	rig.EachDriver(t, drivers, func(t *testing.T, driver string) {
 		r := rig.Loops(t, driver, 1)
@@ -232,7 +232,8 @@ func TestHostilePeers(t *testing.T) {
 		const times = 64 // more than there is room for
 		ask := strings.Repeat("*2\r\n$3\r\nGET\r\n$5\r\nlarge\r\n", times)
 		greedy := peer(ask)
-		for i, text := range []string{"", "*", "*2\r\n$3\r\nGE", "*3\r\n$3\r\nSET\r\n$1\r\nx\r\n$1000000\r\n" + value[:1000]} {
+		for i, text := range []string{"", "*", "*2\r\n$3\r\nGE",
+			"*3\r\n$3\r\nSET\r\n$1\r\nx\r\n$1000000\r\n" + value[:1000]} {
 			peer(text)
 			broken := peer(ask + text)
 			broken.SetLinger(0)
