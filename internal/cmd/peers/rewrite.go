@@ -17,7 +17,7 @@ import (
 var (
 	types = []string{"TCPConn", "UDPConn", "UnixConn", "TCPListener", "UnixListener"}
 	// A Unix connection is of two types on Ringo. A declaration gets the first that has all that it calls.
-	kinds     = map[string][]string{"UnixConn": {"UnixConn", "UnixgramConn", "UnixStreamConn"}}
+	kinds     = map[string][]string{"UnixConn": {"UnixConn", "UnixgramConn"}}
 	functions = []string{"DialTCP", "ListenTCP", "DialUDP", "ListenUDP", "ListenMulticastUDP", "DialUnix", "ListenUnix",
 		"ListenUnixgram"}
 	// And those of package os, in folders whose files are to be package file's.

@@ -12,7 +12,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"syscall"
-	"time"
 
 	"ringo"
 	"ringo/sock"
@@ -39,15 +38,16 @@ func init() {
 	}
 	start()
 	net.RingoDial, net.RingoListen, net.RingoListenPacket, net.RingoMulticast = dial, listen, listenPacket, multicast
+	net.RingoAccept = accept
 }
 
 // What tests get in the place of net's types.
 var (
-	_ net.RingoTCPConn        = (*sock.Conn)(nil)
-	_ net.RingoUnixStreamConn = (*sock.Conn)(nil)
-	_ net.RingoUnixgramConn   = (*sock.UnixPacketConn)(nil)
-	_ net.RingoUDPConn        = (*sock.PacketConn)(nil)
-	_ net.RingoUnixListener   = (*sock.Listener)(nil)
+	_ net.RingoTCPConn      = (*sock.Conn)(nil)
+	_ net.RingoUnixConn     = (*sock.Conn)(nil)
+	_ net.RingoUnixgramConn = (*sock.UnixPacketConn)(nil)
+	_ net.RingoUDPConn      = (*sock.PacketConn)(nil)
+	_ net.RingoUnixListener = (*sock.Listener)(nil)
 )
 
 // start has loops run for as long as the process.
@@ -78,18 +78,9 @@ func dial(ctx context.Context, d *net.Dialer, network, address string) (net.Conn
 	if strings.HasPrefix(network, "ip") {
 		return nil, nil, false // raw sockets are none of Ringo's
 	}
-	r := &sock.Dialer{Timeout: d.Timeout, LocalAddr: d.LocalAddr, FallbackDelay: d.FallbackDelay, Resolver: d.Resolver,
-		Control: d.Control}
-	if d.ControlContext != nil {
-		r.Control = func(network, address string, c syscall.RawConn) error {
-			return d.ControlContext(ctx, network, address, c)
-		}
-	}
-	if !d.Deadline.IsZero() {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithDeadline(ctx, d.Deadline)
-		defer cancel()
-	}
+	r := &sock.Dialer{Timeout: d.Timeout, Deadline: d.Deadline, LocalAddr: d.LocalAddr, FallbackDelay: d.FallbackDelay,
+		Resolver: d.Resolver, Control: d.Control, ControlContext: d.ControlContext, KeepAlive: d.KeepAlive,
+		KeepAliveConfig: d.KeepAliveConfig, MultipathTCP: d.MultipathTCP()}
 	if d.Cancel != nil {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithCancel(ctx)
@@ -102,22 +93,18 @@ func dial(ctx context.Context, d *net.Dialer, network, address string) (net.Conn
 			}
 		}()
 	}
-	waits := strings.HasPrefix(network, "tcp") || network == "unix" || network == "unixpacket"
-	if err := ctx.Err(); err != nil && !waits { // for datagrams Ringo asks for no context, since nothing is waited for
+	if err := ctx.Err(); err != nil && network == "unixgram" { // for which Ringo takes no context: nothing waits
 		return nil, &net.OpError{Op: "dial", Net: network, Err: err}, true
 	}
 	switch {
 	case strings.HasPrefix(network, "udp"):
-		return some(r.DialPacket(Loop(), network, address))
+		return some(r.DialPacketContext(ctx, Loop(), network, address))
 	case network == "unixgram":
 		return some(r.DialUnixgram(Loop(), address))
 	}
 	c, err := r.DialContext(ctx, Loop(), network, address)
 	if err != nil {
 		return nil, err, true
-	}
-	if strings.HasPrefix(network, "tcp") {
-		keepAlive(d, c)
 	}
 	return stream(c), nil, true
 }
@@ -133,23 +120,17 @@ func some[C interface {
 	return c, nil, true
 }
 
-// keepAlive is what net.Dialer does with the fields that sock.Dialer hasn't.
-func keepAlive(d *net.Dialer, c *sock.Conn) {
-	switch {
-	case d.KeepAliveConfig.Enable:
-		c.SetKeepAliveConfig(d.KeepAliveConfig)
-	case d.KeepAlive < 0:
-		c.SetKeepAlive(false)
-	case d.KeepAlive > 0:
-		c.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: d.KeepAlive, Interval: 15 * time.Second})
-	}
+// listening is what a net.ListenConfig says.
+func listening(lc *net.ListenConfig) *sock.ListenConfig {
+	return &sock.ListenConfig{Control: lc.Control, KeepAlive: lc.KeepAlive, KeepAliveConfig: lc.KeepAliveConfig,
+		MultipathTCP: lc.MultipathTCP() && os.Getenv("GODEBUG") != ""} // which says more than the default
 }
 
 func listen(ctx context.Context, lc *net.ListenConfig, network, address string) (net.Listener, error, bool) {
 	l := Loop()
 	var ln *sock.Listener
 	var err error
-	r := &sock.ListenConfig{Control: lc.Control}
+	r := listening(lc)
 	if e := l.Go(func() { ln, err = r.Listen(l, network, address) }).Wait(); e != nil {
 		err = e
 	}
@@ -162,11 +143,28 @@ func listen(ctx context.Context, lc *net.ListenConfig, network, address string) 
 	return ln, nil, true
 }
 
+// accept calls the method that is named for the network.
+func accept(ln net.Listener) (net.Conn, error) {
+	l := ln.(interface {
+		AcceptTCP() (*sock.Conn, error)
+		AcceptUnix() (*sock.Conn, error)
+	})
+	call := l.AcceptTCP
+	if ln.Addr().Network() != "tcp" {
+		call = l.AcceptUnix
+	}
+	c, err := call()
+	if err != nil {
+		return nil, err
+	}
+	return stream(c), nil
+}
+
 func listenPacket(ctx context.Context, lc *net.ListenConfig, network, address string) (net.PacketConn, error, bool) {
 	if strings.HasPrefix(network, "ip") {
 		return nil, nil, false
 	}
-	r := &sock.ListenConfig{Control: lc.Control}
+	r := listening(lc)
 	if network == "unixgram" {
 		c, err := r.ListenUnixgram(Loop(), address)
 		if err != nil {
@@ -183,15 +181,7 @@ func listenPacket(ctx context.Context, lc *net.ListenConfig, network, address st
 
 // multicast is what net.ListenMulticastUDP does.
 func multicast(network string, ifi *net.Interface, group *net.UDPAddr) (net.RingoUDPConn, error) {
-	reuse := func(network, address string, c syscall.RawConn) (err error) {
-		if e := c.Control(func(fd uintptr) {
-			err = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_REUSEADDR, 1)
-		}); e != nil {
-			return e
-		}
-		return os.NewSyscallError("setsockopt", err)
-	}
-	c, err := (&sock.ListenConfig{Control: reuse}).ListenPacket(Loop(), network, group.String())
+	c, err := sock.ListenPacket(Loop(), network, group.String())
 	if err != nil {
 		return nil, err
 	}

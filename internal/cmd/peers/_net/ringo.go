@@ -15,6 +15,7 @@ var (
 	RingoListen       func(ctx context.Context, lc *ListenConfig, network, address string) (Listener, error, bool)
 	RingoListenPacket func(ctx context.Context, lc *ListenConfig, network, address string) (PacketConn, error, bool)
 	RingoMulticast    func(network string, ifi *Interface, group *UDPAddr) (RingoUDPConn, error)
+	RingoAccept       func(ln Listener) (Conn, error) // by AcceptTCP or AcceptUnix
 )
 
 // What tests say in the place of net's types: the methods that both have.
@@ -27,6 +28,7 @@ type (
 		CloseRead() error
 		CloseWrite() error
 		File() (*os.File, error)
+		MultipathTCP() (bool, error)
 		SetKeepAlive(bool) error
 		SetKeepAliveConfig(KeepAliveConfig) error
 		SetKeepAlivePeriod(time.Duration) error
@@ -54,27 +56,25 @@ type (
 	RingoUnixConn interface { // of all kinds
 		Conn
 		syscall.Conn
+		CloseRead() error
+		CloseWrite() error
 		File() (*os.File, error)
+		ReadFromUnix(b []byte) (int, *UnixAddr, error)
 		ReadMsgUnix(b, oob []byte) (n, oobn, flags int, addr *UnixAddr, err error)
 		SetReadBuffer(int) error
 		SetWriteBuffer(int) error
 		WriteMsgUnix(b, oob []byte, addr *UnixAddr) (n, oobn int, err error)
-	}
-	RingoUnixStreamConn interface {
-		RingoUnixConn
-		CloseRead() error
-		CloseWrite() error
+		WriteToUnix(b []byte, addr *UnixAddr) (int, error)
 	}
 	RingoUnixgramConn interface {
 		RingoUnixConn
 		PacketConn
-		ReadFromUnix(b []byte) (int, *UnixAddr, error)
-		WriteToUnix(b []byte, addr *UnixAddr) (int, error)
 	}
 	RingoTCPListener interface {
 		Listener
 		syscall.Conn
 		File() (*os.File, error)
+		SetDeadline(time.Time) error
 	}
 	RingoUnixListener interface {
 		RingoTCPListener
@@ -116,7 +116,7 @@ func ringoLocal[A interface {
 }
 
 func RingoDialTCP(network string, laddr, raddr *TCPAddr) (RingoTCPConn, error) {
-	if RingoDial == nil || raddr == nil {
+	if RingoDial == nil || raddr == nil || raddr.IP != nil && raddr.IP.To16() == nil { // which no string says
 		return ringoTyped[RingoTCPConn](DialTCP(network, laddr, raddr))
 	}
 	return ringoTyped[RingoTCPConn]((&Dialer{LocalAddr: ringoLocal(laddr)}).Dial(network, raddr.String()))
@@ -150,7 +150,21 @@ func RingoListenMulticastUDP(network string, ifi *Interface, group *UDPAddr) (Ri
 	return RingoMulticast(network, ifi, group)
 }
 
+// ringoAccept is AcceptTCP and AcceptUnix, which return a type of their package's.
+func ringoAccept(ln Listener) (Conn, error) {
+	switch l := ln.(type) {
+	case *TCPListener:
+		return ringoTyped[Conn](l.AcceptTCP())
+	case *UnixListener:
+		return ringoTyped[Conn](l.AcceptUnix())
+	}
+	return RingoAccept(ln)
+}
+
 func RingoDialUnix(network string, laddr, raddr *UnixAddr) (RingoUnixConn, error) {
+	if RingoDial != nil && raddr == nil && laddr != nil && network == "unixgram" { // it has a name, and no peer
+		return ringoTyped[RingoUnixConn](ListenPacket(network, laddr.String()))
+	}
 	if RingoDial == nil || raddr == nil {
 		return ringoTyped[RingoUnixConn](DialUnix(network, laddr, raddr))
 	}
@@ -169,6 +183,36 @@ func RingoListenUnixgram(network string, laddr *UnixAddr) (RingoUnixgramConn, er
 		return ringoTyped[RingoUnixgramConn](ListenUnixgram(network, laddr))
 	}
 	return ringoTyped[RingoUnixgramConn](ListenPacket(network, laddr.String()))
+}
+
+// ringoKeepAlive is what a hook of package net's is told of a connection: how long it may be idle, 0 for the default,
+// -1 if there are no probes.
+func ringoKeepAlive(c Conn) time.Duration {
+	fd := ringoFD(c.(syscall.Conn)).pfd.Sysfd
+	on, err := syscall.GetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_KEEPALIVE)
+	if err != nil {
+		panic(err)
+	}
+	idle, err := syscall.GetsockoptInt(fd, syscall.IPPROTO_TCP, syscall.TCP_KEEPIDLE)
+	switch d := time.Duration(idle) * time.Second; {
+	case err != nil:
+		panic(err)
+	case on == 0:
+		return -1
+	case d == defaultTCPKeepAliveIdle:
+		return 0
+	default:
+		return d
+	}
+}
+
+// ringoNewSocket is a socket of TCP as the system makes it.
+func ringoNewSocket() int {
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		panic(err)
+	}
+	return fd
 }
 
 // ringoFD is as much of a netFD as tests of families and protocols look at. Its number is borrowed.
