@@ -122,7 +122,7 @@ func (ac *AdoptConfig) AdoptSet(s io.Closer) (*ListenerSet, error) {
 		addr := a.unixName(kernel.Kernel.Getsockname)
 		set.unix, set.file = &addr, newSocketFile(kernel.Host{}, addr.Name)
 	} else {
-		set.addr = socket{set.k, set.first}.name().AddrPort()
+		set.nameTCP()
 	}
 	closeOriginal(s)
 	return set, nil

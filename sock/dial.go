@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"strings"
 	"syscall"
 	"time"
 
@@ -51,6 +52,9 @@ type Dialer struct {
 	KeepAlive time.Duration
 	// KeepAliveConfig, if its Enable is true, is in place of KeepAlive; see Conn.SetKeepAliveConfig.
 	KeepAliveConfig net.KeepAliveConfig
+	// MultipathTCP asks for Multipath TCP (Linux 5.6), to which the peer may agree; where the kernel has it not, or
+	// net.mptcp.enabled is 0, it is TCP.
+	MultipathTCP bool
 }
 
 // Dial connects to an address. network is "tcp", "tcp4" or "tcp6": a name is looked up
@@ -78,15 +82,9 @@ func (d *Dialer) DialContext(ctx context.Context, l *ringo.Loop, network, addres
 		return nil, dial.NotBegun(network, address, err)
 	}
 	d = d.with(ctx)
-	end := d.end()
-	if limit, ok := ctx.Deadline(); ok && (end.IsZero() || limit.Before(end)) {
-		end = limit
-	}
 	fail := func(err error) error { return dial.Error(network, nil, err) }
 	e := (*loop.Loop)(l)
-	if !end.IsZero() && e != nil {
-		end = e.Outside(end)
-	}
+	end := d.endWith(ctx, e)
 	return madeOn(ctx, l, fail, func() (*Conn, error) { return d.dial(ctx, e, network, address, end) })
 }
 
@@ -110,6 +108,18 @@ func (d *Dialer) end() time.Time {
 	end := time.Now().Add(d.Timeout)
 	if !d.Deadline.IsZero() && d.Deadline.Before(end) {
 		return d.Deadline
+	}
+	return end
+}
+
+// endWith is end where a context may say that it is earlier, by the loop's clock.
+func (d *Dialer) endWith(ctx context.Context, l *loop.Loop) time.Time {
+	end := d.end()
+	if limit, ok := ctx.Deadline(); ok && (end.IsZero() || limit.Before(end)) {
+		end = limit
+	}
+	if !end.IsZero() && l != nil {
+		end = l.Outside(end)
 	}
 	return end
 }
@@ -138,14 +148,14 @@ func (d *Dialer) dial(values context.Context, l *loop.Loop, network, address str
 	if err != nil {
 		return fail(nil, err)
 	}
-	local, err := localAddr[*net.TCPAddr](d.LocalAddr)
-	if err != nil {
-		return fail(nil, err)
-	}
+	local, wrong := localAddr[*net.TCPAddr](network, d.LocalAddr)
 	lookup := func(ctx context.Context, network, host string) ([]netip.Addr, error) {
 		return dial.LookupHost(carrying{ctx, values}, d.Resolver, network, host)
 	}
 	if !dial.Numeric(host) {
+		if wrong != nil {
+			return fail(nil, wrong)
+		}
 		r := dial.Race{Loop: l, Network: network, Host: host, Port: port, Local: local.Addr(), End: end,
 			Delay: d.FallbackDelay, Lookup: lookup}
 		if local.IsValid() {
@@ -161,6 +171,9 @@ func (d *Dialer) dial(values context.Context, l *loop.Loop, network, address str
 		return c.(*Conn), nil
 	}
 	addrs, err := lookup(context.Background(), network, host)
+	if err == nil {
+		err = wrong
+	}
 	if err == nil {
 		addrs, err = local.suit(addrs)
 	}
@@ -207,9 +220,13 @@ func (d *Dialer) connect(l *loop.Loop, network string, local localEnd, ap netip.
 	error) {
 	const tries = 3
 	for try := 1; ; try++ {
-		c, err := d.connectOnce(l, local.forPeer(ap.Addr()), ap, end)
+		at, err := local.forPeer(ap.Addr())
+		var c *Conn
+		if err == nil {
+			c, err = d.connectOnce(l, at, ap, end)
+		}
 		if err != nil {
-			return nil, dial.Error(network, tcpAddr(ap), err)
+			return nil, local.fail(network, tcpAddr(ap), err)
 		}
 		c.laddr = shared(nameOf(l, c.core.FD(), kernel.Kernel.Getsockname))
 		if ap.Addr().IsUnspecified() {
@@ -224,7 +241,8 @@ func (d *Dialer) connect(l *loop.Loop, network string, local localEnd, ap netip.
 }
 
 func (d *Dialer) connectOnce(l *loop.Loop, local, ap netip.AddrPort, end time.Time) (*Conn, error) {
-	s, err := socketFor(l, familyOf(ap), sys.SockStream)
+	s, err := newTCPSocket(l.Kernel(), familyOf(ap), d.MultipathTCP)
+	s, err = watchable(l, s, err)
 	if err != nil {
 		return nil, err
 	}
@@ -248,6 +266,7 @@ func (d *Dialer) connectOnce(l *loop.Loop, local, ap netip.AddrPort, end time.Ti
 // localEnd is a LocalAddr: its zero value is none. One without an address, or with that for all, is of either family.
 type localEnd struct {
 	given bool
+	not4  bool           // it is :: with a network of IPv4, which no socket can have
 	ap    netip.AddrPort // whose address is invalid if it is of either
 	name  net.Addr       // of errors
 }
@@ -257,7 +276,7 @@ func localAddr[A interface {
 	comparable
 	net.Addr
 	AddrPort() netip.AddrPort
-}](addr net.Addr) (localEnd, error) {
+}](network string, addr net.Addr) (localEnd, error) {
 	if addr == nil {
 		return localEnd{}, nil
 	}
@@ -273,12 +292,13 @@ func localAddr[A interface {
 	ip := ap.Addr().Unmap()
 	switch {
 	case ip.IsUnspecified(), !ip.IsValid() && withoutIP(addr):
-		return localEnd{true, netip.AddrPortFrom(netip.Addr{}, ap.Port()), addr}, nil
+		not4 := ip.Is6() && strings.HasSuffix(network, "4")
+		return localEnd{true, not4, netip.AddrPortFrom(netip.Addr{}, ap.Port()), addr}, nil
 	case !ip.IsValid():
 		return localEnd{}, dial.Unsuitable(addr.String())
 	}
 	zoned, err := dial.NumericZone(ip)
-	return localEnd{true, netip.AddrPortFrom(zoned, ap.Port()), addr}, err
+	return localEnd{true, false, netip.AddrPortFrom(zoned, ap.Port()), addr}, err
 }
 
 // withoutIP reports whether an address has none, and not one that is malformed.
@@ -313,14 +333,25 @@ func (e localEnd) suit(addrs []netip.Addr) ([]netip.Addr, error) {
 }
 
 // forPeer is what a socket for a peer's address is to be bound to, invalid if to nothing.
-func (e localEnd) forPeer(peer netip.Addr) netip.AddrPort {
+func (e localEnd) forPeer(peer netip.Addr) (netip.AddrPort, error) {
 	switch {
+	case e.not4:
+		return e.ap, &net.AddrError{Err: "non-IPv4 address", Addr: "::"}
 	case !e.given, e.IsValid():
-		return e.ap
+		return e.ap, nil
 	case peer.Is4():
-		return netip.AddrPortFrom(netip.IPv4Unspecified(), e.ap.Port())
+		return netip.AddrPortFrom(netip.IPv4Unspecified(), e.ap.Port()), nil
 	}
-	return netip.AddrPortFrom(netip.IPv6Unspecified(), e.ap.Port())
+	return netip.AddrPortFrom(netip.IPv6Unspecified(), e.ap.Port()), nil
+}
+
+// fail is the error of a dial from here to an address.
+func (e localEnd) fail(network string, peer net.Addr, err error) error {
+	op := &net.OpError{Op: "dial", Net: network, Addr: peer, Err: err}
+	if e.given {
+		op.Source = e.name
+	}
+	return op
 }
 
 // bind gives the socket an address of its own, if it is to have one.

@@ -48,7 +48,7 @@ func callsOf(l *ringo.Loop) socketCalls {
 			ours := sock.Dialer{LocalAddr: d.LocalAddr, Timeout: d.Timeout, Control: d.Control, Resolver: d.Resolver}
 			switch {
 			case strings.HasPrefix(network, "udp"):
-				return asConn(ours.DialPacket(l, network, address))
+				return asConn(ours.DialPacketContext(ctx, l, network, address))
 			case network == "unixgram":
 				return asConn(ours.DialUnixgram(l, address))
 			}
@@ -313,6 +313,16 @@ var likeNets = map[string]func(s *likeNet){
 		s.see("unix", err)
 		_, err = s.dial(context.Background(), net.Dialer{Timeout: -time.Second}, "tcp", "127.0.0.1:1")
 		s.see("timeout", err)
+		for _, address := range []string{"127.0.0.1:1", "localhost:1", "127.0.0.1", ""} {
+			_, err = s.dial(ctx, net.Dialer{}, "udp", address)
+			s.see("udp", address, err)
+			_, err = s.dial(late, net.Dialer{}, "udp", address)
+			s.see("udp, late", address, err)
+			_, err = s.dial(late, net.Dialer{}, "tcp", address)
+			s.see("tcp, late", address, err)
+		}
+		_, err = s.dial(context.Background(), net.Dialer{Timeout: -time.Second}, "udp", "127.0.0.1:1")
+		s.see("udp, timeout", err)
 	},
 	"Close again": func(s *likeNet) {
 		for _, network := range []string{"tcp", "unix", "unixpacket"} {
@@ -369,30 +379,79 @@ var likeNets = map[string]func(s *likeNet){
 			}
 		}
 	},
+	"listen where somebody does": func(s *likeNet) {
+		for _, network := range []string{"tcp", "tcp4", "tcp6", "udp", "udp4", "udp6"} {
+			var at net.Addr
+			var c io.Closer
+			if network[:3] == "tcp" {
+				ln, err := net.Listen(network, ":0")
+				s.must(err)
+				at, c = ln.Addr(), ln
+			} else {
+				p, err := net.ListenPacket(network, ":0")
+				s.must(err)
+				at, c = p.LocalAddr(), p
+			}
+			_, port, _ := net.SplitHostPort(at.String())
+			for _, host := range []string{"", "0.0.0.0", "[::]", "[::ffff:0.0.0.0]", "127.0.0.1", "[::1]"} {
+				err := error(nil)
+				if network[:3] == "tcp" {
+					_, err = s.listen(net.ListenConfig{}, network, host+":"+port)
+				} else {
+					_, err = s.listenPacket(net.ListenConfig{}, network, host+":"+port)
+				}
+				s.see(network+" "+host, err)
+			}
+			c.Close()
+		}
+	},
+	"listen on a group": func(s *likeNet) {
+		for _, group := range []string{"224.0.0.251", "[ff02::fb]"} {
+			for _, network := range []string{"udp", "udp4", "udp6"} {
+				one, err := s.listenPacket(net.ListenConfig{}, network, group+":0")
+				s.see(network+" "+group, err)
+				if err != nil {
+					continue
+				}
+				s.see("at", one.LocalAddr())
+				_, port, _ := net.SplitHostPort(one.LocalAddr().String())
+				two, err := s.listenPacket(net.ListenConfig{}, network, group+":"+port)
+				s.see("another", err)
+				_, err = s.listenPacket(net.ListenConfig{}, network, ":"+port)
+				s.see("alone", err)
+				s.see("Close", two.Close(), one.Close())
+				alone, err := s.listenPacket(net.ListenConfig{}, network, ":"+port)
+				s.must(err)
+				_, err = s.listenPacket(net.ListenConfig{}, network, group+":"+port)
+				s.see("beside one that is alone", err)
+				alone.Close()
+			}
+		}
+	},
 	"dial from": func(s *likeNet) {
 		for _, at := range []string{"127.0.0.1:0", "[::1]:0"} {
 			ln := s.listenOn("tcp", at)
 			for _, ip := range []net.IP{nil, net.IPv4zero, net.IPv6zero, net.IPv4(127, 0, 0, 1), net.IPv6loopback, {1,
 				2}} {
-				c, err := s.dial(context.Background(), net.Dialer{LocalAddr: &net.TCPAddr{IP: ip}}, "tcp",
-					ln.Addr().String())
-				s.see(at+" from "+ip.String(), err)
-				if err == nil {
-					s.see("ends", c.LocalAddr(), c.RemoteAddr())
-					c.Close()
-				}
-				c, err = s.dial(context.Background(), net.Dialer{LocalAddr: &net.UDPAddr{IP: ip}}, "udp",
-					ln.Addr().String())
-				s.see(at+" from "+ip.String(), err)
-				if err == nil {
-					s.see("ends", c.LocalAddr(), c.RemoteAddr())
-					c.Close()
+				for _, version := range []string{"", "4", "6"} {
+					for _, from := range []net.Addr{&net.TCPAddr{IP: ip}, &net.UDPAddr{IP: ip}} {
+						network := from.Network() + version
+						c, err := s.dial(context.Background(), net.Dialer{LocalAddr: from}, network, ln.Addr().String())
+						s.see(network+" "+at+" from "+ip.String(), err)
+						if err == nil {
+							s.see("ends", c.LocalAddr(), c.RemoteAddr())
+							c.Close()
+						}
+					}
 				}
 			}
 			_, err := s.dial(context.Background(), net.Dialer{LocalAddr: &net.UDPAddr{}}, "tcp", ln.Addr().String())
 			s.see("from a UDP address", err)
 			_, err = s.dial(context.Background(), net.Dialer{LocalAddr: (*net.TCPAddr)(nil)}, "tcp", ln.Addr().String())
 			s.see("from nil", err)
+			from := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}}
+			_, err = s.dial(context.Background(), from, "tcp4", s.free())
+			s.see("refused", err)
 			ln.Close()
 		}
 	},

@@ -42,6 +42,10 @@ type ListenConfig struct {
 	KeepAlive time.Duration
 	// KeepAliveConfig, if its Enable is true, is in place of KeepAlive; see Conn.SetKeepAliveConfig.
 	KeepAliveConfig net.KeepAliveConfig
+	// MultipathTCP lets peers that ask for it use Multipath TCP (Linux 5.6); where the kernel has it not, or
+	// net.mptcp.enabled is 0, the socket is one of TCP. Package net's listeners have it on by default, and these off:
+	// every call on such a connection costs more.
+	MultipathTCP bool
 }
 
 // Listen makes this loop's own socket on an address. network is "unix" or "unixpacket",
@@ -82,7 +86,7 @@ func (lc *ListenConfig) Listen(l *ringo.Loop, network, address string) (*Listene
 	j := joinOf(e)
 	fd, err := j.open(e, lc, network, ap)
 	if err != nil {
-		return nil, err
+		return nil, asNamed(err, address)
 	}
 	return newListener(e, network, fd, nil, func() { j.leave(e, ap) })
 }
@@ -107,9 +111,17 @@ func (lc *ListenConfig) Reserve(network, address string) (*ListenerSet, error) {
 	k := loop.Kernel()
 	s, err := lc.open(k, network, ap, !lc.AllowShared)
 	if err != nil {
-		return nil, err
+		return nil, asNamed(err, address)
 	}
-	return &ListenerSet{lc: *lc, k: k, network: network, first: s, addr: socket{k, s}.name().AddrPort()}, nil
+	set := &ListenerSet{lc: *lc, k: k, network: network, first: s}
+	set.nameTCP()
+	return set, nil
+}
+
+// nameTCP notes the address of a new set's socket.
+func (s *ListenerSet) nameTCP() {
+	s.addr = socket{s.k, s.first}.name().AddrPort()
+	s.tcp = tcpAddr(s.addr)
 }
 
 // ListenerSet is a reserved address, from which each loop takes a listener.
@@ -118,6 +130,7 @@ type ListenerSet struct {
 	k       kernel.Kernel // whose sockets these are
 	network string
 	addr    netip.AddrPort
+	tcp     *net.TCPAddr  // the same
 	unix    *net.UnixAddr // of a Unix socket
 	file    *socketFile
 	share   *sharedSocket // if the listeners share the one socket
@@ -195,12 +208,15 @@ func (s *ListenerSet) closedOn(l *loop.Loop) {
 	}
 }
 
-// Addr is the address, with the real port. Any goroutine may call it.
+// Addr is the address, with the real port, and always the same pointer. Any goroutine may call it.
 func (s *ListenerSet) Addr() net.Addr {
-	if s.unix != nil {
+	switch {
+	case s.unix != nil:
 		return s.unix
+	case s.tcp == nil:
+		return new(net.TCPAddr) // of a zero value
 	}
-	return tcpAddr(s.addr)
+	return s.tcp
 }
 
 // Close gives the reservation up; listeners that were made go on. Any goroutine
@@ -297,7 +313,7 @@ func (lc *ListenConfig) open(k kernel.Kernel, network string, ap netip.AddrPort,
 	if lc.Backlog < 0 {
 		return -1, listenError(network, tcpAddr(ap), fmt.Errorf("ListenConfig.Backlog %d: want 0 or more", lc.Backlog))
 	}
-	s, err := newSocket(k, familyOf(ap), sys.SockStream)
+	s, err := newTCPSocket(k, familyOf(ap), lc.MultipathTCP)
 	if err != nil {
 		return -1, listenError(network, tcpAddr(ap), err)
 	}
@@ -434,6 +450,26 @@ func checkNetwork(network string) error {
 
 func listenError(network string, addr net.Addr, err error) error {
 	return &net.OpError{Op: "listen", Net: network, Addr: addr, Err: err}
+}
+
+// asNamed has the error of a listen on all addresses show the host that its caller has named, or none.
+func asNamed(err error, address string) error {
+	e, ok := err.(*net.OpError)
+	host, _, bad := splitListen(address)
+	ip, _ := netip.ParseAddr(host)
+	if !ok || bad != nil || host != "" && !ip.Unmap().IsUnspecified() {
+		return err
+	}
+	if host != "" && !strings.HasSuffix(e.Net, "6") { // as net has it, also of [::]
+		ip = netip.IPv4Unspecified()
+	}
+	switch a := e.Addr.(type) {
+	case *net.TCPAddr:
+		e.Addr = &net.TCPAddr{IP: ip.AsSlice(), Port: a.Port}
+	case *net.UDPAddr:
+		e.Addr = &net.UDPAddr{IP: ip.AsSlice(), Port: a.Port}
+	}
+	return e
 }
 
 // inUse is what the kernel says of a busy address.

@@ -3,13 +3,17 @@
 package sock_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"io"
 	"net"
 	"os"
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"ringo"
 	"ringo/sock"
@@ -248,6 +252,57 @@ func TestReadFromUnixAsNet(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Ours are asked for by both ends, and known by both.
+func TestMultipathTCPOfOurs(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		onLoop(t, cfg, func(l *ringo.Loop) {
+			for _, multi := range []bool{true, false} {
+				ln, err := (&sock.ListenConfig{MultipathTCP: multi}).Listen(l, "tcp", "127.0.0.1:0")
+				if err != nil {
+					t.Fatal(err)
+				}
+				c, err := (&sock.Dialer{MultipathTCP: true}).Dial(l, "tcp", ln.Addr().String())
+				if err != nil {
+					t.Fatal(err)
+				}
+				peer, err := ln.AcceptTCP()
+				if err != nil {
+					t.Fatal(err)
+				}
+				want := multi && hasMultipathTCP()
+				for name, c := range map[string]*sock.Conn{"dialled": c, "accepted": peer} {
+					if got, err := c.MultipathTCP(); got != want || err != nil {
+						t.Errorf("%s, asked for %v: %v, %v, want %v", name, multi, got, err, want)
+					}
+				}
+				msg := make([]byte, 1<<20)
+				pattern(msg, 0)
+				write := l.Go(func() { c.Write(msg); c.CloseWrite() })
+				got, err := io.ReadAll(peer)
+				if err != nil || !bytes.Equal(got, msg) {
+					t.Errorf("%d bytes came, %v", len(got), err)
+				}
+				write.Wait()
+				c.Close()
+				peer.Close()
+				ln.Close()
+			}
+		})
+	})
+}
+
+// hasMultipathTCP asks whether the kernel makes such sockets, and can tell whether they are in use (Linux 5.16).
+func hasMultipathTCP() bool {
+	const protoMPTCP, solMPTCP, mptcpInfo = 262, 284, 1
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, protoMPTCP)
+	if err != nil {
+		return false
+	}
+	defer syscall.Close(fd)
+	_, err = unix.GetsockoptInt(fd, solMPTCP, mptcpInfo)
+	return err != unix.EOPNOTSUPP && err != unix.ENOPROTOOPT
 }
 
 // A connection of Multipath TCP that comes from package net is known as one, and one of ours is none.

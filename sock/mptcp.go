@@ -12,8 +12,18 @@ const (
 	mptcpInfoSize = 128
 )
 
-// MultipathTCP reports whether the connection uses Multipath TCP. It makes none by itself: that is one which Adopt
-// made of a socket of package net, whose peer has agreed. Before Linux 5.16 the kernel does not say, and
+// newTCPSocket makes a socket of TCP, or of Multipath TCP where that is wanted and the kernel has it.
+func newTCPSocket(k kernel.Kernel, family int, multipath bool) (socket, error) {
+	if multipath {
+		if s, err := newSocketOf(k, family, sys.SockStream, protoMPTCP); err == nil {
+			return s, nil
+		}
+	}
+	return newSocket(k, family, sys.SockStream)
+}
+
+// MultipathTCP reports whether the connection uses Multipath TCP, which takes both peers: see Dialer.MultipathTCP and
+// ListenConfig.MultipathTCP. Before Linux 5.16 the kernel does not say, and
 // it is false. Any goroutine may call it; it does not park.
 func (c *Conn) MultipathTCP() (bool, error) {
 	if c.unix != nil {

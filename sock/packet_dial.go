@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/netip"
+	"time"
 
 	"ringo"
 	"ringo/internal/dial"
@@ -22,32 +23,42 @@ func DialPacket(l *ringo.Loop, network, address string) (*PacketConn, error) {
 // DialPacket is the function DialPacket with this configuration, where LocalAddr is a
 // *net.UDPAddr.
 func (d *Dialer) DialPacket(l *ringo.Loop, network, address string) (*PacketConn, error) {
-	d = d.with(context.Background())
-	fail := func(err error) error { return dial.Error(network, nil, err) }
-	return madeOn(context.Background(), l, fail, func() (*PacketConn, error) {
-		return d.dialPacket((*loop.Loop)(l), network, address)
-	})
+	return d.DialPacketContext(context.Background(), l, network, address)
 }
 
-func (d *Dialer) dialPacket(l *loop.Loop, network, address string) (*PacketConn, error) {
+// DialPacketContext is DialPacket that ends with the context, as DialContext does. Its values go along to the
+// resolver. The socket belongs to l. Any goroutine may call it; a task parks for a host name, or if it is another
+// loop's.
+func (d *Dialer) DialPacketContext(ctx context.Context, l *ringo.Loop, network, address string) (*PacketConn, error) {
+	if err := dial.Ended(ctx); err != nil {
+		return nil, dial.NotBegun(network, address, err)
+	}
+	d = d.with(ctx)
+	fail := func(err error) error { return dial.Error(network, nil, err) }
+	e := (*loop.Loop)(l)
+	end := d.endWith(ctx, e)
+	return madeOn(ctx, l, fail, func() (*PacketConn, error) { return d.dialPacket(ctx, e, network, address, end) })
+}
+
+func (d *Dialer) dialPacket(values context.Context, l *loop.Loop, network, address string, end time.Time) (*PacketConn,
+	error) {
 	fail := func(addr net.Addr, err error) (*PacketConn, error) { return nil, dial.Error(network, addr, err) }
 	if err := checkPacketNetwork(network); err != nil {
 		return fail(nil, err)
 	}
-	end := d.end()
 	host, port, err := dial.Target(l, d.Resolver, network, address, end)
 	if err != nil {
 		return fail(nil, err)
 	}
 	var addrs []netip.Addr
 	err = dial.Beside(l, dial.Numeric(host), end, func(ctx context.Context) (err error) {
-		addrs, err = dial.LookupHost(ctx, d.Resolver, network, host)
+		addrs, err = dial.LookupHost(carrying{ctx, values}, d.Resolver, network, host)
 		return err
 	})
 	if err != nil {
 		return fail(nil, err)
 	}
-	local, err := localAddr[*net.UDPAddr](d.LocalAddr)
+	local, err := localAddr[*net.UDPAddr](network, d.LocalAddr)
 	if err == nil {
 		addrs, err = local.suit(addrs)
 	}
@@ -58,12 +69,18 @@ func (d *Dialer) dialPacket(l *loop.Loop, network, address string) (*PacketConn,
 	var first error
 	for _, addr := range addrs {
 		ap := netip.AddrPortFrom(addr, port)
-		c, err := d.connectPacket(l, network, local.forPeer(addr), ap)
+		if dial.Passed(end) {
+			return fail(net.UDPAddrFromAddrPort(ap), dial.Late)
+		}
+		at, err := local.forPeer(addr)
 		if err == nil {
-			return c, nil
+			var c *PacketConn
+			if c, err = d.connectPacket(l, network, at, ap); err == nil {
+				return c, nil
+			}
 		}
 		if first == nil {
-			first = dial.Error(network, net.UDPAddrFromAddrPort(ap), err)
+			first = local.fail(network, net.UDPAddrFromAddrPort(ap), err)
 		}
 	}
 	return nil, first

@@ -2,7 +2,6 @@ package sock
 
 import (
 	"context"
-	"errors"
 	"net"
 	"net/netip"
 	"syscall"
@@ -11,9 +10,6 @@ import (
 	"ringo/internal/loop"
 	"ringo/internal/sys"
 )
-
-// errNoAddress is for a datagram that goes nowhere.
-var errNoAddress = errors.New("missing address")
 
 // ListenPacket binds this loop's own socket to a UDP address. network is "udp", "udp4"
 // or "udp6"; for "udp" an address without a host, 0.0.0.0 and :: are all addresses of
@@ -60,7 +56,7 @@ func (lc *ListenConfig) listenPacket(l *ringo.Loop, network, address string) (*P
 		s.close()
 		leave()
 	}
-	return nil, listenError(network, net.UDPAddrFromAddrPort(ap), err)
+	return nil, asNamed(listenError(network, net.UDPAddrFromAddrPort(ap), err), address)
 }
 
 // bindPacket makes a bound socket, gives the address that it got, and what to call once that is free.
@@ -146,16 +142,16 @@ func (lc *ListenConfig) openGroup(l *loop.Loop, network string, ap netip.AddrPor
 	if err != nil {
 		return s, err
 	}
+	all := netip.AddrPortFrom(netip.IPv4Unspecified(), ap.Port())
+	if ap.Addr().Is6() {
+		all = netip.AddrPortFrom(netip.IPv6Unspecified(), ap.Port())
+	}
 	err = s.set(solSocket, soReuseaddr, 1)
 	if err == nil {
-		err = packetControl(lc.Control, ap, s)
+		err = packetControl(lc.Control, all, s)
 	}
 	if err == nil {
-		all := netip.IPv4Unspecified()
-		if ap.Addr().Is6() {
-			all = netip.IPv6Unspecified()
-		}
-		err = s.bind(netip.AddrPortFrom(all, ap.Port()))
+		err = s.bind(all)
 	}
 	if err != nil {
 		s.close()

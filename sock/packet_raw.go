@@ -35,7 +35,8 @@ func (c *packet) SyscallConn() (syscall.RawConn, error) {
 // File returns a file of another descriptor of the socket, close-on-exec, as the File method of
 // package net does: closing one does not affect the other, what is set on the socket holds for
 // both, and each gets the datagrams that it reads. Those that were fetched already stay this
-// socket's; from this call on nothing is fetched that was not asked for. Any goroutine may call it.
+// socket's; from this call on nothing is fetched that was not asked for. The file of a Unix socket's name
+// stays when either is closed, unless SetUnlinkOnClose says otherwise after this. Any goroutine may call it.
 func (c *packet) File() (*os.File, error) {
 	c.in.single.Store(true)
 	var n int32
@@ -45,6 +46,9 @@ func (c *packet) File() (*os.File, error) {
 	}
 	if err != nil {
 		return nil, c.fail("file", err)
+	}
+	if c.file != nil {
+		c.file.own(false)
 	}
 	return os.NewFile(uintptr(n), fmt.Sprintf("%s:%v", c.network, c.laddr)), nil
 }

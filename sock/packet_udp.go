@@ -196,7 +196,7 @@ func (c *PacketConn) address(m *sendmsg, addr *net.UDPAddr) error {
 		if c.connected {
 			return c.failTo(m, net.ErrWriteToConnected)
 		}
-		return c.failTo(m, errNoAddress)
+		return c.failTo(m, dial.MissingAddress)
 	}
 	m.named, m.dst = true, addr
 	ip, ok := netip.AddrFromSlice(addr.IP)
@@ -226,7 +226,7 @@ func (c *PacketConn) suit(m *sendmsg) error {
 	case c.connected:
 		return net.ErrWriteToConnected
 	case !a.IsValid():
-		return errNoAddress
+		return dial.MissingAddress
 	case c.family == sys.AFInet:
 		if a = a.Unmap(); !a.Is4() {
 			return &net.AddrError{Err: "non-IPv4 address", Addr: a.String()}

@@ -68,7 +68,7 @@ func (d *Dialer) DialUnixgram(l *ringo.Loop, name string) (*UnixPacketConn, erro
 	addr := &net.UnixAddr{Name: name, Net: unixgram}
 	fail := func(err error) error { return dial.Error(unixgram, addr, err) }
 	if name == "" {
-		return nil, dial.Error(unixgram, nil, errNoAddress)
+		return nil, dial.Error(unixgram, nil, dial.MissingAddress)
 	}
 	return madeOn(context.Background(), l, fail, func() (*UnixPacketConn, error) {
 		e := (*loop.Loop)(l)
@@ -227,11 +227,11 @@ func (c *UnixPacketConn) WriteMsgUnix(b, oob []byte, addr *net.UnixAddr) (n, oob
 func (c *UnixPacketConn) addressUnix(m *sendmsg, addr *net.UnixAddr) error {
 	switch {
 	case addr == nil && !c.connected:
-		return c.failTo(m, errNoAddress)
+		return c.failTo(m, dial.MissingAddress)
 	case c.connected:
 		return c.failTo(m, net.ErrWriteToConnected)
 	case addr.Name == "":
-		return c.failTo(&sendmsg{dst: addr}, errNoAddress)
+		return c.failTo(&sendmsg{dst: addr}, dial.MissingAddress)
 	case addr.Net != unixgram:
 		return c.failTo(&sendmsg{dst: addr}, posix.EAFNOSUPPORT)
 	}

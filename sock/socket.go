@@ -17,7 +17,12 @@ type socket struct {
 
 // newSocket makes a socket.
 func newSocket(k kernel.Kernel, family, kind int) (socket, error) {
-	n := k.Socket(family, kind, 0)
+	return newSocketOf(k, family, kind, 0)
+}
+
+// newSocketOf makes a socket of a protocol; 0 is that of the family and kind.
+func newSocketOf(k kernel.Kernel, family, kind, protocol int) (socket, error) {
+	n := k.Socket(family, kind, protocol)
 	if n < 0 {
 		return socket{}, noSocket(n)
 	}
@@ -27,6 +32,11 @@ func newSocket(k kernel.Kernel, family, kind int) (socket, error) {
 // socketFor makes a socket that the loop can wait for.
 func socketFor(l *loop.Loop, family, kind int) (socket, error) {
 	s, err := newSocket(l.Kernel(), family, kind)
+	return watchable(l, s, err)
+}
+
+// watchable is a new socket if the loop can wait for it.
+func watchable(l *loop.Loop, s socket, err error) (socket, error) {
 	if err != nil {
 		return s, err
 	}

@@ -1,7 +1,6 @@
 package sock
 
 import (
-	"errors"
 	"net"
 	"time"
 
@@ -23,7 +22,7 @@ const (
 // dialUnix is dial for a Unix network.
 func (d *Dialer) dialUnix(l *loop.Loop, network, name string, end time.Time) (*Conn, error) {
 	if name == "" {
-		return nil, dial.Error(network, nil, errors.New("missing address"))
+		return nil, dial.Error(network, nil, dial.MissingAddress)
 	}
 	addr := &net.UnixAddr{Name: name, Net: network}
 	if l.Canceled() {

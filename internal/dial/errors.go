@@ -11,6 +11,15 @@ import (
 	"strings"
 )
 
+// MissingAddress is the error of an address that is not there: package net's own, with which its callers can compare.
+var MissingAddress = func() error {
+	_, err := net.DialUDP("udp", nil, nil) // asks the system for nothing
+	if op, ok := err.(*net.OpError); ok && op.Err != nil {
+		return op.Err
+	}
+	return errors.New("missing address")
+}()
+
 // Late is the error of a dial that took too long, and Slow that of a connect, in net's words.
 var Late, Slow error = &timeout{}, &timeout{connecting: true}
 
@@ -71,9 +80,19 @@ func NotBegun(network, address string, cause error) error {
 		return Error(network, &net.UnixAddr{Name: address, Net: network}, cause)
 	}
 	if ap, err := netip.ParseAddrPort(address); err == nil {
+		if strings.HasPrefix(network, "udp") {
+			return Error(network, net.UDPAddrFromAddrPort(ap), cause)
+		}
 		return Error(network, TCPAddr(ap), cause)
 	}
-	if host, _, err := net.SplitHostPort(address); err == nil && host != "" {
+	if address == "" {
+		return Error(network, nil, MissingAddress)
+	}
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return Error(network, nil, err)
+	}
+	if host != "" {
 		cause = &net.DNSError{Err: cause.Error(), Name: host, UnwrapErr: cause,
 			IsTimeout: errors.Is(cause, context.DeadlineExceeded)}
 	}

@@ -2,7 +2,6 @@ package dial
 
 import (
 	"context"
-	"errors"
 	"net"
 	"net/netip"
 	"strconv"
@@ -16,7 +15,7 @@ import (
 func Target(l *loop.Loop, r *net.Resolver, network, address string, end time.Time) (host string, port uint16,
 	err error) {
 	if address == "" {
-		return "", 0, errors.New("missing address")
+		return "", 0, MissingAddress
 	}
 	host, service, err := net.SplitHostPort(address)
 	if err != nil {
