@@ -38,9 +38,9 @@
 //
 // # Ending
 //
-// When Run's context ends, accepts stop and the program drains: connections that no
-// Accept has returned, and those of sock.Serve that have nothing to do, are closed at
-// once; the others have Config.Grace to come to their end, then all tasks are cancelled. A task's own
+// When Run's context ends, the program drains: nobody can connect any more, and those who
+// had are served. Connections of sock.Serve that have nothing to do are closed at once; the
+// others have Config.Grace to come to their end, then all tasks are cancelled. A task's own
 // context (Loop.Context) is done when the task is cancelled, not when the drain
 // begins. A cancelled task's waits fail with context.Canceled; Close, Task.Wait
 // and deferred clean-up still work.

@@ -37,6 +37,8 @@ type Listener struct {
 	err   int32
 	pause backoff
 	timer timer.Timer // of a pause of the loop's
+
+	late latecomers
 }
 
 // queueMax bounds the connections that are accepted and not asked for; the rest
@@ -97,10 +99,10 @@ func (ln *Listener) Addr() net.Addr {
 
 // Accept parks until there is a connection. Shortages (EMFILE, ENFILE, ENOBUFS,
 // ENOMEM) and connections that were gone before they were accepted it waits out
-// by itself. net.ErrClosed after Close, and when Run's context has ended. Any
-// goroutine may call it; one that is no task of the loop waits without keeping the
-// loop alive. Callers take turns in order of arrival. As long as no task calls it,
-// goroutines don't need the loop for it.
+// by itself. net.ErrClosed after Close, and when Run's context has ended and all who
+// had connected by then were accepted. Any goroutine may call it; one that is no task
+// of the loop waits without keeping the loop alive. Callers take turns in order of
+// arrival. As long as no task calls it, goroutines don't need the loop for it.
 func (ln *Listener) Accept() (net.Conn, error) {
 	c, err := ln.AcceptConn()
 	if err != nil {
@@ -135,7 +137,7 @@ func (ln *Listener) SetDeadline(t time.Time) error {
 func (ln *Listener) AcceptConn() (*Conn, error) {
 	a, err := ln.core.Enter(handle.In)
 	if err != nil {
-		return nil, ln.fail("accept", err)
+		return ln.acceptLate(err)
 	}
 	var s int32
 	switch {
@@ -143,7 +145,7 @@ func (ln *Listener) AcceptConn() (*Conn, error) {
 		c, err := ln.acceptForeign(a)
 		ln.core.Leave(a)
 		if err != nil {
-			return nil, ln.fail("accept", err)
+			return ln.acceptLate(err)
 		}
 		c.detach()
 		return c, nil
@@ -154,7 +156,7 @@ func (ln *Listener) AcceptConn() (*Conn, error) {
 	}
 	ln.core.Leave(a)
 	if err != nil {
-		return nil, ln.fail("accept", err)
+		return ln.acceptLate(err)
 	}
 	return ln.accepted(s), nil
 }
@@ -285,8 +287,11 @@ func (s *listenerSink) Complete(o *op.Op, res int32, flags uint32) {
 		ln.ended(res)
 	}
 	ln.core.Wake()
-	if closing {
+	switch {
+	case closing:
 		ln.core.Settle()
+	case flags&op.More == 0 && ln.late.expected:
+		ln.takeLast()
 	}
 }
 
@@ -357,12 +362,8 @@ func (o *listenerHooks) Closing() {
 	}
 }
 
-// Settled closes what nobody has asked for.
-func (o *listenerHooks) Settled() {
-	for s, ok := o.ln.queue.pop(); ok; s, ok = o.ln.queue.pop() {
-		discard(o.ln.l, s)
-	}
-}
+// Settled closes what nobody has asked for, or keeps it for those who will.
+func (o *listenerHooks) Settled() { o.ln.late.take(o.ln.l, &o.ln.queue) }
 
 // Closed tells the Run that nobody listens there any more. Where the loop had ended before the last caller left,
 // nobody was told Settled.
@@ -371,8 +372,17 @@ func (o *listenerHooks) Closed() {
 	o.ln.leave()
 }
 
-// Drain is the loop's word that accepts have stopped.
-func (o *listenerHooks) Drain() { o.ln.core.BeginClose() }
+// CloseCalled has nobody served any more.
+func (o *listenerHooks) CloseCalled() { o.ln.late.end(o.ln.l) }
+
+// Drain is the loop's word that accepts have stopped, for whoever has not connected yet.
+func (o *listenerHooks) Drain() {
+	if o.ln.l.Stopping() {
+		o.ln.core.BeginClose()
+		return
+	}
+	o.ln.drain()
+}
 
 // Abandoned waits for those who leave Accept just then: when Run has returned the address is free.
 func (o *listenerHooks) Abandoned() { o.ln.core.AwaitForeign() }

@@ -9,6 +9,7 @@ import (
 	"ringo/internal/handle"
 	"ringo/internal/labels"
 	"ringo/internal/loop"
+	"ringo/internal/timer"
 )
 
 // ListenAndServe runs loops that accept connections on one address, and calls
@@ -89,13 +90,17 @@ type server struct {
 	ended  bool // the task of Serve was cancelled: all are to be closed
 	waiter *loop.Task
 	labels labels.Set // of who called Serve
+
+	patience timer.Timer // once the drain has begun: with those who have not spoken
 }
 
 // Serve accepts connections and has h handle their requests, until the accepts
 // stop and the last connection is closed; then it returns nil. A connection between
 // requests keeps no stack. When the program drains, idle connections are closed at
 // once; busy ones are ended when Request returns, and closed when the peer has ended
-// its side too, a second later at most. A Request that has not returned when
+// its side too, a second later at most. Peers whose first request, or the rest of one, is
+// still to come are served first: those that have connected in the last five seconds,
+// and those of whom Request has left bytes unread. A Request that has not returned when
 // ringo.Config.Grace is over is cancelled, as the task that it is. Only a task of l may
 // call it; it parks.
 func Serve(l *ringo.Loop, ln *Listener, h *Handler) error {
@@ -116,6 +121,8 @@ func Serve(l *ringo.Loop, ln *Listener, h *Handler) error {
 		return ln.fail("accept", stranger(ln.l))
 	}
 	s := &server{l: e, h: h, labels: labels.Current()}
+	s.patience.Owner = s
+	defer e.RemoveTimer(&s.patience)
 	for {
 		c, err := ln.AcceptConn()
 		if err == nil {
@@ -135,7 +142,10 @@ func Serve(l *ringo.Loop, ln *Listener, h *Handler) error {
 // add begins to serve a connection.
 func (s *server) add(c *Conn) {
 	s.open++
-	c.serve.by = s
+	c.serve.by, c.serve.last = s, s.l.NowNS()
+	if s.l.Draining() {
+		s.expect()
+	}
 	if s.h.Open != nil || c.in.ready {
 		c.serve.start(c)
 		return
@@ -144,13 +154,34 @@ func (s *server) add(c *Conn) {
 	c.in.arm(c)
 }
 
+// expect gives those who have not spoken time to do so, once the drain has begun.
+func (s *server) expect() {
+	if !s.patience.Armed() {
+		s.l.Arm(&s.patience, s.l.After(silentMax))
+	}
+}
+
+// Fire ends it.
+func (s *server) Fire(*timer.Timer) {
+	s.each(func(c *Conn) {
+		if !c.serve.spoken && !c.serve.leaving {
+			c.serve.drain(c)
+		}
+	})
+}
+
 // closeAll closes the connections that rest, and has the others closed when their
 // Request returns.
 func (s *server) closeAll() {
 	s.ended = true
+	s.each(func(c *Conn) { c.serve.drain(c) })
+}
+
+// each calls f for the connections that it serves.
+func (s *server) each(f func(*Conn)) {
 	s.l.EachHandle(func(o loop.Open) {
 		if c, ok := handle.Of(o).(*connHooks); ok && c.serve.by == s {
-			c.serve.drain((*Conn)(c))
+			f((*Conn)(c))
 		}
 	})
 }

@@ -20,8 +20,9 @@ type serving struct {
 	by      *server // nil: not served by Serve
 	conn    func(*Conn)
 	why     error
-	last    int64 // NowNS of the last request
+	last    int64 // NowNS of the last request, or of the accept
 	opened  bool
+	spoken  bool // there was a request
 	running bool // queued or in Request
 	more    bool // news since Request was called
 	leaving bool // the last answer is out: what comes is dropped until the peer ends
@@ -81,15 +82,29 @@ func (s *serving) drain(c *Conn) {
 	}
 }
 
-// drainBegins is told when accepts have stopped, and again when Grace has ended. A
-// connection that rests is closed; one that was served a moment ago may rest only
-// between two pieces of what its peer is sending.
+// drainBegins is told when accepts have stopped, and again when Grace has ended. A connection that rests is closed; one
+// that was served a moment ago may rest only between two pieces of what its peer is sending.
 func (s *serving) drainBegins(c *Conn) {
-	if s.resting() && !s.leaving && s.last != 0 && c.l.NowNS()-s.last < int64(leaveMax) {
+	switch silent := c.l.NowNS() - s.last; {
+	case !s.resting() || s.leaving:
+	case s.expects(c, silent):
+		s.by.expect()
+		return
+	case s.spoken && silent < int64(leaveMax):
 		s.leave(c)
 		return
 	}
 	s.drain(c)
+}
+
+// silentMax is how long a peer that has connected may take to say something, when the program drains: as long as
+// package net/http gives it.
+const silentMax = 5 * time.Second
+
+// expects reports whether a request is on its way, by a peer that has not spoken for that long: the first, or the rest
+// of one.
+func (s *serving) expects(c *Conn, silent int64) bool {
+	return !c.l.Stopping() && (c.in.buffered() > 0 || !s.spoken && silent < int64(silentMax))
 }
 
 // fdClosed is called when the descriptor is closed.
@@ -165,7 +180,7 @@ func (s *serving) request(c *Conn) error {
 	}
 	s.more = false
 	eof, bad := in.eof, in.err
-	s.last = c.l.NowNS()
+	s.last, s.spoken = c.l.NowNS(), true
 	if err := h.Request(c); err != nil {
 		return err
 	}
@@ -205,7 +220,7 @@ func (s *serving) rest(c *Conn) {
 		return
 	}
 	c.core.Follow()
-	if s.draining(c) {
+	if s.draining(c) && !(s.expects(c, 0) && !s.by.ended) {
 		s.leave(c)
 	}
 }

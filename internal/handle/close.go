@@ -38,6 +38,18 @@ func (c *Core) AwaitClosed() {
 	}
 }
 
+// AwaitEnd is AwaitClosed for any caller.
+func (c *Core) AwaitEnd() {
+	switch f := c.foreign.Load(); {
+	case c.l.IsCurrent():
+		c.AwaitClosed()
+	case f == nobody:
+		c.l.Go(c.AwaitClosed).WaitAsClient()
+	case f != nil:
+		f.awaitClosed()
+	}
+}
+
 // closeForeign is Close for foreign callers. If the loop has ended it has closed what was open on it, or
 // is about to, or has left that to others who will tell.
 func (c *Core) closeForeign() {

@@ -19,8 +19,8 @@ all loops listen, a line per address tells the real port on stderr:
 
 and if the driver is not uring, one more line says why.
 
-SIGINT and SIGTERM drain: connections that are not served yet are closed, and with
--handler request idle ones too; the others
+SIGINT and SIGTERM drain: nobody can connect any more, with -handler request idle
+connections are closed, and the others
 ` + server.Ending
 
 // options is the command line of ringo echo.

@@ -22,7 +22,7 @@ line per address tells the real port on stderr:
 and if the driver is not uring, one more line says why. If the other address can't be
 reached, the connection is reset, and a line says why.
 
-SIGINT and SIGTERM drain: connections that no loop has taken are closed, and the others
+SIGINT and SIGTERM drain: nobody can connect any more, and who has
 ` + server.Ending
 
 const statsHelp = `and here also:

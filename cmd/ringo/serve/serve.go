@@ -31,8 +31,8 @@ waited for on the ring or on goroutines.
 SIGHUP opens the FILE of -log again: rename it, send the signal, and later lines are in a
 new one. No line is lost or cut in two.
 
-SIGINT and SIGTERM drain: connections that wait for a request are closed, new ones too,
-and requests under way
+SIGINT and SIGTERM drain: nobody can connect any more, connections that wait for their
+next request are closed, and requests under way
 ` + server.Ending
 
 const statsHelp = `and here also, since the line before:

@@ -1,0 +1,149 @@
+package sock
+
+import (
+	"errors"
+	"net"
+	"sync"
+
+	"ringo/internal/handle"
+	"ringo/internal/loop"
+	"ringo/internal/op"
+	"ringo/internal/sys"
+)
+
+// latecomers are the peers that had connected when the drain began, and that nobody had asked for: their connections
+// outlive the listener's descriptor, and Accept goes on with them, until Grace ends.
+//
+//	drain ──▶ the armed accept ends ──▶ the kernel's backlog is taken in ──▶ the descriptor is closed
+//	                                                                            └─▶ Accept gives one after the other
+//
+// To close the descriptor at once would reset them: a program that is restarted would lose requests that it
+// has been sent.
+type latecomers struct {
+	expected bool // the drain has begun. The loop thread's
+	l        *loop.Loop
+	open     loop.Handle
+
+	mu    sync.Mutex
+	kept  bool // for those who ask
+	queue fdQueue
+}
+
+// latecomersMax bounds what is taken in when the drain begins. It is what the kernel queues by itself at most, where
+// net.core.somaxconn was not raised; peers beyond it are reset.
+const latecomersMax = 4096
+
+// drain closes the listener, but not those who had connected by now.
+func (ln *Listener) drain() {
+	if ln.core.Closing() || ln.late.expected {
+		return
+	}
+	ln.late.expected = true
+	if ln.share == nil && ln.core.Own(handle.In).Op != nil {
+		ln.cancelAccept() // its end comes back here
+		return
+	}
+	ln.takeLast()
+}
+
+// takeLast takes in who has connected, and closes the descriptor. Nothing of the loop's is armed, but for the accept
+// of a task that is in AcceptConn, and gets what that brings.
+func (ln *Listener) takeLast() {
+	late := &ln.late
+	late.keep(ln.l)
+	if ln.core.Reclaim(handle.In) { // else it belongs to a goroutine in Accept, which empties it
+		late.take(ln.l, &ln.queue)
+	}
+	o := op.Op{Code: op.Accept, FD: ln.core.FD()}
+	for range latecomersMax {
+		s, ok := ln.l.Try(&o)
+		if !ok || s < 0 && s != -sys.ECONNABORTED {
+			break
+		}
+		if s >= 0 {
+			late.push(s)
+		}
+	}
+	ln.core.BeginClose()
+}
+
+// acceptLate is Accept of a listener that is closed, or whose caller must not wait.
+func (ln *Listener) acceptLate(err error) (*Conn, error) {
+	if ln.l == nil || !errors.Is(err, net.ErrClosed) || !ln.late.mayHave() {
+		return nil, ln.fail("accept", err)
+	}
+	ln.core.AwaitEnd() // who is in Accept may leave some behind
+	s, ok := ln.late.pop()
+	switch {
+	case !ok:
+		return nil, ln.fail("accept", err)
+	case ln.l.IsCurrent():
+		ln.l.ChargeAndYield()
+		return ln.accepted(s), nil
+	}
+	c := newDetached(ln.l, s)
+	ln.name(c, new(sys.Sockaddr))
+	c.detach()
+	return c, nil
+}
+
+// keep begins to keep connections. For the loop's thread.
+func (q *latecomers) keep(l *loop.Loop) {
+	q.l = l
+	l.Register(&q.open, (*openLatecomers)(q))
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.kept = true
+}
+
+// take takes over what was accepted, or closes it.
+func (q *latecomers) take(l *loop.Loop, from *fdQueue) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for s, ok := from.pop(); ok; s, ok = from.pop() {
+		if q.kept {
+			q.queue.push(s)
+		} else {
+			discard(l, s)
+		}
+	}
+}
+
+func (q *latecomers) push(s int32) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.queue.push(s)
+}
+
+func (q *latecomers) pop() (int32, bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.queue.pop()
+}
+
+func (q *latecomers) mayHave() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.kept
+}
+
+// end closes what is left, and keeps nothing more.
+func (q *latecomers) end(l *loop.Loop) {
+	q.mu.Lock()
+	q.kept = false
+	q.mu.Unlock()
+	q.take(l, &q.queue)
+}
+
+// openLatecomers is latecomers as what is open on the loop.
+type openLatecomers latecomers
+
+// Drain is the loop's word that Grace has ended.
+func (o *openLatecomers) Drain() {
+	if o.l.Stopping() {
+		(*latecomers)(o).end(o.l)
+	}
+}
+
+// Abandon is the loop's word that it ends.
+func (o *openLatecomers) Abandon() { (*latecomers)(o).end(o.l) }
