@@ -58,7 +58,7 @@ var dialer = sock.Dialer{Timeout: 3 * time.Second}
 func proxy(c *sock.Conn, backend string) {
 	b, err := dialer.Dial(c.Loop(), "tcp", backend)
 	if err != nil {
-		log.Print(err)
+		c.Loop().Offload(func(context.Context) error { log.Print(err); return nil }) // stderr may wait
 		return
 	}
 	defer b.Close()

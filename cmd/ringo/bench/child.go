@@ -106,7 +106,7 @@ func startOn(cpu int, cmd *exec.Cmd) error {
 		if l.Index() != cpu {
 			return nil
 		}
-		return cmd.Start() // waits, and there is no other task whom that would hold up
+		return cmd.Start() //ringo:offloaded there is no other task whom that would hold up
 	})
 }
 

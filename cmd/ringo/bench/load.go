@@ -42,7 +42,7 @@ func onLoops(loops []*ringo.Loop) crew {
 				for i := k; i < n; i += len(loops) {
 					g.Go(func() error { return work(l, i) })
 				}
-				errs <- g.Wait()
+				errs <- g.Wait() //ringo:offloaded there is room for all of them
 			})
 		}
 		var all error

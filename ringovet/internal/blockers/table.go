@@ -1,0 +1,192 @@
+package blockers
+
+import "strings"
+
+// A group is what calls for the same in its place. Names are a receiver or a package, and what of it waits.
+type group struct {
+	why, instead string
+	of           string
+	names        string
+}
+
+var groups = []group{
+	{waits, "Loop.Sleep", "time", "Sleep"},
+	{waits, "ringo.Group, or Task.Wait; for goroutines " + offload, "(*sync.WaitGroup)", "Wait"},
+	{waits, "ringo.Cond", "(*sync.Cond)", "Wait"},
+	{waits, "ringo.Semaphore", "(*golang.org/x/sync/semaphore.Weighted)", "Acquire"},
+	{waits, "ringo.Group; for goroutines " + offload, "(*golang.org/x/sync/errgroup.Group)", "Wait"},
+	{waits, routines, "(*golang.org/x/sync/singleflight.Group)", "Do"},
+	{"ends the process when the task parks", "Config.Pin, or " + offload, "runtime", "LockOSThread"},
+	{"stops the program for a while", offload, "runtime", "GC"},
+	{"stops the program for a while", offload, "runtime/debug", "FreeOSMemory"},
+	{"fails, because a loop would wait for it", "a goroutine", "ringo", "Run"},
+	{"fails, because a loop would wait for it", "a goroutine", "ringo/sock", "ListenAndServe"},
+	{"fails, because a loop would wait for it", "a goroutine", "ringo/sock/socktls", "ListenAndServe"},
+
+	{"waits for the disk", files, "os", "Open OpenFile Create CreateTemp ReadFile WriteFile ReadDir Stat Lstat " +
+		"Remove " +
+		"RemoveAll Rename Mkdir MkdirAll MkdirTemp Truncate Link Symlink Readlink Chmod Chown Lchown Chtimes CopyFS " +
+		"OpenRoot OpenInRoot"},
+	{"waits for the disk, or stops the loop while a pipe is full or empty", files, "(*os.File)",
+		"Read ReadAt ReadFrom Write WriteAt WriteString WriteTo Sync Truncate Stat ReadDir Readdir Readdirnames Chmod"},
+	{"waits for the disk", "file.Dir", "(*os.Root)", "Open OpenFile Create ReadFile WriteFile Stat Lstat Remove " +
+		"RemoveAll Rename Mkdir MkdirAll"},
+	{"waits for the disk", files, "io/ioutil", "ReadFile WriteFile ReadDir TempFile TempDir"},
+	{"waits for the disk", "file.Walk", "path/filepath", "Walk WalkDir Glob EvalSymlinks"},
+	{"waits for the disk", offload, "html/template", "ParseFiles ParseGlob"},
+	{"waits for the disk", offload, "text/template", "ParseFiles ParseGlob"},
+	{waits, routines, "(*os.Process)", "Wait"},
+	{waits, routines, "os/exec", "LookPath"},
+	{waits, routines, "(*os/exec.Cmd)", "Run Output CombinedOutput Start Wait"},
+	{waits, routines, "os/user", "Current Lookup LookupId LookupGroup LookupGroupId"},
+	{waits, routines, "plugin", "Open"},
+	{waits, files + " or " + sockets, "syscall", "Read Write Pread Pwrite Open Fsync Fdatasync Flock Wait4 Select " +
+		"Nanosleep Connect Accept Accept4 Recvfrom Sendto Sendfile"},
+	{waits, files + " or " + sockets, "golang.org/x/sys/unix", "Read Write Pread Pwrite Open Openat Fsync Fdatasync " +
+		"Flock Wait4 Waitid Select Poll Ppoll EpollWait Nanosleep Connect Accept Accept4 Recvfrom Recvmsg Sendto " +
+		"Sendmsg " +
+		"Sendfile Splice Fallocate"},
+	{"waits for the other end", "ringo.Chan, or file.Pipe", "(*io.PipeReader)", "Read"},
+	{"waits for the other end", "ringo.Chan, or file.Pipe", "(*io.PipeWriter)", "Write"},
+
+	{waits, "sock.Dial", "net", "Dial DialTimeout DialTCP DialUDP DialUnix DialIP"},
+	{waits, "sock.Dialer", "(*net.Dialer)", "Dial DialContext DialTCP DialUDP DialUnix DialIP"},
+	{waits, "sock.Listen", "net", "Listen ListenTCP ListenUnix ListenPacket ListenUDP ListenUnixgram"},
+	{waits, "sock.ListenConfig", "(*net.ListenConfig)", "Listen ListenPacket"},
+	{"waits for a name server", "sock.Dial, which looks names up beside the loop, or " + offload, "net",
+		"LookupHost LookupIP LookupAddr LookupCNAME LookupMX LookupNS LookupPort LookupSRV LookupTXT ResolveTCPAddr " +
+			"ResolveUDPAddr ResolveIPAddr"},
+	{"waits for a name server", "sock.Dial, which looks names up beside the loop, or " + offload, "(*net.Resolver)",
+		"LookupHost LookupIP LookupIPAddr LookupNetIP LookupAddr LookupCNAME LookupMX LookupNS LookupPort " +
+			"LookupSRV LookupTXT"},
+	{waits, "sock.Conn; sock.Adopt takes one over", "(*net.conn)", "Read Write"},
+	{waits, "sock.Conn; sock.Adopt takes one over", "(*net.TCPConn)", "ReadFrom WriteTo"},
+	{waits, "sock.PacketConn; sock.AdoptPacket takes one over", "(*net.UDPConn)", "ReadFrom ReadFromUDP " +
+		"ReadFromUDPAddrPort ReadMsgUDP WriteTo WriteToUDP WriteToUDPAddrPort WriteMsgUDP"},
+	{waits, "sock.Conn; sock.Adopt takes one over", "(*net.UnixConn)", "ReadFrom ReadFromUnix ReadMsgUnix WriteTo " +
+		"WriteToUnix WriteMsgUnix"},
+	{waits, "sock.Listener; sock.AdoptListener takes one over", "(*net.TCPListener)", "Accept AcceptTCP"},
+	{waits, "sock.Listener; sock.AdoptListener takes one over", "(*net.UnixListener)", "Accept AcceptUnix"},
+	{waits, "socktls.Dial", "crypto/tls", "Dial DialWithDialer"},
+	{waits, "socktls.Dial", "(*crypto/tls.Dialer)", "Dial DialContext"},
+	{"reads files", offload + ", before the first connection", "crypto/tls", "LoadX509KeyPair"},
+	{"reads files", offload + ", before the first connection", "crypto/x509", "SystemCertPool"},
+
+	{waits, "an http.Client in Loop.Offload", "net/http", "Get Head Post PostForm"},
+	{waits, "an http.Client in Loop.Offload", "(*net/http.Client)", "Do Get Head Post PostForm"},
+	{waits, "an http.Client in Loop.Offload", "(*net/http.Transport)", "RoundTrip"},
+	{waits, "a goroutine with a sock.Listener", "net/http", "ListenAndServe ListenAndServeTLS Serve ServeTLS"},
+	{waits, "a goroutine with a sock.Listener", "(*net/http.Server)", "ListenAndServe ListenAndServeTLS Serve " +
+		"ServeTLS " +
+		"Shutdown"},
+	{waits, routines, "(*net/rpc.Client)", "Call"},
+	{waits, routines, "net/rpc", "Dial DialHTTP"},
+	{waits, routines, "net/smtp", "SendMail Dial"},
+
+	{"waits for the database", offload, "(*database/sql.DB)", "Query QueryContext QueryRow QueryRowContext Exec " +
+		"ExecContext Ping PingContext Begin BeginTx Prepare PrepareContext Conn Close"},
+	{"waits for the database", offload, "(*database/sql.Conn)", "QueryContext QueryRowContext ExecContext " +
+		"PingContext " +
+		"BeginTx PrepareContext Close"},
+	{"waits for the database", offload, "(*database/sql.Tx)", "Query QueryContext QueryRow QueryRowContext Exec " +
+		"ExecContext Prepare PrepareContext Commit Rollback"},
+	{"waits for the database", offload, "(*database/sql.Stmt)", "Query QueryContext QueryRow QueryRowContext Exec " +
+		"ExecContext Close"},
+	{"waits for the database", offload, "(*database/sql.Rows)", "Next NextResultSet Close"},
+	{"waits for the database", offload, "(*database/sql.Row)", "Scan"},
+
+	{"stops the loop while stdout is a pipe that is full", logging, "fmt", "Print Printf Println"},
+	{waits, "file.Adopt, or " + offload, "fmt", "Scan Scanf Scanln"},
+
+	{"keeps the loop's processor for long", compute, "crypto/rsa", "GenerateKey GenerateMultiPrimeKey"},
+	{"keeps the loop's processor for long", compute, "golang.org/x/crypto/bcrypt", "GenerateFromPassword " +
+		"CompareHashAndPassword"},
+	{"keeps the loop's processor for long", compute, "golang.org/x/crypto/scrypt", "Key"},
+	{"keeps the loop's processor for long", compute, "golang.org/x/crypto/argon2", "Key IDKey"},
+	{"keeps the loop's processor for long", compute, "crypto/pbkdf2", "Key"},
+}
+
+// defaultLogs are the functions that write where a program's default logger does: to stderr, if it has not set another.
+var defaultLogs = []group{
+	{"stops the loop while stderr is a pipe that is full", logging, "log", "Print Printf Println Output"},
+	{"stops the loop while stderr is a pipe that is full", logging, "log/slog", "Debug DebugContext Info " +
+		"InfoContext Warn WarnContext " +
+		"Error ErrorContext Log LogAttrs"},
+}
+
+var (
+	byName = map[string]Blocker{}
+	logs   = map[string]bool{}
+)
+
+func init() {
+	for _, g := range groups {
+		g.each(func(b Blocker) { byName[b.Name] = b })
+	}
+	for _, g := range defaultLogs {
+		g.each(func(b Blocker) { byName[b.Name], logs[b.Name] = b, true })
+	}
+}
+
+func (g group) each(yield func(Blocker)) {
+	for name := range strings.FieldsSeq(g.names) {
+		yield(Blocker{g.of + "." + name, g.why, g.instead})
+	}
+}
+
+var stands = map[string]Blocker{
+	"net.Dial":                   netConn,
+	"net.DialTimeout":            netConn,
+	"net.Listen":                 netConn,
+	"net.ListenPacket":           netConn,
+	"net.Pipe":                   netConn,
+	"net.FileConn":               netConn,
+	"net.FileListener":           netConn,
+	"net.FilePacketConn":         netConn,
+	"(*net.Dialer).Dial":         netConn,
+	"(*net.Dialer).DialContext":  netConn,
+	"(*net.ListenConfig).Listen": netConn,
+	"(*net.TCPListener).Accept":  netConn,
+	"(*net.UnixListener).Accept": netConn,
+	"(*crypto/tls.Dialer).Dial":  netConn,
+	"os.DirFS":                   dirFS,
+}
+
+// elsewherePackages are those whose functions call nothing in the caller that they were given.
+var elsewherePackages = map[string]bool{
+	"net/http": true, "database/sql": true, "expvar": true, "flag": true, "testing": true, "os/signal": true,
+	"runtime": true, "runtime/debug": true, "context": true, "net/rpc": true, "os/exec": true,
+}
+
+var elsewhere = map[string]bool{
+	"time.AfterFunc":                         true,
+	"(*sync.WaitGroup).Go":                   true,
+	"log.SetOutput":                          true,
+	"log/slog.SetDefault":                    true,
+	"(*log.Logger).SetOutput":                true,
+	"(*golang.org/x/sync/errgroup.Group).Go": true,
+	"encoding/gob.Register":                  true,
+}
+
+var quiet = func() map[string]bool {
+	m := map[string]bool{}
+	for name := range strings.FieldsSeq("Bytes Text Err Buffered Available AvailableBuffer Size Len Cap Buffer " +
+		"Split Name " +
+		"Reset Prefix SetPrefix Flags SetFlags Writer SetOutput Handler Enabled With WithGroup NetConn " +
+		"ConnectionState " +
+		"Addr LocalAddr RemoteAddr SyscallConn SetDeadline SetReadDeadline SetWriteDeadline InputOffset InputPos " +
+		"More UseNumber " +
+		"DisallowUnknownFields SetIndent SetEscapeHTML String Error") {
+		m[name] = true
+	}
+	return m
+}()
+
+var readsOn = map[string]bool{
+	"net/http.ReadRequest":  true,
+	"net/http.ReadResponse": true,
+	"image.Decode":          true,
+	"image/png.Decode":      true,
+	"image/jpeg.Decode":     true,
+	"net/mail.ReadMessage":  true,
+}

@@ -1,0 +1,426 @@
+package reach
+
+import (
+	"go/token"
+	"go/types"
+	"slices"
+
+	"golang.org/x/tools/go/ssa"
+
+	"ringo/ringovet/internal/blockers"
+	"ringo/ringovet/internal/flow"
+	"ringo/ringovet/internal/roots"
+)
+
+// An edge is what a function does at one place: it calls a function with a body, does something that stops the loop,
+// or parks.
+type edge struct {
+	instr ssa.Instruction
+	pos   token.Pos
+	via   []string // functions without a body that are between
+	to    *ssa.Function
+	block *blockers.Blocker
+	rest  []string // the path behind the call of another package's function
+	park  string   // the function of ours that parks
+}
+
+// info is what is known of a function by itself, whoever calls it.
+type info struct {
+	edges []edge
+	uses  []Use
+	outer []outerUse
+}
+
+// An outerUse is a Use of a parameter of a function around.
+type outerUse struct {
+	param  *ssa.Parameter
+	method string
+}
+
+// A scanner looks at one function.
+type scanner struct {
+	w *World
+	f *ssa.Function
+	*info
+	instr ssa.Instruction
+	via   []string
+	depth int
+	alone bool // the function is started, and not called by the one around it
+}
+
+// scan looks at a function, once. One that calls itself over others is seen as far as it has been looked at.
+func (w *World) scan(f *ssa.Function) *info {
+	if known := w.infos[f]; known != nil {
+		return known
+	}
+	s := &scanner{w: w, f: f, info: &info{}}
+	w.infos[f] = s.info
+	for _, b := range f.Blocks {
+		for _, s.instr = range b.Instrs {
+			if !w.silences.Covers(s.instr.Pos()) {
+				s.look()
+			}
+		}
+	}
+	return s.info
+}
+
+// started are the edges of a function that nobody calls: what it uses of the functions around it is anybody's.
+func (w *World) started(f *ssa.Function) []edge {
+	s := &scanner{w: w, f: f, info: &info{}, alone: true}
+	known := w.scan(f)
+	if len(known.outer) == 0 || len(f.Blocks) == 0 {
+		return known.edges
+	}
+	s.instr = f.Blocks[0].Instrs[0]
+	for _, u := range known.outer {
+		s.parameter(u)
+	}
+	for i := range s.edges {
+		s.edges[i].pos = f.Pos()
+	}
+	return append(slices.Clone(known.edges), s.edges...)
+}
+
+func (s *scanner) look() {
+	switch i := s.instr.(type) {
+	case *ssa.Send:
+		s.block(blockers.Send)
+	case *ssa.Select:
+		if i.Blocking {
+			s.block(blockers.Select)
+		}
+	case *ssa.UnOp:
+		if i.Op == token.ARROW {
+			s.block(blockers.Receive)
+		}
+	case *ssa.Call:
+		s.call(&i.Call)
+	case *ssa.Defer:
+		s.call(&i.Call)
+	}
+}
+
+func (s *scanner) add(e edge) {
+	e.instr, e.pos = s.instr, s.instr.Pos()
+	if call, ok := s.instr.(ssa.CallInstruction); ok && !e.pos.IsValid() {
+		e.pos = call.Common().Pos()
+	}
+	e.via = slices.Clone(s.via)
+	s.edges = append(s.edges, e)
+}
+
+func (s *scanner) block(b blockers.Blocker) { s.add(edge{block: &b}) }
+
+// parameter is a call of a parameter of the function or of one around it: whose it is knows what it is. If the function
+// runs on its own, nobody does, and it is what any caller gives.
+func (s *scanner) parameter(u outerUse) {
+	switch {
+	case u.param.Parent() == s.f:
+		use := Use{slices.Index(s.f.Params, u.param), u.method}
+		if !slices.Contains(s.uses, use) {
+			s.uses = append(s.uses, use)
+		}
+	case flow.Around(u.param.Parent(), s.f) && !s.alone:
+		if !slices.Contains(s.outer, u) {
+			s.outer = append(s.outer, u)
+		}
+	default:
+		s.called(s.w.g.AllRoots(u.param), u.method, nil)
+	}
+}
+
+// call looks at whom a call may call.
+func (s *scanner) call(common *ssa.CallCommon) {
+	if b, ok := common.Value.(*ssa.Builtin); ok {
+		if b.Name() == "print" || b.Name() == "println" {
+			s.block(blockers.Print)
+		}
+		return
+	}
+	if f := common.StaticCallee(); f != nil {
+		if f.Blocks != nil || !s.unmet(common.Args) {
+			s.target(f, objectOf(f), common.Args)
+		}
+		return
+	}
+	method := ""
+	if common.IsInvoke() {
+		method = common.Method.Name()
+	}
+	if !s.value(common.Value, method, common.Args) {
+		s.arguments(common.Args, common.Signature(), false) // nobody knows what is called: what it is given, at least
+	}
+}
+
+// unmet reports whether a receiver comes from a type switch that no value of its type is known to reach, in others'
+// code: copies of io.Copy look for files, and most programs have none there.
+func (s *scanner) unmet(args []ssa.Value) bool {
+	if len(args) == 0 || s.w.mine(s.f) {
+		return false
+	}
+	v := args[0]
+	if e, ok := v.(*ssa.Extract); ok {
+		v = e.Tuple
+	}
+	a, ok := v.(*ssa.TypeAssert)
+	return ok && !slices.ContainsFunc(s.w.g.AllRoots(a.X), func(r ssa.Value) bool {
+		box, ok := r.(*ssa.MakeInterface)
+		return ok && types.Identical(box.X.Type(), a.AssertedType)
+	})
+}
+
+// origins are what a value may be. Parameters are left as they are if they are the scanned function's.
+func (s *scanner) origins(v ssa.Value) []ssa.Value {
+	if v.Parent() == nil || v.Parent() == s.f {
+		return s.w.g.Roots(v)
+	}
+	return s.w.g.AllRoots(v)
+}
+
+// value looks at a call of a function value, or of a method of an interface, and reports whether it is known who is
+// called.
+func (s *scanner) value(v ssa.Value, method string, args []ssa.Value) (known bool) {
+	return s.called(s.origins(v), method, args)
+}
+
+func (s *scanner) called(origins []ssa.Value, method string, args []ssa.Value) (known bool) {
+	for _, r := range origins {
+		switch r := r.(type) {
+		case *ssa.Parameter:
+			s.parameter(outerUse{r, method})
+			known = true
+		case *ssa.MakeInterface:
+			known = true
+			if method == "" {
+				s.function(r, args)
+			} else if f, obj := s.w.g.Method(r.X.Type(), s.pkg(), method); f != nil {
+				s.target(f, obj, append([]ssa.Value{r.X}, args...))
+			}
+		case *ssa.Call:
+			if f := r.Call.StaticCallee(); f != nil && objectOf(f) != nil {
+				if b, ok := blockers.Stand(objectOf(f).FullName()); ok && method != "Close" && !blockers.Quiet(method) {
+					b.Name = method + " of " + b.Name
+					s.block(b)
+					known = true
+				}
+			}
+		default:
+			known = s.function(r, args) || known
+		}
+	}
+	return known
+}
+
+func (s *scanner) function(v ssa.Value, args []ssa.Value) bool {
+	f := flow.FuncOf(v)
+	if c, ok := v.(*ssa.MakeClosure); ok && types.IsInterface(c.Bindings[0].Type()) && isInterfaceMethod(objectOf(f)) {
+		return s.value(c.Bindings[0], f.Object().Name(), args) // a method value of an interface
+	}
+	if f != nil {
+		s.target(f, objectOf(f), args)
+	}
+	return f != nil
+}
+
+// pkg is the package that unexported methods are looked up in.
+func (s *scanner) pkg() *types.Package { return packageOf(s.f) }
+
+// depthMax bounds how many functions without a body call each other's arguments.
+const depthMax = 8
+
+// target looks at a call of a function with its arguments, of which the first is the receiver of a method.
+func (s *scanner) target(f *ssa.Function, obj *types.Func, args []ssa.Value) {
+	if s.depth >= depthMax {
+		return
+	}
+	s.depth++
+	defer func() { s.depth-- }()
+	if obj == nil || obj.Pkg() == nil || isInterfaceMethod(obj) {
+		s.follow(f, args)
+		return
+	}
+	name, path := obj.FullName(), obj.Pkg().Path()
+	if b, ok := blockers.Of(name); ok {
+		b.Name = short(obj)
+		if !blockers.Log(name) || !s.w.logs(packageOf(s.f)) {
+			s.block(b)
+		}
+		return
+	}
+	if s.w.silences.Covers(f.Pos()) {
+		return
+	}
+	if e, ok := roots.Of(name); ok && e.Kind == roots.Caller {
+		if i := e.Arg + len(args) - obj.Signature().Params().Len(); i < len(args) {
+			s.within(short(obj), func() { s.value(args[i], "", nil) })
+		}
+	}
+	switch {
+	case roots.Ours(path):
+		if roots.Parks(path, obj.Name()) {
+			s.add(edge{park: short(obj)})
+		}
+		if _, start := roots.Of(name); !start && !copier(obj) {
+			s.within(short(obj), func() { s.arguments(args, obj.Signature(), true) })
+		}
+	case f.Blocks != nil:
+		s.follow(f, args)
+	default:
+		s.foreign(f, obj, args)
+	}
+}
+
+// follow is a call of a function with a body, which may call what it is given.
+func (s *scanner) follow(f *ssa.Function, args []ssa.Value) {
+	if f.Blocks == nil {
+		return
+	}
+	s.add(edge{to: f})
+	s.within(nameOf(f), func() {
+		s.applied(s.w.scan(f).uses, args)
+		for _, u := range slices.Clone(s.w.scan(f).outer) {
+			s.parameter(u)
+		}
+	})
+}
+
+// applied is what a function calls of its arguments.
+func (s *scanner) applied(uses []Use, args []ssa.Value) {
+	for _, u := range slices.Clone(uses) {
+		if u.Param < len(args) {
+			s.value(args[u.Param], u.Method, nil)
+		}
+	}
+}
+
+func (s *scanner) within(name string, do func()) {
+	s.via = append(s.via, name)
+	do()
+	s.via = s.via[:len(s.via)-1]
+}
+
+// foreign is a call of a function without a body: another package's of which there is a fact, or the standard
+// library's, which calls what it is given.
+func (s *scanner) foreign(f *ssa.Function, obj *types.Func, args []ssa.Value) {
+	name := obj.FullName()
+	if fact := s.w.fact(f, obj); fact != nil {
+		for _, r := range fact.Blocks {
+			s.add(edge{block: &r.Blocker, rest: r.Path})
+		}
+		if fact.Parks {
+			s.add(edge{park: short(obj)})
+		}
+		s.within(short(obj), func() { s.applied(fact.Uses, args) })
+		return
+	}
+	if blockers.Elsewhere(name, obj.Pkg().Path()) || copies(s, name, args) {
+		return
+	}
+	s.within(short(obj), func() {
+		before := len(s.edges)
+		s.arguments(args, obj.Signature(), !makes(obj) || blockers.ReadsOn(name))
+		if name == "(*sync.Once).Do" && slices.ContainsFunc(s.edges[before:], s.w.edgeParks) {
+			s.block(blockers.Once)
+		}
+		if obj.Signature().Recv() != nil && len(args) > 0 && !blockers.Quiet(obj.Name()) {
+			s.wrapped(args[0])
+		}
+	})
+}
+
+// makes reports whether a function returns something that may keep the arguments, a bufio.Reader say.
+func makes(obj *types.Func) bool {
+	results := obj.Signature().Results()
+	for i := range results.Len() {
+		t := results.At(i).Type()
+		if _, ok := t.Underlying().(*types.Pointer); ok || types.IsInterface(t) && t.String() != "error" {
+			return true
+		}
+	}
+	return false
+}
+
+// copier reports whether a method of a connection takes files to copy, and knows what to do with them.
+func copier(obj *types.Func) bool {
+	return obj.Pkg().Path() == "ringo/sock" && (obj.Name() == "ReadFrom" || obj.Name() == "WriteTo")
+}
+
+// copies reports whether a call copies to or from one of our connections, which knows what to do with files.
+func copies(s *scanner, name string, args []ssa.Value) bool {
+	if name != "io.Copy" && name != "io.CopyN" && name != "io.CopyBuffer" {
+		return false
+	}
+	for _, a := range args[:2] {
+		for _, r := range s.origins(a) {
+			if box, ok := r.(*ssa.MakeInterface); ok && box.X.Type().String() == "*ringo/sock.Conn" {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// arguments is what a function without a body calls of its arguments: functions, and the methods of interfaces if it
+// uses them before it returns.
+func (s *scanner) arguments(args []ssa.Value, sig *types.Signature, methods bool) {
+	params := sig.Params()
+	shift := len(args) - params.Len()
+	for i := range params.Len() {
+		if i+shift < 0 || i+shift >= len(args) {
+			return
+		}
+		arg, t := args[i+shift], params.At(i).Type()
+		if _, ok := t.Underlying().(*types.Signature); ok {
+			s.value(arg, "", nil)
+		} else if methods {
+			s.methods(arg, t)
+			s.wrapped(arg)
+		}
+	}
+}
+
+// methods is a call of all methods of an interface. Of context.Context and error none waits.
+func (s *scanner) methods(arg ssa.Value, t types.Type) {
+	iface, ok := t.Underlying().(*types.Interface)
+	if _, generic := t.(*types.TypeParam); !ok || generic || t.String() == "context.Context" || t.String() == "error" {
+		return
+	}
+	for m := range iface.Methods() {
+		s.value(arg, m.Name(), nil)
+	}
+}
+
+// wrapped is a call of what a value of the standard library was made around: of bufio.NewReader(f) the file's Read.
+func (s *scanner) wrapped(v ssa.Value) {
+	if _, ok := v.Type().Underlying().(*types.Pointer); s.depth >= depthMax || !ok && !types.IsInterface(v.Type()) {
+		return
+	}
+	s.depth++
+	defer func() { s.depth-- }()
+	for _, r := range s.origins(v) {
+		call, ok := r.(*ssa.Call)
+		if !ok || call.Call.StaticCallee() == nil {
+			continue
+		}
+		obj := objectOf(call.Call.StaticCallee())
+		if obj == nil || obj.Pkg() == nil {
+			continue
+		}
+		if path := obj.Pkg().Path(); roots.Ours(path) || blockers.Elsewhere(obj.FullName(), path) {
+			continue
+		}
+		params := obj.Signature().Params()
+		if obj.Signature().Recv() != nil {
+			s.wrapped(call.Call.Args[0]) // as slog.Logger.With
+		}
+		for i := range params.Len() {
+			if j := i + len(call.Call.Args) - params.Len(); j >= 0 && j < len(call.Call.Args) {
+				s.methods(call.Call.Args[j], params.At(i).Type())
+				if !types.IsInterface(params.At(i).Type()) {
+					s.wrapped(call.Call.Args[j])
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,286 @@
+package reach
+
+import (
+	"cmp"
+	"go/ast"
+	"go/token"
+	"go/types"
+	"slices"
+	"strings"
+
+	"golang.org/x/tools/go/ssa"
+
+	"ringo/ringovet/internal/blockers"
+	"ringo/ringovet/internal/flow"
+	"ringo/ringovet/internal/roots"
+)
+
+// A World is some packages, and what is known of all others.
+type World struct {
+	g        *flow.Graph
+	silences *Silences
+	facts    Facts                     // nil if the packages are the whole program
+	report   func(*types.Package) bool // whose lines are to be told of
+	infos    map[*ssa.Function]*info
+	parking  map[*ssa.Function]*parking
+	loggers  []*types.Package // that have given log or log/slog a default that never waits
+}
+
+// A Finding is something that stops a loop.
+type Finding struct {
+	Pos     token.Pos // the last call on the path that is in the user's own packages
+	Blocker blockers.Blocker
+	Path    []Frame // from the function that runs as a task to the blocker
+	More    int     // how many other blockers there are behind this call of others' code
+}
+
+// A Frame is a step on a path.
+type Frame struct {
+	Name string
+	Pos  token.Pos // where it is started or called
+}
+
+// A root is a function that runs as a task.
+type root struct {
+	fn  *ssa.Function
+	api string    // what started it
+	pos token.Pos // where
+}
+
+// New makes a World of packages with their syntax. Findings are of those packages that report says.
+func New(fset *token.FileSet, sources []flow.Source, facts Facts, report func(*types.Package) bool) *World {
+	var files []*ast.File
+	for _, s := range sources {
+		files = append(files, s.Files...)
+	}
+	w := &World{
+		g:        flow.Build(fset, sources),
+		silences: SilencesOf(fset, files),
+		facts:    facts,
+		report:   report,
+		infos:    map[*ssa.Function]*info{},
+		parking:  map[*ssa.Function]*parking{},
+	}
+	w.findLoggers()
+	return w
+}
+
+// Bare are the silences without a reason.
+func (w *World) Bare() []token.Pos { return w.silences.Bare }
+
+// Findings are all that tasks of these packages reach, in the order of places.
+func (w *World) Findings() []Finding {
+	found := w.walk(w.roots())
+	slices.SortStableFunc(found, func(a, b Finding) int { return cmp.Compare(a.Pos, b.Pos) })
+	return found
+}
+
+// roots are all functions that these packages have run as tasks.
+func (w *World) roots() (all []root) {
+	add := func(v ssa.Value, api string, pos token.Pos) {
+		for _, r := range w.g.AllRoots(v) {
+			if f := flow.FuncOf(r); f != nil {
+				all = append(all, root{f, api, pos})
+			}
+		}
+	}
+	for _, f := range w.g.Funcs {
+		if ours(f) {
+			continue
+		}
+		w.eachStart(f, func(v ssa.Value, api string, call ssa.CallInstruction) { add(v, api, call.Pos()) })
+	}
+	for _, e := range roots.Fields() {
+		for _, v := range w.g.Stored(flow.Field{Struct: e.Struct(), Name: e.Field()}) {
+			for _, r := range w.g.AllRoots(v) {
+				if f := flow.FuncOf(r); f != nil {
+					all = append(all, root{f, strings.TrimPrefix(e.Name, "ringo/"), f.Pos()})
+				}
+			}
+		}
+	}
+	return all
+}
+
+// eachStart visits the arguments in a function's calls that are started as tasks.
+func (w *World) eachStart(f *ssa.Function, visit func(v ssa.Value, api string, call ssa.CallInstruction)) {
+	for _, b := range f.Blocks {
+		for _, instr := range b.Instrs {
+			call, ok := instr.(ssa.CallInstruction)
+			if !ok || w.silences.Covers(call.Pos()) {
+				continue
+			}
+			common := call.Common()
+			for _, callee := range w.g.Callees(common) {
+				obj := objectOf(callee)
+				if obj == nil {
+					continue
+				}
+				args := arguments(common, callee.Signature)
+				shift := 0
+				if callee.Signature.Recv() != nil {
+					shift = 1
+				}
+				if e, ok := roots.Of(obj.FullName()); ok && e.Kind == roots.Task && e.Arg+shift < len(args) {
+					visit(args[e.Arg+shift], short(obj), call)
+				} else if fact := w.fact(callee, obj); fact != nil {
+					for _, i := range fact.Starts {
+						visit(args[i], short(obj), call)
+					}
+				}
+			}
+		}
+	}
+}
+
+// starts are the parameters of a function that it starts as tasks.
+func (w *World) starts(f *ssa.Function) (params []int) {
+	w.eachStart(f, func(v ssa.Value, _ string, _ ssa.CallInstruction) {
+		for _, r := range w.g.Roots(v) {
+			if p, ok := r.(*ssa.Parameter); ok {
+				params = append(params, slices.Index(f.Params, p))
+			}
+		}
+	})
+	return params
+}
+
+// fact is what another package's function is known to do, if its body isn't here.
+func (w *World) fact(f *ssa.Function, obj *types.Func) *Fact {
+	if w.facts == nil || f.Blocks != nil {
+		return nil
+	}
+	return w.facts.Of(obj)
+}
+
+// A step is a function on the way, and how it was reached.
+type step struct {
+	fn   *ssa.Function
+	from *step
+	via  []string
+	pos  token.Pos // of the call
+	api  string    // of a root
+}
+
+// walk goes from roots to all that they reach, by the shortest paths.
+func (w *World) walk(from []root) (found []Finding) {
+	seen := map[*ssa.Function]bool{}
+	var queue []*step
+	for _, r := range from {
+		if !seen[r.fn] && !w.silences.Covers(r.fn.Pos()) && (r.fn.Blocks != nil || r.pos.IsValid()) {
+			seen[r.fn] = true
+			queue = append(queue, &step{fn: r.fn, pos: r.pos, api: r.api})
+		}
+	}
+	told := map[string]int{} // indices in found
+	tell := func(s *step, pos token.Pos, path []string, b blockers.Blocker, others bool) {
+		f := Finding{Blocker: b, Path: s.frames()}
+		for _, name := range path {
+			f.Path = append(f.Path, Frame{name, pos})
+		}
+		if !strings.HasPrefix(b.Name, f.Path[len(f.Path)-1].Name) {
+			f.Path = append(f.Path, Frame{b.Name, pos})
+		}
+		f.Pos = w.place(s, pos)
+		if !f.Pos.IsValid() && s.root().api != "" {
+			return
+		}
+		key := w.g.Prog.Fset.Position(f.Pos).String()
+		others = others || !w.mine(s.fn)
+		if !others {
+			key += b.Name
+		}
+		if i, ok := told[key]; !ok {
+			told[key] = len(found)
+			found = append(found, f)
+		} else if others {
+			found[i].More++
+		}
+	}
+	for len(queue) > 0 {
+		s := queue[0]
+		queue = queue[1:]
+		if s.fn.Blocks == nil {
+			w.bodiless(s, tell)
+			continue
+		}
+		edges := w.scan(s.fn).edges
+		if s.from == nil {
+			edges = w.started(s.fn)
+		}
+		for _, e := range edges {
+			switch {
+			case e.block != nil:
+				tell(s, e.pos, append(slices.Clone(e.via), e.rest...), *e.block, e.rest != nil)
+			case e.to != nil && !seen[e.to]:
+				seen[e.to] = true
+				queue = append(queue, &step{fn: e.to, from: s, via: e.via, pos: e.pos})
+			}
+		}
+		for _, l := range w.locked(s.fn) {
+			tell(s, l.pos, l.path, l.blocker, false)
+		}
+		for _, t := range w.sharedTLS(s.fn) {
+			tell(s, t, nil, blockers.TLS, false)
+		}
+	}
+	return found
+}
+
+// bodiless tells of a root that is another package's function.
+func (w *World) bodiless(s *step, tell func(*step, token.Pos, []string, blockers.Blocker, bool)) {
+	obj := objectOf(s.fn)
+	if obj == nil {
+		return
+	}
+	if b, ok := blockers.Of(obj.FullName()); ok {
+		tell(s, s.pos, nil, b, false)
+	} else if fact := w.fact(s.fn, obj); fact != nil {
+		for _, r := range fact.Blocks {
+			tell(s, s.pos, r.Path[1:], r.Blocker, true) // the first is the function itself
+		}
+	}
+}
+
+// place is the last position on a path that is in the user's packages.
+func (w *World) place(s *step, pos token.Pos) token.Pos {
+	for ; s != nil; s = s.from {
+		if pos.IsValid() && (w.mine(s.fn) || s.from == nil && s.fn.Blocks == nil) {
+			return pos
+		}
+		pos = s.pos
+	}
+	return token.NoPos
+}
+
+// mine reports whether a function is of a package whose findings are told. A wrapper that the compiler has made is
+// nobody's.
+func (w *World) mine(f *ssa.Function) bool {
+	if f.Origin() != nil {
+		f = f.Origin()
+	}
+	p := packageOf(f)
+	return f.Synthetic == "" && p != nil && w.report(p)
+}
+
+func (s *step) root() *step {
+	for s.from != nil {
+		s = s.from
+	}
+	return s
+}
+
+func (s *step) frames() (path []Frame) {
+	if s.from != nil {
+		path = s.from.frames()
+	} else if s.api != "" {
+		path = []Frame{{s.api, s.pos}}
+	}
+	for _, name := range s.via {
+		path = append(path, Frame{name, s.pos})
+	}
+	if s.fn.Synthetic != "" && s.fn.Origin() == nil {
+		return path // a bound or a promoted method: what it calls comes next
+	}
+	return append(path, Frame{nameOf(s.fn), s.pos})
+}

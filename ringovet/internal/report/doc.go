@@ -1,0 +1,2 @@
+// Package report tells of findings, to people and to programs.
+package report

@@ -1,0 +1,90 @@
+package roots
+
+import "strings"
+
+// A Kind is where a function runs that was handed to Ringo.
+type Kind int
+
+const (
+	Task      Kind = iota + 1 // on a loop: as a task, or called by one that the caller doesn't see
+	Caller                    // in the caller, before the call returns
+	Goroutine                 // on an ordinary goroutine, which may wait
+)
+
+// An Entry is a place at which a function is handed over: a parameter of a function, counted without its receiver, or
+// a field of a struct.
+type Entry struct {
+	Name string // as types.Func.FullName has it; of a field package.Type.Field
+	Arg  int    // the parameter; -1 for a field
+	Kind Kind
+}
+
+var entries = []Entry{
+	{"ringo.Run", 2, Task},
+	{"(*ringo.Loop).Go", 0, Task},
+	{"(*ringo.Loop).Post", 0, Task},
+	{"(*ringo.Loop).AfterFunc", 1, Task},
+	{"(*ringo.Loop).WithTimeout", 1, Caller},
+	{"(*ringo.Loop).Offload", 0, Goroutine},
+	{"(*ringo.Loop).Compute", 0, Goroutine},
+	{"(*ringo.Group).Go", 0, Task},
+	{"ringo.Config.OnPanic", -1, Task},
+	{"ringo.Config.OnStall", -1, Goroutine},
+	{"ringo/sock.ListenAndServe", 4, Task},
+	{"ringo/sock.Handler.Open", -1, Task},
+	{"ringo/sock.Handler.Request", -1, Task},
+	{"ringo/sock.Handler.Closed", -1, Task},
+	{"ringo/sock.Dialer.Control", -1, Task},
+	{"ringo/sock.Dialer.ControlContext", -1, Task},
+	{"ringo/sock.ListenConfig.Control", -1, Task},
+	{"ringo/sock/socktls.ListenAndServe", 5, Task},
+	{"(*ringo/uring.Ring).EachPending", 0, Caller},
+	{"ringo/file.Walk", 1, Caller},
+	{"(*ringo/file.Dir).Walk", 1, Caller},
+}
+
+var byName = func() map[string]Entry {
+	m := map[string]Entry{}
+	for _, e := range entries {
+		m[e.Name] = e
+	}
+	return m
+}()
+
+// Of returns the entry of a function or a field.
+func Of(name string) (Entry, bool) {
+	e, ok := byName[name]
+	return e, ok
+}
+
+// Fields are the entries that are fields of tasks' functions.
+func Fields() (all []Entry) {
+	for _, e := range entries {
+		if e.Arg < 0 && e.Kind == Task {
+			all = append(all, e)
+		}
+	}
+	return all
+}
+
+// Struct is the type that a field is of.
+func (e Entry) Struct() string { return e.Name[:strings.LastIndexByte(e.Name, '.')] }
+
+// Field is the field's own name.
+func (e Entry) Field() string { return e.Name[strings.LastIndexByte(e.Name, '.')+1:] }
+
+// ours are the packages of the runtime. What they do in a task is right, so nobody looks into them.
+var ours = []string{"ringo/buf", "ringo/file", "ringo/logs", "ringo/sock", "ringo/uring", "ringo/internal"}
+
+// Ours reports whether a package is the runtime's.
+func Ours(path string) bool {
+	if path == "ringo" {
+		return true
+	}
+	for _, p := range ours {
+		if path == p || strings.HasPrefix(path, p+"/") {
+			return true
+		}
+	}
+	return false
+}

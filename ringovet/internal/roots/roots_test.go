@@ -1,0 +1,144 @@
+package roots
+
+import (
+	"go/types"
+	"maps"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/tools/go/packages"
+)
+
+// public are the packages that programs import.
+func public(t *testing.T) []*types.Package {
+	t.Helper()
+	cmd := exec.Command("go", "list", "./...")
+	cmd.Dir = "../../.."
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := slices.DeleteFunc(strings.Fields(string(out)), func(p string) bool {
+		return !Ours(p) || strings.Contains(p, "/internal/")
+	})
+	cfg := &packages.Config{Mode: packages.NeedName | packages.NeedTypes, Dir: "../../.."}
+	read, err := packages.Load(cfg, names...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []*types.Package
+	for _, p := range read {
+		for _, e := range p.Errors {
+			t.Fatal(e)
+		}
+		all = append(all, p.Types)
+	}
+	if len(all) < 6 {
+		t.Fatalf("only %v", names)
+	}
+	return all
+}
+
+// handed are the places of a package at which programs hand over functions: parameters by number, and fields as -1.
+func handed(p *types.Package) map[string]int {
+	found := map[string]int{}
+	function := func(t types.Type) bool {
+		if s, ok := t.(*types.Slice); ok {
+			t = s.Elem()
+		}
+		_, ok := t.Underlying().(*types.Signature)
+		return ok
+	}
+	params := func(f *types.Func) {
+		for i := range f.Signature().Params().Len() {
+			if f.Exported() && function(f.Signature().Params().At(i).Type()) {
+				found[f.FullName()] = i
+			}
+		}
+	}
+	for _, name := range p.Scope().Names() {
+		obj := p.Scope().Lookup(name)
+		if f, ok := obj.(*types.Func); ok {
+			params(f)
+		}
+		typ, ok := obj.(*types.TypeName)
+		if !ok || !obj.Exported() {
+			continue
+		}
+		methods := types.NewMethodSet(types.NewPointer(typ.Type()))
+		for m := range methods.Methods() {
+			params(m.Obj().(*types.Func))
+		}
+		if s, ok := typ.Type().Underlying().(*types.Struct); ok {
+			for f := range s.Fields() {
+				if f.Exported() && function(f.Type()) {
+					found[p.Path()+"."+name+"."+f.Name()] = -1
+				}
+			}
+		}
+	}
+	return found
+}
+
+// TestEntriesAreThoseOfTheAPI finds every function, method and field of the public packages that takes a function, and
+// wants it in the list.
+func TestEntriesAreThoseOfTheAPI(t *testing.T) {
+	found := map[string]int{}
+	for _, p := range public(t) {
+		maps.Copy(found, handed(p))
+	}
+	for _, name := range slices.Sorted(maps.Keys(found)) {
+		e, ok := Of(name)
+		if !ok {
+			t.Errorf("%s takes a function, and is not in entries: does it run as a task?", name)
+		} else if e.Arg != found[name] {
+			t.Errorf("%s: the function is parameter %d, and entries have %d", name, found[name], e.Arg)
+		}
+	}
+	for _, e := range entries {
+		if _, ok := found[e.Name]; !ok {
+			t.Errorf("entries have %s, and the API has not", e.Name)
+		}
+	}
+}
+
+// TestParksAreThoseOfTheAPI wants each name of the list that parks to be one of its package.
+func TestParksAreThoseOfTheAPI(t *testing.T) {
+	names := map[string]map[string]bool{}
+	for _, p := range public(t) {
+		all := map[string]bool{}
+		for _, name := range p.Scope().Names() {
+			obj := p.Scope().Lookup(name)
+			all[name] = obj.Exported()
+			if typ, ok := obj.(*types.TypeName); ok {
+				for m := range types.NewMethodSet(types.NewPointer(typ.Type())).Methods() {
+					all[m.Obj().Name()] = true
+				}
+			}
+		}
+		names[p.Path()] = all
+	}
+	for path, list := range parks {
+		for name := range strings.FieldsSeq(list) {
+			if !names[path][name] {
+				t.Errorf("%s has no %s, which is said to park", path, name)
+			}
+			if !Parks(path, name) {
+				t.Errorf("Parks does not know %s of %s", name, path)
+			}
+		}
+	}
+}
+
+func TestOurs(t *testing.T) {
+	for path, want := range map[string]bool{
+		"ringo": true, "ringo/sock": true, "ringo/sock/socktls": true, "ringo/internal/loop": true, "ringo/file": true,
+		"ringo/examples/echo": false, "ringo/cmd/ringo": false, "ringovet": false, "ringo/socket": false, "net": false,
+	} {
+		if got := Ours(path); got != want {
+			t.Errorf("Ours(%q) = %v", path, got)
+		}
+	}
+}

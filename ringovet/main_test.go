@@ -1,0 +1,68 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestCommand runs the built program: what it prints and how it exits.
+func TestCommand(t *testing.T) {
+	tool := filepath.Join(t.TempDir(), "ringovet")
+	if out, err := exec.Command("go", "build", "-o", tool, ".").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	const dir = "check/testdata/programs"
+	for _, c := range []struct {
+		name string
+		args []string
+		code int
+		want string
+	}{
+		{"right", []string{"-C", dir, "./right/..."}, 0, ""},
+		{"wrong", []string{"-C", dir, "./wrong/sleep"}, 1, "wrong/sleep/main.go:17:12: time.Sleep stops the loop " +
+			"until it returns; use Loop.Sleep [sock.ListenAndServe at main.go:13 -> main.handle -> time.Sleep]\n"},
+		{"json right", []string{"-json", "-C", dir, "./right/lock"}, 0, "[]\n"},
+		{"no package", []string{"-C", dir, "./none"}, 2, ""},
+		{"nothing", nil, 2, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			out, code := output(t, tool, c.args...)
+			if out != c.want || code != c.code {
+				t.Errorf("%d, want %d:\n%s", code, c.code, out)
+			}
+		})
+	}
+	t.Run("json", func(t *testing.T) {
+		out, code := output(t, tool, "-json", "-C", dir, "./wrong/commands")
+		var lines []struct {
+			Posn, Message, Call, Instead string
+			Path                         []string
+		}
+		if err := json.Unmarshal([]byte(out), &lines); err != nil || code != 1 || len(lines) != 1 {
+			t.Fatalf("%v, exit code %d:\n%s", err, code, out)
+		}
+		l := lines[0]
+		path := "sock.ListenAndServe at wrong/commands/main.go:36:31, main.handle, main.save, os.WriteFile"
+		if l.Posn != "wrong/commands/main.go:21:24" || l.Call != "os.WriteFile" || l.Instead != "package file" ||
+			strings.Join(l.Path, ", ") != path {
+			t.Errorf("%+v", l)
+		}
+	})
+}
+
+func output(t *testing.T, name string, args ...string) (string, int) {
+	t.Helper()
+	out, err := exec.Command(name, args...).Output()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		return string(out), exit.ExitCode()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(out), 0
+}
