@@ -75,7 +75,8 @@ func (d *Dialer) Dial(l *ringo.Loop, network, address string) (*Conn, error) {
 
 // DialContext is Dial that ends with the context: the error is then context.Canceled or
 // context.DeadlineExceeded for errors.Is, and the context's cause. Its values go along to
-// the resolver. The connection belongs to l. Any
+// the resolver, and net/http/httptrace is told of look-ups and connects; of the latter on the loop, so that
+// ConnectStart and ConnectDone must not wait. The connection belongs to l. Any
 // goroutine may call it; a task parks.
 func (d *Dialer) DialContext(ctx context.Context, l *ringo.Loop, network, address string) (*Conn, error) {
 	if err := dial.Ended(ctx); err != nil {
@@ -137,8 +138,9 @@ func (d *Dialer) with(ctx context.Context) *Dialer {
 }
 
 func (d *Dialer) dial(values context.Context, l *loop.Loop, network, address string, end time.Time) (*Conn, error) {
+	trace := dial.TraceOf(values)
 	if unixNetwork(network) {
-		return d.dialUnix(l, network, address, end)
+		return d.dialUnix(l, network, address, end, trace)
 	}
 	fail := func(addr net.Addr, err error) (*Conn, error) { return nil, dial.Error(network, addr, err) }
 	if err := checkNetwork(network); err != nil {
@@ -149,6 +151,7 @@ func (d *Dialer) dial(values context.Context, l *loop.Loop, network, address str
 		return fail(nil, err)
 	}
 	local, wrong := localAddr[*net.TCPAddr](network, d.LocalAddr)
+	values = trace.Values(values)
 	lookup := func(ctx context.Context, network, host string) ([]netip.Addr, error) {
 		return dial.LookupHost(carrying{ctx, values}, d.Resolver, network, host)
 	}
@@ -162,7 +165,7 @@ func (d *Dialer) dial(values context.Context, l *loop.Loop, network, address str
 			r.LocalName = d.LocalAddr.String()
 		}
 		r.Connect = func(ap netip.AddrPort, end time.Time) (io.Closer, error) {
-			return d.connect(l, network, local, ap, end)
+			return d.connect(l, network, local, ap, end, trace)
 		}
 		c, err := r.Run()
 		if err != nil {
@@ -185,7 +188,7 @@ func (d *Dialer) dial(values context.Context, l *loop.Loop, network, address str
 		if dial.Passed(end) {
 			return fail(tcpAddr(ap), dial.Late)
 		}
-		c, another := d.connect(l, network, local, ap, end)
+		c, another := d.connect(l, network, local, ap, end, trace)
 		if another == nil {
 			return c, nil
 		}
@@ -216,12 +219,15 @@ func (c carrying) Value(key any) any {
 // connect makes a connection to one address. A socket that got itself as its peer,
 // which can happen when the port dialled is one of those given out, is tried
 // again.
-func (d *Dialer) connect(l *loop.Loop, network string, local localEnd, ap netip.AddrPort, end time.Time) (*Conn,
-	error) {
+func (d *Dialer) connect(l *loop.Loop, network string, local localEnd, ap netip.AddrPort, end time.Time,
+	trace *dial.Trace) (c *Conn, err error) {
+	if trace != nil {
+		done := trace.Connect(network, tcpAddr(ap))
+		defer func() { done(err) }()
+	}
 	const tries = 3
 	for try := 1; ; try++ {
 		at, err := local.forPeer(ap.Addr())
-		var c *Conn
 		if err == nil {
 			c, err = d.connectOnce(l, at, ap, end)
 		}

@@ -8,12 +8,14 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http/httptrace"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"reflect"
 	"regexp"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -378,6 +380,44 @@ var likeNets = map[string]func(s *likeNet){
 				}
 			}
 		}
+	},
+	"httptrace": func(s *likeNet) {
+		ln := s.listenOn("tcp", "127.0.0.1:0")
+		unix := s.listenOn("unix", s.name("u"))
+		nobody := &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			c, err := new(net.Dialer).DialContext(ctx, "udp", "127.0.0.1:9") // whose connect is not to be told of
+			if err == nil {
+				c.Close()
+			}
+			return nil, errors.New("there is no server")
+		}}
+		var mu sync.Mutex
+		ctx := httptrace.WithClientTrace(context.Background(), &httptrace.ClientTrace{
+			ConnectStart: func(network, addr string) {
+				mu.Lock()
+				defer mu.Unlock()
+				s.see("ConnectStart", network, addr)
+			},
+			ConnectDone: func(network, addr string, err error) {
+				mu.Lock()
+				defer mu.Unlock()
+				s.see("ConnectDone", network, addr, err)
+			},
+		})
+		for _, at := range [][2]string{{"tcp", ln.Addr().String()}, {"tcp4", s.free()}, {"udp", "127.0.0.1:9"},
+			{"unix", unix.Addr().String()}, {"unix", s.name("missing")}, {"tcp", "nobody.invalid:80"},
+			{"tcp", "nonsense"}} {
+			c, err := s.dial(ctx, net.Dialer{Resolver: nobody, Timeout: patience}, at[0], at[1])
+			s.see("dial "+at[0]+" "+at[1], err == nil)
+			if err == nil {
+				c.Close()
+			}
+		}
+		ln.Close()
+		unix.Close()
+		some := httptrace.WithClientTrace(context.Background(), new(httptrace.ClientTrace)) // nothing is to be told
+		_, err := s.dial(some, net.Dialer{}, "tcp", s.free())
+		s.see("untold", err != nil)
 	},
 	"listen where somebody does": func(s *likeNet) {
 		for _, network := range []string{"tcp", "tcp4", "tcp6", "udp", "udp4", "udp6"} {

@@ -50,6 +50,8 @@ func (d *Dialer) dialPacket(values context.Context, l *loop.Loop, network, addre
 	if err != nil {
 		return fail(nil, err)
 	}
+	trace := dial.TraceOf(values)
+	values = trace.Values(values)
 	var addrs []netip.Addr
 	err = dial.Beside(l, dial.Numeric(host), end, func(ctx context.Context) (err error) {
 		addrs, err = dial.LookupHost(carrying{ctx, values}, d.Resolver, network, host)
@@ -72,25 +74,44 @@ func (d *Dialer) dialPacket(values context.Context, l *loop.Loop, network, addre
 		if dial.Passed(end) {
 			return fail(net.UDPAddrFromAddrPort(ap), dial.Late)
 		}
-		at, err := local.forPeer(addr)
+		c, err := d.connectPacket(l, network, local, ap, trace)
 		if err == nil {
-			var c *PacketConn
-			if c, err = d.connectPacket(l, network, at, ap); err == nil {
-				return c, nil
-			}
+			return c, nil
 		}
 		if first == nil {
-			first = local.fail(network, net.UDPAddrFromAddrPort(ap), err)
+			first = err
 		}
 	}
 	return nil, first
 }
 
 // connectPacket makes a socket that is connected to one address.
-func (d *Dialer) connectPacket(l *loop.Loop, network string, local, ap netip.AddrPort) (*PacketConn, error) {
+func (d *Dialer) connectPacket(l *loop.Loop, network string, local localEnd, ap netip.AddrPort, trace *dial.Trace) (
+	c *PacketConn, err error) {
+	if trace != nil {
+		done := trace.Connect(network, net.UDPAddrFromAddrPort(ap))
+		defer func() { done(err) }()
+	}
+	at, err := local.forPeer(ap.Addr())
+	var s socket
+	if err == nil {
+		s, err = d.connectedPacket(l, network, at, ap)
+	}
+	if err != nil {
+		return nil, local.fail(network, net.UDPAddrFromAddrPort(ap), err)
+	}
+	if ap.Addr().IsUnspecified() { // this machine
+		if peer := new(sys.Sockaddr); s.k.Getpeername(s.n, peer) >= 0 {
+			ap = peer.AddrPort()
+		}
+	}
+	return newPacketConn(l, network, s.n, s.name().AddrPort(), ap), nil
+}
+
+func (d *Dialer) connectedPacket(l *loop.Loop, network string, local, ap netip.AddrPort) (socket, error) {
 	s, err := packetSocket(l, network, ap, false)
 	if err != nil {
-		return nil, err
+		return s, err
 	}
 	if err = l.Unwatchable(s.n); err == nil {
 		err = packetControl(d.Control, ap, s)
@@ -103,12 +124,6 @@ func (d *Dialer) connectPacket(l *loop.Loop, network string, local, ap netip.Add
 	}
 	if err != nil {
 		s.close()
-		return nil, err
 	}
-	if ap.Addr().IsUnspecified() { // this machine
-		if peer := new(sys.Sockaddr); s.k.Getpeername(s.n, peer) >= 0 {
-			ap = peer.AddrPort()
-		}
-	}
-	return newPacketConn(l, network, s.n, s.name().AddrPort(), ap), nil
+	return s, err
 }

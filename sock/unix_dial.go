@@ -20,11 +20,15 @@ const (
 )
 
 // dialUnix is dial for a Unix network.
-func (d *Dialer) dialUnix(l *loop.Loop, network, name string, end time.Time) (*Conn, error) {
+func (d *Dialer) dialUnix(l *loop.Loop, network, name string, end time.Time, trace *dial.Trace) (c *Conn, err error) {
 	if name == "" {
 		return nil, dial.Error(network, nil, dial.MissingAddress)
 	}
 	addr := &net.UnixAddr{Name: name, Net: network}
+	if trace != nil {
+		done := trace.Connect(network, addr)
+		defer func() { done(err) }()
+	}
 	if l.Canceled() {
 		return nil, dial.Error(network, addr, l.Cause())
 	}
@@ -36,7 +40,7 @@ func (d *Dialer) dialUnix(l *loop.Loop, network, name string, end time.Time) (*C
 		s.close()
 		return nil, dial.Error(network, addr, err)
 	}
-	c := newConn(l, s.n)
+	c = newConn(l, s.n)
 	c.becomeUnix(net.UnixAddr{Net: network}, *addr)
 	err = c.bindUnix(d.LocalAddr)
 	if err == nil {
