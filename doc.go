@@ -45,10 +45,10 @@
 // begins. A cancelled task's waits fail with context.Canceled; Close, Task.Wait
 // and deferred clean-up still work.
 //
-// Tasks that serve learn of the drain from Accept, which returns net.ErrClosed, or
-// through sock.Serve. Any other task, such as a client, a loop of work or one that
-// sleeps between rounds, has to look: Run's ctx.Err() is not nil once the drain has
-// begun. It must not wait for <-ctx.Done(), which is a channel and stops the loop; a
-// task with nothing else to do waits for it in Offload, on an ordinary goroutine.
-// Package sock has an example, of a client that ends in order.
+// Who learns of the drain, and how: tasks that accept, by net.ErrClosed when nobody is left
+// to be accepted; handlers of sock.Serve need not; a task in Read, by ErrDraining, if it has
+// said that its connection is idle (sock.Conn.SetIdle); a task that waits for something else,
+// by Loop.Draining, a Chan, in a Select; any other, by Loop.OnDrain, which starts a task at
+// that moment. Run's ctx.Err() is not nil once the drain has begun, but a task must not wait
+// for <-ctx.Done(), which is a channel and stops the loop.
 package ringo

@@ -14,6 +14,10 @@ var (
 	ErrNotTask = loop.ErrNotTask
 	// ErrEnded says that the loop has ended.
 	ErrEnded = loop.ErrEnded
+	// ErrDraining says that the program drains, and the caller does not have to wait
+	// for more; see sock.Conn.SetIdle. errors.Is finds net.ErrClosed in it, which ends
+	// what would end if the peer's side of a connection was closed.
+	ErrDraining = loop.ErrDraining
 	// ErrGoexit says that a task ended by runtime.Goexit, as t.FailNow does. Run
 	// returns it when the task was one of its functions.
 	ErrGoexit = loop.ErrGoexit

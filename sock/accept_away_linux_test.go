@@ -32,7 +32,7 @@ func inAccept(t *testing.T) (parked, inLine int) {
 		switch state := g[strings.Index(g, "[")+1:]; {
 		case strings.HasPrefix(state, "IO wait"):
 			parked++
-		case strings.HasPrefix(state, "sync.Mutex.Lock"):
+		case strings.HasPrefix(state, "chan receive"):
 			inLine++
 		}
 	}

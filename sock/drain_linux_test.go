@@ -4,12 +4,15 @@ package sock_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"ringo"
 	"ringo/internal/posix"
@@ -126,6 +129,111 @@ func TestDrainServesWhoHasConnected(t *testing.T) {
 					s.stop()
 				})
 			}
+		}
+	})
+}
+
+// ListenAndServe, and servers on goroutines, end at once where those who wait for requests say that they are idle, and
+// as late as Grace where they don't.
+func TestIdleConnectionsDoNotHoldTheDrain(t *testing.T) {
+	t.Parallel()
+	const peers = 20
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		cfg.Grace = time.Hour
+		var begun atomic.Int32
+		answer := func(t *testing.T, c *sock.Conn) {
+			for {
+				c.SetIdle(true)
+				p := make([]byte, len(drainFrame))
+				if _, err := io.ReadFull(c, p[:1]); err != nil {
+					if !errors.Is(err, ringo.ErrDraining) {
+						t.Errorf("an idle Read: %v", err)
+					}
+					c.Write([]byte("bye"))
+					return
+				}
+				c.SetIdle(false)
+				begun.Add(1)
+				if _, err := io.ReadFull(c, p[1:]); err != nil {
+					t.Errorf("a busy Read: %v", err)
+					return
+				}
+				c.Write(p)
+			}
+		}
+		run := map[string]func(ctx context.Context, t *testing.T, addr chan string) error{
+			"ListenAndServe": func(ctx context.Context, t *testing.T, addr chan string) error {
+				at := freeAddr(t)
+				addr <- at
+				return sock.ListenAndServe(ctx, &cfg, "tcp", at, func(c *sock.Conn) { answer(t, c) })
+			},
+			"goroutines": func(ctx context.Context, t *testing.T, addr chan string) error {
+				return ringo.Run(ctx, &cfg, func(l *ringo.Loop) error {
+					ln := listen(t, l)
+					addr <- ln.Addr().String()
+					return l.Offload(func(context.Context) error {
+						var serving sync.WaitGroup
+						defer serving.Wait()
+						for {
+							c, err := ln.AcceptConn()
+							if err != nil {
+								wantClosed(t, "Accept", err)
+								return nil
+							}
+							serving.Go(func() {
+								defer c.Close()
+								answer(t, c)
+							})
+						}
+					})
+				})
+			},
+		}
+		for name, run := range run {
+			t.Run(name, func(t *testing.T) {
+				ctx, drain := context.WithCancel(context.Background())
+				defer drain()
+				addr, ended := make(chan string, 1), make(chan error, 1)
+				go func() { ended <- run(ctx, t, addr) }()
+				at := <-addr
+				var all []net.Conn
+				for range peers {
+					var c net.Conn
+					eventually(t, "the server listens", func() (ok bool) {
+						var err error
+						c, err = net.Dial("tcp", at)
+						return err == nil
+					})
+					defer c.Close()
+					c.SetDeadline(time.Now().Add(patience))
+					send(t, c, string(drainFrame))
+					got := make([]byte, len(drainFrame))
+					if _, err := io.ReadFull(c, got); err != nil || !bytes.Equal(got, drainFrame) {
+						t.Fatalf("the answer: %v", err)
+					}
+					all = append(all, c)
+				}
+				const half = 100
+				busy := all[0]
+				before := begun.Load()
+				send(t, busy, string(drainFrame[:half]))
+				eventually(t, "the server is busy", func() bool { return begun.Load() > before })
+				drain()
+				for _, c := range all[1:] {
+					if got, err := io.ReadAll(c); string(got) != "bye" || err != nil {
+						t.Errorf("an idle peer reads %q, %v", got, err)
+					}
+				}
+				send(t, busy, string(drainFrame[half:]))
+				if got, err := io.ReadAll(busy); err != nil || string(got) != string(drainFrame)+"bye" {
+					t.Errorf("the busy peer reads %d bytes, %v", len(got), err)
+				}
+				within(patience, "the server's end", func() {
+					if err := <-ended; err != nil {
+						t.Error(err)
+					}
+				})
+			})
 		}
 	})
 }

@@ -209,9 +209,8 @@ func ExampleDial() {
 	// Output: there and back
 }
 
-// A client that ends in order. Nobody tells it of the drain, as Serve tells its connections: between two requests it
-// looks at Run's context, and the task that reads for as long as the server writes has another task wait for the
-// context's end, in Offload, because a task that waits for a channel itself stops its loop.
+// A client that ends in order. When the drain begins a task ends its side of the connection: the server has seen all
+// requests then, and ends its own when it has answered them.
 func ExampleDial_shutdown() {
 	server, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -235,17 +234,7 @@ func ExampleDial_shutdown() {
 			return err
 		}
 		defer c.Close()
-		watch := l.Go(func() {
-			l.Offload(func(task context.Context) error {
-				select {
-				case <-ctx.Done():
-				case <-task.Done(): // the reader has ended
-				}
-				return nil
-			})
-			c.CloseWrite() // the server ends its side when it has answered all
-		})
-		defer watch.Cancel()
+		defer l.OnDrain(func() { c.CloseWrite() })()
 
 		answers := l.Go(func() { io.Copy(os.Stdout, c) })
 		for n := 1; ctx.Err() == nil; n++ {

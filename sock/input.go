@@ -6,6 +6,7 @@ import (
 
 	"ringo/buf"
 	"ringo/internal/handle"
+	"ringo/internal/loop"
 	"ringo/internal/op"
 	"ringo/internal/sys"
 	"ringo/internal/timer"
@@ -525,7 +526,11 @@ func (in *input) mustWait(c *Conn) (bool, error) {
 		return false, c.charged(c.l.Cause())
 	}
 	in.arm(c)
-	return !in.over() && !in.byHand(), nil
+	waits := !in.over() && !in.byHand()
+	if waits && c.core.Deserted() {
+		return false, c.charged(loop.ErrDraining)
+	}
+	return waits, nil
 }
 
 // wake tells whoever is interested that there is news.

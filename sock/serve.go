@@ -14,10 +14,12 @@ import (
 
 // ListenAndServe runs loops that accept connections on one address, and calls
 // serve for each in a task of its own. The connection is closed when serve
-// returns; whether its last answer could be sent it may ask before, by Conn.Flush. ListenAndServe
-// returns nil after an orderly end, as ringo.Run does. With port 0 all
-// loops share one port; see Reserve to learn which. Any goroutine may call it; it
-// waits, so a task, whose loop would stop meanwhile, gets an error.
+// returns; whether its last answer could be sent it may ask before, by Conn.Flush. When
+// the program drains, a serve that waits for its peer has until Config.Grace ends, unless
+// it has said that the connection is idle: Conn.SetIdle. ListenAndServe returns nil after an
+// orderly end, as ringo.Run does. With port 0 all loops share one port; see Reserve to
+// learn which. Any goroutine may call it; it waits, so a task, whose loop would stop
+// meanwhile, gets an error.
 func ListenAndServe(ctx context.Context, cfg *ringo.Config, network, address string, serve func(c *Conn)) error {
 	if l, _ := loop.Current(); l != nil {
 		return errors.New("sock: ListenAndServe from inside a task, which would stop its loop: call it from a " +

@@ -152,9 +152,11 @@ type opened Core
 
 // Drain is the loop's word that accepts have stopped, or that Grace has ended: nobody waits for a slow peer then.
 func (o *opened) Drain() {
-	if c := (*Core)(o); c.l.Stopping() && c.sending() {
+	c := (*Core)(o)
+	if c.l.Stopping() && c.sending() {
 		c.abort(&c.own.dirs[Out])
 	}
+	c.desert()
 	o.hooks.Drain()
 }
 

@@ -53,6 +53,7 @@ type Core struct {
 	messages bool                  // calls need more memory than a slice: foreign callers keep their ops
 	sendErr  atomic.Pointer[error] // of a send that no call before Close was told
 	linger   atomic.Int32          // what SetLinger has said, plus 1; 0: nothing
+	idle     atomic.Int32          // see SetIdle
 
 	closeCalled atomic.Bool // by the program, whoever began the close
 }

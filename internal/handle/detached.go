@@ -53,7 +53,13 @@ func (r *Registry) remove(f *foreign) {
 }
 
 // Drain is the loop's word that accepts have stopped.
-func (r *Registry) Drain() {}
+func (r *Registry) Drain() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for f := r.first; f != nil; f = f.next {
+		f.c.desert()
+	}
+}
 
 // Abandon is the loop's word that it ends.
 func (r *Registry) Abandon() {

@@ -9,8 +9,8 @@ import (
 	"ringo/internal/loop"
 )
 
-// do runs the op of a foreign caller that has access, and waits if it must.
-func (f *foreign) do(h *half) (int32, error) {
+// run is do without a look at the drain.
+func (f *foreign) run(h *half) (int32, error) {
 	if h.err != nil {
 		return 0, h.takeError()
 	}

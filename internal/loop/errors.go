@@ -3,6 +3,7 @@ package loop
 import (
 	"errors"
 	"fmt"
+	"net"
 	"runtime/debug"
 	"slices"
 )
@@ -13,9 +14,18 @@ var (
 	ErrNotTask = errors.New("ringo: called from outside the loop's tasks (use Loop.Go or Loop.Post to get there)")
 	// ErrEnded says that the loop is gone.
 	ErrEnded = errors.New("ringo: the loop has ended")
+	// ErrDraining says that the program drains, and that what was waited for is not worth a wait any more.
+	ErrDraining error = drainingError{}
 	// ErrGoexit says that a task ended by runtime.Goexit.
 	ErrGoexit = errors.New("ringo: the task called runtime.Goexit")
 )
+
+type drainingError struct{}
+
+func (drainingError) Error() string { return "ringo: the program drains" }
+
+// Is has programs end that end at a net.ErrClosed.
+func (drainingError) Is(target error) bool { return target == net.ErrClosed }
 
 // PanicError is a panic in a task, or in what runs beside the loop for one, with
 // the stack of where it happened.

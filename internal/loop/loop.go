@@ -73,7 +73,7 @@ type Loop struct {
 	sleeps   pool[sleep]
 	timeouts pool[timeout]
 	holds    int // what keeps the loop from ending beside tasks, see HoldOpen
-	draining bool
+	draining atomic.Bool
 	stopping bool
 	ending   bool  // what was left open is being closed
 	dead     bool  // the driver is
@@ -323,5 +323,5 @@ func (l *Loop) Unwatchable(fd int32) error {
 	return err
 }
 
-// Draining reports whether accepts have stopped.
-func (l *Loop) Draining() bool { return l.draining }
+// Draining reports whether accepts have stopped. G.
+func (l *Loop) Draining() bool { return l.draining.Load() }

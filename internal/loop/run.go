@@ -33,6 +33,8 @@ type Set struct {
 	err      error // the first
 	draining bool
 	stopping bool
+	over     bool     // all loops have ended, or were given up
+	onDrain  []func() // to be told
 	gaveUp   chan struct{}
 	timers   []*time.Timer
 
@@ -95,6 +97,10 @@ func Run(ctx context.Context, cfg *Config, fn func(*Loop) error) error {
 	case <-s.gaveUp:
 		s.giveUp()
 	}
+	s.mu.Lock()
+	s.over = true
+	s.mu.Unlock()
+	s.tellDrain()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, t := range s.timers {
@@ -305,6 +311,7 @@ func (s *Set) drain() {
 	s.mu.Lock()
 	s.draining = true
 	s.mu.Unlock()
+	s.tellDrain()
 	for _, l := range s.loops {
 		l.Call(l.drain)
 	}
@@ -316,7 +323,7 @@ func (s *Set) drain() {
 }
 
 func (l *Loop) drain() {
-	l.draining = true
+	l.draining.Store(true)
 	l.EachHandle(func(o Open) { o.Drain() })
 }
 
@@ -329,6 +336,7 @@ func (s *Set) cancelAll() {
 	if again {
 		return
 	}
+	s.tellDrain()
 	for _, l := range s.loops {
 		l.Call(l.cancelAll)
 	}

@@ -451,6 +451,7 @@ type event struct {
 	gone    bool // the handle is, behind it
 	ended   bool // and its loop
 	dead    bool // of its driver's death
+	drains  bool // the handle's loop does
 
 	before func(x *cell) // what somebody else does before the call
 	first  func(x *cell) // what the caller does
@@ -465,6 +466,7 @@ var (
 	timedOut = func(*cell) []error { return []error{os.ErrDeadlineExceeded} }
 	canceled = func(*cell) []error { return []error{context.Canceled} }
 	closed   = func(*cell) []error { return []error{net.ErrClosed} }
+	draining = func(*cell) []error { return []error{ringo.ErrDraining} }
 	// ended is what calls get whose loop ends: its own tasks are cancelled.
 	ended = func(x *cell) []error {
 		if x.who.own {
@@ -541,6 +543,14 @@ var events = withQueued([]*event{
 			x.someGoes()
 			detaches(x, p)
 		}},
+	{name: "drain", drains: true, fails: true, errors: draining, over: busy,
+		before: idle, act: func(x *cell, _ *pending) { drain(x) }},
+	{name: "drain-before", drains: true, fails: true, errors: draining, over: busy, before: func(x *cell) {
+		drain(x)
+		idle(x)
+	}},
+	{name: "drain-partial", drains: true, partial: true, errors: draining, over: busy, before: idle,
+		act: func(x *cell, _ *pending) { drain(x) }},
 	{name: "loop-end", gone: true, ended: true, fails: true, errors: ended, over: nothing,
 		act: func(x *cell, _ *pending) {
 			x.must("Run", x.home.end())
@@ -606,6 +616,19 @@ func (x *cell) setDeadline(at time.Time) error {
 		return x.ln.SetDeadline(at)
 	}
 	return x.c.SetDeadline(at)
+}
+
+// idle says that nothing is under way on the connection, and busy that something is.
+func idle(x *cell) { x.others("SetIdle", func() error { return x.conn.SetIdle(true) }) }
+func busy(x *cell) { x.others("SetIdle", func() error { return x.conn.SetIdle(false) }) }
+
+// drain has the handle's loop drain, and waits until it does.
+func drain(x *cell) {
+	x.home.cancel()
+	if _, err := x.home.l.Draining().Recv(); err != ringo.ErrClosed {
+		x.fault("Draining: %v", err)
+	}
+	x.home.do(func() {})
 }
 
 func undeadline(x *cell) { x.must("SetDeadline", x.setDeadline(time.Time{})) }

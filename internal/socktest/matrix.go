@@ -76,6 +76,7 @@ type matrix struct {
 	driver string
 	cells  int64
 	world  *world // until a cell ends it
+	drains bool   // its loop is to drain
 }
 
 // calls runs the cells of one kind of callers.
@@ -109,6 +110,8 @@ func fits(net *network, who *caller, r *row, ev *event) bool {
 	switch {
 	case ev.tasks && who.on == nil, ev.conns && (net.packets || net.pollable):
 		return false
+	case ev.drains && (r.read == nil || net.packets || net.pollable): // who writes is not idle
+		return false
 	case r.ask != nil:
 		return ev.limit == 0 && !ev.partial && !ev.queued && !strings.HasPrefix(ev.name, "deadline")
 	case r.raw && ev.partial && !net.packets:
@@ -123,6 +126,10 @@ func fits(net *network, who *caller, r *row, ev *event) bool {
 
 // cell runs one.
 func (m *matrix) cell(t *testing.T, x *cell, listen bool) {
+	if x.ev.drains {
+		m.end(t) // this one's loops drain
+		m.drains = true
+	}
 	m.open(t)
 	x.world = m.world
 	var err error
@@ -133,6 +140,10 @@ func (m *matrix) cell(t *testing.T, x *cell, listen bool) {
 		err = x.run()
 	}
 	m.close(t, err, x.ev.ended)
+	if m.drains {
+		m.end(t)
+		m.drains = false
+	}
 	m.cells++
 }
 
@@ -141,7 +152,7 @@ func (m *matrix) open(t *testing.T) {
 	if m.world != nil {
 		return
 	}
-	w, err := newWorld(m.driver)
+	w, err := newWorld(m.driver, m.drains)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -170,4 +181,5 @@ func (m *matrix) end(t *testing.T) {
 	if err := m.world.end(); err != nil {
 		t.Errorf("Run: %v", err)
 	}
+	m.world = nil
 }

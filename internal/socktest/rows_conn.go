@@ -215,6 +215,7 @@ var connRows = []*row{
 	})},
 	{method: "SetReadBuffer", ask: asks(func(c *sock.Conn) error { return c.SetReadBuffer(1 << 14) })},
 	{method: "SetWriteBuffer", ask: asks(func(c *sock.Conn) error { return c.SetWriteBuffer(1 << 14) })},
+	{method: "SetIdle", stays: true, ask: asks(func(c *sock.Conn) error { return c.SetIdle(false) })},
 	{method: "SetBatching", stays: true, ask: asks(func(c *sock.Conn) error { return c.SetBatching(false) })},
 	{method: "SetZeroCopy", ask: asks(func(c *sock.Conn) error { return c.SetZeroCopy(0) })},
 	{method: "CloseRead", ask: asks(func(c *sock.Conn) error { return c.CloseRead() })},

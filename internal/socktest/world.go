@@ -29,17 +29,24 @@ type world struct{ home, other *run }
 type run struct {
 	l      *ringo.Loop
 	driver *drivertest.Victim
-	cancel context.CancelFunc
+	cancel context.CancelFunc // begins its drain
+	grace  bool
+	leave  context.CancelFunc // ends the Run, where there is grace
 	ended  chan struct{}
 	err    error
 }
 
-func newWorld(driver string) (*world, error) {
-	home, err := newRun(driver)
+// newWorld makes a world whose first loop drains for as long as a cell lets it, or not at all.
+func newWorld(driver string, drains bool) (*world, error) {
+	grace := time.Duration(-1)
+	if drains {
+		grace = time.Hour
+	}
+	home, err := newRun(driver, grace)
 	if err != nil {
 		return nil, err
 	}
-	other, err := newRun(driver)
+	other, err := newRun(driver, -1)
 	if err != nil {
 		home.end()
 		return nil, err
@@ -50,22 +57,30 @@ func newWorld(driver string) (*world, error) {
 // opening is held from open.Through to its end.
 var opening sync.Mutex
 
-func newRun(driver string) (*run, error) {
+func newRun(driver string, grace time.Duration) (*run, error) {
 	opening.Lock()
 	defer opening.Unlock()
 	var mortal drivertest.Mortal
 	undo := open.Through(mortal.Wrap)
 	defer undo()
 	ctx, cancel := context.WithCancel(context.Background())
-	r := &run{cancel: cancel, ended: make(chan struct{})}
+	left, leave := context.WithCancel(context.Background())
+	r := &run{cancel: cancel, leave: leave, grace: grace > 0, ended: make(chan struct{})}
 	ready := make(chan bool, 1)
-	cfg := ringo.Config{Driver: driver, Loops: 1, Grace: -1, Buffers: 8, BufferSize: 1024, Leases: 4, StallLimit: -1}
+	cfg := ringo.Config{Driver: driver, Loops: 1, Grace: grace, Buffers: 8, BufferSize: 1024, Leases: 4,
+		StallLimit: -1}
 	go func() {
 		defer close(r.ended)
 		r.err = ringo.Run(ctx, &cfg, func(l *ringo.Loop) error {
 			r.l, r.driver = l, mortal.Current()
 			ready <- true
-			return l.Offload(func(ctx context.Context) error { <-ctx.Done(); return nil })
+			return l.Offload(func(ctx context.Context) error {
+				select {
+				case <-ctx.Done():
+				case <-left.Done():
+				}
+				return nil
+			})
 		})
 	}()
 	select {
@@ -73,6 +88,7 @@ func newRun(driver string) (*run, error) {
 		return r, nil
 	case <-r.ended:
 		cancel()
+		leave()
 		return nil, r.err
 	}
 }
@@ -83,6 +99,9 @@ func (r *run) do(f func()) { r.l.Go(f).Wait() }
 // end ends the Run, and returns what it ended with.
 func (r *run) end() error {
 	r.cancel()
+	if r.grace {
+		r.leave()
+	}
 	return r.wait()
 }
 

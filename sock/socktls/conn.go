@@ -268,6 +268,17 @@ func (c *Conn) SetDeadline(t time.Time) error { return c.conn.SetDeadline(t) }
 // deadlines. Any goroutine may call it.
 func (c *Conn) SetReadDeadline(t time.Time) error { return c.conn.SetReadDeadline(t) }
 
+// SetIdle says whether nothing is under way on the connection, as sock.Conn.SetIdle does: a Read that waits then fails
+// with ringo.ErrDraining when the program drains. It is the last Read of the connection, as crypto/tls has it, which
+// can still be written to. It fails on connections of other packages. Any goroutine may call it.
+func (c *Conn) SetIdle(idle bool) error {
+	below, ok := c.conn.(interface{ SetIdle(bool) error })
+	if !ok {
+		return fmt.Errorf("socktls: SetIdle of a %T: %w", c.conn, errors.ErrUnsupported)
+	}
+	return below.SetIdle(idle)
+}
+
 // SetWriteDeadline makes writes fail with os.ErrDeadlineExceeded from t on; zero is never. A Write that has failed
 // by it is the last. Any goroutine may call it.
 func (c *Conn) SetWriteDeadline(t time.Time) error { return c.conn.SetWriteDeadline(t) }

@@ -55,18 +55,13 @@ func onLoops(loops []*ringo.Loop) crew {
 
 // withLoops calls a function on an ordinary goroutine while loops run.
 func (s *childConfig) withLoops(fn func(loops []*ringo.Loop) error) error {
-	done := make(chan struct{})
+	done := ringo.NewChan[struct{}](0)
 	return ringo.Run(context.Background(), s.config(), func(l *ringo.Loop) error {
 		if l.Index() > 0 {
-			return l.Offload(func(ctx context.Context) error {
-				select {
-				case <-done:
-				case <-ctx.Done():
-				}
-				return nil
-			})
+			done.Recv()
+			return nil
 		}
-		defer close(done)
+		defer done.Close()
 		return l.Offload(func(context.Context) error { return fn(l.Loops()) })
 	})
 }

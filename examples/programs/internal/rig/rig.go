@@ -47,7 +47,7 @@ type Rig struct {
 	Loops []*ringo.Loop
 
 	cancel context.CancelFunc
-	leave  chan struct{}
+	leave  *ringo.Chan[struct{}]
 	left   sync.Once
 	done   chan struct{}
 	err    error
@@ -63,14 +63,15 @@ func Loops(t testing.TB, driver string, n int) *Rig {
 func Start(t testing.TB, cfg ringo.Config) *Rig {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	r := &Rig{T: t, Loops: make([]*ringo.Loop, cfg.Loops), cancel: cancel, leave: make(chan struct{}),
+	r := &Rig{T: t, Loops: make([]*ringo.Loop, cfg.Loops), cancel: cancel, leave: ringo.NewChan[struct{}](0),
 		done: make(chan struct{})}
 	started := make(chan *ringo.Loop, cfg.Loops)
 	go func() {
 		defer close(r.done)
 		r.err = ringo.Run(ctx, &cfg, func(l *ringo.Loop) error {
 			started <- l
-			return l.Offload(func(context.Context) error { <-r.leave; return nil })
+			r.leave.Recv()
+			return nil
 		})
 	}()
 	t.Cleanup(r.End)
@@ -96,7 +97,7 @@ func (r *Rig) Drain() { r.cancel() }
 func (r *Rig) End() {
 	r.T.Helper()
 	r.left.Do(func() {
-		close(r.leave)
+		r.leave.Close()
 		select {
 		case <-r.done:
 		case <-time.After(Patience):

@@ -1,0 +1,93 @@
+package loop
+
+import (
+	"sync/atomic"
+
+	"ringo/internal/labels"
+)
+
+// OnDrain has fn called when the Run begins to drain, or ends without, on any thread: at once, if it has. fn must
+// not wait. G.
+func (s *Set) OnDrain(fn func()) {
+	s.mu.Lock()
+	begun := s.draining || s.stopping || s.over
+	if !begun {
+		s.onDrain = append(s.onDrain, fn)
+	}
+	s.mu.Unlock()
+	if begun {
+		fn()
+	}
+}
+
+// tellDrain calls those who asked for it. The caller has set what OnDrain looks at.
+func (s *Set) tellDrain() {
+	s.mu.Lock()
+	told := s.onDrain
+	s.onDrain = nil
+	s.mu.Unlock()
+	for _, fn := range told {
+		fn()
+	}
+}
+
+// drainTask is a function that is to be started as a task when the drain begins.
+type drainTask struct {
+	l      *Loop
+	handle Handle
+	job    Job
+	state  atomic.Int32
+}
+
+const (
+	drainAwaited = iota
+	drainBegun
+	drainUnwanted
+)
+
+// OnDrain starts fn as a task of l when the drain begins, with the caller's labels: soon, if it has begun. stop
+// reports whether that will not be. G.
+func (l *Loop) OnDrain(fn func()) (stop func() bool) {
+	d := &drainTask{l: l, job: withLabels(jobFunc(fn), labels.Current())}
+	if l.IsCurrent() {
+		d.register()
+	} else {
+		l.Call(d.register)
+	}
+	return d.stop
+}
+
+// register runs on the loop's thread, as all of it but stop.
+func (d *drainTask) register() {
+	switch {
+	case d.state.Load() != drainAwaited:
+	case d.l.Draining():
+		d.Drain()
+	default:
+		d.l.Register(&d.handle, d)
+	}
+}
+
+// Drain is the loop's word that accepts have stopped.
+func (d *drainTask) Drain() {
+	if d.state.CompareAndSwap(drainAwaited, drainBegun) {
+		d.l.Unregister(&d.handle)
+		d.l.Start(d.job)
+	}
+}
+
+// Abandon is the loop's word that it ends.
+func (d *drainTask) Abandon() { d.l.Unregister(&d.handle) }
+
+func (d *drainTask) stop() bool {
+	if !d.state.CompareAndSwap(drainAwaited, drainUnwanted) {
+		return false
+	}
+	remove := func() { d.l.Unregister(&d.handle) }
+	if d.l.IsCurrent() {
+		remove()
+	} else {
+		d.l.Call(remove)
+	}
+	return true
+}

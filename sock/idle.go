@@ -1,0 +1,25 @@
+package sock
+
+// SetIdle says whether nothing is under way on the connection, so that it need not be waited for when the program
+// drains: then a Read, or whatever else waits for input, fails with ringo.ErrDraining, at once if the drain has begun.
+// What has come by then is read first, and nothing is closed: the caller may still say goodbye. A server that does
+// not say so waits for its peers until ringo.Config.Grace ends.
+//
+//	for {
+//		c.SetIdle(true)
+//		line, err := r.ReadString('\n')
+//		if err != nil {
+//			return
+//		}
+//		c.SetIdle(false) // it is to be answered, and may have to be read further
+//		...
+//	}
+//
+// Any goroutine may call it; it does not park. Connections of Serve need it only within Request: between two they
+// are idle by themselves.
+func (c *Conn) SetIdle(idle bool) error {
+	if err := c.core.SetIdle(idle); err != nil {
+		return c.fail("set", err)
+	}
+	return nil
+}
