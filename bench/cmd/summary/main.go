@@ -21,12 +21,17 @@ func main() {
 	base := flag.String("base", "c-uring,gonet", "comma-separated `servers` that the others are compared with")
 	tsv := flag.String("tsv", "", "also write all samples as tab-separated values to this `file`")
 	pairs := flag.String("pairs", "", "also judge the pairs in this `file`, of the form of bench/pairs")
+	markdown := flag.Bool("markdown", false, "print tables as documentation has them")
 	flag.Parse()
 	if flag.NArg() > 1 {
 		flag.Usage()
 		os.Exit(2)
 	}
-	ok, err := run(flag.Arg(0), strings.FieldsFunc(*base, func(r rune) bool { return r == ',' }), *tsv, *pairs)
+	form := format
+	if *markdown {
+		form = formatMarkdown
+	}
+	ok, err := run(flag.Arg(0), strings.FieldsFunc(*base, func(r rune) bool { return r == ',' }), *tsv, *pairs, form)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "summary:", err)
 	}
@@ -35,7 +40,7 @@ func main() {
 	}
 }
 
-func run(name string, base []string, tsv, pairs string) (ok bool, err error) {
+func run(name string, base []string, tsv, pairs string, form func([]*cell, []string) string) (ok bool, err error) {
 	in := os.Stdin
 	if name != "" {
 		if in, err = os.Open(name); err != nil {
@@ -53,7 +58,7 @@ func run(name string, base []string, tsv, pairs string) (ok bool, err error) {
 		}
 	}
 	cells := group(samples)
-	fmt.Print(format(cells, base))
+	fmt.Print(form(cells, base))
 	if pairs != "" {
 		if err := judge(pairs, cells); err != nil {
 			return false, err

@@ -151,6 +151,38 @@ func format(cells []*cell, base []string) string {
 	return b.String()
 }
 
+// unprinted are the columns that documentation leaves out.
+var unprinted = []string{"rounds", "server", "load", "other"}
+
+// formatMarkdown is format for documentation.
+func formatMarkdown(cells []*cell, base []string) string {
+	var b strings.Builder
+	for _, c := range cells {
+		head := c.head(base)
+		fmt.Fprintf(&b, "%s\n\n", head[0])
+		line := func(row []string) {
+			for i, text := range row {
+				if i == 0 || !slices.Contains(unprinted, head[i]) {
+					fmt.Fprintf(&b, "| %s ", text)
+				}
+			}
+			b.WriteString("|\n")
+		}
+		line(append([]string{"server"}, head[1:]...))
+		line(slices.Repeat([]string{"---"}, len(head)))
+		for _, server := range c.servers {
+			line(c.row(server, base))
+		}
+		b.WriteByte('\n')
+		for _, server := range c.servers {
+			for _, s := range c.samples[server] {
+				writeTrouble(&b, &s)
+			}
+		}
+	}
+	return b.String()
+}
+
 func (c *cell) head(base []string) []string {
 	row := []string{c.name, "rounds"}
 	if c.idle() {

@@ -55,6 +55,27 @@ func TestRatiosAreTakenWithinRounds(t *testing.T) {
 	}
 }
 
+func TestMarkdown(t *testing.T) {
+	samples, err := read(strings.NewReader(lines))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := formatMarkdown(group(samples)[:1], []string{"c"})
+	const want = `50x64
+
+| server | cpu us | spread | x c | req/s | p50 us | p99 us | p99.9 us |
+| --- | --- | --- | --- | --- | --- | --- | --- |
+| c | 6.000 | 67% | 1.000 | 70 | 0 | 0 | 0 |
+| ours | 5.000 | 140% | 0.900 | 80 | 0 | 0 | 0 |
+
+FAILED  round 3, ours: did not start
+TROUBLE round 4, ours: 2 errors, 0 mismatches, 0 starved connections
+`
+	if got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
 func TestTableShowsTrouble(t *testing.T) {
 	samples, err := read(strings.NewReader(lines))
 	if err != nil {
