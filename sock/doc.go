@@ -91,7 +91,7 @@
 //
 // # Datagrams and other descriptors
 //
-// PacketConn is UDP, and UnixPacketConn Unix sockets of network "unixgram". Poll makes
+// PacketConn is UDP, UnixPacketConn Unix sockets of network "unixgram", and IPConn raw IP. Poll makes
 // a Pollable of what is no socket. Adopt and its like take sockets that were made
 // elsewhere, and Activated those of systemd.
 //

@@ -89,6 +89,8 @@ func networkOf(domain, kind, proto int) string {
 		return "tcp"
 	case inet && kind == sys.SockDgram && proto == sys.ProtoUDP:
 		return "udp"
+	case inet && kind == sys.SockRaw:
+		return "ip"
 	case domain != sys.AFUnix:
 		return ""
 	case kind == sys.SockStream:
@@ -184,6 +186,13 @@ func (a *importedSocket) wantListener() error {
 func (a *importedSocket) wantUDP() error {
 	if a.network != "udp" {
 		return fmt.Errorf("%s: want a UDP one", a.sort)
+	}
+	return nil
+}
+
+func (a *importedSocket) wantIP() error {
+	if a.network != "ip" {
+		return fmt.Errorf("%s: want a raw IP one", a.sort)
 	}
 	return nil
 }

@@ -79,6 +79,7 @@ const (
 
 	SockStream    = 1
 	SockDgram     = 2
+	SockRaw       = 3
 	SockSeqpacket = 5
 	SockNonblock  = 0x800
 	SockCloexec   = 0x80000

@@ -1,0 +1,187 @@
+package sock
+
+import (
+	"io"
+	"net"
+	"net/netip"
+
+	"ringo"
+	"ringo/internal/dial"
+	"ringo/internal/kernel"
+	"ringo/internal/loop"
+	"ringo/internal/sys"
+)
+
+// IPConn is a raw IP socket, such as one of network "ip4:icmp": a net.PacketConn and a net.Conn with the methods of
+// *net.IPConn. AdoptIP makes it of a socket of package net, which has the names of protocols. What PacketConn says of
+// loops, tasks and goroutines holds here, too.
+//
+// As with package net, datagrams of IPv4 come with their header in Read and ReadMsgIP, and without it in ReadFrom and
+// ReadFromIP.
+type IPConn struct{ packet }
+
+// AdoptIP makes an IPConn of this loop of a raw IP socket from elsewhere: a *net.IPConn, also as a net.PacketConn or
+// net.Conn, or an *os.File. It may be connected. See Adopt for what becomes of s. Any goroutine may call it; one that
+// is no task of l waits for the loop.
+func AdoptIP(l *ringo.Loop, s io.Closer) (*IPConn, error) { return new(AdoptConfig).AdoptIP(l, s) }
+
+// AdoptIP is the function AdoptIP with this configuration.
+func (ac *AdoptConfig) AdoptIP(l *ringo.Loop, s io.Closer) (c *IPConn, err error) {
+	err = ac.adopt(l, s, (*importedSocket).wantIP, func(e *loop.Loop, a *importedSocket, own bool) error {
+		name := socket{kernel.Host{}, a.fd.Sys()}.name()
+		c = new(IPConn)
+		if peer := peerOfIP(s); peer.IsValid() {
+			c.connected, c.peer, c.raddr = true, netip.AddrPortFrom(peer, 0), ipAddr(peer)
+		}
+		c.laddr = ipAddr(name.AddrPort().Addr())
+		c.init(e, a.network, uint32(name.Family()), a.fd.Take())
+		if !own {
+			c.detach()
+		}
+		return nil
+	})
+	return c, err
+}
+
+// peerOfIP is the address that a socket is connected to. The kernel does not tell that of one that has no ports;
+// package net remembers it, and of a file it is not known: then Write works, and reads say of each datagram whose it
+// is.
+func peerOfIP(s io.Closer) (peer netip.Addr) {
+	if c, ok := s.(net.Conn); ok {
+		if a, ok := c.RemoteAddr().(*net.IPAddr); ok && a != nil {
+			peer, _ = netip.AddrFromSlice(a.IP)
+			return peer.Unmap().WithZone(a.Zone)
+		}
+	}
+	return netip.Addr{}
+}
+
+func ipAddr(a netip.Addr) *net.IPAddr {
+	a = a.Unmap()
+	return &net.IPAddr{IP: a.AsSlice(), Zone: a.Zone()}
+}
+
+// Read reads a datagram into p, of IPv4 with its header; for the rest see PacketConn.Read.
+func (c *IPConn) Read(p []byte) (int, error) {
+	if len(p) == 0 {
+		_, err := c.plain("read", nothing) // it may be closed
+		return 0, err
+	}
+	d := recvmsg{p: p}
+	err := c.receive("read", &d)
+	return d.n, err
+}
+
+// ReadFrom is ReadFromIP with the sender as a net.Addr.
+func (c *IPConn) ReadFrom(p []byte) (int, net.Addr, error) {
+	n, a, err := c.ReadFromIP(p)
+	if a == nil {
+		return n, nil, err
+	}
+	return n, a, err
+}
+
+// ReadFromIP reads a datagram into p, without the header of IPv4, which needs room in p nevertheless, and says who has
+// sent it. It waits as Read does. Any goroutine may call it.
+func (c *IPConn) ReadFromIP(p []byte) (int, *net.IPAddr, error) {
+	d := recvmsg{p: p}
+	if err := c.receive("recvfrom", &d); err != nil {
+		return 0, nil, err
+	}
+	n := d.n
+	if c.family == sys.AFInet {
+		n = stripHeader(p, n)
+	}
+	return n, ipAddr(d.from.Addr()), nil
+}
+
+// stripHeader moves what is behind a header of IPv4 to the front.
+func stripHeader(p []byte, n int) int {
+	const least = 20
+	if n < least || p[0]>>4 != 4 {
+		return n
+	}
+	header := int(p[0]&0x0f) << 2
+	if header < least || header > n {
+		return n
+	}
+	return copy(p, p[header:n])
+}
+
+// ReadMsgIP reads a datagram into b, of IPv4 with its header, and the control messages that came with it into oob.
+// flags has MSG_TRUNC if b was too short and MSG_CTRUNC if oob was. It waits as Read does. Any goroutine may call it.
+func (c *IPConn) ReadMsgIP(b, oob []byte) (n, oobn, flags int, addr *net.IPAddr, err error) {
+	d := recvmsg{p: b, oob: oob}
+	if err = c.receive("recvmsg", &d); err == nil {
+		addr = ipAddr(d.from.Addr())
+	}
+	return d.n, d.oobn, int(d.flags), addr, err
+}
+
+// Write sends p as one datagram to the address that the socket is connected to. It parks while the socket has no room;
+// p is lent to the kernel until it returns. Any goroutine may call it; one that is no task waits as in package net.
+func (c *IPConn) Write(p []byte) (int, error) { return c.writeTo("write", &sendmsg{p: p}) }
+
+// WriteTo is WriteToIP; addr must be a *net.IPAddr.
+func (c *IPConn) WriteTo(p []byte, addr net.Addr) (int, error) {
+	a, ok := addr.(*net.IPAddr)
+	if !ok {
+		return 0, c.failTo(&sendmsg{dst: addr}, errWrongAddress)
+	}
+	return c.WriteToIP(p, a)
+}
+
+// WriteToIP is Write to an address, on a socket that is not connected.
+func (c *IPConn) WriteToIP(p []byte, addr *net.IPAddr) (int, error) {
+	m := sendmsg{p: p}
+	if err := c.addressIP(&m, addr); err != nil {
+		return 0, err
+	}
+	return c.writeTo("sendto", &m)
+}
+
+// WriteMsgIP sends b as one datagram with control messages. addr is nil on a connected socket. Any goroutine may call
+// it; it waits as Write does.
+func (c *IPConn) WriteMsgIP(b, oob []byte, addr *net.IPAddr) (n, oobn int, err error) {
+	m := sendmsg{p: b, oob: oob}
+	if addr != nil || !c.connected {
+		if err := c.addressIP(&m, addr); err != nil {
+			return 0, 0, err
+		}
+	}
+	n, err = c.writeTo("sendmsg", &m)
+	return n, sent(oob, err), err
+}
+
+// addressIP addresses a sendmsg to a user's address.
+func (c *IPConn) addressIP(m *sendmsg, addr *net.IPAddr) error {
+	switch {
+	case c.l == nil:
+		return errZero
+	case c.connected:
+		return c.failTo(m, net.ErrWriteToConnected)
+	case addr == nil:
+		return c.failTo(m, dial.MissingAddress)
+	}
+	m.named, m.dst = true, addr
+	ip, ok := netip.AddrFromSlice(addr.IP)
+	ip = ip.Unmap()
+	switch {
+	case !ok && len(addr.IP) > 0:
+		return c.failTo(m, &net.AddrError{Err: "non-IP address", Addr: addr.String()})
+	case c.family == sys.AFInet && !ok: // the host itself, as for package net
+		ip = netip.IPv4Unspecified()
+	case c.family == sys.AFInet && !ip.Is4():
+		return c.failTo(m, &net.AddrError{Err: "non-IPv4 address", Addr: ip.String()})
+	case c.family == sys.AFInet6 && (!ok || ip == netip.IPv4Unspecified()):
+		ip = netip.IPv6Unspecified()
+	case c.family == sys.AFInet6:
+		ip = netip.AddrFrom16(ip.As16()).WithZone(addr.Zone)
+	}
+	ip, err := dial.NumericZone(ip)
+	if err != nil {
+		return c.failTo(m, err)
+	}
+	m.to = netip.AddrPortFrom(ip, 0)
+	return nil
+}
