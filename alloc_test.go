@@ -118,6 +118,16 @@ func TestAllocsTogether(t *testing.T) {
 				wantAllocs(t, "Send and Recv, with "+where, 0, func() { there.Send(1); back.Recv() })
 				v := 0
 				cases := []ringo.Case{ringo.RecvInto(there, &v), ringo.RecvInto(back, &v)}
+				n, contexts := 0, []context.Context{nil, context.Background(), l.Context()}
+				wantAllocs(t, "SendContext, RecvContext and SelectContext, with "+where, 0, func() {
+					ctx := contexts[n%3]
+					there.SendContext(ctx, 1)
+					if n++; n%2 == 0 {
+						back.RecvContext(ctx)
+					} else {
+						ringo.SelectContext(ctx, cases[1:]...)
+					}
+				})
 				wantAllocs(t, "Select, with "+where, 0, func() { there.Send(1); ringo.Select(cases[1:]...) })
 				there.Close()
 
@@ -144,8 +154,35 @@ func TestAllocsTogether(t *testing.T) {
 				m.Unlock()
 			}
 			s := ringo.NewSemaphore(3)
-			wantAllocs(t, "Acquire and Release", 0, func() { s.Acquire(2); s.Release(2) })
+			wantAllocs(t, "Acquire and Release", 0, func() { s.Acquire(nil, 2); s.Release(2) })
+			var m ringo.Mutex
+			waits := l.Context()
+			m.Lock()
+			holder := l.Go(func() { // hands the lock to whoever waits
+				for m.LockContext(nil) == nil {
+					l.Sleep(0)
+					m.Unlock()
+				}
+			})
+			wantAllocs(t, "LockContext that waits", 0, func() { m.Unlock(); m.LockContext(waits) })
+			holder.Cancel()
+			m.Unlock()
+			holder.Wait()
+			var g ringo.WaitGroup
+			done := func() { g.Done() }
+			wantAllocs(t, "WaitGroup", 0, func() { g.Add(1); l.Post(done); g.Wait() })
+			wantAllocs(t, "WaitContext", 0, func() { g.Add(1); l.Post(done); g.WaitContext(waits) })
+			tick := l.NewTicker(time.Microsecond)
+			wantAllocs(t, "Ticker", 0, func() { tick.C.Recv() })
+			tick.Stop()
 			nap := func() error { return l.Sleep(0) }
+			own := l.Context()
+			wantAllocs(t, "WithContext, of its own and of none that ends", 0, func() {
+				l.WithContext(own, nap)
+				l.WithContext(nil, nap)
+				l.WithContext(context.Background(), nap)
+			})
+			wantAllocs(t, "Yield", 0, l.Yield)
 			wantAllocs(t, "WithTimeout", 0, func() { l.WithTimeout(time.Hour, nap) })
 			wantAllocs(t, "WithTimeout that passes", 0, func() { l.WithTimeout(0, nap) })
 		})

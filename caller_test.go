@@ -11,19 +11,26 @@ import (
 
 // taskOnly are the methods that only a task of the loop may call. Each reports
 // what the caller got: an error, or a panic's value.
-func taskOnly(l *ringo.Loop, timer *ringo.Timer, group *ringo.Group) map[string]func() any {
+func taskOnly(l *ringo.Loop, timer *ringo.Timer, ticker *ringo.Ticker, group *ringo.Group) map[string]func() any {
 	fn := func(context.Context) error { return nil }
 	return map[string]func() any{
 		"Loop.Sleep":       func() any { return l.Sleep(0) },
 		"Loop.Offload":     func() any { return l.Offload(fn) },
 		"Loop.Compute":     func() any { return l.Compute(fn) },
 		"Loop.WithTimeout": func() any { return l.WithTimeout(0, func() error { return nil }) },
+		"Loop.WithContext": func() any { return l.WithContext(context.TODO(), func() error { return nil }) },
+		"Loop.Yield":       func() any { return panics(l.Yield) },
+		"Loop.NewTicker":   func() any { return panics(func() { l.NewTicker(time.Hour).Stop() }) },
+		"Ticker.Stop":      func() any { return panics(ticker.Stop) },
+		"Ticker.Reset":     func() any { return panics(func() { ticker.Reset(time.Hour) }) },
 		"Loop.Context":     func() any { return panics(func() { l.Context() }) },
 		"Loop.Now":         func() any { return panics(func() { l.Now() }) },
 		"Loop.AfterFunc":   func() any { return panics(func() { l.AfterFunc(0, func() {}) }) },
 		"Timer.Stop":       func() any { return panics(func() { timer.Stop() }) },
 		"Timer.Reset":      func() any { return panics(func() { timer.Reset(0) }) },
 		"Group.Go":         func() any { return panics(func() { group.Go(func() error { return nil }) }) },
+		"Group.TryGo":      func() any { return panics(func() { group.TryGo(func() error { return nil }) }) },
+		"Group.SetLimit":   func() any { return panics(func() { ringo.NewGroup(l).SetLimit(-1) }) },
 		"Group.Wait":       func() any { return panics(func() { group.Wait() }) },
 	}
 }
@@ -37,7 +44,8 @@ func TestWrongCallers(t *testing.T) {
 			over := false
 			busy := l.Go(func() { // the loop's own calls, all the while
 				for !over {
-					for name, f := range taskOnly(l, l.AfterFunc(time.Hour, func() {}), ringo.NewGroup(l)) {
+					timer, ticker := l.AfterFunc(time.Hour, func() {}), l.NewTicker(time.Hour)
+					for name, f := range taskOnly(l, timer, ticker, ringo.NewGroup(l)) {
 						if err := f(); err != nil {
 							t.Errorf("%s in a task of the loop: %v", name, err)
 						}
@@ -45,9 +53,9 @@ func TestWrongCallers(t *testing.T) {
 				}
 			})
 			timer := l.AfterFunc(time.Hour, func() { t.Error("the timer fired") })
-			group := ringo.NewGroup(l)
+			ticker, group := l.NewTicker(time.Hour), ringo.NewGroup(l)
 			check := func(where string) {
-				for name, f := range taskOnly(l, timer, group) {
+				for name, f := range taskOnly(l, timer, ticker, group) {
 					got := f()
 					if text, ok := got.(string); ok && strings.HasPrefix(text, "ringo: "+name+" from outside") {
 						continue
@@ -65,6 +73,7 @@ func TestWrongCallers(t *testing.T) {
 			over = true
 			busy.Wait()
 			timer.Stop()
+			ticker.Stop()
 		})
 	})
 }
@@ -88,6 +97,10 @@ func TestNilFunctions(t *testing.T) {
 			refused("Loop.Offload", l.Offload(nil))
 			refused("Loop.Compute", l.Compute(nil))
 			refused("Loop.WithTimeout", l.WithTimeout(0, nil))
+			refused("Loop.WithContext", l.WithContext(t.Context(), nil))
+			refused("Loop.Call", l.Call(nil))
+			refused("WaitGroup.Go", panics(func() { new(ringo.WaitGroup).Go(nil) }))
+			refused("Group.TryGo", panics(func() { ringo.NewGroup(l).TryGo(nil) }))
 			refused("Group.Go", panics(func() { ringo.NewGroup(l).Go(nil) }))
 			l.Sleep(0)
 			equal(t, "tasks", l.Stats().Tasks, before)
@@ -134,8 +147,9 @@ func TestAnyCaller(t *testing.T) {
 				if s := l.Stats(); s.Turns == 0 || s.Tasks < 2 {
 					t.Errorf("Stats: %+v", s)
 				}
-				if l.Post(func() {}) != nil || l.Go(func() {}).Wait() != nil {
-					t.Error("Post, Go or Wait")
+				if l.Post(func() {}) != nil || l.Go(func() {}).Wait() != nil ||
+					l.Call(func() error { return nil }) != nil {
+					t.Error("Post, Go, Wait or Call")
 				}
 			}
 			check()

@@ -1,6 +1,7 @@
 package ringo
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"sync"
@@ -47,9 +48,9 @@ func NewChan[T any](capacity int) *Chan[T] {
 
 // Send sends v, and waits for room or for a receiver: a task parks, a goroutine
 // blocks. ErrClosed after Close, also if it comes while Send waits. A task's wait may
-// also end with context.Canceled, or os.ErrDeadlineExceeded in a Loop.WithTimeout;
-// goroutines wait on. A cancelled task can still send what need not wait. Any
-// goroutine may call it.
+// also end with context.Canceled, or in a Loop.WithTimeout or WithContext that is over
+// with what that says; goroutines wait on. A cancelled task can still send what need not
+// wait. Any goroutine may call it.
 func (c *Chan[T]) Send(v T) error {
 	if c == nil {
 		return ofNil("Chan.Send")
@@ -60,7 +61,29 @@ func (c *Chan[T]) Send(v T) error {
 	c.mu.Lock()
 	to, done, err := c.send(v)
 	if !done {
-		_, err = c.senders.wait(&c.mu, &c.spare, v)
+		_, err = c.senders.wait(nil, &c.mu, &c.spare, v)
+	}
+	c.mu.Unlock()
+	if to != nil {
+		to.p.Wake()
+	}
+	return err
+}
+
+// SendContext is Send with a wait that ends, too, when ctx is done, with an error as that
+// of Mutex.LockContext. With a ctx that is done it sends nothing. A nil ctx never ends.
+// Any goroutine may call it.
+func (c *Chan[T]) SendContext(ctx context.Context, v T) error {
+	if c == nil {
+		return ofNil("Chan.SendContext")
+	}
+	if err := chargeIn(ctx); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	to, done, err := c.send(v)
+	if !done {
+		_, err = c.senders.wait(ctx, &c.mu, &c.spare, v)
 	}
 	c.mu.Unlock()
 	if to != nil {
@@ -82,7 +105,29 @@ func (c *Chan[T]) Recv() (v T, err error) {
 	c.mu.Lock()
 	v, from, done, err := c.recv()
 	if !done {
-		v, err = c.receivers.wait(&c.mu, &c.spare, v)
+		v, err = c.receivers.wait(nil, &c.mu, &c.spare, v)
+	}
+	c.mu.Unlock()
+	if from != nil {
+		from.p.Wake()
+	}
+	return v, err
+}
+
+// RecvContext is Recv with a wait that ends, too, when ctx is done, with an error as that
+// of Mutex.LockContext. With a ctx that is done it takes nothing. A nil ctx never ends.
+// Any goroutine may call it.
+func (c *Chan[T]) RecvContext(ctx context.Context) (v T, err error) {
+	if c == nil {
+		return v, ofNil("Chan.RecvContext")
+	}
+	if err := chargeIn(ctx); err != nil {
+		return v, err
+	}
+	c.mu.Lock()
+	v, from, done, err := c.recv()
+	if !done {
+		v, err = c.receivers.wait(ctx, &c.mu, &c.spare, v)
 	}
 	c.mu.Unlock()
 	if from != nil {

@@ -270,14 +270,14 @@ func TestChanFair(t *testing.T) {
 					return err
 				},
 				"Lock and Unlock": func() error {
-					err := m.Lock()
+					err := m.LockContext(nil)
 					if err == nil {
 						m.Unlock()
 					}
 					return err
 				},
 				"Acquire and Release": func() error {
-					err := s.Acquire(1)
+					err := s.Acquire(nil, 1)
 					if err == nil {
 						s.Release(1)
 					}

@@ -1,6 +1,7 @@
 package ringo
 
 import (
+	"context"
 	"sync"
 
 	"ringo/internal/loop"
@@ -22,45 +23,75 @@ type Cond struct {
 func NewCond(m *Mutex) *Cond { return &Cond{L: m} }
 
 // Wait unlocks c.L, waits for Signal or Broadcast, a task by parking, and locks c.L
-// again before it returns, whatever it returns. nil means that it was woken; somebody
-// may have come in between, so callers look again:
+// again before it returns. Somebody may have come in between, so callers look again:
 //
 //	for !ready {
-//		if err := c.Wait(); err != nil {
+//		c.Wait()
+//	}
+//
+// Nothing else ends it: a cancelled task waits on. Where nobody may come any more, use
+// WaitContext. It panics if c is nil or c.L is not locked. Any goroutine may call it.
+func (c *Cond) Wait() {
+	if c == nil {
+		panic(ofNil("Cond.Wait"))
+	}
+	c.L.wantHeld("Cond.Wait")
+	w := c.stand(loop.Current())
+	w.own.ParkOn()
+	c.leave(w)
+}
+
+// WaitContext is Wait that ends, too, when ctx is done, or when the caller is a task that
+// is cancelled or whose Loop.WithTimeout or WithContext is over; c.L is locked in any
+// case:
+//
+//	for !ready {
+//		if err := c.WaitContext(ctx); err != nil {
 //			return err // with c.L locked
 //		}
 //	}
 //
-// An error is what ended the wait of a task, as with Mutex.Lock. A Signal that came
-// before it counts, and returns nil; one that came after it goes to another waiter. It
-// panics if c.L is not locked. Any goroutine may call it.
-func (c *Cond) Wait() error {
+// The error is as that of Mutex.LockContext. A Signal that came before it counts, and
+// returns nil; one that came after it goes to another waiter. Any goroutine may call it.
+func (c *Cond) WaitContext(ctx context.Context) error {
 	if c == nil {
-		return ofNil("Cond.Wait")
+		return ofNil("Cond.WaitContext")
 	}
-	c.L.wantHeld("Cond.Wait")
+	c.L.wantHeld("Cond.WaitContext")
+	if err := endedBy(ctx); err != nil {
+		loop.ChargeAndYield()
+		return err
+	}
 	l, t := loop.Current()
 	if l != nil && l.Canceled() {
 		l.ChargeAndYield()
 		return l.Cause()
 	}
+	w := c.stand(l, t)
+	_, err := w.own.ParkContext(ctx)
+	c.leave(w)
+	return err
+}
+
+// stand puts the caller in line, and unlocks c.L: from here on a Signal is heard.
+func (c *Cond) stand(l *loop.Loop, t *loop.Task) *waiter[struct{}] {
 	c.mu.Lock()
 	w := c.spare.get()
 	w.p = &w.own
 	w.own.Begin(l, t)
 	c.waiting.push(w)
 	c.mu.Unlock()
-	c.L.Unlock() // from here on a Signal is heard
-	_, ok := w.own.Park()
+	c.L.Unlock()
+	return w
+}
+
+// leave takes the caller out, and locks c.L.
+func (c *Cond) leave(w *waiter[struct{}]) {
 	c.mu.Lock()
 	w.leave()
 	c.spare.put(w)
 	c.mu.Unlock()
-	c.L.relock()
-	if !ok {
-		return l.Cause()
-	}
-	return nil
+	c.L.Lock()
 }
 
 // Signal wakes the one that waits for longest, if there is one. It does not wait, nor
@@ -83,11 +114,8 @@ func (c *Cond) Broadcast() {
 	if c == nil {
 		return
 	}
-	var all claimedWaiters[struct{}]
 	c.mu.Lock()
-	for w := c.waiting.claim(); w != nil; w = c.waiting.claim() {
-		all.add(w)
-	}
+	all := c.waiting.claimAll()
 	c.mu.Unlock()
 	all.wake()
 }

@@ -24,10 +24,19 @@
 // A task may wait only through Ringo. A channel, a contended mutex, time.Sleep or
 // a file read in a task stops its whole loop, and two tasks of one loop that meet
 // on a sync.Mutex can stop it for good. Calls that wait in other ways go through
-// Loop.Offload, long computations through Loop.Compute. Mutex, Cond, Semaphore, Chan
-// and Select park the task where those of sync and of the language stop its thread;
-// tasks of any loop and goroutines may meet in them. A task must not call
+// Loop.Offload, long computations through Loop.Compute. Mutex, Cond, Semaphore,
+// WaitGroup, Chan and Select park the task where those of sync and of the language stop
+// its thread; tasks of any loop and goroutines may meet in them. A task must not call
 // runtime.LockOSThread and then wait: the runtime ends the process.
+//
+// # What ends a wait
+//
+// A cancel of the task, the end of a Loop.WithTimeout or WithContext that it is in, a
+// handle's deadline, and a context where a call takes one, as Mutex.LockContext. errors.Is
+// finds context.Canceled, os.ErrDeadlineExceeded, and the cause of a context. What has
+// come by then is not lost: such a call succeeds, and the next one is told. Mutex.Lock,
+// Cond.Wait, WaitGroup.Wait and Task.Wait, which can't say that they failed, end by what
+// they wait for and nothing else.
 //
 // # Who may call
 //

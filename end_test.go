@@ -135,9 +135,10 @@ func TestAfterTheEnd(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		var l *ringo.Loop
 		var task *ringo.Task
+		var ticker *ringo.Ticker
 		var timer *ringo.Timer
 		mustRun(t, cfg, func(loop *ringo.Loop) {
-			l, timer = loop, loop.AfterFunc(time.Hour, func() {})
+			l, timer, ticker = loop, loop.AfterFunc(time.Hour, func() {}), loop.NewTicker(time.Hour)
 			task = l.Go(func() {})
 			task.Wait()
 		})
@@ -153,7 +154,7 @@ func TestAfterTheEnd(t *testing.T) {
 		if err := late.Wait(); err != ringo.ErrEnded {
 			t.Errorf("Wait: %v", err)
 		}
-		for name, f := range taskOnly(l, timer, ringo.NewGroup(l)) {
+		for name, f := range taskOnly(l, timer, ticker, ringo.NewGroup(l)) {
 			if got := f(); got != ringo.ErrEnded && got != "ringo: "+name+" after the loop has ended" {
 				t.Errorf("%s: %v, want ErrEnded or a panic that says so", name, got)
 			}

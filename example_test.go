@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"ringo"
@@ -246,7 +247,7 @@ func ExampleSemaphore() {
 		now, most := 0, 0
 		for range 10 {
 			g.Go(func() error {
-				if err := s.Acquire(1); err != nil {
+				if err := s.Acquire(l.Context(), 1); err != nil {
 					return err
 				}
 				defer s.Release(1)
@@ -274,9 +275,7 @@ func ExampleMutex() {
 		g := ringo.NewGroup(l)
 		for _, name := range []string{"first", "second"} {
 			g.Go(func() error {
-				if err := m.Lock(); err != nil {
-					return err
-				}
+				m.Lock()
 				defer m.Unlock()
 				fmt.Println(name, "begins")
 				err := l.Sleep(time.Millisecond)
@@ -301,9 +300,7 @@ func ExampleCond() {
 	ready := ringo.NewCond(&m)
 	open := false
 	err := ringo.Run(context.Background(), &ringo.Config{Loops: 2}, func(l *ringo.Loop) error {
-		if err := m.Lock(); err != nil {
-			return err
-		}
+		m.Lock()
 		defer m.Unlock()
 		if l.Index() == 1 {
 			open = true
@@ -311,9 +308,7 @@ func ExampleCond() {
 			return nil
 		}
 		for !open {
-			if err := ready.Wait(); err != nil {
-				return err
-			}
+			ready.Wait()
 		}
 		fmt.Println("open")
 		return nil
@@ -321,5 +316,134 @@ func ExampleCond() {
 	fmt.Println(err)
 	// Output:
 	// open
+	// <nil>
+}
+
+// A goroutine waits for a lock no longer than its context lasts.
+func ExampleMutex_LockContext() {
+	var m ringo.Mutex
+	m.Lock()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
+	defer cancel()
+	err := m.LockContext(ctx)
+	fmt.Println(errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded))
+	m.Unlock()
+	// Output:
+	// true true
+}
+
+// All waits in the block end with the context, which says why.
+func ExampleLoop_WithContext() {
+	err := ringo.Run(context.Background(), &ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
+		ctx, cancel := context.WithCancelCause(context.Background())
+		l.AfterFunc(time.Millisecond, func() { cancel(errors.New("the client has gone")) })
+		fmt.Println(l.WithContext(ctx, func() error { return l.Sleep(time.Hour) }))
+		return l.Sleep(0) // waits work again
+	})
+	fmt.Println(err)
+	// Output:
+	// context canceled: the client has gone
+	// <nil>
+}
+
+// Two of the tasks at once, and all end with the first error or with the context.
+func ExampleGroupWithContext() {
+	err := ringo.Run(context.Background(), &ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
+		g, ctx := ringo.GroupWithContext(context.Background(), l)
+		g.SetLimit(2)
+		for _, dish := range []string{"soup", "fish", "tea"} {
+			g.Go(func() error { // waits while two are at work
+				if dish == "tea" {
+					return errors.New("out of tea")
+				}
+				fmt.Println(dish)
+				return l.Sleep(time.Millisecond)
+			})
+		}
+		err := g.Wait()
+		fmt.Println(context.Cause(ctx))
+		return err
+	})
+	fmt.Println("Run:", err)
+	// Output:
+	// soup
+	// fish
+	// out of tea
+	// Run: out of tea
+}
+
+// What belongs to one loop needs no lock: others have it looked at there.
+func ExampleLoop_Call() {
+	err := ringo.Run(context.Background(), &ringo.Config{Loops: 2}, func(l *ringo.Loop) error {
+		if l.Index() != 0 {
+			return nil
+		}
+		stock := map[string]int{"tea": 2} // of loop 0
+		sold := func() error {
+			if stock["tea"] == 0 {
+				return errors.New("out of tea")
+			}
+			stock["tea"]--
+			return nil
+		}
+		return l.Offload(func(context.Context) error { // as any goroutine
+			for range 3 {
+				fmt.Println(l.Call(sold))
+			}
+			return nil
+		})
+	})
+	fmt.Println("Run:", err)
+	// Output:
+	// <nil>
+	// <nil>
+	// out of tea
+	// Run: <nil>
+}
+
+// A task waits for tasks and goroutines, without holding up its loop.
+func ExampleWaitGroup() {
+	err := ringo.Run(context.Background(), &ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
+		var g ringo.WaitGroup
+		var done atomic.Int32
+		for range 3 {
+			g.Go(func() { l.Sleep(time.Millisecond); done.Add(1) }) // a task, since a task calls
+		}
+		g.Add(1)
+		go func() { defer g.Done(); done.Add(1) }()
+		if err := g.WaitContext(l.Context()); err != nil {
+			return err
+		}
+		fmt.Println(done.Load())
+		return nil
+	})
+	fmt.Println(err)
+	// Output:
+	// 4
+	// <nil>
+}
+
+// A task works at a beat until it is told to stop.
+func ExampleTicker() {
+	stop := ringo.NewChan[struct{}](0)
+	err := ringo.Run(context.Background(), &ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
+		tick := l.NewTicker(time.Millisecond)
+		defer tick.Stop()
+		var at time.Time
+		var word struct{}
+		cases := []ringo.Case{ringo.RecvInto(tick.C, &at), ringo.RecvInto(stop, &word)}
+		for n := 0; ; {
+			if i, _ := ringo.Select(cases...); i == 1 {
+				return nil
+			}
+			if n++; n == 3 {
+				fmt.Println("three ticks")
+				stop.Close()
+			}
+		}
+	})
+	fmt.Println(err)
+	// Output:
+	// three ticks
 	// <nil>
 }

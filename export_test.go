@@ -41,3 +41,6 @@ func waiting[T any](mu *sync.Mutex, q *line[T]) (n int) {
 	}
 	return n
 }
+
+// Waiting is how many callers stand in line.
+func (g *WaitGroup) Waiting() int { return waiting(&g.mu, &g.waiting) }

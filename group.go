@@ -1,13 +1,26 @@
 package ringo
 
-import "ringo/internal/loop"
+import (
+	"context"
+	"fmt"
+
+	"ringo/internal/loop"
+)
 
 // Group runs tasks of one loop that belong together, as golang.org/x/sync's
-// errgroup does with goroutines. Only tasks of the loop may use it.
+// errgroup does with goroutines. Only tasks of the loop may use it. NewGroup or
+// GroupWithContext makes it.
 type Group struct {
-	l     *Loop
-	tasks []*member // those that have not ended
-	err   error     // the first
+	l      *Loop
+	tasks  []*member // those that have not ended
+	err    error     // the first
+	ctx    context.Context
+	cancel context.CancelCauseFunc // nil without a context
+
+	limited bool
+	limit   int
+	active  int           // tasks, and the places of those who are about to start one
+	room    loop.TaskList // who waits in Go
 }
 
 // member is one task of a group.
@@ -20,15 +33,68 @@ type member struct {
 // NewGroup makes a group on a loop.
 func NewGroup(l *Loop) *Group { return &Group{l: l} }
 
-// Go starts fn as a task of the group. The first error cancels the others, also
-// those that are started later.
+// GroupWithContext makes a group on a loop whose tasks run in a Loop.WithContext of the
+// context that it returns. That is derived from ctx, and done when a task fails, with its
+// error as the cause, or when Wait returns. So the waits of the others end with an error
+// that says which was the first. Any goroutine may call it.
+func GroupWithContext(ctx context.Context, l *Loop) (*Group, context.Context) {
+	g := NewGroup(l)
+	g.ctx, g.cancel = context.WithCancelCause(ctx)
+	return g, g.ctx
+}
+
+// SetLimit has the group run n tasks at once at most; with a negative n there is no limit,
+// as from the start. It panics while tasks of the group run.
+func (g *Group) SetLimit(n int) {
+	g.loop().task("Group.SetLimit")
+	if g.active > 0 {
+		panic(fmt.Sprintf("ringo: Group.SetLimit with %d tasks that run", g.active))
+	}
+	g.limited, g.limit = n >= 0, n
+}
+
+// Go starts fn as a task of the group. With as many tasks as SetLimit allows it parks
+// until one has ended, and a cancel does not shorten that; if there may be none at all it
+// panics. The first error cancels the others, also those that are started later.
 func (g *Group) Go(fn func() error) {
 	l := g.loop().task("Group.Go")
 	wantFunc(fn != nil, "Group.Go")
+	switch {
+	case !g.full():
+		g.active++
+	case g.limit == 0:
+		panic("ringo: Group.Go with a limit of 0 tasks")
+	default:
+		g.room.Push(l.Task())
+		l.Park(nil) // who has ended leaves his place
+	}
+	g.start(l, fn)
+}
+
+// TryGo is Go if it need not wait, and reports whether it did.
+func (g *Group) TryGo(fn func() error) bool {
+	l := g.loop().task("Group.TryGo")
+	wantFunc(fn != nil, "Group.TryGo")
+	l.Charge()
+	if g.full() {
+		return false
+	}
+	g.active++
+	g.start(l, fn)
+	return true
+}
+
+func (g *Group) full() bool { return g.limited && g.active >= g.limit }
+
+func (g *Group) start(l *loop.Loop, fn func() error) {
 	m := &member{at: len(g.tasks)}
-	m.task = l.GoThen(func() { m.err = fn() }, func(end error) { g.ended(m, end) })
+	run := func() { m.err = fn() }
+	if g.cancel != nil {
+		run = func() { m.err = l.WithContext(g.ctx, fn) }
+	}
+	m.task = l.GoThen(run, func(end error) { g.ended(m, end) })
 	g.tasks = append(g.tasks, m)
-	if g.err != nil {
+	if g.err != nil && g.cancel == nil {
 		m.task.Cancel()
 	}
 }
@@ -39,6 +105,11 @@ func (g *Group) ended(m *member, end error) {
 	g.tasks[last].at = m.at
 	g.tasks[m.at], g.tasks[last] = g.tasks[last], nil
 	g.tasks = g.tasks[:last]
+	if next := g.room.Pop(); next != nil {
+		g.l.engine().Ready(next)
+	} else {
+		g.active--
+	}
 	if end == nil {
 		end = m.err
 	}
@@ -46,6 +117,10 @@ func (g *Group) ended(m *member, end error) {
 		return
 	}
 	g.err = end
+	if g.cancel != nil {
+		g.cancel(end) // which ends their waits, and says why
+		return
+	}
 	for _, other := range g.tasks {
 		other.task.Cancel()
 	}
@@ -58,6 +133,9 @@ func (g *Group) Wait() error {
 	g.loop().task("Group.Wait")
 	for len(g.tasks) > 0 {
 		g.tasks[0].task.Wait()
+	}
+	if g.cancel != nil {
+		g.cancel(g.err)
 	}
 	return g.err
 }

@@ -106,3 +106,126 @@ func TestGroupWaitIsShielded(t *testing.T) {
 		})
 	})
 }
+
+// Never do more tasks run than the limit allows, Go waits for room and TryGo does not, and all run in the end.
+func TestGroupLimit(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		mustRun(t, cfg, func(l *ringo.Loop) {
+			g := ringo.NewGroup(l)
+			g.SetLimit(3)
+			now, most, ran := 0, 0, 0
+			work := func() error {
+				now++
+				most = max(most, now)
+				l.Sleep(time.Duration(ran%3) * 100 * time.Microsecond)
+				now--
+				ran++
+				return nil
+			}
+			var starters []*ringo.Task
+			for range 4 { // who start tasks at the same time
+				starters = append(starters, l.Go(func() {
+					for range 10 {
+						g.Go(work)
+					}
+				}))
+			}
+			starters[0].Cancel() // it waits for room all the same
+			l.Sleep(0)
+			for _, s := range starters {
+				s.Wait()
+			}
+			if err := g.Wait(); err != nil {
+				t.Error(err)
+			}
+			equal(t, "tasks at once", most, 3)
+			equal(t, "tasks", ran, 40)
+
+			gate := ringo.NewChan[int](0)
+			held := func() error { _, err := gate.Recv(); return err }
+			for range 3 {
+				equal(t, "TryGo with room", g.TryGo(held), true)
+			}
+			equal(t, "TryGo without", g.TryGo(held), false)
+			equal(t, "SetLimit", panics(func() { g.SetLimit(5) }),
+				any("ringo: Group.SetLimit with 3 tasks that run"))
+			begun := false
+			waits := l.Go(func() { g.Go(func() error { return io.EOF }); begun = true })
+			l.Sleep(0)
+			equal(t, "Go without room has returned", begun, false)
+			gate.Send(1) // one ends, and its place is not to be had by others
+			for !begun {
+				if g.TryGo(held) {
+					t.Fatal("TryGo took the place of one who waits")
+				}
+				l.Sleep(0)
+			}
+			waits.Wait()
+			equal(t, "Wait", g.Wait(), io.EOF)
+		})
+	})
+}
+
+// With a limit of nothing nothing runs, and a negative one is none.
+func TestGroupOddLimits(t *testing.T) {
+	mustRun(t, anyDriver(t), func(l *ringo.Loop) {
+		g := ringo.NewGroup(l)
+		g.SetLimit(0)
+		fn := func() error { return nil }
+		equal(t, "TryGo", g.TryGo(fn), false)
+		equal(t, "Go", panics(func() { g.Go(fn) }), any("ringo: Group.Go with a limit of 0 tasks"))
+		g.SetLimit(-1)
+		for range 100 {
+			equal(t, "TryGo", g.TryGo(fn), true)
+		}
+		equal(t, "Wait", g.Wait(), nil)
+	})
+}
+
+// The tasks of a group end with its context, and the context with the first of them that fails, or with Wait.
+func TestGroupWithContext(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		mustRun(t, cfg, func(l *ringo.Loop) {
+			mine := errors.New("mine")
+			type key struct{}
+			outer, cancel := context.WithCancelCause(context.WithValue(l.Context(), key{}, "value"))
+			g, ctx := ringo.GroupWithContext(outer, l)
+			ended := 0
+			for range 3 {
+				g.Go(func() error {
+					equal(t, "value", l.Context().Value(key{}), any("value"))
+					err := l.Sleep(time.Hour)
+					if !errors.Is(err, mine) || !errors.Is(err, context.Canceled) {
+						t.Errorf("Sleep when the context has ended: %v", err)
+					}
+					ended++
+					return err
+				})
+			}
+			l.Sleep(0)
+			cancel(mine)
+			if err := g.Wait(); !errors.Is(err, mine) {
+				t.Errorf("Wait: %v", err)
+			}
+			equal(t, "tasks that have ended", ended, 3)
+			equal(t, "the context", ctx.Err(), context.Canceled)
+
+			g, ctx = ringo.GroupWithContext(t.Context(), l)
+			g.Go(func() error { return l.Offload(wait) })
+			g.Go(func() error { l.Sleep(time.Millisecond); return io.EOF })
+			equal(t, "Wait", g.Wait(), io.EOF)
+			equal(t, "why the context has ended", context.Cause(ctx), io.EOF)
+
+			g, ctx = ringo.GroupWithContext(t.Context(), l)
+			g.Go(func() error { return ctx.Err() })
+			equal(t, "Wait of what succeeds", g.Wait(), nil)
+			equal(t, "the context behind Wait", ctx.Err(), context.Canceled)
+
+			late, stop := context.WithTimeout(t.Context(), time.Millisecond)
+			defer stop()
+			g, _ = ringo.GroupWithContext(late, l)
+			g.Go(func() error { return l.Sleep(time.Hour) })
+			wantTimeout(t, "Wait behind a deadline", g.Wait())
+		})
+	})
+}

@@ -1,6 +1,7 @@
 package ringo
 
 import (
+	"context"
 	"sync"
 
 	"ringo/internal/loop"
@@ -67,6 +68,14 @@ func (q *line[T]) claim() *waiter[T] {
 	return nil
 }
 
+// claimAll claims all who still wait.
+func (q *line[T]) claimAll() (all claimedWaiters[T]) {
+	for w := q.claim(); w != nil; w = q.claim() {
+		all.add(w)
+	}
+	return all
+}
+
 // claimedWaiters are waiters that were claimed together, to be woken when the lock is gone.
 type claimedWaiters[T any] struct{ first, last *waiter[T] }
 
@@ -118,10 +127,25 @@ func (s *waiterPool[T]) put(w *waiter[T]) {
 	s.n++
 }
 
-// wait stands the caller in line with v, lets the lock go and waits. It holds the lock
-// again when it returns, with what became of v. The error is ErrClosed, or what keeps
-// a task from waiting.
-func (q *line[T]) wait(mu *sync.Mutex, s *waiterPool[T], v T) (got T, err error) {
+// chargeIn is for a call that ctx may end: the error is why the caller may not go on.
+func chargeIn(ctx context.Context) error {
+	if err := loop.ChargeAndYield(); err != nil {
+		return err
+	}
+	return endedBy(ctx)
+}
+
+// endedBy is why ctx lets no call begin; nil if it does. A nil ctx never ends.
+func endedBy(ctx context.Context) error {
+	if ctx == nil || ctx.Err() == nil {
+		return nil
+	}
+	return loop.ContextError(ctx)
+}
+
+// wait stands the caller in line with v, lets the lock go and waits, until ctx is done if it is not nil. It holds the
+// lock again when it returns, with what became of v. The error is ErrClosed, or what has ended the wait.
+func (q *line[T]) wait(ctx context.Context, mu *sync.Mutex, s *waiterPool[T], v T) (got T, err error) {
 	l, t := loop.Current()
 	if l != nil && l.Canceled() {
 		return got, l.Cause()
@@ -131,12 +155,15 @@ func (q *line[T]) wait(mu *sync.Mutex, s *waiterPool[T], v T) (got T, err error)
 	w.own.Begin(l, t)
 	q.push(w)
 	mu.Unlock()
-	_, ok := w.own.Park()
+	if ctx != nil {
+		_, err = w.own.ParkContext(ctx)
+	} else if _, ok := w.own.Park(); !ok { // without the call between: BenchmarkChan/cap=1
+		err = l.Cause()
+	}
 	mu.Lock()
 	w.leave()
 	switch {
-	case !ok:
-		err = l.Cause()
+	case err != nil:
 	case w.refused:
 		err = ErrClosed
 	default:
@@ -144,4 +171,16 @@ func (q *line[T]) wait(mu *sync.Mutex, s *waiterPool[T], v T) (got T, err error)
 	}
 	s.put(w)
 	return got, err
+}
+
+// waitOn is wait that nothing ends but the one who claims the waiter.
+func (q *line[T]) waitOn(mu *sync.Mutex, s *waiterPool[T]) {
+	w := s.get()
+	w.p = &w.own
+	w.own.Begin(loop.Current())
+	q.push(w)
+	mu.Unlock()
+	w.own.ParkOn()
+	mu.Lock()
+	s.put(w)
 }

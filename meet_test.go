@@ -211,11 +211,11 @@ func TestHoldersStorm(t *testing.T) {
 			free := size // under m
 			s := &storm{t: t}
 			hold := func(l *ringo.Loop, n int) error {
-				if err := units.Acquire(int64(n)); err != nil {
+				if err := units.Acquire(nil, int64(n)); err != nil {
 					return err
 				}
 				defer units.Release(int64(n))
-				if err := m.Lock(); err != nil {
+				if err := m.LockContext(nil); err != nil {
 					return err
 				}
 				if free -= n; free < 0 {
@@ -223,7 +223,7 @@ func TestHoldersStorm(t *testing.T) {
 				}
 				var err error
 				if rand.IntN(4) == 0 {
-					err = c.Wait()
+					err = c.WaitContext(nil)
 				}
 				free += n
 				c.Signal()

@@ -1,6 +1,7 @@
 package ringo
 
 import (
+	"context"
 	"sync"
 
 	"ringo/internal/loop"
@@ -9,7 +10,7 @@ import (
 // Mutex is a lock that parks a task which has to wait, where a sync.Mutex would stop
 // its loop. Tasks of any loop and ordinary goroutines may use one together, and pass
 // it on in order of arrival: Unlock passes it to the first caller that waits. The zero
-// value is unlocked. It must not be copied after its first use.
+// value is unlocked. It must not be copied after its first use. It is a sync.Locker.
 //
 // Tasks of one loop need it only for what must not change while they park: between
 // two waits a task has its loop to itself.
@@ -20,16 +21,40 @@ type Mutex struct {
 	spare   waiterPool[struct{}]
 }
 
-// Lock takes the lock, and waits for it: a task parks, a goroutine blocks. nil means
-// that the caller has it. Anything else means that it has not, and is what ended the
-// wait of a task: context.Canceled, or os.ErrDeadlineExceeded in a Loop.WithTimeout;
-// goroutines are never refused. A cancelled task still gets a lock that is free. Any
-// goroutine may call it.
-func (m *Mutex) Lock() error {
+var _ sync.Locker = (*Mutex)(nil)
+
+// Lock takes the lock, and waits for it: a task parks, a goroutine blocks. It returns
+// with the lock in any case, so nothing ends its wait: a cancelled task waits on, in a
+// Loop.WithTimeout too, and whoever has the lock must not wait for that task. LockContext
+// gives up. Any goroutine may call it.
+func (m *Mutex) Lock() {
 	if m == nil {
-		return ofNil("Mutex.Lock")
+		panic(ofNil("Mutex.Lock"))
 	}
-	if err := loop.ChargeAndYield(); err != nil {
+	loop.ChargeAndYield()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !m.held {
+		m.held = true
+		return
+	}
+	m.waiting.waitOn(&m.mu, &m.spare)
+}
+
+// LockContext is Lock with a wait that ends: when ctx is done, or the caller is a task
+// that is cancelled or whose Loop.WithTimeout or WithContext is over. nil means that the
+// caller has the lock, anything else that it has not, and is the reason: context.Canceled,
+// os.ErrDeadlineExceeded, the context's cause. With a ctx that is done it fails even if
+// the lock is free; a cancelled task still gets one that is free, if its ctx is another
+// than its Loop.Context. A nil ctx never ends. Any goroutine may call it.
+//
+// It does not allocate if ctx is nil, can't be done, as context.Background, or is the
+// task's Loop.Context.
+func (m *Mutex) LockContext(ctx context.Context) error {
+	if m == nil {
+		return ofNil("Mutex.LockContext")
+	}
+	if err := chargeIn(ctx); err != nil {
 		return err
 	}
 	m.mu.Lock()
@@ -38,7 +63,7 @@ func (m *Mutex) Lock() error {
 		m.held = true
 		return nil
 	}
-	_, err := m.waiting.wait(&m.mu, &m.spare, struct{}{})
+	_, err := m.waiting.wait(ctx, &m.mu, &m.spare, struct{}{})
 	return err
 }
 
@@ -87,16 +112,5 @@ func (m *Mutex) wantHeld(method string) {
 	defer m.mu.Unlock()
 	if !m.held {
 		panic("ringo: " + method + " with a Mutex that is not locked")
-	}
-}
-
-// relock takes the lock for who has to have it, cancelled or not.
-func (m *Mutex) relock() {
-	if l, _ := loop.Current(); l != nil {
-		l.Shield()
-		defer l.Unshield()
-	}
-	if err := m.Lock(); err != nil {
-		panic("ringo: a shielded Lock was refused: " + err.Error())
 	}
 }

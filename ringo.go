@@ -101,6 +101,36 @@ func (l *Loop) Sleep(d time.Duration) error {
 	return nil
 }
 
+// Yield parks the running task until all others that are ready, and the kernel, have had
+// a turn: for long work between waits. A cancel does not shorten it. Only a task may call
+// it. Calls that need not wait do so by themselves after a while.
+func (l *Loop) Yield() { l.task("Loop.Yield").YieldTurn() }
+
+// Call runs fn as a task of the loop, and waits for its end: a task parks, a goroutine
+// blocks. It returns fn's error, or what Task.Wait says of a task that did not return,
+// ErrEnded if the loop had ended and fn never ran. Any goroutine may call it.
+//
+// If a task calls, of this or another loop, fn runs in a Loop.WithContext of the caller's
+// Loop.Context: its waits end when the caller is cancelled or its time is over, with the
+// same error, and Call awaits its end in any case. Goroutines bound it by a WithContext
+// inside fn.
+func (l *Loop) Call(fn func() error) error {
+	if fn == nil {
+		return noFunc("Loop.Call")
+	}
+	e := l.engine()
+	run := fn
+	if client, _ := loop.Current(); client != nil {
+		ctx := client.Context()
+		run = func() error { return e.WithContext(ctx, fn) }
+	}
+	var err error
+	if end := e.Go(func() { err = run() }).Wait(); end != nil {
+		return end
+	}
+	return err
+}
+
 // Now is the loop's clock, read once a turn: good for deadlines, too coarse to
 // measure with. Only a task may call it.
 func (l *Loop) Now() time.Time { return l.task("Loop.Now").Now() }

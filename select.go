@@ -1,6 +1,7 @@
 package ringo
 
 import (
+	"context"
 	"math/rand/v2"
 
 	"ringo/internal/loop"
@@ -52,8 +53,8 @@ type selectable interface {
 // Select waits until one of the cases comes true, a task by parking, and returns its
 // number in the list. If several are, it takes one at random. The error is ErrClosed if
 // the case's channel was closed, with the number of the case. If the wait of a task is
-// ended by a cancel or a Loop.WithTimeout the number is -1, and no case came true. Any
-// goroutine may call it.
+// ended by a cancel, a Loop.WithTimeout or a WithContext the number is -1, and no case
+// came true. Any goroutine may call it.
 //
 //	var req Request
 //	var done struct{}
@@ -73,13 +74,39 @@ func Select(cases ...Case) (int, error) {
 	s := sorted(cases, room[:0])
 	lockAll(s)
 	i, who, err := attempt(cases)
-	if i >= 0 {
-		unlockAll(s)
-		if who != nil {
-			who.Wake()
-		}
-		return i, err
+	if i < 0 {
+		return wait(nil, cases, s)
 	}
+	unlockAll(s)
+	if who != nil {
+		who.Wake()
+	}
+	return i, err
+}
+
+// SelectContext is Select with a wait that ends, too, when ctx is done: with -1 and an
+// error as that of Mutex.LockContext. With a ctx that is done no case comes true. A nil
+// ctx never ends. Any goroutine may call it.
+func SelectContext(ctx context.Context, cases ...Case) (int, error) {
+	if err := chargeIn(ctx); err != nil {
+		return -1, err
+	}
+	var room [casesMax]place
+	s := sorted(cases, room[:0])
+	lockAll(s)
+	i, who, err := attempt(cases)
+	if i < 0 {
+		return wait(ctx, cases, s)
+	}
+	unlockAll(s)
+	if who != nil {
+		who.Wake()
+	}
+	return i, err
+}
+
+// wait waits for one of the cases, of which none is true. The caller holds the locks, which it lets go.
+func wait(ctx context.Context, cases []Case, s []place) (i int, err error) {
 	l, t := loop.Current()
 	if l != nil && l.Canceled() {
 		unlockAll(s)
@@ -87,15 +114,15 @@ func Select(cases ...Case) (int, error) {
 	}
 	p := stand(cases, s, l, t)
 	unlockAll(s)
-	i, ok := p.Park()
+	i, ended := p.ParkContext(ctx)
 	for k := len(s) - 1; k >= 0; k-- { // the one whose Parker stands for all is the last to go
 		c := &cases[s[k].i]
-		if e := c.ch.leave(c.send, c.elem, s[k].in, ok && s[k].i == i); e != nil {
+		if e := c.ch.leave(c.send, c.elem, s[k].in, ended == nil && s[k].i == i); e != nil {
 			err = e
 		}
 	}
-	if !ok {
-		return -1, l.Cause()
+	if ended != nil {
+		return -1, ended
 	}
 	return i, err
 }

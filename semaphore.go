@@ -1,6 +1,7 @@
 package ringo
 
 import (
+	"context"
 	"fmt"
 	"sync"
 
@@ -28,13 +29,16 @@ func NewSemaphore(n int64) *Semaphore {
 }
 
 // Acquire takes n units, and waits for them: a task parks, a goroutine blocks. nil
-// means that the caller has them, anything else that it has none. The error is what
-// ended the wait of a task, as with Mutex.Lock, or says that n is more than all there
-// are. Where units are free and nobody waits, a cancelled task gets them too. It
-// panics if n is negative. Any goroutine may call it.
-func (s *Semaphore) Acquire(n int64) error {
+// means that the caller has them, anything else that it has none. The wait ends when ctx
+// is done, or when the caller is a task that is cancelled or whose Loop.WithTimeout or
+// WithContext is over, with an error as that of Mutex.LockContext. With a ctx that is
+// done it fails even if units are free; where they are and nobody waits, a cancelled task
+// gets them too, if its ctx is another than its Loop.Context. For more units than there
+// are it fails at once. A nil ctx never ends. It panics if n is negative. Any goroutine
+// may call it.
+func (s *Semaphore) Acquire(ctx context.Context, n int64) error {
 	checkUnits("Acquire", n)
-	if err := loop.ChargeAndYield(); err != nil {
+	if err := chargeIn(ctx); err != nil {
 		return err
 	}
 	if s == nil {
@@ -49,7 +53,7 @@ func (s *Semaphore) Acquire(n int64) error {
 		return nil
 	}
 	var next claimedWaiters[int64]
-	_, err := s.waiting.wait(&s.mu, &s.spare, n)
+	_, err := s.waiting.wait(ctx, &s.mu, &s.spare, n)
 	if err != nil {
 		next = s.grant() // to those whom only this one was in the way of
 	}

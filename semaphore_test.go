@@ -28,7 +28,7 @@ func TestSemaphoreBounds(t *testing.T) {
 			callers(l, 9, &done, func(i int) {
 				for k := range 100 {
 					n := int64((i + k) % (size + 1))
-					if err := s.Acquire(n); err != nil {
+					if err := s.Acquire(nil, n); err != nil {
 						t.Errorf("Acquire: %v", err)
 						return
 					}
@@ -57,11 +57,11 @@ func TestSemaphoreOrder(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		mustRun(t, cfg, func(l *ringo.Loop) {
 			s := ringo.NewSemaphore(3)
-			s.Acquire(2)
+			s.Acquire(nil, 2)
 			var order []int64
 			wait := func(n int64) *ringo.Task {
 				task := l.Go(func() {
-					if err := s.Acquire(n); err == nil {
+					if err := s.Acquire(nil, n); err == nil {
 						order = append(order, n)
 					} else if err != context.Canceled {
 						t.Errorf("Acquire: %v", err)
@@ -98,16 +98,16 @@ func TestSemaphoreOrder(t *testing.T) {
 
 func TestSemaphoreMisuse(t *testing.T) {
 	s := ringo.NewSemaphore(2)
-	if err := s.Acquire(3); err == nil || !strings.Contains(err.Error(), "3 units, of which there are 2") {
+	if err := s.Acquire(nil, 3); err == nil || !strings.Contains(err.Error(), "3 units, of which there are 2") {
 		t.Errorf("Acquire of more than there are: %v", err)
 	}
 	if s.TryAcquire(3) {
 		t.Error("TryAcquire of more than there are")
 	}
-	s.Acquire(1)
+	s.Acquire(nil, 1)
 	for what, f := range map[string]func(){
 		"ringo: NewSemaphore(-1)":                             func() { ringo.NewSemaphore(-1) },
-		"ringo: Semaphore.Acquire of -1 units":                func() { s.Acquire(-1) },
+		"ringo: Semaphore.Acquire of -1 units":                func() { s.Acquire(nil, -1) },
 		"ringo: Semaphore.TryAcquire of -1 units":             func() { s.TryAcquire(-1) },
 		"ringo: Semaphore.Release of -1 units":                func() { s.Release(-1) },
 		"ringo: Semaphore.Release of 2 units while 1 are out": func() { s.Release(2) },

@@ -1,12 +1,16 @@
 package ringo
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // WithTimeout calls fn and returns its error. Waits inside fn that last until d has
 // passed, and those that begin later, fail with an error that is a timeout: its
 // Timeout method says so, and errors.Is finds os.ErrDeadlineExceeded. That holds for
 // every wait that a cancel would end: on connections and listeners, Dial, Sleep,
-// Offload, Compute, Mutex, Semaphore, Cond, Chan and Select. What fn has got by then
+// Offload, Compute, Semaphore, Chan, Select, and the LockContext and WaitContext of the
+// others. What fn has got by then
 // is not lost, and what need not wait still succeeds: fn is not interrupted.
 //
 // When fn has returned, by a panic too, the task's waits work again. Blocks may be
@@ -23,4 +27,25 @@ func (l *Loop) WithTimeout(d time.Duration, fn func() error) error {
 		return err
 	}
 	return l.engine().WithTimeout(d, fn)
+}
+
+// WithContext calls fn and returns its error. Waits inside fn that last until ctx is done,
+// and those that begin later, fail as in a WithTimeout, with the context's error:
+// errors.Is finds context.Canceled, or context.DeadlineExceeded and
+// os.ErrDeadlineExceeded, and the cause if ctx has one.
+//
+// All that is said of WithTimeout holds: the blocks may be nested with those, the one
+// that is over first counts, and fn is not interrupted. Loop.Context in fn, which Offload
+// and Compute have too, is derived from ctx, has its values, and is done when the task's
+// is as well.
+//
+// Only a task may call it, others get ErrNotTask; it parks if fn does. If ctx can't be
+// done, as context.Background, is the task's Loop.Context or nil, fn is called and nothing
+// else. Otherwise the context's end reaches the loop as mail: from another thread, a
+// little later.
+func (l *Loop) WithContext(ctx context.Context, fn func() error) error {
+	if err := l.checkCall(fn != nil, "Loop.WithContext"); err != nil {
+		return err
+	}
+	return l.engine().WithContext(ctx, fn)
 }

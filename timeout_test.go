@@ -35,14 +35,16 @@ func forever(l *ringo.Loop) map[string]func() error {
 	taken := ringo.NewSemaphore(1)
 	taken.TryAcquire(1)
 	wakes := ringo.NewCond(&cond)
+	var busy ringo.WaitGroup
+	busy.Add(1)
 	one := 1
 	done := func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
 	return map[string]func() error{
 		"Sleep":             func() error { return l.Sleep(time.Hour) },
 		"Offload":           func() error { return l.Offload(done) },
 		"Compute":           func() error { return l.Compute(done) },
-		"Mutex.Lock":        held.Lock,
-		"Semaphore.Acquire": func() error { return taken.Acquire(1) },
+		"Mutex.LockContext": func() error { return held.LockContext(nil) },
+		"Semaphore.Acquire": func() error { return taken.Acquire(nil, 1) },
 		"Chan.Send":         func() error { return full.Send(2) },
 		"Chan.Send of 0":    func() error { return unread.Send(2) },
 		"Chan.Recv":         func() error { _, err := unsent.Recv(); return err },
@@ -54,13 +56,12 @@ func forever(l *ringo.Loop) map[string]func() error {
 			return err
 		},
 		"Select of nothing": func() error { _, err := ringo.Select(); return err },
-		"Cond.Wait": func() error {
-			if err := cond.Lock(); err != nil {
-				return err
-			}
-			defer cond.Unlock() // panics if Wait has not locked it
-			return wakes.Wait()
+		"Cond.WaitContext": func() error {
+			cond.Lock()
+			defer cond.Unlock() // panics if WaitContext has not locked it
+			return wakes.WaitContext(nil)
 		},
+		"WaitGroup.WaitContext": func() error { return busy.WaitContext(nil) },
 		"in a nested block": func() error {
 			return l.WithTimeout(time.Hour, func() error { return l.Sleep(time.Hour) })
 		},
@@ -274,6 +275,222 @@ func TestWithTimeoutQueued(t *testing.T) {
 			wantTimeout(t, "queued", err)
 			close(hold)
 			holder.Wait()
+		})
+	})
+}
+
+// Whatever a task waits for, the end of the context ends it, later waits too, and afterwards the task can wait again.
+func TestWithContext(t *testing.T) {
+	mine := errors.New("mine")
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		mustRun(t, cfg, func(l *ringo.Loop) {
+			for name, wait := range forever(l) {
+				for _, before := range []bool{true, false} {
+					ctx, cancel := context.WithCancelCause(t.Context())
+					if before {
+						cancel(mine)
+					} else {
+						l.AfterFunc(time.Millisecond, func() { cancel(mine) })
+					}
+					wantEnd := func(what string, err error) {
+						t.Helper()
+						canceled := errors.Is(err, context.Canceled)
+						if what == "Offload" || what == "Compute" { // their functions say ctx.Err
+							err = context.Cause(ctx)
+						}
+						if !canceled || !errors.Is(err, mine) || errors.Is(err, os.ErrDeadlineExceeded) {
+							t.Errorf("%s: %v", what, err)
+						}
+					}
+					wantEnd(name, l.WithContext(ctx, func() error {
+						wantEnd(name, wait())
+						wantEnd("then Sleep", l.Sleep(0))
+						return wait()
+					}))
+					cancel(nil)
+					equal(t, "after the context of "+name, l.Sleep(0), nil)
+				}
+				ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+				wantTimeout(t, name, l.WithContext(ctx, wait))
+				cancel()
+			}
+			equal(t, "in time", l.WithContext(cancelable(t), func() error { return l.Sleep(time.Microsecond) }), nil)
+			equal(t, "fn's error", l.WithContext(doneContext, func() error { return mine }), mine)
+			equal(t, "fn's nil", l.WithContext(doneContext, func() error { return nil }), nil)
+			for what, ctx := range map[string]context.Context{"nil": nil, "Background": context.Background(),
+				"its own": l.Context()} {
+				equal(t, what, l.WithContext(ctx, func() error { return l.Sleep(0) }), nil)
+			}
+		})
+	})
+}
+
+// The block that is over first counts, whichever is around the other; behind the inner one the outer counts again.
+func TestWithContextNested(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		mustRun(t, cfg, func(l *ringo.Loop) {
+			one, other := errors.New("one"), errors.New("other")
+			sleep := func() error { return l.Sleep(time.Hour) }
+			is := func(what string, err, want error, not ...error) {
+				t.Helper()
+				if !errors.Is(err, want) {
+					t.Errorf("%s: %v, want %v", what, err, want)
+				}
+				for _, n := range not {
+					if errors.Is(err, n) {
+						t.Errorf("%s: %v, which is %v too", what, err, n)
+					}
+				}
+			}
+			ctx, cancel := context.WithCancelCause(t.Context())
+			l.WithTimeout(time.Hour, func() error {
+				l.WithContext(ctx, func() error {
+					l.AfterFunc(0, func() { cancel(one) })
+					is("in an hour", sleep(), one, os.ErrDeadlineExceeded)
+					return l.WithTimeout(0, func() error {
+						is("with a time that is over later", sleep(), one, os.ErrDeadlineExceeded)
+						return nil
+					})
+				})
+				equal(t, "behind the context", l.Sleep(0), nil)
+				return nil
+			})
+			l.WithTimeout(0, func() error {
+				l.WithContext(ctx, func() error {
+					is("in a time that was over before", sleep(), os.ErrDeadlineExceeded, one)
+					return nil
+				})
+				is("behind the block", sleep(), os.ErrDeadlineExceeded, one)
+				return nil
+			})
+			inner, cancelInner := context.WithCancelCause(t.Context())
+			outer, cancelOuter := context.WithCancelCause(t.Context())
+			l.WithContext(outer, func() error {
+				l.WithContext(inner, func() error {
+					cancelInner(one)
+					is("the inner one first", sleep(), one, other)
+					cancelOuter(other)
+					is("the outer one too", sleep(), one, other)
+					return nil
+				})
+				is("behind the inner one", sleep(), other, one)
+				return nil
+			})
+			equal(t, "behind all", l.Sleep(0), nil)
+
+			// A cancel is said before all.
+			ready := ringo.NewChan[int](1)
+			task := l.Go(func() {
+				l.WithContext(outer, func() error {
+					is("before the cancel", sleep(), other)
+					ready.TrySend(1)
+					for errors.Is(l.Sleep(0), other) {
+						l.Yield()
+					}
+					is("after it", sleep(), context.Canceled, other)
+					return nil
+				})
+			})
+			ready.Recv()
+			task.Cancel()
+			task.Wait()
+		})
+	})
+}
+
+// Loop.Context in a block is that of all blocks: values, deadline and end, and Offload has it.
+func TestWithContextContext(t *testing.T) {
+	type key string
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		run := context.WithValue(t.Context(), key("run"), 1)
+		err := runContext(t, run, cfg, func(l *ringo.Loop) error {
+			ctx, cancel := context.WithCancelCause(context.WithValue(t.Context(), key("given"), 2))
+			mine := errors.New("mine")
+			l.WithTimeout(time.Hour, func() error {
+				limit, _ := l.Context().Deadline()
+				l.WithContext(ctx, func() error {
+					c := l.Context()
+					equal(t, "Run's value", c.Value(key("run")), any(1))
+					equal(t, "the given one's", c.Value(key("given")), any(2))
+					equal(t, "no value", c.Value(key("other")), nil)
+					if at, ok := c.Deadline(); !ok || !at.Equal(limit) {
+						t.Errorf("deadline: %v %v, want %v", at, ok, limit)
+					}
+					l.WithTimeout(time.Minute, func() error {
+						at, _ := l.Context().Deadline()
+						if !at.Before(limit) {
+							t.Errorf("deadline of the inner block: %v", at)
+						}
+						return nil
+					})
+					l.AfterFunc(time.Millisecond, func() { cancel(mine) })
+					equal(t, "Offload", l.Offload(func(ctx context.Context) error {
+						<-ctx.Done()
+						return context.Cause(ctx)
+					}), mine)
+					equal(t, "Err", c.Err(), context.Canceled)
+					return nil
+				})
+				return nil
+			})
+			wantTimeout(t, "Offload in a time around a context", l.WithTimeout(time.Millisecond, func() error {
+				return l.WithContext(cancelable(t), func() error {
+					return l.Offload(func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() })
+				})
+			}))
+			var after context.Context
+			l.WithContext(cancelable(t), func() error { after = l.Context(); return nil })
+			equal(t, "behind the block", after.Err(), context.Canceled)
+			equal(t, "the task's own", l.Context().Err(), nil)
+			task := l.Go(func() {
+				l.WithContext(cancelable(t), func() error {
+					c := l.Context()
+					equal(t, "Sleep", l.Sleep(time.Hour), context.Canceled)
+					for c.Err() == nil { // soon: another goroutine tells it
+						l.Yield()
+					}
+					return nil
+				})
+			})
+			l.Sleep(0)
+			task.Cancel()
+			return task.Wait()
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// A block in an iterator that is left where it stood ends with the task, and touches no later one.
+func TestBlocksThatAreLeft(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		mustRun(t, cfg, func(l *ringo.Loop) {
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			for what, block := range map[string]func(fn func() error) error{
+				"WithTimeout": func(fn func() error) error { return l.WithTimeout(time.Millisecond, fn) },
+				"WithContext": func(fn func() error) error { return l.WithContext(ctx, fn) },
+			} {
+				var next func() (int, bool)
+				left := ringo.NewChan[int](0)
+				l.Post(func() { // posts share a task
+					next, _ = iter.Pull(func(yield func(int) bool) {
+						block(func() error { yield(1); return nil })
+					})
+					next()
+					left.Send(1)
+				})
+				left.Recv()
+				l.Post(func() { // in the same worker
+					l.Go(func() { l.Sleep(time.Millisecond); cancel() })
+					equal(t, what+": Sleep of the next", l.Sleep(5*time.Millisecond), nil)
+					left.Send(1)
+				})
+				left.Recv()
+				next() // goes on where it stood, in another task
+				equal(t, what+": Sleep behind the rest", l.Sleep(0), nil)
+			}
 		})
 	})
 }

@@ -24,10 +24,12 @@ var handles = map[string]reflect.Type{
 	"Loop":       reflect.TypeFor[ringo.Loop](),
 	"Task":       reflect.TypeFor[ringo.Task](),
 	"Timer":      reflect.TypeFor[ringo.Timer](),
+	"Ticker":     reflect.TypeFor[ringo.Ticker](),
 	"Group":      reflect.TypeFor[ringo.Group](),
 	"Mutex":      reflect.TypeFor[ringo.Mutex](),
 	"Cond":       reflect.TypeFor[ringo.Cond](),
 	"Semaphore":  reflect.TypeFor[ringo.Semaphore](),
+	"WaitGroup":  reflect.TypeFor[ringo.WaitGroup](),
 	"Chan":       reflect.TypeFor[ringo.Chan[int]](),
 	"PanicError": reflect.TypeFor[ringo.PanicError](),
 	"SetupError": reflect.TypeFor[ringo.SetupError](),
@@ -85,7 +87,7 @@ func TestZeroValues(t *testing.T) {
 			} {
 				for _, method := range methods[name] {
 					if c, ok := value().Interface().(*ringo.Chan[int]); ok && c != nil &&
-						(method == "Send" || method == "Recv") {
+						(strings.HasPrefix(method, "Send") || strings.HasPrefix(method, "Recv")) {
 						continue // they wait for each other, see TestSelectOfZeroChans
 					}
 					for _, given := range []bool{false, true} {
@@ -155,6 +157,8 @@ func TestZeroValuesHaveEnded(t *testing.T) {
 			"Sleep":       l.Sleep(time.Hour),
 			"Offload":     l.Offload(func(context.Context) error { return nil }),
 			"WithTimeout": l.WithTimeout(time.Hour, func() error { return nil }),
+			"WithContext": l.WithContext(t.Context(), func() error { return nil }),
+			"Call":        l.Call(func() error { return nil }),
 			"Go.Wait":     l.Go(func() { t.Error("a function ran on a loop that does not run") }).Wait(),
 		}
 		for name, err := range calls {

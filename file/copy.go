@@ -1,6 +1,7 @@
 package file
 
 import (
+	"context"
 	"errors"
 	"io"
 	"io/fs"
@@ -57,7 +58,7 @@ func (f *File) atPositions(src *File, fn func() error) error {
 		first, second = src, f
 	}
 	for _, one := range slices.Compact([]*File{first, second}) {
-		if err := one.position.Lock(); err != nil {
+		if err := one.position.LockContext(context.Background()); err != nil {
 			return one.fail("copy", err)
 		}
 		defer one.position.Unlock()

@@ -1,6 +1,7 @@
 package file
 
 import (
+	"context"
 	"sync/atomic"
 
 	"ringo"
@@ -35,7 +36,7 @@ func (x *exclusive) lock() error {
 }
 
 func (x *exclusive) wait() error {
-	if err := x.queue.Lock(); err != nil {
+	if err := x.queue.LockContext(context.Background()); err != nil {
 		return err
 	}
 	defer x.queue.Unlock()

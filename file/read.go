@@ -1,6 +1,7 @@
 package file
 
 import (
+	"context"
 	"io"
 
 	"ringo/internal/op"
@@ -19,7 +20,7 @@ func (f *File) Read(p []byte) (int, error) {
 	case f.pollable():
 		return f.readReady(p)
 	}
-	if err := f.position.Lock(); err != nil {
+	if err := f.position.LockContext(context.Background()); err != nil {
 		return 0, f.fail("read", err)
 	}
 	defer f.position.Unlock()

@@ -1,6 +1,7 @@
 package file
 
 import (
+	"context"
 	"io/fs"
 
 	"ringo/internal/kernel"
@@ -55,7 +56,7 @@ func (f *File) beginEntries() (*entries, error) {
 	if err := f.begin("readdirent"); err != nil {
 		return nil, err
 	}
-	if err := f.position.Lock(); err != nil {
+	if err := f.position.LockContext(context.Background()); err != nil {
 		f.refs.release()
 		return nil, f.fail("readdirent", err)
 	}

@@ -1,6 +1,7 @@
 package file
 
 import (
+	"context"
 	"io"
 
 	"ringo/internal/kernel"
@@ -14,7 +15,7 @@ func (f *File) Seek(offset int64, whence int) (int64, error) {
 		return 0, err
 	}
 	defer f.refs.release()
-	if err := f.position.Lock(); err != nil {
+	if err := f.position.LockContext(context.Background()); err != nil {
 		return 0, f.fail("seek", err)
 	}
 	defer f.position.Unlock()

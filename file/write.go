@@ -1,6 +1,7 @@
 package file
 
 import (
+	"context"
 	"errors"
 	"io"
 	"os"
@@ -23,7 +24,7 @@ func (f *File) Write(p []byte) (n int, err error) {
 	if f.pollable() {
 		return f.writeReady(p)
 	}
-	if err := f.position.Lock(); err != nil {
+	if err := f.position.LockContext(context.Background()); err != nil {
 		return 0, f.fail("write", err)
 	}
 	defer f.position.Unlock()

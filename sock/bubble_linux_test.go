@@ -545,18 +545,15 @@ func (b *bubble) meet() {
 	b.ok(t.Wait())
 	var m ringo.Mutex
 	cond, ready := ringo.NewCond(&m), false
-	b.ok(m.Lock())
+	m.Lock()
 	t = b.l.Go(func() {
-		if err := m.Lock(); err != nil {
-			b.Error(err)
-			return
-		}
+		m.Lock()
 		ready = true
 		m.Unlock()
 		cond.Broadcast()
 	})
 	for !ready {
-		b.ok(cond.Wait())
+		cond.Wait()
 	}
 	m.Unlock()
 	b.ok(t.Wait())

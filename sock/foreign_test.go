@@ -133,7 +133,7 @@ func TestReadersOfAllKinds(t *testing.T) {
 		var over atomic.Bool
 		// step reads a record whole: what Peek shows, Discard takes. mu makes the two one.
 		step := func() {
-			if mu.Lock() != nil {
+			if mu.LockContext(context.Background()) != nil {
 				return
 			}
 			defer mu.Unlock()

@@ -380,7 +380,7 @@ func TestRawReadersAmongOthers(t *testing.T) {
 		var got []byte
 		var over atomic.Bool
 		step := func() {
-			if mu.Lock() != nil {
+			if mu.LockContext(context.Background()) != nil {
 				return
 			}
 			defer mu.Unlock()

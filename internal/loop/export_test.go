@@ -48,3 +48,9 @@ func SetGosched(f func()) (restore func()) {
 	gosched = f
 	return func() { gosched = was }
 }
+
+// ContextEnd is what stands between a context and a Parker that waits in ParkContext.
+func ContextEnd(p *Parker) (end, forget func()) {
+	e := &contextEnd{p: p}
+	return e.end, e.forget
+}

@@ -71,7 +71,7 @@ type Loop struct {
 
 	handles  Handle // head of the list of what is open on the loop
 	sleeps   pool[sleep]
-	timeouts pool[timeout]
+	limits   pool[limit]
 	holds    int // what keeps the loop from ending beside tasks, see HoldOpen
 	draining atomic.Bool
 	stopping bool
@@ -120,11 +120,11 @@ func (l *Loop) unmade() bool { return l == nil || l.set == nil }
 func (l *Loop) Task() *Task { return l.cur }
 
 // Canceled reports whether the running task must not wait any more, and may be told
-// so: it was cancelled, or is in a WithTimeout whose time is over. Cause says which. T.
+// so: it was cancelled, or is in a WithTimeout or WithContext that is over. Cause says which. T.
 func (l *Loop) Canceled() bool { return (l.cur.canceled || l.cur.expired) && l.cur.shield == 0 }
 
-// Cause is the error of a wait that a cancel has ended: context.Canceled, or
-// os.ErrDeadlineExceeded in a WithTimeout. T.
+// Cause is the error of a wait that a cancel has ended: context.Canceled,
+// os.ErrDeadlineExceeded in a WithTimeout, or a ContextError in a WithContext. T.
 func (l *Loop) Cause() error { return l.cur.cause() }
 
 // Shield makes the running task's waits ignore cancels and timeouts until Unshield,

@@ -19,6 +19,7 @@ const (
 	msgReady                 // resume task
 	msgCancel                // cancel task
 	msgCall                  // call fn on the loop, not as a task
+	msgLimit                 // likewise, but of no interest when the loop has ended
 )
 
 // starts reports whether the message starts something.
@@ -107,7 +108,7 @@ func (l *Loop) handle(m message) {
 		l.Ready(m.task)
 	case msgCancel:
 		l.cancelTask(m.task)
-	case msgCall:
+	case msgCall, msgLimit:
 		m.fn()
 	}
 }

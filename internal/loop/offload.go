@@ -45,6 +45,9 @@ func (l *Loop) call(pool *offload.Pool, in string, fn func(context.Context) erro
 		return ErrEnded
 	}
 	l.Park(c)
+	if c.ctx.Err() != nil {
+		l.cur.ext.Load().lookAtContexts()
+	}
 	if c.panicked != nil {
 		panic(l.cfg.showPanic(c.panicked))
 	}

@@ -37,8 +37,9 @@ type Parker struct {
 
 // What the state of a Parker says; from parkerClaimed on, by whom.
 const (
-	parkerWaits int32 = iota
-	parkerCanceled
+	parkerWaits    int32 = iota
+	parkerCanceled       // by its task
+	parkerEnded          // by a context, see ParkContext
 	parkerClaimed
 )
 
@@ -88,6 +89,19 @@ func (p *Parker) Park() (which int, ok bool) {
 	}
 	s := atomic.LoadInt32(&p.state)
 	return int(s - parkerClaimed), s >= parkerClaimed
+}
+
+// ParkOn is Park that no cancel ends: it waits for the Wake that follows a Claim. Only for who began it.
+func (p *Parker) ParkOn() {
+	switch {
+	case p.t != nil:
+		p.l.Park(nil)
+	case p.ch != nil:
+		<-p.ch
+	default:
+		p.blocks.Lock()
+		p.blocks.Unlock()
+	}
 }
 
 // CancelWait lets a cancelled task go, if nobody has claimed it.

@@ -2,7 +2,6 @@ package loop
 
 import (
 	"context"
-	"os"
 	"sync"
 	"sync/atomic"
 
@@ -28,7 +27,7 @@ type Task struct {
 	res      int32
 	shield   int32
 	canceled bool
-	expired  bool // a timeout of its own has passed
+	expired  bool // a limit of its own has passed
 	finished bool
 
 	// How others wait for it, from any thread.
@@ -43,7 +42,8 @@ type taskExt struct {
 	labels labels.Set      // of who started it, until it begins
 	ctx    context.Context // the loop thread's, as cancel
 	cancel context.CancelFunc
-	limit  *timeout   // the innermost WithTimeout that it is in
+	limit  *limit     // the innermost WithTimeout or WithContext that it is in
+	passes int        // how many of them have ended its waits
 	err    error      // how the task ended, once it has
 	joined bool       // by a goroutine, which waits for runs, as in Parker
 	runs   sync.Mutex // then: locked until the end
@@ -105,15 +105,17 @@ func (t *Task) finish(err error) {
 	if w.labels.Any() {
 		labels.Clear() // for the next task
 	}
-	if x := t.ext.Load(); x != nil && x.cancel != nil {
-		x.cancel()
-		x.ctx, x.cancel = nil, nil
+	if x := t.ext.Load(); x != nil {
+		if x.cancel != nil {
+			x.cancel()
+			x.ctx, x.cancel = nil, nil
+		}
+		if x.limit != nil {
+			x.dropLimits()
+		}
 	}
 	if t == w.anon { // for the next job
 		t.canceled, t.expired, t.shield = false, false, 0
-		if x := t.ext.Load(); x != nil {
-			x.limit = nil // of an iterator that was left where it stood
-		}
 		return
 	}
 	t.finished = true
@@ -195,6 +197,9 @@ func (l *Loop) yield() bool {
 	l.Park(nil)
 	return !l.Canceled()
 }
+
+// YieldTurn lets all others that are ready, and the kernel, have a turn. T, parks.
+func (l *Loop) YieldTurn() { l.yield() }
 
 // wakeYielded makes those ready that yielded in the turn before.
 func (l *Loop) wakeYielded() {
@@ -317,7 +322,7 @@ func (t *Task) interrupt() {
 // cause is why its waits fail. A cancel is for good, so it is said first.
 func (t *Task) cause() error {
 	if t.expired && !t.canceled {
-		return os.ErrDeadlineExceeded
+		return t.ext.Load().cause()
 	}
 	return context.Canceled
 }

@@ -112,6 +112,47 @@ func (t *Timer) Reset(d time.Duration) bool {
 	return was
 }
 
+// Ticker calls a function on the loop's thread again and again. It must not park.
+type Ticker struct {
+	l      *Loop
+	period int64
+	tick   func(time.Time)
+	t      timer.Timer
+}
+
+// NewTicker makes a Ticker that calls tick every d. T.
+func (l *Loop) NewTicker(d time.Duration, tick func(time.Time)) *Ticker {
+	t := &Ticker{l: l, tick: tick}
+	t.t.Owner = t
+	t.Reset(d)
+	return t
+}
+
+// Fire ticks. A loop that is late makes up for no tick that it has missed, and keeps to the beat.
+func (t *Ticker) Fire(*timer.Timer) {
+	late := t.l.now - t.t.At()
+	t.l.Arm(&t.t, t.l.now+t.period-late%t.period)
+	t.tick(t.l.Now())
+}
+
+// Reset begins anew with another period. T.
+func (t *Ticker) Reset(d time.Duration) {
+	t.period = int64(d)
+	t.l.tick()
+	t.l.Arm(&t.t, t.l.After(d))
+}
+
+// Stop ends it; Reset begins it anew. T.
+func (t *Ticker) Stop() { t.l.RemoveTimer(&t.t) }
+
+// Loop is the ticker's loop, nil if no loop has made it.
+func (t *Ticker) Loop() *Loop {
+	if t == nil {
+		return nil
+	}
+	return t.l
+}
+
 // Loop is the timer's loop, nil if no loop has made it.
 func (t *Timer) Loop() *Loop {
 	if t == nil {

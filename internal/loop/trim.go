@@ -55,7 +55,7 @@ func (l *Loop) trim() {
 	more = l.ready.trim() || more
 	more = l.trimOutbox() || more
 	more = l.sleeps.trim(nil) || more
-	more = l.timeouts.trim(func(b *timeout) { l.RemoveTimer(&b.timer) }) || more
+	more = l.limits.trim(func(b *limit) { l.RemoveTimer(&b.timer) }) || more
 	if t, ok := l.local.(Trimmer); ok {
 		more = t.Trim() || more
 	}

@@ -79,7 +79,7 @@ func (c *Conn) shake(ctx context.Context) (err error) {
 				}
 			}()
 		}
-		if err := c.shaking.Lock(); err != nil {
+		if err := c.shaking.LockContext(context.Background()); err != nil {
 			return c.noTurn("handshake", err)
 		}
 	}
@@ -115,7 +115,7 @@ func (c *Conn) Read(p []byte) (int, error) {
 		return 0, nil
 	}
 	if !c.reading.TryLock() {
-		if err := c.reading.Lock(); err != nil {
+		if err := c.reading.LockContext(context.Background()); err != nil {
 			return 0, c.noTurn("read", err)
 		}
 	}
@@ -139,7 +139,7 @@ func (c *Conn) Write(p []byte) (n int, err error) {
 		return 0, err
 	}
 	if !c.writing.TryLock() {
-		if err := c.writing.Lock(); err != nil {
+		if err := c.writing.LockContext(context.Background()); err != nil {
 			return 0, c.noTurn("write", err)
 		}
 	}
@@ -161,7 +161,7 @@ func (c *Conn) CloseWrite() error {
 	if !c.done.Load() {
 		return errEarlyCloseWrite
 	}
-	if err := c.writing.Lock(); err != nil {
+	if err := c.writing.LockContext(context.Background()); err != nil {
 		return c.noTurn("write", err)
 	}
 	err := c.notifyClose()
@@ -218,7 +218,7 @@ func (c *Conn) lockToClose() bool {
 		return false
 	}
 	c.conn.SetWriteDeadline(time.Now().Add(notifyPatience))
-	return c.writing.Lock() == nil
+	return c.writing.LockContext(context.Background()) == nil
 }
 
 // ConnectionState says what the handshake has agreed on; while it is under way the call waits. In a task that
@@ -244,7 +244,7 @@ func (c *Conn) VerifyHostname(host string) error {
 // asked asks tls what it answers under its lock of the handshake, while nobody has that and waits.
 func (c *Conn) asked(ask func() error) error {
 	if !c.done.Load() {
-		if err := c.shaking.Lock(); err != nil {
+		if err := c.shaking.LockContext(context.Background()); err != nil {
 			return c.noTurn("handshake", err)
 		}
 		defer c.shaking.Unlock()

@@ -53,7 +53,7 @@ func (r *relay) accept(l *ringo.Loop, ln *sock.Listener) error {
 		}
 		if r.slots != nil {
 			r.waiting.Add(1)
-			err := r.slots.Acquire(1)
+			err := r.slots.Acquire(context.Background(), 1)
 			r.waiting.Add(-1)
 			if err != nil {
 				c.Close()

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -163,7 +164,7 @@ func release(places []*place) {
 // bind makes the loop's socket of datagrams. All loops have one of a UDP address; a name
 // of a Unix socket there is only once, so the first loop has it, and the others none.
 func (p *place) bind(l *ringo.Loop) (net.PacketConn, error) {
-	if err := p.mu.Lock(); err != nil {
+	if err := p.mu.LockContext(context.Background()); err != nil {
 		return nil, err
 	}
 	defer p.mu.Unlock()
