@@ -123,9 +123,11 @@ func (r *Ring) IOWQMaxWorkers(bounded, unbounded uint32) (oldBounded, oldUnbound
 	return n[0], n[1], err
 }
 
-// CancelAll cancels every request of the ring and waits until each has ended, at most timeout; negative: without a
-// bound (Linux 6.0). Their CQEs are then to be taken as always. It returns nil, too, if there was nothing to cancel;
-// ETIME when the time was up, EINVAL on older kernels.
+// CancelAll cancels every request of the ring that waits for readiness, for time or for its turn (Linux 6.0). One that
+// a thread of the kernel's or a disk is at goes on, and nil does not say that there is none. All CQEs are to be taken
+// as always, and memory is the kernel's until then. The call waits for as long as the kernel likes, at most timeout;
+// negative: without a bound. It returns nil, too, if there was nothing to cancel; ETIME when the time was up, EINVAL on
+// older kernels.
 func (r *Ring) CancelAll(timeout time.Duration) error {
 	reg := abi.Io_uring_sync_cancel_reg{Flags: abi.IORING_ASYNC_CANCEL_ANY | abi.IORING_ASYNC_CANCEL_ALL}
 	reg.Timeout = abi.Kernel_timespec{Tv_sec: -1, Tv_nsec: -1}

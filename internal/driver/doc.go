@@ -66,9 +66,11 @@
 //   - What had completed is reported. All else that is submitted, then or later,
 //     ends in the next of those Waits or in Close: with -ECANCELED, or with the count
 //     of what it did.
-//   - Only an op with memory that somebody else may still touch goes on: one that a
-//     worker has begun ends as its call does, and one that the kernel has never
-//     ends. Close counts the latter in its error and keeps their memory for good.
+//   - Only an op with memory that somebody else may still touch goes on, until a later
+//     one of those Waits or Close: what a worker or a disk is at ends as it does by
+//     itself, and what waits for a peer once the kernel has taken notice. Where the
+//     kernel can't be told it never ends; Close counts these in its error and keeps
+//     their memory for good.
 //   - Submit, Cancel and Wake are the same as before, and so is Try, which is a plain
 //     call and needs neither ring nor poller.
 //

@@ -24,8 +24,8 @@ type Driver interface {
 	Forget(f *fd.FD)
 	// Wait submits what is queued, makes the sends of the outbox and collects completions into done. deadline
 	// is a time of the Config's clock: Poll doesn't wait, Forever has no end.
-	// An error means that the driver is dead, and what is submitted has ended: see
-	// the package comment.
+	// An error means that the driver is dead, and what is submitted ends: see the
+	// package comment.
 	Wait(deadline int64, done *Queue) error
 	// Wake ends the present Wait, or the next one. Any goroutine may call it, also
 	// after Close.

@@ -145,12 +145,29 @@ func (l *Loop) unwinds(err error) bool {
 		l.abandon()
 	}
 	if l.busy() {
-		return l.now < l.endBy
+		return l.hasTime()
 	}
 	time.Sleep(deadPause) // for those who wait elsewhere: nothing can wake the loop
 	l.tick()
-	return l.now < l.endBy
+	return l.hasTime()
 }
+
+// hasTime reports whether a loop whose driver has died may go on: a while for its tasks, which what they offloaded
+// or who waits elsewhere may hold up, and longer for a disk, that is still at what a task has given it.
+func (l *Loop) hasTime() bool {
+	if l.now < l.endBy {
+		return true
+	}
+	disk := false
+	if l.now < l.endBy+int64(diskMax) {
+		l.slab.Each(func(o *op.Op) { disk = disk || o.State == op.InFlight && o.Def().Kind == op.Blocking })
+	}
+	return disk
+}
+
+// diskMax bounds how long a loop whose driver has died waits for disks. Run has returned before and named the tasks,
+// see Config.HardStop. At the bound they are lost, and their memory is kept.
+const diskMax = time.Minute
 
 // deadPause is between two looks for mail of a loop whose driver has died.
 const deadPause = time.Millisecond

@@ -19,25 +19,6 @@ import (
 	"ringo/file"
 )
 
-// movesBytes reports whether a method reads into, or writes from, memory.
-func movesBytes(method string) bool {
-	return strings.Contains(method, "Read") || strings.Contains(method, "Write")
-}
-
-// keepsMemory reports whether the kernel, or the one that RINGO_MASK plays, is older than Linux 6.0, which revokes ops
-// without the ring being entered.
-func keepsMemory(driver string) bool {
-	var name unix.Utsname
-	if !strings.HasPrefix(driver, "uring") || unix.Uname(&name) != nil {
-		return false
-	}
-	release := unix.ByteSliceToString(name.Release[:])
-	if _, played, ok := strings.Cut(os.Getenv("RINGO_MASK"), "kernel="); ok {
-		release = played
-	}
-	return strings.HasPrefix(release, "4.") || strings.HasPrefix(release, "5.")
-}
-
 // FilesComplete is Complete for package file.
 func FilesComplete(t *testing.T) {
 	of := reflect.TypeFor[*file.File]()
@@ -73,14 +54,7 @@ func RunFiles(t *testing.T, driver string) {
 					t.Run(row.method, func(t *testing.T) {
 						for _, ev := range fileEvents {
 							if x := (&fileCell{who: who, row: row, ev: ev, pipe: kind == "pipe"}); x.fits() {
-								t.Run(ev.name, func(t *testing.T) {
-									if kind == "disk" && ev.dead && who.own && movesBytes(row.method) &&
-										keepsMemory(driver) {
-										t.Skip("before Linux 6.0 what a dead ring has can't be revoked: a task whose " +
-											"memory a slow disk may still use stays")
-									}
-									m.fileCell(t, x)
-								})
+								t.Run(ev.name, func(t *testing.T) { m.fileCell(t, x) })
 								cells.Add(1)
 							}
 						}

@@ -51,6 +51,7 @@ type Kernel struct {
 	held     []completion       // CQEs that were made and not posted
 	overflow []abi.Io_uring_cqe // CQEs that found the CQ full
 	groups   map[uint16]*bufGroup
+	kept     []int32 // registered files
 	injected map[injection]bool
 	spare    []*Request // posted their last CQE
 	due      [8]int     // scratch of post: as many are looked at to pick one

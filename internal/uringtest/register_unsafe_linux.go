@@ -10,9 +10,10 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ringo/internal/abi"
+	"ringo/internal/sys"
 )
 
-// Register registers the ring's descriptor and buffer rings, and tells which ops
+// Register registers the ring's descriptor, files and buffer rings, and tells which ops
 // there are.
 func (k *Kernel) Register(fd int, op uint32, arg unsafe.Pointer, n uint32) (int, syscall.Errno) {
 	if fd != ringFD || !k.open {
@@ -38,6 +39,8 @@ func (k *Kernel) Register(fd int, op uint32, arg unsafe.Pointer, n uint32) (int,
 		return k.addGroup((*abi.Io_uring_buf_reg)(arg))
 	case abi.IORING_UNREGISTER_PBUF_RING:
 		return k.dropGroup((*abi.Io_uring_buf_reg)(arg).Bgid)
+	case abi.IORING_REGISTER_FILES:
+		return 0, k.hasFiles(unsafe.Slice((*int32)(arg), n))
 	case abi.IORING_REGISTER_SYNC_CANCEL:
 		return 0, k.cancelAll((*abi.Io_uring_sync_cancel_reg)(arg))
 	}
@@ -57,6 +60,21 @@ func (k *Kernel) probe(arg unsafe.Pointer, n uint32) (int, syscall.Errno) {
 		}
 	}
 	return 0, 0
+}
+
+// hasFiles keeps files open until the ring is no more.
+func (k *Kernel) hasFiles(fds []int32) syscall.Errno {
+	if len(k.kept) > 0 {
+		return syscall.EBUSY
+	}
+	for _, fd := range fds {
+		own := sys.Dup(fd)
+		if own < 0 {
+			return syscall.Errno(-own)
+		}
+		k.kept = append(k.kept, own)
+	}
+	return 0
 }
 
 // bufGroup is a ring of buffers that the program has lent.

@@ -9,8 +9,18 @@ import (
 	"ringo/uring"
 )
 
-// A ring that has died takes no entries and tells nothing more. What of the driver
-// needs no ring goes on: plain calls, workers, and the end of everything else.
+// A ring that has died takes no entries. What of the driver needs no ring goes on: plain
+// calls, workers, and the end of everything else. An op that the kernel has ends in one of
+// these ways:
+//
+//	it names no memory of its owner's     at once, and what the kernel still tells of it is stale
+//	completions come by themselves        by its own, which is awaited; since Linux 6.0 it is cancelled before
+//	in an enter only (DEFER_TASKRUN),     when the kernel has torn the ring down
+//	 or the CQ has overflowed
+//	the kernel does nothing of that       never: its memory is kept, and Close says so
+//
+// That the kernel has accepted a cancel ends nothing: what a thread of its own or a disk is
+// at goes on, and uses the memory.
 
 // faulty reports whether the kernel can't be entered any more.
 func (d *ring) faulty() bool {
@@ -20,13 +30,20 @@ func (d *ring) faulty() bool {
 	return d.dead != nil
 }
 
-// endAll ends what is submitted, on a ring that has died.
+// endAll ends what is submitted, on a ring that has died. What it can't end yet is for the
+// next call.
 func (d *ring) endAll(done *driver.Queue) {
 	if !d.ended {
 		d.ended = true
+		d.diedAt = d.now()
 		d.unsubmit()
-		d.revoked = d.r.CancelAll(revokeMax) == nil
-		d.reap(done) // what had completed
+	}
+	if d.inFlight > 0 {
+		d.revoked = d.r.CancelAll(0) == nil
+	}
+	d.reap(done)
+	if d.now()-d.diedAt > int64(notifMax) {
+		d.disconnect()
 	}
 	d.cancels, d.fresh, d.cancelNow, d.cancelLater = d.cancels[:0], d.fresh[:0], d.cancelNow[:0], d.cancelLater[:0]
 	d.slab.Each(func(o *op.Op) {
@@ -35,12 +52,13 @@ func (d *ring) endAll(done *driver.Queue) {
 			d.giveUp(o, done)
 		}
 	})
+	d.exposed = d.exposed && !d.gone
 	d.deliver(done)
 	d.completeOffloads(done)
+	if d.pipe >= 0 || d.inFlight > len(d.offloads) && (!d.interrupted() || d.revoked && d.r.Overflowed()) {
+		d.tearDown()
+	}
 }
-
-// revokeMax bounds the wait for requests to end by the only call that may still work.
-const revokeMax = time.Second
 
 // unsubmit takes back the entries that the kernel has not taken.
 func (d *ring) unsubmit() {
@@ -59,17 +77,58 @@ func (d *ring) unsubmit() {
 	})
 }
 
+// tearDown closes the ring, upon which the kernel ends all that it has of it, in its own
+// time, as the next call finds out. When it has done so it closes the ring's files, too: one
+// is the end of a pipe that nobody else has. Of an Openat2 that succeeds meanwhile the
+// descriptor is lost.
+//
+// Where there is no pipe now, or none may be registered, the next call tries again.
+func (d *ring) tearDown() {
+	if d.gone {
+		return
+	}
+	if d.pipe < 0 {
+		r, w, res := sys.Pipe()
+		if res < 0 {
+			return
+		}
+		err := d.r.RegisterFiles([]int{int(w)})
+		sys.Close(w)
+		if err != nil {
+			sys.Close(r)
+			return
+		}
+		d.r.Close()
+		d.pipe = r
+	}
+	var p [1]byte
+	if sys.Read(d.pipe, p[:]) == 0 {
+		sys.Close(d.pipe)
+		d.pipe, d.gone = -1, true
+	}
+}
+
 // giveUp ends an op that the kernel has, unless it has memory of the op's owner too.
 // Another's buffers, which it may have, nobody waits for.
 func (d *ring) giveUp(o *op.Op, done *driver.Queue) {
+	if o.State != op.InFlight || o.Mode == waitsFile {
+		return
+	}
+	if d.gone {
+		d.inFlight -= int(o.Notifs)
+		o.Notifs = 0
+	}
 	switch {
-	case o.State != op.InFlight, o.Mode == waitsFile, o.Mode == waitsNotif:
+	case o.Mode == waitsNotif:
+		if d.gone {
+			d.returned(o, done)
+		}
 		return
 	case o.Mode == waitsPollEnd:
 		d.inFlight--
 		d.finish(o, done)
 		return
-	case byItself(o.Mode) && lends(o) && !d.revoked:
+	case byItself(o.Mode) && lends(o) && !d.gone:
 		return
 	}
 	d.exposed = d.exposed || byItself(o.Mode) && o.Flags&op.Select != 0 && !d.revoked
@@ -89,11 +148,24 @@ func lends(o *op.Op) bool {
 	return o.Flags&op.Select == 0 && (o.Buf != nil || o.Ext != nil)
 }
 
-// drainDead is drain on a ring that has died. Calls that workers have begun end by
-// themselves.
+// drainDead is drain on a ring that has died: it waits for what ends by itself.
 func (d *ring) drainDead(done *driver.Queue) {
 	end := d.now() + int64(drainMax)
-	for d.endAll(done); len(d.offloads) > 0 && d.now() < end; d.completeOffloads(done) {
+	for d.endAll(done); d.endsYet() && d.now() < end; d.endAll(done) {
 		d.rest(time.Millisecond)
 	}
+	if d.pipe >= 0 {
+		sys.Close(d.pipe)
+		d.pipe = -1
+	}
+}
+
+// endsYet reports whether something is left of a ring that has died that will end without a
+// call: what a worker, a thread of the kernel's or a disk is at, what was cancelled, the ring.
+func (d *ring) endsYet() bool {
+	yet := len(d.offloads) > 0 || d.pipe >= 0 || (d.gone || d.revoked && d.interrupted()) && d.inFlight > 0
+	d.slab.Each(func(o *op.Op) {
+		yet = yet || o.State == op.InFlight && o.Def().Kind == op.Blocking && d.interrupted()
+	})
+	return yet
 }

@@ -75,9 +75,12 @@ type ring struct {
 	stats    driver.Stats
 	fault    func() error // Config.Fault
 	dead     error
-	ended    bool // nothing comes out of the ring any more
-	revoked  bool // the kernel has ended all that it had of a dead ring
-	exposed  bool // the kernel may fill buffers of the pool that nobody waits for
+	ended    bool  // the ring has died, and what it has was told to end
+	diedAt   int64 // when that was
+	revoked  bool  // the kernel has accepted the cancel of all that it has of a dead ring
+	pipe     int32 // where the end of a ring is told that is being torn down, -1 if none is
+	gone     bool  // it has ended
+	exposed  bool  // the kernel may fill buffers of the pool that nobody waits for
 	closed   bool
 }
 

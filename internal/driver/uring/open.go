@@ -53,7 +53,7 @@ func openOn(cfg driver.Config, rc *uring.Config, report *uring.Report) (driver.D
 			Hint: "no DEFER_TASKRUN, which came with Linux 6.1; asked for by name it is taken all the same"}
 	}
 	d := &ring{r: r, slab: cfg.Slab, now: cfg.Now, rest: time.Sleep, pool: cfg.Ring, cqes: make([]uring.CQE, 256),
-		wakeFD: -1, reason: cfg.Reason, fault: cfg.Fault, outbox: cfg.Outbox}
+		wakeFD: -1, pipe: -1, reason: cfg.Reason, fault: cfg.Fault, outbox: cfg.Outbox}
 	d.pause = uring.NewTimespec(pause)
 	if err := d.equip(cfg, report, releaseOf(report.System, rc.Mask)); err != nil {
 		r.Close()

@@ -38,9 +38,12 @@ func (d *ring) Wait(deadline int64, done *driver.Queue) error {
 		d.takeBack() // what the kernel did not take does not wait until it does
 	}
 	if d.dead != nil {
-		d.endAll(done)
+		d.reap(done) // the sends' too
 	}
 	d.endSends(done)
+	if d.dead != nil {
+		d.endAll(done)
+	}
 	return d.dead
 }
 
