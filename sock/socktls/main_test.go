@@ -12,6 +12,9 @@ func TestMain(m *testing.M) {
 	if name := os.Getenv(childEnv); name != "" {
 		os.Exit(freeze(name))
 	}
+	if what := os.Getenv(peersEnv); what != "" {
+		os.Exit(bePeers(what))
+	}
 	testmain.Register("slots and buffers of loops that have ended", socktest.Left)
 	testmain.Main(m)
 }
