@@ -28,7 +28,8 @@ const (
 
 // Pollable is a descriptor that can be waited for and that is not a socket of this
 // package's: an eventfd, timerfd, pidfd, signalfd or inotify, a pipe, FIFO or terminal, a
-// tun device. It belongs to one loop, which closes it at its end. Any goroutine and any
+// tun device, a socket of another family, such as AF_VSOCK or AF_NETLINK. It belongs to one
+// loop, which closes it at its end. Any goroutine and any
 // task may call any method, also several at once; a task parks. While its call waits, the
 // loop that the Pollable belongs to watches the descriptor.
 //

@@ -514,3 +514,54 @@ func TestPollErrorsAsOs(t *testing.T) {
 		}
 	})
 }
+
+// Sockets of families that have no handle of their own are Pollables.
+func TestPollOfOtherFamilies(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		t.Run("netlink", func(t *testing.T) {
+			f := socketFile(t, unix.AF_NETLINK, unix.SOCK_RAW)
+			onLoop(t, cfg, func(l *ringo.Loop) {
+				p := pollOf(t, l, f)
+				defer p.Close()
+				// Which links there are: an nlmsghdr and an rtgenmsg, see netlink(7).
+				ask := binary.NativeEndian.AppendUint32(nil, 17)
+				ask = binary.NativeEndian.AppendUint16(ask, unix.RTM_GETLINK)
+				ask = binary.NativeEndian.AppendUint16(ask, unix.NLM_F_REQUEST|unix.NLM_F_DUMP)
+				ask = append(ask, make([]byte, 9)...)
+				if n, err := p.Write(ask); n != len(ask) || err != nil {
+					t.Fatalf("Write = %d, %v", n, err)
+				}
+				b := make([]byte, 1<<16)
+				n, err := p.Read(b)
+				if err != nil || n < 16 || binary.NativeEndian.Uint16(b[4:]) != unix.RTM_NEWLINK {
+					t.Errorf("Read = %d, %v, want the links", n, err)
+				}
+			})
+		})
+		t.Run("vsock", func(t *testing.T) {
+			f := socketFile(t, unix.AF_VSOCK, unix.SOCK_STREAM)
+			at := &unix.SockaddrVM{CID: unix.VMADDR_CID_ANY, Port: unix.VMADDR_PORT_ANY}
+			if err := errors.Join(unix.Bind(int(f.Fd()), at), unix.Listen(int(f.Fd()), 1)); err != nil {
+				t.Skip(err)
+			}
+			onLoop(t, cfg, func(l *ringo.Loop) {
+				p := pollOf(t, l, f)
+				defer p.Close()
+				p.SetReadDeadline(time.Now().Add(time.Millisecond))
+				if got, err := p.Wait(sock.Readable); !errors.Is(err, os.ErrDeadlineExceeded) {
+					t.Errorf("Wait for peers = %v, %v, want a timeout: there are none", got, err)
+				}
+			})
+		})
+	})
+}
+
+// socketFile is a new socket.
+func socketFile(t *testing.T, family, kind int) *os.File {
+	t.Helper()
+	fd, err := unix.Socket(family, kind|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Skip(err)
+	}
+	return fileOf(t, "socket")(fd, nil)
+}
