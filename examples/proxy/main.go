@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"ringo"
+	"ringo/logs"
 	"ringo/sock"
 )
 
@@ -24,6 +25,7 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
+	log.SetOutput(logs.NewWriter(os.Stderr, nil)) // so that no task waits for who reads it
 	fmt.Println("proxy from", set.Addr(), "to", *backend)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -58,7 +60,7 @@ var dialer = sock.Dialer{Timeout: 3 * time.Second}
 func proxy(c *sock.Conn, backend string) {
 	b, err := dialer.Dial(c.Loop(), "tcp", backend)
 	if err != nil {
-		c.Loop().Offload(func(context.Context) error { log.Print(err); return nil }) // stderr may wait
+		log.Print(err)
 		return
 	}
 	defer b.Close()

@@ -38,6 +38,7 @@ var order = []layer{
 	{[]string{"internal/handle"}, "who calls, whose turn it is, and how long a descriptor lives"},
 	{[]string{"internal/dial", "internal/relay"}, "what sockets do in more than one step: dials, and copies"},
 	{[]string{"."}, "the runtime's public face"},
+	{[]string{"logs"}, "logging from tasks, for users"},
 	{[]string{"sock"}, "sockets, for users"},
 	{[]string{"sock/socktls"}, "TLS on sockets, for users"},
 	{[]string{"file"}, "files, for users"},

@@ -57,6 +57,7 @@ func Run(ctx context.Context, cfg *Config, fn func(*Loop) error) error {
 	}
 	s := &Set{cfg: cfg, epoch: cfg.Clock(), epochNS: kernel.Monotonic(), values: values(ctx),
 		gaveUp: make(chan struct{})}
+	defer beginRun()()
 	defer raiseProcs(cfg.Loops, cfg.Warn)()
 	s.offload, s.compute = offload.New(cfg.Offload), offload.New(computeMax(cfg.Loops))
 	defer s.closeLanes()

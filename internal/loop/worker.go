@@ -188,7 +188,10 @@ func die(err *PanicError) {
 	select {}
 }
 
-func crash(err *PanicError) { panic(err) }
+func crash(err *PanicError) {
+	tellCrash()
+	panic(err)
+}
 
 // exit runs when the coroutine ends, by Goexit or with its loop. After it the
 // runtime may give the g to an ordinary goroutine, so the mark goes first.

@@ -5,42 +5,41 @@ type Blocker struct {
 	Name    string // what it is, as a reader knows it
 	Why     string // what it does to the loop
 	Instead string
+	Log     bool // it writes where the default logger of its package does, which a program may have set
 }
 
 const waits = "stops the loop until it returns"
 
 // What the language has.
 var (
-	Send    = Blocker{"a channel send", waits, "ringo.Chan.Send; a select with default never waits"}
-	Receive = Blocker{"a channel receive", waits, "ringo.Chan.Recv, or wait in Loop.Offload"}
-	Select  = Blocker{"a select without default", waits, "ringo.Select on ringo.Chans, or wait in Loop.Offload"}
-	Print   = Blocker{"print to stderr", "stops the loop while that is a pipe that is full", logging}
-	Locked  = Blocker{"a lock of package sync", "", "ringo.Mutex, or unlock before"}
-	Once    = Blocker{"(*sync.Once).Do of what parks", "stops the loop if another of its tasks comes meanwhile",
-		"ringo.Mutex and a bool"}
-	TLS = Blocker{"a crypto/tls.Conn that several tasks use", "lets a peer freeze the loop", "package sock/socktls"}
+	Send    = row("a channel send", waits, "ringo.Chan.Send; a select with default never waits")
+	Receive = row("a channel receive", waits, "ringo.Chan.Recv, or wait in Loop.Offload")
+	Select  = row("a select without default", waits, "ringo.Select on ringo.Chans, or wait in Loop.Offload")
+	Print   = row("print to stderr", "stops the loop while that is a pipe that is full", logging)
+	Locked  = row("a lock of package sync", "", "ringo.Mutex, or unlock before")
+	Once    = row("(*sync.Once).Do of what parks", "stops the loop if another of its tasks comes meanwhile",
+		"ringo.Mutex and a bool")
+	TLS = row("a crypto/tls.Conn that several tasks use", "lets a peer freeze the loop", "package sock/socktls")
 
-	netConn = Blocker{"a connection of package net", waits, "package sock"}
-	dirFS   = Blocker{"an fs.FS of os.DirFS", waits, "file.Dir.FS"}
+	netConn = row("a connection of package net", waits, "package sock")
+	dirFS   = row("an fs.FS of os.DirFS", waits, "file.Dir.FS")
 )
 
 const (
-	logging  = "log in Loop.Offload, or through a writer that never waits"
+	logging  = "package logs"
 	files    = "package file"
 	offload  = "Loop.Offload"
 	compute  = "Loop.Compute"
-	sockets  = "package sock"
 	routines = "Loop.Offload, which calls it on a goroutine"
 )
+
+func row(name, why, instead string) Blocker { return Blocker{Name: name, Why: why, Instead: instead} }
 
 // Of returns what is known of a function by its types.Func.FullName.
 func Of(name string) (Blocker, bool) {
 	b, ok := byName[name]
 	return b, ok
 }
-
-// Log reports whether a function logs through the default logger of its package, which a program may have replaced.
-func Log(name string) bool { return logs[name] }
 
 // Stand returns what a value is that a function of the standard library returns as an interface: any call of its
 // methods is a call of that.

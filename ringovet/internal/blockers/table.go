@@ -40,12 +40,11 @@ var groups = []group{
 	{waits, routines, "(*os/exec.Cmd)", "Run Output CombinedOutput Start Wait"},
 	{waits, routines, "os/user", "Current Lookup LookupId LookupGroup LookupGroupId"},
 	{waits, routines, "plugin", "Open"},
-	{waits, files + " or " + sockets, "syscall", "Read Write Pread Pwrite Open Fsync Fdatasync Flock Wait4 Select " +
+	{waits, files + " or package sock", "syscall", "Read Write Pread Pwrite Open Fsync Fdatasync Flock Wait4 Select " +
 		"Nanosleep Connect Accept Accept4 Recvfrom Sendto Sendfile"},
-	{waits, files + " or " + sockets, "golang.org/x/sys/unix", "Read Write Pread Pwrite Open Openat Fsync Fdatasync " +
-		"Flock Wait4 Waitid Select Poll Ppoll EpollWait Nanosleep Connect Accept Accept4 Recvfrom Recvmsg Sendto " +
-		"Sendmsg " +
-		"Sendfile Splice Fallocate"},
+	{waits, files + " or package sock", "golang.org/x/sys/unix", "Read Write Pread Pwrite Open Openat Fsync " +
+		"Fdatasync Flock Wait4 Waitid Select Poll Ppoll EpollWait Nanosleep Connect Accept Accept4 Recvfrom Recvmsg " +
+		"Sendto Sendmsg Sendfile Splice Fallocate"},
 	{"waits for the other end", "ringo.Chan, or file.Pipe", "(*io.PipeReader)", "Read"},
 	{"waits for the other end", "ringo.Chan, or file.Pipe", "(*io.PipeWriter)", "Write"},
 
@@ -114,23 +113,23 @@ var defaultLogs = []group{
 		"Error ErrorContext Log LogAttrs"},
 }
 
-var (
-	byName = map[string]Blocker{}
-	logs   = map[string]bool{}
-)
+var byName = map[string]Blocker{}
 
 func init() {
 	for _, g := range groups {
 		g.each(func(b Blocker) { byName[b.Name] = b })
 	}
 	for _, g := range defaultLogs {
-		g.each(func(b Blocker) { byName[b.Name], logs[b.Name] = b, true })
+		g.each(func(b Blocker) {
+			b.Log = true
+			byName[b.Name] = b
+		})
 	}
 }
 
 func (g group) each(yield func(Blocker)) {
 	for name := range strings.FieldsSeq(g.names) {
-		yield(Blocker{g.of + "." + name, g.why, g.instead})
+		yield(row(g.of+"."+name, g.why, g.instead))
 	}
 }
 

@@ -243,7 +243,7 @@ func (s *scanner) target(f *ssa.Function, obj *types.Func, args []ssa.Value) {
 	name, path := obj.FullName(), obj.Pkg().Path()
 	if b, ok := blockers.Of(name); ok {
 		b.Name = short(obj)
-		if !blockers.Log(name) || !s.w.logs(packageOf(s.f)) {
+		if !b.Log || !s.w.logs(packageOf(s.f)) {
 			s.block(b)
 		}
 		return
@@ -306,6 +306,9 @@ func (s *scanner) foreign(f *ssa.Function, obj *types.Func, args []ssa.Value) {
 	name := obj.FullName()
 	if fact := s.w.fact(f, obj); fact != nil {
 		for _, r := range fact.Blocks {
+			if r.Blocker.Log && s.w.logs(packageOf(s.f)) {
+				continue
+			}
 			s.add(edge{block: &r.Blocker, rest: r.Path})
 		}
 		if fact.Parks {

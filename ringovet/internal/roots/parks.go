@@ -10,6 +10,7 @@ var parks = map[string]string{
 		"Peek Discard Write WriteV WriteTo WriteLease Flush SendFile SendFiles RecvFiles MoveTo Wait ReadBatch " +
 		"WriteBatch WriteSegments ReadFromUDP ReadFromUDPAddrPort ReadMsgUDP ReadMsgUDPAddrPort WriteToUDP " +
 		"WriteToUDPAddrPort WriteMsgUDP WriteMsgUDPAddrPort ReadFromUnix ReadMsgUnix WriteToUnix WriteMsgUnix",
+	"ringo/logs":         "Flush Close",
 	"ringo/sock/socktls": "Dial DialContext Read Write Handshake HandshakeContext Close CloseWrite",
 	"ringo/file": "Open Create OpenFile CreateTemp ReadFile WriteFile WriteFileAtomic CreateAtomic Stat Lstat Remove " +
 		"RemoveAll Rename Mkdir MkdirAll ReadDir Walk Copy CopyFile Read ReadAt ReadVAt Write WriteAt WriteVAt " +

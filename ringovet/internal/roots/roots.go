@@ -30,6 +30,7 @@ var entries = []Entry{
 	{"(*ringo.Group).Go", 0, Task},
 	{"ringo.Config.OnPanic", -1, Task},
 	{"ringo.Config.OnStall", -1, Goroutine},
+	{"ringo/logs.Config.Dropped", -1, Goroutine},
 	{"ringo/sock.ListenAndServe", 4, Task},
 	{"ringo/sock.Handler.Open", -1, Task},
 	{"ringo/sock.Handler.Request", -1, Task},

@@ -1,0 +1,5 @@
+//go:build !linux
+
+package logs_test
+
+var children map[string]func()

@@ -1,0 +1,76 @@
+package logs
+
+import "io"
+
+// run is the Writer's goroutine: it takes all that there is, and writes it out.
+func (w *Writer) run() {
+	var q queue
+	for {
+		w.mu.Lock()
+		for len(w.filling.entries) == 0 && !w.closed {
+			w.work.Wait()
+		}
+		if len(w.filling.entries) == 0 {
+			w.mu.Unlock()
+			w.leave()
+			close(w.ended)
+			return
+		}
+		q, w.filling = w.filling, queue{q.text[:0], q.entries[:0]}
+		w.mu.Unlock()
+		w.writeOut(q)
+	}
+}
+
+// writeOut writes what a queue has, joining writes where that is allowed.
+func (w *Writer) writeOut(q queue) {
+	for text, entries := q.text, q.entries; len(entries) > 0; {
+		if e := entries[0]; e.dropped > 0 {
+			_, err := w.out.Write(w.cfg.Dropped(e.dropped, e.bytes))
+			w.went(0, 0, 1, err)
+			entries = entries[1:]
+			continue
+		}
+		n, size := 1, entries[0].size
+		for n < len(entries) && entries[n].dropped == 0 && size+entries[n].size <= w.join {
+			size += entries[n].size
+			n++
+		}
+		wrote, err := w.out.Write(text[:size])
+		if err == nil && wrote < size {
+			err = io.ErrShortWrite
+		}
+		w.went(n, size, n, err)
+		text, entries = text[size:], entries[n:]
+	}
+}
+
+// went notes that so many writes and bytes have gone out, or failed, and tells those who wait for it.
+func (w *Writer) went(writes, bytes, entries int, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err != nil {
+		w.stats.Err = err
+		w.stats.Failed += uint64(writes)
+		w.stats.FailedBytes += uint64(bytes)
+	} else {
+		w.stats.Written += uint64(writes)
+		w.stats.WrittenBytes += uint64(bytes)
+	}
+	w.stats.Held -= writes
+	w.held -= bytes + writes*entryCost
+	w.gone += uint64(entries)
+	if !w.running {
+		w.moved.Broadcast()
+	}
+	left := w.waiting[:0]
+	for _, waits := range w.waiting {
+		if waits.entries <= w.gone {
+			waits.tell()
+		} else {
+			left = append(left, waits)
+		}
+	}
+	clear(w.waiting[len(left):])
+	w.waiting = left
+}

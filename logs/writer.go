@@ -1,0 +1,219 @@
+package logs
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"sync"
+	"time"
+
+	"ringo"
+	"ringo/internal/loop"
+)
+
+// Writer takes what is written to it into memory, and writes it to another writer on a goroutine of its own. Tasks of
+// any loop and any goroutine may use one together. NewWriter makes it.
+type Writer struct {
+	out   io.Writer
+	cfg   Config
+	join  int // bytes of writes that may go out as one
+	leave func()
+	ended chan struct{} // closed by the goroutine
+
+	mu      sync.Mutex // held for moments only: tasks lock it
+	work    sync.Cond  // there is something to write out
+	moved   sync.Cond  // something was written out, or may not be waited for any more
+	filling queue
+	held    int    // bytes of filling, and of what the goroutine has, with their cost
+	taken   uint64 // entries that were ever added, and that have gone out
+	gone    uint64
+	running bool // there are loops: nobody waits
+	closed  bool
+	waiting []waiter
+	stats   Stats
+}
+
+// queue is what was written, in order.
+type queue struct {
+	text    []byte
+	entries []entry
+}
+
+// entry is a write of so many bytes, or stands for writes that were dropped.
+type entry struct {
+	size    int
+	dropped uint64
+	bytes   uint64 // of those dropped
+}
+
+// entryCost is what an entry counts beside its bytes, so that many small ones are bounded, too.
+const entryCost = 32
+
+// waiter is to be told when so many entries have gone out.
+type waiter struct {
+	entries uint64
+	tell    func()
+}
+
+// Stats counts what a Writer has done. Written, Dropped and Failed are all that was ever written to it, but for what it
+// holds.
+type Stats struct {
+	Written, WrittenBytes uint64 // writes that have gone out
+	Dropped, DroppedBytes uint64 // writes for which there was no room
+	Failed, FailedBytes   uint64 // writes that the writer below has refused
+	Held                  int    // writes that have not gone out yet
+	Err                   error  // the last error of the writer below
+}
+
+// NewWriter makes a Writer to out, which it calls from one goroutine, never twice at once, and each time with one write
+// or, if out is an *os.File, with several whole ones in up to 4096 bytes, which a pipe keeps together. out must not
+// write to the Writer. It panics if Config.Size is out of range. Any goroutine may call it, but a task would wait while
+// a Run ends, for its Writers; Close ends it.
+func NewWriter(out io.Writer, cfg *Config) *Writer {
+	w := &Writer{out: out, cfg: cfg.resolve(), ended: make(chan struct{})}
+	w.work.L, w.moved.L = &w.mu, &w.mu
+	if _, ok := out.(*os.File); ok {
+		w.join = 4096 // PIPE_BUF
+	}
+	w.mu.Lock() // for who begins meanwhile
+	defer w.mu.Unlock()
+	w.running, w.leave = loop.Follow(&loop.Follower{Begin: w.begin, End: w.end, Crash: func() { w.await() }})
+	go w.run()
+	return w
+}
+
+// Write takes p, whole or not at all. While a Run runs it does not wait: without room p is dropped and counted, and
+// Write returns as if it had been written, since a logger that reports an error does so to stderr. Without a Run it
+// waits until p is written, or until one begins. After Close the error is fs.ErrClosed. Any goroutine may call it.
+func (w *Writer) Write(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	cost := len(p) + entryCost
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for !w.running && !w.closed && cost <= w.cfg.Size && w.held+cost > w.cfg.Size {
+		w.moved.Wait()
+	}
+	switch {
+	case w.closed:
+		return 0, fs.ErrClosed
+	case w.held+cost > w.cfg.Size:
+		w.drop(len(p))
+	default:
+		w.filling.text = append(w.filling.text, p...)
+		w.add(entry{size: len(p)})
+		w.held += cost
+		w.stats.Held++
+	}
+	for mine := w.taken; !w.running && w.gone < mine; {
+		w.moved.Wait()
+	}
+	return len(p), nil
+}
+
+// add puts an entry last.
+func (w *Writer) add(e entry) {
+	w.filling.entries = append(w.filling.entries, e)
+	w.taken++
+	w.work.Signal()
+}
+
+// drop counts a write that is not taken, in the entry that stands for it and its neighbours.
+func (w *Writer) drop(size int) {
+	w.stats.Dropped++
+	w.stats.DroppedBytes += uint64(size)
+	if n := len(w.filling.entries); n == 0 || w.filling.entries[n-1].dropped == 0 {
+		w.add(entry{})
+	}
+	last := &w.filling.entries[len(w.filling.entries)-1]
+	last.dropped++
+	last.bytes += uint64(size)
+}
+
+// Flush waits until what was written before has gone out: a task parks. The error is what ended the wait: ctx, or the
+// end of the task, or of a Loop.WithTimeout. Any goroutine may call it.
+func (w *Writer) Flush(ctx context.Context) error {
+	told := ringo.NewChan[error](2)
+	w.tell(func() { told.TrySend(nil) })
+	if _, ok := told.TryRecv(); ok {
+		return nil
+	}
+	stop := context.AfterFunc(ctx, func() { told.TrySend(ctx.Err()) })
+	defer stop()
+	err, ended := told.Recv()
+	if ended != nil {
+		return ended
+	}
+	return err
+}
+
+// Close refuses further writes, waits until what is held has gone out, for Config.Patience at most, and ends the
+// goroutine. A task parks; one that is cancelled does not wait. What has not gone out yet is an error, and goes out as
+// soon as it can. Closing again waits again. It does not close the writer below. Any goroutine may call it.
+func (w *Writer) Close() error {
+	w.mu.Lock()
+	w.closed = true
+	w.work.Signal()
+	w.moved.Broadcast()
+	w.mu.Unlock()
+	ctx, cancel := context.WithTimeout(context.Background(), max(w.cfg.Patience, 0))
+	defer cancel()
+	if err := w.Flush(ctx); err != nil {
+		return fmt.Errorf("logs: %d writes have not gone out: %w", w.Stats().Held, err)
+	}
+	return nil
+}
+
+// Stats returns the counts. Any goroutine may call it; it does not wait.
+func (w *Writer) Stats() Stats {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.stats
+}
+
+// tell calls fn when what was written before has gone out, which may be at once. fn must not wait.
+func (w *Writer) tell(fn func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.gone >= w.taken {
+		fn()
+		return
+	}
+	w.waiting = append(w.waiting, waiter{w.taken, fn})
+}
+
+// begin has nobody wait any more, because loops are about to run.
+func (w *Writer) begin() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.running = true
+	w.moved.Broadcast()
+}
+
+// end is that of a Run. Writes of those who come later wait again if it was the last.
+func (w *Writer) end(last bool) {
+	if last {
+		w.mu.Lock()
+		w.running = false
+		w.mu.Unlock()
+	}
+	w.await()
+}
+
+// await waits until what was written before has gone out, or Patience is over.
+func (w *Writer) await() {
+	if w.cfg.Patience < 0 {
+		return
+	}
+	gone := make(chan struct{})
+	w.tell(func() { close(gone) })
+	over := time.NewTimer(w.cfg.Patience)
+	defer over.Stop()
+	select {
+	case <-gone:
+	case <-over.C:
+	}
+}
