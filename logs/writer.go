@@ -136,17 +136,12 @@ func (w *Writer) drop(size int) {
 // Flush waits until what was written before has gone out: a task parks. The error is what ended the wait: ctx, or the
 // end of the task, or of a Loop.WithTimeout. Any goroutine may call it.
 func (w *Writer) Flush(ctx context.Context) error {
-	told := ringo.NewChan[error](2)
-	w.tell(func() { told.TrySend(nil) })
-	if _, ok := told.TryRecv(); ok {
+	gone := ringo.NewChan[struct{}](1)
+	w.tell(func() { gone.TrySend(struct{}{}) })
+	if _, ok := gone.TryRecv(); ok {
 		return nil
 	}
-	stop := context.AfterFunc(ctx, func() { told.TrySend(ctx.Err()) })
-	defer stop()
-	err, ended := told.Recv()
-	if ended != nil {
-		return ended
-	}
+	_, err := gone.RecvContext(ctx)
 	return err
 }
 

@@ -13,11 +13,12 @@ const waits = "stops the loop until it returns"
 // What the language has.
 var (
 	Send    = row("a channel send", waits, "ringo.Chan.Send; a select with default never waits")
-	Receive = row("a channel receive", waits, "ringo.Chan.Recv, or wait in Loop.Offload")
-	Select  = row("a select without default", waits, "ringo.Select on ringo.Chans, or wait in Loop.Offload")
-	Print   = row("print to stderr", "stops the loop while that is a pipe that is full", logging)
-	Locked  = row("a lock of package sync", "", "ringo.Mutex, or unlock before")
-	Once    = row("(*sync.Once).Do of what parks", "stops the loop if another of its tasks comes meanwhile",
+	Receive = row("a channel receive", waits,
+		"ringo.Chan.Recv, Loop.OnDrain for the end of Run's context, or wait in Loop.Offload")
+	Select = row("a select without default", waits, "ringo.Select on ringo.Chans, or wait in Loop.Offload")
+	Print  = row("print to stderr", "stops the loop while that is a pipe that is full", logging)
+	Locked = row("a lock of package sync", "", "ringo.Mutex, or unlock before")
+	Once   = row("(*sync.Once).Do of what parks", "stops the loop if another of its tasks comes meanwhile",
 		"ringo.Mutex and a bool")
 	TLS = row("a crypto/tls.Conn that several tasks use", "lets a peer freeze the loop", "package sock/socktls")
 

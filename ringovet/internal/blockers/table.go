@@ -11,7 +11,7 @@ type group struct {
 
 var groups = []group{
 	{waits, "Loop.Sleep", "time", "Sleep"},
-	{waits, "ringo.Group, or Task.Wait; for goroutines " + offload, "(*sync.WaitGroup)", "Wait"},
+	{waits, "ringo.WaitGroup, or ringo.Group", "(*sync.WaitGroup)", "Wait"},
 	{waits, "ringo.Cond", "(*sync.Cond)", "Wait"},
 	{waits, "ringo.Semaphore", "(*golang.org/x/sync/semaphore.Weighted)", "Acquire"},
 	{waits, "ringo.Group; for goroutines " + offload, "(*golang.org/x/sync/errgroup.Group)", "Wait"},

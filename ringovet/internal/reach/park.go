@@ -32,6 +32,9 @@ func (w *World) parks(f *ssa.Function) []string {
 
 // way is the way from an edge to where it parks, or nil.
 func (w *World) way(e edge) []string {
+	if e.later {
+		return nil
+	}
 	if e.park != "" {
 		return append(slices.Clone(e.via), e.park)
 	}

@@ -22,6 +22,7 @@ type edge struct {
 	block *blockers.Blocker
 	rest  []string // the path behind the call of another package's function
 	park  string   // the function of ours that parks
+	later bool     // it is a task of its own that does so
 }
 
 // info is what is known of a function by itself, whoever calls it.
@@ -251,9 +252,13 @@ func (s *scanner) target(f *ssa.Function, obj *types.Func, args []ssa.Value) {
 	if s.w.silences.Covers(f.Pos()) {
 		return
 	}
-	if e, ok := roots.Of(name); ok && e.Kind == roots.Caller {
+	if e, ok := roots.Of(name); ok && (e.Kind == roots.Caller || e.Kind == roots.Alike) {
+		before := len(s.edges)
 		if i := e.Arg + len(args) - obj.Signature().Params().Len(); i < len(args) {
 			s.within(short(obj), func() { s.value(args[i], "", nil) })
+		}
+		for i := range s.edges[before:] {
+			s.edges[before+i].later = e.Kind == roots.Alike
 		}
 	}
 	switch {

@@ -5,7 +5,8 @@ import "strings"
 // parks are the functions and methods, by package, in which a task parks: other tasks of its loop run meanwhile, so
 // that no sync.Mutex must be locked then.
 var parks = map[string]string{
-	"ringo": "Select Sleep Offload Compute Wait Lock Acquire Send Recv",
+	"ringo": "Select Sleep Yield Offload Compute Call Wait WaitContext Lock LockContext Acquire Send " +
+		"SendContext Recv RecvContext",
 	"ringo/sock": "Dial DialContext DialPacket Serve Accept AcceptConn AcceptTCP AcceptUnix Read ReadV ReadFrom Next " +
 		"Peek Discard Write WriteV WriteTo WriteLease Flush SendFile SendFiles RecvFiles MoveTo Wait ReadBatch " +
 		"WriteBatch WriteSegments ReadFromUDP ReadFromUDPAddrPort ReadMsgUDP ReadMsgUDPAddrPort WriteToUDP " +

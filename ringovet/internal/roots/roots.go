@@ -8,6 +8,7 @@ type Kind int
 const (
 	Task      Kind = iota + 1 // on a loop: as a task, or called by one that the caller doesn't see
 	Caller                    // in the caller, before the call returns
+	Alike                     // started as what the caller is: a task or a goroutine
 	Goroutine                 // on an ordinary goroutine, which may wait
 )
 
@@ -24,10 +25,15 @@ var entries = []Entry{
 	{"(*ringo.Loop).Go", 0, Task},
 	{"(*ringo.Loop).Post", 0, Task},
 	{"(*ringo.Loop).AfterFunc", 1, Task},
+	{"(*ringo.Loop).Call", 0, Task},
+	{"(*ringo.Loop).OnDrain", 0, Task},
 	{"(*ringo.Loop).WithTimeout", 1, Caller},
+	{"(*ringo.Loop).WithContext", 1, Caller},
 	{"(*ringo.Loop).Offload", 0, Goroutine},
 	{"(*ringo.Loop).Compute", 0, Goroutine},
 	{"(*ringo.Group).Go", 0, Task},
+	{"(*ringo.Group).TryGo", 0, Task},
+	{"(*ringo.WaitGroup).Go", 0, Alike},
 	{"ringo.Config.OnPanic", -1, Task},
 	{"ringo.Config.OnStall", -1, Goroutine},
 	{"ringo/logs.Config.Dropped", -1, Goroutine},

@@ -49,10 +49,14 @@ func (s *state) handle(c *sock.Conn) {
 	s.mu.Unlock()
 	c.Write([]byte("after the lock\n"))
 
-	if s.lock.Lock() == nil {
-		c.Write([]byte("with a lock that parks\n"))
-		s.lock.Unlock()
-	}
+	s.lock.Lock()
+	c.Write([]byte("with a lock that parks\n"))
+	s.lock.Unlock()
+	var all ringo.WaitGroup
+	s.mu.Lock()
+	all.Go(func() { c.Write([]byte("in a task of its own\n")) })
+	s.mu.Unlock()
+	all.Wait()
 	select {
 	case s.wake <- struct{}{}:
 	default:

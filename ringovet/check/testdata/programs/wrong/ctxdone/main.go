@@ -20,7 +20,7 @@ func main() {
 			return err
 		}
 		l.Go(func() {
-			<-ctx.Done() // want `channel receive .* or wait in Loop.Offload`
+			<-ctx.Done() // want `channel receive .* Loop.OnDrain`
 			c.Close()
 		})
 		return nil

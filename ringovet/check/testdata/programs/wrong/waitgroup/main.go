@@ -16,7 +16,7 @@ func main() {
 			wg.Add(1)
 			l.Go(func() { defer wg.Done() })
 		}
-		wg.Wait() // want `\(\*sync.WaitGroup\).Wait .*ringo.Group`
+		wg.Wait() // want `\(\*sync.WaitGroup\).Wait .*ringo.WaitGroup`
 		return nil
 	}))
 }
