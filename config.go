@@ -66,7 +66,8 @@ type Config struct {
 	// negative is none.
 	Grace time.Duration
 	// Offload is how many Loop.Offload calls may run at once, in all loops
-	// together, up to 65536; the default is 256. More queue.
+	// together, up to 65536; the default is 256. More queue. Look-ups of names, and
+	// calls of package file, have slots of their own.
 	Offload int
 	// StallLimit is how long a turn may take, in which one task after the other
 	// runs; the default is 100 ms, negative is no limit. Longer turns are counted

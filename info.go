@@ -46,6 +46,20 @@ type Stats struct {
 
 	Ops    []OpStats // by kind of operation, those that there were
 	Driver DriverStats
+
+	Lanes []LaneStats // what runs on ordinary goroutines in place of tasks, of all loops of the Run
+}
+
+// LaneStats count calls of one sort that run on ordinary goroutines, each of which takes a slot. Each sort has slots of
+// its own.
+type LaneStats struct {
+	Name    string        // "offload", "compute", "names", "files", or "stand-ins" for handles of other loops
+	Max     int           // slots; of "offload", Config.Offload
+	Running int           // calls that have one
+	Waiting int           // calls that wait for one
+	Oldest  time.Duration // how long the first of these has
+	Waited  uint64        // calls that have waited, and have run since
+	Longest time.Duration // the longest of their waits
 }
 
 // OpStats count the operations of one kind.
@@ -89,9 +103,13 @@ func statsOf(s loop.Stats) Stats {
 		Stalls: s.Stalls, Backoffs: s.Backoffs, InTasks: s.InTasks, InKernel: s.InKernel,
 		Spinning: s.Spinning, Longest: s.Longest, Tasks: s.Tasks, Workers: s.Workers,
 		Slots: s.Slots, Buffers: s.Buffers, Ops: make([]OpStats, len(s.Ops)), Driver: DriverStats(s.Driver),
+		Lanes: make([]LaneStats, len(s.Lanes)),
 	}
 	for n, o := range s.Ops {
 		stats.Ops[n] = OpStats(o)
+	}
+	for n, o := range s.Lanes {
+		stats.Lanes[n] = LaneStats{o.Name, o.Max, o.Running, o.Waiting, o.Oldest, o.Waited, o.Longest}
 	}
 	return stats
 }

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"io"
+	"os"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -229,4 +231,65 @@ func TestOffloadGoexitGivesItsPlaceBack(t *testing.T) {
 			}
 		})
 	})
+}
+
+// Calls that wait for a slot are counted, and a time limit that ends one says that it was for a slot that it waited.
+func TestFullOffload(t *testing.T) {
+	const slots, more = 3, 5
+	cfg := anyDriver(t)
+	cfg.Offload = slots
+	release := make(chan bool)
+	var begun atomic.Int32
+	if err := run(t, cfg, func(l *ringo.Loop) error {
+		var tasks []*ringo.Task
+		for range slots + more {
+			tasks = append(tasks, l.Go(func() {
+				l.Offload(func(context.Context) error { begun.Add(1); <-release; return nil })
+			}))
+		}
+		for begun.Load() < slots {
+			l.Sleep(0)
+		}
+		load := func() ringo.LaneStats { return laneOf(t, l.Stats(), "offload") }
+		if got := load(); got.Max != slots || got.Running != slots || got.Waiting != more || got.Waited != 0 {
+			t.Errorf("%+v, want %d that run and %d that wait", got, slots, more)
+		}
+		err := l.WithTimeout(time.Millisecond, func() error {
+			return l.Offload(func(context.Context) error { return nil })
+		})
+		var timeout interface{ Timeout() bool }
+		if !errors.Is(err, os.ErrDeadlineExceeded) || !errors.As(err, &timeout) || !timeout.Timeout() ||
+			!strings.Contains(err.Error(), "no slot came free in time for one of the calls of Loop.Offload") ||
+			!strings.Contains(err.Error(), "3 × ringo_test.TestFullOffload") {
+			t.Errorf("a call that got no slot in time: %v", err)
+		}
+		// Names and files have slots of their own.
+		if err := l.Compute(func(context.Context) error { return nil }); err != nil {
+			t.Error(err)
+		}
+		for load().Oldest < 10*time.Millisecond {
+			l.Sleep(time.Millisecond)
+		}
+		close(release)
+		for _, task := range tasks {
+			task.Wait()
+		}
+		got := load()
+		if got.Waiting != 0 || got.Waited != more || got.Longest < 10*time.Millisecond || got.Oldest != 0 {
+			t.Errorf("in the end %+v, want %d that waited", got, more)
+		}
+		return nil
+	}); err != nil {
+		t.Error(err)
+	}
+}
+
+func laneOf(t *testing.T, s ringo.Stats, name string) ringo.LaneStats {
+	for _, lane := range s.Lanes {
+		if lane.Name == name {
+			return lane
+		}
+	}
+	t.Fatalf("Stats have no lane %q: %+v", name, s.Lanes)
+	return ringo.LaneStats{}
 }

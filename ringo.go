@@ -147,8 +147,10 @@ func (l *Loop) AfterFunc(d time.Duration, fn func()) *Timer {
 // an ordinary goroutine, parks the task meanwhile, and returns when fn has, with
 // its error, so fn may write to captured variables. ctx is the task's: fn should
 // return when it is done. At most Config.Offload calls run at once, more queue;
-// cancelled while queued, fn is not run and the error is context.Canceled. A panic
-// of fn is raised in the task, as a *PanicError. ErrNotTask to other callers.
+// cancelled while queued, fn is not run and the error is context.Canceled, or one that
+// says that no slot came free within a WithTimeout. Calls that have queued for a second
+// are reported to stderr, with what has the slots; Stats.Lanes counts them. A panic of
+// fn is raised in the task, as a *PanicError. ErrNotTask to other callers.
 func (l *Loop) Offload(fn func(ctx context.Context) error) error {
 	if err := l.checkCall(fn != nil, "Loop.Offload"); err != nil {
 		return err

@@ -14,7 +14,7 @@ func offload(fn func(stop func() error) error) error {
 	if l == nil {
 		return fn(func() error { return nil })
 	}
-	return l.Offload(func(ctx context.Context) error {
+	return l.OffloadIn(loop.LaneFiles, func(ctx context.Context) error {
 		return fn(func() error { return context.Cause(ctx) })
 	})
 }

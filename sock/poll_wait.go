@@ -77,7 +77,7 @@ func (p *Pollable) offload(a handle.Access, code op.Code, b []byte) int32 {
 		return nil
 	}
 	if l, _ := loop.Current(); l != nil {
-		l.Offload(run)
+		l.OffloadIn(loop.LaneStandIns, run)
 	} else {
 		run(nil)
 	}

@@ -11,6 +11,7 @@ import (
 	"ringo/internal/driver"
 	"ringo/internal/fd"
 	"ringo/internal/handle"
+	"ringo/internal/loop"
 	"ringo/internal/op"
 	"ringo/internal/relay"
 	"ringo/internal/sys"
@@ -164,7 +165,7 @@ func (c *Conn) sendPiece(f *fileSource, file *fd.FD) (n int, more bool, err erro
 	res, ran := int32(-sys.EAGAIN), false
 	o := op.Op{Code: op.Sendfile, FD: c.core.FD(), Off: -1, Limit: f.piece(), Other: file.Sys()}
 	c.core.FD().Ref()
-	err = c.l.Offload(func(context.Context) error {
+	err = c.l.OffloadIn(loop.LaneFiles, func(context.Context) error {
 		res, ran = driver.Call(&o), true
 		return nil
 	})

@@ -45,7 +45,7 @@ func Beside(l *loop.Loop, plain bool, end time.Time, fn func(context.Context) er
 	if plain {
 		return fn(context.Background())
 	}
-	return l.Offload(func(ctx context.Context) error {
+	return l.OffloadBy(end, loop.LaneNames, func(ctx context.Context) error {
 		if !end.IsZero() {
 			var cancel context.CancelFunc
 			ctx, cancel = context.WithDeadline(ctx, end)

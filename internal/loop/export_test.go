@@ -54,3 +54,6 @@ func ContextEnd(p *Parker) (end, forget func()) {
 	e := &contextEnd{p: p}
 	return e.end, e.forget
 }
+
+// FullMax is how long a call may wait for a slot before that is told of.
+const FullMax = fullMax

@@ -2,49 +2,66 @@ package loop
 
 import (
 	"context"
+	"os"
+	"reflect"
 	"runtime/debug"
 	"time"
 
 	"ringo/internal/labels"
 	"ringo/internal/offload"
+	"ringo/internal/timer"
 )
 
 // call is a function that a task has handed to an ordinary goroutine.
 type call struct {
-	job  offload.Job
-	pool *offload.Pool
-	task *Task
-	ctx  context.Context
-	fn   func(context.Context) error
-	err  error
+	job   offload.Job
+	lane  *lane
+	task  *Task
+	ctx   context.Context
+	fn    func(context.Context) error
+	err   error
+	timer timer.Timer // of the time by which it must have begun
 	// panicked is set if fn did; done tells a Goexit from a return.
 	panicked *PanicError
 	done     bool
-	in       string // which of the two
 	labels   labels.Set
 }
 
 // Offload runs fn on an ordinary goroutine, for calls that wait. T, parks.
 func (l *Loop) Offload(fn func(context.Context) error) error {
-	return l.call(l.set.offload, inOffload, fn)
+	return l.OffloadIn(LaneOffload, fn)
 }
 
 // Compute runs fn on an ordinary goroutine, for calls that compute. T, parks.
 func (l *Loop) Compute(fn func(context.Context) error) error {
-	return l.call(l.set.compute, inCompute, fn)
+	return l.OffloadIn(LaneCompute, fn)
 }
 
-func (l *Loop) call(pool *offload.Pool, in string, fn func(context.Context) error) error {
+// OffloadIn is Offload with a slot of another lane. T, parks.
+func (l *Loop) OffloadIn(in Lane, fn func(context.Context) error) error {
+	return l.OffloadBy(time.Time{}, in, fn)
+}
+
+// OffloadBy is OffloadIn of an fn that is not run if no slot has come free by some time; the zero time is no limit.
+// Once it runs its end is its own business. T, parks.
+func (l *Loop) OffloadBy(by time.Time, in Lane, fn func(context.Context) error) error {
 	if l.Canceled() {
 		l.ChargeAndYield()
 		return l.Cause()
 	}
-	c := &call{pool: pool, task: l.cur, ctx: l.Context(), fn: fn, in: in, labels: labels.Current()}
-	c.job.Run = c.run
-	if !pool.Submit(&c.job) {
+	c := &call{lane: &l.set.lanes[in], task: l.cur, ctx: l.Context(), fn: fn, labels: labels.Current()}
+	c.job.Run, c.job.What = c.run, reflect.ValueOf(fn).Pointer()
+	if !c.lane.pool.Submit(&c.job) {
 		return ErrEnded
 	}
+	if !by.IsZero() {
+		c.timer.Owner = c
+		l.Arm(&c.timer, l.At(by))
+	}
 	l.Park(c)
+	if !by.IsZero() {
+		l.RemoveTimer(&c.timer)
+	}
 	if c.ctx.Err() != nil {
 		l.cur.ext.Load().lookAtContexts()
 	}
@@ -63,7 +80,7 @@ func (c *call) run() {
 		}
 		c.err = ErrGoexit
 		if v := recover(); v != nil {
-			c.panicked = &PanicError{Value: v, Stack: debug.Stack(), In: c.in}
+			c.panicked = &PanicError{Value: v, Stack: debug.Stack(), In: c.in()}
 		}
 	}()
 	c.labels.Apply()
@@ -71,24 +88,28 @@ func (c *call) run() {
 	c.done = true
 }
 
+// in is what the call is in, to users.
+func (c *call) in() string {
+	if c.lane.sort == LaneCompute {
+		return inCompute
+	}
+	return inOffload
+}
+
 // CancelWait takes the call back if it has not begun. If it has, its context is
 // done and the task waits for it, because it may write to what the task owns.
-func (c *call) CancelWait(t *Task) {
-	if c.pool.TryCancel(&c.job) {
-		c.err = t.cause()
-		t.l.Ready(t)
+func (c *call) CancelWait(t *Task) { c.takeBack(t.cause()) }
+
+// Fire is told when the time has passed by which it was to begin. Where there are slots it is about to.
+func (c *call) Fire(*timer.Timer) {
+	if load := c.lane.pool.Load(); load.Running >= load.Max {
+		c.takeBack(os.ErrDeadlineExceeded)
 	}
 }
 
-// closeLanes waits for the goroutines of calls that have returned. After Run has
-// given up nobody waits for the others.
-func (s *Set) closeLanes() {
-	within := time.Second
-	select {
-	case <-s.gaveUp:
-		within = 0
-	default:
+func (c *call) takeBack(cause error) {
+	if c.lane.pool.TryCancel(&c.job) {
+		c.err = c.lane.late(cause)
+		c.task.l.Ready(c.task)
 	}
-	s.offload.Close(within)
-	s.compute.Close(within)
 }

@@ -13,7 +13,6 @@ import (
 	"ringo/buf"
 	"ringo/internal/driver"
 	"ringo/internal/kernel"
-	"ringo/internal/offload"
 	"ringo/internal/op"
 )
 
@@ -38,7 +37,7 @@ type Set struct {
 	gaveUp   chan struct{}
 	timers   []*time.Timer
 
-	offload, compute *offload.Pool
+	lanes [Lanes]lane
 }
 
 // Loops are the loops by index.
@@ -59,7 +58,7 @@ func Run(ctx context.Context, cfg *Config, fn func(*Loop) error) error {
 		gaveUp: make(chan struct{})}
 	defer beginRun()()
 	defer raiseProcs(cfg.Loops, cfg.Warn)()
-	s.offload, s.compute = offload.New(cfg.Offload), offload.New(computeMax(cfg.Loops))
+	s.openLanes()
 	defer s.closeLanes()
 
 	var ending sync.WaitGroup

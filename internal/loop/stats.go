@@ -26,6 +26,7 @@ type Stats struct {
 	Slots       int           // ops in use
 	Buffers     int           // buffers held by connections and leases
 	Ops         []OpStats     // by kind of operation, those that there were
+	Lanes       []LaneStats   // of the Run
 	Driver      driver.Stats
 }
 
@@ -43,6 +44,7 @@ func (l *Loop) snapshot() Stats {
 	s.Slots = l.slab.Used()
 	s.Buffers = l.ring.InUse() + l.plain.InUse()
 	s.Driver = l.drv.Info().Stats
+	s.Lanes = l.set.laneStats()
 	// A wake is counted when it is sent, and mail when it is read.
 	l.stats.WakesSpared = max(s.WakesSpared, s.Mails-min(s.Mails, s.Driver.WakesSent))
 	s.WakesSpared = l.stats.WakesSpared

@@ -74,13 +74,13 @@ func TestBudgetPassesOn(t *testing.T) {
 	for range loans + 1 {
 		<-begun
 	}
-	if running, queued := greedy.Load(); running != loans+1 || queued != jobs-1-loans {
-		t.Fatalf("%d jobs run and %d wait, want %d and %d", running, queued, loans+1, jobs-1-loans)
+	if load := greedy.Load(); load.Running != loans+1 || load.Waiting != jobs-1-loans {
+		t.Fatalf("%d jobs run and %d wait, want %d and %d", load.Running, load.Waiting, loans+1, jobs-1-loans)
 	}
 	ran := make(chan bool)
 	other.Submit(&Job{Run: func() { ran <- true }})
 	<-ran // on the worker of its own
-	for running, _ := other.Load(); running != 0; running, _ = other.Load() {
+	for other.Load().Running != 0 {
 		runtime.Gosched()
 	}
 

@@ -2,6 +2,7 @@ package offload
 
 import (
 	"fmt"
+	"maps"
 	"sync"
 	"time"
 
@@ -16,9 +17,12 @@ type Job struct {
 	// that submitting makes no closure. A panic in it is the program's end, as
 	// in any goroutine; runtime.Goexit ends the job alone.
 	Run func()
+	// What says what it runs, for [Pool.Runs]: the address of a function, as a rule.
+	What uintptr
 
 	pool       *Pool // in whose queue it waits, or nil
 	prev, next *Job
+	since      time.Time // that no worker was free; zero: one was
 }
 
 // Pool runs jobs, at most a fixed number at once, begun in the order of their
@@ -35,6 +39,13 @@ type Pool struct {
 	queued  int
 	running int
 	closed  bool
+	runs    map[uintptr]int // What, and how often
+	waited  uint64
+	longest time.Duration
+
+	// Full, if not nil, is called by each Submit whose job has to wait for a worker. It holds no
+	// lock then.
+	Full func()
 
 	wants     bool // in the budget's list; its mutex guards these two
 	wantsNext *Pool
@@ -49,7 +60,7 @@ func NewShared(max int, budget *Budget) *Pool {
 	if max < 1 {
 		panic(fmt.Sprintf("offload: pool of %d workers", max))
 	}
-	p := &Pool{max: max, budget: budget}
+	p := &Pool{max: max, budget: budget, runs: map[uintptr]int{}}
 	p.work = p.run
 	p.idle.L = &p.mu
 	return p
@@ -69,9 +80,16 @@ func (p *Pool) Submit(j *Job) bool {
 	}
 	p.link(j)
 	start := p.mayStart()
+	full := p.running == p.max && !start
+	if full {
+		j.since = time.Now()
+	}
 	p.mu.Unlock()
 	if start {
 		go p.work()
+	}
+	if full && p.Full != nil {
+		p.Full()
 	}
 	return true
 }
@@ -91,11 +109,32 @@ func (p *Pool) TryCancel(j *Job) bool {
 	panic("offload: job cancelled in a pool where it was not submitted")
 }
 
-// Load is how many jobs run and how many wait.
-func (p *Pool) Load() (running, queued int) {
+// Load is how much a pool has to do.
+type Load struct {
+	Max     int           // how many may run
+	Running int           // jobs that run
+	Waiting int           // jobs that wait
+	Oldest  time.Duration // how long the first of them has, for want of a worker
+	Waited  uint64        // jobs that had to wait for a worker, and have run since
+	Longest time.Duration // the longest of these waits
+}
+
+// Load tells it.
+func (p *Pool) Load() Load {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.running, p.queued
+	l := Load{Max: p.max, Running: p.running, Waiting: p.queued, Waited: p.waited, Longest: p.longest}
+	if j := p.head; j != nil && !j.since.IsZero() {
+		l.Oldest = time.Since(j.since)
+	}
+	return l
+}
+
+// Runs is what the jobs are that run, and how many are alike.
+func (p *Pool) Runs() map[uintptr]int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return maps.Clone(p.runs)
 }
 
 // Close refuses later jobs and waits until all that were accepted have run, at
@@ -125,26 +164,45 @@ func (p *Pool) Close(within time.Duration) (left int) {
 func (p *Pool) run() {
 	labels.Clear() // those of who made the first job, where its job is one of many
 	regular := false
+	var what uintptr
 	defer func() {
 		if !regular {
+			p.mu.Lock()
+			p.ran(what)
+			p.mu.Unlock()
 			go p.work()
 		}
 	}()
-	for j := p.next(true); j != nil; j = p.next(false) {
+	for first := true; ; first = false {
+		var j *Job
+		if j, what = p.next(first, what); j == nil {
+			regular = true
+			return
+		}
 		j.Run()
 	}
-	regular = true
 }
 
-// next gives a worker its next job; nil ends the worker. One that is on loan ends
-// after a job while another pool waits for the loan.
-func (p *Pool) next(first bool) *Job {
+// next gives a worker its next job, and what that is, when it has run the one before; nil ends
+// the worker. One that is on loan ends after a job while another pool waits for the loan.
+func (p *Pool) next(first bool, before uintptr) (*Job, uintptr) {
 	p.mu.Lock()
+	if !first {
+		p.ran(before)
+	}
 	j := p.head
 	if j != nil && (first || p.running == 1 || !p.budget.wanted(p)) {
 		p.unlink(j)
+		if !j.since.IsZero() {
+			p.waited++
+			p.longest = max(p.longest, time.Since(j.since))
+		}
+		what := j.What // by now it is Run's
+		if what != 0 {
+			p.runs[what]++
+		}
 		p.mu.Unlock()
-		return j
+		return j, what
 	}
 	p.running--
 	lent := p.budget != nil && p.running > 0
@@ -156,7 +214,17 @@ func (p *Pool) next(first bool) *Job {
 		p.budget.giveBack()
 		p.ask()
 	}
-	return nil
+	return nil, 0
+}
+
+// ran notes that a job has run. The caller holds p.mu.
+func (p *Pool) ran(what uintptr) {
+	if what == 0 {
+		return
+	}
+	if p.runs[what]--; p.runs[what] == 0 {
+		delete(p.runs, what)
+	}
 }
 
 // mayStart reports whether a worker is to be started, which then counts as running.
@@ -200,7 +268,7 @@ func (p *Pool) lend() bool {
 // link puts j at the queue's end, unlink takes it out from anywhere. The caller
 // holds p.mu.
 func (p *Pool) link(j *Job) {
-	j.pool, j.prev = p, p.tail
+	j.pool, j.prev, j.since = p, p.tail, time.Time{}
 	if p.tail == nil {
 		p.head = j
 	} else {

@@ -40,8 +40,8 @@ func TestRunsAll(t *testing.T) {
 	if done.Load() != jobs || most.Load() > max {
 		t.Errorf("%d jobs ran, %d at once; want %d, at most %d", done.Load(), most.Load(), jobs, max)
 	}
-	if running, queued := p.Load(); running != 0 || queued != 0 {
-		t.Errorf("load is %d running and %d queued in the end", running, queued)
+	if load := p.Load(); load.Running != 0 || load.Waiting != 0 {
+		t.Errorf("load is %d running and %d queued in the end", load.Running, load.Waiting)
 	}
 }
 
@@ -60,8 +60,8 @@ func TestOrder(t *testing.T) {
 	for i := range 10 {
 		p.Submit(&Job{Run: func() { got = append(got, i) }})
 	}
-	if running, queued := p.Load(); running != 1 || queued != 10 {
-		t.Errorf("load is %d running and %d queued, want 1 and 10", running, queued)
+	if load := p.Load(); load.Running != 1 || load.Waiting != 10 {
+		t.Errorf("load is %d running and %d queued, want 1 and 10", load.Running, load.Waiting)
 	}
 	release()
 	closed(t, p)

@@ -45,8 +45,8 @@ func FuzzQueue(f *testing.F) {
 				want = append(want, queue...)
 				queue = nil
 			}
-			if running, queued := p.Load(); running != 1 || queued != len(queue) {
-				t.Fatalf("%d jobs run and %d wait, want 1 and %d", running, queued, len(queue))
+			if load := p.Load(); load.Running != 1 || load.Waiting != len(queue) {
+				t.Fatalf("%d jobs run and %d wait, want 1 and %d", load.Running, load.Waiting, len(queue))
 			}
 		}
 		want = append(want, queue...)

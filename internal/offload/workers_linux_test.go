@@ -87,7 +87,7 @@ func TestLentMemoryIsWaitedFor(t *testing.T) {
 	in, out := blockingPipe(t)
 	r := &Request{Kind: Read, FD: in, Buf: make([]byte, 8), Off: -1}
 	w.Submit(r)
-	for running, queued := w.pool.Load(); running != 1 || queued != 0; running, queued = w.pool.Load() {
+	for load := w.pool.Load(); load.Running != 1 || load.Waiting != 0; load = w.pool.Load() {
 		runtime.Gosched()
 	}
 	if w.Cancel(r) || w.Pending() != 1 {

@@ -149,7 +149,7 @@ func (n *Net) inPlace(setDeadline func(time.Time) error, f func() error) error {
 		return f()
 	}
 	ran, ended := false, false
-	err := n.l.Offload(func(ctx context.Context) error {
+	err := n.l.OffloadIn(loop.LaneStandIns, func(ctx context.Context) error {
 		ran = true
 		stop := context.AfterFunc(ctx, func() { setDeadline(time.Unix(1, 0)) })
 		err := f()
