@@ -11,8 +11,9 @@
 //
 // builds the tests of packages below the root with that import, runs them without Ringo and with it on each driver, and
 // says what differs. A test whose result differs is run again alone, by turns on both sides, three times: it
-// differs if each time it passed on the control and did not with Ringo. What failed on the control, too, counts for
-// nothing.
+// differs if each time it passed on the control and did not with Ringo. One that the file has as accepted is not.
+// What failed on the control, too, counts for nothing. With -files, calls of package os in the folders named
+// are package file's, and os's on the control.
 //
 //	peers table FILE
 //

@@ -69,6 +69,25 @@ func TestCompare(t *testing.T) {
 	}
 }
 
+// What is accepted is not run again, and is told all the same.
+func TestCompareAccepted(t *testing.T) {
+	good := results{"TestA": pass, "TestA/one": pass, "TestB": pass}
+	bad := results{"TestA": "fail", "TestA/one": "fail", "TestB": pass}
+	runs := 0
+	p := &pkg{path: "p", tests: []string{"TestA", "TestB"}, accepted: []acceptance{{pattern: "p.TestA/...", reason: "x"}}}
+	p.runs = func(driver string, names []string) (*once, int, error) {
+		runs++
+		return script{"": {good}, "uring": {bad}}.runs(driver, names)
+	}
+	l := &line{driver: "uring"}
+	if err := p.compare([]*line{l}); err != nil {
+		t.Fatal(err)
+	}
+	if runs != 2 || !slices.Equal(l.differs, []string{"p.TestA/one"}) || l.passed != 1 || !p.accepted[0].used {
+		t.Errorf("%d runs, differs: %q, %d passed", runs, l.differs, l.passed)
+	}
+}
+
 // Of a package whose tests are all inside of one, those are run alone.
 func TestCompareWrapped(t *testing.T) {
 	good := results{"Test": pass, "Test/A": pass, "Test/A/one": pass, "Test/B": pass, "Test/C": pass}

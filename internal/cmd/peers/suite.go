@@ -38,6 +38,7 @@ type line struct {
 type pkg struct {
 	path, dir, binary string
 	short, wrapped    bool
+	accepted          []acceptance
 	skip              string
 	tests             []string
 	runs              func(driver string, names []string) (*once, int, error) // is run, but for tests
@@ -60,7 +61,8 @@ func (s *suite) run(paths []string) ([]*line, error) {
 		return nil, err
 	}
 	for _, path := range strings.Fields(all) {
-		p := &pkg{path: path, short: s.short, wrapped: s.wrapped, skip: s.skip, binary: filepath.Join(work, "test")}
+		p := &pkg{path: path, short: s.short, wrapped: s.wrapped, skip: s.skip,
+			accepted: s.accepted, binary: filepath.Join(work, "test")}
 		p.runs = p.run
 		if has, err := p.build(s); err != nil {
 			return nil, err
@@ -202,7 +204,7 @@ type verdict struct {
 	unsteady bool
 }
 
-// again runs alone each test of which something differs.
+// again runs alone each test of which something differs that is not accepted.
 func (p *pkg) again(driver string, control, got results) (map[string]verdict, error) {
 	tops, missed := map[string]bool{}, map[string]bool{}
 	for name, want := range control {
@@ -210,18 +212,23 @@ func (p *pkg) again(driver string, control, got results) (map[string]verdict, er
 			missed[name] = true
 		}
 	}
+	found := map[string]verdict{}
 	for name := range missed {
+		if _, ok := accept(p.accepted, p.path+"."+name); ok && !below(name, missed) {
+			found[name] = verdict{what: "accepted"}
+		}
+	}
+	for name := range missed {
+		if found[name].what != "" || below(name, missed) {
+			continue // the latter is seen in what is inside
+		}
 		top, rest, _ := strings.Cut(name, "/")
 		if p.wrapped {
-			if below(top, missed) && rest == "" {
-				continue
-			}
 			rest, _, _ = strings.Cut(rest, "/")
 			top = strings.TrimSuffix(top+"/"+rest, "/")
 		}
 		tops[top] = true
 	}
-	found := map[string]verdict{}
 	for _, top := range slices.Sorted(maps.Keys(tops)) {
 		one := map[string]verdict{}
 		if err := p.alone(driver, top, missed, one); err != nil {
