@@ -74,7 +74,8 @@ func TestCompareAccepted(t *testing.T) {
 	good := results{"TestA": pass, "TestA/one": pass, "TestB": pass}
 	bad := results{"TestA": "fail", "TestA/one": "fail", "TestB": pass}
 	runs := 0
-	p := &pkg{path: "p", tests: []string{"TestA", "TestB"}, accepted: []acceptance{{pattern: "p.TestA/...", reason: "x"}}}
+	p := &pkg{path: "p", tests: []string{"TestA", "TestB"},
+		accepted: []acceptance{{pattern: "p.TestA/...", reason: "x"}}}
 	p.runs = func(driver string, names []string) (*once, int, error) {
 		runs++
 		return script{"": {good}, "uring": {bad}}.runs(driver, names)
