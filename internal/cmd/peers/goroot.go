@@ -44,6 +44,9 @@ func makeGoroot(ringo, dst string) error {
 
 // addRingo makes the module a part of the standard library, with what it imports.
 func addRingo(ringo, src string) error {
+	if err := os.RemoveAll(filepath.Join(src, "ringo")); err != nil { // of an earlier copy, whose files may be gone
+		return err
+	}
 	const format = "{{if not .Standard}}{{.ImportPath}} {{.Dir}}{{end}}"
 	list, err := output(ringo, "go", "list", "-deps", "-f", format, "./sock", "./file")
 	if err != nil {
