@@ -152,9 +152,13 @@ func (d *Dialer) dial(values context.Context, l *loop.Loop, network, address str
 	}
 	local, wrong := localAddr[*net.TCPAddr](network, d.LocalAddr)
 	values = trace.Values(values)
-	lookup := func(ctx context.Context, network, host string) ([]netip.Addr, error) {
-		return dial.LookupHost(carrying{ctx, values}, d.Resolver, network, host)
+	families := 2
+	if network != "tcp" {
+		families = 1
 	}
+	lookup := trace.Lookups(families, func(ctx context.Context, network, host string) ([]netip.Addr, error) {
+		return dial.LookupHost(carrying{ctx, values}, d.Resolver, network, host)
+	})
 	if !dial.Numeric(host) {
 		if wrong != nil {
 			return fail(nil, wrong)
@@ -168,6 +172,7 @@ func (d *Dialer) dial(values context.Context, l *loop.Loop, network, address str
 			return d.connect(l, network, local, ap, end, trace)
 		}
 		c, err := r.Run()
+		trace.LookedUp()
 		if err != nil {
 			return nil, err
 		}

@@ -393,6 +393,16 @@ var likeNets = map[string]func(s *likeNet){
 		}}
 		var mu sync.Mutex
 		ctx := httptrace.WithClientTrace(context.Background(), &httptrace.ClientTrace{
+			DNSStart: func(info httptrace.DNSStartInfo) {
+				mu.Lock()
+				defer mu.Unlock()
+				s.see("DNSStart", info.Host)
+			},
+			DNSDone: func(info httptrace.DNSDoneInfo) {
+				mu.Lock()
+				defer mu.Unlock()
+				s.see("DNSDone", len(info.Addrs), info.Coalesced, info.Err != nil)
+			},
 			ConnectStart: func(network, addr string) {
 				mu.Lock()
 				defer mu.Unlock()
@@ -406,7 +416,7 @@ var likeNets = map[string]func(s *likeNet){
 		})
 		for _, at := range [][2]string{{"tcp", ln.Addr().String()}, {"tcp4", s.free()}, {"udp", "127.0.0.1:9"},
 			{"unix", unix.Addr().String()}, {"unix", s.name("missing")}, {"tcp", "nobody.invalid:80"},
-			{"tcp", "nonsense"}} {
+			{"tcp4", "nobody.invalid:80"}, {"udp", "nobody.invalid:80"}, {"tcp", "nonsense"}} {
 			c, err := s.dial(ctx, net.Dialer{Resolver: nobody, Timeout: patience}, at[0], at[1])
 			s.see("dial "+at[0]+" "+at[1], err == nil)
 			if err == nil {
@@ -788,6 +798,15 @@ var likeNets = map[string]func(s *likeNet){
 			return errors.New(network + address)
 		}}, "tcp", "127.0.0.1:9")
 		s.see("refused", err)
+	},
+	"File of a name": func(s *likeNet) {
+		p := s.packet("unixgram", s.name("g"))
+		f, err := p.(interface{ File() (*os.File, error) }).File()
+		s.must(err)
+		p.Close()
+		_, err = os.Stat(s.name("g"))
+		s.see("the name that it was given", err)
+		f.Close()
 	},
 	"File": func(s *likeNet) {
 		c, peer := s.pair("tcp", "127.0.0.1:0")

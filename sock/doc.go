@@ -81,8 +81,8 @@
 //   - Fd of what File returns leaves the socket in non-blocking mode. The mode is that of all
 //     who share the socket, and a call on a blocking one would hold the loop.
 //   - Errors of datagrams to a netip.AddrPort have a *net.UDPAddr, which shows IPv4 as such.
-//   - A look-up of a name is two, of IPv6 and of IPv4, and net/http/httptrace is told of each
-//     (DNSStart, DNSDone). It is told of connects as with package net.
+//   - A look-up of a name is two, of IPv6 and of IPv4. net/http/httptrace is told of both as of one;
+//     if the first address is tried while one is under way, of what was found by then.
 //   - Accept waits out shortages of descriptors and memory, which net reports.
 //   - A dial of a name tries IPv6 first and then the families in turn, all addresses side
 //     by side after RFC 8305; package net begins with the family of the address that RFC

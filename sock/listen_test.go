@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
@@ -634,4 +635,22 @@ func TestAcceptQueue(t *testing.T) {
 			})
 		})
 	})
+}
+
+// The address of a set is one pointer, as that of a listener is.
+func TestListenerSetAddr(t *testing.T) {
+	for _, network := range []string{"tcp", "unix"} {
+		address := "127.0.0.1:0"
+		if network == "unix" {
+			address = filepath.Join(t.TempDir(), "s")
+		}
+		set, err := sock.Reserve(network, address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer set.Close()
+		if a, b := set.Addr(), set.Addr(); a != b || a.Network() != network {
+			t.Errorf("%s: Addr is %v %p, then %v %p", network, a, a, b, b)
+		}
+	}
 }

@@ -52,9 +52,12 @@ func (d *Dialer) dialPacket(values context.Context, l *loop.Loop, network, addre
 	}
 	trace := dial.TraceOf(values)
 	values = trace.Values(values)
+	lookup := trace.Lookups(1, func(ctx context.Context, network, host string) ([]netip.Addr, error) {
+		return dial.LookupHost(ctx, d.Resolver, network, host)
+	})
 	var addrs []netip.Addr
 	err = dial.Beside(l, dial.Numeric(host), end, func(ctx context.Context) (err error) {
-		addrs, err = dial.LookupHost(carrying{ctx, values}, d.Resolver, network, host)
+		addrs, err = lookup(carrying{ctx, values}, network, host)
 		return err
 	})
 	if err != nil {
