@@ -156,31 +156,36 @@ func eachWay(t *testing.T,
 	f func(t *testing.T, l *ringo.Loop, make func() station, begin beginning, byCancel bool)) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		cfg.Loops = 2
-		beside(t, cfg, func(l *ringo.Loop) {
-			for who, run := range everybody {
-				for how, way := range ways {
-					if way.task && who == "a goroutine" {
-						continue
-					}
-					begin := func(ctx context.Context, cancel func(), s station) (func(), func() error) {
-						var err error
-						stop, wait := run(l, func(l *ringo.Loop) { err = way.call(ctx, l, s.call) })
-						if way.cancel {
-							cancel = stop
-						}
-						return cancel, func() error { wait(); return err }
-					}
-					for what, make := range stations {
-						before := t.Failed()
-						f(t, l, make, begin, way.cancel)
-						if t.Failed() && !before {
-							t.Errorf("the above was %s by %s, ended by %s", what, who, how)
-						}
-					}
-				}
-			}
-		})
+		for who, run := range everybody {
+			t.Run(who, func(t *testing.T) {
+				beside(t, cfg, func(l *ringo.Loop) { eachWayOf(t, l, run, who == "a goroutine", f) })
+			})
+		}
 	})
+}
+
+func eachWayOf(t *testing.T, l *ringo.Loop, run caller, goroutine bool,
+	f func(t *testing.T, l *ringo.Loop, make func() station, begin beginning, byCancel bool)) {
+	for how, way := range ways {
+		if way.task && goroutine {
+			continue
+		}
+		begin := func(ctx context.Context, cancel func(), s station) (func(), func() error) {
+			var err error
+			stop, wait := run(l, func(l *ringo.Loop) { err = way.call(ctx, l, s.call) })
+			if way.cancel {
+				cancel = stop
+			}
+			return cancel, func() error { wait(); return err }
+		}
+		for what, make := range stations {
+			before := t.Failed()
+			f(t, l, make, begin, way.cancel)
+			if t.Failed() && !before {
+				t.Errorf("the above was %s, ended by %s", what, how)
+			}
+		}
+	}
 }
 
 // What need not wait succeeds, what has to wait is given, and what is ended is told why; then nothing is lost.
@@ -266,9 +271,9 @@ func TestContextDeadline(t *testing.T) {
 // Where the end and what is waited for come at the same time, one of them does: nothing is given and lost, nothing is
 // got that was not given, and who stands behind is not held up. Places and Parkers are used again all the while.
 func TestContextMeetsWhatIsGiven(t *testing.T) {
-	rounds := 12
+	rounds := 6
 	if testing.Short() {
-		rounds = 3
+		rounds = 2
 	}
 	eachWay(t, func(t *testing.T, l *ringo.Loop, make func() station, begin beginning, byCancel bool) {
 		s := make()
@@ -320,7 +325,7 @@ func TestCondContext(t *testing.T) {
 				cancel()
 				_, result := run(l, func(*ringo.Loop) { wantCanceled(t, "ended before", wait(ended)) })
 				result()
-				for range 20 {
+				for range 8 {
 					ctx, cancel := context.WithCancel(t.Context())
 					var first, second error
 					var woken atomic.Bool

@@ -135,6 +135,16 @@ func (c *Conn) Close() error {
 	return c.fail("write", err)
 }
 
+// CloseSoon begins a Close, and does not wait for it: it never parks. Later calls fail, those in flight are ended, and
+// once they are done with the descriptor it is closed. Called by a task of the connection's loop it has begun when it
+// returns; for others it begins a little later. A Close after it waits for the end, and has the error. Any goroutine
+// may call it, again too.
+func (c *Conn) CloseSoon() {
+	if c.l != nil {
+		c.core.CloseSoon()
+	}
+}
+
 // connHooks is the connection as the hooks of its core.
 type connHooks Conn
 

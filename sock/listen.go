@@ -31,6 +31,10 @@ type ListenConfig struct {
 	// servers whose peers speak first; Accept returns no connection that says nothing. Unix
 	// sockets can't, and refuse it.
 	DeferAccept time.Duration
+	// FastOpen, if positive, is how many peers may be in a handshake that brings data along (TCP Fast Open, RFC 7413,
+	// tcp(7), TCP_FASTOPEN): for those that were here before it saves a round trip. Such data may come twice. It has
+	// effect where net.ipv4.tcp_fastopen has the bit 2. Unix sockets can't, and refuse it.
+	FastOpen int
 	// Control, if not nil, is called with each socket that is made, before it is bound:
 	// to set what there is no field for. Only the Control method of its argument works.
 	// An error of it fails the call. It may be called from any goroutine. SO_REUSEPORT
@@ -357,6 +361,9 @@ func (lc *ListenConfig) prepare(s socket, network string, ap netip.AddrPort, alo
 	}
 	if lc.DeferAccept > 0 {
 		set(protoTCP, tcpDefer, seconds(lc.DeferAccept))
+	}
+	if lc.FastOpen > 0 {
+		set(protoTCP, tcpFastopen, lc.FastOpen)
 	}
 	if err == nil {
 		err = s.listen(lc.Backlog)

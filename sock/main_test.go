@@ -134,7 +134,7 @@ func contractCases(t *testing.T) map[string]string {
 // zeroAnswers are the methods of zero values that have an answer all the same, by type.
 var zeroAnswers = map[reflect.Type][]string{
 	reflect.TypeFor[*sock.Conn](): {"Buffered", "LocalAddr", "RemoteAddr", "Loop", "Value",
-		"SetValue", "ZeroCopy"},
+		"SetValue", "ZeroCopy", "CloseSoon"},
 	reflect.TypeFor[*sock.Listener]():       {"Addr", "SetUnlinkOnClose"},
 	reflect.TypeFor[*sock.PacketConn]():     {"LocalAddr", "RemoteAddr", "Loop", "GSO"},
 	reflect.TypeFor[*sock.UnixPacketConn](): {"LocalAddr", "RemoteAddr", "Loop", "SetUnlinkOnClose"},

@@ -25,6 +25,7 @@ const (
 	tcpDefer       = 9
 	tcpInfo        = 11
 	tcpUserTimeout = 18
+	tcpFastopen    = 23
 	protoIPv6      = 41
 	ipv6Only       = 26
 	shutRead       = 0

@@ -429,3 +429,30 @@ func TestDeferAccept(t *testing.T) {
 		})
 	})
 }
+
+// A listener with FastOpen has a queue for it, and one without has none.
+func TestFastOpen(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		onLoop(t, cfg, func(l *ringo.Loop) {
+			for _, want := range []int{0, 7} {
+				ln, err := (&sock.ListenConfig{FastOpen: want}).Listen(l, "tcp", "127.0.0.1:0")
+				if err != nil {
+					t.Fatal(err)
+				}
+				raw, err := ln.SyscallConn()
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := raw.Control(func(fd uintptr) {
+					got, err := unix.GetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_FASTOPEN)
+					if got != want || err != nil {
+						t.Errorf("TCP_FASTOPEN: %d, %v, want %d", got, err, want)
+					}
+				}); err != nil {
+					t.Error(err)
+				}
+				ln.Close()
+			}
+		})
+	})
+}

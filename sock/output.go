@@ -32,6 +32,48 @@ func (c *Conn) Write(p []byte) (n int, err error) {
 	return n, err
 }
 
+// TryWrite writes what can be written of p without waiting, and returns the count: as much as the socket has room for,
+// and 0 while another writes, or while what was accepted before waits for room. It never parks, so that one slow
+// peer of many holds up no task; Write waits for the rest. Up to 4096 bytes are accepted as by Write, all of them
+// or none. An error is as Write's: of a send before, of a deadline that has passed, or of a connection that is closed.
+// A record ("unixpacket") goes out whole or not at all. Only a task of the connection's loop may call it, others
+// get ringo.ErrNotTask; a task that was cancelled too.
+func (c *Conn) TryWrite(p []byte) (n int, err error) {
+	switch {
+	case c.l == nil:
+		return 0, errZero
+	case !c.l.IsCurrent():
+		return 0, c.fail("write", stranger(c.l))
+	}
+	if err := c.core.CheckNow(); err != nil {
+		return 0, c.fail("write", err)
+	}
+	a, ok := c.core.TryEnter(handle.Out)
+	if !ok {
+		return 0, nil
+	}
+	n, err = c.tryWriteOwn(p)
+	c.core.Leave(a)
+	return n, c.failed("write", err)
+}
+
+func (c *Conn) tryWriteOwn(p []byte) (n int, err error) {
+	if c.accept(p) {
+		return len(p), nil
+	}
+	c.core.Spends()
+	if ok, err := c.core.FlushNow(); !ok || err != nil {
+		return 0, err
+	}
+	switch {
+	case len(p) == 0:
+		return 0, c.core.State(handle.Out)
+	case c.records() && len(p) > pieceMax:
+		return 0, callError("write", -sys.EMSGSIZE)
+	}
+	return c.writeNow(p)
+}
+
 // writeOwn is Write for a task of the loop that has access.
 func (c *Conn) writeOwn(p []byte) (n int, err error) {
 	if !c.lendsOut(p) && c.accept(p) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"slices"
 
 	"ringo"
 	"ringo/internal/handle"
@@ -21,32 +22,93 @@ import (
 // learn which. Any goroutine may call it; it waits, so a task, whose loop would stop
 // meanwhile, gets an error.
 func ListenAndServe(ctx context.Context, cfg *ringo.Config, network, address string, serve func(c *Conn)) error {
-	if l, _ := loop.Current(); l != nil {
-		return errors.New("sock: ListenAndServe from inside a task, which would stop its loop: call it from a " +
-			"goroutine or in Loop.Offload")
+	return new(ListenConfig).ListenAndServe(ctx, cfg, network, address, serve)
+}
+
+// ListenAndServe is the function ListenAndServe with this configuration.
+func (lc *ListenConfig) ListenAndServe(ctx context.Context, cfg *ringo.Config, network, address string,
+	serve func(c *Conn)) error {
+	if err := checkServe("ListenAndServe", serve); err != nil {
+		return err
 	}
-	if serve == nil {
-		return errors.New("sock: ListenAndServe of a nil function")
-	}
-	set, err := Reserve(network, address)
+	set, err := lc.Reserve(network, address)
 	if err != nil {
 		return err
 	}
-	defer set.Close()
-	return ringo.Run(ctx, cfg, func(l *ringo.Loop) error {
-		ln, err := set.Listen(l)
-		if err != nil {
-			return err
+	return serveSets(ctx, cfg, []*ListenerSet{set}, serve)
+}
+
+// ServeSets is ListenAndServe for sockets that listen already, one or more, of any network: what Reserve and
+// ListenConfig.Reserve have made, with configurations of their own, or AdoptSet. They are closed when it returns. Of
+// which a connection is, its LocalAddr says. One that can't accept any more ends the program, with its error. Any
+// goroutine may call it; it waits, so a task gets an error.
+func ServeSets(ctx context.Context, cfg *ringo.Config, sets []*ListenerSet, serve func(c *Conn)) error {
+	if err := checkServe("ServeSets", serve); err != nil {
+		return err
+	}
+	if len(sets) == 0 || slices.Contains(sets, nil) {
+		return errors.New("sock: ServeSets of no ListenerSet, or of one that is nil")
+	}
+	return serveSets(ctx, cfg, sets, serve)
+}
+
+func checkServe(name string, serve func(c *Conn)) error {
+	if l, _ := loop.Current(); l != nil {
+		return errors.New("sock: " + name + " from inside a task, which would stop its loop: call it from a " +
+			"goroutine or in Loop.Offload")
+	}
+	if serve == nil {
+		return errors.New("sock: " + name + " of a nil function")
+	}
+	return nil
+}
+
+func serveSets(ctx context.Context, cfg *ringo.Config, sets []*ListenerSet, serve func(c *Conn)) error {
+	defer func() {
+		for _, set := range sets {
+			set.Close()
 		}
-		for {
-			c, err := ln.AcceptConn()
+	}()
+	return ringo.Run(ctx, cfg, func(l *ringo.Loop) error {
+		var all []*Listener
+		for _, set := range sets {
+			ln, err := set.Listen(l)
 			if err != nil {
 				return err
 			}
-			c.serve.conn = serve
-			c.l.StartLabelled((*connTask)(c))
+			all = append(all, ln)
 		}
+		if len(all) == 1 {
+			return all[0].startEach(serve)
+		}
+		// None is ended because another is: in a drain each gives out those who had connected.
+		ends := ringo.NewChan[error](len(all))
+		for _, ln := range all {
+			l.Go(func() { ends.TrySend(ln.startEach(serve)) })
+		}
+		for range all {
+			end, err := ends.Recv()
+			if err == nil && !errors.Is(end, net.ErrClosed) {
+				err = end
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return net.ErrClosed
 	})
+}
+
+// startEach starts a task for each connection, and gives the error with which the accepts have ended.
+func (ln *Listener) startEach(serve func(c *Conn)) error {
+	for {
+		c, err := ln.AcceptConn()
+		if err != nil {
+			return err
+		}
+		c.serve.conn = serve
+		c.l.StartLabelled((*connTask)(c))
+	}
 }
 
 // connTask is a connection as the task that serves it for life.

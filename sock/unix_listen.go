@@ -58,6 +58,10 @@ func (lc *ListenConfig) openUnix(k kernel.Kernel, network, name string) (int32, 
 		return -1, nil, listenError(network, addr,
 			fmt.Errorf("ListenConfig.DeferAccept of a Unix socket: %w", errors.ErrUnsupported))
 	}
+	if lc.FastOpen > 0 {
+		return -1, nil, listenError(network, addr,
+			fmt.Errorf("ListenConfig.FastOpen of a Unix socket: %w", errors.ErrUnsupported))
+	}
 	s, err := newSocket(k, sys.AFUnix, unixType(network))
 	if err != nil {
 		return -1, nil, listenError(network, addr, err)

@@ -243,6 +243,10 @@ func TestUnixListenErrors(t *testing.T) {
 				abstractName()); !errors.Is(err, errors.ErrUnsupported) {
 				t.Errorf("DeferAccept: %v", err)
 			}
+			if _, err := (&sock.ListenConfig{FastOpen: 5}).Listen(l, network,
+				abstractName()); !errors.Is(err, errors.ErrUnsupported) {
+				t.Errorf("FastOpen: %v", err)
+			}
 			refused := errors.New("refused")
 			for _, err := range []error{nil, refused} {
 				var seen []string

@@ -28,6 +28,18 @@ func (c *Core) Close() error {
 	return c.TakeError()
 }
 
+// CloseSoon begins the close, and does not wait for its end: for a task of the loop it has begun when this returns, for
+// others soon after. Any caller.
+func (c *Core) CloseSoon() {
+	if !c.l.IsCurrent() {
+		go c.closeForeign()
+		return
+	}
+	c.attach()
+	c.hooks.CloseCalled()
+	c.BeginClose()
+}
+
 // AwaitClosed parks until the descriptor of a handle that closes is closed. For tasks of the loop.
 func (c *Core) AwaitClosed() {
 	if c.state != closed {

@@ -186,6 +186,16 @@ func (c *Core) Check() error {
 	return nil
 }
 
+// CheckNow is Check for a call that must not park.
+func (c *Core) CheckNow() error {
+	c.attach()
+	c.l.Charge()
+	if c.state != open {
+		return net.ErrClosed
+	}
+	return nil
+}
+
 // Free reports whether State has nothing to say, as a rule. For tasks of the loop.
 func (c *Core) Free(dir Dir) bool { return c.state == open && c.limits[dir&1].Load() == 0 }
 

@@ -125,6 +125,20 @@ func (c *Core) Flush() error {
 	return c.awaitUnsent()
 }
 
+// FlushNow is Flush that does not wait: it reports whether all is sent, or has failed.
+func (c *Core) FlushNow() (ok bool, err error) {
+	c.l.SendNow(&c.own.out.accepted)
+	u := c.own.out.unsent
+	if u == nil {
+		return true, nil
+	}
+	if u.err == nil {
+		return false, nil
+	}
+	c.own.out.unsent = nil
+	return true, u.err
+}
+
 // FlushFirst is Flush for a task of the loop that goes on with what needs no access to the output: who has it may wait
 // for room as well, with bytes that are behind.
 func (c *Core) FlushFirst() error {

@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"ringo"
 	"ringo/buf"
 	"ringo/sock"
 )
@@ -119,6 +120,20 @@ var connRows = []*row{
 		}
 		if err == nil {
 			err = x.conn.Flush()
+		}
+		return n, err
+	}},
+	{method: "TryWrite", nets: streams, small: true, write: func(x *cell, p []byte) (n int, err error) {
+		for n < len(p) && err == nil {
+			var k int
+			k, err = x.conn.TryWrite(p[n:min(n+3*smallWrite, len(p))])
+			if !x.who.own && errors.Is(err, ringo.ErrNotTask) {
+				err = nil // a goroutine's is a Write
+			}
+			if n += k; k == 0 && err == nil {
+				k, err = x.conn.Write(p[n:min(n+smallWrite, len(p))])
+				n += k
+			}
 		}
 		return n, err
 	}},
@@ -229,6 +244,10 @@ var connRows = []*row{
 	})},
 
 	{method: "Close", ends: true, stays: true, ask: func(x *cell) error { return x.closed(x.c) }},
+	{method: "CloseSoon", ends: true, stays: true, ask: func(x *cell) error {
+		x.conn.CloseSoon()
+		return x.closed(x.c)
+	}},
 	{method: "Close/linger", nets: tcpOnly, ends: true, stays: true, ask: func(x *cell) error {
 		x.conn.SetLinger(1)
 		return x.closed(x.c)

@@ -350,6 +350,50 @@ func TestListenAndServe(t *testing.T) {
 	})
 }
 
+// ServeSets secures the connections of several addresses.
+func TestServeSets(t *testing.T) {
+	socktest.EachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		if err := socktls.ServeSets(t.Context(), nil, nil, nil, func(*socktls.Conn) {}); err == nil {
+			t.Error("served without a configuration")
+		}
+		if err := socktls.ServeSets(t.Context(), nil, nil, serverConfig(), nil); err == nil {
+			t.Error("served without a function")
+		}
+		var sets []*sock.ListenerSet
+		for range 2 {
+			set, err := sock.Reserve("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			sets = append(sets, set)
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		defer cancel()
+		ended := make(chan error)
+		go func() {
+			ended <- socktls.ServeSets(ctx, &cfg, sets, serverConfig(), func(c *socktls.Conn) { io.Copy(c, c) })
+		}()
+		for _, set := range sets {
+			c, err := tls.Dial("tcp", set.Addr().String(), clientConfig())
+			if err != nil {
+				t.Fatal(err)
+			}
+			p := []byte("hello")
+			c.Write(p)
+			if _, err := io.ReadFull(c, p); err != nil || string(p) != "hello" {
+				t.Errorf("echo: %q, %v", p, err)
+			}
+			c.Close()
+		}
+		cancel()
+		socktest.Within(patience, "the end", func() {
+			if err := <-ended; err != nil {
+				t.Error(err)
+			}
+		})
+	})
+}
+
 // OpenSSL's client speaks with it, and asks for new keys.
 func TestOpenSSL(t *testing.T) {
 	openssl, err := exec.LookPath("openssl")

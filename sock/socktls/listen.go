@@ -74,9 +74,27 @@ func ListenAndServe(ctx context.Context, cfg *ringo.Config, network, address str
 	if serve == nil {
 		return errors.New("socktls: ListenAndServe of a nil function")
 	}
-	return sock.ListenAndServe(ctx, cfg, network, address, func(raw *sock.Conn) {
+	return sock.ListenAndServe(ctx, cfg, network, address, secured(config, serve))
+}
+
+// ServeSets is sock.ServeSets for secured connections, as ListenAndServe is: for several addresses, and for sockets of
+// a sock.ListenConfig. Any goroutine may call it; it waits, so a task gets an error.
+func ServeSets(ctx context.Context, cfg *ringo.Config, sets []*sock.ListenerSet, config *tls.Config,
+	serve func(c *Conn)) error {
+	if err := check(config); err != nil {
+		return err
+	}
+	if serve == nil {
+		return errors.New("socktls: ServeSets of a nil function")
+	}
+	return sock.ServeSets(ctx, cfg, sets, secured(config, serve))
+}
+
+// secured is what serves a connection below TLS.
+func secured(config *tls.Config, serve func(c *Conn)) func(raw *sock.Conn) {
+	return func(raw *sock.Conn) {
 		c := Server(raw, config)
 		defer c.Close()
 		serve(c)
-	})
+	}
 }
