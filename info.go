@@ -109,7 +109,7 @@ func statsOf(s loop.Stats) Stats {
 		stats.Ops[n] = OpStats(o)
 	}
 	for n, o := range s.Lanes {
-		stats.Lanes[n] = LaneStats{o.Name, o.Max, o.Running, o.Waiting, o.Oldest, o.Waited, o.Longest}
+		stats.Lanes[n] = LaneStats(o)
 	}
 	return stats
 }

@@ -171,14 +171,19 @@ func funcName(pc uintptr) string {
 
 // LaneStats is how much a lane has to do.
 type LaneStats struct {
-	Name string
-	offload.Load
+	Name             string
+	Max              int
+	Running, Waiting int
+	Oldest           time.Duration
+	Waited           uint64
+	Longest          time.Duration
 }
 
 func (s *Set) laneStats() []LaneStats {
 	all := make([]LaneStats, Lanes)
 	for i := range s.lanes {
-		all[i] = LaneStats{laneWords[i].name, s.lanes[i].pool.Load()}
+		l := s.lanes[i].pool.Load()
+		all[i] = LaneStats{laneWords[i].name, l.Max, l.Running, l.Waiting, l.Oldest, l.Waited, l.Longest}
 	}
 	return all
 }
