@@ -2,14 +2,12 @@ package sock
 
 import (
 	"io"
-	"time"
 
 	"ringo/buf"
 	"ringo/internal/handle"
 	"ringo/internal/loop"
 	"ringo/internal/op"
 	"ringo/internal/sys"
-	"ringo/internal/timer"
 )
 
 // input is the receiving side of a connection: the bytes that are unread, and how
@@ -40,10 +38,8 @@ type input struct {
 	ready   bool // a receive may give something: nobody has said EAGAIN since
 	hup     bool // the peer has closed, or an urgent byte came: a short count proves nothing
 	eof     bool
-	fresh   bool  // something came since doubt was armed
-	err     int32 // of the stream, for ever; or a shortage, for the next who asks
-
-	doubt *doubt // nil: the receive is believed
+	err     int32       // of the stream, for ever; or a shortage, for the next who asks
+	doubt   doubtNumber // in the loop's doubts; 0: the receive is believed
 }
 
 type armed uint8
@@ -173,8 +169,10 @@ func (in *input) received(c *Conn, res int32, flags uint32) {
 	}
 	switch {
 	case flags&op.More != 0:
-		if in.fresh = true; in.doubt == nil {
-			in.doubt = c.local.newDoubt(c)
+		if in.doubt == 0 {
+			c.local.doubts.add(c)
+		} else {
+			in.doubt |= heard
 		}
 	case res > 0:
 		if in.pace == unproven && in.count <= 1 {
@@ -187,79 +185,6 @@ func (in *input) received(c *Conn, res int32, flags uint32) {
 		in.ready = true // what waits is read into plain memory
 	default:
 		in.err = res
-	}
-}
-
-// doubt is a multishot receive that has brought something lately. Connections that rest have none. Its size is one that
-// nothing else of a connection has (TestConnSize), so that what crowds have left is given back in whole pages.
-type doubt struct {
-	timer timer.Timer
-	next  *doubt // of those that nobody uses
-}
-
-// doubtAlarm is the connection as the owner of its doubt's timer.
-type doubtAlarm Conn
-
-// doubtAfter is for how long a multishot receive is believed that nothing came: so long at least, and twice as long at
-// most.
-const doubtAfter = time.Second
-
-// newDoubt arms a doubt.
-func (s *loopState) newDoubt(c *Conn) *doubt {
-	from := &s.doubts
-	if *from == nil {
-		from = &s.oldDoubts
-	}
-	d := *from
-	if d == nil {
-		d = new(doubt)
-	} else {
-		*from, d.next = d.next, nil
-	}
-	d.timer.Owner = (*doubtAlarm)(c)
-	c.in.fresh = false
-	s.l.Arm(&d.timer, s.l.After(doubtAfter))
-	return d
-}
-
-// believe ends the doubt.
-func (in *input) believe(c *Conn) {
-	d := in.doubt
-	if d == nil {
-		return
-	}
-	s := c.local
-	s.l.RemoveTimer(&d.timer)
-	in.doubt, d.timer.Owner = nil, nil
-	d.next, s.doubts = s.doubts, d
-	s.l.HasSpare()
-}
-
-// Fire asks, if nothing has come since it was armed.
-func (a *doubtAlarm) Fire(t *timer.Timer) {
-	c := (*Conn)(a)
-	if in := &c.in; in.fresh {
-		in.fresh = false
-		c.l.Arm(t, c.l.After(doubtAfter))
-	} else {
-		in.believe(c)
-		in.doubted(c)
-	}
-}
-
-// doubted asks behind a multishot receive that has brought something and then no
-// more: if the peer's reset comes while the kernel is busy with its bytes, Linux
-// (6.18 at least) reports the bytes and sleeps on, see
-// https://github.com/axboe/liburing/issues/1549 for the same with an end of stream.
-// A receive that is begun anew finds what there is.
-func (in *input) doubted(c *Conn) {
-	if in.how != receiving || c.core.Own(handle.In).Op.Canceled {
-		return
-	}
-	o := call(c.l, op.Poll)
-	o.Events = interest
-	if res, ok := c.try(o); ok && res > 0 {
-		in.disarm(c)
 	}
 }
 

@@ -27,8 +27,7 @@ type loopState struct {
 	spare      [][]byte // memory for unread bytes
 	old        [][]byte // such that was spare before the last Trim
 	packet     *packetLocal
-	doubts     *doubt // that nobody uses
-	oldDoubts  *doubt // for longer
+	doubts     doubts
 }
 
 // kernelCall is a call on a descriptor that needs no turn and does not wait.
@@ -44,7 +43,7 @@ func loopStateOf(l *loop.Loop) *loopState {
 		return s
 	}
 	s := &loopState{l: l, recv: op.Op{Code: op.Recv}, send: op.Op{Code: op.Send}}
-	s.file.call = s.file.send
+	s.file.call, s.doubts.l = s.file.send, l
 	l.SetLocal(s)
 	s.pipes.Register(l)
 	s.detached.Register(l)
@@ -104,8 +103,8 @@ func (s *loopState) putMem(b []byte) {
 func (s *loopState) Trim() (more bool) {
 	clear(s.old)
 	s.spare, s.old = s.old[:0], s.spare
-	s.doubts, s.oldDoubts = nil, s.doubts
-	more = s.pipes.Trim() || len(s.old) > 0 || s.oldDoubts != nil
+	s.doubts.trim()
+	more = s.pipes.Trim() || len(s.old) > 0
 	if pl := s.packet; pl != nil && pl.owner == nil {
 		if !pl.used {
 			s.packet = nil
