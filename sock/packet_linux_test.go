@@ -745,3 +745,42 @@ func batchChild() int {
 	}
 	return 0
 }
+
+// A batch of an IPv4 socket takes its addresses in both ways of writing them, by tasks and goroutines, and stops at one
+// of IPv6.
+func TestWriteBatchMapped(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		onLoop(t, cfg, func(l *ringo.Loop) {
+			c, err := sock.ListenPacket(l, "udp4", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			port := c.LocalAddr().(*net.UDPAddr).Port
+			send := func(context.Context) error {
+				var ms []sock.Message
+				for _, ip := range []string{"127.0.0.1", "::ffff:127.0.0.1", "::1"} {
+					to := netip.AddrPortFrom(netip.MustParseAddr(ip), uint16(port))
+					ms = append(ms, sock.Message{Buffers: [][]byte{[]byte(ip)}, Addr: to})
+				}
+				var wrong *net.AddrError
+				if n, err := c.WriteBatch(ms); n != 2 || !errors.As(err, &wrong) {
+					t.Errorf("WriteBatch = %d, %v, want the two of IPv4 and a *net.AddrError", n, err)
+				}
+				for _, m := range ms[:2] {
+					p := make([]byte, 100)
+					n, from, err := c.ReadFromUDPAddrPort(p)
+					if want := string(m.Buffers[0]); err != nil || string(p[:n]) != want || !from.Addr().Is4() {
+						t.Errorf("%q came from %v, %v, want %q", p[:n], from, err, want)
+					}
+				}
+				return nil
+			}
+			c.SetReadDeadline(time.Now().Add(patience))
+			send(context.Background())
+			if err := l.Offload(send); err != nil {
+				t.Fatal(err)
+			}
+		})
+	})
+}
