@@ -291,7 +291,7 @@ func (s *listenerSink) Complete(o *op.Op, res int32, flags uint32) {
 	case closing:
 		ln.core.Settle()
 	case flags&op.More == 0 && ln.late.expected:
-		ln.takeLast()
+		ln.closeForLate()
 	}
 }
 
@@ -363,12 +363,12 @@ func (o *listenerHooks) Closing() {
 }
 
 // Settled closes what nobody has asked for, or keeps it for those who will.
-func (o *listenerHooks) Settled() { o.ln.late.take(o.ln.l, &o.ln.queue) }
+func (o *listenerHooks) Settled() { o.ln.takeLast() }
 
 // Closed tells the Run that nobody listens there any more. Where the loop had ended before the last caller left,
 // nobody was told Settled.
 func (o *listenerHooks) Closed() {
-	o.Settled()
+	o.ln.late.take(o.ln.l, &o.ln.queue)
 	o.ln.leave()
 }
 

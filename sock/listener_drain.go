@@ -14,8 +14,9 @@ import (
 // latecomers are the peers that had connected when the drain began, and that nobody had asked for: their connections
 // outlive the listener's descriptor, and Accept goes on with them, until Grace ends.
 //
-//	drain ──▶ the armed accept ends ──▶ the kernel's backlog is taken in ──▶ the descriptor is closed
-//	                                                                            └─▶ Accept gives one after the other
+//	drain ──▶ the armed accept ends ──▶ callers in Accept leave ──▶ the kernel's backlog is taken in
+//	                                                                   ├─▶ the descriptor is closed, at once
+//	                                                                   └─▶ Accept gives one after the other
 //
 // To close the descriptor at once would reset them: a program that is restarted would lose requests that it
 // has been sent.
@@ -43,28 +44,33 @@ func (ln *Listener) drain() {
 		ln.cancelAccept() // its end comes back here
 		return
 	}
-	ln.takeLast()
+	ln.closeForLate()
 }
 
-// takeLast takes in who has connected, and closes the descriptor. Nothing of the loop's is armed, but for the accept
-// of a task that is in AcceptConn, and gets what that brings.
+// closeForLate begins the close. Nothing of the loop's is armed, but for the accept of a task that is in AcceptConn,
+// and gets what that brings.
+func (ln *Listener) closeForLate() {
+	ln.late.keep(ln.l)
+	ln.core.BeginClose()
+}
+
+// takeLast takes in who has connected, the moment before the descriptor is closed.
 func (ln *Listener) takeLast() {
 	late := &ln.late
-	late.keep(ln.l)
-	if ln.core.Reclaim(handle.In) { // else it belongs to a goroutine in Accept, which empties it
-		late.take(ln.l, &ln.queue)
+	late.take(ln.l, &ln.queue)
+	if !late.mayHave() {
+		return
 	}
 	o := op.Op{Code: op.Accept, FD: ln.core.FD()}
 	for range latecomersMax {
 		s, ok := ln.l.Try(&o)
 		if !ok || s < 0 && s != -sys.ECONNABORTED {
-			break
+			return
 		}
 		if s >= 0 {
 			late.push(s)
 		}
 	}
-	ln.core.BeginClose()
 }
 
 // acceptLate is Accept of a listener that is closed, or whose caller must not wait.
