@@ -13,11 +13,12 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"ringo"
+	"ringo/logs"
 	"ringo/sock"
 )
 
 func main() {
-	if err := run(os.Stdout); err != nil {
+	if err := run(logs.NewWriter(os.Stdout, nil)); err != nil {
 		log.Fatal(err)
 	}
 }
@@ -55,7 +56,7 @@ func inTasks(l *ringo.Loop, s *fasthttp.Server, ln *sock.Listener) error {
 		if err != nil {
 			return err
 		}
-		l.Post(func() { s.ServeConn(c) })
+		l.Post(func() { s.ServeConn(c) }) //ringo:offloaded it waits in c only: no body of this server is a file
 	}
 }
 
@@ -69,7 +70,7 @@ func ask(l *ringo.Loop, address string) (status int, body []byte, err error) {
 	client := &fasthttp.HostClient{Addr: address, Dial: func(address string) (net.Conn, error) {
 		return sock.Dial(l, "tcp", address)
 	}}
-	defer client.CloseIdleConnections()
+	defer client.CloseIdleConnections() //ringo:offloaded its connections are Dial's
 	err = l.Offload(func(context.Context) error {
 		status, body, err = client.Get(nil, "http://"+address)
 		return err

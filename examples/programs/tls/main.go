@@ -16,6 +16,7 @@ import (
 
 	"ringo"
 	"ringo/examples/programs/internal/selfsigned"
+	"ringo/logs"
 	"ringo/sock"
 )
 
@@ -23,7 +24,7 @@ import (
 var patience = 10 * time.Second
 
 func main() {
-	if err := run(os.Stdout); err != nil {
+	if err := run(logs.NewWriter(os.Stdout, nil)); err != nil {
 		log.Fatal(err)
 	}
 }

@@ -36,6 +36,8 @@ type info struct {
 type outerUse struct {
 	param  *ssa.Parameter
 	method string
+	at     ssa.Instruction // where
+	via    []string
 }
 
 // A scanner looks at one function.
@@ -70,15 +72,9 @@ func (w *World) scan(f *ssa.Function) *info {
 func (w *World) started(f *ssa.Function) []edge {
 	s := &scanner{w: w, f: f, info: &info{}, alone: true}
 	known := w.scan(f)
-	if len(known.outer) == 0 || len(f.Blocks) == 0 {
-		return known.edges
-	}
-	s.instr = f.Blocks[0].Instrs[0]
 	for _, u := range known.outer {
+		s.instr, s.via = u.at, u.via
 		s.parameter(u)
-	}
-	for i := range s.edges {
-		s.edges[i].pos = f.Pos()
 	}
 	return append(slices.Clone(known.edges), s.edges...)
 }
@@ -123,7 +119,8 @@ func (s *scanner) parameter(u outerUse) {
 			s.uses = append(s.uses, use)
 		}
 	case flow.Around(u.param.Parent(), s.f) && !s.alone:
-		if !slices.Contains(s.outer, u) {
+		same := func(o outerUse) bool { return o.param == u.param && o.method == u.method }
+		if !slices.ContainsFunc(s.outer, same) {
 			s.outer = append(s.outer, u)
 		}
 	default:
@@ -189,7 +186,7 @@ func (s *scanner) called(origins []ssa.Value, method string, args []ssa.Value) (
 	for _, r := range origins {
 		switch r := r.(type) {
 		case *ssa.Parameter:
-			s.parameter(outerUse{r, method})
+			s.parameter(outerUse{r, method, s.instr, slices.Clone(s.via)})
 			known = true
 		case *ssa.MakeInterface:
 			known = true

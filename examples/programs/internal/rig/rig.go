@@ -69,7 +69,7 @@ func Start(t testing.TB, cfg ringo.Config) *Rig {
 	go func() {
 		defer close(r.done)
 		r.err = ringo.Run(ctx, &cfg, func(l *ringo.Loop) error {
-			started <- l
+			started <- l //ringo:offloaded there is room for all of them
 			r.leave.Recv()
 			return nil
 		})

@@ -19,7 +19,7 @@ func main() {
 }
 
 func report(l *ringo.Loop, w io.Writer) {
-	line := func(s string) { fmt.Fprintln(w, s) }
+	line := func(s string) { fmt.Fprintln(w, s) } // want `\(\*os.File\).Write .*Loop\).Go at main.go:24 .*fmt.Fprintln`
 	line("now")
-	l.Go(func() { line("later") }) // want `\(\*os.File\).Write `
+	l.Go(func() { line("later") })
 }
