@@ -20,8 +20,9 @@ var groups = []group{
 	{"stops the program for a while", offload, "runtime", "GC"},
 	{"stops the program for a while", offload, "runtime/debug", "FreeOSMemory"},
 	{"fails, because a loop would wait for it", "a goroutine", "ringo", "Run"},
-	{"fails, because a loop would wait for it", "a goroutine", "ringo/sock", "ListenAndServe"},
-	{"fails, because a loop would wait for it", "a goroutine", "ringo/sock/socktls", "ListenAndServe"},
+	{"fails, because a loop would wait for it", "a goroutine", "ringo/sock", "ListenAndServe ServeSets"},
+	{"fails, because a loop would wait for it", "a goroutine", "(*ringo/sock.ListenConfig)", "ListenAndServe"},
+	{"fails, because a loop would wait for it", "a goroutine", "ringo/sock/socktls", "ListenAndServe ServeSets"},
 
 	{"waits for the disk", files, "os", "Open OpenFile Create CreateTemp ReadFile WriteFile ReadDir Stat Lstat " +
 		"Remove " +
