@@ -40,11 +40,10 @@ func FilesComplete(t *testing.T) {
 // RunFiles is Run for package file: the methods of files on a disk and of the ends of pipes.
 func RunFiles(t *testing.T, driver string) {
 	var cells atomic.Int64
-	t.Cleanup(func() { t.Logf("%d cells", cells.Load()) })
+	var parts []part
 	for _, kind := range []string{"pipe", "disk", "dir"} {
 		for _, who := range callers {
-			t.Run(kind+"/"+who.name, func(t *testing.T) {
-				t.Parallel() // they mostly wait
+			parts = append(parts, part{kind + "/" + who.name, func(t *testing.T) {
 				m := &matrix{driver: driver}
 				defer m.end(t)
 				for _, row := range fileRows {
@@ -60,9 +59,11 @@ func RunFiles(t *testing.T, driver string) {
 						}
 					})
 				}
-			})
+			}})
 		}
 	}
+	together(t, parts)
+	t.Logf("%d cells", cells.Load())
 }
 
 // fileCell is one call of a method of a pipe's end, or many of one of a file on a disk, and what happens to them.
