@@ -35,6 +35,12 @@ func (d *doubts) pass(ns int64) {
 	}
 }
 
+// doubting is what is known of a connection in the queue.
+type doubting struct {
+	ns    int64 // until it is looked at
+	heard bool
+}
+
 // Doubts are held against a map: who came in leaves when it is due and nothing was heard, or when it says so, and
 // never sooner, whatever the others do; and the queue grows with those that came in lately only.
 func TestDoubts(t *testing.T) {
@@ -52,11 +58,11 @@ func playDoubts(t *testing.T, l *loop.Loop, r *rand.Rand, conns int) {
 	for i := range all {
 		all[i] = &Conn{atHand: &atHand{local: s}, l: l}
 	}
-	left := map[*Conn]int64{} // until they are looked at
+	left := map[*Conn]*doubting{}
 	pass := func(ns int64) {
 		d.pass(ns)
-		for c := range left {
-			left[c] -= ns
+		for _, w := range left {
+			w.ns -= ns
 		}
 	}
 	for range 20_000 {
@@ -65,9 +71,10 @@ func playDoubts(t *testing.T, l *loop.Loop, r *rand.Rand, conns int) {
 		case 0, 1, 2:
 			if c.in.doubt == 0 {
 				d.add(c)
-				left[c] = int64(doubtAfter)
+				left[c] = &doubting{ns: int64(doubtAfter)}
 			} else {
 				c.in.doubt |= heard
+				left[c].heard = true
 			}
 		case 3, 4:
 			c.in.believe(c)
@@ -98,14 +105,14 @@ func playDoubts(t *testing.T, l *loop.Loop, r *rand.Rand, conns int) {
 }
 
 // fireDoubts has the timer fire for all that are due, as often as that takes.
-func fireDoubts(d *doubts, left map[*Conn]int64) {
+func fireDoubts(d *doubts, left map[*Conn]*doubting) {
 	for again := true; again; {
-		for c, ns := range left {
-			if ns > 0 {
+		for c, w := range left {
+			if w.ns > 0 {
 				continue
 			}
-			if delete(left, c); c.in.doubt&heard != 0 {
-				left[c] = int64(doubtAfter)
+			if delete(left, c); w.heard {
+				left[c] = &doubting{ns: int64(doubtAfter)}
 			}
 		}
 		d.Fire(&d.timer)
@@ -114,14 +121,14 @@ func fireDoubts(d *doubts, left map[*Conn]int64) {
 }
 
 // checkDoubts compares.
-func checkDoubts(t *testing.T, d *doubts, all []*Conn, left map[*Conn]int64) {
+func checkDoubts(t *testing.T, d *doubts, all []*Conn, left map[*Conn]*doubting) {
 	t.Helper()
 	for i, c := range all {
-		_, in := left[c]
+		w, in := left[c]
 		if in != (c.in.doubt != 0) {
 			t.Fatalf("connection %d: in the queue %t, want %t", i, c.in.doubt != 0, in)
 		}
-		if in && d.queue[c.in.doubt.place()] != (doubt{c, left[c] + d.l.NowNS()}) {
+		if in && d.queue[c.in.doubt.place()] != (doubt{c, w.ns + d.l.NowNS()}) {
 			t.Fatalf("connection %d is not where it believes to be, or due at another time", i)
 		}
 	}
