@@ -10,7 +10,7 @@
 //
 // The functions on names are package os's: Stat, Rename, RemoveAll, ReadDir and so on. Some
 // have other names: os.Readlink is [ReadLink], filepath.WalkDir is [Walk], and os.OpenRoot
-// is [OpenDir]. CopyFS is missing, and Chdir is a method of File. A [Dir] confines names to a directory, as
+// is [OpenDir]. Chdir is a method of File. A [Dir] confines names to a directory, as
 // os.Root does, and is an fs.FS. [ReadDir] reads the entries of a directory, [List] and a File's
 // ReadDir read them in steps. [WriteFileAtomic] replaces a file as a whole. [CopyFile],
 // [Copy] and io.Copy from one File to another copy within the kernel. Pipes,

@@ -1,0 +1,106 @@
+package file
+
+import (
+	"errors"
+	"io/fs"
+	"path/filepath"
+)
+
+// DirFS is the files below a directory as an fs.FS, as os.DirFS is, for any goroutine and any task: with fs.ReadDirFS,
+// fs.StatFS, fs.ReadFileFS and fs.ReadLinkFS. The directory is looked up by its name at each call, and links are
+// followed wherever they lead; Dir.FS has neither. Its calls may wait; a task parks.
+func DirFS(dir string) fs.FS { return namedFS(dir) }
+
+// namedFS is the name of the directory.
+type namedFS string
+
+var _ interface {
+	fs.ReadDirFS
+	fs.StatFS
+	fs.ReadFileFS
+	fs.ReadLinkFS
+} = namedFS("")
+
+// at is the name as the system has it.
+func (s namedFS) at(what, name string) (string, error) {
+	if s == "" {
+		return "", pathError(what, name, errors.New("file: DirFS with empty root"))
+	}
+	local, err := filepath.Localize(name)
+	if err != nil {
+		return "", pathError(what, name, fs.ErrInvalid)
+	}
+	return filepath.Join(string(s), local), nil
+}
+
+// Open opens a file or a directory, as a *File.
+func (s namedFS) Open(name string) (fs.File, error) {
+	at, err := s.at("open", name)
+	if err != nil {
+		return nil, err
+	}
+	f, err := Open(at)
+	if err != nil {
+		return nil, seen(err, "open", name)
+	}
+	return f, nil
+}
+
+// ReadDir gives a directory's entries, sorted by name.
+func (s namedFS) ReadDir(name string) ([]fs.DirEntry, error) {
+	at, err := s.at("readdir", name)
+	if err != nil {
+		return nil, err
+	}
+	entries, err := ReadDir(at)
+	return entries, seen(err, "readdir", name)
+}
+
+// ReadFile gives all that a file holds.
+func (s namedFS) ReadFile(name string) ([]byte, error) {
+	at, err := s.at("readfile", name)
+	if err != nil {
+		return nil, err
+	}
+	b, err := ReadFile(at)
+	return b, seen(err, "open", name)
+}
+
+// Stat describes a file.
+func (s namedFS) Stat(name string) (fs.FileInfo, error) { return s.stat("stat", name, Stat) }
+
+// Lstat describes a link itself.
+func (s namedFS) Lstat(name string) (fs.FileInfo, error) { return s.stat("lstat", name, Lstat) }
+
+func (s namedFS) stat(what, name string, stat func(string) (fs.FileInfo, error)) (fs.FileInfo, error) {
+	at, err := s.at(what, name)
+	if err != nil {
+		return nil, err
+	}
+	info, err := stat(at)
+	if err != nil {
+		return nil, seen(err, what, name)
+	}
+	return info, nil
+}
+
+// ReadLink gives what a link leads to.
+func (s namedFS) ReadLink(name string) (string, error) {
+	at, err := s.at("readlink", name)
+	if err != nil {
+		return "", err
+	}
+	to, err := ReadLink(at)
+	return to, seen(err, "readlink", name)
+}
+
+// OpenInRoot opens a file in a directory to read it, and follows no link out of that, as os.OpenInRoot does. For
+// several files OpenDir is the way. It may wait; a task parks.
+func OpenInRoot(dir, name string) (*File, error) {
+	d, err := OpenDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer d.Close()
+	return d.Open(name)
+}
