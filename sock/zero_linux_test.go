@@ -66,12 +66,16 @@ func TestNilLoop(t *testing.T) {
 		"AdoptListener":  func(l *ringo.Loop) error { return second(sock.AdoptListener(l, ln)) },
 		"AdoptPacket":    func(l *ringo.Loop) error { return second(sock.AdoptPacket(l, udp)) },
 		"AdoptUnixgram":  func(l *ringo.Loop) error { return second(sock.AdoptUnixgram(l, unixgram)) },
+		"AdoptIP":        func(l *ringo.Loop) error { return second(sock.AdoptIP(l, udp)) },
 		"Poll":           func(l *ringo.Loop) error { return second(sock.Poll(l, unixgram)) },
 		"Serve":          func(l *ringo.Loop) error { return sock.Serve(l, new(sock.Listener), new(sock.Handler)) },
 
-		"Dialer.Dial":         func(l *ringo.Loop) error { return second(d.Dial(l, "unix", path)) },
-		"Dialer.DialContext":  func(l *ringo.Loop) error { return second(d.DialContext(ctx, l, "tcp", "localhost:9")) },
-		"Dialer.DialPacket":   func(l *ringo.Loop) error { return second(d.DialPacket(l, "udp", "localhost:9")) },
+		"Dialer.Dial":        func(l *ringo.Loop) error { return second(d.Dial(l, "unix", path)) },
+		"Dialer.DialContext": func(l *ringo.Loop) error { return second(d.DialContext(ctx, l, "tcp", "localhost:9")) },
+		"Dialer.DialPacket":  func(l *ringo.Loop) error { return second(d.DialPacket(l, "udp", "localhost:9")) },
+		"Dialer.DialPacketContext": func(l *ringo.Loop) error {
+			return second(d.DialPacketContext(ctx, l, "udp", "localhost:9"))
+		},
 		"Dialer.DialUnixgram": func(l *ringo.Loop) error { return second(d.DialUnixgram(l, path)) },
 		"Dialer.Func":         func(l *ringo.Loop) error { return second(d.Func(l)(ctx, "tcp", "127.0.0.1:9")) },
 
@@ -84,6 +88,7 @@ func TestNilLoop(t *testing.T) {
 		"AdoptConfig.AdoptListener": func(l *ringo.Loop) error { return second(ac.AdoptListener(l, ln)) },
 		"AdoptConfig.AdoptPacket":   func(l *ringo.Loop) error { return second(ac.AdoptPacket(l, udp)) },
 		"AdoptConfig.AdoptUnixgram": func(l *ringo.Loop) error { return second(ac.AdoptUnixgram(l, unixgram)) },
+		"AdoptConfig.AdoptIP":       func(l *ringo.Loop) error { return second(ac.AdoptIP(l, udp)) },
 
 		"Conn.MoveTo": func(l *ringo.Loop) (err error) {
 			onLoop(t, ringo.Config{Driver: "poll"}, func(here *ringo.Loop) {
