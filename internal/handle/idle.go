@@ -75,14 +75,17 @@ func (f *foreign) lastLook(h *half) (int32, error) {
 }
 
 // do runs the op of a foreign caller that has access, and waits if it must.
-func (f *foreign) do(h *half) (int32, error) {
+func (f *foreign) do(h *half) (int32, error) { return f.unlessDeserted(h, f.run) }
+
+// unlessDeserted waits in a way that a drain ends, if it is for input.
+func (f *foreign) unlessDeserted(h *half, wait func(*half) (int32, error)) (int32, error) {
 	if h.dir == Out {
-		return f.run(h)
+		return wait(h)
 	}
 	if f.c.Deserted() {
 		return f.lastLook(h)
 	}
-	res, err := f.run(h)
+	res, err := wait(h)
 	if err == os.ErrDeadlineExceeded && f.c.Deserted() {
 		return f.lastLook(h)
 	}

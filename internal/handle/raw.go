@@ -70,7 +70,7 @@ func (c *Core) transferOwn(dir Dir, f func(fd uintptr) bool) error {
 		return ErrUnread
 	}
 	h.raw = f
-	_, err = g.waitByPoll(h)
+	_, err = g.unlessDeserted(h, g.waitByPoll)
 	return err
 }
 
@@ -91,6 +91,10 @@ func (h *half) restore() {
 	f := h.f
 	h.raw = nil
 	f.mu.Lock()
+	if h.interrupted {
+		h.interrupted = false
+		f.setDeadline(h)
+	}
 	h.busy, h.wanted, h.ahead = false, false, 0
 	h.unlend(&f.c.own.dirs[h.dir])
 	if f.isClosing() {
