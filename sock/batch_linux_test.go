@@ -333,7 +333,7 @@ var followers = []follower{
 		x.write(x.c, 100_000)
 		x.write(x.c, 10)
 	}},
-	{name: "WriteV of little", quick: true, do: func(x *batch) {
+	{name: "WriteV of little", do: func(x *batch) {
 		p := x.next(300)
 		_, err := x.c.WriteV([][]byte{p[:1], nil, p[1:100], p[100:]})
 		x.must("WriteV", err)
