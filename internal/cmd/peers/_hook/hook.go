@@ -67,10 +67,20 @@ func start() {
 
 // Loop is a loop for a new handle.
 func Loop() *ringo.Loop {
+	count()
+	return all[next.Add(1)%loops]
+}
+
+// listeners is the loop of all that is bound: the loops of a Run may share a port, which tests take for an error.
+func listeners() *ringo.Loop {
+	count()
+	return all[0]
+}
+
+func count() {
 	if made != nil {
 		made.Write([]byte{'.'})
 	}
-	return all[next.Add(1)%loops]
 }
 
 func dial(ctx context.Context, d *net.Dialer, network, address string) (net.Conn, error, bool) {
@@ -126,7 +136,7 @@ func listening(lc *net.ListenConfig) *sock.ListenConfig {
 }
 
 func listen(ctx context.Context, lc *net.ListenConfig, network, address string) (net.Listener, error, bool) {
-	l := Loop()
+	l := listeners()
 	var ln *sock.Listener
 	var err error
 	r := listening(lc)
@@ -171,7 +181,7 @@ func listenPacket(ctx context.Context, lc *net.ListenConfig, network, address st
 		}
 		return c, nil, true
 	}
-	c, err := r.ListenPacket(Loop(), network, address)
+	c, err := r.ListenPacket(listeners(), network, address)
 	if err != nil {
 		return nil, err, true
 	}
