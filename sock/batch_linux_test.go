@@ -11,6 +11,7 @@ import (
 	"math"
 	"net"
 	"os"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -29,12 +30,27 @@ type batch struct {
 	here, there *ringo.Loop // here is the connection's
 	c           *sock.Conn
 	peer        *net.TCPConn
-	filler      int    // zeros that went out before the stream, so that nothing more fits
-	at          int    // of the stream, which is what was written since
-	file        string // with the stream
+	fillers     []filler // so that nothing more fits
+	at          int      // of the stream, which is what was written beside
+	file        string   // with the stream
 	open        chan struct{}
 	opened      bool
 	got         chan error // the reader's verdict
+}
+
+// filler is zeros that went out between bytes of the stream.
+type filler struct{ at, n int }
+
+// withoutFillers is the stream of what came.
+func (x *batch) withoutFillers(p []byte) ([]byte, error) {
+	for _, f := range x.fillers {
+		end := f.at + f.n
+		if len(p) < end || bytes.Count(p[f.at:end], []byte{0}) != f.n {
+			return nil, fmt.Errorf("of %d bytes those from %d to %d are not what filled the socket", len(p), f.at, end)
+		}
+		p = slices.Delete(p, f.at, end)
+	}
+	return p, nil
 }
 
 // next is the next n bytes of the stream.
@@ -72,11 +88,10 @@ func (x *batch) read() {
 			x.got <- fmt.Errorf("the peer, after %d bytes: %w", len(p), err)
 			return
 		}
-		if len(p) < x.filler || bytes.Count(p[:x.filler], []byte{0}) != x.filler {
-			x.got <- fmt.Errorf("the first %d of %d bytes are not what filled the socket", x.filler, len(p))
+		if p, err = x.withoutFillers(p); err != nil {
+			x.got <- err
 			return
 		}
-		p = p[x.filler:]
 		if bad := mismatch(p, 0); bad >= 0 {
 			x.got <- fmt.Errorf("byte %d of %d is wrong", bad, len(p))
 		} else if len(p) != x.at {
@@ -103,11 +118,11 @@ func (x *batch) block() {
 		x.Fatal(err)
 	}
 	for same := 0; same < 3; pause(x.here) { // what was sent may still be on its way
-		before := x.filler
+		more := filler{at: x.at}
 		rc.Control(func(fd uintptr) {
 			for size := 4096; size > 0; {
 				n, err := syscall.Write(int(fd), make([]byte, size))
-				if x.filler += max(0, n); err == syscall.EAGAIN {
+				if more.n += max(0, n); err == syscall.EAGAIN {
 					size /= 64
 				} else if err != nil {
 					x.Error(err)
@@ -115,7 +130,8 @@ func (x *batch) block() {
 				}
 			}
 		})
-		if same++; before != x.filler {
+		if same++; more.n > 0 {
+			x.fillers = append(x.fillers, more)
 			same = 0
 		}
 	}
