@@ -324,36 +324,3 @@ func TestNamesHang(t *testing.T) {
 		})
 	})
 }
-
-// A dial keeps its time limit also where its look-up has to wait in line for others.
-func TestNamesWaitInLine(t *testing.T) {
-	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		cfg.Offload = 1
-		server := newNameServer(t, map[string][]netip.Addr{"a.test": addrsOf("127.0.0.1")})
-		onLoop(t, cfg, func(l *ringo.Loop) {
-			held, begun := make(chan bool), make(chan bool)
-			holder := l.Go(func() {
-				l.Offload(func(context.Context) error { close(begun); <-held; return nil })
-			})
-			eventuallyOn(t, l, "the only place is taken", func() bool {
-				select {
-				case <-begun:
-					return true
-				default:
-					return false
-				}
-			})
-			d := sock.Dialer{Resolver: server.resolver(), Timeout: 20 * time.Millisecond}
-			_, err := d.Dial(l, "tcp", "a.test.:1")
-			var dns *net.DNSError
-			if !late(err) || !os.IsTimeout(err) || !errors.As(err, &dns) {
-				t.Errorf("Dial: %v, want a look-up's timeout", err)
-			}
-			if n := server.questions(); n != 0 {
-				t.Errorf("%d questions were asked", n)
-			}
-			close(held)
-			holder.Wait()
-		})
-	})
-}

@@ -74,7 +74,9 @@ func TestDialWithoutSlotSaysSo(t *testing.T) {
 			late.Timeout = 10 * time.Millisecond
 			_, err := late.Dial(l, "tcp", "name.invalid:1")
 			var op *net.OpError
-			if !errors.As(err, &op) || !op.Timeout() || !errors.Is(err, os.ErrDeadlineExceeded) ||
+			var dns *net.DNSError
+			if !errors.As(err, &op) || !op.Timeout() ||
+				!errors.As(err, &dns) || dns.Name != "name.invalid" || !errors.Is(err, os.ErrDeadlineExceeded) ||
 				!strings.Contains(err.Error(), "no slot came free in time for one of the look-ups of names") {
 				t.Errorf("a dial whose look-up has no slot: %v", err)
 			}

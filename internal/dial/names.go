@@ -2,8 +2,10 @@ package dial
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/netip"
+	"os"
 	"strconv"
 	"time"
 
@@ -37,6 +39,15 @@ func Passed(end time.Time) bool { return !end.IsZero() && !time.Now().Before(end
 // lateName is the error of a look-up that did not come to an answer in time.
 func lateName(host string) error {
 	return &net.DNSError{Err: Late.Error(), Name: host, IsTimeout: true, IsTemporary: true, UnwrapErr: Late}
+}
+
+// unslotted makes the error of a look-up that got no slot in time one of look-ups.
+func unslotted(host string, err error) error {
+	var dns *net.DNSError
+	if errors.As(err, &dns) || !errors.Is(err, os.ErrDeadlineExceeded) {
+		return err
+	}
+	return &net.DNSError{Err: err.Error(), Name: host, IsTimeout: true, IsTemporary: true, UnwrapErr: err}
 }
 
 // Beside runs a look-up here if it asks nobody, else on a goroutine, until end if that is not the zero time. T, may

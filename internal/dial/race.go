@@ -170,6 +170,7 @@ func (r *Race) look(f family) {
 		if errors.Is(err, context.Canceled) && r.expired() {
 			err = lateName(r.Host)
 		}
+		err = unslotted(r.Host, err)
 		r.lookups = slices.DeleteFunc(r.lookups, func(o *loop.Task) bool { return o == t })
 		r.found(f, addrs, err)
 	})
