@@ -36,7 +36,7 @@ type foreign struct {
 	raw     syscall.RawConn // of file
 	closing atomic.Bool     // they were told; set under mu
 	orphan  bool            // the loop is done with the descriptor: the last foreign caller settles it, or closes it
-	taken   bool            // a foreign caller closes the descriptor
+	taken   bool            // somebody closes the descriptor: a foreign caller, or the loop if none was left
 	closed  bool            // the descriptor is closed
 	pinned  int32           // calls that use the descriptor's number beside the two directions
 	closers line            // in Close
@@ -299,12 +299,22 @@ func (f *foreign) settle() {
 	if idle {
 		f.closeFile()
 	}
-	last, registry := idle && f.pinned == 0 && f.orphan, f.registry
+	last, registry := idle && f.pinned == 0 && f.orphan && !f.taken, f.registry
 	f.taken = f.taken || last && registry != nil
 	f.mu.Unlock()
-	if last && (registry != nil || !f.c.l.Call(f.c.Settle)) {
+	if last && (registry != nil || !f.c.l.Call(f.c.Settle) && f.take()) {
 		f.closeFD(registry)
 	}
+}
+
+// take makes the caller the one that closes the descriptor of an orphan, whose loop takes no mail any more; false if
+// that does so itself, as it ends.
+func (f *foreign) take() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	was := f.taken
+	f.taken = true
+	return !was
 }
 
 // closeFD closes the descriptor on the thread of the last foreign caller, where no loop does: of a handle that is in
@@ -353,14 +363,18 @@ func (f *foreign) beginCloseLocked() (told line) {
 }
 
 // orphanIfUsed leaves the descriptor, which the loop no longer uses, to the foreign callers that
-// still do; false if there are none.
+// still do, or are about to close it; false if there are none: then it is the loop that closes it.
 func (f *foreign) orphanIfUsed() bool {
 	if f == nil || f == nobody {
 		return false
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.taken {
+		return true
+	}
 	f.orphan = f.halves[In].busy || f.halves[Out].busy || f.pinned > 0
+	f.taken = !f.orphan
 	return f.orphan
 }
 

@@ -98,18 +98,20 @@ func (c *call) in() string {
 
 // CancelWait takes the call back if it has not begun. If it has, its context is
 // done and the task waits for it, because it may write to what the task owns.
-func (c *call) CancelWait(t *Task) { c.takeBack(t.cause()) }
-
-// Fire is told when the time has passed by which it was to begin. Where there are slots it is about to.
-func (c *call) Fire(*timer.Timer) {
-	if load := c.lane.pool.Load(); load.Running >= load.Max {
-		c.takeBack(os.ErrDeadlineExceeded)
+func (c *call) CancelWait(t *Task) {
+	if c.lane.pool.TryCancel(&c.job) {
+		c.givenUp(t.cause())
 	}
 }
 
-func (c *call) takeBack(cause error) {
-	if c.lane.pool.TryCancel(&c.job) {
-		c.err = c.lane.late(cause)
-		c.task.l.Ready(c.task)
+// Fire is told when the time has passed by which it was to begin.
+func (c *call) Fire(*timer.Timer) {
+	if c.lane.pool.TryGiveUp(&c.job) {
+		c.givenUp(os.ErrDeadlineExceeded)
 	}
+}
+
+func (c *call) givenUp(cause error) {
+	c.err = c.lane.late(cause)
+	c.task.l.Ready(c.task)
 }

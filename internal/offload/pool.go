@@ -109,6 +109,17 @@ func (p *Pool) TryCancel(j *Job) bool {
 	panic("offload: job cancelled in a pool where it was not submitted")
 }
 
+// TryGiveUp is TryCancel of a job for which no worker was free. One that a worker is on its way to is left.
+func (p *Pool) TryGiveUp(j *Job) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if j.pool != p || j.since.IsZero() {
+		return false
+	}
+	p.unlink(j)
+	return true
+}
+
 // Load is how much a pool has to do.
 type Load struct {
 	Max     int           // how many may run
