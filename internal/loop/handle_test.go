@@ -2,6 +2,7 @@ package loop_test
 
 import (
 	"context"
+	"runtime"
 	"slices"
 	"testing"
 	"time"
@@ -88,6 +89,7 @@ func TestCallAtTheEnd(t *testing.T) {
 				<-begun
 				for l.Call(func() { ran++ }) {
 					accepted++
+					runtime.Gosched() // the loop's thread needs a processor to end, and Go's scheduler has few
 				}
 			}()
 			if err := run(t, cfg, func(loop *loop.Loop) error { l = loop; close(begun); return nil }); err != nil {
