@@ -48,14 +48,17 @@ var long = bytesOf(40_000)
 // end makes one end of a copy, with the directory that it is in.
 type end func(t *testing.T, lib library, dir string) copier
 
-// opened is a file that is there, or a new one with a content, at a position.
+// opened is a file that is there, or else a new one with a content, at a position.
 func opened(name string, flag int, content []byte, pos int64) end {
 	return func(t *testing.T, lib library, dir string) copier {
 		t.Helper()
 		if !strings.HasPrefix(name, "/") {
 			name := dir + "/" + name
-			if err := os.WriteFile(name, content, 0o600); err != nil {
-				t.Fatal(err)
+			if _, err := os.Stat(name); err != nil {
+				err = os.WriteFile(name, content, 0o600)
+				if err != nil {
+					t.Fatal(err)
+				}
 			}
 		}
 		f, err := lib.open(in(dir, name), flag, 0)
@@ -162,10 +165,10 @@ func limit(n int64) func(src copier) (io.Reader, func() string) {
 	}
 }
 
-// copied tells all that a copy did.
-func copied(t *testing.T, lib library, from, to end, wrap func(copier) (io.Reader, func() string), whole bool) string {
+// copied tells all that a copy did. The source stays in the directory for the next, the target goes.
+func copied(t *testing.T, lib library, dir string, from, to end, wrap func(copier) (io.Reader, func() string),
+	whole bool) string {
 	t.Helper()
-	dir := t.TempDir()
 	src, dst := from(t, lib, dir), to(t, lib, dir)
 	r, after := wrap(src)
 	var n int64
@@ -184,6 +187,7 @@ func copied(t *testing.T, lib library, from, to end, wrap func(copier) (io.Reade
 	told += fmt.Sprintf("; holds %d %x", len(content), sum(content))
 	src.Close()
 	dst.Close()
+	os.Remove(dir + "/dst")
 	return strings.ReplaceAll(told, dir, "DIR")
 }
 
@@ -242,14 +246,15 @@ func missing(t *testing.T, name string) bool {
 func allCopied(t *testing.T, lib library, from end) map[string]string {
 	t.Helper()
 	told := map[string]string{}
+	dir := t.TempDir()
 	for name, to := range targets {
 		if missing(t, name) {
 			continue
 		}
 		for wrap, f := range wrapped {
-			told[wrap+" to "+name] = copied(t, lib, from, to, f, true)
+			told[wrap+" to "+name] = copied(t, lib, dir, from, to, f, true)
 		}
-		told["to "+name+" by ReadFrom"] = copied(t, lib, from, to, wrapped["itself"], false)
+		told["to "+name+" by ReadFrom"] = copied(t, lib, dir, from, to, wrapped["itself"], false)
 	}
 	return told
 }
