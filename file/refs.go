@@ -33,9 +33,6 @@ func (r *refs) acquire() bool {
 	return false
 }
 
-// closing reports whether somebody closes, so that no call begins any more.
-func (r *refs) closing() bool { return r.state.Load()&refsClosed != 0 }
-
 // calls is how many are under way.
 func (r *refs) calls() int { return int(r.state.Load() / refsOne) }
 

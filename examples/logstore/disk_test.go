@@ -37,11 +37,6 @@ type call struct {
 	name string
 }
 
-// changes tells whether the call is one that may write.
-func (c call) changes() bool {
-	return c.kind == "write" || c.kind == "sync" || c.kind == "rename" || c.kind == "syncdir" || c.kind == "truncate"
-}
-
 // deed is what becomes of a call.
 type deed int
 

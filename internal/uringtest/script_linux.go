@@ -94,13 +94,3 @@ func Times(times int, p Point, k int, is func(r *Request) bool) Script {
 		return k
 	}
 }
-
-// Both makes a script that does what either does; a's choice goes before b's.
-func Both(a, b Script) Script {
-	return func(p Point, n int, r *Request) int {
-		if k := a(p, n, r); k != 0 {
-			return k
-		}
-		return b(p, n, r)
-	}
-}

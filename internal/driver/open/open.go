@@ -137,10 +137,6 @@ type Distrust = uring.Distrust
 // system.
 func Distrusted(system string) []Distrust { return uring.Distrusted(system) }
 
-// Costly reports whether a reason for another driver is that a ring, which could be
-// had, would cost more.
-func Costly(reason string) bool { return strings.Contains(reason, driver.ErrCostly.Error()) }
-
 // try opens the rung's driver, unless it is masked.
 func (r *rung) try(cfg driver.Config) (driver.Driver, error) {
 	if slices.Contains(cfg.Without, r.name) {
