@@ -46,6 +46,20 @@ type recvmsg struct {
 // unaskedMax bounds the news that a poll may bring while nobody reads.
 const unaskedMax = 16
 
+// Read reads a datagram into p. p is lent to the kernel until it returns. It parks until there is one. A read deadline
+// that has passed fails the call even if one is there, which stays unread. On a connected socket it fails with what the
+// network has told of datagrams sent before, such as ECONNREFUSED. Any goroutine may call it; one that is no task waits
+// as in package net.
+func (c *packet) Read(p []byte) (int, error) {
+	if len(p) == 0 {
+		_, err := c.plain("read", nothing) // it may be closed
+		return 0, err
+	}
+	d := recvmsg{p: p}
+	err := c.receive("read", &d)
+	return d.n, err
+}
+
 // receive waits until there is a datagram.
 func (c *packet) receive(call string, d *recvmsg) error {
 	a, err := c.enterRead()

@@ -61,17 +61,6 @@ func ipAddr(a netip.Addr) *net.IPAddr {
 	return &net.IPAddr{IP: a.AsSlice(), Zone: a.Zone()}
 }
 
-// Read reads a datagram into p, of IPv4 with its header; for the rest see PacketConn.Read.
-func (c *IPConn) Read(p []byte) (int, error) {
-	if len(p) == 0 {
-		_, err := c.plain("read", nothing) // it may be closed
-		return 0, err
-	}
-	d := recvmsg{p: p}
-	err := c.receive("read", &d)
-	return d.n, err
-}
-
 // ReadFrom is ReadFromIP with the sender as a net.Addr.
 func (c *IPConn) ReadFrom(p []byte) (int, net.Addr, error) {
 	n, a, err := c.ReadFromIP(p)
@@ -118,10 +107,6 @@ func (c *IPConn) ReadMsgIP(b, oob []byte) (n, oobn, flags int, addr *net.IPAddr,
 	return d.n, d.oobn, int(d.flags), addr, err
 }
 
-// Write sends p as one datagram to the address that the socket is connected to. It parks while the socket has no room;
-// p is lent to the kernel until it returns. Any goroutine may call it; one that is no task waits as in package net.
-func (c *IPConn) Write(p []byte) (int, error) { return c.writeTo("write", &sendmsg{p: p}) }
-
 // WriteTo is WriteToIP; addr must be a *net.IPAddr.
 func (c *IPConn) WriteTo(p []byte, addr net.Addr) (int, error) {
 	a, ok := addr.(*net.IPAddr)
@@ -149,8 +134,7 @@ func (c *IPConn) WriteMsgIP(b, oob []byte, addr *net.IPAddr) (n, oobn int, err e
 			return 0, 0, err
 		}
 	}
-	n, err = c.writeTo("sendmsg", &m)
-	return n, sent(oob, err), err
+	return c.writeMsg(&m)
 }
 
 // addressIP addresses a sendmsg to a user's address.

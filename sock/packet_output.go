@@ -7,6 +7,7 @@ import (
 
 	"ringo/internal/handle"
 	"ringo/internal/op"
+	"ringo/internal/posix"
 	"ringo/internal/sys"
 )
 
@@ -52,6 +53,30 @@ func unfill(o *op.Op) {
 	o.Buf = nil
 	x := o.Ext
 	x.Bufs[0], x.Iov[0], x.Control = nil, sys.Iovec{}, nil
+}
+
+// Write sends p as one datagram to the address that the socket is connected to. It parks while the socket has no room;
+// p is lent to the kernel until it returns. Any goroutine may call it; one that is no task waits as in package net.
+func (c *packet) Write(p []byte) (int, error) { return c.writeTo("write", &sendmsg{p: p}) }
+
+// writeTo sends, and says how much of a sendmsg went.
+func (c *packet) writeTo(call string, m *sendmsg) (int, error) {
+	err := c.send(call, m)
+	return sent(m.p, err), err
+}
+
+// writeMsg is writeTo for a sendmsg with control messages, and says how much of these went, too.
+func (c *packet) writeMsg(m *sendmsg) (n, oobn int, err error) {
+	n, err = c.writeTo("sendmsg", m)
+	return n, sent(m.oob, err), err
+}
+
+// sent is how much of b went with a datagram.
+func sent(b []byte, err error) int {
+	if err != nil {
+		return 0
+	}
+	return len(b)
 }
 
 // send waits until the socket has taken the datagram, whole.
@@ -133,6 +158,9 @@ func (c *packet) sendLater(m *sendmsg) (int32, error) {
 		}
 	}
 }
+
+// errWrongAddress is the error of an address of another type, as in package net.
+var errWrongAddress error = posix.EINVAL
 
 // failTo wraps an error with the address that the datagram was for.
 func (c *packet) failTo(m *sendmsg, err error) error {

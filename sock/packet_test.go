@@ -105,13 +105,6 @@ func TestPacketEcho(t *testing.T) {
 	})
 }
 
-func wantIs(t *testing.T, what string, got, want error) {
-	t.Helper()
-	if !errors.Is(got, want) {
-		t.Errorf("%s: %v, want %v", what, got, want)
-	}
-}
-
 // A socket that is idle, or is gone, has no memory of the loop's, and one that is not
 // read holds up no other.
 func TestPacketsShareTheMemory(t *testing.T) {

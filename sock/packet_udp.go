@@ -6,7 +6,6 @@ import (
 
 	"ringo/internal/dial"
 	"ringo/internal/loop"
-	"ringo/internal/posix"
 	"ringo/internal/sys"
 )
 
@@ -42,20 +41,6 @@ func newPacketConn(l *loop.Loop, network string, s int32, local, peer netip.Addr
 
 func unmapped(ap netip.AddrPort) netip.AddrPort {
 	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
-}
-
-// Read reads a datagram into p. p is lent to the kernel until it returns. It parks
-// until there is one. A read deadline that has passed fails the call even if one is
-// there, which stays unread. On a connected socket it fails with what the network has
-// told of datagrams sent before, such as ECONNREFUSED. Any goroutine may call it; one
-// that is no task waits as in package net.
-func (c *PacketConn) Read(p []byte) (int, error) {
-	if len(p) == 0 {
-		_, err := c.plain("read", nothing) // it may be closed
-		return 0, err
-	}
-	n, _, err := c.readFrom("read", p)
-	return n, err
 }
 
 // ReadFrom is Read with the sender, a *net.UDPAddr.
@@ -113,13 +98,6 @@ func (c *PacketConn) ReadMsgUDPAddrPort(b, oob []byte) (n, oobn, flags int, addr
 	return d.n, d.oobn, int(d.flags), d.from, err
 }
 
-// Write sends p as one datagram to the address that the socket is connected to. It
-// parks while the socket has no room; p is lent to the kernel until it returns. Any
-// goroutine may call it; one that is no task waits as in package net.
-func (c *PacketConn) Write(p []byte) (int, error) {
-	return c.writeTo("write", &sendmsg{p: p})
-}
-
 // WriteTo is WriteToUDP; addr must be a *net.UDPAddr.
 func (c *PacketConn) WriteTo(p []byte, addr net.Addr) (int, error) {
 	a, ok := addr.(*net.UDPAddr)
@@ -128,9 +106,6 @@ func (c *PacketConn) WriteTo(p []byte, addr net.Addr) (int, error) {
 	}
 	return c.WriteToUDP(p, a)
 }
-
-// errWrongAddress is the error of an address of another type, as in package net.
-var errWrongAddress error = posix.EINVAL
 
 // WriteToUDP is Write to an address, on a socket that is not connected.
 func (c *PacketConn) WriteToUDP(p []byte, addr *net.UDPAddr) (int, error) {
@@ -159,8 +134,7 @@ func (c *PacketConn) WriteMsgUDP(b, oob []byte, addr *net.UDPAddr) (n, oobn int,
 			return 0, 0, err
 		}
 	}
-	n, err = c.writeTo("sendmsg", &m)
-	return n, sent(oob, err), err
+	return c.writeMsg(&m)
 }
 
 // WriteMsgUDPAddrPort is WriteMsgUDP with the address as a value, which is the zero
@@ -172,22 +146,7 @@ func (c *PacketConn) WriteMsgUDPAddrPort(b, oob []byte, addr netip.AddrPort) (n,
 			return 0, 0, c.failTo(&m, err)
 		}
 	}
-	n, err = c.writeTo("sendmsg", &m)
-	return n, sent(oob, err), err
-}
-
-// sent is how much of b went with a datagram.
-func sent(b []byte, err error) int {
-	if err != nil {
-		return 0
-	}
-	return len(b)
-}
-
-// writeTo sends, and says how much of a sendmsg went.
-func (c *packet) writeTo(call string, m *sendmsg) (int, error) {
-	err := c.send(call, m)
-	return sent(m.p, err), err
+	return c.writeMsg(&m)
 }
 
 // address addresses a sendmsg to a user's address.

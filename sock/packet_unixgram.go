@@ -123,17 +123,6 @@ func newUnixPacketConn(l *loop.Loop, n int32, peer *net.UnixAddr, file *socketFi
 	return c
 }
 
-// Read reads a datagram into p, as PacketConn does.
-func (c *UnixPacketConn) Read(p []byte) (int, error) {
-	if len(p) == 0 {
-		_, err := c.plain("read", nothing) // it may be closed
-		return 0, err
-	}
-	d := recvmsg{p: p}
-	err := c.receive("read", &d)
-	return d.n, err
-}
-
 // ReadFrom is Read with the sender, a *net.UnixAddr; nil if that has no name.
 func (c *UnixPacketConn) ReadFrom(p []byte) (int, net.Addr, error) {
 	n, a, err := c.ReadFromUnix(p)
@@ -185,13 +174,6 @@ func (c *UnixPacketConn) sender(d *recvmsg) *net.UnixAddr {
 	return &net.UnixAddr{Name: d.path, Net: unixgram}
 }
 
-// Write sends p as one datagram to the socket that this one is connected to. It parks
-// while there is no room; p is lent to the kernel until it returns. Any goroutine may
-// call it; one that is no task waits as in package net.
-func (c *UnixPacketConn) Write(p []byte) (int, error) {
-	return c.writeTo("write", &sendmsg{p: p})
-}
-
 // WriteTo is WriteToUnix; addr must be a *net.UnixAddr.
 func (c *UnixPacketConn) WriteTo(p []byte, addr net.Addr) (int, error) {
 	a, ok := addr.(*net.UnixAddr)
@@ -219,8 +201,7 @@ func (c *UnixPacketConn) WriteMsgUnix(b, oob []byte, addr *net.UnixAddr) (n, oob
 			return 0, 0, err
 		}
 	}
-	n, err = c.writeTo("sendmsg", &m)
-	return n, sent(oob, err), err
+	return c.writeMsg(&m)
 }
 
 // addressUnix addresses a sendmsg to a user's name.
