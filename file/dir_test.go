@@ -130,6 +130,9 @@ func TestDirNoWayOut(t *testing.T) {
 			_, err = d.OpenDir(name)
 			check("OpenDir", err)
 			check("Chmod", d.Chmod(name, 0o777))
+			check("Access", d.Access(name, file.AccessExist))
+			_, err = d.Statfs(name)
+			check("Statfs", err)
 			check("Chtimes", d.Chtimes(name, time.Unix(1, 0), time.Unix(1, 0)))
 			check("WriteFile", d.WriteFile(name, []byte("x"), 0o600))
 			if !link { // else it is about the link, which is inside

@@ -25,15 +25,18 @@ func TestNamesBehindFilter(t *testing.T) {
 		"openat2, statx: ENOSYS": {{Number: unix.SYS_OPENAT2, Errno: syscall.ENOSYS},
 			{Number: unix.SYS_STATX, Errno: syscall.ENOSYS}},
 		"copy_file_range: ENOSYS": {{Number: unix.SYS_COPY_FILE_RANGE, Errno: syscall.ENOSYS},
-			{Number: unix.SYS_FCHMODAT2, Errno: syscall.ENOSYS}},
+			{Number: unix.SYS_FCHMODAT2, Errno: syscall.ENOSYS},
+			{Number: unix.SYS_FACCESSAT2, Errno: syscall.ENOSYS}},
 		"io_uring, as container runtimes; fchmodat2: EPERM": {{Number: unix.SYS_IO_URING_SETUP, Errno: syscall.EPERM},
-			{Number: unix.SYS_FCHMODAT2, Errno: syscall.EPERM}},
+			{Number: unix.SYS_FCHMODAT2, Errno: syscall.EPERM},
+			{Number: unix.SYS_FACCESSAT2, Errno: syscall.EPERM}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			cmd := seccomptest.Command(t, seccomptest.Deny(rules...), os.Args[0], "-test.run",
 				"^(TestDirNoWayOut|TestDirInside|TestDirFIFO|TestWalk|"+
-					"TestCopyPositions|TestCopyWithoutSize|TestTemp|TestDirAttributes|TestWhatFilterLeaves)$")
+					"TestCopyPositions|TestCopyWithoutSize|TestTemp|TestDirAttributes|"+
+					"TestAccess|TestStatfs|TestWhatFilterLeaves)$")
 			cmd.Env = append(os.Environ(), "RINGO_FILTERED="+name)
 			if out, err := cmd.CombinedOutput(); err != nil {
 				t.Errorf("%v\n%s", err, out)

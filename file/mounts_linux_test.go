@@ -20,9 +20,9 @@ type asksForTypes struct {
 	n atomic.Int64
 }
 
-func (k *asksForTypes) Fstatfs(fd int32) (int64, int32) {
+func (k *asksForTypes) Fstatfs(fd int32, st *sys.Statfs) int32 {
 	k.n.Add(1)
-	return k.Host.Fstatfs(fd)
+	return k.Host.Fstatfs(fd, st)
 }
 
 // Of what sort a file system is, is asked once for all of its files; and a task that opens

@@ -233,16 +233,13 @@ func (f *File) know(what facts) { f.known.Or(uint32(what)) }
 // askType asks of what type the file's file system is. It may wait. The error is what
 // cancelled the task: nothing is known then.
 func (f *File) askType() error {
-	found, magic := typeKnown, int64(0)
-	_, err := do(func(k kernel.Kernel) (res int32) {
-		magic, res = k.Fstatfs(f.n)
-		return res
-	})
+	found, st := typeKnown, new(sys.Statfs)
+	_, err := do(func(k kernel.Kernel) int32 { return k.Fstatfs(f.n, st) })
 	if _, refused := err.(errno); err != nil && !refused {
 		return err
 	}
 	if err == nil {
-		switch magic {
+		switch st.Type {
 		case sys.TmpfsMagic, sys.RamfsMagic:
 			found |= inMemory
 		case sys.OverlayfsMagic:

@@ -49,7 +49,9 @@ func (Host) Advise(fd int32, off, n int64, advice int) int32 {
 }
 
 // Fstatfs is fstatfs(2).
-func (Host) Fstatfs(fd int32) (magic int64, res int32) { return sys.Fstatfs(fd) }
+func (Host) Fstatfs(fd int32, st *sys.Statfs) int32 {
+	return waits(func() int32 { return sys.Fstatfs(fd, st) })
+}
 
 // Fchmod is fchmod(2).
 func (Host) Fchmod(fd int32, mode uint32) int32 {
@@ -125,6 +127,16 @@ func (Host) Readlinkat(dir int32, path, p []byte) int32 {
 // Fchmodat is fchmodat(2), or with flags fchmodat2(2), since Linux 6.6.
 func (Host) Fchmodat(dir int32, path []byte, mode, flags uint32) int32 {
 	return waits(func() int32 { return sys.Fchmodat(dir, path, mode, flags) })
+}
+
+// Faccessat is faccessat2(2), since Linux 5.8, or faccessat(2) where that says the same.
+func (Host) Faccessat(dir int32, path []byte, mode, flags uint32) int32 {
+	return waits(func() int32 { return sys.Faccessat(dir, path, mode, flags) })
+}
+
+// Statfs is statfs(2).
+func (Host) Statfs(path []byte, st *sys.Statfs) int32 {
+	return waits(func() int32 { return sys.StatfsOf(path, st) })
 }
 
 // Fchownat is fchownat(2).

@@ -45,8 +45,8 @@ type Files interface {
 	SyncRange(fd int32, off, n int64, flags int) int32
 	// Advise says how n bytes from off on will be used (POSIX_FADV_).
 	Advise(fd int32, off, n int64, advice int) int32
-	// Fstatfs returns the number of the file system's type, as statfs(2) has it.
-	Fstatfs(fd int32) (magic int64, res int32)
+	// Fstatfs puts what is known of the file system that a file is on into st.
+	Fstatfs(fd int32, st *sys.Statfs) int32
 	// Fchmod sets the mode.
 	Fchmod(fd int32, mode uint32) int32
 	Fchdir(fd int32) int32
@@ -83,6 +83,12 @@ type Names interface {
 	Readlinkat(dir int32, path, p []byte) int32
 	// Fchmodat sets the mode.
 	Fchmodat(dir int32, path []byte, mode, flags uint32) int32
+	// Faccessat says whether the process may do with a file what mode asks for (access(2)): -EACCES if not. flags are
+	// sys.AtEaccess, sys.AtSymlinkNofollow and sys.AtEmptyPath. -ENOSYS, -EPERM: it has no flags.
+	Faccessat(dir int32, path []byte, mode, flags uint32) int32
+	// Statfs puts what is known of the file system that a file is on into st. A relative name starts from the working
+	// directory.
+	Statfs(path []byte, st *sys.Statfs) int32
 	// Fchownat sets owner and group; all ones leave one as it is.
 	Fchownat(dir int32, path []byte, uid, gid, flags uint32) int32
 	// Utimensat sets the times of the last access and of the last change; without a path those of the open file dir.

@@ -177,6 +177,7 @@ var fileRows = []*fileRow{
 		return f.SetXattr("user.x", []byte("1"), 0)
 	}},
 	{method: "Stat", pipe: true, disk: true, ask: func(f *file.File) error { _, err := f.Stat(); return err }},
+	{method: "Statfs", pipe: true, disk: true, ask: func(f *file.File) error { _, err := f.Statfs(); return err }},
 	{method: "Sync", disk: true, ask: (*file.File).Sync},
 	{method: "SyncRange", disk: true, ask: func(f *file.File) error { return f.SyncRange(0, 4096, 0) }},
 	{method: "SyscallConn/Control", pipe: true, disk: true, once: true, ask: func(f *file.File) error {

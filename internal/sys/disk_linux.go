@@ -44,11 +44,30 @@ func Ftruncate(fd int32, size int64) int32 {
 	return blocking(func() (int, error) { return 0, unix.Ftruncate(int(fd), size) })
 }
 
-// Fstatfs gives the number of the file system's sort (f_type of statfs(2)).
-func Fstatfs(fd int32) (sort int64, res int32) {
-	var st unix.Statfs_t
-	res = blocking(func() (int, error) { return 0, unix.Fstatfs(int(fd), &st) })
-	return int64(uint32(st.Type)), res
+// Fstatfs is fstatfs(2).
+func Fstatfs(fd int32, st *Statfs) int32 {
+	var own unix.Statfs_t
+	res := blocking(func() (int, error) { return 0, unix.Fstatfs(int(fd), &own) })
+	st.from(&own)
+	return res
+}
+
+// StatfsOf is statfs(2).
+func StatfsOf(path []byte, st *Statfs) int32 {
+	var own unix.Statfs_t
+	res := blocking(func() (int, error) { return 0, unix.Statfs(string(path[:len(path)-1]), &own) })
+	st.from(&own)
+	return res
+}
+
+// from takes over what the kernel has in words of the architecture's size.
+func (st *Statfs) from(own *unix.Statfs_t) {
+	*st = Statfs{Type: int64(uint32(own.Type)), BlockSize: int64(own.Frsize), Blocks: own.Blocks, BlocksFree: own.Bfree,
+		BlocksUsable: own.Bavail, Files: own.Files, FilesFree: own.Ffree, NameMax: int64(own.Namelen),
+		Flags: int64(own.Flags)}
+	if st.BlockSize == 0 { // of a file system that has one size
+		st.BlockSize = int64(own.Bsize)
+	}
 }
 
 // Fchmod is fchmod(2).

@@ -16,7 +16,8 @@ func SyncFileRange(fd int32, off, n int64, flags int) int32 { return enosys }
 func Fallocate(fd int32, mode uint32, off, n int64) int32   { return enosys }
 func Fadvise(fd int32, off, n int64, advice int) int32      { return enosys }
 func Ftruncate(fd int32, size int64) int32                  { return enosys }
-func Fstatfs(fd int32) (sort int64, res int32)              { return 0, enosys }
+func Fstatfs(fd int32, st *Statfs) int32                    { return enosys }
+func StatfsOf(path []byte, st *Statfs) int32                { return enosys }
 func Fchmod(fd int32, mode uint32) int32                    { return enosys }
 func Fchdir(fd int32) int32                                 { return enosys }
 func OFDLock(fd int32, kind int16, off, n int64) int32      { return enosys }

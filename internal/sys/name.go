@@ -8,6 +8,7 @@ package sys
 const (
 	AtSymlinkNofollow = 0x100
 	AtRemovedir       = 0x200
+	AtEaccess         = 0x200 // of faccessat2(2)
 	AtSymlinkFollow   = 0x400
 	AtEmptyPath       = 0x1000
 
@@ -83,6 +84,16 @@ type StatxTime struct {
 	Sec  int64
 	Nsec uint32
 	_    int32
+}
+
+// Statfs is what statfs(2) tells.
+type Statfs struct {
+	Type                             int64
+	BlockSize                        int64 // of what the blocks count
+	Blocks, BlocksFree, BlocksUsable uint64
+	Files, FilesFree                 uint64
+	NameMax                          int64
+	Flags                            int64
 }
 
 // TimePair is two times for Utimensat: of the last access and of the last change.

@@ -28,6 +28,7 @@ func Symlinkat(target []byte, dir int32, path []byte) int32                     
 func Readlinkat(dir int32, path, p []byte) int32                                       { return enosys }
 func Getdents(fd int32, p []byte) int32                                                { return enosys }
 func Fchmodat(dir int32, path []byte, mode, flags uint32) int32                        { return enosys }
+func Faccessat(dir int32, path []byte, mode, flags uint32) int32                       { return enosys }
 func Fchownat(dir int32, path []byte, uid, gid, flags uint32) int32                    { return enosys }
 func Utimensat(dir int32, path []byte, times *TimePair, flags uint32) int32            { return enosys }
 func Truncate(path []byte, size int64) int32                                           { return enosys }

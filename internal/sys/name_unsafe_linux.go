@@ -189,6 +189,19 @@ func Fchmodat(dir int32, path []byte, mode, flags uint32) int32 {
 	return waiting(unix.SYS_FCHMODAT2, uintptr(dir), uintptr(base(path)), uintptr(mode), uintptr(flags), 0, 0)
 }
 
+// Faccessat is faccessat2(2), since Linux 5.8, or faccessat(2), which has no flags: where a filter or an old kernel
+// has no other, it answers for AtEaccess, too, if the process has one user and one group.
+func Faccessat(dir int32, path []byte, mode, flags uint32) int32 {
+	if flags != 0 {
+		res := waiting(unix.SYS_FACCESSAT2, uintptr(dir), uintptr(base(path)), uintptr(mode), uintptr(flags), 0, 0)
+		if res != -ENOSYS && res != -EPERM || flags != AtEaccess ||
+			unix.Getuid() != unix.Geteuid() || unix.Getgid() != unix.Getegid() {
+			return res
+		}
+	}
+	return waiting(unix.SYS_FACCESSAT, uintptr(dir), uintptr(base(path)), uintptr(mode), 0, 0, 0)
+}
+
 // Fchownat is fchownat(2); all ones leave the owner, or the group.
 func Fchownat(dir int32, path []byte, uid, gid, flags uint32) int32 {
 	return waiting(unix.SYS_FCHOWNAT, uintptr(dir), uintptr(base(path)), uintptr(uid), uintptr(gid), uintptr(flags), 0)

@@ -105,6 +105,13 @@ func modes(b *bench) {
 	if got := b.stat(name).Mode; got != unix.S_IFREG|0o604 {
 		b.fail("after Fchmodat it is %o", got)
 	}
+	for _, flags := range []uint32{0, sys.AtEaccess, sys.AtEaccess | sys.AtSymlinkNofollow} {
+		b.want("Faccessat to read and write", b.k.Faccessat(sys.AtFdcwd, nulled(name), 6, flags), 0)
+		b.want("Faccessat to execute", b.k.Faccessat(sys.AtFdcwd, nulled(name), 1, flags), -sys.EACCES)
+		b.want("Faccessat for nothing", b.k.Faccessat(sys.AtFdcwd, nulled(name), 8, flags), -sys.EINVAL)
+		b.want("Faccessat of nothing", b.k.Faccessat(sys.AtFdcwd, nulled(name+"x"), 0, flags), -sys.ENOENT)
+	}
+	b.want("Faccessat of an open file", b.k.Faccessat(fd, nulled(""), 4, sys.AtEaccess|sys.AtEmptyPath), 0)
 }
 
 func owners(b *bench) {
@@ -274,11 +281,21 @@ func clones(b *bench) {
 func types(b *bench) {
 	one, _ := b.file("")
 	other, _ := b.file("")
-	magic, res := b.k.Fstatfs(one)
-	b.want("Fstatfs", res, 0)
-	if again, _ := b.k.Fstatfs(other); magic == 0 || again != magic {
-		b.fail("two files of a folder are on file systems of types %#x and %#x", magic, again)
+	var first, second, named sys.Statfs
+	b.want("Fstatfs", b.k.Fstatfs(one, &first), 0)
+	b.want("Fstatfs", b.k.Fstatfs(other, &second), 0)
+	b.want("Statfs", b.k.Statfs(nulled(b.Dir), &named), 0)
+	for _, st := range []sys.Statfs{second, named} {
+		if first.Type == 0 || st.Type != first.Type || st.BlockSize != first.BlockSize || st.Blocks != first.Blocks ||
+			st.NameMax != first.NameMax || st.Flags != first.Flags {
+			b.fail("files of a folder, and it, are on file systems %+v and %+v", first, st)
+		}
 	}
+	if first.BlockSize <= 0 || first.BlocksFree > first.Blocks || first.BlocksUsable > first.BlocksFree ||
+		first.FilesFree > first.Files || first.NameMax < 14 { // POSIX's least
+		b.fail("a file system has %+v", first)
+	}
+	b.want("Statfs of nothing", b.k.Statfs(nulled(b.Dir+"/none"), &named), -sys.ENOENT)
 }
 
 // hints change nothing that a program could see, but for what can't be.

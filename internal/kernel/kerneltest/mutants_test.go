@@ -120,12 +120,16 @@ func (k idle) Advise(fd int32, off, n int64, advice int) int32 {
 	return k.or("Advise", func() int32 { return k.Kernel.Advise(fd, off, n, advice) })
 }
 
-func (k idle) Fstatfs(fd int32) (magic int64, res int32) {
-	k.or("Fstatfs", func() int32 {
-		magic, res = k.Kernel.Fstatfs(fd)
-		return 0
-	})
-	return magic, res
+func (k idle) Fstatfs(fd int32, st *sys.Statfs) int32 {
+	return k.or("Fstatfs", func() int32 { return k.Kernel.Fstatfs(fd, st) })
+}
+
+func (k idle) Statfs(path []byte, st *sys.Statfs) int32 {
+	return k.or("Statfs", func() int32 { return k.Kernel.Statfs(path, st) })
+}
+
+func (k idle) Faccessat(dir int32, path []byte, mode, flags uint32) int32 {
+	return k.or("Faccessat", func() int32 { return k.Kernel.Faccessat(dir, path, mode, flags) })
 }
 
 func (k idle) Fchdir(fd int32) int32 {

@@ -204,14 +204,14 @@ func noDescriptor(b *bench) {
 	sa.Set(netip.MustParseAddrPort("127.0.0.1:0"))
 	_, opt := b.k.Getsockopt(-1, 1, 1)
 	_, seek := b.k.Lseek(-1, 0, 0)
-	_, magic := b.k.Fstatfs(-1)
 	for what, res := range map[string]int32{
 		"Dup": b.k.Dup(-1), "Getfl": b.k.Getfl(-1), "Setfl": b.k.Setfl(-1, 0), "SetCloexec": b.k.SetCloexec(-1),
 		"Close": b.k.Close(-1), "Bind": b.k.Bind(-1, sa), "Connect": b.k.Connect(-1, sa), "Listen": b.k.Listen(-1, 1),
 		"Shutdown": b.k.Shutdown(-1, 0), "Peek": b.k.Peek(-1, p), "Getsockname": b.k.Getsockname(-1, sa),
 		"Getpeername": b.k.Getpeername(-1, sa), "Getsockopt": opt, "Setsockopt": b.k.Setsockopt(-1, 1, 1, 1),
 		"GetsockoptBytes": b.k.GetsockoptBytes(-1, 1, 1, p), "SetsockoptBytes": b.k.SetsockoptBytes(-1, 1, 1, p),
-		"SetLinger": b.k.SetLinger(-1, 1), "CloseFile": b.k.CloseFile(-1), "Lseek": seek, "Fstatfs": magic,
+		"SetLinger": b.k.SetLinger(-1, 1), "CloseFile": b.k.CloseFile(-1), "Lseek": seek,
+		"Fstatfs":   b.k.Fstatfs(-1, new(sys.Statfs)),
 		"SyncRange": b.k.SyncRange(-1, 0, 0, 0), "Advise": b.k.Advise(-1, 0, 0, 0), "Fchmod": b.k.Fchmod(-1, 0),
 		"Fchdir":    b.k.Fchdir(-1),
 		"Fgetxattr": b.k.Fgetxattr(-1, nulled("user.a"), p), "Fsetxattr": b.k.Fsetxattr(-1, nulled("user.a"), p, 0),
@@ -221,6 +221,7 @@ func noDescriptor(b *bench) {
 		"Statx":    b.k.Statx(-1, nulled("x"), 0, sys.StatxBasic, new(sys.Statx)),
 		"Unlinkat": b.k.Unlinkat(-1, nulled("x"), 0), "Readlinkat": b.k.Readlinkat(-1, nulled("x"), p),
 		"Fchmodat": b.k.Fchmodat(-1, nulled("x"), 0, 0), "Fchownat": b.k.Fchownat(-1, nulled("x"), 0, 0, 0),
+		"Faccessat": b.k.Faccessat(-1, nulled("x"), 0, 0),
 		"Utimensat": b.k.Utimensat(-1, nulled("x"), new(sys.TimePair), 0),
 		"Mknodat":   b.k.Mknodat(-1, nulled("x"), sys.SIfifo, 0),
 	} {
