@@ -55,6 +55,14 @@ type Dialer struct {
 	// MultipathTCP asks for Multipath TCP (Linux 5.6), to which the peer may agree; where the kernel has it not, or
 	// net.mptcp.enabled is 0, it is TCP.
 	MultipathTCP bool
+	// FastOpen has the first write travel with the handshake (TCP Fast Open, RFC 7413, tcp(7), TCP_FASTOPEN_CONNECT,
+	// Linux 4.11) to peers that were connected to before, which saves a round trip. Then a dial returns at once, and
+	// whether there is somebody, the first Write or Read is told: another address of the name is not tried. Until
+	// something is written nothing is sent, so it is for protocols in which this end speaks first. The peer may get
+	// the first bytes twice: let them be what may be done twice. It has effect where net.ipv4.tcp_fastopen has the bit
+	// 1, as it has by default, and where the peer's ListenConfig.FastOpen or the like allows it; elsewhere a
+	// dial is as without. Unix sockets can't, and refuse it.
+	FastOpen bool
 }
 
 // Dial connects to an address. network is "tcp", "tcp4" or "tcp6": a name is looked up
@@ -264,6 +272,9 @@ func (d *Dialer) connectOnce(l *loop.Loop, local, ap netip.AddrPort, end time.Ti
 	c := newConn(l, s.n)
 	c.raddr = ap
 	err = c.bind(local)
+	if err == nil && d.FastOpen {
+		err = s.set(protoTCP, tcpFastconnect, 1)
+	}
 	if err == nil {
 		err = dialing(c, ap, end)
 	}

@@ -26,6 +26,7 @@ const (
 	tcpInfo        = 11
 	tcpUserTimeout = 18
 	tcpFastopen    = 23
+	tcpFastconnect = 30
 	protoIPv6      = 41
 	ipv6Only       = 26
 	shutRead       = 0

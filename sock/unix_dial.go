@@ -1,6 +1,8 @@
 package sock
 
 import (
+	"errors"
+	"fmt"
 	"net"
 	"time"
 
@@ -31,6 +33,9 @@ func (d *Dialer) dialUnix(l *loop.Loop, network, name string, end time.Time, tra
 	}
 	if l.Canceled() {
 		return nil, dial.Error(network, addr, l.Cause())
+	}
+	if d.FastOpen {
+		return nil, dial.Error(network, addr, fmt.Errorf("Dialer.FastOpen of a Unix socket: %w", errors.ErrUnsupported))
 	}
 	s, err := socketFor(l, sys.AFUnix, unixType(network))
 	if err != nil {

@@ -89,7 +89,7 @@ const begun = math.MinInt32
 // Ended notes the result of the i-th, which its entry has told.
 func (b *Outbox) Ended(i int, res int32) {
 	s := &b.Sends[i]
-	s.Res = res
+	s.Res = sys.Sent(res)
 	b.Short = b.Short || int(res) != len(s.Buf)
 }
 

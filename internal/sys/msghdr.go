@@ -36,3 +36,12 @@ func (m *Msghdr) Arm(addr *Sockaddr, named bool, control []byte, receive bool) {
 // OutFlags are the MSG_ flags of a message that was received. MSG_CMSG_CLOEXEC is a flag
 // of the call, which the kernel hands back.
 func (m *Msghdr) OutFlags() uint32 { return uint32(m.Flags) &^ MsgCmsgCloexec }
+
+// Sent is the result of a call that sends, where the connection may begin with it (TCP_FASTOPEN_CONNECT): that it has
+// begun, and taken no bytes along, is -EAGAIN.
+func Sent(res int32) int32 {
+	if res == -EINPROGRESS {
+		return -EAGAIN
+	}
+	return res
+}

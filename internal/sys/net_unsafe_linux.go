@@ -81,8 +81,8 @@ func Recv(fd int32, p []byte, flags uint32) int32 {
 //
 //go:nosplit
 func Send(fd int32, p []byte, flags uint32) int32 {
-	return result(syscall.RawSyscall6(unix.SYS_SENDTO, uintptr(fd), uintptr(base(p)), clampLen(p),
-		uintptr(flags|unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL), 0, 0))
+	return Sent(result(syscall.RawSyscall6(unix.SYS_SENDTO, uintptr(fd), uintptr(base(p)), clampLen(p),
+		uintptr(flags|unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL), 0, 0)))
 }
 
 // SendTo is sendto(2) with MSG_DONTWAIT and MSG_NOSIGNAL added.
@@ -94,8 +94,8 @@ func SendTo(fd int32, p []byte, flags uint32, sa *Sockaddr) int32 {
 
 // Sendmsg is sendmsg(2) with MSG_DONTWAIT and MSG_NOSIGNAL added.
 func Sendmsg(fd int32, msg *Msghdr, flags uint32) int32 {
-	return result(syscall.RawSyscall6(unix.SYS_SENDMSG, uintptr(fd), uintptr(unsafe.Pointer(msg)),
-		uintptr(flags|unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL), 0, 0, 0))
+	return Sent(result(syscall.RawSyscall6(unix.SYS_SENDMSG, uintptr(fd), uintptr(unsafe.Pointer(msg)),
+		uintptr(flags|unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL), 0, 0, 0)))
 }
 
 // Recvmsg is recvmsg(2) with MSG_DONTWAIT and MSG_CMSG_CLOEXEC added.

@@ -32,7 +32,7 @@ func Splice(in, out int32, n int) int32 {
 		res := result(syscall.RawSyscall6(unix.SYS_SPLICE, uintptr(in), 0, uintptr(out), 0,
 			uintptr(min(max(n, 0), transferMax)), unix.SPLICE_F_MOVE|unix.SPLICE_F_NONBLOCK))
 		if res != eintr {
-			return res
+			return Sent(res)
 		}
 	}
 }
@@ -46,11 +46,11 @@ const transferMax = 0x7ffff000
 // file.
 func Sendfile(out, in int32, off int64, n int) int32 {
 	n = min(max(n, 0), transferMax)
-	return blocking(func() (int, error) {
+	return Sent(blocking(func() (int, error) {
 		if off < 0 {
 			return unix.Sendfile(int(out), int(in), nil, n)
 		}
 		at := off
 		return unix.Sendfile(int(out), int(in), &at, n)
-	})
+	}))
 }

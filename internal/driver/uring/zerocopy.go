@@ -32,7 +32,7 @@ func (d *ring) zeroCopyCompleted(o *op.Op, res int32, flags uint32, done *driver
 	} else {
 		d.inFlight--
 	}
-	switch {
+	switch res = sys.Sent(res); {
 	case o.Canceled && (res == -sys.EAGAIN || res == -sys.EINTR || refused(res)):
 		d.end(o, resultOf(o, -sys.ECANCELED), 0, done)
 		return
