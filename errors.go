@@ -18,6 +18,11 @@ var (
 	// for more; see sock.Conn.SetIdle. errors.Is finds net.ErrClosed in it, which ends
 	// what would end if the peer's side of a connection was closed.
 	ErrDraining = loop.ErrDraining
+	// ErrBubble says that Run was called in a bubble of testing/synctest, where time goes on
+	// only while all goroutines wait for each other, and a loop waits in the kernel. Loops of
+	// a Run outside may be used by goroutines in a bubble: what they wait for there takes
+	// as long as it does outside. errors.Is finds errors.ErrUnsupported in it.
+	ErrBubble = loop.ErrBubble
 	// ErrGoexit says that a task ended by runtime.Goexit, as t.FailNow does. Run
 	// returns it when the task was one of its functions.
 	ErrGoexit = loop.ErrGoexit

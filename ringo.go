@@ -12,7 +12,8 @@ import (
 // Run makes the loops, then calls fn once per loop, at the same time on each, as
 // that loop's first task; what fn captures is shared between threads. It returns
 // when every fn and every task has ended. Any goroutine may call it, several at a
-// time; it waits, so a task, whose loop would stop meanwhile, gets an error.
+// time; it waits, so a task, whose loop would stop meanwhile, gets an error, and
+// so does a goroutine in a bubble of testing/synctest: ErrBubble.
 //
 // When ctx ends, accepts stop, what is open has Config.Grace to end, then all
 // tasks are cancelled, and 5 s later Run gives up with an error that names the

@@ -61,7 +61,7 @@ func (w *Writer) went(writes, bytes, entries int, err error) {
 	w.held -= bytes + writes*entryCost
 	w.gone += uint64(entries)
 	if !w.running {
-		w.moved.Broadcast()
+		w.move()
 	}
 	left := w.waiting[:0]
 	for _, waits := range w.waiting {

@@ -22,9 +22,9 @@ type Writer struct {
 	leave func()
 	ended chan struct{} // closed by the goroutine
 
-	mu      sync.Mutex // held for moments only: tasks lock it
-	work    sync.Cond  // there is something to write out
-	moved   sync.Cond  // something was written out, or may not be waited for any more
+	mu      sync.Mutex     // held for moments only: tasks lock it
+	work    sync.Cond      // there is something to write out
+	moved   []*loop.Parker // wait until something was written out, or may not be waited for any more
 	filling queue
 	held    int    // bytes of filling, and of what the goroutine has, with their cost
 	taken   uint64 // entries that were ever added, and that have gone out
@@ -73,7 +73,7 @@ type Stats struct {
 // a Run ends, for its Writers; Close ends it.
 func NewWriter(out io.Writer, cfg *Config) *Writer {
 	w := &Writer{out: out, cfg: cfg.resolve(), ended: make(chan struct{})}
-	w.work.L, w.moved.L = &w.mu, &w.mu
+	w.work.L = &w.mu
 	if _, ok := out.(*os.File); ok {
 		w.join = 4096 // PIPE_BUF
 	}
@@ -95,7 +95,7 @@ func (w *Writer) Write(p []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for !w.running && !w.closed && cost <= w.cfg.Size && w.held+cost > w.cfg.Size {
-		w.moved.Wait()
+		w.awaitMove()
 	}
 	switch {
 	case w.closed:
@@ -109,7 +109,7 @@ func (w *Writer) Write(p []byte) (int, error) {
 		w.stats.Held++
 	}
 	for mine := w.taken; !w.running && w.gone < mine; {
-		w.moved.Wait()
+		w.awaitMove()
 	}
 	return len(p), nil
 }
@@ -152,7 +152,7 @@ func (w *Writer) Close() error {
 	w.mu.Lock()
 	w.closed = true
 	w.work.Signal()
-	w.moved.Broadcast()
+	w.move()
 	w.mu.Unlock()
 	ctx, cancel := context.WithTimeout(context.Background(), max(w.cfg.Patience, 0))
 	defer cancel()
@@ -180,12 +180,34 @@ func (w *Writer) tell(fn func()) {
 	w.waiting = append(w.waiting, waiter{w.taken, fn})
 }
 
+// awaitMove waits until something was written out, or may not be waited for any more. mu is free meanwhile. It is no
+// sync.Cond, because one that waits in a bubble of testing/synctest can't be woken from outside.
+func (w *Writer) awaitMove() {
+	var p loop.Parker
+	p.Begin(nil, nil)
+	w.moved = append(w.moved, &p)
+	w.mu.Unlock()
+	p.Park()
+	w.mu.Lock()
+}
+
+// move ends the waits in awaitMove. The caller holds mu.
+func (w *Writer) move() {
+	for _, p := range w.moved {
+		if p.Claim(0) {
+			p.Wake()
+		}
+	}
+	clear(w.moved)
+	w.moved = w.moved[:0]
+}
+
 // begin has nobody wait any more, because loops are about to run.
 func (w *Writer) begin() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.running = true
-	w.moved.Broadcast()
+	w.move()
 }
 
 // end is that of a Run. Writes of those who come later wait again if it was the last.

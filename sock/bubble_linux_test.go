@@ -4,6 +4,7 @@ package sock_test
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -21,6 +22,7 @@ import (
 	"ringo/buf"
 	"ringo/file"
 	"ringo/sock"
+	"ringo/sock/socktls"
 )
 
 // bubble is what a goroutine in a bubble of testing/synctest needs, beside a loop that is outside of it.
@@ -599,5 +601,29 @@ func TestBubble(t *testing.T) {
 			})
 		}
 		s.stop()
+	})
+}
+
+// What runs loops is refused in a bubble, at once, and the address is free afterwards.
+func TestServeInABubble(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		name := filepath.Join(t.TempDir(), "s")
+		tlsConfig := &tls.Config{Certificates: make([]tls.Certificate, 1)}
+		synctest.Test(t, func(t *testing.T) {
+			serve := func(*sock.Conn) { t.Error("there was somebody to serve") }
+			refused := func(what string, err error) {
+				if _, stat := os.Lstat(name); !errors.Is(err, ringo.ErrBubble) || !errors.Is(stat, os.ErrNotExist) {
+					t.Errorf("%s: %v, want ErrBubble; of the socket: %v", what, err, stat)
+				}
+			}
+			refused("ListenAndServe", sock.ListenAndServe(t.Context(), &cfg, "unix", name, serve))
+			set, err := sock.Reserve("unix", name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			refused("ServeSets", sock.ServeSets(t.Context(), &cfg, []*sock.ListenerSet{set}, serve))
+			refused("socktls.ListenAndServe", socktls.ListenAndServe(t.Context(), &cfg, "unix", name, tlsConfig,
+				func(*socktls.Conn) { t.Error("there was somebody to serve") }))
+		})
 	})
 }

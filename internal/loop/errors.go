@@ -16,6 +16,8 @@ var (
 	ErrEnded = errors.New("ringo: the loop has ended")
 	// ErrDraining says that the program drains, and that what was waited for is not worth a wait any more.
 	ErrDraining error = drainingError{}
+	// ErrBubble says that Run was called in a bubble of testing/synctest.
+	ErrBubble error = bubbleError{}
 	// ErrGoexit says that a task ended by runtime.Goexit.
 	ErrGoexit = errors.New("ringo: the task called runtime.Goexit")
 )
@@ -26,6 +28,16 @@ func (drainingError) Error() string { return "ringo: the program drains" }
 
 // Is has programs end that end at a net.ErrClosed.
 func (drainingError) Is(target error) bool { return target == net.ErrClosed }
+
+type bubbleError struct{}
+
+func (bubbleError) Error() string {
+	return "ringo: Run in a bubble of testing/synctest: a loop waits in the kernel, so the bubble's time would stand " +
+		"still for good: call Run outside of synctest.Test, whose goroutines may use its loops"
+}
+
+// Is has callers know that no other try will do.
+func (bubbleError) Is(target error) bool { return target == errors.ErrUnsupported }
 
 // PanicError is a panic in a task, or in what runs beside the loop for one, with
 // the stack of where it happened.

@@ -51,6 +51,9 @@ func (s *Set) Loops() []*Loop {
 // Run makes all loops, calls fn on each as its first task, and returns when the
 // loops have ended.
 func Run(ctx context.Context, cfg *Config, fn func(*Loop) error) error {
+	if kernel.InBubble() {
+		return ErrBubble
+	}
 	if err := startNetpoll(); err != nil {
 		return err
 	}
