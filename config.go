@@ -4,9 +4,9 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"io"
 	"math/bits"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -126,7 +126,7 @@ func (c *Config) resolve() (*loop.Config, error) {
 		Since:      time.Since,
 		HardStop:   hardStop,
 		Warn:       debugf,
-		Complain:   func(text string) { io.WriteString(os.Stderr, text) },
+		Complain:   onStderr.say,
 	}
 	out.Leases = number("Leases", c.Leases, min(4, out.Buffers), 1, out.Buffers)
 	if c.Spin < 0 || c.Spin > time.Second {
@@ -177,7 +177,10 @@ func (c *Config) driver() (name, origin string, err error) {
 	return name, origin, err
 }
 
-const driverVariable = "RINGO_DRIVER"
+const (
+	driverVariable = "RINGO_DRIVER"
+	debugVariable  = "RINGO_DEBUG"
+)
 
 func openDriver(name, origin string, dc driver.Config) (driver.Driver, error) {
 	dc.Reason = origin + " asks for it"
@@ -195,11 +198,14 @@ func openDriver(name, origin string, dc driver.Config) (driver.Driver, error) {
 
 // debugf prints to stderr if RINGO_DEBUG has driver=1.
 func debugf(format string, args ...any) {
-	for setting := range strings.SplitSeq(os.Getenv("RINGO_DEBUG"), ",") {
-		if setting == "driver=1" {
-			fmt.Fprintf(os.Stderr, "ringo: "+format+"\n", args...)
-		}
+	if debugs("driver=1") {
+		onStderr.say(fmt.Sprintf("ringo: "+format+"\n", args...))
 	}
+}
+
+// debugs reports whether RINGO_DEBUG has a setting.
+func debugs(setting string) bool {
+	return slices.Contains(strings.Split(os.Getenv(debugVariable), ","), setting)
 }
 
 func powerOfTwo(n int) int { return 1 << bits.Len(uint(n-1)) }

@@ -1,6 +1,7 @@
 package ringo
 
 import (
+	"io"
 	"sync"
 	"time"
 )
@@ -44,3 +45,16 @@ func waiting[T any](mu *sync.Mutex, q *line[T]) (n int) {
 
 // Waiting is how many callers stand in line.
 func (g *WaitGroup) Waiting() int { return waiting(&g.mu, &g.waiting) }
+
+// NewNotices is what says things to stderr, to a writer.
+func NewNotices(to io.Writer) *Notices { return &Notices{notices{to: func() io.Writer { return to }}} }
+
+// Notices is that.
+type Notices struct{ n notices }
+
+// NoticesMax bounds what they keep.
+const NoticesMax = noticesMax
+
+// Say and Await are the methods.
+func (n *Notices) Say(text string)              { n.n.say(text) }
+func (n *Notices) Await(patience time.Duration) { n.n.await(patience) }
