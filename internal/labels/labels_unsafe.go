@@ -41,6 +41,16 @@ func (s Set) Apply() {
 	}
 }
 
+// With is the set and more labels, which take the place of those with the same keys. The caller has no labels
+// afterwards, and applies one.
+func (s Set) With(keysAndValues ...string) Set {
+	ctx := context.Background()
+	if !s.None() {
+		ctx = holder{ctx, s}
+	}
+	return Set{contents(pprof.WithLabels(ctx, pprof.Labels(keysAndValues...))).data}
+}
+
 // Clear takes the caller's labels off, if it may have any.
 func Clear() {
 	if where == 0 || read(where) != nil {

@@ -17,7 +17,7 @@ type layer struct {
 // import those written above it, and none beside or below it.
 var order = []layer{
 	{[]string{"internal/abi", "internal/posix", "internal/race", "internal/timer", "internal/mailbox",
-		"internal/gmark", "internal/labels", "internal/invariant"},
+		"internal/gmark", "internal/labels", "internal/code", "internal/invariant", "internal/hist"},
 		"pure ground: the kernel's words and small structures, on the standard library alone"},
 	{[]string{"internal/sys"}, "raw system calls"},
 	{[]string{"internal/cmsg"}, "control messages of sockets"},

@@ -7,6 +7,7 @@ var unsafeIn = map[string]string{
 	"internal/abi":    "sizes and offsets of the kernel's structs",
 	"internal/race":   "the detector is told about addresses",
 	"internal/gmark":  "the address of the running goroutine",
+	"internal/code":   "the address in a closure",
 	"internal/labels": "the running goroutine's labels, which nothing public tells",
 	"internal/sys":    "system calls take addresses",
 	"internal/mask":   "it looks through the entries of a ring as they are submitted",
