@@ -41,6 +41,9 @@ func (b *Buffer) Lease(held *atomic.Int32) Lease {
 		held.Add(1)
 	}
 	b.held = held
+	if b.pool != nil {
+		b.pool.leases++
+	}
 	return Lease{buffer: b, bytes: b.Unread(), gen: b.gen.Load()}
 }
 

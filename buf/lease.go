@@ -35,6 +35,9 @@ func (b Lease) Release() {
 // on the zero Lease.
 func (b Lease) Take() *Buffer {
 	b.end()
+	if p := b.buffer.pool; p != nil {
+		p.leases--
+	}
 	return b.buffer
 }
 

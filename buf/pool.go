@@ -40,6 +40,7 @@ type Pool struct {
 	old       *Buffer // free since before the last Trim
 	freeCount int     // of both
 	count     int
+	leases    int // that nobody has ended, or that the loop has not heard of
 
 	ring   Ring
 	byID   []*Buffer
@@ -106,6 +107,15 @@ func (p *Pool) InUse() int {
 	p.collect()
 	return p.count - p.freeCount - p.lent
 }
+
+// Leases is how many buffers are leased.
+func (p *Pool) Leases() int {
+	p.collect()
+	return p.leases
+}
+
+// Made is how many buffers have memory.
+func (p *Pool) Made() int { return p.count }
 
 // Lent is how many buffers the kernel may fill right now, or was to have filled
 // with completions that nobody has looked at.
@@ -285,6 +295,7 @@ func (p *Pool) put(b *Buffer) {
 // release is Put by whoever holds a lease, which need not be the owner.
 func (p *Pool) release(b *Buffer) {
 	if p.mark != nil && p.mark.IsCurrent() {
+		p.leases--
 		p.put(b)
 		return
 	}
@@ -305,6 +316,7 @@ func (p *Pool) collect() {
 	}
 	for b := p.returned.Swap(nil); b != nil; {
 		next := b.next
+		p.leases--
 		p.put(b)
 		b = next
 	}

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"ringo/internal/hist"
 	"ringo/internal/labels"
 )
 
@@ -42,6 +43,7 @@ type Pool struct {
 	runs    map[uintptr]int // What, and how often
 	waited  uint64
 	longest time.Duration
+	waits   hist.Histogram
 
 	// Full, if not nil, is called by each Submit whose job has to wait for a worker. It holds no
 	// lock then.
@@ -120,6 +122,13 @@ func (p *Pool) TryGiveUp(j *Job) bool {
 	return true
 }
 
+// Waits reports whether the job waits in the queue, because no worker was free.
+func (p *Pool) Waits(j *Job) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return j.pool == p && !j.since.IsZero()
+}
+
 // Load is how much a pool has to do.
 type Load struct {
 	Max     int           // how many may run
@@ -139,6 +148,14 @@ func (p *Pool) Load() Load {
 		l.Oldest = time.Since(j.since)
 	}
 	return l
+}
+
+// WaitTimes is how long the jobs have waited for a worker that have begun. One that found a worker, or that was the
+// reason to start one, has not waited.
+func (p *Pool) WaitTimes() hist.Histogram {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.waits
 }
 
 // Runs is what the jobs are that run, and how many are alike.
@@ -204,10 +221,13 @@ func (p *Pool) next(first bool, before uintptr) (*Job, uintptr) {
 	j := p.head
 	if j != nil && (first || p.running == 1 || !p.budget.wanted(p)) {
 		p.unlink(j)
+		wait := time.Duration(0)
 		if !j.since.IsZero() {
 			p.waited++
-			p.longest = max(p.longest, time.Since(j.since))
+			wait = time.Since(j.since)
+			p.longest = max(p.longest, wait)
 		}
+		p.waits.Add(int64(wait))
 		what := j.What // by now it is Run's
 		if what != 0 {
 			p.runs[what]++

@@ -30,6 +30,9 @@ type chunk struct {
 	ops  *[chunkSize]Op
 	free [chunkSize / 64]uint64 // a bit for each slot
 	gen  uint32                 // of the first ops in slots that are still to be made
+	// began is when ops were begun; nil as long as nobody has noted that of one in the chunk. It is apart because
+	// most ops of connections have no such time, and each word counts of which there is one a connection.
+	began *[chunkSize]int64
 	// quiet: all slots were free at the last Trim, and have been since.
 	quiet bool
 }
@@ -168,6 +171,24 @@ func (s *Slab) Lookup(token uint64) *Op {
 	return o
 }
 
+// Begin notes when the op was begun, for Began. It must have come from Get.
+func (s *Slab) Begin(o *Op, at int64) {
+	c := &s.chunks[o.index/chunkSize]
+	if c.began == nil {
+		c.began = new([chunkSize]int64)
+	}
+	c.began[o.index%chunkSize] = at
+}
+
+// Began takes what Begin has noted; 0: nothing.
+func (s *Slab) Began(o *Op) (at int64) {
+	if c := &s.chunks[o.index/chunkSize]; c.began != nil {
+		p := &c.began[o.index%chunkSize]
+		at, *p = *p, 0
+	}
+	return at
+}
+
 // Used is how many slots are taken.
 func (s *Slab) Used() int { return s.used }
 
@@ -226,17 +247,23 @@ func (c *chunk) giveBack() bool {
 
 // Each calls f for every slot that is taken.
 func (s *Slab) Each(f func(o *Op)) {
-	for i := range s.chunks {
-		ops := s.chunks[i].ops
-		if ops == nil {
-			continue
-		}
+	for i := 0; s.EachIn(i, f); i++ {
+	}
+}
+
+// EachIn is Each for one of the chunks, from 0 on; it reports whether there are more.
+func (s *Slab) EachIn(i int, f func(o *Op)) (more bool) {
+	if i >= len(s.chunks) {
+		return false
+	}
+	if ops := s.chunks[i].ops; ops != nil {
 		for k := range ops {
 			if ops[k].State != Free {
 				f(&ops[k])
 			}
 		}
 	}
+	return i+1 < len(s.chunks)
 }
 
 // grow makes slots, in the first place that has none. It leaves word where they are.
