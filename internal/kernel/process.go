@@ -41,6 +41,10 @@ func ThreadCPU(tid int32) (ns int64, ok bool) { return sys.ThreadCPU(tid) }
 // ThreadState is the letter of a thread's state, as in proc_pid_stat(5), or 0.
 func ThreadState(tid int32) byte { return sys.ThreadState(tid) }
 
+// ReadMemory copies memory of this process from an address that may be wrong; false if it is, or if the kernel does not
+// do it.
+func ReadMemory(into []byte, from uintptr) bool { return sys.ReadMemory(into, from) }
+
 // started is a time of the system's clock.
 var started = time.Now()
 

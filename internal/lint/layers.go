@@ -22,6 +22,7 @@ var order = []layer{
 	{[]string{"internal/sys"}, "raw system calls"},
 	{[]string{"internal/cmsg"}, "control messages of sockets"},
 	{[]string{"internal/kernel"}, "the door to the kernel for what is no op"},
+	{[]string{"internal/peek"}, "where another goroutine stands"},
 	{[]string{"internal/mask"}, "an older kernel, for tests"},
 	{[]string{"uring"}, "the raw ring, for users who want no runtime"},
 	{[]string{"internal/fd"}, "the lifetime of a descriptor"},

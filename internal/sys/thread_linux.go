@@ -4,8 +4,7 @@ package sys
 
 import (
 	"bytes"
-	"fmt"
-	"os"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 )
@@ -33,10 +32,14 @@ func Monotonic() (ns int64) {
 // running or waiting for a processor, 'S' and 'D' asleep, 'T' stopped. 0 if /proc
 // does not tell.
 func ThreadState(tid int32) byte {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/self/task/%d/stat", tid))
-	if err != nil {
+	var path [48]byte
+	name := append(strconv.AppendInt(append(path[:0], "/proc/self/task/"...), int64(tid), 10), "/stat\x00"...)
+	var text [512]byte
+	n := readSmall(name, text[:])
+	if n <= 0 {
 		return 0
 	}
+	stat := text[:n]
 	// The name, which comes first, may have anything in it, also brackets.
 	after := bytes.LastIndexByte(stat, ')') + 2
 	if after >= len(stat) {

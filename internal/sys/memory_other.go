@@ -1,0 +1,6 @@
+//go:build !linux
+
+package sys
+
+// ReadMemory is for Linux only.
+func ReadMemory(into []byte, from uintptr) bool { return false }
