@@ -61,7 +61,7 @@ func (c *Chan[T]) Send(v T) error {
 	c.mu.Lock()
 	to, done, err := c.send(v)
 	if !done {
-		_, err = c.senders.wait(nil, &c.mu, &c.spare, v)
+		_, err = c.senders.wait(nil, &c.mu, &c.spare, v, "Chan.Send", nil)
 	}
 	c.mu.Unlock()
 	if to != nil {
@@ -83,7 +83,7 @@ func (c *Chan[T]) SendContext(ctx context.Context, v T) error {
 	c.mu.Lock()
 	to, done, err := c.send(v)
 	if !done {
-		_, err = c.senders.wait(ctx, &c.mu, &c.spare, v)
+		_, err = c.senders.wait(ctx, &c.mu, &c.spare, v, "Chan.Send", nil)
 	}
 	c.mu.Unlock()
 	if to != nil {
@@ -105,7 +105,7 @@ func (c *Chan[T]) Recv() (v T, err error) {
 	c.mu.Lock()
 	v, from, done, err := c.recv()
 	if !done {
-		v, err = c.receivers.wait(nil, &c.mu, &c.spare, v)
+		v, err = c.receivers.wait(nil, &c.mu, &c.spare, v, "Chan.Recv", nil)
 	}
 	c.mu.Unlock()
 	if from != nil {
@@ -127,7 +127,7 @@ func (c *Chan[T]) RecvContext(ctx context.Context) (v T, err error) {
 	c.mu.Lock()
 	v, from, done, err := c.recv()
 	if !done {
-		v, err = c.receivers.wait(ctx, &c.mu, &c.spare, v)
+		v, err = c.receivers.wait(ctx, &c.mu, &c.spare, v, "Chan.Recv", nil)
 	}
 	c.mu.Unlock()
 	if from != nil {

@@ -78,6 +78,7 @@ func (c *Cond) stand(l *loop.Loop, t *loop.Task) *waiter[struct{}] {
 	c.mu.Lock()
 	w := c.spare.get()
 	w.p = &w.own
+	w.own.For = "Cond.Wait"
 	w.own.Begin(l, t)
 	c.waiting.push(w)
 	c.mu.Unlock()

@@ -192,7 +192,7 @@ func openDriver(name, origin string, dc driver.Config) (driver.Driver, error) {
 		return nil, setupError{err}
 	}
 	info := d.Info()
-	debugf("driver %s: %s; features %s", info.Name, info.Reason, strings.Join(info.Features, " "))
+	debugf("loop %d: driver %s: %s; features %s", dc.Loop, info.Name, info.Reason, strings.Join(info.Features, " "))
 	return d, nil
 }
 

@@ -26,7 +26,7 @@ func TestRINGO_DEBUG(t *testing.T) {
 			"driver=0": false, "driver": false} {
 			text, code := output(t, child(t, "quiet", "RINGO_TEST_DRIVER="+cfg.Driver, "RINGO_DRIVER=",
 				"RINGO_DEBUG="+setting))
-			if said := strings.Contains(text, "ringo: driver "+cfg.Driver+": ") &&
+			if said := strings.Contains(text, "ringo: loop 0: driver "+cfg.Driver+": ") &&
 				strings.Contains(text, "GOMAXPROCS"); said != loud ||
 				code != 0 || !loud && text != "" {
 				t.Errorf("RINGO_DEBUG=%s: exit status %d, %q", setting, code, text)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"ringo/internal/code"
 	"ringo/internal/loop"
 )
 
@@ -66,10 +67,19 @@ func (g *Group) Go(fn func() error) {
 		panic("ringo: Group.Go with a limit of 0 tasks")
 	default:
 		g.room.Push(l.Task())
-		l.Park(nil) // who has ended leaves his place
+		l.Park((*groupRoom)(g)) // who has ended leaves his place
 	}
 	g.start(l, fn)
 }
+
+// groupRoom is a group as what a task in Go waits for.
+type groupRoom Group
+
+// CancelWait has it wait on.
+func (r *groupRoom) CancelWait(t *loop.Task) { t.WaitOn(r) }
+
+// DescribeWait names the call.
+func (r *groupRoom) DescribeWait(_ *loop.Task, d *loop.Wait) { d.Op = "Group.Go" }
 
 // TryGo is Go if it need not wait, and reports whether it did.
 func (g *Group) TryGo(fn func() error) bool {
@@ -88,9 +98,13 @@ func (g *Group) full() bool { return g.limited && g.active >= g.limit }
 
 func (g *Group) start(l *loop.Loop, fn func() error) {
 	m := &member{at: len(g.tasks)}
-	run := func() { m.err = fn() }
-	if g.cancel != nil {
-		run = func() { m.err = l.WithContext(g.ctx, fn) }
+	run := func() {
+		l.RunsFor(code.Of(fn))
+		if g.cancel != nil {
+			m.err = l.WithContext(g.ctx, fn)
+		} else {
+			m.err = fn()
+		}
 	}
 	m.task = l.GoThen(run, func(end error) { g.ended(m, end) })
 	g.tasks = append(g.tasks, m)

@@ -106,10 +106,10 @@ func statsOf(s loop.Stats) Stats {
 		Lanes: make([]LaneStats, len(s.Lanes)),
 	}
 	for n, o := range s.Ops {
-		stats.Ops[n] = OpStats(o)
+		stats.Ops[n] = OpStats{o.Op, o.Tried, o.Submitted}
 	}
 	for n, o := range s.Lanes {
-		stats.Lanes[n] = LaneStats(o)
+		stats.Lanes[n] = LaneStats{o.Name, o.Max, o.Running, o.Waiting, o.Oldest, o.Waited, o.Longest}
 	}
 	return stats
 }

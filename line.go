@@ -145,13 +145,15 @@ func endedBy(ctx context.Context) error {
 
 // wait stands the caller in line with v, lets the lock go and waits, until ctx is done if it is not nil. It holds the
 // lock again when it returns, with what became of v. The error is ErrClosed, or what has ended the wait.
-func (q *line[T]) wait(ctx context.Context, mu *sync.Mutex, s *waiterPool[T], v T) (got T, err error) {
+func (q *line[T]) wait(ctx context.Context, mu *sync.Mutex, s *waiterPool[T], v T, call string,
+	of loop.Describer) (got T, err error) {
 	l, t := loop.Current()
 	if l != nil && l.Canceled() {
 		return got, l.Cause()
 	}
 	w := s.get()
 	w.p, w.v = &w.own, v
+	w.own.For, w.own.About = call, of
 	w.own.Begin(l, t)
 	q.push(w)
 	mu.Unlock()
@@ -174,9 +176,10 @@ func (q *line[T]) wait(ctx context.Context, mu *sync.Mutex, s *waiterPool[T], v 
 }
 
 // waitOn is wait that nothing ends but the one who claims the waiter.
-func (q *line[T]) waitOn(mu *sync.Mutex, s *waiterPool[T]) {
+func (q *line[T]) waitOn(mu *sync.Mutex, s *waiterPool[T], v T, call string, of loop.Describer) {
 	w := s.get()
-	w.p = &w.own
+	w.p, w.v = &w.own, v
+	w.own.For, w.own.About = call, of
 	w.own.Begin(loop.Current())
 	q.push(w)
 	mu.Unlock()

@@ -17,8 +17,9 @@ import (
 type Mutex struct {
 	mu      sync.Mutex
 	held    bool
-	waiting line[struct{}]
-	spare   waiterPool[struct{}]
+	by      loop.Holder // the task that has it, if it is held
+	waiting line[loop.Holder]
+	spare   waiterPool[loop.Holder]
 }
 
 var _ sync.Locker = (*Mutex)(nil)
@@ -31,14 +32,15 @@ func (m *Mutex) Lock() {
 	if m == nil {
 		panic(ofNil("Mutex.Lock"))
 	}
-	loop.ChargeAndYield()
+	me := loop.ChargeAndYieldHere()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if !m.held {
 		m.held = true
+		m.by.Be(me)
 		return
 	}
-	m.waiting.waitOn(&m.mu, &m.spare)
+	m.waiting.waitOn(&m.mu, &m.spare, holder(me), "Mutex.Lock", (*mutexWait)(m))
 }
 
 // LockContext is Lock with a wait that ends: when ctx is done, or the caller is a task
@@ -59,11 +61,13 @@ func (m *Mutex) LockContext(ctx context.Context) error {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	_, me := loop.Current()
 	if !m.held {
 		m.held = true
+		m.by.Be(me)
 		return nil
 	}
-	_, err := m.waiting.wait(ctx, &m.mu, &m.spare, struct{}{})
+	_, err := m.waiting.wait(ctx, &m.mu, &m.spare, holder(me), "Mutex.LockContext", (*mutexWait)(m))
 	return err
 }
 
@@ -73,13 +77,17 @@ func (m *Mutex) TryLock() bool {
 	if m == nil {
 		return false
 	}
-	loop.Charge()
+	l, me := loop.Current()
+	if l != nil {
+		l.Charge()
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.held {
 		return false
 	}
 	m.held = true
+	m.by.Be(me)
 	return true
 }
 
@@ -96,11 +104,39 @@ func (m *Mutex) Unlock() {
 		panic("ringo: Unlock of a Mutex that is not locked")
 	}
 	next := m.waiting.claim()
-	m.held = next != nil
+	if m.held = next != nil; m.held {
+		m.by = next.v
+	}
 	m.mu.Unlock()
 	if next != nil {
 		next.p.Wake()
 	}
+}
+
+func holder(t *loop.Task) (h loop.Holder) {
+	h.Be(t)
+	return h
+}
+
+// mutexWait is a Mutex as what a task waits for.
+type mutexWait Mutex
+
+// DescribeWait tells who has it.
+func (w *mutexWait) DescribeWait(_ *loop.Task, d *loop.Wait) {
+	m := (*Mutex)(w)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if d.On = m.by.Ref(); m.held && !d.On.Known {
+		d.Details = "held by a goroutine"
+	}
+}
+
+// HeldBy tells which task has it.
+func (w *mutexWait) HeldBy() (by loop.Holder, held bool) {
+	m := (*Mutex)(w)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.by, m.held
 }
 
 // wantHeld panics for a method that unlocks, before it has done anything else.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"ringo/internal/code"
 	"ringo/internal/loop"
 	"ringo/internal/sys"
 )
@@ -130,7 +131,11 @@ func (l *Loop) Call(fn func() error) error {
 		run = func() error { return e.WithContext(ctx, fn) }
 	}
 	var err error
-	if end := e.Go(func() { err = run() }).Wait(); end != nil {
+	task := func() {
+		e.RunsFor(code.Of(fn))
+		err = run()
+	}
+	if end := e.Go(task).Wait(); end != nil {
 		return end
 	}
 	return err

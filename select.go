@@ -209,13 +209,14 @@ func attempt(cases []Case) (i int, who *loop.Parker, err error) {
 // stand puts the caller in line for all cases. The caller holds the locks.
 func stand(cases []Case, s []place, l *loop.Loop, t *loop.Task) (p *loop.Parker) {
 	if len(s) == 0 {
-		p = new(loop.Parker) // for a wait that only a cancel ends
+		p = &loop.Parker{For: "Select"} // for a wait that only a cancel ends
 		p.Begin(l, t)
 	}
 	for k := range s {
 		in, own := s[k].ch.place(s[k].i)
 		if k == 0 {
 			p = own
+			p.For, p.About = "Select", nil
 			p.Begin(l, t)
 		}
 		c := &cases[s[k].i]

@@ -53,7 +53,7 @@ func (s *Semaphore) Acquire(ctx context.Context, n int64) error {
 		return nil
 	}
 	var next claimedWaiters[int64]
-	_, err := s.waiting.wait(ctx, &s.mu, &s.spare, n)
+	_, err := s.waiting.wait(ctx, &s.mu, &s.spare, n, "Semaphore.Acquire", nil)
 	if err != nil {
 		next = s.grant() // to those whom only this one was in the way of
 	}

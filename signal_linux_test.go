@@ -18,7 +18,7 @@ import (
 // Signals, the profiler and the collector interrupt waits and switches; nothing
 // comes of it.
 func TestSignalStorm(t *testing.T) {
-	const ticksLeast = 100
+	const ticksLeast, signalsLeast, collectionsLeast = 100, 10, 2
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		cfg.Loops = 2
 		if err := pprof.StartCPUProfile(io.Discard); err != nil {
@@ -26,28 +26,31 @@ func TestSignalStorm(t *testing.T) {
 		}
 		defer pprof.StopCPUProfile()
 		var over atomic.Bool
-		var collections, signals int
-		storm := make(chan struct{}, 2)
+		var ticks, signals, collections atomic.Int64
+		ended := make(chan struct{}, 2)
 		go func() {
-			for ; !over.Load(); signals++ {
+			for ; !over.Load(); signals.Add(1) {
 				syscall.Kill(syscall.Getpid(), syscall.SIGURG)
 				for range 100 {
 					runtime.Gosched()
 				}
 			}
-			storm <- struct{}{}
+			ended <- struct{}{}
 		}()
 		go func() {
-			for ; !over.Load(); collections++ {
+			for ; !over.Load(); collections.Add(1) {
 				runtime.GC()
 			}
-			storm <- struct{}{}
+			ended <- struct{}{}
 		}()
-		var ticks atomic.Int64
 		began := time.Now()
+		storm := func() bool {
+			return ticks.Load() >= ticksLeast && signals.Load() >= signalsLeast &&
+				collections.Load() >= collectionsLeast
+		}
 		goesOn := func() bool { // for a while, and on a slow machine until it was a storm
 			took := time.Since(began)
-			return took < 300*time.Millisecond || ticks.Load() < ticksLeast && took < limit/2
+			return took < 300*time.Millisecond || !storm() && took < limit/2
 		}
 		err := run(t, cfg, func(l *ringo.Loop) error {
 			g := ringo.NewGroup(l)
@@ -78,14 +81,15 @@ func TestSignalStorm(t *testing.T) {
 			return g.Wait()
 		})
 		over.Store(true)
-		<-storm
-		<-storm
+		<-ended
+		<-ended
 		if err != nil {
 			t.Error(err)
 		}
-		t.Logf("%d ticks under %d signals and %d collections", ticks.Load(), signals, collections)
-		if ticks.Load() < ticksLeast || signals < 10 || collections < 2 {
-			t.Errorf("%d ticks under %d signals and %d collections: no storm", ticks.Load(), signals, collections)
+		said := t.Logf
+		if !storm() {
+			said = t.Errorf
 		}
+		said("%d ticks under %d signals and %d collections", ticks.Load(), signals.Load(), collections.Load())
 	})
 }

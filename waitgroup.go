@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync"
 
+	"ringo/internal/code"
 	"ringo/internal/loop"
 )
 
@@ -32,7 +33,10 @@ func (g *WaitGroup) Go(fn func()) {
 		fn()
 	}
 	if l, _ := loop.Current(); l != nil {
-		l.Go(counted)
+		l.Go(func() {
+			l.RunsFor(code.Of(fn))
+			counted()
+		})
 		return
 	}
 	go counted()
@@ -73,7 +77,7 @@ func (g *WaitGroup) Wait() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.n > 0 {
-		g.waiting.waitOn(&g.mu, &g.spare)
+		g.waiting.waitOn(&g.mu, &g.spare, struct{}{}, "WaitGroup.Wait", nil)
 	}
 }
 
@@ -92,6 +96,6 @@ func (g *WaitGroup) WaitContext(ctx context.Context) error {
 	if g.n == 0 {
 		return nil
 	}
-	_, err := g.waiting.wait(ctx, &g.mu, &g.spare, struct{}{})
+	_, err := g.waiting.wait(ctx, &g.mu, &g.spare, struct{}{}, "WaitGroup.Wait", nil)
 	return err
 }

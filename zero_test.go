@@ -55,10 +55,11 @@ func exportedMethods(t *testing.T) map[string][]string {
 			if !ok || f.Recv == nil || !f.Name.IsExported() {
 				continue
 			}
-			recv := f.Recv.List[0].Type
-			if p, ok := recv.(*ast.StarExpr); ok {
-				recv = p.X
+			p, ok := f.Recv.List[0].Type.(*ast.StarExpr)
+			if !ok {
+				continue // a value's, of which no pointer to it can be nil
 			}
+			recv := p.X
 			if p, ok := recv.(*ast.IndexExpr); ok {
 				recv = p.X
 			}

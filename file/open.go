@@ -25,6 +25,7 @@ func openFIFO(l *loop.Loop, t *loop.Task, dir int32, path []byte, how sys.OpenHo
 		w.leave()
 		return 0, l.Cause()
 	}
+	w.p.For = "open of a FIFO"
 	w.p.Begin(l, t)
 	go w.run()
 	if _, ok := w.p.Park(); !ok {

@@ -51,6 +51,7 @@ func (r *refs) close(stop func()) bool {
 		return false
 	}
 	l, t := loop.Current()
+	r.closer.For = "file.Close"
 	r.closer.Begin(l, t)
 	calls := r.state.Or(refsClosed)
 	if calls == 0 && r.closer.Claim(0) {

@@ -7,6 +7,7 @@ import (
 
 	"ringo"
 	"ringo/buf"
+	"ringo/internal/code"
 	"ringo/internal/loop"
 )
 
@@ -126,6 +127,9 @@ func (b *block) Run() {
 	shielded(func() { b.got, b.err = b.move(b) })
 	b.done.TrySend(struct{}{})
 }
+
+// Code is its own: no program has started it.
+func (b *block) Code() code.Func { return code.Of((*block).Run) }
 
 // wait waits until the block has been moved. The error is what ended the wait of a task,
 // which may wait again.

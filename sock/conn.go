@@ -148,6 +148,13 @@ func (c *Conn) CloseSoon() {
 // connHooks is the connection as the hooks of its core.
 type connHooks Conn
 
+// DescribeWait names the peer.
+func (o *connHooks) DescribeWait(_ handle.Dir, d *loop.Wait) {
+	if d.Peer = o.raddr; o.unix != nil {
+		d.PeerAt = &o.unix.remote
+	}
+}
+
 // Attach makes what tasks need at a connection that was detached.
 func (o *connHooks) Attach() *handle.Own {
 	h := new(atHand)
@@ -211,6 +218,12 @@ func (o *connHooks) Closed() {
 		c.serve.fdClosed(c)
 	}
 }
+
+// CountClosed has nothing to count.
+func (o *connHooks) CountClosed() {}
+
+// Kind is that of connections.
+func (o *connHooks) Kind() loop.Kind { return loop.KindConn }
 
 // Drain is the loop's word that accepts have stopped.
 func (o *connHooks) Drain() { o.serve.drainBegins((*Conn)(o)) }

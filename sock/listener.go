@@ -352,6 +352,12 @@ type listenerHooks struct {
 	ln *Listener
 }
 
+// Kind is that of listeners.
+func (o *listenerHooks) Kind() loop.Kind { return loop.KindListener }
+
+// DescribeWait names the call.
+func (o *listenerHooks) DescribeWait(_ handle.Dir, d *loop.Wait) { d.Op = "accept" }
+
 // Closing leaves the socket to the others that share it.
 func (o *listenerHooks) Closing() {
 	ln := o.ln

@@ -135,7 +135,7 @@ func contractCases(t *testing.T) map[string]string {
 var zeroAnswers = map[reflect.Type][]string{
 	reflect.TypeFor[*sock.Conn](): {"Buffered", "LocalAddr", "RemoteAddr", "Loop", "Value",
 		"SetValue", "ZeroCopy", "CloseSoon"},
-	reflect.TypeFor[*sock.Listener]():       {"Addr", "SetUnlinkOnClose"},
+	reflect.TypeFor[*sock.Listener]():       {"Addr", "Loop", "SetUnlinkOnClose", "Stats"},
 	reflect.TypeFor[*sock.PacketConn]():     {"LocalAddr", "RemoteAddr", "Loop", "GSO"},
 	reflect.TypeFor[*sock.UnixPacketConn](): {"LocalAddr", "RemoteAddr", "Loop", "SetUnlinkOnClose"},
 	reflect.TypeFor[*sock.Pollable]():       {"Loop"},

@@ -110,11 +110,19 @@ func (o *packetHooks) Acquire(*handle.Input) { o.c.in.ready = true }
 // Holds reports whether datagrams were fetched that nobody has read.
 func (o *packetHooks) Holds(*handle.Input) bool { return len(o.c.in.kept) > 0 }
 
+// DescribeWait names the peer of a connected socket.
+func (o *packetHooks) DescribeWait(_ handle.Dir, d *loop.Wait) {
+	d.Peer, d.PeerAt = o.c.peer, o.c.raddr
+}
+
 // Closing removes the file of a Unix socket's name.
 func (o *packetHooks) Closing() { o.c.file.release() }
 
 // Settled gives up what was fetched.
 func (o *packetHooks) Settled() { o.c.in.release(o.c) }
+
+// Kind is that of sockets of datagrams.
+func (o *packetHooks) Kind() loop.Kind { return loop.KindPacket }
 
 // Closed says that the address is free.
 func (o *packetHooks) Closed() {

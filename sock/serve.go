@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"ringo"
+	"ringo/internal/code"
 	"ringo/internal/handle"
 	"ringo/internal/labels"
 	"ringo/internal/loop"
@@ -120,6 +121,9 @@ func (t *connTask) Run() {
 	defer c.Close()
 	c.serve.conn(c)
 }
+
+// Code is that of the program's function.
+func (t *connTask) Code() code.Func { return code.Of(t.serve.conn) }
 
 // Handler is what Serve does with connections. All loops may share one.
 type Handler struct {
@@ -258,17 +262,20 @@ func (s *server) wait() {
 			s.closeAll()
 		}
 		s.waiter = s.l.Task()
-		if s.ended {
-			s.l.Park(nil)
-		} else {
-			s.l.Park(s)
-		}
+		s.l.Park(s)
 		s.waiter = nil
 	}
 }
 
 // CancelWait lets a cancelled task close what is open.
 func (s *server) CancelWait(t *loop.Task) {
+	if s.ended {
+		t.WaitOn(s)
+		return
+	}
 	s.waiter = nil
 	s.l.Ready(t)
 }
+
+// DescribeWait tells that the last connections are waited for.
+func (s *server) DescribeWait(_ *loop.Task, d *loop.Wait) { d.Op = "the last connections" }

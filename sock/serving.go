@@ -8,6 +8,7 @@ import (
 	"os"
 	"time"
 
+	"ringo/internal/code"
 	"ringo/internal/handle"
 )
 
@@ -136,7 +137,7 @@ func (t *requestTask) Run() {
 	c := (*Conn)(t)
 	s := &c.serve
 	if !s.by.labels.None() { // a task begins without
-		s.by.labels.Apply()
+		c.l.ApplyLabels(s.by.labels)
 	}
 	done := false
 	defer func() {
@@ -152,6 +153,9 @@ func (t *requestTask) Run() {
 	}
 	s.rest(c)
 }
+
+// Code is that of the program's Request.
+func (t *requestTask) Code() code.Func { return code.Of(t.serve.by.h.Request) }
 
 // request shows the handler what there is. An error means the connection's end.
 func (s *serving) request(c *Conn) error {

@@ -311,6 +311,9 @@ type raceWait Race
 // CancelWait lets the cancelled caller see to the others.
 func (w *raceWait) CancelWait(*loop.Task) { (*Race)(w).poke() }
 
+// DescribeWait tells that a dial waits for its look-ups and attempts, which are tasks of their own.
+func (w *raceWait) DescribeWait(_ *loop.Task, d *loop.Wait) { d.Op, d.Details = "dial", w.Host }
+
 // raceAlarm is the race as the owner of its timer.
 type raceAlarm Race
 

@@ -52,6 +52,8 @@ type Completion struct {
 
 // Config is what a driver needs to know. All but Slab and Now may be zero.
 type Config struct {
+	// Loop is the number of the loop that it is for, to speak of it.
+	Loop int
 	// Slab holds the ops that will be submitted.
 	Slab *op.Slab
 	// Now is the clock of the deadlines, monotonic nanoseconds.

@@ -44,7 +44,7 @@ func (c *Core) CloseSoon() {
 func (c *Core) AwaitClosed() {
 	if c.state != closed {
 		c.own.closers.Push(c.l.Task())
-		c.l.Park(nil)
+		c.l.Park((*closingWait)(c))
 	} else if f := c.foreign.Load(); f != nil {
 		f.awaitClosed() // a foreign caller closes the descriptor just now, as it may have since the handle was attached
 	}
@@ -150,6 +150,7 @@ func (c *Core) closeLingering(n int32) {
 // finish ends the close: the descriptor is closed, and those who wait for that go on.
 func (c *Core) finish() {
 	c.state = closed
+	c.countClosed()
 	c.leaveError()
 	c.foreign.Load().finish()
 	c.l.Unregister(&c.own.open)
@@ -157,6 +158,12 @@ func (c *Core) finish() {
 		c.l.Ready(t)
 	}
 	c.hooks.Closed()
+}
+
+// countClosed counts the handle no more among those that are open. Any thread.
+func (c *Core) countClosed() {
+	c.l.CountClosed(c.hooks.Kind())
+	c.hooks.CountClosed()
 }
 
 // opened is the core as what is open on its loop.

@@ -56,6 +56,7 @@ type Core struct {
 	idle     atomic.Int32          // see SetIdle
 
 	closeCalled atomic.Bool // by the program, whoever began the close
+	born        uint32      // when it was made, in units of bornUnit; 0: not known
 }
 
 type state uint8
@@ -110,35 +111,49 @@ type Hooks interface {
 	// Closed says that the descriptor is closed. The loop may have ended, and then this may run
 	// on any thread, as it may where the handle is detached.
 	Closed()
+	// Kind is what the handle is counted as, CountClosed where it takes itself off counts of its own: its descriptor is
+	// closed, or somebody else's. It is called once, by any thread, before anybody is told that the handle is closed.
+	Kind() loop.Kind
+	CountClosed()
 	// Drain says that accepts have stopped, and once more that Grace has ended. Abandoned
 	// says that the loop ends and that the handle was closed for it.
 	Drain()
 	Abandoned()
+	// Show fills in what never changes, for a list of handles. It may run on any thread. Unread is how much was
+	// received, or accepted, that nobody was given; on the loop's thread, while the input is the loop's.
+	Show(*loop.HandleInfo)
+	Unread() int
 }
 
 // NoHooks is Hooks that do nothing. Handles that do only some of it embed it.
 type NoHooks struct{}
 
-func (NoHooks) Attach() *Own      { panic("handle: only connections are detached") }
-func (NoHooks) Release(*Input)    {}
-func (NoHooks) Acquire(*Input)    {}
-func (NoHooks) Holds(*Input) bool { return false }
-func (NoHooks) Rests() bool       { return false }
-func (NoHooks) Expired()          {}
-func (NoHooks) PutBack([]byte)    {}
-func (NoHooks) SendFailed(int32)  {}
-func (NoHooks) CloseCalled()      {}
-func (NoHooks) Closing()          {}
-func (NoHooks) Settled()          {}
-func (NoHooks) Closed()           {}
-func (NoHooks) Drain()            {}
-func (NoHooks) Abandoned()        {}
+func (NoHooks) Attach() *Own          { panic("handle: only connections are detached") }
+func (NoHooks) Release(*Input)        {}
+func (NoHooks) Acquire(*Input)        {}
+func (NoHooks) Holds(*Input) bool     { return false }
+func (NoHooks) Rests() bool           { return false }
+func (NoHooks) Expired()              {}
+func (NoHooks) PutBack([]byte)        {}
+func (NoHooks) SendFailed(int32)      {}
+func (NoHooks) CloseCalled()          {}
+func (NoHooks) Closing()              {}
+func (NoHooks) Settled()              {}
+func (NoHooks) Closed()               {}
+func (NoHooks) Kind() loop.Kind       { return loop.KindPollable }
+func (NoHooks) CountClosed()          {}
+func (NoHooks) Drain()                {}
+func (NoHooks) Abandoned()            {}
+func (NoHooks) Show(*loop.HandleInfo) {}
+func (NoHooks) Unread() int           { return 0 }
 
 // Init makes c a handle of a descriptor that tasks of l have made.
 func (c *Core) Init(l *loop.Loop, hooks Hooks, sys int32, own *Own) {
 	c.l, c.hooks = l, hooks
 	c.fd.Init(sys)
+	c.born = bornAt(l.NowNS())
 	c.attachTo(own)
+	l.CountOpened(hooks.Kind())
 }
 
 // attachTo makes the handle known to its loop.

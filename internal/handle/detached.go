@@ -16,8 +16,8 @@ import (
 type Registry struct {
 	handle loop.Handle
 	mu     sync.Mutex
-	first  *foreign
-	over   bool // the loop ends
+	first  *foreign // with the places of who goes along them, see ShowEach
+	over   bool     // the loop ends
 }
 
 // Register makes the registry known to its loop.
@@ -40,6 +40,11 @@ func (r *Registry) add(f *foreign) bool {
 func (r *Registry) remove(f *foreign) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.unlink(f)
+}
+
+// unlink is remove under mu.
+func (r *Registry) unlink(f *foreign) {
 	switch {
 	case f.prev != nil:
 		f.prev.next = f.next
@@ -57,7 +62,9 @@ func (r *Registry) Drain() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for f := r.first; f != nil; f = f.next {
-		f.c.desert()
+		if f.c != nil { // else it is a place, see ShowEach
+			f.c.desert()
+		}
 	}
 }
 
@@ -70,6 +77,10 @@ func (r *Registry) Abandon() {
 		r.mu.Unlock()
 		if f == nil {
 			return
+		}
+		if f.c == nil { // a place, see ShowEach
+			r.remove(f)
+			continue
 		}
 		f.mu.Lock()
 		if !f.taken {
@@ -85,6 +96,7 @@ func (r *Registry) Abandon() {
 func (c *Core) InitDetached(l *loop.Loop, hooks Hooks, sys int32) {
 	c.l, c.hooks = l, hooks
 	c.fd.Init(sys)
+	l.CountOpened(hooks.Kind())
 }
 
 // Detach gives a new handle to the foreign callers for whom it was made, with what is known of its

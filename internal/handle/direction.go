@@ -60,7 +60,11 @@ func (c *Core) enterOwn(dir Dir) error {
 	me := c.l.Task()
 	me.Tell(noAccess)
 	d.queue.Push(me)
-	c.l.Park((*queued)(d))
+	if dir == In {
+		c.l.Park((*queuedIn)(c))
+	} else {
+		c.l.Park((*queuedOut)(c))
+	}
 	switch {
 	case me.Told() == hasAccess:
 		return nil
@@ -76,12 +80,21 @@ const (
 	hasAccess
 )
 
-// queued is a direction as what a task waits for that is in its queue.
-type queued Direction
+// queuedIn and queuedOut are the core as what a task waits for that is in the queue of a direction.
+type (
+	queuedIn  Core
+	queuedOut Core
+)
 
 // CancelWait lets a cancelled task out of the queue.
-func (q *queued) CancelWait(t *loop.Task) {
-	q.queue.Remove(t)
+func (q *queuedIn) CancelWait(t *loop.Task) { q.own.dirs[In].leave(t) }
+
+// CancelWait lets a cancelled task out of the queue.
+func (q *queuedOut) CancelWait(t *loop.Task) { q.own.dirs[Out].leave(t) }
+
+// leave lets a task out of the queue.
+func (d *Direction) leave(t *loop.Task) {
+	d.queue.Remove(t)
 	t.Loop().Ready(t)
 }
 
@@ -155,18 +168,21 @@ func (c *Core) Wait() {
 	if limit := c.limits[In].Load(); limit != 0 {
 		c.arm(d, limit)
 	}
-	c.l.Park((*waiting)(d))
+	c.l.Park((*waiting)(c))
 	d.waiter = nil
 }
 
-// waiting is a direction as what a task waits for that is in Wait.
-type waiting Direction
+// waiting is the core as what a task waits for that is in Wait.
+type waiting Core
 
 // CancelWait lets a cancelled task go.
 func (w *waiting) CancelWait(t *loop.Task) {
-	w.waiter = nil
+	w.own.dirs[In].waiter = nil
 	t.Loop().Ready(t)
 }
+
+// DescribeWait tells of the input that a task waits for.
+func (w *waiting) DescribeWait(_ *loop.Task, d *loop.Wait) { (*Core)(w).describe(In, d) }
 
 // Wake ends a Wait; false if nobody is in one.
 func (c *Core) Wake() bool {
@@ -189,6 +205,7 @@ func (c *Core) Await(dir Dir, o *op.Op) (res int32) {
 	if o.Sink = (*outSink)(c); dir == In {
 		o.Sink = (*inSink)(c)
 	}
+	c.l.Time(o)
 	d.Op, d.waiter, d.awaits, d.ended, d.cut = o, c.l.Task(), true, byNobody, false
 	if limit := c.limits[dir].Load(); limit != 0 {
 		c.arm(d, limit)
@@ -306,7 +323,7 @@ func (c *Core) Quiesce(dir Dir) error {
 			c.l.Cancel(d.Op)
 		}
 		d.waiter = c.l.Task()
-		c.l.Park(nil)
+		c.l.Park((*quiescing)(c))
 		d.waiter = nil
 	}
 	return nil

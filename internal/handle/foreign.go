@@ -203,6 +203,7 @@ func (f *foreign) queueFor(h *half) error {
 		return nil
 	}
 	p := new(waiter)
+	p.About = (*queuedForeign)(h)
 	p.Begin(l, t)
 	h.queue.push(p)
 	ask := !h.held && !h.asked
@@ -325,6 +326,7 @@ func (f *foreign) closeFD(registry *Registry) {
 	if registry == nil { // of a detached handle nothing was accepted
 		c.leaveForeignError()
 	}
+	c.countClosed()
 	f.finish()
 	if registry != nil {
 		registry.remove(f)
@@ -415,6 +417,7 @@ func (f *foreign) awaitClosedAs(l *loop.Loop, t *loop.Task) {
 		return
 	}
 	w := new(waiter)
+	w.About = (*foreignClose)(f)
 	w.Begin(l, t)
 	f.closers.push(w)
 	f.mu.Unlock()

@@ -1,10 +1,17 @@
 package handle
 
-import "os"
+import (
+	"os"
+
+	"ringo/internal/code"
+)
 
 // handover is a direction as the task that queues for it among the loop's tasks, in
 // the name of all foreign callers.
 type handover half
+
+// Code is its own: no program has started it.
+func (t *handover) Code() code.Func { return code.Of((*handover).Run) }
 
 // Run gives the direction to them.
 func (t *handover) Run() {

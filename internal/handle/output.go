@@ -28,7 +28,7 @@ type output struct {
 	accepted loop.Accepted
 	unsent   *unsent // nil: all was sent
 	slow     bool    // the last send found too little room: nothing is accepted until one finds enough
-	room     int32   // memory that the socket is known to have for what is sent, see hasRoom
+	room     int32   // memory that the socket is known to have for what is sent, see takeRoom
 }
 
 // unsent is what the socket has had no room for, or why it has not taken it.
@@ -46,15 +46,15 @@ func (c *Core) Accepts() bool { return c.own.out.unsent == nil && !c.own.out.slo
 // Accept takes p, to be sent at the turn's end, behind what was accepted before. It reports false if p has to be
 // sent otherwise. For tasks of the loop that have access to the output.
 func (c *Core) Accept(p []byte) bool {
-	return c.Accepts() && c.hasRoom(len(p)) && c.l.Accept(&c.own.out.accepted, (*sender)(c), c.fd.Sys(), p)
+	return c.Accepts() && c.takeRoom(len(p)) && c.l.Accept(&c.own.out.accepted, (*sender)(c), c.fd.Sys(), p)
 }
 
-// hasRoom reports whether n bytes more may be accepted. As a rule that is so. But while much has found no room, of
-// other handles, the socket is asked first, now and then: what it has room for can't fail to be sent, so that peers who
-// don't read slow nobody else down.
-func (c *Core) hasRoom(n int) bool { return !c.l.Crowded() || c.hasRoomInCrowd(n) }
+// takeRoom reports whether n bytes more may be accepted, and takes the room for them. As a rule that is so. But while
+// much has found no room, of other handles, the socket is asked first, now and then: what it has room for can't fail to
+// be sent, so that peers who don't read slow nobody else down.
+func (c *Core) takeRoom(n int) bool { return !c.l.Crowded() || c.takeRoomInCrowd(n) }
 
-func (c *Core) hasRoomInCrowd(n int) bool {
+func (c *Core) takeRoomInCrowd(n int) bool {
 	o := &c.own.out
 	cost := int32(2*n + sendCost)
 	if o.room < cost && !c.l.HasAccepted(o.accepted) { // else some of what is there is spoken for
@@ -71,9 +71,9 @@ func (c *Core) hasRoomInCrowd(n int) bool {
 // them.
 const sendCost = 2304
 
-// AcceptsBuffer reports whether AcceptBuffer may be called for a buffer of n bytes.
+// AcceptsBuffer reports whether a buffer of n bytes may be accepted, and takes the room for it: AcceptBuffer follows.
 func (c *Core) AcceptsBuffer(n int) bool {
-	return c.Accepts() && c.hasRoom(n) && c.l.AcceptsBuffer(c.own.out.accepted, n)
+	return c.Accepts() && c.takeRoom(n) && c.l.AcceptsBuffer(c.own.out.accepted, n)
 }
 
 // AcceptBuffer is Accept for the bytes of one of the loop's buffers, without a copy. The buffer is the loop's then.
@@ -236,6 +236,7 @@ func (u *unsent) submit() {
 	d := &c.own.dirs[Out]
 	d.Op = o
 	c.l.HoldOpen(1)
+	c.l.Time(o)
 	if limit := c.limits[Out].Load(); limit != 0 {
 		c.arm(d, limit)
 	}

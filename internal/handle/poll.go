@@ -116,6 +116,7 @@ func (f *foreign) ready(h *half, interest uint16, until int64) (int32, error) {
 		if f.c.l == nil {
 			p.l = l
 		}
+		p.caller.About = p
 		p.caller.Begin(l, t)
 		p.interest, p.until, p.res, p.err = interest, until, 0, nil
 		p.next, f.polls = f.polls, p
@@ -247,6 +248,7 @@ func (p *poll) begin() {
 		limit = later(p.l.Elapsed(), limit-c.elapsed())
 	}
 	o.FD, o.Events, o.Sink = at, p.interest, p
+	p.l.Time(o)
 	p.op = o
 	if limit != 0 {
 		p.l.Arm(&p.timer, limit)

@@ -138,7 +138,7 @@ func (f *foreign) waitOffloaded(h *half) (res int32, err error) {
 // inPlace has a goroutine run fn, which may wait in a direction, in place of a task of l
 // that has access to it.
 func (f *foreign) inPlace(l *loop.Loop, h *half, fn func() error) error {
-	err := l.OffloadIn(loop.LaneStandIns, func(ctx context.Context) error {
+	err := l.OffloadAs((*foreignWait)(h), func(ctx context.Context) error {
 		defer f.interruptible(ctx, h)()
 		h.mayBlock = true // for the time being
 		err := fn()

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"ringo/internal/code"
 	"ringo/internal/loop"
 )
 
@@ -105,7 +106,8 @@ func BenchmarkParkThousand(b *testing.B) {
 
 type nothing struct{}
 
-func (nothing) Run() {}
+func (nothing) Run()            {}
+func (nothing) Code() code.Func { return 0 }
 
 // A task without a handle, started and run to its end in a pooled coroutine. The
 // starter yields once in a hundred.
@@ -113,6 +115,20 @@ func BenchmarkStart(b *testing.B) {
 	benchmark(b, func(b *testing.B, l *loop.Loop) {
 		spawn(b, l, func() { l.Start(nothing{}) })
 	})
+}
+
+// The same where each task has labels that name it.
+func BenchmarkStartLabelled(b *testing.B) {
+	cfg := small(anyDriver(b))
+	cfg.LabelTasks = true
+	b.ReportAllocs()
+	err := run(b, cfg, func(l *loop.Loop) error {
+		spawn(b, l, func() { l.Start(nothing{}) })
+		return nil
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
 }
 
 func BenchmarkGo(b *testing.B) {

@@ -80,7 +80,7 @@ func (t trace) name(l *Loop, g *goroutine) string {
 	case g.id == l.goid:
 		return "the loop itself"
 	}
-	if name := g.task(); name != "" {
+	if name := l.nameOf(g); name != "" {
 		return "task " + name
 	}
 	return "a task"

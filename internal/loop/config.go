@@ -2,6 +2,7 @@ package loop
 
 import (
 	"context"
+	"log/slog"
 	"time"
 
 	"ringo/internal/driver"
@@ -22,9 +23,18 @@ type Config struct {
 	Grace      time.Duration
 	Offload    int
 	Stall      time.Duration
+	Hold       time.Duration // 0 or less: nobody looks for holds
+	HoldsShown time.Duration // how long the holds of a place take together that Complain is told of
 	OnStall    func(l *Loop, d time.Duration, stack []byte)
-	Complain   func(text string) // told of stalls, if there is no OnStall, of lasting shortages and of too many loops
 	OnPanic    func(l *Loop, v any, stack []byte)
+
+	// Complain is told of stalls, if there is no OnStall, of lasting shortages, of holds, deadlocks and too many loops.
+	// It does not wait.
+	Complain func(text string)
+
+	LabelTasks bool         // each task has labels of runtime/pprof that name it
+	Logger     *slog.Logger // told of what begins and ends, at debug level, and of stalls; nil: nobody is
+	LogTasks   bool         // also of tasks
 
 	// Kernel is asked for all that never waits; kernel.Host if nil. The drivers' ops are
 	// for the same one.
@@ -39,7 +49,7 @@ type Config struct {
 	Since func(time.Time) time.Duration
 	// HardStop is how long tasks may take to end after they were cancelled.
 	HardStop time.Duration
-	// Warn is told what the runtime changes about the process.
+	// Warn is told what the runtime changes about the process. It does not wait.
 	Warn func(format string, args ...any)
 
 	// ShowPanic makes the error that users see of a panic, and ShownPanic tells such

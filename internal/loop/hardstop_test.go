@@ -149,9 +149,9 @@ func TestHardStopNamesAreBounded(t *testing.T) {
 		}
 		return nil
 	})
-	if err == nil || !strings.Contains(err.Error(), "10 × ") || !strings.HasSuffix(err.Error(), "and 10 more") ||
+	if err == nil || !strings.Contains(err.Error(), "10 × ") || !strings.HasSuffix(err.Error(), "and 100 more") ||
 		len(err.Error()) > 3000 {
-		t.Errorf("Run: %v, want twenty loops with ten tasks each, and that there are ten more", err)
+		t.Errorf("Run: %v, want twenty loops with ten tasks each, and that there are a hundred tasks more", err)
 	}
 }
 

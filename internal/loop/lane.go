@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"ringo/internal/hist"
 	"ringo/internal/offload"
 )
 
@@ -25,13 +26,14 @@ const (
 	Lanes
 )
 
-// laneWords are what a lane is to those who read of it: its name, what takes its slots, and what its bound is by.
-var laneWords = [Lanes]struct{ name, calls, bound string }{
-	LaneOffload:  {"offload", "calls of Loop.Offload", "Config.Offload"},
-	LaneCompute:  {"compute", "calls of Loop.Compute", "GOMAXPROCS less the loops"},
-	LaneNames:    {"names", "look-ups of names", "fixed"},
-	LaneFiles:    {"files", "calls of package file", "fixed"},
-	LaneStandIns: {"stand-ins", "waits of tasks for handles of other loops and packages", "fixed"},
+// laneWords are what a lane is to those who read of it: its name, what takes its slots and what one of that is, and
+// what its bound is by.
+var laneWords = [Lanes]struct{ name, calls, call, bound string }{
+	LaneOffload:  {"offload", "calls of Loop.Offload", "Loop.Offload", "Config.Offload"},
+	LaneCompute:  {"compute", "calls of Loop.Compute", "Loop.Compute", "GOMAXPROCS less the loops"},
+	LaneNames:    {"names", "look-ups of names", "a look-up", "fixed"},
+	LaneFiles:    {"files", "calls of package file", "a file", "fixed"},
+	LaneStandIns: {"stand-ins", "waits of tasks for handles of other loops and packages", "a stand-in", "fixed"},
 }
 
 // The bounds that no Config has. A look-up and a step on a disk may each hold a thread. Stand-ins hold a goroutine,
@@ -177,13 +179,15 @@ type LaneStats struct {
 	Oldest           time.Duration
 	Waited           uint64
 	Longest          time.Duration
+	Waits            hist.Histogram // of all calls, also those that had a slot at once
 }
 
 func (s *Set) laneStats() []LaneStats {
 	all := make([]LaneStats, Lanes)
 	for i := range s.lanes {
 		l := s.lanes[i].pool.Load()
-		all[i] = LaneStats{laneWords[i].name, l.Max, l.Running, l.Waiting, l.Oldest, l.Waited, l.Longest}
+		all[i] = LaneStats{laneWords[i].name, l.Max, l.Running, l.Waiting, l.Oldest, l.Waited, l.Longest,
+			s.lanes[i].pool.WaitTimes()}
 	}
 	return all
 }

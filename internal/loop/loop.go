@@ -2,13 +2,16 @@ package loop
 
 import (
 	"context"
+	rtrace "runtime/trace"
 	"sync/atomic"
 	"time"
 
 	"ringo/buf"
+	"ringo/internal/code"
 	"ringo/internal/driver"
 	"ringo/internal/fd"
 	"ringo/internal/gmark"
+	"ringo/internal/hist"
 	"ringo/internal/kernel"
 	"ringo/internal/labels"
 	"ringo/internal/op"
@@ -31,6 +34,7 @@ type Loop struct {
 	tid    int32  // of its thread
 	seat   seat   // the same thread, to be compared with a caller's
 	goid   uint64 // of its goroutine, as stack traces call it
+	self   gmark.G
 
 	// No field is exported: whoever has a ringo.Loop could name it there.
 	ring, plain *buf.Pool
@@ -48,7 +52,9 @@ type Loop struct {
 	unused     *worker // idle since before the last trim
 	doomed     *worker // about to be ended
 	workers    []*worker
-	live       int // tasks that have not finished
+	names      nameTags
+	live       int    // tasks that have not finished
+	begun      uint32 // tasks, the last of which has this as its number
 
 	done   driver.Queue
 	out    outbox
@@ -63,13 +69,21 @@ type Loop struct {
 	lastYield yieldClock
 	short     shortage
 	stats     Stats
+	turnTimes hist.Histogram
+	recent    recent
 	ops       opCounts
 	lastStats atomic.Pointer[Stats]
+	promised  promised
 	watch     stallWatch
+	meter     *meter // of what tasks take; nil: nobody watches
+	held      holds
+	locks     lockLine
 	ran       atomic.Bool // a task, since the idler looked
 	spare     atomic.Bool // it keeps something that a trim may find unused
 
+	labels   map[ownLabels]labels.Set
 	handles  Handle // head of the list of what is open on the loop
+	kinds    kindCounts
 	sleeps   pool[sleep]
 	limits   pool[limit]
 	holds    int // what keeps the loop from ending beside tasks, see HoldOpen
@@ -77,10 +91,12 @@ type Loop struct {
 	stopping bool
 	ending   bool  // what was left open is being closed
 	dead     bool  // the driver is
+	tracing  bool  // an execution trace is taken, or was when the turn began
 	endBy    int64 // when a dead loop's tasks have had their time
 	ended    atomic.Bool
 	main     *Task
-	job      Job // that begins, see worker.take
+	job      Job            // that begins, see worker.take
+	turn     *rtrace.Region // the present one's in the execution trace; nil: it is not in one
 
 	local any
 }
@@ -139,9 +155,13 @@ func (l *Loop) Unshield() { l.cur.shield-- }
 func (l *Loop) Park(w Waiter) {
 	t := l.cur
 	t.waits = w
-	t.w.sp = gmark.SP()
+	t.w.sp, t.w.since = gmark.SP(), l.coarsely()
 	l.stats.Parks++
-	t.w.yield(struct{}{})
+	if l.tracing {
+		t.giveTraced()
+	} else {
+		t.w.yield(struct{}{})
+	}
 	t.waits = nil
 }
 
@@ -151,7 +171,11 @@ func (l *Loop) Ready(t *Task) {
 	// By the time it is resumed, what it left in memory is back in the cache: a
 	// thousand parked stacks don't stay there by themselves.
 	t.w.g.Prefetch(t.w.sp)
-	l.ready.push(item{task: t})
+	t.w.sp = 0
+	if sampled(l.ready.tail) {
+		l.noteReady()
+	}
+	l.ready.push(item{task: t}) // as enqueue, which is not inlined
 }
 
 // ReadyFrom is Ready from any goroutine. G.
@@ -175,6 +199,7 @@ func (l *Loop) Do(o *op.Op) int32 {
 	}
 	o.Sink = t
 	t.op = o
+	l.Time(o)
 	l.Submit(o)
 	l.Park(t)
 	t.op = nil
@@ -219,19 +244,38 @@ func (l *Loop) FreeOp(o *op.Op) { l.slab.Put(o) }
 // but those that it takes itself.
 func (l *Loop) Start(j Job) {
 	l.live++
-	l.ready.push(item{job: j})
+	l.enqueue(item{job: j})
 }
 
 // StartLabelled is Start of a job that has the caller's labels.
 func (l *Loop) StartLabelled(j Job) { l.Start(withLabels(j, labels.Current())) }
 
+// RunsFor says that the running task is there for another function than its own, by which it is to be known. T.
+func (l *Loop) RunsFor(f code.Func) {
+	l.cur.w.code = f
+	if l.tracing {
+		l.traceTask()
+	}
+	if l.cfg.LabelTasks {
+		l.ApplyLabels(labels.Current())
+	}
+}
+
 // Go makes a task. G.
-func (l *Loop) Go(fn func()) *Task {
+func (l *Loop) Go(fn func()) *Task { return l.goTask(&Task{l: l, fn: fn}) }
+
+// GoNamed is Go of a task that has a name. G.
+func (l *Loop) GoNamed(name string, fn func()) *Task {
 	t := &Task{l: l, fn: fn}
+	t.extension().name = name
+	return l.goTask(t)
+}
+
+func (l *Loop) goTask(t *Task) *Task {
 	t.inherit()
 	if l.IsCurrent() {
 		l.live++
-		l.ready.push(item{task: t})
+		l.enqueue(item{task: t})
 		return t
 	}
 	if !l.send(message{kind: msgGo, task: t}) {

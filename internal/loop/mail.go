@@ -99,7 +99,7 @@ func (l *Loop) handle(m message) {
 	switch m.kind {
 	case msgGo:
 		l.live++
-		l.ready.push(item{task: m.task})
+		l.enqueue(item{task: m.task})
 	case msgPost:
 		l.Start(jobFunc(m.fn))
 	case msgJob:

@@ -17,6 +17,7 @@ type call struct {
 	job   offload.Job
 	lane  *lane
 	task  *Task
+	as    Describer // what it stands in for; nil: nothing
 	ctx   context.Context
 	fn    func(context.Context) error
 	err   error
@@ -45,11 +46,20 @@ func (l *Loop) OffloadIn(in Lane, fn func(context.Context) error) error {
 // OffloadBy is OffloadIn of an fn that is not run if no slot has come free by some time; the zero time is no limit.
 // Once it runs its end is its own business. T, parks.
 func (l *Loop) OffloadBy(by time.Time, in Lane, fn func(context.Context) error) error {
+	return l.offload(by, in, nil, fn)
+}
+
+// OffloadAs is OffloadIn of what stands in for a task: those who look see that it waits for what d says. T, parks.
+func (l *Loop) OffloadAs(d Describer, fn func(context.Context) error) error {
+	return l.offload(time.Time{}, LaneStandIns, d, fn)
+}
+
+func (l *Loop) offload(by time.Time, in Lane, as Describer, fn func(context.Context) error) error {
 	if l.Canceled() {
 		l.ChargeAndYield()
 		return l.Cause()
 	}
-	c := &call{lane: &l.set.lanes[in], task: l.cur, ctx: l.Context(), fn: fn, labels: labels.Current()}
+	c := &call{lane: &l.set.lanes[in], task: l.cur, as: as, ctx: l.Context(), fn: fn, labels: labels.Current()}
 	c.job.Run, c.job.What = c.run, reflect.ValueOf(fn).Pointer()
 	if !c.lane.pool.Submit(&c.job) {
 		return ErrEnded

@@ -26,6 +26,10 @@ type Parker struct {
 	l     *Loop
 	t     *Task
 	state int32 // atomic, but in Begin, which nobody else sees yet
+	// For is for who begins it to say what is waited for, if somebody looks: words, and for what words don't say a
+	// Describer, which is asked on the thread of the loop of the task that waits, whatever the loop of the handle is.
+	For   string
+	About Describer
 
 	// A goroutine waits at ch for the one word that it has room for. One that is in a bubble of testing/synctest makes
 	// no ch, because whoever wakes it is outside and must not use what was made there; it may use one that is there.
@@ -33,6 +37,8 @@ type Parker struct {
 	// shows why that is not the way for all.
 	ch     chan struct{}
 	blocks sync.Mutex
+
+	prev, next *Parker // in the lockLine of its loop
 }
 
 // What the state of a Parker says; from parkerClaimed on, by whom.
@@ -95,12 +101,35 @@ func (p *Parker) Park() (which int, ok bool) {
 func (p *Parker) ParkOn() {
 	switch {
 	case p.t != nil:
-		p.l.Park(nil)
+		if _, lock := p.About.(Lock); lock {
+			p.l.locks.push(p)
+			p.l.Park((*kept)(p))
+			p.l.locks.remove(p)
+			return
+		}
+		p.l.Park((*kept)(p))
 	case p.ch != nil:
 		<-p.ch
 	default:
 		p.blocks.Lock()
 		p.blocks.Unlock()
+	}
+}
+
+// kept is a Parker as what a task waits for in ParkOn.
+type kept Parker
+
+// CancelWait has it wait on.
+func (k *kept) CancelWait(t *Task) { t.WaitOn(k) }
+
+// DescribeWait tells what is waited for.
+func (k *kept) DescribeWait(t *Task, d *Wait) { (*Parker)(k).DescribeWait(t, d) }
+
+// DescribeWait tells what is waited for.
+func (p *Parker) DescribeWait(t *Task, d *Wait) {
+	d.Op = p.For
+	if p.About != nil {
+		p.About.DescribeWait(t, d)
 	}
 }
 

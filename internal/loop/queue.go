@@ -1,7 +1,13 @@
 package loop
 
+import "ringo/internal/code"
+
 // Job is a task without a handle: it runs in a pooled coroutine and may park.
-type Job interface{ Run() }
+type Job interface {
+	Run()
+	// Code is the function that those who look at the task are told it runs. It must not park.
+	Code() code.Func
+}
 
 // item is something for a worker: a parked task to resume, a task to start, or a
 // job to start.
@@ -18,6 +24,7 @@ type runQueue struct {
 	items      []item // a power of two
 	head, tail uint32
 	most       int // that a turn has found, since the last trim
+	since      timeQueue
 }
 
 func (q *runQueue) len() int { return int(q.tail - q.head) }
@@ -33,6 +40,14 @@ func (q *runQueue) push(it item) {
 // peek gives the i-th item from the front; i must be less than len.
 func (q *runQueue) peek(i int) *item {
 	return &q.items[(q.head+uint32(i))&uint32(len(q.items)-1)]
+}
+
+// from is the place at, if it is still in the queue, or else the first, counted as head is.
+func (q *runQueue) from(at uint32) uint32 {
+	if int32(q.head-at) > 0 {
+		return q.head
+	}
+	return at
 }
 
 func (q *runQueue) pop() item {
@@ -53,15 +68,16 @@ func (q *runQueue) trim() (more bool) {
 	if most > len(q.items)/4 {
 		return true
 	}
-	q.items, q.head, q.tail = nil, 0, 0
+	q.items = nil
+	q.since.trim()
 	return false
 }
 
+// grow leaves head and tail as they are, by which the sampled are known.
 func (q *runQueue) grow() {
 	bigger := make([]item, max(64, 2*len(q.items)))
-	n := 0
-	for ; q.len() > 0; n++ {
-		bigger[n] = q.pop()
+	for i := q.head; i != q.tail; i++ {
+		bigger[i&uint32(len(bigger)-1)] = q.items[i&uint32(len(q.items)-1)]
 	}
-	q.items, q.head, q.tail = bigger, 0, uint32(n)
+	q.items = bigger
 }

@@ -63,6 +63,17 @@ func deregister(l *Loop) {
 	running.seats.Store(&seats)
 }
 
+// Running is all loops of the process that run now, in the order in which they began. G.
+func Running() []*Loop {
+	var loops []*Loop
+	if p := running.seats.Load(); p != nil {
+		for _, s := range *p {
+			loops = append(loops, s.l)
+		}
+	}
+	return loops
+}
+
 // Current finds the loop and task that the caller runs in, also from an iterator that the
 // task runs; nil if it is an ordinary goroutine. G.
 func Current() (*Loop, *Task) {
@@ -86,6 +97,16 @@ func ChargeAndYield() error {
 		return l.Cause()
 	}
 	return nil
+}
+
+// ChargeAndYieldHere is ChargeAndYield for a call that a cancel does not end, and gives the task that the caller runs
+// in; nil if it is an ordinary goroutine. G, may park.
+func ChargeAndYieldHere() *Task {
+	l, t := Current()
+	if l != nil {
+		l.ChargeAndYield()
+	}
+	return t
 }
 
 // Charge is Loop.Charge for a call that was given no loop; it does nothing for ordinary

@@ -4,23 +4,27 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"runtime"
-	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"ringo/buf"
+	"ringo/internal/code"
 	"ringo/internal/driver"
+	"ringo/internal/gmark"
 	"ringo/internal/kernel"
 	"ringo/internal/op"
 )
 
 // Set is the loops of one Run.
 type Set struct {
-	cfg   *Config
-	loops []*Loop
-	epoch time.Time
+	number int // of the Run, from 1
+	cfg    *Config
+	loops  []*Loop
+	epoch  time.Time
 	// epochNS is epoch by kernel.Monotonic.
 	epochNS int64
 	values  context.Context
@@ -35,9 +39,22 @@ type Set struct {
 	over     bool     // all loops have ended, or were given up
 	onDrain  []func() // to be told
 	gaveUp   chan struct{}
+	telling  sync.WaitGroup // reports that are being written, without which Run does not return
 	timers   []*time.Timer
 
-	lanes [Lanes]lane
+	lanes  [Lanes]lane
+	totals *runTotals
+}
+
+// runNumbers is how many Runs there have been.
+var runNumbers atomic.Int64
+
+// Number tells the Runs of a process apart: the first is 1. G.
+func (s *Set) Number() int {
+	if s == nil {
+		return 0
+	}
+	return s.number
 }
 
 // Loops are the loops by index.
@@ -57,11 +74,12 @@ func Run(ctx context.Context, cfg *Config, fn func(*Loop) error) error {
 	if err := startNetpoll(); err != nil {
 		return err
 	}
-	s := &Set{cfg: cfg, epoch: cfg.Clock(), epochNS: kernel.Monotonic(), values: values(ctx),
-		gaveUp: make(chan struct{})}
+	s := &Set{number: int(runNumbers.Add(1)), cfg: cfg, epoch: cfg.Clock(), epochNS: kernel.Monotonic(),
+		values: values(ctx), gaveUp: make(chan struct{})}
 	defer beginRun()()
 	defer raiseProcs(cfg.Loops, cfg.Warn)()
 	s.openLanes()
+	defer s.beginTotals()()
 	defer s.closeLanes()
 
 	var ending sync.WaitGroup
@@ -86,8 +104,7 @@ func Run(ctx context.Context, cfg *Config, fn func(*Loop) error) error {
 		return errors.Join(dedup(errs)...)
 	}
 	defer countLoops(cfg)()
-	stopStalls := s.startStallWatch()
-	defer stopStalls()
+	defer s.startWatch()()
 	for range s.loops {
 		start <- true
 	}
@@ -104,6 +121,7 @@ func Run(ctx context.Context, cfg *Config, fn func(*Loop) error) error {
 	s.over = true
 	s.mu.Unlock()
 	s.tellDrain()
+	s.telling.Wait()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, t := range s.timers {
@@ -127,6 +145,10 @@ func (l *Loop) run(ready chan<- error, start <-chan bool, fn func(*Loop) error) 
 		return
 	}
 	register(l)
+	l.beginTotals()
+	l.cfg.log("loop begins", slog.Int("loop", l.index), slog.String("driver", l.info.Name),
+		slog.String("reason", l.info.Reason))
+	defer l.cfg.log("loop ends", slog.Int("loop", l.index))
 	l.main = l.startMain(fn)
 	if err := l.turns(func() bool { return l.main.finished }); err != nil {
 		l.abort()
@@ -199,6 +221,7 @@ func (l *Loop) abort() {
 		l.complete()
 	}
 	l.ended.Store(true)
+	l.endTotals()
 	deregister(l)
 	l.retire()
 }
@@ -216,9 +239,10 @@ func (l *Loop) open() error {
 	c := l.cfg
 	l.ring = buf.NewRingPool(c.Buffers, ringTarget, c.BufferSize, &l.mark)
 	l.plain = buf.NewPool(plainMax, plainWarm, c.BufferSize+c.BufferSize/plainSpare, &l.mark)
-	l.watch.watched = c.watchesStalls()
+	l.self = gmark.Current()
+	l.watch.noted = c.notedTurn()
 	drv, err := c.Open(driver.Config{
-		Slab: l.slab, Outbox: &l.out.Outbox, Entries: c.Entries, Ring: l.ring,
+		Loop: l.index, Slab: l.slab, Outbox: &l.out.Outbox, Entries: c.Entries, Ring: l.ring,
 		Now: l.set.elapsed,
 	})
 	if err != nil {
@@ -264,7 +288,10 @@ func pin(i int) error {
 func (l *Loop) startMain(fn func(*Loop) error) *Task {
 	var err error
 	t := &Task{l: l}
-	t.fn = func() { err = fn(l) }
+	t.fn = func() {
+		l.RunsFor(code.Of(fn))
+		err = fn(l)
+	}
 	t.extension().onEnd = func(end error) {
 		if end == nil {
 			end = err
@@ -273,7 +300,7 @@ func (l *Loop) startMain(fn func(*Loop) error) *Task {
 	}
 	t.inherit() // from Run's caller, by way of the loop's goroutine
 	l.live++
-	l.ready.push(item{task: t})
+	l.enqueue(item{task: t})
 	return t
 }
 
@@ -290,6 +317,7 @@ func (l *Loop) close() {
 		l.complete()
 	}
 	l.ended.Store(true)
+	l.endTotals()
 	deregister(l)
 	l.retire()
 	l.ring, l.plain = nil, nil // whoever keeps the Loop, or what was open on it, does not keep these
@@ -328,6 +356,7 @@ func (s *Set) fail(err error) {
 
 // drain stops the accepts and gives what is open time to end.
 func (s *Set) drain() {
+	s.cfg.log("drain begins", slog.Duration("grace", s.cfg.Grace))
 	s.mu.Lock()
 	s.draining = true
 	s.mu.Unlock()
@@ -339,7 +368,7 @@ func (s *Set) drain() {
 		s.cancelAll()
 		return
 	}
-	s.later(s.cfg.Grace, s.cancelAll)
+	s.later(s.cfg.Grace, s.graceOver)
 }
 
 func (l *Loop) drain() {
@@ -390,26 +419,6 @@ func (s *Set) giveUp() {
 	}
 	s.err = err
 }
-
-// unended returns the names of the tasks that have not ended.
-func (s *Set) unended() string {
-	t := takeTrace()
-	var names []string
-	for _, l := range s.loops {
-		if !l.ended.Load() {
-			names = append(names, t.tasks(l)...)
-		}
-	}
-	if len(names) == 0 {
-		return "a loop whose tasks have"
-	}
-	if more := len(names) - namesMax; more > 0 {
-		names = append(names[:namesMax], fmt.Sprintf("and %d more", more))
-	}
-	return strings.Join(names, "; ")
-}
-
-const namesMax = 20
 
 // dedup drops errors that read the same: all loops fail alike.
 func dedup(errs []error) []error {

@@ -34,5 +34,5 @@ func (l *Loop) Backoff(res int32) {
 		text += fmt.Sprintf("Since the last report that came %d more times.\n", s.unsaid)
 	}
 	s.said, s.everSay, s.unsaid = l.now, true, 0
-	go l.cfg.Complain(text) // who reads stderr may be slow, and the loop must not wait
+	l.cfg.Complain(text)
 }

@@ -3,9 +3,10 @@ package loop
 import (
 	"time"
 
+	"ringo/buf"
 	"ringo/internal/driver"
+	"ringo/internal/hist"
 	"ringo/internal/op"
-	"ringo/internal/timer"
 )
 
 // Stats count what a loop did.
@@ -21,28 +22,52 @@ type Stats struct {
 	InKernel    time.Duration // time between them: asleep, and in the driver's calls
 	Spinning    time.Duration // time of looking for work before a sleep, see Config.Spin
 	Longest     time.Duration // the longest turn
-	Tasks       int           // tasks that have not finished
-	Workers     int           // coroutines, running, parked and idle
-	Slots       int           // ops in use
-	Buffers     int           // buffers held by connections and leases
-	Ops         []OpStats     // by kind of operation, those that there were
-	Lanes       []LaneStats   // of the Run
+	Recent      time.Duration // the longest of the last 30 to 60 s
+	Held        time.Duration // how long the present turn has lasted, of a loop that did not answer; 0: it did
+	TurnTimes   hist.Histogram
+	Tasks       int            // tasks that have not finished
+	Workers     int            // coroutines, running, parked and idle
+	Slots       int            // ops in use
+	Buffers     int            // buffers held by connections and leases
+	Leases      int            // those of them that users hold
+	Timers      int            // entries of the heap
+	Delays      hist.Histogram // from ready to running, of one in delayEvery
+	Pools       []PoolStats    // of buffers
+	Handles     []HandleStats  // by kind, of those that there were
+	Ops         []OpStats      // by kind of operation, those that there were
+	Lanes       []LaneStats    // of the Run
 	Driver      driver.Stats
 }
 
 // OpStats count the operations of one kind.
 type OpStats struct {
-	Op        string // "recv"
-	Tried     uint64 // plain calls, of tasks
-	Submitted uint64 // handed to the driver, to wait
+	Op        string         // "recv"
+	Tried     uint64         // plain calls, of tasks
+	Submitted uint64         // handed to the driver, to wait
+	Times     hist.Histogram // from there to the end, of those that are not multishot
+}
+
+// PoolStats is how much there is of the buffers of one pool.
+type PoolStats struct {
+	Pool  string // "ring" or "plain"
+	Size  int    // bytes of a buffer
+	Max   int    // buffers that there may be
+	Made  int    // that have memory
+	InUse int    // held by connections and leases
+	Lent  int    // in the kernel's hands
 }
 
 func (l *Loop) snapshot() Stats {
 	s := l.stats
+	s.TurnTimes, s.Longest, s.Recent = l.turnTimes, l.turnTimes.Max(), l.recent.at(l.now)
 	s.Tasks = l.live
 	s.Workers = len(l.workers)
 	s.Slots = l.slab.Used()
 	s.Buffers = l.ring.InUse() + l.plain.InUse()
+	s.Leases = l.ring.Leases() + l.plain.Leases()
+	s.Timers = l.timers.Len()
+	s.Pools = []PoolStats{poolStats("ring", l.ring), poolStats("plain", l.plain)}
+	s.Handles = l.kinds.stats()
 	s.Driver = l.drv.Info().Stats
 	s.Lanes = l.set.laneStats()
 	// A wake is counted when it is sent, and mail when it is read.
@@ -50,14 +75,44 @@ func (l *Loop) snapshot() Stats {
 	s.WakesSpared = l.stats.WakesSpared
 	for code := range op.Codes {
 		if tried, submitted := l.ops.tried[code], l.ops.submitted[code]; tried+submitted > 0 {
-			s.Ops = append(s.Ops, OpStats{op.Table[code].Name, tried, submitted})
+			o := OpStats{Op: op.Table[code].Name, Tried: tried, Submitted: submitted}
+			if h := l.ops.times[code]; h != nil {
+				o.Times = *h
+			}
+			s.Ops = append(s.Ops, o)
 		}
 	}
 	return s
 }
 
+func poolStats(name string, p *buf.Pool) PoolStats {
+	return PoolStats{Pool: name, Size: p.Size(), Max: p.Max(), Made: p.Made(), InUse: p.InUse(), Lent: p.Lent()}
+}
+
 // opCounts are operations by kind.
-type opCounts struct{ tried, submitted [op.Codes]uint64 }
+type opCounts struct {
+	tried, submitted [op.Codes]uint64
+	times            [op.Codes]*hist.Histogram // made for the first of a kind
+}
+
+// Time has an op timed that is about to be submitted: for one that somebody waits for, and not for one that is
+// armed and stands, because how long that did says nothing. It is not part of Submit, which is to be inlined
+// (TestParkedStacks of sock).
+func (l *Loop) Time(o *op.Op) { l.slab.Begin(o, l.now) }
+
+// countEnd takes the time of an op that has ended, by the clock of turns.
+func (l *Loop) countEnd(o *op.Op) {
+	began := l.slab.Began(o)
+	if began == 0 {
+		return
+	}
+	h := l.ops.times[o.Code]
+	if h == nil {
+		h = new(hist.Histogram)
+		l.ops.times[o.Code] = h
+	}
+	h.Add(l.now - began)
+}
 
 // keepStats leaves a snapshot for those who can't get one of their own.
 func (l *Loop) keepStats() *Stats {
@@ -68,81 +123,21 @@ func (l *Loop) keepStats() *Stats {
 
 // Stats gives the counters: to a task of the loop as they are, to others as they
 // are when the loop next looks at its mailbox, for which a task of another loop
-// parks. Nobody waits longer than statsPatience, but gets them as they were last
-// given. After the loop's end they are those of its last turn. G.
+// parks. Nobody waits longer than askPatience, but gets them as they were last
+// given, or known, with the turn that lasts: see whileHeld. After the loop's end
+// they are those of its last turn. G.
 func (l *Loop) Stats() Stats {
 	if l.unmade() {
 		return Stats{}
 	}
 	if l.IsCurrent() {
-		return l.snapshot()
+		return l.promised.apply(*l.keepStats()) // kept, so that others don't see older ones later
 	}
-	if me, t := Current(); me != nil {
-		return l.statsFor(me, t)
+	if !l.askAndDrop(func() bool { l.keepStats(); return true }, func() { l.keepStats() }) {
+		return l.whileHeld()
 	}
-	var p Parker
-	p.Begin(nil, nil)
-	tell := func() {
-		if p.Claim(0) {
-			p.Wake()
-		}
-	}
-	if l.Call(func() { l.keepStats(); tell() }) {
-		late := time.AfterFunc(statsPatience, tell)
-		p.Park()
-		late.Stop()
-	}
-	if s := l.lastStats.Load(); s != nil {
-		return *s
-	}
-	return Stats{}
+	return l.promised.apply(*l.lastStats.Load())
 }
-
-// statsPatience is how long others wait for a loop that is held.
-const statsPatience = 100 * time.Millisecond
-
-// statsFor asks on behalf of a task of another loop, which parks meanwhile.
-func (l *Loop) statsFor(asker *Loop, t *Task) Stats {
-	w := &statsWait{asker: asker, task: t, waits: true}
-	w.timer.Owner = w
-	answer := func() {
-		l.keepStats()
-		asker.Call(w.end)
-	}
-	if l.Call(answer) {
-		asker.Arm(&w.timer, asker.After(statsPatience))
-		asker.Park(w)
-	}
-	if s := l.lastStats.Load(); s != nil {
-		return *s
-	}
-	return Stats{}
-}
-
-// statsWait is a task in statsFor. All but asking is its own loop's business.
-type statsWait struct {
-	asker *Loop
-	task  *Task
-	timer timer.Timer
-	waits bool
-}
-
-// end lets the task go, once: at the answer, at the end of its patience, or because
-// it was cancelled.
-func (w *statsWait) end() {
-	if !w.waits {
-		return
-	}
-	w.waits = false
-	w.asker.RemoveTimer(&w.timer)
-	w.asker.Ready(w.task)
-}
-
-// Fire ends the patience.
-func (w *statsWait) Fire(*timer.Timer) { w.end() }
-
-// CancelWait lets a cancelled task go.
-func (w *statsWait) CancelWait(*Task) { w.end() }
 
 // Info describes the loop's driver. G.
 func (l *Loop) Info() driver.Info {

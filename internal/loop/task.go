@@ -2,8 +2,10 @@ package loop
 
 import (
 	"context"
+	"log/slog"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"ringo/internal/labels"
 	"ringo/internal/op"
@@ -39,12 +41,14 @@ type Task struct {
 // taskExt is what few tasks have: a parked connection pays for every word of a Task.
 type taskExt struct {
 	onEnd  func(error)     // see GoThen
+	name   string          // see GoNamed
 	labels labels.Set      // of who started it, until it begins
 	ctx    context.Context // the loop thread's, as cancel
 	cancel context.CancelFunc
 	limit  *limit     // the innermost WithTimeout or WithContext that it is in
 	passes int        // how many of them have ended its waits
 	err    error      // how the task ended, once it has
+	traced *traced    // the loop thread's, see traceTask
 	joined bool       // by a goroutine, which waits for runs, as in Parker
 	runs   sync.Mutex // then: locked until the end
 }
@@ -65,18 +69,15 @@ func (t *Task) inherit() {
 	}
 }
 
-// takeLabels makes them those of the caller, which is the task.
-func (x *taskExt) takeLabels() {
-	x.labels.Apply()
-	x.labels = labels.Set{}
-}
-
 // Waiter is what a task waits for and can be taken out of by a cancel or a timeout.
 type Waiter interface {
 	// CancelWait makes t ready, now or when what it waits for has come to an end.
 	// It runs on the loop's thread while t is parked.
 	CancelWait(t *Task)
 }
+
+// WaitOn is for a Waiter that no cancel ends: the task goes on waiting for it.
+func (t *Task) WaitOn(w Waiter) { t.waits = w }
 
 // Complete notes the result of the op that the task waits for.
 func (t *Task) Complete(o *op.Op, res int32, flags uint32) {
@@ -105,10 +106,20 @@ func (t *Task) finish(err error) {
 	if w.labels.Any() {
 		labels.Clear() // for the next task
 	}
+	if l.cfg.LogTasks {
+		l.logTask("task ends", t, w, slog.Duration("age", time.Duration(w.began.age(l.now))), slog.Any("error", err))
+	}
 	if x := t.ext.Load(); x != nil {
+		if x.name != "" {
+			l.untag(w)
+		}
 		if x.cancel != nil {
 			x.cancel()
 			x.ctx, x.cancel = nil, nil
+		}
+		if x.traced != nil {
+			x.traced.task.End()
+			x.traced = nil
 		}
 		if x.limit != nil {
 			x.dropLimits()
@@ -194,9 +205,15 @@ func (l *Loop) mayGoOn() bool {
 func (l *Loop) yield() bool {
 	l.stats.Yields++
 	l.yielded.Push(l.cur)
-	l.Park(nil)
+	l.Park((*yielding)(l))
 	return !l.Canceled()
 }
+
+// yielding is the loop as what a task waits for that has yielded: nothing else ends it.
+type yielding Loop
+
+// CancelWait has the task wait on.
+func (y *yielding) CancelWait(t *Task) { t.WaitOn(y) }
 
 // YieldTurn lets all others that are ready, and the kernel, have a turn. T, parks.
 func (l *Loop) YieldTurn() { l.yield() }
@@ -236,7 +253,7 @@ func (t *Task) err() error {
 
 // Wait joins the task. Any goroutine may call it; a task parks. One that no loop has made
 // never runs, as on a loop that has ended.
-func (t *Task) Wait() error { return t.join(nil) }
+func (t *Task) Wait() error { return t.join((*joined)(t)) }
 
 // WaitAsClient is Wait for whoever the task works for: when the caller is cancelled, or its
 // WithTimeout is over, so is the task, whose end it awaits all the same. G, parks.
@@ -251,7 +268,13 @@ func (t *Task) WaitAsClient() error {
 type served Task
 
 // CancelWait passes the cancel on; the task's end resumes the client.
-func (s *served) CancelWait(*Task) { (*Task)(s).Cancel() }
+func (s *served) CancelWait(t *Task) { t.WaitOn(s); (*Task)(s).Cancel() }
+
+// joined is a task as what others wait for that no cancel of theirs ends.
+type joined Task
+
+// CancelWait has them wait on.
+func (j *joined) CancelWait(t *Task) { t.WaitOn(j) }
 
 // join waits for the task's end; w is told if the caller is cancelled meanwhile.
 func (t *Task) join(w Waiter) error {
@@ -331,7 +354,7 @@ func (t *Task) cause() error {
 func (t *Task) context() context.Context {
 	x := t.extension()
 	if x.ctx == nil {
-		x.ctx, x.cancel = context.WithCancel(t.l.set.values)
+		x.ctx, x.cancel = context.WithCancel(t.values())
 		if t.canceled {
 			x.cancel()
 		}

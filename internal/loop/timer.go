@@ -53,6 +53,9 @@ func (s *sleep) CancelWait(t *Task) {
 	s.l.Ready(t)
 }
 
+// DescribeWait tells until when.
+func (s *sleep) DescribeWait(_ *Task, d *Wait) { d.Op, d.Until = "Sleep", s.t.At() }
+
 // Sleep parks the running task for d at least: 0, or -ECANCELED. T, parks.
 func (l *Loop) Sleep(d time.Duration) int32 {
 	if l.Canceled() {

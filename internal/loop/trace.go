@@ -3,7 +3,6 @@ package loop
 import (
 	"bytes"
 	"cmp"
-	"fmt"
 	"runtime"
 	"slices"
 	"strconv"
@@ -93,67 +92,55 @@ func (t trace) holder(loop uint64) *goroutine {
 	return nil
 }
 
-// tasks names what has not ended on a loop, with how many there are of each, the
-// oldest first.
-func (t trace) tasks(l *Loop) []string {
-	var workers []*goroutine
+// workers are the coroutines that a loop has made, the oldest first.
+func (t trace) workers(l *Loop) (workers []*goroutine) {
 	for _, g := range t {
 		if g.by == l.goid {
 			workers = append(workers, g)
 		}
 	}
 	slices.SortFunc(workers, func(a, b *goroutine) int { return cmp.Compare(a.id, b.id) })
-	holder := t.holder(l.goid)
-	for holder != nil && holder.by != 0 && holder.by != l.goid {
-		holder = t[holder.by]
-	}
-	count := map[string]int{}
-	var names []string
-	for _, g := range workers {
-		name := g.task()
-		if name == "" {
-			continue // idle
-		}
-		if name = fmt.Sprintf("%s (loop %d)", name, l.index); g == holder {
-			name = fmt.Sprintf("%s, which holds its loop", name)
-		}
-		if count[name]++; count[name] == 1 {
-			names = append(names, name)
-		}
-	}
-	for i, name := range names {
-		if n := count[name]; n > 1 {
-			names[i] = fmt.Sprintf("%d × %s", n, name)
-		}
-	}
-	return names
+	return workers
 }
 
-// task is the name of the function that a worker's stack is in: the program's
-// outermost one. A task that this module makes, as ListenAndServe does, may have
-// none; it is named by the outermost function of ours that users can know. Empty if
-// the worker is idle.
+// workerOf is the coroutine of the loop that g is, or was made by; nil if it is none.
+func (t trace) workerOf(l *Loop, g *goroutine) *goroutine {
+	for g != nil && g.by != 0 && g.by != l.goid {
+		g = t[g.by]
+	}
+	return g
+}
+
+// task is the name of the function that a worker's stack is in, see outermost. Empty if the worker is idle.
 func (g *goroutine) task() (name string) {
-	lines := strings.Split(string(g.stack), "\n")
-	at := slices.IndexFunc(lines, func(line string) bool {
-		return strings.HasPrefix(line, "ringo/internal/loop.(*worker).serve(")
-	})
-	for i := at - 1; i > 0; i-- {
-		if strings.HasPrefix(lines[i], "\t") {
+	all := g.functions()
+	at := slices.IndexFunc(all, func(f function) bool { return f.name == serveFunction })
+	if at < 0 {
+		return ""
+	}
+	if i := outermost(all[:at]); i >= 0 {
+		return all[i].name
+	}
+	return ""
+}
+
+// functions gives those on its stack, the innermost first.
+func (g *goroutine) functions() (all []function) {
+	lines := bytes.Split(g.stack, []byte("\n"))
+	for i := 1; i+1 < len(lines); i++ {
+		if bytes.HasPrefix(lines[i], []byte("\t")) || bytes.HasPrefix(lines[i], []byte("created by ")) {
 			continue
 		}
-		fn := lines[i][:max(0, strings.LastIndexByte(lines[i], '('))]
-		switch pkg := packageOf(fn); {
-		case pkg == "ringo" || pkg == "ringo/sock" || pkg == "ringo/file":
-			// ringo.Run only calls what the others pass
-			if name == "" || strings.HasPrefix(name, "ringo.") && pkg != "ringo" {
-				name = fn
-			}
-		case !engine(pkg):
-			return fn
+		call, at := string(lines[i]), string(bytes.TrimSpace(lines[i+1]))
+		at, _, _ = strings.Cut(at, " +0x")
+		file, line := at, 0
+		if colon := strings.LastIndexByte(at, ':'); colon >= 0 {
+			file = at[:colon]
+			line, _ = strconv.Atoi(at[colon+1:])
 		}
+		all = append(all, function{call[:max(0, strings.LastIndexByte(call, '('))], file, line})
 	}
-	return name
+	return all
 }
 
 // packageOf gives the package of a function as a trace writes it.

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"ringo/internal/driver"
+	"ringo/internal/op"
 )
 
 // turns runs the loop until over says that it may end. An error means that the
@@ -19,10 +20,12 @@ func (l *Loop) turns(over func() bool) error {
 		l.wakeYielded()
 		l.runReady()
 		l.end()
-		if l.live == 0 && l.holds == 0 && len(l.out.Sends) == 0 && !l.inbox.waiting() && over() {
+		if l.live == 0 && l.holds == 0 && len(l.out.Sends) == 0 && l.inbox.startsLeft.Empty() && over() {
 			l.keepStats() // for those whom the mailbox refuses
 			if l.inbox.starts.CloseEmpty() {
-				return nil // with the check in one: nothing that was accepted is lost
+				// With the check in one: nothing that was accepted is lost. Urgent mail may still wait, and more may
+				// come without end; refuseMail does what there is to do of it.
+				return nil
 			}
 		}
 		if err := l.wait(); err != nil && !l.unwinds(err) {
@@ -71,6 +74,9 @@ func (l *Loop) complete() {
 		if !ok {
 			return
 		}
+		if c.Flags&op.More == 0 {
+			l.countEnd(c.Op)
+		}
 		c.Op.Sink.Complete(c.Op, c.Res, c.Flags)
 	}
 }
@@ -83,7 +89,11 @@ func (l *Loop) runReady() {
 		l.runsTask()
 	}
 	for l.runs() {
-		l.runUntilExit()
+		if l.meter == nil {
+			l.runUntilExit()
+		} else {
+			l.runMetered()
+		}
 	}
 	l.mark.Clear()
 	l.cur = nil
@@ -105,7 +115,10 @@ func (l *Loop) runUntilExit() {
 	for l.runs() {
 		if it := l.ready.peek(0); it.resumes() {
 			t := it.task
-			l.ready.pop()
+			if sampled(l.ready.head) {
+				l.noteDelay()
+			}
+			l.ready.pop() // as dequeue, which is not inlined
 			l.spent++
 			l.cur, l.taskCalls = t, 0
 			l.switchTo(t.w)

@@ -1,16 +1,19 @@
 package loop
 
 import (
+	"context"
+	"log/slog"
 	"runtime"
 	"time"
 
 	"ringo/internal/kernel"
+	"ringo/internal/peek"
 )
 
 // The watcher is one goroutine of a Run that looks at its loops from outside,
 // because only while a task holds its loop can a stack tell why. It looks twice in
 // the time that a turn may take, and more often at a loop that it found in one turn
-// twice.
+// twice, and for a while after turns that were longer than Config.Hold: see note.
 //
 // A long turn is not always a task's fault. The process may have been stopped, or
 // the machine suspended: so a turn is not judged by the clock alone, but by how often
@@ -19,18 +22,36 @@ import (
 // whether it computes, waits, or would run if it were let.
 type watcher struct {
 	set   *Set
-	limit time.Duration
-	seen  []sighting // by loop
+	limit time.Duration // negative: stalls are not looked for
+	hold  time.Duration // 0: holds are not
+	seen  []sighting    // by loop
+
+	pause    time.Duration // before this look
+	alert    int64         // until when it looks often, for holds
+	longs    []longTurn    // to use again
+	peeker   peek.Peeker
+	spent    int64 // up to when the time for stacks is spent
+	reported int64 // when holds were last told of
+	noticed  int64 // when there was something to tell; 0: there is not
+	locks    lockWatch
+	kinds    pcKinds
 }
 
 // sighting is what the watcher knows of a loop.
 type sighting struct {
-	turn  int64 // stallWatch.since; 0: none
-	looks int   // after the first at that turn
-	first int64 // when that was
-	cpu   int64 // the thread's processor clock then
-	next  int64 // how long the turn must take to be judged
-	done  bool  // the turn was reported, or is not to be
+	turn   int64 // stallWatch.since; 0: none
+	looks  int   // after the first at that turn
+	looked int64 // when the last of these was
+	first  int64 // when that was
+	cpu    int64 // the thread's processor clock then
+	next   int64 // how long the turn must take to be judged
+	done   bool  // the turn was reported, or is not to be
+
+	locked     bool  // the turn was looked at for a deadlock
+	lastLocked int64 // when one was reported; 0: none was
+
+	longs  int64 // stallWatch.longs, of which is known
+	holder holder
 
 	said    int64 // when this loop's last complaint was made
 	unsaid  int   // long turns since
@@ -45,46 +66,73 @@ const (
 	stacksMax = 1 << 14
 	// complainEvery keeps complaints apart that nobody asked for.
 	complainEvery = 10 * time.Second
+	// roughMax is how long the watcher sleeps if nothing has taken long lately.
+	roughMax = 50 * time.Millisecond
 )
 
-// startStallWatch starts the watcher, if anybody wants to know.
-func (s *Set) startStallWatch() (stop func()) {
-	if !s.cfg.watchesStalls() {
+// startWatch starts the watcher, if anybody wants to know.
+func (s *Set) startWatch() (stop func()) {
+	if !s.cfg.watches() {
 		return func() {}
 	}
 	quit, gone := make(chan struct{}), make(chan struct{})
-	w := &watcher{set: s, limit: s.cfg.Stall, seen: make([]sighting, len(s.loops))}
+	w := &watcher{set: s, limit: s.cfg.Stall, hold: max(0, s.cfg.Hold), seen: make([]sighting, len(s.loops))}
+	if !s.cfg.watchesStalls() {
+		w.limit = -1
+	}
+	w.spent, w.reported = s.elapsed(), -int64(reportEvery)
 	go func() { defer close(gone); w.run(quit) }()
 	return func() { close(quit); <-gone }
 }
+
+func (c *Config) watches() bool { return c.watchesStalls() || c.Hold > 0 }
 
 func (c *Config) watchesStalls() bool { return c.Stall >= 0 && (c.OnStall != nil || c.Complain != nil) }
 
 // run looks until quit is closed. The pause is begun anew after each look, so that
 // a watcher that was late does not look twice at once.
 func (w *watcher) run(quit <-chan struct{}) {
-	rough := max(w.limit/2, time.Millisecond)
-	fine := max(w.limit/8, time.Millisecond)
+	rough, fine := roughMax, roughMax
+	if w.limit >= 0 {
+		rough = min(rough, max(w.limit/2, time.Millisecond))
+		fine = max(w.limit/8, time.Millisecond)
+	}
+	w.pause = rough
 	pause := time.NewTimer(rough)
 	defer pause.Stop()
 	for {
 		select {
 		case <-quit:
+			w.last()
 			return
 		case <-pause.C:
 		}
 		next := rough
 		for i, l := range w.set.loops {
-			if s := &w.seen[i]; w.look(l, s) {
-				next = fine
+			s := &w.seen[i]
+			if w.limit >= 0 && w.look(l, s, fine) {
+				next = min(next, fine)
+			}
+			if w.hold > 0 && w.lookForHolds(l, s) {
+				next = min(next, w.often())
 			}
 		}
+		if w.limit >= 0 {
+			w.lookAtLocks()
+		}
+		if w.hold > 0 {
+			if w.set.elapsed() < w.alert {
+				next = min(next, w.alertPause())
+			}
+			w.report(false)
+		}
+		w.pause = next
 		pause.Reset(next)
 	}
 }
 
 // look looks at one loop. It reports whether to look again soon.
-func (w *watcher) look(l *Loop, s *sighting) (soon bool) {
+func (w *watcher) look(l *Loop, s *sighting, fine time.Duration) (soon bool) {
 	turn := l.watch.since.Load()
 	if turn == 0 {
 		s.turn = 0
@@ -92,12 +140,19 @@ func (w *watcher) look(l *Loop, s *sighting) (soon bool) {
 	}
 	now := w.set.elapsed()
 	if turn != s.turn {
-		s.turn, s.looks, s.done = turn, 0, false
-		s.first, s.next = now, int64(w.limit)
+		s.turn, s.looks, s.done, s.locked = turn, 0, false, false
+		s.first, s.looked, s.next = now, now, int64(w.limit)
 		s.cpu, _ = kernel.ThreadCPU(l.tid)
 		return false
 	}
-	if s.looks++; s.done {
+	if now-s.looked >= int64(fine)*3/4 { // it may be looked at more often, for holds
+		s.looks++
+		s.looked = now
+	}
+	if s.looks >= looksMin {
+		w.lookForDeadlock(l, s, now)
+	}
+	if s.done {
 		return false
 	}
 	if s.looks >= looksMin && now-turn > s.next {
@@ -139,6 +194,11 @@ func (w *watcher) judge(l *Loop, s *sighting, now int64) {
 	}
 	s.done = true
 	took := time.Duration(now - s.turn)
+	if w.set.cfg.Logger != nil {
+		w.set.cfg.Logger.LogAttrs(context.Background(), slog.LevelWarn, "ringo: stall", slog.Int("loop", l.index),
+			slog.Duration("so far", took), slog.String("name", t.name(l, g)), slog.Bool("computes", computes),
+			slog.Int("unsaid", s.unsaid))
+	}
 	if w.set.cfg.OnStall != nil {
 		w.set.cfg.OnStall(l, took, append(g.text(), held(l)...))
 		return

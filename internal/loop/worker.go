@@ -3,6 +3,7 @@ package loop
 import (
 	"iter"
 
+	"ringo/internal/code"
 	"ringo/internal/gmark"
 	"ringo/internal/labels"
 )
@@ -20,11 +21,15 @@ type worker struct {
 	task   *Task // what it runs
 	anon   *Task // stands for jobs, which have no task of their own
 	next   *worker
-	at     int32 // its place in the loop's workers
-	ran    bool  // the body of a task is on the stack
-
-	retired bool // it ends because nobody needs it
+	code   code.Func // of what the task runs
+	at     int32     // its place in the loop's workers; retired
+	id     uint32    // of the task, see Loop.begun
+	began  coarse    // when the task did
+	since  coarse    // when it parked, or was resumed
 }
+
+// retired is said of a worker that ends because nobody needs it.
+const retired = -1
 
 // sentinel ends a worker whose task called runtime.Goexit: raised in the
 // coroutine, it comes out of resume as a panic, which the loop can recover; the
@@ -42,7 +47,7 @@ func (l *Loop) newWorker() *worker {
 		for {
 			w.serve()
 			w.next, w.l.idle = w.l.idle, w
-			if w.yield(struct{}{}); w.retired {
+			if w.yield(struct{}{}); w.at == retired {
 				return
 			}
 		}
@@ -73,9 +78,9 @@ func (l *Loop) retire() {
 
 // retire ends an idle worker: by its own return, because what Pull gives to stop it would be kept by each.
 func (w *worker) retire() {
-	w.retired = true
-	w.resume()
 	w.l.drop(w)
+	w.at = retired
+	w.resume()
 }
 
 // serve starts tasks and jobs one after the other. A panic ends the task and
@@ -105,14 +110,33 @@ func (w *worker) beginNext() bool {
 	if !l.runs() || l.ready.peek(0).resumes() {
 		return false
 	}
-	it := l.ready.pop()
+	it := l.dequeue()
 	l.spent++
+	l.mark.Again()
 	w.begin(it.task)
 	l.job = it.job
-	if it.task != nil {
-		if x := it.task.ext.Load(); x != nil {
-			x.takeLabels()
+	if it.task == nil {
+		w.code = it.job.Code()
+		if l.tracing {
+			l.traceTask()
 		}
+		if l.cfg.tellsOfTasks() {
+			l.tellBegin(labels.Set{})
+		}
+		return true
+	}
+	w.code = code.Of(it.task.fn)
+	if l.tracing {
+		l.traceTask()
+	}
+	if x := it.task.ext.Load(); x != nil {
+		if x.name != "" {
+			l.tag(w, x.name)
+		}
+		l.tellBegin(x.labels)
+		x.labels = labels.Set{}
+	} else if l.cfg.tellsOfTasks() {
+		l.tellBegin(labels.Set{})
 	}
 	return true
 }
@@ -126,17 +150,20 @@ func (w *worker) begin(t *Task) {
 		t = w.anon
 	}
 	t.w = w
+	l := w.l
 	w.task, w.sp = t, 0
-	w.l.cur, w.l.taskCalls = t, 0
-	w.ran = true
-	if w.l.stopping {
+	l.cur, l.taskCalls = t, 0
+	if l.begun++; l.begun == 0 {
+		l.begun = 1
+	}
+	w.id, w.began, w.since = l.begun, l.coarsely(), l.coarsely()
+	if l.stopping {
 		t.canceled = true
 	}
 }
 
 // end finishes the current task.
 func (w *worker) end(err error) {
-	w.ran = false
 	t := w.task
 	w.task = nil
 	w.l.cur = nil
@@ -145,7 +172,7 @@ func (w *worker) end(err error) {
 
 // recover ends a task that panicked.
 func (w *worker) recover() {
-	if !w.ran {
+	if w.task == nil {
 		return
 	}
 	v := recover()
@@ -160,7 +187,7 @@ func (w *worker) recover() {
 // panicked hands a panic to OnPanic, or to nobody.
 func (w *worker) panicked(err *PanicError) {
 	if w.l.cfg.OnPanic == nil {
-		die(err)
+		die(w.l, err)
 	}
 	w.l.Start(&report{w.l, err})
 }
@@ -174,23 +201,26 @@ type report struct {
 func (r *report) Run() {
 	defer func() {
 		if v := recover(); v != nil {
-			die(r.l.cfg.panicOf(v))
+			die(r.l, r.l.cfg.panicOf(v))
 		}
 	}()
 	r.l.cfg.OnPanic(r.l, r.err.Value, r.err.Stack)
 }
 
+// Code is OnPanic's.
+func (r *report) Code() code.Func { return code.Of(r.l.cfg.OnPanic) }
+
 // die crashes the program as a goroutine's panic would. The crash has a goroutine
 // of its own, because one raised in a coroutine would surface in the loop, without
 // the task's stack.
-func die(err *PanicError) {
-	go crash(err)
+func die(l *Loop, err *PanicError) {
+	go crash(l, err)
 	select {}
 }
 
-func crash(err *PanicError) {
+func crash(l *Loop, err *PanicError) {
 	tellCrash()
-	panic(err)
+	panic(&crashError{err, l.tasksAtCrash()})
 }
 
 // exit runs when the coroutine ends, by Goexit or with its loop. After it the
@@ -198,14 +228,14 @@ func crash(err *PanicError) {
 func (w *worker) exit() {
 	l := w.l
 	l.mark.Clear()
-	if w.retired {
+	if w.at == retired {
 		return
 	}
 	if v := recover(); v != nil { // not of a task: it would be lost behind the sentinel
-		die(l.cfg.panicOf(v))
+		die(l, l.cfg.panicOf(v))
 	}
 	l.drop(w)
-	if w.ran {
+	if w.task != nil {
 		w.end(ErrGoexit)
 	}
 	panic(sentinel)
@@ -213,6 +243,7 @@ func (w *worker) exit() {
 
 // drop takes a worker that ended off the list.
 func (l *Loop) drop(w *worker) {
+	l.untagWorker(w)
 	last := l.workers[len(l.workers)-1]
 	l.workers[w.at], last.at = last, w.at
 	l.workers[len(l.workers)-1] = nil
@@ -224,6 +255,8 @@ type jobFunc func()
 
 func (f jobFunc) Run() { f() }
 
+func (f jobFunc) Code() code.Func { return code.Of(f) }
+
 // labelled is a job with labels.
 type labelled struct {
 	Job
@@ -231,7 +264,9 @@ type labelled struct {
 }
 
 func (j *labelled) Run() {
-	j.labels.Apply()
+	if l, _ := Current(); l != nil {
+		l.ApplyLabels(j.labels)
+	}
 	j.Job.Run()
 }
 

@@ -1,0 +1,141 @@
+package handle
+
+import (
+	"time"
+
+	"ringo/internal/loop"
+)
+
+// bornShift makes the unit of Core.born, a sixtieth of a second, of nanoseconds: it counts for two years.
+const bornShift = 24
+
+// bornAt is a moment of NowNS in that unit.
+func bornAt(ns int64) uint32 { return max(uint32(ns>>bornShift), 1) }
+
+// age is how long ago the handle was made; 0 if that is not known. now is a moment of NowNS.
+func (c *Core) age(now int64) time.Duration {
+	if c.born == 0 {
+		return 0
+	}
+	return time.Duration(max(uint32(now>>bornShift)-c.born, 1)) << bornShift
+}
+
+// Show is the loop's question for a list of its handles.
+func (o *opened) Show(i *loop.HandleInfo) bool {
+	c := (*Core)(o)
+	if c.state >= settled {
+		return false
+	}
+	i.State = "open"
+	if c.state == closing {
+		i.State = "closing"
+	}
+	c.hooks.Show(i)
+	i.FD, i.Age = c.fd.Sys(), c.age(c.l.NowNS())
+	i.In, i.Out = c.usedBy(In), c.usedBy(Out)
+	if n, theirs := c.Unread(); theirs {
+		i.Unread = n
+	} else {
+		i.Unread = c.hooks.Unread()
+	}
+	if u := c.own.out.unsent; u != nil {
+		i.Unsent = len(u.rest)
+	}
+	return true
+}
+
+// usedBy tells who is at a direction, for the loop's thread.
+func (c *Core) usedBy(dir Dir) string {
+	d := &c.own.dirs[dir]
+	switch {
+	case d.lent != nil:
+		return d.lent.usedBy()
+	case d.busy:
+		return loop.UsedByTask
+	case d.Op != nil:
+		return loop.UsedByLoop
+	}
+	return loop.UsedByNobody
+}
+
+// usedBy tells whether a foreign caller is at the direction.
+func (h *half) usedBy() string {
+	if h.inUse() {
+		return loop.UsedByForeign
+	}
+	return loop.UsedByNobody
+}
+
+// Show is the loop's question for a list of its handles.
+func (t *tail) Show(i *loop.HandleInfo) bool {
+	i.Kind, i.State, i.Out = "tail", "closing", loop.UsedByLoop
+	i.FD, i.Unsent = t.fd.Sys(), len(t.rest)
+	return true
+}
+
+// shownAtOnce is how many detached handles are taken from the registry's list at a time.
+const shownAtOnce = 64
+
+// ShowEach shows the handles that are detached. One that is attached or closed meanwhile may be left out. Any caller.
+func (r *Registry) ShowEach(visit func(*loop.HandleInfo), rest func()) {
+	place := new(foreign)
+	if !r.add(place) {
+		return
+	}
+	defer r.remove(place)
+	some := make([]*foreign, 0, shownAtOnce)
+	for more := true; more; {
+		some, more = r.after(place, some[:0])
+		for _, f := range some {
+			if i := (loop.HandleInfo{}); f.show(&i) {
+				visit(&i)
+			}
+		}
+		rest()
+	}
+}
+
+// after gives the next handles behind a place in the list, which moves behind them, and whether there may be more.
+func (r *Registry) after(place *foreign, some []*foreign) (next []*foreign, more bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	last := place
+	for f := place.next; f != nil && len(some) < cap(some); f = f.next {
+		last = f
+		if f.c != nil { // else it is another's place
+			some = append(some, f)
+		}
+	}
+	if last != place {
+		r.unlink(place)
+		place.prev, place.next = last, last.next
+		if last.next = place; place.next != nil {
+			place.next.prev = place
+		}
+	}
+	return some, len(some) == cap(some)
+}
+
+// show tells of a detached handle; false if it is none any more.
+func (f *foreign) show(i *loop.HandleInfo) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.registry == nil || f.taken {
+		return false
+	}
+	i.State = "detached"
+	if f.isClosing() {
+		i.State = "closing"
+	}
+	f.c.hooks.Show(i)
+	i.FD = f.c.fd.Sys()
+	if h := &f.halves[In]; h.busy {
+		i.In = loop.UsedByForeign
+	} else {
+		i.Unread = len(h.Input.Unread)
+	}
+	if f.halves[Out].busy {
+		i.Out = loop.UsedByForeign
+	}
+	return true
+}

@@ -1,0 +1,273 @@
+package loop
+
+import (
+	"cmp"
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"ringo/internal/gmark"
+	"ringo/internal/peek"
+)
+
+// Tasks that wait for locks of each other, in a circle, wait for ever, on one loop or on several. A lock knows which
+// task has it, so a circle can be seen: twice a second the watcher asks those loops on which tasks wait for locks which
+// task waits for which. What it finds in two rounds is a deadlock, unless somebody unlocks who is none of them.
+
+// Lock is what a Parker in ParkOn is About if it waits for a lock.
+type Lock interface {
+	// HeldBy tells which task has it; false if none has. G.
+	HeldBy() (by Holder, held bool)
+}
+
+const (
+	// locksEvery is how often the watcher looks at who waits for locks.
+	locksEvery = 500 * time.Millisecond
+	// lockWaitsMax bounds the tasks of a loop that it looks at. Of more, those that began to wait last are left out.
+	lockWaitsMax = 4096
+	// inCircleMax bounds the tasks in a report.
+	inCircleMax = 10
+)
+
+// lockLine is the tasks of a loop that wait for locks, in order of arrival. All but some is the loop thread's business.
+type lockLine struct {
+	first, last *Parker
+	some        atomic.Bool // there may be one
+}
+
+func (q *lockLine) push(p *Parker) {
+	if p.prev = q.last; p.prev == nil {
+		q.first = p
+	} else {
+		p.prev.next = p
+	}
+	q.last = p
+	if !q.some.Load() {
+		q.some.Store(true)
+	}
+}
+
+func (q *lockLine) remove(p *Parker) {
+	if p.prev == nil {
+		q.first = p.next
+	} else {
+		p.prev.next = p.next
+	}
+	if p.next == nil {
+		q.last = p.prev
+	} else {
+		p.next.prev = p.prev
+	}
+	p.prev, p.next = nil, nil
+}
+
+// lockWait is a task that waits for a lock which another has, or that has it itself.
+type lockWait struct {
+	who   lockUser
+	on    lockUser
+	loop  int
+	name  string
+	runs  string // its function
+	g     gmark.G
+	goid  uint64 // of the loop
+	since coarse
+}
+
+// lockUser is who waits for a lock or has it: a Task can be that of a worker's jobs, one after the other.
+type lockUser struct {
+	task *Task
+	id   uint32
+}
+
+// waitingForLocks gives those that have waited since before the last round at least.
+func (l *Loop) waitingForLocks() (all []lockWait) {
+	now := l.set.elapsed()
+	for p := l.locks.first; p != nil && len(all) < lockWaitsMax; p = p.next {
+		w := p.t.w
+		if w == nil || time.Duration(w.since.age(now)) < locksEvery {
+			continue
+		}
+		by, held := p.About.(Lock).HeldBy()
+		if !held || by.t == nil {
+			continue
+		}
+		name, runs := p.t.name(), w.code.Name()
+		if name == "" {
+			name = runs
+		}
+		all = append(all, lockWait{who: lockUser{p.t, w.id}, on: lockUser{by.t, by.id}, loop: l.index, name: name,
+			runs: runs, g: w.g, goid: l.goid, since: w.since})
+	}
+	return all
+}
+
+// lockRound is what the loops answer.
+type lockRound struct {
+	mu  sync.Mutex
+	all []lockWait
+}
+
+func (r *lockRound) ask(l *Loop) {
+	l.Call(func() {
+		if l.locks.first == nil {
+			l.locks.some.Store(false)
+			return
+		}
+		all := l.waitingForLocks()
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.all = append(r.all, all...)
+	})
+}
+
+// lockWatch is what the watcher knows of circles.
+type lockWatch struct {
+	next  int64 // when the next round begins
+	round *lockRound
+	seen  map[string]bool // in the last round; true: reported
+}
+
+// lookAtLocks begins a round if it is time to, and looks at what the last one has brought.
+func (w *watcher) lookAtLocks() {
+	now := w.set.elapsed()
+	if now < w.locks.next || w.set.cfg.Complain == nil {
+		return
+	}
+	w.locks.next = now + int64(locksEvery)
+	if r := w.locks.round; r != nil {
+		r.mu.Lock()
+		all := r.all
+		r.mu.Unlock()
+		w.judgeCircles(circles(all), now)
+	}
+	w.locks.round = nil
+	for _, l := range w.set.loops {
+		if l.locks.some.Load() {
+			if w.locks.round == nil {
+				w.locks.round = &lockRound{}
+			}
+			w.locks.round.ask(l)
+		}
+	}
+}
+
+// judgeCircles reports what was there in the round before, and was not reported.
+func (w *watcher) judgeCircles(found [][]lockWait, now int64) {
+	seen := make(map[string]bool, len(found))
+	for _, c := range found {
+		key := fmt.Sprint(c)
+		reported, again := w.locks.seen[key]
+		if again && !reported {
+			w.set.cfg.Complain(w.circleText(c, now))
+			reported = true
+		}
+		seen[key] = reported
+	}
+	w.locks.seen = seen
+}
+
+// circles finds those among tasks that wait for each other. Each begins with the task that has waited longest, so that
+// it is the same every time.
+func circles(all []lockWait) (found [][]lockWait) {
+	byTask := make(map[lockUser]int, len(all))
+	for i, w := range all {
+		byTask[w.who] = i
+	}
+	next := func(at int) (int, bool) { i, known := byTask[all[at].on]; return i, known }
+	met := make([]int, len(all)) // in which walk, from 1 on
+	for i := range all {
+		for at, known := i, true; known; {
+			if met[at] == 0 {
+				met[at] = i + 1
+				at, known = next(at)
+				continue
+			}
+			if met[at] == i+1 { // in this walk: so it goes round from here
+				found = append(found, circleFrom(all, byTask, at))
+			}
+			break
+		}
+	}
+	return found
+}
+
+func circleFrom(all []lockWait, byTask map[lockUser]int, from int) (c []lockWait) {
+	c = append(c, all[from])
+	for at := byTask[all[from].on]; at != from; at = byTask[all[at].on] {
+		c = append(c, all[at])
+	}
+	first := slices.MinFunc(c, func(a, b lockWait) int {
+		return cmp.Or(cmp.Compare(a.since, b.since), cmp.Compare(a.loop, b.loop), cmp.Compare(a.who.id, b.who.id))
+	})
+	at := slices.Index(c, first)
+	return append(c[at:len(c):len(c)], c[:at]...)
+}
+
+// circleText is the report.
+func (w *watcher) circleText(c []lockWait, now int64) string {
+	var b strings.Builder
+	if len(c) == 1 {
+		fmt.Fprintf(&b, "ringo: deadlock: task %s on loop %d waits for a ringo.Mutex that it has itself, for %v.\n",
+			c[0].name, c[0].loop, lockAge(c[0], now))
+	} else {
+		fmt.Fprintf(&b, "ringo: deadlock: %d tasks wait for a ringo.Mutex that the next one has:\n", len(c))
+		for i, o := range c[:min(len(c), inCircleMax)] {
+			has := c[(i+1)%len(c)]
+			fmt.Fprintf(&b, "  task %s on loop %d, for %v, which %s on loop %d has\n", o.name, o.loop, lockAge(o, now),
+				has.name, has.loop)
+		}
+	}
+	if more := len(c) - inCircleMax; more > 0 {
+		fmt.Fprintf(&b, "  and %d more\n", more)
+		c = c[:inCircleMax]
+	}
+	b.WriteString("That ends only if somebody else unlocks. LockContext is Lock with a wait that can be ended.\n")
+	var t trace
+	if !peek.Works() && runtime.NumGoroutine() <= stacksMax {
+		t = takeTrace()
+	}
+	for _, o := range c {
+		fmt.Fprintf(&b, "\ntask %s on loop %d:\n%s", o.name, o.loop, w.stackOf(o, t))
+	}
+	return b.String()
+}
+
+func lockAge(o lockWait, now int64) time.Duration {
+	return time.Duration(o.since.age(now)).Round(100 * time.Millisecond)
+}
+
+// stackOf is the stack of a task that is parked, as text.
+func (w *watcher) stackOf(o lockWait, t trace) string {
+	if t != nil {
+		return t.lockStack(o)
+	}
+	_, pcs := w.peeker.At(o.g)
+	s := stack{pcs: pcs}
+	var b strings.Builder
+	for _, f := range s.all() {
+		if b.Len() > 0 || f.name == "ringo.(*Mutex).Lock" { // not how it parks
+			fmt.Fprintf(&b, "%s\n\t%s:%d\n", f.name, f.file, f.line)
+		}
+		if f.name == serveFunction {
+			break
+		}
+	}
+	if b.Len() == 0 {
+		return "it has gone on meanwhile\n"
+	}
+	return b.String()
+}
+
+// lockStack is the stack of one that waits for a lock: of several that run the same the first.
+func (t trace) lockStack(o lockWait) string {
+	for _, g := range t {
+		if g.by == o.goid && g.task() == o.runs && strings.Contains(string(g.stack), "ringo.(*Mutex).Lock(") {
+			return string(g.stack) + "\n"
+		}
+	}
+	return "its stack is not known\n"
+}

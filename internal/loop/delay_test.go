@@ -1,0 +1,134 @@
+package loop_test
+
+import (
+	"context"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"ringo/internal/loop"
+	"ringo/internal/op"
+	"ringo/uring"
+)
+
+// One in 64 of those that become ready is measured, whatever the number of those that do so together, and what
+// others had done before it ran is in its delay.
+func TestDelays(t *testing.T) {
+	for _, group := range []int{1, 2, 16, 17, 1000} {
+		cfg := small(anyDriver(t))
+		var readies int
+		var s loop.Stats
+		err := run(t, cfg, func(l *loop.Loop) error {
+			first := l.Stats().Delays
+			for readies < 32_000 {
+				tasks := make([]*loop.Task, group)
+				for i := range tasks {
+					tasks[i] = l.Go(func() {})
+				}
+				for _, task := range tasks {
+					task.Wait()
+				}
+				readies += group
+			}
+			if s = l.Stats(); s.Delays.Count() < first.Count() {
+				t.Error("there are fewer than before")
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		// Those who wait for them become ready, too, once or each time.
+		if n := int(s.Delays.Count()); n < readies/80 || n > 2*readies/50 {
+			t.Errorf("groups of %d: %d of %d were measured", group, n, readies)
+		}
+	}
+}
+
+// A task that becomes ready while another has the thread waits until that gives it away.
+func TestDelayOfTheHeld(t *testing.T) {
+	const held = 20 * time.Millisecond
+	err := run(t, small(anyDriver(t)), func(l *loop.Loop) error {
+		before := l.Stats().Delays
+		for range 256 {
+			l.Go(func() {})
+		}
+		for begun := time.Now(); time.Since(begun) < held; {
+		}
+		for range 2 {
+			l.YieldTurn()
+		}
+		after := l.Stats().Delays
+		since := after.Sub(&before)
+		if since.Max() < held {
+			t.Errorf("the longest delay of 256 tasks is %v, want %v at least", since.Max(), held)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// An op's time is from its Submit to its end; one that is multishot has none.
+func TestOpTimes(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg *loop.Config) {
+		const waits = 10 * time.Millisecond
+		err := run(t, cfg, func(l *loop.Loop) error {
+			for range 3 {
+				o := l.NewOp(op.Timeout)
+				l.NewExt(o).Time = uring.NewTimespec(waits)
+				l.Do(o)
+				l.FreeOp(o)
+			}
+			for _, o := range l.Stats().Ops {
+				if o.Op != op.Table[op.Timeout].Name {
+					continue
+				}
+				if o.Submitted != 3 || o.Times.Count() != 3 || o.Times.Sum() < 3*waits {
+					t.Errorf("%d submitted, %d timed, %v in all", o.Submitted, o.Times.Count(), o.Times.Sum())
+				}
+				return nil
+			}
+			t.Error("no such op was counted")
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// The waits of a lane are those of all its calls; of one that has waited they have the time.
+func TestLaneWaits(t *testing.T) {
+	cfg := small(anyDriver(t))
+	cfg.Offload = 1
+	err := run(t, cfg, func(l *loop.Loop) error {
+		var begun atomic.Bool
+		first := l.Go(func() {
+			l.Offload(func(context.Context) error {
+				begun.Store(true)
+				for {
+					// A loop that has not answered yet has no lanes.
+					if s := l.Stats(); len(s.Lanes) > 0 && s.Lanes[loop.LaneOffload].Waiting > 0 {
+						return nil
+					}
+				}
+			})
+		})
+		for !begun.Load() {
+			l.YieldTurn()
+		}
+		l.Offload(func(context.Context) error { return nil })
+		first.Wait()
+		lane := l.Stats().Lanes[loop.LaneOffload]
+		if lane.Waits.Count() != 2 || lane.Waited != 1 || lane.Waits.Max() != lane.Longest || lane.Longest == 0 {
+			t.Errorf("%d calls, %d waited, the longest %v, %v", lane.Waits.Count(), lane.Waited, lane.Waits.Max(),
+				lane.Longest)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,140 @@
+package loop
+
+import (
+	"runtime"
+	"sync"
+	"time"
+
+	"ringo/internal/peek"
+)
+
+// A loop that is held answers nobody. What others can still tell of it is for how long it has been in its turn, which
+// it notes when the turn begins, and where it stands, which its stack tells.
+
+// heldAfter is how long a turn lasts at least of a loop that counts as held because it did not answer.
+const heldAfter = askPatience / 2
+
+// heldFor is how long the present turn has lasted if that is so long that the loop is held, else 0. G.
+func (l *Loop) heldFor() time.Duration {
+	if began := l.watch.since.Load(); began != 0 {
+		if lasts := time.Duration(l.set.elapsed() - began); lasts >= heldAfter {
+			return lasts
+		}
+	}
+	return 0
+}
+
+// whileHeld is what Stats gives of a loop that has not answered: what is known, at most recentWindow older than the
+// turn that lasts, and that turn, as if it had ended now. G.
+func (l *Loop) whileHeld() Stats {
+	var s Stats
+	last := l.lastStats.Load() // first: it has nothing of the turn that heldFor is about
+	if last != nil {
+		s = *last
+	}
+	if l.ended.Load() {
+		return l.promised.apply(s)
+	}
+	s.Lanes = l.set.laneStats()
+	if s.Held = l.heldFor(); s.Held == 0 {
+		return l.promised.apply(s)
+	}
+	if last == nil { // it is held since its first turn
+		s.Tasks = len(l.tasksWhileHeld())
+	}
+	s.InTasks += s.Held
+	s.Longest = max(s.Longest, s.Held)
+	s.Recent = max(s.Recent, s.Held)
+	if l.cfg.Stall >= 0 && s.Held > l.cfg.Stall {
+		s.Stalls++
+	}
+	return l.promised.keep(s)
+}
+
+// promised is how far counts have gone that were given of turns which lasted: nobody is given less later, though the
+// turn may have ended meanwhile, and the loop not have counted it where others can see it.
+type promised struct {
+	mu      sync.Mutex
+	inTasks time.Duration
+	stalls  uint64
+}
+
+func (p *promised) keep(s Stats) Stats {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.inTasks, p.stalls = max(p.inTasks, s.InTasks), max(p.stalls, s.Stalls)
+	s.InTasks, s.Stalls = p.inTasks, p.stalls
+	return s
+}
+
+func (p *promised) apply(s Stats) Stats {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s.InTasks, s.Stalls = max(p.inTasks, s.InTasks), max(p.stalls, s.Stalls)
+	return s
+}
+
+// PresentHold is what holds the loop now: false if nothing does, or has for less than heldAfter. It does not ask the
+// loop. Where nothing but all stacks tells who holds it, and there are too many, Task is empty. G.
+func (l *Loop) PresentHold() (h Hold, held bool) {
+	if l.unmade() {
+		return Hold{}, false
+	}
+	turn, lasts := l.watch.since.Load(), l.heldFor()
+	if lasts == 0 {
+		return Hold{}, false
+	}
+	state, stack := l.heldBy()
+	if l.watch.since.Load() != turn {
+		return Hold{}, false // it has ended meanwhile
+	}
+	at := place{}
+	if stack.known() {
+		at = stack.place()
+	} else {
+		state = holdUnseen
+	}
+	return Hold{Task: at.task, At: at.at, In: at.in, State: state, Times: 1, Total: lasts, Longest: lasts}, true
+}
+
+// heldBy is what a loop does that is held.
+func (l *Loop) heldBy() (state string, at stack) {
+	if peek.Works() {
+		var peeker peek.Peeker
+		var kinds pcKinds
+		if g, _, ok := peek.Mark(&l.mark); ok && g != 0 {
+			does, pcs := peeker.At(g)
+			at.pcs = pcs
+			switch {
+			case does == peek.Waiting && len(pcs) > 0 && !kinds.switched(&at) && !kinds.collects(&at):
+				return holdBlocked, at
+			case does == peek.Syscall && len(pcs) > 0:
+				return holdSyscall, at
+			}
+		}
+		at = stack{}
+	}
+	if runtime.NumGoroutine() > stacksMax {
+		return holdUnseen, at
+	}
+	t := takeTrace()
+	g := t.holder(l.goid)
+	if g == nil {
+		return holdUnseen, at
+	}
+	switch {
+	case g.state() == "syscall":
+		state = holdSyscall
+	case g.waits():
+		state = holdBlocked
+	default:
+		state = holdRunning
+	}
+	for ; g != nil; g = t[g.by] { // an iterator's coroutine; below it is the task
+		at.functions = append(at.functions, g.functions()...)
+		if g.by == 0 || g.by == l.goid {
+			break
+		}
+	}
+	return state, at
+}

@@ -1,0 +1,272 @@
+package loop
+
+import (
+	"runtime"
+	"strings"
+	"time"
+
+	"ringo/internal/kernel"
+	"ringo/internal/peek"
+)
+
+// How the watcher finds out what holds a loop for longer than Config.Hold, be it for a few milliseconds. A loop notes
+// by itself how long each turn took. Once one was long, or is, the watcher looks often, and at each look it notes which
+// of all that the loop runs it is in, and in which call. When the turn has ended, its time is charged to those whose
+// part of it was long.
+
+const (
+	// alertFor is how long the watcher looks often after a long turn.
+	alertFor = 10 * time.Second
+	// stacksPart is the part of the time that may go into stopping the program for stacks: a hundredth. What was
+	// not spent for a second is lost.
+	stacksPart = 100
+	// traceTasksMax bounds the tasks beside which all stacks are taken to find one, where that one can't be looked
+	// at alone. The program is stopped for about as long as a hold is.
+	traceTasksMax = 800
+)
+
+// often is how long the watcher sleeps while it looks for holds.
+func (w *watcher) often() time.Duration { return max(w.hold/2, time.Millisecond) }
+
+// alertPause is how long it sleeps until nothing was long for a while. While all loops rest nobody holds one, and each
+// wake of the watcher costs a processor up to 100 µs.
+func (w *watcher) alertPause() time.Duration {
+	for _, l := range w.set.loops {
+		if l.watch.since.Load() != 0 {
+			return w.often()
+		}
+	}
+	return max(w.hold, w.often())
+}
+
+// lookForHolds looks at one loop. It reports whether to look again soon.
+func (w *watcher) lookForHolds(l *Loop, s *sighting) (soon bool) {
+	w.settle(l, s)
+	turn, now := l.watch.since.Load(), w.set.elapsed()
+	if turn == 0 || now-turn < int64(w.hold/2) {
+		s.holder.restCPU, _ = kernel.ThreadCPU(l.tid)
+		s.holder.restAt = now
+		return false
+	}
+	if s.holder.turn != turn {
+		s.holder.begin(turn)
+	}
+	p, cpu := w.see(l, s, now)
+	if l.watch.since.Load() != turn {
+		return true // it has ended meanwhile, and this may be the next
+	}
+	s.holder.note(p, now, cpu, w.pause)
+	return true
+}
+
+// settle charges the long turns that have ended.
+func (w *watcher) settle(l *Loop, s *sighting) {
+	n := l.watch.longs.Load()
+	if n == s.longs {
+		return
+	}
+	cpu, _ := kernel.ThreadCPU(l.tid)
+	s.longs = n
+	var passed int
+	var lost time.Duration
+	w.longs, passed, lost = l.watch.takeLong(w.longs[:0])
+	for _, t := range w.longs {
+		if t.began != s.holder.turn {
+			s.holder.begin(t.began)
+			s.holder.seen += int64(t.took)
+		}
+		s.holder.charge(&l.held, t.took, w.hold, w.pause, cpu)
+		s.holder.turn = 0
+	}
+	if passed > 0 {
+		l.held.add(place{state: holdUnseen}, uint64(passed), lost, lost/time.Duration(passed))
+	}
+	now := w.set.elapsed()
+	w.alert = now + int64(alertFor)
+	if w.noticed == 0 {
+		w.noticed = now
+	}
+}
+
+// see finds out what a loop does that is in a long turn.
+func (w *watcher) see(l *Loop, s *sighting, now int64) (p part, cpu int64) {
+	h := &s.holder
+	cpu, known := kernel.ThreadCPU(l.tid)
+	computes, rests := h.computes(cpu, now)
+	if !peek.Works() {
+		return w.trace(l, computes), cpu
+	}
+	g, nth, ok := peek.Mark(&l.mark)
+	p.nth = nth
+	if !ok {
+		return p, cpu
+	}
+	if g == 0 {
+		g = l.self
+	}
+	state, pcs := w.peeker.At(g)
+	p.stack.pcs = pcs
+	switch state {
+	case peek.Waiting:
+		if w.kinds.switched(&p.stack) { // to an iterator's coroutine, which is not to be found so
+			p = w.trace(l, computes)
+			p.nth = nth
+			return p, cpu
+		}
+		if p.state = holdBlocked; w.kinds.collects(&p.stack) {
+			p.state = holdRunnable
+		}
+	case peek.Syscall:
+		if p.state = holdSyscall; rests && kernel.ThreadState(l.tid) == 'R' { // it would go on if it were let
+			p.state = holdRunnable
+		}
+	case peek.Runnable:
+		p.state = holdRunnable
+	case peek.Running:
+		p.state, p.stack = w.running(l, s, nth, computes, rests || !known)
+		if p.state == holdRunning && !p.stack.known() && now-h.turn > int64(w.hold) && w.mayStop(pauseTakes) {
+			began := w.set.elapsed()
+			peek.Pause()
+			if _, pcs := w.peeker.At(g); len(pcs) > 0 {
+				p.stack.pcs = pcs
+			}
+			w.stopped(began)
+		}
+		if !p.stack.known() {
+			p.stack.pcs, p.stack.stale = w.peeker.Beginning(g, serveFunction), true
+		}
+	}
+	return p, cpu
+}
+
+// pauseTakes is what stopping the program for a moment takes at least.
+const pauseTakes = 50 * time.Microsecond
+
+// running tells apart what has a thread. A task that computes is looked at once, since it must be stopped for that.
+func (w *watcher) running(l *Loop, s *sighting, nth uint64, computes, rests bool) (state string, at stack) {
+	h := &s.holder
+	if rests {
+		switch kernel.ThreadState(l.tid) {
+		case 'S', 'D':
+			return holdSyscall, at
+		case 'R':
+			if h.cpu > 0 {
+				return holdRunnable, at
+			}
+		case 'T', 't':
+			return holdRunnable, at
+		}
+	}
+	if !computes {
+		return "", at // at the first look it may not be known
+	}
+	for i := len(h.parts) - 1; i >= 0 && h.parts[i].nth == nth; i-- {
+		if o := &h.parts[i]; o.state == holdRunning && o.stack.known() && !o.stack.stale {
+			return holdRunning, o.stack
+		}
+	}
+	return holdRunning, at
+}
+
+// pcKind is what an address on a stack says of what the goroutine waits for.
+type pcKind uint8
+
+const (
+	programPC  pcKind = iota // it has called what is further in
+	runtimePC                // the runtime has
+	collectsPC               // for the collector
+	switchesPC               // to switch to another coroutine
+)
+
+// kindsMax bounds the addresses that are remembered. At the bound all are forgotten.
+const kindsMax = 1024
+
+// pcKinds remembers them: to find one out allocates.
+type pcKinds struct{ known map[uintptr]pcKind }
+
+func (m *pcKinds) of(pc uintptr) pcKind {
+	k, ok := m.known[pc]
+	if ok {
+		return k
+	}
+	if m.known == nil {
+		m.known = map[uintptr]pcKind{}
+	}
+	if len(m.known) >= kindsMax {
+		clear(m.known)
+	}
+	k = runtimePC
+	for _, f := range (&stack{pcs: []uintptr{pc}}).all() {
+		switch {
+		case packageOf(f.name) != "runtime":
+			k = programPC
+		case strings.HasPrefix(f.name, "runtime.gc"), strings.HasPrefix(f.name, "runtime.stopTheWorld"):
+			k = collectsPC
+		case f.name == "runtime.coroswitch", f.name == "runtime.coroswitch_m":
+			k = switchesPC
+		}
+		if k != runtimePC {
+			break
+		}
+	}
+	m.known[pc] = k
+	return k
+}
+
+// switched reports whether a stack ends in a switch to another coroutine.
+func (m *pcKinds) switched(s *stack) bool { return len(s.pcs) > 0 && m.of(s.pcs[0]) == switchesPC }
+
+// collects reports whether a goroutine waits for the garbage collector, or works for it.
+func (m *pcKinds) collects(s *stack) bool {
+	for _, pc := range s.pcs {
+		switch m.of(pc) {
+		case programPC:
+			return false
+		case collectsPC:
+			return true
+		}
+	}
+	return false
+}
+
+// trace finds it out by all stacks.
+func (w *watcher) trace(l *Loop, computes bool) (p part) {
+	if n := runtime.NumGoroutine(); n > traceTasksMax || !w.mayStop(time.Duration(n)*6*time.Microsecond) {
+		return p
+	}
+	began := w.set.elapsed()
+	t := takeTrace()
+	w.stopped(began)
+	g := t.holder(l.goid)
+	if g == nil {
+		return p
+	}
+	p.stack.functions = g.functions()
+	for g != nil && g.by != 0 && g.by != l.goid { // an iterator's coroutine; below it is the task
+		if g = t[g.by]; g != nil {
+			p.stack.functions = append(p.stack.functions, g.functions()...)
+		}
+	}
+	g = t.holder(l.goid)
+	switch {
+	case computes:
+		p.state = holdRunning
+	case g.state() == "syscall":
+		p.state = holdSyscall
+	case g.waits():
+		p.state = holdBlocked
+	default:
+		p.state = holdRunnable
+	}
+	return p
+}
+
+// mayStop reports whether there is time left to stop the program for so long.
+func (w *watcher) mayStop(takes time.Duration) bool {
+	now := w.set.elapsed()
+	w.spent = max(w.spent, now-int64(time.Second))
+	return w.spent+int64(takes)*stacksPart <= now
+}
+
+// stopped counts that it was, since began.
+func (w *watcher) stopped(began int64) { w.spent += (w.set.elapsed() - began) * stacksPart }

@@ -1,0 +1,55 @@
+package loop
+
+import "ringo/internal/op"
+
+// OpInfo is an op that its driver has.
+type OpInfo struct {
+	Op        string
+	State     string // "queued": the kernel has not taken it yet; "in flight"
+	FD        int32  // -1: none
+	Bytes     int    // of memory that is lent to the kernel
+	Multishot bool
+	Canceled  bool
+}
+
+// chunksInTurn is how many chunks of slots are looked at in a turn.
+const chunksInTurn = 4
+
+// OpInfos are the ops that the driver has, some chunks of slots in a turn. It reports false, and gives none, if the
+// loop is held or has ended. G, may park.
+func (l *Loop) OpInfos() (ops []OpInfo, ok bool) {
+	if l.unmade() {
+		return nil, false
+	}
+	chunk := 0
+	ok = l.ask(func() (done bool) {
+		more := true
+		for n := 0; more && n < chunksInTurn; n++ {
+			more = l.slab.EachIn(chunk, func(o *op.Op) {
+				if o.State == op.Queued || o.State == op.InFlight {
+					ops = append(ops, infoOf(o))
+				}
+			})
+			chunk++
+		}
+		return !more
+	})
+	if !ok {
+		return nil, false
+	}
+	return ops, true
+}
+
+func infoOf(o *op.Op) OpInfo {
+	i := OpInfo{
+		Op: o.Def().Name, State: "in flight", FD: -1, Bytes: len(o.Buf), Multishot: o.Flags&op.Multishot != 0,
+		Canceled: o.Canceled,
+	}
+	if o.State == op.Queued {
+		i.State = "queued"
+	}
+	if o.FD != nil {
+		i.FD = o.FD.Sys()
+	}
+	return i
+}

@@ -1,0 +1,119 @@
+package loop
+
+import (
+	"net/netip"
+	"time"
+)
+
+// HandleInfo is what a list of handles tells of one.
+type HandleInfo struct {
+	Kind    string // "conn", "listener", "packet", "pollable", or "tail", of a handle that is closed
+	Network string // "tcp", "udp", "unix", ...; "" if it has none
+	State   string // "open", "closing", or "detached": no task of the loop has used it
+
+	// The addresses: those of IP, the names of others.
+	Local, Remote         netip.AddrPort
+	LocalName, RemoteName string
+
+	FD      int32
+	In, Out string        // who is at the input, and the output: one of the words below
+	Age     time.Duration // 0: not known
+	Unread  int           // bytes that were received and not read; of a listener connections that nobody has asked for
+	Unsent  int           // bytes that were written, and that the kernel has not taken
+	Leases  int           // buffers in the program's hands
+}
+
+// Who is at a direction of a handle.
+const (
+	UsedByNobody  = ""
+	UsedByLoop    = "armed"   // nobody is in a call; the loop watches, or sends
+	UsedByTask    = "task"    // of the loop
+	UsedByForeign = "foreign" // a goroutine, or a task of another loop
+)
+
+// Shown is an Open that a list of handles shows.
+type Shown interface {
+	Open
+	// Show fills in what is known, on the loop's thread; false if it is not to be shown.
+	Show(i *HandleInfo) bool
+}
+
+// ShownElsewhere is an Open that stands for handles which the loop's thread has nothing to do with.
+type ShownElsewhere interface {
+	Open
+	// ShowEach calls visit for each, on the caller's thread, and rest now and then. G.
+	ShowEach(visit func(*HandleInfo), rest func())
+}
+
+// handlesInStep is how many handles are looked at in a turn.
+const handlesInStep = 64
+
+// EachHandleInfo calls visit for each handle of the loop, the youngest first, some of them on the loop's thread: visit
+// must be short, and keep nothing of what it is given. It reports false, and visit may still be called once, if the
+// loop is held or has ended. G, may park.
+func (l *Loop) EachHandleInfo(visit func(*HandleInfo)) (ok bool) {
+	w := &handleWalk{l: l, visit: visit}
+	if l.unmade() || !l.askAndDrop(w.step, w.drop) {
+		return false
+	}
+	for _, o := range w.elsewhere {
+		o.ShowEach(visit, yieldHere)
+	}
+	return true
+}
+
+// yieldHere lets the others of the caller's loop have a turn; it does nothing for ordinary goroutines. G, may park.
+func yieldHere() {
+	if l, _ := Current(); l != nil {
+		l.YieldTurn()
+	}
+}
+
+// handleWalk goes along the handles of a loop. Between two steps it has a place in their list, as one of them.
+type handleWalk struct {
+	l         *Loop
+	visit     func(*HandleInfo)
+	place     Handle
+	placed    bool
+	elsewhere []ShownElsewhere
+	info      HandleInfo
+}
+
+func (w *handleWalk) step() (done bool) {
+	if !w.placed {
+		w.placed = true
+		w.l.Register(&w.place, w)
+	}
+	for range handlesInStep {
+		h := w.place.next
+		if h == &w.l.handles {
+			w.drop()
+			return true
+		}
+		w.place.moveBehind(h)
+		switch o := h.owner.(type) {
+		case Shown:
+			w.info = HandleInfo{}
+			if o.Show(&w.info) {
+				w.visit(&w.info)
+			}
+		case ShownElsewhere:
+			w.elsewhere = append(w.elsewhere, o)
+		}
+	}
+	return false
+}
+
+// drop takes the place back.
+func (w *handleWalk) drop() { w.l.Unregister(&w.place) }
+
+// Drain and Abandon are nothing to a walk.
+func (w *handleWalk) Drain()   {}
+func (w *handleWalk) Abandon() {}
+
+// moveBehind moves a handle of a list to the place behind another of it.
+func (h *Handle) moveBehind(other *Handle) {
+	h.prev.next, h.next.prev = h.next, h.prev
+	h.prev, h.next = other, other.next
+	h.next.prev, other.next = h, h
+}
