@@ -191,8 +191,13 @@ func (l *Loop) checkCall(fn bool, method string) error {
 func (l *Loop) Index() int { return l.engine().Index() }
 
 // Loops are the loops of this Run, by index. Any goroutine may call it.
-func (l *Loop) Loops() []*Loop {
-	engines := l.engine().Set().Loops()
+func (l *Loop) Loops() []*Loop { return loopsOf(l.engine().Set().Loops()) }
+
+// Loops returns all loops of the process that run now, of every Run, in the order in which they began, for those who
+// look at a program from inside. [Info] tells the Runs apart. Any goroutine may call it, and it does not park.
+func Loops() []*Loop { return loopsOf(loop.Running()) }
+
+func loopsOf(engines []*loop.Loop) []*Loop {
 	loops := make([]*Loop, len(engines))
 	for i, e := range engines {
 		loops[i] = (*Loop)(e)
@@ -201,11 +206,12 @@ func (l *Loop) Loops() []*Loop {
 }
 
 // Info describes the loop's driver, and why it was chosen. Any goroutine may call it.
-func (l *Loop) Info() Info { return infoOf(l.engine().Info()) }
+func (l *Loop) Info() Info { return infoOf(l.engine().Info(), l.engine().Set().Number()) }
 
 // Stats returns the loop's counters as of its last turn. Any goroutine may call it.
 // Others than this loop's tasks wait for its answer, a task by parking, and if that
-// takes a tenth of a second or the task is cancelled, they get the answer before.
+// takes a tenth of a second or the task is cancelled, they get what is known, see
+// Stats.Held.
 func (l *Loop) Stats() Stats { return statsOf(l.engine().Stats()) }
 
 // Timer is what AfterFunc makes. Its methods are for tasks of its loop.
