@@ -55,6 +55,9 @@ func TestConfigBounds(t *testing.T) {
 		{"StallLimit", func(c *ringo.Config, n int) {
 			c.StallLimit = time.Duration(n)
 		}, nil, []int{-1, 0, 1, math.MaxInt}},
+		{"HoldLimit", func(c *ringo.Config, n int) {
+			c.HoldLimit = time.Duration(n)
+		}, []int{1, 999_999}, []int{-1, 0, 1_000_000, math.MaxInt}},
 	} {
 		t.Run(c.field, func(t *testing.T) {
 			for _, n := range c.bad {
@@ -80,14 +83,14 @@ func TestConfigMistakesComeTogether(t *testing.T) {
 	t.Setenv("RINGO_DRIVER", "")
 	err := refusal(t, &ringo.Config{
 		Driver: "kqueue", Loops: -1, Entries: -2, Buffers: -3, BufferSize: -4, Leases: -5,
-		Budget: -6, Offload: -7, Spin: -8,
+		Budget: -6, Offload: -7, Spin: -8, HoldLimit: 9,
 	})
 	if err == nil {
 		t.Fatal("no error")
 	}
 	lines := strings.Split(err.Error(), "\n")
 	for _, field := range []string{"Driver", "Loops", "Entries", "Buffers", "BufferSize", "Leases",
-		"Budget", "Offload", "Spin"} {
+		"Budget", "Offload", "Spin", "HoldLimit"} {
 		found := 0
 		for _, line := range lines {
 			if strings.HasPrefix(line, "ringo: Config."+field+" ") ||
@@ -99,7 +102,7 @@ func TestConfigMistakesComeTogether(t *testing.T) {
 			t.Errorf("%d lines about %s, want 1:\n%v", found, field, err)
 		}
 	}
-	equal(t, "mistakes", len(lines), 9)
+	equal(t, "mistakes", len(lines), 10)
 }
 
 // The environment decides over the configuration, and a wrong word in it is an

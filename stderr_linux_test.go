@@ -58,6 +58,7 @@ func init() {
 				})
 			}
 			l.Sleep(0)
+			queryUntilSeen(&testing.T{}, l)
 			time.Sleep(500 * time.Millisecond)
 			calls.Wait()
 			return nil
