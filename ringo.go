@@ -79,6 +79,13 @@ func (l *Loop) Go(fn func()) *Task {
 	return (*Task)(l.engine().Go(fn))
 }
 
+// GoNamed is Go of a task that has a name, by which Loop.Tasks, also of a loop that is held, reports, crashes and Run's
+// error show it. Loop.Holds counts by place in the code, and goes by the function. Any goroutine may call it.
+func (l *Loop) GoNamed(name string, fn func()) *Task {
+	wantFunc(fn != nil, "Loop.GoNamed")
+	return (*Task)(l.engine().GoNamed(name, fn))
+}
+
 // Post starts fn as a task, without a handle and without allocating in steady
 // state. The posts of one sender start in order. Any goroutine may call it. It
 // returns ErrEnded when the loop has ended.
