@@ -2,8 +2,10 @@ package ringo
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/bits"
 	"os"
 	"slices"
@@ -63,7 +65,8 @@ type Config struct {
 	// together at the end of the loop's turn, see sock.Conn.Write.
 	NoBatching bool
 	// Grace is the time to drain after Run's context ended; the default is 5 s,
-	// negative is none.
+	// negative is none. When it is over, what still runs is reported to stderr, in a line,
+	// and cancelled.
 	Grace time.Duration
 	// Offload is how many Loop.Offload calls may run at once, in all loops
 	// together, up to 65536; the default is 256. More queue. Look-ups of names, and
@@ -95,6 +98,16 @@ type Config struct {
 	// be looked at alone, on other processors than amd64 and arm64 or where the kernel refuses process_vm_readv, the
 	// stacks of all goroutines are taken within the same bound, if they are 800 at most.
 	HoldLimit time.Duration
+	// LabelTasks has all tasks begin with two labels of runtime/pprof, so that profiles are split by them: "task", the
+	// name as Loop.Tasks has it, and "loop", the loop's Index. Tasks of Loop.GoNamed have them anyway. What a task
+	// starts inherits them, as all labels. To begin a task costs four times as much.
+	LabelTasks bool
+	// Logger is told, at debug level, of what begins and ends: loops, with their drivers and why these were chosen, the
+	// drain, and if it is enabled for that level when Run is called, each task. At warn level it is told of each stall
+	// that OnStall is told of, or stderr: there it is one in ten seconds of a loop at most, with how many were not told
+	// of as "unsaid". nil, the default: nobody is. It is called on the loops' threads, where a handler that waits stops
+	// a loop: one of package logs does not; of stalls on another.
+	Logger *slog.Logger
 	// OnPanic is told of a panic in a task, with the task's stack. It runs as a
 	// task. nil, or if OnPanic panics itself: the program crashes, as a panic in a
 	// goroutine makes it.
@@ -132,6 +145,9 @@ func (c *Config) resolve() (*loop.Config, error) {
 		ShownPanic: shownPanic,
 		Spin:       c.Spin,
 		NoBatching: c.NoBatching,
+		LabelTasks: c.LabelTasks,
+		Logger:     c.Logger,
+		LogTasks:   c.Logger != nil && c.Logger.Enabled(context.Background(), slog.LevelDebug),
 		Grace:      c.Grace,
 		Stall:      c.StallLimit,
 		Clock:      time.Now,
