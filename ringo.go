@@ -42,7 +42,13 @@ func Run(ctx context.Context, cfg *Config, fn func(l *Loop) error) error {
 		return err
 	}
 	defer onStderr.await(noticesPatience)
-	return loop.Run(ctx, c, func(l *loop.Loop) error { return fn((*Loop)(l)) })
+	if debugs("quit=1") {
+		defer TasksOnQuit()()
+	}
+	return loop.Run(ctx, c, func(l *loop.Loop) error {
+		l.RunsFor(code.Of(fn))
+		return fn((*Loop)(l))
+	})
 }
 
 var errRunInTask = errors.New("ringo: Run from inside a task, which would stop its loop: call it from a goroutine or " +

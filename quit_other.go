@@ -1,0 +1,6 @@
+//go:build !unix
+
+package ringo
+
+// watchQuit has no signal to wait for.
+func watchQuit() (stop func()) { return func() {} }
