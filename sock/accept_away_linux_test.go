@@ -502,6 +502,9 @@ func TestGoroutinesWaitOutEMFILE(t *testing.T) {
 							come()
 						}
 						eventually(t, "a back-off", func() bool { return l.Stats().Backoffs > before })
+						if ln.Stats().Backoffs == 0 {
+							t.Error("the listener has not counted it")
+						}
 						if len(got) > 0 {
 							t.Errorf("%d accepts without descriptors", len(got))
 						}

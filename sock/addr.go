@@ -23,7 +23,7 @@ func (c *Conn) tcpEnds() *tcpEnds {
 	}
 	var local netip.AddrPort
 	if c.laddr != nil {
-		local = *c.laddr
+		local = c.laddr.AddrPort
 	}
 	c.ends.CompareAndSwap(nil, &tcpEnds{*tcpAddr(local), *tcpAddr(c.raddr)})
 	return c.ends.Load()

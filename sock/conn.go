@@ -29,7 +29,7 @@ type Conn struct {
 	held     atomic.Int32 // leases that users hold; they may be released anywhere
 	value    atomic.Pointer[any]
 
-	laddr *netip.AddrPort // nil: not known; others may share it
+	laddr *ownAddr // nil: not known; others may share it
 	raddr netip.AddrPort
 	ends  atomic.Pointer[tcpEnds] // made when they are first asked for
 	unix  *unixEnds               // nil: a TCP connection
@@ -219,8 +219,12 @@ func (o *connHooks) Closed() {
 	}
 }
 
-// CountClosed has nothing to count.
-func (o *connHooks) CountClosed() {}
+// CountClosed takes the connection off the count of its listener.
+func (o *connHooks) CountClosed() {
+	if n := (*Conn)(o).acceptedBy(); n != nil {
+		n.closed.Add(1)
+	}
+}
 
 // Kind is that of connections.
 func (o *connHooks) Kind() loop.Kind { return loop.KindConn }

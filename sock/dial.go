@@ -251,7 +251,7 @@ func (d *Dialer) connect(l *loop.Loop, network string, local localEnd, ap netip.
 		if ap.Addr().IsUnspecified() {
 			c.raddr = nameOf(l, c.core.FD(), kernel.Kernel.Getpeername)
 		}
-		if *c.laddr != c.raddr || try == tries {
+		if c.laddr.AddrPort != c.raddr || try == tries {
 			c.setAtBirth(keepAlive(d.KeepAlive, d.KeepAliveConfig))
 			return c, nil
 		}

@@ -23,11 +23,11 @@ type Listener struct {
 	core  handle.Core
 	own   handle.Own
 	addr  netip.AddrPort
-	tcp   *net.TCPAddr                   // the same
-	local atomic.Pointer[netip.AddrPort] // that the last connection had
-	unix  *net.UnixAddr                  // nil: a TCP listener
-	file  *socketFile                    // of a Unix listener
-	leave func()                         // tells the Run that the loop no longer listens there
+	tcp   *net.TCPAddr            // the same
+	local atomic.Pointer[ownAddr] // that the last connection had
+	unix  *net.UnixAddr           // nil: a TCP listener
+	file  *socketFile             // of a Unix listener
+	leave func()                  // tells the Run that the loop no longer listens there
 
 	share *sharedSocket // if the socket is not this loop's alone
 
@@ -39,6 +39,8 @@ type Listener struct {
 	timer timer.Timer // of a pause of the loop's
 
 	late latecomers
+
+	counts *acceptCounts
 }
 
 // queueMax bounds the connections that are accepted and not asked for; the rest
@@ -64,7 +66,7 @@ func (b *backoff) next() time.Duration {
 // file, of which the listener is a user, is nil for all but Unix sockets, and for
 // those that are not of our making.
 func newListener(l *loop.Loop, network string, s int32, file *socketFile, leave func()) (*Listener, error) {
-	ln := &Listener{l: l, file: file, leave: sync.OnceFunc(leave)}
+	ln := &Listener{l: l, file: file, leave: sync.OnceFunc(leave), counts: new(acceptCounts)}
 	ln.core.Messages()
 	ln.core.Init(l, &listenerHooks{ln: ln}, s, &ln.own)
 	ln.core.LendAll()
@@ -79,6 +81,7 @@ func newListener(l *loop.Loop, network string, s int32, file *socketFile, leave 
 		ln.core.BeginClose()
 		return nil, listenError(network, ln.Addr(), os.NewSyscallError("socket", err))
 	}
+	listening.add(ln)
 	if l.Draining() {
 		ln.core.BeginClose()
 	}
@@ -168,7 +171,7 @@ func (ln *Listener) acceptOwn() (s int32, err error) {
 		return 0, err
 	}
 	for {
-		if s, ok := ln.queue.pop(); ok {
+		if s, ok := ln.pop(); ok {
 			return s, nil
 		}
 		if err := ln.over(); err != nil {
@@ -177,6 +180,13 @@ func (ln *Listener) acceptOwn() (s int32, err error) {
 		ln.arm()
 		ln.core.Wait()
 	}
+}
+
+// pop takes what was accepted ahead, for who has access.
+func (ln *Listener) pop() (int32, bool) {
+	s, ok := ln.queue.pop()
+	ln.counts.ahead.Store(int64(ln.queue.len()))
+	return s, ok
 }
 
 // over is why a task of the loop must not wait for connections.
@@ -212,8 +222,10 @@ func (ln *Listener) accepted(s int32) *Conn {
 
 // name gives a connection that was accepted its addresses, by memory of the caller's. G.
 func (ln *Listener) name(c *Conn, sa *sys.Sockaddr) {
+	ln.counts.accepted.Add(1)
 	if ln.unix != nil {
 		c.becomeUnix(*ln.unix, unixNameBy(ln.l, sa, c.core.FD(), kernel.Kernel.Getpeername, ln.unix.Net))
+		c.unix.from = ln.counts
 		return
 	}
 	c.raddr = nameBy(ln.l, sa, c.core.FD(), kernel.Kernel.Getpeername)
@@ -222,18 +234,20 @@ func (ln *Listener) name(c *Conn, sa *sys.Sockaddr) {
 		local = nameBy(ln.l, sa, c.core.FD(), kernel.Kernel.Getsockname)
 	}
 	c.laddr = ln.local.Load()
-	if c.laddr == nil || *c.laddr != local {
-		c.laddr = shared(local)
+	if c.laddr == nil || c.laddr.AddrPort != local {
+		c.laddr = &ownAddr{local, ln.counts}
 		ln.local.Store(c.laddr)
 	}
 }
 
-// shared is an address in memory of its own.
-func shared(ap netip.AddrPort) *netip.AddrPort {
-	p := new(netip.AddrPort)
-	*p = ap
-	return p
+// ownAddr is the address of this end of connections.
+type ownAddr struct {
+	netip.AddrPort
+	from *acceptCounts // of the listener that accepted them; nil: none did
 }
+
+// shared is an address in memory of its own.
+func shared(ap netip.AddrPort) *ownAddr { return &ownAddr{AddrPort: ap} }
 
 func (ln *Listener) fail(name string, err error) error {
 	if ln.l == nil {
@@ -280,6 +294,7 @@ func (s *listenerSink) Complete(o *op.Op, res int32, flags uint32) {
 		discard(ln.l, res)
 	case res >= 0:
 		ln.pause = 0
+		ln.counts.ahead.Store(int64(ln.queue.len()) + 1)
 		if ln.queue.push(res); ln.queue.len() >= queueMax {
 			ln.cancelAccept()
 		}
@@ -312,9 +327,11 @@ func discard(l *loop.Loop, s int32) {
 func (ln *Listener) ended(res int32) {
 	switch {
 	case shortage(res):
+		ln.counts.backoffs.Add(1)
 		ln.l.Backoff(res)
 		ln.l.Arm(&ln.timer, ln.l.After(ln.pause.next()))
 	case res != -sys.ECONNABORTED && res != -sys.ECANCELED:
+		ln.counts.errors.Add(1)
 		ln.err = res
 	}
 }
@@ -352,6 +369,9 @@ type listenerHooks struct {
 	ln *Listener
 }
 
+// CountClosed ends the listener's counts.
+func (o *listenerHooks) CountClosed() { listening.remove(o.ln) }
+
 // Kind is that of listeners.
 func (o *listenerHooks) Kind() loop.Kind { return loop.KindListener }
 
@@ -361,6 +381,7 @@ func (o *listenerHooks) DescribeWait(_ handle.Dir, d *loop.Wait) { d.Op = "accep
 // Closing leaves the socket to the others that share it.
 func (o *listenerHooks) Closing() {
 	ln := o.ln
+	ln.counts.endQueue()
 	ln.file.release()
 	ln.l.RemoveTimer(&ln.timer)
 	if ln.share != nil {

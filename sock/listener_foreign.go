@@ -28,7 +28,7 @@ func (ln *Listener) nextForeign(a handle.Access) (int32, error) {
 	if err := a.Late(); err != nil {
 		return 0, err
 	}
-	if s, ok := ln.queue.pop(); ok {
+	if s, ok := ln.pop(); ok {
 		return s, nil
 	}
 	if err := ln.refused(); err != nil {
@@ -41,12 +41,14 @@ func (ln *Listener) nextForeign(a handle.Access) (int32, error) {
 		case err != nil:
 			return 0, err
 		case shortage(res):
+			ln.counts.backoffs.Add(1)
 			ln.l.Call(func() { ln.l.Backoff(res) })
 			if err := a.Pause(ln.pause.next()); err != nil {
 				return 0, err
 			}
 		case res == -sys.ECONNABORTED: // gone before it was accepted
 		case res < 0:
+			ln.counts.errors.Add(1)
 			return 0, callError("accept4", res)
 		default:
 			ln.pause = 0

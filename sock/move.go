@@ -71,6 +71,10 @@ func (c *Conn) rebind(l *loop.Loop, p *detachState) *Conn {
 	n.laddr, n.raddr = c.laddr, c.raddr
 	if u := c.unix; u != nil {
 		n.becomeUnix(u.local, u.remote)
+		n.unix.from = u.from
+	}
+	if from := n.acceptedBy(); from != nil {
+		from.closed.Add(^uint64(0)) // it is still open
 	}
 	n.core.SetLinger(c.core.Linger())
 	n.accepts.Store(c.accepts.Load())

@@ -17,7 +17,7 @@ func (o *connHooks) Show(i *loop.HandleInfo) {
 		return
 	}
 	if i.Remote = c.raddr; c.laddr != nil {
-		i.Local = *c.laddr
+		i.Local = c.laddr.AddrPort
 	}
 }
 

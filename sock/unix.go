@@ -15,7 +15,8 @@ import (
 // the next begins.
 type unixEnds struct {
 	local, remote net.UnixAddr
-	records       bool // a read gives one record, a write sends one
+	records       bool          // a read gives one record, a write sends one
+	from          *acceptCounts // of the listener that accepted it; nil: none did
 
 	in, out *op.Ext // of foreign callers that read and write messages, who have their turns
 }

@@ -3,6 +3,7 @@
 package socktest
 
 import (
+	"fmt"
 	"net"
 	"time"
 
@@ -17,6 +18,11 @@ var listenRows = []*row{
 	{method: "AcceptTCP", nets: []string{"tcp"}, read: accepts((*sock.Listener).AcceptTCP)},
 	{method: "AcceptUnix", nets: unixOnly, read: accepts((*sock.Listener).AcceptUnix)},
 	{method: "Addr", stays: true, ask: func(x *cell) error { return expect(x.ln.Addr() != nil, "Addr") }},
+	{method: "Loop", stays: true, ask: func(x *cell) error { return expect(x.ln.Loop() == x.home.l, "Loop") }},
+	{method: "Stats", stays: true, ask: func(x *cell) error {
+		s := x.ln.Stats()
+		return expect(s.Open >= 0 && s.Ahead >= 0 && s.Accepted >= uint64(s.Open), fmt.Sprintf("Stats %+v", s))
+	}},
 	{method: "SetUnlinkOnClose", stays: true, ask: func(x *cell) error { x.ln.SetUnlinkOnClose(true); return nil }},
 	{method: "SyscallConn", ask: func(x *cell) error {
 		raw, err := x.ln.SyscallConn()

@@ -1,0 +1,115 @@
+package sock
+
+import (
+	"encoding/binary"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"ringo"
+)
+
+// ListenerStats count what a listener did since it was made.
+type ListenerStats struct {
+	Accepted uint64 // connections that Accept and Serve were given
+	Errors   uint64 // accepts that failed, but for those whose peer had gone
+	Backoffs uint64 // times that accepting waited for a shortage to pass, of descriptors or memory
+	Open     int    // connections that it accepted and that are open, on whatever loop
+	Ahead    int    // connections that the loop has accepted and nobody has asked for
+
+	// Queue is how many connections wait in the kernel to be accepted, QueueMax how many may: what comes beyond it is
+	// dropped, and tried again by the peer. Listeners that share a socket share the queue. Both are -1 where the kernel
+	// does not tell, as of Unix sockets.
+	Queue, QueueMax int
+}
+
+// Stats gives the counts, which go on with the connections when the listener is closed; only the queue is not known
+// then. Any goroutine may call it; it does not wait.
+func (ln *Listener) Stats() ListenerStats {
+	s := ListenerStats{Queue: -1, QueueMax: -1}
+	if ln.l == nil {
+		return s
+	}
+	n := ln.counts
+	closed := n.closed.Load() // first: what is accepted meanwhile is not closed yet
+	s.Accepted = n.accepted.Load()
+	s.Errors, s.Backoffs = n.errors.Load(), n.backoffs.Load()
+	s.Open, s.Ahead = int(s.Accepted-closed), int(n.ahead.Load())
+	ln.askQueue(&s)
+	return s
+}
+
+// askQueue asks the kernel, which tells of a TCP listener by fields that mean something else for a connection:
+// tcp_get_info in net/ipv4/tcp.c.
+func (ln *Listener) askQueue(s *ListenerStats) {
+	if ln.unix != nil {
+		return
+	}
+	raw := make([]byte, tcpInfoSize)
+	n := int32(-1)
+	ln.counts.mu.Lock()
+	if !ln.counts.over {
+		n = ln.l.Kernel().GetsockoptBytes(ln.core.FD().Sys(), protoTCP, tcpInfo, raw)
+	}
+	ln.counts.mu.Unlock()
+	if info := tcpInfoOf(raw); n > 0 && info.State == TCPListen {
+		s.Queue, s.QueueMax = int(info.Unacked), int(binary.NativeEndian.Uint32(raw[28:])) // tcpi_sacked
+	}
+}
+
+// Loop is the loop that the listener belongs to. Any goroutine may call it.
+func (ln *Listener) Loop() *ringo.Loop { return (*ringo.Loop)(ln.l) }
+
+// acceptCounts is what a listener counts. Its connections refer to it, and not to the listener.
+type acceptCounts struct {
+	accepted, closed, errors, backoffs atomic.Uint64
+	ahead                              atomic.Int64
+	mu                                 sync.Mutex // held while the descriptor is used that may be closed meanwhile
+	over                               bool
+}
+
+// endQueue has nobody ask about the queue any more, because the descriptor will be closed.
+func (n *acceptCounts) endQueue() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.over = true
+}
+
+// acceptedBy is the counts of the listener that has accepted the connection; nil if none has.
+func (c *Conn) acceptedBy() *acceptCounts {
+	switch {
+	case c.unix != nil:
+		return c.unix.from
+	case c.laddr != nil:
+		return c.laddr.from
+	}
+	return nil
+}
+
+// listening is all open listeners of the process.
+var listening listenerList
+
+type listenerList struct {
+	mu  sync.Mutex
+	all []*Listener
+}
+
+func (s *listenerList) add(ln *Listener) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.all = append(s.all, ln)
+}
+
+func (s *listenerList) remove(ln *Listener) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.all = slices.DeleteFunc(s.all, func(o *Listener) bool { return o == ln })
+}
+
+// Listeners returns all listeners of the process that are open, in the order in which they were made, for those who
+// look at a program from inside. Any goroutine may call it; it does not park.
+func Listeners() []*Listener {
+	listening.mu.Lock()
+	defer listening.mu.Unlock()
+	return slices.Clone(listening.all)
+}
