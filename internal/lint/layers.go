@@ -41,6 +41,7 @@ var order = []layer{
 	{[]string{"."}, "the runtime's public face"},
 	{[]string{"logs"}, "logging from tasks, for users"},
 	{[]string{"sock"}, "sockets, for users"},
+	{[]string{"metrics"}, "what monitoring systems are told"},
 	{[]string{"sock/socktls"}, "TLS on sockets, for users"},
 	{[]string{"file"}, "files, for users"},
 	{[]string{"cmd/ringo/internal/cli"}, "what the tool's commands share"},

@@ -1,0 +1,55 @@
+// Package ringoprom has a prometheus.Collector of what Ringo's loops and listeners count: the metrics of package
+// ringo/metrics, which docs/metrics.md explains one by one.
+//
+//	prometheus.MustRegister(ringoprom.NewCollector())
+package ringoprom
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"ringo/metrics"
+)
+
+// NewCollector makes a collector of all loops of the process; a registry takes one of them. Collecting asks the loops,
+// and waits for one that is held for some 100 ms, so it must be done by an ordinary goroutine, as promhttp does it in
+// an http.Server of package net/http: a task that gathers would hold its own loop.
+func NewCollector() prometheus.Collector {
+	c := &collector{descs: map[*metrics.Metric]*prometheus.Desc{}}
+	for _, m := range metrics.All() {
+		c.all = append(c.all, m)
+		c.descs[m] = prometheus.NewDesc(m.Name, m.Help, m.Labels, nil)
+	}
+	return c
+}
+
+type collector struct {
+	all   []*metrics.Metric
+	descs map[*metrics.Metric]*prometheus.Desc
+}
+
+// Describe sends all descriptions: the collector is a checked one.
+func (c *collector) Describe(to chan<- *prometheus.Desc) {
+	for _, m := range c.all {
+		to <- c.descs[m]
+	}
+}
+
+// Collect reads all metrics.
+func (c *collector) Collect(to chan<- prometheus.Metric) {
+	metrics.Each(func(s metrics.Sample) { to <- c.metric(&s) })
+}
+
+func (c *collector) metric(s *metrics.Sample) prometheus.Metric {
+	desc, kind := c.descs[s.Metric], prometheus.GaugeValue
+	switch s.Metric.Kind {
+	case metrics.Histogram:
+		buckets := make(map[float64]uint64, len(s.Buckets))
+		for i, n := range s.Buckets {
+			buckets[s.Metric.Bounds[i]] = n
+		}
+		return prometheus.MustNewConstHistogram(desc, s.Count, s.Sum, buckets, s.Labels...)
+	case metrics.Counter:
+		kind = prometheus.CounterValue
+	}
+	return prometheus.MustNewConstMetric(desc, kind, s.Value, s.Labels...)
+}

@@ -1,0 +1,202 @@
+package metrics
+
+import (
+	"time"
+
+	"ringo/internal/hist"
+	"ringo/internal/loop"
+	"ringo/sock"
+)
+
+// put gives a sample of a metric to whoever reads. The labels are those that the metric has beside those of its loop,
+// lane or listener.
+type put struct {
+	value func(v float64, labels ...string)
+	times func(h *hist.Histogram, labels ...string)
+}
+
+// row is a metric, and how it is read off what has counted it.
+type row[T any] struct {
+	Metric
+	of func(from *T, p put)
+}
+
+func count[T any](name, help string, of func(*T) uint64) row[T] {
+	return row[T]{Metric{Name: name, Help: help, Kind: Counter},
+		func(from *T, p put) { p.value(float64(of(from))) }}
+}
+
+func level[T any](name, help string, of func(*T) int) row[T] {
+	return row[T]{Metric{Name: name, Help: help, Kind: Gauge},
+		func(from *T, p put) { p.value(float64(of(from))) }}
+}
+
+func seconds(d time.Duration) float64 { return d.Seconds() }
+
+// of has all rows begin with these labels.
+func of[T any](labels []string, rows []row[T]) []row[T] {
+	for i := range rows {
+		rows[i].Labels = labelled(labels, rows[i].Labels...)
+	}
+	return rows
+}
+
+type (
+	stats         = loop.Stats
+	laneStats     = loop.LaneStats
+	listenerStats = sock.ListenerStats
+)
+
+var ofLoops = of([]string{"run", "loop"}, []row[stats]{
+	{Metric{Name: "ringo_loop_info", Help: "1 for each loop that runs, with its driver.", Kind: Gauge,
+		Labels: []string{"driver"}}, nil}, // Each knows the driver
+	{Metric{Name: "ringo_loop_turn_seconds", Help: "How long turns of the loop took.", Kind: Histogram,
+		Unit: "seconds", Bounds: doublings}, func(s *stats, p put) { p.times(&s.TurnTimes) }},
+	{Metric{Name: "ringo_loop_longest_turn_seconds", Help: "The longest turn of the last 30 to 60 seconds.",
+		Kind: Gauge, Unit: "seconds"}, func(s *stats, p put) { p.value(seconds(s.Recent)) }},
+	{Metric{Name: "ringo_loop_held_seconds",
+		Help: "How long the present turn has lasted, of a loop that does not answer; 0 of one that does.", Kind: Gauge,
+		Unit: "seconds"}, func(s *stats, p put) { p.value(seconds(s.Held)) }},
+	{Metric{Name: "ringo_loop_delay_seconds",
+		Help: "How long what was ready waited for the loop, of one in 64 that became ready.", Kind: Histogram,
+		Unit: "seconds", Bounds: doublings}, func(s *stats, p put) { p.times(&s.Delays) }},
+	{Metric{Name: "ringo_loop_time_seconds_total",
+		Help: "Time of the loop, by what it did: tasks, kernel, where it sleeps too, or spinning.", Kind: Counter,
+		Unit: "seconds", Labels: []string{"in"}}, func(s *stats, p put) {
+		p.value(seconds(s.InTasks), "tasks")
+		p.value(seconds(s.InKernel), "kernel")
+		p.value(seconds(s.Spinning), "spinning")
+	}},
+	count("ringo_loop_stalls_total", "Turns longer than Config.StallLimit.", func(s *stats) uint64 { return s.Stalls }),
+	count("ringo_loop_parks_total", "Times that a task gave the thread away.",
+		func(s *stats) uint64 { return s.Parks }),
+	count("ringo_loop_yields_total", "Those parks of tasks whose calls never had to wait.",
+		func(s *stats) uint64 { return s.Yields }),
+	count("ringo_loop_mails_total", "Messages from other threads.", func(s *stats) uint64 { return s.Mails }),
+	count("ringo_loop_wakes_spared_total", "Messages that found the loop awake.",
+		func(s *stats) uint64 { return s.WakesSpared }),
+	count("ringo_loop_backoffs_total", "Times that accepting waited for a shortage to pass.",
+		func(s *stats) uint64 { return s.Backoffs }),
+	level("ringo_loop_tasks", "Tasks that have not finished.", func(s *stats) int { return s.Tasks }),
+	level("ringo_loop_coroutines", "Coroutines: running, parked and idle.", func(s *stats) int { return s.Workers }),
+	level("ringo_loop_timers", "Timers that are set, and some that were stopped lately.",
+		func(s *stats) int { return s.Timers }),
+	level("ringo_loop_leases", "Buffers that the program holds.", func(s *stats) int { return s.Leases }),
+	{Metric{Name: "ringo_loop_handles", Help: "What is open, by kind.", Kind: Gauge, Labels: []string{"kind"}},
+		func(s *stats, p put) {
+			for _, h := range s.Handles {
+				p.value(float64(h.Open), h.Kind)
+			}
+		}},
+	{Metric{Name: "ringo_loop_handles_opened_total", Help: "What was opened, or moved to the loop, by kind.",
+		Kind: Counter, Labels: []string{"kind"}}, func(s *stats, p put) {
+		for _, h := range s.Handles {
+			p.value(float64(h.Opened), h.Kind)
+		}
+	}},
+	{Metric{Name: "ringo_pool_buffers", Help: "Buffers that have memory, by who has them: program, kernel or nobody.",
+		Kind: Gauge, Labels: []string{"pool", "holder"}}, func(s *stats, p put) {
+		for _, b := range s.Pools {
+			p.value(float64(b.InUse), b.Pool, "program")
+			p.value(float64(b.Lent), b.Pool, "kernel")
+			p.value(float64(b.Made-b.InUse-b.Lent), b.Pool, "nobody")
+		}
+	}},
+	{Metric{Name: "ringo_pool_max_buffers", Help: "How many buffers there may be.", Kind: Gauge,
+		Labels: []string{"pool"}}, func(s *stats, p put) {
+		for _, b := range s.Pools {
+			p.value(float64(b.Max), b.Pool)
+		}
+	}},
+	{Metric{Name: "ringo_pool_buffer_bytes", Help: "The size of each buffer.", Kind: Gauge, Unit: "bytes",
+		Labels: []string{"pool"}}, func(s *stats, p put) {
+		for _, b := range s.Pools {
+			p.value(float64(b.Size), b.Pool)
+		}
+	}},
+	level("ringo_op_slots", "Operations in use: armed, or waited for.", func(s *stats) int { return s.Slots }),
+	{Metric{Name: "ringo_op_tried_total", Help: "Plain calls of tasks, by operation.", Kind: Counter,
+		Labels: []string{"op"}}, func(s *stats, p put) {
+		for _, o := range s.Ops {
+			p.value(float64(o.Tried), o.Op)
+		}
+	}},
+	{Metric{Name: "ringo_op_submitted_total", Help: "Operations handed to the driver.", Kind: Counter,
+		Labels: []string{"op"}}, func(s *stats, p put) {
+		for _, o := range s.Ops {
+			p.value(float64(o.Submitted), o.Op)
+		}
+	}},
+	{Metric{Name: "ringo_op_seconds",
+		Help: "How long operations took that somebody waited for, from their Submit to their end.", Kind: Histogram,
+		Unit: "seconds", Labels: []string{"op"}, Bounds: quadruplings}, func(s *stats, p put) {
+		for i := range s.Ops {
+			if o := &s.Ops[i]; o.Times.Count() > 0 {
+				p.times(&o.Times, o.Op)
+			}
+		}
+	}},
+	count("ringo_driver_enters_total", "Waits and flushes that entered the kernel.",
+		func(s *stats) uint64 { return s.Driver.Enters }),
+	count("ringo_driver_submitted_total", "Operations handed to the kernel, or to the poller.",
+		func(s *stats) uint64 { return s.Driver.Submitted }),
+	count("ringo_driver_completions_total", "Results that came back.",
+		func(s *stats) uint64 { return s.Driver.Completions }),
+	count("ringo_driver_queued_total", "Operations that found the submission queue full.",
+		func(s *stats) uint64 { return s.Driver.Queued }),
+	count("ringo_driver_short_submits_total", "Enters after which the kernel had not taken all entries.",
+		func(s *stats) uint64 { return s.Driver.ShortSubmits }),
+	count("ringo_driver_overflows_total", "Times that the completion queue had overflowed.",
+		func(s *stats) uint64 { return s.Driver.Overflows }),
+	count("ringo_driver_no_buffers_total", "Receives that found the buffer ring dry.",
+		func(s *stats) uint64 { return s.Driver.NoBuffers }),
+	count("ringo_driver_fallbacks_total", "Operations that took another way than their first.",
+		func(s *stats) uint64 { return s.Driver.Fallbacks }),
+	count("ringo_driver_stale_total", "Events for operations or descriptors that were gone.",
+		func(s *stats) uint64 { return s.Driver.Stale }),
+	count("ringo_driver_sends_total", "Sends that a turn had accepted, see sock.Conn.Write.",
+		func(s *stats) uint64 { return s.Driver.Sends }),
+	count("ringo_driver_short_sends_total", "Those of them that met an error, or too little room.",
+		func(s *stats) uint64 { return s.Driver.ShortSends }),
+	count("ringo_driver_wakes_total", "Wakes that ended a sleep.", func(s *stats) uint64 { return s.Driver.Wakes }),
+	count("ringo_driver_wakes_sent_total", "Wakes that took a system call.",
+		func(s *stats) uint64 { return s.Driver.WakesSent }),
+	{Metric{Name: "ringo_driver_entries", Help: "The size of the submission queue, 0 if there is none.", Kind: Gauge},
+		nil}, // Each knows the driver
+})
+
+var ofLanes = of([]string{"run", "lane"}, []row[laneStats]{
+	{Metric{Name: "ringo_lane_wait_seconds", Help: "How long calls waited for a slot, 0 if they had one at once.",
+		Kind: Histogram, Unit: "seconds", Bounds: quadruplings}, func(s *laneStats, p put) { p.times(&s.Waits) }},
+	count("ringo_lane_waited_total", "Calls that had to wait for a slot.",
+		func(s *laneStats) uint64 { return s.Waited }),
+	level("ringo_lane_slots", "How many calls may run at a time.", func(s *laneStats) int { return s.Max }),
+	level("ringo_lane_running", "Calls that run.", func(s *laneStats) int { return s.Running }),
+	level("ringo_lane_waiting", "Calls that wait for a slot.", func(s *laneStats) int { return s.Waiting }),
+	{Metric{Name: "ringo_lane_oldest_wait_seconds", Help: "How long the first of those that wait has.", Kind: Gauge,
+		Unit: "seconds"}, func(s *laneStats, p put) { p.value(seconds(s.Oldest)) }},
+})
+
+var ofListeners = of([]string{"run", "loop", "network", "address"}, []row[listenerStats]{
+	count("ringo_listener_accepted_total", "Connections that Accept and Serve were given.",
+		func(s *listenerStats) uint64 { return s.Accepted }),
+	count("ringo_listener_errors_total", "Accepts that failed.", func(s *listenerStats) uint64 { return s.Errors }),
+	count("ringo_listener_backoffs_total", "Times that accepting waited for a shortage to pass.",
+		func(s *listenerStats) uint64 { return s.Backoffs }),
+	level("ringo_listener_connections", "Connections that it accepted and that are open.",
+		func(s *listenerStats) int { return s.Open }),
+	level("ringo_listener_ahead", "Connections that the loop has accepted and nobody has asked for.",
+		func(s *listenerStats) int { return s.Ahead }),
+	{Metric{Name: "ringo_listener_queue", Help: "Connections that wait in the kernel to be accepted, of TCP.",
+		Kind: Gauge}, func(s *listenerStats, p put) {
+		if s.Queue >= 0 {
+			p.value(float64(s.Queue))
+		}
+	}},
+	{Metric{Name: "ringo_listener_queue_max", Help: "How many may wait there.", Kind: Gauge},
+		func(s *listenerStats, p put) {
+			if s.QueueMax >= 0 {
+				p.value(float64(s.QueueMax))
+			}
+		}},
+})
