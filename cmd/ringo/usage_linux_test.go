@@ -50,6 +50,8 @@ func TestUsage(t *testing.T) {
 		{"echo -listen tcp://127.0.0.1:0?", "want HOST:PORT or tcp://HOST:PORT"},
 		{"echo -listen tcp://me@127.0.0.1:0", "want HOST:PORT or tcp://HOST:PORT"},
 		{"echo -listen tcp://[::1:0", "-listen"},
+		{"echo -debug x", `-debug "x": want PORT or HOST:PORT`},
+		{"serve -debug h:99999 .", "with a port of 0 to 65535"},
 		{"echo -driver kqueue", `-driver: unknown driver "kqueue": want auto, uring, epoll`},
 		{"echo -driver=", `-driver: unknown driver ""`},
 		{"echo -handler thread", `-handler: unknown handler "thread": want request, conn or goroutine`},

@@ -40,6 +40,7 @@ var order = []layer{
 	{[]string{"internal/dial", "internal/relay"}, "what sockets do in more than one step: dials, and copies"},
 	{[]string{"."}, "the runtime's public face"},
 	{[]string{"logs"}, "logging from tasks, for users"},
+	{[]string{"debug"}, "a console for those who look after a program"},
 	{[]string{"sock"}, "sockets, for users"},
 	{[]string{"metrics"}, "what monitoring systems are told"},
 	{[]string{"sock/socktls"}, "TLS on sockets, for users"},

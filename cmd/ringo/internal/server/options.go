@@ -29,6 +29,7 @@ type Options struct {
 	Spin   time.Duration
 	Stats  time.Duration // between the lines of counters; 0: none
 	Grace  time.Duration
+	Debug  string // where the console listens, as parseConsole reads it; "": nowhere
 }
 
 // statsMin keeps -stats from being a load of its own.
@@ -41,6 +42,8 @@ func (o *Options) Flags(fs *flag.FlagSet) {
 	fs.BoolVar(&o.Pin, "pin", false, "bind loop i to the i-th CPU that the process may use")
 	fs.DurationVar(&o.Spin, "spin", 0, "look for work for this `duration`, at most, before sleeping")
 	fs.DurationVar(&o.Stats, "stats", 0, "print a line of counters, see above, to stderr each such `period`; 0: never")
+	fs.StringVar(&o.Debug, "debug", "", "serve the console, a page for browsers, at this `address`: PORT, on "+
+		"127.0.0.1, or HOST:PORT, for whoever can reach that; \"\": none")
 	fs.DurationVar(&o.Grace, "grace", 5*time.Second, "`time` for connections to end in after a signal; 0: none")
 }
 
@@ -65,6 +68,10 @@ func (o *Options) Check(m *cli.Mistakes) {
 		"-pin with -loops %d: the process may use %d CPUs, and each loop takes one", o.Loops, runtime.NumCPU())
 	m.Want(o.Spin >= 0 && o.Spin <= time.Second, "-spin %v: want 0 to 1s", o.Spin)
 	m.Want(o.Stats == 0 || o.Stats >= statsMin, "-stats %v: want 0, or %v at least", o.Stats, statsMin)
+	if o.Debug != "" {
+		_, err := parseConsole(o.Debug)
+		m.Want(err == nil, "%v", err)
+	}
 	m.Want(o.Grace >= 0, "-grace %v: want 0 or more", o.Grace)
 }
 
@@ -88,6 +95,17 @@ func (o *Options) Run(stderr io.Writer, begin func(s *Server)) error {
 		return err
 	}
 	defer s.Close()
+	if o.Debug != "" {
+		c, err := parseConsole(o.Debug)
+		if err != nil {
+			return err
+		}
+		stopConsole, err := c.open(stderr)
+		if err != nil {
+			return err
+		}
+		defer stopConsole()
+	}
 	begin(s)
 	return ringo.Run(ctx, o.Config(), s.Serve)
 }

@@ -1,0 +1,135 @@
+package debug
+
+import (
+	"embed"
+	"encoding/json"
+	"net"
+	"net/http"
+	"net/netip"
+	"path"
+	"strings"
+)
+
+//go:embed page/index.html page/console.css page/console.js
+var pages embed.FS
+
+// files are what the page consists of, by the last part of their paths.
+var files = map[string]struct{ name, kind string }{
+	"":            {"page/index.html", "text/html; charset=utf-8"},
+	"console.css": {"page/console.css", "text/css; charset=utf-8"},
+	"console.js":  {"page/console.js", "text/javascript; charset=utf-8"},
+}
+
+// answers are what the API can be asked.
+var answers = map[string]func(*query) (any, error){
+	"loops":   loops,
+	"tasks":   tasks,
+	"handles": handles,
+	"ops":     ops,
+	"holds":   holds,
+	"probe":   probe,
+}
+
+// policy lets the page load its own two files, ask the API, and nothing else.
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; " +
+	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+// Handler serves the console and its API below the path at which it is mounted, which must end in a slash. It may be
+// used by many requests at a time, on goroutines and in tasks. Requests that come over loopback must be for localhost
+// or an address: see the package's word on that.
+func Handler() http.Handler { return http.HandlerFunc(serve) }
+
+func serve(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h.Set("Content-Security-Policy", policy)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Cache-Control", "no-store")
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		h.Set("Allow", "GET, HEAD")
+		fail(w, http.StatusMethodNotAllowed, "the console only reads: GET and HEAD")
+		return
+	}
+	if overLoopback(r) && !ofThisMachine(r.Host) {
+		fail(w, http.StatusMisdirectedRequest, "the console is not known by this name: use its address, or localhost")
+		return
+	}
+	dir, last := path.Split(r.URL.Path)
+	if answer, ok := answers[last]; ok && strings.HasSuffix(dir, "/api/") {
+		serveAnswer(w, r, answer)
+		return
+	}
+	file, ok := files[last]
+	if !ok || strings.HasSuffix(dir, "/api/") {
+		fail(w, http.StatusNotFound, "the console has no such page")
+		return
+	}
+	text, err := pages.ReadFile(file.name)
+	if err != nil {
+		fail(w, http.StatusInternalServerError, err.Error())
+		return
+	}
+	h.Set("Content-Type", file.kind)
+	w.Write(text)
+}
+
+// overLoopback reports whether the server that has the request listens where only this machine reaches it.
+func overLoopback(r *http.Request) bool {
+	at, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
+	if !ok {
+		return false
+	}
+	local, err := netip.ParseAddrPort(at.String())
+	return err == nil && local.Addr().Unmap().IsLoopback()
+}
+
+// ofThisMachine tells an address and names of this machine from those of other sites, whose pages could have their name
+// stand for an address here, and would be taken by a browser for the console's own.
+func ofThisMachine(host string) bool {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	if _, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil {
+		return true
+	}
+	host = strings.ToLower(strings.TrimSuffix(host, "."))
+	return host == "localhost" || strings.HasSuffix(host, ".localhost")
+}
+
+// serveAnswer answers a question of the page's, or of a program; not one that another site has a browser ask.
+func serveAnswer(w http.ResponseWriter, r *http.Request, answer func(*query) (any, error)) {
+	switch r.Header.Get("Sec-Fetch-Site") {
+	case "", "none", "same-origin":
+	default:
+		fail(w, http.StatusForbidden, "asked by another site's page")
+		return
+	}
+	q, err := parseQuery(r.URL.RawQuery)
+	if err != nil {
+		fail(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	a, err := answer(q)
+	if err == nil {
+		err = q.unused()
+	}
+	if err != nil {
+		fail(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	text, err := json.Marshal(a)
+	if err != nil {
+		fail(w, http.StatusInternalServerError, err.Error())
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Write(append(text, '\n'))
+}
+
+// fail answers with an error, as JSON for those who read no other.
+func fail(w http.ResponseWriter, code int, text string) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(code)
+	json.NewEncoder(w).Encode(map[string]string{"error": text})
+}

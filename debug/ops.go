@@ -1,0 +1,100 @@
+package debug
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+
+	"ringo/internal/loop"
+)
+
+// operation is one in flight.
+type operation struct {
+	Loop      string `json:"loop"`
+	Op        string `json:"op"`
+	State     string `json:"state"`
+	FD        int    `json:"fd"` // -1: none
+	Bytes     int    `json:"bytes"`
+	Multishot bool   `json:"multishot,omitempty"`
+	Canceled  bool   `json:"canceled,omitempty"`
+}
+
+// opKind is those of one kind.
+type opKind struct {
+	Op       string `json:"op"`
+	InFlight int    `json:"inFlight"`
+	Queued   int    `json:"queued"` // of these, not taken by the kernel yet
+	Canceled int    `json:"canceled"`
+	Bytes    int    `json:"bytes"` // lent to the kernel
+}
+
+var opOrders = map[string]func(a, b *operation) int{
+	"op":    func(a, b *operation) int { return strings.Compare(a.Op, b.Op) },
+	"fd":    func(a, b *operation) int { return cmp.Compare(a.FD, b.FD) },
+	"bytes": func(a, b *operation) int { return cmp.Compare(a.Bytes, b.Bytes) },
+	"loop":  func(a, b *operation) int { return strings.Compare(a.Loop, b.Loop) },
+}
+
+// ops lists the operations in flight.
+func ops(q *query) (any, error) {
+	which, err := q.wanted()
+	if err != nil {
+		return nil, err
+	}
+	n, err := q.rows()
+	if err != nil {
+		return nil, err
+	}
+	order, err := sorting(q, opOrders, "fd")
+	if err != nil {
+		return nil, err
+	}
+	keeps := q.filter()
+	rows := &first[operation]{n: n, order: order}
+	kinds, total, matched, held, begun := map[string]*opKind{}, 0, 0, []string{}, time.Now()
+	for _, l := range which {
+		name := loopName(l)
+		found, ok := (*loop.Loop)(l).OpInfos()
+		if !ok {
+			held = append(held, name)
+		}
+		total += len(found)
+		for _, o := range found {
+			row := operation{name, o.Op, o.State, int(o.FD), o.Bytes, o.Multishot, o.Canceled}
+			if keeps != nil && !keeps(row.Op, row.State) {
+				continue
+			}
+			matched++
+			rows.add(&row)
+			k := kinds[o.Op]
+			if k == nil {
+				k = &opKind{Op: o.Op}
+				kinds[o.Op] = k
+			}
+			k.add(&row)
+		}
+	}
+	all := []opKind{}
+	for _, k := range kinds {
+		all = append(all, *k)
+	}
+	slices.SortFunc(all, func(a, b opKind) int {
+		return cmp.Or(cmp.Compare(b.InFlight, a.InFlight), strings.Compare(a.Op, b.Op))
+	})
+	return map[string]any{
+		"now": moment(time.Now()), "total": total, "matched": matched, "kinds": all,
+		"ops": append([]operation{}, rows.sorted()...), "held": held, "took": int64(time.Since(begun)),
+	}, nil
+}
+
+func (k *opKind) add(o *operation) {
+	k.InFlight++
+	k.Bytes += o.Bytes
+	if o.State == "queued" {
+		k.Queued++
+	}
+	if o.Canceled {
+		k.Canceled++
+	}
+}

@@ -1,0 +1,181 @@
+package debug
+
+import (
+	"cmp"
+	"strings"
+	"time"
+
+	"ringo/internal/code"
+	"ringo/internal/loop"
+)
+
+// task is a task as the API shows it, with the fields of ringo.TaskInfo.
+type task struct {
+	Loop     string `json:"loop"`
+	ID       uint64 `json:"id"`
+	Name     string `json:"name"`
+	At       string `json:"at,omitempty"`
+	State    string `json:"state"`
+	Age      int64  `json:"age"`
+	Since    int64  `json:"since"`
+	Canceled bool   `json:"canceled,omitempty"`
+	Ran      int64  `json:"ran"` // for which part of the last second it has had its loop, in millionths
+	Stack    int    `json:"stack"`
+	Wait     string `json:"wait,omitempty"`
+	WaitOp   string `json:"waitOp,omitempty"`
+	FD       int    `json:"fd"`
+	Peer     string `json:"peer,omitempty"`
+	Until    any    `json:"until,omitempty"`
+	Holder   string `json:"holder,omitempty"`
+}
+
+// taskGroup is tasks of one name that do the same.
+type taskGroup struct {
+	Name   string `json:"name"`
+	At     string `json:"at,omitempty"`
+	State  string `json:"state"`
+	WaitOp string `json:"waitOp,omitempty"`
+	Count  int    `json:"count"`
+	Oldest int64  `json:"oldest"` // since
+	Stack  int    `json:"stack"`  // bytes, of all
+
+}
+
+// groupsMax bounds the groups; what is in none is counted all the same.
+const groupsMax = 100
+
+// shownTask is a task of a list in the making. Its texts are made if they are needed, which for most they aren't.
+type shownTask struct {
+	*loop.TaskInfo
+	loop string
+	now  time.Time
+}
+
+func (t *shownTask) age() int64 {
+	if t.Began.IsZero() {
+		return 0
+	}
+	return int64(t.now.Sub(t.Began))
+}
+
+var taskOrders = map[string]func(a, b *shownTask) int{
+	"age":   func(a, b *shownTask) int { return cmp.Compare(a.age(), b.age()) },
+	"since": func(a, b *shownTask) int { return cmp.Compare(a.Since, b.Since) },
+	"id":    func(a, b *shownTask) int { return cmp.Compare(a.ID, b.ID) },
+	"ran":   func(a, b *shownTask) int { return cmp.Compare(a.Ran, b.Ran) },
+	"stack": func(a, b *shownTask) int { return cmp.Compare(a.Stack, b.Stack) },
+	"state": func(a, b *shownTask) int { return cmp.Compare(a.State, b.State) },
+	"name":  func(a, b *shownTask) int { return strings.Compare(a.Name(), b.Name()) },
+	"wait":  func(a, b *shownTask) int { return strings.Compare(a.Wait.Op, b.Wait.Op) },
+	"loop":  func(a, b *shownTask) int { return strings.Compare(a.loop, b.loop) },
+}
+
+// tasks lists the loops' tasks.
+func tasks(q *query) (any, error) {
+	which, err := q.wanted()
+	if err != nil {
+		return nil, err
+	}
+	n, err := q.rows()
+	if err != nil {
+		return nil, err
+	}
+	order, err := sorting(q, taskOrders, "-since")
+	if err != nil {
+		return nil, err
+	}
+	keeps := q.filter()
+	rows := &first[shownTask]{n: n, order: order}
+	groups := &grouping{by: map[groupKey]*taskGroup{}}
+	states, total, matched, begun := map[string]int{}, 0, 0, time.Now()
+	t := new(shownTask) // one for all: there may be many
+	for _, l := range which {
+		(*loop.Loop)(l).Meter() // for who asks again
+		name, found := loopName(l), (*loop.Loop)(l).Tasks()
+		total += len(found)
+		now := time.Now()
+		for i := range found {
+			*t = shownTask{&found[i], name, now}
+			if keeps != nil && !keeps(t.Name(), t.waits(), t.State.String()) {
+				continue
+			}
+			matched++
+			states[t.State.String()]++
+			groups.add(t)
+			rows.add(t)
+		}
+	}
+	list := []task{}
+	for _, t := range rows.sorted() {
+		list = append(list, t.row())
+	}
+	return map[string]any{
+		"now": moment(time.Now()), "total": total, "matched": matched, "states": states, "groups": groups.largest(),
+		"tasks": list, "took": int64(time.Since(begun)),
+	}, nil
+}
+
+// waits is what it waits for, or how its loop is held.
+func (t *shownTask) waits() string {
+	if t.Held != "" {
+		return t.Held
+	}
+	return t.Wait.String()
+}
+
+func (t *shownTask) row() task {
+	row := task{
+		Loop: t.loop, ID: uint64(t.ID), Name: t.Name(), At: t.Code.Place(), State: t.State.String(), Age: t.age(),
+		Since: int64(t.Since), Canceled: t.Canceled, Ran: t.Ran, Stack: t.Stack, Wait: t.waits(), WaitOp: t.Wait.Op,
+		FD: int(t.Wait.FD), Peer: t.Wait.PeerName(), Until: moment(t.Until),
+	}
+	if on := &t.Wait.On; on.Known {
+		row.Holder = on.String()
+	}
+	return row
+}
+
+// grouping counts tasks by what they are and do.
+type grouping struct{ by map[groupKey]*taskGroup }
+
+type groupKey struct {
+	code  code.Func
+	named string
+	state loop.TaskState
+	wait  string
+}
+
+// groupsKept bounds the groups in memory, since tasks may all have names of their own.
+const groupsKept = 10000
+
+func (g *grouping) add(t *shownTask) {
+	key := groupKey{t.Code, t.Named, t.State, t.Wait.Op}
+	of := g.by[key]
+	if of == nil {
+		if len(g.by) == groupsKept {
+			key = groupKey{named: "(others)"}
+			of = g.by[key]
+		}
+		if of == nil {
+			of = &taskGroup{Name: t.Name(), At: t.Code.Place(), State: t.State.String(), WaitOp: t.Wait.Op}
+			if key.named == "(others)" {
+				*of = taskGroup{Name: key.named}
+			}
+			g.by[key] = of
+		}
+	}
+	of.Count++
+	of.Stack += t.Stack
+	of.Oldest = max(of.Oldest, int64(t.Since))
+}
+
+func (g *grouping) largest() []taskGroup {
+	rows := &first[taskGroup]{n: groupsMax, order: func(a, b *taskGroup) int {
+		return cmp.Or(cmp.Compare(b.Count, a.Count), strings.Compare(a.Name, b.Name), strings.Compare(a.State, b.State),
+			strings.Compare(a.WaitOp, b.WaitOp))
+	}}
+	for _, of := range g.by {
+		rows.add(of)
+	}
+	return append([]taskGroup{}, rows.sorted()...)
+}
