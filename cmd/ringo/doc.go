@@ -5,6 +5,7 @@
 //	ringo proxy    pass connections on to another address
 //	ringo serve    serve the files of a directory over HTTP
 //	ringo bench    measure servers and files here beside packages net and os, with advice
+//	ringo top      show the loops, tasks and connections of a program that has the console
 //	ringo probe    tell what io_uring offers here, and which driver is used
 //	ringo version  tell what this tool was built from
 //

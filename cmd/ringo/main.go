@@ -14,6 +14,7 @@ import (
 	"ringo/cmd/ringo/probe"
 	"ringo/cmd/ringo/proxy"
 	"ringo/cmd/ringo/serve"
+	"ringo/cmd/ringo/top"
 )
 
 // A command is one word after the program's name.
@@ -28,6 +29,7 @@ var commands = []command{
 	{"proxy", "pass connections on to another address", proxy.Run},
 	{"serve", "serve the files of a directory over HTTP", serve.Run},
 	{"bench", "measure servers and files here beside packages net and os, with advice", bench.Run},
+	{"top", "show the loops, tasks and connections of a program that has the console", top.Run},
 	{"probe", "tell what io_uring offers here, and which driver is used", probe.Run},
 	{"version", "tell what this tool was built from", version},
 }

@@ -52,6 +52,8 @@ func TestUsage(t *testing.T) {
 		{"echo -listen tcp://[::1:0", "-listen"},
 		{"echo -debug x", `-debug "x": want PORT or HOST:PORT`},
 		{"serve -debug h:99999 .", "with a port of 0 to 65535"},
+		{"top", "want one address"},
+		{"top -every 1ms 6060", "-every 1ms: want 100ms at least"},
 		{"echo -driver kqueue", `-driver: unknown driver "kqueue": want auto, uring, epoll`},
 		{"echo -driver=", `-driver: unknown driver ""`},
 		{"echo -handler thread", `-handler: unknown handler "thread": want request, conn or goroutine`},

@@ -47,7 +47,8 @@ var order = []layer{
 	{[]string{"file"}, "files, for users"},
 	{[]string{"cmd/ringo/internal/cli"}, "what the tool's commands share"},
 	{[]string{"cmd/ringo/internal/server"}, "what those that serve share"},
-	{[]string{"cmd/ringo/bench", "cmd/ringo/echo", "cmd/ringo/probe", "cmd/ringo/proxy", "cmd/ringo/serve"},
+	{[]string{"cmd/ringo/bench", "cmd/ringo/echo", "cmd/ringo/probe", "cmd/ringo/proxy", "cmd/ringo/serve",
+		"cmd/ringo/top"},
 		"a command of the tool"},
 	{[]string{"cmd/ringo", "examples/..."}, "programs"},
 }
