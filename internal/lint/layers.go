@@ -17,7 +17,7 @@ type layer struct {
 // import those written above it, and none beside or below it.
 var order = []layer{
 	{[]string{"internal/abi", "internal/posix", "internal/race", "internal/timer", "internal/mailbox",
-		"internal/gmark", "internal/labels", "internal/code", "internal/invariant", "internal/hist"},
+		"internal/gmark", "internal/labels", "internal/code", "internal/invariant", "internal/hist", "internal/world"},
 		"pure ground: the kernel's words and small structures, on the standard library alone"},
 	{[]string{"internal/sys"}, "raw system calls"},
 	{[]string{"internal/cmsg"}, "control messages of sockets"},
@@ -28,6 +28,7 @@ var order = []layer{
 	{[]string{"internal/fd"}, "the lifetime of a descriptor"},
 	{[]string{"buf"}, "buffers and leases"},
 	{[]string{"internal/op"}, "the op table: what each operation is, for every driver"},
+	{[]string{"internal/memkernel"}, "a kernel in memory, for simulated worlds"},
 	{[]string{"internal/poller"}, "readiness: epoll, poll, select"},
 	{[]string{"internal/offload"}, "where calls that may block go"},
 	{[]string{"internal/driver"}, "the driver contract"},

@@ -49,6 +49,26 @@ func (x *Ext) eachVec(left int, f func(p []byte)) {
 	}
 }
 
+// Slices is Vec as slices, for a kernel that is no system's.
+func (x *Ext) Slices() (all [][]byte) {
+	for _, v := range x.Vec {
+		all = append(all, unsafe.Slice(v.Base, v.Len))
+	}
+	return all
+}
+
+// Message is the vector of a message, which SetVector made, for such a kernel.
+func (x *Ext) Message() [][]byte { return x.Bufs[:x.Msg.Iovlen] }
+
+// SetReceived notes what such a kernel has received beside the bytes: who sent them, so many bytes of control messages,
+// and MSG_ flags.
+func (x *Ext) SetReceived(from *sys.Sockaddr, control int, flags uint32) {
+	if x.Msg.Controllen, x.Msg.Flags = uintptr(control), int32(flags); x.Named {
+		x.Addr = *from
+		x.Msg.Namelen = uint32(from.Len())
+	}
+}
+
 // vec is the address of Vec.
 func (x *Ext) vec() unsafe.Pointer { return unsafe.Pointer(unsafe.SliceData(x.Vec)) }
 

@@ -151,3 +151,30 @@ func (b *Batch) took(n int) {
 		}
 	}
 }
+
+// Bounds are the window's: what a kernel that is no system's moves.
+func (b *Batch) Bounds() (from, to int) { return b.from, b.to }
+
+// Message is message i as such a kernel needs it: where it is sent to, nil for nowhere in particular, its control
+// messages or the room for them, and its bytes or the room for them.
+func (b *Batch) Message(i int) (to *Sockaddr, control []byte, bufs [][]byte) {
+	s := &b.slots[i]
+	if s.named {
+		to = &s.addr
+	}
+	m := &b.msgs[i].msghdr
+	for _, v := range unsafe.Slice(m.Iov, m.Iovlen) {
+		bufs = append(bufs, unsafe.Slice(v.Base, v.Len))
+	}
+	return to, s.control, bufs
+}
+
+// Took notes that such a kernel has moved n bytes of message i: from whom, if it was received, with so many bytes of
+// control messages and these MSG_ flags.
+func (b *Batch) Took(i, n int, from *Sockaddr, control int, flags uint32) {
+	m := &b.msgs[i]
+	m.len, m.msghdr.Controllen, m.msghdr.Flags = uint32(n), uintptr(control), int32(flags)
+	if s := &b.slots[i]; from != nil && s.named {
+		s.addr = *from
+	}
+}

@@ -68,6 +68,9 @@ func (sa *Sockaddr) SetBytes(b []byte) {
 	sa.len = uint32(copy(sa.bytes()[:], b))
 }
 
+// Bytes is the address as the kernel lays it out: a part of sa, and not a copy.
+func (sa *Sockaddr) Bytes() []byte { return sa.bytes()[:sa.len] }
+
 // SetUnspec makes it the address to which connect(2) undoes a connection.
 func (sa *Sockaddr) SetUnspec() {
 	*sa = Sockaddr{}

@@ -1,0 +1,288 @@
+//go:build linux
+
+package memkernel
+
+import (
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ringo/internal/op"
+	"ringo/internal/sys"
+)
+
+// Attempt makes the plain call of an op, which waits for nothing: -EAGAIN says that it would have to.
+func (h *Host) Attempt(o *op.Op) int32 {
+	if h.Fail != nil {
+		if res := h.Fail(o); res != 0 {
+			if o.Code == op.Sync {
+				h.loseWrites(o.FD.Sys())
+			}
+			return res
+		}
+	}
+	switch o.Code {
+	case op.Nop:
+		return 0
+	case op.Call:
+		o.Ext.Call()
+		return 0
+	case op.Accept:
+		return h.accept(o.FD.Sys())
+	case op.Connect:
+		return h.attemptConnect(o)
+	case op.Recv:
+		return h.recv(o)
+	case op.Send, op.SendZC:
+		return h.send(o)
+	case op.Recvmsg:
+		return h.recvmsg(o)
+	case op.Sendmsg:
+		return h.sendmsg(o)
+	case op.Recvmmsg:
+		return h.receiveBatch(o)
+	case op.Sendmmsg:
+		return h.sendBatch(o)
+	case op.Poll:
+		return h.poll(o)
+	case op.Read:
+		return h.read(o.FD.Sys(), [][]byte{o.Buf}, o.Off)
+	case op.Write:
+		return h.write(o.FD.Sys(), [][]byte{o.Buf[o.Done:]}, o.Rest())
+	case op.ReadAt:
+		return h.read(o.FD.Sys(), [][]byte{o.Buf}, o.Off)
+	case op.WriteAt:
+		return h.write(o.FD.Sys(), [][]byte{o.Buf[o.Done:]}, o.Rest())
+	case op.ReadVec:
+		return h.read(o.FD.Sys(), o.Ext.Slices(), o.Off)
+	case op.WriteVec:
+		return h.write(o.FD.Sys(), o.Ext.Slices(), o.Off)
+	case op.Sync:
+		f, _, res := find[*file](h, o.FD.Sys(), sys.EINVAL)
+		if res < 0 {
+			return res
+		}
+		f.sync()
+		return 0
+	case op.Allocate:
+		f, res := h.fileAt(o.FD.Sys())
+		if res < 0 {
+			return res
+		}
+		return f.allocate(o.CallFlags, o.Off, o.Ext.Len)
+	case op.Ftruncate:
+		f, _, res := find[*file](h, o.FD.Sys(), sys.EINVAL)
+		if res < 0 {
+			return res
+		}
+		return f.truncate(o.Off)
+	}
+	return h.attemptName(o)
+}
+
+// attemptName is Attempt of the ops on names.
+func (h *Host) attemptName(o *op.Op) int32 {
+	n, dir, to := o.Ext.Name, int32(sys.AtFdcwd), int32(sys.AtFdcwd)
+	if o.FD != nil {
+		dir, to = o.FD.Sys(), n.ToDir
+	}
+	switch o.Code {
+	case op.Openat2:
+		return h.Openat2(dir, n.Path, &n.How)
+	case op.Statx:
+		return h.Statx(dir, n.Path, o.CallFlags, sys.StatxAll, &n.Stat)
+	case op.Mkdirat:
+		return h.mkdirat(dir, n.Path, uint32(n.How.Mode))
+	case op.Unlinkat:
+		return h.Unlinkat(dir, n.Path, o.CallFlags)
+	case op.Renameat:
+		return h.renameat(dir, n.Path, to, n.To, o.CallFlags)
+	case op.Linkat:
+		return h.linkat(dir, n.Path, to, n.To, o.CallFlags)
+	case op.Symlinkat:
+		return h.symlinkat(n.To, dir, n.Path)
+	}
+	return -sys.EOPNOTSUPP
+}
+
+// attemptConnect begins a connect, or asks how it went.
+func (h *Host) attemptConnect(o *op.Op) int32 {
+	s, _, res := find[*socket](h, o.FD.Sys(), int32(unix.ENOTSOCK))
+	if res < 0 {
+		return res
+	}
+	if o.Done != 0 {
+		switch {
+		case s.err != 0:
+			return -s.takeErr()
+		case s.state == connecting:
+			return -sys.EAGAIN
+		}
+		return 0
+	}
+	switch res = s.connect(&o.Ext.Addr); res {
+	case -sys.EINPROGRESS:
+		o.Done = 1
+		return -sys.EAGAIN
+	case -sys.EAGAIN:
+		return -sys.EADDRNOTAVAIL
+	}
+	return res
+}
+
+func (h *Host) recv(o *op.Op) int32 {
+	s, _, res := find[*socket](h, o.FD.Sys(), int32(unix.ENOTSOCK))
+	if res < 0 {
+		return res
+	}
+	var files []*openFile
+	if s.kind == sys.SockStream {
+		res, files = s.receive([][]byte{o.Buf}, o.CallFlags)
+	} else {
+		res, files, _ = s.take([][]byte{o.Buf}, nil, o.CallFlags)
+	}
+	dropAll(files)
+	return res
+}
+
+func (h *Host) send(o *op.Op) int32 {
+	s, _, res := find[*socket](h, o.FD.Sys(), int32(unix.ENOTSOCK))
+	if res < 0 {
+		return res
+	}
+	if s.kind == sys.SockStream {
+		return s.send([][]byte{o.Buf[o.Done:]}, nil)
+	}
+	var to *sys.Sockaddr
+	if o.Ext != nil && o.Ext.Named {
+		to = &o.Ext.Addr
+	}
+	return s.sendPacket([][]byte{o.Buf}, nil, to)
+}
+
+// poll is what is ready of what is asked for.
+func (h *Host) poll(o *op.Op) int32 {
+	mask := h.Ready(o.FD.Sys())
+	if mask == sys.PollNval {
+		return -sys.EBADF
+	}
+	if mask &= uint32(o.Events) | sys.PollRdhup | sys.PollErr | sys.PollHup; mask == 0 {
+		return -sys.EAGAIN
+	}
+	return int32(mask)
+}
+
+// read reads from whatever a descriptor is.
+func (h *Host) read(fd int32, bufs [][]byte, off int64) int32 {
+	o := h.at(fd)
+	if o == nil {
+		return -sys.EBADF
+	}
+	switch x := o.object.(type) {
+	case readEnd:
+		if off >= 0 {
+			return -int32(unix.ESPIPE)
+		}
+		return x.read(bufs)
+	case *socket:
+		if off >= 0 {
+			return -int32(unix.ESPIPE)
+		}
+		if size(bufs) == 0 {
+			return 0
+		}
+		if x.kind == sys.SockStream {
+			n, files := x.receive(bufs, 0)
+			dropAll(files)
+			return n
+		}
+		n, files, _ := x.take(bufs, nil, 0)
+		dropAll(files)
+		return n
+	case *file:
+		return x.read(bufs, off)
+	}
+	return -sys.EBADF
+}
+
+// write writes to whatever a descriptor is.
+func (h *Host) write(fd int32, bufs [][]byte, off int64) int32 {
+	o := h.at(fd)
+	if o == nil {
+		return -sys.EBADF
+	}
+	switch x := o.object.(type) {
+	case writeEnd:
+		if off >= 0 {
+			return -int32(unix.ESPIPE)
+		}
+		return x.write(bufs)
+	case *socket:
+		if off >= 0 {
+			return -int32(unix.ESPIPE)
+		}
+		if x.kind == sys.SockStream {
+			return x.send(bufs, nil)
+		}
+		return x.sendPacket(bufs, nil, nil)
+	case *file:
+		return x.write(bufs, off)
+	}
+	return -sys.EBADF
+}
+
+// IsFile reports whether a descriptor is a file, whose calls wait for a disk and not for readiness.
+func (h *Host) IsFile(fd int32) bool {
+	o := h.at(fd)
+	if o == nil {
+		return false
+	}
+	_, ok := o.object.(*file)
+	return ok
+}
+
+// DiskTime is how long the host's disk takes for an op.
+func (h *Host) DiskTime(o *op.Op) time.Duration {
+	if h.Disk == nil || o.Code == op.Call {
+		return 0
+	}
+	return h.Disk(o)
+}
+
+// Cached reports whether a Blocking op would wait for no disk: where no disk takes any time.
+func (h *Host) Cached(o *op.Op) bool { return h.Disk == nil && o.Code != op.Call }
+
+// Receive receives from a socket, without waiting.
+func (h *Host) Receive(fd int32, p []byte) int32 {
+	s, _, res := find[*socket](h, fd, int32(unix.ENOTSOCK))
+	if res < 0 {
+		return res
+	}
+	if s.kind != sys.SockStream {
+		n, files, _ := s.take([][]byte{p}, nil, 0)
+		dropAll(files)
+		return n
+	}
+	n, files := s.receive([][]byte{p}, 0)
+	dropAll(files)
+	return n
+}
+
+// Send sends on a socket, without waiting.
+func (h *Host) Send(fd int32, p []byte) int32 {
+	s, _, res := find[*socket](h, fd, int32(unix.ENOTSOCK))
+	if res < 0 {
+		return res
+	}
+	if s.kind != sys.SockStream {
+		return s.sendPacket([][]byte{p}, nil, nil)
+	}
+	return s.send([][]byte{p}, nil)
+}
+
+// dropAll lets go of files that came where nobody asked for them.
+func dropAll(files []*openFile) {
+	for _, f := range files {
+		f.drop()
+	}
+}

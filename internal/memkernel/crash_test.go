@@ -1,0 +1,334 @@
+//go:build linux
+
+package memkernel
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ringo/internal/op"
+	"ringo/internal/sys"
+	"ringo/internal/world"
+)
+
+// disk is a host with calls that fail the test.
+type disk struct {
+	*two
+	h *Host
+}
+
+func newDisk(t *testing.T, seed uint64) *disk {
+	x := &two{t: t, w: world.New(seed)}
+	x.net = NewNetwork(x.w)
+	return &disk{x, x.net.Host("a", addrA)}
+}
+
+func (d *disk) open(name string, flags uint64) int32 {
+	d.t.Helper()
+	how := sys.OpenHow{Flags: flags}
+	if flags&unix.O_CREAT != 0 {
+		how.Mode = 0o600
+	}
+	fd := d.h.Openat2(sys.AtFdcwd, append([]byte(name), 0), &how)
+	if fd < 0 {
+		d.t.Fatalf("open %s = %d", name, fd)
+	}
+	return fd
+}
+
+func (d *disk) write(fd int32, p []byte, off int64) int32 {
+	return d.do(d.h, op.WriteAt, fd, func(o *op.Op) { o.Buf, o.Off = p, off })
+}
+
+func (d *disk) sync(fd int32) int32 { return d.do(d.h, op.Sync, fd, nil) }
+
+// syncDir syncs the names in a directory.
+func (d *disk) syncDir(name string) {
+	d.t.Helper()
+	fd := d.open(name, unix.O_DIRECTORY)
+	if res := d.sync(fd); res != 0 {
+		d.t.Fatalf("a sync of %s = %d", name, res)
+	}
+	d.h.Close(fd)
+}
+
+func (d *disk) name(code op.Code, path, to string) {
+	d.t.Helper()
+	names := &op.Name{Path: append([]byte(path), 0), To: append([]byte(to), 0), How: sys.OpenHow{Mode: 0o700}}
+	o := &op.Op{Code: code, Off: -1, Ext: &op.Ext{Name: names}}
+	if res := d.h.Attempt(o); res != 0 {
+		d.t.Fatalf("%s of %s and %s = %d", o.Def().Name, path, to, res)
+	}
+}
+
+// content is a file's, or false if there is none.
+func (d *disk) content(name string) (string, bool) {
+	fd := d.h.Openat2(sys.AtFdcwd, append([]byte(name), 0), &sys.OpenHow{})
+	if fd < 0 {
+		return "", false
+	}
+	defer d.h.Close(fd)
+	p := make([]byte, 1<<20)
+	return string(p[:d.h.read(fd, [][]byte{p}, 0)]), true
+}
+
+func (d *disk) crash() { d.h.Crash(); d.h.Restart() }
+
+// What was synced is there after a crash, in a file whose name was synced.
+func TestSyncedStays(t *testing.T) {
+	for seed := range uint64(50) {
+		d := newDisk(t, seed)
+		fd := d.open("/data/log", unix.O_CREAT|unix.O_RDWR)
+		var want []byte
+		for i := range 20 {
+			part := bytes.Repeat([]byte{byte('a' + i)}, 1000+i*300)
+			d.write(fd, part, int64(len(want)))
+			want = append(want, part...)
+			if res := d.sync(fd); res != 0 {
+				t.Fatal(res)
+			}
+			if i == 0 {
+				d.syncDir("/data")
+			}
+		}
+		d.write(fd, []byte("not synced"), int64(len(want)))
+		d.crash()
+		got, ok := d.content("/data/log")
+		if !ok || !strings.HasPrefix(got, string(want)) || len(got) > len(want)+10 {
+			t.Fatalf("seed %d: of %d bytes that were synced there are %d, %v", seed, len(want), len(got), ok)
+		}
+		if n := d.h.Open(); n != 0 {
+			t.Fatalf("seed %d: %d descriptors have outlived the crash", seed, n)
+		}
+	}
+}
+
+// What was not synced is there in part: whole sectors of it, and not always the same ones.
+func TestUnsyncedTears(t *testing.T) {
+	outcomes := map[string]int{}
+	for seed := range uint64(100) {
+		d := newDisk(t, seed)
+		fd := d.open("/data/page", unix.O_CREAT|unix.O_RDWR)
+		d.write(fd, bytes.Repeat([]byte{'o'}, 2*pageSize), 0)
+		d.sync(fd)
+		d.syncDir("/data")
+		d.write(fd, bytes.Repeat([]byte{'n'}, 2*pageSize), 0)
+		d.crash()
+		got, _ := d.content("/data/page")
+		if len(got) != 2*pageSize {
+			t.Fatalf("seed %d: %d bytes", seed, len(got))
+		}
+		shape := ""
+		for i := 0; i < len(got); i += sector {
+			part := got[i : i+sector]
+			if strings.Trim(part, part[:1]) != "" || part[0] != 'o' && part[0] != 'n' {
+				t.Fatalf("seed %d: a sector of old and new", seed)
+			}
+			shape += part[:1]
+		}
+		outcomes[shape]++
+	}
+	if len(outcomes) < 50 {
+		t.Errorf("100 crashes have %d outcomes", len(outcomes))
+	}
+}
+
+// A file that was written, synced and renamed over another is after a crash the old one or the new one, and nothing
+// else; once the directory was synced, the new one.
+func TestRenameIsWhole(t *testing.T) {
+	seen := map[string]int{}
+	for seed := range uint64(200) {
+		d := newDisk(t, seed)
+		fd := d.open("/data/conf", unix.O_CREAT|unix.O_RDWR)
+		d.write(fd, []byte("old"), 0)
+		d.sync(fd)
+		d.syncDir("/data")
+		fd = d.open("/data/conf.tmp", unix.O_CREAT|unix.O_RDWR)
+		d.write(fd, []byte("newer"), 0)
+		d.sync(fd)
+		d.name(op.Renameat, "/data/conf.tmp", "/data/conf")
+		certain := seed%2 == 1
+		if certain {
+			d.syncDir("/data")
+		}
+		d.crash()
+		got, ok := d.content("/data/conf")
+		if !ok || got != "old" && got != "newer" || certain && got != "newer" {
+			t.Fatalf("seed %d: %q, %v", seed, got, ok)
+		}
+		if _, left := d.content("/data/conf.tmp"); left && got == "newer" {
+			t.Fatalf("seed %d: both names are there", seed)
+		}
+		seen[fmt.Sprint(certain, got)]++
+	}
+	if len(seen) != 3 || seen["falseold"] < 30 || seen["falsenewer"] < 10 {
+		t.Errorf("the outcomes are %v", seen)
+	}
+}
+
+// A tree of directories that were made, moved and filled stays a tree, whatever of it a crash leaves: each file has one
+// name, and each name leads to what it led to once.
+func TestTreesStayTrees(t *testing.T) {
+	for seed := range uint64(300) {
+		d := newDisk(t, seed)
+		r := d.w.Rand()
+		dirs, made := []string{"/data"}, 0
+		var files []string
+		for range 40 {
+			in := dirs[r.IntN(len(dirs))]
+			switch made++; r.IntN(6) {
+			case 0, 1:
+				dirs = append(dirs, fmt.Sprintf("%s/d%d", in, made))
+				d.name(op.Mkdirat, dirs[len(dirs)-1], "")
+			case 2, 3:
+				files = append(files, fmt.Sprintf("%s/f%d", in, made))
+				fd := d.open(files[len(files)-1], unix.O_CREAT|unix.O_RDWR)
+				d.write(fd, []byte("x"), 0)
+				d.sync(fd)
+				d.h.Close(fd)
+			case 4:
+				if len(files) > 0 {
+					i := r.IntN(len(files))
+					to := fmt.Sprintf("%s/f%d", in, made)
+					d.name(op.Renameat, files[i], to)
+					files[i] = to
+				}
+			default:
+				d.syncDir(in)
+			}
+		}
+		d.crash()
+		seen := map[*inode]string{}
+		var walk func(path string, n *inode)
+		walk = func(path string, n *inode) {
+			if was, twice := seen[n]; twice {
+				t.Fatalf("seed %d: %s and %s are one", seed, was, path)
+			}
+			seen[n] = path
+			names := map[string]bool{}
+			for _, e := range n.entries {
+				if names[e.name] {
+					t.Fatalf("seed %d: two entries %s in %s", seed, e.name, path)
+				}
+				names[e.name] = true
+				if e.isDir() && e.parent != n {
+					t.Fatalf("seed %d: %s/%s has another parent", seed, path, e.name)
+				}
+				walk(path+"/"+e.name, e.inode)
+			}
+		}
+		walk("", d.h.root)
+	}
+}
+
+// An fsync that fails loses what it was to write, and the next one does not tell.
+func TestFailedSync(t *testing.T) {
+	d := newDisk(t, 1)
+	fd := d.open("/data/log", unix.O_CREAT|unix.O_RDWR)
+	d.syncDir("/data")
+	d.write(fd, []byte("first "), 0)
+	d.sync(fd)
+	d.write(fd, []byte("second"), 6)
+	d.h.Fail = func(o *op.Op) int32 {
+		if o.Code == op.Sync {
+			return -sys.EIO
+		}
+		return 0
+	}
+	if res := d.sync(fd); res != -sys.EIO {
+		t.Fatalf("a sync = %d", res)
+	}
+	d.h.Fail = nil
+	if res := d.sync(fd); res != 0 {
+		t.Fatalf("the next sync = %d", res)
+	}
+	if got, _ := d.content("/data/log"); got != "first second" {
+		t.Errorf("in memory there is %q", got)
+	}
+	d.crash()
+	if got, _ := d.content("/data/log"); strings.TrimRight(got, "\x00") != "first " {
+		t.Errorf("after a crash there is %q", got)
+	}
+}
+
+// A full disk takes what fits, and has room again when something goes.
+func TestFullDisk(t *testing.T) {
+	d := newDisk(t, 1)
+	d.h.Capacity = 10 * pageSize
+	fd := d.open("/data/big", unix.O_CREAT|unix.O_RDWR)
+	if n := d.write(fd, make([]byte, 12*pageSize), 0); n != 10*pageSize {
+		t.Errorf("a write of more than fits = %d", n)
+	}
+	if n := d.write(fd, make([]byte, 10), 10*pageSize); n != -sys.ENOSPC {
+		t.Errorf("a write to a full disk = %d", n)
+	}
+	if n := d.write(fd, make([]byte, 10), 0); n != 10 {
+		t.Errorf("a write to what is there = %d", n)
+	}
+	d.name(op.Unlinkat, "/data/big", "")
+	other := d.open("/data/other", unix.O_CREAT|unix.O_RDWR)
+	if n := d.write(other, make([]byte, 10), 0); n != -sys.ENOSPC {
+		t.Errorf("a write beside a file that is open = %d", n)
+	}
+	d.h.Close(fd)
+	if n := d.write(other, make([]byte, 10*pageSize), 0); n != 10*pageSize {
+		t.Errorf("a write when there is room again = %d", n)
+	}
+}
+
+// Descriptors run out, and come back.
+func TestDescriptorsRunOut(t *testing.T) {
+	d := newDisk(t, 1)
+	d.h.SetDescriptors(3)
+	var fds []int32
+	for range 3 {
+		fds = append(fds, d.open("/data", unix.O_DIRECTORY))
+	}
+	if fd := d.h.Socket(sys.AFInet, sys.SockStream, 0); fd != -sys.EMFILE {
+		t.Errorf("a fourth = %d", fd)
+	}
+	if _, _, res := d.h.Pipe(0); res != -sys.EMFILE {
+		t.Errorf("a pipe = %d", res)
+	}
+	d.h.Close(fds[1])
+	if fd := d.h.Socket(sys.AFInet, sys.SockStream, 0); fd != fds[1] {
+		t.Errorf("the lowest that is free is %d, and it got %d", fds[1], fd)
+	}
+}
+
+// A host that has crashed says nothing; when it runs again it knows of no connection, and says so to who goes on.
+func TestPeersOfACrash(t *testing.T) {
+	x := newTwo(t, 3, Link{Latency: time.Millisecond})
+	a, b := x.pair()
+	if n := x.a.Send(a, []byte("before")); n != 6 {
+		t.Fatal(n)
+	}
+	x.settle(time.Second)
+	x.b.Crash()
+	if n := x.a.Send(a, []byte("into the dark")); n != 13 {
+		t.Fatal(n)
+	}
+	x.settle(time.Minute)
+	if ready := x.a.Ready(a); ready&(sys.PollHup|sys.PollErr|sys.PollIn) != 0 {
+		t.Errorf("a minute after the crash of its peer: ready %#x", ready)
+	}
+	if res := x.dial(x.a, "10.0.0.2:7000").try(); res != -sys.EAGAIN {
+		t.Errorf("a connect to a host that is down = %d", res)
+	}
+	x.b.Restart()
+	if res := x.until("a receive", func() int32 { return x.a.Receive(a, make([]byte, 10)) }); res != -sys.ECONNRESET {
+		t.Errorf("the peer of a host that runs again = %d", res)
+	}
+	if res := x.b.Receive(b, make([]byte, 10)); res != -sys.EBADF {
+		t.Errorf("a descriptor of before = %d", res)
+	}
+	if !slices.ContainsFunc(x.net.all, func(h *Host) bool { return h == x.b && !h.Down() }) {
+		t.Error("the host is down")
+	}
+}

@@ -1,0 +1,243 @@
+//go:build linux
+
+package memkernel
+
+import (
+	"net/netip"
+	"time"
+
+	"ringo/internal/op"
+	"ringo/internal/sys"
+	"ringo/internal/world"
+)
+
+// Host is a machine: its descriptors, addresses and disk.
+type Host struct {
+	Name string
+	net  *Network
+	w    *world.World
+	ips  []netip.Addr
+
+	numbers []*number // descriptors by number; nil: free
+	max     int       // of descriptors, see SetDescriptors
+
+	ports map[portKey]*binding // of TCP and UDP
+	names map[string]*unixName // of Unix sockets, abstract ones; those with a path are in the file system
+	next  uint16               // where the search for a free port begins
+
+	// Disk is how long the disk takes for an op. nil: no time, so that nothing waits for it.
+	Disk func(o *op.Op) time.Duration
+	// Capacity is how many bytes the disk holds; 0: any number.
+	Capacity int64
+	// Fail is asked before each op, and fails it with a negated errno; 0: it goes on. nil: none fails. After an fsync
+	// that failed so, what it was to write is in memory and will never be written, as on Linux.
+	Fail func(o *op.Op) int32
+
+	root    *inode
+	cwd     *inode
+	used    int64        // pages of the disk
+	pending []nameChange // of names, that a crash may undo
+	now     *nameChange  // under way
+	down    bool
+	inos    uint64
+}
+
+// descriptorsMax is RLIMIT_NOFILE of a host that was given none.
+const descriptorsMax = 1 << 20
+
+// SetDescriptors bounds how many descriptors may be open: RLIMIT_NOFILE.
+func (h *Host) SetDescriptors(most int) { h.max = most }
+
+// number is an entry in the table of descriptors.
+type number struct {
+	file    *openFile
+	cloexec bool
+}
+
+// openFile is an open file description: what duplicates of a descriptor share.
+type openFile struct {
+	refs  int
+	flags int32 // O_ flags
+	object
+}
+
+// object is what can be open. Methods return results of system calls.
+type object interface {
+	// ready is the poll mask of what would not have to wait.
+	ready() uint32
+	// watchers are told when more than before is ready.
+	watchers() *watchList
+	// released ends it, with the last descriptor.
+	released()
+}
+
+// watchList is who wants to know of an object's readiness.
+type watchList struct{ list []*Watch }
+
+// Watch is a subscription to the readiness of an open file.
+type Watch struct {
+	of *watchList
+	fn func()
+}
+
+// Stop ends it.
+func (w *Watch) Stop() {
+	for i, o := range w.of.list {
+		if o == w {
+			w.of.list = append(w.of.list[:i:i], w.of.list[i+1:]...)
+			return
+		}
+	}
+}
+
+// tell tells all who watch.
+func (l *watchList) tell() {
+	for _, w := range l.list {
+		w.fn()
+	}
+}
+
+func (l *watchList) watchers() *watchList { return l }
+
+// Watch has fn called whenever more may be ready than before, until Stop; fn only notes it. nil if there is no such
+// descriptor.
+func (h *Host) Watch(fd int32, fn func()) *Watch {
+	o := h.at(fd)
+	if o == nil {
+		return nil
+	}
+	l := o.watchers()
+	w := &Watch{of: l, fn: fn}
+	l.list = append(l.list, w)
+	return w
+}
+
+// Ready is the poll mask of a descriptor, POLLNVAL if it is none.
+func (h *Host) Ready(fd int32) uint32 {
+	o := h.at(fd)
+	if o == nil {
+		return sys.PollNval
+	}
+	return o.ready()
+}
+
+// at is the open file of a descriptor; nil: there is none.
+func (h *Host) at(fd int32) *openFile {
+	if fd < 0 || int(fd) >= len(h.numbers) || h.numbers[fd] == nil {
+		return nil
+	}
+	return h.numbers[fd].file
+}
+
+// find is the object of a descriptor as a T; otherwise the error, other if it is something else.
+func find[T object](h *Host, fd int32, other int32) (t T, o *openFile, res int32) {
+	if o = h.at(fd); o == nil {
+		return t, nil, -sys.EBADF
+	}
+	t, ok := o.object.(T)
+	if !ok {
+		return t, nil, -other
+	}
+	return t, o, 0
+}
+
+// give puts an open file into the table, at the lowest number that is free.
+func (h *Host) give(o *openFile, cloexec bool) int32 {
+	for i, n := range h.numbers[:min(len(h.numbers), h.max)] {
+		if n == nil {
+			h.numbers[i] = &number{o, cloexec}
+			return int32(i)
+		}
+	}
+	if len(h.numbers) >= h.max {
+		return -sys.EMFILE
+	}
+	h.numbers = append(h.numbers, &number{o, cloexec})
+	return int32(len(h.numbers) - 1)
+}
+
+// made is the descriptor of a new object.
+func (h *Host) made(x object, flags int32, cloexec bool) int32 {
+	fd := h.give(&openFile{refs: 1, flags: flags, object: x}, cloexec)
+	if fd < 0 {
+		x.released()
+	}
+	return fd
+}
+
+// Close frees a number.
+func (h *Host) Close(fd int32) int32 {
+	o := h.at(fd)
+	if o == nil {
+		return -sys.EBADF
+	}
+	h.numbers[fd] = nil
+	o.drop()
+	return 0
+}
+
+// CloseFile is Close.
+func (h *Host) CloseFile(fd int32) int32 { return h.Close(fd) }
+
+func (o *openFile) drop() {
+	if o.refs--; o.refs == 0 {
+		o.released()
+	}
+}
+
+// Dup is another number of the same open file.
+func (h *Host) Dup(fd int32) int32 {
+	o := h.at(fd)
+	if o == nil {
+		return -sys.EBADF
+	}
+	n := h.give(o, true)
+	if n >= 0 {
+		o.refs++
+	}
+	return n
+}
+
+// settable are the flags that Setfl may change.
+const settable = sys.ONonblock | sys.OAppend
+
+// Getfl is the flags of the open file.
+func (h *Host) Getfl(fd int32) int32 {
+	o := h.at(fd)
+	if o == nil {
+		return -sys.EBADF
+	}
+	return o.flags
+}
+
+// Setfl sets those that may change.
+func (h *Host) Setfl(fd int32, flags int32) int32 {
+	o := h.at(fd)
+	if o == nil {
+		return -sys.EBADF
+	}
+	o.flags = o.flags&^settable | flags&settable
+	return 0
+}
+
+// SetCloexec keeps the descriptor from programs that are started.
+func (h *Host) SetCloexec(fd int32) int32 {
+	if h.at(fd) == nil {
+		return -sys.EBADF
+	}
+	h.numbers[fd].cloexec = true
+	return 0
+}
+
+// Inherited reports whether programs that are started get the descriptor.
+func (h *Host) Inherited(fd int32) bool { return h.at(fd) != nil && !h.numbers[fd].cloexec }
+
+// Open is how many descriptors are open.
+func (h *Host) Open() (n int) {
+	for _, x := range h.numbers {
+		if x != nil {
+			n++
+		}
+	}
+	return n
+}

@@ -1,0 +1,153 @@
+//go:build linux
+
+package memkernel
+
+import (
+	"golang.org/x/sys/unix"
+
+	"ringo/internal/cmsg"
+	"ringo/internal/op"
+	"ringo/internal/sys"
+)
+
+// files are the open files that the control messages of a send pass on. -EBADF: one is not open.
+func (h *Host) files(control []byte) (files []*openFile, res int32) {
+	for m, rest, ok := cmsg.Next(control); ok; m, rest, ok = cmsg.Next(rest) {
+		for i := range m.FDs() {
+			o := h.at(m.FD(i))
+			if o == nil {
+				return nil, -sys.EBADF
+			}
+			files = append(files, o)
+		}
+	}
+	return files, 0
+}
+
+// install gives open files that came descriptors here, and puts these into control. It returns the bytes used, and
+// MSG_CTRUNC if there was no room for all.
+func (h *Host) install(files []*openFile, control []byte) (n int, flags uint32) {
+	if len(files) == 0 {
+		return 0, 0
+	}
+	room := max(0, (len(control)-cmsg.HeaderSize)/4)
+	var fds []int32
+	for i, f := range files {
+		if i < room {
+			if fd := h.give(f, true); fd >= 0 {
+				fds = append(fds, fd)
+				continue
+			}
+		}
+		f.drop()
+		flags = sys.MsgCtrunc
+	}
+	if len(fds) == 0 {
+		return 0, flags
+	}
+	return copy(control, cmsg.AppendRights(nil, fds)), flags
+}
+
+func (h *Host) sendmsg(o *op.Op) int32 {
+	s, _, res := find[*socket](h, o.FD.Sys(), int32(unix.ENOTSOCK))
+	if res < 0 {
+		return res
+	}
+	bufs := o.Ext.Message()
+	files, res := h.files(o.Ext.Control)
+	if res < 0 {
+		return res
+	}
+	if len(files) > 0 && s.family != sys.AFUnix {
+		return -sys.EINVAL
+	}
+	if s.kind == sys.SockStream {
+		return s.send(bufs, files)
+	}
+	var to *sys.Sockaddr
+	if o.Ext.Named {
+		to = &o.Ext.Addr
+	}
+	return s.sendPacket(bufs, files, to)
+}
+
+func (h *Host) recvmsg(o *op.Op) int32 {
+	s, _, res := find[*socket](h, o.FD.Sys(), int32(unix.ENOTSOCK))
+	if res < 0 {
+		return res
+	}
+	var files []*openFile
+	var flags uint32
+	var from sys.Sockaddr
+	if s.kind == sys.SockStream {
+		res, files = s.receive(o.Ext.Message(), o.CallFlags)
+	} else {
+		res, files, flags = s.take(o.Ext.Message(), &from, o.CallFlags)
+	}
+	if res < 0 {
+		return res
+	}
+	n, more := h.install(files, o.Ext.Control)
+	o.Ext.SetReceived(&from, n, flags|more)
+	return res
+}
+
+// sendBatch sends the messages of a batch, until one can't be.
+func (h *Host) sendBatch(o *op.Op) int32 {
+	s, _, res := find[*socket](h, o.FD.Sys(), int32(unix.ENOTSOCK))
+	if res < 0 {
+		return res
+	}
+	b := o.Ext.Batch
+	from, to := b.Bounds()
+	for i := from; i < to; i++ {
+		addr, control, bufs := b.Message(i)
+		files, res := h.files(control)
+		switch {
+		case res < 0:
+		case s.kind == sys.SockStream:
+			res = s.send(bufs, files)
+		default:
+			res = s.sendPacket(bufs, files, addr)
+		}
+		if res < 0 {
+			if i > from {
+				return int32(i - from)
+			}
+			return res
+		}
+		b.Took(i, int(res), nil, 0, 0)
+	}
+	return int32(to - from)
+}
+
+// receiveBatch receives as many messages as there are, and as a batch has room for.
+func (h *Host) receiveBatch(o *op.Op) int32 {
+	s, _, res := find[*socket](h, o.FD.Sys(), int32(unix.ENOTSOCK))
+	if res < 0 {
+		return res
+	}
+	b := o.Ext.Batch
+	from, to := b.Bounds()
+	for i := from; i < to; i++ {
+		_, control, bufs := b.Message(i)
+		var files []*openFile
+		var flags uint32
+		var sender sys.Sockaddr
+		var n int32
+		if s.kind == sys.SockStream {
+			n, files = s.receive(bufs, o.CallFlags)
+		} else {
+			n, files, flags = s.take(bufs, &sender, o.CallFlags)
+		}
+		if n < 0 || n == 0 && s.kind != sys.SockDgram && i > from {
+			if i > from {
+				return int32(i - from)
+			}
+			return n
+		}
+		used, more := h.install(files, control)
+		b.Took(i, int(n), &sender, used, flags|more)
+	}
+	return int32(to - from)
+}

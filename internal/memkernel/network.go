@@ -1,0 +1,166 @@
+//go:build linux
+
+package memkernel
+
+import (
+	"net/netip"
+	"time"
+
+	"ringo/internal/world"
+)
+
+// Network is hosts, and what lies between them.
+type Network struct {
+	w     *world.World
+	hosts map[netip.Addr]*Host
+	all   []*Host
+	// Between is what lies between two hosts, one way. nil: nothing, so that all passes at once. From a host to itself
+	// nothing ever lies.
+	Between func(from, to *Host) Link
+	sent    map[[2]*Host]int64 // when the last that was sent leaves, where bandwidth is bounded
+}
+
+// Link is a way from one host to another.
+type Link struct {
+	Latency   time.Duration // of each packet
+	Jitter    time.Duration // more than that, up to this, by chance
+	Bandwidth int64         // bytes a second; 0: any number
+	Loss      float64       // the part of packets that get lost; a stream sends them again
+	Duplicate float64       // the part of datagrams that come twice
+	Reorder   float64       // the part of datagrams that later ones overtake
+	Cut       bool          // nothing passes
+	MTU       int           // of a packet, with its headers; 0: 1500, and 65536 to itself
+}
+
+// NewNetwork makes a network of a world.
+func NewNetwork(w *world.World) *Network {
+	return &Network{w: w, hosts: map[netip.Addr]*Host{}, sent: map[[2]*Host]int64{}}
+}
+
+// Host adds a host with its addresses; it has the loopback ones as well.
+func (n *Network) Host(name string, ips ...netip.Addr) *Host {
+	h := &Host{Name: name, net: n, w: n.w, ips: ips, max: descriptorsMax, ports: map[portKey]*binding{},
+		names: map[string]*unixName{}, next: ephemeralFrom}
+	h.newDisk()
+	for _, ip := range ips {
+		n.hosts[ip] = h
+	}
+	n.all = append(n.all, h)
+	return h
+}
+
+// hostOf is the host that has an address as seen from another; nil: nobody.
+func (n *Network) hostOf(from *Host, ip netip.Addr) *Host {
+	if ip = ip.Unmap(); ip.IsLoopback() || ip.IsUnspecified() {
+		return from
+	}
+	return n.hosts[ip]
+}
+
+// near reports whether nothing lies between two hosts.
+func (n *Network) near(a, b *Host) bool { return !a.down && !b.down && (a == b || n.Between == nil) }
+
+func (n *Network) link(from, to *Host) Link {
+	if from.down || to.down {
+		return Link{Cut: true}
+	}
+	if from == to || n.Between == nil {
+		return Link{MTU: 65536}
+	}
+	l := n.Between(from, to)
+	if l.MTU == 0 {
+		l.MTU = 1500
+	}
+	return l
+}
+
+const (
+	retransmitFirst = 200 * time.Millisecond // RTO_MIN
+	retransmitLast  = 2 * time.Minute
+	// giveUp is how long a stream sends again what nobody answers: tcp_retries2.
+	giveUp = 15 * time.Minute
+	// synTries are how often a connect asks: tcp_syn_retries.
+	synTries = 6
+)
+
+// delay is how long a packet is under way.
+func (n *Network) delay(l Link, from, to *Host, bytes int) time.Duration {
+	d := l.Latency
+	if l.Jitter > 0 {
+		d += time.Duration(n.w.Rand().Int64N(int64(l.Jitter) + 1))
+	}
+	if l.Bandwidth > 0 {
+		key := [2]*Host{from, to}
+		begin := max(n.sent[key], n.w.Now())
+		n.sent[key] = begin + int64(bytes)*int64(time.Second)/l.Bandwidth
+		d += time.Duration(n.sent[key] - n.w.Now())
+	}
+	return d
+}
+
+// way is one direction of a stream: what is sent on it arrives in order, and again and again until it does.
+type way struct {
+	from, to *socket
+	waits    []segment // behind one that got lost
+	retry    *world.Event
+	again    time.Duration // until the next retry
+	since    int64         // when the first that got lost was sent
+	last     int64         // when the last arrives
+}
+
+// segment is what travels, and what happens when it arrives.
+type segment struct {
+	bytes  int
+	arrive func()
+}
+
+func (y *way) send(bytes int, arrive func()) {
+	y.waits = append(y.waits, segment{bytes, arrive})
+	if y.retry == nil {
+		y.pump()
+	}
+}
+
+// pump sends what waits, until something gets lost.
+func (y *way) pump() {
+	n, from, to := y.from.h.net, y.from.h, y.to.h
+	for len(y.waits) > 0 {
+		s := y.waits[0]
+		if n.near(from, to) {
+			y.waits = y.waits[1:]
+			s.arrive()
+			continue
+		}
+		l := n.link(from, to)
+		if l.Cut || n.w.Chance(l.Loss) {
+			y.lost()
+			return
+		}
+		y.again = 0
+		y.waits = y.waits[1:]
+		y.last = max(y.last, n.w.Now()+int64(n.delay(l, from, to, s.bytes)))
+		n.w.At(y.last, s.arrive)
+	}
+}
+
+// lost plans the next try, or gives the connection up.
+func (y *way) lost() {
+	w := y.from.h.w
+	if y.again == 0 {
+		y.again, y.since = retransmitFirst, w.Now()
+	} else {
+		y.again = min(2*y.again, retransmitLast)
+	}
+	if w.Now()-y.since >= int64(y.from.patience()) {
+		y.waits = nil
+		y.from.timedOut()
+		return
+	}
+	y.retry = w.After(y.again, func() { y.retry = nil; y.pump() })
+}
+
+// stop forgets what has not been sent.
+func (y *way) stop() {
+	y.from.h.w.Drop(y.retry)
+	y.retry, y.waits = nil, nil
+}
