@@ -14,7 +14,8 @@ const waits = "stops the loop until it returns"
 var (
 	Send    = row("a channel send", waits, "ringo.Chan.Send; a select with default never waits")
 	Receive = row("a channel receive", waits,
-		"ringo.Chan.Recv, Loop.OnDrain for the end of Run's context, or wait in Loop.Offload")
+		"ringo.Chan.Recv, Loop.Draining or Loop.OnDrain for the end of Run's context, Loop.NewTicker, or wait in "+
+			offload)
 	Select = row("a select without default", waits, "ringo.Select on ringo.Chans, or wait in Loop.Offload")
 	Print  = row("print to stderr", "stops the loop while that is a pipe that is full", logging)
 	Locked = row("a lock of package sync", "", "ringo.Mutex, or unlock before")

@@ -90,16 +90,78 @@ func (w *World) roots() (all []root) {
 		}
 		w.eachStart(f, func(v ssa.Value, api string, call ssa.CallInstruction) { add(v, api, call.Pos()) })
 	}
-	for _, e := range roots.Fields() {
+	stored := func(e roots.Entry, in func(f *ssa.Function) bool) {
 		for _, v := range w.g.Stored(flow.Field{Struct: e.Struct(), Name: e.Field()}) {
 			for _, r := range w.g.AllRoots(v) {
-				if f := flow.FuncOf(r); f != nil {
+				if f := flow.FuncOf(r); f != nil && in(f) {
 					all = append(all, root{f, strings.TrimPrefix(e.Name, "ringo/"), f.Pos()})
 				}
 			}
 		}
 	}
+	for _, e := range roots.Fields() {
+		stored(e, func(*ssa.Function) bool { return true })
+	}
+	secured := w.secured()
+	for _, e := range roots.Handshakes() {
+		stored(e, func(f *ssa.Function) bool { return secured[packageOf(f)] })
+	}
 	return all
+}
+
+// secured are the packages that have TLS spoken on connections of ours, so that handshakes are tasks' as a rule, and
+// what they import.
+func (w *World) secured() map[*types.Package]bool {
+	all := map[*types.Package]bool{}
+	var add func(p *types.Package)
+	add = func(p *types.Package) {
+		if p == nil || all[p] {
+			return
+		}
+		all[p] = true
+		for _, imported := range p.Imports() {
+			add(imported)
+		}
+	}
+	for _, f := range w.g.Funcs {
+		if w.secures(f) {
+			add(packageOf(f))
+		}
+	}
+	return all
+}
+
+// secures reports whether a function has TLS spoken on a connection of ours.
+func (w *World) secures(f *ssa.Function) bool {
+	if ours(f) {
+		return false
+	}
+	for _, b := range f.Blocks {
+		for _, instr := range b.Instrs {
+			call, ok := instr.(ssa.CallInstruction)
+			if !ok {
+				continue
+			}
+			callee := call.Common().StaticCallee()
+			if callee == nil {
+				continue
+			}
+			obj := objectOf(callee)
+			if obj == nil || obj.Pkg() == nil {
+				continue
+			}
+			switch {
+			case obj.Pkg().Path() == "ringo/sock/socktls":
+				return true
+			case obj.FullName() == "crypto/tls.Server", obj.FullName() == "crypto/tls.Client":
+				conn, ok := call.Common().Args[0].(*ssa.MakeInterface)
+				if ok && conn.X.Type().String() == "*ringo/sock.Conn" {
+					return true
+				}
+			}
+		}
+	}
+	return false
 }
 
 // eachStart visits the arguments in a function's calls that are started as tasks.

@@ -23,6 +23,7 @@ type Entry struct {
 var entries = []Entry{
 	{"ringo.Run", 2, Task},
 	{"(*ringo.Loop).Go", 0, Task},
+	{"(*ringo.Loop).GoNamed", 1, Task},
 	{"(*ringo.Loop).Post", 0, Task},
 	{"(*ringo.Loop).AfterFunc", 1, Task},
 	{"(*ringo.Loop).Call", 0, Task},
@@ -73,6 +74,19 @@ func Fields() (all []Entry) {
 		if e.Arg < 0 && e.Kind == Task {
 			all = append(all, e)
 		}
+	}
+	return all
+}
+
+// handshakes are the fields of a crypto/tls.Config that a handshake calls, in whoever does it.
+var handshakes = []string{"EncryptedClientHelloRejectionVerify", "GetCertificate", "GetClientCertificate",
+	"GetConfigForClient", "GetEncryptedClientHelloKeys", "Time", "UnwrapSession", "VerifyConnection",
+	"VerifyPeerCertificate", "WrapSession"}
+
+// Handshakes are entries for the fields of a crypto/tls.Config whose connections tasks use.
+func Handshakes() (all []Entry) {
+	for _, name := range handshakes {
+		all = append(all, Entry{"crypto/tls.Config." + name, -1, Task})
 	}
 	return all
 }

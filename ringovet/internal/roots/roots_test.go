@@ -1,9 +1,11 @@
 package roots
 
 import (
+	"go/ast"
 	"go/types"
 	"maps"
 	"os/exec"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -104,6 +106,27 @@ func TestEntriesAreThoseOfTheAPI(t *testing.T) {
 	}
 }
 
+// TestHandshakesAreThoseOfTLS wants all functions that a crypto/tls.Config can have.
+func TestHandshakesAreThoseOfTLS(t *testing.T) {
+	read, err := packages.Load(&packages.Config{Mode: packages.NeedName | packages.NeedTypes}, "crypto/tls")
+	if err != nil || len(read) != 1 {
+		t.Fatal(read, err)
+	}
+	listed := map[string]bool{}
+	for _, e := range Handshakes() {
+		listed[e.Name] = true
+	}
+	for name := range handed(read[0].Types) {
+		if strings.HasPrefix(name, "crypto/tls.Config.") && !listed[name] {
+			t.Errorf("%s is not in handshakes", name)
+		}
+		delete(listed, name)
+	}
+	if len(listed) > 0 {
+		t.Errorf("handshakes have what crypto/tls has not: %v", listed)
+	}
+}
+
 // TestParksAreThoseOfTheAPI wants each name of the list that parks to be one of its package.
 func TestParksAreThoseOfTheAPI(t *testing.T) {
 	names := map[string]map[string]bool{}
@@ -127,6 +150,49 @@ func TestParksAreThoseOfTheAPI(t *testing.T) {
 			}
 			if !Parks(path, name) {
 				t.Errorf("Parks does not know %s of %s", name, path)
+			}
+		}
+	}
+}
+
+// parksBy finds what a comment says of parking: that its function does, or that it does not.
+var (
+	saysParks = regexp.MustCompile(`(?s)\bparks?\b`)
+	saysNot   = regexp.MustCompile(`(?s)\b(not|never|neither)\s+parks?\b`)
+)
+
+// TestParksAreThoseOfTheComments wants each public function whose comment says that it parks among those that park, or
+// among those that do so rarely.
+func TestParksAreThoseOfTheComments(t *testing.T) {
+	read, err := packages.Load(&packages.Config{Mode: packages.NeedName | packages.NeedFiles | packages.NeedSyntax,
+		Dir: "../../.."}, "ringo", "ringo/sock", "ringo/sock/socktls", "ringo/file", "ringo/logs")
+	if err != nil {
+		t.Fatal(err)
+	}
+	said, met := 0, map[string]bool{}
+	for _, p := range read {
+		for _, f := range p.Syntax {
+			for _, d := range f.Decls {
+				fn, ok := d.(*ast.FuncDecl)
+				if !ok || !fn.Name.IsExported() || !saysParks.MatchString(saysNot.ReplaceAllString(fn.Doc.Text(), "")) {
+					continue
+				}
+				said++
+				name := fn.Name.Name
+				met[p.PkgPath+" "+name] = true
+				if !Parks(p.PkgPath, name) && !slices.Contains(strings.Fields(rarely[p.PkgPath]), name) {
+					t.Errorf("%s of %s parks by its comment, and is not in parks, nor in rarely", name, p.PkgPath)
+				}
+			}
+		}
+	}
+	if said < 100 {
+		t.Errorf("only %d comments say of parking", said)
+	}
+	for path, list := range rarely {
+		for name := range strings.FieldsSeq(list) {
+			if !met[path+" "+name] {
+				t.Errorf("rarely has %s of %s, of which no comment says that it parks", name, path)
 			}
 		}
 	}
