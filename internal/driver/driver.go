@@ -149,6 +149,20 @@ func (q *Queue) Push(c Completion) {
 	q.items = append(q.items, c)
 }
 
+// Yield appends a completion of o that another one follows.
+func (q *Queue) Yield(o *op.Op, res int32, flags uint32) {
+	q.Push(Completion{Op: o, Res: res, Flags: flags | op.More})
+}
+
+// End appends the last completion of o, which is its owner's again: it lets go of its descriptor.
+func (q *Queue) End(o *op.Op, res int32, flags uint32) {
+	if o.FD != nil {
+		o.FD.Unref()
+	}
+	o.State = op.Idle
+	q.Push(Completion{Op: o, Res: res, Flags: flags})
+}
+
 // Pop takes the oldest.
 func (q *Queue) Pop() (c Completion, ok bool) {
 	if q.head == len(q.items) {

@@ -208,6 +208,15 @@ func (o *Op) Ended(res int32) int32 {
 	return int32(o.Done)
 }
 
+// Failed is the result of an op that something else than its own call has ended with the error res: a cancel, a driver
+// that died. Of a Full op it is the count of what went before.
+func (o *Op) Failed(res int32) int32 {
+	if o.Flags&Full != 0 && o.Done > 0 {
+		return int32(o.Done)
+	}
+	return res
+}
+
 // Selects reports whether the op takes its memory from the pool when data is there.
 func (o *Op) Selects() bool { return o.Flags&(Select|Multishot) != 0 && o.Def().Select }
 

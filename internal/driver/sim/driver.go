@@ -40,9 +40,9 @@ type engine struct {
 
 	regs map[*fd.FD]*registration
 
-	queue list            // submitted, for the next Wait
-	ended list            // cancelled, for the next Wait
-	made  list            // whose time has come: timers, and calls that waited for a disk
+	queue op.List         // submitted, for the next Wait
+	ended op.List         // cancelled, for the next Wait
+	made  op.List         // whose time has come: timers, and calls that waited for a disk
 	hot   []*registration // to be tried again, in the order in which they were told
 	times map[*op.Op]*world.Event
 
@@ -60,8 +60,8 @@ type registration struct {
 	f       *fd.FD
 	number  int32
 	watch   *memkernel.Watch
-	polls   list
-	in, out list
+	polls   op.List
+	in, out op.List
 	heated  bool
 }
 
@@ -124,7 +124,7 @@ func (d *engine) Submit(o *op.Op) {
 	}
 	o.State, o.Mode = op.Queued, modeQueued
 	d.stats.Submitted++
-	d.queue.push(o)
+	d.queue.Push(o)
 }
 
 // How an op waits, in its Mode.
@@ -159,20 +159,20 @@ func (d *engine) Cancel(o *op.Op) {
 		delete(d.times, o)
 	}
 	o.Mode = modeEnded
-	d.ended.push(o)
+	d.ended.Push(o)
 }
 
 // withdraw takes a waiting op out of its registration.
 func (d *engine) withdraw(o *op.Op) {
 	r := d.regs[o.FD]
 	from := r.listOf(o)
-	if !from.remove(o) {
+	if !from.Remove(o) {
 		panic(fmt.Sprintf("driver/sim: %s is not where it waits (fd %d)", o.Def().Name, r.number))
 	}
 	r.heat() // for who was behind it
 }
 
-func (r *registration) listOf(o *op.Op) *list {
+func (r *registration) listOf(o *op.Op) *op.List {
 	switch {
 	case o.Code == op.Poll:
 		return &r.polls
@@ -188,7 +188,7 @@ func (d *engine) Forget(f *fd.FD) {
 	if r == nil {
 		return
 	}
-	if r.polls.head != nil || r.in.head != nil || r.out.head != nil {
+	if !r.polls.Empty() || !r.in.Empty() || !r.out.Empty() {
 		panic(fmt.Sprintf("driver/sim: descriptor %d is forgotten while ops wait on it", r.number))
 	}
 	r.end()
@@ -209,7 +209,7 @@ func (d *engine) Wake() {
 
 // wanted reports whether a Wait has something to do.
 func (d *engine) wanted() bool {
-	return d.woken.Load() || len(d.hot) > 0 || d.made.head != nil || d.queue.head != nil || d.ended.head != nil
+	return d.woken.Load() || len(d.hot) > 0 || !d.made.Empty() || !d.queue.Empty() || !d.ended.Empty()
 }
 
 // Wait runs what is new and what can go on, and sleeps only if there is nothing to report.
@@ -247,15 +247,15 @@ func (d *engine) Wait(deadline int64, done *driver.Queue) error {
 
 // work takes up what was submitted, cancelled or told.
 func (d *engine) work() {
-	for queue := d.queue.takeAll(); queue.head != nil; {
-		d.start(queue.pop())
+	for queue := d.queue.TakeAll(); !queue.Empty(); {
+		d.start(queue.Pop())
 	}
-	for ended := d.ended.takeAll(); ended.head != nil; {
-		o := ended.pop()
-		d.end(o, canceled(o), 0)
+	for ended := d.ended.TakeAll(); !ended.Empty(); {
+		o := ended.Pop()
+		d.end(o, o.Failed(-sys.ECANCELED), 0)
 	}
-	for made := d.made.takeAll(); made.head != nil; {
-		d.finish(made.pop())
+	for made := d.made.TakeAll(); !made.Empty(); {
+		d.finish(made.Pop())
 	}
 	hot := d.hot
 	d.hot = nil
@@ -270,7 +270,7 @@ func (d *engine) work() {
 // start looks at a submitted op for the first time.
 func (d *engine) start(o *op.Op) {
 	if o.Canceled {
-		d.end(o, canceled(o), 0)
+		d.end(o, o.Failed(-sys.ECANCELED), 0)
 		return
 	}
 	o.State = op.InFlight
@@ -300,7 +300,7 @@ func (d *engine) after(o *op.Op, ns int64) {
 	d.times[o] = d.w.At(at, func() {
 		delete(d.times, o)
 		o.Mode = modeMade
-		d.made.push(o)
+		d.made.Push(o)
 	})
 }
 
@@ -315,13 +315,13 @@ func (d *engine) finish(o *op.Op) {
 		return
 	}
 	res := d.h.Attempt(o)
-	if full(o) && res > 0 {
-		if o.Done += uint32(res); int(o.Done) < len(o.Buf) && !o.Canceled {
-			d.after(o, int64(d.h.DiskTime(o)))
-			return
+	if o.Flags&op.Full != 0 {
+		if res > 0 {
+			if o.Done += uint32(res); int(o.Done) < len(o.Buf) && !o.Canceled {
+				d.after(o, int64(d.h.DiskTime(o)))
+				return
+			}
 		}
-		res = int32(o.Done)
-	} else if full(o) {
 		res = o.Ended(res)
 	}
 	if o.Canceled && res >= 0 && o.Def().FDResult && o.Flags&op.Keep == 0 {
@@ -349,12 +349,12 @@ func (d *engine) wait(o *op.Op) {
 	}
 	o.Mode = modeDirection
 	l := r.listOf(o)
-	if l.push(o); o.Code == op.Poll {
+	if l.Push(o); o.Code == op.Poll {
 		o.Mode = modePoll
 		d.tellPolls(r)
 		return
 	}
-	if l.head == o {
+	if l.First() == o {
 		d.advance(r, l)
 	}
 }
@@ -375,22 +375,22 @@ func (d *engine) goOn(r *registration) {
 
 // tellPolls completes the Poll ops that asked for any of what is ready.
 func (d *engine) tellPolls(r *registration) {
-	if r.polls.head == nil {
+	if r.polls.Empty() {
 		return
 	}
 	ready := d.h.Ready(r.number)
-	for o := r.polls.head; o != nil; {
+	for o := r.polls.First(); o != nil; {
 		next := o.Next
 		mask := ready & (uint32(o.Events) | sys.PollErr | sys.PollHup | sys.PollRdhup)
 		switch {
 		case ready == sys.PollNval:
-			r.polls.remove(o)
+			r.polls.Remove(o)
 			d.end(o, -sys.EBADF, 0)
 		case mask == 0:
 		case o.Flags&op.Multishot != 0:
 			d.yield(o, int32(mask), 0)
 		default:
-			r.polls.remove(o)
+			r.polls.Remove(o)
 			d.end(o, int32(mask), 0)
 		}
 		o = next
@@ -398,20 +398,20 @@ func (d *engine) tellPolls(r *registration) {
 }
 
 // advance runs the ops of a direction in their order until one must wait.
-func (d *engine) advance(r *registration, l *list) {
-	for n := 0; l.head != nil; n++ {
+func (d *engine) advance(r *registration, l *op.List) {
+	for n := 0; !l.Empty(); n++ {
 		if n == attemptsMax {
 			r.heat()
 			return
 		}
-		if !d.attempt(l, l.head) {
+		if !d.attempt(l, l.First()) {
 			return
 		}
 	}
 }
 
 // attempt tries the first op of a direction once. It reports false if that must wait.
-func (d *engine) attempt(l *list, o *op.Op) bool {
+func (d *engine) attempt(l *op.List, o *op.Op) bool {
 	if o.Selects() {
 		return d.receive(l, o)
 	}
@@ -422,7 +422,7 @@ func (d *engine) attempt(l *list, o *op.Op) bool {
 	case res >= 0 && o.Flags&op.Multishot != 0: // an accept
 		d.yield(o, res, 0)
 		return true
-	case full(o):
+	case o.Flags&op.Full != 0:
 		if res > 0 {
 			if o.Done += uint32(res); int(o.Done) < len(o.Buf) {
 				return true
@@ -430,17 +430,17 @@ func (d *engine) attempt(l *list, o *op.Op) bool {
 		}
 		res = o.Ended(res)
 	}
-	l.pop()
+	l.Pop()
 	d.end(o, res, 0)
 	return true
 }
 
 // receive tries a receive that takes its buffer now that there may be something for it.
-func (d *engine) receive(l *list, o *op.Op) bool {
+func (d *engine) receive(l *op.List, o *op.Op) bool {
 	mem, id, ok := d.cfg.Ring.LendOne()
 	if !ok {
 		d.stats.NoBuffers++
-		l.pop()
+		l.Pop()
 		d.end(o, -sys.ENOBUFS, 0)
 		return true
 	}
@@ -452,7 +452,7 @@ func (d *engine) receive(l *list, o *op.Op) bool {
 		if res == -sys.EAGAIN {
 			return false
 		}
-		l.pop()
+		l.Pop()
 		d.end(o, res, 0)
 		return true
 	}
@@ -463,7 +463,7 @@ func (d *engine) receive(l *list, o *op.Op) bool {
 			return true
 		}
 	}
-	l.pop()
+	l.Pop()
 	d.end(o, res, flags)
 	return true
 }
@@ -479,37 +479,16 @@ func (d *engine) sendAll() {
 	}
 }
 
-// full reports whether the op goes on after a short count.
-func full(o *op.Op) bool {
-	switch o.Code {
-	case op.Send, op.SendZC, op.Write, op.WriteAt:
-		return o.Flags&op.Full != 0
-	}
-	return false
-}
-
-// canceled is the result of a cancelled op: what it got, or -ECANCELED.
-func canceled(o *op.Op) int32 {
-	if o.Flags&op.Full != 0 && o.Done > 0 {
-		return int32(o.Done)
-	}
-	return -sys.ECANCELED
-}
-
 // yield is a completion that another one follows.
 func (d *engine) yield(o *op.Op, res int32, flags uint32) {
 	d.stats.Completions++
-	d.done.Push(driver.Completion{Op: o, Res: res, Flags: flags | op.More})
+	d.done.Yield(o, res, flags)
 }
 
 // end is the last completion.
 func (d *engine) end(o *op.Op, res int32, flags uint32) {
-	if o.FD != nil {
-		o.FD.Unref()
-	}
-	o.State = op.Idle
 	d.stats.Completions++
-	d.done.Push(driver.Completion{Op: o, Res: res, Flags: flags})
+	d.done.End(o, res, flags)
 }
 
 func (d *engine) cancelAll() {
@@ -529,8 +508,8 @@ func (d *engine) Close(done *driver.Queue) error {
 	d.cancelAll()
 	d.work()
 	for len(d.times) > 0 {
-		d.cfg.Sleep(driver.Forever, func() bool { return d.made.head != nil })
-		if d.made.head == nil {
+		d.cfg.Sleep(driver.Forever, func() bool { return !d.made.Empty() })
+		if d.made.Empty() {
 			return errors.New("sim: a disk does not end what it began")
 		}
 		d.work()

@@ -1,19 +1,18 @@
 package soft
 
 import (
-	"ringo/internal/driver"
 	"ringo/internal/op"
 	"ringo/internal/sys"
 )
 
 // advance runs the ops of a direction in their order until one must wait.
 func (d *engine) advance(r *registration, s *direction) {
-	for attempts := 0; s.head != nil && s.ready != 0; attempts++ {
+	for attempts := 0; !s.Empty() && s.ready != 0; attempts++ {
 		if attempts == attemptsMax {
 			d.heat(r)
 			return
 		}
-		if o := s.head; o.Selects() {
+		if o := s.First(); o.Selects() {
 			d.receive(r, s, o)
 		} else {
 			d.attemptFirst(r, s, o)
@@ -33,7 +32,7 @@ func (d *engine) attemptFirst(r *registration, s *direction, o *op.Op) {
 	case res >= 0 && o.Flags&op.Multishot != 0: // an accept
 		d.yield(o, res, 0)
 		return
-	case full(o):
+	case o.Flags&op.Full != 0:
 		if res > 0 {
 			o.Done += uint32(res)
 			if int(o.Done) < len(o.Buf) {
@@ -44,7 +43,7 @@ func (d *engine) attemptFirst(r *registration, s *direction, o *op.Op) {
 	case o.Code == op.Recv || o.Code == op.Read:
 		d.drained(r, s, o, int(res), len(o.Buf))
 	}
-	s.pop()
+	s.Pop()
 	d.end(o, res, 0)
 }
 
@@ -53,7 +52,7 @@ func (d *engine) receive(r *registration, s *direction, o *op.Op) {
 	mem, id, ok := d.pool.LendOne()
 	if !ok {
 		d.stats.NoBuffers++
-		s.pop()
+		s.Pop()
 		d.end(o, -sys.ENOBUFS, 0)
 		return
 	}
@@ -67,7 +66,7 @@ func (d *engine) receive(r *registration, s *direction, o *op.Op) {
 			s.ready = 0
 		case -sys.EINTR:
 		default:
-			s.pop()
+			s.Pop()
 			d.end(o, res, 0)
 		}
 		return
@@ -78,7 +77,7 @@ func (d *engine) receive(r *registration, s *direction, o *op.Op) {
 		d.yield(o, res, flags)
 		return
 	}
-	s.pop()
+	s.Pop()
 	d.end(o, res, flags)
 }
 
@@ -88,11 +87,6 @@ func (d *engine) drained(r *registration, s *direction, o *op.Op, got, asked int
 	if got > 0 && got < asked && s.ready&lasting == 0 && o.CallFlags == 0 && r.isTCP() {
 		s.ready = 0
 	}
-}
-
-// full reports whether the op goes on after a short count.
-func full(o *op.Op) bool {
-	return o.Flags&op.Full != 0 && (o.Code == op.Send || o.Code == op.SendZC || o.Code == op.Write)
 }
 
 // heat makes the next Wait go on with r, without sleep.
@@ -121,15 +115,11 @@ func (d *engine) cool() {
 // yield is a completion that another one follows.
 func (d *engine) yield(o *op.Op, res int32, flags uint32) {
 	d.stats.Completions++
-	d.done.Push(driver.Completion{Op: o, Res: res, Flags: flags | op.More})
+	d.done.Yield(o, res, flags)
 }
 
 // end is the last completion: from here on the op is its owner's again.
 func (d *engine) end(o *op.Op, res int32, flags uint32) {
-	if o.FD != nil {
-		o.FD.Unref()
-	}
-	o.State = op.Idle
 	d.stats.Completions++
-	d.done.Push(driver.Completion{Op: o, Res: res, Flags: flags})
+	d.done.End(o, res, flags)
 }

@@ -12,7 +12,7 @@ import (
 func (d *engine) arm(r *registration) {
 	want := uint32(allMask)
 	if d.edge {
-		if r.armed != 0 || r.in.head == nil && r.out.head == nil && r.watch.head == nil {
+		if r.armed != 0 || r.in.Empty() && r.out.Empty() && r.watch.Empty() {
 			return
 		}
 	} else if want = r.wants(); want == r.armed {
@@ -47,8 +47,8 @@ func (d *engine) disarmed(r *registration, res int32) {
 	if res == -sys.EPERM {
 		r.checked, r.file = true, true
 	}
-	for r.watch.head != nil {
-		o := r.watch.pop()
+	for !r.watch.Empty() {
+		o := r.watch.Pop()
 		if r.file {
 			d.end(o, noWait(attempt(o)), 0)
 		} else {
@@ -57,8 +57,8 @@ func (d *engine) disarmed(r *registration, res int32) {
 	}
 	for _, s := range [...]*direction{&r.in, &r.out} {
 		s.ready = untried
-		for s.head != nil {
-			o := s.pop()
+		for !s.Empty() {
+			o := s.Pop()
 			if r.file && (o.Code == op.Read || o.Code == op.Write) {
 				d.stats.Fallbacks++
 				d.offload(o)
@@ -93,16 +93,16 @@ func (d *engine) event(e *poller.Event) {
 	}
 	r.in.ready |= e.Ready & inMask
 	r.out.ready |= e.Ready & outMask
-	if r.watch.head != nil {
+	if !r.watch.Empty() {
 		d.notify(r, e.Ready)
 	}
-	if r.in.head != nil {
+	if !r.in.Empty() {
 		d.advance(r, &r.in)
 	}
-	if o := r.out.head; o != nil && !r.resting {
+	if o := r.out.First(); o != nil && !r.resting {
 		before := o.Done
 		d.advance(r, &r.out)
-		if e.Ready&sys.PollOut != 0 && r.out.head == o && o.Done == before && r.out.ready == 0 {
+		if e.Ready&sys.PollOut != 0 && r.out.First() == o && o.Done == before && r.out.ready == 0 {
 			d.pauseSends(r)
 		}
 	}
@@ -123,14 +123,14 @@ func (d *engine) event(e *poller.Event) {
 // there a multishot one ends with its first completion, and its owner submits it
 // again when it has read.
 func (d *engine) notify(r *registration, ready uint32) {
-	for o := r.watch.head; o != nil; {
+	for o := r.watch.First(); o != nil; {
 		next := o.Next
 		switch mask := ready & (uint32(o.Events) | pollMask); {
 		case mask == 0:
 		case d.edge && o.Flags&op.Multishot != 0:
 			d.yield(o, int32(mask), 0)
 		default:
-			r.watch.remove(o)
+			r.watch.Remove(o)
 			d.end(o, int32(mask), 0)
 		}
 		o = next

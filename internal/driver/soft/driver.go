@@ -53,8 +53,8 @@ type engine struct {
 	outbox *driver.Outbox // nil: the loop has none
 
 	regs   regTable
-	queue  list          // submitted, for the next Wait
-	ended  list          // cancelled while waiting, for the next Wait
+	queue  op.List       // submitted, for the next Wait
+	ended  op.List       // cancelled while waiting, for the next Wait
 	hot    *registration // registrations to go on with, linked by hot
 	timers timers
 

@@ -175,7 +175,7 @@ func block(o *op.Op) int32 {
 		if res == -sys.EINTR {
 			continue
 		}
-		if !full(o) {
+		if o.Flags&op.Full == 0 {
 			return noWait(res)
 		}
 		if res > 0 {
@@ -230,7 +230,7 @@ func (d *engine) completeDirect(j *job) {
 	case offload.Refused(res), reads(o.Code) && res > 0 && int(res) < len(j.Buf) && !o.Canceled:
 		d.stats.Fallbacks++
 		if o.Canceled {
-			d.completeJob(j, canceled(o))
+			d.completeJob(j, o.Failed(-sys.ECANCELED))
 			return
 		}
 		d.submitWorker(j)
@@ -238,7 +238,7 @@ func (d *engine) completeDirect(j *job) {
 	case race.Enabled && reads(o.Code) && res > 0:
 		race.ReadLike()
 		race.WriteRange(j.Buf[:res])
-	case full(o):
+	case o.Flags&op.Full != 0:
 		if res > 0 {
 			o.Done += uint32(res)
 			if int(o.Done) < len(o.Buf) && !o.Canceled {

@@ -25,7 +25,7 @@ const (
 
 // direction is one direction of a descriptor.
 type direction struct {
-	list
+	op.List
 	ready uint32
 }
 
@@ -36,8 +36,8 @@ type registration struct {
 	index uint32
 	gen   uint32
 	sys   int32
-	armed uint32 // what the poller was told, 0: it does not know the descriptor
-	watch list   // Poll ops
+	armed uint32  // what the poller was told, 0: it does not know the descriptor
+	watch op.List // Poll ops
 	in    direction
 	out   direction
 	owner *fd.FD
@@ -88,13 +88,13 @@ func (r *registration) isTCP() bool {
 // wants is what a level-triggered poller should wait for. PollPri is not part of
 // it: it stays until somebody takes the urgent byte out of line.
 func (r *registration) wants() (mask uint32) {
-	if r.in.head != nil {
+	if !r.in.Empty() {
 		mask |= sys.PollIn
 	}
-	if r.out.head != nil && !r.resting {
+	if !r.out.Empty() && !r.resting {
 		mask |= sys.PollOut
 	}
-	for o := r.watch.head; o != nil; o = o.Next {
+	for o := r.watch.First(); o != nil; o = o.Next {
 		if mask |= uint32(o.Events); o.Flags&op.Rough == 0 || o.Events&sys.PollIn == 0 {
 			mask |= pollMask | poller.Why
 		}
@@ -157,7 +157,7 @@ func (t *regTable) get(f *fd.FD) *registration {
 
 // put ends a registration on which nothing waits.
 func (t *regTable) put(r *registration) {
-	if r.in.head != nil || r.out.head != nil || r.watch.head != nil {
+	if !r.in.Empty() || !r.out.Empty() || !r.watch.Empty() {
 		panic(fmt.Sprintf("driver/soft: registration %d ends while ops wait on it (fd %d)", r.index, r.sys))
 	}
 	r.owner.Slot = 0

@@ -19,13 +19,13 @@ func (d *engine) Submit(o *op.Op) {
 	}
 	o.State, o.Mode = op.Queued, modeQueued
 	d.stats.Submitted++
-	d.queue.push(o)
+	d.queue.Push(o)
 }
 
 // start looks at a submitted op for the first time.
 func (d *engine) start(o *op.Op) {
 	if o.Canceled {
-		d.end(o, canceled(o), 0)
+		d.end(o, o.Failed(-sys.ECANCELED), 0)
 		return
 	}
 	o.State = op.InFlight
@@ -70,8 +70,8 @@ func (d *engine) wait(o *op.Op) {
 	default:
 		s := r.directionOf(o)
 		o.Mode = modeInDirection
-		s.push(o)
-		if s.head != o {
+		s.Push(o)
+		if s.First() != o {
 			return
 		}
 		if o.Flags&op.Tried != 0 {
@@ -104,7 +104,7 @@ func (d *engine) startPoll(r *registration, o *op.Op) {
 		}
 	}
 	o.Mode = modeWatch
-	r.watch.push(o)
+	r.watch.Push(o)
 	d.arm(r)
 }
 
@@ -132,7 +132,7 @@ func (d *engine) Cancel(o *op.Op) {
 		}
 	}
 	o.Mode = modeEnded
-	d.ended.push(o)
+	d.ended.Push(o)
 }
 
 // withdraw takes a waiting op out of its registration. Who was behind it moves up,
@@ -142,25 +142,17 @@ func (d *engine) withdraw(o *op.Op) {
 	from := &r.watch
 	if o.Mode == modeInDirection {
 		s := r.directionOf(o)
-		from = &s.list
+		from = &s.List
 		if s.ready != 0 {
 			d.heat(r)
 		}
 	}
-	if !from.remove(o) {
+	if !from.Remove(o) {
 		panic(fmt.Sprintf("driver/soft: %s is not where it waits (fd %d)", o.Def().Name, r.sys))
 	}
 	if !d.edge {
 		d.arm(r)
 	}
-}
-
-// canceled is the result of a cancelled op: what it got, or -ECANCELED.
-func canceled(o *op.Op) int32 {
-	if o.Flags&op.Full != 0 && o.Done > 0 {
-		return int32(o.Done)
-	}
-	return -sys.ECANCELED
 }
 
 // after is the time d from now, or the end of time.

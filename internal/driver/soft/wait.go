@@ -82,12 +82,12 @@ func (d *engine) cancelAll() {
 // work starts what was submitted, reports what was cancelled, and goes on where
 // an earlier Wait stopped.
 func (d *engine) work() {
-	for queue := d.queue.takeAll(); queue.head != nil; {
-		d.start(queue.pop())
+	for queue := d.queue.TakeAll(); !queue.Empty(); {
+		d.start(queue.Pop())
 	}
-	for ended := d.ended.takeAll(); ended.head != nil; {
-		o := ended.pop()
-		d.end(o, canceled(o), 0)
+	for ended := d.ended.TakeAll(); !ended.Empty(); {
+		o := ended.Pop()
+		d.end(o, o.Failed(-sys.ECANCELED), 0)
 	}
 	if d.hot != nil {
 		d.cool()

@@ -115,17 +115,12 @@ func (d *ring) repeatCancels() {
 
 // withdraw ends an op that waits for room or for its stream.
 func (d *ring) withdraw(o *op.Op) {
-	is := func(w *op.Op) bool { return w == o }
-	res := int32(-sys.ECANCELED)
-	if o.Flags&op.Full != 0 && o.Done > 0 {
-		res = int32(o.Done)
-	}
-	waits := d.backlog.removeFirst(is) == nil && d.toOffload.removeFirst(is) == nil
+	waits := !d.backlog.Remove(o) && !d.toOffload.Remove(o)
 	if waits {
-		d.deferred.removeFirst(is)
+		d.deferred.Remove(o)
 		o.FD.Unwait(direction(o))
 	}
-	d.early = append(d.early, endedOp{o, res, !waits})
+	d.early = append(d.early, endedOp{o, o.Failed(-sys.ECANCELED), !waits})
 }
 
 // endedOp is an op that has ended without the kernel. It is complete, and lets go of

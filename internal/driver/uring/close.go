@@ -92,8 +92,8 @@ func (d *ring) drain(done *driver.Queue) {
 		d.deliver(done)
 		d.completeOffloads(done)
 		d.flush()
-		if d.inFlight == 0 && d.backlog.empty() && d.deferred.empty() &&
-			d.toOffload.empty() && len(d.early) == 0 {
+		if d.inFlight == 0 && d.backlog.Empty() && d.deferred.Empty() &&
+			d.toOffload.Empty() && len(d.early) == 0 {
 			break
 		}
 		now := d.now()
@@ -115,7 +115,7 @@ func (d *ring) drain(done *driver.Queue) {
 			wait = 0
 			d.backOff()
 		}
-		if len(d.cancels) > 0 || !d.backlog.empty() {
+		if len(d.cancels) > 0 || !d.backlog.Empty() {
 			wait = 0 // what they end may be all that there is to wait for
 			d.backOff()
 		}

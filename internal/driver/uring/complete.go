@@ -107,7 +107,7 @@ func (d *ring) startNext(o *op.Op) {
 	if dir == 0 || o.FD.Unclaim(dir) == 0 {
 		return
 	}
-	next := d.deferred.removeFirst(func(w *op.Op) bool { return w.FD == o.FD && direction(w) == dir })
+	next := d.deferred.RemoveFirst(func(w *op.Op) bool { return w.FD == o.FD && direction(w) == dir })
 	if next != nil {
 		next.FD.Claim(dir)
 		next.FD.Unwait(dir)

@@ -73,7 +73,7 @@ func (d *ring) unsubmit() {
 		}
 		d.inFlight--
 		o.State = op.Queued
-		d.backlog.push(o)
+		d.backlog.Push(o)
 	})
 }
 
@@ -133,7 +133,7 @@ func (d *ring) giveUp(o *op.Op, done *driver.Queue) {
 	}
 	d.exposed = d.exposed || byItself(o.Mode) && o.Flags&op.Select != 0 && !d.revoked
 	d.inFlight--
-	d.end(o, resultOf(o, -sys.ECANCELED), 0, done)
+	d.end(o, o.Failed(-sys.ECANCELED), 0, done)
 }
 
 // lends reports whether the entry of an op names memory that the kernel uses for as

@@ -42,9 +42,9 @@ type ring struct {
 	unheard int    // entries whose CQEs are still to come, where each has one
 	lost    uint32 // CQEs that the kernel had thrown away before
 
-	backlog     list     // ops that wait for room in the SQ
-	deferred    list     // ops that wait for their stream
-	toOffload   list     // ops for the workers, in the next Wait
+	backlog     op.List  // ops that wait for room in the SQ
+	deferred    op.List  // ops that wait for their stream
+	toOffload   op.List  // ops for the workers, in the next Wait
 	fresh       []uint64 // receives to be tried by hand, once armed
 	cancelNow   []uint64 // ops to be cancelled once more, now
 	cancelLater []uint64 // and later
@@ -117,7 +117,7 @@ func (d *ring) Submit(o *op.Op) {
 	if o.FD != nil {
 		o.FD.Ref()
 		if dir := direction(o); dir != 0 && !o.FD.Claim(dir) {
-			d.deferred.push(o)
+			d.deferred.Push(o)
 			return
 		}
 	}
@@ -145,14 +145,14 @@ func (d *ring) untried(o *op.Op) { d.fresh = append(d.fresh, o.Token()) }
 // start hands the op to the kernel, or to the backlog if the SQ is full.
 func (d *ring) start(o *op.Op) {
 	if o.Mode == waitsFile {
-		d.toOffload.push(o)
+		d.toOffload.Push(o)
 		return
 	}
-	if d.dead == nil && d.backlog.empty() && d.prep(o) {
+	if d.dead == nil && d.backlog.Empty() && d.prep(o) {
 		return
 	}
 	d.stats.Queued++
-	d.backlog.push(o)
+	d.backlog.Push(o)
 }
 
 // prep writes the op's entry. It reports false if there is no room for it.
@@ -205,12 +205,12 @@ func (d *ring) flush() {
 		prepCancel(e, d.cancels[last])
 		d.cancels = d.cancels[:last]
 	}
-	for !d.backlog.empty() {
-		o := d.backlog.head
+	for !d.backlog.Empty() {
+		o := d.backlog.First()
 		if !d.prep(o) {
 			return
 		}
-		d.backlog.pop()
+		d.backlog.Pop()
 	}
 }
 

@@ -23,8 +23,8 @@ type offloaded struct {
 
 // submitOffloads hands those over that wait for the workers.
 func (d *ring) submitOffloads() {
-	for !d.toOffload.empty() {
-		d.submitOffload(d.toOffload.pop())
+	for !d.toOffload.Empty() {
+		d.submitOffload(d.toOffload.Pop())
 	}
 }
 
@@ -93,7 +93,7 @@ func (d *ring) cancelOffload(o *op.Op) {
 		if d.files.Cancel(&f.Request) {
 			d.freeOffload(f)
 			d.inFlight--
-			d.early = append(d.early, endedOp{o, resultOf(o, -sys.ECANCELED), true})
+			d.early = append(d.early, endedOp{o, o.Failed(-sys.ECANCELED), true})
 		}
 		return
 	}

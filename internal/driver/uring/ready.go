@@ -41,9 +41,9 @@ func (d *ring) polled(o *op.Op, res int32, flags uint32, done *driver.Queue) {
 	case o.Mode == waitsPollEnd:
 		d.finish(o, done)
 	case o.Canceled:
-		d.end(o, resultOf(o, -sys.ECANCELED), 0, done)
+		d.end(o, o.Failed(-sys.ECANCELED), 0, done)
 	case res < 0 && res != -sys.EAGAIN && res != -sys.EINTR && res != -sys.ECANCELED && res != -sys.ETIME:
-		d.end(o, resultOf(o, res), 0, done)
+		d.end(o, o.Failed(res), 0, done)
 	case !outward(o) && !d.selects(o) && d.way(o).Prep != nil:
 		o.Mode = d.mode(o)
 		d.restart(o)
@@ -74,14 +74,6 @@ func (d *ring) polled(o *op.Op, res int32, flags uint32, done *driver.Queue) {
 // outward reports whether an op sends on a stream.
 func outward(o *op.Op) bool {
 	return o.Interest() == sys.PollOut && o.Code != op.Connect && o.Code != op.Poll
-}
-
-// resultOf is a failed op's result: for one that is to do all, the count that it did.
-func resultOf(o *op.Op, res int32) int32 {
-	if o.Flags&op.Full != 0 && o.Done > 0 {
-		return int32(o.Done)
-	}
-	return res
 }
 
 // finish ends an op whose result advance has left in it.

@@ -74,8 +74,8 @@ var planted = []mutant{
 			"	var consumed int\n	var errno syscall.Errno\n	c := make(chan int)\n	go func() { consumed, " +
 				"errno = d.r.Enter(min, true, timeout); close(c) }()\n	<-c\n"}}},
 	{"an op that found no room is lost", driverDir + "driver.go", [][2]string{
-		{"		if !d.prep(o) {\n			return\n		}\n		d.backlog.pop()",
-			"		d.backlog.pop()\n		if !d.prep(o) {\n			return\n		}"}}},
+		{"		if !d.prep(o) {\n			return\n		}\n		d.backlog.Pop()",
+			"		d.backlog.Pop()\n		if !d.prep(o) {\n			return\n		}"}}},
 	{"a receive has less memory than it says", "internal/op/socket.go", [][2]string{
 		{"e.PrepRecv(fd, o.Buf, o.CallFlags)", "e.PrepRecv(fd, append([]byte(nil), o.Buf...), o.CallFlags)"}}},
 	{"a wait has no timer when the SQ is full", driverDir + "wait.go", [][2]string{

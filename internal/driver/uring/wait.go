@@ -100,7 +100,7 @@ func (d *ring) sleep(deadline int64, done *driver.Queue) (over bool) {
 }
 
 // waitsForRoom reports whether there is something that the SQ had no room for.
-func (d *ring) waitsForRoom() bool { return len(d.cancels) > 0 || !d.backlog.empty() }
+func (d *ring) waitsForRoom() bool { return len(d.cancels) > 0 || !d.backlog.Empty() }
 
 // awake reports whether somebody called Wake since the last time. The gate alone
 // does not say: a worker signals too, which ends no Wait by itself.

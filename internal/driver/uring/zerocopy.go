@@ -34,7 +34,7 @@ func (d *ring) zeroCopyCompleted(o *op.Op, res int32, flags uint32, done *driver
 	}
 	switch res = sys.Sent(res); {
 	case o.Canceled && (res == -sys.EAGAIN || res == -sys.EINTR || refused(res)):
-		d.end(o, resultOf(o, -sys.ECANCELED), 0, done)
+		d.end(o, o.Failed(-sys.ECANCELED), 0, done)
 		return
 	case res == -sys.EAGAIN:
 		o.Mode = waitsReady
@@ -59,7 +59,7 @@ func (d *ring) zeroCopyCompleted(o *op.Op, res int32, flags uint32, done *driver
 		d.end(o, res, 0, done)
 		return
 	}
-	d.end(o, resultOf(o, res), 0, done)
+	d.end(o, o.Failed(res), 0, done)
 }
 
 // refused reports whether the kernel would send that, but not without a copy: not on
