@@ -3,12 +3,10 @@
 package memkernel
 
 import (
-	"encoding/binary"
 	"net/netip"
 
 	"golang.org/x/sys/unix"
 
-	"ringo/internal/cmsg"
 	"ringo/internal/sys"
 )
 
@@ -151,6 +149,19 @@ func (s *socket) bindFree() int32 {
 	return -sys.EADDRINUSE
 }
 
+// bindFor gives the socket the host's address for a destination, and a port if it has none yet.
+func (s *socket) bindFor(to netip.Addr) int32 {
+	if s.bound == nil {
+		if res := s.bindFree(); res < 0 {
+			return res
+		}
+	}
+	if s.local.Addr().IsUnspecified() {
+		s.local = netip.AddrPortFrom(s.sourceFor(to), s.local.Port())
+	}
+	return 0
+}
+
 func (s *socket) unbind() {
 	if b := s.bound; b != nil {
 		for i, o := range b.sockets {
@@ -232,128 +243,6 @@ func (s *socket) sourceFor(to netip.Addr) netip.Addr {
 	return netip.IPv6Loopback()
 }
 
-// unixName is a name of a Unix socket, and who has it.
-type unixName struct{ socket *socket }
-
-// unixNameOf is the name in an address, as the kernel has it; false if it has none.
-func unixNameOf(sa *sys.Sockaddr) (name string, ok bool) {
-	if sa.Family() != sys.AFUnix {
-		return "", false
-	}
-	raw := sa.Bytes()[2:]
-	if len(raw) > 0 && raw[0] != 0 {
-		for i, c := range raw {
-			if c == 0 {
-				raw = raw[:i]
-				break
-			}
-		}
-	}
-	return string(raw), true
-}
-
-// setUnixName puts a name into an address.
-func setUnixName(sa *sys.Sockaddr, name string) {
-	b := make([]byte, 2, 2+len(name)+1)
-	binary.NativeEndian.PutUint16(b, sys.AFUnix)
-	b = append(b, name...)
-	if name != "" && name[0] != 0 {
-		b = append(b, 0)
-	}
-	sa.SetBytes(b)
-}
-
-func (s *socket) bindName(to *sys.Sockaddr) int32 {
-	name, ok := unixNameOf(to)
-	if !ok {
-		return -sys.EINVAL
-	}
-	if s.file != nil {
-		return -sys.EINVAL
-	}
-	if name == "" { // a name of the kernel's choice
-		for i := 1; ; i++ {
-			name = "\x00" + string(appendHex(nil, i))
-			if s.h.names[name] == nil {
-				break
-			}
-		}
-	}
-	if name[0] == 0 {
-		if s.h.names[name] != nil {
-			return -sys.EADDRINUSE
-		}
-		s.file = &unixName{s}
-		s.h.names[name] = s.file
-	} else {
-		n, res := s.h.makeSocketFile(name)
-		if res < 0 {
-			return res
-		}
-		s.file = &unixName{s}
-		n.name = s.file
-	}
-	s.name = name
-	return 0
-}
-
-func appendHex(b []byte, n int) []byte {
-	const digits = "0123456789abcdef"
-	for shift := 16; shift >= 0; shift -= 4 {
-		b = append(b, digits[n>>shift&15])
-	}
-	return b
-}
-
-// named is the socket that has a name.
-func (h *Host) named(name string) (*socket, int32) {
-	var n *unixName
-	if name != "" && name[0] == 0 {
-		n = h.names[name]
-	} else {
-		var res int32
-		if n, res = h.socketFile(name); res < 0 {
-			return nil, res
-		}
-	}
-	if n == nil || n.socket == nil {
-		return nil, -sys.ECONNREFUSED
-	}
-	return n.socket, 0
-}
-
-func (s *socket) connectUnix(to *sys.Sockaddr) int32 {
-	name, ok := unixNameOf(to)
-	if !ok || name == "" {
-		return -sys.EINVAL
-	}
-	l, res := s.h.named(name)
-	switch {
-	case res < 0:
-		return res
-	case l.kind != s.kind:
-		return -int32(unix.EPROTOTYPE)
-	case l.state != listening:
-		return -sys.ECONNREFUSED
-	case len(l.queue) > l.backlog:
-		return -sys.EAGAIN
-	}
-	p := l.accepts(s)
-	s.peerName = name
-	s.join(p)
-	s.tell()
-	return 0
-}
-
-// Connect is for sockets of datagrams, and undoes connections.
-func (h *Host) Connect(fd int32, to *sys.Sockaddr) int32 {
-	s, _, res := find[*socket](h, fd, int32(unix.ENOTSOCK))
-	if res < 0 {
-		return res
-	}
-	return s.connect(to)
-}
-
 // Getsockname is the socket's own address.
 func (h *Host) Getsockname(fd int32, sa *sys.Sockaddr) int32 {
 	s, _, res := find[*socket](h, fd, int32(unix.ENOTSOCK))
@@ -391,160 +280,5 @@ func (h *Host) Getpeername(fd int32, sa *sys.Sockaddr) int32 {
 		return -sys.ENOTCONN
 	}
 	sa.Set(s.remote)
-	return 0
-}
-
-// option is a level and a name.
-type option struct{ level, name int }
-
-// known are the options that sockets have, with what they are at first.
-var known = map[option]int{
-	{sys.SolSocket, unix.SO_REUSEADDR}: 0, {sys.SolSocket, unix.SO_REUSEPORT}: 0, {sys.SolSocket, unix.SO_KEEPALIVE}: 0,
-	{sys.SolSocket, unix.SO_BROADCAST}: 0, {sys.SolSocket, unix.SO_SNDBUF}: sendSpace,
-	{sys.SolSocket, unix.SO_RCVBUF}: receiveSpace, {sys.SolSocket, unix.SO_RCVLOWAT}: 1,
-	{sys.SolSocket, unix.SO_PASSCRED}: 0, {sys.SolSocket, unix.SO_TIMESTAMPNS}: 0, {sys.SolSocket, unix.SO_MARK}: 0,
-	{sys.SolSocket, unix.SO_PRIORITY}: 0, {sys.SolSocket, unix.SO_RXQ_OVFL}: 0, {sys.SolSocket, unix.SO_BUSY_POLL}: 0,
-	{sys.SolSocket, unix.SO_ZEROCOPY}: 0, {sys.SolSocket, unix.SO_INCOMING_CPU}: 0,
-	{sys.ProtoTCP, unix.TCP_NODELAY}: 0, {sys.ProtoTCP, unix.TCP_CORK}: 0, {sys.ProtoTCP, unix.TCP_KEEPIDLE}: 7200,
-	{sys.ProtoTCP, unix.TCP_KEEPINTVL}: 75, {sys.ProtoTCP, unix.TCP_KEEPCNT}: 9, {sys.ProtoTCP, unix.TCP_QUICKACK}: 1,
-	{sys.ProtoTCP, unix.TCP_USER_TIMEOUT}: 0, {sys.ProtoTCP, unix.TCP_DEFER_ACCEPT}: 0,
-	{sys.ProtoTCP, unix.TCP_FASTOPEN}: 0, {sys.ProtoTCP, unix.TCP_NOTSENT_LOWAT}: 0,
-	{sys.ProtoTCP, unix.TCP_MAXSEG}:       1460,
-	{unix.IPPROTO_IPV6, unix.IPV6_V6ONLY}: 0, {cmsg.LevelIP, unix.IP_TOS}: 0, {cmsg.LevelIP, unix.IP_TTL}: 64,
-	{unix.IPPROTO_IPV6, unix.IPV6_TCLASS}: 0, {unix.IPPROTO_IPV6, unix.IPV6_UNICAST_HOPS}: 64,
-	{cmsg.LevelIP, unix.IP_MULTICAST_TTL}: 1, {cmsg.LevelIP, unix.IP_MULTICAST_LOOP}: 1,
-	{unix.IPPROTO_IPV6, unix.IPV6_MULTICAST_HOPS}: 1, {unix.IPPROTO_IPV6, unix.IPV6_MULTICAST_LOOP}: 1,
-}
-
-// optionOr is an option's value, or what it is at first.
-func (s *socket) optionOr(level, name, first int) int {
-	if v, ok := s.options[option{level, name}]; ok {
-		return v
-	}
-	return first
-}
-
-// Getsockopt is an option that is a number.
-func (h *Host) Getsockopt(fd int32, level, name int) (value, res int32) {
-	s, _, res := find[*socket](h, fd, int32(unix.ENOTSOCK))
-	if res < 0 {
-		return 0, res
-	}
-	if level == sys.SolSocket {
-		switch name {
-		case sys.SoType:
-			return int32(s.kind), 0
-		case sys.SoError:
-			return s.takeErr(), 0
-		case sys.SoDomain:
-			return int32(s.family), 0
-		case sys.SoProtocol:
-			return int32(s.protocol), 0
-		case sys.SoAcceptconn:
-			if s.state == listening {
-				return 1, 0
-			}
-			return 0, 0
-		}
-	}
-	first, ok := known[option{level, name}]
-	if !ok || level == sys.ProtoTCP && s.protocol != sys.ProtoTCP {
-		return 0, -int32(unix.ENOPROTOOPT)
-	}
-	return int32(s.optionOr(level, name, first)), 0
-}
-
-// Setsockopt sets one.
-func (h *Host) Setsockopt(fd int32, level, name, value int) int32 {
-	s, _, res := find[*socket](h, fd, int32(unix.ENOTSOCK))
-	if res < 0 {
-		return res
-	}
-	if _, ok := known[option{level, name}]; !ok || level == sys.ProtoTCP && s.protocol != sys.ProtoTCP {
-		return -int32(unix.ENOPROTOOPT)
-	}
-	if level == sys.SolSocket && (name == unix.SO_SNDBUF || name == unix.SO_RCVBUF) {
-		value = min(max(2*value, 4608), 2*sendSpace) // as the kernel doubles it
-	}
-	s.options[option{level, name}] = value
-	return 0
-}
-
-// GetsockoptBytes puts an option into p.
-func (h *Host) GetsockoptBytes(fd int32, level, name int, p []byte) int32 {
-	s, _, res := find[*socket](h, fd, int32(unix.ENOTSOCK))
-	if res < 0 {
-		return res
-	}
-	var b []byte
-	switch {
-	case level == sys.SolSocket && name == unix.SO_LINGER:
-		on := uint32(0)
-		if s.linger >= 0 {
-			on = 1
-		}
-		b = binary.NativeEndian.AppendUint32(b, on)
-		b = binary.NativeEndian.AppendUint32(b, uint32(max(s.linger, 0)))
-	case level == sys.SolSocket && name == sys.SoPeerCred:
-		if s.family != sys.AFUnix {
-			return -int32(unix.ENOPROTOOPT)
-		}
-		b = binary.NativeEndian.AppendUint32(b, uint32(s.cred.PID))
-		b = binary.NativeEndian.AppendUint32(b, s.cred.UID)
-		b = binary.NativeEndian.AppendUint32(b, s.cred.GID)
-	case level == sys.SolSocket && name == sys.SoMeminfo:
-		b = make([]byte, 9*4)
-		binary.NativeEndian.PutUint32(b[4:], uint32(s.rcvbuf()))
-		binary.NativeEndian.PutUint32(b[12:], uint32(s.sndbuf()))
-	default:
-		v, res := h.Getsockopt(fd, level, name)
-		if res < 0 {
-			return res
-		}
-		b = binary.NativeEndian.AppendUint32(b, uint32(v))
-	}
-	return int32(copy(p, b))
-}
-
-// SetsockoptBytes sets an option to bytes.
-func (h *Host) SetsockoptBytes(fd int32, level, name int, p []byte) int32 {
-	s, _, res := find[*socket](h, fd, int32(unix.ENOTSOCK))
-	if res < 0 {
-		return res
-	}
-	join := level == cmsg.LevelIP && name == unix.IP_ADD_MEMBERSHIP || level == unix.IPPROTO_IPV6 &&
-		name == unix.IPV6_ADD_MEMBERSHIP
-	leave := level == cmsg.LevelIP && name == unix.IP_DROP_MEMBERSHIP || level == unix.IPPROTO_IPV6 &&
-		name == unix.IPV6_DROP_MEMBERSHIP
-	switch group := string(p[:min(len(p), 4*4)]); {
-	case (join || leave) && s.kind != sys.SockDgram:
-		return -int32(unix.ENOPROTOOPT)
-	case join && s.groups[group]:
-		return -sys.EADDRINUSE
-	case join:
-		if s.groups == nil {
-			s.groups = map[string]bool{}
-		}
-		s.groups[group] = true
-		return 0
-	case leave && !s.groups[group]:
-		return -sys.EADDRNOTAVAIL
-	case leave:
-		delete(s.groups, group)
-		return 0
-	}
-	if len(p) != 4 {
-		return -int32(unix.ENOPROTOOPT)
-	}
-	return h.Setsockopt(fd, level, name, int(int32(binary.NativeEndian.Uint32(p))))
-}
-
-// SetLinger makes the end of a connection wait, or abort it with 0.
-func (h *Host) SetLinger(fd int32, seconds int) int32 {
-	s, _, res := find[*socket](h, fd, int32(unix.ENOTSOCK))
-	if res < 0 {
-		return res
-	}
-	s.linger = max(seconds, -1)
 	return 0
 }

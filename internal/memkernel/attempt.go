@@ -135,14 +135,9 @@ func (h *Host) recv(o *op.Op) int32 {
 	if res < 0 {
 		return res
 	}
-	var files []*openFile
-	if s.kind == sys.SockStream {
-		res, files = s.receive([][]byte{o.Buf}, o.CallFlags)
-	} else {
-		res, files, _ = s.take([][]byte{o.Buf}, nil, o.CallFlags)
-	}
+	n, files, _ := s.receives([][]byte{o.Buf}, nil, o.CallFlags)
 	dropAll(files)
-	return res
+	return n
 }
 
 func (h *Host) send(o *op.Op) int32 {
@@ -150,14 +145,11 @@ func (h *Host) send(o *op.Op) int32 {
 	if res < 0 {
 		return res
 	}
-	if s.kind == sys.SockStream {
-		return s.send([][]byte{o.Buf[o.Done:]}, nil)
-	}
 	var to *sys.Sockaddr
 	if o.Ext != nil && o.Ext.Named {
 		to = &o.Ext.Addr
 	}
-	return s.sendPacket([][]byte{o.Buf}, nil, to)
+	return s.sends([][]byte{o.Buf[o.Done:]}, nil, to)
 }
 
 // poll is what is ready of what is asked for.
@@ -191,12 +183,7 @@ func (h *Host) read(fd int32, bufs [][]byte, off int64) int32 {
 		if size(bufs) == 0 {
 			return 0
 		}
-		if x.kind == sys.SockStream {
-			n, files := x.receive(bufs, 0)
-			dropAll(files)
-			return n
-		}
-		n, files, _ := x.take(bufs, nil, 0)
+		n, files, _ := x.receives(bufs, nil, 0)
 		dropAll(files)
 		return n
 	case *file:
@@ -221,10 +208,7 @@ func (h *Host) write(fd int32, bufs [][]byte, off int64) int32 {
 		if off >= 0 {
 			return -int32(unix.ESPIPE)
 		}
-		if x.kind == sys.SockStream {
-			return x.send(bufs, nil)
-		}
-		return x.sendPacket(bufs, nil, nil)
+		return x.sends(bufs, nil, nil)
 	case *file:
 		return x.write(bufs, off)
 	}
@@ -258,12 +242,7 @@ func (h *Host) Receive(fd int32, p []byte) int32 {
 	if res < 0 {
 		return res
 	}
-	if s.kind != sys.SockStream {
-		n, files, _ := s.take([][]byte{p}, nil, 0)
-		dropAll(files)
-		return n
-	}
-	n, files := s.receive([][]byte{p}, 0)
+	n, files, _ := s.receives([][]byte{p}, nil, 0)
 	dropAll(files)
 	return n
 }
@@ -274,10 +253,7 @@ func (h *Host) Send(fd int32, p []byte) int32 {
 	if res < 0 {
 		return res
 	}
-	if s.kind != sys.SockStream {
-		return s.sendPacket([][]byte{p}, nil, nil)
-	}
-	return s.send([][]byte{p}, nil)
+	return s.sends([][]byte{p}, nil, nil)
 }
 
 // dropAll lets go of files that came where nobody asked for them.

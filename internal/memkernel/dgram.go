@@ -20,9 +20,7 @@ type packet struct {
 
 // drop lets go of what came with it.
 func (p *packet) drop() {
-	for _, f := range p.files {
-		f.drop()
-	}
+	dropAll(p.files)
 	p.files = nil
 }
 
@@ -62,13 +60,8 @@ func (s *socket) associate(to *sys.Sockaddr) int32 {
 		return -int32(unix.EAFNOSUPPORT)
 	}
 	at = s.resolved(at)
-	if s.bound == nil {
-		if res := s.bindFree(); res < 0 {
-			return res
-		}
-	}
-	if s.local.Addr().IsUnspecified() {
-		s.local = netip.AddrPortFrom(s.sourceFor(at.Addr()), s.local.Port())
+	if res := s.bindFor(at.Addr()); res < 0 {
+		return res
 	}
 	s.remote = at
 	return 0

@@ -61,14 +61,11 @@ func (h *Host) sendmsg(o *op.Op) int32 {
 	if len(files) > 0 && s.family != sys.AFUnix {
 		return -sys.EINVAL
 	}
-	if s.kind == sys.SockStream {
-		return s.send(bufs, files)
-	}
 	var to *sys.Sockaddr
 	if o.Ext.Named {
 		to = &o.Ext.Addr
 	}
-	return s.sendPacket(bufs, files, to)
+	return s.sends(bufs, files, to)
 }
 
 func (h *Host) recvmsg(o *op.Op) int32 {
@@ -76,14 +73,8 @@ func (h *Host) recvmsg(o *op.Op) int32 {
 	if res < 0 {
 		return res
 	}
-	var files []*openFile
-	var flags uint32
 	var from sys.Sockaddr
-	if s.kind == sys.SockStream {
-		res, files = s.receive(o.Ext.Message(), o.CallFlags)
-	} else {
-		res, files, flags = s.take(o.Ext.Message(), &from, o.CallFlags)
-	}
+	res, files, flags := s.receives(o.Ext.Message(), &from, o.CallFlags)
 	if res < 0 {
 		return res
 	}
@@ -103,12 +94,8 @@ func (h *Host) sendBatch(o *op.Op) int32 {
 	for i := from; i < to; i++ {
 		addr, control, bufs := b.Message(i)
 		files, res := h.files(control)
-		switch {
-		case res < 0:
-		case s.kind == sys.SockStream:
-			res = s.send(bufs, files)
-		default:
-			res = s.sendPacket(bufs, files, addr)
+		if res >= 0 {
+			res = s.sends(bufs, files, addr)
 		}
 		if res < 0 {
 			if i > from {
@@ -131,19 +118,12 @@ func (h *Host) receiveBatch(o *op.Op) int32 {
 	from, to := b.Bounds()
 	for i := from; i < to; i++ {
 		_, control, bufs := b.Message(i)
-		var files []*openFile
-		var flags uint32
 		var sender sys.Sockaddr
-		var n int32
-		if s.kind == sys.SockStream {
-			n, files = s.receive(bufs, o.CallFlags)
-		} else {
-			n, files, flags = s.take(bufs, &sender, o.CallFlags)
+		n, files, flags := s.receives(bufs, &sender, o.CallFlags)
+		if i > from && (n < 0 || n == 0 && s.kind != sys.SockDgram) {
+			return int32(i - from)
 		}
-		if n < 0 || n == 0 && s.kind != sys.SockDgram && i > from {
-			if i > from {
-				return int32(i - from)
-			}
+		if n < 0 {
 			return n
 		}
 		used, more := h.install(files, control)

@@ -1,0 +1,243 @@
+//go:build linux
+
+package memkernel
+
+import (
+	"slices"
+
+	"golang.org/x/sys/unix"
+
+	"ringo/internal/sys"
+)
+
+// file is an open inode.
+type file struct {
+	watchList
+	*inode
+	at int64 // the position
+	o  *openFile
+}
+
+func (f *file) ready() uint32 { return sys.PollIn | sys.PollOut }
+
+func (f *file) released() {
+	if f.opens--; f.opens == 0 && f.nlink == 0 {
+		f.free()
+	}
+	f.locks = slices.DeleteFunc(f.locks, func(l lock) bool { return l.owner == f.o })
+}
+
+// fileAt is a descriptor's open file.
+func (h *Host) fileAt(fd int32) (*file, int32) {
+	f, _, res := find[*file](h, fd, int32(unix.ESPIPE))
+	return f, res
+}
+
+// read reads into slices, at an offset or at the position.
+func (f *file) read(bufs [][]byte, off int64) int32 {
+	switch {
+	case f.isDir():
+		return -sys.EISDIR
+	case f.o.flags&sys.OAccmode == sys.OWronly, f.o.flags&unix.O_PATH != 0:
+		return -sys.EBADF
+	}
+	at := off
+	if off < 0 {
+		at = f.at
+	}
+	n := 0
+	for _, b := range bufs {
+		m := f.readFrom(b, at+int64(n))
+		if n += m; m < len(b) {
+			break
+		}
+	}
+	if off < 0 {
+		f.at += int64(n)
+	}
+	f.atime = f.h.w.Now()
+	return int32(n)
+}
+
+// write writes slices, at an offset, at the position or at the end.
+func (f *file) write(bufs [][]byte, off int64) int32 {
+	if f.o.flags&sys.OAccmode == 0 || f.o.flags&unix.O_PATH != 0 {
+		return -sys.EBADF
+	}
+	at := off
+	if off < 0 {
+		at = f.at
+	}
+	if f.o.flags&sys.OAppend != 0 {
+		at = f.size
+	}
+	n := 0
+	if at+int64(size(bufs)) > fileMax {
+		return -int32(unix.EFBIG)
+	}
+	for _, b := range bufs {
+		done := f.writeTo(b, at+int64(n))
+		if n += done; done < len(b) {
+			break
+		}
+	}
+	if n == 0 && size(bufs) > 0 {
+		return -sys.ENOSPC
+	}
+	if off < 0 {
+		f.at = at + int64(n)
+	}
+	if f.o.flags&unix.O_DSYNC != 0 { // which O_SYNC has as well
+		f.sync()
+	}
+	return int32(n)
+}
+
+// Lseek moves the position.
+func (h *Host) Lseek(fd int32, off int64, whence int) (at int64, res int32) {
+	f, res := h.fileAt(fd)
+	if res < 0 {
+		return 0, res
+	}
+	switch whence {
+	case unix.SEEK_SET:
+		at = off
+	case sys.SeekCur:
+		at = f.at + off
+	case unix.SEEK_END:
+		at = f.size + off
+	case sys.SeekData, sys.SeekHole:
+		if off < 0 || off >= f.size {
+			return 0, -int32(unix.ENXIO)
+		}
+		for at = off; at < f.size; at = (at/pageSize + 1) * pageSize {
+			if (f.pages[at/pageSize] != nil) == (whence == sys.SeekData) {
+				break
+			}
+		}
+		if at >= f.size {
+			if whence == sys.SeekData {
+				return 0, -int32(unix.ENXIO)
+			}
+			at = f.size
+		}
+	default:
+		return 0, -sys.EINVAL
+	}
+	if at < 0 {
+		return 0, -sys.EINVAL
+	}
+	f.at = at
+	return at, 0
+}
+
+// allocate is fallocate(2).
+func (f *file) allocate(mode uint32, off, n int64) int32 {
+	const known = unix.FALLOC_FL_KEEP_SIZE | unix.FALLOC_FL_PUNCH_HOLE | unix.FALLOC_FL_ZERO_RANGE
+	switch {
+	case f.o.flags&sys.OAccmode == 0:
+		return -sys.EBADF
+	case off < 0 || n <= 0:
+		return -sys.EINVAL
+	case mode&^known != 0, mode&unix.FALLOC_FL_PUNCH_HOLE != 0 && mode&unix.FALLOC_FL_KEEP_SIZE == 0:
+		return -sys.EOPNOTSUPP
+	case off+n > fileMax:
+		return -int32(unix.EFBIG)
+	}
+	if mode&(unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_ZERO_RANGE) != 0 {
+		for at := off; at < min(off+n, f.size); at = (at/pageSize + 1) * pageSize {
+			pg := f.pages[at/pageSize]
+			from, to := at%pageSize, min(pageSize, off+n-at/pageSize*pageSize)
+			switch {
+			case pg == nil:
+			case from == 0 && to == pageSize:
+				f.drop(at / pageSize)
+			default:
+				clear(pg[from:to])
+				f.soil(at / pageSize)
+			}
+		}
+	}
+	if mode&unix.FALLOC_FL_KEEP_SIZE == 0 {
+		f.size = max(f.size, off+n)
+	}
+	f.changed()
+	return 0
+}
+
+// truncate is ftruncate(2).
+func (f *file) truncate(size int64) int32 {
+	switch {
+	case f.o.flags&sys.OAccmode == 0, size < 0, f.mode&sys.SIfmt != unix.S_IFREG:
+		return -sys.EINVAL
+	case size > fileMax:
+		return -int32(unix.EFBIG)
+	}
+	f.resize(size)
+	return 0
+}
+
+// CopyRange copies between positions.
+func (h *Host) CopyRange(out, in int32, n int) int32 {
+	o, res := h.fileAt(out)
+	if res < 0 {
+		return res
+	}
+	i, res := h.fileAt(in)
+	if res < 0 {
+		return res
+	}
+	p := make([]byte, max(0, min(int64(n), i.size-i.at)))
+	if got := i.read([][]byte{p}, -1); got <= 0 {
+		return got
+	}
+	return o.write([][]byte{p}, -1)
+}
+
+// Clone is not offered, as on most file systems.
+func (h *Host) Clone(out, in int32) int32 {
+	if _, res := h.fileAt(out); res < 0 {
+		return res
+	}
+	if _, res := h.fileAt(in); res < 0 {
+		return res
+	}
+	return -sys.EOPNOTSUPP
+}
+
+// Resident is whether bytes are in memory: all that were written are.
+func (h *Host) Resident(fd int32, off, n int64) int32 {
+	f, res := h.fileAt(fd)
+	if res < 0 {
+		return res
+	}
+	for at := off; at < off+n; at = (at/pageSize + 1) * pageSize {
+		if f.pages[at/pageSize] == nil {
+			return 0
+		}
+	}
+	return 1
+}
+
+// SyncRange has a range written.
+func (h *Host) SyncRange(fd int32, off, n int64, flags int) int32 {
+	const all = unix.SYNC_FILE_RANGE_WAIT_BEFORE | unix.SYNC_FILE_RANGE_WRITE | unix.SYNC_FILE_RANGE_WAIT_AFTER
+	switch _, res := h.fileAt(fd); {
+	case res < 0:
+		return res
+	case flags&^all != 0, off < 0, n < 0:
+		return -sys.EINVAL
+	}
+	return 0
+}
+
+// Advise is taken note of.
+func (h *Host) Advise(fd int32, _, _ int64, advice int) int32 {
+	switch _, res := h.fileAt(fd); {
+	case res < 0:
+		return res
+	case advice < unix.FADV_NORMAL || advice > unix.FADV_NOREUSE:
+		return -sys.EINVAL
+	}
+	return 0
+}

@@ -1,0 +1,176 @@
+//go:build linux
+
+package memkernel
+
+import (
+	"net/netip"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ringo/internal/sys"
+)
+
+// Shutdown ends directions.
+func (h *Host) Shutdown(fd int32, how int) int32 {
+	s, _, res := find[*socket](h, fd, int32(unix.ENOTSOCK))
+	switch {
+	case res < 0:
+		return res
+	case how < unix.SHUT_RD || how > unix.SHUT_RDWR:
+		return -sys.EINVAL
+	case s.state == listening:
+		if how != unix.SHUT_WR { // which ends it
+			s.state = fresh
+			s.refuseQueued()
+			s.tell()
+		}
+		return 0
+	case s.kind == sys.SockDgram && s.family != sys.AFUnix && !s.remote.IsValid():
+		return -sys.ENOTCONN
+	case s.kind != sys.SockDgram && s.state != connected:
+		return -sys.ENOTCONN
+	}
+	if how != unix.SHUT_RD {
+		s.finish()
+	}
+	if how != unix.SHUT_WR {
+		s.shutIn = true
+		if s.family == sys.AFUnix && s.peer != nil && s.isStream() { // whose peer learns of it
+			s.peer.shutOut, s.peer.said = true, true
+			s.peer.tell()
+		}
+	}
+	s.tell()
+	return 0
+}
+
+// refuseQueued resets the connections that a listener has, and that nobody has accepted.
+func (s *socket) refuseQueued() {
+	for _, c := range s.queue {
+		c.gone = true
+		c.reset(0)
+	}
+	s.queue = nil
+}
+
+// finish says that nothing will follow, behind all that was accepted.
+func (s *socket) finish() {
+	if !s.shutOut {
+		s.shutOut = true
+		s.pump()
+	}
+}
+
+// settled notes that both directions of a connection have ended.
+func (s *socket) settled() {
+	if s.state == connected && s.family != sys.AFUnix {
+		s.state = closed
+	}
+}
+
+// released is the end of the last descriptor.
+func (s *socket) released() {
+	if s.gone {
+		return
+	}
+	s.gone = true
+	s.h.w.Drop(s.dial)
+	if s.state == listening {
+		s.refuseQueued()
+	}
+	s.unbind()
+	for _, p := range s.packets {
+		p.drop()
+	}
+	s.packets = nil
+	for _, r := range s.rights {
+		dropAll(r.files)
+	}
+	s.rights = nil
+	if s.peer == nil || s.state != connected && s.state != connecting {
+		return
+	}
+	switch {
+	case s.kind != sys.SockStream || s.family == sys.AFUnix:
+		unread := s.in.len() > 0
+		s.finish()
+		if p := s.peer; p != nil && s.family == sys.AFUnix && s.kind != sys.SockDgram {
+			if p.state = closed; unread {
+				p.err = sys.ECONNRESET
+			}
+			p.tell()
+		}
+	case s.linger == 0 || s.in.len() > 0 || s.state == connecting:
+		s.reset(0)
+	default:
+		s.finish()
+	}
+}
+
+// reset ends a connection at once, and has the peer hear of it. e is what this end is told.
+func (s *socket) reset(e int32) {
+	p := s.peer
+	s.state = closed
+	s.out, s.said, s.shutOut = stream{}, true, true
+	if s.way != nil {
+		s.way.stop()
+	}
+	if e != 0 && !s.gone {
+		s.err = e
+		s.tell()
+	}
+	if p == nil || p.gone && p.state == closed {
+		return
+	}
+	hear := func() {
+		if p.state == connecting {
+			p.fail(sys.ECONNREFUSED)
+			return
+		}
+		if p.state != connected {
+			return
+		}
+		p.state, p.out = closed, stream{}
+		if p.way != nil {
+			p.way.stop()
+		}
+		if p.err = sys.ECONNRESET; p.ended {
+			p.err = sys.EPIPE
+		}
+		p.shutOut, p.said = true, true
+		p.tell()
+	}
+	if s.way == nil {
+		hear()
+		return
+	}
+	s.way.send(40, hear)
+}
+
+// timedOut is the end of a connection whose peer answers nothing.
+func (s *socket) timedOut() {
+	s.state, s.out = closed, stream{}
+	s.err, s.shutOut, s.said = sys.ETIMEDOUT, true, true
+	s.tell()
+}
+
+// patience is how long it sends again what nobody answers.
+func (s *socket) patience() time.Duration {
+	if ms := s.options[option{sys.ProtoTCP, unix.TCP_USER_TIMEOUT}]; ms > 0 {
+		return time.Duration(ms) * time.Millisecond
+	}
+	return giveUp
+}
+
+// disconnect undoes a connection: connect(2) to AF_UNSPEC.
+func (s *socket) disconnect() int32 {
+	if s.state == connected || s.state == connecting {
+		s.reset(0)
+		s.h.w.Drop(s.dial)
+	}
+	s.state, s.peer, s.remote, s.way = fresh, nil, netip.AddrPort{}, nil
+	s.err, s.ended, s.shutIn, s.shutOut, s.said = 0, false, false, false, false
+	s.in = stream{}
+	return 0
+}

@@ -1,0 +1,110 @@
+//go:build linux
+
+package memkernel
+
+import (
+	"slices"
+
+	"golang.org/x/sys/unix"
+
+	"ringo/internal/sys"
+)
+
+// inode is a file of any sort.
+type inode struct {
+	h        *Host
+	ino      uint64
+	mode     uint32 // with the sort
+	uid, gid uint32
+	nlink    uint32
+	rdev     uint32
+	size     int64
+	pages    map[int64]*page
+	platter  platter // what a crash leaves of it
+	target   string  // of a symbolic link
+
+	entries []entry // of a directory, in the order in which they were made
+	cookie  int64   // of the last of them
+	parent  *inode  // of a directory
+
+	atime, mtime, ctime, btime int64
+	attrs                      []attr
+	locks                      []lock
+	fifo                       *pipe
+	name                       *unixName // of a socket's file
+	opens                      int
+}
+
+type entry struct {
+	name   string
+	cookie int64
+	*inode
+}
+
+type attr struct {
+	name  string
+	value []byte
+}
+
+func (h *Host) newInode(mode uint32) *inode {
+	h.inos++
+	now := h.w.Now()
+	n := &inode{h: h, ino: h.inos, mode: mode, nlink: 1, atime: now, mtime: now, ctime: now, btime: now}
+	switch mode & sys.SIfmt {
+	case sys.SIfdir:
+		n.nlink, n.parent = 2, n
+	case unix.S_IFREG:
+		n.pages = map[int64]*page{}
+	}
+	return n
+}
+
+func (n *inode) isDir() bool { return n.mode&sys.SIfmt == sys.SIfdir }
+
+// find is the entry of a name; nil: there is none.
+func (n *inode) find(name string) *inode {
+	switch name {
+	case ".":
+		return n
+	case "..":
+		return n.parent
+	}
+	if i := n.index(name); i >= 0 {
+		return n.entries[i].inode
+	}
+	return nil
+}
+
+func (n *inode) index(name string) int {
+	return slices.IndexFunc(n.entries, func(e entry) bool { return e.name == name })
+}
+
+// link adds an entry.
+func (n *inode) link(name string, x *inode) {
+	n.cookie++
+	n.entries = append(n.entries, entry{name, n.cookie, x})
+	n.h.noteName(n, name, x, false)
+	if x.isDir() {
+		x.parent = n
+		n.nlink++
+	}
+	n.changed()
+}
+
+// unlink takes an entry away.
+func (n *inode) unlink(name string) {
+	i := n.index(name)
+	x := n.entries[i].inode
+	n.entries = slices.Delete(n.entries, i, i+1)
+	n.h.noteName(n, name, x, true)
+	if x.isDir() {
+		n.nlink--
+	}
+	n.changed()
+}
+
+// changed notes that the content has.
+func (n *inode) changed() {
+	n.mtime = n.h.w.Now()
+	n.ctime = n.mtime
+}

@@ -1,0 +1,167 @@
+//go:build linux
+
+package memkernel
+
+import (
+	"encoding/binary"
+
+	"golang.org/x/sys/unix"
+
+	"ringo/internal/cmsg"
+	"ringo/internal/sys"
+)
+
+// option is a level and a name.
+type option struct{ level, name int }
+
+// known are the options that sockets have, with what they are at first.
+var known = map[option]int{
+	{sys.SolSocket, unix.SO_REUSEADDR}: 0, {sys.SolSocket, unix.SO_REUSEPORT}: 0, {sys.SolSocket, unix.SO_KEEPALIVE}: 0,
+	{sys.SolSocket, unix.SO_BROADCAST}: 0, {sys.SolSocket, unix.SO_SNDBUF}: sendSpace,
+	{sys.SolSocket, unix.SO_RCVBUF}: receiveSpace, {sys.SolSocket, unix.SO_RCVLOWAT}: 1,
+	{sys.SolSocket, unix.SO_PASSCRED}: 0, {sys.SolSocket, unix.SO_TIMESTAMPNS}: 0, {sys.SolSocket, unix.SO_MARK}: 0,
+	{sys.SolSocket, unix.SO_PRIORITY}: 0, {sys.SolSocket, unix.SO_RXQ_OVFL}: 0, {sys.SolSocket, unix.SO_BUSY_POLL}: 0,
+	{sys.SolSocket, unix.SO_ZEROCOPY}: 0, {sys.SolSocket, unix.SO_INCOMING_CPU}: 0,
+	{sys.ProtoTCP, unix.TCP_NODELAY}: 0, {sys.ProtoTCP, unix.TCP_CORK}: 0, {sys.ProtoTCP, unix.TCP_KEEPIDLE}: 7200,
+	{sys.ProtoTCP, unix.TCP_KEEPINTVL}: 75, {sys.ProtoTCP, unix.TCP_KEEPCNT}: 9, {sys.ProtoTCP, unix.TCP_QUICKACK}: 1,
+	{sys.ProtoTCP, unix.TCP_USER_TIMEOUT}: 0, {sys.ProtoTCP, unix.TCP_DEFER_ACCEPT}: 0,
+	{sys.ProtoTCP, unix.TCP_FASTOPEN}: 0, {sys.ProtoTCP, unix.TCP_NOTSENT_LOWAT}: 0,
+	{sys.ProtoTCP, unix.TCP_MAXSEG}:       1460,
+	{unix.IPPROTO_IPV6, unix.IPV6_V6ONLY}: 0, {cmsg.LevelIP, unix.IP_TOS}: 0, {cmsg.LevelIP, unix.IP_TTL}: 64,
+	{unix.IPPROTO_IPV6, unix.IPV6_TCLASS}: 0, {unix.IPPROTO_IPV6, unix.IPV6_UNICAST_HOPS}: 64,
+	{cmsg.LevelIP, unix.IP_MULTICAST_TTL}: 1, {cmsg.LevelIP, unix.IP_MULTICAST_LOOP}: 1,
+	{unix.IPPROTO_IPV6, unix.IPV6_MULTICAST_HOPS}: 1, {unix.IPPROTO_IPV6, unix.IPV6_MULTICAST_LOOP}: 1,
+}
+
+// optionOr is an option's value, or what it is at first.
+func (s *socket) optionOr(level, name, first int) int {
+	if v, ok := s.options[option{level, name}]; ok {
+		return v
+	}
+	return first
+}
+
+// Getsockopt is an option that is a number.
+func (h *Host) Getsockopt(fd int32, level, name int) (value, res int32) {
+	s, _, res := find[*socket](h, fd, int32(unix.ENOTSOCK))
+	if res < 0 {
+		return 0, res
+	}
+	if level == sys.SolSocket {
+		switch name {
+		case sys.SoType:
+			return int32(s.kind), 0
+		case sys.SoError:
+			return s.takeErr(), 0
+		case sys.SoDomain:
+			return int32(s.family), 0
+		case sys.SoProtocol:
+			return int32(s.protocol), 0
+		case sys.SoAcceptconn:
+			if s.state == listening {
+				return 1, 0
+			}
+			return 0, 0
+		}
+	}
+	first, ok := known[option{level, name}]
+	if !ok || level == sys.ProtoTCP && s.protocol != sys.ProtoTCP {
+		return 0, -int32(unix.ENOPROTOOPT)
+	}
+	return int32(s.optionOr(level, name, first)), 0
+}
+
+// Setsockopt sets one.
+func (h *Host) Setsockopt(fd int32, level, name, value int) int32 {
+	s, _, res := find[*socket](h, fd, int32(unix.ENOTSOCK))
+	if res < 0 {
+		return res
+	}
+	if _, ok := known[option{level, name}]; !ok || level == sys.ProtoTCP && s.protocol != sys.ProtoTCP {
+		return -int32(unix.ENOPROTOOPT)
+	}
+	if level == sys.SolSocket && (name == unix.SO_SNDBUF || name == unix.SO_RCVBUF) {
+		value = min(max(2*value, 4608), 2*sendSpace) // as the kernel doubles it
+	}
+	s.options[option{level, name}] = value
+	return 0
+}
+
+// GetsockoptBytes puts an option into p.
+func (h *Host) GetsockoptBytes(fd int32, level, name int, p []byte) int32 {
+	s, _, res := find[*socket](h, fd, int32(unix.ENOTSOCK))
+	if res < 0 {
+		return res
+	}
+	var b []byte
+	switch {
+	case level == sys.SolSocket && name == unix.SO_LINGER:
+		on := uint32(0)
+		if s.linger >= 0 {
+			on = 1
+		}
+		b = binary.NativeEndian.AppendUint32(b, on)
+		b = binary.NativeEndian.AppendUint32(b, uint32(max(s.linger, 0)))
+	case level == sys.SolSocket && name == sys.SoPeerCred:
+		if s.family != sys.AFUnix {
+			return -int32(unix.ENOPROTOOPT)
+		}
+		b = binary.NativeEndian.AppendUint32(b, uint32(s.cred.PID))
+		b = binary.NativeEndian.AppendUint32(b, s.cred.UID)
+		b = binary.NativeEndian.AppendUint32(b, s.cred.GID)
+	case level == sys.SolSocket && name == sys.SoMeminfo:
+		b = make([]byte, 9*4)
+		binary.NativeEndian.PutUint32(b[4:], uint32(s.rcvbuf()))
+		binary.NativeEndian.PutUint32(b[12:], uint32(s.sndbuf()))
+	default:
+		v, res := h.Getsockopt(fd, level, name)
+		if res < 0 {
+			return res
+		}
+		b = binary.NativeEndian.AppendUint32(b, uint32(v))
+	}
+	return int32(copy(p, b))
+}
+
+// SetsockoptBytes sets an option to bytes.
+func (h *Host) SetsockoptBytes(fd int32, level, name int, p []byte) int32 {
+	s, _, res := find[*socket](h, fd, int32(unix.ENOTSOCK))
+	if res < 0 {
+		return res
+	}
+	join := level == cmsg.LevelIP && name == unix.IP_ADD_MEMBERSHIP || level == unix.IPPROTO_IPV6 &&
+		name == unix.IPV6_ADD_MEMBERSHIP
+	leave := level == cmsg.LevelIP && name == unix.IP_DROP_MEMBERSHIP || level == unix.IPPROTO_IPV6 &&
+		name == unix.IPV6_DROP_MEMBERSHIP
+	switch group := string(p[:min(len(p), 4*4)]); {
+	case (join || leave) && s.kind != sys.SockDgram:
+		return -int32(unix.ENOPROTOOPT)
+	case join && s.groups[group]:
+		return -sys.EADDRINUSE
+	case join:
+		if s.groups == nil {
+			s.groups = map[string]bool{}
+		}
+		s.groups[group] = true
+		return 0
+	case leave && !s.groups[group]:
+		return -sys.EADDRNOTAVAIL
+	case leave:
+		delete(s.groups, group)
+		return 0
+	}
+	if len(p) != 4 {
+		return -int32(unix.ENOPROTOOPT)
+	}
+	return h.Setsockopt(fd, level, name, int(int32(binary.NativeEndian.Uint32(p))))
+}
+
+// SetLinger makes the end of a connection wait, or abort it with 0.
+func (h *Host) SetLinger(fd int32, seconds int) int32 {
+	s, _, res := find[*socket](h, fd, int32(unix.ENOTSOCK))
+	if res < 0 {
+		return res
+	}
+	s.linger = max(seconds, -1)
+	return 0
+}

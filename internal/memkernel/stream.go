@@ -1,0 +1,208 @@
+//go:build linux
+
+package memkernel
+
+import (
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ringo/internal/sys"
+)
+
+// rightsAt are descriptors that come with a byte of a stream.
+type rightsAt struct {
+	at    uint64 // that byte, counted from the first
+	files []*openFile
+}
+
+// send accepts bytes of a stream.
+func (s *socket) send(bufs [][]byte, files []*openFile) int32 {
+	switch {
+	case s.state == listening, s.state == fresh, s.state == connecting:
+		if e := s.takeErr(); e != 0 {
+			return -e
+		}
+		if s.state == connecting {
+			return -sys.EAGAIN
+		}
+		if s.family == sys.AFUnix {
+			return -sys.ENOTCONN
+		}
+		return -sys.EPIPE
+	case s.err != 0:
+		return -s.takeErr()
+	case s.shutOut, s.state == closed:
+		return -sys.EPIPE
+	}
+	total, room := size(bufs), s.sendRoom()
+	if total == 0 {
+		return 0
+	}
+	if room <= 0 {
+		return -sys.EAGAIN
+	}
+	if len(files) > 0 && s.peer != nil {
+		at := s.peer.seen + uint64(s.peer.in.len()+s.flying+s.out.len())
+		for _, f := range files {
+			f.refs++
+		}
+		s.peer.rights = append(s.peer.rights, rightsAt{at, files})
+	}
+	n := 0
+	for _, b := range bufs {
+		b = b[:min(len(b), room-n)]
+		s.out.put(b)
+		n += len(b)
+	}
+	s.pump()
+	return int32(n)
+}
+
+// pump sends what has been accepted, as far as the peer has room.
+func (s *socket) pump() {
+	p := s.peer
+	if p == nil || s.way == nil || s.said || s.state != connected {
+		return
+	}
+	for s.out.len() > 0 {
+		room := p.rcvbuf() - p.in.len() - s.flying
+		if p.gone || p.shutIn && s.family != sys.AFUnix {
+			room = s.out.len() // it arrives, and is refused or dropped
+		}
+		if room <= 0 {
+			return
+		}
+		data := s.out.cut(min(room, segmentMax))
+		s.flying += len(data)
+		s.way.send(len(data)+40, func() {
+			s.flying -= len(data)
+			p.arrived(data)
+			if s.sendRoom() >= s.sndbuf()/3 {
+				s.tell()
+			}
+		})
+		if s.state != connected {
+			return
+		}
+	}
+	if s.shutOut && !s.said {
+		s.said = true
+		s.way.send(40, func() {
+			p.ended = true
+			if p.said && s.ended {
+				p.settled()
+				s.settled()
+				s.tell()
+			}
+			p.tell()
+		})
+	}
+}
+
+// segmentMax is how many bytes travel as one.
+const segmentMax = 1 << 16
+
+// arrived takes in bytes of the peer's.
+func (s *socket) arrived(data []byte) {
+	switch {
+	case s.h.down:
+	case (s.gone || s.shutIn && s.said) && s.state == connected && s.family != sys.AFUnix:
+		s.reset(sys.ECONNRESET) // nobody will read them, which the peer is told
+	case s.gone, s.shutIn, s.state == closed:
+	default:
+		s.in.put(data)
+		s.tell()
+	}
+}
+
+// receive takes bytes of a stream.
+func (s *socket) receive(bufs [][]byte, flags uint32) (n int32, files []*openFile) {
+	if s.state == listening || s.state == fresh || s.state == connecting {
+		if e := s.takeErr(); e != 0 {
+			return -e, nil
+		}
+		if s.family == sys.AFUnix {
+			return -sys.EINVAL, nil
+		}
+		return -sys.ENOTCONN, nil
+	}
+	if s.in.len() == 0 {
+		switch {
+		case s.ended:
+			return 0, nil
+		case s.err != 0:
+			return -s.takeErr(), nil
+		case s.shutIn, s.state == closed:
+			return 0, nil
+		}
+		return -sys.EAGAIN, nil
+	}
+	// A message with descriptors is not joined with what comes before or after it.
+	limit := s.in.len()
+	if len(s.rights) > 0 {
+		if at := s.rights[0].at; at > s.seen {
+			limit = min(limit, int(at-s.seen))
+		} else if len(s.rights) > 1 {
+			limit = min(limit, int(s.rights[1].at-s.seen))
+		}
+	}
+	var total int
+	if flags&sys.MsgPeek != 0 {
+		p := make([]byte, min(limit, size(bufs)))
+		s.in.peek(p)
+		return int32(scatter(bufs, p)), nil
+	}
+	if len(s.rights) > 0 && s.rights[0].at <= s.seen {
+		files = s.rights[0].files
+		s.rights = s.rights[1:]
+	}
+	for _, b := range bufs {
+		if total == limit {
+			break
+		}
+		total += s.in.take(b[:min(len(b), limit-total)])
+	}
+	s.seen += uint64(total)
+	if s.peer != nil {
+		s.peer.opened()
+	}
+	return int32(total), files
+}
+
+// opened tells the sender that there is room again, which travels as long as all else does.
+func (s *socket) opened() {
+	if s.out.len() == 0 {
+		return
+	}
+	n := s.h.net
+	if n.near(s.h, s.peer.h) {
+		s.pump()
+		return
+	}
+	if l := n.link(s.peer.h, s.h); !l.Cut {
+		n.w.After(n.delay(l, s.peer.h, s.h, 40), s.pump)
+		return
+	}
+	n.w.After(retransmitFirst, s.probe)
+}
+
+// probe asks for room while the window is shut and nothing passes.
+func (s *socket) probe() {
+	if s.out.len() > 0 && s.state == connected {
+		s.pump()
+		if s.out.len() > 0 && s.flying == 0 {
+			s.h.w.After(5*time.Second, s.probe)
+		}
+	}
+}
+
+// Peek reads what has come.
+func (h *Host) Peek(fd int32, p []byte) int32 {
+	s, _, res := find[*socket](h, fd, int32(unix.ENOTSOCK))
+	if res < 0 {
+		return res
+	}
+	n, _, _ := s.receives([][]byte{p}, nil, sys.MsgPeek)
+	return n
+}
