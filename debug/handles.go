@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"net/netip"
 	"strings"
-	"time"
 
 	"ringo/internal/loop"
 )
@@ -58,82 +57,65 @@ var handleOrders = map[string]func(a, b *shownHandle) int{
 
 // handles lists what is open on the loops.
 func handles(q *query) (any, error) {
-	which, err := q.wanted()
+	list, err := listOf(q, handleOrders, "-age")
 	if err != nil {
 		return nil, err
 	}
-	n, err := q.rows()
-	if err != nil {
-		return nil, err
-	}
-	order, err := sorting(q, handleOrders, "-age")
-	if err != nil {
-		return nil, err
-	}
-	keeps := q.filter()
-	sum := handleSum{kinds: map[string]int{}, rows: &first[shownHandle]{n: n, order: order}, held: []string{}}
-	begun := time.Now()
-	for _, l := range which {
+	sum, held := handleSum{listing: list, kinds: map[string]int{}}, []string{}
+	for _, l := range list.loops {
 		name, part := loopName(l), sum.part()
 		ok := (*loop.Loop)(l).EachHandleInfo(func(i *loop.HandleInfo) {
 			h := &shownHandle{*i, name}
 			part.total++
-			if keeps != nil && !keeps(h.Kind, h.State, h.local(), h.remote()) {
+			if part.keeps != nil && !part.keeps(h.Kind, h.State, h.local(), h.remote()) {
 				return
 			}
-			part.add(h)
+			part.count(h)
 		})
 		if !ok {
-			sum.held = append(sum.held, name) // and what it tells now comes too late
+			held = append(held, name) // and what it tells now comes too late
 			continue
 		}
 		sum.merge(part)
 	}
-	list := []handle{}
-	for _, h := range sum.rows.sorted() {
-		list = append(list, handle{
+	rows := []handle{}
+	for _, h := range list.rows.sorted() {
+		rows = append(rows, handle{
 			Loop: h.loop, Kind: h.Kind, Network: h.Network, State: h.State, FD: int(h.FD), Local: h.local(),
 			Remote: h.remote(), Reading: h.In, Writing: h.Out, Age: int64(h.Age), Unread: h.Unread, Unsent: h.Unsent,
 			Leases: h.Leases,
 		})
 	}
-	return map[string]any{
-		"now": moment(time.Now()), "total": sum.total, "matched": sum.matched, "kinds": sum.kinds,
-		"unread": sum.unread, "unsent": sum.unsent, "handles": list, "held": sum.held,
-		"took": int64(time.Since(begun)),
-	}, nil
+	return list.answer(map[string]any{
+		"handles": rows, "kinds": sum.kinds, "unread": sum.unread, "unsent": sum.unsent, "held": held,
+	}), nil
 }
 
 // handleSum counts handles, and keeps the first of them.
 type handleSum struct {
-	total, matched int
+	*listing[shownHandle]
 	unread, unsent int
 	kinds          map[string]int
-	rows           *first[shownHandle]
-	held           []string
 }
 
 // part is a sum for one loop, which may not answer to the end.
 func (s *handleSum) part() *handleSum {
-	return &handleSum{kinds: map[string]int{}, rows: &first[shownHandle]{n: s.rows.n, order: s.rows.order}}
+	return &handleSum{listing: s.listing.part(), kinds: map[string]int{}}
 }
 
-func (s *handleSum) add(h *shownHandle) {
-	s.matched++
+func (s *handleSum) count(h *shownHandle) {
 	s.kinds[h.Kind]++
 	s.unsent += h.Unsent
 	if h.Kind != "listener" {
 		s.unread += h.Unread
 	}
-	s.rows.add(h)
+	s.add(h)
 }
 
 func (s *handleSum) merge(o *handleSum) {
-	s.total, s.matched, s.unread, s.unsent = s.total+o.total, s.matched+o.matched, s.unread+o.unread, s.unsent+o.unsent
+	s.listing.merge(o.listing)
+	s.unread, s.unsent = s.unread+o.unread, s.unsent+o.unsent
 	for kind, n := range o.kinds {
 		s.kinds[kind] += n
-	}
-	for i := range o.rows.rows {
-		s.rows.add(&o.rows.rows[i])
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"slices"
 	"strings"
-	"time"
 
 	"ringo/internal/loop"
 )
@@ -38,35 +37,24 @@ var opOrders = map[string]func(a, b *operation) int{
 
 // ops lists the operations in flight.
 func ops(q *query) (any, error) {
-	which, err := q.wanted()
+	list, err := listOf(q, opOrders, "fd")
 	if err != nil {
 		return nil, err
 	}
-	n, err := q.rows()
-	if err != nil {
-		return nil, err
-	}
-	order, err := sorting(q, opOrders, "fd")
-	if err != nil {
-		return nil, err
-	}
-	keeps := q.filter()
-	rows := &first[operation]{n: n, order: order}
-	kinds, total, matched, held, begun := map[string]*opKind{}, 0, 0, []string{}, time.Now()
-	for _, l := range which {
+	kinds, held := map[string]*opKind{}, []string{}
+	for _, l := range list.loops {
 		name := loopName(l)
 		found, ok := (*loop.Loop)(l).OpInfos()
 		if !ok {
 			held = append(held, name)
 		}
-		total += len(found)
+		list.total += len(found)
 		for _, o := range found {
 			row := operation{name, o.Op, o.State, int(o.FD), o.Bytes, o.Multishot, o.Canceled}
-			if keeps != nil && !keeps(row.Op, row.State) {
+			if list.keeps != nil && !list.keeps(row.Op, row.State) {
 				continue
 			}
-			matched++
-			rows.add(&row)
+			list.add(&row)
 			k := kinds[o.Op]
 			if k == nil {
 				k = &opKind{Op: o.Op}
@@ -82,10 +70,9 @@ func ops(q *query) (any, error) {
 	slices.SortFunc(all, func(a, b opKind) int {
 		return cmp.Or(cmp.Compare(b.InFlight, a.InFlight), strings.Compare(a.Op, b.Op))
 	})
-	return map[string]any{
-		"now": moment(time.Now()), "total": total, "matched": matched, "kinds": all,
-		"ops": append([]operation{}, rows.sorted()...), "held": held, "took": int64(time.Since(begun)),
-	}, nil
+	return list.answer(map[string]any{
+		"ops": append([]operation{}, list.rows.sorted()...), "kinds": all, "held": held,
+	}), nil
 }
 
 func (k *opKind) add(o *operation) {

@@ -38,7 +38,6 @@ type taskGroup struct {
 	Count  int    `json:"count"`
 	Oldest int64  `json:"oldest"` // since
 	Stack  int    `json:"stack"`  // bytes, of all
-
 }
 
 // groupsMax bounds the groups; what is in none is counted all the same.
@@ -72,47 +71,33 @@ var taskOrders = map[string]func(a, b *shownTask) int{
 
 // tasks lists the loops' tasks.
 func tasks(q *query) (any, error) {
-	which, err := q.wanted()
+	list, err := listOf(q, taskOrders, "-since")
 	if err != nil {
 		return nil, err
 	}
-	n, err := q.rows()
-	if err != nil {
-		return nil, err
-	}
-	order, err := sorting(q, taskOrders, "-since")
-	if err != nil {
-		return nil, err
-	}
-	keeps := q.filter()
-	rows := &first[shownTask]{n: n, order: order}
 	groups := &grouping{by: map[groupKey]*taskGroup{}}
-	states, total, matched, begun := map[string]int{}, 0, 0, time.Now()
+	states := map[string]int{}
 	t := new(shownTask) // one for all: there may be many
-	for _, l := range which {
+	for _, l := range list.loops {
 		(*loop.Loop)(l).Meter() // for who asks again
 		name, found := loopName(l), (*loop.Loop)(l).Tasks()
-		total += len(found)
+		list.total += len(found)
 		now := time.Now()
 		for i := range found {
 			*t = shownTask{&found[i], name, now}
-			if keeps != nil && !keeps(t.Name(), t.waits(), t.State.String()) {
+			if list.keeps != nil && !list.keeps(t.Name(), t.waits(), t.State.String()) {
 				continue
 			}
-			matched++
 			states[t.State.String()]++
 			groups.add(t)
-			rows.add(t)
+			list.add(t)
 		}
 	}
-	list := []task{}
-	for _, t := range rows.sorted() {
-		list = append(list, t.row())
+	rows := []task{}
+	for _, t := range list.rows.sorted() {
+		rows = append(rows, t.row())
 	}
-	return map[string]any{
-		"now": moment(time.Now()), "total": total, "matched": matched, "states": states, "groups": groups.largest(),
-		"tasks": list, "took": int64(time.Since(begun)),
-	}, nil
+	return list.answer(map[string]any{"tasks": rows, "states": states, "groups": groups.largest()}), nil
 }
 
 // waits is what it waits for, or how its loop is held.
