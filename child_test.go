@@ -1,10 +1,15 @@
 package ringo_test
 
 import (
+	"bufio"
 	"errors"
+	"fmt"
+	"io"
 	"os"
 	"os/exec"
+	"strings"
 	"testing"
+	"time"
 )
 
 // childEnv says what the test binary shall be when it is not to run tests.
@@ -42,4 +47,35 @@ func output(t *testing.T, cmd *exec.Cmd) (text string, code int) {
 		t.Fatal(err)
 	}
 	return string(out), cmd.ProcessState.ExitCode()
+}
+
+// saysUntil runs a child that ends when a line comes in, sends it one when until reports of a line on its stderr that
+// this was enough, and gives all that it said there.
+func saysUntil(t *testing.T, cmd *exec.Cmd, until func(line string) bool) string {
+	t.Helper()
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	alarm := time.AfterFunc(limit, func() { io.WriteString(in, "go on\n") })
+	defer alarm.Stop()
+	var said strings.Builder
+	lines := bufio.NewScanner(text)
+	for lines.Scan() {
+		fmt.Fprintln(&said, lines.Text())
+		if until(lines.Text()) {
+			io.WriteString(in, "go on\n")
+		}
+	}
+	if err := errors.Join(lines.Err(), cmd.Wait()); err != nil {
+		t.Error(err)
+	}
+	return said.String()
 }

@@ -5,7 +5,6 @@ package ringo_test
 import (
 	"bufio"
 	"context"
-	"io"
 	"os"
 	"strings"
 	"testing"
@@ -17,10 +16,11 @@ import (
 // purse is something that tasks lock.
 type purse struct{ mu ringo.Mutex }
 
-// transfer locks one, parks, and wants the other. Somebody else unlocks both.
-func transfer(l *ringo.Loop, from, to *purse) {
+// transfer locks one, waits until all have theirs, and wants the other. Somebody else unlocks both.
+func transfer(from, to *purse, all *ringo.WaitGroup) {
 	from.mu.Lock()
-	l.Sleep(time.Millisecond)
+	all.Done()
+	all.Wait()
 	to.mu.Lock()
 }
 
@@ -40,18 +40,20 @@ func init() {
 		cfg := small(os.Getenv("RINGO_TEST_DRIVER"))
 		cfg.Loops = 2
 		var p [6]purse
+		var all ringo.WaitGroup
+		all.Add(map[string]int{"two": 2, "across": 4}[os.Getenv("RINGO_TEST_CIRCLE")])
 		ringo.Run(context.Background(), &cfg, func(l *ringo.Loop) error {
 			first := l.Index() == 0
 			switch os.Getenv("RINGO_TEST_CIRCLE") {
 			case "two":
 				if first {
-					l.Go(func() { transfer(l, &p[0], &p[1]) })
-					l.Go(func() { transfer(l, &p[1], &p[0]) })
+					l.Go(func() { transfer(&p[0], &p[1], &all) })
+					l.Go(func() { transfer(&p[1], &p[0], &all) })
 				}
 			case "across":
 				i := 2 * l.Index()
-				l.Go(func() { transfer(l, &p[i], &p[i+1]) })
-				l.Go(func() { transfer(l, &p[i+1], &p[(i+2)%4]) })
+				l.Go(func() { transfer(&p[i], &p[i+1], &all) })
+				l.Go(func() { transfer(&p[i+1], &p[(i+2)%4], &all) })
 			case "itself":
 				if first {
 					l.Go(func() { transferPatiently(l, &p[2], &p[3]) })
@@ -95,38 +97,18 @@ func TestDeadlocksOfMutexes(t *testing.T) {
 			eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 				cmd := child(t, "deadlock", "RINGO_TEST_DRIVER="+cfg.Driver, "RINGO_DRIVER=",
 					"RINGO_TEST_CIRCLE="+c.name)
-				in, err := cmd.StdinPipe()
-				if err != nil {
-					t.Fatal(err)
-				}
-				text, err := cmd.StderrPipe()
-				if err != nil {
-					t.Fatal(err)
-				}
-				if err := cmd.Start(); err != nil {
-					t.Fatal(err)
-				}
-				alarm := time.AfterFunc(limit, func() { io.WriteString(in, "go on\n") })
-				defer alarm.Stop()
-				lines := bufio.NewScanner(text)
-				var said strings.Builder
-				for deadlock := false; lines.Scan(); {
-					said.WriteString(lines.Text() + "\n")
-					deadlock = deadlock || strings.HasPrefix(lines.Text(), "ringo: deadlock")
-					if deadlock && lines.Text() == "ringo/internal/loop.(*worker).serve" { // the end of a stack
-						io.WriteString(in, "go on\n")
-					}
-				}
-				if err := cmd.Wait(); err != nil {
-					t.Error(err)
-				}
+				deadlock := false
+				said := saysUntil(t, cmd, func(line string) bool {
+					deadlock = deadlock || strings.HasPrefix(line, "ringo: deadlock")
+					return deadlock && line == "ringo/internal/loop.(*worker).serve" // the end of a stack
+				})
 				for _, want := range c.want {
-					if !strings.Contains(said.String(), want) {
-						t.Errorf("no %q in:\n%s", want, said.String())
+					if !strings.Contains(said, want) {
+						t.Errorf("no %q in:\n%s", want, said)
 					}
 				}
-				if n := strings.Count(said.String(), "ringo: deadlock"); n != 1 {
-					t.Errorf("%d deadlocks:\n%s", n, said.String())
+				if n := strings.Count(said, "ringo: deadlock"); n != 1 {
+					t.Errorf("%d deadlocks:\n%s", n, said)
 				}
 			})
 		})

@@ -54,34 +54,13 @@ func init() {
 // it quiet.
 func TestStallsGoToStderr(t *testing.T) {
 	cmd := child(t, "held", "RINGO_TEST_DRIVER="+anyDriver(t).Driver)
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	text, err := cmd.StderrPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	alarm := time.AfterFunc(limit, func() { io.WriteString(in, "go on\n") })
-	defer alarm.Stop()
-	lines := bufio.NewScanner(text)
-	var said strings.Builder
-	for lines.Scan() {
-		fmt.Fprintln(&said, lines.Text())
-		if strings.Contains(lines.Text(), "created by iter.Pull") { // near the end of the stack
-			io.WriteString(in, "go on\n")
-		}
-	}
-	if err := cmd.Wait(); err != nil {
-		t.Error(err)
-	}
+	said := saysUntil(t, cmd, func(line string) bool {
+		return strings.Contains(line, "created by iter.Pull") // near the end of the stack
+	})
 	for _, want := range []string{"ringo: loop 0 ", "100ms", "A task may wait only through Ringo",
 		"bufio.(*Reader).ReadString"} {
-		if !strings.Contains(said.String(), want) {
-			t.Errorf("no %q in %q", want, said.String())
+		if !strings.Contains(said, want) {
+			t.Errorf("no %q in %q", want, said)
 		}
 	}
 }
