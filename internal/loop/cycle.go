@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"ringo/internal/gmark"
-	"ringo/internal/peek"
 )
 
 // Tasks that wait for locks of each other, in a circle, wait for ever, on one loop or on several. A lock knows which
@@ -227,7 +226,7 @@ func (w *watcher) circleText(c []lockWait, now int64) string {
 	}
 	b.WriteString("That ends only if somebody else unlocks. LockContext is Lock with a wait that can be ended.\n")
 	var t trace
-	if !peek.Works() && runtime.NumGoroutine() <= stacksMax {
+	if !peeks() && runtime.NumGoroutine() <= stacksMax {
 		t = takeTrace()
 	}
 	for _, o := range c {

@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"ringo/internal/driver"
-	"ringo/internal/peek"
 )
 
 // Driver gives the tests what the loop runs on.
@@ -75,7 +74,20 @@ const PlacesMax = placesMax
 const RecentWindow = recentWindow
 
 // Peeks reports whether a goroutine can be looked at alone.
-func Peeks() bool { return peek.Works() }
+func Peeks() bool { return peeks() }
+
+// SetPeeksNever has watchers that look later find everything by all stacks.
+func SetPeeksNever() (restore func()) {
+	was := peeks
+	peeks = func() bool { return false }
+	return func() { peeks = was }
+}
+
+// WhileHeld is what Stats gives if the loop does not answer.
+func WhileHeld(l *Loop) Stats { return l.whileHeld() }
+
+// Stalls is how many the loop has had. For tasks.
+func Stalls(l *Loop) uint64 { return l.stats.Stalls }
 
 // HoldList is the holds of a loop.
 type HoldList struct{ h holds }

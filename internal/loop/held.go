@@ -33,22 +33,20 @@ func (l *Loop) whileHeld() Stats {
 		s = *last
 	}
 	if l.ended.Load() {
-		return l.promised.apply(s)
+		return l.promised.apply(s, l.set.elapsed())
 	}
 	s.Lanes = l.set.laneStats()
 	if s.Held = l.heldFor(); s.Held == 0 {
-		return l.promised.apply(s)
+		return l.promised.apply(s, l.set.elapsed())
 	}
 	if last == nil { // it is held since its first turn
 		s.Tasks = len(l.tasksWhileHeld())
 	}
 	s.InTasks += s.Held
-	s.Longest = max(s.Longest, s.Held)
-	s.Recent = max(s.Recent, s.Held)
 	if l.cfg.Stall >= 0 && s.Held > l.cfg.Stall {
 		s.Stalls++
 	}
-	return l.promised.keep(s)
+	return l.promised.keep(s, l.set.elapsed())
 }
 
 // promised is how far counts have gone that were given of turns which lasted: nobody is given less later, though the
@@ -57,20 +55,30 @@ type promised struct {
 	mu      sync.Mutex
 	inTasks time.Duration
 	stalls  uint64
+	longest time.Duration
+	recent  recent
 }
 
-func (p *promised) keep(s Stats) Stats {
+// keep gives s, of a loop that is held at a time, and never less later.
+func (p *promised) keep(s Stats, now int64) Stats {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.inTasks, p.stalls = max(p.inTasks, s.InTasks), max(p.stalls, s.Stalls)
-	s.InTasks, s.Stalls = p.inTasks, p.stalls
-	return s
+	p.longest = max(p.longest, s.Held)
+	p.recent.add(s.Held, now)
+	return p.applied(s, now)
 }
 
-func (p *promised) apply(s Stats) Stats {
+func (p *promised) apply(s Stats, now int64) Stats {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	return p.applied(s, now)
+}
+
+// applied is for who holds mu.
+func (p *promised) applied(s Stats, now int64) Stats {
 	s.InTasks, s.Stalls = max(p.inTasks, s.InTasks), max(p.stalls, s.Stalls)
+	s.Longest, s.Recent = max(p.longest, s.Longest), max(p.recent.at(now), s.Recent)
 	return s
 }
 
@@ -99,7 +107,7 @@ func (l *Loop) PresentHold() (h Hold, held bool) {
 
 // heldBy is what a loop does that is held.
 func (l *Loop) heldBy() (state string, at stack) {
-	if peek.Works() {
+	if peeks() {
 		var peeker peek.Peeker
 		var kinds pcKinds
 		if g, _, ok := peek.Mark(&l.mark); ok && g != 0 {

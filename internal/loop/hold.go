@@ -134,11 +134,12 @@ type taken struct {
 
 // part is a stretch of a turn in which the watcher has found the same.
 type part struct {
-	nth   uint64 // which of all that the loop has run
-	state string // empty if it could not be told
-	stack stack
-	took  time.Duration
-	looks int
+	nth    uint64 // which of all that the loop has run; 0 if nobody could tell
+	state  string // empty if it could not be told
+	sleeps bool   // but that the thread slept could, so that it was not the machine that did not let it run
+	stack  stack
+	took   time.Duration
+	looks  int
 }
 
 // partsMax bounds the parts of a turn. What comes later counts as the last.
@@ -169,7 +170,8 @@ func (h *holder) note(p part, now, cpu int64, pause time.Duration) {
 	h.restCPU, h.restAt = cpu, now
 	if n := len(h.parts); n > 0 {
 		last := &h.parts[n-1]
-		if n == partsMax || last.nth == p.nth && last.state == p.state && last.stack.equal(&p.stack) {
+		if n == partsMax || last.nth == p.nth && last.state == p.state && last.sleeps == p.sleeps &&
+			last.stack.equal(&p.stack) {
 			last.took += p.took
 			last.looks++
 			return
@@ -194,7 +196,7 @@ func (h *holder) computes(cpu, now int64) (computes, rests bool) {
 // ran is how much of some time since the last look a part that computes has had a processor for: while the machine runs
 // others a task does not hold its loop.
 func (h *holder) ran(p *part, took time.Duration, cpu int64) time.Duration {
-	if p.state != holdRunning && p.state != "" || h.cpu == 0 || cpu == 0 {
+	if p.state != holdRunning && p.state != "" || p.sleeps || h.cpu == 0 || cpu == 0 {
 		return took
 	}
 	ran := min(took, time.Duration(cpu-h.cpu))

@@ -25,6 +25,9 @@ const (
 	traceTasksMax = 800
 )
 
+// peeks reports whether a goroutine can be looked at alone. Else all stacks are taken.
+var peeks = peek.Works
+
 // often is how long the watcher sleeps while it looks for holds.
 func (w *watcher) often() time.Duration { return max(w.hold/2, time.Millisecond) }
 
@@ -93,10 +96,13 @@ func (w *watcher) see(l *Loop, s *sighting, now int64) (p part, cpu int64) {
 	h := &s.holder
 	cpu, known := kernel.ThreadCPU(l.tid)
 	computes, rests := h.computes(cpu, now)
-	if !peek.Works() {
-		return w.trace(l, computes), cpu
-	}
 	g, nth, ok := peek.Mark(&l.mark)
+	if !peeks() {
+		p = w.trace(l, computes)
+		p.nth = nth
+		p.sleeps = p.state == "" && rests && asleep(l.tid)
+		return p, cpu
+	}
 	p.nth = nth
 	if !ok {
 		return p, cpu

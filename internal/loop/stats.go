@@ -131,12 +131,12 @@ func (l *Loop) Stats() Stats {
 		return Stats{}
 	}
 	if l.IsCurrent() {
-		return l.promised.apply(*l.keepStats()) // kept, so that others don't see older ones later
+		return l.promised.apply(*l.keepStats(), l.now) // kept, so that others don't see older ones later
 	}
 	if !l.askAndDrop(func() bool { l.keepStats(); return true }, func() { l.keepStats() }) {
 		return l.whileHeld()
 	}
-	return l.promised.apply(*l.lastStats.Load())
+	return l.promised.apply(*l.lastStats.Load(), l.set.elapsed())
 }
 
 // Info describes the loop's driver. G.

@@ -124,8 +124,13 @@ func (g *goroutine) task() (name string) {
 	return ""
 }
 
-// functions gives those on its stack, the innermost first.
+// functions gives those on its stack, the innermost first. What the runtime waits in for it is not on it, but follows
+// from its state.
 func (g *goroutine) functions() (all []function) {
+	state, _, _ := strings.Cut(g.state(), " (") // "(nil chan)", "(no cases)"
+	if name := statesOfRuntime[state]; name != "" {
+		all = append(all, function{name: name})
+	}
 	lines := bytes.Split(g.stack, []byte("\n"))
 	for i := 1; i+1 < len(lines); i++ {
 		if bytes.HasPrefix(lines[i], []byte("\t")) || bytes.HasPrefix(lines[i], []byte("created by ")) {
@@ -141,6 +146,13 @@ func (g *goroutine) functions() (all []function) {
 		all = append(all, function{call[:max(0, strings.LastIndexByte(call, '('))], file, line})
 	}
 	return all
+}
+
+// statesOfRuntime are the states that stand for functions of the runtime's which a trace leaves out.
+var statesOfRuntime = map[string]string{
+	"chan receive": "runtime.chanrecv1",
+	"chan send":    "runtime.chansend1",
+	"select":       "runtime.selectgo",
 }
 
 // packageOf gives the package of a function as a trace writes it.

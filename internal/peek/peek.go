@@ -2,6 +2,7 @@ package peek
 
 import (
 	"encoding/binary"
+	"math/bits"
 	"runtime"
 	"strings"
 	"sync"
@@ -208,11 +209,20 @@ func (p *Peeker) frame(bp, high uint64) []byte {
 
 // Mark copies a loop's mark: the coroutine that runs, 0 if none does, and which one of all since the loop began.
 func Mark(m *gmark.Mark) (g gmark.G, nth uint64, ok bool) {
-	var words [16]byte
+	const size = bits.UintSize / 8
+	var words [2 * size]byte
 	if !kernel.ReadMemory(words[:], m.Words()) {
 		return 0, 0, false
 	}
-	return gmark.G(binary.NativeEndian.Uint64(words[:])), binary.NativeEndian.Uint64(words[8:]), true
+	return gmark.G(native(words[:size])), uint64(native(words[size:])), true
+}
+
+// native reads a word of the size of a pointer.
+func native(word []byte) uintptr {
+	if bits.UintSize == 32 {
+		return uintptr(binary.NativeEndian.Uint32(word))
+	}
+	return uintptr(binary.NativeEndian.Uint64(word))
 }
 
 func copyOf(into []byte, from uint64) bool { return kernel.ReadMemory(into, uintptr(from)) }
