@@ -114,6 +114,10 @@ type Config struct {
 	OnPanic func(l *Loop, v any, stack []byte)
 }
 
+func init() {
+	loop.Resolve = func(config any) (*loop.Config, error) { return config.(*Config).resolve() }
+}
+
 var hardStop = 5 * time.Second // but in tests
 
 // resolve checks a configuration and fills in the defaults.

@@ -56,6 +56,9 @@ func Beside(l *loop.Loop, plain bool, end time.Time, fn func(context.Context) er
 	if plain {
 		return fn(context.Background())
 	}
+	if l.Staged() {
+		return fn(context.WithValue(l.Context(), worldKey{}, l))
+	}
 	return l.OffloadBy(end, loop.LaneNames, func(ctx context.Context) error {
 		if !end.IsZero() {
 			var cancel context.CancelFunc
@@ -65,6 +68,9 @@ func Beside(l *loop.Loop, plain bool, end time.Time, fn func(context.Context) er
 		return fn(ctx)
 	})
 }
+
+// worldKey is that of the loop in the context of a look-up in a simulated world, which has names of its own.
+type worldKey struct{}
 
 // Numeric reports whether a host is an address, or none.
 func Numeric(host string) bool {
@@ -99,6 +105,10 @@ func LookupHost(ctx context.Context, resolver *net.Resolver, network, host strin
 		}
 	} else if a, err := netip.ParseAddr(host); err == nil {
 		addrs = append(addrs, a)
+	} else if l, ok := ctx.Value(worldKey{}).(*loop.Loop); ok {
+		if addrs, err = l.Names(host); err != nil {
+			return nil, err
+		}
 	} else if addrs, err = resolverOr(resolver).LookupNetIP(ctx, "ip"+family, host); err != nil {
 		return nil, err
 	}

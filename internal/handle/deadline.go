@@ -52,6 +52,9 @@ func limitOf(l *loop.Loop, t time.Time) int64 {
 	if t.IsZero() {
 		return 0
 	}
+	if l.Staged() {
+		return l.Moment(t)
+	}
 	at := l.At(t)
 	if left := at - l.NowNS(); left < int64(time.Second) && !t.After(l.Config().Clock()) {
 		return 1

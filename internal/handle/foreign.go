@@ -117,6 +117,9 @@ func (c *Core) callers() (*foreign, error) {
 		case c.l.Ended():
 			return nil, ErrEnded
 		}
+		if err := c.l.Outsider("a call on what is open in a simulated world"); err != nil {
+			return nil, err
+		}
 		c.foreign.CompareAndSwap(nil, c.newForeign())
 		f = c.foreign.Load()
 	}

@@ -26,6 +26,11 @@ func (l *Loop) askAndDrop(step func() (done bool), drop func()) bool {
 		}
 		return true
 	}
+	if s := l.stage(); s != nil && s.here() && s.current == nil { // who gives the turns: all loops stand still
+		for !step() {
+		}
+		return true
+	}
 	a := &asking{l: l, step: step, drop: drop}
 	if me, t := Current(); me != nil {
 		return a.byTask(me, t)

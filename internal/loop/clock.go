@@ -40,7 +40,7 @@ func (s *Set) elapsed() int64 {
 		return int64(s.cfg.Clock().Sub(s.epoch))
 	}
 	e := int64(s.cfg.Since(s.epoch))
-	if kernel.Implausible(e) {
+	if kernel.Implausible(e) && s.cfg.Stage == nil {
 		e = kernel.Monotonic() - s.epochNS
 	}
 	return e
@@ -49,6 +49,9 @@ func (s *Set) elapsed() int64 {
 // Moment is when t is, or was, as Elapsed counts; never 0. What is farther than the clock
 // goes is as far as it does. G.
 func (l *Loop) Moment(t time.Time) int64 {
+	if l.cfg.Stage != nil {
+		return l.stagedMoment(t)
+	}
 	if t.Unix() <= 1 && l.set.epoch.Unix() > 1 { // net and net/http end calls by such a deadline
 		return 1
 	}

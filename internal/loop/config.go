@@ -3,6 +3,7 @@ package loop
 import (
 	"context"
 	"log/slog"
+	"net/netip"
 	"time"
 
 	"ringo/internal/driver"
@@ -41,6 +42,10 @@ type Config struct {
 	Kernel kernel.Kernel
 	// Open makes a loop's driver on the calling thread.
 	Open func(cfg driver.Config) (driver.Driver, error)
+	// Stage is where the loops have their turns; nil: each on a thread of its own.
+	Stage *Stage
+	// Names looks a host's name up, on a stage. It runs in a task, and may park.
+	Names func(l *Loop, host string) ([]netip.Addr, error)
 	// CPUs is how many processors the process may use; kernel.CPUCount if nil.
 	CPUs func() int
 	// Clock is the time, with a monotonic reading; time.Now but in tests.

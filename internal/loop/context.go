@@ -25,7 +25,7 @@ func (p *Parker) ParkContext(ctx context.Context) (which int, err error) {
 
 func (p *Parker) parkUntil(ctx context.Context) (which int, err error) {
 	e := &contextEnd{p: p}
-	stop := context.AfterFunc(ctx, e.end)
+	stop := p.l.afterContext(ctx, e.end)
 	which, ok := p.Park()
 	if !stop() {
 		e.forget()
@@ -109,13 +109,13 @@ func (c *joinedContext) Value(key any) any {
 }
 
 // joinContexts makes a context of two.
-func joinContexts(one, other context.Context) (ctx context.Context, cancel func()) {
+func (l *Loop) joinContexts(one, other context.Context) (ctx context.Context, cancel func()) {
 	release := func() {}
 	if at, ok := other.Deadline(); ok {
-		one, release = context.WithDeadline(one, at)
+		one, release = l.withDeadline(one, at)
 	}
 	inner, end := context.WithCancelCause(one)
-	stop := context.AfterFunc(other, func() {
+	stop := l.afterContext(other, func() {
 		if other.Err() == context.DeadlineExceeded {
 			return // which the one has too, and tells as what it is
 		}

@@ -174,13 +174,20 @@ func (t trace) whoMayWake(holder *suspect, closest relation) (others []*suspect)
 type suspect struct {
 	g         *goroutine
 	names     []string
-	addresses []uint64
+	addresses []address
 	relation  relation // to who holds the loop
+}
+
+// address is one that a function was given: a pointer, perhaps.
+type address struct {
+	at  uint64
+	pkg string // the function's package; of sync's, that of who called it
 }
 
 func newSuspect(g *goroutine) *suspect {
 	s := &suspect{g: g}
 	var loops []uint64
+	syncs := 0 // the last addresses, which sync's functions were given
 	for line := range bytes.SplitSeq(g.stack, []byte("\n")) {
 		open := bytes.LastIndexByte(line, '(')
 		if open < 0 || bytes.HasPrefix(line, []byte("\t")) || bytes.HasPrefix(line, []byte("goroutine ")) ||
@@ -188,20 +195,31 @@ func newSuspect(g *goroutine) *suspect {
 			continue
 		}
 		name := string(line[:open])
-		addresses := addressesIn(line[open:])
+		values := addressesIn(line[open:])
 		switch pkg := packageOf(name); {
 		case strings.HasPrefix(name, "ringo.(*Loop).") || strings.HasPrefix(name, "ringo/internal/loop.(*Loop)."):
-			loops = append(loops, addresses...)
+			loops = append(loops, values...)
 		case pkg == "sync" || pkg == "internal/sync":
-			s.addresses = append(s.addresses, addresses...)
+			s.add(values, pkg)
+			syncs += len(values)
 		case !engine(pkg) && pkg != "ringo" && pkg != "ringo/sock" && pkg != "ringo/file":
+			for i := len(s.addresses) - syncs; i < len(s.addresses); i++ {
+				s.addresses[i].pkg = pkg
+			}
+			syncs = 0
 			s.names = append(s.names, name)
-			s.addresses = append(s.addresses, addresses...)
+			s.add(values, pkg)
 		}
 	}
 	// All tasks have their loop in common.
-	s.addresses = slices.DeleteFunc(s.addresses, func(a uint64) bool { return slices.Contains(loops, a) })
+	s.addresses = slices.DeleteFunc(s.addresses, func(a address) bool { return slices.Contains(loops, a.at) })
 	return s
+}
+
+func (s *suspect) add(values []uint64, pkg string) {
+	for _, v := range values {
+		s.addresses = append(s.addresses, address{v, pkg})
+	}
 }
 
 // addressesIn reads those among the arguments of a call, but for what the runtime says may be old.
@@ -217,7 +235,8 @@ func addressesIn(args []byte) (all []uint64) {
 }
 
 // relationTo tells the closest that there is. Two addresses that are near, and not the same, are of one object only if
-// something else speaks for it: small objects of strangers lie side by side.
+// functions of one package were given them and something else speaks for it: small objects of strangers lie side by
+// side.
 func (s *suspect) relationTo(o *suspect) relation {
 	closest := strangers
 	for _, a := range s.names {
@@ -241,7 +260,7 @@ func (s *suspect) relationTo(o *suspect) relation {
 	}
 	for _, a := range s.addresses {
 		for _, b := range o.addresses {
-			if max(a, b)-min(a, b) <= near {
+			if a.at == b.at || a.pkg == b.pkg && max(a.at, b.at)-min(a.at, b.at) <= near {
 				return sameObject
 			}
 		}

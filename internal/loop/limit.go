@@ -68,7 +68,7 @@ func (b *limit) beginContext(l *Loop, ctx context.Context) {
 		b.pass()
 		return
 	}
-	b.stop = context.AfterFunc(ctx, func() { l.send(message{kind: msgLimit, fn: b.contextDone}) })
+	b.stop = l.afterContext(ctx, func() { l.send(message{kind: msgLimit, fn: b.contextDone}) })
 }
 
 func (b *limit) link(l *Loop) {
@@ -187,9 +187,9 @@ func (b *limit) context(base context.Context) context.Context {
 		base = b.outer.context(base)
 	}
 	if b.given != nil {
-		b.ctx, b.cancel = joinContexts(b.given, base)
+		b.ctx, b.cancel = b.l.joinContexts(b.given, base)
 	} else {
-		b.ctx, b.cancel = context.WithTimeout(base, time.Duration(b.at-b.l.set.elapsed()))
+		b.ctx, b.cancel = b.l.withTimeout(base, time.Duration(b.at-b.l.set.elapsed()))
 	}
 	return b.ctx
 }

@@ -2,6 +2,7 @@ package loop
 
 import (
 	"context"
+	"runtime"
 	rtrace "runtime/trace"
 	"sync/atomic"
 	"time"
@@ -41,6 +42,7 @@ type Loop struct {
 
 	mark       gmark.Mark
 	cur        *Task
+	killed     bool // see Program.Kill
 	ready      runQueue
 	yielded    TaskList // for the next turn
 	spent      int      // items run in this turn
@@ -123,6 +125,9 @@ func (l *Loop) IsCurrent() bool {
 	if thread := l.seat.thread; thread != 0 { // which tells both at once
 		return gmark.CurrentThread() == thread && !l.ended.Load()
 	}
+	if s := l.stage(); s != nil {
+		return l.mark.IsCurrent() || s.here() && s.current == l && !l.ended.Load()
+	}
 	return l.mark.IsCurrent() || l.seat.isCurrent() && !l.ended.Load()
 }
 
@@ -161,6 +166,9 @@ func (l *Loop) Park(w Waiter) {
 		t.giveTraced()
 	} else {
 		t.w.yield(struct{}{})
+	}
+	if l.killed {
+		runtime.Goexit()
 	}
 	t.waits = nil
 }

@@ -51,6 +51,10 @@ func (l *Loop) send(m message) bool {
 	if m.kind.starts() {
 		lane = &l.inbox.starts
 	}
+	if s := l.stage(); s != nil && !s.here() {
+		s.leaves("a call on a loop")
+		return false
+	}
 	if !lane.Push(m) {
 		return false
 	}

@@ -55,6 +55,9 @@ func (l *Loop) OffloadAs(d Describer, fn func(context.Context) error) error {
 }
 
 func (l *Loop) offload(by time.Time, in Lane, as Describer, fn func(context.Context) error) error {
+	if l.Staged() {
+		return l.offloadStaged(in, fn)
+	}
 	if l.Canceled() {
 		l.ChargeAndYield()
 		return l.Cause()
@@ -84,6 +87,12 @@ func (l *Loop) offload(by time.Time, in Lane, as Describer, fn func(context.Cont
 // run is the goroutine's side.
 func (c *call) run() {
 	defer c.task.l.ReadyFrom(c.task)
+	c.labels.Apply()
+	c.runHere()
+}
+
+// runHere calls the function, and keeps what becomes of it.
+func (c *call) runHere() {
 	defer func() {
 		if c.done {
 			return
@@ -93,7 +102,6 @@ func (c *call) run() {
 			c.panicked = &PanicError{Value: v, Stack: debug.Stack(), In: c.in()}
 		}
 	}()
-	c.labels.Apply()
 	c.err = c.fn(c.ctx)
 	c.done = true
 }

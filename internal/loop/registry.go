@@ -78,13 +78,21 @@ func Running() []*Loop {
 // task runs; nil if it is an ordinary goroutine. G.
 func Current() (*Loop, *Task) {
 	p := running.seats.Load()
-	if p == nil || len(*p) == 0 {
+	staged := stages.list.Load()
+	if (p == nil || len(*p) == 0) && staged == nil {
 		return nil, nil
 	}
 	mine := currentSeat()
-	for i := range *p {
-		if s := &(*p)[i]; s.seat == mine {
-			return s.l, s.l.cur
+	if p != nil {
+		for i := range *p {
+			if s := &(*p)[i]; s.seat == mine {
+				return s.l, s.l.cur
+			}
+		}
+	}
+	if staged != nil {
+		if s := stageHere(mine); s != nil && s.current != nil {
+			return s.current, s.current.cur
 		}
 	}
 	return nil, nil

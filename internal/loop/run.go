@@ -40,7 +40,7 @@ type Set struct {
 	onDrain  []func() // to be told
 	gaveUp   chan struct{}
 	telling  sync.WaitGroup // reports that are being written, without which Run does not return
-	timers   []*time.Timer
+	timers   []func() (stopped bool)
 
 	lanes  [Lanes]lane
 	totals *runTotals
@@ -125,7 +125,7 @@ func Run(ctx context.Context, cfg *Config, fn func(*Loop) error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, t := range s.timers {
-		t.Stop()
+		t()
 	}
 	return s.err
 }
@@ -221,8 +221,10 @@ func (l *Loop) abort() {
 		l.complete()
 	}
 	l.ended.Store(true)
-	l.endTotals()
-	deregister(l)
+	if l.counted() {
+		l.endTotals()
+		deregister(l)
+	}
 	l.retire()
 }
 
@@ -233,7 +235,9 @@ func (l *Loop) open() error {
 			return err
 		}
 	}
-	l.tid, l.seat, l.goid = kernel.ThreadID(), currentSeat(), goid()
+	if l.cfg.Stage == nil { // which has one thread for all its loops
+		l.tid, l.seat, l.goid = kernel.ThreadID(), currentSeat(), goid()
+	}
 	l.tick()
 	l.slab = op.NewSlab(0)
 	c := l.cfg
@@ -317,8 +321,10 @@ func (l *Loop) close() {
 		l.complete()
 	}
 	l.ended.Store(true)
-	l.endTotals()
-	deregister(l)
+	if l.counted() {
+		l.endTotals()
+		deregister(l)
+	}
 	l.retire()
 	l.ring, l.plain = nil, nil // whoever keeps the Loop, or what was open on it, does not keep these
 }
@@ -395,7 +401,11 @@ func (s *Set) cancelAll() {
 func (s *Set) later(d time.Duration, f func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.timers = append(s.timers, time.AfterFunc(d, f))
+	if st := s.cfg.Stage; st != nil {
+		s.timers = append(s.timers, st.After(d, f))
+		return
+	}
+	s.timers = append(s.timers, time.AfterFunc(d, f).Stop)
 }
 
 // cancelAll cancels what runs; what starts later starts cancelled.

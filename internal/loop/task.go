@@ -101,7 +101,9 @@ func (t *Task) Told() int32 { return t.res }
 func (t *Task) finish(err error) {
 	l := t.l
 	w := t.w
-	t.w = nil
+	if !l.killed { // then whoever finds it in a queue may make it ready, in vain
+		t.w = nil
+	}
 	l.live--
 	if w.labels.Any() {
 		labels.Clear() // for the next task

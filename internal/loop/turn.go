@@ -28,7 +28,7 @@ func (l *Loop) turns(over func() bool) error {
 				return nil
 			}
 		}
-		if err := l.wait(); err != nil && !l.unwinds(err) {
+		if err := l.wait(); err != nil && (l.killed || !l.unwinds(err)) {
 			return err
 		}
 	}

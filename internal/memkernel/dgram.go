@@ -134,17 +134,19 @@ func (s *socket) travel(peer *Host, at netip.AddrPort, p packet) {
 	}
 	l := n.link(s.h, peer)
 	copies := 1
-	if n.w.Chance(l.Duplicate) {
+	if n.happens(Duplicated, s.h, peer, l.Duplicate) {
 		copies = 2
 	}
 	for range copies {
-		if l.Cut || n.w.Chance(l.Loss) {
+		size := len(p.data) + 28
+		if n.loses(l, s.h, peer, size) {
 			continue
 		}
-		d := n.delay(l, s.h, peer, len(p.data)+28)
-		if n.w.Chance(l.Reorder) {
+		d := n.delay(l, s.h, peer, size)
+		if n.happens(Reordered, s.h, peer, l.Reorder) {
 			d += l.Latency + l.Jitter
 		}
+		n.see(Packet{From: s.h, To: peer, Bytes: size, Arrives: n.w.Now() + int64(d)})
 		n.w.After(d, arrive)
 	}
 }

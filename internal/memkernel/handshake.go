@@ -100,8 +100,8 @@ func (s *socket) ask(peer *Host, tries int) {
 		deliver := func() { s.answered(res, accepted) }
 		if n.near(s.h, peer) {
 			deliver()
-		} else if !back.Cut && !n.w.Chance(back.Loss) {
-			n.w.After(n.delay(back, peer, s.h, 60), deliver)
+		} else {
+			n.once(back, peer, s.h, deliver)
 		}
 	}
 	arrive := func() {
@@ -119,8 +119,8 @@ func (s *socket) ask(peer *Host, tries int) {
 	}
 	if n.near(s.h, peer) {
 		arrive()
-	} else if !there.Cut && !n.w.Chance(there.Loss) {
-		n.w.After(n.delay(there, s.h, peer, 60), arrive)
+	} else {
+		n.once(there, s.h, peer, arrive)
 	}
 	if s.state != connecting {
 		return

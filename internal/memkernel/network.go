@@ -17,7 +17,11 @@ type Network struct {
 	// Between is what lies between two hosts, one way. nil: nothing, so that all passes at once. From a host to itself
 	// nothing ever lies.
 	Between func(from, to *Host) Link
-	sent    map[[2]*Host]int64 // when the last that was sent leaves, where bandwidth is bounded
+	// Chance decides what may happen to a packet by chance. nil: the world's does.
+	Chance func(what Mishap, from, to *Host, p float64) bool
+	// Seen is told of each packet that leaves a host for another one. nil: nobody is.
+	Seen func(p Packet)
+	sent map[[2]*Host]int64 // when the last that was sent leaves, where bandwidth is bounded
 }
 
 // Link is a way from one host to another.
@@ -72,6 +76,57 @@ func (n *Network) link(from, to *Host) Link {
 		l.MTU = 1500
 	}
 	return l
+}
+
+// Mishap is what may happen to a packet.
+type Mishap uint8
+
+const (
+	Lost Mishap = iota
+	Duplicated
+	Reordered
+)
+
+// Packet is one that leaves a host.
+type Packet struct {
+	From, To *Host
+	Bytes    int
+	Arrives  int64 // by the world's clock; of no meaning if it is lost
+	Lost     bool
+}
+
+// happens reports whether something befalls a packet.
+func (n *Network) happens(what Mishap, from, to *Host, p float64) bool {
+	if n.Chance == nil || p <= 0 {
+		return n.w.Chance(p)
+	}
+	return n.Chance(what, from, to, p)
+}
+
+// loses reports whether a packet does not arrive.
+func (n *Network) loses(l Link, from, to *Host, bytes int) bool {
+	if !l.Cut && !n.happens(Lost, from, to, l.Loss) {
+		return false
+	}
+	n.see(Packet{From: from, To: to, Bytes: bytes, Lost: true})
+	return true
+}
+
+// once sends a packet of a handshake, which nobody sends again if it gets lost.
+func (n *Network) once(l Link, from, to *Host, arrive func()) {
+	const bytes = 60
+	if n.loses(l, from, to, bytes) {
+		return
+	}
+	d := n.delay(l, from, to, bytes)
+	n.see(Packet{From: from, To: to, Bytes: bytes, Arrives: n.w.Now() + int64(d)})
+	n.w.After(d, arrive)
+}
+
+func (n *Network) see(p Packet) {
+	if n.Seen != nil {
+		n.Seen(p)
+	}
 }
 
 const (
@@ -132,13 +187,14 @@ func (y *way) pump() {
 			continue
 		}
 		l := n.link(from, to)
-		if l.Cut || n.w.Chance(l.Loss) {
+		if n.loses(l, from, to, s.bytes) {
 			y.lost()
 			return
 		}
 		y.again = 0
 		y.waits = y.waits[1:]
 		y.last = max(y.last, n.w.Now()+int64(n.delay(l, from, to, s.bytes)))
+		n.see(Packet{From: from, To: to, Bytes: s.bytes, Arrives: y.last})
 		n.w.At(y.last, s.arrive)
 	}
 }

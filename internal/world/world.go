@@ -7,6 +7,7 @@ package world
 
 import (
 	"container/heap"
+	"encoding/binary"
 	"math/rand/v2"
 	"time"
 )
@@ -15,6 +16,7 @@ import (
 type World struct {
 	now    int64
 	order  uint64
+	limit  int64 // of the present Step
 	coming events
 	rand   *rand.Rand
 }
@@ -25,6 +27,28 @@ const Start = int64(time.Hour)
 // New makes a world of a seed.
 func New(seed uint64) *World {
 	return &World{now: Start, rand: rand.New(rand.NewPCG(seed, 0x52696e676f))}
+}
+
+// NewTape is New of a world whose first chances are on a tape, as a fuzzer gives it.
+func NewTape(seed uint64, tape []byte) *World {
+	w := New(seed)
+	w.rand = rand.New(&taped{tape: tape, then: w.rand})
+	return w
+}
+
+// taped is chance that is written down for a while.
+type taped struct {
+	tape []byte
+	then rand.Source
+}
+
+func (t *taped) Uint64() uint64 {
+	if len(t.tape) < 8 {
+		return t.then.Uint64()
+	}
+	n := binary.LittleEndian.Uint64(t.tape)
+	t.tape = t.tape[8:]
+	return n
 }
 
 // Now is the monotonic time in nanoseconds.
@@ -79,9 +103,14 @@ func (w *World) Step(limit int64) bool {
 		return false
 	}
 	e := heap.Pop(&w.coming).(*Event)
-	w.now = max(w.now, e.at)
+	w.now, w.limit = max(w.now, e.at), limit
 	e.fn()
 	return true
+}
+
+// free reports whether nothing happens until ns, and the present Step goes on as long.
+func (w *World) free(ns int64) bool {
+	return ns <= w.limit && (len(w.coming) == 0 || w.coming[0].at > ns)
 }
 
 // MoveTo moves the clock on to ns. Events that are due by then must have happened.

@@ -25,8 +25,15 @@ type Config struct {
 	driver.Config
 	Host  *memkernel.Host
 	World *world.World
-	// Sleep gives the world its turn: until the clock says so, or until wanted reports true.
-	Sleep func(until int64, wanted func() bool)
+	// Pause ends a turn of the loop's that has more to do, Sleep one that has not until the clock says so or Rouse is
+	// called: both give the world its turn.
+	Pause func()
+	Sleep func(until int64)
+	Rouse func()
+	// Killed reports whether the loop is to end without another look at anything.
+	Killed func() bool
+	// Note is told of each result that the loop gets. nil: nobody is.
+	Note func(o *op.Op, res int32)
 }
 
 // engine is the driver.
@@ -67,8 +74,9 @@ type registration struct {
 
 // Open makes a driver of a host.
 func Open(cfg Config) (driver.Driver, error) {
-	if cfg.Slab == nil || cfg.Host == nil || cfg.World == nil || cfg.Sleep == nil {
-		panic("driver/sim: a Config without Slab, Host, World or Sleep")
+	if cfg.Slab == nil || cfg.Host == nil || cfg.World == nil || cfg.Sleep == nil ||
+		cfg.Pause == nil || cfg.Rouse == nil || cfg.Killed == nil {
+		panic("driver/sim: a Config without Slab, Host, World, or who gives turns")
 	}
 	if cfg.Now == nil {
 		cfg.Now = cfg.World.Now
@@ -99,7 +107,14 @@ func (d *engine) Try(o *op.Op) (res int32, ok bool) {
 		}
 	}
 	res = d.h.Attempt(o)
+	d.note(o, res)
 	return res, res != -sys.EAGAIN
+}
+
+func (d *engine) note(o *op.Op, res int32) {
+	if d.cfg.Note != nil {
+		d.cfg.Note(o, res)
+	}
 }
 
 // Receive and Send are driver.Plain.
@@ -205,7 +220,11 @@ func (r *registration) end() {
 func (d *engine) Wake() {
 	d.woken.Store(true)
 	d.wakes.Add(1)
+	d.cfg.Rouse()
 }
+
+// errKilled is the end of a loop whose host has crashed.
+var errKilled = errors.New("sim: the host has crashed")
 
 // wanted reports whether a Wait has something to do.
 func (d *engine) wanted() bool {
@@ -220,7 +239,10 @@ func (d *engine) Wait(deadline int64, done *driver.Queue) error {
 	}
 	d.sendAll()
 	before := d.stats.Completions
-	for {
+	for slept := false; ; slept = true {
+		if d.cfg.Killed() {
+			return errKilled
+		}
 		if d.dead == nil && d.cfg.Fault != nil {
 			d.dead = d.cfg.Fault()
 		}
@@ -233,12 +255,19 @@ func (d *engine) Wait(deadline int64, done *driver.Queue) error {
 		switch {
 		case d.dead != nil:
 			return d.dead
-		case woken, d.stats.Completions != before, d.cfg.Outbox.Failed():
-			return nil
-		case deadline != driver.Forever && d.w.Now() >= deadline:
+		case woken, d.stats.Completions != before, d.cfg.Outbox.Failed(),
+			deadline != driver.Forever && d.w.Now() >= deadline:
+			if !slept {
+				d.cfg.Pause()
+			}
+			if d.cfg.Killed() {
+				return errKilled
+			}
 			return nil
 		}
-		d.cfg.Sleep(deadline, d.wanted)
+		if !d.wanted() {
+			d.cfg.Sleep(deadline)
+		}
 		if d.woken.Load() {
 			d.stats.Wakes++
 		}
@@ -301,6 +330,7 @@ func (d *engine) after(o *op.Op, ns int64) {
 		delete(d.times, o)
 		o.Mode = modeMade
 		d.made.Push(o)
+		d.cfg.Rouse()
 	})
 }
 
@@ -364,6 +394,7 @@ func (r *registration) heat() {
 	if !r.heated {
 		r.heated = true
 		r.d.hot = append(r.d.hot, r)
+		r.d.cfg.Rouse()
 	}
 }
 
@@ -481,12 +512,14 @@ func (d *engine) sendAll() {
 
 // yield is a completion that another one follows.
 func (d *engine) yield(o *op.Op, res int32, flags uint32) {
+	d.note(o, res)
 	d.stats.Completions++
 	d.done.Yield(o, res, flags)
 }
 
 // end is the last completion.
 func (d *engine) end(o *op.Op, res int32, flags uint32) {
+	d.note(o, res)
 	d.stats.Completions++
 	d.done.End(o, res, flags)
 }
@@ -507,12 +540,12 @@ func (d *engine) Close(done *driver.Queue) error {
 	d.done = done
 	d.cancelAll()
 	d.work()
-	for len(d.times) > 0 {
-		d.cfg.Sleep(driver.Forever, func() bool { return !d.made.Empty() })
-		if d.made.Empty() {
-			return errors.New("sim: a disk does not end what it began")
-		}
+	for len(d.times) > 0 && !d.cfg.Killed() {
+		d.cfg.Sleep(driver.Forever)
 		d.work()
+	}
+	for _, e := range d.times { // of a host that has crashed
+		d.w.Drop(e)
 	}
 	d.closed, d.done = true, nil
 	if d.dead == nil {

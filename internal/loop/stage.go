@@ -1,0 +1,354 @@
+package loop
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"net/netip"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"ringo/internal/labels"
+)
+
+// Stage is one thread on which the loops of any number of Runs take turns, in a world that has a clock of its own. All
+// that belongs to it happens on that thread, one thing at a time: no goroutine is begun, and no timer of Go's. Who makes
+// it gives the loops their turns: each is a coroutine, whose driver gives the thread away in its Wait.
+type Stage struct {
+	// After has fn called on the stage's thread, on no loop, when its clock has gone on by d.
+	After func(d time.Duration, fn func()) (stop func() bool)
+	// Left is told of a call that is not made from a task where it had to be: by a goroutine, or by who gives the turns.
+	// G.
+	Left func(what string, stack []byte)
+
+	seat seat
+	// current is the loop that has its turn; nil: none has.
+	current *Loop
+	watched []*watchedContext
+}
+
+// ErrLeft is the error of calls on what belongs to a simulated world that don't come from a task of its loop.
+var ErrLeft = errors.New("ringo: only a task of its own loop may use what is in a simulated world")
+
+// stages are those of the process.
+var stages struct {
+	sync.Mutex
+	list atomic.Pointer[[]*Stage]
+}
+
+// Open has the calling goroutine, which has locked its thread, be the stage's.
+func (s *Stage) Open() {
+	s.seat = currentSeat()
+	stages.Lock()
+	defer stages.Unlock()
+	var list []*Stage
+	if p := stages.list.Load(); p != nil {
+		list = slices.Clone(*p)
+	}
+	list = append(list, s)
+	stages.list.Store(&list)
+}
+
+// Close ends it, after all its loops.
+func (s *Stage) Close() {
+	stages.Lock()
+	defer stages.Unlock()
+	list := slices.DeleteFunc(slices.Clone(*stages.list.Load()), func(o *Stage) bool { return o == s })
+	stages.list.Store(&list)
+}
+
+// here reports whether the caller is on the stage's thread. G.
+func (s *Stage) here() bool { return s.seat.isCurrent() }
+
+// stageHere is the stage on whose thread the caller is; nil: none.
+func stageHere(mine seat) *Stage {
+	if p := stages.list.Load(); p != nil {
+		for _, s := range *p {
+			if s.seat == mine {
+				return s
+			}
+		}
+	}
+	return nil
+}
+
+// Turn gives the thread to a loop of the stage until resume returns, and looks at what contexts have ended meanwhile.
+func (s *Stage) Turn(l *Loop, resume func()) {
+	s.current = l
+	resume()
+	s.current = nil
+	s.lookAtContexts()
+}
+
+// leaves tells that a call was made from where it may not be.
+func (s *Stage) leaves(what string) error {
+	s.Left(what, debug.Stack())
+	return ErrLeft
+}
+
+// Outsider is ErrLeft if a handle of the loop may only be used by its tasks, and the caller is none. The stage is told
+// what it has called. G.
+func (l *Loop) Outsider(what string) error {
+	if l.unmade() || l.cfg.Stage == nil || l.IsCurrent() {
+		return nil
+	}
+	return l.cfg.Stage.leaves(what)
+}
+
+// stage is the one that the loop is on; nil: it has a thread of its own. G.
+func (l *Loop) stage() *Stage { return l.cfg.Stage }
+
+// Staged reports whether the loop is in a simulated world. G.
+func (l *Loop) Staged() bool { return !l.unmade() && l.cfg.Stage != nil }
+
+// Names looks a host's name up in the loop's world. T, may park.
+func (l *Loop) Names(host string) ([]netip.Addr, error) { return l.cfg.Names(l, host) }
+
+// watchedContext is a context whose end somebody waits for.
+type watchedContext struct {
+	ctx context.Context
+	fn  func()
+}
+
+// afterContext is context.AfterFunc, which calls fn on a goroutine of its own, but on a stage: there fn is called between
+// turns.
+func (l *Loop) afterContext(ctx context.Context, fn func()) (stop func() bool) {
+	if l == nil || l.cfg.Stage == nil {
+		return context.AfterFunc(ctx, fn)
+	}
+	s, w := l.cfg.Stage, &watchedContext{ctx, fn}
+	s.watched = append(s.watched, w)
+	return func() bool {
+		i := slices.Index(s.watched, w)
+		if i >= 0 {
+			s.watched = slices.Delete(s.watched, i, i+1)
+		}
+		return i >= 0
+	}
+}
+
+// lookAtContexts tells of those that have ended.
+func (s *Stage) lookAtContexts() {
+	for i := 0; i < len(s.watched); {
+		w := s.watched[i]
+		if w.ctx.Err() == nil {
+			i++
+			continue
+		}
+		s.watched = slices.Delete(s.watched, i, i+1)
+		w.fn()
+		i = 0 // it may have ended others
+	}
+}
+
+// stagedDeadline is a context that ends by the clock of a stage.
+type stagedDeadline struct {
+	context.Context
+	at   time.Time
+	late bool
+}
+
+// Deadline is by that clock.
+func (c *stagedDeadline) Deadline() (time.Time, bool) {
+	if outer, ok := c.Context.Deadline(); ok && outer.Before(c.at) {
+		return outer, true
+	}
+	return c.at, true
+}
+
+// Err tells the deadline from a cancel.
+func (c *stagedDeadline) Err() error {
+	err := c.Context.Err()
+	if err != nil && c.late {
+		return context.DeadlineExceeded
+	}
+	return err
+}
+
+// withTimeout is context.WithTimeout by the loop's clock.
+func (l *Loop) withTimeout(base context.Context, d time.Duration) (context.Context, func()) {
+	s := l.cfg.Stage
+	if s == nil {
+		return context.WithTimeout(base, d)
+	}
+	inner, cancel := context.WithCancelCause(base)
+	c := &stagedDeadline{Context: inner, at: l.cfg.Clock().Add(d)}
+	expire := func() {
+		c.late = inner.Err() == nil
+		cancel(context.DeadlineExceeded)
+	}
+	if d <= 0 {
+		expire()
+		return c, func() {}
+	}
+	stop := s.After(d, expire)
+	return c, func() { stop(); cancel(nil) }
+}
+
+// withDeadline is context.WithDeadline by the loop's clock.
+func (l *Loop) withDeadline(base context.Context, at time.Time) (context.Context, func()) {
+	if l.cfg.Stage == nil {
+		return context.WithDeadline(base, at)
+	}
+	return l.withTimeout(base, at.Sub(l.cfg.Clock()))
+}
+
+// realGrain is what times of Go's own clock are rounded up to, as seen from now: a deadline of time.Now().Add(d) is d
+// from now in the world, however long the program has taken from there to here.
+const realGrain = 100 * time.Millisecond
+
+// stagedMoment is Moment on a stage. A time with a monotonic reading is of Go's clock, since a world's times have none.
+func (l *Loop) stagedMoment(t time.Time) int64 {
+	now := l.set.elapsed()
+	d := t.Sub(l.cfg.Clock())
+	if t != t.Round(0) {
+		if d = time.Until(t); d > 0 {
+			d = (d + realGrain - 1).Truncate(realGrain)
+		}
+	}
+	if d > 0 && int64(d) > math.MaxInt64-now {
+		return math.MaxInt64
+	}
+	return max(1, now+int64(d))
+}
+
+// offloadStaged runs what was to be offloaded in the task itself, a turn later.
+func (l *Loop) offloadStaged(in Lane, fn func(context.Context) error) (err error) {
+	if l.Canceled() {
+		l.ChargeAndYield()
+		return l.Cause()
+	}
+	if in == LaneStandIns {
+		return l.cfg.Stage.leaves("a wait for a handle of another loop")
+	}
+	l.YieldTurn()
+	if l.Canceled() {
+		return l.Cause()
+	}
+	c := &call{lane: &lane{sort: in}, task: l.cur, ctx: l.Context(), fn: fn, labels: labels.Current()}
+	c.runHere()
+	if c.panicked != nil {
+		panic(l.cfg.showPanic(c.panicked))
+	}
+	return late(c.ctx, c.err)
+}
+
+// Resolve checks a ringo.Config, and fills in the defaults: the package above puts it here for those who make a Program.
+var Resolve func(config any) (*Config, error)
+
+// Program is a Run whose loops take their turns on a stage.
+type Program struct {
+	set   *Set
+	fn    func(*Loop) error
+	ctx   context.Context
+	ended int
+}
+
+// NewProgram is Run for a stage, which Config.Stage names: it makes the loops, and leaves it to the caller to call Loop
+// for each of them in a coroutine of its own.
+func NewProgram(ctx context.Context, cfg *Config, fn func(*Loop) error) *Program {
+	s := &Set{number: int(runNumbers.Add(1)), cfg: cfg, epoch: cfg.Clock(), values: values(ctx),
+		gaveUp: make(chan struct{})}
+	s.openLanes() // which nothing comes into
+	for i := range cfg.Loops {
+		s.loops = append(s.loops, &Loop{set: s, index: i, cfg: cfg, kernel: cfg.kernel()})
+	}
+	return &Program{set: s, fn: fn, ctx: ctx}
+}
+
+// Loops are its loops.
+func (p *Program) Loops() []*Loop { return p.set.loops }
+
+// Run is all of a loop, from its begin to its end: the coroutine's function.
+func (p *Program) Run(l *Loop) {
+	defer func() { p.ended++ }()
+	if l.killed {
+		l.ended.Store(true)
+		return
+	}
+	if err := l.open(); err != nil {
+		p.set.fail(err)
+		l.ended.Store(true)
+		return
+	}
+	l.main = l.startMain(p.fn)
+	err := l.turns(func() bool { return l.main.finished })
+	switch {
+	case l.killed:
+		l.perish()
+	case err != nil:
+		l.abort()
+	default:
+		l.close()
+	}
+}
+
+// Drain begins an orderly end, as that of Run's context does.
+func (p *Program) Drain() { p.set.drain() }
+
+// Ended reports whether all its loops have.
+func (p *Program) Ended() bool { return p.ended == len(p.set.loops) }
+
+// Err is its first error. Before its end that is nil, or what ends it.
+func (p *Program) Err() error {
+	p.set.mu.Lock()
+	defer p.set.mu.Unlock()
+	return p.set.err
+}
+
+// Unended says which of its tasks have not ended, and what they wait for. Not for a task.
+func (p *Program) Unended() string {
+	var b strings.Builder
+	for _, l := range p.set.loops {
+		if !l.ended.Load() {
+			fmt.Fprintf(&b, "loop %d:\n%s", l.index, Summary(l.Tasks()))
+		}
+	}
+	return b.String()
+}
+
+// Kill has all loops end as if their host had lost power: no task runs on. Each loop has to have one more turn.
+func (p *Program) Kill() {
+	for _, l := range p.set.loops {
+		l.killed = true
+		l.spent = l.cfg.Budget // a turn under way resumes nobody else
+	}
+}
+
+// counted reports whether the loop is among those of the process, see Running and Totals. One on a stage is its world's.
+func (l *Loop) counted() bool { return l.cfg.Stage == nil }
+
+// Killed reports whether the loop is to end at once. Its driver waits for nothing then.
+func (l *Loop) Killed() bool { return l.killed }
+
+// perish ends a killed loop: its tasks are unwound by runtime.Goexit, so that memory is freed. What their deferred
+// functions do reaches nobody.
+func (l *Loop) perish() {
+	l.refuseMail()
+	for len(l.workers) > 0 {
+		l.unwind(l.workers[len(l.workers)-1])
+	}
+	l.idle, l.unused, l.doomed = nil, nil, nil
+	l.drv.Close(&l.done)
+	l.ended.Store(true)
+}
+
+// unwind ends a worker where it stands.
+func (l *Loop) unwind(w *worker) {
+	defer func() {
+		if v := recover(); v != nil && v != any(sentinel) {
+			panic(v)
+		}
+	}()
+	l.cur = w.task
+	if w.task == nil {
+		w.retire()
+		return
+	}
+	l.switchTo(w)
+}

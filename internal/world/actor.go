@@ -1,0 +1,123 @@
+package world
+
+import (
+	"fmt"
+	"iter"
+	"runtime/debug"
+	"time"
+)
+
+// Actor is a coroutine that has its turns when the world's clock says so. Of all actors of a world one runs at a time.
+type Actor struct {
+	w      *World
+	around func(resume func())
+	resume func() (struct{}, bool)
+	yield  func(struct{}) bool
+	run    func()
+	turn   *Event // the next; nil: it runs, sleeps without end, or has ended
+	asleep bool
+	ended  bool
+}
+
+// Turns take time, by which those of others come between: a little, and now and then so much that much comes between.
+const (
+	turnLeast = time.Microsecond
+	turnMore  = 4 * time.Microsecond
+	turnMost  = time.Millisecond
+	turnRare  = 64 // one in so many
+)
+
+// Go makes an actor of a function, which has its first turn as soon as can be. Each turn is given by around, which calls
+// resume.
+func (w *World) Go(fn func(a *Actor), around func(resume func())) *Actor {
+	a := &Actor{w: w, around: around}
+	a.resume, _ = iter.Pull(func(yield func(struct{}) bool) {
+		a.yield = yield
+		defer func() {
+			a.ended = true
+			if v := recover(); v != nil { // whose stack would be gone on the other side
+				panic(fmt.Errorf("%v\n%s", v, debug.Stack()))
+			}
+		}()
+		fn(a)
+	})
+	a.run = func() { a.resume() }
+	a.turn = w.At(w.now+w.turnTime(), a.begin)
+	return a
+}
+
+// turnTime is how long a turn takes.
+func (w *World) turnTime() int64 {
+	r := w.rand.Uint64()
+	if r%turnRare == 0 {
+		return int64(turnLeast) + int64((r>>16)%uint64(turnMost))
+	}
+	return int64(turnLeast) + int64((r>>16)%uint64(turnMore))
+}
+
+// begin is a turn.
+func (a *Actor) begin() {
+	a.turn, a.asleep = nil, false
+	a.around(a.run)
+}
+
+// Pause ends a turn of an actor that has more to do: the next one comes when this one has taken its time. Only for the
+// actor.
+func (a *Actor) Pause() {
+	at := a.w.now + a.w.turnTime()
+	if a.w.free(at) {
+		a.w.now = at
+		return
+	}
+	a.turn = a.w.At(at, a.begin)
+	a.yield(struct{}{})
+}
+
+// Sleep ends a turn of an actor that has nothing to do until the clock says so, or it is roused. Only for the actor.
+func (a *Actor) Sleep(until int64) {
+	a.asleep = true
+	if until < Never {
+		a.turn = a.w.At(until, a.begin)
+	}
+	a.yield(struct{}{})
+}
+
+// Never is later than any event.
+const Never = int64(1<<63 - 1)
+
+// Rouse gives an actor that sleeps its next turn, which takes a moment to come. Any other has one anyway.
+func (a *Actor) Rouse() {
+	if !a.asleep {
+		return
+	}
+	a.asleep = false
+	a.w.Drop(a.turn)
+	a.turn = a.w.At(a.w.now+a.w.turnTime(), a.begin)
+}
+
+// RunNow gives an actor a turn at once, and another until it has ended: it must not wait for anything any more. Not for
+// an actor that runs.
+func (a *Actor) RunNow() {
+	for !a.ended {
+		a.w.Drop(a.turn)
+		a.begin()
+	}
+}
+
+// Ended reports whether its function has returned.
+func (a *Actor) Ended() bool { return a.ended }
+
+// Delay puts the next turn off by d, as a machine that stands still does. Not for an actor that runs.
+func (a *Actor) Delay(d time.Duration) {
+	if a.ended {
+		return
+	}
+	at := a.w.now
+	if a.turn != nil {
+		at = a.turn.at
+		a.w.Drop(a.turn)
+	} else if a.asleep {
+		return
+	}
+	a.turn = a.w.At(max(at, a.w.now+int64(d)), a.begin)
+}

@@ -1,0 +1,71 @@
+//go:build linux
+
+package sim
+
+import (
+	"time"
+
+	"ringo/internal/op"
+	"ringo/internal/sys"
+)
+
+// Disk is what a host's disk does beside what it should. The zero Disk takes no time and never fails, and a crash keeps
+// of it what was synced: each sector of 512 bytes that was not is there or not, each change of a name is.
+type Disk struct {
+	Latency   time.Duration // of a read, a write or a change of a name
+	Sync      time.Duration // of an fsync
+	Jitter    time.Duration // more than that, up to this, by chance
+	Capacity  int64         // bytes: beyond it is ENOSPC; 0: any number
+	FailRead  float64       // the part of reads that ends with EIO
+	FailWrite float64       // of writes
+	FailSync  float64       // of fsyncs, after which what was to be written is not, and the next one does not say so
+	Short     float64       // the part of reads and writes that ends in the middle
+}
+
+// diskTime is how long the disk takes for an op.
+func (h *Host) diskTime(o *op.Op) time.Duration {
+	d := h.Disk.Latency
+	if o.Code == op.Sync {
+		d = h.Disk.Sync
+	}
+	if h.Disk.Jitter > 0 {
+		d += time.Duration(h.w.w.Rand().Int64N(int64(h.Disk.Jitter) + 1))
+	}
+	return d
+}
+
+// fails is asked before each op of the host: a negated errno if it fails.
+func (h *Host) fails(o *op.Op) int32 {
+	h.k.Capacity = h.Disk.Capacity
+	f := &h.w.faults
+	if h.midTurn > 0 && f.happens(FaultKill, h, h.midTurn) {
+		h.Crash()
+		if h.back > 0 {
+			h.w.after(h.back, h.Restart)
+		}
+		return -sys.EIO
+	}
+	switch o.Code {
+	case op.ReadAt, op.ReadVec:
+		if f.happens(FaultRead, h, h.Disk.FailRead) {
+			return -sys.EIO
+		}
+	case op.WriteAt, op.WriteVec:
+		if f.happens(FaultWrite, h, h.Disk.FailWrite) {
+			return -sys.EIO
+		}
+	case op.Sync:
+		if f.happens(FaultSync, h, h.Disk.FailSync) {
+			return -sys.EIO
+		}
+	}
+	return 0
+}
+
+// shortens is how much of n bytes a call on a file reads or writes.
+func (h *Host) shortens(n int) int {
+	if n < 2 || !h.w.faults.happens(FaultShort, h, h.Disk.Short) {
+		return n
+	}
+	return 1 + h.w.w.Rand().IntN(n-1)
+}

@@ -1,0 +1,201 @@
+//go:build linux
+
+package sim
+
+import (
+	"fmt"
+	"math/bits"
+	"time"
+)
+
+// FaultKind is a way in which something goes wrong by chance.
+type FaultKind uint8
+
+const (
+	FaultLoss FaultKind = iota
+	FaultDuplicate
+	FaultReorder
+	FaultRead
+	FaultWrite
+	FaultSync
+	FaultShort
+	FaultNames
+	FaultWrongName
+	FaultKill
+	FaultCrash
+	FaultPartition
+	FaultPause
+	FaultClock
+)
+
+var faultNames = [...]string{FaultLoss: "a packet is lost", FaultDuplicate: "a datagram comes twice",
+	FaultReorder: "a datagram is overtaken", FaultRead: "a read fails", FaultWrite: "a write fails",
+	FaultSync: "an fsync fails", FaultShort: "a read or write is short", FaultNames: "a look-up fails",
+	FaultWrongName: "a look-up gives another host", FaultKill: "the host crashes in mid-turn",
+	FaultCrash: "the host crashes", FaultPartition: "the host is cut off", FaultPause: "the host stands still",
+	FaultClock: "the clock is stepped"}
+
+// String says what happens.
+func (k FaultKind) String() string { return faultNames[k] }
+
+// FaultID is which of a world's faults one is: whether it comes does not depend on the others.
+type FaultID struct {
+	Kind FaultKind
+	Host int // from 1
+	N    uint64
+}
+
+// Fault is one that came.
+type Fault struct {
+	FaultID
+	At time.Duration // since the world began
+}
+
+// faultSite is where faults of one kind may come.
+type faultSite struct {
+	kind FaultKind
+	host int
+}
+
+// faults decides which faults come.
+type faults struct {
+	w      *World
+	counts map[faultSite]uint64
+	only   map[FaultID]bool // no others; nil: all
+	came   []Fault
+}
+
+// cameMax bounds the faults that are kept.
+const cameMax = 1 << 16
+
+// happens decides whether a fault comes. What it decides depends on the seed and on how often it was asked the same, and
+// not on what else has been decided.
+func (f *faults) happens(kind FaultKind, h *Host, p float64) bool {
+	if p <= 0 {
+		return false
+	}
+	site := faultSite{kind, h.index}
+	n := f.counts[site]
+	f.counts[site] = n + 1
+	id := FaultID{kind, h.index, n}
+	if p < 1 && float64(f.roll(id)>>11)/(1<<53) >= p || f.spares(id) {
+		return false
+	}
+	f.come(id)
+	return true
+}
+
+// spares reports whether a fault is to pass.
+func (f *faults) spares(id FaultID) bool { return f.only != nil && !f.only[id] }
+
+// come notes a fault.
+func (f *faults) come(id FaultID) {
+	if len(f.came) < cameMax {
+		f.came = append(f.came, Fault{id, f.w.Elapsed()})
+	}
+	f.w.note(Event{Kind: FaultCame, Host: id.Host, N: int64(id.Kind)})
+}
+
+// roll is chance that belongs to a fault.
+func (f *faults) roll(id FaultID) uint64 {
+	return mix(mix(f.w.seed^uint64(id.Kind)<<56^uint64(id.Host)<<32) ^ id.N)
+}
+
+// mix makes of each number one that looks like chance.
+func mix(x uint64) uint64 {
+	hi, lo := bits.Mul64(x^0x9e3779b97f4a7c15, 0xd6e8feb86659fd93)
+	hi, lo = bits.Mul64(hi^lo^0xa0761d6478bd642f, 0xe7037ed1a0b428db)
+	return hi ^ lo
+}
+
+// Storm is what befalls hosts again and again, by chance: each at the mean interval given, 0 for never.
+type Storm struct {
+	Hosts     []*Host       // nil: all
+	Crash     time.Duration // between two crashes of a host, which restarts after Down
+	Down      time.Duration // how long it is, on the average; 0: a second
+	MidTurn   float64       // the part of calls in the midst of which the host crashes
+	Partition time.Duration // between two times that a host is cut off from all others, for Cut
+	Cut       time.Duration // 0: a second
+	Pause     time.Duration // between two times that a host stands still, for Still
+	Still     time.Duration // 0: a second
+	Clock     time.Duration // between two steps of a host's wall clock, by up to Step
+	Step      time.Duration // 0: a minute
+}
+
+// Storm begins one, which ends after d.
+func (w *World) Storm(d time.Duration, s Storm) {
+	hosts := s.Hosts
+	if hosts == nil {
+		hosts = w.hosts
+	}
+	end := w.w.Now() + int64(d)
+	or := func(d, def time.Duration) time.Duration {
+		if d == 0 {
+			return def
+		}
+		return d
+	}
+	for _, h := range hosts {
+		h.midTurn, h.back = s.MidTurn, or(s.Down, time.Second)
+		w.after(d, func() { h.midTurn = 0 })
+		w.again(FaultCrash, h, s.Crash, end, func(r uint64) {
+			if !h.Down() {
+				h.Crash()
+				w.after(upTo(2*or(s.Down, time.Second), r), h.Restart)
+			}
+		})
+		w.again(FaultPartition, h, s.Partition, end, func(r uint64) {
+			w.Partition(h)
+			w.after(upTo(2*or(s.Cut, time.Second), r), func() {
+				for _, o := range w.hosts {
+					w.Mend(h, o)
+					w.Mend(o, h)
+				}
+			})
+		})
+		w.again(FaultPause, h, s.Pause, end, func(r uint64) { h.Pause(upTo(2*or(s.Still, time.Second), r)) })
+		w.again(FaultClock, h, s.Clock, end, func(r uint64) {
+			step := or(s.Step, time.Minute)
+			h.StepClock(upTo(2*step, r) - step)
+		})
+	}
+}
+
+// upTo is a part of d by chance.
+func upTo(d time.Duration, r uint64) time.Duration { return time.Duration(mix(r) % uint64(d+1)) }
+
+// again has something befall a host at intervals of the mean given. One that is spared passes, and the next ones come
+// when they would have come.
+func (w *World) again(kind FaultKind, h *Host, mean time.Duration, end int64, fn func(r uint64)) {
+	if mean <= 0 {
+		return
+	}
+	f := &w.faults
+	site := faultSite{kind, h.index}
+	var next func()
+	next = func() {
+		id := FaultID{kind, h.index, f.counts[site]}
+		f.counts[site]++
+		r := f.roll(id)
+		at := w.w.Now() + int64(upTo(2*mean, r))
+		if at >= end {
+			return
+		}
+		w.w.At(at, func() {
+			if !f.spares(id) {
+				f.come(id)
+				fn(r)
+			}
+			next()
+		})
+	}
+	next()
+}
+
+// Faults are those that have come so far.
+func (w *World) Faults() []Fault { return w.faults.came }
+
+// describe says a fault of the world.
+func (w *World) describe(f Fault) string {
+	return fmt.Sprintf("%12v  %s: %v", f.At, w.hosts[f.Host-1].name, f.Kind)
+}

@@ -1,0 +1,319 @@
+//go:build linux
+
+package sim
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"time"
+
+	"ringo"
+	"ringo/internal/driver"
+	"ringo/internal/driver/sim"
+	"ringo/internal/loop"
+	"ringo/internal/memkernel"
+	"ringo/internal/op"
+	"ringo/internal/world"
+)
+
+// Host is a machine of a world: a kernel with its descriptors and addresses, a disk, a clock.
+type Host struct {
+	// Disk is what its disk does beside what it should.
+	Disk Disk
+	// Names is what its look-ups of names do.
+	Names Names
+
+	w      *World
+	index  int
+	name   string
+	addrs  []netip.Addr
+	k      *memkernel.Host
+	boots  []*Program // what begins again when the host does
+	actors []*actor   // of what runs
+	wall   time.Duration
+	drift  float64
+	since  int64 // when that began
+	paused int64 // until then
+
+	midTurn float64       // the part of calls in which it crashes, see Storm
+	back    time.Duration // and after which it restarts
+}
+
+// actor is a loop with its turns.
+type actor struct {
+	a *world.Actor
+	l *loop.Loop
+	p *Program
+}
+
+// Host makes a host. Its addresses are 10.0.0.1 and fd00::1 for the first one, and so on.
+func (w *World) Host(name string) *Host {
+	n := len(w.hosts) + 1
+	v6 := [16]byte{0xfd, 13: byte(n >> 16), 14: byte(n >> 8), 15: byte(n)}
+	h := &Host{w: w, index: n, name: name,
+		addrs: []netip.Addr{netip.AddrFrom4([4]byte{10, byte(n >> 16), byte(n >> 8), byte(n)}), netip.AddrFrom16(v6)}}
+	h.k = w.net.Host(name, h.addrs...)
+	h.k.Disk = h.diskTime
+	h.k.Fail = h.fails
+	w.hosts = append(w.hosts, h)
+	w.byKernel[h.k] = h
+	return h
+}
+
+// Hosts are the hosts of the world, in the order in which they were made.
+func (w *World) Hosts() []*Host { return w.hosts }
+
+// Name is what the host is called.
+func (h *Host) Name() string { return h.name }
+
+// Addr is its IPv4 address; it has a second one, and those of the loopback.
+func (h *Host) Addr() netip.Addr { return h.addrs[0] }
+
+// Program is what runs on a host, or ran: what is given to ringo.Run.
+type Program struct {
+	host *Host
+	cfg  *ringo.Config
+	fn   func(l *ringo.Loop) error
+	p    *loop.Program
+	dead bool
+	err  error // that kept it from running
+}
+
+// Run has the host run a program, at once and again whenever the host is restarted. cfg and fn are those of ringo.Run;
+// of cfg the driver, Pin, Spin, and what watches over loops are of no meaning. The program runs when the script lets
+// time pass.
+func (h *Host) Run(cfg *ringo.Config, fn func(l *ringo.Loop) error) *Program {
+	p := &Program{host: h, cfg: cfg, fn: fn}
+	h.boots = append(h.boots, p)
+	h.w.programs = append(h.w.programs, p)
+	if !h.k.Down() {
+		h.start(p)
+	}
+	return p
+}
+
+// Err is what ringo.Run would return, once the program has ended.
+func (p *Program) Err() error {
+	if p.err != nil || p.p == nil {
+		return p.err
+	}
+	return p.p.Err()
+}
+
+// Ended reports whether the program has ended, or its host crashed and is still down.
+func (p *Program) Ended() bool { return p.err != nil || p.dead || p.p != nil && p.p.Ended() }
+
+// Drain has the program end as the end of ringo.Run's context does.
+func (p *Program) Drain() {
+	if p.p != nil && !p.Ended() {
+		p.p.Drain()
+	}
+}
+
+// start begins a program.
+func (h *Host) start(p *Program) {
+	w := h.w
+	public := p.cfg
+	if public == nil {
+		public = &ringo.Config{}
+	}
+	own := *public
+	own.Driver, own.Pin, own.Spin, own.StallLimit, own.HoldLimit, own.OnStall = "", false, 0, -1, -1, nil
+	if own.Loops == 0 {
+		own.Loops = 1
+	}
+	if own.Buffers == 0 {
+		own.Buffers = 64
+	}
+	if own.BufferSize == 0 {
+		own.BufferSize = 4096
+	}
+	cfg, err := loop.Resolve(&own)
+	if err != nil {
+		p.err = err
+		return
+	}
+	cfg.Kernel, cfg.Stage, cfg.Names = h.k, w.stage, h.lookup
+	cfg.Clock = h.clock
+	cfg.Since = func(t time.Time) time.Duration { return time.Duration(w.w.Now() - world.Start) }
+	cfg.Warn, cfg.Complain = func(string, ...any) {}, func(text string) { w.Logf("%s: %s", h.name, text) }
+	if cfg.OnPanic == nil {
+		cfg.OnPanic = func(_ *loop.Loop, v any, stack []byte) {
+			w.fail(fmt.Sprintf("a task of %s has panicked: %v\n%s", h.name, v, stack))
+		}
+	}
+	var actors []*actor
+	cfg.Open = func(dc driver.Config) (driver.Driver, error) {
+		a := actors[dc.Loop]
+		dc.Reason = "it is simulated"
+		return sim.Open(sim.Config{Config: dc, Host: h.k, World: w.w, Pause: a.a.Pause, Sleep: a.a.Sleep,
+			Rouse: a.a.Rouse, Killed: a.l.Killed, Note: func(o *op.Op, res int32) { w.noteOp(h, o, res) }})
+	}
+	fn := p.fn
+	p.dead = false
+	p.p = loop.NewProgram(context.Background(), cfg, func(l *loop.Loop) error { return fn((*ringo.Loop)(l)) })
+	w.note(Event{Kind: Began, Host: h.index})
+	for _, l := range p.p.Loops() {
+		a := &actor{l: l, p: p}
+		actors = append(actors, a)
+		a.a = w.w.Go(func(*world.Actor) { p.p.Run(l) }, func(resume func()) { w.turn(a, resume) })
+	}
+	h.actors = append(h.actors, actors...)
+}
+
+// turn gives a loop its turn.
+func (w *World) turn(a *actor, resume func()) {
+	h := a.p.host
+	if w.w.Now() < h.paused && !a.l.Killed() {
+		a.a.Delay(time.Duration(h.paused - w.w.Now()))
+		return
+	}
+	w.trace.turn(w.w.Now(), h.index, a.l.Index())
+	w.watch.begin(a)
+	w.stage.Turn(a.l, resume)
+	w.watch.ends()
+	if a.a.Ended() && a.p.p.Ended() {
+		w.programEnded(a.p)
+	}
+}
+
+// programEnded looks at what a program has left behind.
+func (w *World) programEnded(p *Program) {
+	h := p.host
+	w.note(Event{Kind: Ended, Host: h.index})
+	for i := 0; i < len(h.actors); {
+		if h.actors[i].p == p {
+			h.actors = append(h.actors[:i], h.actors[i+1:]...)
+			continue
+		}
+		i++
+	}
+	if len(h.actors) == 0 && !p.dead && h.k.Open() != 0 && p.p.Err() == nil {
+		w.fail(fmt.Sprintf("%s: %d descriptors are left open at the program's end", h.name, h.k.Open()))
+	}
+}
+
+// kill ends what runs on the host, where it stands.
+func (h *Host) kill() {
+	for _, a := range h.actors {
+		a.p.dead = true
+		a.p.p.Kill()
+	}
+	for _, a := range append([]*actor(nil), h.actors...) {
+		a.a.RunNow()
+	}
+	h.actors = nil
+}
+
+// Crash has the host lose power. Its tasks run no further, but for their deferred functions, which reach nobody. Its
+// peers hear nothing, and of its disk there is what was synced, and of the rest what chance has left. A crash by a task
+// of the host itself, or in the midst of its call, comes true at the end of that call.
+func (h *Host) Crash() {
+	if h.k.Down() {
+		return
+	}
+	h.w.note(Event{Kind: Crashed, Host: h.index})
+	h.k.Crash()
+	for _, a := range h.actors {
+		a.p.dead = true
+		a.p.p.Kill()
+	}
+	actors := h.actors
+	h.actors = nil
+	h.w.after(0, func() {
+		for _, a := range actors {
+			a.a.RunNow()
+		}
+	})
+}
+
+// Down reports whether the host has crashed and was not restarted.
+func (h *Host) Down() bool { return h.k.Down() }
+
+// Restart has a host that has crashed begin anew, with nothing but its disk: all its programs are started.
+func (h *Host) Restart() {
+	h.w.after(0, func() { // when what ran has ended
+		if !h.k.Down() {
+			return
+		}
+		h.w.note(Event{Kind: Restarted, Host: h.index})
+		h.k.Restart()
+		for _, p := range h.boots {
+			h.start(p)
+		}
+	})
+}
+
+// Pause has the host's loops stand still for d, as a machine that swaps or is suspended. What comes in meanwhile waits.
+func (h *Host) Pause(d time.Duration) {
+	h.w.note(Event{Kind: Paused, Host: h.index, N: int64(d)})
+	h.paused = max(h.paused, h.w.w.Now()+int64(d))
+}
+
+// SetDescriptors bounds how many descriptors the host may have open: EMFILE. 0 is the default, a million.
+func (h *Host) SetDescriptors(most int) {
+	if most <= 0 {
+		most = 1 << 20
+	}
+	h.k.SetDescriptors(most)
+}
+
+// clock is the host's wall clock.
+func (h *Host) clock() time.Time {
+	now := h.w.w.Now()
+	return Start.Add(time.Duration(now-world.Start) + h.wall + time.Duration(h.drift*float64(now-h.since)))
+}
+
+// StepClock moves the host's wall clock, and not its monotonic one. Loops see it within a second.
+func (h *Host) StepClock(d time.Duration) {
+	h.w.note(Event{Kind: ClockStepped, Host: h.index, N: int64(d)})
+	h.wall += d
+}
+
+// DriftClock has the host's wall clock gain rate seconds a second from now on; less than 0: lose.
+func (h *Host) DriftClock(rate float64) {
+	now := h.w.w.Now()
+	h.wall += time.Duration(h.drift * float64(now-h.since))
+	h.drift, h.since = rate, now
+}
+
+// Clock is what the host's wall clock says.
+func (h *Host) Clock() time.Time { return h.clock() }
+
+// Names is what look-ups of names do on a host.
+type Names struct {
+	Latency time.Duration // of each
+	Fail    float64       // the part of them that fails, as if no server had answered
+	Wrong   float64       // the part of them that gives another host's address
+}
+
+// lookup is the host's look-up of a name, in a task.
+func (h *Host) lookup(l *loop.Loop, name string) ([]netip.Addr, error) {
+	if name == "localhost" {
+		return []netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1}), netip.IPv6Loopback()}, nil
+	}
+	if h.Names.Latency > 0 && l.Sleep(h.Names.Latency) < 0 {
+		return nil, l.Cause()
+	}
+	if h.w.faults.happens(FaultNames, h, h.Names.Fail) {
+		return nil, &net.DNSError{Err: "the server does not answer", Name: name, IsTemporary: true, IsTimeout: true}
+	}
+	addrs := h.w.lookup(name)
+	if len(addrs) == 0 {
+		return nil, &net.DNSError{Err: "no such host", Name: name, IsNotFound: true}
+	}
+	if h.w.faults.happens(FaultWrongName, h, h.Names.Wrong) {
+		return h.w.hosts[h.w.w.Rand().IntN(len(h.w.hosts))].addrs, nil
+	}
+	return addrs, nil
+}
+
+// left is told of calls from outside of the world.
+func (w *World) left(what string, stack []byte) {
+	w.watch.left(fmt.Errorf("%s came from outside of the world's tasks: %w\n%s", what, errOutside, stack))
+}
+
+var errOutside = errors.New("a goroutine, or the script, can't use what is in the world")

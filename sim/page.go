@@ -1,0 +1,94 @@
+//go:build linux
+
+package sim
+
+import (
+	"bufio"
+	"fmt"
+	"html"
+	"io"
+	"time"
+)
+
+// pageMost is how many of the last events a page shows.
+const pageMost = 2000
+
+// The page's measures, in pixels.
+const (
+	pageTop  = 40
+	pageLane = 180
+	pageRow  = 14
+)
+
+// WritePage writes what has happened last as a page of HTML: a lane for each host, arrows for what they sent, and a line
+// for each thing that befell them. Time goes downwards, by event and not by the clock.
+func (w *World) WritePage(to io.Writer) error {
+	events := w.Events()
+	if len(events) > pageMost {
+		events = events[len(events)-pageMost:]
+	}
+	b := bufio.NewWriter(to)
+	height := pageTop + pageRow*(len(events)+2)
+	x := func(host int) int { return 120 + pageLane*(host-1) }
+	fmt.Fprintf(b, `<!doctype html><html lang="en"><meta charset="utf-8"><title>seed %d</title>
+<style>
+:root { color-scheme: light dark; --ink: light-dark(#222, #ddd); --dim: light-dark(#999, #777) }
+body { margin: 1em; font: 13px system-ui, sans-serif; color: var(--ink) }
+svg { font: 10px ui-monospace, monospace } text { fill: var(--ink) } .t { fill: var(--dim) }
+line { stroke: var(--dim) } .p { stroke: #3b82c4 } .l { stroke: #d33; stroke-dasharray: 3 3 }
+.f { fill: #d33 } .n { fill: #2a8a4a } pre { white-space: pre-wrap }
+</style>
+<h1>Seed %d: %d hosts, %v</h1>
+`, w.seed, w.seed, len(w.hosts), w.Elapsed())
+	if w.failure != nil {
+		fmt.Fprintf(b, "<pre>%s</pre>\n", html.EscapeString(w.failure.Text))
+	}
+	fmt.Fprintf(b, `<svg width="%d" height="%d" role="img" aria-label="what the hosts sent, and what befell them">
+<defs><marker id="a" viewBox="0 0 6 6" refX="6" refY="3" markerWidth="6" markerHeight="6" orient="auto"><path d="M0 0L6 3L0 6z" fill="#3b82c4"/></marker></defs>
+`, x(len(w.hosts)+1), height)
+	for _, h := range w.hosts {
+		fmt.Fprintf(b, `<text x="%d" y="20" text-anchor="middle">%s</text><line x1="%d" y1="28" x2="%d" y2="%d"/>`+"\n",
+			x(h.index), html.EscapeString(h.name), x(h.index), x(h.index), height)
+	}
+	rows := make([]time.Duration, len(events)) // when each was
+	for i, e := range events {
+		rows[i] = e.At
+	}
+	for i, e := range events {
+		y := pageTop + pageRow*i
+		fmt.Fprintf(b, `<text class="t" x="4" y="%d">%v</text>`, y+4, e.At)
+		title := html.EscapeString(w.eventText(e))
+		switch e.Kind {
+		case PacketSent:
+			to := y + pageRow*(rowAt(rows[i:], e.Arrives))
+			fmt.Fprintf(b, `<line class="p" marker-end="url(#a)" x1="%d" y1="%d" x2="%d" y2="%d"><title>%s</title></line>`,
+				x(e.Host), y, x(e.Peer), to, title)
+		case PacketLost:
+			fmt.Fprintf(b, `<line class="l" x1="%d" y1="%d" x2="%d" y2="%d"><title>%s</title></line>`, x(e.Host), y,
+				(x(e.Host)+x(e.Peer))/2, y+pageRow/2, title)
+		default:
+			class, what := "f", e.Kind.String()
+			switch e.Kind {
+			case Noted:
+				class, what = "n", e.What
+			case FaultCame:
+				what = FaultKind(e.N).String()
+			}
+			fmt.Fprintf(b, `<text class="%s" x="%d" y="%d">%s<title>%s</title></text>`, class, x(max(e.Host, 1))+6, y+4,
+				html.EscapeString(what), title)
+		}
+		b.WriteByte('\n')
+	}
+	b.WriteString("</svg></html>\n")
+	return b.Flush()
+}
+
+// rowAt is how many rows further down a time is.
+func rowAt(rows []time.Duration, at time.Duration) int {
+	for i, r := range rows {
+		if r >= at {
+			return i
+		}
+	}
+	return len(rows)
+}

@@ -1,0 +1,153 @@
+//go:build linux
+
+package sim
+
+import (
+	"fmt"
+	"io"
+	"time"
+
+	"ringo/internal/op"
+	"ringo/internal/world"
+)
+
+// EventKind is what happened.
+type EventKind uint8
+
+const (
+	TurnBegan  EventKind = iota // of loop N
+	OpEnded                     // with result N
+	PacketSent                  // of N bytes, which Arrives
+	PacketLost
+	Began // a program
+	Ended
+	Crashed
+	Restarted
+	Paused // for N nanoseconds
+	ClockStepped
+	WayCut // from Host to Peer
+	WayMended
+	FaultCame // of kind N
+	Noted     // by World.Note
+)
+
+var eventNames = [...]string{TurnBegan: "turn", OpEnded: "op", PacketSent: "packet", PacketLost: "packet lost",
+	Began: "program begins", Ended: "program ends", Crashed: "crash", Restarted: "restart", Paused: "pause",
+	ClockStepped: "clock step", WayCut: "cut", WayMended: "mended", FaultCame: "fault", Noted: "note"}
+
+// String names it.
+func (k EventKind) String() string { return eventNames[k] }
+
+// Event is something that happened in a world.
+type Event struct {
+	At      time.Duration // since the world began
+	Arrives time.Duration // of a packet
+	N       int64
+	Host    int    // from 1
+	Peer    int    // the host that a packet is for; 0: none
+	What    string // an op's name, or a note
+	Kind    EventKind
+}
+
+// trace is what has happened: a hash of all, and the last of it.
+type trace struct {
+	hash  uint64
+	count uint64
+	last  []Event // a ring
+	to    io.Writer
+	names func(Event) string
+}
+
+// eventsMax is how many events are kept.
+const eventsMax = 1 << 14
+
+func (t *trace) open() { t.hash = 0x52696e676f }
+
+// add notes an event.
+func (t *trace) add(e Event) {
+	h := mix(t.hash ^ uint64(e.At))
+	h = mix(h ^ uint64(e.Kind)<<56 ^ uint64(e.Host)<<28 ^ uint64(e.Peer))
+	h = mix(h ^ uint64(e.N))
+	for i := range len(e.What) {
+		h = (h ^ uint64(e.What[i])) * 0x100000001b3
+	}
+	t.hash = h
+	if e.Kind != TurnBegan && (e.Kind != OpEnded || t.to != nil) {
+		if len(t.last) < eventsMax {
+			t.last = append(t.last, e)
+		} else {
+			t.last[t.count%eventsMax] = e
+		}
+		t.count++
+	}
+	if t.to != nil {
+		fmt.Fprintln(t.to, t.names(e))
+	}
+}
+
+// turn notes a loop's turn.
+func (t *trace) turn(now int64, host, loop int) {
+	t.add(Event{At: time.Duration(now - world.Start), Kind: TurnBegan, Host: host, N: int64(loop)})
+}
+
+func (w *World) sinceStart(ns int64) time.Duration { return time.Duration(ns - world.Start) }
+
+// note adds an event of this moment.
+func (w *World) note(e Event) {
+	e.At = w.Elapsed()
+	w.trace.add(e)
+}
+
+// noteOp adds the end of an op, or what it had so far.
+func (w *World) noteOp(h *Host, o *op.Op, res int32) {
+	w.note(Event{Kind: OpEnded, Host: h.index, N: int64(res), What: o.Def().Name})
+}
+
+// Note adds what a program or the script has to say to the events.
+func (w *World) Note(h *Host, what string) {
+	e := Event{Kind: Noted, What: what}
+	if h != nil {
+		e.Host = h.index
+	}
+	w.note(e)
+}
+
+// Hash is of all that has happened so far, turn by turn and op by op. Two worlds of one seed, and of one script, have the
+// same.
+func (w *World) Hash() uint64 { return w.trace.hash }
+
+// Events are the last that happened, up to 16384, without turns and ops.
+func (w *World) Events() []Event {
+	t := &w.trace
+	if len(t.last) < eventsMax {
+		return append([]Event(nil), t.last...)
+	}
+	at := t.count % eventsMax
+	return append(append([]Event(nil), t.last[at:]...), t.last[:at]...)
+}
+
+// TraceTo has each event written to to, a line each, from now on.
+func (w *World) TraceTo(to io.Writer) { w.trace.to, w.trace.names = to, w.eventText }
+
+func (w *World) eventText(e Event) string {
+	text := fmt.Sprintf("%12v  %s", e.At, e.Kind)
+	if e.Host > 0 {
+		text = fmt.Sprintf("%12v  %-10s %s", e.At, w.hosts[e.Host-1].name, e.Kind)
+	}
+	if e.Peer > 0 {
+		text += " to " + w.hosts[e.Peer-1].name
+	}
+	switch e.Kind {
+	case OpEnded:
+		return fmt.Sprintf("%s %s: %d", text, e.What, e.N)
+	case FaultCame:
+		return text + " " + FaultKind(e.N).String()
+	case PacketSent:
+		return fmt.Sprintf("%s, %d bytes, arrives at %v", text, e.N, e.Arrives)
+	case Paused, ClockStepped:
+		return text + " " + time.Duration(e.N).String()
+	case Noted:
+		return text + " " + e.What
+	}
+	return fmt.Sprintf("%s %d", text, e.N)
+}

@@ -1,0 +1,66 @@
+//go:build linux
+
+package sim
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"sync/atomic"
+	"time"
+)
+
+// watchdog looks from outside whether the world goes on: a task that waits for what is not Ringo's stops it for good.
+type watchdog struct {
+	w     *World
+	turns atomic.Uint64
+	host  atomic.Pointer[Host] // whose turn it is
+	timer *time.Timer
+	seen  uint64
+	wrong atomic.Pointer[error] // told by others than the world's goroutine
+}
+
+// stuckAfter is how long a turn may take, in real time.
+const stuckAfter = 10 * time.Second
+
+// watchOver begins one.
+func watchOver(w *World) *watchdog {
+	d := &watchdog{w: w}
+	d.timer = time.AfterFunc(stuckAfter, d.look)
+	return d
+}
+
+func (d *watchdog) stop() { d.timer.Stop() }
+
+// begin notes a turn.
+func (d *watchdog) begin(a *actor) {
+	d.host.Store(a.p.host)
+	d.turns.Add(1)
+}
+
+// ends notes its end, and takes in what others have told.
+func (d *watchdog) ends() {
+	d.host.Store(nil)
+	if err := d.wrong.Load(); err != nil {
+		d.w.fail((*err).Error())
+	}
+}
+
+// left is told of what is wrong. G.
+func (d *watchdog) left(err error) { d.wrong.CompareAndSwap(nil, &err) }
+
+// look finds a turn that does not end. Nothing can end it, so the process does.
+func (d *watchdog) look() {
+	h, n := d.host.Load(), d.turns.Load()
+	if h == nil || n != d.seen {
+		d.seen = n
+		d.timer.Reset(stuckAfter)
+		return
+	}
+	stacks := make([]byte, 1<<20)
+	stacks = stacks[:runtime.Stack(stacks, true)]
+	fmt.Fprintf(os.Stderr, "sim: seed %d: a task of %s has left the world: it has held it for more than %v of real time."+
+		" A task waits only through Ringo. The stacks of all goroutines, among them its own:\n%s\n",
+		d.w.seed, h.name, stuckAfter, stacks)
+	os.Exit(2)
+}

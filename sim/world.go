@@ -1,0 +1,219 @@
+//go:build linux
+
+package sim
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"runtime"
+	"strings"
+	"time"
+
+	"ringo/internal/loop"
+	"ringo/internal/memkernel"
+	"ringo/internal/world"
+)
+
+// World is a simulated world. Its methods are for the script, for the functions of its events, and, where they don't say
+// otherwise, for tasks of its programs: none parks, but Wait, RunFor and RunUntil, which are for the script alone.
+type World struct {
+	// Link is what lies between hosts for which Connect was not called. The zero Link passes everything at once.
+	Link Link
+
+	seed     uint64
+	w        *world.World
+	net      *memkernel.Network
+	stage    *loop.Stage
+	hosts    []*Host
+	byKernel map[*memkernel.Host]*Host
+	links    map[[2]*Host]Link
+	cuts     map[[2]*Host]bool
+	names    map[string]string // what look-ups of a name give, beside the hosts
+	programs []*Program
+	trace    trace
+	faults   faults
+	watch    *watchdog
+	failure  *Failure
+	stopped  bool
+	logs     []string
+}
+
+// Start is what the wall clocks of a world's hosts say at its beginning.
+var Start = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// newWorld makes a world that is the calling goroutine's until end.
+func newWorld(o *options) *World {
+	w := &World{seed: o.seed, w: world.NewTape(o.seed, o.tape), byKernel: map[*memkernel.Host]*Host{}, links: map[[2]*Host]Link{}, cuts: map[[2]*Host]bool{},
+		names: map[string]string{}}
+	w.faults = faults{w: w, counts: map[faultSite]uint64{}, only: o.only}
+	w.trace.open()
+	if o.trace != nil {
+		w.TraceTo(o.trace)
+	}
+	w.net = memkernel.NewNetwork(w.w)
+	w.net.Between = w.between
+	w.net.Chance = w.mishap
+	w.net.Seen = w.packet
+	w.stage = &loop.Stage{After: w.after, Left: w.left}
+	runtime.LockOSThread()
+	w.stage.Open()
+	w.watch = watchOver(w)
+	return w
+}
+
+// end ends what still runs. No coroutine of the world is left then.
+func (w *World) end() {
+	for _, h := range w.hosts {
+		h.kill()
+	}
+	w.watch.stop()
+	w.stage.Close()
+	runtime.UnlockOSThread()
+}
+
+// Seed is what decides everything in this world.
+func (w *World) Seed() uint64 { return w.seed }
+
+// Rand is chance of the world's own. What it gives depends on the order in which it is asked, which the seed decides.
+func (w *World) Rand() *rand.Rand { return w.w.Rand() }
+
+// Now is the world's time, which no host's clock need have.
+func (w *World) Now() time.Time { return Start.Add(w.Elapsed()) }
+
+// Elapsed is the time since the world began.
+func (w *World) Elapsed() time.Duration { return time.Duration(w.w.Now() - world.Start) }
+
+// After has fn called when d has passed, on no loop: it may not park.
+func (w *World) After(d time.Duration, fn func()) { w.after(d, fn) }
+
+func (w *World) after(d time.Duration, fn func()) (stop func() bool) {
+	e := w.w.After(max(d, 0), fn)
+	return func() bool { return w.w.Drop(e) }
+}
+
+// RunFor lets time pass.
+func (w *World) RunFor(d time.Duration) {
+	end := w.w.Now() + int64(d)
+	w.step(end, func() bool { return false })
+	w.w.MoveTo(end)
+}
+
+// RunUntil lets time pass until cond reports true, which is asked after each event, or for d. It reports whether cond
+// did.
+func (w *World) RunUntil(d time.Duration, cond func() bool) bool {
+	end := w.w.Now() + int64(d)
+	done := cond()
+	if !done {
+		w.step(end, func() bool { done = cond(); return done })
+	}
+	if !done {
+		w.w.MoveTo(end)
+	}
+	return done
+}
+
+// step has happen what happens until the clock says so, or done reports true. It reports false if nothing is to come by
+// then.
+func (w *World) step(limit int64, done func() bool) bool {
+	for {
+		if w.stopped {
+			panic(scriptEnds)
+		}
+		if !w.w.Step(limit) {
+			return false
+		}
+		if done() {
+			return true
+		}
+	}
+}
+
+// scriptEnds is raised in a script whose test has failed.
+var scriptEnds = errors.New("the world has stopped")
+
+// waitMost is how long Wait lets time pass.
+const waitMost = 365 * 24 * time.Hour
+
+// Wait lets time pass until programs have ended, and gives the first error of theirs. The test fails if they wait for
+// what will never happen, or a year was not enough.
+func (w *World) Wait(programs ...*Program) error {
+	ended := func() bool {
+		for _, p := range programs {
+			if !p.Ended() {
+				return false
+			}
+		}
+		return true
+	}
+	limit := w.w.Now() + int64(waitMost)
+	if !ended() && !w.step(limit, ended) {
+		var b strings.Builder
+		if _, more := w.w.Next(); more {
+			fmt.Fprintf(&b, "after %v they still run:", waitMost)
+		} else {
+			b.WriteString("deadlock: all tasks wait, and nothing will ever happen:")
+		}
+		for _, p := range w.programs {
+			if !p.Ended() {
+				fmt.Fprintf(&b, "\n%s: %s", p.host.name, p.p.Unended())
+			}
+		}
+		w.fail(b.String())
+	}
+	var errs []error
+	for _, p := range programs {
+		errs = append(errs, p.Err())
+	}
+	return errors.Join(errs...)
+}
+
+// Failed reports whether the test has failed in this world.
+func (w *World) Failed() bool { return w.failure != nil }
+
+// Errorf fails the test. The world stops at its next event: the first failure is the one that is told.
+func (w *World) Errorf(format string, args ...any) { w.fail(fmt.Sprintf(format, args...)) }
+
+// Check fails the test if err is not nil, and reports whether it is nil.
+func (w *World) Check(err error) bool {
+	if err != nil {
+		w.fail(err.Error())
+	}
+	return err == nil
+}
+
+// Logf notes what is told if the test fails.
+func (w *World) Logf(format string, args ...any) {
+	if len(w.logs) < logsMax {
+		w.logs = append(w.logs, fmt.Sprintf("%12v  ", w.Elapsed())+fmt.Sprintf(format, args...))
+	}
+}
+
+// logsMax bounds what Logf keeps.
+const logsMax = 1000
+
+// fail notes the first failure, and stops the world.
+func (w *World) fail(text string) {
+	if w.failure == nil {
+		w.failure = &Failure{Seed: w.seed, Text: text, At: w.Elapsed()}
+	}
+	w.stopped = true
+}
+
+// Name has look-ups of a name give the addresses of the host that is so called, wherever in the world they are made.
+// Names of hosts are known without.
+func (w *World) Name(name, host string) { w.names[name] = host }
+
+// lookup finds a host.
+func (w *World) lookup(name string) (addrs []netip.Addr) {
+	if to, ok := w.names[name]; ok {
+		name = to
+	}
+	for _, h := range w.hosts {
+		if h.name == name {
+			return h.addrs
+		}
+	}
+	return nil
+}

@@ -1,0 +1,234 @@
+//go:build linux
+
+package sim_test
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"ringo/file"
+	"ringo/internal/loop"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"ringo"
+	"ringo/sim"
+	"ringo/sock"
+)
+
+// echo is a server of port 7000 that ends with its drain.
+func echo(l *ringo.Loop) error {
+	ln, err := sock.Listen(l, "tcp", ":7000")
+	if err != nil {
+		return err
+	}
+	for {
+		c, err := ln.AcceptConn()
+		if err != nil {
+			return err
+		}
+		l.Go(func() { defer c.Close(); io.Copy(c, c) })
+	}
+}
+
+// asks has a task ask the echo server n times, with a pause between.
+func asks(l *ringo.Loop, n int, pause time.Duration) error {
+	c, err := sock.Dial(l, "tcp", "server:7000")
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	p := make([]byte, 64)
+	for i := range n {
+		q := fmt.Sprintf("question %d", i)
+		if _, err := c.Write([]byte(q)); err != nil {
+			return err
+		}
+		if _, err := io.ReadFull(c, p[:len(q)]); err != nil {
+			return err
+		}
+		if string(p[:len(q)]) != q {
+			return fmt.Errorf("%q came back as %q", q, p[:len(q)])
+		}
+		if err := l.Sleep(pause); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func TestEcho(t *testing.T) {
+	sim.Run(t, 1, func(w *sim.World) {
+		w.Link = sim.Link{Latency: time.Millisecond, Jitter: time.Millisecond, Loss: 0.01}
+		w.Host("server").Run(nil, echo)
+		w.RunFor(time.Second) // it listens by then
+		var clients []*sim.Program
+		for i := range 3 {
+			h := w.Host(fmt.Sprint("client", i))
+			clients = append(clients, h.Run(nil, func(l *ringo.Loop) error { return asks(l, 100, time.Second) }))
+		}
+		w.Check(w.Wait(clients...))
+		t.Log(w.Elapsed(), w.Hash())
+	})
+}
+
+// One seed gives one history, whatever the number of processors; another one gives another.
+func TestSeeds(t *testing.T) {
+	play := func(seed uint64) (hash uint64) {
+		sim.Run(t, seed, func(w *sim.World) {
+			w.Link = sim.Link{Latency: time.Millisecond, Jitter: time.Millisecond, Loss: 0.05}
+			server := w.Host("server")
+			server.Run(nil, echo)
+			w.RunFor(time.Second)
+			var clients []*sim.Program
+			for i := range 10 {
+				clients = append(clients, w.Host(fmt.Sprint("client", i)).Run(nil, func(l *ringo.Loop) error {
+					return asks(l, 50, time.Duration(w.Rand().IntN(1000))*time.Millisecond)
+				}))
+			}
+			w.Check(w.Wait(clients...))
+			hash = w.Hash()
+		})
+		return hash
+	}
+	one := play(1)
+	for _, procs := range []int{1, 2, 4} {
+		before := runtime.GOMAXPROCS(procs)
+		if again := play(1); again != one {
+			t.Errorf("with %d processors the hash is %x, and it was %x", procs, again, one)
+		}
+		runtime.GOMAXPROCS(before)
+	}
+	if play(2) == one {
+		t.Error("two seeds have one history")
+	}
+}
+
+// A host that crashes takes its tasks with it, peers hear nothing of it, and it begins anew with what it had synced.
+func TestCrash(t *testing.T) {
+	sim.Explore(t, 20, func(w *sim.World) {
+		h := w.Host("server")
+		starts, ends, found := 0, 0, ""
+		h.Run(nil, func(l *ringo.Loop) error {
+			starts++
+			defer func() { ends++ }()
+			if p, err := file.ReadFile("/kept"); err == nil {
+				found = string(p)
+			} else if starts > 1 {
+				w.Errorf("%v", err)
+			}
+			f, err := file.Create("/kept")
+			if err != nil {
+				return err
+			}
+			defer f.Close()
+			if _, err := f.Write([]byte("synced")); err != nil {
+				return err
+			}
+			if err := f.Sync(); err != nil {
+				return err
+			}
+			d, err := file.Open("/")
+			if err != nil {
+				return err
+			}
+			defer d.Close()
+			if err := d.Sync(); err != nil {
+				return err
+			}
+			return echo(l)
+		})
+		w.RunFor(time.Second)
+		c := w.Host("client").Run(nil, func(l *ringo.Loop) error { return asks(l, 100, time.Second) })
+		w.RunFor(10500 * time.Millisecond)
+		h.Crash()
+		if !h.Down() {
+			w.Errorf("a crashed host is not down")
+		}
+		w.RunFor(time.Second)
+		if starts != 1 || ends != 1 {
+			w.Errorf("%d starts, %d ends", starts, ends)
+		}
+		h.Restart()
+		w.RunFor(time.Second)
+		if starts != 2 || found != "synced" {
+			w.Errorf("%d starts, found %q", starts, found)
+		}
+		if err := w.Wait(c); !errors.Is(err, syscall.ECONNRESET) {
+			w.Errorf("the client of a host that has crashed: %v", err)
+		}
+	})
+}
+
+// A world in which all wait for what will never happen fails, and says for what they wait.
+func TestDeadlock(t *testing.T) {
+	tb := &recorder{TB: t}
+	sim.Run(tb, 1, func(w *sim.World) {
+		c := ringo.NewChan[int](1)
+		w.Check(w.Wait(w.Host("lonely").Run(nil, func(l *ringo.Loop) error {
+			_, err := c.Recv()
+			return err
+		})))
+	})
+	tb.want(t, "deadlock", "lonely", "seed 1", "RINGO_SIM_SEED=1", "Chan")
+}
+
+// What fails with many faults fails with those that it takes.
+func TestShrinks(t *testing.T) {
+	tb := &recorder{TB: t}
+	sim.Explore(tb, 100, func(w *sim.World) {
+		w.Link = sim.Link{Latency: time.Millisecond, Loss: 0.05}
+		server := w.Host("server")
+		server.Run(nil, echo)
+		w.RunFor(time.Second)
+		c := w.Host("client").Run(nil, func(l *ringo.Loop) error { return asks(l, 30, time.Second) })
+		w.Storm(20*time.Second, sim.Storm{Hosts: []*sim.Host{server}, Crash: 15 * time.Second, Pause: 5 * time.Second})
+		w.Check(w.Wait(c))
+	})
+	tb.want(t, "1 faults came before", "server: the host crashes", "RINGO_SIM_FAULTS=10.1.")
+}
+
+// A goroutine that uses what is in a world is told so, and the test fails.
+func TestOutsiders(t *testing.T) {
+	tb := &recorder{TB: t}
+	sim.Run(tb, 1, func(w *sim.World) {
+		w.Host("server").Run(nil, echo)
+		w.RunFor(time.Second)
+		p := w.Host("client").Run(nil, func(l *ringo.Loop) error {
+			c, err := sock.Dial(l, "tcp", "server:7000")
+			if err != nil {
+				return err
+			}
+			defer c.Close()
+			ended := make(chan error)
+			go func() { _, err := c.Write([]byte("from outside")); ended <- err }()
+			if err := <-ended; !errors.Is(err, loop.ErrLeft) {
+				return fmt.Errorf("a goroutine wrote: %v", err)
+			}
+			return nil
+		})
+		w.Check(w.Wait(p))
+	})
+	tb.want(t, "outside", "TestOutsiders.func")
+}
+
+// recorder is a test that only notes that it fails.
+type recorder struct {
+	testing.TB
+	text string
+}
+
+func (r *recorder) Errorf(format string, args ...any) { r.text += fmt.Sprintf(format, args...) }
+func (r *recorder) Helper()                           {}
+
+func (r *recorder) want(t *testing.T, words ...string) {
+	t.Helper()
+	for _, word := range words {
+		if !strings.Contains(r.text, word) {
+			t.Errorf("no %q in:\n%s", word, r.text)
+		}
+	}
+}
