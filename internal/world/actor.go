@@ -27,8 +27,8 @@ const (
 	turnRare  = 64 // one in so many
 )
 
-// Go makes an actor of a function, which has its first turn as soon as can be. Each turn is given by around, which calls
-// resume.
+// Go makes an actor of a function, which has its first turn as soon as can be. Each turn is given by around, which
+// calls resume.
 func (w *World) Go(fn func(a *Actor), around func(resume func())) *Actor {
 	a := &Actor{w: w, around: around}
 	a.resume, _ = iter.Pull(func(yield func(struct{}) bool) {
