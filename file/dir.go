@@ -31,7 +31,7 @@ type Dir struct {
 // newDir makes a Dir of an open descriptor, which is from now on the Dir's.
 func newDir(name string, n int32) *Dir {
 	d := &Dir{name: name, n: n}
-	d.dropped = runtime.AddCleanup(d, closeDropped, n)
+	d.dropped = runtime.AddCleanup(d, whenDropped(), n)
 	return d
 }
 

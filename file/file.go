@@ -80,8 +80,12 @@ func newFile(n int32, name string, flag int) *File {
 	if flag&os.O_APPEND != 0 {
 		known |= appendOnly
 	}
+	staged := inWorld()
+	if staged { // all goes by ops
+		known |= noNowRead | noNowWrite | typeKnown
+	}
+	f.dropped = runtime.AddCleanup(f, whenDropped(), n)
 	f.known.Store(uint32(known))
-	f.dropped = runtime.AddCleanup(f, closeDropped, n)
 	st := new(sys.Statx)
 	// Nobody else is asked, as a server would be; and the mount has the number that no other will have, where there is
 	// such a number (Linux 6.8).
@@ -91,7 +95,11 @@ func newFile(n int32, name string, flag int) *File {
 		f.entries = newEntries(n, name) // it may have some
 		return f
 	}
-	f.mount = mountOf(st)
+	if staged {
+		f.mount = new(mount)
+	} else {
+		f.mount = mountOf(st)
+	}
 	known |= facts(f.mount.known.Load())
 	mode := st.Mode & sys.SIfmt
 	if st.DevMajor != 0 || mode == sys.SIfblk { // there is a disk, which /dev is not
@@ -109,6 +117,21 @@ func newFile(n int32, name string, flag int) *File {
 		f.entries = newEntries(n, name)
 	}
 	return f
+}
+
+// inWorld reports whether the caller is a task of a simulated world.
+func inWorld() bool {
+	l, _ := loop.Current()
+	return l.Staged()
+}
+
+// whenDropped is what becomes of a descriptor that was dropped without Close. In a simulated world it stays
+// open, as a test is to see.
+func whenDropped() func(n int32) {
+	if inWorld() {
+		return func(int32) {}
+	}
+	return closeDropped
 }
 
 // closeDropped closes the descriptor of a File that was dropped without Close, as

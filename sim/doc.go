@@ -16,16 +16,17 @@
 //
 // # Who runs
 //
-// The function that is given to Run or Explore is the script. It makes hosts and starts programs, which run when it lets
-// time pass: in World.Wait, World.RunFor and World.RunUntil. All that belongs to a world, the script, its events and
-// all tasks of its programs, happens on one goroutine, one thing at a time: a variable that they share needs no lock.
+// The function that is given to Run or Explore is the script. It makes hosts and starts programs, which run when it
+// lets time pass: in World.Wait, World.RunFor and World.RunUntil. All that belongs to a world, the script, its events
+// and all tasks of its programs, happens on one goroutine, one thing at a time: a variable that they share needs no
+// lock.
 //
 // # What is virtual
 //
 // Loop.Now, Loop.Sleep, timers, tickers, deadlines, WithTimeout and the contexts of tasks are by the world's clock. So
 // is a deadline that is given as a time of time.Now: it is as far from now as it was when it was made, in tenths of a
-// second. time.Now itself, time.Sleep and context.WithTimeout are Go's, and real; so are the order of maps and of select.
-// A test that needs a seed to give the same history does not let them decide anything.
+// second. time.Now itself, time.Sleep and context.WithTimeout are Go's, and real; so are the order of maps and of
+// select. A test that needs a seed to give the same history does not let them decide anything.
 //
 // # What leaves the world
 //

@@ -68,8 +68,8 @@ type faults struct {
 // cameMax bounds the faults that are kept.
 const cameMax = 1 << 16
 
-// happens decides whether a fault comes. What it decides depends on the seed and on how often it was asked the same, and
-// not on what else has been decided.
+// happens decides whether a fault comes. What it decides depends on the seed and on how often it was asked the same,
+// and not on what else has been decided.
 func (f *faults) happens(kind FaultKind, h *Host, p float64) bool {
 	if p <= 0 {
 		return false

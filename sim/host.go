@@ -138,7 +138,8 @@ func (h *Host) start(p *Program) {
 	}
 	cfg.Kernel, cfg.Stage, cfg.Names = h.k, w.stage, h.lookup
 	cfg.Clock = h.clock
-	cfg.Since = func(t time.Time) time.Duration { return time.Duration(w.w.Now() - world.Start) }
+	begun := w.w.Now()
+	cfg.Since = func(time.Time) time.Duration { return time.Duration(w.w.Now() - begun) }
 	cfg.Warn, cfg.Complain = func(string, ...any) {}, func(text string) { w.Logf("%s: %s", h.name, text) }
 	if cfg.OnPanic == nil {
 		cfg.OnPanic = func(_ *loop.Loop, v any, stack []byte) {

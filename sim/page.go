@@ -20,8 +20,8 @@ const (
 	pageRow  = 14
 )
 
-// WritePage writes what has happened last as a page of HTML: a lane for each host, arrows for what they sent, and a line
-// for each thing that befell them. Time goes downwards, by event and not by the clock.
+// WritePage writes what has happened last as a page of HTML: a lane for each host, arrows for what they sent, and a
+// line for each thing that befell them. Time goes downwards, by event and not by the clock.
 func (w *World) WritePage(to io.Writer) error {
 	events := w.Events()
 	if len(events) > pageMost {
@@ -44,7 +44,8 @@ line { stroke: var(--dim) } .p { stroke: #3b82c4 } .l { stroke: #d33; stroke-das
 		fmt.Fprintf(b, "<pre>%s</pre>\n", html.EscapeString(w.failure.Text))
 	}
 	fmt.Fprintf(b, `<svg width="%d" height="%d" role="img" aria-label="what the hosts sent, and what befell them">
-<defs><marker id="a" viewBox="0 0 6 6" refX="6" refY="3" markerWidth="6" markerHeight="6" orient="auto"><path d="M0 0L6 3L0 6z" fill="#3b82c4"/></marker></defs>
+<defs><marker id="a" viewBox="0 0 6 6" refX="6" refY="3" markerWidth="6" markerHeight="6" orient="auto">
+<path d="M0 0L6 3L0 6z" fill="#3b82c4"/></marker></defs>
 `, x(len(w.hosts)+1), height)
 	for _, h := range w.hosts {
 		fmt.Fprintf(b, `<text x="%d" y="20" text-anchor="middle">%s</text><line x1="%d" y1="28" x2="%d" y2="%d"/>`+"\n",
@@ -61,8 +62,8 @@ line { stroke: var(--dim) } .p { stroke: #3b82c4 } .l { stroke: #d33; stroke-das
 		switch e.Kind {
 		case PacketSent:
 			to := y + pageRow*(rowAt(rows[i:], e.Arrives))
-			fmt.Fprintf(b, `<line class="p" marker-end="url(#a)" x1="%d" y1="%d" x2="%d" y2="%d"><title>%s</title></line>`,
-				x(e.Host), y, x(e.Peer), to, title)
+			fmt.Fprintf(b, `<line class="p" marker-end="url(#a)" x1="%d" y1="%d" x2="%d" y2="%d"><title>%s</title>`+
+				"</line>", x(e.Host), y, x(e.Peer), to, title)
 		case PacketLost:
 			fmt.Fprintf(b, `<line class="l" x1="%d" y1="%d" x2="%d" y2="%d"><title>%s</title></line>`, x(e.Host), y,
 				(x(e.Host)+x(e.Peer))/2, y+pageRow/2, title)

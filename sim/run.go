@@ -25,8 +25,8 @@ type Failure struct {
 }
 
 // Run plays a script in the world of a seed, lets its programs end as Program.Drain has them, and fails the test if
-// anything did. Then it says the seed, the fewest faults with which it still fails, and the command that plays it again,
-// and writes a page that shows what happened.
+// anything did. Then it says the seed, the fewest faults with which it still fails, and the command that plays it
+// again, and writes a page that shows what happened.
 func Run(t testing.TB, seed uint64, script func(w *World)) {
 	t.Helper()
 	o := &options{seed: seed}
@@ -200,7 +200,8 @@ func report(t testing.TB, r *outcome, script func(w *World)) {
 	if tries > 0 {
 		text += fmt.Sprintf("\n(%d worlds were played to find the fewest faults)", tries)
 	}
-	text += fmt.Sprintf("\nto play it again: %s go test -run '^%s$'", r.variables(), strings.ReplaceAll(t.Name(), "/", "$/^"))
+	text += fmt.Sprintf("\nto play it again: %s go test -run '^%s$'", r.variables(),
+		strings.ReplaceAll(t.Name(), "/", "$/^"))
 	if page, err := r.page(t.Name()); err != nil {
 		text += fmt.Sprintf("\nno page of it: %v", err)
 	} else {
@@ -252,8 +253,8 @@ const (
 	shrinkTime  = 20 * time.Second
 )
 
-// shrink finds fewer faults with which the world still fails: it leaves out half of them, a quarter, and so on to single
-// ones, again and again while that finds any.
+// shrink finds fewer faults with which the world still fails: it leaves out half of them, a quarter, and so on to
+// single ones, again and again while that finds any.
 func shrink(r *outcome, script func(w *World)) (least *outcome, tries int) {
 	least = r
 	end := time.Now().Add(shrinkTime)

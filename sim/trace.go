@@ -112,8 +112,8 @@ func (w *World) Note(h *Host, what string) {
 	w.note(e)
 }
 
-// Hash is of all that has happened so far, turn by turn and op by op. Two worlds of one seed, and of one script, have the
-// same.
+// Hash is of all that has happened so far, turn by turn and op by op. Two worlds of one seed, and of one script, have
+// the same.
 func (w *World) Hash() uint64 { return w.trace.hash }
 
 // Events are the last that happened, up to 16384, without turns and ops.

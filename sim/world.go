@@ -16,8 +16,8 @@ import (
 	"ringo/internal/world"
 )
 
-// World is a simulated world. Its methods are for the script, for the functions of its events, and, where they don't say
-// otherwise, for tasks of its programs: none parks, but Wait, RunFor and RunUntil, which are for the script alone.
+// World is a simulated world. Its methods are for the script, for the functions of its events, and, where they don't
+// say otherwise, for tasks of its programs: none parks, but Wait, RunFor and RunUntil, which are for the script alone.
 type World struct {
 	// Link is what lies between hosts for which Connect was not called. The zero Link passes everything at once.
 	Link Link
@@ -45,8 +45,8 @@ var Start = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // newWorld makes a world that is the calling goroutine's until end.
 func newWorld(o *options) *World {
-	w := &World{seed: o.seed, w: world.NewTape(o.seed, o.tape), byKernel: map[*memkernel.Host]*Host{}, links: map[[2]*Host]Link{}, cuts: map[[2]*Host]bool{},
-		names: map[string]string{}}
+	w := &World{seed: o.seed, w: world.NewTape(o.seed, o.tape), byKernel: map[*memkernel.Host]*Host{},
+		links: map[[2]*Host]Link{}, cuts: map[[2]*Host]bool{}, names: map[string]string{}}
 	w.faults = faults{w: w, counts: map[faultSite]uint64{}, only: o.only}
 	w.trace.open()
 	if o.trace != nil {

@@ -46,6 +46,7 @@ var order = []layer{
 	{[]string{"metrics"}, "what monitoring systems are told"},
 	{[]string{"sock/socktls"}, "TLS on sockets, for users"},
 	{[]string{"file"}, "files, for users"},
+	{[]string{"sim"}, "simulated worlds, for tests of users"},
 	{[]string{"cmd/ringo/internal/cli"}, "what the tool's commands share"},
 	{[]string{"cmd/ringo/internal/server"}, "what those that serve share"},
 	{[]string{"cmd/ringo/bench", "cmd/ringo/echo", "cmd/ringo/probe", "cmd/ringo/proxy", "cmd/ringo/serve",

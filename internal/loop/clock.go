@@ -25,6 +25,9 @@ func (l *Loop) tick() {
 		// Not at l.now: the thread may have lost its processor between the two looks.
 		l.wall = l.cfg.Clock()
 		l.wallAt = int64(l.wall.Sub(l.set.epoch))
+		if l.cfg.Stage != nil { // whose wall clock is set now and then, and tells no monotonic time
+			l.wallAt = l.now
+		}
 	}
 }
 

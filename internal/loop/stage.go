@@ -17,13 +17,13 @@ import (
 )
 
 // Stage is one thread on which the loops of any number of Runs take turns, in a world that has a clock of its own. All
-// that belongs to it happens on that thread, one thing at a time: no goroutine is begun, and no timer of Go's. Who makes
-// it gives the loops their turns: each is a coroutine, whose driver gives the thread away in its Wait.
+// that belongs to it happens on that thread, one thing at a time: no goroutine is begun, and no timer of Go's. Who
+// makes it gives the loops their turns: each is a coroutine, whose driver gives the thread away in its Wait.
 type Stage struct {
 	// After has fn called on the stage's thread, on no loop, when its clock has gone on by d.
 	After func(d time.Duration, fn func()) (stop func() bool)
-	// Left is told of a call that is not made from a task where it had to be: by a goroutine, or by who gives the turns.
-	// G.
+	// Left is told of a call that is not made from a task where it had to be: by a goroutine, or by who gives the
+	// turns. G.
 	Left func(what string, stack []byte)
 
 	seat seat
@@ -115,8 +115,8 @@ type watchedContext struct {
 	fn  func()
 }
 
-// afterContext is context.AfterFunc, which calls fn on a goroutine of its own, but on a stage: there fn is called between
-// turns.
+// afterContext is context.AfterFunc, which calls fn on a goroutine of its own, but on a stage: there fn is called
+// between turns.
 func (l *Loop) afterContext(ctx context.Context, fn func()) (stop func() bool) {
 	if l == nil || l.cfg.Stage == nil {
 		return context.AfterFunc(ctx, fn)
@@ -238,7 +238,8 @@ func (l *Loop) offloadStaged(in Lane, fn func(context.Context) error) (err error
 	return late(c.ctx, c.err)
 }
 
-// Resolve checks a ringo.Config, and fills in the defaults: the package above puts it here for those who make a Program.
+// Resolve checks a ringo.Config, and fills in the defaults: the package above puts it here for those who make a
+// Program.
 var Resolve func(config any) (*Config, error)
 
 // Program is a Run whose loops take their turns on a stage.
@@ -320,7 +321,8 @@ func (p *Program) Kill() {
 	}
 }
 
-// counted reports whether the loop is among those of the process, see Running and Totals. One on a stage is its world's.
+// counted reports whether the loop is among those of the process, see Running and Totals. One on a stage is its
+// world's.
 func (l *Loop) counted() bool { return l.cfg.Stage == nil }
 
 // Killed reports whether the loop is to end at once. Its driver waits for nothing then.
