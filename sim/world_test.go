@@ -75,6 +75,25 @@ func TestEcho(t *testing.T) {
 	})
 }
 
+// A thousand hours in which a hundred clients ask once an hour.
+func TestSixWeeks(t *testing.T) {
+	sim.Run(t, 1, func(w *sim.World) {
+		w.Host("server").Run(nil, echo)
+		w.RunFor(time.Second)
+		c := w.Host("clients").Run(nil, func(l *ringo.Loop) error {
+			g := ringo.NewGroup(l)
+			for range 100 {
+				g.Go(func() error { return asks(l, 1000, time.Hour) })
+			}
+			return g.Wait()
+		})
+		w.Check(w.Wait(c))
+		if d := w.Elapsed(); d < 1000*time.Hour || d > 1001*time.Hour {
+			w.Errorf("it took %v", d)
+		}
+	})
+}
+
 // One seed gives one history, whatever the number of processors; another one gives another.
 func TestSeeds(t *testing.T) {
 	play := func(seed uint64) (hash uint64) {
