@@ -138,3 +138,6 @@ func LookAtHolds(l *Loop) (look func()) {
 }
 
 func placeOf(o Hold) place { return place{o.Task, o.At, o.In, o.State} }
+
+// Metered reports whether the running turn of the loop is measured by task. T.
+func Metered(l *Loop) bool { return l.meter != nil }

@@ -1,6 +1,8 @@
 package loop_test
 
 import (
+	"errors"
+	"runtime"
 	"testing"
 	"time"
 
@@ -37,6 +39,54 @@ func TestMeter(t *testing.T) {
 			if shares["much"] <= shares["little"] || shares["much"] > 1e6 {
 				t.Errorf("shares in millionths: %v", shares)
 			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// Tasks that panic or call runtime.Goexit end in a loop that somebody watches as they do in another, and the others run
+// on.
+func TestMeterAndTasksThatBreak(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg *loop.Config) {
+		panics := 0
+		cfg.OnPanic = func(*loop.Loop, any, []byte) { panics++ }
+		err := run(t, cfg, func(l *loop.Loop) error {
+			lasts := l.GoNamed("lasts", func() {
+				for l.Sleep(time.Millisecond) >= 0 {
+				}
+			})
+			const rounds = 20
+			for range rounds {
+				l.Meter()
+				l.YieldTurn() // from the next turn on
+				if !loop.Metered(l) {
+					t.Error("nobody watches")
+				}
+				broken := []*loop.Task{
+					l.Go(runtime.Goexit), l.Go(func() { panic("a test's") }), l.Go(func() { l.YieldTurn(); runtime.Goexit() }),
+					l.Go(func() { l.YieldTurn(); panic("a test's") }),
+				}
+				for i, b := range broken {
+					if err := b.Wait(); err == nil || i%2 == 0 && !errors.Is(err, loop.ErrGoexit) {
+						t.Errorf("task %d ended with %v", i, err)
+					}
+				}
+			}
+			l.YieldTurn() // to the last call of OnPanic
+			names := 0
+			for _, i := range l.Tasks() {
+				if i.Name() == "lasts" {
+					names++
+				}
+			}
+			if names != 1 || panics != 2*rounds {
+				t.Errorf("%d panics, want %d; %d tasks that last", panics, 2*rounds, names)
+			}
+			lasts.Cancel()
+			lasts.Wait()
 			return nil
 		})
 		if err != nil {

@@ -114,6 +114,9 @@ func (w *worker) beginNext() bool {
 	l.spent++
 	l.mark.Again()
 	w.begin(it.task)
+	if l.meter != nil {
+		l.meter.begins(w.id, l.set.elapsed())
+	}
 	l.job = it.job
 	if it.task == nil {
 		w.code = it.job.Code()
