@@ -176,3 +176,31 @@ func parkedTasks(t testing.TB, n int) *ringo.Loop {
 	})
 	return <-ready
 }
+
+// A task that asks parks meanwhile, whatever it asks for, and is told all the same if it has been cancelled.
+func TestTasksAsk(t *testing.T) {
+	h := debug.Handler()
+	socktest.OnLoop(t, ringo.Config{Loops: 1}, func(l *ringo.Loop) {
+		for _, canceled := range []bool{false, true} {
+			asks := l.Go(func() {
+				for _, what := range []string{"loops", "tasks", "handles", "ops", "holds", "probe"} {
+					ran := false
+					l.Go(func() { ran = true })
+					w := httptest.NewRecorder()
+					h.ServeHTTP(w, httptest.NewRequest("GET", "/api/"+what, nil))
+					var answer map[string]any
+					if err := json.Unmarshal(w.Body.Bytes(), &answer); w.Code != 200 || err != nil {
+						t.Errorf("%s: %d, %v in %.200q", what, w.Code, err, w.Body)
+					}
+					if !ran {
+						t.Errorf("%s: its task did not park", what)
+					}
+				}
+			})
+			if canceled {
+				asks.Cancel()
+			}
+			asks.Wait()
+		}
+	})
+}

@@ -16,8 +16,8 @@
 // site can have its name stand for 127.0.0.1, and would read the console. A proxy on the same machine sends it on with
 // the Host localhost, as nginx does unless it is told to keep the client's.
 //
-// The handler should run on ordinary goroutines, as above. On a loop it works, too, but if that loop is held nobody
-// sees by what.
+// The handler should run on ordinary goroutines, as above. On a loop it works, too: a task that serves it parks until
+// the answer is made. But if that loop is held nobody sees by what.
 //
 // # What it costs
 //

@@ -1,6 +1,7 @@
 package debug
 
 import (
+	"context"
 	"embed"
 	"encoding/json"
 	"net"
@@ -8,6 +9,8 @@ import (
 	"net/netip"
 	"path"
 	"strings"
+
+	"ringo/internal/loop"
 )
 
 //go:embed page/index.html page/console.css page/console.js
@@ -110,21 +113,45 @@ func serveAnswer(w http.ResponseWriter, r *http.Request, answer func(*query) (an
 		fail(w, http.StatusBadRequest, err.Error())
 		return
 	}
+	text, code, err := asGoroutine(func() ([]byte, int, error) { return makeAnswer(q, answer) })
+	if err != nil {
+		fail(w, code, err.Error())
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Write(append(text, '\n'))
+}
+
+func makeAnswer(q *query, answer func(*query) (any, error)) (text []byte, code int, err error) {
 	a, err := answer(q)
 	if err == nil {
 		err = q.unused()
 	}
 	if err != nil {
-		fail(w, http.StatusBadRequest, err.Error())
-		return
+		return nil, http.StatusBadRequest, err
 	}
-	text, err := json.Marshal(a)
-	if err != nil {
-		fail(w, http.StatusInternalServerError, err.Error())
-		return
+	if text, err = json.Marshal(a); err != nil {
+		return nil, http.StatusInternalServerError, err
 	}
-	w.Header().Set("Content-Type", "application/json")
-	w.Write(append(text, '\n'))
+	return text, http.StatusOK, nil
+}
+
+// asGoroutine runs f on an ordinary goroutine, while a task that calls it parks: to ask the kernel, or to sort and
+// write many rows, would hold its loop.
+func asGoroutine(f func() ([]byte, int, error)) (text []byte, code int, err error) {
+	me, _ := loop.Current()
+	if me == nil {
+		return f()
+	}
+	me.Shield()
+	defer me.Unshield()
+	if failed := me.OffloadIn(loop.LaneStandIns, func(context.Context) error {
+		text, code, err = f()
+		return nil
+	}); failed != nil {
+		return nil, http.StatusServiceUnavailable, failed
+	}
+	return text, code, err
 }
 
 // fail answers with an error, as JSON for those who read no other.

@@ -2,9 +2,9 @@ package loop
 
 import "time"
 
-// meter measures for how long each task has its loop, for somebody who watches: the clock is read after each switch, and
-// where a worker goes on with a task that begins. A loop that nobody watches has none, which costs a look at a pointer
-// in a turn, and one at each beginning.
+// meter measures for how long each task has its loop, for somebody who watches: the clock is read after each switch,
+// and where a worker goes on with a task that begins. A loop that nobody watches has none, which costs a look at a
+// pointer in a turn, and one at each beginning.
 //
 //	none ──Meter──▶ spans of a second ──nobody has asked for meterMax──▶ none
 type meter struct {

@@ -66,7 +66,9 @@ func TestMeterAndTasksThatBreak(t *testing.T) {
 					t.Error("nobody watches")
 				}
 				broken := []*loop.Task{
-					l.Go(runtime.Goexit), l.Go(func() { panic("a test's") }), l.Go(func() { l.YieldTurn(); runtime.Goexit() }),
+					l.Go(runtime.Goexit),
+					l.Go(func() { panic("a test's") }),
+					l.Go(func() { l.YieldTurn(); runtime.Goexit() }),
 					l.Go(func() { l.YieldTurn(); panic("a test's") }),
 				}
 				for i, b := range broken {

@@ -13,6 +13,7 @@ var parks = map[string]string{
 		"ReadFromUDPAddrPort ReadMsgUDP ReadMsgUDPAddrPort WriteToUDP WriteToUDPAddrPort WriteMsgUDP " +
 		"WriteMsgUDPAddrPort ReadFromUnix ReadMsgUnix WriteToUnix WriteMsgUnix",
 	"ringo/logs":         "Flush Close",
+	"ringo/metrics":      "Each",
 	"ringo/sock/socktls": "Accept Dial DialContext Read Write Handshake HandshakeContext Close CloseWrite",
 	"ringo/file": "Abort Access Advise Allocate Chdir Chmod Chown Chtimes Commit Copy CopyFS CopyFile Create " +
 		"CreateAtomic CreateTemp Datasync DirectAlign Flush Lchown Link LinkTo List ListXattrs Lock Lstat Mkdir " +

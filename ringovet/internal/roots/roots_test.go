@@ -23,8 +23,14 @@ func public(t *testing.T) []*types.Package {
 		t.Fatal(err)
 	}
 	names := slices.DeleteFunc(strings.Fields(string(out)), func(p string) bool {
-		return !Ours(p) || strings.Contains(p, "/internal/")
+		return strings.Contains(p, "/internal/") || strings.HasPrefix(p, "ringo/cmd/") ||
+			strings.HasPrefix(p, "ringo/examples/")
 	})
+	for _, p := range names {
+		if !Ours(p) {
+			t.Errorf("%s is a public package of the runtime, and not in ours", p)
+		}
+	}
 	cfg := &packages.Config{Mode: packages.NeedName | packages.NeedTypes, Dir: "../../.."}
 	read, err := packages.Load(cfg, names...)
 	if err != nil {
@@ -165,7 +171,8 @@ var (
 // among those that do so rarely.
 func TestParksAreThoseOfTheComments(t *testing.T) {
 	read, err := packages.Load(&packages.Config{Mode: packages.NeedName | packages.NeedFiles | packages.NeedSyntax,
-		Dir: "../../.."}, "ringo", "ringo/sock", "ringo/sock/socktls", "ringo/file", "ringo/logs")
+		Dir: "../../.."}, "ringo", "ringo/sock", "ringo/sock/socktls", "ringo/file", "ringo/logs", "ringo/debug",
+		"ringo/metrics")
 	if err != nil {
 		t.Fatal(err)
 	}
