@@ -70,6 +70,7 @@ var testHelpers = []string{
 	"cmd/ringo/internal/tooltest",
 	"internal/uringtest",
 	"internal/socktest",
+	"internal/differ",
 	"internal/driver/drivertest",
 	"internal/kernel/kerneltest",
 	"internal/lint",

@@ -1,0 +1,140 @@
+//go:build linux
+
+package differ_test
+
+import (
+	"flag"
+	"os"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"ringo"
+	"ringo/internal/differ"
+	"ringo/internal/hosted"
+	"ringo/internal/socktest"
+	"ringo/internal/testmain"
+)
+
+var (
+	programs = flag.Uint64("programs", 200, "how many random `programs` TestPrograms runs")
+	firstOf  = flag.Uint64("seed", 0, "the seed of the first")
+	drivers  = flag.String("drivers", "", "the `drivers` to compare with package net, with commas between them")
+	workers  = flag.Int("workers", 3, "how many programs run at a time")
+	shrink   = flag.Duration("shrink", 20*time.Second, "how long a failure is shrunk")
+)
+
+// failuresMax is how many failures end TestPrograms.
+const failuresMax = 3
+
+func TestMain(m *testing.M) {
+	hosted.Shared() // they stay, so they are there before the tests
+	differ.Reserve()
+	testmain.Main(m)
+}
+
+// newBench has package net and the drivers that there are.
+func newBench(t testing.TB, names string) *differ.Bench {
+	b := &differ.Bench{Machines: []differ.Machine{differ.Net{}}, Allowed: differ.Allowed, Patience: 20 * time.Second}
+	if forced := os.Getenv("RINGO_DRIVER"); forced != "" {
+		names = forced
+	} else if *drivers != "" {
+		names = *drivers
+	}
+	for _, name := range strings.Split(names, ",") {
+		driver, small := strings.CutSuffix(name, "/small")
+		if err := socktest.Available(driver); err != nil {
+			t.Log(err)
+			continue
+		}
+		cfg := ringo.Config{Driver: driver}
+		if small { // where everything is scarce
+			cfg.Buffers, cfg.BufferSize, cfg.Leases, cfg.Budget, cfg.Entries = 4, 300, 2, 2, 4
+		}
+		b.Machines = append(b.Machines, differ.Ringo{Label: name, Config: cfg})
+	}
+	t.Cleanup(func() {
+		for _, err := range b.Close() {
+			t.Error(err)
+		}
+		runtime.GC()
+	})
+	return b
+}
+
+// try runs a program, and shrinks it if it fails.
+func try(t testing.TB, b *differ.Bench, p differ.Program) bool {
+	t.Helper()
+	what := b.Try(p)
+	if what == "" {
+		return true
+	}
+	first := what
+	defer func(patience time.Duration) { b.Patience = patience }(b.Patience)
+	for _, tries := range []int{1, 20} {
+		b.Patience = 3 * time.Second
+		if q := b.Shrink(p, tries, time.Now().Add(*shrink)); len(q) < len(p) {
+			p = q
+			break
+		}
+	}
+	for range 20 {
+		if again := b.Try(p); again != "" {
+			what = again
+			break
+		}
+	}
+	t.Errorf("at first: %s\nshrunk: %s", first, b.Report(p, what))
+	return false
+}
+
+// TestPrograms runs random programs on package net and on each driver, several at a time.
+func TestPrograms(t *testing.T) {
+	began := time.Now()
+	var next, failed atomic.Uint64
+	var all sync.WaitGroup
+	for range *workers {
+		b := newBench(t, "uring,epoll,uring-poll,poll,select,uring/small,epoll/small")
+		all.Go(func() {
+			for failed.Load() < failuresMax {
+				n := next.Add(1) - 1
+				if n >= *programs {
+					return
+				}
+				if n > 0 && n%10_000 == 0 {
+					t.Logf("%d programs in %v", n, time.Since(began))
+				}
+				if !try(t, b, differ.Random(*firstOf+n)) {
+					failed.Add(1)
+					t.Errorf("seed %d", *firstOf+n)
+				}
+			}
+		})
+	}
+	all.Wait()
+	t.Logf("%d programs in %v", min(next.Load(), *programs), time.Since(began))
+}
+
+// FuzzPrograms looks for a program on which io_uring and epoll differ from package net.
+func FuzzPrograms(f *testing.F) {
+	b := newBench(f, "uring,epoll")
+	f.Fuzz(func(t *testing.T, p []byte) { try(t, b, p) })
+}
+
+func BenchmarkMachines(b *testing.B) {
+	for _, m := range []differ.Machine{differ.Net{}, differ.Ringo{Config: ringo.Config{Driver: "uring"}},
+		differ.Ringo{Config: ringo.Config{Driver: "epoll"}}} {
+		b.Run(m.Name(), func(b *testing.B) {
+			bench := &differ.Bench{Machines: []differ.Machine{m}, Allowed: differ.Allowed, Patience: 20 * time.Second}
+			defer bench.Close()
+			for i := range b.N {
+				if what := bench.Try(differ.Random(uint64(i))); what != "" {
+					b.Fatal(what)
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,168 @@
+package differ
+
+// planEnd ends a direction, and has the reader find the end.
+func planEnd(g *planner, r record) {
+	c := g.conn(r.object, func(c *conn) bool { return canWrite(c) })
+	if c == nil {
+		return
+	}
+	g.closeWrite(g.actor(r.actor), c)
+	if r.x&1 == 0 {
+		reader, _ := c.answered()
+		g.readEnd(g.actor(r.x), reader, int(r.y))
+	}
+}
+
+func (g *planner) closeWrite(a int, c *conn) {
+	g.do(a, closeWrite, Step{O: c.id}, c.writing()...)
+	c.out.shut = true
+	if c.peer == nil { // the server ends, too
+		c.in.shut = true
+	}
+}
+
+// readEnd reads all there is, to the end.
+func (g *planner) readEnd(a int, c *conn, how int) {
+	for c.records() && len(c.in.flying) > 0 {
+		g.read(a, c, c.in.flying[0].N, recordWay)
+	}
+	if c.records() {
+		how = 0
+	}
+	g.do(a, readEnd, Step{O: c.id, How: how % len(endWays), Name: endWays[how%len(endWays)],
+		Segs: c.in.take(total(c.in.flying))}, c.reading()...)
+}
+
+// planRelay copies what is left of one connection to another.
+func planRelay(g *planner, r record) {
+	c := g.conn(r.object, func(c *conn) bool { return c.in.shut && !c.in.broken && !c.records() })
+	if c == nil {
+		planEnd(g, r)
+		return
+	}
+	n := total(c.in.flying)
+	to := g.conn(r.x, func(d *conn) bool {
+		return d != c && !d.records() && d.peer != nil && canWrite(d) && d.out.room() >= n &&
+			len(d.out.flying)+len(c.in.flying) <= piecesMax
+	})
+	if to == nil {
+		return
+	}
+	segs := c.in.take(n)
+	to.out.flying = append(to.out.flying, segs...)
+	g.do(g.actor(r.actor), relay, Step{O: c.id, P: to.id, Segs: segs, How: int(r.y) % 2},
+		append(own(&c.in.r, &to.out.w), share(&c.life), share(&to.life), share(&c.in.event))...)
+}
+
+// drain has an actor read what is on its way to a connection, before it is closed: with unread bytes that would be a
+// reset, but only if nobody has fetched them.
+func (g *planner) drain(a int, c *conn) {
+	for c.records() && len(c.in.flying) > 0 {
+		g.read(a, c, c.in.flying[0].N, recordWay)
+	}
+	if n := total(c.in.flying); n > 0 {
+		g.read(a, c, n, 0)
+	}
+}
+
+func planClose(g *planner, r record) {
+	if c := g.conn(r.object, nil); c != nil && len(g.conns) > 1 {
+		g.close(g.actor(r.actor), c, int(r.x)%4)
+	}
+}
+
+func (g *planner) close(a int, c *conn, how int) {
+	g.drain(a, c)
+	g.do(a, closeConn, Step{O: c.id, How: how}, c.all()...)
+	g.gone(c)
+}
+
+// gone takes a closed connection out.
+func (g *planner) gone(c *conn) {
+	c.out.shut, c.in.broken = true, true
+	g.conns = without(g.conns, c)
+}
+
+// planGone writes to a peer that has closed.
+func planGone(g *planner, r record) {
+	c := g.conn(r.object, func(c *conn) bool { return c.out.broken && c.peer != nil && c.network == "unix" })
+	if c == nil {
+		return
+	}
+	g.do(g.actor(r.actor), writeGone, Step{O: c.id, N: 1 + int(r.x)},
+		append(own(&c.out.w, &c.peer.life), share(&c.life))...)
+}
+
+// planLater calls methods of a connection that is closed.
+func planLater(g *planner, r record) {
+	if c := g.conn(r.object, nil); c != nil && len(g.conns) > 1 {
+		a := g.actor(r.actor)
+		g.close(a, c, 0)
+		g.do(g.actor(r.x), useClosed, Step{O: c.id}, own(&c.life)...)
+	}
+}
+
+// planReset closes a connection of TCP with a reset, of which a reader learns.
+func planReset(g *planner, r record) {
+	c := g.conn(r.object, func(c *conn) bool {
+		return c.network == "tcp" && c.peer != nil && canWrite(c) && canWrite(c.peer)
+	})
+	if c == nil {
+		planPair(g, r)
+		return
+	}
+	a, b := g.actor(r.actor), g.actor(r.x)
+	g.drain(a, c)
+	g.drain(b, c.peer)                                            // a reset may overtake bytes
+	g.after(a, own(&c.peer.life, &c.peer.in.r, &c.peer.out.w)...) // the dial may not have returned
+	g.do(a, reset, Step{O: c.id}, c.all()...)
+	g.gone(c)
+	g.do(b, readReset, Step{O: c.peer.id, How: int(r.y) % 3}, c.peer.reading()...)
+	// After a reset nothing else is the same everywhere.
+	g.do(b, closeConn, Step{O: c.peer.id}, c.peer.all()...)
+	g.gone(c.peer)
+}
+
+func planMove(g *planner, r record) {
+	c := g.conn(r.object, nil)
+	if c == nil {
+		planPair(g, r)
+		return
+	}
+	g.do(g.actor(r.actor), moveTo, Step{O: c.id, N: int(r.x) % Loops}, c.all()...)
+}
+
+func planLeave(g *planner, r record) {
+	c := g.conn(r.object, func(c *conn) bool { return !c.records() && !c.in.broken && !c.out.broken })
+	if c == nil {
+		return
+	}
+	segs := c.in.take(total(c.in.flying))
+	g.do(g.actor(r.actor), leave, Step{O: c.id, N: int(r.x) % Loops, Segs: segs},
+		own(&c.life, &c.in.r, &c.in.w, &c.in.event, &c.out.w)...)
+}
+
+func planOption(g *planner, r record) {
+	c := g.conn(r.object, func(c *conn) bool { return !c.in.broken && !c.out.broken })
+	if c == nil {
+		return
+	}
+	g.do(g.actor(r.actor), option, Step{O: c.id, How: int(r.x) % len(optionNames), N: int(r.y & 1),
+		Name: optionNames[int(r.x)%len(optionNames)]}, append(own(&c.out.w), share(&c.life))...)
+}
+
+func planRefused(g *planner, r record) {
+	g.do(g.actor(r.actor), refused, Step{N: int(r.x) % Loops, How: int(r.y) % 4, Name: refusedNames[int(r.y)%4]})
+}
+
+func planCloseListener(g *planner, r record) {
+	ln := pick(g.listeners, r.object, nil)
+	if ln == nil {
+		return
+	}
+	a := g.actor(r.actor)
+	g.closeListener(a, ln)
+	if r.x&1 == 0 {
+		g.do(g.actor(r.x), useListener, Step{O: ln.id}, own(&ln.life)...)
+	}
+}

@@ -1,0 +1,184 @@
+package differ
+
+// planner makes a plan of a program. See the package's comment for what it has to keep.
+type planner struct {
+	plan  *Plan
+	clock [][]int // by actor: how many steps of each actor have certainly ended
+	kinds uint    // counts meetings, so that all kinds come
+	steps uint
+
+	listeners []*listener
+	conns     []*conn
+	packets   []*packet
+	files     []*handle
+	pipes     []*pipe
+	chans     []*channel
+	counters  []*counter
+	names     res // all names and contents of files
+}
+
+// An access is a step of an actor that has used something, as its number from 1 on.
+type access struct{ actor, step int }
+
+// A res is something whose uses have to be in order: those that are exclusive with all, shared ones with these only.
+type res struct{ exclusive, shared []access }
+
+// A use is a res that a step uses.
+type use struct {
+	*res
+	share bool
+}
+
+func own(rs ...*res) (us []use) {
+	for _, r := range rs {
+		us = append(us, use{r, false})
+	}
+	return us
+}
+
+func share(r *res) use { return use{r, true} }
+
+// Allowed is all kinds of callers. A machine that has no goroutines passes Task, or Task and Iterator.
+var Allowed = []Kind{Task, Iterator, Goroutine, Offload}
+
+// MakePlan makes a plan whose callers are of the kinds that are allowed.
+func MakePlan(p Program, allowed []Kind) *Plan {
+	callers := p.callers(allowed)
+	g := &planner{plan: &Plan{Callers: callers, Actors: make([][]Step, len(callers)), disk: p.disk()}}
+	for range callers {
+		g.clock = append(g.clock, make([]int, len(callers)))
+	}
+	for _, r := range p.records() {
+		makers[r.call](g, r)
+	}
+	g.finish()
+	return g.plan
+}
+
+// actor is one of the actors by a number.
+func (g *planner) actor(n byte) int { return int(n) % len(g.plan.Callers) }
+
+// other is an actor who is another than a.
+func (g *planner) other(a int, n byte) int {
+	k := len(g.plan.Callers)
+	return (a + 1 + int(n)%(k-1)) % k
+}
+
+func (g *planner) object() int {
+	g.plan.objects++
+	return g.plan.objects - 1
+}
+
+// stream is a new direction's number.
+func (g *planner) stream() int {
+	g.plan.streams++
+	return g.plan.streams - 1
+}
+
+// do adds a step of an actor, behind all that used the same and is not certain to have ended.
+func (g *planner) do(a int, v *verb, s Step, uses ...use) {
+	g.after(a, uses...)
+	s.verb = v
+	g.emit(a, s)
+	g.mark(a, uses...)
+}
+
+// after has the next step of an actor wait for what others have done with these.
+func (g *planner) after(a int, uses ...use) {
+	for _, u := range uses {
+		g.afterAll(a, u.exclusive)
+		if !u.share {
+			g.afterAll(a, u.shared)
+		}
+	}
+}
+
+func (g *planner) afterAll(a int, all []access) {
+	for _, x := range all {
+		if x.actor != a && g.clock[a][x.actor] < x.step {
+			g.meet(x.actor, a)
+		}
+	}
+}
+
+// meet has an actor go on when another has done all that it was given so far.
+func (g *planner) meet(first, then int) {
+	k := len(g.plan.meetings)
+	g.plan.meetings = append(g.plan.meetings, meeting{how: int(g.kinds % meetingKinds)})
+	g.kinds++
+	how := meetingNames[g.plan.meetings[k].how]
+	g.emit(first, Step{verb: tell, O: k, Name: how})
+	copy(g.clock[then], mostOf(g.clock[then], g.clock[first]))
+	g.emit(then, Step{verb: await, O: k, Name: how})
+}
+
+func mostOf(a, b []int) []int {
+	c := make([]int, len(a))
+	for i := range a {
+		c[i] = max(a[i], b[i])
+	}
+	return c
+}
+
+// scopeEvery is how many calls one is in a scope of.
+const scopeEvery = 3
+
+func (g *planner) emit(a int, s Step) {
+	if g.steps++; g.steps%scopeEvery == 0 {
+		s.Scope = int(g.steps/scopeEvery) % scopes
+	}
+	g.plan.Actors[a] = append(g.plan.Actors[a], s)
+	g.clock[a][a] = len(g.plan.Actors[a])
+	g.plan.order = append(g.plan.order, planned{a, len(g.plan.Actors[a]) - 1})
+}
+
+// mark notes that the last step of an actor has used these.
+func (g *planner) mark(a int, uses ...use) {
+	now := access{a, len(g.plan.Actors[a])}
+	for _, u := range uses {
+		if u.share {
+			u.shared = append(u.shared, now)
+		} else {
+			u.exclusive, u.shared = []access{now}, nil
+		}
+	}
+}
+
+// makers has a maker for each value of a record's first byte, as often as its weight says.
+var makers [256]func(g *planner, r record)
+
+func init() {
+	list := []struct {
+		weight int
+		make   func(g *planner, r record)
+	}{
+		{4, planListen}, {14, planPair}, {4, planServe}, {4, planOption},
+		{38, planWrite}, {40, planRead}, {4, planBigWrite}, {8, planEnd}, {6, planRelay}, {8, planMove}, {4, planLeave},
+		{8, planClose}, {2, planCloseListener}, {5, planReset}, {3, planGone}, {2, planLater}, {3, planRefused},
+		{7, planDeadline}, {9, planWait}, {3, planAcceptWait}, {3, planStuckWrite},
+		{3, planPacket}, {7, planSend}, {7, planReceive}, {3, planPacketWait}, {2, planClosePacket},
+		{8, planOpen}, {18, planFile}, {14, planName}, {3, planCloseFile},
+		{3, planPipe}, {4, planPipeData}, {2, planPipeEnd},
+		{3, planChan}, {7, planChanData}, {2, planCloseChan}, {5, planCount}, {2, planSum}, {3, planUnits},
+		{4, planStuckLock}, {3, planSleep}, {3, planTimer}, {2, planTicks},
+		{3, planPosts}, {3, planCall}, {3, planChildren}, {2, planOffload}, {1, planYield},
+	}
+	sum := 0
+	for _, m := range list {
+		sum += m.weight
+	}
+	at := 0
+	for i := range makers {
+		for at < len(list)-1 && i*sum >= upTo(list[:at+1], func(k int) int { return list[k].weight })*256 {
+			at++
+		}
+		makers[i] = list[at].make
+	}
+}
+
+func upTo[T any](list []T, weight func(k int) int) (sum int) {
+	for k := range list {
+		sum += weight(k)
+	}
+	return sum
+}

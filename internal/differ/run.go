@@ -1,0 +1,168 @@
+package differ
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Result is what was seen of a plan: for each actor a line for each of its calls.
+type Result struct {
+	Machine string
+	Seen    [][]string
+	Err     error // the machine's own: something was left behind, or the plan did not end
+}
+
+// exec is a plan that runs.
+type exec struct {
+	plan   *Plan
+	dir    string
+	nobody string // an address where nobody listens
+	objs   []any
+	meets  []*met
+	stuck  *stuck
+	part   []atomic.Int64
+
+	mu   sync.Mutex
+	seen [][]string
+	now  []string
+}
+
+// An actor is one who runs.
+type actor struct {
+	*exec
+	World
+	i int
+}
+
+var errHangs = errors.New("it did not end")
+
+// Run runs a plan in a folder of its own, which is removed afterwards. A plan that takes longer than patience is given
+// up, and the session with it.
+func Run(s Session, name string, p *Plan, patience time.Duration) Result {
+	dir, err := os.MkdirTemp(p.folder(), "d")
+	if err != nil {
+		return Result{Machine: name, Err: err}
+	}
+	defer os.RemoveAll(dir)
+	if err := os.MkdirAll(dir+"/tree/d", 0o700); err != nil {
+		return Result{Machine: name, Err: err}
+	}
+	n := len(p.Actors)
+	x := &exec{plan: p, dir: dir, nobody: nobodyListens(), objs: make([]any, p.objects), stuck: new(stuck),
+		part: make([]atomic.Int64, p.streams), seen: make([][]string, n), now: make([]string, n)}
+	done := make(chan error, 1)
+	go func() { done <- s.Run(p.Callers, x.setup, x.body) }()
+	alarm := time.NewTimer(patience)
+	defer alarm.Stop()
+	select {
+	case err = <-done:
+	case <-alarm.C:
+		err = fmt.Errorf("%w; the actors are at\n%s", errHangs, x.where())
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return Result{name, append([][]string(nil), x.seen...), err}
+}
+
+// inMemory is a file system in memory.
+const inMemory = "/dev/shm"
+
+// folder is where a plan has its files: on a disk if it says so, and else in memory, where a Sync costs nothing.
+func (p *Plan) folder() string {
+	if info, err := os.Stat(inMemory); err != nil || !info.IsDir() || p.disk {
+		return os.TempDir()
+	}
+	return inMemory
+}
+
+func (x *exec) where() string {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	var b strings.Builder
+	for i := range x.seen {
+		fmt.Fprintf(&b, "a%d.%d: %s\n", i, len(x.seen[i]), x.now[i])
+	}
+	return b.String()
+}
+
+// setup makes what there is from the start.
+func (x *exec) setup(w World) {
+	for _, m := range x.plan.meetings {
+		x.meets = append(x.meets, newMet(w, m.how))
+	}
+	x.stuck.make(w)
+	for _, steps := range x.plan.Actors {
+		for i := range steps {
+			switch s := &steps[i]; {
+			case s.verb == waitFor && s.N == endContext:
+				ctx, cancel := context.WithCancel(context.Background())
+				x.objs[s.P] = &cancelled{ctx, cancel}
+			}
+		}
+	}
+}
+
+func (x *exec) body(i int, w World) {
+	a := &actor{x, w, i}
+	for k := range x.plan.Actors[i] {
+		s := &x.plan.Actors[i][k]
+		x.mu.Lock()
+		x.now[i] = s.String()
+		x.mu.Unlock()
+		line := a.step(s)
+		x.mu.Lock()
+		x.seen[i] = append(x.seen[i], line)
+		x.mu.Unlock()
+	}
+	x.mu.Lock()
+	x.now[i] = "its end"
+	x.mu.Unlock()
+}
+
+// step makes a call. What needs an object that could not be made says so, on all machines.
+func (a *actor) step(s *Step) (line string) {
+	if s.Scope != noScope {
+		a.World.Scope(s.Scope, func() { line = a.bare(s) })
+		return line
+	}
+	return a.bare(s)
+}
+
+func (a *actor) bare(s *Step) (line string) {
+	defer func() {
+		if v := recover(); v != nil {
+			if missing, ok := v.(noObject); ok {
+				line = fmt.Sprintf("there is no %d", int(missing))
+				return
+			}
+			panic(v)
+		}
+	}()
+	return s.run(a, s)
+}
+
+// noObject is panicked with where an object is missing.
+type noObject int
+
+// get is an object that a step names.
+func get[T any](x *actor, id int) T {
+	v, ok := x.objs[id].(T)
+	if !ok {
+		panic(noObject(id))
+	}
+	return v
+}
+
+// put keeps an object, if there is one, and says what came of it.
+func put[T any](x *actor, id int, v T, err error) string {
+	if err == nil {
+		x.objs[id] = v
+	}
+	return class(err)
+}

@@ -1,0 +1,326 @@
+package differ
+
+// What may be on its way in one direction at most: what any socket has room for, however small the pieces.
+const (
+	flyingMax = 12 << 10
+	piecesMax = 12
+)
+
+// A listener of the plan.
+type listener struct {
+	id      int
+	network string
+	life    res // shared by those who use it, exclusive by Close
+	dials   res // exclusive by dials
+	accepts res
+	served  bool // by a server that answers with what it reads
+	clients []*conn
+}
+
+// A direction of a connection, or a pipe.
+type direction struct {
+	id     int
+	w, r   res       // who writes, who reads
+	event  res       // what ends a wait of readers
+	flying []segment // written, and planned to be read by nobody yet
+	at     int       // how many bytes were written
+	shut   bool      // nothing will be written
+	broken bool      // what a writer gets is an error
+}
+
+// A conn is one end of a connection.
+type conn struct {
+	id      int
+	network string
+	life    res
+	in, out *direction
+	peer    *conn // nil: a server that answers with what it reads
+}
+
+func (c *conn) records() bool { return c.network == "unixpacket" }
+
+func (g *planner) conn(n byte, fit func(c *conn) bool) *conn { return pick(g.conns, n, fit) }
+
+// pick is the n-th of those that fit.
+func pick[T any](all []*T, n byte, fit func(v *T) bool) *T {
+	var good []*T
+	for _, v := range all {
+		if fit == nil || fit(v) {
+			good = append(good, v)
+		}
+	}
+	if len(good) == 0 {
+		return nil
+	}
+	return good[int(n)%len(good)]
+}
+
+func without[T any](all []*T, v *T) []*T {
+	rest := all[:0:0]
+	for _, w := range all {
+		if w != v {
+			rest = append(rest, w)
+		}
+	}
+	return rest
+}
+
+var streamNetworks = []string{"unix", "unix", "tcp", "tcp", "tcp", "unixpacket"}
+
+func planListen(g *planner, r record) {
+	if len(g.listeners) >= 3 {
+		planPair(g, r)
+		return
+	}
+	g.listen(r)
+}
+
+func (g *planner) listen(r record) *listener {
+	ln := &listener{id: g.object(), network: streamNetworks[int(r.x)%len(streamNetworks)]}
+	g.listeners = append(g.listeners, ln)
+	g.do(g.actor(r.actor), listen, Step{O: ln.id, Name: ln.network, N: int(r.y) % Loops}, own(&ln.life)...)
+	return ln
+}
+
+// planPair makes a connection: one actor dials and another accepts, in any order.
+func planPair(g *planner, r record) {
+	if len(g.conns) >= 8 {
+		planWrite(g, r)
+		return
+	}
+	ln := pick(g.listeners, r.object, nil)
+	if ln == nil {
+		ln = g.listen(r)
+	}
+	if ln.served {
+		g.client(r, ln)
+		return
+	}
+	a, b := g.actor(r.actor), g.actor(r.actor+r.y)
+	up, down := &direction{id: g.stream()}, &direction{id: g.stream()}
+	c := &conn{id: g.object(), network: ln.network, in: down, out: up}
+	d := &conn{id: g.object(), network: ln.network, in: up, out: down, peer: c}
+	c.peer = d
+	dial := func() {
+		g.do(a, dial, Step{O: c.id, P: ln.id, Name: ln.network, N: int(r.y>>1) % Loops},
+			append(own(&ln.dials, &c.life), share(&ln.life))...)
+	}
+	dial()
+	// The next dial comes behind this accept, so that it is known which connection it is for.
+	g.do(b, accept, Step{O: d.id, P: ln.id, How: int(r.y>>2) % 2},
+		append(own(&ln.accepts, &d.life), share(&ln.life))...)
+	g.mark(b, own(&ln.dials)...)
+	g.conns = append(g.conns, c, d)
+}
+
+// planServe has a server answer on a listener.
+func planServe(g *planner, r record) {
+	ln := pick(g.listeners, r.object, func(ln *listener) bool { return !ln.served && ln.network != "unixpacket" })
+	if ln == nil {
+		if len(g.listeners) < 3 {
+			g.listen(r)
+		}
+		return
+	}
+	how := int(r.y) % len(serveWays)
+	g.do(g.actor(r.actor), serve, Step{O: ln.id, How: how, Name: serveWays[how]},
+		own(&ln.life, &ln.accepts, &ln.dials)...)
+	ln.served = true
+	g.client(r, ln)
+}
+
+// client dials a server.
+func (g *planner) client(r record, ln *listener) {
+	c := &conn{id: g.object(), network: ln.network, in: &direction{id: g.stream()}, out: &direction{id: g.stream()}}
+	g.do(g.actor(r.actor), dial, Step{O: c.id, P: ln.id, Name: ln.network, N: int(r.y>>1) % Loops},
+		append(own(&ln.dials, &c.life), share(&ln.life))...)
+	ln.clients = append(ln.clients, c)
+	g.conns = append(g.conns, c)
+}
+
+// closeListener closes a listener, and ends its server, whose clients have gone.
+func (g *planner) closeListener(a int, ln *listener) {
+	uses := own(&ln.life, &ln.accepts, &ln.dials)
+	for _, c := range ln.clients {
+		if at := pick(g.conns, 0, func(d *conn) bool { return c == d }); at != nil {
+			g.close(a, c, 0)
+		}
+		uses = append(uses, own(&c.life)...)
+	}
+	g.do(a, closeListener, Step{O: ln.id}, uses...)
+	g.listeners = without(g.listeners, ln)
+}
+
+// answered is where what is written to a connection is read.
+func (c *conn) answered() (*conn, *direction) {
+	if c.peer == nil {
+		return c, c.in
+	}
+	return c.peer, c.out
+}
+
+// writing is what a write uses: that to a server is one of its answer, too.
+func (c *conn) writing() []use {
+	uses := append(own(&c.out.w), share(&c.life))
+	if c.peer == nil {
+		uses = append(uses, own(&c.in.w)...)
+	}
+	return uses
+}
+
+// reading is what a read uses.
+func (c *conn) reading() []use { return append(own(&c.in.r), share(&c.life), share(&c.in.event)) }
+
+// alarm is what setting a deadline of reads uses, in order with these.
+func (c *conn) alarm() []use { return append(own(&c.in.event, &c.in.r), share(&c.life)) }
+
+// all is what a Close uses.
+func (c *conn) all() []use { return own(&c.life, &c.in.r, &c.in.event, &c.out.w) }
+
+func (c *conn) room() int {
+	_, d := c.answered()
+	return d.room()
+}
+
+// room is how many bytes can be written without a reader.
+func (d *direction) room() int {
+	if len(d.flying) >= piecesMax {
+		return 0
+	}
+	return flyingMax - total(d.flying)
+}
+
+func canWrite(c *conn) bool { return !c.out.shut && !c.out.broken }
+
+func planWrite(g *planner, r record) {
+	c := g.conn(r.object, func(c *conn) bool { return canWrite(c) && c.room() > 0 })
+	if c == nil {
+		if c = g.conn(r.object, func(c *conn) bool { return len(c.in.flying) > 0 }); c != nil {
+			planRead(g, r)
+		} else if len(g.conns) < 2 {
+			planPair(g, r)
+		}
+		return
+	}
+	g.write(g.actor(r.actor), c, min(size(r.x), c.room()), int(r.y))
+}
+
+// size makes a length of a byte: often small, sometimes around the bounds that there are in the code.
+func size(b byte) int {
+	switch {
+	case b < 100:
+		return 1 + int(b)
+	case b < 160:
+		return 16 * int(b-95)
+	case b < 170:
+		return 4090 + int(b-160)
+	case b < 240:
+		return 50 * int(b-160)
+	}
+	return 8180 + 2*int(b-240)
+}
+
+func (g *planner) write(a int, c *conn, n, how int) {
+	seg := segment{c.out.id, c.out.at, n}
+	c.out.at += n
+	_, d := c.answered()
+	d.flying = append(d.flying, seg)
+	if c.records() {
+		how = 0
+	}
+	g.do(a, write, Step{O: c.id, How: how % len(writeWays), Name: writeWays[how%len(writeWays)], Segs: []segment{seg}},
+		c.writing()...)
+}
+
+// take has a reader read n of the bytes that are on their way.
+func (d *direction) take(n int) (segs []segment) {
+	for n > 0 {
+		s := &d.flying[0]
+		k := min(n, s.N)
+		segs = append(segs, segment{s.Stream, s.At, k})
+		s.At, s.N, n = s.At+k, s.N-k, n-k
+		if s.N == 0 {
+			d.flying = d.flying[1:]
+		}
+	}
+	return segs
+}
+
+func planRead(g *planner, r record) {
+	c := g.conn(r.object, func(c *conn) bool { return len(c.in.flying) > 0 })
+	if c == nil {
+		if c = g.conn(r.object, func(c *conn) bool { return canWrite(c) && c.room() > 0 }); c != nil {
+			planWrite(g, r)
+		}
+		return
+	}
+	a := g.actor(r.actor)
+	if c.records() {
+		g.read(a, c, c.in.flying[0].N, recordWay)
+		return
+	}
+	n := total(c.in.flying)
+	switch how := int(r.y) % readWays; how {
+	case peekWay: // reads nothing
+		n = 1 + int(r.x)%n
+		segs := append([]segment(nil), c.in.flying...)
+		d := direction{flying: segs}
+		g.do(a, peek, Step{O: c.id, Segs: d.take(n)}, c.reading()...)
+	case nextWay: // takes what there is: all, and nothing more may come meanwhile
+		g.after(a, own(&c.in.w)...)
+		g.read(a, c, n, how)
+		g.mark(a, own(&c.in.w)...)
+	default:
+		if r.x%4 > 0 {
+			n = 1 + int(r.x)*n/256
+		}
+		g.read(a, c, n, how)
+	}
+}
+
+func (g *planner) read(a int, c *conn, n, how int) {
+	g.do(a, read, Step{O: c.id, How: how, Name: readNames[how], N: 1 + n*7%4000, Segs: c.in.take(n)},
+		c.reading()...)
+}
+
+// planBigWrite has one actor write more than a socket takes while another reads it.
+func planBigWrite(g *planner, r record) {
+	c := g.conn(r.object, func(c *conn) bool { return canWrite(c) && !c.records() })
+	if c == nil {
+		planPair(g, r)
+		return
+	}
+	a := g.actor(r.actor)
+	b := g.other(a, r.x)
+	// Neither may have to wait for the other once the write has begun.
+	reader, d := c.answered()
+	g.after(b, reader.reading()...)
+	g.after(a, c.writing()...)
+	g.write(a, c, 20_000+int(r.x)*1000, int(r.y)%bigWays)
+	how := int(r.y>>3) % readWays
+	if how == peekWay || how == peekedWay || how == nextWay {
+		how = 0
+	}
+	g.read(b, reader, total(d.flying), how)
+}
+
+// finish closes what is open, by whoever had it last.
+func (g *planner) finish() {
+	k := 0
+	next := func() int { k++; return k % len(g.plan.Callers) }
+	for _, c := range append([]*conn(nil), g.conns...) {
+		g.close(next(), c, 0)
+	}
+	for _, ln := range append([]*listener(nil), g.listeners...) {
+		g.closeListener(next(), ln)
+	}
+	for _, p := range append([]*packet(nil), g.packets...) {
+		g.do(next(), closePacket, Step{O: p.id}, own(&p.life, &p.r, &p.w, &p.event)...)
+	}
+	for _, f := range append([]*handle(nil), g.files...) {
+		g.do(next(), closeFile, Step{O: f.id}, own(&f.life)...)
+	}
+	for _, p := range append([]*pipe(nil), g.pipes...) {
+		g.endPipe(next(), next(), p)
+	}
+}

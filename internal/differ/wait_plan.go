@@ -1,0 +1,187 @@
+package differ
+
+// Ways to end a wait.
+const (
+	endDeadline = iota // another sets one that is over
+	endSoon            // the caller's own, in a moment
+	endWithin          // a WithTimeout around it
+	endContext         // another cancels the context around it
+	endLate            // the context is done before
+	endCancel          // it waits in a task of its own, which is cancelled
+	endClose           // another closes what it waits on
+	endings
+)
+
+var endingNames = [...]string{"deadline", "soon", "within", "context", "done context", "cancel", "close"}
+
+// What waits.
+const (
+	waitOnConn = iota
+	waitOnListener
+	waitOnPacket
+	waitOnLock
+	waitOnPipe
+)
+
+// wait has a wait for what doesn't come, and its end by another. still is what nobody may use meanwhile, and life what
+// the wait shares; event is what the end is, for waits to come; shut closes what is waited on, and clear takes a
+// deadline away.
+func (g *planner) wait(a, b, on, id, how, end int, still, life, event []use, shut, clear func(b int)) {
+	s := Step{O: id, M: on, How: how, N: end, Name: endingNames[end]}
+	uses := append(append([]use(nil), still...), life...)
+	switch end {
+	case endDeadline:
+		g.after(b, still...)
+		g.do(b, setDeadline, Step{O: id, How: pastReadDeadline}, append(event, life...)...)
+		g.do(a, waitFor, s, uses...)
+		g.meetIf(b, a)
+		clear(a)
+	case endContext, endCancel:
+		s.P = g.object()
+		g.after(a, uses...)
+		s.verb = waitFor
+		if end == endCancel {
+			s.verb = spawnWait
+		}
+		if end == endContext {
+			// The context is there from the start.
+			g.after(b, still...)
+			g.emit(b, Step{verb: cancelIt, O: s.P, Name: s.Name})
+			g.emit(a, s)
+			g.mark(a, uses...)
+			break
+		}
+		g.emit(a, s)
+		g.meet(a, b)
+		g.emit(b, Step{verb: cancelIt, O: s.P, Name: s.Name})
+		g.emit(a, Step{verb: joinWait, O: s.P})
+		g.mark(a, uses...)
+	case endClose:
+		g.after(b, still...)
+		g.after(b, life...)
+		g.after(a, uses...)
+		// The end of the wait is not among what Close is behind.
+		for _, u := range life {
+			g.after(b, own(u.res)...)
+		}
+		shut(b)
+		g.emit(a, withVerb(s, waitFor))
+		g.mark(a, still...) // the peer must not end it
+	default:
+		g.do(a, waitFor, s, uses...)
+		if end == endSoon {
+			clear(a)
+		}
+	}
+}
+
+func withVerb(s Step, v *verb) Step {
+	s.verb = v
+	return s
+}
+
+// planDeadline has a deadline that is over end a read, with bytes there or without, or sets one that is far away.
+func planDeadline(g *planner, r record) {
+	c := g.conn(r.object, func(c *conn) bool { return !c.in.broken })
+	if c == nil {
+		planPair(g, r)
+		return
+	}
+	a, b := g.actor(r.actor), g.actor(r.x)
+	switch r.y % 4 {
+	case 0:
+		g.do(a, setDeadline, Step{O: c.id, How: farDeadline},
+			append(own(&c.in.event, &c.in.r, &c.out.w), share(&c.life))...)
+	case 1: // a writer's
+		if canWrite(c) {
+			g.do(a, setDeadline, Step{O: c.id, How: pastWriteDeadline}, append(own(&c.out.w), share(&c.life))...)
+			g.do(b, writeLate, Step{O: c.id, N: size(r.x)}, append(own(&c.out.w), share(&c.life))...)
+			g.do(a, setDeadline, Step{O: c.id, How: noWriteDeadline}, append(own(&c.out.w), share(&c.life))...)
+		}
+	default: // in order with the reads: what is there stays unread
+		g.do(a, setDeadline, Step{O: c.id, How: pastReadDeadline}, c.alarm()...)
+		g.do(b, readLate, Step{O: c.id, How: int(r.y>>3) % 3}, c.reading()...)
+		g.do(a, setDeadline, Step{O: c.id, How: noReadDeadline}, c.alarm()...)
+	}
+}
+
+// planWait has a read wait for what does not come, and ends it.
+func planWait(g *planner, r record) {
+	c := g.conn(r.object, func(c *conn) bool { return len(c.in.flying) == 0 && !c.in.shut && !c.in.broken })
+	if c == nil {
+		planPair(g, r)
+		return
+	}
+	a := g.actor(r.actor)
+	still := own(&c.in.r, &c.in.w) // nobody may write meanwhile
+	end := int(r.x) % endings
+	g.wait(a, g.other(a, r.y), waitOnConn, c.id, int(r.y>>2)%readsThatWait, end, still, []use{share(&c.life)},
+		own(&c.in.event), func(b int) {
+			g.do(b, closeConn, Step{O: c.id}, own(&c.life, &c.out.w, &c.in.event)...)
+			g.gone(c)
+		}, func(b int) {
+			g.do(b, setDeadline, Step{O: c.id, How: noReadDeadline}, c.alarm()...)
+		})
+}
+
+// planStuckWrite writes more than the socket takes, and ends that. How much went out is for the reader to find.
+func planStuckWrite(g *planner, r record) {
+	c := g.conn(r.object, func(c *conn) bool { return canWrite(c) && c.peer != nil && c.network == "unix" })
+	if c == nil {
+		planPair(g, r)
+		return
+	}
+	a := g.actor(r.actor)
+	b, d := g.other(a, r.x), g.actor(r.x>>3)
+	g.after(a, own(&c.peer.in.r)...)
+	if n := total(c.out.flying); n > 0 {
+		g.read(d, c.peer, n, 0)
+		g.after(a, own(&c.peer.in.r)...)
+	}
+	seg := segment{c.out.id, c.out.at, stuckSize}
+	both := append(own(&c.out.w), share(&c.life))
+	ended := "deadline"
+	switch r.y % 3 {
+	case 0:
+		g.after(b, both...)
+		g.do(b, setDeadline, Step{O: c.id, How: pastWriteDeadline}, share(&c.life))
+		g.do(a, stuckWrite, Step{O: c.id, Segs: []segment{seg}, Name: "deadline"}, both...)
+		g.after(a, own(&c.out.w)...)
+	case 1:
+		ended = "soon"
+		fallthrough
+	default:
+		if r.y%3 == 2 {
+			ended = "within"
+		}
+		g.do(a, stuckWrite, Step{O: c.id, Segs: []segment{seg}, Name: ended}, both...)
+	}
+	g.meetIf(b, a)
+	g.do(a, setDeadline, Step{O: c.id, How: noWriteDeadline}, both...)
+	g.closeWrite(a, c)
+	g.after(d, own(&c.out.w)...) // reading makes room
+	g.do(d, readStuck, Step{O: c.peer.id, Segs: []segment{seg}}, c.peer.reading()...)
+}
+
+// meetIf has an actor go on behind all that another was given, if it is another.
+func (g *planner) meetIf(first, then int) {
+	if first != then && g.clock[then][first] < len(g.plan.Actors[first]) {
+		g.meet(first, then)
+	}
+}
+
+func planAcceptWait(g *planner, r record) {
+	ln := pick(g.listeners, r.object, func(ln *listener) bool { return !ln.served })
+	if ln == nil {
+		ln = g.listen(r)
+	}
+	a := g.actor(r.actor)
+	end := int(r.x) % endings
+	g.wait(a, g.other(a, r.y), waitOnListener, ln.id, int(r.y>>2)%2, end, own(&ln.accepts, &ln.dials),
+		[]use{share(&ln.life)}, nil, func(b int) {
+			g.do(b, closeListener, Step{O: ln.id}, own(&ln.life)...)
+			g.listeners = without(g.listeners, ln)
+		}, func(b int) {
+			g.do(b, setDeadline, Step{O: ln.id, How: noReadDeadline}, own(&ln.life, &ln.accepts)...)
+		})
+}

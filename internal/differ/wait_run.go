@@ -1,0 +1,150 @@
+package differ
+
+import (
+	"context"
+	"time"
+)
+
+// A cancelled is a context that an actor ends.
+type cancelled struct {
+	ctx    context.Context
+	cancel context.CancelFunc
+}
+
+// A spawned is a task that waits, and what came of it.
+type spawned struct {
+	Child
+	err error
+}
+
+// stuck is what waits for locks that nobody gives up.
+type stuck struct {
+	c, full Chan
+	sem     Semaphore
+	mutex   Mutex
+	guard   Mutex
+	cond    Cond
+	group   WaitGroup
+}
+
+func (k *stuck) make(w World) {
+	k.c, k.full, k.sem, k.mutex, k.guard = w.NewChan(0), w.NewChan(1), w.NewSemaphore(1), w.NewMutex(), w.NewMutex()
+	k.group, k.cond = w.NewWaitGroup(), w.NewCond(k.guard)
+	k.full.TrySend(1)
+	k.sem.TryAcquire(1)
+	k.mutex.Lock()
+	k.group.Add(1)
+}
+
+// stuckLocks are calls that wait for good.
+var stuckLocks = []struct {
+	name string
+	call func(ctx context.Context, w World, k *stuck) error
+}{
+	{"Recv", func(ctx context.Context, _ World, k *stuck) error { _, err := k.c.Recv(ctx); return err }},
+	{"Send", func(ctx context.Context, _ World, k *stuck) error { return k.full.Send(ctx, 1) }},
+	{"Acquire", func(ctx context.Context, _ World, k *stuck) error { return k.sem.Acquire(ctx, 1) }},
+	{"LockContext", func(ctx context.Context, _ World, k *stuck) error { return k.mutex.LockContext(ctx) }},
+	{"Cond.WaitContext", func(ctx context.Context, _ World, k *stuck) error {
+		k.guard.Lock()
+		defer k.guard.Unlock()
+		for {
+			if err := k.cond.WaitContext(ctx); err != nil {
+				return err
+			}
+		}
+	}},
+	{"WaitGroup.WaitContext", func(ctx context.Context, _ World, k *stuck) error { return k.group.WaitContext(ctx) }},
+	{"Sleep", func(ctx context.Context, w World, _ *stuck) error { return w.Sleep(ctx, time.Hour) }},
+}
+
+// Ways in which reads of a connection wait.
+const readsThatWait = 5
+
+func waitRead(c Conn, how int) (err error) {
+	switch how {
+	case 1:
+		_, err = c.Peek(1)
+	case 2:
+		_, err = c.Next()
+	case 3:
+		_, err = c.ReadV([][]byte{make([]byte, 1), make([]byte, 1)})
+	case 4:
+		_, err = c.Discard(1)
+	default:
+		_, err = c.Read(make([]byte, 10))
+	}
+	return err
+}
+
+// target is a wait by name: the call, and the deadline that ends it, if there is one.
+func (x *actor) target(s *Step) (call func(ctx context.Context, w World) error, d Deadline) {
+	switch s.M {
+	case waitOnConn:
+		c := get[Conn](x, s.O)
+		return func(context.Context, World) error { return waitRead(c, s.How) }, c.SetReadDeadline
+	case waitOnListener:
+		ln := get[Listener](x, s.O)
+		return func(context.Context, World) error { _, err := ln.Accept(s.How == 0); return err }, ln.SetDeadline
+	case waitOnPacket:
+		p := get[Packet](x, s.O)
+		return func(context.Context, World) error {
+			_, _, err := p.ReadFrom(make([]byte, 10))
+			return err
+		}, p.SetReadDeadline
+	case waitOnPipe:
+		f := get[File](x, s.O)
+		return func(context.Context, World) error { _, err := f.Read(make([]byte, 10)); return err }, f.SetDeadline
+	}
+	lock := stuckLocks[s.How]
+	return func(ctx context.Context, w World) error { return lock.call(ctx, w, x.stuck) }, nil
+}
+
+var waitFor = &verb{"wait on x%[1]d // %[5]s, kind %[4]d, way %[6]d", func(x *actor, s *Step) string {
+	call, d := x.target(s)
+	switch s.N {
+	case endSoon:
+		if d == nil {
+			return "no deadline"
+		}
+		d(time.Now().Add(soon))
+	case endWithin:
+		return class(x.Within(soon, d, func(ctx context.Context) error { return call(ctx, x.World) }))
+	case endContext:
+		ctx := get[*cancelled](x, s.P).ctx
+		return class(x.Under(ctx, d, func() error { return call(ctx, x.World) }))
+	case endLate:
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		return class(x.Under(ctx, d, func() error { return call(ctx, x.World) }))
+	}
+	return class(call(context.Background(), x.World))
+}}
+
+var spawnWait = &verb{"t%[2]d = Go: wait on x%[1]d // kind %[4]d, way %[6]d", func(x *actor, s *Step) string {
+	call, d := x.target(s)
+	t := new(spawned)
+	t.Child = x.Go(x.i%Loops, 0, func(w World) {
+		t.err = w.Here(d, func(ctx context.Context) error { return call(ctx, w) })
+	})
+	x.objs[s.P] = t
+	return "ok"
+}}
+
+var cancelIt = &verb{"cancel x%[1]d // %[5]s", func(x *actor, s *Step) string {
+	switch v := x.objs[s.O].(type) {
+	case *cancelled:
+		v.cancel()
+	case *spawned:
+		v.Cancel()
+	default:
+		panic(noObject(s.O))
+	}
+	return "ok"
+}}
+
+var joinWait = &verb{"t%[1]d.Wait()", func(x *actor, s *Step) string {
+	t := get[*spawned](x, s.O)
+	err := t.Wait()
+	return class(err) + ", " + class(t.err)
+}}
