@@ -126,7 +126,7 @@ func (h *Host) start(p *Program) {
 		own.Loops = 1
 	}
 	if own.Buffers == 0 {
-		own.Buffers = 64
+		own.Buffers = 16
 	}
 	if own.BufferSize == 0 {
 		own.BufferSize = 4096

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -271,25 +272,23 @@ func shrink(r *outcome, script func(w *World)) (least *outcome, tries int) {
 		least = next
 		return true
 	}
-	for piece := (len(least.failure.Faults) + 1) / 2; piece > 0; {
-		found := false
-		for at := 0; at < len(least.failure.Faults); {
-			if tries >= shrinkTries || time.Now().After(end) {
-				return least, tries
-			}
-			all := least.failure.Faults
-			rest := append(append([]Fault(nil), all[:at]...), all[min(at+piece, len(all)):]...)
-			if try(rest) {
+	piece, found := (len(least.failure.Faults)+1)/2, false
+	for at := 0; piece > 0; {
+		if tries >= shrinkTries || time.Now().After(end) {
+			break
+		}
+		all := least.failure.Faults
+		switch {
+		case at < len(all):
+			if rest := slices.Concat(all[:at], all[min(at+piece, len(all)):]); try(rest) {
 				found = true
 			} else {
 				at += piece
 			}
-		}
-		if !found || piece > 1 {
-			if piece == 1 {
-				break
-			}
-			piece /= 2
+		case piece == 1 && found: // one that had to stay may go, now that others have
+			at, found = 0, false
+		default:
+			at, found, piece = 0, false, piece/2
 		}
 	}
 	return least, tries
