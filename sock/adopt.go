@@ -121,8 +121,8 @@ func (ac *AdoptConfig) AdoptSet(s io.Closer) (*ListenerSet, error) {
 	if unixNetwork(a.network) {
 		addr := a.unixName(kernel.Kernel.Getsockname)
 		set.unix, set.file = &addr, newSocketFile(kernel.Host{}, addr.Name)
-	} else {
-		set.nameTCP()
+	} else if err := set.nameTCP(); err != nil {
+		return nil, a.refuse(err)
 	}
 	closeOriginal(s)
 	return set, nil
@@ -131,7 +131,11 @@ func (ac *AdoptConfig) AdoptSet(s io.Closer) (*ListenerSet, error) {
 // AdoptPacket is the function AdoptPacket with this configuration.
 func (ac *AdoptConfig) AdoptPacket(l *ringo.Loop, s io.Closer) (c *PacketConn, err error) {
 	err = ac.adopt(l, s, (*importedSocket).wantUDP, func(e *loop.Loop, a *importedSocket, own bool) error {
-		local, peer := socket{kernel.Host{}, a.fd.Sys()}.name().AddrPort(), netip.AddrPort{}
+		local, err := socket{kernel.Host{}, a.fd.Sys()}.addrPort()
+		if err != nil {
+			return err
+		}
+		var peer netip.AddrPort
 		if a.connected() {
 			peer = nameOf(e, &a.fd, kernel.Kernel.Getpeername)
 		}

@@ -118,14 +118,18 @@ func (lc *ListenConfig) Reserve(network, address string) (*ListenerSet, error) {
 		return nil, asNamed(err, address)
 	}
 	set := &ListenerSet{lc: *lc, k: k, network: network, first: s}
-	set.nameTCP()
+	if err := set.nameTCP(); err != nil {
+		k.Close(s)
+		return nil, asNamed(listenError(network, tcpAddr(ap), err), address)
+	}
 	return set, nil
 }
 
 // nameTCP notes the address of a new set's socket.
-func (s *ListenerSet) nameTCP() {
-	s.addr = socket{s.k, s.first}.name().AddrPort()
+func (s *ListenerSet) nameTCP() (err error) {
+	s.addr, err = socket{s.k, s.first}.addrPort()
 	s.tcp = tcpAddr(s.addr)
+	return err
 }
 
 // ListenerSet is a reserved address, from which each loop takes a listener.

@@ -71,11 +71,18 @@ func newListener(l *loop.Loop, network string, s int32, file *socketFile, leave 
 	ln.core.Init(l, &listenerHooks{ln: ln}, s, &ln.own)
 	ln.core.LendAll()
 	ln.timer.Owner = (*listenerAlarm)(ln)
-	if unixNetwork(network) {
-		ln.becomeUnix(network)
-	} else {
-		ln.addr = nameOf(l, ln.core.FD(), kernel.Kernel.Getsockname)
+	sa, err := socket{l.Kernel(), s}.name()
+	switch {
+	case err != nil:
+	case unixNetwork(network):
+		ln.becomeUnix(unixAddr(sa, network))
+	default:
+		ln.addr = unmapped(sa.AddrPort())
 		ln.tcp = tcpAddr(ln.addr)
+	}
+	if err != nil {
+		ln.core.BeginClose()
+		return nil, listenError(network, nil, err)
 	}
 	if err := l.Unwatchable(s); err != nil {
 		ln.core.BeginClose()
@@ -101,11 +108,12 @@ func (ln *Listener) Addr() net.Addr {
 }
 
 // Accept parks until there is a connection. Shortages (EMFILE, ENFILE, ENOBUFS,
-// ENOMEM) and connections that were gone before they were accepted it waits out
-// by itself. net.ErrClosed after Close, and when Run's context has ended and all who
-// had connected by then were accepted. Any goroutine may call it; one that is no task
-// of the loop waits without keeping the loop alive. Callers take turns in order of
-// arrival. As long as no task calls it, goroutines don't need the loop for it.
+// ENOMEM, and ENOSPC, which is of fs.epoll.max_user_watches) and connections that were
+// gone before they were accepted it waits out by itself. net.ErrClosed after Close, and
+// when Run's context has ended and all who had connected by then were accepted. Any
+// goroutine may call it; one that is no task of the loop waits without keeping the loop
+// alive. Callers take turns in order of arrival. As long as no task calls it, goroutines
+// don't need the loop for it.
 func (ln *Listener) Accept() (net.Conn, error) {
 	c, err := ln.AcceptConn()
 	if err != nil {
@@ -339,7 +347,7 @@ func (ln *Listener) ended(res int32) {
 // shortage reports whether an accept failed for want of something that may come back.
 func shortage(res int32) bool {
 	switch -res {
-	case sys.EMFILE, sys.ENFILE, sys.ENOBUFS, sys.ENOMEM:
+	case sys.EMFILE, sys.ENFILE, sys.ENOBUFS, sys.ENOMEM, sys.ENOSPC: // the last is of epoll_ctl(2)
 		return true
 	}
 	return false

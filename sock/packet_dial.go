@@ -108,7 +108,12 @@ func (d *Dialer) connectPacket(l *loop.Loop, network string, local localEnd, ap 
 			ap = peer.AddrPort()
 		}
 	}
-	return newPacketConn(l, network, s.n, s.name().AddrPort(), ap), nil
+	own, err := s.addrPort()
+	if err != nil {
+		s.close()
+		return nil, local.fail(network, net.UDPAddrFromAddrPort(ap), err)
+	}
+	return newPacketConn(l, network, s.n, own, ap), nil
 }
 
 func (d *Dialer) connectedPacket(l *loop.Loop, network string, local, ap netip.AddrPort) (socket, error) {

@@ -28,7 +28,10 @@ func AdoptIP(l *ringo.Loop, s io.Closer) (*IPConn, error) { return new(AdoptConf
 // AdoptIP is the function AdoptIP with this configuration.
 func (ac *AdoptConfig) AdoptIP(l *ringo.Loop, s io.Closer) (c *IPConn, err error) {
 	err = ac.adopt(l, s, (*importedSocket).wantIP, func(e *loop.Loop, a *importedSocket, own bool) error {
-		name := socket{kernel.Host{}, a.fd.Sys()}.name()
+		name, err := socket{kernel.Host{}, a.fd.Sys()}.name()
+		if err != nil {
+			return err
+		}
 		c = new(IPConn)
 		if peer := peerOfIP(s); peer.IsValid() {
 			c.connected, c.peer, c.raddr = true, netip.AddrPortFrom(peer, 0), ipAddr(peer)

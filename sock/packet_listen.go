@@ -67,7 +67,11 @@ func (lc *ListenConfig) bindPacket(l *loop.Loop, network string, ap netip.AddrPo
 		if err != nil {
 			return s, ap, nil, err
 		}
-		return s, s.name().AddrPort(), func() {}, nil
+		if got, err = s.addrPort(); err != nil {
+			s.close()
+			return s, ap, nil, err
+		}
+		return s, got, func() {}, nil
 	}
 	j := packetJoinOf(l)
 	s, got, err = j.bind(l, lc, network, ap)
@@ -103,7 +107,10 @@ func (j *join) bind(l *loop.Loop, lc *ListenConfig, network string, ap netip.Add
 	if err != nil {
 		return s, ap, err
 	}
-	ap = s.name().AddrPort()
+	if ap, err = s.addrPort(); err != nil {
+		s.close()
+		return s, ap, err
+	}
 	if j.addrs[ap] == nil {
 		j.addrs[ap] = map[*loop.Loop]int{}
 	}

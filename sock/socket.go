@@ -98,13 +98,19 @@ func (s socket) connectUnix(name string) error {
 	return called("connect", s.k.Connect(s.n, to))
 }
 
-// name is what the socket is bound to; empty if the kernel does not say.
-func (s socket) name() *sys.Sockaddr {
+// name is what the socket is bound to.
+func (s socket) name() (*sys.Sockaddr, error) {
 	sa := new(sys.Sockaddr)
-	if s.k.Getsockname(s.n, sa) < 0 {
-		return new(sys.Sockaddr)
+	return sa, called("getsockname", s.k.Getsockname(s.n, sa))
+}
+
+// addrPort is name of a socket with a port.
+func (s socket) addrPort() (netip.AddrPort, error) {
+	sa, err := s.name()
+	if err != nil {
+		return netip.AddrPort{}, err
 	}
-	return sa
+	return sa.AddrPort(), nil
 }
 
 func (s socket) close() { s.k.Close(s.n) }

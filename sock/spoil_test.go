@@ -156,6 +156,7 @@ func TestAcceptErrors(t *testing.T) {
 		{"ENFILE", []posix.Errno{posix.ENFILE}, 1, 0},
 		{"ENOBUFS", []posix.Errno{posix.ENOBUFS}, 1, 0},
 		{"ENOMEM", []posix.Errno{posix.ENOMEM}, 1, 0},
+		{"ENOSPC", []posix.Errno{posix.ENOSPC, posix.ENOSPC}, 2, 0},
 		{"a mixture", []posix.Errno{posix.ENOMEM, posix.ECONNABORTED, posix.EMFILE}, 2, 0},
 		{"EPERM", []posix.Errno{posix.EPERM}, 0, posix.EPERM},
 		{"ENOMEM, then EPERM", []posix.Errno{posix.ENOMEM, posix.EPERM}, 1, posix.EPERM},

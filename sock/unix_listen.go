@@ -26,7 +26,13 @@ func (lc *ListenConfig) reserveUnix(network, name string) (*ListenerSet, error) 
 	if err != nil {
 		return nil, err
 	}
-	addr := unixAddr(socket{k, s}.name(), network)
+	sa, err := socket{k, s}.name()
+	if err != nil {
+		file.release()
+		k.Close(s)
+		return nil, listenError(network, &net.UnixAddr{Name: name, Net: network}, err)
+	}
+	addr := unixAddr(sa, network)
 	return &ListenerSet{lc: *lc, k: k, network: network, first: s, unix: &addr, file: file,
 		share: new(sharedSocket)}, nil
 }
@@ -108,8 +114,7 @@ func (ln *Listener) SetUnlinkOnClose(unlink bool) {
 }
 
 // becomeUnix makes ln, which is new, a listener of a Unix network.
-func (ln *Listener) becomeUnix(network string) {
-	addr := unixName(ln.l, ln.core.FD(), kernel.Kernel.Getsockname, network)
+func (ln *Listener) becomeUnix(addr net.UnixAddr) {
 	ln.unix = &addr
 	if ln.file == nil {
 		ln.file = newSocketFile(ln.l.Kernel(), addr.Name)
