@@ -93,11 +93,11 @@ func (d *ring) Try(o *op.Op) (res int32, ok bool) {
 	case def.Attempt == nil || o.Selects():
 		return 0, false
 	}
-	res = driver.Call(o)
-	if res == -sys.EAGAIN || res == -sys.EINTR {
-		return 0, false
+	for { // who asks may have nothing else that would make the call again
+		if res = driver.Call(o); res != -sys.EINTR {
+			return res, res != -sys.EAGAIN
+		}
 	}
-	return res, true
 }
 
 // Forget has nothing to end: the ring knows descriptors by its ops only.
