@@ -45,7 +45,12 @@ func explain(step string, errno posix.Errno, s systemState) (cause string, advic
 	case posix.EEXIST:
 		return "there already, or not the thread that made the ring", nil
 	case posix.EBUSY:
+		if strings.HasPrefix(step, "io_uring_enter") {
+			return "the completion queue is full", nil
+		}
 		return "registered already", nil
+	case posix.EAGAIN:
+		return "the kernel lacks memory for requests", []string{"free memory"}
 	case posix.ENXIO:
 		return "nothing is registered", nil
 	case posix.EINVAL:

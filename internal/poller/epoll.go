@@ -33,7 +33,11 @@ func OpenEpoll(without []string) (Poller, error) {
 	e.pwait2 = !slices.Contains(without, "epoll_pwait2") && e.hasPwait2()
 	// A container may forbid the wait and not the set. That shows here, and not
 	// when the first connection waits.
-	if res := sys.EpollPoll(fd, e.events[:]); res < 0 {
+	res := int32(-sys.EINTR)
+	for res == -sys.EINTR {
+		res = sys.EpollPoll(fd, e.events[:])
+	}
+	if res < 0 {
 		sys.Close(fd)
 		return nil, os.NewSyscallError("epoll_pwait", posix.Errno(-res))
 	}

@@ -199,6 +199,8 @@ func setupError(err error) error {
 		hint = "the system is out of descriptors: raise fs.file-max"
 	case errors.Is(err, posix.ENOMEM):
 		hint = "raise RLIMIT_MEMLOCK (ulimit -l)"
+	case shortage(err):
+		hint = "the kernel lacks memory"
 	}
 	return &driver.SetupError{Driver: "uring", Step: "probe", Err: err, Hint: hint}
 }

@@ -75,5 +75,11 @@ func spared(check string, err error) bool {
 
 // shortage reports whether an error says nothing of what the kernel can do.
 func shortage(err error) bool {
-	return errors.Is(err, posix.EMFILE) || errors.Is(err, posix.ENFILE) || errors.Is(err, posix.ENOMEM)
+	for _, lack := range []posix.Errno{posix.EMFILE, posix.ENFILE, posix.ENOMEM, posix.ENOBUFS, posix.EAGAIN,
+		posix.EBUSY} {
+		if errors.Is(err, lack) {
+			return true
+		}
+	}
+	return false
 }
