@@ -3,6 +3,7 @@ package serve
 
 import (
 	"flag"
+	"fmt"
 	"io"
 	"mime"
 	"time"
@@ -103,11 +104,25 @@ func Run(args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	defer log.close()
-	mime.TypeByExtension(".html") // reads files, which loops must not
+	if err := loadTypes(func() { mime.TypeByExtension(".html") }); err != nil {
+		return err
+	}
 	return o.Run(stderr, func(s *server.Server) {
 		newFiles(s, o, root, log)
 		if log != nil {
 			s.Side.Go(func() { log.run(s.Quit) })
 		}
 	})
+}
+
+// loadTypes has package mime read the system's files of types, which loops must not. Where they can't be read it
+// panics.
+func loadTypes(load func()) (err error) {
+	defer func() {
+		if why := recover(); why != nil {
+			err = fmt.Errorf("the system's types of files: %v", why)
+		}
+	}()
+	load()
+	return nil
 }
