@@ -557,3 +557,41 @@ func ExampleConn_SendFiles() {
 	}
 	// Output: the null device took 15 bytes
 }
+
+// greet is code that takes a Conn, to be tested without a network.
+func greet(c *sock.Conn) error {
+	p := make([]byte, 64)
+	n, err := c.Read(p)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(c, "hello, %s", p[:n])
+	return err
+}
+
+// A handler and its client, each with one end.
+func ExamplePipe() {
+	err := ringo.Run(context.Background(), &ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
+		client, server, err := sock.Pipe(l)
+		if err != nil {
+			return err
+		}
+		defer client.Close()
+		l.Go(func() {
+			defer server.Close()
+			if err := greet(server); err != nil {
+				log.Print(err)
+			}
+		})
+		if _, err := io.WriteString(client, "world"); err != nil {
+			return err
+		}
+		answer, err := io.ReadAll(client)
+		fmt.Printf("%s\n", answer)
+		return err
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	// Output: hello, world
+}

@@ -74,6 +74,15 @@ func (Host) Socket(family, kind, protocol int) int32 {
 	return again(func() int32 { return sys.Socket(family, kind|sys.SockNonblock, protocol) })
 }
 
+// Socketpair is socketpair(2).
+func (Host) Socketpair(kind int) (a, b, res int32) {
+	res = again(func() int32 {
+		a, b, res = sys.Socketpair(kind | sys.SockNonblock)
+		return res
+	})
+	return a, b, res
+}
+
 // Bind is bind(2).
 func (Host) Bind(fd int32, to *sys.Sockaddr) int32 {
 	return again(func() int32 { return sys.Bind(fd, to) })

@@ -107,6 +107,14 @@ func TestInterruptedCallsAreMadeAgain(t *testing.T) {
 		{"fcntl, F_GETFL", unix.SYS_FCNTL, func() int32 { return min(k.Getfl(a), 0) }},
 		{"fcntl, F_SETFL", unix.SYS_FCNTL, func() int32 { return k.Setfl(a, sys.ONonblock) }},
 		{"fcntl, F_SETFD", unix.SYS_FCNTL, func() int32 { return k.SetCloexec(a) }},
+		{"socketpair", unix.SYS_SOCKETPAIR, func() int32 {
+			a, b, res := k.Socketpair(sys.SockStream)
+			if res == 0 {
+				made(a)
+				made(b)
+			}
+			return res
+		}},
 		{"pipe2", unix.SYS_PIPE2, func() int32 {
 			r, w, res := k.Pipe(0)
 			if res == 0 {

@@ -103,6 +103,8 @@ type Names interface {
 type Sockets interface {
 	// Socket makes a socket, non-blocking and close-on-exec.
 	Socket(family, kind, protocol int) int32
+	// Socketpair makes two Unix sockets that are connected to each other, non-blocking and close-on-exec.
+	Socketpair(kind int) (a, b, res int32)
 	// Bind gives the socket an address of its own.
 	Bind(fd int32, to *sys.Sockaddr) int32
 	// Connect sets the peer of a socket of datagrams, or by an AF_UNSPEC address ends a

@@ -106,8 +106,8 @@ func (h *Host) newSocket(family, kind int) *socket {
 		cred: sys.Ucred{PID: 1}}
 }
 
-// Pair makes two Unix sockets that are connected, as socketpair(2) does.
-func (h *Host) Pair(kind int) (a, b, res int32) {
+// Socketpair makes two Unix sockets that are connected, as socketpair(2) does.
+func (h *Host) Socketpair(kind int) (a, b, res int32) {
 	x, y := h.newSocket(sys.AFUnix, kind), h.newSocket(sys.AFUnix, kind)
 	x.join(y)
 	if a = h.made(x, sys.ONonblock|sys.ORdwr, true); a < 0 {

@@ -52,6 +52,7 @@ type network struct {
 
 var networks = []*network{
 	{name: "tcp"}, {name: "tcp-detached", detached: true, again: true}, {name: "unix", again: true},
+	{name: "pipe", again: true},
 	{name: "unixpacket", records: true},
 	{name: "udp", packets: true, records: true}, {name: "unixgram", packets: true, records: true},
 	{name: "pollable", pollable: true}, {name: "pollable-blocking", pollable: true, blocking: true, again: true},
@@ -100,6 +101,8 @@ func (n *network) connect(l *ringo.Loop, full, loose bool) (e *ends, err error) 
 		return e, e.accept(l, full)
 	case n.pollable:
 		return e, e.poll(l, full, n.blocking)
+	case n.name == "pipe":
+		return e, e.pipe(l, full)
 	case n.name == "tcp":
 		ours, e.peer, err = tcpEnds()
 	case n.name == "udp":
@@ -159,6 +162,25 @@ func (e *ends) accept(l *ringo.Loop, full bool) (err error) {
 		if err == nil {
 			e.in, err = fill(c, false)
 		}
+	}
+	return errors.Join(err, e.peer.SetDeadline(time.Now().Add(patience)))
+}
+
+// pipe makes a pair of the loop's, whose other end goes to package net.
+func (e *ends) pipe(l *ringo.Loop, full bool) error {
+	c, o, err := sock.Pipe(l)
+	if err != nil {
+		return err
+	}
+	e.c = c
+	if e.peer, err = o.DetachConn(); err != nil {
+		c.Close()
+		return err
+	}
+	raw, err := c.SyscallConn()
+	if err == nil && full {
+		raw.Control(func(fd uintptr) { unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_SNDBUF, 1<<13) })
+		e.in, err = fill(c, false)
 	}
 	return errors.Join(err, e.peer.SetDeadline(time.Now().Add(patience)))
 }

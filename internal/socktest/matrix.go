@@ -22,8 +22,8 @@ var handles = []struct {
 	events []*event
 	listen bool
 }{
-	{of: reflect.TypeFor[*sock.Conn](), nets: []string{"tcp", "tcp-detached", "unix", "unixpacket"}, rows: connRows,
-		events: events},
+	{of: reflect.TypeFor[*sock.Conn](), nets: []string{"tcp", "tcp-detached", "unix", "pipe", "unixpacket"},
+		rows: connRows, events: events},
 	{of: reflect.TypeFor[*sock.PacketConn](), nets: []string{"udp"}, rows: udpRows, events: events},
 	{of: reflect.TypeFor[*sock.UnixPacketConn](), nets: []string{"unixgram"}, rows: unixgramRows, events: events},
 	{of: reflect.TypeFor[*sock.Listener](), nets: []string{"tcp", "unix", "unixpacket"}, rows: listenRows,

@@ -21,8 +21,8 @@ import (
 )
 
 var (
-	streams    = []string{"tcp", "tcp-detached", "unix"}
-	unixOnly   = []string{"unix", "unixpacket"}
+	streams    = []string{"tcp", "tcp-detached", "unix", "pipe"}
+	unixOnly   = []string{"unix", "pipe", "unixpacket"}
 	tcpOnly    = []string{"tcp", "tcp-detached"}
 	room       = 64   // of reads, for more than a unit
 	smallWrite = 1000 // bytes, which a task's Write accepts

@@ -212,6 +212,15 @@ func (k idle) Socket(family, kind, protocol int) int32 {
 	return k.made("Socket", func() int32 { return k.Kernel.Socket(family, kind, protocol) })
 }
 
+func (k idle) Socketpair(kind int) (a, b, res int32) {
+	a, b = nobodys, nobodys
+	k.or("Socketpair", func() int32 {
+		a, b, res = k.Kernel.Socketpair(kind)
+		return 0
+	})
+	return a, b, res
+}
+
 func (k idle) Bind(fd int32, to *sys.Sockaddr) int32 {
 	return k.or("Bind", func() int32 { return k.Kernel.Bind(fd, to) })
 }

@@ -22,6 +22,7 @@ var cases = []testCase{
 	{"close", closes},
 	{"no descriptor", noDescriptor},
 	{"pipes", pipes},
+	{"pairs of sockets", pairs},
 
 	{"open", opens},
 	{"open beneath", opensBeneath},
@@ -226,6 +227,32 @@ func noDescriptor(b *bench) {
 		"Mknodat":   b.k.Mknodat(-1, nulled("x"), sys.SIfifo, 0),
 	} {
 		b.want(what+" of no descriptor", res, -sys.EBADF)
+	}
+}
+
+func pairs(b *bench) {
+	x, y, res := b.k.Socketpair(sys.SockStream)
+	b.want("Socketpair", res, 0)
+	b.given("Socketpair", x)
+	b.given("Socketpair", y)
+	b.loopFlags("Socketpair", x)
+	b.loopFlags("Socketpair", y)
+	p := make([]byte, 8)
+	b.want("a read of nothing", b.op(op.Read, y, func(o *op.Op) { o.Buf = p }), -sys.EAGAIN)
+	b.write(x, "there")
+	b.want("Shutdown", b.k.Shutdown(x, unix.SHUT_WR), 0)
+	if got := b.read(y); got != "there" {
+		b.fail("%q came through a pair", got)
+	}
+	b.want("a read of the end", b.op(op.Read, y, func(o *op.Op) { o.Buf = p }), 0)
+	b.write(y, "back")
+	if got := b.read(x); got != "back" {
+		b.fail("%q came back through a pair", got)
+	}
+	family, res := b.k.Getsockopt(x, sys.SolSocket, sys.SoDomain)
+	b.want("Getsockopt", res, 0)
+	if family != sys.AFUnix {
+		b.fail("a pair is of family %d", family)
 	}
 }
 
