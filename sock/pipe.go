@@ -18,9 +18,9 @@ import (
 // written is with the peer at once; a write to an end that was closed, or whose reading side was, fails with EPIPE
 // the first time; options of TCP don't apply.
 //
-// Any goroutine may call it; one that is no task of l waits for the loop. A task that writes more than the buffers hold
-// parks until another one reads. Errors are those of a full table of descriptors, and net.ErrClosed once the loop has
-// ended.
+// Any goroutine may call it; one that is no task of l waits for the loop. Errors are those of a full table of
+// descriptors, and net.ErrClosed once the loop has ended. A write of more than the buffers hold waits for a reader, so
+// that the two ends are for two tasks.
 func Pipe(l *ringo.Loop) (a, b *Conn, err error) {
 	e := (*loop.Loop)(l)
 	own := e.IsCurrent()
