@@ -3,6 +3,7 @@
 package sim_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -250,4 +251,23 @@ func (r *recorder) want(t *testing.T, words ...string) {
 			t.Errorf("no %q in:\n%s", word, r.text)
 		}
 	}
+}
+
+// Programs that don't end with the drain are cancelled after their Grace, which is virtual.
+func TestGrace(t *testing.T) {
+	sim.Run(t, 1, func(w *sim.World) {
+		var ended error
+		p := w.Host("here").Run(&ringo.Config{Grace: time.Hour / 2}, func(l *ringo.Loop) error {
+			ended = l.Sleep(24 * time.Hour)
+			return ended
+		})
+		w.RunFor(time.Second)
+		p.Drain()
+		if err := w.Wait(p); err != nil || !errors.Is(ended, context.Canceled) {
+			w.Errorf("the program ended with %v, its task with %v", err, ended)
+		}
+		if d := w.Elapsed(); d < time.Hour/2 || d > time.Hour {
+			w.Errorf("after %v", d)
+		}
+	})
 }

@@ -23,6 +23,17 @@ func (s *Set) graceOver() {
 		s.cancelAll()
 		return
 	}
+	if s.cfg.Stage != nil { // all loops stand still
+		var tasks []TaskInfo
+		for _, l := range s.loops {
+			if !l.ended.Load() {
+				tasks = append(tasks, l.tasksAtOnce()()...)
+			}
+		}
+		s.cancelAll()
+		s.tellLeft(tasks)
+		return
+	}
 	found := make([]chan func() []TaskInfo, len(s.loops))
 	for i, l := range s.loops {
 		found[i] = make(chan func() []TaskInfo, 1)
@@ -53,6 +64,10 @@ func (s *Set) graceOver() {
 			}
 		}
 	}
+	s.tellLeft(tasks)
+}
+
+func (s *Set) tellLeft(tasks []TaskInfo) {
 	if len(tasks) > 0 {
 		s.cfg.Complain(fmt.Sprintf("ringo: drain took all of Grace (%v), for: %s\n", s.cfg.Grace, left(tasks, leftMax)))
 	}
