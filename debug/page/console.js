@@ -701,13 +701,17 @@ function setPaused(on) {
 	say(byID("pause"), on ? "Go on" : "Pause");
 	if (on) lamp("", "paused"); else poll();
 }
+// The system's colours may have changed without the page being told yet: what is shown is asked, and not what it says.
+function isDark() {
+	const name = document.documentElement.dataset.theme;
+	return name ? name === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+}
 function setTheme(name) {
 	if (name) document.documentElement.dataset.theme = name;
-	const dark = name ? name === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
-	say(byID("theme"), dark ? "Light" : "Dark");
+	say(byID("theme"), isDark() ? "Light" : "Dark");
 }
 function toggleTheme() {
-	const name = byID("theme").textContent.toLowerCase();
+	const name = isDark() ? "light" : "dark";
 	store.set("theme", name);
 	setTheme(name);
 }
