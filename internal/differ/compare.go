@@ -6,24 +6,6 @@ import (
 	"time"
 )
 
-// An Exception is something that may differ between machines, with the reason.
-type Exception struct {
-	Name, Why string
-	fits      func(s *Step, want, got string) bool
-}
-
-// Exceptions are all that may differ from package net and os.
-var Exceptions = []Exception{}
-
-func excepted(s *Step, want, got string) bool {
-	for _, e := range Exceptions {
-		if e.fits(s, want, got) {
-			return true
-		}
-	}
-	return false
-}
-
 // Differences lists what differs between two results of a plan: a line for each, and none if they are the same.
 func Differences(p *Plan, want, got Result) string {
 	var b strings.Builder
@@ -38,7 +20,7 @@ func Differences(p *Plan, want, got Result) string {
 	for i := range p.Actors {
 		for k := range p.Actors[i] {
 			s := &p.Actors[i][k]
-			if w, g := want.Seen[i][k], got.Seen[i][k]; w != g && !excepted(s, w, g) {
+			if w, g := want.Seen[i][k], got.Seen[i][k]; w != g {
 				fmt.Fprintf(&b, "a%d.%d: %s\n  %s: %s\n  %s: %s\n", i, k, s, want.Machine, w, got.Machine, g)
 			}
 		}

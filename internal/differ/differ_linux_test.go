@@ -4,6 +4,7 @@ package differ_test
 
 import (
 	"flag"
+	"fmt"
 	"os"
 	"runtime"
 	"strings"
@@ -122,6 +123,35 @@ func TestPrograms(t *testing.T) {
 func FuzzPrograms(f *testing.F) {
 	b := newBench(f, "uring,epoll")
 	f.Fuzz(func(t *testing.T, p []byte) { try(t, b, p) })
+}
+
+// What may differ stands in the documentation as it does in the package.
+func TestExceptionsAreDocumented(t *testing.T) {
+	text, err := os.ReadFile("../../docs/testing.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range differ.Exceptions {
+		if line := fmt.Sprintf("| %s | %s | %s |", e.What, e.Why, e.Programs); !strings.Contains(string(text), line) {
+			t.Errorf("docs/testing.md lacks the line\n%s", line)
+		}
+	}
+}
+
+// A plan is the same each time, and uses the callers that are allowed and no others.
+func TestPlans(t *testing.T) {
+	tasks := []differ.Kind{differ.Task, differ.Iterator}
+	for seed := range uint64(500) {
+		p := differ.Random(seed)
+		if a, b := differ.MakePlan(p, differ.Allowed).String(), differ.MakePlan(p, differ.Allowed).String(); a != b {
+			t.Fatalf("seed %d makes two plans:\n%s\n%s", seed, a, b)
+		}
+		for _, c := range differ.MakePlan(p, tasks).Callers {
+			if c.Kind != differ.Task && c.Kind != differ.Iterator {
+				t.Fatalf("seed %d: a %v, and only tasks are allowed", seed, c.Kind)
+			}
+		}
+	}
 }
 
 func BenchmarkMachines(b *testing.B) {

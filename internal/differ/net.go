@@ -92,6 +92,7 @@ func (w *netWorld) Dial(ctx context.Context, _ int, network, address string) (Co
 type netConn struct {
 	net.Conn
 	r      *bufio.Reader
+	turn   sync.Mutex
 	closed chan struct{}
 	once   sync.Once
 	due    atomic.Int64 // the read deadline, which the reader's buffer does not know; 0 is none
@@ -150,6 +151,8 @@ func (c *netConn) Discard(n int) (int, error) {
 	if err := c.ended(); err != nil {
 		return 0, err
 	}
+	c.turn.Lock() // of several readers
+	defer c.turn.Unlock()
 	return c.r.Discard(n)
 }
 

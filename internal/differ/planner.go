@@ -1,5 +1,7 @@
 package differ
 
+import "math/rand/v2"
+
 // planner makes a plan of a program. See the package's comment for what it has to keep.
 type planner struct {
 	plan  *Plan
@@ -49,7 +51,7 @@ func MakePlan(p Program, allowed []Kind) *Plan {
 		g.clock = append(g.clock, make([]int, len(callers)))
 	}
 	for _, r := range p.records() {
-		makers[r.call](g, r)
+		makers[int(r.call)%len(makers)].make(g, r)
 	}
 	g.finish()
 	return g.plan
@@ -144,18 +146,21 @@ func (g *planner) mark(a int, uses ...use) {
 	}
 }
 
-// makers has a maker for each value of a record's first byte, as often as its weight says.
-var makers [256]func(g *planner, r record)
+// A maker adds calls to a plan; weight is how often a random program wishes for it.
+type maker struct {
+	weight int
+	make   func(g *planner, r record)
+}
+
+// makers are all makers, by the first byte of a record. New ones come last, so that the corpus stays what it was.
+var makers []maker
 
 func init() {
-	list := []struct {
-		weight int
-		make   func(g *planner, r record)
-	}{
+	makers = []maker{
 		{4, planListen}, {14, planPair}, {4, planServe}, {4, planOption},
 		{38, planWrite}, {40, planRead}, {4, planBigWrite}, {8, planEnd}, {6, planRelay}, {8, planMove}, {4, planLeave},
 		{8, planClose}, {2, planCloseListener}, {5, planReset}, {3, planGone}, {2, planLater}, {3, planRefused},
-		{7, planDeadline}, {9, planWait}, {3, planAcceptWait}, {3, planStuckWrite},
+		{7, planDeadline}, {9, planWait}, {3, planAcceptWait}, {3, planStuckWrite}, {4, planCrowd},
 		{3, planPacket}, {7, planSend}, {7, planReceive}, {3, planPacketWait}, {2, planClosePacket},
 		{8, planOpen}, {18, planFile}, {14, planName}, {3, planCloseFile},
 		{3, planPipe}, {4, planPipeData}, {2, planPipeEnd},
@@ -163,22 +168,19 @@ func init() {
 		{4, planStuckLock}, {3, planSleep}, {3, planTimer}, {2, planTicks},
 		{3, planPosts}, {3, planCall}, {3, planChildren}, {2, planOffload}, {1, planYield},
 	}
-	sum := 0
-	for _, m := range list {
-		sum += m.weight
-	}
-	at := 0
-	for i := range makers {
-		for at < len(list)-1 && i*sum >= upTo(list[:at+1], func(k int) int { return list[k].weight })*256 {
-			at++
-		}
-		makers[i] = list[at].make
-	}
 }
 
-func upTo[T any](list []T, weight func(k int) int) (sum int) {
-	for k := range list {
-		sum += weight(k)
+// wish draws the first byte of a record by the weights.
+func wish(r *rand.Rand) byte {
+	sum := 0
+	for _, m := range makers {
+		sum += m.weight
 	}
-	return sum
+	at := r.IntN(sum)
+	for i, m := range makers {
+		if at -= m.weight; at < 0 {
+			return byte(i)
+		}
+	}
+	panic("differ: weights")
 }

@@ -29,6 +29,9 @@ func Random(seed uint64) Program {
 		binary.LittleEndian.PutUint64(word[:], r.Uint64())
 		copy(p[i:], word[:])
 	}
+	for i := headSize; i < len(p); i += recordSize {
+		p[i] = wish(r)
+	}
 	return p
 }
 
