@@ -282,6 +282,24 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
+// A copy onto a disk that takes a part of it leaves both files behind that part.
+func TestCopyToFullDisk(t *testing.T) {
+	d := newDisk(t, 1)
+	d.h.Capacity = 5 * pageSize
+	from, to := d.open("/data/from", unix.O_CREAT|unix.O_RDWR), d.open("/data/to", unix.O_CREAT|unix.O_RDWR)
+	d.write(from, make([]byte, 3*pageSize), 0)
+	for _, want := range []int32{2 * pageSize, -sys.ENOSPC} {
+		if n := d.h.CopyRange(to, from, 3*pageSize); n != want {
+			t.Errorf("a copy = %d, want %d", n, want)
+		}
+		for _, fd := range []int32{from, to} {
+			if at, res := d.h.Lseek(fd, 0, sys.SeekCur); at != 2*pageSize || res != 0 {
+				t.Errorf("behind it descriptor %d is at %d (%d), want %d", fd, at, res, 2*pageSize)
+			}
+		}
+	}
+}
+
 // Descriptors run out, and come back.
 func TestDescriptorsRunOut(t *testing.T) {
 	d := newDisk(t, 1)
@@ -296,7 +314,15 @@ func TestDescriptorsRunOut(t *testing.T) {
 	if _, _, res := d.h.Pipe(0); res != -sys.EMFILE {
 		t.Errorf("a pipe = %d", res)
 	}
+	how := sys.OpenHow{Flags: unix.O_CREAT, Mode: 0o600}
+	if fd := d.h.Openat2(sys.AtFdcwd, []byte("/data/new\x00"), &how); fd != -sys.EMFILE {
+		t.Errorf("a new file = %d", fd)
+	}
 	d.h.Close(fds[1])
+	how = sys.OpenHow{}
+	if fd := d.h.Openat2(sys.AtFdcwd, []byte("/data/new\x00"), &how); fd != -sys.ENOENT {
+		t.Errorf("a file for which there was no descriptor = %d", fd)
+	}
 	if fd := d.h.Socket(sys.AFInet, sys.SockStream, 0); fd != fds[1] {
 		t.Errorf("the lowest that is free is %d, and it got %d", fds[1], fd)
 	}

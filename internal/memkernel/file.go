@@ -188,10 +188,12 @@ func (h *Host) CopyRange(out, in int32, n int) int32 {
 		return res
 	}
 	p := make([]byte, max(0, min(int64(n), i.size-i.at)))
-	if got := i.read([][]byte{p}, -1); got <= 0 {
+	if got := i.read([][]byte{p}, i.at); got <= 0 {
 		return got
 	}
-	return o.write([][]byte{p}, -1)
+	res = o.write([][]byte{p}, -1)
+	i.at += int64(max(res, 0))
+	return res
 }
 
 // Clone is not offered, as on most file systems.

@@ -141,19 +141,30 @@ func find[T object](h *Host, fd int32, other int32) (t T, o *openFile, res int32
 	return t, o, 0
 }
 
-// give puts an open file into the table, at the lowest number that is free.
-func (h *Host) give(o *openFile, cloexec bool) int32 {
+// free is the lowest number that is free; -EMFILE: none is.
+func (h *Host) free() int32 {
 	for i, n := range h.numbers[:min(len(h.numbers), h.max)] {
 		if n == nil {
-			h.numbers[i] = &number{o, cloexec}
 			return int32(i)
 		}
 	}
 	if len(h.numbers) >= h.max {
 		return -sys.EMFILE
 	}
-	h.numbers = append(h.numbers, &number{o, cloexec})
-	return int32(len(h.numbers) - 1)
+	return int32(len(h.numbers))
+}
+
+// give puts an open file into the table.
+func (h *Host) give(o *openFile, cloexec bool) int32 {
+	fd := h.free()
+	switch {
+	case fd < 0:
+	case int(fd) == len(h.numbers):
+		h.numbers = append(h.numbers, &number{o, cloexec})
+	default:
+		h.numbers[fd] = &number{o, cloexec}
+	}
+	return fd
 }
 
 // made is the descriptor of a new object.

@@ -18,6 +18,9 @@ func (h *Host) Openat2(dir int32, path []byte, how *sys.OpenHow) int32 {
 		how.Mode != 0 && flags&(unix.O_CREAT|unix.O_TMPFILE) == 0 {
 		return -sys.EINVAL
 	}
+	if fd := h.free(); fd < 0 { // before anything is made
+		return fd
+	}
 	p, res := h.lookup(dir, path, w)
 	if res < 0 {
 		return res
@@ -68,11 +71,7 @@ func (h *Host) Openat2(dir int32, path []byte, how *sys.OpenHow) int32 {
 	f := &file{inode: n}
 	const once = unix.O_CREAT | unix.O_EXCL | unix.O_TRUNC | unix.O_CLOEXEC | unix.O_NOCTTY
 	f.o = &openFile{refs: 1, flags: flags &^ once, object: f}
-	fd := h.give(f.o, flags&unix.O_CLOEXEC != 0)
-	if fd < 0 {
-		f.released()
-	}
-	return fd
+	return h.give(f.o, flags&unix.O_CLOEXEC != 0)
 }
 
 // openFifo opens an end, if the other is open or need not be.
