@@ -38,6 +38,14 @@ func init() {
 	children["quits"] = parks(quits)
 	children["quits, asked to tell"] = parks(func(l *ringo.Loop) { ringo.TasksOnQuit(); quits(l) })
 	children["quits, asked not to tell any more"] = parks(func(l *ringo.Loop) { ringo.TasksOnQuit()(); quits(l) })
+	children["quits, asked by three"] = parks(func(l *ringo.Loop) {
+		ringo.TasksOnQuit()
+		stop := ringo.TasksOnQuit()
+		ringo.TasksOnQuit()
+		stop()
+		stop() // which counts once
+		quits(l)
+	})
 	children["crashes"] = parks(func(l *ringo.Loop) { panic("the reason") })
 }
 
@@ -50,18 +58,19 @@ func TestTasksInLastWords(t *testing.T) {
 		child, env string
 		begins     string
 		has        []string
-		told       bool
+		tells      int
 	}{
-		{"quits", "", "SIGQUIT: quit", []string{"goroutine "}, false},
-		{"quits", "RINGO_DEBUG=quit=1", list, []string{tasks, "SIGQUIT: quit", "goroutine "}, true},
-		{"quits, asked to tell", "", list, []string{tasks, "SIGQUIT: quit", "goroutine "}, true},
-		{"quits, asked not to tell any more", "", "SIGQUIT: quit", []string{"goroutine "}, false},
+		{"quits", "", "SIGQUIT: quit", []string{"goroutine "}, 0},
+		{"quits", "RINGO_DEBUG=quit=1", list, []string{tasks, "SIGQUIT: quit", "goroutine "}, 1},
+		{"quits, asked to tell", "", list, []string{tasks, "SIGQUIT: quit", "goroutine "}, 1},
+		{"quits, asked by three", "", list, []string{tasks, "SIGQUIT: quit", "goroutine "}, 1},
+		{"quits, asked not to tell any more", "", "SIGQUIT: quit", []string{"goroutine "}, 0},
 		{"crashes", "", "panic: the reason [in a task]",
-			[]string{"4 tasks of loop 0:", tasks, "1 × ringo_test.init", ": running"}, true},
+			[]string{"4 tasks of loop 0:", tasks, "1 × ringo_test.init", ": running"}, 1},
 	} {
 		t.Run(c.child+c.env, func(t *testing.T) {
 			text, code := output(t, child(t, c.child, "RINGO_TEST_DRIVER="+anyDriver(t).Driver, c.env))
-			if !strings.HasPrefix(text, c.begins) || code != 2 || strings.Contains(text, tasks) != c.told {
+			if !strings.HasPrefix(text, c.begins) || code != 2 || strings.Count(text, tasks) != c.tells {
 				t.Errorf("it ended with %d, and said\n%s", code, text)
 			}
 			for _, part := range c.has {

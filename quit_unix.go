@@ -11,8 +11,32 @@ import (
 	"ringo/internal/loop"
 )
 
-// watchQuit waits for the signal, on a goroutine of its own, until stop is called.
+// quitWatch is who wants the tasks told at SIGQUIT: however many there are, they are told once.
+var quitWatch struct {
+	mu    sync.Mutex
+	users int
+	stop  func()
+}
+
+// watchQuit waits for the signal until all who have called it have called stop.
 func watchQuit() (stop func()) {
+	w := &quitWatch
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.users++; w.users == 1 {
+		w.stop = tellAtQuit()
+	}
+	return sync.OnceFunc(func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if w.users--; w.users == 0 {
+			w.stop()
+		}
+	})
+}
+
+// tellAtQuit waits for the signal, on a goroutine of its own, until stop is called.
+func tellAtQuit() (stop func()) {
 	heard, over := make(chan os.Signal, 1), make(chan struct{})
 	signal.Notify(heard, syscall.SIGQUIT)
 	go func() {
@@ -28,8 +52,8 @@ func watchQuit() (stop func()) {
 			self.Signal(syscall.SIGQUIT)
 		}
 	}()
-	return sync.OnceFunc(func() {
+	return func() {
 		signal.Stop(heard)
 		close(over)
-	})
+	}
 }

@@ -97,10 +97,7 @@ func (l *Loop) tasksAtCrash() string {
 				found <- fmt.Sprintf("\nThe tasks of loop %d can't be listed: %v\n", l.index, v)
 			}
 		}()
-		c := &census{l: l}
-		for !c.next() {
-		}
-		tasks := c.sorted()
+		tasks := l.tasksAtOnce()()
 		found <- fmt.Sprintf("\n%d tasks of loop %d:\n%s", len(tasks), l.index, Summary(tasks))
 	}()
 	select {

@@ -119,8 +119,8 @@ func watch(ctx context.Context, c *client, v *view, every time.Duration, out *os
 		select {
 		case <-ctx.Done():
 			return nil
-		case key, ok := <-t.keys:
-			if !ok || v.press(key) {
+		case key := <-t.keys:
+			if v.press(key) {
 				return nil
 			}
 		case <-tick.C:

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -54,7 +55,12 @@ func (c *console) open(stderr io.Writer) (stop func(), err error) {
 	s := &http.Server{Handler: c.onlyHere(debug.Handler()), ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout: time.Minute, MaxHeaderBytes: 1 << 14}
 	served := make(chan struct{})
-	go func() { defer close(served); s.Serve(ln) }()
+	go func() {
+		defer close(served)
+		if err := s.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+			fmt.Fprintf(stderr, "console: %v\n", err)
+		}
+	}()
 	return func() {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
