@@ -28,7 +28,7 @@ func TestRunInABubble(t *testing.T) {
 			refused(t)
 		})
 		mustRun(t, cfg, func(l *ringo.Loop) {
-			l.Offload(func(context.Context) error { synctest.Test(t, refused); return nil })
+			equal(t, "Offload", l.Offload(func(context.Context) error { synctest.Test(t, refused); return nil }), nil)
 		})
 	})
 }
@@ -111,10 +111,10 @@ func TestCallsFromABubble(t *testing.T) {
 		for name, call := range bubbleCalls {
 			t.Run(name, func(t *testing.T) {
 				mustRun(t, cfg, func(l *ringo.Loop) {
-					l.Offload(func(context.Context) error {
+					equal(t, "Offload", l.Offload(func(context.Context) error {
 						synctest.Test(t, func(t *testing.T) { call(t, l) })
 						return nil
-					})
+					}), nil)
 				})
 			})
 		}
