@@ -183,8 +183,9 @@ func (f *File) get(p []byte) (n int, end bool, err error) {
 // CopyFile makes dst a copy of src: of its content and its permissions, before the
 // umask. Where the file system can, the two share their blocks until one is changed
 // (FICLONE); else holes stay holes, so that it takes no more room than src. What dst
-// held before is gone; a copy that fails stays as far as it came. It may wait; a task
-// parks, and a cancelled one stops between two steps.
+// held before is gone; a copy that fails stays as far as it came. Of a file to itself
+// it fails with EINVAL, and leaves it as it is. It may wait; a task parks, and a
+// cancelled one stops between two steps.
 func CopyFile(dst, src string) (n int64, err error) {
 	from, err := Open(src)
 	if err != nil {

@@ -25,7 +25,7 @@ var (
 	firstOf  = flag.Uint64("seed", 0, "the seed of the first")
 	drivers  = flag.String("drivers", "", "the `drivers` to compare with package net, with commas between them")
 	workers  = flag.Int("workers", 3, "how many programs run at a time")
-	shrink   = flag.Duration("shrink", 20*time.Second, "how long a failure is shrunk")
+	shrink   = flag.Duration("shrink", time.Minute, "how long a failure is shrunk")
 )
 
 // failuresMax is how many failures end TestPrograms.
@@ -39,7 +39,7 @@ func TestMain(m *testing.M) {
 
 // newBench has package net and the drivers that there are.
 func newBench(t testing.TB, names string) *differ.Bench {
-	b := &differ.Bench{Machines: []differ.Machine{differ.Net{}}, Allowed: differ.Allowed, Patience: 20 * time.Second}
+	b := &differ.Bench{Machines: []differ.Machine{differ.Net{}}, Allowed: differ.Allowed, Patience: time.Minute}
 	if forced := os.Getenv("RINGO_DRIVER"); forced != "" {
 		names = forced
 	} else if *drivers != "" {

@@ -137,7 +137,7 @@ func inUse(l *ringo.Loop) (u using) {
 
 // settle waits until no more is in use than before.
 func settle(l *ringo.Loop, before using) error {
-	for end := l.Now().Add(5 * time.Second); ; l.Sleep(100 * time.Microsecond) {
+	for end := l.Now().Add(20 * time.Second); ; l.Sleep(100 * time.Microsecond) {
 		now := inUse(l)
 		if now.tasks <= before.tasks && now.slots <= before.slots && now.buffers <= before.buffers &&
 			now.handles <= before.handles {
