@@ -302,12 +302,16 @@ func countServeAllocs(t *testing.T, c net.Conn, path string) {
 	}
 	exchange(200) // what is made once
 	const requests = 2000
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	exchange(requests)
-	runtime.ReadMemStats(&after)
-	if n := after.Mallocs - before.Mallocs; n > requests/100 { // some are the runtime's own
-		t.Errorf("%d allocations in %d requests, want none", n, requests)
+	least := uint64(1 << 30) // of some rounds, for a busy machine has the watcher look for who holds the loop
+	for tries := 0; tries < 5 && least > requests/100; tries++ {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		exchange(requests)
+		runtime.ReadMemStats(&after)
+		least = min(least, after.Mallocs-before.Mallocs)
+	}
+	if least > requests/100 { // some are the runtime's own
+		t.Errorf("%d allocations in %d requests, want none", least, requests)
 	}
 }
 
