@@ -39,6 +39,12 @@ var entries = []Entry{
 	{"ringo.Config.OnStall", -1, Goroutine},
 	{"ringo/logs.Config.Dropped", -1, Goroutine},
 	{"ringo/metrics.Each", 0, Caller},
+	{"(*ringo/sim.Host).Run", 1, Task},
+	{"(*ringo/sim.World).After", 1, Task}, // of the world, which stands still meanwhile
+	{"(*ringo/sim.World).RunUntil", 1, Caller},
+	{"ringo/sim.Explore", 2, Caller},
+	{"ringo/sim.Fuzz", 1, Caller},
+	{"ringo/sim.Run", 2, Caller},
 	{"ringo/sock.ListenAndServe", 4, Task},
 	{"(*ringo/sock.ListenConfig).ListenAndServe", 4, Task},
 	{"ringo/sock.ServeSets", 3, Task},
@@ -99,8 +105,8 @@ func (e Entry) Struct() string { return e.Name[:strings.LastIndexByte(e.Name, '.
 func (e Entry) Field() string { return e.Name[strings.LastIndexByte(e.Name, '.')+1:] }
 
 // ours are the packages of the runtime. What they do in a task is right, so nobody looks into them.
-var ours = []string{"ringo/buf", "ringo/debug", "ringo/file", "ringo/logs", "ringo/metrics", "ringo/sock",
-	"ringo/uring", "ringo/internal"}
+var ours = []string{"ringo/buf", "ringo/debug", "ringo/file", "ringo/logs", "ringo/metrics", "ringo/sim",
+	"ringo/sock", "ringo/uring", "ringo/internal"}
 
 // Ours reports whether a package is the runtime's.
 func Ours(path string) bool {
