@@ -5,6 +5,7 @@ package sim
 import (
 	"time"
 
+	"ringo/internal/memkernel"
 	"ringo/internal/op"
 	"ringo/internal/sys"
 )
@@ -16,10 +17,12 @@ type Disk struct {
 	Sync      time.Duration // of an fsync
 	Jitter    time.Duration // more than that, up to this, by chance
 	Capacity  int64         // bytes: beyond it is ENOSPC; 0: any number
+	Quota     int64         // bytes: beyond it is EDQUOT; 0: any number
 	FailRead  float64       // the part of reads that ends with EIO
 	FailWrite float64       // of writes
 	FailSync  float64       // of fsyncs, after which what was to be written is not, and the next one does not say so
 	Short     float64       // the part of reads and writes that ends in the middle
+	Decay     float64       // of reads, where a sector has become unreadable, which it stays until it is overwritten
 }
 
 // diskTime is how long the disk takes for an op.
@@ -36,7 +39,7 @@ func (h *Host) diskTime(o *op.Op) time.Duration {
 
 // fails is asked before each op of the host: a negated errno if it fails.
 func (h *Host) fails(o *op.Op) int32 {
-	h.k.Capacity = h.Disk.Capacity
+	h.k.Capacity, h.k.Quota = h.Disk.Capacity, h.Disk.Quota
 	f := &h.w.faults
 	if h.midTurn > 0 && f.happens(FaultKill, h, h.midTurn) {
 		h.Crash()
@@ -62,10 +65,29 @@ func (h *Host) fails(o *op.Op) int32 {
 	return 0
 }
 
-// shortens is how much of n bytes a call on a file reads or writes.
-func (h *Host) shortens(n int) int {
-	if n < 2 || !h.w.faults.happens(FaultShort, h, h.Disk.Short) {
+// part is how much of n bytes a call gets done.
+func (h *Host) part(what memkernel.Part, n int) int {
+	kind, p := FaultShort, h.Disk.Short
+	if what == memkernel.StreamSend {
+		kind, p = FaultShortSend, h.Calls.ShortSend
+	}
+	if !h.w.faults.happens(kind, h, p) {
 		return n
 	}
 	return 1 + h.w.w.Rand().IntN(n-1)
+}
+
+// decays reports whether a read finds a sector that has become unreadable.
+func (h *Host) decays() bool { return h.w.faults.happens(FaultDecay, h, h.Disk.Decay) }
+
+// lacks reports whether there is no memory for a descriptor.
+func (h *Host) lacks() bool { return h.w.faults.happens(FaultShortage, h, h.Calls.Shortage) }
+
+// Calls is what a host's kernel does to calls beside what is asked of it.
+type Calls struct {
+	// ShortSend is the part of sends on streams that take less than there is room for.
+	ShortSend float64
+	// Shortage is the part of the calls that make a descriptor, sockets, accepts and files, that find no memory: ENOBUFS
+	// or ENOMEM.
+	Shortage float64
 }

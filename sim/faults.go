@@ -26,6 +26,11 @@ const (
 	FaultPartition
 	FaultPause
 	FaultClock
+	FaultReset
+	FaultSplit
+	FaultShortSend
+	FaultDecay
+	FaultShortage
 )
 
 var faultNames = [...]string{FaultLoss: "a packet is lost", FaultDuplicate: "a datagram comes twice",
@@ -33,7 +38,9 @@ var faultNames = [...]string{FaultLoss: "a packet is lost", FaultDuplicate: "a d
 	FaultSync: "an fsync fails", FaultShort: "a read or write is short", FaultNames: "a look-up fails",
 	FaultWrongName: "a look-up gives another host", FaultKill: "the host crashes in mid-turn",
 	FaultCrash: "the host crashes", FaultPartition: "the host is cut off", FaultPause: "the host stands still",
-	FaultClock: "the clock is stepped"}
+	FaultClock: "the clock is stepped", FaultReset: "all connections are reset",
+	FaultSplit: "a segment comes in two", FaultShortSend: "a send is short", FaultDecay: "a sector has become unreadable",
+	FaultShortage: "there is no memory for a descriptor"}
 
 // String says what happens.
 func (k FaultKind) String() string { return faultNames[k] }
@@ -118,6 +125,7 @@ type Storm struct {
 	Cut       time.Duration // 0: a second
 	Pause     time.Duration // between two times that a host stands still, for Still
 	Still     time.Duration // 0: a second
+	Reset     time.Duration // between two times that all connections of a host with others are reset
 	Clock     time.Duration // between two steps of a host's wall clock, by up to Step
 	Step      time.Duration // 0: a minute
 }
@@ -152,6 +160,13 @@ func (w *World) Storm(d time.Duration, s Storm) {
 					w.Mend(o, h)
 				}
 			})
+		})
+		w.again(FaultReset, h, s.Reset, end, func(uint64) {
+			for _, o := range w.hosts {
+				if o != h {
+					w.Reset(h, o)
+				}
+			}
 		})
 		w.again(FaultPause, h, s.Pause, end, func(r uint64) { h.Pause(upTo(2*or(s.Still, time.Second), r)) })
 		w.again(FaultClock, h, s.Clock, end, func(r uint64) {

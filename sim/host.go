@@ -23,6 +23,8 @@ import (
 type Host struct {
 	// Disk is what its disk does beside what it should.
 	Disk Disk
+	// Calls is what its kernel does to calls beside what they ask for.
+	Calls Calls
 	// Names is what its look-ups of names do.
 	Names Names
 
@@ -58,6 +60,7 @@ func (w *World) Host(name string) *Host {
 	h.k = w.net.Host(name, h.addrs...)
 	h.k.Disk = h.diskTime
 	h.k.Fail = h.fails
+	h.k.Short, h.k.Decays, h.k.Lacks = h.part, h.decays, h.lacks
 	w.hosts = append(w.hosts, h)
 	w.byKernel[h.k] = h
 	return h
@@ -261,6 +264,10 @@ func (h *Host) SetDescriptors(most int) {
 	}
 	h.k.SetDescriptors(most)
 }
+
+// SetPorts bounds how many ports the host has for sockets that ask for none, such as those of Dial: EADDRNOTAVAIL. 0 is
+// the default, 28232.
+func (h *Host) SetPorts(most int) { h.k.SetPorts(most) }
 
 // clock is the host's wall clock.
 func (h *Host) clock() time.Time {

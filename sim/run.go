@@ -15,6 +15,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+	"unicode"
 )
 
 // Failure is how a world failed.
@@ -266,7 +267,7 @@ func shrink(r *outcome, script func(w *World)) (least *outcome, tries int) {
 			only[f.FaultID] = true
 		}
 		next := play(&options{seed: r.failure.Seed, only: only}, script)
-		if next.failure == nil {
+		if next.failure == nil || next.failure.sort() != r.failure.sort() {
 			return false
 		}
 		least = next
@@ -292,6 +293,18 @@ func shrink(r *outcome, script func(w *World)) (least *outcome, tries int) {
 		}
 	}
 	return least, tries
+}
+
+// sort is what a failure has in common with the same one at another time and place: the words of its first line,
+// without numbers.
+func (f *Failure) sort() string {
+	line, _, _ := strings.Cut(f.Text, "\n")
+	return strings.Map(func(c rune) rune {
+		if unicode.IsDigit(c) {
+			return -1
+		}
+		return c
+	}, line)
 }
 
 // page writes the picture of the world to a file.

@@ -29,11 +29,13 @@ const (
 	WayMended
 	FaultCame // of kind N
 	Noted     // by World.Note
+	WayReset  // with all N connections between Host and Peer
 )
 
 var eventNames = [...]string{TurnBegan: "turn", OpEnded: "op", PacketSent: "packet", PacketLost: "packet lost",
 	Began: "program begins", Ended: "program ends", Crashed: "crash", Restarted: "restart", Paused: "pause",
-	ClockStepped: "clock step", WayCut: "cut", WayMended: "mended", FaultCame: "fault", Noted: "note"}
+	ClockStepped: "clock step", WayCut: "cut", WayMended: "mended", FaultCame: "fault", Noted: "note",
+	WayReset: "reset"}
 
 // String names it.
 func (k EventKind) String() string { return eventNames[k] }

@@ -198,7 +198,7 @@ func (d *Dialer) dial(values context.Context, l *loop.Loop, network, address str
 	}
 	for i, addr := range addrs {
 		ap := netip.AddrPortFrom(addr, port)
-		if dial.Passed(end) {
+		if dial.Passed(l, end) {
 			return fail(tcpAddr(ap), dial.Late)
 		}
 		c, another := d.connect(l, network, local, ap, end, trace)

@@ -74,7 +74,7 @@ func (d *Dialer) dialPacket(values context.Context, l *loop.Loop, network, addre
 	var first error
 	for _, addr := range addrs {
 		ap := netip.AddrPortFrom(addr, port)
-		if dial.Passed(end) {
+		if dial.Passed(l, end) {
 			return fail(net.UDPAddrFromAddrPort(ap), dial.Late)
 		}
 		c, err := d.connectPacket(l, network, local, ap, trace)

@@ -92,7 +92,7 @@ func (c *Conn) connectUnix(end time.Time) error {
 			return callError("connect", res)
 		}
 		if !end.IsZero() {
-			left := time.Until(end)
+			left := end.Sub(c.l.Clock())
 			if left <= 0 {
 				return dial.Slow
 			}

@@ -23,7 +23,7 @@ func Target(l *loop.Loop, r *net.Resolver, network, address string, end time.Tim
 	if err != nil {
 		return "", 0, err
 	}
-	if !Numeric(host) && Passed(end) { // package net may go on for a while
+	if !Numeric(host) && Passed(l, end) { // package net may go on for a while
 		return "", 0, lateName(host)
 	}
 	err = Beside(l, NumericPort(service), end, func(ctx context.Context) error {
@@ -34,7 +34,7 @@ func Target(l *loop.Loop, r *net.Resolver, network, address string, end time.Tim
 }
 
 // Passed reports whether it is too late; the zero time is no limit.
-func Passed(end time.Time) bool { return !end.IsZero() && !time.Now().Before(end) }
+func Passed(l *loop.Loop, end time.Time) bool { return !end.IsZero() && !l.Clock().Before(end) }
 
 // lateName is the error of a look-up that did not come to an answer in time.
 func lateName(host string) error {

@@ -45,7 +45,7 @@ type Race struct {
 	// made if it fails. It runs in a task of its own, which is cancelled when another has won.
 	Connect func(ap netip.AddrPort, end time.Time) (io.Closer, error)
 
-	clock func() time.Time // time.Now if nil
+	clock func() time.Time // the loop's if nil
 
 	task  *loop.Task // the caller's
 	waits bool       // in wait
@@ -127,7 +127,7 @@ func (r *Race) now() time.Time {
 	if r.clock != nil {
 		return r.clock()
 	}
-	return time.Now()
+	return r.Loop.Clock()
 }
 
 func (r *Race) expired() bool { return !r.End.IsZero() && !r.now().Before(r.End) }

@@ -77,6 +77,14 @@ func (l *Loop) Outside(t time.Time) time.Time {
 	return l.set.epoch.Add(time.Duration(l.Moment(t)))
 }
 
+// Clock is this moment, to be compared with times of Outside: time.Now but on a stage. G.
+func (l *Loop) Clock() time.Time {
+	if !l.Staged() {
+		return time.Now()
+	}
+	return l.set.epoch.Add(time.Duration(l.set.elapsed()))
+}
+
 // Elapsed is NowNS for other threads, and not of the turn but of this moment. G.
 func (l *Loop) Elapsed() int64 { return l.set.elapsed() }
 

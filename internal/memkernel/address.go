@@ -137,9 +137,9 @@ func (b *binding) mayListen(s *socket) bool {
 
 // bindFree takes a port that nobody has.
 func (s *socket) bindFree() int32 {
-	for range ephemeralTo - ephemeralFrom + 1 {
+	for range s.h.ephemeral {
 		port := s.h.next
-		if s.h.next++; s.h.next > ephemeralTo {
+		if s.h.next++; int(s.h.next) >= ephemeralFrom+s.h.ephemeral {
 			s.h.next = ephemeralFrom
 		}
 		if b := s.h.ports[portKey{s.kind, port}]; b == nil || len(b.sockets) == 0 {

@@ -169,11 +169,20 @@ const sector = 512
 // Restart. Of the disk there is what was synced, and of all else what chance has left: each change of a name or none of
 // it, each sector of a page or what was there before.
 func (h *Host) Crash() {
+	streams := h.streams()
 	for _, x := range h.numbers {
 		if x != nil {
 			if s, ok := x.file.object.(*socket); ok {
 				s.vanish()
 			}
+		}
+	}
+	for _, s := range streams {
+		s.vanish()
+	}
+	for _, s := range streams {
+		if s.peer != nil {
+			s.peer.doubt()
 		}
 	}
 	h.numbers, h.ports, h.names = nil, map[portKey]*binding{}, map[string]*unixName{}
@@ -263,7 +272,7 @@ func (n *inode) tear(w *world.World) {
 
 // vanish is the end of a socket that nobody hears of.
 func (s *socket) vanish() {
-	s.gone = true
+	s.gone, s.vanished = true, true
 	s.h.w.Drop(s.dial)
 	if s.way != nil {
 		s.way.stop()

@@ -139,7 +139,7 @@ func (s *socket) travel(peer *Host, at netip.AddrPort, p packet) {
 	}
 	for range copies {
 		size := len(p.data) + 28
-		if n.loses(l, s.h, peer, size) {
+		if n.losesAny(l, s.h, peer, size) {
 			continue
 		}
 		d := n.delay(l, s.h, peer, size)

@@ -45,10 +45,17 @@ func (f *file) read(bufs [][]byte, off int64) int32 {
 	if off < 0 {
 		at = f.at
 	}
+	most := size(bufs)
+	can := f.readable(at, most)
+	if can == 0 && most > 0 && at < f.size {
+		return -sys.EIO
+	}
+	most = f.h.part(FileRead, min(most, can))
 	n := 0
 	for _, b := range bufs {
+		b = b[:min(len(b), most-n)]
 		m := f.readFrom(b, at+int64(n))
-		if n += m; m < len(b) {
+		if n += m; m < len(b) || n == most {
 			break
 		}
 	}
@@ -75,14 +82,19 @@ func (f *file) write(bufs [][]byte, off int64) int32 {
 	if at+int64(size(bufs)) > fileMax {
 		return -int32(unix.EFBIG)
 	}
+	most := f.h.part(FileWrite, size(bufs))
+	if f.torn(at, at+int64(most)) {
+		return -sys.EIO
+	}
 	for _, b := range bufs {
+		b = b[:min(len(b), most-n)]
 		done := f.writeTo(b, at+int64(n))
-		if n += done; done < len(b) {
+		if n += done; done < len(b) || n == most {
 			break
 		}
 	}
 	if n == 0 && size(bufs) > 0 {
-		return -sys.ENOSPC
+		return -f.h.full()
 	}
 	if off < 0 {
 		f.at = at + int64(n)
@@ -188,10 +200,11 @@ func (h *Host) CopyRange(out, in int32, n int) int32 {
 		return res
 	}
 	p := make([]byte, max(0, min(int64(n), i.size-i.at)))
-	if got := i.read([][]byte{p}, i.at); got <= 0 {
+	got := i.read([][]byte{p}, i.at)
+	if got <= 0 {
 		return got
 	}
-	res = o.write([][]byte{p}, -1)
+	res = o.write([][]byte{p[:got]}, -1)
 	i.at += int64(max(res, 0))
 	return res
 }

@@ -85,7 +85,7 @@ func (s *socket) connect(to *sys.Sockaddr) int32 {
 		return -int32(unix.ENETUNREACH)
 	}
 	if res := s.bindFor(at.Addr()); res < 0 {
-		return res
+		return -sys.EADDRNOTAVAIL // of a bind it is EADDRINUSE
 	}
 	s.remote, s.state = at, connecting
 	s.ask(peer, 0)
@@ -196,6 +196,9 @@ func (h *Host) accept(fd int32) int32 {
 		return -sys.EINVAL
 	case len(l.queue) == 0:
 		return -sys.EAGAIN
+	}
+	if res := h.lacks(sys.ENOBUFS); res < 0 {
+		return res
 	}
 	s := l.queue[0]
 	n := h.give(&openFile{refs: 1, flags: sys.ONonblock | sys.ORdwr, object: s}, true)

@@ -123,29 +123,67 @@ func (s *socket) reset(e int32) {
 	if p == nil || p.gone && p.state == closed {
 		return
 	}
-	hear := func() {
-		if p.state == connecting {
-			p.fail(sys.ECONNREFUSED)
-			return
-		}
-		if p.state != connected {
-			return
-		}
-		p.state, p.out = closed, stream{}
-		if p.way != nil {
-			p.way.stop()
-		}
-		if p.err = sys.ECONNRESET; p.ended {
-			p.err = sys.EPIPE
-		}
-		p.shutOut, p.said = true, true
-		p.tell()
-	}
 	if s.way == nil {
-		hear()
+		p.hearReset()
 		return
 	}
-	s.way.send(40, hear)
+	s.way.send(40, p.hearReset)
+}
+
+// hearReset is what a reset does where it arrives.
+func (s *socket) hearReset() {
+	if s.state == connecting {
+		s.fail(sys.ECONNREFUSED)
+		return
+	}
+	if s.state != connected {
+		return
+	}
+	s.state, s.out = closed, stream{}
+	if s.way != nil {
+		s.way.stop()
+	}
+	if s.err = sys.ECONNRESET; s.ended {
+		s.err = sys.EPIPE
+	}
+	s.shutOut, s.said = true, true
+	s.tell()
+}
+
+// Reset ends the connections between two hosts, as what lies between them may: both ends hear of it at once. It returns
+// how many there were.
+func (n *Network) Reset(a, b *Host) (ended int) {
+	for _, s := range a.streams() {
+		if p := s.peer; p != nil && p.h == b && s.state == connected {
+			s.hearReset()
+			p.hearReset()
+			ended++
+		}
+	}
+	return ended
+}
+
+// streams are the host's connections of TCP, those among them that nobody has accepted yet.
+func (h *Host) streams() (all []*socket) {
+	seen := map[*socket]bool{}
+	add := func(s *socket) {
+		if s.protocol == sys.ProtoTCP && !seen[s] {
+			seen[s] = true
+			all = append(all, s)
+		}
+	}
+	for _, x := range h.numbers {
+		if x == nil {
+			continue
+		}
+		if s, ok := x.file.object.(*socket); ok {
+			add(s)
+			for _, c := range s.queue {
+				add(c)
+			}
+		}
+	}
+	return all
 }
 
 // timedOut is the end of a connection whose peer answers nothing.

@@ -21,14 +21,24 @@ type Host struct {
 	numbers []*number // descriptors by number; nil: free
 	max     int       // of descriptors, see SetDescriptors
 
-	ports map[portKey]*binding // of TCP and UDP
-	names map[string]*unixName // of Unix sockets, abstract ones; those with a path are in the file system
-	next  uint16               // where the search for a free port begins
+	ports     map[portKey]*binding // of TCP and UDP
+	names     map[string]*unixName // of Unix sockets, abstract ones; those with a path are in the file system
+	ephemeral int                  // of them are for sockets that are given none
+	next      uint16               // where the search for a free port begins
 
 	// Disk is how long the disk takes for an op. nil: no time, so that nothing waits for it.
 	Disk func(o *op.Op) time.Duration
 	// Capacity is how many bytes the disk holds; 0: any number.
 	Capacity int64
+	// Quota is how many bytes its user may have on it: EDQUOT, where Capacity is ENOSPC; 0: any number.
+	Quota int64
+	// Short is how much of n bytes a call on a file or a send on a stream gets done. nil: all of them.
+	Short func(what Part, n int) int
+	// Decays is asked once for each read of a file: whether a sector of what is read has become unreadable. It stays so
+	// until it is written as a whole. nil: none ever does.
+	Decays func() bool
+	// Lacks is asked before a descriptor is made, of a socket or not: whether there is no memory for it. nil: there is.
+	Lacks func() bool
 	// Fail is asked before each op, and fails it with a negated errno; 0: it goes on. nil: none fails. After an fsync
 	// that failed so, what it was to write is in memory and will never be written, as on Linux.
 	Fail func(o *op.Op) int32
@@ -44,6 +54,39 @@ type Host struct {
 
 // descriptorsMax is RLIMIT_NOFILE of a host that was given none.
 const descriptorsMax = 1 << 20
+
+// Part is what may be done in part.
+type Part uint8
+
+const (
+	FileRead Part = iota
+	FileWrite
+	StreamSend
+)
+
+// part is how much of n bytes is done.
+func (h *Host) part(what Part, n int) int {
+	if h.Short == nil || n < 2 {
+		return n
+	}
+	return h.Short(what, n)
+}
+
+// lacks is the error of a shortage of memory, e, if there is one, or of the table of descriptors, if it is full.
+func (h *Host) lacks(e int32) int32 {
+	if h.Lacks != nil && h.Lacks() {
+		return -e
+	}
+	return min(h.free(), 0)
+}
+
+// SetPorts bounds how many ports there are for sockets that are given none; 0: as many as there can be.
+func (h *Host) SetPorts(most int) {
+	if most <= 0 || most > ephemeralTo-ephemeralFrom+1 {
+		most = ephemeralTo - ephemeralFrom + 1
+	}
+	h.ephemeral, h.next = most, ephemeralFrom
+}
 
 // SetDescriptors bounds how many descriptors may be open: RLIMIT_NOFILE.
 func (h *Host) SetDescriptors(most int) { h.max = most }

@@ -20,8 +20,9 @@ type inode struct {
 	rdev     uint32
 	size     int64
 	pages    map[int64]*page
-	platter  platter // what a crash leaves of it
-	target   string  // of a symbolic link
+	bad      map[int64]bool // sectors that can't be read
+	platter  platter        // what a crash leaves of it
+	target   string         // of a symbolic link
 
 	entries []entry // of a directory, in the order in which they were made
 	cookie  int64   // of the last of them

@@ -32,6 +32,7 @@ type Link struct {
 	Loss      float64       // the part of packets that get lost; a stream sends them again
 	Duplicate float64       // the part of datagrams that come twice
 	Reorder   float64       // the part of datagrams that later ones overtake
+	Split     float64       // the part of a stream's segments that come in two
 	Cut       bool          // nothing passes
 	MTU       int           // of a packet, with its headers; 0: 1500, and 65536 to itself
 }
@@ -44,7 +45,8 @@ func NewNetwork(w *world.World) *Network {
 // Host adds a host with its addresses; it has the loopback ones as well.
 func (n *Network) Host(name string, ips ...netip.Addr) *Host {
 	h := &Host{Name: name, net: n, w: n.w, ips: ips, max: descriptorsMax, ports: map[portKey]*binding{},
-		names: map[string]*unixName{}, next: ephemeralFrom}
+		names: map[string]*unixName{}}
+	h.SetPorts(0)
 	h.newDisk()
 	for _, ip := range ips {
 		n.hosts[ip] = h
@@ -85,6 +87,7 @@ const (
 	Lost Mishap = iota
 	Duplicated
 	Reordered
+	SplitUp
 )
 
 // Packet is one that leaves a host.
@@ -110,6 +113,26 @@ func (n *Network) loses(l Link, from, to *Host, bytes int) bool {
 	}
 	n.see(Packet{From: from, To: to, Bytes: bytes, Lost: true})
 	return true
+}
+
+// losesAny is loses of a datagram, which gets lost with any of its fragments.
+func (n *Network) losesAny(l Link, from, to *Host, bytes int) bool {
+	const header = 20
+	room := max(l.MTU-header, header)
+	for left := bytes - header; left > room; left -= room {
+		if n.loses(l, from, to, l.MTU) {
+			return true
+		}
+	}
+	return n.loses(l, from, to, bytes)
+}
+
+// splits reports whether a stream's segment comes in two.
+func (n *Network) splits(from, to *Host) bool {
+	if n.near(from, to) {
+		return false
+	}
+	return n.happens(SplitUp, from, to, n.link(from, to).Split)
 }
 
 // once sends a packet of a handshake, which nobody sends again if it gets lost.

@@ -18,8 +18,8 @@ func (h *Host) Openat2(dir int32, path []byte, how *sys.OpenHow) int32 {
 		how.Mode != 0 && flags&(unix.O_CREAT|unix.O_TMPFILE) == 0 {
 		return -sys.EINVAL
 	}
-	if fd := h.free(); fd < 0 { // before anything is made
-		return fd
+	if res := h.lacks(sys.ENOMEM); res < 0 {
+		return res // before anything is made
 	}
 	p, res := h.lookup(dir, path, w)
 	if res < 0 {

@@ -5,6 +5,10 @@ package memkernel
 import (
 	"maps"
 	"slices"
+
+	"golang.org/x/sys/unix"
+
+	"ringo/internal/sys"
 )
 
 const pageSize = 4096
@@ -40,7 +44,7 @@ func (n *inode) writeTo(p []byte, off int64) (done int) {
 		at := off + int64(done)
 		pg := n.pages[at/pageSize]
 		if pg == nil {
-			if n.h.used >= n.h.Capacity/pageSize && n.h.Capacity > 0 {
+			if n.h.full() != 0 {
 				break
 			}
 			pg = new(page)
@@ -48,7 +52,9 @@ func (n *inode) writeTo(p []byte, off int64) (done int) {
 			n.h.used++
 		}
 		n.soil(at / pageSize)
-		done += copy(pg[at%pageSize:], p[done:])
+		part := copy(pg[at%pageSize:], p[done:])
+		n.heal(at, at+int64(part))
+		done += part
 	}
 	if done > 0 {
 		n.size = max(n.size, off+int64(done))
@@ -57,10 +63,62 @@ func (n *inode) writeTo(p []byte, off int64) (done int) {
 	return done
 }
 
+// full is the error of a page more, 0 if there is room for it.
+func (h *Host) full() int32 {
+	switch {
+	case h.Capacity > 0 && h.used >= h.Capacity/pageSize:
+		return sys.ENOSPC
+	case h.Quota > 0 && h.used >= h.Quota/pageSize:
+		return int32(unix.EDQUOT)
+	}
+	return 0
+}
+
+// readable is how many of the bytes from an offset on come before a sector that can't be read.
+func (n *inode) readable(off int64, length int) int {
+	if n.h.Decays != nil && off < n.size && length > 0 && n.h.Decays() {
+		if n.bad == nil {
+			n.bad = map[int64]bool{}
+		}
+		end := min(off+int64(length), n.size)
+		n.bad[(off+n.h.w.Rand().Int64N(end-off))/sector] = true
+	}
+	if len(n.bad) > 0 {
+		for at := off / sector; at*sector < off+int64(length); at++ {
+			if n.bad[at] {
+				return int(max(at*sector-off, 0))
+			}
+		}
+	}
+	return length
+}
+
+// heal notes that the sectors within a range were written.
+func (n *inode) heal(from, to int64) {
+	if len(n.bad) == 0 {
+		return
+	}
+	if to >= n.size { // behind the end there is nothing to keep
+		to = (to + sector - 1) / sector * sector
+	}
+	for at := (from + sector - 1) / sector; (at+1)*sector <= to; at++ {
+		delete(n.bad, at)
+	}
+}
+
+// torn reports whether a write of a range has to read an unreadable sector, of which it writes but a part.
+func (n *inode) torn(from, to int64) bool {
+	if len(n.bad) == 0 || to <= from {
+		return false
+	}
+	return from%sector != 0 && n.bad[from/sector] || to%sector != 0 && to < n.size && n.bad[to/sector]
+}
+
 // drop takes a page away.
 func (n *inode) drop(at int64) {
 	if n.pages[at] != nil {
 		delete(n.pages, at)
+		n.heal(at*pageSize, (at+1)*pageSize)
 		n.h.used--
 		n.soil(at)
 	}

@@ -47,11 +47,13 @@ type socket struct {
 	queue   []*socket // to be accepted
 	coming  int       // that are in their handshake
 
-	packets []packet  // of a socket of datagrams
-	held    int       // their bytes
-	wanted  []*socket // who found no room here
-	gone    bool      // released
-	dial    *world.Event
+	packets  []packet  // of a socket of datagrams
+	held     int       // their bytes
+	wanted   []*socket // who found no room here
+	gone     bool      // released
+	doubted  bool      // it sends keep-alive probes
+	vanished bool      // its host has crashed
+	dial     *world.Event
 }
 
 type state uint8
@@ -96,6 +98,9 @@ func (h *Host) Socket(family, kind, protocol int) int32 {
 			return -int32(unix.EPROTONOSUPPORT)
 		}
 	}
+	if res := h.lacks(sys.ENOBUFS); res < 0 {
+		return res
+	}
 	s := h.newSocket(family, kind)
 	s.protocol = want
 	return h.made(s, sys.ONonblock|sys.ORdwr, true)
@@ -108,6 +113,9 @@ func (h *Host) newSocket(family, kind int) *socket {
 
 // Socketpair makes two Unix sockets that are connected, as socketpair(2) does.
 func (h *Host) Socketpair(kind int) (a, b, res int32) {
+	if res := h.lacks(sys.ENOBUFS); res < 0 {
+		return -1, -1, res
+	}
 	x, y := h.newSocket(sys.AFUnix, kind), h.newSocket(sys.AFUnix, kind)
 	x.join(y)
 	if a = h.made(x, sys.ONonblock|sys.ORdwr, true); a < 0 {

@@ -42,6 +42,7 @@ func (s *socket) send(bufs [][]byte, files []*openFile) int32 {
 	if room <= 0 {
 		return -sys.EAGAIN
 	}
+	room = s.h.part(StreamSend, min(room, total))
 	if len(files) > 0 && s.peer != nil {
 		at := s.peer.seen + uint64(s.peer.in.len()+s.flying+s.out.len())
 		for _, f := range files {
@@ -73,7 +74,12 @@ func (s *socket) pump() {
 		if room <= 0 {
 			return
 		}
-		data := s.out.cut(min(room, segmentMax))
+		length := min(room, segmentMax, s.out.len())
+		if length > 1 && s.h != p.h && s.h.net.splits(s.h, p.h) {
+			length = 1 + s.h.w.Rand().IntN(length-1)
+			s.way.last = max(s.way.last, s.h.w.Now()) + s.h.w.Rand().Int64N(int64(splitMost))
+		}
+		data := s.out.cut(length)
 		s.flying += len(data)
 		s.way.send(len(data)+40, func() {
 			s.flying -= len(data)
@@ -99,6 +105,9 @@ func (s *socket) pump() {
 		})
 	}
 }
+
+// splitMost is how much later the second part of a segment comes that was split.
+const splitMost = time.Millisecond
 
 // segmentMax is how many bytes travel as one.
 const segmentMax = 1 << 16

@@ -59,6 +59,7 @@ var entries = []Entry{
 	{"(*ringo/uring.Ring).EachPending", 0, Caller},
 	{"ringo/file.Walk", 1, Caller},
 	{"(*ringo/file.Dir).Walk", 1, Caller},
+	{"ringo/sim.RunLoop", 1, Task},
 }
 
 var byName = func() map[string]Entry {

@@ -1,0 +1,56 @@
+//go:build linux
+
+package memkernel
+
+import (
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ringo/internal/sys"
+)
+
+// Keep-alive probes are sent only where they may find something: from when a peer has crashed, or the way to it was
+// cut. An idle connection whose peer is there costs nothing, and leaves a world with nothing to happen.
+
+// Doubt has the connections between two hosts looked after, since the way between them was cut.
+func (n *Network) Doubt(a, b *Host) {
+	for _, h := range []*Host{a, b} {
+		for _, s := range h.streams() {
+			if s.peer != nil && (s.peer.h == a || s.peer.h == b) && s.peer.h != h {
+				s.doubt()
+			}
+		}
+	}
+}
+
+// doubt begins the probes of a connection whose peer may be gone, if it is to have any.
+func (s *socket) doubt() {
+	if s.state != connected || s.gone || s.doubted || s.options[option{sys.SolSocket, unix.SO_KEEPALIVE}] == 0 {
+		return
+	}
+	s.doubted = true
+	seconds := func(name int) time.Duration {
+		return time.Duration(s.optionOr(sys.ProtoTCP, name, known[option{sys.ProtoTCP, name}])) * time.Second
+	}
+	left, every := s.optionOr(sys.ProtoTCP, unix.TCP_KEEPCNT, 9), seconds(unix.TCP_KEEPINTVL)
+	var probe func()
+	probe = func() {
+		n, p := s.h.net, s.peer
+		switch {
+		case s.state != connected || s.gone || s.h.down || p == nil:
+			s.doubted = false
+		case n.link(s.h, p.h).Cut || n.link(p.h, s.h).Cut:
+			if left--; left < 0 {
+				s.timedOut()
+				return
+			}
+			s.h.w.After(every, probe)
+		case p.vanished: // and its host runs again
+			s.hearReset()
+		default:
+			s.doubted = false
+		}
+	}
+	s.h.w.After(seconds(unix.TCP_KEEPIDLE), probe)
+}
