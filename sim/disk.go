@@ -87,7 +87,7 @@ func (h *Host) lacks() bool { return h.w.faults.happens(FaultShortage, h, h.Call
 type Calls struct {
 	// ShortSend is the part of sends on streams that take less than there is room for.
 	ShortSend float64
-	// Shortage is the part of the calls that make a descriptor, sockets, accepts and files, that find no memory: ENOBUFS
-	// or ENOMEM.
+	// Shortage is the part of the calls that make a descriptor, sockets, accepts and files, that find no memory:
+	// ENOBUFS or ENOMEM.
 	Shortage float64
 }

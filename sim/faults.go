@@ -39,8 +39,8 @@ var faultNames = [...]string{FaultLoss: "a packet is lost", FaultDuplicate: "a d
 	FaultWrongName: "a look-up gives another host", FaultKill: "the host crashes in mid-turn",
 	FaultCrash: "the host crashes", FaultPartition: "the host is cut off", FaultPause: "the host stands still",
 	FaultClock: "the clock is stepped", FaultReset: "all connections are reset",
-	FaultSplit: "a segment comes in two", FaultShortSend: "a send is short", FaultDecay: "a sector has become unreadable",
-	FaultShortage: "there is no memory for a descriptor"}
+	FaultSplit: "a segment comes in two", FaultShortSend: "a send is short",
+	FaultDecay: "a sector has become unreadable", FaultShortage: "there is no memory for a descriptor"}
 
 // String says what happens.
 func (k FaultKind) String() string { return faultNames[k] }

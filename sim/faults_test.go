@@ -316,7 +316,8 @@ func TestReset(t *testing.T) {
 		resets := 0
 		c := client.Run(nil, func(l *ringo.Loop) error {
 			for range 20 {
-				if err := asks(l, 20, time.Second); errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) {
+				err := asks(l, 20, time.Second)
+				if errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) {
 					resets++
 				} else if err != nil {
 					return err
@@ -415,7 +416,10 @@ func TestPausedReader(t *testing.T) {
 			defer c.Close()
 			server.Pause(time.Hour)
 			begun := l.Now()
-			err = l.WithTimeout(time.Minute, func() (err error) { sent, err = c.Write(make([]byte, 4<<20)); return err })
+			err = l.WithTimeout(time.Minute, func() (err error) {
+				sent, err = c.Write(make([]byte, 4<<20))
+				return err
+			})
 			if !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, os.ErrDeadlineExceeded) || sent == 4<<20 {
 				return fmt.Errorf("a write to who has stuck: %d, %v", sent, err)
 			}
