@@ -248,6 +248,8 @@ type Program struct {
 	fn    func(*Loop) error
 	ctx   context.Context
 	ended int
+	begun int
+	drain bool // as soon as all loops have begun
 }
 
 // NewProgram is Run for a stage, which Config.Stage names: it makes the loops, and leaves it to the caller to call Loop
@@ -278,6 +280,9 @@ func (p *Program) Run(l *Loop) {
 		return
 	}
 	l.main = l.startMain(p.fn)
+	if p.begun++; p.drain {
+		p.Drain()
+	}
 	err := l.turns(func() bool { return l.main.finished })
 	switch {
 	case l.killed:
@@ -290,7 +295,11 @@ func (p *Program) Run(l *Loop) {
 }
 
 // Drain begins an orderly end, as that of Run's context does.
-func (p *Program) Drain() { p.set.drain() }
+func (p *Program) Drain() {
+	if p.drain = p.begun < len(p.set.loops); !p.drain {
+		p.set.drain()
+	}
+}
 
 // Ended reports whether all its loops have.
 func (p *Program) Ended() bool { return p.ended == len(p.set.loops) }

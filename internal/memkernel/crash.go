@@ -169,18 +169,11 @@ const sector = 512
 // Restart. Of the disk there is what was synced, and of all else what chance has left: each change of a name or none of
 // it, each sector of a page or what was there before.
 func (h *Host) Crash() {
-	streams := h.streams()
-	for _, x := range h.numbers {
-		if x != nil {
-			if s, ok := x.file.object.(*socket); ok {
-				s.vanish()
-			}
-		}
-	}
-	for _, s := range streams {
+	sockets := h.sockets()
+	for _, s := range sockets {
 		s.vanish()
 	}
-	for _, s := range streams {
+	for _, s := range sockets {
 		if s.peer != nil {
 			s.peer.doubt()
 		}

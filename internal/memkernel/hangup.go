@@ -153,8 +153,8 @@ func (s *socket) hearReset() {
 // Reset ends the connections between two hosts, as what lies between them may: both ends hear of it at once. It returns
 // how many there were.
 func (n *Network) Reset(a, b *Host) (ended int) {
-	for _, s := range a.streams() {
-		if p := s.peer; p != nil && p.h == b && s.state == connected {
+	for _, s := range a.sockets() {
+		if p := s.peer; s.protocol == sys.ProtoTCP && p != nil && p.h == b && s.state == connected {
 			s.hearReset()
 			p.hearReset()
 			ended++
@@ -163,11 +163,11 @@ func (n *Network) Reset(a, b *Host) (ended int) {
 	return ended
 }
 
-// streams are the host's connections of TCP, those among them that nobody has accepted yet.
-func (h *Host) streams() (all []*socket) {
+// sockets are the host's, those among them that nobody has accepted yet.
+func (h *Host) sockets() (all []*socket) {
 	seen := map[*socket]bool{}
 	add := func(s *socket) {
-		if s.protocol == sys.ProtoTCP && !seen[s] {
+		if !seen[s] {
 			seen[s] = true
 			all = append(all, s)
 		}

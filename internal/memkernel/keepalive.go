@@ -16,7 +16,7 @@ import (
 // Doubt has the connections between two hosts looked after, since the way between them was cut.
 func (n *Network) Doubt(a, b *Host) {
 	for _, h := range []*Host{a, b} {
-		for _, s := range h.streams() {
+		for _, s := range h.sockets() {
 			if s.peer != nil && (s.peer.h == a || s.peer.h == b) && s.peer.h != h {
 				s.doubt()
 			}
@@ -26,7 +26,8 @@ func (n *Network) Doubt(a, b *Host) {
 
 // doubt begins the probes of a connection whose peer may be gone, if it is to have any.
 func (s *socket) doubt() {
-	if s.state != connected || s.gone || s.doubted || s.options[option{sys.SolSocket, unix.SO_KEEPALIVE}] == 0 {
+	on := s.protocol == sys.ProtoTCP && s.options[option{sys.SolSocket, unix.SO_KEEPALIVE}] != 0
+	if !on || s.state != connected || s.gone || s.doubted {
 		return
 	}
 	s.doubted = true

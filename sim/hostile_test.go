@@ -1,0 +1,246 @@
+//go:build linux
+
+package sim_test
+
+import (
+	"bytes"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"ringo"
+	"ringo/sim"
+)
+
+// Of a storm of crashes, pauses and lost packets those are left that it takes: here two crashes.
+func TestShrinksToTheFewest(t *testing.T) {
+	tb := &recorder{TB: t}
+	sim.Run(tb, 1, func(w *sim.World) {
+		w.Link = sim.Link{Latency: time.Millisecond, Loss: 0.05}
+		server, boots := w.Host("server"), 0
+		server.Run(nil, func(l *ringo.Loop) error { boots++; return echo(l) })
+		w.Host("other").Run(nil, func(l *ringo.Loop) error { return l.Sleep(time.Minute) })
+		w.Storm(10*time.Minute, sim.Storm{Crash: time.Minute, Pause: 20 * time.Second, Partition: 30 * time.Second,
+			Clock: time.Minute})
+		w.RunUntil(10*time.Minute, func() bool { return boots == 3 })
+		if boots == 3 {
+			w.Errorf("it began three times")
+		}
+	})
+	tb.want(t, "it began three times", "2 faults came before")
+	if n := strings.Count(tb.text, "server: the host crashes"); n != 2 {
+		t.Errorf("%d crashes are left:\n%s", n, tb.text)
+	}
+}
+
+// TestOfAnother fails where TestPlaysAgain has a process of its own run it.
+func TestOfAnother(t *testing.T) {
+	if os.Getenv("RINGO_SIM_OF_ANOTHER") == "" {
+		return
+	}
+	sim.Explore(t, 50, func(w *sim.World) {
+		server, boots := w.Host("server"), 0
+		server.Run(nil, func(l *ringo.Loop) error { boots++; return echo(l) })
+		w.Storm(10*time.Minute, sim.Storm{Crash: 10 * time.Minute, Pause: time.Minute})
+		w.RunFor(11 * time.Minute)
+		if boots == 2 {
+			w.Errorf("it began twice, and the history is %x", w.Hash())
+		}
+	})
+}
+
+// The command that is printed plays the failure again, and a trace of it is written where that is asked for.
+func TestPlaysAgain(t *testing.T) {
+	play := func(run string, env ...string) string {
+		c := exec.Command(os.Args[0], "-test.run", run)
+		c.Env = append(append(os.Environ(), "RINGO_SIM_OF_ANOTHER=1", "TMPDIR="+t.TempDir()), env...)
+		out, err := c.CombinedOutput()
+		if err == nil {
+			t.Fatalf("%s with %v passes:\n%s", run, env, out)
+		}
+		return string(out)
+	}
+	first := play("^TestOfAnother$")
+	m := regexp.MustCompile(`again: (RINGO_SIM_SEED=\d+) (RINGO_SIM_FAULTS=[\d.,]*) go test -run '(\S+)'`).
+		FindStringSubmatch(first)
+	if m == nil {
+		t.Fatalf("no command in:\n%s", first)
+	}
+	trace := filepath.Join(t.TempDir(), "trace")
+	again := play(m[3], m[1], m[2], "RINGO_SIM_TRACE="+trace)
+	what := regexp.MustCompile(`seed \d+, after .*`)
+	if a, b := what.FindString(first), what.FindString(again); a == "" || a != b {
+		t.Errorf("it was %q, and is %q again", a, b)
+	}
+	if text, err := os.ReadFile(trace); err != nil || !bytes.Contains(text, []byte("the host crashes")) {
+		t.Errorf("a trace of %d bytes, %v", len(text), err)
+	}
+	for _, wrong := range []string{"RINGO_SIM_SEED=x", "RINGO_SIM_FAULTS=nonsense", "RINGO_SIM_TRACE=/no/such/dir/x"} {
+		env := []string{"RINGO_SIM_SEED=1", wrong}
+		if name, value, _ := strings.Cut(wrong, "="); !strings.Contains(play("^TestOfAnother$", env...), name) {
+			t.Errorf("%s=%s is not said to be wrong", name, value)
+		}
+	}
+}
+
+// A world leaves no goroutines behind, however it ends.
+func TestLeavesNothing(t *testing.T) {
+	n := 1000
+	if testing.Short() {
+		n = 100
+	}
+	once := func(seed uint64) {
+		tb := &recorder{TB: t}
+		sim.Run(tb, seed, func(w *sim.World) {
+			server := w.Host("server")
+			server.Run(nil, echo)
+			w.RunFor(time.Second)
+			w.Host("client").Run(nil, func(l *ringo.Loop) error { return asks(l, 5, time.Second) })
+			w.RunFor(2 * time.Second)
+			server.Crash()
+			w.RunFor(time.Second)
+			if seed%2 == 0 {
+				server.Restart()
+			}
+			w.RunFor(time.Duration(seed%3) * time.Second)
+		})
+	}
+	for seed := range 20 {
+		once(uint64(seed))
+	}
+	goroutines := runtime.NumGoroutine()
+	for seed := range n {
+		once(uint64(seed))
+	}
+	for end := time.Now().Add(30 * time.Second); runtime.NumGoroutine() > goroutines; runtime.Gosched() {
+		if time.Now().After(end) {
+			t.Fatalf("there were %d goroutines, and are %d", goroutines, runtime.NumGoroutine())
+		}
+	}
+}
+
+// A page is well-formed, and shows names and notes as they are.
+func TestPage(t *testing.T) {
+	const name = `<script>alert("&")</script>`
+	var page bytes.Buffer
+	tb := &recorder{TB: t}
+	sim.Run(tb, 1, func(w *sim.World) {
+		w.Link = sim.Link{Latency: time.Millisecond, Loss: 0.1}
+		server := w.Host("server")
+		server.Run(nil, echo)
+		w.RunFor(time.Second)
+		c := w.Host(name).Run(nil, func(l *ringo.Loop) error { return asks(l, 20, time.Second) })
+		w.Check(w.Wait(c))
+		w.Note(server, name)
+		w.Note(nil, name)
+		if err := w.WritePage(&page); err != nil {
+			t.Error(err)
+		}
+		w.Errorf("%s", name)
+		page.WriteString("\x00")
+		if err := w.WritePage(&page); err != nil {
+			t.Error(err)
+		}
+	})
+	for text := range strings.SplitSeq(page.String(), "\x00") {
+		d := xml.NewDecoder(strings.NewReader(text))
+		d.Strict, d.AutoClose, d.Entity = false, []string{"meta"}, xml.HTMLEntity
+		open, names := 0, 0
+		for {
+			token, err := d.Token()
+			if err == io.EOF {
+				break
+			}
+			if err != nil {
+				t.Fatalf("the page: %v", err)
+			}
+			switch token := token.(type) {
+			case xml.StartElement:
+				if open++; token.Name.Local == "script" {
+					t.Error("a name has become an element")
+				}
+			case xml.EndElement:
+				open--
+			case xml.CharData:
+				names += bytes.Count(token, []byte(name))
+			}
+		}
+		if open != 0 || names < 3 {
+			t.Errorf("%d elements are open at the end, and the name is there %d times", open, names)
+		}
+	}
+}
+
+// Whoever fails the test, by whatever means, it fails with the first that was told, and nobody waits.
+func TestWaysToFail(t *testing.T) {
+	task := func(fn func(w *sim.World)) func(w *sim.World) {
+		return func(w *sim.World) {
+			p := w.Host("here").Run(nil, func(l *ringo.Loop) error {
+				fn(w)
+				return l.Sleep(time.Hour)
+			})
+			w.Wait(p)
+		}
+	}
+	for want, script := range map[string]func(w *sim.World){
+		"by the script": func(w *sim.World) { w.Errorf("by the script"); w.Errorf("too late") },
+		"by an event": func(w *sim.World) {
+			w.After(time.Second, func() { w.Errorf("by an event") })
+			w.RunFor(time.Minute)
+			w.Errorf("too late")
+		},
+		"by a task":        task(func(w *sim.World) { w.Errorf("by a task"); w.Errorf("too late") }),
+		"by its error":     task(func(w *sim.World) { w.Check(errors.New("by its error")) }),
+		"by a panic":       task(func(*sim.World) { panic("by a panic") }),
+		"nil pointer":      task(func(*sim.World) { var p *int; *p = 1 }),
+		"by what it gives": func(w *sim.World) { w.Check(w.Wait(w.Host("x").Run(nil, fails))) },
+	} {
+		tb := &recorder{TB: t}
+		sim.Run(tb, 1, script)
+		tb.want(t, want, "seed 1")
+		if strings.Contains(tb.text, "too late") {
+			t.Errorf("not the first is told:\n%s", tb.text)
+		}
+	}
+}
+
+func fails(*ringo.Loop) error { return errors.New("by what it gives") }
+
+// Worlds side by side know nothing of each other.
+func TestParallel(t *testing.T) {
+	for i := range 4 {
+		t.Run(fmt.Sprint(i), func(t *testing.T) {
+			t.Parallel()
+			sim.Run(t, uint64(i), func(w *sim.World) {
+				w.Host("server").Run(nil, echo)
+				w.RunFor(time.Second)
+				c := w.Host("client").Run(nil, func(l *ringo.Loop) error { return asks(l, 100, time.Second) })
+				w.Check(w.Wait(c))
+			})
+		})
+	}
+}
+
+// A world has room for a thousand hosts.
+func TestThousandHosts(t *testing.T) {
+	sim.Run(t, 1, func(w *sim.World) {
+		w.Link = sim.Link{Latency: time.Millisecond, Jitter: time.Millisecond}
+		w.Host("server").Run(nil, echo)
+		w.RunFor(time.Second)
+		var clients []*sim.Program
+		for i := range 999 {
+			h := w.Host(fmt.Sprint("client", i))
+			clients = append(clients, h.Run(nil, func(l *ringo.Loop) error { return asks(l, 3, time.Second) }))
+		}
+		w.Check(w.Wait(clients...))
+	})
+}
