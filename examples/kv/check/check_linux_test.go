@@ -1,0 +1,213 @@
+// Package check explores worlds in which raftkv's replicas and clients have a hard time, and checks that what the
+// clients saw is linearizable.
+package check
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/anishathalye/porcupine"
+
+	"ringo"
+	"ringo/examples/kv/raftkv"
+	"ringo/sim"
+)
+
+var seeds = flag.Int("seeds", 200, "how many worlds are explored")
+
+var peers = []string{"one:7000", "two:7000", "three:7000"}
+
+const (
+	clients = 5
+	keys    = 3
+	stormy  = 10 * time.Second
+)
+
+func TestLinearizable(t *testing.T) { sim.Explore(t, *seeds, world) }
+
+// world is three replicas and some clients in a storm, and then calm, in which all must be well again.
+func world(w *sim.World) {
+	w.Link = sim.Link{Latency: time.Millisecond, Jitter: 5 * time.Millisecond, Loss: 0.01}
+	var replicas []*sim.Host
+	for _, name := range []string{"one", "two", "three"} {
+		h := w.Host(name)
+		h.Disk = sim.Disk{Latency: 100 * time.Microsecond, Sync: 2 * time.Millisecond, Jitter: 5 * time.Millisecond,
+			Short: 0.01, FailSync: 0.0005}
+		h.Run(nil, raftkv.Config{Self: name + ":7000", Peers: peers, Dir: "/", Rand: own(w),
+			Election: 200 * time.Millisecond, Heartbeat: 50 * time.Millisecond}.Run)
+		replicas = append(replicas, h)
+	}
+	h := &history{}
+	end := w.Now().Add(stormy)
+	var programs []*sim.Program
+	for i := range clients {
+		r := own(w)
+		programs = append(programs, w.Host(fmt.Sprint("client", i)).Run(nil, func(l *ringo.Loop) error {
+			for w.Now().Before(end) {
+				if err := h.calls(w, l, r); err != nil {
+					return err
+				}
+			}
+			return nil
+		}))
+	}
+	w.Storm(stormy, sim.Storm{Hosts: replicas, Crash: 2 * time.Second, Down: 150 * time.Millisecond, MidTurn: 0.0003,
+		Partition: 3 * time.Second, Cut: 500 * time.Millisecond, Pause: 3 * time.Second, Still: 500 * time.Millisecond,
+		Clock: 5 * time.Second})
+	quarrels(w, replicas)
+	w.Check(w.Wait(programs...))
+	w.MendAll()
+	for _, r := range replicas { // also those whose program has ended with its disk's error
+		r.Crash()
+		r.Restart()
+	}
+	w.Check(w.Wait(w.Host("last").Run(nil, func(l *ringo.Loop) error {
+		c := raftkv.Client{Peers: peers, Tries: 200}
+		defer c.Close()
+		for key := range keys {
+			if _, err := h.do(w, l, &c, raftkv.Get, fmt.Sprint(key), "", ""); err != nil {
+				return fmt.Errorf("in calm weather: %w", err)
+			}
+		}
+		return nil
+	})))
+	if !w.Failed() {
+		h.check(w)
+	}
+}
+
+// own is chance for one program: what it gives does not depend on when others ask.
+func own(w *sim.World) *rand.Rand { return rand.New(rand.NewPCG(w.Rand().Uint64(), w.Rand().Uint64())) }
+
+// quarrels has now and then one way between two replicas, or both, be cut for a while.
+func quarrels(w *sim.World, hosts []*sim.Host) {
+	r := own(w)
+	for at := time.Duration(0); at < stormy; at += time.Duration(r.Int64N(int64(2 * time.Second))) {
+		a, b := r.IntN(len(hosts)), r.IntN(len(hosts)-1)
+		if b >= a {
+			b++
+		}
+		both, d := r.IntN(2) == 0, time.Duration(r.Int64N(int64(time.Second)))
+		w.After(at, func() {
+			w.Cut(hosts[a], hosts[b])
+			if both {
+				w.Cut(hosts[b], hosts[a])
+			}
+		})
+		w.After(at+d, func() {
+			w.Mend(hosts[a], hosts[b])
+			w.Mend(hosts[b], hosts[a])
+		})
+	}
+}
+
+// history is what the clients of a world asked and were told.
+type history struct {
+	ops  []porcupine.Operation
+	who  int // of the next client: one that does not know how its call ended never calls again
+	next int // each value is written once
+}
+
+// input and output are those of a call.
+type input struct {
+	kind            raftkv.Kind
+	key, value, old string
+}
+
+type output struct {
+	value   string
+	ok      bool
+	unknown bool
+}
+
+// calls is a client's life, until the end of one call is unknown.
+func (h *history) calls(w *sim.World, l *ringo.Loop, r *rand.Rand) error {
+	c := raftkv.Client{Peers: peers, Timeout: 500 * time.Millisecond, Tries: 3}
+	defer c.Close()
+	known := ""
+	for range 20 {
+		if err := l.Sleep(time.Duration(r.Int64N(int64(100 * time.Millisecond)))); err != nil {
+			return err
+		}
+		c.Prefer(r.IntN(len(peers)))
+		key := fmt.Sprint(r.IntN(keys))
+		h.next++
+		value := fmt.Sprint("v", h.next)
+		kind := []raftkv.Kind{raftkv.Get, raftkv.Get, raftkv.Put, raftkv.Swap}[r.IntN(4)]
+		rep, err := h.do(w, l, &c, kind, key, value, known)
+		switch {
+		case errors.Is(err, raftkv.ErrUnknown):
+			return nil
+		case err != nil && !errors.Is(err, raftkv.ErrNoLeader):
+			return err
+		case err == nil && kind == raftkv.Get:
+			known = rep.Value
+		}
+	}
+	return nil
+}
+
+// do makes a call and notes it.
+func (h *history) do(w *sim.World, l *ringo.Loop, c *raftkv.Client, kind raftkv.Kind, key, value, old string) (
+	raftkv.Reply, error) {
+	if kind == raftkv.Get {
+		value, old = "", ""
+	}
+	op := porcupine.Operation{ClientId: h.who, Input: input{kind, key, value, old}, Call: int64(w.Elapsed())}
+	h.who++ // one call each: porcupine wants no more than that calls of one client don't overlap
+	rep, err := c.Do(l, kind, key, value, old)
+	op.Return, op.Output = int64(w.Elapsed()), output{value: rep.Value, ok: rep.OK}
+	switch {
+	case err == nil:
+		h.ops = append(h.ops, op)
+	case errors.Is(err, raftkv.ErrUnknown):
+		op.Return, op.Output = math.MaxInt64, output{unknown: true}
+		h.ops = append(h.ops, op)
+	}
+	return rep, err
+}
+
+// check fails the world if no order of the calls explains what they gave.
+func (h *history) check(w *sim.World) {
+	switch result, _ := porcupine.CheckOperationsVerbose(model, h.ops, time.Minute); result {
+	case porcupine.Illegal:
+		w.Errorf("not linearizable: %d calls", len(h.ops))
+	case porcupine.Unknown:
+		w.Errorf("%d calls were too many to check", len(h.ops))
+	}
+}
+
+// model is what a key-value server does, one call after the other: the state is the value of one key.
+var model = porcupine.Model{
+	Partition: func(ops []porcupine.Operation) (parts [][]porcupine.Operation) {
+		byKey := map[string][]porcupine.Operation{}
+		for _, o := range ops {
+			key := o.Input.(input).key
+			byKey[key] = append(byKey[key], o)
+		}
+		for _, part := range byKey {
+			parts = append(parts, part)
+		}
+		return parts
+	},
+	Init: func() any { return "" },
+	Step: func(state, in, out any) (bool, any) {
+		i, o, value := in.(input), out.(output), state.(string)
+		switch i.kind {
+		case raftkv.Get:
+			return o.value == value, value
+		case raftkv.Put:
+			return true, i.value
+		}
+		if value == i.old {
+			return o.unknown || o.ok, i.value
+		}
+		return o.unknown || !o.ok, value
+	},
+	DescribeOperation: func(in, out any) string { return fmt.Sprintf("%v -> %v", in, out) },
+}

@@ -1,0 +1,66 @@
+// Kv is a replicated key-value server and its client, on package raftkv. Three replicas on one machine:
+//
+//	go run ./examples/kv -self 127.0.0.1:7001 -dir /tmp/kv1 &
+//	go run ./examples/kv -self 127.0.0.1:7002 -dir /tmp/kv2 &
+//	go run ./examples/kv -self 127.0.0.1:7003 -dir /tmp/kv3 &
+//	go run ./examples/kv put colour green
+//	go run ./examples/kv swap colour green blue
+//	go run ./examples/kv get colour
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"log"
+	"os"
+	"os/signal"
+	"strings"
+
+	"ringo"
+	"ringo/examples/kv/raftkv"
+	"ringo/logs"
+)
+
+func main() {
+	self := flag.String("self", "", "serve as the replica of this address, one of -peers")
+	peers := flag.String("peers", "127.0.0.1:7001,127.0.0.1:7002,127.0.0.1:7003", "the addresses of all replicas")
+	dir := flag.String("dir", ".", "the directory of the replica's journal")
+	flag.Parse()
+	log.SetOutput(logs.NewWriter(os.Stderr, nil))
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	run := func(l *ringo.Loop) error { return ask(l, strings.Split(*peers, ","), flag.Args()) }
+	if *self != "" {
+		if err := os.MkdirAll(*dir, 0o700); err != nil {
+			log.Fatal(err)
+		}
+		run = raftkv.Config{Self: *self, Peers: strings.Split(*peers, ","), Dir: *dir}.Run
+	}
+	if err := ringo.Run(ctx, &ringo.Config{Loops: 1}, run); err != nil {
+		log.Fatal(err)
+	}
+}
+
+// ask does what the arguments say.
+func ask(l *ringo.Loop, peers, args []string) error {
+	c := raftkv.Client{Peers: peers}
+	defer c.Close()
+	var rep raftkv.Reply
+	var err error
+	switch {
+	case len(args) == 2 && args[0] == "get":
+		if rep, err = c.Do(l, raftkv.Get, args[1], "", ""); err == nil {
+			fmt.Println(rep.Value)
+		}
+	case len(args) == 3 && args[0] == "put":
+		_, err = c.Do(l, raftkv.Put, args[1], args[2], "")
+	case len(args) == 4 && args[0] == "swap":
+		if rep, err = c.Do(l, raftkv.Swap, args[1], args[3], args[2]); err == nil {
+			fmt.Println(rep.OK)
+		}
+	default:
+		return fmt.Errorf("kv: want get KEY, put KEY VALUE, or swap KEY OLD NEW")
+	}
+	return err
+}
