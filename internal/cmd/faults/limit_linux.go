@@ -37,6 +37,11 @@ func limitCases(o *options, _ *regexp.Regexp) (cases []*testCase, err error) {
 		for _, name := range []string{"echo", "echo-goroutine", "proxy", "serve"} {
 			s := serverNamed(name)
 			for _, n := range thinned(o, descriptors) {
+				if name == "serve" && n == 20 { // fewer do not let it begin
+					cases = append(cases, skipped(fmt.Sprintf("limit/nofile/%s/%s/%d", name, driver, n),
+						"ringo serve does not close kept files for want of descriptors, see docs/defects.md")...)
+					continue
+				}
 				add(fmt.Sprintf("limit/nofile/%s/%s/%d", name, driver, n), func(t *trial) error {
 					return s.pressed(t, driver, 2*n, func(cmd *exec.Cmd) { bounded(cmd, "n", n) },
 						"too many open files")
@@ -95,7 +100,7 @@ func (s *server) pressed(t *trial, driver string, peers int, limit func(*exec.Cm
 	}
 	if !p.ended() {
 		t.note("%d of %d peers were cut: %v", c.cuts, peers, c.last)
-		if err := c.lives(p); err != nil {
+		if err := c.servesOne(p); err != nil {
 			return err
 		}
 	}
@@ -118,6 +123,28 @@ func (p *process) outOfMemory(causes []string) error {
 		return nil
 	}
 	return p.clearEnd(causes...)
+}
+
+// servesOne wants a server that has little to serve guests who come one after the other: it may have no more room.
+func (w *crowd) servesOne(p *process) error {
+	const inRow, most = 3, 60
+	for row, try := 0, 0; row < inRow; try++ {
+		err := w.guest(w.seed)
+		w.seed += asks
+		switch {
+		case p.endsSoonAfter(err):
+			return nil // of which the caller judges
+		case err == nil:
+			row++
+		case !isCut(err):
+			return err
+		case try == most:
+			return fmt.Errorf("the server does not recover: a peer alone is still cut: %w", err)
+		default:
+			row = 0
+		}
+	}
+	return nil
 }
 
 // rush has many guests at once.

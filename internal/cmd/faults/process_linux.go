@@ -76,6 +76,9 @@ func (p *process) endsSoon() bool {
 	}
 }
 
+// endsSoonAfter is ended for who may have seen a sign of it.
+func (p *process) endsSoonAfter(err error) bool { return p.ended() || err != nil && p.endsSoon() }
+
 // find waits for what a program says, and gives the pattern's last group; "": it ended and did not say it.
 func (p *process) find(pattern *regexp.Regexp) (string, error) {
 	limit := time.After(patience)
