@@ -92,7 +92,7 @@ func TestPlaysAgain(t *testing.T) {
 	}
 }
 
-// A world leaves no goroutines behind, however it ends.
+// A world leaves neither goroutines nor memory behind, however it ends.
 func TestLeavesNothing(t *testing.T) {
 	n := 1000
 	if testing.Short() {
@@ -114,12 +114,22 @@ func TestLeavesNothing(t *testing.T) {
 			w.RunFor(time.Duration(seed%3) * time.Second)
 		})
 	}
+	heap := func() int64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
 	for seed := range 20 {
 		once(uint64(seed))
 	}
-	goroutines := runtime.NumGoroutine()
+	goroutines, before := runtime.NumGoroutine(), heap()
 	for seed := range n {
 		once(uint64(seed))
+	}
+	if grown := heap() - before; grown > 4<<20 {
+		t.Errorf("%d worlds have left %d bytes", n, grown)
 	}
 	for end := time.Now().Add(30 * time.Second); runtime.NumGoroutine() > goroutines; runtime.Gosched() {
 		if time.Now().After(end) {

@@ -345,7 +345,11 @@ func (l *Loop) perish() {
 		l.unwind(l.workers[len(l.workers)-1])
 	}
 	l.idle, l.unused, l.doomed = nil, nil, nil
+	l.abandon() // or lists of what is open would keep all of the world
 	l.drv.Close(&l.done)
+	for l.done.Len() > 0 {
+		l.complete()
+	}
 	l.ended.Store(true)
 }
 
