@@ -3,7 +3,10 @@ package loop_test
 import (
 	"context"
 	"fmt"
+	"io"
+	"log/slog"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -80,6 +83,42 @@ func TestDrainSaysNothing(t *testing.T) {
 			}
 		}
 	})
+}
+
+// drainLog is a handler of logs that is slow to take that a drain begins: until all loops have ended.
+type drainLog struct {
+	slog.Handler
+	begins, ended chan struct{}
+	taken         atomic.Bool
+}
+
+func (d *drainLog) Handle(_ context.Context, r slog.Record) error {
+	switch r.Message {
+	case "ringo: drain begins":
+		close(d.begins)
+		<-d.ended
+		d.taken.Store(true)
+	case "ringo: loop ends":
+		close(d.ended)
+	}
+	return nil
+}
+
+// A drain that begins as the loops end has ended when Run returns.
+func TestDrainEndsBeforeRun(t *testing.T) {
+	cfg := small(anyDriver(t))
+	d := &drainLog{begins: make(chan struct{}), ended: make(chan struct{}),
+		Handler: slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelDebug})}
+	cfg.Logger = slog.New(d)
+	ctx, cancel := context.WithCancel(context.Background())
+	err := runContext(t, ctx, cfg, func(*loop.Loop) error {
+		cancel()
+		<-d.begins
+		return nil
+	})
+	if err != nil || !d.taken.Load() {
+		t.Errorf("Run has returned %v, the drain has ended: %v", err, d.taken.Load())
+	}
 }
 
 // The report comes beside a loop that is held, too, and names what holds it; so does Run's error, which says what the

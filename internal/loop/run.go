@@ -108,7 +108,8 @@ func Run(ctx context.Context, cfg *Config, fn func(*Loop) error) error {
 	for range s.loops {
 		start <- true
 	}
-	defer context.AfterFunc(ctx, s.drain)()
+	drained := make(chan struct{})
+	stopDrain := context.AfterFunc(ctx, func() { defer close(drained); s.drain() })
 
 	ended := make(chan struct{})
 	go func() { ending.Wait(); close(ended) }()
@@ -116,6 +117,9 @@ func Run(ctx context.Context, cfg *Config, fn func(*Loop) error) error {
 	case <-ended:
 	case <-s.gaveUp:
 		s.giveUp()
+	}
+	if !stopDrain() {
+		<-drained // or it would log, and begin Grace, behind the end
 	}
 	s.mu.Lock()
 	s.over = true
