@@ -10,6 +10,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"log"
@@ -30,7 +31,11 @@ func main() {
 	log.SetOutput(logs.NewWriter(os.Stderr, nil))
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	run := func(l *ringo.Loop) error { return ask(l, strings.Split(*peers, ","), flag.Args()) }
+	answer := ""
+	run := func(l *ringo.Loop) (err error) {
+		answer, err = ask(l, strings.Split(*peers, ","), flag.Args())
+		return err
+	}
 	if *self != "" {
 		if err := os.MkdirAll(*dir, 0o700); err != nil {
 			log.Fatal(err)
@@ -40,27 +45,27 @@ func main() {
 	if err := ringo.Run(ctx, &ringo.Config{Loops: 1}, run); err != nil {
 		log.Fatal(err)
 	}
+	fmt.Print(answer) // not in a task: its loop would wait for whoever reads it
 }
 
 // ask does what the arguments say.
-func ask(l *ringo.Loop, peers, args []string) error {
+func ask(l *ringo.Loop, peers, args []string) (answer string, err error) {
 	c := raftkv.Client{Peers: peers}
 	defer c.Close()
 	var rep raftkv.Reply
-	var err error
 	switch {
 	case len(args) == 2 && args[0] == "get":
 		if rep, err = c.Do(l, raftkv.Get, args[1], "", ""); err == nil {
-			fmt.Println(rep.Value)
+			answer = fmt.Sprintln(rep.Value)
 		}
 	case len(args) == 3 && args[0] == "put":
 		_, err = c.Do(l, raftkv.Put, args[1], args[2], "")
 	case len(args) == 4 && args[0] == "swap":
 		if rep, err = c.Do(l, raftkv.Swap, args[1], args[3], args[2]); err == nil {
-			fmt.Println(rep.OK)
+			answer = fmt.Sprintln(rep.OK)
 		}
 	default:
-		return fmt.Errorf("kv: want get KEY, put KEY VALUE, or swap KEY OLD NEW")
+		err = errors.New("kv: want get KEY, put KEY VALUE, or swap KEY OLD NEW")
 	}
-	return err
+	return answer, err
 }

@@ -30,6 +30,22 @@ const (
 
 func TestLinearizable(t *testing.T) { sim.Explore(t, *seeds, world) }
 
+// One seed gives one history, with these programs too.
+func TestSeeds(t *testing.T) {
+	for seed := uint64(1); seed <= 3; seed++ {
+		var hashes [2]uint64
+		for i := range hashes {
+			sim.Run(t, seed, func(w *sim.World) {
+				world(w)
+				hashes[i] = w.Hash()
+			})
+		}
+		if hashes[0] != hashes[1] {
+			t.Errorf("seed %d: %x, then %x", seed, hashes[0], hashes[1])
+		}
+	}
+}
+
 // world is three replicas and some clients in a storm, and then calm, in which all must be well again.
 func world(w *sim.World) {
 	w.Link = sim.Link{Latency: time.Millisecond, Jitter: 5 * time.Millisecond, Loss: 0.01}
