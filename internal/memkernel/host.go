@@ -18,7 +18,8 @@ type Host struct {
 	w    *world.World
 	ips  []netip.Addr
 
-	numbers []*number // descriptors by number; nil: free
+	first   int32     // the least descriptor
+	numbers []*number // descriptors by number, from there on; nil: free
 	max     int       // of descriptors, see SetDescriptors
 
 	ports     map[portKey]*binding // of TCP and UDP
@@ -88,8 +89,16 @@ func (h *Host) SetPorts(most int) {
 	h.ephemeral, h.next = most, ephemeralFrom
 }
 
-// SetDescriptors bounds how many descriptors may be open: RLIMIT_NOFILE.
-func (h *Host) SetDescriptors(most int) { h.max = most }
+// SetDescriptors bounds how many descriptors may be open, a million at most: RLIMIT_NOFILE.
+func (h *Host) SetDescriptors(most int) { h.max = min(most, descriptorsMax) }
+
+// numbersFrom is the least descriptor of a host. No process has so high a number: what by mistake goes to the system's
+// kernel fails there with EBADF, and is seen, where a small one would be some other file of the process's. Of two hosts
+// of a network as well, up to hostsApart of them, one has no number that the other has.
+const (
+	numbersFrom = 1 << 30
+	hostsApart  = 1 << 10
+)
 
 // number is an entry in the table of descriptors.
 type number struct {
@@ -164,12 +173,20 @@ func (h *Host) Ready(fd int32) uint32 {
 	return o.ready()
 }
 
-// at is the open file of a descriptor; nil: there is none.
-func (h *Host) at(fd int32) *openFile {
-	if fd < 0 || int(fd) >= len(h.numbers) || h.numbers[fd] == nil {
+// entry is that of a descriptor; nil: there is none.
+func (h *Host) entry(fd int32) *number {
+	if fd < h.first || int(fd-h.first) >= len(h.numbers) {
 		return nil
 	}
-	return h.numbers[fd].file
+	return h.numbers[fd-h.first]
+}
+
+// at is the open file of a descriptor; nil: there is none.
+func (h *Host) at(fd int32) *openFile {
+	if n := h.entry(fd); n != nil {
+		return n.file
+	}
+	return nil
 }
 
 // find is the object of a descriptor as a T; otherwise the error, other if it is something else.
@@ -188,13 +205,13 @@ func find[T object](h *Host, fd int32, other int32) (t T, o *openFile, res int32
 func (h *Host) free() int32 {
 	for i, n := range h.numbers[:min(len(h.numbers), h.max)] {
 		if n == nil {
-			return int32(i)
+			return h.first + int32(i)
 		}
 	}
 	if len(h.numbers) >= h.max {
 		return -sys.EMFILE
 	}
-	return int32(len(h.numbers))
+	return h.first + int32(len(h.numbers))
 }
 
 // give puts an open file into the table.
@@ -202,10 +219,10 @@ func (h *Host) give(o *openFile, cloexec bool) int32 {
 	fd := h.free()
 	switch {
 	case fd < 0:
-	case int(fd) == len(h.numbers):
+	case int(fd-h.first) == len(h.numbers):
 		h.numbers = append(h.numbers, &number{o, cloexec})
 	default:
-		h.numbers[fd] = &number{o, cloexec}
+		h.numbers[fd-h.first] = &number{o, cloexec}
 	}
 	return fd
 }
@@ -225,7 +242,7 @@ func (h *Host) Close(fd int32) int32 {
 	if o == nil {
 		return -sys.EBADF
 	}
-	h.numbers[fd] = nil
+	h.numbers[fd-h.first] = nil
 	o.drop()
 	return 0
 }
@@ -276,15 +293,19 @@ func (h *Host) Setfl(fd int32, flags int32) int32 {
 
 // SetCloexec keeps the descriptor from programs that are started.
 func (h *Host) SetCloexec(fd int32) int32 {
-	if h.at(fd) == nil {
+	n := h.entry(fd)
+	if n == nil {
 		return -sys.EBADF
 	}
-	h.numbers[fd].cloexec = true
+	n.cloexec = true
 	return 0
 }
 
 // Inherited reports whether programs that are started get the descriptor.
-func (h *Host) Inherited(fd int32) bool { return h.at(fd) != nil && !h.numbers[fd].cloexec }
+func (h *Host) Inherited(fd int32) bool {
+	n := h.entry(fd)
+	return n != nil && !n.cloexec
+}
 
 // Open is how many descriptors are open.
 func (h *Host) Open() (n int) {
