@@ -2,7 +2,6 @@ package ringo
 
 import (
 	"context"
-	"math/rand/v2"
 
 	"ringo/internal/loop"
 )
@@ -192,7 +191,7 @@ func attempt(cases []Case) (i int, who *loop.Parker, err error) {
 	if len(cases) == 0 {
 		return -1, nil, nil
 	}
-	begin := rand.IntN(len(cases))
+	begin := int(loop.Rand() % uint64(len(cases)))
 	for k := range cases {
 		i = (begin + k) % len(cases)
 		c := &cases[i]

@@ -3,7 +3,6 @@ package file
 import (
 	"errors"
 	"io/fs"
-	"math/rand/v2"
 	"os"
 	"strconv"
 	"strings"
@@ -48,7 +47,7 @@ func CreateAtomic(name string, perm fs.FileMode) (*AtomicFile, error) {
 		return nil, pathError("open", name, withoutPath(err))
 	}
 	for range triesMax {
-		temp := ".ringo-" + strconv.FormatUint(rand.Uint64(), 36)
+		temp := ".ringo-" + strconv.FormatUint(loop.Rand(), 36)
 		f, err := dir.OpenFile(temp, os.O_RDWR|os.O_CREATE|os.O_EXCL, perm)
 		if err == nil {
 			return &AtomicFile{File: f, dir: dir, base: base, temp: temp, name: name}, nil

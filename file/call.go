@@ -3,7 +3,6 @@ package file
 import (
 	"sync"
 
-	"ringo/internal/driver"
 	"ringo/internal/fd"
 	"ringo/internal/kernel"
 	"ringo/internal/loop"
@@ -124,7 +123,7 @@ func (c *call) cached(l *loop.Loop) (res int32, ok bool) {
 // plain makes the call on the caller's thread, in a task too.
 func (c *call) plain() (int32, error) {
 	for {
-		if res := driver.Call(&c.op); res != -sys.EINTR {
+		if res := loop.Call(&c.op); res != -sys.EINTR {
 			return result(res)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"os"
 	"runtime"
 
+	"ringo/internal/loop"
 	"ringo/internal/sys"
 )
 
@@ -26,11 +27,12 @@ type Dir struct {
 	n       int32 // stands for the directory alone (O_PATH)
 	refs    refs
 	dropped runtime.Cleanup
+	home    *loop.Loop // see File
 }
 
 // newDir makes a Dir of an open descriptor, which is from now on the Dir's.
 func newDir(name string, n int32) *Dir {
-	d := &Dir{name: name, n: n}
+	d := &Dir{name: name, n: n, home: loop.World()}
 	d.dropped = runtime.AddCleanup(d, whenDropped(), n)
 	return d
 }
@@ -54,6 +56,9 @@ func (d *Dir) Close() error {
 	if d.isZero() {
 		return os.ErrInvalid
 	}
+	if err := stranger(d.home); err != nil {
+		return pathError("close", d.name, err)
+	}
 	if !d.refs.close(func() {}) {
 		return pathError("close", d.name, os.ErrClosed)
 	}
@@ -70,6 +75,9 @@ func (d *Dir) isZero() bool { return d.name == "" }
 func (d *Dir) begin(what, name string) error {
 	if d.isZero() {
 		return os.ErrInvalid
+	}
+	if err := stranger(d.home); err != nil {
+		return pathError(what, name, err)
 	}
 	if !d.refs.acquire() {
 		return pathError(what, name, os.ErrClosed)

@@ -30,6 +30,11 @@ func (f *File) begin(op string) error {
 	if f.isZero() {
 		return os.ErrInvalid
 	}
+	if f.home != nil {
+		if err := stranger(f.home); err != nil {
+			return f.fail(op, err)
+		}
+	}
 	if !f.refs.acquire() {
 		return f.fail(op, os.ErrClosed)
 	}

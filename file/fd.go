@@ -21,6 +21,9 @@ func NewFile(fd uintptr, name string) *File {
 // Adopt makes a File of one of package os, which it closes: the descriptor is another,
 // the open file with its position and locks is the same.
 func Adopt(g *os.File) (*File, error) {
+	if loop.World() != nil {
+		return nil, &os.PathError{Op: "adopt", Path: g.Name(), Err: errWorld}
+	}
 	raw, err := g.SyscallConn()
 	if err != nil {
 		return nil, err

@@ -33,6 +33,7 @@ type File struct {
 	hits      atomic.Uint32 // reads in a row that found their bytes in memory, see warm
 	pages     driver.Incore // of overlaid files, for tasks
 	readiness *readiness    // nil for files on a disk
+	home      *loop.Loop    // in whose simulated world it is; nil: in none
 
 	dropped  runtime.Cleanup
 	position ringo.Mutex // for those who read, write and seek at it
@@ -80,8 +81,7 @@ func newFile(n int32, name string, flag int) *File {
 	if flag&os.O_APPEND != 0 {
 		known |= appendOnly
 	}
-	staged := inWorld()
-	if staged { // all goes by ops
+	if f.home = loop.World(); f.home != nil { // all goes by ops
 		known |= noNowRead | noNowWrite | typeKnown
 	}
 	f.dropped = runtime.AddCleanup(f, whenDropped(), n)
@@ -95,7 +95,7 @@ func newFile(n int32, name string, flag int) *File {
 		f.entries = newEntries(n, name) // it may have some
 		return f
 	}
-	if staged {
+	if f.home != nil {
 		f.mount = new(mount)
 	} else {
 		f.mount = mountOf(st)
@@ -119,16 +119,10 @@ func newFile(n int32, name string, flag int) *File {
 	return f
 }
 
-// inWorld reports whether the caller is a task of a simulated world.
-func inWorld() bool {
-	l, _ := loop.Current()
-	return l.Staged()
-}
-
 // whenDropped is what becomes of a descriptor that was dropped without Close. In a simulated world it stays
 // open, as a test is to see.
 func whenDropped() func(n int32) {
-	if inWorld() {
+	if loop.World() != nil {
 		return func(int32) {}
 	}
 	return closeDropped
@@ -156,6 +150,9 @@ func (f *File) Close() error {
 	if f.isZero() {
 		return os.ErrInvalid
 	}
+	if err := stranger(f.home); err != nil {
+		return f.fail("close", err)
+	}
 	if !f.refs.close(f.endWaits) {
 		return f.fail("close", os.ErrClosed)
 	}
@@ -164,7 +161,7 @@ func (f *File) Close() error {
 	if f.entries != nil {
 		f.entries.drop()
 	}
-	if f.readiness != nil {
+	if f.readiness != nil && f.readiness.file != nil {
 		return f.readiness.file.Close() // its, as its number is
 	}
 	res := int32(0)

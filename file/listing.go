@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"slices"
 
+	"ringo/internal/loop"
 	"ringo/internal/posix"
 	"ringo/internal/sys"
 )
@@ -19,11 +20,12 @@ type Listing struct {
 	refs    refs
 	entries *entries
 	dropped runtime.Cleanup
+	home    *loop.Loop // see File
 }
 
 // newListing makes a Listing of an open descriptor, which is from now on the Listing's.
 func newListing(name string, e *entries) *Listing {
-	l := &Listing{name: name, entries: e}
+	l := &Listing{name: name, entries: e, home: loop.World()}
 	l.dropped = runtime.AddCleanup(l, whenDropped(), e.n)
 	return l
 }
@@ -43,6 +45,9 @@ func List(name string) (*Listing, error) {
 // positive, as os.File.ReadDir does: with n, io.EOF says that there
 // are no more. It may wait; a task parks.
 func (l *Listing) ReadDir(n int) ([]fs.DirEntry, error) {
+	if err := stranger(l.home); err != nil {
+		return nil, pathError("readdirent", l.name, err)
+	}
 	if !l.refs.acquire() {
 		return nil, pathError("readdirent", l.name, os.ErrClosed)
 	}
@@ -57,6 +62,9 @@ func (l *Listing) Read([]byte) (int, error) {
 
 // Stat describes the directory.
 func (l *Listing) Stat() (fs.FileInfo, error) {
+	if err := stranger(l.home); err != nil {
+		return nil, pathError("stat", l.name, err)
+	}
 	if !l.refs.acquire() {
 		return nil, pathError("stat", l.name, os.ErrClosed)
 	}
@@ -70,6 +78,9 @@ func (l *Listing) Stat() (fs.FileInfo, error) {
 
 // Close closes the directory. It waits for the call in flight.
 func (l *Listing) Close() error {
+	if err := stranger(l.home); err != nil {
+		return pathError("close", l.name, err)
+	}
 	if !l.refs.close(func() {}) {
 		return pathError("close", l.name, os.ErrClosed)
 	}

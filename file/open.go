@@ -20,6 +20,12 @@ type fifoOpen struct {
 
 // openFIFO is openAt of a FIFO for a task, which may be cancelled meanwhile: so dir and path become the open's own.
 func openFIFO(l *loop.Loop, t *loop.Task, dir int32, path []byte, how sys.OpenHow) (int32, error) {
+	if l.Staged() {
+		if dir >= 0 {
+			closeNumber(dir)
+		}
+		return 0, errWorldFIFO
+	}
 	w := &fifoOpen{k: l.Kernel(), dir: dir, path: path, how: how}
 	if l.Canceled() {
 		w.leave()

@@ -30,6 +30,12 @@ func (f *File) watch() {
 	if f.setNonblock(true) != nil {
 		return
 	}
+	if f.home != nil {
+		f.readiness = new(readiness)
+		f.readiness.core.InitStaged(f.home, f.n)
+		f.know(special | pollable)
+		return
+	}
 	f.readiness = &readiness{file: os.NewFile(uintptr(f.n), f.name)}
 	f.dropped.Stop() // file has one of its own
 	f.know(special)

@@ -4,10 +4,11 @@ import (
 	"cmp"
 	"errors"
 	"io/fs"
-	"math/rand/v2"
 	"os"
 	"strconv"
 	"strings"
+
+	"ringo/internal/loop"
 )
 
 // triesMax is how many names are tried for a temporary file.
@@ -38,7 +39,7 @@ func MkdirTemp(dir, pattern string) (made string, err error) {
 		return err
 	})
 	if errors.Is(err, fs.ErrNotExist) {
-		if _, missing := Stat(cmp.Or(dir, os.TempDir())); errors.Is(missing, fs.ErrNotExist) {
+		if _, missing := Stat(cmp.Or(dir, tempDir())); errors.Is(missing, fs.ErrNotExist) {
 			err = missing
 		}
 	}
@@ -48,7 +49,7 @@ func MkdirTemp(dir, pattern string) (made string, err error) {
 // tryNames calls f with names until one is free.
 func tryNames(what, dir, pattern string, f func(name string) error) error {
 	if dir == "" {
-		dir = os.TempDir()
+		dir = tempDir()
 	}
 	if strings.ContainsRune(pattern, os.PathSeparator) {
 		return pathError(what, pattern, errPattern)
@@ -61,7 +62,7 @@ func tryNames(what, dir, pattern string, f func(name string) error) error {
 		dir += string(os.PathSeparator)
 	}
 	for try := 1; ; try++ {
-		err := f(dir + before + strconv.FormatUint(uint64(rand.Uint32()), 10) + after)
+		err := f(dir + before + strconv.FormatUint(uint64(uint32(loop.Rand())), 10) + after)
 		switch {
 		case !errors.Is(err, fs.ErrExist):
 			return err

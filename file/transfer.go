@@ -76,7 +76,7 @@ func (f *File) write(p []byte, off int64) (n int, err error) {
 func who() (*loop.Loop, caller, error) {
 	l, _ := loop.Current()
 	if l == nil {
-		return nil, goroutine, nil
+		return nil, goroutine, loop.Astray("a call on files")
 	}
 	return l, task, chargeAndYield(l)
 }

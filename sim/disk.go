@@ -48,6 +48,9 @@ func (h *Host) fails(o *op.Op) int32 {
 		}
 		return -sys.EIO
 	}
+	if o.FD != nil && !h.k.IsFile(o.FD.Sys()) {
+		return 0
+	}
 	switch o.Code {
 	case op.ReadAt, op.ReadVec:
 		if f.happens(FaultRead, h, h.Disk.FailRead) {

@@ -139,7 +139,7 @@ func (h *Host) start(p *Program) {
 		p.err = err
 		return
 	}
-	cfg.Kernel, cfg.Stage, cfg.Names = h.k, w.stage, h.lookup
+	cfg.Kernel, cfg.Call, cfg.Stage, cfg.Names = h.k, h.k.Call, w.stage, h.lookup
 	cfg.Clock = h.clock
 	begun := w.w.Now()
 	cfg.Since = func(time.Time) time.Duration { return time.Duration(w.w.Now() - begun) }

@@ -146,6 +146,7 @@ func play(o *options, script func(w *World)) *outcome {
 	w := newWorld(o)
 	defer w.end()
 	w.plays(script)
+	w.watch.takeIn() // what the script has done last, or a goroutine since
 	if w.failure != nil {
 		w.failure.Faults = w.faults.came
 	}

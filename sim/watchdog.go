@@ -38,9 +38,14 @@ func (d *watchdog) begin(a *actor) {
 	d.turns.Add(1)
 }
 
-// ends notes its end, and takes in what others have told.
+// ends notes its end.
 func (d *watchdog) ends() {
 	d.host.Store(nil)
+	d.takeIn()
+}
+
+// takeIn fails the world for what others have told.
+func (d *watchdog) takeIn() {
 	if err := d.wrong.Load(); err != nil {
 		d.w.fail((*err).Error())
 	}

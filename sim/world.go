@@ -56,7 +56,7 @@ func newWorld(o *options) *World {
 	w.net.Between = w.between
 	w.net.Chance = w.mishap
 	w.net.Seen = w.packet
-	w.stage = &loop.Stage{After: w.after, Left: w.left}
+	w.stage = &loop.Stage{After: w.after, Left: w.left, Rand: w.w.Rand().Uint64}
 	runtime.LockOSThread()
 	w.stage.Open()
 	w.watch = watchOver(w)

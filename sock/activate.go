@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"ringo/internal/kernel"
+	"ringo/internal/loop"
 )
 
 // Activated returns the sockets that the program was started with by socket activation,
@@ -28,6 +29,9 @@ import (
 // caller has to close them. An error says what is wrong with the variables; then no
 // file is open. Any goroutine may call it, early in the program.
 func Activated() ([]*os.File, error) {
+	if loop.World() != nil {
+		return nil, fmt.Errorf("sock: activation: %w", errWorld)
+	}
 	activation.Lock()
 	defer activation.Unlock()
 	pid, count, names := os.Getenv("LISTEN_PID"), os.Getenv("LISTEN_FDS"), os.Getenv("LISTEN_FDNAMES")

@@ -109,6 +109,9 @@ func (ac *AdoptConfig) AdoptListener(l *ringo.Loop, s io.Closer) (ln *Listener, 
 
 // AdoptSet is the function AdoptSet with this configuration.
 func (ac *AdoptConfig) AdoptSet(s io.Closer) (*ListenerSet, error) {
+	if err := noWayOut(loop.World()); err != nil {
+		return nil, &net.OpError{Op: "adopt", Net: "fd", Err: err}
+	}
 	a, err := ac.importSocket(s)
 	if err == nil {
 		err = a.wantListener()
@@ -170,6 +173,9 @@ func (ac *AdoptConfig) AdoptUnixgram(l *ringo.Loop, s io.Closer) (c *UnixPacketC
 func (ac *AdoptConfig) adopt(l *ringo.Loop, s io.Closer, want func(*importedSocket) error,
 	make func(e *loop.Loop, a *importedSocket, own bool) error) error {
 	e := (*loop.Loop)(l)
+	if err := noWayOut(e); err != nil {
+		return &net.OpError{Op: "adopt", Net: "fd", Err: err}
+	}
 	a, err := ac.importSocket(s)
 	if err == nil && e.Ended() {
 		err = stranger(e)

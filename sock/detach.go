@@ -38,6 +38,9 @@ func (c *Conn) failOnOwner(name string, err error) error {
 }
 
 func (c *Conn) file() (*os.File, error) {
+	if err := noWayOut(c.l); err != nil {
+		return nil, c.fail("file", err)
+	}
 	if err := c.core.Check(); err != nil {
 		return nil, c.fail("file", err)
 	}
@@ -87,6 +90,9 @@ func (ln *Listener) File() (*os.File, error) {
 	if ln.l == nil {
 		return nil, errZero
 	}
+	if err := noWayOut(ln.l); err != nil {
+		return nil, ln.fail("file", err)
+	}
 	var n int32
 	err := (*rawListener)(ln).Control(func(fd uintptr) {
 		n = ln.l.Kernel().Dup(int32(fd))
@@ -116,6 +122,9 @@ func (ln *Listener) File() (*os.File, error) {
 func (c *Conn) Detach() (fd int, unread []byte, err error) {
 	fd = -1
 	err = onOwner(c.l, func() error {
+		if err := noWayOut(c.l); err != nil {
+			return c.fail("detach", err)
+		}
 		p, err := c.part("detach")
 		if err != nil {
 			return err
@@ -201,6 +210,9 @@ func detachAs[C interface {
 
 // detachNet takes the connection out of Ringo, as one of package net.
 func (c *Conn) detachNet() (net.Conn, *detachState, error) {
+	if err := noWayOut(c.l); err != nil {
+		return nil, nil, c.fail("detach", err)
+	}
 	if err := c.core.Check(); err != nil {
 		return nil, nil, c.fail("detach", err)
 	}

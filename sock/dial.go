@@ -109,26 +109,26 @@ func (d *Dialer) Func(l *ringo.Loop) func(ctx context.Context, network, address 
 	}
 }
 
-// end is when a dial that begins now must be done; zero for no limit.
-func (d *Dialer) end() time.Time {
-	if d.Timeout == 0 {
-		return d.Deadline
+// endWith is when a dial that begins now must be done, by the loop's clock; zero for no limit.
+func (d *Dialer) endWith(ctx context.Context, l *loop.Loop) (end time.Time) {
+	sooner := func(t time.Time) {
+		if end.IsZero() || t.Before(end) {
+			end = t
+		}
 	}
-	end := time.Now().Add(d.Timeout)
-	if !d.Deadline.IsZero() && d.Deadline.Before(end) {
-		return d.Deadline
+	limit, limited := ctx.Deadline()
+	if limited {
+		sooner(l.Outside(limit))
 	}
-	return end
-}
-
-// endWith is end where a context may say that it is earlier, by the loop's clock.
-func (d *Dialer) endWith(ctx context.Context, l *loop.Loop) time.Time {
-	end := d.end()
-	if limit, ok := ctx.Deadline(); ok && (end.IsZero() || limit.Before(end)) {
-		end = limit
+	if !d.Deadline.IsZero() {
+		sooner(l.Outside(d.Deadline))
 	}
-	if !end.IsZero() && l != nil {
-		end = l.Outside(end)
+	switch {
+	case d.Timeout == 0:
+	case l.Staged(): // to whose clock a timeout need not be brought
+		sooner(l.Clock().Add(d.Timeout))
+	default:
+		sooner(l.Outside(time.Now().Add(d.Timeout)))
 	}
 	return end
 }

@@ -97,6 +97,9 @@ func (lc *ListenConfig) Listen(l *ringo.Loop, network, address string) (*Listene
 
 // Reserve is the function Reserve with this configuration.
 func (lc *ListenConfig) Reserve(network, address string) (*ListenerSet, error) {
+	if err := loop.Astray("ListenConfig.Reserve"); err != nil {
+		return nil, listenError(network, nil, err)
+	}
 	if unixNetwork(network) {
 		return lc.reserveUnix(network, address)
 	}

@@ -38,6 +38,9 @@ func (c *packet) SyscallConn() (syscall.RawConn, error) {
 // socket's; from this call on nothing is fetched that was not asked for. The file of a Unix socket's name
 // stays when either is closed, unless SetUnlinkOnClose says otherwise after this. Any goroutine may call it.
 func (c *packet) File() (*os.File, error) {
+	if err := noWayOut(c.l); err != nil {
+		return nil, c.fail("file", err)
+	}
 	c.in.single.Store(true)
 	var n int32
 	err := c.core.Control(func(fd uintptr) { n = c.l.Kernel().Dup(int32(fd)) })

@@ -11,6 +11,7 @@ import (
 	"ringo/internal/handle"
 	"ringo/internal/loop"
 	"ringo/internal/op"
+	"ringo/internal/sys"
 )
 
 // Interest is what a descriptor can be ready for, as bits.
@@ -78,12 +79,14 @@ func Poll(l *ringo.Loop, f syscall.Conn) (*Pollable, error) {
 // open makes it a handle of a duplicate, in a task of its loop.
 func (p *Pollable) open(f syscall.RawConn) error {
 	n := int32(-1)
-	err := f.Control(func(number uintptr) { n = duplicate(int32(number)) })
-	if err == nil && n < 0 {
-		err = callError("fcntl", n)
-	}
-	if err != nil {
+	err := f.Control(func(number uintptr) { n = p.duplicate(int32(number)) })
+	switch {
+	case err != nil:
 		return err
+	case n == -sys.EBADF && p.l.Staged():
+		return errWorld
+	case n < 0:
+		return callError("fcntl", n)
 	}
 	if err := p.l.Unwatchable(n); err != nil {
 		p.l.Kernel().Close(n)
@@ -91,6 +94,14 @@ func (p *Pollable) open(f syscall.RawConn) error {
 	}
 	p.core.Init(p.l, pollableHooks{p: p}, n, &p.own)
 	return nil
+}
+
+// duplicate gives another descriptor of what n stands for: of the system's, but in a simulated world.
+func (p *Pollable) duplicate(n int32) int32 {
+	if p.l.Staged() {
+		return p.l.Kernel().Dup(n)
+	}
+	return duplicate(n)
 }
 
 // errOnDisk is why a file can't be waited for.

@@ -3,7 +3,6 @@ package sock
 import (
 	"context"
 
-	"ringo/internal/driver"
 	"ringo/internal/handle"
 	"ringo/internal/loop"
 	"ringo/internal/op"
@@ -73,7 +72,7 @@ func (p *Pollable) offload(a handle.Access, code op.Code, b []byte) int32 {
 	o := &op.Op{Code: code, FD: p.core.FD(), Buf: b, Off: -1}
 	res := int32(-sys.EAGAIN) // if it is not run: the state says why
 	run := func(context.Context) error {
-		res = driver.Call(o)
+		res = loop.Call(o)
 		return nil
 	}
 	if l, _ := loop.Current(); l != nil {

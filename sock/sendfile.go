@@ -8,7 +8,6 @@ import (
 	"syscall"
 
 	"ringo/buf"
-	"ringo/internal/driver"
 	"ringo/internal/fd"
 	"ringo/internal/handle"
 	"ringo/internal/loop"
@@ -88,6 +87,10 @@ const (
 // for the disk and never for the peer: for the peer's room the loop waits, and then
 // sends what the goroutine has had brought into memory.
 func (c *Conn) sendFile(f *fileSource) (total int64, err error) {
+	if c.l.Staged() { // whose disk's time and failures are those of reads
+		f.gone = true
+		return 0, nil
+	}
 	a, err := c.enterWrite()
 	if err != nil {
 		return 0, err
@@ -126,7 +129,7 @@ func (c *Conn) sendCached(f *fileSource, file *fd.FD) (n int, more bool, err err
 	p := b.Mem()[:min(int64(c.l.Config().BufferSize), f.most)]
 	for n < len(p) {
 		o := op.Op{Code: op.Read, FD: file, Buf: p[n:], Off: -1, Mode: op.ModeNow}
-		res := driver.Call(&o)
+		res := loop.Call(&o)
 		if more = res < 0; res <= 0 {
 			break
 		}
@@ -166,7 +169,7 @@ func (c *Conn) sendPiece(f *fileSource, file *fd.FD) (n int, more bool, err erro
 	o := op.Op{Code: op.Sendfile, FD: c.core.FD(), Off: -1, Limit: f.piece(), Other: file.Sys()}
 	c.core.FD().Ref()
 	err = c.l.OffloadIn(loop.LaneFiles, func(context.Context) error {
-		res, ran = driver.Call(&o), true
+		res, ran = loop.Call(&o), true
 		return nil
 	})
 	c.core.FD().Unref()

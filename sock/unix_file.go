@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"ringo/internal/kernel"
+	"ringo/internal/loop"
 	"ringo/internal/sys"
 )
 
@@ -25,7 +26,9 @@ type socketFile struct {
 func newSocketFile(k kernel.Kernel, name string) *socketFile {
 	f := &socketFile{k: k, users: 1}
 	if name != "" && name[0] != 0 && !strings.HasPrefix(name, "@") {
-		if abs, err := filepath.Abs(name); err == nil {
+		if loop.World() != nil {
+			// whose working directory is its own
+		} else if abs, err := filepath.Abs(name); err == nil {
 			name = abs // it is the same file wherever the program goes
 		}
 		f.path = append([]byte(name), 0)

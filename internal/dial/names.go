@@ -72,6 +72,11 @@ func Beside(l *loop.Loop, plain bool, end time.Time, fn func(context.Context) er
 // worldKey is that of the loop in the context of a look-up in a simulated world, which has names of its own.
 type worldKey struct{}
 
+// services are those of a simulated world: what package net knows on a system that lists none.
+var services = map[string]uint16{"domain": 53, "ftp": 21, "ftps": 990, "gopher": 70, "http": 80, "https": 443,
+	"imap2": 143, "imap3": 220, "imaps": 993, "pop3": 110, "pop3s": 995, "smtp": 25, "submissions": 465, "ssh": 22,
+	"telnet": 23}
+
 // Numeric reports whether a host is an address, or none.
 func Numeric(host string) bool {
 	if host == "" {
@@ -142,6 +147,13 @@ func LookupPort(ctx context.Context, resolver *net.Resolver, network, service st
 	}
 	if n, err := strconv.ParseUint(service, 10, 16); err == nil {
 		return uint16(n), nil
+	}
+	if ctx.Value(worldKey{}) != nil {
+		if n, ok := services[service]; ok {
+			return n, nil
+		}
+		return 0, &net.DNSError{Err: "unknown port in a simulated world", Name: network + "/" + service,
+			IsNotFound: true}
 	}
 	n, err := resolverOr(resolver).LookupPort(ctx, network, service)
 	return uint16(n), err

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"ringo/internal/loop"
 )
 
 // NumericZone turns the name of an interface into its index, which is what the
@@ -15,6 +17,9 @@ func NumericZone(a netip.Addr) (netip.Addr, error) {
 	zone := a.Zone()
 	if zone == "" || NumericPort(zone) {
 		return a, nil
+	}
+	if loop.World() != nil {
+		return a, &net.AddrError{Err: "a simulated world has no interfaces by name", Addr: a.String()}
 	}
 	ifi, err := net.InterfaceByName(zone)
 	if err != nil {
@@ -37,7 +42,7 @@ const zonesFor = time.Minute
 // to see. An interface that is gone keeps its index.
 func NamedZone(ap netip.AddrPort) netip.AddrPort {
 	zone := ap.Addr().Zone()
-	if zone == "" || !NumericPort(zone) {
+	if zone == "" || !NumericPort(zone) || loop.World() != nil {
 		return ap
 	}
 	zones.mu.Lock()

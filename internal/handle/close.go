@@ -32,7 +32,9 @@ func (c *Core) Close() error {
 // others soon after. Any caller.
 func (c *Core) CloseSoon() {
 	if !c.l.IsCurrent() {
-		go c.closeForeign()
+		if c.l.Outsider("CloseSoon") == nil {
+			go c.closeForeign()
+		}
 		return
 	}
 	c.attach()
@@ -140,6 +142,11 @@ func (c *Core) Settle() {
 // thread it would stop all others. The loop may end meanwhile.
 func (c *Core) closeLingering(n int32) {
 	c.leaveError()
+	if c.l.Staged() { // where none waits
+		c.l.Kernel().Close(n)
+		c.finish()
+		return
+	}
 	go func() {
 		c.l.Kernel().Close(n)
 		c.foreign.Load().finish()

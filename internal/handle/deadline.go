@@ -73,18 +73,18 @@ func (c *Core) tooLate(dir Dir) error {
 // elapsed is the time of the clock that deadlines are counted by: the loop's, or, of a handle that belongs to none,
 // that of the process. Any caller.
 func (c *Core) elapsed() int64 {
-	if c.l == nil {
-		return int64(time.Since(begun))
+	if l := c.clock(); l != nil {
+		return l.Elapsed()
 	}
-	return c.l.Elapsed()
+	return int64(time.Since(begun))
 }
 
 // moment is when t is by that clock, never 0. Any caller.
 func (c *Core) moment(t time.Time) int64 {
-	if c.l == nil {
-		return later(c.elapsed(), int64(time.Until(t)))
+	if l := c.clock(); l != nil {
+		return l.Moment(t)
 	}
-	return c.l.Moment(t)
+	return later(c.elapsed(), int64(time.Until(t)))
 }
 
 // begun is when the clock of handles that belong to no loop began.

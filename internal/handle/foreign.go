@@ -42,8 +42,9 @@ type foreign struct {
 	closers line            // in Close
 	polls   *poll           // callers that wait by those
 
-	registry   *Registry // of the detached handle; nil: it is attached
-	next, prev *foreign  // there
+	home       *loop.Loop // in whose world it is, of a handle that belongs to no loop; nil: in none
+	registry   *Registry  // of the detached handle; nil: it is attached
+	next, prev *foreign   // there
 }
 
 // half is one direction as the foreign callers use it.

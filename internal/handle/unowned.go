@@ -3,7 +3,7 @@ package handle
 import (
 	"os"
 
-	"ringo/internal/driver"
+	"ringo/internal/loop"
 	"ringo/internal/op"
 	"ringo/internal/sys"
 )
@@ -12,6 +12,16 @@ import (
 // the loop that it runs on. file has the descriptor, in non-blocking mode, and stays the caller's to close, after
 // EndWaits and when no call is under way.
 func (c *Core) InitUnowned(file *os.File, n int32) (err error) {
+	f := c.initUnowned(n)
+	f.file = file
+	f.raw, err = file.SyscallConn()
+	return err
+}
+
+// InitStaged is InitUnowned in the simulated world of a loop. All its callers are tasks on the same host.
+func (c *Core) InitStaged(home *loop.Loop, n int32) { c.initUnowned(n).home = home }
+
+func (c *Core) initUnowned(n int32) *foreign {
 	c.hooks = NoHooks{}
 	c.fd.Init(n)
 	c.LendAll()
@@ -20,9 +30,15 @@ func (c *Core) InitUnowned(file *os.File, n int32) (err error) {
 		h := &f.halves[dir]
 		h.op, h.keepsOp = new(op.Op), true
 	}
-	f.file = file
-	f.raw, err = file.SyscallConn()
-	return err
+	return f
+}
+
+// clock is the loop by whose clock the deadlines are; nil: by that of the process.
+func (c *Core) clock() *loop.Loop {
+	if c.l == nil {
+		return c.foreign.Load().home
+	}
+	return c.l
 }
 
 // EndWaits has all calls on an unowned handle fail, those that wait and those to come.
@@ -31,7 +47,7 @@ func (c *Core) EndWaits() { c.foreign.Load().beginClose() }
 // tryUnowned is Loop.Try where there is no loop.
 func tryUnowned(o *op.Op) (res int32, ok bool) {
 	for {
-		if res = driver.Call(o); res != -sys.EINTR {
+		if res = loop.Call(o); res != -sys.EINTR {
 			return res, res != -sys.EAGAIN
 		}
 	}

@@ -36,6 +36,7 @@ func rules(t *testing.T) map[string]func(*Tree) []string {
 		"named code":    NamedCode,
 		"layers table":  LayersTable,
 		"glossary":      Glossary,
+		"worlds":        Worlds,
 	}
 }
 
@@ -284,6 +285,11 @@ var ruleCases = []struct {
 		"\n## Glossary\n\n| word | meaning |\n|---|---|\n| x, y | a |\n\n| word | meaning |\n|---|---|\n| Y | b |\n",
 		`explains "y" twice`},
 
+	{"a goroutine", "worlds", "sock/a.go", "package sock\nfunc f() { go f() }", "go: 1 times, and 0 may be"},
+	{"another name", "worlds", "file/a.go", `package file; import t "time"; var x = t.Now()`, "t.Now: 1 times"},
+	{"Go's chance", "worlds", "sock/a.go", `package sock; import "math/rand/v2"; var x = rand.Int()`, "rand.Int"},
+	{"the table is too wide", "worlds", "file/lock.go", "package file", "allows time.NewTimer 1 times"},
+	{"who is in no world", "worlds", "internal/loop/a.go", "package loop\nfunc f() { go f() }", ""},
 	{"internal is free", "exported docs", "internal/op/a.go", "package op\nfunc Free() {}", ""},
 }
 

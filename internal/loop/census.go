@@ -98,7 +98,7 @@ func (l *Loop) tasksAtOnce() (sorted func() []TaskInfo) {
 // next is a piece of it.
 func (c *census) next() (done bool) {
 	l := c.l
-	c.now, c.wall = l.set.elapsed(), time.Now().Round(0)
+	c.now, c.wall = l.set.elapsed(), l.cfg.Clock().Round(0)
 	if !c.begun {
 		c.begun, c.left = true, len(l.workers)
 		c.at, c.end = l.ready.head, l.ready.tail

@@ -8,6 +8,7 @@ import (
 
 	"ringo/internal/driver"
 	"ringo/internal/kernel"
+	"ringo/internal/op"
 )
 
 // Config is a Run's configuration, checked and with its defaults filled in.
@@ -44,6 +45,8 @@ type Config struct {
 	Open func(cfg driver.Config) (driver.Driver, error)
 	// Stage is where the loops have their turns; nil: each on a thread of its own.
 	Stage *Stage
+	// Call makes the plain call of an op by Kernel, on a stage.
+	Call func(o *op.Op) int32
 	// Names looks a host's name up, on a stage. It runs in a task, and may park.
 	Names func(l *Loop, host string) ([]netip.Addr, error)
 	// CPUs is how many processors the process may use; kernel.CPUCount if nil.

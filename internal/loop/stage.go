@@ -22,6 +22,8 @@ import (
 type Stage struct {
 	// After has fn called on the stage's thread, on no loop, when its clock has gone on by d.
 	After func(d time.Duration, fn func()) (stop func() bool)
+	// Rand is the world's chance.
+	Rand func() uint64
 	// Left is told of a call that is not made from a task where it had to be: by a goroutine, or by who gives the
 	// turns. G.
 	Left func(what string, stack []byte)
@@ -224,7 +226,7 @@ func (l *Loop) offloadStaged(in Lane, fn func(context.Context) error) (err error
 		return l.Cause()
 	}
 	if in == LaneStandIns {
-		return l.cfg.Stage.leaves("a wait for a handle of another loop")
+		return l.cfg.Stage.leaves("a wait for a handle of another loop, or for one outside of the world,")
 	}
 	l.YieldTurn()
 	if l.Canceled() {

@@ -57,6 +57,12 @@ func (h *Host) Attempt(o *op.Op) int32 {
 		return h.read(o.FD.Sys(), o.Ext.Slices(), o.Off)
 	case op.WriteVec:
 		return h.write(o.FD.Sys(), o.Ext.Slices(), o.Off)
+	case op.SpliceIn:
+		return h.spliceIn(o)
+	case op.SpliceOut:
+		return h.spliceOut(o)
+	case op.Sendfile:
+		return h.sendfile(o)
 	case op.Sync:
 		f, _, res := find[*file](h, o.FD.Sys(), sys.EINVAL)
 		if res < 0 {

@@ -82,6 +82,9 @@ func (h *Host) openFifo(n *inode, flags int32) int32 {
 	p := n.fifo
 	switch flags & sys.OAccmode {
 	case 0:
+		if p.writers == 0 && flags&sys.ONonblock == 0 {
+			return -sys.EOPNOTSUPP // nobody could be waited for
+		}
 		p.readers++
 		return h.made(readEnd{p}, flags&^unix.O_CLOEXEC, flags&unix.O_CLOEXEC != 0)
 	case sys.OWronly:

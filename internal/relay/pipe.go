@@ -3,7 +3,6 @@ package relay
 import (
 	"sync"
 
-	"ringo/internal/driver"
 	"ringo/internal/fd"
 	"ringo/internal/kernel"
 	"ringo/internal/loop"
@@ -24,7 +23,7 @@ func (p *Pipe) TakeOut() []byte {
 	rest := make([]byte, p.Held)
 	for n := 0; ; {
 		o := op.Op{Code: op.Read, FD: &r, Buf: rest[n:], Off: -1}
-		res := driver.Call(&o)
+		res := loop.Call(&o)
 		if res > 0 {
 			n += int(res)
 		}

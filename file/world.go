@@ -1,0 +1,33 @@
+package file
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"ringo/internal/loop"
+)
+
+// stranger is why the caller may not use what was opened in the simulated world of home: it is no task there.
+func stranger(home *loop.Loop) error {
+	if home == nil {
+		return nil
+	}
+	return home.Stranger("a call on a file in a simulated world")
+}
+
+// errWorld is the error of what would take a file into a simulated world, or out of it.
+var errWorld = fmt.Errorf("%w: what is open in a simulated world is of no use outside, nor the other way round",
+	errors.ErrUnsupported)
+
+// errWorldFIFO is the error of an open that would have to wait there.
+var errWorldFIFO = fmt.Errorf("%w: in a simulated world the open of a FIFO does not wait: open it with O_NONBLOCK",
+	errors.ErrUnsupported)
+
+// tempDir is os.TempDir, but that a simulated world has one whatever the environment says.
+func tempDir() string {
+	if loop.World() != nil {
+		return "/tmp"
+	}
+	return os.TempDir()
+}

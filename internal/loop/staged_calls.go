@@ -1,0 +1,67 @@
+package loop
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+
+	"ringo/internal/driver"
+	"ringo/internal/op"
+)
+
+// What callers that may be in a simulated world use in place of what reaches the system's kernel, a goroutine, the
+// real clock or real chance. Outside of a world each is what it stands for.
+
+// Call is driver.Call by the kernel that Kernel gives. G.
+func Call(o *op.Op) int32 {
+	if l, _ := Current(); l.Staged() {
+		return l.cfg.Call(o)
+	}
+	return driver.Call(o)
+}
+
+// Rand is a random number. G.
+func Rand() uint64 {
+	if l, _ := Current(); l.Staged() {
+		return l.cfg.Stage.Rand()
+	}
+	return rand.Uint64()
+}
+
+// AfterContext is context.AfterFunc, but that fn, which must not wait, is called on no goroutine in a simulated
+// world. T.
+func (l *Loop) AfterContext(ctx context.Context, fn func()) (stop func() bool) {
+	return l.afterContext(ctx, fn)
+}
+
+// World is the loop that the caller runs on if that is in a simulated world, and nil if not. G.
+func World() *Loop {
+	if l, _ := Current(); l.Staged() {
+		return l
+	}
+	return nil
+}
+
+// Stranger is ErrLeft if the caller is no task on the host of l, which is in a simulated world; the stage is told what
+// it has called. G.
+func (l *Loop) Stranger(what string) error {
+	if me, _ := Current(); me != nil && me.kernel == l.kernel {
+		return nil
+	}
+	return l.cfg.Stage.leaves(what)
+}
+
+// Astray is ErrLeft if the caller gives the turns of a simulated world, and is in none of its tasks: the system's
+// kernel would answer it. The stage is told. G.
+func Astray(what string) error {
+	if p := stages.list.Load(); p == nil || len(*p) == 0 {
+		return nil
+	}
+	if l, _ := Current(); l != nil {
+		return nil
+	}
+	if s := stageHere(currentSeat()); s != nil {
+		return s.leaves(fmt.Sprintf("%s, for which a host is wanted,", what))
+	}
+	return nil
+}
