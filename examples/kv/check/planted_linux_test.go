@@ -31,7 +31,8 @@ func TestPlanted(t *testing.T) {
 			if err == nil {
 				t.Fatalf("nothing was found in %d worlds", *planted)
 			}
-			if text := string(out); !strings.Contains(text, "not linearizable") && !strings.Contains(text, "raftkv: ") {
+			text := string(out)
+			if !strings.Contains(text, "not linearizable") && !strings.Contains(text, "has panicked: raftkv: ") {
 				t.Errorf("it failed otherwise:\n%s", text)
 			}
 			t.Logf("%s", out)
