@@ -103,7 +103,12 @@ func (l *Loop) Outsider(what string) error {
 }
 
 // stage is the one that the loop is on; nil: it has a thread of its own. G.
-func (l *Loop) stage() *Stage { return l.cfg.Stage }
+func (l *Loop) stage() *Stage {
+	if l.set == nil { // no Run has made it
+		return nil
+	}
+	return l.cfg.Stage
+}
 
 // Staged reports whether the loop is in a simulated world. G.
 func (l *Loop) Staged() bool { return !l.unmade() && l.cfg.Stage != nil }
