@@ -348,6 +348,9 @@ func (l *Loop) Killed() bool { return l.killed }
 // functions do reaches nobody.
 func (l *Loop) perish() {
 	l.refuseMail()
+	for l.done.Len() > 0 { // before tasks that are unwound free the ops
+		l.complete()
+	}
 	for len(l.workers) > 0 {
 		l.unwind(l.workers[len(l.workers)-1])
 	}
