@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"ringo"
 	"ringo/file"
@@ -14,15 +15,20 @@ import (
 // A task that is cancelled as the lock is given up to it has it, or leaves it free. Given up to nobody it would be
 // nobody's, and who comes next would spin for it.
 func TestExclusiveCanceled(t *testing.T) {
-	const rounds = 4000
+	const rounds = 4000 // or as many as a busy machine has time for
+	end := time.Now().Add(patience / 2)
 	x := file.NewExclusive()
 	var round, held, gone, freed atomic.Int32
+	var over atomic.Bool
 	within(patience, t.Name(), func() {
 		done := make(chan struct{})
 		go func() { // holds the lock in each round until it is wanted
 			defer close(done)
-			for n := int32(1); n <= rounds; n++ {
+			for n := int32(1); ; n++ {
 				for round.Load() < n {
+					if over.Load() {
+						return
+					}
 					runtime.Gosched()
 				}
 				if err := x.Lock(); err != nil {
@@ -39,7 +45,7 @@ func TestExclusiveCanceled(t *testing.T) {
 			}
 		}()
 		if err := ringo.Run(t.Context(), &ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
-			for n := int32(1); n <= rounds; n++ {
+			for n := int32(1); n <= rounds && time.Now().Before(end); n++ {
 				for round.Store(n); held.Load() < n; {
 					l.Sleep(0)
 				}
@@ -65,7 +71,7 @@ func TestExclusiveCanceled(t *testing.T) {
 		}); err != nil {
 			t.Error(err)
 		}
-		round.Store(rounds + 1)
+		over.Store(true)
 		<-done
 	})
 }
