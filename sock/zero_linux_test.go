@@ -56,10 +56,14 @@ func TestNilLoop(t *testing.T) {
 	d, lc, ac := new(sock.Dialer), new(sock.ListenConfig), new(sock.AdoptConfig)
 	second := func(_ any, err error) error { return err }
 	calls := map[string]func(l *ringo.Loop) error{
-		"Dial":           func(l *ringo.Loop) error { return second(sock.Dial(l, "tcp", ln.Addr().String())) },
-		"DialPacket":     func(l *ringo.Loop) error { return second(sock.DialPacket(l, "udp", "127.0.0.1:9")) },
-		"DialUnixgram":   func(l *ringo.Loop) error { return second(sock.DialUnixgram(l, path)) },
-		"Listen":         func(l *ringo.Loop) error { return second(sock.Listen(l, "tcp", "127.0.0.1:0")) },
+		"Dial":         func(l *ringo.Loop) error { return second(sock.Dial(l, "tcp", ln.Addr().String())) },
+		"DialPacket":   func(l *ringo.Loop) error { return second(sock.DialPacket(l, "udp", "127.0.0.1:9")) },
+		"DialUnixgram": func(l *ringo.Loop) error { return second(sock.DialUnixgram(l, path)) },
+		"Listen":       func(l *ringo.Loop) error { return second(sock.Listen(l, "tcp", "127.0.0.1:0")) },
+		"Pipe": func(l *ringo.Loop) error {
+			_, _, err := sock.Pipe(l)
+			return err
+		},
 		"ListenPacket":   func(l *ringo.Loop) error { return second(sock.ListenPacket(l, "udp", "127.0.0.1:0")) },
 		"ListenUnixgram": func(l *ringo.Loop) error { return second(sock.ListenUnixgram(l, path)) },
 		"Adopt":          func(l *ringo.Loop) error { return second(sock.Adopt(l, conn)) },

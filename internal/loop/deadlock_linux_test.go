@@ -4,6 +4,7 @@ package loop_test
 
 import (
 	"fmt"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -150,8 +151,11 @@ func TestNoDeadlockWithOthers(t *testing.T) {
 			return nil
 		})
 	}()
-	wantComplaint(t, said, "this may be a deadlock", "waits [sync.Mutex.Lock]", "\nUnless goroutine ",
-		"loop_test.helps\n")
+	want := []string{"this may be a deadlock", "waits [sync.Mutex.Lock]", "\nUnless goroutine "}
+	if runtime.GOARCH == "amd64" { // where the stacks show what the functions were given
+		want = append(want, "loop_test.helps\n")
+	}
+	wantComplaint(t, said, want...)
 	close(told)
 	if err := receive(t, "the end of Run", ended); err != nil {
 		t.Error(err)

@@ -125,7 +125,7 @@ type watchedContext struct {
 // afterContext is context.AfterFunc, which calls fn on a goroutine of its own, but on a stage: there fn is called
 // between turns.
 func (l *Loop) afterContext(ctx context.Context, fn func()) (stop func() bool) {
-	if l == nil || l.cfg.Stage == nil {
+	if !l.Staged() {
 		return context.AfterFunc(ctx, fn)
 	}
 	s, w := l.cfg.Stage, &watchedContext{ctx, fn}
@@ -179,10 +179,10 @@ func (c *stagedDeadline) Err() error {
 
 // withTimeout is context.WithTimeout by the loop's clock.
 func (l *Loop) withTimeout(base context.Context, d time.Duration) (context.Context, func()) {
-	s := l.cfg.Stage
-	if s == nil {
+	if !l.Staged() {
 		return context.WithTimeout(base, d)
 	}
+	s := l.cfg.Stage
 	inner, cancel := context.WithCancelCause(base)
 	c := &stagedDeadline{Context: inner, at: l.cfg.Clock().Add(d)}
 	expire := func() {
@@ -199,7 +199,7 @@ func (l *Loop) withTimeout(base context.Context, d time.Duration) (context.Conte
 
 // withDeadline is context.WithDeadline by the loop's clock.
 func (l *Loop) withDeadline(base context.Context, at time.Time) (context.Context, func()) {
-	if l.cfg.Stage == nil {
+	if !l.Staged() {
 		return context.WithDeadline(base, at)
 	}
 	return l.withTimeout(base, at.Sub(l.cfg.Clock()))
