@@ -39,6 +39,9 @@ func Pipe(l *ringo.Loop) (a, b *Conn, err error) {
 		a, b = newPiped(e, x, own), newPiped(e, y, own)
 		return nil
 	})
+	if l == nil {
+		err = errNoLoop
+	}
 	if err != nil {
 		return nil, nil, &net.OpError{Op: "pipe", Net: "unix", Err: err}
 	}
