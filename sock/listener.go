@@ -68,6 +68,7 @@ func (b *backoff) next() time.Duration {
 func newListener(l *loop.Loop, network string, s int32, file *socketFile, leave func()) (*Listener, error) {
 	ln := &Listener{l: l, file: file, leave: sync.OnceFunc(leave), counts: new(acceptCounts)}
 	ln.core.Messages()
+	loopStateOf(l) // of which goroutines that accept need a part, and may not make it
 	ln.core.Init(l, &listenerHooks{ln: ln}, s, &ln.own)
 	ln.core.LendAll()
 	ln.timer.Owner = (*listenerAlarm)(ln)
