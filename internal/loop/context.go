@@ -25,7 +25,7 @@ func (p *Parker) ParkContext(ctx context.Context) (which int, err error) {
 
 func (p *Parker) parkUntil(ctx context.Context) (which int, err error) {
 	e := &contextEnd{p: p}
-	stop := p.l.afterContext(ctx, e.end)
+	stop := p.l.AfterContext(ctx, e.end)
 	which, ok := p.Park()
 	if !stop() {
 		e.forget()
@@ -115,7 +115,7 @@ func (l *Loop) joinContexts(one, other context.Context) (ctx context.Context, ca
 		one, release = l.withDeadline(one, at)
 	}
 	inner, end := context.WithCancelCause(one)
-	stop := l.afterContext(other, func() {
+	stop := l.AfterContext(other, func() {
 		if other.Err() == context.DeadlineExceeded {
 			return // which the one has too, and tells as what it is
 		}

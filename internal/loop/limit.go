@@ -68,7 +68,7 @@ func (b *limit) beginContext(l *Loop, ctx context.Context) {
 		b.pass()
 		return
 	}
-	b.stop = l.afterContext(ctx, func() { l.send(message{kind: msgLimit, fn: b.contextDone}) })
+	b.stop = l.AfterContext(ctx, func() { l.send(message{kind: msgLimit, fn: b.contextDone}) })
 }
 
 func (b *limit) link(l *Loop) {

@@ -122,9 +122,9 @@ type watchedContext struct {
 	fn  func()
 }
 
-// afterContext is context.AfterFunc, which calls fn on a goroutine of its own, but on a stage: there fn is called
-// between turns.
-func (l *Loop) afterContext(ctx context.Context, fn func()) (stop func() bool) {
+// AfterContext is context.AfterFunc, which calls fn on a goroutine of its own, but on a stage: there fn, which must not
+// wait, is called between turns. G.
+func (l *Loop) AfterContext(ctx context.Context, fn func()) (stop func() bool) {
 	if !l.Staged() {
 		return context.AfterFunc(ctx, fn)
 	}

@@ -1,7 +1,6 @@
 package loop
 
 import (
-	"context"
 	"fmt"
 	"math/rand/v2"
 
@@ -26,12 +25,6 @@ func Rand() uint64 {
 		return l.cfg.Stage.Rand()
 	}
 	return rand.Uint64()
-}
-
-// AfterContext is context.AfterFunc, but that fn, which must not wait, is called on no goroutine in a simulated
-// world. T.
-func (l *Loop) AfterContext(ctx context.Context, fn func()) (stop func() bool) {
-	return l.afterContext(ctx, fn)
 }
 
 // World is the loop that the caller runs on if that is in a simulated world, and nil if not. G.
