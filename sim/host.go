@@ -145,8 +145,12 @@ func (h *Host) start(p *Program) {
 	cfg.Since = func(time.Time) time.Duration { return time.Duration(w.w.Now() - begun) }
 	cfg.Warn, cfg.Complain = func(string, ...any) {}, func(text string) { w.Logf("%s: %s", h.name, text) }
 	if cfg.OnPanic == nil {
-		cfg.OnPanic = func(_ *loop.Loop, v any, stack []byte) {
-			w.fail(fmt.Sprintf("a task of %s has panicked: %v\n%s", h.name, v, stack))
+		cfg.OnPanic = func(l *loop.Loop, v any, stack []byte) {
+			who := "a task"
+			if l.Killed() {
+				who = "a deferred function of a task that was ended, as by a crash,"
+			}
+			w.fail(fmt.Sprintf("%s of %s has panicked: %v\n%s", who, h.name, v, stack))
 		}
 	}
 	var actors []*actor
@@ -322,6 +326,13 @@ func (h *Host) lookup(l *loop.Loop, name string) ([]netip.Addr, error) {
 // left is told of calls from outside of the world.
 func (w *World) left(what string, stack []byte) {
 	w.watch.left(fmt.Errorf("%s came from outside of the world's tasks: %w\n%s", what, errOutside, stack))
+}
+
+// exits is told of tasks that call runtime.Goexit, which a program may do, and a test's Fatal does.
+func (w *World) exits(l *loop.Loop) {
+	if w.t.Failed() || w.t.Skipped() {
+		w.leaves("a task of " + w.byKernel[l.Kernel().(*memkernel.Host)].name)
+	}
 }
 
 var errOutside = errors.New("a goroutine, or the script, can't use what is in the world")

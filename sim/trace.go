@@ -54,7 +54,8 @@ type Event struct {
 // trace is what has happened: a hash of all, and the last of it.
 type trace struct {
 	hash  uint64
-	count uint64
+	all   uint64  // events
+	count uint64  // of those that are kept
 	last  []Event // a ring
 	to    io.Writer
 	names func(Event) string
@@ -74,6 +75,7 @@ func (t *trace) add(e Event) {
 		h = (h ^ uint64(e.What[i])) * 0x100000001b3
 	}
 	t.hash = h
+	t.all++
 	if e.Kind != TurnBegan && (e.Kind != OpEnded || t.to != nil) {
 		if len(t.last) < eventsMax {
 			t.last = append(t.last, e)

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"runtime"
 	"strings"
+	"testing"
 	"time"
 
 	"ringo/internal/loop"
@@ -22,6 +23,7 @@ type World struct {
 	// Link is what lies between hosts for which Connect was not called. The zero Link passes everything at once.
 	Link Link
 
+	t        testing.TB
 	seed     uint64
 	w        *world.World
 	net      *memkernel.Network
@@ -37,6 +39,7 @@ type World struct {
 	watch    *watchdog
 	failure  *Failure
 	stopped  bool
+	quit     bool // the script, or a task, has ended itself by t.FailNow, t.SkipNow or runtime.Goexit
 	logs     []string
 }
 
@@ -45,7 +48,7 @@ var Start = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // newWorld makes a world that is the calling goroutine's until end.
 func newWorld(o *options) *World {
-	w := &World{seed: o.seed, w: world.NewTape(o.seed, o.tape), byKernel: map[*memkernel.Host]*Host{},
+	w := &World{t: o.t, seed: o.seed, w: world.NewTape(o.seed, o.tape), byKernel: map[*memkernel.Host]*Host{},
 		links: map[[2]*Host]Link{}, cuts: map[[2]*Host]bool{}, names: map[string]string{}}
 	w.faults = faults{w: w, counts: map[faultSite]uint64{}, only: o.only}
 	w.trace.open()
@@ -56,7 +59,7 @@ func newWorld(o *options) *World {
 	w.net.Between = w.between
 	w.net.Chance = w.mishap
 	w.net.Seen = w.packet
-	w.stage = &loop.Stage{After: w.after, Left: w.left, Rand: w.w.Rand().Uint64}
+	w.stage = &loop.Stage{After: w.after, Left: w.left, Exits: w.exits, Rand: w.w.Rand().Uint64}
 	runtime.LockOSThread()
 	w.stage.Open()
 	w.watch = watchOver(w)
@@ -65,12 +68,12 @@ func newWorld(o *options) *World {
 
 // end ends what still runs. No coroutine of the world is left then.
 func (w *World) end() {
+	defer runtime.UnlockOSThread()
+	defer w.stage.Close()
+	defer w.watch.stop()
 	for _, h := range w.hosts {
 		h.kill()
 	}
-	w.watch.stop()
-	w.stage.Close()
-	runtime.UnlockOSThread()
 }
 
 // Seed is what decides everything in this world.

@@ -245,8 +245,14 @@ func (l *Loop) NewOp(code op.Code) *op.Op { return l.slab.Get(code) }
 // NewExt gives the op memory for addresses and vectors.
 func (l *Loop) NewExt(o *op.Op) *op.Ext { return l.slab.Ext(o) }
 
-// FreeOp gives a slot back, after its last completion.
-func (l *Loop) FreeOp(o *op.Op) { l.slab.Put(o) }
+// FreeOp gives a slot back, after its last completion. A task that a crash unwinds gives back what is still under way:
+// that stays its driver's.
+func (l *Loop) FreeOp(o *op.Op) {
+	if l.killed && o.State != op.Idle {
+		return
+	}
+	l.slab.Put(o)
+}
 
 // Start runs a job as a task, in this turn or the next. It never runs it at once. It has no labels
 // but those that it takes itself.

@@ -27,6 +27,8 @@ type Stage struct {
 	// Left is told of a call that is not made from a task where it had to be: by a goroutine, or by who gives the
 	// turns. G.
 	Left func(what string, stack []byte)
+	// Exits is told of a task that ends itself by runtime.Goexit. nil: nobody is.
+	Exits func(l *Loop)
 
 	seat seat
 	// current is the loop that has its turn; nil: none has.

@@ -182,6 +182,7 @@ func (w *worker) recover() {
 	if v == nil {
 		return // Goexit, or a panic that is on its way already
 	}
+	passOn(v)
 	p := w.l.cfg.panicOf(v)
 	w.panicked(p)
 	w.end(w.l.cfg.showPanic(p))
@@ -192,7 +193,12 @@ func (w *worker) panicked(err *PanicError) {
 	if w.l.cfg.OnPanic == nil {
 		die(w.l, err)
 	}
-	w.l.Start(&report{w.l, err})
+	r := &report{w.l, err}
+	if w.l.killed { // no turn will come
+		r.Run()
+		return
+	}
+	w.l.Start(r)
 }
 
 // report is a call of OnPanic, with nobody to turn to if it panics itself.
@@ -215,10 +221,23 @@ func (r *report) Code() code.Func { return code.Of(r.l.cfg.OnPanic) }
 
 // die crashes the program as a goroutine's panic would. The crash has a goroutine
 // of its own, because one raised in a coroutine would surface in the loop, without
-// the task's stack.
+// the task's stack. On a stage it surfaces there, with the stack.
 func die(l *Loop, err *PanicError) {
+	if l.stage() != nil {
+		panic(&broken{err})
+	}
 	go crash(l, err)
 	select {}
+}
+
+// broken is a panic that nobody stops before whoever gives the turns of a stage.
+type broken struct{ *PanicError }
+
+// passOn goes on with such a panic where others are recovered.
+func passOn(v any) {
+	if b, ok := v.(*broken); ok {
+		panic(b)
+	}
 }
 
 func crash(l *Loop, err *PanicError) {
@@ -235,10 +254,14 @@ func (w *worker) exit() {
 		return
 	}
 	if v := recover(); v != nil { // not of a task: it would be lost behind the sentinel
+		passOn(v)
 		die(l, l.cfg.panicOf(v))
 	}
 	l.drop(w)
 	if w.task != nil {
+		if s := l.stage(); s != nil && s.Exits != nil && !l.killed {
+			s.Exits(l)
+		}
 		w.end(ErrGoexit)
 	}
 	panic(sentinel)

@@ -13,13 +13,11 @@ import (
 
 // Attempt makes the plain call of an op, which waits for nothing: -EAGAIN says that it would have to.
 func (h *Host) Attempt(o *op.Op) int32 {
-	if h.Fail != nil {
-		if res := h.Fail(o); res != 0 {
-			if o.Code == op.Sync {
-				h.loseWrites(o.FD.Sys())
-			}
-			return res
+	if res := h.fails(o); res != 0 {
+		if o.Code == op.Sync {
+			h.loseWrites(o.FD.Sys())
 		}
+		return res
 	}
 	switch o.Code {
 	case op.Nop:
@@ -84,6 +82,14 @@ func (h *Host) Attempt(o *op.Op) int32 {
 		return f.truncate(o.Off)
 	}
 	return h.attemptName(o)
+}
+
+// fails is what an op ends with that is to fail; 0: it is not.
+func (h *Host) fails(o *op.Op) int32 {
+	if h.Fail == nil {
+		return 0
+	}
+	return h.Fail(o)
 }
 
 // attemptName is Attempt of the ops on names.
@@ -242,8 +248,17 @@ func (h *Host) DiskTime(o *op.Op) time.Duration {
 // Cached reports whether a Blocking op would wait for no disk: where no disk takes any time.
 func (h *Host) Cached(o *op.Op) bool { return h.Disk == nil && o.Code != op.Call }
 
+// What calls that are no ops say to Host.Fail.
+var (
+	plainReceive = op.Op{Code: op.Recv}
+	plainSend    = op.Op{Code: op.Send}
+)
+
 // Receive receives from a socket, without waiting.
 func (h *Host) Receive(fd int32, p []byte) int32 {
+	if res := h.fails(&plainReceive); res != 0 {
+		return res
+	}
 	s, _, res := find[*socket](h, fd, int32(unix.ENOTSOCK))
 	if res < 0 {
 		return res
@@ -255,6 +270,9 @@ func (h *Host) Receive(fd int32, p []byte) int32 {
 
 // Send sends on a socket, without waiting.
 func (h *Host) Send(fd int32, p []byte) int32 {
+	if res := h.fails(&plainSend); res != 0 {
+		return res
+	}
 	s, _, res := find[*socket](h, fd, int32(unix.ENOTSOCK))
 	if res < 0 {
 		return res

@@ -40,8 +40,9 @@ type Host struct {
 	Decays func() bool
 	// Lacks is asked before a descriptor is made, of a socket or not: whether there is no memory for it. nil: there is.
 	Lacks func() bool
-	// Fail is asked before each op, and fails it with a negated errno; 0: it goes on. nil: none fails. After an fsync
-	// that failed so, what it was to write is in memory and will never be written, as on Linux.
+	// Fail is asked before each op, and before each receive and send that is none, whose FD is nil, and fails it with a
+	// negated errno; 0: it goes on. nil: none fails. After an fsync that failed so, what it was to write is in memory
+	// and will never be written, as on Linux.
 	Fail func(o *op.Op) int32
 
 	root    *inode

@@ -8,6 +8,7 @@ import (
 	"hash/fnv"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -454,5 +455,31 @@ func TestOneSeedOneHistory(t *testing.T) {
 	}
 	if len(all) != 10 {
 		t.Errorf("10 seeds have %d histories", len(all))
+	}
+}
+
+// A receive or send that is no op fails where one that is does.
+func TestPlainCallsFail(t *testing.T) {
+	h := NewNetwork(world.New(1)).Host("here")
+	a, b, _ := h.Socketpair(sys.SockStream)
+	var asked []op.Code
+	h.Fail = func(o *op.Op) int32 {
+		asked = append(asked, o.Code)
+		if len(asked) > 2 {
+			return -sys.EIO
+		}
+		return 0
+	}
+	p := make([]byte, 1)
+	for _, want := range []int32{1, -sys.EIO} {
+		if n := h.Send(a, p); n != want {
+			t.Errorf("a send: %d, want %d", n, want)
+		}
+		if n := h.Receive(b, p); n != want {
+			t.Errorf("a receive: %d, want %d", n, want)
+		}
+	}
+	if want := []op.Code{op.Send, op.Recv, op.Send, op.Recv}; !slices.Equal(asked, want) {
+		t.Errorf("asked of %v, want %v", asked, want)
 	}
 }

@@ -1,0 +1,117 @@
+//go:build linux
+
+package sim
+
+import (
+	"fmt"
+	"runtime/debug"
+	"strings"
+	"time"
+)
+
+// outcome is what became of a world.
+type outcome struct {
+	failure *Failure
+	only    map[FaultID]bool
+	world   *World
+	skips   bool // the script has skipped the test
+}
+
+// drainMost is how long programs may take to end when the script has ended.
+const drainMost = time.Hour
+
+// play has a world happen, on a goroutine of its own: a script that leaves by runtime.Goexit, as t.Fatal does, ends
+// that alone.
+func play(o *options, script func(w *World)) *outcome {
+	r := &outcome{only: o.only}
+	before := o.t.Failed()
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		r.world = newWorld(o)
+		defer r.ends(o, before)
+		r.world.plays(script)
+	}()
+	<-over
+	return r
+}
+
+// plays runs the script, and what still runs behind it.
+func (w *World) plays(script func(w *World)) {
+	returned := false
+	defer func() {
+		v := recover()
+		switch {
+		case v != nil && v != any(scriptEnds):
+			w.panicked("the script, or what it has happen,", v)
+		case v == nil && !returned:
+			w.leaves("the script")
+		}
+	}()
+	script(w)
+	w.drain()
+	returned = true
+}
+
+// panicked fails the world for a panic, where it is recovered.
+func (w *World) panicked(who string, v any) {
+	w.fail(fmt.Sprintf("%s has panicked: %v\n%s", who, v, debug.Stack()))
+}
+
+// leaves fails the world for a call of t.Fatal, or stops it for one of t.Skip.
+func (w *World) leaves(who string) {
+	w.quit, w.stopped = true, true
+	if !w.t.Skipped() || w.t.Failed() {
+		w.fail(who + " has called t.Fatal, t.FailNow or runtime.Goexit; what World.Errorf is told is told here")
+	}
+}
+
+// ends ends the world, and says what has become of it. The test had failed before or not.
+func (r *outcome) ends(o *options, before bool) {
+	w := r.world
+	func() {
+		defer func() {
+			if v := recover(); v != nil {
+				w.panicked("the world's end", v)
+			}
+		}()
+		w.end()
+	}()
+	w.watch.takeIn() // what the script has done last, or a goroutine since
+	r.skips = w.quit && w.failure == nil
+	if w.failure == nil && !before && !o.many && o.t.Failed() {
+		w.fail("the test has failed by other means than World.Errorf, which would tell why beside the seed")
+	}
+	if r.failure = w.failure; r.failure != nil {
+		r.failure.Faults = w.faults.came
+	}
+}
+
+// drain ends the programs that run.
+func (w *World) drain() {
+	running := func() (n int) {
+		for _, p := range w.programs {
+			if !p.Ended() {
+				n++
+			}
+		}
+		return n
+	}
+	for _, p := range w.programs {
+		p.Drain()
+	}
+	if running() > 0 {
+		w.step(w.w.Now()+int64(drainMost), func() bool { return running() == 0 })
+	}
+	if w.stopped || running() == 0 {
+		return
+	}
+	var b strings.Builder
+	for _, p := range w.programs {
+		if !p.Ended() {
+			fmt.Fprintf(&b, "\n%s: %s", p.host.name, p.p.Unended())
+		}
+	}
+	w.fail(fmt.Sprintf("programs have not ended %v after the script's end, though they were told to:%s", drainMost,
+		b.String()))
+}

@@ -1,0 +1,123 @@
+//go:build linux
+
+package sim
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"unicode"
+)
+
+// conclude fails a test whose world has failed, and ends it if the script wants that.
+func conclude(t testing.TB, r *outcome, script func(w *World)) {
+	t.Helper()
+	if r.failure != nil {
+		report(t, r, script)
+	}
+	r.leave(t)
+}
+
+// leave ends a test as its script, or a task, has ended itself.
+func (r *outcome) leave(t testing.TB) {
+	t.Helper()
+	switch {
+	case r.skips:
+		t.SkipNow()
+	case r.world.quit:
+		t.FailNow()
+	}
+}
+
+// report fails a test.
+func report(t testing.TB, r *outcome, script func(w *World)) {
+	t.Helper()
+	sh := shrinker{t: t, script: script, first: r, least: r}
+	if r.only == nil && !r.world.quit { // or the test's log would be full of what the script has said
+		sh.shrink()
+	}
+	r = sh.least
+	text := r.text()
+	if sh.tries > 0 {
+		text += fmt.Sprintf("\n(%d worlds were played to find the fewest faults%s)", sh.tries, sh.short)
+	}
+	text += fmt.Sprintf("\nto play it again: %s %s", r.variables(), command(t.Name()))
+	if page, err := r.page(t.Name()); err != nil {
+		text += fmt.Sprintf("\nno page of it: %v", err)
+	} else {
+		text += "\nwhat happened: " + page
+	}
+	t.Errorf("%s", text)
+}
+
+// text is the failure, for people.
+func (r *outcome) text() string {
+	w := r.world
+	var b strings.Builder
+	fmt.Fprintf(&b, "sim: seed %d, after %v: %s", r.failure.Seed, r.failure.At, r.failure.Text)
+	fmt.Fprintf(&b, "\n%d faults came before:", len(r.failure.Faults))
+	for i, f := range r.failure.Faults {
+		if i == faultsShown {
+			fmt.Fprintf(&b, "\n  and %d more", len(r.failure.Faults)-i)
+			break
+		}
+		b.WriteString("\n  " + w.describe(f))
+	}
+	for _, line := range w.logs[max(0, len(w.logs)-logsShown):] {
+		b.WriteString("\n  log: " + line)
+	}
+	return b.String()
+}
+
+const (
+	faultsShown = 40
+	logsShown   = 40
+)
+
+// variables are those of the environment that play the world again.
+func (r *outcome) variables() string {
+	text := fmt.Sprintf("%s=%d", seedVariable, r.failure.Seed)
+	if len(r.failure.Faults) > faultsShown {
+		return text
+	}
+	var ids []string
+	for _, f := range r.failure.Faults {
+		ids = append(ids, fmt.Sprintf("%d.%d.%d", f.Kind, f.Host, f.N))
+	}
+	return fmt.Sprintf("%s %s=%s", text, faultsVariable, strings.Join(ids, ","))
+}
+
+// command runs one test.
+func command(test string) string {
+	return fmt.Sprintf("go test -run '^%s$'", strings.ReplaceAll(test, "/", "$/^"))
+}
+
+// sort is what a failure has in common with the same one at another time and place: the words of its first line,
+// without numbers.
+func (f *Failure) sort() string {
+	line, _, _ := strings.Cut(f.Text, "\n")
+	return strings.Map(func(c rune) rune {
+		if unicode.IsDigit(c) {
+			return -1
+		}
+		return c
+	}, line)
+}
+
+// page writes the picture of the world to a file.
+func (r *outcome) page(test string) (path string, err error) {
+	name := strings.Map(func(c rune) rune {
+		if c == '/' || c == os.PathSeparator {
+			return '-'
+		}
+		return c
+	}, test)
+	f, err := os.Create(filepath.Join(os.TempDir(), fmt.Sprintf("sim-%s-%d.html", name, r.failure.Seed)))
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	return f.Name(), r.world.WritePage(f)
+}
