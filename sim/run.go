@@ -61,8 +61,8 @@ func Explore(t testing.TB, n int, script func(w *World)) {
 		conclude(t, e.found, script)
 	case len(e.suspects) > 0:
 		slices.Sort(e.suspects)
-		t.Errorf("sim: the test has failed by other means than World.Errorf, in the world of one of these seeds: %v\nto "+
-			"play one again: %s=%d %s", e.suspects, seedVariable, e.suspects[0], command(t.Name()))
+		t.Errorf("sim: the test has failed by other means than World.Errorf, in the world of one of these seeds: %v\n"+
+			"to play one again: %s=%d %s", e.suspects, seedVariable, e.suspects[0], command(t.Name()))
 	}
 }
 
