@@ -209,4 +209,14 @@ func (s *socket) sndbuf() int { return s.optionOr(sys.SolSocket, unix.SO_SNDBUF,
 func (s *socket) rcvbuf() int { return s.optionOr(sys.SolSocket, unix.SO_RCVBUF, receiveSpace) }
 
 // sendRoom is how many bytes would be accepted.
-func (s *socket) sendRoom() int { return s.sndbuf() - s.out.len() - s.flying }
+func (s *socket) sendRoom() int {
+	room := s.sndbuf() - s.out.len() - s.flying
+	if s.queues() {
+		room -= s.peer.in.len()
+	}
+	return room
+}
+
+// queues reports whether what is sent is in the peer's queue at once, and counts as the sender's until it is read: as
+// between Unix sockets, where there is no window.
+func (s *socket) queues() bool { return s.family == sys.AFUnix && s.peer != nil }

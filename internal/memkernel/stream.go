@@ -68,8 +68,8 @@ func (s *socket) pump() {
 	}
 	for s.out.len() > 0 {
 		room := p.rcvbuf() - p.in.len() - s.flying
-		if p.gone || p.shutIn && s.family != sys.AFUnix {
-			room = s.out.len() // it arrives, and is refused or dropped
+		if p.gone || p.shutIn && s.family != sys.AFUnix || s.queues() {
+			room = s.out.len() // it arrives, and perhaps is refused or dropped
 		}
 		if room <= 0 {
 			return
@@ -181,6 +181,9 @@ func (s *socket) receive(bufs [][]byte, flags uint32) (n int32, files []*openFil
 
 // opened tells the sender that there is room again, which travels as long as all else does.
 func (s *socket) opened() {
+	if s.queues() && s.sendRoom() >= s.sndbuf()/3 {
+		s.tell()
+	}
 	if s.out.len() == 0 {
 		return
 	}
