@@ -12,6 +12,7 @@ import (
 
 	"ringo"
 	"ringo/internal/driver"
+	"ringo/internal/driver/open"
 	"ringo/internal/driver/sim"
 	"ringo/internal/loop"
 	"ringo/internal/memkernel"
@@ -157,8 +158,10 @@ func (h *Host) start(p *Program) {
 	cfg.Open = func(dc driver.Config) (driver.Driver, error) {
 		a := actors[dc.Loop]
 		dc.Reason = "it is simulated"
-		return sim.Open(sim.Config{Config: dc, Host: h.k, World: w.w, Pause: a.a.Pause, Sleep: a.a.Sleep,
-			Rouse: a.a.Rouse, Killed: a.l.Killed, Note: func(o *op.Op, res int32) { w.noteOp(h, o, res) }})
+		return open.With(func(dc driver.Config) (driver.Driver, error) {
+			return sim.Open(sim.Config{Config: dc, Host: h.k, World: w.w, Pause: a.a.Pause, Sleep: a.a.Sleep,
+				Rouse: a.a.Rouse, Killed: a.l.Killed, Note: func(o *op.Op, res int32) { w.noteOp(h, o, res) }})
+		}, dc)
 	}
 	fn := p.fn
 	p.dead = false

@@ -82,7 +82,11 @@ func Open(name string, cfg driver.Config) (driver.Driver, error) {
 		return nil, err
 	}
 	cfg.Without = append(m.Names(), cfg.Without...)
-	inner := func(cfg driver.Config) (driver.Driver, error) { return openNamed(name, cfg) }
+	return With(func(cfg driver.Config) (driver.Driver, error) { return openNamed(name, cfg) }, cfg)
+}
+
+// With opens a driver that is not of this package's, by what Through was given, too.
+func With(inner Opener, cfg driver.Config) (driver.Driver, error) {
 	if wrap := through.Load(); wrap != nil {
 		return (*wrap)(inner)(cfg)
 	}
