@@ -193,7 +193,13 @@ func TestMatrix(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) { socktest.Run(t, cfg.Driver) })
 }
 
-func TestMatrixIsComplete(t *testing.T) { socktest.Complete(t) }
+// The same in simulated worlds, where tasks of Ringo's are on both sides.
+func TestMatrixInWorlds(t *testing.T) { socktest.RunWorlds(t, 1) }
+
+func TestMatrixIsComplete(t *testing.T) {
+	socktest.Complete(t)
+	socktest.OmittedComplete(t)
+}
 
 // Zero values of package net, and nil addresses in a Dialer, are errors and no panics.
 func TestZeroValuesOfNet(t *testing.T) {

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
 	"sync/atomic"
 	"time"
 
@@ -37,16 +36,19 @@ type row struct {
 
 // cell is one call, and what happens to it.
 type cell struct {
-	*world
+	trial
 	*ends
 	net *network
-	who *caller
 	row *row
 	ev  *event
 
+	listen  bool  // of a listener
+	refused error // with which the place refuses the call
+
 	conn   *sock.Conn // c, where it is one
 	ln     *sock.Listener
-	moved  *sock.Conn
+	moved  *sock.Conn // by the event
+	gone   *sock.Conn // by the call
 	parted net.Conn
 
 	want int    // how many bytes a read that takes so many is to take
@@ -62,7 +64,7 @@ type cell struct {
 	spareNet net.Conn
 	copied   *sink // what a copy brought there
 	arrives  int   // how much that is, as the call says
-	file     *os.File
+	file     source
 
 	first time.Time // a deadline that is moved away
 	late  bool      // it had passed by then
@@ -73,12 +75,15 @@ type cell struct {
 	firsts atomic.Int32 // calls of Close that were not told net.ErrClosed
 
 	clean []func()
-	report
 }
 
 // run runs the cell.
 func (x *cell) run() error {
-	e, err := x.net.connect(x.home.l, x.row.write != nil, x.row.loose)
+	if x.listen {
+		x.runListener()
+		return errors.Join(x.faults...)
+	}
+	e, err := x.connect(x.runs, x.net, x.row.write != nil, x.row.loose)
 	if err != nil {
 		return err
 	}
@@ -86,6 +91,8 @@ func (x *cell) run() error {
 	x.conn, _ = e.c.(*sock.Conn)
 	x.must("preparing", x.prepare())
 	switch {
+	case x.refused != nil:
+		x.refusedCell()
 	case x.row.read != nil:
 		x.readCell()
 	case x.row.write != nil:
@@ -108,7 +115,13 @@ func (x *cell) close() {
 
 // closeHandle closes the handle, and what it has become.
 func (x *cell) closeHandle() {
-	x.inTime("Close", func() error {
+	if x.gone != nil {
+		x.inTime(x.gone.Loop(), "Close of what the call has moved", x.gone.Close)
+	}
+	if x.ev.ended && !x.closes() {
+		return
+	}
+	x.inTime(x.home.l, "Close", func() error {
 		err := x.closed(x.c)
 		if x.row.small && x.ev.ended { // it says that something was lost
 			return nil
@@ -117,11 +130,11 @@ func (x *cell) closeHandle() {
 	})
 	x.closedOnce()
 	if x.moved != nil {
-		x.inTime("Close of what was moved", x.moved.Close)
+		x.inTime(x.moved.Loop(), "Close of what was moved", x.moved.Close)
 		x.moved = nil
 	}
 	if x.parted != nil {
-		x.inTime("Close of what was detached", x.parted.Close)
+		x.inTime(nil, "Close of what was detached", x.parted.Close)
 		x.parted = nil
 	}
 }
@@ -156,9 +169,9 @@ func (x *cell) call(f func()) bool {
 	if x.ev.before != nil {
 		x.ev.before(x)
 	}
-	p := x.who.start(x.world, x.ev.limit, f)
+	p := x.who.start(x.runs, x.ev.limit, f)
 	if x.who.on == nil || x.ev.limit == 0 {
-		<-p.begun
+		x.must("the call's begin", within("a "+x.who.name, p.begun))
 	}
 	x.settle()
 	if x.ev.act != nil {
@@ -233,18 +246,10 @@ func (x *cell) readCell() {
 	}
 }
 
-// another is a kind of callers whose turn is not the cell's caller's: one of the loop's tasks, or none.
-func (x *cell) another() *caller {
-	if x.who.own {
-		return callers[3]
-	}
-	return callers[0]
-}
-
 // handOver has another caller take its turn in both directions, so that they are not where the call finds
 // them otherwise.
 func (x *cell) handOver() {
-	x.must("a turn", x.another().run(x.world, func() {
+	x.must("a turn", x.another(x.who).run(x.runs, func() {
 		raw, err := x.c.SyscallConn()
 		if err == nil {
 			at := func(uintptr) bool { return true }
@@ -259,8 +264,8 @@ func (x *cell) handOver() {
 func (x *cell) goFirst(call func() (int, error), provide func()) (end func()) {
 	var n int
 	var err error
-	p := x.another().start(x.world, 0, func() { n, err = call() })
-	<-p.begun
+	p := x.another(x.who).start(x.runs, 0, func() { n, err = call() })
+	x.must("the call before", within("its begin", p.begun))
 	x.settle()
 	return func() {
 		if !x.ev.gone {
@@ -291,8 +296,8 @@ func (x *cell) leaveSome() {
 	if x.conn == nil {
 		return
 	}
-	another := x.another()
-	x.must("Peek by a "+another.name, another.run(x.world, func() {
+	another := x.another(x.who)
+	x.must("Peek by a "+another.name, another.run(x.runs, func() {
 		if p, err := x.conn.Peek(n); err != nil || len(p) != n {
 			x.fault("Peek(%d) by a %s = %d bytes, %w", n, another.name, len(p), err)
 		}
@@ -301,12 +306,15 @@ func (x *cell) leaveSome() {
 
 // rest reads all that the call has left, where it can still be had.
 func (x *cell) rest() {
-	var from io.Reader = x.c
+	var from interface {
+		io.Reader
+		Loop() *ringo.Loop
+	} = x.c
 	switch {
 	case x.moved != nil:
 		from = x.moved
 	case x.parted != nil:
-		from = x.parted
+		from = parted{x.parted}
 	case x.ev.gone:
 		return
 	}
@@ -315,7 +323,7 @@ func (x *cell) rest() {
 	if !x.net.packets {
 		x.must("the peer", x.endStream())
 	}
-	x.inTime("the rest", func() error {
+	x.inTime(from.Loop(), "the rest", func() error {
 		p := make([]byte, 4096)
 		for len(x.got) < x.sent {
 			n, err := from.Read(p)
@@ -331,7 +339,7 @@ func (x *cell) writeCell() {
 	if x.size = 3*x.in + 1<<16; x.net.records {
 		x.size = recordSize
 	}
-	x.sink = collect(x.peer)
+	x.sink = collect(x, x.peer)
 	if !x.net.fills() {
 		x.sink.open()
 	}
@@ -364,8 +372,8 @@ func (x *cell) writeCell() {
 	}
 	x.sink.open()
 	if x.net.packets {
-		x.inTime("what went out", func() error { x.sink.awaitBytes(x.in + x.ahead + x.n); return nil })
-		x.peer.SetDeadline(time.Now().Add(time.Millisecond))
+		x.inTime(nil, "what went out", func() error { x.sink.awaitBytes(x.in + x.ahead + x.n); return nil })
+		x.peer.SetDeadline(x.now().Add(time.Millisecond))
 	} else {
 		x.closeHandle()
 	}
@@ -382,7 +390,7 @@ func (x *cell) again(call func() error) {
 		return
 	}
 	var err error
-	x.must("the call again", x.who.run(x.world, func() { err = call() }))
+	x.must("the call again", x.who.run(x.runs, func() { err = call() }))
 	if !errors.Is(err, net.ErrClosed) {
 		x.fault("the call again gives %w, want net.ErrClosed", err)
 	}
@@ -410,15 +418,31 @@ func (x *cell) askCell() {
 		}
 		return
 	}
-	p := callers[3].start(x.world, 0, func() {})
-	over(x, p) // then the handle is gone
+	over(x, nil) // then the handle is gone
 	x.ev.over(x)
 	if x.who.own && x.ev.ended {
 		return // nobody is left to call
 	}
-	x.must("the call", x.who.run(x.world, func() { x.err = x.row.ask(x) }))
+	x.must("the call", x.who.run(x.runs, func() { x.err = x.row.ask(x) }))
 	x.judgeAsked(true)
 	x.saysEnded(x.err)
+}
+
+// refusedCell makes a call that the place refuses.
+func (x *cell) refusedCell() {
+	x.must("the call", x.who.run(x.runs, func() {
+		switch {
+		case x.row.read != nil:
+			x.got, x.err = x.row.read(x)
+		case x.row.write != nil:
+			x.n, x.err = x.row.write(x, stream(x.in, recordSize))
+		default:
+			x.err = x.row.ask(x)
+		}
+	}))
+	if !errors.Is(x.err, x.refused) || len(x.got) > 0 || x.n > 0 {
+		x.fault("it gives %d bytes, %w, want %v", len(x.got)+x.n, x.err, x.refused)
+	}
 }
 
 // judgeAsked looks at the answer of a method that does not wait.
@@ -436,4 +460,4 @@ func (x *cell) judgeAsked(gone bool) {
 }
 
 // own is the caller's own loop.
-func (x *cell) own() *ringo.Loop { return x.who.on(x.world).l }
+func (x *cell) own() *ringo.Loop { return x.who.on(x.runs).l }

@@ -15,6 +15,10 @@
 // Networks and callers run beside each other. With -short there is one network of each family, with all callers,
 // methods and events: tcp for streams, unixpacket, udp, unixgram.
 //
+// RunWorlds is the same in simulated worlds (package sim), a world for each cell, with the loops of Ringo's on both
+// sides: a task of the world runs the cell, and the peers are sockets of its loop, on another host where the network
+// reaches one. What a world can't do is in one list, with reasons: see omitted.go.
+//
 // RunFiles is the like for package file: the methods of a file.File, a pipe's end or a file on a disk, where other
 // events make no sense; calls that wait for nobody are made one after the other until the event is over.
 //

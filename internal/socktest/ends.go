@@ -62,6 +62,9 @@ var networks = []*network{
 // taken, or dropped.
 func (n *network) fills() bool { return n.name != "udp" }
 
+// routed reports whether its peers may be on other hosts.
+func (n *network) routed() bool { return n.name == "tcp" || n.name == "udp" }
+
 // handle is what all of them have.
 type handle interface {
 	io.ReadWriteCloser
@@ -72,7 +75,7 @@ type handle interface {
 	Loop() *ringo.Loop
 }
 
-// ends is a handle and its peer, of package net.
+// ends is a handle and its peer, of package net or of another loop.
 type ends struct {
 	c    handle
 	peer net.Conn
@@ -84,13 +87,17 @@ type ends struct {
 	in int
 }
 
+// parted is what has left its loop, as a handle of none.
+type parted struct{ net.Conn }
+
+func (parted) Loop() *ringo.Loop { return nil }
+
 var names atomic.Int64
 
 func abstractName() string { return fmt.Sprintf("@socktest-%d-%d", os.Getpid(), names.Add(1)) }
 
-// connect makes the two ends. full fills the socket towards the peer, loose leaves both
-// of datagrams unconnected.
-func (n *network) connect(l *ringo.Loop, full, loose bool) (e *ends, err error) {
+func (system) connect(w *runs, n *network, full, loose bool) (e *ends, err error) {
+	l := w.home.l
 	e = new(ends)
 	var ours interface {
 		io.Closer
@@ -312,17 +319,10 @@ func (e *ends) send(at, n int) error {
 	for ; n > 0; at, n = at+unit, n-unit {
 		p := stream(at, min(unit, n))
 		var err error
-		switch peer := e.peer.(type) {
-		case *net.UDPConn:
-			_, err = peer.WriteToUDPAddrPort(p, e.from.(*net.UDPAddr).AddrPort())
-		case *net.UnixConn:
-			if e.from != nil {
-				_, err = peer.WriteTo(p, e.from)
-			} else {
-				_, err = peer.Write(p)
-			}
-		default:
-			_, err = peer.Write(p)
+		if e.from != nil {
+			_, err = e.peer.(net.PacketConn).WriteTo(p, e.from)
+		} else {
+			_, err = e.peer.Write(p)
 		}
 		if err != nil {
 			return err
@@ -333,14 +333,14 @@ func (e *ends) send(at, n int) error {
 
 // endStream has the peer say that no more will come.
 func (e *ends) endStream() error {
-	switch peer := e.peer.(type) {
-	case *net.TCPConn:
-		return peer.CloseWrite()
-	case *net.UnixConn:
+	if peer, ok := e.peer.(halfCloser); ok {
 		return peer.CloseWrite()
 	}
 	return nil
 }
+
+// halfCloser is an end that can say that it sends no more.
+type halfCloser interface{ CloseWrite() error }
 
 // addrPort is where the peer is.
 func (e *ends) addrPort() netip.AddrPort {

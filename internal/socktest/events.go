@@ -72,16 +72,14 @@ var events = withQueued([]*event{
 	{name: "timeout", tasks: true, limit: 2 * time.Millisecond, fails: true, errors: timedOut, over: nothing},
 	{name: "deadline-moved", fails: true, errors: timedOut, act: expire, over: undeadline},
 	{name: "deadline-away", before: func(x *cell) {
-		x.first = time.Now().Add(5 * time.Millisecond)
+		x.first = x.now().Add(5 * time.Millisecond)
 		x.others("SetDeadline", func() error { return x.setDeadline(x.first) })
 	}, act: func(x *cell, p *pending) {
-		held, release := make(chan struct{}), make(chan struct{})
-		x.home.l.Post(func() { close(held); <-release })
-		<-held
-		x.must("SetDeadline", x.setDeadline(time.Time{})) // the loop hears of it when its timer has fired
-		x.late = time.Now().After(x.first)
-		time.Sleep(time.Until(x.first.Add(time.Millisecond)))
-		close(release)
+		x.must("SetDeadline", x.stand(x.home, x.first.Add(time.Millisecond), func() error {
+			err := x.setDeadline(time.Time{}) // the loop hears of it when its timer has fired
+			x.late = x.now().After(x.first)
+			return err
+		}))
 		provide(x, p)
 	}, errors: func(x *cell) []error {
 		if x.late { // a slow day: it proves nothing
@@ -91,7 +89,9 @@ var events = withQueued([]*event{
 	}, over: undeadline},
 	{name: "deadline-flickers", errors: timedOut, act: func(x *cell, p *pending) {
 		for range 200 {
-			x.must("SetDeadline", errors.Join(x.setDeadline(longAgo), x.setDeadline(time.Time{})))
+			x.inTime(x.home.l, "SetDeadline", func() error {
+				return errors.Join(x.setDeadline(longAgo), x.setDeadline(time.Time{}))
+			})
 		}
 		provide(x, p)
 	}, over: undeadline},
@@ -99,9 +99,9 @@ var events = withQueued([]*event{
 	{name: "deadline-past-partial", partial: true, fails: true, errors: timedOut, over: undeadline,
 		before: func(x *cell) { expire(x, nil) }},
 	{name: "deadline-ahead", fails: true, errors: timedOut, over: undeadline,
-		before: func(x *cell) { x.others("SetDeadline", func() error { return x.setDeadline(soon()) }) }},
+		before: func(x *cell) { x.others("SetDeadline", func() error { return x.setDeadline(soon(x)) }) }},
 	{name: "deadline-ahead-partial", partial: true, errors: timedOut, over: undeadline,
-		first: func(x *cell) { deadlined(soon())(x) },
+		first: func(x *cell) { deadlined(soon(x))(x) },
 		act:   func(x *cell, _ *pending) { x.someGoes() }},
 	{name: "close", gone: true, fails: true, errors: closed, over: nothing, act: closes},
 	{name: "move", conns: true, gone: true, fails: true, errors: closed, over: nothing, act: func(x *cell, _ *pending) {
@@ -157,7 +157,7 @@ var longAgo = time.Unix(1, 0)
 // closes has somebody of another kind close the handle.
 func closes(x *cell, _ *pending) {
 	if x.who.own {
-		x.inTime("Close by a goroutine", func() error { return x.closed(x.c) })
+		x.inTime(x.home.l, "Close by somebody else", func() error { return x.closed(x.c) })
 	} else {
 		x.byTask("Close", func() error { return x.closed(x.c) })
 	}
@@ -169,12 +169,12 @@ func detaches(x *cell, _ *pending) {
 	}
 	x.byTask("DetachConn", func() (err error) { x.parted, err = x.conn.DetachConn(); return err })
 	if x.parted != nil {
-		x.parted.SetDeadline(time.Now().Add(patience))
+		x.parted.SetDeadline(x.now().Add(patience))
 	}
 }
 
 // soon is a deadline that passes while a call waits.
-func soon() time.Time { return time.Now().Add(2 * time.Millisecond) }
+func soon(p place) time.Time { return p.now().Add(2 * time.Millisecond) }
 
 // deadlined sets the handle's deadlines.
 func deadlined(at time.Time) func(x *cell) {
@@ -206,12 +206,14 @@ func drain(x *cell) {
 	x.home.do(func() {})
 }
 
-func undeadline(x *cell) { x.must("SetDeadline", x.setDeadline(time.Time{})) }
+func undeadline(x *cell) {
+	x.inTime(x.home.l, "SetDeadline", func() error { return x.setDeadline(time.Time{}) })
+}
 
 // others has somebody run f who is of another kind than the caller: a goroutine, or a task of the handle's loop.
 func (x *cell) others(what string, f func() error) {
 	if x.who.own {
-		x.must(what, f())
+		x.inTime(x.home.l, what, f)
 	} else {
 		x.byTask(what, f)
 	}
@@ -220,7 +222,7 @@ func (x *cell) others(what string, f func() error) {
 // byTask runs f in a task of the handle's loop.
 func (x *cell) byTask(what string, f func() error) {
 	var err error
-	if hung := callers[0].run(x.world, func() { err = f() }); hung != nil {
+	if hung := callers[0].run(x.runs, func() { err = f() }); hung != nil {
 		err = hung
 	}
 	if x.row.ends && errors.Is(err, net.ErrClosed) {

@@ -52,7 +52,8 @@ func RunFiles(t *testing.T, driver string) {
 					}
 					t.Run(row.method, func(t *testing.T) {
 						for _, ev := range fileEvents {
-							if x := (&fileCell{who: who, row: row, ev: ev, pipe: kind == "pipe"}); x.fits() {
+							x := &fileCell{trial: trial{who: who}, row: row, ev: ev, pipe: kind == "pipe"}
+							if x.fits() {
 								t.Run(ev.name, func(t *testing.T) { m.fileCell(t, x) })
 								cells.Add(1)
 							}
@@ -68,8 +69,7 @@ func RunFiles(t *testing.T, driver string) {
 
 // fileCell is one call of a method of a pipe's end, or many of one of a file on a disk, and what happens to them.
 type fileCell struct {
-	*world
-	who  *caller
+	trial
 	row  *fileRow
 	ev   *fileEvent
 	pipe bool
@@ -85,7 +85,6 @@ type fileCell struct {
 	n    int // of p, how many were moved
 	err  error
 	sink *sink // of what is written
-	report
 }
 
 func (x *fileCell) fits() bool {
@@ -103,7 +102,7 @@ func (x *fileCell) fits() bool {
 // fileCell runs one.
 func (m *matrix) fileCell(t *testing.T, x *fileCell) {
 	m.open(t)
-	x.world = m.world
+	x.runs = m.runs
 	switch {
 	case x.pipe && x.row.read != nil:
 		x.readPipe()
@@ -123,21 +122,21 @@ func (m *matrix) fileCell(t *testing.T, x *fileCell) {
 func (x *fileCell) call(f func()) {
 	if x.ev.sleeps {
 		call := f
-		f = func() { x.who.on(x.world).l.Sleep(time.Hour); call() }
+		f = func() { x.who.on(x.runs).l.Sleep(time.Hour); call() }
 	}
 	if x.ev.before != nil {
 		x.ev.before(x)
 	}
-	p := x.who.start(x.world, x.ev.limit, f)
+	p := x.who.start(x.runs, x.ev.limit, f)
 	if x.who.on == nil || x.ev.limit == 0 {
-		<-p.begun
+		x.must("the call's begin", within("a "+x.who.name, p.begun))
 	}
 	x.settle()
 	if x.ev.act != nil {
 		x.ev.act(x, p)
 	}
 	if x.ev.limit > 0 && !x.pipe { // calls that never wait may not notice
-		time.Sleep(2 * x.ev.limit)
+		x.pass(2 * x.ev.limit)
 	}
 	x.over.Store(true)
 	if err := within("the call", p.done); err != nil {
@@ -186,7 +185,7 @@ func (x *fileCell) openPipe(ours func(r, w *os.File) (mine, other *os.File)) {
 			}
 		}))
 	}
-	x.other.SetDeadline(time.Now().Add(patience))
+	x.other.SetDeadline(x.now().Add(patience))
 	x.f, err = file.Adopt(mine)
 	x.must("Adopt", err)
 }
@@ -242,7 +241,7 @@ func (x *fileCell) readPipe() {
 			x.send(unit)
 			x.other.Close()
 		}
-		x.inTime("the rest", func() error {
+		x.inTime(nil, "the rest", func() error {
 			rest, err := io.ReadAll(struct{ io.Reader }{x.f})
 			got = append(got, rest...)
 			return err
@@ -258,13 +257,13 @@ func (x *fileCell) readPipe() {
 
 func (x *fileCell) writePipe() {
 	x.openPipe(func(r, w *os.File) (*os.File, *os.File) { return w, r })
-	x.sink = collect(x.other)
+	x.sink = collect(x, x.other)
 	x.p = stream(x.in, 4*x.in)
 	x.call(func() { x.n, x.err = x.row.write(x.f, x.p, 0) })
 	x.judge(x.n == len(x.p))
 	x.close()
 	x.sink.open()
-	x.inTime("what the other end gets", func() error { <-x.sink.done; return nil })
+	x.must("what the other end gets", within("its end", x.sink.done))
 	got := x.sink.bytes()
 	x.must("what the other end gets", isStream(got))
 	if len(got) != x.in+x.n {
@@ -294,7 +293,7 @@ func (x *fileCell) judgeAsked() {
 
 // close closes the file, if nothing has.
 func (x *fileCell) close() {
-	x.inTime("Close", func() error {
+	x.inTime(nil, "Close", func() error {
 		err := x.f.Close()
 		if (x.ev.closes || x.row.ends) && errors.Is(err, os.ErrClosed) {
 			err = nil

@@ -249,16 +249,16 @@ var fileEvents = []*fileEvent{
 	{name: "timeout", tasks: true, limit: 2 * time.Millisecond, waits: true},
 	{name: "deadline-moved", late: true, waits: true, act: func(x *fileCell, _ *pending) { x.deadline(longAgo) }},
 	{name: "deadline-past", late: true, waits: true, before: func(x *fileCell) { x.deadline(longAgo) }},
-	{name: "deadline-ahead", late: true, waits: true, before: func(x *fileCell) { x.deadline(soon()) }},
+	{name: "deadline-ahead", late: true, waits: true, before: func(x *fileCell) { x.deadline(soon(x)) }},
 	{name: "partial-deadline", late: true, partial: true, act: func(x *fileCell, _ *pending) {
 		x.someGoes()
 		x.deadline(longAgo)
 	}},
 	{name: "deadline-away", late: true, maybe: true, before: func(x *fileCell) {
-		x.deadline(time.Now().Add(5 * time.Millisecond))
+		x.deadline(x.now().Add(5 * time.Millisecond))
 	}, act: func(x *fileCell, p *pending) {
 		x.deadline(time.Time{})
-		time.Sleep(6 * time.Millisecond)
+		x.pass(6 * time.Millisecond)
 		x.provide(p)
 	}},
 	{name: "deadline-flickers", late: true, maybe: true, act: func(x *fileCell, p *pending) {

@@ -100,9 +100,10 @@ func together(t *testing.T, parts []part) {
 // matrix runs cells, one after the other.
 type matrix struct {
 	driver string
+	worlds uint64 // of seeds from 1 to it; 0: the system's kernel
 	cells  int64
-	world  *world // until a cell ends it
-	drains bool   // its loop is to drain
+	runs   *runs // until a cell ends it
+	drains bool  // its loop is to drain
 }
 
 // calls runs the cells of one kind of callers.
@@ -121,10 +122,20 @@ func (m *matrix) calls(t *testing.T, net *network, who *caller) {
 			}
 			t.Run(name, func(t *testing.T) {
 				for _, ev := range h.events {
-					if fits(net, who, r, ev) {
-						x := &cell{net: net, who: who, row: r, ev: ev}
-						t.Run(ev.name, func(t *testing.T) { m.cell(t, x, h.listen) })
+					why := m.omits(h.of.Elem().Name(), net.name, who.name, r.method, ev.name)
+					var refused error
+					if why != nil && ev.name == "plain" {
+						refused = why.gives
 					}
+					if !fits(net, who, r, ev) || why != nil && refused == nil {
+						continue
+					}
+					t.Run(ev.name, func(t *testing.T) {
+						m.cell(t, func() *cell {
+							return &cell{trial: trial{who: who}, net: net, row: r, ev: ev, listen: h.listen,
+								refused: refused}
+						})
+					})
 				}
 			})
 		}
@@ -151,38 +162,37 @@ func fits(net *network, who *caller, r *row, ev *event) bool {
 }
 
 // cell runs one.
-func (m *matrix) cell(t *testing.T, x *cell, listen bool) {
+func (m *matrix) cell(t *testing.T, make func() *cell) {
+	m.cells++
+	if m.worlds > 0 {
+		m.inWorlds(t, make)
+		return
+	}
+	x := make()
 	if x.ev.drains {
 		m.end(t) // this one's loops drain
 		m.drains = true
 	}
 	m.open(t)
-	x.world = m.world
-	var err error
-	if listen {
-		x.runListener()
-		err = errors.Join(x.faults...)
-	} else {
-		err = x.run()
-	}
+	x.runs = m.runs
+	err := x.run()
 	m.close(t, err, x.ev.ended)
 	if m.drains {
 		m.end(t)
 		m.drains = false
 	}
-	m.cells++
 }
 
-// open makes a world for the next cell, if there is none.
+// open makes Runs for the next cell, if there is none.
 func (m *matrix) open(t *testing.T) {
-	if m.world != nil {
+	if m.runs != nil {
 		return
 	}
-	w, err := newWorld(m.driver, m.drains)
+	w, err := newRuns(m.driver, m.drains)
 	if err != nil {
 		t.Fatal(err)
 	}
-	m.world = w
+	m.runs = w
 }
 
 // close reports how a cell went. It may have ended the loop.
@@ -190,10 +200,10 @@ func (m *matrix) close(t *testing.T, err error, ended bool) {
 	var hung *hang
 	switch {
 	case errors.As(err, &hung):
-		m.world = nil // it can't be ended
+		m.runs = nil // it can't be ended
 	case ended:
-		m.world.other.end()
-		m.world = nil
+		m.runs.other.end()
+		m.runs = nil
 	}
 	if err != nil {
 		t.Error(err)
@@ -201,11 +211,11 @@ func (m *matrix) close(t *testing.T, err error, ended bool) {
 }
 
 func (m *matrix) end(t *testing.T) {
-	if m.world == nil {
+	if m.runs == nil {
 		return
 	}
-	if err := m.world.end(); err != nil {
+	if err := m.runs.end(); err != nil {
 		t.Errorf("Run: %v", err)
 	}
-	m.world = nil
+	m.runs = nil
 }

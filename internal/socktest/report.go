@@ -2,7 +2,11 @@
 
 package socktest
 
-import "fmt"
+import (
+	"fmt"
+
+	"ringo"
+)
 
 // report is what was wrong in a cell.
 type report struct{ faults []error }
@@ -18,14 +22,21 @@ func (r *report) must(what string, err error) {
 	}
 }
 
-// inTime runs f on a goroutine, which must end.
-func (r *report) inTime(what string, f func() error) {
-	done := make(chan struct{})
+// trial is what cells of sockets and of files have in common.
+type trial struct {
+	*runs
+	who *caller
+	report
+}
+
+// inTime has somebody run f, who may use what belongs to a loop and is no caller of the cell's; that must end.
+func (x *trial) inTime(l *ringo.Loop, what string, f func() error) {
+	done := x.latch()
 	var err error
-	go func() { defer close(done); err = f() }()
+	x.begin(l, func() { defer done.open(); err = f() })
 	if hung := within(what, done); hung != nil {
-		r.faults = append(r.faults, hung)
+		x.faults = append(x.faults, hung)
 		return
 	}
-	r.must(what, err)
+	x.must(what, err)
 }

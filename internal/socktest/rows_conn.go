@@ -169,7 +169,8 @@ var connRows = []*row{
 		return n, err
 	}},
 	{method: "SendFiles", nets: unixOnly, write: func(x *cell, p []byte) (int, error) {
-		return x.conn.SendFiles(p, x.file)
+		f, _ := x.file.(*os.File)
+		return x.conn.SendFiles(p, f)
 	}},
 	{method: "WriteMsgUnix", nets: unixOnly, short: true, write: func(x *cell, p []byte) (int, error) {
 		n, _, err := x.conn.WriteMsgUnix(p, nil, nil)
@@ -283,7 +284,7 @@ var connRows = []*row{
 	{method: "MoveTo", ends: true, ask: func(x *cell) error {
 		moved, err := x.conn.MoveTo(x.other.l)
 		if err == nil {
-			err = moved.Close()
+			x.gone = moved
 		}
 		return err
 	}},
@@ -340,20 +341,15 @@ func (x *cell) prepare() error {
 	case "ReadFrom/conn", "ReadFrom/net":
 		return x.prepareCopy(true)
 	case "ReadFrom/file", "SendFile", "SendFiles":
-		f, err := os.CreateTemp("", "socktest")
+		f, err := x.source(x.runs, x.in, 4*x.in+1<<16)
 		if err != nil {
 			return err
 		}
-		os.Remove(f.Name())
 		x.clean = append(x.clean, func() { f.Close() })
 		x.file = f
-		_, err = f.Write(stream(0, 4*x.in+1<<16))
-		return errors.Join(err, onlyErr(f.Seek(int64(x.in), io.SeekStart)))
 	}
 	return nil
 }
-
-func onlyErr(_ int64, err error) error { return err }
 
 // prepareCopy makes a second connection, from which the copy goes or to which.
 func (x *cell) prepareCopy(source bool) error {
@@ -365,24 +361,28 @@ func (x *cell) prepareCopy(source bool) error {
 		x.spareNet, x.spare = ours, &ends{peer: peer}
 		x.clean = append(x.clean, func() { ours.Close() })
 	} else {
-		e, err := networks[0].connect(x.home.l, false, false)
+		e, err := x.connect(x.runs, networks[0], false, false)
 		if err != nil {
 			return err
 		}
 		x.spare = e
-		x.clean = append(x.clean, func() { e.c.Close() })
+		x.clean = append(x.clean, func() {
+			if !x.ev.ended || x.closes() {
+				x.inTime(x.home.l, "Close of the other", func() error { e.c.Close(); return nil })
+			}
+		})
 	}
 	peer := x.spare.peer
 	x.clean = append(x.clean, func() { peer.Close() })
 	if !source {
-		x.copied = collect(peer)
+		x.copied = collect(x, peer)
 		x.copied.open()
 		return nil
 	}
-	go func() {
+	x.begin(nil, func() {
 		peer.Write(stream(x.in, 3*x.in+1<<16)) // until it is closed, if nobody reads
-		peer.(*net.TCPConn).CloseWrite()
-	}()
+		peer.(halfCloser).CloseWrite()
+	})
 	return nil
 }
 
@@ -398,7 +398,7 @@ func (x *cell) arrived() {
 	if x.copied == nil {
 		return
 	}
-	x.inTime("what a copy brought", func() error { x.copied.awaitBytes(x.arrives); return nil })
+	x.inTime(nil, "what a copy brought", func() error { x.copied.awaitBytes(x.arrives); return nil })
 	x.got = x.copied.bytes()
 	if len(x.got) != x.arrives {
 		x.fault("WriteTo = %d, for %d bytes", x.arrives, len(x.got))

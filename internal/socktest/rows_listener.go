@@ -69,7 +69,7 @@ var listenEvents = []*event{
 	eventNamed("deadline-past"), eventNamed("deadline-ahead"),
 	{name: "close", gone: true, fails: true, errors: closed, over: nothing, act: func(x *cell, _ *pending) {
 		if x.who.own {
-			x.inTime("Close by a goroutine", func() error { return x.closed(x.ln) })
+			x.inTime(x.home.l, "Close by somebody else", func() error { return x.closed(x.ln) })
 		} else {
 			x.byTask("Close", func() error { return x.closed(x.ln) })
 		}
@@ -91,7 +91,7 @@ func (x *cell) dials() {
 	if x.row.read == nil {
 		return
 	}
-	c, err := net.DialTimeout(x.net.name, x.ln.Addr().String(), patience)
+	c, err := x.dial(x.net.name, x.ln.Addr().String())
 	x.must("dial", err)
 	if err == nil {
 		x.clean = append(x.clean, func() { c.Close() })
@@ -100,29 +100,30 @@ func (x *cell) dials() {
 
 // runListener runs a cell of a listener.
 func (x *cell) runListener() {
-	address := "127.0.0.1:0"
-	if x.net.name != "tcp" {
-		address = abstractName()
-	}
+	address := x.listens(x.net)
 	x.byTask("Listen", func() (err error) { x.ln, err = sock.Listen(x.home.l, x.net.name, address); return err })
 	if x.ln == nil {
 		return
 	}
-	if x.row.read == nil {
+	if x.refused != nil {
+		x.refusedCell()
+	} else if x.row.read == nil {
 		x.askCell()
 	} else if x.call(func() { x.got, x.err = x.row.read(x) }) {
 		x.ev.over(x)
 		x.judge(len(x.got) > 0)
 		if !x.ev.gone { // those that come later are served
 			x.dials()
-			x.inTime("Accept", func() error { _, err := accepted(x.ln.Accept()); return err })
+			x.inTime(x.home.l, "Accept", func() error { _, err := accepted(x.ln.Accept()); return err })
 			if x.ev.name == "plain" {
 				x.acceptQueued()
 			}
 		}
 	}
-	x.inTime("Close", func() error { return x.closed(x.ln) })
-	x.closedOnce()
+	if !x.ev.ended || x.closes() {
+		x.inTime(x.home.l, "Close", func() error { return x.closed(x.ln) })
+		x.closedOnce()
+	}
 	for _, f := range x.clean {
 		f()
 	}
@@ -131,7 +132,7 @@ func (x *cell) runListener() {
 // acceptQueued has a peer come before anybody asks.
 func (x *cell) acceptQueued() {
 	x.dials()
-	time.Sleep(100 * time.Microsecond)
-	x.must("Accept", x.who.run(x.world, func() { _, x.err = x.row.read(x) }))
+	x.pass(100 * time.Microsecond)
+	x.must("Accept", x.who.run(x.runs, func() { _, x.err = x.row.read(x) }))
 	x.must("Accept of one that had come", x.err)
 }

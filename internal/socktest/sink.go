@@ -2,48 +2,43 @@
 
 package socktest
 
-import (
-	"io"
-	"sync"
-)
+import "io"
 
 // sink reads what a peer gets, as much as it is allowed to.
 type sink struct {
-	mu      sync.Mutex
-	changed sync.Cond
+	guard
 	allowed int // -1: all
 	got     []byte
 	over    bool
-	done    chan struct{}
+	done    latch
 }
 
 // collect makes a sink that reads nothing yet.
-func collect(r io.Reader) *sink {
-	s := &sink{done: make(chan struct{})}
-	s.changed.L = &s.mu
-	go s.read(r)
+func collect(p place, r io.Reader) *sink {
+	s := &sink{guard: p.guard(), done: p.latch()}
+	p.begin(nil, func() { s.read(r) })
 	return s
 }
 
 func (s *sink) read(r io.Reader) {
-	defer close(s.done)
+	defer s.done.open()
 	p := make([]byte, 1<<16)
 	for {
-		s.mu.Lock()
+		s.Lock()
 		for s.allowed >= 0 && len(s.got) >= s.allowed {
-			s.changed.Wait()
+			s.Wait()
 		}
 		room := len(p)
 		if s.allowed >= 0 {
 			room = min(room, s.allowed-len(s.got))
 		}
-		s.mu.Unlock()
+		s.Unlock()
 		n, err := r.Read(p[:room])
-		s.mu.Lock()
+		s.Lock()
 		s.got = append(s.got, p[:n]...)
 		s.over = err != nil
-		s.changed.Broadcast()
-		s.mu.Unlock()
+		s.Broadcast()
+		s.Unlock()
 		if err != nil {
 			return
 		}
@@ -55,24 +50,24 @@ func (s *sink) open() { s.allow(-1) }
 
 // allow lets it read so many bytes.
 func (s *sink) allow(n int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.Lock()
+	defer s.Unlock()
 	s.allowed = n
-	s.changed.Broadcast()
+	s.Broadcast()
 }
 
 // awaitBytes waits until so many bytes are there, or the end.
 func (s *sink) awaitBytes(n int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.Lock()
+	defer s.Unlock()
 	for len(s.got) < n && !s.over {
-		s.changed.Wait()
+		s.Wait()
 	}
 }
 
 // bytes is what it has.
 func (s *sink) bytes() []byte {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.Lock()
+	defer s.Unlock()
 	return append([]byte(nil), s.got...)
 }

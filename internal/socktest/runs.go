@@ -22,22 +22,24 @@ const patience = 30 * time.Second
 // errDead is what drivers die of here.
 var errDead = errors.New("dead on purpose")
 
-// world is the loop that handles belong to, and another of a Run of its own.
-type world struct{ home, other *run }
+// runs are the loop that handles belong to, another of a Run of its own, and where they are.
+type runs struct {
+	place
+	home, other *run
+}
 
 // run is a Run of one loop, until it is ended.
 type run struct {
 	l      *ringo.Loop
 	driver *drivertest.Victim
-	cancel context.CancelFunc // begins its drain
-	grace  bool
-	leave  context.CancelFunc // ends the Run, where there is grace
-	ended  chan struct{}
-	err    error
+	cancel func() // begins its drain
+	leave  func() // ends the Run; nil: cancel does
+	ended  awaited
+	err    func() error // behind its end
 }
 
-// newWorld makes a world whose first loop drains for as long as a cell lets it, or not at all.
-func newWorld(driver string, drains bool) (*world, error) {
+// newRuns makes Runs of which the first drains for as long as a cell lets it, or not at all.
+func newRuns(driver string, drains bool) (*runs, error) {
 	grace := time.Duration(-1)
 	if drains {
 		grace = time.Hour
@@ -51,11 +53,16 @@ func newWorld(driver string, drains bool) (*world, error) {
 		home.end()
 		return nil, err
 	}
-	return &world{home, other}, nil
+	return &runs{system{}, home, other}, nil
 }
 
 // opening is held from open.Through to its end.
 var opening sync.Mutex
+
+// config is that of the Runs, but for its driver.
+func config(grace time.Duration) ringo.Config {
+	return ringo.Config{Loops: 1, Grace: grace, Buffers: 8, BufferSize: 1024, Leases: 4, StallLimit: -1}
+}
 
 func newRun(driver string, grace time.Duration) (*run, error) {
 	opening.Lock()
@@ -65,15 +72,19 @@ func newRun(driver string, grace time.Duration) (*run, error) {
 	defer undo()
 	ctx, cancel := context.WithCancel(context.Background())
 	left, leave := context.WithCancel(context.Background())
-	r := &run{cancel: cancel, leave: leave, grace: grace > 0, ended: make(chan struct{})}
-	ready := make(chan bool, 1)
-	cfg := ringo.Config{Driver: driver, Loops: 1, Grace: grace, Buffers: 8, BufferSize: 1024, Leases: 4,
-		StallLimit: -1}
+	var failed error
+	ended, ready := make(channel), make(channel)
+	r := &run{cancel: cancel, ended: ended, err: func() error { return failed }}
+	if r.leave = leave; grace < 0 {
+		r.leave = nil
+	}
+	cfg := config(grace)
+	cfg.Driver = driver
 	go func() {
-		defer close(r.ended)
-		r.err = ringo.Run(ctx, &cfg, func(l *ringo.Loop) error {
+		defer ended.open()
+		failed = ringo.Run(ctx, &cfg, func(l *ringo.Loop) error {
 			r.l, r.driver = l, mortal.Current()
-			ready <- true
+			ready.open()
 			return l.Offload(func(ctx context.Context) error {
 				select {
 				case <-ctx.Done():
@@ -86,10 +97,10 @@ func newRun(driver string, grace time.Duration) (*run, error) {
 	select {
 	case <-ready:
 		return r, nil
-	case <-r.ended:
+	case <-ended:
 		cancel()
 		leave()
-		return nil, r.err
+		return nil, failed
 	}
 }
 
@@ -99,7 +110,7 @@ func (r *run) do(f func()) { r.l.Go(f).Wait() }
 // end ends the Run, and returns what it ended with.
 func (r *run) end() error {
 	r.cancel()
-	if r.grace {
+	if r.leave != nil {
 		r.leave()
 	}
 	return r.wait()
@@ -109,46 +120,46 @@ func (r *run) wait() error {
 	if err := within("the end of Run", r.ended); err != nil {
 		return err
 	}
-	return r.err
+	return r.err()
 }
 
-func (w *world) end() error { return errors.Join(w.home.end(), w.other.end()) }
+func (w *runs) end() error { return errors.Join(w.home.end(), w.other.end()) }
 
 // settle gives a call that has begun the time to get where it waits. It is no
 // synchronisation: what a cell wants holds wherever the call is.
-func (w *world) settle() {
+func (w *runs) settle() {
 	for _, r := range []*run{w.home, w.other, w.home} {
 		r.do(func() {})
 	}
-	time.Sleep(200 * time.Microsecond)
+	w.pass(200 * time.Microsecond)
 }
 
 // caller is a kind of callers.
 type caller struct {
 	name string
-	own  bool                // a task of the handle's loop
-	on   func(w *world) *run // nil: an ordinary goroutine
+	own  bool               // a task of the handle's loop
+	on   func(w *runs) *run // nil: an ordinary goroutine
 	wrap func(f func())
 }
 
 var callers = []*caller{
-	{name: "task", own: true, on: func(w *world) *run { return w.home }},
-	{name: "iterator", own: true, on: func(w *world) *run { return w.home }, wrap: InIterator},
-	{name: "elsewhere", on: func(w *world) *run { return w.other }},
+	{name: "task", own: true, on: func(w *runs) *run { return w.home }},
+	{name: "iterator", own: true, on: func(w *runs) *run { return w.home }, wrap: InIterator},
+	{name: "elsewhere", on: func(w *runs) *run { return w.other }},
 	{name: "goroutine"},
 }
 
 // pending is a call under way.
 type pending struct {
-	begun, done chan struct{}
+	begun, done latch
 	task        *ringo.Task // nil: a goroutine
 }
 
 // start has a caller run f, under a time limit if there is one.
-func (k *caller) start(w *world, limit time.Duration, f func()) *pending {
-	p := &pending{begun: make(chan struct{}), done: make(chan struct{})}
+func (k *caller) start(w *runs, limit time.Duration, f func()) *pending {
+	p := &pending{begun: w.latch(), done: w.latch()}
 	body := func() {
-		close(p.begun)
+		p.begun.open()
 		f()
 	}
 	if limit > 0 {
@@ -162,7 +173,7 @@ func (k *caller) start(w *world, limit time.Duration, f func()) *pending {
 		body = func() { k.wrap(inner) }
 	}
 	whole := func() {
-		defer close(p.done)
+		defer p.done.open()
 		body()
 	}
 	if k.on == nil {
@@ -174,16 +185,14 @@ func (k *caller) start(w *world, limit time.Duration, f func()) *pending {
 }
 
 // run has a caller run f, and waits for it.
-func (k *caller) run(w *world, f func()) error { return within("a "+k.name, k.start(w, 0, f).done) }
+func (k *caller) run(w *runs, f func()) error { return within("a "+k.name, k.start(w, 0, f).done) }
 
-// within waits for a channel to be closed, and fails if that does not come.
-func within(what string, done <-chan struct{}) error {
-	select {
-	case <-done:
+// within waits for something, and fails if it does not come.
+func within(what string, done awaited) error {
+	if done.await(patience) {
 		return nil
-	case <-time.After(patience):
-		return fmt.Errorf("%s: %w", what, &hang{stacks()})
 	}
+	return fmt.Errorf("%s: %w", what, &hang{stacks()})
 }
 
 // hang is a wait that did not end. Who hangs has things that the next cells would need.

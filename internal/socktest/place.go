@@ -1,0 +1,151 @@
+//go:build linux
+
+package socktest
+
+import (
+	"io"
+	"net"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	"ringo"
+)
+
+// place is where cells happen: on the system's kernel, with peers of package net and os, or in a simulated world,
+// where nobody acts but tasks. Who calls its methods is who runs a cell: the test's goroutine, or a task.
+type place interface {
+	latch() latch
+	guard() guard
+	// begin runs f beside the cell: as somebody who may use what belongs to a loop and is no caller of the cell's, or,
+	// if that is nil, what belongs to the peer.
+	begin(l *ringo.Loop, f func())
+	// pass lets time pass.
+	pass(d time.Duration)
+	now() time.Time
+	// stand has a loop stand still until then, and f called when it begins to.
+	stand(r *run, until time.Time, f func() error) error
+	// another is a kind of callers whose turn is not k's: one of the loop's tasks, or none.
+	another(k *caller) *caller
+	// closes reports whether what belonged to a loop that has ended can be closed once more.
+	closes() bool
+
+	// connect makes two ends. full fills the one towards the peer, loose leaves both of datagrams unconnected.
+	connect(w *runs, n *network, full, loose bool) (*ends, error)
+	// listens is where a listener of the network can be.
+	listens(n *network) string
+	// dial connects to a listener, as a peer.
+	dial(network, address string) (io.Closer, error)
+	// source makes a file with bytes of the stream, whose position is at.
+	source(w *runs, at, size int) (source, error)
+}
+
+// source is a file that is sent. Its close is who runs the cell's.
+type source interface {
+	io.ReadSeekCloser
+	syscall.Conn
+}
+
+// awaited is something that happens once.
+type awaited interface{ await(d time.Duration) bool }
+
+// latch is opened once, by anybody.
+type latch interface {
+	awaited
+	open()
+}
+
+// guard is a lock, and a condition of what it guards.
+type guard interface {
+	sync.Locker
+	Wait()
+	Broadcast()
+}
+
+// system is the system's kernel, where goroutines act.
+type system struct{}
+
+// channel is a latch of goroutines.
+type channel chan struct{}
+
+func (c channel) open() { close(c) }
+
+func (c channel) await(d time.Duration) bool {
+	select {
+	case <-c:
+		return true
+	case <-time.After(d):
+		return false
+	}
+}
+
+func (system) latch() latch                  { return make(channel) }
+func (system) begin(_ *ringo.Loop, f func()) { go f() }
+func (system) pass(d time.Duration)          { time.Sleep(d) }
+func (system) now() time.Time                { return time.Now() }
+func (system) closes() bool                  { return true }
+
+// monitor is a guard of goroutines.
+type monitor struct {
+	sync.Mutex
+	sync.Cond
+}
+
+func (system) guard() guard {
+	c := new(monitor)
+	c.L = &c.Mutex
+	return c
+}
+
+func (system) another(k *caller) *caller {
+	if k.own {
+		return callers[3]
+	}
+	return callers[0]
+}
+
+func (system) stand(r *run, until time.Time, f func() error) error {
+	held, release := make(chan struct{}), make(chan struct{})
+	if err := r.l.Post(func() { close(held); <-release }); err != nil {
+		return err
+	}
+	<-held
+	defer close(release)
+	err := f()
+	time.Sleep(time.Until(until))
+	return err
+}
+
+func (system) listens(n *network) string {
+	if n.name == "tcp" {
+		return "127.0.0.1:0"
+	}
+	return abstractName()
+}
+
+func (system) dial(network, address string) (io.Closer, error) {
+	return net.DialTimeout(network, address, patience)
+}
+
+func (system) source(_ *runs, at, size int) (source, error) {
+	f, err := os.CreateTemp("", "socktest")
+	if err != nil {
+		return nil, err
+	}
+	os.Remove(f.Name())
+	if err = fillFile(f, at, size); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// fillFile writes the stream into a file, and goes to a place.
+func fillFile(f io.WriteSeeker, at, size int) error {
+	_, err := f.Write(stream(0, size))
+	if err == nil {
+		_, err = f.Seek(int64(at), io.SeekStart)
+	}
+	return err
+}

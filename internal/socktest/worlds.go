@@ -1,0 +1,51 @@
+//go:build linux
+
+package socktest
+
+import (
+	"sync/atomic"
+	"testing"
+)
+
+// RunWorlds is Run in simulated worlds: each cell is a world of its own, of each of the seeds from 1 on.
+func RunWorlds(t *testing.T, seeds int) {
+	var cells atomic.Int64
+	var parts []part
+	for _, net := range networks {
+		if net.again && testing.Short() {
+			continue
+		}
+		for _, who := range callers {
+			if omits("sock", net.name, who.name, "", "") != nil {
+				continue
+			}
+			parts = append(parts, part{net.name + "/" + who.name, func(t *testing.T) {
+				m := &matrix{worlds: uint64(seeds)}
+				m.calls(t, net, who)
+				cells.Add(m.cells)
+			}})
+		}
+	}
+	together(t, parts)
+	t.Logf("%d cells, %d worlds of each", cells.Load(), seeds)
+}
+
+// omits is why the matrix does without a cell; nil: it does not.
+func (m *matrix) omits(of, net, who, row, event string) *omission {
+	if m.worlds == 0 {
+		return nil
+	}
+	return omits(of, net, who, row, event)
+}
+
+// inWorlds runs a cell in its worlds.
+func (m *matrix) inWorlds(t *testing.T, make func() *cell) {
+	for seed := uint64(1); seed <= m.worlds; seed++ {
+		x := make()
+		inWorld(t, seed, x.net, x.ev.drains, func(w *runs) (ended bool, err error) {
+			x := make() // a failed world is played again
+			x.runs = w
+			return x.ev.ended, x.run()
+		})
+	}
+}
