@@ -84,7 +84,7 @@ func (p *Peeker) Beginning(g gmark.G, caller string) []uintptr {
 		return nil
 	}
 	low, high := word(&p.before, stackLow), word(&p.before, stackHigh)
-	if high < low+16 {
+	if low == 0 || high < low || high-low < 16 {
 		return nil
 	}
 	p.at = max(low, high-min(high-low, windowSize))
@@ -192,12 +192,13 @@ func inRuntime(pc uint64) bool {
 // framesMax bounds the work for a stack that recursion has made deep.
 const framesMax = 1 << 14
 
-// frame gives the two words at bp, which lies below high.
+// frame gives the two words at bp, which lies below high, or nil: bp may be anything, for what it was read from is no
+// frame once its goroutine has gone on.
 func (p *Peeker) frame(bp, high uint64) []byte {
-	if bp+16 > high {
+	if high < 16 || bp > high-16 {
 		return nil
 	}
-	if bp < p.at || bp+16 > p.at+uint64(p.filled) {
+	if bp < p.at || bp-p.at+16 > uint64(p.filled) {
 		p.at, p.filled = bp, int(min(high-bp, windowSize))
 		if !copyOf(p.window[:p.filled], bp) {
 			p.filled = 0
