@@ -21,6 +21,7 @@ type files struct {
 	root *file.Dir
 	log  *accessLog    // nil: none
 	look time.Duration // lookFor, but in tests
+	warm time.Duration // warmFor, but in tests
 
 	requests, bytes, lookups atomic.Int64 // for -stats
 }
@@ -58,7 +59,7 @@ const (
 )
 
 func newFiles(s *server.Server, o *options, root *file.Dir, log *accessLog) *files {
-	f := &files{Server: s, o: o, root: root, log: log, look: lookFor}
+	f := &files{Server: s, o: o, root: root, log: log, look: lookFor, warm: warmFor}
 	s.Streams = f.serveStreams
 	s.Words = f.statWords
 	return f

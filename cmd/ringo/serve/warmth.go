@@ -67,8 +67,8 @@ func (o *servedFile) passed(off, n, before, now int64) {
 	}
 }
 
-func (o *servedFile) isWarm(number, now int64) bool {
-	c, within := o.slot(number), warmFor
+func (o *servedFile) isWarm(h *handler, number, now int64) bool {
+	c, within := o.slot(number), h.warm
 	if o.noLook {
 		within = warmForBlind
 	}
@@ -82,7 +82,7 @@ func (o *servedFile) sendable(h *handler, off, n int64) int64 {
 	}
 	end, most, now := off, off+n, h.now()
 	looked := now
-	for end < most && o.isWarm(end/chunkBytes, now) {
+	for end < most && o.isWarm(h, end/chunkBytes, now) {
 		looked = min(looked, o.slot(end/chunkBytes).since)
 		end = min(most, (end/chunkBytes+1)*chunkBytes)
 	}
