@@ -315,7 +315,14 @@ var likeNets = map[string]func(s *likeNet){
 		s.see("unix", err)
 		_, err = s.dial(context.Background(), net.Dialer{Timeout: -time.Second}, "tcp", "127.0.0.1:1")
 		s.see("timeout", err)
-		for _, address := range []string{"127.0.0.1:1", "localhost:1", "127.0.0.1", ""} {
+		// Whether package net looks a name up before it sees the context's end is a matter of chance.
+		_, err = s.dial(ctx, net.Dialer{}, "udp", "localhost:1")
+		s.see("udp, a name", errors.Is(err, context.Canceled))
+		for _, network := range []string{"udp", "tcp"} {
+			_, err = s.dial(late, net.Dialer{}, network, "localhost:1")
+			s.see("late, a name", network, errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded))
+		}
+		for _, address := range []string{"127.0.0.1:1", "127.0.0.1", ""} {
 			_, err = s.dial(ctx, net.Dialer{}, "udp", address)
 			s.see("udp", address, err)
 			_, err = s.dial(late, net.Dialer{}, "udp", address)
