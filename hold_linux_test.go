@@ -25,8 +25,8 @@ func (d *database) query() {
 // worthTelling is how long the holds of a place take together for which there is a report, with the default limit.
 const worthTelling = 20 * time.Millisecond
 
-// queryUntilSeen has two tasks that call a database until both of their places are known, and gives them. They have then
-// taken so long that they are reported, though on a busy machine a look at a time counts for less than it was.
+// queryUntilSeen has two tasks that call a database until both of their places are known, and gives them. They have
+// then taken so long that they are reported, though on a busy machine a look at a time counts for less than it was.
 func queryUntilSeen(t testing.TB, l *ringo.Loop) []ringo.Hold {
 	var d database
 	seen := func(what string) bool {

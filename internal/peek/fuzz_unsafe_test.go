@@ -21,7 +21,8 @@ func FuzzAt(f *testing.F) {
 	}
 	for _, state := range []uint32{1, 2, 3, 4, 0x1004} {
 		f.Add(state, uint64(0), uint64(0), stack(16, 0, 32, 0, 48, 0, 64, 0))
-		for _, garbage := range []uint64{math.MaxUint64, math.MaxUint64 - 7, math.MaxUint64 - 15, math.MaxUint64 - 16, 1} {
+		for _, off := range []uint64{0, 7, 15, 16, math.MaxUint64 - 1} {
+			garbage := math.MaxUint64 - off
 			f.Add(state, uint64(0), garbage, stack(0, 0))
 			f.Add(state, uint64(0), uint64(0), stack(garbage, garbage, 16, 0))
 			f.Add(state, garbage, uint64(8), stack(garbage, garbage))
