@@ -320,7 +320,8 @@ var likeNets = map[string]func(s *likeNet){
 		s.see("udp, a name", errors.Is(err, context.Canceled))
 		for _, network := range []string{"udp", "tcp"} {
 			_, err = s.dial(late, net.Dialer{}, network, "localhost:1")
-			s.see("late, a name", network, errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded))
+			ended := errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded)
+			s.see("late, a name", network, ended)
 		}
 		for _, address := range []string{"127.0.0.1:1", "127.0.0.1", ""} {
 			_, err = s.dial(ctx, net.Dialer{}, "udp", address)
