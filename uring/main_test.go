@@ -30,10 +30,14 @@ func TestMain(m *testing.M) {
 		os.Exit(0)
 	}
 	flag.Parse()
-	if r, err := probed(); err == nil && unfit(r) != "" && flag.Lookup("test.skip").Value.String() == "" {
+	if r, err := probed(); err == nil && unfit(r) != "" {
 		// An example cannot skip itself.
 		fmt.Println("examples are skipped:", unfit(r))
-		flag.Set("test.skip", "^Example")
+		skip := "^Example"
+		if asked := flag.Lookup("test.skip").Value.String(); asked != "" {
+			skip += "|" + asked
+		}
+		flag.Set("test.skip", skip)
 	}
 	testmain.Main(m)
 }

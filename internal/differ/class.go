@@ -10,9 +10,9 @@ import (
 	"net"
 	"os"
 	"strings"
-	"syscall"
 
 	"ringo"
+	"ringo/internal/posix"
 )
 
 // ErrChanClosed is of channels that are closed.
@@ -33,9 +33,9 @@ var classes = []struct {
 	{net.ErrClosed, "closed"},
 	{fs.ErrClosed, "closed"},
 	{bufio.ErrBufferFull, "buffer full"},
-	{syscall.ECONNREFUSED, "refused"},
-	{syscall.ECONNRESET, "reset"},
-	{syscall.EPIPE, "broken pipe"},
+	{posix.ECONNREFUSED, "refused"},
+	{posix.ECONNRESET, "reset"},
+	{posix.EPIPE, "broken pipe"},
 	{errOwn, "own"},
 }
 
@@ -52,7 +52,7 @@ func class(err error) string {
 			return c.name
 		}
 	}
-	var number syscall.Errno
+	var number posix.Errno
 	if errors.As(err, &number) {
 		return number.Error()
 	}

@@ -394,7 +394,7 @@ func (osFiles) WriteFileAtomic(name string, data []byte, perm fs.FileMode) error
 	_, err = f.Write(data)
 	err = errors.Join(err, f.Chmod(perm), f.Close())
 	if err == nil {
-		err = syscall.Rename(f.Name(), name) // package os asks first whether name is a folder
+		err = rename(f.Name(), name)
 	}
 	if err != nil {
 		os.Remove(f.Name())
