@@ -271,3 +271,24 @@ func TestGrace(t *testing.T) {
 		}
 	})
 }
+
+// The loops of a program may send each other tasks as soon as they begin.
+func TestLoopsBeginTogether(t *testing.T) {
+	sim.Run(t, 1, func(w *sim.World) {
+		ran := 0
+		p := w.Host("here").Run(&ringo.Config{Loops: 3}, func(l *ringo.Loop) error {
+			for _, other := range l.Loops() {
+				if err := other.Call(func() error { ran++; return nil }); err != nil {
+					return err
+				}
+				if s := other.Stats(); s.Tasks == 0 && other.Index() == l.Index() {
+					return fmt.Errorf("loop %d has no task", l.Index())
+				}
+			}
+			return nil
+		})
+		if err := w.Wait(p); err != nil || ran != 9 {
+			w.Errorf("%d tasks ran: %v", ran, err)
+		}
+	})
+}

@@ -257,8 +257,10 @@ type Program struct {
 	fn    func(*Loop) error
 	ctx   context.Context
 	ended int
-	begun int
-	drain bool // as soon as all loops have begun
+	tried int  // loops that are open, or could not be
+	begun bool // all are open, and fn has been called, or will be
+	drain bool // as soon as it has begun
+	errs  []error
 }
 
 // NewProgram is Run for a stage, which Config.Stage names: it makes the loops, and leaves it to the caller to call Loop
@@ -283,16 +285,19 @@ func (p *Program) Run(l *Loop) {
 		l.ended.Store(true)
 		return
 	}
-	if err := l.open(); err != nil {
-		p.set.fail(err)
+	err := l.open()
+	if err != nil {
+		p.errs = append(p.errs, err)
+		l.drv = nil
+	}
+	if p.tried++; p.tried == len(p.set.loops) {
+		p.begin(l)
+	}
+	if err != nil {
 		l.ended.Store(true)
 		return
 	}
-	l.main = l.startMain(p.fn)
-	if p.begun++; p.drain {
-		p.Drain()
-	}
-	err := l.turns(func() bool { return l.main.finished })
+	err = l.turns(func() bool { return l.main != nil && l.main.finished || l.main == nil && len(p.errs) > 0 })
 	switch {
 	case l.killed:
 		l.perish()
@@ -303,9 +308,29 @@ func (p *Program) Run(l *Loop) {
 	}
 }
 
+// begin has each loop call fn, unless one of them could not be opened: from then on they may send each other tasks. last
+// is the loop that was opened last, while the others sleep.
+func (p *Program) begin(last *Loop) {
+	p.begun = len(p.errs) == 0
+	if !p.begun {
+		p.set.err = errors.Join(dedup(p.errs)...)
+	}
+	for _, l := range p.set.loops {
+		if p.begun {
+			l.main = l.startMain(p.fn)
+		}
+		if l.drv != nil && l != last {
+			l.drv.Wake()
+		}
+	}
+	if p.drain && p.begun {
+		p.Drain()
+	}
+}
+
 // Drain begins an orderly end, as that of Run's context does.
 func (p *Program) Drain() {
-	if p.drain = p.begun < len(p.set.loops); !p.drain {
+	if p.drain = !p.begun; p.begun {
 		p.set.drain()
 	}
 }
