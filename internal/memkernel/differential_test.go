@@ -231,7 +231,7 @@ func TestFilesAsTheSystem(t *testing.T) {
 // socketStep is one call of a script on sockets: those that don't depend on how fast a network is.
 func socketStep(k *either, r *rand.Rand) string {
 	fd, size := k.fd(r.IntN(1<<20)), r.IntN(3000)
-	switch r.IntN(14) {
+	switch r.IntN(15) {
 	case 0:
 		if len(k.fds) > 24 {
 			return "enough"
@@ -270,6 +270,16 @@ func socketStep(k *either, r *rand.Rand) string {
 		return fmt.Sprintf("getsockopt %d: %d %d", name, v, res)
 	case 12:
 		return fmt.Sprintf("setsockopt: %d", k.Setsockopt(fd, sys.SolSocket, unix.SO_KEEPALIVE, r.IntN(2)))
+	case 13:
+		i := r.IntN(1 << 20)
+		if len(k.fds) == 0 || r.IntN(3) > 0 {
+			return "nothing"
+		}
+		if v, _ := k.Getsockopt(k.fd(i), sys.SolSocket, sys.SoDomain); v == sys.AFInet {
+			return "nothing" // when a peer learns of it depends on the network
+		}
+		defer func() { k.fds[i%len(k.fds)] = -1 }()
+		return fmt.Sprintf("close: %d", k.Close(k.fd(i)))
 	}
 	sa := new(sys.Sockaddr)
 	res := k.Getpeername(fd, sa)

@@ -28,7 +28,7 @@ func (h *Host) Shutdown(fd int32, how int) int32 {
 		return 0
 	case s.kind == sys.SockDgram && s.family != sys.AFUnix && !s.remote.IsValid():
 		return -sys.ENOTCONN
-	case s.kind != sys.SockDgram && s.state != connected:
+	case s.kind != sys.SockDgram && s.family != sys.AFUnix && s.state != connected: // unix_shutdown asks nothing
 		return -sys.ENOTCONN
 	}
 	if how != unix.SHUT_RD {

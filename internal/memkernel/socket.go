@@ -174,7 +174,7 @@ func (s *socket) ready() (mask uint32) {
 	if s.in.len() > 0 || len(s.packets) > 0 || s.err != 0 {
 		mask |= sys.PollIn
 	}
-	if s.sendRoom() >= s.sndbuf()/3 || s.shutOut || s.state == closed {
+	if s.writable() || s.shutOut || s.state == closed {
 		mask |= sys.PollOut
 	}
 	return mask
@@ -220,3 +220,11 @@ func (s *socket) sendRoom() int {
 // queues reports whether what is sent is in the peer's queue at once, and counts as the sender's until it is read: as
 // between Unix sockets, where there is no window.
 func (s *socket) queues() bool { return s.family == sys.AFUnix && s.peer != nil }
+
+// writable reports whether so much room is left that who waits for it is told.
+func (s *socket) writable() bool {
+	if s.family == sys.AFUnix {
+		return 4*s.sendRoom() >= 3*s.sndbuf() // unix_writable
+	}
+	return 3*s.sendRoom() >= s.sndbuf() // sk_stream_is_writeable
+}

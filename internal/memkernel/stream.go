@@ -30,7 +30,7 @@ func (s *socket) send(bufs [][]byte, files []*openFile) int32 {
 			return -sys.ENOTCONN
 		}
 		return -sys.EPIPE
-	case s.err != 0:
+	case s.err != 0 && s.family != sys.AFUnix: // which only reads are told of
 		return -s.takeErr()
 	case s.shutOut, s.state == closed:
 		return -sys.EPIPE
@@ -84,7 +84,7 @@ func (s *socket) pump() {
 		s.way.send(len(data)+40, func() {
 			s.flying -= len(data)
 			p.arrived(data)
-			if s.sendRoom() >= s.sndbuf()/3 {
+			if s.writable() {
 				s.tell()
 			}
 		})
@@ -138,7 +138,7 @@ func (s *socket) receive(bufs [][]byte, flags uint32) (n int32, files []*openFil
 	}
 	if s.in.len() == 0 {
 		switch {
-		case s.ended:
+		case s.ended && (s.err == 0 || s.family != sys.AFUnix): // TCP's end hides what came behind it
 			return 0, nil
 		case s.err != 0:
 			return -s.takeErr(), nil
@@ -181,7 +181,7 @@ func (s *socket) receive(bufs [][]byte, flags uint32) (n int32, files []*openFil
 
 // opened tells the sender that there is room again, which travels as long as all else does.
 func (s *socket) opened() {
-	if s.queues() && s.sendRoom() >= s.sndbuf()/3 {
+	if s.queues() && s.writable() {
 		s.tell()
 	}
 	if s.out.len() == 0 {
