@@ -33,6 +33,7 @@ type Bench struct {
 	Machines []Machine
 	Allowed  []Kind
 	Patience time.Duration
+	Target   string // the fuzz target that runs what has failed
 	sessions []Session
 }
 
@@ -128,6 +129,6 @@ func (b *Bench) Shrink(p Program, tries int, until time.Time) Program {
 
 // Report is a failure as text: what differs, the program as text and as a file of testdata/fuzz.
 func (b *Bench) Report(p Program, what string) string {
-	return fmt.Sprintf("%s\n%s\nas a file of internal/differ/testdata/fuzz/FuzzPrograms:\n%s", what,
-		MakePlan(p, b.Allowed), p.Corpus())
+	return fmt.Sprintf("%s\n%s\nas a file of internal/differ/testdata/fuzz/%s:\n%s", what,
+		MakePlan(p, b.Allowed), b.Target, p.Corpus())
 }

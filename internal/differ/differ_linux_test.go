@@ -37,23 +37,40 @@ func TestMain(m *testing.M) {
 	testmain.Main(m)
 }
 
-// newBench has package net and the drivers that there are.
-func newBench(t testing.TB, names string) *differ.Bench {
-	b := &differ.Bench{Machines: []differ.Machine{differ.Net{}}, Allowed: differ.Allowed, Patience: time.Minute}
-	if forced := os.Getenv("RINGO_DRIVER"); forced != "" {
-		names = forced
-	} else if *drivers != "" {
+// inWorlds is who may make calls in a simulated world.
+var inWorlds = []differ.Kind{differ.Task, differ.Iterator}
+
+// newBench has package net and the drivers that there are, for callers of the kinds that are allowed.
+func newBench(t testing.TB, names string, allowed []differ.Kind) *differ.Bench {
+	b := &differ.Bench{Machines: []differ.Machine{differ.Net{}}, Allowed: allowed, Patience: time.Minute,
+		Target: "FuzzPrograms"}
+	if len(allowed) == len(inWorlds) {
+		b.Target = "FuzzWorldPrograms"
+	}
+	if *drivers != "" {
 		names = *drivers
 	}
+	if forced := os.Getenv("RINGO_DRIVER"); forced != "" {
+		for _, name := range strings.Split(names, ",") {
+			if strings.HasPrefix(name, "sim") { // which no driver is in the place of
+				forced += "," + name
+			}
+		}
+		names = forced
+	}
 	for _, name := range strings.Split(names, ",") {
-		driver, small := strings.CutSuffix(name, "/small")
+		driver, temper, _ := strings.Cut(name, "/")
+		cfg := ringo.Config{Driver: driver}
+		if temper == "small" { // where everything is scarce
+			cfg.Buffers, cfg.BufferSize, cfg.Leases, cfg.Budget, cfg.Entries = 4, 300, 2, 2, 4
+		}
+		if driver == "sim" {
+			b.Machines = append(b.Machines, differ.Sim{Label: name, Config: cfg, Rough: temper == "rough"})
+			continue
+		}
 		if err := socktest.Available(driver); err != nil {
 			t.Log(err)
 			continue
-		}
-		cfg := ringo.Config{Driver: driver}
-		if small { // where everything is scarce
-			cfg.Buffers, cfg.BufferSize, cfg.Leases, cfg.Budget, cfg.Entries = 4, 300, 2, 2, 4
 		}
 		b.Machines = append(b.Machines, differ.Ringo{Label: name, Config: cfg})
 	}
@@ -94,11 +111,20 @@ func try(t testing.TB, b *differ.Bench, p differ.Program) bool {
 
 // TestPrograms runs random programs on package net and on each driver, several at a time.
 func TestPrograms(t *testing.T) {
+	tryRandom(t, "uring,epoll,uring-poll,poll,select,uring/small,epoll/small", differ.Allowed)
+}
+
+// TestWorldPrograms runs programs of tasks and iterators, which there are in simulated worlds as well.
+func TestWorldPrograms(t *testing.T) { tryRandom(t, worldDrivers, inWorlds) }
+
+const worldDrivers = "uring,epoll,sim,sim/small,sim/rough"
+
+func tryRandom(t *testing.T, names string, allowed []differ.Kind) {
 	began := time.Now()
 	var next, failed atomic.Uint64
 	var all sync.WaitGroup
 	for range *workers {
-		b := newBench(t, "uring,epoll,uring-poll,poll,select,uring/small,epoll/small")
+		b := newBench(t, names, allowed)
 		all.Go(func() {
 			for failed.Load() < failuresMax {
 				n := next.Add(1) - 1
@@ -121,7 +147,13 @@ func TestPrograms(t *testing.T) {
 
 // FuzzPrograms looks for a program on which io_uring and epoll differ from package net.
 func FuzzPrograms(f *testing.F) {
-	b := newBench(f, "uring,epoll")
+	b := newBench(f, "uring,epoll", differ.Allowed)
+	f.Fuzz(func(t *testing.T, p []byte) { try(t, b, p) })
+}
+
+// FuzzWorldPrograms looks for one on which a simulated world does.
+func FuzzWorldPrograms(f *testing.F) {
+	b := newBench(f, "sim,sim/small,sim/rough", inWorlds)
 	f.Fuzz(func(t *testing.T, p []byte) { try(t, b, p) })
 }
 
@@ -140,13 +172,12 @@ func TestExceptionsAreDocumented(t *testing.T) {
 
 // A plan is the same each time, and uses the callers that are allowed and no others.
 func TestPlans(t *testing.T) {
-	tasks := []differ.Kind{differ.Task, differ.Iterator}
 	for seed := range uint64(500) {
 		p := differ.Random(seed)
 		if a, b := differ.MakePlan(p, differ.Allowed).String(), differ.MakePlan(p, differ.Allowed).String(); a != b {
 			t.Fatalf("seed %d makes two plans:\n%s\n%s", seed, a, b)
 		}
-		for _, c := range differ.MakePlan(p, tasks).Callers {
+		for _, c := range differ.MakePlan(p, inWorlds).Callers {
 			if c.Kind != differ.Task && c.Kind != differ.Iterator {
 				t.Fatalf("seed %d: a %v, and only tasks are allowed", seed, c.Kind)
 			}

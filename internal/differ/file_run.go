@@ -23,7 +23,7 @@ func digest(p []byte) string {
 }
 
 // tree is the folder that programs have for their files.
-func (x *exec) tree(name string) string { return filepath.Join(x.dir, "tree") + "/" + name }
+func (x *exec) tree(name string) string { return filepath.Join(x.Dir, "tree") + "/" + name }
 
 var open = &verb{"f%[1]d = OpenFile(%[5]q, %#[6]x)", func(x *actor, s *Step) string {
 	f, err := x.Files().OpenFile(x.tree(s.Name), s.How, 0o600)
@@ -174,7 +174,7 @@ var nameCalls = []struct {
 	{"Walk", true, func(x *actor, _, _ string, _ int) string {
 		var names []string
 		err := x.Files().Walk(x.tree(""), func(name string, _ fs.DirEntry, err error) error {
-			names = append(names, strings.TrimPrefix(name, x.dir)+" "+class(err))
+			names = append(names, strings.TrimPrefix(name, x.Dir)+" "+class(err))
 			return nil
 		})
 		return class(err) + ", " + strings.Join(names, ", ")

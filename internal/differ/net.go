@@ -26,7 +26,9 @@ func (Net) Open() (Session, error) { return new(netSession), nil }
 // netSession has a goroutine for each loop that posts go to, so that these have an order.
 type netSession struct{ world netWorld }
 
-func (s *netSession) Run(callers []Caller, setup func(w World), body func(i int, w World)) error {
+func (s *netSession) Ground(p *Plan) (Ground, func(), error) { return system(p) }
+
+func (s *netSession) Run(p *Plan, setup func(w World), body func(i int, w World)) error {
 	w := &netWorld{}
 	var loops sync.WaitGroup
 	for i := range w.posts {
@@ -40,7 +42,7 @@ func (s *netSession) Run(callers []Caller, setup func(w World), body func(i int,
 	}
 	setup(w)
 	var all sync.WaitGroup
-	for i := range callers {
+	for i := range p.Callers {
 		all.Go(func() { body(i, w) })
 	}
 	all.Wait()

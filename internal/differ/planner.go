@@ -46,7 +46,7 @@ var Allowed = []Kind{Task, Iterator, Goroutine, Offload}
 // MakePlan makes a plan whose callers are of the kinds that are allowed.
 func MakePlan(p Program, allowed []Kind) *Plan {
 	callers := p.callers(allowed)
-	g := &planner{plan: &Plan{Callers: callers, Actors: make([][]Step, len(callers)), disk: p.disk()}}
+	g := &planner{plan: &Plan{Callers: callers, Actors: make([][]Step, len(callers)), disk: p.disk(), seed: p.seed()}}
 	for range callers {
 		g.clock = append(g.clock, make([]int, len(callers)))
 	}

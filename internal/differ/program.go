@@ -3,6 +3,7 @@ package differ
 import (
 	"encoding/binary"
 	"fmt"
+	"hash/fnv"
 	"math/rand/v2"
 	"strings"
 )
@@ -47,6 +48,13 @@ func (p Program) callers(allowed []Kind) []Caller {
 	return all
 }
 
+// seed is a number that the program makes.
+func (p Program) seed() uint64 {
+	h := fnv.New64a()
+	h.Write(p)
+	return h.Sum64()
+}
+
 func (p Program) disk() bool { return len(p) >= headSize && p[headSize-1]%64 == 63 }
 
 func (p Program) records() (all []record) {
@@ -76,7 +84,8 @@ type Plan struct {
 	meetings []meeting
 	objects  int
 	streams  int
-	disk     bool // one in 64 has its files on a disk
+	disk     bool   // one in 64 has its files on a disk
+	seed     uint64 // of what else is to be decided
 }
 
 type planned struct{ actor, step int }

@@ -66,8 +66,10 @@ type ringoSession struct {
 	err    error
 }
 
-func (s *ringoSession) Run(callers []Caller, setup func(w World), body func(i int, w World)) error {
-	return s.l.Call(func() error { return RunOn(s.l, callers, setup, body) })
+func (s *ringoSession) Ground(p *Plan) (Ground, func(), error) { return system(p) }
+
+func (s *ringoSession) Run(p *Plan, setup func(w World), body func(i int, w World)) error {
+	return s.l.Call(func() error { return RunOn(s.l, p.Callers, setup, body) })
 }
 
 // Close ends the Run: in order, and if that does not come, as after a plan that hangs, by a cancel.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -20,13 +19,12 @@ type Result struct {
 
 // exec is a plan that runs.
 type exec struct {
-	plan   *Plan
-	dir    string
-	nobody string // an address where nobody listens
-	objs   []any
-	meets  []*met
-	stuck  *stuck
-	part   []atomic.Int64
+	plan *Plan
+	Ground
+	objs  []any
+	meets []*met
+	stuck *stuck
+	part  []atomic.Int64
 
 	mu   sync.Mutex
 	seen [][]string
@@ -42,22 +40,17 @@ type actor struct {
 
 var errHangs = errors.New("it did not end")
 
-// Run runs a plan in a folder of its own, which is removed afterwards. A plan that takes longer than patience is given
-// up, and the session with it.
+// Run runs a plan on ground of its own, which is cleared afterwards. A plan that takes longer than patience is given up,
+// and the session with it.
 func Run(s Session, name string, p *Plan, patience time.Duration) Result {
-	dir, err := os.MkdirTemp(p.folder(), "d")
+	ground, clear, err := s.Ground(p)
 	if err != nil {
 		return Result{Machine: name, Err: err}
 	}
-	defer os.RemoveAll(dir)
-	if err := os.MkdirAll(dir+"/tree/d", 0o700); err != nil {
-		return Result{Machine: name, Err: err}
-	}
-	n := len(p.Actors)
-	x := &exec{plan: p, dir: dir, nobody: nobodyListens(), objs: make([]any, p.objects), stuck: new(stuck),
-		part: make([]atomic.Int64, p.streams), seen: make([][]string, n), now: make([]string, n)}
+	defer clear()
+	x := &exec{plan: p, Ground: ground}
 	done := make(chan error, 1)
-	go func() { done <- s.Run(p.Callers, x.setup, x.body) }()
+	go func() { done <- s.Run(p, x.setup, x.body) }()
 	alarm := time.NewTimer(patience)
 	defer alarm.Stop()
 	select {
@@ -70,17 +63,6 @@ func Run(s Session, name string, p *Plan, patience time.Duration) Result {
 	return Result{name, append([][]string(nil), x.seen...), err}
 }
 
-// inMemory is a file system in memory.
-const inMemory = "/dev/shm"
-
-// folder is where a plan has its files: on a disk if it says so, and else in memory, where a Sync costs nothing.
-func (p *Plan) folder() string {
-	if info, err := os.Stat(inMemory); err != nil || !info.IsDir() || p.disk {
-		return os.TempDir()
-	}
-	return inMemory
-}
-
 func (x *exec) where() string {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -91,8 +73,14 @@ func (x *exec) where() string {
 	return b.String()
 }
 
-// setup makes what there is from the start.
+// setup makes what there is from the start. A machine that runs a plan again calls it again.
 func (x *exec) setup(w World) {
+	n := len(x.plan.Actors)
+	x.mu.Lock()
+	x.seen, x.now = make([][]string, n), make([]string, n)
+	x.mu.Unlock()
+	x.objs, x.part = make([]any, x.plan.objects), make([]atomic.Int64, x.plan.streams)
+	x.meets, x.stuck = nil, new(stuck)
 	for _, m := range x.plan.meetings {
 		x.meets = append(x.meets, newMet(w, m.how))
 	}

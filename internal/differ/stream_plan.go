@@ -279,7 +279,7 @@ func planRead(g *planner, r record) {
 }
 
 func (g *planner) read(a int, c *conn, n, how int) {
-	g.do(a, read, Step{O: c.id, How: how, Name: readNames[how], N: 1 + n*7%4000, Segs: c.in.take(n)},
+	g.do(a, read, Step{O: c.id, How: how, Name: readNames[how], N: max(1+n*7%4000, n/500), Segs: c.in.take(n)},
 		c.reading()...)
 }
 

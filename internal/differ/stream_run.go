@@ -59,7 +59,7 @@ func (x *exec) address(id int, network string) string {
 	if network == "tcp" || network == "udp" {
 		return "127.0.0.1:0"
 	}
-	return filepath.Join(x.dir, fmt.Sprint("s", id))
+	return filepath.Join(x.Dir, fmt.Sprint("s", id))
 }
 
 var dial = &verb{"c%[1]d = Dial(loop %[3]d, s%[2]d, %[5]q)", func(x *actor, s *Step) string {
@@ -124,7 +124,7 @@ type plainReader struct{ io.Reader }
 
 // sendFile sends the first half as the head.
 func (x *actor) sendFile(c Conn, p []byte) (n int, err error) {
-	f, err := x.Files().OpenFile(filepath.Join(x.dir, fmt.Sprint("send", x.i)), sendFlags, 0o600)
+	f, err := x.Files().OpenFile(filepath.Join(x.Dir, fmt.Sprint("send", x.i)), sendFlags, 0o600)
 	if err != nil {
 		return 0, err
 	}
@@ -245,10 +245,10 @@ var option = &verb{"c%[1]d.%[5]s(%[3]d)", func(x *actor, s *Step) string {
 var refusedNames = []string{"tcp, nobody listens", "unix, no such name", "udp name", "done context"}
 
 var refused = &verb{"Dial(loop %[3]d) // %[5]s", func(x *actor, s *Step) string {
-	ctx, network, address := context.Background(), "tcp", x.nobody
+	ctx, network, address := context.Background(), "tcp", x.Nobody
 	switch s.How {
 	case 1:
-		network, address = "unix", filepath.Join(x.dir, "nobody")
+		network, address = "unix", filepath.Join(x.Dir, "nobody")
 	case 2:
 		address = "127.0.0.1:99999"
 		_, err := x.Dial(ctx, s.N, network, address)
