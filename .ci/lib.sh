@@ -106,3 +106,12 @@ vetted() {
 	done
 	return $bad
 }
+
+# fuzz_targets lists the module's fuzz targets: the package, its folder, the name.
+fuzz_targets() {
+	local package folder file
+	go list -f '{{$p := .}}{{range .TestGoFiles}}{{$p.ImportPath}} {{$p.Dir}} {{.}}{{"\n"}}{{end}}{{range .XTestGoFiles}}{{$p.ImportPath}} {{$p.Dir}} {{.}}{{"\n"}}{{end}}' ./... |
+		while read -r package folder file; do
+			sed -n "s|^func \(Fuzz[A-Za-z0-9_]*\)(f \*testing\.F.*|$package $folder \1|p" "$folder/$file"
+		done
+}
