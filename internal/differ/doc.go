@@ -20,8 +20,8 @@
 //
 // A Machine is what a plan runs on: Net is package net and os with goroutines; Ringo is this module with one of its
 // drivers, in a Run of its own; Sim is this module in a simulated world for each plan, whose callers are tasks and
-// iterators: MakePlan has a list of those that are allowed. RunOn is all that it takes to run a plan on loops that there
-// are.
+// iterators: MakePlan has a list of those that are allowed. RunOn is all that it takes to run a plan on loops that
+// there are.
 // What may differ between machines is in Exceptions, with reasons.
 //
 // A program that fails is shrunk, and printed as text that reads like Go and as a file for testdata/fuzz, where go test

@@ -80,7 +80,11 @@ var fileCalls = []struct {
 		return gave(p[:n], err)
 	}},
 	{"Seek", false, func(_ *actor, f File, n, at int) string {
-		pos, err := f.Seek(int64(at)-1000, n%3)
+		whence := n % 3
+		if info, err := f.Stat(); err == nil && info.IsDir() {
+			whence %= io.SeekEnd
+		}
+		pos, err := f.Seek(int64(at)-1000, whence)
 		return valued(int(pos), err)
 	}},
 	{"Truncate", false, func(_ *actor, f File, n, at int) string { return class(f.Truncate(int64(at))) }},

@@ -37,8 +37,8 @@ type Machine interface {
 	Open() (Session, error)
 }
 
-// A Session runs one plan at a time. Run calls setup, and then body for each actor, as the caller that the plan says, all
-// at the same time. Its error is one of the machine's own: something was left behind.
+// A Session runs one plan at a time. Run calls setup, and then body for each actor, as the caller that the plan says,
+// all at the same time. Its error is one of the machine's own: something was left behind.
 type Session interface {
 	// Ground makes what the plan finds, and clear takes it away.
 	Ground(p *Plan) (g Ground, clear func(), err error)

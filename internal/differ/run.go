@@ -40,8 +40,8 @@ type actor struct {
 
 var errHangs = errors.New("it did not end")
 
-// Run runs a plan on ground of its own, which is cleared afterwards. A plan that takes longer than patience is given up,
-// and the session with it.
+// Run runs a plan on ground of its own, which is cleared afterwards. A plan that takes longer than patience is given
+// up, and the session with it.
 func Run(s Session, name string, p *Plan, patience time.Duration) Result {
 	ground, clear, err := s.Ground(p)
 	if err != nil {

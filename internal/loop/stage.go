@@ -308,8 +308,8 @@ func (p *Program) Run(l *Loop) {
 	}
 }
 
-// begin has each loop call fn, unless one of them could not be opened: from then on they may send each other tasks. last
-// is the loop that was opened last, while the others sleep.
+// begin has each loop call fn, unless one of them could not be opened: from then on they may send each other tasks.
+// last is the loop that was opened last, while the others sleep.
 func (p *Program) begin(last *Loop) {
 	p.begun = len(p.errs) == 0
 	if !p.begun {

@@ -327,6 +327,10 @@ func (k *either) connect(family int) string {
 			break
 		}
 	}
+	if family == sys.AFInet { // or small pieces wait for an answer to those before
+		k.Setsockopt(c, sys.ProtoTCP, unix.TCP_NODELAY, 1)
+		k.Setsockopt(s, sys.ProtoTCP, unix.TCP_NODELAY, 1)
+	}
 	k.fds = append(k.fds, c, s)
 	return fmt.Sprint(res, s >= 0)
 }
