@@ -157,6 +157,9 @@ func (h *Host) send(o *op.Op) int32 {
 	if res < 0 {
 		return res
 	}
+	if o.CallFlags&unix.MSG_OOB != 0 {
+		return -sys.EOPNOTSUPP
+	}
 	var to *sys.Sockaddr
 	if o.Ext != nil && o.Ext.Named {
 		to = &o.Ext.Addr
@@ -188,6 +191,16 @@ func (h *Host) read(fd int32, bufs [][]byte, off int64) int32 {
 			return -int32(unix.ESPIPE)
 		}
 		return x.read(bufs)
+	case *bothEnds:
+		if off >= 0 {
+			return -int32(unix.ESPIPE)
+		}
+		return x.r.read(bufs)
+	case *eventfd:
+		if off >= 0 {
+			return -int32(unix.ESPIPE)
+		}
+		return x.read(bufs)
 	case *socket:
 		if off >= 0 {
 			return -int32(unix.ESPIPE)
@@ -212,6 +225,16 @@ func (h *Host) write(fd int32, bufs [][]byte, off int64) int32 {
 	}
 	switch x := o.object.(type) {
 	case writeEnd:
+		if off >= 0 {
+			return -int32(unix.ESPIPE)
+		}
+		return x.write(bufs)
+	case *bothEnds:
+		if off >= 0 {
+			return -int32(unix.ESPIPE)
+		}
+		return x.w.write(bufs)
+	case *eventfd:
 		if off >= 0 {
 			return -int32(unix.ESPIPE)
 		}
@@ -245,8 +268,26 @@ func (h *Host) DiskTime(o *op.Op) time.Duration {
 	return h.Disk(o)
 }
 
-// Cached reports whether a Blocking op would wait for no disk: where no disk takes any time.
-func (h *Host) Cached(o *op.Op) bool { return h.Disk == nil && o.Code != op.Call }
+// Cached reports whether a Blocking op would wait for no disk: where no disk takes any time. As on Linux an open that
+// writes, or may wait for a FIFO's other end, can't be told.
+func (h *Host) Cached(o *op.Op) bool {
+	if h.Disk != nil || o.Code == op.Call {
+		return false
+	}
+	if o.Code != op.Openat2 {
+		return true
+	}
+	how := &o.Ext.Name.How
+	if how.Flags&unix.O_PATH == 0 && how.Flags&(sys.OAccmode|unix.O_CREAT) != 0 {
+		return false
+	}
+	dir := int32(sys.AtFdcwd)
+	if o.FD != nil {
+		dir = o.FD.Sys()
+	}
+	n, res := h.node(dir, o.Ext.Name.Path, 0, true)
+	return res < 0 || n.mode&sys.SIfmt != sys.SIfifo
+}
 
 // What calls that are no ops say to Host.Fail.
 var (

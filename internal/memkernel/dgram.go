@@ -16,12 +16,24 @@ type packet struct {
 	from  netip.AddrPort
 	name  string // of a Unix sender
 	files []*openFile
+	by    *socket // a Unix socket, whose buffer it fills
 }
 
 // drop lets go of what came with it.
 func (p *packet) drop() {
 	dropAll(p.files)
 	p.files = nil
+	p.giveUp()
+}
+
+// giveUp gives its sender the room back.
+func (p *packet) giveUp() {
+	if s := p.by; s != nil {
+		p.by = nil
+		if s.lent -= len(p.data) + packetCost; s.writable() {
+			s.tell()
+		}
+	}
 }
 
 // packetCost is what a queued datagram takes of the buffer beside its bytes.
@@ -228,6 +240,8 @@ func (s *socket) sendLocal(p packet, to *sys.Sockaddr) int32 {
 		return -sys.EPIPE
 	case len(p.data) > s.sndbuf()-32:
 		return -sys.EMSGSIZE
+	case s.sendRoom() <= 0:
+		return -sys.EAGAIN
 	case len(peer.packets) > unixQueueMax:
 		peer.wanted = append(peer.wanted, s)
 		return -sys.EAGAIN
@@ -235,6 +249,8 @@ func (s *socket) sendLocal(p packet, to *sys.Sockaddr) int32 {
 	for _, f := range p.files {
 		f.refs++
 	}
+	p.by = s
+	s.lent += len(p.data) + packetCost
 	peer.packets = append(peer.packets, p)
 	peer.held += len(p.data) + packetCost
 	peer.tell()
@@ -279,6 +295,7 @@ func (s *socket) take(bufs [][]byte, from *sys.Sockaddr, flags uint32) (n int32,
 	}
 	s.packets = s.packets[1:]
 	s.held -= len(p.data) + packetCost
+	p.giveUp()
 	for _, w := range s.wanted {
 		w.tell()
 	}

@@ -159,7 +159,10 @@ func (h *Host) Watch(fd int32, fn func()) *Watch {
 	if o == nil {
 		return nil
 	}
-	l := o.watchers()
+	return o.watchers().watch(fn)
+}
+
+func (l *watchList) watch(fn func()) *Watch {
 	w := &Watch{of: l, fn: fn}
 	l.list = append(l.list, w)
 	return w

@@ -97,5 +97,5 @@ func (h *Host) openFifo(n *inode, flags int32) int32 {
 		p.writers++
 		return h.made(writeEnd{p}, flags&^unix.O_CLOEXEC, flags&unix.O_CLOEXEC != 0)
 	}
-	return -sys.EOPNOTSUPP
+	return h.made(newBothEnds(p), flags&^unix.O_CLOEXEC, flags&unix.O_CLOEXEC != 0)
 }

@@ -109,3 +109,29 @@ func (e writeEnd) write(bufs [][]byte) int32 {
 	e.reads.tell()
 	return int32(n)
 }
+
+// bothEnds is a FIFO that is open for both.
+type bothEnds struct {
+	watchList
+	r     readEnd
+	w     writeEnd
+	heard [2]*Watch
+}
+
+func newBothEnds(p *pipe) *bothEnds {
+	e := &bothEnds{r: readEnd{p}, w: writeEnd{p}}
+	p.readers++
+	p.writers++
+	e.heard = [2]*Watch{p.reads.watch(e.tell), p.writes.watch(e.tell)}
+	return e
+}
+
+func (e *bothEnds) ready() uint32 { return e.r.ready() | e.w.ready() }
+
+func (e *bothEnds) released() {
+	for _, w := range e.heard {
+		w.Stop()
+	}
+	e.r.released()
+	e.w.released()
+}

@@ -49,6 +49,7 @@ type socket struct {
 
 	packets  []packet  // of a socket of datagrams
 	held     int       // their bytes
+	lent     int       // bytes of those that it has sent, and that a Unix socket has not given up yet
 	wanted   []*socket // who found no room here
 	gone     bool      // released
 	doubted  bool      // it sends keep-alive probes
@@ -146,7 +147,7 @@ func (s *socket) ready() (mask uint32) {
 		if len(s.packets) > 0 || s.shutIn {
 			mask |= sys.PollIn
 		}
-		if s.sendRoom() > 0 {
+		if s.writable() {
 			mask |= sys.PollOut
 		}
 		return mask
@@ -210,7 +211,7 @@ func (s *socket) rcvbuf() int { return s.optionOr(sys.SolSocket, unix.SO_RCVBUF,
 
 // sendRoom is how many bytes would be accepted.
 func (s *socket) sendRoom() int {
-	room := s.sndbuf() - s.out.len() - s.flying
+	room := s.sndbuf() - s.out.len() - s.flying - s.lent
 	if s.queues() {
 		room -= s.peer.in.len()
 	}

@@ -26,7 +26,7 @@ func (h *Host) spliceIn(o *op.Op) int32 {
 		if o.Limit == 0 {
 			return 0
 		}
-		return -sys.EAGAIN
+		return -sys.ENOSPC // as the op has it: no readiness of the socket would end that
 	}
 	n := h.read(o.FD.Sys(), [][]byte{p}, -1)
 	if n > 0 {
@@ -44,10 +44,7 @@ func (h *Host) spliceOut(o *op.Op) int32 {
 	}
 	p := make([]byte, min(int(o.Limit), r.len()))
 	if r.peek(p); len(p) == 0 {
-		if r.writers == 0 || o.Limit == 0 {
-			return 0
-		}
-		return -sys.EAGAIN
+		return 0
 	}
 	n := h.write(o.FD.Sys(), [][]byte{p}, -1)
 	if n > 0 {
