@@ -51,6 +51,7 @@ type engine struct {
 	ended op.List         // cancelled, for the next Wait
 	made  op.List         // whose time has come: timers, and calls that waited for a disk
 	hot   []*registration // to be tried again, in the order in which they were told
+	cool  []*registration // empty, to be hot next
 	times map[*op.Op]*world.Event
 
 	woken  atomic.Bool // from outside of the world, as well
@@ -101,10 +102,10 @@ func (d *engine) Try(o *op.Op) (res int32, ok bool) {
 		return 0, false
 	case (o.Code == op.Read || o.Code == op.Write) && d.h.IsFile(o.FD.Sys()):
 		return 0, false
-	case o.Def().Kind == op.Blocking:
-		if !d.h.Cached(o) {
-			return 0, false
-		}
+	case o.Def().Kind == op.Blocking && o.Def().Cached == nil:
+		return -sys.EOPNOTSUPP, true
+	case o.Def().Kind == op.Blocking && !d.h.Cached(o):
+		return 0, false
 	}
 	res = d.h.Attempt(o)
 	d.note(o, res)
@@ -191,7 +192,7 @@ func (r *registration) listOf(o *op.Op) *op.List {
 	switch {
 	case o.Code == op.Poll:
 		return &r.polls
-	case o.Def().Interest&sys.PollOut != 0:
+	case o.Def().Interest&sys.PollOut != 0, o.Code == op.WriteAt, o.Code == op.WriteVec:
 		return &r.out
 	}
 	return &r.in
@@ -231,12 +232,24 @@ func (d *engine) wanted() bool {
 	return d.woken.Load() || len(d.hot) > 0 || !d.made.Empty() || !d.queue.Empty() || !d.ended.Empty()
 }
 
+// worldTime is a deadline by the world's clock.
+func (d *engine) worldTime(deadline int64) int64 {
+	at := deadline + d.ahead
+	switch {
+	case deadline == driver.Poll, deadline == driver.Forever:
+		return deadline
+	case d.ahead < 0 && at > deadline: // past what there are numbers for
+		return driver.Poll
+	case d.ahead > 0 && at < deadline:
+		return driver.Forever
+	}
+	return at
+}
+
 // Wait runs what is new and what can go on, and sleeps only if there is nothing to report.
 func (d *engine) Wait(deadline int64, done *driver.Queue) error {
 	d.done = done
-	if deadline != driver.Poll && deadline != driver.Forever {
-		deadline += d.ahead
-	}
+	deadline = d.worldTime(deadline)
 	d.sendAll()
 	before := d.stats.Completions
 	for slept := false; ; slept = true {
@@ -287,13 +300,15 @@ func (d *engine) work() {
 		d.finish(made.Pop())
 	}
 	hot := d.hot
-	d.hot = nil
+	d.hot, d.cool = d.cool, nil
 	for _, r := range hot {
 		r.heated = false
 		if d.regs[r.f] == r {
 			d.goOn(r)
 		}
 	}
+	clear(hot)
+	d.cool = hot[:0]
 }
 
 // start looks at a submitted op for the first time.
@@ -345,6 +360,13 @@ func (d *engine) finish(o *op.Op) {
 		return
 	}
 	res := d.h.Attempt(o)
+	if res == -sys.EAGAIN && !o.Canceled { // it is a pipe, and no disk's affair
+		d.waitReady(o)
+		return
+	}
+	if res == -sys.EAGAIN {
+		res = -sys.ECANCELED
+	}
 	if o.Flags&op.Full != 0 {
 		if res > 0 {
 			if o.Done += uint32(res); int(o.Done) < len(o.Buf) && !o.Canceled {
@@ -371,6 +393,10 @@ func (d *engine) wait(o *op.Op) {
 		d.after(o, int64(d.h.DiskTime(o)))
 		return
 	}
+	d.waitReady(o)
+}
+
+func (d *engine) waitReady(o *op.Op) {
 	r := d.regs[o.FD]
 	if r == nil {
 		r = &registration{d: d, f: o.FD, number: o.FD.Sys()}
