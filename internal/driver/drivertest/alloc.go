@@ -6,8 +6,6 @@ import (
 	"runtime"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"ringo/buf"
 	"ringo/internal/driver"
 	"ringo/internal/op"
@@ -102,10 +100,10 @@ func allocStream(h *harness) {
 	h.wantNoAllocs(func() {
 		in.Done, out.Done = 0, 0
 		h.wantRes(h.run(out), 64)
-		unix.Read(p.n, b)
+		h.m.read(p.n, b)
 		h.d.Submit(in)
 		h.settleRaw()
-		unix.Write(p.n, b)
+		h.m.write(p.n, b)
 		h.wantRes(h.rawCompletion(), 64)
 	})
 }
@@ -119,7 +117,7 @@ func allocMulti(h *harness) {
 	var held [4]*buf.Buffer
 	h.wantNoAllocs(func() {
 		for i := range held {
-			unix.Write(p.n, b)
+			h.m.write(p.n, b)
 			c := h.rawCompletion()
 			if h.wantRes(c, 64); c.Flags&op.More == 0 {
 				h.Fatal("a multishot receive ended")
@@ -142,9 +140,9 @@ func allocPoll(h *harness) {
 	h.wantNoAllocs(func() {
 		h.d.Submit(o)
 		h.settleRaw()
-		unix.Write(p.n, b)
+		h.m.write(p.n, b)
 		h.wantRes(h.rawCompletion(), sys.PollIn)
-		unix.Read(int(f.Sys()), b)
+		h.m.read(f.Sys(), b)
 	})
 }
 
@@ -168,7 +166,7 @@ func allocTimeout(h *harness) {
 }
 
 func allocDeadline(h *harness) {
-	h.wantNoAllocs(func() { h.wait(now() + int64(5*time.Microsecond)) })
+	h.wantNoAllocs(func() { h.wait(h.now() + int64(5*time.Microsecond)) })
 }
 
 func allocWake(h *harness) {
@@ -183,11 +181,11 @@ func allocAccept(h *harness) {
 	accept := h.raw(op.Accept, l)
 	h.wantNoAllocs(func() {
 		n := h.tcpSocket()
-		sys.Connect(int32(n), addr)
+		h.m.Connect(n, addr)
 		c := h.run(accept)
 		h.checkRes(c.Res)
-		unix.Close(n)
-		unix.Close(int(c.Res))
+		h.m.Close(n)
+		h.m.Close(c.Res)
 	})
 }
 
@@ -220,10 +218,10 @@ func allocMessages(h *harness) {
 	h.wantNoAllocs(func() {
 		out.Ext.Addr = *there
 		h.wantRes(h.run(out), 64)
-		unix.Read(p.n, b)
+		h.m.read(p.n, b)
 		h.d.Submit(in)
 		h.settleRaw()
-		unix.Write(p.n, b)
+		h.m.write(p.n, b)
 		h.wantRes(h.rawCompletion(), 64)
 		if in.Ext.Sender().AddrPort() != there.AddrPort() {
 			h.Fatal("a message came from somebody else")
@@ -245,9 +243,9 @@ func allocBatches(h *harness) {
 		h.d.Submit(in)
 		h.settleRaw()
 		for i := range mem {
-			unix.Read(p.n, mem[i])
+			h.m.read(p.n, mem[i])
 		}
-		unix.Write(p.n, mem[0])
+		h.m.write(p.n, mem[0])
 		h.wantRes(h.rawCompletion(), 1)
 	})
 }
@@ -261,9 +259,9 @@ func allocSplices(h *harness) {
 	h.wantNoAllocs(func() {
 		h.d.Submit(in)
 		h.settleRaw()
-		unix.Write(p.n, b)
+		h.m.write(p.n, b)
 		h.wantRes(h.rawCompletion(), 64)
 		h.wantRes(h.run(out), 64)
-		unix.Read(p.n, b)
+		h.m.read(p.n, b)
 	})
 }

@@ -86,7 +86,7 @@ func (h *harness) recvBatchAll(f *desc, b *sys.Batch) {
 func recvBatchThere(h *harness) {
 	here, there := h.unixName(), h.unixName()
 	f, p := h.desc(h.unixSocket(here)), h.peer(h.unixSocket(there))
-	h.checkRes(sys.Connect(int32(p.n), here))
+	h.checkRes(h.m.Connect(p.n, here))
 	b, mem := room(8, 10)
 	for _, text := range []string{"one", "twenty-two bytes long", "three"} {
 		p.write(text)
@@ -151,7 +151,7 @@ func recvBatchMost(h *harness) {
 
 func recvBatchControl(h *harness) {
 	f, p, _, _ := h.udp()
-	h.checkRes(sys.SetsockoptInt(f.Sys(), cmsg.LevelIP, cmsg.IPRecvTOS, 1))
+	h.checkRes(h.m.Setsockopt(f.Sys(), cmsg.LevelIP, cmsg.IPRecvTOS, 1))
 	b := sys.NewBatch(4)
 	parts := make([][][]byte, 4)
 	for i := range parts {
@@ -160,7 +160,7 @@ func recvBatchControl(h *harness) {
 		b.SetControl(i, make([]byte, cmsg.Space(cmsg.IntSize)))
 	}
 	for tos := range uint8(4) {
-		h.checkRes(sys.SetsockoptInt(int32(p.n), cmsg.LevelIP, cmsg.IPTOS, int(tos)))
+		h.checkRes(h.m.Setsockopt(p.n, cmsg.LevelIP, cmsg.IPTOS, int(tos)))
 		p.write("0123456789")
 	}
 	h.recvBatchAll(f, b)
@@ -177,7 +177,7 @@ func recvBatchControl(h *harness) {
 
 func recvBatchError(h *harness) {
 	f, p, _, there := h.udp()
-	h.checkRes(sys.Connect(f.Sys(), there))
+	h.checkRes(h.m.Connect(f.Sys(), there))
 	p.close()
 	b, _ := room(4, 10)
 	c := h.recvBatch(f, b).submit().wantPending()

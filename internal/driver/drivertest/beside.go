@@ -17,20 +17,26 @@ var besideCases = []testCase{
 // duplicate: the file lives on in it when the first descriptor is closed.
 func duplicate(h *harness) {
 	f, p := h.pair()
-	n, err := unix.FcntlInt(uintptr(f.Sys()), unix.F_DUPFD_CLOEXEC, 0)
-	h.check(err)
-	second := h.desc(n)
+	second := h.duplicate(f)
 	h.closeDesc(f)
 	h.send(second, []byte("still here")).submit().want(10)
 	p.want("still here")
 	h.loopFlags(second)
 }
 
+// duplicate is another number of the same file.
+func (h *harness) duplicate(f *desc) *desc {
+	h.Helper()
+	n := h.m.Dup(f.Sys())
+	h.checkRes(n)
+	return h.desc(n)
+}
+
 // linger: with a time of 0, close resets; without the option it ends in order.
 func linger(h *harness) {
-	for _, on := range []int32{1, 0} {
+	for _, seconds := range []int{0, -1} {
 		f, p := h.tcp()
-		h.check(unix.SetsockoptLinger(int(f.Sys()), unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: on}))
+		h.checkRes(h.m.SetLinger(f.Sys(), seconds))
 		h.closeDesc(f)
 		var text string
 		var err error
@@ -38,8 +44,8 @@ func linger(h *harness) {
 			text, err = p.read(1)
 			return err != nil
 		})
-		if reset := errors.Is(err, unix.ECONNRESET); reset != (on == 1) || text != "" {
-			h.Errorf("with SO_LINGER %d the peer reads %q, %v", on, text, err)
+		if reset := errors.Is(err, unix.ECONNRESET); reset != (seconds == 0) || text != "" {
+			h.Errorf("with a linger of %d s the peer reads %q, %v", seconds, text, err)
 		}
 	}
 }

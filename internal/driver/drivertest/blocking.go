@@ -3,7 +3,6 @@
 package drivertest
 
 import (
-	"path/filepath"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -23,19 +22,16 @@ var blockingCases = []testCase{
 // onBlocking runs a case on a pipe and on a FIFO.
 func onBlocking(run func(h *harness, r, w *desc)) func(h *harness) {
 	return func(h *harness) {
-		var ends [2]int
-		h.check(unix.Pipe2(ends[:], unix.O_CLOEXEC))
-		run(h, h.desc(ends[0]), h.desc(ends[1]))
+		r, w, res := h.m.blockingPipe()
+		h.checkRes(res)
+		run(h, h.desc(r), h.desc(w))
 		if h.closed {
 			return
 		}
-		name := filepath.Join(h.TempDir(), "fifo")
-		h.check(unix.Mkfifo(name, 0o600))
-		r, err := unix.Open(name, unix.O_RDWR|unix.O_CLOEXEC, 0) // with a writer, or the open would wait
-		h.check(err)
-		w, err := unix.Open(name, unix.O_WRONLY|unix.O_CLOEXEC, 0)
-		h.check(err)
-		run(h, h.desc(r), h.desc(w))
+		name := h.m.folder(h.T) + "/fifo"
+		h.checkRes(h.m.fifo(name))
+		both := h.open(name, unix.O_RDWR) // with a writer, or the open would wait
+		run(h, both, h.open(name, unix.O_WRONLY))
 	}
 }
 
@@ -47,9 +43,11 @@ func blockingRead(h *harness, r, w *desc) {
 }
 
 func blockingWrite(h *harness, r, w *desc) {
-	h.check(unix.SetNonblock(int(w.Sys()), true))
+	flags := h.m.Getfl(w.Sys())
+	h.checkRes(flags)
+	h.checkRes(h.m.Setfl(w.Sys(), flags|unix.O_NONBLOCK))
 	filled := w.plain().fill()
-	h.check(unix.SetNonblock(int(w.Sys()), false))
+	h.checkRes(h.m.Setfl(w.Sys(), flags))
 	c := h.write(w, []byte("after"), atPosition).submit().wantPending()
 	h.write(w, []byte("never"), atPosition).submit().wantPending().wantCanceled()
 	r.plain().take(filled)

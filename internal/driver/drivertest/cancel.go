@@ -3,7 +3,6 @@
 package drivertest
 
 import (
-	"runtime"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -91,10 +90,10 @@ func waitingAccept(h *harness, accept func(*harness, *desc) *call) (*call, func(
 		p := h.dial(addr)
 		n := int32(-1)
 		h.untilPeer("a connection in the backlog", func() bool {
-			n = sys.Accept(l.Sys())
+			n = h.m.accept(l.Sys())
 			return n >= 0
 		})
-		h.connected(h.desc(int(n)), p)
+		h.connected(h.desc(n), p)
 	}
 }
 
@@ -107,7 +106,7 @@ func waitingConnect(h *harness) (*call, func()) {
 	f := h.desc(h.tcpSocket())
 	return h.connect(f, addr), func() {
 		var peer sys.Sockaddr
-		if res := sys.Getpeername(f.Sys(), &peer); res != -int32(unix.ENOTCONN) {
+		if res := h.m.Getpeername(f.Sys(), &peer); res != -int32(unix.ENOTCONN) {
 			h.Errorf("the socket is connected: %s", show(res))
 		}
 	}
@@ -232,8 +231,8 @@ func cancelPartial(h *harness, cancel func(c *call)) {
 	}
 	if n -= read; n > 0 {
 		b := make([]byte, n)
-		if m, err := unix.Read(p.n, b); m != n || mismatch(b, 13, read) >= 0 {
-			h.Errorf("the peer read %d bytes (%v) of %d that went out, or others", m, err, n)
+		if m := h.m.read(p.n, b); int(m) != n || mismatch(b, 13, read) >= 0 {
+			h.Errorf("the peer read %s bytes of %d that went out, or others", show(m), n)
 		}
 	}
 	if more := p.drain(); more != 0 {
@@ -329,8 +328,8 @@ func cancelProducedFD(h *harness) {
 		h.dial(addr)
 		h.overfill()
 		c.wantCanceled()
-		for left := sys.Accept(l.Sys()); left >= 0; left = sys.Accept(l.Sys()) {
-			h.desc(int(left))
+		for left := h.m.accept(l.Sys()); left >= 0; left = h.m.accept(l.Sys()) {
+			h.desc(left)
 		}
 	}
 }
@@ -385,13 +384,13 @@ func cancelKept(h *harness, cancel func(c *call)) {
 func (h *harness) peersOf(l *desc, c *call, want int) (n int) {
 	for _, r := range c.results {
 		if r.res >= 0 {
-			h.desc(int(r.res))
+			h.desc(r.res)
 			n++
 		}
 	}
-	for limit := now() + int64(patience); now() < limit; runtime.Gosched() {
-		for left := sys.Accept(l.Sys()); left >= 0; left = sys.Accept(l.Sys()) {
-			h.desc(int(left))
+	for limit := h.now() + int64(patience); h.now() < limit; h.m.pass() {
+		for left := h.m.accept(l.Sys()); left >= 0; left = h.m.accept(l.Sys()) {
+			h.desc(left)
 			n++
 		}
 		if n >= want {

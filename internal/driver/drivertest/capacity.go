@@ -39,7 +39,7 @@ func nopBursts(h *harness) {
 		for range burst * 3 {
 			calls = append(calls, h.nop().submit())
 		}
-		h.wait(now() + 1e6)
+		h.wait(h.now() + 1e6)
 	}
 	for _, c := range calls {
 		c.want(0)

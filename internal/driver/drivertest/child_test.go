@@ -38,7 +38,7 @@ func TestChild(t *testing.T) {
 	for _, g := range groups {
 		for _, c := range g.cases {
 			if name := g.name + "/" + c.name; slices.Contains(wanted, name) {
-				t.Run(name, func(t *testing.T) { c.run(start(t, openReference, 8, c, new(coverage))) })
+				t.Run(name, func(t *testing.T) { c.run(start(t, onSystem(openReference, 8), c, new(coverage))) })
 			}
 		}
 	}

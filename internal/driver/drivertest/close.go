@@ -3,11 +3,8 @@
 package drivertest
 
 import (
-	"runtime"
 	"sync/atomic"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"ringo/internal/driver"
 	"ringo/internal/op"
@@ -75,7 +72,7 @@ func (h *harness) closeKeeping() {
 	for _, c := range makers {
 		for _, r := range c.results {
 			if r.res >= 0 {
-				h.desc(int(r.res))
+				h.desc(r.res)
 			}
 		}
 	}
@@ -178,7 +175,7 @@ func closeUnderTraffic(h *harness) {
 }
 
 func (h *harness) closeOneUnderTraffic() {
-	o := start(h.T, h.open, h.entries, testCase{}, h.cov)
+	o := start(h.T, h.ground, testCase{}, h.cov)
 	l, addr := o.listen(64)
 	o.acceptMulti(l).submit()
 	f, p := o.pair()
@@ -186,25 +183,25 @@ func (h *harness) closeOneUnderTraffic() {
 	o.wait(driver.Poll)
 	n := o.tcpSocket()
 	var stop atomic.Bool
-	join := beside(func() {
-		sys.Connect(int32(n), addr)
+	join := o.m.beside(func() {
+		o.m.Connect(n, addr)
 		for !stop.Load() {
-			unix.Write(p.n, make([]byte, 10))
-			runtime.Gosched()
+			o.m.write(p.n, make([]byte, 10))
+			o.m.pass()
 		}
 	})
-	aWhile()
+	o.aWhile()
 	o.closeKeeping()
 	stop.Store(true)
 	join()
-	unix.Close(n)
+	o.m.Close(n)
 }
 
 // Nothing of a driver stays behind that the next one could trip over.
 func closeMany(h *harness) {
 	for range 20 {
 		slab := op.NewSlab(0)
-		d := h.open(h.T, driver.Config{Slab: slab, Now: now, Entries: h.entries})
+		d := h.another(driver.Config{Slab: slab, Entries: h.entries})
 		o := slab.Get(op.Nop)
 		d.Submit(o)
 		var done driver.Queue

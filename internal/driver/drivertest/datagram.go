@@ -4,8 +4,6 @@ package drivertest
 
 import (
 	"bytes"
-	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -74,18 +72,18 @@ func (h *harness) udp() (f *desc, p *peer, here, there *sys.Sockaddr) {
 	h.Helper()
 	here, there = new(sys.Sockaddr), new(sys.Sockaddr)
 	f, p = h.desc(h.udpSocket(here)), h.peer(h.udpSocket(there))
-	h.checkRes(sys.Connect(int32(p.n), here))
+	h.checkRes(h.m.Connect(p.n, here))
 	return f, p, here, there
 }
 
 // udpSocket makes a UDP socket with a port, and tells its address.
-func (h *harness) udpSocket(addr *sys.Sockaddr) int {
+func (h *harness) udpSocket(addr *sys.Sockaddr) int32 {
 	h.Helper()
-	n, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|nonblock, 0)
-	h.check(err)
+	n := h.m.Socket(unix.AF_INET, unix.SOCK_DGRAM, 0)
+	h.checkRes(n)
 	addr.Set(loopback)
-	h.checkRes(sys.Bind(int32(n), addr))
-	h.checkRes(sys.Getsockname(int32(n), addr))
+	h.checkRes(h.m.Bind(n, addr))
+	h.checkRes(h.m.Getsockname(n, addr))
 	return n
 }
 
@@ -100,14 +98,13 @@ func (m *message) wantFrom(want *sys.Sockaddr) {
 // datagram reads one message of the peer's, which is there or soon will be.
 func (p *peer) datagram(max int) string {
 	p.h.Helper()
-	b, n := make([]byte, max), 0
+	b, n := make([]byte, max), int32(0)
 	p.h.untilPeer("a datagram at the peer", func() bool {
-		var err error
-		n, err = unix.Read(p.n, b)
-		if err != unix.EAGAIN {
-			p.h.check(err)
+		if n = p.h.m.read(p.n, b); n == -sys.EAGAIN {
+			return false
 		}
-		return err == nil
+		p.h.checkRes(n)
+		return true
 	})
 	return string(b[:n])
 }
@@ -121,7 +118,7 @@ func datagramSizes(h *harness) {
 		m := h.recvFrom(f, 0, b[:10], b[10:])
 		m.submit()
 		if size == 0 {
-			h.check(unix.Send(p.n, nil, 0))
+			h.checkRes(h.m.send(p.n, nil, 0))
 		} else {
 			p.write(text)
 		}
@@ -169,7 +166,7 @@ func datagramTruncated(h *harness) {
 
 func datagramEmpty(h *harness) {
 	f, p, _, there := h.udp()
-	h.check(unix.Send(p.n, nil, 0))
+	h.checkRes(h.m.send(p.n, nil, 0))
 	p.write("more")
 	b := make([]byte, 8)
 	m := h.recvFrom(f, 0, b)
@@ -183,7 +180,7 @@ func datagramEmpty(h *harness) {
 // whoever waits.
 func datagramRefused(h *harness) {
 	f, p, _, there := h.udp()
-	h.checkRes(sys.Connect(f.Sys(), there))
+	h.checkRes(h.m.Connect(f.Sys(), there))
 	p.close()
 	b := make([]byte, 8)
 	m := h.recvFrom(f, 0, b)
@@ -195,8 +192,8 @@ func datagramRefused(h *harness) {
 
 func datagramTOS(h *harness) {
 	f, p, _, there := h.udp()
-	h.checkRes(sys.SetsockoptInt(f.Sys(), cmsg.LevelIP, cmsg.IPRecvTOS, 1))
-	h.checkRes(sys.SetsockoptInt(int32(p.n), cmsg.LevelIP, cmsg.IPTOS, 1)) // ECT(1)
+	h.checkRes(h.m.Setsockopt(f.Sys(), cmsg.LevelIP, cmsg.IPRecvTOS, 1))
+	h.checkRes(h.m.Setsockopt(p.n, cmsg.LevelIP, cmsg.IPTOS, 1)) // ECT(1)
 	b := make([]byte, 8)
 	p.write("in")
 	m := h.recvFrom(f, cmsg.Space(cmsg.IntSize), b)
@@ -205,13 +202,13 @@ func datagramTOS(h *harness) {
 	if tos := h.tosOf(m.control); tos != 1 {
 		h.Errorf("TOS %#x came, want 1", tos)
 	}
-	h.checkRes(sys.SetsockoptInt(int32(p.n), cmsg.LevelIP, cmsg.IPRecvTOS, 1))
+	h.checkRes(h.m.Setsockopt(p.n, cmsg.LevelIP, cmsg.IPRecvTOS, 1))
 	h.sendTo(f, there, cmsg.AppendTOS(nil, false, 3), []byte("out")).submit().want(3)
 	control := make([]byte, 64)
 	h.untilPeer("a datagram at the peer", func() bool {
-		_, n, _, _, err := unix.Recvmsg(p.n, b, control, 0)
-		control = control[:max(n, 0)]
-		return err == nil
+		n, controls := h.m.recvmsg(p.n, b, control)
+		control = control[:controls]
+		return n >= 0
 	})
 	if tos := h.tosOf(control); tos != 3 {
 		h.Errorf("TOS %#x went out, want 3", tos)
@@ -230,7 +227,7 @@ func (h *harness) tosOf(control []byte) uint8 {
 
 func datagramControlCut(h *harness) {
 	f, p, _, _ := h.udp()
-	h.checkRes(sys.SetsockoptInt(f.Sys(), cmsg.LevelIP, cmsg.IPInfo, 1))
+	h.checkRes(h.m.Setsockopt(f.Sys(), cmsg.LevelIP, cmsg.IPInfo, 1))
 	b := make([]byte, 8)
 	for _, room := range []int{0, 5, cmsg.HeaderSize, cmsg.Space(cmsg.Info4Size)} {
 		p.write("data")
@@ -246,23 +243,21 @@ func datagramControlCut(h *harness) {
 // unixName is a name for a Unix socket that nobody else has.
 func (h *harness) unixName() *sys.Sockaddr {
 	h.Helper()
-	dir, err := os.MkdirTemp("/tmp", "r") // the test's own would be too long
-	h.check(err)
-	h.Cleanup(func() { os.RemoveAll(dir) })
+	path := h.m.socketName(h.T)
 	name := new(sys.Sockaddr)
-	if !name.SetUnix(filepath.Join(dir, "socket")) {
-		h.Fatalf("drivertest: %s is too long a name", dir)
+	if !name.SetUnix(path) {
+		h.Fatalf("drivertest: %s is too long a name", path)
 	}
 	return name
 }
 
 // unixSocket makes a Unix datagram socket with that name; nil: none.
-func (h *harness) unixSocket(name *sys.Sockaddr) int {
+func (h *harness) unixSocket(name *sys.Sockaddr) int32 {
 	h.Helper()
-	n, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|nonblock, 0)
-	h.check(err)
+	n := h.m.Socket(unix.AF_UNIX, unix.SOCK_DGRAM, 0)
+	h.checkRes(n)
 	if name != nil {
-		h.checkRes(sys.Bind(int32(n), name))
+		h.checkRes(h.m.Bind(n, name))
 	}
 	return n
 }
@@ -272,8 +267,8 @@ func datagramUnix(h *harness) {
 	abstract.SetUnix("") // the kernel chooses
 	here := h.unixName()
 	f, p := h.desc(h.unixSocket(here)), h.peer(h.unixSocket(&abstract))
-	h.checkRes(sys.Getsockname(int32(p.n), &abstract))
-	h.checkRes(sys.Connect(int32(p.n), here))
+	h.checkRes(h.m.Getsockname(p.n, &abstract))
+	h.checkRes(h.m.Connect(p.n, here))
 	want, _ := abstract.Unix()
 	b := make([]byte, 16)
 	m := h.recvFrom(f, 0, b)
@@ -292,7 +287,7 @@ func datagramUnix(h *harness) {
 func datagramUnnamed(h *harness) {
 	here := h.unixName()
 	f, p := h.desc(h.unixSocket(here)), h.peer(h.unixSocket(nil))
-	h.checkRes(sys.Connect(int32(p.n), here))
+	h.checkRes(h.m.Connect(p.n, here))
 	p.write("who")
 	b := make([]byte, 16)
 	m := h.recvFrom(f, 0, b)
@@ -315,18 +310,20 @@ func datagramUnnamed(h *harness) {
 func datagramFull(h *harness) {
 	there := h.unixName()
 	f, p := h.desc(h.unixSocket(nil)), h.peer(h.unixSocket(there))
-	to, filled := &unix.SockaddrUnix{}, 0
-	to.Name, _ = there.Unix()
+	filled := 0
 	for ; ; filled++ {
-		err := unix.Sendto(int(f.Sys()), []byte("filled"), 0, to)
-		if err == unix.EAGAIN {
+		res := h.m.call(opOn(op.Sendmsg, f.Sys(), func(o *op.Op) {
+			o.Ext = &op.Ext{Named: true, Addr: *there}
+			o.Ext.SetVector([][]byte{[]byte("filled")})
+		}))
+		if res == -sys.EAGAIN {
 			break
 		}
-		h.check(err)
+		h.checkRes(res)
 	}
 	c := h.sendTo(f, there, nil, []byte("after")).submit().wantPending()
 	before := h.d.Info().Stats.Enters
-	h.wait(now() + int64(50*time.Millisecond))
+	h.wait(h.now() + int64(50*time.Millisecond))
 	if n := h.d.Info().Stats.Enters - before; n > 100 {
 		h.Errorf("it entered the kernel %d times in 50 ms in which nothing happened", n)
 	}
@@ -342,9 +339,9 @@ func datagramFull(h *harness) {
 // messagePair makes connected Unix sockets that keep messages apart.
 func (h *harness) messagePair(typ int) (*desc, *peer) {
 	h.Helper()
-	ends, err := unix.Socketpair(unix.AF_UNIX, typ|nonblock, 0)
-	h.check(err)
-	return h.desc(ends[0]), h.peer(ends[1])
+	a, b, res := h.m.Socketpair(typ)
+	h.checkRes(res)
+	return h.desc(a), h.peer(b)
 }
 
 func datagramSeqpacket(h *harness) {
@@ -386,10 +383,22 @@ func (p *peer) pass(text string) (ino uint64) {
 	h := p.h
 	h.Helper()
 	r, w := h.pipe()
-	var st unix.Stat_t
-	h.check(unix.Fstat(int(r.Sys()), &st))
-	h.check(unix.Sendmsg(p.n, []byte(text), cmsg.AppendRights(nil, []int32{r.Sys(), w.Sys()}), nil, 0))
-	return st.Ino
+	ino, res := h.m.identity(r.Sys())
+	h.checkRes(res)
+	h.checkRes(h.m.sendmsg(p.n, []byte(text), cmsg.AppendRights(nil, []int32{r.Sys(), w.Sys()})))
+	return ino
+}
+
+// closeRights closes the descriptors that came, and gives their number.
+func (h *harness) closeRights(control []byte) (n int) {
+	h.Helper()
+	for m, rest, ok := cmsg.Next(control); ok; m, rest, ok = cmsg.Next(rest) {
+		for i := range m.FDs() {
+			h.checkRes(h.m.Close(m.FD(i)))
+			n++
+		}
+	}
+	return n
 }
 
 func datagramRights(h *harness) {
@@ -405,19 +414,19 @@ func datagramRights(h *harness) {
 			h.Fatalf("%d descriptors came, want 2 (control %x)", r.FDs(), m.control)
 		}
 		for i := range 2 {
-			d := h.desc(int(r.FD(i)))
-			var st unix.Stat_t
-			h.check(unix.Fstat(int(d.Sys()), &st))
-			if st.Ino != ino {
+			d := h.desc(r.FD(i))
+			got, res := h.m.identity(d.Sys())
+			h.checkRes(res)
+			if got != ino {
 				h.Errorf("another file came than was sent")
 			}
 			h.loopFlags(d)
 		}
 		h.sendTo(f, nil, cmsg.AppendRights(nil, []int32{f.Sys()}), []byte("back")).submit().want(4)
 		control := make([]byte, cmsg.Space(4))
-		_, n, _, _, err := unix.Recvmsg(p.n, b, control, unix.MSG_CMSG_CLOEXEC)
-		h.check(err)
-		if n := cmsg.CloseRights(control[:n]); n != 1 {
+		n, controls := h.m.recvmsg(p.n, b, control)
+		h.checkRes(n)
+		if n := h.closeRights(control[:controls]); n != 1 {
 			h.Errorf("the peer got %d descriptors, want 1", n)
 		}
 	}
@@ -441,7 +450,7 @@ func datagramRightsCanceled(h *harness) {
 			m.submit()
 			m.wantBytes(b, "x")
 		}
-		if n := cmsg.CloseRights(m.control); n != 2 {
+		if n := h.closeRights(m.control); n != 2 {
 			h.Fatalf("%d descriptors came, want 2", n)
 		}
 	}

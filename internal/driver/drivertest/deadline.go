@@ -30,22 +30,26 @@ func deadlineNeverEarly(h *harness) {
 		1500 * time.Microsecond, 7 * time.Millisecond,
 	} {
 		for range 3 {
-			h.wait(now() + int64(d))
+			h.wait(h.now() + int64(d))
 		}
 	}
 }
 
 // returnsAtOnce checks that a Wait doesn't sleep. On a busy machine some take
-// long, but not all of them.
+// long, but not all of them; by a virtual clock none does.
 func (h *harness) returnsAtOnce(deadline int64) {
 	h.Helper()
 	f, _ := h.pair()
 	h.recv(f, make([]byte, 1)).submit()
-	fastest := int64(math.MaxInt64)
+	fastest, slowest := int64(math.MaxInt64), int64(0)
 	for range 20 {
-		begun := now()
+		begun := h.now()
 		h.wait(deadline)
-		fastest = min(fastest, now()-begun)
+		took := h.now() - begun
+		fastest, slowest = min(fastest, took), max(slowest, took)
+	}
+	if h.m.virtual() && slowest > int64(5*time.Millisecond) {
+		h.Errorf("a Wait took %v of virtual time, want none to sleep", time.Duration(slowest))
 	}
 	if fastest > int64(500*time.Microsecond) {
 		h.Errorf("the fastest of 20 Waits took %v, want none to sleep", time.Duration(fastest))
@@ -53,14 +57,14 @@ func (h *harness) returnsAtOnce(deadline int64) {
 }
 
 func deadlinePast(h *harness) {
-	for _, deadline := range []int64{now() - 1, now() - int64(time.Hour), 0, -1, driver.Poll + 1} {
+	for _, deadline := range []int64{h.now() - 1, h.now() - int64(time.Hour), 0, -1, driver.Poll + 1} {
 		h.returnsAtOnce(deadline)
 	}
 }
 
 // Deadlines at the edge of what an int64 holds are far away, not in the past.
 func deadlineFar(h *harness) {
-	for _, deadline := range []int64{driver.Forever - 1, now() + math.MaxInt64/2, now() + int64(24*time.Hour)} {
+	for _, deadline := range []int64{driver.Forever - 1, h.now() + math.MaxInt64/2, h.now() + int64(24*time.Hour)} {
 		c := h.timeout(2 * time.Millisecond).submit()
 		h.wait(deadline)
 		c.want(-sys.ETIME)
@@ -82,20 +86,20 @@ func deadlineSequence(h *harness) {
 	f, p := h.pair()
 	for range 3 {
 		c := h.recv(f, make([]byte, 1)).submit()
-		h.wait(now() + int64(time.Millisecond))
+		h.wait(h.now() + int64(time.Millisecond))
 		p.write("x")
-		h.wait(now() + int64(time.Hour))
+		h.wait(h.now() + int64(time.Hour))
 		c.want(1)
-		h.wait(now() + int64(3*time.Millisecond))
-		h.wait(now() + int64(200*time.Microsecond))
+		h.wait(h.now() + int64(3*time.Millisecond))
+		h.wait(h.now() + int64(200*time.Microsecond))
 	}
 }
 
 func deadlineCompletions(h *harness) {
 	f, p := h.pair()
-	for _, deadline := range []int64{driver.Forever, driver.Forever - 1, now() + int64(time.Hour)} {
+	for _, deadline := range []int64{driver.Forever, driver.Forever - 1, h.now() + int64(time.Hour)} {
 		c := h.recv(f, make([]byte, 1)).submit().wantPending()
-		join := beside(func() {
+		join := h.m.beside(func() {
 			h.untilWaiting()
 			p.write("x")
 		})

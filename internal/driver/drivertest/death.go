@@ -54,14 +54,14 @@ func (h *harness) die() {
 // deadline.
 func (h *harness) waitDead() {
 	h.Helper()
-	began := now()
+	began := h.now()
 	h.at(inWait)
 	err := h.d.Wait(driver.Forever, &h.done)
 	h.at(inCase)
 	if err != errDeath {
 		h.Fatalf("Wait of a dead driver: %v, want what it died of", err)
 	}
-	if took := time.Duration(now() - began); took > patience/2 {
+	if took := time.Duration(h.now() - began); took > patience/2 {
 		h.Errorf("Wait of a dead driver took %v", took)
 	}
 	h.collect()
@@ -93,8 +93,8 @@ func (h *harness) mayKeep() bool {
 // endsAll waits until all that was submitted has ended, or may be kept.
 func (h *harness) endsAll() {
 	h.Helper()
-	for limit := now() + int64(patience); len(h.live) > 0 && !h.mayKeep(); h.waitDead() {
-		if now() > limit {
+	for limit := h.now() + int64(patience); len(h.live) > 0 && !h.mayKeep(); h.waitDead() {
+		if h.now() > limit {
 			h.Fatalf("a dead driver left %d ops: %s", len(h.live), h.dump())
 		}
 	}
@@ -190,8 +190,8 @@ func deathAsleep(h *harness) {
 	f := h.eventfd()
 	h.poll(f, sys.PollIn).submit()
 	h.settle()
-	join := beside(func() {
-		aWhile()
+	join := h.m.beside(func() {
+		h.aWhile()
 		h.death.Store(&errDeath)
 		h.wake()
 	})

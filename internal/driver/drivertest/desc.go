@@ -6,8 +6,6 @@ import (
 	"errors"
 	"io"
 	"net/netip"
-	"os"
-	"path/filepath"
 
 	"golang.org/x/sys/unix"
 
@@ -20,20 +18,21 @@ import (
 type desc struct {
 	fd.FD
 	h     *harness
-	calls int // ops that were built on it and have not ended
+	name  string // of a file that the harness has made
+	calls int    // ops that were built on it and have not ended
 }
 
 // release closes the number unless an op did.
 func (f *desc) release() {
 	if f.Sys() >= 0 {
-		unix.Close(int(f.Sys()))
+		f.h.m.Close(f.Sys())
 	}
 }
 
 // desc makes a descriptor of a number that the harness is to close.
-func (h *harness) desc(number int) *desc {
+func (h *harness) desc(number int32) *desc {
 	f := &desc{h: h}
-	f.Init(int32(number))
+	f.Init(number)
 	h.descs = append(h.descs, f)
 	return f
 }
@@ -42,23 +41,23 @@ func (h *harness) desc(number int) *desc {
 func (h *harness) closeDesc(f *desc) {
 	h.Helper()
 	h.d.Forget(&f.FD)
-	h.check(unix.Close(int(f.Take())))
+	h.checkRes(h.m.Close(f.Take()))
 }
 
 // shutdown ends f's output, or its input.
 func (h *harness) shutdown(f *desc, how int) {
 	h.Helper()
-	h.check(unix.Shutdown(int(f.Sys()), how))
+	h.checkRes(h.m.Shutdown(f.Sys(), how))
 }
 
 // peer is the other end of something, in the case's own hands: plain calls, that
-// don't wait. What blocks uses its number on a goroutine.
+// don't wait. What blocks uses its number beside the case.
 type peer struct {
 	h *harness
-	n int
+	n int32
 }
 
-func (h *harness) peer(number int) *peer {
+func (h *harness) peer(number int32) *peer {
 	p := &peer{h: h, n: number}
 	h.peers = append(h.peers, p)
 	return p
@@ -67,7 +66,7 @@ func (h *harness) peer(number int) *peer {
 // close closes the end, once.
 func (p *peer) close() {
 	if p.n >= 0 {
-		unix.Close(p.n)
+		p.h.m.Close(p.n)
 		p.n = -1
 	}
 }
@@ -75,33 +74,33 @@ func (p *peer) close() {
 // reset closes a TCP end so that the other sees a reset.
 func (p *peer) reset() {
 	p.h.Helper()
-	p.h.check(unix.SetsockoptLinger(p.n, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1}))
+	p.h.checkRes(p.h.m.SetLinger(p.n, 0))
 	p.close()
 }
 
 // shutdown says that no more will be written.
 func (p *peer) shutdown() {
 	p.h.Helper()
-	p.h.check(unix.Shutdown(p.n, unix.SHUT_WR))
+	p.h.checkRes(p.h.m.Shutdown(p.n, unix.SHUT_WR))
 }
 
 // write writes b, for which there must be room.
 func (p *peer) write(b string) {
 	p.h.Helper()
-	if n, err := unix.Write(p.n, []byte(b)); err != nil || n != len(b) {
-		p.h.Fatalf("drivertest: a peer wrote %d of %d bytes: %v", n, len(b), err)
+	if n := p.h.m.write(p.n, []byte(b)); int(n) != len(b) {
+		p.h.Fatalf("drivertest: a peer's write of %d bytes gave %s", len(b), show(n))
 	}
 }
 
 // read gives what is there now, up to max bytes; io.EOF at the end.
 func (p *peer) read(max int) (string, error) {
 	b := make([]byte, max)
-	n, err := unix.Read(p.n, b)
+	n := p.h.m.read(p.n, b)
 	switch {
-	case err == unix.EAGAIN:
+	case n == -sys.EAGAIN:
 		return "", nil
-	case err != nil:
-		return "", err
+	case n < 0:
+		return "", errOf(n)
 	case n == 0 && max > 0:
 		return "", io.EOF
 	}
@@ -165,17 +164,17 @@ func (p *peer) drain() (n int) {
 func (p *peer) fill() (n int) {
 	p.h.Helper()
 	for {
-		m, err := unix.Write(p.n, make([]byte, 1<<14))
-		if err == unix.EAGAIN {
+		m := p.h.m.write(p.n, make([]byte, 1<<14))
+		if m == -sys.EAGAIN {
 			return n
 		}
-		p.h.check(err)
-		n += m
+		p.h.checkRes(m)
+		n += int(m)
 	}
 }
 
 // plain is for calls on the driver's own end, past the driver.
-func (f *desc) plain() *peer { return &peer{h: f.h, n: int(f.Sys())} }
+func (f *desc) plain() *peer { return &peer{h: f.h, n: f.Sys()} }
 
 func (h *harness) check(err error) {
 	h.Helper()
@@ -184,14 +183,10 @@ func (h *harness) check(err error) {
 	}
 }
 
-const nonblock = unix.SOCK_NONBLOCK | unix.SOCK_CLOEXEC
-
 // pair makes a socketpair of which the driver has one end.
 func (h *harness) pair() (*desc, *peer) {
 	h.Helper()
-	ends, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|nonblock, 0)
-	h.check(err)
-	return h.desc(ends[0]), h.peer(ends[1])
+	return h.messagePair(unix.SOCK_STREAM)
 }
 
 // loopback is any free port.
@@ -203,9 +198,9 @@ func (h *harness) listen(backlog int) (*desc, *sys.Sockaddr) {
 	var any, addr sys.Sockaddr
 	any.Set(loopback)
 	n := h.tcpSocket()
-	h.checkRes(sys.Bind(int32(n), &any))
-	h.check(unix.Listen(n, backlog))
-	h.checkRes(sys.Getsockname(int32(n), &addr))
+	h.checkRes(h.m.Bind(n, &any))
+	h.checkRes(h.m.Listen(n, backlog))
+	h.checkRes(h.m.Getsockname(n, &addr))
 	return h.desc(n), &addr
 }
 
@@ -217,10 +212,10 @@ func (h *harness) checkRes(res int32) {
 }
 
 // tcpSocket makes a TCP socket, which is the caller's to close.
-func (h *harness) tcpSocket() int {
+func (h *harness) tcpSocket() int32 {
 	h.Helper()
-	n, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|nonblock, 0)
-	h.check(err)
+	n := h.m.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)
+	h.checkRes(n)
 	return n
 }
 
@@ -228,7 +223,7 @@ func (h *harness) tcpSocket() int {
 func (h *harness) dial(addr *sys.Sockaddr) *peer {
 	h.Helper()
 	p := h.peer(h.tcpSocket())
-	if res := sys.Connect(int32(p.n), addr); res != 0 && res != -sys.EINPROGRESS {
+	if res := h.m.Connect(p.n, addr); res != 0 && res != -sys.EINPROGRESS {
 		h.checkRes(res)
 	}
 	return p
@@ -241,38 +236,57 @@ func (h *harness) tcp() (*desc, *peer) {
 	p := h.dial(addr)
 	n := int32(-sys.EAGAIN)
 	h.untilPeer("a connection", func() bool {
-		n = sys.Accept(l.Sys())
+		n = h.m.accept(l.Sys())
 		return n != -sys.EAGAIN
 	})
 	h.checkRes(n)
 	l.release()
 	l.Init(-1)
-	return h.desc(int(n)), p
+	return h.desc(n), p
 }
 
 // pipe makes a pipe and gives both its ends to the driver.
 func (h *harness) pipe() (r, w *desc) {
 	h.Helper()
-	var ends [2]int
-	h.check(unix.Pipe2(ends[:], unix.O_NONBLOCK|unix.O_CLOEXEC))
-	return h.desc(ends[0]), h.desc(ends[1])
+	rn, wn, res := h.m.Pipe(0)
+	h.checkRes(res)
+	return h.desc(rn), h.desc(wn)
 }
 
 // eventfd makes an eventfd.
 func (h *harness) eventfd() *desc {
 	h.Helper()
-	n, err := unix.Eventfd(0, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC)
-	h.check(err)
+	n := h.m.eventfd()
+	h.checkRes(n)
 	return h.desc(n)
 }
 
 // file makes a regular file with this content.
 func (h *harness) file(content string) *desc {
 	h.Helper()
-	name := filepath.Join(h.TempDir(), "file")
-	h.check(os.WriteFile(name, []byte(content), 0o600))
-	n, err := unix.Open(name, unix.O_RDWR|unix.O_CLOEXEC, 0)
-	h.check(err)
+	name := h.m.folder(h.T) + "/file"
+	h.writeFile(name, content, 0o600)
+	f := h.open(name, unix.O_RDWR)
+	f.name = name
+	return f
+}
+
+// writeFile makes a regular file with a name.
+func (h *harness) writeFile(name, content string, mode uint32) {
+	h.Helper()
+	n := h.m.open(name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL, mode)
+	h.checkRes(n)
+	defer h.m.Close(n)
+	if res := h.m.write(n, []byte(content)); int(res) != len(content) {
+		h.Fatalf("drivertest: a write of %d bytes to a new file gave %s", len(content), show(res))
+	}
+}
+
+// open opens a file for the driver.
+func (h *harness) open(name string, flags int) *desc {
+	h.Helper()
+	n := h.m.open(name, flags, 0)
+	h.checkRes(n)
 	return h.desc(n)
 }
 

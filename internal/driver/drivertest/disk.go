@@ -3,7 +3,6 @@
 package drivertest
 
 import (
-	"strconv"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -59,12 +58,8 @@ func diskTransfer(h *harness, flags op.Flags) {
 // readOnly opens f's file once more.
 func (h *harness) readOnly(f *desc) *desc {
 	h.Helper()
-	n, err := unix.Open("/proc/self/fd/"+itoa(f), unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	h.check(err)
-	return h.desc(n)
+	return h.open(f.name, unix.O_RDONLY)
 }
-
-func itoa(f *desc) string { return strconv.Itoa(int(f.Sys())) }
 
 func diskPosition(h *harness, flags op.Flags) {
 	f := h.file("0123456789")
@@ -110,7 +105,7 @@ func diskCached(h *harness) {
 // needsFound skips the case on a kernel that says of what was just read or written that the
 // disk has to be asked: ext4 of Linux 5.10 does.
 func (h *harness) needsFound(f *desc) {
-	if sys.ReadAtNow(f.Sys(), make([]byte, 1), 1) == -sys.EAGAIN {
+	if !h.m.found(f.Sys()) {
 		h.Skipf("preadv2(RWF_NOWAIT) does not find here what is in memory")
 	}
 }
@@ -141,8 +136,7 @@ func diskCancelAnytime(h *harness) {
 	for i := range scaled(500) {
 		c := h.writeAt(w, b, atPosition).submit()
 		h.wait(driver.Poll)
-		for start := time.Now(); time.Since(start) < time.Duration(i%100)*300*time.Nanosecond; {
-		}
+		h.m.spend(time.Duration(i%100) * 300 * time.Nanosecond)
 		if !c.ended {
 			c.cancel()
 		}

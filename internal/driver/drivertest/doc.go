@@ -32,6 +32,10 @@
 // line in waitingKinds of cancel.go, and with it a case for each moment of its life
 // at which it may be cancelled.
 //
+// A case touches no kernel but its machine's (harness.m): the system's, or one in memory
+// by whose clock nothing happens that nobody waits for. What the one in memory rightly
+// lacks is excused by name, in a list with reasons: see CheckExcused.
+//
 // A case that can't fail is worth nothing. The tests of this package run the suite
 // on a reference driver that has one bug at a time: give it the bug that the new
 // case is for, in spoil_test.go, and name the two in mutants_test.go.

@@ -4,8 +4,6 @@ package drivertest
 
 import (
 	"bytes"
-	"os"
-	"strconv"
 
 	"golang.org/x/sys/unix"
 
@@ -55,9 +53,9 @@ func readPosition(h *harness) {
 // content is what is in the file now.
 func (h *harness) content(f *desc) string {
 	h.Helper()
-	b, err := os.ReadFile("/proc/self/fd/" + strconv.Itoa(int(f.Sys())))
-	h.check(err)
-	return string(b)
+	text, res := h.m.content(f.Sys())
+	h.checkRes(res)
+	return text
 }
 
 func writeAt(h *harness) {
@@ -118,19 +116,17 @@ const block = 4096
 // on its disk: a read past dirty pages would first have to write them.
 func (h *harness) direct(blocks int) *desc {
 	h.Helper()
-	f, err := os.CreateTemp(h.TempDir(), "")
-	h.check(err)
-	defer f.Close()
+	var all []byte
 	for i := range blocks {
-		_, err := f.Write(letters(i))
-		h.check(err)
+		all = append(all, letters(i)...)
 	}
-	h.check(f.Sync())
-	n, err := unix.Open(f.Name(), unix.O_RDWR|unix.O_CLOEXEC|unix.O_DIRECT, 0)
-	if err == unix.EINVAL {
-		h.Skipf("no O_DIRECT in %s", h.TempDir())
+	f := h.file(string(all))
+	h.checkRes(h.m.call(opOn(op.Sync, f.Sys(), nil)))
+	n := h.m.open(f.name, unix.O_RDWR|unix.O_DIRECT, 0)
+	if n == -sys.EINVAL {
+		h.Skipf("no O_DIRECT for %s", f.name)
 	}
-	h.check(err)
+	h.checkRes(n)
 	return h.desc(n)
 }
 
@@ -164,7 +160,7 @@ func readDirect(h *harness) {
 func readUnaligned(h *harness) {
 	f := h.direct(2)
 	p, q := make([]byte, 101), make([]byte, 101)
-	want := sys.ReadAt(f.Sys(), q[1:], block+1)
+	want := h.m.call(opOn(op.ReadAt, f.Sys(), func(o *op.Op) { o.Buf, o.Off = q[1:], block+1 }))
 	if got := h.read(f, p[1:], block+1).submit().end(); got != want || !bytes.Equal(p, q) {
 		h.Errorf("read of 100 bytes at %d gave %s %q, a plain call %s %q", block+1, show(got), abbreviate(string(p)),
 			show(want), abbreviate(string(q)))

@@ -22,20 +22,20 @@ import (
 // any goroutine.
 type harness struct {
 	*testing.T
-	d       driver.Driver
-	open    Open
-	entries int
-	slab    *op.Slab
-	pool    *buf.Pool
-	done    driver.Queue
-	out     driver.Outbox
-	live    map[*op.Op]*call
-	batch   []driver.Completion
-	descs   []*desc
-	peers   []*peer
-	held    []*buf.Buffer
-	cov     *coverage
-	raws    []*op.Op // slots of ops that no call stands for
+	ground
+	m     machine
+	d     driver.Driver
+	slab  *op.Slab
+	pool  *buf.Pool
+	done  driver.Queue
+	out   driver.Outbox
+	live  map[*op.Op]*call
+	batch []driver.Completion
+	descs []*desc
+	peers []*peer
+	held  []*buf.Buffer
+	cov   *coverage
+	raws  []*op.Op // slots of ops that no call stands for
 	// keep makes buffers that came with completions stay in use until giveBack.
 	keep             bool
 	closed, finished bool
@@ -57,19 +57,19 @@ var (
 
 // start opens the driver for one case. The thread is never unlocked, so it ends
 // with the case, as a loop's does.
-func start(t *testing.T, open Open, entries int, c testCase, cov *coverage) *harness {
+func start(t *testing.T, on ground, c testCase, cov *coverage) *harness {
 	t.Helper()
 	runtime.LockOSThread()
-	h := &harness{T: t, open: open, entries: entries, live: make(map[*op.Op]*call), cov: cov}
-	h.before = openFDs(t)
+	h := &harness{T: t, ground: on, m: on.machine(t), live: make(map[*op.Op]*call), cov: cov}
+	h.before = h.m.opened(t)
 	h.watch()
 	h.slab = op.NewSlab(0)
 	if c.buffers == 0 {
 		c.buffers, c.size = 64, 256
 	}
 	h.pool = buf.NewRingPool(c.buffers, c.buffers, c.size, nil)
-	h.d = open(t, driver.Config{Slab: h.slab, Now: now, Entries: entries, Ring: h.pool, Outbox: &h.out,
-		Fault: h.fault})
+	h.d = on.open(t, h.m, driver.Config{Slab: h.slab, Now: h.m.now, Entries: on.entries, Ring: h.pool,
+		Outbox: &h.out, Fault: h.fault})
 	t.Cleanup(h.finish)
 	return h
 }
@@ -82,13 +82,14 @@ func scaled(rounds int) int {
 	return rounds
 }
 
-// now is the clock of the deadlines. It starts nowhere in particular, so a
-// driver that looks at a clock of its own is found out.
-func now() int64 { return clockStart + int64(time.Since(epoch)) }
+// another opens another driver on the same machine.
+func (h *harness) another(cfg driver.Config) driver.Driver {
+	cfg.Now = h.m.now
+	return h.ground.open(h.T, h.m, cfg)
+}
 
-const clockStart = 1 << 50
-
-var epoch = time.Now()
+// now is the machine's clock.
+func (h *harness) now() int64 { return h.m.now() }
 
 // finish ends the case: whatever is still submitted is for Close to drain, and
 // then nothing may be left of it.
@@ -172,7 +173,7 @@ func (h *harness) wait(deadline int64) bool {
 		h.collect()
 		return true
 	}
-	if over := now(); over < deadline && !h.out.Short {
+	if over := h.now(); over < deadline && !h.out.Short {
 		h.excuse(ended, deadline-over)
 	}
 	return false
@@ -204,12 +205,12 @@ func (h *harness) untilPeer(what string, holds func() bool) {
 
 func (h *harness) drive(what string, pause time.Duration, holds func() bool) {
 	h.Helper()
-	limit := now() + int64(patience)
+	limit := h.now() + int64(patience)
 	for !holds() {
-		if now() >= limit {
+		if h.now() >= limit {
 			h.Fatalf("not within %v: %s; submitted: %s", patience, what, h.dump())
 		}
-		h.wait(min(limit, now()+int64(pause)))
+		h.wait(min(limit, h.now()+int64(pause)))
 	}
 }
 

@@ -5,7 +5,6 @@ package drivertest
 import (
 	"errors"
 	"fmt"
-	"runtime"
 	"time"
 
 	"ringo/internal/driver"
@@ -104,12 +103,12 @@ func submittedAgain(h *harness) {
 // rawCompletion waits for one completion that no call stands for.
 func (h *harness) rawCompletion() driver.Completion {
 	h.Helper()
-	limit := now() + int64(patience)
+	limit := h.now() + int64(patience)
 	for h.done.Len() == 0 {
 		if err := h.d.Wait(limit, &h.done); err != nil {
 			h.Fatal(err)
 		}
-		if now() > limit {
+		if h.now() > limit {
 			h.Fatalf("no completion within %v", patience)
 		}
 	}
@@ -146,26 +145,26 @@ func twoDrivers(h *harness) {
 	const rounds = 20
 	mine, theirs := h.pair()
 	ended := make(chan error, 1)
-	go func() {
-		defer close(ended)
-		runtime.LockOSThread()
+	join := h.m.beside(func() {
+		h.m.pin()
 		slab := op.NewSlab(0)
-		d := h.open(h.T, driver.Config{Slab: slab, Now: now})
+		d := h.another(driver.Config{Slab: slab})
 		ended <- errors.Join(echo(d, slab, theirs.n, rounds), d.Close(new(driver.Queue)))
-	}()
+	})
 	for range rounds {
 		h.send(mine, []byte("ping")).submit().want(4)
 		h.recv(mine, make([]byte, 4)).submit().want(4)
 	}
+	join()
 	if err := <-ended; err != nil {
 		h.Error(err)
 	}
 }
 
 // echo receives and sends four bytes on a driver without a harness.
-func echo(d driver.Driver, slab *op.Slab, n, rounds int) error {
+func echo(d driver.Driver, slab *op.Slab, n int32, rounds int) error {
 	var f fd.FD
-	f.Init(int32(n))
+	f.Init(n)
 	p := make([]byte, 4)
 	for i := range 2 * rounds {
 		o := slab.Get(op.Recv)

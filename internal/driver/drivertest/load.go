@@ -4,7 +4,6 @@ package drivertest
 
 import (
 	"math/rand/v2"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -40,13 +39,13 @@ func streamsBothWays(h *harness) {
 		if w.f, w.p = h.pair(); id%2 == 0 {
 			w.f, w.p = h.tcp()
 		}
-		h.check(unix.SetNonblock(w.p.n, false))
-		w.join = beside(w.peer)
+		h.checkRes(h.m.block(w.p.n))
+		w.join = h.m.beside(w.peer)
 		flows = append(flows, w)
 	}
 	defer func() {
 		for _, w := range flows {
-			unix.Shutdown(int(w.f.Sys()), unix.SHUT_RDWR)
+			h.m.Shutdown(w.f.Sys(), unix.SHUT_RDWR)
 			w.join()
 		}
 	}()
@@ -111,16 +110,16 @@ func (w *flow) peer() {
 	for out < w.size || in < w.size {
 		if n := min(1+rand.IntN(5000), w.size-out); n > 0 {
 			fillPattern(b[:n], w.id, out)
-			m, err := syscall.Write(w.p.n, b[:n])
-			if err != nil {
-				w.fault = "could not write: " + err.Error()
+			m := w.h.m.awaitWrite(w.p.n, b[:n])
+			if m < 0 {
+				w.fault = "could not write: " + show(m)
 				return
 			}
-			out += m
+			out += int(m)
 		}
 		if in < w.size {
-			m, err := syscall.Read(w.p.n, b[:1+rand.IntN(len(b))])
-			if m <= 0 || err != nil {
+			m := w.h.m.awaitRead(w.p.n, b[:1+rand.IntN(len(b))])
+			if m <= 0 {
 				w.fault = "read no more"
 				return
 			}
@@ -128,7 +127,7 @@ func (w *flow) peer() {
 				w.fault = "read what was not sent"
 				return
 			}
-			in += m
+			in += int(m)
 		}
 	}
 }
@@ -136,17 +135,15 @@ func (w *flow) peer() {
 // fiveThousand arms so many at once and ends them in every way there is.
 func fiveThousand(h *harness) {
 	pairs := 2500
-	var limit unix.Rlimit
-	h.check(unix.Getrlimit(unix.RLIMIT_NOFILE, &limit))
-	if room := int(min(limit.Cur, 1<<20)) - 500; room < 2*pairs {
+	if room := h.m.descriptors() - 500; room < 2*pairs {
 		pairs = room / 2
 	}
 	var calls []*call
 	var near, far []*desc
 	for range pairs {
-		ends, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|nonblock, 0)
-		h.check(err)
-		near, far = append(near, h.desc(ends[0])), append(far, h.desc(ends[1]))
+		a, b, res := h.m.Socketpair(unix.SOCK_STREAM)
+		h.checkRes(res)
+		near, far = append(near, h.desc(a)), append(far, h.desc(b))
 		calls = append(calls, h.recv(near[len(near)-1], make([]byte, 4)).submit(),
 			h.poll(far[len(far)-1], sys.PollIn).submit())
 	}

@@ -23,7 +23,7 @@ func TestMortal(t *testing.T) {
 	var drivers [2]driver.Driver
 	var victims [2]*Victim
 	for i := range drivers {
-		drivers[i], _ = open(driver.Config{Slab: op.NewSlab(0), Now: now})
+		drivers[i], _ = open(driver.Config{Slab: op.NewSlab(0), Now: system{}.now})
 		victims[i] = m.Current()
 	}
 	go victims[0].Die(errDeath)

@@ -32,7 +32,7 @@ func multiAccept(h *harness) {
 	c := h.acceptMulti(l).submit().wantPending()
 	for range 3 {
 		p := h.dial(addr)
-		h.connected(h.desc(int(c.wantMore())), p)
+		h.connected(h.desc(c.wantMore()), p)
 		c.wantPending()
 	}
 	c.wantCanceled()
@@ -48,7 +48,7 @@ func (h *harness) accepted(l *desc, c *call, n int) (*call, []*desc) {
 		if r.res < 0 {
 			h.Fatalf("%s completed with %s", c, show(r.res))
 		}
-		fds = append(fds, h.desc(int(r.res)))
+		fds = append(fds, h.desc(r.res))
 		if !r.more() {
 			c = h.acceptMulti(l).submit()
 		}
@@ -77,8 +77,8 @@ func multiAcceptShutdown(h *harness) {
 	l, addr := h.listen(8)
 	c := h.acceptMulti(l).submit()
 	h.dial(addr)
-	h.desc(int(c.wantMore()))
-	h.check(unix.Shutdown(int(l.Sys()), unix.SHUT_RDWR))
+	h.desc(c.wantMore())
+	h.checkRes(h.m.Shutdown(l.Sys(), unix.SHUT_RDWR))
 	c.wantLast(-sys.EINVAL)
 }
 
@@ -92,9 +92,9 @@ func multiAcceptEMFILE(h *harness) {
 	c.wantLast(-sys.EMFILE)
 	restore()
 	c = h.acceptMulti(l).submit()
-	h.connected(h.desc(int(c.wantMore())), p)
+	h.connected(h.desc(c.wantMore()), p)
 	q := h.dial(addr)
-	h.connected(h.desc(int(c.wantMore())), q)
+	h.connected(h.desc(c.wantMore()), q)
 }
 
 func multiRecv(h *harness) {
@@ -224,7 +224,7 @@ func multiRecvMany(h *harness) {
 				got[i] = append(got[i], calls[i].data...)
 				calls[i] = h.recvMulti(f[i]).submit()
 			}
-			h.wait(now() + 1e6)
+			h.wait(h.now() + 1e6)
 		}
 		got[i] = append(got[i], calls[i].data...)
 		if at := mismatch(got[i], i, 0); at >= 0 || len(got[i]) != each*16 {

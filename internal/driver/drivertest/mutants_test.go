@@ -233,16 +233,6 @@ var mutants = []mutant{
 	{"tells the race detector nothing", []string{"race/traffic*"}},
 }
 
-// caseNames are the names of all cases, as the patterns above want them.
-func caseNames() (names []string) {
-	for _, g := range groups {
-		for _, c := range g.cases {
-			names = append(names, g.name+"/"+c.name)
-		}
-	}
-	return names
-}
-
 // names are the cases that the mutant must fail.
 func (m mutant) names(t *testing.T) (names []string) {
 	t.Helper()

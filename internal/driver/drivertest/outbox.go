@@ -71,10 +71,8 @@ func outboxBeforeSleep(h *harness) {
 	h.recv(f, make([]byte, 1)).submit().wantPending()
 	h.leave(f, "hello")
 	there := false
-	join := beside(func() {
-		fds := []unix.PollFd{{Fd: int32(p.n), Events: unix.POLLIN}}
-		n, err := unix.Poll(fds, int(patience/time.Millisecond)/4)
-		there = n == 1 && err == nil
+	join := h.m.beside(func() {
+		there = h.m.awaitReady(p.n, sys.PollIn, patience/4) > 0
 		h.wake()
 	})
 	h.wait(driver.Forever)
@@ -87,7 +85,7 @@ func outboxBeforeSleep(h *harness) {
 }
 
 func outboxSeveral(h *harness) {
-	for _, deadline := range []int64{driver.Poll, 0, now() + int64(time.Millisecond)} {
+	for _, deadline := range []int64{driver.Poll, 0, h.now() + int64(time.Millisecond)} {
 		a, ap := h.pair()
 		b, bp := h.tcp()
 		c, cp := h.pair()
@@ -128,7 +126,7 @@ func outboxPast(h *harness) {
 			}
 		}
 		h.nop().submit() // so that there is a result
-		h.wait(now() + int64(time.Hour))
+		h.wait(h.now() + int64(time.Hour))
 		h.wantSent(want...)
 		h.settle()
 		for i, p := range far {
@@ -152,7 +150,7 @@ func outboxSilent(h *harness) {
 	for range 10 {
 		h.leave(f, "a")
 		h.leave(g, "b")
-		h.wait(now() + int64(time.Millisecond))
+		h.wait(h.now() + int64(time.Millisecond))
 		h.wantSent(1, 1)
 	}
 	p.want("aaaaaaaaaa")
@@ -160,7 +158,7 @@ func outboxSilent(h *harness) {
 }
 
 func outboxShort(h *harness) {
-	for _, deadline := range []int64{driver.Forever, now() + int64(time.Hour), driver.Poll} {
+	for _, deadline := range []int64{driver.Forever, h.now() + int64(time.Hour), driver.Poll} {
 		f, p := h.pair()
 		g, q := h.pair()
 		h.smallBuffers(f)
@@ -249,7 +247,7 @@ func outboxBeside(h *harness) {
 	}
 	h.leave(f, "answer")
 	h.leave(g, "another")
-	h.wait(now() + int64(time.Hour))
+	h.wait(h.now() + int64(time.Hour))
 	h.wantSent(6, 7)
 	p.write("request")
 	recv.wantBytes(b, "request")
@@ -282,7 +280,7 @@ func outboxOrder(h *harness) {
 				at = append(at, i)
 			}
 		}
-		h.wait(now() + int64(50*time.Microsecond))
+		h.wait(h.now() + int64(50*time.Microsecond))
 		for j, res := range h.sent() {
 			if res > 0 {
 				out[at[j]] += int(res)
@@ -383,6 +381,6 @@ func allocOutbox(h *harness) {
 			h.Fatalf("sends gave %d and %s", s[0].Res, show(s[1].Res))
 		}
 		h.out.Reset()
-		unix.Read(p.n, b)
+		h.m.read(p.n, b)
 	})
 }

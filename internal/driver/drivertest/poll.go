@@ -171,7 +171,7 @@ func pollNoLevel(h *harness) {
 	if r := c.next(); r.more() != h.d.Info().Edges {
 		h.Fatalf("%s completed with %s, More %t", c, show(r.res), r.more())
 	}
-	h.wait(now() + 1e6)
+	h.wait(h.now() + 1e6)
 	if extra := len(c.results) - c.shown; extra != 0 {
 		h.Errorf("%s completed %d times more", c, extra)
 	}

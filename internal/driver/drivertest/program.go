@@ -8,8 +8,6 @@ import (
 	"slices"
 	"testing"
 
-	"golang.org/x/sys/unix"
-
 	"ringo/internal/sys"
 )
 
@@ -55,7 +53,7 @@ func compare(t *testing.T, script []byte, open ...Open) {
 	t.Helper()
 	var first []string
 	for i, o := range open {
-		h := start(t, o, 64, testCase{size: 64, buffers: 32}, new(coverage))
+		h := start(t, onSystem(o, 64), testCase{size: 64, buffers: 32}, new(coverage))
 		name := h.d.Info().Name
 		trace := h.runProgram(script)
 		h.finish()
@@ -332,8 +330,8 @@ func (s *stream) finish() {
 		h.Fatalf("stream %d: the peer read %d bytes, and ops sent %d, or others", s.index, len(s.read), len(s.expected))
 	}
 	rest := make([]byte, s.fed-s.eaten+1)
-	n, err := unix.Read(int(s.f.Sys()), rest)
-	if n = max(n, 0); n != s.fed-s.eaten || mismatch(rest[:n], s.index, s.eaten) >= 0 {
-		h.Fatalf("stream %d: %d bytes (%v) are left of %d that no op received", s.index, n, err, s.fed-s.eaten)
+	res := h.m.read(s.f.Sys(), rest)
+	if n := int(max(res, 0)); n != s.fed-s.eaten || mismatch(rest[:n], s.index, s.eaten) >= 0 {
+		h.Fatalf("stream %d: %d bytes (%s) are left of %d that no op received", s.index, n, show(res), s.fed-s.eaten)
 	}
 }

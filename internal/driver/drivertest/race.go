@@ -4,7 +4,6 @@ package drivertest
 
 import (
 	"math/rand/v2"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -34,21 +33,8 @@ var raceCases = []testCase{
 	{name: "traffic orders memory", run: trafficOrders},
 }
 
-// beside runs f on another goroutine, and gives a function that waits for its end.
-func beside(f func()) (join func()) {
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		f()
-	}()
-	return func() { <-ended }
-}
-
 // aWhile passes a random time, as short as what it is to meet, without sleeping.
-func aWhile() {
-	for until := now() + rand.Int64N(30_000); now() < until; {
-	}
-}
+func (h *harness) aWhile() { h.m.spend(time.Duration(rand.IntN(30_000))) }
 
 func raceData(h *harness, recv func(f *desc, b []byte) *call) {
 	f, p := h.pair()
@@ -61,11 +47,11 @@ func raceData(h *harness, recv func(f *desc, b []byte) *call) {
 		if rand.IntN(2) == 0 {
 			h.settle()
 		}
-		join := beside(func() {
-			aWhile()
+		join := h.m.beside(func() {
+			h.aWhile()
 			p.write(text)
 		})
-		aWhile()
+		h.aWhile()
 		if !c.ended {
 			c.cancel()
 		}
@@ -103,21 +89,21 @@ func raceAccept(h *harness, accept func(*harness, *desc) *call) {
 			h.settle()
 		}
 		n := h.tcpSocket()
-		join := beside(func() {
-			aWhile()
-			sys.Connect(int32(n), addr)
+		join := h.m.beside(func() {
+			h.aWhile()
+			h.m.Connect(n, addr)
 		})
-		aWhile()
+		h.aWhile()
 		c.cancel()
 		c.wantEnd(-sys.ECANCELED)
 		join()
-		unix.Close(n)
+		h.m.Close(n)
 		for {
-			late := sys.Accept(l.Sys())
+			late := h.m.accept(l.Sys())
 			if late < 0 {
 				break
 			}
-			unix.Close(int(late))
+			h.m.Close(late)
 		}
 	}
 }
@@ -131,12 +117,12 @@ func raceKept(h *harness) {
 			h.settle()
 		}
 		p := h.peer(h.tcpSocket())
-		h.check(unix.SetNonblock(p.n, false))
-		join := beside(func() {
-			aWhile()
-			sys.Connect(int32(p.n), addr)
+		h.checkRes(h.m.block(p.n))
+		join := h.m.beside(func() {
+			h.aWhile()
+			h.m.Connect(p.n, addr)
 		})
-		aWhile()
+		h.aWhile()
 		c.cancel().end()
 		join()
 		if n := h.peersOf(l, c, 1); n != 1 {
@@ -151,7 +137,7 @@ func raceConnect(h *harness) {
 		f := h.desc(h.tcpSocket())
 		c := h.connect(f, addr).submit()
 		if rand.IntN(2) == 0 {
-			h.wait(now())
+			h.wait(h.now())
 		}
 		if !c.ended {
 			c.cancel()
@@ -159,7 +145,7 @@ func raceConnect(h *harness) {
 		switch res := c.end(); res {
 		case 0:
 			var peer sys.Sockaddr
-			if res := sys.Getpeername(f.Sys(), &peer); res < 0 {
+			if res := h.m.Getpeername(f.Sys(), &peer); res < 0 {
 				h.Fatalf("a connect completed with 0, and the socket has no peer: %s", show(res))
 			}
 		case -sys.ECANCELED:
@@ -167,8 +153,8 @@ func raceConnect(h *harness) {
 			h.Fatalf("%s completed with %s", c, show(res))
 		}
 		h.closeDesc(f)
-		if n := sys.Accept(l.Sys()); n >= 0 {
-			unix.Close(int(n))
+		if n := h.m.accept(l.Sys()); n >= 0 {
+			h.m.Close(n)
 		}
 	}
 }
@@ -186,25 +172,25 @@ func raceSend(h *harness) {
 		if i%3 == 0 {
 			p.shutdown()
 		}
-		h.check(unix.SetNonblock(p.n, false))
+		h.checkRes(h.m.block(p.n))
 		got := make([]byte, 0, size)
-		join := beside(func() {
+		join := h.m.beside(func() {
 			b := make([]byte, 3000)
 			for {
-				n, err := syscall.Read(p.n, b)
-				if n <= 0 || err != nil {
+				n := h.m.awaitRead(p.n, b)
+				if n <= 0 {
 					return
 				}
 				got = append(got, b[:n]...)
-				aWhile()
+				h.aWhile()
 			}
 		})
-		aWhile()
+		h.aWhile()
 		if !c.ended {
 			c.cancel()
 		}
 		res := c.end()
-		h.check(unix.Shutdown(int(f.Sys()), unix.SHUT_WR))
+		h.checkRes(h.m.Shutdown(f.Sys(), unix.SHUT_WR))
 		join()
 		if res != int32(len(got)) && !(res == -sys.ECANCELED && len(got) == 0) {
 			h.Fatalf("%s completed with %s, and its reader got %d bytes", c, show(res), len(got))
@@ -218,8 +204,8 @@ func raceSend(h *harness) {
 func raceTimeout(h *harness) {
 	for range scaled(100) {
 		c := h.timeout(time.Duration(rand.IntN(40)) * time.Microsecond).submit()
-		h.wait(now())
-		aWhile()
+		h.wait(h.now())
+		h.aWhile()
 		if !c.ended {
 			c.cancel()
 		}
@@ -235,18 +221,18 @@ func raceTimeout(h *harness) {
 func trafficOrders(h *harness) {
 	f, p := h.pair()
 	n := p.n
-	h.check(unix.SetNonblock(n, false))
+	h.checkRes(h.m.block(n))
 	shared := 0
 	failed := false
-	join := beside(func() {
+	join := h.m.beside(func() {
 		b := make([]byte, 1)
 		for range 50 {
-			if m, _ := syscall.Read(n, b); m != 1 {
+			if h.m.awaitRead(n, b) != 1 {
 				failed = true
 				return
 			}
 			shared++
-			if m, _ := syscall.Write(n, b); m != 1 {
+			if h.m.awaitWrite(n, b) != 1 {
 				failed = true
 				return
 			}

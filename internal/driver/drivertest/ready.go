@@ -3,8 +3,6 @@
 package drivertest
 
 import (
-	"runtime"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -72,7 +70,7 @@ func urgentByte(h *harness) {
 	b := make([]byte, 16)
 	c := h.recv(f, b).submit().wantPending()
 	p.write("before")
-	h.check(unix.Send(p.n, []byte("!"), unix.MSG_OOB))
+	h.checkRes(h.m.send(p.n, []byte("!"), unix.MSG_OOB))
 	p.write("after")
 	got := ""
 	for {
@@ -139,9 +137,7 @@ func roomWhileNobodyWaited(h *harness) {
 // Two numbers of one socket are two descriptors, and one of them may go.
 func duplicates(h *harness) {
 	f, p := h.pair()
-	n, err := unix.FcntlInt(uintptr(f.Sys()), unix.F_DUPFD_CLOEXEC, 0)
-	h.check(err)
-	g := h.desc(n)
+	g := h.duplicate(f)
 	first, second := h.poll(f, sys.PollIn).submit(), h.poll(g, sys.PollIn).submit()
 	h.settle()
 	p.write("x")
@@ -160,26 +156,22 @@ func duplicates(h *harness) {
 func pingPong(h *harness) {
 	rounds := scaled(1000)
 	f, p := h.tcp()
-	ended := make(chan error, 1)
-	n := p.n
-	h.check(unix.SetNonblock(n, false))
-	go func() {
+	n, failed := p.n, int32(0)
+	h.checkRes(h.m.block(n))
+	join := h.m.beside(func() {
 		b := make([]byte, 1)
 		for i := range rounds {
-			if m, err := syscall.Read(n, b); m != 1 {
-				ended <- err
+			if failed = h.m.awaitRead(n, b); failed != 1 {
 				return
 			}
 			for range i % 50 {
-				runtime.Gosched()
+				h.m.pass()
 			}
-			if _, err := syscall.Write(n, b); err != nil {
-				ended <- err
+			if failed = h.m.awaitWrite(n, b); failed < 0 {
 				return
 			}
 		}
-		ended <- nil
-	}()
+	})
 	b := make([]byte, 1)
 	for range rounds {
 		r := h.recv(f, b).submit()
@@ -189,8 +181,8 @@ func pingPong(h *harness) {
 		}
 		r.want(1)
 	}
-	if err := <-ended; err != nil {
-		h.Error(err)
+	if join(); failed != 1 {
+		h.Errorf("the peer's last call gave %s", show(failed))
 	}
 }
 
@@ -206,55 +198,11 @@ func idleReadiness(h *harness) {
 }
 
 // sleepsIdly checks that Waits in which nothing happens give the processor away, and
-// use little of it. What a sleep costs depends on the machine: an emulated one needs
-// hundreds of microseconds, and a busy one does something else in the thread's name for
-// milliseconds. So only who uses a tenth of the time and much more than sleeps do,
-// three times, is not idle: one that is kept awake uses all of it. It is the sum that
-// counts: one that spins on a busy machine may get no processor for all of a single
-// Wait.
+// use little of it.
 func (h *harness) sleepsIdly() {
 	h.Helper()
-	const rounds, span, most = 3, 20 * time.Millisecond, 8 * time.Millisecond
-	for round := 1; ; round++ {
-		waits := h.useOfFour(func() {
-			before := h.threadUse()
-			h.wait(now() + int64(span))
-			if after := h.threadUse(); after.Nvcsw == before.Nvcsw {
-				h.Error("a Wait of 20 ms never slept")
-			}
-		})
-		if waits <= most {
-			return
-		}
-		sleeps := h.useOfFour(func() {
-			ts := unix.NsecToTimespec(int64(span))
-			if err := unix.Nanosleep(&ts, nil); err != nil && err != unix.EINTR {
-				h.Fatal("nanosleep:", err)
-			}
-		})
-		if waits <= 10*sleeps {
-			return
-		}
-		if round == rounds {
-			h.Errorf("four Waits of 20 ms used the processor for %v, four sleeps for %v", waits, sleeps)
-			return
-		}
+	const span = 20 * time.Millisecond
+	if wrong := h.m.idles(func() { h.wait(h.now() + int64(span)) }, span); wrong != "" {
+		h.Error(wrong)
 	}
-}
-
-// useOfFour returns how long four calls use the processor.
-func (h *harness) useOfFour(call func()) time.Duration {
-	h.Helper()
-	before := h.threadUse()
-	for range 4 {
-		call()
-	}
-	after := h.threadUse()
-	return time.Duration(after.Utime.Nano() + after.Stime.Nano() - before.Utime.Nano() - before.Stime.Nano())
-}
-
-func (h *harness) threadUse() (use unix.Rusage) {
-	h.Helper()
-	h.check(unix.Getrusage(unix.RUSAGE_THREAD, &use))
-	return use
 }

@@ -28,7 +28,7 @@ func (h *harness) storm() (sent *atomic.Int64, calm func()) {
 	pid, tid := unix.Getpid(), unix.Gettid()
 	var stop atomic.Bool
 	sent = new(atomic.Int64)
-	join := beside(func() {
+	join := elsewhere(func() {
 		signals := []syscall.Signal{unix.SIGURG, unix.SIGPROF}
 		for !stop.Load() {
 			unix.Tgkill(pid, tid, signals[sent.Add(1)%2])
@@ -47,7 +47,7 @@ func signalWait(h *harness) {
 	sent, calm := h.storm()
 	defer calm()
 	for i := 0; i < 10 || sent.Load() < 200; i++ {
-		h.wait(now() + int64(3*time.Millisecond)) // complains if it is early
+		h.wait(h.now() + int64(3*time.Millisecond)) // complains if it is early
 	}
 	p.write("x")
 	c.want(1)
@@ -77,7 +77,7 @@ func signalOps(h *harness) {
 // where it is and stays alive, though nothing here refers to it.
 func collections(h *harness) {
 	var stop atomic.Bool
-	join := beside(func() {
+	join := elsewhere(func() {
 		for !stop.Load() {
 			runtime.GC()
 		}
@@ -85,8 +85,8 @@ func collections(h *harness) {
 	defer join()
 	defer stop.Store(true)
 	f, p := h.pair()
-	limit := now() + int64(60*time.Millisecond)
-	for i := 0; now() < limit; i++ {
+	limit := h.now() + int64(60*time.Millisecond)
+	for i := 0; h.now() < limit; i++ {
 		c := h.recv(f, make([]byte, 100))
 		c.onEnd = func(o *op.Op, res int32) {
 			if res != 100 || mismatch(o.Buf, 16, i) >= 0 {

@@ -33,12 +33,10 @@ func (h *harness) connected(f *desc, p *peer) {
 // loopFlags checks that a descriptor made by an op is as a loop wants it.
 func (h *harness) loopFlags(f *desc) {
 	h.Helper()
-	status, err := unix.FcntlInt(uintptr(f.Sys()), unix.F_GETFL, 0)
-	h.check(err)
-	flags, err := unix.FcntlInt(uintptr(f.Sys()), unix.F_GETFD, 0)
-	h.check(err)
-	if status&unix.O_NONBLOCK == 0 || flags&unix.FD_CLOEXEC == 0 {
-		h.Errorf("descriptor with status %#x and flags %#x, want non-blocking and CLOEXEC", status, flags)
+	status := h.m.Getfl(f.Sys())
+	h.checkRes(status)
+	if inherited := h.m.inherited(f.Sys()); status&unix.O_NONBLOCK == 0 || inherited {
+		h.Errorf("descriptor with status %#x, inherited %t, want non-blocking and CLOEXEC", status, inherited)
 	}
 }
 
@@ -49,7 +47,7 @@ func (h *harness) fdOf(c *call) *desc {
 	if res < 0 {
 		h.Fatalf("%s completed with %s, want a descriptor", c, show(res))
 	}
-	return h.desc(int(res))
+	return h.desc(res)
 }
 
 func acceptOne(h *harness) {
@@ -88,26 +86,22 @@ func acceptEMFILE(h *harness) {
 	h.connected(h.fdOf(h.accept(l).submit()), p)
 }
 
-// noMoreFDs makes the process run out of descriptors until the function that it
+// noMoreFDs makes the machine run out of descriptors until the function that it
 // gives is called.
 func (h *harness) noMoreFDs() (restore func()) {
 	h.Helper()
-	var old unix.Rlimit
-	h.check(unix.Getrlimit(unix.RLIMIT_NOFILE, &old))
-	next, err := unix.FcntlInt(0, unix.F_DUPFD_CLOEXEC, 0)
-	h.check(err)
-	h.check(unix.Close(next))
-	h.check(unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: uint64(next), Max: old.Max}))
-	return func() { h.check(unix.Setrlimit(unix.RLIMIT_NOFILE, &old)) }
+	restore, res := h.m.exhaust()
+	h.checkRes(res)
+	return restore
 }
 
 func connectOne(h *harness) {
 	l, addr := h.listen(8)
 	f := h.desc(h.tcpSocket())
 	h.connect(f, addr).submit().want(0)
-	n := sys.Accept(l.Sys())
+	n := h.m.accept(l.Sys())
 	h.checkRes(n)
-	h.connected(f, h.peer(int(n)))
+	h.connected(f, h.peer(n))
 }
 
 func connectRefused(h *harness) {
@@ -137,8 +131,8 @@ func closeOne(h *harness) {
 	f := h.eventfd()
 	number := f.Sys()
 	h.closeDesc(f)
-	if _, err := unix.FcntlInt(uintptr(number), unix.F_GETFD, 0); err != unix.EBADF {
-		h.Errorf("the number is still open: %v", err)
+	if res := h.m.Getfl(number); res != -sys.EBADF {
+		h.Errorf("the number is still open: %s", show(res))
 	}
 }
 

@@ -3,8 +3,6 @@
 package drivertest
 
 import (
-	"golang.org/x/sys/unix"
-
 	"ringo/internal/sys"
 )
 
@@ -51,8 +49,8 @@ func staleMultishot(h *harness) {
 		p.write("x")
 		r.want(1)
 		q.close()
-		for n := sys.Accept(l.Sys()); n >= 0; n = sys.Accept(l.Sys()) {
-			unix.Close(int(n))
+		for n := h.m.accept(l.Sys()); n >= 0; n = h.m.accept(l.Sys()) {
+			h.m.Close(n)
 		}
 	}
 }
@@ -80,10 +78,8 @@ func staleCancel(h *harness) {
 func staleNumber(h *harness, build func(*harness, *desc) *call) {
 	for range 10 {
 		old, oldPeer := h.pair()
-		number := int(old.Sys())
-		dup, err := unix.FcntlInt(uintptr(number), unix.F_DUPFD_CLOEXEC, 0)
-		h.check(err)
-		alive := h.desc(dup)
+		number := old.Sys()
+		alive := h.duplicate(old)
 		build(h, old).submit().wantPending().wantCanceled()
 		h.closeDesc(old)
 		f, p := h.pairAt(number)
@@ -100,23 +96,22 @@ func staleNumber(h *harness, build func(*harness, *desc) *call) {
 }
 
 // pairAt is pair with a given number, which must be free, for the driver's end.
-func (h *harness) pairAt(number int) (*desc, *peer) {
+func (h *harness) pairAt(number int32) (*desc, *peer) {
 	h.Helper()
 	f, p := h.pair()
-	if n := int(f.Take()); n != number {
-		h.check(unix.Dup3(n, number, unix.O_CLOEXEC))
-		h.check(unix.Close(n))
+	if n := f.Take(); n != number {
+		h.checkRes(h.m.move(n, number))
 	}
-	f.Init(int32(number))
+	f.Init(number)
 	return f, p
 }
 
 func staleListener(h *harness) {
 	for range 10 {
 		l, addr := h.listen(8)
-		number := int(l.Sys())
-		dup, err := unix.FcntlInt(uintptr(number), unix.F_DUPFD_CLOEXEC, 0)
-		h.check(err)
+		number := l.Sys()
+		dup := h.m.Dup(number)
+		h.checkRes(dup)
 		h.acceptMulti(l).submit().wantPending().wantCanceled()
 		h.closeDesc(l)
 		f, p := h.pairAt(number)
@@ -125,6 +120,6 @@ func staleListener(h *harness) {
 		c.wantPending()
 		p.write("data")
 		c.untilData(4)
-		h.check(unix.Close(dup))
+		h.checkRes(h.m.Close(dup))
 	}
 }

@@ -4,6 +4,7 @@ package drivertest
 
 import (
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -108,7 +109,7 @@ func sendOne(h *harness) {
 // smallBuffers makes what fits between the ends of a socketpair little and known.
 func (h *harness) smallBuffers(f *desc) {
 	h.Helper()
-	h.check(unix.SetsockoptInt(int(f.Sys()), unix.SOL_SOCKET, unix.SO_SNDBUF, 4096))
+	h.checkRes(h.m.Setsockopt(f.Sys(), unix.SOL_SOCKET, unix.SO_SNDBUF, 4096))
 }
 
 func sendShort(h *harness) {
@@ -177,12 +178,9 @@ func sendEPIPE(h *harness) {
 func sendReset(h *harness) {
 	f, p := h.tcp()
 	p.reset()
-	n, err := 0, error(unix.EINTR)
-	for err == unix.EINTR { // on a busy machine the reset may take its time
-		n, err = unix.Poll([]unix.PollFd{{Fd: f.Sys()}}, 10_000)
-	}
-	if n != 1 || err != nil {
-		h.Fatalf("no reset came: %d, %v", n, err)
+	// On a busy machine the reset may take its time.
+	if ready := h.m.awaitReady(f.Sys(), 0, 10*time.Second); ready <= 0 {
+		h.Fatalf("no reset came: %s", show(ready))
 	}
 	h.send(f, []byte("hello")).submit().want(-int32(unix.ECONNRESET))
 	h.send(f, []byte("hello")).submit().want(-sys.EPIPE)

@@ -19,9 +19,9 @@ var timeoutCases = []testCase{
 
 func timeoutNeverEarly(h *harness) {
 	for _, d := range []time.Duration{1, 50 * time.Microsecond, 999 * time.Microsecond, 3 * time.Millisecond} {
-		begun := now()
+		begun := h.now()
 		h.timeout(d).submit().want(-sys.ETIME)
-		if took := time.Duration(now() - begun); took < d {
+		if took := time.Duration(h.now() - begun); took < d {
 			h.Errorf("a timeout of %v ended after %v", d, took)
 		}
 	}
@@ -40,7 +40,7 @@ func timeoutOrder(h *harness) {
 // end the op.
 func timeoutBesideDeadline(h *harness) {
 	c := h.timeout(5 * time.Millisecond).submit()
-	if h.wait(now() + int64(time.Millisecond)); c.ended {
+	if h.wait(h.now() + int64(time.Millisecond)); c.ended {
 		return // a slow machine
 	}
 	h.wait(driver.Forever)

@@ -3,8 +3,6 @@
 package drivertest
 
 import (
-	"os"
-	"path/filepath"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -30,12 +28,9 @@ var treeCases = []testCase{
 // dir makes a directory, with a file "f" that holds "0123456789".
 func (h *harness) dir() (name string, f *desc) {
 	h.Helper()
-	name, err := os.MkdirTemp(h.TempDir(), "")
-	h.check(err)
-	h.check(os.WriteFile(filepath.Join(name, "f"), []byte("0123456789"), 0o640))
-	n, err := unix.Open(name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	h.check(err)
-	return name, h.desc(n)
+	name = h.m.folder(h.T)
+	h.writeFile(name+"/f", "0123456789", 0o640)
+	return name, h.open(name, unix.O_RDONLY|unix.O_DIRECTORY)
 }
 
 // named builds an op on a name that starts from dir; nil is the working directory.
@@ -69,19 +64,22 @@ func (c *call) opened() *desc {
 	if n < 0 {
 		c.h.Fatalf("%s gave %s, want a descriptor", c, show(n))
 	}
-	return c.h.desc(int(n))
+	return c.h.desc(n)
 }
 
 func (h *harness) wantNames(dir, want string) {
 	h.Helper()
-	entries, err := os.ReadDir(dir)
-	h.check(err)
-	var names []string
-	for _, e := range entries {
-		names = append(names, e.Name())
-	}
+	names, res := h.m.names(dir)
+	h.checkRes(res)
 	if got := strings.Join(names, " "); got != want {
 		h.Fatalf("%s has %q, want %q", dir, got, want)
+	}
+}
+
+func (h *harness) wantMode(name string, want uint32) {
+	h.Helper()
+	if mode, res := h.m.mode(name); res < 0 || mode != want {
+		h.Errorf("the mode of %s is %#o, %s; want %#o", name, mode, show(res), want)
 	}
 }
 
@@ -91,15 +89,12 @@ func treeOpen(h *harness, flags op.Flags) {
 	if got := h.content(f); got != "0123456789" {
 		h.Errorf("the file has %q", got)
 	}
-	flag, err := unix.FcntlInt(uintptr(f.Sys()), unix.F_GETFD, 0)
-	if err != nil || flag&unix.FD_CLOEXEC == 0 {
-		h.Errorf("children inherit the descriptor (flags %#x, %v)", flag, err)
+	if h.m.inherited(f.Sys()) {
+		h.Error("children inherit the descriptor")
 	}
 	h.named(op.Openat2, nil, name+"/new").how(unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL, 0o610,
 		0).with(flags).submit().opened()
-	if info, err := os.Stat(name + "/new"); err != nil || info.Mode() != 0o610 {
-		h.Errorf("the new file is %v, %v", info, err)
-	}
+	h.wantMode(name+"/new", unix.S_IFREG|0o610)
 	h.named(op.Openat2, d, "new").how(unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL, 0o610,
 		0).with(flags).submit().want(-sys.EEXIST)
 	h.named(op.Openat2, d, "none").how(unix.O_RDONLY, 0, 0).with(flags).submit().want(-sys.ENOENT)
@@ -110,19 +105,19 @@ func treeOpen(h *harness, flags op.Flags) {
 func (h *harness) beneath() {
 	h.Helper()
 	how := sys.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: sys.ResolveBeneath}
-	res := sys.Openat2(sys.AtFdcwd, nulled("."), &how)
+	res := h.m.Openat2(sys.AtFdcwd, nulled("."), &how)
 	if res < 0 {
 		h.Skipf("openat2 is refused: %s", show(res))
 	}
-	unix.Close(int(res))
+	h.m.Close(res)
 }
 
 func treeBeneath(h *harness, flags op.Flags) {
 	h.beneath()
 	name, d := h.dir()
-	h.check(os.Symlink("../", name+"/up"))
-	h.check(os.Symlink("/", name+"/root"))
-	h.check(os.Symlink("f", name+"/fine"))
+	h.checkRes(h.m.symlink("../", name+"/up"))
+	h.checkRes(h.m.symlink("/", name+"/root"))
+	h.checkRes(h.m.symlink("f", name+"/fine"))
 	for path, want := range map[string]int32{"..": -sys.EXDEV, "/": -sys.EXDEV, "up": -sys.EXDEV, "up/x": -sys.EXDEV,
 		"root/etc": -sys.EXDEV} {
 		h.named(op.Openat2, d, path).how(unix.O_RDONLY, 0, sys.ResolveBeneath).with(flags).submit().want(want)
@@ -132,7 +127,7 @@ func treeBeneath(h *harness, flags op.Flags) {
 
 func treeStat(h *harness, flags op.Flags) {
 	name, d := h.dir()
-	h.check(os.Symlink("f", name+"/link"))
+	h.checkRes(h.m.symlink("f", name+"/link"))
 	for path, want := range map[string]uint16{"f": unix.S_IFREG | 0o640, "link": unix.S_IFREG | 0o640} {
 		c := h.named(op.Statx, d, path).with(flags)
 		st := &c.o.Ext.Name.Stat
@@ -171,7 +166,7 @@ func treeCached(h *harness) {
 	if !ok || res < 0 {
 		h.Fatalf("Try of an open gave %s, %v", show(res), ok)
 	}
-	h.desc(int(res))
+	h.desc(res)
 	n.Path, n.How = nulled("new"), sys.OpenHow{Flags: unix.O_CLOEXEC}
 	if res, ok := tried(op.Openat2); ok && res != -sys.ENOENT { // and now it is known that there is none
 		h.Errorf("Try of an open of nothing gave %s", show(res))
@@ -180,7 +175,7 @@ func treeCached(h *harness) {
 	if res, ok := tried(op.Openat2); ok {
 		h.Errorf("Try of an open that makes a file gave %s", show(res))
 	}
-	h.check(unix.Mkfifo(name+"/fifo", 0o600))
+	h.checkRes(h.m.fifo(name + "/fifo"))
 	n.Path, n.How = nulled("fifo"), sys.OpenHow{Flags: unix.O_CLOEXEC}
 	if res, ok := tried(op.Openat2); ok {
 		h.Errorf("Try of the open of a FIFO gave %s", show(res))
@@ -195,9 +190,7 @@ func treeCached(h *harness) {
 func treeNames(h *harness, flags op.Flags) {
 	name, d := h.dir()
 	h.named(op.Mkdirat, d, "dir").how(0, 0o710, 0).with(flags).submit().want(0)
-	if info, err := os.Stat(name + "/dir"); err != nil || info.Mode() != os.ModeDir|0o710 {
-		h.Errorf("the new directory is %v, %v", info, err)
-	}
+	h.wantMode(name+"/dir", unix.S_IFDIR|0o710)
 	h.named(op.Mkdirat, d, "dir").how(0, 0o710, 0).with(flags).submit().want(-sys.EEXIST)
 	h.named(op.Renameat, d, "dir").to(d, "f").flags(sys.RenameNoreplace).with(flags).submit().want(-sys.EEXIST)
 	h.named(op.Renameat, d, "dir").to(d, "f").flags(sys.RenameExchange).with(flags).submit().want(0)
@@ -224,12 +217,12 @@ func treeTwo(h *harness, flags op.Flags) {
 func treeLinks(h *harness, flags op.Flags) {
 	name, d := h.dir()
 	h.named(op.Symlinkat, d, "link").to(nil, "where/ever").with(flags).submit().want(0)
-	if to, err := os.Readlink(name + "/link"); to != "where/ever" {
-		h.Errorf("the link leads to %q, %v", to, err)
+	if to, res := h.m.leads(name + "/link"); to != "where/ever" {
+		h.Errorf("the link leads to %q, %s", to, show(res))
 	}
 	h.named(op.Linkat, d, "link").to(d, "both").with(flags).submit().want(0)
-	if to, err := os.Readlink(name + "/both"); to != "where/ever" {
-		h.Errorf("the link's second name leads to %q, %v", to, err)
+	if to, res := h.m.leads(name + "/both"); to != "where/ever" {
+		h.Errorf("the link's second name leads to %q, %s", to, show(res))
 	}
 	h.named(op.Linkat, d, "link").to(d, "none").flags(sys.AtSymlinkFollow).with(flags).submit().want(-sys.ENOENT)
 }
@@ -267,12 +260,12 @@ func treeCancelKept(h *harness, flags op.Flags) {
 			c.cancel()
 		}
 		res := c.end()
-		if _, err := os.Stat(name + "/new"); (err == nil) != (res >= 0) {
-			h.Fatalf("the open gave %s, and the file: %v", show(res), err)
+		if _, there := h.m.mode(name + "/new"); (there >= 0) != (res >= 0) {
+			h.Fatalf("the open gave %s, and the file: %s", show(res), show(there))
 		}
 		if res >= 0 {
-			h.check(unix.Close(int(res)))
-			h.check(os.Remove(name + "/new"))
+			h.checkRes(h.m.Close(res))
+			h.checkRes(h.m.remove(name + "/new"))
 		}
 	}
 }

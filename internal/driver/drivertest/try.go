@@ -3,9 +3,6 @@
 package drivertest
 
 import (
-	"runtime"
-	"sync"
-
 	"golang.org/x/sys/unix"
 
 	"ringo/internal/driver"
@@ -66,7 +63,7 @@ func tryDone(h *harness) {
 	if !ok || n < 0 {
 		h.Fatalf("Try of accept gave %s, %v; want a descriptor", show(n), ok)
 	}
-	h.connected(h.desc(int(n)), q)
+	h.connected(h.desc(n), q)
 	h.settle()
 }
 
@@ -113,10 +110,10 @@ func tryBeside(h *harness) {
 }
 
 func tryAnywhere(h *harness) {
-	var users sync.WaitGroup
+	var users []func()
 	for range 4 {
 		f, p := h.pair()
-		users.Go(func() {
+		users = append(users, h.m.beside(func() {
 			var mine fd.FD
 			mine.Init(f.Sys())
 			o, b := new(op.Op), make([]byte, 1)
@@ -125,15 +122,15 @@ func tryAnywhere(h *harness) {
 				if res, ok := h.d.Try(o); ok {
 					h.Errorf("Try of recv gave %s, true; want false", show(res))
 				}
-				unix.Write(p.n, b)
+				h.m.write(p.n, b)
 				*o = op.Op{Code: op.Recv, FD: &mine, Buf: b}
 				if res, ok := h.d.Try(o); !ok || res != 1 {
 					h.Errorf("Try of recv gave %s, %v; want 1", show(res), ok)
 				}
-				runtime.Gosched()
+				h.m.pass()
 			}
 			h.wake()
-		})
+		}))
 	}
 	f, p := h.pair()
 	b := make([]byte, 1)
@@ -143,5 +140,7 @@ func tryAnywhere(h *harness) {
 		p.write("x")
 		c.want(1)
 	}
-	users.Wait()
+	for _, join := range users {
+		join()
+	}
 }

@@ -3,8 +3,6 @@
 package drivertest
 
 import (
-	"runtime"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -34,16 +32,16 @@ func wakeBefore(h *harness) {
 }
 
 func wakeFirst(h *harness) {
-	beside(h.wake)()
+	h.m.beside(h.wake)()
 	h.wait(driver.Forever)
 }
 
 func wakeDuring(h *harness) {
 	for i := range 10 {
-		join := beside(func() {
+		join := h.m.beside(func() {
 			h.untilWaiting()
 			for range i * 20 {
-				runtime.Gosched()
+				h.m.pass()
 			}
 			h.wake()
 		})
@@ -55,7 +53,7 @@ func wakeDuring(h *harness) {
 // untilWaiting waits, on another goroutine, until the case is about to sleep.
 func (h *harness) untilWaiting() {
 	for h.doing.Load() != inWait {
-		runtime.Gosched()
+		h.m.pass()
 	}
 }
 
@@ -64,7 +62,7 @@ func (h *harness) untilWaiting() {
 func (h *harness) sleeps() {
 	h.Helper()
 	h.wakesExcused = h.wakesBegun.Load()
-	h.wait(now() + int64(2*time.Millisecond))
+	h.wait(h.now() + int64(2*time.Millisecond))
 }
 
 func wakeCoalesced(h *harness) {
@@ -72,7 +70,7 @@ func wakeCoalesced(h *harness) {
 		for range 100 {
 			h.wake()
 		}
-		beside(h.wake)()
+		h.m.beside(h.wake)()
 		h.wait(driver.Forever)
 		h.sleeps()
 	}
@@ -84,9 +82,9 @@ func wakeManyDuring(h *harness) {
 		var join []func()
 		var begun atomic.Bool // the first one may end the Wait before another sees it
 		for range 4 {
-			join = append(join, beside(func() {
+			join = append(join, h.m.beside(func() {
 				for h.doing.Load() != inWait && !begun.Load() {
-					runtime.Gosched()
+					h.m.pass()
 				}
 				begun.Store(true)
 				for range 50 {
@@ -98,7 +96,7 @@ func wakeManyDuring(h *harness) {
 		for _, j := range join {
 			j()
 		}
-		h.wait(now() + int64(time.Millisecond))
+		h.wait(h.now() + int64(time.Millisecond))
 		h.sleeps()
 	}
 }
@@ -133,12 +131,12 @@ func wakePastCapacity(h *harness) {
 func wakeNotLost(h *harness) {
 	rounds := int64(scaled(3000))
 	var said, heard atomic.Int64
-	join := beside(func() {
+	join := h.m.beside(func() {
 		for i := int64(1); i <= rounds; i++ {
 			said.Store(i)
 			h.wake()
 			for heard.Load() < i {
-				runtime.Gosched()
+				h.m.pass()
 			}
 		}
 	})
@@ -154,17 +152,17 @@ func wakeNotLost(h *harness) {
 func wakeNotLostBeside(h *harness) {
 	var said, heard atomic.Int64
 	var stop atomic.Bool
-	var wakers sync.WaitGroup
+	var wakers []func()
 	for range 3 {
-		wakers.Go(func() {
+		wakers = append(wakers, h.m.beside(func() {
 			for !stop.Load() {
 				i := said.Add(1)
 				h.wake()
 				for heard.Load() < i && !stop.Load() {
-					runtime.Gosched()
+					h.m.pass()
 				}
 			}
-		})
+		}))
 	}
 	for i := range scaled(1000) {
 		if i%5 == 0 {
@@ -174,7 +172,9 @@ func wakeNotLostBeside(h *harness) {
 		heard.Store(said.Load())
 	}
 	stop.Store(true)
-	wakers.Wait()
+	for _, join := range wakers {
+		join()
+	}
 }
 
 // A Wake that comes too late touches nothing, least of all the descriptor that
@@ -222,23 +222,24 @@ func wakeDuringClose(h *harness) {
 	}
 }
 
-// wakers are goroutines that call wake all the time.
+// wakers call wake all the time, beside the case.
 type wakers struct {
+	h       *harness
 	calls   []atomic.Int64 // of each
 	stopped atomic.Bool
-	all     sync.WaitGroup
+	all     []func()
 }
 
 func (h *harness) startWakers(n int) *wakers {
-	w := &wakers{calls: make([]atomic.Int64, n)}
+	w := &wakers{h: h, calls: make([]atomic.Int64, n)}
 	for i := range w.calls {
-		w.all.Go(func() {
+		w.all = append(w.all, h.m.beside(func() {
 			for !w.stopped.Load() {
 				h.wake()
 				w.calls[i].Add(1)
-				runtime.Gosched()
+				h.m.pass()
 			}
-		})
+		}))
 	}
 	return w
 }
@@ -247,28 +248,30 @@ func (h *harness) startWakers(n int) *wakers {
 func (w *wakers) rounds(n int64) {
 	for i := range w.calls {
 		for until := w.calls[i].Load() + n; w.calls[i].Load() < until; {
-			runtime.Gosched()
+			w.h.m.pass()
 		}
 	}
 }
 
 func (w *wakers) stop() {
 	w.stopped.Store(true)
-	w.all.Wait()
+	for _, join := range w.all {
+		join()
+	}
 }
 
 // closeUnderWakes opens another driver and closes it while it is woken.
 func (h *harness) closeUnderWakes() {
-	d := h.open(h.T, driver.Config{Slab: h.slab, Now: now, Entries: h.entries})
+	d := h.another(driver.Config{Slab: h.slab, Entries: h.entries})
 	var begun atomic.Bool
-	join := beside(func() {
+	join := h.m.beside(func() {
 		begun.Store(true)
 		for range 100 {
 			d.Wake()
 		}
 	})
 	for !begun.Load() {
-		runtime.Gosched()
+		h.m.pass()
 	}
 	if err := d.Close(&h.done); err != nil {
 		h.Error(err)

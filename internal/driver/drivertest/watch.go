@@ -5,10 +5,8 @@ package drivertest
 import (
 	"fmt"
 	"maps"
-	"os"
 	"runtime/debug"
 	"slices"
-	"testing"
 	"time"
 )
 
@@ -39,27 +37,9 @@ func (h *harness) watch() {
 // checkFDs fails if there are descriptors that were not there before the driver.
 func (h *harness) checkFDs() {
 	h.Helper()
-	for _, name := range slices.Sorted(maps.Keys(openFDs(h.T))) {
+	for _, name := range slices.Sorted(maps.Keys(h.m.opened(h.T))) {
 		if !h.before[name] {
 			h.Errorf("left open: descriptor %s", name)
 		}
 	}
-}
-
-// openFDs lists the open descriptors as "number -> what it is".
-func openFDs(t *testing.T) map[string]bool {
-	t.Helper()
-	const dir = "/proc/self/fd/"
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	fds := make(map[string]bool, len(entries))
-	for _, e := range entries {
-		// One that is gone by now is the one that read the directory.
-		if to, err := os.Readlink(dir + e.Name()); err == nil {
-			fds[e.Name()+" -> "+to] = true
-		}
-	}
-	return fds
 }
