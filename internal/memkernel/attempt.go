@@ -147,8 +147,8 @@ func (h *Host) recv(o *op.Op) int32 {
 	if res < 0 {
 		return res
 	}
-	n, files, _ := s.receives([][]byte{o.Buf}, nil, o.CallFlags)
-	dropAll(files)
+	n, beside, _ := s.receives([][]byte{o.Buf}, nil, o.CallFlags)
+	beside.drop()
 	return n
 }
 
@@ -164,7 +164,7 @@ func (h *Host) send(o *op.Op) int32 {
 	if o.Ext != nil && o.Ext.Named {
 		to = &o.Ext.Addr
 	}
-	return s.sends([][]byte{o.Buf[o.Done:]}, nil, to)
+	return s.sends([][]byte{o.Buf[o.Done:]}, alone(), to)
 }
 
 // poll is what is ready of what is asked for.
@@ -208,8 +208,8 @@ func (h *Host) read(fd int32, bufs [][]byte, off int64) int32 {
 		if size(bufs) == 0 {
 			return 0
 		}
-		n, files, _ := x.receives(bufs, nil, 0)
-		dropAll(files)
+		n, beside, _ := x.receives(bufs, nil, 0)
+		beside.drop()
 		return n
 	case *file:
 		return x.read(bufs, off)
@@ -243,7 +243,7 @@ func (h *Host) write(fd int32, bufs [][]byte, off int64) int32 {
 		if off >= 0 {
 			return -int32(unix.ESPIPE)
 		}
-		return x.sends(bufs, nil, nil)
+		return x.sends(bufs, alone(), nil)
 	case *file:
 		return x.write(bufs, off)
 	}
@@ -304,8 +304,8 @@ func (h *Host) Receive(fd int32, p []byte) int32 {
 	if res < 0 {
 		return res
 	}
-	n, files, _ := s.receives([][]byte{p}, nil, 0)
-	dropAll(files)
+	n, beside, _ := s.receives([][]byte{p}, nil, 0)
+	beside.drop()
 	return n
 }
 
@@ -318,7 +318,7 @@ func (h *Host) Send(fd int32, p []byte) int32 {
 	if res < 0 {
 		return res
 	}
-	return s.sends([][]byte{p}, nil, nil)
+	return s.sends([][]byte{p}, alone(), nil)
 }
 
 // dropAll lets go of files that came where nobody asked for them.

@@ -16,6 +16,10 @@ type packet struct {
 	from  netip.AddrPort
 	name  string // of a Unix sender
 	files []*openFile
+	to    netip.Addr
+	tos   uint8
+	ttl   uint8
+	came  int64
 	by    *socket // a Unix socket, whose buffer it fills
 }
 
@@ -80,7 +84,7 @@ func (s *socket) associate(to *sys.Sockaddr) int32 {
 }
 
 // sendPacket sends a datagram, to an address or to the peer.
-func (s *socket) sendPacket(bufs [][]byte, files []*openFile, to *sys.Sockaddr) int32 {
+func (s *socket) sendPacket(bufs [][]byte, beside ancillary, to *sys.Sockaddr) int32 {
 	if s.err != 0 {
 		return -s.takeErr()
 	}
@@ -88,7 +92,7 @@ func (s *socket) sendPacket(bufs [][]byte, files []*openFile, to *sys.Sockaddr) 
 		return -sys.EPIPE
 	}
 	n := size(bufs)
-	p := packet{data: make([]byte, 0, n), from: s.local, name: s.name, files: files}
+	p := packet{data: make([]byte, 0, n), from: s.local, name: s.name, files: beside.files}
 	for _, b := range bufs {
 		p.data = append(p.data, b...)
 	}
@@ -125,6 +129,11 @@ func (s *socket) sendPacket(bufs [][]byte, files []*openFile, to *sys.Sockaddr) 
 	if p.from = s.local; p.from.Addr().IsUnspecified() {
 		p.from = netip.AddrPortFrom(s.sourceFor(at.Addr()), s.local.Port())
 	}
+	if beside.local.IsValid() {
+		p.from = netip.AddrPortFrom(beside.local, s.local.Port())
+	}
+	p.to = at.Addr()
+	p.tos, p.ttl = s.header(beside, p.to.Unmap().Is4())
 	s.travel(peer, at, p)
 	return int32(n)
 }
@@ -210,6 +219,7 @@ func (s *socket) deliver(p packet) {
 	if s.family == sys.AFInet6 && p.from.Addr().Is4() {
 		p.from = mapped(p.from)
 	}
+	p.came = s.h.w.Now()
 	s.packets = append(s.packets, p)
 	s.held += cost
 	s.tell()
@@ -249,7 +259,7 @@ func (s *socket) sendLocal(p packet, to *sys.Sockaddr) int32 {
 	for _, f := range p.files {
 		f.refs++
 	}
-	p.by = s
+	p.by, p.came = s, s.h.w.Now()
 	s.lent += len(p.data) + packetCost
 	peer.packets = append(peer.packets, p)
 	peer.held += len(p.data) + packetCost
@@ -261,17 +271,17 @@ func (s *socket) sendLocal(p packet, to *sys.Sockaddr) int32 {
 const unixQueueMax = 512
 
 // take takes a datagram.
-func (s *socket) take(bufs [][]byte, from *sys.Sockaddr, flags uint32) (n int32, files []*openFile, out uint32) {
+func (s *socket) take(bufs [][]byte, from *sys.Sockaddr, flags uint32) (n int32, beside arrival, out uint32) {
 	if len(s.packets) == 0 {
 		switch {
 		case s.err != 0:
-			return -s.takeErr(), nil, 0
+			return -s.takeErr(), beside, 0
 		case s.shutIn, s.kind == sys.SockSeqpacket && (s.ended || s.state == closed):
-			return 0, nil, 0
+			return 0, beside, 0
 		case s.kind == sys.SockSeqpacket && s.state != connected:
-			return -sys.ENOTCONN, nil, 0
+			return -sys.ENOTCONN, beside, 0
 		}
-		return -sys.EAGAIN, nil, 0
+		return -sys.EAGAIN, beside, 0
 	}
 	p := s.packets[0]
 	if from != nil {
@@ -291,7 +301,7 @@ func (s *socket) take(bufs [][]byte, from *sys.Sockaddr, flags uint32) (n int32,
 		}
 	}
 	if flags&sys.MsgPeek != 0 {
-		return n, nil, out
+		return n, arrival{told: s.told(&p)}, out
 	}
 	s.packets = s.packets[1:]
 	s.held -= len(p.data) + packetCost
@@ -300,5 +310,5 @@ func (s *socket) take(bufs [][]byte, from *sys.Sockaddr, flags uint32) (n int32,
 		w.tell()
 	}
 	s.wanted = s.wanted[:0]
-	return n, p.files, out
+	return n, arrival{p.files, s.told(&p)}, out
 }

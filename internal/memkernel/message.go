@@ -54,18 +54,18 @@ func (h *Host) sendmsg(o *op.Op) int32 {
 		return res
 	}
 	bufs := o.Ext.Message()
-	files, res := h.files(o.Ext.Control)
+	beside, res := h.ancillary(o.Ext.Control)
 	if res < 0 {
 		return res
 	}
-	if len(files) > 0 && s.family != sys.AFUnix {
+	if len(beside.files) > 0 && s.family != sys.AFUnix {
 		return -sys.EINVAL
 	}
 	var to *sys.Sockaddr
 	if o.Ext.Named {
 		to = &o.Ext.Addr
 	}
-	return s.sends(bufs, files, to)
+	return s.sends(bufs, beside, to)
 }
 
 func (h *Host) recvmsg(o *op.Op) int32 {
@@ -74,11 +74,11 @@ func (h *Host) recvmsg(o *op.Op) int32 {
 		return res
 	}
 	var from sys.Sockaddr
-	res, files, flags := s.receives(o.Ext.Message(), &from, o.CallFlags)
+	res, beside, flags := s.receives(o.Ext.Message(), &from, o.CallFlags)
 	if res < 0 {
 		return res
 	}
-	n, more := h.install(files, o.Ext.Control)
+	n, more := h.put(beside, o.Ext.Control)
 	o.Ext.SetReceived(&from, n, flags|more)
 	return res
 }
@@ -93,9 +93,9 @@ func (h *Host) sendBatch(o *op.Op) int32 {
 	from, to := b.Bounds()
 	for i := from; i < to; i++ {
 		addr, control, bufs := b.Message(i)
-		files, res := h.files(control)
+		beside, res := h.ancillary(control)
 		if res >= 0 {
-			res = s.sends(bufs, files, addr)
+			res = s.sends(bufs, beside, addr)
 		}
 		if res < 0 {
 			if i > from {
@@ -119,14 +119,14 @@ func (h *Host) receiveBatch(o *op.Op) int32 {
 	for i := from; i < to; i++ {
 		_, control, bufs := b.Message(i)
 		var sender sys.Sockaddr
-		n, files, flags := s.receives(bufs, &sender, o.CallFlags)
+		n, beside, flags := s.receives(bufs, &sender, o.CallFlags)
 		if i > from && (n < 0 || n == 0 && s.kind != sys.SockDgram) {
 			return int32(i - from)
 		}
 		if n < 0 {
 			return n
 		}
-		used, more := h.install(files, control)
+		used, more := h.put(beside, control)
 		b.Took(i, int(n), &sender, used, flags|more)
 	}
 	return int32(to - from)

@@ -30,6 +30,9 @@ var known = map[option]int{
 	{unix.IPPROTO_IPV6, unix.IPV6_V6ONLY}: 0, {cmsg.LevelIP, unix.IP_TOS}: 0, {cmsg.LevelIP, unix.IP_TTL}: 64,
 	{unix.IPPROTO_IPV6, unix.IPV6_TCLASS}: 0, {unix.IPPROTO_IPV6, unix.IPV6_UNICAST_HOPS}: 64,
 	{cmsg.LevelIP, unix.IP_MULTICAST_TTL}: 1, {cmsg.LevelIP, unix.IP_MULTICAST_LOOP}: 1,
+	{cmsg.LevelIP, cmsg.IPInfo}: 0, {cmsg.LevelIP, cmsg.IPRecvTTL}: 0, {cmsg.LevelIP, cmsg.IPRecvTOS}: 0,
+	{cmsg.LevelIPv6, cmsg.IPv6RecvInfo}: 0, {cmsg.LevelIPv6, cmsg.IPv6RecvLimit}: 0,
+	{cmsg.LevelIPv6, cmsg.IPv6RecvClass}:          0,
 	{unix.IPPROTO_IPV6, unix.IPV6_MULTICAST_HOPS}: 1, {unix.IPPROTO_IPV6, unix.IPV6_MULTICAST_LOOP}: 1,
 }
 

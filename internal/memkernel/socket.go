@@ -182,20 +182,20 @@ func (s *socket) ready() (mask uint32) {
 }
 
 // receives takes what has come: of a stream bytes, and else one message.
-func (s *socket) receives(bufs [][]byte, from *sys.Sockaddr, flags uint32) (n int32, files []*openFile, out uint32) {
+func (s *socket) receives(bufs [][]byte, from *sys.Sockaddr, flags uint32) (n int32, beside arrival, out uint32) {
 	if s.isStream() {
-		n, files = s.receive(bufs, flags)
-		return n, files, 0
+		n, beside.files = s.receive(bufs, flags)
+		return n, beside, 0
 	}
 	return s.take(bufs, from, flags)
 }
 
 // sends is its other direction; to is a datagram's.
-func (s *socket) sends(bufs [][]byte, files []*openFile, to *sys.Sockaddr) int32 {
+func (s *socket) sends(bufs [][]byte, beside ancillary, to *sys.Sockaddr) int32 {
 	if s.isStream() {
-		return s.send(bufs, files)
+		return s.send(bufs, beside.files)
 	}
-	return s.sendPacket(bufs, files, to)
+	return s.sendPacket(bufs, beside, to)
 }
 
 // takeErr is the pending error, told once.

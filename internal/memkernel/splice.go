@@ -78,7 +78,7 @@ func (h *Host) sendfile(o *op.Op) int32 {
 	if n <= 0 {
 		return n
 	}
-	if n = s.sends([][]byte{p[:n]}, nil, nil); n > 0 && o.Off < 0 {
+	if n = s.sends([][]byte{p[:n]}, alone(), nil); n > 0 && o.Off < 0 {
 		h.Lseek(o.Other, at+int64(n), unix.SEEK_SET)
 	}
 	return n

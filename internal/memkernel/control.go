@@ -1,0 +1,130 @@
+//go:build linux
+
+package memkernel
+
+import (
+	"encoding/binary"
+	"net/netip"
+
+	"golang.org/x/sys/unix"
+
+	"ringo/internal/cmsg"
+	"ringo/internal/sys"
+)
+
+// ancillary is what travels beside the bytes of a message.
+type ancillary struct {
+	files    []*openFile
+	tos, ttl int        // of a datagram; negative: as its socket says
+	local    netip.Addr // from which it goes, where that is chosen
+}
+
+// alone is that of bytes that nothing travels beside.
+func alone() ancillary { return ancillary{tos: -1, ttl: -1} }
+
+// ancillary reads the control messages of a send. -EBADF: a file to pass on is not open.
+func (h *Host) ancillary(control []byte) (a ancillary, res int32) {
+	a = alone()
+	if a.files, res = h.files(control); res < 0 {
+		return a, res
+	}
+	for m, rest, ok := cmsg.Next(control); ok; m, rest, ok = cmsg.Next(rest) {
+		if tos, ok := m.TOS(); ok {
+			a.tos = int(tos)
+		}
+		if ttl, ok := m.TTL(); ok {
+			a.ttl = int(ttl)
+		}
+		if m.Level == cmsg.LevelIP && m.Type == cmsg.IPInfo && len(m.Data) >= cmsg.Info4Size {
+			a.local = netip.AddrFrom4([4]byte(m.Data[4:]))
+		} else if info, ok := m.Info(); ok {
+			a.local = info.Dst.Unmap()
+		}
+	}
+	if a.local.IsValid() && a.local.IsUnspecified() {
+		a.local = netip.Addr{}
+	}
+	if a.local.IsValid() && !h.has(a.local) {
+		return a, -sys.EINVAL
+	}
+	return a, 0
+}
+
+// header is what a packet has of IP beside its addresses.
+func (s *socket) header(a ancillary, v4 bool) (tos, ttl uint8) {
+	level, class, hops, most := cmsg.LevelIPv6, unix.IPV6_TCLASS, unix.IPV6_UNICAST_HOPS, 64
+	if v4 {
+		level, class, hops = cmsg.LevelIP, unix.IP_TOS, unix.IP_TTL
+	}
+	if a.tos < 0 {
+		a.tos = s.optionOr(level, class, 0)
+	}
+	if a.ttl < 0 {
+		a.ttl = s.optionOr(level, hops, most)
+	}
+	return uint8(a.tos), uint8(a.ttl)
+}
+
+// told are the control messages of IP that the socket wants of a packet.
+func (s *socket) told(p *packet) (b []byte) {
+	wants := func(level, name int) bool { return s.options[option{level, name}] != 0 }
+	if wants(sys.SolSocket, unix.SO_TIMESTAMPNS) {
+		t := s.h.stamp(p.came)
+		b = cmsg.Append(b, cmsg.LevelSocket, cmsg.TimestampNS,
+			binary.NativeEndian.AppendUint64(binary.NativeEndian.AppendUint64(nil, uint64(t.Sec)), uint64(t.Nsec)))
+	}
+	if s.family == sys.AFUnix {
+		return b
+	}
+	index := uint32(2)
+	if p.to.IsLoopback() {
+		index = 1
+	}
+	if to := p.to.Unmap(); to.Is4() {
+		if wants(cmsg.LevelIP, cmsg.IPInfo) {
+			info := binary.NativeEndian.AppendUint32(nil, index)
+			info = append(append(info, to.AsSlice()...), to.AsSlice()...)
+			b = cmsg.Append(b, cmsg.LevelIP, cmsg.IPInfo, info)
+		}
+		if wants(cmsg.LevelIP, cmsg.IPRecvTTL) {
+			b = cmsg.AppendTTL(b, false, p.ttl)
+		}
+		if wants(cmsg.LevelIP, cmsg.IPRecvTOS) {
+			b = cmsg.Append(b, cmsg.LevelIP, cmsg.IPTOS, []byte{p.tos})
+		}
+		return b
+	}
+	if wants(cmsg.LevelIPv6, cmsg.IPv6RecvInfo) {
+		b = cmsg.AppendInfo(b, true, index, p.to)
+	}
+	if wants(cmsg.LevelIPv6, cmsg.IPv6RecvLimit) {
+		b = cmsg.AppendTTL(b, true, p.ttl)
+	}
+	if wants(cmsg.LevelIPv6, cmsg.IPv6RecvClass) {
+		b = cmsg.AppendTOS(b, true, p.tos)
+	}
+	return b
+}
+
+// arrival is what came beside the bytes of a message.
+type arrival struct {
+	files []*openFile
+	told  []byte // control messages
+}
+
+// drop lets go of what nobody asked for.
+func (a arrival) drop() { dropAll(a.files) }
+
+// put puts what came into the memory for control messages. It returns the bytes used, and MSG_CTRUNC if there was no
+// room for all.
+func (h *Host) put(a arrival, control []byte) (n int, flags uint32) {
+	for m, rest, ok := cmsg.Next(a.told); ok; m, rest, ok = cmsg.Next(rest) {
+		if one := cmsg.Append(nil, m.Level, m.Type, m.Data); len(one) <= len(control)-n {
+			n += copy(control[n:], one)
+		} else {
+			flags = sys.MsgCtrunc
+		}
+	}
+	more, cut := h.install(a.files, control[n:])
+	return n + more, flags | cut
+}
