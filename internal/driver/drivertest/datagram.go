@@ -4,6 +4,7 @@ package drivertest
 
 import (
 	"bytes"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -22,6 +23,7 @@ var datagramCases = []testCase{
 	{name: "an empty one is no end", run: datagramEmpty},
 	{name: "to nobody, connected", run: datagramRefused},
 	{name: "TOS both ways", run: datagramTOS},
+	{name: "TOS and all else, of IPv6", run: datagramControls6},
 	{name: "more control messages than there is room for", run: datagramControlCut},
 	{name: "between Unix sockets", run: datagramUnix},
 	{name: "without a sender's name", run: datagramUnnamed},
@@ -223,6 +225,63 @@ func (h *harness) tosOf(control []byte) uint8 {
 		}
 	}
 	return 255
+}
+
+func datagramControls6(h *harness) {
+	var here, there sys.Sockaddr
+	f, p := h.desc(h.udpSocket6(&here)), h.peer(h.udpSocket6(&there))
+	h.checkRes(h.m.Connect(p.n, &here))
+	for _, o := range [][2]int{{cmsg.LevelIPv6, cmsg.IPv6RecvInfo}, {cmsg.LevelIPv6, cmsg.IPv6RecvLimit},
+		{cmsg.LevelIPv6, cmsg.IPv6RecvClass}, {cmsg.LevelSocket, cmsg.TimestampNS}} {
+		h.checkRes(h.m.Setsockopt(f.Sys(), o[0], o[1], 1))
+	}
+	h.checkRes(h.m.Setsockopt(p.n, cmsg.LevelIPv6, cmsg.IPv6Class, 2))
+	b := make([]byte, 8)
+	p.write("in")
+	m := h.recvFrom(f, 256, b)
+	m.submit()
+	m.wantBytes(b, "in")
+	m.wantFrom(&there)
+	told := 0
+	for c, rest, ok := cmsg.Next(m.control); ok; c, rest, ok = cmsg.Next(rest) {
+		info, isInfo := c.Info()
+		ttl, isTTL := c.TTL()
+		at, isTime := c.Timestamp()
+		switch {
+		case isInfo && info.Dst == here.AddrPort().Addr() && info.Index > 0, isTTL && ttl > 0,
+			isTime && at.Year() > 2000:
+			told++
+		}
+	}
+	if tos := h.tosOf(m.control); tos != 2 || told != 3 {
+		h.Errorf("TOS %#x came, want 2, and %d of 3 other messages were right: %x", tos, told, m.control)
+	}
+	p.write("cut")
+	m = h.recvFrom(f, cmsg.Space(cmsg.IntSize), b)
+	m.submit()
+	m.wantBytes(b, "cut")
+	if m.flags&sys.MsgCtrunc == 0 {
+		h.Errorf("flags %#x, want MSG_CTRUNC", m.flags)
+	}
+}
+
+// udpSocket6 is udpSocket by IPv6, or skips where there is none.
+func (h *harness) udpSocket6(addr *sys.Sockaddr) int32 {
+	h.Helper()
+	n := h.m.Socket(unix.AF_INET6, unix.SOCK_DGRAM, 0)
+	if n == -int32(unix.EAFNOSUPPORT) {
+		h.Skip("no IPv6 here")
+	}
+	h.checkRes(n)
+	addr.Set(netip.MustParseAddrPort("[::1]:0"))
+	if res := h.m.Bind(n, addr); res == -sys.EADDRNOTAVAIL {
+		h.m.Close(n)
+		h.Skip("no address of IPv6 here")
+	} else {
+		h.checkRes(res)
+	}
+	h.checkRes(h.m.Getsockname(n, addr))
+	return n
 }
 
 func datagramControlCut(h *harness) {

@@ -6,16 +6,31 @@ import (
 	"maps"
 	"strings"
 	"testing"
+	"time"
 
 	"ringo/internal/driver"
 	"ringo/internal/driver/drivertest"
+	"ringo/internal/op"
 	"ringo/internal/race"
 )
 
 // TestContract runs the suite of the system's drivers over a kernel in memory.
 func TestContract(t *testing.T) { drivertest.RunSimulated(t, open, excusedHere()) }
 
-func TestExcused(t *testing.T) { drivertest.CheckExcused(t, "TestContract", excusedHere()) }
+// TestContractSlowDisk has what may wait for a disk wait for it.
+func TestContractSlowDisk(t *testing.T) { drivertest.RunSimulated(t, openSlow, excusedSlow()) }
+
+func openSlow(t *testing.T, cfg driver.Config, s *drivertest.Seat) driver.Driver {
+	t.Helper()
+	chance := s.World().Rand()
+	s.Host().Disk = func(*op.Op) time.Duration { return time.Duration(chance.IntN(100)) * time.Microsecond }
+	return open(t, cfg, s)
+}
+
+func TestExcused(t *testing.T) {
+	drivertest.CheckExcused(t, "TestContract", excusedHere())
+	drivertest.CheckExcused(t, "TestContractSlowDisk", excusedSlow())
+}
 
 func open(t *testing.T, cfg driver.Config, s *drivertest.Seat) driver.Driver {
 	t.Helper()
@@ -28,16 +43,26 @@ func open(t *testing.T, cfg driver.Config, s *drivertest.Seat) driver.Driver {
 }
 
 // excusedHere leaves out what this build does not look at: allocations are not counted under the race detector.
-func excusedHere() map[string]string {
+func excusedHere(more ...map[string]string) map[string]string {
 	here := maps.Clone(excused)
+	for _, m := range more {
+		maps.Copy(here, m)
+	}
 	maps.DeleteFunc(here, func(name, _ string) bool { return race.Enabled && strings.HasPrefix(name, "alloc/") })
 	return here
 }
 
-const (
-	memory   = "a kernel in memory allocates what the system's has in memory of its own"
-	controls = "the network carries no control messages of IP"
-)
+// excusedSlow are those that a disk is excused from that takes time for all that it is asked.
+func excusedSlow() map[string]string {
+	const wait = "a world allocates what is to happen in it: the end of what the disk is at"
+	return excusedHere(map[string]string{
+		"alloc/file":                          wait,
+		"alloc/past the page cache":           wait,
+		"tree/what is in memory can be tried": "a disk that takes time takes it for names as well: nothing keeps them",
+	})
+}
+
+const memory = "a kernel in memory allocates what the system's has in memory of its own"
 
 // excused are the cases of what a kernel in memory rightly lacks.
 var excused = map[string]string{
@@ -50,10 +75,6 @@ var excused = map[string]string{
 	"alloc/send and recv":    memory,
 	"alloc/splices":          memory,
 	"alloc/timeout":          "a world allocates what is to happen in it",
-
-	"batch/recvmmsg into vectors, with control messages":    controls,
-	"datagram/TOS both ways":                                controls,
-	"datagram/more control messages than there is room for": controls,
 
 	"ready/an urgent byte in between": "its TCP knows no urgent data",
 }

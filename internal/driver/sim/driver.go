@@ -267,6 +267,7 @@ func (d *engine) Wait(deadline int64, done *driver.Queue) error {
 		woken := d.woken.Swap(false)
 		switch {
 		case d.dead != nil:
+			d.cfg.Pause() // or what a disk is at would never end for a loop that turns on
 			return d.dead
 		case woken, d.stats.Completions != before, d.cfg.Outbox.Failed(),
 			deadline != driver.Forever && d.w.Now() >= deadline:
