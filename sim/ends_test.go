@@ -79,3 +79,41 @@ func TestEnds(t *testing.T) {
 		w.Check(w.Wait(p))
 	})
 }
+
+// What has not ended, for its host is down, says so, and not how its tasks were unwound.
+func TestErrCrashed(t *testing.T) {
+	sim.Run(t, 1, func(w *sim.World) {
+		h := w.Host("h")
+		p := h.Run(nil, func(l *ringo.Loop) error { return l.Sleep(time.Minute) })
+		w.RunFor(time.Second)
+		h.Crash()
+		if err := w.Wait(p); !errors.Is(err, sim.ErrCrashed) {
+			w.Errorf("a crashed program ended with %v", err)
+		}
+		h.Restart()
+		w.RunFor(time.Second)
+		w.Check(w.Wait(p))
+	})
+}
+
+// A host that was to restart after the script's end stays down: what it would run had not been told to end.
+func TestNoRestartAfterTheEnd(t *testing.T) {
+	began := 0
+	sim.Run(t, 1, func(w *sim.World) {
+		h := w.Host("h")
+		h.Run(nil, func(l *ringo.Loop) error {
+			began++
+			for l.Sleep(time.Second) == nil {
+			}
+			return nil
+		})
+		w.RunFor(time.Minute)
+		h.Crash()
+		w.After(time.Second, h.Restart)
+		other := w.Host("other") // gives the world time after the end
+		other.Run(&ringo.Config{Grace: time.Minute}, func(l *ringo.Loop) error { return l.Sleep(10 * time.Second) })
+	})
+	if began != 1 {
+		t.Errorf("the program began %d times, want once", began)
+	}
+}

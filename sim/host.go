@@ -99,8 +99,14 @@ func (h *Host) Run(cfg *ringo.Config, fn func(l *ringo.Loop) error) *Program {
 	return p
 }
 
-// Err is what ringo.Run would return, once the program has ended.
+// ErrCrashed is the error of a program that did not end, since its host has crashed and was not restarted.
+var ErrCrashed = errors.New("sim: the host has crashed")
+
+// Err is what ringo.Run would return, once the program has ended, or ErrCrashed.
 func (p *Program) Err() error {
+	if p.dead {
+		return ErrCrashed
+	}
 	if p.err != nil || p.p == nil {
 		return p.err
 	}
@@ -244,10 +250,11 @@ func (h *Host) Crash() {
 // Down reports whether the host has crashed and was not restarted.
 func (h *Host) Down() bool { return h.k.Down() }
 
-// Restart has a host that has crashed begin anew, with nothing but its disk: all its programs are started.
+// Restart has a host that has crashed begin anew, with nothing but its disk: all its programs are started. After the
+// script's end it stays down.
 func (h *Host) Restart() {
 	h.w.after(0, func() { // when what ran has ended
-		if !h.k.Down() {
+		if !h.k.Down() || h.w.over {
 			return
 		}
 		h.w.note(Event{Kind: Restarted, Host: h.index})

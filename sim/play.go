@@ -87,8 +87,9 @@ func (r *outcome) ends(o *options, before bool) {
 	}
 }
 
-// drain ends the programs that run.
+// drain ends the programs that run, and has no host restart any more: what began then would not have been told to end.
 func (w *World) drain() {
+	w.over = true
 	running := func() (n int) {
 		for _, p := range w.programs {
 			if !p.Ended() {

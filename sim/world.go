@@ -39,6 +39,7 @@ type World struct {
 	watch    *watchdog
 	failure  *Failure
 	stopped  bool
+	over     bool // the script has ended
 	quit     bool // the script, or a task, has ended itself by t.FailNow, t.SkipNow or runtime.Goexit
 	logs     []string
 }
@@ -139,8 +140,8 @@ var scriptEnds = errors.New("the world has stopped")
 // waitMost is how long Wait lets time pass.
 const waitMost = 365 * 24 * time.Hour
 
-// Wait lets time pass until programs have ended, and gives the first error of theirs. The test fails if they wait for
-// what will never happen, or a year was not enough.
+// Wait lets time pass until programs have ended or their hosts are down, and gives their errors, joined. The test fails
+// if they wait for what will never happen, or a year was not enough.
 func (w *World) Wait(programs ...*Program) error {
 	ended := func() bool {
 		for _, p := range programs {
