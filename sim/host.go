@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"time"
 
 	"ringo"
@@ -41,6 +42,7 @@ type Host struct {
 	since  int64 // when that began
 	paused int64 // until then
 
+	fault   error         // of the drivers, see FailDriver
 	midTurn float64       // the part of calls in which it crashes, see Storm
 	back    time.Duration // and after which it restarts
 }
@@ -164,6 +166,7 @@ func (h *Host) start(p *Program) {
 	cfg.Open = func(dc driver.Config) (driver.Driver, error) {
 		a := actors[dc.Loop]
 		dc.Reason = "it is simulated"
+		dc.Fault = func() error { return h.fault }
 		return open.With(func(dc driver.Config) (driver.Driver, error) {
 			return sim.Open(sim.Config{Config: dc, Host: h.k, World: w.w, Pause: a.a.Pause, Sleep: a.a.Sleep,
 				Rouse: a.a.Rouse, Killed: a.l.Killed, Note: func(o *op.Op, res int32) { w.noteOp(h, o, res) }})
@@ -259,6 +262,7 @@ func (h *Host) Restart() {
 		}
 		h.w.note(Event{Kind: Restarted, Host: h.index})
 		h.k.Restart()
+		h.fault = nil
 		for _, p := range h.boots {
 			h.start(p)
 		}
@@ -328,7 +332,7 @@ func (h *Host) lookup(l *loop.Loop, name string) ([]netip.Addr, error) {
 		return nil, &net.DNSError{Err: "no such host", Name: name, IsNotFound: true}
 	}
 	if h.w.faults.happens(FaultWrongName, h, h.Names.Wrong) {
-		return h.w.hosts[h.w.w.Rand().IntN(len(h.w.hosts))].addrs, nil
+		return slices.Clone(h.w.hosts[h.w.w.Rand().IntN(len(h.w.hosts))].addrs), nil
 	}
 	return addrs, nil
 }
@@ -346,3 +350,15 @@ func (w *World) exits(l *loop.Loop) {
 }
 
 var errOutside = errors.New("a goroutine, or the script, can't use what is in the world")
+
+// FailDriver has the drivers of the host's loops die of an error, as those of a real system may. The programs end with
+// it, as ringo.Run does.
+func (h *Host) FailDriver(err error) {
+	h.fault = err
+	for _, a := range h.actors {
+		a.a.Rouse()
+	}
+}
+
+// Open is how many descriptors the host's programs have open.
+func (h *Host) Open() int { return h.k.Open() }

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -216,7 +217,7 @@ func (w *World) lookup(name string) (addrs []netip.Addr) {
 	}
 	for _, h := range w.hosts {
 		if h.name == name {
-			return h.addrs
+			return slices.Clone(h.addrs) // whoever dials brings them into an order
 		}
 	}
 	return nil

@@ -140,8 +140,7 @@ func trimLoops() (any bool) {
 	if p := running.seats.Load(); p != nil {
 		for _, s := range *p {
 			if s.l.spare.Load() {
-				s.l.spare.Store(false)
-				s.l.Call(s.l.trim)
+				s.l.trimSpare()
 				any = true
 			}
 		}

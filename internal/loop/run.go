@@ -176,7 +176,9 @@ func (l *Loop) unwinds(err error) bool {
 	if l.busy() {
 		return l.hasTime()
 	}
-	time.Sleep(deadPause) // for those who wait elsewhere: nothing can wake the loop
+	if !l.Staged() { // where the driver lets the clock go on
+		time.Sleep(deadPause) // for those who wait elsewhere: nothing can wake the loop
+	}
 	l.tick()
 	return l.hasTime()
 }

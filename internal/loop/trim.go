@@ -36,7 +36,17 @@ func (l *Loop) HasSpare() {
 		return
 	}
 	l.spare.Store(true)
+	if l.Staged() {
+		l.cfg.Stage.After(idleAfter, l.trimSpare)
+		return
+	}
 	tellIdler()
+}
+
+// trimSpare has a loop trim that has said that it has something to give back. G.
+func (l *Loop) trimSpare() {
+	l.spare.Store(false)
+	l.Call(l.trim)
 }
 
 // noteSpare is HasSpare for what the loop itself keeps, looked at once a turn. Where nothing is

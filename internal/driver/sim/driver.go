@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"sync/atomic"
+	"time"
 
 	"ringo/internal/driver"
 	"ringo/internal/fd"
