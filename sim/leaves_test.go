@@ -338,3 +338,46 @@ func TestLingersInTheWorld(t *testing.T) {
 		return nil
 	})
 }
+
+// What was written to a Unix connection comes also when it was closed before there was room for all of it.
+func TestUnixCloseLosesNothing(t *testing.T) {
+	here(t, func(w *sim.World, l *ringo.Loop) error {
+		a, b, err := pair(l, "unix", "/tmp/socket")
+		if err != nil {
+			return err
+		}
+		defer b.Close()
+		sent := 0
+		for p := make([]byte, 10_000); ; {
+			n, err := a.TryWrite(p)
+			if sent += n; err != nil {
+				return err
+			}
+			if n == 0 {
+				break
+			}
+		}
+		if err := a.Close(); err != nil {
+			return err
+		}
+		l.Sleep(time.Second)
+		if p, err := io.ReadAll(b); len(p) != sent || err != nil {
+			w.Errorf("%d bytes of %d came, %v", len(p), sent, err)
+		}
+		return nil
+	})
+}
+
+// A host's address is the same also when others have dialled it by name.
+func TestAddrStays(t *testing.T) {
+	sim.Run(t, 1, func(w *sim.World) {
+		server := w.Host("server")
+		before := server.Addr()
+		server.Run(nil, echo)
+		w.RunFor(time.Second)
+		w.Check(w.Wait(w.Host("client").Run(nil, func(l *ringo.Loop) error { return asks(l, 1, 0) })))
+		if server.Addr() != before {
+			w.Errorf("%v has become %v", before, server.Addr())
+		}
+	})
+}

@@ -7,7 +7,7 @@
 //
 //	== name of the mistake
 //	file internal/handle/close.go
-//	test ./sock TestClose|TestCloseElsewhere
+//	test ./sock TestClose|TestCloseElsewhere NAME=value
 //	- a line of the source, or several of which each begins so
 //	+ what stands there instead; nothing, if there is no such line
 //
@@ -25,6 +25,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 )
 
 type mutant struct {
@@ -81,13 +82,15 @@ func tryAll(mutants []mutant, beside int) (killed int, err error) {
 		defer os.RemoveAll(tree)
 		all.Go(func() {
 			for m := range next {
+				begun := time.Now()
 				by, err := m.try(tree)
+				took := time.Since(begun).Round(time.Second)
 				mu.Lock()
 				if err != nil {
-					fmt.Printf("SURVIVED %s: %v\n", m.name, err)
+					fmt.Printf("SURVIVED %s, %v: %v\n", m.name, took, err)
 				} else {
 					killed++
-					fmt.Printf("killed   %-60s by %s\n", m.name, by)
+					fmt.Printf("killed   %-60s by %s, %v\n", m.name, by, took)
 				}
 				mu.Unlock()
 			}
@@ -191,8 +194,14 @@ func (m *mutant) try(tree string) (by string, err error) {
 	case failed == "":
 		return "", fmt.Errorf("%w: %s", err, out)
 	}
+	if seed := regexp.MustCompile(`seed \d+`).FindString(string(out)); seed != "" && m.seeded() {
+		failed += ", " + seed
+	}
 	return m.test[1] + " (" + strings.TrimSpace(failed) + ")", nil
 }
+
+// seeded reports whether the mistake is found by exploring: the seed says how soon.
+func (m *mutant) seeded() bool { return m.test[0] == "./sim" }
 
 // plant replaces the lines.
 func (m *mutant) plant(lines []string) ([]string, error) {
