@@ -143,6 +143,6 @@ func (e *end) move() *end {
 
 // logf notes what is done to an end.
 func (e *end) logf(format string, args ...any) {
-	e.k.p().w.Logf("%s: %s of what reads stream %d at %d, and writes %d at %d", e.k.n.h.Name(), fmt.Sprintf(format, args...),
-		e.in.id, e.in.read, e.out.id, e.out.written)
+	e.k.p().w.Logf("%s: %s of what reads stream %d at %d, and writes %d at %d", e.k.n.h.Name(),
+		fmt.Sprintf(format, args...), e.in.id, e.in.read, e.out.id, e.out.written)
 }

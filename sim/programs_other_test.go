@@ -117,7 +117,7 @@ func (k *worker) datagrams() {
 		}
 		for {
 			n := 0
-			err := k.call("ReadBatch", 0, func() (err error) { n, err = to.ReadBatch(ms); return err }, only(os.ErrClosed))
+			err := k.call("ReadBatch", 0, func() (err error) { n, err = to.ReadBatch(ms); return err }, only())
 			for _, m := range ms[:n] {
 				id := binary.BigEndian.Uint32(m.Buffers[0])
 				if seen[id] || id >= sent || bytes.Count(m.Buffers[0][4:m.N], []byte{byte(id)}) != m.N-4 {
@@ -170,7 +170,8 @@ func (k *worker) files() {
 		at := p.rand.IntN(100_000)
 		if p.chance(2) {
 			data := bytes.Repeat([]byte{byte(p.rand.Uint32())}, 1+p.rand.IntN(30_000))
-			if err := k.call("WriteAt", 0, func() error { _, err := f.WriteAt(data, int64(at)); return err }, only()); err != nil {
+			err := k.call("WriteAt", 0, func() error { _, err := f.WriteAt(data, int64(at)); return err }, only())
+			if err != nil {
 				return
 			}
 			if grown := at + len(data); grown > len(want) {

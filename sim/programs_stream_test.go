@@ -57,9 +57,9 @@ type connection struct {
 	id   uint32
 	ends [2]*end // the one that dialled, the one that accepted
 	gone bool    // one of them was closed, or its host is gone
-	// One of them was closed with unread bytes, or written to since, or closed so that nothing is sent any more. The kernel
-	// tells each end of it once: where a write was told, reads find an end. Or it was ended beside a write, of which some
-	// was accepted, and is told to the next call that it did not go out.
+	// One of them was closed with unread bytes, or written to since, or closed so that nothing is sent any more. The
+	// kernel tells each end of it once: where a write was told, reads find an end. Or it was ended beside a write, of
+	// which some was accepted, and is told to the next call that it did not go out.
 	reset bool
 }
 
@@ -217,8 +217,9 @@ func (e *end) may(own []error) []error {
 	if e.limited {
 		may = append(may, os.ErrDeadlineExceeded)
 	}
-	if e.pair.gone || e.k.p().rough || e.gone || e.pair.ends[1] == nil { // nobody has accepted it
-		may = append(may, syscall.ECONNRESET, syscall.EPIPE, syscall.ETIMEDOUT, syscall.ECONNABORTED, syscall.EHOSTUNREACH)
+	if e.pair.gone || e.k.p().rough || e.gone || e.pair.ends[1] == nil {
+		may = append(may, syscall.ECONNRESET, syscall.EPIPE, syscall.ETIMEDOUT, syscall.ECONNABORTED,
+			syscall.EHOSTUNREACH)
 	}
 	if e.out.ended {
 		may = append(may, syscall.EPIPE)

@@ -224,7 +224,8 @@ func (k *worker) cancel() {
 
 // labelled has the task have labels of its own from now on.
 func (k *worker) labelled() {
-	pprof.SetGoroutineLabels(pprof.WithLabels(context.Background(), pprof.Labels("who", fmt.Sprint(k.p().rand.Uint32()))))
+	set := pprof.Labels("who", fmt.Sprint(k.p().rand.Uint32()))
+	pprof.SetGoroutineLabels(pprof.WithLabels(context.Background(), set))
 }
 
 // sleep is never short.

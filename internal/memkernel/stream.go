@@ -118,7 +118,7 @@ func (s *socket) arrived(data []byte) {
 	case s.h.down:
 	case (s.gone || s.shutIn && s.said) && s.state == connected && s.family != sys.AFUnix:
 		s.reset(sys.ECONNRESET) // nobody will read them, which the peer is told
-	case s.gone, s.shutIn, s.state == closed && s.family != sys.AFUnix:
+	case s.gone, s.shutIn, s.state == closed:
 	default:
 		s.in.put(data)
 		s.tell()
@@ -140,8 +140,6 @@ func (s *socket) receive(bufs [][]byte, flags uint32) (n int32, files []*openFil
 		switch {
 		case s.ended && (s.err == 0 || s.family != sys.AFUnix): // TCP's end hides what came behind it
 			return 0, nil
-		case s.family == sys.AFUnix && s.peer != nil && s.peer.out.len()+s.peer.flying > 0: // also of one that has closed
-			return -sys.EAGAIN, nil
 		case s.err != 0:
 			return -s.takeErr(), nil
 		case s.shutIn, s.state == closed:
