@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"sync/atomic"
-	"time"
 
 	"ringo/internal/driver"
 	"ringo/internal/fd"
