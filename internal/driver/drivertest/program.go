@@ -29,7 +29,20 @@ var programCases = func() (cases []testCase) {
 // the bytes of each stream in order, each op once.
 func Program(t *testing.T, seed uint64, open ...Open) {
 	t.Helper()
-	compare(t, script(seed), open...)
+	compare(t, script(seed), onSystems(open)...)
+}
+
+// ProgramSimulated is Program on a driver of the system, and one on a simulated machine.
+func ProgramSimulated(t *testing.T, seed uint64, open Open, simulated OpenSimulated) {
+	t.Helper()
+	compare(t, script(seed), onSystem(open, 64), onSimulated(simulated, nil))
+}
+
+func onSystems(open []Open) (on []ground) {
+	for _, o := range open {
+		on = append(on, onSystem(o, 64))
+	}
+	return on
 }
 
 // Fuzz looks for programs on which two drivers differ.
@@ -37,7 +50,7 @@ func Fuzz(f *testing.F, a, b Open) {
 	for seed := range uint64(8) {
 		f.Add(script(seed))
 	}
-	f.Fuzz(func(t *testing.T, script []byte) { compare(t, script, a, b) })
+	f.Fuzz(func(t *testing.T, script []byte) { compare(t, script, onSystems([]Open{a, b})...) })
 }
 
 func script(seed uint64) []byte {
@@ -49,11 +62,11 @@ func script(seed uint64) []byte {
 	return s
 }
 
-func compare(t *testing.T, script []byte, open ...Open) {
+func compare(t *testing.T, script []byte, grounds ...ground) {
 	t.Helper()
 	var first []string
-	for i, o := range open {
-		h := start(t, onSystem(o, 64), testCase{size: 64, buffers: 32}, new(coverage))
+	for i, on := range grounds {
+		h := start(t, on, testCase{size: 64, buffers: 32}, new(coverage))
 		name := h.d.Info().Name
 		trace := h.runProgram(script)
 		h.finish()

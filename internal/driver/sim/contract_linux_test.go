@@ -3,6 +3,7 @@
 package sim
 
 import (
+	"fmt"
 	"maps"
 	"strings"
 	"testing"
@@ -10,6 +11,7 @@ import (
 
 	"ringo/internal/driver"
 	"ringo/internal/driver/drivertest"
+	"ringo/internal/driver/soft"
 	"ringo/internal/op"
 	"ringo/internal/race"
 )
@@ -25,6 +27,27 @@ func openSlow(t *testing.T, cfg driver.Config, s *drivertest.Seat) driver.Driver
 	chance := s.World().Rand()
 	s.Host().Disk = func(*op.Op) time.Duration { return time.Duration(chance.IntN(100)) * time.Microsecond }
 	return open(t, cfg, s)
+}
+
+// TestAgreesWithLinux has random programs of ops and peers show the same in a world as on Linux.
+func TestAgreesWithLinux(t *testing.T) {
+	for seed := range uint64(40) {
+		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
+			drivertest.ProgramSimulated(t, seed, openEpoll, open)
+		})
+	}
+}
+
+func openEpoll(t *testing.T, cfg driver.Config) driver.Driver {
+	t.Helper()
+	d, err := soft.OpenEpoll(cfg)
+	if drivertest.Refused(err) {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
 }
 
 func TestExcused(t *testing.T) {
