@@ -144,7 +144,8 @@ func endedBy(ctx context.Context) error {
 }
 
 // wait stands the caller in line with v, lets the lock go and waits, until ctx is done if it is not nil. It holds the
-// lock again when it returns, with what became of v. The error is ErrClosed, or what has ended the wait.
+// lock again when it returns, with what became of v; in a crash of a simulated host it does not return, so no caller
+// defers an unlock. The error is ErrClosed, or what has ended the wait.
 func (q *line[T]) wait(ctx context.Context, mu *sync.Mutex, s *waiterPool[T], v T, call string,
 	of loop.Describer) (got T, err error) {
 	l, t := loop.Current()

@@ -34,13 +34,13 @@ func (m *Mutex) Lock() {
 	}
 	me := loop.ChargeAndYieldHere()
 	m.mu.Lock()
-	defer m.mu.Unlock()
-	if !m.held {
+	if m.held {
+		m.waiting.waitOn(&m.mu, &m.spare, holder(me), "Mutex.Lock", (*mutexWait)(m))
+	} else {
 		m.held = true
 		m.by.Be(me)
-		return
 	}
-	m.waiting.waitOn(&m.mu, &m.spare, holder(me), "Mutex.Lock", (*mutexWait)(m))
+	m.mu.Unlock()
 }
 
 // LockContext is Lock with a wait that ends: when ctx is done, or the caller is a task
@@ -59,15 +59,16 @@ func (m *Mutex) LockContext(ctx context.Context) error {
 	if err := chargeIn(ctx); err != nil {
 		return err
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
 	_, me := loop.Current()
-	if !m.held {
+	var err error
+	m.mu.Lock()
+	if m.held {
+		_, err = m.waiting.wait(ctx, &m.mu, &m.spare, holder(me), "Mutex.LockContext", (*mutexWait)(m))
+	} else {
 		m.held = true
 		m.by.Be(me)
-		return nil
 	}
-	_, err := m.waiting.wait(ctx, &m.mu, &m.spare, holder(me), "Mutex.LockContext", (*mutexWait)(m))
+	m.mu.Unlock()
 	return err
 }
 
@@ -101,6 +102,9 @@ func (m *Mutex) Unlock() {
 	m.mu.Lock()
 	if !m.held {
 		m.mu.Unlock()
+		if loop.Crashed() { // in a Cond.Wait, which would have taken it again
+			return
+		}
 		panic("ringo: Unlock of a Mutex that is not locked")
 	}
 	next := m.waiting.claim()

@@ -75,10 +75,10 @@ func (g *WaitGroup) Wait() {
 	}
 	loop.ChargeAndYield()
 	g.mu.Lock()
-	defer g.mu.Unlock()
 	if g.n > 0 {
 		g.waiting.waitOn(&g.mu, &g.spare, struct{}{}, "WaitGroup.Wait", nil)
 	}
+	g.mu.Unlock()
 }
 
 // WaitContext is Wait that ends, too, when ctx is done, or when the caller is a task that
@@ -91,11 +91,11 @@ func (g *WaitGroup) WaitContext(ctx context.Context) error {
 	if err := chargeIn(ctx); err != nil {
 		return err
 	}
+	var err error
 	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.n == 0 {
-		return nil
+	if g.n > 0 {
+		_, err = g.waiting.wait(ctx, &g.mu, &g.spare, struct{}{}, "WaitGroup.Wait", nil)
 	}
-	_, err := g.waiting.wait(ctx, &g.mu, &g.spare, struct{}{}, "WaitGroup.Wait", nil)
+	g.mu.Unlock()
 	return err
 }

@@ -117,3 +117,87 @@ func TestNoRestartAfterTheEnd(t *testing.T) {
 		t.Errorf("the program began %d times, want once", began)
 	}
 }
+
+// A host may crash while its tasks wait for locks, whose deferred functions run then.
+func TestCrashInLocks(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	for name, wait := range map[string]func(){
+		"Mutex.Lock": func() {
+			var m ringo.Mutex
+			m.Lock()
+			m.Lock()
+		},
+		"Mutex.LockContext": func() {
+			var m ringo.Mutex
+			m.Lock()
+			defer m.Unlock()
+			m.LockContext(ctx)
+		},
+		"Cond.Wait": func() {
+			var m ringo.Mutex
+			m.Lock()
+			defer m.Unlock()
+			ringo.NewCond(&m).Wait()
+		},
+		"Cond.WaitContext": func() {
+			var m ringo.Mutex
+			m.Lock()
+			defer m.Unlock()
+			ringo.NewCond(&m).WaitContext(ctx)
+		},
+		"Semaphore.Acquire": func() {
+			s := ringo.NewSemaphore(1)
+			s.Acquire(nil, 1)
+			defer s.Release(1)
+			s.Acquire(ctx, 1)
+		},
+		"WaitGroup.Wait": func() {
+			var g ringo.WaitGroup
+			g.Add(1)
+			defer g.Done()
+			g.Wait()
+		},
+		"WaitGroup.WaitContext": func() {
+			var g ringo.WaitGroup
+			g.Add(1)
+			defer g.Done()
+			g.WaitContext(ctx)
+		},
+		"Chan.Send": func() {
+			c := ringo.NewChan[int](0)
+			defer c.Close()
+			c.Send(1)
+		},
+		"Chan.RecvContext": func() {
+			c := ringo.NewChan[int](0)
+			defer c.Close()
+			c.RecvContext(ctx)
+		},
+		"Select": func() {
+			c := ringo.NewChan[int](0)
+			defer c.Close()
+			var v int
+			ringo.Select(ringo.RecvInto(c, &v), ringo.SendFrom(c, &v))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			sim.Run(t, 1, func(w *sim.World) {
+				h := w.Host("here")
+				ends, returned := 0, 0
+				h.Run(nil, func(l *ringo.Loop) error {
+					defer func() { ends++ }()
+					wait()
+					returned++
+					return nil
+				})
+				w.RunFor(time.Second)
+				h.Crash()
+				w.RunFor(time.Second)
+				if ends != 1 || returned != 0 {
+					w.Errorf("%d tasks have ended, and %d waits returned", ends, returned)
+				}
+			})
+		})
+	}
+}

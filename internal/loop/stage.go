@@ -368,6 +368,12 @@ func (p *Program) Kill() {
 // world's.
 func (l *Loop) counted() bool { return l.cfg.Stage == nil }
 
+// Crashed reports whether the caller is a task whose host has crashed, of which deferred functions alone run. G.
+func Crashed() bool {
+	l, _ := Current()
+	return l.Staged() && l.killed
+}
+
 // Killed reports whether the loop is to end at once. Its driver waits for nothing then.
 func (l *Loop) Killed() bool { return l.killed }
 
