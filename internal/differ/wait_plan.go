@@ -94,6 +94,8 @@ func planDeadline(g *planner, r record) {
 			append(own(&c.in.event, &c.in.r, &c.out.w), share(&c.life))...)
 	case 1: // a writer's
 		if canWrite(c) {
+			reader, _ := c.answered()
+			g.after(a, own(&reader.in.r)...) // what was accepted and not sent yet would stay
 			g.do(a, setDeadline, Step{O: c.id, How: pastWriteDeadline}, append(own(&c.out.w), share(&c.life))...)
 			g.do(b, writeLate, Step{O: c.id, N: size(r.x)}, append(own(&c.out.w), share(&c.life))...)
 			g.do(a, setDeadline, Step{O: c.id, How: noWriteDeadline}, append(own(&c.out.w), share(&c.life))...)
@@ -143,7 +145,7 @@ func planStuckWrite(g *planner, r record) {
 	ended := "deadline"
 	switch r.y % 3 {
 	case 0:
-		g.after(b, both...)
+		g.after(b, append(own(&c.peer.in.r), both...)...)
 		g.do(b, setDeadline, Step{O: c.id, How: pastWriteDeadline}, share(&c.life))
 		g.do(a, stuckWrite, Step{O: c.id, Segs: []segment{seg}, Name: "deadline"}, both...)
 		g.after(a, own(&c.out.w)...)
