@@ -60,8 +60,6 @@ var omitted = []omission{
 	{of: "UnixPacketConn", row: "File", gives: errors.ErrUnsupported, why: noDescriptors},
 	{of: "Listener", row: "File", gives: errors.ErrUnsupported, why: noDescriptors},
 	{of: "Conn", row: "TCPInfo", gives: syscall.ENOPROTOOPT, why: "the kernel in memory has no TCP_INFO"},
-	{of: "PacketConn", row: "SetControl", gives: syscall.ENOPROTOOPT,
-		why: "the kernel in memory tells no TTL, ECN or address of a datagram's"},
 	{of: "PacketConn", row: "SetGRO", gives: syscall.ENOPROTOOPT, why: "the kernel in memory joins no datagrams"},
 }
 
