@@ -17,18 +17,34 @@ type ancillary struct {
 	files    []*openFile
 	tos, ttl int        // of a datagram; negative: as its socket says
 	local    netip.Addr // from which it goes, where that is chosen
+	segment  int        // the size of the datagrams that it is cut into; 0: it is one
 }
 
 // alone is that of bytes that nothing travels beside.
 func alone() ancillary { return ancillary{tos: -1, ttl: -1} }
 
-// ancillary reads the control messages of a send. -EBADF: a file to pass on is not open.
-func (h *Host) ancillary(control []byte) (a ancillary, res int32) {
+// ancillary reads the control messages of a send. Those for sockets of another kind count for nothing, as on Linux.
+// -EBADF: a file to pass on is not open.
+func (s *socket) ancillary(control []byte) (a ancillary, res int32) {
 	a = alone()
-	if a.files, res = h.files(control); res < 0 {
-		return a, res
-	}
 	for m, rest, ok := cmsg.Next(control); ok; m, rest, ok = cmsg.Next(rest) {
+		if s.family == sys.AFUnix {
+			for i := range m.FDs() {
+				o := s.h.at(m.FD(i))
+				if o == nil {
+					return a, -sys.EBADF
+				}
+				a.files = append(a.files, o)
+			}
+			continue
+		}
+		if s.protocol == sys.ProtoUDP && m.Level == cmsg.LevelUDP {
+			size, ok := m.Segment()
+			if !ok || len(m.Data) != cmsg.SegmentSize {
+				return a, -sys.EINVAL
+			}
+			a.segment = int(size)
+		}
 		if tos, ok := m.TOS(); ok {
 			a.tos = int(tos)
 		}
@@ -44,7 +60,7 @@ func (h *Host) ancillary(control []byte) (a ancillary, res int32) {
 	if a.local.IsValid() && a.local.IsUnspecified() {
 		a.local = netip.Addr{}
 	}
-	if a.local.IsValid() && !h.has(a.local) {
+	if a.local.IsValid() && !s.h.has(a.local) {
 		return a, -sys.EINVAL
 	}
 	return a, 0

@@ -178,7 +178,8 @@ func (h *Host) Crash() {
 			s.peer.doubt()
 		}
 	}
-	h.numbers, h.ports, h.names = nil, map[portKey]*binding{}, map[string]*unixName{}
+	h.numbers, h.taken = nil, bitmap{}
+	h.ports, h.names = map[portKey]*binding{}, map[string]*unixName{}
 	lost := newTouched()
 	for i := range h.pending {
 		if c := &h.pending[i]; !lost.precedes(c) && h.w.Chance(0.5) {

@@ -43,9 +43,6 @@ func (p *packet) giveUp() {
 // packetCost is what a queued datagram takes of the buffer beside its bytes.
 const packetCost = 256
 
-// packetMax is the longest datagram of UDP.
-const packetMax = 65507
-
 // associate sets the peer of a socket of datagrams.
 func (s *socket) associate(to *sys.Sockaddr) int32 {
 	if to.Family() == sys.AFUnspec {
@@ -112,8 +109,6 @@ func (s *socket) sendPacket(bufs [][]byte, beside ancillary, to *sys.Sockaddr) i
 	switch {
 	case !at.IsValid():
 		return -int32(unix.EDESTADDRREQ)
-	case n > packetMax:
-		return -sys.EMSGSIZE
 	case at.Port() == 0:
 		return -sys.EINVAL
 	}
@@ -126,6 +121,10 @@ func (s *socket) sendPacket(bufs [][]byte, beside ancillary, to *sys.Sockaddr) i
 	if peer == nil {
 		return -int32(unix.ENETUNREACH)
 	}
+	size, res := s.sizeOf(n, beside, at.Addr(), s.h.net.link(s.h, peer))
+	if res < 0 {
+		return res
+	}
 	if p.from = s.local; p.from.Addr().IsUnspecified() {
 		p.from = netip.AddrPortFrom(s.sourceFor(at.Addr()), s.local.Port())
 	}
@@ -134,6 +133,11 @@ func (s *socket) sendPacket(bufs [][]byte, beside ancillary, to *sys.Sockaddr) i
 	}
 	p.to = at.Addr()
 	p.tos, p.ttl = s.header(beside, p.to.Unmap().Is4())
+	for all := p.data; len(all) > size; all = all[size:] {
+		p.data = all[:size:size]
+		s.travel(peer, at, p)
+		p.data = all[size:]
+	}
 	s.travel(peer, at, p)
 	return int32(n)
 }
@@ -159,7 +163,7 @@ func (s *socket) travel(peer *Host, at netip.AddrPort, p packet) {
 		copies = 2
 	}
 	for range copies {
-		size := len(p.data) + 28
+		size := len(p.data) + headers(at.Addr())
 		if n.losesAny(l, s.h, peer, size) {
 			continue
 		}

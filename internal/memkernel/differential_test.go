@@ -231,7 +231,7 @@ func TestFilesAsTheSystem(t *testing.T) {
 // socketStep is one call of a script on sockets: those that don't depend on how fast a network is.
 func socketStep(k *either, r *rand.Rand) string {
 	fd, size := k.fd(r.IntN(1<<20)), r.IntN(3000)
-	switch r.IntN(15) {
+	switch r.IntN(19) {
 	case 0:
 		if len(k.fds) > 24 {
 			return "enough"
@@ -280,6 +280,13 @@ func socketStep(k *either, r *rand.Rand) string {
 		}
 		defer func() { k.fds[i%len(k.fds)] = -1 }()
 		return fmt.Sprintf("close: %d", k.Close(k.fd(i)))
+	case 14, 15, 16, 17:
+		code := []op.Code{op.SpliceIn, op.SpliceOut}[r.IntN(2)]
+		other := k.fd(r.IntN(1 << 20))
+		n := k.soon(func() int32 {
+			return k.op(code, fd, func(o *op.Op) { o.Other, o.Limit = other, uint32(size/100*100) })
+		})
+		return fmt.Sprintf("%s %d: %d", op.Table[code].Name, size/100*100, n)
 	}
 	sa := new(sys.Sockaddr)
 	res := k.Getpeername(fd, sa)

@@ -20,6 +20,7 @@ type Host struct {
 
 	first   int32     // the least descriptor
 	numbers []*number // descriptors by number, from there on; nil: free
+	taken   bitmap    // which of them are not
 	max     int       // of descriptors, see SetDescriptors
 
 	ports     map[portKey]*binding // of TCP and UDP
@@ -207,27 +208,24 @@ func find[T object](h *Host, fd int32, other int32) (t T, o *openFile, res int32
 
 // free is the lowest number that is free; -EMFILE: none is.
 func (h *Host) free() int32 {
-	for i, n := range h.numbers[:min(len(h.numbers), h.max)] {
-		if n == nil {
-			return h.first + int32(i)
-		}
-	}
-	if len(h.numbers) >= h.max {
+	n := h.taken.lowest()
+	if n >= h.max {
 		return -sys.EMFILE
 	}
-	return h.first + int32(len(h.numbers))
+	return h.first + int32(n)
 }
 
 // give puts an open file into the table.
 func (h *Host) give(o *openFile, cloexec bool) int32 {
 	fd := h.free()
-	switch {
-	case fd < 0:
-	case int(fd-h.first) == len(h.numbers):
-		h.numbers = append(h.numbers, &number{o, cloexec})
-	default:
-		h.numbers[fd-h.first] = &number{o, cloexec}
+	if fd < 0 {
+		return fd
 	}
+	i := int(fd - h.first)
+	if h.taken.set(i); i == len(h.numbers) {
+		h.numbers = append(h.numbers, nil)
+	}
+	h.numbers[i] = &number{o, cloexec}
 	return fd
 }
 
@@ -247,6 +245,7 @@ func (h *Host) Close(fd int32) int32 {
 		return -sys.EBADF
 	}
 	h.numbers[fd-h.first] = nil
+	h.taken.clear(int(fd - h.first))
 	o.drop()
 	return 0
 }

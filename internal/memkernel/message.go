@@ -10,20 +10,6 @@ import (
 	"ringo/internal/sys"
 )
 
-// files are the open files that the control messages of a send pass on. -EBADF: one is not open.
-func (h *Host) files(control []byte) (files []*openFile, res int32) {
-	for m, rest, ok := cmsg.Next(control); ok; m, rest, ok = cmsg.Next(rest) {
-		for i := range m.FDs() {
-			o := h.at(m.FD(i))
-			if o == nil {
-				return nil, -sys.EBADF
-			}
-			files = append(files, o)
-		}
-	}
-	return files, 0
-}
-
 // install gives open files that came descriptors here, and puts these into control. It returns the bytes used, and
 // MSG_CTRUNC if there was no room for all.
 func (h *Host) install(files []*openFile, control []byte) (n int, flags uint32) {
@@ -53,19 +39,15 @@ func (h *Host) sendmsg(o *op.Op) int32 {
 	if res < 0 {
 		return res
 	}
-	bufs := o.Ext.Message()
-	beside, res := h.ancillary(o.Ext.Control)
+	beside, res := s.ancillary(o.Ext.Control)
 	if res < 0 {
 		return res
-	}
-	if len(beside.files) > 0 && s.family != sys.AFUnix {
-		return -sys.EINVAL
 	}
 	var to *sys.Sockaddr
 	if o.Ext.Named {
 		to = &o.Ext.Addr
 	}
-	return s.sends(bufs, beside, to)
+	return s.sends(o.Ext.Message(), beside, to)
 }
 
 func (h *Host) recvmsg(o *op.Op) int32 {
@@ -93,7 +75,7 @@ func (h *Host) sendBatch(o *op.Op) int32 {
 	from, to := b.Bounds()
 	for i := from; i < to; i++ {
 		addr, control, bufs := b.Message(i)
-		beside, res := h.ancillary(control)
+		beside, res := s.ancillary(control)
 		if res >= 0 {
 			res = s.sends(bufs, beside, addr)
 		}

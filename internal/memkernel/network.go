@@ -68,7 +68,7 @@ func (n *Network) near(a, b *Host) bool { return !a.down && !b.down && (a == b |
 
 func (n *Network) link(from, to *Host) Link {
 	if from.down || to.down {
-		return Link{Cut: true}
+		return Link{Cut: true, MTU: 1500}
 	}
 	if from == to || n.Between == nil {
 		return Link{MTU: 65536}

@@ -4,6 +4,7 @@ package memkernel
 
 import (
 	"encoding/binary"
+	"math"
 
 	"golang.org/x/sys/unix"
 
@@ -32,7 +33,9 @@ var known = map[option]int{
 	{cmsg.LevelIP, unix.IP_MULTICAST_TTL}: 1, {cmsg.LevelIP, unix.IP_MULTICAST_LOOP}: 1,
 	{cmsg.LevelIP, cmsg.IPInfo}: 0, {cmsg.LevelIP, cmsg.IPRecvTTL}: 0, {cmsg.LevelIP, cmsg.IPRecvTOS}: 0,
 	{cmsg.LevelIPv6, cmsg.IPv6RecvInfo}: 0, {cmsg.LevelIPv6, cmsg.IPv6RecvLimit}: 0,
-	{cmsg.LevelIPv6, cmsg.IPv6RecvClass}:          0,
+	{cmsg.LevelIPv6, cmsg.IPv6RecvClass}: 0,
+	{cmsg.LevelIP, unix.IP_MTU_DISCOVER}: unix.IP_PMTUDISC_WANT, {unix.IPPROTO_IPV6, unix.IPV6_DONTFRAG}: 0,
+	{unix.IPPROTO_IPV6, unix.IPV6_MTU_DISCOVER}: unix.IPV6_PMTUDISC_WANT, {cmsg.LevelUDP, cmsg.Segment}: 0,
 	{unix.IPPROTO_IPV6, unix.IPV6_MULTICAST_HOPS}: 1, {unix.IPPROTO_IPV6, unix.IPV6_MULTICAST_LOOP}: 1,
 }
 
@@ -42,6 +45,27 @@ func (s *socket) optionOr(level, name, first int) int {
 		return v
 	}
 	return first
+}
+
+// knows is what an option is at first, if sockets of this protocol have it.
+func (s *socket) knows(level, name int) (first int, ok bool) {
+	first, ok = known[option{level, name}]
+	other := level == sys.ProtoTCP && s.protocol != sys.ProtoTCP || level == cmsg.LevelUDP && s.protocol != sys.ProtoUDP
+	return first, ok && !other
+}
+
+// span is what an option may be set to.
+type span struct{ least, most int }
+
+// bounds are those of an option.
+func bounds(level, name int) span {
+	switch (option{level, name}) {
+	case option{cmsg.LevelIP, unix.IP_MTU_DISCOVER}, option{unix.IPPROTO_IPV6, unix.IPV6_MTU_DISCOVER}:
+		return span{unix.IP_PMTUDISC_DONT, unix.IP_PMTUDISC_OMIT}
+	case option{cmsg.LevelUDP, cmsg.Segment}:
+		return span{0, lengthMax}
+	}
+	return span{math.MinInt, math.MaxInt}
 }
 
 // Getsockopt is an option that is a number.
@@ -67,8 +91,13 @@ func (h *Host) Getsockopt(fd int32, level, name int) (value, res int32) {
 			return 0, 0
 		}
 	}
-	first, ok := known[option{level, name}]
-	if !ok || level == sys.ProtoTCP && s.protocol != sys.ProtoTCP {
+	if level == cmsg.LevelIP && name == unix.IP_MTU && s.family == sys.AFInet ||
+		level == unix.IPPROTO_IPV6 && name == unix.IPV6_MTU && s.family == sys.AFInet6 {
+		n := s.mtu()
+		return max(n, 0), min(n, 0)
+	}
+	first, ok := s.knows(level, name)
+	if !ok {
 		return 0, -int32(unix.ENOPROTOOPT)
 	}
 	return int32(s.optionOr(level, name, first)), 0
@@ -80,8 +109,11 @@ func (h *Host) Setsockopt(fd int32, level, name, value int) int32 {
 	if res < 0 {
 		return res
 	}
-	if _, ok := known[option{level, name}]; !ok || level == sys.ProtoTCP && s.protocol != sys.ProtoTCP {
+	if _, ok := s.knows(level, name); !ok {
 		return -int32(unix.ENOPROTOOPT)
+	}
+	if e := bounds(level, name); value < e.least || value > e.most {
+		return -sys.EINVAL
 	}
 	if level == sys.SolSocket && (name == unix.SO_SNDBUF || name == unix.SO_RCVBUF) {
 		value = min(max(2*value, 4608), 2*sendSpace) // as the kernel doubles it

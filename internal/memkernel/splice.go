@@ -12,47 +12,73 @@ import (
 // Call is Attempt, for who is no driver.
 func (h *Host) Call(o *op.Op) int32 { return h.Attempt(o) }
 
-// spliceIn moves what a descriptor has into a pipe, as far as there is room.
+// spliceIn is splice(2) from a descriptor into a pipe. That the pipe is full is -ENOSPC, as internal/op has it.
 func (h *Host) spliceIn(o *op.Op) int32 {
-	w, _, res := find[writeEnd](h, o.Other, sys.EINVAL)
-	if res < 0 {
-		return res
+	res := h.splice(o.FD.Sys(), o.Other, int(o.Limit))
+	if res == -sys.EAGAIN && h.Ready(o.Other)&(sys.PollOut|sys.PollErr) == 0 {
+		return -sys.ENOSPC
 	}
-	if w.readers == 0 {
-		return -sys.EPIPE
-	}
-	p := make([]byte, min(int(o.Limit), w.max-w.len()))
-	if len(p) == 0 {
-		if o.Limit == 0 {
-			return 0
-		}
-		return -sys.ENOSPC // as the op has it: no readiness of the socket would end that
-	}
-	n := h.read(o.FD.Sys(), [][]byte{p}, -1)
-	if n > 0 {
-		w.put(p[:n])
-		w.reads.tell()
-	}
-	return n
+	return res
 }
 
-// spliceOut moves what is in a pipe to a descriptor, as far as that has room.
+// spliceOut is splice(2) from a pipe to a descriptor. That the pipe is empty is 0.
 func (h *Host) spliceOut(o *op.Op) int32 {
-	r, _, res := find[readEnd](h, o.Other, sys.EINVAL)
-	if res < 0 {
-		return res
-	}
-	p := make([]byte, min(int(o.Limit), r.len()))
-	if r.peek(p); len(p) == 0 {
+	res := h.splice(o.Other, o.FD.Sys(), int(o.Limit))
+	if res == -sys.EAGAIN && h.Ready(o.Other)&(sys.PollIn|sys.PollHup) == 0 {
 		return 0
 	}
-	n := h.write(o.FD.Sys(), [][]byte{p}, -1)
-	if n > 0 {
-		r.skip(int(n))
-		r.writes.tell()
-	}
-	return n
+	return res
 }
+
+// splice moves up to n bytes between two descriptors of which one is a pipe.
+func (h *Host) splice(from, to int32, n int) int32 {
+	in, out := h.at(from), h.at(to)
+	switch {
+	case n == 0:
+		return 0
+	case in == nil, out == nil, !in.reads(), !out.writes():
+		return -sys.EBADF
+	}
+	r, piped := in.object.(readEnd)
+	w, fills := out.object.(writeEnd)
+	switch {
+	case !piped && !fills, out.flags&sys.OAppend != 0, piped && fills && r.pipe == w.pipe:
+		return -sys.EINVAL
+	case piped && r.len() == 0:
+		if r.writers == 0 {
+			return 0
+		}
+		return -sys.EAGAIN
+	case fills && w.readers == 0:
+		return -sys.EPIPE
+	case fills && w.len() == w.max:
+		return -sys.EAGAIN
+	}
+	if fills {
+		n = min(n, w.max-w.len())
+	}
+	if piped {
+		p := make([]byte, min(n, r.len()))
+		r.peek(p)
+		res := h.write(to, [][]byte{p}, -1)
+		if res > 0 {
+			r.skip(int(res))
+			r.pipe.writes.tell()
+		}
+		return res
+	}
+	p := make([]byte, n)
+	res := h.read(from, [][]byte{p}, -1)
+	if res > 0 {
+		w.put(p[:res])
+		w.pipe.reads.tell()
+	}
+	return res
+}
+
+// reads reports whether the open file may be read from, and writes whether it may be written to.
+func (o *openFile) reads() bool  { return o.flags&sys.OAccmode != sys.OWronly }
+func (o *openFile) writes() bool { return o.flags&sys.OAccmode != 0 }
 
 // sendfile moves what a file has, from an offset on or at its position, to a socket.
 func (h *Host) sendfile(o *op.Op) int32 {
@@ -60,7 +86,7 @@ func (h *Host) sendfile(o *op.Op) int32 {
 	if res < 0 {
 		return res
 	}
-	if of.flags&sys.OAccmode == sys.OWronly {
+	if !of.reads() {
 		return -sys.EBADF
 	}
 	s, _, res := find[*socket](h, o.FD.Sys(), sys.EINVAL)

@@ -1,0 +1,85 @@
+//go:build linux
+
+package memkernel
+
+import (
+	"net/netip"
+
+	"golang.org/x/sys/unix"
+
+	"ringo/internal/cmsg"
+	"ringo/internal/sys"
+)
+
+// The bounds of UDP. A packet of IPv6 may have its length beside its header.
+const (
+	headerIPv4 = 20
+	headerIPv6 = 40
+	headerUDP  = 8
+	lengthMax  = 1<<16 - 1
+	// segmentsMax is UDP_MAX_SEGMENTS, as it was until Linux 6.10, which has 128.
+	segmentsMax = 64
+)
+
+// headers is how long those of a datagram are.
+func headers(to netip.Addr) int {
+	if to.Unmap().Is4() {
+		return headerIPv4 + headerUDP
+	}
+	return headerIPv6 + headerUDP
+}
+
+// sizeOf is how long the datagrams are that n bytes are sent as, of which the last may be shorter; -EMSGSIZE and
+// -EINVAL as udp_send_skb of Linux has them.
+func (s *socket) sizeOf(n int, a ancillary, to netip.Addr, l Link) (size int, res int32) {
+	segment := a.segment
+	if segment == 0 {
+		segment = s.optionOr(cmsg.LevelUDP, cmsg.Segment, 0)
+	}
+	most, header := lengthMax, headers(to)
+	if !to.Unmap().Is4() {
+		most += headerIPv6
+	}
+	if segment == 0 && s.wholeOnly(to) {
+		most = min(most, l.MTU)
+	}
+	switch {
+	case n+header > most:
+		return 0, -sys.EMSGSIZE
+	case segment == 0:
+		return max(n, 1), 0
+	case min(n, segment)+header > l.MTU:
+		return 0, -sys.EMSGSIZE
+	case n > segment*segmentsMax:
+		return 0, -sys.EINVAL
+	}
+	return segment, 0
+}
+
+// wholeOnly reports whether datagrams may not be sent in fragments.
+func (s *socket) wholeOnly(to netip.Addr) bool {
+	level, name := cmsg.LevelIP, unix.IP_MTU_DISCOVER
+	if !to.Unmap().Is4() {
+		level, name = unix.IPPROTO_IPV6, unix.IPV6_MTU_DISCOVER
+		if s.optionOr(level, unix.IPV6_DONTFRAG, 0) != 0 {
+			return true
+		}
+	}
+	switch s.optionOr(level, name, unix.IP_PMTUDISC_WANT) {
+	case unix.IP_PMTUDISC_DO, unix.IP_PMTUDISC_PROBE, unix.IP_PMTUDISC_INTERFACE:
+		return true
+	}
+	return false
+}
+
+// mtu is the answer to IP_MTU: that of the way to the peer.
+func (s *socket) mtu() int32 {
+	if !s.remote.IsValid() {
+		return -sys.ENOTCONN
+	}
+	peer := s.h.net.hostOf(s.h, s.remote.Addr())
+	if peer == nil {
+		return -int32(unix.ENETUNREACH)
+	}
+	return int32(s.h.net.link(s.h, peer).MTU)
+}
