@@ -142,8 +142,8 @@ func compareDatagrams(t *testing.T, family int) error {
 		for range 60 {
 			x, y := system.step(a, family), memory.step(b, family)
 			if log = append(log, x); x != y {
-				t.Errorf("family %d, seed %d: after %q\nthe system says\n\t%s\nand the kernel in memory\n\t%s", family, seed,
-					log[max(0, len(log)-10):len(log)-1], x, y)
+				t.Errorf("family %d, seed %d: after %q\nthe system says\n\t%s\nand the kernel in memory\n\t%s", family,
+					seed, log[max(0, len(log)-10):len(log)-1], x, y)
 				break
 			}
 		}
