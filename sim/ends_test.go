@@ -201,3 +201,18 @@ func TestCrashInLocks(t *testing.T) {
 		})
 	}
 }
+
+// A loop whose last task ends with a write that was accepted ends with it: nothing else comes that could wake it.
+func TestEndsBehindAcceptedWrite(t *testing.T) {
+	here(t, func(_ *sim.World, l *ringo.Loop) error {
+		a, _, err := sock.Pipe(l)
+		if err != nil {
+			return err
+		}
+		l.Go(func() {
+			l.Sleep(time.Second)
+			io.WriteString(a, "last")
+		})
+		return nil
+	})
+}
