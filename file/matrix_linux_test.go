@@ -15,4 +15,7 @@ func TestMatrix(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) { socktest.RunFiles(t, cfg.Driver) })
 }
 
+// The same in simulated worlds.
+func TestMatrixInWorlds(t *testing.T) { socktest.RunFilesInWorlds(t, 3) }
+
 func TestMatrixIsComplete(t *testing.T) { socktest.FilesComplete(t) }

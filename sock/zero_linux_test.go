@@ -194,7 +194,16 @@ func TestMatrix(t *testing.T) {
 }
 
 // The same in simulated worlds, where tasks of Ringo's are on both sides.
-func TestMatrixInWorlds(t *testing.T) { socktest.RunWorlds(t, 1) }
+func TestMatrixInWorlds(t *testing.T) {
+	worlds := 2
+	switch {
+	case *long:
+		worlds = 20
+	case testing.Short():
+		worlds = 1
+	}
+	socktest.RunWorlds(t, worlds)
+}
 
 func TestMatrixIsComplete(t *testing.T) {
 	socktest.Complete(t)

@@ -49,6 +49,11 @@ var omitted = []omission{
 	{of: "UnixPacketConn", row: "SyscallConn/Read", why: rawCalls},
 	{of: "UnixPacketConn", row: "SyscallConn/Write", why: rawCalls},
 
+	{of: "File", row: "SyscallConn/Read", why: rawCalls},
+
+	{of: "File", row: "ReadCached", gives: errors.ErrUnsupported,
+		why: "the kernel in memory does not tell what is in its cache"},
+
 	{of: "Conn", row: "RecvFiles", gives: errors.ErrUnsupported, why: noDescriptors},
 	{of: "Conn", row: "SendFiles", gives: errors.ErrUnsupported, why: noDescriptors},
 	{of: "Conn", row: "File", gives: errors.ErrUnsupported, why: noDescriptors},

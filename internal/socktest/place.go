@@ -3,14 +3,20 @@
 package socktest
 
 import (
+	"errors"
 	"io"
+	"io/fs"
 	"net"
 	"os"
 	"sync"
 	"syscall"
+	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"ringo"
+	"ringo/file"
 )
 
 // place is where cells happen: on the system's kernel, with peers of package net and os, or in a simulated world,
@@ -39,6 +45,31 @@ type place interface {
 	dial(network, address string) (io.Closer, error)
 	// source makes a file with bytes of the stream, whose position is at.
 	source(w *runs, at, size int) (source, error)
+
+	// newPipe makes one with little room, of which the end to read or to write is a file.
+	newPipe(writes bool) (*pipeEnds, error)
+	// disk has files for tests; folder is one of its.
+	disk() disk
+	folder(t *testing.T) string
+}
+
+// pipeEnds are a pipe's. in is how many bytes of the stream were written until nothing more fitted, if ours writes.
+type pipeEnds struct {
+	ours  *file.File
+	other otherEnd
+	in    int
+}
+
+// otherEnd is who runs the cell's.
+type otherEnd interface {
+	io.ReadWriteCloser
+	SetDeadline(t time.Time) error
+}
+
+// disk reads and writes whole files, for who runs a cell.
+type disk struct {
+	read  func(name string) ([]byte, error)
+	write func(name string, data []byte, perm fs.FileMode) error
 }
 
 // source is a file that is sent. Its close is who runs the cell's.
@@ -148,4 +179,39 @@ func fillFile(f io.WriteSeeker, at, size int) error {
 		_, err = f.Seek(int64(at), io.SeekStart)
 	}
 	return err
+}
+
+func (system) disk() disk                 { return disk{os.ReadFile, os.WriteFile} }
+func (system) folder(t *testing.T) string { return t.TempDir() }
+
+func (system) newPipe(writes bool) (*pipeEnds, error) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	p, mine, other := new(pipeEnds), r, w
+	if writes {
+		mine, other = w, r
+	}
+	p.other = other
+	raw, err := w.SyscallConn()
+	if err == nil {
+		err = raw.Control(func(fd uintptr) {
+			unix.FcntlInt(fd, unix.F_SETPIPE_SZ, 4096)
+			for size := 4096; writes && size > 0; {
+				if n, err := unix.Write(int(fd), stream(p.in, size)); err == nil {
+					p.in += n
+				} else {
+					size /= 2
+				}
+			}
+		})
+	}
+	if err == nil {
+		p.ours, err = file.Adopt(mine)
+	}
+	if err != nil {
+		return nil, errors.Join(err, r.Close(), w.Close())
+	}
+	return p, other.SetDeadline(time.Now().Add(patience))
 }

@@ -38,6 +38,15 @@ func inWorld(t *testing.T, seed uint64, n *network, drains bool, cell func(w *ru
 		if drains {
 			grace = time.Hour
 		}
+		s.here.Disk = sim.Disk{Latency: 20 * time.Microsecond, Sync: 100 * time.Microsecond}
+		if seed > 1 { // no faults, but what programs have to expect
+			w.Link = sim.Link{Latency: 20 * time.Microsecond, Split: 0.2}
+			if n != nil && !n.packets { // which would overtake each other
+				w.Link.Jitter = 300 * time.Microsecond
+			}
+			s.here.Calls.ShortSend, s.away.Calls.ShortSend = 0.1, 0.1
+			s.here.Disk.Jitter = time.Millisecond
+		}
 		all := &runs{s, s.newRun(grace), s.newRun(-1)}
 		w.Check(w.Wait(s.away.Run(nil, func(l *ringo.Loop) error {
 			s.l = l
@@ -343,4 +352,30 @@ func (s *simulated) fill(e *ends, n *network, loose bool) error {
 		}
 	}
 	return e.c.SetWriteDeadline(time.Time{})
+}
+
+func (s *simulated) disk() disk               { return disk{file.ReadFile, file.WriteFile} }
+func (s *simulated) folder(*testing.T) string { return "/data" }
+
+func (s *simulated) newPipe(writes bool) (*pipeEnds, error) {
+	r, w, err := file.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	if !writes {
+		return &pipeEnds{ours: r, other: w}, w.SetDeadline(s.now().Add(patience))
+	}
+	p := &pipeEnds{ours: w, other: r}
+	for _, size := range []int{4096, 1} {
+		for err = nil; err == nil; {
+			w.SetWriteDeadline(s.now().Add(time.Millisecond))
+			var n int
+			n, err = w.Write(stream(p.in, size))
+			p.in += n
+		}
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			return nil, err
+		}
+	}
+	return p, errors.Join(w.SetWriteDeadline(time.Time{}), r.SetDeadline(s.now().Add(patience)))
 }

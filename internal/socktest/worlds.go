@@ -30,19 +30,41 @@ func RunWorlds(t *testing.T, seeds int) {
 	t.Logf("%d cells, %d worlds of each", cells.Load(), seeds)
 }
 
-// omits is why the matrix does without a cell; nil: it does not.
-func (m *matrix) omits(of, net, who, row, event string) *omission {
-	if m.worlds == 0 {
-		return nil
+// RunFilesInWorlds is RunFiles in simulated worlds.
+func RunFilesInWorlds(t *testing.T, seeds int) {
+	runFiles(t, func() *matrix { return &matrix{worlds: uint64(seeds)} })
+}
+
+// fileInWorlds runs a cell of package file in its worlds.
+func (m *matrix) fileInWorlds(t *testing.T, make func() *fileCell) {
+	for seed := uint64(1); seed <= m.worlds; seed++ {
+		inWorld(t, seed, nil, false, func(w *runs) (ended bool, err error) {
+			x := make()
+			x.runs = w
+			return x.ev.ends, x.run(t)
+		})
 	}
-	return omits(of, net, who, row, event)
+}
+
+// omits reports whether the matrix does without a cell, or what its call is refused with.
+func (m *matrix) omits(of, net, who, row, event string) (refused error, omitted bool) {
+	if m.worlds == 0 {
+		return nil, false
+	}
+	switch o := omits(of, net, who, row, event); {
+	case o == nil:
+		return nil, false
+	case event == "plain" && o.gives != nil:
+		return o.gives, false
+	}
+	return nil, true
 }
 
 // inWorlds runs a cell in its worlds.
 func (m *matrix) inWorlds(t *testing.T, make func() *cell) {
 	for seed := uint64(1); seed <= m.worlds; seed++ {
-		x := make()
-		inWorld(t, seed, x.net, x.ev.drains, func(w *runs) (ended bool, err error) {
+		first := make()
+		inWorld(t, seed, first.net, first.ev.drains, func(w *runs) (ended bool, err error) {
 			x := make() // a failed world is played again
 			x.runs = w
 			return x.ev.ended, x.run()
