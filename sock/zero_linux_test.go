@@ -205,6 +205,9 @@ func TestMatrixInWorlds(t *testing.T) {
 	socktest.RunWorlds(t, worlds)
 }
 
+// Who is no task of a handle's loop is refused in a world, whatever he calls.
+func TestRefusedInWorlds(t *testing.T) { socktest.RefusedInWorlds(t) }
+
 func TestMatrixIsComplete(t *testing.T) {
 	socktest.Complete(t)
 	socktest.OmittedComplete(t)

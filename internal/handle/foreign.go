@@ -118,7 +118,7 @@ func (c *Core) callers() (*foreign, error) {
 		case c.l.Ended():
 			return nil, ErrEnded
 		}
-		if err := c.l.Outsider("a call on what is open in a simulated world"); err != nil {
+		if err := c.outsider(); err != nil {
 			return nil, err
 		}
 		c.foreign.CompareAndSwap(nil, c.newForeign())
@@ -127,7 +127,16 @@ func (c *Core) callers() (*foreign, error) {
 	if f == nobody {
 		return nil, f.closedErrOf(c.l)
 	}
-	return f, nil
+	return f, c.outsider() // also if there is one by now: tasks of the loop have it made, too
+}
+
+// outsider is why the caller may not use a handle of a simulated world; nil: it may, or the loop has ended and the
+// handle says so.
+func (c *Core) outsider() error {
+	if c.l == nil || c.l.Ended() {
+		return nil
+	}
+	return c.l.Outsider("a call on what is open in a simulated world")
 }
 
 // CheckForeign is what a call of a foreign caller begins with that needs no access, or not yet.

@@ -100,8 +100,7 @@ func (x *cell) dials() {
 
 // runListener runs a cell of a listener.
 func (x *cell) runListener() {
-	address := x.listens(x.net)
-	x.byTask("Listen", func() (err error) { x.ln, err = sock.Listen(x.home.l, x.net.name, address); return err })
+	x.newListener()
 	if x.ln == nil {
 		return
 	}
@@ -127,6 +126,12 @@ func (x *cell) runListener() {
 	for _, f := range x.clean {
 		f()
 	}
+}
+
+// newListener makes the listener.
+func (x *cell) newListener() {
+	address := x.listens(x.net)
+	x.byTask("Listen", func() (err error) { x.ln, err = sock.Listen(x.home.l, x.net.name, address); return err })
 }
 
 // acceptQueued has a peer come before anybody asks.

@@ -28,7 +28,7 @@ type simulated struct {
 }
 
 // inWorld has a cell run in the world of a seed. Its peers are on another host, where the network reaches one.
-func inWorld(t *testing.T, seed uint64, n *network, drains bool, cell func(w *runs) (ended bool, err error)) {
+func inWorld(t testing.TB, seed uint64, n *network, drains bool, cell func(w *runs) (ended bool, err error)) {
 	sim.Run(t, seed, func(w *sim.World) {
 		s := &simulated{w: w, here: w.Host("here")}
 		if s.away = s.here; n != nil && n.routed() {

@@ -1,0 +1,123 @@
+//go:build linux
+
+package socktest
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"ringo/internal/loop"
+	"ringo/sock"
+)
+
+// RefusedInWorlds has those call who may not in a simulated world: a task of another loop, and a goroutine. Each method
+// refuses them, and the world fails; see answersAll for the others.
+func RefusedInWorlds(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir()) // for the pages of worlds that fail
+	for _, h := range handles {
+		of := h.of.Elem().Name()
+		for _, n := range networks {
+			if !slices.Contains(h.nets, n.name) || omits(of, n.name, "task", "", "") != nil {
+				continue
+			}
+			for _, r := range h.rows {
+				if r.nets != nil && !slices.Contains(r.nets, n.name) {
+					continue
+				}
+				for _, who := range callers {
+					if who.own || omits(of, n.name, "task", r.method, "plain") != nil {
+						continue
+					}
+					t.Run(fmt.Sprintf("%s/%s/%s/%s", n.name, who.name, of, r.method), func(t *testing.T) {
+						refused(t, n, who, r, h.listen)
+					})
+				}
+			}
+		}
+	}
+}
+
+// verdict is a test whose failures are only noted.
+type verdict struct {
+	testing.TB
+	text string
+}
+
+func (v *verdict) Errorf(format string, args ...any) { v.text += fmt.Sprintf(format, args...) }
+func (v *verdict) Failed() bool                      { return v.text != "" }
+
+func refused(t *testing.T, n *network, who *caller, r *row, listen bool) {
+	v := &verdict{TB: t}
+	var err error
+	returned := false
+	inWorld(v, 1, n, false, func(w *runs) (bool, error) {
+		x := &cell{trial: trial{who: who, runs: w}, net: n, row: r, ev: events[0], listen: listen}
+		return false, x.intrude(func(e error) { err, returned = e, true })
+	})
+	noticed := strings.Contains(v.text, "came from outside of the world's tasks")
+	waits := r.read != nil || r.write != nil
+	switch {
+	case !returned:
+		t.Errorf("it does not return: %s", v.text)
+	case answersAll(r, who) && err == nil && v.text == "":
+	case !noticed, waits && !errors.Is(err, loop.ErrLeft):
+		t.Errorf("it gives %v, and the world says: %s", err, v.text)
+	}
+}
+
+// answersAll reports whether a method may answer those who are no tasks of the handle's loop: it looks at what does
+// not change, sets a word, or goes by a task of that loop for which a task of another one can wait.
+func answersAll(r *row, who *caller) bool {
+	switch r.method {
+	case "SetZeroCopy":
+		return true
+	case "MoveTo":
+		return who.on != nil
+	}
+	return r.stays && !r.ends
+}
+
+// intrude makes the call, and tells at once what it gives: a world that has failed stops.
+func (x *cell) intrude(told func(err error)) error {
+	if err := x.intrudes(); err != nil {
+		return err
+	}
+	call := func() {
+		var err error
+		switch {
+		case x.row.read != nil:
+			_, err = x.row.read(x)
+		case x.row.write != nil:
+			_, err = x.row.write(x, stream(0, recordSize))
+		default:
+			err = x.row.ask(x)
+		}
+		told(err)
+	}
+	if x.who.on != nil {
+		return x.who.run(x.runs, call)
+	}
+	done := make(channel)
+	go func() { defer done.open(); call() }()
+	if !done.await(5 * time.Second) {
+		return errors.New("a goroutine's call does not return")
+	}
+	return nil
+}
+
+// intrudes makes what the call is on.
+func (x *cell) intrudes() (err error) {
+	if x.listen {
+		x.newListener()
+		return errors.Join(x.faults...)
+	}
+	if x.ends, err = x.connect(x.runs, x.net, false, x.row.loose); err != nil {
+		return err
+	}
+	x.conn, _ = x.c.(*sock.Conn)
+	return x.prepare()
+}
