@@ -145,7 +145,10 @@ func (l *Loop) switchTo(w *worker) {
 // wait lets the driver work, and sleep if there is nothing else to do.
 func (l *Loop) wait() error {
 	l.noteSpare()
-	if l.busy() || l.dead || l.live == 0 && l.holds == 0 && len(l.out.Sends) > 0 { // all else has ended
+	if l.busy() || l.dead {
+		return l.enter(driver.Poll)
+	}
+	if l.live == 0 && l.holds == 0 && len(l.out.Sends) > 0 { // behind them the loop may have ended
 		return l.enter(driver.Poll)
 	}
 	l.watch.rest()
