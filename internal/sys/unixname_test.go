@@ -113,7 +113,7 @@ func FuzzSockaddrBytes(f *testing.F) {
 		sa.SetBytes(b)
 		sa.SetLen(n)
 		if name, ok := sa.Unix(); ok && name != "" && sa.SetUnix(name) {
-			if again, _ := sa.Unix(); again != name {
+			if again, _ := sa.Unix(); again != name && name != "@" { // a path: as an abstract name it is none
 				t.Errorf("%q became %q", name, again)
 			}
 		}
