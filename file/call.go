@@ -24,6 +24,8 @@ type call struct {
 	op  op.Op
 	fd  fd.FD   // what the op holds: the number for this one op
 	ext *op.Ext // kept from use to use
+
+	parked bool // an op that has its memory is under way
 }
 
 var calls = sync.Pool{New: func() any { return new(call) }}
@@ -80,8 +82,11 @@ func (c *call) limit(n int) {
 	}
 }
 
-// free ends the call.
+// free ends the call. One of which a crash of a simulated host has ended the task and not yet the op is left to that.
 func (c *call) free() {
+	if c.parked {
+		return
+	}
 	c.op.Buf = nil
 	calls.Put(c)
 }
@@ -137,7 +142,9 @@ func (c *call) park(l *loop.Loop) (int32, error) {
 	}
 	mine := &c.op
 	o.FD, o.Buf, o.Ext, o.Off, o.CallFlags, o.Flags = mine.FD, mine.Buf, mine.Ext, mine.Off, mine.CallFlags, mine.Flags
+	c.parked = true
 	res := l.Do(o)
+	c.parked = false
 	if mine.Ext != nil {
 		o.Ext = nil // it is not the slab's
 	}
