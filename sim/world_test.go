@@ -11,6 +11,7 @@ import (
 	"ringo/internal/loop"
 	"runtime"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -235,14 +236,20 @@ func TestOutsiders(t *testing.T) {
 	tb.want(t, "outside", "TestOutsiders.func")
 }
 
-// recorder is a test that only notes that it fails.
+// recorder is a test that only notes that it fails, by whichever world.
 type recorder struct {
 	testing.TB
+	mu   sync.Mutex
 	text string
 }
 
-func (r *recorder) Errorf(format string, args ...any) { r.text += fmt.Sprintf(format, args...) }
-func (r *recorder) Helper()                           {}
+func (r *recorder) Errorf(format string, args ...any) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.text += fmt.Sprintf(format, args...)
+}
+
+func (r *recorder) Helper() {}
 
 func (r *recorder) want(t *testing.T, words ...string) {
 	t.Helper()
