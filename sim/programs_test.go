@@ -18,6 +18,7 @@ import (
 
 	"ringo"
 	"ringo/internal/labels"
+	"ringo/internal/race"
 	"ringo/sim"
 	"ringo/sock"
 )
@@ -28,7 +29,13 @@ var programs = flag.Int("programs", 20, "how many worlds TestPrograms plays")
 // disturb each other: they move deadlines, cancel, close, move to other loops. It wants of them what every program may
 // rely on: no byte is lost, doubled or another's; each call ends in time, and with an error that has a reason; what was
 // open and what was used is given back. testdata/mutants has what it finds where that is not so.
-func TestPrograms(t *testing.T) { sim.Explore(t, *programs, playProgram) }
+func TestPrograms(t *testing.T) {
+	n := *programs
+	if race.Enabled { // a world is of one thread, so that few show what worlds do to each other
+		n = max(2, n/5)
+	}
+	sim.Explore(t, n, playProgram)
+}
 
 const (
 	bufferSize = 1024
