@@ -182,29 +182,20 @@ func (h *Host) poll(o *op.Op) int32 {
 // read reads from whatever a descriptor is.
 func (h *Host) read(fd int32, bufs [][]byte, off int64) int32 {
 	o := h.at(fd)
-	if o == nil {
+	switch {
+	case o == nil:
 		return -sys.EBADF
+	case off >= 0 && streams(o.object):
+		return -int32(unix.ESPIPE)
 	}
 	switch x := o.object.(type) {
 	case readEnd:
-		if off >= 0 {
-			return -int32(unix.ESPIPE)
-		}
 		return x.read(bufs)
 	case *bothEnds:
-		if off >= 0 {
-			return -int32(unix.ESPIPE)
-		}
 		return x.r.read(bufs)
 	case *eventfd:
-		if off >= 0 {
-			return -int32(unix.ESPIPE)
-		}
 		return x.read(bufs)
 	case *socket:
-		if off >= 0 {
-			return -int32(unix.ESPIPE)
-		}
 		if size(bufs) == 0 {
 			return 0
 		}
@@ -220,34 +211,34 @@ func (h *Host) read(fd int32, bufs [][]byte, off int64) int32 {
 // write writes to whatever a descriptor is.
 func (h *Host) write(fd int32, bufs [][]byte, off int64) int32 {
 	o := h.at(fd)
-	if o == nil {
+	switch {
+	case o == nil:
 		return -sys.EBADF
+	case off >= 0 && streams(o.object):
+		return -int32(unix.ESPIPE)
 	}
 	switch x := o.object.(type) {
 	case writeEnd:
-		if off >= 0 {
-			return -int32(unix.ESPIPE)
-		}
 		return x.write(bufs)
 	case *bothEnds:
-		if off >= 0 {
-			return -int32(unix.ESPIPE)
-		}
 		return x.w.write(bufs)
 	case *eventfd:
-		if off >= 0 {
-			return -int32(unix.ESPIPE)
-		}
 		return x.write(bufs)
 	case *socket:
-		if off >= 0 {
-			return -int32(unix.ESPIPE)
-		}
 		return x.sends(bufs, alone(), nil)
 	case *file:
 		return x.write(bufs, off)
 	}
 	return -sys.EBADF
+}
+
+// streams reports whether what is open has bytes and no offsets.
+func streams(x object) bool {
+	switch x.(type) {
+	case readEnd, writeEnd, *bothEnds, *eventfd, *socket:
+		return true
+	}
+	return false
 }
 
 // IsFile reports whether a descriptor is a file, whose calls wait for a disk and not for readiness.
