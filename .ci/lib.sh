@@ -10,12 +10,21 @@ failures=()
 again=() # what failed once and then passed, or failed again
 attempts=2
 
+# cpu sets spent to the seconds that this shell's children, as far as it has waited for them, had of processors.
+cpu() {
+	local stat
+	read -r stat </proc/"$BASHPID"/stat
+	stat=(${stat##*) })
+	spent=$(((stat[13] + stat[14]) / 100))
+}
+
 # step NAME COMMAND... runs a command, shows it, and keeps count. What fails gets a second attempt, for the machine may have
 # stood still for seconds; the end names it in any case. A script that has steps of its own gives them theirs: it is
 # called with attempts=1.
 step() {
-	local name=$1 begin=$SECONDS status=0
+	local name=$1 begin=$SECONDS status=0 spent before
 	shift
+	cpu && before=$spent
 	printf '\n== %s: %s\n' "$name" "$*"
 	"$@" || status=$?
 	if ((status != 0 && attempts > 1)); then
@@ -24,9 +33,10 @@ step() {
 		begin=$SECONDS status=0
 		"$@" || status=$?
 	fi
+	cpu
 	if ((status == 0)); then
 		passed=$((passed + 1))
-		printf '== %s passed in %d s\n' "$name" $((SECONDS - begin))
+		printf '== %s passed in %d s (%d s of processors)\n' "$name" $((SECONDS - begin)) $((spent - before))
 	else
 		failures+=("$name")
 		printf '== %s FAILED (exit code %d) after %d s\n' "$name" "$status" $((SECONDS - begin))
@@ -42,7 +52,9 @@ told() {
 
 # finish WORD prints the summary line and exits.
 finish() {
-	printf '\n'
+	local spent
+	cpu
+	printf '\ntook %d s (%d s of processors)\n' "$SECONDS" "$spent"
 	told
 	printf '%s: %d passed, %d failed\n' "$1" "$passed" "${#failures[@]}"
 	exit $((${#failures[@]} > 0))
