@@ -10,21 +10,21 @@ failures=()
 again=() # what failed once and then passed, or failed again
 attempts=2
 
-# cpu sets spent to the seconds that this shell's children, as far as it has waited for them, had of processors.
+# cpu sets processors to the seconds that this shell's children, as far as it has waited for them, had of processors.
 cpu() {
 	local stat
 	read -r stat </proc/"$BASHPID"/stat
 	stat=(${stat##*) })
-	spent=$(((stat[13] + stat[14]) / 100))
+	processors=$(((stat[13] + stat[14]) / 100))
 }
 
 # step NAME COMMAND... runs a command, shows it, and keeps count. What fails gets a second attempt, for the machine may have
 # stood still for seconds; the end names it in any case. A script that has steps of its own gives them theirs: it is
 # called with attempts=1.
 step() {
-	local name=$1 begin=$SECONDS status=0 spent before
+	local name=$1 begin=$SECONDS status=0 processors before
 	shift
-	cpu && before=$spent
+	cpu && before=$processors
 	printf '\n== %s: %s\n' "$name" "$*"
 	"$@" || status=$?
 	if ((status != 0 && attempts > 1)); then
@@ -36,7 +36,7 @@ step() {
 	cpu
 	if ((status == 0)); then
 		passed=$((passed + 1))
-		printf '== %s passed in %d s (%d s of processors)\n' "$name" $((SECONDS - begin)) $((spent - before))
+		printf '== %s passed in %d s (%d s of processors)\n' "$name" $((SECONDS - begin)) $((processors - before))
 	else
 		failures+=("$name")
 		printf '== %s FAILED (exit code %d) after %d s\n' "$name" "$status" $((SECONDS - begin))
@@ -52,9 +52,9 @@ told() {
 
 # finish WORD prints the summary line and exits.
 finish() {
-	local spent
+	local processors
 	cpu
-	printf '\ntook %d s (%d s of processors)\n' "$SECONDS" "$spent"
+	printf '\ntook %d s (%d s of processors)\n' "$SECONDS" "$processors"
 	told
 	printf '%s: %d passed, %d failed\n' "$1" "$passed" "${#failures[@]}"
 	exit $((${#failures[@]} > 0))
