@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ringo/internal/mask"
+	"ringo/internal/seam"
 )
 
 // BenchmarkNop is a turn of n NOPs: prepare, one Enter, drain. Per turn, not per NOP.
@@ -56,7 +57,7 @@ func BenchmarkEnter(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		r := open(b, 64, &Config{Mask: m})
+		r := open(b, 64, &Config{seam: seam.Seam{Mask: m}})
 		for b.Loop() {
 			r.Enter(0, true, -1)
 		}

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"ringo/internal/mask"
-	"ringo/internal/sys"
+	"ringo/internal/seam"
 )
 
 // The kernel's limits on a ring's size.
@@ -44,17 +44,23 @@ type Config struct {
 	WithoutFeatures Features
 	WithoutRingFD   bool
 
-	// Mask makes the kernel behave as an older one; nil is what RINGO_MASK in the environment says, or nothing if there
-	// is a Kernel. Kernel, if not nil, is called in the kernel's place. Their types are internal: they are for this
-	// module's own tests.
-	Mask   *mask.Mask
-	Kernel sys.Uring
+	seam seam.Seam
+}
+
+func init() {
+	seam.Hook(func(cfg any, s seam.Seam) bool {
+		c, ok := cfg.(*Config)
+		if ok {
+			c.seam = s
+		}
+		return ok
+	})
 }
 
 // mask is what the ring shall do without.
 func (c *Config) mask() (*mask.Mask, error) {
-	if c.Mask != nil || c.Kernel != nil {
-		return c.Mask, nil
+	if c.seam.Mask != nil || c.seam.Kernel != nil {
+		return c.seam.Mask, nil
 	}
 	m, err := mask.Env()
 	if err != nil {

@@ -118,7 +118,7 @@ func (k *fakeKernel) scribble() {
 // openFake opens a ring on the kernel.
 func openFake(t testing.TB, k *fakeKernel, entries int, cfg Config) *Ring {
 	t.Helper()
-	cfg.Kernel, cfg.AnyThread = k, true
+	cfg.seam.Kernel, cfg.AnyThread = k, true
 	r, err := Open(entries, &cfg)
 	if err != nil {
 		t.Fatal(err)

@@ -11,6 +11,7 @@ import (
 	"unsafe"
 
 	"ringo/internal/abi"
+	"ringo/internal/seam"
 	"ringo/internal/sys"
 )
 
@@ -127,7 +128,7 @@ func openAndClose(t *testing.T, l *ledger, g geometry) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	cfg := g.cfg
-	cfg.Kernel = l
+	cfg.seam.Kernel = l
 	r, err := Open(g.entries, &cfg)
 	if err != nil {
 		return err
@@ -147,7 +148,7 @@ func TestBufRingMemoryGoes(t *testing.T) {
 	for _, ringFirst := range []bool{false, true} {
 		t.Run(fmt.Sprintf("ring first=%v", ringFirst), func(t *testing.T) {
 			l := newLedger(t, 0)
-			r := open(t, 2, &Config{Kernel: l})
+			r := open(t, 2, &Config{seam: seam.Seam{Kernel: l}})
 			b, err := r.BufRing(0, 16, 4096)
 			if err != nil {
 				t.Fatal(err)

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"ringo/internal/mask"
+	"ringo/internal/seam"
 )
 
 // The names that a report shows are those that a mask takes.
@@ -52,7 +53,7 @@ func TestMaskedProbe(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			r, err := ProbeFor(&Config{Mask: m}, allChecks()...)
+			r, err := ProbeFor(&Config{seam: seam.Seam{Mask: m}}, allChecks()...)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -104,7 +105,7 @@ func TestMaskedAlone(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r, err := ProbeFor(&Config{Mask: m}, check)
+		r, err := ProbeFor(&Config{seam: seam.Seam{Mask: m}}, check)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -113,11 +114,11 @@ func TestMaskedAlone(t *testing.T) {
 		}
 	}
 	m, _ := mask.Parse("io_uring")
-	if r, err := ProbeFor(&Config{Mask: m}); err != nil || r.Usable {
+	if r, err := ProbeFor(&Config{seam: seam.Seam{Mask: m}}); err != nil || r.Usable {
 		t.Errorf("io_uring is masked, and usable: %v", err)
 	}
 	m, _ = mask.Parse("no_sqarray,defer_taskrun")
-	r := open(t, 8, &Config{Mask: m})
+	r := open(t, 8, &Config{seam: seam.Seam{Mask: m}})
 	if r.Flags()&(SetupNoSQArray|SetupDeferTaskrun) != 0 {
 		t.Errorf("the ring has %v", r.Flags())
 	}

@@ -7,6 +7,7 @@ import (
 
 	"ringo/internal/abi"
 	"ringo/internal/posix"
+	"ringo/internal/seam"
 	"ringo/internal/sys"
 )
 
@@ -29,7 +30,7 @@ func TestLadderOrder(t *testing.T) {
 			}
 			return 0
 		}}
-		r, err := Open(4, &Config{Kernel: k})
+		r, err := Open(4, &Config{seam: seam.Seam{Kernel: k}})
 		if err != nil {
 			t.Fatalf("a kernel that knows %v: %v", known, err)
 		}
@@ -54,14 +55,15 @@ func TestLadderOrder(t *testing.T) {
 func TestOnlyEINVALStepsDown(t *testing.T) {
 	for _, errno := range []posix.Errno{posix.EPERM, posix.ENOMEM, posix.ENOSYS, posix.EMFILE} {
 		k := &fakeKernel{refuse: func(SetupFlags) posix.Errno { return errno }}
-		_, err := Open(4, &Config{Kernel: k})
+		_, err := Open(4, &Config{seam: seam.Seam{Kernel: k}})
 		var s *SetupError
 		if !errors.As(err, &s) || !errors.Is(err, errno) || len(k.setups) != 1 {
 			t.Errorf("%v: got %v after %d tries", errno, err, len(k.setups))
 		}
 	}
 	k := &fakeKernel{refuse: func(SetupFlags) posix.Errno { return posix.EINVAL }}
-	if _, err := Open(4, &Config{Kernel: k}); !errors.Is(err, posix.EINVAL) || k.setups[len(k.setups)-1] != 0 {
+	_, err := Open(4, &Config{seam: seam.Seam{Kernel: k}})
+	if !errors.Is(err, posix.EINVAL) || k.setups[len(k.setups)-1] != 0 {
 		t.Errorf("EINVAL for ever: got %v, asked last for %v", err, k.setups[len(k.setups)-1])
 	}
 	// A CQ size that was asked for is not given up in silence.
@@ -71,7 +73,7 @@ func TestOnlyEINVALStepsDown(t *testing.T) {
 		}
 		return 0
 	}}
-	if _, err := Open(4, &Config{Kernel: k, CQEntries: 4}); !errors.Is(err, posix.EINVAL) {
+	if _, err := Open(4, &Config{CQEntries: 4, seam: seam.Seam{Kernel: k}}); !errors.Is(err, posix.EINVAL) {
 		t.Errorf("explicit CQEntries: got %v", err)
 	}
 }

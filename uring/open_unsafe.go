@@ -29,7 +29,7 @@ func Open(entries int, cfg *Config) (*Ring, error) {
 	if err := cfg.check(entries); err != nil {
 		return nil, err
 	}
-	if !sys.HaveUring && cfg.Kernel == nil {
+	if !sys.HaveUring && cfg.seam.Kernel == nil {
 		return nil, &SetupError{Step: "io_uring_setup", Hint: "io_uring exists on Linux only",
 			Err: posix.ErrSystem}
 	}
@@ -37,7 +37,7 @@ func Open(entries int, cfg *Config) (*Ring, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Ring{mask: m, kernel: m.Kernel(cfg.Kernel), anyone: cfg.AnyThread, owner: sys.UringThread()}
+	r := &Ring{mask: m, kernel: m.Kernel(cfg.seam.Kernel), anyone: cfg.AnyThread, owner: sys.UringThread()}
 	p, err := r.setUp(uint32(entries), cfg)
 	if err != nil {
 		return nil, err

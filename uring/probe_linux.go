@@ -204,7 +204,7 @@ func patiently[T any](ask func() (T, error)) (T, error) {
 // setUpPatiently sets a ring up and closes it at once.
 func (r *Report) setUpPatiently(entries, flags uint32) (abi.Io_uring_params, syscall.Errno) {
 	m, _ := r.cfg.mask() // Open has reported the error
-	ring := &Ring{kernel: m.Kernel(r.cfg.Kernel)}
+	ring := &Ring{kernel: m.Kernel(r.cfg.seam.Kernel)}
 	for try := 1; ; try++ {
 		p := abi.Io_uring_params{Flags: flags}
 		if flags&abi.IORING_SETUP_CQSIZE != 0 {

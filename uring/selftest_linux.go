@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"ringo/internal/seam"
 )
 
 // selfTests are run by Probe once an op is known to complete. Each leaves nothing in flight when it succeeds; one that
@@ -139,7 +141,7 @@ func checkExtArg(r *Ring) error {
 }
 
 func checkRingFD(like *Ring) error {
-	r, err := openPatiently(EntriesMin, &Config{Mask: like.mask})
+	r, err := openPatiently(EntriesMin, &Config{seam: seam.Seam{Mask: like.mask}})
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 
 	"ringo/internal/abi"
 	"ringo/internal/mask"
+	"ringo/internal/seam"
 )
 
 // tired is a kernel of which every second enter fails, and does nothing.
@@ -37,7 +38,7 @@ func TestSelfTestsGoOn(t *testing.T) {
 	for _, errno := range []syscall.Errno{syscall.EINTR, syscall.EAGAIN, syscall.EBUSY} {
 		t.Run(errno.Error(), func(t *testing.T) {
 			calls := 0
-			r, err := ProbeFor(&Config{Kernel: tired{newLedger(t, 0), errno, &calls}}, allChecks()...)
+			r, err := ProbeFor(&Config{seam: seam.Seam{Kernel: tired{newLedger(t, 0), errno, &calls}}}, allChecks()...)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -32,7 +33,7 @@ type cConst struct {
 }
 
 func TestLayoutGo(t *testing.T) {
-	for _, s := range cStructs {
+	for _, s := range append(slices.Clone(cStructs), registerStructs...) {
 		if got := int(s.typ.Size()); got != s.size {
 			t.Errorf("sizeof %s: want %d, got %d", s.name, s.size, got)
 		}

@@ -7,6 +7,7 @@ import (
 
 	"ringo/internal/op"
 	"ringo/internal/posix"
+	"ringo/internal/seam"
 	"ringo/uring"
 )
 
@@ -41,8 +42,8 @@ func setUp(cfg *Config) (u *uring.Ring, inFlight int, err error) {
 	inFlight = cfg.InFlight
 	const tries = 5
 	for try := 1; ; try++ {
-		u, err = uring.Open(entries, &uring.Config{AnyThread: true, CQEntries: 2 * max(inFlight, entries),
-			Without: without, Mask: cfg.Mask, Kernel: cfg.Kernel})
+		u, err = uring.Open(entries, seam.Put(&uring.Config{AnyThread: true, CQEntries: 2 * max(inFlight, entries),
+			Without: without}, seam.Seam{Mask: cfg.Mask, Kernel: cfg.Kernel}))
 		if !errors.Is(err, posix.ENOMEM) {
 			return u, inFlight, err
 		}

@@ -24,6 +24,7 @@ var order = []layer{
 	{[]string{"internal/kernel"}, "the door to the kernel for what is no op"},
 	{[]string{"internal/peek"}, "where another goroutine stands"},
 	{[]string{"internal/mask"}, "an older kernel, for tests"},
+	{[]string{"internal/seam"}, "what stands between a ring and the kernel, for tests"},
 	{[]string{"uring"}, "the raw ring, for users who want no runtime"},
 	{[]string{"internal/fd"}, "the lifetime of a descriptor"},
 	{[]string{"buf"}, "buffers and leases"},

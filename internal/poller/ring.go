@@ -9,6 +9,7 @@ import (
 
 	"ringo/internal/mask"
 	"ringo/internal/posix"
+	"ringo/internal/seam"
 	"ringo/internal/sys"
 	"ringo/uring"
 )
@@ -75,7 +76,7 @@ func OpenRing(entries int, without []string) (Poller, error) {
 	if err != nil {
 		return nil, err
 	}
-	r, err := openPatiently(entries, &uring.Config{Mask: m})
+	r, err := openPatiently(entries, seam.Put(&uring.Config{}, seam.Seam{Mask: m}))
 	if err != nil {
 		return nil, err
 	}

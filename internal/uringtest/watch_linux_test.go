@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"ringo/internal/seam"
 	"ringo/internal/uringtest"
 	"ringo/uring"
 )
@@ -29,7 +30,7 @@ func newRig(t *testing.T) *rig {
 	g := &rig{T: t}
 	g.k = uringtest.New(uringtest.Config{Fail: func(fault string) { g.faults = append(g.faults, fault) }})
 	var err error
-	if g.r, err = uring.Open(8, &uring.Config{Kernel: g.k}); err != nil {
+	if g.r, err = uring.Open(8, seam.Put(&uring.Config{}, seam.Seam{Kernel: g.k})); err != nil {
 		t.Fatal(err)
 	}
 	if g.ends, err = unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC,
@@ -131,7 +132,7 @@ func TestClock(t *testing.T) {
 	defer runtime.UnlockOSThread()
 	clock := new(uringtest.Clock)
 	k := uringtest.New(uringtest.Config{Clock: clock, Fail: func(fault string) { t.Error(fault) }})
-	r, err := uring.Open(2, &uring.Config{Kernel: k})
+	r, err := uring.Open(2, seam.Put(&uring.Config{}, seam.Seam{Kernel: k}))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,7 @@ import (
 	"ringo/internal/abi"
 	"ringo/internal/driver"
 	"ringo/internal/op"
+	"ringo/internal/seam"
 	"ringo/internal/uringtest"
 	"ringo/uring"
 )
@@ -43,7 +44,7 @@ func TestLendingOutwaitsShortage(t *testing.T) {
 	for _, refusals := range []int{0, 1, 4, 1 << 30} {
 		lends := refusals < most
 		k := shortKernel(t, refusals)
-		r, err := uring.ProbeFor(&uring.Config{Kernel: k}, asked...)
+		r, err := uring.ProbeFor(seam.Put(&uring.Config{}, seam.Seam{Kernel: k}), asked...)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -59,7 +60,7 @@ func TestLendingOutwaitsShortage(t *testing.T) {
 		cfg := driver.Config{Entries: 8, Slab: op.NewSlab(0), Now: func() int64 {
 			return 0
 		}, Ring: buf.NewRingPool(2, 2, 64, nil)}
-		d, err := openOn(cfg, &uring.Config{Kernel: k}, goReport(t, nil))
+		d, err := openOn(cfg, &uring.Config{}, seam.Seam{Kernel: k}, goReport(t, nil))
 		if err != nil {
 			t.Fatalf("after %d refusals there is no ring: %v", refusals, err)
 		}

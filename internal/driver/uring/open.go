@@ -10,6 +10,7 @@ import (
 	"ringo/internal/mask"
 	"ringo/internal/op"
 	"ringo/internal/posix"
+	"ringo/internal/seam"
 	"ringo/internal/sys"
 	"ringo/uring"
 )
@@ -36,13 +37,13 @@ func Open(cfg driver.Config) (driver.Driver, error) {
 			return nil, setupError(err)
 		}
 	}
-	return openOn(cfg, &uring.Config{Mask: m, SQPoll: cfg.SQPoll}, report)
+	return openOn(cfg, &uring.Config{SQPoll: cfg.SQPoll}, seam.Seam{Mask: m}, report)
 }
 
-// openOn opens the driver on a ring that rc describes, on a kernel that offers what
-// the report says.
-func openOn(cfg driver.Config, rc *uring.Config, report *uring.Report) (driver.Driver, error) {
-	r, err := openRing(cfg, rc)
+// openOn opens the driver on a ring that rc describes, on the kernel of the seam, which
+// offers what the report says.
+func openOn(cfg driver.Config, rc *uring.Config, s seam.Seam, report *uring.Report) (driver.Driver, error) {
+	r, err := openRing(cfg, seam.Put(rc, s))
 	if err != nil {
 		return nil, setupError(err)
 	}
@@ -55,7 +56,7 @@ func openOn(cfg driver.Config, rc *uring.Config, report *uring.Report) (driver.D
 	d := &ring{r: r, slab: cfg.Slab, now: cfg.Now, rest: time.Sleep, pool: cfg.Ring, cqes: make([]uring.CQE, 256),
 		wakeFD: -1, pipe: -1, reason: cfg.Reason, fault: cfg.Fault, outbox: cfg.Outbox}
 	d.pause = uring.NewTimespec(pause)
-	if err := d.equip(cfg, report, releaseOf(report.System, rc.Mask)); err != nil {
+	if err := d.equip(cfg, report, releaseOf(report.System, s.Mask)); err != nil {
 		r.Close()
 		if d.wakeFD >= 0 {
 			sys.Close(d.wakeFD)

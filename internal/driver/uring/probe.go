@@ -8,6 +8,7 @@ import (
 
 	"ringo/internal/mask"
 	"ringo/internal/posix"
+	"ringo/internal/seam"
 	"ringo/uring"
 )
 
@@ -42,7 +43,7 @@ func probe(m *mask.Mask) (*uring.Report, error) {
 	if r := probed.reports[key]; r != nil {
 		return r, nil
 	}
-	r, err := uring.ProbeFor(&uring.Config{Mask: m}, asked...)
+	r, err := uring.ProbeFor(seam.Put(&uring.Config{}, seam.Seam{Mask: m}), asked...)
 	if err != nil {
 		return nil, err
 	}

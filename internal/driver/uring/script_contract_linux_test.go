@@ -10,6 +10,7 @@ import (
 	"ringo/internal/driver"
 	"ringo/internal/driver/drivertest"
 	"ringo/internal/mask"
+	"ringo/internal/seam"
 	"ringo/internal/uringtest"
 	"ringo/uring"
 )
@@ -46,7 +47,7 @@ func (w *watcher) open(t testing.TB, cfg driver.Config, without ...string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := openOn(cfg, &uring.Config{Mask: m, Kernel: w.k}, goReport(t, m))
+	d, err := openOn(cfg, &uring.Config{}, seam.Seam{Mask: m, Kernel: w.k}, goReport(t, m))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +69,7 @@ func goReport(t testing.TB, m *mask.Mask) *uring.Report {
 		return r
 	}
 	k := uringtest.New(uringtest.Config{Fail: func(fault string) { t.Error(fault) }})
-	r, err := uring.ProbeFor(&uring.Config{Mask: m, Kernel: k}, asked...)
+	r, err := uring.ProbeFor(seam.Put(&uring.Config{}, seam.Seam{Mask: m, Kernel: k}), asked...)
 	if err == nil {
 		err = usable(r)
 	}
