@@ -161,16 +161,22 @@ func (ln *Listener) AcceptConn() (*Conn, error) {
 		}
 		c.detach()
 		return c, nil
-	case ln.share == nil:
-		s, err = ln.acceptOwn()
 	default:
-		s, err = ln.acceptShared()
+		s, err = ln.acceptHere()
 	}
 	ln.core.Leave(a)
 	if err != nil {
 		return ln.acceptLate(err)
 	}
 	return ln.accepted(s), nil
+}
+
+// acceptHere is AcceptConn for a task of the loop that has access, as far as the descriptor.
+func (ln *Listener) acceptHere() (int32, error) {
+	if ln.share == nil {
+		return ln.acceptOwn()
+	}
+	return ln.acceptShared()
 }
 
 // acceptOwn is AcceptConn for a task of the loop that has access. The loop accepts ahead.

@@ -75,13 +75,9 @@ func (ln *Listener) takeLast() {
 
 // acceptLate is Accept of a listener that is closed, or whose caller must not wait.
 func (ln *Listener) acceptLate(err error) (*Conn, error) {
-	if ln.l == nil || !errors.Is(err, net.ErrClosed) || !ln.late.mayHave() {
-		return nil, ln.fail("accept", err)
-	}
-	ln.core.AwaitEnd() // who is in Accept may leave some behind
-	s, ok := ln.late.pop()
+	s, err := ln.lateFD(err)
 	switch {
-	case !ok:
+	case err != nil:
 		return nil, ln.fail("accept", err)
 	case ln.l.IsCurrent():
 		ln.l.ChargeAndYield()
@@ -91,6 +87,18 @@ func (ln *Listener) acceptLate(err error) (*Conn, error) {
 	ln.name(c, new(sys.Sockaddr))
 	c.detach()
 	return c, nil
+}
+
+// lateFD is acceptLate as far as the descriptor.
+func (ln *Listener) lateFD(err error) (int32, error) {
+	if ln.l == nil || !errors.Is(err, net.ErrClosed) || !ln.late.mayHave() {
+		return 0, err
+	}
+	ln.core.AwaitEnd() // who is in Accept may leave some behind
+	if s, ok := ln.late.pop(); ok {
+		return s, nil
+	}
+	return 0, err
 }
 
 // keep begins to keep connections. For the loop's thread.

@@ -1,6 +1,7 @@
 package sock
 
 import (
+	"ringo/buf"
 	"ringo/internal/handle"
 	"ringo/internal/kernel"
 	"ringo/internal/loop"
@@ -24,8 +25,7 @@ type loopState struct {
 	file       fileCall
 	pipes      relay.Pipes
 	detached   handle.Registry
-	spare      [][]byte // memory for unread bytes
-	old        [][]byte // such that was spare before the last Trim
+	spare      buf.Spare // memory for unread bytes
 	packet     *packetLocal
 	doubts     doubts
 }
@@ -35,8 +35,6 @@ type kernelCall = func(k kernel.Kernel, fd int32) int32
 
 // nothing asks nothing, where a call has only to find out whether the handle is open.
 func nothing(kernel.Kernel, int32) int32 { return 0 }
-
-const spareMax = 64
 
 func loopStateOf(l *loop.Loop) *loopState {
 	if s, ok := l.Local().(*loopState); ok {
@@ -72,39 +70,20 @@ func (s *loopState) vectored(code op.Code) *op.Op {
 }
 
 // getMem returns memory for at least n unread bytes.
-func (s *loopState) getMem(n int) []byte {
-	for _, list := range [...]*[][]byte{&s.spare, &s.old} {
-		bufs := *list
-		for i := len(bufs) - 1; i >= 0; i-- {
-			if b := bufs[i]; cap(b) >= n {
-				last := len(bufs) - 1
-				bufs[i], bufs[last] = bufs[last], nil
-				*list = bufs[:last]
-				return b[:0]
-			}
-		}
-	}
-	size := 512
-	for size < n {
-		size *= 2
-	}
-	return make([]byte, 0, size)
-}
+func (s *loopState) getMem(n int) []byte { return s.spare.Get(n) }
 
 // putMem takes memory back, up to a bound.
 func (s *loopState) putMem(b []byte) {
-	if len(s.spare)+len(s.old) < spareMax && cap(b) <= 1<<17 {
-		s.spare = append(s.spare, b[:0])
+	if s.spare.Put(b) {
 		s.l.HasSpare()
 	}
 }
 
 // Trim gives back what no connection has used since it was last called.
 func (s *loopState) Trim() (more bool) {
-	clear(s.old)
-	s.spare, s.old = s.old[:0], s.spare
 	s.doubts.trim()
-	more = s.pipes.Trim() || len(s.old) > 0
+	more = s.pipes.Trim()
+	more = s.spare.Trim() || more
 	if pl := s.packet; pl != nil && pl.owner == nil {
 		if !pl.used {
 			s.packet = nil

@@ -3,13 +3,14 @@ package sock
 import (
 	"testing"
 
+	"ringo/buf"
 	"ringo/internal/loop"
 )
 
 // What connections have given back goes when nobody has used it between two Trims, and stays for those that use it.
 func TestSpareMemoryIsGivenBack(t *testing.T) {
 	s := &loopState{l: new(loop.Loop)}
-	kept := func() int { return len(s.spare) + len(s.old) }
+	kept := s.spare.Len
 	use := func(n int) {
 		var bufs [][]byte
 		for range n {
@@ -19,10 +20,10 @@ func TestSpareMemoryIsGivenBack(t *testing.T) {
 			s.putMem(b)
 		}
 	}
-	if use(spareMax + 1); kept() != spareMax {
-		t.Errorf("%d are kept, want %d", kept(), spareMax)
+	if use(buf.SpareMax + 1); kept() != buf.SpareMax {
+		t.Errorf("%d are kept, want %d", kept(), buf.SpareMax)
 	}
-	if more := s.Trim(); !more || kept() != spareMax {
+	if more := s.Trim(); !more || kept() != buf.SpareMax {
 		t.Errorf("%d are kept after the first Trim, more %v; want all: they were in use", kept(), more)
 	}
 	use(5)

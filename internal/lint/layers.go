@@ -44,6 +44,7 @@ var order = []layer{
 	{[]string{"logs"}, "logging from tasks, for users"},
 	{[]string{"debug"}, "a console for those who look after a program"},
 	{[]string{"sock"}, "sockets, for users"},
+	{[]string{"event"}, "callbacks on loops, for users"},
 	{[]string{"metrics"}, "what monitoring systems are told"},
 	{[]string{"sock/socktls"}, "TLS on sockets, for users"},
 	{[]string{"file"}, "files, for users"},

@@ -23,7 +23,7 @@ func TestAllocs(t *testing.T) {
 		t.Skip("the race detector allocates")
 	}
 	for _, driver := range []string{"uring", "epoll"} {
-		for _, handler := range []string{perRequest, perConn, perGoroutine} {
+		for _, handler := range []string{perRequest, perConn, perGoroutine, perEvent} {
 			t.Run(driver+"/"+handler, func(t *testing.T) {
 				if driver == "uring" {
 					tooltest.NeedUring(t)

@@ -34,6 +34,7 @@ const (
 	perRequest   = "request"
 	perConn      = "conn"
 	perGoroutine = "goroutine"
+	perEvent     = "event"
 )
 
 func parse(args []string, stdout io.Writer) (*options, error) {
@@ -46,14 +47,14 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 			"tcp://127.0.0.1:7000)")
 	o.Flags(fs)
 	fs.StringVar(&o.handler, "handler", perRequest, "`kind` of handler: request, a task while there is input; conn, "+
-		"a task per connection; goroutine, one per connection, as with package net")
+		"a task per connection; goroutine, one per connection, as with package net; event, callbacks, in one task")
 	if err := o.Parse(fs, args, stdout, help+"\n"+server.StatsHelp()); err != nil {
 		return nil, err
 	}
 	var m cli.Mistakes
 	o.Check(&m)
-	m.Want(slices.Contains([]string{perRequest, perConn, perGoroutine}, o.handler),
-		"-handler: unknown handler %q: want %s, %s or %s", o.handler, perRequest, perConn, perGoroutine)
+	m.Want(slices.Contains([]string{perRequest, perConn, perGoroutine, perEvent}, o.handler),
+		"-handler: unknown handler %q: want %s, %s, %s or %s", o.handler, perRequest, perConn, perGoroutine, perEvent)
 	return o, m.Err()
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"ringo"
 	"ringo/cmd/ringo/internal/server"
+	"ringo/event"
 	"ringo/sock"
 )
 
@@ -34,8 +35,17 @@ func (e *echoer) serveStreams(l *ringo.Loop, ln *sock.Listener) error {
 		return e.serveConns(l, ln)
 	case perGoroutine:
 		return l.Offload(func(ctx context.Context) error { return e.serveGoroutines(ctx, ln) })
+	case perEvent:
+		return e.serveEvents(l, ln)
 	}
 	return sock.Serve(l, ln, e.request)
+}
+
+// serveEvents has callbacks serve all connections.
+func (e *echoer) serveEvents(l *ringo.Loop, ln *sock.Listener) error {
+	loop := event.On(l)
+	loop.Accept(ln, events{&e.Conns})
+	return loop.Wait()
 }
 
 // echoRequest writes what has come back from the buffers it came in.

@@ -37,6 +37,12 @@ var entries = []Entry{
 	{"(*ringo.WaitGroup).Go", 0, Alike},
 	{"ringo.Config.OnPanic", -1, Task},
 	{"ringo.Config.OnStall", -1, Goroutine},
+	{"ringo/event.Run", 2, Task},
+	{"(*ringo/event.Conn).WriteThen", 1, Task},
+	{"(*ringo/event.Listener).OnClose", 0, Task},
+	{"(*ringo/event.Loop).AfterFunc", 1, Task},
+	{"(*ringo/event.Loop).Every", 1, Task},
+	{"(*ringo/event.Loop).Post", 0, Task},
 	{"ringo/logs.Config.Dropped", -1, Goroutine},
 	{"ringo/metrics.Each", 0, Caller},
 	{"(*ringo/sim.Host).Run", 1, Task},
@@ -106,7 +112,7 @@ func (e Entry) Struct() string { return e.Name[:strings.LastIndexByte(e.Name, '.
 func (e Entry) Field() string { return e.Name[strings.LastIndexByte(e.Name, '.')+1:] }
 
 // ours are the packages of the runtime. What they do in a task is right, so nobody looks into them.
-var ours = []string{"ringo/buf", "ringo/debug", "ringo/file", "ringo/logs", "ringo/metrics", "ringo/sim",
+var ours = []string{"ringo/buf", "ringo/debug", "ringo/event", "ringo/file", "ringo/logs", "ringo/metrics", "ringo/sim",
 	"ringo/sock", "ringo/uring", "ringo/internal"}
 
 // Ours reports whether a package is the runtime's.

@@ -1,0 +1,305 @@
+package event
+
+import (
+	"net"
+	"sync/atomic"
+
+	"ringo/buf"
+	"ringo/internal/fd"
+	"ringo/internal/loop"
+	"ringo/internal/op"
+	"ringo/internal/sys"
+)
+
+// Conn is a connection of TCP or between Unix sockets whose events a Handler is called for. It belongs to the thread of
+// its loop, as all of a Loop does.
+type Conn struct {
+	e      *Loop
+	h      Handler
+	fd     fd.FD
+	reason reason // why it ends; 0: no reason yet
+	flags  flags
+	state  state
+	how    armed
+
+	// What comes: see input.go.
+	recv       *op.Op
+	head, tail *buf.Buffer // received, and not shown
+	rest       []byte      // shown, and not used; or received while the connection was paused
+	count      int32       // of buffers
+	held       atomic.Int32
+
+	// What goes: see output.go.
+	accepted loop.Accepted
+	out      *output // nil: nothing waits for room
+	set      *settings
+
+	from       *Listener // nil: it was not accepted here
+	prev, next *Conn
+	value      any
+}
+
+// state is where a connection is in its life.
+//
+//	opening ──▶ open ──▶ closing ──▶ closed
+//	   └────────────────────▲
+//
+// closing: nothing more is shown or taken, what was written is being sent, what is in flight is being ended.
+type state uint8
+
+const (
+	opening state = iota // it is being dialled
+	open
+	closing
+	closed
+)
+
+type flags uint16
+
+const (
+	queued     flags = 1 << iota // in the loop's queue
+	toOpen                       // OnOpen is to be called
+	ready                        // a receive may give something: nobody has said EAGAIN since
+	hangup                       // the peer has closed, or an urgent byte came: a short count proves nothing
+	ended                        // no more bytes will come
+	endTold                      // OnEnd was called
+	paused                       // nothing is to be shown
+	unshown                      // rest has bytes that OnData was not shown
+	proven                       // see limit
+	slow                         // the last send found too little room
+	congested                    // the high-water mark was reached
+	writable                     // OnWritable is to be called
+	finished                     // CloseWrite was called
+	sendFailed                   // a send has failed, which is the reason of the end
+)
+
+// settings are what few connections have changed.
+type settings struct {
+	high, max int // bytes that wait for room
+	unread    int
+}
+
+var defaults = settings{high: 64 << 10, max: 1 << 20, unread: 64 << 10}
+
+// newConn makes a connection of a descriptor.
+func (e *Loop) newConn(sys int32, h Handler) *Conn {
+	c := &Conn{e: e, h: h, set: &defaults, state: open, flags: toOpen}
+	if !e.l.Lends() {
+		c.flags |= ready
+	}
+	c.fd.Init(sys)
+	c.enter()
+	return c
+}
+
+// enter makes it one of the loop's connections, and has it opened.
+func (c *Conn) enter() {
+	e := c.e
+	e.conns.push(c)
+	e.active++
+	e.l.CountOpened(loop.KindConn)
+	c.wake()
+}
+
+// wake has the connection's callbacks run, as far as there is something to tell.
+func (c *Conn) wake() {
+	if c.flags&queued == 0 {
+		c.flags |= queued
+		c.e.push(c)
+	}
+}
+
+// run tells what there is to tell.
+func (c *Conn) run() {
+	c.flags &^= queued
+	if c.flags&toOpen != 0 && c.state == open {
+		c.flags &^= toOpen
+		c.h.OnOpen(c)
+	}
+	if c.state == open {
+		c.read()
+	}
+	if c.flags&writable != 0 && c.state == open {
+		c.flags &^= writable
+		c.h.OnWritable(c)
+	}
+	if c.state == closing {
+		c.finish()
+	}
+}
+
+// here panics for callers that are not on the loop's thread.
+func (c *Conn) here(method string) *Loop { return c.e.here(method) }
+
+// Loop is the loop that the connection belongs to. Any goroutine may call it.
+func (c *Conn) Loop() *Loop { return c.e }
+
+// Value is what SetValue has stored, nil at first.
+func (c *Conn) Value() any { return c.value }
+
+// SetValue stores something that belongs to the connection.
+func (c *Conn) SetValue(v any) { c.value = v }
+
+// Handler is who is called for the connection's events.
+func (c *Conn) Handler() Handler { return c.h }
+
+// SetHandler has another be called for the events that follow: for protocols that change on the way.
+func (c *Conn) SetHandler(h Handler) {
+	c.here("Conn.SetHandler")
+	if h == nil {
+		panic("event: Conn.SetHandler of nil")
+	}
+	c.h = h
+}
+
+// LocalAddr asks the kernel for the address of this end, a *net.TCPAddr or a *net.UnixAddr; nil if it is not to be had,
+// as when the connection is closed.
+func (c *Conn) LocalAddr() net.Addr {
+	e := c.here("Conn.LocalAddr")
+	if c.state == closed || e.l.Kernel().Getsockname(c.fd.Sys(), &e.name) < 0 {
+		return nil
+	}
+	return e.addr()
+}
+
+// RemoteAddr is LocalAddr of the peer.
+func (c *Conn) RemoteAddr() net.Addr {
+	e := c.here("Conn.RemoteAddr")
+	if c.state == closed || e.l.Kernel().Getpeername(c.fd.Sys(), &e.name) < 0 {
+		return nil
+	}
+	return e.addr()
+}
+
+// addr is the address that the kernel has put into name.
+func (e *Loop) addr() net.Addr {
+	if e.name.Family() == sys.AFUnix {
+		name, _ := e.name.Unix()
+		if name == "" {
+			name = "@"
+		}
+		return &net.UnixAddr{Name: name, Net: "unix"}
+	}
+	ap := e.name.AddrPort()
+	return &net.TCPAddr{IP: ap.Addr().Unmap().AsSlice(), Port: int(ap.Port()), Zone: ap.Addr().Zone()}
+}
+
+// opError is an error of the connection as package net has it.
+func (c *Conn) opError(name string, err error) error {
+	network := "tcp"
+	if c.from != nil {
+		network = c.from.Addr().Network()
+	}
+	return &net.OpError{Op: name, Net: network, Err: err}
+}
+
+// Close ends the connection, and returns at once: nothing more is shown, what was written is sent, for a minute at
+// most if the peer does not take it, then the descriptor is closed and OnClose is called. Closing again does nothing.
+func (c *Conn) Close() {
+	c.here("Conn.Close")
+	c.end(byCall)
+}
+
+// Abort is Close that sends nothing more: what waits for room is dropped.
+func (c *Conn) Abort() {
+	c.here("Conn.Abort")
+	c.end(byCall)
+	if c.state == closing {
+		c.dropOutput(net.ErrClosed)
+		c.wake()
+	}
+}
+
+// end begins the end of the connection.
+func (c *Conn) end(why reason) {
+	if c.state >= closing {
+		return
+	}
+	c.state, c.reason = closing, why
+	c.fd.Seal()
+	if c.recv != nil && !c.recv.Canceled {
+		c.e.l.Cancel(c.recv)
+	}
+	c.dropInput()
+	c.wake()
+}
+
+// fail ends the connection, and drops what was not sent.
+func (c *Conn) fail(why reason) {
+	c.end(why)
+	if c.state == closing {
+		c.dropOutput(c.why())
+		c.wake()
+	}
+}
+
+// finish goes on with the end of the connection, once nothing is in flight any more.
+func (c *Conn) finish() {
+	l := c.e.l
+	l.SendNow(&c.accepted)
+	if c.out != nil && !c.out.over() {
+		c.out.linger()
+		return // whose end wakes it again
+	}
+	if c.recv != nil || c.fd.Busy() {
+		return // likewise
+	}
+	c.release()
+	c.h.OnClose(c, c.why())
+}
+
+// release closes the descriptor: the connection is none of the loop's any more.
+func (c *Conn) release() {
+	e := c.e
+	c.state = closed
+	if c.out != nil {
+		c.out.release()
+	}
+	e.l.CloseFD(&c.fd)
+	e.l.CountClosed(loop.KindConn)
+	if c.from != nil {
+		c.from.closed()
+	}
+	e.conns.remove(c)
+	e.active--
+}
+
+// abandon closes a connection at the end of its loop: nobody is told, and what is in flight closes it when it ends.
+func (c *Conn) abandon() {
+	if c.recv == nil && (c.out == nil || c.out.over()) && !c.fd.Busy() && c.state != closed {
+		c.e.l.SendNow(&c.accepted)
+		c.release()
+	}
+}
+
+// settle is told when something in flight has ended.
+func (c *Conn) settle() {
+	if c.e.l.Ending() {
+		c.abandon()
+		return
+	}
+	c.wake()
+}
+
+// list is connections.
+type list struct{ first *Conn }
+
+func (l *list) push(c *Conn) {
+	c.prev, c.next = nil, l.first
+	if l.first != nil {
+		l.first.prev = c
+	}
+	l.first = c
+}
+
+func (l *list) remove(c *Conn) {
+	if c.prev == nil {
+		l.first = c.next
+	} else {
+		c.prev.next = c.next
+	}
+	if c.next != nil {
+		c.next.prev = c.prev
+	}
+	c.prev, c.next = nil, nil
+}

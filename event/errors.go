@@ -1,0 +1,37 @@
+package event
+
+import (
+	"errors"
+	"net"
+	"os"
+
+	"ringo/internal/posix"
+)
+
+var (
+	// ErrFull is the error of a write that finds as many bytes waiting for room as there may be: see Conn.SetMarks and
+	// Loop.SetUnsentMax. Nothing of it was taken.
+	ErrFull = errors.New("event: too much was written that the peer has not taken")
+	// ErrUnread is why a connection ends whose handler has left more bytes unused than there may be.
+	ErrUnread = errors.New("event: more bytes came than OnData may leave unused (Conn.SetUnreadMax)")
+	// ErrLeases is the error of Conn.Keep at the bound of ringo.Config.Leases.
+	ErrLeases = errors.New("event: the connection's leases are all held (ringo.Config.Leases): release one first")
+	// ErrNoReturn is why a connection ends of which a callback panicked or called runtime.Goexit.
+	ErrNoReturn = errors.New("event: a callback did not return")
+	// ErrStopped is why a connection ends that is open when its loop is stopped, or ends.
+	ErrStopped error = stoppedError{}
+
+	errNothing   = errors.New("event: Keep where nothing is being shown, or for the second time")
+	errNotOpen   = errors.New("event: the connection is not open yet")
+	errDirection = errors.New("event: the writing side is closed")
+)
+
+type stoppedError struct{}
+
+func (stoppedError) Error() string { return "event: the loop was stopped" }
+
+// Is has those who look for a closed connection find it.
+func (stoppedError) Is(target error) bool { return target == net.ErrClosed }
+
+// callError is the error of a system call.
+func callError(call string, res int32) error { return os.NewSyscallError(call, posix.Error(res)) }

@@ -1,0 +1,171 @@
+package event_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"testing"
+	"time"
+
+	"ringo"
+	"ringo/event"
+	"ringo/internal/socktest"
+)
+
+const patience = socktest.Patience
+
+// eachDriver runs f for each driver that this kernel has, or for the one that the environment forces.
+func eachDriver(t *testing.T, f func(t *testing.T, cfg ringo.Config)) {
+	t.Helper()
+	names := []string{"uring", "uring-poll", "epoll", "poll", "select"}
+	if forced := os.Getenv("RINGO_DRIVER"); forced != "" {
+		names = []string{forced}
+	}
+	for _, name := range names {
+		t.Run(name, func(t *testing.T) {
+			if err := socktest.Available(name); err != nil {
+				t.Skip(err)
+			}
+			f(t, ringo.Config{Driver: name, Loops: 1, Grace: 5 * time.Second})
+		})
+	}
+}
+
+// onLoop runs body as the first task of one loop, and waits until nothing is active on it; then nothing may be left.
+func onLoop(t *testing.T, cfg ringo.Config, body func(l *event.Loop)) {
+	t.Helper()
+	socktest.OnLoop(t, cfg, func(l *ringo.Loop) {
+		e := event.On(l)
+		body(e)
+		if err := e.Wait(); err != nil {
+			t.Errorf("Wait: %v", err)
+		}
+	})
+}
+
+// funcs is a Handler of functions, each of which may be nil.
+type funcs struct {
+	event.Base
+	open     func(c *event.Conn)
+	data     func(c *event.Conn, p []byte) int
+	end      func(c *event.Conn)
+	writable func(c *event.Conn)
+	close    func(c *event.Conn, err error)
+}
+
+func (f *funcs) OnOpen(c *event.Conn) {
+	if f.open != nil {
+		f.open(c)
+	}
+}
+
+func (f *funcs) OnData(c *event.Conn, p []byte) int {
+	if f.data != nil {
+		return f.data(c, p)
+	}
+	return len(p)
+}
+
+func (f *funcs) OnEnd(c *event.Conn) {
+	if f.end != nil {
+		f.end(c)
+	} else {
+		f.Base.OnEnd(c)
+	}
+}
+
+func (f *funcs) OnWritable(c *event.Conn) {
+	if f.writable != nil {
+		f.writable(c)
+	}
+}
+
+func (f *funcs) OnClose(c *event.Conn, err error) {
+	if f.close != nil {
+		f.close(c, err)
+	}
+}
+
+// pair has h be called for one connection, and play run on a goroutine with the other end of it, which is closed
+// behind it. What play returns fails the test.
+func pair(t *testing.T, cfg ringo.Config, h event.Handler, play func(peer *net.TCPConn) error) {
+	t.Helper()
+	onLoop(t, cfg, func(l *event.Loop) {
+		addr := listenOnce(t, l, h)
+		outside(t, l, func() error {
+			c, err := net.DialTimeout("tcp", addr, patience)
+			if err != nil {
+				return err
+			}
+			defer c.Close()
+			c.SetDeadline(time.Now().Add(patience))
+			return play(c.(*net.TCPConn))
+		})
+	})
+}
+
+// listenOnce listens for one connection.
+func listenOnce(t *testing.T, l *event.Loop, h event.Handler) (addr string) {
+	t.Helper()
+	var ln *event.Listener
+	ln, err := l.Listen("tcp", "127.0.0.1:0", &once{h, func() { ln.Close() }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ln.Addr().String()
+}
+
+// once is a Handler of the first connection of a listener.
+type once struct {
+	event.Handler
+	opened func()
+}
+
+func (o *once) OnOpen(c *event.Conn) {
+	o.opened()
+	c.SetHandler(o.Handler)
+	o.Handler.OnOpen(c)
+}
+
+// outside runs play on a goroutine, as a task that the test's loop waits for.
+func outside(t *testing.T, l *event.Loop, play func() error) {
+	t.Helper()
+	l.Ringo().Go(func() {
+		err := l.Ringo().Offload(func(context.Context) error { return play() })
+		if err != nil {
+			t.Error(err)
+			l.Stop()
+		}
+	})
+}
+
+// wantBytes reads bytes and compares them.
+func wantBytes(r io.Reader, want []byte) error {
+	got := make([]byte, len(want))
+	if n, err := io.ReadFull(r, got); err != nil {
+		return fmt.Errorf("%d of %d bytes, then %w", n, len(want), err)
+	}
+	if !bytes.Equal(got, want) {
+		return fmt.Errorf("got %.40q..., want %.40q...", got, want)
+	}
+	return nil
+}
+
+// wantEOF reads the end of the stream.
+func wantEOF(r io.Reader) error {
+	if n, err := r.Read(make([]byte, 1)); n != 0 || err != io.EOF {
+		return fmt.Errorf("Read = %d, %v, want the end", n, err)
+	}
+	return nil
+}
+
+func pattern(n int) []byte {
+	p := make([]byte, n)
+	for i := range p {
+		p[i] = socktest.ByteAt(i)
+	}
+	return p
+}

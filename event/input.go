@@ -1,0 +1,393 @@
+package event
+
+import (
+	"fmt"
+
+	"ringo/buf"
+	"ringo/internal/op"
+	"ringo/internal/sys"
+)
+
+// armed is how more bytes come, as in sock/input.go: by a multishot receive into the buffers of the loop's ring, or by
+// plain receives when a poll has told of readiness.
+type armed uint8
+
+const (
+	notArmed armed = iota
+	receiving
+	polling
+)
+
+// interest is what a poll of a stream watches. RDHUP and PRI are there so that bytes that come together with a FIN, or
+// around an urgent byte, are not missed.
+const interest = sys.PollIn | sys.PollRdhup | sys.PollPri
+
+// piecesMax is how many pieces are shown before others have their turn; pieceMax is how many bytes one call moves.
+const (
+	piecesMax = 8
+	pieceMax  = 1 << 20
+)
+
+// shown is what OnData is being shown.
+type shown struct {
+	c    *Conn
+	b    *buf.Buffer // nil: it is the connection's rest
+	kept bool        // by Keep
+}
+
+// arm sees to it that news of the stream will come.
+func (c *Conn) arm() {
+	l := c.e.l
+	if c.recv != nil {
+		return
+	}
+	code, how, flags := op.Poll, polling, op.Multishot|op.Rough
+	if l.Lends() {
+		if l.Ring().Available() > 0 {
+			code, how, flags = op.Recv, receiving, op.Multishot|op.Select
+		} else {
+			flags = op.Rough // once, so that the ring is tried again
+		}
+	}
+	o := l.NewOp(code)
+	if o == nil {
+		c.fail(sys.ENOBUFS)
+		return
+	}
+	o.FD, o.Flags, o.Sink = &c.fd, flags, (*receiver)(c)
+	if how == receiving {
+		o.Limit = c.limit()
+	} else {
+		o.Events = interest
+	}
+	c.recv, c.how = o, how
+	l.Submit(o)
+}
+
+// limit is how many bytes a multishot receive may bring before it ends by itself. What the kernel has is all taken in
+// before anybody looks at it, so it is the bound of what one connection may have waiting; those whose bytes are used
+// as they come have a wider one, since a new receive for each 16 buffers is a part of the time of large messages.
+func (c *Conn) limit() uint32 {
+	cfg := c.e.l.Config()
+	times := 4
+	if c.flags&proven != 0 {
+		times = 16
+	}
+	return uint32(min(times*cfg.Leases*cfg.BufferSize, 1<<30))
+}
+
+// receiver is the connection as the sink of its armed op.
+type receiver Conn
+
+// Complete takes what the armed op brought.
+func (r *receiver) Complete(o *op.Op, res int32, flags uint32) {
+	c := (*Conn)(r)
+	how := c.how
+	if flags&op.More == 0 {
+		c.recv, c.how = nil, notArmed
+		c.e.l.FreeOp(o)
+	}
+	if how == receiving {
+		c.received(res, flags)
+	} else {
+		c.polled(res)
+	}
+	if c.state >= closing {
+		c.settle()
+		return
+	}
+	c.wake()
+}
+
+// received takes a completion of the multishot receive.
+func (c *Conn) received(res int32, flags uint32) {
+	if flags&op.HasBuffer != 0 {
+		ring := c.e.l.Ring()
+		b := ring.Filled(uint16(op.BufferID(flags)), int(max(res, 0)))
+		if res <= 0 || c.state >= closing {
+			ring.Put(b)
+		} else {
+			c.append(b)
+		}
+	}
+	switch {
+	case flags&op.More != 0:
+	case res > 0:
+		if c.count <= 1 {
+			c.flags |= proven
+		}
+	case res == 0:
+		c.flags |= ended
+	case res == -sys.ENOBUFS:
+		c.flags |= ready // what waits is read into plain memory
+	case res != -sys.ECANCELED:
+		c.broken(res)
+	}
+}
+
+// polled takes a completion of the poll.
+func (c *Conn) polled(res int32) {
+	switch {
+	case res > 0:
+		c.flags |= ready
+		if res&(sys.PollRdhup|sys.PollHup|sys.PollErr|sys.PollPri) != 0 {
+			c.flags |= hangup
+		}
+	case res < 0 && res != -sys.ECANCELED:
+		c.broken(res)
+	}
+}
+
+// broken notes an error of the stream, of which the handler is told behind the bytes that came before.
+func (c *Conn) broken(res int32) {
+	if c.reason == 0 {
+		c.reason = reason(-res)
+	}
+	c.flags |= ended
+}
+
+func (c *Conn) append(b *buf.Buffer) {
+	if c.flags&paused != 0 && c.e.shown.c != c {
+		c.spill(b)
+		return
+	}
+	b.SetNext(nil)
+	if c.tail == nil {
+		c.head = b
+	} else {
+		c.tail.SetNext(b)
+	}
+	c.tail = b
+	c.count++
+}
+
+// pop takes the first buffer off the list.
+func (c *Conn) pop() *buf.Buffer {
+	b := c.head
+	c.head = b.Next()
+	if c.head == nil {
+		c.tail = nil
+	}
+	c.count--
+	return b
+}
+
+// spill moves a buffer's bytes into memory of the connection's own, so that one that is paused does not hold what
+// others need.
+func (c *Conn) spill(b *buf.Buffer) {
+	c.add(b.Unread())
+	c.flags |= unshown
+	b.Pool().Put(b)
+}
+
+// add puts bytes behind the rest.
+func (c *Conn) add(p []byte) {
+	if cap(c.rest)-len(c.rest) < len(p) {
+		old := c.rest
+		c.rest = append(c.e.spare.Get(len(old)+len(p)), old...)
+		c.e.giveBack(old)
+	}
+	c.rest = append(c.rest, p...)
+}
+
+// giveBack takes memory back that a connection no longer needs.
+func (e *Loop) giveBack(p []byte) {
+	if p != nil && e.spare.Put(p) {
+		e.l.HasSpare()
+	}
+}
+
+// read shows what has come. It is for the runner.
+func (c *Conn) read() {
+	for n := 0; c.state == open && c.flags&paused == 0; n++ {
+		b := c.nextBuffer(n < piecesMax)
+		if b == nil && c.flags&unshown == 0 {
+			break
+		}
+		c.show(b)
+	}
+	switch {
+	case c.state != open || c.flags&paused != 0:
+	case c.head != nil || c.byHand():
+		c.wake() // behind the others
+	case c.flags&ended == 0:
+		c.arm()
+	case c.reason != 0:
+		c.fail(c.reason)
+	case c.flags&endTold == 0:
+		c.flags |= endTold
+		c.h.OnEnd(c)
+	}
+}
+
+// byHand reports whether a plain receive is in order now: there may be something, and no receive is armed that would
+// take it.
+func (c *Conn) byHand() bool { return c.flags&(ready|ended) == ready && c.how != receiving }
+
+// nextBuffer is the next buffer to be shown; nil if there is none, or may is false.
+func (c *Conn) nextBuffer(may bool) *buf.Buffer {
+	switch {
+	case !may:
+		return nil
+	case c.head != nil:
+		return c.pop()
+	case c.byHand():
+		return c.receive()
+	}
+	return nil
+}
+
+// receive receives into a plain buffer; nil if there is nothing now.
+func (c *Conn) receive() *buf.Buffer {
+	e := c.e
+	b := e.l.Plain().Take()
+	if b == nil {
+		return nil
+	}
+	e.l.Charge()
+	o := &e.recv
+	o.FD, o.Buf = &c.fd, b.Mem()
+	res, ok := e.l.Try(o)
+	asked := len(o.Buf)
+	o.Buf = nil
+	switch {
+	case !ok:
+		c.flags &^= ready
+	case res > 0:
+		// A short count from a stream: it is empty now. Where readiness is a level, what comes behind it, be it the
+		// end, is told all the same. Where buffers are lent, what is armed next finds what is left.
+		if int(res) < asked && (c.flags&hangup == 0 || !e.l.Edges()) || e.l.Lends() {
+			c.flags &^= ready
+		}
+		b.Off, b.End = 0, int(res)
+		return b
+	case res == 0:
+		c.flags |= ended
+	default:
+		c.broken(res)
+	}
+	e.l.Plain().Put(b)
+	return nil
+}
+
+// show has OnData look at the bytes of a buffer, behind those that it has not used.
+func (c *Conn) show(b *buf.Buffer) {
+	e := c.e
+	e.l.Charge()
+	var p []byte
+	if b != nil && len(c.rest) == 0 {
+		p = b.Unread()
+	} else {
+		if b != nil {
+			c.add(b.Unread())
+			b.Pool().Put(b)
+			b = nil
+		}
+		p = c.rest
+	}
+	c.flags &^= unshown
+	e.shown = shown{c: c, b: b}
+	used := c.h.OnData(c, p)
+	if used < 0 || used > len(p) {
+		panic(fmt.Sprintf("event: OnData has used %d of %d bytes", used, len(p)))
+	}
+	kept := e.shown.kept
+	e.shown = shown{}
+	c.used(b, p, used, kept)
+}
+
+// used takes back what OnData was shown.
+func (c *Conn) used(b *buf.Buffer, p []byte, used int, kept bool) {
+	left := p[used:]
+	over := c.state >= closing
+	switch {
+	case b == nil && kept: // p is somebody else's
+		if len(left) > 0 && !over {
+			c.add(left)
+		}
+	case b == nil:
+		c.rest = c.rest[:copy(c.rest, left)]
+	case len(left) > 0 && !over:
+		c.add(left)
+	}
+	if b != nil && !kept {
+		b.Pool().Put(b)
+	}
+	if len(c.rest) == 0 || over {
+		c.e.giveBack(c.rest)
+		c.rest = nil
+	}
+	switch {
+	case over:
+	case len(c.rest) > c.set.unread:
+		c.fail(byUnread)
+	case c.flags&paused != 0:
+		c.spillAll()
+	}
+}
+
+// dropShown takes back what was shown by an OnData that did not return.
+func (e *Loop) dropShown() {
+	s := e.shown
+	e.shown = shown{}
+	if s.b != nil && !s.kept {
+		s.b.Pool().Put(s.b)
+	}
+}
+
+// dropInput gives up what was received. What OnData is being shown is still there when it returns.
+func (c *Conn) dropInput() {
+	for c.head != nil {
+		b := c.pop()
+		b.Pool().Put(b)
+	}
+	if c.e.shown.c != c {
+		c.e.giveBack(c.rest)
+		c.rest = nil
+	}
+}
+
+// Pause has nothing more be shown until Resume: what the peer sends then stays with the kernel, and the peer has to
+// wait. What has been received by then stays with the connection.
+func (c *Conn) Pause() {
+	c.here("Conn.Pause")
+	if c.state != open || c.flags&paused != 0 {
+		return
+	}
+	c.flags |= paused
+	if c.recv != nil && !c.recv.Canceled {
+		c.e.l.Cancel(c.recv)
+	}
+	c.spillAll()
+}
+
+// spillAll is spill of all buffers, but while rest is being looked at: then they wait for that.
+func (c *Conn) spillAll() {
+	for c.head != nil && c.e.shown.c != c {
+		c.spill(c.pop())
+	}
+}
+
+// Resume ends a Pause.
+func (c *Conn) Resume() {
+	c.here("Conn.Resume")
+	if c.flags&paused != 0 {
+		c.flags &^= paused
+		c.wake()
+	}
+}
+
+// SetUnreadMax says how many bytes OnData may leave unused, 65536 if nothing is said. More end the connection.
+func (c *Conn) SetUnreadMax(n int) {
+	c.here("Conn.SetUnreadMax")
+	c.own().unread = n
+}
+
+// own makes the connection's settings its own.
+func (c *Conn) own() *settings {
+	if c.set == &defaults {
+		s := defaults
+		c.set = &s
+	}
+	return c.set
+}

@@ -1,0 +1,187 @@
+package event
+
+import (
+	"context"
+
+	"ringo"
+	"ringo/buf"
+	"ringo/internal/loop"
+	"ringo/internal/op"
+	"ringo/internal/sys"
+)
+
+// Loop is the callbacks' side of a ringo.Loop: what On returns for it. All of it, and of what it makes, belongs to the
+// loop's thread: callbacks and tasks of the loop may use it, and nobody else, but where a method says so.
+type Loop struct {
+	l       *loop.Loop
+	queue   queue
+	running callback // whose callbacks run just now
+	runs    bool     // the runner has been started
+	shown   shown
+
+	conns   list
+	others  *activity
+	active  int // both: what keeps Wait from returning
+	waiting loop.TaskList
+	stopped bool
+
+	recv, send op.Op // for plain calls, one at a time
+	name       sys.Sockaddr
+	spare      buf.Spare
+	unsent     int // bytes of all connections that wait for room
+	unsentMax  int
+	open       loop.Handle
+}
+
+// unsentMax is what Loop.SetUnsentMax says at first.
+const unsentMax = 64 << 20
+
+// On returns the Loop of l, the same each time. Only a task of l may call it; others panic.
+func On(l *ringo.Loop) *Loop {
+	inner := (*loop.Loop)(l)
+	if !inner.IsCurrent() {
+		panic("event: On from outside the loop's tasks")
+	}
+	if e, ok := inner.Events().(*Loop); ok {
+		return e
+	}
+	e := &Loop{l: inner, recv: op.Op{Code: op.Recv}, send: op.Op{Code: op.Send}, unsentMax: unsentMax}
+	inner.SetEvents(e)
+	inner.Register(&e.open, (*opened)(e))
+	return e
+}
+
+// Run runs loops, as ringo.Run does, and calls fn on each, as a task, to begin what is to be done by callbacks. It
+// returns when nothing is active any more, as Wait does on each loop, or with the first error of any fn; as for the end
+// of ctx see ringo.Run and Loop.Wait. Config.Loops is how many loops there are, one for each processor if nothing is
+// said. Any goroutine may call it; it waits, so a task gets an error.
+func Run(ctx context.Context, cfg *ringo.Config, fn func(l *Loop) error) error {
+	return ringo.Run(ctx, cfg, func(l *ringo.Loop) error {
+		e := On(l)
+		if err := fn(e); err != nil {
+			e.Stop()
+			e.Wait()
+			return err
+		}
+		return e.Wait()
+	})
+}
+
+// Ringo is the loop that has the thread: for its tasks, clock and statistics. Any goroutine may call it.
+func (e *Loop) Ringo() *ringo.Loop { return (*ringo.Loop)(e.l) }
+
+// Post starts fn as a task of the loop, as ringo.Loop.Post does. Any goroutine may call it. It returns ringo.ErrEnded
+// when the loop has ended.
+func (e *Loop) Post(fn func()) error { return e.Ringo().Post(fn) }
+
+// Stop ends what is active: connections are closed, with what was written to them dropped where there is no room for
+// it, and their OnClose is told ErrStopped. Then Wait returns.
+func (e *Loop) Stop() {
+	e.here("Loop.Stop")
+	e.closeAll()
+}
+
+// Wait parks until nothing is active on the loop any more: listeners, connections, timers and all else that may still
+// call somebody. It does what Stop does when its task is cancelled, as is done in the end of ringo.Run when
+// Config.Grace is over, and then returns why. Only a task may call it.
+func (e *Loop) Wait() error {
+	e.here("Loop.Wait")
+	var err error
+	for e.active > 0 {
+		if err == nil && e.l.Canceled() {
+			err = e.l.Cause()
+			e.closeAll()
+		}
+		e.waiting.Push(e.l.Task())
+		if err != nil {
+			e.l.Shield()
+		}
+		e.l.Park((*waiting)(e))
+		if err != nil {
+			e.l.Unshield()
+		}
+	}
+	return err
+}
+
+// SetUnsentMax bounds what may wait for room in the sockets of all of the loop's connections together, in bytes; 64 MiB
+// if nothing is said. Beyond it writes to a connection that has something waiting are ErrFull.
+func (e *Loop) SetUnsentMax(n int) {
+	e.here("Loop.SetUnsentMax")
+	e.unsentMax = n
+}
+
+// here panics for callers that are not on the loop's thread.
+func (e *Loop) here(method string) *Loop {
+	if !e.l.IsCurrent() {
+		notHere(e.l, method)
+	}
+	return e
+}
+
+func notHere(l *loop.Loop, method string) {
+	if l.Ended() {
+		panic("event: " + method + " after the loop has ended")
+	}
+	panic("event: " + method + " from outside the loop's thread: use Loop.Post to get there")
+}
+
+// wakeWaiting lets those go on who wait for the end of all.
+func (e *Loop) wakeWaiting() {
+	for t := e.waiting.Pop(); t != nil; t = e.waiting.Pop() {
+		e.l.Ready(t)
+	}
+}
+
+// waiting is the loop as what a task in Wait waits for.
+type waiting Loop
+
+// CancelWait lets a cancelled task end what is active.
+func (w *waiting) CancelWait(t *loop.Task) {
+	w.waiting.Remove(t)
+	w.l.Ready(t)
+}
+
+// DescribeWait tells what is waited for.
+func (w *waiting) DescribeWait(_ *loop.Task, d *loop.Wait) { d.Op = "event.Loop.Wait" }
+
+// closeAll ends what is active.
+func (e *Loop) closeAll() {
+	e.stopped = true
+	e.stopAll()
+	for c := e.conns.first; c != nil; c = c.next {
+		c.fail(byLoop)
+	}
+}
+
+// opened is the loop's callbacks as what is open on it.
+type opened Loop
+
+// Drain is the loop's word that accepts have stopped, which listeners see to, or that nobody is waited for any more.
+func (o *opened) Drain() {
+	if e := (*Loop)(o); e.l.Stopping() {
+		e.closeAll()
+	}
+}
+
+// Abandon closes what was left, of which nobody can be told any more.
+func (o *opened) Abandon() {
+	e := (*Loop)(o)
+	e.closeAll()
+	for c := e.conns.first; c != nil; {
+		next := c.next
+		c.abandon()
+		c = next
+	}
+}
+
+// Trim gives back memory that nobody has used lately.
+func (e *Loop) Trim() (more bool) {
+	if e.queue.len() == 0 && len(e.queue.items) > queueKept {
+		e.queue.items = nil
+	}
+	return e.spare.Trim()
+}
+
+// queueKept is how long a queue may be that nobody shortens.
+const queueKept = 1024

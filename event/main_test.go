@@ -1,0 +1,13 @@
+package event_test
+
+import (
+	"testing"
+
+	"ringo/internal/socktest"
+	"ringo/internal/testmain"
+)
+
+func TestMain(m *testing.M) {
+	testmain.Register("slots and buffers of loops that have ended", socktest.Left)
+	testmain.Main(m)
+}

@@ -1,0 +1,389 @@
+package event
+
+import (
+	"net"
+	"os"
+	"time"
+
+	"ringo/buf"
+	"ringo/internal/op"
+	"ringo/internal/sys"
+	"ringo/internal/timer"
+)
+
+// output is what a connection has written and the socket has had no room for, in order. It is made when there is
+// something, and gone when all is sent.
+//
+//	Write ──accepted──▶ the loop's outbox ──the turn's end──▶ sent
+//	  │ too large, or slow           │ no room
+//	  ▼                              ▼
+//	a plain call ───── the rest ──▶ pieces ──an op, when there is room──▶ sent
+type output struct {
+	c      *Conn
+	op     *op.Op
+	pieces []piece
+	first  int // of pieces: what is before it is sent
+	size   int // bytes in them
+	err    error
+	timer  timer.Timer // once the connection closes
+}
+
+// piece is some of what waits.
+type piece struct {
+	p    []byte
+	own  bool        // p is ours, and may be appended to
+	b    *buf.Buffer // that p is in, if it is one of the loop's
+	then func(error) // is to be told
+}
+
+// acceptMax is how many bytes are copied, so that they are sent together with others. More are sent at once: to copy
+// them costs more than the call.
+const acceptMax = 4096
+
+// closeMax is how long the peer may take what was written before a Close.
+const closeMax = time.Minute
+
+// Write sends p, which is the caller's again when it returns. It never waits, and calls nobody: up to 4096 bytes are
+// copied, and sent at the end of the loop's turn, together with what else was written to the connection; what the
+// socket has no room for is copied, and sent when there is. Then Congested tells when it is time to stop, and
+// OnWritable when to go on. The error is ErrFull at the bound, and then nothing of p was taken; net.ErrClosed when the
+// connection closes; or that of a send, with which the connection ends.
+func (c *Conn) Write(p []byte) error {
+	e := c.here("Conn.Write")
+	if c.state != open || c.flags&finished != 0 {
+		return c.noWrite()
+	}
+	e.l.Charge()
+	if c.out == nil && c.flags&slow == 0 && len(p) <= acceptMax && len(p) > 0 && !e.l.Config().NoBatching &&
+		e.l.Accept(&c.accepted, (*sender)(c), c.fd.Sys(), p) {
+		return nil
+	}
+	_, err := c.write(p, nil)
+	return err
+}
+
+// WriteThen is Write that does not copy p, which is lent until then is called: when the kernel has taken all of it, or
+// with the error for which it never will. Where WriteThen itself returns an error, then is not called.
+func (c *Conn) WriteThen(p []byte, then func(error)) error {
+	e := c.here("Conn.WriteThen")
+	if c.state != open || c.flags&finished != 0 {
+		return c.noWrite()
+	}
+	e.l.Charge()
+	_, err := c.write(p, then)
+	return err
+}
+
+// WriteLease is Write of a lease's bytes, which it releases in any case: those in one of the loop's buffers, as of
+// Conn.Keep, are sent from where they are.
+func (c *Conn) WriteLease(lease buf.Lease) error {
+	e := c.here("Conn.WriteLease")
+	if !lease.From(e.l.Ring()) && !lease.From(e.l.Plain()) {
+		defer lease.Release()
+		return c.Write(lease.Bytes())
+	}
+	if c.state != open || c.flags&finished != 0 {
+		lease.Release()
+		return c.noWrite()
+	}
+	e.l.Charge()
+	b := lease.Take()
+	if c.out == nil && c.flags&slow == 0 && !e.l.Config().NoBatching {
+		if p := b.Unread(); len(p) <= acceptMax && len(p) > 0 &&
+			e.l.Accept(&c.accepted, (*sender)(c), c.fd.Sys(), p) {
+			b.Pool().Put(b)
+			return nil
+		} else if len(p) > 0 && e.l.AcceptsBuffer(c.accepted, len(p)) {
+			e.l.AcceptBuffer(&c.accepted, (*sender)(c), c.fd.Sys(), b)
+			return nil
+		}
+	}
+	_, err := c.write(b.Unread(), nil)
+	b.Pool().Put(b)
+	return err
+}
+
+// noWrite is why nothing can be written.
+func (c *Conn) noWrite() error {
+	switch {
+	case c.state == opening:
+		return c.opError("write", errNotOpen)
+	case c.state == open:
+		return c.opError("write", errDirection)
+	}
+	return c.opError("write", net.ErrClosed)
+}
+
+// write sends p now, as far as there is room, and keeps the rest: a copy, or p itself if then is to be told.
+func (c *Conn) write(p []byte, then func(error)) (n int, err error) {
+	e := c.e
+	e.l.SendNow(&c.accepted)
+	switch {
+	case c.state != open:
+		return 0, c.noWrite()
+	case c.out != nil:
+		return 0, c.keep(p, then)
+	}
+	if len(p) > 0 {
+		if n, err = c.send(p); err != nil {
+			return 0, err
+		}
+	}
+	if n < len(p) {
+		c.out = &output{c: c}
+		c.out.put(p[n:], then)
+		c.out.submit()
+	} else if then != nil {
+		e.call(then, nil)
+	}
+	return n, nil
+}
+
+// send makes a plain call.
+func (c *Conn) send(p []byte) (int, error) {
+	o := &c.e.send
+	o.FD, o.Buf = &c.fd, p[:min(len(p), pieceMax)]
+	asked := int32(len(o.Buf))
+	res, ok := c.e.l.Try(o)
+	o.Buf = nil
+	if !ok {
+		res = 0
+	}
+	if res < 0 {
+		c.unsendable(res)
+		return 0, c.opError("write", callError("write", res))
+	}
+	c.flags &^= slow
+	if res < asked {
+		c.flags |= slow
+	}
+	return int(res), nil
+}
+
+// unsendable ends the connection because of a send.
+func (c *Conn) unsendable(res int32) {
+	if c.state < closing || c.state == closing && c.reason == byCall {
+		c.flags |= sendFailed
+		c.reason = reason(-res)
+	}
+	c.fail(reason(-res))
+}
+
+// keep puts p behind what waits for room, if it may.
+func (c *Conn) keep(p []byte, then func(error)) error {
+	if c.out.size >= c.set.max || c.e.unsent >= c.e.unsentMax {
+		return ErrFull
+	}
+	c.out.put(p, then)
+	return nil
+}
+
+// put puts bytes at the end.
+func (o *output) put(p []byte, then func(error)) {
+	o.count(len(p))
+	if o.size >= o.c.set.high {
+		o.c.flags |= congested
+	}
+	if n := len(o.pieces); then == nil && n > o.first && o.pieces[n-1].own {
+		last := &o.pieces[n-1]
+		last.p = append(last.p, p...)
+		return
+	}
+	if then == nil {
+		p = append([]byte(nil), p...)
+	}
+	o.pieces = append(o.pieces, piece{p: p, own: then == nil, then: then})
+}
+
+// count counts bytes that wait, or no longer do.
+func (o *output) count(n int) {
+	o.size += n
+	o.c.e.unsent += n
+}
+
+// over reports whether nothing is left to be done.
+func (o *output) over() bool { return o.op == nil && o.first == len(o.pieces) }
+
+// submit has the driver send the first piece when there is room.
+func (o *output) submit() {
+	l := o.c.e.l
+	if l.Stopping() || l.Ending() {
+		o.c.fail(byLoop)
+		return
+	}
+	x := l.NewOp(op.Send)
+	if x == nil {
+		o.c.unsendable(-sys.ENOBUFS)
+		return
+	}
+	p := o.pieces[o.first].p
+	x.Flags, x.Buf, x.FD, x.Sink = op.Full, p[:min(len(p), pieceMax)], &o.c.fd, o
+	o.op = x
+	l.HoldOpen(1)
+	l.Submit(x)
+}
+
+// Complete takes what the op has sent.
+func (o *output) Complete(x *op.Op, res int32, _ uint32) {
+	c, l, behind := o.c, o.c.e.l, x.Behind
+	o.op = nil
+	l.FreeOp(x)
+	l.HoldOpen(-1)
+	if res > 0 {
+		o.sent(int(res))
+		res = -int32(behind)
+	}
+	switch {
+	case res < 0 && res != -sys.ECANCELED:
+		c.unsendable(res)
+	case o.first < len(o.pieces):
+		o.submit()
+	case c.state == open && o.err == nil:
+		c.out = nil
+		c.drained()
+	}
+	c.settle()
+}
+
+// sent takes bytes off that were sent: of the first piece.
+func (o *output) sent(n int) {
+	if o.first == len(o.pieces) { // it was dropped
+		return
+	}
+	o.count(-n)
+	first := &o.pieces[o.first]
+	if first.p = first.p[n:]; len(first.p) == 0 {
+		o.end(nil)
+	}
+	c := o.c
+	if c.flags&congested != 0 && o.size <= c.set.high/2 {
+		c.flags = c.flags&^congested | writable
+	}
+}
+
+// end ends the first piece.
+func (o *output) end(err error) {
+	first := &o.pieces[o.first]
+	if first.then != nil {
+		o.c.e.call(first.then, err)
+	}
+	*first = piece{}
+	if o.first++; o.first == len(o.pieces) {
+		o.pieces, o.first = o.pieces[:0], 0
+	} else if o.first > len(o.pieces)/2 && len(o.pieces) == cap(o.pieces) {
+		n := copy(o.pieces, o.pieces[o.first:])
+		clear(o.pieces[n:])
+		o.pieces, o.first = o.pieces[:n], 0
+	}
+}
+
+// drained goes on behind what was sent.
+func (c *Conn) drained() {
+	if c.flags&finished != 0 {
+		c.e.l.Kernel().Shutdown(c.fd.Sys(), shutWrite)
+	}
+}
+
+const shutWrite = 1 // SHUT_WR
+
+// drop gives up what was not sent.
+func (c *Conn) dropOutput(err error) {
+	o := c.out
+	if o == nil {
+		return
+	}
+	o.count(-o.size)
+	for o.first < len(o.pieces) {
+		o.end(err)
+	}
+	if o.op != nil && !o.op.Canceled {
+		c.e.l.Cancel(o.op)
+	}
+}
+
+// linger gives the peer a while to take what is left of a connection that closes.
+func (o *output) linger() {
+	if !o.timer.Armed() && !o.over() {
+		o.timer.Owner = o
+		o.c.e.l.Arm(&o.timer, o.c.e.l.After(closeMax))
+	}
+}
+
+// Fire ends that.
+func (o *output) Fire(*timer.Timer) {
+	o.err = o.c.opError("write", os.ErrDeadlineExceeded)
+	o.c.dropOutput(o.err)
+	o.c.wake()
+}
+
+// release gives back what the output still has.
+func (o *output) release() { o.c.e.l.RemoveTimer(&o.timer) }
+
+// sender is the connection as who has something in the loop's outbox.
+type sender Conn
+
+// Unsent keeps what was not sent, and has it sent when there is room.
+func (s *sender) Unsent(res int32, rest []byte) {
+	c := (*Conn)(s)
+	if res < 0 && res != -sys.EAGAIN {
+		c.unsendable(res)
+		return
+	}
+	c.flags |= slow
+	c.out = &output{c: c}
+	c.out.put(rest, nil)
+	c.out.submit()
+}
+
+// Unsent is how many bytes wait for room in the socket.
+func (c *Conn) Unsent() int {
+	c.here("Conn.Unsent")
+	if c.out == nil {
+		return 0
+	}
+	return c.out.size
+}
+
+// Congested reports whether the high-water mark was reached, and half of it is still to be sent: OnWritable is called
+// when it is.
+func (c *Conn) Congested() bool {
+	c.here("Conn.Congested")
+	return c.flags&congested != 0
+}
+
+// SetMarks says how many bytes that wait for room in the socket are the high-water mark, 65536 if nothing is said, and
+// with how many nothing more is taken, 1 MiB: a Write is ErrFull then. What is taken is taken whole, so that they may
+// be as many more as a Write brings.
+func (c *Conn) SetMarks(high, max int) {
+	c.here("Conn.SetMarks")
+	s := c.own()
+	s.high, s.max = high, max
+}
+
+// CloseWrite ends this side of the connection, once all that was written is sent: the peer reads the end of the stream.
+// This side may still read.
+func (c *Conn) CloseWrite() error {
+	e := c.here("Conn.CloseWrite")
+	if c.state != open || c.flags&finished != 0 {
+		return c.noWrite()
+	}
+	e.l.SendNow(&c.accepted)
+	if c.state != open {
+		return c.noWrite()
+	}
+	c.flags |= finished
+	if c.out == nil {
+		c.drained()
+	}
+	return nil
+}
+
+// call has a function be told of an end, in its turn.
+func (e *Loop) call(then func(error), err error) { e.push(&told{then, err}) }
+
+type told struct {
+	then func(error)
+	err  error
+}
+
+func (t *told) run() { t.then(t.err) }

@@ -1,0 +1,94 @@
+package event
+
+import (
+	"math"
+	"time"
+
+	"ringo/internal/timer"
+)
+
+// Timer calls a function after a while, once or again and again.
+type Timer struct {
+	activity
+	e     *Loop
+	fn    func()
+	every int64 // 0: once
+	t     timer.Timer
+	due   bool // it is in the loop's queue
+}
+
+// AfterFunc has fn be called after d. The timer is active until then.
+func (e *Loop) AfterFunc(d time.Duration, fn func()) *Timer {
+	return e.here("Loop.AfterFunc").newTimer("Loop.AfterFunc", d, 0, fn)
+}
+
+// Every has fn be called every d, until Stop. A loop that is late makes up for no call that it has missed, and keeps to
+// the beat.
+func (e *Loop) Every(d time.Duration, fn func()) *Timer {
+	if d <= 0 {
+		panic("event: Loop.Every of no time")
+	}
+	return e.here("Loop.Every").newTimer("Loop.Every", d, int64(d), fn)
+}
+
+func (e *Loop) newTimer(method string, d time.Duration, every int64, fn func()) *Timer {
+	if fn == nil {
+		panic("event: " + method + " of a nil function")
+	}
+	t := &Timer{e: e, fn: fn, every: every}
+	t.t.Owner = t
+	t.arm(d)
+	return t
+}
+
+func (t *Timer) arm(d time.Duration) {
+	t.e.begin(&t.activity, t)
+	now := t.e.l.Elapsed()
+	t.e.l.Arm(&t.t, now+min(max(0, int64(d)), math.MaxInt64-now))
+}
+
+// Fire is the loop's word that the time has come.
+func (t *Timer) Fire(*timer.Timer) {
+	if t.every > 0 {
+		now := t.e.l.NowNS()
+		late := now - t.t.At()
+		t.e.l.Arm(&t.t, now+t.every-late%t.every)
+	}
+	if !t.due {
+		t.due = true
+		t.e.push(t)
+	}
+}
+
+func (t *Timer) run() {
+	t.due = false
+	if !t.isActive() || t.every == 0 && t.t.Armed() { // it was stopped, or moved
+		return
+	}
+	if t.every == 0 {
+		t.e.done(&t.activity)
+	}
+	t.fn()
+}
+
+// Stop keeps the timer from calling; false if it was not active.
+func (t *Timer) Stop() bool {
+	t.e.here("Timer.Stop")
+	was := t.isActive()
+	t.stop()
+	return was
+}
+
+func (t *Timer) stop() {
+	t.e.l.RemoveTimer(&t.t)
+	t.e.done(&t.activity)
+}
+
+// Reset has the timer call after d from now, instead of at the time that was set before; one of Every goes on from
+// there with the same period. It reports whether it was active. Moving a timer later costs next to nothing.
+func (t *Timer) Reset(d time.Duration) bool {
+	t.e.here("Timer.Reset")
+	was := t.isActive()
+	t.arm(d)
+	return was
+}

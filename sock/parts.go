@@ -1,0 +1,76 @@
+package sock
+
+import (
+	"ringo/internal/fd"
+	"ringo/internal/handle"
+	"ringo/internal/kernel"
+	"ringo/internal/loop"
+	"ringo/internal/sys"
+)
+
+func init() {
+	handle.Sockets.Accept = func(ln any) (int32, error) { return ln.(*Listener).acceptFD() }
+	handle.Sockets.CloseSoon = func(ln any) { ln.(*Listener).core.CloseSoon() }
+	handle.Sockets.Closed = func(ln any) { ln.(*Listener).counts.closed.Add(1) }
+	handle.Sockets.Take = func(conn any) (handle.Parts, error) { return conn.(*Conn).takeParts() }
+	handle.Sockets.Make = func(l *loop.Loop, p handle.Parts) any { return makeOf(l, p) }
+}
+
+// acceptFD is AcceptConn for a task of the loop, without a handle.
+func (ln *Listener) acceptFD() (int32, error) {
+	a, err := ln.core.Enter(handle.In)
+	var s int32
+	if err == nil {
+		s, err = ln.acceptHere()
+		ln.core.Leave(a)
+	}
+	if err != nil {
+		s, err = ln.lateFD(err)
+	}
+	if err != nil {
+		return 0, ln.fail("accept", err)
+	}
+	ln.counts.accepted.Add(1)
+	return s, nil
+}
+
+// takeParts takes the connection out of its handle, which is closed for everybody.
+func (c *Conn) takeParts() (handle.Parts, error) {
+	p, err := c.part("detach")
+	if err != nil {
+		return handle.Parts{}, err
+	}
+	return handle.Parts{FD: p.fd, Unread: p.unread, Unsent: p.unsent, EOF: p.eof, Err: p.err}, nil
+}
+
+// makeOf is the way back.
+func makeOf(l *loop.Loop, p handle.Parts) *Conn {
+	c := newConn(l, p.FD)
+	c.nameEnds()
+	c.in.resume(c, p.Unread)
+	c.in.eof, c.in.err = p.EOF, p.Err
+	c.core.Resume(p.Unsent)
+	return c
+}
+
+// nameEnds asks the kernel for the addresses of both ends.
+func (c *Conn) nameEnds() {
+	f := c.core.FD()
+	sa := &loopStateOf(c.l).name
+	if c.l.Kernel().Getsockname(f.Sys(), sa) >= 0 && sa.Family() == sys.AFUnix {
+		network := unixNetworkOf(c.l, f)
+		c.becomeUnix(unixName(c.l, f, kernel.Kernel.Getsockname, network),
+			unixName(c.l, f, kernel.Kernel.Getpeername, network))
+		return
+	}
+	c.laddr = shared(nameOf(c.l, f, kernel.Kernel.Getsockname))
+	c.raddr = nameOf(c.l, f, kernel.Kernel.Getpeername)
+}
+
+// unixNetworkOf is the network of a Unix socket.
+func unixNetworkOf(l *loop.Loop, f *fd.FD) string {
+	if kind, res := l.Kernel().Getsockopt(f.Sys(), sys.SolSocket, sys.SoType); res >= 0 && kind == sys.SockSeqpacket {
+		return "unixpacket"
+	}
+	return "unix"
+}
