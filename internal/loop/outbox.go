@@ -2,6 +2,7 @@ package loop
 
 import (
 	"encoding/binary"
+	"sync"
 	"sync/atomic"
 
 	"ringo/buf"
@@ -17,11 +18,12 @@ import (
 // written goes out by calls of its own.
 type outbox struct {
 	driver.Outbox
-	held   []accepted // of Sends, by the same index
-	mem    []byte     // where small writes are copied to; nil: there is no memory at all
-	used   int        // of mem
-	lent   int        // bytes in buffers
-	unsent int        // bytes that were accepted and found no room, of all handles
+	space  *outboxSpace // where mem and the memory of the lists are from
+	held   []accepted   // of Sends, by the same index
+	mem    []byte       // where small writes are copied to; nil: there is no memory at all
+	used   int          // of mem
+	lent   int          // bytes in buffers
+	unsent int          // bytes that were accepted and found no room, of all handles
 	info   [memInfo]byte
 	turn   uint64 // numbers what is sent at once; never 0
 	full   bool   // the turn is to end
@@ -121,12 +123,37 @@ func (b *outbox) room(n int) bool {
 	return false
 }
 
-// open makes the memory: in no task, whose stack would grow by it.
+// outboxSpace is the memory of an outbox.
+type outboxSpace struct {
+	mem   []byte
+	sends []driver.Send
+	held  []accepted
+}
+
+// outboxSpaces are those that no loop has: a loop that writes now and then gives its own back each time, and has the
+// next for no more than the asking, unless the collector has taken it meanwhile.
+var outboxSpaces = sync.Pool{New: func() any {
+	return &outboxSpace{mem: make([]byte, outboxMem), sends: make([]driver.Send, 0, outboxSends),
+		held: make([]accepted, 0, outboxSends)}
+}}
+
+// open takes the memory: in no task, whose stack would grow by it.
 func (b *outbox) open() {
-	b.mem = make([]byte, outboxMem)
-	b.Sends, b.held = make([]driver.Send, 0, outboxSends), make([]accepted, 0, outboxSends)
+	b.space = outboxSpaces.Get().(*outboxSpace)
+	b.mem, b.Sends, b.held = b.space.mem, b.space.sends, b.space.held
 	b.turn, b.every = max(b.turn, 1), 1
 	b.wanted = false
+}
+
+// giveBack gives up the memory, if there is any, with all that is in it.
+func (b *outbox) giveBack() {
+	if b.space == nil {
+		return
+	}
+	clear(b.Sends)
+	clear(b.held)
+	outboxSpaces.Put(b.space)
+	b.space, b.mem, b.Sends, b.held = nil, nil, nil, nil
 }
 
 // take returns the next n bytes of mem, which must be there.
@@ -312,7 +339,7 @@ func (l *Loop) lookWithin(runs int) { l.callLimit = min(l.turnCalls+runs*callsPe
 func (l *Loop) trimOutbox() (more bool) {
 	b := &l.out
 	if !b.active && len(b.Sends) == 0 {
-		b.mem, b.Sends, b.held = nil, nil, nil
+		b.giveBack()
 	}
 	b.active = false
 	return b.mem != nil

@@ -332,6 +332,7 @@ func (l *Loop) close() {
 		deregister(l)
 	}
 	l.retire()
+	l.out.giveBack()
 	l.ring, l.plain = nil, nil // whoever keeps the Loop, or what was open on it, does not keep these
 }
 

@@ -393,6 +393,7 @@ func (l *Loop) perish() {
 	for l.done.Len() > 0 {
 		l.complete()
 	}
+	l.out.giveBack()
 	l.ended.Store(true)
 }
 
