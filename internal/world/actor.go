@@ -14,7 +14,7 @@ type Actor struct {
 	resume func() (struct{}, bool)
 	yield  func(struct{}) bool
 	run    func()
-	turn   *Event // the next; nil: it runs, sleeps without end, or has ended
+	turn   Event // the next; not planned: it runs, sleeps without end, or has ended
 	asleep bool
 	ended  bool
 }
@@ -41,8 +41,8 @@ func (w *World) Go(fn func(a *Actor), around func(resume func())) *Actor {
 		}()
 		fn(a)
 	})
-	a.run = func() { a.resume() }
-	a.turn = w.At(w.now+w.turnTime(), a.begin)
+	a.run, a.turn.fn = func() { a.resume() }, a.begin
+	w.Plan(&a.turn, w.now+w.turnTime())
 	return a
 }
 
@@ -57,7 +57,7 @@ func (w *World) turnTime() int64 {
 
 // begin is a turn.
 func (a *Actor) begin() {
-	a.turn, a.asleep = nil, false
+	a.asleep = false
 	a.around(a.run)
 }
 
@@ -69,7 +69,7 @@ func (a *Actor) Pause() {
 		a.w.now = at
 		return
 	}
-	a.turn = a.w.At(at, a.begin)
+	a.w.Plan(&a.turn, at)
 	a.yield(struct{}{})
 }
 
@@ -77,7 +77,7 @@ func (a *Actor) Pause() {
 func (a *Actor) Sleep(until int64) {
 	a.asleep = true
 	if until < Never {
-		a.turn = a.w.At(until, a.begin)
+		a.w.Plan(&a.turn, until)
 	}
 	a.yield(struct{}{})
 }
@@ -91,15 +91,14 @@ func (a *Actor) Rouse() {
 		return
 	}
 	a.asleep = false
-	a.w.Drop(a.turn)
-	a.turn = a.w.At(a.w.now+a.w.turnTime(), a.begin)
+	a.w.Plan(&a.turn, a.w.now+a.w.turnTime())
 }
 
 // RunNow gives an actor a turn at once, and another until it has ended: it must not wait for anything any more. Not for
 // an actor that runs.
 func (a *Actor) RunNow() {
 	for !a.ended {
-		a.w.Drop(a.turn)
+		a.w.Drop(&a.turn)
 		a.begin()
 	}
 }
@@ -113,11 +112,10 @@ func (a *Actor) Delay(d time.Duration) {
 		return
 	}
 	at := a.w.now
-	if a.turn != nil {
-		at = a.turn.at
-		a.w.Drop(a.turn)
+	if due, planned := a.w.due(&a.turn); planned {
+		at = due
 	} else if a.asleep {
 		return
 	}
-	a.turn = a.w.At(max(at, a.w.now+int64(d)), a.begin)
+	a.w.Plan(&a.turn, max(at, a.w.now+int64(d)))
 }

@@ -6,7 +6,6 @@
 package world
 
 import (
-	"container/heap"
 	"encoding/binary"
 	"math/rand/v2"
 	"time"
@@ -62,18 +61,26 @@ func (w *World) Chance(p float64) bool { return p >= 1 || p > 0 && w.rand.Float6
 
 // Event is something that is to happen.
 type Event struct {
-	at    int64
-	order uint64 // of those at one time, the first to be planned is the first
 	fn    func()
-	place int // in the heap; -1: it is not there
+	place int // in the heap, from 1 on; 0: it is not there
 }
+
+// NewEvent makes an event that Plan plans, as often as it likes.
+func NewEvent(fn func()) *Event { return &Event{fn: fn} }
 
 // At has fn called when the clock says ns, or at once in the next Step if that has passed.
 func (w *World) At(ns int64, fn func()) *Event {
-	w.order++
-	e := &Event{at: max(ns, w.now), order: w.order, fn: fn}
-	heap.Push(&w.coming, e)
+	e := NewEvent(fn)
+	w.Plan(e, ns)
 	return e
+}
+
+// Plan has an event happen when the clock says ns, as At does, and not when it was to happen before.
+func (w *World) Plan(e *Event, ns int64) {
+	w.Drop(e)
+	w.order++
+	w.coming = append(w.coming, plan{})
+	w.coming.up(len(w.coming)-1, plan{max(ns, w.now), w.order, e})
 }
 
 // After has fn called d from now.
@@ -81,11 +88,19 @@ func (w *World) After(d time.Duration, fn func()) *Event { return w.At(w.now+int
 
 // Drop takes an event back, and reports whether it was still to come. A nil event never is.
 func (w *World) Drop(e *Event) bool {
-	if e == nil || e.place < 0 {
+	if e == nil || e.place == 0 {
 		return false
 	}
-	heap.Remove(&w.coming, e.place)
+	w.coming.remove(e.place - 1)
 	return true
+}
+
+// due is when an event is to happen; false if it is not planned.
+func (w *World) due(e *Event) (at int64, planned bool) {
+	if e.place == 0 {
+		return 0, false
+	}
+	return w.coming[e.place-1].at, true
 }
 
 // Next is when the next event is due; false if there is none.
@@ -102,9 +117,10 @@ func (w *World) Step(limit int64) bool {
 	if len(w.coming) == 0 || w.coming[0].at > limit {
 		return false
 	}
-	e := heap.Pop(&w.coming).(*Event)
-	w.now, w.limit = max(w.now, e.at), limit
-	e.fn()
+	first := w.coming[0]
+	w.coming.remove(0)
+	w.now, w.limit = max(w.now, first.at), limit
+	first.event.fn()
 	return true
 }
 
@@ -121,34 +137,67 @@ func (w *World) MoveTo(ns int64) {
 	w.now = max(w.now, ns)
 }
 
-// events is a heap of them by time and order.
-type events []*Event
+// plan is an event's place in time.
+type plan struct {
+	at    int64
+	order uint64 // of those at one time, the first to be planned is the first
+	event *Event
+}
 
-func (h events) Len() int { return len(h) }
+func (p *plan) before(o *plan) bool { return p.at < o.at || p.at == o.at && p.order < o.order }
 
-func (h events) Less(i, j int) bool {
-	if h[i].at != h[j].at {
-		return h[i].at < h[j].at
+// events is a heap of plans: none is before the one above it, at half its index.
+type events []plan
+
+// up puts a plan into the free place i, or before.
+func (h events) up(i int, p plan) {
+	for i > 0 {
+		above := (i - 1) / 2
+		if !p.before(&h[above]) {
+			break
+		}
+		h.put(i, h[above])
+		i = above
 	}
-	return h[i].order < h[j].order
+	h.put(i, p)
 }
 
-func (h events) Swap(i, j int) {
-	h[i], h[j] = h[j], h[i]
-	h[i].place, h[j].place = i, j
+// down puts a plan into the free place i, or behind.
+func (h events) down(i int, p plan) {
+	for {
+		below := 2*i + 1
+		if below >= len(h) {
+			break
+		}
+		if other := below + 1; other < len(h) && h[other].before(&h[below]) {
+			below = other
+		}
+		if !h[below].before(&p) {
+			break
+		}
+		h.put(i, h[below])
+		i = below
+	}
+	h.put(i, p)
 }
 
-func (h *events) Push(x any) {
-	e := x.(*Event)
-	e.place = len(*h)
-	*h = append(*h, e)
+func (h events) put(i int, p plan) {
+	h[i] = p
+	p.event.place = i + 1
 }
 
-func (h *events) Pop() any {
-	old := *h
-	e := old[len(old)-1]
-	old[len(old)-1] = nil
-	*h = old[:len(old)-1]
-	e.place = -1
-	return e
+// remove takes out what is at i.
+func (h *events) remove(i int) {
+	(*h)[i].event.place = 0
+	n := len(*h) - 1
+	last := (*h)[n]
+	(*h)[n] = plan{}
+	*h = (*h)[:n]
+	switch {
+	case i == n:
+	case i > 0 && last.before(&(*h)[(i-1)/2]):
+		h.up(i, last)
+	default:
+		h.down(i, last)
+	}
 }

@@ -1,6 +1,8 @@
 package world
 
 import (
+	"cmp"
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -34,6 +36,52 @@ func TestOrder(t *testing.T) {
 	w.MoveTo(Start + int64(time.Hour))
 	if w.Now() != Start+int64(time.Hour) {
 		t.Errorf("the clock says %d", w.Now())
+	}
+}
+
+// due is when an event is to happen.
+type due struct {
+	at    int64
+	order int
+}
+
+// Whatever is planned, planned anew and dropped: what is left happens in the order of time, and of planning.
+func TestOrderOfMany(t *testing.T) {
+	first := func(left map[int]due) due {
+		return slices.MinFunc(slices.Collect(maps.Values(left)), func(a, b due) int {
+			return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.order, b.order))
+		})
+	}
+	w := New(3)
+	chance := w.Rand()
+	var want, got []due
+	events, left := map[int]*Event{}, map[int]due{}
+	for order := range 20_000 {
+		i, at := chance.IntN(300), w.Now()+chance.Int64N(50)
+		switch chance.IntN(4) {
+		case 0:
+			_, planned := left[i]
+			if w.Drop(events[i]) != planned {
+				t.Fatalf("event %d: dropped, though it was planned: %v", i, planned)
+			}
+			delete(left, i)
+		case 1:
+			w.Step(w.Now() + 5)
+		default:
+			if events[i] == nil {
+				events[i] = NewEvent(func() {
+					got, want = append(got, left[i]), append(want, first(left))
+					delete(left, i)
+				})
+			}
+			w.Plan(events[i], at)
+			left[i] = due{at, order}
+		}
+	}
+	for w.Step(1 << 62) {
+	}
+	if !slices.Equal(got, want) || len(got) < 1000 || len(left) > 0 {
+		t.Errorf("%d events happened, of %d: %v", len(got), len(want), left)
 	}
 }
 
