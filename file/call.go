@@ -54,17 +54,6 @@ func (c *call) withExt() *op.Ext {
 	return c.ext
 }
 
-// size is how many bytes a transfer is of.
-func (c *call) size() int {
-	n := len(c.op.Buf)
-	if c.op.Ext != nil {
-		for i := range c.op.Ext.Vec {
-			n += int(c.op.Ext.Vec[i].Len)
-		}
-	}
-	return n
-}
-
 // limit makes a transfer one of n bytes at most.
 func (c *call) limit(n int) {
 	c.op.Buf = c.op.Buf[:min(n, len(c.op.Buf))]

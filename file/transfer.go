@@ -113,7 +113,7 @@ func (f *File) move(c *call, l *loop.Loop, by caller, tried facts) (int32, error
 	if c.op.Code == op.WriteAt || c.op.Code == op.WriteVec {
 		k = writes
 	}
-	total := c.size()
+	total := c.op.Size()
 	for {
 		known := facts(f.known.Load())
 		size := min(total, pieceOf(k, c.op.Off, by, known))
@@ -202,7 +202,7 @@ func (f *File) moveFrom(c *call, l *loop.Loop) (int32, error) {
 // leaves the position where it was.
 func (f *File) append(c *call, l *loop.Loop) (int32, error) {
 	res, err := c.park(l)
-	if err == nil && int(res) < c.size() {
+	if err == nil && int(res) < c.op.Size() {
 		_, err = f.seek(0, io.SeekEnd)
 	}
 	return res, err

@@ -3,6 +3,7 @@ package offload
 import (
 	"fmt"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -12,14 +13,16 @@ import (
 
 // AIO is the engine over Linux native AIO. It has no goroutines: the kernel moves
 // the bytes and signals an eventfd. All that its owner's thread does is to hand
-// over and to collect, and neither waits for a disk: requests carry RWF_NOWAIT.
+// over and to collect, many by one call each, and neither waits for a disk: requests
+// carry RWF_NOWAIT.
 type AIO struct {
 	k       aioKernel
 	ctx     sys.AIO
 	event   int32
 	slots   []slot
 	free    *slot
-	ended   *Request // to give back, linked by next
+	batch   []*sys.Iocb // for Flush, in order
+	ended   *Request    // to give back, linked by next
 	last    *Request
 	pending int // what the kernel has
 	count   int // what Next has not given yet
@@ -32,17 +35,18 @@ type AIO struct {
 type slot struct {
 	iocb  sys.Iocb
 	index uint64
+	given bool // the kernel has it, and no longer the batch
 	r     *Request
 	next  *slot
 }
 
 // aioBatch is how many events one call collects.
-const aioBatch = 32
+const aioBatch = 64
 
 // aioKernel is the kernel's side, so that a test can play it.
 type aioKernel interface {
 	setup(requests uint32, ctx *sys.AIO) int32
-	submit(ctx sys.AIO, b *sys.Iocb) int32
+	submit(ctx sys.AIO, list []*sys.Iocb) int32
 	pending(ctx sys.AIO) bool
 	events(ctx sys.AIO, into []sys.AIOEvent) int32
 	wait(ctx sys.AIO, into []sys.AIOEvent, timeoutNS int64) int32
@@ -53,7 +57,7 @@ type aioKernel interface {
 type realAIO struct{}
 
 func (realAIO) setup(n uint32, ctx *sys.AIO) int32            { return sys.AIOSetup(n, ctx) }
-func (realAIO) submit(ctx sys.AIO, b *sys.Iocb) int32         { return sys.AIOSubmit(ctx, b) }
+func (realAIO) submit(ctx sys.AIO, list []*sys.Iocb) int32    { return sys.AIOSubmit(ctx, list) }
 func (realAIO) pending(ctx sys.AIO) bool                      { return sys.AIOPending(ctx) }
 func (realAIO) events(ctx sys.AIO, into []sys.AIOEvent) int32 { return sys.AIOEvents(ctx, into) }
 func (realAIO) wait(ctx sys.AIO, into []sys.AIOEvent, ns int64) int32 {
@@ -72,7 +76,7 @@ func openAIO(k aioKernel, requests int, eventFD int32) (*AIO, error) {
 	if requests < 1 {
 		panic(fmt.Sprintf("offload: AIO of %d requests", requests))
 	}
-	a := &AIO{k: k, event: eventFD, slots: make([]slot, requests)}
+	a := &AIO{k: k, event: eventFD, slots: make([]slot, requests), batch: make([]*sys.Iocb, 0, requests)}
 	if res := k.setup(uint32(requests), &a.ctx); res < 0 {
 		return nil, aioError("io_setup", -res)
 	}
@@ -116,14 +120,12 @@ func aioError(call string, errno int32) error {
 	return err
 }
 
-// Submit hands a read or write at an offset to the kernel. It gives -EAGAIN if as
-// many as OpenAIO was told are in flight or the kernel has no room, -EOPNOTSUPP if
-// the file system has no requests that don't wait (RWF_NOWAIT) or if this is no
-// read or write at an offset, -EINVAL where the kernel or the file takes no AIO.
+// Submit takes a read or write at an offset, or a sync, for Flush to hand to the kernel. It gives -EAGAIN if as
+// many as OpenAIO was told are in flight, and -EOPNOTSUPP if this is neither.
 //
-// The kernel may also find later that it would have to wait, or that the memory or
-// the offset are not aligned as the file wants it: then the request ends with
-// -EAGAIN or -EINVAL. [Refused] tells all these, after which the request can go to
+// The kernel refuses a request, or finds later that it would have to wait, or that the memory or the offset are not
+// aligned as the file wants it, or that its file system has no requests that don't wait (RWF_NOWAIT), or no AIO: then
+// the request ends with -EAGAIN, -EINVAL or -EOPNOTSUPP. [Refused] tells all these, after which the request can go to
 // another engine, from errors that are the answer.
 func (a *AIO) Submit(r *Request) int32 {
 	if r.slot != nil || r.worker != nil {
@@ -138,18 +140,46 @@ func (a *AIO) Submit(r *Request) int32 {
 	case s == nil:
 		return -sys.EAGAIN
 	}
-	if r.Kind == Write {
-		s.iocb.PrepWrite(r.FD, r.Buf, r.Off, s.index, a.event)
-	} else {
-		s.iocb.PrepRead(r.FD, r.Buf, r.Off, s.index, a.event)
-	}
-	if res := a.k.submit(a.ctx, &s.iocb); res < 0 {
-		return res
-	}
-	a.free, s.r, s.next, r.slot = s.next, r, nil, s
-	a.pending++
+	s.prepare(r, a.event)
+	a.free, s.r, s.next, s.given, r.slot = s.next, r, nil, false, s
+	a.batch = append(a.batch, &s.iocb)
 	a.count++
 	return 0
+}
+
+// prepare fills the iocb.
+func (s *slot) prepare(r *Request, event int32) {
+	b := &s.iocb
+	switch {
+	case r.Kind == Sync, r.Kind == SyncData:
+		b.PrepSync(r.FD, r.Kind == SyncData, s.index, event)
+	case r.Vec != nil && r.Kind == Write:
+		b.PrepWritev(r.FD, r.Vec, r.Off, s.index, event)
+	case r.Vec != nil:
+		b.PrepReadv(r.FD, r.Vec, r.Off, s.index, event)
+	case r.Kind == Write:
+		b.PrepWrite(r.FD, r.Buf, r.Off, s.index, event)
+	default:
+		b.PrepRead(r.FD, r.Buf, r.Off, s.index, event)
+	}
+}
+
+// Flush hands what was submitted to the kernel, by one call if it refuses none.
+func (a *AIO) Flush() {
+	for list := a.batch; len(list) > 0; {
+		n := a.k.submit(a.ctx, list)
+		if n <= 0 { // which is of the first
+			a.end(&a.slots[list[0].Data()], min(n, -1))
+			n = 1
+		} else {
+			for _, b := range list[:n] {
+				a.slots[b.Data()].given = true
+			}
+			a.pending += int(n)
+		}
+		list = list[n:]
+	}
+	a.batch = a.batch[:0]
 }
 
 // Refused reports whether a result of AIO says that the request was not done and
@@ -162,10 +192,19 @@ func Refused(res int32) bool {
 	return false
 }
 
-// Cancel asks the kernel, which up to now has no way to cancel reads and writes.
+// Cancel takes back what was not handed over. Else it asks the kernel, which up to now has no way to cancel reads and
+// writes.
 func (a *AIO) Cancel(r *Request) bool {
-	if r.slot != nil {
-		a.k.cancel(a.ctx, &r.slot.iocb)
+	s := r.slot
+	switch {
+	case s == nil: // it has ended
+	case s.given:
+		a.k.cancel(a.ctx, &s.iocb)
+	default:
+		a.batch = slices.DeleteFunc(a.batch, func(b *sys.Iocb) bool { return b == &s.iocb })
+		a.release(s)
+		a.count--
+		return true
 	}
 	return false
 }
@@ -200,18 +239,28 @@ func (a *AIO) collect(n int32) {
 	}
 	for i := range a.events[:n] {
 		e := &a.events[i]
-		s := &a.slots[e.Data]
-		r := s.r
-		r.Res, r.slot = e.Res(), nil
-		s.r, s.next, a.free = nil, a.free, s
 		a.pending--
-		if a.last == nil {
-			a.ended = r
-		} else {
-			a.last.next = r
-		}
-		a.last = r
+		a.end(&a.slots[e.Data], e.Res())
 	}
+}
+
+// end has Next give the slot's request.
+func (a *AIO) end(s *slot, res int32) {
+	r := s.r
+	r.Res = res
+	a.release(s)
+	if a.last == nil {
+		a.ended = r
+	} else {
+		a.last.next = r
+	}
+	a.last = r
+}
+
+// release frees a slot of its request.
+func (a *AIO) release(s *slot) {
+	s.r.slot = nil
+	s.r, s.next, a.free = nil, a.free, s
 }
 
 // leaked keeps what the kernel may still write to after Close.
@@ -227,6 +276,10 @@ func (a *AIO) Close(within time.Duration) (left int) {
 		return a.pending
 	}
 	a.closed = true
+	for _, b := range a.batch {
+		a.end(&a.slots[b.Data()], -sys.ECANCELED)
+	}
+	a.batch = nil
 	for i := range a.slots {
 		if s := &a.slots[i]; s.r != nil {
 			a.k.cancel(a.ctx, &s.iocb)

@@ -20,19 +20,23 @@ type fakeAIO struct {
 	queue     []sys.AIOEvent
 	destroyed int
 	polls     int
+	submits   int
+	most      int // that it takes at once, if not 0
 }
 
 func (k *fakeAIO) setup(uint32, *sys.AIO) int32 { return k.refuse["io_setup"] }
 
-func (k *fakeAIO) submit(_ sys.AIO, b *sys.Iocb) int32 {
+func (k *fakeAIO) submit(_ sys.AIO, list []*sys.Iocb) int32 {
+	k.submits++
 	if res := k.refuse["io_submit"]; res != 0 {
 		return res
 	}
-	if b == nil {
-		return 0 // asked whether the call may be made
+	n := len(list)
+	if k.most > 0 {
+		n = min(n, k.most)
 	}
-	k.submitted = append(k.submitted, b)
-	return 1
+	k.submitted = append(k.submitted, list[:n]...)
+	return int32(n)
 }
 
 func (k *fakeAIO) pending(sys.AIO) bool { return len(k.queue) > 0 || k.refuse["io_getevents"] != 0 }
@@ -74,6 +78,7 @@ func submitReads(t *testing.T, a *AIO, n int) []*Request {
 			t.Fatalf("submit = %d", res)
 		}
 	}
+	a.Flush()
 	return list
 }
 
@@ -162,8 +167,11 @@ func TestAIORefusesRequests(t *testing.T) {
 	a := k.open(t, 1)
 	k.refuse["io_submit"] = -sys.EOPNOTSUPP
 	r := &Request{Kind: Read}
-	if res := a.Submit(r); !Refused(res) || a.Pending() != 0 || r.slot != nil {
-		t.Errorf("submit = %d with %d in flight, want a refusal and 0", res, a.Pending())
+	if res := a.Submit(r); res != 0 {
+		t.Fatalf("submit = %d", res)
+	}
+	if a.Flush(); a.Next() != r || !Refused(r.Res) || a.Pending() != 0 || r.slot != nil {
+		t.Errorf("the end is %d with %d in flight, want a refusal and 0", r.Res, a.Pending())
 	}
 	k.refuse = nil
 	for _, r := range []*Request{{Kind: Call}, {Kind: Write, Off: -1}} {
@@ -174,9 +182,43 @@ func TestAIORefusesRequests(t *testing.T) {
 	if res := a.Submit(r); res != 0 {
 		t.Fatalf("submit = %d", res)
 	}
+	a.Flush()
 	k.complete(r, -sys.EAGAIN)
 	if a.Next() != r || !Refused(r.Res) || a.Pending() != 0 {
 		t.Errorf("a request that would have to wait came back with %d", r.Res)
+	}
+}
+
+// What is submitted goes by one call, and by as many more as the kernel refuses or leaves some.
+func TestAIOBatch(t *testing.T) {
+	k := &fakeAIO{refuse: map[string]int32{}}
+	a := k.open(t, 8)
+	k.submits = 0
+	submitReads(t, a, 8)
+	if a.Flush(); k.submits != 1 || len(k.submitted) != 8 {
+		t.Errorf("8 reads went by %d calls, and %d arrived", k.submits, len(k.submitted))
+	}
+	b := (&fakeAIO{most: 3}).open(t, 8)
+	submitReads(t, b, 8)
+	if f := b.k.(*fakeAIO); len(f.submitted) != 8 || f.submits != 1+3 { // and that of the open
+		t.Errorf("3 at a time: %d of 8 arrived by %d calls", len(f.submitted), f.submits)
+	}
+	c := k.open(t, 3)
+	k.submitted = nil
+	var list []*Request
+	for i := range 3 {
+		list = append(list, &Request{Kind: Read, Off: int64(i)})
+		c.Submit(list[i])
+	}
+	if !c.Cancel(list[1]) || c.Pending() != 2 || list[1].slot != nil {
+		t.Error("what was not handed over was not taken back")
+	}
+	if c.Flush(); len(k.submitted) != 2 || k.submitted[1] != &list[2].slot.iocb {
+		t.Errorf("%d were handed over, want the first and the last", len(k.submitted))
+	}
+	c.Submit(list[1])
+	if c.Close(0); c.Next() != list[1] || list[1].Res != -sys.ECANCELED {
+		t.Errorf("at the end what was not handed over has %d", list[1].Res)
 	}
 }
 

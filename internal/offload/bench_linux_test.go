@@ -93,6 +93,7 @@ func readMany(b *testing.B, e Engine, event, file int32, depth int) {
 		for len(idle) == 0 {
 			q := e.Next()
 			if q == nil {
+				e.Flush()
 				sleep(b, event)
 				continue
 			}
@@ -108,6 +109,7 @@ func readMany(b *testing.B, e Engine, event, file int32, depth int) {
 		}
 		idle = idle[:len(idle)-1]
 	}
+	e.Flush()
 	for e.Pending() > 0 {
 		if e.Next() == nil {
 			sleep(b, event)

@@ -1,14 +1,21 @@
 package offload
 
-import "time"
+import (
+	"time"
+
+	"ringo/internal/sys"
+)
 
 // Engine runs requests to their end. One thread owns it and makes all calls; none
 // but Close waits. How it tells the owner that Next has something is given to its
 // constructor.
 type Engine interface {
 	// Submit hands the request over: 0, or a negated errno that says why this
-	// engine doesn't take it. Then the request was not touched.
+	// engine doesn't take it. Then the request was not touched. What is submitted
+	// may not begin before Flush.
 	Submit(r *Request) int32
+	// Flush has all begin that was submitted.
+	Flush()
 	// Cancel asks for the request's end; it must be submitted and not have come
 	// from Next. If it reports true the request is its owner's again and Next
 	// will not give it: it had not begun and never will. If false, it ends as its
@@ -38,9 +45,12 @@ const (
 	// Call calls Call.
 	Call Kind = iota
 	// Read and Write move Buf from or to FD at Off, once: a count may come short.
-	// A negative Off is the file's position.
+	// A negative Off is the file's position. With Vec they move what that names.
 	Read
 	Write
+	// Sync and SyncData are fsync(2) and fdatasync(2) of FD.
+	Sync
+	SyncData
 )
 
 // Request is one call that may block. Its owner fills it in and leaves it alone
@@ -52,6 +62,7 @@ type Request struct {
 	// goroutine has -ECANCELED.
 	Res int32
 	Buf []byte
+	Vec []sys.Iovec // in Buf's place if it is not nil
 	Off int64
 	// Call is run on a goroutine of its own. It is bound once and kept.
 	Call func() int32

@@ -90,6 +90,7 @@ func directFile(t testing.TB, a *AIO, event int32) (fd int32, reasons string) {
 		for range 100 { // another's write in between is no lack of AIO
 			r := &Request{Kind: Read, FD: fd, Buf: aligned(block)}
 			if res = a.Submit(r); res == 0 {
+				a.Flush()
 				sleep(t, event)
 				if a.Next() != r {
 					t.Fatal("AIO signalled, and has nothing")
@@ -165,16 +166,13 @@ func newRig(t *testing.T, engine string) *rig {
 // plain does what an engine refused.
 func (r *rig) plain(q *Request) {
 	r.refused++
-	if q.Kind == Write {
-		q.Res = sys.WriteAt(q.FD, q.Buf, q.Off)
-	} else {
-		q.Res = sys.ReadAt(q.FD, q.Buf, q.Off)
-	}
+	q.Res = q.plain()
 }
 
 // next waits for a request to end.
 func (r *rig) next() *Request {
 	r.Helper()
+	r.e.Flush()
 	q := r.e.Next()
 	for q == nil {
 		sleep(r.T, r.event)
@@ -217,6 +215,8 @@ func TestEngines(t *testing.T) {
 		}{
 			{"reads", reads},
 			{"writes", writes},
+			{"vectors", vectors},
+			{"sync", syncs},
 			{"counts come short at the end", shortAtEnd},
 			{"refusals of the kernel", kernelRefuses},
 			{"many", many},
@@ -257,6 +257,43 @@ func writes(r *rig) {
 		}
 	}
 	r.Logf("%d done, %d refused", r.done, r.refused)
+}
+
+func vectors(r *rig) {
+	want := aligned(2 * block)
+	copy(want, bytes.Repeat([]byte("vectors!"), len(want)/8))
+	vec := func(p []byte) []sys.Iovec {
+		return []sys.Iovec{{Base: &p[0], Len: block}, {Base: &p[block], Len: block}}
+	}
+	for i := range 16 {
+		q := &Request{Kind: Write, FD: r.file, Vec: vec(want), Off: int64(i) * block}
+		if res := r.run(q); res != 2*block {
+			r.Fatalf("write of two slices = %d", res)
+		}
+		got := aligned(2 * block)
+		q = &Request{Kind: Read, FD: r.file, Vec: vec(got), Off: int64(i) * block}
+		if res := r.run(q); res != 2*block || !bytes.Equal(got, want) {
+			r.Fatalf("read of two slices = %d %q", res, got[:8])
+		}
+	}
+	if r.Logf("%d done, %d refused", r.done, r.refused); r.done == 0 {
+		r.Error("the engine refused everything")
+	}
+}
+
+// A sync ends with what fsync(2) says, of files and of what can't be synced.
+func syncs(r *rig) {
+	for _, kind := range []Kind{Sync, SyncData} {
+		if res := r.run(&Request{Kind: kind, FD: r.file}); res != 0 {
+			r.Errorf("sync = %d", res)
+		}
+		if res := r.run(&Request{Kind: kind, FD: r.event}); res != -sys.EINVAL {
+			r.Errorf("sync of an eventfd = %d, want -EINVAL", res)
+		}
+		if res := r.run(&Request{Kind: kind, FD: -1}); res != -sys.EBADF {
+			r.Errorf("sync of no descriptor = %d, want -EBADF", res)
+		}
+	}
 }
 
 func shortAtEnd(r *rig) {
@@ -329,6 +366,9 @@ func cancels(r *rig) {
 				pending[q] = true
 			}
 		}
+		if round%2 == 0 {
+			r.e.Flush()
+		}
 		for q := range pending {
 			if (int(q.Off/block)+round)%2 == 0 && r.e.Cancel(q) {
 				delete(pending, q)
@@ -354,6 +394,7 @@ func closeDrains(r *rig) {
 			n++
 		}
 	}
+	r.e.Flush()
 	if left := r.e.Close(jobMax); left != 0 {
 		r.Fatalf("Close left %d", left)
 	}
@@ -379,6 +420,7 @@ func signals(r *rig) {
 		if res := r.e.Submit(r.read(1)); res != 0 {
 			r.Fatalf("submit = %d", res)
 		}
+		r.e.Flush()
 		sleep(r.T, r.event)
 		if r.e.Next() == nil {
 			r.Fatal("a signal, and nothing for Next")

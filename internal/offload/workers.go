@@ -34,6 +34,9 @@ type workerCall struct {
 	next *workerCall
 }
 
+// Flush has nothing to do: what is submitted has begun, or waits for a worker.
+func (w *Workers) Flush() {}
+
 // Submit refuses requests only when the engine is closed, with -ECANCELED.
 func (w *Workers) Submit(r *Request) int32 {
 	if r.worker != nil || r.slot != nil {
@@ -102,14 +105,26 @@ func (w *Workers) back(r *Request) {
 func (f *workerCall) run() {
 	res := int32(-sys.ECANCELED)
 	defer func() { f.complete(res) }()
-	switch r := f.r; r.Kind {
-	case Read:
-		res = sys.ReadAt(r.FD, r.Buf, r.Off)
-	case Write:
-		res = sys.WriteAt(r.FD, r.Buf, r.Off)
-	default:
+	if r := f.r; r.Kind == Call {
 		res = r.Call()
+	} else {
+		res = r.plain()
 	}
+}
+
+// plain makes the plain call of a request that is no Call.
+func (r *Request) plain() int32 {
+	switch {
+	case r.Kind == Sync, r.Kind == SyncData:
+		return sys.Fsync(r.FD, r.Kind == SyncData)
+	case r.Kind == Write && r.Vec != nil:
+		return sys.WritevAt(r.FD, r.Vec, r.Off)
+	case r.Kind == Write:
+		return sys.WriteAt(r.FD, r.Buf, r.Off)
+	case r.Vec != nil:
+		return sys.ReadvAt(r.FD, r.Vec, r.Off)
+	}
+	return sys.ReadAt(r.FD, r.Buf, r.Off)
 }
 
 // complete gives the request to its owner. After the Push f may be another

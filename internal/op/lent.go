@@ -5,6 +5,17 @@ import "math"
 // What the race detector has to be told of: it does not see what the kernel does
 // with memory. Drivers call these in builds with the detector only.
 
+// Size is how many bytes a transfer of a file's is of.
+func (o *Op) Size() int {
+	n := len(o.Buf)
+	if o.Ext != nil {
+		for i := range o.Ext.Vec {
+			n += int(o.Ext.Vec[i].Len)
+		}
+	}
+	return n
+}
+
 // EachRead calls f for each slice that the kernel reads for the op.
 func (o *Op) EachRead(f func(p []byte)) {
 	switch o.Code {

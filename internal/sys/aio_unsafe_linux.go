@@ -47,10 +47,14 @@ func (e *AIOEvent) Res() int32 { return int32(e.res) }
 func NewAIOEvent(data uint64, res int32) AIOEvent { return AIOEvent{Data: data, res: int64(res)} }
 
 const (
-	iocbPread  = 0
-	iocbPwrite = 1
-	iocbPoll   = 5 // since Linux 4.18
-	iocbResFD  = 1
+	iocbPread   = 0
+	iocbPwrite  = 1
+	iocbFsync   = 2 // since Linux 4.18
+	iocbFdsync  = 3 // since Linux 4.18
+	iocbPoll    = 5 // since Linux 4.18
+	iocbPreadv  = 7
+	iocbPwritev = 8
+	iocbResFD   = 1
 )
 
 // PrepRead makes b a read of p at off, PrepWrite a write. data comes back with the
@@ -60,17 +64,40 @@ const (
 // submission would have to wait: for blocks to be allocated, for a lock, for room
 // in the device's queue. A file system without it answers -EOPNOTSUPP.
 func (b *Iocb) PrepRead(fd int32, p []byte, off int64, data uint64, eventFD int32) {
-	b.prep(iocbPread, fd, p, off, data, eventFD)
+	b.prep(iocbPread, fd, base(p), int(clampLen(p)), off, data, eventFD)
 }
 
 // PrepWrite is described at PrepRead.
 func (b *Iocb) PrepWrite(fd int32, p []byte, off int64, data uint64, eventFD int32) {
-	b.prep(iocbPwrite, fd, p, off, data, eventFD)
+	b.prep(iocbPwrite, fd, base(p), int(clampLen(p)), off, data, eventFD)
 }
 
-func (b *Iocb) prep(opcode uint16, fd int32, p []byte, off int64, data uint64, eventFD int32) {
+// PrepReadv and PrepWritev are PrepRead and PrepWrite of several slices. The kernel copies v at the submission; what it
+// names stays its.
+func (b *Iocb) PrepReadv(fd int32, v []Iovec, off int64, data uint64, eventFD int32) {
+	b.prep(iocbPreadv, fd, unsafe.Pointer(unsafe.SliceData(v)), len(v), off, data, eventFD)
+}
+
+// PrepWritev is described at PrepReadv.
+func (b *Iocb) PrepWritev(fd int32, v []Iovec, off int64, data uint64, eventFD int32) {
+	b.prep(iocbPwritev, fd, unsafe.Pointer(unsafe.SliceData(v)), len(v), off, data, eventFD)
+}
+
+// PrepSync makes b an fsync, or an fdatasync, which a thread of the kernel's makes; before Linux 4.18 it is refused with
+// -EINVAL.
+func (b *Iocb) PrepSync(fd int32, dataOnly bool, data uint64, eventFD int32) {
+	*b = Iocb{data: data, opcode: iocbFsync, fd: uint32(fd), flags: iocbResFD, eventFD: uint32(eventFD)}
+	if dataOnly {
+		b.opcode = iocbFdsync
+	}
+}
+
+// Data is what comes back with the event.
+func (b *Iocb) Data() uint64 { return b.data }
+
+func (b *Iocb) prep(opcode uint16, fd int32, at unsafe.Pointer, n int, off int64, data uint64, eventFD int32) {
 	*b = Iocb{data: data, opcode: opcode, fd: uint32(fd), off: off, flags: iocbResFD, eventFD: uint32(eventFD),
-		buf: uint64(uintptr(base(p))), size: uint64(clampLen(p))}
+		buf: uint64(uintptr(at)), size: uint64(n)}
 	i := 1
 	if abi.BigEndian {
 		i = 0
@@ -90,16 +117,12 @@ func AIOSetup(requests uint32, ctx *AIO) int32 {
 	return result(syscall.Syscall(unix.SYS_IO_SETUP, uintptr(requests), uintptr(unsafe.Pointer(ctx)), 0))
 }
 
-// AIOSubmit is io_submit(2) of one request: 1, or why it was refused. Of nil it is
-// the call with no request, which says 0 if it may be made. Where
-// RWF_NOWAIT keeps it from waiting for a disk it still does the whole preparation,
-// so the scheduler is told.
-func AIOSubmit(ctx AIO, b *Iocb) int32 {
-	list, n := [1]*Iocb{b}, uintptr(1)
-	if b == nil {
-		n = 0
-	}
-	return result(syscall.Syscall(unix.SYS_IO_SUBMIT, uintptr(ctx), n, uintptr(unsafe.Pointer(&list))))
+// AIOSubmit is io_submit(2): how many of the requests it took, from the first on, or if that is none why it refused the
+// first. Of no requests it says 0 if the call may be made. Where RWF_NOWAIT keeps it from waiting for a disk it still
+// does the whole preparation, so the scheduler is told.
+func AIOSubmit(ctx AIO, list []*Iocb) int32 {
+	return result(syscall.Syscall(unix.SYS_IO_SUBMIT, uintptr(ctx), uintptr(len(list)),
+		uintptr(unsafe.Pointer(unsafe.SliceData(list)))))
 }
 
 // aioRing is the head of the memory that a context's name is the address of: the

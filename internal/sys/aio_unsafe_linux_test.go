@@ -46,7 +46,7 @@ func TestAIOCancel(t *testing.T) {
 	defer unix.Close(ends[1])
 	b := new(Iocb)
 	b.prepPoll(int32(ends[0]), PollIn, 42, event)
-	if res := AIOSubmit(ctx, b); res == -EINVAL {
+	if res := AIOSubmit(ctx, []*Iocb{b}); res == -EINVAL {
 		t.Skip("io_submit knows no poll (before Linux 4.18)")
 	} else if res != 1 {
 		t.Fatalf("io_submit = %d", res)
@@ -87,10 +87,10 @@ func TestAIORefuses(t *testing.T) {
 	ctx, event := newAIO(t)
 	b := new(Iocb)
 	b.PrepRead(-1, make([]byte, 512), 0, 1, event)
-	if res := AIOSubmit(ctx, b); res != -EBADF {
+	if res := AIOSubmit(ctx, []*Iocb{b}); res != -EBADF {
 		t.Errorf("io_submit of no descriptor = %d, want -EBADF", res)
 	}
-	if res := AIOSubmit(0, b); res != -EINVAL {
+	if res := AIOSubmit(0, []*Iocb{b}); res != -EINVAL {
 		t.Errorf("io_submit to no context = %d, want -EINVAL", res)
 	}
 	if res := AIOEvents(0, make([]AIOEvent, 1)); res != -EINVAL {
@@ -112,7 +112,7 @@ func TestAIONeverWaits(t *testing.T) {
 	defer end.Stop()
 	b := new(Iocb)
 	b.PrepRead(int32(ends[0]), make([]byte, 8), 1, 42, event)
-	switch res := AIOSubmit(ctx, b); res {
+	switch res := AIOSubmit(ctx, []*Iocb{b}); res {
 	case 1:
 	case -EOPNOTSUPP, -EINVAL:
 		t.Skip("pipes have no RWF_NOWAIT (before Linux 6.4)")

@@ -95,6 +95,51 @@ func TestDirectFile(t *testing.T) {
 	r.slab.Put(c.Op)
 }
 
+// Vectors past the page cache, and syncs of any file, are the kernel's, too.
+func TestDirectVectorsAndSync(t *testing.T) {
+	r := newRig(t)
+	f := r.direct(4)
+	p := r.pages(2)
+	vec := func(code op.Code) *op.Op {
+		return r.submit(code, f, func(o *op.Op) {
+			o.Off = block4K
+			r.slab.Ext(o).SetVec([][]byte{p[block4K:], nil, p[:block4K]}, 0)
+		})
+	}
+	for range 20 { // one that would have to wait is a worker's
+		if n := r.last(vec(op.ReadVec)); n != 2*block4K || p[0] != 'c' || p[block4K] != 'b' {
+			t.Fatalf("read of two slices = %d %q %q", n, p[:1], p[block4K:][:1])
+		}
+	}
+	if r.d.files.aio == nil {
+		t.Skipf("no AIO: %v", r.d.files.aioErr)
+	}
+	if r.d.stats.Fallbacks == 20 {
+		t.Error("no read of two slices was the kernel's")
+	}
+	copy(p, "first")
+	copy(p[block4K:], "second")
+	if n := r.last(vec(op.WriteVec)); n != 2*block4K {
+		t.Fatalf("write of two slices = %d", n)
+	}
+	clear(p)
+	if n := r.last(vec(op.ReadVec)); n != 2*block4K || !bytes.HasPrefix(p, []byte("first")) {
+		t.Errorf("read of what was written = %d %q", n, p[:8])
+	}
+	before := r.d.stats.Fallbacks
+	for _, how := range []uint32{0, op.DataOnly} {
+		if res := r.last(r.submit(op.Sync, f, func(o *op.Op) { o.CallFlags = how })); res != 0 {
+			t.Errorf("sync = %d", res)
+		}
+	}
+	if r.d.stats.Fallbacks != before {
+		t.Errorf("%d of two syncs were a worker's", r.d.stats.Fallbacks-before) // Linux 4.18 has them
+	}
+	if res := r.last(r.submit(op.Sync, r.own(int(sys.Eventfd())), nil)); res != -sys.EINVAL {
+		t.Errorf("sync of an eventfd = %d, want -EINVAL", res)
+	}
+}
+
 // More than AIO has room for, and what it can't take, goes to the workers.
 func TestDirectFallsBack(t *testing.T) {
 	r := newRig(t)

@@ -113,7 +113,7 @@ func (f *files) unlink(j *job) {
 
 // reuse makes a job that is nobody's a spare one.
 func (f *files) reuse(j *job) {
-	j.Buf = nil
+	j.Buf, j.Vec = nil, nil
 	j.next, f.spare = f.spare, j
 }
 
@@ -126,43 +126,75 @@ func (d *engine) offload(o *op.Op) {
 	}
 }
 
-// submitDirect reports whether the kernel took the op: a read or write at an offset
-// of a file that is open with O_DIRECT.
+// submitDirect reports whether the kernel gets the op: a sync, or a read or write at an offset of a file that is open
+// with O_DIRECT. flush hands it over.
 func (d *engine) submitDirect(j *job) bool {
 	o := j.o
-	if !transfers(o.Code) || o.Off < 0 || o.Flags&op.Offload != 0 || !sys.IsDirect(o.FD.Sys()) {
+	if !native(o) {
 		return false
 	}
-	if a := d.files.native(d.wakeFD); a != nil {
-		j.Kind = offload.Read
-		if o.Code == op.Write || o.Code == op.WriteAt {
-			j.Kind = offload.Write
-			if race.Enabled {
-				o.EachRead(race.ReadRange)
-				race.WriteLike()
-			}
+	a := d.files.native(d.wakeFD)
+	if a == nil {
+		d.stats.Fallbacks++
+		return false
+	}
+	j.FD, j.Call, j.Buf, j.Vec, j.Off = o.FD.Sys(), nil, nil, nil, 0
+	switch o.Code {
+	case op.Sync:
+		j.Kind = offload.Sync
+		if o.CallFlags == op.DataOnly {
+			j.Kind = offload.SyncData
 		}
-		j.FD, j.Buf, j.Off = o.FD.Sys(), o.Buf[o.Done:], o.Rest()
-		j.Call = nil
-		if a.Submit(&j.Request) == 0 {
-			j.direct = true
-			return true
+	case op.ReadVec, op.WriteVec:
+		j.Kind, j.Vec, j.Off = offload.Read, o.Ext.Vec, o.Off
+	default:
+		j.Kind, j.Buf, j.Off = offload.Read, o.Buf[o.Done:], o.Rest()
+	}
+	if writes(o.Code) {
+		j.Kind = offload.Write
+		if race.Enabled {
+			o.EachRead(race.ReadRange)
+			race.WriteLike()
 		}
 	}
-	d.stats.Fallbacks++
-	return false
+	if a.Submit(&j.Request) != 0 {
+		d.stats.Fallbacks++
+		return false
+	}
+	j.direct = true
+	return true
 }
 
-// transfers reports whether an op moves one slice from or to a file.
-func transfers(c op.Code) bool {
-	return c == op.Read || c == op.Write || c == op.ReadAt || c == op.WriteAt
+// native reports whether an op is for native AIO.
+func native(o *op.Op) bool {
+	switch {
+	case o.Flags&op.Offload != 0:
+		return false
+	case o.Code == op.Sync:
+		return true
+	case o.Code == op.ReadVec, o.Code == op.WriteVec:
+		if o.Flags&op.Full != 0 || len(o.Ext.Vec) == 0 {
+			return false
+		}
+	case !reads(o.Code) && !writes(o.Code):
+		return false
+	}
+	return o.Off >= 0 && sys.IsDirect(o.FD.Sys())
 }
 
-// reads reports whether a transfer is from the file.
-func reads(c op.Code) bool { return c == op.Read || c == op.ReadAt }
+// reads reports whether an op is a transfer from a file, and writes whether it is one to it.
+func reads(c op.Code) bool  { return c == op.Read || c == op.ReadAt || c == op.ReadVec }
+func writes(c op.Code) bool { return c == op.Write || c == op.WriteAt || c == op.WriteVec }
+
+// flush hands the turn's requests to the kernel, by one call.
+func (f *files) flush() {
+	if f.aio != nil {
+		f.aio.Flush()
+	}
+}
 
 func (d *engine) submitWorker(j *job) {
-	j.Kind, j.Buf, j.Call, j.direct = offload.Call, nil, j.run, false
+	j.Kind, j.Buf, j.Vec, j.Call, j.direct = offload.Call, nil, nil, j.run, false
 	if res := d.files.workers.Submit(&j.Request); res < 0 {
 		panic(fmt.Sprintf("driver/soft: %s refused by the workers of an open driver (%d)", j.o.Def().Name, res))
 	}
@@ -227,7 +259,7 @@ func (d *engine) completeJob(j *job, res int32) {
 func (d *engine) completeDirect(j *job) {
 	o, res := j.o, j.Res
 	switch {
-	case offload.Refused(res), reads(o.Code) && res > 0 && int(res) < len(j.Buf) && !o.Canceled:
+	case offload.Refused(res), reads(o.Code) && res > 0 && int(res) < o.Size()-int(o.Done) && !o.Canceled:
 		d.stats.Fallbacks++
 		if o.Canceled {
 			d.completeJob(j, o.Failed(-sys.ECANCELED))
@@ -237,7 +269,7 @@ func (d *engine) completeDirect(j *job) {
 		return
 	case race.Enabled && reads(o.Code) && res > 0:
 		race.ReadLike()
-		race.WriteRange(j.Buf[:res])
+		o.EachWritten(res, race.WriteRange)
 	case o.Flags&op.Full != 0:
 		if res > 0 {
 			o.Done += uint32(res)
@@ -261,10 +293,11 @@ func (d *engine) cancelJob(o *op.Op) bool {
 	for j.o != o {
 		j = j.next
 	}
+	var at offload.Engine = d.files.workers
 	if j.direct {
-		return d.files.aio.Cancel(&j.Request)
+		at = d.files.aio
 	}
-	if !d.files.workers.Cancel(&j.Request) {
+	if !at.Cancel(&j.Request) {
 		return false
 	}
 	d.files.unlink(j)

@@ -92,6 +92,7 @@ func (d *engine) work() {
 	if d.hot != nil {
 		d.cool()
 	}
+	d.files.flush()
 	d.completeJobs()
 }
 
