@@ -301,7 +301,11 @@ func (f *File) rings() *hosted.Rings {
 		return h
 	}
 	h, err := hosted.Shared()
-	ringless.Store(err != nil)
+	direct := err == nil && h.DirectOnly()
+	ringless.Store(err != nil || direct)
+	if direct && facts(f.known.Load())&bypassCache == 0 {
+		return nil
+	}
 	return h
 }
 

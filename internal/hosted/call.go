@@ -1,6 +1,9 @@
 package hosted
 
-import "ringo/internal/op"
+import (
+	"ringo/internal/op"
+	"ringo/internal/sys"
+)
 
 // call is a goroutine's stay in Do. Others use it again, with its channel.
 type call struct {
@@ -13,6 +16,7 @@ type call struct {
 	tries   uint8         // how often the op was submitted again
 	done    chan struct{} // room for one: there is a slot, or the end
 	next    *call         // in a list
+	iocb    *sys.Iocb     // for native AIO, made once
 }
 
 // Complete gives the caller its result.

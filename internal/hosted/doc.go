@@ -7,6 +7,9 @@
 //	    └────────── whoever leads, or the watcher ◀──────── CQ ◀──────────┘
 //	                                                 (netpoller)
 //
+// Where io_uring is refused or avoided the ring is a context of native AIO: see engine. It has transfers past the page
+// cache only, and what would have to wait all the same is the caller's plain call.
+//
 // # Who enters
 //
 // A goroutine leaves its op with those that are pending. If nobody leads, it leads: it

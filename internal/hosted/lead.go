@@ -7,7 +7,6 @@ import (
 	"ringo/internal/op"
 	"ringo/internal/posix"
 	"ringo/internal/sys"
-	"ringo/uring"
 )
 
 const (
@@ -47,7 +46,7 @@ func (r *ring) lead() {
 // leadIfNeeded leads if there is something to call the kernel for, and nobody does.
 func (r *ring) leadIfNeeded() {
 	r.mu.Lock()
-	needed := !r.led && r.dead == 0 && (r.pending.n > 0 || len(r.cancels) > 0 || r.r.Overflowed())
+	needed := !r.led && r.dead == 0 && (r.pending.n > 0 || len(r.cancels) > 0 || r.e.overflowed())
 	if needed {
 		r.led = true
 	}
@@ -65,7 +64,7 @@ func (r *ring) show() bool {
 	if r.dead == 0 {
 		for r.showCancel() || len(r.cancels) == 0 && r.showOp() {
 		}
-		if r.r.SQPending() > 0 || r.r.Overflowed() {
+		if r.e.pending() > 0 || r.e.overflowed() {
 			return true
 		}
 	}
@@ -80,14 +79,12 @@ func (r *ring) showCancel() bool {
 	if last < 0 {
 		return false
 	}
-	e := r.r.SQE()
-	if e == nil {
+	token := r.cancels[last]
+	if !r.e.addCancel(token) {
 		return false
 	}
-	e.PrepCancel(r.cancels[last])
-	e.UserData = r.cancels[last] | markCancel
 	r.cancels = r.cancels[:last]
-	r.shown = append(r.shown, e.UserData)
+	r.shown = append(r.shown, token|markCancel)
 	return true
 }
 
@@ -95,32 +92,25 @@ func (r *ring) showOp() bool {
 	if r.pending.n == 0 {
 		return false
 	}
-	e := r.r.SQE()
-	if e == nil {
+	if !r.e.add(r.pending.head) {
 		return false
 	}
 	c := r.pending.pop()
-	r.ways[c.code].Prep(c.op, e)
-	if c.async {
-		e.Flags |= uring.SQEAsync
-	}
-	e.UserData = c.op.Token()
 	c.op.State = op.InFlight
-	r.shown = append(r.shown, e.UserData)
+	r.shown = append(r.shown, c.op.Token())
 	return true
 }
 
-// enter submits. The scheduler is told, because an entry may be a copy out of the page
-// cache, or have to read where a file's blocks are.
+// enter submits.
 func (r *ring) enter() {
-	pending := r.r.SQPending()
+	pending := r.e.pending()
 	var taken int
 	var errno posix.Errno
 	over := pending == 0
 	if over {
-		_, errno = r.r.Enter(0, true, -1)
+		errno = r.e.unblock()
 	} else {
-		taken, errno = r.r.Flush()
+		taken, errno = r.e.flush()
 	}
 	ops := uint64(0)
 	for _, data := range r.shown[:taken] {

@@ -18,14 +18,13 @@ const (
 // reap takes in what has completed. Any goroutine may; afterwards somebody must lead if
 // there is something to submit again.
 func (r *ring) reap() {
-	var cqes [reapBatch]uring.CQE
 	var ended [reapBatch]*call
 	for n := reapBatch; n == reapBatch; {
 		k := 0
 		r.mu.Lock()
-		n = r.r.Drain(cqes[:])
-		for i := range cqes[:n] {
-			if c := r.dispatch(&cqes[i]); c != nil {
+		n = r.e.drain(r.cqes[:])
+		for i := range r.cqes[:n] {
+			if c := r.dispatch(&r.cqes[i]); c != nil {
 				ended[k] = c
 				k++
 			}
@@ -56,44 +55,28 @@ func (r *ring) dispatch(e *uring.CQE) *call {
 		return nil
 	}
 	c, res := o.Sink.(*call), sys.Completed(e.Res)
-	if r.retry(c, res) {
-		return nil
-	}
-	if o.Canceled && (res == -sys.EINTR || res == -sys.EAGAIN) {
-		res = canceled // which is how a thread of the kernel's was told
+	v := r.e.judge(c, res)
+	switch {
+	case !o.Canceled:
+		if v == again && r.resubmit(c) {
+			return nil
+		}
+		c.refused = v == unbegun || v == again && r.dead != 0
+	case v == unbegun, res == -sys.EINTR, res == -sys.EAGAIN: // the last two are how a thread of the kernel's was told
+		res = canceled
 	}
 	o.State = op.Idle
 	c.res = res
 	return c
 }
 
-// retry submits an op again that has ended for no reason of its own.
-//
-// When the thread that submitted it ends, the kernel gives up what it would have done on
-// that thread, by -ECANCELED; a buffered read whose page had just come, by -EFAULT
-// (io_req_task_submit in io_uring/io_uring.c of Linux 6.18), which a caller's memory may
-// earn, too. -EAGAIN comes from file systems that would wait in a place where the
-// kernel's threads may, and ours not.
-func (r *ring) retry(c *call, res int32) bool {
-	switch res {
-	case -sys.EAGAIN:
-		c.async = true
-	case -sys.ECANCELED, -sys.EFAULT, -sys.EINTR:
-	default:
+// resubmit submits an op again. It reports false if it was done too often, or nothing can be submitted any more.
+func (r *ring) resubmit(c *call) bool {
+	if c.tries >= triesMax || r.dead != 0 {
 		return false
-	}
-	o := c.op
-	switch {
-	case o.Canceled || c.tries >= triesMax:
-		return false
-	case r.dead != 0:
-		o.State = op.Idle
-		c.refused = true
-		c.done <- struct{}{}
-		return true
 	}
 	c.tries++
-	o.State = op.Queued
+	c.op.State = op.Queued
 	r.pending.push(c)
 	r.stats.Reissued++
 	return true

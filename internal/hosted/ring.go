@@ -8,13 +8,11 @@ import (
 	"ringo/uring"
 )
 
-// ring is one io_uring and the ops on it.
+// ring is one engine and the ops on it.
 //
-// Whoever leads has the SQ: the methods of the uring.Ring that fill and submit it, and
-// shown. The CQ is under the mutex, like all else.
+// Whoever leads has the engine's way in, and shown. Its way out is under the mutex, like all else.
 type ring struct {
-	r       *uring.Ring
-	ways    [op.Codes]*op.Way // nil: not by an entry
+	e       engine
 	watcher *watcher
 	relieve func() // r.lead, bound once
 	max     int    // how many slots there may be
@@ -34,6 +32,7 @@ type ring struct {
 	dead    posix.Errno   // why nothing more can be submitted
 	idle    chan struct{} // closed when the last is out of a ring that closes
 	stats   Stats
+	cqes    [reapBatch]uring.CQE // for reap
 
 	shown []uint64 // user data in the SQ that the kernel has not taken, oldest first
 }
@@ -207,7 +206,9 @@ func (r *ring) cancel(c *call) {
 		r.stats.Canceled++
 	case c.op.State == op.InFlight && !c.op.Canceled:
 		c.op.Canceled = true
-		r.cancels = append(r.cancels, c.op.Token())
+		if r.e.cancels() {
+			r.cancels = append(r.cancels, c.op.Token())
+		}
 		r.stats.Canceled++
 	}
 	r.mu.Unlock()

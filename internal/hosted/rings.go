@@ -40,14 +40,17 @@ func Open(cfg Config) (*Rings, error) {
 }
 
 // Takes reports whether ops of a code go by the ring here.
-func (h *Rings) Takes(code op.Code) bool { return h.rings[0].Load().ways[code] != nil }
+func (h *Rings) Takes(code op.Code) bool { return h.rings[0].Load().e.takes(code) }
+
+// DirectOnly reports whether transfers go by the ring only of files that are open with O_DIRECT.
+func (h *Rings) DirectOnly() bool { return h.cfg.Native }
 
 // Do runs the op and parks the goroutine until it has ended. The result is that of a
 // completion, once the op can have no other: from then on nothing that it names is
 // touched. EINTR and EAGAIN are seen to; a count may come short.
 //
-// If ok is false the op was not begun, and the caller makes the plain call: there is no
-// entry for it on this kernel, too many wait already, or the ring is closed or dead.
+// If ok is false the op was not done, and the caller makes the plain call: there is no
+// entry for it on this kernel, too many wait already, native AIO would have to wait, or the ring is closed or dead.
 //
 // When ctx ends, a caller that waits for room leaves, and an op that is under way is
 // cancelled. Reads and writes of a disk go on all the same. The result of an op that
@@ -57,7 +60,7 @@ func (h *Rings) Takes(code op.Code) bool { return h.rings[0].Load().ways[code] !
 // and slices in place, until Do returns. Flags are ignored.
 func (h *Rings) Do(ctx context.Context, o *op.Op) (res int32, ok bool) {
 	r := h.pick()
-	if r.ways[o.Code] == nil {
+	if !r.e.takes(o.Code) {
 		return 0, false
 	}
 	ended := ctx.Done()
@@ -206,5 +209,5 @@ func (r *ring) close() error {
 	r.mu.Unlock()
 	<-idle
 	r.watcher.stop()
-	return r.r.Close()
+	return r.e.close()
 }

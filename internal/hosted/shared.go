@@ -40,12 +40,23 @@ func Shared() (*Rings, error) {
 	return shared.rings, shared.err
 }
 
+// openShared makes rings by io_uring, or where that is refused or avoided by native AIO.
 func openShared(driver string) (*Rings, error) {
+	var err error
 	switch driver {
 	case "", "auto", "uring":
-		return Open(Config{})
+		var h *Rings
+		if h, err = Open(Config{}); err == nil || Passing(err) {
+			return h, err
+		}
+	default:
+		err = fmt.Errorf("hosted: %s is %s: no io_uring for files either", driverVariable, driver)
 	}
-	return nil, fmt.Errorf("hosted: %s is %s: no io_uring for files either", driverVariable, driver)
+	h, native := Open(Config{Native: true})
+	if native != nil {
+		return nil, errors.Join(err, native)
+	}
+	return h, nil
 }
 
 // Passing reports whether an error says nothing of what the kernel allows.

@@ -104,7 +104,7 @@ func threads(t testing.TB) int {
 // TestWorkersBounded has ops wait in threads of the kernel, and counts these.
 func TestWorkersBounded(t *testing.T) {
 	h := open(t, Config{Few: onRing, Workers: 2})
-	if _, _, err := h.rings[0].Load().r.IOWQMaxWorkers(0, 0); err != nil {
+	if _, _, err := h.rings[0].Load().e.(*ringEngine).r.IOWQMaxWorkers(0, 0); err != nil {
 		t.Skip("this kernel bounds them by itself:", err)
 	}
 	f, err := os.Create(t.TempDir() + "/out")

@@ -23,7 +23,7 @@ func (r *ring) watch() error {
 		return &uring.SetupError{Step: "Go's netpoller", Err: err,
 			Hint: "out of descriptors: raise RLIMIT_NOFILE (ulimit -n)"}
 	}
-	fd := sys.Dup(int32(r.r.FD()))
+	fd := sys.Dup(r.e.fd())
 	if fd < 0 {
 		return &uring.SetupError{Step: "fcntl(F_DUPFD_CLOEXEC)", Err: posix.Errno(-fd),
 			Hint: "out of descriptors: raise RLIMIT_NOFILE (ulimit -n)"}

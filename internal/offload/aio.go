@@ -78,16 +78,16 @@ func openAIO(k aioKernel, requests int, eventFD int32) (*AIO, error) {
 	}
 	a := &AIO{k: k, event: eventFD, slots: make([]slot, requests), batch: make([]*sys.Iocb, 0, requests)}
 	if res := k.setup(uint32(requests), &a.ctx); res < 0 {
-		return nil, aioError("io_setup", -res)
+		return nil, AIOError("io_setup", -res)
 	}
 	// A filter may let the context be made and forbid to use it.
 	if res := k.submit(a.ctx, nil); res < 0 {
 		k.destroy(a.ctx)
-		return nil, aioError("io_submit", -res)
+		return nil, AIOError("io_submit", -res)
 	}
 	if res := k.events(a.ctx, a.events[:]); res < 0 {
 		k.destroy(a.ctx)
-		return nil, aioError("io_getevents", -res)
+		return nil, AIOError("io_getevents", -res)
 	}
 	for i := range a.slots {
 		a.slots[i].index = uint64(i)
@@ -105,7 +105,8 @@ func ProbeAIO() error {
 	return err
 }
 
-func aioError(call string, errno int32) error {
+// AIOError names a call of native AIO, why it failed, and the likely cause.
+func AIOError(call string, errno int32) error {
 	err := os.NewSyscallError(call, posix.Errno(errno))
 	switch errno {
 	case sys.EAGAIN:
