@@ -23,9 +23,9 @@ type Config struct {
 	// calls, of which there are so many threads. 0: 3, negative: none, also not while all Ps
 	// compute.
 	Few int
-	// Native has rings be contexts of Linux native AIO in place of io_urings. They take transfers at an offset of files
-	// that are open with O_DIRECT, and syncs; what would have to wait all the same is not begun. InFlight is then 256 if
-	// it is not said, and counts against fs.aio-max-nr, which is the whole system's.
+	// Native has rings be contexts of Linux native AIO in place of io_urings. They take transfers at an offset of
+	// files that are open with O_DIRECT, and syncs; what would have to wait all the same is not begun. InFlight is
+	// then 256 if it is not said, and counts against fs.aio-max-nr, which is the whole system's.
 	Native bool
 	// Workers bounds the threads that the kernel makes for one of ours, for what it can't do
 	// without; 0: 4. Needs Linux 5.15.

@@ -8,8 +8,8 @@ import (
 
 // engine is how the ops of a ring get into the kernel and out of it: an io_uring, or a context of native AIO.
 //
-// Whoever leads calls add, addCancel, pending, flush and unblock, one at a time. The ring's mutex is held for drain and
-// judge.
+// Whoever leads calls add, addCancel, pending, flush and unblock, one at a time. The ring's mutex is held for drain,
+// givenUp and unbegun.
 type engine interface {
 	// takes reports whether ops of a code go this way.
 	takes(code op.Code) bool
@@ -27,18 +27,11 @@ type engine interface {
 	unblock() posix.Errno
 	// drain takes completions.
 	drain(into []uring.CQE) int
-	// judge says what the result of a call means.
-	judge(c *call, res int32) verdict
+	// givenUp reports whether the kernel has given the op up for no reason of its own, so that it is to be submitted again.
+	givenUp(c *call, res int32) bool
+	// unbegun reports whether nothing was done, so that the caller makes the plain call.
+	unbegun(o *op.Op, res int32) bool
 	// fd is a duplicate's original: the descriptor that Go's netpoller watches.
 	fd() int32
 	close() error
 }
-
-// verdict is what becomes of a call whose op has completed.
-type verdict uint8
-
-const (
-	ended   verdict = iota // that is the result
-	again                  // it was given up for no reason of its own, and is to be submitted again
-	unbegun                // nothing was done: the caller makes the plain call
-)

@@ -132,14 +132,13 @@ func (e *nativeEngine) drain(into []uring.CQE) (n int) {
 	return n
 }
 
-// judge has the caller do by a plain call what would have had to wait, or is not aligned. A read that came short may
-// have found only its first part in memory, as btrfs does with what is not aligned (Linux 6.18).
-func (e *nativeEngine) judge(c *call, res int32) verdict {
-	reads := c.op.Code == op.ReadAt || c.op.Code == op.ReadVec
-	if offload.Refused(res) || reads && res > 0 && int(res) < c.op.Size() {
-		return unbegun
-	}
-	return ended
+func (e *nativeEngine) givenUp(*call, int32) bool { return false }
+
+// unbegun is what would have had to wait, or is not aligned. A read that came short may have found only its first part
+// in memory, as btrfs does with what is not aligned (Linux 6.18).
+func (e *nativeEngine) unbegun(o *op.Op, res int32) bool {
+	reads := o.Code == op.ReadAt || o.Code == op.ReadVec
+	return offload.Refused(res) || reads && res > 0 && int(res) < o.Size()
 }
 
 func (e *nativeEngine) close() error {

@@ -55,14 +55,14 @@ func (r *ring) dispatch(e *uring.CQE) *call {
 		return nil
 	}
 	c, res := o.Sink.(*call), sys.Completed(e.Res)
-	v := r.e.judge(c, res)
+	again, unbegun := r.e.givenUp(c, res), r.e.unbegun(o, res)
 	switch {
 	case !o.Canceled:
-		if v == again && r.resubmit(c) {
+		if again && r.resubmit(c) {
 			return nil
 		}
-		c.refused = v == unbegun || v == again && r.dead != 0
-	case v == unbegun, res == -sys.EINTR, res == -sys.EAGAIN: // the last two are how a thread of the kernel's was told
+		c.refused = unbegun || again && r.dead != 0
+	case unbegun, res == -sys.EINTR, res == -sys.EAGAIN: // the last two are how a thread of the kernel's was told
 		res = canceled
 	}
 	o.State = op.Idle

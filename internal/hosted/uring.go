@@ -162,20 +162,20 @@ func (e *ringEngine) unblock() posix.Errno {
 	return errno
 }
 
-// judge has an op submitted again that has ended for no reason of its own.
-//
 // When the thread that submitted it ends, the kernel gives up what it would have done on
 // that thread, by -ECANCELED; a buffered read whose page had just come, by -EFAULT
 // (io_req_task_submit in io_uring/io_uring.c of Linux 6.18), which a caller's memory may
 // earn, too. -EAGAIN comes from file systems that would wait in a place where the
 // kernel's threads may, and ours not.
-func (e *ringEngine) judge(c *call, res int32) verdict {
+func (e *ringEngine) givenUp(c *call, res int32) bool {
 	switch res {
 	case -sys.EAGAIN:
 		c.async = true
-		return again
+		return true
 	case -sys.ECANCELED, -sys.EFAULT, -sys.EINTR:
-		return again
+		return true
 	}
-	return ended
+	return false
 }
+
+func (e *ringEngine) unbegun(*op.Op, int32) bool { return false }

@@ -83,8 +83,8 @@ func (b *Iocb) PrepWritev(fd int32, v []Iovec, off int64, data uint64, eventFD i
 	b.prep(iocbPwritev, fd, unsafe.Pointer(unsafe.SliceData(v)), len(v), off, data, eventFD)
 }
 
-// PrepSync makes b an fsync, or an fdatasync, which a thread of the kernel's makes; before Linux 4.18 it is refused with
-// -EINVAL.
+// PrepSync makes b an fsync, or an fdatasync, which a thread of the kernel's makes; before Linux 4.18 it is refused
+// with -EINVAL.
 func (b *Iocb) PrepSync(fd int32, dataOnly bool, data uint64, eventFD int32) {
 	*b = Iocb{data: data, opcode: iocbFsync, fd: uint32(fd), flags: iocbResFD, eventFD: uint32(eventFD)}
 	if dataOnly {
