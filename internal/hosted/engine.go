@@ -27,7 +27,7 @@ type engine interface {
 	unblock() posix.Errno
 	// drain takes completions.
 	drain(into []uring.CQE) int
-	// givenUp reports whether the kernel has given the op up for no reason of its own, so that it is to be submitted again.
+	// givenUp reports whether the kernel has given the op up for no reason of its own: it is to be submitted again.
 	givenUp(c *call, res int32) bool
 	// unbegun reports whether nothing was done, so that the caller makes the plain call.
 	unbegun(o *op.Op, res int32) bool
