@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -158,6 +159,71 @@ func do(t testing.TB, r *Ring, prep func(e *SQE)) CQE {
 		t.Fatalf("%+v: more to come", c)
 	}
 	return c
+}
+
+// startAll submits entries together and returns the user data of each.
+func startAll(t testing.TB, r *Ring, preps ...func(e *SQE)) []uint64 {
+	t.Helper()
+	var tags []uint64
+	for _, prep := range preps {
+		e := r.SQE()
+		if e == nil {
+			t.Fatalf("no free SQE, %d pending", r.SQPending())
+		}
+		prep(e)
+		tags = append(tags, lastTag.Add(1))
+		e.SetUserData(tags[len(tags)-1])
+	}
+	consumed := 0
+	for begin := time.Now(); consumed < len(preps) && time.Since(begin) < waitMax; runtime.Gosched() {
+		n, err := r.Submit()
+		if consumed += n; err != nil {
+			t.Fatal("Submit:", err)
+		}
+	}
+	if r.SQPending() != 0 {
+		t.Fatalf("submitted %d SQEs, %d are left", len(preps), r.SQPending())
+	}
+	return tags
+}
+
+// finishAll waits for one CQE of each, in any order, and returns them in that of the tags.
+func finishAll(t testing.TB, r *Ring, tags ...uint64) []CQE {
+	t.Helper()
+	got := make([]CQE, len(tags))
+	for range tags {
+		if _, err := r.Wait(1, waitMax); err != nil {
+			t.Fatal("Wait:", err)
+		}
+		c, ok := r.CQE()
+		i := slices.Index(tags, c.UserData)
+		if !ok || i < 0 || got[i].UserData != 0 {
+			t.Fatalf("want a CQE each of %v, got %+v, %v", tags, c, ok)
+		}
+		got[i] = c
+	}
+	return got
+}
+
+// needFlag skips the test if the kernel is too old for a flag of an op, as EINVAL in its CQE says.
+func needFlag(t testing.TB, c CQE, name, since string) CQE {
+	t.Helper()
+	if c.Res == -int32(syscall.EINVAL) && !newerThan(since) {
+		t.Skip(&FeatureError{name, since})
+	}
+	return c
+}
+
+// table gives the ring a table of so many empty places for files.
+func table(t testing.TB, r *Ring, n int) {
+	t.Helper()
+	fds := make([]int, n)
+	for i := range fds {
+		fds[i] = -1
+	}
+	if err := r.RegisterFiles(fds); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // want fails the test unless the result is this one; errors are given as an Errno.

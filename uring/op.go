@@ -9,8 +9,8 @@ import (
 // Op is an opcode, IORING_OP_. See io_uring_enter(2), and io_uring_prep_<op>(3) of liburing for each.
 type Op uint8
 
-// The opcodes, each with the release that has it first; whether this kernel has one ProbeOps says. Not all have a
-// Prep method here: an SQE's fields are exported, so that the others can be filled by hand.
+// The opcodes, each with the release that has it first; whether this kernel has one ProbeOps says. Each has a Prep
+// method, and more than one where it has several uses.
 const (
 	OpNop            Op = abi.IORING_OP_NOP              // 5.1
 	OpReadv          Op = abi.IORING_OP_READV            // 5.1
@@ -75,6 +75,8 @@ const (
 	OpReadvFixed     Op = abi.IORING_OP_READV_FIXED      // 6.15
 	OpWritevFixed    Op = abi.IORING_OP_WRITEV_FIXED     // 6.15
 	OpPipe           Op = abi.IORING_OP_PIPE             // 6.16
+	OpNop128         Op = abi.IORING_OP_NOP128           // 6.19, in an entry of 128 bytes
+	OpUringCmd128    Op = abi.IORING_OP_URING_CMD128     // 6.19, the same
 )
 
 var opNames = [...]string{
@@ -84,7 +86,8 @@ var opNames = [...]string{
 	"EPOLL_CTL", "SPLICE", "PROVIDE_BUFFERS", "REMOVE_BUFFERS", "TEE", "SHUTDOWN", "RENAMEAT", "UNLINKAT", "MKDIRAT",
 	"SYMLINKAT", "LINKAT", "MSG_RING", "FSETXATTR", "SETXATTR", "FGETXATTR", "GETXATTR", "SOCKET", "URING_CMD",
 	"SEND_ZC", "SENDMSG_ZC", "READ_MULTISHOT", "WAITID", "FUTEX_WAIT", "FUTEX_WAKE", "FUTEX_WAITV", "FIXED_FD_INSTALL",
-	"FTRUNCATE", "BIND", "LISTEN", "RECV_ZC", "EPOLL_WAIT", "READV_FIXED", "WRITEV_FIXED", "PIPE",
+	"FTRUNCATE", "BIND", "LISTEN", "RECV_ZC", "EPOLL_WAIT", "READV_FIXED", "WRITEV_FIXED", "PIPE", "NOP128",
+	"URING_CMD128",
 }
 
 // String returns the kernel's name without the IORING_OP_, or a number for opcodes newer than this package.

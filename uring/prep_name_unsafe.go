@@ -2,24 +2,34 @@ package uring
 
 import "unsafe"
 
+// # Open, look up and rename
+//
 // A path ends with a NUL. It belongs to the kernel until the entry was submitted, or, where FeatSubmitStable is not
 // there, until the CQE. dir is the directory that it starts from, AT_FDCWD the working directory.
 
 // openHowSize is that of the struct open_how that PrepOpenat2 is given.
 const openHowSize = 24
 
-// PrepOpenat2 fills in an openat2(2) (Linux 5.6). how is the address of a struct open_how, which the kernel has for as
-// long as the path. See io_uring_prep_openat2(3).
+// PrepOpenat fills in an openat(2) (Linux 5.6); the result is the descriptor, or SetDirect says where it goes. Unlike
+// os.Open it adds no O_CLOEXEC. A file that is not in the kernel's caches, or is made or cut, is opened by a thread of
+// the kernel's. See io_uring_prep_openat(3).
+func (e *SQE) PrepOpenat(dir int, path []byte, flags, mode uint32) {
+	addr, _ := bytesOf(path)
+	e.prep(OpOpenat, dir, addr, mode, 0, flags)
+}
+
+// PrepOpenat2 fills in an openat2(2) (Linux 5.6), otherwise as PrepOpenat. how is the address of a struct open_how,
+// which the kernel has for as long as the path. See io_uring_prep_openat2(3).
 func (e *SQE) PrepOpenat2(dir int, path []byte, how unsafe.Pointer) {
 	addr, _ := bytesOf(path)
-	e.prep(OpOpenat2, dir, addr, openHowSize, uint64(uintptr(how)), 0)
+	e.prep(OpOpenat2, dir, addr, openHowSize, ptr(how), 0)
 }
 
 // PrepStatx fills in a statx(2) (Linux 5.6). st is the address of a struct statx, which belongs to the kernel until the
 // CQE. See io_uring_prep_statx(3).
 func (e *SQE) PrepStatx(dir int, path []byte, flags, mask uint32, st unsafe.Pointer) {
 	addr, _ := bytesOf(path)
-	e.prep(OpStatx, dir, addr, mask, uint64(uintptr(st)), flags)
+	e.prep(OpStatx, dir, addr, mask, ptr(st), flags)
 }
 
 // PrepMkdirat fills in a mkdirat(2) (Linux 5.15). See io_uring_prep_mkdirat(3).
@@ -53,4 +63,39 @@ func (e *SQE) PrepSymlinkat(target []byte, dir int, path []byte) {
 	addr, _ := bytesOf(target)
 	addr2, _ := bytesOf(path)
 	e.prep(OpSymlinkat, dir, addr, 0, addr2, 0)
+}
+
+// PrepGetxattr fills in a getxattr(2) (Linux 5.19). name ends with a NUL, as a path does. value belongs to the kernel
+// until the CQE, whose result is the attribute's size; an empty value only asks for that. ENODATA: there is no such
+// attribute; ERANGE: value is too small. See io_uring_prep_getxattr(3).
+func (e *SQE) PrepGetxattr(path, name, value []byte) {
+	addr, _ := bytesOf(name)
+	addr2, n := bytesOf(value)
+	addr3, _ := bytesOf(path)
+	e.prep(OpGetxattr, 0, addr, n, addr2, 0)
+	e.Addr3 = addr3
+}
+
+// PrepFgetxattr is PrepGetxattr of an open file (Linux 5.19). See io_uring_prep_fgetxattr(3).
+func (e *SQE) PrepFgetxattr(fd int, name, value []byte) {
+	addr, _ := bytesOf(name)
+	addr2, n := bytesOf(value)
+	e.prep(OpFgetxattr, fd, addr, n, addr2, 0)
+}
+
+// PrepSetxattr fills in a setxattr(2) (Linux 5.19). name ends with a NUL, as a path does; value belongs to the kernel
+// for as long as they. flags are 0, XATTR_CREATE or XATTR_REPLACE. See io_uring_prep_setxattr(3).
+func (e *SQE) PrepSetxattr(path, name, value []byte, flags uint32) {
+	addr, _ := bytesOf(name)
+	addr2, n := bytesOf(value)
+	addr3, _ := bytesOf(path)
+	e.prep(OpSetxattr, 0, addr, n, addr2, flags)
+	e.Addr3 = addr3
+}
+
+// PrepFsetxattr is PrepSetxattr of an open file (Linux 5.19). See io_uring_prep_fsetxattr(3).
+func (e *SQE) PrepFsetxattr(fd int, name, value []byte, flags uint32) {
+	addr, _ := bytesOf(name)
+	addr2, n := bytesOf(value)
+	e.prep(OpFsetxattr, fd, addr, n, addr2, flags)
 }

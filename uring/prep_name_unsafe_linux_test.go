@@ -14,7 +14,12 @@ import (
 
 func init() {
 	prepTests = append(prepTests,
+		prepTest{"PrepOpenat", nil, testOpenat},
 		prepTest{"PrepOpenat2", nil, testOpenat2},
+		prepTest{"PrepGetxattr", nil, testXattr},
+		prepTest{"PrepFgetxattr", nil, testXattr},
+		prepTest{"PrepSetxattr", nil, testXattr},
+		prepTest{"PrepFsetxattr", nil, testXattr},
 		prepTest{"PrepStatx", nil, testStatx},
 		prepTest{"PrepMkdirat", nil, testNames(OpMkdirat, "5.15", mkdirat)},
 		prepTest{"PrepUnlinkat", nil, testNames(OpUnlinkat, "5.11", unlinkat)},
@@ -126,4 +131,62 @@ func symlinkat(t *testing.T, r *Ring, name string, dir int) {
 		t.Errorf("it leads to %q, %v", to, err)
 	}
 	want(t, do(t, r, func(e *SQE) { e.PrepSymlinkat(path("x"), dir, path("f")) }), syscall.EEXIST)
+}
+
+func testOpenat(t *testing.T, r *Ring) {
+	needOp(t, OpOpenat, "5.6")
+	name, dir := openDir(t)
+	open := func(file string, flags, mode uint32) CQE {
+		return do(t, r, func(e *SQE) { e.PrepOpenat(dir, path(file), flags, mode) })
+	}
+	fd := fdOf(t, open("f", unix.O_RDONLY|unix.O_CLOEXEC, 0))
+	p := make([]byte, 8)
+	if n, err := unix.Read(fd, p); err != nil || string(p[:n]) != "text" {
+		t.Errorf("the file holds %q, %v", p[:n], err)
+	}
+	fdOf(t, open("new", unix.O_RDWR|unix.O_CREAT|unix.O_EXCL|unix.O_CLOEXEC, 0o640))
+	info, err := os.Stat(filepath.Join(name, "new"))
+	if err != nil || info.Mode()&^0o040 != 0o600 { // whatever the umask
+		t.Errorf("made: %v, %v", info, err)
+	}
+	want(t, open("new", unix.O_CREAT|unix.O_EXCL, 0), syscall.EEXIST)
+	want(t, open("none", unix.O_RDONLY, 0), syscall.ENOENT)
+}
+
+// testXattr sets and asks for attributes by both names of the file.
+func testXattr(t *testing.T, r *Ring) {
+	needOp(t, OpSetxattr, "5.19")
+	name, _ := openDir(t)
+	name = filepath.Join(name, "f")
+	if err := unix.Setxattr(name, "user.a", []byte("first"), 0); err != nil {
+		t.Skip("no attributes on this file system:", err)
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	fd, a, b, p := int(f.Fd()), path("user.a"), path("user.b"), make([]byte, 8)
+	get := func(fill func(e *SQE), text string) {
+		t.Helper()
+		want(t, do(t, r, fill), len(text))
+		if got := string(p[:len(text)]); got != text {
+			t.Errorf("the attribute is %q, want %q", got, text)
+		}
+	}
+	get(func(e *SQE) { e.PrepGetxattr(path(name), a, p) }, "first")
+	get(func(e *SQE) { e.PrepFgetxattr(fd, a, p) }, "first")
+	text := []byte("second")
+	want(t, do(t, r, func(e *SQE) { e.PrepSetxattr(path(name), a, text, unix.XATTR_REPLACE) }), 0)
+	get(func(e *SQE) { e.PrepFgetxattr(fd, a, p) }, "second")
+	want(t, do(t, r, func(e *SQE) { e.PrepFsetxattr(fd, b, text[:3], unix.XATTR_CREATE) }), 0)
+	get(func(e *SQE) { e.PrepGetxattr(path(name), b, p) }, "sec")
+
+	want(t, do(t, r, func(e *SQE) { e.PrepFsetxattr(fd, b, text, unix.XATTR_CREATE) }), syscall.EEXIST)
+	want(t, do(t, r, func(e *SQE) { e.PrepSetxattr(path(name), path("user.c"), text, unix.XATTR_REPLACE) }),
+		syscall.ENODATA)
+	want(t, do(t, r, func(e *SQE) { e.PrepFgetxattr(fd, path("user.c"), p) }), syscall.ENODATA)
+	want(t, do(t, r, func(e *SQE) { e.PrepGetxattr(path(name), a, p[:2]) }), syscall.ERANGE)
+	want(t, do(t, r, func(e *SQE) { e.PrepGetxattr(path(name), a, nil) }), 6)
+	want(t, do(t, r, func(e *SQE) { e.PrepFgetxattr(-1, a, p) }), syscall.EBADF)
 }

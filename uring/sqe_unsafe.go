@@ -34,28 +34,28 @@ const (
 //	 0 Op      1 Flags   2 IOPrio   4 FD          8 Off
 //	16 Addr                        24 Len        28 OpFlags
 //	32 UserData                    40 BufIndex   42 Personality   44 FileIndex
-//	48 Addr3                       56 reserved, zero
+//	48 Addr3                       56 AttrMask
 //
 // Fields that an op does not use must be zero, or it fails with EINVAL.
 //
 // Only the ring's owner fills an entry in, and only until the next Enter. A Prep method sets every field but UserData,
-// so flags come after it; the user data may be set before or after. None waits or fails: what is wrong with an entry
-// shows in its CQE.
+// so flags, and what else there is a Set method for, come after it; the user data may be set before or after. None
+// waits or fails: what is wrong with an entry shows in its CQE.
 type SQE struct {
 	Op          Op
 	Flags       SQEFlags
 	IOPrio      uint16 // flags of accept, recv and send, too
 	FD          int32
-	Off         uint64 // addr2
-	Addr        uint64
+	Off         uint64 // addr2, cmd_op
+	Addr        uint64 // splice_off_in, level and optname
 	Len         uint32
 	OpFlags     uint32 // rw_flags, msg_flags, timeout_flags, …: flags of the op
 	UserData    uint64
 	BufIndex    uint16 // buf_group
 	Personality uint16
-	FileIndex   uint32 // splice_fd_in
-	Addr3       uint64
-	pad         uint64
+	FileIndex   uint32 // splice_fd_in, zcrx_ifq_idx, optlen, addr_len
+	Addr3       uint64 // attr_ptr, optval, and where the bytes of a command begin
+	AttrMask    uint64 // attr_type_mask
 }
 
 const sqeSize = 64
@@ -89,7 +89,7 @@ func (e *SQE) prep(op Op, fd int, addr uint64, n uint32, off uint64, opFlags uin
 	e.Personality = 0
 	e.FileIndex = 0
 	e.Addr3 = 0
-	e.pad = 0
+	e.AttrMask = 0
 }
 
 // SetUserData sets what the CQE will carry. The kernel does not look at it. It must not be a Go pointer: nothing would

@@ -60,6 +60,8 @@ const (
 	IORING_OP_READV_FIXED      = 60 // 6.15
 	IORING_OP_WRITEV_FIXED     = 61 // 6.15
 	IORING_OP_PIPE             = 62 // 6.16
+	IORING_OP_NOP128           = 63 // 6.19
+	IORING_OP_URING_CMD128     = 64 // 6.19
 )
 
 // Opcodes of io_uring_register(2).
@@ -93,11 +95,36 @@ const (
 
 // Other flags, each of the op or register opcode in its name.
 const (
-	IORING_TIMEOUT_MULTISHOT   = 1 << 6 // 6.4
-	IORING_MSG_RING_FLAGS_PASS = 1 << 1 // 6.3
-	IORING_NOP_INJECT_RESULT   = 1 << 0 // 6.10
-	IOU_PBUF_RING_MMAP         = 1 << 0 // 6.4, io_uring_buf_reg.flags, called pad in the vendored header
-	IOU_PBUF_RING_INC          = 1 << 1 // 6.12, the same
+	IORING_TIMEOUT_MULTISHOT     = 1 << 6 // 6.4
+	IORING_TIMEOUT_IMMEDIATE_ARG = 1 << 7 // 7.1
+	IORING_MSG_RING_FLAGS_PASS   = 1 << 1 // 6.3
+	IORING_NOP_INJECT_RESULT     = 1 << 0 // 6.10
+	IORING_NOP_FILE              = 1 << 1 // 6.10
+	IORING_NOP_FIXED_FILE        = 1 << 2 // 6.10
+	IORING_NOP_FIXED_BUFFER      = 1 << 3 // 6.10
+	IORING_NOP_TW                = 1 << 4 // 6.13
+	IORING_NOP_CQE32             = 1 << 5 // 6.18
+	IORING_FIXED_FD_NO_CLOEXEC   = 1 << 0 // 6.8
+	IORING_RW_ATTR_FLAG_PI       = 1 << 0 // 6.14
+	IOU_PBUF_RING_MMAP           = 1 << 0 // 6.4, io_uring_buf_reg.flags, called pad in the vendored header
+	IOU_PBUF_RING_INC            = 1 << 1 // 6.12, the same
+)
+
+// Commands of IORING_OP_URING_CMD for sockets.
+const (
+	SOCKET_URING_OP_SIOCINQ      = 0 // 6.7
+	SOCKET_URING_OP_SIOCOUTQ     = 1 // 6.7
+	SOCKET_URING_OP_GETSOCKOPT   = 2 // 6.7
+	SOCKET_URING_OP_SETSOCKOPT   = 3 // 6.7
+	SOCKET_URING_OP_TX_TIMESTAMP = 4 // 6.17
+	SOCKET_URING_OP_GETSOCKNAME  = 5 // 6.19
+)
+
+// Commands of IORING_OP_URING_CMD for block devices (linux/blkdev.h): _IO(0x12, n), the same on every architecture that
+// Go has but MIPS and PowerPC, where _IO sets a bit of its own; iocNone is that.
+const (
+	BLOCK_URING_CMD_DISCARD        = iocNone | 0x12<<8 | 0 // 6.12
+	BLOCK_URING_CMD_ZONE_RESET_ALL = iocNone | 0x12<<8 | 1 // 7.0
 )
 
 // IORING_OFF_PBUF_RING is the mmap offset of a buffer ring that the kernel allocated (6.4); the group goes into the

@@ -1,0 +1,26 @@
+package uring
+
+// # Share buffers
+//
+// Buffer rings (Ring.BufRing) are cheaper and better in every way; these two ops are for kernels before 5.19, and for
+// rings that are not one's own to register with. A group is either a buffer ring or made of these.
+
+// PrepProvideBuffers lends n buffers of the same size, which together are mem, to the kernel, for the group and under
+// the ids from first on (Linux 5.7). The result is not negative. A buffer is the kernel's until a CQE brings its id, or
+// PrepRemoveBuffers takes it away; then it has to be provided anew. EINVAL: the group is a buffer ring; E2BIG,
+// EOVERFLOW and ENOMEM: too many. See io_uring_prep_provide_buffers(3).
+func (e *SQE) PrepProvideBuffers(group, first uint16, mem []byte, n int) {
+	addr, size := bytesOf(mem)
+	if n > 0 {
+		size /= uint32(n)
+	}
+	e.prep(OpProvideBuffers, n, addr, size, uint64(first), 0)
+	e.BufIndex = group
+}
+
+// PrepRemoveBuffers takes at most n buffers of the group back (Linux 5.7); the result is how many. ENOENT: there is no
+// such group; EINVAL: it is a buffer ring. See io_uring_prep_remove_buffers(3).
+func (e *SQE) PrepRemoveBuffers(group uint16, n int) {
+	e.prep(OpRemoveBuffers, n, 0, 0, 0, 0)
+	e.BufIndex = group
+}

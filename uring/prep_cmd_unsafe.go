@@ -1,0 +1,92 @@
+package uring
+
+import (
+	"unsafe"
+
+	"ringo/internal/abi"
+)
+
+// # Commands to drivers, sockets and block devices
+
+// PrepUringCmd fills in a command that the driver of the file defines (Linux 5.19): that of NVMe, of ublk or of FUSE,
+// or of the system. Command is where its own bytes go. The results are the driver's; EOPNOTSUPP: the file has no such
+// commands. See io_uring_prep_uring_cmd(3).
+func (e *SQE) PrepUringCmd(fd int, cmd uint32) {
+	e.prep(OpUringCmd, fd, 0, 0, cmdOp(cmd), 0)
+}
+
+// PrepUringCmd128 is PrepUringCmd in an entry of 128 bytes on a ring that has entries of both sizes (Linux 6.19). On
+// one that has only such entries it is PrepUringCmd. See io_uring_prep_uring_cmd128(3).
+func (e *SQE) PrepUringCmd128(fd int, cmd uint32) {
+	e.prep(OpUringCmd128, fd, 0, 0, cmdOp(cmd), 0)
+}
+
+// cmdOp puts a command into the first half of the field.
+func cmdOp(cmd uint32) uint64 {
+	if abi.BigEndian {
+		return uint64(cmd) << 32
+	}
+	return uint64(cmd)
+}
+
+// Command is the bytes of an entry that commands have to themselves: 16 of them.
+func (e *SQE) Command() *[16]byte { return (*[16]byte)(unsafe.Pointer(&e.Addr3)) }
+
+// PrepSockUnread asks how many bytes a TCP connection, or the next datagram of a UDP socket, has that nobody has read,
+// as SIOCINQ does (Linux 6.7). They are the result. EOPNOTSUPP: a Unix socket. See io_uring_prep_cmd_sock(3).
+func (e *SQE) PrepSockUnread(fd int) { e.PrepUringCmd(fd, abi.SOCKET_URING_OP_SIOCINQ) }
+
+// PrepSockUnsent asks how many bytes a TCP connection has that the peer has not acknowledged, or a UDP socket that have
+// not left, as SIOCOUTQ does (Linux 6.7). They are the result. EOPNOTSUPP: a Unix socket. See
+// io_uring_prep_cmd_sock(3).
+func (e *SQE) PrepSockUnsent(fd int) { e.PrepUringCmd(fd, abi.SOCKET_URING_OP_SIOCOUTQ) }
+
+// PrepGetsockopt fills in a getsockopt(2) of level SOL_SOCKET, for others the error is EOPNOTSUPP (Linux 6.7). val
+// belongs to the kernel until the CQE, whose result is the option's size. See io_uring_prep_cmd_sock(3).
+func (e *SQE) PrepGetsockopt(fd int, level, name uint32, val []byte) {
+	e.prepSockopt(fd, abi.SOCKET_URING_OP_GETSOCKOPT, level, name, val)
+}
+
+// PrepSetsockopt fills in a setsockopt(2) (Linux 6.7). val belongs to the kernel until the CQE. See
+// io_uring_prep_cmd_sock(3).
+func (e *SQE) PrepSetsockopt(fd int, level, name uint32, val []byte) {
+	e.prepSockopt(fd, abi.SOCKET_URING_OP_SETSOCKOPT, level, name, val)
+}
+
+func (e *SQE) prepSockopt(fd int, cmd, level, name uint32, val []byte) {
+	e.PrepUringCmd(fd, cmd)
+	e.Addr = uint64(level) | uint64(name)<<32
+	if abi.BigEndian {
+		e.Addr = uint64(level)<<32 | uint64(name)
+	}
+	e.Addr3, e.FileIndex = bytesOf(val)
+}
+
+// PrepTxTimestamp has a socket with SO_TIMESTAMPING tell when its packets went out: a CQE each, of 32 bytes, for as
+// long as they have CQEMore set (Linux 6.17). The result is the number of the packet, or of its last byte in a stream.
+// It needs a ring with CQEs of 32 bytes. See io_uring_prep_cmd_sock(3).
+func (e *SQE) PrepTxTimestamp(fd int) { e.PrepUringCmd(fd, abi.SOCKET_URING_OP_TX_TIMESTAMP) }
+
+// PrepGetsockname fills in a getsockname(2), or with peer a getpeername(2) (Linux 6.19). sa has room for *salen bytes,
+// and salen becomes the address's length; both belong to the kernel until the CQE. See
+// io_uring_prep_cmd_getsockname(3).
+func (e *SQE) PrepGetsockname(fd int, sa unsafe.Pointer, salen *uint32, peer bool) {
+	e.PrepUringCmd(fd, abi.SOCKET_URING_OP_GETSOCKNAME)
+	e.Addr = ptr(sa)
+	e.Addr3 = ptr(unsafe.Pointer(salen))
+	if peer {
+		e.FileIndex = 1
+	}
+}
+
+// PrepDiscard has a block device forget n bytes from off, both multiples of its sectors' size (Linux 6.12). They must
+// not be read or written meanwhile. See io_uring_prep_cmd_discard(3).
+func (e *SQE) PrepDiscard(fd int, off, n uint64) {
+	e.PrepUringCmd(fd, abi.BLOCK_URING_CMD_DISCARD)
+	e.Addr = off
+	e.Addr3 = n
+}
+
+// PrepZoneResetAll has a zoned block device empty all its zones that must be written in sequence (Linux 7.0). Nothing
+// else may be under way on it. See io_uring_prep_cmd_zone_reset_all(3).
+func (e *SQE) PrepZoneResetAll(fd int) { e.PrepUringCmd(fd, abi.BLOCK_URING_CMD_ZONE_RESET_ALL) }

@@ -1,0 +1,35 @@
+package uring
+
+import "ringo/internal/abi"
+
+// # Nothing, and messages between rings
+
+// PrepNop fills in an op that does nothing and succeeds (Linux 5.1). See io_uring_prep_nop(3).
+func (e *SQE) PrepNop() {
+	e.prep(OpNop, -1, 0, 0, 0, 0)
+}
+
+// PrepNopFlags is PrepNop that plays a part of what other ops do, for tests (Linux 6.10). flags are Nop constants; the
+// fields that they speak of are set afterwards.
+func (e *SQE) PrepNopFlags(flags uint32) {
+	e.prep(OpNop, -1, 0, 0, 0, flags)
+}
+
+// PrepNop128 is PrepNop in an entry of 128 bytes (Linux 6.19), on a ring that has such entries. See
+// io_uring_prep_nop128(3).
+func (e *SQE) PrepNop128() {
+	e.prep(OpNop128, -1, 0, 0, 0, 0)
+}
+
+// PrepMsgRing fills in a message to another ring (Linux 5.18): a CQE with this user data and result appears there and
+// wakes whoever waits. ringFD is the other ring's FD. EBADFD: that is not a ring; EOVERFLOW: its CQ is full. See
+// io_uring_prep_msg_ring(3).
+func (e *SQE) PrepMsgRing(ringFD int, res int32, userData uint64) {
+	e.prep(OpMsgRing, ringFD, abi.IORING_MSG_DATA, uint32(res), userData, 0)
+}
+
+// PrepMsgRingFlags is PrepMsgRing whose CQE has these flags, too (Linux 6.3). See io_uring_prep_msg_ring_cqe_flags(3).
+func (e *SQE) PrepMsgRingFlags(ringFD int, res int32, userData uint64, cqeFlags uint32) {
+	e.prep(OpMsgRing, ringFD, abi.IORING_MSG_DATA, uint32(res), userData, abi.IORING_MSG_RING_FLAGS_PASS)
+	e.FileIndex = cqeFlags
+}

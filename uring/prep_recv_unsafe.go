@@ -1,0 +1,84 @@
+package uring
+
+import (
+	"unsafe"
+
+	"ringo/internal/abi"
+)
+
+// # Serve sockets: receive
+//
+// Memory that is received into belongs to the kernel until the CQE. At most one receive may be in flight on a stream:
+// two of them may be answered in any order, and each with bytes.
+
+// PrepRecv fills in a recv(2) (Linux 5.6). p belongs to the kernel until the CQE; flags are MSG_ flags. The result is
+// the number of bytes, 0 at the end of the stream. See io_uring_prep_recv(3).
+func (e *SQE) PrepRecv(fd int, p []byte, flags uint32) {
+	addr, n := bytesOf(p)
+	e.prep(OpRecv, fd, addr, n, 0, flags)
+}
+
+// PrepRecvSelect is PrepRecv into a buffer that the kernel takes from the group when bytes are there (Linux 5.7, buffer
+// rings 5.19). n bounds the bytes, 0: the buffer's size. The CQE has CQEBuffer set and the buffer's id in CQE.BufID.
+// ENOBUFS: the group was empty; nothing is lost.
+func (e *SQE) PrepRecvSelect(fd int, group uint16, n uint32, flags uint32) {
+	e.prep(OpRecv, fd, 0, n, 0, flags)
+	e.Flags = SQEBufferSelect
+	e.BufIndex = group
+}
+
+// PrepRecvMultishot fills in a recv that makes a CQE, each with a buffer of the group, whenever bytes come, for as long
+// as the CQEs have CQEMore set (Linux 6.0). The last one may carry bytes, too. MSG_WAITALL is not allowed. See
+// io_uring_prep_recv_multishot(3).
+func (e *SQE) PrepRecvMultishot(fd int, group uint16, flags uint32) {
+	e.prep(OpRecv, fd, 0, 0, 0, flags)
+	e.Flags = SQEBufferSelect
+	e.IOPrio = abi.IORING_RECV_MULTISHOT
+	e.BufIndex = group
+}
+
+// SetBundle has a receive or send that picks buffers from a buffer ring, prepared before, use more than one of them for
+// one CQE (Linux 6.10, FeatRecvSendBundle). The result is the bytes of all; they lie in the buffers that follow the one
+// in CQE.BufID in the order in which they were lent, each filled but the last. A receive need not take all that is
+// there. A send's n must be 0, and it takes all buffers that there are.
+func (e *SQE) SetBundle() { e.IOPrio |= abi.IORING_RECVSEND_BUNDLE }
+
+// LimitRecv has a receive of PrepRecvMultishot, called before, end by itself when it has brought n bytes, or a buffer's
+// worth more (Linux 6.17; EINVAL before). The CQE that reaches n is its last one.
+func (e *SQE) LimitRecv(n uint32) { e.FileIndex = n }
+
+// PrepRecvmsg fills in a recvmsg(2) (Linux 5.3). msg, a struct msghdr, is written to: it and all it points to belong to
+// the kernel until the CQE. See io_uring_prep_recvmsg(3).
+func (e *SQE) PrepRecvmsg(fd int, msg unsafe.Pointer, flags uint32) {
+	e.prep(OpRecvmsg, fd, ptr(msg), 1, 0, flags)
+}
+
+// PrepRecvmsgSelect is PrepRecvmsg into a buffer of the group, as PrepRecvSelect; msg has no vector. Name and control
+// messages go where msg says, and a message of no bytes takes no buffer.
+func (e *SQE) PrepRecvmsgSelect(fd int, msg unsafe.Pointer, group uint16, flags uint32) {
+	e.prep(OpRecvmsg, fd, ptr(msg), 1, 0, flags)
+	e.Flags = SQEBufferSelect
+	e.BufIndex = group
+}
+
+// PrepRecvmsgMultishot fills in a recvmsg that makes a CQE, each with a buffer of the group, for every message, for as
+// long as the CQEs have CQEMore set (Linux 6.0). Of msg only the lengths of name and control count: so much room is
+// left for them in each buffer, in front of the bytes. ParseRecvmsg reads what is there. A message of no bytes, and the
+// end of a stream, are the last CQE, with a buffer. Where a buffer has no room for the front the error is EFAULT. See
+// io_uring_prep_recvmsg_multishot(3).
+func (e *SQE) PrepRecvmsgMultishot(fd int, msg unsafe.Pointer, group uint16, flags uint32) {
+	e.PrepRecvmsgSelect(fd, msg, group, flags)
+	e.IOPrio = abi.IORING_RECV_MULTISHOT
+}
+
+// PrepRecvZC fills in a receive that does not copy, multishot, of a TCP connection whose packets the network card puts
+// into memory that the program has registered for one of its queues (Linux 6.15). ifq is the id that the registration
+// gave; n bounds the bytes in all, 0: no bound. Each CQE has 32 bytes; the second half says where the bytes are: an
+// offset into the area, whose number is in the upper 16 bits. The memory goes back by the queue's refill ring, not by
+// this package. It needs a ring with DEFER_TASKRUN and 32-byte CQEs, and a card that splits headers. EINVAL: not such a
+// ring, or no such queue. See io_uring_enter(2), IORING_OP_RECV_ZC.
+func (e *SQE) PrepRecvZC(fd int, ifq, n uint32) {
+	e.prep(OpRecvZC, fd, 0, n, 0, 0)
+	e.IOPrio = abi.IORING_RECV_MULTISHOT
+	e.FileIndex = ifq
+}

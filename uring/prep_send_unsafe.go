@@ -1,0 +1,88 @@
+package uring
+
+import (
+	"unsafe"
+
+	"ringo/internal/abi"
+)
+
+// # Serve sockets: send
+//
+// Memory that is sent from belongs to the kernel until the CQE, and of sends that do not copy until the notification.
+// At most one send may be in flight on a stream, or the bytes of two mingle.
+
+// PrepSend fills in a send(2) (Linux 5.6). p belongs to the kernel until the CQE. The count may be short; with
+// MSG_WAITALL (Linux 5.19) only an error makes it so. To a closed peer the error is EPIPE, without a signal. See
+// io_uring_prep_send(3).
+func (e *SQE) PrepSend(fd int, p []byte, flags uint32) {
+	addr, n := bytesOf(p)
+	e.prep(OpSend, fd, addr, n, 0, flags)
+}
+
+// PrepSendSelect is PrepSend of a buffer that the kernel takes from the group when there is room for it (Linux 6.10). n
+// bounds the bytes, 0: as many as the buffer holds; CQE.BufID says which it was. Sends of one group leave in the order
+// in which the buffers were lent, so that more than one may be in flight. ENOBUFS: the group was empty.
+func (e *SQE) PrepSendSelect(fd int, group uint16, n, flags uint32) {
+	e.prep(OpSend, fd, 0, n, 0, flags)
+	e.SetBufGroup(group)
+}
+
+// PrepSendv is PrepSend of n pieces (Linux 6.17), with vec as for PrepWritev. It saves the msghdr of PrepSendmsg.
+func (e *SQE) PrepSendv(fd int, vec unsafe.Pointer, n int, flags uint32) {
+	e.prep(OpSend, fd, ptr(vec), uint32(n), 0, flags)
+	e.IOPrio = abi.IORING_SEND_VECTORIZED
+}
+
+// SetAddr has a send of PrepSend (Linux 6.1) or PrepSendZC (Linux 6.0), called before, go to the sockaddr sa of salen
+// bytes, as sendto(2) does. The kernel copies it when it consumes the entry. See io_uring_prep_send_set_addr(3).
+func (e *SQE) SetAddr(sa unsafe.Pointer, salen uint16) {
+	e.Off = ptr(sa)
+	e.FileIndex = uint32(salen)
+	if abi.BigEndian {
+		e.FileIndex <<= 16 // the length has the first two of the four bytes
+	}
+}
+
+// PrepSendZC fills in a send(2) that does not copy (Linux 6.0). Its first CQE has the count or an error and, with
+// CQEMore, says that a second one follows: with CQENotif, when the kernel, the network and whoever acknowledges are
+// done with p, which is theirs until then, also after an error. Without CQEMore nothing follows. EOPNOTSUPP: not on
+// this kind of socket; ENOMEM: the pages count against RLIMIT_MEMLOCK. Where the receiver is on the same machine the
+// kernel copies all the same. See io_uring_prep_send_zc(3).
+func (e *SQE) PrepSendZC(fd int, p []byte, flags uint32) {
+	addr, n := bytesOf(p)
+	e.prep(OpSendZC, fd, addr, n, 0, flags)
+}
+
+// PrepSendvZC is PrepSendZC of n pieces (Linux 6.17), with vec as for PrepWritev.
+func (e *SQE) PrepSendvZC(fd int, vec unsafe.Pointer, n int, flags uint32) {
+	e.prep(OpSendZC, fd, ptr(vec), uint32(n), 0, flags)
+	e.IOPrio = abi.IORING_SEND_VECTORIZED
+}
+
+// PrepSendmsgZC is PrepSendmsg that does not copy (Linux 6.1), with CQEs as for PrepSendZC: what msg points to belongs
+// to the kernel until the notification. See io_uring_prep_sendmsg_zc(3).
+func (e *SQE) PrepSendmsgZC(fd int, msg unsafe.Pointer, flags uint32) {
+	e.prep(OpSendmsgZC, fd, ptr(msg), 1, 0, flags)
+}
+
+// SetFixedBuf has a send that does not copy (Linux 6.0, of PrepSendmsgZC 6.15, of PrepSendvZC none so far) or a command
+// of a driver's (Linux 6.0), prepared before, use memory inside the registered buffer with this index. Of a send all
+// pieces must lie in it, or the error is EFAULT. See io_uring_prep_send_zc_fixed(3).
+func (e *SQE) SetFixedBuf(buffer uint16) {
+	e.BufIndex = buffer
+	if e.Op == OpUringCmd || e.Op == OpUringCmd128 {
+		e.OpFlags |= abi.IORING_URING_CMD_FIXED
+		return
+	}
+	e.IOPrio |= abi.IORING_RECVSEND_FIXED_BUF
+}
+
+// SetReportUsage has the notification of a send that does not copy, prepared before, say whether that came true: the
+// result has NotifCopied set if bytes were copied (Linux 6.2).
+func (e *SQE) SetReportUsage() { e.IOPrio |= abi.IORING_SEND_ZC_REPORT_USAGE }
+
+// PrepSendmsg fills in a sendmsg(2) (Linux 5.3). msg is a struct msghdr (syscall.Msghdr on Linux); it may be reused
+// once the entry is consumed, what it points to belongs to the kernel until the CQE. See io_uring_prep_sendmsg(3).
+func (e *SQE) PrepSendmsg(fd int, msg unsafe.Pointer, flags uint32) {
+	e.prep(OpSendmsg, fd, ptr(msg), 1, 0, flags)
+}

@@ -1,0 +1,67 @@
+package uring
+
+import (
+	"unsafe"
+
+	"ringo/internal/abi"
+)
+
+// # Time out and cancel
+//
+// The kernel copies a Timespec when it consumes the entry.
+
+// PrepTimeout fills in a timer (Linux 5.4) that ends with ETIME after ts, or with 0 once count other CQEs were made
+// since; count 0: the time alone counts. The kernel copies ts when it consumes the entry. flags are Timeout constants,
+// 0: relative to now, on the monotonic clock. See io_uring_prep_timeout(3).
+func (e *SQE) PrepTimeout(ts *Timespec, count uint32, flags uint32) {
+	e.prep(OpTimeout, -1, ptr(unsafe.Pointer(ts)), 1, uint64(count), flags)
+}
+
+// PrepTimeoutRemove fills in the removal of the timer that has this user data (Linux 5.5): 0, ENOENT, EBUSY or
+// EALREADY. The timer itself ends with ECANCELED. See io_uring_prep_timeout_remove(3).
+func (e *SQE) PrepTimeoutRemove(userData uint64) {
+	e.prep(OpTimeoutRemove, -1, userData, 0, 0, 0)
+}
+
+// PrepTimeoutUpdate has the timer with this user data fire at another time (Linux 5.11): 0, ENOENT, or EALREADY when it
+// is just firing. flags are 0 or TimeoutAbs, and TimeoutLinked if it is one of PrepLinkTimeout (Linux 5.15). The clock
+// stays as it was. See io_uring_prep_timeout_update(3).
+func (e *SQE) PrepTimeoutUpdate(userData uint64, ts *Timespec, flags uint32) {
+	e.prep(OpTimeoutRemove, -1, userData, 0, ptr(unsafe.Pointer(ts)), flags|abi.IORING_TIMEOUT_UPDATE)
+}
+
+// PrepLinkTimeout fills in a limit to the time of the entry before, which must have SQELink or SQEHardLink set (Linux
+// 5.5). When the time is up the request is cancelled, and this one ends with ETIME, or with ENOENT or EALREADY if it
+// could not be, or 1 if it was a wait for a process or futex; when the request ends before, this one ends with
+// ECANCELED. Both make their CQEs, in any order. flags are Timeout constants. EINVAL: there is no request before. See
+// io_uring_prep_link_timeout(3).
+func (e *SQE) PrepLinkTimeout(ts *Timespec, flags uint32) {
+	e.prep(OpLinkTimeout, -1, ptr(unsafe.Pointer(ts)), 1, 0, flags)
+}
+
+// PrepCancel fills in the cancellation of one request with this user data (Linux 5.5): 0, ENOENT, or EALREADY when it
+// is too late to be sure; 1, too, for waits for processes and futexes. The request still ends with a CQE of its own,
+// with ECANCELED or with what it got; the two CQEs come in any order. See io_uring_prep_cancel64(3).
+func (e *SQE) PrepCancel(userData uint64) {
+	e.prep(OpAsyncCancel, -1, userData, 0, 0, 0)
+}
+
+// PrepCancelFD fills in the cancellation of all requests on the descriptor, which must still be open (Linux 5.19). The
+// result is their number, 0 if there were none. See io_uring_prep_cancel_fd(3).
+func (e *SQE) PrepCancelFD(fd int) {
+	e.prep(OpAsyncCancel, fd, 0, 0, 0, abi.IORING_ASYNC_CANCEL_FD|abi.IORING_ASYNC_CANCEL_ALL)
+}
+
+// PrepCancelMatching fills in the cancellation of the requests that match in all that the flags, Cancel constants,
+// name: userData, fd and op count only with theirs. With CancelAll or CancelAny the result is the number of those
+// cancelled; without, one is, and the result is as for PrepCancel. Linux 5.19; 6.0 and 6.6 for some flags. See
+// io_uring_prep_cancel64(3).
+func (e *SQE) PrepCancelMatching(flags uint32, userData uint64, fd int, op Op) {
+	if flags&abi.IORING_ASYNC_CANCEL_OP == 0 {
+		op = 0
+	}
+	if flags&abi.IORING_ASYNC_CANCEL_FD == 0 {
+		fd = -1
+	}
+	e.prep(OpAsyncCancel, fd, userData, uint32(op), 0, flags)
+}
