@@ -385,7 +385,9 @@ func TestMoveToCarries(t *testing.T) {
 				t.Errorf("the lease has %q", lease.Bytes())
 			}
 			c = moved
+			late := time.AfterFunc(patience/6, func() { peer.Write([]byte("late")) }) // or without it nothing would end
 			wantTimeout(t, "Read", read(c))
+			late.Stop()
 			if _, err := c.Write([]byte("x")); err != nil {
 				t.Error(err)
 			}

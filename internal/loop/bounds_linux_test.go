@@ -8,6 +8,7 @@ import (
 
 	"ringo/internal/loop"
 	"ringo/internal/op"
+	"ringo/internal/timer"
 )
 
 // perTurn counts how much happens in each turn.
@@ -87,6 +88,34 @@ func TestCompletionsOfATurn(t *testing.T) {
 			}
 			if limit := 4 * cfg.Budget; ended.most > limit || ended.most < 2 {
 				t.Errorf("%d completions in one turn, want %d at most", ended.most, limit)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// Fire counts a timer that is due.
+func (c *tally) Fire(*timer.Timer) { c.count(c.l) }
+
+// However many timers are due, a turn fires as many as the budget says, and not less while there are more.
+func TestTimersOfATurn(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg *loop.Config) {
+		cfg.Budget = 3
+		err := run(t, cfg, func(l *loop.Loop) error {
+			fired := &tally{l: l}
+			timers := make([]timer.Timer, 50)
+			for i := range timers {
+				timers[i].Owner = fired
+				l.Arm(&timers[i], l.NowNS())
+			}
+			for fired.all < len(timers) {
+				l.YieldTurn()
+			}
+			if fired.most != cfg.Budget {
+				t.Errorf("%d timers in one turn, want %d at most, and in some turn so many", fired.most, cfg.Budget)
 			}
 			return nil
 		})

@@ -119,7 +119,7 @@ func dyingDriver(cfg *loop.Config) {
 		return &dying{d, 1 << 30}, err
 	}
 	var fromGoroutine, fromLoop error
-	var parked, late *loop.Task
+	var parked, late, refused *loop.Task
 	var told context.Context
 	joined := make(chan struct{})
 	began := time.Now()
@@ -146,10 +146,24 @@ func dyingDriver(cfg *loop.Config) {
 			l.Sleep(time.Hour)
 			complain("a shielded task of a dead loop was resumed")
 		})
+		sent := make(chan *loop.Task)
+		go func() { sent <- l.Go(func() { complain("a task began when its loop had no time left") }) }()
+		refused = <-sent
+		time.Sleep(cfg.HardStop / 2) // so that the loop does not look for mail any more
 		return nil
 	})
 	if !errors.Is(err, errBroken) {
 		complain("Run: %v", err)
+	}
+	heard := make(chan error, 1)
+	go func() { heard <- refused.Wait() }()
+	select {
+	case err := <-heard:
+		if err != loop.ErrEnded {
+			complain("Wait for a task that came too late: %v, want ErrEnded", err)
+		}
+	case <-time.After(limit / 4):
+		complain("who waits for a task that came too late was not told within %v of the Run's end", limit/4)
 	}
 	if d := time.Since(began); d > cfg.HardStop {
 		complain("took %v", d)
@@ -197,6 +211,13 @@ func TestDriverDiesUnderTasks(t *testing.T) {
 				return readsNothing(t, l) != -sys.ECANCELED
 			},
 			"an offloaded one": func(l *loop.Loop) bool { return l.Offload(untilDone) == nil },
+			"the end of a handle, shielded": func(l *loop.Loop) bool {
+				l.Shield()
+				h := &awaited{l: l, task: l.Task()}
+				l.Register(&h.Handle, h)
+				l.Park(h)
+				return false
+			},
 		}
 		if strings.HasSuffix(t.Name(), "/uring") && !revokes() {
 			// Before Linux 6.0 what a dead ring has taken in can't be ended, and the kernel may still write to it.
@@ -244,6 +265,21 @@ func TestDriverDiesUnderTasks(t *testing.T) {
 			t.Errorf("%d drivers left open", n)
 		}
 	})
+}
+
+// awaited is something open whose end a task waits for, and nothing else.
+type awaited struct {
+	loop.Handle
+	l    *loop.Loop
+	task *loop.Task
+}
+
+func (h *awaited) Drain()                  {}
+func (h *awaited) CancelWait(t *loop.Task) { t.WaitOn(h) }
+
+func (h *awaited) Abandon() {
+	h.l.Unregister(&h.Handle)
+	h.l.Ready(h.task)
 }
 
 func untilDone(ctx context.Context) error {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"ringo/internal/loop"
+	"ringo/internal/sys"
 )
 
 // Programs whose tasks don't end when they are cancelled, until they are released.
@@ -162,4 +163,25 @@ func eventually(t testing.TB, what string, done func() bool) {
 			t.Fatalf("%s: not within %v\n\n%s", what, limit, stacks())
 		}
 	}
+}
+
+// What starts on a loop whose tasks have been cancelled is cancelled from the start.
+func TestStartsCancelled(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg *loop.Config) {
+		cfg.Grace = -1
+		ctx, cancel := context.WithCancel(context.Background())
+		defer cancel()
+		err := runContext(t, ctx, cfg, func(l *loop.Loop) error {
+			cancel()
+			l.Sleep(time.Hour) // until the cancel comes
+			return l.Go(func() {
+				if res := l.Sleep(time.Millisecond); res != -sys.ECANCELED {
+					t.Errorf("a sleep of what began on a loop that stops gives %d", res)
+				}
+			}).Wait()
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	})
 }

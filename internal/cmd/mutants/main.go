@@ -1,5 +1,6 @@
 // Command mutants plants mistakes in a copy of the tree, one after the other, and wants each to be found by the
-// test that is named beside it. It shows that the tests of a package protect what they say.
+// test that is named beside it. It shows that the tests of a package protect what they say. One that hangs without a
+// word has not found it.
 //
 //	mutants [-run PATTERN] [-beside N] TABLE...
 //
@@ -178,7 +179,8 @@ func (m *mutant) try(tree string) (by string, err error) {
 		return "", err
 	}
 	defer os.WriteFile(path, source, 0o600)
-	args := []string{"test", "-count=1", "-failfast", "-timeout", "120s", "-run", "^(" + m.test[1] + ")$", m.test[0]}
+	args := []string{"test", "-count=1", "-vet=off", "-failfast", "-timeout", "240s", "-run", "^(" + m.test[1] + ")$",
+		m.test[0]}
 	test := exec.Command("go", args...)
 	test.Dir = tree
 	test.Env = append(os.Environ(), m.test[2:]...)
@@ -191,6 +193,8 @@ func (m *mutant) try(tree string) (by string, err error) {
 		return "", fmt.Errorf("%s passes", m.test[1])
 	case strings.Contains(string(out), "[build failed]"), strings.Contains(string(out), "[setup failed]"):
 		return "", fmt.Errorf("it does not compile: %s", out)
+	case strings.HasPrefix(failed, "panic: test timed out"):
+		return "", fmt.Errorf("%s says nothing, and hangs", m.test[1])
 	case failed == "":
 		return "", fmt.Errorf("%w: %s", err, out)
 	}
