@@ -101,8 +101,8 @@ func (s *socket) collides(o *socket) bool {
 	if !overlap(s, o) {
 		return false
 	}
-	reuse := func(s *socket) bool { return s.options[option{sys.SolSocket, unix.SO_REUSEADDR}] != 0 }
-	share := func(s *socket) bool { return s.options[option{sys.SolSocket, unix.SO_REUSEPORT}] != 0 }
+	reuse := func(s *socket) bool { return s.isOn(sys.SolSocket, unix.SO_REUSEADDR) }
+	share := func(s *socket) bool { return s.isOn(sys.SolSocket, unix.SO_REUSEPORT) }
 	if share(s) && share(o) {
 		return false
 	}
@@ -112,7 +112,7 @@ func (s *socket) collides(o *socket) bool {
 // overlap reports whether some address is both sockets'.
 func overlap(a, b *socket) bool {
 	x, y := a.local.Addr(), b.local.Addr()
-	only6 := func(s *socket) bool { return s.options[option{unix.IPPROTO_IPV6, unix.IPV6_V6ONLY}] != 0 }
+	only6 := func(s *socket) bool { return s.isOn(unix.IPPROTO_IPV6, unix.IPV6_V6ONLY) }
 	if a.family != b.family {
 		six := a
 		if b.family == sys.AFInet6 {
@@ -198,7 +198,7 @@ func (h *Host) listener(at netip.AddrPort) *socket {
 		case ip.Unmap() == at.Addr().Unmap():
 			exact = append(exact, s)
 		case ip.IsUnspecified() && (ip.Is4() == at.Addr().Unmap().Is4() || ip.Is6() &&
-			s.options[option{unix.IPPROTO_IPV6, unix.IPV6_V6ONLY}] == 0):
+			!s.isOn(unix.IPPROTO_IPV6, unix.IPV6_V6ONLY)):
 			any = append(any, s)
 		}
 	}

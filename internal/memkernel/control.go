@@ -83,8 +83,7 @@ func (s *socket) header(a ancillary, v4 bool) (tos, ttl uint8) {
 
 // told are the control messages of IP that the socket wants of a packet.
 func (s *socket) told(p *packet) (b []byte) {
-	wants := func(level, name int) bool { return s.options[option{level, name}] != 0 }
-	if wants(sys.SolSocket, unix.SO_TIMESTAMPNS) {
+	if s.isOn(sys.SolSocket, unix.SO_TIMESTAMPNS) {
 		t := s.h.stamp(p.came)
 		b = cmsg.Append(b, cmsg.LevelSocket, cmsg.TimestampNS,
 			binary.NativeEndian.AppendUint64(binary.NativeEndian.AppendUint64(nil, uint64(t.Sec)), uint64(t.Nsec)))
@@ -97,26 +96,26 @@ func (s *socket) told(p *packet) (b []byte) {
 		index = 1
 	}
 	if to := p.to.Unmap(); to.Is4() {
-		if wants(cmsg.LevelIP, cmsg.IPInfo) {
+		if s.isOn(cmsg.LevelIP, cmsg.IPInfo) {
 			info := binary.NativeEndian.AppendUint32(nil, index)
 			info = append(append(info, to.AsSlice()...), to.AsSlice()...)
 			b = cmsg.Append(b, cmsg.LevelIP, cmsg.IPInfo, info)
 		}
-		if wants(cmsg.LevelIP, cmsg.IPRecvTTL) {
+		if s.isOn(cmsg.LevelIP, cmsg.IPRecvTTL) {
 			b = cmsg.AppendTTL(b, false, p.ttl)
 		}
-		if wants(cmsg.LevelIP, cmsg.IPRecvTOS) {
+		if s.isOn(cmsg.LevelIP, cmsg.IPRecvTOS) {
 			b = cmsg.Append(b, cmsg.LevelIP, cmsg.IPTOS, []byte{p.tos})
 		}
 		return b
 	}
-	if wants(cmsg.LevelIPv6, cmsg.IPv6RecvInfo) {
+	if s.isOn(cmsg.LevelIPv6, cmsg.IPv6RecvInfo) {
 		b = cmsg.AppendInfo(b, true, index, p.to)
 	}
-	if wants(cmsg.LevelIPv6, cmsg.IPv6RecvLimit) {
+	if s.isOn(cmsg.LevelIPv6, cmsg.IPv6RecvLimit) {
 		b = cmsg.AppendTTL(b, true, p.ttl)
 	}
-	if wants(cmsg.LevelIPv6, cmsg.IPv6RecvClass) {
+	if s.isOn(cmsg.LevelIPv6, cmsg.IPv6RecvClass) {
 		b = cmsg.AppendTOS(b, true, p.tos)
 	}
 	return b

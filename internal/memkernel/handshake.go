@@ -4,6 +4,7 @@ package memkernel
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -162,9 +163,7 @@ func (s *socket) fail(e int32) {
 func (l *socket) accepts(from *socket) *socket {
 	s := l.h.newSocket(l.family, l.kind)
 	s.protocol = l.protocol
-	for o, v := range l.options {
-		s.options[o] = v
-	}
+	s.options = slices.Clone(l.options)
 	s.linger = l.linger
 	s.state = connected
 	s.local, s.remote = from.remote, from.local

@@ -195,7 +195,7 @@ func (s *socket) timedOut() {
 
 // patience is how long it sends again what nobody answers.
 func (s *socket) patience() time.Duration {
-	if ms := s.options[option{sys.ProtoTCP, unix.TCP_USER_TIMEOUT}]; ms > 0 {
+	if ms := s.optionOr(sys.ProtoTCP, unix.TCP_USER_TIMEOUT, 0); ms > 0 {
 		return time.Duration(ms) * time.Millisecond
 	}
 	return giveUp

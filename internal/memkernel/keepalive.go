@@ -26,7 +26,7 @@ func (n *Network) Doubt(a, b *Host) {
 
 // doubt begins the probes of a connection whose peer may be gone, if it is to have any.
 func (s *socket) doubt() {
-	on := s.protocol == sys.ProtoTCP && s.options[option{sys.SolSocket, unix.SO_KEEPALIVE}] != 0
+	on := s.protocol == sys.ProtoTCP && s.isOn(sys.SolSocket, unix.SO_KEEPALIVE)
 	if !on || s.state != connected || s.gone || s.doubted {
 		return
 	}

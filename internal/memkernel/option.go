@@ -39,13 +39,35 @@ var known = map[option]int{
 	{unix.IPPROTO_IPV6, unix.IPV6_MULTICAST_HOPS}: 1, {unix.IPPROTO_IPV6, unix.IPV6_MULTICAST_LOOP}: 1,
 }
 
+// setting is an option that was set. A socket has few of them, and none has a map.
+type setting struct {
+	option
+	value int
+}
+
 // optionOr is an option's value, or what it is at first.
 func (s *socket) optionOr(level, name, first int) int {
-	if v, ok := s.options[option{level, name}]; ok {
-		return v
+	for i := range s.options {
+		if o := &s.options[i]; o.name == name && o.level == level {
+			return o.value
+		}
 	}
 	return first
 }
+
+// setOption sets an option.
+func (s *socket) setOption(level, name, value int) {
+	for i := range s.options {
+		if o := &s.options[i]; o.name == name && o.level == level {
+			o.value = value
+			return
+		}
+	}
+	s.options = append(s.options, setting{option{level, name}, value})
+}
+
+// isOn reports whether an option that is off at first is on.
+func (s *socket) isOn(level, name int) bool { return s.optionOr(level, name, 0) != 0 }
 
 // knows is what an option is at first, if sockets of this protocol have it.
 func (s *socket) knows(level, name int) (first int, ok bool) {
@@ -118,7 +140,7 @@ func (h *Host) Setsockopt(fd int32, level, name, value int) int32 {
 	if level == sys.SolSocket && (name == unix.SO_SNDBUF || name == unix.SO_RCVBUF) {
 		value = min(max(2*value, 4608), 2*sendSpace) // as the kernel doubles it
 	}
-	s.options[option{level, name}] = value
+	s.setOption(level, name, value)
 	return 0
 }
 

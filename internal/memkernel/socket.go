@@ -19,7 +19,7 @@ type socket struct {
 	kind     int
 	protocol int
 	state    state
-	options  map[option]int
+	options  []setting // that were set
 	groups   map[string]bool // multicast memberships
 
 	local, remote netip.AddrPort
@@ -108,8 +108,7 @@ func (h *Host) Socket(family, kind, protocol int) int32 {
 }
 
 func (h *Host) newSocket(family, kind int) *socket {
-	return &socket{h: h, family: family, kind: kind, options: map[option]int{}, linger: -1,
-		cred: sys.Ucred{PID: 1}}
+	return &socket{h: h, family: family, kind: kind, linger: -1, cred: sys.Ucred{PID: 1}}
 }
 
 // Socketpair makes two Unix sockets that are connected, as socketpair(2) does.
