@@ -35,13 +35,6 @@ func (s *stream) take(p []byte) int {
 	return n
 }
 
-// cut takes up to n bytes off the front, into memory of their own.
-func (s *stream) cut(n int) []byte {
-	p := make([]byte, min(n, s.len()))
-	s.take(p)
-	return p
-}
-
 // scatter copies p into slices, and returns how much there was room for.
 func scatter(bufs [][]byte, p []byte) (n int) {
 	for _, b := range bufs {

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ringo/internal/sys"
+	"ringo/internal/world"
 )
 
 // Shutdown ends directions.
@@ -127,7 +128,7 @@ func (s *socket) reset(e int32) {
 		p.hearReset()
 		return
 	}
-	s.way.send(40, p.hearReset)
+	s.way.send(40, world.NewEvent(p.hearReset))
 }
 
 // hearReset is what a reset does where it arrives.

@@ -4,6 +4,7 @@ package memkernel
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"ringo/internal/world"
@@ -22,6 +23,7 @@ type Network struct {
 	// Seen is told of each packet that leaves a host for another one. nil: nobody is.
 	Seen func(p Packet)
 	sent map[[2]*Host]int64 // when the last that was sent leaves, where bandwidth is bounded
+	idle []*flight          // that have arrived
 }
 
 // Link is a way from one host to another.
@@ -179,7 +181,8 @@ func (n *Network) delay(l Link, from, to *Host, bytes int) time.Duration {
 // way is one direction of a stream: what is sent on it arrives in order, and again and again until it does.
 type way struct {
 	from, to *socket
-	waits    []segment // behind one that got lost
+	waits    []segment  // behind one that got lost
+	alone    [1]segment // memory of waits, for one that does not wait
 	retry    *world.Event
 	again    time.Duration // until the next retry
 	since    int64         // when the first that got lost was sent
@@ -188,12 +191,12 @@ type way struct {
 
 // segment is what travels, and what happens when it arrives.
 type segment struct {
-	bytes  int
-	arrive func()
+	bytes   int
+	arrives *world.Event
 }
 
-func (y *way) send(bytes int, arrive func()) {
-	y.waits = append(y.waits, segment{bytes, arrive})
+func (y *way) send(bytes int, arrives *world.Event) {
+	y.waits = append(y.waits, segment{bytes, arrives})
 	if y.retry == nil {
 		y.pump()
 	}
@@ -205,8 +208,8 @@ func (y *way) pump() {
 	for len(y.waits) > 0 {
 		s := y.waits[0]
 		if n.near(from, to) {
-			y.waits = y.waits[1:]
-			s.arrive()
+			y.leaves()
+			s.arrives.Happen()
 			continue
 		}
 		l := n.link(from, to)
@@ -215,10 +218,18 @@ func (y *way) pump() {
 			return
 		}
 		y.again = 0
-		y.waits = y.waits[1:]
+		y.leaves()
 		y.last = max(y.last, n.w.Now()+int64(n.delay(l, from, to, s.bytes)))
 		n.see(Packet{From: from, To: to, Bytes: s.bytes, Arrives: y.last})
-		n.w.At(y.last, s.arrive)
+		n.w.Plan(s.arrives, y.last)
+	}
+}
+
+// leaves takes the first that waits out.
+func (y *way) leaves() {
+	y.waits[0] = segment{}
+	if y.waits = y.waits[1:]; len(y.waits) == 0 {
+		y.waits = y.alone[:0]
 	}
 }
 
@@ -242,4 +253,44 @@ func (y *way) lost() {
 func (y *way) stop() {
 	y.from.h.w.Drop(y.retry)
 	y.retry, y.waits = nil, nil
+}
+
+// flight is bytes of a stream on their way.
+type flight struct {
+	from, to *socket
+	data     []byte
+	arrives  *world.Event
+}
+
+// flightsIdle bounds the flights that are kept for the next bytes.
+const flightsIdle = 64
+
+// fly takes bytes off a stream for its peer.
+func (s *socket) fly(length int) *flight {
+	n := s.h.net
+	var f *flight
+	if last := len(n.idle) - 1; last >= 0 {
+		f, n.idle = n.idle[last], n.idle[:last]
+	} else {
+		f = &flight{}
+		f.arrives = world.NewEvent(f.arrive)
+	}
+	f.from, f.to = s, s.peer
+	f.data = slices.Grow(f.data, length)[:length]
+	s.out.take(f.data)
+	s.flying += length
+	return f
+}
+
+func (f *flight) arrive() {
+	s, n := f.from, f.from.h.net
+	s.flying -= len(f.data)
+	f.to.arrived(f.data)
+	f.from, f.to, f.data = nil, nil, f.data[:0]
+	if len(n.idle) < flightsIdle {
+		n.idle = append(n.idle, f)
+	}
+	if s.writable() {
+		s.tell()
+	}
 }

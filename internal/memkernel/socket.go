@@ -19,7 +19,7 @@ type socket struct {
 	kind     int
 	protocol int
 	state    state
-	options  []setting // that were set
+	options  []setting       // that were set
 	groups   map[string]bool // multicast memberships
 
 	local, remote netip.AddrPort

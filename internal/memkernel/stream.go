@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ringo/internal/sys"
+	"ringo/internal/world"
 )
 
 // rightsAt are descriptors that come with a byte of a stream.
@@ -79,22 +80,14 @@ func (s *socket) pump() {
 			length = 1 + s.h.w.Rand().IntN(length-1)
 			s.way.last = max(s.way.last, s.h.w.Now()) + s.h.w.Rand().Int64N(int64(splitMost))
 		}
-		data := s.out.cut(length)
-		s.flying += len(data)
-		s.way.send(len(data)+40, func() {
-			s.flying -= len(data)
-			p.arrived(data)
-			if s.writable() {
-				s.tell()
-			}
-		})
+		s.way.send(length+40, s.fly(length).arrives)
 		if s.state != connected {
 			return
 		}
 	}
 	if s.shutOut && !s.said {
 		s.said = true
-		s.way.send(40, func() {
+		s.way.send(40, world.NewEvent(func() {
 			p.ended = true
 			if p.said && s.ended {
 				p.settled()
@@ -102,7 +95,7 @@ func (s *socket) pump() {
 				s.tell()
 			}
 			p.tell()
-		})
+		}))
 	}
 }
 

@@ -68,6 +68,9 @@ type Event struct {
 // NewEvent makes an event that Plan plans, as often as it likes.
 func NewEvent(fn func()) *Event { return &Event{fn: fn} }
 
+// Happen has it happen at once, whenever it is planned for.
+func (e *Event) Happen() { e.fn() }
+
 // At has fn called when the clock says ns, or at once in the next Step if that has passed.
 func (w *World) At(ns int64, fn func()) *Event {
 	e := NewEvent(fn)
