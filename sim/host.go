@@ -65,7 +65,6 @@ func (w *World) Host(name string) *Host {
 	h.k.Fail = h.fails
 	h.k.Short, h.k.Decays, h.k.Lacks = h.part, h.decays, h.lacks
 	w.hosts = append(w.hosts, h)
-	w.byKernel[h.k] = h
 	return h
 }
 
@@ -168,8 +167,8 @@ func (h *Host) start(p *Program) {
 		dc.Reason = "it is simulated"
 		dc.Fault = func() error { return h.fault }
 		return open.With(func(dc driver.Config) (driver.Driver, error) {
-			return sim.Open(sim.Config{Config: dc, Host: h.k, World: w.w, Pause: a.a.Pause, Sleep: a.a.Sleep,
-				Rouse: a.a.Rouse, Killed: a.l.Killed, Note: func(o *op.Op, res int32) { w.noteOp(h, o, res) }})
+			return sim.Open(sim.Config{Config: dc, Host: h.k, World: w.w, Turns: a.a, Killed: a.l.Killed,
+				Note: func(o *op.Op, res int32) { w.noteOp(h, o, res) }})
 		}, dc)
 	}
 	fn := p.fn
@@ -179,21 +178,29 @@ func (h *Host) start(p *Program) {
 	for _, l := range p.p.Loops() {
 		a := &actor{l: l, p: p}
 		actors = append(actors, a)
-		a.a = w.w.Go(func(*world.Actor) { p.p.Run(l) }, func(resume func()) { w.turn(a, resume) })
+		a.a = w.w.Go(func(*world.Actor) { p.p.Run(l) }, a)
 	}
 	h.actors = append(h.actors, actors...)
 }
 
-// turn gives a loop its turn.
-func (w *World) turn(a *actor, resume func()) {
+// Begins gives a loop its turn, if its host does not stand still.
+func (a *actor) Begins() bool {
 	h := a.p.host
+	w := h.w
 	if w.w.Now() < h.paused && !a.l.Killed() {
 		a.a.Delay(time.Duration(h.paused - w.w.Now()))
-		return
+		return false
 	}
 	w.trace.turn(w.w.Now(), h.index, a.l.Index())
 	w.watch.begin(a)
-	w.stage.Turn(a.l, resume)
+	w.stage.TurnBegins(a.l)
+	return true
+}
+
+// Ends is the end of a turn.
+func (a *actor) Ends() {
+	w := a.p.host.w
+	w.stage.TurnEnds()
 	w.watch.ends()
 	if a.a.Ended() && a.p.p.Ended() {
 		w.programEnded(a.p)
@@ -345,7 +352,7 @@ func (w *World) left(what string, stack []byte) {
 // exits is told of tasks that call runtime.Goexit, which a program may do, and a test's Fatal does.
 func (w *World) exits(l *loop.Loop) {
 	if w.t.Failed() || w.t.Skipped() {
-		w.leaves("a task of " + w.byKernel[l.Kernel().(*memkernel.Host)].name)
+		w.leaves("a task of " + w.hostOf(l.Kernel().(*memkernel.Host)).name)
 	}
 }
 

@@ -84,7 +84,7 @@ func (w *World) between(from, to *memkernel.Host) memkernel.Link {
 		Duplicate: link.Duplicate, Reorder: link.Reorder, Split: link.Split, MTU: link.MTU, Cut: w.cuts[way]}
 }
 
-func (w *World) hostOf(k *memkernel.Host) *Host { return w.byKernel[k] }
+func (w *World) hostOf(k *memkernel.Host) *Host { return w.hosts[k.Number] }
 
 // mishap decides what may happen to a packet.
 func (w *World) mishap(what memkernel.Mishap, from, _ *memkernel.Host, p float64) bool {

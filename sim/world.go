@@ -30,7 +30,6 @@ type World struct {
 	net      *memkernel.Network
 	stage    *loop.Stage
 	hosts    []*Host
-	byKernel map[*memkernel.Host]*Host
 	links    map[[2]*Host]Link
 	cuts     map[[2]*Host]bool
 	names    map[string]string // what look-ups of a name give, beside the hosts
@@ -50,8 +49,8 @@ var Start = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // newWorld makes a world that is the calling goroutine's until end.
 func newWorld(o *options) *World {
-	w := &World{t: o.t, seed: o.seed, w: world.NewTape(o.seed, o.tape), byKernel: map[*memkernel.Host]*Host{},
-		links: map[[2]*Host]Link{}, cuts: map[[2]*Host]bool{}, names: map[string]string{}}
+	w := &World{t: o.t, seed: o.seed, w: world.NewTape(o.seed, o.tape), links: map[[2]*Host]Link{},
+		cuts: map[[2]*Host]bool{}, names: map[string]string{}}
 	w.faults = faults{w: w, counts: map[faultSite]uint64{}, only: o.only}
 	w.trace.open()
 	if o.trace != nil {

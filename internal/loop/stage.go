@@ -81,12 +81,15 @@ func stageHere(mine seat) *Stage {
 	return nil
 }
 
-// Turn gives the thread to a loop of the stage until resume returns, and looks at what contexts have ended meanwhile.
-func (s *Stage) Turn(l *Loop, resume func()) {
-	s.current = l
-	resume()
+// TurnBegins says that a loop of the stage has the thread now.
+func (s *Stage) TurnBegins(l *Loop) { s.current = l }
+
+// TurnEnds says that it has it no more. What contexts have ended meanwhile is looked at.
+func (s *Stage) TurnEnds() {
 	s.current = nil
-	s.lookAtContexts()
+	if len(s.watched) > 0 {
+		s.lookAtContexts()
+	}
 }
 
 // leaves tells that a call was made from where it may not be.

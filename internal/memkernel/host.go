@@ -14,9 +14,12 @@ import (
 // Host is a machine: its descriptors, addresses and disk.
 type Host struct {
 	Name string
-	net  *Network
-	w    *world.World
-	ips  []netip.Addr
+	// Number tells the hosts of a network apart, from 0 on.
+	Number int
+
+	net *Network
+	w   *world.World
+	ips []netip.Addr
 
 	first   int32     // the least descriptor
 	numbers []*number // descriptors by number, from there on; nil: free

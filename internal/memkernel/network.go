@@ -46,8 +46,9 @@ func NewNetwork(w *world.World) *Network {
 
 // Host adds a host with its addresses; it has the loopback ones as well.
 func (n *Network) Host(name string, ips ...netip.Addr) *Host {
-	h := &Host{Name: name, net: n, w: n.w, ips: ips, max: descriptorsMax, ports: map[portKey]*binding{},
-		first: numbersFrom + int32(len(n.all)%hostsApart)*descriptorsMax, names: map[string]*unixName{}}
+	h := &Host{Name: name, Number: len(n.all), net: n, w: n.w, ips: ips, max: descriptorsMax,
+		first: numbersFrom + int32(len(n.all)%hostsApart)*descriptorsMax,
+		ports: map[portKey]*binding{}, names: map[string]*unixName{}}
 	h.SetPorts(0)
 	h.newDisk()
 	for _, ip := range ips {

@@ -10,13 +10,21 @@ import (
 // Actor is a coroutine that has its turns when the world's clock says so. Of all actors of a world one runs at a time.
 type Actor struct {
 	w      *World
-	around func(resume func())
+	told   Turns
 	resume func() (struct{}, bool)
 	yield  func(struct{}) bool
-	run    func()
 	turn   Event // the next; not planned: it runs, sleeps without end, or has ended
 	asleep bool
 	ended  bool
+}
+
+// Turns is told of an actor's turns. They are two calls and none around the turn, so that few returns lie behind the
+// switch to the actor and back: the processor guesses each of them wrong.
+type Turns interface {
+	// Begins reports whether the turn is to be. If not, Delay has put it off.
+	Begins() bool
+	// Ends is called when the actor waits, or has ended by its return.
+	Ends()
 }
 
 // Turns take time, by which those of others come between: a little, and now and then so much that much comes between.
@@ -27,10 +35,9 @@ const (
 	turnRare  = 64 // one in so many
 )
 
-// Go makes an actor of a function, which has its first turn as soon as can be. Each turn is given by around, which
-// calls resume.
-func (w *World) Go(fn func(a *Actor), around func(resume func())) *Actor {
-	a := &Actor{w: w, around: around}
+// Go makes an actor of a function, which has its first turn as soon as can be.
+func (w *World) Go(fn func(a *Actor), told Turns) *Actor {
+	a := &Actor{w: w, told: told}
 	a.resume, _ = iter.Pull(func(yield func(struct{}) bool) {
 		a.yield = yield
 		defer func() {
@@ -41,7 +48,7 @@ func (w *World) Go(fn func(a *Actor), around func(resume func())) *Actor {
 		}()
 		fn(a)
 	})
-	a.run, a.turn.fn = func() { a.resume() }, a.begin
+	a.turn.fn = a.begin
 	w.Plan(&a.turn, w.now+w.turnTime())
 	return a
 }
@@ -58,7 +65,10 @@ func (w *World) turnTime() int64 {
 // begin is a turn.
 func (a *Actor) begin() {
 	a.asleep = false
-	a.around(a.run)
+	if a.told.Begins() {
+		a.resume()
+		a.told.Ends()
+	}
 }
 
 // Pause ends a turn of an actor that has more to do: the next one comes when this one has taken its time. Only for the

@@ -131,12 +131,12 @@ func (m *simulated) spend(d time.Duration) {
 }
 
 func (m *simulated) beside(f func()) (join func()) {
-	var a *world.Actor
-	a = m.w.Go(func(*world.Actor) { f() }, func(resume func()) {
-		m.actor = a
-		defer func() { m.actor = nil }()
-		resume()
-	})
+	turns := &turnsBeside{m: m}
+	turns.a = m.w.Go(func(*world.Actor) {
+		defer turns.Ends() // by t.Fatal, perhaps
+		f()
+	}, turns)
+	a := turns.a
 	return func() {
 		for limit := m.now() + int64(patience); !a.Ended(); m.pass() {
 			if m.now() > limit {
@@ -145,6 +145,15 @@ func (m *simulated) beside(f func()) (join func()) {
 		}
 	}
 }
+
+// turnsBeside are those of what runs beside the case.
+type turnsBeside struct {
+	m *simulated
+	a *world.Actor
+}
+
+func (b *turnsBeside) Begins() bool { b.m.actor = b.a; return true }
+func (b *turnsBeside) Ends()        { b.m.actor = nil }
 
 // idles wants one sleep for each wait: it is not looked at what a turn costs, but that there are none.
 func (m *simulated) idles(wait func(), span time.Duration) string {

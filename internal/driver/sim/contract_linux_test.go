@@ -57,8 +57,7 @@ func TestExcused(t *testing.T) {
 
 func open(t *testing.T, cfg driver.Config, s *drivertest.Seat) driver.Driver {
 	t.Helper()
-	d, err := Open(Config{Config: cfg, Host: s.Host(), World: s.World(), Pause: s.Pause, Sleep: s.Sleep, Rouse: s.Rouse,
-		Killed: s.Killed})
+	d, err := Open(Config{Config: cfg, Host: s.Host(), World: s.World(), Turns: s, Killed: s.Killed})
 	if err != nil {
 		t.Fatal(err)
 	}

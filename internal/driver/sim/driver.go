@@ -25,15 +25,20 @@ type Config struct {
 	driver.Config
 	Host  *memkernel.Host
 	World *world.World
-	// Pause ends a turn of the loop's that has more to do, Sleep one that has not until the clock says so or Rouse is
-	// called: both give the world its turn.
-	Pause func()
-	Sleep func(until int64)
-	Rouse func()
+	Turns
 	// Killed reports whether the loop is to end without another look at anything.
 	Killed func() bool
 	// Note is told of each result that the loop gets. nil: nobody is.
 	Note func(o *op.Op, res int32)
+}
+
+// Turns are those of the driver's loop.
+type Turns interface {
+	// Pause ends a turn that has more to do, Sleep one that has not until the clock says so or Rouse is called: both
+	// give the world its turn.
+	Pause()
+	Sleep(until int64)
+	Rouse()
 }
 
 // engine is the driver.
@@ -75,8 +80,7 @@ type registration struct {
 
 // Open makes a driver of a host.
 func Open(cfg Config) (driver.Driver, error) {
-	if cfg.Slab == nil || cfg.Host == nil || cfg.World == nil || cfg.Sleep == nil ||
-		cfg.Pause == nil || cfg.Rouse == nil || cfg.Killed == nil {
+	if cfg.Slab == nil || cfg.Host == nil || cfg.World == nil || cfg.Turns == nil || cfg.Killed == nil {
 		panic("driver/sim: a Config without Slab, Host, World, or who gives turns")
 	}
 	if cfg.Now == nil {
@@ -264,7 +268,7 @@ func (d *engine) Wait(deadline int64, done *driver.Queue) error {
 		}
 		d.stats.Enters++
 		d.work()
-		woken := d.woken.Swap(false)
+		woken := d.woken.Load() && d.woken.Swap(false)
 		switch {
 		case d.dead != nil:
 			d.cfg.Pause() // or what a disk is at would never end for a loop that turns on

@@ -19,6 +19,18 @@ import (
 	"ringo/internal/world"
 )
 
+// turnsAlone are the turns of a loop beside which nothing runs.
+type turnsAlone struct{ w *world.World }
+
+func (t turnsAlone) Pause() { t.w.MoveTo(t.w.Now() + 1000) }
+func (t turnsAlone) Rouse() {}
+
+func (t turnsAlone) Sleep(until int64) {
+	if !t.w.Step(until) {
+		t.w.MoveTo(until)
+	}
+}
+
 // An op that is to do all goes on where the kernel does a part of it, on a stream and on a file, also one whose disk
 // takes time; any other op ends with the part.
 func TestFullInPieces(t *testing.T) {
@@ -35,13 +47,7 @@ func TestFullInPieces(t *testing.T) {
 		var out driver.Outbox
 		slab := op.NewSlab(0)
 		d, err := Open(Config{Config: driver.Config{Slab: slab, Outbox: &out, Ring: buf.NewRingPool(2, 2, 64, nil)},
-			Host: h, World: w, Pause: func() { w.MoveTo(w.Now() + 1000) }, Rouse: func() {},
-			Sleep: func(until int64) {
-				if !w.Step(until) {
-					w.MoveTo(until)
-				}
-			},
-			Killed: func() bool { return false }})
+			Host: h, World: w, Turns: turnsAlone{w}, Killed: func() bool { return false }})
 		if err != nil {
 			t.Fatal(err)
 		}
