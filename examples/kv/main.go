@@ -14,9 +14,11 @@ import (
 	"flag"
 	"fmt"
 	"log"
+	"math/rand/v2"
 	"os"
 	"os/signal"
 	"strings"
+	"time"
 
 	"ringo"
 	"ringo/examples/kv/raftkv"
@@ -40,7 +42,8 @@ func main() {
 		if err := os.MkdirAll(*dir, 0o700); err != nil {
 			log.Fatal(err)
 		}
-		run = raftkv.Config{Self: *self, Peers: strings.Split(*peers, ","), Dir: *dir}.Run
+		run = raftkv.Replica{Self: *self, Peers: strings.Split(*peers, ","), Dir: *dir,
+			Rand: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())), Election: 500 * time.Millisecond}.Run
 	}
 	if err := ringo.Run(ctx, &ringo.Config{Loops: 1}, run); err != nil {
 		log.Fatal(err)
@@ -50,22 +53,28 @@ func main() {
 
 // ask does what the arguments say.
 func ask(l *ringo.Loop, peers, args []string) (answer string, err error) {
-	c := raftkv.Client{Peers: peers}
+	c := raftkv.Client{Peers: peers, Timeout: 2 * time.Second}
 	defer c.Close()
-	var rep raftkv.Reply
+	var e raftkv.Entry
 	switch {
 	case len(args) == 2 && args[0] == "get":
-		if rep, err = c.Do(l, raftkv.Get, args[1], "", ""); err == nil {
-			answer = fmt.Sprintln(rep.Value)
-		}
+		e = raftkv.Entry{Kind: raftkv.Get, Key: []byte(args[1])}
 	case len(args) == 3 && args[0] == "put":
-		_, err = c.Do(l, raftkv.Put, args[1], args[2], "")
+		e = raftkv.Entry{Kind: raftkv.Put, Key: []byte(args[1]), Value: []byte(args[2])}
 	case len(args) == 4 && args[0] == "swap":
-		if rep, err = c.Do(l, raftkv.Swap, args[1], args[3], args[2]); err == nil {
+		e = raftkv.Entry{Kind: raftkv.Swap, Key: []byte(args[1]), Old: []byte(args[2]), Value: []byte(args[3])}
+	default:
+		return "", errors.New("kv: want get KEY, put KEY VALUE, or swap KEY OLD NEW")
+	}
+	err = l.WithTimeout(20*time.Second, func() error {
+		rep, err := c.Do(l, e)
+		switch e.Kind {
+		case raftkv.Get:
+			answer = fmt.Sprintln(string(rep.Value))
+		case raftkv.Swap:
 			answer = fmt.Sprintln(rep.OK)
 		}
-	default:
-		err = errors.New("kv: want get KEY, put KEY VALUE, or swap KEY OLD NEW")
-	}
+		return err
+	})
 	return answer, err
 }

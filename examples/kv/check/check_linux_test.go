@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"os"
 	"testing"
 	"time"
 
@@ -54,8 +55,8 @@ func world(w *sim.World) {
 		h := w.Host(name)
 		h.Disk = sim.Disk{Latency: 100 * time.Microsecond, Sync: 2 * time.Millisecond, Jitter: 5 * time.Millisecond,
 			Short: 0.01, FailSync: 0.0005}
-		h.Run(nil, raftkv.Config{Self: name + ":7000", Peers: peers, Dir: "/", Rand: own(w),
-			Election: 200 * time.Millisecond, Heartbeat: 50 * time.Millisecond}.Run)
+		h.Run(nil, raftkv.Replica{Self: name + ":7000", Peers: peers, Dir: "/", Rand: own(w),
+			Election: 200 * time.Millisecond}.Run)
 		replicas = append(replicas, h)
 	}
 	h := &history{}
@@ -83,14 +84,16 @@ func world(w *sim.World) {
 		r.Restart()
 	}
 	w.Check(w.Wait(w.Host("last").Run(nil, func(l *ringo.Loop) error {
-		c := raftkv.Client{Peers: peers, Tries: 200}
+		c := raftkv.Client{Peers: peers, Timeout: 2 * time.Second}
 		defer c.Close()
-		for key := range keys {
-			if _, err := h.do(w, l, &c, raftkv.Get, fmt.Sprint(key), "", ""); err != nil {
-				return fmt.Errorf("in calm weather: %w", err)
+		return l.WithTimeout(time.Minute, func() error {
+			for key := range keys {
+				if _, err := h.do(w, l, &c, raftkv.Get, fmt.Sprint(key), "", ""); err != nil {
+					return fmt.Errorf("in calm weather: %w", err)
+				}
 			}
-		}
-		return nil
+			return nil
+		})
 	})))
 	if !w.Failed() {
 		h.check(w)
@@ -143,26 +146,30 @@ type output struct {
 
 // calls is a client's life, until the end of one call is unknown.
 func (h *history) calls(w *sim.World, l *ringo.Loop, r *rand.Rand) error {
-	c := raftkv.Client{Peers: peers, Timeout: 500 * time.Millisecond, Tries: 3}
+	c := raftkv.Client{Peers: peers, Timeout: 500 * time.Millisecond}
 	defer c.Close()
 	known := ""
 	for range 20 {
 		if err := l.Sleep(time.Duration(r.Int64N(int64(100 * time.Millisecond)))); err != nil {
 			return err
 		}
-		c.Prefer(r.IntN(len(peers)))
+		c.Prefer(peers[r.IntN(len(peers))])
 		key := fmt.Sprint(r.IntN(keys))
 		h.next++
 		value := fmt.Sprint("v", h.next)
 		kind := []raftkv.Kind{raftkv.Get, raftkv.Get, raftkv.Put, raftkv.Swap}[r.IntN(4)]
-		rep, err := h.do(w, l, &c, kind, key, value, known)
+		var rep raftkv.Reply
+		err := l.WithTimeout(1500*time.Millisecond, func() (err error) {
+			rep, err = h.do(w, l, &c, kind, key, value, known)
+			return err
+		})
 		switch {
 		case errors.Is(err, raftkv.ErrUnknown):
 			return nil
-		case err != nil && !errors.Is(err, raftkv.ErrNoLeader):
+		case err != nil && !errors.Is(err, os.ErrDeadlineExceeded):
 			return err
 		case err == nil && kind == raftkv.Get:
-			known = rep.Value
+			known = string(rep.Value)
 		}
 	}
 	return nil
@@ -176,8 +183,8 @@ func (h *history) do(w *sim.World, l *ringo.Loop, c *raftkv.Client, kind raftkv.
 	}
 	op := porcupine.Operation{ClientId: h.who, Input: input{kind, key, value, old}, Call: int64(w.Elapsed())}
 	h.who++ // one call each: porcupine wants no more than that calls of one client don't overlap
-	rep, err := c.Do(l, kind, key, value, old)
-	op.Return, op.Output = int64(w.Elapsed()), output{value: rep.Value, ok: rep.OK}
+	rep, err := c.Do(l, raftkv.Entry{Kind: kind, Key: []byte(key), Value: []byte(value), Old: []byte(old)})
+	op.Return, op.Output = int64(w.Elapsed()), output{value: string(rep.Value), ok: rep.OK}
 	switch {
 	case err == nil:
 		h.ops = append(h.ops, op)

@@ -1,77 +1,77 @@
 package raftkv
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
 	"time"
-	"unicode/utf8"
 
 	"ringo"
+	"ringo/sock"
 )
 
-// Client asks whoever leads, in one task at a time.
+// Client asks one replica after the other until it has found the leader. It is for one task at a time.
 type Client struct {
 	Peers   []string
-	Timeout time.Duration // of each attempt; 0: 2 s
-	Tries   int           // 0: 20
+	Timeout time.Duration // of each attempt
 
-	at   int
-	link link
+	leader string     // who is asked next; "": the first of Peers
+	conn   *sock.Conn // to it; nil: there is none
 }
 
 // ErrUnknown is for a write that may have been done, may still be, or may never be. Trying it again could do it twice.
 var ErrUnknown = errors.New("raftkv: nobody knows whether the write was done")
 
-// ErrNoLeader is for what was not done and will not be.
-var ErrNoLeader = errors.New("raftkv: no leader has answered")
-
-// Do asks a Get, a Put or a Swap. It parks.
-func (c *Client) Do(l *ringo.Loop, kind Kind, key, value, old string) (Reply, error) {
-	for _, s := range []string{key, value, old} {
-		if !utf8.ValidString(s) {
-			return Reply{}, fmt.Errorf("raftkv: %q is not UTF-8", s)
+// Do asks a Get, a Put or a Swap, until it is done or the caller's time is over: WithTimeout bounds it. An error other
+// than ErrUnknown says that nothing was done and will not be. It parks.
+func (c *Client) Do(l *ringo.Loop, e Entry) (Reply, error) {
+	if e.size() > entryMax {
+		return Reply{}, fmt.Errorf("raftkv: %d bytes are more than an entry may have", e.size())
+	}
+	for c.leader = cmp.Or(c.leader, c.Peers[0]); ; {
+		rep, err := c.ask(l, &Message{Entry: e})
+		if err == nil && rep.Done || errors.Is(err, ErrUnknown) && e.Kind != Get {
+			return rep, err
+		}
+		c.Prefer(cmp.Or(rep.Leader, c.Peers[(slices.Index(c.Peers, c.leader)+1)%len(c.Peers)]))
+		if late := l.Sleep(50 * time.Millisecond); late != nil {
+			return rep, fmt.Errorf("raftkv: it is not done: %s: %w", cmp.Or(rep.Why, fmt.Sprint(err)), late)
 		}
 	}
-	m := &Message{Entry: Entry{Kind: kind, Key: key, Value: value, Old: old}}
-	if m.size() > entryMax {
-		return Reply{}, fmt.Errorf("raftkv: %d bytes are more than an entry may have", m.size())
-	}
-	timeout, tries := c.Timeout, c.Tries
-	if timeout == 0 {
-		timeout = 2 * time.Second
-	}
-	if tries == 0 {
-		tries = 20
-	}
-	for range tries {
-		if c.link.addr != c.Peers[c.at] {
-			c.link.close()
-			c.link.addr = c.Peers[c.at]
-		}
-		rep, err := c.link.ask(l, timeout, m)
-		unknown := rep.Status == Unknown || err != nil && c.link.sent
-		switch {
-		case unknown && kind != Get:
-			return rep, errors.Join(ErrUnknown, err)
-		case err == nil && rep.Status == Done:
-			return rep, nil
-		case err == nil && rep.Status != NotLeader:
-			return rep, fmt.Errorf("raftkv: %s", rep.Status)
-		}
-		c.at = (c.at + 1) % len(c.Peers)
-		if at := slices.Index(c.Peers, rep.Leader); at >= 0 {
-			c.at = at
-		}
-		if err := l.Sleep(50 * time.Millisecond); err != nil {
-			return Reply{}, err
-		}
-	}
-	return Reply{}, ErrNoLeader
 }
 
-// Prefer has the next Do begin with the i-th of Peers.
-func (c *Client) Prefer(i int) { c.at = i }
+// Prefer has the next Do begin with this replica.
+func (c *Client) Prefer(addr string) {
+	c.Close()
+	c.leader = addr
+}
 
-// Close closes the connection.
-func (c *Client) Close() { c.link.close() }
+// Close closes the connection. It parks.
+func (c *Client) Close() {
+	if c.conn != nil {
+		c.conn.Close()
+		c.conn = nil
+	}
+}
+
+// ask parks until the answer is here, or Timeout has passed. ErrUnknown says that the question may have arrived.
+func (c *Client) ask(l *ringo.Loop, m *Message) (rep Reply, err error) {
+	frame := appendFrame(nil, m) // before it parks: the entries are the log's own
+	err = l.WithTimeout(c.Timeout, func() (err error) {
+		if c.conn == nil {
+			if c.conn, err = sock.Dial(l, "tcp", c.leader); err != nil {
+				return err
+			}
+		}
+		if _, err = c.conn.Write(frame); err == nil {
+			_, err = readFrame(c.conn, &rep)
+		}
+		return err
+	})
+	if err != nil && c.conn != nil {
+		err = errors.Join(ErrUnknown, err)
+		c.Close() // an answer that comes late is for no later question
+	}
+	return rep, err
+}

@@ -2,91 +2,115 @@ package raftkv
 
 import (
 	"bufio"
+	"cmp"
+	"encoding/binary"
+	"encoding/json"
 	"errors"
+	"fmt"
+	"hash/crc32"
 	"io"
 	"os"
-	"path/filepath"
 
 	"ringo/file"
 )
 
-// record is what the journal is made of. Each says the term and the vote of its time. One with a First says that the
-// log is Entries from there on.
-type record struct {
-	Term    uint64
-	Vote    string  `json:",omitempty"`
-	First   uint64  `json:",omitempty"`
-	Entries []Entry `json:",omitempty"`
-}
-
-// journal is a file to which records are appended. Those that come while it writes go to the disk together.
+// journal is what a replica has to know after a crash: the term, its vote there, and the log. Records are appended to a
+// file; those that come while it writes go to the disk together.
 type journal struct {
+	term uint64
+	vote string
+	log  []Entry // log[0] stands for what is before the first
+
 	f       *file.File
-	at      int64  // where the next records go
-	pending []byte // they are not written yet
-	added   uint64 // how many records were added
-	synced  uint64 // and are durable
+	at      int64  // the records before that are durable
+	pending []byte // and these not yet
 }
 
-// openJournal opens the journal of a directory, or makes it, and tells replay each of its records. It parks.
-func openJournal(dir string, replay func(record)) (j *journal, err error) {
-	f, err := file.OpenFile(filepath.Join(dir, "journal"), os.O_RDWR|os.O_CREATE, 0o600)
+// record is what the file is made of. One with a First says that the log is Entries from there on.
+type record struct {
+	Term, First uint64  `json:",omitempty"`
+	Vote        string  `json:",omitempty"`
+	Entries     []Entry `json:",omitempty"`
+}
+
+// openJournal opens the journal of a directory, or makes it. It parks.
+func openJournal(name string) (*journal, error) {
+	dir, err := file.OpenDir(name)
 	if err != nil {
 		return nil, err
 	}
-	j = &journal{f: f}
-	defer func() {
-		if err != nil {
-			f.Close()
-		}
-	}()
+	defer dir.Close()
+	f, err := dir.OpenFile("journal", os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	j := &journal{f: f, log: make([]Entry, 1)}
 	for r := bufio.NewReader(f); ; {
 		var rec record
 		n, err := readFrame(r, &rec)
-		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, errTorn) {
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 			break
 		} else if err != nil {
-			return nil, err
+			return nil, errors.Join(err, f.Close())
 		}
 		j.at += int64(n)
-		replay(rec)
+		j.term, j.vote = rec.Term, rec.Vote
+		if rec.First > 0 {
+			j.log = append(j.log[:rec.First], rec.Entries...)
+		}
 	}
-	if err := f.Truncate(j.at); err != nil { // records after a torn one must not come back behind new ones
-		return nil, err
+	// Records behind a torn one must not come back behind new ones, and what was read may be in memory only.
+	if err := cmp.Or(f.Truncate(j.at), f.Sync(), dir.Sync()); err != nil {
+		return nil, errors.Join(err, f.Close())
 	}
-	if err := f.Sync(); err != nil { // what was read may have been in the page cache only
-		return nil, err
-	}
-	return j, syncDir(dir)
+	return j, nil
 }
 
-// syncDir makes the names in a directory durable.
-func syncDir(dir string) error {
-	d, err := file.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
-}
+// last is the index of the last entry.
+func (j *journal) last() uint64 { return uint64(len(j.log) - 1) }
 
-// add has a record written soon.
-func (j *journal) add(rec record) {
-	j.pending = appendFrame(j.pending, rec)
-	j.added++
-}
+// end is where the file will end.
+func (j *journal) end() int64 { return j.at + int64(len(j.pending)) }
 
-// flush makes durable what was added so far. It parks. After an error nobody knows what is in the file.
+// flush makes durable what is pending. It parks. After an error nobody knows what is in the file.
 func (j *journal) flush() error {
-	records, added := j.pending, j.added
-	j.pending = nil
-	if _, err := j.f.WriteAt(records, j.at); err != nil {
-		return err
+	n := len(j.pending)
+	_, err := j.f.WriteAt(j.pending[:n:n], j.at)
+	if err = cmp.Or(err, j.f.Datasync()); err == nil {
+		j.at, j.pending = j.at+int64(n), j.pending[n:]
 	}
-	if err := j.f.Datasync(); err != nil {
-		return err
+	return err
+}
+
+// A frame is how records stand in the file and how messages travel: the length of a JSON text and its CRC-32, 4 bytes
+// each, and the text.
+
+func appendFrame(b []byte, v any) []byte {
+	text, err := json.Marshal(v)
+	if err != nil || len(text) > frameMax {
+		panic(fmt.Sprintf("raftkv: a frame of %d bytes: %v", len(text), err))
 	}
-	j.at += int64(len(records))
-	j.synced = added
-	return nil
+	b = binary.BigEndian.AppendUint32(b, uint32(len(text)))
+	b = binary.BigEndian.AppendUint32(b, crc32.ChecksumIEEE(text))
+	return append(b, text...)
+}
+
+// readFrame reads a frame into v and says how many bytes that was. Where there is none, or only a part of it, the error
+// is io.EOF or io.ErrUnexpectedEOF.
+func readFrame(r io.Reader, v any) (n int, err error) {
+	var head struct{ Size, Sum uint32 }
+	if err := binary.Read(r, binary.BigEndian, &head); err != nil {
+		return 0, err
+	}
+	if head.Size == 0 || head.Size > frameMax {
+		return 0, io.ErrUnexpectedEOF
+	}
+	text := make([]byte, head.Size)
+	if _, err := io.ReadFull(r, text); err != nil {
+		return 0, err
+	}
+	if crc32.ChecksumIEEE(text) != head.Sum {
+		return 0, io.ErrUnexpectedEOF
+	}
+	return 8 + len(text), json.Unmarshal(text, v)
 }

@@ -1,108 +1,89 @@
 package raftkv
 
-import (
-	"math"
-	"slices"
-)
+import "slices"
 
-// peer is what a leader knows of another replica.
+// peer is another replica, and what a candidate or a leader knows of it.
 type peer struct {
-	link
+	Client
+	voted uint64 // the last term in which it has voted for this replica
+	next  uint64 // the entry that it is sent next
 	match uint64 // as far its log is known to be the leader's
-	reads uint64 // it has followed when that many reads had come
+	round uint64 // the last in which it has followed
 }
 
-// lead begins the replica's term. Its first entry commits what earlier leaders have left.
-func (r *replica) lead() {
-	r.role, r.leader = leader, r.Self
-	r.peers = nil
-	for _, addr := range r.others() {
-		p, term, next := &peer{link: link{addr: addr}}, r.term, r.last()+1
-		r.peers = append(r.peers, p)
-		r.l.GoNamed("replicates", func() { r.replicates(p, term, next) })
+// talks is the task that asks a peer for its vote, and then keeps its log like the leader's.
+func (r *Replica) talks(p *peer) error {
+	defer p.Close()
+	asks := func() bool { return r.asks == Append || r.asks == Vote && r.at >= r.stood }
+	for r.wait(asks) == nil && r.l.Context().Err() == nil {
+		m := r.question(p)
+		rep, err := p.ask(r.l, m)
+		if err == nil {
+			r.told(p, m, rep)
+		}
+		news := func() bool {
+			return r.asks != m.Kind || err == nil && r.asks == Append && (p.next <= r.last() || p.round < r.round)
+		}
+		r.l.WithTimeout(r.Election/5, func() error { return r.wait(news) }) // then it is time for a heartbeat
 	}
-	r.peers = append(r.peers, &peer{reads: math.MaxUint64})
-	r.propose(Entry{Term: r.term})
+	return r.l.Context().Err()
 }
 
-// propose makes an entry the leader's last, and parks until it is durable there.
-func (r *replica) propose(e Entry) error {
-	self, at := r.peers[len(r.peers)-1], r.last()+1
-	r.replace(at, e)
-	err := r.durable()
-	if err == nil && r.term == e.Term {
-		self.match = max(self.match, at)
-		r.advance()
+// question is what a candidate or a leader has for a peer now.
+func (r *Replica) question(p *peer) *Message {
+	m := &Message{Entry: Entry{Kind: r.asks, Term: r.term}, From: r.Self, Last: r.last(), Commit: r.commit}
+	m.round = r.round
+	if r.asks == Append {
+		m.Last, m.Entries = p.next-1, r.log[p.next:min(p.next+batchMax, r.last()+1)]
 	}
-	return err
+	m.LastTerm = r.log[m.Last].Term
+	return m
 }
 
-// replicates is the task that keeps a peer's log like the leader's, for a term.
-func (r *replica) replicates(p *peer, term, next uint64) {
-	defer p.close()
-	leads := func() bool { return r.term == term && !r.ended }
-	for leads() {
-		reads, commit := r.reads, r.commit
-		m := &Message{Entry: Entry{Kind: Append, Term: term}, From: r.Self, Commit: commit,
-			Last: next - 1, LastTerm: r.log[next-1].Term, Entries: r.batch(next)}
-		rep, err := p.ask(r.l, r.Election, m)
-		if !leads() {
-			return
-		}
-		if err != nil {
-			if r.l.Sleep(r.Heartbeat) != nil {
-				return
-			}
-			continue
-		}
-		r.follow(rep.Term)
-		if !leads() {
-			return
-		}
-		p.reads = reads
-		next = rep.Match + 1
+// told notes what a peer has answered.
+func (r *Replica) told(p *peer, m *Message, rep Reply) {
+	switch {
+	case rep.Term > r.term:
+		r.begin(rep.Term, "")
+	case r.term != m.Term: // it is an answer to who the replica was
+	case m.Kind == Append:
+		p.next, p.round = rep.Match+1, m.round
 		if rep.OK {
-			p.match = max(p.match, rep.Match)
-			r.advance()
+			p.match = rep.Match
 		}
-		r.changed()
-		r.l.WithTimeout(r.Heartbeat, func() error {
-			return r.wait(func() bool {
-				return !leads() || !rep.OK || next <= r.last() || reads < r.reads || commit < r.commit
-			})
-		})
+		r.advance()
+	case rep.OK && r.asks == Vote:
+		p.voted = r.term
+		if r.agreed(r.term, func(p *peer) uint64 { return p.voted }) == r.term {
+			r.lead()
+		}
 	}
 }
 
-// batch is what is sent of the log at once.
-func (r *replica) batch(first uint64) []Entry {
-	end, bytes := first, 0
-	for ; end <= r.last() && bytes < batchMax; end++ {
-		bytes += r.log[end].size()
-	}
-	return r.log[first:end]
-}
-
-// advance commits what a majority has.
-func (r *replica) advance() {
-	var matches []uint64
+// lead begins the replica's term as leader. Its first entry commits what earlier leaders have left.
+func (r *Replica) lead() {
+	r.asks, r.leader, r.kept = Append, r.Self, 0
 	for _, p := range r.peers {
-		matches = append(matches, p.match)
+		p.next, p.match = r.last()+1, 0
 	}
-	slices.Sort(matches)
-	n := matches[len(matches)-r.majority()]
-	if n > r.commit && r.log[n].Term == r.term {
+	r.replace(r.last()+1, Entry{Term: r.term})
+}
+
+// advance commits what a majority has, and confirms the reads after which a majority has followed.
+func (r *Replica) advance() {
+	r.confirmed = r.agreed(r.round, func(p *peer) uint64 { return p.round })
+	if n := r.agreed(r.kept, func(p *peer) uint64 { return p.match }); r.log[n].Term == r.term {
 		r.commitTo(n)
 	}
+	r.changed()
 }
 
-// confirmed reports whether a majority followed after a read had come.
-func (r *replica) confirmed(read uint64) bool {
-	n := 0
+// agreed is the largest number that a majority has reached.
+func (r *Replica) agreed(own uint64, of func(*peer) uint64) uint64 {
+	all := []uint64{own}
 	for _, p := range r.peers {
-		if p.reads >= read {
-			n++
-		}
+		all = append(all, of(p))
 	}
-	return n >= r.majority()
+	slices.Sort(all)
+	return all[(len(all)-1)/2]
 }

@@ -1,10 +1,12 @@
 package raftkv
 
-import (
-	"time"
-
-	"ringo"
-	"ringo/sock"
+// Bounds.
+const (
+	entryMax   = 32 << 10 // bytes of an entry
+	batchMax   = 64       // entries of a message
+	frameMax   = 4 << 20  // bytes of a frame, which base64 of that many entries has room in
+	journalMax = 1 << 30  // bytes of the journal; a leader with more takes no writes
+	connsMax   = 1000     // connections of a replica; more are closed
 )
 
 // Kind is what a Message asks for.
@@ -18,90 +20,36 @@ const (
 	Swap   Kind = "swap" // sets Value if Old is there
 )
 
-// Entry is a write in the log. One without a Kind begins a leader's term and changes nothing.
+// Entry is what a client asks, and a write in the log. One without a Kind begins a leader's term and changes nothing.
 type Entry struct {
-	Term  uint64 `json:",omitempty"`
-	Kind  Kind   `json:",omitempty"`
-	Key   string `json:",omitempty"`
-	Value string `json:",omitempty"`
-	Old   string `json:",omitempty"`
+	Term            uint64 `json:",omitempty"`
+	Kind            Kind   `json:",omitempty"`
+	Key, Value, Old []byte `json:",omitempty"`
+
+	ok bool // it was committed, and has set Value
 }
 
-// size is what the parts of an entry have together, and a little for what is around them.
-func (e *Entry) size() int { return len(e.Key) + len(e.Value) + len(e.Old) + 64 }
-
-// The bounds of an entry and of what one message carries: 6 bytes of JSON for one of a string still fit into a frame.
-const (
-	entryMax = 64 << 10
-	batchMax = 64 << 10
-)
+func (e *Entry) size() int { return len(e.Key) + len(e.Value) + len(e.Old) }
 
 // Message is a question, of a client or of a replica.
 type Message struct {
 	Entry // what a client wants; of replicas only Kind and Term
 
-	From     string  `json:",omitempty"`
-	Last     uint64  `json:",omitempty"` // index and term of the candidate's last entry, or of that before Entries
-	LastTerm uint64  `json:",omitempty"`
-	Commit   uint64  `json:",omitempty"`
-	Entries  []Entry `json:",omitempty"`
+	From           string  `json:",omitempty"`
+	Last, LastTerm uint64  `json:",omitempty"` // the candidate's last entry, or the one before Entries
+	Commit         uint64  `json:",omitempty"` // as far the leader's log is committed
+	Entries        []Entry `json:",omitempty"`
+
+	round uint64 // of a leader's questions
 }
 
-// Status is how a client's question ended.
-type Status string
-
-const (
-	Done      Status = "done"
-	NotLeader Status = "not leader" // nothing was done; Leader says who may know more
-	Unknown   Status = "unknown"    // it may have been done, or may still be
-	Refused   Status = "refused"    // it is too large, or the journal is full: nothing was done
-)
-
-// Reply is an answer.
+// Reply is an answer. Where a replica does not know whether a write was done it ends the connection in place of it.
 type Reply struct {
-	Status Status `json:",omitempty"`
-	Value  string `json:",omitempty"` // of a Get; a key that was never put has ""
-	Leader string `json:",omitempty"`
-
-	Term  uint64 `json:",omitempty"`
-	OK    bool   `json:",omitempty"` // the vote is given, the entries are kept, or Swap has swapped
-	Match uint64 `json:",omitempty"` // as far the log is the leader's; without OK it is that at most
-}
-
-// link is a connection for one question at a time, made when there is one.
-type link struct {
-	addr string
-	c    *sock.Conn
-	sent bool // the last question may have arrived
-}
-
-// ask parks until the answer is here or d has passed.
-func (k *link) ask(l *ringo.Loop, d time.Duration, m *Message) (rep Reply, err error) {
-	frame := appendFrame(nil, m) // before it parks: the entries are the log's own
-	k.sent = false
-	err = l.WithTimeout(d, func() error {
-		if k.c == nil {
-			if k.c, err = sock.Dial(l, "tcp", k.addr); err != nil {
-				k.c = nil
-				return err
-			}
-		}
-		k.sent = true
-		if _, err := k.c.Write(frame); err != nil {
-			return err
-		}
-		_, err := readFrame(k.c, &rep)
-		return err
-	})
-	if err != nil {
-		k.close() // an answer that comes late is for no later question
-	}
-	return rep, err
-}
-
-func (k *link) close() {
-	if k.c != nil {
-		k.c.Close()
-		k.c = nil
-	}
+	Done   bool   `json:",omitempty"` // what a client has asked
+	Why    string `json:",omitempty"` // nothing was done
+	Leader string `json:",omitempty"` // who may do it
+	Value  []byte `json:",omitempty"` // of a Get; a key that was never put has none
+	OK     bool   `json:",omitempty"` // Swap has swapped; the vote is given, or the entries are kept
+	Term   uint64 `json:",omitempty"`
+	Match  uint64 `json:",omitempty"` // as far the log is the leader's; without OK it is that at most
 }

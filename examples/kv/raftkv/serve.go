@@ -1,87 +1,89 @@
 package raftkv
 
-import "ringo/sock"
+import (
+	"errors"
 
-// accepts serves connections.
-func (r *replica) accepts() error {
-	for {
-		c, err := r.ln.AcceptConn()
-		if err != nil {
+	"ringo/sock"
+)
+
+// handler answers the questions of a connection, one after the other. One that can't be answered in time ends it: who
+// has asked does not know what became of it.
+func (r *Replica) handler() *sock.Handler {
+	conns := 0
+	return &sock.Handler{
+		Open: func(*sock.Conn) error {
+			if conns++; conns > connsMax {
+				return errors.New("raftkv: too many connections")
+			}
+			return nil
+		},
+		Request: func(c *sock.Conn) (err error) {
+			for err == nil && c.Buffered() > 0 {
+				err = r.l.WithTimeout(2*r.Election, func() error { return r.serve(c) })
+			}
 			return err
-		}
-		r.l.Go(func() {
-			defer c.Close()
-			r.serve(c)
-		})
+		},
+		Closed: func(*sock.Conn, error) { conns-- },
 	}
 }
 
-// serve answers one question after the other. A question that can't be answered ends the connection: who has asked
-// does not know what became of it.
-func (r *replica) serve(c *sock.Conn) {
-	for {
-		c.SetIdle(true) // a drain ends the wait for a question
-		var m Message
-		if _, err := readFrame(c, &m); err != nil {
-			return
-		}
-		c.SetIdle(false)
-		rep, err := r.answer(&m)
-		if err != nil {
-			return
-		}
-		if _, err := c.Write(appendFrame(nil, rep)); err != nil {
-			return
-		}
+func (r *Replica) serve(c *sock.Conn) error {
+	var m Message
+	if _, err := readFrame(c, &m); err != nil {
+		return err
 	}
+	rep, err := r.answer(&m)
+	if err == nil {
+		_, err = c.Write(appendFrame(nil, rep))
+	}
+	return err
 }
 
-func (r *replica) answer(m *Message) (Reply, error) {
+// answer parks until what it answers is durable.
+func (r *Replica) answer(m *Message) (Reply, error) {
+	if (m.Kind == Vote || m.Kind == Append) && m.Term > r.term {
+		r.begin(m.Term, "")
+	}
 	switch {
 	case m.Kind == Vote:
-		return r.onVote(m)
+		return r.onVote(m), r.durable()
 	case m.Kind == Append:
-		return r.onAppend(m)
-	case r.role != leader:
-		return Reply{Status: NotLeader, Leader: r.leader}, nil
+		return r.onAppend(m), r.durable()
+	case r.asks != Append:
+		return Reply{Why: "another one leads", Leader: r.leader}, nil
 	case m.Kind == Get:
-		return r.get(m.Key)
-	case m.size() > entryMax || r.journal.at > journalMax || m.Kind != Put && m.Kind != Swap:
-		return Reply{Status: Refused}, nil
+		return r.get(string(m.Key))
+	case m.size() > entryMax || r.at > journalMax || m.Kind != Put && m.Kind != Swap:
+		return Reply{Why: "it is too large, or the journal is full"}, nil
 	}
-	return r.write(Entry{r.term, m.Kind, m.Key, m.Value, m.Old})
+	return r.write(m.Entry)
 }
 
-// write parks until an entry is committed, or nobody knows whether it will be.
-func (r *replica) write(e Entry) (Reply, error) {
-	at := position{r.last() + 1, e.Term}
-	rep := &Reply{Status: Unknown}
-	r.results[at] = rep
-	defer delete(r.results, at)
-	err := r.l.WithTimeout(2*r.Election, func() error {
-		if err := r.propose(e); err != nil {
-			return err
-		}
-		return r.wait(func() bool { return rep.Status == Done || r.term != at.term })
-	})
-	return *rep, err
+// write makes an entry the leader's last, and parks until it is committed.
+func (r *Replica) write(e Entry) (Reply, error) {
+	e.Term = r.term
+	at := r.last() + 1
+	r.replace(at, e)
+	if err := r.waitAsLeader(func() bool { return r.commit >= at }); err != nil {
+		return Reply{}, err
+	}
+	return Reply{Done: true, OK: r.log[at].ok}, nil
 }
 
 // get parks until the replica leads for certain, and what earlier leaders have committed is in its data.
-func (r *replica) get(key string) (Reply, error) {
-	term := r.term
-	r.reads++
-	read := r.reads
+func (r *Replica) get(key string) (Reply, error) {
+	r.round++
+	round := r.round
 	r.changed()
-	leads := false
-	err := r.l.WithTimeout(2*r.Election, func() error {
-		return r.wait(func() bool {
-			leads = r.term == term && r.confirmed(read) && r.log[r.commit].Term == term
-			return leads || r.term != term
-		})
-	})
-	if err != nil || !leads {
-		return Reply{Status: NotLeader, Leader: r.leader}, err
+	err := r.waitAsLeader(func() bool { return r.confirmed >= round && r.log[r.commit].Term == r.term })
+	return Reply{Done: true, Value: r.data[key]}, err
+}
+
+// waitAsLeader is wait that fails when the replica's term as leader ends: another one decides what becomes of its log.
+func (r *Replica) waitAsLeader(ok func() bool) error {
+	term := r.term
+	if err := r.wait(func() bool { return r.term != term || ok() }); err != nil || r.term == term {
+		return err
 	}
-	return Reply{Status: Done, Value: r.data[key]}, nil
+	return errors.New("raftkv: it leads no longer")
 }
