@@ -61,6 +61,14 @@ type Config struct {
 	// the default, is not at all. It buys latency for processor time: the loop
 	// adapts, and looks only briefly while looking finds nothing.
 	Spin time.Duration
+	// SQPoll has a thread of the kernel's take the entries of each loop's ring, so that a busy loop submits without
+	// a system call, and look for them for so long before it sleeps: 1 ms to 10 s, in whole milliseconds; 0, the
+	// default, is no such thread. It is for machines with a processor to spare for each loop: the thread takes all of
+	// one while it looks, what the loop saves is less than that, and completions interrupt the loop where otherwise it
+	// collects them in the call that submits. Measure before you keep it; where both share a processor all is slower.
+	// It is a feature of io_uring (Linux 5.11, 5.13 without privileges): other drivers do without, and Loop.Info says
+	// whether it is in use. See io_uring_setup(2), IORING_SETUP_SQPOLL.
+	SQPoll time.Duration
 	// NoBatching has each write go out by a call of its own. Otherwise small writes of tasks travel
 	// together at the end of the loop's turn, see sock.Conn.Write.
 	NoBatching bool
@@ -148,6 +156,7 @@ func (c *Config) resolve() (*loop.Config, error) {
 		ShowPanic:  showPanic,
 		ShownPanic: shownPanic,
 		Spin:       c.Spin,
+		SQPoll:     c.SQPoll,
 		NoBatching: c.NoBatching,
 		LabelTasks: c.LabelTasks,
 		Logger:     c.Logger,
@@ -163,6 +172,9 @@ func (c *Config) resolve() (*loop.Config, error) {
 	out.Leases = number("Leases", c.Leases, min(4, out.Buffers), 1, out.Buffers)
 	if c.Spin < 0 || c.Spin > time.Second {
 		errs = append(errs, fmt.Errorf("ringo: Config.Spin is %v: want 0 to 1s", c.Spin))
+	}
+	if c.SQPoll != 0 && (c.SQPoll < time.Millisecond || c.SQPoll > 10*time.Second) {
+		errs = append(errs, fmt.Errorf("ringo: Config.SQPoll is %v: want 1ms to 10s, or 0 for none", c.SQPoll))
 	}
 	if c.Grace == 0 {
 		out.Grace = 5 * time.Second

@@ -51,6 +51,9 @@ func TestConfigBounds(t *testing.T) {
 		{"Spin", func(c *ringo.Config, n int) {
 			c.Spin = time.Duration(n)
 		}, []int{-1, 1_000_000_001}, []int{0, 1, 1_000_000_000}},
+		{"SQPoll", func(c *ringo.Config, n int) {
+			c.SQPoll = time.Duration(n)
+		}, []int{-1, 1, 999_999, 10_000_000_001}, []int{0, 1_000_000, 10_000_000}},
 		{"Grace", func(c *ringo.Config, n int) { c.Grace = time.Duration(n) }, nil, []int{-1, 0, math.MaxInt}},
 		{"StallLimit", func(c *ringo.Config, n int) {
 			c.StallLimit = time.Duration(n)
@@ -83,14 +86,14 @@ func TestConfigMistakesComeTogether(t *testing.T) {
 	t.Setenv("RINGO_DRIVER", "")
 	err := refusal(t, &ringo.Config{
 		Driver: "kqueue", Loops: -1, Entries: -2, Buffers: -3, BufferSize: -4, Leases: -5,
-		Budget: -6, Offload: -7, Spin: -8, HoldLimit: 9,
+		Budget: -6, Offload: -7, Spin: -8, HoldLimit: 9, SQPoll: 10,
 	})
 	if err == nil {
 		t.Fatal("no error")
 	}
 	lines := strings.Split(err.Error(), "\n")
 	for _, field := range []string{"Driver", "Loops", "Entries", "Buffers", "BufferSize", "Leases",
-		"Budget", "Offload", "Spin", "HoldLimit"} {
+		"Budget", "Offload", "Spin", "HoldLimit", "SQPoll"} {
 		found := 0
 		for _, line := range lines {
 			if strings.HasPrefix(line, "ringo: Config."+field+" ") ||
@@ -102,7 +105,7 @@ func TestConfigMistakesComeTogether(t *testing.T) {
 			t.Errorf("%d lines about %s, want 1:\n%v", found, field, err)
 		}
 	}
-	equal(t, "mistakes", len(lines), 10)
+	equal(t, "mistakes", len(lines), 11)
 }
 
 // The environment decides over the configuration, and a wrong word in it is an

@@ -56,7 +56,7 @@ func TestUsage(t *testing.T) {
 		{"top -every 1ms 6060", "-every 1ms: want 100ms at least"},
 		{"echo -driver kqueue", `-driver: unknown driver "kqueue": want auto, uring, epoll`},
 		{"echo -driver=", `-driver: unknown driver ""`},
-		{"echo -handler thread", `-handler: unknown handler "thread": want request, conn or goroutine`},
+		{"echo -handler thread", `-handler: unknown handler "thread": want request, conn, goroutine or event`},
 		{"echo -loops -1", "-loops -1: want 0 to 1024"},
 		{"echo -loops 1025", "-loops 1025: want 0 to 1024"},
 		{"echo -loops two", "-loops"},
@@ -94,7 +94,7 @@ func TestUsageAllAtOnce(t *testing.T) {
 	want := `ringo echo: -driver: unknown driver "x": want ` + strings.Join(ringo.Drivers(), ", ") + `
 ringo echo: -loops -1: want 0 to 1024
 ringo echo: -grace -1s: want 0 or more
-ringo echo: -handler: unknown handler "y": want request, conn or goroutine
+ringo echo: -handler: unknown handler "y": want request, conn, goroutine or event
 "ringo echo -h" describes the flags.
 `
 	if code != 2 || stderr != want {

@@ -2,6 +2,7 @@ package driver
 
 import (
 	"math"
+	"time"
 
 	"ringo/buf"
 	"ringo/internal/fd"
@@ -70,8 +71,9 @@ type Config struct {
 	// Worth makes a driver that works here refuse with ErrCostly if one that is easier
 	// to have costs less here.
 	Worth bool
-	// SQPoll has a kernel thread take the entries, where there is a ring.
-	SQPoll bool
+	// SQPoll has a kernel thread take the entries, where there is a ring, and look for them for so long, in
+	// milliseconds' precision, before it sleeps. 0: none.
+	SQPoll time.Duration
 	// Reason is why this driver is opened; Info repeats it.
 	Reason string
 	// Without names features to do without, as an older kernel would.

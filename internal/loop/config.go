@@ -21,6 +21,7 @@ type Config struct {
 	Leases     int
 	Budget     int
 	Spin       time.Duration
+	SQPoll     time.Duration
 	NoBatching bool
 	Grace      time.Duration
 	Offload    int

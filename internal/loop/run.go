@@ -253,7 +253,7 @@ func (l *Loop) open() error {
 	l.watch.noted = c.notedTurn()
 	drv, err := c.Open(driver.Config{
 		Loop: l.index, Slab: l.slab, Outbox: &l.out.Outbox, Entries: c.Entries, Ring: l.ring,
-		Now: l.set.elapsed,
+		Now: l.set.elapsed, SQPoll: c.SQPoll,
 	})
 	if err != nil {
 		return err

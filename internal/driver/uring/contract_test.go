@@ -6,10 +6,12 @@ import (
 	"flag"
 	"path"
 	"testing"
+	"time"
 
 	"ringo/internal/driver"
 	"ringo/internal/driver/drivertest"
 	"ringo/internal/testmain"
+	"ringo/uring"
 )
 
 func TestMain(m *testing.M) { testmain.Main(m) }
@@ -38,18 +40,21 @@ func TestContractWithout(t *testing.T) {
 	}
 }
 
-// TestContractSQPoll has a kernel thread take the entries, which no configuration
-// asks for yet.
+// TestContractSQPoll has a kernel thread take the entries.
 func TestContractSQPoll(t *testing.T) {
-	if !*profiles {
-		t.Skip("a driver that nobody can ask for yet: -profiles runs it")
-	}
 	drivertest.Run(t, func(t *testing.T, cfg driver.Config) driver.Driver {
 		t.Helper()
 		if atOnce[path.Base(t.Name())] {
 			t.Skip("a kernel thread takes entries in its own time, so that nothing is done at once")
 		}
-		cfg.SQPoll = true
+		cfg.SQPoll = 50 * time.Millisecond
+		if r, err := uring.Open(2, &uring.Config{SQPoll: true}); err == nil {
+			nonfixed := r.Features()&uring.FeatSQPollNonfixed != 0
+			r.Close()
+			if !nonfixed {
+				t.Skip(&uring.FeatureError{Name: "SQPOLL_NONFIXED", Since: "5.11"})
+			}
+		}
 		return opener()(t, cfg)
 	})
 }

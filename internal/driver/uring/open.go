@@ -37,7 +37,7 @@ func Open(cfg driver.Config) (driver.Driver, error) {
 			return nil, setupError(err)
 		}
 	}
-	return openOn(cfg, &uring.Config{SQPoll: cfg.SQPoll}, seam.Seam{Mask: m}, report)
+	return openOn(cfg, &uring.Config{SQPoll: cfg.SQPoll > 0, SQPollIdle: cfg.SQPoll}, seam.Seam{Mask: m}, report)
 }
 
 // openOn opens the driver on a ring that rc describes, on the kernel of the seam, which
@@ -47,8 +47,12 @@ func openOn(cfg driver.Config, rc *uring.Config, s seam.Seam, report *uring.Repo
 	if err != nil {
 		return nil, setupError(err)
 	}
+	if cfg.SQPoll > 0 && r.Features()&uring.FeatSQPollNonfixed == 0 {
+		r.Close()
+		return nil, setupError(&uring.FeatureError{Name: "SQPOLL_NONFIXED", Since: "5.11"})
+	}
 	// Without it each arrival interrupts the loop, whatever it is at, and epoll costs less.
-	if cfg.Worth && r.Flags()&uring.SetupDeferTaskrun == 0 {
+	if cfg.Worth && cfg.SQPoll == 0 && r.Flags()&uring.SetupDeferTaskrun == 0 {
 		r.Close()
 		return nil, &driver.SetupError{Driver: "uring", Err: driver.ErrCostly,
 			Hint: "no DEFER_TASKRUN, which came with Linux 6.1; asked for by name it is taken all the same"}

@@ -27,6 +27,7 @@ type Options struct {
 	Loops  int
 	Pin    bool
 	Spin   time.Duration
+	SQPoll time.Duration
 	Stats  time.Duration // between the lines of counters; 0: none
 	Grace  time.Duration
 	Debug  string // where the console listens, as parseConsole reads it; "": nowhere
@@ -41,6 +42,8 @@ func (o *Options) Flags(fs *flag.FlagSet) {
 	fs.IntVar(&o.Loops, "loops", 0, "`number` of loops, a thread each; 0: GOMAXPROCS, as it is before Ringo raises it")
 	fs.BoolVar(&o.Pin, "pin", false, "bind loop i to the i-th CPU that the process may use")
 	fs.DurationVar(&o.Spin, "spin", 0, "look for work for this `duration`, at most, before sleeping")
+	fs.DurationVar(&o.SQPoll, "sqpoll", 0, "have a thread of the kernel's submit for each loop, which looks for work "+
+		"for this `duration` before it sleeps; 0: none")
 	fs.DurationVar(&o.Stats, "stats", 0, "print a line of counters, see above, to stderr each such `period`; 0: never")
 	fs.StringVar(&o.Debug, "debug", "", "serve the console, a page for browsers, at this `address`: PORT, on "+
 		"127.0.0.1, or HOST:PORT, for whoever can reach that; \"\": none")
@@ -66,6 +69,8 @@ func (o *Options) Check(m *cli.Mistakes) {
 	m.Want(o.Loops >= 0 && o.Loops <= 1024, "-loops %d: want 0 to 1024", o.Loops)
 	m.Want(!o.Pin || o.Loops <= runtime.NumCPU() || o.Loops > 1024,
 		"-pin with -loops %d: the process may use %d CPUs, and each loop takes one", o.Loops, runtime.NumCPU())
+	m.Want(o.SQPoll == 0 || o.SQPoll >= time.Millisecond && o.SQPoll <= 10*time.Second,
+		"-sqpoll %v: want 1ms to 10s, or 0", o.SQPoll)
 	m.Want(o.Spin >= 0 && o.Spin <= time.Second, "-spin %v: want 0 to 1s", o.Spin)
 	m.Want(o.Stats == 0 || o.Stats >= statsMin, "-stats %v: want 0, or %v at least", o.Stats, statsMin)
 	if o.Debug != "" {
@@ -77,7 +82,7 @@ func (o *Options) Check(m *cli.Mistakes) {
 
 // Config is what Run is given.
 func (o *Options) Config() *ringo.Config {
-	c := &ringo.Config{Driver: o.Driver, Loops: o.Loops, Pin: o.Pin, Spin: o.Spin, Grace: o.Grace}
+	c := &ringo.Config{Driver: o.Driver, Loops: o.Loops, Pin: o.Pin, Spin: o.Spin, SQPoll: o.SQPoll, Grace: o.Grace}
 	if o.Grace == 0 {
 		c.Grace = -1
 	}
