@@ -6,6 +6,7 @@ import (
 
 	"ringo/buf"
 	"ringo/internal/fd"
+	"ringo/internal/handle"
 	"ringo/internal/loop"
 	"ringo/internal/op"
 	"ringo/internal/sys"
@@ -27,6 +28,7 @@ type Conn struct {
 	head, tail *buf.Buffer // received, and not shown
 	rest       []byte      // shown, and not used; or received while the connection was paused
 	count      int32       // of buffers
+	doubt      handle.DoubtNumber
 	held       atomic.Int32
 
 	// What goes: see output.go.
@@ -70,6 +72,7 @@ const (
 	congested                    // the high-water mark was reached
 	writable                     // OnWritable is to be called
 	finished                     // CloseWrite was called
+	leaving                      // Detach was called
 	sendFailed                   // a send has failed, which is the reason of the end
 )
 
@@ -220,14 +223,19 @@ func (c *Conn) end(why reason) {
 	if c.recv != nil && !c.recv.Canceled {
 		c.e.l.Cancel(c.recv)
 	}
-	c.dropInput()
+	if c.out != nil {
+		c.out.task.Cancel() // of a dial
+	}
+	if c.flags&leaving == 0 {
+		c.dropInput()
+	}
 	c.wake()
 }
 
 // fail ends the connection, and drops what was not sent.
 func (c *Conn) fail(why reason) {
 	c.end(why)
-	if c.state == closing {
+	if c.state == closing && c.flags&leaving == 0 {
 		c.dropOutput(c.why())
 		c.wake()
 	}
@@ -244,6 +252,9 @@ func (c *Conn) finish() {
 	if c.recv != nil || c.fd.Busy() {
 		return // likewise
 	}
+	if c.flags&leaving != 0 {
+		c.part()
+	}
 	c.release()
 	c.h.OnClose(c, c.why())
 }
@@ -255,7 +266,10 @@ func (c *Conn) release() {
 	if c.out != nil {
 		c.out.release()
 	}
-	e.l.CloseFD(&c.fd)
+	e.doubts.Believe((*doubtful)(c))
+	if c.fd.Sys() != none {
+		e.l.CloseFD(&c.fd)
+	}
 	e.l.CountClosed(loop.KindConn)
 	if c.from != nil {
 		c.from.closed()

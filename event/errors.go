@@ -21,6 +21,11 @@ var (
 	// ErrStopped is why a connection ends that is open when its loop is stopped, or ends.
 	ErrStopped error = stoppedError{}
 
+	// ErrDetached is what OnClose is told when Conn.Detach has made a connection of package sock of this one.
+	ErrDetached = errors.New("event: the connection was detached")
+
+	errOtherLoop = errors.New("event: the connection belongs to another loop")
+	errBusy      = errors.New("event: the connection is in OnData, or its writing side is closed")
 	errNothing   = errors.New("event: Keep where nothing is being shown, or for the second time")
 	errNotOpen   = errors.New("event: the connection is not open yet")
 	errDirection = errors.New("event: the writing side is closed")

@@ -58,6 +58,7 @@ const (
 	byPanic
 	byUnread
 	byLoop
+	byDetach
 )
 
 func (c *Conn) why() error {
@@ -76,6 +77,8 @@ func (c *Conn) why() error {
 		return ErrUnread
 	case c.reason == byLoop:
 		return ErrStopped
+	case c.reason == byDetach:
+		return ErrDetached
 	case c.flags&ended != 0:
 		return io.EOF
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"ringo/buf"
+	"ringo/internal/handle"
 	"ringo/internal/op"
 	"ringo/internal/sys"
 )
@@ -104,7 +105,7 @@ func (c *Conn) received(res int32, flags uint32) {
 	if flags&op.HasBuffer != 0 {
 		ring := c.e.l.Ring()
 		b := ring.Filled(uint16(op.BufferID(flags)), int(max(res, 0)))
-		if res <= 0 || c.state >= closing {
+		if res <= 0 || c.state >= closing && c.flags&leaving == 0 {
 			ring.Put(b)
 		} else {
 			c.append(b)
@@ -112,12 +113,16 @@ func (c *Conn) received(res int32, flags uint32) {
 	}
 	switch {
 	case flags&op.More != 0:
+		c.e.doubts.Heard((*doubtful)(c))
 	case res > 0:
 		if c.count <= 1 {
 			c.flags |= proven
 		}
 	case res == 0:
 		c.flags |= ended
+		if c.flags&leaving != 0 {
+			c.out.parts.EOF = true
+		}
 	case res == -sys.ENOBUFS:
 		c.flags |= ready // what waits is read into plain memory
 	case res != -sys.ECANCELED:
@@ -140,7 +145,10 @@ func (c *Conn) polled(res int32) {
 
 // broken notes an error of the stream, of which the handler is told behind the bytes that came before.
 func (c *Conn) broken(res int32) {
-	if c.reason == 0 {
+	switch {
+	case c.flags&leaving != 0:
+		c.out.parts.Err = res
+	case c.reason == 0:
 		c.reason = reason(-res)
 	}
 	c.flags |= ended
@@ -390,4 +398,24 @@ func (c *Conn) own() *settings {
 		c.set = &s
 	}
 	return c.set
+}
+
+// doubtful is the connection as one whose receive may have been forgotten.
+type doubtful Conn
+
+// Doubt is its number.
+func (d *doubtful) Doubt() *handle.DoubtNumber { return &d.doubt }
+
+// Doubted asks behind a multishot receive that was quiet for a while, as in sock/input.go: one that is begun anew finds
+// what there is.
+func (d *doubtful) Doubted() {
+	c := (*Conn)(d)
+	if c.how != receiving || c.recv.Canceled {
+		return
+	}
+	o := &c.e.ask
+	o.FD = &c.fd
+	if res, ok := c.e.l.Try(o); ok && res > 0 {
+		c.e.l.Cancel(c.recv)
+	}
 }

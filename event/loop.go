@@ -5,6 +5,7 @@ import (
 
 	"ringo"
 	"ringo/buf"
+	"ringo/internal/handle"
 	"ringo/internal/loop"
 	"ringo/internal/op"
 	"ringo/internal/sys"
@@ -25,12 +26,13 @@ type Loop struct {
 	waiting loop.TaskList
 	stopped bool
 
-	recv, send op.Op // for plain calls, one at a time
-	name       sys.Sockaddr
-	spare      buf.Spare
-	unsent     int // bytes of all connections that wait for room
-	unsentMax  int
-	open       loop.Handle
+	recv, send, ask op.Op // for plain calls, one at a time
+	name            sys.Sockaddr
+	spare           buf.Spare
+	doubts          handle.Doubts[*doubtful]
+	unsent          int // bytes of all connections that wait for room
+	unsentMax       int
+	open            loop.Handle
 }
 
 // unsentMax is what Loop.SetUnsentMax says at first.
@@ -42,11 +44,13 @@ func On(l *ringo.Loop) *Loop {
 	if !inner.IsCurrent() {
 		panic("event: On from outside the loop's tasks")
 	}
-	if e, ok := inner.Events().(*Loop); ok {
-		return e
+	if k, ok := inner.Events().(*kept); ok {
+		return (*Loop)(k)
 	}
-	e := &Loop{l: inner, recv: op.Op{Code: op.Recv}, send: op.Op{Code: op.Send}, unsentMax: unsentMax}
-	inner.SetEvents(e)
+	e := &Loop{l: inner, recv: op.Op{Code: op.Recv}, send: op.Op{Code: op.Send},
+		ask: op.Op{Code: op.Poll, Events: interest}, unsentMax: unsentMax}
+	e.doubts.Init(inner)
+	inner.SetEvents((*kept)(e))
 	inner.Register(&e.open, (*opened)(e))
 	return e
 }
@@ -175,12 +179,16 @@ func (o *opened) Abandon() {
 	}
 }
 
+// kept is the loop's callbacks as what is kept for it.
+type kept Loop
+
 // Trim gives back memory that nobody has used lately.
-func (e *Loop) Trim() (more bool) {
-	if e.queue.len() == 0 && len(e.queue.items) > queueKept {
+func (k *kept) Trim() (more bool) {
+	if e := (*Loop)(k); e.queue.len() == 0 && len(e.queue.items) > queueKept {
 		e.queue.items = nil
 	}
-	return e.spare.Trim()
+	k.doubts.Trim()
+	return k.spare.Trim()
 }
 
 // queueKept is how long a queue may be that nobody shortens.

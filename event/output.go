@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"ringo/buf"
+	"ringo/internal/handle"
+	"ringo/internal/loop"
 	"ringo/internal/op"
 	"ringo/internal/sys"
 	"ringo/internal/timer"
@@ -26,6 +28,11 @@ type output struct {
 	size   int // bytes in them
 	err    error
 	timer  timer.Timer // once the connection closes
+
+	task   *loop.Task    // that dials
+	parts  *handle.Parts // of a connection that leaves: see Detach
+	waiter *loop.Task
+	parted bool
 }
 
 // piece is some of what waits.
@@ -162,6 +169,10 @@ func (c *Conn) send(p []byte) (int, error) {
 
 // unsendable ends the connection because of a send.
 func (c *Conn) unsendable(res int32) {
+	if c.flags&leaving != 0 {
+		c.out.parts.Err = res
+		return
+	}
 	if c.state < closing || c.state == closing && c.reason == byCall {
 		c.flags |= sendFailed
 		c.reason = reason(-res)
@@ -202,7 +213,9 @@ func (o *output) count(n int) {
 }
 
 // over reports whether nothing is left to be done.
-func (o *output) over() bool { return o.op == nil && o.first == len(o.pieces) }
+func (o *output) over() bool {
+	return o.op == nil && o.task == nil && (o.first == len(o.pieces) || o.c.flags&leaving != 0)
+}
 
 // submit has the driver send the first piece when there is room.
 func (o *output) submit() {
@@ -236,6 +249,7 @@ func (o *output) Complete(x *op.Op, res int32, _ uint32) {
 	switch {
 	case res < 0 && res != -sys.ECANCELED:
 		c.unsendable(res)
+	case c.flags&leaving != 0: // what is left goes along
 	case o.first < len(o.pieces):
 		o.submit()
 	case c.state == open && o.err == nil:

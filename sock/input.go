@@ -38,8 +38,8 @@ type input struct {
 	ready   bool // a receive may give something: nobody has said EAGAIN since
 	hup     bool // the peer has closed, or an urgent byte came: a short count proves nothing
 	eof     bool
-	err     int32       // of the stream, for ever; or a shortage, for the next who asks
-	doubt   doubtNumber // in the loop's doubts; 0: the receive is believed
+	err     int32              // of the stream, for ever; or a shortage, for the next who asks
+	doubt   handle.DoubtNumber // in the loop's doubts; 0: the receive is believed
 }
 
 type armed uint8
@@ -169,11 +169,7 @@ func (in *input) received(c *Conn, res int32, flags uint32) {
 	}
 	switch {
 	case flags&op.More != 0:
-		if in.doubt == 0 {
-			c.local.doubts.add(c)
-		} else {
-			in.doubt |= heard
-		}
+		c.local.doubts.Heard((*doubtful)(c))
 	case res > 0:
 		if in.pace == unproven && in.count <= 1 {
 			in.pace = keepsUp
@@ -489,3 +485,30 @@ func (in *input) acquire(c *Conn, from *handle.Input) {
 		c.serve.news(c)
 	}
 }
+
+// doubtful is the connection as one whose receive may have been forgotten.
+type doubtful Conn
+
+// Doubt is the number.
+func (d *doubtful) Doubt() *handle.DoubtNumber { return &d.in.doubt }
+
+// Doubted asks behind a multishot receive that has brought something and then no
+// more: if the peer's reset comes while the kernel is busy with its bytes, Linux
+// (6.18 at least) reports the bytes and sleeps on, see
+// https://github.com/axboe/liburing/issues/1549 for the same with an end of stream.
+// A receive that is begun anew finds what there is.
+func (d *doubtful) Doubted() {
+	c := (*Conn)(d)
+	in := &c.in
+	if in.how != receiving || c.core.Own(handle.In).Op.Canceled {
+		return
+	}
+	o := call(c.l, op.Poll)
+	o.Events = interest
+	if res, ok := c.try(o); ok && res > 0 {
+		in.disarm(c)
+	}
+}
+
+// believe takes the connection out of the doubts of its loop.
+func (in *input) believe(c *Conn) { c.local.doubts.Believe((*doubtful)(c)) }

@@ -27,7 +27,7 @@ type loopState struct {
 	detached   handle.Registry
 	spare      buf.Spare // memory for unread bytes
 	packet     *packetLocal
-	doubts     doubts
+	doubts     handle.Doubts[*doubtful]
 }
 
 // kernelCall is a call on a descriptor that needs no turn and does not wait.
@@ -41,7 +41,8 @@ func loopStateOf(l *loop.Loop) *loopState {
 		return s
 	}
 	s := &loopState{l: l, recv: op.Op{Code: op.Recv}, send: op.Op{Code: op.Send}}
-	s.file.call, s.doubts.l = s.file.send, l
+	s.file.call = s.file.send
+	s.doubts.Init(l)
 	l.SetLocal(s)
 	s.pipes.Register(l)
 	s.detached.Register(l)
@@ -81,7 +82,7 @@ func (s *loopState) putMem(b []byte) {
 
 // Trim gives back what no connection has used since it was last called.
 func (s *loopState) Trim() (more bool) {
-	s.doubts.trim()
+	s.doubts.Trim()
 	more = s.pipes.Trim()
 	more = s.spare.Trim() || more
 	if pl := s.packet; pl != nil && pl.owner == nil {

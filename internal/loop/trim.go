@@ -23,7 +23,7 @@ const (
 	listKept = 1024
 )
 
-// Trimmer is what the package above keeps per loop, if it has something to give back.
+// Trimmer is what a package above keeps per loop, if it has something to give back.
 type Trimmer interface {
 	// Trim gives back what nobody has used since it was last called, and reports whether there is
 	// more that nobody uses now. It must not park.
@@ -66,8 +66,10 @@ func (l *Loop) trim() {
 	more = l.trimOutbox() || more
 	more = l.sleeps.trim(nil) || more
 	more = l.limits.trim(func(b *limit) { l.RemoveTimer(&b.timer) }) || more
-	if t, ok := l.local.(Trimmer); ok {
-		more = t.Trim() || more
+	for _, kept := range [...]any{l.local, l.events} {
+		if t, ok := kept.(Trimmer); ok {
+			more = t.Trim() || more
+		}
 	}
 	if more {
 		l.HasSpare()

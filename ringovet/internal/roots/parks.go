@@ -12,6 +12,7 @@ var parks = map[string]string{
 		"WriteLease Flush SendFile SendFiles RecvFiles MoveTo Wait ReadBatch WriteBatch WriteSegments ReadFromUDP " +
 		"ReadFromUDPAddrPort ReadMsgUDP ReadMsgUDPAddrPort WriteToUDP WriteToUDPAddrPort WriteMsgUDP " +
 		"WriteMsgUDPAddrPort ReadFromUnix ReadMsgUnix WriteToUnix WriteMsgUnix",
+	"ringo/event":        "Adopt Detach Run Wait",
 	"ringo/logs":         "Flush Close",
 	"ringo/metrics":      "Each",
 	"ringo/sock/socktls": "Accept Dial DialContext Read Write Handshake HandshakeContext Close CloseWrite",

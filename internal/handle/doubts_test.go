@@ -1,4 +1,4 @@
-package sock
+package handle
 
 import (
 	"cmp"
@@ -9,18 +9,18 @@ import (
 	"time"
 
 	"ringo/internal/driver"
-	"ringo/internal/driver/open"
+	drivers "ringo/internal/driver/open"
 	"ringo/internal/loop"
 )
 
 // onEngine runs f on a loop.
 func onEngine(t *testing.T, f func(l *loop.Loop)) {
 	t.Helper()
-	name := cmp.Or(os.Getenv("RINGO_DRIVER"), open.Auto)
+	name := cmp.Or(os.Getenv("RINGO_DRIVER"), drivers.Auto)
 	cfg := &loop.Config{
 		Loops: 1, Entries: 32, Buffers: 2, BufferSize: 64, Leases: 2, Budget: 256, Offload: 16,
 		Grace: time.Second, Stall: -1, HardStop: time.Second, Clock: time.Now,
-		Open: func(cfg driver.Config) (driver.Driver, error) { return open.Open(name, cfg) },
+		Open: func(cfg driver.Config) (driver.Driver, error) { return drivers.Open(name, cfg) },
 		Warn: func(string, ...any) {},
 	}
 	if err := loop.Run(context.Background(), cfg, func(l *loop.Loop) error { f(l); return nil }); err != nil {
@@ -28,12 +28,11 @@ func onEngine(t *testing.T, f func(l *loop.Loop)) {
 	}
 }
 
-// pass lets time pass for those who are in the queue.
-func (d *doubts) pass(ns int64) {
-	for i := range d.queue {
-		d.queue[i].at -= ns
-	}
-}
+// fake is a connection.
+type fake struct{ number DoubtNumber }
+
+func (f *fake) Doubt() *DoubtNumber { return &f.number }
+func (f *fake) Doubted()            {}
 
 // doubting is what is known of a connection in the queue.
 type doubting struct {
@@ -52,15 +51,17 @@ func TestDoubts(t *testing.T) {
 }
 
 func playDoubts(t *testing.T, l *loop.Loop, r *rand.Rand, conns int) {
-	s := loopStateOf(l)
-	d := &s.doubts
-	all := make([]*Conn, conns)
+	d := new(Doubts[*fake])
+	d.Init(l)
+	all := make([]*fake, conns)
 	for i := range all {
-		all[i] = &Conn{atHand: &atHand{local: s}, l: l}
+		all[i] = new(fake)
 	}
-	left := map[*Conn]*doubting{}
+	left := map[*fake]*doubting{}
 	pass := func(ns int64) {
-		d.pass(ns)
+		for i := range d.queue {
+			d.queue[i].at -= ns
+		}
 		for _, w := range left {
 			w.ns -= ns
 		}
@@ -69,22 +70,21 @@ func playDoubts(t *testing.T, l *loop.Loop, r *rand.Rand, conns int) {
 		c := all[r.IntN(conns)]
 		switch r.IntN(8) {
 		case 0, 1, 2:
-			if c.in.doubt == 0 {
-				d.add(c)
+			if c.number == 0 {
 				left[c] = &doubting{ns: int64(doubtAfter)}
 			} else {
-				c.in.doubt |= heard
 				left[c].heard = true
 			}
+			d.Heard(c)
 		case 3, 4:
-			c.in.believe(c)
+			d.Believe(c)
 			delete(left, c)
 		case 5:
 			pass(r.Int64N(int64(doubtAfter) / 100))
 		case 6:
 			fireDoubts(d, left)
 		case 7:
-			d.trim()
+			d.Trim()
 		}
 		if conns < 10 {
 			checkDoubts(t, d, all, left)
@@ -99,13 +99,13 @@ func playDoubts(t *testing.T, l *loop.Loop, r *rand.Rand, conns int) {
 		fireDoubts(d, left)
 		checkDoubts(t, d, all, left)
 	}
-	if d.trim(); len(left) > 0 || d.armed || d.queue != nil {
+	if d.Trim(); len(left) > 0 || d.armed || d.queue != nil {
 		t.Errorf("in the end %d are left, armed %t, with memory for %d", len(left), d.armed, cap(d.queue))
 	}
 }
 
 // fireDoubts has the timer fire for all that are due, as often as that takes.
-func fireDoubts(d *doubts, left map[*Conn]*doubting) {
+func fireDoubts(d *Doubts[*fake], left map[*fake]*doubting) {
 	for again := true; again; {
 		for c, w := range left {
 			if w.ns > 0 {
@@ -121,14 +121,14 @@ func fireDoubts(d *doubts, left map[*Conn]*doubting) {
 }
 
 // checkDoubts compares.
-func checkDoubts(t *testing.T, d *doubts, all []*Conn, left map[*Conn]*doubting) {
+func checkDoubts(t *testing.T, d *Doubts[*fake], all []*fake, left map[*fake]*doubting) {
 	t.Helper()
 	for i, c := range all {
 		w, in := left[c]
-		if in != (c.in.doubt != 0) {
-			t.Fatalf("connection %d: in the queue %t, want %t", i, c.in.doubt != 0, in)
+		if in != (c.number != 0) {
+			t.Fatalf("connection %d: in the queue %t, want %t", i, c.number != 0, in)
 		}
-		if in && d.queue[c.in.doubt.place()] != (doubt{c, w.ns + d.l.NowNS()}) {
+		if in && d.queue[c.number.place()] != (doubt[*fake]{c, w.ns + d.l.NowNS()}) {
 			t.Fatalf("connection %d is not where it believes to be, or due at another time", i)
 		}
 	}

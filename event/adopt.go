@@ -1,0 +1,104 @@
+package event
+
+import (
+	"net"
+
+	"ringo/internal/handle"
+	"ringo/internal/loop"
+	"ringo/sock"
+)
+
+// Adopt makes a connection of one that tasks have used, of the same loop: h is called from now on, first OnOpen. What
+// was received and not read it is shown, and what was written and not sent goes out first. For all others c is closed.
+// Only a task may call it, no callback; it parks until the operations in flight have ended. If it fails c is as before.
+func (e *Loop) Adopt(c *sock.Conn, h Handler) (*Conn, error) {
+	e.here("Loop.Adopt")
+	if h == nil {
+		panic("event: Loop.Adopt without a Handler")
+	}
+	if (*loop.Loop)(c.Loop()) != e.l {
+		return nil, errOtherLoop
+	}
+	p, err := handle.Sockets.Take(c)
+	if err != nil {
+		return nil, err
+	}
+	n := &Conn{e: e, h: h, set: &defaults, state: open}
+	n.begin(p)
+	n.enter()
+	if e.stopped {
+		n.fail(byLoop)
+	}
+	return n, nil
+}
+
+// Detach makes a connection of package sock of this one, for tasks: what came and OnData has not used they read first,
+// and what was written and not sent goes out first; of WriteThen, the functions are told that it is. OnClose is called,
+// with ErrDetached. Only a task may call it, no callback, which starts one for it; it parks until the operations in
+// flight have ended, and what comes meanwhile goes along. If it fails the connection is as before.
+func (c *Conn) Detach() (*sock.Conn, error) {
+	e := c.here("Conn.Detach")
+	switch {
+	case c.state != open:
+		return nil, c.opError("detach", net.ErrClosed)
+	case e.running != nil && e.shown.c == c, c.flags&finished != 0:
+		return nil, c.opError("detach", errBusy)
+	}
+	e.l.SendNow(&c.accepted)
+	if c.state != open {
+		return nil, c.opError("detach", net.ErrClosed)
+	}
+	if c.out == nil {
+		c.out = &output{c: c}
+	}
+	o := c.out
+	o.parts = new(handle.Parts)
+	if c.reason > 0 {
+		o.parts.Err = -int32(c.reason)
+	}
+	o.parts.EOF = c.flags&ended != 0 && c.reason == 0
+	c.flags |= leaving
+	c.end(byDetach)
+	if o.op != nil && !o.op.Canceled {
+		e.l.Cancel(o.op)
+	}
+	for !o.parted {
+		o.waiter = e.l.Task()
+		e.l.Shield()
+		e.l.Park((*parting)(o))
+		e.l.Unshield()
+	}
+	return handle.Sockets.Make(e.l, *o.parts).(*sock.Conn), nil
+}
+
+// parting is what a task in Detach waits for, which nothing ends.
+type parting output
+
+// CancelWait has the task wait on.
+func (p *parting) CancelWait(t *loop.Task) { t.WaitOn(p) }
+
+// part takes the connection apart: nothing is in flight any more.
+func (c *Conn) part() {
+	o := c.out
+	p := o.parts
+	p.Unread = append(p.Unread, c.rest...)
+	for c.head != nil {
+		b := c.pop()
+		p.Unread = append(p.Unread, b.Unread()...)
+		b.Pool().Put(b)
+	}
+	c.e.giveBack(c.rest)
+	c.rest = nil
+	for o.first < len(o.pieces) {
+		p.Unsent = append(p.Unsent, o.pieces[o.first].p...)
+		o.count(-len(o.pieces[o.first].p))
+		o.end(nil)
+	}
+	c.e.l.Forget(&c.fd)
+	p.FD = c.fd.Take()
+	o.parted = true
+	if o.waiter != nil {
+		c.e.l.Ready(o.waiter)
+		o.waiter = nil
+	}
+}

@@ -1,0 +1,93 @@
+package event_test
+
+import (
+	"io"
+	"net"
+	"runtime"
+	"testing"
+	"time"
+
+	"ringo"
+	"ringo/event"
+	"ringo/internal/race"
+)
+
+// Echo allocates nothing, on any driver, of any size. It is not parallel, because it counts.
+func TestAllocs(t *testing.T) {
+	if race.Enabled {
+		t.Skip("the race detector allocates")
+	}
+	echoes := map[string]func(c *event.Conn, p []byte) int{
+		"Write": func(c *event.Conn, p []byte) int {
+			c.Write(p)
+			return len(p)
+		},
+		"WriteLease": func(c *event.Conn, p []byte) int {
+			if lease, err := c.Keep(); err == nil {
+				c.WriteLease(lease)
+			}
+			return len(p)
+		},
+		"what is unused": func(c *event.Conn, p []byte) int {
+			if len(p) < 300 {
+				return 0
+			}
+			c.Write(p)
+			return len(p)
+		},
+	}
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		for name, echo := range echoes {
+			for _, size := range []int{300, 20_000} {
+				countAllocs(t, cfg, name, size, &funcs{data: echo})
+			}
+		}
+	})
+}
+
+func countAllocs(t *testing.T, cfg ringo.Config, name string, size int, h event.Handler) {
+	t.Helper()
+	onLoop(t, cfg, func(l *event.Loop) {
+		addr := listenOnce(t, l, h)
+		outside(t, l, func() error {
+			c, err := net.DialTimeout("tcp", addr, patience)
+			if err != nil {
+				return err
+			}
+			defer c.Close()
+			c.SetDeadline(time.Now().Add(patience))
+			p := make([]byte, size)
+			rounds := func(n int) error {
+				for range n {
+					for _, part := range [][]byte{p[:100], p[100:]} {
+						if _, err := c.Write(part); err != nil {
+							return err
+						}
+					}
+					if _, err := io.ReadFull(c, p); err != nil {
+						return err
+					}
+				}
+				return nil
+			}
+			const n = 500
+			least := 1e9
+			for try := 0; try < 8 && least > 0.05; try++ {
+				if err := rounds(n / 5); err != nil {
+					return err
+				}
+				var before, after runtime.MemStats
+				runtime.ReadMemStats(&before)
+				if err := rounds(n); err != nil {
+					return err
+				}
+				runtime.ReadMemStats(&after)
+				least = min(least, float64(after.Mallocs-before.Mallocs)/n)
+			}
+			if least > 0.05 { // some are the runtime's own
+				t.Errorf("%s, %d bytes: %.2f allocations a round", name, size, least)
+			}
+			return nil
+		})
+	})
+}

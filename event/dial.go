@@ -1,0 +1,77 @@
+package event
+
+import (
+	"ringo/internal/fd"
+	"ringo/internal/handle"
+	"ringo/sock"
+)
+
+// none is the number of a connection that has no descriptor.
+const none = -1
+
+// Dial makes a connection to an address, of a network that sock.Dial takes; names are looked up beside the loop, and
+// their addresses race. It returns at once: h's OnOpen is called when the connection is made, or OnClose alone, with
+// the error of sock.Dial. Conn.Close ends the dial; nothing can be written before OnOpen.
+func (e *Loop) Dial(network, address string, h Handler) *Conn {
+	return e.DialBy(new(sock.Dialer), network, address, h)
+}
+
+// DialBy is Dial with the options of a Dialer.
+func (e *Loop) DialBy(d *sock.Dialer, network, address string, h Handler) *Conn {
+	e.here("Loop.Dial")
+	if h == nil {
+		panic("event: Loop.Dial without a Handler")
+	}
+	c := &Conn{e: e, h: h, set: &defaults, state: opening}
+	c.fd.Init(none)
+	c.out = &output{c: c}
+	c.enter()
+	c.out.task = e.l.Go(func() { c.dial(d, network, address) })
+	return c
+}
+
+// dial is the task that dials: a connection that is being made has a stack.
+func (c *Conn) dial(d *sock.Dialer, network, address string) {
+	var p handle.Parts
+	made, err := d.Dial(c.e.Ringo(), network, address)
+	if err == nil {
+		p, err = handle.Sockets.Take(made)
+	}
+	c.out.task = nil
+	switch {
+	case err == nil && c.state == opening:
+		c.out, c.state = nil, open
+		c.begin(p)
+		return
+	case err == nil:
+		c.e.l.Kernel().Close(p.FD)
+	case c.state == opening:
+		c.out.err = err
+		c.end(byCall)
+	}
+	c.wake()
+}
+
+// begin makes the connection one of these parts.
+func (c *Conn) begin(p handle.Parts) {
+	c.fd = fd.FD{}
+	c.fd.Init(p.FD)
+	c.flags |= toOpen | hangup // nobody knows what there is
+	if !c.e.l.Lends() {
+		c.flags |= ready
+	}
+	if len(p.Unread) > 0 {
+		c.add(p.Unread)
+		c.flags |= unshown
+	}
+	if p.EOF {
+		c.flags |= ended
+	}
+	if p.Err != 0 {
+		c.broken(p.Err)
+	}
+	if len(p.Unsent) > 0 {
+		(*sender)(c).Unsent(0, p.Unsent)
+	}
+	c.wake()
+}
