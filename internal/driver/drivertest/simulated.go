@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
-	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -52,7 +51,7 @@ type simulated struct {
 var _ machine = (*simulated)(nil)
 
 func newSimulated(t *testing.T) *simulated {
-	w := world.New(rand.Uint64())
+	w := NewWorld(t)
 	m := &simulated{t: t, w: w, Host: memkernel.NewNetwork(w).Host("here")}
 	a, b, _ := m.Pipe(0)
 	m.Close(a)

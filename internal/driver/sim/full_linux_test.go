@@ -4,7 +4,6 @@ package sim
 
 import (
 	"bytes"
-	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -12,6 +11,7 @@ import (
 
 	"ringo/buf"
 	"ringo/internal/driver"
+	"ringo/internal/driver/drivertest"
 	"ringo/internal/fd"
 	"ringo/internal/memkernel"
 	"ringo/internal/op"
@@ -35,7 +35,7 @@ func (t turnsAlone) Sleep(until int64) {
 // takes time; any other op ends with the part.
 func TestFullInPieces(t *testing.T) {
 	for _, takes := range []time.Duration{0, time.Millisecond} {
-		w := world.New(rand.Uint64())
+		w := drivertest.NewWorld(t)
 		h := memkernel.NewNetwork(w).Host("here")
 		h.Disk = func(*op.Op) time.Duration { return takes }
 		h.Short = func(what memkernel.Part, n int) int {
