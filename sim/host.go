@@ -29,6 +29,9 @@ type Host struct {
 	Calls Calls
 	// Names is what its look-ups of names do.
 	Names Names
+	// Lends has programs that begin from then on receive from TCP as on io_uring, in buffers that the kernel fills
+	// before anybody reads, and not as on epoll.
+	Lends bool
 
 	w      *World
 	index  int
@@ -167,8 +170,8 @@ func (h *Host) start(p *Program) {
 		dc.Reason = "it is simulated"
 		dc.Fault = func() error { return h.fault }
 		return open.With(func(dc driver.Config) (driver.Driver, error) {
-			return sim.Open(sim.Config{Config: dc, Host: h.k, World: w.w, Turns: a.a, Killed: a.l.Killed,
-				Note: func(o *op.Op, res int32) { w.noteOp(h, o, res) }})
+			return sim.Open(sim.Config{Config: dc, Host: h.k, World: w.w, Turns: a.a, Lends: h.Lends,
+				Killed: a.l.Killed, Note: func(o *op.Op, res int32) { w.noteOp(h, o, res) }})
 		}, dc)
 	}
 	fn := p.fn

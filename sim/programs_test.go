@@ -73,11 +73,12 @@ type node struct {
 func playProgram(w *sim.World) {
 	p := &program{w: w, rand: w.Rand(), pairs: map[uint32]*connection{}}
 	w.Link = sim.Link{Latency: p.upTo(3 * time.Millisecond), Jitter: p.upTo(time.Millisecond),
-		Loss: p.oneOf(0, 0, 0.02), Split: p.oneOf(0, 0.2), Bandwidth: 1 << 22}
+		Loss: p.oneOf(0, 0, 0.02), Split: p.oneOf(0, 0.2), Bandwidth: int64(p.oneOf(0, 1<<22))}
 	for _, name := range []string{"one", "two"} {
 		n := &node{p: p, h: w.Host(name)}
 		n.h.Calls.ShortSend = p.oneOf(0, 0.1)
 		n.h.Disk = sim.Disk{Latency: 50 * time.Microsecond, Jitter: time.Millisecond, Short: p.oneOf(0, 0.1)}
+		n.h.Lends = p.chance(2)
 		n.h.Names.Latency = p.upTo(20 * time.Millisecond)
 		p.nodes = append(p.nodes, n)
 	}

@@ -77,6 +77,54 @@ func TestEcho(t *testing.T) {
 	})
 }
 
+// What is sent comes to a host that lends ahead of the reader, up to the connection's bound, and to others when it is
+// asked for.
+func TestLends(t *testing.T) {
+	for _, lends := range []bool{false, true} {
+		sim.Run(t, 1, func(w *sim.World) {
+			h := w.Host("server")
+			h.Lends = lends
+			const leases, size = 4, 1024
+			server := h.Run(&ringo.Config{Leases: leases, BufferSize: size, Buffers: 64}, func(l *ringo.Loop) error {
+				ln, err := sock.Listen(l, "tcp", ":7000")
+				if err != nil {
+					return err
+				}
+				c, err := ln.AcceptConn()
+				if err != nil {
+					return err
+				}
+				defer c.Close()
+				if got := l.Info().Lends; got != lends {
+					w.Errorf("Lends is %v, want %v", got, lends)
+				}
+				if _, err := c.Read(make([]byte, 1)); err != nil { // from now on it receives
+					return err
+				}
+				l.Sleep(time.Second)
+				if n := c.Buffered(); lends && (n < leases*size || n > 5*leases*size) || !lends && n != 0 {
+					w.Errorf("lends: %v: %d bytes are here that nobody has asked for", lends, n)
+				}
+				n, err := io.Copy(io.Discard, c)
+				if n != 99_999 {
+					w.Errorf("%d bytes have come", n)
+				}
+				return err
+			})
+			w.RunFor(time.Second)
+			w.Check(w.Wait(server, w.Host("client").Run(nil, func(l *ringo.Loop) error {
+				c, err := sock.Dial(l, "tcp", "server:7000")
+				if err != nil {
+					return err
+				}
+				defer c.Close()
+				_, err = c.Write(make([]byte, 100_000))
+				return err
+			})))
+		})
+	}
+}
+
 // A thousand hours in which a hundred clients ask once an hour.
 func TestSixWeeks(t *testing.T) {
 	sim.Run(t, 1, func(w *sim.World) {

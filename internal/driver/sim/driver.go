@@ -24,6 +24,7 @@ const attemptsMax = 32
 type Config struct {
 	driver.Config
 	Host  *memkernel.Host
+	Lends bool // Info says so: what streams receive comes in buffers of Ring
 	World *world.World
 	Turns
 	// Killed reports whether the loop is to end without another look at anything.
@@ -96,7 +97,7 @@ func Open(cfg Config) (driver.Driver, error) {
 // Info describes the driver.
 func (d *engine) Info() driver.Info {
 	d.stats.WakesSent = d.wakes.Load()
-	return driver.Info{Name: "sim", Reason: d.cfg.Reason, Edges: true, Stats: d.stats}
+	return driver.Info{Name: "sim", Reason: d.cfg.Reason, Lends: d.cfg.Lends, Edges: true, Stats: d.stats}
 }
 
 // Try runs the op as a plain call, if that waits for nothing.
