@@ -21,19 +21,19 @@ import (
 // accessTree is a directory of files with all sorts of modes, and the names in it to ask for.
 func accessTree(t *testing.T) (dir string, names []string) {
 	t.Helper()
-	dir = t.TempDir()
+	dir = tempDir(t)
 	for _, mode := range []fs.FileMode{0, 0o400, 0o600, 0o644, 0o755, 0o111} {
 		name := fmt.Sprintf("%o", mode)
-		err := os.WriteFile(filepath.Join(dir, name), nil, mode)
+		err := writeFile(filepath.Join(dir, name), nil, mode)
 		err = errors.Join(err, os.Chmod(filepath.Join(dir, name), mode),
-			os.Symlink(name, filepath.Join(dir, "to"+name)))
+			symlink(name, filepath.Join(dir, "to"+name)))
 		if err != nil {
 			t.Fatal(err)
 		}
 		names = append(names, name, "to"+name)
 	}
-	err := os.Symlink("none", filepath.Join(dir, "dangles"))
-	if err = errors.Join(err, os.Mkdir(filepath.Join(dir, "d"), 0o700)); err != nil {
+	err := symlink("none", filepath.Join(dir, "dangles"))
+	if err = errors.Join(err, makeDir(filepath.Join(dir, "d"), 0o700)); err != nil {
 		t.Fatal(err)
 	}
 	return dir, append(names, ".", "d", "d/", "dangles", "none", "644/", "644/x", "")
@@ -137,7 +137,7 @@ func TestAccessIsOfTheEffectiveUser(t *testing.T) {
 // Statfs is statfs(2), by a name, an open file and a directory.
 func TestStatfs(t *testing.T) {
 	eachCaller(t, func(t *testing.T, l *ringo.Loop) {
-		for _, dir := range []string{t.TempDir(), "/proc", "/dev/shm", "/sys"} {
+		for _, dir := range []string{tempDir(t), "/proc", "/dev/shm", "/sys"} {
 			var want unix.Statfs_t
 			if err := unix.Statfs(dir, &want); err != nil {
 				t.Log(dir, err)

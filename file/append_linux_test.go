@@ -52,7 +52,7 @@ func TestAppendsTogether(t *testing.T) {
 		for _, join := range joins {
 			join()
 		}
-		if info, err := os.Stat(name); err != nil || info.Size() != writers*records*size {
+		if info, err := statOf(name); err != nil || info.Size() != writers*records*size {
 			t.Errorf("the file has %d bytes, %v, want %d", info.Size(), err, writers*records*size)
 		}
 	})
@@ -61,7 +61,7 @@ func TestAppendsTogether(t *testing.T) {
 // Where the disk is full an append says what of it is there, and the position is behind
 // that, also where the file system is none in memory.
 func TestAppendToFull(t *testing.T) {
-	base := t.TempDir()
+	base := tempDir(t)
 	if err := unix.Mount("tmpfs", base, "tmpfs", 0, "size=256k"); err != nil {
 		t.Skipf("no small file system to fill: mount: %v", err)
 	}
@@ -89,7 +89,7 @@ func TestAppendToFull(t *testing.T) {
 			first, err := f.Write(all[:100])
 			n, full := f.Write(all)
 			at, seek := f.Seek(0, io.SeekCurrent)
-			got, _ := os.ReadFile(name)
+			got, _ := readFile(name)
 			told[what] = []any{first, err, n, errors.Is(full, unix.ENOSPC), at, seek, len(got)}
 			if n == 0 || len(got) != 100+n || !bytes.Equal(got[100:], all[:n]) {
 				t.Errorf("%s: Write = %d, %v, and the file has %d bytes", what, n, full, len(got))

@@ -27,7 +27,7 @@ func TestWriteFileAtomicOrder(t *testing.T) {
 	if err != nil {
 		t.Skipf("no strace: %v", err)
 	}
-	dir, out := t.TempDir(), filepath.Join(t.TempDir(), "trace")
+	dir, out := tempDir(t), filepath.Join(tempDir(t), "trace")
 	name := filepath.Join(dir, "name")
 	cmd := exec.Command(strace, "-f", "-qq", "-y", "-e", "trace=write,fsync,fdatasync,rename,renameat,renameat2", "-o",
 		out, os.Args[0], "-test.run", "^TestWriteFileAtomicOrder$")
@@ -38,7 +38,7 @@ func TestWriteFileAtomicOrder(t *testing.T) {
 		}
 		t.Fatalf("%v: %s", err, text)
 	}
-	b, err := os.ReadFile(out)
+	b, err := readFile(out)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -19,7 +18,7 @@ import (
 // names lists a directory.
 func names(t *testing.T, dir string) string {
 	t.Helper()
-	entries, err := os.ReadDir(dir)
+	entries, err := readDir(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,8 +38,8 @@ func TestWriteFileAtomic(t *testing.T) {
 			if err := file.WriteFileAtomic(name, []byte(content), 0o604); err != nil {
 				t.Fatal(err)
 			}
-			got, err := os.ReadFile(name)
-			info, err2 := os.Stat(name)
+			got, err := readFile(name)
+			info, err2 := statOf(name)
 			if err != nil || err2 != nil || string(got) != content || info.Mode() != 0o604 {
 				t.Errorf("it left %d bytes, %v, %v, %v", len(got), info, err, err2)
 			}
@@ -54,9 +53,9 @@ func TestWriteFileAtomic(t *testing.T) {
 // On a failure what was there is there still, and nothing else.
 func TestWriteFileAtomicFails(t *testing.T) {
 	eachCaller(t, func(t *testing.T, _ *ringo.Loop) {
-		dir := t.TempDir()
-		if err := errors.Join(os.Mkdir(dir+"/full", 0o700), os.WriteFile(dir+"/full/x", nil, 0o600),
-			os.WriteFile(dir+"/file", []byte("old"), 0o600)); err != nil {
+		dir := tempDir(t)
+		if err := errors.Join(makeDir(dir+"/full", 0o700), writeFile(dir+"/full/x", nil, 0o600),
+			writeFile(dir+"/file", []byte("old"), 0o600)); err != nil {
 			t.Fatal(err)
 		}
 		for name, want := range map[string]error{"": fs.ErrNotExist, dir + "/": posix.EISDIR, dir +
@@ -78,7 +77,7 @@ func TestWriteFileAtomicFails(t *testing.T) {
 		if err := a.Commit(); !errors.Is(err, fs.ErrClosed) {
 			t.Errorf("Commit after Abort: %v", err)
 		}
-		if got, _ := os.ReadFile(dir + "/file"); string(got) != "old" || names(t, dir) != "file full" {
+		if got, _ := readFile(dir + "/file"); string(got) != "old" || names(t, dir) != "file full" {
 			t.Errorf("the file holds %q, and beside it are %s", got, names(t, dir))
 		}
 	})
@@ -87,7 +86,7 @@ func TestWriteFileAtomicFails(t *testing.T) {
 // Whoever reads while a file is replaced sees one content or the other.
 func TestWriteFileAtomicSeen(t *testing.T) {
 	eachCaller(t, func(t *testing.T, _ *ringo.Loop) {
-		name := filepath.Join(t.TempDir(), "file")
+		name := filepath.Join(tempDir(t), "file")
 		contents := [][]byte{bytes.Repeat([]byte("a"), 40_000), bytes.Repeat([]byte("b"), 70_000)}
 		if err := file.WriteFileAtomic(name, contents[0], 0o600); err != nil {
 			t.Fatal(err)
@@ -101,7 +100,7 @@ func TestWriteFileAtomicSeen(t *testing.T) {
 					return
 				default:
 				}
-				if got, err := os.ReadFile(name); err != nil || !bytes.Equal(got, contents[0]) &&
+				if got, err := readFile(name); err != nil || !bytes.Equal(got, contents[0]) &&
 					!bytes.Equal(got, contents[1]) {
 					t.Errorf("a reader finds %d bytes, %v", len(got), err)
 					return
@@ -122,11 +121,11 @@ func TestWriteFileAtomicSeen(t *testing.T) {
 // beside it.
 func TestWriteFileAtomicCanceled(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		dir := t.TempDir()
+		dir := tempDir(t)
 		onLoop(t, cfg, func(l *ringo.Loop) {
 			for range 60 {
 				name := filepath.Join(dir, "file")
-				os.WriteFile(name, []byte("old"), 0o600)
+				writeFile(name, []byte("old"), 0o600)
 				var err error
 				task := l.Go(func() { err = file.WriteFileAtomic(name, []byte("new"), 0o600) })
 				stopper := l.Go(func() {
@@ -137,7 +136,7 @@ func TestWriteFileAtomicCanceled(t *testing.T) {
 				})
 				task.Wait()
 				stopper.Wait()
-				got, _ := os.ReadFile(name)
+				got, _ := readFile(name)
 				switch {
 				case err == nil && string(got) == "new":
 				case errors.Is(err, context.Canceled) && string(got) == "old":
@@ -181,8 +180,8 @@ func TestTemp(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		got, err := os.ReadFile(dir + "/named")
-		info, _ := os.Stat(dir + "/named")
+		got, err := readFile(dir + "/named")
+		info, _ := statOf(dir + "/named")
 		if string(got) != "content" || err != nil || info.Mode() != 0o604 || names(t, dir) != "named" {
 			t.Errorf("the directory has %s; named holds %q, %v, %v", names(t, dir), got, info, err)
 		}

@@ -35,7 +35,7 @@ func forget(t *testing.T, name string) {
 // needCached skips the test where nobody can tell what is in memory, with the reason.
 func needCached(t *testing.T) {
 	t.Helper()
-	f, err := file.Open(filled(t, t.TempDir(), 1))
+	f, err := file.Open(filled(t, tempDir(t), 1))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,7 +52,7 @@ func TestCached(t *testing.T) {
 	needCached(t)
 	const size, part = 64 * 4096, 16 * 4096
 	eachCaller(t, func(t *testing.T, _ *ringo.Loop) {
-		name := filled(t, t.TempDir(), size)
+		name := filled(t, tempDir(t), size)
 		f, err := file.Open(name)
 		if err != nil {
 			t.Fatal(err)
@@ -153,7 +153,7 @@ func TestCachedErrors(t *testing.T) {
 				t.Errorf("ReadCached of %d bytes from %d on = %d, %v, want %v", n, off, got, err, want)
 			}
 		}
-		name := filled(t, t.TempDir(), 4096)
+		name := filled(t, tempDir(t), 4096)
 		f, err := file.Open(name)
 		if err != nil {
 			t.Fatal(err)
@@ -192,7 +192,7 @@ func TestCachedAllocs(t *testing.T) {
 	}
 	needCached(t)
 	eachCaller(t, func(t *testing.T, _ *ringo.Loop) {
-		f, err := file.Open(filled(t, t.TempDir(), 1<<16))
+		f, err := file.Open(filled(t, tempDir(t), 1<<16))
 		if err != nil {
 			t.Fatal(err)
 		}

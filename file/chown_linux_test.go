@@ -43,7 +43,7 @@ func owned(t *testing.T, dir string, c chowner, names []string) (told []string) 
 
 func owners(t *testing.T, dir string) (all []string) {
 	t.Helper()
-	entries, err := os.ReadDir(dir)
+	entries, err := readDir(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,9 +77,9 @@ func (p plainNames) Lchown(name string, uid, gid int) error { return p.lchown(p.
 // belongings fills a directory.
 func belongings(t *testing.T) string {
 	t.Helper()
-	dir := t.TempDir()
-	err := errors.Join(os.WriteFile(dir+"/f", nil, 0o600), os.Mkdir(dir+"/d", 0o700), os.Symlink("f", dir+"/to-f"),
-		os.Symlink("d", dir+"/to-d"), os.Symlink("none", dir+"/dangling"), os.Symlink("loop", dir+"/loop"),
+	dir := tempDir(t)
+	err := errors.Join(writeFile(dir+"/f", nil, 0o600), makeDir(dir+"/d", 0o700), symlink("f", dir+"/to-f"),
+		symlink("d", dir+"/to-d"), symlink("none", dir+"/dangling"), symlink("loop", dir+"/loop"),
 		syscall.Mkfifo(dir+"/fifo", 0o600))
 	if err != nil {
 		t.Fatal(err)

@@ -36,14 +36,14 @@ func TestCopyShares(t *testing.T) {
 							filepath.Base(name), own)
 					}
 				}
-				if got, err := os.ReadFile(dst); err != nil || !bytes.Equal(got, bytesOf(size)) {
+				if got, err := readFile(dst); err != nil || !bytes.Equal(got, bytesOf(size)) {
 					t.Errorf("%s: the copy has %d bytes, or others: %v", what, len(got), err)
 				}
 				overwrite(t, dst, part)
 				if shared, own := shares(t, dst); shared != size-part || own != part {
 					t.Errorf("%s, then %d bytes written: %d are shared, and %d are not", what, part, shared, own)
 				}
-				if got, err := os.ReadFile(src); err != nil || !bytes.Equal(got, bytesOf(size)) {
+				if got, err := readFile(src); err != nil || !bytes.Equal(got, bytesOf(size)) {
 					t.Errorf("%s: a write to the copy was one to the source: %v", what, err)
 				}
 				if err := errors.Join(os.Remove(src), os.Remove(dst)); err != nil {
@@ -100,7 +100,7 @@ func TestCopyFileClones(t *testing.T) {
 	}
 	eachKind(t, func(t *testing.T, dir string) {
 		filled(t, dir, 100_000)
-		out := filepath.Join(t.TempDir(), "trace")
+		out := filepath.Join(tempDir(t), "trace")
 		cmd := exec.Command(strace, "-f", "-qq", "-e", "trace=ioctl,copy_file_range", "-e", "signal=none", "-o", out,
 			os.Args[0], "-test.run", "^TestCopyFileClones$", "-test.v")
 		cmd.Env = append(os.Environ(), "RINGO_CLONES="+dir)
@@ -111,7 +111,7 @@ func TestCopyFileClones(t *testing.T) {
 			}
 			t.Fatalf("%v: %s", err, text)
 		}
-		b, err := os.ReadFile(out)
+		b, err := readFile(out)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -21,7 +21,7 @@ import (
 func filled(t testing.TB, dir string, n int) string {
 	t.Helper()
 	name := filepath.Join(dir, "filled")
-	if err := os.WriteFile(name, bytesOf(n), 0o600); err != nil {
+	if err := writeFile(name, bytesOf(n), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return name
@@ -136,7 +136,7 @@ func TestCloseUnderCalls(t *testing.T) {
 // A task that is cancelled in a call gets the call's result or context.Canceled, and its
 // memory is its own again: nothing comes late.
 func TestCancel(t *testing.T) {
-	dir := t.TempDir()
+	dir := tempDir(t)
 	name := filled(t, dir, 1<<20)
 	for _, flag := range []int{0, file.Direct} {
 		eachDriver(t, func(t *testing.T, cfg ringo.Config) {

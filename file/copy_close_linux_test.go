@@ -21,7 +21,7 @@ func TestCopyFromFIFOClose(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		name := filepath.Join(t.TempDir(), "copy")
+		name := filepath.Join(tempDir(t), "copy")
 		dst, err := file.Create(name)
 		if err != nil {
 			t.Fatal(err)
@@ -35,7 +35,7 @@ func TestCopyFromFIFOClose(t *testing.T) {
 			}
 		})
 		for got := ""; got != "first"; pause(l) {
-			b, err := os.ReadFile(name)
+			b, err := readFile(name)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -50,7 +50,7 @@ func TestCopyFromFIFOClose(t *testing.T) {
 			t.Fatal(err)
 		}
 		join()
-		if got, err := os.ReadFile(name); string(got) != "first" || err != nil {
+		if got, err := readFile(name); string(got) != "first" || err != nil {
 			t.Errorf("the copy has %q, %v", got, err)
 		}
 		if err := src.Close(); err != nil {

@@ -51,7 +51,7 @@ func copies(t *testing.T, source, dir string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := errors.Join(make(f), os.WriteFile(dst, []byte("what was there before and is longer than some"),
+		if err := errors.Join(make(f), writeFile(dst, []byte("what was there before and is longer than some"),
 			0o600), os.Remove(dst)); err != nil {
 			t.Fatal(err)
 		}
@@ -63,7 +63,7 @@ func copies(t *testing.T, source, dir string) {
 		if err != nil || n != want.Size() {
 			t.Errorf("%s: CopyFile = %d, %v, want %d", name, n, err, want.Size())
 		}
-		got, err := os.Stat(dst)
+		got, err := statOf(dst)
 		if err != nil || got.Size() != want.Size() || got.Mode() != want.Mode() {
 			t.Fatalf("%s: the copy is %v, %v, want %v", name, got, err, want)
 		}
@@ -102,17 +102,17 @@ func sameContent(t *testing.T, what string, f *os.File, dst string) {
 // What has no size of its own is copied, too; and what is no file at all as io.Copy
 // would.
 func TestCopyWithoutSize(t *testing.T) {
-	dir := t.TempDir()
+	dir := tempDir(t)
 	eachCaller(t, func(t *testing.T, _ *ringo.Loop) {
 		for _, name := range []string{"/proc/self/limits", "/proc/version",
 			"/sys/kernel/mm/transparent_hugepage/enabled"} {
-			want, err := os.ReadFile(name)
+			want, err := readFile(name)
 			if err != nil {
 				t.Logf("no %s: %v", name, err)
 				continue
 			}
 			n, err := file.CopyFile(dir+"/copy", name)
-			got, _ := os.ReadFile(dir + "/copy")
+			got, _ := readFile(dir + "/copy")
 			if err != nil || n != int64(len(want)) || !bytes.Equal(got, want) {
 				t.Errorf("%s: CopyFile = %d, %v, %q, want %q", name, n, err, got, want)
 			}
@@ -126,12 +126,12 @@ func TestCopyWithoutSize(t *testing.T) {
 // Copy goes on where the files are, and leaves them behind what it copied, by the
 // kernel and by reads and writes.
 func TestCopyPositions(t *testing.T) {
-	dir := t.TempDir()
+	dir := tempDir(t)
 	eachCaller(t, func(t *testing.T, _ *ringo.Loop) {
 		// to which the kernel doesn't copy
 		for what, flag := range map[string]int{"by the kernel": 0, "to the end": os.O_APPEND} {
-			if err := errors.Join(os.WriteFile(dir+"/a", []byte("0123456789"), 0o600),
-				os.WriteFile(dir+"/b", []byte("abc"), 0o600)); err != nil {
+			if err := errors.Join(writeFile(dir+"/a", []byte("0123456789"), 0o600),
+				writeFile(dir+"/b", []byte("abc"), 0o600)); err != nil {
 				t.Fatal(err)
 			}
 			src, err := file.Open(dir + "/a")
@@ -151,7 +151,7 @@ func TestCopyPositions(t *testing.T) {
 			if _, err := dst.WriteString("!"); err != nil {
 				t.Error(err)
 			}
-			if got, _ := os.ReadFile(dir + "/b"); string(got) != "abc456789!" {
+			if got, _ := readFile(dir + "/b"); string(got) != "abc456789!" {
 				t.Errorf("%s: the file holds %q", what, got)
 			}
 			dst.Seek(0, io.SeekStart)
@@ -170,7 +170,7 @@ func TestCopyPositions(t *testing.T) {
 		if _, err := file.CopyFile(dir+"/a", dir+"/./a"); err == nil {
 			t.Error("CopyFile of a file to itself works")
 		}
-		if got, _ := os.ReadFile(dir + "/a"); string(got) != "0123456789" {
+		if got, _ := readFile(dir + "/a"); string(got) != "0123456789" {
 			t.Errorf("it left %q", got)
 		}
 	})

@@ -22,13 +22,13 @@ func plant(t *testing.T, dir string) {
 	for name, content := range map[string]string{"hello": "hello, world", "a/b/c": "deep", "a/empty": "",
 		"a/big": string(bytesOf(9_000))} {
 		name = filepath.Join(dir, name)
-		if err := errors.Join(os.MkdirAll(filepath.Dir(name), 0o700),
-			os.WriteFile(name, []byte(content), 0o600)); err != nil {
+		if err := errors.Join(makeDirs(filepath.Dir(name), 0o700),
+			writeFile(name, []byte(content), 0o600)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := errors.Join(os.Symlink("b/c", dir+"/a/link"), os.Symlink("nowhere", dir+"/dangling"),
-		os.Chmod(dir+"/hello", 0o750), os.Mkdir(dir+"/none", 0o700)); err != nil {
+	if err := errors.Join(symlink("b/c", dir+"/a/link"), symlink("nowhere", dir+"/dangling"),
+		os.Chmod(dir+"/hello", 0o750), makeDir(dir+"/none", 0o700)); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -48,7 +48,7 @@ func below(t *testing.T, dir string) map[string]string {
 		is := info.Mode().String() + " "
 		switch d.Type() {
 		case 0:
-			b, err := os.ReadFile(name)
+			b, err := readFile(name)
 			if err != nil {
 				return err
 			}
@@ -71,7 +71,7 @@ func below(t *testing.T, dir string) map[string]string {
 // CopyFS makes what os.CopyFS makes, of whatever fs.FS, with its errors, for each caller.
 func TestCopyFS(t *testing.T) {
 	eachCaller(t, func(t *testing.T, l *ringo.Loop) {
-		from := t.TempDir()
+		from := tempDir(t)
 		plant(t, from)
 		d, err := file.OpenDir(from)
 		if err != nil {
@@ -81,7 +81,7 @@ func TestCopyFS(t *testing.T) {
 		memory := fstest.MapFS{"x/y": &fstest.MapFile{Data: []byte("y"), Mode: 0o640}}
 		for what, fsys := range map[string]fs.FS{"DirFS": file.DirFS(from), "Dir.FS": d.FS(),
 			"os.DirFS": os.DirFS(from), "memory": memory} {
-			theirs, ours := filepath.Join(t.TempDir(), "new/dir"), filepath.Join(t.TempDir(), "new/dir")
+			theirs, ours := filepath.Join(tempDir(t), "new/dir"), filepath.Join(tempDir(t), "new/dir")
 			if err := os.CopyFS(theirs, fsys); err != nil {
 				t.Fatal(err)
 			}
@@ -99,8 +99,8 @@ func TestCopyFS(t *testing.T) {
 		if err := file.Mkfifo(from+"/fifo", 0o600); err != nil {
 			t.Fatal(err)
 		}
-		want := os.CopyFS(filepath.Join(t.TempDir(), "x"), os.DirFS(from))
-		got := file.CopyFS(filepath.Join(t.TempDir(), "x"), file.DirFS(from))
+		want := os.CopyFS(filepath.Join(tempDir(t), "x"), os.DirFS(from))
+		got := file.CopyFS(filepath.Join(tempDir(t), "x"), file.DirFS(from))
 		if !errors.Is(got, fs.ErrInvalid) || got.Error() != want.Error() {
 			t.Errorf("with a FIFO: %v, want %v", got, want)
 		}
@@ -109,7 +109,7 @@ func TestCopyFS(t *testing.T) {
 		}
 		task := l.Go(func() {
 			l.Sleep(0) // is cancelled
-			to := filepath.Join(t.TempDir(), "x")
+			to := filepath.Join(tempDir(t), "x")
 			if err := file.CopyFS(to, file.DirFS(from)); !errors.Is(err, context.Canceled) {
 				t.Errorf("in a cancelled task: %v", err)
 			}
@@ -122,11 +122,11 @@ func TestCopyFS(t *testing.T) {
 // DirFS does what an fs.FS has to, says what os.DirFS says, and follows links out.
 func TestDirFS(t *testing.T) {
 	eachCaller(t, func(t *testing.T, _ *ringo.Loop) {
-		base := t.TempDir()
+		base := tempDir(t)
 		dir := filepath.Join(base, "dir")
 		plant(t, dir)
-		if err := errors.Join(os.Remove(dir+"/dangling"), os.WriteFile(base+"/beside", []byte("beside"), 0o600),
-			os.Symlink("../beside", dir+"/out")); err != nil {
+		if err := errors.Join(os.Remove(dir+"/dangling"), writeFile(base+"/beside", []byte("beside"), 0o600),
+			symlink("../beside", dir+"/out")); err != nil {
 			t.Fatal(err)
 		}
 		ours, theirs := file.DirFS(dir), os.DirFS(dir)
@@ -175,11 +175,11 @@ func TestDirFS(t *testing.T) {
 // OpenInRoot opens what is in the directory and nothing else, as os.OpenInRoot.
 func TestOpenInRoot(t *testing.T) {
 	eachCaller(t, func(t *testing.T, _ *ringo.Loop) {
-		base := t.TempDir()
+		base := tempDir(t)
 		dir := filepath.Join(base, "dir")
 		plant(t, dir)
-		if err := errors.Join(os.WriteFile(base+"/beside", []byte("beside"), 0o600),
-			os.Symlink("../beside", dir+"/out")); err != nil {
+		if err := errors.Join(writeFile(base+"/beside", []byte("beside"), 0o600),
+			symlink("../beside", dir+"/out")); err != nil {
 			t.Fatal(err)
 		}
 		for _, name := range []string{"hello", "a/link", "out", "../beside", "missing", "/etc/passwd", ""} {

@@ -363,7 +363,7 @@ func runDataProgram(t *testing.T, dir string, r *rand.Rand) {
 	ours := &subject{name: filepath.Join(dir, "ours"), open: openOurs}
 	p := &dataProgram{r: r, far: r.IntN(4) == 0}
 	for _, s := range []*subject{theirs, ours} {
-		if err := os.WriteFile(s.name, bytesOf(30_000), 0o600); err != nil {
+		if err := writeFile(s.name, bytesOf(30_000), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		f, err := s.open(s.name, os.O_RDWR)

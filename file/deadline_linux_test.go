@@ -16,7 +16,7 @@ import (
 // Each direction has its deadline, and both callers of an end are told of its own.
 func TestDeadlinesOfDirections(t *testing.T) {
 	eachCaller(t, func(t *testing.T, _ *ringo.Loop) {
-		name := filepath.Join(t.TempDir(), "fifo")
+		name := filepath.Join(tempDir(t), "fifo")
 		if err := file.Mkfifo(name, 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -51,7 +51,7 @@ func TestDeadlinesOfDirections(t *testing.T) {
 
 // What waits for a disk has no deadline, as with package os.
 func TestNoDeadline(t *testing.T) {
-	for _, name := range []string{filepath.Join(t.TempDir(), "file"), os.DevNull} {
+	for _, name := range []string{filepath.Join(tempDir(t), "file"), os.DevNull} {
 		f, err := file.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
 		if err != nil {
 			t.Fatal(err)

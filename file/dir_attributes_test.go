@@ -1,7 +1,6 @@
 package file_test
 
 import (
-	"os"
 	"testing"
 	"time"
 
@@ -20,7 +19,7 @@ func TestDirAttributes(t *testing.T) {
 			if err := d.Chtimes(name, time.Time{}, when); err != nil {
 				t.Errorf("Chtimes(%s): %v", name, err)
 			}
-			info, err := os.Stat(dir + "/" + name)
+			info, err := statOf(dir + "/" + name)
 			if err != nil || info.Mode().Perm() != 0o740 || !info.ModTime().Equal(when) {
 				t.Errorf("%s is %v, %v", name, info, err)
 			}

@@ -13,7 +13,7 @@ import (
 // Dirs and Listings that nobody closed are closed when they are collected, and not
 // before.
 func TestDirDropped(t *testing.T) {
-	dir := t.TempDir()
+	dir := tempDir(t)
 	func() {
 		d, err := file.OpenDir(dir)
 		if err != nil {
@@ -41,7 +41,7 @@ func TestDirDropped(t *testing.T) {
 // openOn counts the descriptors that stand for a directory.
 func openOn(t *testing.T, dir string) (n int) {
 	t.Helper()
-	entries, err := os.ReadDir("/proc/self/fd")
+	entries, err := readDir("/proc/self/fd")
 	if err != nil {
 		t.Fatal(err)
 	}

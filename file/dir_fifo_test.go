@@ -15,8 +15,8 @@ import (
 func TestDirFIFO(t *testing.T) {
 	lookups(t, func(t *testing.T) {
 		eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-			dir := t.TempDir()
-			if err := errors.Join(file.Mkfifo(dir+"/fifo", 0o600), os.WriteFile(dir+"/file", nil, 0o600)); err != nil {
+			dir := tempDir(t)
+			if err := errors.Join(file.Mkfifo(dir+"/fifo", 0o600), writeFile(dir+"/file", nil, 0o600)); err != nil {
 				t.Fatal(err)
 			}
 			onLoop(t, cfg, func(l *ringo.Loop) {

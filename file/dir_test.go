@@ -37,10 +37,10 @@ func inDir(t *testing.T, f func(t *testing.T, dir string, d *file.Dir)) {
 	t.Helper()
 	lookups(t, func(t *testing.T) {
 		eachCaller(t, func(t *testing.T, _ *ringo.Loop) {
-			base := t.TempDir()
+			base := tempDir(t)
 			dir := filepath.Join(base, "dir")
-			if err := errors.Join(os.Mkdir(dir, 0o700),
-				os.WriteFile(filepath.Join(base, "secret"), []byte("secret"), 0o600)); err != nil {
+			if err := errors.Join(makeDir(dir, 0o700),
+				writeFile(filepath.Join(base, "secret"), []byte("secret"), 0o600)); err != nil {
 				t.Fatal(err)
 			}
 			d, err := file.OpenDir(dir)
@@ -51,10 +51,10 @@ func inDir(t *testing.T, f func(t *testing.T, dir string, d *file.Dir)) {
 			if err := d.Close(); err != nil {
 				t.Errorf("Close: %v", err)
 			}
-			if got, err := os.ReadFile(filepath.Join(base, "secret")); string(got) != "secret" || err != nil {
+			if got, err := readFile(filepath.Join(base, "secret")); string(got) != "secret" || err != nil {
 				t.Errorf("the file beside the directory holds %q, %v", got, err)
 			}
-			entries, _ := os.ReadDir(base)
+			entries, _ := readDir(base)
 			if len(entries) != 2 {
 				t.Errorf("beside the directory are %v", entries)
 			}
@@ -71,13 +71,13 @@ var escapes = []string{"..", "../", "../secret", "../dir/fine", "/", "/etc/passw
 // hostile fills a directory with links that lead out of it, and some that don't.
 func hostile(t *testing.T, dir string) {
 	t.Helper()
-	err := errors.Join(os.MkdirAll(dir+"/a/b", 0o700), os.WriteFile(dir+"/fine", []byte("fine"), 0o600),
-		os.WriteFile(dir+"/a/b/deep", []byte("deep"), 0o600))
+	err := errors.Join(makeDirs(dir+"/a/b", 0o700), writeFile(dir+"/fine", []byte("fine"), 0o600),
+		writeFile(dir+"/a/b/deep", []byte("deep"), 0o600))
 	for name, to := range map[string]string{"up": "..", "absolute": "/etc", "passwd": "/etc/passwd", "a/up2": "../..",
 		"chain": "chain2", "chain2": "up", "secret-link": "../secret", "a/secret-link2": "b/../../../secret",
 		"self": "/proc/self", "dangling-out": "../made", "loop": "loop",
 		"in": "a/b", "a/in-up": "../a/b/deep", "fine-link": "fine", "dangling": "not-yet"} {
-		err = errors.Join(err, os.Symlink(to, dir+"/"+name))
+		err = errors.Join(err, symlink(to, dir+"/"+name))
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -183,7 +183,7 @@ func TestDirInside(t *testing.T) {
 		if err := d.WriteFile("dangling", []byte("now"), 0o600); err != nil {
 			t.Errorf("WriteFile of what a link will lead to: %v", err)
 		}
-		if got, err := os.ReadFile(dir + "/not-yet"); string(got) != "now" {
+		if got, err := readFile(dir + "/not-yet"); string(got) != "now" {
 			t.Errorf("it made %q, %v", got, err)
 		}
 		for _, name := range []string{".", "a/..", "in/.."} {
@@ -197,8 +197,8 @@ func TestDirInside(t *testing.T) {
 // A name whose directories are swapped for links meanwhile leads out at no moment.
 func TestDirSwapped(t *testing.T) {
 	inDir(t, func(t *testing.T, dir string, d *file.Dir) {
-		err := errors.Join(os.MkdirAll(dir+"/a/b", 0o700), os.WriteFile(dir+"/a/b/secret", []byte("inside"), 0o600),
-			os.Symlink("../..", dir+"/a/link"), os.Symlink("../../..", dir+"/far"))
+		err := errors.Join(makeDirs(dir+"/a/b", 0o700), writeFile(dir+"/a/b/secret", []byte("inside"), 0o600),
+			symlink("../..", dir+"/a/link"), symlink("../../..", dir+"/far"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -271,11 +271,11 @@ var rootDiffers = regexp.MustCompile(`^MkdirAll|x00|^(Mkdir|Remove|RemoveAll|Ren
 
 func likeRoot(t *testing.T, r *rand.Rand, p int) {
 	t.Helper()
-	base := t.TempDir()
+	base := tempDir(t)
 	a, b := base+"/A", base+"/B"
 	for _, dir := range []string{a, b} {
-		if err := errors.Join(os.Mkdir(dir, 0o700), os.Symlink("a/b", dir+"/link"), os.Symlink("../secret", dir+"/out"),
-			os.Symlink("a/..", dir+"/here"), os.Symlink("a/../..", dir+"/up")); err != nil {
+		if err := errors.Join(makeDir(dir, 0o700), symlink("a/b", dir+"/link"), symlink("../secret", dir+"/out"),
+			symlink("a/..", dir+"/here"), symlink("a/../..", dir+"/up")); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -47,8 +47,8 @@ func refusals(r rooted, name string) (told []string) {
 func TestDirWordsOfRoot(t *testing.T) {
 	lookups(t, func(t *testing.T) {
 		eachCaller(t, func(t *testing.T, _ *ringo.Loop) {
-			dir := t.TempDir()
-			if err := os.WriteFile(dir+"/f", nil, 0o600); err != nil {
+			dir := tempDir(t)
+			if err := writeFile(dir+"/f", nil, 0o600); err != nil {
 				t.Fatal(err)
 			}
 			root, err := os.OpenRoot(dir)

@@ -67,7 +67,7 @@ func TestDirect(t *testing.T) {
 // What the disk refuses is explained.
 func TestDirectMisaligned(t *testing.T) {
 	eachCaller(t, func(t *testing.T, _ *ringo.Loop) {
-		f := openDirect(t, filled(t, t.TempDir(), 10_000))
+		f := openDirect(t, filled(t, tempDir(t), 10_000))
 		defer f.Close()
 		mem, off := f.DirectAlign()
 		for what, call := range map[string]func(p []byte) (int, error){

@@ -16,7 +16,7 @@ import (
 // directFile is a file of n bytes of bytesOf that is open past the page cache.
 func directFile(t *testing.T, n int) (f *file.File, content []byte) {
 	t.Helper()
-	name := filled(t, t.TempDir(), n)
+	name := filled(t, tempDir(t), n)
 	f, err := file.OpenFile(name, os.O_RDWR|file.Direct, 0)
 	if err != nil {
 		t.Skipf("no direct I/O: %v", err)

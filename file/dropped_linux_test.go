@@ -13,7 +13,7 @@ import (
 
 // A File that nobody closed is closed when it is collected.
 func TestDropped(t *testing.T) {
-	name := filled(t, t.TempDir(), 1)
+	name := filled(t, tempDir(t), 1)
 	n := func() uintptr {
 		f, err := file.Open(name)
 		if err != nil {

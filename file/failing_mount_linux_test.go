@@ -45,7 +45,7 @@ func mountFailing(t *testing.T) *failingMount {
 // nobody waits in the call.
 func mountWith(t *testing.T, features, background uint32) *failingMount {
 	t.Helper()
-	m := &failingMount{dir: t.TempDir(), held: make(chan heldRead, heldMax), features: features, background: background}
+	m := &failingMount{dir: tempDir(t), held: make(chan heldRead, heldMax), features: features, background: background}
 	mountFuse(t, m.dir, m.handle)
 	return m
 }

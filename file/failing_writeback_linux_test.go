@@ -34,13 +34,13 @@ func readOnlyDisk(t *testing.T, n int) (name string) {
 		loop); err != nil {
 		t.Skipf("mkfs.ext4: %v: %s", err, out)
 	}
-	at := t.TempDir()
+	at := tempDir(t)
 	if err := unix.Mount(loop, at, "ext4", 0, "errors=continue"); err != nil {
 		t.Skipf("mount of a loop device: %v", err)
 	}
 	t.Cleanup(func() { unix.Unmount(at, unix.MNT_DETACH) })
 	name = filepath.Join(at, "file")
-	if err := os.WriteFile(name, bytesOf(n), 0o600); err != nil {
+	if err := writeFile(name, bytesOf(n), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if err := syncAll(at); err != nil {

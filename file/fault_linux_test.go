@@ -18,7 +18,7 @@ import (
 
 // A disk that is full: the count says what went out, the error why no more did.
 func TestNoSpace(t *testing.T) {
-	dir := t.TempDir()
+	dir := tempDir(t)
 	if err := unix.Mount("none", dir, "tmpfs", 0, "size=64k"); err != nil {
 		t.Skipf("no tmpfs of our own: mount: %v", err)
 	}
@@ -55,9 +55,9 @@ func TestNoSpace(t *testing.T) {
 func failing(t *testing.T) (name string, half int64) {
 	t.Helper()
 	const size = 32 << 20
-	dir := t.TempDir()
+	dir := tempDir(t)
 	image := filepath.Join(dir, "image")
-	if err := os.WriteFile(image, nil, 0o600); err != nil {
+	if err := writeFile(image, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Truncate(image, size); err != nil {
@@ -68,7 +68,7 @@ func failing(t *testing.T) (name string, half int64) {
 		t.Skipf("mkfs.ext4: %v: %s", err, out)
 	}
 	at := filepath.Join(dir, "mnt")
-	if err := os.Mkdir(at, 0o700); err != nil {
+	if err := makeDir(at, 0o700); err != nil {
 		t.Fatal(err)
 	}
 	if err := unix.Mount(loop, at, "ext4", 0, "errors=continue"); err != nil {
@@ -76,7 +76,7 @@ func failing(t *testing.T) (name string, half int64) {
 	}
 	t.Cleanup(func() { unix.Unmount(at, unix.MNT_DETACH) })
 	name = filepath.Join(at, "file")
-	if err := os.WriteFile(name, bytesOf(24<<20), 0o600); err != nil {
+	if err := writeFile(name, bytesOf(24<<20), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	f, err := os.Open(name)

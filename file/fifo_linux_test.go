@@ -21,7 +21,7 @@ import (
 // fifo makes a FIFO in a folder of its own.
 func fifo(t *testing.T) string {
 	t.Helper()
-	name := filepath.Join(t.TempDir(), "fifo")
+	name := filepath.Join(tempDir(t), "fifo")
 	if err := unix.Mkfifo(name, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -156,7 +156,7 @@ func untilFull(t *testing.T, l *ringo.Loop, f *file.File) {
 func TestFIFOOpenBeside(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		onLoop(t, cfg, func(l *ringo.Loop) {
-			f, err := file.Create(filepath.Join(t.TempDir(), "file"))
+			f, err := file.Create(filepath.Join(tempDir(t), "file"))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -300,7 +300,7 @@ func TestDevices(t *testing.T) {
 		if _, err := full.Write([]byte("x")); !errors.Is(err, unix.ENOSPC) {
 			t.Errorf("Write to /dev/full: %v, want ENOSPC", err)
 		}
-		dir, err := file.Open(t.TempDir())
+		dir, err := file.Open(tempDir(t))
 		if err != nil {
 			t.Fatal(err)
 		}

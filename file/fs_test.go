@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -19,12 +18,12 @@ func TestFS(t *testing.T) {
 		for name, content := range map[string]string{"hello": "hello, world", "a/b/c": "deep", "a/empty": "",
 			"a/big": string(bytesOf(5_000))} {
 			name = filepath.Join(dir, name)
-			if err := errors.Join(os.MkdirAll(filepath.Dir(name), 0o700),
-				os.WriteFile(name, []byte(content), 0o600)); err != nil {
+			if err := errors.Join(makeDirs(filepath.Dir(name), 0o700),
+				writeFile(name, []byte(content), 0o600)); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if err := os.Symlink("b/c", dir+"/a/link"); err != nil {
+		if err := symlink("b/c", dir+"/a/link"); err != nil {
 			t.Fatal(err)
 		}
 		if err := fstest.TestFS(d.FS(), "hello", "a/b/c", "a/empty", "a/big", "a/link"); err != nil {
@@ -51,8 +50,8 @@ func TestWalk(t *testing.T) {
 	inDir(t, func(t *testing.T, dir string, d *file.Dir) {
 		for _, name := range []string{"a/1/x", "a/1/y", "a/2/x", "b/x", "c"} {
 			name = filepath.Join(dir, name)
-			if err := errors.Join(os.MkdirAll(filepath.Dir(name), 0o700), os.WriteFile(name, nil, 0o600),
-				os.Symlink("..", name+"-link")); err != nil {
+			if err := errors.Join(makeDirs(filepath.Dir(name), 0o700), writeFile(name, nil, 0o600),
+				symlink("..", name+"-link")); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -99,7 +98,7 @@ func TestListing(t *testing.T) {
 	inDir(t, func(t *testing.T, dir string, d *file.Dir) {
 		const n = 700 // more than one call gives
 		for i := range n {
-			if err := os.WriteFile(fmt.Sprintf("%s/entry-with-a-long-name-%04d", dir, i), nil, 0o600); err != nil {
+			if err := writeFile(fmt.Sprintf("%s/entry-with-a-long-name-%04d", dir, i), nil, 0o600); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -136,7 +135,7 @@ func TestListing(t *testing.T) {
 			t.Errorf("ReadDir after Close: %v", err)
 		}
 		got, err := file.ReadDir(dir)
-		want, err2 := os.ReadDir(dir)
+		want, err2 := readDir(dir)
 		if err != nil || err2 != nil || len(got) != len(want) {
 			t.Fatalf("%d entries, %v; os has %d, %v", len(got), err, len(want), err2)
 		}

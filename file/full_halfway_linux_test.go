@@ -19,13 +19,13 @@ import (
 // Where a disk is full half-way through several slices, or a copy, the count is of what is
 // in the file.
 func TestFullHalfway(t *testing.T) {
-	dir := t.TempDir()
+	dir := tempDir(t)
 	if err := unix.Mount("none", dir, "tmpfs", 0, "size=64k"); err != nil {
 		t.Skipf("no tmpfs of our own: mount: %v", err)
 	}
 	t.Cleanup(func() { unix.Unmount(dir, unix.MNT_DETACH) })
 	all := bytesOf(100_000)
-	from := filled(t, t.TempDir(), len(all))
+	from := filled(t, tempDir(t), len(all))
 	eachCaller(t, func(t *testing.T, _ *ringo.Loop) {
 		for what, write := range map[string]func(f *file.File) (int, error){
 			"WriteVAt": func(f *file.File) (int, error) {
@@ -48,7 +48,7 @@ func TestFullHalfway(t *testing.T) {
 				t.Fatal(err)
 			}
 			n, err := write(f)
-			got, _ := os.ReadFile(name)
+			got, _ := readFile(name)
 			if n == 0 || n != len(got) || !errors.Is(err, unix.ENOSPC) || !bytes.Equal(got, all[:n]) {
 				t.Errorf("%s = %d, %v, and the file has %d bytes", what, n, err, len(got))
 			}
@@ -70,7 +70,7 @@ func TestFileSizeLimit(t *testing.T) {
 	if err := unix.Getrlimit(unix.RLIMIT_FSIZE, &was); err != nil {
 		t.Fatal(err)
 	}
-	dir := t.TempDir()
+	dir := tempDir(t)
 	all := bytesOf(100_000)
 	eachCaller(t, func(t *testing.T, _ *ringo.Loop) {
 		name := filepath.Join(dir, "file")
@@ -94,7 +94,7 @@ func TestFileSizeLimit(t *testing.T) {
 		if !errors.Is(err3, unix.EFBIG) {
 			t.Errorf("Truncate: %v, want EFBIG", err3)
 		}
-		if got, err := os.ReadFile(name); err != nil || !bytes.Equal(got, all[:limit]) {
+		if got, err := readFile(name); err != nil || !bytes.Equal(got, all[:limit]) {
 			t.Errorf("the file has %d bytes, %v", len(got), err)
 		}
 		if err := f.Close(); err != nil {

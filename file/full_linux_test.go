@@ -5,7 +5,6 @@ package file_test
 import (
 	"bytes"
 	"errors"
-	"os"
 	"syscall"
 	"testing"
 
@@ -17,24 +16,24 @@ import (
 
 // On a full disk what was there stays, and nothing is left beside it.
 func TestFullDisk(t *testing.T) {
-	dir := t.TempDir()
+	dir := tempDir(t)
 	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=256k"); err != nil {
 		t.Skipf("no small file system to fill: mount: %v", err)
 	}
 	t.Cleanup(func() { unix.Unmount(dir, unix.MNT_DETACH) })
 	eachCaller(t, func(t *testing.T, _ *ringo.Loop) {
-		if err := os.WriteFile(dir+"/file", []byte("old"), 0o600); err != nil {
+		if err := writeFile(dir+"/file", []byte("old"), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		large := make([]byte, 1<<20)
 		if err := file.WriteFileAtomic(dir+"/file", large, 0o600); !errors.Is(err, syscall.ENOSPC) {
 			t.Errorf("WriteFileAtomic: %v, want ENOSPC", err)
 		}
-		if got, _ := os.ReadFile(dir + "/file"); string(got) != "old" || names(t, dir) != "file" {
+		if got, _ := readFile(dir + "/file"); string(got) != "old" || names(t, dir) != "file" {
 			t.Errorf("the file holds %q, and beside it are %s", got, names(t, dir))
 		}
-		src := t.TempDir() + "/large"
-		if err := os.WriteFile(src, bytes.Repeat([]byte("x"), 1<<20), 0o600); err != nil {
+		src := tempDir(t) + "/large"
+		if err := writeFile(src, bytes.Repeat([]byte("x"), 1<<20), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		if n, err := file.CopyFile(dir+"/copy", src); !errors.Is(err, syscall.ENOSPC) || n >= 1<<20 {

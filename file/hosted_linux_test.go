@@ -40,7 +40,7 @@ func TestHostedVectors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := onRing(t, t.TempDir(), file.Cold, m)
+	r := onRing(t, tempDir(t), file.Cold, m)
 	t.Run("like os", TestLikeOS)
 	t.Run("direct", TestDirect)
 	if s := r.Info().Stats; s.Submitted == 0 {
@@ -51,8 +51,8 @@ func TestHostedVectors(t *testing.T) {
 // TestHostedReads: what is not in memory is read by the ring, and what is there is not.
 func TestHostedReads(t *testing.T) {
 	const size = 1 << 20
-	r := onRing(t, t.TempDir(), 0, nil)
-	f, err := file.Open(filled(t, t.TempDir(), size))
+	r := onRing(t, tempDir(t), 0, nil)
+	f, err := file.Open(filled(t, tempDir(t), size))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,8 +85,8 @@ func TestHostedReads(t *testing.T) {
 
 // TestHostedNotInTasks: a task's reads are its loop's.
 func TestHostedNotInTasks(t *testing.T) {
-	r := onRing(t, t.TempDir(), 0, nil)
-	name := filled(t, t.TempDir(), 1<<16)
+	r := onRing(t, tempDir(t), 0, nil)
+	name := filled(t, tempDir(t), 1<<16)
 	err := ringo.Run(context.Background(), &ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
 		f := openDirect(t, name)
 		defer f.Close()
@@ -103,8 +103,8 @@ func TestHostedNotInTasks(t *testing.T) {
 
 // TestHostedClose closes a file while many read it by the ring.
 func TestHostedClose(t *testing.T) {
-	onRing(t, t.TempDir(), 0, nil)
-	name := filled(t, t.TempDir(), 1<<20)
+	onRing(t, tempDir(t), 0, nil)
+	name := filled(t, tempDir(t), 1<<20)
 	for range 20 {
 		f := openDirect(t, name)
 		var wg sync.WaitGroup

@@ -123,7 +123,7 @@ func (p *lockProcess) want(file string, want bool) {
 // A process that is started while a lock is held has no part in it: it does not get it, and
 // it does not keep it. If it is given the open file itself, it has that one's lock.
 func TestLockAcrossExec(t *testing.T) {
-	name := filepath.Join(t.TempDir(), "file")
+	name := filepath.Join(tempDir(t), "file")
 	within(patience, t.Name(), func() {
 		f, other := reopened(t, name), reopened(t, name)
 		if ok, err := f.TryLock(file.Range{}, false); !ok || err != nil {
@@ -168,7 +168,7 @@ func TestLockAcrossExec(t *testing.T) {
 // lock is not had.
 func TestLockWaitEnds(t *testing.T) {
 	eachCaller(t, func(t *testing.T, l *ringo.Loop) {
-		name := filepath.Join(t.TempDir(), "file")
+		name := filepath.Join(tempDir(t), "file")
 		f := reopened(t, name)
 		if ok, err := f.TryLock(file.Range{}, false); !ok || err != nil {
 			t.Fatalf("TryLock = %v, %v", ok, err)

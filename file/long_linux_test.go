@@ -63,7 +63,7 @@ func hollow(t *testing.T, dir string) (name string, last []byte) {
 // memory, but for the last.
 func TestLongRead(t *testing.T) {
 	need64(t)
-	dirs := map[string]string{"disk": t.TempDir()}
+	dirs := map[string]string{"disk": tempDir(t)}
 	if dir, err := os.MkdirTemp("/dev/shm", "ringo"); err == nil {
 		t.Cleanup(func() { os.RemoveAll(dir) })
 		dirs["tmpfs"] = dir
@@ -110,7 +110,7 @@ func longRead(t *testing.T, name string, last []byte) {
 func TestLongWrite(t *testing.T) {
 	p := reserved(t)
 	size := len(p)
-	small := t.TempDir()
+	small := tempDir(t)
 	if err := unix.Mount("none", small, "tmpfs", 0, "size=64k"); err != nil {
 		t.Logf("no tmpfs of our own, so no full one: mount: %v", err)
 		small = ""
@@ -132,7 +132,7 @@ func TestLongWrite(t *testing.T) {
 				t.Errorf("%s to /dev/null = %d, %v, want %d", what, n, err, size)
 			}
 		}
-		f, err := file.Open(filled(t, t.TempDir(), 10_000))
+		f, err := file.Open(filled(t, tempDir(t), 10_000))
 		if err != nil {
 			t.Fatal(err)
 		}

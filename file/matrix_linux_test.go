@@ -12,10 +12,13 @@ import (
 // Every method of a File, by every kind of caller, while something happens to the call, to the file or to the
 // caller's loop: see package socktest.
 func TestMatrix(t *testing.T) {
-	eachDriver(t, func(t *testing.T, cfg ringo.Config) { socktest.RunFiles(t, cfg.Driver) })
+	socktest.EachDriver(t, func(t *testing.T, cfg ringo.Config) { socktest.RunFiles(t, cfg.Driver) })
 }
 
 // The same in simulated worlds.
 func TestMatrixInWorlds(t *testing.T) { socktest.RunFilesInWorlds(t, 3) }
+
+// Tests that don't run in worlds have a reason.
+func TestExcusedFromWorlds(t *testing.T) { socktest.ExcusedFromWorlds(t, "file") }
 
 func TestMatrixIsComplete(t *testing.T) { socktest.FilesComplete(t) }

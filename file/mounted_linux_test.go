@@ -58,7 +58,7 @@ func mountImage(t *testing.T, name string, mkfs []string) (dir string) {
 	if out, err := command(mkfs[0], append(slices.Clone(mkfs[1:]), loop)...); err != nil {
 		t.Skipf("no %s: %s: %v: %s", name, mkfs[0], err, out)
 	}
-	dir = t.TempDir()
+	dir = tempDir(t)
 	if err := unix.Mount(loop, dir, name, 0, ""); err != nil {
 		t.Skipf("no %s: mount: %v", name, err)
 	}

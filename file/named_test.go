@@ -16,7 +16,7 @@ import (
 // Temporary files and directories have names as os gives them, and its errors.
 func TestTempNames(t *testing.T) {
 	eachCaller(t, func(t *testing.T, _ *ringo.Loop) {
-		dir := t.TempDir()
+		dir := tempDir(t)
 		for pattern, ends := range map[string][2]string{"": {"", ""}, "x": {"x", ""}, "a*b": {"a", "b"}, "*": {"", ""},
 			"a*b*c": {"a*b", "c"}} {
 			f, err := file.CreateTemp(dir, pattern)
@@ -29,7 +29,7 @@ func TestTempNames(t *testing.T) {
 			}
 			for name, mode := range map[string]fs.FileMode{f.Name(): 0o600, made: fs.ModeDir | 0o700} {
 				base := filepath.Base(name)
-				if info, err := os.Stat(name); err != nil || info.Mode() != mode || filepath.Dir(name) != dir ||
+				if info, err := statOf(name); err != nil || info.Mode() != mode || filepath.Dir(name) != dir ||
 					!strings.HasPrefix(base, ends[0]) || !strings.HasSuffix(base, ends[1]) {
 					t.Errorf("pattern %q made %s: %v, %v", pattern, name, info, err)
 				}
@@ -63,8 +63,8 @@ func kind(err error) string {
 // Renames that replace nothing, that exchange, and from one Dir to another.
 func TestRenames(t *testing.T) {
 	inDir(t, func(t *testing.T, dir string, d *file.Dir) {
-		err := errors.Join(os.WriteFile(dir+"/a", []byte("a"), 0o600), os.WriteFile(dir+"/b", []byte("b"), 0o600),
-			os.MkdirAll(dir+"/sub/x", 0o700), os.Mkdir(dir+"/empty", 0o700))
+		err := errors.Join(writeFile(dir+"/a", []byte("a"), 0o600), writeFile(dir+"/b", []byte("b"), 0o600),
+			makeDirs(dir+"/sub/x", 0o700), makeDir(dir+"/empty", 0o700))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -82,7 +82,7 @@ func TestRenames(t *testing.T) {
 		if err := file.RenameWith(dir+"/a", dir+"/b", file.Exchange); err != nil {
 			t.Errorf("RenameWith Exchange: %v", err)
 		}
-		if got, _ := os.ReadFile(dir + "/a"); string(got) != "b" {
+		if got, _ := readFile(dir + "/a"); string(got) != "b" {
 			t.Errorf("after an exchange a holds %q", got)
 		}
 		if err := d.RenameTo("a", sub, "moved", file.NoReplace); err != nil {

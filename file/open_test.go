@@ -26,9 +26,9 @@ func bytesOf(n int) []byte {
 
 // A file can be opened, read and closed by whoever comes.
 func TestOpenReadClose(t *testing.T) {
-	name := filepath.Join(t.TempDir(), "file")
+	name := filepath.Join(tempDir(t), "file")
 	content := bytesOf(100_000)
-	if err := os.WriteFile(name, content, 0o600); err != nil {
+	if err := writeFile(name, content, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	eachCaller(t, func(t *testing.T, _ *ringo.Loop) {
@@ -66,9 +66,9 @@ func TestOpenReadClose(t *testing.T) {
 
 // Failed opens give os's errors, to the letter.
 func TestOpenErrors(t *testing.T) {
-	dir := t.TempDir()
+	dir := tempDir(t)
 	there := filepath.Join(dir, "there")
-	if err := os.WriteFile(there, nil, 0o600); err != nil {
+	if err := writeFile(there, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range []struct {

@@ -30,7 +30,7 @@ func TestOverlaid(t *testing.T) {
 		onLoop(t, cfg, func(l *ringo.Loop) {
 			page := os.Getpagesize()
 			name, want := filepath.Join(dir, "file"), bytesOf(8*page)
-			if err := os.WriteFile(name, want, 0o600); err != nil {
+			if err := writeFile(name, want, 0o600); err != nil {
 				t.Fatal(err)
 			}
 			f, err := file.OpenFile(name, os.O_RDWR, 0)

@@ -14,14 +14,14 @@ import (
 // overlay mounts an overlayfs, which takes privileges.
 func overlay(t testing.TB) (string, error) {
 	t.Helper()
-	return overlayIn(t, t.TempDir())
+	return overlayIn(t, tempDir(t))
 }
 
 // overlayIn has all layers of it in one folder.
 func overlayIn(t testing.TB, base string) (string, error) {
 	t.Helper()
 	for _, name := range []string{"lower", "upper", "work", "merged"} {
-		if err := os.Mkdir(filepath.Join(base, name), 0o700); err != nil {
+		if err := makeDir(filepath.Join(base, name), 0o700); err != nil {
 			return "", err
 		}
 	}

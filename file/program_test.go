@@ -197,7 +197,7 @@ func inventory(t *testing.T, dir string) string {
 		to, _ := os.Readlink(path)
 		var data []byte
 		if info.Mode().IsRegular() {
-			data, err = os.ReadFile(path)
+			data, err = readFile(path)
 		}
 		fmt.Fprintf(&b, "%s %v %q %q\n", strings.TrimPrefix(path, dir), info.Mode(),
 			strings.ReplaceAll(to, dir, "TREE"), data)
@@ -244,8 +244,8 @@ func runPrograms(t *testing.T, dir string, seed uint64, programs int) {
 		}
 		a, b := root+"/A", root+"/B" // of the same length, for the limits of names
 		for _, tree := range []string{a, b} {
-			if err := errors.Join(os.Mkdir(tree, 0o700), os.Symlink("a/b", tree+"/link"),
-				os.Symlink("loop", tree+"/loop")); err != nil {
+			if err := errors.Join(makeDir(tree, 0o700), symlink("a/b", tree+"/link"),
+				symlink("loop", tree+"/loop")); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -94,13 +94,13 @@ func readingSteps(d directory) []string {
 }
 
 func TestReadDirAsPackageOs(t *testing.T) {
-	dir := t.TempDir()
+	dir := tempDir(t)
 	for i := range 20 {
-		if err := os.WriteFile(filepath.Join(dir, fmt.Sprint("file", i)), make([]byte, i), 0o600); err != nil {
+		if err := writeFile(filepath.Join(dir, fmt.Sprint("file", i)), make([]byte, i), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := errors.Join(os.Mkdir(dir+"/dir", 0o700), os.Symlink("nothing", dir+"/link")); err != nil {
+	if err := errors.Join(makeDir(dir+"/dir", 0o700), symlink("nothing", dir+"/link")); err != nil {
 		t.Fatal(err)
 	}
 	theirs, err := os.Open(dir)
@@ -140,8 +140,8 @@ func TestReadDirAsPackageOs(t *testing.T) {
 
 // Info asks also when the directory is closed, and of a file that was opened in a Dir it does not leave that.
 func TestEntriesOutliveTheFile(t *testing.T) {
-	dir := t.TempDir()
-	if err := os.WriteFile(dir+"/x", []byte("12345"), 0o600); err != nil {
+	dir := tempDir(t)
+	if err := writeFile(dir+"/x", []byte("12345"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	eachCaller(t, func(t *testing.T, _ *ringo.Loop) {
@@ -176,8 +176,8 @@ func TestEntriesOutliveTheFile(t *testing.T) {
 }
 
 func TestReadDirOfAFile(t *testing.T) {
-	name := filepath.Join(t.TempDir(), "file")
-	if err := os.WriteFile(name, nil, 0o600); err != nil {
+	name := filepath.Join(tempDir(t), "file")
+	if err := writeFile(name, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	theirs, _ := os.Open(name)
@@ -199,7 +199,7 @@ func TestReadDirOfAFile(t *testing.T) {
 }
 
 func TestChdir(t *testing.T) {
-	dir := t.TempDir()
+	dir := tempDir(t)
 	eachCaller(t, func(t *testing.T, _ *ringo.Loop) {
 		here, err := file.Open(".")
 		if err != nil {
@@ -215,7 +215,7 @@ func TestChdir(t *testing.T) {
 			t.Error(err)
 		}
 		st, err := file.Stat(".")
-		want, wantErr := os.Stat(dir)
+		want, wantErr := statOf(dir)
 		if err := errors.Join(err, wantErr, here.Chdir()); err != nil {
 			t.Fatal(err)
 		}

@@ -14,9 +14,9 @@ import (
 // followed would lead out of a directory which somebody moves meanwhile.
 func TestRemoveAllDots(t *testing.T) {
 	inDir(t, func(t *testing.T, dir string, d *file.Dir) {
-		if err := errors.Join(os.MkdirAll(filepath.Join(dir, "a/b"), 0o700),
-			os.WriteFile(filepath.Join(dir, "a/b/deep"), []byte("deep"), 0o600),
-			os.WriteFile(filepath.Join(dir, "fine"), []byte("fine"), 0o600)); err != nil {
+		if err := errors.Join(makeDirs(filepath.Join(dir, "a/b"), 0o700),
+			writeFile(filepath.Join(dir, "a/b/deep"), []byte("deep"), 0o600),
+			writeFile(filepath.Join(dir, "fine"), []byte("fine"), 0o600)); err != nil {
 			t.Fatal(err)
 		}
 		before := inventory(t, dir)
@@ -47,8 +47,8 @@ func TestRemoveAllDotsLikeRoot(t *testing.T) {
 				"a/b/../../a", "none/.", "none"} {
 				var failed [2]bool
 				for i := range failed {
-					dir := filepath.Join(t.TempDir(), "dir")
-					if err := os.MkdirAll(filepath.Join(dir, "a/b"), 0o700); err != nil {
+					dir := filepath.Join(tempDir(t), "dir")
+					if err := makeDirs(filepath.Join(dir, "a/b"), 0o700); err != nil {
 						t.Fatal(err)
 					}
 					if i == 0 {

@@ -15,23 +15,23 @@ import (
 // place while it is emptied.
 func TestRemoveAllRace(t *testing.T) {
 	eachCaller(t, func(t *testing.T, _ *ringo.Loop) {
-		base := t.TempDir()
+		base := tempDir(t)
 		outside := filepath.Join(base, "outside")
-		if err := os.Mkdir(outside, 0o700); err != nil {
+		if err := makeDir(outside, 0o700); err != nil {
 			t.Fatal(err)
 		}
 		for i := range 50 {
-			if err := os.WriteFile(fmt.Sprintf("%s/kept%d", outside, i), nil, 0o600); err != nil {
+			if err := writeFile(fmt.Sprintf("%s/kept%d", outside, i), nil, 0o600); err != nil {
 				t.Fatal(err)
 			}
 		}
 		for round := range scaled(20) {
 			tree := filepath.Join(base, "tree")
 			sub := tree + "/a/b"
-			err := errors.Join(os.MkdirAll(sub, 0o700), os.Symlink(outside, tree+"/link"),
-				os.Symlink("../../outside", tree+"/a/up"))
+			err := errors.Join(makeDirs(sub, 0o700), symlink(outside, tree+"/link"),
+				symlink("../../outside", tree+"/a/up"))
 			for i := range 20 {
-				err = errors.Join(err, os.WriteFile(fmt.Sprintf("%s/x%d", sub, i), nil, 0o600))
+				err = errors.Join(err, writeFile(fmt.Sprintf("%s/x%d", sub, i), nil, 0o600))
 			}
 			if err != nil {
 				t.Fatal(err)
@@ -46,7 +46,7 @@ func TestRemoveAllRace(t *testing.T) {
 					default:
 					}
 					if os.Rename(sub, base+"/aside") == nil {
-						os.Symlink(outside, sub)
+						symlink(outside, sub)
 						os.Remove(sub)
 						os.Rename(base+"/aside", sub)
 					}
@@ -64,7 +64,7 @@ func TestRemoveAllRace(t *testing.T) {
 				t.Errorf("it is still there: %v", err)
 			}
 		}
-		if entries, err := os.ReadDir(outside); len(entries) != 50 || err != nil {
+		if entries, err := readDir(outside); len(entries) != 50 || err != nil {
 			t.Errorf("outside are %d files, %v", len(entries), err)
 		}
 	})
@@ -76,16 +76,16 @@ func TestRemoveAllLarge(t *testing.T) {
 	eachCaller(t, func(t *testing.T, _ *ringo.Loop) {
 		base, err := os.MkdirTemp("/dev/shm", "ringo")
 		if err != nil {
-			base = t.TempDir()
+			base = tempDir(t)
 		}
 		t.Cleanup(func() { os.RemoveAll(base) })
 		deep := base + "/deep"
 		for range 100 {
 			deep += "/d"
 		}
-		err = os.MkdirAll(deep, 0o700)
+		err = makeDirs(deep, 0o700)
 		for i := range 1100 {
-			err = errors.Join(err, os.WriteFile(fmt.Sprintf("%s/deep/x%d", base, i), nil, 0o600))
+			err = errors.Join(err, writeFile(fmt.Sprintf("%s/deep/x%d", base, i), nil, 0o600))
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -93,7 +93,7 @@ func TestRemoveAllLarge(t *testing.T) {
 		if err := file.RemoveAll(base + "/deep"); err != nil {
 			t.Error(err)
 		}
-		if entries, err := os.ReadDir(base); len(entries) != 0 || err != nil {
+		if entries, err := readDir(base); len(entries) != 0 || err != nil {
 			t.Errorf("left are %v, %v", entries, err)
 		}
 	})

@@ -48,7 +48,7 @@ func TestSaturated(t *testing.T) {
 		t.Fatal(err)
 	}
 	all := bytesOf(cold * dataBlock)
-	name := filled(t, t.TempDir(), len(all))
+	name := filled(t, tempDir(t), len(all))
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		numbers := min(limit.Cur, 1<<20)
 		if cfg.Driver == "select" {
@@ -85,7 +85,7 @@ func TestSaturated(t *testing.T) {
 // openFIFOs opens n FIFOs that nobody writes to.
 func openFIFOs(t *testing.T, n int) (all []*file.File) {
 	t.Helper()
-	dir := t.TempDir()
+	dir := tempDir(t)
 	for i := range n {
 		name := filepath.Join(dir, fmt.Sprint(i))
 		if err := unix.Mkfifo(name, 0o600); err != nil {
@@ -140,7 +140,7 @@ func (s *saturation) run(l *ringo.Loop, cold int) {
 	if err := s.f.Advise(file.AdviceRandom, 0, 0); err != nil {
 		t.Fatal(err)
 	}
-	beside, err := file.Create(filepath.Join(t.TempDir(), "beside"))
+	beside, err := file.Create(filepath.Join(tempDir(t), "beside"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -215,7 +215,7 @@ func TestSlowReadCancelMany(t *testing.T) {
 // descriptors counts those that are open.
 func descriptors(t *testing.T) int {
 	t.Helper()
-	list, err := os.ReadDir("/proc/self/fd")
+	list, err := readDir("/proc/self/fd")
 	if err != nil {
 		t.Skipf("no /proc: %v", err)
 	}

@@ -50,8 +50,8 @@ func TestCallsLikeOS(t *testing.T) {
 	}
 	traces := map[string][]string{}
 	for _, which := range []string{"os", "file"} {
-		dir, out := filepath.Join(t.TempDir(), "tree"), filepath.Join(t.TempDir(), "trace")
-		if err := os.Mkdir(dir, 0o700); err != nil {
+		dir, out := filepath.Join(tempDir(t), "tree"), filepath.Join(tempDir(t), "trace")
+		if err := makeDir(dir, 0o700); err != nil {
 			t.Fatal(err)
 		}
 		cmd := exec.Command(strace, "-f", "-qq", "-e", "trace=file,getdents64", "-o", out, os.Args[0],
@@ -63,7 +63,7 @@ func TestCallsLikeOS(t *testing.T) {
 			}
 			t.Fatalf("%v: %s", err, text)
 		}
-		b, err := os.ReadFile(out)
+		b, err := readFile(out)
 		if err != nil {
 			t.Fatal(err)
 		}

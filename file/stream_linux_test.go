@@ -20,7 +20,7 @@ import (
 // Streams of real files, past the page cache and by way of it: from an odd offset, to an odd end.
 func TestStreamFiles(t *testing.T) {
 	want := pattern(1<<20 + 12345)
-	dir := t.TempDir()
+	dir := tempDir(t)
 	eachCaller(t, func(t *testing.T, l *ringo.Loop) {
 		for _, flag := range []int{0, file.Direct} {
 			name := filepath.Join(dir, fmt.Sprint("f", flag))
@@ -37,7 +37,7 @@ func TestStreamFiles(t *testing.T) {
 			if err := w.Flush(); err != nil || w.Written() != int64(half) {
 				t.Fatalf("flag %#x: Flush: %v, written up to %d", flag, err, w.Written())
 			}
-			if got, err := os.ReadFile(name); err != nil || !bytes.Equal(got, want[:half]) {
+			if got, err := readFile(name); err != nil || !bytes.Equal(got, want[:half]) {
 				t.Fatalf("flag %#x: after Flush the file has %d bytes, %v, want %d", flag, len(got), err, half)
 			}
 			if n, err := io.Copy(w, bytes.NewReader(want[half:])); err != nil || n != int64(len(want)-half) {
@@ -63,7 +63,7 @@ func TestStreamFiles(t *testing.T) {
 func BenchmarkStream(b *testing.B) {
 	const size, block = 64 << 20, 128 << 10
 	name := filepath.Join(b.TempDir(), "f")
-	if err := os.WriteFile(name, pattern(size), 0o600); err != nil {
+	if err := writeFile(name, pattern(size), 0o600); err != nil {
 		b.Fatal(err)
 	}
 	for _, direct := range []int{0, file.Direct} {

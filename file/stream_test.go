@@ -388,7 +388,7 @@ func TestWriterDepth(t *testing.T) {
 
 // Random sizes and flushes, aligned or not, give what bufio and os give.
 func TestStreamsDifferential(t *testing.T) {
-	dir := t.TempDir()
+	dir := tempDir(t)
 	eachCaller(t, func(t *testing.T, l *ringo.Loop) {
 		for seed := range uint64(60) {
 			random := rand.New(rand.NewPCG(seed, 0))
@@ -451,7 +451,7 @@ func TestStreamsDifferential(t *testing.T) {
 
 func compare(t *testing.T, f *os.File, s *store, seed uint64) {
 	t.Helper()
-	want, err := os.ReadFile(f.Name())
+	want, err := readFile(f.Name())
 	if err != nil || !bytes.Equal(s.b, want) {
 		t.Fatalf("seed %d: the file has %d bytes, want %d, %v", seed, len(s.b), len(want), err)
 	}
@@ -503,7 +503,7 @@ func TestStreamAllocs(t *testing.T) {
 func TestWriterCloseAsTheLoopStops(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		for _, size := range []int{1000, 10_000} { // less than a block, and some blocks
-			want, name := pattern(size), filepath.Join(t.TempDir(), "f")
+			want, name := pattern(size), filepath.Join(tempDir(t), "f")
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
 			cfg.Grace = -1
@@ -530,7 +530,7 @@ func TestWriterCloseAsTheLoopStops(t *testing.T) {
 					t.Errorf("Run: %v", err)
 				}
 			})
-			if got, err := os.ReadFile(name); err != nil || !bytes.Equal(got, want) {
+			if got, err := readFile(name); err != nil || !bytes.Equal(got, want) {
 				t.Errorf("of %d bytes %d are in the file: %v", size, len(got), err)
 			}
 		}

@@ -107,7 +107,7 @@ func places(t *testing.T) map[string]string {
 	return dirs
 }
 
-// everywhere runs f on each file system, by each path, as each caller.
+// everywhere runs f on each file system, by each path, as each caller, and in simulated worlds.
 func everywhere(t *testing.T, f func(t *testing.T, l *ringo.Loop, dir string)) {
 	t.Helper()
 	for place, dir := range places(t) {
@@ -117,7 +117,7 @@ func everywhere(t *testing.T, f func(t *testing.T, l *ringo.Loop, dir string)) {
 			}
 			t.Run(place+"/"+w.name, func(t *testing.T) {
 				w.take(t, dir)
-				eachCaller(t, func(t *testing.T, l *ringo.Loop) {
+				eachCallerHere(t, func(t *testing.T, l *ringo.Loop) {
 					d, err := os.MkdirTemp(dir, "case")
 					if err != nil {
 						t.Fatal(err)
@@ -127,6 +127,7 @@ func everywhere(t *testing.T, f func(t *testing.T, l *ringo.Loop, dir string)) {
 			})
 		}
 	}
+	inWorlds(t, func(t *testing.T, l *ringo.Loop) { f(t, l, tempDir(t)) })
 }
 
 // step is a call whose results say what it did.

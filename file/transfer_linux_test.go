@@ -54,8 +54,8 @@ func opened(name string, flag int, content []byte, pos int64) end {
 		t.Helper()
 		if !strings.HasPrefix(name, "/") {
 			name := dir + "/" + name
-			if _, err := os.Stat(name); err != nil {
-				err = os.WriteFile(name, content, 0o600)
+			if _, err := statOf(name); err != nil {
+				err = writeFile(name, content, 0o600)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -183,7 +183,7 @@ func copied(t *testing.T, lib library, dir string, from, to end, wrap func(copie
 		at, err := f.Seek(0, io.SeekCurrent)
 		told += fmt.Sprint("; at ", at, " ", err)
 	}
-	content, _ := os.ReadFile(dir + "/dst")
+	content, _ := readFile(dir + "/dst")
 	told += fmt.Sprintf("; holds %d %x", len(content), sum(content))
 	src.Close()
 	dst.Close()
@@ -235,7 +235,7 @@ func missing(t *testing.T, name string) bool {
 	if of == "" {
 		return false
 	}
-	_, err := os.Stat(of)
+	_, err := statOf(of)
 	if err != nil {
 		t.Logf("left out: %v", err)
 	}
@@ -246,7 +246,7 @@ func missing(t *testing.T, name string) bool {
 func allCopied(t *testing.T, lib library, from end) map[string]string {
 	t.Helper()
 	told := map[string]string{}
-	dir := t.TempDir()
+	dir := tempDir(t)
 	for name, to := range targets {
 		if missing(t, name) {
 			continue
@@ -266,7 +266,7 @@ func TestCopiesToItself(t *testing.T) {
 			for _, twice := range []bool{false, true} {
 				told := map[string]string{}
 				for name, lib := range libraries {
-					dir := t.TempDir()
+					dir := tempDir(t)
 					f := opened("dst", os.O_RDWR, long, pos)(t, lib, dir)
 					src := f
 					if twice {
@@ -278,7 +278,7 @@ func TestCopiesToItself(t *testing.T) {
 					n, err := io.Copy(f, io.LimitReader(src, 20_000))
 					src.Close()
 					f.Close()
-					content, _ := os.ReadFile(dir + "/dst")
+					content, _ := readFile(dir + "/dst")
 					told[name] = fmt.Sprint(n, chain(err), len(content), sum(content))
 				}
 				if told["file"] != told["os"] {
@@ -307,7 +307,7 @@ func TestCopiesByTheKernel(t *testing.T) {
 	defer kernel.Through(moved)()
 	size := int64(len(large()))
 	eachCaller(t, func(t *testing.T, _ *ringo.Loop) {
-		dir := t.TempDir()
+		dir := tempDir(t)
 		for what, c := range map[string]struct {
 			flag int
 			copy func(dst, src *file.File) (int64, error)
@@ -324,8 +324,8 @@ func TestCopiesByTheKernel(t *testing.T) {
 				return io.Copy(dst, src)
 			}, size, 0},
 		} {
-			if err := errors.Join(os.WriteFile(dir+"/src", large(), 0o600),
-				os.WriteFile(dir+"/dst", nil, 0o600)); err != nil {
+			if err := errors.Join(writeFile(dir+"/src", large(), 0o600),
+				writeFile(dir+"/dst", nil, 0o600)); err != nil {
 				t.Fatal(err)
 			}
 			src, err := file.Open(dir + "/src")
@@ -341,7 +341,7 @@ func TestCopiesByTheKernel(t *testing.T) {
 			if by := moved.n.Load() - before; by != c.want {
 				t.Errorf("%s: %d bytes by the kernel, want %d", what, by, c.want)
 			}
-			got, _ := os.ReadFile(dir + "/dst")
+			got, _ := readFile(dir + "/dst")
 			if sum(got) != sum(large()[:n]) {
 				t.Errorf("%s: the file holds other %d bytes", what, len(got))
 			}
@@ -359,7 +359,7 @@ func TestCopyThatWaits(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		f, err := file.Create(t.TempDir() + "/f")
+		f, err := file.Create(tempDir(t) + "/f")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -390,7 +390,7 @@ func TestCopyThatWaits(t *testing.T) {
 		}
 		stop()
 		join()
-		if got, _ := os.ReadFile(f.Name()); string(got) != "came, went" {
+		if got, _ := readFile(f.Name()); string(got) != "came, went" {
 			t.Errorf("the file holds %q", got)
 		}
 		if err := errors.Join(f.Close(), w.Close()); err != nil {

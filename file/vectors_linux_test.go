@@ -4,7 +4,6 @@ package file_test
 
 import (
 	"bytes"
-	"os"
 	"path/filepath"
 	"testing"
 
@@ -42,7 +41,7 @@ func TestVectorsInPieces(t *testing.T) {
 					if n := submitted(l) - before; n < size/piece {
 						t.Errorf("%d bytes went to the driver in %d ops, want %d or more", size, n, size/piece)
 					}
-					if got, err := os.ReadFile(name); err != nil || !bytes.Equal(got, all) {
+					if got, err := readFile(name); err != nil || !bytes.Equal(got, all) {
 						t.Errorf("written were %d bytes, %v", len(got), err)
 					}
 					got := make([]byte, size)

@@ -77,7 +77,7 @@ func TestWriterAppends(t *testing.T) {
 	const writers, entries, size = 3, 200, 1024
 	everywhere(t, func(t *testing.T, l *ringo.Loop, dir string) {
 		name := filepath.Join(dir, "log")
-		if err := os.WriteFile(name, entry(99, 0, 50), 0o600); err != nil {
+		if err := writeFile(name, entry(99, 0, 50), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		var joins []func()
@@ -124,7 +124,7 @@ func TestWriterAppends(t *testing.T) {
 		for _, join := range joins {
 			join()
 		}
-		log, err := os.ReadFile(name)
+		log, err := readFile(name)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -147,7 +147,7 @@ func TestWriterShared(t *testing.T) {
 	for how, flag := range map[string]int{"append": os.O_APPEND, "at": 0} {
 		t.Run(how, func(t *testing.T) {
 			eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-				name := filepath.Join(t.TempDir(), "log")
+				name := filepath.Join(tempDir(t), "log")
 				f, err := file.OpenFile(name, os.O_RDWR|os.O_CREATE|flag, 0o600)
 				if err != nil {
 					t.Fatal(err)
@@ -195,7 +195,7 @@ func TestWriterShared(t *testing.T) {
 				if err := w.Close(); err != nil {
 					t.Error(err)
 				}
-				log, err := os.ReadFile(name)
+				log, err := readFile(name)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -216,7 +216,7 @@ func TestWriterShared(t *testing.T) {
 // Where the disk is full the call that follows says so, and so do all others; what is in the file is
 // the beginning of what was written.
 func TestWriterFull(t *testing.T) {
-	dir := t.TempDir()
+	dir := tempDir(t)
 	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=256k"); err != nil {
 		t.Skipf("no small file system to fill: mount: %v", err)
 	}
@@ -246,7 +246,7 @@ func TestWriterFull(t *testing.T) {
 				if _, err := w.Write(nil); !errors.Is(err, fs.ErrClosed) {
 					t.Errorf("Write after Close: %v", err)
 				}
-				log, err := os.ReadFile(name)
+				log, err := readFile(name)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -318,7 +318,7 @@ func TestWriterSync(t *testing.T) {
 			t.Errorf("Sync of a store without one: %v", err)
 		}
 		plain.Close()
-		f := openLog(t, filepath.Join(t.TempDir(), "log"))
+		f := openLog(t, filepath.Join(tempDir(t), "log"))
 		defer f.Close()
 		w = mustWriter(t, f, nil)
 		w.Write([]byte("abc"))
@@ -393,7 +393,7 @@ func TestWriterCancelStorm(t *testing.T) {
 		rounds = 60
 	}
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		name := filepath.Join(t.TempDir(), "log")
+		name := filepath.Join(tempDir(t), "log")
 		f := openLog(t, name)
 		defer f.Close()
 		w := mustWriter(t, f, &file.StreamConfig{Size: 64})
@@ -434,7 +434,7 @@ func TestWriterCancelStorm(t *testing.T) {
 		if err := w.Close(); err != nil {
 			t.Error(err)
 		}
-		log, err := os.ReadFile(name)
+		log, err := readFile(name)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -469,7 +469,7 @@ func TestWriterKilled(t *testing.T) {
 		return
 	}
 	for range 5 {
-		name := filepath.Join(t.TempDir(), "log")
+		name := filepath.Join(tempDir(t), "log")
 		cmd := exec.Command(os.Args[0], "-test.run", "^TestWriterKilled$")
 		cmd.Env = append(os.Environ(), "RINGO_WRITER="+name)
 		out, err := cmd.StdoutPipe()
@@ -494,7 +494,7 @@ func TestWriterKilled(t *testing.T) {
 			accepted = int(binary.LittleEndian.Uint32(p)) + 1
 		}
 		cmd.Wait()
-		log, err := os.ReadFile(name)
+		log, err := readFile(name)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -541,7 +541,7 @@ func TestWriterAppendAllocs(t *testing.T) {
 
 // What a Writer that appends can't have is told at once.
 func TestWriterAppendMistakes(t *testing.T) {
-	name := filepath.Join(t.TempDir(), "log")
+	name := filepath.Join(tempDir(t), "log")
 	f := openLog(t, name)
 	defer f.Close()
 	for _, c := range []struct {
@@ -574,7 +574,7 @@ func TestWriterAppendMistakes(t *testing.T) {
 		t.Error("NewWriter of a file that is open with O_APPEND and Direct: no error")
 		w.Close()
 	}
-	if info, err := os.Stat(name); err != nil || info.Size() != 0 {
+	if info, err := statOf(name); err != nil || info.Size() != 0 {
 		t.Error(fmt.Sprint("the file has changed: ", info, err))
 	}
 }

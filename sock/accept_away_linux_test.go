@@ -257,7 +257,7 @@ func TestTaskComesWhileGoroutinesWait(t *testing.T) {
 							})
 						}
 						from.Go(func() {}).Wait() // it has its turn when they have asked
-						var peers []*net.TCPConn
+						var peers []tcpPeer
 						for range callers + tasks {
 							peer := dial(t, ln.Addr().String())
 							defer peer.Close()
@@ -278,7 +278,7 @@ func TestTaskComesWhileGoroutinesWait(t *testing.T) {
 }
 
 // wantFrom waits until those who accept have the connections of peers, one each, in any order.
-func wantFrom(t *testing.T, who string, got <-chan accepted, peers []*net.TCPConn) {
+func wantFrom(t *testing.T, who string, got <-chan accepted, peers []tcpPeer) {
 	remotes := map[string]bool{}
 	for range peers {
 		a := <-got
@@ -303,7 +303,7 @@ func TestAcceptedAheadIsHandedOver(t *testing.T) {
 		besideLoop(t, cfg, func(t *testing.T, l *ringo.Loop, ln *sock.Listener) {
 			loopAccepts(t, l, ln) // and goes on
 			before := sockets(t)
-			var dialed []*net.TCPConn
+			var dialed []tcpPeer
 			for range peers {
 				peer := dial(t, ln.Addr().String())
 				defer peer.Close()
@@ -348,7 +348,7 @@ func TestAcceptedAheadIsClosed(t *testing.T) {
 			for taken := range 2 { // by a goroutine, to which the direction was handed over
 				t.Run(fmt.Sprint(name, ", taken ", taken), func(t *testing.T) {
 					before := sockets(t)
-					var dialed []*net.TCPConn
+					var dialed []tcpPeer
 					ctx, stop := context.WithCancel(t.Context())
 					defer stop()
 					within(patience, t.Name(), func() {
@@ -734,7 +734,7 @@ func TestGoroutinesAcceptAllocations(t *testing.T) {
 		goroutinesAccept(t, cfg, func(t *testing.T, _ *ringo.Loop, ln *sock.Listener) {
 			perConn := 1e9
 			for tries := 0; tries < 10 && perConn > each+0.1; tries++ {
-				var peers []*net.TCPConn
+				var peers []tcpPeer
 				for range conns {
 					peers = append(peers, dial(t, ln.Addr().String()))
 				}

@@ -61,7 +61,7 @@ func TestAcceptWaitsOutEMFILE(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		c := startChild(t, "echo", "RINGO_SOCK_DRIVER="+cfg.Driver, fmt.Sprint("RINGO_SOCK_FILES=", limit))
 		addr := c.line()
-		var conns [peers]*net.TCPConn
+		var conns [peers]tcpPeer
 		var served [peers]atomic.Bool
 		count := func() (n int) {
 			for i := range served {

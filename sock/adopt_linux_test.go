@@ -127,7 +127,7 @@ func wantRest(t *testing.T, c net.Conn, rest string, ends ...error) {
 func TestDetachAndAdoptEnded(t *testing.T) {
 	for _, ending := range lastWords {
 		t.Run(ending.name, func(t *testing.T) {
-			eachCaller(t, func(t *testing.T, c *sock.Conn, peer *net.TCPConn, start starter) {
+			eachCaller(t, func(t *testing.T, c *sock.Conn, peer tcpPeer, start starter) {
 				send(t, peer, "first and the rest")
 				start.run(func() {
 					wantRead(t, c, 6, "first ")
@@ -158,7 +158,7 @@ func TestDetachAndAdoptEnded(t *testing.T) {
 func TestDetachConnEnded(t *testing.T) {
 	for _, ending := range lastWords {
 		t.Run(ending.name, func(t *testing.T) {
-			eachCaller(t, func(t *testing.T, c *sock.Conn, peer *net.TCPConn, start starter) {
+			eachCaller(t, func(t *testing.T, c *sock.Conn, peer tcpPeer, start starter) {
 				send(t, peer, "first and the rest")
 				start.run(func() {
 					wantRead(t, c, 6, "first ")
@@ -184,7 +184,7 @@ func TestDetachConnEnded(t *testing.T) {
 func TestDetachTCPEnded(t *testing.T) {
 	for _, ending := range lastWords {
 		t.Run(ending.name, func(t *testing.T) {
-			eachCaller(t, func(t *testing.T, c *sock.Conn, peer *net.TCPConn, start starter) {
+			eachCaller(t, func(t *testing.T, c *sock.Conn, peer tcpPeer, start starter) {
 				before := sockets(t)
 				send(t, peer, "first and the rest")
 				start.run(func() {
@@ -451,18 +451,18 @@ func movedOn(t *testing.T, c *sock.Conn) *sock.Conn {
 func TestMoveToCarriesTheEnd(t *testing.T) {
 	for _, e := range []struct {
 		name   string
-		before func(t *testing.T, c *sock.Conn, peer *net.TCPConn)
+		before func(t *testing.T, c *sock.Conn, peer tcpPeer)
 		unread string
 		want   error
 	}{
-		{"reset", func(t *testing.T, c *sock.Conn, peer *net.TCPConn) {
+		{"reset", func(t *testing.T, c *sock.Conn, peer tcpPeer) {
 			send(t, peer, "abc")
 			reset(peer)
 			if p, err := c.Peek(4); string(p) != "abc" || !errors.Is(err, syscall.ECONNRESET) {
 				t.Errorf("Peek: %q, %v", p, err)
 			}
 		}, "abc", syscall.ECONNRESET},
-		{"end", func(t *testing.T, c *sock.Conn, peer *net.TCPConn) {
+		{"end", func(t *testing.T, c *sock.Conn, peer tcpPeer) {
 			if err := c.CloseRead(); err != nil {
 				t.Error(err)
 			}
@@ -471,7 +471,7 @@ func TestMoveToCarriesTheEnd(t *testing.T) {
 		}, "", io.EOF},
 	} {
 		t.Run(e.name, func(t *testing.T) {
-			eachCaller(t, func(t *testing.T, c *sock.Conn, peer *net.TCPConn, start starter) {
+			eachCaller(t, func(t *testing.T, c *sock.Conn, peer tcpPeer, start starter) {
 				start.run(func() {
 					e.before(t, c, peer)
 					moved := movedOn(t, c)
@@ -496,7 +496,7 @@ func TestMoveToCarriesTheEnd(t *testing.T) {
 
 // What is written without a copy is so on the new loop, too, if that can.
 func TestMoveToCarriesZeroCopy(t *testing.T) {
-	eachCaller(t, func(t *testing.T, c *sock.Conn, peer *net.TCPConn, start starter) {
+	eachCaller(t, func(t *testing.T, c *sock.Conn, peer tcpPeer, start starter) {
 		err := c.SetZeroCopy(10_000)
 		if err != nil && !errors.Is(err, errors.ErrUnsupported) {
 			t.Fatal(err)
@@ -518,7 +518,7 @@ func TestMoveToCarriesZeroCopy(t *testing.T) {
 // A connection whose Close may wait does so beside its new loop, too.
 func TestMoveToCarriesLinger(t *testing.T) {
 	t.Parallel()
-	eachCaller(t, func(t *testing.T, c *sock.Conn, peer *net.TCPConn, start starter) {
+	eachCaller(t, func(t *testing.T, c *sock.Conn, peer tcpPeer, start starter) {
 		var moved *sock.Conn
 		total := 0
 		start.run(func() {

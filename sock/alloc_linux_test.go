@@ -4,7 +4,6 @@ package sock_test
 
 import (
 	"io"
-	"net"
 	"net/netip"
 	"runtime"
 	"syscall"
@@ -295,7 +294,7 @@ func TestForeignAllocations(t *testing.T) {
 	skipAllocs(t)
 	const rounds = 200
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		detachedConns(t, cfg, func(l *ringo.Loop, next func() (*sock.Conn, *net.TCPConn)) {
+		detachedConns(t, cfg, func(l *ringo.Loop, next func() (*sock.Conn, tcpPeer)) {
 			c, peer := next()
 			defer peer.Close()
 			defer c.Close()

@@ -29,7 +29,7 @@ type batch struct {
 	*testing.T
 	here, there *ringo.Loop // here is the connection's
 	c           *sock.Conn
-	peer        *net.TCPConn
+	peer        tcpPeer
 	fillers     []filler // so that nothing more fits
 	at          int      // of the stream, which is what was written beside
 	file        string   // with the stream
@@ -427,7 +427,7 @@ func (fd rawWriter) Write(p []byte) (int, error) { return syscall.Write(int(fd),
 // relay copies the next n bytes from another connection.
 func (x *batch) relay(n int) {
 	var src *sock.Conn
-	var in *net.TCPConn
+	var in tcpPeer
 	if x.here.Go(func() { src, in = connect(x.T, x.here) }).Wait() != nil {
 		return
 	}
@@ -764,7 +764,7 @@ func TestOneSendATurn(t *testing.T) {
 func TestCopiesTravelTogether(t *testing.T) {
 	const messages, size = 40, 2 * 4096
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
 			plain, batched := sends(l)
 			l.Go(func() { io.Copy(c, c) })
 			offloaded(t, l, func() error {
@@ -806,7 +806,7 @@ func TestMoreThanIsAccepted(t *testing.T) {
 				needNumbers(t, 700)
 				here.Go(func() {
 					var ours []*sock.Conn
-					var peers []*net.TCPConn
+					var peers []tcpPeer
 					for range 300 {
 						c, peer := connect(t, here)
 						ours, peers = append(ours, c), append(peers, peer)
@@ -1003,7 +1003,7 @@ func TestErrorOfAccepted(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		for _, call := range calls {
 			t.Run(call.name, func(t *testing.T) {
-				pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+				pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
 					x := &batch{T: t, here: l, c: c, peer: peer}
 					reset(peer)
 					x.write(c, 10) // accepted, and refused
@@ -1029,7 +1029,7 @@ func TestHandlerLearnsOfLostAnswer(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		for _, result := range []error{nil, mine} {
 			closed := make(chan error, 1)
-			var peer *net.TCPConn
+			var peer tcpPeer
 			dialled := make(chan struct{})
 			s := serve(t, cfg, perRequest(&sock.Handler{
 				Request: func(c *sock.Conn) error {
@@ -1099,7 +1099,7 @@ func TestSlowPeersCostOthersNothing(t *testing.T) {
 		needNumbers(t, 2*slow)
 		onLoop(t, cfg, func(l *ringo.Loop) {
 			var conns []*sock.Conn
-			var peers []*net.TCPConn
+			var peers []tcpPeer
 			var tasks []*ringo.Task
 			written, fds := make([]int, slow), make([]int, 2*slow)
 			for i := range slow {

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io"
 	"iter"
-	"net"
 	"reflect"
 	"sync"
 	"sync/atomic"
@@ -144,7 +143,7 @@ func TestServeOfAnotherLoop(t *testing.T) {
 // another g of the same thread.
 func TestInsideAnIterator(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
 			lines := func(yield func(string) bool) {
 				for {
 					p := make([]byte, 4)

@@ -3,7 +3,6 @@ package sock_test
 import (
 	"bytes"
 	"io"
-	"net"
 	"testing"
 
 	"ringo"
@@ -22,7 +21,7 @@ func TestCancelReaders(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		for name, wait := range waits {
 			t.Run(name, func(t *testing.T) {
-				pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+				pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
 					for range 3 {
 						var err, again error
 						task := l.Go(func() {
@@ -48,7 +47,7 @@ func TestCancelReaders(t *testing.T) {
 // A cancelled writer says how much went out, and that much arrives.
 func TestCancelWriter(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
 			msg := make([]byte, 16<<20)
 			pattern(msg, 0)
 			var n int
@@ -87,7 +86,7 @@ func TestCancelWriter(t *testing.T) {
 func TestCancelLosesNothing(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		cfg.BufferSize = 64
-		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
 			const total = 200_000
 			go func() {
 				msg := make([]byte, total)
@@ -127,7 +126,7 @@ func TestCancelLosesNothing(t *testing.T) {
 // Of readers that queue, the cancelled one leaves and the others keep their order.
 func TestCancelQueuedReader(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
 			var order []int
 			var tasks []*ringo.Task
 			for i := range 5 {

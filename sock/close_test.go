@@ -31,7 +31,7 @@ func TestCloseWhileReading(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		for name, wait := range readings {
 			t.Run(name, func(t *testing.T) {
-				pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+				pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
 					var errs [3]error
 					var tasks []*ringo.Task
 					for i := range errs { // one waits for bytes, the others for their turn
@@ -55,7 +55,7 @@ func TestCloseWhileReading(t *testing.T) {
 // A reader that has bytes at the moment of the close, and has not run yet.
 func TestCloseWithBytesOnTheirWay(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
 			var err error
 			task := l.Go(func() { _, err = c.Read(make([]byte, 10)) })
 			others(l)
@@ -71,7 +71,7 @@ func TestCloseWithBytesOnTheirWay(t *testing.T) {
 
 func TestCloseTwice(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
 			l.Go(func() { wantClosed(t, "Read", read(c)) })
 			others(l)
 			first := l.Go(func() { c.Close() })
@@ -88,7 +88,7 @@ func TestCloseTwice(t *testing.T) {
 // The writers that wait are told, and what went out before arrives.
 func TestCloseWhileWriting(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
 			msg := make([]byte, 16<<20)
 			pattern(msg, 0)
 			var n int
@@ -112,7 +112,7 @@ func TestCloseWhileWriting(t *testing.T) {
 
 func TestUseAfterClose(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
 			send(t, peer, "unread")
 			if _, err := c.Peek(6); err != nil {
 				t.Fatal(err)
@@ -189,7 +189,7 @@ func TestClosedConnHitsNoStranger(t *testing.T) {
 func TestCloseLeavesLeases(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		var lease buf.Lease
-		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
 			send(t, peer, "leased")
 			var err error
 			if lease, err = c.Next(); err != nil {
@@ -207,7 +207,7 @@ func TestCloseLeavesLeases(t *testing.T) {
 // What a Run leaves open it closes: peers see the end, and nothing leaks.
 func TestRunClosesWhatIsOpen(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		var peers []*net.TCPConn
+		var peers []tcpPeer
 		defer func() {
 			for _, p := range peers {
 				p.Close()
@@ -256,7 +256,7 @@ var closers = map[string]func(t *testing.T, cfg ringo.Config, f func()){
 func TestCloseThatLingersOutlivesItsLoop(t *testing.T) {
 	type lingering struct {
 		c    *sock.Conn
-		peer *net.TCPConn
+		peer tcpPeer
 	}
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		for who, as := range closers {
@@ -396,7 +396,7 @@ func TestLoopEndsWithoutLingering(t *testing.T) {
 // Close lets tasks go that wait for their turn, also behind one that is in code of the user's.
 func TestCloseBehindSlowWriter(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
 			writes, release := ringo.NewChan[bool](0), ringo.NewChan[bool](0)
 			first := l.Go(func() {
 				c.WriteTo(writerFunc(func(p []byte) (int, error) {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"net"
 	"testing"
 	"time"
 
@@ -15,7 +14,7 @@ import (
 
 func TestReadWrite(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
 			send(t, peer, "hello")
 			wantRead(t, c, 3, "hel")
 			wantRead(t, c, 3, "lo")
@@ -42,7 +41,7 @@ func TestReadWrite(t *testing.T) {
 // An io.EOF in a wrapper would break bufio, net/http and all that compares.
 func TestEOFIsBare(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
 			peer.CloseWrite()
 			wantEOF(t, c)
 			if _, err := c.Next(); err != io.EOF {
@@ -63,7 +62,7 @@ func TestEOFIsBare(t *testing.T) {
 
 func TestZeroLength(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
 			none := func(when string) {
 				t.Helper()
 				for _, p := range [][]byte{nil, {}} {
@@ -99,7 +98,7 @@ func TestZeroLength(t *testing.T) {
 
 func TestCloseWrite(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
 			big := bytes.Repeat([]byte("0123456789"), 30000)
 			writing := l.Go(func() {
 				if n, err := c.Write(big); n != len(big) || err != nil {
@@ -126,7 +125,7 @@ func TestCloseWrite(t *testing.T) {
 
 func TestCloseRead(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
 			send(t, peer, "before")
 			if _, err := c.Peek(6); err != nil {
 				t.Fatal(err)
@@ -139,7 +138,7 @@ func TestCloseRead(t *testing.T) {
 			c.Write([]byte("out"))
 			wantPeer(t, l, peer, "out")
 		})
-		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
 			l.AfterFunc(time.Millisecond, func() {
 				if err := c.CloseRead(); err != nil {
 					t.Error(err)
@@ -153,7 +152,7 @@ func TestCloseRead(t *testing.T) {
 // Close with linger waits for the bytes to arrive; nobody else does.
 func TestLingerDoesNotStall(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
 			other, otherPeer := connect(t, l)
 			defer otherPeer.Close()
 			defer other.Close()
@@ -184,7 +183,7 @@ func TestLingerDoesNotStall(t *testing.T) {
 
 func TestAddresses(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
 			if got, want := c.LocalAddr().String(), peer.RemoteAddr().String(); got != want {
 				t.Errorf("LocalAddr() = %s, the peer's remote address is %s", got, want)
 			}
@@ -216,7 +215,7 @@ func (panicWriter) Write([]byte) (int, error) { panic("on purpose") }
 func TestWriteToPanickingWriter(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		cfg.OnPanic = func(*ringo.Loop, any, []byte) {}
-		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
 			send(t, peer, "bytes")
 			l.Go(func() { c.WriteTo(panicWriter{}) }).Wait()
 			if n := l.Stats().Buffers; n != 0 {

@@ -69,7 +69,7 @@ var errSink = errors.New("the sink has failed")
 // sinkConn makes the sink a connection of l.
 func (x *halt) sinkConn(l *ringo.Loop) {
 	var c *sock.Conn
-	var peer *net.TCPConn
+	var peer tcpPeer
 	l.Go(func() { c, peer = connect(x.T, l) }).Wait()
 	c.SetWriteBuffer(x.buffers())
 	c.SetBatching(false) // so that no room is no room
@@ -86,7 +86,7 @@ func (x *halt) buffers() int {
 }
 
 // sinkOf fills the socket of a sink, whose peer reads nothing until the sink is closed.
-func (x *halt) sinkOf(c net.Conn, peer *net.TCPConn, raw func() (syscall.RawConn, error)) {
+func (x *halt) sinkOf(c net.Conn, peer tcpPeer, raw func() (syscall.RawConn, error)) {
 	peer.SetReadBuffer(x.buffers())
 	rc, err := raw()
 	if err != nil {
@@ -156,7 +156,7 @@ func TestCopyGivesBack(t *testing.T) {
 							t.Run(fmt.Sprint(sink.name, "/", who.name, "/", size, "/", how), func(t *testing.T) {
 								x := &halt{T: t, here: here, there: there, some: size > 4<<20}
 								here.Go(func() {
-									var peer *net.TCPConn
+									var peer tcpPeer
 									x.src, peer = connect(t, here)
 									defer peer.Close()
 									sink.make(x)
@@ -228,7 +228,7 @@ func (x *halt) copy(run func(*halt, func()) (func(), <-chan struct{}), how strin
 }
 
 // tcpPair is a connection of package net, from both sides.
-func tcpPair(t *testing.T) (ours, peer *net.TCPConn) {
+func tcpPair(t *testing.T) (ours, peer tcpPeer) {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

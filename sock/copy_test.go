@@ -233,7 +233,7 @@ func TestCopyOfFileToConn(t *testing.T) {
 		"limited": func(c *sock.Conn, f *file.File) (int64, error) { return io.CopyN(c, f, size) },
 	} {
 		t.Run(what, func(t *testing.T) {
-			asAll(t, func(t *testing.T, c *sock.Conn, peer *net.TCPConn) {
+			asAll(t, func(t *testing.T, c *sock.Conn, peer tcpPeer) {
 				wait, before := waiter(c), sent.Load()
 				f, err := file.Open(name)
 				if err != nil {
@@ -265,7 +265,7 @@ func TestCopyOfFileToConn(t *testing.T) {
 
 // What is no regular file is read, and io.Copy does not go round between the two.
 func TestCopyOfPipeToConn(t *testing.T) {
-	asAll(t, func(t *testing.T, c *sock.Conn, peer *net.TCPConn) {
+	asAll(t, func(t *testing.T, c *sock.Conn, peer tcpPeer) {
 		wait := waiter(c)
 		r, w, err := file.Pipe()
 		if err != nil {
@@ -301,7 +301,7 @@ func TestCopyOfConnToFile(t *testing.T) {
 	}
 	for what, flag := range map[string]int{"written": 0, "appended": os.O_APPEND} {
 		t.Run(what, func(t *testing.T) {
-			asAll(t, func(t *testing.T, c *sock.Conn, peer *net.TCPConn) {
+			asAll(t, func(t *testing.T, c *sock.Conn, peer tcpPeer) {
 				f, err := file.OpenFile(t.TempDir()+"/f", os.O_RDWR|os.O_CREATE|flag, 0o600)
 				if err != nil {
 					t.Fatal(err)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"net"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -186,7 +185,7 @@ func TestBothDirectionsAtOnce(t *testing.T) {
 // Several writers of one connection: each Write's bytes stay together.
 func TestWritersTakeTurns(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
 			const writers, size = 6, 3 << 20
 			g := ringo.NewGroup(l)
 			for i := range writers {
@@ -252,7 +251,7 @@ func TestReadFrom(t *testing.T) {
 			}, len(msg), nil},
 		} {
 			t.Run(c.name, func(t *testing.T) {
-				pair(t, cfg, func(l *ringo.Loop, conn *sock.Conn, peer *net.TCPConn) {
+				pair(t, cfg, func(l *ringo.Loop, conn *sock.Conn, peer tcpPeer) {
 					copying := l.Go(func() {
 						n, err := io.Copy(conn, onlyReader{c.r()})
 						if n != int64(c.n) || err != c.err {
@@ -279,7 +278,7 @@ type onlyReader struct{ io.Reader }
 func TestWriteTo(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		cfg.BufferSize = 1000
-		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
 			const total = 200_000
 			fed := feed(t, peer, total, 5)
 			if _, err := c.Peek(2500); err != nil { // some of it gathered
@@ -300,7 +299,7 @@ func TestWriteTo(t *testing.T) {
 			"an error":    writerFunc(func(p []byte) (int, error) { return 3, broken }),
 			"short write": writerFunc(func(p []byte) (int, error) { return 3, nil }),
 		} {
-			pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+			pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
 				send(t, peer, "12345")
 				n, err := c.WriteTo(w)
 				want := broken
@@ -312,7 +311,7 @@ func TestWriteTo(t *testing.T) {
 				}
 			})
 		}
-		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) { // to a connection that is closed
+		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) { // to a connection that is closed
 			closed, closedPeer := connect(t, l)
 			closedPeer.Close()
 			closed.Close()
@@ -329,7 +328,7 @@ func TestWriteTo(t *testing.T) {
 // A writer that panics, or ends its task, gives the buffer back that it was shown.
 func TestWriteToOfAPanic(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
 			for i := range 2 {
 				send(t, peer, "x")
 				l.Go(func() {

@@ -289,7 +289,7 @@ func TestWriteDeadlineMovedByOthers(t *testing.T) {
 				if m.unix {
 					unixPair(t, cfg, "unix", func(l *ringo.Loop, c *sock.Conn, peer *net.UnixConn) { body(l, c, peer) })
 				} else {
-					pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) { body(l, c, peer) })
+					pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) { body(l, c, peer) })
 				}
 			})
 		})
@@ -361,7 +361,7 @@ func TestForeignDeadlinesByAnyClock(t *testing.T) {
 	}
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		for kind, before := range kinds {
-			detachedConns(t, cfg, func(l *ringo.Loop, next func() (*sock.Conn, *net.TCPConn)) {
+			detachedConns(t, cfg, func(l *ringo.Loop, next func() (*sock.Conn, tcpPeer)) {
 				c, peer := next()
 				defer peer.Close()
 				defer c.Close()

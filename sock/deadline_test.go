@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"ringo"
+	"ringo/internal/socktest"
 	"ringo/sock"
 )
 
@@ -21,7 +22,7 @@ var (
 // A goroutine that takes a deadline away finds it gone, also where there was none, and hears of a close.
 func TestDeadlineTakenAway(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
 			send(t, peer, "kept")
 			offloaded(t, l, func() error {
 				p := make([]byte, 1)
@@ -50,7 +51,7 @@ func TestDeadlineTakenAway(t *testing.T) {
 
 func TestDeadlinePast(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
 			send(t, peer, "kept")
 			if _, err := c.Peek(4); err != nil {
 				t.Fatal(err)
@@ -75,7 +76,7 @@ func TestDeadlinePast(t *testing.T) {
 
 func TestDeadlineFuture(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
 			for name, wait := range map[string]func() error{
 				"Read":    func() error { return read(c) },
 				"Next":    func() error { _, err := c.Next(); return err },
@@ -83,10 +84,10 @@ func TestDeadlineFuture(t *testing.T) {
 				"Discard": func() error { _, err := c.Discard(1); return err },
 			} {
 				const d = 10 * time.Millisecond
-				begin := time.Now()
+				begin := socktest.Now(l)
 				c.SetReadDeadline(begin.Add(d))
 				wantTimeout(t, name, wait())
-				if took := time.Since(begin); took < d {
+				if took := socktest.Now(l).Sub(begin); took < d {
 					t.Errorf("%s gave up after %v, the deadline was in %v", name, took, d)
 				}
 			}
@@ -101,7 +102,7 @@ func TestDeadlineFuture(t *testing.T) {
 // A deadline beyond what nanoseconds count is far away, not long ago.
 func TestDeadlineFarAway(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
 			for _, far := range []time.Time{
 				time.Now().Add(1<<63 - 1), time.Now().AddDate(250, 0, 0), time.Now().AddDate(290, 0, 0),
 				time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC), time.Unix(1<<60, 0),
@@ -153,7 +154,7 @@ func TestDeadlineMovedWhileReading(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-				pair(t, cfg, func(l *ringo.Loop, conn *sock.Conn, peer *net.TCPConn) {
+				pair(t, cfg, func(l *ringo.Loop, conn *sock.Conn, peer tcpPeer) {
 					d := 15 * time.Millisecond
 					var wait func() (string, error)
 					var moved time.Time
@@ -192,7 +193,7 @@ func TestWriteDeadlineCounts(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		for _, how := range []string{"set before", "set while parked", "moved earlier"} {
 			t.Run(how, func(t *testing.T) {
-				pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+				pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
 					msg := make([]byte, 16<<20)
 					pattern(msg, 0)
 					soon := time.Now().Add(30 * time.Millisecond)
@@ -228,7 +229,7 @@ func TestWriteDeadlineMovedLater(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		for d := 20 * time.Millisecond; ; d *= 2 {
 			var inTime bool
-			pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+			pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
 				fill(t, l, c)
 				first := time.Now().Add(d)
 				c.SetWriteDeadline(first)
@@ -259,7 +260,7 @@ func TestDeadlineLosesNothing(t *testing.T) {
 	t.Parallel()
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		cfg.BufferSize = 64
-		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
 			const total = 1 << 16
 			go func() {
 				msg := make([]byte, total)
@@ -298,7 +299,7 @@ func TestDeadlineLosesNothing(t *testing.T) {
 // A deadline that each request moves later submits nothing and wakes nobody.
 func TestDeadlinePerRequestIsFree(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
 			const rounds = 300
 			echo := func(deadline bool) (before, after ringo.Stats) {
 				done := make(chan error, 1)

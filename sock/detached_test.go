@@ -22,9 +22,9 @@ import (
 func TestDetachedCloseWithoutTheLoop(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		const conns = 100
-		detachedConns(t, cfg, func(l *ringo.Loop, next func() (*sock.Conn, *net.TCPConn)) {
+		detachedConns(t, cfg, func(l *ringo.Loop, next func() (*sock.Conn, tcpPeer)) {
 			var ours []*sock.Conn
-			var peers []*net.TCPConn
+			var peers []tcpPeer
 			for range conns {
 				c, peer := next()
 				ours, peers = append(ours, c), append(peers, peer)
@@ -82,7 +82,7 @@ func TestDetachedMeetTasks(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		for name, visit := range visits {
 			t.Run(name, func(t *testing.T) {
-				detachedConns(t, cfg, func(l *ringo.Loop, next func() (*sock.Conn, *net.TCPConn)) {
+				detachedConns(t, cfg, func(l *ringo.Loop, next func() (*sock.Conn, tcpPeer)) {
 					c, peer := next()
 					defer peer.Close()
 					peer.Write([]byte("0123456789"))
@@ -137,9 +137,9 @@ func TestDetachedMeetTasks(t *testing.T) {
 // What goroutines leave open a loop closes at its end, also under one that reads.
 func TestDetachedEndWithTheLoop(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		var peers []*net.TCPConn
+		var peers []tcpPeer
 		ended := make(chan error, 1)
-		detachedConns(t, cfg, func(_ *ringo.Loop, next func() (*sock.Conn, *net.TCPConn)) {
+		detachedConns(t, cfg, func(_ *ringo.Loop, next func() (*sock.Conn, tcpPeer)) {
 			for range 10 {
 				c, peer := next()
 				peers = append(peers, peer)
@@ -184,7 +184,7 @@ func onStack(function string) bool {
 // the loop has closed the connection.
 func TestDetachedCloseBesideOneThatLingers(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		detachedConns(t, cfg, func(l *ringo.Loop, next func() (*sock.Conn, *net.TCPConn)) {
+		detachedConns(t, cfg, func(l *ringo.Loop, next func() (*sock.Conn, tcpPeer)) {
 			c, peer := next()
 			defer peer.Close()
 			if err := c.SetLinger(1); err != nil {
@@ -214,7 +214,7 @@ func TestDetachedCloseBesideOneThatLingers(t *testing.T) {
 // Of connections that goroutines have closed a loop keeps nothing.
 func TestDetachedThatAreClosedAreForgotten(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		detachedConns(t, cfg, func(l *ringo.Loop, next func() (*sock.Conn, *net.TCPConn)) {
+		detachedConns(t, cfg, func(l *ringo.Loop, next func() (*sock.Conn, tcpPeer)) {
 			const conns = 20
 			var kept []weak.Pointer[sock.Conn]
 			for i := range conns {
@@ -277,7 +277,7 @@ func TestDetachedCloseBesideAnother(t *testing.T) {
 			t.Run(who, func(t *testing.T) {
 				k := &slowClose{Kernel: kernel.Process(), begun: make(chan bool), release: make(chan bool)}
 				defer kernel.Through(k)()
-				detachedConns(t, cfg, func(l *ringo.Loop, next func() (*sock.Conn, *net.TCPConn)) {
+				detachedConns(t, cfg, func(l *ringo.Loop, next func() (*sock.Conn, tcpPeer)) {
 					c, peer := next()
 					defer peer.Close()
 					first, second := make(chan error, 1), make(chan error, 1)

@@ -274,7 +274,7 @@ func TestNamesHang(t *testing.T) {
 		server := newNameServer(t, nil)
 		defer server.hold(typeA)()
 		defer server.hold(typeAAAA)()
-		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
 			const dials = 50
 			d := sock.Dialer{Resolver: server.resolver()}
 			var tasks []*ringo.Task

@@ -87,7 +87,7 @@ func TestDrainServesWhoHasConnected(t *testing.T) {
 					cfg.Loops, cfg.Grace = loops, patience
 					s := serve(t, cfg, server(t))
 					const half = 100
-					var silent, halfway, spoken []*net.TCPConn
+					var silent, halfway, spoken []tcpPeer
 					connect := func() {
 						for range peers {
 							silent = append(silent, s.dial())
@@ -117,7 +117,7 @@ func TestDrainServesWhoHasConnected(t *testing.T) {
 					for _, p := range halfway {
 						send(t, p, string(drainFrame[half:]))
 					}
-					kinds := map[string][]*net.TCPConn{"silent": silent, "halfway": halfway, "spoken": spoken}
+					kinds := map[string][]tcpPeer{"silent": silent, "halfway": halfway, "spoken": spoken}
 					for kind, peers := range kinds {
 						for i, p := range peers {
 							if got, err := io.ReadAll(p); err != nil || !bytes.Equal(got, drainFrame) {

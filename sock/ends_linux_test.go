@@ -94,7 +94,7 @@ func TestDriverDeathIsTold(t *testing.T) {
 					errs <- err
 				}
 				var conn *sock.Conn
-				var peer *net.TCPConn
+				var peer tcpPeer
 				within(patience, t.Name(), func() {
 					err := ringo.Run(context.Background(), &cfg, func(l *ringo.Loop) error {
 						conn, peer = connect(t, l)

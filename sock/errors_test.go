@@ -29,58 +29,58 @@ var _ conn = (*sock.Conn)(nil)
 // connErrors are situations of a connection. None of them waits for its loop.
 var connErrors = []struct {
 	name string
-	do   func(c conn, peer *net.TCPConn) error
+	do   func(c conn, peer tcpPeer) error
 }{
-	{"read at the end", func(c conn, peer *net.TCPConn) error { peer.CloseWrite(); return read(c) }},
-	{"read after close", func(c conn, _ *net.TCPConn) error { c.Close(); return read(c) }},
-	{"write after close", func(c conn, _ *net.TCPConn) error { c.Close(); return write(c) }},
-	{"empty read after close", func(c conn, _ *net.TCPConn) error { c.Close(); _, err := c.Read(nil); return err }},
-	{"empty write after close", func(c conn, _ *net.TCPConn) error { c.Close(); _, err := c.Write(nil); return err }},
-	{"close write after close", func(c conn, _ *net.TCPConn) error { c.Close(); return c.CloseWrite() }},
-	{"close read after close", func(c conn, _ *net.TCPConn) error { c.Close(); return c.CloseRead() }},
-	{"deadline after close", func(c conn, _ *net.TCPConn) error { c.Close(); return c.SetDeadline(time.Time{}) }},
-	{"read deadline after close", func(c conn, _ *net.TCPConn) error {
+	{"read at the end", func(c conn, peer tcpPeer) error { peer.CloseWrite(); return read(c) }},
+	{"read after close", func(c conn, _ tcpPeer) error { c.Close(); return read(c) }},
+	{"write after close", func(c conn, _ tcpPeer) error { c.Close(); return write(c) }},
+	{"empty read after close", func(c conn, _ tcpPeer) error { c.Close(); _, err := c.Read(nil); return err }},
+	{"empty write after close", func(c conn, _ tcpPeer) error { c.Close(); _, err := c.Write(nil); return err }},
+	{"close write after close", func(c conn, _ tcpPeer) error { c.Close(); return c.CloseWrite() }},
+	{"close read after close", func(c conn, _ tcpPeer) error { c.Close(); return c.CloseRead() }},
+	{"deadline after close", func(c conn, _ tcpPeer) error { c.Close(); return c.SetDeadline(time.Time{}) }},
+	{"read deadline after close", func(c conn, _ tcpPeer) error {
 		c.Close()
 		return c.SetReadDeadline(time.Time{})
 	}},
-	{"write deadline after close", func(c conn, _ *net.TCPConn) error {
+	{"write deadline after close", func(c conn, _ tcpPeer) error {
 		c.Close()
 		return c.SetWriteDeadline(time.Time{})
 	}},
-	{"option after close", func(c conn, _ *net.TCPConn) error { c.Close(); return c.SetNoDelay(true) }},
-	{"linger after close", func(c conn, _ *net.TCPConn) error { c.Close(); return c.SetLinger(1) }},
-	{"keep-alive after close", func(c conn, _ *net.TCPConn) error {
+	{"option after close", func(c conn, _ tcpPeer) error { c.Close(); return c.SetNoDelay(true) }},
+	{"linger after close", func(c conn, _ tcpPeer) error { c.Close(); return c.SetLinger(1) }},
+	{"keep-alive after close", func(c conn, _ tcpPeer) error {
 		c.Close()
 		return c.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true})
 	}},
-	{"read past its deadline", func(c conn, _ *net.TCPConn) error {
+	{"read past its deadline", func(c conn, _ tcpPeer) error {
 		c.SetReadDeadline(time.Unix(1, 0))
 		return read(c)
 	}},
-	{"empty read past its deadline", func(c conn, _ *net.TCPConn) error {
+	{"empty read past its deadline", func(c conn, _ tcpPeer) error {
 		c.SetReadDeadline(time.Unix(1, 0))
 		_, err := c.Read(nil)
 		return err
 	}},
-	{"read of bytes past its deadline", func(c conn, peer *net.TCPConn) error {
+	{"read of bytes past its deadline", func(c conn, peer tcpPeer) error {
 		peer.Write([]byte("x"))
 		c.SetReadDeadline(time.Unix(1, 0))
 		return read(c)
 	}},
-	{"read at its deadline", func(c conn, _ *net.TCPConn) error {
+	{"read at its deadline", func(c conn, _ tcpPeer) error {
 		c.SetReadDeadline(time.Now().Add(2 * time.Millisecond))
 		return read(c)
 	}},
-	{"write past its deadline", func(c conn, _ *net.TCPConn) error {
+	{"write past its deadline", func(c conn, _ tcpPeer) error {
 		c.SetWriteDeadline(time.Unix(1, 0))
 		return write(c)
 	}},
-	{"empty write past its deadline", func(c conn, _ *net.TCPConn) error {
+	{"empty write past its deadline", func(c conn, _ tcpPeer) error {
 		c.SetWriteDeadline(time.Unix(1, 0))
 		_, err := c.Write(nil)
 		return err
 	}},
-	{"write at its deadline", func(c conn, _ *net.TCPConn) error {
+	{"write at its deadline", func(c conn, _ tcpPeer) error {
 		c.SetWriteDeadline(time.Now().Add(20 * time.Millisecond))
 		for {
 			if _, err := c.Write(make([]byte, 1<<20)); err != nil {
@@ -88,16 +88,16 @@ var connErrors = []struct {
 			}
 		}
 	}},
-	{"write after close write", func(c conn, _ *net.TCPConn) error { c.CloseWrite(); return write(c) }},
-	{"close write twice", func(c conn, _ *net.TCPConn) error { c.CloseWrite(); return c.CloseWrite() }},
-	{"close write of a reset connection", func(c conn, peer *net.TCPConn) error {
+	{"write after close write", func(c conn, _ tcpPeer) error { c.CloseWrite(); return write(c) }},
+	{"close write twice", func(c conn, _ tcpPeer) error { c.CloseWrite(); return c.CloseWrite() }},
+	{"close write of a reset connection", func(c conn, peer tcpPeer) error {
 		reset(peer)
 		read(c)
 		return c.CloseWrite()
 	}},
-	{"bad buffer size", func(c conn, _ *net.TCPConn) error { return c.SetReadBuffer(-1) }},
-	{"read from a peer that reset", func(c conn, peer *net.TCPConn) error { reset(peer); return read(c) }},
-	{"write to a peer that reset", func(c conn, peer *net.TCPConn) error {
+	{"bad buffer size", func(c conn, _ tcpPeer) error { return c.SetReadBuffer(-1) }},
+	{"read from a peer that reset", func(c conn, peer tcpPeer) error { reset(peer); return read(c) }},
+	{"write to a peer that reset", func(c conn, peer tcpPeer) error {
 		reset(peer)
 		read(c)
 		return write(c)
@@ -110,7 +110,7 @@ func TestConnErrorsAsNet(t *testing.T) {
 		for _, c := range connErrors {
 			t.Run(c.name, func(t *testing.T) {
 				want := shape(netConnError(t, c.do))
-				pair(t, cfg, func(l *ringo.Loop, conn *sock.Conn, peer *net.TCPConn) {
+				pair(t, cfg, func(l *ringo.Loop, conn *sock.Conn, peer tcpPeer) {
 					err := c.do(conn, peer)
 					if op, ok := err.(*net.OpError); ok && strings.Contains(c.name, "deadline after close") {
 						op.Source = nil // which package net leaves out just here
@@ -124,7 +124,7 @@ func TestConnErrorsAsNet(t *testing.T) {
 	})
 }
 
-func netConnError(t *testing.T, do func(c conn, peer *net.TCPConn) error) error {
+func netConnError(t *testing.T, do func(c conn, peer tcpPeer) error) error {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -144,7 +144,7 @@ func netConnError(t *testing.T, do func(c conn, peer *net.TCPConn) error) error 
 // A peer's reset while the reader is parked, and what a writer then gets.
 func TestResetWhileParked(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
 			l.AfterFunc(time.Millisecond, func() { reset(peer) })
 			if err := read(c); !errors.Is(err, posix.ECONNRESET) {
 				t.Errorf("Read: %v, want ECONNRESET", err)
@@ -153,7 +153,7 @@ func TestResetWhileParked(t *testing.T) {
 				t.Errorf("Write: %v, want EPIPE or ECONNRESET", err)
 			}
 		})
-		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
 			fill(t, l, c)
 			l.AfterFunc(time.Millisecond, func() { reset(peer) })
 			if _, err := c.Write(make([]byte, 1<<20)); !errors.Is(err, posix.EPIPE) &&
@@ -167,7 +167,7 @@ func TestResetWhileParked(t *testing.T) {
 // Bytes that came before a reset are read before it.
 func TestBytesBeforeReset(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
 			send(t, peer, "last words")
 			if _, err := c.Peek(10); err != nil {
 				t.Fatal(err)

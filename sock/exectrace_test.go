@@ -2,7 +2,6 @@ package sock_test
 
 import (
 	"bytes"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -23,7 +22,7 @@ func member() error { return nil }
 // trouble: of a task that the first trace has seen begin, the second has the end.
 func TestExecutionTrace(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
 			early := l.GoNamed("early", func() { l.Sleep(time.Millisecond); l.Sleep(0) })
 			others(l)
 			var mu ringo.Mutex

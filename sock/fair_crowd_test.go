@@ -2,7 +2,6 @@ package sock_test
 
 import (
 	"fmt"
-	"net"
 	"sync/atomic"
 	"testing"
 
@@ -19,7 +18,7 @@ const crowdConns = 300
 type census struct {
 	t       *testing.T
 	message []byte
-	peers   map[string]*net.TCPConn // by the address of this end
+	peers   map[string]tcpPeer // by the address of this end
 	counts  map[string]int
 	least   int // of what each must have had when one has had four times as many
 	begun   bool
@@ -108,7 +107,7 @@ func TestCrowdIsServedEvenly(t *testing.T) {
 					cfg.Loops, cfg.Buffers, cfg.BufferSize = 1, buffers, 1024
 					s := &census{
 						t: t, message: make([]byte, cfg.BufferSize), least: way.least, begun: !way.burst,
-						ended: make(chan struct{}), peers: map[string]*net.TCPConn{}, counts: map[string]int{},
+						ended: make(chan struct{}), peers: map[string]tcpPeer{}, counts: map[string]int{},
 					}
 					// All have sent a message and been served before the count begins.
 					var here atomic.Int32

@@ -21,7 +21,7 @@ func TestBusyPeerIsFair(t *testing.T) {
 			"discard": func(c *sock.Conn, p []byte) error { _, err := c.Discard(len(p)); return err },
 			"write":   func(c *sock.Conn, p []byte) error { _, err := c.Write(p); return err },
 		} {
-			pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+			pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
 				const calls = 40_000
 				send(t, peer, string(make([]byte, calls)))
 				others := 0
@@ -251,7 +251,7 @@ func TestGreedyAccepts(t *testing.T) {
 // between which others have their turn.
 func TestLongWriteIsFair(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
 			const size, piece = 64 << 20, 1 << 20
 			got := make(chan int64, 1)
 			go func() {

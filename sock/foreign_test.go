@@ -8,7 +8,6 @@ import (
 	"io"
 	"maps"
 	"math/rand/v2"
-	"net"
 	"os"
 	"runtime"
 	"sync"
@@ -198,7 +197,7 @@ func TestReadersOfAllKinds(t *testing.T) {
 // deadlines that a goroutine sets.
 func TestDeadlinesAcross(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
 			onGoroutine(t, l, func() {
 				wantTimeout(t, "Read after a past deadline", errors.Join(c.SetReadDeadline(longAgo), read(c)))
 				c.SetReadDeadline(time.Now().Add(2 * time.Millisecond))
@@ -396,7 +395,7 @@ func TestServeLendsToGoroutine(t *testing.T) {
 // when the goroutine is done, though nobody comes after it.
 func TestTaskBehindTakeover(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
 			var mu sync.Mutex
 			got := map[string]string{} // who read which byte
 			reader := func(name string) {
@@ -450,7 +449,7 @@ func TestGoroutinesAcceptAfterTasks(t *testing.T) {
 	})
 }
 
-func acceptOne(t *testing.T, ln *sock.Listener, peer *net.TCPConn) {
+func acceptOne(t *testing.T, ln *sock.Listener, peer tcpPeer) {
 	defer peer.Close()
 	c, err := ln.Accept()
 	if err != nil {
@@ -464,7 +463,7 @@ func acceptOne(t *testing.T, ln *sock.Listener, peer *net.TCPConn) {
 func TestCloseBehindForeignCallers(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		for range 20 { // the goroutine may be late
-			pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+			pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
 				errs := make(chan error, 3)
 				read := func() {
 					_, err := c.Read(make([]byte, 1))
@@ -595,7 +594,7 @@ func TestHandoverWhileTheLoopStops(t *testing.T) {
 func TestDirectionGoesBackInOrder(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		cfg.StallLimit = -1 // a task holds the loop
-		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
 			raw, err := c.SyscallConn()
 			if err != nil {
 				t.Fatal(err)

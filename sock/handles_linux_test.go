@@ -33,7 +33,7 @@ func readSome(t *testing.T, r io.Reader, off, n int) {
 }
 
 // stream has the peer send n bytes of the pattern and end.
-func stream(peer *net.TCPConn, n int) {
+func stream(peer tcpPeer, n int) {
 	go func() {
 		p := make([]byte, n)
 		pattern(p, 0)
@@ -43,7 +43,7 @@ func stream(peer *net.TCPConn, n int) {
 }
 
 func TestFile(t *testing.T) {
-	eachCaller(t, func(t *testing.T, c *sock.Conn, peer *net.TCPConn, start starter) {
+	eachCaller(t, func(t *testing.T, c *sock.Conn, peer tcpPeer, start starter) {
 		before := sockets(t)
 		var f *os.File
 		start.run(func() {
@@ -84,7 +84,7 @@ func TestFile(t *testing.T) {
 }
 
 func TestFileUnread(t *testing.T) {
-	eachCaller(t, func(t *testing.T, c *sock.Conn, peer *net.TCPConn, start starter) {
+	eachCaller(t, func(t *testing.T, c *sock.Conn, peer tcpPeer, start starter) {
 		send(t, peer, "abc")
 		start.run(func() {
 			if _, err := c.Peek(1); err != nil {
@@ -156,7 +156,7 @@ func TestListenerFile(t *testing.T) {
 
 // Wherever a stream is left, what is unread and what the kernel has is all of it.
 func TestDetach(t *testing.T) {
-	eachCaller(t, func(t *testing.T, c *sock.Conn, peer *net.TCPConn, start starter) {
+	eachCaller(t, func(t *testing.T, c *sock.Conn, peer tcpPeer, start starter) {
 		before := sockets(t)
 		const size = 1 << 20
 		stream(peer, size)
@@ -207,7 +207,7 @@ func TestDetach(t *testing.T) {
 }
 
 func TestDetachConn(t *testing.T) {
-	eachCaller(t, func(t *testing.T, c *sock.Conn, peer *net.TCPConn, start starter) {
+	eachCaller(t, func(t *testing.T, c *sock.Conn, peer tcpPeer, start starter) {
 		before := sockets(t)
 		const size = 300_000
 		stream(peer, size)
@@ -248,7 +248,7 @@ func TestDetachConn(t *testing.T) {
 
 // DetachTCP gives the connection of package net and apart from it what was received: no byte is missing between.
 func TestDetachTCP(t *testing.T) {
-	eachCaller(t, func(t *testing.T, c *sock.Conn, peer *net.TCPConn, start starter) {
+	eachCaller(t, func(t *testing.T, c *sock.Conn, peer tcpPeer, start starter) {
 		before := sockets(t)
 		const size = 300_000
 		stream(peer, size)
@@ -296,7 +296,7 @@ func TestDetachTCP(t *testing.T) {
 
 // A connection goes from loop to loop in the middle of a stream.
 func TestMoveTo(t *testing.T) {
-	eachCaller(t, func(t *testing.T, c *sock.Conn, peer *net.TCPConn, start starter) {
+	eachCaller(t, func(t *testing.T, c *sock.Conn, peer tcpPeer, start starter) {
 		before := sockets(t)
 		const size = 4 << 20
 		stream(peer, size)
@@ -364,7 +364,7 @@ func TestMoveTo(t *testing.T) {
 
 // Deadlines move along, leases stay, and who waits is told.
 func TestMoveToCarries(t *testing.T) {
-	eachCaller(t, func(t *testing.T, c *sock.Conn, peer *net.TCPConn, start starter) {
+	eachCaller(t, func(t *testing.T, c *sock.Conn, peer tcpPeer, start starter) {
 		other := c.Loop().Loops()[1-c.Loop().Index()]
 		send(t, peer, "leased")
 		start.run(func() {
@@ -449,7 +449,7 @@ func TestMoveToEndedLoop(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		var gone *ringo.Loop
 		onLoop(t, cfg, func(l *ringo.Loop) { gone = l })
-		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
 			if _, err := c.MoveTo(gone); err == nil || errors.Is(err, net.ErrClosed) {
 				t.Errorf("MoveTo: %v", err)
 			}

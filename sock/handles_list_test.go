@@ -2,7 +2,6 @@ package sock_test
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"slices"
 	"sync"
@@ -101,7 +100,7 @@ func TestHandles(t *testing.T) {
 // A connection that only goroutines use is listed, with the one that reads; and as another when a task has touched it.
 func TestHandlesDetached(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		detachedConns(t, cfg, func(l *ringo.Loop, next func() (*sock.Conn, *net.TCPConn)) {
+		detachedConns(t, cfg, func(l *ringo.Loop, next func() (*sock.Conn, tcpPeer)) {
 			c, peer := next()
 			defer peer.Close()
 			var reader sync.WaitGroup
@@ -134,7 +133,7 @@ func TestHandlesDetached(t *testing.T) {
 func TestHandlesInMotion(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		const stay, rounds = 150, 100
-		detachedConns(t, cfg, func(l *ringo.Loop, next func() (*sock.Conn, *net.TCPConn)) {
+		detachedConns(t, cfg, func(l *ringo.Loop, next func() (*sock.Conn, tcpPeer)) {
 			var theirs []*sock.Conn
 			want := map[string]bool{}
 			keep := func() {

@@ -69,7 +69,7 @@ func sockets(t *testing.T) (n int) {
 type subject struct {
 	*testing.T
 	c    conn
-	peer *net.TCPConn
+	peer tcpPeer
 	l    *ringo.Loop // nil: of package net
 
 	start     func(fn func() error) (end func() error) // by the waiter
@@ -92,7 +92,7 @@ func eachSubject(t *testing.T, f func(s *subject)) {
 	})
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		eachCallers(t, func(t *testing.T, waiter, actor byEach) {
-			pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+			pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
 				f(&subject{T: t, c: c, peer: peer, l: l,
 					start: func(fn func() error) func() error { return bare(waiter, l, fn) },
 					act:   func(fn func() error) error { return bare(actor, l, fn)() },
@@ -118,7 +118,7 @@ func bare(who byEach, l *ringo.Loop, fn func() error) (end func() error) {
 }
 
 // stdPair is both ends of a connection of package net.
-func stdPair(t *testing.T) (c, peer *net.TCPConn) {
+func stdPair(t *testing.T) (c *net.TCPConn, peer tcpPeer) {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

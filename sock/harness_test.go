@@ -25,7 +25,6 @@ import (
 const patience = socktest.Patience
 
 var (
-	eachDriver   = socktest.EachDriver
 	available    = socktest.Available
 	onLoop       = socktest.OnLoop
 	settle       = socktest.Settle
@@ -41,6 +40,15 @@ var (
 	mismatch     = socktest.Mismatch
 )
 
+// eachDriver runs f for each driver, and for simulated worlds.
+func eachDriver(t *testing.T, f func(t *testing.T, cfg ringo.Config)) {
+	t.Helper()
+	socktest.EachPlace(t, "sock", f)
+}
+
+// tcpPeer is the other end of a connection by TCP.
+type tcpPeer = socktest.Peer
+
 // needNumbers skips a test that needs more descriptors than the driver can watch.
 func needNumbers(t testing.TB, n int) {
 	t.Helper()
@@ -50,8 +58,8 @@ func needNumbers(t testing.TB, n int) {
 }
 
 // pair runs body as a task that has one accepted connection and its peer, a
-// connection of package net. Both are closed behind it.
-func pair(t *testing.T, cfg ringo.Config, body func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn)) {
+// connection of package net or of the world's. Both are closed behind it.
+func pair(t *testing.T, cfg ringo.Config, body func(l *ringo.Loop, c *sock.Conn, peer tcpPeer)) {
 	t.Helper()
 	onLoop(t, cfg, func(l *ringo.Loop) {
 		c, peer := connect(t, l)
@@ -62,7 +70,7 @@ func pair(t *testing.T, cfg ringo.Config, body func(l *ringo.Loop, c *sock.Conn,
 }
 
 // connect makes a connection to this loop, and its peer.
-func connect(t *testing.T, l *ringo.Loop) (*sock.Conn, *net.TCPConn) {
+func connect(t *testing.T, l *ringo.Loop) (*sock.Conn, tcpPeer) {
 	t.Helper()
 	ln := listen(t, l)
 	defer ln.Close()
@@ -80,7 +88,7 @@ func listen(t *testing.T, l *ringo.Loop) *sock.Listener {
 }
 
 // accept dials a listener from outside, and takes the connection.
-func accept(t *testing.T, ln *sock.Listener) (*sock.Conn, *net.TCPConn) {
+func accept(t *testing.T, ln *sock.Listener) (*sock.Conn, tcpPeer) {
 	t.Helper()
 	peer := dial(t, ln.Addr().String())
 	c, err := ln.AcceptConn()
@@ -93,14 +101,13 @@ func accept(t *testing.T, ln *sock.Listener) (*sock.Conn, *net.TCPConn) {
 
 // dial connects as package net does, with a deadline for all that follows. The
 // kernel queues the connection, so a task may call it too.
-func dial(t testing.TB, addr string) *net.TCPConn {
+func dial(t testing.TB, addr string) tcpPeer {
 	t.Helper()
-	peer, err := net.DialTimeout("tcp", addr, patience)
+	peer, err := socktest.Dial("tcp", addr)
 	if err != nil {
 		t.Fatal(err)
 	}
-	peer.SetDeadline(time.Now().Add(patience))
-	return peer.(*net.TCPConn)
+	return peer.(tcpPeer)
 }
 
 // A server is loops that serve one address until stop.
@@ -189,7 +196,7 @@ func (s *server) stop() {
 }
 
 // dial connects to the server; the connection is closed with the test.
-func (s *server) dial() *net.TCPConn {
+func (s *server) dial() tcpPeer {
 	s.t.Helper()
 	c := dial(s.t, s.addr)
 	s.t.Cleanup(func() { c.Close() })
@@ -328,7 +335,7 @@ func read(c conn) error { _, err := c.Read(make([]byte, 8)); return err }
 func write(c conn) error { _, err := c.Write([]byte("x")); return err }
 
 // reset makes the peer vanish with a RST.
-func reset(peer *net.TCPConn) {
+func reset(peer tcpPeer) {
 	peer.SetLinger(0)
 	peer.Close()
 }
@@ -345,7 +352,7 @@ func freeAddr(t *testing.T) string {
 }
 
 // echo sends bytes and reads them back at the same time.
-func echo(t *testing.T, peer *net.TCPConn, n int) {
+func echo(t *testing.T, peer tcpPeer, n int) {
 	t.Helper()
 	sent := make(chan error, 1)
 	msg := make([]byte, n)
@@ -389,12 +396,12 @@ func otherLoop(s *server, l *ringo.Loop) *ringo.Loop {
 
 // detachedConns runs f on a goroutine, with what it needs to get connections that no task has touched.
 func detachedConns(t *testing.T, cfg ringo.Config,
-	f func(l *ringo.Loop, next func() (ours *sock.Conn, peer *net.TCPConn))) {
+	f func(l *ringo.Loop, next func() (ours *sock.Conn, peer tcpPeer))) {
 	done := make(chan struct{})
 	s := serve(t, cfg, func(l *ringo.Loop, ln *sock.Listener) error {
 		defer close(done)
 		onGoroutine(t, l, func() {
-			f(l, func() (*sock.Conn, *net.TCPConn) {
+			f(l, func() (*sock.Conn, tcpPeer) {
 				peer := dial(t, ln.Addr().String())
 				c, err := ln.AcceptConn()
 				if err != nil {
@@ -436,7 +443,7 @@ func framed(sizes ...int) (msg []byte) {
 }
 
 // wantEcho sends the pieces, each a moment after the other, and wants all of it back.
-func wantEcho(t *testing.T, peer *net.TCPConn, pieces ...[]byte) {
+func wantEcho(t *testing.T, peer tcpPeer, pieces ...[]byte) {
 	t.Helper()
 	want := bytes.Join(pieces, nil)
 	go func() {

@@ -31,7 +31,7 @@ func wantNext(t *testing.T, c *sock.Conn, at int) buf.Lease {
 func TestLeasesToTheBound(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		cfg.BufferSize, cfg.Buffers, cfg.Leases = 64, 16, 3
-		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
 			msg := make([]byte, 64*20)
 			pattern(msg, 0)
 			send(t, peer, string(msg))
@@ -82,7 +82,7 @@ func TestLeasesToTheBound(t *testing.T) {
 
 func TestLeaseReleasedTwice(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
 			panics := func(what string, f func()) {
 				t.Helper()
 				defer func() {
@@ -169,7 +169,7 @@ func TestLeasedMemoryStays(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		for _, buffers := range []int{2, 4, 16} {
 			cfg.BufferSize, cfg.Buffers, cfg.Leases = 256, buffers, buffers
-			pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+			pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
 				other, otherPeer := connect(t, l)
 				defer otherPeer.Close()
 				defer other.Close()
@@ -211,7 +211,7 @@ func TestLeasedMemoryStays(t *testing.T) {
 // The holder may write to a lease; nobody else sees it.
 func TestLeaseIsTheHolders(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
 			for range 5 {
 				send(t, peer, "shout")
 				lease, err := c.Next()

@@ -200,7 +200,7 @@ func TestReserveBeforeRun(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var peers []*net.TCPConn
+		var peers []tcpPeer
 		for range 20 {
 			peer := dial(t, set.Addr().String())
 			defer peer.Close()
@@ -594,7 +594,7 @@ func TestAcceptQueue(t *testing.T) {
 		onLoop(t, cfg, func(l *ringo.Loop) {
 			ln := listen(t, l)
 			const total = 1000
-			var peers []*net.TCPConn
+			var peers []tcpPeer
 			defer func() {
 				for _, p := range peers {
 					p.Close()

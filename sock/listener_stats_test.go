@@ -117,7 +117,7 @@ func listenerCounts(t *testing.T, l *ringo.Loop, network, addr string) {
 // What a loop has open is counted by kind, and leases while they are held.
 func TestHandleStats(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
 			open := func(kind string) int {
 				for _, h := range l.Stats().Handles {
 					if h.Kind == kind {

@@ -113,7 +113,7 @@ func loggerChild() int {
 // doesn't read, and the loop goes on. A Logger that one task has to itself may wait.
 func TestLoggersOfTasks(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
 			own, ownPeer := connect(t, l)
 			defer ownPeer.Close()
 			lines := ringo.NewChan[[]byte](16)

@@ -308,7 +308,7 @@ func roomy(t *testing.T, ln *sock.Listener) {
 }
 
 // sendUntilStuck writes until nothing has gone out for a while.
-func sendUntilStuck(t *testing.T, c *net.TCPConn) {
+func sendUntilStuck(t *testing.T, c tcpPeer) {
 	for {
 		c.SetWriteDeadline(time.Now().Add(40 * time.Millisecond))
 		n, err := c.Write(greed[:])
@@ -337,7 +337,7 @@ func heldBy(s *server) int {
 func TestPipesAreGivenBack(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		cfg.Buffers, cfg.BufferSize = 16, 1024 // few of them, in a row and full, begin splices
-		pair(t, cfg, func(l *ringo.Loop, src *sock.Conn, in *net.TCPConn) {
+		pair(t, cfg, func(l *ringo.Loop, src *sock.Conn, in tcpPeer) {
 			dst, out := connect(t, l)
 			defer out.Close()
 			defer dst.Close()

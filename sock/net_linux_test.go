@@ -356,11 +356,11 @@ func TestNetHalfClose(t *testing.T) {
 // first, and a write finds out.
 func TestNetPeerGoes(t *testing.T) {
 	for name, c := range map[string]struct {
-		go_   func(peer *net.TCPConn)
+		go_   func(peer tcpPeer)
 		read  error
 		write error // what writes come to
 	}{
-		"closed": {func(peer *net.TCPConn) { peer.Close() }, io.EOF, nil},
+		"closed": {func(peer tcpPeer) { peer.Close() }, io.EOF, nil},
 		"reset":  {reset, syscall.ECONNRESET, syscall.EPIPE},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -412,7 +412,7 @@ func TestConnErrorsAsNetFromGoroutines(t *testing.T) {
 		for _, c := range connErrors {
 			t.Run(c.name, func(t *testing.T) {
 				want := shape(netConnError(t, c.do))
-				pair(t, cfg, func(l *ringo.Loop, conn *sock.Conn, peer *net.TCPConn) {
+				pair(t, cfg, func(l *ringo.Loop, conn *sock.Conn, peer tcpPeer) {
 					err := bare(callers[1], l, func() error { return c.do(conn, peer) })()
 					if op, ok := err.(*net.OpError); ok && strings.Contains(c.name, "deadline after close") {
 						op.Source = nil // which package net leaves out just here

@@ -179,7 +179,7 @@ func TestOptionsAsNet(t *testing.T) {
 		want = append(want, more(t, other))
 	}
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
 			for i, step := range steps {
 				if err := step.do(c); err != nil {
 					t.Errorf("%s: %v", step.name, err)
@@ -298,7 +298,7 @@ func TestControl(t *testing.T) {
 // TCPInfo is what the kernel's struct says, from a task and from a goroutine.
 func TestTCPInfo(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
 			const size = 10_000
 			offloaded(t, l, func() error { _, err := peer.Write(make([]byte, size)); return err })
 			if _, err := io.ReadFull(c, make([]byte, size)); err != nil {
@@ -374,7 +374,7 @@ func TestTCPStateNames(t *testing.T) {
 
 func TestUserTimeout(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
 			fd := fdOf(t, c)
 			for _, step := range []struct {
 				d     time.Duration

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"io"
 	"math/rand/v2"
-	"net"
 	"strings"
 	"testing"
 	"time"
@@ -17,7 +16,7 @@ import (
 )
 
 // feed writes the stream from 0 on, in pieces of random sizes, and ends it.
-func feed(t *testing.T, peer *net.TCPConn, total int, seed uint64) (done chan struct{}) {
+func feed(t *testing.T, peer tcpPeer, total int, seed uint64) (done chan struct{}) {
 	done = make(chan struct{})
 	go func() {
 		defer close(done)
@@ -45,7 +44,7 @@ func TestPeekSizes(t *testing.T) {
 		for _, size := range []int{64, 100, 16384} {
 			cfg.BufferSize = size
 			cfg.Buffers = 8
-			pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+			pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
 				total := 1
 				for _, n := range sizes {
 					total += n
@@ -84,7 +83,7 @@ func TestPeekSizes(t *testing.T) {
 func TestPeekBounds(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		cfg.BufferSize = 64
-		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
 			if _, err := c.Peek(-1); err != bufio.ErrNegativeCount {
 				t.Errorf("Peek(-1): %v", err)
 			}
@@ -113,7 +112,7 @@ func TestPeekBounds(t *testing.T) {
 				t.Errorf("Buffered() = %d at the end", n)
 			}
 		})
-		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
 			send(t, peer, "123")
 			c.SetReadDeadline(time.Now().Add(20 * time.Millisecond))
 			p, err := c.Peek(10)
@@ -131,7 +130,7 @@ func TestPeekBounds(t *testing.T) {
 // task.
 func TestPeekOfWhatIsHere(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
 			send(t, peer, "12345")
 			if _, err := c.Peek(5); err != nil {
 				t.Fatal(err)
@@ -158,7 +157,7 @@ func TestReadsAgainstModel(t *testing.T) {
 			{100, 4, 2}, {4096, 16, 4}} {
 			for seed := range uint64(3) {
 				cfg.BufferSize, cfg.Buffers, cfg.Leases = geometry.size, geometry.buffers, geometry.leases
-				pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+				pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
 					fed := feed(t, peer, 300_000, seed)
 					readProgram(t, c, seed)
 					if t.Failed() {
@@ -246,7 +245,7 @@ func TestPeekedBytesOutliveWrite(t *testing.T) {
 			{16384, 4, 16384}, {64, 2, 64}, {64, 4, 300}, {4096, 2, 20000},
 		} {
 			cfg.BufferSize, cfg.Buffers = geometry.size, geometry.buffers
-			pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+			pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
 				other, otherPeer := connect(t, l)
 				defer otherPeer.Close()
 				defer other.Close()
@@ -348,7 +347,7 @@ func TestPeekedBytesOutliveCallsOfOthers(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		cfg.BufferSize, cfg.Buffers = 256, 8
 		for _, n := range []int{100, 700} { // in one buffer, and gathered from several
-			pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+			pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
 				another, anotherPeer := connect(t, l)
 				defer anotherPeer.Close()
 				defer another.Close()

@@ -446,7 +446,7 @@ func TestTLSClientStalls(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		eachCallers(t, func(t *testing.T, server, closer byEach) {
 			for _, sent := range []int{0, 1, 5, len(hello) / 2, len(hello)} {
-				pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+				pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
 					if _, err := peer.Write(hello[:sent]); err != nil {
 						t.Fatal(err)
 					}
@@ -526,7 +526,7 @@ func TestHalfOpenWriter(t *testing.T) {
 
 // vanish closes a socket so that its peer does not hear of it, as when a machine loses
 // its power.
-func vanish(t *testing.T, c *net.TCPConn) {
+func vanish(t *testing.T, c tcpPeer) {
 	t.Helper()
 	raw, err := c.SyscallConn()
 	if err != nil {
@@ -550,7 +550,7 @@ func TestUserTimeoutEndsWrite(t *testing.T) {
 	}
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		eachCallers(t, func(t *testing.T, writer, setter byEach) {
-			pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, _ *net.TCPConn) {
+			pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, _ tcpPeer) {
 				data := flood()
 				if err := bare(setter, l, func() error {
 					return c.SetUserTimeout(100 * time.Millisecond)
@@ -628,32 +628,32 @@ func TestResetInEachState(t *testing.T) {
 					break
 				}
 			}
-			for name, use := range map[string]func(c *sock.Conn, peer *net.TCPConn){
-				"half closed by us": func(c *sock.Conn, peer *net.TCPConn) { c.CloseWrite(); reset(peer); read(c) },
-				"half closed by them": func(c *sock.Conn, peer *net.TCPConn) {
+			for name, use := range map[string]func(c *sock.Conn, peer tcpPeer){
+				"half closed by us": func(c *sock.Conn, peer tcpPeer) { c.CloseWrite(); reset(peer); read(c) },
+				"half closed by them": func(c *sock.Conn, peer tcpPeer) {
 					peer.CloseWrite()
 					read(c)
 					reset(peer)
 					write(c)
 				},
-				"with unread bytes": func(c *sock.Conn, peer *net.TCPConn) {
+				"with unread bytes": func(c *sock.Conn, peer tcpPeer) {
 					peer.Write([]byte("xy"))
 					c.Peek(2)
 					reset(peer)
 					write(c)
 				},
-				"under Close": func(c *sock.Conn, peer *net.TCPConn) {
+				"under Close": func(c *sock.Conn, peer tcpPeer) {
 					t := l.Go(func() { c.Close() })
 					reset(peer)
 					t.Wait()
 				},
-				"with linger": func(c *sock.Conn, peer *net.TCPConn) {
+				"with linger": func(c *sock.Conn, peer tcpPeer) {
 					c.SetLinger(5)
 					write(c)
 					reset(peer)
 					c.Close()
 				},
-				"read by a goroutine": func(c *sock.Conn, peer *net.TCPConn) {
+				"read by a goroutine": func(c *sock.Conn, peer tcpPeer) {
 					end := callers[1].run(l, func() error { return read(c) })
 					reset(peer)
 					if err := end(); !errors.Is(err, syscall.ECONNRESET) {
@@ -706,7 +706,7 @@ func TestPipeliningWithoutReading(t *testing.T) {
 	})
 }
 
-func wantPeerBytes(t *testing.T, peer *net.TCPConn, n int) {
+func wantPeerBytes(t *testing.T, peer tcpPeer, n int) {
 	t.Helper()
 	b := make([]byte, 1<<20)
 	for got := 0; got < n; {

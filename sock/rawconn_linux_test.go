@@ -30,7 +30,7 @@ func (start starter) run(f func()) { <-start(f) }
 // eachCaller runs body with a connection and its peer for each driver and each kind of
 // caller: tasks of the connection's loop, tasks of another loop, and goroutines. body
 // itself runs on a goroutine.
-func eachCaller(t *testing.T, body func(t *testing.T, c *sock.Conn, peer *net.TCPConn, start starter)) {
+func eachCaller(t *testing.T, body func(t *testing.T, c *sock.Conn, peer tcpPeer, start starter)) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		cfg.Loops = 2
 		for _, kind := range []string{"task", "task of another loop", "goroutine"} {
@@ -121,7 +121,7 @@ func isOpen(fd uintptr, addr net.Addr) bool {
 }
 
 func TestRawControl(t *testing.T) {
-	eachCaller(t, func(t *testing.T, c *sock.Conn, peer *net.TCPConn, start starter) {
+	eachCaller(t, func(t *testing.T, c *sock.Conn, peer tcpPeer, start starter) {
 		raw := rawOf(t, c)
 		start.run(func() {
 			if err := raw.Control(func(fd uintptr) {
@@ -144,7 +144,7 @@ func TestRawControl(t *testing.T) {
 
 // The descriptor stays what it is while a function has it: Close waits.
 func TestRawControlHoldsTheDescriptor(t *testing.T) {
-	eachCaller(t, func(t *testing.T, c *sock.Conn, peer *net.TCPConn, start starter) {
+	eachCaller(t, func(t *testing.T, c *sock.Conn, peer tcpPeer, start starter) {
 		raw := rawOf(t, c)
 		in, out := make(chan uintptr), make(chan bool)
 		go raw.Control(func(fd uintptr) { in <- fd; <-out })
@@ -173,7 +173,7 @@ func TestRawControlHoldsTheDescriptor(t *testing.T) {
 }
 
 func TestRawRead(t *testing.T) {
-	eachCaller(t, func(t *testing.T, c *sock.Conn, peer *net.TCPConn, start starter) {
+	eachCaller(t, func(t *testing.T, c *sock.Conn, peer tcpPeer, start starter) {
 		raw := rawOf(t, c)
 		p := make([]byte, 10)
 		for range 20 {
@@ -216,7 +216,7 @@ func TestRawRead(t *testing.T) {
 
 // What was received and not read is not passed over.
 func TestRawReadUnread(t *testing.T) {
-	eachCaller(t, func(t *testing.T, c *sock.Conn, peer *net.TCPConn, start starter) {
+	eachCaller(t, func(t *testing.T, c *sock.Conn, peer tcpPeer, start starter) {
 		send(t, peer, "abc")
 		start.run(func() {
 			if p, err := c.Peek(3); err != nil {
@@ -253,7 +253,7 @@ func TestRawWrite(t *testing.T) {
 	t.Parallel()
 	for _, half := range []string{"", ", half-closed peer"} {
 		t.Run("all"+half, func(t *testing.T) {
-			eachCaller(t, func(t *testing.T, c *sock.Conn, peer *net.TCPConn, start starter) {
+			eachCaller(t, func(t *testing.T, c *sock.Conn, peer tcpPeer, start starter) {
 				if half != "" {
 					peer.CloseWrite()
 				}
@@ -288,7 +288,7 @@ func tell(ch chan bool) {
 func again(uintptr) bool { return false }
 
 func TestRawClose(t *testing.T) {
-	eachCaller(t, func(t *testing.T, c *sock.Conn, peer *net.TCPConn, start starter) {
+	eachCaller(t, func(t *testing.T, c *sock.Conn, peer tcpPeer, start starter) {
 		raw := rawOf(t, c)
 		reads, writes := make(chan bool, 1), make(chan bool, 1)
 		in := start(func() {
@@ -322,7 +322,7 @@ func TestRawClose(t *testing.T) {
 
 // A function that panics, or ends its goroutine, leaves the direction to others.
 func TestRawPanic(t *testing.T) {
-	eachCaller(t, func(t *testing.T, c *sock.Conn, peer *net.TCPConn, start starter) {
+	eachCaller(t, func(t *testing.T, c *sock.Conn, peer tcpPeer, start starter) {
 		raw := rawOf(t, c)
 		for _, when := range []int{1, 2} { // at once, and after a wait
 			calls, called := 0, make(chan bool, 1)
@@ -361,7 +361,7 @@ func TestRawPanic(t *testing.T) {
 
 // Raw reads and others take turns on one stream: no byte is lost or out of place.
 func TestRawReadersAmongOthers(t *testing.T) {
-	eachCaller(t, func(t *testing.T, c *sock.Conn, peer *net.TCPConn, start starter) {
+	eachCaller(t, func(t *testing.T, c *sock.Conn, peer tcpPeer, start starter) {
 		const records = 2000
 		go func() {
 			var p []byte
@@ -520,7 +520,7 @@ func TestRawOutlivesTheLoop(t *testing.T) {
 }
 
 func TestRawErrors(t *testing.T) {
-	eachCaller(t, func(t *testing.T, c *sock.Conn, peer *net.TCPConn, start starter) {
+	eachCaller(t, func(t *testing.T, c *sock.Conn, peer tcpPeer, start starter) {
 		raw := rawOf(t, c)
 		start.run(func() {
 			c.SetReadDeadline(time.Now())

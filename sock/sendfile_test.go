@@ -42,7 +42,7 @@ func sendfiles(t *testing.T) *atomic.Int64 {
 func TestSendFile(t *testing.T) {
 	const size = 3 << 20
 	file := patternFile(t, size)
-	asAll(t, func(t *testing.T, c *sock.Conn, peer *net.TCPConn) {
+	asAll(t, func(t *testing.T, c *sock.Conn, peer tcpPeer) {
 		wait := waiter(c)
 		for _, part := range []struct{ at, limit, want int64 }{
 			{0, -1, size}, {size - 5, -1, 5}, {size, -1, 0}, {size + 100, -1, 0},
@@ -91,7 +91,7 @@ func TestSendFile(t *testing.T) {
 // is the connection's error.
 func TestSendFileErrors(t *testing.T) {
 	file := patternFile(t, 64<<20)
-	asAll(t, func(t *testing.T, c *sock.Conn, peer *net.TCPConn) {
+	asAll(t, func(t *testing.T, c *sock.Conn, peer tcpPeer) {
 		closed, _ := os.Open(file)
 		closed.Close()
 		if n, err := c.ReadFrom(closed); n != 0 || !errors.Is(err, os.ErrClosed) {
@@ -220,7 +220,7 @@ func sendAll(c *sock.Conn, head []byte, f syscall.Conn, off, n int64) (calls int
 func TestSendFileRange(t *testing.T) {
 	const size = 3 << 20
 	name := patternFile(t, size)
-	asAll(t, func(t *testing.T, c *sock.Conn, peer *net.TCPConn) {
+	asAll(t, func(t *testing.T, c *sock.Conn, peer tcpPeer) {
 		f, err := os.Open(name)
 		if err != nil {
 			t.Fatal(err)
@@ -241,7 +241,7 @@ func TestSendFileRange(t *testing.T) {
 	})
 }
 
-func sendRanges(t *testing.T, c *sock.Conn, peer *net.TCPConn, f syscall.Conn, size int64) {
+func sendRanges(t *testing.T, c *sock.Conn, peer tcpPeer, f syscall.Conn, size int64) {
 	t.Helper()
 	for _, part := range []struct {
 		head   string
@@ -271,7 +271,7 @@ func sendRanges(t *testing.T, c *sock.Conn, peer *net.TCPConn, f syscall.Conn, s
 // A small head and a small file come in one piece.
 func TestSendFileOneSegment(t *testing.T) {
 	name := patternFile(t, 100)
-	asAll(t, func(t *testing.T, c *sock.Conn, peer *net.TCPConn) {
+	asAll(t, func(t *testing.T, c *sock.Conn, peer tcpPeer) {
 		f, err := os.Open(name)
 		if err != nil {
 			t.Fatal(err)
@@ -297,7 +297,7 @@ func TestSendFileOneSegment(t *testing.T) {
 // What is wrong is told, with its cause.
 func TestSendFileRangeErrors(t *testing.T) {
 	name := patternFile(t, 1<<20)
-	asAll(t, func(t *testing.T, c *sock.Conn, peer *net.TCPConn) {
+	asAll(t, func(t *testing.T, c *sock.Conn, peer tcpPeer) {
 		f, err := os.Open(name)
 		if err != nil {
 			t.Fatal(err)
@@ -355,7 +355,7 @@ func TestSendFileAllocs(t *testing.T) {
 		t.Skip("the race detector allocates")
 	}
 	name := patternFile(t, 100)
-	onPairs(t, func(t *testing.T, c *sock.Conn, peer *net.TCPConn) {
+	onPairs(t, func(t *testing.T, c *sock.Conn, peer tcpPeer) {
 		f, err := file.Open(name)
 		if err != nil {
 			t.Fatal(err)
@@ -373,9 +373,9 @@ func TestSendFileAllocs(t *testing.T) {
 }
 
 // onPairs runs body in a task with a connection, for each driver.
-func onPairs(t *testing.T, body func(t *testing.T, c *sock.Conn, peer *net.TCPConn)) {
+func onPairs(t *testing.T, body func(t *testing.T, c *sock.Conn, peer tcpPeer)) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		pair(t, cfg, func(_ *ringo.Loop, c *sock.Conn, peer *net.TCPConn) { body(t, c, peer) })
+		pair(t, cfg, func(_ *ringo.Loop, c *sock.Conn, peer tcpPeer) { body(t, c, peer) })
 	})
 }
 
@@ -415,7 +415,7 @@ func TestSendFileOfAnotherLoop(t *testing.T) {
 func TestSendFilesFile(t *testing.T) {
 	const size, at, limit = 3 << 20, 5, 2 << 20
 	name, sent := patternFile(t, size), sendfiles(t)
-	asAll(t, func(t *testing.T, c *sock.Conn, peer *net.TCPConn) {
+	asAll(t, func(t *testing.T, c *sock.Conn, peer tcpPeer) {
 		wait, before := waiter(c), sent.Load()
 		f, err := file.Open(name)
 		if err != nil {
@@ -460,7 +460,7 @@ func TestSendFileEnds(t *testing.T) {
 	sent := sendfiles(t)
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		for _, by := range []string{"cancel", "close"} {
-			pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+			pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
 				f, err := os.Open(file)
 				if err != nil {
 					t.Fatal(err)

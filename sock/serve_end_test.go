@@ -113,15 +113,15 @@ var endings = []struct {
 	name    string
 	h       sock.Handler
 	cfg     func(*ringo.Config)
-	provoke func(t *testing.T, s *server, peer *net.TCPConn)
+	provoke func(t *testing.T, s *server, peer tcpPeer)
 	want    error
 }{
-	{name: "EOF", provoke: func(_ *testing.T, _ *server, peer *net.TCPConn) { peer.CloseWrite() }, want: io.EOF},
-	{name: "EOF with bytes unread", provoke: func(t *testing.T, _ *server, peer *net.TCPConn) {
+	{name: "EOF", provoke: func(_ *testing.T, _ *server, peer tcpPeer) { peer.CloseWrite() }, want: io.EOF},
+	{name: "EOF with bytes unread", provoke: func(t *testing.T, _ *server, peer tcpPeer) {
 		send(t, peer, "\x00\x00\x00\x10part")
 		peer.CloseWrite()
 	}, want: io.EOF},
-	{name: "reset", provoke: func(_ *testing.T, _ *server, peer *net.TCPConn) {
+	{name: "reset", provoke: func(_ *testing.T, _ *server, peer tcpPeer) {
 		reset(peer)
 	}, want: posix.ECONNRESET},
 	{name: "Request's error", h: sock.Handler{Request: func(*sock.Conn) error {
@@ -155,7 +155,7 @@ var endings = []struct {
 		return c.SetReadDeadline(longAgo)
 	}}, want: os.ErrDeadlineExceeded},
 	{name: "too much unread", h: sock.Handler{Unread: 3, Request: func(*sock.Conn) error { return nil }},
-		provoke: func(t *testing.T, _ *server, peer *net.TCPConn) { send(t, peer, "four") }, want: bufio.ErrBufferFull},
+		provoke: func(t *testing.T, _ *server, peer tcpPeer) { send(t, peer, "four") }, want: bufio.ErrBufferFull},
 	{name: "a panic in Request", h: sock.Handler{Request: func(*sock.Conn) error {
 		panic("on purpose")
 	}}, cfg: ignorePanics, provoke: sendOne, want: sock.ErrNoReturn},
@@ -182,13 +182,13 @@ var endings = []struct {
 	{name: "another task closes it while it is queued", h: sock.Handler{Request: func(c *sock.Conn) error {
 		c.Loop().Post(func() { c.Close() })
 		return nil
-	}}, provoke: func(t *testing.T, _ *server, peer *net.TCPConn) {
+	}}, provoke: func(t *testing.T, _ *server, peer tcpPeer) {
 		for range 10 {
 			peer.Write([]byte("x"))
 		}
 	}, want: net.ErrClosed},
-	{name: "drain at rest", provoke: func(_ *testing.T, s *server, _ *net.TCPConn) { s.cancel() }, want: net.ErrClosed},
-	{name: "drain at rest with bytes unread", provoke: func(t *testing.T, s *server, peer *net.TCPConn) {
+	{name: "drain at rest", provoke: func(_ *testing.T, s *server, _ tcpPeer) { s.cancel() }, want: net.ErrClosed},
+	{name: "drain at rest with bytes unread", provoke: func(t *testing.T, s *server, peer tcpPeer) {
 		send(t, peer, "\x00\x00\x00\x10part")
 		idleTurns(t, s)
 		s.cancel()
@@ -196,14 +196,14 @@ var endings = []struct {
 	{name: "cancelled in Request", h: sock.Handler{Request: func(c *sock.Conn) error {
 		_, err := c.Peek(1000)
 		return err
-	}}, cfg: func(cfg *ringo.Config) { cfg.Grace = -1 }, provoke: func(t *testing.T, s *server, peer *net.TCPConn) {
+	}}, cfg: func(cfg *ringo.Config) { cfg.Grace = -1 }, provoke: func(t *testing.T, s *server, peer tcpPeer) {
 		sendOne(t, s, peer)
 		idleTurns(t, s)
 		s.cancel()
 	}, want: context.Canceled},
 }
 
-func sendOne(t *testing.T, _ *server, peer *net.TCPConn) { send(t, peer, "x") }
+func sendOne(t *testing.T, _ *server, peer tcpPeer) { send(t, peer, "x") }
 
 func ignorePanics(cfg *ringo.Config) { cfg.OnPanic = func(*ringo.Loop, any, []byte) {} }
 
@@ -338,7 +338,7 @@ func TestServeDrain(t *testing.T) {
 			_, err := c.Write(p)
 			return err
 		}})))
-		var idle []*net.TCPConn
+		var idle []tcpPeer
 		for range 10 {
 			peer := s.dial()
 			wantEcho(t, peer, []byte("x"))

@@ -185,7 +185,7 @@ func TestServeParksInWrite(t *testing.T) {
 			}
 			return nil
 		}}))
-		var slow []*net.TCPConn
+		var slow []tcpPeer
 		for range 8 {
 			peer := s.dial()
 			slow = append(slow, peer)

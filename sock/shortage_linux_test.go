@@ -76,7 +76,7 @@ func TestBeyondSelect(t *testing.T) {
 	const bound = 1024
 	needFiles(t, bound+100)
 	cfg := ringo.Config{Driver: "select", Loops: 1}
-	pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+	pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
 		defer occupy(t, bound)()
 		refused := func(what string, err error) {
 			if !errors.Is(err, syscall.EMFILE) || !strings.Contains(err.Error(), "FD_SETSIZE") {
@@ -237,34 +237,34 @@ func TestWaitsShortOfDescriptors(t *testing.T) {
 	cases := []struct {
 		name string
 		call func(c *sock.Conn) error
-		end  func(c *sock.Conn, peer *net.TCPConn, stop func())
+		end  func(c *sock.Conn, peer tcpPeer, stop func())
 		want error
 	}{
-		{"bytes", read, func(_ *sock.Conn, peer *net.TCPConn, _ func()) { peer.Write([]byte("x")) }, none},
-		{"bytes for a raw read", raw, func(_ *sock.Conn, peer *net.TCPConn, _ func()) {
+		{"bytes", read, func(_ *sock.Conn, peer tcpPeer, _ func()) { peer.Write([]byte("x")) }, none},
+		{"bytes for a raw read", raw, func(_ *sock.Conn, peer tcpPeer, _ func()) {
 			peer.Write([]byte("x"))
 		}, none},
-		{"the peer's end", read, func(_ *sock.Conn, peer *net.TCPConn, _ func()) { peer.CloseWrite() }, io.EOF},
-		{"a deadline", read, func(c *sock.Conn, _ *net.TCPConn, _ func()) {
+		{"the peer's end", read, func(_ *sock.Conn, peer tcpPeer, _ func()) { peer.CloseWrite() }, io.EOF},
+		{"a deadline", read, func(c *sock.Conn, _ tcpPeer, _ func()) {
 			c.SetReadDeadline(time.Now().Add(20 * time.Millisecond))
 		}, os.ErrDeadlineExceeded},
-		{"a deadline that is moved", read, func(c *sock.Conn, _ *net.TCPConn, _ func()) {
+		{"a deadline that is moved", read, func(c *sock.Conn, _ tcpPeer, _ func()) {
 			c.SetReadDeadline(time.Now().Add(time.Hour))
 			c.SetReadDeadline(time.Now().Add(-time.Hour))
 		}, os.ErrDeadlineExceeded},
-		{"a deadline that a task sets", read, func(c *sock.Conn, _ *net.TCPConn, _ func()) {
+		{"a deadline that a task sets", read, func(c *sock.Conn, _ tcpPeer, _ func()) {
 			c.Loop().Go(func() { c.SetReadDeadline(time.Now().Add(20 * time.Millisecond)) }).Wait()
 		}, os.ErrDeadlineExceeded},
-		{"Close", read, func(c *sock.Conn, _ *net.TCPConn, _ func()) { c.Close() }, net.ErrClosed},
-		{"Close by a task", read, func(c *sock.Conn, _ *net.TCPConn, _ func()) {
+		{"Close", read, func(c *sock.Conn, _ tcpPeer, _ func()) { c.Close() }, net.ErrClosed},
+		{"Close by a task", read, func(c *sock.Conn, _ tcpPeer, _ func()) {
 			c.Loop().Go(func() { c.Close() }).Wait()
 		}, net.ErrClosed},
-		{"room", fill, func(_ *sock.Conn, peer *net.TCPConn, _ func()) { go io.Copy(io.Discard, peer) }, none},
-		{"a write deadline", fill, func(c *sock.Conn, _ *net.TCPConn, _ func()) {
+		{"room", fill, func(_ *sock.Conn, peer tcpPeer, _ func()) { go io.Copy(io.Discard, peer) }, none},
+		{"a write deadline", fill, func(c *sock.Conn, _ tcpPeer, _ func()) {
 			c.SetWriteDeadline(time.Now().Add(20 * time.Millisecond))
 		}, os.ErrDeadlineExceeded},
-		{"Close of a writer", fill, func(c *sock.Conn, _ *net.TCPConn, _ func()) { c.Close() }, net.ErrClosed},
-		{"a cancel", read, func(_ *sock.Conn, peer *net.TCPConn, stop func()) { stop() }, context.Canceled},
+		{"Close of a writer", fill, func(c *sock.Conn, _ tcpPeer, _ func()) { c.Close() }, net.ErrClosed},
+		{"a cancel", read, func(_ *sock.Conn, peer tcpPeer, stop func()) { stop() }, context.Canceled},
 	}
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		for _, caller := range []string{"goroutine", "a task of another loop"} {
@@ -281,8 +281,8 @@ func TestWaitsShortOfDescriptors(t *testing.T) {
 }
 
 func waitsShort(t *testing.T, cfg ringo.Config, alone bool, call func(*sock.Conn) error,
-	end func(*sock.Conn, *net.TCPConn, func()), want error) {
-	detachedConns(t, cfg, func(l *ringo.Loop, next func() (*sock.Conn, *net.TCPConn)) {
+	end func(*sock.Conn, tcpPeer, func()), want error) {
+	detachedConns(t, cfg, func(l *ringo.Loop, next func() (*sock.Conn, tcpPeer)) {
 		c, peer := next()
 		defer peer.Close()
 		defer c.Close()

@@ -21,7 +21,7 @@ type transfer struct {
 	t        *testing.T
 	l        *ringo.Loop // of the connections
 	src, dst *sock.Conn
-	in, out  *net.TCPConn // their peers
+	in, out  tcpPeer // their peers
 
 	task *ringo.Task // nil: a goroutine copies
 	done chan struct{}
@@ -284,7 +284,7 @@ func TestSpliceDry(t *testing.T) {
 func TestSpliceByTurns(t *testing.T) {
 	t.Parallel()
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		pair(t, cfg, func(l *ringo.Loop, src *sock.Conn, in *net.TCPConn) {
+		pair(t, cfg, func(l *ringo.Loop, src *sock.Conn, in tcpPeer) {
 			dst, out := connect(t, l)
 			defer out.Close()
 			defer dst.Close()

@@ -2,7 +2,6 @@ package sock_test
 
 import (
 	"fmt"
-	"net"
 	"strings"
 	"testing"
 	"time"
@@ -31,7 +30,7 @@ func taskNamed(t *testing.T, me, l *ringo.Loop, name string) (found ringo.TaskIn
 // wait behind it.
 func TestTaskWaitsAtConn(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
 			at := time.Now().Add(time.Hour)
 			c.SetReadDeadline(at)
 			reader := l.GoNamed("reader", func() { read(c) })

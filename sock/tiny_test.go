@@ -98,7 +98,7 @@ func TestQueuesFull(t *testing.T) {
 			defer ln.Close()
 			const conns = 100
 			var tasks []*ringo.Task
-			var peers []*net.TCPConn
+			var peers []tcpPeer
 			var open []*sock.Conn
 			got := 0
 			for range conns {

@@ -18,7 +18,7 @@ import (
 // not, with a writer before it; and all that it has taken arrives, in order.
 func TestTryWrite(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
 			var sent []byte
 			try := func(p []byte) int {
 				t.Helper()
@@ -142,7 +142,7 @@ func TestTryWriteErrors(t *testing.T) {
 func TestCloseSoon(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		for name, wait := range readings {
-			pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+			pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
 				var err error
 				task := l.Go(func() { err = wait(c) })
 				others(l)
@@ -164,7 +164,7 @@ func TestCloseSoon(t *testing.T) {
 				wantPeer(t, l, peer, "last")
 				wantPeerEOF(t, l, peer)
 			})
-			pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+			pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
 				var err error
 				task := l.Go(func() { err = wait(c) })
 				others(l)

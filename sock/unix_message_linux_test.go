@@ -204,7 +204,7 @@ func TestReadMsgUnixAfterPeek(t *testing.T) {
 // What only Unix sockets can do is refused by others, and the other way round.
 func TestUnixRefusals(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, _ *net.TCPConn) {
+		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, _ tcpPeer) {
 			for name, err := range map[string]error{
 				"ReadMsgUnix":  func() error { _, _, _, _, err := c.ReadMsgUnix(nil, nil); return err }(),
 				"WriteMsgUnix": func() error { _, _, err := c.WriteMsgUnix(nil, nil, nil); return err }(),

@@ -18,11 +18,11 @@ import (
 
 // asAll runs f as a task of the loop, on a goroutine, and in an iterator of a task,
 // each with a connection and its peer.
-func asAll(t *testing.T, f func(t *testing.T, c *sock.Conn, peer *net.TCPConn)) {
+func asAll(t *testing.T, f func(t *testing.T, c *sock.Conn, peer tcpPeer)) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		for _, who := range []string{"task", "goroutine", "iterator"} {
 			t.Run(who, func(t *testing.T) {
-				pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+				pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
 					switch who {
 					case "task":
 						f(t, c, peer)
@@ -49,7 +49,7 @@ func pieces(p []byte, most int) (list [][]byte) {
 
 // What is written in slices, of all sizes and however many, is the stream.
 func TestWriteV(t *testing.T) {
-	asAll(t, func(t *testing.T, c *sock.Conn, peer *net.TCPConn) {
+	asAll(t, func(t *testing.T, c *sock.Conn, peer tcpPeer) {
 		wait := waiter(c)
 		const size = 3 << 20
 		got := make(chan error, 1)
@@ -89,7 +89,7 @@ func TestWriteV(t *testing.T) {
 
 // What comes is read into slices, at most what there is, and nothing beyond it is touched.
 func TestReadV(t *testing.T) {
-	asAll(t, func(t *testing.T, c *sock.Conn, peer *net.TCPConn) {
+	asAll(t, func(t *testing.T, c *sock.Conn, peer tcpPeer) {
 		const size = 1 << 20
 		go func() {
 			p := make([]byte, size)
@@ -124,7 +124,7 @@ func TestReadV(t *testing.T) {
 
 // Unread bytes come first, also when they don't fill the slices.
 func TestReadVAfterPeek(t *testing.T) {
-	asAll(t, func(t *testing.T, c *sock.Conn, peer *net.TCPConn) {
+	asAll(t, func(t *testing.T, c *sock.Conn, peer tcpPeer) {
 		send(t, peer, "0123456789")
 		if p, err := c.Peek(4); string(p) != "0123" || err != nil {
 			t.Fatalf("Peek = %q, %v", p, err)
@@ -138,7 +138,7 @@ func TestReadVAfterPeek(t *testing.T) {
 }
 
 func TestVectorErrors(t *testing.T) {
-	asAll(t, func(t *testing.T, c *sock.Conn, peer *net.TCPConn) {
+	asAll(t, func(t *testing.T, c *sock.Conn, peer tcpPeer) {
 		big := [][]byte{make([]byte, 40<<20), make([]byte, 40<<20)}
 		c.SetDeadline(time.Now().Add(5 * time.Millisecond))
 		n, err := c.ReadV([][]byte{make([]byte, 5)})
@@ -175,7 +175,7 @@ func TestVectorErrors(t *testing.T) {
 
 // A lease that is handed over is released, whatever becomes of it.
 func TestWriteLease(t *testing.T) {
-	asAll(t, func(t *testing.T, c *sock.Conn, peer *net.TCPConn) {
+	asAll(t, func(t *testing.T, c *sock.Conn, peer tcpPeer) {
 		for i := range 20 { // more than may be held
 			text := "message " + string(rune('a'+i))
 			send(t, peer, text)
@@ -231,7 +231,7 @@ func wantReleased(t *testing.T, lease buf.Lease) {
 // While a slow peer keeps a lease's bytes waiting, its buffer is there for others.
 func TestWriteLeaseSlowly(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
 			from, in := connect(t, l)
 			defer from.Close()
 			defer in.Close()
@@ -284,9 +284,9 @@ func TestWriteLeaseSlowly(t *testing.T) {
 }
 
 // zeroCopied runs f where writes go without a copy; elsewhere it wants that to be told.
-func zeroCopied(t *testing.T, f func(t *testing.T, l *ringo.Loop, c *sock.Conn, peer *net.TCPConn)) {
+func zeroCopied(t *testing.T, f func(t *testing.T, l *ringo.Loop, c *sock.Conn, peer tcpPeer)) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
 			err := c.SetZeroCopy(10_000)
 			if has := l.Info().Name == "uring" && !lacksZeroCopy(l); !has {
 				if !errors.Is(err, errors.ErrUnsupported) || c.ZeroCopy() != 0 {
@@ -311,7 +311,7 @@ func lacksZeroCopy(l *ringo.Loop) bool {
 
 // What was written may be overwritten when Write returns, and the peer reads what it was.
 func TestZeroCopy(t *testing.T) {
-	zeroCopied(t, func(t *testing.T, l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+	zeroCopied(t, func(t *testing.T, l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
 		got := make(chan error, 1)
 		sizes := []int{10_000, 1, 9_999, 3 << 20, 100, 64 << 10, 1 << 20}
 		total := 0
@@ -361,7 +361,7 @@ func TestZeroCopy(t *testing.T) {
 func TestZeroCopyEnds(t *testing.T) {
 	for _, by := range []string{"deadline", "cancel", "close", "reset", "the peer's end"} {
 		t.Run(by, func(t *testing.T) {
-			zeroCopied(t, func(t *testing.T, l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+			zeroCopied(t, func(t *testing.T, l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
 				var n int
 				var err error
 				mem := make([]byte, 64<<20)
@@ -419,7 +419,7 @@ func TestWriteVEnds(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		for _, by := range []string{"close", "cancel"} {
 			t.Run(by, func(t *testing.T) {
-				pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+				pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
 					var n int64
 					var err error
 					task := l.Go(func() { n, err = c.WriteV(pieces(make([]byte, 64<<20), 1000)) })

@@ -190,7 +190,7 @@ func takesLoop(f *ast.FuncDecl) bool {
 // Every method, by every kind of caller, while something happens to the call, its handle or its
 // loop: see package socktest.
 func TestMatrix(t *testing.T) {
-	eachDriver(t, func(t *testing.T, cfg ringo.Config) { socktest.Run(t, cfg.Driver) })
+	socktest.EachDriver(t, func(t *testing.T, cfg ringo.Config) { socktest.Run(t, cfg.Driver) })
 }
 
 // The same in simulated worlds, where tasks of Ringo's are on both sides.
@@ -207,6 +207,9 @@ func TestMatrixInWorlds(t *testing.T) {
 
 // Who is no task of a handle's loop is refused in a world, whatever he calls.
 func TestRefusedInWorlds(t *testing.T) { socktest.RefusedInWorlds(t) }
+
+// Tests that don't run in worlds have a reason.
+func TestExcusedFromWorlds(t *testing.T) { socktest.ExcusedFromWorlds(t, "sock") }
 
 func TestMatrixIsComplete(t *testing.T) {
 	socktest.Complete(t)
@@ -244,7 +247,7 @@ func TestZeroValuesOfNet(t *testing.T) {
 		for name, call := range calls {
 			for _, by := range callers {
 				t.Run(name+"/"+by.name, func(t *testing.T) {
-					pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer *net.TCPConn) {
+					pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
 						send(t, peer, "x") // for WriteTo
 						if err := by.run(l, func() (err error) {
 							defer func() {

@@ -5,25 +5,103 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
+	"net"
 	"os"
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
 	"ringo"
+	"ringo/internal/loop"
 )
 
 // Patience is how long anything may take that must come. It is generous, because it passes only when a test fails.
 const Patience = 30 * time.Second
 
+// World is the driver of a Config that stands for a simulated world: OnLoop runs its body there.
+const World = "sim"
+
+// EachPlace is EachDriver, and runs f for simulated worlds as well, unless a list with reasons excuses the test of the
+// package from them. In a world nobody acts but tasks: what OnLoop is given, and the peers that Dial makes.
+func EachPlace(t *testing.T, of string, f func(t *testing.T, cfg ringo.Config)) {
+	t.Helper()
+	if !OnlyWorlds() {
+		EachDriver(t, f)
+	}
+	EachWorld(t, of, f)
+}
+
+// EachWorld is the part of EachPlace that is about worlds.
+func EachWorld(t *testing.T, of string, f func(t *testing.T, cfg ringo.Config)) {
+	t.Helper()
+	if forced := os.Getenv("RINGO_DRIVER"); forced == "" || forced == World {
+		eachWorld(t, of, f)
+	}
+}
+
+// onlyWorldsEnv has a process run tests in worlds only, those that are excused as well.
+const onlyWorldsEnv = "RINGO_TEST_WORLDS"
+
+// OnlyWorlds reports whether tests are to be run in worlds only.
+func OnlyWorlds() bool { return os.Getenv(onlyWorldsEnv) != "" }
+
+// InWorld reports whether a task of a simulated world calls.
+func InWorld() bool { return loop.World() != nil }
+
+// Peer is the other end of a connection: package net's, or in a world one that any task of the test's may use.
+type Peer interface {
+	Stream
+	io.ReaderFrom
+	SetLinger(sec int) error
+	SetNoDelay(on bool) error
+}
+
+// Stream is a Peer by any network.
+type Stream interface {
+	net.Conn
+	syscall.Conn
+	CloseRead() error
+	CloseWrite() error
+	SetReadBuffer(bytes int) error
+	SetWriteBuffer(bytes int) error
+	File() (*os.File, error)
+}
+
+// Dial connects as a peer, with a deadline for all that follows. The kernel queues the connection, so a task may call
+// it, too.
+func Dial(network, address string) (Stream, error) {
+	if s := worldHere(); s != nil {
+		return s.dialPeer(network, address)
+	}
+	c, err := net.DialTimeout(network, address, Patience)
+	if err != nil {
+		return nil, err
+	}
+	return c.(Stream), c.SetDeadline(time.Now().Add(Patience))
+}
+
+// Now is the time by which deadlines of a task are counted, and by which it can be told how long it has waited.
+func Now(l *ringo.Loop) time.Time {
+	if (*loop.Loop)(l).Staged() {
+		return l.Now()
+	}
+	return time.Now()
+}
+
 // EachDriver runs f for each driver that this kernel has, or for the one that the environment forces.
 func EachDriver(t *testing.T, f func(t *testing.T, cfg ringo.Config)) {
 	t.Helper()
 	names := []string{"uring", "epoll"}
-	if forced := os.Getenv("RINGO_DRIVER"); forced != "" {
+	switch forced := os.Getenv("RINGO_DRIVER"); forced {
+	case "":
+	case World:
+		return
+	default:
 		names = []string{forced}
 	}
 	for _, name := range names {
@@ -69,6 +147,10 @@ func Within(d time.Duration, what string, f func()) {
 func OnLoop(t *testing.T, cfg ringo.Config, body func(l *ringo.Loop)) {
 	t.Helper()
 	cfg.Loops = 1
+	if cfg.Driver == World {
+		onLoopInWorlds(t, cfg, body)
+		return
+	}
 	Within(Patience, t.Name(), func() {
 		err := ringo.Run(context.Background(), &cfg, func(l *ringo.Loop) error {
 			body(l)
@@ -92,7 +174,7 @@ func Left() int { return int(left.Load()) }
 func Settle(t testing.TB, l *ringo.Loop) {
 	t.Helper()
 	var s ringo.Stats
-	for end := time.Now().Add(Patience / 3); time.Now().Before(end); Pause(l) {
+	for end := Now(l).Add(Patience / 3); Now(l).Before(end); Pause(l) {
 		if s = l.Stats(); s.Tasks == 1 && s.Slots == 0 && s.Buffers == 0 {
 			return
 		}
@@ -121,8 +203,8 @@ func Eventually(t testing.TB, what string, ok func() bool) {
 // EventuallyOn is Eventually for a task, which lets the others run meanwhile.
 func EventuallyOn(t testing.TB, l *ringo.Loop, what string, ok func() bool) {
 	t.Helper()
-	for end := time.Now().Add(Patience / 3); !ok(); Pause(l) {
-		if time.Now().After(end) {
+	for end := Now(l).Add(Patience / 3); !ok(); Pause(l) {
+		if Now(l).After(end) {
 			t.Fatalf("%s: not within %v", what, Patience/3)
 		}
 	}
