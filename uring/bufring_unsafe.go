@@ -22,6 +22,7 @@ type BufRing struct {
 	entries unsafe.Pointer // *[mask+1]abi.Io_uring_buf
 	mask    uint32
 	next    uint16 // entries added; the tail is what the kernel was shown of it
+	shown   uint16 // the tail
 	bid0    uint16 // id in entry 0, whose last two bytes are the tail
 	group   uint16
 	closed  bool
@@ -30,6 +31,11 @@ type BufRing struct {
 	arena region // buffers of our own, if any
 	size  int    // bytes each
 	count int
+
+	incremental bool
+	used        []uint32 // of each buffer of an incremental ring, what the kernel has filled
+	head        uint16   // entries whose buffers have come back, as Parts has counted
+	gone        []bool   // of entries from there on, those that have, too
 }
 
 const bufSize = 16
@@ -37,57 +43,134 @@ const bufSize = 16
 // The most that a buffer ring can hold.
 const BufRingMax = 32768
 
+// BufRingConfig says what a buffer ring should be like.
+type BufRingConfig struct {
+	// Group is the number that SQEs pick from the ring by: the caller's choice.
+	Group uint16
+
+	// Entries is how many buffers can be lent at a time, a power of two from 2 to BufRingMax. 0: enough for Buffers.
+	Entries int
+
+	// Buffers is how many buffers the ring has, each of Size bytes, in memory of its own outside the Go heap, all lent
+	// at once; their ids are 0 to Buffers-1. 0: none, the caller adds its own.
+	Buffers, Size int
+
+	// Incremental has the kernel take of a buffer only what it needs, and go on there (Linux 6.12): CQEBufMore in a CQE
+	// says that the rest is still the kernel's. Parts keeps count. See BufRing.Parts for the kernels that are wrong.
+	Incremental bool
+
+	// MinLeft is with how few bytes left an incremental buffer is done with (Linux 7.1, and 6.18's stable releases): so
+	// that no message header meets a rest of three bytes.
+	MinLeft int
+
+	// Mapped has the kernel allocate the ring itself, and Open map it (Linux 6.4). It makes no difference in use, only
+	// to what counts against RLIMIT_MEMLOCK.
+	Mapped bool
+}
+
 // RegisterBufRing makes an empty buffer ring for the group with room for so many entries, a power of two from 2 to
-// BufRingMax (Linux 5.19). The group's number is the caller's choice and stands in the SQEs that pick from it. EEXIST:
-// the ring has this group already; EINVAL: an older kernel. See io_uring_register(2), IORING_REGISTER_PBUF_RING.
+// BufRingMax. EEXIST: the ring has this group already; EINVAL: an older kernel.
 //
-// Only the owner of r may call it, and what it returns.
+// Only the owner may call it, and what it returns. Since Linux 5.19. See io_uring_setup_buf_ring(3).
 func (r *Ring) RegisterBufRing(group uint16, entries int) (*BufRing, error) {
-	if entries < 2 || entries > BufRingMax || entries&(entries-1) != 0 {
-		return nil, fmt.Errorf("uring: buffer ring of %d entries: want a power of two from 2 to %d", entries,
-			BufRingMax)
-	}
-	step := fmt.Sprintf("io_uring_register(PBUF_RING, group %d, %d entries)", group, entries)
-	size := roundUp(entries*bufSize, os.Getpagesize())
-	p, errno := r.sysMap(-1, 0, size)
-	if errno != 0 {
-		return nil, setupError(step+": mmap", errno)
-	}
-	reg := abi.Io_uring_buf_reg{Ring_addr: ptr(p), Ring_entries: uint32(entries), Bgid: group}
-	if _, err := r.register(step, abi.IORING_REGISTER_PBUF_RING, unsafe.Pointer(&reg), 1); err != nil {
-		r.sysUnmap(p, size)
-		return nil, err
-	}
-	return &BufRing{r: r, entries: p, mask: uint32(entries) - 1, group: group, ring: region{p, size}}, nil
+	return r.registerBufRing(&BufRingConfig{Group: group, Entries: entries})
 }
 
 // BufRing makes a buffer ring with n buffers of size bytes in memory of its own, outside the Go heap, and lends all of
 // them to the kernel. n is 1 to BufRingMax; the ring has the next power of two as entries. Ids are 0 to n-1: Bytes(id)
 // is the buffer, Return(id) lends it again.
+//
+// Only the owner may call it, and what it returns. Since Linux 5.19. See io_uring_setup_buf_ring(3).
 func (r *Ring) BufRing(group uint16, n, size int) (*BufRing, error) {
-	if n < 1 || n > BufRingMax || size < 1 || size > maxArena/n {
-		return nil, fmt.Errorf("uring: %d buffers of %d bytes: want 1 to %d buffers, and %d bytes in all at most",
-			n, size, BufRingMax, maxArena)
+	if n < 1 {
+		return nil, fmt.Errorf("uring: %d buffers: want 1 at least", n)
 	}
-	entries := 2
-	for entries < n {
-		entries *= 2
-	}
-	b, err := r.RegisterBufRing(group, entries)
-	if err != nil {
+	return r.OpenBufRing(BufRingConfig{Group: group, Buffers: n, Size: size})
+}
+
+// OpenBufRing makes a buffer ring. EEXIST: the ring has this group already; EINVAL: more than this kernel knows.
+//
+// Only the owner may call it, and what it returns. Since Linux 5.19. See io_uring_register_buf_ring(3).
+func (r *Ring) OpenBufRing(cfg BufRingConfig) (*BufRing, error) {
+	if err := cfg.check(); err != nil {
 		return nil, err
 	}
-	total := roundUp(n*size, os.Getpagesize())
+	b, err := r.registerBufRing(&cfg)
+	if err != nil || cfg.Buffers == 0 {
+		return b, err
+	}
+	total := roundUp(cfg.Buffers*cfg.Size, os.Getpagesize())
 	p, errno := r.sysMap(-1, 0, total)
 	if errno != 0 {
 		b.Close()
-		return nil, setupError(fmt.Sprintf("mmap(%d buffers of %d bytes)", n, size), errno)
+		return nil, setupError(fmt.Sprintf("mmap(%d buffers of %d bytes)", cfg.Buffers, cfg.Size), errno)
 	}
-	b.arena, b.size, b.count = region{p, total}, size, n
-	for id := range n {
+	b.arena, b.size, b.count = region{p: p, size: total}, cfg.Size, cfg.Buffers
+	b.gone = make([]bool, cfg.Entries)
+	if cfg.Incremental {
+		b.used = make([]uint32, cfg.Buffers)
+	}
+	for id := range cfg.Buffers {
 		b.Add(b.Bytes(uint16(id)), uint16(id))
 	}
 	b.Commit()
+	return b, nil
+}
+
+func (cfg *BufRingConfig) check() error {
+	if n := cfg.Buffers; n != 0 && (n < 0 || n > BufRingMax || cfg.Size < 1 || cfg.Size > maxArena/n) {
+		return fmt.Errorf("uring: %d buffers of %d bytes: want 0 to %d buffers, and %d bytes in all at most",
+			n, cfg.Size, BufRingMax, maxArena)
+	}
+	if cfg.Entries == 0 {
+		cfg.Entries = max(2, powerOfTwo(cfg.Buffers))
+	}
+	if cfg.Entries < cfg.Buffers {
+		return fmt.Errorf("uring: buffer ring of %d entries for %d buffers", cfg.Entries, cfg.Buffers)
+	}
+	if cfg.MinLeft < 0 || cfg.MinLeft > 0 && !cfg.Incremental {
+		return fmt.Errorf("uring: buffer ring with MinLeft %d: want a positive number, and Incremental", cfg.MinLeft)
+	}
+	return nil
+}
+
+func (r *Ring) registerBufRing(cfg *BufRingConfig) (*BufRing, error) {
+	entries := cfg.Entries
+	if entries < 2 || entries > BufRingMax || entries&(entries-1) != 0 {
+		return nil, fmt.Errorf("uring: buffer ring of %d entries: want a power of two from 2 to %d", entries,
+			BufRingMax)
+	}
+	step := fmt.Sprintf("io_uring_register(PBUF_RING, group %d, %d entries)", cfg.Group, entries)
+	size := roundUp(entries*bufSize, os.Getpagesize())
+	reg := abi.Io_uring_buf_reg_inc{Ring_entries: uint32(entries), Bgid: cfg.Group, Min_left: uint32(cfg.MinLeft)}
+	if cfg.Incremental {
+		reg.Flags |= abi.IOU_PBUF_RING_INC
+	}
+	b := &BufRing{r: r, mask: uint32(entries) - 1, group: cfg.Group, incremental: cfg.Incremental}
+	if cfg.Mapped {
+		reg.Flags |= abi.IOU_PBUF_RING_MMAP
+		if _, err := r.register(step, abi.IORING_REGISTER_PBUF_RING, unsafe.Pointer(&reg), 1); err != nil {
+			return nil, err
+		}
+		at := abi.IORING_OFF_PBUF_RING | uint64(cfg.Group)<<abi.IORING_OFF_PBUF_SHIFT
+		p, errno := r.sysMap(r.fd, at, size)
+		if errno != 0 {
+			b.Close()
+			return nil, setupError(step+": mmap", errno)
+		}
+		b.entries, b.ring = p, region{p: p, size: size}
+		return b, nil
+	}
+	p, errno := r.sysMap(-1, 0, size)
+	if errno != 0 {
+		return nil, setupError(step+": mmap", errno)
+	}
+	reg.Ring_addr = ptr(p)
+	if _, err := r.register(step, abi.IORING_REGISTER_PBUF_RING, unsafe.Pointer(&reg), 1); err != nil {
+		r.sysUnmap(p, size)
+		return nil, err
+	}
+	b.entries, b.ring = p, region{p: p, size: size}
 	return b, nil
 }
 
@@ -123,6 +206,7 @@ func (b *BufRing) Add(mem []byte, bid uint16) {
 // The tail is 16 bits, which Go cannot store atomically. It shares a 32-bit word with the id in entry 0, which only
 // this side writes, so both go out at once. The store releases the entries; the kernel acquires the tail.
 func (b *BufRing) Commit() {
+	b.shown = b.next
 	word := uint32(b.bid0) | uint32(b.next)<<16
 	if abi.BigEndian {
 		word = uint32(b.bid0)<<16 | uint32(b.next)
@@ -152,6 +236,8 @@ func (b *BufRing) Return(bid uint16) {
 
 // Close takes the group away and frees the memory. It may be called more than once, before the Ring's Close or after.
 // Requests that pick from the group must have ended: the kernel could still write into a buffer that one of them took.
+//
+// Only the ring's owner may call it. Since Linux 5.19. See io_uring_unregister_buf_ring(3).
 func (b *BufRing) Close() error {
 	if b.closed {
 		return nil
@@ -173,4 +259,24 @@ func (b *BufRing) Close() error {
 	}
 	b.entries, b.count = nil, 0
 	return err
+}
+
+// Status returns the kernel's head: how many buffers it has taken so far, a counter of 16 bits as the tail's. What was
+// committed and lies behind it is lent and unused.
+//
+// Only the ring's owner may call it. Since Linux 6.8. See io_uring_buf_ring_head(3) and io_uring_register(2),
+// IORING_REGISTER_PBUF_STATUS.
+func (b *BufRing) Status() (head uint16, err error) {
+	reg := abi.Io_uring_buf_status{Buf_group: uint32(b.group)}
+	_, err = b.r.register(fmt.Sprintf("io_uring_register(PBUF_STATUS, group %d)", b.group),
+		abi.IORING_REGISTER_PBUF_STATUS, unsafe.Pointer(&reg), 1)
+	return uint16(reg.Head), err
+}
+
+// Available returns how many buffers are lent and unused: what Commit has shown, less what the kernel has taken.
+//
+// Only the ring's owner may call it. Since Linux 6.8. See io_uring_buf_ring_available(3).
+func (b *BufRing) Available() (int, error) {
+	head, err := b.Status()
+	return int(b.shown - head), err
 }

@@ -34,9 +34,26 @@ type Config struct {
 	SQPoll     bool
 	SQPollIdle time.Duration
 
+	// SQPollCPU is the processor that the kernel's thread stays on, if With has SetupSQAff.
+	SQPollCPU int
+
+	// Attach is an open ring whose kernel thread this one, with SQPoll, is to share. Kernel 5.6; without SQPoll it asks
+	// for nothing since 5.12.
+	Attach *Ring
+
 	// IOPoll has completions polled for. Only reads and writes of O_DIRECT files on queues made for it work on such a
 	// ring.
 	IOPoll bool
+
+	// With are setup flags that the ring must have: none of them is given up, the error is EINVAL then. For those that
+	// Open asks for by itself it makes them a condition.
+	With SetupFlags
+
+	// Memory is where the rings are to lie, page-aligned and of MemorySize bytes at least: mapped memory, of huge pages
+	// say, and not the Go heap's. It is the kernel's until the ring is closed and for a moment longer: unmap it then,
+	// if at all, and use it for nothing else. nil: the kernel's own, mapped by Open. Kernel 6.5; memory of more than a
+	// page must lie in one huge page before 6.10.
+	Memory []byte
 
 	// Without are setup flags never to be asked for, WithoutFeatures are features to be treated as missing, and
 	// WithoutRingFD keeps the ring's descriptor from being registered: so a new kernel tests what an old one would do.
@@ -91,7 +108,31 @@ func (c *Config) check(entries int) error {
 	if c.IOPoll && c.Without&SetupIOPoll != 0 {
 		bad("IOPoll: IOPOLL is in Without")
 	}
-	return errors.Join(errs...)
+	if both := c.With & c.Without; both != 0 {
+		bad("%v: in With and in Without", both)
+	}
+	for _, f := range []struct {
+		flag  SetupFlags
+		set   bool
+		field string
+	}{
+		{SetupSQPoll, c.SQPoll, "SQPoll"}, {SetupIOPoll, c.IOPoll, "IOPoll"}, {SetupNoMmap, c.Memory != nil, "Memory"},
+		{SetupAttachWQ, c.Attach != nil, "Attach"},
+	} {
+		if c.With&f.flag != 0 && !f.set {
+			bad("%v in With: set %s", f.flag, f.field)
+		}
+	}
+	if c.SQPollCPU < 0 || c.SQPollCPU > 0 && c.With&SetupSQAff == 0 {
+		bad("SQPollCPU %d: want a processor, and SQ_AFF in With", c.SQPollCPU)
+	}
+	if a := c.Attach; a != nil && (a.closed || a.fd < 0) {
+		bad("Attach: a ring without a descriptor")
+	}
+	if lost := c.With &^ (c.Without | c.flags()); lost != 0 {
+		bad("%v in With: the rest of the configuration excludes it", lost)
+	}
+	return errors.Join(append(errs, c.checkMemory(entries))...)
 }
 
 // flags returns what to ask the kernel for, best case.
@@ -108,7 +149,13 @@ func (c *Config) flags() SetupFlags {
 	if c.AnyThread {
 		f &^= SetupSingleIssuer
 	}
-	return consistent(f &^ c.Without)
+	if c.Attach != nil {
+		f |= SetupAttachWQ
+	}
+	if c.Memory != nil {
+		f |= SetupNoMmap
+	}
+	return consistent((f | c.With) &^ c.Without)
 }
 
 // consistent drops the flags that the kernel refuses without others.
@@ -128,10 +175,10 @@ var ladder = []SetupFlags{
 	SetupClamp, SetupCQSize,
 }
 
-// stepDown gives up the newest flag; false if there is none left.
-func stepDown(f SetupFlags) (SetupFlags, bool) {
+// stepDown gives up the newest flag, but for those to keep; false if there is none left.
+func stepDown(f, keep SetupFlags) (SetupFlags, bool) {
 	for _, l := range ladder {
-		if f&l != 0 {
+		if f&l&^keep != 0 && consistent(f&^l)&keep == f&keep {
 			return consistent(f &^ l), true
 		}
 	}

@@ -1,6 +1,8 @@
 package uring
 
 import (
+	"fmt"
+	"iter"
 	"unsafe"
 
 	"ringo/internal/abi"
@@ -8,21 +10,25 @@ import (
 
 const cqeSize = 16
 
-// The struct is the kernel's, and stays so.
-var _ [unsafe.Sizeof(abi.Io_uring_cqe{})]byte = [unsafe.Sizeof(CQE{})]byte{}
+// The structs are the kernel's, and stay so.
+var (
+	_ [unsafe.Sizeof(abi.Io_uring_cqe{})]byte = [unsafe.Sizeof(CQE{})]byte{}
+	_ [2 * cqeSize]byte                       = [unsafe.Sizeof(CQE32{})]byte{}
+)
 
 // at returns the CQE at an index, which the kernel may overwrite as soon as the head has passed it.
 func (r *Ring) at(i uint32) *CQE {
 	return (*CQE)(unsafe.Add(r.cqes, uintptr(i&r.cqMask)*cqeSize))
 }
 
-// CQE takes the oldest completion. It is a copy: its place in the ring is the kernel's again.
+// CQE takes the oldest completion. It is a copy: its place in the ring is the kernel's again. Of a completion of 32
+// bytes it is the first half; CQE32 takes both.
 //
 // Only the owner may call it. It never waits and makes no system call, so with SetupDeferTaskrun it sees only what the
 // last Enter let the kernel make; see NeedsEnter.
 func (r *Ring) CQE() (CQE, bool) {
 	if r.cqHead == r.cqTail && !r.lookForCQEs() {
-		return CQE{}, false
+		return r.otherCQE()
 	}
 	c := *r.at(r.cqHead)
 	r.cqHead++
@@ -44,23 +50,112 @@ func (r *Ring) lookForCQEs() bool {
 //
 // Only the owner may call it. It never waits.
 func (r *Ring) Drain(into []CQE) int {
+	n := r.copyCQEs(into)
+	if n == 0 {
+		return r.drainOther(into)
+	}
+	r.cqHead += uint32(n)
+	r.cqShown.head.Store(r.cqHead) // releases all copies, as in CQE
+	return n
+}
+
+// copyCQEs copies completions of a plain ring and leaves them there.
+func (r *Ring) copyCQEs(into []CQE) int {
 	r.cqTail = r.cqShown.tail.Load() // acquires, as in lookForCQEs
 	into = into[:min(uint32(len(into)), r.cqTail-r.cqHead)]
-	if len(into) == 0 {
-		return 0
-	}
 	head := r.cqHead
 	for i := range into {
 		into[i] = *r.at(head)
 		head++
 	}
-	r.cqHead = head
-	r.cqShown.head.Store(head) // releases all copies, as in CQE
 	return len(into)
 }
 
-// CQReady returns how many completions are in the ring, to be taken without a system call.
-func (r *Ring) CQReady() int { return int(r.cqShown.tail.Load() - r.cqHead) }
+// CQEs takes completions, oldest first, for a range loop, until there are none or the loop is left. Inside it Enter may
+// be called, and CQE. The kernel is shown once, at the end, how many places are its own again.
+//
+//	for c := range r.CQEs() { … }
+//
+// Only the owner may call it. It never waits and makes no system call.
+func (r *Ring) CQEs() iter.Seq[CQE] {
+	return func(yield func(CQE) bool) {
+		for r.cqHead != r.cqTail || r.lookForCQEs() {
+			c := *r.at(r.cqHead)
+			r.cqHead++
+			if !yield(c) {
+				r.cqShown.head.Store(r.cqHead)
+				return
+			}
+			if r.cqHead == r.cqTail {
+				r.cqShown.head.Store(r.cqHead) // releases the copies, as in CQE
+			}
+		}
+		for c, ok := r.otherCQE(); ok; c, ok = r.otherCQE() {
+			if !yield(c) {
+				return
+			}
+		}
+	}
+}
+
+// Peek copies completions, oldest first, until there are no more or into is full, and returns their number. They stay
+// in the ring: Advance takes them out.
+//
+// Only the owner may call it. It never waits.
+func (r *Ring) Peek(into []CQE) int {
+	if r.cqPlain() {
+		return r.copyCQEs(into)
+	}
+	head := r.cqHead
+	for i := range into {
+		c, next, ok := r.oneAt(head)
+		if !ok {
+			return i
+		}
+		into[i], head = c.CQE, next
+	}
+	return len(into)
+}
+
+// Advance takes the n oldest completions out of the ring, as Peek counts them; their places are the kernel's again. It
+// panics if there are not so many.
+//
+// Only the owner may call it. It never waits.
+func (r *Ring) Advance(n int) {
+	if n < 0 || n > r.CQReady() {
+		panic(fmt.Sprintf("uring: advance over %d CQEs of %d", n, r.CQReady()))
+	}
+	if r.cqPlain() {
+		r.give(r.cqHead + uint32(n))
+		return
+	}
+	head := r.cqHead
+	for range n {
+		_, next, ok := r.oneAt(head)
+		if !ok {
+			panic("uring: advance over more CQEs than there are")
+		}
+		head = next
+	}
+	r.give(head)
+}
+
+// give moves the head: the places before it are the kernel's.
+func (r *Ring) give(head uint32) {
+	r.cqHead = head
+	if !r.cqPlain() {
+		// The short ways find the CQ empty, always.
+		r.cqTail = head
+		r.none.Store(head)
+	} else if int32(r.cqTail-head) < 0 {
+		r.cqTail = head
+	}
+	r.cqShown.head.Store(head)
+}
+
+// CQReady returns how many completions are in the ring, to be taken without a system call. With SetupCQEMixed one of 32
+// bytes counts as two, and what fills the CQ's end as one.
+func (r *Ring) CQReady() int { return int(r.cqMade.Load() - r.cqHead) }
 
 // NeedsEnter says whether the kernel has completions that it shows only at an Enter with getEvents: work deferred to
 // that moment (needs SetupTaskrunFlag), or CQEs that found the CQ full. One load; call it before going without Enter.
@@ -77,3 +172,26 @@ func (r *Ring) Overflowed() bool {
 // Lost returns how many CQEs the kernel threw away, a counter that wraps. With FeatNoDrop it stays 0 but for want of
 // memory in the kernel.
 func (r *Ring) Lost() uint32 { return r.cqShown.overflow.Load() }
+
+// SetEventfd switches the signals of the registered eventfd off and on again, without a system call (Linux 5.8; a
+// *FeatureError before). They are on at first. What completes while they are off is signalled never.
+//
+// Only the owner may call it. See io_uring_register(2), IORING_REGISTER_EVENTFD, and IORING_CQ_EVENTFD_DISABLED there.
+func (r *Ring) SetEventfd(on bool) error {
+	f := r.cqShown.flags
+	if f == nil {
+		return &FeatureError{Name: "CQ_EVENTFD_DISABLED", Since: "5.8"}
+	}
+	if on {
+		f.And(^uint32(abi.IORING_CQ_EVENTFD_DISABLED))
+	} else {
+		f.Or(abi.IORING_CQ_EVENTFD_DISABLED)
+	}
+	return nil
+}
+
+// EventfdOn says whether the registered eventfd, if there is one, is signalled; see SetEventfd.
+func (r *Ring) EventfdOn() bool {
+	f := r.cqShown.flags
+	return f == nil || f.Load()&abi.IORING_CQ_EVENTFD_DISABLED == 0
+}

@@ -100,6 +100,9 @@ func (r *Ring) enterSlow(min uint32, getEvents bool, timeout time.Duration) (con
 		flags |= r.timeoutFlag(timeout)
 		arg = r.timeoutArg(timeout)
 	}
+	if r.setup&SetupSQRewind != 0 {
+		return r.enterRaw(min, flags, addressOf(arg), getEventsArgSize)
+	}
 	call := true
 	if r.setup&SetupSQPoll != 0 {
 		// The store of the tail above and this load must not change places, or both sides could fall asleep: Go's
@@ -117,6 +120,29 @@ func (r *Ring) enterSlow(min uint32, getEvents bool, timeout time.Duration) (con
 		}
 	}
 	r.lookAtHead()
+	return int(r.sqHead - before), r.explain(errno)
+}
+
+// enterRaw is the call with any argument. It tells the scheduler, and returns what the kernel has consumed.
+func (r *Ring) enterRaw(min, flags uint32, arg, size uintptr) (consumed int, errno posix.Errno) {
+	switch {
+	case r.closed:
+		return 0, posix.EBADF
+	case checkOwner && !r.anyone && sys.UringThread() != r.owner:
+		return 0, posix.EEXIST
+	}
+	pending, before := r.sqTail-r.sqHead, r.sqHead
+	r.sqShown.tail.Store(r.sqTail)
+	flags |= r.enterFlags
+	if r.setup&SetupSQPoll != 0 && r.sqShown.flags.Load()&abi.IORING_SQ_NEED_WAKEUP != 0 {
+		flags |= abi.IORING_ENTER_SQ_WAKEUP // the order is enterSlow's
+	}
+	n, errno := r.sysEnterRaw(pending, min, flags, arg, size)
+	if r.setup&SetupSQRewind != 0 {
+		r.rewind(n)
+	} else {
+		r.lookAtHead()
+	}
 	return int(r.sqHead - before), r.explain(errno)
 }
 

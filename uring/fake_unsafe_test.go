@@ -24,6 +24,8 @@ type fakeKernel struct {
 	entries          uint32
 	noArray          bool
 	closed, unmapped int
+	mapFresh         bool         // gives fresh pages, too
+	fresh            [][]uint64   // those
 	setups           []SetupFlags // asked for
 	refuse           func(f SetupFlags) posix.Errno
 }
@@ -62,6 +64,10 @@ func (k *fakeKernel) Setup(entries uint32, p *abi.Io_uring_params) (int, posix.E
 }
 
 func (k *fakeKernel) Map(fd int, offset uint64, size int) (unsafe.Pointer, posix.Errno) {
+	if k.mapFresh && fd < 0 {
+		k.fresh = append(k.fresh, make([]uint64, size/8))
+		return unsafe.Pointer(&k.fresh[len(k.fresh)-1][0]), 0
+	}
 	if offset == abi.IORING_OFF_SQES {
 		return unsafe.Pointer(&k.sqes[0]), 0
 	}

@@ -75,8 +75,7 @@ func newerThan(since string) bool {
 func open(t testing.TB, entries int, cfg *Config) *Ring {
 	t.Helper()
 	need(t)
-	runtime.LockOSThread()
-	t.Cleanup(runtime.UnlockOSThread)
+	lockThread(t)
 	r, err := Open(entries, cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -88,6 +87,15 @@ func open(t testing.TB, entries int, cfg *Config) *Ring {
 	})
 	return r
 }
+
+// lockThread keeps the test on its thread.
+func lockThread(t testing.TB) {
+	runtime.LockOSThread()
+	t.Cleanup(runtime.UnlockOSThread)
+}
+
+// lockForever is for a goroutine whose thread is to end with it.
+func lockForever() { runtime.LockOSThread() }
 
 // A geometry is one kind of ring. What the kernel guarantees it must guarantee on each.
 type geometry struct {

@@ -31,16 +31,42 @@ func (r *Ring) sysUnmap(p unsafe.Pointer, size int) posix.Errno {
 	return sys.UringUnmap(p, size)
 }
 
-// sysRegister uses the real descriptor, which works on every kernel.
+// sysRegister uses the real descriptor, which works on every kernel, unless there is none.
 func (r *Ring) sysRegister(op uint32, arg unsafe.Pointer, n uint32) (int, posix.Errno) {
-	if r.fd < 0 {
-		return 0, posix.EBADF // closed; -1 would mean "without a ring" to the kernel
+	fd := r.fd
+	if fd < 0 {
+		if r.enterFlags&abi.IORING_ENTER_REGISTERED_RING == 0 {
+			return 0, posix.EBADF // closed; -1 would mean "without a ring" to the kernel
+		}
+		fd, op = r.enterFD, op|abi.IORING_REGISTER_USE_REGISTERED_RING
 	}
-	if r.kernel != nil {
-		return r.kernel.Register(r.fd, op, arg, n)
-	}
-	return sys.UringRegister(r.fd, op, arg, n)
+	return register(r.kernel, fd, op, arg, n)
 }
+
+// register asks the kernel, or the stand-in if there is one.
+func register(k sys.Uring, fd int, op uint32, arg unsafe.Pointer, n uint32) (int, posix.Errno) {
+	if k != nil {
+		return k.Register(fd, op, arg, n)
+	}
+	return sys.UringRegister(fd, op, arg, n)
+}
+
+// sysEnterRaw tells the scheduler. A stand-in may lack it.
+func (r *Ring) sysEnterRaw(submit, wait, flags uint32, arg, size uintptr) (int, posix.Errno) {
+	if r.kernel != nil {
+		k, ok := r.kernel.(sys.UringRaw)
+		if !ok {
+			return 0, posix.EINVAL
+		}
+		return k.EnterRaw(r.enterFD, submit, wait, flags, arg, size)
+	}
+	return sys.UringEnterRaw(r.enterFD, submit, wait, flags, arg, size)
+}
+
+const getEventsArgSize = unsafe.Sizeof(abi.Io_uring_getevents_arg{})
+
+// addressOf is the argument as a number. It lies in the Ring, which is on the heap and reachable.
+func addressOf(arg *abi.Io_uring_getevents_arg) uintptr { return uintptr(unsafe.Pointer(arg)) }
 
 func (r *Ring) sysClose(fd int) posix.Errno {
 	if r.kernel != nil {

@@ -16,7 +16,8 @@ import (
 //
 // It asks for the best that kernels offer a ring with one owner (the flags in this package, less those that exclude one
 // another), and gives up a flag, newest first, only when the kernel answers EINVAL; Ring.Flags says what is left. It
-// registers the ring's descriptor with the thread if the kernel can do that.
+// registers the ring's descriptor with the thread if the kernel can do that. With SetupRDisabled in Config.With it
+// waits for Enable with that, and the ring belongs to the thread that calls Enable.
 //
 // The goroutine must be locked to its thread (runtime.LockOSThread) and stay so until Close, unless Config.AnyThread is
 // set. With RINGO_MASK in the environment the ring behaves as an older kernel's (docs/testing.md). Errors are
@@ -51,7 +52,8 @@ func Open(entries int, cfg *Config) (*Ring, error) {
 		// 100 % iowait, and governors and monitors react to it.
 		r.enterFlags |= abi.IORING_ENTER_NO_IOWAIT
 	}
-	if !cfg.AnyThread && !cfg.WithoutRingFD {
+	r.wantsRingFD = !cfg.AnyThread && !cfg.WithoutRingFD && r.fd >= 0
+	if r.setup&SetupRDisabled == 0 && r.wantsRingFD {
 		r.registerFD()
 	}
 	return r, nil
@@ -61,21 +63,28 @@ func Open(entries int, cfg *Config) (*Ring, error) {
 func (r *Ring) setUp(entries uint32, cfg *Config) (*abi.Io_uring_params, error) {
 	flags := cfg.flags()
 	for {
-		p := &abi.Io_uring_params{Flags: uint32(flags), Sq_thread_idle: uint32(cfg.SQPollIdle / time.Millisecond)}
+		p := &abi.Io_uring_params{Flags: uint32(flags), Sq_thread_idle: uint32(cfg.SQPollIdle / time.Millisecond),
+			Sq_thread_cpu: uint32(cfg.SQPollCPU)}
 		if flags&SetupCQSize != 0 {
-			p.Cq_entries = uint32(cfg.CQEntries)
-			if p.Cq_entries == 0 {
-				p.Cq_entries = min(4*entries, CQEntriesMax)
-			}
+			p.Cq_entries = uint32(cfg.cqEntries(int(entries)))
 		}
+		if cfg.Attach != nil {
+			p.Wq_fd = uint32(cfg.Attach.fd)
+		}
+		cfg.lend(p, int(entries))
 		fd, errno := r.sysSetup(entries, p)
 		if errno == 0 {
 			r.fd, r.enterFD = fd, fd
+			if flags&SetupRegisteredFDOnly != 0 {
+				r.fd = -1
+				r.enterFlags |= abi.IORING_ENTER_REGISTERED_RING
+			}
 			r.setup, r.features = flags, Features(p.Features)&^cfg.WithoutFeatures
-			r.special = checkOwner || r.kernel != nil || cfg.SQPoll
+			r.special = checkOwner || r.kernel != nil || cfg.SQPoll || flags&SetupSQRewind != 0
+			r.memory = cfg.Memory
 			return p, nil
 		}
-		lower, ok := stepDown(flags)
+		lower, ok := stepDown(flags, cfg.With)
 		if errno != posix.EINVAL || !ok || cfg.CQEntries != 0 && lower&SetupCQSize == 0 {
 			step := fmt.Sprintf("io_uring_setup(%d entries, %v)", entries, flags)
 			return nil, setupError(step, errno)
@@ -86,11 +95,17 @@ func (r *Ring) setUp(entries uint32, cfg *Config) (*abi.Io_uring_params, error) 
 
 // mapRings maps both rings and the SQEs. The kernel says where everything is; nothing is assumed.
 func (r *Ring) mapRings(p *abi.Io_uring_params) error {
+	if r.memory != nil {
+		base := unsafe.Pointer(unsafe.SliceData(r.memory))
+		rings := unsafe.Add(base, int(p.Cq_off.Resv2-p.Sq_off.Resv2))
+		r.attach(p, rings, rings, base)
+		return nil
+	}
 	sqSize := int(p.Sq_off.Array + p.Sq_entries*4)
 	if r.setup&SetupNoSQArray != 0 {
 		sqSize = 0 // the words of the SQ lie in front of the CQ's
 	}
-	cqSize := int(p.Cq_off.Cqes + p.Cq_entries*cqeSize)
+	cqSize := int(p.Cq_off.Cqes) + int(p.Cq_entries)<<cqeShift(r.setup)
 	single := r.features&FeatSingleMmap != 0 || r.setup&SetupNoSQArray != 0
 	if single {
 		sqSize = max(sqSize, cqSize)
@@ -105,7 +120,7 @@ func (r *Ring) mapRings(p *abi.Io_uring_params) error {
 			return err
 		}
 	}
-	sqes, err := r.mapRegion("SQE", abi.IORING_OFF_SQES, int(p.Sq_entries)*sqeSize)
+	sqes, err := r.mapRegion("SQE", abi.IORING_OFF_SQES, int(p.Sq_entries)<<sqeShift(r.setup))
 	if err != nil {
 		return err
 	}
@@ -118,21 +133,29 @@ func (r *Ring) mapRegion(name string, offset uint64, size int) (unsafe.Pointer, 
 	if errno != 0 {
 		return nil, setupError(fmt.Sprintf("mmap(%s ring, %d bytes)", name, size), errno)
 	}
-	r.regions = append(r.regions, region{p, size})
+	r.regions = append(r.regions, region{p: p, size: size})
 	return p, nil
 }
 
 // registerFD gives the ring a short cut from this thread: an index in place of the descriptor saves each enter the look
 // into the process's table of files. A thread has 16 of them and older kernels (before 5.18) none; then it goes
 // without.
-func (r *Ring) registerFD() {
+func (r *Ring) registerFD() posix.Errno {
 	up := abi.Io_uring_rsrc_update{Offset: ^uint32(0), Data: uint64(r.fd)}
 	n, errno := r.sysRegister(abi.IORING_REGISTER_RING_FDS, unsafe.Pointer(&up), 1)
 	if errno != 0 || n != 1 {
-		return
+		return errno
 	}
 	r.enterFD = int(up.Offset)
 	r.enterFlags |= abi.IORING_ENTER_REGISTERED_RING
+	return 0
+}
+
+// unregisterFD gives the short cut back. It is in the table of the thread that registered it: the owner's.
+func (r *Ring) unregisterFD() posix.Errno {
+	up := abi.Io_uring_rsrc_update{Offset: uint32(r.enterFD)}
+	_, errno := r.sysRegister(abi.IORING_UNREGISTER_RING_FDS, unsafe.Pointer(&up), 1)
+	return errno
 }
 
 // Close gives the ring back to the kernel. It may be called more than once; what follows it fails with EBADF, hands out
@@ -151,8 +174,7 @@ func (r *Ring) Close() error {
 	var foreign error
 	if r.enterFlags&abi.IORING_ENTER_REGISTERED_RING != 0 {
 		if thread := sys.UringThread(); thread == r.owner {
-			up := abi.Io_uring_rsrc_update{Offset: uint32(r.enterFD)}
-			r.sysRegister(abi.IORING_UNREGISTER_RING_FDS, unsafe.Pointer(&up), 1)
+			r.unregisterFD()
 		} else {
 			// On this thread the index would name another ring, if any.
 			foreign = fmt.Errorf("uring: ring of thread %d closed on thread %d: kept by the kernel until the former "+
@@ -173,16 +195,19 @@ func (r *Ring) free() error {
 			first = setupError("munmap", errno)
 		}
 	}
-	if errno := r.sysClose(r.fd); errno != 0 && first == nil {
-		first = setupError("close", errno)
+	if r.fd >= 0 {
+		if errno := r.sysClose(r.fd); errno != 0 && first == nil {
+			first = setupError("close", errno)
+		}
 	}
-	r.regions, r.pinned = nil, nil
+	r.regions, r.pinned, r.memory, r.cloned = nil, nil, nil, nil
 	r.detach()
 	return first
 }
 
-// FD is the ring's descriptor, -1 once closed. Another ring's PrepMsgRing takes it; a poll finds it readable when the
-// CQ is not empty, or work is deferred. Any goroutine may call it while the ring is open.
+// FD is the ring's descriptor, -1 once closed, by Close or CloseFD, and of a ring that never had one. Another ring's
+// PrepMsgRing takes it; a poll finds it readable when the CQ is not empty, or work is deferred. Any goroutine may call
+// it while the ring is open.
 func (r *Ring) FD() int { return r.fd }
 
 // Flags are the setup flags that the kernel has accepted.

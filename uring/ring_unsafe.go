@@ -22,6 +22,7 @@ type Ring struct {
 	sqTail  uint32         // entries handed out by SQE; shared at Enter
 	sqHead  uint32         // entries the kernel has consumed, as of the last look
 	sqMask  uint32
+	sqPlain uint32 // how many entries SQE may hand out by itself; 0: those of this ring are not plain
 	sqShown struct{ head, tail, flags *atomic.Uint32 }
 
 	// Completion.
@@ -29,14 +30,17 @@ type Ring struct {
 	cqHead  uint32         // CQEs taken; shared when they have been read
 	cqTail  uint32         // CQEs made by the kernel, as of the last look
 	cqMask  uint32
-	cqShown struct{ head, tail, overflow *atomic.Uint32 }
+	cqShown struct{ head, tail, overflow, flags *atomic.Uint32 }
+	cqMade  *atomic.Uint32 // the kernel's tail; so is cqShown.tail, but where CQEs are not plain
 
 	// The call.
 	enterFD    int    // the descriptor, or its registered index
 	enterFlags uint32 // flags of every enter
 	special    bool   // enterSpecial knows more
 	arg        abi.Io_uring_getevents_arg
-	ts         Timespec // what arg points to
+	ts         Timespec                   // what arg points to
+	waitArg    abi.Io_uring_getevents_arg // EnterFor's
+	region     *Region
 
 	fd       int
 	setup    SetupFlags
@@ -46,15 +50,22 @@ type Ring struct {
 	owner    int  // thread that opened the ring
 	anyone   bool // Config.AnyThread
 	closed   bool
-	none     atomic.Uint32 // what the shared words are once the ring is closed
+	none     atomic.Uint32 // what the shared words are once the ring is closed, and the tail of CQEs that are not plain
 	regions  []region
-	pinned   any // registered buffers, kept alive
+	memory   []byte    // Config.Memory
+	cqesAt   uint32    // where the CQEs are in the rings' memory
+	sqArray  uint32    // where the array of indices is
+	pinned   []iovec   // registered buffers, kept alive
+	cloned   [][]iovec // those of other rings
+
+	wantsRingFD bool // register the descriptor at Enable
 }
 
 // A region is mapped memory.
 type region struct {
 	p    unsafe.Pointer
 	size int
+	kept bool // not one of the queues: stays when they change their size
 }
 
 // noCopy makes go vet complain about copies.
@@ -70,6 +81,9 @@ func (r *Ring) attach(p *abi.Io_uring_params, sqRing, cqRing, sqes unsafe.Pointe
 	}
 	r.sqes = sqes
 	r.sqMask = p.Sq_entries - 1
+	if r.setup&(SetupSQE128|SetupSQEMixed|SetupSQRewind) == 0 {
+		r.sqPlain = p.Sq_entries
+	}
 	r.sqShown.head = word(sqRing, p.Sq_off.Head)
 	r.sqShown.tail = word(sqRing, p.Sq_off.Tail)
 	r.sqShown.flags = word(sqRing, p.Sq_off.Flags)
@@ -84,11 +98,20 @@ func (r *Ring) attach(p *abi.Io_uring_params, sqRing, cqRing, sqes unsafe.Pointe
 		}
 	}
 	r.cqes = unsafe.Add(cqRing, p.Cq_off.Cqes)
+	r.cqesAt, r.sqArray = p.Cq_off.Cqes, p.Sq_off.Array
 	r.cqMask = p.Cq_entries - 1
 	r.cqShown.head = word(cqRing, p.Cq_off.Head)
 	r.cqShown.tail = word(cqRing, p.Cq_off.Tail)
 	r.cqShown.overflow = word(cqRing, p.Cq_off.Overflow)
+	if p.Cq_off.Flags != 0 { // Linux 5.8
+		r.cqShown.flags = word(cqRing, p.Cq_off.Flags)
+	}
 	r.cqHead = r.cqShown.head.Load()
+	r.cqMade = r.cqShown.tail
+	if r.setup&(SetupCQE32|SetupCQEMixed) != 0 {
+		r.cqShown.tail = &r.none
+		r.none.Store(r.cqHead)
+	}
 	r.cqTail = r.cqHead
 	r.arg.Ts = ptr(unsafe.Pointer(&r.ts))
 }
@@ -96,11 +119,13 @@ func (r *Ring) attach(p *abi.Io_uring_params, sqRing, cqRing, sqes unsafe.Pointe
 // detach leaves the ring closed: full for submission, empty for completion, touching no memory that is gone.
 func (r *Ring) detach() {
 	r.sqes, r.cqes = nil, nil
+	r.sqPlain = 0
 	r.sqHead = r.sqTail - (r.sqMask + 1)
 	r.cqTail = r.cqHead
 	r.none.Store(r.cqHead)
 	r.sqShown.head, r.sqShown.tail, r.sqShown.flags = &r.none, &r.none, new(atomic.Uint32)
 	r.cqShown.head, r.cqShown.tail, r.cqShown.overflow = &r.none, &r.none, new(atomic.Uint32)
+	r.cqShown.flags, r.cqMade = nil, &r.none
 	r.special = true
 	r.fd, r.enterFD = -1, -1
 }

@@ -4,12 +4,12 @@ import "unsafe"
 
 // SQE returns the next free entry of the submission queue, zeroed, or nil when all are taken: Enter first, then.
 // The entry is the kernel's from the next Enter on, in the order of the calls. It must be prepared by then; one left
-// alone is a NOP.
+// alone is a NOP. Of an entry of 128 bytes it is the first half; SQE128 hands out both.
 //
 // Only the owner may call it. It never waits.
 func (r *Ring) SQE() *SQE {
-	if r.sqTail-r.sqHead > r.sqMask {
-		return nil
+	if r.sqTail-r.sqHead >= r.sqPlain {
+		return r.otherSQE()
 	}
 	e := (*SQE)(unsafe.Add(r.sqes, uintptr(r.sqTail&r.sqMask)*sqeSize))
 	r.sqTail++
@@ -17,20 +17,107 @@ func (r *Ring) SQE() *SQE {
 	return e
 }
 
+// otherSQE is SQE for a full queue, and for rings whose entries are not plain.
+func (r *Ring) otherSQE() *SQE {
+	if r.SQSpace() == 0 {
+		return nil
+	}
+	e := r.sqeAt(r.sqTail)
+	r.sqTail++
+	*e = SQE{}
+	if r.setup&SetupSQE128 != 0 {
+		whole(e).Rest = [64]byte{}
+	}
+	return e
+}
+
+// sqeAt returns the entry with this number, of any ring.
+func (r *Ring) sqeAt(i uint32) *SQE {
+	if r.setup&SetupSQRewind != 0 {
+		i -= r.sqHead
+	}
+	return (*SQE)(unsafe.Add(r.sqes, uintptr(i&r.sqMask)<<sqeShift(r.setup)))
+}
+
+// sqeShift is the size of a place in the SQ, as a power of two.
+func sqeShift(f SetupFlags) uint {
+	if f&SetupSQE128 != 0 {
+		return 7
+	}
+	return 6
+}
+
+// An SQE128 is an entry of 128 bytes: an SQE, whose Prep methods are its own, and as much again. Linux has two uses for
+// it, commands of drivers (OpUringCmd, NVMe's among them) and NOPs for tests.
+type SQE128 struct {
+	SQE
+	Rest [64]byte
+}
+
+var _ [2 * sqeSize]byte = [unsafe.Sizeof(SQE128{})]byte{}
+
+// whole is the entry of 128 bytes that begins here.
+func whole(e *SQE) *SQE128 { return (*SQE128)(unsafe.Pointer(e)) }
+
+// Command is the room that an entry of 128 bytes has for a driver's command: what follows the first 48 bytes.
+func (e *SQE128) Command() *[80]byte { return (*[80]byte)(unsafe.Pointer(&e.Addr3)) }
+
+// SQE128 is SQE for an entry of 128 bytes: zeroed, or nil when there is no room. The ring must have been opened with
+// SetupSQE128 (Linux 5.19), whose entries all are so large, or with SetupSQEMixed (Linux 6.19), where it takes two
+// places, and a third, with a NOP that leaves no CQE, if the two would lie at the SQ's end and its beginning. There
+// only an op for such entries (NOP128, URING_CMD128) is right, and SQE128 is wrong for all others. On another ring it
+// panics.
+//
+// Only the owner may call it. It never waits.
+func (r *Ring) SQE128() *SQE128 {
+	switch {
+	case r.setup&SetupSQE128 != 0:
+		if e := r.otherSQE(); e != nil {
+			return whole(e)
+		}
+		return nil
+	case r.setup&SetupSQEMixed == 0:
+		panic("uring: SQE128 of a ring with flags " + r.setup.String())
+	}
+	need, last := 2, r.sqTail&r.sqMask == r.sqMask && r.setup&SetupSQRewind == 0
+	if last {
+		need = 3
+	}
+	if r.SQSpace() < need {
+		return nil
+	}
+	if last {
+		e := r.otherSQE()
+		e.PrepNop()
+		e.SetFlags(SQECQESkipSuccess)
+	}
+	e := whole(r.sqeAt(r.sqTail))
+	r.sqTail += 2
+	*e = SQE128{}
+	return e
+}
+
 // SQSpace returns how many entries SQE can still hand out before the next Enter.
 func (r *Ring) SQSpace() int { return int(r.sqMask + 1 - (r.sqTail - r.sqHead)) }
 
 // SQPending returns how many entries were handed out and had not been consumed by the kernel when Enter last looked.
-// The next Enter submits them.
+// The next Enter submits them. An entry of 128 bytes counts as two with SetupSQEMixed.
 func (r *Ring) SQPending() int { return int(r.sqTail - r.sqHead) }
 
 // EachPending calls f for each of the entries that SQPending counts, the oldest first: what the kernel will never see
 // of a ring whose Enter fails for good. With Config.SQPoll its thread may take them meanwhile.
 func (r *Ring) EachPending(f func(e *SQE)) {
 	for i := r.sqHead; i != r.sqTail; i++ {
-		f((*SQE)(unsafe.Add(r.sqes, uintptr(i&r.sqMask)*sqeSize)))
+		e := r.sqeAt(i)
+		f(e)
+		if r.setup&SetupSQEMixed != 0 && e.Op.takesTwo() {
+			i++
+		}
 	}
 }
+
+// takesTwo says whether an entry of this op has 128 bytes on a ring that has both: NOP128 and URING_CMD128.
+func (o Op) takesTwo() bool { return o == OpNop128 || o == OpUringCmd128 }
 
 // lookAtHead takes over the kernel's SQ head, and returns by how much it has moved.
 //
@@ -43,4 +130,13 @@ func (r *Ring) lookAtHead() int {
 	}
 	r.sqHead = head
 	return int(moved)
+}
+
+// rewind is lookAtHead for a ring with SetupSQRewind, whose kernel does not move the head: it has taken n entries from
+// the SQ's beginning, and what is left has to be there for the next call.
+func (r *Ring) rewind(n int) {
+	left := int(r.sqTail-r.sqHead) - n
+	places := unsafe.Slice((*byte)(r.sqes), int(r.sqMask+1)<<sqeShift(r.setup))
+	copy(places, places[n<<sqeShift(r.setup):(n+left)<<sqeShift(r.setup)])
+	r.sqHead += uint32(n)
 }

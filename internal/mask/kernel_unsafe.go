@@ -50,6 +50,10 @@ func (real) Enter(fd int, submit, wait, flags uint32, arg *abi.Io_uring_getevent
 	return sys.UringEnter(fd, submit, wait, flags, arg)
 }
 
+func (real) EnterRaw(fd int, submit, wait, flags uint32, arg, size uintptr) (int, posix.Errno) {
+	return sys.UringEnterRaw(fd, submit, wait, flags, arg, size)
+}
+
 func (real) Register(fd int, op uint32, arg unsafe.Pointer, n uint32) (int, posix.Errno) {
 	return sys.UringRegister(fd, op, arg, n)
 }
@@ -100,6 +104,16 @@ func (k *kernel) Enter(fd int, submit, wait, flags uint32, arg *abi.Io_uring_get
 	return k.below.Enter(fd, submit, wait, flags, arg)
 }
 
+// EnterRaw is refused if the kernel below has none.
+func (k *kernel) EnterRaw(fd int, submit, wait, flags uint32, arg, size uintptr) (int, posix.Errno) {
+	below, ok := k.below.(sys.UringRaw)
+	if !ok || flags&k.m.enter != 0 || k.m.unknown && flags&^knownEnter != 0 {
+		return 0, posix.EINVAL
+	}
+	k.look()
+	return below.EnterRaw(fd, submit, wait, flags, arg, size)
+}
+
 func (k *kernel) Register(fd int, op uint32, arg unsafe.Pointer, n uint32) (int, posix.Errno) {
 	call := op &^ abi.IORING_REGISTER_USE_REGISTERED_RING
 	switch {
@@ -109,8 +123,12 @@ func (k *kernel) Register(fd int, op uint32, arg unsafe.Pointer, n uint32) (int,
 		return 0, posix.EINVAL
 	}
 	res, errno := k.below.Register(fd, op, arg, n)
-	if errno == 0 && call == abi.IORING_REGISTER_PROBE {
+	switch {
+	case errno != 0:
+	case call == abi.IORING_REGISTER_PROBE:
 		k.unlist(arg)
+	case call == abi.IORING_REGISTER_RESIZE_RINGS:
+		k.params.Sq_off = (*abi.Io_uring_params)(arg).Sq_off
 	}
 	return res, errno
 }
@@ -138,7 +156,11 @@ func (k *kernel) look() {
 		if k.params.Flags&abi.IORING_SETUP_NO_SQARRAY == 0 {
 			i = *(*uint32)(unsafe.Add(k.sq, off.Array+i*4))
 		}
-		k.m.judge((*abi.Io_uring_sqe)(unsafe.Add(k.sqes, uintptr(i)*unsafe.Sizeof(abi.Io_uring_sqe{}))))
+		size := unsafe.Sizeof(abi.Io_uring_sqe{})
+		if k.params.Flags&abi.IORING_SETUP_SQE128 != 0 {
+			size *= 2
+		}
+		k.m.judge((*abi.Io_uring_sqe)(unsafe.Add(k.sqes, uintptr(i)*size)))
 	}
 }
 

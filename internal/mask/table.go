@@ -192,4 +192,6 @@ var ops = [...]struct {
 	abi.IORING_OP_READV_FIXED:      {"readv_fixed", v(6, 15)},
 	abi.IORING_OP_WRITEV_FIXED:     {"writev_fixed", v(6, 15)},
 	abi.IORING_OP_PIPE:             {"pipe", v(6, 16)},
+	abi.IORING_OP_NOP128:           {"nop128", v(6, 19)},
+	abi.IORING_OP_URING_CMD128:     {"uring_cmd128", v(6, 19)},
 }

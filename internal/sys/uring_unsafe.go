@@ -25,3 +25,10 @@ type Uring interface {
 	// Close closes the ring's file descriptor.
 	Close(fd int) posix.Errno
 }
+
+// UringRaw is a Uring that also takes arguments of the call which are no getevents_arg.
+type UringRaw interface {
+	Uring
+	// EnterRaw is io_uring_enter(2) with all its arguments, and its result: how many entries were consumed.
+	EnterRaw(fd int, submit, wait, flags uint32, arg, size uintptr) (int, posix.Errno)
+}

@@ -31,6 +31,17 @@ func UringEnter(fd int, submit, wait, flags uint32, arg *abi.Io_uring_getevents_
 	return errno
 }
 
+// UringEnterRaw is io_uring_enter(2) with whatever argument, an address or an offset, and its result. The scheduler is
+// told. What lies at an address must not be on a stack, and be kept alive by the caller.
+func UringEnterRaw(fd int, submit, wait, flags uint32, arg, size uintptr) (int, syscall.Errno) {
+	n, _, errno := syscall.Syscall6(abi.SYS_io_uring_enter, uintptr(fd), uintptr(submit), uintptr(wait), uintptr(flags),
+		arg, size)
+	if errno != 0 {
+		return 0, errno
+	}
+	return int(n), 0
+}
+
 // UringEnterNow is io_uring_enter(2) for calls that do not wait. The scheduler is not told, which saves some 20 ns;
 // a call that waits after all would hold up every garbage collection. It is small enough to be inlined, which counts
 // here: each return after a system call may cost a mispredicted branch, because the kernel clears what predicts it

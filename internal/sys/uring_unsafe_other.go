@@ -20,6 +20,11 @@ func UringEnter(int, uint32, uint32, uint32, *abi.Io_uring_getevents_arg) posix.
 	return posix.ENOSYS
 }
 
+// UringEnterRaw always fails with ENOSYS.
+func UringEnterRaw(int, uint32, uint32, uint32, uintptr, uintptr) (int, posix.Errno) {
+	return 0, posix.ENOSYS
+}
+
 // UringEnterNow always fails with ENOSYS.
 func UringEnterNow(int, uint32, uint32) posix.Errno { return posix.ENOSYS }
 

@@ -1,0 +1,130 @@
+package uring
+
+import (
+	"fmt"
+	"runtime"
+	"unsafe"
+
+	"ringo/internal/abi"
+	"ringo/internal/mask"
+	"ringo/internal/posix"
+	"ringo/internal/sys"
+)
+
+// What is here needs no ring.
+
+// registerBlind makes a register call without a ring, on the kernel that RINGO_MASK leaves, or on another.
+func registerBlind(k sys.Uring, step string, op uint32, arg unsafe.Pointer, n uint32) (int, error) {
+	if k == nil {
+		m, err := mask.Env()
+		if err != nil {
+			return 0, err
+		}
+		k = m.Kernel(nil)
+	}
+	for {
+		res, errno := register(k, -1, op, arg, n)
+		switch errno {
+		case 0:
+			return res, nil
+		case posix.EINTR:
+		default:
+			return 0, setupError(step, errno)
+		}
+	}
+}
+
+// SendMsgRing puts a CQE with this user data and result into the ring with descriptor fd, and wakes its owner,
+// as PrepMsgRing does, but without a ring of the sender's. EBADF and EBADFD: no ring, or one that is not enabled;
+// EOVERFLOW: its CQ is full, and lost messages count there (Ring.Lost).
+//
+// Any goroutine may call it. It does not wait. Since Linux 6.13. See io_uring_register_sync_msg(3).
+func SendMsgRing(fd int, res int32, userData uint64) error {
+	return sendMsgRing(nil, fd, res, userData, 0, false)
+}
+
+// SendMsgRingFlags is SendMsgRing with the CQE's flags; those whose meaning is the kernel's are EINVAL.
+//
+// Any goroutine may call it. It does not wait. Since Linux 6.13. See io_uring_register_sync_msg(3).
+func SendMsgRingFlags(fd int, res int32, userData uint64, flags uint32) error {
+	return sendMsgRing(nil, fd, res, userData, flags, true)
+}
+
+func sendMsgRing(k sys.Uring, fd int, res int32, userData uint64, flags uint32, pass bool) error {
+	e := SQE{Op: OpMsgRing, FD: int32(fd), Off: userData, Len: uint32(res)}
+	if pass {
+		e.OpFlags, e.FileIndex = abi.IORING_MSG_RING_FLAGS_PASS, flags
+	}
+	_, err := registerBlind(k, "io_uring_register(SEND_MSG_RING)", abi.IORING_REGISTER_SEND_MSG_RING,
+		unsafe.Pointer(&e), 1)
+	return err
+}
+
+// Support is what a kernel says it knows, by Query. That it knows a thing does not say that the thing may be used here:
+// Probe tries.
+type Support struct {
+	Ops         int // opcodes: 0 to Ops-1
+	RegisterOps int // register calls: 0 to RegisterOps-1
+	Features    Features
+	SetupFlags  SetupFlags
+	EnterFlags  uint64
+	SQEFlags    SQEFlags
+	Queries     int // kinds of queries
+}
+
+// Query asks the kernel what it knows of io_uring. It answers also where rings may not be made.
+//
+// Any goroutine may call it. Since Linux 6.18. See io_uring_register_query(3).
+func Query() (Support, error) { return query(nil) }
+
+func query(k sys.Uring) (Support, error) {
+	var q abi.Io_uring_query_opcode
+	err := ask(k, abi.IO_URING_QUERY_OPCODES, unsafe.Pointer(&q), unsafe.Sizeof(q))
+	return Support{Ops: int(q.Nr_request_opcodes), RegisterOps: int(q.Nr_register_opcodes),
+		Features: Features(q.Feature_flags), SetupFlags: SetupFlags(q.Ring_setup_flags), EnterFlags: q.Enter_flags,
+		SQEFlags: SQEFlags(q.Sqe_flags), Queries: int(q.Nr_query_opcodes)}, err
+}
+
+// ZCRXSupport is what a kernel knows of receiving without copies.
+type ZCRXSupport struct {
+	RegisterFlags, AreaFlags uint64
+	Controls                 int // kinds of control calls
+	Features                 uint32
+	HeaderSize, HeaderAlign  int // of the refill ring
+}
+
+// QueryZCRX asks for that. EINVAL: a kernel that cannot be asked.
+//
+// Any goroutine may call it. Since Linux 6.19. See io_uring_register_query(3).
+func QueryZCRX() (ZCRXSupport, error) { return queryZCRX(nil) }
+
+func queryZCRX(k sys.Uring) (ZCRXSupport, error) {
+	var q abi.Io_uring_query_zcrx
+	err := ask(k, abi.IO_URING_QUERY_ZCRX, unsafe.Pointer(&q), unsafe.Sizeof(q))
+	return ZCRXSupport{RegisterFlags: q.Register_flags, AreaFlags: q.Area_flags, Controls: int(q.Nr_ctrl_opcodes),
+		Features: q.Features, HeaderSize: int(q.Rq_hdr_size), HeaderAlign: int(q.Rq_hdr_alignment)}, err
+}
+
+// QueryRings asks how many bytes of Config.Memory the words of both rings take, and how they are aligned. EINVAL: a
+// kernel that cannot be asked; these take 64.
+//
+// Any goroutine may call it. Since Linux 6.19. See io_uring_register_query(3).
+func QueryRings() (size, align int, err error) { return queryRings(nil) }
+
+func queryRings(k sys.Uring) (size, align int, err error) {
+	var q abi.Io_uring_query_scq
+	err = ask(k, abi.IO_URING_QUERY_SCQ, unsafe.Pointer(&q), unsafe.Sizeof(q))
+	return int(q.Hdr_size), int(q.Hdr_alignment), err
+}
+
+// ask makes one query. The kernel answers what it has of the answer's size; the rest stays zero.
+func ask(k sys.Uring, what uint32, answer unsafe.Pointer, size uintptr) error {
+	step := fmt.Sprintf("io_uring_register(QUERY, %d)", what)
+	h := abi.Io_uring_query_hdr{Query_data: ptr(answer), Query_op: what, Size: uint32(size)}
+	_, err := registerBlind(k, step, abi.IORING_REGISTER_QUERY, unsafe.Pointer(&h), 0)
+	runtime.KeepAlive(answer)
+	if err == nil && h.Result < 0 {
+		err = setupError(step, posix.Errno(-h.Result))
+	}
+	return err
+}

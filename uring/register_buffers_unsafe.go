@@ -1,0 +1,144 @@
+package uring
+
+import (
+	"fmt"
+	"runtime"
+	"unsafe"
+
+	"ringo/internal/abi"
+)
+
+// RegisterBuffers pins memory for reads, writes and zero-copy sends with fixed buffers: BufIndex of the SQE says which.
+// The ring keeps the slices alive until UnregisterBuffers or Close. A buffer without bytes is an empty place (Linux
+// 5.13). ENOMEM: RLIMIT_MEMLOCK, which counts these on every kernel. EBUSY: there are buffers already. EFAULT: memory
+// that is mapped from a file, or cannot be written.
+//
+// Only the owner may call it. Since Linux 5.1. See io_uring_register(2), IORING_REGISTER_BUFFERS.
+func (r *Ring) RegisterBuffers(bufs [][]byte) error {
+	iov := iovecs(bufs)
+	_, err := r.register(fmt.Sprintf("io_uring_register(BUFFERS, %d)", len(bufs)), abi.IORING_REGISTER_BUFFERS,
+		unsafe.Pointer(unsafe.SliceData(iov)), len(iov))
+	if err == nil {
+		r.pinned = iov
+	}
+	return err
+}
+
+// RegisterBuffersSparse is RegisterBuffers for n empty places, to be filled by UpdateBuffers and CloneBuffers.
+//
+// Only the owner may call it. Since Linux 5.19. See io_uring_register_buffers_sparse(3) and io_uring_register(2),
+// IORING_REGISTER_BUFFERS2.
+func (r *Ring) RegisterBuffersSparse(n int) error {
+	reg := abi.Io_uring_rsrc_register{Nr: uint32(n), Flags: abi.IORING_RSRC_REGISTER_SPARSE}
+	_, err := r.register(fmt.Sprintf("io_uring_register(BUFFERS2, %d sparse)", n), abi.IORING_REGISTER_BUFFERS2,
+		unsafe.Pointer(&reg), int(unsafe.Sizeof(reg)))
+	if err == nil {
+		r.pinned = make([]iovec, n)
+	}
+	return err
+}
+
+// RegisterBuffersTagged is RegisterBuffers with a tag for each place. When a buffer has left its place, and the last
+// request with it has ended, the ring gets a CQE with the tag as user data; 0: none.
+//
+// Only the owner may call it. Since Linux 5.13. See io_uring_register_buffers_tags(3) and io_uring_register(2),
+// IORING_REGISTER_BUFFERS2.
+func (r *Ring) RegisterBuffersTagged(bufs [][]byte, tags []uint64) error {
+	step := fmt.Sprintf("io_uring_register(BUFFERS2, %d)", len(bufs))
+	if err := sameLength(step, len(bufs), len(tags)); err != nil {
+		return err
+	}
+	iov := iovecs(bufs)
+	reg := abi.Io_uring_rsrc_register{Nr: uint32(len(iov)), Data: ptr(unsafe.Pointer(unsafe.SliceData(iov))),
+		Tags: ptr(unsafe.Pointer(unsafe.SliceData(tags)))}
+	_, err := r.register(step, abi.IORING_REGISTER_BUFFERS2, unsafe.Pointer(&reg), int(unsafe.Sizeof(reg)))
+	if err == nil {
+		r.pinned = iov
+	}
+	runtime.KeepAlive(tags)
+	return err
+}
+
+// UpdateBuffers changes places of the table from off on, with the tags of the new buffers, see RegisterBuffersTagged,
+// or nil for none; it returns how many. A buffer without bytes empties its place. The ring keeps the new ones alive,
+// and lets go of the old ones: these are the kernel's until their tags have come, or the last request with them has
+// ended. ENXIO: there is no table.
+//
+// Only the owner may call it. Since Linux 5.13. See io_uring_register_buffers_update_tag(3) and io_uring_register(2),
+// IORING_REGISTER_BUFFERS_UPDATE.
+func (r *Ring) UpdateBuffers(off int, bufs [][]byte, tags []uint64) (int, error) {
+	step := fmt.Sprintf("io_uring_register(BUFFERS_UPDATE, %d at %d)", len(bufs), off)
+	if tags != nil {
+		if err := sameLength(step, len(bufs), len(tags)); err != nil {
+			return 0, err
+		}
+	}
+	iov := iovecs(bufs)
+	up := abi.Io_uring_rsrc_update2{Offset: uint32(off), Data: ptr(unsafe.Pointer(unsafe.SliceData(iov))),
+		Tags: ptr(unsafe.Pointer(unsafe.SliceData(tags))), Nr: uint32(len(iov))}
+	n, err := r.register(step, abi.IORING_REGISTER_BUFFERS_UPDATE, unsafe.Pointer(&up), int(unsafe.Sizeof(up)))
+	if err == nil && off+n <= len(r.pinned) {
+		copy(r.pinned[off:], iov[:n])
+	}
+	runtime.KeepAlive(iov)
+	runtime.KeepAlive(tags)
+	return n, err
+}
+
+// UnregisterBuffers waits until no request uses the buffers and unpins them. ENXIO: there are none.
+//
+// Only the owner may call it. Since Linux 5.1. See io_uring_register(2), IORING_UNREGISTER_BUFFERS.
+func (r *Ring) UnregisterBuffers() error {
+	_, err := r.register("io_uring_unregister(BUFFERS)", abi.IORING_UNREGISTER_BUFFERS, nil, 0)
+	if err == nil {
+		r.pinned, r.cloned = nil, nil
+	}
+	return err
+}
+
+// A BufferRange says which of another ring's buffers CloneBuffers takes, and where to. The zero value is all of them.
+type BufferRange struct {
+	From, To int  // the first place, there and here
+	N        int  // how many; 0: all from From on
+	Replace  bool // what is at To makes room; else buffers that are here already are an error
+}
+
+// CloneBuffers gives this ring the registered buffers of another, pinned once for both. They stay pinned until both
+// have unregistered them, and this ring keeps them alive, too. The other ring may be used meanwhile, by its owner.
+// EBUSY: there are buffers already, and Replace is not set. ENXIO: the other ring has none. EOVERFLOW and EINVAL: it
+// has not so many.
+//
+// Only the owner may call it. Since Linux 6.12, all at once, ranges and Replace 6.13. See io_uring_clone_buffers(3).
+func (r *Ring) CloneBuffers(from *Ring, which BufferRange) error {
+	reg := abi.Io_uring_clone_buffers{Src_fd: uint32(from.fd), Src_off: uint32(which.From), Dst_off: uint32(which.To),
+		Nr: uint32(which.N)}
+	if from.fd < 0 {
+		reg.Src_fd, reg.Flags = uint32(from.enterFD), abi.IORING_REGISTER_SRC_REGISTERED
+	}
+	if which.Replace {
+		reg.Flags |= abi.IORING_REGISTER_DST_REPLACE
+	}
+	_, err := r.register(fmt.Sprintf("io_uring_register(CLONE_BUFFERS, %+v)", which),
+		abi.IORING_REGISTER_CLONE_BUFFERS, unsafe.Pointer(&reg), 1)
+	if err == nil {
+		// Kept whole: which of them are in use here, or were replaced, does not matter before all are gone.
+		r.cloned = append(append(r.cloned, from.pinned), from.cloned...)
+	}
+	return err
+}
+
+// iovec is struct iovec.
+type iovec struct {
+	base *byte
+	len  uintptr
+}
+
+func iovecs(bufs [][]byte) []iovec {
+	iov := make([]iovec, len(bufs))
+	for i, b := range bufs {
+		if len(b) > 0 {
+			iov[i] = iovec{unsafe.SliceData(b), uintptr(len(b))}
+		}
+	}
+	return iov
+}

@@ -1,0 +1,37 @@
+package uring
+
+import (
+	"unsafe"
+
+	"ringo/internal/abi"
+)
+
+// RegisterEventfd has the kernel add one to the eventfd whenever it posts completions; with SetupDeferTaskrun already
+// when there is work to be done for them. SetEventfd stops that for a while. EBUSY: there is one already.
+//
+// Only the owner may call it. Since Linux 5.2. See io_uring_register_eventfd(3).
+func (r *Ring) RegisterEventfd(fd int) error {
+	return r.registerEventfd("io_uring_register(EVENTFD)", abi.IORING_REGISTER_EVENTFD, fd)
+}
+
+// RegisterEventfdAsync is RegisterEventfd for completions that the kernel's worker threads make, alone. What completes
+// within Enter is not signalled, nor is what a poll was waited for: so it is no way to be woken by sockets.
+//
+// Only the owner may call it. Since Linux 5.6. See io_uring_register_eventfd_async(3).
+func (r *Ring) RegisterEventfdAsync(fd int) error {
+	return r.registerEventfd("io_uring_register(EVENTFD_ASYNC)", abi.IORING_REGISTER_EVENTFD_ASYNC, fd)
+}
+
+func (r *Ring) registerEventfd(step string, op uint32, fd int) error {
+	n := int32(fd)
+	_, err := r.register(step, op, unsafe.Pointer(&n), 1)
+	return err
+}
+
+// UnregisterEventfd undoes both. ENXIO: there is none.
+//
+// Only the owner may call it. Since Linux 5.2. See io_uring_unregister_eventfd(3).
+func (r *Ring) UnregisterEventfd() error {
+	_, err := r.register("io_uring_unregister(EVENTFD)", abi.IORING_UNREGISTER_EVENTFD, nil, 0)
+	return err
+}

@@ -1,0 +1,122 @@
+package uring
+
+import (
+	"fmt"
+	"runtime"
+	"unsafe"
+
+	"ringo/internal/abi"
+)
+
+// FileSkip, in place of a descriptor, has an update leave that place of the table alone (Linux 5.12).
+const FileSkip = abi.IORING_REGISTER_FILES_SKIP
+
+// RegisterFiles gives the ring a table of descriptors, -1 for an empty place, to be used with SQEFixedFile. The ring
+// holds the files open by itself. ENFILE and EMFILE: more than RLIMIT_NOFILE; EBUSY: there is a table already; EBADF: a
+// descriptor that is none, or an io_uring's.
+//
+// Only the owner may call it. Since Linux 5.1, empty places 5.5. See io_uring_register(2), IORING_REGISTER_FILES.
+func (r *Ring) RegisterFiles(fds []int) error {
+	list := int32s(fds)
+	_, err := r.register(fmt.Sprintf("io_uring_register(FILES, %d)", len(fds)), abi.IORING_REGISTER_FILES,
+		unsafe.Pointer(unsafe.SliceData(list)), len(list))
+	return err
+}
+
+// RegisterFilesSparse is RegisterFiles for a table of n empty places, to be filled by updates and by requests that put
+// the file they open into one.
+//
+// Only the owner may call it. Since Linux 5.19. See io_uring_register_files_sparse(3) and io_uring_register(2),
+// IORING_REGISTER_FILES2.
+func (r *Ring) RegisterFilesSparse(n int) error {
+	reg := abi.Io_uring_rsrc_register{Nr: uint32(n), Flags: abi.IORING_RSRC_REGISTER_SPARSE}
+	_, err := r.register(fmt.Sprintf("io_uring_register(FILES2, %d sparse)", n), abi.IORING_REGISTER_FILES2,
+		unsafe.Pointer(&reg), int(unsafe.Sizeof(reg)))
+	return err
+}
+
+// RegisterFilesTagged is RegisterFiles with a tag for each place. When a file has left its place, and the last request
+// with it has ended, the ring gets a CQE with the tag as user data; 0: none.
+//
+// Only the owner may call it. Since Linux 5.13. See io_uring_register_files_tags(3) and io_uring_register(2),
+// IORING_REGISTER_FILES2.
+func (r *Ring) RegisterFilesTagged(fds []int, tags []uint64) error {
+	step := fmt.Sprintf("io_uring_register(FILES2, %d)", len(fds))
+	if err := sameLength(step, len(fds), len(tags)); err != nil {
+		return err
+	}
+	list := int32s(fds)
+	reg := abi.Io_uring_rsrc_register{Nr: uint32(len(fds)), Data: ptr(unsafe.Pointer(unsafe.SliceData(list))),
+		Tags: ptr(unsafe.Pointer(unsafe.SliceData(tags)))}
+	_, err := r.register(step, abi.IORING_REGISTER_FILES2, unsafe.Pointer(&reg), int(unsafe.Sizeof(reg)))
+	runtime.KeepAlive(list)
+	runtime.KeepAlive(tags)
+	return err
+}
+
+// UpdateFiles changes places of the table from off on and returns how many. -1 empties a place, FileSkip leaves it
+// alone; requests that use the old file keep it. ENXIO: there is no table; EINVAL: the places are not all in it.
+//
+// Only the owner may call it. Since Linux 5.5. See io_uring_register(2), IORING_REGISTER_FILES_UPDATE.
+func (r *Ring) UpdateFiles(off int, fds []int) (int, error) {
+	list := int32s(fds)
+	up := abi.Io_uring_rsrc_update{Offset: uint32(off), Data: ptr(unsafe.Pointer(unsafe.SliceData(list)))}
+	n, err := r.register(fmt.Sprintf("io_uring_register(FILES_UPDATE, %d at %d)", len(fds), off),
+		abi.IORING_REGISTER_FILES_UPDATE, unsafe.Pointer(&up), len(list))
+	runtime.KeepAlive(list)
+	return n, err
+}
+
+// UpdateFilesTagged is UpdateFiles with the tags of the new files, see RegisterFilesTagged; those of the old ones come.
+// A tag for an empty place is EINVAL.
+//
+// Only the owner may call it. Since Linux 5.13. See io_uring_register_files_update_tag(3) and io_uring_register(2),
+// IORING_REGISTER_FILES_UPDATE2.
+func (r *Ring) UpdateFilesTagged(off int, fds []int, tags []uint64) (int, error) {
+	step := fmt.Sprintf("io_uring_register(FILES_UPDATE2, %d at %d)", len(fds), off)
+	if err := sameLength(step, len(fds), len(tags)); err != nil {
+		return 0, err
+	}
+	list := int32s(fds)
+	up := abi.Io_uring_rsrc_update2{Offset: uint32(off), Data: ptr(unsafe.Pointer(unsafe.SliceData(list))),
+		Tags: ptr(unsafe.Pointer(unsafe.SliceData(tags))), Nr: uint32(len(fds))}
+	n, err := r.register(step, abi.IORING_REGISTER_FILES_UPDATE2, unsafe.Pointer(&up), int(unsafe.Sizeof(up)))
+	runtime.KeepAlive(list)
+	runtime.KeepAlive(tags)
+	return n, err
+}
+
+// UnregisterFiles takes the table away. ENXIO: there is none.
+//
+// Only the owner may call it. Since Linux 5.1. See io_uring_register(2), IORING_UNREGISTER_FILES.
+func (r *Ring) UnregisterFiles() error {
+	_, err := r.register("io_uring_unregister(FILES)", abi.IORING_UNREGISTER_FILES, nil, 0)
+	return err
+}
+
+// RegisterFileAllocRange bounds the places that the kernel picks for requests that let it, to n from off on; the others
+// are for those that name one. EINVAL: they are not all in the table.
+//
+// Only the owner may call it. Since Linux 6.0. See io_uring_register_file_alloc_range(3).
+func (r *Ring) RegisterFileAllocRange(off, n int) error {
+	reg := abi.Io_uring_file_index_range{Off: uint32(off), Len: uint32(n)}
+	_, err := r.register(fmt.Sprintf("io_uring_register(FILE_ALLOC_RANGE, %d at %d)", n, off),
+		abi.IORING_REGISTER_FILE_ALLOC_RANGE, unsafe.Pointer(&reg), 0)
+	return err
+}
+
+// sameLength checks that there is a tag for each thing.
+func sameLength(step string, things, tags int) error {
+	if things != tags {
+		return fmt.Errorf("uring: %s: %d tags", step, tags)
+	}
+	return nil
+}
+
+func int32s(fds []int) []int32 {
+	list := make([]int32, len(fds))
+	for i, fd := range fds {
+		list[i] = int32(fd)
+	}
+	return list
+}

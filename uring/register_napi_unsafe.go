@@ -1,0 +1,72 @@
+package uring
+
+import (
+	"fmt"
+	"time"
+	"unsafe"
+
+	"ringo/internal/abi"
+)
+
+// NAPI is how a ring polls the receive queues of network cards while it waits, instead of being woken by an interrupt:
+// shorter answers for a processor that does nothing else meanwhile.
+type NAPI struct {
+	BusyPoll time.Duration // for how long at a time, in microseconds' precision
+	Prefer   bool          // interrupts are put off while somebody polls; see SO_PREFER_BUSY_POLL in socket(7)
+	Tracking NAPITracking
+}
+
+// NAPITracking says how a ring knows the queues to poll.
+type NAPITracking uint32
+
+// The ways to know the queues.
+const (
+	NAPIDynamic  NAPITracking = abi.IO_URING_NAPI_TRACKING_DYNAMIC  // those that its sockets have received from
+	NAPIStatic   NAPITracking = abi.IO_URING_NAPI_TRACKING_STATIC   // those named by AddNAPI. Linux 6.13
+	NAPIInactive NAPITracking = abi.IO_URING_NAPI_TRACKING_INACTIVE // none; what RegisterNAPI returns at first
+)
+
+// RegisterNAPI sets how the ring polls network queues, and returns how it did before. EINVAL: a ring with
+// Config.IOPoll, or a kernel without CONFIG_NET_RX_BUSY_POLL.
+//
+// Only the owner may call it. Since Linux 6.9. See io_uring_register_napi(3).
+func (r *Ring) RegisterNAPI(n NAPI) (old NAPI, err error) {
+	reg := abi.Io_uring_napi{Busy_poll_to: uint32(n.BusyPoll / time.Microsecond), Op_param: uint32(n.Tracking),
+		Opcode: abi.IO_URING_NAPI_REGISTER_OP}
+	if n.Prefer {
+		reg.Prefer_busy_poll = 1
+	}
+	return r.napi(fmt.Sprintf("io_uring_register(NAPI, %+v)", n), abi.IORING_REGISTER_NAPI, &reg)
+}
+
+// UnregisterNAPI ends that and returns how it was.
+//
+// Only the owner may call it. Since Linux 6.9. See io_uring_unregister_napi(3).
+func (r *Ring) UnregisterNAPI() (old NAPI, err error) {
+	return r.napi("io_uring_unregister(NAPI)", abi.IORING_UNREGISTER_NAPI, &abi.Io_uring_napi{})
+}
+
+// AddNAPI adds a queue to be polled, by the id that SO_INCOMING_NAPI_ID has for a socket. EINVAL: the ring does not
+// have NAPIStatic, or the number is none of a queue's; EEXIST: it is polled already.
+//
+// Only the owner may call it. Since Linux 6.13. See io_uring_register(2), IORING_REGISTER_NAPI.
+func (r *Ring) AddNAPI(id uint32) error { return r.napiID(abi.IO_URING_NAPI_STATIC_ADD_ID, id) }
+
+// DropNAPI takes a queue out again. ENOENT: it is not polled.
+//
+// Only the owner may call it. Since Linux 6.13. See io_uring_register(2), IORING_REGISTER_NAPI.
+func (r *Ring) DropNAPI(id uint32) error { return r.napiID(abi.IO_URING_NAPI_STATIC_DEL_ID, id) }
+
+func (r *Ring) napiID(what uint8, id uint32) error {
+	reg := abi.Io_uring_napi{Opcode: what, Op_param: id}
+	_, err := r.napi(fmt.Sprintf("io_uring_register(NAPI, %d, id %d)", what, id), abi.IORING_REGISTER_NAPI, &reg)
+	return err
+}
+
+func (r *Ring) napi(step string, op uint32, reg *abi.Io_uring_napi) (old NAPI, err error) {
+	if _, err := r.register(step, op, unsafe.Pointer(reg), 1); err != nil {
+		return NAPI{}, err
+	}
+	return NAPI{BusyPoll: time.Duration(reg.Busy_poll_to) * time.Microsecond, Prefer: reg.Prefer_busy_poll != 0,
+		Tracking: NAPITracking(reg.Op_param)}, nil
+}

@@ -1,0 +1,224 @@
+package uring
+
+import (
+	"errors"
+	"fmt"
+	"unsafe"
+
+	"ringo/internal/abi"
+	"ringo/internal/posix"
+	"ringo/internal/sys"
+)
+
+// RegisterPersonality takes down the credentials of the calling thread and returns the number by which SQEs may ask to
+// be done with them, SQE.Personality, whoever submits.
+//
+// Only the owner may call it. Since Linux 5.6. See io_uring_register_personality(3).
+func (r *Ring) RegisterPersonality() (uint16, error) {
+	n, err := r.register("io_uring_register(PERSONALITY)", abi.IORING_REGISTER_PERSONALITY, nil, 0)
+	return uint16(n), err
+}
+
+// UnregisterPersonality forgets credentials. Requests that have them keep them. EINVAL: there are none of this number.
+//
+// Only the owner may call it. Since Linux 5.6. See io_uring_unregister_personality(3).
+func (r *Ring) UnregisterPersonality(id uint16) error {
+	_, err := r.register(fmt.Sprintf("io_uring_unregister(PERSONALITY, %d)", id), abi.IORING_UNREGISTER_PERSONALITY,
+		nil, int(id))
+	return err
+}
+
+// A Restriction is one thing that a restricted ring may do, or must.
+type Restriction struct {
+	kind  uint16
+	value uint8
+}
+
+// AllowRegister lets a ring make this register call.
+func AllowRegister(op RegisterOp) Restriction {
+	return Restriction{abi.IORING_RESTRICTION_REGISTER_OP, uint8(op)}
+}
+
+// AllowOp lets a ring take entries of this op.
+func AllowOp(op Op) Restriction { return Restriction{abi.IORING_RESTRICTION_SQE_OP, uint8(op)} }
+
+// AllowFlags lets entries have these flags.
+func AllowFlags(f SQEFlags) Restriction {
+	return Restriction{abi.IORING_RESTRICTION_SQE_FLAGS_ALLOWED, uint8(f)}
+}
+
+// RequireFlags has each entry need these flags; they are allowed, too.
+func RequireFlags(f SQEFlags) Restriction {
+	return Restriction{abi.IORING_RESTRICTION_SQE_FLAGS_REQUIRED, uint8(f)}
+}
+
+func restrictions(list []Restriction) []abi.Io_uring_restriction {
+	res := make([]abi.Io_uring_restriction, len(list))
+	for i, l := range list {
+		res[i] = abi.Io_uring_restriction{Opcode: l.kind, Register_op: l.value}
+	}
+	return res
+}
+
+// RegisterRestrictions forbids the ring everything that is not in the list, from Enable on and for good: entries end,
+// and register calls fail, with EACCES. The ring must have been opened with SetupRDisabled; EBADFD: it is enabled.
+// EBUSY: it is restricted already. Such a ring has no registered descriptor.
+//
+// Only the owner may call it. Since Linux 5.10. See io_uring_register_restrictions(3).
+func (r *Ring) RegisterRestrictions(allowed []Restriction) error {
+	list := restrictions(allowed)
+	_, err := r.register(fmt.Sprintf("io_uring_register(RESTRICTIONS, %d)", len(list)),
+		abi.IORING_REGISTER_RESTRICTIONS, unsafe.Pointer(unsafe.SliceData(list)), len(list))
+	if err == nil {
+		r.wantsRingFD = false // it could not be given back
+	}
+	return err
+}
+
+// Enable lets a ring begin that was opened with SetupRDisabled. The ring belongs to the calling thread from then on,
+// which must be locked as for Open. EBADFD: it is enabled already.
+//
+// Any thread may call it, while no other uses the ring. Since Linux 5.10. See io_uring_enable_rings(3).
+func (r *Ring) Enable() error {
+	_, err := r.register("io_uring_register(ENABLE_RINGS)", abi.IORING_REGISTER_ENABLE_RINGS, nil, 0)
+	if err != nil {
+		return err
+	}
+	r.owner = sys.UringThread()
+	if r.wantsRingFD {
+		r.registerFD()
+	}
+	return nil
+}
+
+// RegisterRingFD gives the ring a short cut from this thread: an index in place of the descriptor saves each Enter the
+// look into the process's table of files. Open does so by itself, so this is for rings opened with
+// Config.WithoutRingFD. A thread has 16 of them; EBUSY: there is none left; EEXIST: the ring has one.
+//
+// Only the owner may call it. Since Linux 5.18. See io_uring_register_ring_fd(3).
+func (r *Ring) RegisterRingFD() error {
+	const step = "io_uring_register(RING_FDS)"
+	if r.RingFD() {
+		return setupError(step, posix.EEXIST)
+	}
+	if errno := r.registerFD(); errno != 0 {
+		return setupError(step, errno)
+	}
+	return nil
+}
+
+// UnregisterRingFD gives the short cut back; Close does so by itself. ENXIO: the ring has none, EBADF: nothing else to
+// be reached by.
+//
+// Only the owner may call it. Since Linux 5.18. See io_uring_unregister_ring_fd(3).
+func (r *Ring) UnregisterRingFD() error {
+	const step = "io_uring_unregister(RING_FDS)"
+	switch {
+	case !r.RingFD():
+		return setupError(step, posix.ENXIO)
+	case r.fd < 0:
+		return setupError(step, posix.EBADF)
+	}
+	if errno := r.unregisterFD(); errno != 0 {
+		return setupError(step, errno)
+	}
+	r.enterFD = r.fd
+	r.enterFlags &^= abi.IORING_ENTER_REGISTERED_RING
+	return nil
+}
+
+// CloseFD closes the ring's descriptor and goes on with the registered one: the process has one descriptor less, and
+// nobody else can get at the ring. Needs a registered descriptor and FeatRegRegRing. Another ring cannot send it
+// messages any more, nothing can poll it.
+//
+// Only the owner may call it. Since Linux 6.3. See io_uring_close_ring_fd(3).
+func (r *Ring) CloseFD() error {
+	switch {
+	case r.features&FeatRegRegRing == 0:
+		return &FeatureError{Name: "REG_REG_RING", Since: "6.3"}
+	case !r.RingFD():
+		return errors.New("uring: CloseFD of a ring without a registered descriptor")
+	case r.fd < 0:
+		return setupError("close", posix.EBADF)
+	}
+	fd := r.fd
+	r.fd = -1
+	if errno := r.sysClose(fd); errno != 0 {
+		return setupError("close", errno)
+	}
+	return nil
+}
+
+// arrayOffset is where Linux puts the SQ's array of indices: behind the CQEs, in a cache line of its own.
+func arrayOffset(cqes, cqEntries uint32, f SetupFlags) uint32 {
+	const line = 64
+	return (cqes + cqEntries<<cqeShift(f) + line - 1) / line * line
+}
+
+// A Clock is what the time limits of a ring's waits are measured by.
+type Clock uint32
+
+// The clocks that a ring may have.
+const (
+	ClockMonotonic Clock = 1 // CLOCK_MONOTONIC, which stands still while the machine sleeps: a ring's at first
+	ClockBoottime  Clock = 7 // CLOCK_BOOTTIME, which does not
+)
+
+// RegisterClock sets the clock that time limits of Enter and of Wait are measured by, relative and absolute ones.
+// EINVAL: a clock that is neither of the two.
+//
+// Only the owner may call it. Since Linux 6.12. See io_uring_register_clock(3).
+func (r *Ring) RegisterClock(c Clock) error {
+	reg := abi.Io_uring_clock_register{Clockid: uint32(c)}
+	_, err := r.register(fmt.Sprintf("io_uring_register(CLOCK, %d)", c), abi.IORING_REGISTER_CLOCK,
+		unsafe.Pointer(&reg), 0)
+	return err
+}
+
+// Resize gives the ring queues of other sizes, as for Open and Config.CQEntries; 0 for the CQ is four times the SQ.
+// What is in the queues stays there; entries handed out by SQE before and not yet submitted are to be prepared by now,
+// and not to be touched any more. EOVERFLOW: the new queue has no room for that. EINVAL: a ring without DEFER_TASKRUN.
+//
+// If the kernel has changed the queues and they cannot be mapped, the ring is closed; the error says so.
+//
+// Only the owner may call it, and not for a ring with Config.Memory. Since Linux 6.13. See io_uring_resize_rings(3).
+func (r *Ring) Resize(entries, cqEntries int) error {
+	cfg := Config{CQEntries: cqEntries}
+	if err := cfg.check(entries); err != nil {
+		return err
+	}
+	if r.memory != nil {
+		return errors.New("uring: Resize of a ring in the caller's memory")
+	}
+	p := &abi.Io_uring_params{Sq_entries: uint32(entries), Cq_entries: uint32(cfg.cqEntries(entries)),
+		Flags: abi.IORING_SETUP_CQSIZE | abi.IORING_SETUP_CLAMP}
+	hasArray := r.setup&SetupNoSQArray == 0
+	if hasArray && r.sqArray != arrayOffset(r.cqesAt, r.cqMask+1, r.setup) {
+		return errors.New("uring: Resize of a ring whose array of indices is at an unknown place")
+	}
+	r.sqShown.tail.Store(r.sqTail)
+	step := fmt.Sprintf("io_uring_register(RESIZE_RINGS, %d, %d)", p.Sq_entries, p.Cq_entries)
+	if _, err := r.register(step, abi.IORING_REGISTER_RESIZE_RINGS, unsafe.Pointer(p), 1); err != nil {
+		return err
+	}
+	old := r.regions
+	r.regions = nil
+	p.Flags = uint32(r.setup)
+	if hasArray && p.Sq_off.Array == 0 {
+		// Linux 6.18 forgets to say: https://github.com/torvalds/linux/blob/v6.18/io_uring/register.c,
+		// io_register_resize_rings. liburing 2.15 takes the 0 for it, and overwrites the rings' heads and tails.
+		p.Sq_off.Array = arrayOffset(p.Cq_off.Cqes, p.Cq_entries, r.setup)
+	}
+	err := r.mapRings(p)
+	for _, m := range old {
+		if m.kept {
+			r.regions = append(r.regions, m)
+		} else if errno := r.sysUnmap(m.p, m.size); errno != 0 && err == nil {
+			err = setupError("munmap", errno)
+		}
+	}
+	if err != nil {
+		return errors.Join(err, r.Close())
+	}
+	return nil
+}

@@ -1,0 +1,126 @@
+package uring
+
+import (
+	"fmt"
+	"os"
+	"sync/atomic"
+	"unsafe"
+
+	"ringo/internal/abi"
+)
+
+// ZCRXConfig says how to receive without copies: a network card writes what one of its receive queues gets straight
+// into an area of the program's memory. The card must split headers from data, its queue must get no other traffic
+// (ethtool's flow rules), and the ring have SetupCQE32 or SetupCQEMixed, and DEFER_TASKRUN.
+type ZCRXConfig struct {
+	Interface uint32 // index of the card
+	Queue     uint32 // its receive queue
+	Entries   int    // of the refill ring, a power of two: buffers that are on their way back
+
+	// Area is the memory that is written to, page-aligned and mapped, not the Go heap's. It is the kernel's until the
+	// ring is closed, but for what CQEs have named and Return has not given back.
+	Area []byte
+
+	BufferSize int    // of each buffer; 0: a page. Linux 6.19
+	Flags      uint32 // ZCRX_REG_: 1 import of another ring's, 2 without a card
+}
+
+// A ZCRX is such a queue, for PrepRecvZC by its ID. It belongs to its ring's owner.
+type ZCRX struct {
+	r     *Ring
+	id    uint32
+	token uint64
+	area  []byte
+
+	ring       region
+	head, tail *atomic.Uint32
+	entries    unsafe.Pointer // *[mask+1]abi.Io_uring_zcrx_rqe
+	mask       uint32
+	next       uint32 // entries added
+}
+
+// RegisterZCRX takes a receive queue for the ring. EPERM: needs CAP_NET_ADMIN; ENODEV and EOPNOTSUPP: no such card, or
+// one that can't; EINVAL: the ring's flags.
+//
+// Only the owner may call it. Since Linux 6.15. See io_uring_register_ifq(3).
+func (r *Ring) RegisterZCRX(cfg ZCRXConfig) (*ZCRX, error) {
+	step := fmt.Sprintf("io_uring_register(ZCRX_IFQ, interface %d, queue %d)", cfg.Interface, cfg.Queue)
+	if cfg.Entries < 1 || cfg.Entries > BufRingMax || cfg.Entries&(cfg.Entries-1) != 0 {
+		return nil, fmt.Errorf("uring: %s: refill ring of %d entries: want a power of two to %d", step, cfg.Entries,
+			BufRingMax)
+	}
+	page := os.Getpagesize()
+	size := roundUp(page+cfg.Entries*int(unsafe.Sizeof(abi.Io_uring_zcrx_rqe{})), page)
+	p, errno := r.sysMap(-1, 0, size)
+	if errno != 0 {
+		return nil, setupError(step+": mmap", errno)
+	}
+	area := &abi.Io_uring_zcrx_area_reg{Len: uint64(len(cfg.Area))}
+	area.Addr = ptr(unsafe.Pointer(unsafe.SliceData(cfg.Area)))
+	desc := &abi.Io_uring_region_desc{User_addr: ptr(p), Size: uint64(size), Flags: abi.IORING_MEM_REGION_TYPE_USER}
+	reg := &abi.Io_uring_zcrx_ifq_reg{If_idx: cfg.Interface, If_rxq: cfg.Queue, Rq_entries: uint32(cfg.Entries),
+		Flags: cfg.Flags, Area_ptr: ptr(unsafe.Pointer(area)), Region_ptr: ptr(unsafe.Pointer(desc)),
+		Rx_buf_len: uint32(cfg.BufferSize)}
+	if _, err := r.register(step, abi.IORING_REGISTER_ZCRX_IFQ, unsafe.Pointer(reg), 1); err != nil {
+		r.sysUnmap(p, size)
+		return nil, err
+	}
+	r.regions = append(r.regions, region{p: p, size: size, kept: true})
+	z := &ZCRX{r: r, id: reg.Zcrx_id, token: area.Rq_area_token, area: cfg.Area, mask: reg.Rq_entries - 1}
+	z.head = (*atomic.Uint32)(unsafe.Add(p, reg.Offsets.Head))
+	z.tail = (*atomic.Uint32)(unsafe.Add(p, reg.Offsets.Tail))
+	z.entries = unsafe.Add(p, reg.Offsets.Rqes)
+	z.next = z.tail.Load()
+	return z, nil
+}
+
+// ID names the queue in an SQE: its FileIndex.
+func (z *ZCRX) ID() uint32 { return z.id }
+
+// Data is what a CQE of a receive without copies has brought, in the area. It is the program's until Return. Nil for a
+// CQE without data, or one that does not fit the area.
+func (z *ZCRX) Data(c CQE32) []byte {
+	at := c.Extra[0] & (1<<abi.IORING_ZCRX_AREA_SHIFT - 1)
+	if c.Res <= 0 || at > uint64(len(z.area)) || uint64(c.Res) > uint64(len(z.area))-at {
+		return nil
+	}
+	return z.area[at : at+uint64(c.Res) : at+uint64(c.Res)]
+}
+
+// Return gives the data of a CQE back to the card, at once. False: the refill ring is full; Enter, or Flush, and try
+// again.
+func (z *ZCRX) Return(c CQE32) bool {
+	if z.r.closed || z.next-z.head.Load() > z.mask {
+		return false
+	}
+	at := c.Extra[0] & (1<<abi.IORING_ZCRX_AREA_SHIFT - 1)
+	e := (*abi.Io_uring_zcrx_rqe)(unsafe.Add(z.entries, uintptr(z.next&z.mask)*unsafe.Sizeof(abi.Io_uring_zcrx_rqe{})))
+	*e = abi.Io_uring_zcrx_rqe{Off: at | z.token, Len: uint32(c.Res)}
+	z.next++
+	z.tail.Store(z.next) // releases the entry; the kernel acquires the tail
+	return true
+}
+
+// Flush has the kernel take what is in the refill ring now.
+//
+// Only the ring's owner may call it. Since Linux 6.19. See io_uring_register_zcrx_ctrl(3).
+func (z *ZCRX) Flush() error {
+	_, err := z.control(abi.ZCRX_CTRL_FLUSH_RQ)
+	return err
+}
+
+// Export returns a descriptor by which another ring can share the queue (ZCRXConfig.Flags, import). It is the caller's
+// to close.
+//
+// Only the ring's owner may call it. Since Linux 6.19. See io_uring_register_zcrx_ctrl(3).
+func (z *ZCRX) Export() (fd int, err error) {
+	ctrl, err := z.control(abi.ZCRX_CTRL_EXPORT)
+	return int(ctrl.Zcrx_fd), err
+}
+
+func (z *ZCRX) control(op uint32) (ctrl abi.Io_uring_zcrx_ctrl, err error) {
+	c := &abi.Io_uring_zcrx_ctrl{Zcrx_id: z.id, Op: op}
+	_, err = z.r.register(fmt.Sprintf("io_uring_register(ZCRX_CTRL, %d)", op), abi.IORING_REGISTER_ZCRX_CTRL,
+		unsafe.Pointer(c), 0)
+	return *c, err
+}
