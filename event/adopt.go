@@ -2,6 +2,7 @@ package event
 
 import (
 	"net"
+	"slices"
 
 	"ringo/internal/handle"
 	"ringo/internal/loop"
@@ -35,13 +36,14 @@ func (e *Loop) Adopt(c *sock.Conn, h Handler) (*Conn, error) {
 // Detach makes a connection of package sock of this one, for tasks: what came and OnData has not used they read first,
 // and what was written and not sent goes out first; of WriteThen, the functions are told that it is. OnClose is called,
 // with ErrDetached. Only a task may call it, no callback, which starts one for it; it parks until the operations in
-// flight have ended, and what comes meanwhile goes along. If it fails the connection is as before.
+// flight have ended, and what comes meanwhile goes along. It is an error behind CloseWrite, or while SendFile is at
+// work. If it fails the connection is as before.
 func (c *Conn) Detach() (*sock.Conn, error) {
 	e := c.here("Conn.Detach")
 	switch {
 	case c.state != open:
 		return nil, c.opError("detach", net.ErrClosed)
-	case e.running != nil && e.shown.c == c, c.flags&finished != 0:
+	case e.shown.c == c, c.flags&finished != 0, c.out != nil && c.out.sendsFile():
 		return nil, c.opError("detach", errBusy)
 	}
 	e.l.SendNow(&c.accepted)
@@ -69,6 +71,11 @@ func (c *Conn) Detach() (*sock.Conn, error) {
 		e.l.Unshield()
 	}
 	return handle.Sockets.Make(e.l, *o.parts).(*sock.Conn), nil
+}
+
+// sendsFile reports whether some of what waits is a file's.
+func (o *output) sendsFile() bool {
+	return slices.ContainsFunc(o.pieces[o.first:], func(p piece) bool { return p.file != nil })
 }
 
 // parting is what a task in Detach waits for, which nothing ends.

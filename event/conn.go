@@ -223,7 +223,7 @@ func (c *Conn) end(why reason) {
 	if c.recv != nil && !c.recv.Canceled {
 		c.e.l.Cancel(c.recv)
 	}
-	if c.out != nil {
+	if c.state == closing && c.out != nil && len(c.out.pieces) == 0 {
 		c.out.task.Cancel() // of a dial
 	}
 	if c.flags&leaving == 0 {

@@ -2,6 +2,7 @@ package event
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"os"
 
@@ -24,11 +25,12 @@ var (
 	// ErrDetached is what OnClose is told when Conn.Detach has made a connection of package sock of this one.
 	ErrDetached = errors.New("event: the connection was detached")
 
-	errOtherLoop = errors.New("event: the connection belongs to another loop")
-	errBusy      = errors.New("event: the connection is in OnData, or its writing side is closed")
-	errNothing   = errors.New("event: Keep where nothing is being shown, or for the second time")
-	errNotOpen   = errors.New("event: the connection is not open yet")
-	errDirection = errors.New("event: the writing side is closed")
+	errOtherLoop   = errors.New("event: the connection belongs to another loop")
+	errBusy        = errors.New("event: the connection is in OnData, sends a file, or its writing side is closed")
+	errUnsupported = fmt.Errorf("event: in a simulated world: %w", errors.ErrUnsupported)
+	errNothing     = errors.New("event: Keep where nothing is being shown, or for the second time")
+	errNotOpen     = errors.New("event: the connection is not open yet")
+	errDirection   = errors.New("event: the writing side is closed")
 )
 
 type stoppedError struct{}

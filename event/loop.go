@@ -25,6 +25,9 @@ type Loop struct {
 	active  int // both: what keeps Wait from returning
 	waiting loop.TaskList
 	stopped bool
+	hooks   [hookKinds][]*Hook
+	hooked  int    // how many there are
+	checked uint64 // the turn in which the checks were called, plus 1
 
 	recv, send, ask op.Op // for plain calls, one at a time
 	name            sys.Sockaddr

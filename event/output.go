@@ -24,12 +24,13 @@ type output struct {
 	c      *Conn
 	op     *op.Op
 	pieces []piece
-	first  int // of pieces: what is before it is sent
-	size   int // bytes in them
-	err    error
+	first  int         // of pieces: what is before it is sent
+	size   int         // bytes in them
+	err    error       // that OnClose is to be told
+	drop   error       // nothing more is to be sent, and those who wait are to be told this
 	timer  timer.Timer // once the connection closes
 
-	task   *loop.Task    // that dials
+	task   *loop.Task    // that dials, or has a file read
 	parts  *handle.Parts // of a connection that leaves: see Detach
 	waiter *loop.Task
 	parted bool
@@ -40,6 +41,7 @@ type piece struct {
 	p    []byte
 	own  bool        // p is ours, and may be appended to
 	b    *buf.Buffer // that p is in, if it is one of the loop's
+	file *fileSource // in place of p
 	then func(error) // is to be told
 }
 
@@ -109,6 +111,34 @@ func (c *Conn) WriteLease(lease buf.Lease) error {
 	b.Pool().Put(b)
 	return err
 }
+
+// WriteV is Write of several slices, one behind the other: all of them, or with an error none.
+func (c *Conn) WriteV(bufs ...[]byte) error {
+	e := c.here("Conn.WriteV")
+	size := 0
+	for _, b := range bufs {
+		size += len(b)
+	}
+	if size <= gatherMax {
+		all := e.spare.Get(size)
+		for _, b := range bufs {
+			all = append(all, b...)
+		}
+		defer e.giveBack(all)
+		return c.Write(all)
+	}
+	for i, b := range bufs {
+		if err := c.Write(b); err == ErrFull && i > 0 {
+			c.out.put(b, nil) // what was taken is taken whole
+		} else if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// gatherMax is up to how many bytes several slices are put together to be sent by one call.
+const gatherMax = 64 << 10
 
 // noWrite is why nothing can be written.
 func (c *Conn) noWrite() error {
@@ -224,6 +254,10 @@ func (o *output) submit() {
 		o.c.fail(byLoop)
 		return
 	}
+	if file := o.pieces[o.first].file; file != nil {
+		o.submitFile(file)
+		return
+	}
 	x := l.NewOp(op.Send)
 	if x == nil {
 		o.c.unsendable(-sys.ENOBUFS)
@@ -247,14 +281,11 @@ func (o *output) Complete(x *op.Op, res int32, _ uint32) {
 		res = -int32(behind)
 	}
 	switch {
+	case o.dropIfIdle():
 	case res < 0 && res != -sys.ECANCELED:
 		c.unsendable(res)
-	case c.flags&leaving != 0: // what is left goes along
-	case o.first < len(o.pieces):
-		o.submit()
-	case c.state == open && o.err == nil:
-		c.out = nil
-		c.drained()
+	default:
+		o.goOn()
 	}
 	c.settle()
 }
@@ -300,19 +331,32 @@ func (c *Conn) drained() {
 
 const shutWrite = 1 // SHUT_WR
 
-// drop gives up what was not sent.
+// dropOutput gives up what was not sent: when the kernel has let go of it.
 func (c *Conn) dropOutput(err error) {
 	o := c.out
 	if o == nil {
 		return
 	}
-	o.count(-o.size)
-	for o.first < len(o.pieces) {
-		o.end(err)
+	if o.drop == nil {
+		o.drop = err
 	}
 	if o.op != nil && !o.op.Canceled {
 		c.e.l.Cancel(o.op)
 	}
+	o.task.Cancel()
+	o.dropIfIdle()
+}
+
+// dropIfIdle gives up what is to be dropped, if nothing of it is in use.
+func (o *output) dropIfIdle() bool {
+	if o.drop == nil || o.op != nil || o.task != nil {
+		return o.drop != nil
+	}
+	o.count(-o.size)
+	for o.first < len(o.pieces) {
+		o.end(o.drop)
+	}
+	return true
 }
 
 // linger gives the peer a while to take what is left of a connection that closes.
@@ -393,11 +437,11 @@ func (c *Conn) CloseWrite() error {
 }
 
 // call has a function be told of an end, in its turn.
-func (e *Loop) call(then func(error), err error) { e.push(&told{then, err}) }
+func (e *Loop) call(then func(error), err error) { e.push(&notice{then, err}) }
 
-type told struct {
+type notice struct {
 	then func(error)
 	err  error
 }
 
-func (t *told) run() { t.then(t.err) }
+func (n *notice) run() { n.then(n.err) }

@@ -39,6 +39,11 @@ func (q *queue) pop() callback {
 // of his own.
 func (e *Loop) push(x callback) {
 	e.queue.push(x)
+	e.start()
+}
+
+// start has the runner run.
+func (e *Loop) start() {
 	if !e.runs && !e.l.Ending() {
 		e.runs = true
 		e.l.Start((*runner)(e))
@@ -60,7 +65,8 @@ func (r *runner) Code() code.Func { return runnerCode }
 func (r *runner) Run() {
 	e := (*Loop)(r)
 	defer e.rest()
-	for e.queue.len() > 0 {
+	for {
+		e.runHooks(checks)
 		for n := e.queue.len(); n > 0; n-- {
 			e.running = e.queue.pop()
 			e.running.run()
@@ -69,9 +75,12 @@ func (r *runner) Run() {
 			}
 		}
 		e.running = nil
-		if e.queue.len() > 0 {
-			e.l.YieldTurn()
+		e.runHooks(idles)
+		e.runHooks(prepares)
+		if e.queue.len() == 0 && e.hooks[idles] == nil {
+			return
 		}
+		e.l.YieldTurn()
 	}
 }
 
@@ -85,9 +94,8 @@ func (e *Loop) rest() {
 			c.fail(byPanic)
 		}
 	}
-	if e.queue.len() > 0 && !e.l.Ending() && !e.l.Killed() {
-		e.runs = true
-		e.l.Start((*runner)(e))
+	if (e.queue.len() > 0 || e.hooks[idles] != nil) && !e.l.Killed() {
+		e.start()
 	}
 	if e.active == 0 {
 		e.wakeWaiting()

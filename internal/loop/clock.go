@@ -99,6 +99,9 @@ func (l *Loop) begin() {
 	}
 	l.watch.begin(l.now)
 	l.lookForTrace()
+	if l.eachTurn != nil {
+		l.eachTurn()
+	}
 }
 
 // end ends it: what comes now is the driver's.

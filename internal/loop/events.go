@@ -12,3 +12,10 @@ func (l *Loop) CountRun() bool {
 	l.spent++
 	return l.spent < l.cfg.Budget && l.turnCalls < l.callsMax() && !l.due()
 }
+
+// SetEachTurn has fn called in each turn, before tasks run: on the loop's own g, where it must not park and no program
+// runs. nil: no more.
+func (l *Loop) SetEachTurn(fn func()) { l.eachTurn = fn }
+
+// Turn is the number of the present turn.
+func (l *Loop) Turn() uint64 { return l.stats.Turns }

@@ -100,8 +100,9 @@ type Loop struct {
 	job      Job            // that begins, see worker.take
 	turn     *rtrace.Region // the present one's in the execution trace; nil: it is not in one
 
-	local  any
-	events any
+	local    any
+	events   any
+	eachTurn func()
 }
 
 // Ring is the pool that is lent to the kernel.

@@ -1,0 +1,90 @@
+package event
+
+import "slices"
+
+// Hook calls a function once a turn, until Stop.
+type Hook struct {
+	activity
+	e    *Loop
+	fn   func()
+	kind hookKind
+}
+
+type hookKind uint8
+
+const (
+	checks hookKind = iota
+	idles
+	prepares
+	hookKinds
+)
+
+// Idle has fn be called once a turn, behind what else there is to call. As long as there is such a hook the loop does
+// not sleep, but looks for what has come and calls again: for work in small pieces.
+func (e *Loop) Idle(fn func()) *Hook { return e.hook("Loop.Idle", idles, fn) }
+
+// Prepare has fn be called at the end of each turn's callbacks, before the loop may sleep. A task that runs behind it,
+// and what that has called, may bring another call in the same turn.
+func (e *Loop) Prepare(fn func()) *Hook { return e.hook("Loop.Prepare", prepares, fn) }
+
+// Check has fn be called once a turn, before its other callbacks: when the loop has slept, or looked for what has come.
+func (e *Loop) Check(fn func()) *Hook { return e.hook("Loop.Check", checks, fn) }
+
+func (e *Loop) hook(method string, kind hookKind, fn func()) *Hook {
+	e.here(method)
+	if fn == nil {
+		panic("event: " + method + " of a nil function")
+	}
+	h := &Hook{e: e, fn: fn, kind: kind}
+	e.begin(&h.activity, h)
+	e.hooks[kind] = append(slices.Clip(e.hooks[kind]), h)
+	e.hooked++
+	e.l.SetEachTurn(e.start)
+	e.start()
+	return h
+}
+
+// Stop ends the calls. Doing so again does nothing.
+func (h *Hook) Stop() {
+	h.e.here("Hook.Stop")
+	h.stop()
+}
+
+func (h *Hook) stop() {
+	e := h.e
+	if !h.isActive() {
+		return
+	}
+	left := slices.DeleteFunc(slices.Clone(e.hooks[h.kind]), func(o *Hook) bool { return o == h })
+	if e.hooks[h.kind] = left; len(left) == 0 {
+		e.hooks[h.kind] = nil
+	}
+	if e.hooked--; e.hooked == 0 {
+		e.l.SetEachTurn(nil)
+	}
+	e.done(&h.activity)
+}
+
+// runHooks calls those of a kind: checks once a turn.
+func (e *Loop) runHooks(kind hookKind) {
+	hooks := e.hooks[kind] // which is not changed but replaced
+	if hooks == nil {
+		return
+	}
+	if kind == checks {
+		turn := e.l.Turn() + 1
+		if turn == e.checked {
+			return
+		}
+		e.checked = turn
+	}
+	for _, h := range hooks {
+		if h.isActive() {
+			e.running = h
+			h.run()
+		}
+	}
+	e.running = nil
+}
+
+func (h *Hook) run() { h.fn() }

@@ -1,0 +1,146 @@
+package event
+
+import (
+	"errors"
+	"syscall"
+
+	"ringo/internal/fd"
+	"ringo/internal/op"
+	"ringo/internal/sys"
+	"ringo/sock"
+)
+
+// Poll calls a function when a descriptor is ready.
+type Poll struct {
+	activity
+	e        *Loop
+	fn       func(sock.Interest, error)
+	fd       fd.FD
+	op       *op.Op // nil: none is under way
+	interest sock.Interest
+	got      int32
+	told     bool // there is something to be told
+	stopped  bool
+}
+
+// Poll has fn be called when a file, or anything else that has a descriptor, is ready for one of what interest says;
+// again and again, as long as it is. It works on a duplicate, so that f stays the caller's to close, and in the mode in
+// which it is. Files on a disk are always ready. fn is told which it is ready for, Failed and HungUp in any case; or an
+// error, behind which it is called no more. The Poll is active until Stop.
+func (e *Loop) Poll(f syscall.Conn, interest sock.Interest, fn func(sock.Interest, error)) (*Poll, error) {
+	e.here("Loop.Poll")
+	if fn == nil {
+		panic("event: Loop.Poll of a nil function")
+	}
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	n := int32(-sys.EBADF)
+	if e.l.Staged() {
+		return nil, errors.ErrUnsupported
+	}
+	if err := raw.Control(func(number uintptr) { n = e.l.Kernel().Dup(int32(number)) }); err != nil {
+		return nil, err
+	}
+	if n < 0 {
+		return nil, callError("fcntl", n)
+	}
+	if err := e.l.Unwatchable(n); err != nil {
+		e.l.Kernel().Close(n)
+		return nil, err
+	}
+	p := &Poll{e: e, fn: fn, interest: interest}
+	p.fd.Init(n)
+	e.begin(&p.activity, p)
+	p.arm()
+	return p, nil
+}
+
+// arm asks once: what lasts is told again when that was told.
+func (p *Poll) arm() {
+	o := p.e.l.NewOp(op.Poll)
+	if o == nil {
+		p.tell(-sys.ENOBUFS)
+		return
+	}
+	o.FD, o.Events, o.Sink = &p.fd, uint16(p.interest), p
+	p.op = o
+	p.e.l.Submit(o)
+}
+
+// Complete takes what the descriptor is ready for.
+func (p *Poll) Complete(o *op.Op, res int32, _ uint32) {
+	p.op = nil
+	p.e.l.FreeOp(o)
+	if p.stopped {
+		p.close()
+		return
+	}
+	p.tell(res)
+}
+
+func (p *Poll) tell(res int32) {
+	p.got, p.told = res, true
+	p.e.push(p)
+}
+
+func (p *Poll) run() {
+	if p.stopped || !p.told {
+		return
+	}
+	p.told = false
+	res := p.got
+	if res < 0 && res != -sys.ECANCELED {
+		p.stop()
+		p.fn(0, callError("poll", res))
+		return
+	}
+	defer p.again() // also if fn does not return
+	if res > 0 {
+		p.fn(sock.Interest(res), nil)
+	}
+}
+
+// again goes on, unless the callback has ended it.
+func (p *Poll) again() {
+	if !p.stopped && p.op == nil && !p.told {
+		p.arm()
+	}
+}
+
+// SetInterest changes what the descriptor is to be ready for.
+func (p *Poll) SetInterest(interest sock.Interest) {
+	p.e.here("Poll.SetInterest")
+	if p.interest == interest || p.stopped {
+		return
+	}
+	p.interest = interest
+	if p.op != nil && !p.op.Canceled {
+		p.e.l.Cancel(p.op) // whose end has it asked anew
+	}
+}
+
+// Stop ends the calls.
+func (p *Poll) Stop() {
+	p.e.here("Poll.Stop")
+	p.stop()
+}
+
+func (p *Poll) stop() {
+	if p.stopped {
+		return
+	}
+	p.stopped = true
+	if p.op == nil {
+		p.close()
+	} else if !p.op.Canceled {
+		p.e.l.Cancel(p.op)
+	}
+}
+
+// close closes the duplicate, which nothing uses any more.
+func (p *Poll) close() {
+	p.e.l.CloseFD(&p.fd)
+	p.e.done(&p.activity)
+}

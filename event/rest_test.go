@@ -1,0 +1,356 @@
+package event_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"ringo"
+	"ringo/event"
+	"ringo/sock"
+)
+
+// Timers call once or again and again, in their order, and not behind Stop.
+func TestTimers(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		var calls []string
+		call := func(what string) func() { return func() { calls = append(calls, what) } }
+		onLoop(t, cfg, func(l *event.Loop) {
+			l.AfterFunc(20*time.Millisecond, call("late"))
+			l.AfterFunc(time.Millisecond, call("soon"))
+			never := l.AfterFunc(time.Hour, call("never"))
+			moved := l.AfterFunc(time.Hour, call("moved"))
+			l.AfterFunc(10*time.Millisecond, func() {
+				if !never.Stop() || never.Stop() || !moved.Reset(20*time.Millisecond) {
+					t.Error("Stop or Reset does not know whether the timer was active")
+				}
+			})
+			n := 0
+			var every *event.Timer
+			every = l.Every(time.Millisecond, func() {
+				if n++; n == 3 {
+					every.Stop()
+					calls = append(calls, "third")
+				}
+			})
+		})
+		slices.Sort(calls)
+		if want := []string{"late", "moved", "soon", "third"}; !slices.Equal(calls, want) {
+			t.Errorf("called %v, want %v", calls, want)
+		}
+	})
+}
+
+// Hooks are called once a turn, check before and prepare behind the others; an idle hook keeps the loop turning.
+func TestHooks(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		var calls []string
+		onLoop(t, cfg, func(l *event.Loop) {
+			check := l.Check(func() { calls = append(calls, "check") })
+			prepare := l.Prepare(func() { calls = append(calls, "prepare") })
+			turns := 0
+			var idle *event.Hook
+			idle = l.Idle(func() {
+				calls = append(calls, "idle")
+				if turns++; turns == 3 {
+					idle.Stop()
+					check.Stop()
+					prepare.Stop()
+				}
+			})
+		})
+		want := []string{"check", "idle", "prepare", "check", "idle", "prepare", "check", "idle"}
+		if !slices.Equal(calls, want) {
+			t.Errorf("called %v, want %v", calls, want)
+		}
+	})
+}
+
+// Wakes from anywhere are told, many by one, and what was done before a wake is seen by its call.
+func TestWaker(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		const goroutines, each = 4, 1000
+		var mu sync.Mutex
+		done, seen := 0, 0
+		var w *event.Waker
+		onLoop(t, cfg, func(l *event.Loop) {
+			w = l.NewWaker(func() {
+				mu.Lock()
+				defer mu.Unlock()
+				if seen = done; seen == goroutines*each {
+					w.Stop()
+				}
+			})
+			for range goroutines {
+				go func() {
+					for range each {
+						mu.Lock()
+						done++
+						mu.Unlock()
+						w.Wake()
+					}
+				}()
+			}
+		})
+		w.Wake() // the loop has ended
+		if seen != goroutines*each {
+			t.Errorf("seen %d of %d", seen, goroutines*each)
+		}
+	})
+}
+
+// Signals of the process are told. It is not parallel, for others would be told as well.
+func TestSignal(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		var got []os.Signal
+		onLoop(t, cfg, func(l *event.Loop) {
+			var s *event.Signal
+			s, err := l.Signal(func(sig os.Signal) {
+				if got = append(got, sig); len(got) == 2 {
+					s.Stop()
+					return
+				}
+				syscall.Kill(os.Getpid(), syscall.SIGUSR2)
+			}, syscall.SIGUSR1, syscall.SIGUSR2)
+			if err != nil {
+				t.Fatal(err)
+			}
+			syscall.Kill(os.Getpid(), syscall.SIGUSR1)
+		})
+		if want := []os.Signal{syscall.SIGUSR1, syscall.SIGUSR2}; !slices.Equal(got, want) {
+			t.Errorf("told of %v, want %v", got, want)
+		}
+	})
+}
+
+// What is ready is told for as long as it lasts, and of the end of the other side.
+func TestPoll(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		r, w, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Close()
+		defer w.Close()
+		readable, ended := 0, false
+		onLoop(t, cfg, func(l *event.Loop) {
+			var p *event.Poll
+			p, err := l.Poll(r, sock.Readable, func(got sock.Interest, err error) {
+				switch {
+				case err != nil:
+					t.Errorf("told %v", err)
+					p.Stop()
+				case got&sock.Readable != 0 && readable < 3:
+					if readable++; readable == 3 { // it was readable three times without a read
+						r.Read(make([]byte, 10))
+						w.Close()
+					}
+				case got&sock.HungUp != 0:
+					ended = true
+					p.Stop()
+				}
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.Write([]byte("hello"))
+		})
+		if readable != 3 || !ended {
+			t.Errorf("readable %d times, ended: %v", readable, ended)
+		}
+	})
+}
+
+// A poll for something else takes the place of the one before, and ends without being told.
+func TestPollChanges(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		r, w, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Close()
+		defer w.Close()
+		writable := false
+		onLoop(t, cfg, func(l *event.Loop) {
+			var p *event.Poll
+			p, err := l.Poll(w, sock.Urgent, func(got sock.Interest, err error) {
+				writable = got == sock.Writable && err == nil
+				p.Stop()
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			l.AfterFunc(time.Millisecond, func() { p.SetInterest(sock.Writable) })
+			never, err := l.Poll(r, sock.Readable, func(got sock.Interest, err error) {
+				t.Errorf("told %v, %v behind Stop", got, err)
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			l.AfterFunc(2*time.Millisecond, never.Stop)
+		})
+		if !writable {
+			t.Error("not told that the pipe is writable")
+		}
+	})
+}
+
+// What a task returns is told to a function, and so is that it has not returned.
+func TestGo(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		cfg.OnPanic = func(*ringo.Loop, any, []byte) {}
+		n, calls := 0, 0
+		var failed, canceled error
+		onLoop(t, cfg, func(l *event.Loop) {
+			event.Go(l, func() (int, error) { return 7, l.Ringo().Sleep(time.Millisecond) }, func(v int, err error) {
+				if n, calls = v, calls+1; err != nil {
+					t.Error(err)
+				}
+			})
+			event.Go(l, func() (int, error) { panic("oops") }, func(_ int, err error) {
+				failed, calls = err, calls+1
+			})
+			event.Go(l, func() (int, error) { return 0, l.Ringo().Sleep(time.Hour) }, func(_ int, err error) {
+				canceled, calls = err, calls+1
+			}).Cancel()
+		})
+		if n != 7 || failed != event.ErrNoReturn || !errors.Is(canceled, context.Canceled) || calls != 3 {
+			t.Errorf("%d, %v, %v in %d calls", n, failed, canceled, calls)
+		}
+	})
+}
+
+// A file goes out in its place among what else is written.
+func TestSendFile(t *testing.T) {
+	want := pattern(3<<20 + 5)
+	name := filepath.Join(t.TempDir(), "f")
+	if err := os.WriteFile(name, want, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		f, err := os.Open(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		var told []error
+		tell := func(err error) { told = append(told, err) }
+		h := &funcs{open: func(c *event.Conn) {
+			c.Write([]byte("head"))
+			err := errors.Join(c.SendFile(f, 5, int64(len(want)-5), tell), c.SendFile(f, 0, 0, tell),
+				c.SendFile(f, 0, 3, tell), c.Write([]byte("tail")))
+			if err != nil {
+				t.Error(err)
+			}
+			c.Close()
+		}}
+		pair(t, cfg, h, func(peer *net.TCPConn) error {
+			return errors.Join(wantBytes(peer, []byte("head")), wantBytes(peer, want[5:]), wantBytes(peer, want[:3]),
+				wantBytes(peer, []byte("tail")), wantEOF(peer))
+		})
+		if !slices.Equal(told, []error{nil, nil, nil}) {
+			t.Errorf("told %v", told)
+		}
+		// One that is shorter, and one whose peer goes.
+		told = nil
+		var why error
+		h = &funcs{
+			open:  func(c *event.Conn) { c.SendFile(f, 0, int64(len(want)+1), tell) },
+			close: func(_ *event.Conn, err error) { why = err },
+		}
+		pair(t, cfg, h, func(peer *net.TCPConn) error { return wantBytes(peer, want) })
+		if len(told) != 1 || !errors.Is(told[0], io.ErrUnexpectedEOF) || !errors.Is(why, io.ErrUnexpectedEOF) {
+			t.Errorf("of a file that is shorter: told %v, closed with %v", told, why)
+		}
+		told = nil
+		h = &funcs{open: func(c *event.Conn) {
+			for range 20 {
+				c.SendFile(f, 0, int64(len(want)), tell)
+			}
+		}}
+		pair(t, cfg, h, func(peer *net.TCPConn) error { return peer.SetLinger(0) })
+		if len(told) != 20 || told[19] == nil {
+			t.Errorf("of a peer that goes: told %v", told)
+		}
+	})
+}
+
+// Several slices are one write.
+func TestWriteV(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		p := pattern(1 << 20)
+		h := &funcs{open: func(c *event.Conn) {
+			c.SetMarks(1, 1000)
+			if err := errors.Join(c.WriteV(p[:3], nil, p[3:10]), c.WriteV(p[10:500_000], p[500_000:])); err != nil {
+				t.Errorf("WriteV: %v", err)
+			}
+			c.Close()
+		}}
+		pair(t, cfg, h, func(peer *net.TCPConn) error { return errors.Join(wantBytes(peer, p), wantEOF(peer)) })
+	})
+}
+
+// Stop ends all that is active, of every kind, and what is told then is told once.
+func TestStop(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		r, w, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Close()
+		defer w.Close()
+		var why, listener error
+		h := &funcs{
+			open: func(c *event.Conn) {
+				l := c.Loop()
+				l.AfterFunc(time.Hour, func() { t.Error("a timer that was stopped") })
+				l.Every(time.Hour, func() {})
+				l.Check(func() {})
+				l.Prepare(func() {})
+				l.Idle(func() {})
+				l.NewWaker(func() {})
+				if _, err := l.Signal(func(os.Signal) {}, syscall.SIGUSR1); err != nil {
+					t.Error(err)
+				}
+				if _, err := l.Poll(r, sock.Readable, func(sock.Interest, error) {}); err != nil {
+					t.Error(err)
+				}
+				ln, err := l.Listen("tcp", "127.0.0.1:0", event.Base{})
+				if err != nil {
+					t.Error(err)
+				}
+				ln.OnClose(func(err error) { listener = err })
+				event.Go(l, func() (int, error) { return 0, l.Ringo().Sleep(time.Hour) }, func(_ int, err error) {
+					if !errors.Is(err, context.Canceled) {
+						t.Errorf("a task was told %v", err)
+					}
+				})
+				l.Dial("tcp", ln.Addr().String(), event.Base{})
+				c.SetMarks(1, 100<<20)
+				c.WriteThen(make([]byte, 16<<20), func(err error) {
+					if err == nil {
+						t.Error("was told that all is sent")
+					}
+				})
+				l.AfterFunc(5*time.Millisecond, l.Stop)
+			},
+			close: func(_ *event.Conn, err error) { why = err },
+		}
+		pair(t, cfg, h, func(peer *net.TCPConn) error {
+			time.Sleep(20 * time.Millisecond) // does not read yet
+			io.Copy(io.Discard, peer)
+			return nil
+		})
+		if why != event.ErrStopped || !errors.Is(listener, net.ErrClosed) {
+			t.Errorf("closed with %v, the listener with %v", why, listener)
+		}
+	})
+}

@@ -1,0 +1,164 @@
+package event
+
+import (
+	"context"
+	"io"
+	"os"
+
+	"ringo/internal/op"
+	"ringo/internal/sys"
+)
+
+// fileMax is how many bytes of a file are sent in one call, or brought into memory before.
+const fileMax = 256 << 10
+
+// fileSource is a file as where a piece comes from.
+type fileSource struct {
+	f    *os.File
+	fd   int32
+	off  int64
+	left int64
+	warm int64 // bytes up to here were in memory a moment ago
+	err  error // that was met when they were brought there
+}
+
+// SendFile sends n bytes of a regular file from off on, behind what was written before: by sendfile(2), without a copy
+// in the program, and never waits for the disk on the loop's thread. f is lent until then is called, as with WriteThen.
+// If the file has fewer bytes, or can't be read, the connection ends, because the stream would have a hole, and then is
+// told why. The bytes don't count for Conn.Unsent. In a simulated world it is an error.
+func (c *Conn) SendFile(f *os.File, off, n int64, then func(error)) error {
+	e := c.here("Conn.SendFile")
+	switch {
+	case c.state != open || c.flags&finished != 0:
+		return c.noWrite()
+	case e.l.Staged():
+		return c.opError("sendfile", errUnsupported)
+	case off < 0 || n < 0:
+		return c.opError("sendfile", os.ErrInvalid)
+	}
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return err
+	}
+	src := &fileSource{f: f, off: off, left: n}
+	if err := raw.Control(func(fd uintptr) { src.fd = int32(fd) }); err != nil {
+		return err
+	}
+	e.l.Charge()
+	e.l.SendNow(&c.accepted)
+	switch {
+	case c.state != open:
+		return c.noWrite()
+	case n == 0 && c.out == nil:
+		if then != nil {
+			e.call(then, nil)
+		}
+		return nil
+	}
+	begins := c.out == nil
+	if begins {
+		c.out = &output{c: c}
+	}
+	c.out.pieces = append(c.out.pieces, piece{file: src, then: then})
+	if begins {
+		c.out.submit()
+	}
+	return nil
+}
+
+// submitFile has the driver send some of the first piece, which is a file's; or a worker bring it into memory.
+func (o *output) submitFile(s *fileSource) {
+	l := o.c.e.l
+	n := min(s.left, fileMax)
+	switch {
+	case s.err != nil:
+		o.failFile(s.err)
+		return
+	case s.left == 0:
+		o.end(nil)
+		o.goOn()
+		return
+	case s.off+n > s.warm && l.Kernel().Resident(s.fd, s.off, n) != 1:
+		o.task = l.Go(func() { o.bring(s, n) })
+		return
+	}
+	x := l.NewOp(op.Sendfile)
+	if x == nil {
+		o.c.unsendable(-sys.ENOBUFS)
+		return
+	}
+	x.FD, x.Other, x.Off, x.Limit, x.Sink = &o.c.fd, s.fd, s.off, uint32(n), (*fileSink)(o)
+	o.op = x
+	l.HoldOpen(1)
+	l.Submit(x)
+}
+
+// bring is a task that has a piece of a file brought into memory.
+func (o *output) bring(s *fileSource, n int64) {
+	c := o.c
+	err := c.e.l.Offload(func(context.Context) error {
+		p := make([]byte, min(n, 64<<10))
+		for at := s.off; at < s.off+n; {
+			k, err := s.f.ReadAt(p[:min(int64(len(p)), s.off+n-at)], at)
+			if at += int64(k); err != nil && (err != io.EOF || k == 0) {
+				return err
+			}
+		}
+		return nil
+	})
+	s.warm, s.err = s.off+n, err
+	if s.err == io.EOF {
+		s.err = io.ErrUnexpectedEOF
+	}
+	o.task = nil
+	if !o.dropIfIdle() {
+		o.goOn()
+	}
+	c.settle()
+}
+
+// fileSink is the output as the sink of a sendfile.
+type fileSink output
+
+// Complete takes what was sent.
+func (k *fileSink) Complete(x *op.Op, res int32, _ uint32) {
+	o := (*output)(k)
+	c, l := o.c, o.c.e.l
+	o.op = nil
+	l.FreeOp(x)
+	l.HoldOpen(-1)
+	s := o.pieces[o.first].file
+	switch {
+	case o.dropIfIdle():
+	case res > 0:
+		s.off += int64(res)
+		s.left -= int64(res)
+		o.goOn()
+	case res == 0:
+		o.failFile(io.ErrUnexpectedEOF)
+	case res != -sys.ECANCELED:
+		o.failFile(callError("sendfile", res))
+	}
+	c.settle()
+}
+
+// failFile ends the connection because of a file.
+func (o *output) failFile(err error) {
+	c := o.c
+	o.err = c.opError("sendfile", err)
+	c.end(byCall)
+	c.dropOutput(o.err)
+}
+
+// goOn sends what is next, or has those know who wait for the end.
+func (o *output) goOn() {
+	c := o.c
+	switch {
+	case c.flags&leaving != 0: // what is left goes along
+	case o.first < len(o.pieces):
+		o.submit()
+	case c.state == open:
+		c.out = nil
+		c.drained()
+	}
+}

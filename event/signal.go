@@ -1,0 +1,86 @@
+package event
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+)
+
+// Signal calls a function for signals of the process.
+type Signal struct {
+	activity
+	e    *Loop
+	fn   func(os.Signal)
+	got  []os.Signal // and not told
+	in   chan os.Signal
+	over chan struct{}
+}
+
+// signalsMax is how many signals wait for their callback; what comes when there are so many is dropped, as the kernel
+// does with one that is pending.
+const signalsMax = 64
+
+// Signal has fn be called for each of these signals that comes, as os/signal.Notify tells of them. It is active until
+// Stop. In a simulated world, which has no signals, it is an error.
+func (e *Loop) Signal(fn func(os.Signal), signals ...os.Signal) (*Signal, error) {
+	e.here("Loop.Signal")
+	switch {
+	case fn == nil:
+		panic("event: Loop.Signal of a nil function")
+	case len(signals) == 0:
+		return nil, errors.New("event: Loop.Signal of no signal")
+	case e.l.Staged():
+		return nil, fmt.Errorf("event: Loop.Signal in a simulated world: %w", errors.ErrUnsupported)
+	}
+	s := &Signal{e: e, fn: fn, in: make(chan os.Signal, signalsMax), over: make(chan struct{})}
+	e.begin(&s.activity, s)
+	signal.Notify(s.in, signals...)
+	go s.listen()
+	return s, nil
+}
+
+// listen takes signals to the loop.
+func (s *Signal) listen() {
+	for {
+		select {
+		case <-s.over:
+			return
+		case got := <-s.in:
+			s.e.l.Call(func() {
+				if len(s.got) < signalsMax {
+					if s.got = append(s.got, got); len(s.got) == 1 {
+						s.e.push(s)
+					}
+				}
+			})
+		}
+	}
+}
+
+func (s *Signal) run() {
+	for len(s.got) > 0 && s.isActive() {
+		got := s.got[0]
+		s.got = s.got[1:]
+		if len(s.got) > 0 { // fn may not return
+			s.e.push(s)
+			s.fn(got)
+			return
+		}
+		s.fn(got)
+	}
+}
+
+// Stop ends the calls, and has the signals do what they do by themselves, if nobody else asked for them.
+func (s *Signal) Stop() {
+	s.e.here("Signal.Stop")
+	s.stop()
+}
+
+func (s *Signal) stop() {
+	if s.isActive() {
+		signal.Stop(s.in)
+		close(s.over)
+		s.e.done(&s.activity)
+	}
+}
