@@ -23,7 +23,8 @@ const (
 	SQEAsync SQEFlags = abi.IOSQE_ASYNC
 	// SQEBufferSelect is IOSQE_BUFFER_SELECT (Linux 5.7): the kernel picks a buffer from the group in BufIndex.
 	SQEBufferSelect SQEFlags = abi.IOSQE_BUFFER_SELECT
-	// SQECQESkipSuccess is IOSQE_CQE_SKIP_SUCCESS (Linux 5.17): only failure makes a CQE.
+	// SQECQESkipSuccess is IOSQE_CQE_SKIP_SUCCESS (Linux 5.17): only failure makes a CQE, and of those linked behind
+	// it, cancelled by that, none does.
 	SQECQESkipSuccess SQEFlags = abi.IOSQE_CQE_SKIP_SUCCESS
 )
 
