@@ -115,7 +115,8 @@ func TestFixedOffsets(t *testing.T) {
 				}
 				clear(b)
 				want(t, do(t, r, func(e *SQE) { e.PrepReadFixed(fd, b[off:off+n], int64(off), uint16(i)) }), n)
-				if !bytes.Equal(b[off:off+n], text[off:off+n]) || off > 0 && b[off-1] != 0 || off+n < len(b) && b[off+n] != 0 {
+				if !bytes.Equal(b[off:off+n], text[off:off+n]) || off > 0 && b[off-1] != 0 || off+n < len(b) &&
+					b[off+n] != 0 {
 					t.Fatalf("buffer %d at %d, %d bytes: not those of the file, or more than those", i, off, n)
 				}
 			}
@@ -324,7 +325,8 @@ func TestFiles(t *testing.T) {
 			c := do(t, r, func(e *SQE) { e.PrepNopFlags(NopFile); e.FD = int32(rd) })
 			want(t, needFlag(t, c, "NOP_FILE", "6.13"), 0)
 			unix.Close(rd)
-			if c := do(t, r, func(e *SQE) { e.PrepWrite(wr, []byte("x"), -1); e.SetRWFlags(0) }); c.Res != -int32(syscall.EPIPE) {
+			if c := do(t, r,
+				func(e *SQE) { e.PrepWrite(wr, []byte("x"), -1); e.SetRWFlags(0) }); c.Res != -int32(syscall.EPIPE) {
 				t.Errorf("a write to a pipe that nobody reads: %s", result(c.Res))
 			}
 		}},
@@ -405,7 +407,8 @@ func TestStreamsOfBytes(t *testing.T) {
 			p, text := make([]byte, 16), []byte("hello")
 			for range 50 {
 				rd, wr := pipe(t)
-				tags := startAll(t, r, func(e *SQE) { e.PrepRead(rd, p, -1) }, func(e *SQE) { e.PrepWrite(wr, text, -1) })
+				tags := startAll(t, r, func(e *SQE) { e.PrepRead(rd, p, -1) },
+					func(e *SQE) { e.PrepWrite(wr, text, -1) })
 				wantAll(t, finishAll(t, r, tags...), 5, 5)
 				want(t, do(t, r, func(e *SQE) { e.PrepClose(rd) }), 0)
 				want(t, do(t, r, func(e *SQE) { e.PrepClose(wr) }), 0)

@@ -140,7 +140,8 @@ func TestLinkTimeouts(t *testing.T) {
 			wantAll(t, finishAll(t, r, startAll(t, r, linked(nop), limit(late))...), 0, syscall.ECANCELED)
 		}},
 		{"of what fails", func(t *testing.T, r *Ring) {
-			wantAll(t, finishAll(t, r, startAll(t, r, linked(func(e *SQE) { e.PrepFsync(9999, false) }), limit(late))...),
+			wantAll(t,
+				finishAll(t, r, startAll(t, r, linked(func(e *SQE) { e.PrepFsync(9999, false) }), limit(late))...),
 				syscall.EBADF, syscall.ECANCELED)
 		}},
 		{"alone", func(t *testing.T, r *Ring) {
@@ -148,7 +149,8 @@ func TestLinkTimeouts(t *testing.T) {
 		}},
 		{"two of them", func(t *testing.T, r *Ring) {
 			rd, _ := pipe(t)
-			tags := startAll(t, r, linked(func(e *SQE) { e.PrepPollAdd(rd, unix.POLLIN) }), linked(limit(soon)), limit(late))
+			tags := startAll(t, r, linked(func(e *SQE) { e.PrepPollAdd(rd, unix.POLLIN) }), linked(limit(soon)),
+				limit(late))
 			for i, c := range finishAll(t, r, tags...) {
 				if c.Res >= 0 {
 					t.Errorf("entry %d: %s, want an error", i, result(c.Res))
@@ -214,7 +216,8 @@ func TestSkipSuccess(t *testing.T) {
 		{"a link that fails aloud", []func(e *SQE){linked(noFile), nop}, []int32{bad, gone}},
 		{"a hard link", []func(e *SQE){silent(flagged(nop, SQEHardLink)), nop}, []int32{none, 0}},
 		{"a limit that is not needed",
-			[]func(e *SQE){silent(linked(nop)), silent(func(e *SQE) { e.PrepLinkTimeout(late, 0) })}, []int32{none, none}},
+			[]func(e *SQE){silent(linked(nop)), silent(func(e *SQE) { e.PrepLinkTimeout(late, 0) })},
+			[]int32{none, none}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := open(t, 16, nil)
@@ -289,7 +292,8 @@ func TestDrains(t *testing.T) {
 			for _, c := range takeAll(t, r, 2) {
 				got[c.UserData] = c.Res
 			}
-			if got[poll] != -int32(syscall.ECANCELED) || got[drained] != 0 && got[drained] != -int32(syscall.ECANCELED) {
+			if got[poll] != -int32(syscall.ECANCELED) || got[drained] != 0 &&
+				got[drained] != -int32(syscall.ECANCELED) {
 				t.Errorf("the poll and what waited for it ended with %v", got)
 			}
 		}},
@@ -317,7 +321,8 @@ func TestDrains(t *testing.T) {
 				for _, d := range drains {
 					for i, tag := range tags {
 						if i < d && ended[tag] > ended[tags[d]] || i > d && ended[tag] < ended[tags[d]] {
-							t.Fatalf("entry %d ended as number %d, the drain %d as number %d", i, ended[tag], d, ended[tags[d]])
+							t.Fatalf("entry %d ended as number %d, the drain %d as number %d", i, ended[tag], d,
+								ended[tags[d]])
 						}
 					}
 				}

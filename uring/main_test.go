@@ -22,7 +22,15 @@ const childVar = "URING_TEST_PROBE"
 // exitVar, set in the environment, makes the test binary wait until its input ends and exit with the code that it says.
 const exitVar = "URING_TEST_EXIT"
 
+// workVar, set in the environment, makes the test binary do the work that it names and end with it undone.
+const workVar = "URING_TEST_WORK"
+
+var work func(mode string)
+
 func TestMain(m *testing.M) {
+	if mode := os.Getenv(workVar); mode != "" {
+		work(mode)
+	}
 	if code, err := strconv.Atoi(os.Getenv(exitVar)); err == nil {
 		io.Copy(io.Discard, os.Stdin)
 		os.Exit(code)

@@ -22,7 +22,8 @@ func TestPolls(t *testing.T) {
 			ev := eventfd(t)
 			write(t, wr, "x")
 			write(t, b, "x")
-			for name, fd := range map[string]int{"pipe to read": rd, "pipe to write": wr, "file": file, "socket": a, "eventfd": ev} {
+			for name, fd := range map[string]int{"pipe to read": rd, "pipe to write": wr, "file": file, "socket": a,
+				"eventfd": ev} {
 				list := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN | unix.POLLOUT}}
 				if _, err := unix.Poll(list, 0); err != nil {
 					t.Fatal(err)
@@ -91,7 +92,8 @@ func TestPolls(t *testing.T) {
 		{"an update fires it", func(t *testing.T, r *Ring) {
 			need(t, CheckPollMultishot)
 			a, _ := socketpair(t, unix.SOCK_STREAM)
-			for _, prep := range []func(e *SQE){poll(a, unix.POLLIN), func(e *SQE) { e.PrepPollMultishot(a, unix.POLLIN) }} {
+			for _, prep := range []func(e *SQE){poll(a, unix.POLLIN),
+				func(e *SQE) { e.PrepPollMultishot(a, unix.POLLIN) }} {
 				tag := start(t, r, prep)
 				update := start(t, r, func(e *SQE) { e.PrepPollUpdate(tag, 0, unix.POLLOUT, PollUpdateEvents) })
 				cqes := finishAll(t, r, tag, update)
