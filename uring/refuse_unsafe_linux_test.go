@@ -19,8 +19,8 @@ import (
 	"ringo/internal/abi"
 )
 
-// call makes one of the three system calls as it is given.
-func call(number uintptr, args ...uintptr) (int, syscall.Errno) {
+// rawCall makes one of the three system calls as it is given.
+func rawCall(number uintptr, args ...uintptr) (int, syscall.Errno) {
 	var a [6]uintptr
 	copy(a[:], args)
 	n, _, errno := unix.Syscall6(number, a[0], a[1], a[2], a[3], a[4], a[5])
@@ -79,7 +79,7 @@ func TestCallsRefuse(t *testing.T) {
 			[]syscall.Errno{syscall.EINVAL, syscall.ENXIO}},
 	} {
 		*p = abi.Io_uring_params{Flags: c.flags}
-		n, errno := call(c.number, c.args...)
+		n, errno := rawCall(c.number, c.args...)
 		ok := false
 		for _, want := range c.want {
 			ok = ok || errno == want
@@ -104,7 +104,7 @@ func TestGarbage(t *testing.T) {
 			p := &abi.Io_uring_params{Cq_entries: random.Uint32N(64), Flags: random.Uint32() & random.Uint32(),
 				Sq_thread_cpu: random.Uint32N(4), Sq_thread_idle: 1, Wq_fd: random.Uint32N(8)}
 			p.Flags &^= abi.IORING_SETUP_NO_MMAP // whose addresses would be ours
-			if n, errno := call(abi.SYS_io_uring_setup, uintptr(random.Uint32N(64)),
+			if n, errno := rawCall(abi.SYS_io_uring_setup, uintptr(random.Uint32N(64)),
 				uintptr(unsafe.Pointer(p))); errno == 0 {
 				unix.Close(n)
 			}
@@ -119,7 +119,7 @@ func TestGarbage(t *testing.T) {
 			}
 			for _, arg := range []uintptr{0, uintptr(unsafe.Pointer(p))} {
 				for _, n := range []uintptr{0, 1, 1 << 31} {
-					call(abi.SYS_io_uring_register, uintptr(r.FD()), uintptr(op), arg, n)
+					rawCall(abi.SYS_io_uring_register, uintptr(r.FD()), uintptr(op), arg, n)
 				}
 			}
 		}

@@ -119,7 +119,8 @@ func render(chapters []*chapter) string {
 		if c.column("here") != nil {
 			here = fmt.Sprint(c.counted("here"))
 		}
-		fmt.Fprintf(&b, "| [%s](#%s) | %d | %s | %d |\n", c.title, anchor(c.title), len(c.rows), here, c.counted("tests"))
+		fmt.Fprintf(&b, "| [%s](#%s) | %d | %s | %d |\n", c.title, anchor(c.title), len(c.rows), here,
+			c.counted("tests"))
 	}
 	for _, c := range chapters {
 		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n", c.title, strings.TrimSpace(strings.Join(c.text, "\n")))

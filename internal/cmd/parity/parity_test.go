@@ -69,7 +69,7 @@ func TestNames(t *testing.T) {
 
 // TestComplete: no opcode is without a row, and the lists are as long as those of liburing 2.16.
 func TestComplete(t *testing.T) {
-	lengths := map[string]int{"Opcodes": 65, "Prep helpers": 105, "Test programs": 260}
+	lengths := map[string]int{"Opcodes": 65, "Prep helpers": 105}
 	for _, c := range chapters(t) {
 		want, ok := lengths[c.title]
 		if ok && len(c.rows) != want {
