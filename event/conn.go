@@ -22,6 +22,7 @@ type Conn struct {
 	flags  flags
 	state  state
 	how    armed
+	held   atomic.Int32 // leases
 
 	// What comes: see input.go.
 	recv       *op.Op
@@ -29,7 +30,6 @@ type Conn struct {
 	rest       []byte      // shown, and not used; or received while the connection was paused
 	count      int32       // of buffers
 	doubt      handle.DoubtNumber
-	held       atomic.Int32
 
 	// What goes: see output.go.
 	accepted loop.Accepted

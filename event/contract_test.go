@@ -340,7 +340,7 @@ func TestFair(t *testing.T) {
 
 // A connection is small.
 func TestConnSize(t *testing.T) {
-	if n := reflect.TypeFor[event.Conn]().Size(); strconv.IntSize == 64 && n > 208 {
+	if n := reflect.TypeFor[event.Conn]().Size(); strconv.IntSize == 64 && n > 176 {
 		t.Errorf("an event.Conn takes %d bytes", n)
 	}
 }

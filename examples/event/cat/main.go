@@ -1,0 +1,95 @@
+// Cat is libuv's uvcat by package event: it opens files, reads them in pieces and writes these to stdout, in callbacks,
+// of which none waits for a disk.
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log"
+	"os"
+
+	"ringo"
+	"ringo/event"
+	"ringo/file"
+)
+
+func main() {
+	if err := cat(os.Stdout, os.Args[1:]); err != nil {
+		log.Fatal(err)
+	}
+}
+
+// cat prints the files one behind the other.
+func cat(out io.Writer, names []string) error {
+	c := &printer{out: out, names: names, piece: make([]byte, 64<<10)}
+	err := event.Run(context.Background(), &ringo.Config{Loops: 1}, func(l *event.Loop) error {
+		c.l = l
+		c.next()
+		return nil
+	})
+	return errors.Join(err, c.err)
+}
+
+// printer is where the printing is.
+type printer struct {
+	l     *event.Loop
+	out   io.Writer
+	names []string
+	f     *file.File
+	off   int64
+	piece []byte
+	err   error
+}
+
+// next opens the next file.
+func (c *printer) next() {
+	if len(c.names) == 0 {
+		return // nothing is active any more, and the loop ends
+	}
+	name := c.names[0]
+	c.names = c.names[1:]
+	event.Go(c.l, func() (*file.File, error) { return file.Open(name) }, c.opened)
+}
+
+func (c *printer) opened(f *file.File, err error) {
+	if err != nil {
+		c.err = err
+		return
+	}
+	c.f, c.off = f, 0
+	c.read()
+}
+
+func (c *printer) read() {
+	event.Go(c.l, func() (int, error) { return c.f.ReadAt(c.piece, c.off) }, c.wasRead)
+}
+
+func (c *printer) wasRead(n int, err error) {
+	c.off += int64(n)
+	write := func() (int, error) {
+		written := 0
+		failed := c.l.Ringo().Offload(func(context.Context) (failed error) { // out may wait
+			written, failed = c.out.Write(c.piece[:n])
+			return failed
+		})
+		return written, failed
+	}
+	event.Go(c.l, write, func(_ int, failed error) { c.written(errors.Join(failed, err)) })
+}
+
+// written goes on behind a piece, with the error of reading or writing it.
+func (c *printer) written(err error) {
+	if err == nil {
+		c.read()
+		return
+	}
+	f := c.f
+	event.Go(c.l, func() (bool, error) { return true, f.Close() }, func(_ bool, closed error) {
+		if !errors.Is(err, io.EOF) || closed != nil {
+			c.err = errors.Join(err, closed)
+			return
+		}
+		c.next()
+	})
+}

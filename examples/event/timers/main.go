@@ -1,0 +1,50 @@
+// Timers is the timers of libuv's and libev's introductions by package event: one that calls once, one that calls again
+// and again, one that is moved by what happens, and an idle hook that has work to do in small pieces.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log"
+	"os"
+	"time"
+
+	"ringo"
+	"ringo/event"
+)
+
+func main() {
+	if err := run(os.Stdout, 100*time.Millisecond); err != nil {
+		log.Fatal(err)
+	}
+}
+
+// run ends when nothing is active any more: no timer, no hook.
+func run(out io.Writer, unit time.Duration) error {
+	return event.Run(context.Background(), &ringo.Config{Loops: 1}, func(l *event.Loop) error {
+		l.AfterFunc(5*unit, func() { fmt.Fprintln(out, "once") })
+
+		ticks := 0
+		var ticker *event.Timer
+		ticker = l.Every(unit, func() {
+			if ticks++; ticks == 3 {
+				fmt.Fprintln(out, "three ticks")
+				ticker.Stop()
+			}
+		})
+
+		silence := l.AfterFunc(2*unit, func() { fmt.Fprintln(out, "nothing happens any more") })
+		l.AfterFunc(unit, func() { silence.Reset(20 * unit) }) // something happens
+
+		sum := 0
+		var work *event.Hook
+		work = l.Idle(func() {
+			if sum++; sum == 1000 {
+				fmt.Fprintln(out, "worked in 1000 pieces")
+				work.Stop()
+			}
+		})
+		return nil
+	})
+}
