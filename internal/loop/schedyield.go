@@ -23,9 +23,21 @@ const (
 
 // schedYield goes through the scheduler now and then while the loop is busy. Others may have the P for long then.
 func (l *Loop) schedYield() {
-	if l.lastYield.due(l.now) {
+	if s := l.cfg.Stage; s != nil {
+		s.schedYield()
+	} else if l.lastYield.due(l.now) {
 		gosched()
 		l.tick()
+	}
+}
+
+// stagedYield is how many turns the loops of a stage have from one yield to the next, in some 5 ms: its clock, which
+// may go on by a millisecond or an hour in that time, can't tell.
+const stagedYield = 4096
+
+func (s *Stage) schedYield() {
+	if s.turns++; s.turns%stagedYield == 0 {
+		gosched()
 	}
 }
 

@@ -33,6 +33,7 @@ type Stage struct {
 	seat seat
 	// current is the loop that has its turn; nil: none has.
 	current *Loop
+	turns   uint64 // of its loops
 	watched []*watchedContext
 }
 
