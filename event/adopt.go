@@ -13,7 +13,7 @@ import (
 // was received and not read it is shown, and what was written and not sent goes out first. For all others c is closed.
 // Only a task may call it, no callback; it parks until the operations in flight have ended. If it fails c is as before.
 func (e *Loop) Adopt(c *sock.Conn, h Handler) (*Conn, error) {
-	e.here("Loop.Adopt")
+	e.taskHere("Loop.Adopt")
 	if h == nil {
 		panic("event: Loop.Adopt without a Handler")
 	}
@@ -39,7 +39,8 @@ func (e *Loop) Adopt(c *sock.Conn, h Handler) (*Conn, error) {
 // flight have ended, and what comes meanwhile goes along. It is an error behind CloseWrite, or while SendFile is at
 // work. If it fails the connection is as before.
 func (c *Conn) Detach() (*sock.Conn, error) {
-	e := c.here("Conn.Detach")
+	e := c.e
+	e.taskHere("Conn.Detach")
 	switch {
 	case c.state != open:
 		return nil, c.opError("detach", net.ErrClosed)

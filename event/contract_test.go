@@ -377,3 +377,96 @@ func TestPause(t *testing.T) {
 		}
 	})
 }
+
+// What parks is refused in a callback, which would wait for itself.
+func TestNoWaitInCallback(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		refused := 0
+		try := func(wait func()) {
+			defer func() {
+				if recover() != nil {
+					refused++
+				}
+			}()
+			wait()
+		}
+		h := &funcs{open: func(c *event.Conn) {
+			try(func() { c.Detach() })
+			try(func() { c.Loop().Wait() })
+			try(func() { c.Loop().Adopt(nil, event.Base{}) })
+			c.Close()
+		}}
+		pair(t, cfg, h, func(peer *net.TCPConn) error { return wantEOF(peer) })
+		if refused != 3 {
+			t.Errorf("%d of 3 were refused", refused)
+		}
+	})
+}
+
+// What was stopped may begin anew.
+func TestBehindStop(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		opened := 0
+		onLoop(t, cfg, func(l *event.Loop) {
+			for range 3 {
+				ln, err := l.Listen("tcp", "127.0.0.1:0", &funcs{open: func(c *event.Conn) {
+					opened++
+					c.Loop().Stop()
+				}})
+				if err != nil {
+					t.Fatal(err)
+				}
+				l.Dial("tcp", ln.Addr().String(), event.Base{})
+				if err := l.Wait(); err != nil {
+					t.Errorf("Wait: %v", err)
+				}
+			}
+		})
+		if opened != 3 {
+			t.Errorf("%d connections were opened", opened)
+		}
+	})
+}
+
+// Records are no stream.
+func TestRecordsAreRefused(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		onLoop(t, cfg, func(l *event.Loop) {
+			if _, err := l.Listen("unixpacket", "@ringo-event-records", event.Base{}); err == nil {
+				t.Error("Listen has no error")
+			}
+			l.Dial("unixpacket", "@ringo-event-records", &funcs{
+				open:  func(*event.Conn) { t.Error("a dial has no error") },
+				close: func(_ *event.Conn, err error) { t.Log(err) },
+			})
+		})
+	})
+}
+
+// Between Unix sockets it is the same.
+func TestUnix(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		name := t.TempDir() + "/s"
+		var got []byte
+		var local, remote net.Addr
+		onLoop(t, cfg, func(l *event.Loop) {
+			var ln *event.Listener
+			ln, err := l.Listen("unix", name, &funcs{open: func(c *event.Conn) {
+				ln.Close()
+				c.Write([]byte("hello"))
+				local, remote = c.LocalAddr(), c.RemoteAddr()
+				c.Close()
+			}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			l.Dial("unix", name, &funcs{data: func(_ *event.Conn, p []byte) int {
+				got = append(got, p...)
+				return len(p)
+			}})
+		})
+		if string(got) != "hello" || local.String() != name || remote.String() != "@" {
+			t.Errorf("got %q, from %v to %v", got, local, remote)
+		}
+	})
+}

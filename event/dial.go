@@ -9,9 +9,9 @@ import (
 // none is the number of a connection that has no descriptor.
 const none = -1
 
-// Dial makes a connection to an address, of a network that sock.Dial takes; names are looked up beside the loop, and
-// their addresses race. It returns at once: h's OnOpen is called when the connection is made, or OnClose alone, with
-// the error of sock.Dial. Conn.Close ends the dial; nothing can be written before OnOpen.
+// Dial makes a connection to an address, of a network that sock.Dial takes but for unixpacket; names are looked up
+// beside the loop, and their addresses race. It returns at once: h's OnOpen is called when the connection is made, or
+// OnClose alone, with the error of sock.Dial. Conn.Close ends the dial; nothing can be written before OnOpen.
 func (e *Loop) Dial(network, address string, h Handler) *Conn {
 	return e.DialBy(new(sock.Dialer), network, address, h)
 }
@@ -33,7 +33,11 @@ func (e *Loop) DialBy(d *sock.Dialer, network, address string, h Handler) *Conn 
 // dial is the task that dials: a connection that is being made has a stack.
 func (c *Conn) dial(d *sock.Dialer, network, address string) {
 	var p handle.Parts
-	made, err := d.Dial(c.e.Ringo(), network, address)
+	var made *sock.Conn
+	err := errRecords
+	if network != records {
+		made, err = d.Dial(c.e.Ringo(), network, address)
+	}
 	if err == nil {
 		p, err = handle.Sockets.Take(made)
 	}

@@ -17,10 +17,13 @@ type Listener struct {
 	then func(error)
 }
 
-// Listen has peers connect at an address, of a network that sock.Listen takes, and h be called for them. An error is
-// that of sock.Listen.
+// Listen has peers connect at an address, of a network that sock.Listen takes but for unixpacket, and h be called for
+// them. An error is that of sock.Listen.
 func (e *Loop) Listen(network, address string, h Handler) (*Listener, error) {
 	e.here("Loop.Listen")
+	if network == records {
+		return nil, errRecords
+	}
 	ln, err := sock.Listen(e.Ringo(), network, address)
 	if err != nil {
 		return nil, err
@@ -28,13 +31,20 @@ func (e *Loop) Listen(network, address string, h Handler) (*Listener, error) {
 	return e.Accept(ln, h), nil
 }
 
+// records is the network whose connections carry records, and not a stream.
+const records = "unixpacket"
+
 // Accept has h be called for all that connect at a listener of package sock, as of a sock.ListenerSet or a
 // sock.ListenConfig with options of its own; nobody else should accept from it. Accepts are bounded, go on behind
-// shortages, and end in a drain, as with sock.Serve.
+// shortages, and end in a drain, as with sock.Serve. A listener has a task that accepts, so that it keeps its loop from
+// ending.
 func (e *Loop) Accept(ln *sock.Listener, h Handler) *Listener {
 	e.here("Loop.Accept")
 	if h == nil {
 		panic("event: Loop.Accept without a Handler")
+	}
+	if ln.Addr().Network() == records {
+		panic("event: Loop.Accept of a listener of unixpacket: " + errRecords.Error())
 	}
 	l := &Listener{e: e, ln: ln, h: h}
 	e.begin(&l.activity, l)

@@ -16,8 +16,9 @@ import (
 type Loop struct {
 	l       *loop.Loop
 	queue   queue
-	running callback // whose callbacks run just now
-	runs    bool     // the runner has been started
+	running callback   // whose callbacks run just now
+	runs    bool       // the runner has been started
+	task    *loop.Task // that it is, once it has begun
 	shown   shown
 
 	conns   list
@@ -92,7 +93,7 @@ func (e *Loop) Stop() {
 // call somebody. It does what Stop does when its task is cancelled, as is done in the end of ringo.Run when
 // Config.Grace is over, and then returns why. Only a task may call it.
 func (e *Loop) Wait() error {
-	e.here("Loop.Wait")
+	e.taskHere("Loop.Wait")
 	var err error
 	for e.active > 0 {
 		if err == nil && e.l.Canceled() {
@@ -118,6 +119,14 @@ func (e *Loop) SetUnsentMax(n int) {
 	e.unsentMax = n
 }
 
+// taskHere is here for a method that parks, which no callback may: all others would wait for it, and it for them.
+func (e *Loop) taskHere(method string) {
+	e.here(method)
+	if e.runs && e.l.Task() == e.task {
+		panic("event: " + method + " in a callback, which must not wait: start a task for it (ringo.Loop.Go)")
+	}
+}
+
 // here panics for callers that are not on the loop's thread.
 func (e *Loop) here(method string) *Loop {
 	if !e.l.IsCurrent() {
@@ -135,6 +144,7 @@ func notHere(l *loop.Loop, method string) {
 
 // wakeWaiting lets those go on who wait for the end of all.
 func (e *Loop) wakeWaiting() {
+	e.stopped = false
 	for t := e.waiting.Pop(); t != nil; t = e.waiting.Pop() {
 		e.l.Ready(t)
 	}

@@ -65,6 +65,7 @@ func (r *runner) Code() code.Func { return runnerCode }
 func (r *runner) Run() {
 	e := (*Loop)(r)
 	defer e.rest()
+	e.task = e.l.Task()
 	for {
 		e.runHooks(checks)
 		for n := e.queue.len(); n > 0; n-- {
@@ -87,7 +88,7 @@ func (r *runner) Run() {
 // rest ends a run: because nothing is queued, or because a callback did not return, whose connection ends with it.
 func (e *Loop) rest() {
 	x := e.running
-	e.running, e.runs = nil, false
+	e.running, e.runs, e.task = nil, false, nil
 	if x != nil {
 		e.dropShown()
 		if c, ok := x.(*Conn); ok {

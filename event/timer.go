@@ -15,6 +15,7 @@ type Timer struct {
 	every int64 // 0: once
 	t     timer.Timer
 	due   bool // it is in the loop's queue
+	stale bool // for a time that is none any more
 }
 
 // AfterFunc has fn be called after d. The timer is active until then.
@@ -43,6 +44,7 @@ func (e *Loop) newTimer(method string, d time.Duration, every int64, fn func()) 
 
 func (t *Timer) arm(d time.Duration) {
 	t.e.begin(&t.activity, t)
+	t.stale = t.due
 	now := t.e.l.Elapsed()
 	t.e.l.Arm(&t.t, now+min(max(0, int64(d)), math.MaxInt64-now))
 }
@@ -54,7 +56,7 @@ func (t *Timer) Fire(*timer.Timer) {
 		late := now - t.t.At()
 		t.e.l.Arm(&t.t, now+t.every-late%t.every)
 	}
-	if !t.due {
+	if t.stale = false; !t.due {
 		t.due = true
 		t.e.push(t)
 	}
@@ -62,7 +64,8 @@ func (t *Timer) Fire(*timer.Timer) {
 
 func (t *Timer) run() {
 	t.due = false
-	if !t.isActive() || t.every == 0 && t.t.Armed() { // it was stopped, or moved
+	if !t.isActive() || t.stale { // it was stopped, or moved
+		t.stale = false
 		return
 	}
 	if t.every == 0 {
