@@ -430,6 +430,21 @@ func TestEventfds(t *testing.T) {
 			want(t, do(t, other, (*SQE).PrepNop), 0)
 			want(t, finish(t, r, tag), unix.POLLIN)
 		}},
+		{"switched off and on", func(t *testing.T, r *Ring) {
+			fd := eventfd(t)
+			if err := r.RegisterEventfd(fd); err != nil {
+				t.Fatal(err)
+			}
+			for _, on := range []bool{false, true, false, true} {
+				if err := r.SetEventfd(on); err != nil {
+					t.Skip(err)
+				}
+				want(t, do(t, r, (*SQE).PrepNop), 0)
+				if n := count(fd); (n != 0) != on || r.EventfdOn() != on {
+					t.Errorf("on %v: signalled %d times", on, n)
+				}
+			}
+		}},
 		{"of a poll that fires", func(t *testing.T, r *Ring) {
 			fd, polled := eventfd(t), eventfd(t)
 			if err := r.RegisterEventfd(fd); err != nil {

@@ -96,7 +96,7 @@ func items(cell string) []string {
 	if none(cell) {
 		return nil
 	}
-	return strings.Split(cell, ", ")
+	return strings.Split(cell, "; ")
 }
 
 // counted is how many rows have something in a column.

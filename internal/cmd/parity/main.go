@@ -6,7 +6,7 @@
 //	Text, until a line with bars.
 //
 //	name | here | tests
-//	accept | PrepAccept, PrepAcceptAddr | TestPrep/PrepAccept
+//	accept | PrepAccept; PrepAcceptAddr | TestPrep/PrepAccept
 //	kallsyms | the kernel's symbols can be read | -
 //
 // A cell of the column "here" lists what package uring exports, one of "tests" the tests, of package uring where no
