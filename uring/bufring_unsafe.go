@@ -22,7 +22,6 @@ type BufRing struct {
 	entries unsafe.Pointer // *[mask+1]abi.Io_uring_buf
 	mask    uint32
 	next    uint16 // entries added; the tail is what the kernel was shown of it
-	shown   uint16 // the tail
 	bid0    uint16 // id in entry 0, whose last two bytes are the tail
 	group   uint16
 	closed  bool
@@ -32,10 +31,9 @@ type BufRing struct {
 	size  int    // bytes each
 	count int
 
-	incremental bool
-	used        []uint32 // of each buffer of an incremental ring, what the kernel has filled
-	head        uint16   // entries whose buffers have come back, as Parts has counted
-	gone        []bool   // of entries from there on, those that have, too
+	used  []uint32 // of each buffer of an incremental ring, what the kernel has filled
+	after []uint16 // of each buffer of a ring for bundles, the one lent after it
+	last  uint16   // the one lent last
 }
 
 const bufSize = 16
@@ -62,6 +60,9 @@ type BufRingConfig struct {
 	// MinLeft is with how few bytes left an incremental buffer is done with (Linux 7.1, and 6.18's stable releases): so
 	// that no message header meets a rest of three bytes.
 	MinLeft int
+
+	// Bundles has Parts know in what order buffers were lent, which receives into more than one of them need.
+	Bundles bool
 
 	// Mapped has the kernel allocate the ring itself, and Open map it (Linux 6.4). It makes no difference in use, only
 	// to what counts against RLIMIT_MEMLOCK.
@@ -106,7 +107,9 @@ func (r *Ring) OpenBufRing(cfg BufRingConfig) (*BufRing, error) {
 		return nil, setupError(fmt.Sprintf("mmap(%d buffers of %d bytes)", cfg.Buffers, cfg.Size), errno)
 	}
 	b.arena, b.size, b.count = region{p: p, size: total}, cfg.Size, cfg.Buffers
-	b.gone = make([]bool, cfg.Entries)
+	if cfg.Bundles {
+		b.after = make([]uint16, cfg.Buffers)
+	}
 	if cfg.Incremental {
 		b.used = make([]uint32, cfg.Buffers)
 	}
@@ -146,7 +149,7 @@ func (r *Ring) registerBufRing(cfg *BufRingConfig) (*BufRing, error) {
 	if cfg.Incremental {
 		reg.Flags |= abi.IOU_PBUF_RING_INC
 	}
-	b := &BufRing{r: r, mask: uint32(entries) - 1, group: cfg.Group, incremental: cfg.Incremental}
+	b := &BufRing{r: r, mask: uint32(entries) - 1, group: cfg.Group}
 	if cfg.Mapped {
 		reg.Flags |= abi.IOU_PBUF_RING_MMAP
 		if _, err := r.register(step, abi.IORING_REGISTER_PBUF_RING, unsafe.Pointer(&reg), 1); err != nil {
@@ -189,6 +192,9 @@ func (b *BufRing) Entries() int { return int(b.mask) + 1 }
 // is kept: mem must be on the heap or off it, reachable, and left alone until a CQE has brought the id back or the
 // BufRing is closed. No more than Entries may be lent at a time; the caller counts.
 func (b *BufRing) Add(mem []byte, bid uint16) {
+	if b.after != nil {
+		b.after[b.last], b.last = bid, bid
+	}
 	i := uint32(b.next) & b.mask
 	b.next++
 	e := (*abi.Io_uring_buf)(unsafe.Add(b.entries, uintptr(i)*bufSize))
@@ -206,7 +212,6 @@ func (b *BufRing) Add(mem []byte, bid uint16) {
 // The tail is 16 bits, which Go cannot store atomically. It shares a 32-bit word with the id in entry 0, which only
 // this side writes, so both go out at once. The store releases the entries; the kernel acquires the tail.
 func (b *BufRing) Commit() {
-	b.shown = b.next
 	word := uint32(b.bid0) | uint32(b.next)<<16
 	if abi.BigEndian {
 		word = uint32(b.bid0)<<16 | uint32(b.next)
@@ -278,5 +283,10 @@ func (b *BufRing) Status() (head uint16, err error) {
 // Only the ring's owner may call it. Since Linux 6.8. See io_uring_buf_ring_available(3).
 func (b *BufRing) Available() (int, error) {
 	head, err := b.Status()
-	return int(b.shown - head), err
+	word := (*atomic.Uint32)(unsafe.Add(b.entries, bufSize-4)).Load()
+	tail := uint16(word >> 16)
+	if abi.BigEndian {
+		tail = uint16(word)
+	}
+	return int(tail - head), err
 }

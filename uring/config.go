@@ -42,7 +42,8 @@ type Config struct {
 	Attach *Ring
 
 	// IOPoll has completions polled for. Only reads and writes of O_DIRECT files on queues made for it work on such a
-	// ring.
+	// ring; the others end with EINVAL or EOPNOTSUPP. A time limit does not end a wait there: the kernel polls until it
+	// has the completions.
 	IOPoll bool
 
 	// With are setup flags that the ring must have: none of them is given up, the error is EINVAL then. For those that

@@ -18,17 +18,18 @@ var (
 
 // at returns the CQE at an index, which the kernel may overwrite as soon as the head has passed it.
 func (r *Ring) at(i uint32) *CQE {
-	return (*CQE)(unsafe.Add(r.cqes, uintptr(i&r.cqMask)*cqeSize))
+	return (*CQE)(unsafe.Add(r.cqes, uintptr(i&r.cqMask)*r.cqSize))
 }
 
-// CQE takes the oldest completion. It is a copy: its place in the ring is the kernel's again. Of a completion of 32
-// bytes it is the first half; CQE32 takes both.
+// CQE takes the oldest completion. It is a copy: its place in the ring is the kernel's again. On a ring with SetupCQE32
+// it is a completion's first half, and CQE32 takes both. On one with SetupCQEMixed it finds nothing, ever: only CQE32,
+// Drain32, Peek and CQEs know both sizes, so that this costs no other ring anything.
 //
 // Only the owner may call it. It never waits and makes no system call, so with SetupDeferTaskrun it sees only what the
 // last Enter let the kernel make; see NeedsEnter.
 func (r *Ring) CQE() (CQE, bool) {
 	if r.cqHead == r.cqTail && !r.lookForCQEs() {
-		return r.otherCQE()
+		return CQE{}, false
 	}
 	c := *r.at(r.cqHead)
 	r.cqHead++
@@ -46,28 +47,22 @@ func (r *Ring) lookForCQEs() bool {
 }
 
 // Drain takes completions, oldest first, until there are none or into is full, and returns their number. It moves the
-// head once, so it is the cheaper way to take many.
+// head once, so it is the cheaper way to take many. Like CQE it is not for SetupCQEMixed.
 //
 // Only the owner may call it. It never waits.
 func (r *Ring) Drain(into []CQE) int {
-	n := r.copyCQEs(into)
-	if n == 0 {
-		return r.drainOther(into)
-	}
-	r.cqHead += uint32(n)
-	r.cqShown.head.Store(r.cqHead) // releases all copies, as in CQE
-	return n
-}
-
-// copyCQEs copies completions of a plain ring and leaves them there.
-func (r *Ring) copyCQEs(into []CQE) int {
 	r.cqTail = r.cqShown.tail.Load() // acquires, as in lookForCQEs
-	into = into[:min(uint32(len(into)), r.cqTail-r.cqHead)]
 	head := r.cqHead
+	into = into[:min(uint32(len(into)), r.cqTail-head)]
+	if len(into) == 0 {
+		return 0
+	}
 	for i := range into {
 		into[i] = *r.at(head)
 		head++
 	}
+	r.cqHead = head
+	r.cqShown.head.Store(head) // releases all copies, as in CQE
 	return len(into)
 }
 
@@ -90,8 +85,9 @@ func (r *Ring) CQEs() iter.Seq[CQE] {
 				r.cqShown.head.Store(r.cqHead) // releases the copies, as in CQE
 			}
 		}
-		for c, ok := r.otherCQE(); ok; c, ok = r.otherCQE() {
-			if !yield(c) {
+		for r.setup&SetupCQEMixed != 0 {
+			c, ok := r.CQE32()
+			if !ok || !yield(c.CQE) {
 				return
 			}
 		}
@@ -103,9 +99,6 @@ func (r *Ring) CQEs() iter.Seq[CQE] {
 //
 // Only the owner may call it. It never waits.
 func (r *Ring) Peek(into []CQE) int {
-	if r.cqPlain() {
-		return r.copyCQEs(into)
-	}
 	head := r.cqHead
 	for i := range into {
 		c, next, ok := r.oneAt(head)
@@ -122,18 +115,11 @@ func (r *Ring) Peek(into []CQE) int {
 //
 // Only the owner may call it. It never waits.
 func (r *Ring) Advance(n int) {
-	if n < 0 || n > r.CQReady() {
-		panic(fmt.Sprintf("uring: advance over %d CQEs of %d", n, r.CQReady()))
-	}
-	if r.cqPlain() {
-		r.give(r.cqHead + uint32(n))
-		return
-	}
 	head := r.cqHead
-	for range n {
+	for i := range n {
 		_, next, ok := r.oneAt(head)
 		if !ok {
-			panic("uring: advance over more CQEs than there are")
+			panic(fmt.Sprintf("uring: advance over %d CQEs of %d", n, i))
 		}
 		head = next
 	}
@@ -143,9 +129,8 @@ func (r *Ring) Advance(n int) {
 // give moves the head: the places before it are the kernel's.
 func (r *Ring) give(head uint32) {
 	r.cqHead = head
-	if !r.cqPlain() {
-		// The short ways find the CQ empty, always.
-		r.cqTail = head
+	if r.setup&SetupCQEMixed != 0 {
+		r.cqTail = head // CQE and Drain find the CQ empty
 		r.none.Store(head)
 	} else if int32(r.cqTail-head) < 0 {
 		r.cqTail = head

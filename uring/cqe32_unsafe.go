@@ -18,10 +18,6 @@ type CQE32 struct {
 //
 // Only the owner may call it. It never waits and makes no system call.
 func (r *Ring) CQE32() (CQE32, bool) {
-	if r.cqPlain() {
-		c, ok := r.CQE()
-		return CQE32{CQE: c}, ok
-	}
 	c, next, ok := r.oneAt(r.cqHead)
 	if ok {
 		r.give(next)
@@ -44,50 +40,23 @@ func (r *Ring) Drain32(into []CQE32) int {
 }
 
 // cqeShift is the size of a place in the CQ, as a power of two.
-func cqeShift(f SetupFlags) uint {
+func cqeShift(f SetupFlags) uint8 {
 	if f&SetupCQE32 != 0 {
 		return 5
 	}
 	return 4
 }
 
-// cqPlain says whether each CQE is a place of 16 bytes. Where not, cqShown.tail is not the kernel's but always where
-// the head is, so that CQE and Drain find nothing and go the long way, which costs plain rings nothing.
-func (r *Ring) cqPlain() bool { return r.setup&(SetupCQE32|SetupCQEMixed) == 0 }
-
-// otherCQE is CQE for an empty queue, and for rings whose CQEs are not plain.
-func (r *Ring) otherCQE() (CQE, bool) {
-	if r.cqPlain() {
-		return CQE{}, false
-	}
-	c, ok := r.CQE32()
-	return c.CQE, ok
-}
-
-// drainOther is Drain for an empty queue, and for rings whose CQEs are not plain.
-func (r *Ring) drainOther(into []CQE) int {
-	if r.cqPlain() {
-		return 0
-	}
-	for i := range into {
-		c, ok := r.otherCQE()
-		if !ok {
-			return i
-		}
-		into[i] = c
-	}
-	return len(into)
-}
-
-// oneAt copies the completion at an index, of a ring whose CQEs are not plain, and says where the next one is.
+// oneAt copies the completion at an index, of any ring, and says where the next one is.
 func (r *Ring) oneAt(i uint32) (c CQE32, next uint32, ok bool) {
 	tail := r.cqMade.Load() // acquires, as in lookForCQEs
 	for ; i != tail; i++ {
-		p := unsafe.Add(r.cqes, uintptr(i&r.cqMask)<<cqeShift(r.setup))
-		c.CQE = *(*CQE)(p)
-		switch {
+		p := unsafe.Pointer(r.at(i))
+		switch c.CQE = *(*CQE)(p); {
 		case r.setup&SetupCQE32 != 0:
 			return *(*CQE32)(p), i + 1, true
+		case r.setup&SetupCQEMixed == 0:
+			return c, i + 1, true
 		case c.Flags&abi.IORING_CQE_F_SKIP != 0: // fills the CQ's end
 		case c.Flags&abi.IORING_CQE_F_32 != 0: // never at the CQ's end
 			return *(*CQE32)(p), i + 2, true

@@ -140,9 +140,9 @@ func (r *Ring) enterRaw(min, flags uint32, arg, size uintptr) (consumed int, err
 	n, errno := r.sysEnterRaw(pending, min, flags, arg, size)
 	if r.setup&SetupSQRewind != 0 {
 		r.rewind(n)
-	} else {
-		r.lookAtHead()
+		return n, r.explain(errno)
 	}
+	r.lookAtHead()
 	return int(r.sqHead - before), r.explain(errno)
 }
 

@@ -22,7 +22,7 @@ type Ring struct {
 	sqTail  uint32         // entries handed out by SQE; shared at Enter
 	sqHead  uint32         // entries the kernel has consumed, as of the last look
 	sqMask  uint32
-	sqPlain uint32 // how many entries SQE may hand out by itself; 0: those of this ring are not plain
+	sqShift uint8 // the size of a place, as a power of two
 	sqShown struct{ head, tail, flags *atomic.Uint32 }
 
 	// Completion.
@@ -31,7 +31,8 @@ type Ring struct {
 	cqTail  uint32         // CQEs made by the kernel, as of the last look
 	cqMask  uint32
 	cqShown struct{ head, tail, overflow, flags *atomic.Uint32 }
-	cqMade  *atomic.Uint32 // the kernel's tail; so is cqShown.tail, but where CQEs are not plain
+	cqSize  uintptr        // of a place
+	cqMade  *atomic.Uint32 // the kernel's tail; so is cqShown.tail, but with SetupCQEMixed, where it is the head
 
 	// The call.
 	enterFD    int    // the descriptor, or its registered index
@@ -50,7 +51,7 @@ type Ring struct {
 	owner    int  // thread that opened the ring
 	anyone   bool // Config.AnyThread
 	closed   bool
-	none     atomic.Uint32 // what the shared words are once the ring is closed, and the tail of CQEs that are not plain
+	none     atomic.Uint32 // what the shared words are once the ring is closed, and the tail of mixed CQEs
 	regions  []region
 	memory   []byte    // Config.Memory
 	cqesAt   uint32    // where the CQEs are in the rings' memory
@@ -81,9 +82,7 @@ func (r *Ring) attach(p *abi.Io_uring_params, sqRing, cqRing, sqes unsafe.Pointe
 	}
 	r.sqes = sqes
 	r.sqMask = p.Sq_entries - 1
-	if r.setup&(SetupSQE128|SetupSQEMixed|SetupSQRewind) == 0 {
-		r.sqPlain = p.Sq_entries
-	}
+	r.sqShift, r.cqSize = sqeShift(r.setup), 1<<cqeShift(r.setup)
 	r.sqShown.head = word(sqRing, p.Sq_off.Head)
 	r.sqShown.tail = word(sqRing, p.Sq_off.Tail)
 	r.sqShown.flags = word(sqRing, p.Sq_off.Flags)
@@ -108,7 +107,7 @@ func (r *Ring) attach(p *abi.Io_uring_params, sqRing, cqRing, sqes unsafe.Pointe
 	}
 	r.cqHead = r.cqShown.head.Load()
 	r.cqMade = r.cqShown.tail
-	if r.setup&(SetupCQE32|SetupCQEMixed) != 0 {
+	if r.setup&SetupCQEMixed != 0 {
 		r.cqShown.tail = &r.none
 		r.none.Store(r.cqHead)
 	}
@@ -119,7 +118,6 @@ func (r *Ring) attach(p *abi.Io_uring_params, sqRing, cqRing, sqes unsafe.Pointe
 // detach leaves the ring closed: full for submission, empty for completion, touching no memory that is gone.
 func (r *Ring) detach() {
 	r.sqes, r.cqes = nil, nil
-	r.sqPlain = 0
 	r.sqHead = r.sqTail - (r.sqMask + 1)
 	r.cqTail = r.cqHead
 	r.none.Store(r.cqHead)

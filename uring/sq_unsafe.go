@@ -4,43 +4,27 @@ import "unsafe"
 
 // SQE returns the next free entry of the submission queue, zeroed, or nil when all are taken: Enter first, then.
 // The entry is the kernel's from the next Enter on, in the order of the calls. It must be prepared by then; one left
-// alone is a NOP. Of an entry of 128 bytes it is the first half; SQE128 hands out both.
+// alone is a NOP. On a ring with SetupSQE128 it is the first half of an entry whose second half is not zeroed; SQE128
+// hands out both.
 //
 // Only the owner may call it. It never waits.
 func (r *Ring) SQE() *SQE {
-	if r.sqTail-r.sqHead >= r.sqPlain {
-		return r.otherSQE()
-	}
-	e := (*SQE)(unsafe.Add(r.sqes, uintptr(r.sqTail&r.sqMask)*sqeSize))
-	r.sqTail++
-	*e = SQE{}
-	return e
-}
-
-// otherSQE is SQE for a full queue, and for rings whose entries are not plain.
-func (r *Ring) otherSQE() *SQE {
-	if r.SQSpace() == 0 {
+	if r.sqTail-r.sqHead > r.sqMask {
 		return nil
 	}
-	e := r.sqeAt(r.sqTail)
+	e := (*SQE)(unsafe.Add(r.sqes, uintptr(r.sqTail&r.sqMask)<<(r.sqShift&7)))
 	r.sqTail++
 	*e = SQE{}
-	if r.setup&SetupSQE128 != 0 {
-		whole(e).Rest = [64]byte{}
-	}
 	return e
 }
 
-// sqeAt returns the entry with this number, of any ring.
+// sqeAt returns the entry with this number.
 func (r *Ring) sqeAt(i uint32) *SQE {
-	if r.setup&SetupSQRewind != 0 {
-		i -= r.sqHead
-	}
-	return (*SQE)(unsafe.Add(r.sqes, uintptr(i&r.sqMask)<<sqeShift(r.setup)))
+	return (*SQE)(unsafe.Add(r.sqes, uintptr(i&r.sqMask)<<(r.sqShift&7)))
 }
 
 // sqeShift is the size of a place in the SQ, as a power of two.
-func sqeShift(f SetupFlags) uint {
+func sqeShift(f SetupFlags) uint8 {
 	if f&SetupSQE128 != 0 {
 		return 7
 	}
@@ -72,14 +56,16 @@ func (e *SQE128) Command() *[80]byte { return (*[80]byte)(unsafe.Pointer(&e.Addr
 func (r *Ring) SQE128() *SQE128 {
 	switch {
 	case r.setup&SetupSQE128 != 0:
-		if e := r.otherSQE(); e != nil {
-			return whole(e)
+		e := r.SQE()
+		if e == nil {
+			return nil
 		}
-		return nil
+		whole(e).Rest = [64]byte{}
+		return whole(e)
 	case r.setup&SetupSQEMixed == 0:
 		panic("uring: SQE128 of a ring with flags " + r.setup.String())
 	}
-	need, last := 2, r.sqTail&r.sqMask == r.sqMask && r.setup&SetupSQRewind == 0
+	need, last := 2, r.sqTail&r.sqMask == r.sqMask
 	if last {
 		need = 3
 	}
@@ -87,7 +73,7 @@ func (r *Ring) SQE128() *SQE128 {
 		return nil
 	}
 	if last {
-		e := r.otherSQE()
+		e := r.SQE()
 		e.PrepNop()
 		e.SetFlags(SQECQESkipSuccess)
 	}
@@ -135,8 +121,8 @@ func (r *Ring) lookAtHead() int {
 // rewind is lookAtHead for a ring with SetupSQRewind, whose kernel does not move the head: it has taken n entries from
 // the SQ's beginning, and what is left has to be there for the next call.
 func (r *Ring) rewind(n int) {
-	left := int(r.sqTail-r.sqHead) - n
-	places := unsafe.Slice((*byte)(r.sqes), int(r.sqMask+1)<<sqeShift(r.setup))
-	copy(places, places[n<<sqeShift(r.setup):(n+left)<<sqeShift(r.setup)])
-	r.sqHead += uint32(n)
+	left := int(r.sqTail) - n
+	places := unsafe.Slice((*byte)(r.sqes), int(r.sqMask+1)<<(r.sqShift&7))
+	copy(places, places[n<<(r.sqShift&7):][:left<<(r.sqShift&7)])
+	r.sqTail = uint32(left)
 }
