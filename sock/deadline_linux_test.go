@@ -287,7 +287,7 @@ func TestWriteDeadlineMovedByOthers(t *testing.T) {
 					}
 				}
 				if m.unix {
-					unixPair(t, cfg, "unix", func(l *ringo.Loop, c *sock.Conn, peer *net.UnixConn) { body(l, c, peer) })
+					unixPair(t, cfg, "unix", func(l *ringo.Loop, c *sock.Conn, peer unixPeer) { body(l, c, peer) })
 				} else {
 					pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) { body(l, c, peer) })
 				}

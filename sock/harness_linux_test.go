@@ -22,6 +22,7 @@ import (
 
 	"ringo"
 	"ringo/internal/race"
+	"ringo/internal/socktest"
 	"ringo/sock"
 )
 
@@ -248,21 +249,23 @@ func listenUnix(t testing.TB, l *ringo.Loop, network, name string) *sock.Listene
 	return ln
 }
 
+// unixPeer is the other end of a connection by a Unix socket.
+type unixPeer = socktest.Stream
+
 // dialUnix connects as package net does, with a deadline for all that follows.
-func dialUnix(t testing.TB, network, name string) *net.UnixConn {
+func dialUnix(t testing.TB, network, name string) unixPeer {
 	t.Helper()
-	c, err := net.DialTimeout(network, name, patience)
+	c, err := socktest.Dial(t, network, name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.SetDeadline(time.Now().Add(patience))
-	return c.(*net.UnixConn)
+	return c
 }
 
 // unixPair runs body as a task that has one accepted connection and its peer, a
 // connection of package net. Both are closed behind it.
 func unixPair(t *testing.T, cfg ringo.Config, network string,
-	body func(l *ringo.Loop, c *sock.Conn, peer *net.UnixConn)) {
+	body func(l *ringo.Loop, c *sock.Conn, peer unixPeer)) {
 	t.Helper()
 	onLoop(t, cfg, func(l *ringo.Loop) {
 		ln := listenUnix(t, l, network, abstractName())

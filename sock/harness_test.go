@@ -103,7 +103,7 @@ func accept(t *testing.T, ln *sock.Listener) (*sock.Conn, tcpPeer) {
 // kernel queues the connection, so a task may call it too.
 func dial(t testing.TB, addr string) tcpPeer {
 	t.Helper()
-	peer, err := socktest.Dial("tcp", addr)
+	peer, err := socktest.Dial(t, "tcp", addr)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,6 +117,7 @@ type server struct {
 	cancel context.CancelFunc
 	done   chan struct{}
 	err    error
+	world  *socktest.Paced // nil: it is on the system
 
 	mu    sync.Mutex
 	loops []*ringo.Loop
@@ -126,6 +127,9 @@ type server struct {
 // with the test at the latest, and then nothing may be left of it.
 func serve(t testing.TB, cfg ringo.Config, fn func(l *ringo.Loop, ln *sock.Listener) error) *server {
 	t.Helper()
+	if cfg.Driver == socktest.World {
+		return serveInWorld(t, cfg, fn)
+	}
 	set, err := sock.Reserve("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -141,16 +145,7 @@ func serve(t testing.TB, cfg ringo.Config, fn func(l *ringo.Loop, ln *sock.Liste
 			if err != nil {
 				return err
 			}
-			s.mu.Lock()
-			s.loops = append(s.loops, l)
-			s.mu.Unlock()
-			started <- true
-			if err := fn(l, ln); err != nil && !errors.Is(err, net.ErrClosed) {
-				return err
-			}
-			ln.Close()
-			settle(t, l)
-			return nil
+			return s.run(l, ln, started, fn)
 		})
 	}()
 	t.Cleanup(s.stop)
@@ -159,6 +154,52 @@ func serve(t testing.TB, cfg ringo.Config, fn func(l *ringo.Loop, ln *sock.Liste
 		case <-started:
 		case <-s.done:
 		}
+	}
+	return s
+}
+
+// run is what a loop runs.
+func (s *server) run(l *ringo.Loop, ln *sock.Listener, started chan<- bool,
+	fn func(l *ringo.Loop, ln *sock.Listener) error) error {
+	s.mu.Lock()
+	s.loops = append(s.loops, l)
+	s.mu.Unlock()
+	started <- true
+	if err := fn(l, ln); err != nil && !errors.Is(err, net.ErrClosed) {
+		return err
+	}
+	ln.Close()
+	settle(s.t, l)
+	return nil
+}
+
+// serveInWorld is serve in a world whose peers are the test's goroutines. Loops but the first have listeners of their
+// own, to which nobody comes.
+func serveInWorld(t testing.TB, cfg ringo.Config, fn func(l *ringo.Loop, ln *sock.Listener) error) *server {
+	t.Helper()
+	s := &server{t: t}
+	started, addr := make(chan bool, cfg.Loops), make(chan string, 1)
+	s.world = socktest.StartPaced(t, cfg, func(l *ringo.Loop) error {
+		ln, err := sock.Listen(l, "tcp", "127.0.0.1:0")
+		if err != nil {
+			return err
+		}
+		if l.Index() == 0 {
+			addr <- ln.Addr().String()
+		}
+		return s.run(l, ln, started, fn)
+	})
+	s.cancel = func() { s.err = s.world.Stop() }
+	t.Cleanup(s.stop)
+	for range cfg.Loops {
+		select {
+		case <-started:
+		case <-s.world.Ended():
+		}
+	}
+	select {
+	case s.addr = <-addr:
+	default: // it has failed, which stop tells
 	}
 	return s
 }
@@ -187,8 +228,12 @@ func perRequest(h *sock.Handler) func(*ringo.Loop, *sock.Listener) error {
 // stop ends the server, which must be orderly.
 func (s *server) stop() {
 	s.t.Helper()
-	s.cancel()
-	within(patience, s.t.Name()+": the server's end", func() { <-s.done })
+	within(patience, s.t.Name()+": the server's end", func() {
+		s.cancel()
+		if s.world == nil {
+			<-s.done
+		}
+	})
 	if s.err != nil && !s.t.Failed() {
 		s.t.Errorf("the server ended with %v", s.err)
 	}

@@ -34,7 +34,7 @@ func wantDescriptors(t testing.TB, before int) {
 }
 
 func TestSendFiles(t *testing.T) {
-	eachMessage(t, func(c *sock.Conn, peer *net.UnixConn) error {
+	eachMessage(t, func(c *sock.Conn, peer unixPeer) error {
 		w, r, err := passed()
 		if err != nil {
 			return err
@@ -49,7 +49,7 @@ func TestSendFiles(t *testing.T) {
 			return fmt.Errorf("the file's flags were %#x and are %#x", flags, now)
 		}
 		p, oob := make([]byte, 10), make([]byte, 64)
-		n, oobn, _, _, err := peer.ReadMsgUnix(p, oob)
+		n, oobn, _, _, err := peer.(*net.UnixConn).ReadMsgUnix(p, oob)
 		fds, ferr := rightsOf(oob[:oobn])
 		if err != nil || ferr != nil || string(p[:n]) != "three" || len(fds) != 3 {
 			return fmt.Errorf("the peer has %q, %v, %v, %v", p[:n], fds, err, ferr)
@@ -84,7 +84,7 @@ func TestSendFiles(t *testing.T) {
 
 func TestRecvFiles(t *testing.T) {
 	before := descriptors(t)
-	eachMessage(t, func(c *sock.Conn, peer *net.UnixConn) error {
+	eachMessage(t, func(c *sock.Conn, peer unixPeer) error {
 		w, r, err := passed()
 		if err != nil {
 			return err
@@ -96,7 +96,7 @@ func TestRecvFiles(t *testing.T) {
 			for i := range fds {
 				fds[i] = number(w)
 			}
-			_, _, err := peer.WriteMsgUnix([]byte(text), syscall.UnixRights(fds...), nil)
+			_, _, err := peer.(*net.UnixConn).WriteMsgUnix([]byte(text), syscall.UnixRights(fds...), nil)
 			return err
 		}
 		p := make([]byte, 100)
@@ -185,7 +185,7 @@ func TestRecvFilesBehindCredentials(t *testing.T) {
 // All reads but RecvFiles and ReadMsgUnix leave what was passed to the kernel, which
 // closes it, and so does whoever closes a connection.
 func TestFilesNobodyTakes(t *testing.T) {
-	eachMessage(t, func(c *sock.Conn, peer *net.UnixConn) error {
+	eachMessage(t, func(c *sock.Conn, peer unixPeer) error {
 		w, r, err := passed()
 		if err != nil {
 			return err
@@ -211,7 +211,8 @@ func TestFilesNobodyTakes(t *testing.T) {
 				for i := range fds {
 					fds[i] = number(w)
 				}
-				if _, _, err := peer.WriteMsgUnix([]byte("x"), syscall.UnixRights(fds...), nil); err != nil {
+				_, _, err := peer.(*net.UnixConn).WriteMsgUnix([]byte("x"), syscall.UnixRights(fds...), nil)
+				if err != nil {
 					return err
 				}
 				if err := read(); err != nil {
@@ -225,7 +226,7 @@ func TestFilesNobodyTakes(t *testing.T) {
 		}
 		// The kernel, too, has let go of all: the pipe ends with its last writer.
 		for range 5 {
-			peer.WriteMsgUnix([]byte("x"), syscall.UnixRights(number(w)), nil)
+			peer.(*net.UnixConn).WriteMsgUnix([]byte("x"), syscall.UnixRights(number(w)), nil)
 		}
 		w.Close()
 		c.Close()
@@ -260,7 +261,8 @@ func TestFilesFloodServed(t *testing.T) {
 			offloaded(t, l, func() error {
 				fds := make([]int, 100)
 				for range 500 {
-					if _, _, err := peer.WriteMsgUnix([]byte("x"), syscall.UnixRights(fds...), nil); err != nil {
+					_, _, err := peer.(*net.UnixConn).WriteMsgUnix([]byte("x"), syscall.UnixRights(fds...), nil)
+					if err != nil {
 						return err
 					}
 				}

@@ -400,23 +400,23 @@ func TestUnixBacklogFull(t *testing.T) {
 // Deadlines and Close end waits, of tasks and of goroutines.
 func TestUnixWaitsEnd(t *testing.T) {
 	ends := map[string]struct {
-		end  func(l *ringo.Loop, c *sock.Conn, peer *net.UnixConn)
+		end  func(l *ringo.Loop, c *sock.Conn, peer unixPeer)
 		want error
 	}{
-		"deadline": {func(_ *ringo.Loop, c *sock.Conn, _ *net.UnixConn) {
+		"deadline": {func(_ *ringo.Loop, c *sock.Conn, _ unixPeer) {
 			c.SetDeadline(time.Now().Add(time.Millisecond))
 		}, os.ErrDeadlineExceeded},
-		"close": {func(_ *ringo.Loop, c *sock.Conn, _ *net.UnixConn) { c.Close() }, net.ErrClosed},
-		"goroutine's close": {func(l *ringo.Loop, c *sock.Conn, _ *net.UnixConn) {
+		"close": {func(_ *ringo.Loop, c *sock.Conn, _ unixPeer) { c.Close() }, net.ErrClosed},
+		"goroutine's close": {func(l *ringo.Loop, c *sock.Conn, _ unixPeer) {
 			offloaded(t, l, c.Close)
 		}, net.ErrClosed},
-		"peer": {func(_ *ringo.Loop, _ *sock.Conn, peer *net.UnixConn) { peer.Close() }, nil},
+		"peer": {func(_ *ringo.Loop, _ *sock.Conn, peer unixPeer) { peer.Close() }, nil},
 	}
 	eachUnix(t, func(t *testing.T, cfg ringo.Config, network string) {
 		for name, e := range ends {
 			for _, by := range callers {
 				t.Run(name+" of a "+by.name, func(t *testing.T) {
-					unixPair(t, cfg, network, func(l *ringo.Loop, c *sock.Conn, peer *net.UnixConn) {
+					unixPair(t, cfg, network, func(l *ringo.Loop, c *sock.Conn, peer unixPeer) {
 						read := by.run(l, func() error { _, err := c.Read(make([]byte, 1)); return err })
 						write := by.run(l, func() error {
 							for {

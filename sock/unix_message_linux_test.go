@@ -21,11 +21,11 @@ import (
 
 // eachMessage runs f for each driver, Unix network and caller, on a connection and its
 // peer, which is package net's.
-func eachMessage(t *testing.T, f func(c *sock.Conn, peer *net.UnixConn) error) {
+func eachMessage(t *testing.T, f func(c *sock.Conn, peer unixPeer) error) {
 	eachUnix(t, func(t *testing.T, cfg ringo.Config, network string) {
 		for _, by := range callers {
 			t.Run(by.name, func(t *testing.T) {
-				unixPair(t, cfg, network, func(l *ringo.Loop, c *sock.Conn, peer *net.UnixConn) {
+				unixPair(t, cfg, network, func(l *ringo.Loop, c *sock.Conn, peer unixPeer) {
 					if err := by.run(l, func() error { return f(c, peer) })(); err != nil {
 						t.Error(err)
 					}
@@ -42,14 +42,15 @@ func control(f *os.File, cmd int) int {
 }
 
 func TestReadMsgUnix(t *testing.T) {
-	eachMessage(t, func(c *sock.Conn, peer *net.UnixConn) error {
+	eachMessage(t, func(c *sock.Conn, peer unixPeer) error {
 		w, r, err := passed()
 		if err != nil {
 			return err
 		}
 		defer r.Close()
 		defer w.Close()
-		if _, _, err := peer.WriteMsgUnix([]byte("look"), syscall.UnixRights(number(w)), nil); err != nil {
+		_, _, err = peer.(*net.UnixConn).WriteMsgUnix([]byte("look"), syscall.UnixRights(number(w)), nil)
+		if err != nil {
 			return err
 		}
 		p, oob := make([]byte, 10), make([]byte, 64)
@@ -83,7 +84,7 @@ func rightsOf(oob []byte) (fds []int, err error) {
 }
 
 func TestWriteMsgUnix(t *testing.T) {
-	eachMessage(t, func(c *sock.Conn, peer *net.UnixConn) error {
+	eachMessage(t, func(c *sock.Conn, peer unixPeer) error {
 		w, r, err := passed()
 		if err != nil {
 			return err
@@ -96,7 +97,7 @@ func TestWriteMsgUnix(t *testing.T) {
 				return fmt.Errorf("WriteMsgUnix of %q: %d, %d, %v", text, n, oobn, err)
 			}
 			p, oob := make([]byte, 10), make([]byte, 64)
-			n, oobn, _, _, err = peer.ReadMsgUnix(p, oob)
+			n, oobn, _, _, err = peer.(*net.UnixConn).ReadMsgUnix(p, oob)
 			if want := text + "\x00"[:max(0, 1-len(text))]; err != nil || string(p[:n]) != want {
 				return fmt.Errorf("the peer has %q, %v, want %q", p[:n], err, want)
 			}
@@ -115,7 +116,7 @@ func TestWriteMsgUnix(t *testing.T) {
 			return fmt.Errorf("to an address: %v, want EISCONN", err)
 		}
 		// A byte goes with what has none, and is read so.
-		if _, _, err := peer.WriteMsgUnix(nil, syscall.UnixRights(number(w)), nil); err != nil {
+		if _, _, err := peer.(*net.UnixConn).WriteMsgUnix(nil, syscall.UnixRights(number(w)), nil); err != nil {
 			return err
 		}
 		oob := make([]byte, 64)
@@ -167,7 +168,7 @@ func TestReadMsgUnixEnds(t *testing.T) {
 
 // Bytes that were fetched come first, and what belongs to others stays with them.
 func TestReadMsgUnixAfterPeek(t *testing.T) {
-	eachMessage(t, func(c *sock.Conn, peer *net.UnixConn) error {
+	eachMessage(t, func(c *sock.Conn, peer unixPeer) error {
 		w, r, err := passed()
 		if err != nil {
 			return err
@@ -178,7 +179,7 @@ func TestReadMsgUnixAfterPeek(t *testing.T) {
 		if _, err := c.Peek(5); err != nil {
 			return err
 		}
-		if _, _, err := peer.WriteMsgUnix([]byte("x"), syscall.UnixRights(number(w)), nil); err != nil {
+		if _, _, err := peer.(*net.UnixConn).WriteMsgUnix([]byte("x"), syscall.UnixRights(number(w)), nil); err != nil {
 			return err
 		}
 		p, oob := make([]byte, 3), make([]byte, 64)
@@ -220,7 +221,7 @@ func TestUnixRefusals(t *testing.T) {
 			}
 		})
 	})
-	eachMessage(t, func(c *sock.Conn, _ *net.UnixConn) error {
+	eachMessage(t, func(c *sock.Conn, _ unixPeer) error {
 		for name, err := range map[string]error{
 			"SetNoDelay": c.SetNoDelay(true), "SetKeepAlive": c.SetKeepAlive(true),
 			"SetKeepAlivePeriod": c.SetKeepAlivePeriod(1e9),
@@ -237,7 +238,7 @@ func TestUnixRefusals(t *testing.T) {
 }
 
 func TestPeerCred(t *testing.T) {
-	eachMessage(t, func(c *sock.Conn, _ *net.UnixConn) error {
+	eachMessage(t, func(c *sock.Conn, _ unixPeer) error {
 		pid, uid, gid, err := c.PeerCred()
 		if pid != os.Getpid() || uid != os.Getuid() || gid != os.Getgid() {
 			return fmt.Errorf("pid %d, uid %d, gid %d, %v", pid, uid, gid, err)

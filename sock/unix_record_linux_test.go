@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"slices"
 	"syscall"
 	"testing"
@@ -20,11 +19,11 @@ import (
 
 // eachRecord runs f for each driver and caller, on a connection of records and its
 // peer, which is package net's.
-func eachRecord(t *testing.T, f func(c *sock.Conn, peer *net.UnixConn) error) {
+func eachRecord(t *testing.T, f func(c *sock.Conn, peer unixPeer) error) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		for _, by := range callers {
 			t.Run(by.name, func(t *testing.T) {
-				unixPair(t, cfg, "unixpacket", func(l *ringo.Loop, c *sock.Conn, peer *net.UnixConn) {
+				unixPair(t, cfg, "unixpacket", func(l *ringo.Loop, c *sock.Conn, peer unixPeer) {
 					if err := by.run(l, func() error { return f(c, peer) })(); err != nil {
 						t.Error(err)
 					}
@@ -35,7 +34,7 @@ func eachRecord(t *testing.T, f func(c *sock.Conn, peer *net.UnixConn) error) {
 }
 
 // sendRecords sends records of these sizes, all at once.
-func sendRecords(peer *net.UnixConn, sizes ...int) error {
+func sendRecords(peer unixPeer, sizes ...int) error {
 	for _, n := range sizes {
 		if _, err := peer.Write(record(n)); err != nil {
 			return err
@@ -56,7 +55,7 @@ func is(what string, got []byte, err error, want []byte, wantErr error) error {
 var sizes = []int{1, 10, 4000, 16384, 16385, 30_000, 3}
 
 func TestRecordsRead(t *testing.T) {
-	eachRecord(t, func(c *sock.Conn, peer *net.UnixConn) error {
+	eachRecord(t, func(c *sock.Conn, peer unixPeer) error {
 		p := make([]byte, 1<<17)
 		for _, short := range []int{1 << 17, 7} {
 			if err := sendRecords(peer, sizes...); err != nil {
@@ -75,7 +74,7 @@ func TestRecordsRead(t *testing.T) {
 }
 
 func TestRecordsNext(t *testing.T) {
-	eachRecord(t, func(c *sock.Conn, peer *net.UnixConn) error {
+	eachRecord(t, func(c *sock.Conn, peer unixPeer) error {
 		if err := sendRecords(peer, sizes...); err != nil {
 			return err
 		}
@@ -105,7 +104,7 @@ func TestRecordsNext(t *testing.T) {
 }
 
 func TestRecordsPeek(t *testing.T) {
-	eachRecord(t, func(c *sock.Conn, peer *net.UnixConn) error {
+	eachRecord(t, func(c *sock.Conn, peer unixPeer) error {
 		if p, err := c.Peek(0); len(p) != 0 || err != nil {
 			return fmt.Errorf("Peek(0): %q, %v", p, err)
 		}
@@ -164,7 +163,7 @@ func TestRecordsPeek(t *testing.T) {
 
 // As with package net, a record of no bytes reads as io.EOF, and so does the end.
 func TestRecordsEmpty(t *testing.T) {
-	eachRecord(t, func(c *sock.Conn, peer *net.UnixConn) error {
+	eachRecord(t, func(c *sock.Conn, peer unixPeer) error {
 		p := make([]byte, 10)
 		if err := sendRecords(peer, 0, 4, 0, 5, 0, 6); err != nil {
 			return err
@@ -211,7 +210,7 @@ func TestRecordsEmpty(t *testing.T) {
 
 // A record goes out whole or not at all.
 func TestRecordsWrite(t *testing.T) {
-	eachRecord(t, func(c *sock.Conn, peer *net.UnixConn) error {
+	eachRecord(t, func(c *sock.Conn, peer unixPeer) error {
 		for _, n := range sizes {
 			p := make([]byte, 1<<17)
 			if k, err := c.Write(record(n)); k != n || err != nil {
@@ -397,7 +396,7 @@ func TestRecordsServe(t *testing.T) {
 // A record that the loop holds moves to goroutines as one, and back.
 func TestRecordsChangeHands(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		unixPair(t, cfg, "unixpacket", func(l *ringo.Loop, c *sock.Conn, peer *net.UnixConn) {
+		unixPair(t, cfg, "unixpacket", func(l *ringo.Loop, c *sock.Conn, peer unixPeer) {
 			p := make([]byte, 1<<17)
 			for i, n := range slices.Repeat(sizes, 4) {
 				sendRecords(peer, n, 1)
@@ -423,7 +422,7 @@ func TestRecordsChangeHands(t *testing.T) {
 
 // Slices are one record, however many they are.
 func TestRecordsVector(t *testing.T) {
-	eachRecord(t, func(c *sock.Conn, peer *net.UnixConn) error {
+	eachRecord(t, func(c *sock.Conn, peer unixPeer) error {
 		for _, parts := range []int{1, 3, 20} {
 			var bufs, into [][]byte
 			for i := range parts {
@@ -465,7 +464,7 @@ func TestRecordsVector(t *testing.T) {
 // An empty record that a task has read is no end for a goroutine either.
 func TestEmptyRecordIsNoEndForGoroutines(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		unixPair(t, cfg, "unixpacket", func(l *ringo.Loop, c *sock.Conn, peer *net.UnixConn) {
+		unixPair(t, cfg, "unixpacket", func(l *ringo.Loop, c *sock.Conn, peer unixPeer) {
 			p := make([]byte, 16)
 			if err := sendRecords(peer, 0); err != nil {
 				t.Fatal(err)

@@ -30,6 +30,10 @@ func eachWorld(t *testing.T, of string, f func(t *testing.T, cfg ringo.Config)) 
 	}
 	t.Run(World, func(t *testing.T) {
 		if OnlyWorlds() {
+			hangsAfter, err := time.ParseDuration(os.Getenv(onlyWorldsEnv))
+			if err != nil {
+				t.Fatal(err)
+			}
 			defer time.AfterFunc(hangsAfter, func() {
 				fmt.Println(t.Name(), "hangs")
 				os.Exit(3)
@@ -58,6 +62,10 @@ func worldOf(l *ringo.Loop) *simulated {
 // onLoopInWorlds is OnLoop in worlds. The peers are on another loop of the same host, and belong to a Run of their own.
 func onLoopInWorlds(t *testing.T, cfg ringo.Config, body func(l *ringo.Loop)) {
 	t.Helper()
+	if name, _, _ := strings.Cut(t.Name(), "/"); isPaced(name) {
+		onLoopPaced(t, cfg, body)
+		return
+	}
 	for seed := uint64(1); seed <= behaviourSeeds && !t.Failed() && !t.Skipped(); seed++ {
 		sim.Run(t, seed, func(w *sim.World) {
 			s := &simulated{w: w, here: w.Host("here")}
@@ -84,23 +92,27 @@ func onLoopInWorlds(t *testing.T, cfg ringo.Config, body func(l *ringo.Loop)) {
 	}
 }
 
-// peer is a connection of the peers'. A task of the test's that uses it parks.
+// peer is a connection of the peers'. A task of the test's that uses it parks, and a goroutine waits.
 type peer struct {
 	l *ringo.Loop
 	c *sock.Conn
+	p *Paced // whose goroutines may use it; nil: none may
 }
 
 // do has a task of the peers' call f.
 func (p *peer) do(f func() error) (err error) {
-	if l, _ := loop.Current(); (*ringo.Loop)(l) == p.l {
+	switch l, _ := loop.Current(); {
+	case (*ringo.Loop)(l) == p.l:
 		return f()
+	case l == nil && p.p != nil:
+		return p.p.ask(f)
 	}
 	p.l.Go(func() { err = f() }).Wait()
 	return err
 }
 
-func (s *simulated) dialPeer(network, address string) (Peer, error) {
-	p := &peer{l: s.l}
+func (s *simulated) dialPeer(of *Paced, network, address string) (Peer, error) {
+	p := &peer{l: s.l, p: of}
 	err := p.do(func() (err error) {
 		p.c, err = (&sock.Dialer{Timeout: Patience}).Dial(s.l, network, address)
 		if err == nil {
@@ -161,6 +173,3 @@ func (p *peer) LocalAddr() net.Addr                           { return p.c.Local
 func (p *peer) RemoteAddr() net.Addr                          { return p.c.RemoteAddr() }
 func (p *peer) SyscallConn() (raw syscall.RawConn, err error) { return p.c.SyscallConn() }
 func (p *peer) File() (*os.File, error)                       { return p.c.File() }
-
-// hangsAfter is how long a test may take that is run in worlds only.
-const hangsAfter = 2 * time.Second

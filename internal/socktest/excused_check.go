@@ -87,7 +87,7 @@ func inWorldsOnly(t *testing.T, names []string) string {
 	dir := t.TempDir()
 	run := func(flags uintptr) ([]byte, error) {
 		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^("+strings.Join(names, "|")+")$", "-test.v")
-		cmd.Env = append(os.Environ(), onlyWorldsEnv+"=1", "TMPDIR="+dir)
+		cmd.Env = append(os.Environ(), onlyWorldsEnv+"=2s", "TMPDIR="+dir)
 		cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: flags}
 		return cmd.CombinedOutput()
 	}

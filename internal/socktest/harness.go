@@ -44,7 +44,7 @@ func EachWorld(t *testing.T, of string, f func(t *testing.T, cfg ringo.Config)) 
 	}
 }
 
-// onlyWorldsEnv has a process run tests in worlds only, those that are excused as well.
+// onlyWorldsEnv has a process run tests in worlds only, those that are excused as well. It says how long one may take.
 const onlyWorldsEnv = "RINGO_TEST_WORLDS"
 
 // OnlyWorlds reports whether tests are to be run in worlds only.
@@ -72,11 +72,15 @@ type Stream interface {
 	File() (*os.File, error)
 }
 
-// Dial connects as a peer, with a deadline for all that follows. The kernel queues the connection, so a task may call
-// it, too.
-func Dial(network, address string) (Stream, error) {
+// Dial connects as a peer of a test, with a deadline for all that follows. The kernel queues the connection, so a task
+// may call it, too.
+func Dial(t testing.TB, network, address string) (Stream, error) {
+	of := pacedOf(t)
 	if s := worldHere(); s != nil {
-		return s.dialPeer(network, address)
+		return s.dialPeer(of, network, address)
+	}
+	if of != nil {
+		return of.s.dialPeer(of, network, address)
 	}
 	c, err := net.DialTimeout(network, address, Patience)
 	if err != nil {
