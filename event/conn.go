@@ -72,6 +72,7 @@ const (
 	congested                    // the high-water mark was reached
 	writable                     // OnWritable is to be called
 	finished                     // CloseWrite was called
+	taking                       // there is an intake
 	leaving                      // Detach was called
 	sendFailed                   // a send has failed, which is the reason of the end
 )
@@ -255,6 +256,7 @@ func (c *Conn) finish() {
 	if c.flags&leaving != 0 {
 		c.part()
 	}
+	c.leaveIntake()
 	c.release()
 	c.h.OnClose(c, c.why())
 }
@@ -274,6 +276,7 @@ func (c *Conn) release() {
 	if c.from != nil {
 		c.from.closed()
 	}
+	delete(e.intakes, c)
 	e.conns.remove(c)
 	e.active--
 }

@@ -25,6 +25,7 @@ var (
 	// ErrDetached is what OnClose is told when Conn.Detach has made a connection of package sock of this one.
 	ErrDetached = errors.New("event: the connection was detached")
 
+	errTaking      = errors.New("event: there is a ReadFull already")
 	errRecords     = errors.New("event: connections of unixpacket carry records, and no stream (package sock has them)")
 	errOtherLoop   = errors.New("event: the connection belongs to another loop")
 	errBusy        = errors.New("event: the connection is in OnData, sends a file, or its writing side is closed")

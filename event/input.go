@@ -2,6 +2,7 @@ package event
 
 import (
 	"fmt"
+	"io"
 
 	"ringo/buf"
 	"ringo/internal/handle"
@@ -17,6 +18,7 @@ const (
 	notArmed armed = iota
 	receiving
 	polling
+	filling // of a ReadFull: plainly, into the program's memory
 )
 
 // interest is what a poll of a stream watches. RDHUP and PRI are there so that bytes that come together with a FIN, or
@@ -39,6 +41,10 @@ type shown struct {
 // arm sees to it that news of the stream will come.
 func (c *Conn) arm() {
 	l := c.e.l
+	if c.takesDirectly() && l.Lends() {
+		c.fill()
+		return
+	}
 	if c.recv != nil {
 		return
 	}
@@ -88,9 +94,12 @@ func (r *receiver) Complete(o *op.Op, res int32, flags uint32) {
 		c.recv, c.how = nil, notArmed
 		c.e.l.FreeOp(o)
 	}
-	if how == receiving {
+	switch how {
+	case receiving:
 		c.received(res, flags)
-	} else {
+	case filling:
+		c.filled(res)
+	default:
 		c.polled(res)
 	}
 	if c.state >= closing {
@@ -208,11 +217,19 @@ func (e *Loop) giveBack(p []byte) {
 // read shows what has come. It is for the runner.
 func (c *Conn) read() {
 	for n := 0; c.state == open && c.flags&paused == 0; n++ {
+		if c.isFull() { // by a receive into it
+			c.endIntake(nil)
+			continue
+		}
 		b := c.nextBuffer(n < piecesMax)
 		if b == nil && c.flags&unshown == 0 {
 			break
 		}
-		c.show(b)
+		if c.flags&taking != 0 {
+			c.take(b)
+		} else {
+			c.show(b)
+		}
 	}
 	switch {
 	case c.state != open || c.flags&paused != 0:
@@ -222,6 +239,9 @@ func (c *Conn) read() {
 		c.arm()
 	case c.reason != 0:
 		c.fail(c.reason)
+	case c.flags&taking != 0:
+		c.endIntake(io.ErrUnexpectedEOF)
+		c.wake()
 	case c.flags&endTold == 0:
 		c.flags |= endTold
 		c.h.OnEnd(c)
@@ -230,7 +250,9 @@ func (c *Conn) read() {
 
 // byHand reports whether a plain receive is in order now: there may be something, and no receive is armed that would
 // take it.
-func (c *Conn) byHand() bool { return c.flags&(ready|ended) == ready && c.how != receiving }
+func (c *Conn) byHand() bool {
+	return c.flags&(ready|ended) == ready && c.how != receiving && c.how != filling
+}
 
 // nextBuffer is the next buffer to be shown; nil if there is none, or may is false.
 func (c *Conn) nextBuffer(may bool) *buf.Buffer {
@@ -239,6 +261,11 @@ func (c *Conn) nextBuffer(may bool) *buf.Buffer {
 		return nil
 	case c.head != nil:
 		return c.pop()
+	case c.byHand() && c.takesDirectly() && c.flags&unshown == 0:
+		in := c.e.intakes[c]
+		in.n += c.try(in.p[in.n:min(len(in.p), in.n+pieceMax)])
+		c.endIntake(nil)
+		return nil
 	case c.byHand():
 		return c.receive()
 	}
@@ -247,16 +274,27 @@ func (c *Conn) nextBuffer(may bool) *buf.Buffer {
 
 // receive receives into a plain buffer; nil if there is nothing now.
 func (c *Conn) receive() *buf.Buffer {
-	e := c.e
-	b := e.l.Plain().Take()
+	plain := c.e.l.Plain()
+	b := plain.Take()
 	if b == nil {
 		return nil
 	}
+	n := c.try(b.Mem())
+	if n == 0 {
+		plain.Put(b)
+		return nil
+	}
+	b.Off, b.End = 0, n
+	return b
+}
+
+// try receives what there is into p; 0 if there is nothing now, or will be nothing more.
+func (c *Conn) try(p []byte) int {
+	e := c.e
 	e.l.Charge()
 	o := &e.recv
-	o.FD, o.Buf = &c.fd, b.Mem()
+	o.FD, o.Buf = &c.fd, p
 	res, ok := e.l.Try(o)
-	asked := len(o.Buf)
 	o.Buf = nil
 	switch {
 	case !ok:
@@ -264,18 +302,16 @@ func (c *Conn) receive() *buf.Buffer {
 	case res > 0:
 		// A short count from a stream: it is empty now. Where readiness is a level, what comes behind it, be it the
 		// end, is told all the same. Where buffers are lent, what is armed next finds what is left.
-		if int(res) < asked && (c.flags&hangup == 0 || !e.l.Edges()) || e.l.Lends() {
+		if int(res) < len(p) && (c.flags&hangup == 0 || !e.l.Edges()) || e.l.Lends() {
 			c.flags &^= ready
 		}
-		b.Off, b.End = 0, int(res)
-		return b
+		return int(res)
 	case res == 0:
 		c.flags |= ended
 	default:
 		c.broken(res)
 	}
-	e.l.Plain().Put(b)
-	return nil
+	return 0
 }
 
 // show has OnData look at the bytes of a buffer, behind those that it has not used.
@@ -327,6 +363,8 @@ func (c *Conn) used(b *buf.Buffer, p []byte, used int, kept bool) {
 	}
 	switch {
 	case over:
+	case c.flags&taking != 0 && len(c.rest) > 0:
+		c.flags |= unshown
 	case len(c.rest) > c.set.unread:
 		c.fail(byUnread)
 	case c.flags&paused != 0:

@@ -34,6 +34,7 @@ type Loop struct {
 	name            sys.Sockaddr
 	spare           buf.Spare
 	doubts          handle.Doubts[*doubtful]
+	intakes         map[*Conn]*intake
 	unsent          int // bytes of all connections that wait for room
 	unsentMax       int
 	open            loop.Handle

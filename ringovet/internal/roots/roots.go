@@ -40,6 +40,7 @@ var entries = []Entry{
 	{"ringo/event.Run", 2, Task},
 	{"ringo/event.Go", 1, Task},
 	{"ringo/event.Go", 2, Task},
+	{"(*ringo/event.Conn).ReadFull", 1, Task},
 	{"(*ringo/event.Conn).SendFile", 3, Task},
 	{"(*ringo/event.Conn).WriteThen", 1, Task},
 	{"(*ringo/event.Listener).OnClose", 0, Task},
