@@ -105,7 +105,7 @@ boot() {
 	printf '\n== %s: %s, %s, at most %d s\n' "$name" "$qemu" "$accel" "$limit"
 	timeout --kill-after=10 "$limit" "$qemu" -accel "$accel" "${machine[@]}" -serial stdio -kernel "$kernel" \
 		-drive "if=none,id=disk,format=raw,file=$dir/disk" -device nvme,drive=disk,serial=1 \
-		-initrd "$dir/initramfs" -append "console=$console panic=-1 quiet disk=/dev/nvme0n1" 2>&1 | sed -u 's/\r$//' | tee "$dir/log"
+		-initrd "$dir/initramfs" -append "console=$console panic=-1 quiet nvme.poll_queues=1 disk=/dev/nvme0n1" 2>&1 | sed -u 's/\r$//' | tee "$dir/log"
 	status=${PIPESTATUS[0]}
 	while read -r line; do
 		failures+=("$name: $line")

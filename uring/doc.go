@@ -69,6 +69,22 @@
 // The race detector sees none of this: what one goroutine hands to another through a socket needs an ordering that it
 // knows.
 //
+// # Beyond reading and writing
+//
+//	files without descriptors     RegisterFilesSparse, UpdateFiles, RegisterFileAllocRange; SQEFixedFile
+//	memory pinned once            RegisterBuffers, UpdateBuffers, CloneBuffers of another ring
+//	buffers that the kernel picks BufRing, OpenBufRing: incremental ones and bundles, told apart by BufRing.Parts
+//	waiting                       Wait, EnterFor (least times, points in time, signal masks), EnterWait, RegisterClock
+//	taking completions            CQE, Drain, CQEs in a range loop; Peek and Advance
+//	waking another ring           PrepMsgRing; SendMsgRing without a ring; RegisterEventfd, SetEventfd
+//	large entries, completions    SQE128, CQE32, by SetupSQE128, SetupCQE32 and the mixed ones in Config.With
+//	devices that are polled       Config.IOPoll, SetupHybridIOPoll; RegisterNAPI for network cards
+//	memory of the caller's        Config.Memory, MemorySize; RegisterRegion
+//	fewer rights                  SetupRDisabled, RegisterRestrictions, Enable; RegisterPersonality; RegisterFilter
+//	other sizes                   Resize
+//	what there is                 ProbeOps, Probe, Query
+//	what is newer than this       Register
+//
 // # Kernels
 //
 // Nothing is decided by a version number: distributions carry features back. [Open] asks for the best and gives up,
