@@ -95,7 +95,7 @@ func TestExitWithWork(t *testing.T) {
 	defer null.Close()
 	end := func(t *testing.T, mode string) {
 		pid, err := syscall.ForkExec("/proc/self/exe", []string{"child"}, &syscall.ProcAttr{
-			Env: []string{workVar + "=" + mode}, Files: []uintptr{null.Fd(), null.Fd(), 2},
+			Env: []string{workVar + "=" + mode, "GORACE=atexit_sleep_ms=0"}, Files: []uintptr{null.Fd(), null.Fd(), 2},
 		})
 		if err != nil {
 			t.Skip("no child:", err)
