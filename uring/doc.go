@@ -30,8 +30,8 @@
 // with a registered file or buffer, into the ring's table of files, linked to the next. What a ring's kernel does not
 // have ends with EINVAL in the CQE; [Ring.ProbeOps] knows before.
 //
-//   - Read and write files: [SQE.PrepRead], [SQE.PrepReadv], [SQE.PrepWrite], [SQE.PrepWritev], at an offset or where the
-//     file is; with memory registered once, [SQE.PrepReadFixed] and its like; into a buffer that the kernel picks,
+//   - Read and write files: [SQE.PrepRead], [SQE.PrepReadv], [SQE.PrepWrite], [SQE.PrepWritev], at an offset or where
+//     the file is; with memory registered once, [SQE.PrepReadFixed] and its like; into a buffer that the kernel picks,
 //     [SQE.PrepReadSelect], again and again, [SQE.PrepReadMultishot]. [SQE.SetRWFlags]. [SQE.PrepFsync],
 //     [SQE.PrepSyncFileRange], [SQE.PrepFallocate], [SQE.PrepFtruncate], [SQE.PrepFadvise], [SQE.PrepMadvise].
 //   - Open, look up, rename: [SQE.PrepOpenat], [SQE.PrepOpenat2], [SQE.PrepStatx], [SQE.PrepMkdirat],
@@ -39,19 +39,21 @@
 //     [SQE.PrepSetxattr].
 //   - Serve sockets: [SQE.PrepSocket], [SQE.PrepBind], [SQE.PrepListen], [SQE.PrepConnect], [SQE.PrepShutdown];
 //     [SQE.PrepAccept], and for every connection that comes [SQE.PrepAcceptMultishot]. [SQE.PrepRecv],
-//     [SQE.PrepRecvMultishot] and [SQE.PrepRecvmsgMultishot] with a group of buffers, [SQE.SetBundle] for several of them
-//     at once. [SQE.PrepSend], [SQE.PrepSendmsg], [SQE.SetAddr]; without a copy [SQE.PrepSendZC], [SQE.PrepSendmsgZC],
-//     [SQE.SetFixedBuf].
+//     [SQE.PrepRecvMultishot] and [SQE.PrepRecvmsgMultishot] with a group of buffers, [SQE.SetBundle] for several of
+//     them at once. [SQE.PrepSend], [SQE.PrepSendmsg], [SQE.SetAddr]; without a copy [SQE.PrepSendZC],
+//     [SQE.PrepSendmsgZC], [SQE.SetFixedBuf].
 //   - Move bytes without seeing them: [SQE.PrepSplice], [SQE.PrepTee], [SQE.PrepPipe].
 //   - Link: [SQELink] and [SQEHardLink] have the next entry wait for this one, [SQEDrain] for all before it.
 //   - Time out: [SQE.PrepLinkTimeout] limits the entry before it, [SQE.PrepTimeout] is a timer of its own,
 //     [SQE.PrepTimeoutUpdate] and [SQE.PrepTimeoutRemove] change their mind. [SQE.PrepCancel], [SQE.PrepCancelFD] and
 //     [SQE.PrepCancelMatching] end what has begun.
-//   - Share buffers: [Ring.BufRing], [SQE.SetBufGroup]; on old kernels [SQE.PrepProvideBuffers], [SQE.PrepRemoveBuffers].
+//   - Share buffers: [Ring.BufRing], [SQE.SetBufGroup]; on old kernels [SQE.PrepProvideBuffers],
+//     [SQE.PrepRemoveBuffers].
 //   - Hand over descriptors: [Ring.RegisterFiles] and [SQEFixedFile]; [SQE.SetDirect], [SQE.PrepCloseDirect],
 //     [SQE.PrepFilesUpdate], [SQE.PrepFixedFDInstall]; to another ring [SQE.PrepMsgRingFD], and a word alone
 //     [SQE.PrepMsgRing].
-//   - Wait for processes and futexes: [SQE.PrepWaitid], [SQE.PrepFutexWait], [SQE.PrepFutexWaitv], [SQE.PrepFutexWake].
+//   - Wait for processes and futexes: [SQE.PrepWaitid], [SQE.PrepFutexWait], [SQE.PrepFutexWaitv],
+//     [SQE.PrepFutexWake].
 //   - Poll: [SQE.PrepPollAdd], [SQE.PrepPollMultishot], [SQE.PrepPollUpdate], [SQE.PrepPollRemove]; with epoll
 //     [SQE.PrepEpollCtl], [SQE.PrepEpollWait].
 //   - Command drivers: [SQE.PrepUringCmd] with [SQE.Command]; of sockets [SQE.PrepGetsockopt], [SQE.PrepSetsockopt],

@@ -50,6 +50,8 @@ func TestCallsRefuse(t *testing.T) {
 			[]syscall.Errno{syscall.EINVAL}},
 		{"setup of a CQ of no size", abi.IORING_SETUP_CQSIZE, setup, []uintptr{8, params},
 			[]syscall.Errno{syscall.EINVAL}},
+		{"setup in memory that is none", abi.IORING_SETUP_NO_MMAP, setup, []uintptr{8, params},
+			[]syscall.Errno{syscall.EFAULT, syscall.EINVAL}}, // EINVAL before Linux 6.5
 		{"enter of nothing open", 0, enter, []uintptr{9999, 0, 0, 0, 0, 0}, []syscall.Errno{syscall.EBADF}},
 		{"enter of a pipe", 0, enter, []uintptr{plain, 0, 0, 0, 0, 0}, []syscall.Errno{syscall.EOPNOTSUPP}},
 		{"enter with unknown flags", 0, enter, []uintptr{ring, 0, 0, 1 << 30, 0, 0}, []syscall.Errno{syscall.EINVAL}},

@@ -94,7 +94,7 @@ func TestComplete(t *testing.T) {
 type source struct {
 	exported map[string]bool // functions, methods without their types, constants, types
 	tests    map[string]bool
-	literals map[string]bool // strings of tests, which name subtests
+	literals map[string]bool // strings, which name subtests
 	opNames  []string
 }
 
@@ -161,7 +161,7 @@ func (s *source) add(f *ast.File, test bool) {
 				s.exported[name.Name] = s.exported[name.Name] || !test && name.IsExported()
 			}
 		case *ast.BasicLit:
-			if text, err := strconv.Unquote(n.Value); test && err == nil && n.Kind == token.STRING {
+			if text, err := strconv.Unquote(n.Value); err == nil && n.Kind == token.STRING {
 				s.literals[strings.ReplaceAll(text, " ", "_")] = true
 				s.literals[text] = true
 			}
