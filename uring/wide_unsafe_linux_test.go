@@ -158,7 +158,7 @@ func TestMixedSQEs(t *testing.T) {
 // TestTimestamps: a socket tells when its packets went out.
 func TestTimestamps(t *testing.T) {
 	bigCQEs(t, Config{}, func(t *testing.T, r *Ring) {
-		needSockCmd(t, r)
+		needSockCmd(t, ringOf(t, 4))
 		a, b, addr := datagrams(t)
 		const wanted = unix.SOF_TIMESTAMPING_TX_SOFTWARE | unix.SOF_TIMESTAMPING_SOFTWARE |
 			unix.SOF_TIMESTAMPING_OPT_ID | unix.SOF_TIMESTAMPING_OPT_TSONLY
@@ -189,7 +189,7 @@ func TestTimestamps(t *testing.T) {
 func TestIncrementalBuffers(t *testing.T) {
 	incremental := func(t *testing.T, r *Ring, n, size int) *BufRing {
 		t.Helper()
-		bufs, err := r.OpenBufRing(BufRingConfig{Group: 1, Buffers: n, Size: size, Incremental: true})
+		bufs, err := r.OpenBufRing(BufRingConfig{Group: 1, Buffers: n, Size: size, Incremental: true, Bundles: true})
 		if err != nil {
 			if !newerThan("6.12") {
 				t.Skip(&FeatureError{"PBUF_RING_INC", "6.12"})
