@@ -7,8 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"ringo/file"
-	"ringo/internal/loop"
 	"runtime"
 	"strings"
 	"sync"
@@ -17,6 +15,8 @@ import (
 	"time"
 
 	"ringo"
+	"ringo/file"
+	"ringo/internal/loop"
 	"ringo/sim"
 	"ringo/sock"
 )
@@ -36,6 +36,9 @@ func echo(l *ringo.Loop) error {
 	}
 }
 
+// errAnswer is that of asks which got bytes that it has not sent.
+var errAnswer = errors.New("another answer came back")
+
 // asks has a task ask the echo server n times, with a pause between.
 func asks(l *ringo.Loop, n int, pause time.Duration) error {
 	c, err := sock.Dial(l, "tcp", "server:7000")
@@ -43,9 +46,9 @@ func asks(l *ringo.Loop, n int, pause time.Duration) error {
 		return err
 	}
 	defer c.Close()
-	p := make([]byte, 64)
+	p, from := make([]byte, 128), c.LocalAddr().String()
 	for i := range n {
-		q := fmt.Sprintf("question %d", i)
+		q := fmt.Sprintf("question %d of %s", i, from)
 		if _, err := c.Write([]byte(q)); err != nil {
 			return err
 		}
@@ -53,7 +56,7 @@ func asks(l *ringo.Loop, n int, pause time.Duration) error {
 			return err
 		}
 		if string(p[:len(q)]) != q {
-			return fmt.Errorf("%q came back as %q", q, p[:len(q)])
+			return fmt.Errorf("%w: %q came back as %q", errAnswer, q, p[:len(q)])
 		}
 		if err := l.Sleep(pause); err != nil {
 			return err

@@ -3,10 +3,13 @@
 package sim_test
 
 import (
+	"errors"
 	"flag"
 	"fmt"
+	"io/fs"
 	"os"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -20,7 +23,8 @@ var (
 	hashes = flag.String("hashes", "", "where TestWorlds writes the hash of all of them; empty: nowhere")
 )
 
-// Worlds with all sorts of faults. .ci/worlds plays them in two builds, and compares their histories.
+// Worlds with all sorts of faults, in which no answer may be another's, somebody must be answered, and what was written
+// and synced must be there after a crash. .ci/worlds plays them in two builds, and compares their histories.
 func TestWorlds(t *testing.T) {
 	var mu sync.Mutex
 	var sum uint64
@@ -29,21 +33,25 @@ func TestWorlds(t *testing.T) {
 			Bandwidth: 1 << 24}
 		server := w.Host("server")
 		server.Disk = sim.Disk{Latency: 100 * time.Microsecond, Jitter: time.Millisecond, Short: 0.1, Decay: 0.001}
+		log := &turnLog{w: w, acked: -1}
 		server.Run(nil, func(l *ringo.Loop) error {
-			l.Go(func() {
-				for i := 0; l.Sleep(time.Second) == nil; i++ {
-					file.WriteFileAtomic("/data/state", fmt.Appendf(nil, "turn %d", i), 0o600)
-				}
-			})
+			log.check()
+			l.Go(func() { log.run(l) })
 			return echo(l)
 		})
 		var clients []*sim.Program
+		answered := 0
 		for i := range 3 {
 			h := w.Host(fmt.Sprint("client", i))
 			h.Calls = sim.Calls{ShortSend: 0.1, Shortage: 0.01}
 			clients = append(clients, h.Run(nil, func(l *ringo.Loop) error {
 				for range 5 {
-					asks(l, 5, time.Second) // what goes wrong is no matter here
+					switch err := asks(l, 5, time.Second); {
+					case err == nil:
+						answered++
+					case errors.Is(err, errAnswer): // what else goes wrong is no matter here
+						return err
+					}
 					if err := l.Sleep(time.Second); err != nil {
 						return err
 					}
@@ -59,6 +67,9 @@ func TestWorlds(t *testing.T) {
 				w.Check(err)
 			}
 		}
+		if answered == 0 || log.acked < 0 {
+			w.Errorf("nobody was answered, or nothing written: %d, %d", answered, log.acked)
+		}
 		mu.Lock()
 		sum ^= w.Hash() * (2*w.Seed() + 1)
 		mu.Unlock()
@@ -67,6 +78,42 @@ func TestWorlds(t *testing.T) {
 	if *hashes != "" {
 		if err := os.WriteFile(*hashes, fmt.Appendf(nil, "%x\n", sum), 0o644); err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+// turnLog is a number on a disk that may not go back.
+type turnLog struct {
+	w     *sim.World
+	begun int // of writes
+	acked int // the last one that was reported to be on the disk
+}
+
+const turnFile = "/state"
+
+// run writes one number after the other.
+func (g *turnLog) run(l *ringo.Loop) {
+	for l.Sleep(time.Second) == nil {
+		g.begun++
+		n := g.begun
+		if file.WriteFileAtomic(turnFile, fmt.Appendf(nil, "turn %d", n), 0o600) == nil {
+			g.acked = n
+		}
+	}
+}
+
+// check reads what is on the disk, after a start or a crash.
+func (g *turnLog) check() {
+	text, err := file.ReadFile(turnFile)
+	n := 0
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && g.acked < 0, errors.Is(err, syscall.EIO): // a sector has decayed
+	case err != nil:
+		g.w.Errorf("turn %d was written: %v", g.acked, err)
+	default:
+		if _, err := fmt.Sscanf(string(text), "turn %d", &n); err != nil || n < g.acked || n > g.begun ||
+			string(text) != fmt.Sprintf("turn %d", n) {
+			g.w.Errorf("turn %d was written, and %d were begun: the file has %q", g.acked, g.begun, text)
 		}
 	}
 }
