@@ -251,3 +251,19 @@ func TestShrinkingHasABound(t *testing.T) {
 	}
 	tb.want(t, "201 faults came before", "(300 worlds were played to find the fewest faults; there may be fewer)")
 }
+
+// Scripts that call t.Fatal are shrunk as others are, though the log has what each of their worlds says.
+func TestFatalIsShrunk(t *testing.T) {
+	s, returns := plays(t, func(s *stage) {
+		sim.Run(s, 1, func(w *sim.World) {
+			w.Host("here")
+			w.Storm(time.Minute, sim.Storm{Pause: time.Second})
+			w.RunFor(time.Minute)
+			s.FailNow()
+		})
+	})
+	if returns {
+		t.Error("the test goes on")
+	}
+	s.want(t, "0 faults came before", "worlds were played to find the fewest faults", "RINGO_SIM_FAULTS= go test")
+}

@@ -5,7 +5,6 @@ package sim
 import (
 	"fmt"
 	"runtime/debug"
-	"strings"
 	"time"
 )
 
@@ -107,12 +106,6 @@ func (w *World) drain() {
 	if w.stopped || running() == 0 {
 		return
 	}
-	var b strings.Builder
-	for _, p := range w.programs {
-		if !p.Ended() {
-			fmt.Fprintf(&b, "\n%s: %s", p.host.name, p.p.Unended())
-		}
-	}
-	w.fail(fmt.Sprintf("programs have not ended %v after the script's end, though they were told to:%s", drainMost,
-		b.String()))
+	w.fail(fmt.Sprintf("programs have not ended %v after the script's end, though they were told to:", drainMost) +
+		w.running())
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"unicode"
@@ -35,13 +36,16 @@ func (r *outcome) leave(t testing.TB) {
 func report(t testing.TB, r *outcome, script func(w *World)) {
 	t.Helper()
 	sh := shrinker{t: t, script: script, first: r, least: r}
-	if r.only == nil && !r.world.quit { // or the test's log would be full of what the script has said
+	if r.only == nil {
 		sh.shrink()
 	}
 	r = sh.least
 	text := r.text()
 	if sh.tries > 0 {
 		text += fmt.Sprintf("\n(%d worlds were played to find the fewest faults%s)", sh.tries, sh.short)
+		if r.world.quit {
+			text += "\n(what they have said by t.Fatal, each, stands above)"
+		}
 	}
 	text += fmt.Sprintf("\nto play it again: %s %s", r.variables(), command(t.Name()))
 	if page, err := r.page(t.Name()); err != nil {
@@ -89,9 +93,13 @@ func (r *outcome) variables() string {
 	return fmt.Sprintf("%s %s=%s", text, faultsVariable, strings.Join(ids, ","))
 }
 
-// command runs one test.
+// command runs one test, in a shell.
 func command(test string) string {
-	return fmt.Sprintf("go test -run '^%s$'", strings.ReplaceAll(test, "/", "$/^"))
+	parts := strings.Split(test, "/")
+	for i, part := range parts {
+		parts[i] = "^" + regexp.QuoteMeta(part) + "$"
+	}
+	return "go test -run '" + strings.ReplaceAll(strings.Join(parts, "/"), "'", `'\''`) + "'"
 }
 
 // sort is what a failure has in common with the same one at another time and place: the words of its first line,

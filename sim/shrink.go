@@ -13,6 +13,8 @@ import (
 const (
 	shrinkWorlds = 300
 	shrinkEvents = 10_000_000 // turns, ops, packets: some 20 s of a processor
+	// shrinkFatals is the bound for scripts that call t.Fatal, each of which the test's log has.
+	shrinkFatals = 100
 )
 
 // shrinker finds fewer faults with which a world still fails.
@@ -55,7 +57,7 @@ func (s *shrinker) shrink() {
 // goesOn reports whether another world may be played.
 func (s *shrinker) goesOn() bool {
 	switch {
-	case s.tries >= shrinkWorlds, s.events >= shrinkEvents:
+	case s.tries >= shrinkWorlds, s.tries >= shrinkFatals && s.first.world.quit, s.events >= shrinkEvents:
 		s.short = "; there may be fewer"
 	case !s.until.IsZero() && time.Now().After(s.until):
 		s.short = "; there may be fewer, but half of what was left of the test's time is over"

@@ -39,8 +39,10 @@ type World struct {
 	watch    *watchdog
 	failure  *Failure
 	stopped  bool
-	over     bool // the script has ended
-	quit     bool // the script, or a task, has ended itself by t.FailNow, t.SkipNow or runtime.Goexit
+	over     bool      // the script has ended
+	quit     bool      // the script, or a task, has ended itself by t.FailNow, t.SkipNow or runtime.Goexit
+	until    time.Time // of real time, when the test is about to run out of it; zero: it has all there is
+	steps    uint
 	logs     []string
 }
 
@@ -64,6 +66,11 @@ func newWorld(o *options) *World {
 	runtime.LockOSThread()
 	w.stage.Open()
 	w.watch = watchOver(w)
+	if t, ok := o.t.(interface{ Deadline() (time.Time, bool) }); ok {
+		if end, set := t.Deadline(); set {
+			w.until = end.Add(-min(time.Until(end)/10, 10*time.Second))
+		}
+	}
 	return w
 }
 
@@ -128,20 +135,33 @@ func (w *World) step(limit int64, done func() bool) bool {
 		if !w.w.Step(limit) {
 			return false
 		}
+		if w.steps++; w.steps%stepsLook == 0 && !w.until.IsZero() && time.Now().After(w.until) {
+			w.fail("the test's time is about to be over, and this world goes on:" + w.running())
+		}
 		if done() {
 			return true
 		}
 	}
 }
 
+// stepsLook is after how many steps the test's own time is looked at.
+const stepsLook = 1 << 12
+
 // scriptEnds is raised in a script whose test has failed.
 var scriptEnds = errors.New("the world has stopped")
 
-// waitMost is how long Wait lets time pass.
+// The bounds of Wait. Programs that sleep may do so for a year. If there is always something that happens, as where a
+// server has a heartbeat, whoever hangs beside it hangs for good after a day and a million events.
 const waitMost = 365 * 24 * time.Hour
 
+var (
+	waitBusy          = 24 * time.Hour
+	waitEvents uint64 = 1_000_000
+)
+
 // Wait lets time pass until programs have ended or their hosts are down, and gives their errors, joined. The test fails
-// if they wait for what will never happen, or a year was not enough.
+// if they wait for what will never happen; if a year was not enough; or, where other things happen meanwhile, if after
+// a day and a million events of these they still run. RunUntil has no such bound.
 func (w *World) Wait(programs ...*Program) error {
 	ended := func() bool {
 		for _, p := range programs {
@@ -151,26 +171,38 @@ func (w *World) Wait(programs ...*Program) error {
 		}
 		return true
 	}
-	limit := w.w.Now() + int64(waitMost)
-	if !ended() && !w.step(limit, ended) {
-		var b strings.Builder
+	begun, events := w.w.Now(), w.trace.all
+	over := func() bool {
+		if w.w.Now()-begun > int64(waitBusy) && w.trace.all-events > waitEvents {
+			w.fail(fmt.Sprintf("after %v and %d events they still run:", time.Duration(w.w.Now()-begun),
+				w.trace.all-events) + w.running())
+			return true
+		}
+		return ended()
+	}
+	if !ended() && !w.step(begun+int64(waitMost), over) {
 		if _, more := w.w.Next(); more {
-			fmt.Fprintf(&b, "after %v they still run:", waitMost)
+			w.fail(fmt.Sprintf("after %v they still run:", waitMost) + w.running())
 		} else {
-			b.WriteString("deadlock: all tasks wait, and nothing will ever happen:")
+			w.fail("deadlock: all tasks wait, and nothing will ever happen:" + w.running())
 		}
-		for _, p := range w.programs {
-			if !p.Ended() {
-				fmt.Fprintf(&b, "\n%s: %s", p.host.name, p.p.Unended())
-			}
-		}
-		w.fail(b.String())
 	}
 	var errs []error
 	for _, p := range programs {
 		errs = append(errs, p.Err())
 	}
 	return errors.Join(errs...)
+}
+
+// running is the programs that have not ended, each in a line, with what their tasks wait for.
+func (w *World) running() string {
+	var b strings.Builder
+	for _, p := range w.programs {
+		if !p.Ended() {
+			fmt.Fprintf(&b, "\n%s: %s", p.host.name, p.p.Unended())
+		}
+	}
+	return b.String()
 }
 
 // Failed reports whether the test has failed in this world.
