@@ -35,7 +35,7 @@ func (e *end) disturb() (moved *end) {
 		case 9:
 			if p.chance(8) && !e.out.ended {
 				e.logf("CloseWrite")
-				e.out.ended, e.pair.reset = true, e.pair.reset || e.out.under > 0
+				e.out.ended = true
 				err := e.c.CloseWrite()
 				k.judge("CloseWrite", p.w.Elapsed(), 0, e.may([]error{syscall.ENOTCONN}), err)
 			}

@@ -58,8 +58,7 @@ type connection struct {
 	ends [2]*end // the one that dialled, the one that accepted
 	gone bool    // one of them was closed, or its host is gone
 	// One of them was closed with unread bytes, or written to since, or closed so that nothing is sent any more. The
-	// kernel tells each end of it once: where a write was told, reads find an end. Or it was ended beside a write, of
-	// which some was accepted, and is told to the next call that it did not go out.
+	// kernel tells each end of it once: where a write was told, reads find an end.
 	reset bool
 }
 

@@ -2,6 +2,7 @@ package sock_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"testing"
@@ -94,6 +95,82 @@ func TestZeroLength(t *testing.T) {
 			wantPeer(t, l, peer, "y")
 		})
 	})
+}
+
+// A Write beside another caller's CloseWrite goes out before the end of the stream, or says that it did not: also one
+// that has waited for room together with the CloseWrite, and one that comes after SetBatching.
+func TestWritesBesideCloseWrite(t *testing.T) {
+	closers := map[string]func(l *ringo.Loop, c *sock.Conn) error{
+		"a task": func(_ *ringo.Loop, c *sock.Conn) error { return c.CloseWrite() },
+		"a goroutine": func(l *ringo.Loop, c *sock.Conn) error {
+			return l.Offload(func(context.Context) error { return c.CloseWrite() })
+		},
+	}
+	writers := map[string]func(c *sock.Conn, p []byte) (int, error){
+		"Write": func(c *sock.Conn, p []byte) (int, error) { return c.Write(p) },
+		"ReadFrom": func(c *sock.Conn, p []byte) (int, error) {
+			n, err := c.ReadFrom(bytes.NewReader(p))
+			return int(n), err
+		},
+	}
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		for by, closeWrite := range closers {
+			for with, write := range writers {
+				t.Run(with+" beside "+by, func(t *testing.T) {
+					pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
+						besideCloseWrite(t, l, c, peer, write, closeWrite)
+					})
+				})
+			}
+		}
+	})
+}
+
+func besideCloseWrite(t *testing.T, l *ringo.Loop, c *sock.Conn, peer tcpPeer,
+	write func(c *sock.Conn, p []byte) (int, error), closeWrite func(l *ringo.Loop, c *sock.Conn) error) {
+	c.SetWriteBuffer(4 << 10)
+	written, full := 0, 0
+	for full < 3 { // until some of what was accepted waits for room
+		n, err := c.TryWrite(make([]byte, 1000))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if written += n; n == 0 {
+			full++
+		}
+		l.Yield()
+	}
+	writing := l.Go(func() {
+		for {
+			n, err := write(c, make([]byte, 100))
+			written += n
+			if err != nil {
+				if !errors.Is(err, posix.EPIPE) {
+					t.Errorf("a write beside CloseWrite: %v", err)
+				}
+				return
+			}
+		}
+	})
+	l.Yield()
+	closing := l.Go(func() {
+		if err := closeWrite(l, c); err != nil {
+			t.Error(err)
+		}
+		c.SetBatching(true)
+	})
+	l.Yield()
+	got := 0
+	offloaded(t, l, func() error {
+		n, err := io.Copy(io.Discard, peer)
+		got = int(n)
+		return err
+	})
+	closing.Wait()
+	writing.Wait()
+	if got != written {
+		t.Errorf("%d bytes were written, and %d came before the end", written, got)
+	}
 }
 
 func TestCloseWrite(t *testing.T) {

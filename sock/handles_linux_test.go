@@ -450,7 +450,7 @@ func TestMoveToEndedLoop(t *testing.T) {
 		var gone *ringo.Loop
 		onLoop(t, cfg, func(l *ringo.Loop) { gone = l })
 		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
-			if _, err := c.MoveTo(gone); err == nil || errors.Is(err, net.ErrClosed) {
+			if _, err := c.MoveTo(gone); !errors.Is(err, ringo.ErrEnded) || errors.Is(err, net.ErrClosed) {
 				t.Errorf("MoveTo: %v", err)
 			}
 			send(t, peer, "x")

@@ -1,7 +1,7 @@
 package sock
 
 import (
-	"errors"
+	"fmt"
 
 	"ringo"
 	"ringo/internal/loop"
@@ -18,7 +18,7 @@ import (
 // while the peer goes on sending. To move to the loop that it belongs to does nothing,
 // and returns the same Conn.
 //
-// If the other loop has ended, or its driver can't wait for this descriptor, MoveTo
+// If the other loop has ended, which is ringo.ErrEnded, or its driver can't wait for this descriptor, MoveTo
 // fails and the connection is as before; if it ends at that very moment the connection
 // is closed with it.
 //
@@ -63,7 +63,8 @@ func (c *Conn) moveTo(l *loop.Loop) (*Conn, error) {
 	return moved, nil
 }
 
-var errTargetEnded = errors.New("the loop to move to has ended")
+// errTargetEnded has nothing to do with net.ErrClosed: the connection may be as before.
+var errTargetEnded = fmt.Errorf("the loop to move to: %w", loop.ErrEnded)
 
 // rebind makes a new connection of one that has left its loop.
 func (c *Conn) rebind(l *loop.Loop, p *detachState) *Conn {

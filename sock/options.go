@@ -5,6 +5,7 @@ import (
 	"net"
 	"time"
 
+	"ringo/internal/handle"
 	"ringo/internal/kernel"
 	"ringo/internal/sys"
 )
@@ -38,24 +39,48 @@ const (
 func (c *Conn) CloseRead() error { return c.shutdown(shutRead) }
 
 // CloseWrite shuts the writing side down: the peer reads the end of the stream
-// after all that was written. Any goroutine may call it.
+// after all that was written. A Write beside it writes before that, or fails. Any goroutine may call it.
 func (c *Conn) CloseWrite() error {
 	switch {
 	case c.l == nil:
-	case c.l.IsCurrent():
+		return c.shutdown(shutWrite)
+	case !c.l.IsCurrent():
+		return c.closeWriteForeign()
+	}
+	for first := true; first || c.core.Owes(); first = false { // who else has waited for room may have written by now
 		if err := c.core.FlushFirst(); err != nil {
 			return c.fail("close", err)
 		}
-	case c.core.OwnerOwes():
-		err := onOwner(c.l, c.CloseWrite)
-		return c.failOnOwner("close", err)
 	}
 	err := c.shutdown(shutWrite)
 	if err == nil {
-		c.accepts.Store(0) // each Write has its own error
+		c.accepts.Store(acceptsNoMore)
 	}
 	return err
 }
+
+// closeWriteForeign is CloseWrite for foreign callers. Where the output is the loop's, its tasks may be about to write.
+func (c *Conn) closeWriteForeign() error {
+	res, lent, err := c.core.AskLent(handle.Out, func(k kernel.Kernel, fd int32) int32 {
+		res := k.Shutdown(fd, shutWrite)
+		if res == 0 {
+			c.accepts.Store(acceptsNoMore)
+		}
+		return res
+	})
+	switch {
+	case err != nil:
+		return c.fail("close", err)
+	case !lent:
+		return c.failOnOwner("close", onOwner(c.l, c.CloseWrite))
+	case res < 0:
+		return c.fail("close", callError("shutdown", res))
+	}
+	return nil
+}
+
+// acceptsNoMore is said of a connection whose writing side is shut down: each Write has its own error.
+const acceptsNoMore = -1
 
 func (c *Conn) shutdown(how int) error {
 	res, err := c.plain("close", func(k kernel.Kernel, fd int32) int32 { return k.Shutdown(fd, how) })

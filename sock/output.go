@@ -104,7 +104,7 @@ func (c *Conn) accept(p []byte) bool {
 
 // acceptsBuffer reports whether n bytes in a buffer of the loop's may be sent at the turn's end, from where they are.
 func (c *Conn) acceptsBuffer(n int) bool {
-	return c.accepts.Load() != 0 && c.mayWrite() && c.core.AcceptsBuffer(n)
+	return c.accepts.Load() > 0 && c.mayWrite() && c.core.AcceptsBuffer(n)
 }
 
 // mayWrite reports whether nothing keeps a writer from going on. Where the connection is known to have failed the call
@@ -132,7 +132,8 @@ func (c *Conn) SetBatching(on bool) error {
 	if on && !c.records() {
 		n = acceptMax
 	}
-	c.accepts.Store(n)
+	for old := c.accepts.Load(); old != acceptsNoMore && !c.accepts.CompareAndSwap(old, n); old = c.accepts.Load() {
+	}
 	return nil
 }
 

@@ -249,6 +249,24 @@ func (c *Core) Ask(question func(k kernel.Kernel, fd int32) int32) (int32, error
 	return question(c.l.Kernel(), c.fd.Sys()), nil
 }
 
+// AskLent is Ask about a direction that is the foreign callers', which it stays meanwhile. lent is false if it is the
+// loop's, and the kernel is not asked. Any foreign caller.
+func (c *Core) AskLent(dir Dir, question func(k kernel.Kernel, fd int32) int32) (res int32, lent bool, err error) {
+	f, err := c.callers()
+	if err != nil {
+		return 0, false, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch {
+	case f.isClosing():
+		return 0, false, f.closedErr()
+	case !f.halves[dir].held:
+		return 0, false, nil
+	}
+	return question(c.l.Kernel(), c.fd.Sys()), true, nil
+}
+
 // Forget has the driver let go of the descriptor, from which foreign callers read: it
 // would be told of each arrival. For tasks of the loop.
 func (c *Core) Forget() {
