@@ -15,6 +15,7 @@ import (
 
 	"ringo"
 	"ringo/internal/loop"
+	"ringo/internal/race"
 	"ringo/sim"
 	"ringo/sock"
 )
@@ -22,10 +23,11 @@ import (
 // behaviourSeeds is in how many worlds each test of a behaviour is run.
 const behaviourSeeds = 3
 
-// eachWorld runs f for simulated worlds, unless the test is excused from them.
+// eachWorld runs f for simulated worlds, unless the test is excused from them. With -race it does not: a world is of
+// one thread, where there is none to be seen, and the matrix has worlds as well.
 func eachWorld(t *testing.T, of string, f func(t *testing.T, cfg ringo.Config)) {
 	name, _, _ := strings.Cut(t.Name(), "/")
-	if excuse(of, name) != "" && !OnlyWorlds() {
+	if (excuse(of, name) != "" || race.Enabled) && !OnlyWorlds() {
 		return
 	}
 	t.Run(World, func(t *testing.T) {

@@ -34,7 +34,8 @@ var excused = []excusal{
 			"TestUrgentByte TestUrgentByteAtOnce",
 	},
 	{why: noGoroutines,
-		sock: "TestBusyPeerIsFair TestCloseBehindForeignCallers TestConnErrorsAsNetFromGoroutines " +
+		sock: "TestBusyPeerIsFair TestCancelLosesNothing TestCloseBehindForeignCallers " +
+			"TestConnErrorsAsNetFromGoroutines " +
 			"TestDatagramsShortOfDescriptors TestDeadlineLosesNothing TestDeadlinePerRequestIsFree " +
 			"TestDeadlinesAcross TestDeferAccept TestDetachedEndWithTheLoop TestDrainServesWhoHasConnected " +
 			"TestErrorOfAccepted TestGoroutinesAcceptBesideTasks TestGoroutinesAcceptTheLastComer " +
@@ -173,7 +174,7 @@ func excuse(of, name string) string {
 }
 
 // pacedTests are tests of sock's whose peers are goroutines: their worlds pass time as it passes outside.
-const pacedTests = "TestCancelLosesNothing TestPeekSizes TestReadV TestReadsAgainstModel TestWriteLeaseSlowly " +
+const pacedTests = "TestPeekSizes TestReadV TestReadsAgainstModel TestWriteLeaseSlowly " +
 	"TestWriteTo"
 
 func isPaced(name string) bool { return slices.Contains(strings.Fields(pacedTests), name) }

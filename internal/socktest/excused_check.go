@@ -12,6 +12,8 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+
+	"ringo/internal/race"
 )
 
 // ExcusedFromWorlds fails if a test that is excused from worlds does not exist, or would pass there: each is run, in
@@ -20,7 +22,7 @@ func ExcusedFromWorlds(t *testing.T, of string) {
 	if OnlyWorlds() {
 		return
 	}
-	if testing.Short() {
+	if testing.Short() || race.Enabled {
 		t.Skip("hundreds of tests fail or hang")
 	}
 	out, err := exec.CommandContext(t.Context(), os.Args[0], "-test.list=.").Output()

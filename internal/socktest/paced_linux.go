@@ -46,13 +46,16 @@ func pacedOf(t testing.TB) *Paced {
 	}
 }
 
-// pace is how far the world's clock goes on at once.
-const pace = 100 * time.Microsecond
+// pace is how far the world's clock goes on at once, and paceMost how far it does where this thread has not run.
+const (
+	pace     = 100 * time.Microsecond
+	paceMost = 10 * time.Millisecond
+)
 
 // StartPaced begins a Run in a world, which ends with the test. A test has one at a time.
 func StartPaced(t testing.TB, cfg ringo.Config, fn func(l *ringo.Loop) error) *Paced {
 	t.Helper()
-	p := &Paced{t: t, asks: make(chan func()), ended: make(chan struct{}), over: make(chan struct{})}
+	p := &Paced{t: t, asks: make(chan func(), 64), ended: make(chan struct{}), over: make(chan struct{})}
 	paced.Store(t.Name(), p)
 	begun := make(chan struct{})
 	go func() {
@@ -92,12 +95,17 @@ func (p *Paced) play(w *sim.World, cfg ringo.Config, fn func(l *ringo.Loop) erro
 	})
 	close(begun)
 	drained, told := false, false
-	for tick := time.NewTicker(pace); !p.close.Load(); {
+	wanted := func() bool { return len(p.asks) > 0 || p.close.Load() }
+	tick, last := time.NewTicker(pace), time.Now()
+	defer tick.Stop()
+	for !p.close.Load() {
 		if p.drain.Load() && !drained {
 			drained = true
 			program.Drain()
 		}
-		w.RunFor(pace)
+		now := time.Now()
+		w.RunUntil(min(max(now.Sub(last), pace), paceMost), wanted)
+		last = now
 		if program.Ended() && !told {
 			told, p.err = true, program.Err()
 			close(p.ended)
