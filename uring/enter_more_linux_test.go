@@ -307,8 +307,9 @@ func TestBundleParts(t *testing.T) {
 		if n := b.Covers(CQE{Res: 5}); n != 0 {
 			t.Errorf("a CQE without a buffer covers %d", n)
 		}
+		letter := []byte("x")
 		wantAllocs(t, 0, "Parts", func() {
-			write(t, y, "x")
+			unix.Write(y, letter)
 			c := recv(x)
 			for p := b.Parts(c); ; {
 				id, _, done, ok := p.Next()
