@@ -224,13 +224,19 @@ func testFilesTagged(t *testing.T) {
 		if n, err := r.UpdateFilesTagged(1, []int{a}, []uint64{1<<40 + 2}); n != 1 || err != nil {
 			t.Fatalf("updated %d, %v", n, err)
 		}
-		finish(t, r, 1<<40+1) // the eventfd's, which nobody uses
+		early := newerThan("6.13") // tags came in the order of the files before, one behind the other
+		if early {
+			finish(t, r, 1<<40+1) // the eventfd's, which nobody uses
+		}
 		write(t, b, "abc")
 		c := finish(t, r, reading)
 		want(t, c, 3)
-		finish(t, r, 1<<40)
 		if err := r.UnregisterFiles(); err != nil {
 			t.Fatal(err)
+		}
+		finish(t, r, 1<<40)
+		if !early {
+			finish(t, r, 1<<40+1)
 		}
 		finish(t, r, 1<<40+2)
 	})
@@ -295,7 +301,10 @@ func testBuffersTagged(t *testing.T) {
 		if n, err := r.UpdateBuffers(0, [][]byte{young}, []uint64{1<<40 + 1}); n != 1 || err != nil {
 			t.Fatalf("updated %d, %v", n, err)
 		}
-		finish(t, r, 1<<40)
+		early := newerThan("6.13") // before, tags could wait until the table was given up
+		if early {
+			finish(t, r, 1<<40)
+		}
 		want(t, readInto(t, r, fd, old, 0, 1), syscall.EFAULT)
 		want(t, readInto(t, r, fd, young, 0, 5), 4)
 		if string(old) != "1234" || string(young) != "5678" {
@@ -303,6 +312,9 @@ func testBuffersTagged(t *testing.T) {
 		}
 		if err := r.UnregisterBuffers(); err != nil {
 			t.Fatal(err)
+		}
+		if !early {
+			finish(t, r, 1<<40)
 		}
 		finish(t, r, 1<<40+1)
 	})
@@ -560,6 +572,9 @@ func testCloneBuffers(t *testing.T) {
 		t.Errorf("again: want EBUSY, got %v", err)
 	}
 	err := dst.CloneBuffers(src, BufferRange{From: 1, To: 0, N: 1, Replace: true})
+	if errors.Is(err, syscall.EBUSY) && !newerThan("6.13") {
+		t.Skip("ranges need Linux 6.13: ", err)
+	}
 	asSince(t, err, "6.13")
 	want(t, readInto(t, dst, fd, bufs[1], 0, 0), 3) // has become the second
 	want(t, readInto(t, dst, fd, bufs[0], 0, 0), syscall.EFAULT)

@@ -392,6 +392,7 @@ func testRegion(t *testing.T) {
 		t.Errorf("waits, enabled: want EINVAL, got %v", err)
 	}
 	g, err := r.RegisterRegion(RegionConfig{Size: page})
+	asSince(t, err, "6.13")
 	if err != nil || g.Waits() != 0 || len(g.Bytes()) != page {
 		t.Errorf("without waits: %v", err)
 	}
