@@ -78,18 +78,23 @@ const cameMax = 1 << 16
 // happens decides whether a fault comes. What it decides depends on the seed and on how often it was asked the same,
 // and not on what else has been decided.
 func (f *faults) happens(kind FaultKind, h *Host, p float64) bool {
+	id, comes := f.draw(kind, h, p)
+	if comes {
+		f.come(id)
+	}
+	return comes
+}
+
+// draw is happens of a fault that has not come yet.
+func (f *faults) draw(kind FaultKind, h *Host, p float64) (id FaultID, comes bool) {
 	if p <= 0 {
-		return false
+		return id, false
 	}
 	site := faultSite{kind, h.index}
 	n := f.counts[site]
 	f.counts[site] = n + 1
-	id := FaultID{kind, h.index, n}
-	if p < 1 && float64(f.roll(id)>>11)/(1<<53) >= p || f.spares(id) {
-		return false
-	}
-	f.come(id)
-	return true
+	id = FaultID{kind, h.index, n}
+	return id, !(p < 1 && float64(f.roll(id)>>11)/(1<<53) >= p) && !f.spares(id)
 }
 
 // spares reports whether a fault is to pass.
@@ -153,12 +158,10 @@ func (w *World) Storm(d time.Duration, s Storm) {
 			}
 		})
 		w.again(FaultPartition, h, s.Partition, end, func(r uint64) {
-			w.Partition(h)
+			p := &partition{of: h}
+			p.each(func(from, to *Host) { w.cut(from, to, p) })
 			w.after(upTo(2*or(s.Cut, time.Second), r), func() {
-				for _, o := range w.hosts {
-					w.Mend(h, o)
-					w.Mend(o, h)
-				}
+				p.each(func(from, to *Host) { w.mend(from, to, p) })
 			})
 		})
 		w.again(FaultReset, h, s.Reset, end, func(uint64) {
@@ -173,6 +176,16 @@ func (w *World) Storm(d time.Duration, s Storm) {
 			step := or(s.Step, time.Minute)
 			h.StepClock(upTo(2*step, r) - step)
 		})
+	}
+}
+
+// each calls fn for the ways between the host that is cut off and all others.
+func (p *partition) each(fn func(from, to *Host)) {
+	for _, o := range p.of.w.hosts {
+		if o != p.of {
+			fn(p.of, o)
+			fn(o, p.of)
+		}
 	}
 }
 

@@ -328,7 +328,7 @@ type Names struct {
 
 // lookup is the host's look-up of a name, in a task.
 func (h *Host) lookup(l *loop.Loop, name string) ([]netip.Addr, error) {
-	if name == "localhost" {
+	if plain(name) == "localhost" {
 		return []netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1}), netip.IPv6Loopback()}, nil
 	}
 	if h.Names.Latency > 0 && l.Sleep(h.Names.Latency) < 0 {
@@ -341,8 +341,9 @@ func (h *Host) lookup(l *loop.Loop, name string) ([]netip.Addr, error) {
 	if len(addrs) == 0 {
 		return nil, &net.DNSError{Err: "no such host", Name: name, IsNotFound: true}
 	}
-	if h.w.faults.happens(FaultWrongName, h, h.Names.Wrong) {
-		return slices.Clone(h.w.hosts[h.w.w.Rand().IntN(len(h.w.hosts))].addrs), nil
+	others := slices.DeleteFunc(slices.Clone(h.w.hosts), func(o *Host) bool { return o.addrs[0] == addrs[0] })
+	if len(others) > 0 && h.w.faults.happens(FaultWrongName, h, h.Names.Wrong) {
+		return slices.Clone(others[h.w.w.Rand().IntN(len(others))].addrs), nil
 	}
 	return addrs, nil
 }

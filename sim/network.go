@@ -3,6 +3,7 @@
 package sim
 
 import (
+	"slices"
 	"time"
 
 	"ringo/internal/memkernel"
@@ -15,7 +16,7 @@ type Link struct {
 	Bandwidth int64         // bytes a second; 0: any number
 	Loss      float64       // the part of packets that get lost; a stream sends them again
 	Duplicate float64       // the part of datagrams that come twice
-	Reorder   float64       // the part of datagrams that later ones overtake
+	Reorder   float64       // the part of datagrams that wait for a later one to overtake them, if one comes in time
 	Split     float64       // the part of a stream's segments that come in two, so that reads are short
 	MTU       int           // of a packet, with its headers; 0: 1500
 }
@@ -24,20 +25,41 @@ type Link struct {
 func (w *World) Connect(from, to *Host, link Link) { w.links[[2]*Host{from, to}] = link }
 
 // Cut has nothing pass from one host to another. Streams send again what gets lost, for fifteen minutes, and idle ones
-// find it by their keep-alive probes.
-func (w *World) Cut(from, to *Host) {
+// find it by their keep-alive probes. A way that is cut twice is as one that is cut once.
+func (w *World) Cut(from, to *Host) { w.cut(from, to, nil) }
+
+// Mend ends a Cut. What a storm has cut as well stays so until the storm mends it.
+func (w *World) Mend(from, to *Host) { w.mend(from, to, nil) }
+
+// partition is one of a storm's, which mends the ways that it has cut and no others.
+type partition struct{ of *Host }
+
+// cut cuts a way on behalf of a partition; nil: of the script.
+func (w *World) cut(from, to *Host, by *partition) {
+	way := [2]*Host{from, to}
+	if !slices.Contains(w.cuts[way], by) {
+		w.cuts[way] = append(w.cuts[way], by)
+	}
 	w.note(Event{Kind: WayCut, Host: from.index, Peer: to.index})
-	w.cuts[[2]*Host{from, to}] = true
 	w.net.Doubt(from.k, to.k)
 }
 
-// Mend ends a Cut.
-func (w *World) Mend(from, to *Host) {
-	if !w.cuts[[2]*Host{from, to}] {
+// mend takes back what cut did. The way is open when nobody else has cut it.
+func (w *World) mend(from, to *Host, by *partition) {
+	way := [2]*Host{from, to}
+	i := slices.Index(w.cuts[way], by)
+	if i < 0 {
 		return
 	}
-	w.note(Event{Kind: WayMended, Host: from.index, Peer: to.index})
-	delete(w.cuts, [2]*Host{from, to})
+	if w.cuts[way] = slices.Delete(w.cuts[way], i, i+1); len(w.cuts[way]) == 0 {
+		w.opens(way)
+	}
+}
+
+// opens has everything pass again.
+func (w *World) opens(way [2]*Host) {
+	w.note(Event{Kind: WayMended, Host: way[0].index, Peer: way[1].index})
+	delete(w.cuts, way)
 }
 
 // Reset ends the connections of TCP between two hosts, as what lies between them may: both ends hear of it at once. It
@@ -52,11 +74,7 @@ func (w *World) Reset(a, b *Host) int {
 func (w *World) Partition(some ...*Host) {
 	for _, a := range some {
 		for _, b := range w.hosts {
-			inside := false
-			for _, c := range some {
-				inside = inside || b == c
-			}
-			if !inside {
+			if !slices.Contains(some, b) {
 				w.Cut(a, b)
 				w.Cut(b, a)
 			}
@@ -64,11 +82,13 @@ func (w *World) Partition(some ...*Host) {
 	}
 }
 
-// MendAll ends every Cut.
+// MendAll ends every Cut, those of storms as well.
 func (w *World) MendAll() {
 	for _, a := range w.hosts {
 		for _, b := range w.hosts {
-			w.Mend(a, b)
+			if way := [2]*Host{a, b}; len(w.cuts[way]) > 0 {
+				w.opens(way)
+			}
 		}
 	}
 }
@@ -81,7 +101,7 @@ func (w *World) between(from, to *memkernel.Host) memkernel.Link {
 		link = w.Link
 	}
 	return memkernel.Link{Latency: link.Latency, Jitter: link.Jitter, Bandwidth: link.Bandwidth, Loss: link.Loss,
-		Duplicate: link.Duplicate, Reorder: link.Reorder, Split: link.Split, MTU: link.MTU, Cut: w.cuts[way]}
+		Duplicate: link.Duplicate, Reorder: link.Reorder, Split: link.Split, MTU: link.MTU, Cut: len(w.cuts[way]) > 0}
 }
 
 func (w *World) hostOf(k *memkernel.Host) *Host { return w.hosts[k.Number] }
@@ -89,8 +109,17 @@ func (w *World) hostOf(k *memkernel.Host) *Host { return w.hosts[k.Number] }
 // mishap decides what may happen to a packet.
 func (w *World) mishap(what memkernel.Mishap, from, _ *memkernel.Host, p float64) bool {
 	kind := [...]FaultKind{memkernel.Lost: FaultLoss, memkernel.Duplicated: FaultDuplicate,
-		memkernel.Reordered: FaultReorder, memkernel.SplitUp: FaultSplit}[what]
+		memkernel.SplitUp: FaultSplit}[what]
 	return w.faults.happens(kind, w.hostOf(from), p)
+}
+
+// overtaken decides whether a datagram is to wait for a later one. What it gives notes the fault, once that has come.
+func (w *World) overtaken(from, _ *memkernel.Host, p float64) (came func()) {
+	id, comes := w.faults.draw(FaultReorder, w.hostOf(from), p)
+	if !comes {
+		return nil
+	}
+	return func() { w.faults.come(id) }
 }
 
 // packet notes a packet on its way.

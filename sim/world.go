@@ -31,8 +31,8 @@ type World struct {
 	stage    *loop.Stage
 	hosts    []*Host
 	links    map[[2]*Host]Link
-	cuts     map[[2]*Host]bool
-	names    map[string]string // what look-ups of a name give, beside the hosts
+	cuts     map[[2]*Host][]*partition // who has cut a way, see cut
+	names    map[string]string         // what look-ups of a name give, beside the hosts
 	programs []*Program
 	trace    trace
 	faults   faults
@@ -52,7 +52,7 @@ var Start = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 // newWorld makes a world that is the calling goroutine's until end.
 func newWorld(o *options) *World {
 	w := &World{t: o.t, seed: o.seed, w: world.NewTape(o.seed, o.tape), links: map[[2]*Host]Link{},
-		cuts: map[[2]*Host]bool{}, names: map[string]string{}}
+		cuts: map[[2]*Host][]*partition{}, names: map[string]string{}}
 	w.faults = faults{w: w, counts: map[faultSite]uint64{}, only: o.only}
 	w.trace.open()
 	if o.trace != nil {
@@ -60,7 +60,7 @@ func newWorld(o *options) *World {
 	}
 	w.net = memkernel.NewNetwork(w.w)
 	w.net.Between = w.between
-	w.net.Chance = w.mishap
+	w.net.Chance, w.net.Overtaken = w.mishap, w.overtaken
 	w.net.Seen = w.packet
 	w.stage = &loop.Stage{After: w.after, Left: w.left, Exits: w.exits, Rand: w.w.Rand().Uint64}
 	runtime.LockOSThread()
@@ -238,16 +238,20 @@ func (w *World) fail(text string) {
 }
 
 // Name has look-ups of a name give the addresses of the host that is so called, wherever in the world they are made.
-// Names of hosts are known without.
-func (w *World) Name(name, host string) { w.names[name] = host }
+// Names of hosts are known without. As with all names case counts for nothing, nor does a dot at the end.
+func (w *World) Name(name, host string) { w.names[plain(name)] = host }
+
+// plain is the one name of all that mean the same.
+func plain(name string) string { return strings.ToLower(strings.TrimSuffix(name, ".")) }
 
 // lookup finds a host.
 func (w *World) lookup(name string) (addrs []netip.Addr) {
+	name = plain(name)
 	if to, ok := w.names[name]; ok {
-		name = to
+		name = plain(to)
 	}
 	for _, h := range w.hosts {
-		if h.name == name {
+		if plain(h.name) == name {
 			return slices.Clone(h.addrs) // whoever dials brings them into an order
 		}
 	}

@@ -88,6 +88,9 @@ func (s *socket) told(p *packet) (b []byte) {
 		b = cmsg.Append(b, cmsg.LevelSocket, cmsg.TimestampNS,
 			binary.NativeEndian.AppendUint64(binary.NativeEndian.AppendUint64(nil, uint64(t.Sec)), uint64(t.Nsec)))
 	}
+	if p.drops > 0 {
+		b = cmsg.Append(b, cmsg.LevelSocket, unix.SO_RXQ_OVFL, binary.NativeEndian.AppendUint32(nil, p.drops))
+	}
 	if s.family == sys.AFUnix {
 		return b
 	}

@@ -20,6 +20,7 @@ type packet struct {
 	tos   uint8
 	ttl   uint8
 	came  int64
+	drops uint32  // of its socket before it, which is told where that asks
 	by    *socket // a Unix socket, whose buffer it fills
 }
 
@@ -146,12 +147,19 @@ func (s *socket) sendPacket(bufs [][]byte, beside ancillary, to *sys.Sockaddr) i
 func (s *socket) travel(peer *Host, at netip.AddrPort, p packet) {
 	n := s.h.net
 	arrive := func() {
-		t := peer.receiver(at, p.from)
-		if t == nil {
-			s.refused(at)
+		if peer.down {
 			return
 		}
-		t.deliver(p)
+		if t := peer.receiver(at, p.from); t != nil {
+			t.deliver(p)
+			return
+		}
+		refuse := func() { s.refused(at) }
+		if n.near(s.h, peer) {
+			refuse()
+		} else {
+			n.once(n.link(peer, s.h), peer, s.h, refuse)
+		}
 	}
 	if n.near(s.h, peer) {
 		arrive()
@@ -162,17 +170,23 @@ func (s *socket) travel(peer *Host, at netip.AddrPort, p packet) {
 	if n.happens(Duplicated, s.h, peer, l.Duplicate) {
 		copies = 2
 	}
+	var waits *late
 	for range copies {
 		size := len(p.data) + headers(at.Addr())
 		if n.losesAny(l, s.h, peer, size) {
 			continue
 		}
-		d := n.delay(l, s.h, peer, size)
-		if n.happens(Reordered, s.h, peer, l.Reorder) {
-			d += l.Latency + l.Jitter
+		at := n.w.Now() + int64(n.delay(l, s.h, peer, size))
+		latest := at
+		if came := n.overtaken(s.h, peer, l.Reorder); came != nil {
+			latest += int64(max(l.Latency+l.Jitter, reorderLeast))
+			waits = &late{at: at, latest: latest, came: came}
+			n.wait(s.h, peer, waits, arrive)
+		} else {
+			n.w.At(at, arrive)
+			n.overtake(s.h, peer, at, waits)
 		}
-		n.see(Packet{From: s.h, To: peer, Bytes: size, Arrives: n.w.Now() + int64(d)})
-		n.w.After(d, arrive)
+		n.see(Packet{From: s.h, To: peer, Bytes: size, Arrives: latest})
 	}
 }
 
@@ -216,9 +230,16 @@ func (h *Host) receiver(at, from netip.AddrPort) (best *socket) {
 // deliver puts a datagram into the queue, if there is room.
 func (s *socket) deliver(p packet) {
 	cost := len(p.data) + packetCost
-	if s.gone || s.shutIn || s.held+cost > s.rcvbuf() {
+	full := s.held+cost > s.rcvbuf()
+	if s.gone || s.shutIn || full {
+		if full {
+			s.drops++
+		}
 		p.drop()
 		return
+	}
+	if s.isOn(sys.SolSocket, unix.SO_RXQ_OVFL) {
+		p.drops = s.drops
 	}
 	if s.family == sys.AFInet6 && p.from.Addr().Is4() {
 		p.from = mapped(p.from)

@@ -96,18 +96,18 @@ func (s *socket) connect(to *sys.Sockaddr) int32 {
 // ask sends the first packet of a handshake, and again while nobody answers.
 func (s *socket) ask(peer *Host, tries int) {
 	n := s.h.net
-	there, back := n.link(s.h, peer), n.link(peer, s.h)
 	answer := func(res int32, accepted *socket) {
 		deliver := func() { s.answered(res, accepted) }
 		if n.near(s.h, peer) {
 			deliver()
 		} else {
-			n.once(back, peer, s.h, deliver)
+			n.once(n.link(peer, s.h), peer, s.h, deliver)
 		}
 	}
 	arrive := func() {
 		l := peer.listener(s.remote)
 		switch {
+		case peer.down:
 		case s.state != connecting:
 		case s.peer != nil: // the answer to an earlier one got lost
 			answer(0, s.peer)
@@ -121,7 +121,7 @@ func (s *socket) ask(peer *Host, tries int) {
 	if n.near(s.h, peer) {
 		arrive()
 	} else {
-		n.once(there, s.h, peer, arrive)
+		n.once(n.link(s.h, peer), s.h, peer, arrive)
 	}
 	if s.state != connecting {
 		return

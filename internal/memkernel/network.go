@@ -22,8 +22,12 @@ type Network struct {
 	Chance func(what Mishap, from, to *Host, p float64) bool
 	// Seen is told of each packet that leaves a host for another one. nil: nobody is.
 	Seen func(p Packet)
-	sent map[[2]*Host]int64 // when the last that was sent leaves, where bandwidth is bounded
-	idle []*flight          // that have arrived
+	// Overtaken decides whether a datagram waits for a later one to overtake it: nil, or what is called once one has. nil:
+	// the world's chance does.
+	Overtaken func(from, to *Host, p float64) (came func())
+	sent      map[[2]*Host]int64 // when the last that was sent leaves, where bandwidth is bounded
+	late      map[[2]*Host]*late // the datagram that waits for a later one
+	idle      []*flight          // that have arrived
 }
 
 // Link is a way from one host to another.
@@ -33,7 +37,7 @@ type Link struct {
 	Bandwidth int64         // bytes a second; 0: any number
 	Loss      float64       // the part of packets that get lost; a stream sends them again
 	Duplicate float64       // the part of datagrams that come twice
-	Reorder   float64       // the part of datagrams that later ones overtake
+	Reorder   float64       // the part of datagrams that wait for a later one to overtake them
 	Split     float64       // the part of a stream's segments that come in two
 	Cut       bool          // nothing passes
 	MTU       int           // of a packet, with its headers; 0: 1500, and 65536 to itself
@@ -41,7 +45,7 @@ type Link struct {
 
 // NewNetwork makes a network of a world.
 func NewNetwork(w *world.World) *Network {
-	return &Network{w: w, hosts: map[netip.Addr]*Host{}, sent: map[[2]*Host]int64{}}
+	return &Network{w: w, hosts: map[netip.Addr]*Host{}, sent: map[[2]*Host]int64{}, late: map[[2]*Host]*late{}}
 }
 
 // Host adds a host with its addresses; it has the loopback ones as well.
@@ -89,7 +93,6 @@ type Mishap uint8
 const (
 	Lost Mishap = iota
 	Duplicated
-	Reordered
 	SplitUp
 )
 
@@ -97,7 +100,7 @@ const (
 type Packet struct {
 	From, To *Host
 	Bytes    int
-	Arrives  int64 // by the world's clock; of no meaning if it is lost
+	Arrives  int64 // by the world's clock, at the latest; of no meaning if it is lost
 	Lost     bool
 }
 

@@ -170,6 +170,7 @@ func (h *Host) GetsockoptBytes(fd int32, level, name int, p []byte) int32 {
 		b = make([]byte, 9*4)
 		binary.NativeEndian.PutUint32(b[4:], uint32(s.rcvbuf()))
 		binary.NativeEndian.PutUint32(b[12:], uint32(s.sndbuf()))
+		binary.NativeEndian.PutUint32(b[32:], s.drops)
 	default:
 		v, res := h.Getsockopt(fd, level, name)
 		if res < 0 {

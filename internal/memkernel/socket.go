@@ -49,6 +49,7 @@ type socket struct {
 
 	packets  []packet  // of a socket of datagrams
 	held     int       // their bytes
+	drops    uint32    // how many there was no room for
 	lent     int       // bytes of those that it has sent, and that a Unix socket has not given up yet
 	wanted   []*socket // who found no room here
 	gone     bool      // released
