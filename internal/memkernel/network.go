@@ -22,8 +22,8 @@ type Network struct {
 	Chance func(what Mishap, from, to *Host, p float64) bool
 	// Seen is told of each packet that leaves a host for another one. nil: nobody is.
 	Seen func(p Packet)
-	// Overtaken decides whether a datagram waits for a later one to overtake it: nil, or what is called once one has. nil:
-	// the world's chance does.
+	// Overtaken decides whether a datagram waits for a later one to overtake it: nil, or what is called once one has.
+	// nil: the world's chance does.
 	Overtaken func(from, to *Host, p float64) (came func())
 	sent      map[[2]*Host]int64 // when the last that was sent leaves, where bandwidth is bounded
 	late      map[[2]*Host]*late // the datagram that waits for a later one
