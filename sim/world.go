@@ -19,7 +19,8 @@ import (
 )
 
 // World is a simulated world. Its methods are for the script, for the functions of its events, and, where they don't
-// say otherwise, for tasks of its programs: none parks, but Wait, RunFor and RunUntil, which are for the script alone.
+// say otherwise, for tasks of its programs: none parks, but Wait, RunFor and RunUntil, which are for the script alone
+// and panic where a task, the function of an event or a condition calls them.
 type World struct {
 	// Link is what lies between hosts for which Connect was not called. The zero Link passes everything at once.
 	Link Link
@@ -44,10 +45,12 @@ type World struct {
 	until    time.Time // of real time, when the test is about to run out of it; zero: it has all there is
 	steps    uint
 	logs     []string
+	// happening says that what runs does not run as the script: a task, the function of an event, a condition.
+	happening bool
 }
 
 // Start is what the wall clocks of a world's hosts say at its beginning.
-var Start = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+var Start = time.Unix(memkernel.WallStart, 0).UTC()
 
 // newWorld makes a world that is the calling goroutine's until end.
 func newWorld(o *options) *World {
@@ -79,6 +82,7 @@ func (w *World) end() {
 	defer runtime.UnlockOSThread()
 	defer w.stage.Close()
 	defer w.watch.stop()
+	w.happening = true
 	for _, h := range w.hosts {
 		h.kill()
 	}
@@ -106,6 +110,7 @@ func (w *World) after(d time.Duration, fn func()) (stop func() bool) {
 
 // RunFor lets time pass.
 func (w *World) RunFor(d time.Duration) {
+	w.forScript("World.RunFor")
 	end := w.w.Now() + int64(d)
 	w.step(end, func() bool { return false })
 	w.w.MoveTo(end)
@@ -114,10 +119,16 @@ func (w *World) RunFor(d time.Duration) {
 // RunUntil lets time pass until cond reports true, which is asked after each event, or for d. It reports whether cond
 // did.
 func (w *World) RunUntil(d time.Duration, cond func() bool) bool {
+	w.forScript("World.RunUntil")
 	end := w.w.Now() + int64(d)
-	done := cond()
-	if !done {
-		w.step(end, func() bool { done = cond(); return done })
+	done := false
+	asks := func() bool {
+		defer w.happens()()
+		done = cond()
+		return done
+	}
+	if !asks() {
+		w.step(end, asks)
 	}
 	if !done {
 		w.w.MoveTo(end)
@@ -125,9 +136,24 @@ func (w *World) RunUntil(d time.Duration, cond func() bool) bool {
 	return done
 }
 
+// forScript panics where what lets time pass is called by what happens in that time.
+func (w *World) forScript(what string) {
+	if w.happening {
+		panic("sim: " + what + " is for the script alone, and not for what is called as time passes")
+	}
+}
+
+// happens says that what is called until then is not the script.
+func (w *World) happens() (end func()) {
+	was := w.happening
+	w.happening = true
+	return func() { w.happening = was }
+}
+
 // step has happen what happens until the clock says so, or done reports true. It reports false if nothing is to come by
 // then.
 func (w *World) step(limit int64, done func() bool) bool {
+	defer w.happens()()
 	for {
 		if w.stopped {
 			panic(scriptEnds)
@@ -163,6 +189,7 @@ var (
 // if they wait for what will never happen; if a year was not enough; or, where other things happen meanwhile, if after
 // a day and a million events of these they still run. RunUntil has no such bound.
 func (w *World) Wait(programs ...*Program) error {
+	w.forScript("World.Wait")
 	ended := func() bool {
 		for _, p := range programs {
 			if !p.Ended() {

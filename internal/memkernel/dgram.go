@@ -244,7 +244,7 @@ func (s *socket) deliver(p packet) {
 	if s.family == sys.AFInet6 && p.from.Addr().Is4() {
 		p.from = mapped(p.from)
 	}
-	p.came = s.h.w.Now()
+	p.came = s.h.wall()
 	s.packets = append(s.packets, p)
 	s.held += cost
 	s.tell()
@@ -284,7 +284,7 @@ func (s *socket) sendLocal(p packet, to *sys.Sockaddr) int32 {
 	for _, f := range p.files {
 		f.refs++
 	}
-	p.by, p.came = s, s.h.w.Now()
+	p.by, p.came = s, s.h.wall()
 	s.lent += len(p.data) + packetCost
 	peer.packets = append(peer.packets, p)
 	peer.held += len(p.data) + packetCost

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -68,8 +69,23 @@ func (k *either) closeAll() {
 	}
 }
 
+// processUmask is what the system's kernel takes from modes.
+func processUmask(t *testing.T) (mask uint32) {
+	t.Helper()
+	status, err := os.ReadFile("/proc/thread-self/status")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(status), "\nUmask:")
+	if n, err := fmt.Sscanf(rest, "%o", &mask); n != 1 {
+		t.Fatalf("/proc/thread-self/status has no umask: %v", err)
+	}
+	return mask
+}
+
 func bothKernels(t *testing.T) (system, memory *either) {
 	h := NewNetwork(world.New(1)).Host("here")
+	h.Umask = processUmask(t)
 	h.mkdirat(sys.AtFdcwd, []byte("/tmp/folder\x00"), 0o755) // as TempDir's
 	return &either{Kernel: kernel.Host{}, do: driver.Call, dir: t.TempDir()},
 		&either{Kernel: h, do: h.Attempt, dir: "/tmp/folder"}
@@ -88,7 +104,7 @@ func fileStep(k *either, r *rand.Rand) string {
 			unix.O_WRONLY | unix.O_APPEND | unix.O_CREAT, unix.O_DIRECTORY, unix.O_NOFOLLOW}[r.IntN(9)]
 		how := sys.OpenHow{Flags: flags | unix.O_CLOEXEC}
 		if flags&unix.O_CREAT != 0 {
-			how.Mode = 0o600
+			how.Mode = 0o676
 		}
 		n := name()
 		what, fd := fmt.Sprintf("open %s %#x: ", n, flags), k.Openat2(sys.AtFdcwd, k.path(n), &how)
@@ -122,7 +138,7 @@ func fileStep(k *either, r *rand.Rand) string {
 	case 12:
 		n := name()
 		return fmt.Sprintf("mkdir %s: %d", n, k.op(op.Mkdirat, sys.AtFdcwd, func(o *op.Op) {
-			o.Ext.Name.Path, o.Ext.Name.How.Mode = k.path(n), 0o700
+			o.Ext.Name.Path, o.Ext.Name.How.Mode = k.path(n), 0o2777
 		}))
 	case 13, 14:
 		n, flags := name(), uint32(r.IntN(2)*sys.AtRemovedir)

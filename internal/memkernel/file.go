@@ -62,7 +62,7 @@ func (f *file) read(bufs [][]byte, off int64) int32 {
 	if off < 0 {
 		f.at += int64(n)
 	}
-	f.atime = f.h.w.Now()
+	f.atime = f.h.wall()
 	return int32(n)
 }
 

@@ -31,6 +31,12 @@ type Host struct {
 	ephemeral int                  // of them are for sockets that are given none
 	next      uint16               // where the search for a free port begins
 
+	// Wall is what its wall clock says, in nanoseconds as Unix has them: of it are the times of files and of packets.
+	// nil: one that begins with WallStart.
+	Wall func() int64
+	// Umask is what modes are without that new files ask for.
+	Umask uint32
+
 	// Disk is how long the disk takes for an op. nil: no time, so that nothing waits for it.
 	Disk func(o *op.Op) time.Duration
 	// Capacity is how many bytes the disk holds; 0: any number.

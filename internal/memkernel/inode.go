@@ -49,7 +49,7 @@ type attr struct {
 
 func (h *Host) newInode(mode uint32) *inode {
 	h.inos++
-	now := h.w.Now()
+	now := h.wall()
 	n := &inode{h: h, ino: h.inos, mode: mode, nlink: 1, atime: now, mtime: now, ctime: now, btime: now}
 	switch mode & sys.SIfmt {
 	case sys.SIfdir:
@@ -106,6 +106,6 @@ func (n *inode) unlink(name string) {
 
 // changed notes that the content has.
 func (n *inode) changed() {
-	n.mtime = n.h.w.Now()
+	n.mtime = n.h.wall()
 	n.ctime = n.mtime
 }

@@ -17,7 +17,7 @@ func (h *Host) Statx(dir int32, path []byte, flags, _ uint32, st *sys.Statx) int
 	}
 	*st = sys.Statx{Mask: sys.StatxBasic | sys.StatxBtime, Blksize: pageSize, Nlink: n.nlink, UID: n.uid, GID: n.gid,
 		Mode: uint16(n.mode), Ino: n.ino, Size: uint64(n.size), Blocks: uint64(len(n.pages)) * (pageSize / 512),
-		Atime: h.stamp(n.atime), Btime: h.stamp(n.btime), Ctime: h.stamp(n.ctime), Mtime: h.stamp(n.mtime),
+		Atime: stamp(n.atime), Btime: stamp(n.btime), Ctime: stamp(n.ctime), Mtime: stamp(n.mtime),
 		RdevMajor: unix.Major(uint64(n.rdev)), RdevMinor: unix.Minor(uint64(n.rdev)),
 		DevMajor: 8, DevMinor: 1, MntID: 1}
 	if n.isDir() {
@@ -29,12 +29,19 @@ func (h *Host) Statx(dir int32, path []byte, flags, _ uint32, st *sys.Statx) int
 	return 0
 }
 
-// wallStart is what a wall clock says when the world begins: the first of January 2030.
-const wallStart = 1893456000
+// WallStart is what the wall clocks of hosts say when the world begins, as Unix has it: the first of January 2026.
+const WallStart = 1767225600
 
-// stamp is a time of a file. Those that Utimensat has set are kept as they are, as negative numbers.
-func (h *Host) stamp(ns int64) sys.StatxTime {
-	ns += (wallStart)*1e9 - world.Start
+// wall is what the host's wall clock says, in nanoseconds.
+func (h *Host) wall() int64 {
+	if h.Wall != nil {
+		return h.Wall()
+	}
+	return WallStart*1e9 + h.w.Now() - world.Start
+}
+
+// stamp is a time of the wall clock as calls tell it.
+func stamp(ns int64) sys.StatxTime {
 	return sys.StatxTime{Sec: floor(ns, 1e9), Nsec: uint32(ns - floor(ns, 1e9)*1e9)}
 }
 
@@ -45,12 +52,9 @@ func floor(a, b int64) int64 {
 	return a/b - 1
 }
 
-// unstamp is a time as inodes have it.
-func unstamp(sec, nsec int64) int64 { return (sec-wallStart)*1e9 + nsec + world.Start }
-
 func (n *inode) chmod(mode uint32) int32 {
 	n.mode = n.mode&sys.SIfmt | mode&0o7777
-	n.ctime = n.h.w.Now()
+	n.ctime = n.h.wall()
 	return 0
 }
 
@@ -100,7 +104,7 @@ func (h *Host) Fchownat(dir int32, path []byte, uid, gid, flags uint32) int32 {
 	if gid != ^uint32(0) {
 		n.gid = gid
 	}
-	n.ctime = h.w.Now()
+	n.ctime = h.wall()
 	return 0
 }
 
@@ -115,10 +119,10 @@ func (h *Host) Utimensat(dir int32, path []byte, times *sys.TimePair, flags uint
 	}
 	for i, at := range []*int64{&n.atime, &n.mtime} {
 		if t := times[i]; t.Nsec != sys.UtimeOmit {
-			*at = unstamp(t.Sec, t.Nsec)
+			*at = t.Sec*1e9 + t.Nsec
 		}
 	}
-	n.ctime = h.w.Now()
+	n.ctime = h.wall()
 	return 0
 }
 

@@ -47,7 +47,7 @@ func (h *Host) anonymous(o *openFile) *inode {
 
 // mkdirat makes a directory.
 func (h *Host) mkdirat(dir int32, path []byte, mode uint32) int32 {
-	return h.make(dir, path, true, func() *inode { return h.newInode(sys.SIfdir | mode&0o7777) })
+	return h.make(dir, path, true, func() *inode { return h.newInode(sys.SIfdir | mode&0o1777&^h.Umask) })
 }
 
 // make makes a name that is not there. Without fresh it only says whether it could.
@@ -76,7 +76,7 @@ func (h *Host) Mknodat(dir int32, path []byte, mode, dev uint32) int32 {
 		return -sys.EPERM
 	}
 	return h.make(dir, path, false, func() *inode {
-		n := h.newInode(mode & (sys.SIfmt | 0o7777))
+		n := h.newInode(mode & (sys.SIfmt | 0o7777) &^ h.Umask)
 		n.rdev = dev
 		return n
 	})
@@ -98,7 +98,7 @@ func (h *Host) symlinkat(target []byte, dir int32, path []byte) int32 {
 func (h *Host) makeSocketFile(name string) (*inode, int32) {
 	var made *inode
 	res := h.make(sys.AtFdcwd, []byte(name), false, func() *inode {
-		made = h.newInode(sys.SIfsock | 0o777)
+		made = h.newInode(sys.SIfsock | 0o777&^h.Umask)
 		return made
 	})
 	if res == -sys.EEXIST {
@@ -130,7 +130,7 @@ func (h *Host) linkat(dir int32, path []byte, toDir int32, to []byte, flags uint
 	}
 	return h.make(toDir, to, false, func() *inode {
 		n.nlink++
-		n.ctime = h.w.Now()
+		n.ctime = h.wall()
 		return n
 	})
 }
@@ -172,7 +172,7 @@ func (h *Host) forget(dir *inode, name string, n *inode) {
 	if n.nlink == 0 && n.opens == 0 {
 		n.free()
 	}
-	n.ctime = h.w.Now()
+	n.ctime = h.wall()
 }
 
 // renameat gives a file another name in place of this one.
@@ -231,7 +231,7 @@ func (h *Host) renameat(dir int32, path []byte, toDir int32, to []byte, flags ui
 			a.dir.unlink(a.name)
 		}
 		b.dir.link(b.name, a.is)
-		a.is.ctime = h.w.Now()
+		a.is.ctime = h.wall()
 	})
 	return 0
 }

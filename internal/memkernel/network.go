@@ -50,7 +50,7 @@ func NewNetwork(w *world.World) *Network {
 
 // Host adds a host with its addresses; it has the loopback ones as well.
 func (n *Network) Host(name string, ips ...netip.Addr) *Host {
-	h := &Host{Name: name, Number: len(n.all), net: n, w: n.w, ips: ips, max: descriptorsMax,
+	h := &Host{Name: name, Number: len(n.all), net: n, w: n.w, ips: ips, max: descriptorsMax, Umask: umask,
 		first: numbersFrom + int32(len(n.all)%hostsApart)*descriptorsMax,
 		ports: map[portKey]*binding{}, names: map[string]*unixName{}}
 	h.SetPorts(0)
@@ -61,6 +61,9 @@ func (n *Network) Host(name string, ips ...netip.Addr) *Host {
 	n.all = append(n.all, h)
 	return h
 }
+
+// umask is that of programs which were told no other.
+const umask = 0o022
 
 // hostOf is the host that has an address as seen from another; nil: nobody.
 func (n *Network) hostOf(from *Host, ip netip.Addr) *Host {

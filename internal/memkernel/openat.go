@@ -40,7 +40,7 @@ func (h *Host) Openat2(dir int32, path []byte, how *sys.OpenHow) int32 {
 		if !write {
 			return -sys.EINVAL
 		}
-		n = h.newInode(unix.S_IFREG | uint32(how.Mode)&0o7777)
+		n = h.newInode(unix.S_IFREG | uint32(how.Mode)&0o7777&^h.Umask)
 		n.nlink = 0
 	case n == nil && flags&unix.O_CREAT == 0:
 		return -sys.ENOENT
@@ -48,7 +48,7 @@ func (h *Host) Openat2(dir int32, path []byte, how *sys.OpenHow) int32 {
 		if p.dir.nlink == 0 {
 			return -sys.ENOENT
 		}
-		n = h.newInode(unix.S_IFREG | uint32(how.Mode)&0o7777)
+		n = h.newInode(unix.S_IFREG | uint32(how.Mode)&0o7777&^h.Umask)
 		h.change(func() { p.dir.link(p.name, n) })
 	case flags&(unix.O_CREAT|unix.O_EXCL) == unix.O_CREAT|unix.O_EXCL:
 		return -sys.EEXIST

@@ -53,7 +53,7 @@ func (h *Host) Fsetxattr(fd int32, name, p []byte, flags int) int32 {
 	default:
 		f.attrs = append(f.attrs, attr{text(name), slices.Clone(p)})
 	}
-	f.ctime = h.w.Now()
+	f.ctime = h.wall()
 	return 0
 }
 
@@ -87,6 +87,6 @@ func (h *Host) Fremovexattr(fd int32, name []byte) int32 {
 		return -sys.ENODATA
 	}
 	f.attrs = slices.Delete(f.attrs, i, i+1)
-	f.ctime = h.w.Now()
+	f.ctime = h.wall()
 	return 0
 }
