@@ -138,9 +138,9 @@ func testRestrictions(t *testing.T) {
 		})
 	}
 	want(t, flagged(OpNop, SQEAsync), 0)
-	want(t, flagged(OpNop, 0), syscall.EACCES)                          // a flag that is required
-	want(t, flagged(OpRead, SQEAsync), syscall.EACCES)                  // an op that is not allowed
-	want(t, flagged(OpNop, SQEAsync|SQECQESkipSuccess), syscall.EACCES) // a flag that is not
+	want(t, flagged(OpNop, 0), syscall.EACCES)                 // a flag that is required
+	want(t, flagged(OpRead, SQEAsync), syscall.EACCES)         // an op that is not allowed
+	want(t, flagged(OpNop, SQEAsync|SQEDrain), syscall.EACCES) // a flag that is not
 	if _, err := r.ProbeOps(); err != nil {
 		t.Errorf("an allowed register call: %v", err)
 	}
