@@ -75,6 +75,22 @@ func (k *cache) drop(o *servedFile) {
 	}
 }
 
+// giveBack takes half of the files out that nobody uses, one at least, those used least recently. The caller closes
+// them.
+func (k *cache) giveBack() (files []*servedFile) {
+	for o := k.ends.newer; o != &k.ends; o = o.newer {
+		if o.users == 0 {
+			files = append(files, o)
+		}
+	}
+	files = files[:(len(files)+1)/2]
+	for _, o := range files {
+		o.users++ // or drop would close it on the side
+		k.drop(o)
+	}
+	return files
+}
+
 // clear lets all files go.
 func (k *cache) clear() {
 	for k.ends.newer != &k.ends {

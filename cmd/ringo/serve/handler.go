@@ -2,15 +2,19 @@ package serve
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"ringo"
 	"ringo/cmd/ringo/internal/server"
 	"ringo/file"
+	"ringo/internal/posix"
 	"ringo/sock"
 )
 
@@ -24,6 +28,9 @@ type files struct {
 	warm time.Duration // warmFor, but in tests
 
 	requests, bytes, lookups atomic.Int64 // for -stats
+
+	mu       sync.Mutex
+	handlers []*handler // those that have a cache
 }
 
 // handler is what a loop has of files, for one address.
@@ -72,6 +79,9 @@ func (f *files) statWords() string {
 // serveStreams serves one address on one loop.
 func (f *files) serveStreams(l *ringo.Loop, ln *sock.Listener) error {
 	h := &handler{files: f, l: l, begin: l.Now(), cache: newCache(f.o.files, f.o.fresh, &f.Side)}
+	f.mu.Lock()
+	f.handlers = append(f.handlers, h)
+	f.mu.Unlock()
 	defer h.cache.clear()
 	if f.log != nil {
 		h.lines = f.log.open(l)
@@ -267,10 +277,15 @@ func (h *handler) known(o *servedFile) (lookupResult, error) {
 // search looks a target up on disk, and keeps the file that it finds.
 func (h *handler) search(t *target) (what lookupResult, err error) {
 	h.lookups.Add(1)
-	err = h.l.Offload(func(context.Context) (err error) {
-		what, err = resolve(h.root, t)
-		return err
-	})
+	for try := 0; ; try++ {
+		err = h.l.Offload(func(context.Context) (err error) {
+			what, err = resolve(h.root, t)
+			return err
+		})
+		if try == relieveMax || !errors.Is(err, posix.EMFILE) && !errors.Is(err, posix.ENFILE) || !h.relieve() {
+			break
+		}
+	}
 	if err != nil {
 		if what.file != nil {
 			h.cache.done(h.borrow(what.file))
@@ -281,6 +296,34 @@ func (h *handler) search(t *target) (what lookupResult, err error) {
 		h.cache.add(h.borrow(what.file), h.now())
 	}
 	return what, nil
+}
+
+// relieveMax is how often a file is opened again for which there was no descriptor.
+const relieveMax = 3
+
+// relieve has all loops close half of the files that they keep open and nobody uses, and waits for that. It reports
+// whether there were any.
+func (f *files) relieve() (found bool) {
+	f.mu.Lock()
+	handlers := slices.Clone(f.handlers)
+	f.mu.Unlock()
+	for _, h := range handlers {
+		h.l.Call(func() error { // on a loop that has ended nothing is open
+			back := h.cache.giveBack()
+			found = found || len(back) > 0
+			closeAll := func() {
+				for _, o := range back {
+					o.file.Close()
+				}
+			}
+			err := h.l.Offload(func(context.Context) error { closeAll(); return nil })
+			if err != nil { // it was cancelled, and has closed none
+				f.Side.Go(closeAll)
+			}
+			return err
+		})
+	}
+	return found
 }
 
 // borrow begins the use of a file that is new.
