@@ -11,6 +11,7 @@ import (
 type excusal struct {
 	why        string
 	sock, file string // their names
+	either     bool   // they pass now and then
 }
 
 // Reasons that the lists of cells and of tests don't share.
@@ -23,6 +24,9 @@ const (
 
 // excused are all of them. ExcusedFromWorlds looks whether one would pass.
 var excused = []excusal{
+	{why: "whether its goroutine comes to a call before the end is Go's affair", either: true,
+		sock: "TestDetachedEndWithTheLoop",
+	},
 	{why: netsPeers,
 		sock: "TestActivated TestAllocsOfParkedWrites TestAllocsOfSplices TestAllocsPerRequest " +
 			"TestBytesAndFINTogether TestCloseWriteInterrupted TestConnectAndVanish TestConnectionOrders " +
@@ -37,7 +41,7 @@ var excused = []excusal{
 		sock: "TestBusyPeerIsFair TestCancelLosesNothing TestCloseBehindForeignCallers " +
 			"TestConnErrorsAsNetFromGoroutines " +
 			"TestDatagramsShortOfDescriptors TestDeadlineLosesNothing TestDeadlinePerRequestIsFree " +
-			"TestDeadlinesAcross TestDeferAccept TestDetachedEndWithTheLoop TestDrainServesWhoHasConnected " +
+			"TestDeadlinesAcross TestDeferAccept TestDrainServesWhoHasConnected " +
 			"TestErrorOfAccepted TestGoroutinesAcceptBesideTasks TestGoroutinesAcceptTheLastComer " +
 			"TestGoroutinesServe TestGreedyPeersHoldLittle TestHalfOpenReader TestHalfOpenWriter " +
 			"TestHandlesDetached TestListenerCallsFromOutside TestLongWriteIsFair TestNetAfterClose " +

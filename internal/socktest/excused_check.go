@@ -40,6 +40,7 @@ func ExcusedFromWorlds(t *testing.T, of string) {
 				t.Errorf("%s is excused (%s), and is no test", name, e.why)
 			case seen[name]:
 				t.Errorf("%s is excused twice", name)
+			case e.either:
 			default:
 				left = append(left, name)
 			}
