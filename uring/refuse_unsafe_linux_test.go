@@ -292,6 +292,9 @@ func TestTimers(t *testing.T) {
 	nop := (*SQE).PrepNop
 	runBoth(t, []ringCase{
 		{"in the order of their times", func(t *testing.T, r *Ring) {
+			if !newerThan("6.2") {
+				t.Skip("Linux 6.1 keeps another order, and makes other CQEs")
+			}
 			tags := startAll(t, r, at(20*time.Millisecond, 0), at(time.Millisecond, 0), at(10*time.Millisecond, 0))
 			order := []uint64{tags[1], tags[2], tags[0]}
 			for i, c := range takeAll(t, r, 3) {
