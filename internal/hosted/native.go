@@ -41,7 +41,7 @@ func openNative(cfg *Config) (e *nativeEngine, inFlight int, err error) {
 		sys.Close(e.event)
 		return nil, 0, fmt.Errorf("hosted: %w", offload.AIOError("io_setup", -res))
 	}
-	e.batch = make([]*sys.Iocb, 0, sqEntries)
+	e.batch, e.refused = make([]*sys.Iocb, 0, sqEntries), make([]uring.CQE, 0, sqEntries)
 	return e, inFlight, nil
 }
 

@@ -38,7 +38,11 @@ func do(t testing.TB, h *Rings, o *op.Op) (res int32, native bool) {
 
 // TestNativeTransfers has hundreds of goroutines write, read and compare, whole and by slices.
 func TestNativeTransfers(t *testing.T) {
-	const size, goroutines, each = 16 << 20, 200, 20
+	const size, goroutines = 16 << 20, 200
+	each := 20
+	if testing.Short() {
+		each = 4
+	}
 	for name, cfg := range map[string]Config{
 		"one":         {Rings: 1, Few: onRing},
 		"three":       {Rings: 3, Few: onRing},
@@ -131,9 +135,13 @@ func TestNativeResults(t *testing.T) {
 func TestNativeOneCall(t *testing.T) {
 	d := newDisk(t, 16<<20, unix.O_DIRECT)
 	h := openAIO(t, Config{Rings: 1, Few: onRing})
+	each := 50
+	if testing.Short() {
+		each = 5
+	}
 	together(128, func(i int) {
 		p := aligned(block)
-		for n := range 50 {
+		for n := range each {
 			res, _ := do(t, h, &op.Op{Code: op.ReadAt, FD: &d.fd, Buf: p, Off: int64(n*128+i) % 4096 * block})
 			if at := wrong(p, int64(n*128+i)%4096*block); res != block || at >= 0 {
 				t.Errorf("%d, wrong at %d", res, at)
