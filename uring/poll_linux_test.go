@@ -91,6 +91,9 @@ func TestPolls(t *testing.T) {
 		}},
 		{"an update fires it", func(t *testing.T, r *Ring) {
 			need(t, CheckPollMultishot)
+			if !newerThan("6.1") {
+				t.Skip("a poll is not looked at when its events change, before Linux 6.1 or so")
+			}
 			a, _ := socketpair(t, unix.SOCK_STREAM)
 			for _, prep := range []func(e *SQE){poll(a, unix.POLLIN),
 				func(e *SQE) { e.PrepPollMultishot(a, unix.POLLIN) }} {

@@ -31,9 +31,12 @@ func testProvideBuffers(t *testing.T, r *Ring) {
 			t.Fatal(result(c.Res))
 		}
 	}
-	for _, c := range []CQE{provide(0, mem, 0), provide(0, nil, 1)} {
-		if c.Res >= 0 {
-			t.Errorf("provided nothing: %d", c.Res)
+	if c := provide(0, mem, 0); c.Res >= 0 {
+		t.Errorf("no buffers were provided: %d", c.Res)
+	}
+	if newerThan("5.19") { // one of no bytes was taken before, and would be given to a receive
+		if c := provide(0, nil, 1); c.Res >= 0 {
+			t.Errorf("a buffer of nothing was provided: %d", c.Res)
 		}
 	}
 	a, b := socketpair(t, unix.SOCK_STREAM)
