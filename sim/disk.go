@@ -12,15 +12,21 @@ import (
 
 // Disk is what a host's disk does beside what it should. The zero Disk takes no time and never fails, and a crash keeps
 // of it what was synced: each sector of 512 bytes that was not is there or not, each change of a name is.
+//
+// A read of the disk is one of a File, by whatever call: Read and ReadAt, a sendfile to a connection, the half of
+// CopyFile that reads. A write is one of a File, or what comes from a connection or a copy. A sync is one of Sync,
+// Datasync, SyncRange that waits, and of each write to a file that is open with O_SYNC or O_DSYNC, which takes Latency
+// and Sync. Opens, Stat, Chmod, Truncate, Allocate, attributes, lists and all else about names take Latency, and fail
+// for want of room alone. Seek, locks, Advise and Close take no time.
 type Disk struct {
-	Latency   time.Duration // of a read, a write or a change of a name
-	Sync      time.Duration // of an fsync
+	Latency   time.Duration // of a read, a write or a call about a name
+	Sync      time.Duration // of a sync
 	Jitter    time.Duration // more than that, up to this, by chance
 	Capacity  int64         // bytes: beyond it is ENOSPC; 0: any number
 	Quota     int64         // bytes: beyond it is EDQUOT; 0: any number
 	FailRead  float64       // the part of reads that ends with EIO
 	FailWrite float64       // of writes
-	FailSync  float64       // of fsyncs, after which what was to be written is not, and the next one does not say so
+	FailSync  float64       // of syncs, after which what was to be written is not, and the next one does not say so
 	Short     float64       // the part of reads and writes that ends in the middle
 	Decay     float64       // of reads, where a sector has become unreadable, which it stays until it is overwritten
 }
@@ -52,11 +58,11 @@ func (h *Host) fails(o *op.Op) int32 {
 		return 0
 	}
 	switch o.Code {
-	case op.ReadAt, op.ReadVec:
+	case op.Read, op.ReadAt, op.ReadVec:
 		if f.happens(FaultRead, h, h.Disk.FailRead) {
 			return -sys.EIO
 		}
-	case op.WriteAt, op.WriteVec:
+	case op.Write, op.WriteAt, op.WriteVec:
 		if f.happens(FaultWrite, h, h.Disk.FailWrite) {
 			return -sys.EIO
 		}

@@ -152,7 +152,7 @@ func (h *Host) start(p *Program) {
 		return
 	}
 	cfg.Kernel, cfg.Call, cfg.Stage, cfg.Names = h.k, h.k.Call, w.stage, h.lookup
-	cfg.Clock = h.clock
+	cfg.Clock, cfg.Owed = h.clock, h.k.Owed
 	begun := w.w.Now()
 	cfg.Since = func(time.Time) time.Duration { return time.Duration(w.w.Now() - begun) }
 	cfg.Warn, cfg.Complain = func(string, ...any) {}, func(text string) { w.Logf("%s: %s", h.name, text) }

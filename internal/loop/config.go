@@ -48,6 +48,8 @@ type Config struct {
 	Stage *Stage
 	// Call makes the plain call of an op by Kernel, on a stage.
 	Call func(o *op.Op) int32
+	// Owed is for how long what Call has done since it was asked last lasts, on a stage. nil: for no time.
+	Owed func() time.Duration
 	// Names looks a host's name up, on a stage. It runs in a task, and may park.
 	Names func(l *Loop, host string) ([]netip.Addr, error)
 	// CPUs is how many processors the process may use; kernel.CPUCount if nil.

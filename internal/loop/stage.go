@@ -245,6 +245,11 @@ func (l *Loop) offloadStaged(in Lane, fn func(context.Context) error) (err error
 	}
 	c := &call{lane: &lane{sort: in}, task: l.cur, ctx: l.Context(), fn: fn, labels: labels.Current()}
 	c.runHere()
+	if l.cfg.Owed != nil {
+		if d := l.cfg.Owed(); d > 0 {
+			l.Sleep(d)
+		}
+	}
 	if c.panicked != nil {
 		panic(l.cfg.showPanic(c.panicked))
 	}

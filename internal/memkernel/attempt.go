@@ -3,8 +3,6 @@
 package memkernel
 
 import (
-	"time"
-
 	"golang.org/x/sys/unix"
 
 	"ringo/internal/op"
@@ -249,14 +247,6 @@ func (h *Host) IsFile(fd int32) bool {
 	}
 	_, ok := o.object.(*file)
 	return ok
-}
-
-// DiskTime is how long the host's disk takes for an op.
-func (h *Host) DiskTime(o *op.Op) time.Duration {
-	if h.Disk == nil || o.Code == op.Call {
-		return 0
-	}
-	return h.Disk(o)
 }
 
 // Cached reports whether a Blocking op would wait for no disk: where no disk takes any time. As on Linux an open that

@@ -37,6 +37,7 @@ func (h *Host) Fstatfs(fd int32, st *sys.Statfs) int32 {
 
 // Statfs is what is known of a name's.
 func (h *Host) Statfs(path []byte, st *sys.Statfs) int32 {
+	h.looksUp()
 	if _, res := h.node(sys.AtFdcwd, path, 0, true); res < 0 {
 		return res
 	}

@@ -96,11 +96,13 @@ func (f *file) write(bufs [][]byte, off int64) int32 {
 	if n == 0 && size(bufs) > 0 {
 		return -f.h.full()
 	}
+	if f.syncs() {
+		if res := f.syncWrite(); res != 0 {
+			return res
+		}
+	}
 	if off < 0 {
 		f.at = at + int64(n)
-	}
-	if f.o.flags&unix.O_DSYNC != 0 { // which O_SYNC has as well
-		f.sync()
 	}
 	return int32(n)
 }
@@ -199,10 +201,16 @@ func (h *Host) CopyRange(out, in int32, n int) int32 {
 	if res < 0 {
 		return res
 	}
+	if res := h.accesses(&plainRead); res != 0 {
+		return res
+	}
 	p := make([]byte, max(0, min(int64(n), i.size-i.at)))
 	got := i.read([][]byte{p}, i.at)
 	if got <= 0 {
 		return got
+	}
+	if res := h.accesses(&plainWrite); res != 0 {
+		return res
 	}
 	res = o.write([][]byte{p[:got]}, -1)
 	i.at += int64(max(res, 0))
@@ -234,7 +242,8 @@ func (h *Host) Resident(fd int32, off, n int64) int32 {
 	return 1
 }
 
-// SyncRange has a range written.
+// SyncRange has a range written, which is no promise for a crash. It waits for that, and hears of errors, where the
+// flags say so.
 func (h *Host) SyncRange(fd int32, off, n int64, flags int) int32 {
 	const all = unix.SYNC_FILE_RANGE_WAIT_BEFORE | unix.SYNC_FILE_RANGE_WRITE | unix.SYNC_FILE_RANGE_WAIT_AFTER
 	switch _, res := h.fileAt(fd); {
@@ -242,8 +251,14 @@ func (h *Host) SyncRange(fd int32, off, n int64, flags int) int32 {
 		return res
 	case flags&^all != 0, off < 0, n < 0:
 		return -sys.EINVAL
+	case flags&(unix.SYNC_FILE_RANGE_WAIT_BEFORE|unix.SYNC_FILE_RANGE_WAIT_AFTER) == 0:
+		return 0
 	}
-	return 0
+	res := h.accesses(&plainSync)
+	if res != 0 {
+		h.loseWrites(fd)
+	}
+	return res
 }
 
 // Advise is taken note of.

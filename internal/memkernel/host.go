@@ -37,7 +37,9 @@ type Host struct {
 	// Umask is what modes are without that new files ask for.
 	Umask uint32
 
-	// Disk is how long the disk takes for an op. nil: no time, so that nothing waits for it.
+	// Disk is how long the disk takes for an op, or for what is none, as one whose FD is nil: a read or a write of a
+	// call that does both, the sync of a write to a file with O_SYNC, a look at a name. nil: no time, so that
+	// nothing waits for it.
 	Disk func(o *op.Op) time.Duration
 	// Capacity is how many bytes the disk holds; 0: any number.
 	Capacity int64
@@ -50,10 +52,15 @@ type Host struct {
 	Decays func() bool
 	// Lacks is asked before a descriptor is made, of a socket or not: whether there is no memory for it. nil: there is.
 	Lacks func() bool
-	// Fail is asked before each op, and before each receive and send that is none, whose FD is nil, and fails it with a
+	// Fail is asked before each op, and before each receive, send, read, write and sync that is none, whose FD is nil,
+	// and fails it with a
 	// negated errno; 0: it goes on. nil: none fails. After an fsync that failed so, what it was to write is in memory
 	// and will never be written, as on Linux.
 	Fail func(o *op.Op) int32
+
+	timing bool          // Timed is under way
+	takes  time.Duration // of what it does
+	owed   time.Duration // see Owed
 
 	root    *inode
 	cwd     *inode

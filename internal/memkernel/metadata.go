@@ -11,6 +11,7 @@ import (
 
 // Statx tells what is known of a file.
 func (h *Host) Statx(dir int32, path []byte, flags, _ uint32, st *sys.Statx) int32 {
+	h.looksUp()
 	n, res := h.node(dir, path, flags, flags&sys.AtSymlinkNofollow == 0)
 	if res < 0 {
 		return res
@@ -60,6 +61,7 @@ func (n *inode) chmod(mode uint32) int32 {
 
 // Fchmod sets the mode.
 func (h *Host) Fchmod(fd int32, mode uint32) int32 {
+	h.looksUp()
 	f, _, res := find[*file](h, fd, sys.EINVAL)
 	if res < 0 {
 		return res
@@ -69,6 +71,7 @@ func (h *Host) Fchmod(fd int32, mode uint32) int32 {
 
 // Fchmodat sets the mode.
 func (h *Host) Fchmodat(dir int32, path []byte, mode, flags uint32) int32 {
+	h.looksUp()
 	n, res := h.node(dir, path, flags, true)
 	if res < 0 {
 		return res
@@ -79,6 +82,7 @@ func (h *Host) Fchmodat(dir int32, path []byte, mode, flags uint32) int32 {
 // Faccessat says whether who runs may do with a file what mode asks for. That is root, who may all, but execute only
 // what anybody may.
 func (h *Host) Faccessat(dir int32, path []byte, mode, flags uint32) int32 {
+	h.looksUp()
 	if mode > 7 || flags&^(sys.AtEaccess|sys.AtSymlinkNofollow|sys.AtEmptyPath) != 0 {
 		return -sys.EINVAL
 	}
@@ -94,6 +98,7 @@ func (h *Host) Faccessat(dir int32, path []byte, mode, flags uint32) int32 {
 
 // Fchownat sets owner and group.
 func (h *Host) Fchownat(dir int32, path []byte, uid, gid, flags uint32) int32 {
+	h.looksUp()
 	n, res := h.node(dir, path, flags, flags&sys.AtSymlinkNofollow == 0)
 	if res < 0 {
 		return res
@@ -110,6 +115,7 @@ func (h *Host) Fchownat(dir int32, path []byte, uid, gid, flags uint32) int32 {
 
 // Utimensat sets times.
 func (h *Host) Utimensat(dir int32, path []byte, times *sys.TimePair, flags uint32) int32 {
+	h.looksUp()
 	if text(path) == "" {
 		flags |= sys.AtEmptyPath
 	}
@@ -128,6 +134,7 @@ func (h *Host) Utimensat(dir int32, path []byte, times *sys.TimePair, flags uint
 
 // Truncate sets the length.
 func (h *Host) Truncate(path []byte, size int64) int32 {
+	h.looksUp()
 	n, res := h.node(sys.AtFdcwd, path, 0, true)
 	switch {
 	case res < 0:

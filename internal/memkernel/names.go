@@ -69,6 +69,7 @@ func (h *Host) make(dir int32, path []byte, dirs bool, fresh func() *inode) int3
 
 // Mknodat makes a file of some sort.
 func (h *Host) Mknodat(dir int32, path []byte, mode, dev uint32) int32 {
+	h.looksUp()
 	if mode&sys.SIfmt == 0 {
 		mode |= unix.S_IFREG
 	}
@@ -137,6 +138,7 @@ func (h *Host) linkat(dir int32, path []byte, toDir int32, to []byte, flags uint
 
 // Unlinkat removes a name.
 func (h *Host) Unlinkat(dir int32, path []byte, flags uint32) int32 {
+	h.looksUp()
 	p, res := h.lookup(dir, path, walk{parent: true})
 	rmdir := flags&sys.AtRemovedir != 0
 	switch { // in the kernel's order
@@ -248,6 +250,7 @@ func (n *inode) within(d *inode) bool {
 
 // Readlinkat is what a link leads to.
 func (h *Host) Readlinkat(dir int32, path, p []byte) int32 {
+	h.looksUp()
 	n, res := h.node(dir, path, sys.AtEmptyPath, false)
 	switch {
 	case res < 0:
@@ -274,6 +277,7 @@ func (h *Host) Fchdir(fd int32) int32 {
 // Getdents gives the next entries of a directory: a position is the number of the last entry that was given, behind
 // the two of every directory.
 func (h *Host) Getdents(fd int32, p []byte) int32 {
+	h.looksUp()
 	f, _, res := find[*file](h, fd, sys.ENOTDIR)
 	switch {
 	case res < 0:

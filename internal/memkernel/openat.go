@@ -10,6 +10,7 @@ import (
 
 // Openat2 opens or makes a file.
 func (h *Host) Openat2(dir int32, path []byte, how *sys.OpenHow) int32 {
+	h.looksUp()
 	flags := int32(how.Flags)
 	w := walk{follow: flags&unix.O_NOFOLLOW == 0 && flags&(unix.O_CREAT|unix.O_EXCL) != unix.O_CREAT|unix.O_EXCL,
 		parent:  flags&unix.O_CREAT != 0,

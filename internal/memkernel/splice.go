@@ -9,9 +9,6 @@ import (
 	"ringo/internal/sys"
 )
 
-// Call is Attempt, for who is no driver.
-func (h *Host) Call(o *op.Op) int32 { return h.Attempt(o) }
-
 // spliceIn is splice(2) from a descriptor into a pipe. That the pipe is full is -ENOSPC, as internal/op has it.
 func (h *Host) spliceIn(o *op.Op) int32 {
 	res := h.splice(o.FD.Sys(), o.Other, int(o.Limit))
@@ -57,6 +54,9 @@ func (h *Host) splice(from, to int32, n int) int32 {
 	if fills {
 		n = min(n, w.max-w.len())
 	}
+	if res := h.accessesOf(in, out); res != 0 {
+		return res
+	}
 	if piped {
 		p := make([]byte, min(n, r.len()))
 		r.peek(p)
@@ -72,6 +72,17 @@ func (h *Host) splice(from, to int32, n int) int32 {
 	if res > 0 {
 		w.put(p[:res])
 		w.pipe.reads.tell()
+	}
+	return res
+}
+
+// accessesOf is accesses of a splice, where one of its ends is a file.
+func (h *Host) accessesOf(in, out *openFile) (res int32) {
+	if _, ok := in.object.(*file); ok {
+		res = h.accesses(&plainRead)
+	}
+	if _, ok := out.object.(*file); ok {
+		res = h.accesses(&plainWrite)
 	}
 	return res
 }
@@ -98,6 +109,9 @@ func (h *Host) sendfile(o *op.Op) int32 {
 		if at, res = h.Lseek(o.Other, 0, unix.SEEK_CUR); res < 0 {
 			return res
 		}
+	}
+	if res := h.accesses(&plainRead); res != 0 {
+		return res
 	}
 	p := make([]byte, min(int(o.Limit), sendfileMax))
 	n := f.read([][]byte{p}, at)

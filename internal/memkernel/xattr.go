@@ -18,6 +18,7 @@ func (n *inode) attrOf(name string) int {
 
 // Fgetxattr is an attribute.
 func (h *Host) Fgetxattr(fd int32, name, p []byte) int32 {
+	h.looksUp()
 	f, _, res := find[*file](h, fd, sys.EBADF)
 	if res < 0 {
 		return res
@@ -36,6 +37,7 @@ func (h *Host) Fgetxattr(fd int32, name, p []byte) int32 {
 
 // Fsetxattr sets one.
 func (h *Host) Fsetxattr(fd int32, name, p []byte, flags int) int32 {
+	h.looksUp()
 	f, _, res := find[*file](h, fd, sys.EBADF)
 	if res < 0 {
 		return res
@@ -59,6 +61,7 @@ func (h *Host) Fsetxattr(fd int32, name, p []byte, flags int) int32 {
 
 // Flistxattr is the names of all.
 func (h *Host) Flistxattr(fd int32, p []byte) int32 {
+	h.looksUp()
 	f, _, res := find[*file](h, fd, sys.EBADF)
 	if res < 0 {
 		return res
@@ -78,6 +81,7 @@ func (h *Host) Flistxattr(fd int32, p []byte) int32 {
 
 // Fremovexattr removes one.
 func (h *Host) Fremovexattr(fd int32, name []byte) int32 {
+	h.looksUp()
 	f, _, res := find[*file](h, fd, sys.EBADF)
 	if res < 0 {
 		return res

@@ -59,6 +59,8 @@ type engine struct {
 	hot   []*registration // to be tried again, in the order in which they were told
 	cool  []*registration // empty, to be hot next
 	times map[*op.Op]*world.Event
+	// results are those of calls that were made, and end when the disk's time for them has passed.
+	results map[*op.Op]int32
 
 	woken  atomic.Bool // from outside of the world, as well
 	wakes  atomic.Uint64
@@ -91,7 +93,8 @@ func Open(cfg Config) (driver.Driver, error) {
 		cfg.Outbox.Plain = cfg.Host.Send
 	}
 	return &engine{cfg: cfg, h: cfg.Host, w: cfg.World, slab: cfg.Slab, ahead: cfg.World.Now() - cfg.Now(),
-		regs: map[*fd.FD]*registration{}, times: map[*op.Op]*world.Event{}}, nil
+		regs: map[*fd.FD]*registration{}, times: map[*op.Op]*world.Event{},
+		results: map[*op.Op]int32{}}, nil
 }
 
 // Info describes the driver.
@@ -105,7 +108,7 @@ func (d *engine) Try(o *op.Op) (res int32, ok bool) {
 	switch {
 	case o.Selects(), o.Def().Kind == op.Timed:
 		return 0, false
-	case (o.Code == op.Read || o.Code == op.Write) && d.h.IsFile(o.FD.Sys()):
+	case d.h.WaitsForDisk(o):
 		return 0, false
 	case o.Def().Kind == op.Blocking && o.Def().Cached == nil:
 		return -sys.EOPNOTSUPP, true
@@ -173,7 +176,7 @@ func (d *engine) Cancel(o *op.Op) {
 	case modeDirection, modePoll:
 		d.withdraw(o)
 	case modeTime:
-		if o.Def().Kind == op.Blocking || o.Code == op.Read || o.Code == op.Write {
+		if o.Def().Kind != op.Timed {
 			return // the disk is at it
 		}
 		d.w.Drop(d.times[o])
@@ -365,7 +368,25 @@ func (d *engine) finish(o *op.Op) {
 		d.end(o, -sys.ETIME, 0)
 		return
 	}
-	res := d.h.Attempt(o)
+	if res, ok := d.results[o]; ok {
+		delete(d.results, o)
+		d.end(o, res, 0)
+		return
+	}
+	if o.Def().Kind == op.Pollable && o.Code != op.Read && o.Code != op.Write { // the other end is no disk
+		if o.Canceled {
+			d.end(o, o.Failed(-sys.ECANCELED), 0)
+			return
+		}
+		d.waitReady(o)
+		return
+	}
+	res, takes := d.h.Timed(o)
+	if o.Code == op.Call && takes > 0 {
+		d.results[o] = res
+		d.after(o, int64(takes))
+		return
+	}
 	if res == -sys.EAGAIN && !o.Canceled { // it is a pipe, and no disk's affair
 		d.waitReady(o)
 		return
@@ -395,7 +416,7 @@ func (d *engine) wait(o *op.Op) {
 		d.end(o, -sys.EINVAL, 0)
 		return
 	}
-	if (o.Code == op.Read || o.Code == op.Write) && d.h.IsFile(o.FD.Sys()) {
+	if d.h.WaitsForDisk(o) {
 		d.after(o, int64(d.h.DiskTime(o)))
 		return
 	}
