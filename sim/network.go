@@ -9,12 +9,13 @@ import (
 	"ringo/internal/memkernel"
 )
 
-// Link is what lies between two hosts, one way.
+// Link is what lies between two hosts, one way. Segments of a stream travel, and are traced, as offload hands them on
+// (GSO), of up to 64 KiB; they get lost as the packets of MTU do that they are sent as.
 type Link struct {
 	Latency   time.Duration // of each packet
 	Jitter    time.Duration // more than that, up to this, by chance
 	Bandwidth int64         // bytes a second; 0: any number
-	Loss      float64       // the part of packets that get lost; a stream sends them again
+	Loss      float64       // the part of packets, of up to MTU, that get lost; a stream sends them again
 	Duplicate float64       // the part of datagrams that come twice
 	Reorder   float64       // the part of datagrams that wait for a later one to overtake them, if one comes in time
 	Split     float64       // the part of a stream's segments that come in two, so that reads are short

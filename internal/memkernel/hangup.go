@@ -190,6 +190,7 @@ func (h *Host) sockets() (all []*socket) {
 // timedOut is the end of a connection whose peer answers nothing.
 func (s *socket) timedOut() {
 	s.state, s.out = closed, stream{}
+	s.way.stop()
 	s.err, s.shutOut, s.said = sys.ETIMEDOUT, true, true
 	s.tell()
 }
@@ -210,6 +211,6 @@ func (s *socket) disconnect() int32 {
 	}
 	s.state, s.peer, s.remote, s.way = fresh, nil, netip.AddrPort{}, nil
 	s.err, s.ended, s.shutIn, s.shutOut, s.said = 0, false, false, false, false
-	s.in = stream{}
+	s.in, s.seen, s.sent, s.acked, s.flying = stream{}, 0, 0, 0, 0
 	return 0
 }

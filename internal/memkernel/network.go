@@ -3,6 +3,7 @@
 package memkernel
 
 import (
+	"math"
 	"net/netip"
 	"slices"
 	"time"
@@ -35,7 +36,7 @@ type Link struct {
 	Latency   time.Duration // of each packet
 	Jitter    time.Duration // more than that, up to this, by chance
 	Bandwidth int64         // bytes a second; 0: any number
-	Loss      float64       // the part of packets that get lost; a stream sends them again
+	Loss      float64       // the part of packets, of up to MTU, that get lost; a stream sends them again
 	Duplicate float64       // the part of datagrams that come twice
 	Reorder   float64       // the part of datagrams that wait for a later one to overtake them
 	Split     float64       // the part of a stream's segments that come in two
@@ -194,16 +195,20 @@ type way struct {
 	again    time.Duration // until the next retry
 	since    int64         // when the first that got lost was sent
 	last     int64         // when the last arrives
+	asks     *world.Event  // for an acknowledgement that got lost, see await
+	pause    time.Duration // until then
+	silent   int64         // since when there is none
 }
 
 // segment is what travels, and what happens when it arrives.
 type segment struct {
 	bytes   int
+	lost    int // packets of it that are sent again; 0: all are sent for the first time
 	arrives *world.Event
 }
 
 func (y *way) send(bytes int, arrives *world.Event) {
-	y.waits = append(y.waits, segment{bytes, arrives})
+	y.waits = append(y.waits, segment{bytes: bytes, arrives: arrives})
 	if y.retry == nil {
 		y.pump()
 	}
@@ -213,23 +218,44 @@ func (y *way) send(bytes int, arrives *world.Event) {
 func (y *way) pump() {
 	n, from, to := y.from.h.net, y.from.h, y.to.h
 	for len(y.waits) > 0 {
-		s := y.waits[0]
+		s := &y.waits[0]
 		if n.near(from, to) {
+			arrives := s.arrives
 			y.leaves()
-			s.arrives.Happen()
+			arrives.Happen()
 			continue
 		}
 		l := n.link(from, to)
-		if n.loses(l, from, to, s.bytes) {
+		if packets := s.packets(l); n.loses(l.times(packets), from, to, s.bytes) {
+			s.lost = max(1, int(float64(packets)*l.Loss))
 			y.lost()
 			return
 		}
 		y.again = 0
-		y.leaves()
 		y.last = max(y.last, n.w.Now()+int64(n.delay(l, from, to, s.bytes)))
 		n.see(Packet{From: from, To: to, Bytes: s.bytes, Arrives: y.last})
 		n.w.Plan(s.arrives, y.last)
+		y.leaves()
 	}
+}
+
+// packets is how many of the way's MTU a segment is sent as: all of it at first, and of what got lost as many as that
+// was on the average.
+func (s *segment) packets(l Link) int {
+	const headers = 40
+	if s.lost > 0 {
+		return s.lost
+	}
+	room := max(l.MTU-headers, 1)
+	return max(1, (s.bytes-headers+room-1)/room)
+}
+
+// times is a way on which a segment of so many packets gets lost as one of them does on this one.
+func (l Link) times(packets int) Link {
+	if packets > 1 && l.Loss > 0 {
+		l.Loss = 1 - math.Pow(1-l.Loss, float64(packets))
+	}
+	return l
 }
 
 // leaves takes the first that waits out.
@@ -248,24 +274,33 @@ func (y *way) lost() {
 	} else {
 		y.again = min(2*y.again, retransmitLast)
 	}
-	if w.Now()-y.since >= int64(y.from.patience()) {
-		y.waits = nil
+	left := y.left(y.since)
+	if left <= 0 {
 		y.from.timedOut()
 		return
 	}
-	y.retry = w.After(y.again, func() { y.retry = nil; y.pump() })
+	y.retry = w.After(min(y.again, left), func() { y.retry = nil; y.pump() })
 }
 
-// stop forgets what has not been sent.
+// left is how long the connection is still kept up that nobody has answered since.
+func (y *way) left(since int64) time.Duration {
+	return y.from.patience() - time.Duration(y.from.h.w.Now()-since)
+}
+
+// stop forgets what has not been sent, and what nobody has answered.
 func (y *way) stop() {
-	y.from.h.w.Drop(y.retry)
-	y.retry, y.waits = nil, nil
+	w := y.from.h.w
+	w.Drop(y.retry)
+	w.Drop(y.asks)
+	y.retry, y.asks, y.waits = nil, nil, nil
 }
 
 // flight is bytes of a stream on their way.
 type flight struct {
 	from, to *socket
+	way      *way
 	data     []byte
+	says     acknowledgement
 	arrives  *world.Event
 }
 
@@ -285,19 +320,21 @@ func (s *socket) fly(length int) *flight {
 	f.from, f.to = s, s.peer
 	f.data = slices.Grow(f.data, length)[:length]
 	s.out.take(f.data)
-	s.flying += length
+	s.flies(length)
+	f.way, f.says = s.way, s.has()
 	return f
 }
 
 func (f *flight) arrive() {
-	s, n := f.from, f.from.h.net
-	s.flying -= len(f.data)
-	f.to.arrived(f.data)
-	f.from, f.to, f.data = nil, nil, f.data[:0]
+	s, to, n := f.from, f.to, f.from.h.net
+	y, length := f.way, len(f.data)
+	to.arrived(f.data)
+	if f.says.upTo > to.acked && to.peer == s {
+		to.way.hears(f.says)
+	}
+	f.from, f.to, f.way, f.data = nil, nil, nil, f.data[:0]
 	if len(n.idle) < flightsIdle {
 		n.idle = append(n.idle, f)
 	}
-	if s.writable() {
-		s.tell()
-	}
+	y.arrived(length)
 }

@@ -37,6 +37,9 @@ type socket struct {
 	seen   uint64     // bytes of in that were taken, ever
 	out    stream     // accepted, and not under way yet
 	flying int        // under way to the peer
+	sent   uint64     // bytes that have left, ever
+	acked  uint64     // of which these were acknowledged
+	edge   uint64     // up to which the peer has said that it has room
 	way    *way       // to the peer
 	ended  bool       // the peer has said that nothing will follow, behind all that it had accepted
 	shutIn bool
@@ -134,6 +137,7 @@ func (s *socket) join(p *socket) {
 	s.peer, p.peer = p, s
 	s.state, p.state = connected, connected
 	s.way, p.way = &way{from: s, to: p}, &way{from: p, to: s}
+	s.edge, p.edge = s.sent+uint64(p.rcvbuf()), p.sent+uint64(s.rcvbuf())
 }
 
 func (s *socket) isStream() bool { return s.kind == sys.SockStream }
@@ -211,7 +215,7 @@ func (s *socket) rcvbuf() int { return s.optionOr(sys.SolSocket, unix.SO_RCVBUF,
 
 // sendRoom is how many bytes would be accepted.
 func (s *socket) sendRoom() int {
-	room := s.sndbuf() - s.out.len() - s.flying - s.lent
+	room := s.sndbuf() - s.out.len() - int(s.sent-s.acked) - s.lent
 	if s.queues() {
 		room -= s.peer.in.len()
 	}

@@ -68,9 +68,9 @@ func (s *socket) pump() {
 		return
 	}
 	for s.out.len() > 0 {
-		room := p.rcvbuf() - p.in.len() - s.flying
-		if p.gone || p.shutIn && s.family != sys.AFUnix || s.queues() {
-			room = s.out.len() // it arrives, and perhaps is refused or dropped
+		room := s.out.len() // it arrives where nobody is, and is refused
+		if !p.refuses() && !s.queues() {
+			room = s.room()
 		}
 		if room <= 0 {
 			return
@@ -87,7 +87,9 @@ func (s *socket) pump() {
 	}
 	if s.shutOut && !s.said {
 		s.said = true
-		s.way.send(40, world.NewEvent(func() {
+		s.flies(1)
+		y := s.way
+		y.send(40, world.NewEvent(func() {
 			p.ended = true
 			if p.said && s.ended {
 				p.settled()
@@ -95,6 +97,7 @@ func (s *socket) pump() {
 				s.tell()
 			}
 			p.tell()
+			y.arrived(1)
 		}))
 	}
 }
@@ -109,14 +112,17 @@ const segmentMax = 1 << 16
 func (s *socket) arrived(data []byte) {
 	switch {
 	case s.h.down:
-	case (s.gone || s.shutIn && s.said) && s.state == connected && s.family != sys.AFUnix:
+	case s.refuses() && s.state == connected && s.family != sys.AFUnix:
 		s.reset(sys.ECONNRESET) // nobody will read them, which the peer is told
-	case s.gone, s.shutIn, s.state == closed:
+	case s.gone, s.shutIn && s.family == sys.AFUnix, s.state == closed:
 	default:
 		s.in.put(data)
 		s.tell()
 	}
 }
+
+// refuses reports whether bytes that come are for nobody. After the end of reading alone they are queued, as on Linux.
+func (s *socket) refuses() bool { return s.gone || s.shutIn && s.said }
 
 // receive takes bytes of a stream.
 func (s *socket) receive(bufs [][]byte, flags uint32) (n int32, files []*openFile) {
@@ -186,20 +192,11 @@ func (s *socket) opened() {
 		return
 	}
 	if l := n.link(s.peer.h, s.h); !l.Cut {
-		n.w.After(n.delay(l, s.peer.h, s.h, 40), s.pump)
+		y, a := s.way, s.peer.has()
+		n.w.After(n.delay(l, s.peer.h, s.h, 40), func() { y.hears(a) })
 		return
 	}
-	n.w.After(retransmitFirst, s.probe)
-}
-
-// probe asks for room while the window is shut and nothing passes.
-func (s *socket) probe() {
-	if s.out.len() > 0 && s.state == connected {
-		s.pump()
-		if s.out.len() > 0 && s.flying == 0 {
-			s.h.w.After(5*time.Second, s.probe)
-		}
-	}
+	s.way.await()
 }
 
 // Peek reads what has come.

@@ -1,0 +1,130 @@
+//go:build linux
+
+package memkernel
+
+import "ringo/internal/sys"
+
+// Where the way back is open, what arrives is acknowledged at once, which costs no event. Where it is cut, the sender
+// keeps what it has sent, sees no more room than it was told of, and asks again at Linux's intervals.
+
+// acknowledgement is what a packet says beside its bytes: up to where the stream has come, and up to where there is
+// room for it, both counted from the first byte.
+type acknowledgement struct{ upTo, edge uint64 }
+
+// flies notes that bytes have left; an end is one.
+func (s *socket) flies(n int) {
+	s.flying += n
+	s.sent += uint64(n)
+}
+
+// came is up to where the stream has come at the peer.
+func (s *socket) came() uint64 { return s.sent - uint64(s.flying) }
+
+// has is what a packet that leaves says of the other direction.
+func (s *socket) has() acknowledgement {
+	return acknowledgement{s.peer.came(), s.seen + uint64(s.rcvbuf())}
+}
+
+// unheard reports whether nothing comes back to a sender.
+func (s *socket) unheard() bool {
+	n, p := s.h.net, s.peer
+	return p != nil && !n.near(s.h, p.h) && n.link(p.h, s.h).Cut
+}
+
+// arrived notes that bytes have come, which is acknowledged unless that gets lost.
+func (y *way) arrived(length int) {
+	s := y.from
+	if s.way != y { // it has another connection by now
+		return
+	}
+	if s.flying -= length; s.unheard() {
+		y.await()
+		return
+	}
+	s.acked = s.came()
+	if y.asks != nil {
+		y.settle()
+	}
+	if s.writable() {
+		s.tell()
+	}
+}
+
+// hears takes an acknowledgement.
+func (y *way) hears(a acknowledgement) {
+	s := y.from
+	if s.way != y || s.state != connected {
+		return
+	}
+	more := a.upTo > s.acked
+	s.acked, s.edge = max(s.acked, a.upTo), max(s.edge, a.edge)
+	y.settle()
+	s.pump()
+	if more && s.writable() {
+		s.tell()
+	}
+}
+
+// room is how many bytes may leave: what the peer has room for, as far as it could say so.
+func (s *socket) room() int {
+	p := s.peer
+	room := p.rcvbuf() - p.in.len() - s.flying
+	if told := int(s.edge - s.sent); told < room {
+		if !s.unheard() {
+			s.edge = p.seen + uint64(p.rcvbuf())
+			return room
+		}
+		if room = told; room <= 0 {
+			s.way.await()
+		}
+	}
+	return room
+}
+
+// await has the sender ask until an acknowledgement comes, or its patience ends.
+func (y *way) await() {
+	s := y.from
+	if y.asks != nil || s.state != connected || s.vanished {
+		return
+	}
+	y.silent, y.pause = s.h.w.Now(), retransmitFirst
+	y.wait()
+}
+
+// wait plans the next question.
+func (y *way) wait() { y.asks = y.from.h.w.After(min(y.pause, y.left(y.silent)), y.ask) }
+
+// settle ends the questions, or begins anew if not all has been answered.
+func (y *way) settle() {
+	s := y.from
+	s.h.w.Drop(y.asks)
+	if y.asks = nil; s.acked < s.came() {
+		y.await()
+	}
+}
+
+// ask sends what has not been acknowledged again, or a probe of a window that is said to be shut.
+func (y *way) ask() {
+	y.asks = nil
+	s, p := y.from, y.to
+	n := s.h.net
+	if s.way != y || s.state != connected {
+		return
+	}
+	if y.left(y.silent) <= 0 {
+		s.timedOut()
+		return
+	}
+	y.pause = min(2*y.pause, retransmitLast)
+	y.wait()
+	n.once(n.link(s.h, p.h), s.h, p.h, func() {
+		switch {
+		case p.h.down, p.peer != s:
+		case p.vanished: // and its host runs again
+			p.reset(sys.ECONNRESET)
+		default:
+			a := p.has()
+			n.once(n.link(p.h, s.h), p.h, s.h, func() { y.hears(a) })
+		}
+	})
+}
