@@ -32,6 +32,23 @@ func TestDiskFaultsStrikeAllCalls(t *testing.T) {
 		_, err = io.Copy(a, f)
 		return err
 	}
+	sendsRange := func(w *sim.World, l *ringo.Loop) error {
+		a, b, err := pair(l, "tcp", "127.0.0.1:0")
+		if err != nil {
+			return err
+		}
+		defer a.Close()
+		defer b.Close()
+		f, err := file.Open("/tmp/a")
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		if n, err := a.SendFile(nil, f, 0, 100); n != 100 {
+			return err
+		}
+		return nil
+	}
 	takes := func(w *sim.World, l *ringo.Loop) error {
 		a, b, err := pair(l, "tcp", "127.0.0.1:0")
 		if err != nil {
@@ -74,6 +91,8 @@ func TestDiskFaultsStrikeAllCalls(t *testing.T) {
 		least time.Duration // what it takes; 0: it fails with EIO
 	}{
 		{"a sendfile reads", sim.Disk{FailRead: 1}, sends, 0},
+		{"SendFile reads", sim.Disk{FailRead: 1}, sendsRange, 0},
+		{"SendFile goes on", sim.Disk{Latency: time.Second}, sendsRange, time.Second}, // of the open
 		{"a copy reads", sim.Disk{FailRead: 1}, copies, 0},
 		{"a copy writes", sim.Disk{FailWrite: 1}, copies, 0},
 		{"a copy from a connection writes", sim.Disk{FailWrite: 1}, takes, 0},

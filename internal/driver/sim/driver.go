@@ -108,8 +108,8 @@ func (d *engine) Try(o *op.Op) (res int32, ok bool) {
 	switch {
 	case o.Selects(), o.Def().Kind == op.Timed:
 		return 0, false
-	case d.h.WaitsForDisk(o):
-		return 0, false
+	case (o.Code == op.Read || o.Code == op.Write) && d.h.IsFile(o.FD.Sys()):
+		return 0, false // a sendfile or a splice is made: who tries one takes a refusal for a socket without room
 	case o.Def().Kind == op.Blocking && o.Def().Cached == nil:
 		return -sys.EOPNOTSUPP, true
 	case o.Def().Kind == op.Blocking && !d.h.Cached(o):
