@@ -37,7 +37,7 @@ func (e *Loop) newTimer(method string, d time.Duration, every int64, fn func()) 
 		panic("event: " + method + " of a nil function")
 	}
 	t := &Timer{e: e, fn: fn, every: every}
-	t.t.Owner = t
+	t.t.Owner = (*expiry)(t)
 	t.arm(d)
 	return t
 }
@@ -49,8 +49,12 @@ func (t *Timer) arm(d time.Duration) {
 	t.e.l.Arm(&t.t, now+min(max(0, int64(d)), math.MaxInt64-now))
 }
 
+// expiry is the timer as its loop knows it.
+type expiry Timer
+
 // Fire is the loop's word that the time has come.
-func (t *Timer) Fire(*timer.Timer) {
+func (x *expiry) Fire(*timer.Timer) {
+	t := (*Timer)(x)
 	if t.every > 0 {
 		now := t.e.l.NowNS()
 		late := now - t.t.At()
