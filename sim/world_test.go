@@ -40,7 +40,10 @@ func echo(l *ringo.Loop) error {
 var errAnswer = errors.New("another answer came back")
 
 // asks has a task ask the echo server n times, with a pause between.
-func asks(l *ringo.Loop, n int, pause time.Duration) error {
+func asks(l *ringo.Loop, n int, pause time.Duration) error { return asksAnd(l, n, pause, func() {}) }
+
+// asksAnd is asks that calls answered for each answer.
+func asksAnd(l *ringo.Loop, n int, pause time.Duration, answered func()) error {
 	c, err := sock.Dial(l, "tcp", "server:7000")
 	if err != nil {
 		return err
@@ -58,6 +61,7 @@ func asks(l *ringo.Loop, n int, pause time.Duration) error {
 		if string(p[:len(q)]) != q {
 			return fmt.Errorf("%w: %q came back as %q", errAnswer, q, p[:len(q)])
 		}
+		answered()
 		if err := l.Sleep(pause); err != nil {
 			return err
 		}
