@@ -208,6 +208,9 @@ func (r *Ring) Wait(n int, timeout time.Duration) (int, error) {
 		}
 		if timeout >= 0 {
 			timeout = max(0, time.Until(deadline))
+			if timeout == 0 && r.CQReady() < n { // where there is something, the kernel says 0 when the time is over
+				return total, os.NewSyscallError("io_uring_enter", posix.ETIME)
+			}
 		}
 	}
 }

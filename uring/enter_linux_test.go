@@ -330,3 +330,17 @@ func TestIOPoll(t *testing.T) {
 	}
 	want(t, do(t, r, func(e *SQE) { e.PrepPollAdd(0, unix.POLLIN) }), syscall.EINVAL)
 }
+
+// A wait for more than there is ends when its time is over, also if there is something: the kernel says then that it
+// has waited, and not that its time is over.
+func TestWaitForMoreThanComes(t *testing.T) {
+	need(t, CheckExtArg)
+	for _, timeout := range []time.Duration{0, time.Millisecond} {
+		r := open(t, 8, nil)
+		tag := start(t, r, (*SQE).PrepNop)
+		if _, err := r.Wait(2, timeout); !errors.Is(err, syscall.ETIME) {
+			t.Errorf("waited for 2 for %v, with 1 there: %v", timeout, err)
+		}
+		want(t, finish(t, r, tag), 0)
+	}
+}

@@ -88,6 +88,7 @@ func exitWithWork(mode string) {
 // that is.
 func TestExitWithWork(t *testing.T) {
 	need(t)
+	needSafeEnds(t)
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -203,6 +204,7 @@ func TestTeardowns(t *testing.T) {
 
 // TestRingsOfEachOther: two rings, each with the other in its table and a poll of it, can be closed.
 func TestRingsOfEachOther(t *testing.T) {
+	needSafeEnds(t)
 	a, b := open(t, 8, nil), ringOf(t, 8)
 	start(t, a, func(e *SQE) { e.PrepPollAdd(b.FD(), unix.POLLIN) })
 	start(t, b, func(e *SQE) { e.PrepPollAdd(a.FD(), unix.POLLIN) })
@@ -216,5 +218,13 @@ func TestRingsOfEachOther(t *testing.T) {
 	// Newer kernels refuse to send a ring through a socket; older ones must find the circle.
 	if err := unix.Sendmsg(u, []byte("x"), unix.UnixRights(a.FD()), nil, 0); err != nil {
 		t.Log("a ring is not sent:", err)
+	}
+}
+
+// needSafeEnds skips the test on kernels that may not survive it.
+func needSafeEnds(t *testing.T) {
+	t.Helper()
+	if !newerThan("6.1") {
+		t.Skip("rings that are left with all sorts of work hang a worker of Linux 5.10.223 for good")
 	}
 }

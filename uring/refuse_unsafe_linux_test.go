@@ -99,6 +99,7 @@ func TestCallsRefuse(t *testing.T) {
 
 // TestGarbage: parameters and entries of chance are refused or done, and the kernel and the ring live on.
 func TestGarbage(t *testing.T) {
+	needSafeEnds(t)
 	random := rand.New(rand.NewPCG(1, 2))
 	t.Run("setup", func(t *testing.T) {
 		need(t)
