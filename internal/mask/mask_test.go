@@ -17,8 +17,8 @@ func TestParse(t *testing.T) {
 		"op:accept":                 "op:accept",
 		"kernel=99.0":               "kernel=99.0",
 		"kernel=6.12": "clone_buffers cqe_mixed hybrid_iopoll kernel=6.12 mem_region no_iowait " +
-			"op:epoll_wait op:pipe op:readv_fixed op:recv_zc op:writev_fixed query recv_limit resize_rings rw_attr " +
-			"send_msg_ring",
+			"op:epoll_wait op:nop128 op:pipe op:readv_fixed op:recv_zc op:uring_cmd128 op:writev_fixed query " +
+			"recv_limit resize_rings rw_attr send_msg_ring",
 		"multishot_recv,kernel=255.0": "kernel=255.0 multishot_recv",
 	} {
 		m, err := Parse(spec)
