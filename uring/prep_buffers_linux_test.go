@@ -42,7 +42,7 @@ func testProvideBuffers(t *testing.T, r *Ring) {
 	a, b := socketpair(t, unix.SOCK_STREAM)
 	took := map[uint16]bool{}
 	for _, text := range []string{"one", "two"} {
-		tag := start(t, r, func(e *SQE) { e.PrepRecvSelect(a, group, 0, 0) })
+		tag := start(t, r, func(e *SQE) { e.PrepRecvSelect(a, group, 8, 0) })
 		write(t, b, text)
 		c := finish(t, r, tag)
 		want(t, c, len(text))

@@ -59,13 +59,15 @@ func testPollRemove(t *testing.T, r *Ring) {
 // testPollUpdate gives a poll other events, another name, and both to a multishot one, which it stays.
 func testPollUpdate(t *testing.T, r *Ring) {
 	fd := eventfd(t)
-	poll := start(t, r, func(e *SQE) { e.PrepPollAdd(fd, unix.POLLIN) })
-	update := start(t, r, func(e *SQE) { e.PrepPollUpdate(poll, 0, unix.POLLOUT, PollUpdateEvents) })
-	cqes := finishAll(t, r, poll, update)
-	want(t, cqes[0], unix.POLLOUT)
-	want(t, cqes[1], 0)
+	if newerThan("6.1") { // before, a poll is not looked at when its events change
+		poll := start(t, r, func(e *SQE) { e.PrepPollAdd(fd, unix.POLLIN) })
+		update := start(t, r, func(e *SQE) { e.PrepPollUpdate(poll, 0, unix.POLLOUT, PollUpdateEvents) })
+		cqes := finishAll(t, r, poll, update)
+		want(t, cqes[0], unix.POLLOUT)
+		want(t, cqes[1], 0)
+	}
 
-	poll = start(t, r, func(e *SQE) { e.PrepPollAdd(fd, unix.POLLIN) })
+	poll := start(t, r, func(e *SQE) { e.PrepPollAdd(fd, unix.POLLIN) })
 	renamed := lastTag.Add(1)
 	want(t, do(t, r, func(e *SQE) { e.PrepPollUpdate(poll, renamed, 0, PollUpdateUserData) }), 0)
 	want(t, do(t, r, func(e *SQE) { e.PrepPollRemove(poll) }), syscall.ENOENT)
