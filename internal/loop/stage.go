@@ -159,58 +159,6 @@ func (s *Stage) lookAtContexts() {
 	}
 }
 
-// stagedDeadline is a context that ends by the clock of a stage.
-type stagedDeadline struct {
-	context.Context
-	at   time.Time
-	late bool
-}
-
-// Deadline is by that clock.
-func (c *stagedDeadline) Deadline() (time.Time, bool) {
-	if outer, ok := c.Context.Deadline(); ok && outer.Before(c.at) {
-		return outer, true
-	}
-	return c.at, true
-}
-
-// Err tells the deadline from a cancel.
-func (c *stagedDeadline) Err() error {
-	err := c.Context.Err()
-	if err != nil && c.late {
-		return context.DeadlineExceeded
-	}
-	return err
-}
-
-// withTimeout is context.WithTimeout by the loop's clock.
-func (l *Loop) withTimeout(base context.Context, d time.Duration) (context.Context, func()) {
-	if !l.Staged() {
-		return context.WithTimeout(base, d)
-	}
-	s := l.cfg.Stage
-	inner, cancel := context.WithCancelCause(base)
-	c := &stagedDeadline{Context: inner, at: l.cfg.Clock().Add(d)}
-	expire := func() {
-		c.late = inner.Err() == nil
-		cancel(context.DeadlineExceeded)
-	}
-	if d <= 0 {
-		expire()
-		return c, func() {}
-	}
-	stop := s.After(d, expire)
-	return c, func() { stop(); cancel(nil) }
-}
-
-// withDeadline is context.WithDeadline by the loop's clock.
-func (l *Loop) withDeadline(base context.Context, at time.Time) (context.Context, func()) {
-	if !l.Staged() {
-		return context.WithDeadline(base, at)
-	}
-	return l.withTimeout(base, at.Sub(l.cfg.Clock()))
-}
-
 // realGrain is what times of Go's own clock are rounded up to, as seen from now: a deadline of time.Now().Add(d) is d
 // from now in the world, however long the program has taken from there to here.
 const realGrain = 100 * time.Millisecond

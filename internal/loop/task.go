@@ -356,7 +356,7 @@ func (t *Task) cause() error {
 func (t *Task) context() context.Context {
 	x := t.extension()
 	if x.ctx == nil {
-		x.ctx, x.cancel = context.WithCancel(t.values())
+		x.ctx, x.cancel = t.l.withCancel(t.values())
 		if t.canceled {
 			x.cancel()
 		}

@@ -1,0 +1,180 @@
+package loop
+
+import (
+	"context"
+	"slices"
+	"time"
+)
+
+// stagedEnd is what a task's context on a stage is a child of, and ends it. Package context cannot be told that a
+// time of another clock than Go's has passed: a cancel function says Canceled, to all children. But it asks a parent
+// that is none of its own, by the method AfterFunc, to call a function at its end, which takes the error from there.
+// Everything derived from the context then gets that error, at once.
+//
+// It belongs to the stage's thread: what others ask is of the context, which is package context's own.
+type stagedEnd struct {
+	context.Context // whose values it has
+	at              time.Time
+	err             error
+
+	ctx    context.Context // its only child
+	called func()          // ends that with err
+	cancel func()          // would with Canceled
+	inner  []*stagedEnd    // those that end when it does
+	leave  func()          // lets go of the one that it is in, and of the clock
+}
+
+// stagedKey has a context's Value give its stagedEnd.
+type stagedKey struct{}
+
+// stagedOpen is never closed: package context asks a parent for a channel, to see that its end isn't that of a context
+// around it, and waits for none that has an AfterFunc.
+var stagedOpen = make(chan struct{})
+
+// Done is for package context.
+func (e *stagedEnd) Done() <-chan struct{} { return stagedOpen }
+
+// Err is how it has ended.
+func (e *stagedEnd) Err() error { return e.err }
+
+// Value has itself beside what the context around it has.
+func (e *stagedEnd) Value(key any) any {
+	if key == (stagedKey{}) {
+		return e
+	}
+	return e.Context.Value(key)
+}
+
+// Deadline is by the stage's clock.
+func (e *stagedEnd) Deadline() (time.Time, bool) {
+	outer, ok := e.Context.Deadline()
+	if ok && (e.at.IsZero() || outer.Before(e.at)) {
+		return outer, true
+	}
+	return e.at, !e.at.IsZero()
+}
+
+// AfterFunc keeps the function for the end. ctx is never cancelled but by that, so nobody takes it back.
+func (e *stagedEnd) AfterFunc(fn func()) (stop func() bool) {
+	e.called = fn
+	return func() bool { return false }
+}
+
+// end ends the context, and those in it.
+func (e *stagedEnd) end(err error) {
+	if e.err != nil {
+		return
+	}
+	e.err = err
+	e.called()
+	e.cancel() // is of no effect by now, and lets go
+	inner := e.inner
+	e.inner = nil
+	for _, in := range inner {
+		in.end(err)
+	}
+	e.leave()
+}
+
+// newStagedEnd makes one of base; no cancel of that reaches it.
+func newStagedEnd(base context.Context, at time.Time) *stagedEnd {
+	e := &stagedEnd{Context: base, at: at, leave: func() {}}
+	e.ctx, e.cancel = context.WithCancel(e)
+	return e
+}
+
+// stagedEndOf is that of a context that newStagedEnd has made, and of no other.
+func stagedEndOf(ctx context.Context) *stagedEnd {
+	if e, ok := ctx.Value(stagedKey{}).(*stagedEnd); ok && e.ctx == ctx {
+		return e
+	}
+	return nil
+}
+
+// withCancel is context.WithCancel for a base that nothing ends.
+func (l *Loop) withCancel(base context.Context) (context.Context, context.CancelFunc) {
+	if !l.Staged() {
+		return context.WithCancel(base)
+	}
+	e := newStagedEnd(base, time.Time{})
+	return e.ctx, func() { e.end(context.Canceled) }
+}
+
+// withTimeout is context.WithTimeout by the loop's clock.
+func (l *Loop) withTimeout(base context.Context, d time.Duration) (context.Context, func()) {
+	if !l.Staged() {
+		return context.WithTimeout(base, d)
+	}
+	outer := stagedEndOf(base)
+	if outer == nil {
+		return l.withTimeoutOf(base, d)
+	}
+	e := newStagedEnd(base, l.cfg.Clock().Add(d))
+	cancel := func() { e.end(context.Canceled) }
+	switch {
+	case outer.err != nil:
+		e.end(outer.err)
+	case d <= 0:
+		e.end(context.DeadlineExceeded)
+	default:
+		stop := l.cfg.Stage.After(d, func() { e.end(context.DeadlineExceeded) })
+		outer.inner = append(outer.inner, e)
+		e.leave = func() {
+			stop()
+			if i := slices.Index(outer.inner, e); i >= 0 {
+				outer.inner = slices.Delete(outer.inner, i, i+1)
+			}
+		}
+	}
+	return e.ctx, cancel
+}
+
+// stagedDeadline is a context that ends by the clock of a stage, or with one that the program has made. That has to be
+// its parent, for a cancel to be seen at once, so children get Canceled at the deadline too.
+type stagedDeadline struct {
+	context.Context
+	at   time.Time
+	late bool
+}
+
+// Deadline is by that clock.
+func (c *stagedDeadline) Deadline() (time.Time, bool) {
+	if outer, ok := c.Context.Deadline(); ok && outer.Before(c.at) {
+		return outer, true
+	}
+	return c.at, true
+}
+
+// Err tells the deadline from a cancel.
+func (c *stagedDeadline) Err() error {
+	err := c.Context.Err()
+	if err != nil && c.late {
+		return context.DeadlineExceeded
+	}
+	return err
+}
+
+// withTimeoutOf is withTimeout of a context that the program has made, or that is derived from one.
+func (l *Loop) withTimeoutOf(base context.Context, d time.Duration) (context.Context, func()) {
+	s := l.cfg.Stage
+	inner, cancel := context.WithCancelCause(base)
+	c := &stagedDeadline{Context: inner, at: l.cfg.Clock().Add(d)}
+	expire := func() {
+		c.late = inner.Err() == nil
+		cancel(context.DeadlineExceeded)
+	}
+	if d <= 0 {
+		expire()
+		return c, func() {}
+	}
+	stop := s.After(d, expire)
+	return c, func() { stop(); cancel(nil) }
+}
+
+// withDeadline is context.WithDeadline by the loop's clock.
+func (l *Loop) withDeadline(base context.Context, at time.Time) (context.Context, func()) {
+	if !l.Staged() {
+		return context.WithDeadline(base, at)
+	}
+	return l.withTimeout(base, at.Sub(l.cfg.Clock()))
+}
