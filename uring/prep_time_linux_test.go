@@ -66,6 +66,9 @@ func TestTimeoutFlags(t *testing.T) {
 		{"too many nanoseconds", "5.4", &Timespec{Nsec: -1}, 0, syscall.EINVAL},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			if (c.ts.Sec < 0 || c.ts.Nsec < 0) && !newerThan("6.1") {
+				t.Skip("such a time never comes on Linux 5.10")
+			}
 			r := open(t, 8, nil)
 			got := do(t, r, func(e *SQE) { e.PrepTimeout(c.ts, 0, c.flags) })
 			if c.res != syscall.EINVAL {
