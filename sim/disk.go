@@ -17,7 +17,9 @@ import (
 // CopyFile that reads. A write is one of a File, or what comes from a connection or a copy. A sync is one of Sync,
 // Datasync, SyncRange that waits, and of each write to a file that is open with O_SYNC or O_DSYNC, which takes Latency
 // and Sync. Opens, Stat, Chmod, Truncate, Allocate, attributes, lists and all else about names take Latency, and fail
-// for want of room alone. Seek, Conn.SendFile, locks, Advise and Close take no time.
+// for want of room alone. What Allocate was given is used, and is there for writes until it is punched out, cut off or
+// removed; on a disk without room for all of it nothing changes. Seek, Conn.SendFile, locks, Advise and Close take no
+// time.
 type Disk struct {
 	Latency   time.Duration // of a read, a write or a call about a name
 	Sync      time.Duration // of a sync

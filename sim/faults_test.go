@@ -78,9 +78,38 @@ func TestFullDisk(t *testing.T) {
 			if err := file.Remove("/data/x"); err != nil {
 				return err
 			}
-			return file.WriteFile("/data/x", make([]byte, 1<<20), 0o600)
+			if err := file.WriteFile("/data/x", make([]byte, 1<<20), 0o600); err != nil {
+				return err
+			}
+			return allocated(want)
 		})
 	}
+}
+
+// allocated has a file whose room was set aside, on a disk of 1 MiB that another fills.
+func allocated(want error) error {
+	if err := file.WriteFile("/data/x", make([]byte, 1<<19), 0o600); err != nil {
+		return err
+	}
+	f, err := file.Create("/data/y")
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := f.Allocate(0, 0, 1<<19+1); !errors.Is(err, want) {
+		return fmt.Errorf("an allocation of more than there is room for: %v, want %v", err, want)
+	}
+	if info, err := f.Stat(); err != nil || info.Size() != 0 {
+		return fmt.Errorf("behind it the file has %v bytes, %v", info.Size(), err)
+	}
+	if err := f.Allocate(0, 0, 1<<19); err != nil {
+		return err
+	}
+	if err := file.WriteFile("/data/z", []byte("z"), 0o600); !errors.Is(err, want) {
+		return fmt.Errorf("a write beside what is allocated: %v, want %v", err, want)
+	}
+	_, err = f.WriteAt(make([]byte, 1<<19), 0)
+	return err
 }
 
 // A sector that can't be read stays so until it is written, through a crash, too.

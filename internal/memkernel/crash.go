@@ -11,10 +11,11 @@ import (
 
 // platter is what of an inode has been written to the disk for certain.
 type platter struct {
-	pages map[int64]*page
-	size  int64
-	dirty map[int64]bool // pages that were changed since, or taken away
-	names []entry        // of a directory
+	pages    map[int64]*page
+	reserved extents
+	size     int64
+	dirty    map[int64]bool // pages that were changed since, or taken away
+	names    []entry        // of a directory
 }
 
 // nameChange is what one call does to names: all of it or nothing is on the disk.
@@ -101,7 +102,7 @@ func (n *inode) sync() {
 		p.write(at, n.pages[at])
 	}
 	clear(p.dirty)
-	p.size = n.size
+	p.size, p.reserved = n.size, n.reserved
 }
 
 // write puts a page on the disk; nil: it is there no more.
@@ -158,7 +159,7 @@ func (h *Host) loseWrites(fd int32) {
 
 // free gives the pages of a file back that has no name and is not open.
 func (n *inode) free() {
-	n.h.used -= int64(len(n.pages))
+	n.h.used -= n.space()
 	clear(n.pages)
 }
 
@@ -212,7 +213,7 @@ func (n *inode) recover(seen map[*inode]bool) {
 	if !n.isDir() {
 		n.nlink = 1
 		n.tear(n.h.w)
-		n.h.used += int64(len(n.pages))
+		n.h.used += n.space()
 		return
 	}
 	n.nlink = 2
@@ -229,8 +230,8 @@ func (n *inode) recover(seen map[*inode]bool) {
 // tear makes a file what a crash leaves of it.
 func (n *inode) tear(w *world.World) {
 	p := &n.platter
-	if p.size != n.size && w.Chance(0.5) {
-		p.size = n.size
+	if (p.size != n.size || !slices.Equal(p.reserved, n.reserved)) && w.Chance(0.5) {
+		p.size, p.reserved = n.size, n.reserved
 	}
 	for _, at := range slices.Sorted(maps.Keys(p.dirty)) {
 		was, is := p.pages[at], n.pages[at]
@@ -262,6 +263,8 @@ func (n *inode) tear(w *world.World) {
 		on := *pg
 		n.pages[at] = &on
 	}
+	p.reserved = p.reserved.unwritten(n)
+	n.reserved = p.reserved
 }
 
 // vanish is the end of a socket that nobody hears of.

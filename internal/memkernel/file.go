@@ -94,7 +94,7 @@ func (f *file) write(bufs [][]byte, off int64) int32 {
 		}
 	}
 	if n == 0 && size(bufs) > 0 {
-		return -f.h.full()
+		return -f.h.full(1)
 	}
 	if f.syncs() {
 		if res := f.syncWrite(); res != 0 {
@@ -147,36 +147,52 @@ func (h *Host) Lseek(fd int32, off int64, whence int) (at int64, res int32) {
 
 // allocate is fallocate(2).
 func (f *file) allocate(mode uint32, off, n int64) int32 {
-	const known = unix.FALLOC_FL_KEEP_SIZE | unix.FALLOC_FL_PUNCH_HOLE | unix.FALLOC_FL_ZERO_RANGE
+	const punch = unix.FALLOC_FL_KEEP_SIZE | unix.FALLOC_FL_PUNCH_HOLE
+	const known = punch | unix.FALLOC_FL_ZERO_RANGE
 	switch {
 	case f.o.flags&sys.OAccmode == 0:
 		return -sys.EBADF
 	case off < 0 || n <= 0:
 		return -sys.EINVAL
-	case mode&^known != 0, mode&unix.FALLOC_FL_PUNCH_HOLE != 0 && mode&unix.FALLOC_FL_KEEP_SIZE == 0:
+	case mode&^known != 0, mode&unix.FALLOC_FL_PUNCH_HOLE != 0 && mode != punch:
 		return -sys.EOPNOTSUPP
-	case off+n > fileMax:
+	case n > fileMax-off:
 		return -int32(unix.EFBIG)
 	}
-	if mode&(unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_ZERO_RANGE) != 0 {
-		for at := off; at < min(off+n, f.size); at = (at/pageSize + 1) * pageSize {
-			pg := f.pages[at/pageSize]
-			from, to := at%pageSize, min(pageSize, off+n-at/pageSize*pageSize)
-			switch {
-			case pg == nil:
-			case from == 0 && to == pageSize:
-				f.drop(at / pageSize)
-			default:
-				clear(pg[from:to])
-				f.soil(at / pageSize)
-			}
+	from, to := off/pageSize, (off+n+pageSize-1)/pageSize
+	if mode != punch {
+		if e := f.h.full(f.allocated(from, to).count() - f.reserved.count()); e != 0 {
+			return -e
 		}
+	}
+	if mode == punch || mode&unix.FALLOC_FL_ZERO_RANGE != 0 {
+		f.zero(off, off+n)
+	}
+	if mode == punch { // of whole pages, and as ext4 does it not of those behind the end
+		f.reserve(f.reserved.without((off+pageSize-1)/pageSize, min((off+n)/pageSize, (f.size+pageSize-1)/pageSize)))
+	} else {
+		f.reserve(f.allocated(from, to))
 	}
 	if mode&unix.FALLOC_FL_KEEP_SIZE == 0 {
 		f.size = max(f.size, off+n)
 	}
 	f.changed()
 	return 0
+}
+
+// zero makes a range zeros, and takes away the pages that are within it.
+func (f *file) zero(off, end int64) {
+	for _, at := range f.written() {
+		from, to := max(off-at*pageSize, 0), min(end-at*pageSize, pageSize)
+		switch {
+		case from >= to:
+		case to-from == pageSize:
+			f.drop(at)
+		default:
+			clear(f.pages[at][from:to])
+			f.soil(at)
+		}
+	}
 }
 
 // truncate is ftruncate(2).

@@ -41,7 +41,7 @@ type Host struct {
 	// call that does both, the sync of a write to a file with O_SYNC, a look at a name. nil: no time, so that
 	// nothing waits for it.
 	Disk func(o *op.Op) time.Duration
-	// Capacity is how many bytes the disk holds; 0: any number.
+	// Capacity is how many bytes the disk holds, written or allocated; 0: any number.
 	Capacity int64
 	// Quota is how many bytes its user may have on it: EDQUOT, where Capacity is ENOSPC; 0: any number.
 	Quota int64

@@ -20,6 +20,7 @@ type inode struct {
 	rdev     uint32
 	size     int64
 	pages    map[int64]*page
+	reserved extents        // pages that were allocated and not written
 	bad      map[int64]bool // sectors that can't be read
 	platter  platter        // what a crash leaves of it
 	target   string         // of a symbolic link

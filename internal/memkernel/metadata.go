@@ -17,7 +17,7 @@ func (h *Host) Statx(dir int32, path []byte, flags, _ uint32, st *sys.Statx) int
 		return res
 	}
 	*st = sys.Statx{Mask: sys.StatxBasic | sys.StatxBtime, Blksize: pageSize, Nlink: n.nlink, UID: n.uid, GID: n.gid,
-		Mode: uint16(n.mode), Ino: n.ino, Size: uint64(n.size), Blocks: uint64(len(n.pages)) * (pageSize / 512),
+		Mode: uint16(n.mode), Ino: n.ino, Size: uint64(n.size), Blocks: uint64(n.space()) * (pageSize / 512),
 		Atime: stamp(n.atime), Btime: stamp(n.btime), Ctime: stamp(n.ctime), Mtime: stamp(n.mtime),
 		RdevMajor: unix.Major(uint64(n.rdev)), RdevMinor: unix.Minor(uint64(n.rdev)),
 		DevMajor: 8, DevMinor: 1, MntID: 1}

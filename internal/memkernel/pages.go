@@ -44,7 +44,9 @@ func (n *inode) writeTo(p []byte, off int64) (done int) {
 		at := off + int64(done)
 		pg := n.pages[at/pageSize]
 		if pg == nil {
-			if n.h.full() != 0 {
+			if n.reserved.has(at / pageSize) {
+				n.reserve(n.reserved.without(at/pageSize, at/pageSize+1))
+			} else if n.h.full(1) != 0 {
 				break
 			}
 			pg = new(page)
@@ -63,12 +65,14 @@ func (n *inode) writeTo(p []byte, off int64) (done int) {
 	return done
 }
 
-// full is the error of a page more, 0 if there is room for it.
-func (h *Host) full() int32 {
+// full is the error of so many pages more, 0 if there is room for them.
+func (h *Host) full(pages int64) int32 {
 	switch {
-	case h.Capacity > 0 && h.used >= h.Capacity/pageSize:
+	case pages == 0:
+		return 0
+	case h.Capacity > 0 && h.used+pages > h.Capacity/pageSize:
 		return sys.ENOSPC
-	case h.Quota > 0 && h.used >= h.Quota/pageSize:
+	case h.Quota > 0 && h.used+pages > h.Quota/pageSize:
 		return int32(unix.EDQUOT)
 	}
 	return 0
@@ -114,6 +118,9 @@ func (n *inode) torn(from, to int64) bool {
 	return from%sector != 0 && n.bad[from/sector] || to%sector != 0 && to < n.size && n.bad[to/sector]
 }
 
+// written is which pages there are, in order.
+func (n *inode) written() []int64 { return slices.Sorted(maps.Keys(n.pages)) }
+
 // drop takes a page away.
 func (n *inode) drop(at int64) {
 	if n.pages[at] != nil {
@@ -127,7 +134,7 @@ func (n *inode) drop(at int64) {
 // resize makes it so many bytes long.
 func (n *inode) resize(size int64) {
 	if size < n.size {
-		for _, at := range slices.Sorted(maps.Keys(n.pages)) {
+		for _, at := range n.written() {
 			if at*pageSize >= size {
 				n.drop(at)
 			}
@@ -136,6 +143,9 @@ func (n *inode) resize(size int64) {
 			clear(pg[size%pageSize:])
 			n.soil(size / pageSize)
 		}
+	}
+	if size <= n.size { // the same size, too: what is reserved behind the end goes
+		n.reserve(n.reserved.without((size+pageSize-1)/pageSize, fileMax))
 	}
 	n.size = size
 	n.changed()
