@@ -128,7 +128,7 @@ var excused = []excusal{
 			"TestCopyFileClones TestCopyFromFIFOClose TestCopyShares TestDataLikeOS TestDevices TestDirFIFO " +
 			"TestDirFS TestDirLikeRoot TestDirNoWayOut TestDirWordsOfRoot TestEntriesOutliveTheFile TestFIFO " +
 			"TestFIFOClose TestFIFOInDir TestFIFOOpenBeside TestFailingCalls TestFailingCallsBeyondOS " +
-			"TestFailingDisk TestFailingWriteback TestFullHalfway TestKindsHave TestKindsReadWhole TestLikeOS " +
+			"TestFailingDisk TestFailingWriteback TestFullHalfway TestKindsReadWhole TestLikeOS " +
 			"TestLockOutlivesOthers TestLongRead TestLongWrite TestMountIsKnown TestNamesBehindFilter " +
 			"TestNamesLikeOS TestOpenErrors TestOpenInRoot TestOpenReadClose TestOverlaid TestOverlaidAfterCancel " +
 			"TestOverlaidGrows TestReadDirOfAFile TestReadFileAsksOnce TestRemoveAllDots " +

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -12,6 +13,7 @@ import (
 
 	"ringo"
 	"ringo/event"
+	"ringo/logs"
 )
 
 func main() {
@@ -21,8 +23,9 @@ func main() {
 }
 
 // run ends when nothing is active any more: no timer, no hook.
-func run(out io.Writer, unit time.Duration) error {
-	return event.Run(context.Background(), &ringo.Config{Loops: 1}, func(l *event.Loop) error {
+func run(stdout io.Writer, unit time.Duration) error {
+	out := logs.NewWriter(stdout, nil) // a callback must not wait for who reads
+	err := event.Run(context.Background(), &ringo.Config{Loops: 1}, func(l *event.Loop) error {
 		l.AfterFunc(5*unit, func() { fmt.Fprintln(out, "once") })
 
 		ticks := 0
@@ -47,4 +50,5 @@ func run(out io.Writer, unit time.Duration) error {
 		})
 		return nil
 	})
+	return errors.Join(err, out.Close())
 }
