@@ -3,8 +3,10 @@ package event
 // activity is something that may still call somebody, and is no connection: a listener, a timer. It is embedded in
 // what it is of.
 type activity struct {
+	e          *Loop
 	prev, next *activity
 	of         stopper
+	endless    bool // it goes on until somebody ends it
 }
 
 // stopper is what an activity is of.
@@ -24,7 +26,7 @@ func (e *Loop) begin(a *activity, of stopper) {
 		e.others.prev = a
 	}
 	e.others = a
-	e.active++
+	a.count(1)
 }
 
 // isActive reports whether it was begun and is not done.
@@ -43,10 +45,33 @@ func (e *Loop) done(a *activity) {
 	if a.next != nil {
 		a.next.prev = a.prev
 	}
-	*a = activity{}
-	if e.active--; e.active == 0 {
-		e.wakeWaiting()
+	a.prev, a.next, a.of = nil, nil, nil
+	a.count(-1)
+	e.settle()
+}
+
+// count has it counted among what Wait waits for, or no longer.
+func (a *activity) count(by int) {
+	a.e.active += by
+	if a.endless {
+		a.e.endless += by
 	}
+}
+
+// settle is for when less is active, or the drain has begun: it lets those go on who wait for the end, or has the
+// runner bring it about. The runner, because here others may be in the midst of something.
+func (e *Loop) settle() {
+	switch {
+	case e.active == 0:
+		e.wakeWaiting()
+	case e.isIdling():
+		e.start()
+	}
+}
+
+// isIdling reports whether the loop drains, and what somebody waits for the end of is only what never ends by itself.
+func (e *Loop) isIdling() bool {
+	return e.active == e.endless && e.active > 0 && !e.waiting.Empty() && e.l.Draining()
 }
 
 // stopAll stops all of them.

@@ -30,6 +30,13 @@
 // Behind Conn.Close nothing but OnClose is called for that connection, and behind OnClose nothing at all; a Timer that
 // was stopped does not call. Connections of which much comes take turns with the others, as tasks do.
 //
+// # The end
+//
+// Loop.Wait, and with it Run, returns when nothing is active any more: no connection, no listener, no timer, nothing
+// else that may still call somebody. Loop.Stop ends all of that at once. When Run's context ends nobody is accepted any
+// more, who is connected has ringo.Config.Grace to end, and what never ends by itself, as a timer of Every or a Waker,
+// goes on until there is nothing else.
+//
 // # Memory
 //
 // The bytes that OnData is shown are its own until it returns, or longer by Conn.Keep. Where the driver lends buffers

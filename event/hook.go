@@ -5,7 +5,6 @@ import "slices"
 // Hook calls a function once a turn, until Stop.
 type Hook struct {
 	activity
-	e    *Loop
 	fn   func()
 	kind hookKind
 }
@@ -35,7 +34,7 @@ func (e *Loop) hook(method string, kind hookKind, fn func()) *Hook {
 	if fn == nil {
 		panic("event: " + method + " of a nil function")
 	}
-	h := &Hook{e: e, fn: fn, kind: kind}
+	h := &Hook{activity: activity{e: e, endless: true}, fn: fn, kind: kind}
 	e.begin(&h.activity, h)
 	e.hooks[kind] = append(slices.Clip(e.hooks[kind]), h)
 	e.hooked++

@@ -11,7 +11,6 @@ import (
 // Listener accepts connections for a Handler.
 type Listener struct {
 	activity
-	e    *Loop
 	ln   *sock.Listener
 	h    Handler
 	then func(error)
@@ -46,7 +45,7 @@ func (e *Loop) Accept(ln *sock.Listener, h Handler) *Listener {
 	if ln.Addr().Network() == records {
 		panic("event: Loop.Accept of a listener of unixpacket: " + errRecords.Error())
 	}
-	l := &Listener{e: e, ln: ln, h: h}
+	l := &Listener{activity: activity{e: e}, ln: ln, h: h}
 	e.begin(&l.activity, l)
 	e.l.Start((*acceptor)(l))
 	return l

@@ -24,6 +24,7 @@ type Loop struct {
 	conns   list
 	others  *activity
 	active  int // both: what keeps Wait from returning
+	endless int // of these: what never ends by itself
 	waiting loop.TaskList
 	stopped bool
 	hooks   [hookKinds][]*Hook
@@ -61,9 +62,9 @@ func On(l *ringo.Loop) *Loop {
 }
 
 // Run runs loops, as ringo.Run does, and calls fn on each, as a task, to begin what is to be done by callbacks. It
-// returns when nothing is active any more, as Wait does on each loop, or with the first error of any fn; as for the end
-// of ctx see ringo.Run and Loop.Wait. Config.Loops is how many loops there are, one for each processor if nothing is
-// said. Any goroutine may call it; it waits, so a task gets an error.
+// returns when nothing is active any more, as Wait does on each loop, or with the first error of any fn. When ctx ends
+// the loops drain: see ringo.Run, and for what is waited for then Loop.Wait. Config.Loops is how many loops there are,
+// one for each processor if nothing is said. Any goroutine may call it; it waits, so a task gets an error.
 func Run(ctx context.Context, cfg *ringo.Config, fn func(l *Loop) error) error {
 	return ringo.Run(ctx, cfg, func(l *ringo.Loop) error {
 		e := On(l)
@@ -91,17 +92,26 @@ func (e *Loop) Stop() {
 }
 
 // Wait parks until nothing is active on the loop any more: listeners, connections, timers and all else that may still
-// call somebody. It does what Stop does when its task is cancelled, as is done in the end of ringo.Run when
-// Config.Grace is over, and then returns why. Only a task may call it.
+// call somebody. In a drain, as ringo.Run begins when its context ends, listeners end by themselves, and connections,
+// AfterFunc and Go are waited for; what goes on for ever, which is Every, hooks, Wakers, Signals and Polls, Wait stops
+// when nothing else is active. It does what Stop does when its task is cancelled, as is done when Config.Grace is over,
+// and then returns why. Only a task may call it.
 func (e *Loop) Wait() error {
 	e.taskHere("Loop.Wait")
+	if e.active == 0 {
+		return nil
+	}
 	var err error
-	for e.active > 0 {
+	for {
 		if err == nil && e.l.Canceled() {
 			err = e.l.Cause()
 			e.closeAll()
 		}
+		if e.active == 0 {
+			return err
+		}
 		e.waiting.Push(e.l.Task())
+		e.settle()
 		if err != nil {
 			e.l.Shield()
 		}
@@ -110,7 +120,6 @@ func (e *Loop) Wait() error {
 			e.l.Unshield()
 		}
 	}
-	return err
 }
 
 // SetUnsentMax bounds what may wait for room in the sockets of all of the loop's connections together, in bytes; 64 MiB
@@ -176,10 +185,13 @@ func (e *Loop) closeAll() {
 type opened Loop
 
 // Drain is the loop's word that accepts have stopped, which listeners see to, or that nobody is waited for any more.
+// What has nothing left to wait for ends.
 func (o *opened) Drain() {
-	if e := (*Loop)(o); e.l.Stopping() {
+	e := (*Loop)(o)
+	if e.l.Stopping() {
 		e.closeAll()
 	}
+	e.settle()
 }
 
 // Abandon closes what was left, of which nobody can be told any more.

@@ -13,7 +13,6 @@ import (
 // Poll calls a function when a descriptor is ready.
 type Poll struct {
 	activity
-	e        *Loop
 	fn       func(sock.Interest, error)
 	fd       fd.FD
 	op       *op.Op // nil: none is under way
@@ -50,7 +49,7 @@ func (e *Loop) Poll(f syscall.Conn, interest sock.Interest, fn func(sock.Interes
 		e.l.Kernel().Close(n)
 		return nil, err
 	}
-	p := &Poll{e: e, fn: fn, interest: interest}
+	p := &Poll{activity: activity{e: e, endless: true}, fn: fn, interest: interest}
 	p.fd.Init(n)
 	e.begin(&p.activity, p)
 	p.arm()

@@ -78,6 +78,9 @@ func (r *runner) Run() {
 		e.running = nil
 		e.runHooks(idles)
 		e.runHooks(prepares)
+		if e.isIdling() {
+			e.stopAll()
+		}
 		if e.queue.len() == 0 && e.hooks[idles] == nil {
 			return
 		}
@@ -95,7 +98,7 @@ func (e *Loop) rest() {
 			c.fail(byPanic)
 		}
 	}
-	if (e.queue.len() > 0 || e.hooks[idles] != nil) && !e.l.Killed() {
+	if (e.queue.len() > 0 || e.hooks[idles] != nil || x != nil && e.isIdling()) && !e.l.Killed() {
 		e.start()
 	}
 	if e.active == 0 {

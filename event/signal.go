@@ -10,7 +10,6 @@ import (
 // Signal calls a function for signals of the process.
 type Signal struct {
 	activity
-	e    *Loop
 	fn   func(os.Signal)
 	got  []os.Signal // and not told
 	in   chan os.Signal
@@ -33,7 +32,8 @@ func (e *Loop) Signal(fn func(os.Signal), signals ...os.Signal) (*Signal, error)
 	case e.l.Staged():
 		return nil, fmt.Errorf("event: Loop.Signal in a simulated world: %w", errors.ErrUnsupported)
 	}
-	s := &Signal{e: e, fn: fn, in: make(chan os.Signal, signalsMax), over: make(chan struct{})}
+	s := &Signal{activity: activity{e: e, endless: true}, fn: fn, in: make(chan os.Signal, signalsMax),
+		over: make(chan struct{})}
 	e.begin(&s.activity, s)
 	signal.Notify(s.in, signals...)
 	go s.listen()

@@ -10,7 +10,6 @@ import (
 // Timer calls a function after a while, once or again and again.
 type Timer struct {
 	activity
-	e     *Loop
 	fn    func()
 	every int64 // 0: once
 	t     timer.Timer
@@ -36,7 +35,7 @@ func (e *Loop) newTimer(method string, d time.Duration, every int64, fn func()) 
 	if fn == nil {
 		panic("event: " + method + " of a nil function")
 	}
-	t := &Timer{e: e, fn: fn, every: every}
+	t := &Timer{activity: activity{e: e, endless: every > 0}, fn: fn, every: every}
 	t.t.Owner = (*expiry)(t)
 	t.arm(d)
 	return t

@@ -5,7 +5,6 @@ import "sync/atomic"
 // Waker calls a function on its loop when anybody asks for that.
 type Waker struct {
 	activity
-	e      *Loop
 	fn     func()
 	asked  atomic.Bool // and fn was not called since
 	arrive func()
@@ -17,7 +16,7 @@ func (e *Loop) NewWaker(fn func()) *Waker {
 	if fn == nil {
 		panic("event: Loop.NewWaker of a nil function")
 	}
-	w := &Waker{e: e, fn: fn}
+	w := &Waker{activity: activity{e: e, endless: true}, fn: fn}
 	w.arrive = func() { e.push(w) }
 	e.begin(&w.activity, w)
 	return w

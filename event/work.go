@@ -5,7 +5,6 @@ import "ringo/internal/loop"
 // Work is what Go has begun.
 type Work struct {
 	activity
-	e    *Loop
 	task *loop.Task
 	told func()
 	over bool
@@ -19,7 +18,7 @@ func Go[T any](l *Loop, fn func() (T, error), then func(T, error)) *Work {
 	if fn == nil || then == nil {
 		panic("event: Go of a nil function")
 	}
-	w := &Work{e: l}
+	w := &Work{activity: activity{e: l}}
 	var got T
 	err := ErrNoReturn
 	w.told = func() { then(got, err) }
