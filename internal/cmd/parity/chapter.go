@@ -109,18 +109,59 @@ func (c *chapter) counted(name string) (n int) {
 	return n
 }
 
+// runs are the words that a cell of the column "run" begins with.
+var runs = []string{"run", "guests", "probed", "scripted"}
+
+// kinds says what they mean.
+func kinds() string {
+	return "Where a test has seen what it tests:\n\n" +
+		"- run: on Linux 6.18, by the kernel;\n" +
+		"- guests: on another kernel or with a device of a virtual machine's, by `.ci/kernels`;\n" +
+		"- probed: the kernel is asked, and refuses, for there is no such device;\n" +
+		"- scripted: a kernel that the test plays checks what it is told and answers.\n\n"
+}
+
+// ran counts the rows by where their tests have run; dashes if the chapter does not say.
+func (c *chapter) ran() []string {
+	counts := make([]string, len(runs))
+	cells := c.column("run")
+	for i, word := range runs {
+		counts[i] = "—"
+		if cells != nil {
+			n := 0
+			for _, cell := range cells {
+				if firstWord(cell) == word {
+					n++
+				}
+			}
+			counts[i] = fmt.Sprint(n)
+		}
+	}
+	return counts
+}
+
+// firstWord is what stands before a colon, a semicolon or the end.
+func firstWord(cell string) string {
+	if i := strings.IndexAny(cell, ":;"); i >= 0 {
+		cell = cell[:i]
+	}
+	return cell
+}
+
 func render(chapters []*chapter) string {
 	var b strings.Builder
 	b.WriteString("# liburing and package uring\n\n" +
 		"Written by `go run ./internal/cmd/parity` from `" + lists + "`; do not edit.\n\n" +
-		"| | rows | here | tested |\n|---|---|---|---|\n")
+		kinds() +
+		"| | rows | here | tested | " + strings.Join(runs, " | ") + " |\n" +
+		strings.Repeat("|---", 4+len(runs)) + "|\n")
 	for _, c := range chapters {
 		here := "—"
 		if c.column("here") != nil {
 			here = fmt.Sprint(c.counted("here"))
 		}
-		fmt.Fprintf(&b, "| [%s](#%s) | %d | %s | %d |\n", c.title, anchor(c.title), len(c.rows), here,
-			c.counted("tests"))
+		fmt.Fprintf(&b, "| [%s](#%s) | %d | %s | %d | %s |\n", c.title, anchor(c.title), len(c.rows), here,
+			c.counted("tests"), strings.Join(c.ran(), " | "))
 	}
 	for _, c := range chapters {
 		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n", c.title, strings.TrimSpace(strings.Join(c.text, "\n")))

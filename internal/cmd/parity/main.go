@@ -10,7 +10,8 @@
 //	kallsyms | the kernel's symbols can be read | -
 //
 // A cell of the column "here" lists what package uring exports, one of "tests" the tests, of package uring where no
-// other is named (kernel.TestX). A cell that begins with a dash says why there is none.
+// other is named (kernel.TestX). A cell that begins with a dash says why there is none. One of "run" begins with run,
+// guests, probed or scripted.
 //
 // Run it in the module's root; its own test fails when the page is stale, or names what does not exist.
 package main

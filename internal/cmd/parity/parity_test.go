@@ -53,6 +53,11 @@ func TestNames(t *testing.T) {
 				}
 			}
 		}
+		for i, cell := range c.column("run") {
+			if !slices.Contains(runs, firstWord(cell)) {
+				t.Errorf("%s, %s: run is %q, want one of %v", c.title, c.rows[i][0], cell, runs)
+			}
+		}
 		for i, cell := range c.column("tests") {
 			for _, name := range items(cell) {
 				pkg, test := "uring", name
@@ -67,35 +72,47 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// TestComplete: no opcode is without a row, and the lists are as long as those of liburing 2.16.
+// TestComplete: no opcode, register code or flag is without a row, and the lists are as long as those of liburing 2.16.
 func TestComplete(t *testing.T) {
-	lengths := map[string]int{"Opcodes": 65, "Prep helpers": 105, "Test programs": 260}
+	packages := map[string]*source{}
+	raw := load(t, packages, "uring")
+	var enter []string
+	for name := range load(t, packages, "internal/abi").exported {
+		if flag, ok := strings.CutPrefix(name, "IORING_ENTER_"); ok {
+			enter = append(enter, flag)
+		}
+	}
+	wanted := map[string]struct {
+		rows  int
+		names []string
+	}{
+		"Opcodes": {65, raw.lists["opNames"]}, "Prep helpers": {105, nil}, "Test programs": {260, nil},
+		"Register codes": {38, raw.lists["registerNames"]}, "Setup flags": {21, raw.lists["setupNames"]},
+		"Enter flags": {8, enter},
+	}
 	for _, c := range chapters(t) {
-		want, ok := lengths[c.title]
-		if ok && len(c.rows) != want {
-			t.Errorf("%s: %d rows, want %d", c.title, len(c.rows), want)
+		want, ok := wanted[c.title]
+		if ok && (len(c.rows) != want.rows || want.names != nil && len(want.names) != want.rows) {
+			t.Errorf("%s: %d rows, %d names, want %d", c.title, len(c.rows), len(want.names), want.rows)
 		}
-		delete(lengths, c.title)
-		if c.title != "Opcodes" {
-			continue
-		}
-		for _, op := range load(t, map[string]*source{}, "uring").opNames {
-			if !slices.Contains(c.column("opcode"), op) {
-				t.Errorf("%s is not in the list of opcodes", op)
+		delete(wanted, c.title)
+		for _, name := range want.names {
+			if !slices.Contains(c.column(c.columns[0]), strings.TrimPrefix(name, "REGISTER_")) {
+				t.Errorf("%s: %s is not in the list", c.title, name)
 			}
 		}
 	}
-	for title := range lengths {
+	for title := range wanted {
 		t.Errorf("there is no list %q", title)
 	}
 }
 
 // A source is what a package has, as its files say.
 type source struct {
-	exported map[string]bool // functions, methods without their types, constants, types
+	exported map[string]bool // functions, methods with and without their types, constants, types, fields
 	tests    map[string]bool
-	literals map[string]bool // strings, which name subtests
-	opNames  []string
+	literals map[string]bool     // strings, which name subtests
+	lists    map[string][]string // the strings of variables named Names
 }
 
 // folder is where a package is whose tests are named.
@@ -121,7 +138,8 @@ func load(t *testing.T, packages map[string]*source, dir string) *source {
 	if s := packages[dir]; s != nil {
 		return s
 	}
-	s := &source{exported: map[string]bool{}, tests: map[string]bool{}, literals: map[string]bool{}}
+	s := &source{exported: map[string]bool{}, tests: map[string]bool{}, literals: map[string]bool{},
+		lists: map[string][]string{}}
 	names, err := filepath.Glob(filepath.Join(root, dir, "*.go"))
 	if err != nil || len(names) == 0 {
 		t.Fatalf("no source in %s: %v", dir, err)
@@ -146,14 +164,17 @@ func (s *source) add(f *ast.File, test bool) {
 					strings.HasPrefix(n.Name.Name, "Fuzz") || strings.HasPrefix(n.Name.Name, "Example")
 			} else if n.Name.IsExported() {
 				s.exported[n.Name.Name] = true
+				if n.Recv != nil {
+					s.exported[typeName(n.Recv.List[0].Type)+"."+n.Name.Name] = true
+				}
 			}
 		case *ast.TypeSpec:
 			s.exported[n.Name.Name] = s.exported[n.Name.Name] || !test && n.Name.IsExported()
 		case *ast.ValueSpec:
 			for i, name := range n.Names {
 				s.exported[name.Name] = s.exported[name.Name] || !test && name.IsExported()
-				if name.Name == "opNames" && i < len(n.Values) {
-					s.opNames = stringsOf(n.Values[i])
+				if strings.HasSuffix(name.Name, "Names") && i < len(n.Values) {
+					s.lists[name.Name] = stringsOf(n.Values[i])
 				}
 			}
 		case *ast.Field:
@@ -168,6 +189,16 @@ func (s *source) add(f *ast.File, test bool) {
 		}
 		return true
 	})
+}
+
+func typeName(e ast.Expr) string {
+	if star, ok := e.(*ast.StarExpr); ok {
+		e = star.X
+	}
+	if id, ok := e.(*ast.Ident); ok {
+		return id.Name
+	}
+	return ""
 }
 
 func stringsOf(e ast.Expr) (list []string) {
