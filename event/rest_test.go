@@ -308,6 +308,7 @@ func TestStop(t *testing.T) {
 		defer r.Close()
 		defer w.Close()
 		var why, listener error
+		closed := make(chan bool)
 		h := &funcs{
 			open: func(c *event.Conn) {
 				l := c.Loop()
@@ -342,10 +343,13 @@ func TestStop(t *testing.T) {
 				})
 				l.AfterFunc(5*time.Millisecond, l.Stop)
 			},
-			close: func(_ *event.Conn, err error) { why = err },
+			close: func(_ *event.Conn, err error) {
+				why = err
+				close(closed)
+			},
 		}
 		pair(t, cfg, h, func(peer *net.TCPConn) error {
-			time.Sleep(20 * time.Millisecond) // does not read yet
+			<-closed // so that what is written finds no room
 			io.Copy(io.Discard, peer)
 			return nil
 		})
