@@ -1,0 +1,218 @@
+package event_test
+
+import (
+	"bytes"
+	"io"
+	"net"
+	"runtime"
+	"slices"
+	"testing"
+	"time"
+
+	"ringo"
+	"ringo/event"
+	"ringo/internal/driver"
+	"ringo/internal/driver/open"
+	"ringo/internal/loop"
+	"ringo/internal/op"
+	"ringo/internal/socktest"
+)
+
+// watcher is a driver that knows what is in flight.
+type watcher struct {
+	driver.Driver
+	flying []*op.Op
+	done   driver.Queue
+}
+
+func (w *watcher) Submit(o *op.Op) {
+	w.flying = append(w.flying, o)
+	w.Driver.Submit(o)
+}
+
+func (w *watcher) Wait(deadline int64, done *driver.Queue) error {
+	err := w.Driver.Wait(deadline, &w.done)
+	w.pass(done)
+	return err
+}
+
+func (w *watcher) Close(done *driver.Queue) error {
+	err := w.Driver.Close(&w.done)
+	w.pass(done)
+	return err
+}
+
+func (w *watcher) pass(done *driver.Queue) {
+	for c, ok := w.done.Pop(); ok; c, ok = w.done.Pop() {
+		if c.Flags&op.More == 0 {
+			w.flying = slices.DeleteFunc(w.flying, func(o *op.Op) bool { return o == c.Op })
+		}
+		done.Push(c)
+	}
+}
+
+// has reports whether an op in flight has p, or a part of it up to its end.
+func (w *watcher) has(p []byte) bool {
+	return slices.ContainsFunc(w.flying, func(o *op.Op) bool {
+		b := o.Buf[:cap(o.Buf)]
+		return len(b) > 0 && &b[len(b)-1] == &p[len(p)-1]
+	})
+}
+
+// atConn reports whether an op in flight is of a connection.
+func (w *watcher) atConn() bool {
+	return slices.ContainsFunc(w.flying, func(o *op.Op) bool { return o.Code != op.Accept })
+}
+
+// watched is pair with a watcher for the driver.
+func watched(t *testing.T, cfg ringo.Config, w *watcher, h event.Handler, play func(peer *net.TCPConn)) {
+	t.Helper()
+	socktest.Within(patience, t.Name(), func() {
+		err := loop.Run(t.Context(), &loop.Config{
+			Loops: 1, Entries: 64, Buffers: 64, BufferSize: 4096, Leases: 4, Budget: 64, Grace: time.Second,
+			Offload: 4, Stall: -1, HardStop: 5 * time.Second, Clock: time.Now, Warn: func(string, ...any) {},
+			OnPanic: func(*loop.Loop, any, []byte) {},
+			Open: func(dc driver.Config) (d driver.Driver, err error) {
+				w.Driver, err = open.Open(cfg.Driver, dc)
+				return w, err
+			},
+		}, func(in *loop.Loop) error {
+			e := event.On((*ringo.Loop)(in))
+			addr := listenOnce(t, e, h)
+			outside(t, e, func() error {
+				c, err := net.DialTimeout("tcp", addr, patience)
+				if err != nil {
+					return err
+				}
+				defer c.Close()
+				play(c.(*net.TCPConn))
+				return nil
+			})
+			return e.Wait()
+		})
+		if err != nil {
+			t.Errorf("Run: %v", err)
+		}
+	})
+}
+
+// ends are the ways in which a connection may end that has something in flight.
+var ends = []struct {
+	name string
+	call bool // it is for a callback of the connection's
+	end  func(c *event.Conn)
+}{
+	{"Abort", false, func(c *event.Conn) { c.Abort() }},
+	{"Close, Abort", false, func(c *event.Conn) { c.Close(); c.Abort() }},
+	{"Stop", false, func(c *event.Conn) { c.Loop().Stop() }},
+	{"panic", true, func(*event.Conn) { panic("oops") }},
+	{"Goexit", true, func(*event.Conn) { runtime.Goexit() }},
+	{peersEnd, false, func(*event.Conn) {}},
+}
+
+const peersEnd = "a reset by the peer"
+
+// What is lent is given back, and an end is told, when the kernel has let go of it: whatever ends the connection.
+func TestLentUntilTold(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		for _, e := range ends {
+			t.Run(e.name, func(t *testing.T) {
+				w := &watcher{}
+				out, behind, in := make([]byte, 16<<20), make([]byte, 100), make([]byte, 1<<20)
+				told := 0
+				tell := func(what string, p []byte) {
+					if told++; w.has(p) {
+						t.Errorf("%s: told while it is in flight", what)
+					}
+				}
+				ending, closed := make(chan bool), make(chan bool)
+				h := &funcs{
+					open: func(c *event.Conn) {
+						c.SetMarks(1, 100<<20)
+						for _, p := range [][]byte{out, behind} {
+							if err := c.WriteThen(p, func(error) { tell("WriteThen", p) }); err != nil {
+								t.Error(err)
+							}
+						}
+						if err := c.ReadFull(in, func(int, error) { tell("ReadFull", in) }); err != nil {
+							t.Error(err)
+						}
+						if !w.has(out) {
+							t.Error("all is sent at once")
+						}
+						if e.call {
+							close(ending)
+							e.end(c)
+						}
+						lends := (*loop.Loop)(c.Loop().Ringo()).Lends()
+						var look *event.Timer
+						look = c.Loop().Every(time.Millisecond, func() {
+							if w.has(in) || !lends {
+								look.Stop()
+								close(ending)
+								e.end(c)
+							}
+						})
+					},
+					close: func(*event.Conn, error) {
+						if w.atConn() {
+							t.Error("OnClose while something is in flight")
+						}
+						close(closed)
+					},
+				}
+				watched(t, cfg, w, h, func(peer *net.TCPConn) {
+					<-ending
+					if e.name == peersEnd {
+						peer.SetLinger(0)
+						return
+					}
+					<-closed
+				})
+				if told != 3 {
+					t.Errorf("%d of 3 were told", told)
+				}
+			})
+		}
+	})
+}
+
+// What OnData is being shown stays as it is until it returns, also when it has closed the connection and others ask for
+// memory.
+func TestShownUntilReturn(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		for name, end := range map[string]func(c *event.Conn){
+			"Close": (*event.Conn).Close, "Abort": (*event.Conn).Abort, "Pause": (*event.Conn).Pause,
+			"Stop": func(c *event.Conn) { c.Loop().Stop() },
+		} {
+			t.Run(name, func(t *testing.T) {
+				want := pattern(3000)
+				first := make(chan bool)
+				h := &funcs{data: func(c *event.Conn, p []byte) int {
+					if len(p) < len(want) {
+						if len(p) == 1 {
+							close(first)
+						}
+						return 0 // so that it is the connection's own memory
+					}
+					end(c)
+					for _, n := range []int{1, 512, 1024, 2048, 4096, 8192} {
+						c.WriteV(make([]byte, n)) // takes memory for a while, and writes to it
+					}
+					if !bytes.Equal(p, want) {
+						t.Error("what is shown was changed")
+					}
+					c.Close()
+					return len(p)
+				}}
+				pair(t, cfg, h, func(peer *net.TCPConn) error {
+					peer.Write(want[:1])
+					<-first
+					peer.Write(want[1:])
+					io.Copy(io.Discard, peer)
+					return nil
+				})
+			})
+		}
+	})
+}
