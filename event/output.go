@@ -55,8 +55,8 @@ const closeMax = time.Minute
 // Write sends p, which is the caller's again when it returns. It never waits, and calls nobody: up to 4096 bytes are
 // copied, and sent at the end of the loop's turn, together with what else was written to the connection; what the
 // socket has no room for is copied, and sent when there is. Then Congested tells when it is time to stop, and
-// OnWritable when to go on. The error is ErrFull at the bound, and then nothing of p was taken; net.ErrClosed when the
-// connection closes; or that of a send, with which the connection ends.
+// OnWritable when to go on. The error is ErrFull at the bound, and then nothing of p was taken, and OnWritable will be
+// called; net.ErrClosed when the connection closes; or that of a send, with which the connection ends.
 func (c *Conn) Write(p []byte) error {
 	e := c.here("Conn.Write")
 	if c.state != open || c.flags&finished != 0 {
@@ -213,6 +213,7 @@ func (c *Conn) unsendable(res int32) {
 // keep puts p behind what waits for room, if it may.
 func (c *Conn) keep(p []byte, then func(error)) error {
 	if c.out.size >= c.set.max || c.e.unsent >= c.e.unsentMax {
+		c.flags |= congested // so that OnWritable will tell, whichever of the bounds it is
 		return ErrFull
 	}
 	c.out.put(p, then)
@@ -300,10 +301,15 @@ func (o *output) sent(n int) {
 	if first.p = first.p[n:]; len(first.p) == 0 {
 		o.end(nil)
 	}
-	c := o.c
-	if c.flags&congested != 0 && o.size <= c.set.high/2 {
+	if c := o.c; c.flags&congested != 0 && o.hasRoom() {
 		c.flags = c.flags&^congested | writable
 	}
+}
+
+// hasRoom reports whether it is time to write again. With nothing left no bound of other connections is in the way.
+func (o *output) hasRoom() bool {
+	set, e := o.c.set, o.c.e
+	return o.size <= min(set.high, set.max)/2 && (e.unsent < e.unsentMax || o.size == 0)
 }
 
 // end ends the first piece.
@@ -402,8 +408,8 @@ func (c *Conn) Unsent() int {
 	return c.out.size
 }
 
-// Congested reports whether the high-water mark was reached, and half of it is still to be sent: OnWritable is called
-// when it is.
+// Congested reports whether the high-water mark was reached, or a write was ErrFull, and OnWritable has not told since
+// that it is time to go on.
 func (c *Conn) Congested() bool {
 	c.here("Conn.Congested")
 	return c.flags&congested != 0

@@ -1,0 +1,459 @@
+package event_test
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"ringo"
+	"ringo/event"
+	"ringo/internal/socktest"
+	"ringo/sim"
+	"ringo/sock"
+)
+
+var (
+	programSeed = flag.Uint64("programs.seed", 1, "the first seed of TestPrograms")
+	programs    = flag.Int("programs", 20, "how many programs TestPrograms plays on each driver")
+)
+
+// Two ends do at random what a connection can: write in all ways, pause, keep what is shown, have slices filled, leave
+// for tasks and come back, end. Whatever they do, each byte comes once and in order, and each is told once of each end.
+func TestPrograms(t *testing.T) {
+	name := sources(t)
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		for i := range uint64(*programs) {
+			seed := *programSeed + i
+			rng := rand.New(rand.NewPCG(seed, 0))
+			mine := cfg
+			if rng.IntN(2) == 0 {
+				mine.Buffers, mine.BufferSize, mine.Leases = 4<<rng.IntN(4), 64<<rng.IntN(6), 1+rng.IntN(4)
+			}
+			f, err := os.Open(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p := newProgram(rng, f, func(format string, args ...any) {
+				t.Errorf("seed %d: "+format, append([]any{seed}, args...)...)
+			})
+			onLoop(t, mine, func(l *event.Loop) {
+				p.dial(l, "tcp", p.listen(l, "127.0.0.1:0"))
+			})
+			f.Close()
+			if p.judge(); t.Failed() {
+				t.Fatalf("go test ./event -run 'TestPrograms/%s' -programs.seed %d -programs 1", cfg.Driver, seed)
+			}
+		}
+	})
+}
+
+// The same in worlds, whose network loses packets.
+func TestProgramsInWorlds(t *testing.T) {
+	sim.Explore(t, *programs, func(w *sim.World) {
+		rng := w.Rand()
+		w.Link = sim.Link{Latency: time.Duration(rng.IntN(3)) * time.Millisecond, Loss: 0.01 * float64(rng.IntN(2))}
+		p := newProgram(rng, nil, w.Errorf)
+		server := w.Host("server").Run(&ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
+			e := event.On(l)
+			p.listen(e, ":7000")
+			return e.Wait()
+		})
+		w.RunFor(time.Millisecond)
+		client := w.Host("client").Run(&ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
+			e := event.On(l)
+			p.dial(e, "tcp", "server:7000")
+			return e.Wait()
+		})
+		w.Wait(client)
+		w.Wait(server)
+		p.judge()
+	})
+}
+
+// sources is a file that streams have parts of.
+func sources(t *testing.T) string {
+	name := filepath.Join(t.TempDir(), "f")
+	if err := os.WriteFile(name, pattern(streamMax), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+// streamMax is how many bytes one end sends at most.
+const streamMax = 2 << 20
+
+// program is two ends of a connection, which do things at random.
+type program struct {
+	rng    *rand.Rand
+	f      *os.File // nil: there are none where it is played
+	fail   func(format string, args ...any)
+	ends   [2]end
+	abrupt bool // an end may break the connection off
+	broken bool // one has
+	again  bool // an end may leave for tasks
+}
+
+// end is one end.
+type end struct {
+	event.Base
+	p      *program
+	name   string
+	peer   *end
+	c      *event.Conn // nil: it is with a task
+	total  int         // bytes to be sent
+	sent   int         // bytes that were taken
+	over   bool        // CloseWrite was called
+	got    int         // bytes that were used
+	shown  int         // bytes behind these that were shown
+	ended  bool        // the peer has ended its side
+	filled []byte      // is lent to a ReadFull
+	owed   int         // functions that are to be told
+	told   int         // of them, in order
+	full   bool        // until OnWritable is called
+	steps  int
+	moving bool
+	opens  int
+	closed int
+}
+
+func newProgram(rng *rand.Rand, f *os.File, fail func(format string, args ...any)) *program {
+	p := &program{rng: rng, f: f, fail: fail, abrupt: rng.IntN(4) == 0, again: rng.IntN(2) == 0}
+	for i, name := range []string{"server", "client"} {
+		p.ends[i] = end{p: p, name: name, peer: &p.ends[1-i], total: rng.IntN(1 << rng.IntN(22))}
+	}
+	return p
+}
+
+func (p *program) listen(l *event.Loop, addr string) string {
+	var ln *event.Listener
+	ln, err := l.Listen("tcp", addr, &once{&p.ends[0], func() { ln.Close() }})
+	if err != nil {
+		p.fail("Listen: %v", err)
+		return ""
+	}
+	return ln.Addr().String()
+}
+
+func (p *program) dial(l *event.Loop, network, addr string) { l.Dial(network, addr, &p.ends[1]) }
+
+// judge says what is missing at the end.
+func (p *program) judge() {
+	for i := range p.ends {
+		e := &p.ends[i]
+		switch {
+		case e.opens != e.closed || e.opens == 0 && !p.broken:
+			p.fail("%s: opened %d times, closed %d times", e.name, e.opens, e.closed)
+		case e.owed != e.told:
+			p.fail("%s: %d of %d functions were told", e.name, e.told, e.owed)
+		case e.filled != nil:
+			p.fail("%s: a ReadFull was not told", e.name)
+		case p.broken:
+		case e.got != e.peer.total || e.sent != e.total:
+			p.fail("%s: sent %d of %d, got %d of %d", e.name, e.sent, e.total, e.got, e.peer.total)
+		}
+	}
+}
+
+// check compares bytes with those of the peer's stream from at on.
+func (e *end) check(what string, at int, p []byte) {
+	for i, b := range p {
+		if b != socktest.ByteAt(at+i) {
+			e.p.fail("%s: %s: byte %d of the stream is another (%d of %d)", e.name, what, at+i, i, len(p))
+			return
+		}
+	}
+	if at+len(p) > e.peer.sent {
+		e.p.fail("%s: %s: %d bytes have come, %d were sent", e.name, what, at+len(p), e.peer.sent)
+	}
+}
+
+func (e *end) OnOpen(c *event.Conn) {
+	e.c, e.moving, e.ended = c, false, false // of this connection
+	e.opens++
+	if e.opens != e.closed+1 {
+		e.p.fail("%s: opened for the %dth time, closed %d times", e.name, e.opens, e.closed)
+	}
+	if rng := e.p.rng; rng.IntN(2) == 0 {
+		c.SetMarks(1+rng.IntN(1<<rng.IntN(20)), 1+rng.IntN(1<<rng.IntN(20)))
+	}
+	if rng := e.p.rng; rng.IntN(4) == 0 {
+		c.Loop().SetUnsentMax(1 + rng.IntN(100_000))
+	}
+	e.step()
+}
+
+func (e *end) OnData(c *event.Conn, p []byte) int {
+	switch {
+	case e.filled != nil:
+		e.p.fail("%s: shown beside a ReadFull", e.name)
+	case len(p) <= e.shown:
+		e.p.fail("%s: shown %d bytes, of which %d are not new", e.name, len(p), e.shown)
+	}
+	e.check("OnData", e.got, p)
+	used := len(p)
+	if rng := e.p.rng; len(p) < 32<<10 && rng.IntN(2) == 0 {
+		used = rng.IntN(len(p) + 1)
+	}
+	e.got += used
+	e.shown = len(p) - used
+	if e.p.rng.IntN(16) == 0 {
+		e.keep(c, e.got-used, len(p))
+	}
+	if e.p.rng.IntN(4) == 0 {
+		e.act()
+	}
+	return used
+}
+
+// keep keeps what is shown for a while.
+func (e *end) keep(c *event.Conn, at, n int) {
+	lease, err := c.Keep()
+	if err != nil {
+		if err != event.ErrLeases {
+			e.p.fail("%s: Keep: %v", e.name, err)
+		}
+		return
+	}
+	if len(lease.Bytes()) != n {
+		e.p.fail("%s: kept %d bytes of %d", e.name, len(lease.Bytes()), n)
+	}
+	c.Loop().AfterFunc(e.p.moment(), func() {
+		e.check("Keep", at, lease.Bytes())
+		lease.Release()
+	})
+}
+
+func (p *program) moment() time.Duration { return time.Duration(p.rng.IntN(500)) * time.Microsecond }
+
+func (e *end) OnEnd(c *event.Conn) {
+	if e.ended {
+		e.p.fail("%s: the end is told twice", e.name)
+	}
+	e.ended = true
+	e.leave()
+}
+
+func (e *end) OnWritable(*event.Conn) { e.full = false }
+
+func (e *end) OnClose(c *event.Conn, err error) {
+	if e.closed++; e.closed != e.opens {
+		e.p.fail("%s: opened %d times, closed %d times", e.name, e.opens, e.closed)
+	}
+	e.c = nil
+	switch {
+	case e.moving && err == event.ErrDetached:
+	case e.p.broken:
+	case err != nil && err != io.EOF || !e.ended || !e.over:
+		e.p.fail("%s: closed with %v (ended: %v, over: %v)", e.name, err, e.ended, e.over)
+	}
+}
+
+// leave closes the connection when both sides have ended.
+func (e *end) leave() {
+	if !e.ended || !e.over || e.filled != nil {
+		return
+	}
+	if e.shown > 0 { // nobody will bring what it waits for
+		e.got += e.shown
+		e.shown = 0
+	}
+	e.c.Close()
+}
+
+// step does something, and goes on a moment later.
+func (e *end) step() {
+	if e.c == nil || e.over {
+		return
+	}
+	e.steps++
+	e.act()
+	if c := e.c; c != nil {
+		c.Loop().AfterFunc(e.p.moment(), e.step)
+	}
+}
+
+// act does one thing.
+func (e *end) act() {
+	c, rng := e.c, e.p.rng
+	if c == nil || e.moving {
+		return
+	}
+	switch rng.IntN(12) {
+	case 0:
+		c.Pause()
+		c.Loop().AfterFunc(e.p.moment(), c.Resume)
+	case 1:
+		e.fill()
+	case 2:
+		if e.p.abrupt && e.steps > 2 {
+			e.p.broken = true
+			c.Abort()
+		}
+	case 3:
+		if e.p.again && e.filled == nil && !e.over {
+			e.move()
+		}
+	default:
+		e.write()
+	}
+}
+
+// fill has a slice be filled.
+func (e *end) fill() {
+	if e.filled != nil || e.ended {
+		return
+	}
+	at := e.got
+	p := make([]byte, 1+e.p.rng.IntN(1<<e.p.rng.IntN(18)))
+	e.filled = p
+	err := e.c.ReadFull(p, func(n int, err error) {
+		e.filled = nil
+		e.check("ReadFull", at, p[:n])
+		e.got += n
+		e.shown = 0 // what it left is shown as if it were new
+		if (err != nil) != (n < len(p)) {
+			e.p.fail("%s: ReadFull: %d of %d, %v", e.name, n, len(p), err)
+		}
+	})
+	if err != nil {
+		e.filled = nil
+		e.failed("ReadFull", err)
+	}
+}
+
+// failed says of a call that it failed, if it should not have.
+func (e *end) failed(call string, err error) {
+	if !e.p.broken {
+		e.p.fail("%s: %s: %v", e.name, call, err)
+	}
+}
+
+// write sends something, in one of the ways, or ends this side.
+func (e *end) write() {
+	c, rng := e.c, e.p.rng
+	if e.over || e.full {
+		return
+	}
+	if e.sent == e.total {
+		if err := c.CloseWrite(); err != nil {
+			e.failed("CloseWrite", err)
+			return
+		}
+		e.over = true
+		e.leave()
+		return
+	}
+	n := min(1+rng.IntN(1<<rng.IntN(20)), e.total-e.sent)
+	p := make([]byte, n)
+	for i := range p {
+		p[i] = socktest.ByteAt(e.sent + i)
+	}
+	at := e.sent
+	e.sent += n // a peer may have it before the call returns
+	var err error
+	switch how := rng.IntN(4); {
+	case how == 0:
+		err = c.WriteThen(p, e.tell())
+		if err != nil {
+			e.owed--
+		}
+	case how == 1:
+		k := rng.IntN(n + 1)
+		err = c.WriteV(p[:k], nil, p[k:])
+		clear(p)
+	case how == 2 && e.p.f != nil:
+		err = c.SendFile(e.p.f, int64(at), int64(n), e.tell())
+		if err != nil {
+			e.owed--
+		}
+	default:
+		err = c.Write(p)
+		clear(p)
+	}
+	if err != nil {
+		e.sent = at
+	}
+	if e.full = err == event.ErrFull; err != nil && !e.full {
+		e.failed("write", err)
+	}
+}
+
+// tell is a function that is to be told once, behind those before it.
+func (e *end) tell() func(error) {
+	mine := e.owed
+	e.owed++
+	return func(err error) {
+		if e.told != mine {
+			e.p.fail("%s: function %d is told, %d were", e.name, mine, e.told)
+		}
+		if e.told++; err != nil {
+			e.failed("a function is told", err)
+		}
+	}
+}
+
+// move has a task go on with the connection.
+func (e *end) move() {
+	e.moving = true
+	c := e.c
+	l := c.Loop()
+	event.Go(l, func() (*sock.Conn, error) {
+		s, err := c.Detach()
+		if err != nil { // it is busy; or gone
+			if e.moving = false; !e.p.broken && e.filled == nil && e.c == c && e.owed == e.told {
+				e.p.fail("%s: Detach: %v", e.name, err)
+			}
+			return nil, nil
+		}
+		e.shown, e.full = 0, false
+		if err = e.play(s); err == nil {
+			_, err = l.Adopt(s, e)
+		}
+		return s, err
+	}, func(s *sock.Conn, err error) {
+		if err != nil {
+			e.failed("a task", err)
+			l.Ringo().Go(func() { s.Close() })
+		}
+	})
+}
+
+// play is what a task does.
+func (e *end) play(s *sock.Conn) error {
+	rng := e.p.rng
+	for range rng.IntN(4) {
+		if rng.IntN(2) == 0 {
+			p := make([]byte, 1+rng.IntN(5000))
+			s.SetReadDeadline(s.Loop().Now().Add(e.p.moment()))
+			n, err := s.Read(p)
+			e.check("Read", e.got, p[:n])
+			e.got += n
+			if err != nil && err != io.EOF && !errors.Is(err, os.ErrDeadlineExceeded) {
+				return fmt.Errorf("Read: %w", err)
+			}
+			s.SetReadDeadline(time.Time{})
+			continue
+		}
+		n := min(rng.IntN(20_000), e.total-e.sent)
+		p := make([]byte, n)
+		for i := range p {
+			p[i] = socktest.ByteAt(e.sent + i)
+		}
+		e.sent += n
+		// No longer than a moment: the peer may be waiting likewise.
+		s.SetWriteDeadline(s.Loop().Now().Add(e.p.moment()))
+		k, err := s.Write(p)
+		e.sent -= n - k
+		if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+			return fmt.Errorf("Write: %w", err)
+		}
+		s.SetWriteDeadline(time.Time{})
+	}
+	return nil
+}
