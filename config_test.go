@@ -52,8 +52,8 @@ func TestConfigBounds(t *testing.T) {
 			c.Spin = time.Duration(n)
 		}, []int{-1, 1_000_000_001}, []int{0, 1, 1_000_000_000}},
 		{"SQPoll", func(c *ringo.Config, n int) {
-			c.SQPoll = time.Duration(n)
-		}, []int{-1, 1, 999_999, 10_000_000_001}, []int{0, 1_000_000, 10_000_000}},
+			c.SQPoll = time.Duration(n) * time.Microsecond
+		}, []int{-1, 1, 999, 10_000_001}, []int{0, 1000, 10_000_000}},
 		{"Grace", func(c *ringo.Config, n int) { c.Grace = time.Duration(n) }, nil, []int{-1, 0, math.MaxInt}},
 		{"StallLimit", func(c *ringo.Config, n int) {
 			c.StallLimit = time.Duration(n)
