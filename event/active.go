@@ -52,9 +52,23 @@ func (e *Loop) done(a *activity) {
 
 // count has it counted among what Wait waits for, or no longer.
 func (a *activity) count(by int) {
-	a.e.active += by
+	a.e.count(by)
 	if a.endless {
 		a.e.endless += by
+	}
+}
+
+// count counts what is active. On a loop of Run that alone keeps the loop from ending, too: tasks may begin something
+// when Wait has returned.
+func (e *Loop) count(by int) {
+	before := e.active > 0
+	e.active += by
+	switch after := e.active > 0; {
+	case !e.whole || before == after:
+	case after:
+		e.l.HoldOpen(1)
+	default:
+		e.l.HoldOpen(-1)
 	}
 }
 
@@ -71,7 +85,7 @@ func (e *Loop) settle() {
 
 // isIdling reports whether the loop drains, and what somebody waits for the end of is only what never ends by itself.
 func (e *Loop) isIdling() bool {
-	return e.active == e.endless && e.active > 0 && !e.waiting.Empty() && e.l.Draining()
+	return e.active == e.endless && e.active > 0 && (e.whole || !e.waiting.Empty()) && e.l.Draining()
 }
 
 // stopAll stops all of them.

@@ -100,7 +100,7 @@ func (e *Loop) newConn(sys int32, h Handler) *Conn {
 func (c *Conn) enter() {
 	e := c.e
 	e.conns.push(c)
-	e.active++
+	e.count(1)
 	e.l.CountOpened(loop.KindConn)
 	c.wake()
 }
@@ -278,7 +278,7 @@ func (c *Conn) release() {
 	}
 	delete(e.intakes, c)
 	e.conns.remove(c)
-	e.active--
+	e.count(-1)
 }
 
 // abandon closes a connection at the end of its loop: nobody is told, and what is in flight closes it when it ends.

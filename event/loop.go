@@ -27,6 +27,7 @@ type Loop struct {
 	endless int // of these: what never ends by itself
 	waiting loop.TaskList
 	stopped bool
+	whole   bool // the loop is a Run's of this package
 	hooks   [hookKinds][]*Hook
 	hooked  int    // how many there are
 	checked uint64 // the turn in which the checks were called, plus 1
@@ -62,12 +63,14 @@ func On(l *ringo.Loop) *Loop {
 }
 
 // Run runs loops, as ringo.Run does, and calls fn on each, as a task, to begin what is to be done by callbacks. It
-// returns when nothing is active any more, as Wait does on each loop, or with the first error of any fn. When ctx ends
-// the loops drain: see ringo.Run, and for what is waited for then Loop.Wait. Config.Loops is how many loops there are,
-// one for each processor if nothing is said. Any goroutine may call it; it waits, so a task gets an error.
+// returns when nothing is active any more, as Wait does on each loop, and no task is left that may begin something, or
+// with the first error of any fn. When ctx ends the loops drain: see ringo.Run, and for what is waited for then
+// Loop.Wait. Config.Loops is how many loops there are, one for each processor if nothing is said. Any goroutine may
+// call it; it waits, so a task gets an error.
 func Run(ctx context.Context, cfg *ringo.Config, fn func(l *Loop) error) error {
 	return ringo.Run(ctx, cfg, func(l *ringo.Loop) error {
 		e := On(l)
+		e.whole = true
 		if err := fn(e); err != nil {
 			e.Stop()
 			e.Wait()
