@@ -61,6 +61,18 @@
 //
 // The page docs/uring-parity.md has all of it by liburing's names, with the tests.
 //
+// Programs to begin with, each short and complete, are in the folder examples/uring:
+//
+//	cp       copies a file: linked reads and writes, registered buffers
+//	cat      opens and reads in one call, a file without a descriptor
+//	scan     O_DIRECT, 128 reads at a time, registered file and memory; prints IOPS
+//	echo     serves sockets: multishot accept and receives, a buffer ring, sends
+//	timeout  a read with a limit to its time
+//	futex    two threads that wake each other
+//	waitid   waits for child processes
+//	pool     threads that hand work to each other by messages between rings
+//	zcrx     receives into memory that the network card writes
+//
 // # One thread
 //
 // A ring belongs to the thread that opened it: lock the goroutine to its thread (runtime.LockOSThread) before [Open]

@@ -147,6 +147,8 @@ var ruleCases = []struct {
 	{"package os otherwise", "kernel", "sock/a.go",
 		`package sock; import "os"; var _ = os.NewFile(3, os.Getenv("X"))`, ""},
 	{"a program's files", "kernel", "cmd/ringo/a.go", `package main; import "os"; var _, _ = os.Open("x")`, ""},
+	{"a program of the raw ring", "kernel", "examples/uring/cat/a.go",
+		`package main; import "golang.org/x/sys/unix"`, ""},
 	{"an op beside the driver", "kernel", "sock/a.go",
 		`package sock; import "ringo/internal/op"; var _ = new(op.Op).Attempt()`, "driver.Call, or Try of a loop"},
 	{"a test may call the kernel", "kernel", "sock/a_test.go", `package sock; import "golang.org/x/sys/unix"`, ""},

@@ -14,6 +14,8 @@ var unsafeIn = map[string]string{
 	"uring":           "the rings are memory shared with the kernel",
 	"buf":             "buffer rings are memory shared with the kernel",
 	"internal/op":     "an entry of the ring holds addresses of buffers",
+
+	"examples/uring/waitid": "the kernel tells of a child in a struct that is a union for package unix",
 }
 
 // Unsafe is the rule that unsafe can be found by file name and stays in few
