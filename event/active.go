@@ -7,6 +7,29 @@ type activity struct {
 	prev, next *activity
 	of         stopper
 	endless    bool // it goes on until somebody ends it
+	unref      bool // nobody waits for it
+}
+
+// Unref has Loop.Wait, and with it Run, not wait for it any more: a loop of which nothing else is active ends, and Run
+// stops it then. All else goes on as before. It may be called at any time, also while it is not active, and again.
+func (a *activity) Unref() {
+	a.e.here("Unref")
+	if a.isActive() {
+		a.count(-1)
+	}
+	a.unref = true
+	a.e.settle()
+}
+
+// Ref takes Unref back.
+func (a *activity) Ref() {
+	a.e.here("Ref")
+	if !a.unref {
+		return
+	}
+	if a.unref = false; a.isActive() {
+		a.count(1)
+	}
 }
 
 // stopper is what an activity is of.
@@ -52,6 +75,9 @@ func (e *Loop) done(a *activity) {
 
 // count has it counted among what Wait waits for, or no longer.
 func (a *activity) count(by int) {
+	if a.unref {
+		return
+	}
 	a.e.count(by)
 	if a.endless {
 		a.e.endless += by
@@ -75,10 +101,13 @@ func (e *Loop) count(by int) {
 // settle is for when less is active, or the drain has begun: it lets those go on who wait for the end, or has the
 // runner bring it about. The runner, because here others may be in the midst of something.
 func (e *Loop) settle() {
-	switch {
-	case e.active == 0:
+	if e.others == nil && e.conns.first == nil {
+		e.stopped = false
+	}
+	if e.active == 0 {
 		e.wakeWaiting()
-	case e.isIdling():
+	}
+	if e.isIdling() || e.hasRest() {
 		e.start()
 	}
 }

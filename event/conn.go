@@ -81,6 +81,7 @@ const (
 type settings struct {
 	high, max int // bytes that wait for room
 	unread    int
+	unref     bool // nobody waits for it
 }
 
 var defaults = settings{high: 64 << 10, max: 1 << 20, unread: 64 << 10}
@@ -278,7 +279,28 @@ func (c *Conn) release() {
 	}
 	delete(e.intakes, c)
 	e.conns.remove(c)
-	e.count(-1)
+	if !c.set.unref {
+		e.count(-1)
+	}
+}
+
+// Unref has Loop.Wait, and with it Run, not wait for the connection any more: a loop of which nothing else is active
+// ends, and Run stops it then, as for an idle connection of a client that is kept for later. All else goes on as
+// before.
+func (c *Conn) Unref() {
+	if e := c.here("Conn.Unref"); c.state != closed && !c.set.unref {
+		c.own().unref = true
+		e.count(-1)
+		e.settle()
+	}
+}
+
+// Ref takes Unref back.
+func (c *Conn) Ref() {
+	if e := c.here("Conn.Ref"); c.state != closed && c.set.unref {
+		c.set.unref = false
+		e.count(1)
+	}
 }
 
 // abandon closes a connection at the end of its loop: nobody is told, and what is in flight closes it when it ends.

@@ -18,42 +18,49 @@ import (
 	"ringo/sock"
 )
 
-// endless is what never ends by itself, by name: begin begins it, and what it gives makes it tell.
-var endless = map[string]func(t *testing.T, l *event.Loop, told func()) (poke func()){
-	"Every": func(_ *testing.T, l *event.Loop, told func()) func() {
-		l.Every(time.Millisecond, told)
-		return func() {}
+// active is what may be active.
+type active interface {
+	Ref()
+	Unref()
+}
+
+// endless is what never ends by itself, by name: each begins it, and gives what makes it tell.
+var endless = map[string]func(t *testing.T, l *event.Loop, told func()) (poke func(), begun []active){
+	"Every": func(_ *testing.T, l *event.Loop, told func()) (func(), []active) {
+		return func() {}, []active{l.Every(time.Millisecond, told)}
 	},
-	"Idle": func(_ *testing.T, l *event.Loop, told func()) func() {
-		l.Idle(told)
-		return func() {}
+	"Idle": func(_ *testing.T, l *event.Loop, told func()) (func(), []active) {
+		return func() {}, []active{l.Idle(told)}
 	},
-	"Check and Prepare": func(_ *testing.T, l *event.Loop, told func()) func() {
-		l.Check(func() {})
-		l.Prepare(told)
-		return func() { l.Post(func() {}) }
+	"Check and Prepare": func(_ *testing.T, l *event.Loop, told func()) (func(), []active) {
+		return func() { l.Post(func() {}) }, []active{l.Check(func() {}), l.Prepare(told)}
 	},
-	"Waker": func(_ *testing.T, l *event.Loop, told func()) func() {
-		return l.NewWaker(told).Wake
+	"Waker": func(_ *testing.T, l *event.Loop, told func()) (func(), []active) {
+		w := l.NewWaker(told)
+		return w.Wake, []active{w}
 	},
-	"Signal": func(t *testing.T, l *event.Loop, told func()) func() {
-		if _, err := l.Signal(func(os.Signal) { told() }, syscall.SIGUSR1); err != nil {
+	"Signal": func(t *testing.T, l *event.Loop, told func()) (func(), []active) {
+		s, err := l.Signal(func(os.Signal) { told() }, syscall.SIGUSR1)
+		if err != nil {
 			t.Fatal(err)
 		}
-		return func() { syscall.Kill(os.Getpid(), syscall.SIGUSR1) }
+		return func() { syscall.Kill(os.Getpid(), syscall.SIGUSR1) }, []active{s}
 	},
-	"Poll": func(t *testing.T, l *event.Loop, told func()) func() {
+	"Poll": func(t *testing.T, l *event.Loop, told func()) (func(), []active) {
 		r, w, err := os.Pipe()
 		if err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { r.Close(); w.Close() })
+		var begun []active
 		for range 2 {
-			if _, err := l.Poll(r, sock.Readable, func(sock.Interest, error) { told() }); err != nil {
+			p, err := l.Poll(r, sock.Readable, func(sock.Interest, error) { told() })
+			if err != nil {
 				t.Fatal(err)
 			}
+			begun = append(begun, p)
 		}
-		return func() { w.Write([]byte("x")) }
+		return func() { w.Write([]byte("x")) }, begun
 	},
 }
 
@@ -112,7 +119,7 @@ func TestDrainBehindConnection(t *testing.T) {
 				var why error
 				drained(t, cfg, func(l *event.Loop, drain func()) {
 					toldOf := make(chan bool, 1)
-					poke := begin(t, l, func() {
+					poke, _ := begin(t, l, func() {
 						select {
 						case toldOf <- true:
 						default:

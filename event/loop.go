@@ -28,6 +28,7 @@ type Loop struct {
 	waiting loop.TaskList
 	stopped bool
 	whole   bool // the loop is a Run's of this package
+	over    bool // whose Wait has returned: nobody has a use for what Unref was called for
 	hooks   [hookKinds][]*Hook
 	hooked  int    // how many there are
 	checked uint64 // the turn in which the checks were called, plus 1
@@ -71,12 +72,14 @@ func Run(ctx context.Context, cfg *ringo.Config, fn func(l *Loop) error) error {
 	return ringo.Run(ctx, cfg, func(l *ringo.Loop) error {
 		e := On(l)
 		e.whole = true
-		if err := fn(e); err != nil {
-			e.Stop()
-			e.Wait()
-			return err
+		err := fn(e)
+		if err == nil {
+			err = e.Wait()
 		}
-		return e.Wait()
+		e.over = true
+		e.closeRest()
+		e.Wait()
+		return err
 	})
 }
 
@@ -157,7 +160,6 @@ func notHere(l *loop.Loop, method string) {
 
 // wakeWaiting lets those go on who wait for the end of all.
 func (e *Loop) wakeWaiting() {
-	e.stopped = false
 	for t := e.waiting.Pop(); t != nil; t = e.waiting.Pop() {
 		e.l.Ready(t)
 	}
@@ -182,6 +184,23 @@ func (e *Loop) closeAll() {
 	for c := e.conns.first; c != nil; c = c.next {
 		c.fail(byLoop)
 	}
+	e.settle() // if there was nothing
+}
+
+// hasRest reports whether nothing is left but what nobody waits for, and is to end as well.
+func (e *Loop) hasRest() bool {
+	return e.over && e.active == 0 && (e.others != nil || e.conns.first != nil)
+}
+
+// closeRest ends all that is left, and has it waited for, so that it ends in order.
+func (e *Loop) closeRest() {
+	for a := e.others; a != nil; a = a.next {
+		a.Ref()
+	}
+	for c := e.conns.first; c != nil; c = c.next {
+		c.Ref()
+	}
+	e.closeAll()
 }
 
 // opened is the loop's callbacks as what is open on it.

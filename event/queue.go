@@ -44,7 +44,7 @@ func (e *Loop) push(x callback) {
 
 // start has the runner run.
 func (e *Loop) start() {
-	if !e.runs && !e.l.Ending() {
+	if !e.runs && !e.l.Ending() && !e.l.Killed() {
 		e.runs = true
 		e.l.Start((*runner)(e))
 	}
@@ -80,6 +80,8 @@ func (r *runner) Run() {
 		e.runHooks(prepares)
 		if e.isIdling() {
 			e.stopAll()
+		} else if e.hasRest() {
+			e.closeRest()
 		}
 		if e.queue.len() == 0 && e.hooks[idles] == nil {
 			return
@@ -98,10 +100,10 @@ func (e *Loop) rest() {
 			c.fail(byPanic)
 		}
 	}
-	if (e.queue.len() > 0 || e.hooks[idles] != nil || x != nil && e.isIdling()) && !e.l.Killed() {
+	if e.queue.len() > 0 || e.hooks[idles] != nil || x != nil && e.isIdling() {
 		e.start()
 	}
 	if e.active == 0 {
-		e.wakeWaiting()
+		e.settle()
 	}
 }
