@@ -55,7 +55,7 @@ type TaskInfo struct {
 // Any goroutine may call it, and waits for the answer; a task parks, in which a cancel does not disturb it.
 func (l *Loop) Tasks() []TaskInfo {
 	me, _ := loop.Current()
-	if me == nil {
+	if me == nil || me.Staged() { // on a stage nothing holds a loop, whose tasks are asked as any are
 		return l.tasks()
 	}
 	var tasks []TaskInfo

@@ -32,8 +32,8 @@
 //
 // A task may wait only through Ringo, as everywhere. What a goroutine does is not the world's: a call of one on a loop
 // or on what is open there fails with an error, and so does the test, with its stack. Loop.Offload and Loop.Compute run
-// their function in the task. A Conn is for tasks of its own loop, a File for those of its host. Descriptors go neither
-// in nor out: File, Detach, Adopt, SendFiles and their like fail with errors.ErrUnsupported, as does an open of a FIFO
-// that would wait for the other end. A task that waits for a channel or a lock of Go's stops the world: a watchdog says
+// their function in the task. What is open is for the tasks of all loops of its host. Descriptors go neither in nor
+// out: File, Detach, Adopt, SendFiles and their like fail with errors.ErrUnsupported, as does an open of a FIFO that
+// would wait for the other end. A task that waits for a channel or a lock of Go's stops the world: a watchdog says
 // which one it is after ten seconds.
 package sim

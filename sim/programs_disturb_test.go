@@ -116,7 +116,7 @@ func (e *end) move() *end {
 	k, p := e.k, e.k.p()
 	var to *ringo.Loop
 	for _, l := range k.n.loops {
-		if l != k.l {
+		if l != e.c.Loop() {
 			to = l
 		}
 	}

@@ -64,7 +64,7 @@ type connection struct {
 
 // end is one of the two ends of a connection.
 type end struct {
-	k       *worker // on the loop that it belongs to
+	k       *worker // who lives with it
 	pair    *connection
 	c       *sock.Conn
 	in, out *stream
@@ -87,7 +87,7 @@ func (k *worker) accepts(ln *sock.Listener) {
 		if err != nil {
 			return
 		}
-		k.begin(k.l, func(k *worker) {
+		k.begin(k.anyLoop(), func(k *worker) {
 			var head [4]byte
 			err := k.call("the first read", 5*time.Second, func() error {
 				_, err := io.ReadFull(c, head[:])
@@ -119,10 +119,11 @@ func (k *worker) dials() {
 		var c *sock.Conn
 		done := false
 		limit := p.upTo(2*time.Second) + time.Millisecond
+		on := k.anyLoop()
 		dial := func(k *worker) {
 			defer func() { done = true }()
 			k.call("dial "+address, limit, func() (err error) {
-				c, err = sock.Dial(k.l, network, address)
+				c, err = sock.Dial(on, network, address)
 				return err
 			}, only(syscall.ECONNREFUSED, syscall.ECONNRESET, syscall.ETIMEDOUT, syscall.ENOENT, syscall.EHOSTUNREACH,
 				syscall.ENETUNREACH))
@@ -130,12 +131,13 @@ func (k *worker) dials() {
 		if p.chance(3) {
 			limit = 0
 			task := k.child(dial)
-			for begun := p.w.Elapsed(); !done; k.sleep(time.Millisecond) {
-				if p.w.Elapsed()-begun > 500*time.Millisecond {
+			for begun := p.w.Elapsed(); !done; {
+				if p.w.Elapsed()-begun > 500*time.Millisecond || k.n.ends {
 					task.cancel()
 				}
-				if k.n.ends {
+				if k.sleep(time.Millisecond) != nil { // as it is where the task's loop has ended
 					task.cancel()
+					break
 				}
 			}
 			task.task.Wait()
@@ -173,7 +175,7 @@ func (k *worker) lives(pr *connection, side int, c *sock.Conn) {
 func (e *end) live() {
 	k := e.k
 	var tasks []*ringo.Task
-	begin := func(fn func(k *worker)) { tasks = append(tasks, k.begin(k.l, fn)) }
+	begin := func(fn func(k *worker)) { tasks = append(tasks, k.begin(k.anyLoop(), fn)) }
 	if !e.greedy {
 		begin(func(k *worker) { e.again(k, e.reads) })
 		if !e.peeks {
@@ -429,6 +431,9 @@ func (e *end) write(k *worker) error {
 	s.under = size
 	e.pair.reset = e.pair.reset || e.pair.gone
 	how := p.rand.IntN(4)
+	if how == 2 && e.c.Loop() != k.l { // which TryWrite is for
+		how = 0
+	}
 	return e.use(k, [...]string{"Write", "WriteV", "TryWrite", "ReadFrom"}[how], &e.writeBy, func() error {
 		var n int64
 		var err error

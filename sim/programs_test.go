@@ -55,6 +55,7 @@ type program struct {
 	nodes []*node
 	pairs map[uint32]*connection // connections, by what their first bytes say
 	rough bool                   // there are faults in which peers get lost
+	mixed bool                   // tasks use what belongs to other loops of their host
 	over  bool                   // nothing new is begun
 }
 
@@ -84,6 +85,7 @@ func playProgram(w *sim.World) {
 	}
 	end := p.rand.IntN(8)
 	p.rough = end == 0 || end == 1
+	p.mixed = w.Seed()%4 == 3
 	var all []*sim.Program
 	for _, n := range p.nodes {
 		cfg := &ringo.Config{Loops: 2, Buffers: 64, BufferSize: bufferSize, Leases: leasesMost, Grace: time.Second}
@@ -141,7 +143,7 @@ func (n *node) run(l *ringo.Loop) error {
 	main := &worker{n: n, l: l}
 	main.begin(l, func(k *worker) { k.accepts(ln) })
 	if lu != nil {
-		main.begin(l, func(k *worker) { k.accepts(lu) })
+		main.begin(main.anyLoop(), func(k *worker) { k.accepts(lu) })
 	}
 	for _, to := range n.loops {
 		for range 2 {
@@ -214,8 +216,8 @@ func (k *worker) begin(l *ringo.Loop, fn func(k *worker)) *ringo.Task {
 
 // child is begin of a task that is to be cancelled.
 func (k *worker) child(fn func(k *worker)) *worker {
-	c := &worker{n: k.n, l: k.l}
-	c.task = k.l.Go(func() {
+	c := &worker{n: k.n, l: k.anyLoop()}
+	c.task = c.l.Go(func() {
 		c.n.tasks++
 		defer func() { c.n.tasks-- }()
 		fn(c)
@@ -228,6 +230,14 @@ func (k *worker) cancel() {
 		k.canceled, k.since = true, k.p().w.Elapsed()
 	}
 	k.task.Cancel()
+}
+
+// anyLoop is where a task may run that uses what belongs to the worker's loop.
+func (k *worker) anyLoop() *ringo.Loop {
+	if k.p().mixed {
+		return k.n.loops[k.p().rand.IntN(len(k.n.loops))]
+	}
+	return k.l
 }
 
 // labelled has the task have labels of its own from now on.

@@ -23,8 +23,6 @@ var Exceptions = []Exception{
 	{"what package os has no function for", "CopyFile, WriteFileAtomic, vectors, Reader and Writer",
 		"it is played by the calls of package os that do the same"},
 	{"the order of timers", "package time starts a goroutine for each", "each is waited for"},
-	{"on sim: callers that wait for a handle of another loop", "in a world there is no goroutine that could",
-		"their call is made on its loop, by Loop.Call"},
 	{"on sim: Detach and Adopt", "no descriptor leaves a world, which the error says",
 		"what is unread is read from the Conn"},
 }

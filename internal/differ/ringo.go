@@ -15,6 +15,7 @@ import (
 	"ringo"
 	"ringo/buf"
 	"ringo/file"
+	"ringo/internal/loop"
 	"ringo/sock"
 )
 
@@ -255,12 +256,18 @@ func (c ringoConn) MoveTo(loop int) (Conn, error) {
 	return conned(moved, err)
 }
 
-func (c ringoConn) Leave(loop, n int, offload func(f func() error) error) (p []byte, back Conn, err error) {
+// Leave reads what is unread in a simulated world, which no descriptor leaves.
+func (c ringoConn) Leave(to, n int, offload func(f func() error) error) (p []byte, back Conn, err error) {
 	var left net.Conn
 	if c.LocalAddr().Network() == "tcp" {
 		left, p, err = c.DetachTCP()
 	} else {
 		left, p, err = c.DetachUnix()
+	}
+	if errors.Is(err, errors.ErrUnsupported) && (*loop.Loop)(c.Loop()).Staged() {
+		p = make([]byte, n)
+		n, err = io.ReadFull(c, p)
+		return p[:n], c, err
 	}
 	if err != nil {
 		return p, nil, err
@@ -268,7 +275,7 @@ func (c ringoConn) Leave(loop, n int, offload func(f func() error) error) (p []b
 	if len(p) > n {
 		return p, nil, fmt.Errorf("%d bytes are unread", len(p))
 	}
-	l := c.Loop().Loops()[loop]
+	l := c.Loop().Loops()[to]
 	rest := make([]byte, n-len(p))
 	err = offload(func() error {
 		_, err := io.ReadFull(left, rest)

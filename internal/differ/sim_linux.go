@@ -3,7 +3,6 @@
 package differ
 
 import (
-	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -11,7 +10,6 @@ import (
 
 	"ringo"
 	"ringo/file"
-	"ringo/internal/loop"
 	"ringo/sim"
 )
 
@@ -61,8 +59,7 @@ func (m Sim) Run(p *Plan, setup func(w World), body func(i int, w World)) error 
 			if err := file.MkdirAll("/data/d"+folders, 0o700); err != nil {
 				return err
 			}
-			return RunOn(l, p.Callers, func(w World) { setup(simWorld{w.(*ringoWorld)}) },
-				func(i int, w World) { body(i, simWorld{w.(*ringoWorld)}) })
+			return RunOn(l, p.Callers, setup, body)
 		})))
 	})
 	return t.err
@@ -96,69 +93,4 @@ func (t *told) clean() {
 	for _, f := range t.after {
 		f()
 	}
-}
-
-// simWorld is an actor's: a task, whose calls on what belongs to another loop are made by Loop.Call there, because in a
-// world there is no goroutine that could wait for them.
-type simWorld struct{ *ringoWorld }
-
-// on makes a call where a handle belongs.
-func on(l *ringo.Loop, f func() error) error {
-	if here, _ := loop.Current(); (*ringo.Loop)(here) == l {
-		return f()
-	}
-	return l.Call(f)
-}
-
-// at is on for what gives a value.
-func at[T any](l *ringo.Loop, f func() (T, error)) (v T, err error) {
-	err = on(l, func() (err error) {
-		v, err = f()
-		return err
-	})
-	return v, err
-}
-
-func (w simWorld) Go(loop, how int, f func(w World)) Child {
-	return w.ringoWorld.Go(loop, how, func(c World) { f(simWorld{c.(*ringoWorld)}) })
-}
-
-func (w simWorld) Listen(loop int, network, address string) (Listener, error) {
-	return at(w.loop(loop), func() (Listener, error) {
-		ln, err := w.ringoWorld.Listen(loop, network, address)
-		if err != nil {
-			return nil, err
-		}
-		return simListener{ln.(ringoListener)}, nil
-	})
-}
-
-func (w simWorld) Dial(ctx context.Context, loop int, network, address string) (Conn, error) {
-	return at(w.loop(loop), func() (Conn, error) {
-		return simulated(w.ringoWorld.Dial(ctx, loop, network, address))
-	})
-}
-
-func (w simWorld) Serve(ln Listener, how int) (stop func() error) {
-	return w.ringoWorld.Serve(ln.(simListener).ln, how)
-}
-
-func (w simWorld) ListenPacket(loop int, network, address string) (Packet, error) {
-	return w.packet(loop, network, address, w.ringoWorld.ListenPacket)
-}
-
-func (w simWorld) DialPacket(loop int, network, address string) (Packet, error) {
-	return w.packet(loop, network, address, w.ringoWorld.DialPacket)
-}
-
-func (w simWorld) packet(loop int, network, address string,
-	open func(loop int, network, address string) (Packet, error)) (Packet, error) {
-	l := w.loop(loop)
-	return at(l, func() (Packet, error) {
-		p, err := open(loop, network, address)
-		if err != nil {
-			return nil, err
-		}
-		return simPacket{l, p}, nil
-	})
 }

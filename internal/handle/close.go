@@ -32,9 +32,7 @@ func (c *Core) Close() error {
 // others soon after. Any caller.
 func (c *Core) CloseSoon() {
 	if !c.l.IsCurrent() {
-		if c.l.Outsider("CloseSoon") == nil {
-			go c.closeForeign()
-		}
+		c.beginCloseForeign()
 		return
 	}
 	c.attach()
@@ -64,23 +62,41 @@ func (c *Core) AwaitEnd() {
 	}
 }
 
-// closeForeign is Close for foreign callers. If the loop has ended it has closed what was open on it, or
-// is about to, or has left that to others who will tell.
+// closeForeign is Close for foreign callers.
 func (c *Core) closeForeign() {
+	switch f := c.beginCloseForeign(); f {
+	case nil:
+	case nobody: // it is being closed, or was, with no foreign caller to tell
+		c.l.Go(c.AwaitClosed).WaitAsClient()
+	default:
+		f.awaitClosed()
+	}
+}
+
+// beginCloseForeign begins a Close for foreign callers, and gives what tells of its end; nil: it is closed. If the loop
+// has ended it has closed what was open on it, or is about to, or has left that to others who will tell.
+func (c *Core) beginCloseForeign() *foreign {
 	f, err := c.callers()
 	switch {
-	case c.foreign.Load() == nobody: // it is being closed, or was, with no foreign caller to tell
-		c.l.Go(c.AwaitClosed).WaitAsClient()
-		return
-	case err != nil, f.closeDetached():
-		return
+	case c.foreign.Load() == nobody:
+		return nobody
+	case err != nil:
+		return nil
+	}
+	if !c.lingers() { // else to close may wait in the kernel
+		switch detached, closed := f.beginCloseDetached(); {
+		case detached && closed:
+			return nil
+		case detached:
+			return f
+		}
 	}
 	c.l.Call(func() {
 		c.attach()
 		c.hooks.CloseCalled()
 		c.BeginClose()
 	})
-	f.awaitClosed()
+	return f
 }
 
 // BeginClose marks the handle and asks for the end of what is in flight. The last completion closes the
@@ -219,7 +235,11 @@ func Of(o loop.Open) Hooks {
 // last of them leaves by mail.
 func (c *Core) AwaitForeign() {
 	f := c.foreign.Load()
-	if f != nil && f != nobody && f.leaving() && !c.l.Call(func() {}) {
+	switch {
+	case f == nil, f == nobody, c.l.Call(func() {}):
+	case c.l.Staged():
+		c.l.Outwait(func() bool { return !f.inUse() })
+	case f.leaving():
 		f.awaitClosedAs(nil, nil)
 	}
 }

@@ -153,19 +153,6 @@ func (c *Core) Attach() { c.attach() }
 // Drop closes a detached handle that nobody was given.
 func (c *Core) Drop() { c.foreign.Load().beginCloseDetached() }
 
-// closeDetached is Close for foreign callers, if the handle is detached; else it reports false.
-// It waits for those who are at it.
-func (f *foreign) closeDetached() bool {
-	if f.c.lingers() {
-		return false // to close may wait in the kernel
-	}
-	detached, closed := f.beginCloseDetached()
-	if detached && !closed {
-		f.awaitClosed()
-	}
-	return detached
-}
-
 // beginCloseDetached begins the close of a detached handle, if it is one, and reports whether it is closed at once:
 // else the last of those who are at it closes the descriptor.
 func (f *foreign) beginCloseDetached() (detached, closed bool) {

@@ -219,8 +219,8 @@ func (f *foreign) queueFor(h *half) error {
 	p.About = (*queuedForeign)(h)
 	p.Begin(l, t)
 	h.queue.push(p)
-	ask := !h.held && !h.asked
-	h.asked = h.asked || ask
+	ask := !h.held && !h.asked && !h.onWay // or who is told that it has come back asks
+	h.asked = h.asked || !h.held
 	f.mu.Unlock()
 	if ask && !f.c.l.StartFrom((*handover)(h)) {
 		f.beginClose() // the loop has ended, and with it whoever could release the direction
@@ -398,6 +398,14 @@ func (f *foreign) leaving() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.orphan && !f.closed && f.pinned == 0
+}
+
+// inUse reports whether foreign callers are at the handle: in a world each of them may wait by a poll, which keeps the
+// descriptor until the loop's driver closes, so that there is no orphan until then.
+func (f *foreign) inUse() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.halves[In].busy || f.halves[Out].busy || f.orphan && !f.closed && f.pinned == 0
 }
 
 // finish lets foreign callers in Close go on: the descriptor is closed.

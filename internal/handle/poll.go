@@ -21,7 +21,8 @@ import (
 //	             └─abort: the caller finds out which
 //
 // A caller that is cancelled, or whose handle closes, need not wait for the poll's end, which a driver that has
-// died may owe: the poll has nothing of the caller's, but for the descriptor of a handle that the loop doesn't know.
+// died may owe: the poll has nothing of the caller's. But where the loop doesn't know the handle, the descriptor may be
+// closed when the last caller has left, so that the poll has to have ended.
 type poll struct {
 	caller   waiter
 	f        *foreign
@@ -131,8 +132,12 @@ func (f *foreign) ready(h *half, interest uint16, until int64) (int32, error) {
 		p.refuse()
 	}
 	switch which, ok := p.caller.Park(); {
-	case !ok && f.c.l == nil:
+	case !ok && !f.known():
 		p.quit(l, t)
+		p.res = -sys.ECANCELED
+		if h != nil {
+			h.poll = nil // late mail may find it
+		}
 	case !ok:
 		p.l.Call(p.abort)
 		fallthrough
@@ -199,17 +204,40 @@ func (c *Core) limitFor(interest uint16) int64 {
 	return in
 }
 
+// known reports whether a loop knows the handle, and closes it.
+func (f *foreign) known() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.c.l != nil && f.registry == nil
+}
+
 // quit has a task that was cancelled wait for the poll's end: until then its loop has a duplicate, with which the file
-// stays open.
+// stays open. Where another loop polls, of a detached handle, that is in a simulated world, where none of the two runs
+// while the other does: elsewhere a goroutine waits for such a task, which nothing cancels.
 func (p *poll) quit(l *loop.Loop, t *loop.Task) {
-	if p.op == nil { // it has ended since
-		return
-	}
 	p.caller.Begin(l, t)
-	p.abort()
+	switch {
+	case p.l != l:
+		if !p.l.Call(p.abortOrTell) {
+			return // the loop has ended, and with it the poll
+		}
+	case p.op == nil: // it has ended since
+		return
+	default:
+		p.abort()
+	}
 	l.Shield()
 	p.caller.Park()
 	l.Unshield()
+}
+
+// abortOrTell is abort for a caller that waits for the poll's end, which may have come.
+func (p *poll) abortOrTell() {
+	if p.op == nil && !p.pauses {
+		p.tell(-sys.ECANCELED)
+		return
+	}
+	p.abort()
 }
 
 // begin submits the poll. This and what follows runs on the loop's thread.

@@ -117,9 +117,10 @@ func (f *foreign) wait(h *half) (int32, error) {
 // isClosing reports whether foreign callers were told that the handle closes.
 func (f *foreign) isClosing() bool { return f.closing.Load() }
 
-// waitAsTask is wait for a task of another loop.
+// waitAsTask is wait for a task of another loop. In a simulated world there is no goroutine that could wait in its
+// place, and the owner polls for it.
 func (f *foreign) waitAsTask(h *half) (int32, error) {
-	if f.c.l == nil {
+	if f.c.l == nil || f.c.l.Staged() {
 		return f.waitByPoll(h)
 	}
 	return f.waitOffloaded(h)
@@ -136,8 +137,11 @@ func (f *foreign) waitOffloaded(h *half) (res int32, err error) {
 }
 
 // inPlace has a goroutine run fn, which may wait in a direction, in place of a task of l
-// that has access to it.
+// that has access to it. In a simulated world the task does, whose waits are waits of the world.
 func (f *foreign) inPlace(l *loop.Loop, h *half, fn func() error) error {
+	if l.Staged() {
+		return fn()
+	}
 	err := l.OffloadAs((*foreignWait)(h), func(ctx context.Context) error {
 		defer f.interruptible(ctx, h)()
 		h.mayBlock = true // for the time being

@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"ringo/internal/driver"
 	"ringo/internal/labels"
 )
 
@@ -37,8 +38,8 @@ type Stage struct {
 	watched []*watchedContext
 }
 
-// ErrLeft is the error of calls on what belongs to a simulated world that don't come from a task of its loop.
-var ErrLeft = errors.New("ringo: only a task of its own loop may use what is in a simulated world")
+// ErrLeft is the error of calls on what belongs to a simulated world that don't come from a task on its host.
+var ErrLeft = errors.New("ringo: only tasks on its own host may use what is in a simulated world")
 
 // stages are those of the process.
 var stages struct {
@@ -99,13 +100,13 @@ func (s *Stage) leaves(what string) error {
 	return ErrLeft
 }
 
-// Outsider is ErrLeft if a handle of the loop may only be used by its tasks, and the caller is none. The stage is told
-// what it has called. G.
+// Outsider is ErrLeft if the loop is in a simulated world, and the caller is no task on the same host. The stage is
+// told what it has called. G.
 func (l *Loop) Outsider(what string) error {
-	if l.unmade() || l.cfg.Stage == nil || l.IsCurrent() {
+	if !l.Staged() {
 		return nil
 	}
-	return l.cfg.Stage.leaves(what)
+	return l.Stranger(what)
 }
 
 // stage is the one that the loop is on; nil: it has a thread of its own. G.
@@ -352,6 +353,14 @@ func (l *Loop) perish() {
 	}
 	l.out.giveBack()
 	l.ended.Store(true)
+}
+
+// Outwait has a loop that ends let the others go on until done, as those do who have what is to be closed; for
+// HardStop at most, since a task that a broken driver has lost goes nowhere. A loop that is killed waits for nobody.
+func (l *Loop) Outwait(done func() bool) {
+	for end := l.Elapsed() + int64(l.cfg.HardStop); !done() && !l.killed && l.Elapsed() < end; {
+		l.drv.Wait(driver.Poll, &l.done)
+	}
 }
 
 // unwind ends a worker where it stands.

@@ -20,9 +20,7 @@ type omission struct {
 
 // Reasons that several have.
 const (
-	noGoroutines = "in a world nobody acts but tasks: a goroutine's call is refused with loop.ErrLeft"
-	ownTasks     = "a handle of a world is for the tasks of its own loop: others are refused with loop.ErrLeft, " +
-		"since their waits take a goroutine"
+	noGoroutines  = "in a world nobody acts but tasks: a goroutine's call is refused with loop.ErrLeft"
 	noDescriptors = "a world's descriptors are numbers of its own kernel: none leaves it, and none comes in"
 	netsConns     = "the other connection is package net's"
 	rawCalls      = "the function is given a number that is no descriptor of the system's"
@@ -31,7 +29,6 @@ const (
 // omitted is all of it.
 var omitted = []omission{
 	{who: "goroutine", why: noGoroutines},
-	{of: "sock", who: "elsewhere", why: ownTasks},
 
 	{net: "tcp-detached", why: "its connections are accepted by a goroutine"},
 	{net: "pollable", why: noDescriptors + ", so sock.Poll is refused"},

@@ -10,11 +10,12 @@ import (
 	"testing"
 	"time"
 
+	"ringo"
 	"ringo/internal/loop"
 	"ringo/sock"
 )
 
-// RefusedInWorlds has those call who may not in a simulated world: a task of another loop, and a goroutine. Each method
+// RefusedInWorlds has those call who may not in a simulated world: a task of another host, and a goroutine. Each method
 // refuses them, and the world fails; see answersAll for the others.
 func RefusedInWorlds(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir()) // for the pages of worlds that fail
@@ -28,8 +29,8 @@ func RefusedInWorlds(t *testing.T) {
 				if r.nets != nil && !slices.Contains(r.nets, n.name) {
 					continue
 				}
-				for _, who := range callers {
-					if who.own || omits(of, n.name, "task", r.method, "plain") != nil {
+				for _, who := range strangers {
+					if omits(of, n.name, "task", r.method, "plain") != nil {
 						continue
 					}
 					t.Run(fmt.Sprintf("%s/%s/%s/%s", n.name, who.name, of, r.method), func(t *testing.T) {
@@ -40,6 +41,11 @@ func RefusedInWorlds(t *testing.T) {
 		}
 	}
 }
+
+// strangers are those callers. Each world has its own other host.
+var strangers = []*caller{{name: "goroutine"}, {name: "another-host"}}
+
+func (k *caller) isTask() bool { return k != strangers[0] }
 
 // verdict is a test whose failures are only noted.
 type verdict struct {
@@ -69,14 +75,14 @@ func refused(t *testing.T, n *network, who *caller, r *row, listen bool) {
 	}
 }
 
-// answersAll reports whether a method may answer those who are no tasks of the handle's loop: it looks at what does
-// not change, sets a word, or goes by a task of that loop for which a task of another one can wait.
+// answersAll reports whether a method may answer those who are no tasks of the handle's host: it looks at what does
+// not change, sets a word, or goes by a task of the handle's loop for which any task can wait.
 func answersAll(r *row, who *caller) bool {
 	switch r.method {
 	case "SetZeroCopy":
 		return true
 	case "MoveTo":
-		return who.on != nil
+		return who.isTask()
 	}
 	return r.stays && !r.ends
 }
@@ -98,8 +104,11 @@ func (x *cell) intrude(told func(err error)) error {
 		}
 		told(err)
 	}
-	if x.who.on != nil {
-		return x.who.run(x.runs, call)
+	if x.who.isTask() {
+		s := x.place.(*simulated)
+		done := s.latch()
+		s.w.Host("stranger").Run(nil, func(*ringo.Loop) error { defer done.open(); call(); return nil })
+		return within("a task of another host", done)
 	}
 	done := make(channel)
 	go func() { defer done.open(); call() }()
