@@ -83,11 +83,12 @@ func (s *scan) run(name string) error {
 			err = s.read(r, mem, size)
 		}
 	}
-	return errors.Join(err, r.CancelAll(-1), r.Close()) // nothing writes to the memory any more
+	return errors.Join(err, r.Close())
 }
 
-// read keeps so many reads on their way. The user data is the number of a read's block in the memory.
-func (s *scan) read(r *uring.Ring, mem []byte, size int64) error {
+// read keeps so many reads on their way, and waits for all of them. The user data is the number of a read's block in the
+// memory.
+func (s *scan) read(r *uring.Ring, mem []byte, size int64) (err error) {
 	deadline := time.Now().Add(s.limit)
 	blocks := size / int64(s.block)
 	offs := make([]int64, s.depth)
@@ -97,7 +98,7 @@ func (s *scan) read(r *uring.Ring, mem []byte, size int64) error {
 	}
 	cqes := make([]uring.CQE, s.depth)
 	for next := int64(0); ; {
-		more := s.limit == 0 || time.Now().Before(deadline)
+		more := err == nil && (s.limit == 0 || time.Now().Before(deadline))
 		for ; more && len(free) > 0 && (s.random || next < size); next += int64(s.block) {
 			i := free[len(free)-1]
 			free = free[:len(free)-1]
@@ -111,25 +112,24 @@ func (s *scan) read(r *uring.Ring, mem []byte, size int64) error {
 			e.SetUserData(uint64(i))
 		}
 		if len(free) == s.depth {
-			return nil
+			return err
 		}
 		if _, err := r.Wait(1, -1); err != nil {
 			return err
 		}
 		for _, c := range cqes[:r.Drain(cqes)] {
 			i := int(c.UserData)
-			if c.Res < 0 {
-				return &os.SyscallError{Syscall: fmt.Sprintf("read at %d", offs[i]), Err: syscall.Errno(-c.Res)}
-			}
-			if n := min(int64(s.block), size-offs[i]); int64(c.Res) != n {
-				return fmt.Errorf("read at %d: %d bytes, not %d", offs[i], c.Res, n)
-			}
-			s.reads++
-			s.bytes += int64(c.Res)
-			if s.use != nil {
+			free = append(free, i)
+			switch n := min(int64(s.block), size-offs[i]); {
+			case c.Res < 0:
+				err = &os.SyscallError{Syscall: fmt.Sprintf("read at %d", offs[i]), Err: syscall.Errno(-c.Res)}
+			case int64(c.Res) != n:
+				err = fmt.Errorf("read at %d: %d bytes, not %d", offs[i], c.Res, n)
+			case s.use != nil:
 				s.use(mem[i*s.block:][:c.Res], offs[i])
 			}
-			free = append(free, i)
+			s.reads++
+			s.bytes += int64(max(0, c.Res))
 		}
 	}
 }

@@ -87,6 +87,9 @@ func TestRandom(t *testing.T) {
 			t.Errorf("%+v: no error", s)
 		}
 	}
+	if err := (&scan{block: 1000, depth: 4}).run(name); err != nil && !errors.Is(err, unix.EINVAL) {
+		t.Errorf("reads that O_DIRECT does not allow: %v", err)
+	}
 	if err := s.run(name + "s"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("no file: %v", err)
 	}
