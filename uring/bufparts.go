@@ -1,5 +1,7 @@
 package uring
 
+import "fmt"
+
 // Covers returns how many buffers a CQE has taken from the ring: none without CQEBuffer, one, or more for a bundle
 // (Linux 6.10). It is for rings with buffers of their own that are not incremental: there Parts tells.
 //
@@ -21,9 +23,10 @@ type BufParts struct {
 }
 
 // Parts tells where the bytes of a CQE are: in one buffer, in several after a bundle, which fills buffers in the order
-// in which they were lent, in a part of one after an incremental receive. It is for rings with buffers of their own,
-// for bundles with BufRingConfig.Bundles. Of an incremental ring it must be called for each CQE with CQEBuffer, in
-// their order, and be read to its end; else the count goes wrong.
+// in which they were lent, in a part of one after an incremental receive. It is for rings with buffers of their own, of
+// others it panics. Of a bundle, Next panics where the ring was opened without BufRingConfig.Bundles: it does not know
+// in what order they were lent. Of an incremental ring Parts must be called for each CQE with CQEBuffer, in their
+// order, and be read to its end; else the count goes wrong.
 //
 //	for p := b.Parts(c); ; {
 //		id, part, done, ok := p.Next()
@@ -37,8 +40,12 @@ type BufParts struct {
 //
 // Only the ring's owner may call it. It does not allocate.
 func (b *BufRing) Parts(c CQE) BufParts {
-	if c.Flags&CQEBuffer == 0 || b.count == 0 {
+	if c.Flags&CQEBuffer == 0 {
 		return BufParts{}
+	}
+	if b.count == 0 {
+		panic(fmt.Sprintf("uring: parts of buffer %d of group %d, whose ring has no buffers of its own", c.BufID(),
+			b.group))
 	}
 	return BufParts{b: b, id: c.BufID(), left: max(0, int(c.Res)), any: true, more: c.Flags&CQEBufMore != 0}
 }
@@ -58,7 +65,10 @@ func (p *BufParts) Next() (id uint16, part []byte, done, ok bool) {
 	}
 	n := min(p.left, len(buf)-from)
 	p.left -= n
-	p.any = p.left > 0
+	if p.any = p.left > 0; p.any && b.after == nil {
+		panic(fmt.Sprintf("uring: a bundle, %d bytes in more than one buffer of group %d, whose ring has no "+
+			"BufRingConfig.Bundles", n+p.left, b.group))
+	}
 	done = p.any || !p.more
 	if b.used != nil {
 		b.used[id] = uint32(from + n)

@@ -162,17 +162,45 @@ func TestBufRingOfSize(t *testing.T) {
 	}
 }
 
-func TestBufRingBytesOfNobody(t *testing.T) {
+// TestBufRingMisuse: what a ring was not made for is said, with its numbers.
+func TestBufRingMisuse(t *testing.T) {
 	need(t, CheckBufRing)
-	b, err := open(t, 2, nil).BufRing(0, 3, 10)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer b.Close()
-	defer func() {
-		if v := fmt.Sprint(recover()); v != "uring: buffer 3 of group 0, which has 3" {
-			t.Errorf("panic %q", v)
+	r := open(t, 2, nil)
+	ringOf := func(cfg BufRingConfig) *BufRing {
+		b, err := r.OpenBufRing(cfg)
+		if err != nil {
+			t.Fatal(err)
 		}
-	}()
-	b.Bytes(3)
+		t.Cleanup(func() { b.Close() })
+		return b
+	}
+	plain := ringOf(BufRingConfig{Group: 0, Buffers: 3, Size: 10})
+	bundles := ringOf(BufRingConfig{Group: 1, Buffers: 3, Size: 10, Bundles: true})
+	others := ringOf(BufRingConfig{Group: 2, Entries: 4})
+	bundle := CQE{Res: 25, Flags: CQEBuffer}
+	for _, c := range []struct {
+		misuse func()
+		want   string
+	}{
+		{func() { plain.Bytes(3) }, "buffer 3 of group 0, which has 3"},
+		{func() { bundles.Add(make([]byte, 10), 3) }, "buffer 3 of group 1, which has 3"},
+		{func() { others.Parts(bundle) }, "parts of buffer 0 of group 2, whose ring has no buffers of its own"},
+		{func() {
+			p := plain.Parts(bundle)
+			p.Next()
+		}, "a bundle, 25 bytes in more than one buffer of group 0, whose ring has no BufRingConfig.Bundles"},
+	} {
+		func() {
+			defer func() {
+				if v := fmt.Sprint(recover()); v != "uring: "+c.want {
+					t.Errorf("panic %q, want %q", v, c.want)
+				}
+			}()
+			c.misuse()
+		}()
+	}
+	p := plain.Parts(CQE{Res: 10, Flags: CQEBuffer})
+	if _, part, done, ok := p.Next(); len(part) != 10 || !done || !ok {
+		t.Errorf("one whole buffer: %d bytes, %v, %v", len(part), done, ok)
+	}
 }

@@ -1,6 +1,7 @@
 package uring
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"sync/atomic"
@@ -61,7 +62,8 @@ type BufRingConfig struct {
 	// that no message header meets a rest of three bytes.
 	MinLeft int
 
-	// Bundles has Parts know in what order buffers were lent, which receives into more than one of them need.
+	// Bundles has Parts know in what order buffers were lent, which receives into more than one of them need
+	// (SQE.SetBundle). It is for rings with Buffers.
 	Bundles bool
 
 	// Mapped has the kernel allocate the ring itself, and Open map it (Linux 6.4). It makes no difference in use, only
@@ -131,6 +133,9 @@ func (cfg *BufRingConfig) check() error {
 	if cfg.Entries < cfg.Buffers {
 		return fmt.Errorf("uring: buffer ring of %d entries for %d buffers", cfg.Entries, cfg.Buffers)
 	}
+	if cfg.Bundles && cfg.Buffers == 0 {
+		return errors.New("uring: buffer ring with Bundles: want Buffers")
+	}
 	if cfg.MinLeft < 0 || cfg.MinLeft > 0 && !cfg.Incremental {
 		return fmt.Errorf("uring: buffer ring with MinLeft %d: want a positive number, and Incremental", cfg.MinLeft)
 	}
@@ -193,6 +198,9 @@ func (b *BufRing) Entries() int { return int(b.mask) + 1 }
 // BufRing is closed. No more than Entries may be lent at a time; the caller counts.
 func (b *BufRing) Add(mem []byte, bid uint16) {
 	if b.after != nil {
+		if int(bid) >= b.count {
+			b.panicID(bid)
+		}
 		b.after[b.last], b.last = bid, bid
 	}
 	i := uint32(b.next) & b.mask

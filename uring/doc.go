@@ -130,7 +130,7 @@
 //	devices that are polled       Config.IOPoll, SetupHybridIOPoll; RegisterNAPI for network cards
 //	memory of the caller's        Config.Memory, MemorySize; RegisterRegion
 //	fewer rights                  SetupRDisabled, RegisterRestrictions, Enable; RegisterPersonality; RegisterFilter
-//	other sizes                   Resize
+//	other sizes                   Resize, ResizeMemory
 //	what there is                 ProbeOps, Probe, Query
 //	what is newer than this       Register
 //

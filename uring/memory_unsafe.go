@@ -75,3 +75,9 @@ func (c *Config) lend(p *abi.Io_uring_params, entries int) {
 	p.Sq_off.Resv2 = ptr(base)
 	p.Cq_off.Resv2 = ptr(unsafe.Add(base, sqes))
 }
+
+// overlap says whether two pieces of memory have a byte in common.
+func overlap(a, b []byte) bool {
+	from, at := uintptr(unsafe.Pointer(unsafe.SliceData(a))), uintptr(unsafe.Pointer(unsafe.SliceData(b)))
+	return at < from+uintptr(len(a)) && from < at+uintptr(len(b))
+}

@@ -675,6 +675,82 @@ func testResize(t *testing.T) {
 	}
 }
 
+// testResizeMemory moves rings with entries of each size from memory to memory, with what is in them.
+func testResizeMemory(t *testing.T) {
+	const wide = SetupSQE128 | SetupCQE32
+	for _, cfg := range []Config{{}, {With: wide}, {Without: SetupNoSQArray}, {With: SetupRegisteredFDOnly}} {
+		var mems [3][]byte
+		for i, entries := range []int{8, 64, 4} {
+			size, err := MemorySize(entries, &cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			mems[i] = mapped(t, size)
+		}
+		cfg.Memory = mems[0]
+		r := openWith(t, 8, cfg, "6.10")
+		if r.Flags()&SetupDeferTaskrun == 0 {
+			t.Skip("needs DEFER_TASKRUN (Linux 6.1)")
+		}
+		next, seen := uint64(0), uint64(0)
+		nops := func(n int) {
+			for range n {
+				e := r.SQE()
+				e.PrepNop()
+				e.SetUserData(next)
+				next++
+			}
+		}
+		nops(3)
+		r.Enter(0, true, -1) // in the CQ
+		nops(4)              // in the SQ
+		for i, entries := range []int{8, 64, 4} {
+			if i == 0 {
+				continue
+			}
+			asSince(t, r.ResizeMemory(entries, 0, mems[i]), "6.13")
+			if r.SQEntries() != entries || r.CQEntries() != 4*entries {
+				t.Fatalf("%v: SQ %d, CQ %d", r.Flags(), r.SQEntries(), r.CQEntries())
+			}
+			clear(mems[i-1]) // is nobody's any more
+			if r.SQPending() != 4 || r.CQReady() != 3 {
+				t.Fatalf("%v: %d pending and %d ready, want 4 and 3", r.Flags(), r.SQPending(), r.CQReady())
+			}
+			if n, err := r.Wait(7, waitMax); n != 4 || err != nil {
+				t.Fatal(n, err)
+			}
+			for range 4 {
+				if c := finishReady(t, r); c.UserData != seen || c.Res != 0 {
+					t.Fatalf("%v: want %d, got %+v", r.Flags(), seen, c)
+				}
+				seen++
+			}
+			nops(4)
+		}
+		if err := r.ResizeMemory(64, 0, mems[2]); err == nil {
+			t.Error("to where it lies: no error")
+		}
+		if err := r.ResizeMemory(64, 0, mems[1][:len(mems[1])-1]); err == nil {
+			t.Error("too little: no error")
+		}
+		if err := r.ResizeMemory(64, 0, nil); err == nil {
+			t.Error("no memory: no error")
+		}
+		if err := r.Resize(64, 0); err == nil {
+			t.Error("into the kernel's memory: no error")
+		}
+		if n := r.Drain(make([]CQE, 8)); n != 3 {
+			t.Fatalf("%d CQEs", n)
+		}
+		if n, err := r.Wait(4, waitMax); n != 4 || err != nil || r.Drain(make([]CQE, 8)) != 4 {
+			t.Error(n, err)
+		}
+	}
+	if err := open(t, 4, nil).ResizeMemory(8, 0, mapped(t, 1<<16)); err == nil {
+		t.Error("a ring in the kernel's memory: no error")
+	}
+}
+
 func testQuery(t *testing.T) {
 	s, err := Query()
 	asSince(t, err, "6.18")

@@ -462,7 +462,7 @@ func testBufRingKinds(t *testing.T) {
 	}
 	r := open(t, 2, nil)
 	for _, cfg := range []BufRingConfig{{Entries: 3}, {Entries: 2, Buffers: 3, Size: 1}, {Buffers: -1, Size: 1},
-		{Entries: 2, MinLeft: 1},
+		{Entries: 2, MinLeft: 1}, {Entries: 2, Bundles: true},
 		{Buffers: 1, Size: 1, Incremental: true, MinLeft: -1}} {
 		if _, err := r.OpenBufRing(cfg); err == nil {
 			t.Errorf("%+v: no error", cfg)

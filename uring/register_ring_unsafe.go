@@ -181,17 +181,39 @@ func (r *Ring) RegisterClock(c Clock) error {
 //
 // If the kernel has changed the queues and they cannot be mapped, the ring is closed; the error says so.
 //
-// Only the owner may call it, and not for a ring with Config.Memory. Since Linux 6.13. See io_uring_resize_rings(3).
+// Only the owner may call it; for a ring with Config.Memory there is ResizeMemory. Since Linux 6.13. See
+// io_uring_resize_rings(3).
 func (r *Ring) Resize(entries, cqEntries int) error {
-	cfg := Config{CQEntries: cqEntries}
+	if r.memory != nil {
+		return errors.New("uring: Resize of a ring in the caller's memory: ResizeMemory")
+	}
+	return r.resize(entries, &Config{CQEntries: cqEntries})
+}
+
+// ResizeMemory is Resize for a ring with Config.Memory. mem is where the new queues are to lie, under the rules of
+// Config.Memory and as large as MemorySize says; what they lay in before is the caller's again.
+//
+// Only the owner may call it. Since Linux 6.13. See io_uring_resize_rings(3).
+func (r *Ring) ResizeMemory(entries, cqEntries int, mem []byte) error {
+	if r.memory == nil || mem == nil {
+		return errors.New("uring: ResizeMemory without memory, or of a ring in the kernel's")
+	}
+	if overlap(r.memory, mem) {
+		return errors.New("uring: ResizeMemory to where the ring lies")
+	}
+	return r.resize(entries, &Config{CQEntries: cqEntries, Memory: mem})
+}
+
+func (r *Ring) resize(entries int, cfg *Config) error {
+	// What the sizes of entries depend on is inherited.
+	cfg.With = r.setup & (SetupSQE128 | SetupCQE32 | SetupCQEMixed | SetupSQEMixed)
 	if err := cfg.check(entries); err != nil {
 		return err
 	}
-	if r.memory != nil {
-		return errors.New("uring: Resize of a ring in the caller's memory")
-	}
 	p := &abi.Io_uring_params{Sq_entries: uint32(entries), Cq_entries: uint32(cfg.cqEntries(entries)),
 		Flags: abi.IORING_SETUP_CQSIZE | abi.IORING_SETUP_CLAMP}
+	cfg.lend(p, entries)
+	sqesAt, ringsAt := p.Sq_off.Resv2, p.Cq_off.Resv2
 	hasArray := r.setup&SetupNoSQArray == 0
 	if hasArray && r.sqArray != arrayOffset(r.cqesAt, r.cqMask+1, r.setup) {
 		return errors.New("uring: Resize of a ring whose array of indices is at an unknown place")
@@ -209,6 +231,8 @@ func (r *Ring) Resize(entries, cqEntries int) error {
 		// io_register_resize_rings. liburing 2.15 takes the 0 for it, and overwrites the rings' heads and tails.
 		p.Sq_off.Array = arrayOffset(p.Cq_off.Cqes, p.Cq_entries, r.setup)
 	}
+	r.memory = cfg.Memory
+	p.Sq_off.Resv2, p.Cq_off.Resv2 = sqesAt, ringsAt
 	err := r.mapRings(p)
 	for _, m := range old {
 		if m.kept {

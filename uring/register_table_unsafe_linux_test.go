@@ -73,6 +73,7 @@ var registerTests = []registerTest{
 	{RegSendMsgRing, "SendMsgRingFlags", "6.13", testSendMsgRing, ""},
 	{RegZCRXIfq, "RegisterZCRX", "6.15", testZCRX, "no network card splits headers from data"},
 	{RegResizeRings, "Resize", "6.13", testResize, ""},
+	{RegResizeRings, "ResizeMemory", "6.13", testResizeMemory, ""},
 	{RegMemRegion, "RegisterRegion", "6.13", testRegion, ""},
 	{RegQuery, "Query", "6.18", testQuery, ""},
 	{RegQuery, "QueryZCRX", "6.19", testQueryOthers, ""},

@@ -86,7 +86,7 @@ func (s *scan) run(name string) error {
 	return errors.Join(err, r.Close())
 }
 
-// read keeps so many reads on their way, and waits for all of them. The user data is the number of a read's block in the
+// read keeps so many reads on their way, and waits for all of them. The user data is the number of the block in the
 // memory.
 func (s *scan) read(r *uring.Ring, mem []byte, size int64) (err error) {
 	deadline := time.Now().Add(s.limit)
