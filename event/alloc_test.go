@@ -42,6 +42,9 @@ func TestAllocs(t *testing.T) {
 				countAllocs(t, cfg, name, size, &funcs{data: echo})
 			}
 		}
+		countAllocs(t, cfg, "with timeouts", 20_000, &funcs{data: echoes["Write"],
+			open:    func(c *event.Conn) { c.SetTimeouts(time.Millisecond, time.Millisecond) },
+			timeout: func(*event.Conn, event.Timeout) {}})
 	})
 }
 

@@ -82,6 +82,7 @@ type settings struct {
 	high, max int // bytes that wait for room
 	unread    int
 	unref     bool // nobody waits for it
+	timeouts  *timeouts
 }
 
 var defaults = settings{high: 64 << 10, max: 1 << 20, unread: 64 << 10}
@@ -119,6 +120,7 @@ func (c *Conn) run() {
 	c.flags &^= queued
 	if c.flags&toOpen != 0 && c.state == open {
 		c.flags &^= toOpen
+		c.begins(reads)
 		c.h.OnOpen(c)
 	}
 	if c.state == open {
@@ -127,6 +129,9 @@ func (c *Conn) run() {
 	if c.flags&writable != 0 && c.state == open {
 		c.flags &^= writable
 		c.h.OnWritable(c)
+	}
+	if t := c.set.timeouts; t != nil && t.due && c.state == open {
+		t.tell()
 	}
 	if c.state == closing {
 		c.finish()
@@ -268,6 +273,9 @@ func (c *Conn) release() {
 	c.state = closed
 	if c.out != nil {
 		c.out.release()
+	}
+	if t := c.set.timeouts; t != nil {
+		e.l.RemoveTimer(&t.t)
 	}
 	e.doubts.Believe((*doubtful)(c))
 	if c.fd.Sys() != none {

@@ -45,5 +45,6 @@
 // it can't be sent at once; Conn.WriteThen borrows it instead.
 //
 // Everything has a bound: Conn.SetUnreadMax for what is not used, Conn.SetMarks and Loop.SetUnsentMax for what waits to
-// be sent, ringo.Config.Leases for what is kept. At a bound there is an error, and nobody waits.
+// be sent, ringo.Config.Leases for what is kept. At a bound there is an error, and nobody waits. Conn.SetTimeouts is
+// for peers that say nothing, or take nothing.
 package event

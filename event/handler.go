@@ -2,6 +2,7 @@ package event
 
 import (
 	"io"
+	"os"
 
 	"ringo/buf"
 )
@@ -23,6 +24,9 @@ type Handler interface {
 	// OnWritable is called when what waited for room in the socket has been sent but for half of the high-water mark,
 	// after Conn.Congested was true; see Conn.Write.
 	OnWritable(c *Conn)
+	// OnTimeout is called when nothing has come, or nothing was sent of what waits, for as long as Conn.SetTimeouts has
+	// said. Base ends the connection, and drops what waits; OnClose is told os.ErrDeadlineExceeded then.
+	OnTimeout(c *Conn, what Timeout)
 	// OnClose is called once, last: the descriptor is closed, and nothing of the connection is under way. err says why:
 	// nil if Close or Abort was called, io.EOF if the peer had ended its side by then, and otherwise what has failed.
 	OnClose(c *Conn, err error)
@@ -46,6 +50,16 @@ func (Base) OnEnd(c *Conn) { c.Close() }
 // OnWritable does nothing.
 func (Base) OnWritable(*Conn) {}
 
+// OnTimeout ends the connection.
+func (Base) OnTimeout(c *Conn, what Timeout) {
+	c.here("Base.OnTimeout")
+	if what == WriteTimeout {
+		c.fail(byWriteTimeout)
+	} else {
+		c.fail(byReadTimeout)
+	}
+}
+
 // OnClose does nothing.
 func (Base) OnClose(*Conn, error) {}
 
@@ -59,6 +73,8 @@ const (
 	byUnread
 	byLoop
 	byDetach
+	byReadTimeout
+	byWriteTimeout
 )
 
 func (c *Conn) why() error {
@@ -79,6 +95,10 @@ func (c *Conn) why() error {
 		return ErrStopped
 	case c.reason == byDetach:
 		return ErrDetached
+	case c.reason == byReadTimeout:
+		return c.opError("read", os.ErrDeadlineExceeded)
+	case c.reason == byWriteTimeout:
+		return c.opError("write", os.ErrDeadlineExceeded)
 	case c.flags&ended != 0:
 		return io.EOF
 	}

@@ -53,6 +53,7 @@ type funcs struct {
 	data     func(c *event.Conn, p []byte) int
 	end      func(c *event.Conn)
 	writable func(c *event.Conn)
+	timeout  func(c *event.Conn, what event.Timeout)
 	close    func(c *event.Conn, err error)
 }
 
@@ -80,6 +81,14 @@ func (f *funcs) OnEnd(c *event.Conn) {
 func (f *funcs) OnWritable(c *event.Conn) {
 	if f.writable != nil {
 		f.writable(c)
+	}
+}
+
+func (f *funcs) OnTimeout(c *event.Conn, what event.Timeout) {
+	if f.timeout != nil {
+		f.timeout(c, what)
+	} else {
+		f.Base.OnTimeout(c, what)
 	}
 }
 

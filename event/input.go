@@ -90,6 +90,9 @@ type receiver Conn
 func (r *receiver) Complete(o *op.Op, res int32, flags uint32) {
 	c := (*Conn)(r)
 	how := c.how
+	if res > 0 && how != polling {
+		c.goesOn(reads)
+	}
 	if flags&op.More == 0 {
 		c.recv, c.how = nil, notArmed
 		c.e.l.FreeOp(o)
@@ -300,6 +303,7 @@ func (c *Conn) try(p []byte) int {
 	case !ok:
 		c.flags &^= ready
 	case res > 0:
+		c.goesOn(reads)
 		// A short count from a stream: it is empty now. Where readiness is a level, what comes behind it, be it the
 		// end, is told all the same. Where buffers are lent, what is armed next finds what is left.
 		if int(res) < len(p) && (c.flags&hangup == 0 || !e.l.Edges()) || e.l.Lends() {
@@ -419,6 +423,7 @@ func (c *Conn) Resume() {
 	c.here("Conn.Resume")
 	if c.flags&paused != 0 {
 		c.flags &^= paused
+		c.begins(reads)
 		c.wake()
 	}
 }

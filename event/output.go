@@ -265,10 +265,11 @@ func (o *output) submit() {
 		return
 	}
 	p := o.pieces[o.first].p
-	x.Flags, x.Buf, x.FD, x.Sink = op.Full, p[:min(len(p), pieceMax)], &o.c.fd, o
+	x.Flags, x.Buf, x.FD, x.Sink = o.c.sendsBy(), p[:min(len(p), pieceMax)], &o.c.fd, o
 	o.op = x
 	l.HoldOpen(1)
 	l.Submit(x)
+	o.c.begins(writes)
 }
 
 // Complete takes what the op has sent.

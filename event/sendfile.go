@@ -91,6 +91,7 @@ func (o *output) submitFile(s *fileSource) {
 	o.op = x
 	l.HoldOpen(1)
 	l.Submit(x)
+	o.c.begins(writes)
 }
 
 // bring is a task that has a piece of a file brought into memory.

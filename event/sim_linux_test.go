@@ -12,6 +12,7 @@ import (
 	"ringo"
 	"ringo/event"
 	"ringo/sim"
+	"ringo/sock"
 )
 
 // In simulated worlds callbacks are as anywhere: what comes goes back, whatever the network does to it, and a crash of
@@ -100,6 +101,68 @@ func TestCrash(t *testing.T) {
 		w.Wait(c)
 		if closed != 1 || end == nil || end == io.EOF {
 			w.Errorf("closed %d times, with %v", closed, end)
+		}
+	})
+}
+
+// By a clock that nobody holds up a timeout comes when it is due, and not as long as something goes on.
+func TestTimeoutsInTime(t *testing.T) {
+	sim.Explore(t, 5, func(w *sim.World) {
+		w.Link = sim.Link{Latency: time.Millisecond}
+		server, client := w.Host("server"), w.Host("client")
+		type told struct {
+			at   time.Duration
+			what event.Timeout
+		}
+		var got []told
+		server.Run(&ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
+			e := event.On(l)
+			if _, err := e.Listen("tcp", ":7000", &funcs{
+				open: func(c *event.Conn) {
+					c.SetTimeouts(2*time.Second, 3*time.Second)
+					c.SetMarks(1, 100<<20)
+					if err := c.Write(make([]byte, 8<<20)); err != nil {
+						w.Errorf("Write: %v", err)
+					}
+				},
+				timeout: func(c *event.Conn, what event.Timeout) {
+					got = append(got, told{w.Elapsed().Truncate(time.Second / 2), what})
+					if len(got) == 3 {
+						c.Abort()
+					}
+				},
+			}); err != nil {
+				return err
+			}
+			return e.Wait()
+		})
+		w.RunFor(time.Second)
+		begin := w.Elapsed()
+		c := client.Run(&ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
+			c, err := sock.Dial(l, "tcp", "server:7000")
+			if err != nil {
+				return err
+			}
+			defer c.Close()
+			p := make([]byte, 100<<10)
+			for range 10 { // both ways go on until 10 s
+				if _, err := io.ReadFull(c, p); err != nil {
+					return err
+				}
+				if _, err := c.Write(p[:1]); err != nil {
+					return err
+				}
+				l.Sleep(time.Second)
+			}
+			l.Sleep(time.Hour)
+			return nil
+		})
+		_ = c
+		w.RunFor(time.Minute)
+		want := []told{{begin + 11*time.Second, event.ReadTimeout}, {begin + 12*time.Second, event.WriteTimeout},
+			{begin + 13*time.Second, event.ReadTimeout}}
+		if fmt.Sprint(got) != fmt.Sprint(want) {
+			w.Errorf("told %v, want %v", got, want)
 		}
 	})
 }

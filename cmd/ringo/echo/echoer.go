@@ -44,7 +44,7 @@ func (e *echoer) serveStreams(l *ringo.Loop, ln *sock.Listener) error {
 // serveEvents has callbacks serve all connections.
 func (e *echoer) serveEvents(l *ringo.Loop, ln *sock.Listener) error {
 	loop := event.On(l)
-	loop.Accept(ln, events{&e.Conns})
+	loop.Accept(ln, events{conns: &e.Conns})
 	return loop.Wait()
 }
 

@@ -7,7 +7,10 @@ import (
 )
 
 // events answers all connections of a loop, and counts them.
-type events struct{ conns *atomic.Int64 }
+type events struct {
+	event.Base
+	conns *atomic.Int64
+}
 
 // OnOpen counts.
 func (e events) OnOpen(*event.Conn) { e.conns.Add(1) }
@@ -40,9 +43,6 @@ func (e events) answer(c *event.Conn, p []byte) error {
 
 // OnWritable goes on.
 func (e events) OnWritable(c *event.Conn) { c.Resume() }
-
-// OnEnd ends a connection when what it was to be sent is sent.
-func (e events) OnEnd(c *event.Conn) { c.Close() }
 
 // OnClose counts.
 func (e events) OnClose(*event.Conn, error) { e.conns.Add(-1) }

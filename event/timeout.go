@@ -1,0 +1,131 @@
+package event
+
+import (
+	"math"
+	"time"
+
+	"ringo/internal/op"
+	"ringo/internal/timer"
+)
+
+// Timeout says what has not gone on.
+type Timeout uint8
+
+// What may time out, see Conn.SetTimeouts. Both may at once.
+const (
+	ReadTimeout  Timeout = 1 << iota // nothing came
+	WriteTimeout                     // nothing of what waits for room was taken
+)
+
+// timeouts are a connection's. One timer looks at both when one of them may be over; what goes on only notes when.
+type timeouts struct {
+	c    *Conn
+	each [2]struct{ after, since int64 } // after: how long, 0: no matter; since: when there was something last
+	t    timer.Timer
+	due  bool // it is to be looked at which of them is over
+}
+
+// reads and writes are the places in each.
+const (
+	reads = iota
+	writes
+)
+
+// SetTimeouts has OnTimeout be called when no byte has come for as long as read, or when bytes that Write has taken
+// wait for room in the socket and none was sent for as long as write; 0 is no matter. That goes on, so that OnTimeout
+// is called again after another such while. While the connection is paused, and when the peer has ended its side,
+// nothing has to come; a Resume begins anew, and so do OnOpen and SetTimeouts. Both are precise to a turn of the loop,
+// and cost a connection on which something goes on next to nothing.
+func (c *Conn) SetTimeouts(read, write time.Duration) {
+	e := c.here("Conn.SetTimeouts")
+	if c.state >= closing {
+		return
+	}
+	s := c.own()
+	if s.timeouts == nil {
+		if read <= 0 && write <= 0 {
+			return
+		}
+		s.timeouts = &timeouts{c: c}
+		s.timeouts.t.Owner = s.timeouts
+	}
+	t := s.timeouts
+	t.each[reads].after, t.each[writes].after = int64(max(read, 0)), int64(max(write, 0))
+	now := e.l.NowNS()
+	t.each[reads].since, t.each[writes].since = now, now
+	e.l.Disarm(&t.t)
+	t.arm()
+	if o := c.out; o != nil && o.op != nil && !o.op.Canceled && o.op.Flags&^c.sendsBy() != 0 {
+		e.l.Cancel(o.op) // whose end has the rest sent
+	}
+}
+
+// sendsBy is how what waits is sent: as a whole, but where it is to be seen that something goes on.
+func (c *Conn) sendsBy() op.Flags {
+	if t := c.set.timeouts; t != nil && t.each[writes].after > 0 {
+		return 0
+	}
+	return op.Full
+}
+
+// goesOn notes that there was something, or that the time begins anew.
+func (c *Conn) goesOn(way int) {
+	if t := c.set.timeouts; t != nil {
+		t.each[way].since = c.e.l.NowNS()
+	}
+}
+
+// begins is goesOn where a timer may have to begin.
+func (c *Conn) begins(way int) {
+	if t := c.set.timeouts; t != nil {
+		c.goesOn(way)
+		t.arm()
+	}
+}
+
+// ends says when one of them is over; never, if nothing has to go on that way.
+func (t *timeouts) ends(way int) int64 {
+	c, w := t.c, &t.each[way]
+	switch {
+	case w.after == 0, c.state != open,
+		way == reads && c.flags&(paused|ended) != 0,
+		way == writes && (c.out == nil || c.out.op == nil):
+		return math.MaxInt64
+	}
+	return w.since + min(w.after, math.MaxInt64-w.since)
+}
+
+// arm has the timer look when the first may be over, or before.
+func (t *timeouts) arm() {
+	at := min(t.ends(reads), t.ends(writes))
+	if at < math.MaxInt64 && (!t.t.Armed() || at < t.t.At()) {
+		t.c.e.l.Arm(&t.t, at)
+	}
+}
+
+// Fire is the loop's word that one may be over.
+func (t *timeouts) Fire(*timer.Timer) {
+	if min(t.ends(reads), t.ends(writes)) > t.c.e.l.NowNS() {
+		t.arm()
+		return
+	}
+	t.due = true
+	t.c.wake()
+}
+
+// tell tells of those that are over, unless there was something meanwhile. It is for the runner.
+func (t *timeouts) tell() {
+	t.due = false
+	now := t.c.e.l.NowNS()
+	var over Timeout
+	for way := range t.each {
+		if t.ends(way) <= now {
+			over |= 1 << way
+			t.each[way].since = now
+		}
+	}
+	t.arm()
+	if over != 0 {
+		t.c.h.OnTimeout(t.c, over)
+	}
+}

@@ -1,0 +1,161 @@
+package event_test
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os"
+	"slices"
+	"testing"
+	"time"
+
+	"ringo"
+	"ringo/event"
+	"ringo/internal/op"
+)
+
+// Who says nothing, and who takes nothing, ends by Base, with the error of a deadline.
+func TestTimeoutEnds(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		for _, way := range []string{"read", "write"} {
+			var why, told error
+			closed := make(chan bool)
+			h := &funcs{
+				open: func(c *event.Conn) {
+					if way == "read" {
+						c.SetTimeouts(10*time.Millisecond, 0)
+						return
+					}
+					c.SetMarks(1, 100<<20)
+					c.SetTimeouts(0, 10*time.Millisecond)
+					if err := c.WriteThen(make([]byte, 16<<20), func(err error) { told = err }); err != nil {
+						t.Error(err)
+					}
+				},
+				close: func(_ *event.Conn, err error) {
+					why = err
+					close(closed)
+				},
+			}
+			pair(t, cfg, h, func(peer *net.TCPConn) error {
+				<-closed
+				return nil
+			})
+			var op *net.OpError
+			if !errors.Is(why, os.ErrDeadlineExceeded) || !errors.As(why, &op) || op.Op != way || !op.Timeout() ||
+				way == "write" && told == nil {
+				t.Errorf("%s: closed with %v, the write was told %v", way, why, told)
+			}
+		}
+	})
+}
+
+// OnTimeout is called again and again, of what it is asked for, and by who asks last; in OnTimeout a connection may be
+// closed.
+func TestTimeoutAgain(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		var told []event.Timeout
+		var why error = io.EOF
+		h := &funcs{
+			open: func(c *event.Conn) {
+				c.SetTimeouts(0, 0)
+				c.SetTimeouts(time.Hour, time.Hour)
+				c.SetTimeouts(5*time.Millisecond, time.Millisecond)
+			},
+			close: func(_ *event.Conn, err error) { why = err },
+		}
+		h.timeout = func(c *event.Conn, what event.Timeout) {
+			if told = append(told, what); len(told) == 3 {
+				c.Close()
+			}
+		}
+		pair(t, cfg, h, func(peer *net.TCPConn) error { return wantEOF(peer) })
+		if !slices.Equal(told, []event.Timeout{event.ReadTimeout, event.ReadTimeout, event.ReadTimeout}) || why != nil {
+			t.Errorf("told %v, closed with %v", told, why)
+		}
+	})
+}
+
+// Nothing has to come while a connection is paused, or behind the peer's end.
+func TestNoTimeout(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		pausedNow, again := true, make(chan bool)
+		told, behind := 0, 0
+		h := &funcs{
+			open: func(c *event.Conn) {
+				c.SetTimeouts(5*time.Millisecond, 0)
+				c.Pause()
+				c.Loop().AfterFunc(30*time.Millisecond, func() {
+					pausedNow = false
+					c.Resume()
+				})
+			},
+			end: func(c *event.Conn) {
+				behind = told
+				c.Loop().AfterFunc(30*time.Millisecond, c.Close)
+			},
+			close: func(*event.Conn, error) {
+				if told != behind {
+					t.Error("told behind the peer's end")
+				}
+			},
+		}
+		h.timeout = func(_ *event.Conn, what event.Timeout) {
+			if told++; told == 1 {
+				close(again)
+			}
+			if pausedNow || what != event.ReadTimeout {
+				t.Errorf("told of %v, paused: %v", what, pausedNow)
+			}
+		}
+		pair(t, cfg, h, func(peer *net.TCPConn) error {
+			<-again
+			peer.CloseWrite()
+			return wantEOF(peer)
+		})
+	})
+}
+
+// Where a write may time out the kernel tells of each part that it takes, whoever came first.
+func TestWriteTimeoutSeesParts(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		for _, before := range []bool{true, false} {
+			w := &watcher{}
+			full := func() int {
+				n := 0
+				for _, o := range w.flying {
+					if o.Code == op.Send && o.Flags&op.Full != 0 && !o.Canceled {
+						n++
+					}
+				}
+				return n
+			}
+			p := pattern(16 << 20)
+			told := error(io.EOF)
+			h := &funcs{open: func(c *event.Conn) {
+				c.SetMarks(1, 100<<20)
+				if before {
+					c.SetTimeouts(0, time.Hour)
+				}
+				c.WriteThen(p, func(err error) { told = err })
+				if n := full(); !before && n != 1 {
+					t.Errorf("%d sends are whole without a timeout", n)
+				}
+				c.SetTimeouts(0, time.Hour)
+				if n := full(); n != 0 {
+					t.Errorf("%d sends are whole, timeout first: %v", n, before)
+				}
+				c.Close()
+			}}
+			watched(t, cfg, w, h, func(peer *net.TCPConn) {
+				peer.SetDeadline(time.Now().Add(patience))
+				if err := errors.Join(wantBytes(peer, p), wantEOF(peer)); err != nil {
+					t.Error(err)
+				}
+			})
+			if told != nil {
+				t.Errorf("told %v", told)
+			}
+		}
+	})
+}
