@@ -8,12 +8,13 @@ import (
 	"ringo/internal/loop"
 )
 
-// stranger is why the caller may not use what was opened in the simulated world of home: it is no task there.
+// stranger is why the caller may not use what was opened in the simulated world of home: it is no task there, or the
+// host has crashed since.
 func stranger(home *loop.Loop) error {
 	if home == nil {
 		return nil
 	}
-	return home.Stranger("a call on a file in a simulated world")
+	return home.StrangerTo("a call on a file in a simulated world")
 }
 
 // errWorld is the error of what would take a file into a simulated world, or out of it.

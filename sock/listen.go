@@ -120,7 +120,7 @@ func (lc *ListenConfig) Reserve(network, address string) (*ListenerSet, error) {
 	if err != nil {
 		return nil, asNamed(err, address)
 	}
-	set := &ListenerSet{lc: *lc, k: k, network: network, first: s}
+	set := &ListenerSet{lc: *lc, k: k, home: loop.World(), network: network, first: s}
 	if err := set.nameTCP(); err != nil {
 		k.Close(s)
 		return nil, asNamed(listenError(network, tcpAddr(ap), err), address)
@@ -139,6 +139,7 @@ func (s *ListenerSet) nameTCP() (err error) {
 type ListenerSet struct {
 	lc      ListenConfig
 	k       kernel.Kernel // whose sockets these are
+	home    *loop.Loop    // in whose simulated world; nil: in none
 	network string
 	addr    netip.AddrPort
 	tcp     *net.TCPAddr  // the same
@@ -166,6 +167,9 @@ func (s *ListenerSet) Listen(l *ringo.Loop) (*Listener, error) {
 	case !e.IsCurrent():
 		return nil, listenError(s.network, s.Addr(), stranger(e))
 	}
+	if err := s.strange(e); err != nil {
+		return nil, listenError(s.network, s.Addr(), err)
+	}
 	fd, file, err := s.openFor(e)
 	if err != nil {
 		return nil, err
@@ -175,6 +179,17 @@ func (s *ListenerSet) Listen(l *ringo.Loop) (*Listener, error) {
 		s.share.join(ln)
 	}
 	return ln, err
+}
+
+// strange is why a loop can't have a listener: the set is of another world, or host, or from before a crash.
+func (s *ListenerSet) strange(l *loop.Loop) error {
+	switch {
+	case s.home != nil:
+		return s.home.StrangerTo("a call on what a task of a simulated world has reserved")
+	case l.Staged():
+		return errWorld
+	}
+	return nil
 }
 
 // openFor gives a loop the reserved socket, or a sibling.
@@ -248,6 +263,9 @@ func (s *ListenerSet) Close() error {
 // close is Close under mu.
 func (s *ListenerSet) close() {
 	s.closed = true
+	if s.home != nil && s.home.Killed() {
+		return // the crash has closed it
+	}
 	s.drop()
 }
 

@@ -1,6 +1,7 @@
 package loop
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 
@@ -42,6 +43,22 @@ func (l *Loop) Stranger(what string) error {
 		return nil
 	}
 	return l.cfg.Stage.leaves(what)
+}
+
+// ErrCrashed is the error of calls on what was open on a simulated host when that crashed: its number may be another's
+// since.
+var ErrCrashed = errors.New("ringo: its simulated host has crashed since it was opened")
+
+// StrangerTo is why the caller may not use what was opened on l, which is in a simulated world: Stranger, or a crash
+// since. G.
+func (l *Loop) StrangerTo(what string) error {
+	if err := l.Stranger(what); err != nil {
+		return err
+	}
+	if l.killed {
+		return ErrCrashed
+	}
+	return nil
 }
 
 // Astray is ErrLeft if the caller gives the turns of a simulated world, and is in none of its tasks: the system's
