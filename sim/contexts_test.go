@@ -42,6 +42,14 @@ func descend(ctx context.Context) map[string]context.Context {
 	}
 }
 
+// passes waits until the limit of the task's context has passed.
+func passes(l *ringo.Loop, want wantEnd) {
+	for what, ctx := range descend(l.Context()) {
+		over(l, ctx)
+		want(what, ctx, context.DeadlineExceeded, context.DeadlineExceeded)
+	}
+}
+
 // uncancelled drops the cancel function.
 func uncancelled[F any](ctx context.Context, _ F) context.Context { return ctx }
 
@@ -162,6 +170,7 @@ var contextCases = map[string]contextCase{
 				all := descend(l.Context())
 				cancel(errMine)
 				for what, ctx := range all {
+					over(l, ctx)
 					want(what, ctx, context.Canceled, errMine)
 				}
 				return nil
@@ -175,7 +184,85 @@ var contextCases = map[string]contextCase{
 				all := descend(l.Context())
 				cancel(errMine)
 				for what, ctx := range all {
+					over(l, ctx)
 					want(what, ctx, context.Canceled, errMine)
+				}
+				return nil
+			})
+		})
+	},
+	"a context of others": func(l *ringo.Loop, _ *ringo.Task, want wantEnd) {
+		given, cancel := context.WithCancelCause(context.Background())
+		l.WithContext(given, func() error {
+			all := descend(l.Context())
+			cancel(errMine)
+			for what, ctx := range all {
+				want(what, ctx, context.Canceled, errMine)
+			}
+			return nil
+		})
+	},
+	"a context of others in a limit that passes": func(l *ringo.Loop, _ *ringo.Task, want wantEnd) {
+		given, cancel := context.WithCancelCause(context.Background())
+		defer cancel(nil)
+		l.WithTimeout(time.Millisecond, func() error {
+			return l.WithContext(given, func() error {
+				return l.WithContext(uncancelled(context.WithCancel(given)), func() error {
+					passes(l, want)
+					return nil
+				})
+			})
+		})
+		want("the given one", given, nil, nil)
+	},
+	"a limit that passes in a context of others": func(l *ringo.Loop, _ *ringo.Task, want wantEnd) {
+		given, cancel := context.WithCancelCause(context.Background())
+		defer cancel(nil)
+		l.WithContext(given, func() error {
+			outside := descend(l.Context())
+			l.WithTimeout(time.Millisecond, func() error { passes(l, want); return nil })
+			for what, ctx := range outside {
+				want("outside, "+what, ctx, nil, nil)
+			}
+			return nil
+		})
+	},
+	"a limit that passes around a limit in a context of the task's": func(l *ringo.Loop, _ *ringo.Task, want wantEnd) {
+		l.WithTimeout(time.Millisecond, func() error {
+			return l.WithContext(uncancelled(context.WithCancel(l.Context())), func() error {
+				return l.WithTimeout(time.Hour, func() error { passes(l, want); return nil })
+			})
+		})
+	},
+	"no time in a context of others": func(l *ringo.Loop, _ *ringo.Task, want wantEnd) {
+		given, cancel := context.WithCancelCause(context.Background())
+		defer cancel(nil)
+		l.WithContext(given, func() error {
+			return l.WithTimeout(0, func() error { passes(l, want); return nil })
+		})
+	},
+	"a context of others that has ended, in a limit": func(l *ringo.Loop, _ *ringo.Task, want wantEnd) {
+		given, cancel := context.WithCancelCause(context.Background())
+		cancel(errMine)
+		l.WithTimeout(time.Hour, func() error {
+			return l.WithContext(given, func() error {
+				for what, ctx := range descend(l.Context()) {
+					want(what, ctx, context.Canceled, errMine)
+				}
+				return nil
+			})
+		})
+	},
+	"a cancel in a context of others in a limit": func(l *ringo.Loop, self *ringo.Task, want wantEnd) {
+		given, cancel := context.WithCancelCause(context.Background())
+		defer cancel(nil)
+		l.WithTimeout(time.Hour, func() error {
+			return l.WithContext(given, func() error {
+				all := descend(l.Context())
+				self.Cancel()
+				for what, ctx := range all {
+					over(l, ctx)
+					want(what, ctx, context.Canceled, context.Canceled)
 				}
 				return nil
 			})

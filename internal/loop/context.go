@@ -110,6 +110,9 @@ func (c *joinedContext) Value(key any) any {
 
 // joinContexts makes a context of two.
 func (l *Loop) joinContexts(one, other context.Context) (ctx context.Context, cancel func()) {
+	if ctx, cancel, ok := l.joinStaged(one, other); ok {
+		return ctx, cancel
+	}
 	release := func() {}
 	if at, ok := other.Deadline(); ok {
 		one, release = l.withDeadline(one, at)

@@ -36,6 +36,9 @@ func (l *Loop) schedYield() {
 const stagedYield = 4096
 
 func (s *Stage) schedYield() {
+	if len(s.watched) > 0 { // also here: beside a loop that keeps its turns to itself, TurnEnds is not called
+		s.lookAtContexts()
+	}
 	if s.turns++; s.turns%stagedYield == 0 {
 		gosched()
 	}

@@ -11,6 +11,9 @@ import (
 // that is none of its own, by the method AfterFunc, to call a function at its end, which takes the error from there.
 // Everything derived from the context then gets that error, at once.
 //
+// Of contexts that the program has made, around which or in which a limit is, nobody is told at once: package context
+// has no way to, but for a goroutine. Such a one ends what follows it between two turns.
+//
 // It belongs to the stage's thread: what others ask is of the context, which is package context's own.
 type stagedEnd struct {
 	context.Context // whose values it has
@@ -21,7 +24,7 @@ type stagedEnd struct {
 	called func()          // ends that with err
 	cancel func()          // would with Canceled
 	inner  []*stagedEnd    // those that end when it does
-	leave  func()          // lets go of the one that it is in, and of the clock
+	leaves []func()        // let go of those that it follows, and of the clock
 }
 
 // stagedKey has a context's Value give its stagedEnd.
@@ -73,12 +76,37 @@ func (e *stagedEnd) end(err error) {
 	for _, in := range inner {
 		in.end(err)
 	}
-	e.leave()
+	for _, leave := range e.leaves {
+		leave()
+	}
 }
+
+// follow has it end as ctx does.
+func (e *stagedEnd) follow(l *Loop, ctx context.Context) {
+	outer := stagedEndOf(ctx)
+	switch {
+	case e.err != nil:
+	case ctx.Err() != nil:
+		e.end(ctx.Err())
+	case outer != nil:
+		outer.inner = append(outer.inner, e)
+		e.leaves = append(e.leaves, func() {
+			if i := slices.Index(outer.inner, e); i >= 0 {
+				outer.inner = slices.Delete(outer.inner, i, i+1)
+			}
+		})
+	default:
+		stop := l.AfterContext(ctx, func() { e.end(ctx.Err()) })
+		e.leaves = append(e.leaves, func() { stop() })
+	}
+}
+
+// canceled is its cancel function.
+func (e *stagedEnd) canceled() { e.end(context.Canceled) }
 
 // newStagedEnd makes one of base; no cancel of that reaches it.
 func newStagedEnd(base context.Context, at time.Time) *stagedEnd {
-	e := &stagedEnd{Context: base, at: at, leave: func() {}}
+	e := &stagedEnd{Context: base, at: at}
 	e.ctx, e.cancel = context.WithCancel(e)
 	return e
 }
@@ -97,7 +125,7 @@ func (l *Loop) withCancel(base context.Context) (context.Context, context.Cancel
 		return context.WithCancel(base)
 	}
 	e := newStagedEnd(base, time.Time{})
-	return e.ctx, func() { e.end(context.Canceled) }
+	return e.ctx, e.canceled
 }
 
 // withTimeout is context.WithTimeout by the loop's clock.
@@ -105,70 +133,22 @@ func (l *Loop) withTimeout(base context.Context, d time.Duration) (context.Conte
 	if !l.Staged() {
 		return context.WithTimeout(base, d)
 	}
-	outer := stagedEndOf(base)
-	if outer == nil {
-		return l.withTimeoutOf(base, d)
-	}
 	e := newStagedEnd(base, l.cfg.Clock().Add(d))
-	cancel := func() { e.end(context.Canceled) }
+	e.follow(l, base)
 	switch {
-	case outer.err != nil:
-		e.end(outer.err)
+	case e.err != nil:
 	case d <= 0:
 		e.end(context.DeadlineExceeded)
 	default:
-		stop := l.cfg.Stage.After(d, func() { e.end(context.DeadlineExceeded) })
-		outer.inner = append(outer.inner, e)
-		e.leave = func() {
-			stop()
-			if i := slices.Index(outer.inner, e); i >= 0 {
-				outer.inner = slices.Delete(outer.inner, i, i+1)
+		stop := l.cfg.Stage.After(d, func() {
+			if err := base.Err(); err != nil { // in this turn
+				e.end(err)
 			}
-		}
+			e.end(context.DeadlineExceeded)
+		})
+		e.leaves = append(e.leaves, func() { stop() })
 	}
-	return e.ctx, cancel
-}
-
-// stagedDeadline is a context that ends by the clock of a stage, or with one that the program has made. That has to be
-// its parent, for a cancel to be seen at once, so children get Canceled at the deadline too.
-type stagedDeadline struct {
-	context.Context
-	at   time.Time
-	late bool
-}
-
-// Deadline is by that clock.
-func (c *stagedDeadline) Deadline() (time.Time, bool) {
-	if outer, ok := c.Context.Deadline(); ok && outer.Before(c.at) {
-		return outer, true
-	}
-	return c.at, true
-}
-
-// Err tells the deadline from a cancel.
-func (c *stagedDeadline) Err() error {
-	err := c.Context.Err()
-	if err != nil && c.late {
-		return context.DeadlineExceeded
-	}
-	return err
-}
-
-// withTimeoutOf is withTimeout of a context that the program has made, or that is derived from one.
-func (l *Loop) withTimeoutOf(base context.Context, d time.Duration) (context.Context, func()) {
-	s := l.cfg.Stage
-	inner, cancel := context.WithCancelCause(base)
-	c := &stagedDeadline{Context: inner, at: l.cfg.Clock().Add(d)}
-	expire := func() {
-		c.late = inner.Err() == nil
-		cancel(context.DeadlineExceeded)
-	}
-	if d <= 0 {
-		expire()
-		return c, func() {}
-	}
-	stop := s.After(d, expire)
-	return c, func() { stop(); cancel(nil) }
+	return e.ctx, e.canceled
 }
 
 // withDeadline is context.WithDeadline by the loop's clock.
@@ -177,4 +157,16 @@ func (l *Loop) withDeadline(base context.Context, at time.Time) (context.Context
 		return context.WithDeadline(base, at)
 	}
 	return l.withTimeout(base, at.Sub(l.cfg.Clock()))
+}
+
+// joinStaged is joinContexts on a stage where the other has limits of time by its clock; false elsewhere.
+func (l *Loop) joinStaged(one, other context.Context) (ctx context.Context, cancel func(), ok bool) {
+	at, limited := other.Deadline()
+	if !l.Staged() || !limited || stagedEndOf(other) == nil {
+		return nil, nil, false
+	}
+	e := newStagedEnd(&joinedContext{one, other}, at)
+	e.follow(l, one)
+	e.follow(l, other)
+	return e.ctx, e.canceled, true
 }
