@@ -31,13 +31,15 @@ fetch_kernel() (
 	apt=(-o "Dir::Etc::SourceList=$tmp/sources.list" -o Dir::Etc::SourceParts=/dev/null -o "Dir::State::Lists=$tmp/lists"
 		-o "Dir::Cache=$tmp/cache" -o "APT::Architectures::=$arch" -o APT::Sandbox::User=root)
 	apt-get "${apt[@]}" update -qq
-	package=$(apt-cache "${apt[@]}" depends "linux-image-cloud-$arch:$arch" | sed -n 's/^ *Depends: *//p' | head -1)
+	package=$(apt-cache "${apt[@]}" depends "linux-image-cloud-$arch:$arch" | sed -n 's/^ *Depends: *\(linux-image-\)/\1/p' | head -1)
+	# Since 2026 the kernel itself is in a package of its own, in another place.
+	! apt-cache "${apt[@]}" show "${package/-image-/-binary-}" >/dev/null 2>&1 || package=${package/-image-/-binary-}
 	echo "getting $package from $mirror, for $cache"
 	cd "$tmp"
 	apt-get "${apt[@]}" download -qq "$package"
 	dpkg -x ./*.deb tree
 	mkdir -p "$dir"
-	mv tree/boot/vmlinuz-* "$dir/vmlinuz"
+	mv "$(find tree -name 'vmlinuz*' -type f | head -1)" "$dir/vmlinuz"
 )
 
 # pack DIR ARCH PACKAGE... builds what guests run into DIR/bin: the tests of packages, as their paths with dashes (root.test

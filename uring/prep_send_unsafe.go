@@ -66,8 +66,9 @@ func (e *SQE) PrepSendmsgZC(fd int, msg unsafe.Pointer, flags uint32) {
 }
 
 // SetFixedBuf has a send that does not copy (Linux 6.0, of PrepSendmsgZC 6.15, of PrepSendvZC none so far) or a command
-// of a driver's (Linux 6.0), prepared before, use memory inside the registered buffer with this index. Of a send all
-// pieces must lie in it, or the error is EFAULT. See io_uring_prep_send_zc_fixed(3).
+// of a driver's (Linux 6.0), prepared before, use memory inside the registered buffer with this index; a plain send,
+// too, in kernels of 7.2, and EINVAL in those of 6.18. Of a send all pieces must lie in it, or the error is EFAULT. See
+// io_uring_prep_send_zc_fixed(3).
 func (e *SQE) SetFixedBuf(buffer uint16) {
 	e.BufIndex = buffer
 	if e.Op == OpUringCmd || e.Op == OpUringCmd128 {

@@ -213,6 +213,77 @@ func testZCRX(t *testing.T) {
 	t.Logf("here: %v", err)
 }
 
+// testZCRXNoCard receives more than the area holds, from the area, where the kernel copies into it for want of a card.
+func testZCRXNoCard(t *testing.T) {
+	const pages, total = 16, 1 << 20
+	r := openWith(t, 8, Config{With: SetupCQE32, CQEntries: 64}, "5.19")
+	area := mapped(t, pages*os.Getpagesize())
+	z, err := r.RegisterZCRX(ZCRXConfig{Entries: pages, Area: area, Flags: ZCRXNoCard})
+	if errors.Is(err, syscall.EPERM) {
+		t.Skip(err)
+	}
+	asSince(t, err, "7.0")
+	a, b := stream(t)
+	go func() {
+		p := make([]byte, total)
+		for i := range p {
+			p[i] = byte(i % 251)
+		}
+		for len(p) > 0 {
+			n, err := unix.Write(b, p)
+			if err != nil && err != unix.EINTR {
+				break
+			}
+			p = p[max(0, n):]
+		}
+		unix.Shutdown(b, unix.SHUT_WR)
+	}()
+	flushed, got := 0, 0
+	for more, end := false, false; !end; {
+		if !more {
+			r.SQE().PrepRecvZC(a, z.ID(), 0)
+		}
+		if _, err := r.Wait(1, waitMax); err != nil {
+			t.Fatalf("after %d bytes: %v", got, err)
+		}
+		for c, ok := r.CQE32(); ok; c, ok = r.CQE32() {
+			more = c.More()
+			if c.Res == -int32(syscall.ENOMEM) {
+				flushed++
+				if err := z.Flush(); err != nil {
+					t.Fatal(err)
+				}
+				continue
+			}
+			data := z.Data(c)
+			if c.Res < 0 || len(data) != int(c.Res) {
+				t.Fatalf("after %d bytes: %s, and %d of data", got, result(c.Res), len(data))
+			}
+			for i, x := range data {
+				if x != byte((got+i)%251) {
+					t.Fatalf("byte %d is %d", got+i, x)
+				}
+			}
+			got += len(data)
+			end = c.Res == 0 && !more
+			for c.Res > 0 && !z.Return(c) {
+				flushed++
+				if err := z.Flush(); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+	if got != total || flushed == 0 {
+		t.Errorf("%d bytes of %d, %d flushes", got, total, flushed)
+	}
+	fd, err := z.Export()
+	if err != nil {
+		t.Fatal(err)
+	}
+	unix.Close(fd)
+}
+
 func testQueryOthers(t *testing.T) {
 	_, k := openRecorder(t, func(c call, arg unsafe.Pointer) (int, syscall.Errno) {
 		h := (*abi.Io_uring_query_hdr)(arg)

@@ -463,6 +463,31 @@ func testMemory(t *testing.T) {
 	}
 }
 
+// TestRewind: a ring whose entries always begin at its beginning, with as many as it has and with few.
+func TestRewind(t *testing.T) {
+	r := openWith(t, 8, Config{With: SetupSQRewind}, "7.0")
+	next, seen := uint64(0), uint64(0)
+	for turn := range 100 {
+		n := 1 + turn%8
+		for range n {
+			e := r.SQE()
+			e.PrepNop()
+			e.SetUserData(next)
+			next++
+		}
+		if got, err := r.Wait(n, waitMax); got != n || err != nil || r.SQPending() != 0 || r.SQSpace() != 8 {
+			t.Fatalf("turn %d: consumed %d of %d, %d are left, room for %d: %v", turn, got, n, r.SQPending(),
+				r.SQSpace(), err)
+		}
+		for range n {
+			if c := finishReady(t, r); c.UserData != seen || c.Res != 0 {
+				t.Fatalf("want %d, got %+v", seen, c)
+			}
+			seen++
+		}
+	}
+}
+
 // testIOPoll reads by polling, where there is a device that can be polled.
 func testIOPoll(t *testing.T) {
 	for _, with := range []SetupFlags{0, SetupHybridIOPoll} {

@@ -22,8 +22,14 @@ type ZCRXConfig struct {
 	Area []byte
 
 	BufferSize int    // of each buffer; 0: a page. Linux 6.19
-	Flags      uint32 // ZCRX_REG_: 1 import of another ring's, 2 without a card
+	Flags      uint32 // ZCRX constants
 }
+
+// Flags of ZCRXConfig, ZCRX_REG_.
+const (
+	ZCRXImport = abi.ZCRX_REG_IMPORT // shares what another ring has exported (Linux 6.19)
+	ZCRXNoCard = abi.ZCRX_REG_NODEV  // there is no card, and the kernel copies: to try programs out (Linux 7.0)
+)
 
 // A ZCRX is such a queue, for PrepRecvZC by its ID. It belongs to its ring's owner.
 type ZCRX struct {
@@ -87,8 +93,11 @@ func (z *ZCRX) Data(c CQE32) []byte {
 	return z.area[at : at+uint64(c.Res) : at+uint64(c.Res)]
 }
 
-// Return gives the data of a CQE back to the card, at once. False: the refill ring is full; Enter, or Flush, and try
-// again.
+// Return gives the data of a CQE back to the card, at once. False: the refill ring is full; Flush, and try again.
+//
+// The card takes from the refill ring when it needs memory. Where the kernel copies, for want of a card or of packets
+// that came by it, only Flush does: a receive that finds no memory ends with ENOMEM, and can be asked for again after
+// a Flush.
 func (z *ZCRX) Return(c CQE32) bool {
 	if z.r.closed || z.next-z.head.Load() > z.mask {
 		return false

@@ -9,7 +9,7 @@
 //	ethtool -N eth0 flow-type tcp6 dst-port 9999 action 1
 //	zcrx eth0 1 [::]:9999
 //
-// With - for the card there is none, and the kernel copies (Linux 7.1): to try a program out.
+// With - for the card there is none, and the kernel copies (Linux 7.0): to try a program out.
 package main
 
 import (
@@ -43,14 +43,13 @@ const (
 	areaSize = 16 << 20
 	entries  = 4096 // of the refill ring: a page each
 	without  = "-"
-	noCard   = 2 // ZCRX_REG_NODEV
 )
 
 // run counts the bytes of the first connection that comes. listening is told the address.
 func run(card, queue, address string, listening func(net.Addr)) (n int64, err error) {
 	cfg := uring.ZCRXConfig{Entries: entries}
 	if card == without {
-		cfg.Flags = noCard
+		cfg.Flags = uring.ZCRXNoCard
 	} else {
 		i, err := net.InterfaceByName(card)
 		if err != nil {
@@ -93,7 +92,7 @@ func because(card string, err error) error {
 	case errors.Is(err, syscall.ENODEV), errors.Is(err, syscall.EEXIST), errors.Is(err, syscall.EBUSY):
 		why = "there is no such queue, or somebody has it"
 	case errors.Is(err, syscall.EINVAL):
-		why = "the kernel is older than 6.15, than 7.1 without a card, or the card has no such queue"
+		why = "the kernel is older than 6.15, than 7.0 without a card, or the card has no such queue"
 	default:
 		return err
 	}
@@ -118,7 +117,7 @@ func receive(r *uring.Ring, z *uring.ZCRX, address string, listening func(net.Ad
 	}
 	defer f.Close()
 	for more := false; ; {
-		if !more { // the first time, and when the CQ was full
+		if !more { // the first time, and when the CQ or the area was full
 			r.SQE().PrepRecvZC(int(f.Fd()), z.ID(), 0)
 		}
 		if _, err := r.Wait(1, -1); err != nil {
@@ -126,17 +125,21 @@ func receive(r *uring.Ring, z *uring.ZCRX, address string, listening func(net.Ad
 		}
 		for c, ok := r.CQE32(); ok; c, ok = r.CQE32() {
 			more = c.More()
-			if c.Res < 0 {
-				return n, os.NewSyscallError("recv", syscall.Errno(-c.Res))
-			}
-			if c.Res == 0 && !more {
+			switch {
+			case c.Res == -int32(syscall.ENOMEM): // all of the area is in the refill ring, and no card takes from it
+				err = z.Flush()
+			case c.Res < 0:
+				err = os.NewSyscallError("recv", syscall.Errno(-c.Res))
+			case c.Res == 0 && !more:
 				return n, nil // the connection's end
-			}
-			n += int64(len(z.Data(c))) // where a program would look at it
-			for !z.Return(c) {
-				if _, errno := r.Flush(); errno != 0 {
-					return n, os.NewSyscallError("io_uring_enter", errno)
+			default:
+				n += int64(len(z.Data(c))) // where a program would look at it
+				for err == nil && !z.Return(c) {
+					err = z.Flush()
 				}
+			}
+			if err != nil {
+				return n, err
 			}
 		}
 	}
