@@ -44,7 +44,7 @@
 // put them in. What OnData does not use is copied, and kept until there is more. What Conn.Write is given is copied if
 // it can't be sent at once; Conn.WriteThen borrows it instead.
 //
-// Everything has a bound: Conn.SetUnreadMax for what is not used, Conn.SetMarks and Loop.SetUnsentMax for what waits to
-// be sent, ringo.Config.Leases for what is kept. At a bound there is an error, and nobody waits. Conn.SetTimeouts is
-// for peers that say nothing, or take nothing.
+// Everything has a bound: Conn.SetUnreadMax for what is not used, Conn.SetMarks, PacketConn.SetUnsentMax and
+// Loop.SetUnsentMax for what waits to be sent, ringo.Config.Leases for what is kept. At a bound there is an error, and
+// nobody waits. Conn.SetTimeouts is for peers that say nothing, or take nothing.
 package event

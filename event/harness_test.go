@@ -98,6 +98,46 @@ func (f *funcs) OnClose(c *event.Conn, err error) {
 	}
 }
 
+// packets is a PacketHandler of functions, each of which may be nil.
+type packets struct {
+	event.PacketBase
+	open     func(c *event.PacketConn)
+	datagram func(c *event.PacketConn, d event.Datagram)
+	error    func(c *event.PacketConn, err error)
+	writable func(c *event.PacketConn)
+	close    func(c *event.PacketConn, err error)
+}
+
+func (p *packets) OnOpen(c *event.PacketConn) {
+	if p.open != nil {
+		p.open(c)
+	}
+}
+
+func (p *packets) OnDatagram(c *event.PacketConn, d event.Datagram) {
+	if p.datagram != nil {
+		p.datagram(c, d)
+	}
+}
+
+func (p *packets) OnError(c *event.PacketConn, err error) {
+	if p.error != nil {
+		p.error(c, err)
+	}
+}
+
+func (p *packets) OnWritable(c *event.PacketConn) {
+	if p.writable != nil {
+		p.writable(c)
+	}
+}
+
+func (p *packets) OnClose(c *event.PacketConn, err error) {
+	if p.close != nil {
+		p.close(c, err)
+	}
+}
+
 // pair has h be called for one connection, and play run on a goroutine with the other end of it, which is closed
 // behind it. What play returns fails the test.
 func pair(t *testing.T, cfg ringo.Config, h event.Handler, play func(peer *net.TCPConn) error) {

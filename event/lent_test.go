@@ -21,8 +21,16 @@ import (
 // watcher is a driver that knows what is in flight.
 type watcher struct {
 	driver.Driver
+	full   bool // plain sends find no room
 	flying []*op.Op
 	done   driver.Queue
+}
+
+func (w *watcher) Try(o *op.Op) (int32, bool) {
+	if w.full && o.Code == op.Send {
+		return 0, false
+	}
+	return w.Driver.Try(o)
 }
 
 func (w *watcher) Submit(o *op.Op) {
@@ -67,6 +75,23 @@ func (w *watcher) atConn() bool {
 // watched is pair with a watcher for the driver.
 func watched(t *testing.T, cfg ringo.Config, w *watcher, h event.Handler, play func(peer *net.TCPConn)) {
 	t.Helper()
+	onWatched(t, cfg, w, func(e *event.Loop) {
+		addr := listenOnce(t, e, h)
+		outside(t, e, func() error {
+			c, err := net.DialTimeout("tcp", addr, patience)
+			if err != nil {
+				return err
+			}
+			defer c.Close()
+			play(c.(*net.TCPConn))
+			return nil
+		})
+	})
+}
+
+// onWatched is onLoop with a watcher for the driver.
+func onWatched(t *testing.T, cfg ringo.Config, w *watcher, body func(e *event.Loop)) {
+	t.Helper()
 	socktest.Within(patience, t.Name(), func() {
 		err := loop.Run(t.Context(), &loop.Config{
 			Loops: 1, Entries: 64, Buffers: 64, BufferSize: 4096, Leases: 4, Budget: 64, Grace: time.Second,
@@ -78,16 +103,7 @@ func watched(t *testing.T, cfg ringo.Config, w *watcher, h event.Handler, play f
 			},
 		}, func(in *loop.Loop) error {
 			e := event.On((*ringo.Loop)(in))
-			addr := listenOnce(t, e, h)
-			outside(t, e, func() error {
-				c, err := net.DialTimeout("tcp", addr, patience)
-				if err != nil {
-					return err
-				}
-				defer c.Close()
-				play(c.(*net.TCPConn))
-				return nil
-			})
+			body(e)
 			return e.Wait()
 		})
 		if err != nil {

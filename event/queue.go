@@ -96,8 +96,11 @@ func (e *Loop) rest() {
 	e.running, e.runs, e.task = nil, false, nil
 	if x != nil {
 		e.dropShown()
-		if c, ok := x.(*Conn); ok {
+		switch c := x.(type) {
+		case *Conn:
 			c.fail(byPanic)
+		case *PacketConn: // which has other peers as well
+			c.wake()
 		}
 	}
 	if e.queue.len() > 0 || e.hooks[idles] != nil || x != nil && e.isIdling() {

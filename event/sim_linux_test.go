@@ -166,3 +166,58 @@ func TestTimeoutsInTime(t *testing.T) {
 		}
 	})
 }
+
+// Datagrams in a world: questions and answers get lost, and are asked again.
+func TestPacketsInWorlds(t *testing.T) {
+	sim.Explore(t, 20, func(w *sim.World) {
+		w.Link = sim.Link{Latency: time.Millisecond, Loss: 0.2}
+		server, client := w.Host("server"), w.Host("client")
+		server.Run(&ringo.Config{Loops: 2}, func(l *ringo.Loop) error {
+			e := event.On(l)
+			if _, err := e.ListenPacket("udp", fmt.Sprintf(":%d", 7000+l.Index()), &packets{
+				datagram: func(c *event.PacketConn, d event.Datagram) {
+					if err := c.WriteTo(d.Bytes, d.From); err != nil {
+						w.Errorf("WriteTo: %v", err)
+					}
+				},
+			}); err != nil {
+				return err
+			}
+			return e.Wait()
+		})
+		w.RunFor(time.Second)
+		answered := 0
+		c := client.Run(&ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
+			e := event.On(l)
+			for i := range 10 {
+				question := pattern(100 * i)
+				var again *event.Timer
+				e.DialPacket("udp", fmt.Sprintf("server:%d", 7000+i%2), &packets{
+					open: func(c *event.PacketConn) {
+						ask := func() {
+							if err := c.Write(question); err != nil {
+								w.Errorf("Write: %v", err)
+							}
+						}
+						again = e.Every(100*time.Millisecond, ask)
+						ask()
+					},
+					datagram: func(c *event.PacketConn, d event.Datagram) {
+						if string(d.Bytes) != string(question) {
+							w.Errorf("an answer of %d bytes, want %d", len(d.Bytes), len(question))
+						}
+						answered++
+						again.Stop()
+						c.Close()
+					},
+					error: func(_ *event.PacketConn, err error) { w.Errorf("OnError: %v", err) },
+				})
+			}
+			return e.Wait()
+		})
+		w.Wait(c)
+		if answered != 10 {
+			w.Errorf("%d of 10 were answered", answered)
+		}
+	})
+}

@@ -32,6 +32,13 @@ func TestUnref(t *testing.T) {
 			}
 			return []active{ln}
 		},
+		"PacketConn": func(t *testing.T, l *event.Loop) []active {
+			c, err := l.ListenPacket("udp", "127.0.0.1:0", event.PacketBase{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return []active{c, l.DialPacket("udp", "127.0.0.1:9", event.PacketBase{})}
+		},
 		"Conn": func(_ *testing.T, l *event.Loop) []active {
 			return []active{l.Dial("tcp", "192.0.2.1:9", event.Base{})}
 		},

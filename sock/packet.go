@@ -119,7 +119,12 @@ func (o *packetHooks) DescribeWait(_ handle.Dir, d *loop.Wait) {
 func (o *packetHooks) Closing() { o.c.file.release() }
 
 // Settled gives up what was fetched.
-func (o *packetHooks) Settled() { o.c.in.release(o.c) }
+func (o *packetHooks) Settled() {
+	o.c.in.release(o.c)
+	if news := o.c.in.news; news != nil {
+		news()
+	}
+}
 
 // Kind is that of sockets of datagrams.
 func (o *packetHooks) Kind() loop.Kind { return loop.KindPacket }

@@ -26,6 +26,7 @@ type packetInput struct {
 	troubled bool // an error may be behind what came: a short count proves nothing
 	unasked  int  // news in a row that nobody waited for
 	err      int32
+	news     func() (wanted bool) // callbacks are told; see packets
 
 	single atomic.Bool // never more than one: others read from the descriptor, too
 	gro    atomic.Bool // datagrams come joined
@@ -182,6 +183,7 @@ func (s *packetSink) Complete(o *op.Op, res int32, flags uint32) {
 	switch {
 	case c.core.Closing():
 		c.core.Settle()
+	case in.news != nil && in.news():
 	case !woken:
 		in.ignored(c)
 	}

@@ -106,7 +106,7 @@ func (pl *packetLocal) keepUnread() {
 
 func (pl *packetLocal) forget() { pl.owner, pl.unread = nil, nil }
 
-// fetch receives datagrams: the first for d, unless what came has to be taken apart.
+// fetch receives datagrams: the first for d, unless that is nil or what came has to be taken apart.
 // A negative result is the call's; ok is false if there is nothing.
 func (c *packet) fetch(d *recvmsg) (res int32, ok bool) {
 	pl := c.local.packets()
@@ -119,12 +119,12 @@ func (c *packet) fetch(d *recvmsg) (res int32, ok bool) {
 	in, b := &c.in, pl.batch
 	first, window := 0, min(max(in.window, 2), fetchMax)
 	gro := in.gro.Load()
-	if gro && !d.joined {
+	if d == nil || gro && !d.joined {
 		first = 1
 	}
 	switch {
 	case in.single.Load(),
-		gro && d.joined,        // to copy a row costs more than one call more
+		gro && first == 0,      // to copy a row costs more than one call more
 		c.family == sys.AFUnix: // a descriptor that is passed must find its reader
 		window = 1
 	}
@@ -149,7 +149,7 @@ func (c *packet) fetch(d *recvmsg) (res int32, ok bool) {
 		pl.drop()
 	}
 	pl.own(c, int(res)+first)
-	if first == 1 {
+	if first == 1 && d != nil {
 		in.popInto(c, true, d)
 	}
 	return 0, true

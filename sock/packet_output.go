@@ -124,15 +124,21 @@ func (c *packet) mayGoOn() error {
 // sendOwn sends for a task of the loop that has access, without waiting if it can. The
 // result is that of the call.
 func (c *packet) sendOwn(m *sendmsg) (int32, error) {
-	pl := c.local.packets()
-	m.fill(&pl.send)
-	pl.send.FD = c.core.FD()
-	res, ok := c.l.Try(&pl.send)
-	unfill(&pl.send)
+	res, ok := c.trySend(m)
 	if !ok {
 		return c.sendLater(m)
 	}
 	return res, nil
+}
+
+// trySend makes a plain call.
+func (c *packet) trySend(m *sendmsg) (res int32, ok bool) {
+	pl := c.local.packets()
+	m.fill(&pl.send)
+	pl.send.FD = c.core.FD()
+	res, ok = c.l.Try(&pl.send)
+	unfill(&pl.send)
+	return res, ok
 }
 
 // sendLater waits for room. It is apart so that a socket that has room has a smaller

@@ -14,6 +14,7 @@ func init() {
 	handle.Sockets.Closed = func(ln any) { ln.(*Listener).counts.closed.Add(1) }
 	handle.Sockets.Take = func(conn any) (handle.Parts, error) { return conn.(*Conn).takeParts() }
 	handle.Sockets.Make = func(l *loop.Loop, p handle.Parts) any { return makeOf(l, p) }
+	handle.Sockets.Packets = func(c any, news func() bool) handle.Packets { return c.(*PacketConn).packets(news) }
 }
 
 // acceptFD is AcceptConn for a task of the loop, without a handle.

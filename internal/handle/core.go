@@ -171,6 +171,9 @@ func (c *Core) FD() *fd.FD { return &c.fd }
 // Closing reports whether the handle closes or is closed. For tasks of the loop.
 func (c *Core) Closing() bool { return c.state > open }
 
+// Settled reports whether nothing of the handle is under way any more. For tasks of the loop.
+func (c *Core) Settled() bool { return c.state >= settled }
+
 // SetLinger says what becomes of bytes that are not sent when the handle closes. Negative: they are sent in the
 // background. 0: they are dropped. More: Close waits for them, for so many seconds.
 func (c *Core) SetLinger(sec int) { c.linger.Store(int32(min(max(sec, -1), math.MaxInt32-1)) + 1) }

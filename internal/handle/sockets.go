@@ -1,6 +1,10 @@
 package handle
 
-import "ringo/internal/loop"
+import (
+	"net/netip"
+
+	"ringo/internal/loop"
+)
 
 // Sockets is what package sock does for package event, whose connections are no handles of sock's. Programs have no
 // need for it, so it is no method of theirs.
@@ -16,6 +20,32 @@ var Sockets struct {
 	Take func(conn any) (Parts, error)
 	// Make makes a *sock.Conn of parts. T.
 	Make func(l *loop.Loop, p Parts) (conn any)
+	// Packets gives a *sock.PacketConn for callbacks. news is called, on the loop's thread and by no task, when
+	// something may have come, and says whether anybody wants it; and once more when the socket is closed. T.
+	Packets func(packetConn any, news func() (wanted bool)) Packets
+}
+
+// Packets is a socket of datagrams whose events callbacks are told. All of it is for the loop's thread, and parks
+// nobody.
+type Packets interface {
+	// Next gives the next datagram that has come; false if there is none now, and Arm is in order. What it names is
+	// the loop's, until the loop runs somebody else.
+	Next(d *Datagram) (ok bool, err error)
+	// Arm sees to it that there will be news.
+	Arm() error
+	// TrySend sends a datagram; false if there is no room. to is the zero value where the socket is connected.
+	TrySend(p []byte, to netip.AddrPort) (sent bool, err error)
+	// CloseSoon begins to close the socket.
+	CloseSoon()
+	// Closed reports whether it is, and nothing of it is under way.
+	Closed() bool
+}
+
+// Datagram is one that has come.
+type Datagram struct {
+	Bytes, Control []byte
+	From           netip.AddrPort
+	Flags          int
 }
 
 // Parts is a connection without a handle.

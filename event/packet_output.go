@@ -1,0 +1,172 @@
+package event
+
+import (
+	"net"
+	"net/netip"
+
+	"ringo/internal/code"
+)
+
+// packetOutput is the datagrams that wait for room, in order. A task sends them, one after the other.
+type packetOutput struct {
+	waiting []waitingPacket
+	first   int // of waiting: what is before it is sent
+	size    int // what they count for
+	max     int // 0: packetWaitMax
+}
+
+type waitingPacket struct {
+	p    []byte
+	to   netip.AddrPort
+	cost int
+}
+
+const (
+	// packetWaitMax is what may wait if nobody says anything: see SetUnsentMax.
+	packetWaitMax = 256 << 10
+	// packetCost is what a datagram counts for beside its bytes.
+	packetCost = 64
+)
+
+// Write sends a datagram to the address that the socket is connected to; p is the caller's again when it returns. It
+// never waits: what the socket has no room for is copied, and sent when there is. The error is ErrFull at the bound,
+// net.ErrClosed when the socket closes, or that of the send; a datagram that has waited OnError is told of instead.
+func (c *PacketConn) Write(p []byte) error { return c.write("PacketConn.Write", p, netip.AddrPort{}) }
+
+// WriteTo is Write to an address, on a socket that is not connected.
+func (c *PacketConn) WriteTo(p []byte, to netip.AddrPort) error {
+	return c.write("PacketConn.WriteTo", p, to)
+}
+
+func (c *PacketConn) write(method string, p []byte, to netip.AddrPort) error {
+	e := c.e
+	switch e.here(method); {
+	case c.state == opening:
+		return &net.OpError{Op: "write", Net: "udp", Err: errNotOpen}
+	case c.state != open:
+		return &net.OpError{Op: "write", Net: "udp", Err: net.ErrClosed}
+	}
+	e.l.Charge()
+	o := &c.out
+	if !o.any() {
+		sent, err := c.src.TrySend(p, to)
+		if sent || err != nil {
+			return err
+		}
+	}
+	if o.any() && (o.size+len(p)+packetCost > o.bound() || e.unsent >= e.unsentMax) {
+		c.flags |= packetRefused
+		return ErrFull
+	}
+	if o.put(e, p, to); !c.sends {
+		c.sends = true
+		e.l.Start((*packetSender)(c))
+	}
+	return nil
+}
+
+// Congested reports whether something waits for room: OnWritable is called when it is gone.
+func (c *PacketConn) Congested() bool {
+	c.e.here("PacketConn.Congested")
+	if c.out.any() {
+		c.flags |= packetRefused
+	}
+	return c.out.any()
+}
+
+// SetUnsentMax bounds what may wait for room, in bytes, of which each datagram has 64 beside its own; 256 KiB if
+// nothing is said. At the bound a write is ErrFull. Loop.SetUnsentMax counts it as well.
+func (c *PacketConn) SetUnsentMax(n int) {
+	c.e.here("PacketConn.SetUnsentMax")
+	c.out.max = n
+}
+
+// any reports whether something waits.
+func (o *packetOutput) any() bool { return o.first < len(o.waiting) }
+
+func (o *packetOutput) bound() int {
+	if o.max > 0 {
+		return o.max
+	}
+	return packetWaitMax
+}
+
+// put puts a copy at the end.
+func (o *packetOutput) put(e *Loop, p []byte, to netip.AddrPort) {
+	cost := len(p) + packetCost
+	o.waiting = append(o.waiting, waitingPacket{append(e.spare.Get(len(p)), p...), to, cost})
+	o.count(e, cost)
+}
+
+// pop takes the first off.
+func (o *packetOutput) pop(e *Loop) {
+	w := &o.waiting[o.first]
+	o.count(e, -w.cost)
+	e.giveBack(w.p)
+	*w = waitingPacket{}
+	if o.first++; !o.any() {
+		o.waiting, o.first = o.waiting[:0], 0
+	} else if o.first > len(o.waiting)/2 && len(o.waiting) == cap(o.waiting) {
+		n := copy(o.waiting, o.waiting[o.first:])
+		clear(o.waiting[n:])
+		o.waiting, o.first = o.waiting[:n], 0
+	}
+}
+
+func (o *packetOutput) count(e *Loop, n int) {
+	o.size += n
+	e.unsent += n
+}
+
+// drop gives up what waits. What is being sent is with its task.
+func (o *packetOutput) drop(e *Loop) {
+	for o.any() {
+		o.pop(e)
+	}
+	o.waiting = nil
+}
+
+// packetSender is the task that sends what waits.
+type packetSender PacketConn
+
+var packetSenderCode = code.Of((*packetSender).Run)
+
+func init() { code.Call(packetSenderCode, "event sends datagrams") }
+
+// Code is that of all of them.
+func (s *packetSender) Code() code.Func { return packetSenderCode }
+
+// Run sends until nothing waits. Who closes drops the queue, and has the write end.
+func (s *packetSender) Run() {
+	c := (*PacketConn)(s)
+	e := c.e
+	c.task = e.l.Task()
+	for c.state == open && c.out.any() {
+		w := c.out.waiting[c.out.first]
+		c.out.waiting[c.out.first].p = nil // a drop leaves it with us
+		var err error
+		if w.to.IsValid() {
+			_, err = c.sock.WriteToUDPAddrPort(w.p, w.to)
+		} else {
+			_, err = c.sock.Write(w.p)
+		}
+		if c.state == open {
+			c.out.waiting[c.out.first].p = w.p
+			c.out.pop(e)
+		} else {
+			e.giveBack(w.p)
+		}
+		if err != nil && c.state == open {
+			e.call(func(err error) {
+				if c.state == open {
+					c.h.OnError(c, err)
+				}
+			}, err)
+		}
+	}
+	c.task, c.sends = nil, false
+	if c.flags&packetRefused != 0 {
+		c.flags |= packetWritable
+	}
+	c.wake()
+}

@@ -1,0 +1,82 @@
+package sock
+
+import (
+	"net/netip"
+
+	"ringo/internal/handle"
+)
+
+// packetEvents is a socket of datagrams as package event has it.
+type packetEvents PacketConn
+
+// packets gives the socket to callbacks, whom news tells. See handle.Sockets.
+func (c *PacketConn) packets(news func() bool) handle.Packets {
+	c.in.news = news
+	return (*packetEvents)(c)
+}
+
+// Next gives the next datagram, of a row the next one.
+func (v *packetEvents) Next(to *handle.Datagram) (bool, error) {
+	c := (*PacketConn)(v)
+	if err := c.in.state(&c.packet); err != nil {
+		return false, c.fail("read", err)
+	}
+	d := c.in.head(&c.packet, true)
+	if d == nil && c.in.ready {
+		if res, ok := c.fetch(nil); !ok {
+			return false, nil
+		} else if res < 0 {
+			return false, c.fail("read", callError("recvmmsg", res))
+		}
+		d = c.in.head(&c.packet, true)
+	}
+	if d == nil {
+		return false, nil
+	}
+	p := d.bytes
+	if d.segment > 0 {
+		p = p[:min(len(p), d.segment)]
+	}
+	*to = handle.Datagram{Bytes: p[:len(p):len(p)], Control: d.control, From: d.from, Flags: int(d.flags)}
+	if d.bytes = d.bytes[len(p):]; len(d.bytes) == 0 {
+		c.in.pop(&c.packet, true)
+	}
+	return true, nil
+}
+
+// Arm sees to it that there will be news.
+func (v *packetEvents) Arm() error {
+	c := (*PacketConn)(v)
+	c.in.unasked = 0
+	c.in.arm(&c.packet)
+	if err := c.in.state(&c.packet); err != nil {
+		return c.fail("read", err)
+	}
+	return nil
+}
+
+// TrySend sends a datagram if there is room.
+func (v *packetEvents) TrySend(p []byte, to netip.AddrPort) (bool, error) {
+	c := (*PacketConn)(v)
+	m := sendmsg{p: p, named: to.IsValid() || !c.connected, to: to}
+	err := c.core.State(handle.Out)
+	if err == nil && m.named {
+		err = c.suit(&m)
+	}
+	if err != nil {
+		return false, c.failTo(&m, err)
+	}
+	switch res, ok := c.trySend(&m); {
+	case !ok:
+		return false, nil
+	case res < 0:
+		return false, c.failTo(&m, callError("sendto", res))
+	}
+	return true, nil
+}
+
+// CloseSoon begins to close the socket.
+func (v *packetEvents) CloseSoon() { v.core.CloseSoon() }
+
+// Closed reports whether it is.
+func (v *packetEvents) Closed() bool { return v.core.Settled() }
