@@ -20,6 +20,10 @@ import (
 // for want of room alone. What Allocate was given is used, and is there for writes until it is punched out, cut off or
 // removed; on a disk without room for all of it nothing changes. Seek, Conn.SendFile, locks, Advise and Close take no
 // time.
+//
+// Statfs tells Capacity and what is left of it. What a removal, or a cut, has given back has room for others at once,
+// also before a sync; but where that room is needed the disk first writes all changes of names, and the files that were
+// cut, as one with a journal does. So files never have more than Capacity together, after a crash either.
 type Disk struct {
 	Latency   time.Duration // of a read, a write or a call about a name
 	Sync      time.Duration // of a sync
@@ -47,7 +51,6 @@ func (h *Host) diskTime(o *op.Op) time.Duration {
 
 // fails is asked before each op of the host: a negated errno if it fails.
 func (h *Host) fails(o *op.Op) int32 {
-	h.k.Capacity, h.k.Quota = h.Disk.Capacity, h.Disk.Quota
 	f := &h.w.faults
 	if h.midTurn > 0 && f.happens(FaultKill, h, h.midTurn) {
 		h.Crash()

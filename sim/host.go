@@ -66,6 +66,7 @@ func (w *World) Host(name string) *Host {
 	h.k = w.net.Host(name, h.addrs...)
 	h.k.Disk = h.diskTime
 	h.k.Fail = h.fails
+	h.k.Room = func() { h.k.Capacity, h.k.Quota = h.Disk.Capacity, h.Disk.Quota }
 	h.k.Wall = func() int64 { return h.clock().UnixNano() }
 	h.k.Short, h.k.Decays, h.k.Lacks = h.part, h.decays, h.lacks
 	w.hosts = append(w.hosts, h)

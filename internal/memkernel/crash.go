@@ -159,7 +159,7 @@ func (h *Host) loseWrites(fd int32) {
 
 // free gives the pages of a file back that has no name and is not open.
 func (n *inode) free() {
-	n.h.used -= n.space()
+	n.gives(n.space())
 	clear(n.pages)
 }
 
@@ -191,6 +191,7 @@ func (h *Host) Crash() {
 	}
 	h.pending = nil
 	h.used = 0
+	h.forgetFreed()
 	h.cwd = h.root
 	h.root.recover(map[*inode]bool{})
 	h.down = true

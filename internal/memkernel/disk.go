@@ -18,12 +18,22 @@ func (h *Host) newDisk() {
 	h.syncNames(h.root)
 }
 
-// diskBlocks is how large a host's disk says that it is: 1 TiB.
+// diskBlocks is how large a host's disk says that it is if it has no Capacity: 1 TiB.
 const diskBlocks = 1 << 28
 
+// statfs says how large the disk is. What is used may be more, if the capacity was less than that from one moment to
+// the next. Nothing is said of a quota, which is its user's.
 func (h *Host) statfs(st *sys.Statfs) {
+	if h.Room != nil {
+		h.Room()
+	}
+	blocks := int64(diskBlocks)
+	if h.Capacity > 0 {
+		blocks = h.Capacity / pageSize
+	}
+	left := uint64(max(0, blocks-h.used))
 	*st = sys.Statfs{Type: magic, BlockSize: pageSize, NameMax: 255,
-		Blocks: diskBlocks, BlocksFree: diskBlocks, BlocksUsable: diskBlocks, Files: 1 << 32, FilesFree: 1<<32 - h.inos}
+		Blocks: uint64(blocks), BlocksFree: left, BlocksUsable: left, Files: 1 << 32, FilesFree: 1<<32 - h.inos}
 }
 
 // Fstatfs is what is known of a descriptor's file system.

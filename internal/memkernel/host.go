@@ -45,6 +45,8 @@ type Host struct {
 	Capacity int64
 	// Quota is how many bytes its user may have on it: EDQUOT, where Capacity is ENOSPC; 0: any number.
 	Quota int64
+	// Room is called before these two are looked at, to set them. nil: they are what they are.
+	Room func()
 	// Short is how much of n bytes a call on a file or a send on a stream gets done. nil: all of them.
 	Short func(what Part, n int) int
 	// Decays is asked once for each read of a file: whether a sector of what is read has become unreadable. It stays so
@@ -65,6 +67,8 @@ type Host struct {
 	root    *inode
 	cwd     *inode
 	used    int64        // pages of the disk
+	freed   int64        // pages that were given back since the last commit
+	cuts    []*inode     // that have given some
 	pending []nameChange // of names, that a crash may undo
 	now     *nameChange  // under way
 	down    bool

@@ -23,6 +23,7 @@ type inode struct {
 	reserved extents        // pages that were allocated and not written
 	bad      map[int64]bool // sectors that can't be read
 	platter  platter        // what a crash leaves of it
+	cut      bool           // it is in Host.cuts
 	target   string         // of a symbolic link
 
 	entries []entry // of a directory, in the order in which they were made

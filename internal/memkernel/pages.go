@@ -5,10 +5,6 @@ package memkernel
 import (
 	"maps"
 	"slices"
-
-	"golang.org/x/sys/unix"
-
-	"ringo/internal/sys"
 )
 
 const pageSize = 4096
@@ -45,7 +41,8 @@ func (n *inode) writeTo(p []byte, off int64) (done int) {
 		pg := n.pages[at/pageSize]
 		if pg == nil {
 			if n.reserved.has(at / pageSize) {
-				n.reserve(n.reserved.without(at/pageSize, at/pageSize+1))
+				n.reserved = n.reserved.without(at/pageSize, at/pageSize+1)
+				n.h.used-- // it is counted as a page
 			} else if n.h.full(1) != 0 {
 				break
 			}
@@ -63,19 +60,6 @@ func (n *inode) writeTo(p []byte, off int64) (done int) {
 		n.changed()
 	}
 	return done
-}
-
-// full is the error of so many pages more, 0 if there is room for them.
-func (h *Host) full(pages int64) int32 {
-	switch {
-	case pages == 0:
-		return 0
-	case h.Capacity > 0 && h.used+pages > h.Capacity/pageSize:
-		return sys.ENOSPC
-	case h.Quota > 0 && h.used+pages > h.Quota/pageSize:
-		return int32(unix.EDQUOT)
-	}
-	return 0
 }
 
 // readable is how many of the bytes from an offset on come before a sector that can't be read.
@@ -126,7 +110,7 @@ func (n *inode) drop(at int64) {
 	if n.pages[at] != nil {
 		delete(n.pages, at)
 		n.heal(at*pageSize, (at+1)*pageSize)
-		n.h.used--
+		n.gives(1)
 		n.soil(at)
 	}
 }

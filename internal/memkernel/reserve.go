@@ -92,6 +92,10 @@ func (n *inode) allocated(from, to int64) extents { return n.reserved.with(from,
 
 // reserve keeps extents for an inode to write later, and no others.
 func (n *inode) reserve(all extents) {
-	n.h.used += all.count() - n.reserved.count()
+	if more := all.count() - n.reserved.count(); more > 0 {
+		n.h.used += more
+	} else {
+		n.gives(-more)
+	}
 	n.reserved = all
 }

@@ -54,7 +54,10 @@ func allocateSteps(k *either) (told []string) {
 	stat := func(fd int32) string {
 		var st sys.Statx
 		res := k.Statx(fd, []byte{0}, sys.AtEmptyPath, sys.StatxBasic, &st)
-		return fmt.Sprintf("%d, size %d, %d blocks", res, st.Size, st.Blocks)
+		var fs sys.Statfs
+		k.Fstatfs(fd, &fs)
+		return fmt.Sprintf("%d, size %d, %d blocks, %d and %d bytes of %d left", res, st.Size, st.Blocks,
+			int64(fs.BlocksFree)*fs.BlockSize, int64(fs.BlocksUsable)*fs.BlockSize, int64(fs.Blocks)*fs.BlockSize)
 	}
 	allocate := func(fd int32, mode uint32, off, n int64) {
 		res := k.op(op.Allocate, fd, func(o *op.Op) { o.CallFlags, o.Off, o.Ext.Len = mode, off, n })
@@ -220,5 +223,66 @@ func TestAllocateAndCrash(t *testing.T) {
 	}
 	if kept == 0 || kept == 100 {
 		t.Errorf("what was not synced is there after %d of 100 crashes", kept)
+	}
+}
+
+// Files never have more than the disk has, whatever a crash brings back, and what is left of it is told.
+func TestRoomAfterACrash(t *testing.T) {
+	const pages, names = 12, 4
+	back := 0 // crashes that have brought something back
+	for seed := range uint64(300) {
+		d := newDisk(t, seed)
+		d.h.Capacity = pages * pageSize
+		rand := d.h.w.Rand()
+		room := func(when string) {
+			var has int64
+			for i := range names {
+				var st sys.Statx
+				if d.h.Statx(sys.AtFdcwd, fmt.Appendf(nil, "/data/%d\x00", i), 0, sys.StatxBasic, &st) == 0 {
+					has += int64(st.Blocks) / (pageSize / 512)
+				}
+			}
+			var fs sys.Statfs
+			d.h.Statfs([]byte("/\x00"), &fs)
+			if has > pages || has != d.h.used || int64(fs.BlocksFree) != pages-has || fs.Blocks != pages {
+				t.Fatalf("seed %d, %s: files have %d pages of %d, %d are used, and %d of %d are said to be left", seed,
+					when, has, pages, d.h.used, fs.BlocksFree, fs.Blocks)
+			}
+		}
+		for range 30 {
+			name := fmt.Sprint("/data/", rand.IntN(names))
+			fd := d.open(name, unix.O_CREAT|unix.O_RDWR)
+			at, n := rand.Int64N(pages)*pageSize, 1+rand.IntN(pages*pageSize)
+			switch rand.IntN(8) {
+			case 0, 1, 2:
+				d.write(fd, make([]byte, n), at)
+			case 3:
+				d.do(d.h, op.Ftruncate, fd, func(o *op.Op) { o.Off = at })
+			case 4:
+				mode := []uint32{0, unix.FALLOC_FL_KEEP_SIZE, unix.FALLOC_FL_ZERO_RANGE,
+					unix.FALLOC_FL_KEEP_SIZE | unix.FALLOC_FL_PUNCH_HOLE}[rand.IntN(4)]
+				d.allocate(fd, mode, at, int64(n))
+			case 5:
+				d.sync(fd)
+			case 6:
+				d.name(op.Unlinkat, name, "")
+			case 7:
+				d.name(op.Renameat, name, fmt.Sprint("/data/", rand.IntN(names)))
+			}
+			d.h.Close(fd)
+			if rand.IntN(4) == 0 {
+				d.syncDir("/data")
+			}
+			room("before")
+		}
+		before := d.h.used
+		d.crash()
+		room("after the crash")
+		if d.h.used > before {
+			back++
+		}
+	}
+	if back == 0 {
+		t.Error("no crash has brought anything back")
 	}
 }

@@ -1,0 +1,74 @@
+//go:build linux
+
+package memkernel
+
+import (
+	"golang.org/x/sys/unix"
+
+	"ringo/internal/sys"
+)
+
+// full is the error of so many pages more, 0 if there is room for them. What was given back since the last commit is
+// no room before the next one: a crash could bring the file back that had it, beside the one that has it then. So the
+// disk commits, as file systems with a journal do, before it gives such pages to others.
+func (h *Host) full(pages int64) int32 {
+	if pages == 0 {
+		return 0
+	}
+	if h.Room != nil {
+		h.Room()
+	}
+	if e := h.lacksRoom(h.used + pages); e != 0 {
+		return e
+	}
+	if h.freed > 0 && h.lacksRoom(h.used+h.freed+pages) != 0 {
+		h.commit()
+	}
+	return 0
+}
+
+// lacksRoom is the error of so many pages in all.
+func (h *Host) lacksRoom(pages int64) int32 {
+	switch {
+	case h.Capacity > 0 && pages > h.Capacity/pageSize:
+		return sys.ENOSPC
+	case h.Quota > 0 && pages > h.Quota/pageSize:
+		return int32(unix.EDQUOT)
+	}
+	return 0
+}
+
+// gives notes that an inode has given pages back.
+func (n *inode) gives(pages int64) {
+	h := n.h
+	h.used -= pages
+	h.freed += pages
+	if !n.cut && pages > 0 {
+		n.cut = true
+		h.cuts = append(h.cuts, n)
+	}
+}
+
+// commit writes all changes of names, and the files that have given something back.
+func (h *Host) commit() {
+	for i := range h.pending {
+		h.pending[i].write()
+	}
+	h.pending = nil
+	for _, n := range h.cuts {
+		n.sync()
+		for at := range n.platter.pages { // which a failed sync has left
+			if n.pages[at] == nil {
+				delete(n.platter.pages, at)
+			}
+		}
+	}
+	h.forgetFreed()
+}
+
+func (h *Host) forgetFreed() {
+	for _, n := range h.cuts {
+		n.cut = false
+	}
+	h.freed, h.cuts = 0, nil
+}
