@@ -1,18 +1,5 @@
-// Package buf holds the buffers that the kernel fills before anybody asks for
-// them, and the leases by which users hold one for a while.
+// Package buf holds what programs meet of a loop's buffers: leases, by which they hold one for a while, with the bytes
+// that came in it, and memory that is aligned for direct I/O.
 //
-// A loop has two pools. One is lent to the kernel as a provided-buffer ring: an
-// idle connection holds no buffer, and bytes that arrive are already in memory
-// when a task wants them. The other is plain memory, for drivers that have no
-// such ring and for the times when the ring is dry. A Lease is the same thing
-// from both.
-//
-// Programs meet Lease, and Of to make one of bytes of their own for
-// sock.Conn.WriteLease. Pool, Buffer and Ring are what a loop and its driver hand
-// each other; no function of a program's takes or returns one, and
-// ringo.Config.Buffers and BufferSize are how to size them.
-//
-// Few buffers are in the kernel's hands at a time, and those given back last go
-// out first, because memory that is still in the processor's cache is cheaper
-// than memory that is not.
+// How many buffers a loop has, and of what size, ringo.Config.Buffers and BufferSize say.
 package buf

@@ -6,22 +6,16 @@ import (
 	"ringo/buf"
 )
 
-// A lease comes from sock.Conn.Next. The bytes are the holder's until Release, which must be called once; here the
-// buffer's pool stands for a connection.
+// A lease comes from sock.Conn.Next, or from bytes of one's own. The bytes are the holder's until Release, which must
+// be called once.
 func ExampleLease() {
-	pool := buf.NewPool(1, 1, 16, nil)
-	b := pool.Take()
-	b.Off, b.End = 0, copy(b.Mem(), "what came")
-
-	lease := b.Lease(nil)
-	fmt.Printf("%s, %d buffer in use\n", lease.Bytes(), pool.InUse())
+	lease := buf.Of([]byte("what came"))
+	fmt.Printf("%s\n", lease.Bytes())
 	lease.Release()
-	fmt.Println(pool.Available(), "buffer free")
 
 	defer func() { fmt.Println("panic:", recover()) }()
 	lease.Release()
 	// Output:
-	// what came, 1 buffer in use
-	// 1 buffer free
+	// what came
 	// panic: buf: lease released twice (buffer 0, generation 0, now 1)
 }

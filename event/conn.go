@@ -4,7 +4,7 @@ import (
 	"net"
 	"sync/atomic"
 
-	"ringo/buf"
+	"ringo/internal/bufs"
 	"ringo/internal/fd"
 	"ringo/internal/handle"
 	"ringo/internal/loop"
@@ -26,9 +26,9 @@ type Conn struct {
 
 	// What comes: see input.go.
 	recv       *op.Op
-	head, tail *buf.Buffer // received, and not shown
-	rest       []byte      // shown, and not used; or received while the connection was paused
-	count      int32       // of buffers
+	head, tail *bufs.Buffer // received, and not shown
+	rest       []byte       // shown, and not used; or received while the connection was paused
+	count      int32        // of buffers
 	doubt      handle.DoubtNumber
 
 	// What goes: see output.go.

@@ -5,6 +5,7 @@ import (
 	"os"
 
 	"ringo/buf"
+	"ringo/internal/bufs"
 )
 
 // Handler is what becomes of a connection's events. One value may serve many connections: what belongs to one of
@@ -120,9 +121,9 @@ func (c *Conn) Keep() (buf.Lease, error) {
 	}
 	s.kept = true
 	if s.b != nil {
-		return s.b.Lease(&c.held), nil
+		return buf.Lease(s.b.Lease(&c.held)), nil
 	}
 	p := c.rest
 	c.rest = nil
-	return buf.Of(p, &c.held), nil
+	return buf.Lease(bufs.Of(p, &c.held)), nil
 }

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"io"
 
-	"ringo/buf"
+	"ringo/internal/bufs"
 	"ringo/internal/handle"
 	"ringo/internal/op"
 	"ringo/internal/sys"
@@ -34,8 +34,8 @@ const (
 // shown is what OnData is being shown.
 type shown struct {
 	c    *Conn
-	b    *buf.Buffer // nil: it is the connection's rest
-	kept bool        // by Keep
+	b    *bufs.Buffer // nil: it is the connection's rest
+	kept bool         // by Keep
 }
 
 // arm sees to it that news of the stream will come.
@@ -166,7 +166,7 @@ func (c *Conn) broken(res int32) {
 	c.flags |= ended
 }
 
-func (c *Conn) append(b *buf.Buffer) {
+func (c *Conn) append(b *bufs.Buffer) {
 	if c.flags&paused != 0 && c.e.shown.c != c {
 		c.spill(b)
 		return
@@ -182,7 +182,7 @@ func (c *Conn) append(b *buf.Buffer) {
 }
 
 // pop takes the first buffer off the list.
-func (c *Conn) pop() *buf.Buffer {
+func (c *Conn) pop() *bufs.Buffer {
 	b := c.head
 	c.head = b.Next()
 	if c.head == nil {
@@ -194,7 +194,7 @@ func (c *Conn) pop() *buf.Buffer {
 
 // spill moves a buffer's bytes into memory of the connection's own, so that one that is paused does not hold what
 // others need.
-func (c *Conn) spill(b *buf.Buffer) {
+func (c *Conn) spill(b *bufs.Buffer) {
 	c.add(b.Unread())
 	c.flags |= unshown
 	b.Pool().Put(b)
@@ -258,7 +258,7 @@ func (c *Conn) byHand() bool {
 }
 
 // nextBuffer is the next buffer to be shown; nil if there is none, or may is false.
-func (c *Conn) nextBuffer(may bool) *buf.Buffer {
+func (c *Conn) nextBuffer(may bool) *bufs.Buffer {
 	switch {
 	case !may:
 		return nil
@@ -276,7 +276,7 @@ func (c *Conn) nextBuffer(may bool) *buf.Buffer {
 }
 
 // receive receives into a plain buffer; nil if there is nothing now.
-func (c *Conn) receive() *buf.Buffer {
+func (c *Conn) receive() *bufs.Buffer {
 	plain := c.e.l.Plain()
 	b := plain.Take()
 	if b == nil {
@@ -319,7 +319,7 @@ func (c *Conn) try(p []byte) int {
 }
 
 // show has OnData look at the bytes of a buffer, behind those that it has not used.
-func (c *Conn) show(b *buf.Buffer) {
+func (c *Conn) show(b *bufs.Buffer) {
 	e := c.e
 	e.l.Charge()
 	var p []byte
@@ -345,7 +345,7 @@ func (c *Conn) show(b *buf.Buffer) {
 }
 
 // used takes back what OnData was shown.
-func (c *Conn) used(b *buf.Buffer, p []byte, used int, kept bool) {
+func (c *Conn) used(b *bufs.Buffer, p []byte, used int, kept bool) {
 	left := p[used:]
 	over := c.state >= closing
 	switch {

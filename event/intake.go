@@ -4,7 +4,7 @@ import (
 	"io"
 	"net"
 
-	"ringo/buf"
+	"ringo/internal/bufs"
 	"ringo/internal/op"
 	"ringo/internal/sys"
 )
@@ -47,7 +47,7 @@ func (c *Conn) ReadFull(p []byte, then func(n int, err error)) error {
 }
 
 // take puts bytes of rest, and those of b behind them, where they are wanted. What is over is unshown.
-func (c *Conn) take(b *buf.Buffer) {
+func (c *Conn) take(b *bufs.Buffer) {
 	e := c.e
 	in := e.intakes[c]
 	e.l.Charge()

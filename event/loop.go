@@ -4,7 +4,7 @@ import (
 	"context"
 
 	"ringo"
-	"ringo/buf"
+	"ringo/internal/bufs"
 	"ringo/internal/handle"
 	"ringo/internal/loop"
 	"ringo/internal/op"
@@ -35,7 +35,7 @@ type Loop struct {
 
 	recv, send, ask op.Op // for plain calls, one at a time
 	name            sys.Sockaddr
-	spare           buf.Spare
+	spare           bufs.Spare
 	doubts          handle.Doubts[*doubtful]
 	intakes         map[*Conn]*intake
 	unsent          int // bytes of all connections that wait for room

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"ringo/buf"
+	"ringo/internal/bufs"
 	"ringo/internal/handle"
 	"ringo/internal/loop"
 	"ringo/internal/op"
@@ -39,10 +40,10 @@ type output struct {
 // piece is some of what waits.
 type piece struct {
 	p    []byte
-	own  bool        // p is ours, and may be appended to
-	b    *buf.Buffer // that p is in, if it is one of the loop's
-	file *fileSource // in place of p
-	then func(error) // is to be told
+	own  bool         // p is ours, and may be appended to
+	b    *bufs.Buffer // that p is in, if it is one of the loop's
+	file *fileSource  // in place of p
+	then func(error)  // is to be told
 }
 
 // acceptMax is how many bytes are copied, so that they are sent together with others. More are sent at once: to copy
@@ -87,7 +88,7 @@ func (c *Conn) WriteThen(p []byte, then func(error)) error {
 // Conn.Keep, are sent from where they are.
 func (c *Conn) WriteLease(lease buf.Lease) error {
 	e := c.here("Conn.WriteLease")
-	if !lease.From(e.l.Ring()) && !lease.From(e.l.Plain()) {
+	if !bufs.Lease(lease).From(e.l.Ring()) && !bufs.Lease(lease).From(e.l.Plain()) {
 		defer lease.Release()
 		return c.Write(lease.Bytes())
 	}
@@ -96,7 +97,7 @@ func (c *Conn) WriteLease(lease buf.Lease) error {
 		return c.noWrite()
 	}
 	e.l.Charge()
-	b := lease.Take()
+	b := bufs.Lease(lease).Take()
 	if c.out == nil && c.flags&slow == 0 && !e.l.Config().NoBatching {
 		if p := b.Unread(); len(p) <= acceptMax && len(p) > 0 &&
 			e.l.Accept(&c.accepted, (*sender)(c), c.fd.Sys(), p) {

@@ -382,7 +382,7 @@ var followers = []follower{
 		}
 	}},
 	{name: "WriteLease of plain memory", do: func(x *batch) {
-		_, err := x.c.WriteLease(buf.Of(x.next(100_000), nil))
+		_, err := x.c.WriteLease(buf.Of(x.next(100_000)))
 		x.must("WriteLease", err)
 		x.write(x.c, 10)
 	}},

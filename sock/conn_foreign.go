@@ -5,6 +5,7 @@ import (
 	"io"
 
 	"ringo/buf"
+	"ringo/internal/bufs"
 	"ringo/internal/handle"
 )
 
@@ -122,7 +123,7 @@ func (c *Conn) nextForeign(a handle.Access) (lease buf.Lease, err error) {
 	} else if err := a.Late(); err != nil {
 		return lease, err
 	}
-	lease = buf.Of(in.Unread, &c.held)
+	lease = buf.Lease(bufs.Of(in.Unread, &c.held))
 	in.Unread = nil
 	return lease, nil
 }

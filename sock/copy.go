@@ -3,7 +3,7 @@ package sock
 import (
 	"io"
 
-	"ringo/buf"
+	"ringo/internal/bufs"
 	"ringo/internal/handle"
 	"ringo/internal/loop"
 	"ringo/internal/op"
@@ -197,7 +197,7 @@ func (c *Conn) copyOne(to relay.Sink) (n int64, full bool, err error) {
 // parks has a smaller stack: BenchmarkIdleMemory.
 //
 //go:noinline
-func (c *Conn) writeElsewhere(to relay.Sink, b *buf.Buffer) (n int, err error) {
+func (c *Conn) writeElsewhere(to relay.Sink, b *bufs.Buffer) (n int, err error) {
 	if c.elsewhere(to) {
 		p := append([]byte(nil), b.Unread()...)
 		b.Pool().Put(b)

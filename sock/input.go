@@ -3,7 +3,7 @@ package sock
 import (
 	"io"
 
-	"ringo/buf"
+	"ringo/internal/bufs"
 	"ringo/internal/handle"
 	"ringo/internal/loop"
 	"ringo/internal/op"
@@ -26,7 +26,7 @@ type input struct {
 	// Unread bytes: first those in acc, from accOff on, then those in the list.
 	acc        []byte
 	accOff     int
-	head, tail *buf.Buffer
+	head, tail *bufs.Buffer
 	count      int32 // buffers in the list
 	listed     int32 // bytes in the list
 
@@ -211,7 +211,7 @@ func (in *input) bound(c *Conn) {
 // most is how many bytes may wait for somebody who reads before no more are asked for.
 func (in *input) most(c *Conn) int { return c.l.Config().Leases * c.l.Config().BufferSize }
 
-func (in *input) append(b *buf.Buffer) {
+func (in *input) append(b *bufs.Buffer) {
 	b.SetNext(nil)
 	if in.tail == nil {
 		in.head = b
@@ -224,7 +224,7 @@ func (in *input) append(b *buf.Buffer) {
 }
 
 // pop takes the first buffer off the list.
-func (in *input) pop() *buf.Buffer {
+func (in *input) pop() *bufs.Buffer {
 	b := in.head
 	in.head = b.Next()
 	if in.head == nil {

@@ -1,7 +1,7 @@
 package sock
 
 import (
-	"ringo/buf"
+	"ringo/internal/bufs"
 	"ringo/internal/handle"
 	"ringo/internal/kernel"
 	"ringo/internal/loop"
@@ -25,7 +25,7 @@ type loopState struct {
 	file       fileCall
 	pipes      relay.Pipes
 	detached   handle.Registry
-	spare      buf.Spare // memory for unread bytes
+	spare      bufs.Spare // memory for unread bytes
 	packet     *packetLocal
 	doubts     handle.Doubts[*doubtful]
 }

@@ -3,7 +3,7 @@ package sock
 import (
 	"testing"
 
-	"ringo/buf"
+	"ringo/internal/bufs"
 	"ringo/internal/loop"
 )
 
@@ -20,10 +20,10 @@ func TestSpareMemoryIsGivenBack(t *testing.T) {
 			s.putMem(b)
 		}
 	}
-	if use(buf.SpareMax + 1); kept() != buf.SpareMax {
-		t.Errorf("%d are kept, want %d", kept(), buf.SpareMax)
+	if use(bufs.SpareMax + 1); kept() != bufs.SpareMax {
+		t.Errorf("%d are kept, want %d", kept(), bufs.SpareMax)
 	}
-	if more := s.Trim(); !more || kept() != buf.SpareMax {
+	if more := s.Trim(); !more || kept() != bufs.SpareMax {
 		t.Errorf("%d are kept after the first Trim, more %v; want all: they were in use", kept(), more)
 	}
 	use(5)

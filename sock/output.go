@@ -1,7 +1,7 @@
 package sock
 
 import (
-	"ringo/buf"
+	"ringo/internal/bufs"
 	"ringo/internal/handle"
 	"ringo/internal/op"
 	"ringo/internal/sys"
@@ -186,7 +186,7 @@ func (c *Conn) writeWhole(p []byte) (int, error) {
 
 // writeBuffer writes the bytes of a buffer that came to src and gives it back, before it
 // parks. What does not go out is unread again.
-func (c *Conn) writeBuffer(b *buf.Buffer, src *Conn) (int, error) {
+func (c *Conn) writeBuffer(b *bufs.Buffer, src *Conn) (int, error) {
 	a, err := c.enterOutput()
 	if err != nil {
 		src.in.putBack(src, b.Unread())
@@ -223,7 +223,7 @@ func (c *Conn) writeBuffer(b *buf.Buffer, src *Conn) (int, error) {
 // connection that is never slow has a smaller stack: BenchmarkIdleMemory.
 //
 //go:noinline
-func (c *Conn) writeCopy(b *buf.Buffer, n int, src *Conn) (int, error) {
+func (c *Conn) writeCopy(b *bufs.Buffer, n int, src *Conn) (int, error) {
 	p := append([]byte(nil), b.Unread()...)
 	b.Pool().Put(b)
 	src.in.stall(src) // it waits as well

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"ringo/buf"
+	"ringo/internal/bufs"
 	"ringo/internal/handle"
 	"ringo/internal/sys"
 )
@@ -152,7 +153,7 @@ func (c *Conn) lend(lease *buf.Lease) error {
 	if b, ok := c.longRecord(); ok {
 		*lease = b
 	} else if b := c.nextBuffer(); b != nil {
-		*lease = b.Lease(&c.held)
+		*lease = buf.Lease(b.Lease(&c.held))
 	} else {
 		return c.failRes("read", -sys.ENOBUFS)
 	}
@@ -161,7 +162,7 @@ func (c *Conn) lend(lease *buf.Lease) error {
 
 // nextBuffer takes the first unread bytes as a buffer; nil if the loop's plain
 // buffers are all in use.
-func (c *Conn) nextBuffer() *buf.Buffer {
+func (c *Conn) nextBuffer() *bufs.Buffer {
 	in := &c.in
 	if in.accOff == len(in.acc) {
 		return in.pop()

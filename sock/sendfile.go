@@ -7,7 +7,7 @@ import (
 	"net"
 	"syscall"
 
-	"ringo/buf"
+	"ringo/internal/bufs"
 	"ringo/internal/fd"
 	"ringo/internal/handle"
 	"ringo/internal/loop"
@@ -146,7 +146,7 @@ func (c *Conn) sendCached(f *fileSource, file *fd.FD) (n int, more bool, err err
 }
 
 // sendBuffer writes a buffer's bytes and gives it back, in the writer's turn.
-func (c *Conn) sendBuffer(b *buf.Buffer) (int, error) {
+func (c *Conn) sendBuffer(b *bufs.Buffer) (int, error) {
 	n, err := c.writeNow(b.Unread())
 	if err != nil || n == b.End-b.Off {
 		b.Pool().Put(b)

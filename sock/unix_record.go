@@ -4,6 +4,7 @@ import (
 	"io"
 
 	"ringo/buf"
+	"ringo/internal/bufs"
 	"ringo/internal/op"
 	"ringo/internal/sys"
 )
@@ -101,7 +102,7 @@ func (c *Conn) longRecord() (buf.Lease, bool) {
 	}
 	p := in.acc[in.accOff:]
 	in.acc, in.accOff = nil, 0
-	return buf.Of(p, &c.held), true
+	return buf.Lease(bufs.Of(p, &c.held)), true
 }
 
 // unreadMax is how many bytes a Request may leave. A record it has to take, since none

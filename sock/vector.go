@@ -2,6 +2,7 @@ package sock
 
 import (
 	"ringo/buf"
+	"ringo/internal/bufs"
 	"ringo/internal/handle"
 	"ringo/internal/op"
 )
@@ -176,7 +177,7 @@ func (c *Conn) writeVNow(v *vector) (n int, err error) {
 // Any goroutine may call it; one that is no task waits as in package net.
 func (c *Conn) WriteLease(b buf.Lease) (int, error) {
 	p := b.Bytes()
-	if !c.l.IsCurrent() || c.records() || !b.From(c.l.Ring()) && !b.From(c.l.Plain()) {
+	if !c.l.IsCurrent() || c.records() || !bufs.Lease(b).From(c.l.Ring()) && !bufs.Lease(b).From(c.l.Plain()) {
 		defer b.Release() // also if the caller's task ends in it
 		return c.Write(p)
 	}
@@ -192,7 +193,7 @@ func (c *Conn) WriteLease(b buf.Lease) (int, error) {
 		b.Release()
 		return len(p), nil
 	case c.acceptsBuffer(len(p)):
-		c.core.AcceptBuffer(b.Take())
+		c.core.AcceptBuffer(bufs.Lease(b).Take())
 		return len(p), nil
 	}
 	if c.core.Owes() {

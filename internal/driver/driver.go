@@ -4,7 +4,7 @@ import (
 	"math"
 	"time"
 
-	"ringo/buf"
+	"ringo/internal/bufs"
 	"ringo/internal/fd"
 	"ringo/internal/op"
 )
@@ -65,7 +65,7 @@ type Config struct {
 	Entries int
 	// Ring is the pool to lend to the kernel; a driver that can't lend leaves
 	// it alone and takes buffers for Select ops from it.
-	Ring *buf.Pool
+	Ring *bufs.Pool
 	// Shrink lets a driver take smaller rings when memory is refused.
 	Shrink bool
 	// Worth makes a driver that works here refuse with ErrCostly if one that is easier

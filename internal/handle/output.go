@@ -4,7 +4,7 @@ import (
 	"net"
 	"time"
 
-	"ringo/buf"
+	"ringo/internal/bufs"
 	"ringo/internal/fd"
 	"ringo/internal/loop"
 	"ringo/internal/op"
@@ -77,7 +77,7 @@ func (c *Core) AcceptsBuffer(n int) bool {
 }
 
 // AcceptBuffer is Accept for the bytes of one of the loop's buffers, without a copy. The buffer is the loop's then.
-func (c *Core) AcceptBuffer(b *buf.Buffer) {
+func (c *Core) AcceptBuffer(b *bufs.Buffer) {
 	c.l.AcceptBuffer(&c.own.out.accepted, (*sender)(c), c.fd.Sys(), b)
 }
 

@@ -6,8 +6,8 @@ import (
 )
 
 // faces are the packages whose exported names speak users' words only. The raw ring
-// and the buffers lie below the internal packages and can't name them.
-var faces = []string{".", "sock", "file", "logs"}
+// lies below the internal packages and can't name them.
+var faces = []string{".", "buf", "sock", "file", "logs"}
 
 const faceReason = "users can't name that type, and what they can't name they can neither store nor mock, while it " +
 	"binds us for ever. " +

@@ -12,7 +12,7 @@ var unsafeIn = map[string]string{
 	"internal/sys":    "system calls take addresses",
 	"internal/mask":   "it looks through the entries of a ring as they are submitted",
 	"uring":           "the rings are memory shared with the kernel",
-	"buf":             "buffer rings are memory shared with the kernel",
+	"buf":             "memory at addresses that direct I/O wants",
 	"internal/op":     "an entry of the ring holds addresses of buffers",
 
 	"examples/uring/waitid": "the kernel tells of a child in a struct that is a union for package unix",

@@ -7,7 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"ringo/buf"
+	"ringo/internal/bufs"
 	"ringo/internal/code"
 	"ringo/internal/driver"
 	"ringo/internal/fd"
@@ -38,7 +38,7 @@ type Loop struct {
 	self   gmark.G
 
 	// No field is exported: whoever has a ringo.Loop could name it there.
-	ring, plain *buf.Pool
+	ring, plain *bufs.Pool
 
 	mark       gmark.Mark
 	cur        *Task
@@ -106,10 +106,10 @@ type Loop struct {
 }
 
 // Ring is the pool that is lent to the kernel.
-func (l *Loop) Ring() *buf.Pool { return l.ring }
+func (l *Loop) Ring() *bufs.Pool { return l.ring }
 
 // Plain is memory for reads at readiness.
-func (l *Loop) Plain() *buf.Pool { return l.plain }
+func (l *Loop) Plain() *bufs.Pool { return l.plain }
 
 // Local is what the package above keeps per loop.
 func (l *Loop) Local() any { return l.local }

@@ -5,7 +5,7 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"ringo/buf"
+	"ringo/internal/bufs"
 	"ringo/internal/driver"
 	"ringo/internal/op"
 	"ringo/internal/sys"
@@ -39,8 +39,8 @@ type outbox struct {
 // accepted is what the loop knows of a send.
 type accepted struct {
 	owner Sender
-	buf   *buf.Buffer // that the bytes are in; nil: they are in mem
-	end   int         // where they end in mem
+	buf   *bufs.Buffer // that the bytes are in; nil: they are in mem
+	end   int          // where they end in mem
 }
 
 // Sender is somebody who has something in the outbox.
@@ -103,7 +103,7 @@ func (l *Loop) AcceptsBuffer(a Accepted, n int) bool {
 }
 
 // AcceptBuffer is Accept for the bytes of a buffer, without a copy. The buffer is the loop's then. T.
-func (l *Loop) AcceptBuffer(a *Accepted, s Sender, fd int32, buf *buf.Buffer) {
+func (l *Loop) AcceptBuffer(a *Accepted, s Sender, fd int32, buf *bufs.Buffer) {
 	p := buf.Unread()
 	l.out.lent += len(p)
 	l.add(a, driver.Send{FD: fd, Buf: p}, accepted{owner: s, buf: buf, end: -1})

@@ -11,7 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"ringo/buf"
+	"ringo/internal/bufs"
 	"ringo/internal/code"
 	"ringo/internal/driver"
 	"ringo/internal/gmark"
@@ -247,8 +247,8 @@ func (l *Loop) open() error {
 	l.tick()
 	l.slab = op.NewSlab(0)
 	c := l.cfg
-	l.ring = buf.NewRingPool(c.Buffers, ringTarget, c.BufferSize, &l.mark)
-	l.plain = buf.NewPool(plainMax, plainWarm, c.BufferSize+c.BufferSize/plainSpare, &l.mark)
+	l.ring = bufs.NewRingPool(c.Buffers, ringTarget, c.BufferSize, &l.mark)
+	l.plain = bufs.NewPool(plainMax, plainWarm, c.BufferSize+c.BufferSize/plainSpare, &l.mark)
 	l.self = gmark.Current()
 	l.watch.noted = c.notedTurn()
 	drv, err := c.Open(driver.Config{

@@ -3,7 +3,7 @@ package loop
 import (
 	"time"
 
-	"ringo/buf"
+	"ringo/internal/bufs"
 	"ringo/internal/driver"
 	"ringo/internal/hist"
 	"ringo/internal/op"
@@ -85,7 +85,7 @@ func (l *Loop) snapshot() Stats {
 	return s
 }
 
-func poolStats(name string, p *buf.Pool) PoolStats {
+func poolStats(name string, p *bufs.Pool) PoolStats {
 	return PoolStats{Pool: name, Size: p.Size(), Max: p.Max(), Made: p.Made(), InUse: p.InUse(), Lent: p.Lent()}
 }
 

@@ -9,7 +9,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -142,7 +141,7 @@ var connRows = []*row{
 		return int(n), err
 	}},
 	{method: "WriteLease", write: func(x *cell, p []byte) (int, error) {
-		return x.conn.WriteLease(buf.Of(p, new(atomic.Int32)))
+		return x.conn.WriteLease(buf.Of(p))
 	}},
 	{method: "ReadFrom", small: true, write: func(x *cell, p []byte) (int, error) {
 		n, err := x.conn.ReadFrom(struct{ io.Reader }{bytes.NewReader(p)})

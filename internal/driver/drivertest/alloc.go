@@ -6,7 +6,7 @@ import (
 	"runtime"
 	"time"
 
-	"ringo/buf"
+	"ringo/internal/bufs"
 	"ringo/internal/driver"
 	"ringo/internal/op"
 	"ringo/internal/race"
@@ -114,7 +114,7 @@ func allocMulti(h *harness) {
 	o.Flags = op.Multishot | op.Select
 	h.d.Submit(o)
 	b := make([]byte, 64)
-	var held [4]*buf.Buffer
+	var held [4]*bufs.Buffer
 	h.wantNoAllocs(func() {
 		for i := range held {
 			h.m.write(p.n, b)

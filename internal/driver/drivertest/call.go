@@ -5,7 +5,7 @@ package drivertest
 import (
 	"fmt"
 
-	"ringo/buf"
+	"ringo/internal/bufs"
 	"ringo/internal/op"
 	"ringo/internal/sys"
 )
@@ -202,6 +202,6 @@ func (c *call) wantEnd(res int32) {
 }
 
 // claim takes over the buffer that a completion names.
-func (h *harness) claim(flags uint32, n int) *buf.Buffer {
+func (h *harness) claim(flags uint32, n int) *bufs.Buffer {
 	return h.pool.Filled(uint16(op.BufferID(flags)), n)
 }

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"ringo/buf"
+	"ringo/internal/bufs"
 	"ringo/internal/driver"
 	"ringo/internal/op"
 	"ringo/internal/race"
@@ -26,14 +26,14 @@ type harness struct {
 	m     machine
 	d     driver.Driver
 	slab  *op.Slab
-	pool  *buf.Pool
+	pool  *bufs.Pool
 	done  driver.Queue
 	out   driver.Outbox
 	live  map[*op.Op]*call
 	batch []driver.Completion
 	descs []*desc
 	peers []*peer
-	held  []*buf.Buffer
+	held  []*bufs.Buffer
 	cov   *coverage
 	raws  []*op.Op // slots of ops that no call stands for
 	// keep makes buffers that came with completions stay in use until giveBack.
@@ -67,7 +67,7 @@ func start(t *testing.T, on ground, c testCase, cov *coverage) *harness {
 	if c.buffers == 0 {
 		c.buffers, c.size = 64, 256
 	}
-	h.pool = buf.NewRingPool(c.buffers, c.buffers, c.size, nil)
+	h.pool = bufs.NewRingPool(c.buffers, c.buffers, c.size, nil)
 	h.d = on.open(t, h.m, driver.Config{Slab: h.slab, Now: h.m.now, Entries: on.entries, Ring: h.pool,
 		Outbox: &h.out, Fault: h.fault})
 	t.Cleanup(h.finish)

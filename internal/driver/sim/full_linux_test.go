@@ -9,7 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"ringo/buf"
+	"ringo/internal/bufs"
 	"ringo/internal/driver"
 	"ringo/internal/driver/drivertest"
 	"ringo/internal/fd"
@@ -46,7 +46,7 @@ func TestFullInPieces(t *testing.T) {
 		}
 		var out driver.Outbox
 		slab := op.NewSlab(0)
-		d, err := Open(Config{Config: driver.Config{Slab: slab, Outbox: &out, Ring: buf.NewRingPool(2, 2, 64, nil)},
+		d, err := Open(Config{Config: driver.Config{Slab: slab, Outbox: &out, Ring: bufs.NewRingPool(2, 2, 64, nil)},
 			Host: h, World: w, Turns: turnsAlone{w}, Killed: func() bool { return false }})
 		if err != nil {
 			t.Fatal(err)

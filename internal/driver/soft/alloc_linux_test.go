@@ -6,7 +6,7 @@ import (
 	"runtime"
 	"testing"
 
-	"ringo/buf"
+	"ringo/internal/bufs"
 	"ringo/internal/op"
 	"ringo/internal/race"
 	"ringo/internal/sys"
@@ -19,7 +19,7 @@ func rounds(r *rig) map[string]func() {
 	watched, watchedPeer := r.tcp()
 	streamed, streamedPeer := r.tcp()
 	file := r.file("0123456789")
-	pool := buf.NewRingPool(4, 4, 64, nil)
+	pool := bufs.NewRingPool(4, 4, 64, nil)
 	msg, mem := []byte("ping"), make([]byte, 64)
 	watch := r.watch(watched)
 	stream := r.stream(streamed, pool)

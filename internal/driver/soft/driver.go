@@ -6,7 +6,7 @@ import (
 	"os"
 	"sync/atomic"
 
-	"ringo/buf"
+	"ringo/internal/bufs"
 	"ringo/internal/driver"
 	"ringo/internal/invariant"
 	"ringo/internal/mailbox"
@@ -47,7 +47,7 @@ type engine struct {
 	edge  bool  // p is edge-triggered
 	bound int32 // p's, of descriptors
 	slab  *op.Slab
-	pool  *buf.Pool
+	pool  *bufs.Pool
 	now   func() int64
 
 	outbox *driver.Outbox // nil: the loop has none

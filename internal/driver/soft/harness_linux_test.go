@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"ringo/buf"
+	"ringo/internal/bufs"
 	"ringo/internal/driver"
 	"ringo/internal/driver/drivertest"
 	"ringo/internal/fd"
@@ -264,7 +264,7 @@ func (r *rig) cancel(o *op.Op, want int32) {
 }
 
 // stream arms a multishot receive into buffers of a pool.
-func (r *rig) stream(f *fd.FD, pool *buf.Pool) *op.Op {
+func (r *rig) stream(f *fd.FD, pool *bufs.Pool) *op.Op {
 	r.d.pool = pool
 	return r.submit(op.Recv, f, func(o *op.Op) { o.Flags = op.Multishot | op.Select })
 }

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"ringo/buf"
+	"ringo/internal/bufs"
 	"ringo/internal/driver"
 	"ringo/internal/fd"
 	"ringo/internal/op"
@@ -22,7 +22,7 @@ import (
 
 // waiting is an op of every way to wait, by its name.
 func waiting(r *rig) map[string]*op.Op {
-	pool := buf.NewRingPool(2, 2, 16, nil)
+	pool := bufs.NewRingPool(2, 2, 16, nil)
 	var socks []*fd.FD
 	for range 8 {
 		a, _ := r.unix(syscall.SOCK_STREAM)

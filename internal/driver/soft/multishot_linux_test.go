@@ -6,7 +6,7 @@ import (
 	"syscall"
 	"testing"
 
-	"ringo/buf"
+	"ringo/internal/bufs"
 	"ringo/internal/driver"
 	"ringo/internal/op"
 	"ringo/internal/sys"
@@ -17,7 +17,7 @@ import (
 func TestFairnessCap(t *testing.T) {
 	const messages = 2*attemptsMax + 7
 	r := newRig(t)
-	pool := buf.NewRingPool(256, 256, 16, nil)
+	pool := bufs.NewRingPool(256, 256, 16, nil)
 	busy, busyPeer := r.unix(syscall.SOCK_DGRAM)
 	check(t, "buffer size", sys.SetsockoptInt(busyPeer.Sys(), sys.SolSocket, syscall.SO_SNDBUF, 1<<20))
 	calm, calmPeer := r.unix(syscall.SOCK_DGRAM)
@@ -87,12 +87,12 @@ func TestAcceptsPastTheCap(t *testing.T) {
 func TestDryPoolLosesNothing(t *testing.T) {
 	r := newRig(t)
 	ours, peer := r.tcp()
-	pool := buf.NewRingPool(2, 2, 4, nil)
+	pool := bufs.NewRingPool(2, 2, 4, nil)
 	o := r.stream(ours, pool)
 	r.quiet()
 	r.send(peer, "abcdefghij")
 	got := ""
-	var held []*buf.Buffer
+	var held []*bufs.Buffer
 	take := func() {
 		n, flags := r.more(o)
 		b := pool.Filled(uint16(op.BufferID(flags)), int(n))
@@ -126,7 +126,7 @@ func TestDryPoolLosesNothing(t *testing.T) {
 func TestSelectTakesOneBuffer(t *testing.T) {
 	r := newRig(t)
 	ours, peer := r.tcp()
-	pool := buf.NewRingPool(2, 2, 16, nil)
+	pool := bufs.NewRingPool(2, 2, 16, nil)
 	r.d.pool = pool
 	o := r.submit(op.Recv, ours, func(o *op.Op) { o.Flags = op.Select })
 	r.quiet()

@@ -8,7 +8,7 @@ import (
 	"syscall"
 	"testing"
 
-	"ringo/buf"
+	"ringo/internal/bufs"
 	"ringo/internal/fd"
 	"ringo/internal/op"
 	"ringo/internal/sys"
@@ -105,7 +105,7 @@ func TestBytesAndFINInOneEvent(t *testing.T) {
 	for _, multishot := range []bool{false, true} {
 		r := newRig(t)
 		ours, peer := r.tcp()
-		pool := buf.NewRingPool(4, 4, 64, nil)
+		pool := bufs.NewRingPool(4, 4, 64, nil)
 		arm := func() *op.Op {
 			if !multishot {
 				return r.recv(ours, 64)
@@ -176,7 +176,7 @@ func TestReceivesInOrder(t *testing.T) {
 func TestCancelPassesTheTurnOn(t *testing.T) {
 	r := newRig(t)
 	ours, peer := r.tcp()
-	pool := buf.NewRingPool(1, 1, 4, nil)
+	pool := bufs.NewRingPool(1, 1, 4, nil)
 	head := r.stream(ours, pool)
 	behind := r.recv(ours, 64)
 	r.quiet()

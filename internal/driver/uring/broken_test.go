@@ -11,7 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"ringo/buf"
+	"ringo/internal/bufs"
 	"ringo/internal/driver"
 	"ringo/internal/mask"
 	"ringo/internal/op"
@@ -53,7 +53,7 @@ func TestBrokenIsNotUsed(t *testing.T) {
 		t.Run(kernel, func(t *testing.T) {
 			runtime.LockOSThread()
 			defer runtime.UnlockOSThread()
-			pool := buf.NewRingPool(2, 2, 64, nil)
+			pool := bufs.NewRingPool(2, 2, 64, nil)
 			drv := opener(kernel)(t, driver.Config{Entries: 8, Slab: op.NewSlab(0), Now: func() int64 {
 				return 0
 			}, Ring: pool})
@@ -71,7 +71,7 @@ func TestFallbacksAreCounted(t *testing.T) {
 	defer runtime.UnlockOSThread()
 	for without, want := range map[string]uint64{"": 0, "op:openat2": 1} {
 		slab := op.NewSlab(0)
-		pool := buf.NewRingPool(2, 2, 64, nil)
+		pool := bufs.NewRingPool(2, 2, 64, nil)
 		d := opener(without)(t, driver.Config{Entries: 8, Slab: slab, Now: func() int64 { return 0 }, Ring: pool})
 		o, done := slab.Get(op.Openat2), new(driver.Queue)
 		slab.Ext(o).Name = &op.Name{Path: []byte(".\x00"), How: sys.OpenHow{Flags: unix.O_CLOEXEC}}
@@ -130,7 +130,7 @@ func TestLackBehindLending(t *testing.T) {
 	}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	pool := buf.NewRingPool(2, 2, 64, nil)
+	pool := bufs.NewRingPool(2, 2, 64, nil)
 	d := opener("multishot_recv")(t, driver.Config{Entries: 8, Slab: op.NewSlab(0), Now: func() int64 {
 		return 0
 	}, Ring: pool})

@@ -5,7 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"ringo/buf"
+	"ringo/internal/bufs"
 	"ringo/internal/driver"
 	"ringo/internal/fd"
 	"ringo/internal/mailbox"
@@ -26,7 +26,7 @@ type ring struct {
 	now  func() int64
 	rest func(time.Duration) // time.Sleep
 
-	pool  *buf.Pool
+	pool  *bufs.Pool
 	lends *uring.BufRing
 
 	ways     [op.Codes][4]*op.Way // what each op does, by its flags: see index

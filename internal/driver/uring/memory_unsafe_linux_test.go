@@ -9,8 +9,8 @@ import (
 	"testing"
 	"unsafe"
 
-	"ringo/buf"
 	"ringo/internal/abi"
+	"ringo/internal/bufs"
 	"ringo/internal/driver"
 	"ringo/internal/op"
 	"ringo/internal/seam"
@@ -59,7 +59,7 @@ func TestLendingOutwaitsShortage(t *testing.T) {
 		k = shortKernel(t, refusals)
 		cfg := driver.Config{Entries: 8, Slab: op.NewSlab(0), Now: func() int64 {
 			return 0
-		}, Ring: buf.NewRingPool(2, 2, 64, nil)}
+		}, Ring: bufs.NewRingPool(2, 2, 64, nil)}
 		d, err := openOn(cfg, &uring.Config{}, seam.Seam{Kernel: k}, goReport(t, nil))
 		if err != nil {
 			t.Fatalf("after %d refusals there is no ring: %v", refusals, err)

@@ -35,7 +35,7 @@ var planted = []mutant{
 		{"d.r.SQPending() > 0 || d.r.NeedsEnter() {", "d.r.SQPending() > 0 {"}}},
 	{"a cancelled op is given up before its last CQE", driverDir + "cancel.go", [][2]string{
 		{"	if o.State == op.Queued {\n		d.withdraw(o)", "	if true {\n		d.withdraw(o)"}}},
-	{"a buffer is returned twice", "buf/pool.go", [][2]string{
+	{"a buffer is returned twice", "internal/bufs/pool.go", [][2]string{
 		{"		p.ring.Add(b.mem, uint16(b.id))\n",
 			"		p.ring.Add(b.mem, uint16(b.id))\n		if b.id == 0 {\n			p.ring.Add(b.mem, " +
 				"0)\n		}\n"}}},

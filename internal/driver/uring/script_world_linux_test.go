@@ -11,7 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"ringo/buf"
+	"ringo/internal/bufs"
 	"ringo/internal/driver"
 	"ringo/internal/fd"
 	"ringo/internal/op"
@@ -27,7 +27,7 @@ type world struct {
 	watcher
 	name  string // for messages: how to run this again
 	clock *uringtest.Clock
-	pool  *buf.Pool
+	pool  *bufs.Pool
 	done  driver.Queue
 	out   driver.Outbox
 	calls map[*op.Op]*call
@@ -74,7 +74,7 @@ type call struct {
 
 // lease is a buffer that came with a completion and is still in use.
 type lease struct {
-	b    *buf.Buffer
+	b    *bufs.Buffer
 	copy string
 }
 
@@ -84,7 +84,7 @@ func newWorld(t testing.TB, name string, s setting) *world {
 		fds: countFDs(t), thread: unix.Gettid()}
 	w.clock.Advance(time.Hour)
 	w.slab = op.NewSlab(0)
-	w.pool = buf.NewRingPool(max(s.buffers, 1), max(s.buffers, 1), 32, nil)
+	w.pool = bufs.NewRingPool(max(s.buffers, 1), max(s.buffers, 1), 32, nil)
 	w.k = uringtest.New(uringtest.Config{
 		Script: s.script, Clock: w.clock, Start: s.start, Check: w.check, Shared: w.shared,
 		Fail: func(fault string) {

@@ -1,10 +1,10 @@
-package buf_test
+package bufs_test
 
 import (
 	"sync"
 	"testing"
 
-	"ringo/buf"
+	"ringo/internal/bufs"
 	"ringo/internal/gmark"
 )
 
@@ -33,7 +33,7 @@ func panics(f func()) (did bool) {
 
 func TestRotationStaysSmallAndWarm(t *testing.T) {
 	var mark gmark.Mark
-	p := buf.NewRingPool(16, 4, 64, &mark)
+	p := bufs.NewRingPool(16, 4, 64, &mark)
 	k := &kernel{}
 	p.Lend(k)
 	if p.Lent() != 4 || p.Available() != 16 {
@@ -54,7 +54,7 @@ func TestRotationStaysSmallAndWarm(t *testing.T) {
 
 func TestMisuseOfBuffers(t *testing.T) {
 	var mark gmark.Mark
-	p := buf.NewRingPool(4, 2, 64, &mark)
+	p := bufs.NewRingPool(4, 2, 64, &mark)
 	k := &kernel{}
 	p.Lend(k)
 	id, _ := k.fill()
@@ -66,20 +66,20 @@ func TestMisuseOfBuffers(t *testing.T) {
 	if !panics(func() { p.Put(b) }) {
 		t.Error("one buffer was given back twice")
 	}
-	if !panics(func() { buf.NewPool(1, 1, 64, &mark).Put(p.Take()) }) {
+	if !panics(func() { bufs.NewPool(1, 1, 64, &mark).Put(p.Take()) }) {
 		t.Error("a buffer was given to another pool")
 	}
 }
 
 func TestLeaseReleasedTwice(t *testing.T) {
 	var mark gmark.Mark
-	p := buf.NewPool(4, 4, 64, &mark)
+	p := bufs.NewPool(4, 4, 64, &mark)
 	l := p.Take().Lease(nil)
 	l.Release()
 	if !panics(l.Release) {
 		t.Error("a lease was released twice")
 	}
-	buf.Lease{}.Release()
+	bufs.Lease{}.Release()
 }
 
 // A lease released while its buffer already is somebody else's must not be taken
@@ -87,7 +87,7 @@ func TestLeaseReleasedTwice(t *testing.T) {
 func TestStaleLease(t *testing.T) {
 	var mark gmark.Mark
 	mark.Set(gmark.Current())
-	p := buf.NewPool(1, 1, 64, &mark)
+	p := bufs.NewPool(1, 1, 64, &mark)
 	old := p.Take().Lease(nil)
 	old.Release()
 	again := p.Take()
@@ -102,7 +102,7 @@ func TestStaleLease(t *testing.T) {
 
 func TestReleasesFromElsewhere(t *testing.T) {
 	var mark gmark.Mark
-	p := buf.NewPool(64, 64, 64, &mark)
+	p := bufs.NewPool(64, 64, 64, &mark)
 	for range 100 {
 		var wg sync.WaitGroup
 		for range 4 {
@@ -121,8 +121,8 @@ func TestReleasesFromElsewhere(t *testing.T) {
 func TestPoolBoundAndWarmth(t *testing.T) {
 	var mark gmark.Mark
 	mark.Set(gmark.Current())
-	p := buf.NewPool(8, 2, 64, &mark)
-	var held []*buf.Buffer
+	p := bufs.NewPool(8, 2, 64, &mark)
+	var held []*bufs.Buffer
 	for range 8 {
 		held = append(held, p.Take())
 	}
@@ -143,8 +143,8 @@ func TestPoolBoundAndWarmth(t *testing.T) {
 // FuzzPool plays a kernel, connections and users against the books of a pool.
 // What nobody has used between two Trims of a plain pool goes, but for a few; what is used again and again stays.
 func TestTrimGivesBuffersBack(t *testing.T) {
-	p := buf.NewPool(64, 64, 8, nil)
-	var held []*buf.Buffer
+	p := bufs.NewPool(64, 64, 8, nil)
+	var held []*bufs.Buffer
 	for range 20 {
 		held = append(held, p.Take())
 	}
@@ -154,7 +154,7 @@ func TestTrimGivesBuffersBack(t *testing.T) {
 	if !p.Spare() || !p.Trim() || p.Available() != 20 {
 		t.Errorf("%d buffers after the first Trim, want all 20: they were in use", p.Available())
 	}
-	used := []*buf.Buffer{p.Take(), p.Take(), p.Take(), p.Take(), p.Take(), p.Take()}
+	used := []*bufs.Buffer{p.Take(), p.Take(), p.Take(), p.Take(), p.Take(), p.Take()}
 	for _, b := range used {
 		p.Put(b)
 	}
@@ -179,7 +179,7 @@ func TestTrimGivesBuffersBack(t *testing.T) {
 
 // A ring's buffers are one piece of memory, and the kernel's.
 func TestTrimLeavesRings(t *testing.T) {
-	p := buf.NewRingPool(32, 4, 8, nil)
+	p := bufs.NewRingPool(32, 4, 8, nil)
 	for range 3 {
 		if p.Trim() || p.Spare() || p.Available() != 32 {
 			t.Errorf("%d buffers, want all 32", p.Available())
@@ -193,11 +193,11 @@ func FuzzPool(f *testing.F) {
 		const n, target = 12, 5
 		var mark gmark.Mark
 		mark.Set(gmark.Current())
-		p := buf.NewRingPool(n, target, 8, &mark)
+		p := bufs.NewRingPool(n, target, 8, &mark)
 		k := &kernel{}
 		p.Lend(k)
-		var held []*buf.Buffer
-		var leases []buf.Lease
+		var held []*bufs.Buffer
+		var leases []bufs.Lease
 		owner := map[byte]int{} // first byte of a held buffer's memory -> holders
 		for i, c := range program {
 			switch c % 8 {

@@ -1,13 +1,13 @@
-package buf_test
+package bufs_test
 
 import (
 	"testing"
 
-	"ringo/buf"
+	"ringo/internal/bufs"
 )
 
 func TestLendOne(t *testing.T) {
-	p := buf.NewRingPool(2, 2, 16, nil)
+	p := bufs.NewRingPool(2, 2, 16, nil)
 	mem, first, ok := p.LendOne()
 	if !ok || len(mem) != 16 || p.Lent() != 1 || p.InUse() != 0 {
 		t.Fatalf("LendOne() = %d bytes, %v; lent %d, in use %d; want 16, true, 1, 0", len(mem), ok, p.Lent(), p.InUse())
@@ -40,7 +40,7 @@ func TestLendOne(t *testing.T) {
 
 // A lease that another goroutine released is found when the free list is empty.
 func TestLendOneCollects(t *testing.T) {
-	p := buf.NewRingPool(1, 1, 16, nil)
+	p := bufs.NewRingPool(1, 1, 16, nil)
 	_, id, _ := p.LendOne()
 	lease := p.Filled(id, 3).Lease(nil)
 	done := make(chan struct{})
@@ -52,11 +52,11 @@ func TestLendOneCollects(t *testing.T) {
 }
 
 func TestLendOneMisuse(t *testing.T) {
-	for name, misuse := range map[string]func(p *buf.Pool){
-		"no ids":          func(*buf.Pool) { buf.NewPool(1, 1, 16, nil).LendOne() },
-		"unlent twice":    func(p *buf.Pool) { _, id, _ := p.LendOne(); p.Unlend(id); p.Unlend(id) },
-		"unlent if held":  func(p *buf.Pool) { _, id, _ := p.LendOne(); p.Filled(id, 1); p.Unlend(id) },
-		"filled and free": func(p *buf.Pool) { _, id, _ := p.LendOne(); p.Unlend(id); p.Filled(id, 1) },
+	for name, misuse := range map[string]func(p *bufs.Pool){
+		"no ids":          func(*bufs.Pool) { bufs.NewPool(1, 1, 16, nil).LendOne() },
+		"unlent twice":    func(p *bufs.Pool) { _, id, _ := p.LendOne(); p.Unlend(id); p.Unlend(id) },
+		"unlent if held":  func(p *bufs.Pool) { _, id, _ := p.LendOne(); p.Filled(id, 1); p.Unlend(id) },
+		"filled and free": func(p *bufs.Pool) { _, id, _ := p.LendOne(); p.Unlend(id); p.Filled(id, 1) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			defer func() {
@@ -64,13 +64,13 @@ func TestLendOneMisuse(t *testing.T) {
 					t.Error("no panic")
 				}
 			}()
-			misuse(buf.NewRingPool(1, 1, 16, nil))
+			misuse(bufs.NewRingPool(1, 1, 16, nil))
 		})
 	}
 }
 
 func TestLendOneAllocs(t *testing.T) {
-	p := buf.NewRingPool(4, 4, 16, nil)
+	p := bufs.NewRingPool(4, 4, 16, nil)
 	got := testing.AllocsPerRun(100, func() {
 		_, id, _ := p.LendOne()
 		p.Put(p.Filled(id, 1))

@@ -1,17 +1,17 @@
 //go:build invariants
 
-package buf_test
+package bufs_test
 
 import (
 	"bytes"
 	"testing"
 
-	"ringo/buf"
+	"ringo/internal/bufs"
 )
 
 // Who reads a buffer after giving it back sees that it is not his any more.
 func TestPoison(t *testing.T) {
-	p := buf.NewRingPool(1, 1, 16, nil)
+	p := bufs.NewRingPool(1, 1, 16, nil)
 	_, id, _ := p.LendOne()
 	b := p.Filled(id, 16)
 	mem := b.Mem()

@@ -1,4 +1,4 @@
-package buf
+package bufs
 
 import "sync/atomic"
 

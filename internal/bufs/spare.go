@@ -1,4 +1,4 @@
-package buf
+package bufs
 
 // Spare keeps pieces of memory of all sizes for those who need some next, up to a bound. The zero Spare is empty. It
 // belongs to one thread.
