@@ -24,7 +24,7 @@ type HandleInfo struct {
 	// sends what was written; "", nobody.
 	Reading, Writing string
 
-	Age    time.Duration // to a sixtieth of a second; 0: not known, of what goroutines have accepted
+	Age    time.Duration // to a sixtieth of a second; 0: not known, of what goroutines or package event have accepted
 	Unread int           // bytes that came and were not read; of a listener connections that nobody has asked for
 	Unsent int           // bytes that were written, and that the kernel has not taken
 	Leases int           // buffers of it that the program holds

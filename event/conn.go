@@ -329,7 +329,10 @@ func (c *Conn) settle() {
 }
 
 // list is connections.
-type list struct{ first *Conn }
+type list struct {
+	first *Conn
+	walks []*walk // that are under way
+}
 
 func (l *list) push(c *Conn) {
 	c.prev, c.next = nil, l.first
@@ -347,6 +350,11 @@ func (l *list) remove(c *Conn) {
 	}
 	if c.next != nil {
 		c.next.prev = c.prev
+	}
+	for _, w := range l.walks {
+		if w.next == c {
+			w.next = c.next
+		}
 	}
 	c.prev, c.next = nil, nil
 }

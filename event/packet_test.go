@@ -373,3 +373,47 @@ func TestPacketAllocs(t *testing.T) {
 		})
 	})
 }
+
+// What came behind a datagram whose callback did not return is shown, though there is no news of it.
+func TestPacketBehindPanic(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		cfg.OnPanic = func(*ringo.Loop, any, []byte) {}
+		shown := 0
+		all := make(chan bool)
+		onLoop(t, cfg, func(l *event.Loop) {
+			c, err := l.ListenPacket("udp", "127.0.0.1:0", &packets{
+				open: func(c *event.PacketConn) { c.Pause() },
+				datagram: func(*event.PacketConn, event.Datagram) {
+					if shown++; shown == 3 {
+						close(all)
+					}
+					panic("oops")
+				},
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			addr := c.LocalAddr().String()
+			outside(t, l, func() error {
+				defer l.Post(c.Close)
+				peer, err := peerOf(addr)
+				if err != nil {
+					return err
+				}
+				defer peer.Close()
+				for range 3 {
+					if _, err := peer.Write([]byte("x")); err != nil {
+						return err
+					}
+				}
+				l.Post(c.Resume)
+				select {
+				case <-all:
+				case <-time.After(patience / 3):
+					return errors.New("the others are not shown")
+				}
+				return nil
+			})
+		})
+	})
+}

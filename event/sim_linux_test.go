@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -219,5 +221,35 @@ func TestPacketsInWorlds(t *testing.T) {
 		if answered != 10 {
 			w.Errorf("%d of 10 were answered", answered)
 		}
+	})
+}
+
+// What belongs to the process, or to a file of the system's, there is none of in a world, and that is said.
+func TestRefusedInWorlds(t *testing.T) {
+	f, err := os.CreateTemp(t.TempDir(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	sim.Explore(t, 1, func(w *sim.World) {
+		var sent error
+		p := w.Host("one").Run(&ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
+			e := event.On(l)
+			_, polled := e.Poll(f, sock.Readable, func(sock.Interest, error) {})
+			_, signaled := e.Signal(func(os.Signal) {}, os.Interrupt)
+			addr := listenOnce(t, e, event.Base{})
+			e.Dial("tcp", addr, &funcs{open: func(c *event.Conn) {
+				sent = c.SendFile(f, 0, 1, func(error) { w.Errorf("told of a file that was refused") })
+				c.Close()
+			}})
+			err := e.Wait()
+			for what, err := range map[string]error{"Poll": polled, "Signal": signaled, "SendFile": sent} {
+				if !errors.Is(err, errors.ErrUnsupported) || !strings.Contains(err.Error(), "simulated world") {
+					w.Errorf("%s: %v", what, err)
+				}
+			}
+			return err
+		})
+		w.Wait(p)
 	})
 }

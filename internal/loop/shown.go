@@ -45,6 +45,21 @@ type ShownElsewhere interface {
 	ShowEach(visit func(*HandleInfo), rest func())
 }
 
+// ShownMany is an Open that stands for many handles of the loop's thread, which are none of its list.
+type ShownMany interface {
+	Open
+	// Walk begins at the first of them.
+	Walk() ShownWalk
+}
+
+// ShownWalk goes along handles while others come and go between two calls.
+type ShownWalk interface {
+	// Next fills in what is known of the next; false if there is none, and Drop is not needed any more.
+	Next(i *HandleInfo) bool
+	// Drop ends the walk before.
+	Drop()
+}
+
 // handlesInStep is how many handles are looked at in a turn.
 const handlesInStep = 64
 
@@ -76,6 +91,7 @@ type handleWalk struct {
 	place     Handle
 	placed    bool
 	elsewhere []ShownElsewhere
+	many      ShownWalk // nil: the place is at none that stands for many
 	info      HandleInfo
 }
 
@@ -85,6 +101,15 @@ func (w *handleWalk) step() (done bool) {
 		w.l.Register(&w.place, w)
 	}
 	for range handlesInStep {
+		if w.many != nil {
+			w.info = HandleInfo{}
+			if w.many.Next(&w.info) {
+				w.visit(&w.info)
+			} else {
+				w.many = nil
+			}
+			continue
+		}
 		h := w.place.next
 		if h == &w.l.handles {
 			w.drop()
@@ -97,6 +122,8 @@ func (w *handleWalk) step() (done bool) {
 			if o.Show(&w.info) {
 				w.visit(&w.info)
 			}
+		case ShownMany:
+			w.many = o.Walk()
 		case ShownElsewhere:
 			w.elsewhere = append(w.elsewhere, o)
 		}
@@ -105,7 +132,12 @@ func (w *handleWalk) step() (done bool) {
 }
 
 // drop takes the place back.
-func (w *handleWalk) drop() { w.l.Unregister(&w.place) }
+func (w *handleWalk) drop() {
+	if w.many != nil {
+		w.many.Drop()
+	}
+	w.l.Unregister(&w.place)
+}
 
 // Drain and Abandon are nothing to a walk.
 func (w *handleWalk) Drain()   {}

@@ -1,0 +1,86 @@
+package event
+
+import (
+	"net/netip"
+	"slices"
+
+	"ringo/internal/kernel"
+	"ringo/internal/loop"
+	"ringo/internal/sys"
+)
+
+// walk goes along the loop's connections, for a list of what is open.
+type walk struct {
+	e    *Loop
+	next *Conn
+}
+
+// Walk is the loop's question for what is open: connections, that is. Listeners and sockets of datagrams are package
+// sock's, which shows them.
+func (o *opened) Walk() loop.ShownWalk {
+	e := (*Loop)(o)
+	w := &walk{e, e.conns.first}
+	e.conns.walks = append(e.conns.walks, w)
+	return w
+}
+
+// Next shows the next that has a descriptor.
+func (w *walk) Next(i *loop.HandleInfo) bool {
+	for w.next != nil && w.next.fd.Sys() == none {
+		w.next = w.next.next
+	}
+	c := w.next
+	if c == nil {
+		w.Drop()
+		return false
+	}
+	w.next = c.next
+	c.describe(i)
+	return true
+}
+
+// Drop ends the walk.
+func (w *walk) Drop() {
+	walks := &w.e.conns.walks
+	*walks = slices.DeleteFunc(*walks, func(o *walk) bool { return o == w })
+}
+
+// describe tells of the connection.
+func (c *Conn) describe(i *loop.HandleInfo) {
+	i.Kind, i.State, i.FD, i.Leases = "conn", "open", c.fd.Sys(), int(c.held.Load())
+	if c.state >= closing {
+		i.State = "closing"
+	}
+	i.Network = "tcp"
+	i.Local, i.LocalName = c.nameOf(i, kernel.Kernel.Getsockname)
+	i.Remote, i.RemoteName = c.nameOf(i, kernel.Kernel.Getpeername)
+	if c.recv != nil {
+		i.In = loop.UsedByLoop
+	}
+	i.Unread = len(c.rest)
+	for b := c.head; b != nil; b = b.Next() {
+		i.Unread += len(b.Unread())
+	}
+	if o := c.out; o != nil {
+		i.Unsent = o.size
+		if o.op != nil {
+			i.Out = loop.UsedByLoop
+		}
+	}
+}
+
+// nameOf asks the kernel for the address of an end.
+func (c *Conn) nameOf(i *loop.HandleInfo, ask func(k kernel.Kernel, s int32, name *sys.Sockaddr) int32) (
+	ap netip.AddrPort, name string) {
+	sa := &c.e.name
+	if ask(c.e.l.Kernel(), c.fd.Sys(), sa) < 0 {
+		return ap, ""
+	}
+	if sa.Family() == sys.AFUnix {
+		i.Network = "unix"
+		name, _ = sa.Unix()
+		return ap, name
+	}
+	ap = sa.AddrPort()
+	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port()), ""
+}
