@@ -73,16 +73,26 @@ func (h *Host) has(ip netip.Addr) bool {
 
 // bind takes a port, if nobody has it who does not share it.
 func (s *socket) bind(port uint16) int32 {
+	if b := s.h.ports[portKey{s.kind, port}]; b != nil {
+		for _, o := range b.sockets {
+			if s.collides(o) {
+				return -sys.EADDRINUSE
+			}
+		}
+	}
+	if s.waitsOut(port) {
+		return -sys.EADDRINUSE
+	}
+	return s.hold(port)
+}
+
+// hold takes a port that the socket may have.
+func (s *socket) hold(port uint16) int32 {
 	key := portKey{s.kind, port}
 	b := s.h.ports[key]
 	if b == nil {
 		b = &binding{key: key}
 		s.h.ports[key] = b
-	}
-	for _, o := range b.sockets {
-		if s.collides(o) {
-			return -sys.EADDRINUSE
-		}
 	}
 	b.sockets = append(b.sockets, s)
 	s.bound = b
@@ -101,12 +111,11 @@ func (s *socket) collides(o *socket) bool {
 	if !overlap(s, o) {
 		return false
 	}
-	reuse := func(s *socket) bool { return s.isOn(sys.SolSocket, unix.SO_REUSEADDR) }
 	share := func(s *socket) bool { return s.isOn(sys.SolSocket, unix.SO_REUSEPORT) }
 	if share(s) && share(o) {
 		return false
 	}
-	return !(reuse(s) && reuse(o) && (s.kind == sys.SockDgram || o.state != listening))
+	return !(s.reuses() && o.reuses() && (s.kind == sys.SockDgram || o.state != listening))
 }
 
 // overlap reports whether some address is both sockets'.
@@ -137,13 +146,18 @@ func (b *binding) mayListen(s *socket) bool {
 
 // bindFree takes a port that nobody has.
 func (s *socket) bindFree() int32 {
+	return s.pickPort(func(port uint16) bool { return !s.waitsOut(port) })
+}
+
+// pickPort takes a port that nobody has, and that may be had.
+func (s *socket) pickPort(may func(port uint16) bool) int32 {
 	for range s.h.ephemeral {
 		port := s.h.next
 		if s.h.next++; int(s.h.next) >= ephemeralFrom+s.h.ephemeral {
 			s.h.next = ephemeralFrom
 		}
-		if b := s.h.ports[portKey{s.kind, port}]; b == nil || len(b.sockets) == 0 {
-			return s.bind(port)
+		if b := s.h.ports[portKey{s.kind, port}]; (b == nil || len(b.sockets) == 0) && may(port) {
+			return s.hold(port)
 		}
 	}
 	return -sys.EADDRINUSE

@@ -180,6 +180,7 @@ func (h *Host) Crash() {
 		}
 	}
 	h.numbers, h.taken = nil, bitmap{}
+	h.remnants = nil
 	h.ports, h.names = map[portKey]*binding{}, map[string]*unixName{}
 	lost := newTouched()
 	for i := range h.pending {

@@ -85,8 +85,8 @@ func (s *socket) connect(to *sys.Sockaddr) int32 {
 	if peer == nil {
 		return -int32(unix.ENETUNREACH)
 	}
-	if res := s.bindFor(at.Addr()); res < 0 {
-		return -sys.EADDRNOTAVAIL // of a bind it is EADDRINUSE
+	if res := s.connectable(at); res < 0 {
+		return res
 	}
 	s.remote, s.state = at, connecting
 	s.ask(peer, 0)

@@ -67,6 +67,7 @@ func (s *socket) finish() {
 func (s *socket) settled() {
 	if s.state == connected && s.family != sys.AFUnix {
 		s.state = closed
+		s.remains()
 	}
 }
 
@@ -210,7 +211,7 @@ func (s *socket) disconnect() int32 {
 		s.h.w.Drop(s.dial)
 	}
 	s.state, s.peer, s.remote, s.way = fresh, nil, netip.AddrPort{}, nil
-	s.err, s.ended, s.shutIn, s.shutOut, s.said = 0, false, false, false, false
+	s.err, s.ended, s.shutIn, s.shutOut, s.said, s.closedFirst = 0, false, false, false, false, false
 	s.in, s.seen, s.sent, s.acked, s.flying = stream{}, 0, 0, 0, 0
 	return 0
 }

@@ -27,6 +27,7 @@ type Host struct {
 	max     int       // of descriptors, see SetDescriptors
 
 	ports     map[portKey]*binding // of TCP and UDP
+	remnants  map[uint16][]remnant // of connections that are over, by their port here
 	names     map[string]*unixName // of Unix sockets, abstract ones; those with a path are in the file system
 	ephemeral int                  // of them are for sockets that are given none
 	next      uint16               // where the search for a free port begins

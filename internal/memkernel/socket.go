@@ -45,6 +45,7 @@ type socket struct {
 	shutIn bool
 	shutOut,
 	said bool // the end has been queued, and has left
+	closedFirst bool // which it had before the peer's had come
 
 	backlog int
 	queue   []*socket // to be accepted

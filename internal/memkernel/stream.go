@@ -86,7 +86,7 @@ func (s *socket) pump() {
 		}
 	}
 	if s.shutOut && !s.said {
-		s.said = true
+		s.said, s.closedFirst = true, !s.ended
 		s.flies(1)
 		y := s.way
 		y.send(40, world.NewEvent(func() {
