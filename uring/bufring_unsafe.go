@@ -227,7 +227,7 @@ func (b *BufRing) Commit() {
 	(*atomic.Uint32)(unsafe.Add(b.entries, bufSize-4)).Store(word)
 }
 
-// Bytes is the buffer with this id; only of a ring made by Ring.BufRing. It is the kernel's from Return until a CQE
+// Bytes is the buffer with this id; only of a ring with buffers of its own. It is the kernel's from Return until a CQE
 // brings the id back, and gone after Close.
 func (b *BufRing) Bytes(bid uint16) []byte {
 	if int(bid) >= b.count {

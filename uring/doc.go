@@ -1,28 +1,32 @@
 // Package uring is the raw io_uring: rings, entries and the three system calls, in pure Go, on Linux.
 //
 // It plays the role that liburing plays in C and goes no further: no goroutines, no callbacks, no buffers but those
-// asked for, no policy. Programs that want to write servers want package ringo, which is built on it.
+// asked for, no policy. It needs nothing else of this module. Programs that would rather block, in goroutines that cost
+// little, want package ringo above it.
 //
 // # The model
 //
 // A [Ring] is two queues in memory shared with the kernel. A program takes free entries of the submission queue (SQ),
-// fills them in with Prep methods, and calls [Ring.Enter] once for any number of them; the kernel works on them in
+// fills them in with Prep methods, and hands over any number of them with one system call; the kernel works on them in
 // any order and puts an answer to each into the completion queue (CQ), where the program finds it without a system
 // call.
 //
-//	e := r.SQE()            // nil: the SQ is full, Enter first
-//	e.PrepRecv(fd, p, 0)
+//	e := r.SQE()            // nil: the SQ is full, Submit first
+//	e.PrepRead(fd, p, off)
 //	e.SetUserData(7)        // comes back in the CQE
-//	r.Enter(1, true, -1)    // submit all, wait for one
-//	for c, ok := r.CQE(); ok; c, ok = r.CQE() {
-//		// c.UserData says what it answers, c.Res is the result or a negated errno
+//	if _, err := r.Wait(1, -1); err != nil { … } // submits all, waits for one
+//	for c := range r.CQEs() {
+//		if c.Res < 0 {
+//			err := syscall.Errno(-c.Res) // of the request that c.UserData says
+//		}
+//		// else the result: here, how many bytes
 //	}
 //
 // A request ends with exactly one [CQE] that has no CQEMore flag. Multishot requests make any number of CQEs with the
 // flag before. A CQE without it may carry data, too: look at the result and at the flag, each by itself.
 //
-// [Ring.Enter] is for loops that count nanoseconds and handle every errno themselves; [Ring.Submit] and [Ring.Wait] are
-// for everybody else.
+// [Ring.Submit] and [Ring.Wait] are for everybody; [Ring.Enter] is the bare call, for loops that count nanoseconds and
+// handle every errno themselves.
 //
 // # What to do with it
 //
@@ -59,7 +63,10 @@
 //   - Command drivers: [SQE.PrepUringCmd] with [SQE.Command]; of sockets [SQE.PrepGetsockopt], [SQE.PrepSetsockopt],
 //     [SQE.PrepSockUnread], [SQE.PrepTxTimestamp]; of block devices [SQE.PrepDiscard].
 //
-// The page docs/uring-parity.md has all of it by liburing's names, with the tests.
+// Who knows liburing finds io_uring_queue_init in [Open], get_sqe in [Ring.SQE], sqe_set_data64 in [SQE.SetUserData],
+// submit in [Ring.Submit], submit_and_wait, wait_cqe and submit_and_wait_timeout in [Ring.Wait], for_each_cqe in
+// [Ring.CQEs], peek_batch_cqe and cq_advance in [Ring.Peek] and [Ring.Advance], queue_exit in [Ring.Close]. There is no
+// cqe_seen: a CQE is a copy. The page docs/uring-parity.md has all the rest by its names, with the tests.
 //
 // Programs to begin with, each short and complete, are in the folder examples/uring:
 //
@@ -72,6 +79,25 @@
 //	waitid   waits for child processes
 //	pool     threads that hand work to each other by messages between rings
 //	zcrx     receives into memory that the network card writes
+//
+// # Disks
+//
+// Requests run in any order, also two writes to the same place, and a sync does not wait for writes in flight. What has
+// to come after a write is linked to it by [SQELink], or begins when the write's CQE is there; after one that was short
+// the rest of a chain is cancelled. So a write is durable when a [SQE.PrepFsync] linked behind it has succeeded, or the
+// write itself that had RWF_DSYNC by [SQE.SetRWFlags].
+//
+// With O_DIRECT the memory, the offset and the length are multiples of what the device wants (statx(2),
+// STATX_DIOALIGN); memory of unix.Mmap is aligned to a page, which does. Many such reads on their way are what a fast
+// device wants: as many as the SQ has entries go with one call, and more may be in flight, as many as the CQ has places
+// for. [Ring.RegisterFiles] and [Ring.RegisterBuffers] save a look-up and the pinning of pages at each request.
+//
+// Reads and writes of the page cache are made inside the call that submits them, if they need not wait, and then it
+// takes as long as they do: Submit and Wait tell Go's scheduler, Enter does so only if it waits. What must wait goes to
+// worker threads of the kernel, at once with [SQEAsync]; [Ring.IOWQMaxWorkers] bounds them.
+//
+// A device whose queues can be polled (NVMe with nvme.poll_queues) is waited for without interrupts by Config.IOPoll,
+// with SetupHybridIOPoll at less of a processor.
 //
 // # One thread
 //

@@ -12,7 +12,7 @@ import (
 
 // Enter shows the kernel all pending entries, has it consume them, and waits until at least min CQEs are in the ring.
 // It is the one call a loop needs per turn, and the thin one: it never allocates, never tries again, and hands every
-// errno to the caller, EINTR, EAGAIN, EBUSY and ETIME among them.
+// errno, a syscall.Errno, to the caller, EINTR, EAGAIN, EBUSY and ETIME among them.
 //
 // With min 0 it does not wait, whatever timeout says. getEvents, implied by min > 0, has the kernel make the CQEs it
 // has deferred or could not place. A timeout ≥ 0 bounds the wait, whose error is then ETIME; a negative one does not.

@@ -20,9 +20,11 @@ import (
 // waits for Enable with that, and the ring belongs to the thread that calls Enable.
 //
 // The goroutine must be locked to its thread (runtime.LockOSThread) and stay so until Close, unless Config.AnyThread is
-// set. With RINGO_MASK in the environment the ring behaves as an older kernel's (docs/testing.md). Errors are
-// *SetupError with the errno inside, or a plain one that lists all that is wrong with the arguments. Kernel: 5.1 in
-// principle; what a program needs beyond that it must look up in Flags, Features and ProbeOps. See io_uring_setup(2).
+// set. Errors are *SetupError with the errno inside, or a plain one that lists all that is wrong with the arguments.
+// Kernel: 5.1 in principle; what a program needs beyond that it must look up in Flags, Features and ProbeOps. See
+// io_uring_setup(2).
+//
+// To test a program on what older kernels have, set RINGO_MASK in its environment (kernel=5.10; docs/testing.md).
 func Open(entries int, cfg *Config) (*Ring, error) {
 	if cfg == nil {
 		cfg = &Config{}
