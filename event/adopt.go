@@ -20,11 +20,15 @@ func (e *Loop) Adopt(c *sock.Conn, h Handler) (*Conn, error) {
 	if (*loop.Loop)(c.Loop()) != e.l {
 		return nil, errOtherLoop
 	}
+	isRecords := c.LocalAddr().Network() == records
 	p, err := handle.Sockets.Take(c)
 	if err != nil {
 		return nil, err
 	}
 	n := &Conn{e: e, h: h, set: &defaults, state: open}
+	if isRecords {
+		n.carryRecords()
+	}
 	n.begin(p)
 	n.enter()
 	if e.stopped {
@@ -36,8 +40,8 @@ func (e *Loop) Adopt(c *sock.Conn, h Handler) (*Conn, error) {
 // Detach makes a connection of package sock of this one, for tasks: what came and OnData has not used they read first,
 // and what was written and not sent goes out first; of WriteThen, the functions are told that it is. OnClose is called,
 // with ErrDetached. Only a task may call it, no callback, which starts one for it; it parks until the operations in
-// flight have ended, and what comes meanwhile goes along. It is an error behind CloseWrite, or while SendFile or
-// ReadFull is at work. If it fails the connection is as before.
+// flight have ended, and what comes meanwhile goes along. It is an error behind CloseWrite, while SendFile or ReadFull
+// is at work, or while records of unixpacket wait for room. If it fails the connection is as before.
 func (c *Conn) Detach() (*sock.Conn, error) {
 	e := c.e
 	e.taskHere("Conn.Detach")
@@ -46,6 +50,8 @@ func (c *Conn) Detach() (*sock.Conn, error) {
 		return nil, c.opError("detach", net.ErrClosed)
 	case e.shown.c == c, c.flags&(finished|taking) != 0, c.out != nil && c.out.sendsFile():
 		return nil, c.opError("detach", errBusy)
+	case c.set.records && c.out != nil:
+		return nil, c.opError("detach", errUnsent)
 	}
 	e.l.SendNow(&c.accepted)
 	if c.state != open {

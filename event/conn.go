@@ -83,9 +83,14 @@ type settings struct {
 	unread    int
 	unref     bool // nobody waits for it
 	timeouts  *timeouts
+	records   bool // what comes and goes is records
 }
 
-var defaults = settings{high: 64 << 10, max: 1 << 20, unread: 64 << 10}
+// recordDefaults are for connections of records, each of which OnData has to use.
+var (
+	defaults       = settings{high: 64 << 10, max: 1 << 20, unread: 64 << 10}
+	recordDefaults = settings{high: 64 << 10, max: 1 << 20, records: true}
+)
 
 // newConn makes a connection of a descriptor.
 func (e *Loop) newConn(sys int32, h Handler) *Conn {
@@ -169,7 +174,7 @@ func (c *Conn) LocalAddr() net.Addr {
 	if c.state == closed || e.l.Kernel().Getsockname(c.fd.Sys(), &e.name) < 0 {
 		return nil
 	}
-	return e.addr()
+	return e.addr(c)
 }
 
 // RemoteAddr is LocalAddr of the peer.
@@ -178,17 +183,21 @@ func (c *Conn) RemoteAddr() net.Addr {
 	if c.state == closed || e.l.Kernel().Getpeername(c.fd.Sys(), &e.name) < 0 {
 		return nil
 	}
-	return e.addr()
+	return e.addr(c)
 }
 
 // addr is the address that the kernel has put into name.
-func (e *Loop) addr() net.Addr {
+func (e *Loop) addr(c *Conn) net.Addr {
 	if e.name.Family() == sys.AFUnix {
 		name, _ := e.name.Unix()
 		if name == "" {
 			name = "@"
 		}
-		return &net.UnixAddr{Name: name, Net: "unix"}
+		network := "unix"
+		if c.set.records {
+			network = records
+		}
+		return &net.UnixAddr{Name: name, Net: network}
 	}
 	ap := e.name.AddrPort()
 	return &net.TCPAddr{IP: ap.Addr().Unmap().AsSlice(), Port: int(ap.Port()), Zone: ap.Addr().Zone()}

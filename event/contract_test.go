@@ -428,21 +428,6 @@ func TestBehindStop(t *testing.T) {
 	})
 }
 
-// Records are no stream.
-func TestRecordsAreRefused(t *testing.T) {
-	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		onLoop(t, cfg, func(l *event.Loop) {
-			if _, err := l.Listen("unixpacket", "@ringo-event-records", event.Base{}); err == nil {
-				t.Error("Listen has no error")
-			}
-			l.Dial("unixpacket", "@ringo-event-records", &funcs{
-				open:  func(*event.Conn) { t.Error("a dial has no error") },
-				close: func(_ *event.Conn, err error) { t.Log(err) },
-			})
-		})
-	})
-}
-
 // Between Unix sockets it is the same.
 func TestUnix(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {

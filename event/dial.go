@@ -9,8 +9,8 @@ import (
 // none is the number of a connection that has no descriptor.
 const none = -1
 
-// Dial makes a connection to an address, of a network that sock.Dial takes but for unixpacket; names are looked up
-// beside the loop, and their addresses race. It returns at once: h's OnOpen is called when the connection is made, or
+// Dial makes a connection to an address, of a network that sock.Dial takes; names are looked up beside the loop, and
+// their addresses race. It returns at once: h's OnOpen is called when the connection is made, or
 // OnClose alone, with the error of sock.Dial. Conn.Close ends the dial; nothing can be written before OnOpen.
 func (e *Loop) Dial(network, address string, h Handler) *Conn {
 	return e.DialBy(new(sock.Dialer), network, address, h)
@@ -33,11 +33,7 @@ func (e *Loop) DialBy(d *sock.Dialer, network, address string, h Handler) *Conn 
 // dial is the task that dials: a connection that is being made has a stack.
 func (c *Conn) dial(d *sock.Dialer, network, address string) {
 	var p handle.Parts
-	var made *sock.Conn
-	err := errRecords
-	if network != records {
-		made, err = d.Dial(c.e.Ringo(), network, address)
-	}
+	made, err := d.Dial(c.e.Ringo(), network, address)
 	if err == nil {
 		p, err = handle.Sockets.Take(made)
 	}
@@ -45,6 +41,9 @@ func (c *Conn) dial(d *sock.Dialer, network, address string) {
 	switch {
 	case err == nil && c.state == opening:
 		c.out, c.state = nil, open
+		if network == records {
+			c.carryRecords()
+		}
 		c.begin(p)
 		return
 	case err == nil:

@@ -26,7 +26,8 @@ var (
 	ErrDetached = errors.New("event: the connection was detached")
 
 	errTaking      = errors.New("event: there is a ReadFull already")
-	errRecords     = errors.New("event: connections of unixpacket carry records, and no stream (package sock has them)")
+	errRecords     = errors.New("event: a connection of unixpacket carries records, and no stream")
+	errUnsent      = errors.New("event: records wait for room, which a detached connection would make one of")
 	errOtherLoop   = errors.New("event: the connection belongs to another loop")
 	errBusy        = errors.New("event: the connection is in OnData, sends a file, or its writing side is closed")
 	errUnsupported = fmt.Errorf("event: in a simulated world: %w", errors.ErrUnsupported)

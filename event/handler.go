@@ -18,6 +18,8 @@ type Handler interface {
 	// OnData is called with bytes that have come, and returns how many of them it has used: the rest is shown again,
 	// with what comes behind it, when there is more. p is the callee's until it returns, and may be written to;
 	// Conn.Keep is for who wants it for longer. More than Conn.SetUnreadMax bytes that are not used end the connection.
+	// Of unixpacket p is one record, and any byte that is not used ends the connection. A record of no bytes is shown;
+	// behind the peer's close it looks like the end, and counts as that.
 	OnData(c *Conn, p []byte) (used int)
 	// OnEnd is called once, when the peer has ended its side and all that came before was shown. This side may still
 	// write; Base closes it.

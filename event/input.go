@@ -49,7 +49,9 @@ func (c *Conn) arm() {
 		return
 	}
 	code, how, flags := op.Poll, polling, op.Multishot|op.Rough
-	if l.Lends() {
+	if c.set.records {
+		flags = op.Rough // once: until it is told that there is nothing it asks for itself
+	} else if l.Lends() {
 		if l.Ring().Available() > 0 {
 			code, how, flags = op.Recv, receiving, op.Multishot|op.Select
 		} else {
@@ -269,6 +271,10 @@ func (c *Conn) nextBuffer(may bool) *bufs.Buffer {
 		in.n += c.try(in.p[in.n:min(len(in.p), in.n+pieceMax)])
 		c.endIntake(nil)
 		return nil
+	case c.set.records && c.flags&unshown != 0:
+		return nil // one at a time
+	case c.set.records && c.byHand():
+		return c.receiveRecord()
 	case c.byHand():
 		return c.receive()
 	}
@@ -295,10 +301,7 @@ func (c *Conn) receive() *bufs.Buffer {
 func (c *Conn) try(p []byte) int {
 	e := c.e
 	e.l.Charge()
-	o := &e.recv
-	o.FD, o.Buf = &c.fd, p
-	res, ok := e.l.Try(o)
-	o.Buf = nil
+	res, ok := c.receiveNow(p, 0)
 	switch {
 	case !ok:
 		c.flags &^= ready
@@ -428,16 +431,19 @@ func (c *Conn) Resume() {
 	}
 }
 
-// SetUnreadMax says how many bytes OnData may leave unused, 65536 if nothing is said. More end the connection.
+// SetUnreadMax says how many bytes OnData may leave unused, 65536 if nothing is said. More end the connection. Of a
+// record, as on a connection of unixpacket, it may leave none.
 func (c *Conn) SetUnreadMax(n int) {
 	c.here("Conn.SetUnreadMax")
-	c.own().unread = n
+	if !c.set.records {
+		c.own().unread = n
+	}
 }
 
 // own makes the connection's settings its own.
 func (c *Conn) own() *settings {
-	if c.set == &defaults {
-		s := defaults
+	if c.set == &defaults || c.set == &recordDefaults {
+		s := *c.set
 		c.set = &s
 	}
 	return c.set

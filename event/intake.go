@@ -31,6 +31,8 @@ func (c *Conn) ReadFull(p []byte, then func(n int, err error)) error {
 		return c.opError("read", net.ErrClosed)
 	case c.flags&taking != 0:
 		return c.opError("read", errTaking)
+	case c.set.records:
+		return c.opError("read", errRecords)
 	case then == nil:
 		panic("event: Conn.ReadFull of a nil function")
 	}

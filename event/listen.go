@@ -14,24 +14,20 @@ type Listener struct {
 	ln   *sock.Listener
 	h    Handler
 	then func(error)
+
+	records bool // its connections carry them
 }
 
-// Listen has peers connect at an address, of a network that sock.Listen takes but for unixpacket, and h be called for
-// them. An error is that of sock.Listen.
+// Listen has peers connect at an address, of a network that sock.Listen takes, and h be called for them. An error is
+// that of sock.Listen.
 func (e *Loop) Listen(network, address string, h Handler) (*Listener, error) {
 	e.here("Loop.Listen")
-	if network == records {
-		return nil, errRecords
-	}
 	ln, err := sock.Listen(e.Ringo(), network, address)
 	if err != nil {
 		return nil, err
 	}
 	return e.Accept(ln, h), nil
 }
-
-// records is the network whose connections carry records, and not a stream.
-const records = "unixpacket"
 
 // Accept has h be called for all that connect at a listener of package sock, as of a sock.ListenerSet or a
 // sock.ListenConfig with options of its own; nobody else should accept from it. Accepts are bounded, go on behind
@@ -42,10 +38,7 @@ func (e *Loop) Accept(ln *sock.Listener, h Handler) *Listener {
 	if h == nil {
 		panic("event: Loop.Accept without a Handler")
 	}
-	if ln.Addr().Network() == records {
-		panic("event: Loop.Accept of a listener of unixpacket: " + errRecords.Error())
-	}
-	l := &Listener{activity: activity{e: e}, ln: ln, h: h}
+	l := &Listener{activity: activity{e: e}, ln: ln, h: h, records: ln.Addr().Network() == records}
 	e.begin(&l.activity, l)
 	e.l.Start((*acceptor)(l))
 	return l
@@ -95,6 +88,9 @@ func (a *acceptor) Run() {
 			return
 		}
 		c := e.newConn(fd, a.h)
+		if a.records {
+			c.carryRecords()
+		}
 		c.from = (*Listener)(a)
 		if e.stopped {
 			c.fail(byLoop)

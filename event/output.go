@@ -120,7 +120,7 @@ func (c *Conn) WriteV(bufs ...[]byte) error {
 	for _, b := range bufs {
 		size += len(b)
 	}
-	if size <= gatherMax {
+	if size <= gatherMax || c.set.records {
 		all := e.spare.Get(size)
 		for _, b := range bufs {
 			all = append(all, b...)
@@ -179,6 +179,9 @@ func (c *Conn) write(p []byte, then func(error)) (n int, err error) {
 
 // send makes a plain call.
 func (c *Conn) send(p []byte) (int, error) {
+	if c.set.records && len(p) > pieceMax {
+		return 0, c.opError("write", callError("write", -sys.EMSGSIZE))
+	}
 	o := &c.e.send
 	o.FD, o.Buf = &c.fd, p[:min(len(p), pieceMax)]
 	asked := int32(len(o.Buf))
@@ -188,11 +191,13 @@ func (c *Conn) send(p []byte) (int, error) {
 		res = 0
 	}
 	if res < 0 {
-		c.unsendable(res)
+		if !c.set.records || res != -sys.EMSGSIZE {
+			c.unsendable(res)
+		}
 		return 0, c.opError("write", callError("write", res))
 	}
 	c.flags &^= slow
-	if res < asked {
+	if res < asked || c.set.records {
 		c.flags |= slow
 	}
 	return int(res), nil
@@ -213,6 +218,9 @@ func (c *Conn) unsendable(res int32) {
 
 // keep puts p behind what waits for room, if it may.
 func (c *Conn) keep(p []byte, then func(error)) error {
+	if c.set.records && len(p) > pieceMax {
+		return c.opError("write", callError("write", -sys.EMSGSIZE))
+	}
 	if c.out.size >= c.set.max || c.e.unsent >= c.e.unsentMax {
 		c.flags |= congested // so that OnWritable will tell, whichever of the bounds it is
 		return ErrFull
@@ -227,7 +235,7 @@ func (o *output) put(p []byte, then func(error)) {
 	if o.size >= o.c.set.high {
 		o.c.flags |= congested
 	}
-	if n := len(o.pieces); then == nil && n > o.first && o.pieces[n-1].own {
+	if n := len(o.pieces); then == nil && n > o.first && o.pieces[n-1].own && !o.c.set.records {
 		last := &o.pieces[n-1]
 		last.p = append(last.p, p...)
 		return

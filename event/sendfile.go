@@ -33,6 +33,8 @@ func (c *Conn) SendFile(f *os.File, off, n int64, then func(error)) error {
 		return c.noWrite()
 	case e.l.Staged():
 		return c.opError("sendfile", errUnsupported)
+	case c.set.records:
+		return c.opError("sendfile", errRecords)
 	case off < 0 || n < 0:
 		return c.opError("sendfile", os.ErrInvalid)
 	}

@@ -77,7 +77,9 @@ func (c *Conn) nameOf(i *loop.HandleInfo, ask func(k kernel.Kernel, s int32, nam
 		return ap, ""
 	}
 	if sa.Family() == sys.AFUnix {
-		i.Network = "unix"
+		if i.Network = "unix"; c.set.records {
+			i.Network = records
+		}
 		name, _ = sa.Unix()
 		return ap, name
 	}

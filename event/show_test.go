@@ -51,52 +51,51 @@ func TestHandles(t *testing.T) {
 	})
 }
 
-// A list of many connections, of which others come and go meanwhile, has each that stays, once.
+// A list of many connections has those that stay, once, whichever others end while it is made.
 func TestHandlesOfMany(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		const conns = 200
 		onLoop(t, cfg, func(l *event.Loop) {
 			var server, client []*event.Conn
 			ln, err := l.Listen("tcp", "127.0.0.1:0", &funcs{open: func(c *event.Conn) { server = append(server, c) }})
 			if err != nil {
 				t.Fatal(err)
 			}
-			addr := ln.Addr().String()
-			h := &funcs{open: func(c *event.Conn) { client = append(client, c) }}
-			for range conns {
-				l.Dial("tcp", addr, h)
-			}
-			socktest.EventuallyOn(t, l.Ringo(), "all are connected", func() bool {
-				return len(client) == conns && len(server) == conns
-			})
-			stay := map[string]int{}
-			for i, c := range client {
-				if i%3 > 0 {
-					stay[c.LocalAddr().String()] = 0
+			connect := func(n int) {
+				server, client = nil, nil
+				for range n {
+					l.Dial("tcp", ln.Addr().String(), &funcs{open: func(c *event.Conn) { client = append(client, c) }})
 				}
+				socktest.EventuallyOn(t, l.Ringo(), "all are connected", func() bool {
+					return len(client) == n && len(server) == n
+				})
 			}
-			for _, left := range [][]*event.Conn{client, nil} {
-				n := 0
-				l.Idle(func() { // a few in each turn
-					for range 10 {
-						if n < len(left) && n%3 == 0 {
-							left[n].Abort()
-							l.Dial("tcp", addr, event.Base{})
+			connect(10) // the oldest, which come last
+			stay := map[string]int{}
+			for _, c := range client {
+				stay[c.LocalAddr().String()] = 0
+			}
+			for when := range 5 {
+				connect(150)
+				turns := 0
+				ending := l.Check(func() {
+					if turns++; turns == when+1 {
+						for _, c := range client {
+							c.Abort()
 						}
-						n++
+						for _, c := range server {
+							c.Abort()
+						}
 					}
-				}).Unref()
+				})
 				for _, i := range l.Ringo().Handles() {
-					if i.Kind != "conn" {
-						continue
-					}
-					if _, ok := stay[i.Local]; ok {
+					if _, ok := stay[i.Local]; ok && i.Kind == "conn" {
 						stay[i.Local]++
 					}
 				}
+				ending.Stop()
 				for addr, times := range stay {
 					if times != 1 {
-						t.Fatalf("%s is listed %d times", addr, times)
+						t.Fatalf("ended in turn %d: %s is listed %d times", when, addr, times)
 					}
 					stay[addr] = 0
 				}

@@ -1,0 +1,90 @@
+package event
+
+import (
+	"ringo/internal/bufs"
+	"ringo/internal/sys"
+)
+
+// records is the network whose connections carry records, and not a stream: as much as one write sent, never two
+// together, and OnData is shown one at a time. They are received plainly, when a poll has told of readiness: the kernel
+// would cut one that is longer than a buffer of the ring's, and what is sent at a turn's end would be one record.
+const records = "unixpacket"
+
+// carryRecords makes the connection one of them.
+func (c *Conn) carryRecords() {
+	if c.set == &defaults {
+		c.set = &recordDefaults
+	} else {
+		c.set.records, c.set.unread = true, 0
+	}
+	c.flags |= ready | slow // slow, for good, keeps writes out of the outbox
+}
+
+// howLong has a receive tell the length of the next record, and leave it.
+const howLong = sys.MsgPeek | sys.MsgTrunc
+
+// receiveRecord receives a record; nil if there is none now, or if it has memory of its own, as one that is longer than
+// a buffer.
+func (c *Conn) receiveRecord() *bufs.Buffer {
+	e := c.e
+	e.l.Charge()
+	size, ok := c.receiveNow(nil, howLong)
+	switch {
+	case !ok:
+		c.flags &^= ready
+		return nil
+	case size < 0:
+		c.broken(size)
+		return nil
+	case size == 0 && c.peerHasEnded(): // else it is a record of no bytes, which looks the same
+		c.flags |= ended
+		return nil
+	}
+	b := e.l.Plain().Take()
+	if b == nil {
+		return nil
+	}
+	mem := b.Mem()
+	long := int(size) > len(mem)
+	if long {
+		b.Pool().Put(b)
+		mem = e.spare.Get(int(size))[:size]
+	}
+	n, ok := c.receiveNow(mem, 0)
+	switch {
+	case ok && n >= 0 && long:
+		c.rest = mem[:n]
+		c.flags |= unshown
+		b = nil
+	case ok && n >= 0:
+		b.Off, b.End = 0, int(n)
+	default: // it was there a moment ago
+		if !ok {
+			n = -sys.EIO
+		}
+		c.broken(n)
+		if !long {
+			b.Pool().Put(b)
+		}
+		return nil
+	}
+	c.goesOn(reads)
+	return b
+}
+
+// receiveNow is a plain receive.
+func (c *Conn) receiveNow(p []byte, flags uint32) (res int32, ok bool) {
+	o := &c.e.recv
+	o.FD, o.Buf, o.CallFlags = &c.fd, p, flags
+	res, ok = c.e.l.Try(o)
+	o.Buf, o.CallFlags = nil, 0
+	return res, ok
+}
+
+// peerHasEnded asks whether the peer has ended its side.
+func (c *Conn) peerHasEnded() bool {
+	o := &c.e.ask
+	o.FD = &c.fd
+	res, ok := c.e.l.Try(o)
+	return ok && res > 0 && res&(sys.PollRdhup|sys.PollHup) != 0
+}
