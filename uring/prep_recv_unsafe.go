@@ -72,11 +72,10 @@ func (e *SQE) PrepRecvmsgMultishot(fd int, msg unsafe.Pointer, group uint16, fla
 }
 
 // PrepRecvZC fills in a receive that does not copy, multishot, of a TCP connection whose packets the network card puts
-// into memory that the program has registered for one of its queues (Linux 6.15). ifq is the id that the registration
-// gave; n bounds the bytes in all, 0: no bound. Each CQE has 32 bytes; the second half says where the bytes are: an
-// offset into the area, whose number is in the upper 16 bits. The memory goes back by the queue's refill ring, not by
-// this package. It needs a ring with DEFER_TASKRUN and 32-byte CQEs, and a card that splits headers. EINVAL: not such a
-// ring, or no such queue. See io_uring_enter(2), IORING_OP_RECV_ZC.
+// into memory that the program has registered for one of its queues, by RegisterZCRX (Linux 6.15). ifq is its ZCRX.ID;
+// n bounds the bytes in all, 0: no bound. Each CQE has 32 bytes; ZCRX.Data makes a slice of them, and ZCRX.Return gives
+// the memory back. It needs a ring with DEFER_TASKRUN and 32-byte CQEs. EINVAL: not such a ring, or no such queue;
+// ENOMEM: no memory is left, see ZCRX.Flush. See io_uring_enter(2), IORING_OP_RECV_ZC.
 func (e *SQE) PrepRecvZC(fd int, ifq, n uint32) {
 	e.prep(OpRecvZC, fd, 0, n, 0, 0)
 	e.IOPrio = abi.IORING_RECV_MULTISHOT

@@ -110,7 +110,8 @@ func (z *ZCRX) Return(c CQE32) bool {
 	return true
 }
 
-// Flush has the kernel take what is in the refill ring now.
+// Flush has the kernel take what is in the refill ring now. After a receive that ended with ENOMEM it makes room for
+// the next.
 //
 // Only the ring's owner may call it. Since Linux 6.19. See io_uring_register_zcrx_ctrl(3).
 func (z *ZCRX) Flush() error {
