@@ -17,7 +17,7 @@ import (
 // select, poll and epoll do, and Unix sockets of each kind beside them.
 func TestOnePort(t *testing.T) {
 	eachDriver(t, func(t *testing.T, driver string) {
-		for _, handler := range []string{"request", "conn", "goroutine"} {
+		for _, handler := range []string{"request", "conn", "goroutine", "event"} {
 			t.Run(handler, func(t *testing.T) {
 				t.Parallel()
 				dir := t.TempDir()

@@ -6,6 +6,7 @@ import (
 	"net"
 
 	"ringo"
+	"ringo/event"
 	"ringo/sock"
 )
 
@@ -15,10 +16,15 @@ const (
 )
 
 // serveDatagrams sends each datagram back to where it came from, until the drain
-// begins. A task per request, or per connection, is one per socket here.
+// begins. A task per request, or per connection, is one per socket here; callbacks are for UDP alone.
 func (e *echoer) serveDatagrams(l *ringo.Loop, c net.PacketConn) error {
 	if c == nil {
 		return nil
+	}
+	if udp, ok := c.(*sock.PacketConn); ok && e.kind == perEvent {
+		loop := event.On(l)
+		loop.Receive(udp, datagrams{})
+		return loop.Wait()
 	}
 	defer c.Close()
 	defer context.AfterFunc(e.Context, func() { c.Close() })()

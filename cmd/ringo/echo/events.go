@@ -46,3 +46,9 @@ func (e events) OnWritable(c *event.Conn) { c.Resume() }
 
 // OnClose counts.
 func (e events) OnClose(*event.Conn, error) { e.conns.Add(-1) }
+
+// datagrams answers all peers of a socket.
+type datagrams struct{ event.PacketBase }
+
+// OnDatagram sends it back. One for which there is no room is lost, as in the network.
+func (datagrams) OnDatagram(c *event.PacketConn, d event.Datagram) { c.WriteTo(d.Bytes, d.From) }
