@@ -301,6 +301,21 @@ func cached(t *testing.T, fd int) bool {
 	return vec[0]&1 != 0
 }
 
+// seen is the byte that the kernel finds at an address.
+func seen(t *testing.T, p *byte) byte {
+	t.Helper()
+	mem, err := os.Open("/proc/self/mem")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer mem.Close()
+	var b [1]byte
+	if _, err := mem.ReadAt(b[:], int64(uintptr(unsafe.Pointer(p)))); err != nil {
+		t.Fatal(err)
+	}
+	return b[0]
+}
+
 // testMadvise: anonymous memory that is not needed any more reads as zeros.
 func testMadvise(t *testing.T, r *Ring) {
 	p := pages(t, 2)
@@ -325,8 +340,9 @@ func testMadvise(t *testing.T, r *Ring) {
 	big[0], *last = 1, 2
 	c := do(t, r, func(e *SQE) { e.PrepMadvise(big, unix.MADV_DONTNEED) })
 	want(t, needFlag(t, c, "MADVISE of 64 bits", "6.10"), 0)
-	if big[0] != 0 || *last != 0 {
-		t.Errorf("the ends are %d and %d, want zeros", big[0], *last)
+	// The kernel's view: emulated processors may go on with pages that are gone.
+	if a, b := seen(t, &big[0]), seen(t, last); a != 0 || b != 0 {
+		t.Errorf("the ends are %d and %d, want zeros", a, b)
 	}
 }
 

@@ -162,7 +162,8 @@ func testBundle(t *testing.T, r *Ring) {
 		}
 		got = append(got, inOrder(bufs, c, 4))
 	}
-	if all := strings.Join(got, ""); all != "0123456789" || len(got[0]) <= 4 {
+	// Before Linux 6.18 or so it is one buffer there, each time.
+	if all := strings.Join(got, ""); all != "0123456789" || len(got[0]) <= 4 && newerThan("6.18") {
 		t.Errorf("received %q", got)
 	}
 	for id := range uint16(3) {

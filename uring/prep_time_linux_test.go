@@ -3,6 +3,7 @@
 package uring
 
 import (
+	"strconv"
 	"syscall"
 	"testing"
 	"time"
@@ -68,6 +69,9 @@ func TestTimeoutFlags(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			if (c.ts.Sec < 0 || c.ts.Nsec < 0) && !newerThan("6.1") {
 				t.Skip("such a time never comes on Linux 5.10")
+			}
+			if c.ts.Nsec < 0 && strconv.IntSize == 32 {
+				t.Skip("of a program of 32 bits the kernel takes the lower half of the nanoseconds, here 4.3 s")
 			}
 			r := open(t, 8, nil)
 			got := do(t, r, func(e *SQE) { e.PrepTimeout(c.ts, 0, c.flags) })

@@ -13,7 +13,8 @@ type SQEFlags uint8
 const (
 	// SQEFixedFile is IOSQE_FIXED_FILE (Linux 5.1): FD is an index into the registered files.
 	SQEFixedFile SQEFlags = abi.IOSQE_FIXED_FILE
-	// SQEDrain is IOSQE_IO_DRAIN (Linux 5.2): starts after everything before it has ended, and holds up what follows.
+	// SQEDrain is IOSQE_IO_DRAIN (Linux 5.2): starts after everything before it has ended, and holds up what follows;
+	// before Linux 6.16 that may overtake it.
 	SQEDrain SQEFlags = abi.IOSQE_IO_DRAIN
 	// SQELink is IOSQE_IO_LINK (Linux 5.3): the next entry starts after this one has succeeded, in full.
 	SQELink SQEFlags = abi.IOSQE_IO_LINK
