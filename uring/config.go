@@ -28,6 +28,13 @@ type Config struct {
 	// need none.
 	AnyThread bool
 
+	// KeepP has a thread that waits keep its P, as a thread of a C program keeps its processor: Go's scheduler is told
+	// of a wait only when it has lasted for some 10 ms. Where waits are short, as with a fast disk, telling it takes a
+	// fifth of the processor time (BenchmarkWaits). Meanwhile no goroutine runs on that P, so GOMAXPROCS should be
+	// larger than the number of such threads; the garbage collector interrupts the wait. It is for threads of which
+	// the program has few, with nothing else to do.
+	KeepP bool
+
 	// SQPoll has a kernel thread look for entries, so that submitting needs no system call while it is awake. It costs
 	// a core, and excludes what defers or batches completions. SQPollIdle is how long that thread looks before it
 	// sleeps, in milliseconds' precision; 0: the kernel's second. Kernel 5.13 without privilege.

@@ -25,8 +25,10 @@ import (
 // report how the wait ended when it took something. So always look at the CQ afterwards, and never conclude from errno
 // 0 that min CQEs are there.
 //
-// A call that waits tells the scheduler so. One that does not wait is a RawSyscall: cheap, but entries that do slow
-// work at once, such as buffered reads of files, hold up the garbage collector meanwhile; use Submit for those.
+// A call that waits tells the scheduler so, see also Config.KeepP. One that does not wait is a RawSyscall: cheap, but
+// entries that do slow work at once, such as large buffered reads of files, hold up the garbage collector meanwhile;
+// use Submit for those. Where completions have mostly been there by the time that the entries were submitted, a call
+// that waits begins with such a one, as long as that takes less than 50 µs.
 //
 // Only the owner may call it. Another thread gets EEXIST.
 func (r *Ring) Enter(min uint32, getEvents bool, timeout time.Duration) (consumed int, errno posix.Errno) {
@@ -39,22 +41,25 @@ func (r *Ring) Enter(min uint32, getEvents bool, timeout time.Duration) (consume
 		r.sqShown.tail.Store(r.sqTail)
 	}
 	flags := r.enterFlags
-	if min == 0 {
-		if getEvents {
-			flags |= abi.IORING_ENTER_GETEVENTS
-		}
-		errno = sys.UringEnterNow(r.enterFD, pending, flags)
-	} else {
-		flags |= abi.IORING_ENTER_GETEVENTS
-		errno = sys.UringEnter(r.enterFD, pending, min, flags|r.timeoutFlag(timeout), r.timeoutArg(timeout))
+	if min != 0 {
+		return r.enterWaiting(min, flags|abi.IORING_ENTER_GETEVENTS, timeout)
 	}
+	if getEvents {
+		flags |= abi.IORING_ENTER_GETEVENTS
+	}
+	errno = sys.UringEnterNow(r.enterFD, pending, flags)
 	if pending != 0 {
 		consumed = r.lookAtHead()
 	}
+	return consumed, r.explained(errno)
+}
+
+// explained is explain of what is an error.
+func (r *Ring) explained(errno posix.Errno) posix.Errno {
 	if errno != 0 {
 		errno = r.explain(errno)
 	}
-	return consumed, errno
+	return errno
 }
 
 func (r *Ring) timeoutFlag(timeout time.Duration) uint32 {

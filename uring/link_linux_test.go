@@ -355,6 +355,6 @@ func needLateFiles(t *testing.T, r *Ring) {
 func needDrains(t *testing.T) {
 	t.Helper()
 	if !newerThan("6.16") {
-		t.Skip("before Linux 6.16 what comes behind a drain may overtake it, and on 5.15 what comes behind its chain does")
+		t.Skip("before Linux 6.16 what comes behind a drain may overtake it; on 5.15 what comes behind its chain does")
 	}
 }

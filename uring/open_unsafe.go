@@ -82,6 +82,7 @@ func (r *Ring) setUp(entries uint32, cfg *Config) (*abi.Io_uring_params, error) 
 				r.enterFlags |= abi.IORING_ENTER_REGISTERED_RING
 			}
 			r.setup, r.features = flags, Features(p.Features)&^cfg.WithoutFeatures
+			r.quick.keep = cfg.KeepP
 			r.special = checkOwner || r.kernel != nil || cfg.SQPoll || flags&SetupSQRewind != 0
 			r.memory = cfg.Memory
 			return p, nil

@@ -296,7 +296,7 @@ func TestTimers(t *testing.T) {
 			if !newerThan("6.2") {
 				t.Skip("Linux 6.1 keeps another order, and makes other CQEs")
 			}
-			tags := startAll(t, r, at(20*time.Millisecond, 0), at(time.Millisecond, 0), at(10*time.Millisecond, 0))
+			tags := startAll(t, r, at(500*time.Millisecond, 0), at(time.Millisecond, 0), at(200*time.Millisecond, 0))
 			order := []uint64{tags[1], tags[2], tags[0]}
 			for i, c := range takeAll(t, r, 3) {
 				want(t, c, syscall.ETIME)

@@ -39,7 +39,8 @@ type Ring struct {
 	enterFlags uint32 // flags of every enter
 	special    bool   // enterSpecial knows more
 	arg        abi.Io_uring_getevents_arg
-	ts         Timespec                   // what arg points to
+	ts         Timespec // what arg points to
+	quick      quick
 	waitArg    abi.Io_uring_getevents_arg // EnterFor's
 	region     *Region
 

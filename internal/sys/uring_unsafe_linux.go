@@ -51,6 +51,14 @@ func UringEnterNow(fd int, submit, flags uint32) syscall.Errno {
 	return errno
 }
 
+// UringEnterKeepingP is UringEnter that does not tell the scheduler: nobody else has the P meanwhile. The runtime's
+// signals interrupt it.
+func UringEnterKeepingP(fd int, submit, wait, flags uint32, arg *abi.Io_uring_getevents_arg) syscall.Errno {
+	_, _, errno := syscall.RawSyscall6(abi.SYS_io_uring_enter, uintptr(fd), uintptr(submit), uintptr(wait),
+		uintptr(flags), uintptr(unsafe.Pointer(arg)), unsafe.Sizeof(*arg))
+	return errno
+}
+
 // UringRegister is io_uring_register(2).
 func UringRegister(fd int, op uint32, arg unsafe.Pointer, n uint32) (int, syscall.Errno) {
 	r, _, errno := syscall.Syscall6(abi.SYS_io_uring_register, uintptr(fd), uintptr(op), uintptr(arg), uintptr(n), 0, 0)

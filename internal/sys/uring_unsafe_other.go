@@ -28,6 +28,11 @@ func UringEnterRaw(int, uint32, uint32, uint32, uintptr, uintptr) (int, posix.Er
 // UringEnterNow always fails with ENOSYS.
 func UringEnterNow(int, uint32, uint32) posix.Errno { return posix.ENOSYS }
 
+// UringEnterKeepingP always fails with ENOSYS.
+func UringEnterKeepingP(int, uint32, uint32, uint32, *abi.Io_uring_getevents_arg) posix.Errno {
+	return posix.ENOSYS
+}
+
 // UringRegister always fails with ENOSYS.
 func UringRegister(int, uint32, unsafe.Pointer, uint32) (int, posix.Errno) {
 	return 0, posix.ENOSYS

@@ -4,7 +4,7 @@
 // is one run of each side, in a process of its own, the sides in turns; a line of the table is the median of the
 // rounds' ratios, with the quartiles, and the medians of both sides.
 //
-//	cd bench && go run ./cmd/ring [-rounds 11] [-short] [WORK …]
+//	cd bench && go run ./cmd/ring [-rounds 11] [-short] [-keep-p] [WORK …]
 //
 // The C side is built with gcc and the system's liburing, or the one in the folder that LIBURING names. The file to
 // read lies in -dir. Exit code 1: a run failed.
@@ -38,12 +38,13 @@ func main() {
 	side := flag.String("work", "", "do this work here, as one side does")
 	ops := flag.Int("ops", 0, "so many of its operations")
 	file := flag.String("file", "", "on this file")
+	keepP := flag.Bool("keep-p", false, "uring.Config.KeepP: the scheduler is not told of waits")
 	flag.Parse()
 	var err error
 	if *side != "" {
-		err = work(*side, *ops, *file)
+		err = work(*side, *ops, *file, *keepP)
 	} else {
-		err = compare(*rounds, *short, *dir, flag.Args())
+		err = compare(*rounds, *short, *keepP, *dir, flag.Args())
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "ring:", err)
@@ -51,7 +52,7 @@ func main() {
 	}
 }
 
-func compare(rounds int, short bool, dir string, names []string) error {
+func compare(rounds int, short, keepP bool, dir string, names []string) error {
 	tmp, err := os.MkdirTemp(dir, "ring")
 	if err != nil {
 		return err
@@ -84,7 +85,8 @@ func compare(rounds int, short bool, dir string, names []string) error {
 		var ours, theirs, ratios []float64
 		for i := range n {
 			a := func() (float64, error) {
-				return rate(self, "-work", w.name, "-ops", strconv.Itoa(ops), "-file", file)
+				return rate(self, "-work", w.name, "-ops", strconv.Itoa(ops), "-file", file,
+					"-keep-p="+strconv.FormatBool(keepP))
 			}
 			b := func() (float64, error) { return rate(c, w.name, strconv.Itoa(ops), file) }
 			x, y, err := inTurns(i, a, b)

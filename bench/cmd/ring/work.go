@@ -27,9 +27,9 @@ type worker struct {
 }
 
 // work does so many operations and prints the processor time they took.
-func work(name string, ops int, file string) error {
+func work(name string, ops int, file string, keepP bool) error {
 	runtime.LockOSThread()
-	r, err := uring.Open(entries, nil)
+	r, err := uring.Open(entries, &uring.Config{KeepP: keepP})
 	if err != nil {
 		return err
 	}
