@@ -3,6 +3,7 @@
 package file_test
 
 import (
+	"flag"
 	"testing"
 
 	"ringo"
@@ -17,6 +18,13 @@ func TestMatrix(t *testing.T) {
 
 // The same in simulated worlds.
 func TestMatrixInWorlds(t *testing.T) { socktest.RunFilesInWorlds(t, 3) }
+
+var stormSeed = flag.Uint64("storm", 1, "the `seed` of the storms, and of which cells of the matrix are in them")
+
+// A part of the same in storms.
+func TestMatrixInStorms(t *testing.T) {
+	socktest.RunFilesInStorm(t, &socktest.Storm{Seed: *stormSeed, Part: 1})
+}
 
 // Tests that don't run in worlds have a reason.
 func TestExcusedFromWorlds(t *testing.T) { socktest.ExcusedFromWorlds(t, "file") }

@@ -5,6 +5,7 @@ package sock_test
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"go/ast"
 	"go/parser"
@@ -20,6 +21,7 @@ import (
 	"testing"
 
 	"ringo"
+	"ringo/internal/race"
 	"ringo/internal/socktest"
 	"ringo/sock"
 )
@@ -205,7 +207,21 @@ func TestMatrixInWorlds(t *testing.T) {
 	socktest.RunWorlds(t, worlds)
 }
 
-// Who is no task of a handle's loop is refused in a world, whatever he calls.
+var stormSeed = flag.Uint64("storm", 1, "the `seed` of the storms, and of which cells of the matrix are in them")
+
+// A part of the same in storms.
+func TestMatrixInStorms(t *testing.T) {
+	storm := &socktest.Storm{Seed: *stormSeed, Part: 2}
+	switch {
+	case *long:
+		storm.Part = 1
+	case testing.Short(), race.Enabled:
+		storm.Part = 16
+	}
+	socktest.RunStorm(t, storm)
+}
+
+// Who is no task on a handle's host is refused in a world, whatever he calls.
 func TestRefusedInWorlds(t *testing.T) { socktest.RefusedInWorlds(t) }
 
 // Tests that don't run in worlds have a reason.

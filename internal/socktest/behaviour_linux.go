@@ -20,7 +20,7 @@ import (
 	"ringo/sock"
 )
 
-// behaviourSeeds is in how many worlds each test of a behaviour is run.
+// behaviourSeeds is in how many worlds each test of a behaviour is run in which nothing goes wrong. Then come storms.
 const behaviourSeeds = 3
 
 // eachWorld runs f for simulated worlds, unless the test is excused from them. With -race it does not: a world is of
@@ -68,10 +68,13 @@ func onLoopInWorlds(t *testing.T, cfg ringo.Config, body func(l *ringo.Loop)) {
 		onLoopPaced(t, cfg, body)
 		return
 	}
-	for seed := uint64(1); seed <= behaviourSeeds && !t.Failed() && !t.Skipped(); seed++ {
+	for seed := uint64(1); seed <= behaviourSeeds+storms() && !t.Failed() && !t.Skipped(); seed++ {
 		sim.Run(t, seed, func(w *sim.World) {
 			s := &simulated{w: w, here: w.Host("here")}
 			s.away = s.here
+			if w.Seed() > behaviourSeeds {
+				s.storm(true)
+			}
 			over := ringo.NewChan[struct{}](0)
 			peers := s.here.Run(nil, func(l *ringo.Loop) error {
 				s.l = l

@@ -60,7 +60,7 @@ func refused(t *testing.T, n *network, who *caller, r *row, listen bool) {
 	v := &verdict{TB: t}
 	var err error
 	returned := false
-	inWorld(v, 1, n, false, func(w *runs) (bool, error) {
+	inWorld(v, 1, n, false, nil, func(w *runs) (bool, error) {
 		x := &cell{trial: trial{who: who, runs: w}, net: n, row: r, ev: events[0], listen: listen}
 		return false, x.intrude(func(e error) { err, returned = e, true })
 	})

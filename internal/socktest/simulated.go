@@ -27,8 +27,10 @@ type simulated struct {
 	names      int
 }
 
-// inWorld has a cell run in the world of a seed. Its peers are on another host, where the network reaches one.
-func inWorld(t testing.TB, seed uint64, n *network, drains bool, cell func(w *runs) (ended bool, err error)) {
+// inWorld has a cell run in the world of a seed, in a storm or not. Its peers are on another host, where the network
+// reaches one.
+func inWorld(t testing.TB, seed uint64, n *network, drains bool, storm *Storm,
+	cell func(w *runs) (ended bool, err error)) {
 	sim.Run(t, seed, func(w *sim.World) {
 		s := &simulated{w: w, here: w.Host("here")}
 		if s.away = s.here; n != nil && n.routed() {
@@ -39,7 +41,10 @@ func inWorld(t testing.TB, seed uint64, n *network, drains bool, cell func(w *ru
 			grace = time.Hour
 		}
 		s.here.Disk = sim.Disk{Latency: 20 * time.Microsecond, Sync: 100 * time.Microsecond}
-		if seed > 1 { // no faults, but what programs have to expect
+		if storm != nil {
+			defer func() { storm.came.Add(int64(len(w.Faults()))) }()
+			s.storm(n == nil || n.packets)
+		} else if seed > 1 { // no faults, but what programs have to expect
 			w.Link = sim.Link{Latency: 20 * time.Microsecond, Split: 0.2}
 			if n != nil && !n.packets { // which would overtake each other
 				w.Link.Jitter = 300 * time.Microsecond

@@ -8,7 +8,9 @@ import (
 )
 
 // RunWorlds is Run in simulated worlds: each cell is a world of its own, of each of the seeds from 1 on.
-func RunWorlds(t *testing.T, seeds int) {
+func RunWorlds(t *testing.T, seeds int) { runWorlds(t, matrix{worlds: uint64(seeds)}) }
+
+func runWorlds(t *testing.T, like matrix) {
 	var cells atomic.Int64
 	var parts []part
 	for _, net := range networks {
@@ -20,14 +22,14 @@ func RunWorlds(t *testing.T, seeds int) {
 				continue
 			}
 			parts = append(parts, part{net.name + "/" + who.name, func(t *testing.T) {
-				m := &matrix{worlds: uint64(seeds)}
+				m := like
 				m.calls(t, net, who)
 				cells.Add(m.cells)
 			}})
 		}
 	}
 	together(t, parts)
-	t.Logf("%d cells, %d worlds of each", cells.Load(), seeds)
+	t.Logf("%d cells, %d worlds of each", cells.Load(), like.worlds)
 }
 
 // RunFilesInWorlds is RunFiles in simulated worlds.
@@ -37,13 +39,17 @@ func RunFilesInWorlds(t *testing.T, seeds int) {
 
 // fileInWorlds runs a cell of package file in its worlds.
 func (m *matrix) fileInWorlds(t *testing.T, make func() *fileCell) {
-	for seed := uint64(1); seed <= m.worlds; seed++ {
-		inWorld(t, seed, nil, false, func(w *runs) (ended bool, err error) {
-			x := make()
-			x.runs = w
-			return x.ev.ends, x.run(t)
-		})
+	for _, seed := range m.seeds(t) {
+		m.fileInWorld(t, seed, make)
 	}
+}
+
+func (m *matrix) fileInWorld(t *testing.T, seed uint64, make func() *fileCell) {
+	inWorld(t, seed, nil, false, m.storm, func(w *runs) (ended bool, err error) {
+		x := make()
+		x.runs = w
+		return x.ev.ends, x.run(t)
+	})
 }
 
 // omits reports whether the matrix does without a cell, or what its call is refused with.
@@ -62,9 +68,9 @@ func (m *matrix) omits(of, net, who, row, event string) (refused error, omitted 
 
 // inWorlds runs a cell in its worlds.
 func (m *matrix) inWorlds(t *testing.T, make func() *cell) {
-	for seed := uint64(1); seed <= m.worlds; seed++ {
+	for _, seed := range m.seeds(t) {
 		first := make()
-		inWorld(t, seed, first.net, first.ev.drains, func(w *runs) (ended bool, err error) {
+		inWorld(t, seed, first.net, first.ev.drains, m.storm, func(w *runs) (ended bool, err error) {
 			x := make() // a failed world is played again
 			x.runs = w
 			return x.ev.ended, x.run()
