@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"os"
 
 	"ringo/internal/handle"
 	"ringo/internal/loop"
@@ -222,11 +223,14 @@ func (c *PacketConn) read() {
 
 // failed tells of an error that a read has met, if it is no end.
 func (c *PacketConn) failed(err error) {
-	if errors.Is(err, net.ErrClosed) {
+	switch {
+	case errors.Is(err, net.ErrClosed):
 		c.end(ErrStopped)
-		return
+	case errors.Is(err, os.ErrDeadlineExceeded): // that somebody has set, and that every read will meet
+		c.end(err)
+	default:
+		c.h.OnError(c, err)
 	}
-	c.h.OnError(c, err)
 }
 
 // Pause has nothing more be shown until Resume: what comes stays with the kernel, which drops what it has no room for.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"runtime"
 	"slices"
 	"syscall"
@@ -324,6 +325,18 @@ func TestPacketEnds(t *testing.T) {
 		})
 		if !slices.Equal(why, []error{event.ErrStopped, event.ErrStopped, event.ErrStopped}) {
 			t.Errorf("closed with %v", why)
+		}
+		why = nil
+		onLoop(t, cfg, func(l *event.Loop) {
+			s, err := sock.ListenPacket(l.Ringo(), "udp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.SetReadDeadline(time.Unix(1, 0))
+			l.Receive(s, h)
+		})
+		if len(why) != 1 || !errors.Is(why[0], os.ErrDeadlineExceeded) {
+			t.Errorf("with a deadline that is over: closed with %v", why)
 		}
 	})
 }
