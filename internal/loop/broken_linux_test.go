@@ -110,7 +110,7 @@ func init() { children["dying driver"] = dyingDriver }
 
 func dyingDriver(cfg *loop.Config) {
 	complain := func(format string, args ...any) { fmt.Printf(format+"\n", args...) }
-	cfg.Loops, cfg.HardStop = 2, time.Second
+	cfg.Loops, cfg.HardStop = 2, 4*time.Second
 	var open atomic.Int64
 	opened(cfg, &open, func(int64) bool { return false })
 	inner := cfg.Open

@@ -136,7 +136,7 @@ func TestDrainBesideHeldLoop(t *testing.T) {
 			if l.Index() == 1 {
 				l.GoNamed("stays", func() {
 					l.Shield()
-					close(begun)
+					l.Go(func() { close(begun) }) // which runs when this one is parked
 					l.Offload(func(context.Context) error { <-release; return nil })
 				})
 				return nil

@@ -8,6 +8,8 @@ import (
 	"syscall"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"ringo/internal/bufs"
 	"ringo/internal/fd"
 	"ringo/internal/op"
@@ -197,6 +199,11 @@ func TestFullSend(t *testing.T) {
 	begin := func(t *testing.T) (*rig, *op.Op, *fd.FD) {
 		r := newRig(t)
 		ours, peer := r.tcp()
+		for sock, option := range map[*fd.FD]int{ours: unix.SO_SNDBUF, peer: unix.SO_RCVBUF} { // which else may grow
+			if err := unix.SetsockoptInt(int(sock.Sys()), unix.SOL_SOCKET, option, 64<<10); err != nil {
+				t.Fatal(err)
+			}
+		}
 		o := r.submit(op.Send, ours, func(o *op.Op) { o.Buf, o.Flags = payload, op.Full })
 		r.quiet()
 		if o.Done == 0 || int(o.Done) == len(payload) {
