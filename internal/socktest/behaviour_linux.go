@@ -68,7 +68,7 @@ func onLoopInWorlds(t *testing.T, cfg ringo.Config, body func(l *ringo.Loop)) {
 		onLoopPaced(t, cfg, body)
 		return
 	}
-	for seed := uint64(1); seed <= behaviourSeeds+storms() && !t.Failed() && !t.Skipped(); seed++ {
+	for seed := uint64(1); seed <= behaviourSeeds+stormsOf(t) && !t.Failed() && !t.Skipped(); seed++ {
 		sim.Run(t, seed, func(w *sim.World) {
 			s := &simulated{w: w, here: w.Host("here")}
 			s.away = s.here

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"hash/fnv"
 	"os"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -59,6 +61,22 @@ var storms = sync.OnceValue(func() uint64 {
 	}
 	return n
 })
+
+// calm are the tests of behaviours that hold where calls do all they are asked for, as those of the system's files do.
+var calm = []string{
+	"TestAppendAllocs",    // an append in parts begins anew, which it counts
+	"TestAppendsTogether", // others come between the parts of an append
+	"TestDirect",          // a part of a direct read has no alignment
+}
+
+// stormsOf is in how many storms a test of a behaviour is run.
+func stormsOf(t *testing.T) uint64 {
+	name, _, _ := strings.Cut(t.Name(), "/")
+	if slices.Contains(calm, name) {
+		return 0
+	}
+	return storms()
+}
 
 // seeds are those of a cell's worlds.
 func (m *matrix) seeds(t *testing.T) (all []uint64) {
