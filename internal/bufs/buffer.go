@@ -44,7 +44,7 @@ func (b *Buffer) Lease(held *atomic.Int32) Lease {
 	if b.pool != nil {
 		b.pool.leases++
 	}
-	return Lease{buffer: b, bytes: b.Unread(), gen: b.gen.Load()}
+	return Lease{buffer: b, gen: b.gen.Load()}
 }
 
 // poison makes reads of a buffer that was given back visible.

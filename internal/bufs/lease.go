@@ -7,16 +7,20 @@ import (
 
 // Lease is a buffer in the user's hands, with the bytes that came in it. It is a
 // value: copies stand for the same buffer, and it must be released once. The
-// zero Lease is empty.
+// zero Lease is empty. It is of two words, since each copy of it may be in the frame of a parked task.
 type Lease struct {
-	buffer *Buffer
-	bytes  []byte
+	buffer *Buffer // which nobody changes meanwhile
 	gen    uint32
 }
 
 // Bytes is what came. The caller may read and write it until Release; afterwards
 // the memory belongs to somebody else. Any goroutine may call it.
-func (b Lease) Bytes() []byte { return b.bytes }
+func (b Lease) Bytes() []byte {
+	if b.buffer == nil {
+		return nil
+	}
+	return b.buffer.Unread()
+}
 
 // Release gives the buffer back. Any goroutine may call it, also after the loop
 // has ended. Releasing the zero Lease does nothing; releasing a buffer twice
