@@ -10,6 +10,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -151,9 +152,15 @@ func TestTasksOfOtherLoopsAreToldTheEnd(t *testing.T) {
 	}
 	for name, end := range ends {
 		t.Run(name, func(t *testing.T) {
+			var mu sync.Mutex // worlds are explored side by side
 			hashes := map[uint64]uint64{}
 			for range 2 {
-				sim.Explore(t, 6, func(w *sim.World) { othersTold(w, end); hashes[w.Seed()] ^= w.Hash() })
+				sim.Explore(t, 6, func(w *sim.World) {
+					othersTold(w, end)
+					mu.Lock()
+					defer mu.Unlock()
+					hashes[w.Seed()] ^= w.Hash()
+				})
 			}
 			for seed, twice := range hashes {
 				if twice != 0 {
