@@ -73,19 +73,9 @@ func countAllocs(t *testing.T, cfg ringo.Config, name string, size int, h event.
 				}
 				return nil
 			}
-			const n = 500
-			least := 1e9
-			for try := 0; try < 8 && least > 0.05; try++ {
-				if err := rounds(n / 5); err != nil {
-					return err
-				}
-				var before, after runtime.MemStats
-				runtime.ReadMemStats(&before)
-				if err := rounds(n); err != nil {
-					return err
-				}
-				runtime.ReadMemStats(&after)
-				least = min(least, float64(after.Mallocs-before.Mallocs)/n)
+			least, err := leastMallocs(rounds)
+			if err != nil {
+				return err
 			}
 			if least > 0.05 { // some are the runtime's own
 				t.Errorf("%s, %d bytes: %.2f allocations a round", name, size, least)
@@ -93,4 +83,24 @@ func countAllocs(t *testing.T, cfg ringo.Config, name string, size int, h event.
 			return nil
 		})
 	})
+}
+
+// leastMallocs is how often the program allocates in one of many rounds, in the best of a few tries: some allocations
+// are the runtime's own.
+func leastMallocs(rounds func(n int) error) (least float64, err error) {
+	const n = 500
+	least = 1e9
+	for try := 0; try < 8 && least > 0.05; try++ {
+		if err := rounds(n / 5); err != nil {
+			return 0, err
+		}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		if err := rounds(n); err != nil {
+			return 0, err
+		}
+		runtime.ReadMemStats(&after)
+		least = min(least, float64(after.Mallocs-before.Mallocs)/n)
+	}
+	return least, nil
 }
