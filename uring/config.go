@@ -32,7 +32,8 @@ type Config struct {
 	// of a wait only when it has lasted for some 10 ms. Where waits are short, as with a fast disk, telling it takes a
 	// fifth of the processor time (BenchmarkWaits). Meanwhile no goroutine runs on that P, so GOMAXPROCS should be
 	// larger than the number of such threads; the garbage collector interrupts the wait. It is for threads of which
-	// the program has few, with nothing else to do.
+	// the program has few, with nothing else to do. It is Enter's and Wait's, and has no effect with SQPoll;
+	// of a wait without a time limit the first signal is taken for the collector's, and the wait goes on.
 	KeepP bool
 
 	// SQPoll has a kernel thread look for entries, so that submitting needs no system call while it is awake. It costs
