@@ -271,6 +271,10 @@ func swallow(ap netip.AddrPort) (addr netip.AddrPort, undo func(), err error) {
 	if err != nil {
 		return ap, undo, err
 	}
+	// Connections of others that are over may still have the port.
+	if err := syscall.SetsockoptInt(ln, syscall.SOL_SOCKET, syscall.SO_REUSEADDR, 1); err != nil {
+		return ap, undo, err
+	}
 	if err := syscall.Bind(ln, sockaddr(ap)); err != nil {
 		return ap, undo, err
 	}

@@ -147,7 +147,6 @@ func servePacket(t testing.TB, cfg ringo.Config, network, address string) *packe
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	conns, done := make(chan *sock.PacketConn, 1), make(chan error, 1)
-	cfg.Grace = time.Millisecond
 	go func() {
 		done <- ringo.Run(ctx, &cfg, func(l *ringo.Loop) error {
 			if l == l.Loops()[0] {
@@ -158,7 +157,7 @@ func servePacket(t testing.TB, cfg ringo.Config, network, address string) *packe
 				}
 				conns <- c
 			}
-			l.Offload(func(ctx context.Context) error { <-ctx.Done(); return nil })
+			l.Draining().Recv()
 			return nil
 		})
 	}()

@@ -5,6 +5,7 @@ package uring
 import (
 	"flag"
 	"path"
+	"runtime"
 	"testing"
 	"time"
 
@@ -55,8 +56,22 @@ func TestContractSQPoll(t *testing.T) {
 				t.Skip(&uring.FeatureError{Name: "SQPOLL_NONFIXED", Since: "5.11"})
 			}
 		}
-		return opener()(t, cfg)
+		return taken{opener()(t, cfg).(*ring)}
 	})
+}
+
+// taken is a ring with a kernel thread whose Wait that does not sleep lets it take what there is: the suite's cases
+// begin when their ops have.
+type taken struct{ *ring }
+
+func (d taken) Wait(deadline int64, done *driver.Queue) error {
+	for {
+		err := d.ring.Wait(deadline, done)
+		if err != nil || deadline != driver.Poll || done.Len() > 0 || d.r.SQPending() == 0 {
+			return err
+		}
+		runtime.Gosched()
+	}
 }
 
 // atOnce are the cases in which one Wait that does not sleep has an effect.
