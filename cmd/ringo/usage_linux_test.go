@@ -171,6 +171,8 @@ func TestFailure(t *testing.T) {
 			`ringo echo: ringo: RINGO_DRIVER: unknown driver "kqueue": want auto, uring, epoll`},
 		{"unknown driver in the environment of probe", "RINGO_DRIVER=kqueue", "probe",
 			`ringo probe: ringo: RINGO_DRIVER: unknown driver "kqueue"`},
+		{"driver of simulated worlds in the environment", "RINGO_DRIVER=sim", "echo -listen " + anyPort,
+			`ringo echo: ringo: RINGO_DRIVER: driver "sim" is not for the asking: a world in memory is made by sim`},
 		{"address of another family", "", "echo -listen tcp4://[::1]:0", "listen tcp4: address ::1: "},
 		{"address of another machine", "", "echo -listen tcp://192.0.2.1:0",
 			"listen tcp 192.0.2.1:0: bind: cannot assign requested address"},

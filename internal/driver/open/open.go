@@ -29,6 +29,9 @@ const (
 	UringPoll = "uring-poll"
 )
 
+// sim is the driver that Info names in a simulated world. It has no kernel to run on but a world's: no name opens it.
+const sim = "sim"
+
 // rungs are the drivers, the better ones first.
 var rungs = []rung{
 	{Uring, uring.Open},
@@ -65,6 +68,9 @@ func Names() []string {
 func Check(name string) error {
 	if slices.Contains(Names(), name) {
 		return nil
+	}
+	if name == sim {
+		return errors.New("driver \"sim\" is not for the asking: a world in memory is made by sim.Run, of package sim")
 	}
 	return fmt.Errorf("unknown driver %q: want %s", name, strings.Join(Names(), ", "))
 }

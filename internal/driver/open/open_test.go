@@ -75,6 +75,15 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+// The driver of simulated worlds is known, though no name opens it, and who asks is told where worlds are made.
+func TestCheckOfWorlds(t *testing.T) {
+	for what, err := range map[string]error{"Check": Check("sim"), "Open": refusal(t, "sim")} {
+		if err == nil || !strings.Contains(err.Error(), "sim.Run") || strings.Contains(err.Error(), "unknown") {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
+
 // Each driver is what was asked for, works, and says why it was chosen.
 func TestOpen(t *testing.T) {
 	for _, name := range Names() {
@@ -111,11 +120,19 @@ func TestOpen(t *testing.T) {
 }
 
 func TestOpenUnknown(t *testing.T) {
-	with("kqueue", func(d driver.Driver, err error) {
-		if err == nil || d != nil || !strings.Contains(err.Error(), "kqueue") {
-			t.Errorf("%v, %v", d, err)
+	if err := refusal(t, "kqueue"); err == nil || !strings.Contains(err.Error(), "kqueue") {
+		t.Error(err)
+	}
+}
+
+// refusal is the error of a driver that can't be had.
+func refusal(t *testing.T, name string) (err error) {
+	with(name, func(d driver.Driver, refused error) {
+		if err = refused; d != nil {
+			t.Errorf("%s: there is a driver, and %v", name, err)
 		}
 	})
+	return err
 }
 
 func self(t *testing.T) string {
