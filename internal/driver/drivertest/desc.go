@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/netip"
+	"os"
 
 	"golang.org/x/sys/unix"
 
@@ -189,8 +190,12 @@ func (h *harness) pair() (*desc, *peer) {
 	return h.messagePair(unix.SOCK_STREAM)
 }
 
-// loopback is any free port.
-var loopback = netip.MustParseAddrPort("127.0.0.1:0")
+// loopback is any free port, at an address of this process: whoever dials a port at 127.0.0.1 that nobody has should not
+// come here.
+var loopback = func() netip.AddrPort {
+	pid := os.Getpid()
+	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, byte(1 + pid>>16&0x7f), byte(pid >> 8), byte(pid)}), 0)
+}()
 
 // listen makes a listening TCP socket.
 func (h *harness) listen(backlog int) (*desc, *sys.Sockaddr) {
