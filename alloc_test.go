@@ -2,33 +2,17 @@ package ringo_test
 
 import (
 	"context"
-	"runtime"
 	"testing"
 	"time"
 
 	"ringo"
+	"ringo/internal/alloctest"
 )
 
 // wantAllocs asserts how many allocations one call of f makes in steady state, f
-// being called in a task. testing.AllocsPerRun is no use here: it sets GOMAXPROCS
-// to 1, which a sleeping loop would fight over.
+// being called in a task.
 func wantAllocs(t *testing.T, what string, want float64, f func()) {
-	const warm, n = 300, 500
-	for range warm {
-		f()
-	}
-	// The runtime itself, and testing, allocate now and then: the best of some
-	// tries has none of that in it.
-	best := 1e9
-	var before, after runtime.MemStats
-	for tries := 0; tries < 5 && best > want+0.01; tries++ {
-		runtime.ReadMemStats(&before)
-		for range n {
-			f()
-		}
-		runtime.ReadMemStats(&after)
-		best = min(best, float64(after.Mallocs-before.Mallocs)/n)
-	}
+	best := alloctest.Least(500, want+0.01, f)
 	t.Logf("%s: %.3f allocations", what, best)
 	if best > want+0.01 {
 		t.Errorf("%s: %.3f allocations, want %v", what, best, want)

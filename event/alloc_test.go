@@ -3,12 +3,12 @@ package event_test
 import (
 	"io"
 	"net"
-	"runtime"
 	"testing"
 	"time"
 
 	"ringo"
 	"ringo/event"
+	"ringo/internal/alloctest"
 	"ringo/internal/race"
 )
 
@@ -60,47 +60,21 @@ func countAllocs(t *testing.T, cfg ringo.Config, name string, size int, h event.
 			defer c.Close()
 			c.SetDeadline(time.Now().Add(patience))
 			p := make([]byte, size)
-			rounds := func(n int) error {
-				for range n {
-					for _, part := range [][]byte{p[:100], p[100:]} {
-						if _, err := c.Write(part); err != nil {
-							return err
-						}
-					}
-					if _, err := io.ReadFull(c, p); err != nil {
-						return err
+			var failed error
+			round := func() {
+				for _, part := range [][]byte{p[:100], p[100:]} {
+					if _, err := c.Write(part); err != nil {
+						failed = err
 					}
 				}
-				return nil
+				if _, err := io.ReadFull(c, p); err != nil {
+					failed = err
+				}
 			}
-			least, err := leastMallocs(rounds)
-			if err != nil {
-				return err
-			}
-			if least > 0.05 { // some are the runtime's own
+			if least := alloctest.Least(500, 0.05, round); least > 0.05 { // some are the runtime's own
 				t.Errorf("%s, %d bytes: %.2f allocations a round", name, size, least)
 			}
-			return nil
+			return failed
 		})
 	})
-}
-
-// leastMallocs is how often the program allocates in one of many rounds, in the best of a few tries: some allocations
-// are the runtime's own.
-func leastMallocs(rounds func(n int) error) (least float64, err error) {
-	const n = 500
-	least = 1e9
-	for try := 0; try < 8 && least > 0.05; try++ {
-		if err := rounds(n / 5); err != nil {
-			return 0, err
-		}
-		var before, after runtime.MemStats
-		runtime.ReadMemStats(&before)
-		if err := rounds(n); err != nil {
-			return 0, err
-		}
-		runtime.ReadMemStats(&after)
-		least = min(least, float64(after.Mallocs-before.Mallocs)/n)
-	}
-	return least, nil
 }

@@ -17,6 +17,7 @@ import (
 
 	"ringo"
 	"ringo/event"
+	"ringo/internal/alloctest"
 	"ringo/internal/race"
 	"ringo/sock"
 )
@@ -356,25 +357,19 @@ func TestPacketAllocs(t *testing.T) {
 			}
 			defer c.Close()
 			p := make([]byte, 500)
-			rounds := func(n int) error {
-				for range n {
-					if _, err := c.Write(p); err != nil {
-						return err
-					}
-					if _, err := c.Read(p); err != nil {
-						return err
-					}
+			var failed error
+			round := func() {
+				if _, err := c.Write(p); err != nil {
+					failed = err
 				}
-				return nil
+				if _, err := c.Read(p); err != nil {
+					failed = err
+				}
 			}
-			least, err := leastMallocs(rounds)
-			if err != nil {
-				return err
-			}
-			if least > 0.05 {
+			if least := alloctest.Least(500, 0.05, round); least > 0.05 {
 				t.Errorf("%.2f allocations a round", least)
 			}
-			return nil
+			return failed
 		})
 	})
 }

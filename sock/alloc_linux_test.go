@@ -5,45 +5,20 @@ package sock_test
 import (
 	"io"
 	"net/netip"
-	"runtime"
 	"syscall"
 	"testing"
 	"time"
 
 	"ringo"
+	"ringo/internal/alloctest"
 	"ringo/sock"
 )
-
-// mallocs counts the allocations of the whole process in rounds of step, after as
-// many have warmed everything up. testing.AllocsPerRun would set GOMAXPROCS to 1,
-// which is not how loops run. What is not ours allocates a little now and then, so
-// the least of some counts is taken.
-func mallocs(rounds int, step func()) (perRound float64) {
-	for range rounds {
-		step()
-	}
-	perRound = 1e9
-	for range 3 {
-		var before, after runtime.MemStats
-		runtime.ReadMemStats(&before)
-		for range rounds {
-			step()
-		}
-		runtime.ReadMemStats(&after)
-		perRound = min(perRound, float64(after.Mallocs-before.Mallocs)/float64(rounds))
-	}
-	return perRound
-}
 
 // wantAllocs fails the test if a round allocates more than want; a hundredth is
 // the noise of the runtime.
 func wantAllocs(t *testing.T, what string, want float64, rounds int, step func()) {
 	t.Helper()
-	got := mallocs(rounds, step)
-	// few rounds on a busy machine: one of the runtime's counts much
-	for tries := 0; tries < 5 && got > want+0.01; tries++ {
-		got = mallocs(rounds, step)
-	}
+	got := alloctest.Least(rounds, want+0.01, step)
 	t.Logf("%s: %.4f allocations a round", what, got)
 	if got > want+0.01 {
 		t.Errorf("%s: %.4f allocations a round, want %v", what, got, want)

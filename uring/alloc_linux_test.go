@@ -3,31 +3,18 @@
 package uring
 
 import (
-	"runtime"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"ringo/internal/alloctest"
 )
 
-// wantAllocs counts allocations itself: testing.AllocsPerRun sets GOMAXPROCS, which moves goroutines between threads.
-// The rest of the process may allocate meanwhile, so the best of a few runs counts.
 func wantAllocs(t *testing.T, want uint64, what string, f func()) {
 	t.Helper()
-	const runs, calls = 5, 200
-	best := ^uint64(0)
-	f()
-	for range runs {
-		var before, after runtime.MemStats
-		runtime.ReadMemStats(&before)
-		for range calls {
-			f()
-		}
-		runtime.ReadMemStats(&after)
-		best = min(best, after.Mallocs-before.Mallocs)
-	}
-	if best > want*calls {
-		t.Errorf("%s: want %d allocations, got %d in %d calls", what, want, best, calls)
+	if got := alloctest.Least(200, float64(want), f); got > float64(want) {
+		t.Errorf("%s: want %d allocations, got %v a call", what, want, got)
 	}
 }
 

@@ -70,6 +70,7 @@ var tools = []string{"internal/cmd/..."}
 // each other. They may import any layer.
 var testHelpers = []string{
 	"internal/testmain",
+	"internal/alloctest",
 	"internal/seccomptest",
 	"cmd/ringo/internal/tooltest",
 	"internal/uringtest",

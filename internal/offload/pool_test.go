@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"ringo/internal/alloctest"
 )
 
 // jobMax ends a hang; no test is right by it.
@@ -174,25 +176,6 @@ func TestMisuse(t *testing.T) {
 	}
 }
 
-// fewestMallocs runs f a hundred times, warm, and gives the fewest allocations of
-// ten such runs: what the rest of the process allocates now and then is not f's.
-func fewestMallocs(f func()) uint64 {
-	for range 200 {
-		f()
-	}
-	fewest := ^uint64(0)
-	var before, after runtime.MemStats
-	for range 10 {
-		runtime.ReadMemStats(&before)
-		for range 100 {
-			f()
-		}
-		runtime.ReadMemStats(&after)
-		fewest = min(fewest, after.Mallocs-before.Mallocs)
-	}
-	return fewest
-}
-
 func TestNoAllocs(t *testing.T) {
 	p := New(1)
 	done := make(chan struct{}, 1)
@@ -201,8 +184,8 @@ func TestNoAllocs(t *testing.T) {
 		p.Submit(j)
 		<-done
 	}
-	if fewest := fewestMallocs(round); fewest > 1 { // the runtime's own, now and then
-		t.Errorf("%d allocations in 100 jobs, want 0", fewest)
+	if got := alloctest.Least(100, 0.01, round); got > 0.01 { // the runtime's own, now and then
+		t.Errorf("%v allocations a job, want 0", got)
 	}
 	closed(t, p)
 }

@@ -6,13 +6,13 @@ import (
 	"context"
 	"io"
 	"net"
-	"runtime"
 	"testing"
 	"time"
 
 	"ringo"
 	"ringo/cmd/ringo/internal/server"
 	"ringo/cmd/ringo/internal/tooltest"
+	"ringo/internal/alloctest"
 	"ringo/internal/race"
 )
 
@@ -61,30 +61,24 @@ func countAllocs(t *testing.T, o *options) {
 		defer c.Close() // before the loop's end, which would wait for it
 		conns = append(conns, c)
 	}
-	exchange := func(conns []net.Conn, requests int) {
-		for range requests / len(conns) {
-			for _, c := range conns {
-				if _, err := c.Write(message); err != nil {
-					t.Fatal(err)
-				}
+	exchange := func(conns []net.Conn) {
+		for _, c := range conns {
+			if _, err := c.Write(message); err != nil {
+				t.Fatal(err)
 			}
-			for _, c := range conns {
-				if _, err := io.ReadFull(c, message); err != nil {
-					t.Fatal(err)
-				}
+		}
+		for _, c := range conns {
+			if _, err := io.ReadFull(c, message); err != nil {
+				t.Fatal(err)
 			}
 		}
 	}
-	exchange(conns, len(conns)) // who has had an answer is accepted: nobody's handle is made while others are counted
+	exchange(conns) // who has had an answer is accepted: nobody's handle is made while others are counted
 	for _, n := range []int{1, len(conns)} {
-		exchange(conns[:n], 400) // what is made once
-		const requests = 4000
-		var before, after runtime.MemStats
-		runtime.ReadMemStats(&before)
-		exchange(conns[:n], requests)
-		runtime.ReadMemStats(&after)
-		if got := after.Mallocs - before.Mallocs; got > requests/100 { // some are the runtime's own
-			t.Errorf("%d connections: %d allocations in %d requests, want none", n, got, requests)
+		const some = 0.01 // of a request: the runtime's own
+		got := alloctest.Least(2000/n, some*float64(n), func() { exchange(conns[:n]) }) / float64(n)
+		if got > some {
+			t.Errorf("%d connections: %.3f allocations a request, want none", n, got)
 		}
 	}
 }

@@ -22,6 +22,7 @@ import (
 	"ringo/cmd/ringo/internal/server"
 	"ringo/cmd/ringo/internal/tooltest"
 	"ringo/file"
+	"ringo/internal/alloctest"
 	"ringo/internal/op"
 	"ringo/internal/race"
 	"ringo/internal/sys"
@@ -314,26 +315,15 @@ func countServeAllocs(t *testing.T, c net.Conn, path string) {
 		}
 	}
 	c.SetReadDeadline(time.Time{})
-	exchange := func(requests int) {
-		for range requests {
-			c.Write(text)
-			if _, err := io.ReadFull(c, answer); err != nil {
-				t.Fatal(err)
-			}
+	exchange := func() {
+		c.Write(text)
+		if _, err := io.ReadFull(c, answer); err != nil {
+			t.Fatal(err)
 		}
 	}
-	exchange(200) // what is made once
-	const requests = 2000
-	least := uint64(1 << 30) // of some rounds, for a busy machine has the watcher look for who holds the loop
-	for tries := 0; tries < 5 && least > requests/100; tries++ {
-		var before, after runtime.MemStats
-		runtime.ReadMemStats(&before)
-		exchange(requests)
-		runtime.ReadMemStats(&after)
-		least = min(least, after.Mallocs-before.Mallocs)
-	}
-	if least > requests/100 { // some are the runtime's own
-		t.Errorf("%d allocations in %d requests, want none", least, requests)
+	const some = 0.01 // the runtime's own, and the watcher's, which looks for who holds the loop
+	if least := alloctest.Least(1000, some, exchange); least > some {
+		t.Errorf("%.3f allocations a request, want none", least)
 	}
 }
 

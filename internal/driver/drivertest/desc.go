@@ -190,8 +190,8 @@ func (h *harness) pair() (*desc, *peer) {
 	return h.messagePair(unix.SOCK_STREAM)
 }
 
-// loopback is any free port, at an address of this process: whoever dials a port at 127.0.0.1 that nobody has should not
-// come here.
+// loopback is any free port, at an address of this process: whoever dials a port at 127.0.0.1 that nobody has should
+// not come here.
 var loopback = func() netip.AddrPort {
 	pid := os.Getpid()
 	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, byte(1 + pid>>16&0x7f), byte(pid >> 8), byte(pid)}), 0)

@@ -234,25 +234,6 @@ func (r *rig) countCalls(code op.Code) (count *int) {
 	return count
 }
 
-// mallocs runs f a hundred times, warm, and gives the fewest allocations of ten
-// such runs: what the rest of the process allocates now and then is not f's.
-func mallocs(f func()) uint64 {
-	for range 200 {
-		f()
-	}
-	fewest := ^uint64(0)
-	var before, after runtime.MemStats
-	for range 10 {
-		runtime.ReadMemStats(&before)
-		for range 100 {
-			f()
-		}
-		runtime.ReadMemStats(&after)
-		fewest = min(fewest, after.Mallocs-before.Mallocs)
-	}
-	return fewest
-}
-
 // cancel cancels the op and checks its last completion.
 func (r *rig) cancel(o *op.Op, want int32) {
 	r.t.Helper()
