@@ -3,6 +3,8 @@
 package uring
 
 import (
+	"cmp"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -46,12 +48,11 @@ func turnsOf(b *testing.B, each int, base, way func()) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// BenchmarkReadFixed is 32 reads of 4 KiB at random places past the page cache, with the
-// memory, the file, or both registered, beside those of neither. See docs/adr/0034.
-func BenchmarkReadFixed(b *testing.B) {
-	const depth, size, blocks = 32, 4096, 16 << 10
-	name := filepath.Join(b.TempDir(), "blocks")
-	content := make([]byte, blocks*size)
+// directBlocks is a file of so many blocks of 4 KiB, opened past the page cache.
+func directBlocks(b *testing.B, dir string, blocks int) (fd int) {
+	b.Helper()
+	name := filepath.Join(dir, "blocks")
+	content := make([]byte, blocks*4096)
 	for i := range content {
 		content[i] = byte(i * 7)
 	}
@@ -62,46 +63,101 @@ func BenchmarkReadFixed(b *testing.B) {
 	if err != nil {
 		b.Skip(err)
 	}
-	defer f.Close()
+	b.Cleanup(func() { f.Close() })
 	if err := f.Sync(); err != nil {
 		b.Fatal(err)
 	}
-	fd, mem := int(f.Fd()), aligned(b, depth*size)
-	for _, way := range []struct {
-		name         string
-		memory, file bool
-	}{{"neither", false, false}, {"memory", true, false}, {"file", false, true}, {"both", true, true}} {
-		b.Run("registered="+way.name, func(b *testing.B) {
-			r := open(b, depth, nil)
-			if err := r.RegisterBuffers([][]byte{mem}); err != nil {
-				b.Skip(err)
+	return int(f.Fd())
+}
+
+// readBlocks reads as many blocks at random places as mem has room for, all at a time. change makes each entry what it
+// is to be.
+func readBlocks(b *testing.B, r *Ring, fd int, mem []byte, blocks int, change func(e *SQE)) {
+	depth := len(mem) / 4096
+	for i := range depth {
+		e := r.SQE()
+		e.PrepRead(fd, mem[i*4096:(i+1)*4096], rand.Int64N(int64(blocks))*4096)
+		change(e)
+	}
+	for got := 0; got < depth; {
+		r.Enter(uint32(depth-got), true, -1)
+		for c, ok := r.CQE(); ok; c, ok = r.CQE() {
+			if c.Res == -int32(unix.EOPNOTSUPP) {
+				b.Skip("the device has no queue to poll (null_blk, or NVMe with nvme.poll_queues)")
 			}
-			if err := r.RegisterFiles([]int{fd}); err != nil {
-				b.Fatal(err)
+			if c.Res != 4096 {
+				b.Fatal(c)
 			}
-			cqes := make([]CQE, depth)
-			read := func(memory, file bool) {
-				for i := range depth {
-					e := r.SQE()
-					e.PrepRead(fd, mem[i*size:(i+1)*size], rand.Int64N(blocks)*size)
-					if memory {
-						e.Op = OpReadFixed
-					}
-					if file {
-						e.FD, e.Flags = 0, SQEFixedFile
-					}
+			got++
+		}
+	}
+}
+
+// BenchmarkReadFixed is reads of 4 KiB at random places past the page cache, 32 and 128 at a time, with the memory, the
+// file, or both registered, beside those of neither. See docs/adr/0034 and 0060.
+func BenchmarkReadFixed(b *testing.B) {
+	const blocks = 16 << 10
+	fd := directBlocks(b, b.TempDir(), blocks)
+	for _, depth := range []int{32, 128} {
+		mem := aligned(b, depth*4096)
+		for _, way := range []struct {
+			name         string
+			memory, file bool
+		}{{"neither", false, false}, {"memory", true, false}, {"file", false, true}, {"both", true, true}} {
+			b.Run(fmt.Sprintf("depth=%d/registered=%s", depth, way.name), func(b *testing.B) {
+				r := open(b, depth, nil)
+				if err := r.RegisterBuffers([][]byte{mem}); err != nil {
+					b.Skip(err)
 				}
-				for got := 0; got < depth; got += r.Drain(cqes[got:]) {
-					r.Enter(uint32(depth-got), true, -1)
+				if err := r.RegisterFiles([]int{fd}); err != nil {
+					b.Fatal(err)
 				}
-				for i := range cqes {
-					if cqes[i].Res != size {
-						b.Fatal(cqes[i])
-					}
+				turnsOf(b, 1600/depth,
+					func() { readBlocks(b, r, fd, mem, blocks, func(*SQE) {}) },
+					func() {
+						readBlocks(b, r, fd, mem, blocks, func(e *SQE) {
+							if way.memory {
+								e.Op = OpReadFixed
+							}
+							if way.file {
+								e.FD, e.Flags = 0, SQEFixedFile
+							}
+						})
+					})
+			})
+		}
+	}
+}
+
+// BenchmarkIOPoll is reads of 4 KiB past the page cache that are polled for, beside those that an interrupt ends. It
+// needs a device with queues for that under TMPDIR, or /var/tmp without one. See docs/adr/0060.
+func BenchmarkIOPoll(b *testing.B) {
+	const blocks = 4 << 10
+	dir, err := os.MkdirTemp(cmp.Or(os.Getenv("TMPDIR"), "/var/tmp"), "iopoll")
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { os.RemoveAll(dir) })
+	fd := directBlocks(b, dir, blocks)
+	for _, depth := range []int{1, 32} {
+		for _, hybrid := range []bool{false, true} {
+			b.Run(fmt.Sprintf("depth=%d/hybrid=%v", depth, hybrid), func(b *testing.B) {
+				cfg := Config{IOPoll: true}
+				if hybrid {
+					cfg.With = SetupHybridIOPoll
 				}
-			}
-			turnsOf(b, 50, func() { read(false, false) }, func() { read(way.memory, way.file) })
-		})
+				polls, err := Open(depth, &cfg)
+				if err != nil {
+					b.Skip(err)
+				}
+				defer polls.Close()
+				waits, mem := open(b, depth, nil), aligned(b, depth*4096)
+				read := func(r *Ring) func() {
+					return func() { readBlocks(b, r, fd, mem, blocks, func(*SQE) {}) }
+				}
+				turnsOf(b, 320/depth, read(waits), read(polls))
+			})
+		}
 	}
 }
 
