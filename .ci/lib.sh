@@ -50,10 +50,15 @@ told() {
 	((${#failures[@]} == 0)) || printf 'failed: %s\n' "${failures[@]}"
 }
 
-# finish WORD prints the summary line and exits.
+# finish WORD prints the summary line and exits. Where all output is in the file $log, too, it says before what the tests
+# that failed said, be it at a first attempt, so that nobody has to look for it.
 finish() {
-	local processors
+	local processors said
 	cpu
+	if [[ -s ${log-} && $((${#again[@]} + ${#failures[@]})) != 0 ]]; then
+		said=$(grep -a -A 8 -e '--- FAIL' -e '^panic: ' "$log" | cut -c 1-300 | head -n 80)
+		printf '\nwhat failed said:\n%s\n' "$said"
+	fi
 	printf '\ntook %d s (%d s of processors)\n' "$SECONDS" "$processors"
 	told
 	printf '%s: %d passed, %d failed\n' "$1" "$passed" "${#failures[@]}"
