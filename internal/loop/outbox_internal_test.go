@@ -3,6 +3,7 @@ package loop
 import (
 	"testing"
 
+	"ringo/internal/alloctest"
 	"ringo/internal/race"
 )
 
@@ -10,7 +11,7 @@ import (
 // seconds, as those of worlds, made 150 KB each time. What was in it is nobody's any more.
 func TestOutboxMemoryComesBack(t *testing.T) {
 	l := &Loop{}
-	n := testing.AllocsPerRun(1000, func() {
+	n := alloctest.Least(1000, 0.1, func() {
 		l.out.open()
 		var at Accepted
 		if !l.Accept(&at, nil, 1, []byte("some")) || l.out.mem[0] != 's' {
