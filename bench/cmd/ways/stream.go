@@ -16,14 +16,15 @@ var bulk = group{name: "bulk", unit: "messages", peer: writeRound,
 	cells: []cell{{"100x16K", 100, 16 << 10, 1, 400}, {"100x64K", 100, 64 << 10, 1, 120},
 		{"1000x16K", 1000, 16 << 10, 1, 40}, {"1000x64K", 1000, 64 << 10, 1, 12}},
 	ways: []way{
-		{"16x16K", receive(uring.BufRingConfig{Buffers: 16, Size: 16 << 10}, false)},
 		{"64x16K", receive(uring.BufRingConfig{Buffers: 64, Size: 16 << 10}, false)},
+		{"16x16K", receive(uring.BufRingConfig{Buffers: 16, Size: 16 << 10}, false)},
 		{"bundle-16x16K", receive(uring.BufRingConfig{Buffers: 16, Size: 16 << 10, Bundles: true}, true)},
 		{"bundle-64x16K", receive(uring.BufRingConfig{Buffers: 64, Size: 16 << 10, Bundles: true}, true)},
 		{"bundle-256x4K", receive(uring.BufRingConfig{Buffers: 256, Size: 4 << 10, Bundles: true}, true)},
 		{"16x64K", receive(uring.BufRingConfig{Buffers: 16, Size: 64 << 10}, false)},
 		{"inc-16x64K", receive(uring.BufRingConfig{Buffers: 16, Size: 64 << 10, Incremental: true}, false)},
 		{"inc-4x256K", receive(uring.BufRingConfig{Buffers: 4, Size: 256 << 10, Incremental: true}, false)},
+		{"poll-recv-64K", receiveAtReadiness},
 	},
 }
 
@@ -92,6 +93,55 @@ func (j *job) acceptAll() (fds []int, err error) {
 	return fds, nil
 }
 
+// receiveAtReadiness takes what comes by calls into one warm buffer, when a multishot poll tells of it.
+func receiveAtReadiness(j *job) error {
+	fds, err := j.acceptAll()
+	if err != nil {
+		return err
+	}
+	r, err := openWide()
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	arm := func(i int) {
+		e := r.SQE()
+		if e == nil {
+			r.Flush()
+			e = r.SQE()
+		}
+		e.PrepPollMultishot(fds[i], unix.POLLIN)
+		e.SetUserData(uint64(i))
+	}
+	for i := range fds {
+		arm(i)
+	}
+	cqes, p, bytes := make([]uring.CQE, 1024), make([]byte, 64<<10), 0
+	for !j.finished {
+		r.Enter(1, true, -1)
+		for _, c := range cqes[:r.Drain(cqes)] {
+			if c.Res < 0 {
+				return fmt.Errorf("poll: %d", c.Res)
+			}
+			for {
+				n, _, err := unix.Recvfrom(fds[c.UserData], p, unix.MSG_DONTWAIT)
+				if err != nil && err != unix.EAGAIN {
+					return os.NewSyscallError("recvfrom", err)
+				}
+				if bytes += max(n, 0); n < len(p) {
+					break
+				}
+			}
+			if !c.More() {
+				arm(int(c.UserData))
+			}
+		}
+		j.came(bytes / j.cell.size)
+		bytes %= j.cell.size
+	}
+	return nil
+}
+
 func openWide() (*uring.Ring, error) { return uring.Open(1024, &uring.Config{CQEntries: 8192}) }
 
 // receive takes all that comes, by a multishot recv on each connection.
@@ -113,7 +163,7 @@ func receive(cfg uring.BufRingConfig, bundle bool) func(*job) error {
 		}
 		arm := func(i int) {
 			e := r.SQE()
-			for e == nil {
+			if e == nil {
 				r.Flush()
 				e = r.SQE()
 			}
