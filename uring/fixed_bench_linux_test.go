@@ -146,12 +146,12 @@ func BenchmarkIOPoll(b *testing.B) {
 				if hybrid {
 					cfg.With = SetupHybridIOPoll
 				}
-				polls, err := Open(depth, &cfg)
+				polls, err := Open(max(depth, 8), &cfg)
 				if err != nil {
 					b.Skip(err)
 				}
 				defer polls.Close()
-				waits, mem := open(b, depth, nil), aligned(b, depth*4096)
+				waits, mem := open(b, max(depth, 8), nil), aligned(b, depth*4096)
 				read := func(r *Ring) func() {
 					return func() { readBlocks(b, r, fd, mem, blocks, func(*SQE) {}) }
 				}
