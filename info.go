@@ -84,7 +84,7 @@ type LaneStats struct {
 
 // PoolStats is how much there is of a pool of buffers.
 type PoolStats struct {
-	Pool  string // "ring", from which the kernel takes them, or "plain"
+	Pool  string // "ring", from which the kernel takes them, "plain", or "large", for those to whom much comes
 	Size  int    // bytes of each
 	Max   int    // how many there may be
 	Made  int    // how many have memory

@@ -38,7 +38,7 @@ func TestAllocs(t *testing.T) {
 	}
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		for name, echo := range echoes {
-			for _, size := range []int{300, 20_000} {
+			for _, size := range []int{300, 20_000, 50_000} {
 				countAllocs(t, cfg, name, size, &funcs{data: echo})
 			}
 		}

@@ -28,7 +28,8 @@ type Conn struct {
 	recv       *op.Op
 	head, tail *bufs.Buffer // received, and not shown
 	rest       []byte       // shown, and not used; or received while the connection was paused
-	count      int32        // of buffers
+	count      uint16       // of buffers, of which a loop has 32768 at most
+	bulk       uint8        // receives that are expected to bring much: see bulkMax
 	doubt      handle.DoubtNumber
 
 	// What goes: see output.go.

@@ -25,10 +25,17 @@ const (
 // around an urgent byte, are not missed.
 const interest = sys.PollIn | sys.PollRdhup | sys.PollPri
 
+// What is larger than a buffer costs less by plain receives at readiness, into one large buffer that is warm, than in
+// parts into buffers that are not: a completion, a call of OnData and a send for each, and crowds that find the ring
+// dry. So a connection to which more has come at once than a buffer holds is received from in this way, until bulkMax
+// receives in a row have brought no more than that.
+const bulkMax = 16
+
 // piecesMax is how many pieces are shown before others have their turn; pieceMax is how many bytes one call moves.
 const (
-	piecesMax = 8
-	pieceMax  = 1 << 20
+	piecesMax   = 8
+	largePieces = 4 // as so many counts a large buffer
+	pieceMax    = 1 << 20
 )
 
 // shown is what OnData is being shown.
@@ -52,10 +59,10 @@ func (c *Conn) arm() {
 	if c.set.records {
 		flags = op.Rough // once: until it is told that there is nothing it asks for itself
 	} else if l.Lends() {
-		if l.Ring().Available() > 0 {
+		if c.bulk == 0 && l.Ring().Available() > 0 {
 			code, how, flags = op.Recv, receiving, op.Multishot|op.Select
 		} else {
-			flags = op.Rough // once, so that the ring is tried again
+			flags = op.Rough // once, so that the ring is tried again, and others have their turn
 		}
 	}
 	o := l.NewOp(code)
@@ -122,6 +129,12 @@ func (c *Conn) received(res int32, flags uint32) {
 		if res <= 0 || c.state >= closing && c.flags&leaving == 0 {
 			ring.Put(b)
 		} else {
+			if c.tail != nil && c.tail.End == ring.Size() && c.bulk == 0 {
+				c.bulk = bulkMax
+				if flags&op.More != 0 && !c.recv.Canceled {
+					c.e.l.Cancel(c.recv)
+				}
+			}
 			c.append(b)
 		}
 	}
@@ -227,6 +240,9 @@ func (c *Conn) read() {
 			continue
 		}
 		b := c.nextBuffer(n < piecesMax)
+		if b != nil && b.Pool() == c.e.l.Large() {
+			n += largePieces - 1
+		}
 		if b == nil && c.flags&unshown == 0 {
 			break
 		}
@@ -281,19 +297,32 @@ func (c *Conn) nextBuffer(may bool) *bufs.Buffer {
 	return nil
 }
 
-// receive receives into a plain buffer; nil if there is nothing now.
+// receive receives into a plain buffer, or a large one; nil if there is nothing now.
 func (c *Conn) receive() *bufs.Buffer {
-	plain := c.e.l.Plain()
-	b := plain.Take()
+	l := c.e.l
+	pool, most := l.Plain(), l.Plain().Size()
+	// Of the leases of a connection one may be of a large buffer.
+	if c.bulk > 0 && c.held.Load() == 0 {
+		pool, most = l.Large(), l.Large().Size()
+		if k := len(c.rest); k > 0 {
+			most = min(most, max(c.set.unread-k, l.Plain().Size()))
+		}
+	}
+	b := pool.Take()
 	if b == nil {
 		return nil
 	}
-	n := c.try(b.Mem())
+	n := c.try(b.Mem()[:most])
 	if n == 0 {
-		plain.Put(b)
+		pool.Put(b)
 		return nil
 	}
 	b.Off, b.End = 0, n
+	if n == l.Plain().Size() || pool == l.Large() && n > l.Config().BufferSize {
+		c.bulk = bulkMax
+	} else if c.bulk > 0 {
+		c.bulk--
+	}
 	return b
 }
 
@@ -372,9 +401,9 @@ func (c *Conn) used(b *bufs.Buffer, p []byte, used int, kept bool) {
 	case over:
 	case c.flags&taking != 0 && len(c.rest) > 0:
 		c.flags |= unshown
-	case len(c.rest) > c.set.unread:
+	case len(c.rest) > c.set.unread && !(c.flags&paused != 0 && b != nil):
 		c.fail(byUnread)
-	case c.flags&paused != 0:
+	case c.flags&paused != 0: // of one buffer it may leave all
 		c.spillAll()
 	}
 }
@@ -431,8 +460,9 @@ func (c *Conn) Resume() {
 	}
 }
 
-// SetUnreadMax says how many bytes OnData may leave unused, 65536 if nothing is said. More end the connection. Of a
-// record, as on a connection of unixpacket, it may leave none.
+// SetUnreadMax says how many bytes OnData may leave unused, 65536 if nothing is said. More end the connection; but one
+// that pauses may leave all that it was shown, if it had left nothing before. Of a record, as on a connection of
+// unixpacket, it may leave none.
 func (c *Conn) SetUnreadMax(n int) {
 	c.here("Conn.SetUnreadMax")
 	if !c.set.records {

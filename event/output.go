@@ -88,7 +88,8 @@ func (c *Conn) WriteThen(p []byte, then func(error)) error {
 // Conn.Keep, are sent from where they are.
 func (c *Conn) WriteLease(lease buf.Lease) error {
 	e := c.here("Conn.WriteLease")
-	if !bufs.Lease(lease).From(e.l.Ring()) && !bufs.Lease(lease).From(e.l.Plain()) {
+	large := bufs.Lease(lease).From(e.l.Large()) // which is warm, and to stay so: it is not lent until the turn's end
+	if !large && !bufs.Lease(lease).From(e.l.Ring()) && !bufs.Lease(lease).From(e.l.Plain()) {
 		defer lease.Release()
 		return c.Write(lease.Bytes())
 	}
@@ -103,7 +104,7 @@ func (c *Conn) WriteLease(lease buf.Lease) error {
 			e.l.Accept(&c.accepted, (*sender)(c), c.fd.Sys(), p) {
 			b.Pool().Put(b)
 			return nil
-		} else if len(p) > 0 && e.l.AcceptsBuffer(c.accepted, len(p)) {
+		} else if len(p) > 0 && !large && e.l.AcceptsBuffer(c.accepted, len(p)) {
 			e.l.AcceptBuffer(&c.accepted, (*sender)(c), c.fd.Sys(), b)
 			return nil
 		}

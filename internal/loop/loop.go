@@ -38,7 +38,7 @@ type Loop struct {
 	self   gmark.G
 
 	// No field is exported: whoever has a ringo.Loop could name it there.
-	ring, plain *bufs.Pool
+	ring, plain, large *bufs.Pool
 
 	mark       gmark.Mark
 	cur        *Task
@@ -110,6 +110,9 @@ func (l *Loop) Ring() *bufs.Pool { return l.ring }
 
 // Plain is memory for reads at readiness.
 func (l *Loop) Plain() *bufs.Pool { return l.plain }
+
+// Large is memory for reads at readiness of which much is expected.
+func (l *Loop) Large() *bufs.Pool { return l.large }
 
 // Local is what the package above keeps per loop.
 func (l *Loop) Local() any { return l.local }

@@ -249,6 +249,7 @@ func (l *Loop) open() error {
 	c := l.cfg
 	l.ring = bufs.NewRingPool(c.Buffers, ringTarget, c.BufferSize, &l.mark)
 	l.plain = bufs.NewPool(plainMax, plainWarm, c.BufferSize+c.BufferSize/plainSpare, &l.mark)
+	l.large = bufs.NewPool(plainMax, largeWarm, largeTimes*c.BufferSize+c.BufferSize/plainSpare, &l.mark)
 	l.self = gmark.Current()
 	l.watch.noted = c.notedTurn()
 	drv, err := c.Open(driver.Config{
@@ -278,6 +279,10 @@ const (
 	// its buffer has to be followed by one that finds nothing, and the messages of most programs are as long
 	// as a round buffer: bench/run -cells 50x16384.
 	plainSpare = 8
+	// largeTimes is how many times as large as Config.BufferSize a large buffer is, largeWarm how many free ones
+	// keep their memory: those who use one give it back before the next does, as a rule.
+	largeTimes = 4
+	largeWarm  = 8
 )
 
 func pin(i int) error {
@@ -333,7 +338,7 @@ func (l *Loop) close() {
 	}
 	l.retire()
 	l.out.giveBack()
-	l.ring, l.plain = nil, nil // whoever keeps the Loop, or what was open on it, does not keep these
+	l.ring, l.plain, l.large = nil, nil, nil // whoever keeps the Loop, or what was open on it, does not keep these
 }
 
 // abandon closes what was left open.

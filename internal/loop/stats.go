@@ -49,7 +49,7 @@ type OpStats struct {
 
 // PoolStats is how much there is of the buffers of one pool.
 type PoolStats struct {
-	Pool  string // "ring" or "plain"
+	Pool  string // "ring", "plain" or "large"
 	Size  int    // bytes of a buffer
 	Max   int    // buffers that there may be
 	Made  int    // that have memory
@@ -63,10 +63,10 @@ func (l *Loop) snapshot() Stats {
 	s.Tasks = l.live
 	s.Workers = len(l.workers)
 	s.Slots = l.slab.Used()
-	s.Buffers = l.ring.InUse() + l.plain.InUse()
-	s.Leases = l.ring.Leases() + l.plain.Leases()
+	s.Buffers = l.ring.InUse() + l.plain.InUse() + l.large.InUse()
+	s.Leases = l.ring.Leases() + l.plain.Leases() + l.large.Leases()
 	s.Timers = l.timers.Len()
-	s.Pools = []PoolStats{poolStats("ring", l.ring), poolStats("plain", l.plain)}
+	s.Pools = []PoolStats{poolStats("ring", l.ring), poolStats("plain", l.plain), poolStats("large", l.large)}
 	s.Handles = l.kinds.stats()
 	s.Driver = l.drv.Info().Stats
 	s.Lanes = l.set.laneStats()

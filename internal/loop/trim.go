@@ -52,7 +52,7 @@ func (l *Loop) trimSpare() {
 // noteSpare is HasSpare for what the loop itself keeps, looked at once a turn. Where nothing is
 // ready each live task has a coroutine; the others are idle.
 func (l *Loop) noteSpare() {
-	if len(l.workers)-l.live > workersKept || l.slab.Spare() || l.plain.Spare() {
+	if len(l.workers)-l.live > workersKept || l.slab.Spare() || l.plain.Spare() || l.large.Spare() {
 		l.HasSpare()
 	}
 }
@@ -62,6 +62,7 @@ func (l *Loop) trim() {
 	more := l.trimWorkers()
 	more = l.slab.Trim() || more
 	more = l.plain.Trim() || more
+	more = l.large.Trim() || more
 	more = l.ready.trim() || more
 	more = l.trimOutbox() || more
 	more = l.sleeps.trim(nil) || more
