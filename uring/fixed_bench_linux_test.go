@@ -94,7 +94,7 @@ func readBlocks(b *testing.B, r *Ring, fd int, mem []byte, blocks int, change fu
 }
 
 // BenchmarkReadFixed is reads of 4 KiB at random places past the page cache, 32 and 128 at a time, with the memory, the
-// file, or both registered, beside those of neither. See docs/adr/0034 and 0060.
+// file, or both registered, beside those of neither. See docs/adr/0034 and 0061.
 func BenchmarkReadFixed(b *testing.B) {
 	const blocks = 16 << 10
 	fd := directBlocks(b, b.TempDir(), blocks)
@@ -130,7 +130,7 @@ func BenchmarkReadFixed(b *testing.B) {
 }
 
 // BenchmarkIOPoll is reads of 4 KiB past the page cache that are polled for, beside those that an interrupt ends. It
-// needs a device with queues for that under TMPDIR, or /var/tmp without one. See docs/adr/0060.
+// needs a device with queues for that under TMPDIR, or /var/tmp without one. See docs/adr/0061.
 func BenchmarkIOPoll(b *testing.B) {
 	const blocks = 4 << 10
 	dir, err := os.MkdirTemp(cmp.Or(os.Getenv("TMPDIR"), "/var/tmp"), "iopoll")
