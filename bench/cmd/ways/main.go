@@ -7,7 +7,7 @@
 //
 //	cd bench && go run ./cmd/ways [-rounds 7] [-short] [-cpu 0] [-peer-cpu 1] [GROUP[/CELL[/WAY]] …]
 //
-// docs/adr/0061 has what came of it. Exit code 1: a run failed.
+// docs/adr/0061 has what came of it. All ways together need Linux 6.12, and two processors. Exit code 1: a run failed.
 package main
 
 import (
