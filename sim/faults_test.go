@@ -320,8 +320,8 @@ func TestExhausted(t *testing.T) {
 			return nil
 		}
 		w.Check(w.Wait(h.Run(nil, func(l *ringo.Loop) error {
-			h.SetPorts(20)
-			if err := dialAll(l, syscall.EADDRNOTAVAIL, 20); err != nil {
+			h.SetPorts(20) // for each of the server's two addresses
+			if err := dialAll(l, syscall.EADDRNOTAVAIL, 2*20); err != nil {
 				return fmt.Errorf("ports: %w", err)
 			}
 			h.SetPorts(0)

@@ -295,8 +295,8 @@ func (h *Host) SetDescriptors(most int) {
 	h.k.SetDescriptors(most)
 }
 
-// SetPorts bounds how many ports the host has for sockets that ask for none, such as those of Dial: EADDRNOTAVAIL. 0 is
-// the default, 28232.
+// SetPorts bounds how many ports the host has for sockets that ask for none, such as those of Dial: EADDRNOTAVAIL. As
+// on Linux one serves connections to several addresses. 0 is the default, 28232.
 func (h *Host) SetPorts(most int) { h.k.SetPorts(most) }
 
 // clock is the host's wall clock.

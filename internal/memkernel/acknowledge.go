@@ -42,6 +42,7 @@ func (y *way) arrived(length int) {
 		return
 	}
 	s.acked = s.came()
+	s.orphaned()
 	if y.asks != nil {
 		y.settle()
 	}
@@ -59,6 +60,11 @@ func (y *way) hears(a acknowledgement) {
 	more := a.upTo > s.acked
 	s.acked, s.edge = max(s.acked, a.upTo), max(s.edge, a.edge)
 	y.settle()
+	if s.orphaned(); s.said && s.ended && s.acked == s.sent {
+		s.settled()
+		s.tell()
+		return
+	}
 	s.pump()
 	if more && s.writable() {
 		s.tell()

@@ -10,19 +10,6 @@ import (
 	"ringo/internal/sys"
 )
 
-// portKey is a port of a protocol.
-type portKey struct {
-	kind int
-	port uint16
-}
-
-// binding is the sockets that have one port.
-type binding struct {
-	key     portKey
-	sockets []*socket
-	turn    int // of those that share the port, who gets the next connection
-}
-
 // The range of ports that the kernel picks from: ip_local_port_range.
 const (
 	ephemeralFrom = 32768
@@ -55,7 +42,9 @@ func (h *Host) Bind(fd int32, to *sys.Sockaddr) int32 {
 	if at.Port() == 0 {
 		return s.bindFree()
 	}
-	return s.bind(at.Port())
+	res = s.bind(at.Port())
+	s.numbered = res == 0
+	return res
 }
 
 // has reports whether an address is the host's, or stands for all.
@@ -73,14 +62,7 @@ func (h *Host) has(ip netip.Addr) bool {
 
 // bind takes a port, if nobody has it who does not share it.
 func (s *socket) bind(port uint16) int32 {
-	if b := s.h.ports[portKey{s.kind, port}]; b != nil {
-		for _, o := range b.sockets {
-			if s.collides(o) {
-				return -sys.EADDRINUSE
-			}
-		}
-	}
-	if s.waitsOut(port) {
+	if s.h.hasPort(portKey{s.kind, port}, s.collides) {
 		return -sys.EADDRINUSE
 	}
 	return s.hold(port)
@@ -146,17 +128,20 @@ func (b *binding) mayListen(s *socket) bool {
 
 // bindFree takes a port that nobody has.
 func (s *socket) bindFree() int32 {
-	return s.pickPort(func(port uint16) bool { return !s.waitsOut(port) })
+	return s.pickPort(func(port uint16) bool {
+		key := portKey{s.kind, port}
+		return s.h.portOf(key) == nil && !s.h.hasPort(key, func(o *socket) bool { return overlap(s, o) })
+	})
 }
 
-// pickPort takes a port that nobody has, and that may be had.
+// pickPort takes a port that may be had.
 func (s *socket) pickPort(may func(port uint16) bool) int32 {
 	for range s.h.ephemeral {
 		port := s.h.next
 		if s.h.next++; int(s.h.next) >= ephemeralFrom+s.h.ephemeral {
 			s.h.next = ephemeralFrom
 		}
-		if b := s.h.ports[portKey{s.kind, port}]; (b == nil || len(b.sockets) == 0) && may(port) {
+		if may(port) {
 			return s.hold(port)
 		}
 	}
@@ -176,19 +161,8 @@ func (s *socket) bindFor(to netip.Addr) int32 {
 	return 0
 }
 
-func (s *socket) unbind() {
-	if b := s.bound; b != nil {
-		for i, o := range b.sockets {
-			if o == s {
-				b.sockets = append(b.sockets[:i:i], b.sockets[i+1:]...)
-				break
-			}
-		}
-		if len(b.sockets) == 0 {
-			delete(s.h.ports, b.key)
-		}
-		s.bound = nil
-	}
+// unname frees the name of a Unix socket.
+func (s *socket) unname() {
 	if s.file != nil && s.file.socket == s {
 		s.file.socket = nil
 		if s.name != "" && s.name[0] == 0 {
@@ -231,16 +205,24 @@ func (s *socket) resolved(at netip.AddrPort) netip.AddrPort {
 	if !at.Addr().IsUnspecified() {
 		return at
 	}
-	ip := netip.AddrFrom4([4]byte{127, 0, 0, 1})
+	ip := loopback4
 	if at.Addr().Is6() {
 		ip = netip.IPv6Loopback()
 	}
 	return netip.AddrPortFrom(ip, at.Port())
 }
 
+var loopback4 = netip.AddrFrom4([4]byte{127, 0, 0, 1})
+
 // sourceFor is the host's address for a destination.
 func (s *socket) sourceFor(to netip.Addr) netip.Addr {
-	if to.Unmap().IsLoopback() || s.h.net.hostOf(s.h, to) == s.h {
+	switch {
+	case to.Unmap().Is4() && to.Unmap().IsLoopback(): // of 127.0.0.0/8, 127.0.0.1
+		if to.Is4In6() {
+			return netip.AddrFrom16(loopback4.As16())
+		}
+		return loopback4
+	case s.h.net.hostOf(s.h, to) == s.h:
 		return to
 	}
 	for _, ip := range s.h.ips {
@@ -252,7 +234,7 @@ func (s *socket) sourceFor(to netip.Addr) netip.Addr {
 		}
 	}
 	if to.Is4() {
-		return netip.AddrFrom4([4]byte{127, 0, 0, 1})
+		return loopback4
 	}
 	return netip.IPv6Loopback()
 }

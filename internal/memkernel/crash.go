@@ -271,7 +271,7 @@ func (n *inode) tear(w *world.World) {
 
 // vanish is the end of a socket that nobody hears of.
 func (s *socket) vanish() {
-	s.gone, s.vanished = true, true
+	s.gone, s.vanished, s.bound = true, true, nil
 	s.h.w.Drop(s.dial)
 	if s.way != nil {
 		s.way.stop()

@@ -174,6 +174,9 @@ func (l *socket) accepts(from *socket) *socket {
 	}
 	s.join(from)
 	from.state = connecting // until it hears of it
+	if l.bound != nil {
+		l.bound.seats(s)
+	}
 	l.queue = append(l.queue, s)
 	l.tell()
 	return s

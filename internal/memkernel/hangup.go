@@ -66,8 +66,8 @@ func (s *socket) finish() {
 // settled notes that both directions of a connection have ended.
 func (s *socket) settled() {
 	if s.state == connected && s.family != sys.AFUnix {
-		s.state = closed
 		s.remains()
+		s.over()
 	}
 }
 
@@ -81,7 +81,7 @@ func (s *socket) released() {
 	if s.state == listening {
 		s.refuseQueued()
 	}
-	s.unbind()
+	s.unname()
 	for _, p := range s.packets {
 		p.drop()
 	}
@@ -90,6 +90,16 @@ func (s *socket) released() {
 		dropAll(r.files)
 	}
 	s.rights = nil
+	s.hangUp()
+	if s.protocol == sys.ProtoTCP && s.state == connected {
+		s.orphaned()
+	} else {
+		s.leavePort()
+	}
+}
+
+// hangUp ends the connection of a socket that nobody has any more.
+func (s *socket) hangUp() {
 	if s.peer == nil || s.state != connected && s.state != connecting {
 		return
 	}
@@ -113,7 +123,7 @@ func (s *socket) released() {
 // reset ends a connection at once, and has the peer hear of it. e is what this end is told.
 func (s *socket) reset(e int32) {
 	p := s.peer
-	s.state = closed
+	s.over()
 	s.out, s.said, s.shutOut = stream{}, true, true
 	if s.way != nil {
 		s.way.stop()
@@ -141,7 +151,8 @@ func (s *socket) hearReset() {
 	if s.state != connected {
 		return
 	}
-	s.state, s.out = closed, stream{}
+	s.over()
+	s.out = stream{}
 	if s.way != nil {
 		s.way.stop()
 	}
@@ -165,7 +176,7 @@ func (n *Network) Reset(a, b *Host) (ended int) {
 	return ended
 }
 
-// sockets are the host's, those among them that nobody has accepted yet.
+// sockets are the host's, those among them that nobody has accepted yet, or that nobody has any more.
 func (h *Host) sockets() (all []*socket) {
 	seen := map[*socket]bool{}
 	add := func(s *socket) {
@@ -185,12 +196,16 @@ func (h *Host) sockets() (all []*socket) {
 			}
 		}
 	}
+	for _, s := range h.orphans() {
+		add(s)
+	}
 	return all
 }
 
 // timedOut is the end of a connection whose peer answers nothing.
 func (s *socket) timedOut() {
-	s.state, s.out = closed, stream{}
+	s.over()
+	s.out = stream{}
 	s.way.stop()
 	s.err, s.shutOut, s.said = sys.ETIMEDOUT, true, true
 	s.tell()
@@ -212,6 +227,12 @@ func (s *socket) disconnect() int32 {
 	}
 	s.state, s.peer, s.remote, s.way = fresh, nil, netip.AddrPort{}, nil
 	s.err, s.ended, s.shutIn, s.shutOut, s.said, s.closedFirst = 0, false, false, false, false, false
+	switch {
+	case s.dialled:
+		s.local, s.dialled = netip.AddrPort{}, false
+	case s.bound == nil:
+		s.local = netip.AddrPortFrom(s.local.Addr(), 0)
+	}
 	s.in, s.seen, s.sent, s.acked, s.flying = stream{}, 0, 0, 0, 0
 	return 0
 }

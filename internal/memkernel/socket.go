@@ -26,6 +26,9 @@ type socket struct {
 	name          string // of a Unix socket; a NUL in front: abstract
 	peerName      string
 	bound         *binding  // of an address
+	seat          int       // in that, of a connection that was accepted; 0: of others
+	numbered      bool      // its port was asked for, and stays its own until it is closed
+	dialled       bool      // its port was picked for its peer's address, so that others may have it to other peers
 	file          *unixName // of a name
 	cred          sys.Ucred
 	linger        int // seconds; negative: off
@@ -45,7 +48,8 @@ type socket struct {
 	shutIn bool
 	shutOut,
 	said bool // the end has been queued, and has left
-	closedFirst bool // which it had before the peer's had come
+	closedFirst bool  // which it had before the peer's had come
+	patient     int64 // until when the peer's is awaited once nobody has the socket any more; 0: for ever
 
 	backlog int
 	queue   []*socket // to be accepted

@@ -93,8 +93,10 @@ func (s *socket) pump() {
 			p.ended = true
 			if p.said && s.ended {
 				p.settled()
-				s.settled()
-				s.tell()
+				if !s.unheard() { // or it has to hear that its end has come: LAST_ACK
+					s.settled()
+					s.tell()
+				}
 			}
 			p.tell()
 			y.arrived(1)

@@ -4,6 +4,7 @@ package memkernel
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -35,7 +36,7 @@ func (s *socket) remains() {
 	h := s.h
 	port := s.local.Port()
 	all := h.remnantsOf(port)
-	if !s.closedFirst || h.down || len(all) >= remnantsMax {
+	if !s.closedFirst || h.down || s.lapsed() || len(all) >= remnantsMax {
 		return
 	}
 	rest := &socket{h: h, family: s.family, kind: s.kind, local: s.local, remote: s.remote, options: s.options,
@@ -65,47 +66,71 @@ func (h *Host) remnantsOf(port uint16) []remnant {
 	return h.remnants[port]
 }
 
-// waitsOut reports whether a socket can't be bound to a port for what is left there.
-func (s *socket) waitsOut(port uint16) bool {
-	if s.kind != sys.SockStream {
-		return false
+// hasPort reports whether a socket that has a port, or what is left of one, is so.
+func (h *Host) hasPort(key portKey, so func(o *socket) bool) bool {
+	if b := h.portOf(key); b != nil && b.has(so) {
+		return true
 	}
-	for _, r := range s.h.remnantsOf(port) {
-		if s.collides(r.s) {
-			return true
-		}
-	}
-	return false
+	return key.kind == sys.SockStream &&
+		slices.ContainsFunc(h.remnantsOf(key.port), func(r remnant) bool { return so(r.s) })
 }
 
-// again reports whether a connection from a port would have both addresses of one that is left.
-func (s *socket) again(port uint16, to netip.AddrPort) bool {
-	from := s.local.Addr()
-	if !from.IsValid() || from.IsUnspecified() {
-		from = s.sourceFor(to.Addr())
+// from is the address that a connection to another has here.
+func (s *socket) from(to netip.AddrPort) netip.Addr {
+	if from := s.local.Addr(); from.IsValid() && !from.IsUnspecified() {
+		return from
 	}
+	return s.sourceFor(to.Addr())
+}
+
+// joins reports whether a socket has, or had, these two addresses.
+func (s *socket) joins(from netip.Addr, to netip.AddrPort) bool {
 	same := func(a, b netip.Addr) bool { return a.Unmap() == b.Unmap() }
+	return s.remote.Port() == to.Port() && same(s.remote.Addr(), to.Addr()) && same(s.local.Addr(), from)
+}
+
+// connects reports whether there is a connection from a port to there.
+func (s *socket) connects(port uint16, to netip.AddrPort) bool {
+	b, from := s.h.portOf(portKey{s.kind, port}), s.from(to)
+	return b != nil && b.has(func(o *socket) bool {
+		return o != s && (o.state == connecting || o.state == connected) && o.joins(from, to)
+	})
+}
+
+// again reports whether there was one a while ago.
+func (s *socket) again(port uint16, to netip.AddrPort) bool {
+	from := s.from(to)
 	for _, r := range s.h.remnantsOf(port) {
-		if r.s.remote.Port() == to.Port() && same(r.s.remote.Addr(), to.Addr()) && same(r.s.local.Addr(), from) &&
-			!(to.Addr().Unmap().IsLoopback() && s.h.w.Now()-r.since >= int64(reusedAfter)) {
+		if r.s.joins(from, to) && !(to.Addr().Unmap().IsLoopback() && s.h.w.Now()-r.since >= int64(reusedAfter)) {
 			return true
 		}
 	}
 	return false
 }
 
-// connectable gives the socket the host's address for a destination, and a port from which it has no connection to
-// there, nor had one a minute ago.
+// connectable gives the socket the host's address for a destination, and a port from which there is no connection to
+// there, nor was one a minute ago, unless the socket has asked for the port: by its time stamps the peer can tell the
+// new one.
 func (s *socket) connectable(to netip.AddrPort) int32 {
-	if s.bound != nil && s.again(s.local.Port(), to) {
+	if s.bound != nil && s.connects(s.local.Port(), to) {
 		return -sys.EADDRNOTAVAIL
 	}
 	if s.bound == nil {
-		if res := s.pickPort(func(port uint16) bool { return !s.again(port, to) }); res < 0 {
+		res := s.pickPort(func(port uint16) bool {
+			return s.dialledAlone(port) && !s.connects(port, to) && !s.again(port, to)
+		})
+		if res < 0 {
 			return -sys.EADDRNOTAVAIL // of a bind it is EADDRINUSE
 		}
+		s.dialled = true
 	}
 	return s.bindFor(to.Addr())
+}
+
+// dialledAlone reports whether nobody has a port but connections for which it was picked.
+func (s *socket) dialledAlone(port uint16) bool {
+	b := s.h.portOf(portKey{s.kind, port})
+	return b == nil || !b.has(func(o *socket) bool { return !o.dialled })
 }
 
 // reuses reports whether the socket has SO_REUSEADDR.
