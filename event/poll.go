@@ -26,15 +26,12 @@ type Poll struct {
 // Poll has fn be called when a file, or anything else that has a descriptor, is ready for one of what interest says;
 // again and again, as long as it is. It works on a duplicate, so that f stays the caller's to close, and in the mode in
 // which it is. Files on a disk are always ready. fn is told which it is ready for, Failed and HungUp in any case; or an
-// error, behind which it is called no more. The Poll is active until Stop. In a simulated world, which has none of the
-// system's files, it is an error.
+// error, behind which it is called no more. The Poll is active until Stop. In a simulated world it is for what belongs
+// to that, such as the ends of a file.Pipe, and an error for the system's files.
 func (e *Loop) Poll(f syscall.Conn, interest sock.Interest, fn func(sock.Interest, error)) (*Poll, error) {
 	e.here("Loop.Poll")
 	if fn == nil {
 		panic("event: Loop.Poll of a nil function")
-	}
-	if e.l.Staged() {
-		return nil, fmt.Errorf("event: Loop.Poll in a simulated world: %w", errors.ErrUnsupported)
 	}
 	raw, err := f.SyscallConn()
 	if err != nil {
@@ -44,7 +41,10 @@ func (e *Loop) Poll(f syscall.Conn, interest sock.Interest, fn func(sock.Interes
 	if err := raw.Control(func(number uintptr) { n = e.l.Kernel().Dup(int32(number)) }); err != nil {
 		return nil, err
 	}
-	if n < 0 {
+	switch {
+	case n == -sys.EBADF && e.l.Staged():
+		return nil, fmt.Errorf("event: Loop.Poll of what is not of the simulated world: %w", errors.ErrUnsupported)
+	case n < 0:
 		return nil, callError("fcntl", n)
 	}
 	if err := e.l.Unwatchable(n); err != nil {
