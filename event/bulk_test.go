@@ -125,7 +125,8 @@ func TestBulk(t *testing.T) {
 	})
 }
 
-// What came in a large buffer may all be left by who pauses; behind what was left before comes no more than may be left.
+// What came in a large buffer may all be left by who pauses; behind what was left before comes no more than may be
+// left.
 func TestPauseInBulk(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		for _, rest := range []int{0, 30_000} {
