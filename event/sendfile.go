@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"os"
+	"syscall"
 
 	"ringo/internal/op"
 	"ringo/internal/sys"
@@ -12,9 +13,15 @@ import (
 // fileMax is how many bytes of a file are sent in one call, or brought into memory before.
 const fileMax = 256 << 10
 
+// File is what Conn.SendFile sends: an *os.File or, which is all that there is in a simulated world, a *file.File.
+type File interface {
+	io.ReaderAt
+	syscall.Conn
+}
+
 // fileSource is a file as where a piece comes from.
 type fileSource struct {
-	f    *os.File
+	f    File
 	fd   int32
 	off  int64
 	left int64
@@ -25,14 +32,12 @@ type fileSource struct {
 // SendFile sends n bytes of a regular file from off on, behind what was written before: by sendfile(2), without a copy
 // in the program, and never waits for the disk on the loop's thread. f is lent until then is called, as with WriteThen.
 // If the file has fewer bytes, or can't be read, the connection ends, because the stream would have a hole, and then is
-// told why. The bytes don't count for Conn.Unsent. In a simulated world it is an error.
-func (c *Conn) SendFile(f *os.File, off, n int64, then func(error)) error {
+// told why. The bytes don't count for Conn.Unsent. In a simulated world it is an error for files of the system's.
+func (c *Conn) SendFile(f File, off, n int64, then func(error)) error {
 	e := c.here("Conn.SendFile")
 	switch {
 	case c.state != open || c.flags&finished != 0:
 		return c.noWrite()
-	case e.l.Staged():
-		return c.opError("sendfile", errUnsupported)
 	case c.set.records:
 		return c.opError("sendfile", errRecords)
 	case off < 0 || n < 0:
@@ -45,6 +50,9 @@ func (c *Conn) SendFile(f *os.File, off, n int64, then func(error)) error {
 	src := &fileSource{f: f, off: off, left: n}
 	if err := raw.Control(func(fd uintptr) { src.fd = int32(fd) }); err != nil {
 		return err
+	}
+	if e.l.Staged() && e.l.Kernel().Getfl(src.fd) == -sys.EBADF {
+		return c.opError("sendfile", errUnsupported)
 	}
 	e.l.Charge()
 	e.l.SendNow(&c.accepted)

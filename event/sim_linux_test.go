@@ -264,7 +264,63 @@ func TestPollInWorlds(t *testing.T) {
 	})
 }
 
-// What belongs to the process, or to a file of the system's, there is none of in a world, and that is said.
+// A file of a world is sent from its disk, however slow that is, in its place among what else is written; where the
+// disk fails the connection ends.
+func TestSendFileInWorlds(t *testing.T) {
+	want := pattern(1 << 20)
+	for name, fails := range map[string]float64{"sound": 0, "failing": 1} {
+		t.Run(name, func(t *testing.T) {
+			sim.Explore(t, 5, func(w *sim.World) {
+				w.Link = sim.Link{Latency: time.Millisecond}
+				server := w.Host("server")
+				var sent error
+				told := 0
+				server.Run(&ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
+					if err := file.WriteFile("/tmp/data", want, 0o600); err != nil {
+						return err
+					}
+					f, err := file.Open("/tmp/data")
+					if err != nil {
+						return err
+					}
+					defer f.Close()
+					server.Disk = sim.Disk{Latency: 10 * time.Millisecond, FailRead: fails}
+					e := event.On(l)
+					if _, err := e.Listen("tcp", ":7000", &funcs{open: func(c *event.Conn) {
+						w.Check(c.Write([]byte("<")))
+						w.Check(c.SendFile(f, 10, int64(len(want)-10), func(err error) { sent, told = err, told+1 }))
+						if c.Write([]byte(">")) == nil {
+							c.CloseWrite()
+						}
+					}}); err != nil {
+						return err
+					}
+					return e.Wait()
+				})
+				w.RunFor(time.Second)
+				var got []byte
+				w.Check(w.Wait(w.Host("client").Run(&ringo.Config{Loops: 1}, func(l *ringo.Loop) (err error) {
+					c, err := sock.Dial(l, "tcp", "server:7000")
+					if err != nil {
+						return err
+					}
+					defer c.Close()
+					got, err = io.ReadAll(c)
+					if fails > 0 {
+						return nil
+					}
+					return err
+				})))
+				whole := "<" + string(want[10:]) + ">"
+				if told != 1 || (sent == nil) != (fails == 0) || (string(got) == whole) != (fails == 0) {
+					w.Errorf("%d bytes came, want %d; told %d times: %v", len(got), len(whole), told, sent)
+				}
+			})
+		})
+	}
+}
+
+// What belongs to the process, or to the system, there is none of in a world, and that is said.
 func TestRefusedInWorlds(t *testing.T) {
 	f, err := os.CreateTemp(t.TempDir(), "")
 	if err != nil {
