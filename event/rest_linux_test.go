@@ -5,6 +5,7 @@ package event_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -143,33 +144,58 @@ func TestPoll(t *testing.T) {
 		}
 		defer r.Close()
 		defer w.Close()
-		readable, ended := 0, false
+		x := &pipeEnd{r: r, w: w}
 		onLoop(t, cfg, func(l *event.Loop) {
-			var p *event.Poll
-			p, err := l.Poll(r, sock.Readable, func(got sock.Interest, err error) {
-				switch {
-				case err != nil:
-					t.Errorf("told %v", err)
-					p.Stop()
-				case got&sock.Readable != 0 && readable < 3:
-					if readable++; readable == 3 { // it was readable three times without a read
-						r.Read(make([]byte, 10))
-						w.Close()
-					}
-				case got&sock.HungUp != 0:
-					ended = true
-					p.Stop()
-				}
-			})
-			if err != nil {
+			if err := x.poll(l); err != nil {
 				t.Fatal(err)
 			}
 			w.Write([]byte("hello"))
 		})
-		if readable != 3 || !ended {
-			t.Errorf("readable %d times, ended: %v", readable, ended)
+		if err := x.wrong(); err != nil {
+			t.Error(err)
 		}
 	})
+}
+
+// pipeEnd is a pipe whose end to read from is polled.
+type pipeEnd struct {
+	r interface {
+		io.Reader
+		syscall.Conn
+	}
+	w        io.WriteCloser
+	readable int
+	err      error // that the Poll was told
+	ended    bool
+}
+
+// poll reads what there is only once it has been told of it three times, then closes the other end, and ends with that.
+func (x *pipeEnd) poll(l *event.Loop) error {
+	var p *event.Poll
+	p, err := l.Poll(x.r, sock.Readable, func(got sock.Interest, err error) {
+		switch {
+		case err != nil:
+			x.err = err
+			p.Stop()
+		case got&sock.Readable != 0 && x.readable < 3:
+			if x.readable++; x.readable == 3 {
+				x.r.Read(make([]byte, 10))
+				x.w.Close()
+			}
+		case got&sock.HungUp != 0:
+			x.ended = true
+			p.Stop()
+		}
+	})
+	return err
+}
+
+// wrong says what of that did not come.
+func (x *pipeEnd) wrong() error {
+	if x.readable != 3 || !x.ended || x.err != nil {
+		return fmt.Errorf("readable %d times, ended: %v; told %w", x.readable, x.ended, x.err)
+	}
+	return nil
 }
 
 // A poll for something else takes the place of the one before, and ends without being told.
