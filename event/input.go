@@ -27,8 +27,8 @@ const interest = sys.PollIn | sys.PollRdhup | sys.PollPri
 
 // What is larger than a buffer costs less by plain receives at readiness, into one large buffer that is warm, than in
 // parts into buffers that are not: a completion, a call of OnData and a send for each, and crowds that find the ring
-// dry. So a connection to which more has come at once than a buffer holds is received from in this way, until bulkMax
-// receives in a row have brought no more than that.
+// dry. So a connection to which more has come at once than a buffer holds, or as much while the ring was dry, is
+// received from in this way, until bulkMax receives in a row have brought less than that.
 const bulkMax = 16
 
 // piecesMax is how many pieces are shown before others have their turn; pieceMax is how many bytes one call moves.
@@ -318,7 +318,7 @@ func (c *Conn) receive() *bufs.Buffer {
 		return nil
 	}
 	b.Off, b.End = 0, n
-	if n == l.Plain().Size() || pool == l.Large() && n > l.Config().BufferSize {
+	if n >= l.Config().BufferSize {
 		c.bulk = bulkMax
 	} else if c.bulk > 0 {
 		c.bulk--
