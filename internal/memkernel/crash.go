@@ -157,10 +157,11 @@ func (h *Host) loseWrites(fd int32) {
 	}
 }
 
-// free gives the pages of a file back that has no name and is not open.
+// free gives the pages of a file back that has no name and is not open. What was never synced of them stays in memory
+// as long as a crash could undo the loss of the name.
 func (n *inode) free() {
 	n.gives(n.space())
-	clear(n.pages)
+	maps.DeleteFunc(n.pages, func(at int64, _ *page) bool { return !n.platter.dirty[at] })
 }
 
 // sector is what a disk writes whole.
@@ -237,11 +238,14 @@ func (n *inode) tear(w *world.World) {
 	}
 	for _, at := range slices.Sorted(maps.Keys(p.dirty)) {
 		was, is := p.pages[at], n.pages[at]
+		if is == nil { // a page goes as a whole, and one behind the end with the change of the size
+			if at*pageSize < n.size && w.Chance(0.5) {
+				p.write(at, nil)
+			}
+			continue
+		}
 		if was == nil {
 			was = new(page)
-		}
-		if is == nil {
-			is = new(page)
 		}
 		left := *was
 		for from := 0; from < pageSize; from += sector {

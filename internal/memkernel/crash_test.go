@@ -139,6 +139,77 @@ func TestUnsyncedTears(t *testing.T) {
 	}
 }
 
+// What takes synced bytes away, and is undone by a crash, leaves them, or what was written over them since: no zeros.
+func TestUndoneLossLeavesBytes(t *testing.T) {
+	for name, lose := range map[string]func(d *disk, fd int32){
+		"unlink":             func(d *disk, fd int32) { d.h.Close(fd); d.name(op.Unlinkat, "/data/f", "") },
+		"unlink, then close": func(d *disk, fd int32) { d.name(op.Unlinkat, "/data/f", ""); d.h.Close(fd) },
+		"rename over it": func(d *disk, fd int32) {
+			d.h.Close(fd)
+			d.h.Close(d.open("/data/other", unix.O_CREAT|unix.O_RDWR))
+			d.name(op.Renameat, "/data/other", "/data/f")
+		},
+		"truncate": func(d *disk, fd int32) { d.do(d.h, op.Ftruncate, fd, func(o *op.Op) { o.Off = 0 }) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			seen := map[byte]int{}
+			for seed := range uint64(100) {
+				d := newDisk(t, seed)
+				fd := d.open("/data/f", unix.O_CREAT|unix.O_RDWR)
+				d.write(fd, bytes.Repeat([]byte{'A'}, 2*pageSize), 0)
+				d.sync(fd)
+				d.syncDir("/data")
+				d.write(fd, bytes.Repeat([]byte{'B'}, 2*pageSize), 0)
+				lose(d, fd)
+				d.crash()
+				got, _ := d.content("/data/f")
+				if len(got) != 0 && len(got) != 2*pageSize {
+					t.Fatalf("seed %d: %d bytes", seed, len(got))
+				}
+				for _, b := range []byte(got) {
+					seen[b]++
+				}
+			}
+			for b := range seen {
+				if b != 'A' && b != 'B' {
+					t.Errorf("after crashes there is %q", seen)
+				}
+			}
+			if seen['A'] == 0 {
+				t.Error("nothing was ever undone")
+			}
+		})
+	}
+}
+
+// A hole that was punched is there after a crash as a whole, or not.
+func TestHolesAreWhole(t *testing.T) {
+	seen := map[string]int{}
+	for seed := range uint64(50) {
+		d := newDisk(t, seed)
+		fd := d.open("/data/f", unix.O_CREAT|unix.O_RDWR)
+		d.write(fd, bytes.Repeat([]byte{'A'}, 3*pageSize), 0)
+		d.sync(fd)
+		d.syncDir("/data")
+		if res := d.do(d.h, op.Allocate, fd, func(o *op.Op) {
+			o.CallFlags, o.Off = unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, pageSize
+			o.Ext = &op.Ext{Len: pageSize}
+		}); res != 0 {
+			t.Fatal(res)
+		}
+		d.crash()
+		got, _ := d.content("/data/f")
+		hole := got[pageSize : 2*pageSize]
+		if strings.Trim(hole, hole[:1]) != "" || strings.Count(got, "A") != 3*pageSize-strings.Count(hole, "\x00") {
+			t.Fatalf("seed %d: a part of a hole", seed)
+		}
+		seen[hole[:1]]++
+	}
+	if len(seen) != 2 {
+		t.Errorf("the outcomes are %v", seen)
+	}
+}
+
 // A file that was written, synced and renamed over another is after a crash the old one or the new one, and nothing
 // else; once the directory was synced, the new one.
 func TestRenameIsWhole(t *testing.T) {
