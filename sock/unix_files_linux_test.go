@@ -12,6 +12,7 @@ import (
 	"os"
 	"syscall"
 	"testing"
+	"time"
 
 	"ringo"
 	"ringo/sock"
@@ -485,5 +486,51 @@ func TestRecvFilesAtTheLimit(t *testing.T) {
 		if got := child.line(); got != "done" {
 			t.Errorf("the child says %q", got)
 		}
+	})
+}
+
+// What is left of bytes that came with files is not sent on a connection that is closed when the first of them have
+// gone out, in the same turn and before who sends them goes on.
+func TestSendFilesClosedInPart(t *testing.T) {
+	chunk := make([]byte, 1<<20)
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		unixPair(t, cfg, "unix", func(l *ringo.Loop, c *sock.Conn, peer unixPeer) {
+			ln := listenUnix(t, l, "unix", abstractName())
+			defer ln.Close()
+			first := dialUnix(t, "unix", ln.Addr().String())
+			defer first.Close()
+			news, err := ln.AcceptConn()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer news.Close()
+			raw, err := c.SyscallConn()
+			if err != nil {
+				t.Fatal(err)
+			}
+			raw.Write(func(fd uintptr) bool { // until there is no room
+				for err == nil {
+					_, err = syscall.Write(int(fd), chunk)
+				}
+				return true
+			})
+			var n int
+			sends := l.Go(func() { n, err = c.SendFiles(chunk, null) })
+			l.Go(func() { // what both wait for comes before the loop looks
+				l.Sleep(time.Millisecond)
+				first.Write([]byte{'x'})
+				peer.Read(chunk)
+			})
+			news.Read(make([]byte, 1))
+			c.CloseSoon()
+			if sends.Wait(); n == len(chunk) || !errors.Is(err, net.ErrClosed) {
+				t.Errorf("SendFiles = %d, %v", n, err)
+			}
+		})
 	})
 }

@@ -198,9 +198,15 @@ func (c *Core) Wake() bool {
 
 // Await submits an op for the running task, which has access, and parks until it has ended. A
 // cancel, the deadline and Close end it; its result counts all the same, since it may have come first.
+// On a handle that closes already, as it may where a call needs more than one op, it is not submitted.
 // The op, one of NewOp, is gone afterwards.
 func (c *Core) Await(dir Dir, o *op.Op) (res int32) {
 	d := &c.own.dirs[dir]
+	if c.state != open {
+		c.l.FreeOp(o)
+		d.res, d.behind, d.ended, d.cut = -sys.ECANCELED, 0, byNobody, false
+		return d.res
+	}
 	o.FD = &c.fd
 	if o.Sink = (*outSink)(c); dir == In {
 		o.Sink = (*inSink)(c)

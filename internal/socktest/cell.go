@@ -204,9 +204,9 @@ func (x *cell) judge(done bool) {
 	}
 }
 
-// mayLose reports whether the event may end the handle before the call has had what is there: nobody knows of a
-// goroutine how far it is.
-func (x *cell) mayLose() bool { return x.ev.gone && x.who.on == nil }
+// mayLose reports whether the event may end the call, or the handle, before the call has had what is there: nobody
+// knows how far callers elsewhere are.
+func (x *cell) mayLose() bool { return (x.ev.gone || x.ev.cancels) && !x.who.own }
 
 // foreseen reports whether err is one that the event gives.
 func (x *cell) foreseen(err error) bool {

@@ -109,7 +109,8 @@ var excused = []excusal{
 			"TestFilesNobodyTakes TestHandles TestIPConnConnected TestListenerFile TestMessagesCross " +
 			"TestPacketFile TestPollCallers TestPollCloseWaitsForTheThread TestPollErrorsAsOs TestPollEventfd " +
 			"TestPollFull TestPollInotify TestPollOfOtherFamilies TestPollReadWrite TestPollTimerAndProcess " +
-			"TestPollWait TestReadMsgUnix TestRecvFiles TestSendFiles TestSendFilesMuch TestUnixRefusals",
+			"TestPollWait TestReadMsgUnix TestRecvFiles TestSendFiles TestSendFilesClosedInPart " +
+			"TestSendFilesMuch TestUnixRefusals",
 		file: "TestAdopt TestCachedAllocs TestDeadlinesOfDirections TestReadDirAsPackageOs TestStreamWriteTurns",
 	},
 	{why: "it makes calls of its own on descriptors, which are none of the system's, or counts the system's calls",
