@@ -57,7 +57,8 @@ const closeMax = time.Minute
 // copied, and sent at the end of the loop's turn, together with what else was written to the connection; what the
 // socket has no room for is copied, and sent when there is. Then Congested tells when it is time to stop, and
 // OnWritable when to go on. The error is ErrFull at the bound, and then nothing of p was taken, and OnWritable will be
-// called; net.ErrClosed when the connection closes; or that of a send, with which the connection ends.
+// called; net.ErrClosed when the connection closes; or that of a send, with which the connection ends. Of unixpacket p
+// is one record, also where it has no bytes; of a stream no bytes are nothing.
 func (c *Conn) Write(p []byte) error {
 	e := c.here("Conn.Write")
 	if c.state != open || c.flags&finished != 0 {
@@ -163,12 +164,13 @@ func (c *Conn) write(p []byte, then func(error)) (n int, err error) {
 	case c.out != nil:
 		return 0, c.keep(p, then)
 	}
-	if len(p) > 0 {
-		if n, err = c.send(p); err != nil {
+	done := len(p) == 0 && !c.set.records
+	if !done {
+		if n, done, err = c.send(p); err != nil {
 			return 0, err
 		}
 	}
-	if n < len(p) {
+	if !done {
 		c.out = &output{c: c}
 		c.out.put(p[n:], then)
 		c.out.submit()
@@ -178,10 +180,10 @@ func (c *Conn) write(p []byte, then func(error)) (n int, err error) {
 	return n, nil
 }
 
-// send makes a plain call.
-func (c *Conn) send(p []byte) (int, error) {
+// send makes a plain call. all: nothing of p is left, which of a record of no bytes n does not say.
+func (c *Conn) send(p []byte) (n int, all bool, err error) {
 	if c.set.records && len(p) > pieceMax {
-		return 0, c.opError("write", callError("write", -sys.EMSGSIZE))
+		return 0, false, c.opError("write", callError("write", -sys.EMSGSIZE))
 	}
 	o := &c.e.send
 	o.FD, o.Buf = &c.fd, p[:min(len(p), pieceMax)]
@@ -195,13 +197,13 @@ func (c *Conn) send(p []byte) (int, error) {
 		if !c.set.records || res != -sys.EMSGSIZE {
 			c.unsendable(res)
 		}
-		return 0, c.opError("write", callError("write", res))
+		return 0, false, c.opError("write", callError("write", res))
 	}
 	c.flags &^= slow
 	if res < asked || c.set.records {
 		c.flags |= slow
 	}
-	return int(res), nil
+	return int(res), ok && int(res) == len(p), nil
 }
 
 // unsendable ends the connection because of a send.
@@ -230,8 +232,11 @@ func (c *Conn) keep(p []byte, then func(error)) error {
 	return nil
 }
 
-// put puts bytes at the end.
+// put puts bytes at the end. None of a stream are no piece, unless somebody is to be told.
 func (o *output) put(p []byte, then func(error)) {
+	if len(p) == 0 && then == nil && !o.c.set.records {
+		return
+	}
 	o.count(len(p))
 	if o.size >= o.c.set.high {
 		o.c.flags |= congested
@@ -288,7 +293,7 @@ func (o *output) Complete(x *op.Op, res int32, _ uint32) {
 	o.op = nil
 	l.FreeOp(x)
 	l.HoldOpen(-1)
-	if res > 0 {
+	if res >= 0 {
 		o.sent(int(res))
 		res = -int32(behind)
 	}

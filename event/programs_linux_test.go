@@ -352,6 +352,9 @@ func (e *end) write() {
 		return
 	}
 	n := min(1+rng.IntN(1<<rng.IntN(20)), e.total-e.sent)
+	if rng.IntN(8) == 0 {
+		n = 0
+	}
 	p := make([]byte, n)
 	for i := range p {
 		p[i] = socktest.ByteAt(e.sent + i)

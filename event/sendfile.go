@@ -84,10 +84,6 @@ func (o *output) submitFile(s *fileSource) {
 	case s.err != nil:
 		o.failFile(s.err)
 		return
-	case s.left == 0:
-		o.end(nil)
-		o.goOn()
-		return
 	case s.off+n > s.warm && l.Kernel().Resident(s.fd, s.off, n) != 1:
 		o.task = l.Go(func() { o.bring(s, n) })
 		return
@@ -164,12 +160,25 @@ func (o *output) failFile(err error) {
 // goOn sends what is next, or has those know who wait for the end.
 func (o *output) goOn() {
 	c := o.c
+	if c.flags&leaving != 0 {
+		return // what is left goes along
+	}
+	for o.first < len(o.pieces) && o.pieces[o.first].isSent(c.set.records) {
+		o.end(nil)
+	}
 	switch {
-	case c.flags&leaving != 0: // what is left goes along
 	case o.first < len(o.pieces):
 		o.submit()
 	case c.state == open:
 		c.out = nil
 		c.drained()
 	}
+}
+
+// isSent reports whether nothing of the piece is left to be sent: of a record of no bytes there is.
+func (p *piece) isSent(records bool) bool {
+	if p.file != nil {
+		return p.file.left == 0
+	}
+	return len(p.p) == 0 && !records
 }
