@@ -102,7 +102,7 @@ func (e *Loop) count(by int) {
 // runner bring it about. The runner, because here others may be in the midst of something.
 func (e *Loop) settle() {
 	if e.others == nil && e.conns.first == nil {
-		e.stopped = false
+		e.reopen()
 	}
 	if e.active == 0 {
 		e.wakeWaiting()

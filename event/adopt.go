@@ -14,8 +14,9 @@ import (
 // Only a task may call it, no callback; it parks until the operations in flight have ended. If it fails c is as before.
 func (e *Loop) Adopt(c *sock.Conn, h Handler) (*Conn, error) {
 	e.taskHere("Loop.Adopt")
-	if h == nil {
-		panic("event: Loop.Adopt without a Handler")
+	needHandler("Loop.Adopt", h)
+	if c == nil {
+		panic("event: Loop.Adopt of a nil *sock.Conn")
 	}
 	if (*loop.Loop)(c.Loop()) != e.l {
 		return nil, errOtherLoop
@@ -31,7 +32,7 @@ func (e *Loop) Adopt(c *sock.Conn, h Handler) (*Conn, error) {
 	}
 	n.begin(p)
 	n.enter()
-	if e.stopped {
+	if e.refuses() {
 		n.fail(byLoop)
 	}
 	return n, nil

@@ -19,11 +19,14 @@ func (e *Loop) Dial(network, address string, h Handler) *Conn {
 // DialBy is Dial with the options of a Dialer.
 func (e *Loop) DialBy(d *sock.Dialer, network, address string, h Handler) *Conn {
 	e.here("Loop.Dial")
-	if h == nil {
-		panic("event: Loop.Dial without a Handler")
-	}
+	needHandler("Loop.Dial", h)
 	c := &Conn{e: e, h: h, set: &defaults, state: opening}
 	c.fd.Init(none)
+	if e.refuses() {
+		c.state = closed
+		e.refuse(func() { c.h.OnClose(c, ErrStopped) })
+		return c
+	}
 	c.out = &output{c: c}
 	c.enter()
 	c.out.task = e.l.Go(func() { c.dial(d, network, address) })

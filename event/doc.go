@@ -33,9 +33,10 @@
 // # The end
 //
 // Loop.Wait, and with it Run, returns when nothing is active any more: no connection, no listener, no timer, nothing
-// else that may still call somebody, but for that of which Unref was called. Loop.Stop ends all of that at once. When
-// Run's context ends nobody is accepted any more, who is connected has ringo.Config.Grace to end, and what never ends
-// by itself, as a timer of Every or a Waker, goes on until there is nothing else.
+// else that may still call somebody, but for that of which Unref was called. Loop.Stop ends all of that at once,
+// and what is begun then, as by a client that dials again when its connection has ended, is refused with ErrStopped.
+// When Run's context ends nobody is accepted any more, who is connected has ringo.Config.Grace to end, and what never
+// ends by itself, as a timer of Every or a Waker, goes on until there is nothing else.
 //
 // # Memory
 //

@@ -19,7 +19,8 @@ var (
 	ErrLeases = errors.New("event: the connection's leases are all held (ringo.Config.Leases): release one first")
 	// ErrNoReturn is why a connection ends of which a callback panicked or called runtime.Goexit.
 	ErrNoReturn = errors.New("event: a callback did not return")
-	// ErrStopped is why a connection ends that is open when its loop is stopped, or ends.
+	// ErrStopped is why a connection ends that is open when its loop is stopped, or ends, and why something is refused
+	// that is begun then: see Loop.Stop.
 	ErrStopped error = stoppedError{}
 
 	// ErrDetached is what OnClose is told when Conn.Detach has made a connection of package sock of this one.

@@ -35,6 +35,9 @@ func (e *Loop) hook(method string, kind hookKind, fn func()) *Hook {
 		panic("event: " + method + " of a nil function")
 	}
 	h := &Hook{activity: activity{e: e, endless: true}, fn: fn, kind: kind}
+	if e.refuses() {
+		return h
+	}
 	e.begin(&h.activity, h)
 	e.hooks[kind] = append(slices.Clip(e.hooks[kind]), h)
 	e.hooked++

@@ -5,6 +5,7 @@ import (
 
 	"ringo/internal/code"
 	"ringo/internal/handle"
+	"ringo/internal/loop"
 	"ringo/sock"
 )
 
@@ -18,10 +19,15 @@ type Listener struct {
 	records bool // its connections carry them
 }
 
-// Listen has peers connect at an address, of a network that sock.Listen takes, and h be called for them. An error is
-// that of sock.Listen.
+// Listen has peers connect at an address, of a network that sock.Listen takes, and h be called for them. Each loop may
+// listen at an address once, beside the other loops of the Run, whose peers the kernel divides among them; a second
+// listener of the same loop there is EADDRINUSE. An error is that of sock.Listen, or ErrStopped.
 func (e *Loop) Listen(network, address string, h Handler) (*Listener, error) {
 	e.here("Loop.Listen")
+	needHandler("Loop.Listen", h)
+	if e.refuses() {
+		return nil, ErrStopped
+	}
 	ln, err := sock.Listen(e.Ringo(), network, address)
 	if err != nil {
 		return nil, err
@@ -30,18 +36,37 @@ func (e *Loop) Listen(network, address string, h Handler) (*Listener, error) {
 }
 
 // Accept has h be called for all that connect at a listener of package sock, as of a sock.ListenerSet or a
-// sock.ListenConfig with options of its own; nobody else should accept from it. Accepts are bounded, go on behind
-// shortages, and end in a drain, as with sock.Serve. A listener has a task that accepts, so that it keeps its loop from
-// ending.
+// sock.ListenConfig with options of its own, which has to be the same loop's; nobody else should accept from it.
+// Accepts are bounded, go on behind shortages, and end in a drain, as with sock.Serve. A listener has a task that
+// accepts, so that it keeps its loop from ending.
 func (e *Loop) Accept(ln *sock.Listener, h Handler) *Listener {
 	e.here("Loop.Accept")
-	if h == nil {
-		panic("event: Loop.Accept without a Handler")
+	needHandler("Loop.Accept", h)
+	switch {
+	case ln == nil:
+		panic("event: Loop.Accept of a nil *sock.Listener")
+	case (*loop.Loop)(ln.Loop()) != e.l:
+		panic("event: Loop.Accept of another loop's listener")
 	}
 	l := &Listener{activity: activity{e: e}, ln: ln, h: h, records: ln.Addr().Network() == records}
+	if e.refuses() {
+		l.stop()
+		e.refuse(func() {
+			if l.then != nil {
+				l.then(ErrStopped)
+			}
+		})
+		return l
+	}
 	e.begin(&l.activity, l)
 	e.l.Start((*acceptor)(l))
 	return l
+}
+
+func needHandler(method string, h Handler) {
+	if h == nil {
+		panic("event: " + method + " without a Handler")
+	}
 }
 
 // Addr is the address of the listener. Any goroutine may call it.
@@ -55,7 +80,8 @@ func (ln *Listener) Close() {
 
 func (ln *Listener) stop() { handle.Sockets.CloseSoon(ln.ln) }
 
-// OnClose has fn be called when the listener has ended, with an error that is net.ErrClosed after Close and in a drain.
+// OnClose has fn be called when the listener has ended, with an error that is net.ErrClosed after Close and in a drain,
+// and ErrStopped if Accept was refused: see Loop.Stop.
 func (ln *Listener) OnClose(fn func(error)) {
 	ln.e.here("Listener.OnClose")
 	ln.then = fn
@@ -92,7 +118,7 @@ func (a *acceptor) Run() {
 			c.carryRecords()
 		}
 		c.from = (*Listener)(a)
-		if e.stopped {
+		if e.refuses() {
 			c.fail(byLoop)
 		}
 	}

@@ -26,7 +26,9 @@ type Loop struct {
 	active  int // both: what keeps Wait from returning
 	endless int // of these: what never ends by itself
 	waiting loop.TaskList
-	stopped bool
+	stopped bool // what is begun is refused
+	holds   int  // how many are in the midst of the end of that
+	final   bool // it is for good
 	whole   bool // the loop is a Run's of this package
 	over    bool // whose Wait has returned: nobody has a use for what Unref was called for
 	hooks   [hookKinds][]*Hook
@@ -74,9 +76,9 @@ func Run(ctx context.Context, cfg *ringo.Config, fn func(l *Loop) error) error {
 		e.whole = true
 		err := fn(e)
 		if err == nil {
-			err = e.Wait()
+			err = e.wait()
 		}
-		e.over = true
+		e.over, e.final = true, e.stopped || err != nil
 		e.closeRest()
 		e.Wait()
 		return err
@@ -90,13 +92,6 @@ func (e *Loop) Ringo() *ringo.Loop { return (*ringo.Loop)(e.l) }
 // when the loop has ended.
 func (e *Loop) Post(fn func()) error { return e.Ringo().Post(fn) }
 
-// Stop ends what is active: connections are closed, with what was written to them dropped where there is no room for
-// it, and their OnClose is told ErrStopped. Then Wait returns.
-func (e *Loop) Stop() {
-	e.here("Loop.Stop")
-	e.closeAll()
-}
-
 // Wait parks until nothing is active on the loop any more: listeners, connections, timers and all else that may still
 // call somebody. In a drain, as ringo.Run begins when its context ends, listeners end by themselves, and connections,
 // AfterFunc and Go are waited for; what goes on for ever, which is Every, hooks, Wakers, Signals and Polls, Wait stops
@@ -104,10 +99,18 @@ func (e *Loop) Stop() {
 // and then returns why. Only a task may call it.
 func (e *Loop) Wait() error {
 	e.taskHere("Loop.Wait")
+	err := e.wait()
+	e.reopen()
+	return err
+}
+
+// wait is Wait that leaves the loop stopped.
+func (e *Loop) wait() (err error) {
 	if e.active == 0 {
 		return nil
 	}
-	var err error
+	e.holds++
+	defer func() { e.holds-- }()
 	for {
 		if err == nil && e.l.Canceled() {
 			err = e.l.Cause()
@@ -176,16 +179,6 @@ func (w *waiting) CancelWait(t *loop.Task) {
 
 // DescribeWait tells what is waited for.
 func (w *waiting) DescribeWait(_ *loop.Task, d *loop.Wait) { d.Op = "event.Loop.Wait" }
-
-// closeAll ends what is active.
-func (e *Loop) closeAll() {
-	e.stopped = true
-	e.stopAll()
-	for c := e.conns.first; c != nil; c = c.next {
-		c.fail(byLoop)
-	}
-	e.settle() // if there was nothing
-}
 
 // hasRest reports whether nothing is left but what nobody waits for, and is to end as well.
 func (e *Loop) hasRest() bool {

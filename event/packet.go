@@ -93,6 +93,10 @@ const datagramsMax = 64
 // see Wait.
 func (e *Loop) ListenPacket(network, address string, h PacketHandler) (*PacketConn, error) {
 	e.here("Loop.ListenPacket")
+	needPacketHandler("Loop.ListenPacket", h)
+	if e.refuses() {
+		return nil, ErrStopped
+	}
 	c, err := sock.ListenPacket(e.Ringo(), network, address)
 	if err != nil {
 		return nil, err
@@ -104,10 +108,17 @@ func (e *Loop) ListenPacket(network, address string, h PacketHandler) (*PacketCo
 // options. It closes the socket in the end.
 func (e *Loop) Receive(s *sock.PacketConn, h PacketHandler) *PacketConn {
 	e.here("Loop.Receive")
+	if s == nil {
+		panic("event: Loop.Receive of a nil *sock.PacketConn")
+	}
 	if (*loop.Loop)(s.Loop()) != e.l {
 		panic("event: Loop.Receive of another loop's socket")
 	}
 	c := e.newPacketConn("Loop.Receive", h)
+	if c.state == closed {
+		handle.Sockets.Packets(s, func() bool { return false }).CloseSoon()
+		return c
+	}
 	c.open(s)
 	return c
 }
@@ -118,6 +129,9 @@ func (e *Loop) Receive(s *sock.PacketConn, h PacketHandler) *PacketConn {
 func (e *Loop) DialPacket(network, address string, h PacketHandler) *PacketConn {
 	e.here("Loop.DialPacket")
 	c := e.newPacketConn("Loop.DialPacket", h)
+	if c.state == closed {
+		return c
+	}
 	c.task = e.l.Go(func() {
 		s, err := sock.DialPacket(e.Ringo(), network, address)
 		c.task = nil
@@ -137,11 +151,21 @@ func (e *Loop) DialPacket(network, address string, h PacketHandler) *PacketConn 
 	return c
 }
 
-func (e *Loop) newPacketConn(method string, h PacketHandler) *PacketConn {
+func needPacketHandler(method string, h PacketHandler) {
 	if h == nil {
 		panic("event: " + method + " without a PacketHandler")
 	}
+}
+
+// newPacketConn makes one that is to be opened; closed, if the loop was stopped.
+func (e *Loop) newPacketConn(method string, h PacketHandler) *PacketConn {
+	needPacketHandler(method, h)
 	c := &PacketConn{activity: activity{e: e, endless: true}, h: h}
+	if e.refuses() {
+		c.state = closed
+		e.refuse(func() { c.h.OnClose(c, ErrStopped) })
+		return c
+	}
 	e.begin(&c.activity, c)
 	return c
 }
@@ -191,8 +215,7 @@ func (c *PacketConn) run() {
 	}
 	if c.state == closing && c.task == nil && !c.sends && (c.src == nil || c.src.Closed()) {
 		c.state = closed
-		c.e.done(&c.activity)
-		c.h.OnClose(c, c.why)
+		c.e.endBy(&c.activity, func() { c.h.OnClose(c, c.why) })
 	}
 }
 

@@ -33,6 +33,9 @@ func (e *Loop) Poll(f syscall.Conn, interest sock.Interest, fn func(sock.Interes
 	if fn == nil {
 		panic("event: Loop.Poll of a nil function")
 	}
+	if e.refuses() {
+		return nil, ErrStopped
+	}
 	raw, err := f.SyscallConn()
 	if err != nil {
 		return nil, err

@@ -79,6 +79,7 @@ func (r *runner) Run() {
 		e.runHooks(idles)
 		e.runHooks(prepares)
 		if e.isIdling() {
+			e.stopped = true
 			e.stopAll()
 		} else if e.hasRest() {
 			e.closeRest()

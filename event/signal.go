@@ -31,6 +31,8 @@ func (e *Loop) Signal(fn func(os.Signal), signals ...os.Signal) (*Signal, error)
 		return nil, errors.New("event: Loop.Signal of no signal")
 	case e.l.Staged():
 		return nil, fmt.Errorf("event: Loop.Signal in a simulated world: %w", errors.ErrUnsupported)
+	case e.refuses():
+		return nil, ErrStopped
 	}
 	s := &Signal{activity: activity{e: e, endless: true}, fn: fn, in: make(chan os.Signal, signalsMax),
 		over: make(chan struct{})}

@@ -42,6 +42,9 @@ func (e *Loop) newTimer(method string, d time.Duration, every int64, fn func()) 
 }
 
 func (t *Timer) arm(d time.Duration) {
+	if t.e.refuses() {
+		return
+	}
 	t.e.begin(&t.activity, t)
 	t.stale = t.due
 	now := t.e.l.Elapsed()
@@ -91,7 +94,8 @@ func (t *Timer) stop() {
 }
 
 // Reset has the timer call after d from now, instead of at the time that was set before; one of Every goes on from
-// there with the same period. It reports whether it was active. Moving a timer later costs next to nothing.
+// there with the same period. When the loop was stopped it does nothing. It reports whether it was active. Moving a
+// timer later costs next to nothing.
 func (t *Timer) Reset(d time.Duration) bool {
 	t.e.here("Timer.Reset")
 	was := t.isActive()

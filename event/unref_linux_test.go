@@ -83,6 +83,7 @@ func TestUnref(t *testing.T) {
 						a.Unref()
 					}
 					l.Stop()
+					l.Wait()
 					called := false
 					l.AfterFunc(20*time.Millisecond, func() { called = true })
 					if l.Wait(); !called {

@@ -18,7 +18,9 @@ func (e *Loop) NewWaker(fn func()) *Waker {
 	}
 	w := &Waker{activity: activity{e: e, endless: true}, fn: fn}
 	w.arrive = func() { e.push(w) }
-	e.begin(&w.activity, w)
+	if !e.refuses() {
+		e.begin(&w.activity, w)
+	}
 	return w
 }
 

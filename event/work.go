@@ -22,6 +22,11 @@ func Go[T any](l *Loop, fn func() (T, error), then func(T, error)) *Work {
 	var got T
 	err := ErrNoReturn
 	w.told = func() { then(got, err) }
+	if l.refuses() {
+		w.over, err = true, ErrStopped
+		l.refuse(w.told)
+		return w
+	}
 	l.begin(&w.activity, w)
 	w.task = l.l.GoThen(func() {
 		v, failed := fn()
@@ -33,8 +38,7 @@ func Go[T any](l *Loop, fn func() (T, error), then func(T, error)) *Work {
 func (w *Work) run() {
 	if !w.over {
 		w.over = true
-		w.e.done(&w.activity)
-		w.told()
+		w.e.endBy(&w.activity, w.told)
 	}
 }
 

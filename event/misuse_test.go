@@ -1,0 +1,87 @@
+package event_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+
+	"ringo"
+	"ringo/event"
+	"ringo/internal/socktest"
+	"ringo/sock"
+)
+
+// Who calls wrongly is told by a panic that names what he called, before anything was bound or begun.
+func TestMisuse(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		type sockets struct {
+			ln *sock.Listener
+			c  *sock.PacketConn
+		}
+		others, over := ringo.NewChan[sockets](1), ringo.NewChan[bool](0)
+		cfg.Loops = 2
+		socktest.Within(patience, t.Name(), func() {
+			if err := ringo.Run(context.Background(), &cfg, func(l *ringo.Loop) error {
+				if l != l.Loops()[0] {
+					ln, err := sock.Listen(l, "tcp", "127.0.0.1:0")
+					if err != nil {
+						return err
+					}
+					defer ln.Close()
+					c, err := sock.ListenPacket(l, "udp", "127.0.0.1:0")
+					if err != nil {
+						return err
+					}
+					defer c.Close()
+					others.Send(sockets{ln, c})
+					over.Recv()
+					return nil
+				}
+				defer over.Close()
+				e := event.On(l)
+				theirs, err := others.Recv()
+				if err != nil {
+					return err
+				}
+				for want, f := range map[string]func(){
+					"Loop.Listen without a Handler":             func() { e.Listen("tcp", "127.0.0.1:0", nil) },
+					"Loop.Accept without a Handler":             func() { e.Accept(theirs.ln, nil) },
+					"Loop.Accept of another loop's listener":    func() { e.Accept(theirs.ln, event.Base{}) },
+					"Loop.Accept of a nil *sock.Listener":       func() { e.Accept(nil, event.Base{}) },
+					"Loop.Dial without a Handler":               func() { e.Dial("tcp", "127.0.0.1:1", nil) },
+					"Loop.Adopt without a Handler":              func() { e.Adopt(nil, nil) },
+					"Loop.Adopt of a nil *sock.Conn":            func() { e.Adopt(nil, event.Base{}) },
+					"Loop.ListenPacket without a PacketHandler": func() { e.ListenPacket("udp", "127.0.0.1:0", nil) },
+					"Loop.DialPacket without a PacketHandler":   func() { e.DialPacket("udp", "127.0.0.1:1", nil) },
+					"Loop.Receive of a nil *sock.PacketConn":    func() { e.Receive(nil, event.PacketBase{}) },
+					"Loop.Receive of another loop's socket":     func() { e.Receive(theirs.c, event.PacketBase{}) },
+				} {
+					if err := panics(f, want); err != nil {
+						t.Error(err)
+					}
+				}
+				if n := len(sock.Listeners()); n != 1 {
+					t.Errorf("%d listeners are open, want that of the other loop", n)
+				}
+				for _, i := range l.Handles() {
+					t.Errorf("%s %v is left open", i.Kind, i.Local)
+				}
+				return e.Wait()
+			}); err != nil {
+				t.Error(err)
+			}
+		})
+	})
+}
+
+// panics wants f to panic with what contains want.
+func panics(f func(), want string) (err error) {
+	defer func() {
+		if got := fmt.Sprint(recover()); !strings.Contains(got, "event: "+want) {
+			err = fmt.Errorf("got %q, want %q", got, want)
+		}
+	}()
+	f()
+	return nil
+}
