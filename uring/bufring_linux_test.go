@@ -5,6 +5,7 @@ package uring
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -202,5 +203,66 @@ func TestBufRingMisuse(t *testing.T) {
 	p := plain.Parts(CQE{Res: 10, Flags: CQEBuffer})
 	if _, part, done, ok := p.Next(); len(part) != 10 || !done || !ok {
 		t.Errorf("one whole buffer: %d bytes, %v, %v", len(part), done, ok)
+	}
+}
+
+// TestBufRingCloseRefused: while the kernel has the group its memory stays, and Close can be called again.
+func TestBufRingCloseRefused(t *testing.T) {
+	need(t, CheckBufRing)
+	t.Run("restricted", func(t *testing.T) {
+		r := openWith(t, 8, Config{With: SetupRDisabled}, "5.10")
+		if err := errors.Join(r.RegisterRestrictions([]Restriction{
+			AllowOp(OpRecv), AllowFlags(SQEBufferSelect), AllowRegister(RegEnableRings), AllowRegister(RegPbufRing),
+		}), r.Enable()); err != nil {
+			t.Fatal(err)
+		}
+		b, err := r.BufRing(1, 4, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			err := b.Close()
+			if !errors.Is(err, syscall.EACCES) || !strings.Contains(err.Error(), "the ring's own restrictions") {
+				t.Fatalf("Close: want EACCES and why, got %v", err)
+			}
+		}
+		receiveInto(t, r, b)
+		if err := r.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if err := b.Close(); err != nil {
+			t.Errorf("after the ring's Close: %v", err)
+		}
+	})
+	t.Run("another thread", func(t *testing.T) {
+		r := open(t, 8, nil)
+		if r.Flags()&SetupSingleIssuer == 0 {
+			t.Skip("needs SINGLE_ISSUER (Linux 6.0)")
+		}
+		b, err := r.BufRing(1, 4, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		closed := make(chan error)
+		go func() { closed <- b.Close() }()
+		if err := <-closed; !errors.Is(err, syscall.EEXIST) {
+			t.Errorf("Close: want EEXIST, got %v", err)
+		}
+		receiveInto(t, r, b)
+		if err := b.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// receiveInto receives a byte into one of a buffer ring's buffers.
+func receiveInto(t *testing.T, r *Ring, b *BufRing) {
+	t.Helper()
+	x, y := socketpair(t, unix.SOCK_STREAM)
+	write(t, y, "x")
+	c := do(t, r, func(e *SQE) { e.PrepRecvSelect(x, b.Group(), 0, 0) })
+	want(t, c, 1)
+	if got := b.Bytes(c.BufID())[0]; got != 'x' {
+		t.Errorf("received %q", got)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"unsafe"
 
 	"ringo/internal/abi"
+	"ringo/internal/posix"
 )
 
 // A BufRing is a group of buffers lent to the kernel, which picks one when data is there and not before. The ring is a
@@ -67,7 +68,7 @@ type BufRingConfig struct {
 	Bundles bool
 
 	// Mapped has the kernel allocate the ring itself, and Open map it (Linux 6.4). It makes no difference in use, only
-	// to what counts against RLIMIT_MEMLOCK.
+	// to what counts against RLIMIT_MEMLOCK. A ring that has closed its descriptor cannot.
 	Mapped bool
 }
 
@@ -103,7 +104,7 @@ func (r *Ring) OpenBufRing(cfg BufRingConfig) (*BufRing, error) {
 		return b, err
 	}
 	total := roundUp(cfg.Buffers*cfg.Size, os.Getpagesize())
-	p, errno := r.sysMap(-1, 0, total)
+	p, errno := r.sysFresh(total)
 	if errno != 0 {
 		b.Close()
 		return nil, setupError(fmt.Sprintf("mmap(%d buffers of %d bytes)", cfg.Buffers, cfg.Size), errno)
@@ -156,12 +157,15 @@ func (r *Ring) registerBufRing(cfg *BufRingConfig) (*BufRing, error) {
 	}
 	b := &BufRing{r: r, mask: uint32(entries) - 1, group: cfg.Group}
 	if cfg.Mapped {
+		if err := r.canMap(step); err != nil {
+			return nil, err
+		}
 		reg.Flags |= abi.IOU_PBUF_RING_MMAP
 		if _, err := r.register(step, abi.IORING_REGISTER_PBUF_RING, unsafe.Pointer(&reg), 1); err != nil {
 			return nil, err
 		}
 		at := abi.IORING_OFF_PBUF_RING | uint64(cfg.Group)<<abi.IORING_OFF_PBUF_SHIFT
-		p, errno := r.sysMap(r.fd, at, size)
+		p, errno := r.sysMap(at, size)
 		if errno != 0 {
 			b.Close()
 			return nil, setupError(step+": mmap", errno)
@@ -169,7 +173,7 @@ func (r *Ring) registerBufRing(cfg *BufRingConfig) (*BufRing, error) {
 		b.entries, b.ring = p, region{p: p, size: size}
 		return b, nil
 	}
-	p, errno := r.sysMap(-1, 0, size)
+	p, errno := r.sysFresh(size)
 	if errno != 0 {
 		return nil, setupError(step+": mmap", errno)
 	}
@@ -249,19 +253,24 @@ func (b *BufRing) Return(bid uint16) {
 
 // Close takes the group away and frees the memory. It may be called more than once, before the Ring's Close or after.
 // Requests that pick from the group must have ended: the kernel could still write into a buffer that one of them took.
+// If the kernel does not give the group up, the memory stays, and the ring may be used and closed again: EEXIST on
+// another thread, EACCES where the Ring's restrictions forbid it; there Close comes after the Ring's.
 //
 // Only the ring's owner may call it. Since Linux 5.19. See io_uring_unregister_buf_ring(3).
 func (b *BufRing) Close() error {
 	if b.closed {
 		return nil
 	}
-	b.closed = true
 	var err error
 	if !b.r.closed { // else the group went with the ring
 		reg := abi.Io_uring_buf_reg{Bgid: b.group}
 		_, err = b.r.register(fmt.Sprintf("io_uring_unregister(PBUF_RING, group %d)", b.group),
 			abi.IORING_UNREGISTER_PBUF_RING, unsafe.Pointer(&reg), 1)
+		if err != nil && !errors.Is(err, posix.ENOENT) { // with that there is no such group
+			return err
+		}
 	}
+	b.closed = true
 	for _, m := range []region{b.ring, b.arena} {
 		if m.p == nil {
 			continue

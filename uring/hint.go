@@ -83,6 +83,9 @@ func explainDenied(setup bool, errno posix.Errno, s systemState) (cause string, 
 		}
 	}
 	if errno == posix.EACCES { // what modules say, and few filters
+		if !setup {
+			causes = append(causes, "the ring's own restrictions (RegisterRestrictions)")
+		}
 		causes = append(causes, "a security module such as SELinux")
 		advice = append(advice, allowInModule)
 	}

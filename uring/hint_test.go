@@ -33,6 +33,8 @@ func TestExplain(t *testing.T) {
 		{"no filter", "io_uring_setup", posix.EPERM, nothing, "capability", []string{module}},
 		{"module", "io_uring_setup", posix.EACCES, nothing, "SELinux", []string{module}},
 		{"module or filter", "io_uring_setup", posix.EACCES, filtered, "SELinux; or", []string{module, filter}},
+		{"restrictions or module", "io_uring_unregister", posix.EACCES, nothing, "the ring's own restrictions (Regi",
+			[]string{module}},
 		{"old kernel", "io_uring_setup", posix.ENOSYS, nothing, "Linux before 5.1", []string{kernel}},
 		{"old kernel or filter", "io_uring_setup", posix.ENOSYS, filtered, "a seccomp", []string{filter, kernel}},
 		{"enter missing", "io_uring_enter", posix.ENOSYS, filtered, "setup worked", []string{filter}},

@@ -17,11 +17,35 @@ func (r *Ring) sysSetup(entries uint32, p *abi.Io_uring_params) (int, posix.Errn
 	return sys.UringSetup(entries, p)
 }
 
-func (r *Ring) sysMap(fd int, offset uint64, size int) (unsafe.Pointer, posix.Errno) {
-	if r.kernel != nil {
-		return r.kernel.Map(fd, offset, size)
+// sysMap maps a part of the ring. It needs the descriptor: mmap knows no registered ones.
+func (r *Ring) sysMap(offset uint64, size int) (unsafe.Pointer, posix.Errno) {
+	if r.fd < 0 {
+		return nil, posix.EBADF // -1 would mean fresh pages
 	}
-	return sys.UringMap(fd, offset, size)
+	if r.kernel != nil {
+		return r.kernel.Map(r.fd, offset, size)
+	}
+	return sys.UringMap(r.fd, offset, size)
+}
+
+// sysFresh maps fresh pages.
+func (r *Ring) sysFresh(size int) (unsafe.Pointer, posix.Errno) {
+	if r.kernel != nil {
+		return r.kernel.Map(-1, 0, size)
+	}
+	return sys.UringMap(-1, 0, size)
+}
+
+// canMap is asked before the kernel is told of what is to be mapped then.
+func (r *Ring) canMap(step string) error {
+	if r.fd >= 0 {
+		return nil
+	}
+	e := &SetupError{Step: step, Err: posix.EBADF}
+	if !r.closed {
+		e.Hint = "mmap of a ring without a descriptor, see CloseFD: a registered one is not enough"
+	}
+	return e
 }
 
 func (r *Ring) sysUnmap(p unsafe.Pointer, size int) posix.Errno {
@@ -37,6 +61,9 @@ func (r *Ring) sysRegister(op uint32, arg unsafe.Pointer, n uint32) (int, posix.
 	if fd < 0 {
 		if r.enterFlags&abi.IORING_ENTER_REGISTERED_RING == 0 {
 			return 0, posix.EBADF // closed; -1 would mean "without a ring" to the kernel
+		}
+		if sys.UringThread() != r.owner {
+			return 0, posix.EEXIST // there the index names another ring, if any
 		}
 		fd, op = r.enterFD, op|abi.IORING_REGISTER_USE_REGISTERED_RING
 	}

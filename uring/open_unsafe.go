@@ -132,7 +132,7 @@ func (r *Ring) mapRings(p *abi.Io_uring_params) error {
 }
 
 func (r *Ring) mapRegion(name string, offset uint64, size int) (unsafe.Pointer, error) {
-	p, errno := r.sysMap(r.fd, offset, size)
+	p, errno := r.sysMap(offset, size)
 	if errno != 0 {
 		return nil, setupError(fmt.Sprintf("mmap(%s ring, %d bytes)", name, size), errno)
 	}
@@ -149,7 +149,7 @@ func (r *Ring) registerFD() posix.Errno {
 	if errno != 0 || n != 1 {
 		return errno
 	}
-	r.enterFD = int(up.Offset)
+	r.enterFD, r.owner = int(up.Offset), sys.UringThread()
 	r.enterFlags |= abi.IORING_ENTER_REGISTERED_RING
 	return 0
 }
@@ -191,6 +191,8 @@ func (r *Ring) Close() error {
 
 // free unmaps and closes what Open has got so far.
 func (r *Ring) free() error {
+	r.tableLock.Lock()
+	defer r.tableLock.Unlock()
 	r.closed = true
 	var first error
 	for _, m := range r.regions {
@@ -203,7 +205,7 @@ func (r *Ring) free() error {
 			first = setupError("close", errno)
 		}
 	}
-	r.regions, r.pinned, r.memory, r.cloned = nil, nil, nil, nil
+	r.regions, r.pinned, r.memory = nil, nil, nil
 	r.detach()
 	return first
 }

@@ -33,13 +33,18 @@ type RegionConfig struct {
 const waitSize = int(unsafe.Sizeof(abi.Io_uring_reg_wait{}))
 
 // RegisterRegion registers a region; a ring can have one, and keeps it until it is closed. EBUSY: it has one already.
-// EINVAL: for waits, a ring that is enabled.
+// EINVAL: for waits, a ring that is enabled. EBADF: the kernel's memory on a ring without a descriptor, see CloseFD.
 //
 // Only the owner may call it. Since Linux 6.13. See io_uring_register_region(3).
 func (r *Ring) RegisterRegion(cfg RegionConfig) (*Region, error) {
 	step := fmt.Sprintf("io_uring_register(MEM_REGION, %d bytes)", cfg.Size)
 	if cfg.Size <= 0 || cfg.Memory != nil && len(cfg.Memory) < cfg.Size {
 		return nil, fmt.Errorf("uring: %s: in memory of %d", step, len(cfg.Memory))
+	}
+	if cfg.Memory == nil {
+		if err := r.canMap(step); err != nil {
+			return nil, err
+		}
 	}
 	desc := &abi.Io_uring_region_desc{Size: uint64(cfg.Size)}
 	if cfg.Memory != nil {
@@ -54,7 +59,7 @@ func (r *Ring) RegisterRegion(cfg RegionConfig) (*Region, error) {
 	}
 	g := &Region{r: r, mem: cfg.Memory[:min(cfg.Size, len(cfg.Memory))], waits: cfg.Waits}
 	if cfg.Memory == nil {
-		p, errno := r.sysMap(r.fd, desc.Mmap_offset, cfg.Size)
+		p, errno := r.sysMap(desc.Mmap_offset, cfg.Size)
 		if errno != 0 {
 			return nil, setupError(step+": mmap", errno)
 		}

@@ -129,7 +129,8 @@ func (r *Ring) UnregisterRingFD() error {
 
 // CloseFD closes the ring's descriptor and goes on with the registered one: the process has one descriptor less, and
 // nobody else can get at the ring. Needs a registered descriptor and FeatRegRegRing. Another ring cannot send it
-// messages any more, nothing can poll it.
+// messages any more, nothing can poll it, and the kernel's memory cannot be mapped: Resize, buffer rings with Mapped
+// and regions without Memory end with EBADF.
 //
 // Only the owner may call it. Since Linux 6.3. See io_uring_close_ring_fd(3).
 func (r *Ring) CloseFD() error {
@@ -141,6 +142,8 @@ func (r *Ring) CloseFD() error {
 	case r.fd < 0:
 		return setupError("close", posix.EBADF)
 	}
+	r.tableLock.Lock()
+	defer r.tableLock.Unlock()
 	fd := r.fd
 	r.fd = -1
 	if errno := r.sysClose(fd); errno != 0 {
@@ -178,6 +181,7 @@ func (r *Ring) RegisterClock(c Clock) error {
 // Resize gives the ring queues of other sizes, as for Open and Config.CQEntries; 0 for the CQ is four times the SQ.
 // What is in the queues stays there; entries handed out by SQE before and not yet submitted are to be prepared by now,
 // and not to be touched any more. EOVERFLOW: the new queue has no room for that. EINVAL: a ring without DEFER_TASKRUN.
+// EBADF: one without a descriptor, see CloseFD.
 //
 // If the kernel has changed the queues and they cannot be mapped, the ring is closed; the error says so.
 //
@@ -186,6 +190,9 @@ func (r *Ring) RegisterClock(c Clock) error {
 func (r *Ring) Resize(entries, cqEntries int) error {
 	if r.memory != nil {
 		return errors.New("uring: Resize of a ring in the caller's memory: ResizeMemory")
+	}
+	if err := r.canMap("io_uring_register(RESIZE_RINGS)"); err != nil {
+		return err
 	}
 	return r.resize(entries, &Config{CQEntries: cqEntries})
 }

@@ -1,6 +1,7 @@
 package uring
 
 import (
+	"sync"
 	"sync/atomic"
 	"unsafe"
 
@@ -54,11 +55,12 @@ type Ring struct {
 	closed   bool
 	none     atomic.Uint32 // what the shared words are once the ring is closed, and the tail of mixed CQEs
 	regions  []region
-	memory   []byte    // Config.Memory
-	cqesAt   uint32    // where the CQEs are in the rings' memory
-	sqArray  uint32    // where the array of indices is
-	pinned   []iovec   // registered buffers, kept alive
-	cloned   [][]iovec // those of other rings
+	memory   []byte // Config.Memory
+	cqesAt   uint32 // where the CQEs are in the rings' memory
+	sqArray  uint32 // where the array of indices is
+
+	tableLock sync.Mutex // of pinned, and of changes of fd: those who clone look at both
+	pinned    []iovec    // registered buffers, kept alive
 
 	wantsRingFD bool // register the descriptor at Enable
 }

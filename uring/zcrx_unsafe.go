@@ -57,7 +57,7 @@ func (r *Ring) RegisterZCRX(cfg ZCRXConfig) (*ZCRX, error) {
 	}
 	page := os.Getpagesize()
 	size := roundUp(page+cfg.Entries*int(unsafe.Sizeof(abi.Io_uring_zcrx_rqe{})), page)
-	p, errno := r.sysMap(-1, 0, size)
+	p, errno := r.sysFresh(size)
 	if errno != 0 {
 		return nil, setupError(step+": mmap", errno)
 	}
