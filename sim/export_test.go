@@ -14,5 +14,11 @@ func ShortWaits(t *testing.T, busy time.Duration, events uint64) {
 	t.Cleanup(func() { waitBusy, waitEvents = d, n })
 }
 
+// Stands asks the watchdog of a world, in place of its timer, whether the turn that runs has lasted since it was asked.
+func Stands(w *World) bool {
+	w.watch.timer.Stop()
+	return w.watch.stands() != nil
+}
+
 // Command is what a failure says to run a test again.
 var Command = command

@@ -3,6 +3,8 @@
 package sim_test
 
 import (
+	"errors"
+	"fmt"
 	"os/exec"
 	"regexp"
 	"strings"
@@ -80,4 +82,100 @@ func TestCommand(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A program that is busy alone goes on, and is not taken for one that has left the world; one that waits for what is
+// not Ringo's is.
+func TestBusyAlone(t *testing.T) {
+	here(t, func(w *sim.World, l *ringo.Loop) error {
+		for range 1000 {
+			sim.Stands(w)
+			l.Yield()
+			if sim.Stands(w) {
+				return errors.New("the watchdog takes a program that yields for one that hangs")
+			}
+		}
+		if !sim.Stands(w) {
+			return errors.New("the watchdog does not see a turn that lasts")
+		}
+		return nil
+	})
+}
+
+// A world in which a program is busy alone stops at the end of the turn in which it has failed, and stands still in
+// that in which its host is paused.
+func TestBusyAloneStops(t *testing.T) {
+	for begun := range 100 {
+		s, after := &stage{recorder: recorder{TB: t}}, 0
+		sim.Run(s, 1, func(w *sim.World) {
+			w.Wait(w.Host("here").Run(nil, func(l *ringo.Loop) error {
+				for range begun {
+					l.Yield()
+				}
+				w.Errorf("wrong")
+				for ; after < 1000; after++ {
+					l.Yield()
+				}
+				return nil
+			}))
+		})
+		s.want(t, "wrong")
+		if after > 1 {
+			t.Fatalf("it had %d turns more behind the failure", after)
+		}
+		here(t, func(w *sim.World, l *ringo.Loop) error {
+			for range begun {
+				l.Yield()
+			}
+			at := w.Elapsed()
+			w.Hosts()[0].Pause(time.Hour)
+			l.Yield()
+			l.Yield()
+			if took := w.Elapsed() - at; took < time.Hour {
+				return fmt.Errorf("a pause of an hour has taken %v", took)
+			}
+			return nil
+		})
+	}
+}
+
+// RunUntil asks its condition after each turn, also where a program is busy alone; the history is that of RunFor.
+func TestUntilAsksEachTurn(t *testing.T) {
+	for _, want := range []int{1, 10, 1000} {
+		n, hashes := 0, [2]uint64{}
+		counts := func(w *sim.World) {
+			w.Host("here").Run(nil, func(l *ringo.Loop) error {
+				for n = 0; n < 2000; n++ {
+					l.Yield()
+				}
+				return l.Sleep(time.Minute)
+			})
+		}
+		sim.Run(t, 1, func(w *sim.World) {
+			counts(w)
+			if !w.RunUntil(time.Minute, func() bool { return n >= want }) || n != want {
+				w.Errorf("RunUntil has returned at %d, want %d", n, want)
+			}
+			w.RunUntil(2*time.Second-w.Elapsed(), func() bool { return false })
+			hashes[0] = w.Hash()
+		})
+		sim.Run(t, 1, func(w *sim.World) { counts(w); w.RunFor(2 * time.Second); hashes[1] = w.Hash() })
+		if hashes[0] != hashes[1] {
+			t.Errorf("histories %x: they depend on whether somebody asks", hashes)
+		}
+	}
+}
+
+// A program that is busy alone for good is told of before go test ends it.
+func TestBusyAtTheTestsEnd(t *testing.T) {
+	s, _ := plays(t, func(s *stage) {
+		sim.Run(hurried{s, time.Now().Add(200 * time.Millisecond)}, 4, func(w *sim.World) {
+			w.Wait(w.Host("busy").Run(nil, func(l *ringo.Loop) error {
+				for {
+					l.Yield()
+				}
+			}))
+		})
+	})
+	s.want(t, "seed 4", "the test's time is about to be over", "busy: ")
 }

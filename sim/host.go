@@ -189,14 +189,16 @@ func (h *Host) start(p *Program) {
 }
 
 // Begins gives a loop its turn, if its host does not stand still.
-func (a *actor) Begins() bool {
+func (a *actor) Begins(onward bool) bool {
 	h := a.p.host
 	w := h.w
 	if w.w.Now() < h.paused && !a.l.Killed() {
 		a.a.Delay(time.Duration(h.paused - w.w.Now()))
 		return false
 	}
-	w.trace.turn(w.w.Now(), h.index, a.l.Index())
+	if !onward {
+		w.trace.turn(w.w.Now(), h.index, a.l.Index())
+	}
 	w.watch.begin(a)
 	w.stage.TurnBegins(a.l)
 	return true
@@ -285,6 +287,7 @@ func (h *Host) Restart() {
 func (h *Host) Pause(d time.Duration) {
 	h.w.note(Event{Kind: Paused, Host: h.index, N: int64(d)})
 	h.paused = max(h.paused, h.w.w.Now()+int64(d))
+	h.w.w.Interrupt() // it may be one of the host's tasks that says so
 }
 
 // SetDescriptors bounds how many descriptors the host may have open: EMFILE. 0 is the default, a million.

@@ -60,6 +60,7 @@ func (w *World) panicked(who string, v any) {
 // leaves fails the world for a call of t.Fatal, or stops it for one of t.Skip.
 func (w *World) leaves(who string) {
 	w.quit, w.stopped = true, true
+	w.w.Interrupt()
 	if !w.t.Skipped() || w.t.Failed() {
 		w.fail(who + " has called t.Fatal, t.FailNow or runtime.Goexit; what World.Errorf is told is told here")
 	}

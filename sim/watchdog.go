@@ -13,7 +13,6 @@ import (
 // watchdog looks from outside whether the world goes on: a task that waits for what is not Ringo's stops it for good.
 type watchdog struct {
 	w     *World
-	turns atomic.Uint64
 	host  atomic.Pointer[Host] // whose turn it is
 	timer *time.Timer
 	seen  uint64
@@ -33,10 +32,7 @@ func watchOver(w *World) *watchdog {
 func (d *watchdog) stop() { d.timer.Stop() }
 
 // begin notes a turn.
-func (d *watchdog) begin(a *actor) {
-	d.host.Store(a.p.host)
-	d.turns.Add(1)
-}
+func (d *watchdog) begin(a *actor) { d.host.Store(a.p.host) }
 
 // ends notes its end.
 func (d *watchdog) ends() {
@@ -54,11 +50,19 @@ func (d *watchdog) takeIn() {
 // left is told of what is wrong. G.
 func (d *watchdog) left(err error) { d.wrong.CompareAndSwap(nil, &err) }
 
+// stands is the host whose turn has not ended since it was last asked; nil: the world goes on.
+func (d *watchdog) stands() *Host {
+	h, n := d.host.Load(), d.w.w.Turns()
+	if n != d.seen {
+		d.seen, h = n, nil
+	}
+	return h
+}
+
 // look finds a turn that does not end. Nothing can end it, so the process does.
 func (d *watchdog) look() {
-	h, n := d.host.Load(), d.turns.Load()
-	if h == nil || n != d.seen {
-		d.seen = n
+	h := d.stands()
+	if h == nil {
 		d.timer.Reset(stuckAfter)
 		return
 	}

@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -40,10 +41,10 @@ type World struct {
 	watch    *watchdog
 	failure  *Failure
 	stopped  bool
-	over     bool      // the script has ended
-	quit     bool      // the script, or a task, has ended itself by t.FailNow, t.SkipNow or runtime.Goexit
-	until    time.Time // of real time, when the test is about to run out of it; zero: it has all there is
-	steps    uint
+	over     bool        // the script has ended
+	quit     bool        // the script, or a task, has ended itself by t.FailNow, t.SkipNow or runtime.Goexit
+	late     atomic.Bool // the test is about to run out of real time
+	alarm    *time.Timer // which says so; nil: it has all there is
 	logs     []string
 	// happening says that what runs does not run as the script: a task, the function of an event, a condition.
 	happening bool
@@ -71,7 +72,8 @@ func newWorld(o *options) *World {
 	w.watch = watchOver(w)
 	if t, ok := o.t.(interface{ Deadline() (time.Time, bool) }); ok {
 		if end, set := t.Deadline(); set {
-			w.until = end.Add(-min(time.Until(end)/10, 10*time.Second))
+			left := time.Until(end)
+			w.alarm = time.AfterFunc(left-min(left/10, 10*time.Second), func() { w.late.Store(true) })
 		}
 	}
 	return w
@@ -82,6 +84,9 @@ func (w *World) end() {
 	defer runtime.UnlockOSThread()
 	defer w.stage.Close()
 	defer w.watch.stop()
+	if w.alarm != nil {
+		defer w.alarm.Stop()
+	}
 	w.happening = true
 	for _, h := range w.hosts {
 		h.kill()
@@ -128,6 +133,8 @@ func (w *World) RunUntil(d time.Duration, cond func() bool) bool {
 		return done
 	}
 	if !asks() {
+		was := w.w.Turnwise(true)
+		defer w.w.Turnwise(was)
 		w.step(end, asks)
 	}
 	if !done {
@@ -161,7 +168,7 @@ func (w *World) step(limit int64, done func() bool) bool {
 		if !w.w.Step(limit) {
 			return false
 		}
-		if w.steps++; w.steps%stepsLook == 0 && !w.until.IsZero() && time.Now().After(w.until) {
+		if w.late.Load() {
 			w.fail("the test's time is about to be over, and this world goes on:" + w.running())
 		}
 		if done() {
@@ -169,9 +176,6 @@ func (w *World) step(limit int64, done func() bool) bool {
 		}
 	}
 }
-
-// stepsLook is after how many steps the test's own time is looked at.
-const stepsLook = 1 << 12
 
 // scriptEnds is raised in a script whose test has failed.
 var scriptEnds = errors.New("the world has stopped")
@@ -262,6 +266,7 @@ func (w *World) fail(text string) {
 		w.failure = &Failure{Seed: w.seed, Text: text, At: w.Elapsed()}
 	}
 	w.stopped = true
+	w.w.Interrupt()
 }
 
 // Name has look-ups of a name give the addresses of the host that is so called, wherever in the world they are made.

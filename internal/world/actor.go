@@ -14,6 +14,7 @@ type Actor struct {
 	resume func() (struct{}, bool)
 	yield  func(struct{}) bool
 	turn   Event // the next; not planned: it runs, sleeps without end, or has ended
+	onward bool  // the next turn goes on with this one: nothing could have come between
 	asleep bool
 	ended  bool
 }
@@ -21,8 +22,9 @@ type Actor struct {
 // Turns is told of an actor's turns. They are two calls and none around the turn, so that few returns lie behind the
 // switch to the actor and back: the processor guesses each of them wrong.
 type Turns interface {
-	// Begins reports whether the turn is to be. If not, Delay has put it off.
-	Begins() bool
+	// Begins reports whether the turn is to be. If not, Delay has put it off. Onward says that nothing has come between
+	// the turn before and this one, as if they were one.
+	Begins(onward bool) bool
 	// Ends is called when the actor waits, or has ended by its return.
 	Ends()
 }
@@ -64,8 +66,10 @@ func (w *World) turnTime() int64 {
 
 // begin is a turn.
 func (a *Actor) begin() {
-	a.asleep = false
-	if a.told.Begins() {
+	onward := a.onward
+	a.onward, a.asleep = false, false
+	a.w.turns.Add(1)
+	if a.told.Begins(onward) {
 		a.resume()
 		a.told.Ends()
 	}
@@ -76,8 +80,13 @@ func (a *Actor) begin() {
 func (a *Actor) Pause() {
 	at := a.w.now + a.w.turnTime()
 	if a.w.free(at) {
-		a.w.now = at
-		return
+		if a.w.stretch > 0 {
+			a.w.stretch--
+			a.w.turns.Add(1)
+			a.w.now = at
+			return
+		}
+		a.onward = true
 	}
 	a.w.Plan(&a.turn, at)
 	a.yield(struct{}{})

@@ -8,6 +8,7 @@ package world
 import (
 	"encoding/binary"
 	"math/rand/v2"
+	"sync/atomic"
 	"time"
 )
 
@@ -18,7 +19,14 @@ type World struct {
 	limit  int64 // of the present Step
 	coming events
 	rand   *rand.Rand
+
+	stretch  int  // how many turns more an actor may have in the present Step
+	turnwise bool // none
+	turns    atomic.Uint64
 }
+
+// stretchMost is how many turns an actor that is busy alone has in one Step, which spares the switches between.
+const stretchMost = 64
 
 // Start is what the clock of a new world says, in nanoseconds: not 0, which programs take for no time.
 const Start = int64(time.Hour)
@@ -122,10 +130,26 @@ func (w *World) Step(limit int64) bool {
 	}
 	first := w.coming[0]
 	w.coming.remove(0)
-	w.now, w.limit = max(w.now, first.at), limit
+	w.now, w.limit, w.stretch = max(w.now, first.at), limit, stretchMost
+	if w.turnwise {
+		w.stretch = 0
+	}
 	first.event.fn()
 	return true
 }
+
+// Turnwise has Step return after each turn of an actor, also of one that is busy alone, or not. It gives what was so.
+// What happens is the same.
+func (w *World) Turnwise(on bool) (was bool) {
+	was, w.turnwise = w.turnwise, on
+	return was
+}
+
+// Interrupt has the present Step return after the turn that runs.
+func (w *World) Interrupt() { w.stretch = 0 }
+
+// Turns is how many turns there were. Any goroutine may ask.
+func (w *World) Turns() uint64 { return w.turns.Load() }
 
 // free reports whether nothing happens until ns, and the present Step goes on as long.
 func (w *World) free(ns int64) bool {

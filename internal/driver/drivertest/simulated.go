@@ -151,8 +151,8 @@ type turnsBeside struct {
 	a *world.Actor
 }
 
-func (b *turnsBeside) Begins() bool { b.m.actor = b.a; return true }
-func (b *turnsBeside) Ends()        { b.m.actor = nil }
+func (b *turnsBeside) Begins(bool) bool { b.m.actor = b.a; return true }
+func (b *turnsBeside) Ends()            { b.m.actor = nil }
 
 // idles wants one sleep for each wait: it is not looked at what a turn costs, but that there are none.
 func (m *simulated) idles(wait func(), span time.Duration) string {
