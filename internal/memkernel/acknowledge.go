@@ -2,8 +2,6 @@
 
 package memkernel
 
-import "ringo/internal/sys"
-
 // Where the way back is open, what arrives is acknowledged at once, which costs no event. Where it is cut, the sender
 // keeps what it has sent, sees no more room than it was told of, and asks again at Linux's intervals.
 
@@ -126,8 +124,8 @@ func (y *way) ask() {
 	n.once(n.link(s.h, p.h), s.h, p.h, func() {
 		switch {
 		case p.h.down, p.peer != s:
-		case p.vanished: // and its host runs again
-			p.reset(sys.ECONNRESET)
+		case p.forgot():
+			p.sendReset()
 		default:
 			a := p.has()
 			n.once(n.link(p.h, s.h), p.h, s.h, func() { y.hears(a) })

@@ -124,7 +124,7 @@ func (s *socket) hangUp() {
 func (s *socket) reset(e int32) {
 	p := s.peer
 	s.over()
-	s.out, s.said, s.shutOut = stream{}, true, true
+	s.out, s.said, s.shutOut, s.aborted = stream{}, true, true, true
 	if s.way != nil {
 		s.way.stop()
 	}
@@ -132,14 +132,34 @@ func (s *socket) reset(e int32) {
 		s.err = e
 		s.tell()
 	}
-	if p == nil || p.gone && p.state == closed {
-		return
+	if p != nil {
+		s.sendReset()
 	}
-	if s.way == nil {
+}
+
+// sendReset tells the peer that there is no such connection, unless that is under way already. If it gets lost, the
+// peer learns of it when it sends something.
+func (s *socket) sendReset() {
+	p, y := s.peer, s.way
+	switch {
+	case p.gone && p.state == closed:
+	case y == nil:
 		p.hearReset()
-		return
+	case !y.resets:
+		y.resets = true
+		if !y.once(40, world.NewEvent(func() {
+			if y.resets = false; p.peer == s {
+				p.hearReset()
+			}
+		})) {
+			y.resets = false
+		}
 	}
-	s.way.send(40, world.NewEvent(p.hearReset))
+}
+
+// forgot reports whether a host that runs has nothing left of a connection that its peer may still have.
+func (s *socket) forgot() bool {
+	return !s.h.down && s.family != sys.AFUnix && (s.vanished || s.aborted)
 }
 
 // hearReset is what a reset does where it arrives.
@@ -163,14 +183,17 @@ func (s *socket) hearReset() {
 	s.tell()
 }
 
-// Reset ends the connections between two hosts, as what lies between them may: both ends hear of it at once. It returns
-// how many there were.
+// Reset ends the connections between two hosts, as what lies between them may: both ends hear of it at once, or the one
+// that still has the connection. It returns how many there were.
 func (n *Network) Reset(a, b *Host) (ended int) {
-	for _, s := range a.sockets() {
-		if p := s.peer; s.protocol == sys.ProtoTCP && p != nil && p.h == b && s.state == connected {
-			s.hearReset()
-			p.hearReset()
-			ended++
+	for _, h := range []*Host{a, b} {
+		for _, s := range h.sockets() {
+			p := s.peer
+			if s.protocol == sys.ProtoTCP && s.state == connected && p != nil && (h == a && p.h == b || h == b && p.h == a) {
+				s.hearReset()
+				p.hearReset()
+				ended++
+			}
 		}
 	}
 	return ended
@@ -207,7 +230,7 @@ func (s *socket) timedOut() {
 	s.over()
 	s.out = stream{}
 	s.way.stop()
-	s.err, s.shutOut, s.said = sys.ETIMEDOUT, true, true
+	s.err, s.shutOut, s.said, s.aborted = sys.ETIMEDOUT, true, true, true
 	s.tell()
 }
 
@@ -226,7 +249,7 @@ func (s *socket) disconnect() int32 {
 		s.h.w.Drop(s.dial)
 	}
 	s.state, s.peer, s.remote, s.way = fresh, nil, netip.AddrPort{}, nil
-	s.err, s.ended, s.shutIn, s.shutOut, s.said, s.closedFirst = 0, false, false, false, false, false
+	s.err, s.ended, s.shutIn, s.shutOut, s.said, s.closedFirst, s.aborted = 0, false, false, false, false, false, false
 	switch {
 	case s.dialled:
 		s.local, s.dialled = netip.AddrPort{}, false

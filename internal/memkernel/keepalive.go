@@ -47,7 +47,7 @@ func (s *socket) doubt() {
 				return
 			}
 			s.h.w.After(every, probe)
-		case p.vanished: // and its host runs again
+		case p.forgot():
 			s.hearReset()
 		default:
 			s.doubted = false

@@ -198,6 +198,7 @@ type way struct {
 	asks     *world.Event  // for an acknowledgement that got lost, see await
 	pause    time.Duration // until then
 	silent   int64         // since when there is none
+	resets   bool          // a reset is under way
 }
 
 // segment is what travels, and what happens when it arrives.
@@ -232,11 +233,32 @@ func (y *way) pump() {
 			return
 		}
 		y.again = 0
-		y.last = max(y.last, n.w.Now()+int64(n.delay(l, from, to, s.bytes)))
-		n.see(Packet{From: from, To: to, Bytes: s.bytes, Arrives: y.last})
-		n.w.Plan(s.arrives, y.last)
+		y.passes(l, s.bytes, s.arrives)
 		y.leaves()
 	}
+}
+
+// once sends what is not sent again, and reports whether it is under way or has arrived.
+func (y *way) once(bytes int, arrives *world.Event) bool {
+	n, from, to := y.from.h.net, y.from.h, y.to.h
+	if n.near(from, to) {
+		arrives.Happen()
+		return true
+	}
+	l := n.link(from, to)
+	if n.loses(l, from, to, bytes) {
+		return false
+	}
+	y.passes(l, bytes, arrives)
+	return true
+}
+
+// passes is the way of what does not get lost, behind all that is under way.
+func (y *way) passes(l Link, bytes int, arrives *world.Event) {
+	n, from, to := y.from.h.net, y.from.h, y.to.h
+	y.last = max(y.last, n.w.Now()+int64(n.delay(l, from, to, bytes)))
+	n.see(Packet{From: from, To: to, Bytes: bytes, Arrives: y.last})
+	n.w.Plan(arrives, y.last)
 }
 
 // packets is how many of the way's MTU a segment is sent as: all of it at first, and of what got lost as many as that

@@ -63,6 +63,7 @@ type socket struct {
 	gone     bool      // released
 	doubted  bool      // it sends keep-alive probes
 	vanished bool      // its host has crashed
+	aborted  bool      // it has ended its connection without the peer
 	dial     *world.Event
 }
 

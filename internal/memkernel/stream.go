@@ -64,7 +64,7 @@ func (s *socket) send(bufs [][]byte, files []*openFile) int32 {
 // pump sends what has been accepted, as far as the peer has room.
 func (s *socket) pump() {
 	p := s.peer
-	if p == nil || s.way == nil || s.said || s.state != connected {
+	if p == nil || s.way == nil || s.said || s.vanished || s.state != connected {
 		return
 	}
 	for s.out.len() > 0 {
@@ -90,6 +90,10 @@ func (s *socket) pump() {
 		s.flies(1)
 		y := s.way
 		y.send(40, world.NewEvent(func() {
+			if p.forgot() {
+				p.sendReset()
+				return
+			}
 			p.ended = true
 			if p.said && s.ended {
 				p.settled()
@@ -114,6 +118,8 @@ const segmentMax = 1 << 16
 func (s *socket) arrived(data []byte) {
 	switch {
 	case s.h.down:
+	case s.forgot():
+		s.sendReset()
 	case s.refuses() && s.state == connected && s.family != sys.AFUnix:
 		s.reset(sys.ECONNRESET) // nobody will read them, which the peer is told
 	case s.gone, s.shutIn && s.family == sys.AFUnix, s.state == closed:
