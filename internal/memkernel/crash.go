@@ -16,6 +16,20 @@ type platter struct {
 	size     int64
 	dirty    map[int64]bool // pages that were changed since, or taken away
 	names    []entry        // of a directory
+	facts    facts
+}
+
+// facts are what an inode says of itself, without its size and times.
+type facts struct {
+	mode, uid, gid uint32
+	attrs          []attr
+}
+
+func (n *inode) facts() facts { return facts{n.mode, n.uid, n.gid, slices.Clone(n.attrs)} }
+
+func (f facts) equal(o facts) bool {
+	same := func(a, b attr) bool { return a.name == b.name && string(a.value) == string(b.value) }
+	return f.mode == o.mode && f.uid == o.uid && f.gid == o.gid && slices.EqualFunc(f.attrs, o.attrs, same)
 }
 
 // nameChange is what one call does to names: all of it or nothing is on the disk.
@@ -91,6 +105,7 @@ func (h *Host) noteName(dir *inode, name string, is *inode, gone bool) {
 func (f *file) sync() {
 	if f.isDir() {
 		f.h.syncNames(f.inode)
+		f.platter.facts = f.facts()
 		return
 	}
 	f.inode.sync()
@@ -102,7 +117,7 @@ func (n *inode) sync() {
 		p.write(at, n.pages[at])
 	}
 	clear(p.dirty)
-	p.size, p.reserved = n.size, n.reserved
+	p.size, p.reserved, p.facts = n.size, n.reserved, n.facts()
 }
 
 // write puts a page on the disk; nil: it is there no more.
@@ -213,6 +228,7 @@ func (n *inode) recover(seen map[*inode]bool) {
 	}
 	seen[n] = true
 	n.opens, n.locks, n.fifo, n.name = 0, nil, nil, nil
+	n.recoverFacts()
 	if !n.isDir() {
 		n.nlink = 1
 		n.tear(n.h.w)
@@ -228,6 +244,15 @@ func (n *inode) recover(seen map[*inode]bool) {
 		}
 		e.recover(seen)
 	}
+}
+
+// recoverFacts makes what an inode says of itself what was synced of it, or what it was last.
+func (n *inode) recoverFacts() {
+	p := &n.platter
+	if now := n.facts(); !now.equal(p.facts) && n.h.w.Chance(0.5) {
+		p.facts = now
+	}
+	n.mode, n.uid, n.gid, n.attrs = p.facts.mode, p.facts.uid, p.facts.gid, slices.Clone(p.facts.attrs)
 }
 
 // tear makes a file what a crash leaves of it.

@@ -5,6 +5,7 @@ package memkernel
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -325,6 +326,49 @@ func TestFailedSync(t *testing.T) {
 	d.crash()
 	if got, _ := d.content("/data/log"); strings.TrimRight(got, "\x00") != "first " {
 		t.Errorf("after a crash there is %q", got)
+	}
+}
+
+// What a file says of itself is after a crash what was synced of it, or what it was last; once it was synced, that.
+func TestUnsyncedFacts(t *testing.T) {
+	seen := map[string]int{}
+	for seed := range uint64(200) {
+		d := newDisk(t, seed)
+		name, certain := "/data/f", seed%2 == 1
+		fd := d.open(name, unix.O_CREAT|unix.O_RDWR)
+		if seed%4 >= 2 {
+			name = "/data/d"
+			d.name(op.Mkdirat, name, "")
+			d.h.Close(fd)
+			fd = d.open(name, unix.O_DIRECTORY)
+		}
+		d.h.Fsetxattr(fd, []byte("user.a\x00"), []byte("old"), 0)
+		d.h.Fchmod(fd, 0o600)
+		d.sync(fd)
+		d.syncDir("/data")
+		d.h.Fsetxattr(fd, []byte("user.a\x00"), []byte("new"), 0)
+		d.h.Fchmod(fd, 0o640)
+		d.h.Fchownat(sys.AtFdcwd, append([]byte(name), 0), 7, 8, 0)
+		if certain {
+			d.sync(fd)
+		}
+		d.crash()
+		fd = d.open(name, 0)
+		var st sys.Statx
+		d.h.Statx(fd, []byte{0}, sys.AtEmptyPath, sys.StatxAll, &st)
+		value := make([]byte, 3)
+		d.h.Fgetxattr(fd, []byte("user.a\x00"), value)
+		seen[fmt.Sprintf("%v %v %o %d %d %s", st.Mode&sys.SIfmt == sys.SIfdir, certain, st.Mode&0o777, st.UID, st.GID, value)]++
+	}
+	want := map[string]int{"false true 640 7 8 new": 50, "true true 640 7 8 new": 50}
+	for _, s := range []string{"false false 600 0 0 old", "false false 640 7 8 new", "true false 600 0 0 old",
+		"true false 640 7 8 new"} {
+		if want[s] = seen[s]; seen[s] < 10 {
+			t.Errorf("%s: %d times", s, seen[s])
+		}
+	}
+	if !maps.Equal(seen, want) {
+		t.Errorf("the outcomes are %v", seen)
 	}
 }
 

@@ -53,6 +53,7 @@ func (h *Host) newInode(mode uint32) *inode {
 	h.inos++
 	now := h.wall()
 	n := &inode{h: h, ino: h.inos, mode: mode, nlink: 1, atime: now, mtime: now, ctime: now, btime: now}
+	n.platter.facts = n.facts()
 	switch mode & sys.SIfmt {
 	case sys.SIfdir:
 		n.nlink, n.parent = 2, n
