@@ -19,19 +19,6 @@ type platter struct {
 	facts    facts
 }
 
-// facts are what an inode says of itself, without its size and times.
-type facts struct {
-	mode, uid, gid uint32
-	attrs          []attr
-}
-
-func (n *inode) facts() facts { return facts{n.mode, n.uid, n.gid, slices.Clone(n.attrs)} }
-
-func (f facts) equal(o facts) bool {
-	same := func(a, b attr) bool { return a.name == b.name && string(a.value) == string(b.value) }
-	return f.mode == o.mode && f.uid == o.uid && f.gid == o.gid && slices.EqualFunc(f.attrs, o.attrs, same)
-}
-
 // nameChange is what one call does to names: all of it or nothing is on the disk.
 type nameChange struct{ parts []namePart }
 
@@ -88,8 +75,17 @@ func (h *Host) change(make func()) {
 	h.now = new(nameChange)
 	make()
 	h.pending = append(h.pending, *h.now)
-	h.now = nil
+	if h.now = nil; len(h.pending) > pendingMax || h.freed > freedMax {
+		h.commit()
+	}
 }
+
+// pendingMax and freedMax bound the changes of names that a crash may undo, and the pages that it would bring back. Who
+// makes more without a sync has them committed, as by a journal that is full.
+const (
+	pendingMax = 1024
+	freedMax   = 16 << 20 / pageSize
+)
 
 // noteName notes a part of the change under way: a name that is got, or lost.
 func (h *Host) noteName(dir *inode, name string, is *inode, gone bool) {

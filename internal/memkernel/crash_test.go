@@ -358,7 +358,8 @@ func TestUnsyncedFacts(t *testing.T) {
 		d.h.Statx(fd, []byte{0}, sys.AtEmptyPath, sys.StatxAll, &st)
 		value := make([]byte, 3)
 		d.h.Fgetxattr(fd, []byte("user.a\x00"), value)
-		seen[fmt.Sprintf("%v %v %o %d %d %s", st.Mode&sys.SIfmt == sys.SIfdir, certain, st.Mode&0o777, st.UID, st.GID, value)]++
+		isDir := st.Mode&sys.SIfmt == sys.SIfdir
+		seen[fmt.Sprintf("%v %v %o %d %d %s", isDir, certain, st.Mode&0o777, st.UID, st.GID, value)]++
 	}
 	want := map[string]int{"false true 640 7 8 new": 50, "true true 640 7 8 new": 50}
 	for _, s := range []string{"false false 600 0 0 old", "false false 640 7 8 new", "true false 600 0 0 old",
@@ -369,6 +370,51 @@ func TestUnsyncedFacts(t *testing.T) {
 	}
 	if !maps.Equal(seen, want) {
 		t.Errorf("the outcomes are %v", seen)
+	}
+}
+
+// What nobody syncs does not add up: neither names, nor the content of files that are gone.
+func TestUnsyncedIsBounded(t *testing.T) {
+	d := newDisk(t, 1)
+	data := make([]byte, 1<<20)
+	kept := func() (pages int) {
+		seen := map[*inode]bool{}
+		for _, c := range d.h.pending {
+			for _, p := range c.parts {
+				if !seen[p.is] {
+					seen[p.is] = true
+					pages += len(p.is.pages) + len(p.is.platter.pages)
+				}
+			}
+		}
+		for _, n := range d.h.cuts {
+			if !seen[n] {
+				pages += len(n.pages) + len(n.platter.pages)
+			}
+		}
+		return pages
+	}
+	for i := range 100 {
+		name := fmt.Sprint("/data/seg", i)
+		fd := d.open(name, unix.O_CREAT|unix.O_RDWR)
+		d.write(fd, data, 0)
+		d.sync(fd)
+		d.write(fd, data, 0)
+		d.h.Close(fd)
+		d.name(op.Unlinkat, name, "")
+		if n := kept(); n > 40<<20/pageSize {
+			t.Fatalf("after %d files of 1 MiB that are gone, %d MiB are kept", i+1, n*pageSize>>20)
+		}
+	}
+	for i := range 3000 {
+		d.name(op.Mkdirat, fmt.Sprint("/data/d", i), "")
+		if n := len(d.h.pending); n > 1024 {
+			t.Fatalf("after %d names, %d are kept", i+1, n)
+		}
+	}
+	d.crash()
+	if n := len(d.h.root.find("data").entries); n < 3000-1025 {
+		t.Errorf("of 3000 names there are %d", n)
 	}
 }
 

@@ -189,7 +189,10 @@ func (n *Network) Reset(a, b *Host) (ended int) {
 	for _, h := range []*Host{a, b} {
 		for _, s := range h.sockets() {
 			p := s.peer
-			if s.protocol == sys.ProtoTCP && s.state == connected && p != nil && (h == a && p.h == b || h == b && p.h == a) {
+			if s.protocol != sys.ProtoTCP || s.state != connected || p == nil {
+				continue
+			}
+			if h == a && p.h == b || h == b && p.h == a {
 				s.hearReset()
 				p.hearReset()
 				ended++

@@ -11,7 +11,8 @@ import (
 	"ringo/internal/sys"
 )
 
-// A reset goes once: if it gets lost the peer has its half of the connection until it sends something, bytes or its end.
+// A reset goes once: if it gets lost the peer has its half of the connection until it sends something, bytes or its
+// end.
 func TestLostReset(t *testing.T) {
 	for name, speak := range map[string]func(x *two, b int32){
 		"bytes": func(x *two, b int32) { x.b.Send(b, []byte("still there?")) },
@@ -94,10 +95,15 @@ func TestCrashSendsNoEnd(t *testing.T) {
 // A reset of all connections between two hosts is the same from either, and takes those along that one side has closed.
 func TestResetOfBoth(t *testing.T) {
 	for name, closes := range map[string]func(x *two, a int32){
-		"open":       func(*two, int32) {},
-		"closed":     func(x *two, a int32) { x.a.Close(a) },
-		"shut":       func(x *two, a int32) { x.a.Shutdown(a, unix.SHUT_WR) },
-		"reset lost": func(x *two, a int32) { x.a.SetLinger(a, 0); x.link.Cut = true; x.a.Close(a); x.link.Cut = false },
+		"open":   func(*two, int32) {},
+		"closed": func(x *two, a int32) { x.a.Close(a) },
+		"shut":   func(x *two, a int32) { x.a.Shutdown(a, unix.SHUT_WR) },
+		"reset lost": func(x *two, a int32) {
+			x.a.SetLinger(a, 0)
+			x.link.Cut = true
+			x.a.Close(a)
+			x.link.Cut = false
+		},
 	} {
 		for _, swap := range []bool{false, true} {
 			x := newTwo(t, 1, Link{Latency: time.Millisecond})

@@ -49,6 +49,19 @@ type attr struct {
 	value []byte
 }
 
+// facts are what an inode says of itself, without its size and times.
+type facts struct {
+	mode, uid, gid uint32
+	attrs          []attr
+}
+
+func (n *inode) facts() facts { return facts{n.mode, n.uid, n.gid, slices.Clone(n.attrs)} }
+
+func (f facts) equal(o facts) bool {
+	same := func(a, b attr) bool { return a.name == b.name && string(a.value) == string(b.value) }
+	return f.mode == o.mode && f.uid == o.uid && f.gid == o.gid && slices.EqualFunc(f.attrs, o.attrs, same)
+}
+
 func (h *Host) newInode(mode uint32) *inode {
 	h.inos++
 	now := h.wall()
