@@ -36,6 +36,8 @@ const (
 	piecesMax   = 8
 	largePieces = 4 // as so many counts a large buffer
 	pieceMax    = 1 << 20
+	pieceCost   = 8       // so many ReadFulls of what is there already count as a piece
+	movedMax    = 8 << 10 // of the rest, by one skip
 )
 
 // shown is what OnData is being shown.
@@ -225,26 +227,45 @@ func (c *Conn) add(p []byte) {
 	c.rest = append(c.rest, p...)
 }
 
+// keptMin is what is worth being kept of memory whose front was used.
+const keptMin = 512
+
 // giveBack takes memory back that a connection no longer needs.
 func (e *Loop) giveBack(p []byte) {
-	if p != nil && e.spare.Put(p) {
+	if cap(p) >= keptMin && e.spare.Put(p) {
 		e.l.HasSpare()
+	}
+}
+
+// skip takes bytes off the front of the rest. Much is left where it is: to move it for each few that are used would
+// cost the square of it.
+func (c *Conn) skip(k int) {
+	if left := c.rest[k:]; len(left) > max(k, movedMax) {
+		c.rest = left
+	} else {
+		c.rest = c.rest[:copy(c.rest, left)]
 	}
 }
 
 // read shows what has come. It is for the runner.
 func (c *Conn) read() {
-	for n := 0; c.state == open && c.flags&paused == 0; n++ {
+	for budget := piecesMax * pieceCost; budget > 0 && c.state == open && c.flags&paused == 0; {
 		if c.isFull() { // by a receive into it
+			budget--
 			c.endIntake(nil)
 			continue
 		}
-		b := c.nextBuffer(n < piecesMax)
-		if b != nil && b.Pool() == c.e.l.Large() {
-			n += largePieces - 1
-		}
-		if b == nil && c.flags&unshown == 0 {
-			break
+		b := c.nextBuffer()
+		switch {
+		case b == nil && c.flags&unshown == 0:
+			budget = 0
+			continue
+		case b == nil && c.flags&taking != 0: // a copy of some of the rest
+			budget--
+		case b != nil && b.Pool() == c.e.l.Large():
+			budget -= largePieces * pieceCost
+		default:
+			budget -= pieceCost
 		}
 		if c.flags&taking != 0 {
 			c.take(b)
@@ -254,7 +275,7 @@ func (c *Conn) read() {
 	}
 	switch {
 	case c.state != open || c.flags&paused != 0:
-	case c.head != nil || c.byHand():
+	case c.head != nil || c.flags&unshown != 0 || c.isFull() || c.byHand():
 		c.wake() // behind the others
 	case c.flags&ended == 0:
 		c.arm()
@@ -275,11 +296,11 @@ func (c *Conn) byHand() bool {
 	return c.flags&(ready|ended) == ready && c.how != receiving && c.how != filling
 }
 
-// nextBuffer is the next buffer to be shown; nil if there is none, or may is false.
-func (c *Conn) nextBuffer(may bool) *bufs.Buffer {
+// nextBuffer is the next buffer to be shown; nil if there is none, or if the rest is to be shown or taken before.
+func (c *Conn) nextBuffer() *bufs.Buffer {
 	switch {
-	case !may:
-		return nil
+	case c.flags&unshown != 0 && (c.flags&taking != 0 || len(c.rest) > c.set.unread):
+		return nil // so that what waits does not grow
 	case c.head != nil:
 		return c.pop()
 	case c.byHand() && c.takesDirectly() && c.flags&unshown == 0:
@@ -386,7 +407,7 @@ func (c *Conn) used(b *bufs.Buffer, p []byte, used int, kept bool) {
 			c.add(left)
 		}
 	case b == nil:
-		c.rest = c.rest[:copy(c.rest, left)]
+		c.skip(used)
 	case len(left) > 0 && !over:
 		c.add(left)
 	}
@@ -401,9 +422,9 @@ func (c *Conn) used(b *bufs.Buffer, p []byte, used int, kept bool) {
 	case over:
 	case c.flags&taking != 0 && len(c.rest) > 0:
 		c.flags |= unshown
-	case len(c.rest) > c.set.unread && !(c.flags&paused != 0 && b != nil):
+	case len(c.rest) > c.set.unread && (c.flags&paused == 0 || c.set.records):
 		c.fail(byUnread)
-	case c.flags&paused != 0: // of one buffer it may leave all
+	case c.flags&paused != 0: // it may leave all
 		c.spillAll()
 	}
 }
@@ -430,7 +451,8 @@ func (c *Conn) dropInput() {
 }
 
 // Pause has nothing more be shown until Resume: what the peer sends then stays with the kernel, and the peer has to
-// wait. What has been received by then stays with the connection.
+// wait. What has been received by then stays with the connection. So OnData may take one message, pause, and leave the
+// rest, however much it is: that is not held against it (see SetUnreadMax), and Resume has it shown again.
 func (c *Conn) Pause() {
 	c.here("Conn.Pause")
 	if c.state != open || c.flags&paused != 0 {
@@ -450,19 +472,22 @@ func (c *Conn) spillAll() {
 	}
 }
 
-// Resume ends a Pause.
+// Resume ends a Pause. What OnData has not used is shown again, also when nothing more has come.
 func (c *Conn) Resume() {
 	c.here("Conn.Resume")
 	if c.flags&paused != 0 {
 		c.flags &^= paused
+		if len(c.rest) > 0 && c.e.shown.c != c {
+			c.flags |= unshown
+		}
 		c.begins(reads)
 		c.wake()
 	}
 }
 
-// SetUnreadMax says how many bytes OnData may leave unused, 65536 if nothing is said. More end the connection; but one
-// that pauses may leave all that it was shown, if it had left nothing before. Of a record, as on a connection of
-// unixpacket, it may leave none.
+// SetUnreadMax says how many bytes OnData may leave unused, 65536 if nothing is said. More end the connection; but an
+// OnData that pauses it may leave all that it was shown. Of a record, as on a connection of unixpacket, it may leave
+// none.
 func (c *Conn) SetUnreadMax(n int) {
 	c.here("Conn.SetUnreadMax")
 	if !c.set.records {

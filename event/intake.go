@@ -55,7 +55,7 @@ func (c *Conn) take(b *bufs.Buffer) {
 	e.l.Charge()
 	k := copy(in.p[in.n:], c.rest)
 	in.n += k
-	c.rest = c.rest[:copy(c.rest, c.rest[k:])]
+	c.skip(k)
 	if b != nil {
 		if len(c.rest) == 0 {
 			k = copy(in.p[in.n:], b.Unread())

@@ -104,24 +104,25 @@ type program struct {
 // end is one end.
 type end struct {
 	event.Base
-	p      *program
-	name   string
-	peer   *end
-	c      *event.Conn // nil: it is with a task
-	total  int         // bytes to be sent
-	sent   int         // bytes that were taken
-	over   bool        // CloseWrite was called
-	got    int         // bytes that were used
-	shown  int         // bytes behind these that were shown
-	ended  bool        // the peer has ended its side
-	filled []byte      // is lent to a ReadFull
-	owed   int         // functions that are to be told
-	told   int         // of them, in order
-	full   bool        // until OnWritable is called
-	steps  int
-	moving bool
-	opens  int
-	closed int
+	p       *program
+	name    string
+	peer    *end
+	c       *event.Conn // nil: it is with a task
+	total   int         // bytes to be sent
+	sent    int         // bytes that were taken
+	over    bool        // CloseWrite was called
+	got     int         // bytes that were used
+	shown   int         // bytes behind these that were shown
+	resumed bool        // so that the same may be shown again
+	ended   bool        // the peer has ended its side
+	filled  []byte      // is lent to a ReadFull
+	owed    int         // functions that are to be told
+	told    int         // of them, in order
+	full    bool        // until OnWritable is called
+	steps   int
+	moving  bool
+	opens   int
+	closed  int
 }
 
 func newProgram(rng *rand.Rand, f *os.File, fail func(format string, args ...any)) *program {
@@ -194,16 +195,20 @@ func (e *end) OnData(c *event.Conn, p []byte) int {
 	switch {
 	case e.filled != nil:
 		e.p.fail("%s: shown beside a ReadFull", e.name)
-	case len(p) <= e.shown:
+	case len(p) <= e.shown && !e.resumed:
 		e.p.fail("%s: shown %d bytes, of which %d are not new", e.name, len(p), e.shown)
 	}
 	e.check("OnData", e.got, p)
 	used := len(p)
-	if rng := e.p.rng; len(p) < 32<<10 && rng.IntN(2) == 0 {
+	switch rng := e.p.rng; {
+	case rng.IntN(16) == 0: // it may leave all
+		e.pause(c)
+		used = rng.IntN(min(len(p), 1000) + 1)
+	case len(p) < 32<<10 && rng.IntN(2) == 0:
 		used = rng.IntN(len(p) + 1)
 	}
 	e.got += used
-	e.shown = len(p) - used
+	e.shown, e.resumed = len(p)-used, false
 	if e.p.rng.IntN(16) == 0 {
 		e.keep(c, e.got-used, len(p))
 	}
@@ -211,6 +216,17 @@ func (e *end) OnData(c *event.Conn, p []byte) int {
 		e.act()
 	}
 	return used
+}
+
+// pause pauses for a while.
+func (e *end) pause(c *event.Conn) {
+	c.Pause()
+	c.Loop().AfterFunc(e.p.moment(), func() {
+		if c == e.c {
+			e.resumed = true
+		}
+		c.Resume()
+	})
 }
 
 // keep keeps what is shown for a while.
@@ -288,8 +304,7 @@ func (e *end) act() {
 	}
 	switch rng.IntN(12) {
 	case 0:
-		c.Pause()
-		c.Loop().AfterFunc(e.p.moment(), c.Resume)
+		e.pause(c)
 	case 1:
 		e.fill()
 	case 2:
