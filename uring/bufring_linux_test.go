@@ -200,6 +200,24 @@ func TestBufRingMisuse(t *testing.T) {
 			c.misuse()
 		}()
 	}
+	gone := ringOf(BufRingConfig{Group: 3, Buffers: 512, Size: 8})
+	if err := gone.Close(); err != nil {
+		t.Fatal(err)
+	}
+	gone.next = 511 // not a place in the first page, whose fault would be a panic, too
+	for _, misuse := range []func(){func() { gone.Add(make([]byte, 8), 0) }, gone.Commit} {
+		func() {
+			defer func() {
+				if v := fmt.Sprint(recover()); v != "uring: buffer ring of group 3 is closed" {
+					t.Errorf("panic %q", v)
+				}
+			}()
+			misuse()
+		}()
+	}
+	if n, err := gone.Available(); n != 0 || !errors.Is(err, syscall.EBADF) {
+		t.Errorf("%d available of a closed buffer ring, %v; want EBADF", n, err)
+	}
 	p := plain.Parts(CQE{Res: 10, Flags: CQEBuffer})
 	if _, part, done, ok := p.Next(); len(part) != 10 || !done || !ok {
 		t.Errorf("one whole buffer: %d bytes, %v, %v", len(part), done, ok)

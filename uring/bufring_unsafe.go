@@ -137,7 +137,7 @@ func (cfg *BufRingConfig) check() error {
 	if cfg.Bundles && cfg.Buffers == 0 {
 		return errors.New("uring: buffer ring with Bundles: want Buffers")
 	}
-	if cfg.MinLeft < 0 || cfg.MinLeft > 0 && !cfg.Incremental {
+	if cfg.MinLeft < 0 || cfg.MinLeft > maxArena || cfg.MinLeft > 0 && !cfg.Incremental {
 		return fmt.Errorf("uring: buffer ring with MinLeft %d: want a positive number, and Incremental", cfg.MinLeft)
 	}
 	return nil
@@ -199,13 +199,16 @@ func (b *BufRing) Entries() int { return int(b.mask) + 1 }
 
 // Add puts a buffer behind those lent, under an id for the CQE. The kernel does not see it before Commit. No Go pointer
 // is kept: mem must be on the heap or off it, reachable, and left alone until a CQE has brought the id back or the
-// BufRing is closed. No more than Entries may be lent at a time; the caller counts.
+// BufRing is closed; then it panics. No more than Entries may be lent at a time; the caller counts.
 func (b *BufRing) Add(mem []byte, bid uint16) {
 	if b.after != nil {
 		if int(bid) >= b.count {
 			b.panicID(bid)
 		}
 		b.after[b.last], b.last = bid, bid
+	}
+	if b.entries == nil {
+		b.panicClosed()
 	}
 	i := uint32(b.next) & b.mask
 	b.next++
@@ -224,6 +227,9 @@ func (b *BufRing) Add(mem []byte, bid uint16) {
 // The tail is 16 bits, which Go cannot store atomically. It shares a 32-bit word with the id in entry 0, which only
 // this side writes, so both go out at once. The store releases the entries; the kernel acquires the tail.
 func (b *BufRing) Commit() {
+	if b.entries == nil {
+		b.panicClosed()
+	}
 	word := uint32(b.bid0) | uint32(b.next)<<16
 	if abi.BigEndian {
 		word = uint32(b.bid0)<<16 | uint32(b.next)
@@ -238,6 +244,10 @@ func (b *BufRing) Bytes(bid uint16) []byte {
 		b.panicID(bid)
 	}
 	return unsafe.Slice((*byte)(unsafe.Add(b.arena.p, int(bid)*b.size)), b.size)
+}
+
+func (b *BufRing) panicClosed() {
+	panic(fmt.Sprintf("uring: buffer ring of group %d is closed", b.group))
 }
 
 func (b *BufRing) panicID(bid uint16) {
@@ -284,14 +294,17 @@ func (b *BufRing) Close() error {
 }
 
 // Status returns the kernel's head: how many buffers it has taken so far, a counter of 16 bits as the tail's. What was
-// committed and lies behind it is lent and unused.
+// committed and lies behind it is lent and unused. EBADF: the ring, or the BufRing, is closed.
 //
 // Only the ring's owner may call it. Since Linux 6.8. See io_uring_buf_ring_head(3) and io_uring_register(2),
 // IORING_REGISTER_PBUF_STATUS.
 func (b *BufRing) Status() (head uint16, err error) {
+	step := fmt.Sprintf("io_uring_register(PBUF_STATUS, group %d)", b.group)
+	if b.closed {
+		return 0, setupError(step, posix.EBADF)
+	}
 	reg := abi.Io_uring_buf_status{Buf_group: uint32(b.group)}
-	_, err = b.r.register(fmt.Sprintf("io_uring_register(PBUF_STATUS, group %d)", b.group),
-		abi.IORING_REGISTER_PBUF_STATUS, unsafe.Pointer(&reg), 1)
+	_, err = b.r.register(step, abi.IORING_REGISTER_PBUF_STATUS, unsafe.Pointer(&reg), 1)
 	return uint16(reg.Head), err
 }
 
@@ -300,10 +313,13 @@ func (b *BufRing) Status() (head uint16, err error) {
 // Only the ring's owner may call it. Since Linux 6.8. See io_uring_buf_ring_available(3).
 func (b *BufRing) Available() (int, error) {
 	head, err := b.Status()
+	if err != nil {
+		return 0, err
+	}
 	word := (*atomic.Uint32)(unsafe.Add(b.entries, bufSize-4)).Load()
 	tail := uint16(word >> 16)
 	if abi.BigEndian {
 		tail = uint16(word)
 	}
-	return int(tail - head), err
+	return int(tail - head), nil
 }

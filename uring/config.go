@@ -3,6 +3,7 @@ package uring
 import (
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"ringo/internal/mask"
@@ -38,7 +39,7 @@ type Config struct {
 
 	// SQPoll has a kernel thread look for entries, so that submitting needs no system call while it is awake. It costs
 	// a core, and excludes what defers or batches completions. SQPollIdle is how long that thread looks before it
-	// sleeps, in milliseconds' precision; 0: the kernel's second. Kernel 5.13 without privilege.
+	// sleeps, in milliseconds, rounded up; 0: the kernel's second. Kernel 5.13 without privilege.
 	SQPoll     bool
 	SQPollIdle time.Duration
 
@@ -93,6 +94,12 @@ func (c *Config) mask() (*mask.Mask, error) {
 		return nil, &SetupError{Step: "environment", Err: err, Advice: []string{"unset or mend " + mask.Variable}}
 	}
 	return m, nil
+}
+
+// idle is SQPollIdle for the kernel, which takes 0 for a second.
+func (c *Config) idle() uint32 {
+	const ms = time.Millisecond
+	return uint32(min(c.SQPollIdle/ms+min(1, c.SQPollIdle%ms), math.MaxUint32))
 }
 
 // check returns all that is wrong with a configuration.

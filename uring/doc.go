@@ -93,8 +93,10 @@
 // for. [Ring.RegisterFiles] and [Ring.RegisterBuffers] save a look-up and the pinning of pages at each request.
 //
 // Reads and writes of the page cache are made inside the call that submits them, if they need not wait, and then it
-// takes as long as they do: Submit and Wait tell Go's scheduler, Enter does so only if it waits. What must wait goes to
-// worker threads of the kernel, at once with [SQEAsync]; [Ring.IOWQMaxWorkers] bounds them.
+// takes as long as they do. Submit and Flush tell Go's scheduler. Wait and Enter do so only when they come to wait:
+// what they submit before that is taken to be short for as long as it has been, see [Ring.Enter], and if it is not, the
+// garbage collector waits for it. So for large reads and writes of the page cache call Submit, and then Wait. What must
+// wait goes to worker threads of the kernel, at once with [SQEAsync]; [Ring.IOWQMaxWorkers] bounds them.
 //
 // A device whose queues can be polled (NVMe with nvme.poll_queues) is waited for without interrupts by Config.IOPoll,
 // with SetupHybridIOPoll at less of a processor.

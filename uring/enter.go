@@ -28,7 +28,9 @@ import (
 // A call that waits tells the scheduler so, see also Config.KeepP. One that does not wait is a RawSyscall: cheap, but
 // entries that do slow work at once, such as large buffered reads of files, hold up the garbage collector meanwhile;
 // use Submit for those. Where completions have mostly been there by the time that the entries were submitted, a call
-// that waits begins with such a one, as long as that takes less than 50 µs.
+// that waits begins with such a one. One in eight of these is timed, and after one that took more than 50 µs it is left
+// out for a while: so up to eight calls with slow entries, and one in some 64 from then on, hold up the collector for
+// as long as the entries take.
 //
 // Only the owner may call it. Another thread gets EEXIST.
 func (r *Ring) Enter(min uint32, getEvents bool, timeout time.Duration) (consumed int, errno posix.Errno) {
@@ -184,7 +186,8 @@ func (r *Ring) Submit() (int, error) { return r.Wait(0, -1) }
 
 // Wait has the kernel consume all pending entries and waits until n CQEs are in the ring, to be taken with CQE or
 // Drain. It returns how many entries were consumed. A negative timeout waits for ever; else, when it has passed, the
-// error is ETIME. A signal does not end the wait.
+// error is ETIME. A signal does not end the wait. The scheduler knows of the wait, but, as with Enter, not always of
+// what is submitted before it: for entries that do slow work at once call Submit, and then Wait.
 //
 // Only the owner may call it.
 func (r *Ring) Wait(n int, timeout time.Duration) (int, error) {

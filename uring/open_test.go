@@ -174,6 +174,29 @@ func TestWaitGoesOn(t *testing.T) {
 	}
 }
 
+// TestOver: what is over is no time, and what is short not the kernel's default.
+func TestOver(t *testing.T) {
+	for _, d := range []time.Duration{-1, -500 * time.Millisecond, -time.Hour, -1 << 63} {
+		if ts := NewTimespec(d); ts != (Timespec{}) {
+			t.Errorf("%v: %+v", d, ts)
+		}
+		if w := (Wait{MinWait: d, Timeout: d}); w.minWait() != 0 {
+			t.Errorf("MinWait %v: %d µs", d, w.minWait())
+		} else if _, bounded := w.limit(); bounded {
+			t.Errorf("Timeout %v bounds a wait", d)
+		}
+		if ts, bounded := (&Wait{Timeout: d, Absolute: true}).limit(); !bounded || ts != (Timespec{}) {
+			t.Errorf("a point in time at %v: %+v, %v", d, ts, bounded)
+		}
+	}
+	for d, ms := range map[time.Duration]uint32{0: 0, 1: 1, time.Millisecond: 1, time.Millisecond + 1: 2,
+		time.Second: 1000, 1<<63 - 1: 1<<32 - 1} {
+		if got := (&Config{SQPollIdle: d}).idle(); got != ms {
+			t.Errorf("SQPollIdle %v: %d ms, want %d", d, got, ms)
+		}
+	}
+}
+
 // TestTimespec: what reaches the kernel is the duration, to the nanosecond.
 func TestTimespec(t *testing.T) {
 	for _, d := range []time.Duration{0, 1, 999_999_999, time.Second, time.Hour + 1, 1<<63 - 1} {

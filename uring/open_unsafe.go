@@ -3,7 +3,6 @@ package uring
 import (
 	"errors"
 	"fmt"
-	"time"
 	"unsafe"
 
 	"ringo/internal/abi"
@@ -65,7 +64,7 @@ func Open(entries int, cfg *Config) (*Ring, error) {
 func (r *Ring) setUp(entries uint32, cfg *Config) (*abi.Io_uring_params, error) {
 	flags := cfg.flags()
 	for {
-		p := &abi.Io_uring_params{Flags: uint32(flags), Sq_thread_idle: uint32(cfg.SQPollIdle / time.Millisecond),
+		p := &abi.Io_uring_params{Flags: uint32(flags), Sq_thread_idle: cfg.idle(),
 			Sq_thread_cpu: uint32(cfg.SQPollCPU)}
 		if flags&SetupCQSize != 0 {
 			p.Cq_entries = uint32(cfg.cqEntries(int(entries)))

@@ -1,5 +1,7 @@
 package uring
 
+import "math"
+
 // # Share buffers
 //
 // Buffer rings (Ring.BufRing) are cheaper and better in every way; these two ops are for kernels before 5.19, and for
@@ -8,13 +10,14 @@ package uring
 // PrepProvideBuffers lends n buffers of the same size, which together are mem, to the kernel, for the group and under
 // the ids from first on (Linux 5.7). The result is not negative. A buffer is the kernel's until a CQE brings its id, or
 // PrepRemoveBuffers takes it away; then it has to be provided anew. EINVAL: the group is a buffer ring; E2BIG,
-// EOVERFLOW and ENOMEM: too many. See io_uring_prep_provide_buffers(3).
+// EOVERFLOW and ENOMEM: too many, or of 4 GiB and more. See io_uring_prep_provide_buffers(3).
 func (e *SQE) PrepProvideBuffers(group, first uint16, mem []byte, n int) {
-	addr, size := bytesOf(mem)
-	if n > 0 {
-		size /= uint32(n)
+	addr, _ := bytesOf(mem)
+	size := uint64(len(mem)) / uint64(max(n, 1))
+	if size > math.MaxUint32 {
+		n, size = 0, 0 // E2BIG; a buffer of fewer bytes would begin where another one is
 	}
-	e.prep(OpProvideBuffers, n, addr, size, uint64(first), 0)
+	e.prep(OpProvideBuffers, n, addr, uint32(size), uint64(first), 0)
 	e.BufIndex = group
 }
 

@@ -53,7 +53,8 @@ func (e *SQE) PrepCancelFD(fd int) {
 }
 
 // PrepCancelMatching fills in the cancellation of the requests that match in all that the flags, Cancel constants,
-// name: userData, fd and op count only with theirs. With CancelAll or CancelAny the result is the number of those
+// name: userData, fd and op count only with theirs, but userData also where no flag narrows it and none is CancelAny.
+// With CancelAll or CancelAny the result is the number of those
 // cancelled; without, one is, and the result is as for PrepCancel. Linux 5.19; 6.0 and 6.6 for some flags. See
 // io_uring_prep_cancel64(3).
 func (e *SQE) PrepCancelMatching(flags uint32, userData uint64, fd int, op Op) {

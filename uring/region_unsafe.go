@@ -16,6 +16,8 @@ type Region struct {
 	r     *Ring
 	mem   []byte
 	waits bool
+
+	absolute []bool // of each wait, what lies in no memory of the region: EnterWait has it as a flag
 }
 
 // RegionConfig says what region to register.
@@ -66,6 +68,7 @@ func (r *Ring) RegisterRegion(cfg RegionConfig) (*Region, error) {
 		r.regions = append(r.regions, region{p: p, size: cfg.Size, kept: true})
 		g.mem = unsafe.Slice((*byte)(p), cfg.Size)
 	}
+	g.absolute = make([]bool, g.Waits())
 	r.region = g
 	return g, nil
 }
@@ -97,9 +100,10 @@ func (g *Region) SetWait(i int, w Wait) {
 		panic(fmt.Sprintf("uring: wait %d of a region of %d", i, g.Waits()))
 	}
 	var reg abi.Io_uring_reg_wait
-	if w.Timeout != 0 {
-		reg.Ts, reg.Flags = w.timespec(), abi.IORING_REG_WAIT_TS
+	if ts, bounded := w.limit(); bounded {
+		reg.Ts, reg.Flags = abi.Kernel_timespec{Tv_sec: ts.Sec, Tv_nsec: ts.Nsec}, abi.IORING_REG_WAIT_TS
 	}
+	g.absolute[i] = w.Absolute
 	reg.Min_wait_usec = w.minWait()
 	if w.Signals != nil {
 		reg.Sigmask, reg.Sigmask_sz = ptr(unsafe.Pointer(w.Signals)), uint32(unsafe.Sizeof(*w.Signals))
@@ -109,13 +113,14 @@ func (g *Region) SetWait(i int, w Wait) {
 
 // A Wait says how Enter is to wait.
 type Wait struct {
-	// Timeout bounds the wait; its error is ETIME then. 0: no bound. With Absolute it is a point in time of the ring's
-	// clock (RegisterClock): since boot. Needs FeatExtArg, Linux 5.11; Absolute Linux 6.12.
+	// Timeout bounds the wait; its error is ETIME then. 0, or negative as for Enter: no bound. With Absolute it is a
+	// point in time of the ring's clock (RegisterClock): since boot, and over if negative. Needs FeatExtArg, Linux
+	// 5.11; Absolute Linux 6.12.
 	Timeout  time.Duration
 	Absolute bool
 
 	// MinWait is for how long to wait for all the CQEs that are asked for; when it is over, one is enough. In
-	// microseconds' precision. Needs FeatMinTimeout, Linux 6.12.
+	// microseconds' precision, up to 71 minutes; negative: not at all. Needs FeatMinTimeout, Linux 6.12.
 	MinWait time.Duration
 
 	// Signals is the mask of signals that the thread has while it waits, as for pselect(2): those in it are held back.
@@ -129,12 +134,15 @@ type SignalSet uint64
 // With returns the set with a signal added.
 func (s SignalSet) With(signal int) SignalSet { return s | 1<<(signal-1) }
 
-func (w *Wait) timespec() abi.Kernel_timespec {
-	ts := NewTimespec(w.Timeout)
-	return abi.Kernel_timespec{Tv_sec: ts.Sec, Tv_nsec: ts.Nsec}
+// limit is Timeout for the kernel.
+func (w *Wait) limit() (ts Timespec, bounded bool) {
+	if w.Timeout == 0 || w.Timeout < 0 && !w.Absolute {
+		return ts, false
+	}
+	return NewTimespec(w.Timeout), true
 }
 
-func (w *Wait) minWait() uint32 { return uint32(min(w.MinWait/time.Microsecond, 1<<32-1)) }
+func (w *Wait) minWait() uint32 { return uint32(min(max(0, w.MinWait)/time.Microsecond, 1<<32-1)) }
 
 // EnterFor is Enter for a wait that is more than a time limit: until min CQEs are there, or the wait is over by what w
 // says. Like Enter it makes the call once and hands every errno to the caller: ETIME when the time was up, EINTR after
@@ -148,9 +156,8 @@ func (r *Ring) EnterFor(min uint32, w *Wait) (consumed int, errno posix.Errno) {
 	}
 	arg := &r.waitArg
 	*arg = abi.Io_uring_getevents_arg{Pad: w.minWait()}
-	if w.Timeout != 0 {
-		r.ts = NewTimespec(w.Timeout)
-		arg.Ts = r.arg.Ts
+	if ts, bounded := w.limit(); bounded {
+		r.ts, arg.Ts = ts, r.arg.Ts
 	}
 	if w.Signals != nil {
 		arg.Sigmask, arg.Sigmask_sz = ptr(unsafe.Pointer(w.Signals)), uint32(unsafe.Sizeof(*w.Signals))
@@ -172,7 +179,10 @@ func (r *Ring) EnterWait(min uint32, wait int) (consumed int, errno posix.Errno)
 	if r.region == nil || wait < 0 || wait >= r.region.Waits() {
 		return 0, posix.EINVAL
 	}
-	const flags = abi.IORING_ENTER_GETEVENTS | abi.IORING_ENTER_EXT_ARG | abi.IORING_ENTER_EXT_ARG_REG
+	flags := uint32(abi.IORING_ENTER_GETEVENTS | abi.IORING_ENTER_EXT_ARG | abi.IORING_ENTER_EXT_ARG_REG)
+	if r.region.absolute[wait] {
+		flags |= abi.IORING_ENTER_ABS_TIMER
+	}
 	return r.enterRaw(min, flags, uintptr(wait*waitSize), uintptr(waitSize))
 }
 

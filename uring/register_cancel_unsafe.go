@@ -10,8 +10,8 @@ import (
 	"ringo/internal/posix"
 )
 
-// A CancelMatch says which requests to cancel. Each pointer that is not nil narrows it; with none but Any it is every
-// request.
+// A CancelMatch says which requests to cancel. Each pointer that is not nil narrows it; with none it is every request,
+// whether All and Any are set or not.
 type CancelMatch struct {
 	UserData *uint64 // those with this user data
 	FD       *int    // those on this file; it must be open. Linux 5.19 in entries
@@ -35,6 +35,9 @@ func (r *Ring) SyncCancel(m CancelMatch, timeout time.Duration) (int, error) {
 	if timeout >= 0 {
 		ts := NewTimespec(timeout)
 		reg.Timeout = abi.Kernel_timespec{Tv_sec: ts.Sec, Tv_nsec: ts.Nsec}
+	}
+	if err := asFD("io_uring_register(SYNC_CANCEL)", m.FD); err != nil {
+		return 0, err
 	}
 	n, errno := r.sysRegister(abi.IORING_REGISTER_SYNC_CANCEL, unsafe.Pointer(&reg), 1)
 	if errno != 0 {
@@ -64,7 +67,7 @@ func (m *CancelMatch) fill(reg *abi.Io_uring_sync_cancel_reg_op) {
 	if m.All {
 		reg.Flags |= abi.IORING_ASYNC_CANCEL_ALL
 	}
-	if m.Any {
+	if m.Any || m.UserData == nil && m.FD == nil && m.Op == nil { // the kernel would take 0 for user data
 		reg.Flags |= abi.IORING_ASYNC_CANCEL_ANY
 	}
 }

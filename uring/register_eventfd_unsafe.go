@@ -23,6 +23,9 @@ func (r *Ring) RegisterEventfdAsync(fd int) error {
 }
 
 func (r *Ring) registerEventfd(step string, op uint32, fd int) error {
+	if err := asFD(step, &fd); err != nil {
+		return err
+	}
 	n := int32(fd)
 	_, err := r.register(step, op, unsafe.Pointer(&n), 1)
 	return err

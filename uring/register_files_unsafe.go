@@ -6,6 +6,7 @@ import (
 	"unsafe"
 
 	"ringo/internal/abi"
+	"ringo/internal/posix"
 )
 
 // FileSkip, in place of a descriptor, has an update leave that place of the table alone (Linux 5.12).
@@ -17,8 +18,12 @@ const FileSkip = abi.IORING_REGISTER_FILES_SKIP
 //
 // Only the owner may call it. Since Linux 5.1, empty places 5.5. See io_uring_register(2), IORING_REGISTER_FILES.
 func (r *Ring) RegisterFiles(fds []int) error {
-	list := int32s(fds)
-	_, err := r.register(fmt.Sprintf("io_uring_register(FILES, %d)", len(fds)), abi.IORING_REGISTER_FILES,
+	step := fmt.Sprintf("io_uring_register(FILES, %d)", len(fds))
+	list, err := int32s(step, fds)
+	if err != nil {
+		return err
+	}
+	_, err = r.register(step, abi.IORING_REGISTER_FILES,
 		unsafe.Pointer(unsafe.SliceData(list)), len(list))
 	return err
 }
@@ -29,8 +34,12 @@ func (r *Ring) RegisterFiles(fds []int) error {
 // Only the owner may call it. Since Linux 5.19. See io_uring_register_files_sparse(3) and io_uring_register(2),
 // IORING_REGISTER_FILES2.
 func (r *Ring) RegisterFilesSparse(n int) error {
+	step := fmt.Sprintf("io_uring_register(FILES2, %d sparse)", n)
+	if err := fit32(step, n); err != nil {
+		return err
+	}
 	reg := abi.Io_uring_rsrc_register{Nr: uint32(n), Flags: abi.IORING_RSRC_REGISTER_SPARSE}
-	_, err := r.register(fmt.Sprintf("io_uring_register(FILES2, %d sparse)", n), abi.IORING_REGISTER_FILES2,
+	_, err := r.register(step, abi.IORING_REGISTER_FILES2,
 		unsafe.Pointer(&reg), int(unsafe.Sizeof(reg)))
 	return err
 }
@@ -45,10 +54,13 @@ func (r *Ring) RegisterFilesTagged(fds []int, tags []uint64) error {
 	if err := sameLength(step, len(fds), len(tags)); err != nil {
 		return err
 	}
-	list := int32s(fds)
+	list, err := int32s(step, fds)
+	if err != nil {
+		return err
+	}
 	reg := abi.Io_uring_rsrc_register{Nr: uint32(len(fds)), Data: ptr(unsafe.Pointer(unsafe.SliceData(list))),
 		Tags: ptr(unsafe.Pointer(unsafe.SliceData(tags)))}
-	_, err := r.register(step, abi.IORING_REGISTER_FILES2, unsafe.Pointer(&reg), int(unsafe.Sizeof(reg)))
+	_, err = r.register(step, abi.IORING_REGISTER_FILES2, unsafe.Pointer(&reg), int(unsafe.Sizeof(reg)))
 	runtime.KeepAlive(list)
 	runtime.KeepAlive(tags)
 	return err
@@ -59,10 +71,13 @@ func (r *Ring) RegisterFilesTagged(fds []int, tags []uint64) error {
 //
 // Only the owner may call it. Since Linux 5.5. See io_uring_register(2), IORING_REGISTER_FILES_UPDATE.
 func (r *Ring) UpdateFiles(off int, fds []int) (int, error) {
-	list := int32s(fds)
+	step := fmt.Sprintf("io_uring_register(FILES_UPDATE, %d at %d)", len(fds), off)
+	list, err := int32s(step, fds, off)
+	if err != nil {
+		return 0, err
+	}
 	up := abi.Io_uring_rsrc_update{Offset: uint32(off), Data: ptr(unsafe.Pointer(unsafe.SliceData(list)))}
-	n, err := r.register(fmt.Sprintf("io_uring_register(FILES_UPDATE, %d at %d)", len(fds), off),
-		abi.IORING_REGISTER_FILES_UPDATE, unsafe.Pointer(&up), len(list))
+	n, err := r.register(step, abi.IORING_REGISTER_FILES_UPDATE, unsafe.Pointer(&up), len(list))
 	runtime.KeepAlive(list)
 	return n, err
 }
@@ -77,7 +92,10 @@ func (r *Ring) UpdateFilesTagged(off int, fds []int, tags []uint64) (int, error)
 	if err := sameLength(step, len(fds), len(tags)); err != nil {
 		return 0, err
 	}
-	list := int32s(fds)
+	list, err := int32s(step, fds, off)
+	if err != nil {
+		return 0, err
+	}
 	up := abi.Io_uring_rsrc_update2{Offset: uint32(off), Data: ptr(unsafe.Pointer(unsafe.SliceData(list))),
 		Tags: ptr(unsafe.Pointer(unsafe.SliceData(tags))), Nr: uint32(len(fds))}
 	n, err := r.register(step, abi.IORING_REGISTER_FILES_UPDATE2, unsafe.Pointer(&up), int(unsafe.Sizeof(up)))
@@ -99,9 +117,12 @@ func (r *Ring) UnregisterFiles() error {
 //
 // Only the owner may call it. Since Linux 6.0. See io_uring_register_file_alloc_range(3).
 func (r *Ring) RegisterFileAllocRange(off, n int) error {
+	step := fmt.Sprintf("io_uring_register(FILE_ALLOC_RANGE, %d at %d)", n, off)
+	if err := fit32(step, off, n); err != nil {
+		return err
+	}
 	reg := abi.Io_uring_file_index_range{Off: uint32(off), Len: uint32(n)}
-	_, err := r.register(fmt.Sprintf("io_uring_register(FILE_ALLOC_RANGE, %d at %d)", n, off),
-		abi.IORING_REGISTER_FILE_ALLOC_RANGE, unsafe.Pointer(&reg), 0)
+	_, err := r.register(step, abi.IORING_REGISTER_FILE_ALLOC_RANGE, unsafe.Pointer(&reg), 0)
 	return err
 }
 
@@ -113,10 +134,22 @@ func sameLength(step string, things, tags int) error {
 	return nil
 }
 
-func int32s(fds []int) []int32 {
+// int32s are descriptors as the kernel has them, to come to places from one on, both in 32 bits.
+func int32s(step string, fds []int, off ...int) ([]int32, error) {
 	list := make([]int32, len(fds))
 	for i, fd := range fds {
+		if err := asFD(step, &fds[i]); err != nil {
+			return nil, err
+		}
 		list[i] = int32(fd)
 	}
-	return list
+	return list, fit32(step, off...)
+}
+
+// asFD checks a descriptor, if any, before it is cut to 32 bits, which could be those of another.
+func asFD(step string, fd *int) error {
+	if fd != nil && int(int32(*fd)) != *fd {
+		return fmt.Errorf("uring: %s: descriptor %d: %w", step, *fd, posix.EBADF)
+	}
+	return nil
 }

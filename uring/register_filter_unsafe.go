@@ -100,13 +100,16 @@ func RegisterTaskRestrictions(allowed []Restriction) error {
 }
 
 func registerTaskRestrictions(k sys.Uring, allowed []Restriction) error {
-	list := restrictions(allowed)
+	list, err := restrictions(allowed)
+	if err != nil {
+		return err
+	}
 	const head = int(unsafe.Sizeof(abi.Io_uring_task_restriction{}) / unsafe.Sizeof(abi.Io_uring_restriction{}))
 	// The header has the size of one restriction, and lies before them.
 	all := make([]abi.Io_uring_restriction, head+len(list))
 	(*abi.Io_uring_task_restriction)(unsafe.Pointer(&all[0])).Nr_res = uint16(len(list))
 	copy(all[head:], list)
-	_, err := registerBlind(k, fmt.Sprintf("io_uring_register(RESTRICTIONS of the task, %d)", len(list)),
+	_, err = registerBlind(k, fmt.Sprintf("io_uring_register(RESTRICTIONS of the task, %d)", len(list)),
 		abi.IORING_REGISTER_RESTRICTIONS, unsafe.Pointer(&all[0]), 1)
 	return err
 }

@@ -426,6 +426,15 @@ func testRegion(t *testing.T) {
 			if n, errno := r.EnterWait(1, last); n != 0 || errno != syscall.ETIME {
 				t.Errorf("want ETIME, got %v after %d entries", errno, n)
 			}
+			// A point in time that is over is: taken for a time from now on it would be a machine's whole uptime.
+			var now unix.Timespec
+			unix.ClockGettime(unix.CLOCK_MONOTONIC, &now)
+			g.SetWait(2, Wait{Timeout: time.Duration(now.Nano()) - 1, Absolute: true})
+			watchdog := time.AfterFunc(waitMax, func() { panic("the wait goes on") })
+			if n, errno := r.EnterWait(1, 2); n != 0 || errno != syscall.ETIME {
+				t.Errorf("a point in time: want ETIME, got %v after %d entries", errno, n)
+			}
+			watchdog.Stop()
 			g.SetWait(0, Wait{})
 			r.SQE().PrepNop()
 			if n, errno := r.EnterWait(1, 0); n != 1 || errno != 0 {
@@ -571,4 +580,16 @@ func testBufRingStatus(t *testing.T) {
 		t.Errorf("a group that is none: %v", err)
 	}
 	b.group = 3
+}
+
+// reserved is memory that nothing backs.
+func reserved(t *testing.T, size int) []byte {
+	t.Helper()
+	mem, err := unix.Mmap(-1, 0, size, unix.PROT_READ|unix.PROT_WRITE,
+		unix.MAP_ANONYMOUS|unix.MAP_PRIVATE|unix.MAP_NORESERVE)
+	if err != nil {
+		t.Skip("no room for so much memory: ", err)
+	}
+	t.Cleanup(func() { unix.Munmap(mem) })
+	return mem
 }

@@ -3,6 +3,7 @@ package uring
 import (
 	"errors"
 	"fmt"
+	"math"
 	"unsafe"
 
 	"ringo/internal/abi"
@@ -31,33 +32,36 @@ func (r *Ring) UnregisterPersonality(id uint16) error {
 // A Restriction is one thing that a restricted ring may do, or must.
 type Restriction struct {
 	kind  uint16
-	value uint8
+	value uint32 // of 8 bits; what is larger is refused, not cut
 }
 
 // AllowRegister lets a ring make this register call.
 func AllowRegister(op RegisterOp) Restriction {
-	return Restriction{abi.IORING_RESTRICTION_REGISTER_OP, uint8(op)}
+	return Restriction{abi.IORING_RESTRICTION_REGISTER_OP, uint32(op)}
 }
 
 // AllowOp lets a ring take entries of this op.
-func AllowOp(op Op) Restriction { return Restriction{abi.IORING_RESTRICTION_SQE_OP, uint8(op)} }
+func AllowOp(op Op) Restriction { return Restriction{abi.IORING_RESTRICTION_SQE_OP, uint32(op)} }
 
 // AllowFlags lets entries have these flags.
 func AllowFlags(f SQEFlags) Restriction {
-	return Restriction{abi.IORING_RESTRICTION_SQE_FLAGS_ALLOWED, uint8(f)}
+	return Restriction{abi.IORING_RESTRICTION_SQE_FLAGS_ALLOWED, uint32(f)}
 }
 
 // RequireFlags has each entry need these flags; they are allowed, too.
 func RequireFlags(f SQEFlags) Restriction {
-	return Restriction{abi.IORING_RESTRICTION_SQE_FLAGS_REQUIRED, uint8(f)}
+	return Restriction{abi.IORING_RESTRICTION_SQE_FLAGS_REQUIRED, uint32(f)}
 }
 
-func restrictions(list []Restriction) []abi.Io_uring_restriction {
+func restrictions(list []Restriction) ([]abi.Io_uring_restriction, error) {
 	res := make([]abi.Io_uring_restriction, len(list))
 	for i, l := range list {
-		res[i] = abi.Io_uring_restriction{Opcode: l.kind, Register_op: l.value}
+		if l.value > math.MaxUint8 {
+			return nil, fmt.Errorf("uring: AllowRegister(%v): no such call: %w", RegisterOp(l.value), posix.EINVAL)
+		}
+		res[i] = abi.Io_uring_restriction{Opcode: l.kind, Register_op: uint8(l.value)}
 	}
-	return res
+	return res, nil
 }
 
 // RegisterRestrictions forbids the ring everything that is not in the list, from Enable on and for good: entries end,
@@ -66,8 +70,11 @@ func restrictions(list []Restriction) []abi.Io_uring_restriction {
 //
 // Only the owner may call it. Since Linux 5.10. See io_uring_register_restrictions(3).
 func (r *Ring) RegisterRestrictions(allowed []Restriction) error {
-	list := restrictions(allowed)
-	_, err := r.register(fmt.Sprintf("io_uring_register(RESTRICTIONS, %d)", len(list)),
+	list, err := restrictions(allowed)
+	if err != nil {
+		return err
+	}
+	_, err = r.register(fmt.Sprintf("io_uring_register(RESTRICTIONS, %d)", len(list)),
 		abi.IORING_REGISTER_RESTRICTIONS, unsafe.Pointer(unsafe.SliceData(list)), len(list))
 	if err == nil {
 		r.wantsRingFD = false // it could not be given back
@@ -226,6 +233,7 @@ func (r *Ring) resize(entries int, cfg *Config) error {
 		return errors.New("uring: Resize of a ring whose array of indices is at an unknown place")
 	}
 	r.sqShown.tail.Store(r.sqTail)
+	r.cqShown.head.Store(r.cqHead) // within a range over CQEs it is behind
 	step := fmt.Sprintf("io_uring_register(RESIZE_RINGS, %d, %d)", p.Sq_entries, p.Cq_entries)
 	if _, err := r.register(step, abi.IORING_REGISTER_RESIZE_RINGS, unsafe.Pointer(p), 1); err != nil {
 		return err

@@ -113,8 +113,10 @@ type Timespec struct {
 	Nsec int64
 }
 
-// NewTimespec turns a duration into the kernel's form.
+// NewTimespec turns a duration into the kernel's form. A negative one, of a time that is over, becomes 0: the kernel
+// refuses what is negative.
 func NewTimespec(d time.Duration) Timespec {
+	d = max(0, d)
 	return Timespec{Sec: int64(d / time.Second), Nsec: int64(d % time.Second)}
 }
 

@@ -55,6 +55,9 @@ func (r *Ring) RegisterZCRX(cfg ZCRXConfig) (*ZCRX, error) {
 		return nil, fmt.Errorf("uring: %s: refill ring of %d entries: want a power of two to %d", step, cfg.Entries,
 			BufRingMax)
 	}
+	if err := fit32(step, cfg.BufferSize); err != nil {
+		return nil, err
+	}
 	page := os.Getpagesize()
 	size := roundUp(page+cfg.Entries*int(unsafe.Sizeof(abi.Io_uring_zcrx_rqe{})), page)
 	p, errno := r.sysFresh(size)
