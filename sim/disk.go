@@ -3,6 +3,8 @@
 package sim
 
 import (
+	"cmp"
+	"slices"
 	"time"
 
 	"ringo/internal/memkernel"
@@ -52,12 +54,13 @@ func (h *Host) diskTime(o *op.Op) time.Duration {
 // fails is asked before each op of the host: a negated errno if it fails.
 func (h *Host) fails(o *op.Op) int32 {
 	f := &h.w.faults
-	if h.midTurn > 0 && f.happens(FaultKill, h, h.midTurn) {
-		h.Crash()
-		if h.back > 0 {
-			h.w.after(h.back, h.Restart)
+	if len(h.midTurns) > 0 {
+		m := slices.MaxFunc(h.midTurns, func(a, b *midTurn) int { return cmp.Compare(a.part, b.part) })
+		if f.happens(FaultKill, h, m.part) {
+			h.Crash()
+			h.w.after(m.back, h.Restart)
+			return -sys.EIO
 		}
-		return -sys.EIO
 	}
 	if o.FD != nil && !h.k.IsFile(o.FD.Sys()) {
 		return 0

@@ -5,6 +5,7 @@ package sim
 import (
 	"fmt"
 	"math/bits"
+	"slices"
 	"time"
 )
 
@@ -125,7 +126,7 @@ type Storm struct {
 	Hosts     []*Host       // nil: all
 	Crash     time.Duration // between two crashes of a host, which restarts after Down
 	Down      time.Duration // how long it is, on the average; 0: a second
-	MidTurn   float64       // the part of calls in the midst of which the host crashes
+	MidTurn   float64       // the part of calls in the midst of which the host crashes; of several storms the largest
 	Partition time.Duration // between two times that a host is cut off from all others, for Cut
 	Cut       time.Duration // 0: a second
 	Pause     time.Duration // between two times that a host stands still, for Still
@@ -149,8 +150,9 @@ func (w *World) Storm(d time.Duration, s Storm) {
 		return d
 	}
 	for _, h := range hosts {
-		h.midTurn, h.back = s.MidTurn, or(s.Down, time.Second)
-		w.after(d, func() { h.midTurn = 0 })
+		m := &midTurn{s.MidTurn, or(s.Down, time.Second)}
+		h.midTurns = append(h.midTurns, m)
+		w.after(d, func() { h.midTurns = slices.DeleteFunc(h.midTurns, func(o *midTurn) bool { return o == m }) })
 		w.again(FaultCrash, h, s.Crash, end, func(r uint64) {
 			if !h.Down() {
 				h.Crash()

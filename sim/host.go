@@ -40,14 +40,20 @@ type Host struct {
 	k      *memkernel.Host
 	boots  []*Program // what begins again when the host does
 	actors []*actor   // of what runs
+	dying  []*actor   // of what a crash has ended, and that has not been unwound yet
 	wall   time.Duration
 	drift  float64
 	since  int64 // when that began
 	paused int64 // until then
 
-	fault   error         // of the drivers, see FailDriver
-	midTurn float64       // the part of calls in which it crashes, see Storm
-	back    time.Duration // and after which it restarts
+	fault    error      // of the drivers, see FailDriver
+	midTurns []*midTurn // of the storms that go on
+}
+
+// midTurn is how often a storm has a host crash in the midst of a call, and for how long.
+type midTurn struct {
+	part float64
+	back time.Duration
 }
 
 // actor is a loop with its turns.
@@ -99,7 +105,10 @@ func (h *Host) Run(cfg *ringo.Config, fn func(l *ringo.Loop) error) *Program {
 	p := &Program{host: h, cfg: cfg, fn: fn}
 	h.boots = append(h.boots, p)
 	h.w.programs = append(h.w.programs, p)
-	if !h.k.Down() {
+	switch {
+	case h.w.ended:
+		p.dead = true
+	case !h.k.Down():
 		h.start(p)
 	}
 	return p
@@ -236,10 +245,17 @@ func (h *Host) kill() {
 		a.p.dead = true
 		a.p.p.Kill()
 	}
-	for _, a := range append([]*actor(nil), h.actors...) {
+	h.dying, h.actors = append(h.dying, h.actors...), nil
+	h.unwind()
+}
+
+// unwind has what was ended run its deferred functions.
+func (h *Host) unwind() {
+	for len(h.dying) > 0 {
+		a := h.dying[0]
+		h.dying = h.dying[1:]
 		a.a.RunNow()
 	}
-	h.actors = nil
 }
 
 // Crash has the host lose power. Its tasks run no further, but for their deferred functions, which reach nobody. Its
@@ -255,13 +271,8 @@ func (h *Host) Crash() {
 		a.p.dead = true
 		a.p.p.Kill()
 	}
-	actors := h.actors
-	h.actors = nil
-	h.w.after(0, func() {
-		for _, a := range actors {
-			a.a.RunNow()
-		}
-	})
+	h.dying, h.actors = append(h.dying, h.actors...), nil
+	h.w.after(0, h.unwind)
 }
 
 // Down reports whether the host has crashed and was not restarted.
@@ -360,8 +371,8 @@ func (w *World) left(what string, stack []byte) {
 
 // exits is told of tasks that call runtime.Goexit, which a program may do, and a test's Fatal does.
 func (w *World) exits(l *loop.Loop) {
-	if w.t.Failed() || w.t.Skipped() {
-		w.leaves("a task of " + w.hostOf(l.Kernel().(*memkernel.Host)).name)
+	if how := goesBy(); how != exitsItself {
+		w.leaves("a task of "+w.hostOf(l.Kernel().(*memkernel.Host)).name, how)
 	}
 }
 

@@ -4,7 +4,9 @@ package sim
 
 import (
 	"fmt"
+	"runtime"
 	"runtime/debug"
+	"strings"
 	"time"
 )
 
@@ -44,7 +46,7 @@ func (w *World) plays(script func(w *World)) {
 		case v != nil && v != any(scriptEnds):
 			w.panicked("the script, or what it has happen,", v)
 		case v == nil && !returned:
-			w.leaves("the script")
+			w.leaves("the script", goesBy())
 		}
 	}()
 	script(w)
@@ -58,25 +60,44 @@ func (w *World) panicked(who string, v any) {
 }
 
 // leaves fails the world for a call of t.Fatal, or stops it for one of t.Skip.
-func (w *World) leaves(who string) {
+func (w *World) leaves(who string, how exit) {
 	w.quit, w.stopped = true, true
 	w.w.Interrupt()
-	if !w.t.Skipped() || w.t.Failed() {
+	if how != exitsBySkip {
 		w.fail(who + " has called t.Fatal, t.FailNow or runtime.Goexit; what World.Errorf is told is told here")
+	}
+}
+
+// exit is how a goroutine has come to its end by runtime.Goexit.
+type exit int
+
+const (
+	exitsItself exit = iota
+	exitsByFail
+	exitsBySkip
+)
+
+// goesBy is how the goroutine ends that calls its deferred functions. The test does not know: it is that of others as
+// well, which may have failed it meanwhile.
+func goesBy() exit {
+	var pcs [64]uintptr
+	for frames := runtime.CallersFrames(pcs[:runtime.Callers(2, pcs[:])]); ; {
+		frame, more := frames.Next()
+		switch {
+		case strings.HasSuffix(frame.Function, ".FailNow"):
+			return exitsByFail
+		case strings.HasSuffix(frame.Function, ".SkipNow"):
+			return exitsBySkip
+		case !more:
+			return exitsItself
+		}
 	}
 }
 
 // ends ends the world, and says what has become of it. The test had failed before or not.
 func (r *outcome) ends(o *options, before bool) {
 	w := r.world
-	func() {
-		defer func() {
-			if v := recover(); v != nil {
-				w.panicked("the world's end", v)
-			}
-		}()
-		w.end()
-	}()
+	w.end()
 	w.watch.takeIn() // what the script has done last, or a goroutine since
 	r.skips = w.quit && w.failure == nil
 	if w.failure == nil && !before && !o.many && o.t.Failed() {

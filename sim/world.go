@@ -42,6 +42,7 @@ type World struct {
 	failure  *Failure
 	stopped  bool
 	over     bool        // the script has ended
+	ended    bool        // nothing runs any more, but deferred functions
 	quit     bool        // the script, or a task, has ended itself by t.FailNow, t.SkipNow or runtime.Goexit
 	late     atomic.Bool // the test is about to run out of real time
 	alarm    *time.Timer // which says so; nil: it has all there is
@@ -87,9 +88,18 @@ func (w *World) end() {
 	if w.alarm != nil {
 		defer w.alarm.Stop()
 	}
-	w.happening = true
+	w.happening, w.ended = true, true
 	for _, h := range w.hosts {
-		h.kill()
+		for len(h.actors)+len(h.dying) > 0 { // a deferred function that panics keeps no other from running
+			func() {
+				defer func() {
+					if v := recover(); v != nil {
+						w.panicked("the world's end", v)
+					}
+				}()
+				h.kill()
+			}()
+		}
 	}
 }
 
