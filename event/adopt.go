@@ -42,13 +42,14 @@ func (e *Loop) Adopt(c *sock.Conn, h Handler) (*Conn, error) {
 // and what was written and not sent goes out first; of WriteThen, the functions are told that it is. OnClose is called,
 // with ErrDetached. Only a task may call it, no callback, which starts one for it; it parks until the operations in
 // flight have ended, and what comes meanwhile goes along. It is an error behind CloseWrite, while SendFile or ReadFull
-// is at work, or while records of unixpacket wait for room. If it fails the connection is as before.
+// is at work, or while records of unixpacket wait for room; then the connection is as before. Of a connection that
+// Abort ends meanwhile it is net.ErrClosed; Close does nothing meanwhile.
 func (c *Conn) Detach() (*sock.Conn, error) {
 	e := c.e
 	e.taskHere("Conn.Detach")
 	switch {
 	case c.state != open:
-		return nil, c.opError("detach", net.ErrClosed)
+		return nil, c.notOpen("detach")
 	case e.shown.c == c, c.flags&(finished|taking) != 0, c.out != nil && c.out.sendsFile():
 		return nil, c.opError("detach", errBusy)
 	case c.set.records && c.out != nil:
@@ -72,11 +73,14 @@ func (c *Conn) Detach() (*sock.Conn, error) {
 	if o.op != nil && !o.op.Canceled {
 		e.l.Cancel(o.op)
 	}
-	for !o.parted {
+	for c.state != closed {
 		o.waiter = e.l.Task()
 		e.l.Shield()
 		e.l.Park((*parting)(o))
 		e.l.Unshield()
+	}
+	if !o.parted {
+		return nil, c.opError("detach", net.ErrClosed)
 	}
 	return handle.Sockets.Make(e.l, *o.parts).(*sock.Conn), nil
 }
@@ -112,8 +116,4 @@ func (c *Conn) part() {
 	c.e.l.Forget(&c.fd)
 	p.FD = c.fd.Take()
 	o.parted = true
-	if o.waiter != nil {
-		c.e.l.Ready(o.waiter)
-		o.waiter = nil
-	}
 }

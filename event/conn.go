@@ -213,6 +213,14 @@ func (c *Conn) opError(name string, err error) error {
 	return &net.OpError{Op: name, Net: network, Err: err}
 }
 
+// notOpen is why nothing can be done with a connection that is not open yet, or no longer.
+func (c *Conn) notOpen(name string) error {
+	if c.state == opening {
+		return c.opError(name, errNotOpen)
+	}
+	return c.opError(name, net.ErrClosed)
+}
+
 // Close ends the connection, and returns at once: nothing more is shown, what was written is sent, for a minute at
 // most if the peer does not take it, then the descriptor is closed and OnClose is called. Closing again does nothing.
 func (c *Conn) Close() {
@@ -220,10 +228,16 @@ func (c *Conn) Close() {
 	c.end(byCall)
 }
 
-// Abort is Close that sends nothing more: what waits for room is dropped.
+// Abort is Close that sends nothing more: what waits for room is dropped. While Detach is under way Close does nothing,
+// since the connection is about to be a task's; Abort ends it, and has Detach fail.
 func (c *Conn) Abort() {
 	c.here("Conn.Abort")
 	c.end(byCall)
+	if c.state == closing && c.flags&leaving != 0 {
+		c.flags &^= leaving
+		c.reason = byCall
+		c.dropInput()
+	}
 	if c.state == closing {
 		c.dropOutput(net.ErrClosed)
 		c.wake()
@@ -258,12 +272,22 @@ func (c *Conn) fail(why reason) {
 	}
 }
 
+// broke ends the connection because of a callback that did not return.
+func (c *Conn) broke() {
+	if c.state == closing && c.reason == byCall {
+		c.reason = byPanic
+	}
+	c.fail(byPanic)
+}
+
 // finish goes on with the end of the connection, once nothing is in flight any more.
 func (c *Conn) finish() {
 	l := c.e.l
 	l.SendNow(&c.accepted)
 	if c.out != nil && !c.out.over() {
-		c.out.linger()
+		if c.flags&leaving == 0 {
+			c.out.linger()
+		}
 		return // whose end wakes it again
 	}
 	if c.recv != nil || c.fd.Busy() {

@@ -9,9 +9,15 @@
 //	type echo struct{ event.Base }
 //
 //	func (echo) OnData(c *event.Conn, p []byte) int {
-//		c.Write(p)
+//		if c.Write(p) != nil {
+//			c.Close()
+//		} else if c.Congested() { // until the peer reads
+//			c.Pause()
+//		}
 //		return len(p)
 //	}
+//
+//	func (echo) OnWritable(c *event.Conn) { c.Resume() }
 //
 // # Threads
 //
@@ -46,6 +52,6 @@
 // it can't be sent at once; Conn.WriteThen borrows it instead.
 //
 // Everything has a bound: Conn.SetUnreadMax for what is not used, Conn.SetMarks, PacketConn.SetUnsentMax and
-// Loop.SetUnsentMax for what waits to be sent, ringo.Config.Leases for what is kept. At a bound there is an error, and
-// nobody waits. Conn.SetTimeouts is for peers that say nothing, or take nothing.
+// Loop.SetUnsentMax for what waits to be sent, files included, ringo.Config.Leases for what is kept. At a bound there
+// is an error, and nobody waits. Conn.SetTimeouts is for peers that say nothing, or take nothing.
 package event

@@ -28,7 +28,7 @@ func (c *Conn) ReadFull(p []byte, then func(n int, err error)) error {
 	e := c.here("Conn.ReadFull")
 	switch {
 	case c.state != open:
-		return c.opError("read", net.ErrClosed)
+		return c.notOpen("read")
 	case c.flags&taking != 0:
 		return c.opError("read", errTaking)
 	case c.set.records:

@@ -132,7 +132,8 @@ func (e *Loop) wait() (err error) {
 }
 
 // SetUnsentMax bounds what may wait for room in the sockets of all of the loop's connections together, in bytes; 64 MiB
-// if nothing is said. Beyond it writes to a connection that has something waiting are ErrFull.
+// if nothing is said; each write that waits by itself has 64 beside its own. Beyond it writes to a connection that has
+// something waiting are ErrFull.
 func (e *Loop) SetUnsentMax(n int) {
 	e.here("Loop.SetUnsentMax")
 	e.unsentMax = n

@@ -1,7 +1,6 @@
 package event
 
 import (
-	"net"
 	"os"
 	"time"
 
@@ -145,13 +144,10 @@ const gatherMax = 64 << 10
 
 // noWrite is why nothing can be written.
 func (c *Conn) noWrite() error {
-	switch {
-	case c.state == opening:
-		return c.opError("write", errNotOpen)
-	case c.state == open:
+	if c.state == open {
 		return c.opError("write", errDirection)
 	}
-	return c.opError("write", net.ErrClosed)
+	return c.notOpen("write")
 }
 
 // write sends p now, as far as there is room, and keeps the rest: a copy, or p itself if then is to be told.
@@ -175,7 +171,7 @@ func (c *Conn) write(p []byte, then func(error)) (n int, err error) {
 		c.out.put(p[n:], then)
 		c.out.submit()
 	} else if then != nil {
-		e.call(then, nil)
+		c.call(then, nil)
 	}
 	return n, nil
 }
@@ -224,7 +220,7 @@ func (c *Conn) keep(p []byte, then func(error)) error {
 	if c.set.records && len(p) > pieceMax {
 		return c.opError("write", callError("write", -sys.EMSGSIZE))
 	}
-	if c.out.size >= c.set.max || c.e.unsent >= c.e.unsentMax {
+	if c.out.size >= c.set.max || c.out.isFull() {
 		c.flags |= congested // so that OnWritable will tell, whichever of the bounds it is
 		return ErrFull
 	}
@@ -249,7 +245,31 @@ func (o *output) put(p []byte, then func(error)) {
 	if then == nil {
 		p = append([]byte(nil), p...)
 	}
-	o.pieces = append(o.pieces, piece{p: p, own: then == nil, then: then})
+	o.add(piece{p: p, own: then == nil, then: then})
+}
+
+const (
+	// waitingMax is how many pieces may wait at a connection, whatever bytes they have.
+	waitingMax = 1024
+	// waitingCost is what a piece counts for at the loop beside its bytes.
+	waitingCost = 64
+)
+
+// add puts a piece at the end.
+func (o *output) add(p piece) {
+	o.pieces = append(o.pieces, p)
+	o.c.e.unsent += waitingCost
+	if o.waiting() >= waitingMax {
+		o.c.flags |= congested
+	}
+}
+
+// waiting is how many pieces wait.
+func (o *output) waiting() int { return len(o.pieces) - o.first }
+
+// isFull reports whether no piece more is taken, of however few bytes.
+func (o *output) isFull() bool {
+	return o.waiting() >= waitingMax || o.c.e.unsent >= o.c.e.unsentMax
 }
 
 // count counts bytes that wait, or no longer do.
@@ -317,24 +337,26 @@ func (o *output) sent(n int) {
 	if first.p = first.p[n:]; len(first.p) == 0 {
 		o.end(nil)
 	}
-	if c := o.c; c.flags&congested != 0 && o.hasRoom() {
-		c.flags = c.flags&^congested | writable
-	}
 }
 
-// hasRoom reports whether it is time to write again. With nothing left no bound of other connections is in the way.
-func (o *output) hasRoom() bool {
-	set, e := o.c.set, o.c.e
-	return o.size <= min(set.high, set.max)/2 && (e.unsent < e.unsentMax || o.size == 0)
+// tellRoom has OnWritable be called if it is time to write again. With nothing left no bound is in the way.
+func (o *output) tellRoom() {
+	c := o.c
+	set := c.set
+	if c.flags&congested != 0 && (o.waiting() == 0 || o.waiting() <= waitingMax/2 && o.size < set.max &&
+		o.size <= min(set.high, set.max)/2 && c.e.unsent < c.e.unsentMax) {
+		c.flags = c.flags&^congested | writable
+	}
 }
 
 // end ends the first piece.
 func (o *output) end(err error) {
 	first := &o.pieces[o.first]
 	if first.then != nil {
-		o.c.e.call(first.then, err)
+		o.c.call(first.then, err)
 	}
 	*first = piece{}
+	o.c.e.unsent -= waitingCost
 	if o.first++; o.first == len(o.pieces) {
 		o.pieces, o.first = o.pieces[:0], 0
 	} else if o.first > len(o.pieces)/2 && len(o.pieces) == cap(o.pieces) {
@@ -396,8 +418,15 @@ func (o *output) Fire(*timer.Timer) {
 	o.c.wake()
 }
 
-// release gives back what the output still has.
-func (o *output) release() { o.c.e.l.RemoveTimer(&o.timer) }
+// release gives back what the output still has, and lets a Detach go on.
+func (o *output) release() {
+	l := o.c.e.l
+	l.RemoveTimer(&o.timer)
+	if o.waiter != nil && !l.Ending() {
+		l.Ready(o.waiter)
+		o.waiter = nil
+	}
+}
 
 // sender is the connection as who has something in the loop's outbox.
 type sender Conn
@@ -433,7 +462,8 @@ func (c *Conn) Congested() bool {
 
 // SetMarks says how many bytes that wait for room in the socket are the high-water mark, 65536 if nothing is said, and
 // with how many nothing more is taken, 1 MiB: a Write is ErrFull then. What is taken is taken whole, so that they may
-// be as many more as a Write brings.
+// be as many more as a Write brings. Of files, records and what was lent no more than 1024 wait, whatever their size:
+// then all writes are ErrFull, and Congested is true, until half of them are sent.
 func (c *Conn) SetMarks(high, max int) {
 	c.here("Conn.SetMarks")
 	s := c.own()
@@ -459,9 +489,13 @@ func (c *Conn) CloseWrite() error {
 }
 
 // call has a function be told of an end, in its turn.
-func (e *Loop) call(then func(error), err error) { e.push(&notice{then, err}) }
+func (e *Loop) call(then func(error), err error) { e.push(&notice{nil, then, err}) }
+
+// call is the loop's, of a function that is called for the connection.
+func (c *Conn) call(then func(error), err error) { c.e.push(&notice{c, then, err}) }
 
 type notice struct {
+	c    *Conn // nil: it is for none
 	then func(error)
 	err  error
 }

@@ -423,6 +423,15 @@ func (e *end) move() {
 	e.moving = true
 	c := e.c
 	l := c.Loop()
+	if e.p.abrupt && e.p.rng.IntN(4) == 0 {
+		// Behind the task, whose Detach waits by then.
+		defer l.Ringo().Go(func() {
+			if e.moving && e.c == c {
+				e.p.broken = true
+				c.Abort()
+			}
+		})
+	}
 	event.Go(l, func() (*sock.Conn, error) {
 		s, err := c.Detach()
 		if err != nil { // it is busy; or gone

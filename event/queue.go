@@ -99,7 +99,11 @@ func (e *Loop) rest() {
 		e.dropShown()
 		switch c := x.(type) {
 		case *Conn:
-			c.fail(byPanic)
+			c.broke()
+		case *notice:
+			if c.c != nil {
+				c.c.broke()
+			}
 		case *PacketConn: // which has other peers as well
 			c.wake()
 		}

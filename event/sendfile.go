@@ -32,7 +32,9 @@ type fileSource struct {
 // SendFile sends n bytes of a regular file from off on, behind what was written before: by sendfile(2), without a copy
 // in the program, and never waits for the disk on the loop's thread. f is lent until then is called, as with WriteThen.
 // If the file has fewer bytes, or can't be read, the connection ends, because the stream would have a hole, and then is
-// told why. The bytes don't count for Conn.Unsent. In a simulated world it is an error for files of the system's.
+// told why. The bytes don't count for Conn.Unsent; it is ErrFull, as Write, if too many files wait, see SetMarks, or at
+// the bound of Loop.SetUnsentMax. Where SendFile itself returns an error, then is not called. In a simulated world it
+// is an error for files of the system's.
 func (c *Conn) SendFile(f File, off, n int64, then func(error)) error {
 	e := c.here("Conn.SendFile")
 	switch {
@@ -61,15 +63,18 @@ func (c *Conn) SendFile(f File, off, n int64, then func(error)) error {
 		return c.noWrite()
 	case n == 0 && c.out == nil:
 		if then != nil {
-			e.call(then, nil)
+			c.call(then, nil)
 		}
 		return nil
+	case c.out != nil && c.out.isFull():
+		c.flags |= congested
+		return ErrFull
 	}
 	begins := c.out == nil
 	if begins {
 		c.out = &output{c: c}
 	}
-	c.out.pieces = append(c.out.pieces, piece{file: src, then: then})
+	c.out.add(piece{file: src, then: then})
 	if begins {
 		c.out.submit()
 	}
@@ -166,6 +171,7 @@ func (o *output) goOn() {
 	for o.first < len(o.pieces) && o.pieces[o.first].isSent(c.set.records) {
 		o.end(nil)
 	}
+	o.tellRoom()
 	switch {
 	case o.first < len(o.pieces):
 		o.submit()
