@@ -41,7 +41,7 @@ func copyFile(from, to string) error {
 	if err != nil {
 		return err
 	}
-	out, err := os.Create(to)
+	out, err := create(to, st)
 	if err != nil {
 		return err
 	}
@@ -49,15 +49,72 @@ func copyFile(from, to string) error {
 	defer runtime.UnlockOSThread()
 	r, err := uring.Open(2*blocks, nil)
 	if err == nil {
-		err = errors.Join(copyBlocks(r, int(in.Fd()), int(out.Fd()), st.Size()), r.Close())
+		if st.Mode().IsRegular() && st.Size() > 0 {
+			err = copyBlocks(r, int(in.Fd()), int(out.Fd()), st.Size())
+		} else { // a pipe, a device, or a file of /proc, which has more than its size says
+			err = copyToEnd(r, int(in.Fd()), int(out.Fd()))
+		}
+		err = errors.Join(err, r.Close())
 	}
 	return errors.Join(err, out.Close())
+}
+
+// create is os.Create, but of the file that is to be copied.
+func create(name string, from os.FileInfo) (*os.File, error) {
+	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o666)
+	if err != nil {
+		return nil, err
+	}
+	st, err := f.Stat()
+	switch {
+	case err != nil:
+	case os.SameFile(st, from):
+		err = fmt.Errorf("%s is the file to be copied", name)
+	case st.Mode().IsRegular():
+		err = f.Truncate(0)
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// copyToEnd copies block by block until there is nothing to read.
+func copyToEnd(r *uring.Ring, in, out int) error {
+	buf := make([]byte, block)
+	for {
+		r.SQE().PrepRead(in, buf, -1) // where the file is
+		n, err := result(r)
+		if n == 0 || err != nil {
+			return err
+		}
+		for p := buf[:n]; len(p) > 0; p = p[n:] {
+			r.SQE().PrepWrite(out, p, -1)
+			if n, err = result(r); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// result waits for the only request that is on its way.
+func result(r *uring.Ring) (int, error) {
+	if _, err := r.Wait(1, -1); err != nil {
+		return 0, err
+	}
+	c, _ := r.CQE()
+	if c.Res < 0 {
+		return 0, syscall.Errno(-c.Res)
+	}
+	return int(c.Res), nil
 }
 
 // copyBlocks keeps up to so many blocks on their way. The user data is the buffer's number, twice, and 1 for a write.
 func copyBlocks(r *uring.Ring, in, out int, size int64) error {
 	bufs := make([][]byte, blocks)
 	free := make([]int, blocks)
+	var asked [blocks]int32
 	for i := range bufs {
 		bufs[i], free[i] = make([]byte, block), i
 	}
@@ -70,6 +127,7 @@ func copyBlocks(r *uring.Ring, in, out int, size int64) error {
 			i := free[len(free)-1]
 			free = free[:len(free)-1]
 			p := bufs[i][:min(block, size-next)]
+			asked[i] = int32(len(p))
 			read, write := r.SQE(), r.SQE()
 			read.PrepReadFixed(in, p, next, uint16(i))
 			read.SetFlags(uring.SQELink) // a read that fails, or is short, cancels the write
@@ -84,12 +142,11 @@ func copyBlocks(r *uring.Ring, in, out int, size int64) error {
 			if c.Res < 0 && first == nil {
 				first = syscall.Errno(-c.Res)
 			}
-			if c.UserData%2 == 0 {
-				continue
+			if c.Res >= 0 && c.Res != asked[c.UserData/2] && first == nil {
+				first = fmt.Errorf("%d bytes of a block of %d were copied", c.Res, asked[c.UserData/2])
 			}
-			free = append(free, int(c.UserData/2))
-			if c.Res >= 0 && c.Res < block && int64(c.Res) != size%block && first == nil {
-				first = errors.New("a short write")
+			if c.UserData%2 == 1 {
+				free = append(free, int(c.UserData/2))
 			}
 		}
 	}
