@@ -34,6 +34,7 @@
 // or on what is open there fails with an error, and so does the test, with its stack. Loop.Offload and Loop.Compute run
 // their function in the task. What is open is for the tasks of all loops of its host. Descriptors go neither in nor
 // out: File, Detach, Adopt, SendFiles and their like fail with errors.ErrUnsupported, as does an open of a FIFO that
-// would wait for the other end. A task that waits for a channel or a lock of Go's stops the world: a watchdog says
-// which one it is after ten seconds.
+// would wait for the other end. A task that waits for a channel, a lock or a socket of Go's stops the world meanwhile:
+// a watchdog says which one it is after ten seconds, if no debugger is at the process. What waits for less than that is
+// not told, and what it gets may differ from one time to the next.
 package sim

@@ -123,7 +123,7 @@ func mix(x uint64) uint64 {
 
 // Storm is what befalls hosts again and again, by chance: each at the mean interval given, 0 for never.
 type Storm struct {
-	Hosts     []*Host       // nil: all
+	Hosts     []*Host       // nil: all that there are when it begins
 	Crash     time.Duration // between two crashes of a host, which restarts after Down
 	Down      time.Duration // how long it is, on the average; 0: a second
 	MidTurn   float64       // the part of calls in the midst of which the host crashes; of several storms the largest

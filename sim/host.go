@@ -287,14 +287,15 @@ func (h *Host) Restart() {
 		}
 		h.w.note(Event{Kind: Restarted, Host: h.index})
 		h.k.Restart()
-		h.fault = nil
+		h.fault, h.paused = nil, 0
 		for _, p := range h.boots {
 			h.start(p)
 		}
 	})
 }
 
-// Pause has the host's loops stand still for d, as a machine that swaps or is suspended. What comes in meanwhile waits.
+// Pause has the host's loops stand still for d, as a machine that swaps or is suspended, or until it is
+// restarted. What comes in meanwhile waits.
 func (h *Host) Pause(d time.Duration) {
 	h.w.note(Event{Kind: Paused, Host: h.index, N: int64(d)})
 	h.paused = max(h.paused, h.w.w.Now()+int64(d))

@@ -48,6 +48,9 @@ func report(t testing.TB, r *outcome, script func(w *World)) {
 		}
 	}
 	text += fmt.Sprintf("\nto play it again: %s %s", r.variables(), command(t.Name()))
+	if n := len(r.failure.Faults); n > faultsShown {
+		text += fmt.Sprintf("\n(which plays all faults of the seed: these %d are too many for a command)", n)
+	}
 	if page, err := r.page(t.Name()); err != nil {
 		text += fmt.Sprintf("\nno page of it: %v", err)
 	} else {
@@ -69,7 +72,10 @@ func (r *outcome) text() string {
 		}
 		b.WriteString("\n  " + w.describe(f))
 	}
-	for _, line := range w.logs[max(0, len(w.logs)-logsShown):] {
+	if n := w.logged - len(w.logs); n > 0 {
+		fmt.Fprintf(&b, "\n  log: %d lines more, before these:", n)
+	}
+	for _, line := range w.logs {
 		b.WriteString("\n  log: " + line)
 	}
 	return b.String()

@@ -76,7 +76,7 @@ func (t *trace) add(e Event) {
 	}
 	t.hash = h
 	t.all++
-	if e.Kind != TurnBegan && (e.Kind != OpEnded || t.to != nil) {
+	if e.Kind != TurnBegan && e.Kind != OpEnded {
 		if len(t.last) < eventsMax {
 			t.last = append(t.last, e)
 		} else {

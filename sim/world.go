@@ -46,7 +46,8 @@ type World struct {
 	quit     bool        // the script, or a task, has ended itself by t.FailNow, t.SkipNow or runtime.Goexit
 	late     atomic.Bool // the test is about to run out of real time
 	alarm    *time.Timer // which says so; nil: it has all there is
-	logs     []string
+	logs     []string    // the last ones
+	logged   int         // all
 	// happening says that what runs does not run as the script: a task, the function of an event, a condition.
 	happening bool
 }
@@ -260,15 +261,16 @@ func (w *World) Check(err error) bool {
 	return err == nil
 }
 
-// Logf notes what is told if the test fails.
+// Logf notes what is told if the test fails: the last 40 lines, and how many there were before.
 func (w *World) Logf(format string, args ...any) {
-	if len(w.logs) < logsMax {
-		w.logs = append(w.logs, fmt.Sprintf("%12v  ", w.Elapsed())+fmt.Sprintf(format, args...))
+	line := fmt.Sprintf("%12v  ", w.Elapsed()) + fmt.Sprintf(format, args...)
+	if w.logged++; len(w.logs) == logsShown {
+		copy(w.logs, w.logs[1:])
+		w.logs[logsShown-1] = line
+		return
 	}
+	w.logs = append(w.logs, line)
 }
-
-// logsMax bounds what Logf keeps.
-const logsMax = 1000
 
 // fail notes the first failure, and stops the world.
 func (w *World) fail(text string) {
