@@ -202,7 +202,7 @@ func (c *Core) Wake() bool {
 // The op, one of NewOp, is gone afterwards.
 func (c *Core) Await(dir Dir, o *op.Op) (res int32) {
 	d := &c.own.dirs[dir]
-	if c.state != open {
+	if c.shut() {
 		c.l.FreeOp(o)
 		d.res, d.behind, d.ended, d.cut = -sys.ECANCELED, 0, byNobody, false
 		return d.res
@@ -221,6 +221,9 @@ func (c *Core) Await(dir Dir, o *op.Op) (res int32) {
 	d.waiter, d.awaits = nil, false
 	return d.res
 }
+
+// shut reports whether ops are no longer begun.
+func (c *Core) shut() bool { return c.state != open }
 
 // inSink and outSink are the core as the sink of an op of Await.
 type (
@@ -303,7 +306,7 @@ func (d *Direction) Cut() bool { return d.cut }
 func (c *Core) Why(dir Dir, call string) error {
 	d := &c.own.dirs[dir]
 	switch {
-	case c.state != open:
+	case c.shut():
 		return net.ErrClosed
 	case d.ended == byDeadline:
 		return os.ErrDeadlineExceeded
