@@ -153,6 +153,7 @@ func (s *socket) sendReset() {
 			}
 		})) {
 			y.resets = false
+			p.doubt() // its keep-alive may find out
 		}
 	}
 }

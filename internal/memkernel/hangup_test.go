@@ -40,6 +40,22 @@ func TestLostReset(t *testing.T) {
 	}
 }
 
+// Keep-alive finds out that a reset got lost.
+func TestLostResetBesideKeepAlive(t *testing.T) {
+	x := newTwo(t, 1, Link{Latency: time.Millisecond})
+	a, b := x.pair()
+	x.b.Setsockopt(b, sys.SolSocket, unix.SO_KEEPALIVE, 1)
+	x.a.SetLinger(a, 0)
+	x.link.Loss = 1
+	x.a.Close(a)
+	x.settle(time.Second)
+	x.link.Loss = 0
+	x.settle(3 * time.Hour)
+	if n := x.b.Receive(b, make([]byte, 10)); n != -sys.ECONNRESET {
+		t.Errorf("three hours after a reset that got lost = %d", n)
+	}
+}
+
 // A host that has crashed and runs again knows of none: an end that comes there is answered by a reset.
 func TestEndAfterACrash(t *testing.T) {
 	x := newTwo(t, 1, Link{Latency: time.Millisecond})
