@@ -41,18 +41,20 @@ type Disk struct {
 
 // diskTime is how long the disk takes for an op.
 func (h *Host) diskTime(o *op.Op) time.Duration {
+	h.checks()
 	d := h.Disk.Latency
 	if o.Code == op.Sync {
 		d = h.Disk.Sync
 	}
 	if h.Disk.Jitter > 0 {
-		d += time.Duration(h.w.w.Rand().Int64N(int64(h.Disk.Jitter) + 1))
+		d = sum(d, time.Duration(h.w.w.Rand().Uint64N(uint64(h.Disk.Jitter)+1)))
 	}
 	return d
 }
 
 // fails is asked before each op of the host: a negated errno if it fails.
 func (h *Host) fails(o *op.Op) int32 {
+	h.checks()
 	f := &h.w.faults
 	if len(h.midTurns) > 0 {
 		m := slices.MaxFunc(h.midTurns, func(a, b *midTurn) int { return cmp.Compare(a.part, b.part) })

@@ -138,11 +138,13 @@ type Storm struct {
 
 // Storm begins one, which ends after d.
 func (w *World) Storm(d time.Duration, s Storm) {
+	w.wantOwn("World.Storm", s.Hosts...)
+	wantRight("World.Storm", s.check())
 	hosts := s.Hosts
 	if hosts == nil {
 		hosts = w.hosts
 	}
-	end := w.w.Now() + int64(d)
+	end := w.w.Later(d)
 	or := func(d, def time.Duration) time.Duration {
 		if d == 0 {
 			return def
@@ -156,13 +158,13 @@ func (w *World) Storm(d time.Duration, s Storm) {
 		w.again(FaultCrash, h, s.Crash, end, func(r uint64) {
 			if !h.Down() {
 				h.Crash()
-				w.after(upTo(2*or(s.Down, time.Second), r), h.Restart)
+				w.after(upTo(twice(or(s.Down, time.Second)), r), h.Restart)
 			}
 		})
 		w.again(FaultPartition, h, s.Partition, end, func(r uint64) {
 			p := &partition{of: h}
 			p.each(func(from, to *Host) { w.cut(from, to, p) })
-			w.after(upTo(2*or(s.Cut, time.Second), r), func() {
+			w.after(upTo(twice(or(s.Cut, time.Second)), r), func() {
 				p.each(func(from, to *Host) { w.mend(from, to, p) })
 			})
 		})
@@ -173,10 +175,10 @@ func (w *World) Storm(d time.Duration, s Storm) {
 				}
 			}
 		})
-		w.again(FaultPause, h, s.Pause, end, func(r uint64) { h.Pause(upTo(2*or(s.Still, time.Second), r)) })
+		w.again(FaultPause, h, s.Pause, end, func(r uint64) { h.Pause(upTo(twice(or(s.Still, time.Second)), r)) })
 		w.again(FaultClock, h, s.Clock, end, func(r uint64) {
 			step := or(s.Step, time.Minute)
-			h.StepClock(upTo(2*step, r) - step)
+			h.StepClock(upTo(twice(step), r) - step)
 		})
 	}
 }
@@ -192,7 +194,10 @@ func (p *partition) each(fn func(from, to *Host)) {
 }
 
 // upTo is a part of d by chance.
-func upTo(d time.Duration, r uint64) time.Duration { return time.Duration(mix(r) % uint64(d+1)) }
+func upTo(d time.Duration, r uint64) time.Duration { return time.Duration(mix(r) % (uint64(d) + 1)) }
+
+// twice is 2*d, as far as there is a number for that.
+func twice(d time.Duration) time.Duration { return sum(d, d) }
 
 // again has something befall a host at intervals of the mean given. One that is spared passes, and the next ones come
 // when they would have come.
@@ -207,7 +212,7 @@ func (w *World) again(kind FaultKind, h *Host, mean time.Duration, end int64, fn
 		id := FaultID{kind, h.index, f.counts[site]}
 		f.counts[site]++
 		r := f.roll(id)
-		at := w.w.Now() + int64(upTo(2*mean, r))
+		at := w.w.Later(upTo(twice(mean), r))
 		if at >= end {
 			return
 		}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"net/netip"
 	"slices"
@@ -48,6 +49,7 @@ type Host struct {
 
 	fault    error      // of the drivers, see FailDriver
 	midTurns []*midTurn // of the storms that go on
+	right    settings   // of this host, when they were looked at last
 }
 
 // midTurn is how often a storm has a host crash in the midst of a call, and for how long.
@@ -63,9 +65,16 @@ type actor struct {
 	p *Program
 }
 
-// Host makes a host. Its addresses are 10.0.0.1 and fd00::1 for the first one, and so on.
+// Host makes a host. Its addresses are 10.0.0.1 and fd00::1 for the first one, and so on. No other has the name, as
+// look-ups have it.
 func (w *World) Host(name string) *Host {
+	if h := w.named[plain(name)]; h != nil {
+		panic(fmt.Sprintf("sim: World.Host: %q: host %d has the name %q", name, h.index, h.name))
+	}
 	n := len(w.hosts) + 1
+	if n >= 1<<24 {
+		panic("sim: World.Host: there are no addresses for more")
+	}
 	v6 := [16]byte{0xfd, 13: byte(n >> 16), 14: byte(n >> 8), 15: byte(n)}
 	h := &Host{w: w, index: n, name: name,
 		addrs: []netip.Addr{netip.AddrFrom4([4]byte{10, byte(n >> 16), byte(n >> 8), byte(n)}), netip.AddrFrom16(v6)}}
@@ -73,9 +82,9 @@ func (w *World) Host(name string) *Host {
 	h.k.Disk = h.diskTime
 	h.k.Fail = h.fails
 	h.k.Room = func() { h.k.Capacity, h.k.Quota = h.Disk.Capacity, h.Disk.Quota }
-	h.k.Wall = func() int64 { return h.clock().UnixNano() }
+	h.k.Wall = h.clock
 	h.k.Short, h.k.Decays, h.k.Lacks = h.part, h.decays, h.lacks
-	w.hosts = append(w.hosts, h)
+	w.hosts, w.named[plain(name)] = append(w.hosts, h), h
 	return h
 }
 
@@ -102,6 +111,7 @@ type Program struct {
 // of cfg the driver, Pin, Spin, and what watches over loops are of no meaning. The program runs when the script lets
 // time pass.
 func (h *Host) Run(cfg *ringo.Config, fn func(l *ringo.Loop) error) *Program {
+	wantFunc(fn != nil, "Host.Run")
 	p := &Program{host: h, cfg: cfg, fn: fn}
 	h.boots = append(h.boots, p)
 	h.w.programs = append(h.w.programs, p)
@@ -130,6 +140,14 @@ func (p *Program) Err() error {
 
 // Ended reports whether the program has ended, or its host crashed and is still down.
 func (p *Program) Ended() bool { return p.err != nil || p.dead || p.p != nil && p.p.Ended() }
+
+// of is the host that a program runs on; nil: there is no program.
+func (p *Program) of() *Host {
+	if p == nil {
+		return nil
+	}
+	return p.host
+}
 
 // Drain has the program end as the end of ringo.Run's context does.
 func (p *Program) Drain() {
@@ -298,7 +316,7 @@ func (h *Host) Restart() {
 // restarted. What comes in meanwhile waits.
 func (h *Host) Pause(d time.Duration) {
 	h.w.note(Event{Kind: Paused, Host: h.index, N: int64(d)})
-	h.paused = max(h.paused, h.w.w.Now()+int64(d))
+	h.paused = max(h.paused, h.w.w.Later(d))
 	h.w.w.Interrupt() // it may be one of the host's tasks that says so
 }
 
@@ -316,21 +334,34 @@ func (h *Host) SetPorts(most int) { h.k.SetPorts(most) }
 
 // clock is the host's wall clock.
 func (h *Host) clock() time.Time {
-	now := h.w.w.Now()
-	return Start.Add(time.Duration(now-world.Start) + h.wall + time.Duration(h.drift*float64(now-h.since)))
+	return h.w.Now().Add(h.wall).Add(h.drifted())
 }
 
 // StepClock moves the host's wall clock, and not its monotonic one. Loops see it within a second.
 func (h *Host) StepClock(d time.Duration) {
 	h.w.note(Event{Kind: ClockStepped, Host: h.index, N: int64(d)})
-	h.wall += d
+	h.wall = sum(h.wall, d)
+}
+
+// drifted is what the wall clock has gained since its rate was set.
+func (h *Host) drifted() time.Duration {
+	gained := h.drift * float64(h.w.w.Now()-h.since)
+	switch {
+	case gained >= math.MaxInt64:
+		return math.MaxInt64
+	case gained <= math.MinInt64:
+		return math.MinInt64
+	}
+	return time.Duration(gained)
 }
 
 // DriftClock has the host's wall clock gain rate seconds a second from now on; less than 0: lose.
 func (h *Host) DriftClock(rate float64) {
-	now := h.w.w.Now()
-	h.wall += time.Duration(h.drift * float64(now-h.since))
-	h.drift, h.since = rate, now
+	if math.IsNaN(rate) {
+		panic("sim: Host.DriftClock: NaN is no rate")
+	}
+	h.wall = sum(h.wall, h.drifted())
+	h.drift, h.since = rate, h.w.w.Now()
 }
 
 // Clock is what the host's wall clock says.
@@ -348,6 +379,7 @@ func (h *Host) lookup(l *loop.Loop, name string) ([]netip.Addr, error) {
 	if plain(name) == "localhost" {
 		return []netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1}), netip.IPv6Loopback()}, nil
 	}
+	h.checks()
 	if h.Names.Latency > 0 && l.Sleep(h.Names.Latency) < 0 {
 		return nil, l.Cause()
 	}

@@ -16,6 +16,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"ringo"
 	"ringo/sim"
@@ -84,11 +85,108 @@ func TestPlaysAgain(t *testing.T) {
 	if text, err := os.ReadFile(trace); err != nil || !bytes.Contains(text, []byte("the host crashes")) {
 		t.Errorf("a trace of %d bytes, %v", len(text), err)
 	}
-	for _, wrong := range []string{"RINGO_SIM_SEED=x", "RINGO_SIM_FAULTS=nonsense", "RINGO_SIM_TRACE=/no/such/dir/x"} {
+	for _, wrong := range []string{"RINGO_SIM_SEED=x", "RINGO_SIM_FAULTS=nonsense", "RINGO_SIM_TRACE=/no/such/dir/x",
+		"RINGO_SIM_TAPE=x"} {
 		env := []string{"RINGO_SIM_SEED=1", wrong}
 		if name, value, _ := strings.Cut(wrong, "="); !strings.Contains(play("^TestOfAnother$", env...), name) {
 			t.Errorf("%s=%s is not said to be wrong", name, value)
 		}
+	}
+	full := play(m[3], m[1], "RINGO_SIM_TRACE=/dev/full")
+	if !strings.Contains(full, "the trace ends early: write /dev/full") {
+		t.Errorf("a trace that can't be written:\n%s", full)
+	}
+	for _, of := range []string{"RINGO_SIM_TRACE=" + trace, "RINGO_SIM_FAULTS=10.1.0", "RINGO_SIM_TAPE=00"} {
+		for _, run := range []string{"^TestOfAnother$", "^FuzzOfAnother$"} {
+			if text := play(run, of); !strings.Contains(text, "is of one world: RINGO_SIM_SEED must say of which") {
+				t.Errorf("%s without a seed:\n%s", of, text)
+			}
+		}
+	}
+}
+
+// FuzzOfAnother is TestOfAnother of the fuzzer.
+func FuzzOfAnother(f *testing.F) {
+	if os.Getenv("RINGO_SIM_OF_ANOTHER") == "" {
+		f.Skip("TestFuzzPlaysAgain has a process of its own run it")
+	}
+	f.Add(uint64(7), []byte{1, 2, 3, 4, 5, 6, 7, 8, 0xff})
+	sim.Fuzz(f, func(w *sim.World) {
+		chance := w.Rand().Uint64()
+		server, boots := w.Host("server"), 0
+		server.Run(nil, func(l *ringo.Loop) error { boots++; return echo(l) })
+		w.Storm(10*time.Minute, sim.Storm{Crash: time.Minute, Pause: time.Minute})
+		w.RunFor(11 * time.Minute)
+		if boots > 1 {
+			w.Errorf("it began twice, and chance was %x", chance)
+		}
+	})
+}
+
+// A failure of Fuzz tells the fewest faults, and a command that plays it again, with the chances that were given.
+func TestFuzzPlaysAgain(t *testing.T) {
+	play := func(run string, env ...string) string {
+		c := exec.Command(os.Args[0], "-test.run", run)
+		c.Env = append(append(os.Environ(), "RINGO_SIM_OF_ANOTHER=1", "TMPDIR="+t.TempDir()), env...)
+		out, err := c.CombinedOutput()
+		if err == nil {
+			t.Fatalf("%s with %v passes:\n%s", run, env, out)
+		}
+		return string(out)
+	}
+	all := play("^FuzzOfAnother$")
+	commands := regexp.MustCompile(`again: (RINGO_SIM_SEED=\d+)( RINGO_SIM_TAPE=\w+)? (RINGO_SIM_FAULTS=10\.1\.\d+) `+
+		`go test -run '(\S+)'`).FindAllStringSubmatch(all, -1)
+	if len(commands) != 2 {
+		t.Fatalf("not two commands with a crash each in:\n%s", all)
+	}
+	what := regexp.MustCompile(`seed \d+, after .*`)
+	told := what.FindAllString(all, -1)
+	for i, m := range commands {
+		text := play(m[4], m[1], strings.TrimSpace(m[2]), m[3])
+		if again := what.FindString(text); again == "" || again != told[i] {
+			t.Errorf("it was %q, and is %q again, by %v", told[i], again, m[0])
+		}
+	}
+	tape := commands[0][2]
+	if tape != " RINGO_SIM_TAPE=0102030405060708ff" || !strings.Contains(told[0], "807060504030201") {
+		t.Errorf("the tape is told as %q, and chance was: %s", tape, told[0])
+	}
+}
+
+// A trace has a line for each event, and a page is bounded, whatever names and notes are.
+func TestShownInBounds(t *testing.T) {
+	names := []string{strings.Repeat("x", 300), "a\nb", "\x00\x1b[31m", "\xff\xfe", "", strings.Repeat("\u4e16", 300)}
+	var page, trace bytes.Buffer
+	s := &stage{recorder: recorder{TB: t}}
+	sim.Run(s, 1, func(w *sim.World) {
+		var hosts []*sim.Host
+		for _, name := range names {
+			hosts = append(hosts, w.Host(name))
+		}
+		w.TraceTo(&trace)
+		for range 3000 {
+			w.Note(hosts[0], strings.Repeat("y\n", 5000))
+		}
+		w.Note(hosts[1], "x\n          0s  here       crash 0")
+		for _, h := range hosts {
+			w.Cut(h, hosts[0])
+		}
+		w.Note(nil, "the script's")
+		w.Errorf("\x00%s", strings.Repeat("z", 1<<20))
+		if err := w.WritePage(&page); err != nil {
+			t.Error(err)
+		}
+	})
+	if lines := strings.Count(trace.String(), "\n"); lines != 3000+1+len(names)+1 {
+		t.Errorf("the trace has %d lines", lines)
+	}
+	if text := page.String(); len(text) > 8<<20 || !utf8.ValidString(text) || strings.ContainsAny(text, "\x00\x1b") {
+		t.Errorf("a page of %d bytes, or with what no page may have", len(text))
+	}
+	note := regexp.MustCompile(`<text class="n" x="(\d+)" y="\d+">the script&#39;s<`).FindStringSubmatch(page.String())
+	if note == nil || note[1] != "126" || !strings.Contains(page.String(), "(the script)") {
+		t.Errorf("the script's note has no lane: %v", note)
 	}
 }
 

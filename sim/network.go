@@ -23,14 +23,24 @@ type Link struct {
 }
 
 // Connect has the way from one host to another be as link says, and not as World.Link; the way back is another.
-func (w *World) Connect(from, to *Host, link Link) { w.links[[2]*Host{from, to}] = link }
+func (w *World) Connect(from, to *Host, link Link) {
+	w.wantOwn("World.Connect", from, to)
+	wantRight("World.Connect", link.check())
+	w.links[[2]*Host{from, to}] = link
+}
 
 // Cut has nothing pass from one host to another. Streams send again what gets lost, for fifteen minutes, and idle ones
 // find it by their keep-alive probes. A way that is cut twice is as one that is cut once.
-func (w *World) Cut(from, to *Host) { w.cut(from, to, nil) }
+func (w *World) Cut(from, to *Host) {
+	w.wantOwn("World.Cut", from, to)
+	w.cut(from, to, nil)
+}
 
 // Mend ends a Cut. What a storm has cut as well stays so until the storm mends it.
-func (w *World) Mend(from, to *Host) { w.mend(from, to, nil) }
+func (w *World) Mend(from, to *Host) {
+	w.wantOwn("World.Mend", from, to)
+	w.mend(from, to, nil)
+}
 
 // partition is one of a storm's, which mends the ways that it has cut and no others.
 type partition struct{ of *Host }
@@ -66,6 +76,7 @@ func (w *World) opens(way [2]*Host) {
 // Reset ends the connections of TCP between two hosts, as what lies between them may: both ends hear of it at once. It
 // returns how many there were.
 func (w *World) Reset(a, b *Host) int {
+	w.wantOwn("World.Reset", a, b)
 	n := w.net.Reset(a.k, b.k)
 	w.note(Event{Kind: WayReset, Host: a.index, Peer: b.index, N: int64(n)})
 	return n
@@ -73,6 +84,7 @@ func (w *World) Reset(a, b *Host) int {
 
 // Partition cuts all ways, both ways, between some hosts and all others.
 func (w *World) Partition(some ...*Host) {
+	w.wantOwn("World.Partition", some...)
 	for _, a := range some {
 		for _, b := range w.hosts {
 			if !slices.Contains(some, b) {
@@ -99,6 +111,7 @@ func (w *World) between(from, to *memkernel.Host) memkernel.Link {
 	way := [2]*Host{w.hostOf(from), w.hostOf(to)}
 	link, own := w.links[way]
 	if !own {
+		w.checkLink()
 		link = w.Link
 	}
 	return memkernel.Link{Latency: link.Latency, Jitter: link.Jitter, Bandwidth: link.Bandwidth, Loss: link.Loss,

@@ -7,11 +7,19 @@ import (
 	"fmt"
 	"html"
 	"io"
+	"slices"
+	"strings"
 	"time"
+	"unicode/utf8"
 )
 
-// pageMost is how many of the last events a page shows.
-const pageMost = 2000
+// The bounds of a page: how many of the last events it shows, how much of the failure's text, in bytes, and of what is
+// in a lane, in characters.
+const (
+	pageMost  = 2000
+	pageText  = 1 << 16
+	laneShown = 28
+)
 
 // The page's measures, in pixels.
 const (
@@ -29,7 +37,11 @@ func (w *World) WritePage(to io.Writer) error {
 	}
 	b := bufio.NewWriter(to)
 	height := pageTop + pageRow*(len(events)+2)
-	x := func(host int) int { return 120 + pageLane*(host-1) }
+	first := 1 // lane; 0 is the script's
+	if slices.ContainsFunc(events, func(e Event) bool { return e.Host == 0 }) {
+		first = 0
+	}
+	x := func(host int) int { return 120 + pageLane*(host-first) }
 	fmt.Fprintf(b, `<!doctype html><html lang="en"><meta charset="utf-8"><title>seed %d</title>
 <style>
 :root { color-scheme: light dark; --ink: light-dark(#222, #ddd); --dim: light-dark(#999, #777) }
@@ -41,15 +53,25 @@ line { stroke: var(--dim) } .p { stroke: #3b82c4 } .l { stroke: #d33; stroke-das
 <h1>Seed %d: %d hosts, %v</h1>
 `, w.seed, w.seed, len(w.hosts), w.Elapsed())
 	if w.failure != nil {
-		fmt.Fprintf(b, "<pre>%s</pre>\n", html.EscapeString(w.failure.Text))
+		text := w.failure.Text
+		if len(text) > pageText {
+			text = text[:pageText] + "…"
+		}
+		fmt.Fprintf(b, "<pre>%s</pre>\n", html.EscapeString(strings.Map(visible, text)))
 	}
 	fmt.Fprintf(b, `<svg width="%d" height="%d" role="img" aria-label="what the hosts sent, and what befell them">
 <defs><marker id="a" viewBox="0 0 6 6" refX="6" refY="3" markerWidth="6" markerHeight="6" orient="auto">
 <path d="M0 0L6 3L0 6z" fill="#3b82c4"/></marker></defs>
 `, x(len(w.hosts)+1), height)
-	for _, h := range w.hosts {
+	lane := func(host int, name string) {
 		fmt.Fprintf(b, `<text x="%d" y="20" text-anchor="middle">%s</text><line x1="%d" y1="28" x2="%d" y2="%d"/>`+"\n",
-			x(h.index), html.EscapeString(h.name), x(h.index), x(h.index), height)
+			x(host), html.EscapeString(name), x(host), x(host), height)
+	}
+	if first == 0 {
+		lane(0, "(the script)")
+	}
+	for _, h := range w.hosts {
+		lane(h.index, shown(h.name, laneShown))
 	}
 	rows := make([]time.Duration, len(events)) // when each was
 	for i, e := range events {
@@ -71,11 +93,11 @@ line { stroke: var(--dim) } .p { stroke: #3b82c4 } .l { stroke: #d33; stroke-das
 			class, what := "f", e.Kind.String()
 			switch e.Kind {
 			case Noted:
-				class, what = "n", e.What
+				class, what = "n", shown(e.What, laneShown)
 			case FaultCame:
 				what = FaultKind(e.N).String()
 			}
-			fmt.Fprintf(b, `<text class="%s" x="%d" y="%d">%s<title>%s</title></text>`, class, x(max(e.Host, 1))+6, y+4,
+			fmt.Fprintf(b, `<text class="%s" x="%d" y="%d">%s<title>%s</title></text>`, class, x(e.Host)+6, y+4,
 				html.EscapeString(what), title)
 		}
 		b.WriteByte('\n')
@@ -92,4 +114,12 @@ func rowAt(rows []time.Duration, at time.Duration) int {
 		}
 	}
 	return len(rows)
+}
+
+// visible is a character of a text, or the one for those that there are none for in a page.
+func visible(c rune) rune {
+	if c < ' ' && c != '\n' && c != '\t' || c == 0xfffe || c == 0xffff {
+		return utf8.RuneError
+	}
+	return c
 }

@@ -13,7 +13,7 @@ import (
 // outcome is what became of a world.
 type outcome struct {
 	failure *Failure
-	only    map[FaultID]bool
+	o       *options
 	world   *World
 	skips   bool // the script has skipped the test
 }
@@ -24,7 +24,7 @@ const drainMost = time.Hour
 // play has a world happen, on a goroutine of its own: a script that leaves by runtime.Goexit, as t.Fatal does, ends
 // that alone.
 func play(o *options, script func(w *World)) *outcome {
-	r := &outcome{only: o.only}
+	r := &outcome{o: o}
 	before := o.t.Failed()
 	over := make(chan struct{})
 	go func() {
@@ -99,6 +99,10 @@ func (r *outcome) ends(o *options, before bool) {
 	w := r.world
 	w.end()
 	w.watch.takeIn() // what the script has done last, or a goroutine since
+	if err := w.trace.failed; err != nil {
+		w.fail("the trace can't be written")
+		w.failure.Text += fmt.Sprintf("\nthe trace ends early: %v", err)
+	}
 	r.skips = w.quit && w.failure == nil
 	if w.failure == nil && !before && !o.many && o.t.Failed() {
 		w.fail("the test has failed by other means than World.Errorf, which would tell why beside the seed")
@@ -123,7 +127,7 @@ func (w *World) drain() {
 		p.Drain()
 	}
 	if running() > 0 {
-		w.step(w.w.Now()+int64(drainMost), func() bool { return running() == 0 })
+		w.step(w.w.Later(drainMost), func() bool { return running() == 0 })
 	}
 	if w.stopped || running() == 0 {
 		return

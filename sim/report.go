@@ -36,7 +36,7 @@ func (r *outcome) leave(t testing.TB) {
 func report(t testing.TB, r *outcome, script func(w *World)) {
 	t.Helper()
 	sh := shrinker{t: t, script: script, first: r, least: r}
-	if r.only == nil {
+	if r.o.only == nil && !r.o.looks {
 		sh.shrink()
 	}
 	r = sh.least
@@ -47,8 +47,8 @@ func report(t testing.TB, r *outcome, script func(w *World)) {
 			text += "\n(what they have said by t.Fatal, each, stands above)"
 		}
 	}
-	text += fmt.Sprintf("\nto play it again: %s %s", r.variables(), command(t.Name()))
-	if n := len(r.failure.Faults); n > faultsShown {
+	text += fmt.Sprintf("\nto play it again: %s %s", r.variables(), r.command())
+	if n := len(r.failure.Faults); n > faultsShown && !r.o.looks {
 		text += fmt.Sprintf("\n(which plays all faults of the seed: these %d are too many for a command)", n)
 	}
 	if page, err := r.page(t.Name()); err != nil {
@@ -89,7 +89,10 @@ const (
 // variables are those of the environment that play the world again.
 func (r *outcome) variables() string {
 	text := fmt.Sprintf("%s=%d", seedVariable, r.failure.Seed)
-	if len(r.failure.Faults) > faultsShown {
+	if len(r.o.tape) > 0 {
+		text += fmt.Sprintf(" %s=%x", tapeVariable, r.o.tape)
+	}
+	if len(r.failure.Faults) > faultsShown || r.o.looks {
 		return text
 	}
 	var ids []string
@@ -97,6 +100,16 @@ func (r *outcome) variables() string {
 		ids = append(ids, fmt.Sprintf("%d.%d.%d", f.Kind, f.Host, f.N))
 	}
 	return fmt.Sprintf("%s %s=%s", text, faultsVariable, strings.Join(ids, ","))
+}
+
+// command runs the world's test: of one that is fuzzed the input that Fuzz adds, whose world the variables choose.
+func (r *outcome) command() string {
+	name := r.o.t.Name()
+	if r.o.input {
+		name, _, _ = strings.Cut(name, "/")
+		name += "/seed#0"
+	}
+	return command(name)
 }
 
 // command runs one test, in a shell.

@@ -3,6 +3,7 @@
 package sim
 
 import (
+	"encoding/hex"
 	"fmt"
 	"io"
 	"os"
@@ -31,6 +32,7 @@ type Failure struct {
 // is told beside the seed, and by t.Errorf is not.
 func Run(t testing.TB, seed uint64, script func(w *World)) {
 	t.Helper()
+	wantFunc(script != nil, "Run")
 	o := &options{t: t, seed: seed}
 	if fromEnvironment(o) {
 		conclude(t, play(o, script), script)
@@ -42,12 +44,13 @@ func Run(t testing.TB, seed uint64, script func(w *World)) {
 // and RINGO_SIM_SEED has it play that one alone.
 func Explore(t testing.TB, n int, script func(w *World)) {
 	t.Helper()
+	wantFunc(script != nil, "Explore")
 	if os.Getenv(seedVariable) != "" {
 		Run(t, 0, script)
 		return
 	}
 	first, ok := number(t, firstVariable, 1)
-	if !ok {
+	if !ok || !ofNoSeed(t) {
 		return
 	}
 	e := &exploration{t: t, first: first, n: uint64(n), before: t.Failed()}
@@ -106,29 +109,31 @@ func (e *exploration) explore(script func(w *World)) {
 	}
 }
 
-// Fuzz has Go's fuzzer choose the seed, and the first chances of the world.
-func Fuzz(f *testing.F, script func(w *World)) {
-	f.Add(uint64(1), []byte{})
-	f.Fuzz(func(t *testing.T, seed uint64, tape []byte) {
-		r := play(&options{t: t, seed: seed, tape: tape}, script)
-		if r.failure != nil {
-			t.Errorf("%s", r.text())
-		}
-		r.leave(t)
-	})
-}
-
 const (
 	seedVariable   = "RINGO_SIM_SEED"
 	firstVariable  = "RINGO_SIM_FIRST"
 	faultsVariable = "RINGO_SIM_FAULTS"
 	traceVariable  = "RINGO_SIM_TRACE"
+	tapeVariable   = "RINGO_SIM_TAPE"
 )
+
+// ofNoSeed refuses what the environment wants of one world, where it does not say of which.
+func ofNoSeed(t testing.TB) (ok bool) {
+	for _, v := range []string{faultsVariable, traceVariable, tapeVariable} {
+		if _, set := os.LookupEnv(v); set {
+			t.Errorf("sim: %s is of one world: %s must say of which", v, seedVariable)
+			return false
+		}
+	}
+	return true
+}
 
 // options are what a world is played with.
 type options struct {
 	t     testing.TB
 	many  bool // other worlds of the test are played at the same time
+	input bool // Fuzz has it of Go's fuzzer
+	looks bool // which is looking for others
 	seed  uint64
 	tape  []byte
 	only  map[FaultID]bool
@@ -150,6 +155,13 @@ func fromEnvironment(o *options) (ok bool) {
 				return false
 			}
 			o.only[id] = true
+		}
+	}
+	if text, set := os.LookupEnv(tapeVariable); set {
+		var err error
+		if o.tape, err = hex.DecodeString(text); err != nil {
+			t.Errorf("sim: %s: %v", tapeVariable, err)
+			return false
 		}
 	}
 	if name := os.Getenv(traceVariable); name != "" {

@@ -72,7 +72,9 @@ func (s *shrinker) try(faults []Fault) bool {
 	for _, f := range faults {
 		only[f.FaultID] = true
 	}
-	next := play(&options{t: s.t, seed: s.first.failure.Seed, only: only}, s.script)
+	o := *s.first.o
+	o.only, o.trace, o.many = only, nil, false
+	next := play(&o, s.script)
 	s.events += next.world.trace.all
 	if next.failure == nil || next.failure.sort() != s.first.failure.sort() {
 		return false

@@ -5,7 +5,11 @@ package sim
 import (
 	"fmt"
 	"io"
+	"strconv"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"ringo/internal/op"
 	"ringo/internal/world"
@@ -53,12 +57,13 @@ type Event struct {
 
 // trace is what has happened: a hash of all, and the last of it.
 type trace struct {
-	hash  uint64
-	all   uint64  // events
-	count uint64  // of those that are kept
-	last  []Event // a ring
-	to    io.Writer
-	names func(Event) string
+	hash   uint64
+	all    uint64  // events
+	count  uint64  // of those that are kept
+	last   []Event // a ring
+	to     io.Writer
+	names  func(Event) string
+	failed error // of a write
 }
 
 // eventsMax is how many events are kept.
@@ -85,7 +90,9 @@ func (t *trace) add(e Event) {
 		t.count++
 	}
 	if t.to != nil {
-		fmt.Fprintln(t.to, t.names(e))
+		if _, err := fmt.Fprintln(t.to, t.names(e)); err != nil {
+			t.to, t.failed = nil, err
+		}
 	}
 }
 
@@ -111,6 +118,7 @@ func (w *World) noteOp(h *Host, o *op.Op, res int32) {
 func (w *World) Note(h *Host, what string) {
 	e := Event{Kind: Noted, What: what}
 	if h != nil {
+		w.wantOwn("World.Note", h)
 		e.Host = h.index
 	}
 	w.note(e)
@@ -130,16 +138,17 @@ func (w *World) Events() []Event {
 	return append(append([]Event(nil), t.last[at:]...), t.last[:at]...)
 }
 
-// TraceTo has each event written to to, a line each, from now on.
+// TraceTo has each event written to to, a line each, from now on. If a write fails, so does the test, at the world's
+// end, and nothing more is written.
 func (w *World) TraceTo(to io.Writer) { w.trace.to, w.trace.names = to, w.eventText }
 
 func (w *World) eventText(e Event) string {
 	text := fmt.Sprintf("%12v  %s", e.At, e.Kind)
 	if e.Host > 0 {
-		text = fmt.Sprintf("%12v  %-10s %s", e.At, w.hosts[e.Host-1].name, e.Kind)
+		text = fmt.Sprintf("%12v  %-10s %s", e.At, w.hosts[e.Host-1].shown(), e.Kind)
 	}
 	if e.Peer > 0 {
-		text += " to " + w.hosts[e.Peer-1].name
+		text += " to " + w.hosts[e.Peer-1].shown()
 	}
 	switch e.Kind {
 	case OpEnded:
@@ -151,7 +160,28 @@ func (w *World) eventText(e Event) string {
 	case Paused, ClockStepped:
 		return text + " " + time.Duration(e.N).String()
 	case Noted:
-		return text + " " + e.What
+		return text + " " + shown(e.What, noteShown)
 	}
 	return fmt.Sprintf("%s %d", text, e.N)
+}
+
+// The bounds of what lines and pages show of names and notes, in characters.
+const (
+	nameShown = 40
+	noteShown = 1000
+)
+
+func (h *Host) shown() string { return shown(h.name, nameShown) }
+
+// shown is a text for one line, with what is not to be printed in Go's notation, and cut where it is longer than most
+// characters.
+func shown(text string, most int) string {
+	if strings.ContainsFunc(text, func(c rune) bool { return c == utf8.RuneError || !unicode.IsPrint(c) }) {
+		quoted := strconv.Quote(text[:min(len(text), 4*most)])
+		text = quoted[1 : len(quoted)-1]
+	}
+	if utf8.RuneCountInString(text) > most {
+		text = string([]rune(text[:min(len(text), 4*most)])[:most-1]) + "…"
+	}
+	return text
 }

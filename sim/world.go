@@ -26,28 +26,30 @@ type World struct {
 	// Link is what lies between hosts for which Connect was not called. The zero Link passes everything at once.
 	Link Link
 
-	t        testing.TB
-	seed     uint64
-	w        *world.World
-	net      *memkernel.Network
-	stage    *loop.Stage
-	hosts    []*Host
-	links    map[[2]*Host]Link
-	cuts     map[[2]*Host][]*partition // who has cut a way, see cut
-	names    map[string]string         // what look-ups of a name give, beside the hosts
-	programs []*Program
-	trace    trace
-	faults   faults
-	watch    *watchdog
-	failure  *Failure
-	stopped  bool
-	over     bool        // the script has ended
-	ended    bool        // nothing runs any more, but deferred functions
-	quit     bool        // the script, or a task, has ended itself by t.FailNow, t.SkipNow or runtime.Goexit
-	late     atomic.Bool // the test is about to run out of real time
-	alarm    *time.Timer // which says so; nil: it has all there is
-	logs     []string    // the last ones
-	logged   int         // all
+	t         testing.TB
+	seed      uint64
+	w         *world.World
+	net       *memkernel.Network
+	stage     *loop.Stage
+	hosts     []*Host
+	named     map[string]*Host // by what look-ups call it
+	links     map[[2]*Host]Link
+	cuts      map[[2]*Host][]*partition // who has cut a way, see cut
+	names     map[string]string         // what look-ups of a name give, beside the hosts
+	programs  []*Program
+	trace     trace
+	faults    faults
+	watch     *watchdog
+	failure   *Failure
+	rightLink Link // World.Link, when it was looked at last
+	stopped   bool
+	over      bool        // the script has ended
+	ended     bool        // nothing runs any more, but deferred functions
+	quit      bool        // the script, or a task, has ended itself by t.FailNow, t.SkipNow or runtime.Goexit
+	late      atomic.Bool // the test is about to run out of real time
+	alarm     *time.Timer // which says so; nil: it has all there is
+	logs      []string    // the last ones
+	logged    int         // all
 	// happening says that what runs does not run as the script: a task, the function of an event, a condition.
 	happening bool
 }
@@ -58,7 +60,8 @@ var Start = time.Unix(memkernel.WallStart, 0).UTC()
 // newWorld makes a world that is the calling goroutine's until end.
 func newWorld(o *options) *World {
 	w := &World{t: o.t, seed: o.seed, w: world.NewTape(o.seed, o.tape), links: map[[2]*Host]Link{},
-		cuts: map[[2]*Host][]*partition{}, names: map[string]string{}}
+		cuts: map[[2]*Host][]*partition{}, names: map[string]string{},
+		named: map[string]*Host{}}
 	w.faults = faults{w: w, counts: map[faultSite]uint64{}, only: o.only}
 	w.trace.open()
 	if o.trace != nil {
@@ -120,14 +123,16 @@ func (w *World) Elapsed() time.Duration { return time.Duration(w.w.Now() - world
 func (w *World) After(d time.Duration, fn func()) { w.after(d, fn) }
 
 func (w *World) after(d time.Duration, fn func()) (stop func() bool) {
+	wantFunc(fn != nil, "World.After")
 	e := w.w.After(max(d, 0), fn)
 	return func() bool { return w.w.Drop(e) }
 }
 
-// RunFor lets time pass.
+// RunFor lets time pass. A world has 292 years; what was to come after them never does, and a script that waits longer
+// fails.
 func (w *World) RunFor(d time.Duration) {
 	w.forScript("World.RunFor")
-	end := w.w.Now() + int64(d)
+	end := w.w.Later(d)
 	w.step(end, func() bool { return false })
 	w.w.MoveTo(end)
 }
@@ -136,7 +141,8 @@ func (w *World) RunFor(d time.Duration) {
 // did.
 func (w *World) RunUntil(d time.Duration, cond func() bool) bool {
 	w.forScript("World.RunUntil")
-	end := w.w.Now() + int64(d)
+	wantFunc(cond != nil, "World.RunUntil")
+	end := w.w.Later(d)
 	done := false
 	asks := func() bool {
 		defer w.happens()()
@@ -172,6 +178,9 @@ func (w *World) happens() (end func()) {
 // then.
 func (w *World) step(limit int64, done func() bool) bool {
 	defer w.happens()()
+	if w.w.Now() == world.Never {
+		w.fail("the world's time is over: there is no number for a later one")
+	}
 	for {
 		if w.stopped {
 			panic(scriptEnds)
@@ -205,6 +214,9 @@ var (
 // a day and a million events of these they still run. RunUntil has no such bound.
 func (w *World) Wait(programs ...*Program) error {
 	w.forScript("World.Wait")
+	for _, p := range programs {
+		w.wantOwn("World.Wait", p.of())
+	}
 	ended := func() bool {
 		for _, p := range programs {
 			if !p.Ended() {
@@ -222,7 +234,7 @@ func (w *World) Wait(programs ...*Program) error {
 		}
 		return ended()
 	}
-	if !ended() && !w.step(begun+int64(waitMost), over) {
+	if !ended() && !w.step(w.w.Later(waitMost), over) {
 		if _, more := w.w.Next(); more {
 			w.fail(fmt.Sprintf("after %v they still run:", waitMost) + w.running())
 		} else {
@@ -294,10 +306,8 @@ func (w *World) lookup(name string) (addrs []netip.Addr) {
 	if to, ok := w.names[name]; ok {
 		name = plain(to)
 	}
-	for _, h := range w.hosts {
-		if plain(h.name) == name {
-			return slices.Clone(h.addrs) // whoever dials brings them into an order
-		}
+	if h := w.named[name]; h != nil {
+		return slices.Clone(h.addrs) // whoever dials brings them into an order
 	}
 	return nil
 }

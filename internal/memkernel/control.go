@@ -84,7 +84,7 @@ func (s *socket) header(a ancillary, v4 bool) (tos, ttl uint8) {
 // told are the control messages of IP that the socket wants of a packet.
 func (s *socket) told(p *packet) (b []byte) {
 	if s.isOn(sys.SolSocket, unix.SO_TIMESTAMPNS) {
-		t := stamp(p.came)
+		t := p.came
 		b = cmsg.Append(b, cmsg.LevelSocket, cmsg.TimestampNS,
 			binary.NativeEndian.AppendUint64(binary.NativeEndian.AppendUint64(nil, uint64(t.Sec)), uint64(t.Nsec)))
 	}

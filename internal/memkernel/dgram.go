@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ringo/internal/sys"
+	"ringo/internal/world"
 )
 
 // packet is a datagram, or a record of a seqpacket socket.
@@ -19,7 +20,7 @@ type packet struct {
 	to    netip.Addr
 	tos   uint8
 	ttl   uint8
-	came  int64
+	came  sys.StatxTime
 	drops uint32  // of its socket before it, which is told where that asks
 	by    *socket // a Unix socket, whose buffer it fills
 }
@@ -176,10 +177,10 @@ func (s *socket) travel(peer *Host, at netip.AddrPort, p packet) {
 		if n.losesAny(l, s.h, peer, size) {
 			continue
 		}
-		at := n.w.Now() + int64(n.delay(l, s.h, peer, size))
+		at := n.w.Later(n.delay(l, s.h, peer, size))
 		latest := at
 		if came := n.overtaken(s.h, peer, l.Reorder); came != nil {
-			latest += int64(max(l.Latency+l.Jitter, reorderLeast))
+			latest = world.Sum(latest, max(world.Sum(int64(l.Latency), int64(l.Jitter)), int64(reorderLeast)))
 			waits = &late{at: at, latest: latest, came: came}
 			n.wait(s.h, peer, waits, arrive)
 		} else {

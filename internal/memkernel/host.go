@@ -32,9 +32,9 @@ type Host struct {
 	ephemeral int                  // of them are for sockets that are given none
 	next      uint16               // where the search for a free port begins
 
-	// Wall is what its wall clock says, in nanoseconds as Unix has them: of it are the times of files and of packets.
-	// nil: one that begins with WallStart.
-	Wall func() int64
+	// Wall is what its wall clock says, of which the times of files and of packets are. nil: one that begins with
+	// WallStart.
+	Wall func() time.Time
 	// Umask is what modes are without that new files ask for.
 	Umask uint32
 

@@ -30,7 +30,7 @@ type inode struct {
 	cookie  int64   // of the last of them
 	parent  *inode  // of a directory
 
-	atime, mtime, ctime, btime int64
+	atime, mtime, ctime, btime sys.StatxTime
 	attrs                      []attr
 	locks                      []lock
 	fifo                       *pipe

@@ -3,6 +3,8 @@
 package memkernel
 
 import (
+	"time"
+
 	"golang.org/x/sys/unix"
 
 	"ringo/internal/sys"
@@ -18,7 +20,7 @@ func (h *Host) Statx(dir int32, path []byte, flags, _ uint32, st *sys.Statx) int
 	}
 	*st = sys.Statx{Mask: sys.StatxBasic | sys.StatxBtime, Blksize: pageSize, Nlink: n.nlink, UID: n.uid, GID: n.gid,
 		Mode: uint16(n.mode), Ino: n.ino, Size: uint64(n.size), Blocks: uint64(n.space()) * (pageSize / 512),
-		Atime: stamp(n.atime), Btime: stamp(n.btime), Ctime: stamp(n.ctime), Mtime: stamp(n.mtime),
+		Atime: n.atime, Btime: n.btime, Ctime: n.ctime, Mtime: n.mtime,
 		RdevMajor: unix.Major(uint64(n.rdev)), RdevMinor: unix.Minor(uint64(n.rdev)),
 		DevMajor: 8, DevMinor: 1, MntID: 1}
 	if n.isDir() {
@@ -33,24 +35,13 @@ func (h *Host) Statx(dir int32, path []byte, flags, _ uint32, st *sys.Statx) int
 // WallStart is what the wall clocks of hosts say when the world begins, as Unix has it: the first of January 2026.
 const WallStart = 1767225600
 
-// wall is what the host's wall clock says, in nanoseconds.
-func (h *Host) wall() int64 {
+// wall is what the host's wall clock says, as calls tell it.
+func (h *Host) wall() sys.StatxTime {
+	t := time.Unix(WallStart, h.w.Now()-world.Start)
 	if h.Wall != nil {
-		return h.Wall()
+		t = h.Wall()
 	}
-	return WallStart*1e9 + h.w.Now() - world.Start
-}
-
-// stamp is a time of the wall clock as calls tell it.
-func stamp(ns int64) sys.StatxTime {
-	return sys.StatxTime{Sec: floor(ns, 1e9), Nsec: uint32(ns - floor(ns, 1e9)*1e9)}
-}
-
-func floor(a, b int64) int64 {
-	if q := a / b; a%b >= 0 {
-		return q
-	}
-	return a/b - 1
+	return sys.StatxTime{Sec: t.Unix(), Nsec: uint32(t.Nanosecond())}
 }
 
 func (n *inode) chmod(mode uint32) int32 {
@@ -123,9 +114,9 @@ func (h *Host) Utimensat(dir int32, path []byte, times *sys.TimePair, flags uint
 	if res < 0 {
 		return res
 	}
-	for i, at := range []*int64{&n.atime, &n.mtime} {
+	for i, at := range []*sys.StatxTime{&n.atime, &n.mtime} {
 		if t := times[i]; t.Nsec != sys.UtimeOmit {
-			*at = t.Sec*1e9 + t.Nsec
+			*at = sys.StatxTime{Sec: t.Sec, Nsec: uint32(t.Nsec)}
 		}
 	}
 	n.ctime = h.wall()

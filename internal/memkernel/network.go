@@ -152,7 +152,7 @@ func (n *Network) once(l Link, from, to *Host, arrive func()) {
 		return
 	}
 	d := n.delay(l, from, to, bytes)
-	n.see(Packet{From: from, To: to, Bytes: bytes, Arrives: n.w.Now() + int64(d)})
+	n.see(Packet{From: from, To: to, Bytes: bytes, Arrives: n.w.Later(d)})
 	n.w.After(d, arrive)
 }
 
@@ -173,17 +173,17 @@ const (
 
 // delay is how long a packet is under way.
 func (n *Network) delay(l Link, from, to *Host, bytes int) time.Duration {
-	d := l.Latency
+	d := int64(l.Latency)
 	if l.Jitter > 0 {
-		d += time.Duration(n.w.Rand().Int64N(int64(l.Jitter) + 1))
+		d = world.Sum(d, int64(n.w.Rand().Uint64N(uint64(l.Jitter)+1)))
 	}
 	if l.Bandwidth > 0 {
 		key := [2]*Host{from, to}
 		begin := max(n.sent[key], n.w.Now())
-		n.sent[key] = begin + int64(bytes)*int64(time.Second)/l.Bandwidth
-		d += time.Duration(n.sent[key] - n.w.Now())
+		n.sent[key] = world.Sum(begin, int64(bytes)*int64(time.Second)/l.Bandwidth)
+		d = world.Sum(d, n.sent[key]-n.w.Now())
 	}
-	return d
+	return time.Duration(d)
 }
 
 // way is one direction of a stream: what is sent on it arrives in order, and again and again until it does.
@@ -256,7 +256,7 @@ func (y *way) once(bytes int, arrives *world.Event) bool {
 // passes is the way of what does not get lost, behind all that is under way.
 func (y *way) passes(l Link, bytes int, arrives *world.Event) {
 	n, from, to := y.from.h.net, y.from.h, y.to.h
-	y.last = max(y.last, n.w.Now()+int64(n.delay(l, from, to, bytes)))
+	y.last = max(y.last, n.w.Later(n.delay(l, from, to, bytes)))
 	n.see(Packet{From: from, To: to, Bytes: bytes, Arrives: y.last})
 	n.w.Plan(arrives, y.last)
 }

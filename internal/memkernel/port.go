@@ -73,7 +73,7 @@ func (s *socket) over() {
 // orphaned notes from when on a connection that nobody has any more waits for nothing but the peer's end: FIN_WAIT2.
 func (s *socket) orphaned() {
 	if s.gone && s.said && s.acked == s.sent && s.patient == 0 {
-		s.patient = s.h.w.Now() + int64(finWait)
+		s.patient = s.h.w.Later(finWait)
 	}
 }
 

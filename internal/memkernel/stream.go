@@ -78,7 +78,7 @@ func (s *socket) pump() {
 		length := min(room, segmentMax, s.out.len())
 		if length > 1 && s.h != p.h && s.h.net.splits(s.h, p.h) {
 			length = 1 + s.h.w.Rand().IntN(length-1)
-			s.way.last = max(s.way.last, s.h.w.Now()) + s.h.w.Rand().Int64N(int64(splitMost))
+			s.way.last = world.Sum(max(s.way.last, s.h.w.Now()), s.h.w.Rand().Int64N(int64(splitMost)))
 		}
 		s.way.send(length+40, s.fly(length).arrives)
 		if s.state != connected {

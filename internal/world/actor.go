@@ -51,17 +51,17 @@ func (w *World) Go(fn func(a *Actor), told Turns) *Actor {
 		fn(a)
 	})
 	a.turn.fn = a.begin
-	w.Plan(&a.turn, w.now+w.turnTime())
+	w.Plan(&a.turn, w.Later(w.turnTime()))
 	return a
 }
 
 // turnTime is how long a turn takes.
-func (w *World) turnTime() int64 {
+func (w *World) turnTime() time.Duration {
 	r := w.rand.Uint64()
 	if r%turnRare == 0 {
-		return int64(turnLeast) + int64((r>>16)%uint64(turnMost))
+		return turnLeast + time.Duration((r>>16)%uint64(turnMost))
 	}
-	return int64(turnLeast) + int64((r>>16)%uint64(turnMore))
+	return turnLeast + time.Duration((r>>16)%uint64(turnMore))
 }
 
 // begin is a turn.
@@ -78,7 +78,7 @@ func (a *Actor) begin() {
 // Pause ends a turn of an actor that has more to do: the next one comes when this one has taken its time. Only for the
 // actor.
 func (a *Actor) Pause() {
-	at := a.w.now + a.w.turnTime()
+	at := a.w.Later(a.w.turnTime())
 	if a.w.free(at) {
 		if a.w.stretch > 0 {
 			a.w.stretch--
@@ -95,13 +95,11 @@ func (a *Actor) Pause() {
 // Sleep ends a turn of an actor that has nothing to do until the clock says so, or it is roused. Only for the actor.
 func (a *Actor) Sleep(until int64) {
 	a.asleep = true
-	if until < Never {
-		a.w.Plan(&a.turn, until)
-	}
+	a.w.Plan(&a.turn, until)
 	a.yield(struct{}{})
 }
 
-// Never is later than any event.
+// Never is later than any event: what is planned for then does not happen.
 const Never = int64(1<<63 - 1)
 
 // Rouse gives an actor that sleeps its next turn, which takes a moment to come. Any other has one anyway.
@@ -110,7 +108,7 @@ func (a *Actor) Rouse() {
 		return
 	}
 	a.asleep = false
-	a.w.Plan(&a.turn, a.w.now+a.w.turnTime())
+	a.w.Plan(&a.turn, a.w.Later(a.w.turnTime()))
 }
 
 // RunNow gives an actor a turn at once, and another until it has ended: it must not wait for anything any more. Not for
@@ -136,5 +134,5 @@ func (a *Actor) Delay(d time.Duration) {
 	} else if a.asleep {
 		return
 	}
-	a.w.Plan(&a.turn, max(at, a.w.now+int64(d)))
+	a.w.Plan(&a.turn, max(at, a.w.Later(d)))
 }

@@ -89,13 +89,27 @@ func (w *World) At(ns int64, fn func()) *Event {
 // Plan has an event happen when the clock says ns, as At does, and not when it was to happen before.
 func (w *World) Plan(e *Event, ns int64) {
 	w.Drop(e)
+	if ns == Never {
+		return
+	}
 	w.order++
 	w.coming = append(w.coming, plan{})
 	w.coming.up(len(w.coming)-1, plan{max(ns, w.now), w.order, e})
 }
 
 // After has fn called d from now.
-func (w *World) After(d time.Duration, fn func()) *Event { return w.At(w.now+int64(d), fn) }
+func (w *World) After(d time.Duration, fn func()) *Event { return w.At(w.Later(d), fn) }
+
+// Later is what the clock says d from now, or Never, if there is no number for that.
+func (w *World) Later(d time.Duration) int64 { return Sum(w.now, int64(d)) }
+
+// Sum adds two numbers, as far as there is a number for that. One of them is not negative.
+func Sum(a, b int64) int64 {
+	if sum := a + b; sum >= b || a < 0 {
+		return sum
+	}
+	return Never
+}
 
 // Drop takes an event back, and reports whether it was still to come. A nil event never is.
 func (w *World) Drop(e *Event) bool {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"sync/atomic"
+	"time"
 
 	"ringo/internal/driver"
 	"ringo/internal/fd"
@@ -346,11 +347,7 @@ func (d *engine) after(o *op.Op, ns int64) {
 		d.finish(o)
 		return
 	}
-	at := d.w.Now() + max(ns, 0)
-	if at < d.w.Now() {
-		at = 1<<63 - 1
-	}
-	d.times[o] = d.w.At(at, func() {
+	d.times[o] = d.w.After(time.Duration(max(ns, 0)), func() {
 		delete(d.times, o)
 		o.Mode = modeMade
 		d.made.Push(o)

@@ -1,0 +1,37 @@
+//go:build linux
+
+package sim
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"testing"
+)
+
+// Fuzz has Go's fuzzer choose the seed, and the first chances of the world. A failure is told as Run tells it; while
+// the fuzzer looks for others, without a search for the fewest faults, which the command that is told does.
+func Fuzz(f *testing.F, script func(w *World)) {
+	f.Helper()
+	wantFunc(script != nil, "Fuzz")
+	f.Add(uint64(1), []byte{})
+	given := os.Getenv(seedVariable) != ""
+	f.Fuzz(func(t *testing.T, seed uint64, tape []byte) {
+		switch {
+		case given:
+			tape = nil
+		case !ofNoSeed(t):
+			return
+		}
+		if o := fuzzed(t, seed, tape); fromEnvironment(o) {
+			conclude(t, play(o, script), script)
+		}
+	})
+}
+
+// fuzzed is the world that an input of the fuzzer stands for.
+func fuzzed(t testing.TB, seed uint64, tape []byte) *options {
+	looks := flag.Lookup("test.fuzz")
+	return &options{t: t, seed: seed, tape: bytes.Clone(tape), input: true,
+		looks: looks != nil && looks.Value.String() != ""}
+}
