@@ -10,6 +10,7 @@ import (
 
 	"ringo/internal/kernel"
 	"ringo/internal/posix"
+	"ringo/internal/sys"
 )
 
 // copyStep is how much one call copies within the kernel: little enough for a cancelled
@@ -22,13 +23,45 @@ const copyBuffer = 256 << 10
 // Copy copies what src holds from its position on to dst's position, and moves both on:
 // within the kernel where the file systems can (copy_file_range), which may share
 // blocks and so take no room, and else by reads and writes, with the same result. It
-// returns how much it copied. It may wait; a task parks, and a cancelled one stops between two
-// steps.
+// returns how much it copied. Within one file, open twice, it copies towards the beginning alone: to a
+// position behind src's it fails with EINVAL, since src's end would move on for ever. It may wait; a task
+// parks, and a cancelled one stops between two steps.
 func Copy(dst, src *File) (n int64, err error) {
 	if dst == src {
 		return 0, src.fail("copy", posix.EINVAL)
 	}
+	if err := dst.with(src, func() error { return dst.mayFollow(src) }); err != nil {
+		return 0, err
+	}
 	return dst.copyN(src, -1)
+}
+
+// mayFollow is why f can't take all that src holds: it is the same file, and what is written is read again.
+func (f *File) mayFollow(src *File) error {
+	to, err := statAt(f.n, "", sys.AtEmptyPath)
+	if err != nil {
+		return f.fail("copy", err)
+	}
+	if !modeOf(uint32(to.Mode)).IsRegular() {
+		return nil
+	}
+	from, err := statAt(src.n, "", sys.AtEmptyPath)
+	if err != nil {
+		return src.fail("copy", err)
+	}
+	if !SameFile(newInfo("", &from), newInfo("", &to)) {
+		return nil
+	}
+	return f.atPositions(src, func() error {
+		at, err := src.seek(0, io.SeekCurrent)
+		if err != nil || at >= int64(from.Size) {
+			return nil // there is nothing to copy, or no position, as copyN says
+		}
+		if there, err := f.seek(0, io.SeekCurrent); f.flag&os.O_APPEND != 0 || err == nil && there > at {
+			return f.fail("copy", posix.EINVAL)
+		}
+		return nil
+	})
 }
 
 // copyN is Copy of n bytes at most; all that there is if n is negative.

@@ -10,8 +10,8 @@ func (f *File) SetDeadline(t time.Time) error { return f.setDeadlines("SetDeadli
 
 // SetReadDeadline makes calls that wait for something to read fail with os.ErrDeadlineExceeded from t on, in tasks and
 // goroutines alike, also those under way; the zero time is none. As with package os, it is for what is waited for by
-// readiness: pipes, FIFOs, terminals and such devices. On another File, one on a disk, it fails with
-// os.ErrNoDeadline. Any goroutine may call it; it does not park.
+// readiness: pipes, FIFOs, terminals and such devices, eventfds and the like. On another File, one on a
+// disk, it fails with os.ErrNoDeadline. Any goroutine may call it; it does not park.
 func (f *File) SetReadDeadline(t time.Time) error {
 	return f.setDeadlines("SetReadDeadline", t, true, false)
 }

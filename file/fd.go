@@ -9,7 +9,8 @@ import (
 )
 
 // NewFile makes a File of an open descriptor, which is the File's from now on; name is
-// for errors. It returns nil for what is no open descriptor, as os.NewFile does.
+// for errors. What is waited for by readiness, as a pipe or an eventfd, is set to non-blocking for all who share the
+// open file. It returns nil for what is no open descriptor, as os.NewFile does.
 func NewFile(fd uintptr, name string) *File {
 	flags := loop.Kernel().Getfl(int32(fd))
 	if flags < 0 {

@@ -111,13 +111,16 @@ func newFile(n int32, name string, flag int) *File {
 	f.known.Store(uint32(known))
 	f.size = int64(st.Size)
 	switch mode {
-	case sys.SIfifo, sys.SIfchr, sys.SIfsock:
+	case sys.SIfifo, sys.SIfchr, sys.SIfsock, noType:
 		f.watch()
 	case sys.SIfdir:
 		f.entries = newEntries(n, name)
 	}
 	return f
 }
+
+// noType is the type of what was never a file: an eventfd, a timerfd, inotify and the like.
+const noType = 0
 
 // whenDropped is what becomes of a descriptor that was dropped without Close. In a simulated world it stays
 // open, as a test is to see.

@@ -90,8 +90,9 @@ func (f *File) ReadVAt(ps [][]byte, off int64) (n int, err error) {
 		return 0, err
 	}
 	defer f.refs.release()
+	skip := 0
 	for size := sizeOf(ps); n < size; {
-		m, err := f.transferVec(op.ReadVec, ps, n, off+int64(n))
+		m, err := f.transferVec(op.ReadVec, ps, skip, off+int64(n))
 		if err != nil {
 			return n, f.fail("read", err)
 		}
@@ -99,8 +100,18 @@ func (f *File) ReadVAt(ps [][]byte, off int64) (n int, err error) {
 			return n, io.EOF
 		}
 		n += m
+		ps, skip = behind(ps, skip+m)
 	}
 	return n, nil
+}
+
+// behind is what is left of the slices behind n bytes: the first of them, and how much of that has been moved.
+func behind(ps [][]byte, n int) (left [][]byte, skip int) {
+	for len(ps) > 0 && n >= len(ps[0]) {
+		n -= len(ps[0])
+		ps = ps[1:]
+	}
+	return ps, n
 }
 
 func sizeOf(ps [][]byte) (n int) {

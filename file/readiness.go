@@ -42,7 +42,7 @@ func (f *File) watch() {
 	if f.readiness.file.SetDeadline(time.Time{}) == nil && f.readiness.core.InitUnowned(f.readiness.file, f.n) == nil {
 		f.know(pollable)
 	} else { // it is always ready, as /dev/null is
-		f.setNonblock(false)
+		f.setNonblock(f.flag&sys.ONonblock != 0)
 	}
 }
 

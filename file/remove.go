@@ -31,7 +31,10 @@ func RemoveAll(path string) error {
 		return nil
 	}
 	dir, base := splitPath(path)
-	return offload(func(stop func() error) error {
+	if base == "" {
+		return err // the root of all
+	}
+	err = offload(func(stop func() error) error {
 		parent, err := openAt(noFD, dir, 0, 0, 0)
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil
@@ -42,6 +45,11 @@ func RemoveAll(path string) error {
 		defer closeNumber(parent)
 		return below(dir, removeTree(parent, base, stop))
 	})
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		return err
+	}
+	return pathError("RemoveAll", path, err)
 }
 
 // below puts a directory before the name in an error.

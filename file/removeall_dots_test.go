@@ -2,6 +2,7 @@ package file_test
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"testing"
@@ -70,6 +71,37 @@ func TestRemoveAllDotsLikeRoot(t *testing.T) {
 				if failed[0] != failed[1] {
 					t.Errorf("RemoveAll(%q) fails with os.Root: %v, with a Dir: %v", name, failed[0], failed[1])
 				}
+			}
+		})
+	})
+}
+
+// The root of all is not removed, and its error is told: in worlds, where nothing would be lost.
+func TestRemoveAllOfTheRoot(t *testing.T) {
+	inWorlds(t, func(t *testing.T, _ *ringo.Loop) {
+		for _, name := range []string{"/", "//", "///"} {
+			if err := file.RemoveAll(name); err == nil {
+				t.Errorf("RemoveAll(%q) = nil", name)
+			}
+		}
+	})
+}
+
+// A task that is cancelled is told with the words of all errors.
+func TestRemoveAllCancelled(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		onLoop(t, cfg, func(l *ringo.Loop) {
+			name := filepath.Join(tempDir(t), "dir/below")
+			if err := makeDirs(name, 0o700); err != nil {
+				t.Fatal(err)
+			}
+			err := l.WithTimeout(0, func() error { return file.RemoveAll(filepath.Dir(name)) })
+			var p *fs.PathError
+			if !errors.As(err, &p) || p.Op == "" || !errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Errorf("RemoveAll behind a timeout = %T %v", err, err)
+			}
+			if _, err := statOf(name); err != nil {
+				t.Error(err)
 			}
 		})
 	})

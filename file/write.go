@@ -92,9 +92,11 @@ func (f *File) WriteVAt(ps [][]byte, off int64) (n int, err error) {
 		return 0, err
 	}
 	defer f.refs.release()
+	skip := 0
 	for size := sizeOf(ps); n < size; {
-		m, err := f.transferVec(op.WriteVec, ps, n, off+int64(n))
+		m, err := f.transferVec(op.WriteVec, ps, skip, off+int64(n))
 		n += m
+		ps, skip = behind(ps, skip+m)
 		switch {
 		case err != nil:
 			return n, f.fail("write", err)

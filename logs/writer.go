@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -31,7 +32,7 @@ type Writer struct {
 	gone    uint64
 	running bool // there are loops: nobody waits
 	closed  bool
-	waiting []waiter
+	waiting []*waiter
 	stats   Stats
 }
 
@@ -137,7 +138,8 @@ func (w *Writer) drop(size int) {
 // end of the task, or of a Loop.WithTimeout. Any goroutine may call it.
 func (w *Writer) Flush(ctx context.Context) error {
 	gone := ringo.NewChan[struct{}](1)
-	w.tell(func() { gone.TrySend(struct{}{}) })
+	told := w.tell(func() { gone.TrySend(struct{}{}) })
+	defer w.forget(told)
 	if _, ok := gone.TryRecv(); ok {
 		return nil
 	}
@@ -169,15 +171,27 @@ func (w *Writer) Stats() Stats {
 	return w.stats
 }
 
-// tell calls fn when what was written before has gone out, which may be at once. fn must not wait.
-func (w *Writer) tell(fn func()) {
+// tell calls fn when what was written before has gone out, which may be at once. fn must not wait. Who does not wait
+// for that any more has it forgotten, or all who give up on an output that has stopped stay here.
+func (w *Writer) tell(fn func()) *waiter {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	waits := &waiter{w.taken, fn}
 	if w.gone >= w.taken {
 		fn()
-		return
+		return waits
 	}
-	w.waiting = append(w.waiting, waiter{w.taken, fn})
+	w.waiting = append(w.waiting, waits)
+	return waits
+}
+
+// forget has a waiter not told any more.
+func (w *Writer) forget(one *waiter) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if i := slices.Index(w.waiting, one); i >= 0 {
+		w.waiting = slices.Delete(w.waiting, i, i+1)
+	}
 }
 
 // awaitMove waits until something was written out, or may not be waited for any more. mu is free meanwhile. It is no
@@ -226,7 +240,7 @@ func (w *Writer) await() {
 		return
 	}
 	gone := make(chan struct{})
-	w.tell(func() { close(gone) })
+	defer w.forget(w.tell(func() { close(gone) }))
 	over := time.NewTimer(w.cfg.Patience)
 	defer over.Stop()
 	select {

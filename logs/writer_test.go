@@ -404,3 +404,30 @@ func TestFilesGetWholeLinesTogether(t *testing.T) {
 	}
 	r.Close()
 }
+
+// Who gives up on an output that has stopped leaves nothing behind.
+func TestFlushGivesUp(t *testing.T) {
+	out := newGate()
+	w := logs.NewWriter(out, &logs.Config{Patience: patient})
+	inRun(t, 1, func(l *ringo.Loop) error {
+		w.Write([]byte("line\n"))
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		for range 10 {
+			if err := w.Flush(ctx); !errors.Is(err, context.Canceled) {
+				t.Errorf("Flush = %v", err)
+			}
+			if err := l.WithTimeout(0, func() error { return w.Flush(context.Background()) }); err == nil {
+				t.Error("Flush of an output that has stopped = nil")
+			}
+		}
+		if n := w.Waiting(); n != 0 {
+			t.Errorf("%d still wait", n)
+		}
+		close(out.open)
+		return w.Flush(context.Background())
+	})
+	if err := w.Close(); err != nil || out.String() != "line\n" {
+		t.Errorf("Close = %v, the output %q", err, out)
+	}
+}

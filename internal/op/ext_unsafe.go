@@ -25,9 +25,12 @@ func (x *Ext) SetVector(bufs [][]byte) {
 func (x *Ext) SetVec(bufs [][]byte, skip int) {
 	x.Vec = x.Vec[:0]
 	for _, b := range bufs {
+		if len(x.Vec) == VecMax {
+			break
+		}
 		n := min(skip, len(b))
 		skip -= n
-		if b = b[n:]; len(b) > 0 && len(x.Vec) < VecMax {
+		if b = b[n:]; len(b) > 0 {
 			x.Vec = append(x.Vec, sys.Iovec{Base: &b[0], Len: uintptr(len(b))})
 		}
 	}
