@@ -15,7 +15,7 @@ type platter struct {
 	reserved extents
 	size     int64
 	dirty    map[int64]bool // pages that were changed since, or taken away
-	names    []entry        // of a directory
+	names    entries        // of a directory
 	facts    facts
 }
 
@@ -153,10 +153,10 @@ func (h *Host) syncNames(dir *inode) {
 func (c *nameChange) write() {
 	for _, p := range c.parts {
 		names := &p.dir.platter.names
-		*names = slices.DeleteFunc(*names, func(e entry) bool { return e.name == p.name })
+		names.remove(p.name)
 		if !p.gone {
 			p.dir.cookie++
-			*names = append(*names, entry{p.name, p.dir.cookie, p.is})
+			names.add(entry{p.name, p.dir.cookie, p.is})
 		}
 	}
 }
@@ -232,8 +232,8 @@ func (n *inode) recover(seen map[*inode]bool) {
 		return
 	}
 	n.nlink = 2
-	n.entries = slices.Clone(n.platter.names)
-	for _, e := range n.entries {
+	n.entries = n.platter.names.clone()
+	for e := range n.entries.all() {
 		if e.isDir() {
 			e.parent = n
 			n.nlink++

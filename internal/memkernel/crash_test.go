@@ -284,7 +284,7 @@ func TestTreesStayTrees(t *testing.T) {
 			}
 			seen[n] = path
 			names := map[string]bool{}
-			for _, e := range n.entries {
+			for e := range n.entries.all() {
 				if names[e.name] {
 					t.Fatalf("seed %d: two entries %s in %s", seed, e.name, path)
 				}
@@ -413,7 +413,7 @@ func TestUnsyncedIsBounded(t *testing.T) {
 		}
 	}
 	d.crash()
-	if n := len(d.h.root.find("data").entries); n < 3000-1025 {
+	if n := d.h.root.find("data").entries.len(); n < 3000-1025 {
 		t.Errorf("of 3000 names there are %d", n)
 	}
 }

@@ -26,7 +26,7 @@ type inode struct {
 	cut      bool           // it is in Host.cuts
 	target   string         // of a symbolic link
 
-	entries []entry // of a directory, in the order in which they were made
+	entries entries // of a directory
 	cookie  int64   // of the last of them
 	parent  *inode  // of a directory
 
@@ -36,12 +36,6 @@ type inode struct {
 	fifo                       *pipe
 	name                       *unixName // of a socket's file
 	opens                      int
-}
-
-type entry struct {
-	name   string
-	cookie int64
-	*inode
 }
 
 type attr struct {
@@ -86,20 +80,13 @@ func (n *inode) find(name string) *inode {
 	case "..":
 		return n.parent
 	}
-	if i := n.index(name); i >= 0 {
-		return n.entries[i].inode
-	}
-	return nil
-}
-
-func (n *inode) index(name string) int {
-	return slices.IndexFunc(n.entries, func(e entry) bool { return e.name == name })
+	return n.entries.find(name)
 }
 
 // link adds an entry.
 func (n *inode) link(name string, x *inode) {
 	n.cookie++
-	n.entries = append(n.entries, entry{name, n.cookie, x})
+	n.entries.add(entry{name, n.cookie, x})
 	n.h.noteName(n, name, x, false)
 	if x.isDir() {
 		x.parent = n
@@ -110,9 +97,7 @@ func (n *inode) link(name string, x *inode) {
 
 // unlink takes an entry away.
 func (n *inode) unlink(name string) {
-	i := n.index(name)
-	x := n.entries[i].inode
-	n.entries = slices.Delete(n.entries, i, i+1)
+	x := n.entries.remove(name)
 	n.h.noteName(n, name, x, true)
 	if x.isDir() {
 		n.nlink--

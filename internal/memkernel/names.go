@@ -158,7 +158,7 @@ func (h *Host) Unlinkat(dir int32, path []byte, flags uint32) int32 {
 		return -sys.EISDIR
 	case p.is == h.root:
 		return -sys.EBUSY
-	case rmdir && len(p.is.entries) > 0:
+	case rmdir && p.is.entries.len() > 0:
 		return -sys.ENOTEMPTY
 	}
 	h.change(func() { h.forget(p.dir, p.name, p.is) })
@@ -216,7 +216,7 @@ func (h *Host) renameat(dir int32, path []byte, toDir int32, to []byte, flags ui
 			return -sys.ENOTDIR
 		case !isDir(a) && isDir(b):
 			return -sys.EISDIR
-		case len(b.is.entries) > 0:
+		case b.is.entries.len() > 0:
 			return -sys.ENOTEMPTY
 		}
 	}
@@ -285,18 +285,15 @@ func (h *Host) Getdents(fd int32, p []byte) int32 {
 	case !f.isDir():
 		return -sys.ENOTDIR
 	}
-	all := append([]entry{{".", -1, f.inode}, {"..", 0, f.parent}}, f.entries...)
 	var b []byte
-	for _, e := range all {
-		if e.cookie+2 <= f.at {
-			continue
-		}
+	room := true
+	put := func(e entry) {
 		n := (19 + len(e.name) + 1 + 7) &^ 7
-		if len(b)+n > len(p) {
-			if len(b) == 0 {
-				return -sys.EINVAL
-			}
-			break
+		if !room || e.cookie+2 <= f.at {
+			return
+		}
+		if room = len(b)+n <= len(p); !room {
+			return
 		}
 		b = binary.NativeEndian.AppendUint64(b, e.ino)
 		b = binary.NativeEndian.AppendUint64(b, uint64(e.cookie+2))
@@ -305,6 +302,16 @@ func (h *Host) Getdents(fd int32, p []byte) int32 {
 		b = append(b, e.name...)
 		b = append(b, make([]byte, n-19-len(e.name))...)
 		f.at = e.cookie + 2
+	}
+	put(entry{".", -1, f.inode})
+	put(entry{"..", 0, f.parent})
+	for e := range f.entries.behind(f.at - 2) {
+		if put(e); !room {
+			break
+		}
+	}
+	if !room && len(b) == 0 {
+		return -sys.EINVAL
 	}
 	return int32(copy(p, b))
 }

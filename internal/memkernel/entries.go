@@ -1,0 +1,80 @@
+//go:build linux
+
+package memkernel
+
+import (
+	"cmp"
+	"iter"
+	"maps"
+	"slices"
+)
+
+// entry is a name in a directory.
+type entry struct {
+	name   string
+	cookie int64
+	*inode
+}
+
+// entries are the names in a directory, in the order in which they were made, which is that of their cookies.
+type entries struct {
+	list []entry        // without an inode: it was removed
+	at   map[string]int // where in the list a name is
+}
+
+// holesMost is how many more removed entries than others a list keeps at least, so that each removal costs little.
+const holesMost = 16
+
+func (e *entries) len() int { return len(e.at) }
+
+// find is what has a name; nil: nothing has.
+func (e *entries) find(name string) *inode {
+	if i, ok := e.at[name]; ok {
+		return e.list[i].inode
+	}
+	return nil
+}
+
+// add adds a name that is not there, with the greatest cookie.
+func (e *entries) add(x entry) {
+	if e.at == nil {
+		e.at = map[string]int{}
+	}
+	e.at[x.name] = len(e.list)
+	e.list = append(e.list, x)
+}
+
+// remove removes a name, and gives what had it; nil: nothing had.
+func (e *entries) remove(name string) *inode {
+	i, ok := e.at[name]
+	if !ok {
+		return nil
+	}
+	x := e.list[i].inode
+	delete(e.at, name)
+	e.list[i] = entry{cookie: e.list[i].cookie}
+	if len(e.list) > 2*len(e.at)+holesMost {
+		e.list = slices.Collect(e.all())
+		for i, x := range e.list {
+			e.at[x.name] = i
+		}
+	}
+	return x
+}
+
+// all are those that are there.
+func (e *entries) all() iter.Seq[entry] { return e.behind(-1) }
+
+// behind are those with greater cookies.
+func (e *entries) behind(cookie int64) iter.Seq[entry] {
+	first, _ := slices.BinarySearchFunc(e.list, cookie+1, func(x entry, c int64) int { return cmp.Compare(x.cookie, c) })
+	return func(yield func(entry) bool) {
+		for _, x := range e.list[first:] {
+			if x.inode != nil && !yield(x) {
+				return
+			}
+		}
+	}
+}
+
+func (e *entries) clone() entries { return entries{slices.Clone(e.list), maps.Clone(e.at)} }
