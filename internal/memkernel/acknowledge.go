@@ -123,7 +123,10 @@ func (y *way) ask() {
 	y.wait()
 	n.once(n.link(s.h, p.h), s.h, p.h, func() {
 		switch {
-		case p.h.down, p.peer != s:
+		case p.h.down:
+		case y.forgotten():
+			y.refused()
+		case p.peer != s:
 		case p.forgot():
 			p.sendReset()
 		default:

@@ -67,7 +67,8 @@ func (e *entries) all() iter.Seq[entry] { return e.behind(-1) }
 
 // behind are those with greater cookies.
 func (e *entries) behind(cookie int64) iter.Seq[entry] {
-	first, _ := slices.BinarySearchFunc(e.list, cookie+1, func(x entry, c int64) int { return cmp.Compare(x.cookie, c) })
+	inOrder := func(x entry, c int64) int { return cmp.Compare(x.cookie, c) }
+	first, _ := slices.BinarySearchFunc(e.list, cookie+1, inOrder)
 	return func(yield func(entry) bool) {
 		for _, x := range e.list[first:] {
 			if x.inode != nil && !yield(x) {

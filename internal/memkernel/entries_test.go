@@ -30,7 +30,7 @@ func TestEntries(t *testing.T) {
 			model = slices.Delete(model, i, i+1)
 		}
 		if e.find(name) == nil != (i >= 0) || e.len() != len(model) || len(e.list) > 2*len(model)+holesMost {
-			t.Fatalf("at %d: %d entries in %d places, and %d were to be there", cookie, e.len(), len(e.list), len(model))
+			t.Fatalf("at %d: %d entries in %d places, for %d", cookie, e.len(), len(e.list), len(model))
 		}
 		if cookie%64 != 0 {
 			continue

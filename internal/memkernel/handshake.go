@@ -88,16 +88,21 @@ func (s *socket) connect(to *sys.Sockaddr) int32 {
 	if res := s.connectable(at); res < 0 {
 		return res
 	}
-	s.remote, s.state = at, connecting
+	s.remote, s.state, s.peer, s.way = at, connecting, nil, nil
+	s.life++
 	s.ask(peer, 0)
 	return -sys.EINPROGRESS
 }
 
 // ask sends the first packet of a handshake, and again while nobody answers.
 func (s *socket) ask(peer *Host, tries int) {
-	n := s.h.net
+	n, life := s.h.net, s.life
 	answer := func(res int32, accepted *socket) {
-		deliver := func() { s.answered(res, accepted) }
+		deliver := func() {
+			if s.life == life {
+				s.answered(res, accepted)
+			}
+		}
 		if n.near(s.h, peer) {
 			deliver()
 		} else {
@@ -108,7 +113,7 @@ func (s *socket) ask(peer *Host, tries int) {
 		l := peer.listener(s.remote)
 		switch {
 		case peer.down:
-		case s.state != connecting:
+		case s.state != connecting, s.life != life:
 		case s.peer != nil: // the answer to an earlier one got lost
 			answer(0, s.peer)
 		case l == nil:

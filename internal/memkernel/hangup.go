@@ -163,6 +163,20 @@ func (s *socket) forgot() bool {
 	return !s.h.down && s.family != sys.AFUnix && (s.vanished || s.aborted)
 }
 
+// forgotten reports whether the peer's socket has another connection, or none, by now.
+func (y *way) forgotten() bool { return !y.to.h.down && y.to.life != y.life }
+
+// refused has the sender hear that the other end knows of no such connection any more.
+func (y *way) refused() {
+	s, h := y.from, y.to.h
+	n := s.h.net
+	n.once(n.link(h, s.h), h, s.h, func() {
+		if s.way == y {
+			s.hearReset()
+		}
+	})
+}
+
 // hearReset is what a reset does where it arrives.
 func (s *socket) hearReset() {
 	if s.state == connecting {
@@ -203,7 +217,8 @@ func (n *Network) Reset(a, b *Host) (ended int) {
 	return ended
 }
 
-// sockets are the host's, those among them that nobody has accepted yet, or that nobody has any more.
+// sockets are the host's, those among them that nobody has accepted yet, that nobody has any more, or that are in a
+// message alone.
 func (h *Host) sockets() (all []*socket) {
 	seen := map[*socket]bool{}
 	add := func(s *socket) {
@@ -223,7 +238,7 @@ func (h *Host) sockets() (all []*socket) {
 			}
 		}
 	}
-	for _, s := range h.orphans() {
+	for _, s := range h.seated() {
 		add(s)
 	}
 	return all
@@ -260,6 +275,7 @@ func (s *socket) disconnect() int32 {
 	case s.bound == nil:
 		s.local = netip.AddrPortFrom(s.local.Addr(), 0)
 	}
-	s.in, s.seen, s.sent, s.acked, s.flying = stream{}, 0, 0, 0, 0
+	s.in, s.seen, s.sent, s.acked, s.flying, s.doubted = stream{}, 0, 0, 0, 0, false
+	s.life++
 	return 0
 }

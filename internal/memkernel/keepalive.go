@@ -31,6 +31,7 @@ func (s *socket) doubt() {
 		return
 	}
 	s.doubted = true
+	y := s.way
 	seconds := func(name int) time.Duration {
 		return time.Duration(s.optionOr(sys.ProtoTCP, name, known[option{sys.ProtoTCP, name}])) * time.Second
 	}
@@ -39,6 +40,7 @@ func (s *socket) doubt() {
 	probe = func() {
 		n, p := s.h.net, s.peer
 		switch {
+		case s.way != y: // it is another connection's by now
 		case s.state != connected || s.gone || s.h.down || p == nil:
 			s.doubted = false
 		case n.link(s.h, p.h).Cut || n.link(p.h, s.h).Cut:
@@ -47,7 +49,7 @@ func (s *socket) doubt() {
 				return
 			}
 			s.h.w.After(every, probe)
-		case p.forgot():
+		case p.forgot(), y.forgotten():
 			s.hearReset()
 		default:
 			s.doubted = false

@@ -199,6 +199,7 @@ type way struct {
 	pause    time.Duration // until then
 	silent   int64         // since when there is none
 	resets   bool          // a reset is under way
+	life     uint64        // of the peer, which may have another connection later
 }
 
 // segment is what travels, and what happens when it arrives.
@@ -350,8 +351,9 @@ func (s *socket) fly(length int) *flight {
 func (f *flight) arrive() {
 	s, to, n := f.from, f.to, f.from.h.net
 	y, length := f.way, len(f.data)
-	to.arrived(f.data)
-	if f.says.upTo > to.acked && to.peer == s {
+	if y.forgotten() {
+		y.refused()
+	} else if to.arrived(f.data); f.says.upTo > to.acked && to.peer == s {
 		to.way.hears(f.says)
 	}
 	f.from, f.to, f.way, f.data = nil, nil, nil, f.data[:0]

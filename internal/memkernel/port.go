@@ -99,16 +99,12 @@ func (h *Host) portOf(key portKey) *binding {
 	return h.ports[key]
 }
 
-// orphans are the host's connections that nobody has any more and that are not over.
-func (h *Host) orphans() (all []*socket) {
+// seated are the host's sockets that have a port, also if no descriptor leads to them.
+func (h *Host) seated() (all []*socket) {
 	inOrder := func(a, b portKey) int { return cmp.Or(a.kind-b.kind, cmp.Compare(a.port, b.port)) }
 	for _, key := range slices.SortedFunc(maps.Keys(h.ports), inOrder) {
 		b := h.ports[key]
-		for _, s := range slices.Concat(b.sockets, b.accepted) {
-			if s.gone {
-				all = append(all, s)
-			}
-		}
+		all = append(append(all, b.sockets...), b.accepted...)
 	}
 	return all
 }

@@ -65,6 +65,7 @@ type socket struct {
 	vanished bool      // its host has crashed
 	aborted  bool      // it has ended its connection without the peer
 	dial     *world.Event
+	life     uint64 // how often it has begun to connect, or left a connection
 }
 
 type state uint8
@@ -142,7 +143,7 @@ func (h *Host) Socketpair(kind int) (a, b, res int32) {
 func (s *socket) join(p *socket) {
 	s.peer, p.peer = p, s
 	s.state, p.state = connected, connected
-	s.way, p.way = &way{from: s, to: p}, &way{from: p, to: s}
+	s.way, p.way = &way{from: s, to: p, life: p.life}, &way{from: p, to: s, life: s.life}
 	s.edge, p.edge = s.sent+uint64(p.rcvbuf()), p.sent+uint64(s.rcvbuf())
 }
 

@@ -90,6 +90,10 @@ func (s *socket) pump() {
 		s.flies(1)
 		y := s.way
 		y.send(40, world.NewEvent(func() {
+			if y.forgotten() {
+				y.refused()
+				return
+			}
 			if p.forgot() {
 				p.sendReset()
 				return
