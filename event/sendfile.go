@@ -112,16 +112,16 @@ func (o *output) bring(s *fileSource, n int64) {
 		p := make([]byte, min(n, 64<<10))
 		for at := s.off; at < s.off+n; {
 			k, err := s.f.ReadAt(p[:min(int64(len(p)), s.off+n-at)], at)
-			if at += int64(k); err != nil && (err != io.EOF || k == 0) {
+			switch at += int64(k); {
+			case err == io.EOF:
+				return nil // sendfile finds out, when it has sent what there is
+			case err != nil:
 				return err
 			}
 		}
 		return nil
 	})
 	s.warm, s.err = s.off+n, err
-	if s.err == io.EOF {
-		s.err = io.ErrUnexpectedEOF
-	}
 	o.task = nil
 	if !o.dropIfIdle() {
 		o.goOn()
