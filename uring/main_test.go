@@ -47,16 +47,28 @@ func TestMain(m *testing.M) {
 		os.Exit(0)
 	}
 	flag.Parse()
-	if r, err := probed(); err == nil && unfit(r) != "" {
-		// An example cannot skip itself.
-		fmt.Println("examples are skipped:", unfit(r))
-		skip := "^Example"
-		if asked := flag.Lookup("test.skip").Value.String(); asked != "" {
-			skip += "|" + asked
-		}
-		flag.Set("test.skip", skip)
+	if r, err := probed(); err == nil {
+		skipExamples(r)
 	}
 	testmain.Main(m)
+}
+
+// skipExamples skips the examples that can't run here: an example cannot skip itself.
+func skipExamples(r *Report) {
+	skip, why := "", unfit(r)
+	if why != "" {
+		skip = "^Example"
+	} else if err := r.Require(CheckBufRing); err != nil {
+		skip, why = "^ExampleRing_BufRing$", err.Error()
+	}
+	if skip == "" {
+		return
+	}
+	fmt.Printf("examples are skipped, %s: %s\n", skip, why)
+	if asked := flag.Lookup("test.skip").Value.String(); asked != "" {
+		skip += "|" + asked
+	}
+	flag.Set("test.skip", skip)
 }
 
 // unfit says why the tests that need a kernel cannot run here, "" if they can.

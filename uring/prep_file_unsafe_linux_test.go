@@ -273,9 +273,13 @@ func testFadvise(t *testing.T, r *Ring) {
 	if err := f.Sync(); err != nil || unix.Fstatfs(fd, &fs) != nil {
 		t.Fatal(err)
 	}
+	// Where blocks are smaller than pages, what was written is a part of a page, which counts once all of it is there.
+	if _, err := f.ReadAt(make([]byte, 1), 0); err != nil {
+		t.Fatal(err)
+	}
 	onDisk := fs.Type == unix.EXT4_SUPER_MAGIC || fs.Type == unix.XFS_SUPER_MAGIC
 	if onDisk && !cached(t, fd) {
-		t.Fatal("the page that was just written is not cached")
+		t.Fatal("the page that was just read is not cached")
 	}
 	advise(fd, 0, 0, unix.FADV_DONTNEED, 0)
 	if onDisk && cached(t, fd) {
