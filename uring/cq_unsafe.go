@@ -34,7 +34,7 @@ func (r *Ring) CQE() (CQE, bool) {
 	c := *r.at(r.cqHead)
 	r.cqHead++
 	// releases the copy above to the kernel, which acquires the head before it writes there
-	r.cqShown.head.Store(r.cqHead)
+	show(r.cqShown.head, r.cqHead)
 	return c, true
 }
 
@@ -62,7 +62,7 @@ func (r *Ring) Drain(into []CQE) int {
 		head++
 	}
 	r.cqHead = head
-	r.cqShown.head.Store(head) // releases all copies, as in CQE
+	show(r.cqShown.head, head) // releases all copies, as in CQE
 	return len(into)
 }
 
@@ -78,11 +78,11 @@ func (r *Ring) CQEs() iter.Seq[CQE] {
 			c := *r.at(r.cqHead)
 			r.cqHead++
 			if !yield(c) {
-				r.cqShown.head.Store(r.cqHead)
+				show(r.cqShown.head, r.cqHead)
 				return
 			}
 			if r.cqHead == r.cqTail {
-				r.cqShown.head.Store(r.cqHead) // releases the copies, as in CQE
+				show(r.cqShown.head, r.cqHead) // releases the copies, as in CQE
 			}
 		}
 		for r.setup&SetupCQEMixed != 0 {
@@ -135,7 +135,7 @@ func (r *Ring) give(head uint32) {
 	} else if int32(r.cqTail-head) < 0 {
 		r.cqTail = head
 	}
-	r.cqShown.head.Store(head)
+	show(r.cqShown.head, head)
 }
 
 // CQReady returns how many completions are in the ring, to be taken without a system call. With SetupCQEMixed one of 32

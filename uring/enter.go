@@ -28,9 +28,9 @@ import (
 // A call that waits tells the scheduler so, see also Config.KeepP. One that does not wait is a RawSyscall: cheap, but
 // entries that do slow work at once, such as large buffered reads of files, hold up the garbage collector meanwhile;
 // use Submit for those. Where completions have mostly been there by the time that the entries were submitted, a call
-// that waits begins with such a one. One in eight of these is timed, and after one that took more than 50 µs it is left
-// out for a while: so up to eight calls with slow entries, and one in some 64 from then on, hold up the collector for
-// as long as the entries take.
+// that waits begins with such a one. One in 64 of these is timed, and after one that took more than 50 µs it is left
+// out for a while: so up to 64 calls with slow entries, and one in some 64 from then on, hold up the collector, each
+// for as long as its entries take.
 //
 // Only the owner may call it. Another thread gets EEXIST.
 func (r *Ring) Enter(min uint32, getEvents bool, timeout time.Duration) (consumed int, errno posix.Errno) {
@@ -39,19 +39,25 @@ func (r *Ring) Enter(min uint32, getEvents bool, timeout time.Duration) (consume
 	}
 	pending := r.sqTail - r.sqHead
 	if pending != 0 {
-		// Releases the entries; the kernel acquires the tail in the call below.
-		r.sqShown.tail.Store(r.sqTail)
+		show(r.sqShown.tail, r.sqTail) // releases the entries; the kernel acquires the tail in the call below
 	}
 	flags := r.enterFlags
 	if min != 0 {
-		return r.enterWaiting(min, flags|abi.IORING_ENTER_GETEVENTS, timeout)
-	}
-	if getEvents {
+		flags |= abi.IORING_ENTER_GETEVENTS
+		if !r.quick.isUsual() {
+			return r.enterWaiting(min, flags, timeout)
+		}
+	} else if getEvents {
 		flags |= abi.IORING_ENTER_GETEVENTS
 	}
 	errno = sys.UringEnterNow(r.enterFD, pending, flags)
-	if pending != 0 {
+	if head := r.sqShown.head.Load(); head-r.sqHead == pending {
+		consumed, r.sqHead = int(pending), head // lookAtHead of what is usual
+	} else {
 		consumed = r.lookAtHead()
+	}
+	if min != 0 && r.CQReady() < int(min) {
+		return r.enterBehind(consumed, errno, min, flags, timeout)
 	}
 	return consumed, r.explained(errno)
 }

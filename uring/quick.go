@@ -14,7 +14,7 @@ import (
 // (docs/adr/0059-waits-and-the-scheduler.md).
 type quick struct {
 	atOnce guess // what is waited for is there when the entries have been submitted, and they have not taken long
-	looks  uint8 // at how long they take, see submitted
+	usual  uint8 // how many waits are left that try it and are not timed
 	keep   bool  // Config.KeepP
 	tell   bool  // the next wait is to tell the scheduler all the same: the last one was long
 }
@@ -45,18 +45,59 @@ func (g *guess) was(right bool) {
 	g.skip = g.missed
 }
 
-// enterWaiting is Enter that waits.
-func (r *Ring) enterWaiting(min, flags uint32, timeout time.Duration) (consumed int, errno posix.Errno) {
-	q := &r.quick
-	if !r.anyone && q.atOnce.isWorthIt() { // with two locks CQReady is not ours to ask here
-		fast, errno := r.submitNow(flags)
-		consumed = r.lookAtHead()
-		there := r.CQReady() >= int(min)
-		q.atOnce.was(there && fast)
-		if there || errno != 0 || r.sqTail != r.sqHead {
-			return consumed, r.explained(errno)
-		}
+// usualMost is how many waits go by between two that are timed: to look at the clock twice costs some 100 ns.
+const usualMost = 63
+
+// isUsual says whether to try without a look at the clock, and counts the try.
+func (q *quick) isUsual() bool {
+	if q.usual == 0 {
+		return false
 	}
+	q.usual--
+	return true
+}
+
+// was is told of each try but usual ones that were right.
+func (q *quick) was(right bool) {
+	q.atOnce.was(right)
+	q.usual = 0
+	if right {
+		q.usual = usualMost
+	}
+}
+
+// enterWaiting is Enter that waits, and does not take the usual way.
+func (r *Ring) enterWaiting(min, flags uint32, timeout time.Duration) (consumed int, errno posix.Errno) {
+	if r.anyone || !r.quick.atOnce.isWorthIt() { // with two locks CQReady is not ours to ask here
+		return r.enterTelling(0, min, flags, timeout)
+	}
+	begin := time.Now()
+	errno = sys.UringEnterNow(r.enterFD, r.sqTail-r.sqHead, flags)
+	fast := time.Since(begin) < longest
+	consumed = r.lookAtHead()
+	if there := r.CQReady() >= int(min); there {
+		r.quick.was(fast)
+		return consumed, r.explained(errno)
+	}
+	return r.enterBehind(consumed, errno, min, flags, timeout)
+}
+
+// longest is how long entries may take without the scheduler's knowledge: others wait for the P meanwhile, and the
+// garbage collector for all.
+const longest = 50 * time.Microsecond
+
+// enterBehind is what follows a try that was in vain: a wait, if the kernel has taken all entries.
+func (r *Ring) enterBehind(done int, errno posix.Errno, min, flags uint32, timeout time.Duration) (int, posix.Errno) {
+	r.quick.was(false)
+	if errno != 0 || r.sqTail != r.sqHead {
+		return done, r.explained(errno)
+	}
+	return r.enterTelling(done, min, flags, timeout)
+}
+
+// enterTelling is a wait that the scheduler is told of, unless with Config.KeepP. What was consumed before counts.
+func (r *Ring) enterTelling(done int, min, flags uint32, timeout time.Duration) (consumed int, errno posix.Errno) {
+	q, consumed := &r.quick, done
 	flags |= r.timeoutFlag(timeout)
 	if q.keep && !q.tell {
 		errno = sys.UringEnterKeepingP(r.enterFD, r.sqTail-r.sqHead, min, flags, r.timeoutArg(timeout))
@@ -70,19 +111,4 @@ func (r *Ring) enterWaiting(min, flags uint32, timeout time.Duration) (consumed 
 	q.tell = false
 	errno = sys.UringEnter(r.enterFD, r.sqTail-r.sqHead, min, flags, r.timeoutArg(timeout))
 	return consumed + r.lookAtHead(), r.explained(errno)
-}
-
-// longest is how long entries may take without the scheduler's knowledge: others wait for the P meanwhile, and the
-// garbage collector for all.
-const longest = 50 * time.Microsecond
-
-// submitNow submits what is pending without telling the scheduler. Now and then it looks at how long that takes.
-func (r *Ring) submitNow(flags uint32) (fast bool, errno posix.Errno) {
-	q := &r.quick
-	if q.looks++; q.looks%8 != 1 && q.atOnce.missed == 0 {
-		return true, sys.UringEnterNow(r.enterFD, r.sqTail-r.sqHead, flags)
-	}
-	begin := time.Now()
-	errno = sys.UringEnterNow(r.enterFD, r.sqTail-r.sqHead, flags)
-	return time.Since(begin) < longest, errno
 }

@@ -42,15 +42,6 @@ func UringEnterRaw(fd int, submit, wait, flags uint32, arg, size uintptr) (int, 
 	return int(n), 0
 }
 
-// UringEnterNow is io_uring_enter(2) for calls that do not wait. The scheduler is not told, which saves some 20 ns;
-// a call that waits after all would hold up every garbage collection. It is small enough to be inlined, which counts
-// here: each return after a system call may cost a mispredicted branch, because the kernel clears what predicts it
-// (BenchmarkEnter).
-func UringEnterNow(fd int, submit, flags uint32) syscall.Errno {
-	_, _, errno := syscall.RawSyscall6(abi.SYS_io_uring_enter, uintptr(fd), uintptr(submit), 0, uintptr(flags), 0, 0)
-	return errno
-}
-
 // UringEnterKeepingP is UringEnter that does not tell the scheduler: nobody else has the P meanwhile. The runtime's
 // signals interrupt it.
 func UringEnterKeepingP(fd int, submit, wait, flags uint32, arg *abi.Io_uring_getevents_arg) syscall.Errno {
