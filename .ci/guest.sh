@@ -84,9 +84,10 @@ kvm() {
 	[[ $(<"$answer") == yes ]]
 }
 
-# Protection keys are more than qemu 7 can do. CMPXCHG16B it can do, but leaves an address in the flags: the kernel falls
-# over it when an interrupt comes right then.
-machine=(-cpu max,-pku,-cx16 -m 1024 -smp 2 -display none -nodefaults -no-reboot)
+# What boots guests may set guest_mib, their memory, before this file is sourced, and guest_args, more of their kernel's
+# command line. Protection keys are more than qemu 7 can do. CMPXCHG16B it can do, but leaves an address in the flags: the
+# kernel falls over it when an interrupt comes right then.
+machine=(-cpu max,-pku,-cx16 -m "${guest_mib:-1024}" -smp 2 -display none -nodefaults -no-reboot)
 
 # boot NAME ARCH KERNEL DIR LIMIT runs DIR/initramfs, with DIR/disk, for at most so many seconds, shows what it prints, and
 # adds the steps of its plan to the counts.
@@ -107,7 +108,7 @@ boot() {
 	printf '\n== %s: %s, %s, at most %d s\n' "$name" "$qemu" "$accel" "$limit"
 	timeout --kill-after=10 "$limit" "$qemu" -accel "$accel" "${machine[@]}" -serial stdio -kernel "$kernel" \
 		-drive "if=none,id=disk,format=raw,file=$dir/disk" -device nvme,drive=disk,serial=1 \
-		-initrd "$dir/initramfs" -append "console=$console panic=-1 quiet nvme.poll_queues=1 disk=/dev/nvme0n1" 2>&1 | sed -u 's/\r$//' | tee "$dir/log"
+		-initrd "$dir/initramfs" -append "console=$console panic=-1 quiet nvme.poll_queues=1 disk=/dev/nvme0n1 ${guest_args-}" 2>&1 | sed -u 's/\r$//' | tee "$dir/log"
 	status=${PIPESTATUS[0]}
 	while read -r line; do
 		failures+=("$name: $line")

@@ -13,6 +13,7 @@ import (
 	"regexp"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 )
@@ -103,10 +104,15 @@ func expect(args []string) error {
 
 // echo starts a server, has load verify what it echoes, and asks it to end:
 //
-//	echo SERVER... -- LOAD'S ARGUMENTS...
+//	echo [-kill] SERVER... -- LOAD'S ARGUMENTS...
 //
-// The server's log and the load's result are the output.
+// The server's log and the load's result are the output. An argument {pid} is the server's process. With -kill the
+// server is one that does not end by itself: it is killed.
 func echo(args []string) error {
+	stop := syscall.SIGTERM
+	if len(args) > 0 && args[0] == "-kill" {
+		stop, args = syscall.SIGKILL, args[1:]
+	}
 	cut := slices.Index(args, "--")
 	if cut < 1 {
 		return errors.New("echo by which server, and with what load?")
@@ -135,18 +141,26 @@ func echo(args []string) error {
 	}()
 	var loadErr error
 	if addr, ok := <-address; ok {
-		load := exec.Command("load", append([]string{"-addr", addr}, args[cut+1:]...)...)
+		loadArgs := append([]string{"-addr", addr}, args[cut+1:]...)
+		if i := slices.Index(loadArgs, "{pid}"); i >= 0 {
+			loadArgs[i] = strconv.Itoa(server.Process.Pid)
+		}
+		load := exec.Command("load", loadArgs...)
 		load.Stdout, load.Stderr = os.Stdout, os.Stdout
 		if loadErr = load.Run(); loadErr != nil {
 			loadErr = fmt.Errorf("load: %w", loadErr)
 		}
-		server.Process.Signal(syscall.SIGTERM)
+		server.Process.Signal(stop)
 	} else {
 		loadErr = errors.New("the server listens nowhere")
 	}
 	<-logged
-	if err = server.Wait(); err != nil {
-		err = fmt.Errorf("ringo echo: %w", err)
+	err = server.Wait()
+	if stop == syscall.SIGKILL && server.ProcessState.Sys().(syscall.WaitStatus).Signal() == stop {
+		err = nil
+	}
+	if err != nil {
+		err = fmt.Errorf("%s: %w", args[0], err)
 	}
 	return errors.Join(loadErr, err)
 }

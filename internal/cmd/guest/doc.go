@@ -7,7 +7,8 @@
 //	run FILE               run a plan: PASS or FAIL for each step, what was skipped and why, and counts at the end
 //	with ... COMMAND       run a command with another environment, user, limits, or without /proc
 //	expect RE COMMAND      run a command whose output must have a line that matches a regular expression
-//	echo SERVER -- ARGS    start a server such as "ringo echo", run "load ARGS" against it, and have it end
+//	echo SERVER -- ARGS    start a server such as "ringo echo", run "load ARGS" against it, and have it end; with
+//	                       -kill before SERVER it is killed
 //
 // A plan has one step in a line: a verb, a name, a limit of time and a command with its arguments, in which single
 // quotes keep words together.
