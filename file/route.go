@@ -14,6 +14,8 @@ package file
 //	                                              it is; or worker
 //	appended                                      ring                  plain
 //	FUSE                  nowait                  worker                plain
+//	device, /proc, ...    nowait                  ring; worker at an    plain
+//	                                              offset
 //	no data moved         nowait: a task's        ring, or worker       plain
 //
 // What moves no data and has no entry in io_uring (chmod, readlink, getdents, ...) is a call
@@ -78,7 +80,8 @@ const (
 	inMemory                      // its file system is in memory: no call waits for a disk
 	overlaid                      // it is on an overlayfs, whose pages mincore(2) shows
 	isFUSE                        // a process answers: even an entry that is told not to wait may wait for it
-	typeKnown                     // whether it is one of the three above has been asked
+	pseudo                        // the kernel itself answers, as in /proc: some of its files take no offset
+	typeKnown                     // whether it is one of the four above has been asked
 	bypassCache                   // it is open with Direct
 	appendOnly                    // it is open with O_APPEND
 	ours                          // it was opened here: nobody else moves its position
@@ -137,7 +140,7 @@ func route(k kind, size int, off int64, by caller, known facts) runner {
 		return plain
 	case known&typeKnown == 0 && (by == task || hosts):
 		return ask
-	case by == goroutine && hosts && known&isFUSE == 0:
+	case by == goroutine && hosts && known&(isFUSE|pseudo|special) == 0:
 		// Those at the position are for no ring: where one stops short, with the disk full or
 		// failing, the ring gives the count and leaves the position where it was (Linux 6.18),
 		// so that the next would overwrite it.
@@ -146,6 +149,8 @@ func route(k kind, size int, off int64, by caller, known facts) runner {
 		return plain
 	case known&isFUSE != 0:
 		return worker // its entry would hold up the loop (Linux 6.12)
+	case off >= 0 && known&(pseudo|special) != 0:
+		return worker // of a file that takes no offset a ring takes it all the same, and drops it (Linux 6.18)
 	case off < 0 && known&ours == 0:
 		return worker // others move the position, too
 	case off < 0 && appends && direct:

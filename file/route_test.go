@@ -33,8 +33,11 @@ func TestRoute(t *testing.T) {
 		{"the same, in memory", reads, 4096, there, task, disk | noNowRead | overlaid | resident, plain},
 		{"a task's read of FUSE", reads, 4096, there, task, disk | noNowRead | isFUSE, worker},
 		{"a task's read of FUSE, past its page cache", reads, 4096, there, task, disk | bypassCache | isFUSE, worker},
-		{"a task's read of a device", reads, 4096, there, task, disk | special, ring},
-		{"a task's read of a device in /dev", reads, 4096, there, task, disk | special | inMemory | noNowRead, ring},
+		{"a task's read of a device", reads, 4096, there, task, disk | special, worker},
+		{"a task's read of a device at the position", reads, 4096, here, task, disk | special, ring},
+		{"a task's read of a device in /dev", reads, 4096, there, task, disk | special | inMemory | noNowRead, worker},
+		{"a task's read of /proc", reads, 4096, there, task, disk | pseudo | noNowRead, worker},
+		{"a task's write to /proc at the position", writes, 4096, here, task, disk | pseudo | noNowWrite, ring},
 		{"a task's read of a disk in /dev", reads, 4096, there, task, disk | inMemory | cold, ring},
 		{"a task's read past the page cache at the position", reads, 4096, here, task, disk | bypassCache, ring},
 		{"a task's read of a pipe at an offset", reads, 4096, there, task, special | pollable, plain},
@@ -48,6 +51,7 @@ func TestRoute(t *testing.T) {
 		{"a goroutine's read past the page cache", reads, 4096, there, goroutine, disk | bypassCache, host},
 		{"a goroutine's read past it at the position", reads, 4096, here, goroutine, disk | bypassCache, plain},
 		{"a goroutine's read that nowait refuses", reads, 4096, there, goroutine, disk | noNowRead, plain},
+		{"a goroutine's read of /proc", reads, 4096, there, goroutine, disk | pseudo | cold, plain},
 		{"a goroutine's read of FUSE past it", reads, 4096, there, goroutine, disk | bypassCache | isFUSE, plain},
 
 		{"a task's write", writes, 4096, there, task, disk, nowait},
@@ -107,6 +111,8 @@ func mistake(k kind, size int, off int64, by caller, known facts, to runner) str
 		return "a goroutine's call goes to a loop"
 	case by == task && to == host:
 		return "a task's call goes to the rings of goroutines"
+	case moves && off >= 0 && has(pseudo|special) && (to == ring || to == host):
+		return "a ring drops the offset that the file does not take"
 	case by == task && to == plain && !has(inMemory|resident|pollable):
 		return "a task's call may wait on the loop's thread"
 	case by == task && to == plain && has(special) && !has(resident|pollable):

@@ -11,6 +11,7 @@ import (
 	"ringo/internal/kernel"
 	"ringo/internal/loop"
 	"ringo/internal/op"
+	"ringo/internal/posix"
 	"ringo/internal/sys"
 )
 
@@ -184,14 +185,23 @@ func (f *File) look(off int64, n int, known facts, recent bool) (facts, int) {
 }
 
 // moveFrom runs a task's transfer at the position as one from where that is, and moves
-// it. Nobody else does: the file was opened here, and the caller has it locked.
+// it. Nobody else does: the file was opened here, and the caller has it locked. Files that
+// take no offset, as some of /proc and of tracefs, say so, and have done nothing then: to
+// those it is told without one.
 func (f *File) moveFrom(c *call, l *loop.Loop) (int32, error) {
 	at, err := f.seek(0, io.SeekCurrent)
+	if err == posix.ESPIPE {
+		return c.park(l)
+	}
 	if err != nil {
 		return 0, err
 	}
 	c.op.Off = at
 	res, err := c.park(l)
+	if err == posix.ESPIPE {
+		c.op.Off = -1
+		return c.park(l)
+	}
 	if res > 0 {
 		_, err = f.seek(at+int64(res), io.SeekStart)
 	}
@@ -203,7 +213,9 @@ func (f *File) moveFrom(c *call, l *loop.Loop) (int32, error) {
 func (f *File) append(c *call, l *loop.Loop) (int32, error) {
 	res, err := c.park(l)
 	if err == nil && int(res) < c.op.Size() {
-		_, err = f.seek(0, io.SeekEnd)
+		if _, err = f.seek(0, io.SeekEnd); err == posix.ESPIPE { // it has none
+			err = nil
+		}
 	}
 	return res, err
 }
@@ -246,6 +258,9 @@ func (f *File) askType() error {
 			found |= overlaid
 		case sys.FuseMagic:
 			found |= isFUSE
+		case sys.ProcMagic, sys.SysfsMagic, sys.DebugfsMagic, sys.TracefsMagic, sys.SecurityfsMagic, sys.ConfigfsMagic,
+			sys.CgroupMagic, sys.Cgroup2Magic, sys.BPFMagic:
+			found |= pseudo
 		}
 		f.mount.know(found | facts(f.known.Load())&(noNowRead|noNowWrite))
 	}

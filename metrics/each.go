@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -113,7 +114,9 @@ func askListeners(loops []loopSample) (all []listenerSample) {
 			continue // its loop has begun or ended meanwhile
 		}
 		addr := ln.Addr()
-		labels := [4]string{place[0], place[1], addr.Network(), addr.String()}
+		// A Unix socket's name may be any bytes. One label that is no UTF-8 costs Prometheus the whole answer, and its
+		// client library panics.
+		labels := [4]string{place[0], place[1], addr.Network(), strings.ToValidUTF8(addr.String(), "\uFFFD")}
 		i, ok := found[labels]
 		if !ok && len(all) >= listenersMax {
 			labels[3] = "other"

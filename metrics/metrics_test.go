@@ -6,10 +6,12 @@ import (
 	"expvar"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"ringo"
 	"ringo/internal/socktest"
@@ -183,5 +185,32 @@ func TestPublish(t *testing.T) {
 	turns := all.Ringo["ringo_loop_turn_seconds"]
 	if len(turns) == 0 || turns[0]["count"].(float64) < 1 || len(turns[0]["buckets"].(map[string]any)) == 0 {
 		t.Errorf("turns: %v", turns)
+	}
+}
+
+// The name of a Unix socket may be any bytes, and what monitoring systems are told is text.
+func TestLabelsAreText(t *testing.T) {
+	err := ringo.Run(t.Context(), &ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
+		ln, err := sock.Listen(l, "unix", filepath.Join(t.TempDir(), "\xff\n\"\xfe"))
+		if err != nil {
+			return err
+		}
+		defer ln.Close()
+		text, found := scrape(), false
+		metrics.Each(func(s metrics.Sample) {
+			for _, label := range s.Labels {
+				if !utf8.ValidString(label) {
+					t.Errorf("%s has a label that is no text: %q", s.Metric.Name, label)
+				}
+				found = found || strings.HasSuffix(label, "\n\"\uFFFD")
+			}
+		})
+		if !utf8.ValidString(text) || !strings.Contains(text, `\n\"`) || !found {
+			t.Errorf("the listener is told of: %v, in text: %v", found, utf8.ValidString(text))
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }

@@ -64,6 +64,15 @@ const (
 	RamfsMagic      = 0x858458f6
 	OverlayfsMagic  = 0x794c7630
 	FuseMagic       = 0x65735546
+	ProcMagic       = 0x9fa0
+	SysfsMagic      = 0x62656572
+	DebugfsMagic    = 0x64626720
+	TracefsMagic    = 0x74726163
+	SecurityfsMagic = 0x73636673
+	ConfigfsMagic   = 0x62656570
+	CgroupMagic     = 0x27e0eb
+	Cgroup2Magic    = 0x63677270
+	BPFMagic        = 0xcafe4a11
 	AtStatxDontSync = 0x4000 // statx(2)
 	FRdlck          = 0      // fcntl(2)
 	FWrlck          = 1
