@@ -25,7 +25,8 @@ const copyBuffer = 256 << 10
 // blocks and so take no room, and else by reads and writes, with the same result. It
 // returns how much it copied. Within one file, open twice, it copies towards the beginning alone: to a
 // position behind src's it fails with EINVAL, since src's end would move on for ever. It may wait; a task
-// parks, and a cancelled one stops between two steps.
+// parks, and a cancelled one stops between two steps: another Copy goes on from there. Only from one
+// FIFO to another what was read last may be lost then, 256 KiB at most.
 func Copy(dst, src *File) (n int64, err error) {
 	if dst == src {
 		return 0, src.fail("copy", posix.EINVAL)
@@ -177,21 +178,37 @@ func (f *File) copyBytes(src *File, n int64, all bool) (done int64, err error) {
 		if err != nil || m == 0 {
 			return done, err
 		}
-		if err := f.begin("write"); err != nil {
-			return done, err
-		}
-		if f.pollable() {
-			m, err = f.writeReady(p[:m])
-		} else {
-			m, err = f.put(p[:m], -1)
-		}
-		f.refs.release()
-		done += int64(m)
+		wrote, err := f.take(p[:m])
+		done += int64(wrote)
 		if err != nil {
+			src.unread(m - wrote)
 			return done, err
 		}
 	}
 	return done, nil
+}
+
+// take writes at the position what was read for it. To a disk it does so in a cancelled task, too, or the bytes would
+// be nowhere if they came from a FIFO.
+func (f *File) take(p []byte) (int, error) {
+	if err := f.begin("write"); err != nil {
+		return 0, err
+	}
+	defer f.refs.release()
+	if f.pollable() {
+		return f.writeReady(p)
+	}
+	defer shield()()
+	return f.put(p, -1)
+}
+
+// unread moves the position back to what was read and not written. What has none, a FIFO, has lost it.
+func (f *File) unread(n int) {
+	if f.pollable() || f.begin("seek") != nil {
+		return
+	}
+	defer f.refs.release()
+	f.seek(int64(-n), io.SeekCurrent)
 }
 
 // get reads at the position, which the caller has locked, or whose file nobody else has.

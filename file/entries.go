@@ -16,6 +16,7 @@ type entries struct {
 	lstat func(name string) (fs.FileInfo, error)
 	buf   *[]byte // from listBufs, while there is something to come
 	left  []byte  // of it, not given yet
+	last  []byte  // left, as it was before the last one was given
 }
 
 // newEntries is those of an open directory, which are described by their names in it.
@@ -48,6 +49,9 @@ func take[T any](n int, dir string, e *entries, of func(name string, typ byte) (
 			continue
 		}
 		if err != nil {
+			if _, told := withoutPath(err).(errno); !told { // the task was cancelled, and may go on
+				e.left = e.last
+			}
 			return all, err
 		}
 		all = append(all, made)
@@ -85,7 +89,7 @@ func (e *entries) next() (name string, typ byte, err error) {
 			e.left = nil
 			return "", 0, posix.EIO
 		}
-		e.left = rest
+		e.left, e.last = rest, e.left
 		if !isNoEntry(b) {
 			return string(b), typ, nil
 		}
@@ -114,5 +118,5 @@ func (e *entries) drop() {
 	if e.buf != nil {
 		listBufs.Put(e.buf)
 	}
-	e.buf, e.left = nil, nil
+	e.buf, e.left, e.last = nil, nil, nil
 }
