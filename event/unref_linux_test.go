@@ -149,8 +149,11 @@ func TestRunStopsUnref(t *testing.T) {
 				return err
 			}
 			ln.OnClose(func(err error) { closed["listener"] = err })
-			l.Ringo().Go(func() { // behind the end of all that
-				l.Ringo().Sleep(20 * time.Millisecond)
+			l.Ringo().Go(func() { // behind the end of all that, which takes as long as it takes
+				for i := 0; i < 20_000 && len(closed) < 3; i++ {
+					l.Ringo().Sleep(time.Millisecond)
+				}
+				l.Ringo().Sleep(time.Millisecond)
 				l.Every(time.Hour, func() {}).Unref()
 				late, err := l.Listen("tcp", "127.0.0.1:0", event.Base{})
 				if err != nil {
