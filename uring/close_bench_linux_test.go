@@ -20,7 +20,7 @@ func BenchmarkClose(b *testing.B) {
 		{"call", func(_ *testing.B, fd int) { unix.Close(fd) }},
 		{"ring", func(b *testing.B, fd int) {
 			r.SQE().PrepClose(fd)
-			r.Enter(1, true, -1)
+			enter(b, r, 1)
 			if c, ok := r.CQE(); !ok || c.Res != 0 {
 				b.Fatalf("close: %+v, %v", c, ok)
 			}

@@ -80,7 +80,7 @@ func readBlocks(b *testing.B, r *Ring, fd int, mem []byte, blocks int, change fu
 		change(e)
 	}
 	for got := 0; got < depth; {
-		r.Enter(uint32(depth-got), true, -1)
+		enter(b, r, uint32(depth-got))
 		for c, ok := r.CQE(); ok; c, ok = r.CQE() {
 			if c.Res == -int32(unix.EOPNOTSUPP) {
 				b.Skip("the device has no queue to poll (null_blk, or NVMe with nvme.poll_queues)")
@@ -142,6 +142,7 @@ func BenchmarkIOPoll(b *testing.B) {
 	for _, depth := range []int{1, 32} {
 		for _, hybrid := range []bool{false, true} {
 			b.Run(fmt.Sprintf("depth=%d/hybrid=%v", depth, hybrid), func(b *testing.B) {
+				waits, mem := open(b, max(depth, 8), nil), aligned(b, depth*4096)
 				cfg := Config{IOPoll: true}
 				if hybrid {
 					cfg.With = SetupHybridIOPoll
@@ -151,7 +152,6 @@ func BenchmarkIOPoll(b *testing.B) {
 					b.Skip(err)
 				}
 				defer polls.Close()
-				waits, mem := open(b, max(depth, 8), nil), aligned(b, depth*4096)
 				read := func(r *Ring) func() {
 					return func() { readBlocks(b, r, fd, mem, blocks, func(*SQE) {}) }
 				}
@@ -220,7 +220,7 @@ func openByEntries(b *testing.B, r *Ring, path, p []byte) {
 	one := func(want int32) int32 {
 		var c CQE
 		for ok := false; !ok; c, ok = r.CQE() {
-			r.Enter(1, true, -1)
+			enter(b, r, 1)
 		}
 		if c.Res < 0 || want >= 0 && c.Res != want {
 			b.Fatal(c)
@@ -249,7 +249,7 @@ func openByChain(b *testing.B, r *Ring, path, p []byte) {
 	e.FileIndex = 1
 	var cqes [3]CQE
 	for got := 0; got < 3; got += r.Drain(cqes[got:]) {
-		r.Enter(uint32(3-got), true, -1)
+		enter(b, r, uint32(3-got))
 	}
 	if cqes[0].Res < 0 || cqes[1].Res != 1024 || cqes[2].Res < 0 {
 		b.Fatal(cqes)

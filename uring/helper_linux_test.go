@@ -88,6 +88,17 @@ func open(t testing.TB, entries int, cfg *Config) *Ring {
 	return r
 }
 
+// enter waits for completions in a loop, which goes on if the wait ends early, and not where it would never end: on
+// another thread than the ring's, to begin with.
+func enter(t testing.TB, r *Ring, min uint32) {
+	switch _, errno := r.Enter(min, true, -1); errno {
+	case 0, syscall.EINTR, syscall.EAGAIN, syscall.EBUSY:
+	default:
+		t.Helper()
+		t.Fatal("Enter: ", errno)
+	}
+}
+
 // lockThread keeps the test on its thread.
 func lockThread(t testing.TB) {
 	runtime.LockOSThread()

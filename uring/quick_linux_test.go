@@ -136,7 +136,7 @@ func BenchmarkWaits(b *testing.B) {
 					i := left % 32
 					r.SQE().PrepRead(fd, p[i*page:(i+1)*page], int64(i*page))
 				}
-				r.Enter(1, true, -1)
+				enter(b, r, 1)
 				n := r.Drain(cqes)
 				for _, c := range cqes[:n] {
 					if int(c.Res) != page {
