@@ -4,6 +4,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"flag"
 	"fmt"
@@ -140,13 +141,14 @@ func echo(args []string) error {
 		io.Copy(io.Discard, log)
 	}()
 	var loadErr error
+	var said bytes.Buffer // behind what the server says, which may be long
 	if addr, ok := <-address; ok {
 		loadArgs := append([]string{"-addr", addr}, args[cut+1:]...)
 		if i := slices.Index(loadArgs, "{pid}"); i >= 0 {
 			loadArgs[i] = strconv.Itoa(server.Process.Pid)
 		}
 		load := exec.Command("load", loadArgs...)
-		load.Stdout, load.Stderr = os.Stdout, os.Stdout
+		load.Stdout, load.Stderr = &said, &said
 		if loadErr = load.Run(); loadErr != nil {
 			loadErr = fmt.Errorf("load: %w", loadErr)
 		}
@@ -156,6 +158,7 @@ func echo(args []string) error {
 	}
 	<-logged
 	err = server.Wait()
+	os.Stdout.Write(said.Bytes())
 	if stop == syscall.SIGKILL && server.ProcessState.Sys().(syscall.WaitStatus).Signal() == stop {
 		err = nil
 	}
