@@ -26,7 +26,9 @@ var (
 )
 
 // Two ends do at random what a connection can: write in all ways, pause, keep what is shown, have slices filled, leave
-// for tasks and come back, end. Whatever they do, each byte comes once and in order, and each is told once of each end.
+// for tasks and come back, end. Some break off, of themselves or the other end, panic in what they are told, or stop
+// the loop and begin anew behind that. Whatever they do, each byte comes once and in order, each is told once of each
+// end, and nobody waits for ever.
 func TestPrograms(t *testing.T) {
 	name := sources(t)
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
@@ -41,14 +43,20 @@ func TestPrograms(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			p := newProgram(rng, f, func(format string, args ...any) {
+			fail := func(format string, args ...any) {
 				t.Errorf("seed %d: "+format, append([]any{seed}, args...)...)
-			})
+			}
+			p := newProgram(rng, f, fail)
+			p.beside = true
+			mine.OnPanic = p.onPanic
 			onLoop(t, mine, func(l *event.Loop) {
 				p.dial(l, "tcp", p.listen(l, "127.0.0.1:0"))
 			})
 			f.Close()
-			if p.judge(); t.Failed() {
+			if p.judge(); !t.Failed() {
+				playRecords(t, mine, rng, fail)
+			}
+			if t.Failed() {
 				t.Fatalf("go test ./event -run 'TestPrograms/%s' -programs.seed %d -programs 1", cfg.Driver, seed)
 			}
 		}
@@ -61,13 +69,14 @@ func TestProgramsInWorlds(t *testing.T) {
 		rng := w.Rand()
 		w.Link = sim.Link{Latency: time.Duration(rng.IntN(3)) * time.Millisecond, Loss: 0.01 * float64(rng.IntN(2))}
 		p := newProgram(rng, nil, w.Errorf)
-		server := w.Host("server").Run(&ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
+		cfg := &ringo.Config{Loops: 1, OnPanic: p.onPanic}
+		server := w.Host("server").Run(cfg, func(l *ringo.Loop) error {
 			e := event.On(l)
 			p.listen(e, ":7000")
 			return e.Wait()
 		})
 		w.RunFor(time.Millisecond)
-		client := w.Host("client").Run(&ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
+		client := w.Host("client").Run(cfg, func(l *ringo.Loop) error {
 			e := event.On(l)
 			p.dial(e, "tcp", "server:7000")
 			return e.Wait()
@@ -96,9 +105,12 @@ type program struct {
 	f      *os.File // nil: there are none where it is played
 	fail   func(format string, args ...any)
 	ends   [2]end
+	beside bool // both are on one loop
 	abrupt bool // an end may break the connection off
-	broken bool // one has
+	broken bool // one has, or its loop was stopped, or something has panicked
 	again  bool // an end may leave for tasks
+	panics bool // what is told may panic
+	stops  bool // an end may stop its loop
 }
 
 // end is one end.
@@ -123,12 +135,29 @@ type end struct {
 	moving  bool
 	opens   int
 	closed  int
+
+	unread   int          // how much may be left
+	unit     int          // of a message, behind which it pauses; 0: it has none
+	watch    *event.Timer // of this connection
+	turns    *event.Hook
+	inTurn   int  // ReadFulls that were told in this turn
+	chain    bool // each ReadFull has another one follow
+	dead     bool // something has panicked while it was open, and it must end so
+	stopped  bool // its loop was
+	refusals int  // that are to be told
+	kept     []func()
 }
 
 func newProgram(rng *rand.Rand, f *os.File, fail func(format string, args ...any)) *program {
-	p := &program{rng: rng, f: f, fail: fail, abrupt: rng.IntN(4) == 0, again: rng.IntN(2) == 0}
+	p := &program{rng: rng, f: f, fail: fail, abrupt: rng.IntN(4) == 0, again: rng.IntN(2) == 0,
+		panics: rng.IntN(5) == 0, stops: rng.IntN(6) == 0}
 	for i, name := range []string{"server", "client"} {
-		p.ends[i] = end{p: p, name: name, peer: &p.ends[1-i], total: rng.IntN(1 << rng.IntN(22))}
+		e := end{p: p, name: name, peer: &p.ends[1-i], total: rng.IntN(1 << rng.IntN(22)), unread: 64 << 10,
+			chain: rng.IntN(4) == 0}
+		if rng.IntN(3) == 0 {
+			e.unit = 1 + rng.IntN(1<<rng.IntN(12))
+		}
+		p.ends[i] = e
 	}
 	return p
 }
@@ -156,6 +185,8 @@ func (p *program) judge() {
 			p.fail("%s: %d of %d functions were told", e.name, e.told, e.owed)
 		case e.filled != nil:
 			p.fail("%s: a ReadFull was not told", e.name)
+		case e.refusals != 0:
+			p.fail("%s: %d of what was begun behind a Stop was not told that it was refused", e.name, e.refusals)
 		case p.broken:
 		case e.got != e.peer.total || e.sent != e.total:
 			p.fail("%s: sent %d of %d, got %d of %d", e.name, e.sent, e.total, e.got, e.peer.total)
@@ -185,9 +216,17 @@ func (e *end) OnOpen(c *event.Conn) {
 	if rng := e.p.rng; rng.IntN(2) == 0 {
 		c.SetMarks(1+rng.IntN(1<<rng.IntN(20)), 1+rng.IntN(1<<rng.IntN(20)))
 	}
-	if rng := e.p.rng; rng.IntN(4) == 0 {
+	switch rng := e.p.rng; rng.IntN(8) {
+	case 0:
 		c.Loop().SetUnsentMax(1 + rng.IntN(100_000))
+	case 1, 2:
+		c.Loop().SetUnsentMax(1 + rng.IntN(200))
 	}
+	if rng := e.p.rng; rng.IntN(3) == 0 {
+		e.unread = rng.IntN(1 << rng.IntN(16))
+	}
+	c.SetUnreadMax(e.unread)
+	e.look(c)
 	e.step()
 }
 
@@ -199,13 +238,22 @@ func (e *end) OnData(c *event.Conn, p []byte) int {
 		e.p.fail("%s: shown %d bytes, of which %d are not new", e.name, len(p), e.shown)
 	}
 	e.check("OnData", e.got, p)
+	if e.p.rng.IntN(16) == 0 {
+		e.mayPanic()
+	}
 	used := len(p)
 	switch rng := e.p.rng; {
+	case e.unit > 0 && (e.peer.total < 100*e.unit || rng.IntN(8) == 0): // a message, and what follows is for later
+		e.pause(c)
+		used = min(len(p), e.unit)
 	case rng.IntN(16) == 0: // it may leave all
 		e.pause(c)
 		used = rng.IntN(min(len(p), 1000) + 1)
-	case len(p) < 32<<10 && rng.IntN(2) == 0:
-		used = rng.IntN(len(p) + 1)
+	case rng.IntN(2) == 0:
+		most := min(e.unread, 32<<10)
+		if used = rng.IntN(len(p) + 1); len(p)-used > most {
+			used = len(p) - most
+		}
 	}
 	e.got += used
 	e.shown, e.resumed = len(p)-used, false
@@ -241,10 +289,16 @@ func (e *end) keep(c *event.Conn, at, n int) {
 	if len(lease.Bytes()) != n {
 		e.p.fail("%s: kept %d bytes of %d", e.name, len(lease.Bytes()), n)
 	}
-	c.Loop().AfterFunc(e.p.moment(), func() {
-		e.check("Keep", at, lease.Bytes())
-		lease.Release()
-	})
+	done := false
+	release := func() {
+		if !done {
+			done = true
+			e.check("Keep", at, lease.Bytes())
+			lease.Release()
+		}
+	}
+	e.kept = append(e.kept, release)
+	c.Loop().AfterFunc(e.p.moment(), release)
 }
 
 func (p *program) moment() time.Duration { return time.Duration(p.rng.IntN(500)) * time.Microsecond }
@@ -264,7 +318,21 @@ func (e *end) OnClose(c *event.Conn, err error) {
 		e.p.fail("%s: opened %d times, closed %d times", e.name, e.opens, e.closed)
 	}
 	e.c = nil
+	e.watch.Stop()
+	e.turns.Stop()
+	if e.stopped { // and with it the timers
+		for _, release := range e.kept {
+			release()
+		}
+	}
+	e.kept = nil
+	dead := e.dead
+	if e.dead = false; e.stopped {
+		e.behindStop(c.Loop())
+	}
 	switch {
+	case dead && err != event.ErrNoReturn:
+		e.p.fail("%s: something has panicked, and it closed with %v", e.name, err)
 	case e.moving && err == event.ErrDetached:
 	case e.p.broken:
 	case err != nil && err != io.EOF || !e.ended || !e.over:
@@ -281,7 +349,9 @@ func (e *end) leave() {
 		e.got += e.shown
 		e.shown = 0
 	}
-	e.c.Close()
+	c := e.c
+	c.Close()
+	e.tryClosed(c)
 }
 
 // step does something, and goes on a moment later.
@@ -308,9 +378,12 @@ func (e *end) act() {
 	case 1:
 		e.fill()
 	case 2:
-		if e.p.abrupt && e.steps > 2 {
-			e.p.broken = true
-			c.Abort()
+		switch {
+		case e.steps <= 2:
+		case e.p.stops && rng.IntN(4) == 0:
+			e.stop()
+		case e.p.abrupt:
+			e.breakOff()
 		}
 	case 3:
 		if e.p.again && e.filled == nil && !e.over {
@@ -327,7 +400,11 @@ func (e *end) fill() {
 		return
 	}
 	at := e.got
-	p := make([]byte, 1+e.p.rng.IntN(1<<e.p.rng.IntN(18)))
+	most := 18
+	if e.chain {
+		most = 4
+	}
+	p := make([]byte, 1+e.p.rng.IntN(1<<e.p.rng.IntN(most)))
 	e.filled = p
 	err := e.c.ReadFull(p, func(n int, err error) {
 		e.filled = nil
@@ -336,6 +413,12 @@ func (e *end) fill() {
 		e.shown = 0 // what it left is shown as if it were new
 		if (err != nil) != (n < len(p)) {
 			e.p.fail("%s: ReadFull: %d of %d, %v", e.name, n, len(p), err)
+		}
+		if e.inTurn++; e.inTurn > readsMost {
+			e.p.fail("%s: %d ReadFulls in one turn", e.name, e.inTurn)
+		}
+		if e.mayPanic(); e.chain && err == nil && e.p.rng.IntN(1000) > 0 && e.c != nil {
+			e.fill()
 		}
 	})
 	if err != nil {
@@ -402,6 +485,9 @@ func (e *end) write() {
 	if e.full = err == event.ErrFull; err != nil && !e.full {
 		e.failed("write", err)
 	}
+	if e.full && !c.Congested() {
+		e.p.fail("%s: a write was ErrFull, and the connection is not congested", e.name)
+	}
 }
 
 // tell is a function that is to be told once, behind those before it.
@@ -415,6 +501,7 @@ func (e *end) tell() func(error) {
 		if e.told++; err != nil {
 			e.failed("a function is told", err)
 		}
+		e.mayPanic()
 	}
 }
 
