@@ -81,7 +81,8 @@ func (r *rawFile) Control(fn func(fd uintptr)) error {
 }
 
 // Read calls fn until it returns true, and in between waits until there is something to
-// read. Other reads wait until it has returned, so fn must not read by the File.
+// read. Other reads wait until it has returned, so fn must not read by the File. A file on a
+// disk has something at any time: fn is called again at once, until Close.
 func (r *rawFile) Read(fn func(fd uintptr) bool) error {
 	return (*File)(r).rawWait("read", fn, (*handle.RawConn).Read)
 }

@@ -126,6 +126,9 @@ func (f *File) rawWait(name string, fn func(fd uintptr) bool,
 	}
 	for !fn(uintptr(f.n)) {
 		// It is always ready.
+		if f.refs.closing() {
+			return f.fail(name, os.ErrClosed)
+		}
 		if err := loop.ChargeAndYield(); err != nil {
 			return f.fail(name, err)
 		}

@@ -36,6 +36,9 @@ func (r *refs) acquire() bool {
 // calls is how many are under way.
 func (r *refs) calls() int { return int(r.state.Load() / refsOne) }
 
+// closing reports whether somebody waits for the last call.
+func (r *refs) closing() bool { return r.state.Load()&refsClosed != 0 }
+
 // release ends a call.
 func (r *refs) release() {
 	if r.state.Add(-refsOne) == refsClosed && r.closer.Claim(0) {
