@@ -23,6 +23,7 @@ func (d *ring) complete(o *op.Op, res int32, flags uint32, done *driver.Queue) {
 		return
 	}
 	d.inFlight--
+	d.passed = d.passed || o.Code == op.Poll
 	if o.Mode == waitsNext && res >= 0 && !o.Canceled {
 		d.stats.Completions++
 		done.Push(driver.Completion{Op: o, Res: res, Flags: op.More})

@@ -51,7 +51,8 @@ type ring struct {
 	cancelAt    int64    // when that is
 	cancels     []uint64 // tokens whose cancels wait for room in the SQ
 	early       []endedOp
-	inFlight    int // ops that the kernel has, their polls included
+	inFlight    int  // ops that the kernel has, their polls included
+	passed      bool // a poll has ended, maybe before what had waited for longer, see catchUp
 	extArg      bool
 	timing      bool   // the latest TIMEOUT is still under way
 	timerAt     int64  // its deadline

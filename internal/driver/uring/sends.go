@@ -142,18 +142,23 @@ func (d *ring) endSends(done *driver.Queue) {
 // memory. At the bound those of which nothing was heard count as failed, with -EIO, and what is told later is stale.
 const hearMax = 1 << 10
 
-// hearSends takes the CQEs of sends that had no room in the CQ.
+// hearSends takes the CQEs of sends that nobody has looked at: those that had no room in the CQ, and those that came in
+// an enter behind which reap did not look again, since it was made in reap itself, to have room in the SQ.
 func (d *ring) hearSends(done *driver.Queue) {
 	for range hearMax {
-		if d.dead != nil || d.r.Lost() != d.lost || d.unheard == 0 && !d.r.Overflowed() {
+		enters := d.stats.Enters
+		if d.r.CQReady() > 0 {
+			d.reap(done)
+		}
+		owes := d.unheard > 0 || d.r.Overflowed()
+		if d.dead != nil || d.r.Lost() != d.lost || !owes && d.stats.Enters == enters {
 			return
 		}
-		if d.r.CQReady() == 0 {
+		if owes && d.r.CQReady() == 0 {
 			d.stats.Overflows++
 			if d.enter(0, -1); d.r.CQReady() == 0 {
 				d.backOff() // it has no memory for the entries before
 			}
 		}
-		d.reap(done)
 	}
 }
