@@ -44,13 +44,14 @@ type Config struct {
 	// up to a power of two; the default is 256.
 	Buffers int
 	// BufferSize is the bytes in each, 64 to 1 MiB; the default is 16384. What is not received on
-	// io_uring comes in buffers that are an eighth larger.
+	// io_uring comes in buffers that are an eighth larger, and where more comes at once than a buffer holds
+	// what follows comes in buffers that are four times as large, as long as that goes on.
 	BufferSize int
 	// Leases is how many buffers one connection may hold, read or unread, 1 to Buffers; the default
-	// is 4. Next fails at the bound, and receiving stops there: what arrives later stays in the
-	// kernel. What arrives at once, before the loop looks, may exceed it: by 4 times as many bytes,
-	// 16 times on a connection that has been read without delay, and before Linux 6.17, where a
-	// receive on io_uring can't be limited, by 64 buffers.
+	// is 4; one of them may be a large one. Next fails at the bound, and receiving stops there: what
+	// arrives later stays in the kernel. What arrives at once, before the loop looks, may exceed it:
+	// by 4 times as many bytes, 16 times on a connection that has been read without delay, and before
+	// Linux 6.17, where a receive on io_uring can't be limited, by 64 buffers.
 	Leases int
 	// Budget is how many tasks are resumed in a turn before the kernel is asked
 	// again, 1 to 65536; the default is 256. It bounds the other parts of a turn,

@@ -27,6 +27,7 @@ type Conn struct {
 	lendFrom atomic.Int32 // see SetZeroCopy
 	accepts  atomic.Int32 // writes of so many bytes are accepted, see SetBatching
 	held     atomic.Int32 // leases that users hold; they may be released anywhere
+	doubt    handle.DoubtNumber
 	value    atomic.Pointer[any]
 
 	laddr *ownAddr // nil: not known; others may share it

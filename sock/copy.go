@@ -183,7 +183,8 @@ func (c *Conn) copyOne(to relay.Sink) (n int64, full bool, err error) {
 	if b == nil {
 		return 0, false, c.failRes("read", -sys.ENOBUFS)
 	}
-	full = b.End-b.Off == len(b.Mem())
+	room := len(b.Mem()) - (b.End - b.Off)
+	full = room == 0 || b.Pool() == c.l.Large() && room < c.l.Config().BufferSize // which is larger than four
 	var k int
 	if d, ok := to.(*end); ok && d.l == c.l && !(*Conn)(d).records() {
 		k, err = (*Conn)(d).writeBuffer(b, c) // as writeElsewhere, with one call less on the stack

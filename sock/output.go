@@ -200,6 +200,7 @@ func (c *Conn) writeBuffer(b *bufs.Buffer, src *Conn) (int, error) {
 		b.Pool().Put(b)
 		c.core.Leave(a)
 		return n, nil
+	case b.Pool() == c.l.Large(): // is sent at once: it is warm, and is to stay so
 	case src.in.buffered() == 0 && c.acceptsBuffer(n): // what comes in bulk must be able to stop
 		c.core.AcceptBuffer(b)
 		c.core.Leave(a)

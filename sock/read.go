@@ -56,7 +56,11 @@ func (c *Conn) readOwn(p []byte) (int, error) {
 			return n, nil
 		}
 		if in.byHand() {
-			if n, ok := in.recv(c, p); ok {
+			if in.bulk > 0 && len(p) < c.l.Config().BufferSize { // much in small pieces: one call for many
+				if in.fillBuffer(c); in.buffered() > 0 {
+					continue
+				}
+			} else if n, ok := in.recv(c, p); ok {
 				return n, nil
 			}
 		}

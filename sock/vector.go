@@ -177,7 +177,7 @@ func (c *Conn) writeVNow(v *vector) (n int, err error) {
 // Any goroutine may call it; one that is no task waits as in package net.
 func (c *Conn) WriteLease(b buf.Lease) (int, error) {
 	p := b.Bytes()
-	if !c.l.IsCurrent() || c.records() || !bufs.Lease(b).From(c.l.Ring()) && !bufs.Lease(b).From(c.l.Plain()) {
+	if !c.l.IsCurrent() || c.records() || !c.isLoops(bufs.Lease(b)) {
 		defer b.Release() // also if the caller's task ends in it
 		return c.Write(p)
 	}
@@ -192,6 +192,7 @@ func (c *Conn) WriteLease(b buf.Lease) (int, error) {
 	case c.accept(p): // a copy costs less than a buffer that is not there for others
 		b.Release()
 		return len(p), nil
+	case bufs.Lease(b).From(c.l.Large()): // is sent at once: it is warm, and is to stay so
 	case c.acceptsBuffer(len(p)):
 		c.core.AcceptBuffer(bufs.Lease(b).Take())
 		return len(p), nil
@@ -212,6 +213,11 @@ func (c *Conn) WriteLease(b buf.Lease) (int, error) {
 		n, err = c.writeLeft(b, n)
 	}
 	return n, c.failed("write", err)
+}
+
+// isLoops reports whether a lease is of one of the loop's buffers.
+func (c *Conn) isLoops(b bufs.Lease) bool {
+	return b.From(c.l.Ring()) || b.From(c.l.Plain()) || b.From(c.l.Large())
 }
 
 // writeLeft writes the rest of a lease from a copy. It is apart so that a connection that is
