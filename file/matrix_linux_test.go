@@ -17,13 +17,23 @@ func TestMatrix(t *testing.T) {
 }
 
 // The same in simulated worlds.
-func TestMatrixInWorlds(t *testing.T) { socktest.RunFilesInWorlds(t, 3) }
+func TestMatrixInWorlds(t *testing.T) {
+	worlds := 3
+	if testing.Short() {
+		worlds = 1
+	}
+	socktest.RunFilesInWorlds(t, worlds)
+}
 
 var stormSeed = flag.Uint64("storm", 1, "the `seed` of the storms, and of which cells of the matrix are in them")
 
 // A part of the same in storms.
 func TestMatrixInStorms(t *testing.T) {
-	socktest.RunFilesInStorm(t, &socktest.Storm{Seed: *stormSeed, Part: 1})
+	storm := &socktest.Storm{Seed: *stormSeed, Part: 1}
+	if testing.Short() {
+		storm.Part = 4
+	}
+	socktest.RunFilesInStorm(t, storm)
 }
 
 // Tests that don't run in worlds have a reason.

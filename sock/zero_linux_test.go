@@ -197,14 +197,14 @@ func TestMatrix(t *testing.T) {
 
 // The same in simulated worlds, where tasks of Ringo's are on both sides.
 func TestMatrixInWorlds(t *testing.T) {
-	worlds := 2
+	worlds, part := 2, 1
 	switch {
 	case *long:
 		worlds = 20
 	case testing.Short():
-		worlds = 1
+		worlds, part = 1, 4
 	}
-	socktest.RunWorlds(t, worlds)
+	socktest.RunWorlds(t, worlds, part)
 }
 
 var stormSeed = flag.Uint64("storm", 1, "the `seed` of the storms, and of which cells of the matrix are in them")

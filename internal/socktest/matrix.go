@@ -101,6 +101,7 @@ func together(t *testing.T, parts []part) {
 type matrix struct {
 	driver string
 	worlds uint64 // of seeds from 1 to it; 0: the system's kernel
+	part   uint64 // of so many cells one is played in worlds; 0: all are
 	storm  *Storm // in which the worlds are; nil: in none
 	cells  int64
 	runs   *runs // until a cell ends it
