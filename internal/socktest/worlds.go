@@ -9,7 +9,9 @@ import (
 
 // RunWorlds is Run in simulated worlds: each cell is a world of its own, of each of the seeds from 1 on. Of so many
 // cells as part says one is played.
-func RunWorlds(t *testing.T, seeds, part int) { runWorlds(t, matrix{worlds: uint64(seeds), part: uint64(part)}) }
+func RunWorlds(t *testing.T, seeds, part int) {
+	runWorlds(t, matrix{worlds: uint64(seeds), part: uint64(part)})
+}
 
 func runWorlds(t *testing.T, like matrix) {
 	var cells atomic.Int64
