@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"syscall"
 	"testing"
 	"time"
 
@@ -47,15 +48,17 @@ func TestQuickIsNotSlow(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer unix.Close(fd)
+	need(t, CheckExtArg)
 	a, _ := socketpair(t, unix.SOCK_STREAM)
 	for name, test := range map[string]struct {
 		prep  func(e *SQE)
 		usual uint8 // how many waits are still to go untimed
+		want  syscall.Errno
 	}{
-		"64 MiB":                   {func(e *SQE) { e.PrepRead(fd, p, 0) }, 0},
-		"nothing to get":           {func(e *SQE) { e.PrepRecv(a, p[:1], 0) }, 0},
-		"nothing to get, untimed":  {func(e *SQE) { e.PrepRecv(a, p[:1], 0) }, 1},
-		"nothing to get, at first": {func(e *SQE) { e.PrepRecv(a, p[:1], 0) }, usualMost},
+		"64 MiB":                   {func(e *SQE) { e.PrepRead(fd, p, 0) }, 0, 0},
+		"nothing to get":           {func(e *SQE) { e.PrepRecv(a, p[:1], 0) }, 0, syscall.ETIME},
+		"nothing to get, untimed":  {func(e *SQE) { e.PrepRecv(a, p[:1], 0) }, 1, syscall.ETIME},
+		"nothing to get, at first": {func(e *SQE) { e.PrepRecv(a, p[:1], 0) }, usualMost, syscall.ETIME},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := open(t, 8, nil)
@@ -71,10 +74,8 @@ func TestQuickIsNotSlow(t *testing.T) {
 				finish(t, r, start(t, r, (*SQE).PrepNop))
 			}
 			test.prep(r.SQE())
-			ts := after(time.Millisecond)
-			r.SQE().PrepTimeout(ts, 0, 0)
-			if _, errno := r.Enter(1, true, -1); errno != 0 || r.CQReady() == 0 {
-				t.Errorf("Enter: %v, with %d completions", errno, r.CQReady())
+			if _, errno := r.Enter(1, true, time.Millisecond); errno != test.want {
+				t.Errorf("Enter: %v, with %d completions, want %v", errno, r.CQReady(), test.want)
 			}
 			if r.quick.atOnce.missed == 0 || r.quick.usual != 0 {
 				t.Errorf("%+v", r.quick)
