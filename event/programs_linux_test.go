@@ -380,7 +380,7 @@ func (e *end) act() {
 	case 2:
 		switch {
 		case e.steps <= 2:
-		case e.p.stops && rng.IntN(4) == 0:
+		case e.p.stops:
 			e.stop()
 		case e.p.abrupt:
 			e.breakOff()
