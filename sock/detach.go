@@ -116,7 +116,8 @@ func (ln *Listener) File() (*os.File, error) {
 // stay valid. In a Handler the connection ends as one that the handler closed.
 //
 // What was written before is sent first: if a slow peer has not taken it after 10 s, the error is ErrUnsent, and the
-// connection is reset. That holds for DetachConn, DetachTCP and DetachUnix, too.
+// connection is reset. If a send has failed of which no call was told, the error is that one's, and the connection is
+// gone. That holds for DetachConn, DetachTCP and DetachUnix, too.
 //
 // Any goroutine may call it; a task parks until the operations in flight have ended.
 func (c *Conn) Detach() (fd int, unread []byte, err error) {
@@ -141,7 +142,7 @@ func (c *Conn) Detach() (fd int, unread []byte, err error) {
 // DetachConn is Detach to a connection of package net, which returns the unread bytes
 // first. It is a *net.TCPConn or a *net.UnixConn if there are none, and the connection
 // is not known to have failed; otherwise a net.Conn of another type, that has their
-// CloseRead and CloseWrite. If it fails the connection is as before.
+// CloseRead and CloseWrite. If it fails otherwise than by a send the connection is as before.
 //
 // Any goroutine may call it; a task parks until the operations in flight have ended.
 func (c *Conn) DetachConn() (conn net.Conn, err error) {

@@ -22,6 +22,7 @@ type detachState struct {
 	eof    bool
 	err    int32
 	unsent []byte // what was accepted and has found no room
+	lost   error  // why what was accepted was not sent
 }
 
 // part takes the connection from its loop. T, parks, whether cancelled or not.
@@ -49,14 +50,19 @@ func (p *detachState) keep(c *Conn) {
 		in.copyTo(c, rest)
 		p.unread = append(p.unread, rest...)
 	}
-	p.unsent = c.core.TakeUnsent()
+	p.unsent, p.lost = c.core.TakeUnsent()
 	p.fd = c.core.Take()
 }
 
-// send waits until the peer has taken what is unsent. If it does not in time the connection is reset: it would have a
-// hole. T, parks.
+// send waits until the peer has taken what is unsent. If it does not in time, or has not taken what was sent before,
+// the connection is reset: it would have a hole. T, parks.
 func (p *detachState) send(c *Conn) error {
-	if len(p.unsent) == 0 {
+	switch {
+	case p.lost != nil:
+		c.l.Kernel().SetLinger(p.fd, 0)
+		c.l.Kernel().Close(p.fd)
+		return p.lost
+	case len(p.unsent) == 0:
 		return nil
 	}
 	o := c.l.NewOp(op.Send)

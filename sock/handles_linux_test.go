@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"ringo"
+	"ringo/internal/socktest"
 	"ringo/sock"
 )
 
@@ -412,6 +413,106 @@ func TestMoveToCarries(t *testing.T) {
 		})
 		<-waits
 	})
+}
+
+// A connection that is idle is so on its next loop, too: the drain does not wait for it.
+func TestMoveToCarriesIdle(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		cfg.Loops = 2
+		reads, done := make(chan bool, 1), make(chan error, 1)
+		s := serve(t, cfg, perConn(func(c *sock.Conn) {
+			c.SetIdle(true)
+			done <- moved(c, c.Loop().Loops()[1-c.Loop().Index()], func(c *sock.Conn) error {
+				defer c.Close()
+				reads <- true
+				return read(c)
+			})
+		}))
+		s.dial()
+		<-reads
+		s.stop()
+		if err := <-done; !errors.Is(err, ringo.ErrDraining) {
+			t.Errorf("Read: %v, want ErrDraining", err)
+		}
+	})
+}
+
+// What became of a write that was accepted is told to whoever has the connection then: the peer is gone, and nobody
+// may take the bytes for sent.
+func TestLostWriteIsToldBehindMove(t *testing.T) {
+	ways := map[string]func(c *sock.Conn, other *ringo.Loop) error{
+		"MoveTo, Write": func(c *sock.Conn, other *ringo.Loop) error {
+			return moved(c, other, func(c *sock.Conn) error { defer c.Close(); return write(c) })
+		},
+		"MoveTo, Flush": func(c *sock.Conn, other *ringo.Loop) error {
+			return moved(c, other, func(c *sock.Conn) error { defer c.Close(); return c.Flush() })
+		},
+		"MoveTo, Close": func(c *sock.Conn, other *ringo.Loop) error {
+			return moved(c, other, (*sock.Conn).Close)
+		},
+		"MoveTo, MoveTo, Close": func(c *sock.Conn, other *ringo.Loop) error {
+			first := c.Loop()
+			return moved(c, other, func(c *sock.Conn) error { return moved(c, first, (*sock.Conn).Close) })
+		},
+		"Detach": func(c *sock.Conn, _ *ringo.Loop) error {
+			fd, _, err := c.Detach()
+			if err == nil {
+				os.NewFile(uintptr(fd), "detached").Close()
+			}
+			return err
+		},
+		"DetachConn": func(c *sock.Conn, _ *ringo.Loop) error {
+			conn, err := c.DetachConn()
+			if err == nil {
+				conn.Close()
+			}
+			return err
+		},
+		"DetachTCP": func(c *sock.Conn, _ *ringo.Loop) error {
+			conn, _, err := c.DetachTCP()
+			if err == nil {
+				conn.Close()
+			}
+			return err
+		},
+	}
+	socktest.EachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		cfg.Loops = 2
+		for name, way := range ways {
+			conns, gone, done := make(chan *sock.Conn, 1), make(chan error, 1), make(chan error, 1)
+			s := serve(t, cfg, perConn(func(c *sock.Conn) {
+				conns <- c
+				if err := waiter(c)(gone); err != nil {
+					t.Error(err)
+				}
+				if _, err := c.Write([]byte("lost")); err != nil {
+					t.Errorf("%s: Write: %v, want it to be accepted", name, err)
+				}
+				done <- way(c, c.Loop().Loops()[1-c.Loop().Index()])
+			}))
+			peer := s.dial()
+			c := <-conns
+			reset(peer)
+			eventually(t, "the reset", func() bool {
+				info, err := c.TCPInfo()
+				return err == nil && info.State == sock.TCPClose
+			})
+			gone <- nil
+			if err := <-done; !errors.Is(err, syscall.ECONNRESET) && !errors.Is(err, syscall.EPIPE) {
+				t.Errorf("%s: %v, want why the write was lost", name, err)
+			}
+			s.stop()
+		}
+	})
+}
+
+// moved moves a connection, and does with it in a task of its loop what is to be done there.
+func moved(c *sock.Conn, to *ringo.Loop, then func(c *sock.Conn) error) error {
+	c, err := c.MoveTo(to)
+	if err != nil {
+		return err
+	}
+	return to.Call(func() error { return then(c) })
 }
 
 // A Handler may move or detach the connection that it is called for.

@@ -8,7 +8,7 @@ import (
 )
 
 // MoveTo moves the connection to another loop, of the same Run or another, with its
-// unread bytes, deadlines and value: to a loop that has less to do, or to the one that
+// unread bytes, deadlines, value and SetIdle: to a loop that has less to do, or to the one that
 // has the state which the connection turned out to be for. What it returns is the
 // connection from now on, usually used by a task that is started on that loop next.
 //
@@ -86,7 +86,10 @@ func (c *Conn) rebind(l *loop.Loop, p *detachState) *Conn {
 	n.in.resume(n, p.unread)
 	n.in.eof, n.in.err = p.eof, p.err
 	n.core.Deadlines(&c.core)
-	n.core.Resume(p.unsent)
+	if c.core.Idle() {
+		n.core.SetIdle(true)
+	}
+	n.core.Resume(p.unsent, p.lost)
 	return n
 }
 

@@ -41,6 +41,9 @@ func (c *Conn) takeParts() (handle.Parts, error) {
 	if err != nil {
 		return handle.Parts{}, err
 	}
+	if p.lost != nil {
+		return handle.Parts{}, c.fail("detach", p.send(c))
+	}
 	return handle.Parts{FD: p.fd, Unread: p.unread, Unsent: p.unsent, EOF: p.eof, Err: p.err}, nil
 }
 
@@ -50,7 +53,7 @@ func makeOf(l *loop.Loop, p handle.Parts) *Conn {
 	c.nameEnds()
 	c.in.resume(c, p.Unread)
 	c.in.eof, c.in.err = p.EOF, p.Err
-	c.core.Resume(p.Unsent)
+	c.core.Resume(p.Unsent, nil)
 	return c
 }
 

@@ -34,6 +34,9 @@ func (c *Core) SetIdle(on bool) error {
 	return nil
 }
 
+// Idle reports whether SetIdle has said so. Any caller.
+func (c *Core) Idle() bool { return c.idle.Load() != busy }
+
 // Deserted reports whether callers must not wait for input, because the program drains. Any caller.
 func (c *Core) Deserted() bool { return c.idle.Load() == deserted }
 

@@ -322,18 +322,23 @@ func (c *Core) follow(limit int64) {
 	}
 }
 
-// TakeUnsent gives what is unsent to the caller, of a handle that leaves its loop. For the hook Settled.
-func (c *Core) TakeUnsent() (rest []byte) {
+// TakeUnsent gives what is unsent to the caller, of a handle that leaves its loop, or the error of a send that nobody
+// was told. For the hook Settled.
+func (c *Core) TakeUnsent() (rest []byte, err error) {
 	if u := c.own.out.unsent; u != nil {
 		rest = u.rest
 		u.drop()
 	}
-	return rest
+	c.leaveError()
+	return rest, c.TakeError()
 }
 
-// Resume has a new handle begin with what another had that was unsent.
-func (c *Core) Resume(rest []byte) {
-	if len(rest) > 0 {
+// Resume has a new handle begin with what another had that was unsent, or with the error of that.
+func (c *Core) Resume(rest []byte, err error) {
+	switch {
+	case err != nil:
+		c.own.out.unsent = &unsent{c: c, err: err}
+	case len(rest) > 0:
 		(*sender)(c).Unsent(0, rest)
 	}
 }
