@@ -48,12 +48,24 @@ func (b *bulkConn) send(n int) string {
 	b.Helper()
 	p := make([]byte, n)
 	for i := range p {
-		p[i] = byte((b.sent+i)*2654435761>>13 + i)
+		p[i] = byte((b.sent+i)*(b.sent+i)>>8 + i)
 	}
 	b.sent += n
 	send(b.T, b.peer, string(p))
 	b.l.Sleep(time.Microsecond)
 	return string(p)
+}
+
+// reads wants these bytes, by Reads into p.
+func (b *bulkConn) reads(p []byte, want string) {
+	b.Helper()
+	for want != "" {
+		n, err := b.c.Read(p)
+		if err != nil || !strings.HasPrefix(want, string(p[:n])) {
+			b.Fatalf("read %q, %v, of %q", p[:n], err, want)
+		}
+		want = want[n:]
+	}
 }
 
 // large takes a lease of a large buffer. How much a receive finds is the system's affair, but not a hundred times.
@@ -86,25 +98,30 @@ func (b *bulkConn) inUse() int {
 	return pools[slices.IndexFunc(pools, func(p ringo.PoolStats) bool { return p.Pool == "large" })].InUse
 }
 
-// What is larger than a buffer comes in a large one, and no longer when only little comes for a while.
+// What is larger than a buffer comes in a large one, and no longer when only little comes for a while, however it is
+// read.
 func TestBulk(t *testing.T) {
-	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		bulky(t, cfg, func(b *bulkConn) {
-			lease, rest := b.large()
-			lease.Release()
-			wantAll(t, b.c, rest)
-			before := opStats(b.l, "recv").Submitted
-			for range 40 {
-				wantAll(t, b.c, b.send(10))
-			}
-			if after := opStats(b.l, "recv").Submitted; cfg.Driver == "uring" && after == before {
-				t.Error("no receive is armed after 40 small messages")
-			}
-			if n := b.inUse(); n != 0 {
-				t.Errorf("%d large buffers are in use by a connection that was read", n)
-			}
+	for name, size := range map[string]int{"small Reads": 10, "large Reads": 8192} {
+		t.Run(name, func(t *testing.T) {
+			eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+				bulky(t, cfg, func(b *bulkConn) {
+					lease, rest := b.large()
+					lease.Release()
+					wantAll(t, b.c, rest)
+					before := opStats(b.l, "recv").Submitted
+					for range 40 {
+						b.reads(make([]byte, size), b.send(10))
+					}
+					if after := opStats(b.l, "recv").Submitted; cfg.Driver == "uring" && after == before {
+						t.Error("no receive is armed after 40 small messages")
+					}
+					if n := b.inUse(); n != 0 {
+						t.Errorf("%d large buffers are in use by a connection that was read", n)
+					}
+				})
+			})
 		})
-	})
+	}
 }
 
 // Who reads much in small pieces makes few receives.
@@ -114,14 +131,7 @@ func TestBulkInSmallPieces(t *testing.T) {
 			const times = 10
 			before := opStats(b.l, "recv").Tried
 			for range times {
-				want := b.send(bulkMuch)
-				for p := make([]byte, 10); want != ""; {
-					n, err := b.c.Read(p)
-					if err != nil || !strings.HasPrefix(want, string(p[:n])) {
-						t.Fatalf("read %q, %v, of %q", p[:n], err, want)
-					}
-					want = want[n:]
-				}
+				b.reads(make([]byte, 10), b.send(bulkMuch))
 			}
 			if calls := opStats(b.l, "recv").Tried - before; calls > times*bulkMuch/100 {
 				t.Errorf("%d calls have received %d bytes in pieces of 10", calls, times*bulkMuch)

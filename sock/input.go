@@ -359,6 +359,11 @@ func (in *input) took(c *Conn, res int32, ok bool, asked int) (int, bool) {
 		in.ready = false
 		return 0, false
 	case res > 0:
+		if int(res) >= c.l.Config().BufferSize && !c.records() {
+			in.bulk = bulkMax
+		} else if in.bulk > 0 {
+			in.bulk--
+		}
 		// A short count from a stream: it is empty now. Where readiness is a level,
 		// what comes behind it, be it the end, is told all the same.
 		// Where buffers are lent, what is armed next finds what is left, and the kernel tells in whose turn it is.
@@ -414,11 +419,6 @@ func (in *input) fillBuffer(c *Conn) {
 	}
 	b.Off, b.End = 0, n
 	in.append(b)
-	if n >= c.l.Config().BufferSize && !c.records() {
-		in.bulk = bulkMax
-	} else if in.bulk > 0 {
-		in.bulk--
-	}
 	c.serve.more = true // if the handler's own look found it, it is news all the same
 }
 

@@ -2,6 +2,7 @@ package sock
 
 import (
 	"errors"
+	"math"
 	"net"
 	"time"
 
@@ -160,11 +161,16 @@ func (c *Conn) setIfPositive(option, v int) error {
 	return c.setOption(protoTCP, option, v)
 }
 
+// seconds rounds up. What no option holds is the most that one does, for the kernel to refuse.
 func seconds(d time.Duration) int {
 	if d < 0 {
 		return -1
 	}
-	return int((d + time.Second - 1) / time.Second)
+	n := d / time.Second
+	if d%time.Second != 0 {
+		n++
+	}
+	return int(min(n, math.MaxInt32))
 }
 
 // SetLinger says what Close does with bytes that are not sent yet. Negative, the

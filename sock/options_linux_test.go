@@ -192,6 +192,36 @@ func TestOptionsAsNet(t *testing.T) {
 	})
 }
 
+// Numbers that no option holds are refused, and not cut.
+func TestOptionsAreNotCut(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		pair(t, cfg, func(_ *ringo.Loop, c *sock.Conn, _ tcpPeer) {
+			for what, err := range map[string]error{
+				"SetKeepAlivePeriod of 292 years":    c.SetKeepAlivePeriod(math.MaxInt64),
+				"SetKeepAlivePeriod of 2^32 seconds": c.SetKeepAlivePeriod(1 << 32 * time.Second),
+			} {
+				if !errors.Is(err, unix.EINVAL) {
+					t.Errorf("%s: %v, want EINVAL", what, err)
+				}
+			}
+			if strconv.IntSize == 32 {
+				return
+			}
+			nothing := int64(1) << 40 // if it is cut
+			large := int(nothing)
+			for what, err := range map[string]error{
+				"SetLinger":      c.SetLinger(large),
+				"SetReadBuffer":  c.SetReadBuffer(large + 4096),
+				"SetWriteBuffer": c.SetWriteBuffer(large),
+			} {
+				if !errors.Is(err, unix.EINVAL) {
+					t.Errorf("%s of more than 32 bits: %v, want EINVAL", what, err)
+				}
+			}
+		})
+	})
+}
+
 // A zone is an interface by name or number.
 func TestDialZone(t *testing.T) {
 	std, err := net.Listen("tcp6", "[::1]:0")

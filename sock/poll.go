@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"os"
 	"syscall"
 	"time"
 
@@ -55,6 +56,9 @@ type Pollable struct {
 // for the loop.
 func Poll(l *ringo.Loop, f syscall.Conn) (*Pollable, error) {
 	p := &Pollable{l: (*loop.Loop)(l), name: "fd"}
+	if file, ok := f.(*os.File); f == nil || ok && file == nil {
+		return nil, &fs.PathError{Op: "poll", Path: p.name, Err: os.ErrInvalid}
+	}
 	if named, ok := f.(interface{ Name() string }); ok {
 		p.name = named.Name()
 	}

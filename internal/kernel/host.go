@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"math"
 	"ringo/internal/race"
 	"ringo/internal/sys"
 )
@@ -135,6 +136,9 @@ func (Host) Getsockopt(fd int32, level, name int) (value, res int32) {
 
 // Setsockopt is setsockopt(2).
 func (Host) Setsockopt(fd int32, level, name, value int) int32 {
+	if int(int32(value)) != value {
+		return -sys.EINVAL
+	}
 	return again(func() int32 { return sys.SetsockoptInt(fd, level, name, value) })
 }
 
@@ -150,5 +154,8 @@ func (Host) SetsockoptBytes(fd int32, level, name int, p []byte) int32 {
 
 // SetLinger is setsockopt(2) with SO_LINGER.
 func (Host) SetLinger(fd int32, seconds int) int32 {
+	if seconds > math.MaxInt32 {
+		return -sys.EINVAL
+	}
 	return again(func() int32 { return sys.SetLinger(fd, seconds >= 0, max(seconds, 0)) })
 }

@@ -86,8 +86,12 @@ func bounds(level, name int) span {
 		return span{unix.IP_PMTUDISC_DONT, unix.IP_PMTUDISC_OMIT}
 	case option{cmsg.LevelUDP, cmsg.Segment}:
 		return span{0, lengthMax}
+	case option{unix.IPPROTO_TCP, unix.TCP_KEEPIDLE}, option{unix.IPPROTO_TCP, unix.TCP_KEEPINTVL}:
+		return span{1, 32767}
+	case option{unix.IPPROTO_TCP, unix.TCP_KEEPCNT}:
+		return span{1, 127}
 	}
-	return span{math.MinInt, math.MaxInt}
+	return span{math.MinInt32, math.MaxInt32}
 }
 
 // Getsockopt is an option that is a number.
@@ -219,6 +223,9 @@ func (h *Host) SetLinger(fd int32, seconds int) int32 {
 	s, _, res := find[*socket](h, fd, int32(unix.ENOTSOCK))
 	if res < 0 {
 		return res
+	}
+	if seconds > math.MaxInt32 {
+		return -sys.EINVAL
 	}
 	s.linger = max(seconds, -1)
 	return 0
