@@ -24,13 +24,10 @@ func (x *Ext) SetVector(bufs [][]byte) {
 // out, and those past VecMax.
 func (x *Ext) SetVec(bufs [][]byte, skip int) {
 	x.Vec = x.Vec[:0]
-	for _, b := range bufs {
-		if len(x.Vec) == VecMax {
-			break
-		}
-		n := min(skip, len(b))
+	for i := 0; i < len(bufs) && len(x.Vec) < VecMax; i++ { // range would load one more than it is asked for
+		n := min(skip, len(bufs[i]))
 		skip -= n
-		if b = b[n:]; len(b) > 0 {
+		if b := bufs[i][n:]; len(b) > 0 {
 			x.Vec = append(x.Vec, sys.Iovec{Base: &b[0], Len: uintptr(len(b))})
 		}
 	}
