@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"math"
+
 	"ringo/internal/race"
 	"ringo/internal/sys"
 )

@@ -69,8 +69,7 @@ func (d *ring) catchUp(done *driver.Queue) {
 		if before >= roundMax {
 			break
 		}
-		d.pool.Refill()
-		d.enter(0, -1)
+		d.enter(0, -1) // which refills the ring of buffers
 		if d.reap(done); done.Len() == before {
 			break
 		}
