@@ -59,25 +59,28 @@ func TestOfAnother(t *testing.T) {
 	})
 }
 
+// play runs a test of this binary's that fails, and gives what it says.
+func play(t *testing.T, run string, env ...string) string {
+	t.Helper()
+	c := exec.Command(os.Args[0], "-test.run", run)
+	c.Env = append(append(os.Environ(), "RINGO_SIM_OF_ANOTHER=1", "TMPDIR="+t.TempDir()), env...)
+	out, err := c.CombinedOutput()
+	if err == nil {
+		t.Fatalf("%s with %v passes:\n%s", run, env, out)
+	}
+	return string(out)
+}
+
 // The command that is printed plays the failure again, and a trace of it is written where that is asked for.
 func TestPlaysAgain(t *testing.T) {
-	play := func(run string, env ...string) string {
-		c := exec.Command(os.Args[0], "-test.run", run)
-		c.Env = append(append(os.Environ(), "RINGO_SIM_OF_ANOTHER=1", "TMPDIR="+t.TempDir()), env...)
-		out, err := c.CombinedOutput()
-		if err == nil {
-			t.Fatalf("%s with %v passes:\n%s", run, env, out)
-		}
-		return string(out)
-	}
-	first := play("^TestOfAnother$")
+	first := play(t, "^TestOfAnother$")
 	m := regexp.MustCompile(`again: (RINGO_SIM_SEED=\d+) (RINGO_SIM_FAULTS=[\d.,]*) go test -run '(\S+)'`).
 		FindStringSubmatch(first)
 	if m == nil {
 		t.Fatalf("no command in:\n%s", first)
 	}
 	trace := filepath.Join(t.TempDir(), "trace")
-	again := play(m[3], m[1], m[2], "RINGO_SIM_TRACE="+trace)
+	again := play(t, m[3], m[1], m[2], "RINGO_SIM_TRACE="+trace)
 	what := regexp.MustCompile(`seed \d+, after .*`)
 	if a, b := what.FindString(first), what.FindString(again); a == "" || a != b {
 		t.Errorf("it was %q, and is %q again", a, b)
@@ -88,17 +91,17 @@ func TestPlaysAgain(t *testing.T) {
 	for _, wrong := range []string{"RINGO_SIM_SEED=x", "RINGO_SIM_FAULTS=nonsense", "RINGO_SIM_TRACE=/no/such/dir/x",
 		"RINGO_SIM_TAPE=x"} {
 		env := []string{"RINGO_SIM_SEED=1", wrong}
-		if name, value, _ := strings.Cut(wrong, "="); !strings.Contains(play("^TestOfAnother$", env...), name) {
+		if name, value, _ := strings.Cut(wrong, "="); !strings.Contains(play(t, "^TestOfAnother$", env...), name) {
 			t.Errorf("%s=%s is not said to be wrong", name, value)
 		}
 	}
-	full := play(m[3], m[1], "RINGO_SIM_TRACE=/dev/full")
+	full := play(t, m[3], m[1], "RINGO_SIM_TRACE=/dev/full")
 	if !strings.Contains(full, "the trace ends early: write /dev/full") {
 		t.Errorf("a trace that can't be written:\n%s", full)
 	}
 	for _, of := range []string{"RINGO_SIM_TRACE=" + trace, "RINGO_SIM_FAULTS=10.1.0", "RINGO_SIM_TAPE=00"} {
 		for _, run := range []string{"^TestOfAnother$", "^FuzzOfAnother$"} {
-			if text := play(run, of); !strings.Contains(text, "is of one world: RINGO_SIM_SEED must say of which") {
+			if text := play(t, run, of); !strings.Contains(text, "is of one world: RINGO_SIM_SEED must say of which") {
 				t.Errorf("%s without a seed:\n%s", of, text)
 			}
 		}
@@ -125,16 +128,7 @@ func FuzzOfAnother(f *testing.F) {
 
 // A failure of Fuzz tells the fewest faults, and a command that plays it again, with the chances that were given.
 func TestFuzzPlaysAgain(t *testing.T) {
-	play := func(run string, env ...string) string {
-		c := exec.Command(os.Args[0], "-test.run", run)
-		c.Env = append(append(os.Environ(), "RINGO_SIM_OF_ANOTHER=1", "TMPDIR="+t.TempDir()), env...)
-		out, err := c.CombinedOutput()
-		if err == nil {
-			t.Fatalf("%s with %v passes:\n%s", run, env, out)
-		}
-		return string(out)
-	}
-	all := play("^FuzzOfAnother$")
+	all := play(t, "^FuzzOfAnother$")
 	commands := regexp.MustCompile(`again: (RINGO_SIM_SEED=\d+)( RINGO_SIM_TAPE=\w+)? (RINGO_SIM_FAULTS=10\.1\.\d+) `+
 		`go test -run '(\S+)'`).FindAllStringSubmatch(all, -1)
 	if len(commands) != 2 {
@@ -143,7 +137,7 @@ func TestFuzzPlaysAgain(t *testing.T) {
 	what := regexp.MustCompile(`seed \d+, after .*`)
 	told := what.FindAllString(all, -1)
 	for i, m := range commands {
-		text := play(m[4], m[1], strings.TrimSpace(m[2]), m[3])
+		text := play(t, m[4], m[1], strings.TrimSpace(m[2]), m[3])
 		if again := what.FindString(text); again == "" || again != told[i] {
 			t.Errorf("it was %q, and is %q again, by %v", told[i], again, m[0])
 		}
