@@ -5,7 +5,6 @@ package ringo_test
 import (
 	"bytes"
 	"context"
-	"flag"
 	"fmt"
 	"os"
 	"runtime"
@@ -17,9 +16,8 @@ import (
 
 	"ringo"
 	"ringo/internal/race"
+	"ringo/internal/testmain"
 )
-
-var long = flag.Bool("long", false, "a thousand Runs on each driver, not 200 or 50")
 
 // footprint is what a process has that a loop could leave behind.
 type footprint struct {
@@ -107,7 +105,7 @@ func TestRunAThousandTimes(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		runs := 50
 		switch {
-		case *long:
+		case testmain.Long():
 			runs = 1000
 		case strings.HasPrefix(cfg.Driver, "uring"):
 			runs = 200

@@ -6,13 +6,14 @@ import (
 	"testing"
 
 	"ringo"
+	"ringo/internal/testmain"
 	"ringo/sock"
 )
 
 // One Write of more than a system call takes, and more than a completion's result
 // can say. The slice is mostly pages that nobody touched, so it costs little memory.
 func TestStormOfOneWrite(t *testing.T) {
-	if !*long {
+	if !testmain.Long() {
 		t.Skip("two gigabytes over the loopback, see -long")
 	}
 	const size = 1<<31 + 12345

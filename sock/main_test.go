@@ -2,7 +2,6 @@ package sock_test
 
 import (
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"io/fs"
@@ -24,11 +23,6 @@ import (
 	"ringo/internal/testmain"
 	"ringo/sock"
 )
-
-// long makes the tests that open many connections open a great many:
-//
-//	go test ./sock -run Storm -long -timeout 30m
-var long = flag.Bool("long", false, "accept and close 1,000,000 connections, not 20,000")
 
 // childEnv names the program that this binary shall be in place of the tests.
 const childEnv = "RINGO_SOCK_CHILD"

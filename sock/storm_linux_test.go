@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"ringo"
+	"ringo/internal/testmain"
 	"ringo/sock"
 )
 
@@ -82,7 +83,7 @@ func TestStormOfResets(t *testing.T) {
 // memory.
 func TestStormOfAccepts(t *testing.T) {
 	total := 20_000
-	if *long {
+	if testmain.Long() {
 		total = 1_000_000
 	}
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {

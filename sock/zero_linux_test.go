@@ -23,6 +23,7 @@ import (
 	"ringo"
 	"ringo/internal/race"
 	"ringo/internal/socktest"
+	"ringo/internal/testmain"
 	"ringo/sock"
 )
 
@@ -199,7 +200,7 @@ func TestMatrix(t *testing.T) {
 func TestMatrixInWorlds(t *testing.T) {
 	worlds, part := 2, 1
 	switch {
-	case *long:
+	case testmain.Long():
 		worlds = 20
 	case testing.Short():
 		worlds, part = 1, 4
@@ -213,7 +214,7 @@ var stormSeed = flag.Uint64("storm", 1, "the `seed` of the storms, and of which 
 func TestMatrixInStorms(t *testing.T) {
 	storm := &socktest.Storm{Seed: *stormSeed, Part: 2}
 	switch {
-	case *long:
+	case testmain.Long():
 		storm.Part = 1
 	case testing.Short(), race.Enabled:
 		storm.Part = 16

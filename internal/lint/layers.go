@@ -69,6 +69,7 @@ var tools = []string{"internal/cmd/..."}
 // testHelpers are for tests: files that aren't tests may not import them, but
 // each other. They may import any layer.
 var testHelpers = []string{
+	"internal/patience",
 	"internal/testmain",
 	"internal/alloctest",
 	"internal/seccomptest",

@@ -1,6 +1,7 @@
 package testmain
 
 import (
+	"flag"
 	"fmt"
 	"io"
 	"maps"
@@ -49,6 +50,12 @@ func Register(name string, inUse func() int) {
 	}
 	counters.inUse[name] = inUse
 }
+
+var long = flag.Bool("long", false, "take what go test leaves to the scripts of .ci")
+
+// Long reports whether -long was given: a test that takes longer than a second of a processor runs, or plays more, with
+// it alone. .ci/long is who gives it.
+func Long() bool { return *long }
 
 // Main runs the tests of m and exits: with their code if they failed, with 1 and
 // a list on stderr if they passed and left something behind, else with 0. It is

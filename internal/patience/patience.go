@@ -1,0 +1,176 @@
+package patience
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"runtime"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// Max is how long a process without headway may take, and processorMax how much of processors. The former is a variable
+// of the environment's for whoever plants mistakes and wants to know of a hang sooner: RINGO_TEST_PATIENCE=30s.
+var Max = longest()
+
+const (
+	processorMax = 120 * time.Second
+	standardMax  = 10 * time.Minute
+	maxEnv       = "RINGO_TEST_PATIENCE"
+)
+
+func longest() time.Duration {
+	text := os.Getenv(maxEnv)
+	if text == "" {
+		return standardMax
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil || d <= 0 {
+		panic(fmt.Sprintf("patience: %s=%q is no duration: 30s is one", maxEnv, text))
+	}
+	return d
+}
+
+// headway counts waits that have begun or ended, of the whole process.
+var headway atomic.Int64
+
+// A watch is one wait's view of the process: what there was when it last saw headway.
+type watch struct {
+	headway   int64
+	since     time.Time
+	processor time.Duration
+}
+
+func begin() *watch {
+	headway.Add(1)
+	return &watch{headway.Load(), time.Now(), processorTime()}
+}
+
+// end is called when what was waited for has come.
+func (w *watch) end() { headway.Add(1) }
+
+// over says why the wait is to be given up; "" if it is not. The processor is charged from when the wait looked first
+// after the last headway, so it is asked now and then.
+func (w *watch) over() string {
+	if seen := headway.Load(); seen != w.headway {
+		*w = watch{seen, time.Now(), processorTime()}
+		return ""
+	}
+	if d := time.Since(w.since); d >= Max {
+		return fmt.Sprintf("nothing came forward for %v", d.Round(time.Second))
+	}
+	if d := processorTime() - w.processor; d >= processorMax {
+		return fmt.Sprintf("nothing came forward while the process used %v of processors", d.Round(time.Second))
+	}
+	return ""
+}
+
+// lookEvery is between two looks of a wait that is told when what it waits for comes.
+const lookEvery = time.Second
+
+// Until waits until ok says so, and fails the test if that doesn't come. It is for what nobody tells: what happens in
+// the kernel, on other threads, in other processes. Call it from any goroutine but a loop's; a task uses UntilBy.
+func Until(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	pause := 50 * time.Microsecond
+	UntilBy(t, what, func() {
+		time.Sleep(pause)
+		pause = min(2*pause, 10*time.Millisecond)
+	}, ok)
+}
+
+// UntilBy is Until for callers who let others go on in their own way between two looks: pause.
+func UntilBy(t testing.TB, what string, pause func(), ok func() bool) {
+	t.Helper()
+	for w := begin(); ; pause() {
+		if ok() {
+			w.end()
+			return
+		}
+		if why := w.over(); why != "" {
+			t.Fatalf("%s: %s\n\n%s", what, why, Stacks())
+		}
+	}
+}
+
+// Recv takes a value from ch, the zero one if it is closed, and fails the test if neither comes.
+func Recv[T any](t testing.TB, what string, ch <-chan T) T {
+	t.Helper()
+	v, why := recv(ch)
+	if why != "" {
+		t.Fatalf("%s: %s\n\n%s", what, why, Stacks())
+	}
+	return v
+}
+
+// Done waits until ch is closed or gives a value, and reports an error of the test's, without ending it, if neither
+// comes: any goroutine may call it.
+func Done[T any](t testing.TB, what string, ch <-chan T) bool {
+	t.Helper()
+	_, why := recv(ch)
+	if why != "" {
+		t.Errorf("%s: %s\n\n%s", what, why, Stacks())
+	}
+	return why == ""
+}
+
+func recv[T any](ch <-chan T) (v T, why string) {
+	w := begin()
+	tick := time.NewTicker(min(lookEvery, Max))
+	defer tick.Stop()
+	for {
+		select {
+		case v = <-ch:
+			w.end()
+			return v, ""
+		case <-tick.C:
+			if why = w.over(); why != "" {
+				return v, why
+			}
+		}
+	}
+}
+
+// Within runs f. If f hangs it ends the process with all stacks, since whoever hangs holds what the next tests would
+// need. Tasks may call it.
+func Within(what string, f func()) {
+	w := begin()
+	over := make(chan struct{})
+	var alarm *time.Timer
+	alarm = time.AfterFunc(time.Hour, func() {
+		select {
+		case <-over:
+			return
+		default:
+		}
+		if why := w.over(); why != "" {
+			panic(fmt.Sprintf("%s: %s\n\n%s", what, why, Stacks()))
+		}
+		alarm.Reset(lookEvery)
+	})
+	alarm.Reset(min(lookEvery, Max))
+	defer func() {
+		close(over)
+		alarm.Stop()
+		w.end()
+	}()
+	f()
+}
+
+// Deadline is for peers of a test whose calls would otherwise hang it: so far away that it passes in tests only that
+// fail.
+func Deadline() time.Time { return time.Now().Add(Max) }
+
+// Context is Deadline for what takes a context; it ends with the test.
+func Context(t testing.TB) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), Max)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// Stacks is what all goroutines do.
+func Stacks() string {
+	buf := make([]byte, 16<<20)
+	return string(buf[:runtime.Stack(buf, true)])
+}

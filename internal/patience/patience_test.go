@@ -1,0 +1,84 @@
+package patience
+
+import (
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+)
+
+// hanging is in the environment of the process that waits for what never comes.
+const hanging = "RINGO_TEST_HANGING"
+
+// TestNever is what TestGivesUp starts: a wait for what never comes, by each way to wait.
+func TestNever(t *testing.T) {
+	never := make(chan int)
+	switch os.Getenv(hanging) {
+	case "Until":
+		Until(t, "what never comes", func() bool { return false })
+	case "Recv":
+		Recv(t, "what never comes", never)
+	case "Done":
+		Done(t, "what never comes", never)
+	case "Within":
+		Within("what never comes", func() { <-never })
+	default:
+		t.Skip("for TestGivesUp")
+	}
+}
+
+// TestGivesUp: who waits for what never comes fails in the end, with the stacks, and says for what.
+func TestGivesUp(t *testing.T) {
+	for _, how := range []string{"Until", "Recv", "Done", "Within"} {
+		cmd := exec.Command(os.Args[0], "-test.run=^TestNever$")
+		cmd.Env = append(os.Environ(), hanging+"="+how, maxEnv+"=50ms")
+		out, err := cmd.CombinedOutput()
+		if err == nil {
+			t.Errorf("%s: the process ended with 0\n%s", how, out)
+		}
+		for _, want := range []string{"what never comes: nothing came forward for", "goroutine ", "TestNever"} {
+			if !strings.Contains(string(out), want) {
+				t.Errorf("%s: said nothing of %q:\n%s", how, want, out)
+			}
+		}
+	}
+}
+
+// TestHeadway: while others come forward nobody gives up, however long it takes.
+func TestHeadway(t *testing.T) {
+	w := begin()
+	w.since, w.processor = w.since.Add(-2*Max), w.processor-2*processorMax
+	begin().end()
+	if why := w.over(); why != "" {
+		t.Errorf("others came forward, and a wait gave up: %s", why)
+	}
+	w.since = w.since.Add(-2 * Max)
+	if w.over() == "" {
+		t.Error("a wait of twice the bound without headway goes on")
+	}
+	*w = *begin()
+	w.processor -= processorMax + time.Second
+	if processorTime() > 0 && w.over() == "" {
+		t.Error("a wait that cost too much of a processor without headway goes on")
+	}
+}
+
+func TestComes(t *testing.T) {
+	looks := 0
+	Until(t, "the third look", func() bool { looks++; return looks == 3 })
+	ch := make(chan int, 2)
+	ch <- 7
+	ch <- 8
+	if v := Recv(t, "seven", ch); v != 7 {
+		t.Errorf("got %d, want 7", v)
+	}
+	if !Done(t, "eight", ch) {
+		t.Error("Done says that nothing came")
+	}
+	ran := false
+	Within("a function that returns", func() { ran = true })
+	if !ran {
+		t.Error("Within did not call")
+	}
+}
