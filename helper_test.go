@@ -12,12 +12,13 @@ import (
 
 	"ringo"
 	"ringo/internal/driver/open"
+	"ringo/internal/patience"
 	"ringo/internal/race"
 )
 
 // limit bounds every wait of these tests. It is no measure of anything: whoever
 // runs into it hangs.
-const limit = 20 * time.Second
+var limit = patience.Max
 
 // usable asks once for each driver whether it can be had here.
 var usable = sync.OnceValue(func() map[string]error {
@@ -113,61 +114,41 @@ func beside(t testing.TB, cfg ringo.Config, fn func(l *ringo.Loop)) {
 	}
 }
 
-// receive takes a value from ch. If none comes in time it shows what every
-// goroutine and task does, and fails the test.
+// receive takes a value from ch.
 func receive[T any](t testing.TB, what string, ch <-chan T) T {
 	t.Helper()
-	select {
-	case v := <-ch:
-		return v
-	case <-time.After(limit):
-		t.Fatalf("%s did not come within %v\n\n%s", what, limit, stacks())
-		panic("unreachable")
-	}
+	return patience.Recv(t, what, ch)
 }
 
 // await is receive for a task: only the task waits, not its loop.
 func await[T any](t testing.TB, l *ringo.Loop, what string, ch <-chan T) (v T) {
+	var err error
 	l.Offload(func(context.Context) error {
-		select {
-		case v = <-ch:
-		case <-time.After(limit):
-			t.Errorf("%s did not come within %v\n\n%s", what, limit, stacks())
-		}
+		v, err = patience.Receive(ch)
 		return nil
 	})
+	if err != nil {
+		t.Errorf("%s: %v\n\n%s", what, err, patience.Stacks())
+	}
 	return v
 }
 
 // sleepUntil lets other tasks and threads go on until done says so, as long as
 // that takes but not for ever. It reports whether it ever did.
 func sleepUntil(t testing.TB, l *ringo.Loop, what string, done func() bool) bool {
-	for began := time.Now(); !done(); {
-		if time.Since(began) > limit {
-			t.Errorf("%s: not within %v\n\n%s", what, limit, stacks())
-			return false
-		}
-		if err := l.Sleep(100 * time.Microsecond); err != nil {
-			t.Errorf("%s: %v", what, err)
-			return false
-		}
+	var failed error
+	pause := func() { failed = l.Sleep(100 * time.Microsecond) }
+	err := patience.Poll(pause, func() bool { return failed != nil || done() })
+	if err = errors.Join(err, failed); err != nil {
+		t.Errorf("%s: %v\n\n%s", what, err, patience.Stacks())
 	}
-	return true
+	return err == nil
 }
 
 // eventually is sleepUntil for ordinary goroutines.
 func eventually(t testing.TB, what string, done func() bool) {
 	t.Helper()
-	for began := time.Now(); !done(); runtime.Gosched() {
-		if time.Since(began) > limit {
-			t.Fatalf("%s: not within %v\n\n%s", what, limit, stacks())
-		}
-	}
-}
-
-func stacks() []byte {
-	buf := make([]byte, 16<<20)
-	return buf[:runtime.Stack(buf, true)]
+	patience.UntilBy(t, what, runtime.Gosched, done)
 }
 
 // skipUnderRace is for tests that count what the detector adds to.

@@ -9,7 +9,6 @@ import (
 	gotoken "go/token"
 	"path/filepath"
 	"reflect"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -17,6 +16,7 @@ import (
 	"time"
 
 	"ringo"
+	"ringo/internal/patience"
 )
 
 // handles are the exported types that have methods.
@@ -100,9 +100,9 @@ func TestZeroValues(t *testing.T) {
 			}
 		}
 	}
-	within(t, "the methods of zero values, from a goroutine", func() { check("goroutine") })
+	patience.Within("the methods of zero values, from a goroutine", func() { check("goroutine") })
 	cfg := anyDriver(t)
-	within(t, "the methods of zero values, from a task", func() {
+	patience.Within("the methods of zero values, from a task", func() {
 		if err := ringo.Run(context.Background(), &cfg, func(*ringo.Loop) error {
 			check("task")
 			return nil
@@ -135,19 +135,6 @@ func outcome(m reflect.Value, functions bool) (panicked any) {
 	}
 	m.Call(in)
 	return nil
-}
-
-// within fails the test if f does not return.
-func within(t *testing.T, what string, f func()) {
-	t.Helper()
-	done := make(chan struct{})
-	go func() { defer close(done); f() }()
-	select {
-	case <-done:
-	case <-time.After(limit):
-		buf := make([]byte, 1<<20)
-		t.Fatalf("%s: not done within %v\n\n%s", what, limit, buf[:runtime.Stack(buf, true)])
-	}
 }
 
 // What no loop has made answers as what belongs to a loop that has ended.
@@ -195,7 +182,7 @@ func TestSelectOfZeroChans(t *testing.T) {
 		})
 	}
 	var got [2][]int
-	within(t, "all that was sent", func() {
+	patience.Within("all that was sent", func() {
 		for range 2 * n {
 			var v int
 			i, err := ringo.Select(ringo.RecvInto(&a, &v), ringo.RecvInto(&b, &v))

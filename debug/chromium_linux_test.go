@@ -37,7 +37,7 @@ type answer struct {
 }
 
 // browserPatience bounds every wait for the page; who runs into it fails.
-const browserPatience = 60 * time.Second
+const browserPatience = 10 * time.Minute
 
 // newBrowser starts Chromium with an empty page; RINGO_CHROMIUM names the program.
 func newBrowser(t *testing.T) *browser {

@@ -9,6 +9,7 @@ import (
 	"ringo"
 	"ringo/event"
 	"ringo/internal/alloctest"
+	"ringo/internal/patience"
 	"ringo/internal/race"
 )
 
@@ -53,12 +54,12 @@ func countAllocs(t *testing.T, cfg ringo.Config, name string, size int, h event.
 	onLoop(t, cfg, func(l *event.Loop) {
 		addr := listenOnce(t, l, h)
 		outside(t, l, func() error {
-			c, err := net.DialTimeout("tcp", addr, patience)
+			c, err := net.DialTimeout("tcp", addr, patience.Max)
 			if err != nil {
 				return err
 			}
 			defer c.Close()
-			c.SetDeadline(time.Now().Add(patience))
+			c.SetDeadline(patience.Deadline())
 			p := make([]byte, size)
 			var failed error
 			round := func() {

@@ -5,6 +5,7 @@ package event_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -14,6 +15,7 @@ import (
 
 	"ringo"
 	"ringo/event"
+	"ringo/internal/patience"
 	"ringo/internal/socktest"
 	"ringo/sock"
 )
@@ -68,10 +70,10 @@ var endless = map[string]func(t *testing.T, l *event.Loop, told func()) (poke fu
 // over.
 func drained(t *testing.T, cfg ringo.Config, body func(l *event.Loop, drain func())) {
 	t.Helper()
-	cfg.Grace = patience / 3
+	cfg.Grace = patience.Max / 3
 	ctx, drain := context.WithCancel(context.Background())
 	defer drain()
-	socktest.Within(patience, t.Name(), func() {
+	patience.Within(t.Name(), func() {
 		if err := ringo.Run(ctx, &cfg, func(l *ringo.Loop) error {
 			e := event.On(l)
 			body(e, drain)
@@ -136,12 +138,12 @@ func TestDrainBehindConnection(t *testing.T) {
 						t.Fatal(err)
 					}
 					outside(t, l, func() error {
-						c, err := net.DialTimeout("tcp", ln.Addr().String(), patience)
+						c, err := net.DialTimeout("tcp", ln.Addr().String(), patience.Max)
 						if err != nil {
 							return err
 						}
 						defer c.Close()
-						c.SetDeadline(time.Now().Add(patience))
+						c.SetDeadline(patience.Deadline())
 						echo := func() error {
 							_, err := c.Write([]byte("hello"))
 							return errors.Join(err, wantBytes(c, []byte("hello")))
@@ -153,10 +155,8 @@ func TestDrainBehindConnection(t *testing.T) {
 						l.Ringo().Draining().Recv()
 						for range 2 { // the first may be from before
 							poke()
-							select {
-							case <-toldOf:
-							case <-time.After(patience / 3):
-								return errors.New("not told any more")
+							if _, err := patience.Receive(toldOf); err != nil {
+								return fmt.Errorf("not told any more: %w", err)
 							}
 						}
 						return echo()

@@ -12,10 +12,9 @@ import (
 
 	"ringo"
 	"ringo/event"
+	"ringo/internal/patience"
 	"ringo/internal/socktest"
 )
-
-const patience = socktest.Patience
 
 // eachDriver runs f for each driver that this kernel has, or for the one that the environment forces.
 func eachDriver(t *testing.T, f func(t *testing.T, cfg ringo.Config)) {
@@ -145,12 +144,12 @@ func pair(t *testing.T, cfg ringo.Config, h event.Handler, play func(peer *net.T
 	onLoop(t, cfg, func(l *event.Loop) {
 		addr := listenOnce(t, l, h)
 		outside(t, l, func() error {
-			c, err := net.DialTimeout("tcp", addr, patience)
+			c, err := net.DialTimeout("tcp", addr, patience.Max)
 			if err != nil {
 				return err
 			}
 			defer c.Close()
-			c.SetDeadline(time.Now().Add(patience))
+			c.SetDeadline(patience.Deadline())
 			return play(c.(*net.TCPConn))
 		})
 	})

@@ -15,7 +15,7 @@ import (
 	"ringo/internal/driver/open"
 	"ringo/internal/loop"
 	"ringo/internal/op"
-	"ringo/internal/socktest"
+	"ringo/internal/patience"
 )
 
 // watcher is a driver that knows what is in flight.
@@ -78,7 +78,7 @@ func watched(t *testing.T, cfg ringo.Config, w *watcher, h event.Handler, play f
 	onWatched(t, cfg, w, func(e *event.Loop) {
 		addr := listenOnce(t, e, h)
 		outside(t, e, func() error {
-			c, err := net.DialTimeout("tcp", addr, patience)
+			c, err := net.DialTimeout("tcp", addr, patience.Max)
 			if err != nil {
 				return err
 			}
@@ -92,7 +92,7 @@ func watched(t *testing.T, cfg ringo.Config, w *watcher, h event.Handler, play f
 // onWatched is onLoop with a watcher for the driver.
 func onWatched(t *testing.T, cfg ringo.Config, w *watcher, body func(e *event.Loop)) {
 	t.Helper()
-	socktest.Within(patience, t.Name(), func() {
+	patience.Within(t.Name(), func() {
 		err := loop.Run(t.Context(), &loop.Config{
 			Loops: 1, Entries: 64, Buffers: 64, BufferSize: 4096, Leases: 4, Budget: 64, Grace: time.Second,
 			Offload: 4, Stall: -1, HardStop: 5 * time.Second, Clock: time.Now, Warn: func(string, ...any) {},

@@ -8,7 +8,7 @@ import (
 
 	"ringo"
 	"ringo/event"
-	"ringo/internal/socktest"
+	"ringo/internal/patience"
 	"ringo/sock"
 )
 
@@ -21,7 +21,7 @@ func TestMisuse(t *testing.T) {
 		}
 		others, over := ringo.NewChan[sockets](1), ringo.NewChan[bool](0)
 		cfg.Loops = 2
-		socktest.Within(patience, t.Name(), func() {
+		patience.Within(t.Name(), func() {
 			if err := ringo.Run(context.Background(), &cfg, func(l *ringo.Loop) error {
 				if l != l.Loops()[0] {
 					ln, err := sock.Listen(l, "tcp", "127.0.0.1:0")

@@ -18,6 +18,7 @@ import (
 	"ringo"
 	"ringo/event"
 	"ringo/internal/alloctest"
+	"ringo/internal/patience"
 	"ringo/internal/race"
 	"ringo/sock"
 )
@@ -52,11 +53,11 @@ func withPackets(t *testing.T, cfg ringo.Config, h event.PacketHandler, play fun
 
 // peerOf is a peer of package net.
 func peerOf(addr string) (net.Conn, error) {
-	c, err := net.DialTimeout("udp", addr, patience)
+	c, err := net.DialTimeout("udp", addr, patience.Max)
 	if err != nil {
 		return nil, err
 	}
-	return c, c.SetDeadline(time.Now().Add(patience))
+	return c, c.SetDeadline(patience.Deadline())
 }
 
 // Datagrams of all sizes come whole, with who sent them, and answers find him.
@@ -407,12 +408,8 @@ func TestPacketBehindPanic(t *testing.T) {
 					}
 				}
 				l.Post(c.Resume)
-				select {
-				case <-all:
-				case <-time.After(patience / 3):
-					return errors.New("the others are not shown")
-				}
-				return nil
+				_, err = patience.Receive(all)
+				return err // the others are not shown
 			})
 		})
 	})

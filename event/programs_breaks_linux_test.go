@@ -10,6 +10,7 @@ import (
 
 	"ringo"
 	"ringo/event"
+	"ringo/internal/patience"
 )
 
 // readsMost is how many ReadFulls of one connection may be told in one turn: 64 of what is there already, and some at
@@ -31,7 +32,7 @@ func (e *end) look(c *event.Conn) {
 	e.turns = c.Loop().Check(func() { e.inTurn = 0 })
 	e.turns.Unref()
 	e.inTurn = 0
-	e.watch = c.Loop().AfterFunc(patience/2, func() {
+	e.watch = c.Loop().AfterFunc(patience.Max/2, func() {
 		if !e.p.broken {
 			e.p.fail("%s: it goes on for ever: sent %d of %d, got %d of %d, refused: %v, over: %v, ended: %v", e.name,
 				e.sent, e.total, e.got, e.peer.total, e.full, e.over, e.ended)

@@ -12,6 +12,7 @@ import (
 
 	"ringo"
 	"ringo/event"
+	"ringo/internal/patience"
 	"ringo/internal/socktest"
 )
 
@@ -55,7 +56,7 @@ func playRecords(t *testing.T, cfg ringo.Config, rng *rand.Rand, fail func(forma
 			return
 		}
 		l.Dial("unixpacket", name, &ends[1])
-		watch := l.AfterFunc(patience/2, func() {
+		watch := l.AfterFunc(patience.Max/2, func() {
 			fail("the records go on for ever: %d and %d are left, %v and %v were refused", ends[0].left, ends[1].left,
 				ends[0].full, ends[1].full)
 			l.Stop()

@@ -12,10 +12,10 @@ import (
 	"slices"
 	"syscall"
 	"testing"
-	"time"
 
 	"ringo"
 	"ringo/event"
+	"ringo/internal/patience"
 	"ringo/sock"
 )
 
@@ -30,12 +30,12 @@ func recordPair(t *testing.T, cfg ringo.Config, h event.Handler, play func(peer 
 		}
 		addr := ln.Addr().String()
 		outside(t, l, func() error {
-			c, err := net.DialTimeout("unixpacket", addr, patience)
+			c, err := net.DialTimeout("unixpacket", addr, patience.Max)
 			if err != nil {
 				return err
 			}
 			defer c.Close()
-			c.SetDeadline(time.Now().Add(patience))
+			c.SetDeadline(patience.Deadline())
 			return play(c.(*net.UnixConn))
 		})
 	})

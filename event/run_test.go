@@ -7,7 +7,7 @@ import (
 
 	"ringo"
 	"ringo/event"
-	"ringo/internal/socktest"
+	"ringo/internal/patience"
 )
 
 // Run waits for tasks, and for what they begin when nothing else is active any more.
@@ -15,7 +15,7 @@ func TestRunWaitsForTasks(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		var got []byte
 		closed, ticked := false, false
-		socktest.Within(patience, t.Name(), func() {
+		patience.Within(t.Name(), func() {
 			if err := event.Run(context.Background(), &cfg, func(l *event.Loop) error {
 				l.Ringo().Go(func() {
 					if err := l.Ringo().Sleep(time.Millisecond); err != nil { // Wait has returned
@@ -33,7 +33,7 @@ func TestRunWaitsForTasks(t *testing.T) {
 			}
 			// A drain ends there, too, what never ends by itself.
 			ctx, drain := context.WithCancel(context.Background())
-			cfg.Grace = patience / 3
+			cfg.Grace = patience.Max / 3
 			if err := event.Run(ctx, &cfg, func(l *event.Loop) error {
 				l.Ringo().Go(func() {
 					l.Ringo().Sleep(time.Millisecond)

@@ -11,6 +11,7 @@ import (
 
 	"ringo"
 	"ringo/event"
+	"ringo/internal/patience"
 	"ringo/internal/socktest"
 	"ringo/sock"
 )
@@ -112,9 +113,9 @@ func TestStopEndsReconnects(t *testing.T) {
 						return nil
 					}
 					if inRun {
-						socktest.Within(patience, t.Name(), func() { event.Run(ctx, &cfg, body) })
+						patience.Within(t.Name(), func() { event.Run(ctx, &cfg, body) })
 					} else {
-						socktest.Within(patience, t.Name(), func() {
+						patience.Within(t.Name(), func() {
 							ringo.Run(ctx, &cfg, func(l *ringo.Loop) error {
 								e := event.On(l)
 								if err := body(e); err != nil {

@@ -12,6 +12,7 @@ import (
 	"ringo"
 	"ringo/event"
 	"ringo/internal/op"
+	"ringo/internal/patience"
 )
 
 // Who says nothing, and who takes nothing, ends by Base, with the error of a deadline.
@@ -148,7 +149,7 @@ func TestWriteTimeoutSeesParts(t *testing.T) {
 				c.Close()
 			}}
 			watched(t, cfg, w, h, func(peer *net.TCPConn) {
-				peer.SetDeadline(time.Now().Add(patience))
+				peer.SetDeadline(patience.Deadline())
 				if err := errors.Join(wantBytes(peer, p), wantEOF(peer)); err != nil {
 					t.Error(err)
 				}

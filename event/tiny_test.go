@@ -5,10 +5,10 @@ import (
 	"net"
 	"slices"
 	"testing"
-	"time"
 
 	"ringo"
 	"ringo/event"
+	"ringo/internal/patience"
 )
 
 // With next to no buffers, slots of the ring and budget all is the same, only slower: nobody is forgotten.
@@ -48,12 +48,12 @@ func TestTiny(t *testing.T) {
 			message := append(slices.Clone(p), "EEEEEEEE"...)
 			for range conns {
 				outside(t, l, func() error {
-					c, err := net.DialTimeout("tcp", addr, patience)
+					c, err := net.DialTimeout("tcp", addr, patience.Max)
 					if err != nil {
 						return err
 					}
 					defer c.Close()
-					c.SetDeadline(time.Now().Add(patience))
+					c.SetDeadline(patience.Deadline())
 					for range rounds {
 						if _, err := c.Write(message); err != nil {
 							return err

@@ -15,6 +15,7 @@ import (
 	"ringo"
 	"ringo/buf"
 	"ringo/file"
+	"ringo/internal/patience"
 )
 
 // filled makes a file of n bytes.
@@ -76,7 +77,7 @@ func TestManyAtOnce(t *testing.T) {
 					wg.Go(func() { work(i) })
 				}
 				cfg.Loops = 2
-				within(patience, t.Name(), func() {
+				patience.Within(t.Name(), func() {
 					err := ringo.Run(context.Background(), &cfg, func(l *ringo.Loop) error {
 						for i := range callers {
 							l.Go(func() { work((1+l.Index())*callers + i) })
@@ -174,7 +175,7 @@ func TestCancel(t *testing.T) {
 						t.Error(err)
 						return
 					}
-					l.Sleep(patience) // is cancelled here
+					l.Sleep(patience.Max) // is cancelled here
 					if _, err := g.Write([]byte("x")); !errors.Is(err, context.Canceled) {
 						t.Errorf("Write in a cancelled task: %v", err)
 					}

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"ringo/file"
+	"ringo/internal/patience"
 )
 
 // Dirs and Listings that nobody closed are closed when they are collected, and not
@@ -30,7 +31,7 @@ func TestDirDropped(t *testing.T) {
 		runtime.KeepAlive(d)
 		runtime.KeepAlive(l)
 	}()
-	within(patience, t.Name(), func() {
+	patience.Within(t.Name(), func() {
 		for openOn(t, dir) > 0 {
 			runtime.GC()
 			pause(nil)

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ringo/file"
+	"ringo/internal/patience"
 )
 
 // A File that nobody closed is closed when it is collected.
@@ -21,7 +22,7 @@ func TestDropped(t *testing.T) {
 		}
 		return f.Fd()
 	}()
-	within(patience, t.Name(), func() {
+	patience.Within(t.Name(), func() {
 		for {
 			runtime.GC()
 			if _, err := unix.FcntlInt(n, unix.F_GETFD, 0); err == unix.EBADF {

@@ -10,17 +10,18 @@ import (
 
 	"ringo"
 	"ringo/file"
+	"ringo/internal/patience"
 )
 
 // A task that is cancelled as the lock is given up to it has it, or leaves it free. Given up to nobody it would be
 // nobody's, and who comes next would spin for it.
 func TestExclusiveCanceled(t *testing.T) {
 	const rounds = 4000 // or as many as a busy machine has time for
-	end := time.Now().Add(patience / 2)
+	end := time.Now().Add(patience.Max / 2)
 	x := file.NewExclusive()
 	var round, held, gone, freed atomic.Int32
 	var over atomic.Bool
-	within(patience, t.Name(), func() {
+	patience.Within(t.Name(), func() {
 		done := make(chan struct{})
 		go func() { // holds the lock in each round until it is wanted
 			defer close(done)

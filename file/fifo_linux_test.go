@@ -16,6 +16,7 @@ import (
 
 	"ringo"
 	"ringo/file"
+	"ringo/internal/patience"
 )
 
 // fifo makes a FIFO in a folder of its own.
@@ -230,7 +231,7 @@ func TestFIFOShared(t *testing.T) {
 			}
 		}))
 		cfg.Loops = 2
-		within(patience, t.Name(), func() {
+		patience.Within(t.Name(), func() {
 			err := ringo.Run(context.Background(), &cfg, func(l *ringo.Loop) error {
 				l.Go(read)
 				l.Go(read)

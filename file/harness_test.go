@@ -12,15 +12,12 @@ import (
 
 	"ringo"
 	"ringo/file"
+	"ringo/internal/patience"
 	"ringo/internal/socktest"
 )
 
-// What package sock's tests use, too.
-const patience = socktest.Patience
-
 var (
 	available  = socktest.Available
-	within     = socktest.Within
 	pause      = socktest.Pause
 	inIterator = socktest.InIterator
 )
@@ -58,7 +55,7 @@ func eachCallerHere(t *testing.T, f func(t *testing.T, l *ringo.Loop)) {
 		return
 	}
 	t.Run("goroutine", func(t *testing.T) {
-		within(patience, t.Name(), func() { f(t, nil) })
+		patience.Within(t.Name(), func() { f(t, nil) })
 	})
 	socktest.EachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		onLoop(t, cfg, func(l *ringo.Loop) { f(t, l) })

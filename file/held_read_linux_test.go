@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"ringo"
+	"ringo/internal/patience"
 )
 
 // heldRead is a read of a failingMount's file that waits for its answer.
@@ -33,7 +34,7 @@ func (r heldRead) answer(b byte) error {
 // next is the next read that waits.
 func (m *failingMount) next(t *testing.T, l *ringo.Loop) heldRead {
 	t.Helper()
-	for end := time.Now().Add(patience / 3); time.Now().Before(end); pause(l) {
+	for end := time.Now().Add(patience.Max / 3); time.Now().Before(end); pause(l) {
 		select {
 		case r := <-m.held:
 			return r
@@ -47,7 +48,7 @@ func (m *failingMount) next(t *testing.T, l *ringo.Loop) heldRead {
 // answerAll answers with b whatever waits, and what comes, until done says that nobody will.
 func (m *failingMount) answerAll(t *testing.T, l *ringo.Loop, b byte, done func() bool) {
 	t.Helper()
-	for end := time.Now().Add(patience / 3); !done(); {
+	for end := time.Now().Add(patience.Max / 3); !done(); {
 		select {
 		case r := <-m.held:
 			r.answer(b)

@@ -17,6 +17,7 @@ import (
 
 	"ringo"
 	"ringo/file"
+	"ringo/internal/patience"
 )
 
 // reopened opens a file to read and write it.
@@ -124,7 +125,7 @@ func (p *lockProcess) want(file string, want bool) {
 // it does not keep it. If it is given the open file itself, it has that one's lock.
 func TestLockAcrossExec(t *testing.T) {
 	name := filepath.Join(tempDir(t), "file")
-	within(patience, t.Name(), func() {
+	patience.Within(t.Name(), func() {
 		f, other := reopened(t, name), reopened(t, name)
 		if ok, err := f.TryLock(file.Range{}, false); !ok || err != nil {
 			t.Fatalf("TryLock = %v, %v", ok, err)

@@ -17,6 +17,7 @@ import (
 	"ringo"
 	"ringo/buf"
 	"ringo/file"
+	"ringo/internal/patience"
 )
 
 // kinds are file systems that most machines don't have their temporary files on, and how
@@ -70,7 +71,7 @@ func mountImage(t *testing.T, name string, mkfs []string) (dir string) {
 func unmount(t *testing.T, dir string) {
 	t.Helper()
 	err := unix.Unmount(dir, 0)
-	for end := time.Now().Add(patience / 3); errors.Is(err, unix.EBUSY) &&
+	for end := time.Now().Add(patience.Max / 3); errors.Is(err, unix.EBUSY) &&
 		time.Now().Before(end); err = unix.Unmount(dir, 0) {
 		pause(nil) // what was dropped last is being closed
 	}

@@ -20,6 +20,7 @@ import (
 	"ringo/internal/driver/uring"
 	"ringo/internal/fd"
 	"ringo/internal/op"
+	"ringo/internal/patience"
 	"ringo/internal/sys"
 )
 
@@ -69,7 +70,7 @@ func TestSlowReadOnDeadRing(t *testing.T) {
 	m := mountWith(t, fuseAsyncRead, heldMax) // any other read would hold up who submits it
 	for i, without := range []string{"", "defer_taskrun", "kernel=6.0", "kernel=5.10"} {
 		t.Run(without, func(t *testing.T) {
-			within(patience, t.Name(), func() { slowReadOnDeadRing(t, m, newSlowRead(i), without) })
+			patience.Within(t.Name(), func() { slowReadOnDeadRing(t, m, newSlowRead(i), without) })
 		})
 	}
 }

@@ -20,6 +20,7 @@ import (
 	"ringo/file"
 	"ringo/internal/fd"
 	"ringo/internal/op"
+	"ringo/internal/patience"
 )
 
 // page is what slow reads are of.
@@ -275,7 +276,7 @@ func TestSlowReadRunEnds(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		var ended atomic.Bool
-		cfg.Grace = patience
+		cfg.Grace = patience.Max
 		join := begin(nil, func() {
 			if err := ringo.Run(ctx, &cfg, func(*ringo.Loop) error { r.run(f); return nil }); err != nil {
 				t.Errorf("Run: %v", err)
@@ -308,7 +309,7 @@ func TestSlowReadHosted(t *testing.T) {
 			continue
 		}
 		t.Run(what, func(t *testing.T) {
-			within(patience, t.Name(), func() {
+			patience.Within(t.Name(), func() {
 				h := onRing(t, m.dir, 0, nil)
 				g, err := os.Open(name)
 				if err != nil {

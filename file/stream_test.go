@@ -20,6 +20,7 @@ import (
 	"ringo"
 	"ringo/file"
 	"ringo/internal/alloctest"
+	"ringo/internal/patience"
 	"ringo/internal/race"
 )
 
@@ -508,7 +509,7 @@ func TestWriterCloseAsTheLoopStops(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
 			cfg.Grace = -1
-			within(patience, t.Name(), func() {
+			patience.Within(t.Name(), func() {
 				if err := ringo.Run(ctx, &cfg, func(l *ringo.Loop) error {
 					f, err := file.Create(name)
 					if err != nil {
@@ -520,7 +521,7 @@ func TestWriterCloseAsTheLoopStops(t *testing.T) {
 						return err
 					}
 					cancel()
-					if err := l.Sleep(patience); !errors.Is(err, context.Canceled) {
+					if err := l.Sleep(patience.Max); !errors.Is(err, context.Canceled) {
 						return fmt.Errorf("the loop goes on: %v", err)
 					}
 					if err := w.Close(); err != nil {

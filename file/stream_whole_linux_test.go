@@ -18,6 +18,7 @@ import (
 
 	"ringo"
 	"ringo/file"
+	"ringo/internal/patience"
 )
 
 // channel is a stream-like file with both its ends: what is written to w can be read from r.
@@ -169,7 +170,7 @@ func writeTogether(t *testing.T, cfg ringo.Config, c channel, write func(w *file
 	}))
 	cfg.Loops = 2
 	var loops atomic.Int32
-	within(patience, t.Name(), func() {
+	patience.Within(t.Name(), func() {
 		err := ringo.Run(context.Background(), &cfg, func(l *ringo.Loop) error {
 			i := loops.Add(1) - 1
 			for _, f := range byLoop[i] {
@@ -248,7 +249,7 @@ func TestStreamReadsWhole(t *testing.T) {
 			}
 		})}
 		cfg.Loops = 2
-		within(patience, t.Name(), func() {
+		patience.Within(t.Name(), func() {
 			err := ringo.Run(context.Background(), &cfg, func(l *ringo.Loop) error {
 				l.Go(read)
 				l.Go(read)

@@ -24,6 +24,7 @@ import (
 	"ringo"
 	"ringo/file"
 	"ringo/internal/alloctest"
+	"ringo/internal/patience"
 	"ringo/internal/race"
 )
 
@@ -170,7 +171,7 @@ func TestWriterShared(t *testing.T) {
 				cfg.Loops = 2
 				var next atomic.Int32
 				next.Store(writers / 2)
-				within(patience, t.Name(), func() {
+				patience.Within(t.Name(), func() {
 					if err := ringo.Run(t.Context(), &cfg, func(l *ringo.Loop) error {
 						id := int(next.Add(2)) - 2
 						tasks := []*ringo.Task{
@@ -415,7 +416,7 @@ func TestWriterCancelStorm(t *testing.T) {
 		}
 		cfg.Loops = 2
 		var next atomic.Int32
-		within(patience, t.Name(), func() {
+		patience.Within(t.Name(), func() {
 			if err := ringo.Run(t.Context(), &cfg, func(l *ringo.Loop) error {
 				id := int(next.Add(1)) + 1
 				for i := range rounds {

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"ringo"
+	"ringo/internal/patience"
 	"ringo/sock"
 )
 
@@ -134,7 +135,7 @@ func meet(t *testing.T, ln net.Listener, next func() accepted) {
 	}
 	defer peer.Close()
 	var got accepted
-	within(patience, "Accept without the loop", func() { got = next() })
+	patience.Within("Accept without the loop", func() { got = next() })
 	if got.err != nil {
 		t.Fatal(got.err)
 	}
@@ -263,7 +264,7 @@ func TestTaskComesWhileGoroutinesWait(t *testing.T) {
 							defer peer.Close()
 							peers = append(peers, peer)
 						}
-						within(patience, t.Name(), func() {
+						patience.Within(t.Name(), func() {
 							wantFrom(t, "goroutines", byGoroutines, peers[:callers])
 							wantFrom(t, "tasks", byTasks, peers[callers:])
 						})
@@ -317,7 +318,7 @@ func TestAcceptedAheadIsHandedOver(t *testing.T) {
 				case 0: // the direction is handed over once for each
 					l.Go(func() { got = accept() }).Wait()
 				case 1:
-					within(patience, "Accept of a goroutine", func() { got = accept() })
+					patience.Within("Accept of a goroutine", func() { got = accept() })
 				default:
 					holding(t, l, func() { got = accept() })
 				}
@@ -351,7 +352,7 @@ func TestAcceptedAheadIsClosed(t *testing.T) {
 					var dialed []tcpPeer
 					ctx, stop := context.WithCancel(t.Context())
 					defer stop()
-					within(patience, t.Name(), func() {
+					patience.Within(t.Name(), func() {
 						if err := ringo.Run(ctx, &cfg, func(l *ringo.Loop) error {
 							ln := listen(t, l)
 							onGoroutine(t, l, func() {
@@ -378,7 +379,7 @@ func TestAcceptedAheadIsClosed(t *testing.T) {
 						}
 					})
 					for i, peer := range dialed {
-						peer.SetDeadline(time.Now().Add(patience))
+						peer.SetDeadline(patience.Deadline())
 						if _, err := peer.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
 							t.Errorf("peer %d reads %v", i, err)
 						}
@@ -433,7 +434,7 @@ func TestEachConnectionIsAcceptedOnce(t *testing.T) {
 			for range callers {
 				go accept(&byGoroutines)
 			}
-			within(patience, t.Name(), func() {
+			patience.Within(t.Name(), func() {
 				var dialing sync.WaitGroup
 				for lane := range lanes {
 					dialing.Go(func() {
@@ -509,7 +510,7 @@ func TestGoroutinesWaitOutEMFILE(t *testing.T) {
 							t.Errorf("%d accepts without descriptors", len(got))
 						}
 					})
-					within(patience, t.Name(), func() {
+					patience.Within(t.Name(), func() {
 						for range conns {
 							a := <-got
 							if a.err != nil {
@@ -551,7 +552,7 @@ func TestShortageEndsUnderGoroutinesInAccept(t *testing.T) {
 						}
 						eventually(t, "long pauses", func() bool { return l.Stats().Backoffs > before+5 })
 						if by != "a task" {
-							within(patience, "Close in a shortage", func() { ln.Close() })
+							patience.Within("Close in a shortage", func() { ln.Close() })
 							wantAllClosed(t, got, conns)
 							return
 						}
@@ -564,7 +565,7 @@ func TestShortageEndsUnderGoroutinesInAccept(t *testing.T) {
 						for range conns { // beside the one that came in the shortage
 							dial(t, ln.Addr().String()).Close()
 						}
-						within(patience, t.Name(), func() {
+						patience.Within(t.Name(), func() {
 							for _, from := range []<-chan accepted{got, got, byTask} {
 								if a := <-from; a.err != nil {
 									t.Error(a.err)
@@ -608,12 +609,12 @@ func TestTaskOfAnotherLoopWaitsOutEMFILE(t *testing.T) {
 					connect()
 					task := from.Go(accept)
 					eventually(t, "long pauses", func() bool { return l.Stats().Backoffs > before+5 })
-					within(patience, "another task of its loop", func() { from.Go(func() {}).Wait() })
+					patience.Within("another task of its loop", func() { from.Go(func() {}).Wait() })
 					task.Cancel()
-					within(patience, "the cancelled task", func() { wantCanceled(t, "Accept", (<-got).err) })
+					patience.Within("the cancelled task", func() { wantCanceled(t, "Accept", (<-got).err) })
 					from.Go(accept)
 				})
-				within(patience, "Accept after the shortage", func() {
+				patience.Within("Accept after the shortage", func() {
 					if a := <-got; a.err != nil {
 						t.Error(a.err)
 					} else {
@@ -693,7 +694,7 @@ func TestGoroutinesAcceptFromSharedSocket(t *testing.T) {
 			}
 			close(enough)
 		})
-		within(patience, t.Name(), func() {
+		patience.Within(t.Name(), func() {
 			err = ringo.Run(t.Context(), &cfg, func(l *ringo.Loop) error {
 				ln, err := set.Listen(l)
 				listening.Done()
@@ -777,7 +778,7 @@ func wantFree(t *testing.T, addr string) {
 // wantAllClosed waits until n goroutines have been told of the end.
 func wantAllClosed(t *testing.T, got <-chan accepted, n int) {
 	t.Helper()
-	within(patience, t.Name()+": all are told", func() {
+	patience.Within(t.Name()+": all are told", func() {
 		for range n {
 			a := <-got
 			wantClosed(t, "Accept", a.err)
@@ -813,7 +814,7 @@ func TestCloseUnderGoroutinesInAccept(t *testing.T) {
 					onGoroutine(t, l, func() {
 						got := acceptors(ln, callers)
 						waitInAccept(t, callers)
-						within(patience, t.Name(), func() { end(l, ln) })
+						patience.Within(t.Name(), func() { end(l, ln) })
 						if after := sockets(t); after != before {
 							t.Errorf("%d sockets after Close, %d before Listen", after, before)
 						}
@@ -854,7 +855,7 @@ func TestLoopEndsUnderGoroutinesInAccept(t *testing.T) {
 			before := sockets(t)
 			var ln *sock.Listener
 			var got <-chan accepted
-			within(patience, t.Name(), func() {
+			patience.Within(t.Name(), func() {
 				if err := ringo.Run(context.Background(), &cfg, func(l *ringo.Loop) error {
 					ln = listen(t, l)
 					got = acceptors(ln, callers)
@@ -883,12 +884,12 @@ func TestLoopEndsWhileGoroutinesAccept(t *testing.T) {
 	const callers, lanes, perLane = 4, 4, 30
 	// A peer whose handshake ends while the socket is closed may hear nothing of it from the kernel
 	// until it asks.
-	dialer := &net.Dialer{Timeout: patience, KeepAlive: time.Second}
+	dialer := &net.Dialer{Timeout: patience.Max, KeepAlive: time.Second}
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		before := sockets(t)
 		for range 20 {
 			var dialing, accepting sync.WaitGroup
-			within(patience, t.Name(), func() {
+			patience.Within(t.Name(), func() {
 				if err := ringo.Run(context.Background(), &cfg, func(l *ringo.Loop) error {
 					ln := listen(t, l)
 					some := make(chan bool, callers)
@@ -914,7 +915,7 @@ func TestLoopEndsWhileGoroutinesAccept(t *testing.T) {
 								}
 								dialing.Go(func() {
 									defer peer.Close()
-									peer.SetReadDeadline(time.Now().Add(patience))
+									peer.SetReadDeadline(patience.Deadline())
 									if n, err := peer.Read(make([]byte, 1)); n != 0 || err == nil ||
 										errors.Is(err, os.ErrDeadlineExceeded) {
 										t.Errorf("a peer reads %d, %v", n, err)
@@ -964,7 +965,7 @@ func TestControlUnderGoroutinesInAccept(t *testing.T) {
 			}); err != nil {
 				t.Error(err)
 			}
-			within(patience, "Close after Control", func() {
+			patience.Within("Close after Control", func() {
 				if err := <-closed; err != nil {
 					t.Error(err)
 				}

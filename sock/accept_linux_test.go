@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"ringo"
+	"ringo/internal/patience"
 	"ringo/sock"
 )
 
@@ -149,7 +150,7 @@ func TestGoroutinesAcceptTheLastComer(t *testing.T) {
 					accepted <- err
 				}()
 				peer := dial(t, ln.Addr().String())
-				within(patience, t.Name(), func() {
+				patience.Within(t.Name(), func() {
 					if err := <-accepted; err != nil {
 						t.Error(err)
 					}
@@ -184,7 +185,7 @@ func TestGoroutinesAcceptBesideTasks(t *testing.T) {
 				for range callers + tasks {
 					dial(t, ln.Addr().String()).Close()
 				}
-				within(patience, t.Name(), func() {
+				patience.Within(t.Name(), func() {
 					for range callers + tasks {
 						if err := <-accepted; err != nil {
 							t.Error(err)
@@ -220,7 +221,7 @@ func TestGoroutinesHearThatAcceptsFail(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			within(patience, t.Name(), func() {
+			patience.Within(t.Name(), func() {
 				for range callers {
 					if err := <-failed; !errors.Is(err, syscall.EINVAL) || errors.Is(err, net.ErrClosed) {
 						t.Errorf("accept: %v, want EINVAL", err)

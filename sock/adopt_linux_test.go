@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"ringo"
+	"ringo/internal/patience"
 	"ringo/sock"
 )
 
@@ -387,7 +388,7 @@ func TestActivated(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer peer.Close()
-			peer.SetDeadline(time.Now().Add(patience))
+			peer.SetDeadline(patience.Deadline())
 			p := make([]byte, 100)
 			peer.Write([]byte(what))
 			if n, err := peer.Read(p); string(p[:n]) != what || err != nil {
@@ -523,7 +524,7 @@ func TestMoveToCarriesLinger(t *testing.T) {
 		total := 0
 		start.run(func() {
 			total = fill(t, c.Loop(), c)
-			if err := c.SetLinger(int(patience / 2 / time.Second)); err != nil {
+			if err := c.SetLinger(int(patience.Max / 2 / time.Second)); err != nil {
 				t.Error(err)
 			}
 			moved = movedOn(t, c)

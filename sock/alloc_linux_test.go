@@ -11,6 +11,7 @@ import (
 
 	"ringo"
 	"ringo/internal/alloctest"
+	"ringo/internal/patience"
 	"ringo/sock"
 )
 
@@ -274,7 +275,7 @@ func TestForeignAllocations(t *testing.T) {
 			defer peer.Close()
 			defer c.Close()
 			p, q := make([]byte, 64), make([]byte, 64)
-			soon := time.Now().Add(patience)
+			soon := patience.Deadline()
 			fail := func(err error) {
 				if err != nil {
 					t.Fatal(err)

@@ -20,6 +20,7 @@ import (
 
 	"ringo"
 	"ringo/buf"
+	"ringo/internal/patience"
 	"ringo/internal/posix"
 	"ringo/sock"
 )
@@ -454,7 +455,7 @@ func onBatch(t *testing.T, here, there *ringo.Loop, full bool, f func(x *batch))
 	if err := here.Go(func() { ln = listen(t, here) }).Wait(); err != nil {
 		t.Fatal(err)
 	}
-	within(patience, t.Name(), func() {
+	patience.Within(t.Name(), func() {
 		here.Go(func() {
 			x.c, x.peer = accept(t, ln)
 			ln.Close()
@@ -562,7 +563,7 @@ func TestAcceptedBeforeTheEnd(t *testing.T) {
 		for _, state := range []string{"room", "no room"} {
 			for _, e := range runEndings {
 				t.Run(state+"/"+e.name, func(t *testing.T) {
-					within(patience, t.Name(), func() {
+					patience.Within(t.Name(), func() {
 						x := oneRun(t, cfg, state != "room", func(x *batch, cancel func()) {
 							if state != "room" { // it reads when the function has returned
 								x.here.AfterFunc(20*time.Millisecond, x.gate)
@@ -638,7 +639,7 @@ func TestUnsentEndsWithGrace(t *testing.T) {
 		for _, by := range []string{"task", "goroutine"} {
 			for _, s := range stuck {
 				t.Run(by+"/"+s.name, func(t *testing.T) {
-					within(patience, t.Name(), func() {
+					patience.Within(t.Name(), func() {
 						var returned chan struct{}
 						began := time.Now()
 						do := func(x *batch) {
@@ -701,7 +702,7 @@ func TestLostBytesAreNoEnd(t *testing.T) {
 		cfg.Grace = 20 * time.Millisecond
 		for _, e := range endings {
 			t.Run(e.name, func(t *testing.T) {
-				within(patience, t.Name(), func() {
+				patience.Within(t.Name(), func() {
 					x := oneRun(t, cfg, true, func(x *batch, cancel func()) {
 						x.unsent()
 						e.do(x, cancel)
@@ -1053,7 +1054,7 @@ func TestHandlerLearnsOfLostAnswer(t *testing.T) {
 			peer = s.dial()
 			close(dialled)
 			send(t, peer, "a question")
-			within(patience, t.Name(), func() {
+			patience.Within(t.Name(), func() {
 				err := <-closed
 				switch {
 				case errors.Is(err, errSeen):

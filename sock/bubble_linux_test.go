@@ -21,6 +21,7 @@ import (
 	"ringo"
 	"ringo/buf"
 	"ringo/file"
+	"ringo/internal/patience"
 	"ringo/sock"
 	"ringo/sock/socktls"
 )
@@ -73,7 +74,7 @@ func (b *bubble) touched() (c *sock.Conn, peer net.Conn) {
 			b.Error(err)
 		}
 	}).Wait())
-	b.ok(peer.SetDeadline(time.Now().Add(patience)))
+	b.ok(peer.SetDeadline(patience.Deadline()))
 	_, err := io.ReadFull(peer, make([]byte, 1))
 	b.ok(err)
 	return c, peer
@@ -594,7 +595,7 @@ func TestBubble(t *testing.T) {
 				if err := l.Go(func() { ln = listen(t, l) }).Wait(); err != nil {
 					t.Fatal(err)
 				}
-				within(patience, t.Name(), func() {
+				patience.Within(t.Name(), func() {
 					synctest.Test(t, func(t *testing.T) { f(&bubble{T: t, l: l, other: otherLoop(s, l), ln: ln}) })
 				})
 				ln.Close()

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"ringo"
+	"ringo/internal/patience"
 	"ringo/sock"
 )
 
@@ -131,7 +132,7 @@ func TestServeOfAnotherLoop(t *testing.T) {
 			result <- sock.Serve(l, ln, &sock.Handler{Request: func(*sock.Conn) error { return nil }})
 			return nil
 		})
-		within(patience, t.Name(), func() {
+		patience.Within(t.Name(), func() {
 			if err := <-result; !errors.Is(err, ringo.ErrNotTask) {
 				t.Errorf("Serve: %v, want ErrNotTask", err)
 			}

@@ -13,6 +13,7 @@ import (
 
 	"ringo"
 	"ringo/buf"
+	"ringo/internal/patience"
 	"ringo/sock"
 )
 
@@ -213,7 +214,7 @@ func TestRunClosesWhatIsOpen(t *testing.T) {
 				p.Close()
 			}
 		}()
-		within(patience, t.Name(), func() {
+		patience.Within(t.Name(), func() {
 			err := ringo.Run(t.Context(), &cfg, func(l *ringo.Loop) error {
 				ln := listen(t, l)
 				for i := range 10 {
@@ -266,7 +267,7 @@ func TestCloseThatLingersOutlivesItsLoop(t *testing.T) {
 					ended <- ringo.Run(context.Background(), &cfg, func(l *ringo.Loop) error {
 						c, peer := connect(t, l)
 						fill(t, l, c)
-						if err := c.SetLinger(int(patience / time.Second)); err != nil {
+						if err := c.SetLinger(int(patience.Max / time.Second)); err != nil {
 							t.Error(err)
 						}
 						made <- lingering{c, peer}
@@ -282,7 +283,7 @@ func TestCloseThatLingersOutlivesItsLoop(t *testing.T) {
 				}()
 				awaitStack(t, "handle.(*Core).closeLingering.func1(")
 				close(over)
-				within(patience, t.Name()+": the end of the loop", func() {
+				patience.Within(t.Name()+": the end of the loop", func() {
 					if err := <-ended; err != nil {
 						t.Error(err)
 					}
@@ -293,7 +294,7 @@ func TestCloseThatLingersOutlivesItsLoop(t *testing.T) {
 				default:
 				}
 				go io.Copy(io.Discard, it.peer)
-				within(patience, t.Name()+": the close", func() {
+				patience.Within(t.Name()+": the close", func() {
 					for range 2 {
 						if err := <-closed; err != nil {
 							t.Error(err)
@@ -314,7 +315,7 @@ func TestSecondCloseWaitsToo(t *testing.T) {
 					c, peer := connect(t, l)
 					defer peer.Close()
 					fill(t, l, c)
-					if err := c.SetLinger(int(patience / time.Second)); err != nil {
+					if err := c.SetLinger(int(patience.Max / time.Second)); err != nil {
 						t.Error(err)
 					}
 					first, second := make(chan error, 1), make(chan error, 1)
@@ -353,7 +354,7 @@ func TestLoopEndsWithoutLingering(t *testing.T) {
 			t.Run(name, func(t *testing.T) {
 				var peer net.Conn
 				written := 0
-				within(patience, t.Name()+": the end of the loop", func() {
+				patience.Within(t.Name()+": the end of the loop", func() {
 					err := ringo.Run(context.Background(), &cfg, func(l *ringo.Loop) error {
 						ln, err := net.Listen("tcp", "127.0.0.1:0")
 						if err != nil {
@@ -416,7 +417,7 @@ func TestCloseBehindSlowWriter(t *testing.T) {
 			if err := c.Close(); err != nil {
 				t.Errorf("Close: %v", err)
 			}
-			within(patience, t.Name()+": those in the queue", func() {
+			patience.Within(t.Name()+": those in the queue", func() {
 				for _, task := range queued {
 					task.Wait()
 				}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"ringo"
+	"ringo/internal/patience"
 	"ringo/internal/posix"
 	"ringo/sock"
 )
@@ -235,7 +236,7 @@ func TestLingerDoesNotStall(t *testing.T) {
 			defer other.Close()
 
 			total := fill(t, l, c)
-			if err := c.SetLinger(int(patience / time.Second)); err != nil {
+			if err := c.SetLinger(int(patience.Max / time.Second)); err != nil {
 				t.Fatal(err)
 			}
 			closed := false

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"ringo"
+	"ringo/internal/patience"
 	"ringo/sock"
 )
 
@@ -220,7 +221,7 @@ func (x *halt) copy(run func(*halt, func()) (func(), <-chan struct{}), how strin
 		if int64(len(got)) != n || mismatch(got, 0) >= 0 {
 			x.Errorf("WriteTo = %d, and %d bytes came, the first wrong one %d", n, len(got), mismatch(got, 0))
 		}
-		x.src.SetDeadline(time.Now().Add(patience))
+		x.src.SetDeadline(patience.Deadline())
 		rest, err := io.ReadAll(x.src)
 		if bad := mismatch(rest, int(n)); err != nil || bad >= 0 || len(rest) != size-int(n) {
 			x.Errorf("%d of %d bytes went out, and then %d are to be read, the first wrong one %d: %v",

@@ -9,10 +9,10 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"ringo"
 	"ringo/file"
+	"ringo/internal/patience"
 	"ringo/sock"
 )
 
@@ -80,7 +80,7 @@ func twoLoops(t *testing.T, cfg ringo.Config, body func(here, there *ringo.Loop)
 	t.Helper()
 	cfg.Loops = 2
 	end := make(chan bool)
-	within(patience, t.Name(), func() {
+	patience.Within(t.Name(), func() {
 		if err := ringo.Run(t.Context(), &cfg, func(l *ringo.Loop) error {
 			if l != l.Loops()[0] {
 				return l.Offload(func(context.Context) error { <-end; return nil })
@@ -206,10 +206,7 @@ func TestCopyStuck(t *testing.T) {
 						l.Go(func() { others(l) }).Wait() // it comes to its wait
 						turned := make(chan struct{})
 						l.Post(func() { close(turned) })
-						select {
-						case <-turned:
-						case <-time.After(patience / 3):
-							t.Error("the copy stops its loop")
+						if !patience.Done(t, "a turn of the loop that copies", turned) {
 							peer.Close()
 							stdPeer.Close()
 						}

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"ringo"
+	"ringo/internal/patience"
 	"ringo/sock"
 )
 
@@ -158,7 +159,7 @@ func TestReadDeadlineMovedByOthers(t *testing.T) {
 					}
 					defer ln.Close()
 					ends := func() (net.Conn, *sock.Conn) {
-						peer, err := net.DialTimeout(network, ln.Addr().String(), patience)
+						peer, err := net.DialTimeout(network, ln.Addr().String(), patience.Max)
 						if err != nil {
 							t.Fatal(err)
 						}
@@ -439,7 +440,7 @@ func TestNetDeadlineMoved(t *testing.T) {
 		}
 		// Away: while it waits, and before the first has passed, or else it proves nothing.
 		for name, at := range map[string]time.Time{"away": {}, "later": time.Now().Add(time.Hour)} {
-			for near := 50 * time.Millisecond; near < patience; near *= 2 {
+			for near := 50 * time.Millisecond; near < patience.Max; near *= 2 {
 				first := time.Now().Add(near)
 				s.must("SetReadDeadline", s.act(func() error { return s.c.SetReadDeadline(first) }))
 				end := s.start(func() error { return read(s.c) })

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"ringo"
+	"ringo/internal/patience"
 	"ringo/internal/socktest"
 	"ringo/sock"
 )
@@ -93,7 +94,7 @@ func TestDeadlineFuture(t *testing.T) {
 			}
 			send(t, peer, "x")
 			wantTimeout(t, "Read after the deadline", read(c))
-			c.SetReadDeadline(time.Now().Add(patience))
+			c.SetReadDeadline(patience.Deadline())
 			wantAll(t, c, "x")
 		})
 	})
@@ -138,7 +139,7 @@ func TestDeadlineMovedWhileReading(t *testing.T) {
 	t.Parallel()
 	soon := func(d time.Duration) time.Time { return time.Now().Add(d) }
 	none := func(time.Duration) time.Time { return never }
-	late := func(time.Duration) time.Time { return time.Now().Add(patience) }
+	late := func(time.Duration) time.Time { return patience.Deadline() }
 	past := func(time.Duration) time.Time { return longAgo }
 	for _, c := range []struct {
 		name     string
@@ -172,7 +173,7 @@ func TestDeadlineMovedWhileReading(t *testing.T) {
 					if c.expires {
 						_, err := wait()
 						wantTimeout(t, "Read", err)
-						if took := time.Since(moved); took > patience/2 {
+						if took := time.Since(moved); took > patience.Max/2 {
 							t.Errorf("after %v, which is the old deadline's", took)
 						}
 						return
@@ -203,7 +204,7 @@ func TestWriteDeadlineCounts(t *testing.T) {
 					case "set while parked":
 						l.AfterFunc(10*time.Millisecond, func() { c.SetWriteDeadline(soon) })
 					case "moved earlier":
-						c.SetWriteDeadline(time.Now().Add(patience))
+						c.SetWriteDeadline(patience.Deadline())
 						l.AfterFunc(10*time.Millisecond, func() { c.SetWriteDeadline(soon) })
 					}
 					n, err := c.Write(msg)
@@ -234,7 +235,7 @@ func TestWriteDeadlineMovedLater(t *testing.T) {
 				first := time.Now().Add(d)
 				c.SetWriteDeadline(first)
 				l.AfterFunc(d/4, func() {
-					c.SetWriteDeadline(time.Now().Add(patience))
+					c.SetWriteDeadline(patience.Deadline())
 					inTime = time.Now().Before(first)
 				})
 				reading := l.Go(func() {
@@ -317,7 +318,7 @@ func TestDeadlinePerRequestIsFree(t *testing.T) {
 				p := make([]byte, 1)
 				for range rounds {
 					if deadline {
-						c.SetDeadline(l.Now().Add(patience))
+						c.SetDeadline(l.Now().Add(patience.Max))
 					}
 					if _, err := c.Read(p); err != nil {
 						t.Fatal(err)

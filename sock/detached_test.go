@@ -15,6 +15,7 @@ import (
 
 	"ringo"
 	"ringo/internal/kernel"
+	"ringo/internal/patience"
 	"ringo/sock"
 )
 
@@ -166,7 +167,7 @@ func TestDetachedEndWithTheLoop(t *testing.T) {
 // awaitStack waits until some goroutine is in a function.
 func awaitStack(t *testing.T, function string) {
 	t.Helper()
-	for end := time.Now().Add(patience); time.Now().Before(end); runtime.Gosched() {
+	for end := patience.Deadline(); time.Now().Before(end); runtime.Gosched() {
 		if onStack(function) {
 			return
 		}
@@ -201,7 +202,7 @@ func TestDetachedCloseBesideOneThatLingers(t *testing.T) {
 			}
 			wantClosed(t, "Close again", c.Close())
 			close(release)
-			within(patience, t.Name(), func() {
+			patience.Within(t.Name(), func() {
 				if err := <-closed; err != nil {
 					t.Error(err)
 				}
@@ -233,7 +234,7 @@ func TestDetachedThatAreClosedAreForgotten(t *testing.T) {
 				kept = append(kept, weak.Make(c))
 			}
 			left := conns
-			for end := time.Now().Add(patience); left > 1 && time.Now().Before(end); { // one may still be on a stack
+			for end := patience.Deadline(); left > 1 && time.Now().Before(end); { // one may still be on a stack
 				runtime.GC()
 				left = 0
 				for _, p := range kept {
@@ -292,7 +293,7 @@ func TestDetachedCloseBesideAnother(t *testing.T) {
 						t.Error("the second Close returned before the descriptor was closed")
 					}
 					close(k.release)
-					within(patience, t.Name(), func() {
+					patience.Within(t.Name(), func() {
 						if err := <-first; err != nil {
 							t.Error(err)
 						}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"ringo"
+	"ringo/internal/patience"
 	"ringo/sock"
 )
 
@@ -239,7 +240,7 @@ func TestDialEndsWithRun(t *testing.T) {
 				defer cancel()
 				address := net.JoinHostPort(step.address, at.port)
 				errs := make(chan error, 2)
-				within(patience, t.Name(), func() {
+				patience.Within(t.Name(), func() {
 					ringo.Run(ctx, &cfg, func(l *ringo.Loop) error {
 						go func() {
 							_, err := d.DialContext(context.Background(), l, "tcp", address)

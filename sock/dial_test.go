@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"ringo"
+	"ringo/internal/patience"
 	"ringo/sock"
 )
 
@@ -44,7 +45,7 @@ func TestDial(t *testing.T) {
 				{"tcp", "localhost:" + port},
 				{"tcp", "[::ffff:127.0.0.1]:" + port},
 			} {
-				for _, timeout := range []time.Duration{0, patience, 1<<63 - 1} {
+				for _, timeout := range []time.Duration{0, patience.Max, 1<<63 - 1} {
 					d := sock.Dialer{Timeout: timeout}
 					conn, err := d.Dial(l, c.network, c.address)
 					if err != nil {

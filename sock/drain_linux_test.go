@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"ringo"
+	"ringo/internal/patience"
 	"ringo/internal/posix"
 	"ringo/sock"
 )
@@ -84,7 +85,7 @@ func TestDrainServesWhoHasConnected(t *testing.T) {
 			for loops := 1; loops <= 2; loops++ {
 				t.Run(fmt.Sprint(name, ", loops ", loops), func(t *testing.T) {
 					cfg := cfg
-					cfg.Loops, cfg.Grace = loops, patience
+					cfg.Loops, cfg.Grace = loops, patience.Max
 					s := serve(t, cfg, server(t))
 					const half = 100
 					var silent, halfway, spoken []tcpPeer
@@ -205,7 +206,7 @@ func TestIdleConnectionsDoNotHoldTheDrain(t *testing.T) {
 						return err == nil
 					})
 					defer c.Close()
-					c.SetDeadline(time.Now().Add(patience))
+					c.SetDeadline(patience.Deadline())
 					send(t, c, string(drainFrame))
 					got := make([]byte, len(drainFrame))
 					if _, err := io.ReadFull(c, got); err != nil || !bytes.Equal(got, drainFrame) {
@@ -228,7 +229,7 @@ func TestIdleConnectionsDoNotHoldTheDrain(t *testing.T) {
 				if got, err := io.ReadAll(busy); err != nil || string(got) != string(drainFrame)+"bye" {
 					t.Errorf("the busy peer reads %d bytes, %v", len(got), err)
 				}
-				within(patience, "the server's end", func() {
+				patience.Within("the server's end", func() {
 					if err := <-ended; err != nil {
 						t.Error(err)
 					}

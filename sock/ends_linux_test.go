@@ -23,6 +23,7 @@ import (
 	"ringo"
 	"ringo/internal/driver/drivertest"
 	"ringo/internal/driver/open"
+	"ringo/internal/patience"
 	"ringo/internal/seccomptest"
 	"ringo/sock"
 )
@@ -95,7 +96,7 @@ func TestDriverDeathIsTold(t *testing.T) {
 				}
 				var conn *sock.Conn
 				var peer tcpPeer
-				within(patience, t.Name(), func() {
+				patience.Within(t.Name(), func() {
 					err := ringo.Run(context.Background(), &cfg, func(l *ringo.Loop) error {
 						conn, peer = connect(t, l)
 						if first == "a task" {
@@ -135,7 +136,7 @@ func TestDriverDeathIsTold(t *testing.T) {
 				if err := conn.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
 					t.Errorf("Close afterwards: %v", err)
 				}
-				peer.SetReadDeadline(time.Now().Add(patience / 3))
+				peer.SetReadDeadline(time.Now().Add(patience.Max / 3))
 				if _, err := peer.Read(make([]byte, 1)); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
 					t.Errorf("the peer's read: %v, want an end", err)
 				}
@@ -244,7 +245,7 @@ func TestWorkElsewhereEndsWithItsCaller(t *testing.T) {
 				other.Go(func() {
 					other.WithTimeout(20*time.Millisecond, func() error { limited = test.call(l); return nil })
 				}).Wait()
-				if since := time.Since(begun); since > patience/6 {
+				if since := time.Since(begun); since > patience.Max/6 {
 					t.Errorf("%s: took %v", test.name, since)
 				}
 				for err, want := range map[error]error{canceled: context.Canceled, limited: os.ErrDeadlineExceeded} {

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"ringo"
+	"ringo/internal/patience"
 	"ringo/internal/race"
 	"ringo/sock"
 )
@@ -130,7 +131,7 @@ func TestCrowdIsServedEvenly(t *testing.T) {
 							t.Fatal(err)
 						}
 					}
-					within(patience, t.Name(), func() { <-s.ended })
+					patience.Within(t.Name(), func() { <-s.ended })
 					if s.poor != "" {
 						t.Error(s.poor)
 					}

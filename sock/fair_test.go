@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"ringo"
+	"ringo/internal/patience"
 	"ringo/sock"
 )
 
@@ -306,7 +307,7 @@ func TestServeBurstMeanwhile(t *testing.T) {
 			n, _ := c.Discard(c.Buffered())
 			if n == 1 {
 				asked <- struct{}{}
-				c.SetReadDeadline(c.Loop().Now().Add(patience))
+				c.SetReadDeadline(c.Loop().Now().Add(patience.Max))
 				if _, err := c.Peek(1); err != nil { // one byte is looked at, four are here
 					return err
 				}

@@ -12,11 +12,11 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
 	"ringo"
+	"ringo/internal/patience"
 	"ringo/sock"
 )
 
@@ -140,7 +140,7 @@ func fastExchange(t *testing.T, what string, d *sock.Dialer, l *ringo.Loop, addr
 			t.Errorf("ip: %v", err)
 		}
 	}
-	c.SetDeadline(time.Now().Add(patience))
+	c.SetDeadline(patience.Deadline())
 	n, err := write(c)
 	if err == nil {
 		err = c.CloseWrite()

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"ringo"
+	"ringo/internal/patience"
 	"ringo/sock"
 )
 
@@ -179,7 +180,7 @@ func TestReadersOfAllKinds(t *testing.T) {
 				step()
 			}
 		})
-		within(patience, t.Name(), all.Wait)
+		patience.Within(t.Name(), all.Wait)
 		close(end)
 		if len(got) != records {
 			t.Errorf("%d records were read of %d", len(got), records)
@@ -442,7 +443,7 @@ func TestGoroutinesAcceptAfterTasks(t *testing.T) {
 			holding(t, l, func() {
 				for range 20 {
 					peer := dial(t, ln.Addr().String())
-					within(patience, "Accept without the loop", func() { acceptOne(t, ln, peer) })
+					patience.Within("Accept without the loop", func() { acceptOne(t, ln, peer) })
 				}
 			})
 		})
@@ -504,7 +505,7 @@ func TestGoroutinesReadInTurn(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer c.Close()
-			c.SetReadDeadline(time.Now().Add(patience))
+			c.SetReadDeadline(patience.Deadline())
 			const readers = 5
 			read := make(chan error, readers)
 			for range readers {
@@ -523,13 +524,8 @@ func TestGoroutinesReadInTurn(t *testing.T) {
 				if _, err := peer.Write([]byte("x")); err != nil {
 					t.Fatal(err)
 				}
-				select {
-				case err := <-read:
-					if err != nil {
-						t.Error(err)
-					}
-				case <-time.After(patience):
-					t.Fatal("a reader that left let nobody in")
+				if err := patience.Recv(t, "a read behind a reader that left", read); err != nil {
+					t.Error(err)
 				}
 			}
 		})
@@ -575,7 +571,7 @@ func TestHandoverWhileTheLoopStops(t *testing.T) {
 				}
 				peer.Write([]byte("goodbye"))
 				close(release)
-				within(patience, t.Name(), func() {
+				patience.Within(t.Name(), func() {
 					if err := <-read; err != nil {
 						t.Errorf("the goroutine's Read: %v", err)
 					}

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"ringo"
+	"ringo/internal/patience"
 	"ringo/internal/socktest"
 	"ringo/sock"
 )
@@ -386,7 +387,8 @@ func TestMoveToCarries(t *testing.T) {
 				t.Errorf("the lease has %q", lease.Bytes())
 			}
 			c = moved
-			late := time.AfterFunc(patience/6, func() { peer.Write([]byte("late")) }) // or without it nothing would end
+			// Without its deadline nothing else would end it.
+			late := time.AfterFunc(patience.Max/6, func() { peer.Write([]byte("late")) })
 			wantTimeout(t, "Read", read(c))
 			late.Stop()
 			if _, err := c.Write([]byte("x")); err != nil {
@@ -618,7 +620,7 @@ func TestAdopt(t *testing.T) {
 								run = func(f func()) { onGoroutine(t, l, f) }
 							}
 							run(func() {
-								b.SetDeadline(time.Now().Add(patience))
+								b.SetDeadline(patience.Deadline())
 								ac := &sock.AdoptConfig{Unread: []byte("before "), Exclusive: as == "exclusive file"}
 								c, err := ac.Adopt(l, s)
 								if as == "blocking file" {
@@ -810,7 +812,7 @@ func TestAdoptListener(t *testing.T) {
 									t.Error(err)
 									return
 								}
-								peer.SetDeadline(time.Now().Add(patience))
+								peer.SetDeadline(patience.Deadline())
 								p := make([]byte, 5)
 								peer.Write([]byte("hello"))
 								if _, err := io.ReadFull(peer, p); err != nil || string(p) != "hello" {
@@ -865,7 +867,7 @@ func TestAdoptSet(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				peer.SetDeadline(time.Now().Add(patience))
+				peer.SetDeadline(patience.Deadline())
 				peer.Write([]byte("hello"))
 				p := make([]byte, 5)
 				if _, err := io.ReadFull(peer, p); err != nil || string(p) != "hello" {
@@ -874,7 +876,7 @@ func TestAdoptSet(t *testing.T) {
 				peer.Close()
 			}
 			cancel()
-			within(patience, t.Name(), func() { err = <-done })
+			patience.Within(t.Name(), func() { err = <-done })
 			if err != nil {
 				t.Error(err)
 			}

@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"ringo"
+	"ringo/internal/patience"
 	"ringo/internal/race"
 	"ringo/internal/socktest"
 	"ringo/sock"
@@ -81,7 +82,7 @@ type subject struct {
 // eachSubject runs f with each kind of connection and of caller.
 func eachSubject(t *testing.T, f func(s *subject)) {
 	t.Run("net", func(t *testing.T) {
-		within(patience, t.Name(), func() {
+		patience.Within(t.Name(), func() {
 			c, peer := stdPair(t)
 			now := func(fn func() error) error { return fn() }
 			f(&subject{T: t, c: c, peer: peer, act: now, offloaded: now, start: func(fn func() error) func() error {
@@ -335,7 +336,7 @@ func rawDial(addr string, opts ...func(fd int) error) (raw, error) {
 		c.close()
 		return raw{}, err
 	}
-	tv := syscall.NsecToTimeval(patience.Nanoseconds())
+	tv := syscall.NsecToTimeval(patience.Max.Nanoseconds())
 	syscall.SetsockoptTimeval(fd, syscall.SOL_SOCKET, syscall.SO_RCVTIMEO, &tv)
 	syscall.SetsockoptTimeval(fd, syscall.SOL_SOCKET, syscall.SO_SNDTIMEO, &tv)
 	syscall.SetsockoptInt(fd, syscall.IPPROTO_TCP, syscall.TCP_NODELAY, 1)
@@ -462,7 +463,7 @@ func startChild(t *testing.T, name string, env ...string) *child {
 // line reads what the child says next.
 func (c *child) line() (text string) {
 	c.t.Helper()
-	within(patience, c.t.Name()+": the child's next line", func() {
+	patience.Within(c.t.Name()+": the child's next line", func() {
 		var err error
 		if text, err = c.out.ReadString('\n'); err != nil {
 			c.t.Fatalf("the child said %q, %v", text, err)
@@ -483,8 +484,8 @@ func (c *child) ask(question string) string {
 // end has the child end, which must be orderly.
 func (c *child) end() {
 	c.in.Close()
-	defer time.AfterFunc(patience/2, func() { c.cmd.Process.Kill() }).Stop()
-	within(patience, c.t.Name()+": the child's end", func() {
+	defer time.AfterFunc(patience.Max/2, func() { c.cmd.Process.Kill() }).Stop()
+	patience.Within(c.t.Name()+": the child's end", func() {
 		if err := c.cmd.Wait(); err != nil && !c.t.Failed() {
 			c.t.Errorf("the child ended with %v", err)
 		}

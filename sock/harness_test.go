@@ -16,19 +16,16 @@ import (
 	"time"
 
 	"ringo"
+	"ringo/internal/patience"
 	"ringo/internal/posix"
 	"ringo/internal/socktest"
 	"ringo/sock"
 )
 
-// What package file's tests use, too.
-const patience = socktest.Patience
-
 var (
 	available    = socktest.Available
 	onLoop       = socktest.OnLoop
 	settle       = socktest.Settle
-	within       = socktest.Within
 	pause        = socktest.Pause
 	others       = socktest.Others
 	offloaded    = socktest.Offloaded
@@ -228,7 +225,7 @@ func perRequest(h *sock.Handler) func(*ringo.Loop, *sock.Listener) error {
 // stop ends the server, which must be orderly.
 func (s *server) stop() {
 	s.t.Helper()
-	within(patience, s.t.Name()+": the server's end", func() {
+	patience.Within(s.t.Name()+": the server's end", func() {
 		s.cancel()
 		if s.world == nil {
 			<-s.done

@@ -11,6 +11,7 @@ import (
 
 	"ringo"
 	"ringo/buf"
+	"ringo/internal/patience"
 	"ringo/sock"
 )
 
@@ -120,7 +121,7 @@ func TestLeasesOutliveRun(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		cfg.BufferSize, cfg.Buffers, cfg.Leases = 64, 8, 4
 		var held []buf.Lease
-		within(patience, t.Name(), func() {
+		patience.Within(t.Name(), func() {
 			err := ringo.Run(t.Context(), &cfg, func(l *ringo.Loop) error {
 				c, peer := connect(t, l)
 				defer peer.Close()

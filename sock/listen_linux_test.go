@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"ringo"
+	"ringo/internal/patience"
 	"ringo/sock"
 )
 
@@ -62,7 +63,7 @@ func leavesNoConnection(t *testing.T, cfg ringo.Config, by string, early bool, t
 			if !early {
 				task, got = asks(l, ln)
 			}
-			wait := patience / 3
+			wait := patience.Max / 3
 			if served {
 				wait = time.Millisecond
 			}
@@ -85,7 +86,7 @@ func leavesNoConnection(t *testing.T, cfg ringo.Config, by string, early bool, t
 		}
 		go func() {
 			defer peer.Close()
-			peer.SetDeadline(time.Now().Add(patience))
+			peer.SetDeadline(patience.Deadline())
 			peer.Write([]byte("?"))
 			if _, err := io.ReadFull(peer, make([]byte, 1)); err != nil {
 				t.Errorf("nobody answers: %v", err)
@@ -129,7 +130,7 @@ func shareUnix(t *testing.T, cfg ringo.Config, loops int, fn func(l *ringo.Loop,
 		set.Close()
 		clients(set.Addr().String())
 	})
-	within(2*patience, t.Name(), func() {
+	patience.Within(t.Name(), func() {
 		err = ringo.Run(context.Background(), &cfg, func(l *ringo.Loop) error {
 			ln, err := set.Listen(l)
 			listening.Done()
@@ -149,13 +150,13 @@ func shareUnix(t *testing.T, cfg ringo.Config, loops int, fn func(l *ringo.Loop,
 
 // askUnix connects, and wants its byte back.
 func askUnix(t *testing.T, name string) {
-	c, err := net.DialTimeout("unix", name, patience)
+	c, err := net.DialTimeout("unix", name, patience.Max)
 	if err != nil {
 		t.Error(err)
 		return
 	}
 	defer c.Close()
-	c.SetDeadline(time.Now().Add(patience))
+	c.SetDeadline(patience.Deadline())
 	if _, err := c.Write([]byte("?")); err != nil {
 		t.Error(err)
 		return

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"ringo"
+	"ringo/internal/patience"
 	"ringo/internal/posix"
 	"ringo/sock"
 )
@@ -172,7 +173,7 @@ func TestLoopsShare(t *testing.T) {
 					peer.Close()
 				}
 				stop()
-				within(patience, t.Name(), func() {
+				patience.Within(t.Name(), func() {
 					if err := <-done; err != nil {
 						t.Errorf("Run: %v", err)
 					}
@@ -337,7 +338,7 @@ func TestListenFamilies(t *testing.T) {
 					}
 					for _, host := range c.refuse {
 						to := netip.AddrPortFrom(netip.MustParseAddr(host), at.Port()).String()
-						if peer, err := net.DialTimeout("tcp", to, patience); err == nil {
+						if peer, err := net.DialTimeout("tcp", to, patience.Max); err == nil {
 							if accepts(l, ln) { // not a stranger of the same port
 								t.Errorf("%s reaches it", to)
 							}
@@ -411,7 +412,7 @@ func listenAndServe(t *testing.T, cfg ringo.Config, addr string, handle func(c *
 	return func() {
 		t.Helper()
 		cancel()
-		within(patience, t.Name(), func() {
+		patience.Within(t.Name(), func() {
 			if err := <-done; err != nil {
 				t.Errorf("ListenAndServe: %v", err)
 			}
@@ -525,7 +526,7 @@ func TestAcceptAfterTheEnd(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		ctx, stop := context.WithCancel(t.Context())
 		defer stop()
-		within(patience, t.Name(), func() {
+		patience.Within(t.Name(), func() {
 			err := ringo.Run(ctx, &cfg, func(l *ringo.Loop) error {
 				ln := listen(t, l)
 				l.AfterFunc(time.Millisecond, stop)

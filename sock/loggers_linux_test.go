@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"ringo"
+	"ringo/internal/patience"
 	"ringo/sock"
 )
 
@@ -90,7 +91,7 @@ func loggerChild() int {
 		return nil
 	})
 	buf := make([]byte, 1<<20)
-	for times, end := 0, time.Now().Add(patience); time.Now().Before(end); time.Sleep(time.Millisecond) {
+	for times, end := 0, patience.Deadline(); time.Now().Before(end); time.Sleep(time.Millisecond) {
 		parked, stands := false, false
 		for stack := range strings.SplitSeq(string(buf[:runtime.Stack(buf, true)]), "\n\n") {
 			if strings.Contains(stack, "loggerChild.func1.1") {

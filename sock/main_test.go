@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"ringo"
+	"ringo/internal/patience"
 	"ringo/internal/posix"
 	"ringo/internal/socktest"
 	"ringo/internal/testmain"
@@ -186,7 +187,7 @@ func TestZeroValuesAsNet(t *testing.T) {
 					}
 				}
 				var got any
-				within(patience, fmt.Sprintf("%T.%s", zero, name), func() { got = outcome(method, in) })
+				patience.Within(fmt.Sprintf("%T.%s", zero, name), func() { got = outcome(method, in) })
 				if slices.Contains(zeroAnswers[v.Type()], name) {
 					if err, panicked := got.(error); panicked {
 						t.Errorf("%T.%s: %v", zero, name, err)

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"ringo"
+	"ringo/internal/patience"
 	"ringo/internal/race"
 	"ringo/sock"
 	"ringo/uring"
@@ -354,7 +355,7 @@ func TestPipesAreGivenBack(t *testing.T) {
 			offloaded(t, l, func() error {
 				_, err := io.CopyN(io.Discard, out, n)
 				for began := time.Now(); pipesOpen(t) > before; time.Sleep(time.Millisecond) { // between two looks
-					if time.Since(began) > patience {
+					if time.Since(began) > patience.Max {
 						return errors.New("a pipe that nobody uses stays open")
 					}
 				}

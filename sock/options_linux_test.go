@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ringo"
+	"ringo/internal/patience"
 	"ringo/sock"
 )
 
@@ -437,7 +438,7 @@ func TestUserTimeout(t *testing.T) {
 func TestDeferAccept(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		onLoop(t, cfg, func(l *ringo.Loop) {
-			ln, err := (&sock.ListenConfig{DeferAccept: 2 * patience}).Listen(l, "tcp", "127.0.0.1:0")
+			ln, err := (&sock.ListenConfig{DeferAccept: 2 * patience.Max}).Listen(l, "tcp", "127.0.0.1:0")
 			if err != nil {
 				t.Fatal(err)
 			}

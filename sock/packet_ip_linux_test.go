@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"ringo"
+	"ringo/internal/patience"
 	"ringo/sock"
 )
 
@@ -73,7 +74,7 @@ func ipCalls(c ipMethods, self *net.IPAddr) string {
 		}
 		return b
 	}
-	c.SetDeadline(time.Now().Add(patience))
+	c.SetDeadline(patience.Deadline())
 	see("addresses", c.LocalAddr().Network(), c.LocalAddr(), c.RemoteAddr())
 	b, oob := make([]byte, 100), make([]byte, 100)
 	n, err := c.WriteToIP([]byte("one"), self)
@@ -185,10 +186,10 @@ func TestIPConnConnected(t *testing.T) {
 				net.ErrWriteToConnected) {
 				t.Errorf("WriteToIP of a connected socket: %v", err)
 			}
-			c.SetReadDeadline(time.Now().Add(patience))
+			c.SetReadDeadline(patience.Deadline())
 			err = l.Offload(func(context.Context) error {
 				b := make([]byte, 100)
-				peer.SetReadDeadline(time.Now().Add(patience))
+				peer.SetReadDeadline(patience.Deadline())
 				n, from, err := peer.ReadFrom(b)
 				if err == nil && string(b[:n]) != "ping" {
 					t.Errorf("the peer got %q", b[:n])

@@ -22,6 +22,7 @@ import (
 
 	"ringo"
 	"ringo/internal/op"
+	"ringo/internal/patience"
 	"ringo/internal/posix"
 	"ringo/internal/seccomptest"
 	"ringo/sock"
@@ -255,7 +256,7 @@ func TestPacketMulticast(t *testing.T) {
 						}
 					}
 					p := make([]byte, 10)
-					s.SetReadDeadline(time.Now().Add(patience))
+					s.SetReadDeadline(patience.Deadline())
 					if routed {
 						if n, _, err := s.ReadFrom(p); string(p[:n]) != "all" || err != nil {
 							t.Errorf("ReadFrom = %q, %v", p[:n], err)
@@ -330,7 +331,7 @@ func TestListenOnGroup(t *testing.T) {
 					}
 					for i, s := range all {
 						p := make([]byte, 10)
-						s.SetReadDeadline(time.Now().Add(patience))
+						s.SetReadDeadline(patience.Deadline())
 						if n, _, err := s.ReadFrom(p); string(p[:n]) != "all" || err != nil {
 							t.Errorf("socket %d: ReadFrom = %q, %v", i, p[:n], err)
 						}
@@ -544,7 +545,7 @@ func exchangeRaw(t *testing.T, c *sock.PacketConn, peer *net.UDPConn) {
 	}); err != nil {
 		t.Error(err)
 	}
-	peer.SetReadDeadline(time.Now().Add(patience))
+	peer.SetReadDeadline(patience.Deadline())
 	got := make([]byte, 64)
 	if k, err := peer.Read(got); err != nil || !bytes.Equal(got[:k], p[:n]) {
 		t.Errorf("the peer got %q, %v", got[:k], err)
@@ -576,7 +577,7 @@ func TestPacketFile(t *testing.T) {
 					return
 				}
 				defer other.Close()
-				other.SetReadDeadline(time.Now().Add(patience))
+				other.SetReadDeadline(patience.Deadline())
 				p := make([]byte, 16)
 				if n, _, err := other.ReadFrom(p); err != nil || string(p[:n]) != "late" {
 					t.Errorf("read %q, %v", p[:n], err)
@@ -776,7 +777,7 @@ func TestWriteBatchMapped(t *testing.T) {
 				}
 				return nil
 			}
-			c.SetReadDeadline(time.Now().Add(patience))
+			c.SetReadDeadline(patience.Deadline())
 			send(context.Background())
 			if err := l.Offload(send); err != nil {
 				t.Fatal(err)

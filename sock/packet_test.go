@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"ringo"
+	"ringo/internal/patience"
 	"ringo/sock"
 )
 
@@ -46,7 +47,7 @@ func dialUDP(t testing.TB, addr string) *net.UDPConn {
 	if err != nil {
 		t.Fatal(err)
 	}
-	peer.SetDeadline(time.Now().Add(patience))
+	peer.SetDeadline(patience.Deadline())
 	return peer.(*net.UDPConn)
 }
 
@@ -164,7 +165,7 @@ func servePacket(t testing.TB, cfg ringo.Config, network, address string) *packe
 	c := <-conns
 	stop := sync.OnceFunc(func() {
 		cancel()
-		within(patience, t.Name()+": the end", func() {
+		patience.Within(t.Name()+": the end", func() {
 			if err := <-done; err != nil {
 				t.Errorf("Run: %v", err)
 			}
@@ -305,7 +306,7 @@ func TestPacketReadersOfAllKinds(t *testing.T) {
 		}
 		eventually(t, "all datagrams", func() bool { return sum.Load() == datagrams })
 		s.Close()
-		within(patience, t.Name(), all.Wait)
+		patience.Within(t.Name(), all.Wait)
 		for i := range count {
 			if n := count[i].Load(); n != 1 {
 				t.Fatalf("datagram %d came %d times", i, n)

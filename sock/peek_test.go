@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"ringo"
+	"ringo/internal/patience"
 	"ringo/sock"
 )
 
@@ -317,7 +318,7 @@ func TestPeekOverHandlerUnread(t *testing.T) {
 		}}))
 		peer := s.dial()
 		send(t, peer, string(make([]byte, 100)))
-		within(patience, t.Name(), func() {
+		patience.Within(t.Name(), func() {
 			if err := <-errs; !errors.Is(err, bufio.ErrBufferFull) {
 				t.Errorf("Peek(101): %v, want bufio.ErrBufferFull", err)
 			}

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ringo"
+	"ringo/internal/patience"
 	"ringo/sock"
 )
 
@@ -85,7 +86,7 @@ func eachCollector(t *testing.T, f func(t *testing.T, s *server, got chan string
 
 func wantGot(t *testing.T, got chan string, want string) {
 	t.Helper()
-	within(patience, t.Name(), func() {
+	patience.Within(t.Name(), func() {
 		if s := <-got; s != want {
 			t.Errorf("the server read %q, want %q", s, want)
 		}
@@ -184,7 +185,7 @@ func TestUrgentByteAtOnce(t *testing.T) {
 								got = append(got, p[:n]...)
 							}
 						}
-						c.SetReadDeadline(time.Now().Add(patience / 3))
+						c.SetReadDeadline(time.Now().Add(patience.Max / 3))
 						var task *ringo.Task
 						if parked {
 							task = l.Go(reading)
@@ -366,7 +367,7 @@ func TestPeersThatNeverRead(t *testing.T) {
 						t.Fatalf("the honest peer was not served (round %d, %d KB sent by the others): %v", served,
 							sent>>10, err)
 					}
-					if took := time.Since(begin); took > patience/3 {
+					if took := time.Since(begin); took > patience.Max/3 {
 						t.Errorf("the honest peer waited %v", took)
 					}
 				}
@@ -592,7 +593,7 @@ var zeroWindowTimesOut = sync.OnceValue(func() error {
 	raw.Control(func(fd uintptr) {
 		err = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, 100)
 	})
-	c.SetDeadline(time.Now().Add(patience / 3))
+	c.SetDeadline(time.Now().Add(patience.Max / 3))
 	if _, werr := c.Write(flood()); err == nil && !errors.Is(werr, syscall.ETIMEDOUT) {
 		err = errors.New("TCP_USER_TIMEOUT does not end a write to a peer without room: " + werr.Error())
 	}
@@ -663,8 +664,8 @@ func TestResetInEachState(t *testing.T) {
 			} {
 				c, peer := accept(t, ln)
 				begin := time.Now()
-				l.WithTimeout(patience/3, func() error { use(c, peer); return nil })
-				if time.Since(begin) >= patience/3 {
+				l.WithTimeout(patience.Max/3, func() error { use(c, peer); return nil })
+				if time.Since(begin) >= patience.Max/3 {
 					t.Errorf("%s: a call waited for a peer that has reset", name)
 				}
 				c.Close()
@@ -701,7 +702,7 @@ func TestPipeliningWithoutReading(t *testing.T) {
 		other := s.dial()
 		other.Write([]byte("hello"))
 		wantPeerBytes(t, other, 5)
-		peer.SetDeadline(time.Now().Add(patience))
+		peer.SetDeadline(patience.Deadline())
 		wantPeerBytes(t, peer, sent)
 	})
 }

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"ringo"
+	"ringo/internal/patience"
 	"ringo/sock"
 )
 
@@ -45,7 +46,7 @@ func eachCaller(t *testing.T, body func(t *testing.T, c *sock.Conn, peer tcpPeer
 				defer close(end)
 				peer := s.dial()
 				c := <-conns
-				within(patience, t.Name(), func() { body(t, c, peer, startAs(kind, s, c.Loop())) })
+				patience.Within(t.Name(), func() { body(t, c, peer, startAs(kind, s, c.Loop())) })
 			})
 		}
 	})
@@ -574,7 +575,7 @@ func TestServeEndsBesideGoroutine(t *testing.T) {
 					return len(requests) > 0 || errors.Is(c.SetNoDelay(true), net.ErrClosed)
 				})
 				close(look)
-				within(patience, t.Name(), func() {
+				patience.Within(t.Name(), func() {
 					if err := <-looked; n != 5 || err != nil {
 						t.Errorf("the goroutine received %d bytes, %v; want 5", n, err)
 					}

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"ringo"
+	"ringo/internal/patience"
 	"ringo/internal/posix"
 	"ringo/sock"
 )
@@ -82,7 +83,7 @@ func (d *diary) requests() (n int) {
 // wantEnd waits for a connection's Closed.
 func (d *diary) wantEnd(t *testing.T, what string, want error) {
 	t.Helper()
-	within(patience, t.Name()+": Closed", func() {
+	patience.Within(t.Name()+": Closed", func() {
 		if err := <-d.ends; !errors.Is(err, want) {
 			t.Errorf("%s: Closed(%v), want %v", what, err, want)
 		}
@@ -307,7 +308,7 @@ func TestServeDeadlineMoves(t *testing.T) {
 				default:
 				}
 			}
-			if !inTime && span < patience/10 {
+			if !inTime && span < patience.Max/10 {
 				s.stop()
 				continue // the sender was too slow to tell
 			}
@@ -430,7 +431,7 @@ func TestServeDrainResetsNobody(t *testing.T) {
 			<-warm
 		}
 		s.cancel()
-		within(patience, t.Name(), talking.Wait)
+		patience.Within(t.Name(), talking.Wait)
 		s.stop()
 		d.check(t, peers)
 	})
@@ -440,7 +441,7 @@ func TestServeDrainResetsNobody(t *testing.T) {
 func TestServeDrainEndsTalkers(t *testing.T) {
 	t.Parallel()
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		cfg.Grace = patience
+		cfg.Grace = patience.Max
 		var d diary
 		s := serve(t, cfg, perRequest(d.over(sock.Handler{Request: func(c *sock.Conn) error {
 			_, err := c.Discard(c.Buffered())
@@ -458,7 +459,7 @@ func TestServeDrainEndsTalkers(t *testing.T) {
 		eventually(t, "talk", func() bool { return d.requests() > 10 })
 		begin := time.Now()
 		s.stop()
-		if took := time.Since(begin); took > patience/3 {
+		if took := time.Since(begin); took > patience.Max/3 {
 			t.Errorf("the drain took %v", took)
 		}
 		talking.Wait()

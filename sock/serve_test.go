@@ -18,6 +18,7 @@ import (
 
 	"ringo"
 	"ringo/internal/labels"
+	"ringo/internal/patience"
 	"ringo/sock"
 )
 
@@ -231,7 +232,7 @@ func TestServeRequestReadsToTheEnd(t *testing.T) {
 			}
 		}
 		peer.CloseWrite()
-		within(patience/3, t.Name(), func() {
+		patience.Within(t.Name(), func() {
 			if err := <-closed; err != io.EOF {
 				t.Errorf("Closed(%v), want io.EOF", err)
 			}
@@ -273,9 +274,9 @@ func TestServeUnread(t *testing.T) {
 			msg := make([]byte, c.send)
 			pattern(msg, 0)
 			send(t, peer, string(msg))
-			within(patience/3, t.Name(), func() { <-full })
+			patience.Within(t.Name(), func() { <-full })
 			send(t, peer, "!") // one more than may be left
-			within(patience/3, t.Name(), func() {
+			patience.Within(t.Name(), func() {
 				if err := <-closed; err == nil || err.Error() != "bufio: buffer full" {
 					t.Errorf("Unread %d: Closed(%v), want bufio.ErrBufferFull", c.unread, err)
 				}

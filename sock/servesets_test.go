@@ -8,9 +8,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"ringo"
+	"ringo/internal/patience"
 	"ringo/sock"
 )
 
@@ -63,21 +63,21 @@ func TestServeSets(t *testing.T) {
 		}
 		cancel()
 		for _, peer := range late {
-			peer.SetDeadline(time.Now().Add(patience))
+			peer.SetDeadline(patience.Deadline())
 			if n, err := peer.Read(make([]byte, 100)); n == 0 {
 				t.Errorf("one that had connected to %v got no greeting: %v", peer.RemoteAddr(), err)
 			}
 			peer.Close()
 		}
 		for _, peer := range peers { // the grace
-			peer.SetDeadline(time.Now().Add(patience))
+			peer.SetDeadline(patience.Deadline())
 			send(t, peer, "x")
 			if _, err := io.ReadFull(peer, make([]byte, 1)); err != nil {
 				t.Errorf("echo in the drain: %v", err)
 			}
 			peer.Close()
 		}
-		within(patience, t.Name(), func() {
+		patience.Within(t.Name(), func() {
 			if err := <-done; err != nil {
 				t.Errorf("ServeSets: %v", err)
 			}

@@ -18,6 +18,7 @@ import (
 
 	"ringo"
 	"ringo/internal/op"
+	"ringo/internal/patience"
 	"ringo/internal/posix"
 	"ringo/sock"
 )
@@ -307,7 +308,7 @@ func waitsShort(t *testing.T, cfg ringo.Config, alone bool, call func(*sock.Conn
 			}
 			eventually(t, "it waits by the loop", func() bool { return slots(l) > before || len(result) > 0 })
 			end(c, peer, stop)
-			within(patience, t.Name(), func() {
+			patience.Within(t.Name(), func() {
 				if err := <-result; !errors.Is(err, want) {
 					t.Errorf("%v; want %v", err, want)
 				}
@@ -354,7 +355,7 @@ func TestLoopEndsUnderWaitsShortOfDescriptors(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-		within(patience, t.Name(), func() {
+		patience.Within(t.Name(), func() {
 			for range 2 {
 				if err := <-result; !errors.Is(err, net.ErrClosed) {
 					t.Errorf("%v; want net.ErrClosed", err)

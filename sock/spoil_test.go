@@ -13,6 +13,7 @@ import (
 	"ringo/internal/driver/open"
 	"ringo/internal/loop"
 	"ringo/internal/op"
+	"ringo/internal/patience"
 	"ringo/internal/posix"
 	"ringo/sock"
 )
@@ -123,7 +124,7 @@ func (s *spoiler) Cancel(o *op.Op) {
 // spoiled is onLoop with a spoiler for the driver.
 func spoiled(t *testing.T, cfg ringo.Config, s *spoiler, body func(l *ringo.Loop)) {
 	t.Helper()
-	within(patience, t.Name(), func() {
+	patience.Within(t.Name(), func() {
 		err := loop.Run(t.Context(), &loop.Config{
 			Loops: 1, Entries: 64, Buffers: 16, BufferSize: 1024, Leases: 4, Budget: 64, Grace: time.Second,
 			Offload: 4, Stall: -1, HardStop: 5 * time.Second, Clock: time.Now, Warn: func(string, ...any) {},

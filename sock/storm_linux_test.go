@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"ringo"
+	"ringo/internal/patience"
 	"ringo/internal/testmain"
 	"ringo/sock"
 )
@@ -156,7 +157,7 @@ func TestResetBehindBytes(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		within(patience, t.Name()+": the resets", func() {
+		patience.Within(t.Name()+": the resets", func() {
 			for range total {
 				if err := <-ends; err != nil && !errors.Is(err, syscall.ECONNRESET) {
 					t.Errorf("Read: %v, want ECONNRESET", err)
@@ -193,7 +194,7 @@ func TestDetachedInAStorm(t *testing.T) {
 						}
 					})
 				}
-				within(patience, t.Name(), lanes.Wait)
+				patience.Within(t.Name(), lanes.Wait)
 				return nil
 			})
 			return nil

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"ringo"
+	"ringo/internal/patience"
 	"ringo/sock"
 )
 
@@ -214,9 +215,9 @@ func TestUnixServe(t *testing.T) {
 				}
 			})
 		}
-		within(patience, "clients", all.Wait)
+		patience.Within("clients", all.Wait)
 		cancel()
-		within(patience, "the server's end", func() {
+		patience.Within("the server's end", func() {
 			if err := <-ended; err != nil {
 				t.Error(err)
 			}

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"ringo"
+	"ringo/internal/patience"
 	"ringo/sock"
 )
 
@@ -93,7 +94,7 @@ func TestUnixFileAtTheEnd(t *testing.T) {
 				path := socketPath(t)
 				ctx, cancel := context.WithCancel(context.Background())
 				defer cancel()
-				within(patience, "Run", func() {
+				patience.Within("Run", func() {
 					err := ringo.Run(ctx, &cfg, func(l *ringo.Loop) error {
 						end(l, listenUnix(t, l, "unix", path), cancel)
 						return nil
@@ -124,7 +125,7 @@ func TestUnixFileOfASet(t *testing.T) {
 		cfg.Loops = 2
 		var both sync.WaitGroup
 		both.Add(2)
-		within(patience, "Run", func() {
+		patience.Within("Run", func() {
 			err = ringo.Run(context.Background(), &cfg, func(l *ringo.Loop) error {
 				ln, err := set.Listen(l)
 				if err != nil {
@@ -336,7 +337,7 @@ func TestUnixListenAndServe(t *testing.T) {
 			c.Close()
 		}
 		cancel()
-		within(patience, "the end", func() {
+		patience.Within("the end", func() {
 			if err := <-ended; err != nil {
 				t.Error(err)
 			}

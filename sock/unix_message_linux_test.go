@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"ringo"
+	"ringo/internal/patience"
 	"ringo/sock"
 )
 
@@ -313,7 +314,7 @@ func TestMessagesOfAnotherLoop(t *testing.T) {
 		cfg.Loops = 2
 		var once sync.Once
 		free := make(chan bool)
-		within(patience, "Run", func() {
+		patience.Within("Run", func() {
 			err := ringo.Run(context.Background(), &cfg, func(l *ringo.Loop) error {
 				if l.Index() == 1 { // it lives until the other is done
 					return l.Offload(func(context.Context) error { <-free; return nil })

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"ringo"
+	"ringo/internal/patience"
 	"ringo/sock"
 )
 
@@ -359,7 +360,7 @@ func TestRecordsServe(t *testing.T) {
 		}()
 		<-ready
 		why := func() (err error) {
-			within(patience, "Closed", func() { err = <-closed })
+			patience.Within("Closed", func() { err = <-closed })
 			return err
 		}
 		p := make([]byte, 1<<17)
@@ -385,7 +386,7 @@ func TestRecordsServe(t *testing.T) {
 			t.Errorf("closed with a record unread: %v, want ErrBufferFull", err)
 		}
 		cancel()
-		within(patience, "the server's end", func() {
+		patience.Within("the server's end", func() {
 			if err := <-ended; err != nil {
 				t.Error(err)
 			}

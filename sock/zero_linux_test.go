@@ -21,6 +21,7 @@ import (
 	"testing"
 
 	"ringo"
+	"ringo/internal/patience"
 	"ringo/internal/race"
 	"ringo/internal/socktest"
 	"ringo/internal/testmain"
@@ -114,7 +115,7 @@ func TestNilLoop(t *testing.T) {
 	}
 	for name, call := range calls {
 		for what, l := range map[string]*ringo.Loop{"nil": nil, "the zero Loop": new(ringo.Loop)} {
-			within(patience, name, func() {
+			patience.Within(name, func() {
 				defer func() {
 					if v := recover(); v != nil {
 						t.Errorf("%s: %s panics: %v", what, name, v)

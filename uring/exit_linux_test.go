@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"ringo/internal/patience"
 )
 
 func init() { work = exitWithWork }
@@ -107,14 +109,13 @@ func TestExitWithWork(t *testing.T) {
 			unix.Wait4(pid, &status, 0, nil)
 			ended <- status
 		}()
-		select {
-		case status := <-ended:
-			if status.Exited() && status.ExitStatus() == 3 {
-				t.Error("the child could not begin")
-			}
-		case <-time.After(6 * waitMax):
+		status, err := patience.Receive(ended)
+		switch {
+		case err != nil:
 			unix.Kill(pid, unix.SIGKILL)
-			t.Error("the child has not ended")
+			t.Errorf("the child has not ended: %v", err)
+		case status.Exited() && status.ExitStatus() == 3:
+			t.Error("the child could not begin")
 		}
 	}
 	for name := range works {

@@ -15,10 +15,12 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"ringo/internal/patience"
 )
 
 // waitMax bounds each wait for something that should come at once.
-const waitMax = 10 * time.Second
+var waitMax = patience.Max
 
 // need skips the test where io_uring is refused or a check failed on a kernel too old for it. That a kernel new enough
 // fails a check is an error.

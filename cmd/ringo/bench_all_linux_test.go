@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"ringo/cmd/ringo/internal/cli"
+	"ringo/internal/patience"
 )
 
 // Ctrl-C on a terminal, which all of its processes get, ends ringo bench and keeps what is done: the report on stdout
@@ -32,7 +33,7 @@ func TestBenchCtrlC(t *testing.T) {
 		t.Fatal(err)
 	}
 	shell.Close()
-	late := time.AfterFunc(4*patience, func() { syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) })
+	late := time.AfterFunc(4*patience.Max, func() { syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) })
 	defer late.Stop()
 	var text strings.Builder
 	for r, sent := bufio.NewReader(shown), false; ; {
@@ -95,7 +96,7 @@ func TestBenchKilled(t *testing.T) {
 		t.Fatal(err)
 	}
 	shell.Close()
-	late := time.AfterFunc(4*patience, func() { syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) })
+	late := time.AfterFunc(4*patience.Max, func() { syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) })
 	defer late.Stop()
 	r := bufio.NewReader(shown)
 	for {
@@ -110,7 +111,7 @@ func TestBenchKilled(t *testing.T) {
 	cmd.Process.Kill()
 	cmd.Wait()
 	io.Copy(io.Discard, r)
-	for deadline := time.Now().Add(patience); syscall.Kill(-cmd.Process.Pid,
+	for deadline := patience.Deadline(); syscall.Kill(-cmd.Process.Pid,
 		0) == nil; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("children are left")

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"ringo/internal/patience"
 	"ringo/internal/sys"
 )
 
@@ -41,7 +42,7 @@ func TestBeyondSelect(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer c.Close()
-		c.SetDeadline(time.Now().Add(patience))
+		c.SetDeadline(patience.Deadline())
 		c.Write([]byte{'x'})
 		if _, err := io.ReadFull(c, make([]byte, 1)); err == nil {
 			served++

@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"ringo/internal/patience"
 )
 
 // holdConn opens a connection that has been served once and is idle now.
@@ -45,7 +47,7 @@ func wantEnd(t *testing.T, c net.Conn) {
 // drop what it has accepted.
 func wantRefused(t *testing.T, addr string) {
 	t.Helper()
-	for end := time.Now().Add(patience); time.Now().Before(end); {
+	for end := patience.Deadline(); time.Now().Before(end); {
 		c, err := net.DialTimeout("tcp", addr, time.Until(end))
 		if errors.Is(err, syscall.ECONNREFUSED) {
 			return

@@ -11,7 +11,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
+
+	"ringo/internal/patience"
 )
 
 var listening = regexp.MustCompile(`^listening (tcp[46]?)://(\S+) driver=(\S+) loops=(\d+)$`)
@@ -50,7 +51,7 @@ func exchange(addr string, size int) error {
 		return err
 	}
 	defer c.Close()
-	c.SetDeadline(time.Now().Add(patience))
+	c.SetDeadline(patience.Deadline())
 	sent, failed := noise(size), make(chan error, 1)
 	go func() {
 		_, err := c.Write(sent)

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"ringo/cmd/ringo/internal/tooltest"
+	"ringo/internal/patience"
 	"ringo/internal/seccomptest"
 )
 
@@ -30,8 +31,6 @@ var (
 	readAnswer = tooltest.ReadAnswer
 	epoch      = tooltest.Epoch
 )
-
-const patience = tooltest.Patience
 
 // anyPort is the address of most servers here.
 const anyPort = "tcp://127.0.0.1:0"
@@ -91,7 +90,7 @@ func (p *process) line(prefix string) string {
 // find waits for a line on stderr, or for the process's end without such a line.
 func (p *process) find(want func(line string) bool) (line string, ok bool) {
 	p.t.Helper()
-	deadline := time.After(patience)
+	deadline := time.After(patience.Max)
 	for ended := false; ; {
 		text, more := p.log.text()
 		for line := range strings.Lines(text) {
@@ -107,7 +106,7 @@ func (p *process) find(want func(line string) bool) (line string, ok bool) {
 		case <-p.done:
 			ended = true
 		case <-deadline:
-			p.t.Fatalf("no line of the wanted kind in %v, stderr:\n%s", patience, text)
+			p.t.Fatalf("no line of the wanted kind in %v, stderr:\n%s", patience.Max, text)
 		}
 	}
 }
@@ -122,11 +121,9 @@ func (p *process) signal(s syscall.Signal) {
 // wait waits for the end and returns exit code and stderr.
 func (p *process) wait() (code int, stderr string) {
 	p.t.Helper()
-	select {
-	case <-p.done:
-	case <-time.After(patience):
+	if _, err := patience.Receive(p.done); err != nil {
 		text, _ := p.log.text()
-		p.t.Fatalf("the process does not end, stderr:\n%s", text)
+		p.t.Fatalf("the process does not end: %v, stderr:\n%s", err, text)
 	}
 	text, _ := p.log.text()
 	return p.cmd.ProcessState.ExitCode(), text

@@ -10,7 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
+
+	"ringo/internal/patience"
 )
 
 // TestOnePort: one loop serves TCP and UDP on one port, as the classic servers of
@@ -127,7 +128,7 @@ func exchangeUnix(t *testing.T, address string, size int) {
 
 func exchangeOne(t *testing.T, c net.Conn, network string, size int) {
 	t.Helper()
-	c.SetDeadline(time.Now().Add(patience))
+	c.SetDeadline(patience.Deadline())
 	sent, got := noise(size), make([]byte, 1<<17)
 	go c.Write(sent)
 	n := 0

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ringo/internal/mask"
+	"ringo/internal/patience"
 	"ringo/internal/seccomptest"
 )
 
@@ -44,7 +45,7 @@ func TestProxyFaults(t *testing.T) {
 						if c.size > 1<<20 {
 							conn.SetWriteDeadline(time.Now().Add(time.Second))
 							n, err = conn.Write(make([]byte, c.size))
-							conn.SetWriteDeadline(time.Now().Add(patience))
+							conn.SetWriteDeadline(patience.Deadline())
 						}
 						close(piled)
 						if err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
@@ -85,10 +86,10 @@ func TestProxyFaults(t *testing.T) {
 						cmd.Env = append(cmd.Env, mask.Variable+"=op:send") // an entry, which no filter sees
 					}
 					p := start(t, cmd)
-					client, err := net.DialTimeout("tcp", p.addr(), patience)
+					client, err := net.DialTimeout("tcp", p.addr(), patience.Max)
 					if err == nil { // else the reset came before the connect returned
 						defer client.Close()
-						client.SetDeadline(time.Now().Add(patience))
+						client.SetDeadline(patience.Deadline())
 						err = side(client, "client")
 					}
 					if !ended(err) {

@@ -17,6 +17,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"ringo/internal/patience"
 )
 
 // startProxy starts ringo proxy in front of a backend of package net, for which serve
@@ -47,7 +49,7 @@ func backend(t *testing.T, ln net.Listener, serve func(c net.Conn)) {
 			if err != nil {
 				return
 			}
-			c.SetDeadline(time.Now().Add(patience))
+			c.SetDeadline(patience.Deadline())
 			conns.Go(func() {
 				defer c.Close()
 				serve(c)
@@ -170,7 +172,7 @@ func TestProxyNobody(t *testing.T) {
 		p, addr := startProxyTo(t, "tcp://"+to, "-driver", driver, "-stats", "50ms")
 		c, err := net.Dial("tcp", addr)
 		if err == nil { // else it was as quick as that
-			c.SetDeadline(time.Now().Add(patience))
+			c.SetDeadline(patience.Deadline())
 			_, err = c.Read(make([]byte, 1))
 			c.Close()
 		}
@@ -216,7 +218,7 @@ func TestProxyMax(t *testing.T) {
 					return
 				}
 				defer c.Close()
-				c.SetDeadline(time.Now().Add(patience))
+				c.SetDeadline(patience.Deadline())
 				for ping := range 20 {
 					b := []byte("ping")
 					if _, err := c.Write(b); err != nil {
@@ -288,10 +290,10 @@ func TestProxySlowReader(t *testing.T) {
 			t.Fatal(err)
 		}
 		before := p.memory()
-		end := time.Now().Add(patience)
+		end := patience.Deadline()
 		for last, same := -1, 0; same < 20; { // until nothing moves
 			if time.Sleep(5 * time.Millisecond); time.Now().After(end) {
-				t.Fatalf("after %v it is still busy", patience)
+				t.Fatalf("after %v it is still busy", patience.Max)
 			}
 			now := p.cpu()
 			if same++; now != last {
@@ -381,7 +383,7 @@ func TestProxyStorm(t *testing.T) {
 						t.Error(err)
 						return
 					}
-					c.SetDeadline(time.Now().Add(patience))
+					c.SetDeadline(patience.Deadline())
 					switch (i + j) % 4 {
 					case 1:
 						c.Write(make([]byte, 100_000))
@@ -398,7 +400,7 @@ func TestProxyStorm(t *testing.T) {
 			})
 		}
 		clients.Wait()
-		for end := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+		for end := patience.Deadline(); ; time.Sleep(time.Millisecond) {
 			all, _ := p.files()
 			if all <= before+2*8 { // pipes that are kept
 				break
@@ -464,7 +466,7 @@ func TestProxyUnix(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			c.SetDeadline(time.Now().Add(patience))
+			c.SetDeadline(patience.Deadline())
 			sent := noise(size)
 			go func() {
 				c.Write(sent)

@@ -11,10 +11,10 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
+	"ringo/internal/patience"
 	"ringo/internal/seccomptest"
 )
 
@@ -104,7 +104,7 @@ func bother(addr string, r *rand.Rand) error {
 		return err
 	}
 	defer c.Close()
-	c.SetDeadline(time.Now().Add(patience))
+	c.SetDeadline(patience.Deadline())
 	for range 1 + r.IntN(4) {
 		text := fmt.Appendf(nil, "GET /%s HTTP/1.%d\r\nHost: h\r\nRange: bytes=%d-%d\r\nIf-None-Match: "+
 			"\"x\"\r\nContent-Length: %d\r\n\r\nbody",

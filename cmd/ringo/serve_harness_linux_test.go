@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ringo/internal/patience"
 )
 
 // startServe serves a directory and gives the address to dial.
@@ -30,9 +32,9 @@ func wantStatus(t *testing.T, addr, path string, want int) {
 // eventually wants something to become true within patience.
 func eventually(t *testing.T, what string, is func() bool) {
 	t.Helper()
-	for end := time.Now().Add(patience); !is(); time.Sleep(5 * time.Millisecond) {
+	for end := patience.Deadline(); !is(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatalf("%s: not within %v", what, patience)
+			t.Fatalf("%s: not within %v", what, patience.Max)
 		}
 	}
 }

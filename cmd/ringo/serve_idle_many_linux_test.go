@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"ringo/internal/patience"
 	"ringo/internal/race"
 )
 
@@ -59,7 +60,7 @@ func TestServeIdleMany(t *testing.T) {
 		dialed := time.Since(begin)
 		for range 2 {
 			each(t, conns, func(i int) error {
-				conns[i].SetDeadline(time.Now().Add(patience))
+				conns[i].SetDeadline(patience.Deadline())
 				if _, err := io.WriteString(conns[i], "GET /f HTTP/1.1\r\nHost: h\r\n\r\n"); err != nil {
 					return err
 				}

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"ringo/internal/patience"
 	"ringo/internal/race"
 )
 
@@ -107,7 +108,7 @@ func stay(addr string, served chan<- bool, leave <-chan bool) error {
 		return err
 	}
 	defer c.Close()
-	c.SetDeadline(time.Now().Add(patience))
+	c.SetDeadline(patience.Deadline())
 	if _, err := c.Write([]byte{'x'}); err != nil {
 		return err
 	}

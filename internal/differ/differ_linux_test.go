@@ -16,6 +16,7 @@ import (
 	"ringo"
 	"ringo/internal/differ"
 	"ringo/internal/hosted"
+	"ringo/internal/patience"
 	"ringo/internal/socktest"
 	"ringo/internal/testmain"
 )
@@ -42,7 +43,7 @@ var inWorlds = []differ.Kind{differ.Task, differ.Iterator}
 
 // newBench has package net and the drivers that there are, for callers of the kinds that are allowed.
 func newBench(t testing.TB, names string, allowed []differ.Kind) *differ.Bench {
-	b := &differ.Bench{Machines: []differ.Machine{differ.Net{}}, Allowed: allowed, Patience: time.Minute,
+	b := &differ.Bench{Machines: []differ.Machine{differ.Net{}}, Allowed: allowed, Patience: patience.Max,
 		Target: "FuzzPrograms"}
 	if len(allowed) == len(inWorlds) {
 		b.Target = "FuzzWorldPrograms"
@@ -189,7 +190,7 @@ func BenchmarkMachines(b *testing.B) {
 	for _, m := range []differ.Machine{differ.Net{}, differ.Ringo{Config: ringo.Config{Driver: "uring"}},
 		differ.Ringo{Config: ringo.Config{Driver: "epoll"}}} {
 		b.Run(m.Name(), func(b *testing.B) {
-			bench := &differ.Bench{Machines: []differ.Machine{m}, Allowed: differ.Allowed, Patience: 20 * time.Second}
+			bench := &differ.Bench{Machines: []differ.Machine{m}, Allowed: differ.Allowed, Patience: patience.Max}
 			defer bench.Close()
 			for i := range b.N {
 				if what := bench.Try(differ.Random(uint64(i))); what != "" {

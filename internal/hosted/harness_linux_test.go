@@ -19,6 +19,7 @@ import (
 	"ringo/internal/fd"
 	"ringo/internal/mask"
 	"ringo/internal/op"
+	"ringo/internal/patience"
 )
 
 // open makes rings for a test, which skips where io_uring is refused.
@@ -205,13 +206,8 @@ func stats(t testing.TB, h *Rings) Stats {
 
 func want(t testing.TB, got <-chan answer, res int32, ok bool) {
 	t.Helper()
-	select {
-	case a := <-got:
-		if a.res != res || a.ok != ok {
-			t.Errorf("got %d, %v, want %d, %v", a.res, a.ok, res, ok)
-		}
-	case <-time.After(20 * time.Second):
-		t.Fatalf("nothing in 20 s, want %d, %v", res, ok)
+	if a := patience.Recv(t, "an answer", got); a.res != res || a.ok != ok {
+		t.Errorf("got %d, %v, want %d, %v", a.res, a.ok, res, ok)
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 	"ringo/internal/driver"
 	"ringo/internal/driver/drivertest"
 	"ringo/internal/loop"
+	"ringo/internal/patience"
 	"ringo/internal/sys"
 	"ringo/uring"
 )
@@ -157,21 +158,15 @@ func dyingDriver(cfg *loop.Config) {
 	}
 	heard := make(chan error, 1)
 	go func() { heard <- refused.Wait() }()
-	select {
-	case err := <-heard:
-		if err != loop.ErrEnded {
-			complain("Wait for a task that came too late: %v, want ErrEnded", err)
-		}
-	case <-time.After(limit / 4):
-		complain("who waits for a task that came too late was not told within %v of the Run's end", limit/4)
+	answer, silent := patience.Receive(heard)
+	if silent != nil || answer != loop.ErrEnded {
+		complain("Wait for a task that came too late: %v, want ErrEnded; %v", answer, silent)
 	}
 	if d := time.Since(began); d > cfg.HardStop {
 		complain("took %v", d)
 	}
-	select {
-	case <-joined:
-	case <-time.After(limit):
-		complain("a goroutine still waits for a task\n%s", stacks())
+	if _, err := patience.Receive(joined); err != nil {
+		complain("a goroutine still waits for a task: %v\n%s", err, patience.Stacks())
 		return
 	}
 	for name, err := range map[string]error{

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"ringo/internal/loop"
+	"ringo/internal/patience"
 	"ringo/internal/sys"
 )
 
@@ -109,7 +110,7 @@ func TestHardStop(t *testing.T) {
 				// The loop is left to end by itself; then nothing is left of it.
 				release()
 				eventually(t, "the end of all goroutines of the loop", func() bool {
-					return !strings.Contains(string(stacks()), "ringo/internal/loop.(")
+					return !strings.Contains(patience.Stacks(), "ringo/internal/loop.(")
 				})
 			})
 		})
@@ -160,7 +161,7 @@ func eventually(t testing.TB, what string, done func() bool) {
 	t.Helper()
 	for began := time.Now(); !done(); time.Sleep(time.Millisecond) { // between two looks
 		if time.Since(began) > limit {
-			t.Fatalf("%s: not within %v\n\n%s", what, limit, stacks())
+			t.Fatalf("%s: not within %v\n\n%s", what, limit, patience.Stacks())
 		}
 	}
 }

@@ -3,17 +3,17 @@ package loop_test
 import (
 	"context"
 	"os"
-	"runtime"
 	"testing"
 	"time"
 
 	"ringo/internal/driver"
 	"ringo/internal/driver/open"
 	"ringo/internal/loop"
+	"ringo/internal/patience"
 )
 
 // limit bounds every wait of these tests; whoever runs into it hangs.
-const limit = 20 * time.Second
+var limit = patience.Max
 
 // eachDriver runs f for every driver, or for the one that RINGO_DRIVER names, with
 // a configuration of one loop that f may change.
@@ -68,20 +68,8 @@ func runContext(t testing.TB, ctx context.Context, cfg *loop.Config, fn func(*lo
 	return receive(t, "the end of Run", ended)
 }
 
-// receive takes a value from ch. If none comes in time it shows what every
-// goroutine and task does, and fails the test.
+// receive takes a value from ch.
 func receive[T any](t testing.TB, what string, ch <-chan T) T {
 	t.Helper()
-	select {
-	case v := <-ch:
-		return v
-	case <-time.After(limit):
-		t.Fatalf("%s did not come within %v\n\n%s", what, limit, stacks())
-		panic("unreachable")
-	}
-}
-
-func stacks() []byte {
-	buf := make([]byte, 16<<20)
-	return buf[:runtime.Stack(buf, true)]
+	return patience.Recv(t, what, ch)
 }

@@ -5,7 +5,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
+
+	"ringo/internal/patience"
 )
 
 func TestGateTable(t *testing.T) {
@@ -97,7 +98,6 @@ func TestNoLostWake(t *testing.T) {
 		wg    sync.WaitGroup
 		fd    = &bell{rung: make(chan struct{}, 1), t: t}
 		slept int
-		limit = time.After(time.Minute)
 	)
 	for s := range senders {
 		wg.Go(func() {
@@ -121,9 +121,7 @@ func TestNoLostWake(t *testing.T) {
 		got.all(q.Take())
 		if got.n < senders*each && g.Announce() {
 			slept++
-			select {
-			case <-fd.rung:
-			case <-limit:
+			if !patience.Done(t, "the bell", fd.rung) {
 				t.Fatalf("asleep with %d of %d messages, queue empty: %v", got.n, senders*each, q.Empty())
 			}
 		}

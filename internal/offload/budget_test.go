@@ -6,6 +6,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"ringo/internal/patience"
 )
 
 // settled checks that all loans come back and that nobody waits for one. A worker
@@ -93,11 +95,7 @@ func TestBudgetPassesOn(t *testing.T) {
 	release <- true
 	release <- true
 	for range 2 {
-		select {
-		case <-ran:
-		case <-time.After(jobMax):
-			t.Fatal("no loan was passed on")
-		}
+		patience.Recv(t, "a loan that is passed on", ran)
 	}
 	for began, released := loans+1, 2; released < jobs; {
 		unreleased := release

@@ -9,10 +9,11 @@ import (
 	"time"
 
 	"ringo/internal/alloctest"
+	"ringo/internal/patience"
 )
 
 // jobMax ends a hang; no test is right by it.
-const jobMax = 10 * time.Second
+var jobMax = patience.Max
 
 func closed(t *testing.T, p *Pool) {
 	t.Helper()

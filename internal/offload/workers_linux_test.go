@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"ringo/internal/patience"
 	"ringo/internal/sys"
 )
 
@@ -31,11 +32,7 @@ func newWorkers(t *testing.T, max int) (w *Workers, next func() *Request) {
 			if r := w.Next(); r != nil {
 				return r
 			}
-			select {
-			case <-signal:
-			case <-time.After(jobMax):
-				t.Fatalf("nothing within %v", jobMax)
-			}
+			patience.Recv(t, "a signal", signal)
 		}
 	}
 }

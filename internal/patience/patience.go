@@ -2,6 +2,7 @@ package patience
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"runtime"
@@ -83,13 +84,20 @@ func Until(t testing.TB, what string, ok func() bool) {
 // UntilBy is Until for callers who let others go on in their own way between two looks: pause.
 func UntilBy(t testing.TB, what string, pause func(), ok func() bool) {
 	t.Helper()
+	if err := Poll(pause, ok); err != nil {
+		t.Fatalf("%s: %v\n\n%s", what, err, Stacks())
+	}
+}
+
+// Poll is UntilBy for those who have no test to fail.
+func Poll(pause func(), ok func() bool) error {
 	for w := begin(); ; pause() {
 		if ok() {
 			w.end()
-			return
+			return nil
 		}
 		if why := w.over(); why != "" {
-			t.Fatalf("%s: %s\n\n%s", what, why, Stacks())
+			return errors.New(why)
 		}
 	}
 }
@@ -97,9 +105,9 @@ func UntilBy(t testing.TB, what string, pause func(), ok func() bool) {
 // Recv takes a value from ch, the zero one if it is closed, and fails the test if neither comes.
 func Recv[T any](t testing.TB, what string, ch <-chan T) T {
 	t.Helper()
-	v, why := recv(ch)
-	if why != "" {
-		t.Fatalf("%s: %s\n\n%s", what, why, Stacks())
+	v, err := Receive(ch)
+	if err != nil {
+		t.Fatalf("%s: %v\n\n%s", what, err, Stacks())
 	}
 	return v
 }
@@ -108,14 +116,15 @@ func Recv[T any](t testing.TB, what string, ch <-chan T) T {
 // comes: any goroutine may call it.
 func Done[T any](t testing.TB, what string, ch <-chan T) bool {
 	t.Helper()
-	_, why := recv(ch)
-	if why != "" {
-		t.Errorf("%s: %s\n\n%s", what, why, Stacks())
+	_, err := Receive(ch)
+	if err != nil {
+		t.Errorf("%s: %v\n\n%s", what, err, Stacks())
 	}
-	return why == ""
+	return err == nil
 }
 
-func recv[T any](ch <-chan T) (v T, why string) {
+// Receive is Recv for those who have no test to fail.
+func Receive[T any](ch <-chan T) (v T, err error) {
 	w := begin()
 	tick := time.NewTicker(min(lookEvery, Max))
 	defer tick.Stop()
@@ -123,10 +132,10 @@ func recv[T any](ch <-chan T) (v T, why string) {
 		select {
 		case v = <-ch:
 			w.end()
-			return v, ""
+			return v, nil
 		case <-tick.C:
-			if why = w.over(); why != "" {
-				return v, why
+			if why := w.over(); why != "" {
+				return v, errors.New(why)
 			}
 		}
 	}

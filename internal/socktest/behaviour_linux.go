@@ -15,6 +15,7 @@ import (
 
 	"ringo"
 	"ringo/internal/loop"
+	"ringo/internal/patience"
 	"ringo/internal/race"
 	"ringo/sim"
 	"ringo/sock"
@@ -119,9 +120,9 @@ func (p *peer) do(f func() error) (err error) {
 func (s *simulated) dialPeer(of *Paced, network, address string) (Peer, error) {
 	p := &peer{l: s.l, p: of}
 	err := p.do(func() (err error) {
-		p.c, err = (&sock.Dialer{Timeout: Patience}).Dial(s.l, network, address)
+		p.c, err = (&sock.Dialer{Timeout: patience.Max}).Dial(s.l, network, address)
 		if err == nil {
-			err = p.c.SetDeadline(s.now().Add(Patience))
+			err = p.c.SetDeadline(s.now().Add(patience.Max))
 		}
 		return err
 	})

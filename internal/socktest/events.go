@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"ringo"
+	"ringo/internal/patience"
 )
 
 // event is what happens to a call.
@@ -169,7 +170,7 @@ func detaches(x *cell, _ *pending) {
 	}
 	x.byTask("DetachConn", func() (err error) { x.parted, err = x.conn.DetachConn(); return err })
 	if x.parted != nil {
-		x.parted.SetDeadline(x.now().Add(patience))
+		x.parted.SetDeadline(x.now().Add(patience.Max))
 	}
 }
 

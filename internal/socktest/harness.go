@@ -9,7 +9,6 @@ import (
 	"iter"
 	"net"
 	"os"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -18,10 +17,8 @@ import (
 
 	"ringo"
 	"ringo/internal/loop"
+	"ringo/internal/patience"
 )
-
-// Patience is how long anything may take that must come. It is generous, because it passes only when a test fails.
-const Patience = 30 * time.Second
 
 // World is the driver of a Config that stands for a simulated world: OnLoop runs its body there.
 const World = "sim"
@@ -82,11 +79,11 @@ func Dial(t testing.TB, network, address string) (Stream, error) {
 	if of != nil {
 		return of.s.dialPeer(of, network, address)
 	}
-	c, err := net.DialTimeout(network, address, Patience)
+	c, err := net.DialTimeout(network, address, patience.Max)
 	if err != nil {
 		return nil, err
 	}
-	return c.(Stream), c.SetDeadline(time.Now().Add(Patience))
+	return c.(Stream), c.SetDeadline(time.Now().Add(patience.Max))
 }
 
 // Now is the time by which deadlines of a task are counted, and by which it can be told how long it has waited.
@@ -136,17 +133,6 @@ func Available(driver string) error {
 	return once.(func() error)()
 }
 
-// Within gives f a while, and then ends the tests with all stacks, since whoever hangs holds what the next tests would
-// need.
-func Within(d time.Duration, what string, f func()) {
-	alarm := time.AfterFunc(d, func() {
-		buf := make([]byte, 16<<20)
-		panic(fmt.Sprintf("%s: not done within %v\n\n%s", what, d, buf[:runtime.Stack(buf, true)]))
-	})
-	defer alarm.Stop()
-	f()
-}
-
 // OnLoop runs body as the first task of one loop, and then nothing may be left.
 func OnLoop(t *testing.T, cfg ringo.Config, body func(l *ringo.Loop)) {
 	t.Helper()
@@ -155,7 +141,7 @@ func OnLoop(t *testing.T, cfg ringo.Config, body func(l *ringo.Loop)) {
 		onLoopInWorlds(t, cfg, body)
 		return
 	}
-	Within(Patience, t.Name(), func() {
+	patience.Within(t.Name(), func() {
 		err := ringo.Run(context.Background(), &cfg, func(l *ringo.Loop) error {
 			body(l)
 			Settle(t, l)
@@ -165,6 +151,7 @@ func OnLoop(t *testing.T, cfg ringo.Config, body func(l *ringo.Loop)) {
 			t.Errorf("Run: %v", err)
 		}
 	})
+
 }
 
 var left atomic.Int64
@@ -178,13 +165,17 @@ func Left() int { return int(left.Load()) }
 func Settle(t testing.TB, l *ringo.Loop) {
 	t.Helper()
 	var s ringo.Stats
-	for end := Now(l).Add(Patience / 3); Now(l).Before(end); Pause(l) {
-		if s = l.Stats(); s.Tasks == 1 && s.Slots == 0 && s.Buffers == 0 {
-			return
-		}
+	alone := func() bool {
+		s = l.Stats()
+		return s.Tasks == 1 && s.Slots == 0 && s.Buffers == 0
+	}
+	err := awaitOn(l, alone)
+	if err == nil {
+		return
 	}
 	left.Add(int64(s.Slots + s.Buffers))
-	t.Errorf("left on the loop: %d tasks beside the first, %d slots, %d buffers", s.Tasks-1, s.Slots, s.Buffers)
+	t.Errorf("left on the loop: %d tasks beside the first, %d slots, %d buffers: %v",
+		s.Tasks-1, s.Slots, s.Buffers, err)
 }
 
 // Pause is between two looks at something that others do, for whoever looks: a task of a loop, also one that was
@@ -207,11 +198,25 @@ func Eventually(t testing.TB, what string, ok func() bool) {
 // EventuallyOn is Eventually for a task, which lets the others run meanwhile.
 func EventuallyOn(t testing.TB, l *ringo.Loop, what string, ok func() bool) {
 	t.Helper()
-	for end := Now(l).Add(Patience / 3); !ok(); Pause(l) {
-		if Now(l).After(end) {
-			t.Fatalf("%s: not within %v", what, Patience/3)
+	if err := awaitOn(l, ok); err != nil {
+		t.Fatalf("%s: %v\n\n%s", what, err, patience.Stacks())
+	}
+}
+
+// virtualMax is how long anything may take in a world that must come there.
+const virtualMax = time.Minute
+
+// awaitOn waits until ok, as a task of l, or as somebody else if l is nil.
+func awaitOn(l *ringo.Loop, ok func() bool) error {
+	if l == nil || !(*loop.Loop)(l).Staged() {
+		return patience.Poll(func() { Pause(l) }, ok)
+	}
+	for end := l.Now().Add(virtualMax); !ok(); Pause(l) {
+		if l.Now().After(end) {
+			return fmt.Errorf("not within %v of the world's time", virtualMax)
 		}
 	}
+	return nil
 }
 
 // Offloaded runs f on an ordinary goroutine while the calling task is parked: what peers do that waits.

@@ -12,6 +12,7 @@ import (
 
 	"ringo"
 	"ringo/internal/loop"
+	"ringo/internal/patience"
 	"ringo/sim"
 )
 
@@ -158,7 +159,7 @@ func (p *Paced) end() {
 // onLoopPaced is OnLoop in a paced world.
 func onLoopPaced(t *testing.T, cfg ringo.Config, body func(l *ringo.Loop)) {
 	t.Helper()
-	Within(Patience, t.Name(), func() {
+	patience.Within(t.Name(), func() {
 		p := StartPaced(t, cfg, func(l *ringo.Loop) error {
 			body(l)
 			Settle(t, l)
@@ -173,6 +174,7 @@ func onLoopPaced(t *testing.T, cfg ringo.Config, body func(l *ringo.Loop)) {
 			t.Errorf("Run: %v", p.err)
 		}
 	})
+
 }
 
 // Ended is closed when the program has ended.

@@ -17,6 +17,7 @@ import (
 
 	"ringo"
 	"ringo/file"
+	"ringo/internal/patience"
 )
 
 // place is where cells happen: on the system's kernel, with peers of package net and os, or in a simulated world,
@@ -79,7 +80,7 @@ type source interface {
 }
 
 // awaited is something that happens once.
-type awaited interface{ await(d time.Duration) bool }
+type awaited interface{ await() error }
 
 // latch is opened once, by anybody.
 type latch interface {
@@ -102,13 +103,9 @@ type channel chan struct{}
 
 func (c channel) open() { close(c) }
 
-func (c channel) await(d time.Duration) bool {
-	select {
-	case <-c:
-		return true
-	case <-time.After(d):
-		return false
-	}
+func (c channel) await() error {
+	_, err := patience.Receive(c)
+	return err
 }
 
 func (system) latch() latch                  { return make(channel) }
@@ -156,7 +153,7 @@ func (system) listens(n *network) string {
 }
 
 func (system) dial(network, address string) (io.Closer, error) {
-	return net.DialTimeout(network, address, patience)
+	return net.DialTimeout(network, address, patience.Max)
 }
 
 func (system) source(_ *runs, at, size int) (source, error) {
@@ -213,5 +210,5 @@ func (system) newPipe(writes bool) (*pipeEnds, error) {
 	if err != nil {
 		return nil, errors.Join(err, r.Close(), w.Close())
 	}
-	return p, other.SetDeadline(time.Now().Add(patience))
+	return p, other.SetDeadline(time.Now().Add(patience.Max))
 }

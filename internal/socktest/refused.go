@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"ringo"
 	"ringo/internal/loop"
@@ -112,10 +111,7 @@ func (x *cell) intrude(told func(err error)) error {
 	}
 	done := make(channel)
 	go func() { defer done.open(); call() }()
-	if !done.await(5 * time.Second) {
-		return errors.New("a goroutine's call does not return")
-	}
-	return nil
+	return within("a goroutine's call", done)
 }
 
 // intrudes makes what the call is on.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"ringo"
+	"ringo/internal/patience"
 	"ringo/sock"
 )
 
@@ -68,7 +69,7 @@ func (e *ends) poll(l *ringo.Loop, full, blocking bool) error {
 	if err == nil {
 		err = raw.Control(func(fd uintptr) { err = syscall.SetNonblock(int(fd), !blocking) })
 	}
-	return errors.Join(err, peer.SetDeadline(time.Now().Add(patience)))
+	return errors.Join(err, peer.SetDeadline(time.Now().Add(patience.Max)))
 }
 
 // pollable is a Pollable as a handle.

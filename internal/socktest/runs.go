@@ -5,7 +5,6 @@ package socktest
 import (
 	"context"
 	"errors"
-	"fmt"
 	"runtime"
 	"strings"
 	"sync"
@@ -15,9 +14,6 @@ import (
 	"ringo/internal/driver/drivertest"
 	"ringo/internal/driver/open"
 )
-
-// patience is how long anything may take that must come.
-const patience = 30 * time.Second
 
 // errDead is what drivers die of here.
 var errDead = errors.New("dead on purpose")
@@ -189,16 +185,20 @@ func (k *caller) run(w *runs, f func()) error { return within("a "+k.name, k.sta
 
 // within waits for something, and fails if it does not come.
 func within(what string, done awaited) error {
-	if done.await(patience) {
-		return nil
+	if err := done.await(); err != nil {
+		return &hang{what, err, stacks()}
 	}
-	return fmt.Errorf("%s: %w", what, &hang{stacks()})
+	return nil
 }
 
 // hang is a wait that did not end. Who hangs has things that the next cells would need.
-type hang struct{ stacks string }
+type hang struct {
+	what   string
+	why    error
+	stacks string
+}
 
-func (h *hang) Error() string { return "not done within " + patience.String() + "\n" + h.stacks }
+func (h *hang) Error() string { return h.what + ": " + h.why.Error() + "\n" + h.stacks }
 
 // stacks are those of goroutines in the packages that are tested, and of loops.
 func stacks() string {

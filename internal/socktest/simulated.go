@@ -100,15 +100,15 @@ type condition struct {
 }
 
 // await asks again and again, as nobody tells.
-func (c condition) await(d time.Duration) bool {
-	end := c.s.now().Add(d)
+func (c condition) await() error {
+	end := c.s.now().Add(virtualMax)
 	for nap := 5 * time.Microsecond; !c.done(); nap = min(2*nap, time.Millisecond) {
 		if c.s.now().After(end) {
-			return false
+			return fmt.Errorf("not within %v of the world's time", virtualMax)
 		}
 		c.s.pass(nap)
 	}
-	return true
+	return nil
 }
 
 // flag is a latch of tasks.
@@ -185,7 +185,7 @@ func (s *simulated) address(n *network, h *sim.Host) string {
 func (s *simulated) listens(n *network) string { return s.address(n, s.here) }
 
 func (s *simulated) dial(network, address string) (io.Closer, error) {
-	return (&sock.Dialer{Timeout: patience}).Dial(s.l, network, address)
+	return (&sock.Dialer{Timeout: virtualMax}).Dial(s.l, network, address)
 }
 
 // remote is a file of tasks of another host than the cell's.
@@ -242,7 +242,7 @@ func (s *simulated) connect(w *runs, n *network, full, loose bool) (e *ends, err
 			return nil, err
 		}
 	}
-	return e, e.peer.SetDeadline(s.now().Add(patience))
+	return e, e.peer.SetDeadline(s.now().Add(virtualMax))
 }
 
 // stream makes a connection, of which the seed says who dials.
@@ -264,7 +264,7 @@ func (s *simulated) stream(e *ends, home *ringo.Loop, n *network) error {
 	over := s.latch()
 	s.begin(dials, func() {
 		defer over.open()
-		dialed, dialErr = (&sock.Dialer{Timeout: patience}).Dial(dials, n.name, ln.Addr().String())
+		dialed, dialErr = (&sock.Dialer{Timeout: virtualMax}).Dial(dials, n.name, ln.Addr().String())
 	})
 	err = s.by(listens, "Accept", func() (err error) {
 		accepted, err = ln.AcceptConn()
@@ -368,7 +368,7 @@ func (s *simulated) newPipe(writes bool) (*pipeEnds, error) {
 		return nil, err
 	}
 	if !writes {
-		return &pipeEnds{ours: r, other: w}, w.SetDeadline(s.now().Add(patience))
+		return &pipeEnds{ours: r, other: w}, w.SetDeadline(s.now().Add(virtualMax))
 	}
 	p := &pipeEnds{ours: w, other: r}
 	for _, size := range []int{4096, 1} {
@@ -382,5 +382,5 @@ func (s *simulated) newPipe(writes bool) (*pipeEnds, error) {
 			return nil, err
 		}
 	}
-	return p, errors.Join(w.SetWriteDeadline(time.Time{}), r.SetDeadline(s.now().Add(patience)))
+	return p, errors.Join(w.SetWriteDeadline(time.Time{}), r.SetDeadline(s.now().Add(virtualMax)))
 }

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"ringo"
+	"ringo/internal/patience"
 	"ringo/internal/socktest"
 	"ringo/sock"
 	"ringo/sock/socktls"
@@ -34,7 +35,7 @@ var bulk = flag.Int("bulk", 1<<20, "bytes each way")
 // tasks or other callers for each end, and see it come as it was, and end.
 func TestBulk(t *testing.T) {
 	eachVersion(t, func(t *testing.T, version uint16) {
-		limit := patience + time.Duration(*bulk/1e7)*time.Second
+		limit := patience.Max + time.Duration(*bulk/1e7)*time.Second
 		eachCallersFor(t, limit, func(t *testing.T, l *ringo.Loop, read, write starter) {
 			for _, serve := range []bool{true, false} {
 				raw, peer := connect(t, l)
@@ -288,7 +289,7 @@ func TestListenAndDial(t *testing.T) {
 			config := clientConfig()
 			config.ServerName = "" // it is the address's
 			config.ClientSessionCache = tls.NewLRUClientSessionCache(1)
-			d := &socktls.Dialer{NetDialer: &sock.Dialer{Timeout: patience}, Config: config}
+			d := &socktls.Dialer{NetDialer: &sock.Dialer{Timeout: patience.Max}, Config: config}
 			for i := range 3 {
 				c, err := d.Dial(l, "tcp", ln.Addr().String())
 				if err != nil {
@@ -342,7 +343,7 @@ func TestListenAndServe(t *testing.T) {
 			return err == nil
 		})
 		cancel()
-		socktest.Within(patience, "the end", func() {
+		patience.Within("the end", func() {
 			if err := <-ended; err != nil {
 				t.Error(err)
 			}
@@ -386,7 +387,7 @@ func TestServeSets(t *testing.T) {
 			c.Close()
 		}
 		cancel()
-		socktest.Within(patience, "the end", func() {
+		patience.Within("the end", func() {
 			if err := <-ended; err != nil {
 				t.Error(err)
 			}
@@ -487,7 +488,7 @@ func TestHTTP(t *testing.T) {
 					transport.TLSClientConfig.NextProtos = []string{"http/1.1"}
 					proto = "HTTP/1.1 "
 				}
-				client := &http.Client{Transport: transport, Timeout: patience}
+				client := &http.Client{Transport: transport, Timeout: patience.Max}
 				socktest.Offloaded(t, l, func() error {
 					defer transport.CloseIdleConnections()
 					for range 10 {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"ringo"
+	"ringo/internal/patience"
 	"ringo/sock"
 )
 
@@ -62,7 +63,7 @@ func freeze(attack string) int {
 	})
 	peer, err := ln.Accept()
 	if err == nil {
-		peer.SetDeadline(time.Now().Add(patience))
+		peer.SetDeadline(patience.Deadline())
 		err = provoke(attack, peer)
 	}
 	if err != nil {
@@ -116,7 +117,7 @@ func provoke(attack string, peer net.Conn) error {
 // seen waits for a goroutine in a state, with a function on its stack, which stays so for a while.
 func seen(state, function string) bool {
 	buf := make([]byte, 1<<20)
-	for end, times := time.Now().Add(patience), 0; time.Now().Before(end); time.Sleep(time.Millisecond) {
+	for end, times := patience.Deadline(), 0; time.Now().Before(end); time.Sleep(time.Millisecond) {
 		found := false
 		for stack := range strings.SplitSeq(string(buf[:runtime.Stack(buf, true)]), "\n\n") {
 			found = found || strings.Contains(stack, state) && strings.Contains(stack, function)

@@ -15,12 +15,11 @@ import (
 	"time"
 
 	"ringo"
+	"ringo/internal/patience"
 	"ringo/internal/socktest"
 	"ringo/sock"
 	"ringo/sock/socktls"
 )
-
-const patience = socktest.Patience
 
 // peersEnv says whose peers this binary is in place of the tests: those of BenchmarkAttack.
 const peersEnv = "RINGO_SOCKTLS_PEERS"
@@ -94,11 +93,11 @@ func connect(t testing.TB, l *ringo.Loop) (*sock.Conn, *net.TCPConn) {
 		t.Fatal(err)
 	}
 	defer ln.Close()
-	peer, err := net.DialTimeout("tcp", ln.Addr().String(), patience)
+	peer, err := net.DialTimeout("tcp", ln.Addr().String(), patience.Max)
 	if err != nil {
 		t.Fatal(err)
 	}
-	peer.SetDeadline(time.Now().Add(patience))
+	peer.SetDeadline(patience.Deadline())
 	c, err := ln.AcceptConn()
 	if err != nil {
 		t.Fatal(err)
@@ -154,7 +153,7 @@ var allCallers = []callers{
 // eachCallers runs f as a task, for each driver and kind of callers.
 func eachCallers(t *testing.T, f func(t *testing.T, l *ringo.Loop, read, write starter)) {
 	t.Helper()
-	eachCallersFor(t, patience, f)
+	eachCallersFor(t, patience.Max, f)
 }
 
 // eachCallersFor is eachCallers for what may take longer.
@@ -163,7 +162,7 @@ func eachCallersFor(t *testing.T, limit time.Duration, f func(t *testing.T, l *r
 	socktest.EachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		for _, who := range allCallers {
 			t.Run(who.name, func(t *testing.T) {
-				socktest.Within(limit, t.Name(), func() {
+				patience.Within(t.Name(), func() {
 					err := ringo.Run(context.Background(), &cfg, func(l *ringo.Loop) error {
 						f(t, l, who.in(l), who.out(l))
 						socktest.Settle(t, l)

@@ -24,6 +24,7 @@ import (
 	"ringo/file"
 	"ringo/internal/alloctest"
 	"ringo/internal/op"
+	"ringo/internal/patience"
 	"ringo/internal/race"
 	"ringo/internal/sys"
 )
@@ -35,7 +36,7 @@ func serveHere(t *testing.T, driver, dir string, change func(o *options)) (addr 
 	t.Setenv("RINGO_DRIVER", "")
 	o := &options{Options: server.Options{Listen: server.Addresses{{Network: "tcp", Name: "127.0.0.1:0"}},
 		Driver: driver, Loops: 1, Grace: time.Minute},
-		dir: dir, files: 10, fresh: time.Minute, log: logOff, header: tooltest.Patience, idle: tooltest.Patience}
+		dir: dir, files: 10, fresh: time.Minute, log: logOff, header: patience.Max, idle: patience.Max}
 	if change != nil {
 		change(o)
 	}
@@ -175,7 +176,7 @@ func TestServeCold(t *testing.T) {
 				}
 			}
 			for i := range 4 {
-				for over := time.Now().Add(tooltest.Patience); cool() > 0 && time.Now().Before(over); {
+				for over := patience.Deadline(); cool() > 0 && time.Now().Before(over); {
 					runtime.Gosched()
 				}
 				tooltest.WantFile(t, addr, "/f", content)
@@ -184,7 +185,7 @@ func TestServeCold(t *testing.T) {
 					t.Errorf("round %d: %d bytes that were not in memory went by sendfile", i, n)
 				}
 				// The kernel may take a page of its own accord, after which this is cold again.
-				for over := time.Now().Add(tooltest.Patience); ; {
+				for over := patience.Deadline(); ; {
 					tooltest.WantFile(t, addr, "/f", content)
 					settle()
 					n := w.sent.Swap(0)

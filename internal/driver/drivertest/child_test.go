@@ -33,7 +33,7 @@ func TestChild(t *testing.T) {
 	if os.Getenv(casesEnv) == "" {
 		return
 	}
-	patience, hangs = 100*time.Millisecond, 500*time.Millisecond
+	waitMax, hangs = 100*time.Millisecond, 500*time.Millisecond
 	wanted := strings.Split(os.Getenv(casesEnv), "|")
 	for _, g := range groups {
 		for _, c := range g.cases {

@@ -61,7 +61,7 @@ func (h *harness) waitDead() {
 	if err != errDeath {
 		h.Fatalf("Wait of a dead driver: %v, want what it died of", err)
 	}
-	if took := time.Duration(h.now() - began); took > patience/2 {
+	if took := time.Duration(h.now() - began); took > waitMax/2 {
 		h.Errorf("Wait of a dead driver took %v", took)
 	}
 	h.collect()
@@ -93,7 +93,7 @@ func (h *harness) mayKeep() bool {
 // endsAll waits until all that was submitted has ended, or may be kept.
 func (h *harness) endsAll() {
 	h.Helper()
-	for limit := h.now() + int64(patience); len(h.live) > 0 && !h.mayKeep(); h.waitDead() {
+	for limit := h.now() + int64(waitMax); len(h.live) > 0 && !h.mayKeep(); h.waitDead() {
 		if h.now() > limit {
 			h.Fatalf("a dead driver left %d ops: %s", len(h.live), h.dump())
 		}

@@ -71,7 +71,7 @@ func CheckExcused(t *testing.T, test string, excused map[string]string) {
 // wanted reports whether a case is to be run, and why not.
 func (on *ground) wanted(name string) (why string, ok bool) {
 	if only := putToTest(); only != nil {
-		patience, hangs = time.Second, 5*time.Second
+		waitMax, hangs = time.Second, 5*time.Second
 		return "only excused cases are run", slices.Contains(only, name)
 	}
 	why = on.excused[name]

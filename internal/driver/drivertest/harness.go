@@ -11,6 +11,7 @@ import (
 	"ringo/internal/bufs"
 	"ringo/internal/driver"
 	"ringo/internal/op"
+	"ringo/internal/patience"
 	"ringo/internal/race"
 )
 
@@ -47,12 +48,12 @@ type harness struct {
 	doing                  atomic.Int32
 }
 
-// patience is how long anything may take that must come; hangs is when a case is
+// waitMax is how long anything may take that must come; hangs is when a case is
 // given up that does not come back from the driver. Both are generous, because
 // they pass only when a case fails.
 var (
-	patience = 10 * time.Second
-	hangs    = 30 * time.Second
+	waitMax = patience.Max
+	hangs   = 2 * patience.Max
 )
 
 // start opens the driver for one case. The thread is never unlocked, so it ends
@@ -193,7 +194,7 @@ func (h *harness) excuse(endedBefore, early int64) {
 // until drives the driver till something holds that completions bring about.
 func (h *harness) until(what string, holds func() bool) {
 	h.Helper()
-	h.drive(what, patience, holds)
+	h.drive(what, waitMax, holds)
 }
 
 // untilPeer is until for what happens at the other end, which nothing here tells
@@ -205,10 +206,10 @@ func (h *harness) untilPeer(what string, holds func() bool) {
 
 func (h *harness) drive(what string, pause time.Duration, holds func() bool) {
 	h.Helper()
-	limit := h.now() + int64(patience)
+	limit := h.now() + int64(waitMax)
 	for !holds() {
 		if h.now() >= limit {
-			h.Fatalf("not within %v: %s; submitted: %s", patience, what, h.dump())
+			h.Fatalf("not within %v: %s; submitted: %s", waitMax, what, h.dump())
 		}
 		h.wait(min(limit, h.now()+int64(pause)))
 	}

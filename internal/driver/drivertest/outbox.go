@@ -72,7 +72,7 @@ func outboxBeforeSleep(h *harness) {
 	h.leave(f, "hello")
 	there := false
 	join := h.m.beside(func() {
-		there = h.m.awaitReady(p.n, sys.PollIn, patience/4) > 0
+		there = h.m.awaitReady(p.n, sys.PollIn, waitMax/4) > 0
 		h.wake()
 	})
 	h.wait(driver.Forever)

@@ -137,9 +137,9 @@ func (m *simulated) beside(f func()) (join func()) {
 	}, turns)
 	a := turns.a
 	return func() {
-		for limit := m.now() + int64(patience); !a.Ended(); m.pass() {
+		for limit := m.now() + int64(waitMax); !a.Ended(); m.pass() {
 			if m.now() > limit {
-				m.t.Fatalf("drivertest: what runs beside the case has not ended within %v", patience)
+				m.t.Fatalf("drivertest: what runs beside the case has not ended within %v", waitMax)
 			}
 		}
 	}

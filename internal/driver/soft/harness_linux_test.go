@@ -13,6 +13,7 @@ import (
 	"ringo/internal/driver/drivertest"
 	"ringo/internal/fd"
 	"ringo/internal/op"
+	"ringo/internal/patience"
 	"ringo/internal/poller"
 	"ringo/internal/sys"
 )
@@ -31,7 +32,7 @@ var start = time.Now()
 func clock() int64 { return int64(time.Since(start)) }
 
 // waitMax bounds what a test waits for: it ends a hang, and no test is right by it.
-const waitMax = 10 * time.Second
+var waitMax = patience.Max
 
 func newRig(t testing.TB) *rig { return newRigOn(t, poller.OpenEpoll) }
 

@@ -11,6 +11,7 @@ import (
 	"ringo/internal/fd"
 	"ringo/internal/kernel"
 	"ringo/internal/op"
+	"ringo/internal/patience"
 	"ringo/internal/sys"
 )
 
@@ -28,14 +29,11 @@ type World struct {
 // Open makes a world for one case.
 type Open func(t *testing.T) World
 
-// patience bounds the wait for what must come. It passes only when a case fails.
-const patience = 10 * time.Second
-
 // Run checks the contract, a named case for each thing that a kernel is asked.
 func Run(t *testing.T, open Open) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			r := run(open(t), c, patience)
+			r := run(open(t), c, patience.Max)
 			switch {
 			case r.skipped != "":
 				t.Skip(r.skipped)
@@ -47,8 +45,8 @@ func Run(t *testing.T, open Open) {
 }
 
 // run runs one case. It does not fail a test by itself, so that others can be told that it would.
-func run(w World, c testCase, patience time.Duration) *result {
-	b := &bench{World: w, k: w.Kernel, patience: patience}
+func run(w World, c testCase, waitMax time.Duration) *result {
+	b := &bench{World: w, k: w.Kernel, waitMax: waitMax}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -71,10 +69,10 @@ type result struct{ failed, skipped string }
 type bench struct {
 	World
 	result
-	k        kernel.Kernel
-	open     []int32 // to be closed in the end
-	made     int     // names so far
-	patience time.Duration
+	k       kernel.Kernel
+	open    []int32 // to be closed in the end
+	made    int     // names so far
+	waitMax time.Duration
 }
 
 // fail ends the case.
@@ -154,12 +152,12 @@ func (b *bench) op(code op.Code, number int32, fill func(o *op.Op)) int32 {
 
 // until makes an op again and again until it need not wait.
 func (b *bench) until(what string, try func() int32) int32 {
-	for end := time.Now().Add(b.patience); time.Now().Before(end); runtime.Gosched() {
+	for end := time.Now().Add(b.waitMax); time.Now().Before(end); runtime.Gosched() {
 		if res := try(); res != -sys.EAGAIN {
 			return res
 		}
 	}
-	b.fail("%s would still have to wait after %v", what, b.patience)
+	b.fail("%s would still have to wait after %v", what, b.waitMax)
 	return 0
 }
 

@@ -14,11 +14,9 @@ import (
 	"testing"
 	"time"
 
+	"ringo/internal/patience"
 	"ringo/uring"
 )
-
-// Patience is how long anything may take that should happen soon.
-const Patience = 15 * time.Second
 
 // NeedUring skips the test where the uring driver can't be had, with the reason.
 func NeedUring(t *testing.T) {
@@ -45,7 +43,7 @@ func Dial(t *testing.T, addr string) *net.TCPConn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close() })
-	c.SetDeadline(time.Now().Add(Patience))
+	c.SetDeadline(time.Now().Add(patience.Max))
 	return c.(*net.TCPConn)
 }
 
