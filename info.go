@@ -33,7 +33,7 @@ type Stats struct {
 	Mails       uint64 // messages from outside: posts, results of Offload, cancels
 	WakesSpared uint64 // messages for which the loop had not to be woken, because it was awake
 	Stalls      uint64 // turns longer than Config.StallLimit
-	Backoffs    uint64 // times that Accept waited for a shortage to pass, of descriptors or memory
+	Backoffs    uint64 // times that Accept waited for a shortage to pass, of descriptors or memory, which is reported
 
 	InTasks  time.Duration // time in turns: tasks, and the loop's own work between them
 	InKernel time.Duration // time between turns: asleep, or in the driver's calls

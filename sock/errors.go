@@ -114,11 +114,8 @@ func (c *Conn) failRes(name string, res int32) error {
 // noSocket is why the system gave no socket, with what to change.
 func noSocket(res int32) error {
 	err := callError("socket", res)
-	switch -res {
-	case sys.EMFILE:
-		return fmt.Errorf("%w: raise RLIMIT_NOFILE (ulimit -n)", err)
-	case sys.ENFILE:
-		return fmt.Errorf("%w: raise fs.file-max", err)
+	if remedy := loop.Remedy(res); remedy != "" {
+		return fmt.Errorf("%w: %s", err, remedy)
 	}
 	return err
 }

@@ -55,7 +55,7 @@ func (ln *Listener) acceptShared() (s int32, err error) {
 		} else {
 			o.Flags = op.Keep
 			if s = ln.core.Await(handle.In, o); s >= 0 {
-				ln.pause = 0
+				ln.came()
 				return s, nil
 			}
 			ln.ended(s)

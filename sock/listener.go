@@ -36,6 +36,7 @@ type Listener struct {
 	queue fdQueue
 	err   int32
 	pause backoff
+	lost  int         // accepts in a row that failed for their peers: see peersMax
 	timer timer.Timer // of a pause of the loop's
 
 	late latecomers
@@ -52,6 +53,11 @@ const (
 	backoffMin = backoff(5 * time.Millisecond)
 	backoffMax = backoff(100 * time.Millisecond)
 )
+
+// peersMax is how many accepts in a row may fail for their peers before there is a pause, of backoffMin: what fails
+// so for ever, as under a filter of system calls, does not keep a processor busy, and a peer that brings it about at
+// will keeps nobody out.
+const peersMax = 16
 
 // backoff is how long the last pause was.
 type backoff time.Duration
@@ -109,8 +115,9 @@ func (ln *Listener) Addr() net.Addr {
 }
 
 // Accept parks until there is a connection. Shortages (EMFILE, ENFILE, ENOBUFS,
-// ENOMEM, and ENOSPC, which is of fs.epoll.max_user_watches) and connections that were
-// gone before they were accepted it waits out by itself. net.ErrClosed after Close, and
+// ENOMEM, and ENOSPC, which is of fs.epoll.max_user_watches) it waits out by itself, which
+// is reported, see ringo.Stats.Backoffs; and what was wrong with one peer alone, such as
+// ECONNABORTED, EPROTO or EPERM (see accept(2)), it leaves at that. net.ErrClosed after Close, and
 // when Run's context has ended and all who had connected by then were accepted. Any
 // goroutine may call it; one that is no task of the loop waits without keeping the loop
 // alive. Callers take turns in order of arrival. As long as no task calls it, goroutines
@@ -308,7 +315,7 @@ func (s *listenerSink) Complete(o *op.Op, res int32, flags uint32) {
 	case res >= 0 && closing:
 		discard(ln.l, res)
 	case res >= 0:
-		ln.pause = 0
+		ln.came()
 		ln.counts.ahead.Store(int64(ln.queue.len()) + 1)
 		if ln.queue.push(res); ln.queue.len() >= queueMax {
 			ln.cancelAccept()
@@ -337,24 +344,59 @@ func discard(l *loop.Loop, s int32) {
 	l.Kernel().Close(s)
 }
 
-// ended notes why an accept of the loop's has ended without a connection, unless it is of no concern to those who
-// ask: a peer was gone, or the accept was cancelled, and they make another.
+// came is for a connection that was accepted.
+func (ln *Listener) came() { ln.pause, ln.lost = 0, 0 }
+
+// ended notes why an accept of the loop's has ended without a connection, unless those who ask just make another, be
+// it behind a pause.
 func (ln *Listener) ended(res int32) {
-	switch {
-	case shortage(res):
-		ln.counts.backoffs.Add(1)
-		ln.l.Backoff(res)
-		ln.l.Arm(&ln.timer, ln.l.After(ln.pause.next()))
-	case res != -sys.ECONNABORTED && res != -sys.ECANCELED:
-		ln.counts.errors.Add(1)
+	switch pause, again := ln.again(res); {
+	case !again:
 		ln.err = res
+	case pause > 0:
+		ln.l.Backoff(ln.Addr(), res)
+		ln.l.Arm(&ln.timer, ln.l.After(pause))
 	}
+}
+
+// again reports whether to accept again when it gave res, and after what pause: not if there is something wrong with
+// the socket.
+func (ln *Listener) again(res int32) (pause time.Duration, again bool) {
+	switch {
+	case res == -sys.ECANCELED:
+		return 0, true
+	case shortage(res):
+		pause = ln.pause.next()
+	case !ofPeer(res):
+		ln.counts.errors.Add(1)
+		return 0, false
+	default:
+		if ln.lost++; ln.lost < peersMax {
+			return 0, true
+		}
+		ln.lost, pause = 0, time.Duration(backoffMin)
+	}
+	ln.counts.backoffs.Add(1)
+	return pause, true
 }
 
 // shortage reports whether an accept failed for want of something that may come back.
 func shortage(res int32) bool {
 	switch -res {
 	case sys.EMFILE, sys.ENFILE, sys.ENOBUFS, sys.ENOMEM, sys.ENOSPC: // the last is of epoll_ctl(2)
+		return true
+	}
+	return false
+}
+
+// ofPeer reports whether an accept failed for the connection that it took, which is gone, and not for the socket: the
+// errors that accept(2) says to treat like EAGAIN, and those that it has of connections beside these. EPERM is a
+// firewall's.
+func ofPeer(res int32) bool {
+	switch -res {
+	case sys.ECONNABORTED, sys.ECONNRESET, sys.EPERM, sys.EPROTO, sys.ETIMEDOUT,
+		sys.ENETDOWN, sys.ENETUNREACH, sys.EHOSTDOWN, sys.EHOSTUNREACH, sys.ENONET,
+		sys.ENOPROTOOPT, sys.EOPNOTSUPP, sys.EPROTONOSUPPORT, sys.ESOCKTNOSUPPORT, sys.ENOSR:
 		return true
 	}
 	return false

@@ -64,7 +64,7 @@ func (ln *Listener) takeLast() {
 	o := op.Op{Code: op.Accept, FD: ln.core.FD()}
 	for range latecomersMax {
 		s, ok := ln.l.Try(&o)
-		if !ok || s < 0 && s != -sys.ECONNABORTED {
+		if !ok || s < 0 && !ofPeer(s) {
 			return
 		}
 		if s >= 0 {

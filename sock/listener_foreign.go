@@ -3,7 +3,6 @@ package sock
 import (
 	"ringo/internal/handle"
 	"ringo/internal/op"
-	"ringo/internal/sys"
 )
 
 // acceptForeign is AcceptConn for a foreign caller that has access. It takes what the loop has accepted ahead; else
@@ -40,19 +39,18 @@ func (ln *Listener) nextForeign(a handle.Access) (int32, error) {
 		switch {
 		case err != nil:
 			return 0, err
-		case shortage(res):
-			ln.counts.backoffs.Add(1)
-			ln.l.Call(func() { ln.l.Backoff(res) })
-			if err := a.Pause(ln.pause.next()); err != nil {
+		case res >= 0:
+			ln.came()
+			return res, nil
+		}
+		switch pause, again := ln.again(res); {
+		case !again:
+			return 0, callError("accept4", res)
+		case pause > 0:
+			ln.l.Call(func() { ln.l.Backoff(ln.Addr(), res) })
+			if err := a.Pause(pause); err != nil {
 				return 0, err
 			}
-		case res == -sys.ECONNABORTED: // gone before it was accepted
-		case res < 0:
-			ln.counts.errors.Add(1)
-			return 0, callError("accept4", res)
-		default:
-			ln.pause = 0
-			return res, nil
 		}
 	}
 }

@@ -12,8 +12,8 @@ import (
 // ListenerStats count what a listener did since it was made.
 type ListenerStats struct {
 	Accepted uint64 // connections that Accept and Serve were given
-	Errors   uint64 // accepts that failed, but for those whose peer had gone
-	Backoffs uint64 // times that accepting waited for a shortage to pass, of descriptors or memory
+	Errors   uint64 // accepts that failed for the listener, and not for their peers
+	Backoffs uint64 // times that accepting waited for a shortage to pass, of descriptors or memory, or after many errors
 	Open     int    // connections that it accepted and that are open, on whatever loop
 	Ahead    int    // connections that the loop has accepted and nobody has asked for
 

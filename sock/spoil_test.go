@@ -1,20 +1,25 @@
 package sock_test
 
 import (
+	"context"
 	"errors"
 	"io"
+	"net"
+	"path/filepath"
 	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"ringo"
+	"ringo/event"
 	"ringo/internal/driver"
 	"ringo/internal/driver/open"
 	"ringo/internal/loop"
 	"ringo/internal/op"
 	"ringo/internal/patience"
 	"ringo/internal/posix"
+	"ringo/internal/sys"
 	"ringo/sock"
 )
 
@@ -35,10 +40,11 @@ type spoiler struct {
 
 // faults are what attempts at ops of some codes come to, and receives that are submitted. Any goroutine attempts.
 type faults struct {
-	codes  []op.Code
-	err    posix.Errno // EAGAIN: they would wait
-	left   atomic.Int32
-	failed atomic.Int32
+	codes   []op.Code
+	err     posix.Errno   // EAGAIN: they would wait
+	accepts []posix.Errno // of the next accepts that are attempted
+	left    atomic.Int32
+	failed  atomic.Int32
 }
 
 // next reports whether it is an op's turn to fail.
@@ -58,6 +64,10 @@ func (s *spoiler) fail(err posix.Errno, n int32, codes ...op.Code) {
 
 func (s *spoiler) Try(o *op.Op) (int32, bool) {
 	switch {
+	case o.Code == op.Accept && len(s.faults.accepts) > 0: // who accepts is one at a time
+		err := s.faults.accepts[0]
+		s.faults.accepts = s.faults.accepts[1:]
+		return -int32(err), true
 	case o.Selects() || !s.faults.next(o):
 		return s.Driver.Try(o)
 	case s.faults.err == posix.EAGAIN:
@@ -144,7 +154,7 @@ func spoiled(t *testing.T, cfg ringo.Config, s *spoiler, body func(l *ringo.Loop
 	})
 }
 
-// Accept hides shortages and peers that were gone too soon, and nothing else.
+// Accept hides shortages and what was wrong with a peer alone, and nothing else.
 func TestAcceptErrors(t *testing.T) {
 	for _, c := range []struct {
 		name     string
@@ -159,8 +169,8 @@ func TestAcceptErrors(t *testing.T) {
 		{"ENOMEM", []posix.Errno{posix.ENOMEM}, 1, 0},
 		{"ENOSPC", []posix.Errno{posix.ENOSPC, posix.ENOSPC}, 2, 0},
 		{"a mixture", []posix.Errno{posix.ENOMEM, posix.ECONNABORTED, posix.EMFILE}, 2, 0},
-		{"EPERM", []posix.Errno{posix.EPERM}, 0, posix.EPERM},
-		{"ENOMEM, then EPERM", []posix.Errno{posix.ENOMEM, posix.EPERM}, 1, posix.EPERM},
+		{"EINVAL", []posix.Errno{posix.EINVAL}, 0, posix.EINVAL},
+		{"ENOMEM, then EINVAL", []posix.Errno{posix.ENOMEM, posix.EINVAL}, 1, posix.EINVAL},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			eachDriver(t, func(t *testing.T, cfg ringo.Config) {
@@ -192,6 +202,114 @@ func TestAcceptErrors(t *testing.T) {
 	}
 }
 
+// peersErrors are errors of accept(2) that are one peer's: those that it says to treat like EAGAIN, and those that it
+// has of connections beside these.
+var peersErrors = []posix.Errno{posix.ECONNABORTED, posix.ECONNRESET, posix.EPERM, posix.ETIMEDOUT, posix.EOPNOTSUPP,
+	sys.EPROTO, sys.ENETDOWN, sys.ENETUNREACH, sys.EHOSTDOWN, sys.EHOSTUNREACH, sys.ENONET, sys.ENOPROTOOPT,
+	sys.EPROTONOSUPPORT, sys.ESOCKTNOSUPPORT, sys.ENOSR}
+
+// acceptances are ways in which a connection gets from a listener to somebody who closes it. Each ends when one has.
+var acceptances = []struct {
+	name string
+	do   func(l *ringo.Loop, ln *sock.Listener) error
+}{
+	{"a task", acceptAny},
+	{"a goroutine", func(l *ringo.Loop, ln *sock.Listener) error {
+		return l.Offload(func(context.Context) error { return acceptAny(l, ln) })
+	}},
+	{"Serve", func(l *ringo.Loop, ln *sock.Listener) error {
+		came := ringo.NewChan[bool](1)
+		serving := l.Go(func() {
+			sock.Serve(l, ln, &sock.Handler{
+				Open:    func(*sock.Conn) error { came.TrySend(true); return io.EOF },
+				Request: func(*sock.Conn) error { return io.EOF },
+			})
+			came.Close()
+		})
+		defer func() { ln.Close(); serving.Wait() }()
+		_, err := came.Recv()
+		return err
+	}},
+	{"callbacks", func(l *ringo.Loop, ln *sock.Listener) error {
+		e, why := event.On(l), error(nil)
+		events := e.Accept(ln, acceptedEvents{ln: ln})
+		events.OnClose(func(err error) { why = err })
+		e.Wait()
+		if errors.Is(why, net.ErrClosed) {
+			return nil // by OnOpen
+		}
+		return why
+	}},
+}
+
+func acceptAny(_ *ringo.Loop, ln *sock.Listener) error {
+	c, err := ln.AcceptConn()
+	if err == nil {
+		c.Close()
+	}
+	return err
+}
+
+type acceptedEvents struct {
+	event.Base
+	ln *sock.Listener
+}
+
+func (a acceptedEvents) OnOpen(c *event.Conn) {
+	c.Close()
+	c.Loop().Ringo().Go(func() { a.ln.Close() })
+}
+
+// An error that is one peer's keeps no other out, whoever accepts, of a listener of the loop's own and of one that
+// loops share; one that lasts costs pauses.
+func TestAcceptGoesOnBehindPeersErrors(t *testing.T) {
+	many := slices.Repeat([]posix.Errno{posix.EPERM}, 40)
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		for _, network := range []string{"tcp", "unix"} {
+			for _, way := range acceptances {
+				for what, errs := range map[string][]posix.Errno{"each": peersErrors, "one that lasts": many} {
+					t.Run(network+"/"+way.name+"/"+what, func(t *testing.T) {
+						s := new(spoiler)
+						spoiled(t, cfg, s, func(l *ringo.Loop) {
+							address := "127.0.0.1:0"
+							if network == "unix" {
+								address = filepath.Join(t.TempDir(), "socket")
+							}
+							set, err := sock.Reserve(network, address)
+							if err != nil {
+								t.Fatal(err)
+							}
+							defer set.Close()
+							ln, err := set.Listen(l)
+							if err != nil {
+								t.Fatal(err)
+							}
+							defer ln.Close()
+							peer, err := net.Dial(network, ln.Addr().String())
+							if err != nil {
+								t.Fatal(err)
+							}
+							defer peer.Close()
+							s.code, s.errs = op.Accept, slices.Clone(errs)
+							s.faults.accepts = slices.Clone(errs)
+							if err := way.do(l, ln); err != nil {
+								t.Error(err)
+							}
+							stats := ln.Stats()
+							if n := len(s.errs); n > 0 && len(s.faults.accepts) > 0 {
+								t.Errorf("%d errors are left: nobody has accepted", n)
+							}
+							if paused := stats.Backoffs > 0; paused != (what != "each") || stats.Errors > 0 {
+								t.Errorf("%d pauses, %d errors counted", stats.Backoffs, stats.Errors)
+							}
+						})
+					})
+				}
+			}
+		}
+	})
+}
+
 // A Serve whose listener breaks closes its connections, and says why.
 func TestServeAcceptFails(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
@@ -207,10 +325,10 @@ func TestServeAcceptFails(t *testing.T) {
 			msg := framed(10)
 			send(t, peer, string(msg))
 			wantPeer(t, l, peer, string(msg))
-			s.breakOff(posix.EPERM)
+			s.breakOff(posix.EINVAL)
 			serving.Wait()
-			if !errors.Is(err, posix.EPERM) {
-				t.Errorf("Serve: %v, want EPERM", err)
+			if !errors.Is(err, posix.EINVAL) {
+				t.Errorf("Serve: %v, want EINVAL", err)
 			}
 			wantPeerEOF(t, l, peer)
 			d.check(t, 1)

@@ -36,7 +36,7 @@ type Config struct {
 	Complain func(text string)
 
 	LabelTasks bool         // each task has labels of runtime/pprof that name it
-	Logger     *slog.Logger // told of what begins and ends, at debug level, and of stalls; nil: nobody is
+	Logger     *slog.Logger // told of what begins and ends, at debug level, of stalls and shortages; nil: nobody is
 	LogTasks   bool         // also of tasks
 
 	// Kernel is asked for all that never waits; kernel.Host if nil. The drivers' ops are

@@ -69,7 +69,6 @@ type Loop struct {
 	accounted int64 // up to when the time is
 	spin      spinner
 	lastYield yieldClock
-	short     shortage
 	stats     Stats
 	turnTimes hist.Histogram
 	recent    recent

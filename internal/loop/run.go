@@ -44,6 +44,7 @@ type Set struct {
 
 	lanes  [Lanes]lane
 	totals *runTotals
+	short  shortage
 }
 
 // runNumbers is how many Runs there have been.

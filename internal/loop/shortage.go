@@ -1,38 +1,77 @@
 package loop
 
 import (
+	"context"
 	"fmt"
+	"log/slog"
 	"math"
+	"net"
+	"sync"
 
+	"ringo/internal/posix"
 	"ringo/internal/sys"
 )
 
-// shortage is what a loop remembers of accepts that it could not make.
+// shortage is what a Run remembers of accepts that it has put off.
 type shortage struct {
-	said    int64 // when it was told of, by the turn's time
+	mu      sync.Mutex
+	said    int64 // when that was told of
 	unsaid  int   // those since
 	everSay bool
 }
 
-// Backoff counts an accept that gave res and waits for the shortage to pass. Where
-// the driver can't watch more descriptors the process has more to give, and nothing
-// but another configuration helps: the peers just see an end, so the operator is
-// told, as of a stall, once in complainEvery of each loop.
-func (l *Loop) Backoff(res int32) {
+// Backoff counts an accept at an address that gave res, and is tried again in a while. Nobody gets its error, and
+// peers wait or just see an end: so it is told of, once in complainEvery for all loops. Only the loop's thread calls
+// it.
+func (l *Loop) Backoff(at net.Addr, res int32) {
 	l.stats.Backoffs++
-	bound := l.Unwatchable(math.MaxInt32)
-	if res != -sys.EMFILE || bound == nil || l.cfg.Complain == nil {
+	if l.cfg.Complain == nil && l.cfg.Logger == nil {
 		return
 	}
-	s := &l.short
-	if s.everSay && l.now-s.said < int64(complainEvery) {
+	unsaid, tell := l.set.short.count(l.set.elapsed())
+	if !tell {
+		return
+	}
+	err := fmt.Errorf("accept4: %w", posix.Error(res))
+	outcome := "peers wait, and it tries again"
+	if bound := l.Unwatchable(math.MaxInt32); res == -sys.EMFILE && bound != nil { // of which there may be more
+		err, outcome = bound, "it ends connections that it can't serve"
+	} else if remedy := Remedy(res); remedy != "" {
+		err = fmt.Errorf("%w: %s", err, remedy)
+	}
+	if l.cfg.Logger != nil {
+		l.cfg.Logger.LogAttrs(context.Background(), slog.LevelWarn, "ringo: accepts fail", slog.Int("loop", l.index),
+			slog.String("at", at.String()), slog.String("error", err.Error()), slog.Int("unsaid", unsaid))
+	}
+	if l.cfg.Complain != nil {
+		text := fmt.Sprintf("ringo: loop %d can't accept at %v: %v; %s\n", l.index, at, err, outcome)
+		if unsaid > 0 {
+			text += fmt.Sprintf("Since the last report that came %d more times.\n", unsaid)
+		}
+		l.cfg.Complain(text)
+	}
+}
+
+// count counts one. It reports whether to tell of it, and how many nobody was told of.
+func (s *shortage) count(now int64) (unsaid int, tell bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.everSay && now-s.said < int64(complainEvery) {
 		s.unsaid++
-		return
+		return 0, false
 	}
-	text := fmt.Sprintf("ringo: loop %d ends connections that it can't serve: %v\n", l.index, bound)
-	if s.unsaid > 0 {
-		text += fmt.Sprintf("Since the last report that came %d more times.\n", s.unsaid)
+	unsaid = s.unsaid
+	s.said, s.everSay, s.unsaid = now, true, 0
+	return unsaid, true
+}
+
+// Remedy is what to do about a shortage that res tells of; empty if that is not known.
+func Remedy(res int32) string {
+	switch -res {
+	case sys.EMFILE:
+		return "raise RLIMIT_NOFILE (ulimit -n)"
+	case sys.ENFILE:
+		return "raise fs.file-max"
 	}
-	s.said, s.everSay, s.unsaid = l.now, true, 0
-	l.cfg.Complain(text)
+	return ""
 }

@@ -3,8 +3,11 @@
 package loop_test
 
 import (
+	"bytes"
+	"context"
+	"log/slog"
+	"net"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -12,71 +15,61 @@ import (
 	"ringo/internal/sys"
 )
 
-// Where select can't watch what the process may open, the operator is told when
-// that keeps peers out, in 10 s once; nobody is told of what passes by itself.
-func TestBoundIsToldOf(t *testing.T) {
-	var lim syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &lim); err != nil || lim.Cur <= sys.FDSetSize {
-		t.Skipf("no more than %d descriptors may be open here: %v", lim.Cur, err)
-	}
-	cfg := small("select")
-	var clock jumpingClock
-	cfg.Clock = clock.now
-	said := make(chan string, 100)
-	cfg.Complain = func(text string) { said <- text }
-	const each = 10
-	err := run(t, cfg, func(l *loop.Loop) error {
-		for range each {
-			l.Backoff(-sys.ENFILE)
-			l.Backoff(-sys.ENOMEM)
-		}
-		for round := range 2 {
-			for range each {
-				l.Backoff(-sys.EMFILE)
-			}
-			text := receive(t, "the complaint", said)
-			for _, want := range []string{"ringo: loop 0 ", "select", "1024", "use driver poll, epoll or uring"} {
-				if !strings.Contains(text, want) {
-					t.Errorf("round %d: no %q in %q", round, want, text)
-				}
-			}
-			if told := strings.Contains(text, " 9 more times"); told != (round > 0) {
-				t.Errorf("round %d: of those not told of: %q", round, text)
-			}
-			clock.jump(11 * time.Second)
-			l.Sleep(0)
-			l.Sleep(0)
-		}
-		if n := l.Stats().Backoffs; n != 4*each {
-			t.Errorf("%d counted, want %d", n, 4*each)
-		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(said) > 0 {
-		t.Errorf("told once more: %q", <-said)
-	}
-}
+// place is an address of a listener.
+var place = &net.TCPAddr{IP: net.IPv4(10, 0, 0, 1), Port: 80}
 
-// A driver that watches all descriptors is short of them until one is closed: that
-// is counted, and passes.
-func TestShortageIsNotToldOf(t *testing.T) {
+// Accepts that are put off are told of, with the address, once in 10 s for all loops, and to the logger as well.
+func TestBackoffsAreToldOf(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg *loop.Config) {
+		var clock jumpingClock
+		cfg.Clock, cfg.Loops = clock.now, 2
+		said := make(chan string, 100)
+		cfg.Complain = func(text string) { said <- text }
+		var log bytes.Buffer
+		cfg.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn}))
+		const each = 10
+		remedy := "raise RLIMIT_NOFILE (ulimit -n)"
 		if strings.HasSuffix(t.Name(), "/select") {
-			return // TestBoundIsToldOf
+			remedy = "use driver poll, epoll or uring"
 		}
-		cfg.Complain = func(text string) { t.Error(text) }
+		over := make(chan struct{})
 		err := run(t, cfg, func(l *loop.Loop) error {
-			l.Backoff(-sys.EMFILE)
-			if n := l.Stats().Backoffs; n != 1 {
-				t.Errorf("%d counted, want 1", n)
+			if l.Index() > 0 {
+				return l.Offload(func(context.Context) error { <-over; return nil })
+			}
+			defer close(over)
+			other := l.Set().Loops()[1]
+			for round := range 2 {
+				for range each {
+					l.Backoff(place, -sys.EMFILE)
+					l.Backoff(place, -sys.ENOMEM)
+					other.Go(func() { other.Backoff(place, -sys.ENFILE) }).Wait()
+				}
+				text := receive(t, "the complaint", said)
+				for _, want := range []string{"ringo: loop 0 can't accept at 10.0.0.1:80: ", remedy} {
+					if !strings.Contains(text, want) {
+						t.Errorf("round %d: no %q in %q", round, want, text)
+					}
+				}
+				if told := strings.Contains(text, " 29 more times"); told != (round > 0) {
+					t.Errorf("round %d: of those not told of: %q", round, text)
+				}
+				clock.jump(11 * time.Second)
+			}
+			if n := l.Stats().Backoffs; n != 4*each {
+				t.Errorf("%d counted, want %d", n, 4*each)
 			}
 			return nil
 		})
 		if err != nil {
 			t.Fatal(err)
+		}
+		if len(said) > 0 {
+			t.Errorf("told once more: %q", <-said)
+		}
+		if text := log.String(); strings.Count(text, "\n") != 2 || strings.Count(text, "at=10.0.0.1:80") != 2 ||
+			!strings.Contains(text, "unsaid=29") {
+			t.Errorf("the log says %q", text)
 		}
 	})
 }

@@ -38,6 +38,17 @@ const (
 	EOPNOTSUPP    = 95
 	EISCONN       = 106
 
+	ENOSR           = 63
+	ENONET          = 64
+	EPROTO          = 71
+	ENOPROTOOPT     = 92
+	EPROTONOSUPPORT = 93
+	ESOCKTNOSUPPORT = 94
+	ENETDOWN        = 100
+	ENETUNREACH     = 101
+	EHOSTDOWN       = 112
+	EHOSTUNREACH    = 113
+
 	PollIn    = 0x1
 	PollPri   = 0x2
 	PollOut   = 0x4
