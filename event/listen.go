@@ -1,6 +1,7 @@
 package event
 
 import (
+	"errors"
 	"net"
 
 	"ringo/internal/code"
@@ -37,8 +38,9 @@ func (e *Loop) Listen(network, address string, h Handler) (*Listener, error) {
 
 // Accept has h be called for all that connect at a listener of package sock, as of a sock.ListenerSet or a
 // sock.ListenConfig with options of its own, which has to be the same loop's; nobody else should accept from it.
-// Accepts are bounded, go on behind shortages, and end in a drain, as with sock.Serve. A listener has a task that
-// accepts, so that it keeps its loop from ending.
+// Accepts are bounded, go on behind shortages and errors of single peers, and end in a drain, as with sock.Serve. A
+// listener has a task that accepts, so that it keeps its loop from ending. An error that ends it is OnClose's, or where
+// there is none Wait's.
 func (e *Loop) Accept(ln *sock.Listener, h Handler) *Listener {
 	e.here("Loop.Accept")
 	needHandler("Loop.Accept", h)
@@ -81,7 +83,7 @@ func (ln *Listener) Close() {
 func (ln *Listener) stop() { handle.Sockets.CloseSoon(ln.ln) }
 
 // OnClose has fn be called when the listener has ended, with an error that is net.ErrClosed after Close and in a drain,
-// and ErrStopped if Accept was refused: see Loop.Stop.
+// and ErrStopped if Accept was refused: see Loop.Stop. Its connections go on.
 func (ln *Listener) OnClose(fn func(error)) {
 	ln.e.here("Listener.OnClose")
 	ln.then = fn
@@ -108,8 +110,11 @@ func (a *acceptor) Run() {
 		fd, err := handle.Sockets.Accept(a.ln)
 		if err != nil {
 			handle.Sockets.CloseSoon(a.ln)
-			if a.then != nil {
+			switch {
+			case a.then != nil:
 				e.call(a.then, err)
+			case e.failed == nil && !errors.Is(err, net.ErrClosed) && !e.l.Stopping():
+				e.failed = err
 			}
 			return
 		}

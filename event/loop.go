@@ -26,11 +26,12 @@ type Loop struct {
 	active  int // both: what keeps Wait from returning
 	endless int // of these: what never ends by itself
 	waiting loop.TaskList
-	stopped bool // what is begun is refused
-	holds   int  // how many are in the midst of the end of that
-	final   bool // it is for good
-	whole   bool // the loop is a Run's of this package
-	over    bool // whose Wait has returned: nobody has a use for what Unref was called for
+	stopped bool  // what is begun is refused
+	holds   int   // how many are in the midst of the end of that
+	final   bool  // it is for good
+	whole   bool  // the loop is a Run's of this package
+	failed  error // of a listener without OnClose, which nobody was told yet
+	over    bool  // whose Wait has returned: nobody has a use for what Unref was called for
 	hooks   [hookKinds][]*Hook
 	hooked  int    // how many there are
 	checked uint64 // the turn in which the checks were called, plus 1
@@ -96,7 +97,8 @@ func (e *Loop) Post(fn func()) error { return e.Ringo().Post(fn) }
 // call somebody. In a drain, as ringo.Run begins when its context ends, listeners end by themselves, and connections,
 // AfterFunc and Go are waited for; what goes on for ever, which is Every, hooks, Wakers, Signals and Polls, Wait stops
 // when nothing else is active. It does what Stop does when its task is cancelled, as is done when Config.Grace is over,
-// and then returns why. Only a task may call it.
+// and then returns why. Otherwise an error is that of a listener that has ended and has no OnClose. Only a task may
+// call it.
 func (e *Loop) Wait() error {
 	e.taskHere("Loop.Wait")
 	err := e.wait()
@@ -106,6 +108,11 @@ func (e *Loop) Wait() error {
 
 // wait is Wait that leaves the loop stopped.
 func (e *Loop) wait() (err error) {
+	defer func() {
+		if err == nil {
+			err, e.failed = e.failed, nil
+		}
+	}()
 	if e.active == 0 {
 		return nil
 	}

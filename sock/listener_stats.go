@@ -13,7 +13,7 @@ import (
 type ListenerStats struct {
 	Accepted uint64 // connections that Accept and Serve were given
 	Errors   uint64 // accepts that failed for the listener, and not for their peers
-	Backoffs uint64 // times that accepting waited for a shortage to pass, of descriptors or memory, or after many errors
+	Backoffs uint64 // times that accepting waited for a shortage to pass, of descriptors or memory, or behind errors
 	Open     int    // connections that it accepted and that are open, on whatever loop
 	Ahead    int    // connections that the loop has accepted and nobody has asked for
 

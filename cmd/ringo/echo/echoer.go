@@ -1,8 +1,11 @@
 package echo
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"io"
+	"net"
 	"sync"
 
 	"ringo"
@@ -43,9 +46,14 @@ func (e *echoer) serveStreams(l *ringo.Loop, ln *sock.Listener) error {
 
 // serveEvents has callbacks serve all connections.
 func (e *echoer) serveEvents(l *ringo.Loop, ln *sock.Listener) error {
-	loop := event.On(l)
-	loop.Accept(ln, events{conns: &e.Conns})
-	return loop.Wait()
+	loop, end := event.On(l), error(nil)
+	loop.Accept(ln, events{conns: &e.Conns}).OnClose(func(err error) {
+		if !errors.Is(err, net.ErrClosed) { // as in a drain
+			end = err
+			loop.Stop()
+		}
+	})
+	return cmp.Or(loop.Wait(), end)
 }
 
 // echoRequest writes what has come back from the buffers it came in.
@@ -79,7 +87,10 @@ func (e *echoer) serveGoroutines(ctx context.Context, ln *sock.Listener) error {
 	var conns sync.WaitGroup
 	for {
 		c, err := ln.AcceptConn()
-		if err != nil {
+		switch {
+		case err != nil && !errors.Is(err, net.ErrClosed):
+			return err
+		case err != nil:
 			ended := make(chan bool)
 			go func() { conns.Wait(); close(ended) }()
 			select {
