@@ -36,7 +36,7 @@ var ErrReplies = errors.New("socktls: the peer asks for replies and does not rea
 // to a task of its own if the writers' turn is free; otherwise who has the turn looks before it leaves.
 type output struct {
 	any   atomic.Bool // there may be something
-	piece atomic.Bool // a piece of a Write is in tls
+	piece atomic.Bool // a piece of a Write is in tls, or secured
 
 	mu      sync.Mutex // held for a copy, by nobody who parks
 	secured *[]byte
@@ -113,9 +113,7 @@ func (b *below) SetWriteDeadline(t time.Time) error {
 func (c *Conn) write(p []byte) (n int, err error) {
 	for {
 		piece := p[n:min(len(p), n+PieceMax)]
-		c.out.piece.Store(true)
-		_, err := c.tls.Write(piece)
-		c.out.piece.Store(false)
+		err := c.secure(piece)
 		if c.out.any.Load() {
 			if e := c.drain(); err == nil {
 				err = e
@@ -130,6 +128,13 @@ func (c *Conn) write(p []byte) (n int, err error) {
 	}
 }
 
+// secure has tls secure a piece. Until that is drained it waits with what readers answer, and is none of their replies.
+func (c *Conn) secure(piece []byte) error {
+	c.out.piece.Store(true)
+	_, err := c.tls.Write(piece)
+	return err
+}
+
 // drain sends what is secured, for who has the writers' turn, and waits for room. The error is final.
 func (c *Conn) drain() error {
 	o := &c.out
@@ -138,6 +143,7 @@ func (c *Conn) drain() error {
 		block, err := o.secured, o.err
 		o.secured = nil
 		o.any.Store(false)
+		o.piece.Store(false)
 		o.mu.Unlock()
 		switch {
 		case block == nil:
