@@ -61,7 +61,7 @@ func (c *Chan[T]) Send(v T) error {
 	c.mu.Lock()
 	to, done, err := c.send(v)
 	if !done {
-		_, err = c.senders.wait(nil, &c.mu, &c.spare, v, "Chan.Send", nil)
+		_, err = c.senders.wait(noContext, &c.mu, &c.spare, v, "Chan.Send", nil)
 	}
 	c.mu.Unlock()
 	if to != nil {
@@ -105,7 +105,7 @@ func (c *Chan[T]) Recv() (v T, err error) {
 	c.mu.Lock()
 	v, from, done, err := c.recv()
 	if !done {
-		v, err = c.receivers.wait(nil, &c.mu, &c.spare, v, "Chan.Recv", nil)
+		v, err = c.receivers.wait(noContext, &c.mu, &c.spare, v, "Chan.Recv", nil)
 	}
 	c.mu.Unlock()
 	if from != nil {

@@ -143,6 +143,9 @@ func endedBy(ctx context.Context) error {
 	return loop.ContextError(ctx)
 }
 
+// noContext is for a wait that no context ends.
+var noContext context.Context
+
 // wait stands the caller in line with v, lets the lock go and waits, until ctx is done if it is not nil. It holds the
 // lock again when it returns, with what became of v; in a crash of a simulated host it does not return, so no caller
 // defers an unlock. The error is ErrClosed, or what has ended the wait.

@@ -74,7 +74,7 @@ func Select(cases ...Case) (int, error) {
 	lockAll(s)
 	i, who, err := attempt(cases)
 	if i < 0 {
-		return wait(nil, cases, s)
+		return wait(noContext, cases, s)
 	}
 	unlockAll(s)
 	if who != nil {

@@ -39,10 +39,9 @@ type output struct {
 // piece is some of what waits.
 type piece struct {
 	p    []byte
-	own  bool         // p is ours, and may be appended to
-	b    *bufs.Buffer // that p is in, if it is one of the loop's
-	file *fileSource  // in place of p
-	then func(error)  // is to be told
+	own  bool        // p is ours, and may be appended to
+	file *fileSource // in place of p
+	then func(error) // is to be told
 }
 
 // acceptMax is how many bytes are copied, so that they are sent together with others. More are sent at once: to copy

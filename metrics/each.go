@@ -123,7 +123,7 @@ func askListeners(loops []loopSample) (all []listenerSample) {
 			i, ok = found[labels]
 		}
 		if !ok {
-			i, found[labels] = len(all), len(all)
+			found[labels] = len(all)
 			all = append(all, listenerSample{labels: labels, stats: ln.Stats()})
 			continue
 		}

@@ -43,7 +43,7 @@ func (w *World) plays(script func(w *World)) {
 	defer func() {
 		v := recover()
 		switch {
-		case v != nil && v != any(scriptEnds):
+		case v != nil && v != any(errScriptEnds):
 			w.panicked("the script, or what it has happen,", v)
 		case v == nil && !returned:
 			w.leaves("the script", goesBy())

@@ -183,7 +183,7 @@ func (w *World) step(limit int64, done func() bool) bool {
 	}
 	for {
 		if w.stopped {
-			panic(scriptEnds)
+			panic(errScriptEnds)
 		}
 		if !w.w.Step(limit) {
 			return false
@@ -197,8 +197,8 @@ func (w *World) step(limit int64, done func() bool) bool {
 	}
 }
 
-// scriptEnds is raised in a script whose test has failed.
-var scriptEnds = errors.New("the world has stopped")
+// errScriptEnds is raised in a script whose test has failed.
+var errScriptEnds = errors.New("the world has stopped")
 
 // The bounds of Wait. Programs that sleep may do so for a year. If there is always something that happens, as where a
 // server has a heartbeat, whoever hangs beside it hangs for good after a day and a million events.

@@ -175,7 +175,7 @@ func (c *Conn) sendPiece(f *fileSource, file *fd.FD) (n int, more bool, err erro
 	c.core.FD().Unref()
 	c.core.Settle() // if it closes, it has waited for this
 	if !ran {
-		return 0, false, c.l.Cause()
+		return 0, false, err
 	}
 	if res == -sys.EAGAIN {
 		if c.core.Closing() {

@@ -130,7 +130,8 @@ func ptr(p unsafe.Pointer) uint64 {
 }
 
 var (
-	never   bool
+	never bool
+	//lint:ignore U1000 nobody is to read it
 	escaped unsafe.Pointer
 )
 

@@ -38,7 +38,6 @@ type ZCRX struct {
 	token uint64
 	area  []byte
 
-	ring       region
 	head, tail *atomic.Uint32
 	entries    unsafe.Pointer // *[mask+1]abi.Io_uring_zcrx_rqe
 	mask       uint32

@@ -123,7 +123,7 @@ const (
 // Commands of IORING_OP_URING_CMD for block devices (linux/blkdev.h): _IO(0x12, n), the same on every architecture that
 // Go has but MIPS and PowerPC, where _IO sets a bit of its own; iocNone is that.
 const (
-	BLOCK_URING_CMD_DISCARD        = iocNone | 0x12<<8 | 0 // 6.12
+	BLOCK_URING_CMD_DISCARD        = iocNone | 0x12<<8     // 6.12; n is 0
 	BLOCK_URING_CMD_ZONE_RESET_ALL = iocNone | 0x12<<8 | 1 // 7.0
 )
 

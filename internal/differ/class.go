@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"net"
 	"os"
-	"strings"
 
 	"ringo"
 	"ringo/internal/posix"
@@ -57,14 +56,4 @@ func class(err error) string {
 		return number.Error()
 	}
 	return fmt.Sprintf("%q", err)
-}
-
-// oneOf gives several classes one name, where the kernel leaves it open which it is.
-func oneOf(got string, all ...string) string {
-	for _, name := range all {
-		if got == name {
-			return strings.Join(all, " or ")
-		}
-	}
-	return got
 }

@@ -24,7 +24,7 @@ func (Net) Name() string { return "net" }
 func (Net) Open() (Session, error) { return new(netSession), nil }
 
 // netSession has a goroutine for each loop that posts go to, so that these have an order.
-type netSession struct{ world netWorld }
+type netSession struct{}
 
 func (s *netSession) Ground(p *Plan) (Ground, func(), error) { return system(p) }
 

@@ -1,10 +1,8 @@
 package loop
 
-// How long what is ready waits for its loop is measured of one item in delayEvery: two looks at the clock for each
+// How long what is ready waits for its loop is measured of one item in 1 << delayBits: two looks at the clock for each
 // would cost as much as a wake. Which ones is told by the place in the queue, to both ends of it, without a word in the
 // item; places at equal distances would always hit the same connection of a few that become ready together.
-const delayEvery = 1 << delayBits
-
 const (
 	delayBits = 6
 	golden    = 0x9E3779B1 // 2^32 by the golden ratio, odd

@@ -31,7 +31,7 @@ type Stats struct {
 	Buffers     int            // buffers held by connections and leases
 	Leases      int            // those of them that users hold
 	Timers      int            // entries of the heap
-	Delays      hist.Histogram // from ready to running, of one in delayEvery
+	Delays      hist.Histogram // from ready to running, of one in 1 << delayBits
 	Pools       []PoolStats    // of buffers
 	Handles     []HandleStats  // by kind, of those that there were
 	Ops         []OpStats      // by kind of operation, those that there were

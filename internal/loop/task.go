@@ -306,7 +306,7 @@ func (t *Task) join(w Waiter) error {
 		}
 		t.mu.Unlock()
 		x.runs.Lock()
-		x.runs.Unlock()
+		x.runs.Unlock() //lint:ignore SA2001 to have had it is to have waited
 		return t.err()
 	}
 	t.waiting.Push(me)

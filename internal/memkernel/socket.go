@@ -53,7 +53,6 @@ type socket struct {
 
 	backlog int
 	queue   []*socket // to be accepted
-	coming  int       // that are in their handshake
 
 	packets  []packet  // of a socket of datagrams
 	held     int       // their bytes

@@ -269,7 +269,7 @@ type locked struct{ over sync.Mutex }
 // waits is found on a stack by its name, also if it is inlined.
 func (l *locked) waits() {
 	l.over.Lock()
-	l.over.Unlock()
+	l.over.Unlock() //lint:ignore SA2001 it is there to wait
 }
 
 // finds reports whether a function is among those that return addresses lie in.

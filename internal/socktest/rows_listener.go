@@ -5,6 +5,7 @@ package socktest
 import (
 	"fmt"
 	"net"
+	"strings"
 	"time"
 
 	"ringo/sock"
@@ -17,7 +18,10 @@ var listenRows = []*row{
 	{method: "AcceptConn", read: accepts((*sock.Listener).AcceptConn)},
 	{method: "AcceptTCP", nets: []string{"tcp"}, read: accepts((*sock.Listener).AcceptTCP)},
 	{method: "AcceptUnix", nets: unixOnly, read: accepts((*sock.Listener).AcceptUnix)},
-	{method: "Addr", stays: true, ask: func(x *cell) error { return expect(x.ln.Addr() != nil, "Addr") }},
+	{method: "Addr", stays: true, ask: func(x *cell) error {
+		addr := x.ln.Addr()
+		return expect(strings.HasPrefix(x.net.name, addr.Network()) && addr.String() != "", "Addr "+addr.String())
+	}},
 	{method: "Loop", stays: true, ask: func(x *cell) error { return expect(x.ln.Loop() == x.home.l, "Loop") }},
 	{method: "Stats", stays: true, ask: func(x *cell) error {
 		s := x.ln.Stats()

@@ -51,7 +51,6 @@ const (
 	iocbPwrite  = 1
 	iocbFsync   = 2 // since Linux 4.18
 	iocbFdsync  = 3 // since Linux 4.18
-	iocbPoll    = 5 // since Linux 4.18
 	iocbPreadv  = 7
 	iocbPwritev = 8
 	iocbResFD   = 1
@@ -105,12 +104,6 @@ func (b *Iocb) prep(opcode uint16, fd int32, at unsafe.Pointer, n int, off int64
 	b.keyFlags[i] = unix.RWF_NOWAIT
 }
 
-// prepPoll makes b a poll, the one request that the kernel can cancel.
-func (b *Iocb) prepPoll(fd int32, mask uint32, data uint64, eventFD int32) {
-	*b = Iocb{data: data, opcode: iocbPoll, fd: uint32(fd), buf: uint64(mask), flags: iocbResFD,
-		eventFD: uint32(eventFD)}
-}
-
 // AIOSetup is io_setup(2): a context of at least so many requests, counted against
 // fs.aio-max-nr, past which it is -EAGAIN. Children don't inherit it.
 func AIOSetup(requests uint32, ctx *AIO) int32 {
@@ -128,7 +121,7 @@ func AIOSubmit(ctx AIO, list []*Iocb) int32 {
 // aioRing is the head of the memory that a context's name is the address of: the
 // queue of events, struct aio_ring of the kernel's fs/aio.c.
 type aioRing struct {
-	id, nr, head, tail, magic uint32
+	_, _, head, tail, magic uint32 // id and nr first
 }
 
 const aioMagic = 0xa10a10a1

@@ -44,8 +44,8 @@ func TestAIOCancel(t *testing.T) {
 	}
 	defer unix.Close(ends[0])
 	defer unix.Close(ends[1])
-	b := new(Iocb)
-	b.prepPoll(int32(ends[0]), PollIn, 42, event)
+	const iocbPoll = 5 // since Linux 4.18, the one request that the kernel can cancel
+	b := &Iocb{data: 42, opcode: iocbPoll, fd: uint32(ends[0]), buf: PollIn, flags: iocbResFD, eventFD: uint32(event)}
 	if res := AIOSubmit(ctx, []*Iocb{b}); res == -EINVAL {
 		t.Skip("io_submit knows no poll (before Linux 4.18)")
 	} else if res != 1 {

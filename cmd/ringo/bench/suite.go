@@ -23,8 +23,6 @@ const (
 
 	// roundsMin is how many rounds there are at least, however long they take.
 	roundsMin = 3
-	// chargesTime is what starting the children and taking the charges is reckoned to take.
-	chargesTime = time.Second
 
 	conns    = 50
 	spinTime = 50 * time.Microsecond

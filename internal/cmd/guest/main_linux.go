@@ -15,7 +15,7 @@ func main() {
 	if os.Getpid() == 1 {
 		boot()
 	}
-	err := errors.New("usage: guest run|with|expect|echo ...")
+	err := errors.New("usage: guest run|with|expect|echo [ARGUMENT ...]")
 	if len(os.Args) > 1 {
 		switch args := os.Args[2:]; os.Args[1] {
 		case "run":

@@ -28,7 +28,7 @@ func run(args []string, stderr io.Writer) error {
 		return err
 	}
 	if *out == "" || f.NArg() == 0 {
-		return errors.New("usage: initramfs -o FILE NAME=PATH... NAME/...")
+		return errors.New("usage: initramfs -o FILE [NAME=PATH | NAME/ ...]")
 	}
 	file, err := os.Create(*out)
 	if err != nil {
