@@ -10,8 +10,9 @@ import (
 const none = -1
 
 // Dial makes a connection to an address, of a network that sock.Dial takes; names are looked up beside the loop, and
-// their addresses race. It returns at once: h's OnOpen is called when the connection is made, or
-// OnClose alone, with the error of sock.Dial. Conn.Close ends the dial; nothing can be written before OnOpen.
+// their addresses race. It returns at once: h's OnOpen is called when the connection is made, or OnClose alone, with
+// the error of sock.Dial, or ErrNoReturn if a Dialer's Control did not return. Conn.Close ends the dial; nothing can be
+// written before OnOpen.
 func (e *Loop) Dial(network, address string, h Handler) *Conn {
 	return e.DialBy(new(sock.Dialer), network, address, h)
 }
@@ -20,6 +21,9 @@ func (e *Loop) Dial(network, address string, h Handler) *Conn {
 func (e *Loop) DialBy(d *sock.Dialer, network, address string, h Handler) *Conn {
 	e.here("Loop.Dial")
 	needHandler("Loop.Dial", h)
+	if d == nil {
+		panic("event: Loop.DialBy of a nil *sock.Dialer")
+	}
 	c := &Conn{e: e, h: h, set: &defaults, state: opening}
 	c.fd.Init(none)
 	if e.refuses() {
@@ -36,10 +40,16 @@ func (e *Loop) DialBy(d *sock.Dialer, network, address string, h Handler) *Conn 
 // dial is the task that dials: a connection that is being made has a stack.
 func (c *Conn) dial(d *sock.Dialer, network, address string) {
 	var p handle.Parts
-	made, err := d.Dial(c.e.Ringo(), network, address)
-	if err == nil {
-		p, err = handle.Sockets.Take(made)
+	err := ErrNoReturn
+	defer func() { c.dialed(network, p, err) }() // also if d's functions do not return
+	made, failed := d.Dial(c.e.Ringo(), network, address)
+	if failed == nil {
+		p, failed = handle.Sockets.Take(made)
 	}
+	err = failed
+}
+
+func (c *Conn) dialed(network string, p handle.Parts, err error) {
 	c.out.task = nil
 	switch {
 	case err == nil && c.state == opening:

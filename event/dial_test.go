@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"runtime"
 	"slices"
 	"syscall"
 	"testing"
@@ -63,6 +64,33 @@ func TestDialFails(t *testing.T) {
 			t.Errorf("refused: %v; closed meanwhile: %v", refused, closed)
 		}
 	})
+}
+
+// A Control that does not return is a dial that has failed, of a connection of any kind; then nothing is left of it.
+func TestDialControlDoesNotReturn(t *testing.T) {
+	for name, end := range map[string]func(){"panic": func() { panic("oops") }, "Goexit": runtime.Goexit} {
+		for _, network := range []string{"tcp", "unix"} {
+			t.Run(name+"/"+network, func(t *testing.T) {
+				eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+					var panicked any
+					cfg.OnPanic = func(_ *ringo.Loop, v any, _ []byte) { panicked = v }
+					d := &sock.Dialer{Control: func(string, string, syscall.RawConn) error { end(); return nil }}
+					closed := 0
+					var why error
+					onLoop(t, cfg, func(l *event.Loop) {
+						address := map[string]string{"tcp": "127.0.0.1:1", "unix": "@nobody"}[network]
+						l.DialBy(d, network, address, &funcs{
+							open:  func(*event.Conn) { t.Error("OnOpen") },
+							close: func(_ *event.Conn, err error) { closed, why = closed+1, err },
+						})
+					})
+					if closed != 1 || !errors.Is(why, event.ErrNoReturn) || name == "panic" && panicked != "oops" {
+						t.Errorf("closed %d times, with %v; told of %v", closed, why, panicked)
+					}
+				})
+			})
+		}
+	}
 }
 
 // A connection goes from a task to callbacks and back, while its peer goes on sending and does not read: no byte is

@@ -487,9 +487,10 @@ func (c *Conn) Resume() {
 
 // SetUnreadMax says how many bytes OnData may leave unused, 65536 if nothing is said. More end the connection; but an
 // OnData that pauses it may leave all that it was shown. Of a record, as on a connection of unixpacket, it may leave
-// none.
+// none. Less than 0 panics.
 func (c *Conn) SetUnreadMax(n int) {
 	c.here("Conn.SetUnreadMax")
+	wantBound("Conn.SetUnreadMax", n)
 	if !c.set.records {
 		c.own().unread = n
 	}

@@ -2,6 +2,7 @@ package event
 
 import (
 	"context"
+	"fmt"
 
 	"ringo"
 	"ringo/internal/bufs"
@@ -140,10 +141,18 @@ func (e *Loop) wait() (err error) {
 
 // SetUnsentMax bounds what may wait for room in the sockets of all of the loop's connections together, in bytes; 64 MiB
 // if nothing is said; each write that waits by itself has 64 beside its own. Beyond it writes to a connection that has
-// something waiting are ErrFull.
+// something waiting are ErrFull. Less than 0 panics.
 func (e *Loop) SetUnsentMax(n int) {
 	e.here("Loop.SetUnsentMax")
+	wantBound("Loop.SetUnsentMax", n)
 	e.unsentMax = n
+}
+
+// wantBound panics for a bound that nothing could keep.
+func wantBound(method string, n int) {
+	if n < 0 {
+		panic(fmt.Sprintf("event: %s of %d", method, n))
+	}
 }
 
 // taskHere is here for a method that parks, which no callback may: all others would wait for it, and it for them.

@@ -50,6 +50,7 @@ func TestMisuse(t *testing.T) {
 					"Loop.Accept of another loop's listener":    func() { e.Accept(theirs.ln, event.Base{}) },
 					"Loop.Accept of a nil *sock.Listener":       func() { e.Accept(nil, event.Base{}) },
 					"Loop.Dial without a Handler":               func() { e.Dial("tcp", "127.0.0.1:1", nil) },
+					"Loop.DialBy of a nil *sock.Dialer":         func() { e.DialBy(nil, "tcp", "", event.Base{}) },
 					"Loop.Adopt without a Handler":              func() { e.Adopt(nil, nil) },
 					"Loop.Adopt of a nil *sock.Conn":            func() { e.Adopt(nil, event.Base{}) },
 					"Loop.ListenPacket without a PacketHandler": func() { e.ListenPacket("udp", "127.0.0.1:0", nil) },
@@ -71,6 +72,28 @@ func TestMisuse(t *testing.T) {
 			}); err != nil {
 				t.Error(err)
 			}
+		})
+	})
+}
+
+// A bound of less than nothing is refused, and not taken for one that everything breaks.
+func TestNegativeBounds(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		onLoop(t, cfg, func(l *event.Loop) {
+			c, p := l.Dial("tcp", "127.0.0.1:1", event.Base{}), l.DialPacket("udp", "127.0.0.1:1", event.PacketBase{})
+			for want, f := range map[string]func(){
+				"Conn.SetUnreadMax of -1":       func() { c.SetUnreadMax(-1) },
+				"Conn.SetMarks of -1":           func() { c.SetMarks(1, -1) },
+				"Conn.SetMarks of -2":           func() { c.SetMarks(-2, 1) },
+				"Loop.SetUnsentMax of -1":       func() { l.SetUnsentMax(-1) },
+				"PacketConn.SetUnsentMax of -1": func() { p.SetUnsentMax(-1) },
+			} {
+				if err := panics(f, want); err != nil {
+					t.Error(err)
+				}
+			}
+			c.Close()
+			p.Close()
 		})
 	})
 }

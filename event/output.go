@@ -462,9 +462,10 @@ func (c *Conn) Congested() bool {
 // SetMarks says how many bytes that wait for room in the socket are the high-water mark, 65536 if nothing is said, and
 // with how many nothing more is taken, 1 MiB: a Write is ErrFull then. What is taken is taken whole, so that they may
 // be as many more as a Write brings. Of files, records and what was lent no more than 1024 wait, whatever their size:
-// then all writes are ErrFull, and Congested is true, until half of them are sent.
+// then all writes are ErrFull, and Congested is true, until half of them are sent. Less than 0 panics.
 func (c *Conn) SetMarks(high, max int) {
 	c.here("Conn.SetMarks")
+	wantBound("Conn.SetMarks", min(high, max))
 	s := c.own()
 	s.high, s.max = high, max
 }

@@ -133,22 +133,27 @@ func (e *Loop) DialPacket(network, address string, h PacketHandler) *PacketConn 
 		return c
 	}
 	c.task = e.l.Go(func() {
-		s, err := sock.DialPacket(e.Ringo(), network, address)
-		c.task = nil
-		switch {
-		case err != nil:
-			if c.state == opening {
-				c.state, c.why = closing, err
-			}
-			c.wake()
-		case c.state == opening:
-			c.open(s)
-		default:
-			s.Close()
-			c.wake()
-		}
+		var s *sock.PacketConn
+		err := ErrNoReturn
+		defer func() { c.dialed(s, err) }()
+		s, err = sock.DialPacket(e.Ringo(), network, address)
 	})
 	return c
+}
+
+// dialed goes on when the task that dials ends.
+func (c *PacketConn) dialed(s *sock.PacketConn, err error) {
+	c.task = nil
+	switch {
+	case err == nil && c.state == opening:
+		c.open(s)
+		return
+	case err == nil:
+		s.Close()
+	case c.state == opening:
+		c.state, c.why = closing, err
+	}
+	c.wake()
 }
 
 func needPacketHandler(method string, h PacketHandler) {

@@ -75,9 +75,10 @@ func (c *PacketConn) Congested() bool {
 }
 
 // SetUnsentMax bounds what may wait for room, in bytes, of which each datagram has 64 beside its own; 256 KiB if
-// nothing is said. At the bound a write is ErrFull. Loop.SetUnsentMax counts it as well.
+// nothing is said. At the bound a write is ErrFull. Loop.SetUnsentMax counts it as well. Less than 0 panics.
 func (c *PacketConn) SetUnsentMax(n int) {
 	c.e.here("PacketConn.SetUnsentMax")
+	wantBound("PacketConn.SetUnsentMax", n)
 	c.out.max = n
 }
 

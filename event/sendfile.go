@@ -107,8 +107,9 @@ func (o *output) submitFile(s *fileSource) {
 
 // bring is a task that has a piece of a file brought into memory.
 func (o *output) bring(s *fileSource, n int64) {
-	c := o.c
-	err := c.e.l.Offload(func(context.Context) error {
+	s.warm, s.err = s.off+n, ErrNoReturn
+	defer o.brought() // also if ReadAt does not return
+	s.err = o.c.e.l.Offload(func(context.Context) error {
 		p := make([]byte, min(n, 64<<10))
 		for at := s.off; at < s.off+n; {
 			k, err := s.f.ReadAt(p[:min(int64(len(p)), s.off+n-at)], at)
@@ -121,12 +122,14 @@ func (o *output) bring(s *fileSource, n int64) {
 		}
 		return nil
 	})
-	s.warm, s.err = s.off+n, err
+}
+
+func (o *output) brought() {
 	o.task = nil
 	if !o.dropIfIdle() {
 		o.goOn()
 	}
-	c.settle()
+	o.c.settle()
 }
 
 // fileSink is the output as the sink of a sendfile.
