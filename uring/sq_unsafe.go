@@ -87,18 +87,24 @@ func (r *Ring) SQE128() *SQE128 {
 func (r *Ring) SQSpace() int { return int(r.sqMask + 1 - (r.sqTail - r.sqHead)) }
 
 // SQPending returns how many entries were handed out and had not been consumed by the kernel when Enter last looked.
-// The next Enter submits them. An entry of 128 bytes counts as two with SetupSQEMixed.
-func (r *Ring) SQPending() int { return int(r.sqTail - r.sqHead) }
+// The next Enter submits them. An entry of 128 bytes counts as two with SetupSQEMixed. A closed ring has none.
+func (r *Ring) SQPending() int {
+	if r.closed {
+		return 0 // it is full, see detach, of entries that are gone
+	}
+	return int(r.sqTail - r.sqHead)
+}
 
 // EachPending calls f for each of the entries that SQPending counts, the oldest first: what the kernel will never see
-// of a ring whose Enter fails for good. With Config.SQPoll its thread may take them meanwhile.
+// of a ring whose Enter fails for good. With Config.SQPoll its thread may take them meanwhile. It ends if f closes the
+// ring.
 func (r *Ring) EachPending(f func(e *SQE)) {
-	for i := r.sqHead; i != r.sqTail; i++ {
+	for i := r.sqHead; i != r.sqTail && !r.closed; i++ {
 		e := r.sqeAt(i)
-		f(e)
 		if r.setup&SetupSQEMixed != 0 && e.Op.takesTwo() {
 			i++
 		}
+		f(e)
 	}
 }
 
