@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"math/bits"
 	"os"
-	"slices"
 	"strings"
 	"time"
 
@@ -222,15 +221,12 @@ func (c *Config) hold() (limit, shown time.Duration, err error) {
 	if limit == 0 && c.StallLimit >= 0 {
 		limit = holdDefault
 	}
-	for setting := range strings.SplitSeq(os.Getenv(debugVariable), ",") {
-		if text, ok := strings.CutPrefix(setting, "stall="); ok {
-			d, wrong := time.ParseDuration(text)
-			if wrong != nil || d < holdMin {
-				return 0, 0, errors.Join(err, fmt.Errorf("ringo: %s: stall=%s: want a time of %v or more, such as "+
-					"stall=2ms", debugVariable, text, holdMin))
-			}
-			return d, 0, err
-		}
+	d, wrong := debugSettings()
+	switch {
+	case wrong != nil:
+		return 0, 0, errors.Join(err, wrong)
+	case d.hold > 0:
+		return d.hold, 0, err
 	}
 	return limit, 4 * limit, err
 }
@@ -278,14 +274,40 @@ func openDriver(name, origin string, dc driver.Config) (driver.Driver, error) {
 
 // debugf prints to stderr if RINGO_DEBUG has driver=1.
 func debugf(format string, args ...any) {
-	if debugs("driver=1") {
+	if d, _ := debugSettings(); d.driver {
 		onStderr.say(fmt.Sprintf("ringo: "+format+"\n", args...))
 	}
 }
 
-// debugs reports whether RINGO_DEBUG has a setting.
-func debugs(setting string) bool {
-	return slices.Contains(strings.Split(os.Getenv(debugVariable), ","), setting)
+// debugging is what RINGO_DEBUG asks for.
+type debugging struct {
+	driver, quit bool
+	hold         time.Duration
+}
+
+// debugSettings are those of RINGO_DEBUG, of which a wrong one is an error that has the right ones.
+func debugSettings() (d debugging, err error) {
+	for setting := range strings.SplitSeq(os.Getenv(debugVariable), ",") {
+		key, value, _ := strings.Cut(setting, "=")
+		on, right := value == "1", value == "0" || value == "1"
+		switch key {
+		case "driver":
+			d.driver = on
+		case "quit":
+			d.quit = on
+		case "stall":
+			var wrong error
+			d.hold, wrong = time.ParseDuration(value)
+			right = wrong == nil && d.hold >= holdMin
+		default:
+			right = setting == ""
+		}
+		if !right {
+			err = errors.Join(err, fmt.Errorf("ringo: %s: %q is no setting: want driver=1, quit=1, or stall=2ms, a "+
+				"time of %v or more, or several, with commas between", debugVariable, setting, holdMin))
+		}
+	}
+	return d, err
 }
 
 func powerOfTwo(n int) int { return 1 << bits.Len(uint(n-1)) }

@@ -22,8 +22,8 @@ func init() {
 // RINGO_DEBUG prints what was chosen and changed; without it nothing is printed.
 func TestRINGO_DEBUG(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		for setting, loud := range map[string]bool{"": false, "driver=1": true, "ops=1,driver=1": true,
-			"driver=0": false, "driver": false} {
+		for setting, loud := range map[string]bool{"": false, "driver=1": true, "quit=0,driver=1,": true,
+			"driver=0": false} {
 			text, code := output(t, child(t, "quiet", "RINGO_TEST_DRIVER="+cfg.Driver, "RINGO_DRIVER=",
 				"RINGO_DEBUG="+setting))
 			if said := strings.Contains(text, "ringo: loop 0: driver "+cfg.Driver+": ") &&
@@ -33,6 +33,19 @@ func TestRINGO_DEBUG(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A setting that there is not is an error, which has those that there are: it must not be taken for one without effect.
+func TestRINGO_DEBUGIsChecked(t *testing.T) {
+	for _, wrong := range []string{"stal=2ms", "driver", "driver=yes", "quit=", "driver=1,ops=1", "2ms", " quit=1"} {
+		t.Setenv("RINGO_DEBUG", wrong)
+		err := refusal(t, &ringo.Config{})
+		for _, want := range []string{"RINGO_DEBUG", "driver=1", "quit=1", "stall=2ms"} {
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: no %q in %v", wrong, want, err)
+			}
+		}
+	}
 }
 
 // Who asks a loop that is held does not wait for it, and gets what was known.

@@ -136,7 +136,7 @@ func TestHoldsGoToStderr(t *testing.T) {
 	}
 	for _, wrong := range []string{"stall=", "stall=2", "stall=-1ms", "stall=1ns", "driver=1,stall=soon"} {
 		t.Setenv("RINGO_DEBUG", wrong)
-		if err := refusal(t, &ringo.Config{}); err == nil || !strings.Contains(err.Error(), "RINGO_DEBUG: stall=") {
+		if err := refusal(t, &ringo.Config{}); err == nil || !strings.Contains(err.Error(), `RINGO_DEBUG: "stall=`) {
 			t.Errorf("%s: %v", wrong, err)
 		}
 	}

@@ -42,7 +42,7 @@ func Run(ctx context.Context, cfg *Config, fn func(l *Loop) error) error {
 		return err
 	}
 	defer onStderr.await(noticesPatience)
-	if debugs("quit=1") {
+	if d, _ := debugSettings(); d.quit {
 		defer TasksOnQuit()()
 	}
 	return loop.Run(ctx, c, func(l *loop.Loop) error {
