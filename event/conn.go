@@ -168,8 +168,8 @@ func (c *Conn) SetHandler(h Handler) {
 	c.h = h
 }
 
-// LocalAddr asks the kernel for the address of this end, a *net.TCPAddr or a *net.UnixAddr; nil if it is not to be had,
-// as when the connection is closed.
+// LocalAddr asks the kernel for the address of this end, a *net.TCPAddr or a *net.UnixAddr; nil if there is none, as
+// when the connection is closed.
 func (c *Conn) LocalAddr() net.Addr {
 	e := c.here("Conn.LocalAddr")
 	if c.state == closed || e.l.Kernel().Getsockname(c.fd.Sys(), &e.name) < 0 {

@@ -17,8 +17,8 @@ type Handler interface {
 	OnOpen(c *Conn)
 	// OnData is called with bytes that have come, and returns how many of them it has used: the rest is shown again,
 	// with what comes behind it, when there is more, or by Conn.Resume. p is the callee's until it returns, and may be
-	// written to; Conn.Keep is for who wants it for longer. More than Conn.SetUnreadMax bytes that are not used end the
-	// connection, but for an OnData that has called Conn.Pause.
+	// written to; Conn.Keep is for a handler that wants it longer. More than Conn.SetUnreadMax bytes that are not used
+	// end the connection, but for an OnData that has called Conn.Pause.
 	// Of unixpacket p is one record, and any byte that is not used ends the connection. A record of no bytes is shown;
 	// behind the peer's close it looks like the end, and counts as that.
 	OnData(c *Conn, p []byte) (used int)

@@ -8,6 +8,6 @@
 // ringo/metrics/otel a producer for readers of OpenTelemetry. All of them are made of [Each].
 //
 // Nothing has to be turned on: loops count always. Each loop is asked when somebody reads, by a message, and one that
-// is held for longer than 100 ms is told of as it was when it was last asked. Who reads should be an ordinary
-// goroutine, as an http.Server's are: in a task Each parks for one loop after the other.
+// is held for longer than 100 ms is told of as it was when it was last asked. Readers should be ordinary
+// goroutines, as an http.Server's are: in a task Each parks for one loop after the other.
 package metrics

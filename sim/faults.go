@@ -9,29 +9,30 @@ import (
 	"time"
 )
 
-// FaultKind is a way in which something goes wrong by chance.
+// FaultKind is a way in which something goes wrong by chance. Its String says which.
 type FaultKind uint8
 
+// What may go wrong, and what says how often.
 const (
-	FaultLoss FaultKind = iota
-	FaultDuplicate
-	FaultReorder
-	FaultRead
-	FaultWrite
-	FaultSync
-	FaultShort
-	FaultNames
-	FaultWrongName
-	FaultKill
-	FaultCrash
-	FaultPartition
-	FaultPause
-	FaultClock
-	FaultReset
-	FaultSplit
-	FaultShortSend
-	FaultDecay
-	FaultShortage
+	FaultLoss      FaultKind = iota // of a packet: Link.Loss
+	FaultDuplicate                  // of a datagram: Link.Duplicate
+	FaultReorder                    // a datagram is overtaken: Link.Reorder
+	FaultRead                       // a read of a file fails: Disk.FailRead
+	FaultWrite                      // a write to a file fails: Disk.FailWrite
+	FaultSync                       // an fsync fails: Disk.FailSync
+	FaultShort                      // a read or write of a file does a part of it: Disk.Short
+	FaultNames                      // a name is not found: Names.Fail
+	FaultWrongName                  // a name is another host's: Names.Wrong
+	FaultKill                       // the host crashes within a turn: Storm.MidTurn
+	FaultCrash                      // the host crashes: Storm.Crash
+	FaultPartition                  // the host is cut off: Storm.Partition
+	FaultPause                      // the host stands still: Storm.Pause
+	FaultClock                      // the host's wall clock is stepped: Storm.Clock
+	FaultReset                      // all connections of the host are reset: Storm.Reset
+	FaultSplit                      // a segment comes in two: Link.Split
+	FaultShortSend                  // a send takes a part of the bytes: Calls.ShortSend
+	FaultDecay                      // a sector of a file can't be read any more: Disk.Decay
+	FaultShortage                   // a call that makes a descriptor has no memory: Calls.Shortage
 )
 
 var faultNames = [...]string{FaultLoss: "a packet is lost", FaultDuplicate: "a datagram comes twice",

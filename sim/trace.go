@@ -18,22 +18,23 @@ import (
 // EventKind is what happened.
 type EventKind uint8
 
+// What happens, and what an Event's other fields say of it.
 const (
-	TurnBegan  EventKind = iota // of loop N
-	OpEnded                     // with result N
-	PacketSent                  // of N bytes, which Arrives
-	PacketLost
-	Began // a program
-	Ended
-	Crashed
-	Restarted
-	Paused // for N nanoseconds
-	ClockStepped
-	WayCut // from Host to Peer
-	WayMended
-	FaultCame // of kind N
-	Noted     // by World.Note
-	WayReset  // with all N connections between Host and Peer
+	TurnBegan    EventKind = iota // of loop N
+	OpEnded                       // with result N
+	PacketSent                    // of N bytes, which Arrives
+	PacketLost                    // of N bytes
+	Began                         // a program
+	Ended                         // a program
+	Crashed                       // the host
+	Restarted                     // the host
+	Paused                        // for N nanoseconds
+	ClockStepped                  // by N nanoseconds
+	WayCut                        // from Host to Peer
+	WayMended                     // from Host to Peer
+	FaultCame                     // of kind N
+	Noted                         // by World.Note
+	WayReset                      // with all N connections between Host and Peer
 )
 
 var eventNames = [...]string{TurnBegan: "turn", OpEnded: "op", PacketSent: "packet", PacketLost: "packet lost",

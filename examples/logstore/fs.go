@@ -21,8 +21,8 @@ type FS interface {
 type File interface {
 	io.ReaderAt
 	io.WriterAt
-	Truncate(size int64) error
-	Datasync() error
+	Truncate(size int64) error // sets how long it is
+	Datasync() error           // makes the bytes durable
 	Close() error
 }
 

@@ -33,7 +33,7 @@ func (e DamageError) Error() string {
 // Config is how a Store works. Zero fields mean the default.
 type Config struct {
 	Batch int // bytes that are written and synced together, and the longest record; 1 MiB, 64 to 16 MiB
-	Queue int // records that may wait for their batch before Append gives ErrFull; 1024
+	Queue int // records that may wait for their batch before Append fails with ErrFull; 1024
 }
 
 func (c *Config) set(from *Config) error {
@@ -146,7 +146,7 @@ func (s *Store) Get(key string) ([]byte, error) {
 	return v, nil
 }
 
-// Close writes what still waits, and closes the files. The error is what ended the store before, or what closing gave.
+// Close writes what still waits, and closes the files. The error is what ended the store before, or that of closing.
 // Any goroutine may call it, and again; a task parks, and if it is cancelled the store closes behind its back.
 func (s *Store) Close() error {
 	s.mu.Lock()

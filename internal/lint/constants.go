@@ -5,11 +5,11 @@ import (
 	"go/token"
 )
 
-// Constants is the rule that godoc shows the values of constants: what is written in terms
-// of an internal package tells users nothing.
+// Constants is the rule that godoc shows the values of constants: what is written in terms of an internal package tells
+// users nothing. A name of internal/abi does: it is the kernel's own, which manual pages explain.
 func Constants(t *Tree) (faults []string) {
 	for _, p := range t.Packages {
-		if !listed(faces, p.Dir) {
+		if !public(p) {
 			continue
 		}
 		for _, f := range p.source() {
@@ -35,7 +35,7 @@ func (t *Tree) hiddenValues(spec *ast.ValueSpec, internal map[string]bool) (faul
 	for _, value := range spec.Values {
 		ast.Inspect(value, func(n ast.Node) bool {
 			if sel, ok := n.(*ast.SelectorExpr); ok {
-				if pkg, ok := sel.X.(*ast.Ident); ok && internal[pkg.Name] {
+				if pkg, ok := sel.X.(*ast.Ident); ok && internal[pkg.Name] && pkg.Name != "abi" {
 					faults = append(faults, t.fault(sel.Pos(), "%s is %s.%s, and godoc shows no more of it: write the "+
 						"number, and let the compiler compare: const _ = -uint(%[1]s ^ %[2]s.%[3]s).",
 						spec.Names[0].Name, pkg.Name, sel.Sel.Name))

@@ -7,8 +7,11 @@ import (
 	"strings"
 )
 
-// public are the packages that users import.
-var public = []string{".", "uring", "buf", "sock", "file"}
+// public reports whether users may import the package: it is no program, and Go does not keep it, or a folder that it
+// is in, to this module.
+func public(p *Package) bool {
+	return p.Name != "" && p.Name != "main" && !strings.Contains("/"+p.Dir+"/", "/internal/")
+}
 
 // PackageDocs is the rule that each package says what it is.
 func PackageDocs(t *Tree) (faults []string) {
@@ -41,7 +44,7 @@ func PackageDocs(t *Tree) (faults []string) {
 // ExportedDocs is the rule that what users can name is documented.
 func ExportedDocs(t *Tree) (faults []string) {
 	for _, p := range t.Packages {
-		if !listed(public, p.Dir) {
+		if !public(p) {
 			continue
 		}
 		for _, f := range p.source() {

@@ -52,7 +52,7 @@ func Prose(t *Tree) (faults []string) {
 		}
 	}
 	for _, p := range t.Packages {
-		if !listed(public, p.Dir) {
+		if !public(p) {
 			continue
 		}
 		shown := embedded(p)

@@ -7,7 +7,7 @@ import (
 )
 
 // worldly are the folders whose code runs in simulated worlds as it does outside.
-var worldly = []string{"sock", "file", "internal/handle", "internal/dial", "internal/relay"}
+var worldly = []string{"sock", "event", "file", "internal/handle", "internal/dial", "internal/relay"}
 
 // leaving are the ways out of a world, by the import path of the package, and the keyword of a goroutine.
 var leaving = map[string]map[string]bool{
@@ -99,6 +99,7 @@ func (f *File) eachWayOut(found func(name string, at token.Pos)) {
 
 // waysOut are those that a world does not come by.
 var waysOut = map[string]wayOut{
+	"event/signal.go": {once("go"), "refused in a world"},
 	"file/cached.go": {once("driver.ReadCached", "driver.ReadInMemory", "driver.ReadPlain"),
 		"routes that no file of a world has: noNowRead, and neither in memory nor overlaid"},
 	"file/dir.go":     {once("runtime.AddCleanup"), "whenDropped does nothing in a world"},

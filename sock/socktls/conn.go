@@ -252,7 +252,7 @@ func (c *Conn) asked(ask func() error) error {
 	return ask()
 }
 
-// NetConn returns the connection below. Who reads from it or writes to it breaks the stream. Any goroutine may call it.
+// NetConn returns the connection below. To read from it or write to it breaks the stream. Any goroutine may call it.
 func (c *Conn) NetConn() net.Conn { return c.conn }
 
 // LocalAddr is the address of this end. Any goroutine may call it.

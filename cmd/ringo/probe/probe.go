@@ -37,7 +37,7 @@ type Finding struct {
 	Override   *choice  `json:"override,omitempty"` // what RINGO_DRIVER makes of it
 	Ladder     []choice `json:"ladder"`             // every driver, the better ones first
 	Broken     []broken `json:"broken,omitempty"`   // what the kernel has and the uring driver does without
-	// why native AIO, which O_DIRECT files take without a ring, can't be had
+	// why native AIO, which O_DIRECT files take without a ring, can't be used
 	AIO    string        `json:"aio,omitempty"`
 	Mask   string        `json:"mask,omitempty"` // RINGO_MASK, under which all this was found
 	Advice []string      `json:"advice"`         // what to change; empty: nothing

@@ -16,8 +16,8 @@ const (
 	Vote   Kind = "vote"   // from a candidate
 	Append Kind = "append" // from a leader; without entries it is a heartbeat
 	Get    Kind = "get"    // from clients, as the rest
-	Put    Kind = "put"
-	Swap   Kind = "swap" // sets Value if Old is there
+	Put    Kind = "put"    // sets Value
+	Swap   Kind = "swap"   // sets Value if Old is there
 )
 
 // Entry is what a client asks, and a write in the log. One without a Kind begins a leader's term and changes nothing.
