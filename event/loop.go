@@ -39,6 +39,7 @@ type Loop struct {
 
 	recv, send, ask op.Op // for plain calls, one at a time
 	name            sys.Sockaddr
+	frozen          frozen
 	spare           bufs.Spare
 	doubts          handle.Doubts[*doubtful]
 	intakes         map[*Conn]*intake

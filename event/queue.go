@@ -67,6 +67,7 @@ func (r *runner) Run() {
 	defer e.rest()
 	e.task = e.l.Task()
 	for {
+		e.frozen.begin(e)
 		e.runHooks(checks)
 		for n := e.queue.len(); n > 0; n-- {
 			e.running = e.queue.pop()
@@ -95,6 +96,7 @@ func (r *runner) Run() {
 func (e *Loop) rest() {
 	x := e.running
 	e.running, e.runs, e.task = nil, false, nil
+	e.l.Disarm(&e.frozen.t)
 	if x != nil {
 		e.dropShown()
 		switch c := x.(type) {

@@ -44,7 +44,8 @@ type Set struct {
 
 	lanes  [Lanes]lane
 	totals *runTotals
-	short  shortage
+	short  seldom
+	frozen seldom
 }
 
 // runNumbers is how many Runs there have been.

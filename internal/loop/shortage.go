@@ -12,8 +12,8 @@ import (
 	"ringo/internal/sys"
 )
 
-// shortage is what a Run remembers of accepts that it has put off.
-type shortage struct {
+// seldom is what is told of once in complainEvery: accepts that were put off, callbacks that are parked.
+type seldom struct {
 	mu      sync.Mutex
 	said    int64 // when that was told of
 	unsaid  int   // those since
@@ -53,7 +53,7 @@ func (l *Loop) Backoff(at net.Addr, res int32) {
 }
 
 // count counts one. It reports whether to tell of it, and how many nobody was told of.
-func (s *shortage) count(now int64) (unsaid int, tell bool) {
+func (s *seldom) count(now int64) (unsaid int, tell bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.everSay && now-s.said < int64(complainEvery) {

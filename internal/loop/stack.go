@@ -48,6 +48,23 @@ func (s *stack) all() []function {
 	}
 }
 
+// parkedAt is the stack of a task that is parked, as text.
+func (s *stack) parkedAt() string {
+	all := s.all()
+	all = all[slices.IndexFunc(all, func(f function) bool { return f.name == parkFunction })+1:]
+	var b strings.Builder
+	for _, f := range all {
+		if f.name == serveFunction {
+			break
+		}
+		fmt.Fprintf(&b, "%s\n\t%s:%d\n", f.name, f.file, f.line)
+	}
+	return b.String()
+}
+
+// parkFunction is above all that a task does by which it parks.
+const parkFunction = "ringo/internal/loop.(*Loop).Park"
+
 // place says which task a stack belongs to, and what it is in.
 func (s *stack) place() place {
 	all := s.all()

@@ -1,0 +1,56 @@
+//go:build linux
+
+package loop_test
+
+import (
+	"bytes"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"ringo/internal/loop"
+)
+
+// A task that others wait for while it is parked is told of on stderr and to the logger, once in 10 s, and counted each
+// time.
+func TestFrozenIsToldOf(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg *loop.Config) {
+		var clock jumpingClock
+		cfg.Clock = clock.now
+		var said []string
+		cfg.Complain = func(text string) { said = append(said, text) }
+		var log bytes.Buffer
+		cfg.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn}))
+		if err := run(t, cfg, func(l *loop.Loop) error {
+			sleeper := l.Go(func() { sleepIn(l) })
+			l.YieldTurn()
+			for range 2 {
+				for range 3 {
+					l.TellFrozen(sleeper, 2*time.Second, 7)
+				}
+				clock.jump(11 * time.Second)
+			}
+			if n := l.Stats().Stalls; n < 6 {
+				t.Errorf("%d stalls, want 6", n)
+			}
+			sleeper.Cancel()
+			return sleeper.Wait()
+		}); err != nil {
+			t.Fatal(err)
+		}
+		text := strings.Join(said, "")
+		if n := strings.Count(text, "a callback of loop 0 has been parked for 2s in Sleep: 7 others wait"); n != 2 {
+			t.Errorf("told %d times, want 2: %q", n, text)
+		}
+		if n := strings.Count(text, "that came 2 more times"); n != 1 || !strings.Contains(text, "loop_test.sleepIn") {
+			t.Errorf("told %q", text)
+		}
+		if n := strings.Count(log.String(), "behind=7"); n != 2 {
+			t.Errorf("the log says %q", log.String())
+		}
+	})
+}
+
+//go:noinline
+func sleepIn(l *loop.Loop) { l.Sleep(time.Hour) }
