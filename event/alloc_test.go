@@ -23,6 +23,11 @@ func TestAllocs(t *testing.T) {
 			c.Write(p)
 			return len(p)
 		},
+		"a little and the rest": func(c *event.Conn, p []byte) int {
+			c.Write(p[:1])
+			c.Write(p[1:])
+			return len(p)
+		},
 		"WriteLease": func(c *event.Conn, p []byte) int {
 			if lease, err := c.Keep(); err == nil {
 				c.WriteLease(lease)

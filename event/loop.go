@@ -38,6 +38,8 @@ type Loop struct {
 	checked uint64 // the turn in which the checks were called, plus 1
 
 	recv, send, ask op.Op // for plain calls, one at a time
+	both            op.Op // that sends what was accepted and what comes behind it
+	ext             op.Ext
 	name            sys.Sockaddr
 	frozen          frozen
 	spare           bufs.Spare
@@ -62,6 +64,7 @@ func On(l *ringo.Loop) *Loop {
 	}
 	e := &Loop{l: inner, recv: op.Op{Code: op.Recv}, send: op.Op{Code: op.Send},
 		ask: op.Op{Code: op.Poll, Events: interest}, unsentMax: unsentMax}
+	e.both = op.Op{Code: op.Sendmsg, Ext: &e.ext}
 	e.doubts.Init(inner)
 	inner.SetEvents((*kept)(e))
 	inner.Register(&e.open, (*opened)(e))

@@ -151,28 +151,49 @@ func (c *Conn) noWrite() error {
 
 // write sends p now, as far as there is room, and keeps the rest: a copy, or p itself if then is to be told.
 func (c *Conn) write(p []byte, then func(error)) (n int, err error) {
-	e := c.e
-	e.l.SendNow(&c.accepted)
-	switch {
-	case c.state != open:
-		return 0, c.noWrite()
-	case c.out != nil:
+	if c.out != nil {
 		return 0, c.keep(p, then)
 	}
 	done := len(p) == 0 && !c.set.records
-	if !done {
-		if n, done, err = c.send(p); err != nil {
-			return 0, err
-		}
+	if before := c.e.l.Accepted(c.accepted); len(before) > 0 {
+		n, err = c.sendBoth(before, p[:min(len(p), pieceMax)], 0)
+		done = n == len(p)
+	} else if !done {
+		n, done, err = c.send(p)
 	}
-	if !done {
+	switch {
+	case err != nil:
+		return 0, err
+	case c.out != nil: // what was accepted waits for room
+		return 0, c.keep(p, then)
+	case !done:
 		c.out = &output{c: c}
 		c.out.put(p[n:], then)
 		c.out.submit()
-	} else if then != nil {
+	case then != nil:
 		c.call(then, nil)
 	}
 	return n, nil
+}
+
+// sendBoth sends what was accepted and p by one call, and returns how many bytes of p went out: none if what was
+// accepted is not all sent, which waits for room then.
+func (c *Conn) sendBoth(before, p []byte, flags uint32) (n int, err error) {
+	o := &c.e.both
+	o.Ext.SetVector([][]byte{before, p})
+	o.FD, o.CallFlags = &c.fd, flags
+	res, ok := c.e.l.Try(o)
+	clear(o.Ext.Bufs[:])
+	if !ok {
+		res = 0
+	}
+	if n = int(c.e.l.SentWith(&c.accepted, res)); n < len(p) {
+		c.flags |= slow
+	}
+	if res < 0 { // the Sender has ended the connection
+		err = c.opError("write", callError("write", res))
+	}
+	return n, err
 }
 
 // send makes a plain call. all: nothing of p is left, which of a record of no bytes n does not say.

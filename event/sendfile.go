@@ -57,10 +57,16 @@ func (c *Conn) SendFile(f File, off, n int64, then func(error)) error {
 		return c.opError("sendfile", errUnsupported)
 	}
 	e.l.Charge()
-	e.l.SendNow(&c.accepted)
+	if before := e.l.Accepted(c.accepted); len(before) > 0 {
+		flags := uint32(0)
+		if n > 0 {
+			flags = sys.MsgMore
+		}
+		if _, err := c.sendBoth(before, nil, flags); err != nil {
+			return err
+		}
+	}
 	switch {
-	case c.state != open:
-		return c.noWrite()
 	case n == 0 && c.out == nil:
 		if then != nil {
 			c.call(then, nil)

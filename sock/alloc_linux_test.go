@@ -55,6 +55,19 @@ var steady = map[string]func(*ringo.Loop, *sock.Listener) error{
 			}
 		})(l, ln)
 	},
+	"a little and the rest": func(l *ringo.Loop, ln *sock.Listener) error {
+		p := make([]byte, 1<<20)
+		return perConn(func(c *sock.Conn) {
+			for {
+				n, err := c.Read(p)
+				if err != nil {
+					return
+				}
+				c.Write(p[:1])
+				c.Write(p[1:n])
+			}
+		})(l, ln)
+	},
 	"Next and Release": echoes["Next"],
 	"ReadV and WriteV": func(l *ringo.Loop, ln *sock.Listener) error {
 		p := make([]byte, 1<<20)

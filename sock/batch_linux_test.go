@@ -22,6 +22,7 @@ import (
 	"ringo/buf"
 	"ringo/internal/patience"
 	"ringo/internal/posix"
+	"ringo/internal/socktest"
 	"ringo/sock"
 )
 
@@ -34,6 +35,7 @@ type batch struct {
 	fillers     []filler // so that nothing more fits
 	at          int      // of the stream, which is what was written beside
 	file        string   // with the stream
+	content     *os.File // of it
 	open        chan struct{}
 	opened      bool
 	got         chan error // the reader's verdict
@@ -759,6 +761,149 @@ func TestOneSendATurn(t *testing.T) {
 			})
 		})
 	})
+}
+
+// largeOnes are what comes behind a small write of the same task, and is too much to be accepted; in how many segments
+// both go, if that is for the call to say.
+var largeOnes = []struct {
+	name     string
+	calls    uint64
+	segments uint32
+	do       func(x *batch)
+}{
+	{name: "Write", calls: 1, do: func(x *batch) { x.write(x.c, 8000) }},
+	{name: "Writes of 4096", calls: 1, do: func(x *batch) {
+		for range 4 {
+			x.write(x.c, 4096)
+		}
+	}},
+	{name: "TryWrite", calls: 1, do: func(x *batch) {
+		p := x.next(8000)
+		n, err := x.c.TryWrite(p)
+		x.must("TryWrite", err)
+		if n < len(p) { // as a world's faults have it
+			_, err = x.c.Write(p[n:])
+			x.must("Write", err)
+		}
+	}},
+	{name: "WriteV", calls: 1, do: func(x *batch) {
+		p := x.next(16_000)
+		_, err := x.c.WriteV([][]byte{p[:1], nil, p[1:100], p[100:]})
+		x.must("WriteV", err)
+	}},
+	{name: "WriteV of many", calls: 1, do: func(x *batch) {
+		parts := make([][]byte, 20)
+		for i := range parts {
+			parts[i] = x.next(300)
+		}
+		_, err := x.c.WriteV(parts)
+		x.must("WriteV", err)
+	}},
+	{name: "WriteLease", calls: 1, do: func(x *batch) {
+		n, err := x.c.WriteLease(buf.Of(x.next(8000)))
+		if n != 8000 || err != nil {
+			x.Errorf("WriteLease = %d, %v", n, err)
+		}
+	}},
+	{name: "SendFile", calls: 2, segments: 1, do: func(x *batch) { x.sendFile(nil, 8000) }},
+	{name: "SendFile with a head", calls: 2, segments: 1, do: func(x *batch) { x.sendFile(x.next(5000), 8000) }},
+	{name: "ReadFrom a file", calls: 1, segments: 1, do: func(x *batch) {
+		x.content.Seek(int64(x.at), io.SeekStart)
+		n, err := x.c.ReadFrom(io.LimitReader(x.content, 4000)) // more goes by other goroutines, whose turns they are
+		x.must("ReadFrom", err)
+		x.at += int(n)
+	}},
+}
+
+// sendFile sends the next n bytes, which the file has at the same place.
+func (x *batch) sendFile(head []byte, n int) {
+	k, err := x.c.SendFile(head, x.content, int64(x.at), int64(n))
+	if x.at += k; k != n || err != nil {
+		x.Errorf("SendFile = %d, %v", k, err)
+	}
+}
+
+// An answer that begins with a small write is one call to the kernel, however it goes on: what was accepted travels
+// with what is too large for that. Of a file's bytes, which have a call of their own, it travels in one segment.
+func TestLargeTakesSmallAlong(t *testing.T) {
+	const rounds = 50
+	file := patternFile(t, 1<<20)
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		for _, large := range largeOnes {
+			t.Run(large.name, func(t *testing.T) {
+				pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
+					if large.segments != 0 && socktest.InWorld() {
+						return // it has no files of the system's, and no segments
+					}
+					x := &batch{T: t, here: l, c: c, peer: peer}
+					var err error
+					if x.content, err = os.Open(file); err != nil {
+						t.Fatal(err)
+					}
+					defer x.content.Close()
+					fewest := ^uint32(0) // a process that is not run for 200 ms makes more
+					first := x.next(100)
+					c.Write(first) // for which the loop has no memory yet
+					wantPeer(t, l, peer, string(first))
+					for round := 0; round < rounds; {
+						others(l)
+						from := x.at
+						segments := uint32(0)
+						if large.segments != 0 {
+							segments = segmentsOut(t, c)
+						}
+						began, turns := calls(l), l.Stats().Turns
+						x.write(c, 100)
+						large.do(x)
+						undisturbed := l.Stats().Turns == turns // else a paused thread has made the turn end
+						others(l)
+						n := calls(l) - began
+						offloaded(t, l, func() error {
+							p := make([]byte, x.at-from)
+							_, err := io.ReadFull(peer, p)
+							if bad := mismatch(p, from); err == nil && bad >= 0 {
+								t.Errorf("round %d: byte %d of %d is wrong", round, bad, len(p))
+							}
+							return err
+						})
+						if !undisturbed {
+							continue
+						}
+						if round++; socktest.InWorld() { // where sends are short now and then
+							continue
+						}
+						if n != large.calls {
+							t.Fatalf("round %d: %d calls, want %d", round, n, large.calls)
+						}
+						if large.segments != 0 {
+							fewest = min(fewest, segmentsOut(t, c)-segments)
+						}
+					}
+					if large.segments != 0 && fewest != large.segments {
+						t.Errorf("%d segments at least, want %d", fewest, large.segments)
+					}
+				})
+			})
+		}
+	})
+}
+
+// calls counts the calls by which bytes have gone out.
+func calls(l *ringo.Loop) (n uint64) {
+	for _, name := range []string{"send", "sendmsg", "sendfile"} {
+		s := opStats(l, name)
+		n += s.Tried + s.Submitted
+	}
+	return n + l.Stats().Driver.Sends
+}
+
+// segmentsOut is how many segments with bytes a connection has sent.
+func segmentsOut(t *testing.T, c *sock.Conn) uint32 {
+	info, err := unix.GetsockoptTCPInfo(fdNumber(t, c), unix.IPPROTO_TCP, unix.TCP_INFO)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return info.Data_segs_out
 }
 
 // What a copy moves between two waits is sent at the turn's end, also if it is too much to be copied for that.

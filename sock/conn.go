@@ -291,17 +291,16 @@ func (c *Conn) enterWrite() (handle.Access, error) {
 	if err != nil || !a.Own() {
 		return a, err
 	}
-	if c.core.Spends(); c.core.Owes() {
-		if err = c.flush(); err != nil {
-			c.core.Leave(a)
-			err = c.fail("write", err)
-		}
+	if err = c.flush(); err != nil {
+		c.core.Leave(a)
+		err = c.fail("write", err)
 	}
 	return a, err
 }
 
-// flush sends what was accepted, for a task of the loop that has access.
+// flush sends what was accepted, for a task of the loop that has access, and goes on to send otherwise.
 func (c *Conn) flush() error {
+	c.core.Spends()
 	c.core.Push()
 	if !c.core.Owes() {
 		return nil

@@ -50,12 +50,12 @@
 // next Write, Flush or Close, and Conn.SetBatching or ringo.Config.NoBatching turns it all off.
 //
 // Order is kept: whatever else sends on the connection, and what closes or moves it, sends first what was
-// accepted. A turn that has accepted something ends after 0.2 ms: it takes no further task, and the running one
-// yields in one of its next calls. A peer that is slow gets nothing more accepted until it has caught up: then
-// Write parks, as it does for large pieces. What was accepted and found no room is kept, and is sent when there is
-// room, also when the connection has been closed: then for a minute at most, or until the write deadline. It is
-// lost if the Run ends before, Config.Grace included. While a loop keeps more than 1 MiB of it, for all of its
-// connections, a write is accepted where the socket has room for it, and others park.
+// accepted, and a larger Write takes it along in the same call. A turn that has accepted something ends after 0.2 ms:
+// it takes no further task, and the running one yields in one of its next calls. A peer that is slow gets nothing more
+// accepted until it has caught up: then Write parks, as it does for large pieces. What was accepted and found no room
+// is kept, and is sent when there is room, also when the connection has been closed: then for a minute at most, or
+// until the write deadline. It is lost if the Run ends before, Config.Grace included. While a loop keeps more than 1
+// MiB of it, for all of its connections, a write is accepted where the socket has room for it, and others park.
 //
 // # Servers on goroutines
 //

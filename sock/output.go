@@ -62,8 +62,10 @@ func (c *Conn) tryWriteOwn(p []byte) (n int, err error) {
 		return len(p), nil
 	}
 	c.core.Spends()
-	if ok, err := c.core.FlushNow(); !ok || err != nil {
-		return 0, err
+	if c.core.HasUnsent() {
+		if ok, err := c.core.FlushNow(); !ok || err != nil {
+			return 0, err
+		}
 	}
 	switch {
 	case len(p) == 0:
@@ -79,13 +81,11 @@ func (c *Conn) writeOwn(p []byte) (n int, err error) {
 	if !c.lendsOut(p) && c.accept(p) {
 		return len(p), nil
 	}
-	if c.core.Owes() {
-		if err := c.flush(); err != nil {
-			return 0, err
-		}
-	}
 	if c.records() || c.lendsOut(p) {
 		return c.writeWhole(p)
+	}
+	if err := c.caughtUp(); err != nil {
+		return 0, err
 	}
 	if n, err = c.writeNow(p); err == nil && n < len(p) {
 		n, err = c.writeRest(p, n)
@@ -173,11 +173,14 @@ func (c *Conn) writeForeign(a handle.Access, p []byte) (n int, err error) {
 	}
 }
 
-// writeWhole writes p otherwise than by plain calls, as far as they go. It is apart so that
+// writeWhole writes p otherwise than by plain calls, as far as they go, behind what was accepted. It is apart so that
 // a task that never does has a smaller stack: BenchmarkIdleMemory.
 //
 //go:noinline
 func (c *Conn) writeWhole(p []byte) (int, error) {
+	if err := c.flush(); err != nil {
+		return 0, err
+	}
 	if c.records() {
 		return c.sendMessage(&message{p: p})
 	}
@@ -207,7 +210,7 @@ func (c *Conn) writeBuffer(b *bufs.Buffer, src *Conn) (int, error) {
 		return n, nil
 	}
 	n = 0
-	if c.core.Push(); !c.core.Owes() {
+	if !c.core.HasUnsent() {
 		n, err = c.writeNow(b.Unread())
 	}
 	if err == nil && n < b.End-b.Off {
@@ -233,21 +236,28 @@ func (c *Conn) writeCopy(b *bufs.Buffer, n int, src *Conn) (int, error) {
 		src.in.slow = false
 		src.in.putBack(src, p[n:])
 	}()
-	if c.core.Owes() {
-		if err := c.flush(); err != nil {
-			return n, err
-		}
-	}
 	n, err := c.writeRest(p, n)
 	return n, err
 }
 
-// writeNow sends what the socket takes without waiting, up to pieceMax.
+// caughtUp waits until nothing is left that found no room. What was accepted since is sent by the next call.
+func (c *Conn) caughtUp() error {
+	if !c.core.HasUnsent() {
+		return nil
+	}
+	return c.flush()
+}
+
+// writeNow sends what the socket takes without waiting, up to pieceMax; and before it, in the same call, what was
+// accepted. If that is not all sent nothing of p is.
 func (c *Conn) writeNow(p []byte) (n int, err error) {
 	if !c.core.Free(handle.Out) {
 		if err := c.core.State(handle.Out); err != nil {
 			return 0, err
 		}
+	}
+	if len(c.core.Accepted()) > 0 {
+		return c.sendV(&vector{rest: [][]byte{p}})
 	}
 	o := &c.local.send
 	o.FD, o.Buf = c.core.FD(), p[:min(len(p), pieceMax)]
@@ -268,8 +278,11 @@ func (c *Conn) writeNow(p []byte) (n int, err error) {
 // keep it in a longer one for as long as there are bytes.
 const pieceMax = 1 << 20
 
-// writeRest sends p from n on, in an op.
+// writeRest sends p from n on, in an op, and before it what was accepted.
 func (c *Conn) writeRest(p []byte, n int) (int, error) {
+	if err := c.flush(); err != nil {
+		return n, err
+	}
 	for n < len(p) {
 		o, err := c.newSend(op.Send)
 		if err != nil {

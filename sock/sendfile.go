@@ -91,11 +91,14 @@ func (c *Conn) sendFile(f *fileSource) (total int64, err error) {
 		f.gone = true
 		return 0, nil
 	}
-	a, err := c.enterWrite()
+	a, err := c.enterOutput()
 	if err != nil {
 		return 0, err
 	}
 	defer c.core.Leave(a)
+	if err := c.caughtUp(); err != nil {
+		return 0, c.fail("write", err)
+	}
 	var file fd.FD
 	res := int32(-sys.EBADF)
 	f.raw.Control(func(n uintptr) {
@@ -109,6 +112,9 @@ func (c *Conn) sendFile(f *fileSource) (total int64, err error) {
 	defer c.l.Kernel().Close(res)
 	n, more, err := c.sendCached(f, &file)
 	total = int64(n)
+	if more && err == nil {
+		err = c.flush() // if nothing was sent with it
+	}
 	for more && err == nil && f.most > 0 {
 		n, more, err = c.sendPiece(f, &file)
 		total += int64(n)

@@ -30,7 +30,7 @@ import (
 // connection is one of records ("unixpacket"). Errors of the file, such as fs.ErrClosed,
 // are inside the connection's; those of the connection and deadlines are those of Write.
 func (c *Conn) SendFile(head []byte, file syscall.Conn, off, n int64) (sent int, err error) {
-	a, err := c.enterWrite()
+	a, err := c.enterOutput()
 	if err != nil {
 		return 0, err
 	}
@@ -63,7 +63,7 @@ func (c *Conn) sendable(file syscall.Conn, off, n int64) (syscall.RawConn, error
 
 // sendRange is SendFile for a task of the loop that has access.
 func (c *Conn) sendRange(head []byte, file syscall.RawConn, off, n int64) (int, error) {
-	if len(head) > 0 {
+	if len(head) > 0 || c.core.Owes() {
 		if err := c.writeHead(head); err != nil {
 			return 0, err
 		}
@@ -122,12 +122,16 @@ func sendfileError(res int32) error {
 	return callError("sendfile", res)
 }
 
-// writeHead writes what a file's bytes will follow.
+// writeHead writes what a file's bytes will follow, behind what was accepted.
 func (c *Conn) writeHead(head []byte) error {
+	if err := c.caughtUp(); err != nil {
+		return err
+	}
+	c.core.Spends()
 	c.local.send.CallFlags = sys.MsgMore
 	n, err := c.writeNow(head)
 	c.local.send.CallFlags = 0
-	if err == nil && n < len(head) {
+	if err == nil && (n < len(head) || c.core.HasUnsent()) {
 		_, err = c.writeRest(head, n)
 	}
 	return err

@@ -77,7 +77,7 @@ func (in *input) copyToV(c *Conn, v *vector) (total int64) {
 // recvV is recv into slices.
 func (in *input) recvV(c *Conn, v *vector) (n int, ok bool) {
 	o := c.local.vectored(op.Recvmsg)
-	asked := v.load(o.Ext)
+	asked := v.load(o.Ext, nil)
 	o.FD = c.core.FD()
 	res, ok := c.l.Try(o)
 	unload(o.Ext)
@@ -117,10 +117,8 @@ func (c *Conn) writeVOwn(bufs [][]byte) (total int64, err error) {
 		c.accept(v.gather(c.local.gathered())) {
 		return int64(n), nil
 	}
-	if c.core.Owes() {
-		if err := c.flush(); err != nil {
-			return 0, err
-		}
+	if err := c.caughtUp(); err != nil {
+		return 0, err
 	}
 	for {
 		n, err := c.writeVNow(&v)
@@ -145,7 +143,7 @@ func (c *Conn) writeVOwn(bufs [][]byte) (total int64, err error) {
 	}
 }
 
-// writeVNow sends what the socket takes of the first slices without waiting.
+// writeVNow is writeNow of the first slices.
 func (c *Conn) writeVNow(v *vector) (n int, err error) {
 	if v.many() {
 		return c.writeNow(v.gather(c.local.gathered()))
@@ -153,13 +151,24 @@ func (c *Conn) writeVNow(v *vector) (n int, err error) {
 	if err := c.core.State(handle.Out); err != nil {
 		return 0, err
 	}
-	o := c.local.vectored(op.Sendmsg)
-	asked := v.load(o.Ext)
-	o.FD = c.core.FD()
+	return c.sendV(v)
+}
+
+// sendV sends what was accepted and the first slices, by one call that does not wait. It is apart so that what parks
+// has a smaller stack: BenchmarkIdleMemory.
+//
+//go:noinline
+func (c *Conn) sendV(v *vector) (n int, err error) {
+	o, before := c.local.vectored(op.Sendmsg), c.core.Accepted()
+	asked := v.load(o.Ext, before)
+	o.FD, o.CallFlags = c.core.FD(), c.local.send.CallFlags
 	res, ok := c.l.Try(o)
 	unload(o.Ext)
+	o.CallFlags = 0
 	c.core.Slow(int(res) < asked)
 	switch {
+	case len(before) > 0:
+		return c.core.SentWith(res)
 	case !ok:
 		return 0, nil
 	case res < 0:
@@ -197,16 +206,14 @@ func (c *Conn) WriteLease(b buf.Lease) (int, error) {
 		c.core.AcceptBuffer(bufs.Lease(b).Take())
 		return len(p), nil
 	}
-	if c.core.Owes() {
-		if err := c.flush(); err != nil {
-			b.Release()
-			return 0, c.failed("write", err)
-		}
+	if err := c.caughtUp(); err != nil {
+		b.Release()
+		return 0, c.failed("write", err)
 	}
 	var n int
 	if c.lendsOut(p) {
 		defer b.Release()
-		n, err = c.writeLent(p)
+		n, err = c.writeWhole(p)
 	} else if n, err = c.writeNow(p); err != nil || n == len(p) {
 		b.Release()
 	} else {
@@ -260,11 +267,14 @@ func (v *vector) skip(n int) {
 	}
 }
 
-// load makes the next slices those of a call, and says how many bytes they are: as many as
-// fit, up to pieceMax.
-func (v *vector) load(x *op.Ext) (bytes int) {
+// load makes the next slices those of a call, behind before if that has bytes, and says how many bytes they are: as
+// many as fit, up to pieceMax.
+func (v *vector) load(x *op.Ext, before []byte) (bytes int) {
 	var parts [op.IovMax][]byte
 	n, off := 0, v.off
+	if len(before) > 0 {
+		parts[0], n, bytes = before, 1, len(before)
+	}
 	for _, p := range v.rest {
 		p = p[off:]
 		off = 0

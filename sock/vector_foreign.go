@@ -36,7 +36,7 @@ func (c *Conn) readVForeign(a handle.Access, bufs [][]byte) (total int64, err er
 	}
 	o := a.Op()
 	defer vectoredOp(o, op.Recvmsg)()
-	v.load(o.Ext)
+	v.load(o.Ext, nil)
 	res, err := a.Do()
 	switch {
 	case err != nil:
@@ -62,7 +62,7 @@ func (v *vector) send(a handle.Access, o *op.Op) (int32, error) {
 		defer func() { o.Buf = nil }()
 	} else {
 		defer vectoredOp(o, op.Sendmsg)()
-		v.load(o.Ext)
+		v.load(o.Ext, nil)
 	}
 	return a.Do()
 }

@@ -101,6 +101,22 @@ func (c *Core) Owes() bool {
 	return c.own != nil && (c.own.out.unsent != nil || c.l.HasAccepted(c.own.out.accepted))
 }
 
+// HasUnsent reports whether what was accepted waits for room, or has failed and nobody was told. For tasks of the loop.
+func (c *Core) HasUnsent() bool { return c.own.out.unsent != nil }
+
+// Accepted is what was accepted, for a call that sends it with what is behind it. SentWith follows.
+func (c *Core) Accepted() []byte { return c.l.Accepted(c.own.out.accepted) }
+
+// SentWith takes the result of that call, and returns what it is for the bytes behind. Those are none where what was
+// accepted was not all sent: that waits for room then, or the error is why not.
+func (c *Core) SentWith(res int32) (n int, err error) {
+	n = int(c.l.SentWith(&c.own.out.accepted, res))
+	if c.HasUnsent() {
+		_, err = c.FlushNow()
+	}
+	return n, err
+}
+
 // OwnerOwes is Owes for foreign callers, as far as they can know: it may be something of another handle of the loop.
 func (c *Core) OwnerOwes() bool {
 	if c.l.Ended() || !c.l.Owes() {

@@ -206,11 +206,36 @@ func (l *Loop) SendNow(a *Accepted) {
 	if !l.HasAccepted(*a) {
 		return
 	}
-	b, i, short := &l.out, a.index(), l.out.Short
-	*a = 0
+	b, short := &l.out, l.out.Short
 	l.ops.tried[op.Send]++
-	b.Send(i)
+	b.Send(a.index())
 	b.Short = short
+	l.takeOut(a)
+}
+
+// Accepted is what a handle has in the outbox, for a call that sends it with what is behind it. SentWith follows.
+func (l *Loop) Accepted(a Accepted) []byte {
+	if !l.HasAccepted(a) {
+		return nil
+	}
+	return l.out.Sends[a.index()].Buf
+}
+
+// SentWith takes what a handle has in the outbox out of it, which a call with the result res has sent and what is
+// behind it. It returns what res is for that: 0 if it is less than all of what was accepted, of which the Sender is
+// told.
+func (l *Loop) SentWith(a *Accepted, res int32) int32 {
+	s := &l.out.Sends[a.index()]
+	size := int32(len(s.Buf))
+	s.Res = min(res, size)
+	l.takeOut(a)
+	return max(0, res-size)
+}
+
+// takeOut takes a send with a result out of the outbox.
+func (l *Loop) takeOut(a *Accepted) {
+	b, i := &l.out, a.index()
+	*a = 0
 	l.tell(i)
 	l.letGo(i)
 	b.Sends[i], b.held[i] = driver.Send{}, accepted{}
