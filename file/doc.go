@@ -17,8 +17,9 @@
 // FIFOs and terminals have deadlines, as os's have, and in a task ringo.Loop.WithTimeout limits
 // a wait for one, too; Close ends it for every caller.
 //
-// A [Writer] is for many small writes, as of a log, and a [Reader] for a file from its begin to its
-// end: both move blocks beside their caller.
+// A [Writer] is for many small writes, as of a log, and a [Reader] for a file from where it is to its
+// end: both move blocks beside their caller. They begin at the File's position, which a Writer moves on, or by
+// [NewReaderAt] and [NewWriterAt] wherever they are told to.
 //
 // A slice that is passed to a call must not be used until the call returns, also in a
 // cancelled task: a read that has begun can't be taken back, so the task waits for its end.

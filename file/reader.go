@@ -23,10 +23,21 @@ type Reader struct {
 }
 
 // NewReader makes a Reader of f, which is a File, or anything else that may be read by
-// several at once. It reads nothing yet. The file stays the caller's: close the Reader
-// first. The error names all mistakes in cfg.
+// several at once. It begins at f's position, or at 0 if f has none (io.Seeker), and does
+// not move it. It reads nothing yet. The file stays the caller's: close the Reader
+// first. The error names all mistakes in cfg. Any goroutine may call it; a task
+// may park while others use the position.
 func NewReader(f io.ReaderAt, cfg *StreamConfig) (*Reader, error) {
-	s, off, err := newStream(f, cfg, false, func(b *block) (int, error) { return readFull(f, b.mem, b.at) })
+	at, err := positionOf(f)
+	if err != nil {
+		return nil, err
+	}
+	return NewReaderAt(f, at, cfg)
+}
+
+// NewReaderAt is NewReader from an offset on, wherever the position is. Any goroutine may call it.
+func NewReaderAt(f io.ReaderAt, off int64, cfg *StreamConfig) (*Reader, error) {
+	s, err := newStream(f, off, cfg, false, func(b *block) (int, error) { return readFull(f, b.mem, b.at) })
 	if err != nil {
 		return nil, err
 	}

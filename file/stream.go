@@ -3,6 +3,7 @@ package file
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 
 	"ringo"
@@ -20,8 +21,6 @@ type StreamConfig struct {
 	// with Direct a multiple of what File.DirectAlign says of lengths. The buffers, one
 	// more than Depth, are made as they are needed, aligned for Direct.
 	Size int
-	// Offset is where in the file the stream begins: 0.
-	Offset int64
 }
 
 const (
@@ -59,8 +58,20 @@ type block struct {
 	run      func() // Run, bound once
 }
 
-// newStream checks the configuration. whole says that Offset has to be aligned.
-func newStream(file any, cfg *StreamConfig, whole bool, move func(b *block) (int, error)) (*stream, int64, error) {
+// positionOf is where a stream begins of which nobody says where: at the position of what has one. A cancelled task is
+// told, too.
+func positionOf(f any) (at int64, err error) {
+	if of, ours := f.(*File); ours && of.isZero() {
+		return 0, os.ErrInvalid
+	}
+	if f, ok := f.(io.Seeker); ok {
+		shielded(func() { at, err = f.Seek(0, io.SeekCurrent) })
+	}
+	return at, err
+}
+
+// newStream checks where the stream is to begin, which has to be aligned if whole says so, and the configuration.
+func newStream(file any, at int64, cfg *StreamConfig, whole bool, move func(b *block) (int, error)) (*stream, error) {
 	var c StreamConfig
 	if cfg != nil {
 		c = *cfg
@@ -74,7 +85,7 @@ func newStream(file any, cfg *StreamConfig, whole bool, move func(b *block) (int
 	s := &stream{size: c.Size, depth: c.Depth, mem: 1, off: 1}
 	f, ours := file.(*File)
 	if file == nil || ours && f.isZero() {
-		return nil, 0, os.ErrInvalid
+		return nil, os.ErrInvalid
 	}
 	if a, ok := file.(aligner); ok && !(ours && f.flag&Direct == 0) {
 		mem, off := a.DirectAlign()
@@ -83,17 +94,19 @@ func newStream(file any, cfg *StreamConfig, whole bool, move func(b *block) (int
 	var wrong []error
 	want := func(ok bool, format string, args ...any) {
 		if !ok {
-			wrong = append(wrong, fmt.Errorf("file: StreamConfig."+format, args...))
+			wrong = append(wrong, fmt.Errorf("file: "+format, args...))
 		}
 	}
-	want(c.Depth >= 1 && c.Depth <= streamDepthMax, "Depth %d: want 1 to %d, or 0", c.Depth, streamDepthMax)
-	want(c.Size >= 1 && c.Size <= streamSizeMax, "Size %d: want 1 to %d, or 0", c.Size, streamSizeMax)
-	want(c.Size%s.off == 0, "Size %d: want a multiple of %d for this file, which is Direct", c.Size, s.off)
-	want(c.Offset >= 0, "Offset %d: want 0 or more", c.Offset)
-	want(!whole || c.Offset%int64(s.off) == 0, "Offset %d: want a multiple of %d for this file, which is Direct",
-		c.Offset, s.off)
+	want(c.Depth >= 1 && c.Depth <= streamDepthMax, "StreamConfig.Depth %d: want 1 to %d, or 0", c.Depth,
+		streamDepthMax)
+	want(c.Size >= 1 && c.Size <= streamSizeMax, "StreamConfig.Size %d: want 1 to %d, or 0", c.Size, streamSizeMax)
+	want(c.Size%s.off == 0, "StreamConfig.Size %d: want a multiple of %d for this file, which is Direct", c.Size,
+		s.off)
+	want(at >= 0, "a stream from offset %d on: want 0 or more", at)
+	want(!whole || at%int64(s.off) == 0, "a stream from offset %d on: want a multiple of %d for this file, which is "+
+		"Direct", at, s.off)
 	if len(wrong) > 0 {
-		return nil, 0, errors.Join(wrong...)
+		return nil, errors.Join(wrong...)
 	}
 	s.blocks = make([]*block, c.Depth+1)
 	for i := range s.blocks {
@@ -101,7 +114,7 @@ func newStream(file any, cfg *StreamConfig, whole bool, move func(b *block) (int
 		b.run = b.Run
 		s.blocks[i] = b
 	}
-	return s, c.Offset, nil
+	return s, nil
 }
 
 // room makes a block's memory.

@@ -46,8 +46,7 @@ func TestStreamFiles(t *testing.T) {
 			if err := w.Close(); err != nil {
 				t.Fatalf("flag %#x: Close: %v", flag, err)
 			}
-			cfg.Offset = 4567
-			r := mustReader(t, f, cfg)
+			r := mustReaderAt(t, f, 4567, cfg)
 			got, err := io.ReadAll(r)
 			if err != nil || !bytes.Equal(got, want[4567:]) {
 				t.Fatalf("flag %#x: read %d bytes, %v, want %d", flag, len(got), err, len(want)-4567)

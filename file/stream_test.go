@@ -150,6 +150,24 @@ func mustReader(t testing.TB, f io.ReaderAt, cfg *file.StreamConfig) *file.Reade
 	return r
 }
 
+func mustReaderAt(t testing.TB, f io.ReaderAt, off int64, cfg *file.StreamConfig) *file.Reader {
+	t.Helper()
+	r, err := file.NewReaderAt(f, off, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func mustWriterAt(t testing.TB, f io.WriterAt, off int64, cfg *file.StreamConfig) *file.Writer {
+	t.Helper()
+	w, err := file.NewWriterAt(f, off, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
 func mustWriter(t testing.TB, f io.WriterAt, cfg *file.StreamConfig) *file.Writer {
 	t.Helper()
 	w, err := file.NewWriter(f, cfg)
@@ -221,26 +239,27 @@ func TestReaderFollows(t *testing.T) {
 func TestStreamConfigMistakes(t *testing.T) {
 	for _, c := range []struct {
 		cfg         file.StreamConfig
+		off         int64
 		align       int
 		read, write bool
 	}{
-		{file.StreamConfig{}, 1, true, true},
-		{file.StreamConfig{Depth: -1}, 1, false, false},
-		{file.StreamConfig{Depth: 1025}, 1, false, false},
-		{file.StreamConfig{Size: -1}, 1, false, false},
-		{file.StreamConfig{Size: 64<<20 + 1}, 1, false, false},
-		{file.StreamConfig{Offset: -1}, 1, false, false},
-		{file.StreamConfig{Size: 100}, 1, true, true},
-		{file.StreamConfig{Size: 100}, 512, false, false},
-		{file.StreamConfig{Size: 1024, Offset: 512}, 512, true, true},
-		{file.StreamConfig{Size: 1024, Offset: 100}, 512, true, false},
+		{file.StreamConfig{}, 0, 1, true, true},
+		{file.StreamConfig{Depth: -1}, 0, 1, false, false},
+		{file.StreamConfig{Depth: 1025}, 0, 1, false, false},
+		{file.StreamConfig{Size: -1}, 0, 1, false, false},
+		{file.StreamConfig{Size: 64<<20 + 1}, 0, 1, false, false},
+		{file.StreamConfig{}, -1, 1, false, false},
+		{file.StreamConfig{Size: 100}, 0, 1, true, true},
+		{file.StreamConfig{Size: 100}, 0, 512, false, false},
+		{file.StreamConfig{Size: 1024}, 512, 512, true, true},
+		{file.StreamConfig{Size: 1024}, 100, 512, true, false},
 	} {
 		s := &store{align: c.align}
-		if _, err := file.NewReader(s, &c.cfg); (err == nil) != c.read {
-			t.Errorf("NewReader with %+v, alignment %d: %v", c.cfg, c.align, err)
+		if _, err := file.NewReaderAt(s, c.off, &c.cfg); (err == nil) != c.read {
+			t.Errorf("NewReaderAt %d with %+v, alignment %d: %v", c.off, c.cfg, c.align, err)
 		}
-		if _, err := file.NewWriter(s, &c.cfg); (err == nil) != c.write {
-			t.Errorf("NewWriter with %+v, alignment %d: %v", c.cfg, c.align, err)
+		if _, err := file.NewWriterAt(s, c.off, &c.cfg); (err == nil) != c.write {
+			t.Errorf("NewWriterAt %d with %+v, alignment %d: %v", c.off, c.cfg, c.align, err)
 		}
 	}
 }
@@ -279,7 +298,7 @@ func TestStreamCancel(t *testing.T) {
 			gate := ringo.NewChan[struct{}](100)
 			s := &parking{store: store{b: want, fail: -1}, gate: gate}
 			r := mustReader(t, s, &file.StreamConfig{Depth: 2, Size: 10})
-			w := mustWriter(t, s, &file.StreamConfig{Depth: 2, Size: 10, Offset: 100})
+			w := mustWriterAt(t, s, 100, &file.StreamConfig{Depth: 2, Size: 10})
 			var read, wrote error
 			var n int
 			reads := l.Go(func() { _, read = r.Read(make([]byte, 10)) })
@@ -426,8 +445,7 @@ func TestStreamsDifferential(t *testing.T) {
 			}
 			compare(t, f, s, seed)
 			from := int64(random.IntN(len(s.b) + 10))
-			cfg.Offset = from
-			r := mustReader(t, s, cfg)
+			r := mustReaderAt(t, s, from, cfg)
 			var got bytes.Buffer
 			for range random.IntN(10) {
 				io.CopyN(&got, r, int64(random.IntN(50)))

@@ -28,35 +28,64 @@ import (
 type Writer struct {
 	s       *stream
 	f       io.WriterAt
+	appends bool // f is open with O_APPEND
 	mine    exclusive
 	filling *block // that Write copies to; nil: the next has not begun
 	head    int    // where that is, or will be
 	off     int64  // where the next block begins
 	written atomic.Int64
-	appends bool
 	failed  atomic.Bool // a block has
 	kept    int         // bytes at the begin of the block that were written by a Flush, and go out once more
 	err     error
+
+	position io.Seeker // f, whose position follows; nil: it does not
+	told     int64     // where that was moved to
 }
 
 // NewWriter makes a Writer to f, which is a File, or anything else that may be written by
-// several at once. It writes nothing yet, and does not change the file's size but by
+// several at once. It begins at f's position, or at 0 if f has none (io.Seeker), and moves
+// that on to Written when Flush, Sync or Close return; until then nobody else is to use the
+// position. It writes nothing yet, and does not change the file's size but by
 // writing. The file stays the caller's: close the Writer first. The error names all mistakes in
-// cfg. Of a File that is open with O_APPEND there is no Offset and a Depth of 1, and it must not be
-// Direct.
+// cfg. Of a File that is open with O_APPEND there is a Depth of 1, and it must not be
+// Direct. Any goroutine may call it; a task may park while others use the position.
 func NewWriter(f io.WriterAt, cfg *StreamConfig) (*Writer, error) {
-	w := &Writer{f: f, mine: newExclusive()}
-	of, ours := f.(*File)
-	w.appends = ours && !of.isZero() && of.flag&os.O_APPEND != 0
-	move := func(b *block) (int, error) { return writeFull(f, b.mem[:b.n], b.at) }
-	if w.appends {
-		c, err := appending(of, cfg)
+	if f, ours := f.(*File); ours && f.appends() {
+		c, err := appending(f, cfg)
 		if err != nil {
 			return nil, err
 		}
-		cfg, move = &c, func(b *block) (int, error) { return of.Write(b.mem[:b.n]) }
+		w, err := newWriter(f, 0, &c, func(b *block) (int, error) { return f.Write(b.mem[:b.n]) })
+		if err != nil {
+			return nil, err
+		}
+		w.appends = true
+		return w, nil
 	}
-	s, off, err := newStream(f, cfg, true, func(b *block) (n int, err error) {
+	at, err := positionOf(f)
+	if err != nil {
+		return nil, err
+	}
+	w, err := NewWriterAt(f, at, cfg)
+	if err != nil {
+		return nil, err
+	}
+	w.position, _ = f.(io.Seeker)
+	return w, nil
+}
+
+// NewWriterAt is NewWriter from an offset on, wherever the position is, which stays there. Of a File that is
+// open with O_APPEND it is an error, as WriteAt is. Any goroutine may call it.
+func NewWriterAt(f io.WriterAt, off int64, cfg *StreamConfig) (*Writer, error) {
+	if f, ours := f.(*File); ours && f.appends() {
+		return nil, errAppend
+	}
+	return newWriter(f, off, cfg, func(b *block) (int, error) { return writeFull(f, b.mem[:b.n], b.at) })
+}
+
+func newWriter(f io.WriterAt, off int64, cfg *StreamConfig, move func(b *block) (int, error)) (*Writer, error) {
+	w := &Writer{f: f, mine: newExclusive(), off: off, told: off}
+	s, err := newStream(f, off, cfg, true, func(b *block) (n int, err error) {
 		if n, err = move(b); err != nil {
 			w.failed.Store(true)
 		}
@@ -65,10 +94,13 @@ func NewWriter(f io.WriterAt, cfg *StreamConfig) (*Writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	w.s, w.off = s, off
+	w.s = s
 	w.written.Store(off)
 	return w, nil
 }
+
+// appends reports whether what is written goes to the end.
+func (f *File) appends() bool { return !f.isZero() && f.flag&os.O_APPEND != 0 }
 
 // appending is the configuration of a Writer that appends.
 func appending(f *File, cfg *StreamConfig) (c StreamConfig, err error) {
@@ -76,10 +108,6 @@ func appending(f *File, cfg *StreamConfig) (c StreamConfig, err error) {
 		c = *cfg
 	}
 	var wrong []error
-	if c.Offset != 0 {
-		wrong = append(wrong, fmt.Errorf("file: StreamConfig.Offset %d: want 0 for a file that is open with O_APPEND",
-			c.Offset))
-	}
 	if c.Depth > 1 {
 		wrong = append(wrong, fmt.Errorf("file: StreamConfig.Depth %d: want 1 for a file that is open with O_APPEND, "+
 			"or 0", c.Depth))
@@ -212,7 +240,22 @@ func (w *Writer) Flush() error {
 	return w.flush()
 }
 
+// flush is Flush for who has the Writer. As far as the file was written the position moves on in any case.
 func (w *Writer) flush() error {
+	err := w.flushBlocks()
+	if to := w.Written(); w.position != nil && to != w.told {
+		shielded(func() {
+			if _, failed := w.position.Seek(to, io.SeekStart); failed == nil {
+				w.told = to
+			} else if err == nil {
+				err = failed
+			}
+		})
+	}
+	return err
+}
+
+func (w *Writer) flushBlocks() error {
 	if w.s.closed {
 		return fs.ErrClosed
 	}

@@ -553,7 +553,6 @@ func TestWriterAppendMistakes(t *testing.T) {
 		{file.StreamConfig{}, true},
 		{file.StreamConfig{Depth: 1, Size: 10}, true},
 		{file.StreamConfig{Depth: 2}, false},
-		{file.StreamConfig{Offset: 1}, false},
 		{file.StreamConfig{Size: -1}, false},
 	} {
 		w, err := file.NewWriter(f, &c.cfg)
@@ -566,6 +565,10 @@ func TestWriterAppendMistakes(t *testing.T) {
 		if err != nil && c.ok {
 			t.Error(err)
 		}
+	}
+	if w, err := file.NewWriterAt(f, 0, nil); err == nil {
+		t.Error("NewWriterAt of a file that is open with O_APPEND: no error")
+		w.Close()
 	}
 	d, err := file.OpenFile(name, os.O_WRONLY|os.O_APPEND|file.Direct, 0)
 	if err != nil {

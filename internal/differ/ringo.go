@@ -416,7 +416,7 @@ func (w *ringoWorld) Files() Files { return ringoFiles{} }
 type ringoFile struct{ *file.File }
 
 func (f ringoFile) StreamOut(w io.Writer, off int64) (n int64, err error) {
-	r, err := file.NewReader(f.File, &file.StreamConfig{Depth: 3, Size: 300, Offset: off})
+	r, err := file.NewReaderAt(f.File, off, &file.StreamConfig{Depth: 3, Size: 300})
 	if err != nil {
 		return 0, err
 	}
@@ -425,7 +425,7 @@ func (f ringoFile) StreamOut(w io.Writer, off int64) (n int64, err error) {
 }
 
 func (f ringoFile) StreamIn(ps [][]byte, off int64) error {
-	w, err := file.NewWriter(f.File, &file.StreamConfig{Depth: 3, Size: 300, Offset: off})
+	w, err := file.NewWriterAt(f.File, off, &file.StreamConfig{Depth: 3, Size: 300})
 	if err != nil {
 		return err
 	}

@@ -31,8 +31,8 @@ var rarely = map[string]string{
 	"ringo": "Go Handles Tasks WithContext WithTimeout",
 	// While others are at work on the handle, or to look a name up.
 	"ringo/sock": "Close File Listen ListenPacket Reserve SyscallConn",
-	// For the first question to a file system, or not by themselves.
-	"ringo/file": "Cached DirFS Info ReadCached",
+	// For the first question to a file system, while others use a file's position, or not by themselves.
+	"ringo/file": "Cached DirFS Info NewReader NewWriter ReadCached",
 }
 
 // Parks reports whether a task may park in a function of ours. A method's type does not matter: a promoted method is
