@@ -1,0 +1,134 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"go/types"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+func main() {
+	if len(os.Args) < 2 {
+		fmt.Fprintln(os.Stderr, "usage: typecheck SYSTEM/ARCHITECTURE...")
+		os.Exit(2)
+	}
+	bad := false
+	for _, target := range os.Args[1:] {
+		n, err := check(".", target)
+		fmt.Printf("%s: %d packages and tests\n", target, n)
+		if err != nil {
+			fmt.Println(err)
+			bad = true
+		}
+	}
+	if bad {
+		os.Exit(1)
+	}
+}
+
+// A listed package is what go list says of it. Dependencies come before what they are for.
+type listed struct {
+	ImportPath, Dir string
+	GoFiles         []string
+	ImportMap       map[string]string
+	Standard        bool
+	Error           *struct{ Err string }
+}
+
+// check reads the packages of the module in dir, and counts them.
+func check(dir, target string) (n int, err error) {
+	system, arch, ok := strings.Cut(target, "/")
+	if !ok {
+		return 0, fmt.Errorf("%q is no SYSTEM/ARCHITECTURE", target)
+	}
+	list := exec.Command("go", "list", "-e", "-deps", "-test",
+		"-json=ImportPath,Dir,GoFiles,ImportMap,Standard,Error", "./...")
+	list.Dir, list.Stderr = dir, os.Stderr
+	list.Env = append(os.Environ(), "GOOS="+system, "GOARCH="+arch, "CGO_ENABLED=0")
+	out, err := list.StdoutPipe()
+	if err != nil {
+		return 0, err
+	}
+	if err := list.Start(); err != nil {
+		return 0, err
+	}
+	c := &checker{dir: dir, files: token.NewFileSet(), known: map[string]*types.Package{"unsafe": types.Unsafe},
+		sizes: types.SizesFor("gc", arch)}
+	for stream := json.NewDecoder(out); ; {
+		var p listed
+		if err := stream.Decode(&p); err == io.EOF {
+			break
+		} else if err != nil {
+			return 0, errors.Join(err, list.Wait())
+		}
+		c.add(&p)
+	}
+	if err := list.Wait(); err != nil {
+		c.errs = append(c.errs, fmt.Errorf("go list: %w", err))
+	}
+	return c.own, errors.Join(c.errs...)
+}
+
+// A checker has the packages that it has read.
+type checker struct {
+	dir   string
+	files *token.FileSet
+	known map[string]*types.Package
+	sizes types.Sizes
+	own   int
+	errs  []error
+}
+
+func (c *checker) add(p *listed) {
+	switch {
+	case p.Error != nil:
+		c.errs = append(c.errs, fmt.Errorf("%s: %s", p.ImportPath, p.Error.Err))
+		return
+	case p.ImportPath == "unsafe", strings.HasSuffix(p.ImportPath, ".test"): // go test writes the latter
+		return
+	}
+	var files []*ast.File
+	for _, name := range p.GoFiles {
+		f, err := parser.ParseFile(c.files, filepath.Join(p.Dir, name), nil, parser.SkipObjectResolution)
+		if err != nil {
+			c.errs = append(c.errs, err)
+			return
+		}
+		files = append(files, f)
+	}
+	config := types.Config{
+		IgnoreFuncBodies: p.Standard, // is taken for right
+		Sizes:            c.sizes,
+		Importer:         imports{c, p},
+		Error:            func(err error) { c.errs = append(c.errs, err) },
+	}
+	path, _, _ := strings.Cut(p.ImportPath, " ") // of a package with its tests there is more behind it
+	c.known[p.ImportPath], _ = config.Check(path, c.files, files, nil)
+	if !p.Standard {
+		c.own++
+	}
+}
+
+// imports are those of one package: with tests there may be two of a path.
+type imports struct {
+	*checker
+	of *listed
+}
+
+func (i imports) Import(path string) (*types.Package, error) {
+	if mapped, ok := i.of.ImportMap[path]; ok {
+		path = mapped
+	}
+	if p := i.known[path]; p != nil {
+		return p, nil
+	}
+	return nil, fmt.Errorf("no package %s", path)
+}
