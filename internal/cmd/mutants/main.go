@@ -2,7 +2,7 @@
 // test that is named beside it. It shows that the tests of a package protect what they say. One that hangs without a
 // word has not found it.
 //
-//	mutants [-run PATTERN] [-beside N] TABLE...
+//	mutants [-run PATTERN] [-beside N] [-kept FILE] TABLE...
 //
 // A table has an entry for each mistake:
 //
@@ -17,15 +17,20 @@ package main
 
 import (
 	"bufio"
+	"bytes"
+	"context"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -38,6 +43,7 @@ type mutant struct {
 func main() {
 	pattern := flag.String("run", ".", "only mistakes whose names match")
 	beside := flag.Int("beside", 4, "how many are tried at once: a mistake that makes a test wait costs no processor")
+	kept := flag.String("kept", "", "`file` of what came of each; those in it already are not tried again, but count")
 	list := flag.Bool("list", false, "name them, and plant none")
 	flag.Parse()
 	want, err := regexp.Compile(*pattern)
@@ -59,7 +65,9 @@ func main() {
 		return
 	}
 	mutants = slices.DeleteFunc(mutants, func(m mutant) bool { return !want.MatchString(m.name) })
-	killed, err := tryAll(mutants, *beside)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	killed, err := tryAll(ctx, mutants, *beside, *kept)
 	if err != nil {
 		fail(err)
 	}
@@ -69,9 +77,30 @@ func main() {
 	}
 }
 
-// tryAll tries the mutants, so many at once, each in a copy of the tree, and says of each what came of it. It returns
-// how many were killed.
-func tryAll(mutants []mutant, beside int) (killed int, err error) {
+// tryAll tries the mutants, so many at once, each in a copy of the tree, and says of each what came of it, as the file
+// kept does, of earlier runs as well. It returns how many were killed.
+func tryAll(ctx context.Context, mutants []mutant, beside int, kept string) (killed int, err error) {
+	out := io.Writer(os.Stdout)
+	if kept != "" {
+		before, err := os.ReadFile(kept)
+		if err != nil && !os.IsNotExist(err) {
+			return 0, err
+		}
+		file, err := os.OpenFile(kept, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+		if err != nil {
+			return 0, err
+		}
+		defer file.Close()
+		os.Stdout.Write(before)
+		out = io.MultiWriter(os.Stdout, file)
+		mutants = slices.DeleteFunc(slices.Clone(mutants), func(m mutant) bool {
+			if bytes.Contains(before, []byte(m.killed())) {
+				killed++
+				return true
+			}
+			return bytes.Contains(before, []byte(m.survived()))
+		})
+	}
 	var mu sync.Mutex
 	var all sync.WaitGroup
 	next := make(chan mutant)
@@ -86,24 +115,34 @@ func tryAll(mutants []mutant, beside int) (killed int, err error) {
 				begun := time.Now()
 				by, err := m.try(tree)
 				took := time.Since(begun).Round(time.Second)
+				if ctx.Err() != nil {
+					return // the test was stopped, too, and what came of it says nothing
+				}
 				mu.Lock()
 				if err != nil {
-					fmt.Printf("SURVIVED %s, %v: %v\n", m.name, took, err)
+					fmt.Fprintf(out, "%s %v: %v\n", m.survived(), took, err)
 				} else {
 					killed++
-					fmt.Printf("killed   %-60s by %s, %v\n", m.name, by, took)
+					fmt.Fprintf(out, "%s %s, %v\n", m.killed(), by, took)
 				}
 				mu.Unlock()
 			}
 		})
 	}
 	for _, m := range mutants {
-		next <- m
+		select {
+		case next <- m:
+		case <-ctx.Done():
+		}
 	}
 	close(next)
 	all.Wait()
-	return killed, nil
+	return killed, ctx.Err()
 }
+
+// survived and killed are how a line about a mistake begins.
+func (m *mutant) survived() string { return "SURVIVED " + m.name + "," }
+func (m *mutant) killed() string   { return fmt.Sprintf("killed   %-60s by", m.name) }
 
 // copyTree makes a copy of what tests need of the tree.
 func copyTree() (tree string, err error) {
