@@ -47,7 +47,7 @@ fetch_kernel() (
 pack() {
 	local dir=$1 arch=$2 package name files=()
 	shift 2
-	local build=(env CGO_ENABLED=0 "GOARCH=$arch" go)
+	local build=(env "GOARCH=$arch" go)
 	mkdir -p "$dir/bin"
 	"${build[@]}" build -ldflags='-s -w' -o "$dir/init" ./internal/cmd/guest || return
 	"${build[@]}" build -ldflags='-s -w' -o "$dir/bin/ringo" ./cmd/ringo || return
@@ -89,10 +89,15 @@ kvm() {
 # kernel falls over it when an interrupt comes right then.
 machine=(-cpu max,-pku,-cx16 -m "${guest_mib:-1024}" -smp 2 -display none -nodefaults -no-reboot)
 
-# boot NAME ARCH KERNEL DIR LIMIT runs DIR/initramfs, with DIR/disk, for at most so many seconds, shows what it prints, and
-# adds the steps of its plan to the counts.
+# boot NAME ARCH KERNEL DIR LIMIT runs DIR/initramfs, with DIR/disk, for at most so many seconds, as one step, and adds what
+# passed of its plan to the counts.
 boot() {
-	local name=$1 arch=$2 kernel=$3 dir=$4 limit=$5 begin=$SECONDS status=0 qemu console accel=tcg,thread=multi counts line
+	step "$1" booted "$@"
+	passed=$((passed + $(grep -c '^PASS ' "$logs/$(file_of "$1").log")))
+}
+
+booted() {
+	local name=$1 arch=$2 kernel=$3 dir=$4 limit=$5 qemu console accel=tcg,thread=multi
 	local machine=("${machine[@]}")
 	case $arch in
 	amd64)
@@ -105,18 +110,12 @@ boot() {
 		;;
 	esac
 	disk "$dir" || give_up "could not make a file system"
-	printf '\n== %s: %s, %s, at most %d s\n' "$name" "$qemu" "$accel" "$limit"
-	timeout --kill-after=10 "$limit" "$qemu" -accel "$accel" "${machine[@]}" -serial stdio -kernel "$kernel" \
+	printf '%s: %s, %s, at most %d s\n' "$name" "$qemu" "$accel" "$limit"
+	timeout --foreground --kill-after=10 "$limit" "$qemu" -accel "$accel" "${machine[@]}" -serial stdio -kernel "$kernel" \
 		-drive "if=none,id=disk,format=raw,file=$dir/disk" -device nvme,drive=disk,serial=1 \
-		-initrd "$dir/initramfs" -append "console=$console panic=-1 quiet nvme.poll_queues=1 disk=/dev/nvme0n1 ${guest_args-}" 2>&1 | sed -u 's/\r$//' | tee "$dir/log"
-	status=${PIPESTATUS[0]}
-	while read -r line; do
-		failures+=("$name: $line")
-	done < <(sed -n 's/^FAIL \([^ ]*\) .*/\1/p' "$dir/log")
-	while read -r line; do
-		again+=("$name: $line")
-	done < <(sed -n 's/^AGAIN \([^ ]*\) .*/\1/p' "$dir/log")
-	passed=$((passed + $(grep -c '^PASS ' "$dir/log")))
-	counts=$(grep '^guest: [0-9]* passed' "$dir/log") || failures+=("$name: ended early, exit code $status")
-	printf '== %s ended in %d s: %s\n' "$name" $((SECONDS - begin)) "${counts:-no counts}"
+		-initrd "$dir/initramfs" -append "console=$console panic=-1 quiet nvme.poll_queues=1 disk=/dev/nvme0n1 ${guest_args-}" 2>&1 |
+		sed -u 's/\r$//' | tee "$dir/log"
+	local status=${PIPESTATUS[0]}
+	grep '^guest: [0-9]* passed' "$dir/log" || echo "the machine ended early: exit code $status"
+	grep -q '^guest: [0-9]* passed, 0 failed' "$dir/log"
 }

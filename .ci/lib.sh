@@ -1,16 +1,49 @@
-# Sourced by the scripts beside it, each of which runs alone: steps that are printed and timed, and the tools they need.
+# Sourced by the scripts beside it, each of which runs alone: steps that are timed, whose output goes to a file each, and the
+# tools they need. A step runs once: what fails has failed.
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 2
 exec </dev/null # nothing here asks anybody
 unset RINGO_DRIVER RINGO_DEBUG RINGO_MASK # and what a shell happens to force is not tested
+# One flavour of the standard library for all, guests and containers included; -race alone, which needs a C compiler,
+# brings another: see raced.
+export CGO_ENABLED=0
 # A clone that belongs to another user is none of git's business here. And go test does not vet once more, with less than
 # go vet asks, which would take the standard library through vet for each build: where there are packages, a step vets.
 export GOFLAGS="-buildvcs=false -vet=off"
 
-passed=0
-failures=()
-again=() # what failed once and then passed, or failed again
-attempts=2
+# What a script and its children make in passing is in the folder $work, and gone when it ends, however it ends. Tests that
+# become another user look into it.
+work=$(mktemp -d "${TMPDIR:-/tmp}/ci.XXXX") && chmod 755 "$work" || exit 2
+export TMPDIR=$work
+# Each step's output is a file of $logs. A script that runs as a step of another has its files in a folder beside those.
+self=$(basename "$0")
+logs=${CI_LOGS:-$PWD/.ci/log}/$self
+mkdir -p "$logs" || exit 2
+export CI_LOGS=$logs
+
+trap 'ended=$?; over; exit $ended' EXIT
+trap 'exit 129' HUP
+trap 'exit 130' INT
+trap 'exit 143' TERM
+set -m # a step is a group of processes, which can be stopped as such
+
+# over stops what still runs, and leaves no temporary files.
+over() {
+	local pid
+	trap '' HUP INT TERM
+	for pid in "${!running[@]}"; do
+		kill -TERM -- "-$pid" 2>/dev/null
+	done
+	((${#running[@]} == 0)) || wait
+	chmod -R u+w "$work" 2>/dev/null # Go's module cache is read-only
+	rm -rf "$work"
+}
+
+lanes=1           # so many steps run at once
+passed=0          # steps
+failures=()       # the names of steps
+declare -A running=() # the names of steps, by process
+kept=             # the folder where a script that can be stopped keeps what came of its steps; see goes_on
 
 # cpu sets processors to the seconds that this shell's children, as far as it has waited for them, had of processors.
 cpu() {
@@ -20,51 +53,129 @@ cpu() {
 	processors=$(((stat[13] + stat[14]) / 100))
 }
 
-# step NAME COMMAND... runs a command, shows it, and keeps count. What fails gets a second attempt, for the machine may have
-# stood still for seconds; the end names it in any case. A script that has steps of its own gives them theirs: it is
-# called with attempts=1.
+# step NAME COMMAND... runs a command, and says in one line how long it took and what came of it. With more lanes than one it
+# returns as soon as there is room for another step.
 step() {
-	local name=$1 begin=$SECONDS status=0 processors before
+	local name=$1 file
 	shift
-	cpu && before=$processors
-	printf '\n== %s: %s\n' "$name" "$*"
-	"$@" || status=$?
-	if ((status != 0 && attempts > 1)); then
-		again+=("$name")
-		printf '== %s FAILED (exit code %d) after %d s, and runs again\n' "$name" "$status" $((SECONDS - begin))
-		begin=$SECONDS status=0
-		"$@" || status=$?
+	file=$(file_of "$name")
+	if [[ $kept && -s $kept/$file ]]; then
+		tell "$name" "$(<"$kept/$file")"
+		return
 	fi
-	cpu
+	[[ ${headed-} || $self == all || $kept && -n $(ls -A "$kept") ]] || rm -rf "${logs:?}"/* # of an earlier run
+	head_line
+	{
+		begin=$EPOCHSECONDS
+		cpu && before=$processors
+		trap 'status=$?; cpu; echo "$status $((EPOCHSECONDS - begin)) $((processors - before))" >"$work/$BASHPID.ended"' EXIT
+		trap 'exit 143' HUP INT TERM
+		"$@"
+	} >"$logs/$file.log" 2>&1 &
+	running[$!]=$name
+	while ((${#running[@]} >= lanes)); do
+		ended
+	done
+}
+
+# stoppable COMMAND... runs a command that takes long and is no step, so that the script can be stopped meanwhile.
+stoppable() {
+	local status
+	"$@" &
+	running[$!]=$1
+	wait $!
+	status=$?
+	unset "running[$!]"
+	return $status
+}
+
+file_of() { echo "${1//[^A-Za-z0-9.,=_-]/-}"; }
+
+# all_ended waits for the steps that still run.
+all_ended() {
+	while ((${#running[@]} > 0)); do
+		ended
+	done
+}
+
+# ended waits for one step.
+ended() {
+	local pid status name file result
+	wait -n -p pid "${!running[@]}"
+	status=$?
+	[[ ${pid-} ]] || return
+	name=${running[$pid]} file=$(file_of "$name")
+	unset "running[$pid]"
+	result="$status 0 0"
+	[[ ! -s $work/$pid.ended ]] || result=$(<"$work/$pid.ended")
+	result+=" $(summary "$logs/$file.log")"
+	[[ -z $kept ]] || echo "$result" >"$kept/$file"
+	tell "$name" "$result"
+}
+
+# summary FILE prints the line that sums up a step's output, if there is one: the last, such as "matrix: 7 passed, 0 failed".
+summary() { tail -n 1 "$1" | grep -aE '^[a-z][a-z0-9 ./]*: [0-9].*(passed|played|killed)' | cut -c 1-90; }
+
+# tell NAME "STATUS SECONDS PROCESSORS SUMMARY" prints a step's line, and counts it.
+tell() {
+	local name=$1 status seconds processors summary verdict=passed
+	read -r status seconds processors summary <<<"$2"
 	if ((status == 0)); then
 		passed=$((passed + 1))
-		printf '== %s passed in %d s (%d s of processors)\n' "$name" $((SECONDS - begin)) $((processors - before))
 	else
 		failures+=("$name")
-		printf '== %s FAILED (exit code %d) after %d s\n' "$name" "$status" $((SECONDS - begin))
+		verdict="FAILED ($status)"
 	fi
+	head_line
+	printf '%-30s %7d %7d  %s%s\n' "$name" "$seconds" "$processors" "$verdict" "${summary:+  $summary}"
 }
 
-# told names what ran twice, and what failed. A script that calls this one finds the former in the file that it named.
-told() {
-	((${#again[@]} == 0)) || [[ -z ${RINGO_AGAIN-} ]] || printf '%s\n' "${again[@]}" >>"$RINGO_AGAIN"
-	((${#again[@]} == 0)) || printf 'not at the first attempt: %s\n' "${again[@]}"
-	((${#failures[@]} == 0)) || printf 'failed: %s\n' "${failures[@]}"
+head_line() {
+	[[ ${headed-} ]] || printf '%-30s %7s %7s\n' step seconds "of CPU"
+	headed=1
 }
 
-# finish WORD prints the summary line and exits. Where all output is in the file $log, too, it says before what the tests
-# that failed said, be it at a first attempt, so that nobody has to look for it.
+# skipped NAME WHY is for a step that can't be had here.
+skipped() { head_line && printf '%-30s %7s %7s  skipped: %s\n' "$1" - - "$2"; }
+
+# said FILE prints what a failed step's output has of interest: what the script in it says at its end, or the tests that
+# failed, or else the last lines.
+said() {
+	local text
+	text=$(sed -n '/^what .* said, of /,$p' "$1")
+	[[ $text ]] || text=$(grep -a -A 12 -e '--- FAIL' -e '^panic: ' -e '^fatal error: ' -e 'WARNING: DATA RACE' -e '^FAIL .*:' "$1")
+	[[ $text ]] || text=$(tail -n 20 "$1")
+	cut -c 1-300 <<<"$text" | head -n 60
+}
+
+# finish WORD prints the summary line and exits. It says before what the steps that failed said, so that nobody has to look
+# for it.
 finish() {
-	local processors said
+	local processors name
+	all_ended
 	cpu
-	if [[ -s ${log-} && $((${#again[@]} + ${#failures[@]})) != 0 ]]; then
-		said=$(grep -a -A 8 -e '--- FAIL' -e '^panic: ' "$log" | cut -c 1-300 | head -n 80)
-		printf '\nwhat failed said:\n%s\n' "$said"
-	fi
-	printf '\ntook %d s (%d s of processors)\n' "$SECONDS" "$processors"
-	told
+	for name in "${failures[@]}"; do
+		printf '\nwhat %s said, of %s.log:\n' "$name" "$logs/$(file_of "$name")"
+		said "$logs/$(file_of "$name").log"
+	done
+	printf '\ntook %d s (%d s of processors); output: %s\n' "$SECONDS" "$processors" "$logs"
+	((${#failures[@]} == 0)) || printf 'failed: %s\n' "${failures[@]}"
+	[[ -z $kept || $self == all ]] || rm -rf "$kept" # the next run is a new one
 	printf '%s: %d passed, %d failed\n' "$1" "$passed" "${#failures[@]}"
 	exit $((${#failures[@]} > 0))
+}
+
+# goes_on WHAT makes the script one that can be stopped and goes on where it was: steps of which it is known what came of
+# them don't run again until all have run. WHAT is what the script was asked for. It is known for this commit, with what has
+# been changed since; CI_STATE=NAME goes on across commits.
+goes_on() {
+	local commit
+	commit=$(git -c safe.directory='*' rev-parse --short=12 HEAD 2>/dev/null) || commit=tree
+	[[ -z $(git -c safe.directory='*' diff HEAD 2>/dev/null | head -c 1) ]] ||
+		commit+=-$(git -c safe.directory='*' diff HEAD | sha1sum | cut -c 1-8)
+	kept=$PWD/.ci/log/state/${CI_STATE:-$commit}/$(file_of "$self${1:+ $1}")
+	[[ ! -d $kept || $self == all ]] || echo "goes on where it was stopped; to begin anew: rm -r $kept"
+	mkdir -p "$kept"
 }
 
 # give_up TEXT is for what makes any further step pointless.
@@ -75,13 +186,15 @@ give_up() {
 
 # installed PACKAGE... gets Debian packages.
 installed() {
-	local sudo=""
+	local sudo="" lock
+	exec {lock}>"/tmp/ringo-apt-$EUID.lock" && flock "$lock" # two steps may want something at a time
 	command -v apt-get >/dev/null || give_up "needs $*, and there is no apt-get to install it with"
 	((EUID == 0)) || sudo=sudo
 	echo "installing $*"
 	export DEBIAN_FRONTEND=noninteractive
 	$sudo apt-get update -qq && $sudo apt-get install -y -qq --no-install-recommends "$@" >/dev/null ||
 		give_up "could not install $*"
+	exec {lock}>&-
 }
 
 # need_go finds Go 1.25 or newer. An older one that can fetch a newer toolchain by itself will do.
@@ -89,6 +202,7 @@ need_go() {
 	command -v go >/dev/null || PATH=$PATH:/usr/local/go/bin
 	command -v go >/dev/null || installed golang-go
 	[[ -n $(ls -A /etc/ssl/certs 2>/dev/null) ]] || installed ca-certificates # modules come by https
+	command -v git >/dev/null || installed git
 	local version minor
 	version=$(go env GOVERSION) || give_up "this Go can't get the toolchain that go.mod asks for: install Go 1.25 or newer from https://go.dev/dl"
 	minor=${version#go1.}
@@ -99,6 +213,9 @@ need_go() {
 need_gcc() {
 	echo 'int main(void) { return 0; }' | gcc -x c -o /dev/null - 2>/dev/null || installed gcc libc6-dev
 }
+
+# raced COMMAND... runs a go command that has -race.
+raced() { CGO_ENABLED=1 "$@"; }
 
 # need_headers finds the kernel's headers, which the C programs of bench need.
 need_headers() {

@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -37,7 +36,6 @@ func run(ctx context.Context, args []string) (ok bool, err error) {
 	warmup := f.Duration("warmup", 20*time.Millisecond, "`duration` before each window (ratios)")
 	window := f.Duration("window", 80*time.Millisecond, "`duration` of each window (ratios)")
 	counting := f.Duration("counting", time.Second, "`duration` of the count on each driver (calls)")
-	again := f.String("again", "", "`file` to which names are appended that failed once (ratios)")
 	if len(args) == 0 {
 		f.Usage()
 		os.Exit(2)
@@ -51,11 +49,7 @@ func run(ctx context.Context, args []string) (ok bool, err error) {
 	switch args[0] {
 	case "ratios":
 		r := &ratios{bed: b, rounds: *rounds, warmup: *warmup, window: *window, out: os.Stdout}
-		names, ok, err := r.run(ctx, boundsOn(list))
-		if *again != "" && len(names) > 0 {
-			err = errors.Join(err, os.WriteFile(*again, []byte(strings.Join(names, "\n")+"\n"), 0o644))
-		}
-		return ok, err
+		return r.run(ctx, boundsOn(list))
 	case "calls":
 		return calls(ctx, b, list, *counting)
 	}

@@ -26,8 +26,8 @@ type ratios struct {
 	starved        int
 }
 
-// run judges the bounds. again are those that failed once, whatever came of them.
-func (r *ratios) run(ctx context.Context, bounds []ratioBound) (again []string, ok bool, err error) {
+// run judges the bounds.
+func (r *ratios) run(ctx context.Context, bounds []ratioBound) (ok bool, err error) {
 	r.servers = map[string]*server{}
 	defer func() {
 		for _, s := range r.servers {
@@ -37,13 +37,13 @@ func (r *ratios) run(ctx context.Context, bounds []ratioBound) (again []string, 
 	for _, name := range serversOf(bounds) {
 		if r.servers[name], err = r.bed.start(ctx, name); err != nil {
 			delete(r.servers, name)
-			return nil, false, err
+			return false, err
 		}
 	}
 	for attempt := 1; ; attempt++ {
 		measured, err := r.measure(ctx, bounds)
 		if err != nil {
-			return again, false, err
+			return false, err
 		}
 		var failed []ratioBound
 		for _, b := range bounds {
@@ -54,12 +54,7 @@ func (r *ratios) run(ctx context.Context, bounds []ratioBound) (again []string, 
 			}
 		}
 		if len(failed) == 0 || attempt == attemptsMax {
-			return again, len(failed) == 0, nil
-		}
-		for _, b := range failed {
-			if attempt == 1 {
-				again = append(again, b.String())
-			}
+			return len(failed) == 0, nil
 		}
 		fmt.Fprintf(r.out, "attempt %d of %d failed for %d of %d; these are measured again\n", attempt, attemptsMax,
 			len(failed), len(bounds))

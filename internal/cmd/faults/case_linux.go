@@ -83,13 +83,13 @@ func indent(text string) string {
 // summary counts cases.
 type summary struct {
 	passed, failed int
-	again, broken  []string
+	broken         []string
 	skips          map[string]int // reasons
 }
 
 func (s *summary) add(o *summary) {
 	s.passed, s.failed = s.passed+o.passed, s.failed+o.failed
-	s.again, s.broken = append(s.again, o.again...), append(s.broken, o.broken...)
+	s.broken = append(s.broken, o.broken...)
 	for why, n := range o.skips {
 		s.skip(why, n)
 	}
@@ -122,9 +122,6 @@ func (s *summary) tell(w io.Writer) {
 	if slices.Sort(lines); len(lines) > 0 {
 		fmt.Fprintf(w, "\nskipped, with the number of cases:\n%s\n", strings.Join(lines, "\n"))
 	}
-	for _, name := range s.again {
-		fmt.Fprintln(w, "not at the first attempt:", name)
-	}
 	for _, name := range s.broken {
 		fmt.Fprintln(w, "failed:", name)
 	}
@@ -140,12 +137,8 @@ func runCases(o *options, cases []*testCase, beside int) (sum summary) {
 		all.Go(func() {
 			for c := range next {
 				t, err := c.try(o)
-				first := err
-				if err != nil && !errors.Is(err, errSkip) {
-					t, err = c.try(o)
-				}
 				mu.Lock()
-				sum.count(c, t, first, err)
+				sum.count(c, t, err)
 				mu.Unlock()
 			}
 		})
@@ -158,7 +151,7 @@ func runCases(o *options, cases []*testCase, beside int) (sum summary) {
 	return sum
 }
 
-func (s *summary) count(c *testCase, t *trial, first, err error) {
+func (s *summary) count(c *testCase, t *trial, err error) {
 	notes := indent(strings.Join(t.notes, "\n"))
 	switch {
 	case errors.Is(err, errSkip):
@@ -176,9 +169,5 @@ func (s *summary) count(c *testCase, t *trial, first, err error) {
 		s.failed++
 		s.broken = append(s.broken, c.name)
 		fmt.Printf("FAIL %s: %v\n%s\n", c.name, err, notes)
-	}
-	if first != nil {
-		s.again = append(s.again, c.name)
-		fmt.Printf("at the first attempt of %s: %v\n", c.name, first)
 	}
 }

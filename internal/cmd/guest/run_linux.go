@@ -13,8 +13,7 @@ import (
 	"time"
 )
 
-// runPlan runs all steps, whatever becomes of them, and prints the counts last. A step that fails gets a second
-// attempt.
+// runPlan runs all steps, whatever becomes of them, and prints the counts last.
 func runPlan(args []string) error {
 	if len(args) != 1 {
 		return fmt.Errorf("usage: guest run FILE")
@@ -32,10 +31,7 @@ func runPlan(args []string) error {
 	}
 	var done, tests tally
 	for _, s := range steps {
-		r, ok := s.run("AGAIN")
-		if !ok {
-			r, ok = s.run("FAIL")
-		}
+		r, ok := s.run()
 		tests.add(r.tally)
 		if ok {
 			done.passed++
@@ -51,8 +47,8 @@ func runPlan(args []string) error {
 	return nil
 }
 
-// run runs one step once and prints how it went, with that word if it failed.
-func (s *step) run(failed string) (r *report, ok bool) {
+// run runs one step and prints how it went.
+func (s *step) run() (r *report, ok bool) {
 	begin := time.Now()
 	output, err := s.output()
 	seconds := time.Since(begin).Seconds()
@@ -60,7 +56,7 @@ func (s *step) run(failed string) (r *report, ok bool) {
 	if err == nil {
 		fmt.Printf("PASS %s %.1f s%s\n", s.name, seconds, r)
 	} else {
-		fmt.Printf("%s %s %.1f s%s: %v: %s\n", failed, s.name, seconds, r, err, strings.Join(s.args, " "))
+		fmt.Printf("FAIL %s %.1f s%s: %v: %s\n", s.name, seconds, r, err, strings.Join(s.args, " "))
 	}
 	if err != nil || s.show {
 		r.writeFailures(os.Stdout)
