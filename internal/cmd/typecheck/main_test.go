@@ -15,7 +15,7 @@ func TestCheck(t *testing.T) {
 		"a.go":            "package m\n\nimport \"os\"\n\nvar Pid = os.Getpid()\n",
 		"a_windows.go":    "package m\n\nvar wrong int = \"text\"\n",
 		"a_test.go":       "package m\n\nimport \"testing\"\n\nfunc TestA(t *testing.T) { _ = Pid }\n",
-		"b_test.go":       "package m_test\n\nimport (\n\t\"m\"\n\t\"testing\"\n)\n\nfunc TestB(t *testing.T) { _ = m.Pid }\n",
+		"b_test.go":       "package m_test\n\nimport \"m\"\nimport \"testing\"\n\nfunc TestB(*testing.T) { m.Pid++ }\n",
 		"c_plan9_test.go": "package m_test\n\nvar _ = m.Gone\n",
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
