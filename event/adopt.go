@@ -21,13 +21,13 @@ func (e *Loop) Adopt(c *sock.Conn, h Handler) (*Conn, error) {
 	if (*loop.Loop)(c.Loop()) != e.l {
 		return nil, errOtherLoop
 	}
-	isRecords := c.LocalAddr().Network() == records
+	network := c.LocalAddr().Network()
 	p, err := handle.Sockets.Take(c)
 	if err != nil {
 		return nil, err
 	}
-	n := &Conn{e: e, h: h, set: &defaults, state: open}
-	if isRecords {
+	n := &Conn{e: e, h: h, set: &defaults, state: open, unix: network != "tcp"}
+	if network == records {
 		n.carryRecords()
 	}
 	n.begin(p)

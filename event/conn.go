@@ -30,6 +30,7 @@ type Conn struct {
 	rest       []byte       // shown, and not used; or received while the connection was paused
 	count      uint16       // of buffers, of which a loop has 32768 at most
 	bulk       uint8        // receives that are expected to bring much: see bulkMax
+	unix       bool         // it is between Unix sockets
 	doubt      handle.DoubtNumber
 
 	// What goes: see output.go.
@@ -181,11 +182,33 @@ func (c *Conn) LocalAddr() net.Addr {
 // RemoteAddr is LocalAddr of the peer.
 func (c *Conn) RemoteAddr() net.Addr {
 	e := c.here("Conn.RemoteAddr")
-	if c.state == closed || e.l.Kernel().Getpeername(c.fd.Sys(), &e.name) < 0 {
+	if c.state == closed {
+		return nil
+	}
+	if e.l.Kernel().Getpeername(c.fd.Sys(), &e.name) < 0 && !e.askPeer(c) {
 		return nil
 	}
 	return e.addr(c)
 }
+
+// askPeer puts the address of a peer of TCP into name that getpeername(2) does not know any more, as when it has reset
+// the connection. The kernel wants to be asked for no more bytes than there are.
+func (e *Loop) askPeer(c *Conn) (ok bool) {
+	for _, size := range []int{sockaddrInet6, sockaddrInet4} {
+		name := make([]byte, size)
+		if e.l.Kernel().GetsockoptBytes(c.fd.Sys(), sys.SolSocket, sys.SoPeername, name) == int32(size) {
+			e.name.SetBytes(name)
+			return true
+		}
+	}
+	return false
+}
+
+// How long a struct sockaddr_in6 and a struct sockaddr_in are.
+const (
+	sockaddrInet6 = 28
+	sockaddrInet4 = 16
+)
 
 // addr is the address that the kernel has put into name.
 func (e *Loop) addr(c *Conn) net.Addr {
@@ -204,13 +227,16 @@ func (e *Loop) addr(c *Conn) net.Addr {
 	return &net.TCPAddr{IP: ap.Addr().Unmap().AsSlice(), Port: int(ap.Port()), Zone: ap.Addr().Zone()}
 }
 
-// opError is an error of the connection as package net has it.
+// opError is an error of the connection as package net has it. Of one that is closed the kernel knows no addresses.
 func (c *Conn) opError(name string, err error) error {
 	network := "tcp"
-	if c.from != nil {
-		network = c.from.Addr().Network()
+	switch {
+	case c.set.records:
+		network = records
+	case c.unix:
+		network = "unix"
 	}
-	return &net.OpError{Op: name, Net: network, Err: err}
+	return &net.OpError{Op: name, Net: network, Source: c.LocalAddr(), Addr: c.RemoteAddr(), Err: err}
 }
 
 // notOpen is why nothing can be done with a connection that is not open yet, or no longer.
@@ -297,8 +323,9 @@ func (c *Conn) finish() {
 		c.part()
 	}
 	c.leaveIntake()
+	why := c.why() // which has the addresses
 	c.release()
-	c.h.OnClose(c, c.why())
+	c.h.OnClose(c, why)
 }
 
 // release closes the descriptor: the connection is none of the loop's any more.

@@ -1,6 +1,8 @@
 package event
 
 import (
+	"strings"
+
 	"ringo/internal/fd"
 	"ringo/internal/handle"
 	"ringo/sock"
@@ -24,7 +26,7 @@ func (e *Loop) DialBy(d *sock.Dialer, network, address string, h Handler) *Conn 
 	if d == nil {
 		panic("event: Loop.DialBy of a nil *sock.Dialer")
 	}
-	c := &Conn{e: e, h: h, set: &defaults, state: opening}
+	c := &Conn{e: e, h: h, set: &defaults, state: opening, unix: strings.HasPrefix(network, "unix")}
 	c.fd.Init(none)
 	if e.refuses() {
 		c.state = closed

@@ -7,18 +7,21 @@ import (
 	"os"
 
 	"ringo/internal/posix"
+	"ringo/sock"
 )
 
 var (
 	// ErrFull is the error of a write that finds as many bytes waiting for room as there may be: see Conn.SetMarks and
 	// Loop.SetUnsentMax. Nothing of it was taken.
 	ErrFull = errors.New("event: too much was written that the peer has not taken")
-	// ErrUnread is why a connection ends whose handler has left more bytes unused than there may be.
-	ErrUnread = errors.New("event: more bytes came than OnData may leave unused (Conn.SetUnreadMax)")
-	// ErrLeases is the error of Conn.Keep at the bound of ringo.Config.Leases.
-	ErrLeases = errors.New("event: the connection's leases are all held (ringo.Config.Leases): release one first")
-	// ErrNoReturn is why a connection ends of which a callback panicked or called runtime.Goexit.
-	ErrNoReturn = errors.New("event: a callback did not return")
+	// ErrUnread is why a connection ends whose handler has left more bytes unused than there may be. It is
+	// sock.ErrUnread, too.
+	ErrUnread = sock.ErrUnread
+	// ErrLeases is the error of Conn.Keep at the bound of ringo.Config.Leases. It is sock.ErrLeases, too.
+	ErrLeases = sock.ErrLeases
+	// ErrNoReturn is why a connection ends of which a callback panicked or called runtime.Goexit. It is
+	// sock.ErrNoReturn, too.
+	ErrNoReturn = sock.ErrNoReturn
 	// ErrStopped is why a connection ends that is open when its loop is stopped, or ends, and why something is refused
 	// that is begun then: see Loop.Stop.
 	ErrStopped error = stoppedError{}

@@ -17,7 +17,7 @@ type Listener struct {
 	h    Handler
 	then func(error)
 
-	records bool // its connections carry them
+	network string
 }
 
 // Listen has peers connect at an address, of a network that sock.Listen takes, and h be called for them. Each loop may
@@ -50,7 +50,7 @@ func (e *Loop) Accept(ln *sock.Listener, h Handler) *Listener {
 	case (*loop.Loop)(ln.Loop()) != e.l:
 		panic("event: Loop.Accept of another loop's listener")
 	}
-	l := &Listener{activity: activity{e: e}, ln: ln, h: h, records: ln.Addr().Network() == records}
+	l := &Listener{activity: activity{e: e}, ln: ln, h: h, network: ln.Addr().Network()}
 	if e.refuses() {
 		l.stop()
 		e.refuse(func() {
@@ -119,7 +119,8 @@ func (a *acceptor) Run() {
 			return
 		}
 		c := e.newConn(fd, a.h)
-		if a.records {
+		c.unix = a.network != "tcp"
+		if a.network == records {
 			c.carryRecords()
 		}
 		c.from = (*Listener)(a)

@@ -44,7 +44,7 @@ func (c *PacketConn) write(method string, p []byte, to netip.AddrPort) error {
 	case c.state == opening:
 		return &net.OpError{Op: "write", Net: "udp", Err: errNotOpen}
 	case c.state != open:
-		return &net.OpError{Op: "write", Net: "udp", Err: net.ErrClosed}
+		return c.closedError(to)
 	}
 	e.l.Charge()
 	o := &c.out
@@ -63,6 +63,17 @@ func (c *PacketConn) write(method string, p []byte, to netip.AddrPort) error {
 		e.l.Start((*packetSender)(c))
 	}
 	return nil
+}
+
+// closedError is that of a write to a socket that closes, as package net has it.
+func (c *PacketConn) closedError(to netip.AddrPort) error {
+	e := &net.OpError{Op: "write", Net: "udp", Source: c.LocalAddr(), Err: net.ErrClosed}
+	if to.IsValid() {
+		e.Addr = net.UDPAddrFromAddrPort(to)
+	} else if c.sock != nil {
+		e.Addr = c.sock.RemoteAddr()
+	}
+	return e
 }
 
 // Congested reports whether something waits for room: OnWritable is called when it is gone.

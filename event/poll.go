@@ -68,13 +68,17 @@ func (p *Poll) arm() {
 		p.tell(-sys.ENOBUFS)
 		return
 	}
-	o.FD, o.Events, o.Sink = &p.fd, uint16(p.interest), p
+	o.FD, o.Events, o.Sink = &p.fd, uint16(p.interest), (*pollSink)(p)
 	p.op = o
 	p.e.l.Submit(o)
 }
 
+// pollSink is the Poll as the sink of its op.
+type pollSink Poll
+
 // Complete takes what the descriptor is ready for.
-func (p *Poll) Complete(o *op.Op, res int32, _ uint32) {
+func (s *pollSink) Complete(o *op.Op, res int32, _ uint32) {
+	p := (*Poll)(s)
 	p.op = nil
 	p.e.l.FreeOp(o)
 	if p.stopped {

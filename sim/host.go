@@ -127,6 +127,9 @@ func (h *Host) Run(cfg *ringo.Config, fn func(l *ringo.Loop) error) *Program {
 // ErrCrashed is the error of a program that did not end, since its host has crashed and was not restarted.
 var ErrCrashed = errors.New("sim: the host has crashed")
 
+// ErrOutside is the error of calls on what belongs to a world that don't come from a task on its host.
+var ErrOutside = loop.ErrLeft
+
 // Err is what ringo.Run would return, once the program has ended, or ErrCrashed.
 func (p *Program) Err() error {
 	if p.dead {

@@ -15,7 +15,6 @@ import (
 
 	"ringo"
 	"ringo/file"
-	"ringo/internal/loop"
 	"ringo/sim"
 	"ringo/sock"
 )
@@ -258,7 +257,7 @@ func TestFilesOfOthers(t *testing.T) {
 					return err
 				}
 				defer f.Close()
-				if err := script(w, l, f); !errors.Is(err, loop.ErrLeft) {
+				if err := script(w, l, f); !errors.Is(err, sim.ErrOutside) {
 					t.Errorf("%s reads: %v", name, err)
 				}
 				return nil
@@ -268,13 +267,13 @@ func TestFilesOfOthers(t *testing.T) {
 	}
 	tb := &recorder{TB: t}
 	sim.Run(tb, 1, func(w *sim.World) {
-		if _, err := file.ReadFile("/etc/hosts"); !errors.Is(err, loop.ErrLeft) {
+		if _, err := file.ReadFile("/etc/hosts"); !errors.Is(err, sim.ErrOutside) {
 			t.Errorf("the script reads: %v", err)
 		}
-		if _, _, err := file.Pipe(); !errors.Is(err, loop.ErrLeft) {
+		if _, _, err := file.Pipe(); !errors.Is(err, sim.ErrOutside) {
 			t.Errorf("the script makes a pipe: %v", err)
 		}
-		if _, err := sock.Reserve("tcp", "127.0.0.1:0"); !errors.Is(err, loop.ErrLeft) {
+		if _, err := sock.Reserve("tcp", "127.0.0.1:0"); !errors.Is(err, sim.ErrOutside) {
 			t.Errorf("the script reserves an address: %v", err)
 		}
 	})

@@ -113,7 +113,7 @@ func TestReservedElsewhere(t *testing.T) {
 		})
 		w.RunFor(time.Second)
 		w.Wait(w.Host("two").Run(nil, func(l *ringo.Loop) error {
-			if _, err := set.Listen(l); !errors.Is(err, loop.ErrLeft) {
+			if _, err := set.Listen(l); !errors.Is(err, sim.ErrOutside) {
 				t.Errorf("what was reserved on another host: %v", err)
 			}
 			return nil

@@ -16,7 +16,6 @@ import (
 
 	"ringo"
 	"ringo/file"
-	"ringo/internal/loop"
 	"ringo/sim"
 	"ringo/sock"
 )
@@ -281,7 +280,7 @@ func TestOutsiders(t *testing.T) {
 			defer c.Close()
 			ended := make(chan error)
 			go func() { _, err := c.Write([]byte("from outside")); ended <- err }()
-			if err := <-ended; !errors.Is(err, loop.ErrLeft) {
+			if err := <-ended; !errors.Is(err, sim.ErrOutside) {
 				return fmt.Errorf("a goroutine wrote: %v", err)
 			}
 			return nil

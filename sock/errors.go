@@ -2,7 +2,6 @@ package sock
 
 import (
 	"bufio"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -14,12 +13,16 @@ import (
 )
 
 // ErrNoReturn is what Handler.Closed gets if Open or Request panicked or called
-// runtime.Goexit.
-var ErrNoReturn = errors.New("sock: Open or Request did not return")
+// runtime.Goexit. It is event.ErrNoReturn, too.
+var ErrNoReturn = handle.ErrNoReturn
+
+// ErrLeases is the error of Conn.Next where as many buffers of the connection are held as ringo.Config.Leases: release
+// one first.
+var ErrLeases = handle.ErrLeases
 
 // ErrUnread is the error of a call that would pass over bytes which the connection has
 // received and nobody has read: RawConn.Read, and File. Read them first: there are
-// Buffered of them.
+// Buffered of them. It is event.ErrUnread, too.
 var ErrUnread = handle.ErrUnread
 
 // callName is the system call that an error of a method names, as in package net. (A map

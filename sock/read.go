@@ -2,16 +2,12 @@ package sock
 
 import (
 	"bufio"
-	"errors"
 
 	"ringo/buf"
 	"ringo/internal/bufs"
 	"ringo/internal/handle"
 	"ringo/internal/sys"
 )
-
-// errLeases is what Next gives at the bound.
-var errLeases = errors.New("the connection's leases are all held (ringo.Config.Leases): release one first")
 
 // Read reads what there is into p, at least one byte, and waits until then: a task of
 // any loop parks, and fails if it is cancelled; a goroutine waits as in package net. An
@@ -138,7 +134,7 @@ func (c *Conn) beginNext() (handle.Access, error) {
 	}
 	switch {
 	case int(c.held.Load()) >= c.l.Config().Leases:
-		err = errLeases
+		err = ErrLeases
 	case a.Own():
 		err = c.some()
 	}

@@ -33,7 +33,7 @@ import (
 // for as long as its entries take.
 //
 // Only the owner may call it. Another thread gets EEXIST.
-func (r *Ring) Enter(min uint32, getEvents bool, timeout time.Duration) (consumed int, errno posix.Errno) {
+func (r *Ring) Enter(min uint32, getEvents bool, timeout time.Duration) (consumed int, errno Errno) {
 	if r.special || min != 0 && timeout >= 0 && r.features&FeatExtArg == 0 {
 		return r.enterSpecial(min, getEvents, timeout)
 	}
@@ -175,7 +175,7 @@ func (r *Ring) explain(errno posix.Errno) posix.Errno {
 // hands every errno to the caller, and leaves the CQ alone.
 //
 // Only the owner may call it; with Config.AnyThread, while another thread takes CQEs, too.
-func (r *Ring) Flush() (consumed int, errno posix.Errno) {
+func (r *Ring) Flush() (consumed int, errno Errno) {
 	if r.closed {
 		return 0, posix.EBADF
 	}

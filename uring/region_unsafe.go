@@ -150,7 +150,7 @@ func (w *Wait) minWait() uint32 { return uint32(min(max(0, w.MinWait)/time.Micro
 //
 // Only the owner may call it. It tells the scheduler that it waits. See io_uring_submit_and_wait_min_timeout(3) and
 // io_uring_enter(2), IORING_ENTER_EXT_ARG and IORING_ENTER_ABS_TIMER.
-func (r *Ring) EnterFor(min uint32, w *Wait) (consumed int, errno posix.Errno) {
+func (r *Ring) EnterFor(min uint32, w *Wait) (consumed int, errno Errno) {
 	if r.features&FeatExtArg == 0 || w.MinWait > 0 && r.features&FeatMinTimeout == 0 {
 		return 0, posix.EINVAL
 	}
@@ -175,7 +175,7 @@ func (r *Ring) EnterFor(min uint32, w *Wait) (consumed int, errno posix.Errno) {
 //
 // Only the owner may call it. It tells the scheduler that it waits. Since Linux 6.13. See
 // io_uring_submit_and_wait_reg(3).
-func (r *Ring) EnterWait(min uint32, wait int) (consumed int, errno posix.Errno) {
+func (r *Ring) EnterWait(min uint32, wait int) (consumed int, errno Errno) {
 	if r.region == nil || wait < 0 || wait >= r.region.Waits() {
 		return 0, posix.EINVAL
 	}

@@ -1,7 +1,6 @@
 package handle
 
 import (
-	"errors"
 	"syscall"
 )
 
@@ -12,9 +11,6 @@ type RawConn struct {
 }
 
 var _ syscall.RawConn = (*RawConn)(nil)
-
-// ErrUnread is the error of a call that would pass over what was received and not read.
-var ErrUnread = errors.New("sock: the connection holds bytes that nobody has read (see Conn.Buffered)")
 
 // Control calls f with the descriptor, which stays open until f returns.
 func (r *RawConn) Control(f func(fd uintptr)) error { return r.Fail("raw-control", r.Core.Control(f)) }

@@ -11,8 +11,9 @@ const faceReason = "users can't name that type, and what they can't name they ca
 	"Give it a type of this package; what is for the engine goes on a converted type, such as sock's connHandle " +
 	"(docs/adr/0005)."
 
-// leaks are the internal types that signatures show all the same, counted by file. The list shrinks.
-var leaks = map[string]int{"event/poll.go": 1, "uring/enter.go": 2, "uring/region_unsafe.go": 2}
+// leaks are the internal types that signatures show all the same, counted by file: the one that stands for
+// syscall.Errno where there is none.
+var leaks = map[string]int{"uring/errno_plan9.go": 1}
 
 // Faces is the rule that no exported name of a public package has an internal type in its
 // signature. A type defined over an internal one is fine: that is how the engine is

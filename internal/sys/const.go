@@ -118,6 +118,7 @@ const (
 	SoType       = 3
 	SoError      = 4
 	SoPeerCred   = 17
+	SoPeername   = 28
 	SoMeminfo    = 55
 	SoAcceptconn = 30
 	SoProtocol   = 38
