@@ -25,6 +25,15 @@ func TestCommand(t *testing.T) {
 		{"right", []string{"-C", dir, "./right/..."}, 0, ""},
 		{"wrong", []string{"-C", dir, "./wrong/sleep"}, 1, "wrong/sleep/main.go:17:12: time.Sleep stops the loop " +
 			"until it returns; use Loop.Sleep [sock.ListenAndServe at main.go:13 -> main.handle -> time.Sleep]\n"},
+		{"behind", []string{"-C", dir, "./wrong/behind"}, 1, "wrong/behind/main.go:17:9: time.Sleep stops the loop " +
+			"until it returns; use Loop.Sleep [sock.ListenAndServe at main.go:15 -> main.main.func1 -> lib.Do -> " +
+			"... -> " +
+			"lib.three -> lib.four -> time.Sleep]; behind this call also http.Get, os.Remove, 2 more\n" +
+			"wrong/behind/main.go:19:12: os.Remove waits for the disk; use package file [sock.ListenAndServe at " +
+			"main.go:15 -> main.main.func1 -> os.Remove]\n" +
+			"wrong/behind/main.go:16:14: fmt.Println stops the loop while stdout is a pipe that is full; use package " +
+			"logs [sock.ListenAndServe at main.go:15 -> main.main.func1 -> fmt.Println]; 2 more print, the next at " +
+			"wrong/behind/main.go:18:13: -json has all\n"},
 		{"json right", []string{"-json", "-C", dir, "./right/lock"}, 0, "[]\n"},
 		{"no package", []string{"-C", dir, "./none"}, 2, ""},
 		{"nothing", nil, 2, ""},

@@ -1,5 +1,7 @@
 package blockers
 
+import "strings"
+
 // A Blocker is something that stops a loop if a task does it.
 type Blocker struct {
 	Name    string // what it is, as a reader knows it
@@ -27,6 +29,14 @@ var (
 	dirFS   = row("an fs.FS of os.DirFS", waits, "file.Dir.FS")
 )
 
+// Why, of those that last as long as the disk or the processor needs.
+const (
+	disk       = "waits for the disk"
+	readsFiles = "reads files"
+	computes   = "keeps the loop's processor for long"
+	collects   = "stops the program for a while"
+)
+
 const (
 	logging  = "package logs"
 	files    = "package file"
@@ -36,6 +46,24 @@ const (
 )
 
 func row(name, why, instead string) Blocker { return Blocker{Name: name, Why: why, Instead: instead} }
+
+// Rank says how bad a Blocker is. 0 lasts until the program itself does something, for which it may need the loop; 1
+// until a peer does; 2 as long as the disk or the processor needs; and Prints no time, unless nobody reads what it
+// prints.
+func (b Blocker) Rank() int {
+	switch {
+	case strings.HasPrefix(b.Instead, "ringo."), strings.HasPrefix(b.Instead, "Loop.Sleep"):
+		return 0
+	case b.Instead == logging:
+		return Prints
+	case strings.HasPrefix(b.Why, disk), b.Why == readsFiles, b.Why == computes, b.Why == collects:
+		return 2
+	}
+	return 1
+}
+
+// Prints is the Rank of what writes to stdout, stderr or a log.
+const Prints = 3
 
 // Of returns what is known of a function by its types.Func.FullName.
 func Of(name string) (Blocker, bool) {

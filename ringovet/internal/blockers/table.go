@@ -17,25 +17,25 @@ var groups = []group{
 	{waits, "ringo.Group; for goroutines " + offload, "(*golang.org/x/sync/errgroup.Group)", "Wait"},
 	{waits, routines, "(*golang.org/x/sync/singleflight.Group)", "Do"},
 	{"ends the process when the task parks", "Config.Pin, or " + offload, "runtime", "LockOSThread"},
-	{"stops the program for a while", offload, "runtime", "GC"},
-	{"stops the program for a while", offload, "runtime/debug", "FreeOSMemory"},
+	{collects, offload, "runtime", "GC"},
+	{collects, offload, "runtime/debug", "FreeOSMemory"},
 	{"fails, because a loop would wait for it", "a goroutine", "ringo", "Run"},
 	{"fails, because a loop would wait for it", "a goroutine", "ringo/sock", "ListenAndServe ServeSets"},
 	{"fails, because a loop would wait for it", "a goroutine", "(*ringo/sock.ListenConfig)", "ListenAndServe"},
 	{"fails, because a loop would wait for it", "a goroutine", "ringo/sock/socktls", "ListenAndServe ServeSets"},
 
-	{"waits for the disk", files, "os", "Open OpenFile Create CreateTemp ReadFile WriteFile ReadDir Stat Lstat " +
+	{disk, files, "os", "Open OpenFile Create CreateTemp ReadFile WriteFile ReadDir Stat Lstat " +
 		"Remove " +
 		"RemoveAll Rename Mkdir MkdirAll MkdirTemp Truncate Link Symlink Readlink Chmod Chown Lchown Chtimes CopyFS " +
 		"OpenRoot OpenInRoot"},
-	{"waits for the disk, or stops the loop while a pipe is full or empty", files, "(*os.File)",
+	{disk + ", or stops the loop while a pipe is full or empty", files, "(*os.File)",
 		"Read ReadAt ReadFrom Write WriteAt WriteString WriteTo Sync Truncate Stat ReadDir Readdir Readdirnames Chmod"},
-	{"waits for the disk", "file.Dir", "(*os.Root)", "Open OpenFile Create ReadFile WriteFile Stat Lstat Remove " +
+	{disk, "file.Dir", "(*os.Root)", "Open OpenFile Create ReadFile WriteFile Stat Lstat Remove " +
 		"RemoveAll Rename Mkdir MkdirAll"},
-	{"waits for the disk", files, "io/ioutil", "ReadFile WriteFile ReadDir TempFile TempDir"},
-	{"waits for the disk", "file.Walk", "path/filepath", "Walk WalkDir Glob EvalSymlinks"},
-	{"waits for the disk", offload, "html/template", "ParseFiles ParseGlob"},
-	{"waits for the disk", offload, "text/template", "ParseFiles ParseGlob"},
+	{disk, files, "io/ioutil", "ReadFile WriteFile ReadDir TempFile TempDir"},
+	{disk, "file.Walk", "path/filepath", "Walk WalkDir Glob EvalSymlinks"},
+	{disk, offload, "html/template", "ParseFiles ParseGlob"},
+	{disk, offload, "text/template", "ParseFiles ParseGlob"},
 	{waits, routines, "(*os.Process)", "Wait"},
 	{waits, routines, "os/exec", "LookPath"},
 	{waits, routines, "(*os/exec.Cmd)", "Run Output CombinedOutput Start Wait"},
@@ -69,8 +69,8 @@ var groups = []group{
 	{waits, "sock.Listener; sock.AdoptListener takes one over", "(*net.UnixListener)", "Accept AcceptUnix"},
 	{waits, "socktls.Dial", "crypto/tls", "Dial DialWithDialer"},
 	{waits, "socktls.Dial", "(*crypto/tls.Dialer)", "Dial DialContext"},
-	{"reads files", offload + ", before the first connection", "crypto/tls", "LoadX509KeyPair"},
-	{"reads files", offload + ", before the first connection", "crypto/x509", "SystemCertPool"},
+	{readsFiles, offload + ", before the first connection", "crypto/tls", "LoadX509KeyPair"},
+	{readsFiles, offload + ", before the first connection", "crypto/x509", "SystemCertPool"},
 
 	{waits, "an http.Client in Loop.Offload", "net/http", "Get Head Post PostForm"},
 	{waits, "an http.Client in Loop.Offload", "(*net/http.Client)", "Do Get Head Post PostForm"},
@@ -98,12 +98,12 @@ var groups = []group{
 	{"stops the loop while stdout is a pipe that is full", logging, "fmt", "Print Printf Println"},
 	{waits, "file.Adopt, or " + offload, "fmt", "Scan Scanf Scanln"},
 
-	{"keeps the loop's processor for long", compute, "crypto/rsa", "GenerateKey GenerateMultiPrimeKey"},
-	{"keeps the loop's processor for long", compute, "golang.org/x/crypto/bcrypt", "GenerateFromPassword " +
+	{computes, compute, "crypto/rsa", "GenerateKey GenerateMultiPrimeKey"},
+	{computes, compute, "golang.org/x/crypto/bcrypt", "GenerateFromPassword " +
 		"CompareHashAndPassword"},
-	{"keeps the loop's processor for long", compute, "golang.org/x/crypto/scrypt", "Key"},
-	{"keeps the loop's processor for long", compute, "golang.org/x/crypto/argon2", "Key IDKey"},
-	{"keeps the loop's processor for long", compute, "crypto/pbkdf2", "Key"},
+	{computes, compute, "golang.org/x/crypto/scrypt", "Key"},
+	{computes, compute, "golang.org/x/crypto/argon2", "Key IDKey"},
+	{computes, compute, "crypto/pbkdf2", "Key"},
 }
 
 // defaultLogs are the functions that write where a program's default logger does: to stderr, if it has not set another.

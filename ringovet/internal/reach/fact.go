@@ -2,6 +2,7 @@ package reach
 
 import (
 	"go/types"
+	"slices"
 
 	"ringo/ringovet/internal/blockers"
 )
@@ -59,8 +60,11 @@ func (w *World) FactOf(obj *types.Func) *Fact {
 		return nil
 	}
 	fact := &Fact{Uses: w.scan(f).uses, Starts: w.starts(f), Parks: w.parks(f) != nil}
-	for _, found := range w.walk([]root{{fn: f}}) {
-		if len(fact.Blocks) < blocksMax {
+	all := w.walk([]root{{fn: f}})
+	slices.SortStableFunc(all, func(a, b Finding) int { return a.Blocker.Rank() - b.Blocker.Rank() })
+	for _, found := range all {
+		same := func(r Remote) bool { return r.Blocker.Name == found.Blocker.Name }
+		if len(fact.Blocks) < blocksMax && !slices.ContainsFunc(fact.Blocks, same) {
 			var path []string
 			for _, frame := range found.Path {
 				path = append(path, frame.Name)

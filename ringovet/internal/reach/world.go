@@ -30,8 +30,22 @@ type World struct {
 type Finding struct {
 	Pos     token.Pos // the last call on the path that is in the user's own packages
 	Blocker blockers.Blocker
-	Path    []Frame // from the function that runs as a task to the blocker
-	More    int     // how many other blockers there are behind this call of others' code
+	Path    []Frame            // from the function that runs as a task to the blocker
+	Also    []blockers.Blocker // what else is behind this call of others' code, each once, the worst first
+}
+
+// add takes in what else is behind the same call: the finding is of the worst.
+func (f *Finding) add(other Finding) {
+	if other.Blocker.Rank() < f.Blocker.Rank() {
+		other.Also = f.Also
+		*f, other = other, *f
+	}
+	same := func(b blockers.Blocker) bool { return b.Name == other.Blocker.Name }
+	if same(f.Blocker) || slices.ContainsFunc(f.Also, same) {
+		return
+	}
+	f.Also = append(f.Also, other.Blocker)
+	slices.SortStableFunc(f.Also, func(a, b blockers.Blocker) int { return a.Rank() - b.Rank() })
 }
 
 // A Frame is a step on a path.
@@ -68,10 +82,12 @@ func New(fset *token.FileSet, sources []flow.Source, facts Facts, report func(*t
 // Bare are the silences without a reason.
 func (w *World) Bare() []token.Pos { return w.silences.Bare }
 
-// Findings are all that tasks of these packages reach, in the order of places.
+// Findings are all that tasks of these packages reach, the worst first, and else in the order of places.
 func (w *World) Findings() []Finding {
 	found := w.walk(w.roots())
-	slices.SortStableFunc(found, func(a, b Finding) int { return cmp.Compare(a.Pos, b.Pos) })
+	slices.SortStableFunc(found, func(a, b Finding) int {
+		return cmp.Or(cmp.Compare(a.Blocker.Rank(), b.Blocker.Rank()), cmp.Compare(a.Pos, b.Pos))
+	})
 	return found
 }
 
@@ -256,7 +272,7 @@ func (w *World) walk(from []root) (found []Finding) {
 			told[key] = len(found)
 			found = append(found, f)
 		} else if others {
-			found[i].More++
+			found[i].add(f)
 		}
 	}
 	for len(queue) > 0 {

@@ -6,8 +6,10 @@ import (
 	"go/token"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 
+	"ringo/ringovet/internal/blockers"
 	"ringo/ringovet/internal/reach"
 )
 
@@ -21,13 +23,18 @@ type Line struct {
 	Call    string   `json:"call,omitempty"`
 	Instead string   `json:"instead,omitempty"`
 	Path    []string `json:"path,omitempty"`
-	More    int      `json:"more,omitempty"` // blockers behind the same call of others' code
+	Also    []string `json:"also,omitempty"` // what else is behind the same call of others' code
+	prints  bool     // it stops the loop only while nobody reads what the program prints
 }
 
 // Of makes the line of a finding; dir is what file names are relative to.
 func Of(fset *token.FileSet, dir string, f reach.Finding) Line {
 	b := f.Blocker
-	l := Line{posn(fset, dir, f.Pos), Message(fset, f), b.Name, b.Instead, nil, f.More}
+	l := Line{Posn: posn(fset, dir, f.Pos), Message: Message(fset, f), Call: b.Name, Instead: b.Instead,
+		prints: b.Rank() == blockers.Prints}
+	for _, b := range f.Also {
+		l.Also = append(l.Also, b.Name)
+	}
 	for i, frame := range f.Path {
 		step := frame.Name
 		if i == 0 {
@@ -53,19 +60,51 @@ func Message(fset *token.FileSet, f reach.Finding) string {
 		}
 		path = append(path, step)
 	}
-	more := ""
-	if f.More > 0 {
-		more = fmt.Sprintf("; and %d more behind this call", f.More)
+	if len(path) > pathMax {
+		path = slices.Concat(path[:pathMax/2], []string{"..."}, path[len(path)-(pathMax-pathMax/2-1):])
 	}
 	b := f.Blocker
-	return fmt.Sprintf("%s %s; use %s [%s]%s", b.Name, b.Why, b.Instead, strings.Join(path, " -> "), more)
+	return fmt.Sprintf("%s %s; use %s [%s]%s", b.Name, b.Why, b.Instead, strings.Join(path, " -> "), also(f.Also))
 }
 
-// Print writes lines for people.
-func Print(w io.Writer, lines []Line) {
-	for _, l := range lines {
-		fmt.Fprintf(w, "%s: %s\n", l.Posn, l.Message)
+// The bounds of a message: how many steps of a path it shows, and how much of what else is behind a call.
+const (
+	pathMax = 7
+	alsoMax = 2
+)
+
+func also(all []blockers.Blocker) string {
+	if len(all) == 0 {
+		return ""
 	}
+	var names []string
+	for _, b := range all[:min(len(all), alsoMax)] {
+		names = append(names, b.Name)
+	}
+	if n := len(all) - alsoMax; n > 0 {
+		names = append(names, fmt.Sprintf("%d more", n))
+	}
+	return "; behind this call also " + strings.Join(names, ", ")
+}
+
+// Print writes lines for people. Of those that print it writes the first: what mends one mends all.
+func Print(w io.Writer, lines []Line) {
+	var prints []Line
+	for _, l := range lines {
+		if l.prints {
+			prints = append(prints, l)
+		} else {
+			fmt.Fprintf(w, "%s: %s\n", l.Posn, l.Message)
+		}
+	}
+	if len(prints) == 0 {
+		return
+	}
+	more := ""
+	if n := len(prints) - 1; n > 0 {
+		more = fmt.Sprintf("; %d more print, the next at %s: -json has all", n, prints[1].Posn)
+	}
+	fmt.Fprintf(w, "%s: %s%s\n", prints[0].Posn, prints[0].Message, more)
 }
 
 // JSON writes lines as one array.

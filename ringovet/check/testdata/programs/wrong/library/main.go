@@ -13,7 +13,7 @@ import (
 func main() {
 	s := store.New()
 	log.Fatal(sock.ListenAndServe(context.Background(), nil, "tcp", ":7000", func(c *sock.Conn) {
-		s.Get("key") // want vet `channel send .*Store\).Get -> .*Store\).ask.*; and 1 more behind this call`
+		s.Get("key") // want vet `channel send .*Store\).Get -> .*Store\).ask.*; behind this call also a channel receive$`
 		s.Each(func(string) {
 			<-c.Loop().Context().Done() // want `channel receive`
 		})
