@@ -43,10 +43,11 @@ func advise(r *Report) (all []Advice) {
 	for _, c := range r.Cells {
 		cells[c.Name] = c
 	}
+	onDriver, driver := adviseDriver(r.Auto, cells)
 	for _, one := range []*Advice{
-		adviseDriver(r.Auto, cells), adviseNet(r.Auto, cells), adviseLoops(cells[cellLoops]),
-		adviseSpin(cells[cellAlone]), advisePin(cells[cellPlaces]), adviseRead(cells[cellRead]),
-		adviseDirect(cells[cellDirect]), adviseAppend(cells[cellAppend]),
+		onDriver, adviseNet(r.Auto, cells), adviseLoops(cells[cellLoops]),
+		adviseSpin(cells[cellAlone]), advisePin(cells[cellPlaces]), adviseRead(cells[cellRead], driver),
+		adviseDirect(cells[cellDirect], driver), adviseAppend(cells[cellAppend], driver),
 	} {
 		if one != nil {
 			all = append(all, *one)
@@ -73,8 +74,9 @@ func measured(c *Cell, names ...string) (rows []*Row) {
 // loads are the cells in which drivers are compared.
 var loads = []string{cellTCP, cellHTTP, cellUDP}
 
-// adviseDriver looks for a driver that beats the one that auto takes in one load at least and loses in none.
-func adviseDriver(auto string, cells map[string]*Cell) *Advice {
+// adviseDriver looks for a driver that beats the one that auto takes in one load at least and loses in none. It returns
+// which driver the program then has, too.
+func adviseDriver(auto string, cells map[string]*Cell) (advice *Advice, driver string) {
 	rivals := map[string]string{} // what speaks for them; empty: nothing
 	var order, ties []string
 	for _, name := range loads {
@@ -101,7 +103,7 @@ func adviseDriver(auto string, cells map[string]*Cell) *Advice {
 		}
 	}
 	if len(order) == 0 {
-		return nil
+		return nil, auto
 	}
 	best, most := "", 0.0
 	for _, name := range order {
@@ -120,14 +122,14 @@ func adviseDriver(auto string, cells map[string]*Cell) *Advice {
 	case best != "":
 		return &Advice{"driver", fmt.Sprintf("Set Config.Driver to %q, or RINGO_DRIVER.", best), rivals[best] +
 			"; and no " +
-			"load of these in which it costs more."}
+			"load of these in which it costs more."}, best
 	case len(ties) > 0:
 		return &Advice{"driver", "Leave Config.Driver alone: auto takes " + auto + ".", "No difference seen between " +
 			auto + " and " + strings.Join(ties, ", ") + " that would be worth a setting." + runnerUp(auto, cells,
-			order)}
+			order)}, auto
 	}
 	return &Advice{"driver", "Leave Config.Driver alone: auto takes " + auto + ".",
-		"No other driver does a request for less." + runnerUp(auto, cells, order)}
+		"No other driver does a request for less." + runnerUp(auto, cells, order)}, auto
 }
 
 // find is row for a cell that may not be there.
@@ -247,29 +249,30 @@ func advisePin(c *Cell) *Advice {
 	return &Advice{"pin", "Leave Config.Pin off.", reason + " No difference seen that pays."}
 }
 
-func adviseRead(c *Cell) *Advice {
+func adviseRead(c *Cell, driver string) *Advice {
 	rows := measured(c, rowOS)
 	if rows == nil {
 		return nil
 	}
-	return adviseFile(c, "cached reads",
+	return adviseFile(c, driver, "cached reads",
 		"Tasks may read what is in memory by package file: it costs no more than package os.",
 		"Reads from memory are cheaper by package os, on goroutines; a task needs package file all the same, since "+
 			"package os would stop its loop.")
 }
 
-func adviseDirect(c *Cell) *Advice {
-	return adviseFile(c, "reads from disk", "Read past the page cache by package file.",
+func adviseDirect(c *Cell, driver string) *Advice {
+	return adviseFile(c, driver, "reads from disk", "Read past the page cache by package file.",
 		"Package os is enough for reads past the page cache here.")
 }
 
-func adviseAppend(c *Cell) *Advice {
-	return adviseFile(c, "appends", "Append and sync by package file.",
+func adviseAppend(c *Cell, driver string) *Advice {
+	return adviseFile(c, driver, "appends", "Append and sync by package file.",
 		"Package os is enough for appends with a sync each.")
 }
 
-// adviseFile takes the way of package file that does best beside package os.
-func adviseFile(c *Cell, topic, yes, no string) *Advice {
+// adviseFile takes the way of package file that does best beside package os: that of goroutines, or of tasks on the
+// driver that the program has. What others would do is told, and no reason to change it.
+func adviseFile(c *Cell, driver, topic, yes, no string) *Advice {
 	if measured(c, rowOS) == nil {
 		return nil
 	}
@@ -280,6 +283,9 @@ func adviseFile(c *Cell, topic, yes, no string) *Advice {
 			continue
 		}
 		words = append(words, row.Name+": "+row.gain())
+		if row.Name != rowFile && row.Name != driver {
+			continue
+		}
 		if best == nil || row.Thrift.Median > best.Thrift.Median {
 			best = row
 		}
@@ -290,7 +296,11 @@ func adviseFile(c *Cell, topic, yes, no string) *Advice {
 	reason := "Beside package os, " + strings.Join(words, "; ") + "."
 	switch {
 	case best.Thrift.better(matters) || best.Speed.better(matters) && !best.Thrift.worse(matters):
-		return &Advice{topic, yes + " Best: " + best.Name + ".", reason}
+		way := " Best: in tasks."
+		if best.Name == rowFile {
+			way = " Best: on goroutines."
+		}
+		return &Advice{topic, yes + way, reason}
 	case best.Thrift.worse(matters):
 		return &Advice{topic, no, reason}
 	}
