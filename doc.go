@@ -48,8 +48,10 @@
 // # Ending
 //
 // When Run's context ends, the program drains: nobody can connect any more, and those who
-// had are served. Connections of sock.Serve that have nothing to do are closed at once; the
-// others have Config.Grace to come to their end, then all tasks are cancelled. A task's own
+// had are served, also those whom nobody has accepted yet. Connections of sock.Serve that
+// rest between two requests are closed at once, and those without a first one 5 seconds
+// later; the others have Config.Grace to come to their end, then all tasks are cancelled,
+// and who is not accepted by then is turned away. A task's own
 // context (Loop.Context) is done when the task is cancelled, not when the drain
 // begins. A cancelled task's waits fail with context.Canceled; Close, Task.Wait
 // and deferred clean-up still work.
