@@ -12,6 +12,7 @@ import (
 
 	"ringo"
 	"ringo/event"
+	"ringo/internal/socktest"
 	"ringo/sock"
 )
 
@@ -48,16 +49,11 @@ func TestDial(t *testing.T) {
 func TestDialFails(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		var refused, closed error = io.EOF, io.EOF
+		refusing, silent := socktest.Refusing(t), socktest.Silent(t)
 		onLoop(t, cfg, func(l *event.Loop) {
-			ln, err := sock.Listen(l.Ringo(), "tcp", "127.0.0.1:0")
-			if err != nil {
-				t.Fatal(err)
-			}
-			addr := ln.Addr().String()
-			ln.Close()
 			wrong := func(*event.Conn) { t.Error("OnOpen of a dial that has failed") }
-			l.Dial("tcp", addr, &funcs{open: wrong, close: func(_ *event.Conn, err error) { refused = err }})
-			l.Dial("tcp", "192.0.2.1:9", &funcs{open: wrong,
+			l.Dial("tcp", refusing, &funcs{open: wrong, close: func(_ *event.Conn, err error) { refused = err }})
+			l.Dial("tcp", silent, &funcs{open: wrong,
 				close: func(_ *event.Conn, err error) { closed = err }}).Close()
 		})
 		if !errors.Is(refused, syscall.ECONNREFUSED) || closed != nil {

@@ -22,6 +22,7 @@ import (
 	"ringo/buf"
 	"ringo/file"
 	"ringo/internal/patience"
+	"ringo/internal/socktest"
 	"ringo/sock"
 	"ringo/sock/socktls"
 )
@@ -197,7 +198,7 @@ func bubbleCases() map[string]func(b *bubble) {
 		"Dial a name":   func(b *bubble) { b.dials("tcp", net.JoinHostPort("localhost", port(b.ln))) },
 		"Dial, Timeout": (*bubble).dialTimeout,
 		"Dial, refused": func(b *bubble) {
-			_, err := sock.Dial(b.l, "tcp", freeAddr(b.T))
+			_, err := sock.Dial(b.l, "tcp", socktest.Refusing(b.T))
 			if !errors.Is(err, syscall.ECONNREFUSED) {
 				b.Errorf("Dial: %v", err)
 			}

@@ -19,6 +19,7 @@ import (
 
 	"ringo"
 	"ringo/internal/patience"
+	"ringo/internal/socktest"
 	"ringo/sock"
 )
 
@@ -26,7 +27,7 @@ import (
 // answer.
 func fullListener(t *testing.T) (addr string, cleanUp func()) {
 	t.Helper()
-	ap, cleanUp, err := swallow(netip.MustParseAddrPort("127.0.0.1:0"))
+	ap, cleanUp, err := socktest.Swallow(netip.MustParseAddrPort("127.0.0.1:0"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,6 +43,7 @@ func late(err error) bool {
 // long, and leaves no descriptor.
 func TestDialThatWaits(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		refusing := socktest.Refusing(t)
 		addr, full := fullListener(t)
 		defer full()
 		before := sockets(t)
@@ -88,7 +90,7 @@ func TestDialThatWaits(t *testing.T) {
 			if !late(err) || !errors.As(err, &dns) || dns.Name != "name-that-does-not-exist.invalid" {
 				t.Errorf("Dial of a name: %v, want a look-up's timeout", err)
 			}
-			_, err = sock.Dial(l, "tcp", freeAddr(t))
+			_, err = sock.Dial(l, "tcp", refusing)
 			if !errors.Is(err, syscall.ECONNREFUSED) {
 				t.Errorf("Dial: %v, want ECONNREFUSED", err)
 			}
@@ -225,7 +227,7 @@ func tryScene(t *testing.T, serving, swallowing []string) *scene {
 		s.stdlib = append(s.stdlib, ln)
 	}
 	for _, a := range swallowing {
-		_, undo, err := swallow(netip.MustParseAddrPort(net.JoinHostPort(a, s.port)))
+		_, undo, err := socktest.Swallow(netip.MustParseAddrPort(net.JoinHostPort(a, s.port)))
 		if err != nil {
 			s.close()
 			return nil
@@ -242,75 +244,6 @@ func (s *scene) close() {
 	for _, undo := range s.undo {
 		undo()
 	}
-}
-
-// swallow makes a listener whose backlog is full, so that a dial gets no answer.
-func swallow(ap netip.AddrPort) (addr netip.AddrPort, undo func(), err error) {
-	var fds []int
-	undo = func() {
-		for _, fd := range fds {
-			syscall.Close(fd)
-		}
-	}
-	defer func() {
-		if err != nil {
-			undo()
-		}
-	}()
-	family := syscall.AF_INET
-	if ap.Addr().Is6() {
-		family = syscall.AF_INET6
-	}
-	socket := func() (int, error) {
-		fd, err := syscall.Socket(family, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC|syscall.SOCK_NONBLOCK, 0)
-		if err == nil {
-			fds = append(fds, fd)
-		}
-		return fd, err
-	}
-	ln, err := socket()
-	if err != nil {
-		return ap, undo, err
-	}
-	// Connections of others that are over may still have the port.
-	if err := syscall.SetsockoptInt(ln, syscall.SOL_SOCKET, syscall.SO_REUSEADDR, 1); err != nil {
-		return ap, undo, err
-	}
-	if err := syscall.Bind(ln, sockaddr(ap)); err != nil {
-		return ap, undo, err
-	}
-	if err := syscall.Listen(ln, 0); err != nil {
-		return ap, undo, err
-	}
-	name, err := syscall.Getsockname(ln)
-	if err != nil {
-		return ap, undo, err
-	}
-	switch name := name.(type) {
-	case *syscall.SockaddrInet4:
-		ap = netip.AddrPortFrom(ap.Addr(), uint16(name.Port))
-	case *syscall.SockaddrInet6:
-		ap = netip.AddrPortFrom(ap.Addr(), uint16(name.Port))
-	}
-	for waiting := 0; waiting < 2; { // until two of them get no answer
-		fd, err := socket()
-		if err != nil {
-			return ap, undo, err
-		}
-		if err := syscall.Connect(fd, name); err == syscall.EINPROGRESS {
-			waiting++
-		} else if err != nil {
-			return ap, undo, err
-		}
-	}
-	return ap, undo, nil
-}
-
-func sockaddr(ap netip.AddrPort) syscall.Sockaddr {
-	if ap.Addr().Is6() {
-		return &syscall.SockaddrInet6{Port: int(ap.Port()), Addr: ap.Addr().As16()}
-	}
-	return &syscall.SockaddrInet4{Port: int(ap.Port()), Addr: ap.Addr().As4()}
 }
 
 // tcpSockets counts the descriptors of this process that are TCP sockets.

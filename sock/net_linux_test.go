@@ -17,6 +17,7 @@ import (
 
 	"ringo"
 	"ringo/internal/patience"
+	"ringo/internal/socktest"
 	"ringo/sock"
 )
 
@@ -47,11 +48,12 @@ func TestNetSelfConnect(t *testing.T) {
 		d := sock.Dialer{Control: func(_, address string, c syscall.RawConn) error {
 			var err error
 			if tries++; tries == 1 {
-				c.Control(func(fd uintptr) { err = syscall.Bind(int(fd), sockaddr(netip.MustParseAddrPort(address))) })
+				to := socktest.Sockaddr(netip.MustParseAddrPort(address))
+				c.Control(func(fd uintptr) { err = syscall.Bind(int(fd), to) })
 			}
 			return err
 		}}
-		c, err := dial(d, "tcp", freeAddr(t))
+		c, err := dial(d, "tcp", socktest.Refusing(t))
 		if err == nil {
 			t.Errorf("the dial gave %v to %v", c.LocalAddr(), c.RemoteAddr())
 			c.Close()

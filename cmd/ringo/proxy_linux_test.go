@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"ringo/internal/patience"
+	"ringo/internal/socktest"
 )
 
 // startProxy starts ringo proxy in front of a backend of package net, for which serve
@@ -163,12 +164,7 @@ func TestProxyResetUnderWrites(t *testing.T) {
 // TestProxyNobody: if nobody is there, the client is reset, and a line says why.
 func TestProxyNobody(t *testing.T) {
 	eachDriver(t, func(t *testing.T, driver string) {
-		ln, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		to := ln.Addr().String()
-		ln.Close()
+		to := socktest.Refusing(t)
 		p, addr := startProxyTo(t, "tcp://"+to, "-driver", driver, "-stats", "50ms")
 		c, err := net.Dial("tcp", addr)
 		if err == nil { // else it was as quick as that

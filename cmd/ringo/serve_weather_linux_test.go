@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -18,6 +19,24 @@ import (
 
 // anyUser is a user that owns nothing.
 const anyUser = 65534
+
+// asAnyUser has the tool run as another user, who may read dir, and skips the test where nobody else can run anything.
+func asAnyUser(t *testing.T, cmd *exec.Cmd, dir string) {
+	t.Helper()
+	for _, name := range []string{filepath.Dir(toolPath), filepath.Dir(dir)} {
+		if err := os.Chmod(name, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	as := &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: anyUser, Gid: anyUser}}
+	probe := exec.Command(toolPath, "help")
+	probe.SysProcAttr = as
+	if err := probe.Start(); err != nil {
+		t.Skipf("user %d can't run a program from here: %v", anyUser, err)
+	}
+	probe.Wait()
+	cmd.SysProcAttr = as
+}
 
 // TestServeNodes: what is no file, or leads out of the directory, is neither served nor waited for.
 func TestServeNodes(t *testing.T) {
@@ -74,12 +93,7 @@ func TestServeUnreadable(t *testing.T) {
 	t.Cleanup(func() { os.Chmod(filepath.Join(dir, "closed"), 0o755) })
 	cmd := tool(t, "serve", "-listen", anyPort, dir)
 	if os.Getuid() == 0 { // who may read everything
-		for _, name := range []string{filepath.Dir(toolPath), filepath.Dir(dir)} {
-			if err := os.Chmod(name, 0o755); err != nil {
-				t.Fatal(err)
-			}
-		}
-		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: anyUser, Gid: anyUser}}
+		asAnyUser(t, cmd, dir)
 	}
 	p := start(t, cmd)
 	addr := p.addr()
@@ -97,13 +111,8 @@ func TestServeBlindly(t *testing.T) {
 	}
 	content := numbered(2 << 20)
 	dir := site(t, map[string]string{"f": content})
-	for _, name := range []string{filepath.Dir(toolPath), filepath.Dir(dir)} {
-		if err := os.Chmod(name, 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
 	cmd := tool(t, "serve", "-listen", anyPort, dir)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: anyUser, Gid: anyUser}}
+	asAnyUser(t, cmd, dir)
 	p := start(t, cmd)
 	addr := p.addr()
 	for range 5 {

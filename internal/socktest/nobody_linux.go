@@ -1,0 +1,110 @@
+//go:build linux
+
+package socktest
+
+import (
+	"net/netip"
+	"syscall"
+	"testing"
+)
+
+// Refusing is an address of the loopback at which connections are refused until the test ends. Its port is bound, and
+// not free: a free one may be the next that anybody gets, the test's own server among them.
+func Refusing(t testing.TB) string {
+	t.Helper()
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { syscall.Close(fd) })
+	if err := syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		t.Fatal(err)
+	}
+	name, err := syscall.Getsockname(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := uint16(name.(*syscall.SockaddrInet4).Port)
+	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), port).String()
+}
+
+// Swallow makes a listener whose backlog is full, so that a dial gets no answer.
+func Swallow(ap netip.AddrPort) (addr netip.AddrPort, undo func(), err error) {
+	var fds []int
+	undo = func() {
+		for _, fd := range fds {
+			syscall.Close(fd)
+		}
+	}
+	defer func() {
+		if err != nil {
+			undo()
+		}
+	}()
+	family := syscall.AF_INET
+	if ap.Addr().Is6() {
+		family = syscall.AF_INET6
+	}
+	socket := func() (int, error) {
+		fd, err := syscall.Socket(family, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC|syscall.SOCK_NONBLOCK, 0)
+		if err == nil {
+			fds = append(fds, fd)
+		}
+		return fd, err
+	}
+	ln, err := socket()
+	if err != nil {
+		return ap, undo, err
+	}
+	// Connections of others that are over may still have the port.
+	if err := syscall.SetsockoptInt(ln, syscall.SOL_SOCKET, syscall.SO_REUSEADDR, 1); err != nil {
+		return ap, undo, err
+	}
+	if err := syscall.Bind(ln, Sockaddr(ap)); err != nil {
+		return ap, undo, err
+	}
+	if err := syscall.Listen(ln, 0); err != nil {
+		return ap, undo, err
+	}
+	name, err := syscall.Getsockname(ln)
+	if err != nil {
+		return ap, undo, err
+	}
+	switch name := name.(type) {
+	case *syscall.SockaddrInet4:
+		ap = netip.AddrPortFrom(ap.Addr(), uint16(name.Port))
+	case *syscall.SockaddrInet6:
+		ap = netip.AddrPortFrom(ap.Addr(), uint16(name.Port))
+	}
+	for waiting := 0; waiting < 2; { // until two of them get no answer
+		fd, err := socket()
+		if err != nil {
+			return ap, undo, err
+		}
+		if err := syscall.Connect(fd, name); err == syscall.EINPROGRESS {
+			waiting++
+		} else if err != nil {
+			return ap, undo, err
+		}
+	}
+	return ap, undo, nil
+}
+
+// Sockaddr is an address as system calls take it.
+func Sockaddr(ap netip.AddrPort) syscall.Sockaddr {
+	if ap.Addr().Is6() {
+		return &syscall.SockaddrInet6{Port: int(ap.Port()), Addr: ap.Addr().As16()}
+	}
+	return &syscall.SockaddrInet4{Port: int(ap.Port()), Addr: ap.Addr().As4()}
+}
+
+// Silent is an address of the loopback at which a dial gets no answer until the test ends.
+func Silent(t testing.TB) string {
+	t.Helper()
+	addr, undo, err := Swallow(netip.MustParseAddrPort("127.0.0.1:0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(undo)
+	return addr.String()
+}
