@@ -183,12 +183,6 @@ func (o *connHooks) Rests() bool { return o.serve.resting() }
 // Expired is told when the read deadline has passed meanwhile.
 func (o *connHooks) Expired() { o.serve.expired((*Conn)(o)) }
 
-// PutBack is for bytes that a copy has read and could not write.
-func (o *connHooks) PutBack(p []byte) {
-	o.in.putBack((*Conn)(o), p)
-	o.in.wake((*Conn)(o))
-}
-
 // SendFailed fails the input, too: a reader would wait for the answer to what the peer never gets.
 func (o *connHooks) SendFailed(res int32) {
 	if in := &o.in; !in.over() && !o.core.Own(handle.In).Lent() {

@@ -13,7 +13,8 @@ import (
 
 // WriteTo writes everything that comes to w, until the peer's end of stream, and
 // returns the count of what went out. io.Copy uses it. If that ends early, what did not go out is unread
-// still: the next read gives it. The bytes go from the buffers in
+// still, also if w panics: the next read gives it, or the connection that this one has become by MoveTo or
+// Detach, which wait for w. Close does not. The bytes go from the buffers in
 // which they came; when full buffers keep coming and w is a Conn, a *net.TCPConn or a
 // *net.UnixConn, the kernel moves them by splice(2), and they are in no memory of ours.
 // An error of reading is this connection's, one of writing is w's.
@@ -59,7 +60,7 @@ func (c *Conn) writeToForeign(w io.Writer) (int64, error) {
 	}
 	l, _ := loop.Current()
 	to := sinkOf(w, l)
-	return relay.Copy(to, (*lent)(c), &loopStateOf(c.l).pipes)
+	return relay.Copy(to, &lent{Conn: c}, &loopStateOf(c.l).pipes)
 }
 
 // sinkOf is where a relay of a caller in a task of l, or in none, writes to.
@@ -186,32 +187,36 @@ func (c *Conn) copyOne(to relay.Sink) (n int64, full bool, err error) {
 	room := len(b.Mem()) - (b.End - b.Off)
 	full = room == 0 || b.Pool() == c.l.Large() && room < c.l.Config().BufferSize // which is larger than four
 	var k int
+	c.core.BeginCopy()
 	if d, ok := to.(*end); ok && d.l == c.l && !(*Conn)(d).records() {
 		k, err = (*Conn)(d).writeBuffer(b, c) // as writeElsewhere, with one call less on the stack
+		c.core.EndCopy()
 	} else {
 		k, err = c.writeElsewhere(to, b)
 	}
 	return int64(k), full, err
 }
 
-// writeElsewhere writes a buffer's bytes to a sink elsewhere and gives it back. It is apart so that what
-// parks has a smaller stack: BenchmarkIdleMemory.
+// writeElsewhere writes a buffer's bytes to a sink elsewhere and gives it back. What does not go out is unread again,
+// all of it if the sink panics. It is apart so that what parks has a smaller stack: BenchmarkIdleMemory.
 //
 //go:noinline
 func (c *Conn) writeElsewhere(to relay.Sink, b *bufs.Buffer) (n int, err error) {
-	if c.elsewhere(to) {
-		p := append([]byte(nil), b.Unread()...)
-		b.Pool().Put(b)
-		defer c.waitsElsewhere()()
-		n, err = relay.Write(to, p)
-		c.in.putBack(c, p[n:])
-		return n, err
-	}
-	defer b.Pool().Put(b) // also if the sink panics
 	p := b.Unread()
-	n, err = relay.Write(to, p)
-	c.in.putBack(c, p[n:])
-	return n, err
+	if c.elsewhere(to) {
+		p = append([]byte(nil), p...)
+		b.Pool().Put(b)
+		b = nil
+		defer c.waitsElsewhere()()
+	}
+	defer func() {
+		c.in.putBack(c, p[n:])
+		if b != nil {
+			b.Pool().Put(b)
+		}
+		c.core.EndCopy()
+	}()
+	return relay.Write(to, p)
 }
 
 // elsewhere reports whether a sink's writes wait for what this loop does not know of.
@@ -312,13 +317,41 @@ func drainForeign(a handle.Access, p relay.Pipe) (total int, err error) {
 }
 
 // lent is a connection as a source, for foreign callers.
-type lent Conn
+type lent struct {
+	*Conn
+	a      handle.Access
+	copies bool // it has bytes in hand, and access until Done
+}
 
 // Read is the connection's.
-func (s *lent) Read(p []byte) (int, error) { return (*Conn)(s).Read(p) }
+func (s *lent) Read(p []byte) (n int, err error) {
+	err = s.withInput(func(a handle.Access, in *handle.Input) error {
+		if n, err = s.readForeign(a, p); n == 0 {
+			return err
+		}
+		if err := s.begin(a); err != nil {
+			in.PutBack(p[:n])
+			n = 0
+			return err
+		}
+		return err
+	})
+	return n, err
+}
 
-// Unread makes bytes unread again.
-func (s *lent) Unread(p []byte) { s.core.PutBack(p) }
+// begin says that there are bytes in hand.
+func (s *lent) begin(a handle.Access) error {
+	err := a.BeginCopy()
+	s.a, s.copies = a, err == nil
+	return err
+}
+
+// Done makes bytes unread again.
+func (s *lent) Done(rest []byte) {
+	s.copies = false
+	s.a.EndCopy(rest)
+	s.core.Leave(s.a)
+}
 
 // Wait waits until there is something to read.
 func (s *lent) Wait() error {
@@ -349,6 +382,11 @@ func (s *lent) Fill(p relay.Pipe) (n int, ok bool, err error) {
 		switch {
 		case !now:
 		case res > 0:
+			p.Held = int(res)
+			if err := s.begin(a); err != nil {
+				in.PutBack(p.TakeOut())
+				return err
+			}
 			n = int(res)
 		case res == 0:
 			in.EOF, ok = true, false
@@ -362,13 +400,13 @@ func (s *lent) Fill(p relay.Pipe) (n int, ok bool, err error) {
 	return n, ok, err
 }
 
-// withInput runs f with access to the input.
+// withInput runs f with access to the input, which is kept where there are bytes in hand then.
 func (s *lent) withInput(f func(handle.Access, *handle.Input) error) error {
-	c := (*Conn)(s)
-	a, err := c.core.Enter(handle.In)
+	a, err := s.core.Enter(handle.In)
 	if err == nil {
-		err = f(a, a.Input())
-		c.core.Leave(a)
+		if err = f(a, a.Input()); !s.copies {
+			s.core.Leave(a)
+		}
 	}
-	return c.failed("read", err)
+	return s.failed("read", err)
 }

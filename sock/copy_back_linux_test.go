@@ -10,12 +10,15 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
 
 	"ringo"
 	"ringo/internal/patience"
+	"ringo/internal/testmain"
+	"ringo/sim"
 	"ringo/sock"
 )
 
@@ -63,6 +66,19 @@ var sinks = []struct {
 		x.to = writerFunc(func(p []byte) (int, error) { got.Write(p[:len(p)/2]); return len(p) / 2, nil })
 		x.stop, x.end, x.came = func() {}, func() {}, got.Bytes
 	}},
+	{"writer that waits", func(x *halt) {
+		var got bytes.Buffer
+		stopped := ringo.NewChan[struct{}](0)
+		x.to = writerFunc(func(p []byte) (int, error) {
+			stopped.Recv()
+			n := (len(p) + 1) / 2
+			got.Write(p[:n])
+			return n, errSink
+		})
+		x.stop, x.end, x.came = stopped.Close, func() {}, got.Bytes
+	}},
+	{"writer that panics", func(x *halt) { x.panics(0) }},
+	{"writer that panics later", func(x *halt) { x.panics(1) }},
 }
 
 var errSink = errors.New("the sink has failed")
@@ -76,6 +92,18 @@ func (x *halt) sinkConn(l *ringo.Loop) {
 	c.SetBatching(false) // so that no room is no room
 	x.sinkOf(c, peer, c.SyscallConn)
 	x.to, x.stop, x.end = c, func() { c.SetWriteDeadline(time.Unix(1, 0)) }, func() { c.Close() }
+}
+
+// panics makes the sink a writer that panics behind so many writes.
+func (x *halt) panics(behind int) {
+	var got bytes.Buffer
+	x.to = writerFunc(func(p []byte) (int, error) {
+		if behind--; behind < 0 {
+			panic(errSink)
+		}
+		return got.Write(p)
+	})
+	x.stop, x.end, x.came = func() {}, func() {}, got.Bytes
 }
 
 // buffers is how large those of the sink's are.
@@ -158,20 +186,7 @@ func TestCopyGivesBack(t *testing.T) {
 								continue
 							}
 							t.Run(fmt.Sprint(sink.name, "/", who.name, "/", size, "/", how), func(t *testing.T) {
-								x := &halt{T: t, here: here, there: there, some: size > 4<<20}
-								here.Go(func() {
-									var peer tcpPeer
-									x.src, peer = connect(t, here)
-									defer peer.Close()
-									sink.make(x)
-									go func() {
-										p := make([]byte, size)
-										pattern(p, 0)
-										peer.Write(p)
-										peer.CloseWrite()
-									}()
-									x.copy(who.run, how, size)
-								}).Wait()
+								haltOnce(t, here, there, sink.make, who.run, how, size)
 							})
 						}
 					}
@@ -191,9 +206,14 @@ func (x *halt) copy(run func(*halt, func()) (func(), <-chan struct{}), how strin
 		if how == "canceled before" {
 			<-ready
 		}
+		defer func() {
+			if r := recover(); r != nil {
+				n, err = int64(len(x.came())), errSink // nobody else says how much that was
+			}
+		}()
 		n, err = x.src.WriteTo(x.to)
 	})
-	if cancel == nil || how == "deadline" {
+	if cancel == nil || meanwhile[how] != nil || how == "deadline" {
 		cancel = x.stop
 	}
 	offloaded(x.T, x.here, func() error {
@@ -207,28 +227,235 @@ func (x *halt) copy(run func(*halt, func()) (func(), <-chan struct{}), how strin
 	for range 3 { // whenever it is: what is read and not written is the point
 		pause(x.here)
 	}
+	src := deadlineReader(x.src)
+	var left <-chan struct{}
+	if leave := meanwhile[how]; leave != nil {
+		_, left = asTask(x.here, func() {
+			if got, err := leave(x); err != nil {
+				x.Errorf("%s: %v", how, err)
+			} else {
+				src = got
+			}
+		})
+		pause(x.here)
+	}
 	cancel()
-	offloaded(x.T, x.here, func() error { <-done; return nil })
-	if err == nil && n != int64(size) {
+	offloaded(x.T, x.here, func() error {
+		if <-done; left != nil {
+			<-left
+		}
+		return nil
+	})
+	if err == nil && n != int64(size) && how != "Read" {
 		x.Errorf("WriteTo = %d, nil", n)
 	} else if err != nil && !errors.Is(err, context.Canceled) &&
-		!errors.Is(err, os.ErrDeadlineExceeded) && !errors.Is(err, errSink) && err != io.ErrShortWrite {
+		!errors.Is(err, os.ErrDeadlineExceeded) && !errors.Is(err, errSink) && err != io.ErrShortWrite &&
+		(left == nil || !errors.Is(err, net.ErrClosed)) {
 		x.Errorf("WriteTo: %v", err)
 	}
 	offloaded(x.T, x.here, func() error {
 		go x.end() // it may wait until its peer reads
 		got := x.came()
-		if int64(len(got)) != n || mismatch(got, 0) >= 0 {
-			x.Errorf("WriteTo = %d, and %d bytes came, the first wrong one %d", n, len(got), mismatch(got, 0))
+		src.SetDeadline(patience.Deadline())
+		rest, err := io.ReadAll(src)
+		all := slices.Concat(got, rest)
+		if at := mismatch(rest, 0); how == "Read" && at >= 0 { // who reads may have begun before the copy
+			all = slices.Concat(rest[:at], got, rest[at:])
 		}
-		x.src.SetDeadline(patience.Deadline())
-		rest, err := io.ReadAll(x.src)
-		if bad := mismatch(rest, int(n)); err != nil || bad >= 0 || len(rest) != size-int(n) {
-			x.Errorf("%d of %d bytes went out, and then %d are to be read, the first wrong one %d: %v",
-				n, size, len(rest), bad, err)
+		if bad := mismatch(all, 0); err != nil || bad >= 0 || int64(len(got)) != n || len(all) != size {
+			x.Errorf("WriteTo = %d: of %d bytes %d came, and then %d are to be read, the first wrong one %d: %v",
+				n, size, len(got), len(rest), bad, err)
 		}
-		return x.src.Close()
+		return src.Close()
 	})
+}
+
+// deadlineReader is where the rest is read.
+type deadlineReader interface {
+	io.ReadCloser
+	SetDeadline(time.Time) error
+}
+
+// meanwhile is what others do with the source while a copy waits: it goes elsewhere, or somebody else reads.
+var meanwhile = map[string]func(x *halt) (deadlineReader, error){
+	"MoveTo":     func(x *halt) (deadlineReader, error) { return x.src.MoveTo(x.there) },
+	"DetachConn": func(x *halt) (deadlineReader, error) { return x.src.DetachConn() },
+	"DetachTCP": func(x *halt) (deadlineReader, error) {
+		c, unread, err := x.src.DetachTCP()
+		return &behind{c, unread}, err
+	},
+	"Detach": func(x *halt) (deadlineReader, error) {
+		fd, unread, err := x.src.Detach()
+		if err != nil {
+			return nil, err
+		}
+		f := os.NewFile(uintptr(fd), "detached")
+		defer f.Close()
+		c, err := net.FileConn(f)
+		return &behind{c, unread}, err
+	},
+	"Read": func(x *halt) (deadlineReader, error) {
+		all, err := io.ReadAll(x.src)
+		return &behind{x.src, all}, err
+	},
+}
+
+// behind is a connection behind bytes that were read before.
+type behind struct {
+	net.Conn
+	unread []byte
+}
+
+func (b *behind) Read(p []byte) (int, error) {
+	if n := copy(p, b.unread); n > 0 {
+		b.unread = b.unread[n:]
+		return n, nil
+	}
+	return b.Conn.Read(p)
+}
+
+// A connection that a copy reads from goes elsewhere while the copy waits for its sink, which then fails, or is read by
+// somebody else: between what went out and what is to be read then nothing is missing, and all is in order, whoever
+// copies, whereto, and wherever it goes.
+func TestCopyLeftBehind(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		cfg.Buffers, cfg.BufferSize = 64, 1024
+		for _, sink := range sinks {
+			for _, who := range copyCallers {
+				twoLoops(t, cfg, func(here, there *ringo.Loop) {
+					for how := range meanwhile {
+						for _, size := range []int{12, 1 << 18, 16 << 20} {
+							rare := size > 4<<20 && (how != "MoveTo" || who.name != "task" && who.name != "goroutine")
+							if (rare || how == "Detach" || how == "DetachTCP") && !testmain.Long() {
+								continue
+							}
+							t.Run(fmt.Sprint(sink.name, "/", who.name, "/", size, "/", how), func(t *testing.T) {
+								haltOnce(t, here, there, sink.make, who.run, how, size)
+							})
+						}
+					}
+				})
+			}
+		}
+	})
+}
+
+// A Close does not wait for the sink of a copy. Who leaves from within the sink does not, either: what the sink was
+// given is its own.
+func TestCopyHoldsUpNobody(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		for _, sink := range sinks[:3] {
+			for _, who := range copyCallers {
+				twoLoops(t, cfg, func(here, there *ringo.Loop) {
+					t.Run(sink.name+"/"+who.name, func(t *testing.T) {
+						here.Go(func() {
+							x := &halt{T: t, here: here, there: there}
+							var peer tcpPeer
+							x.src, peer = connect(t, here)
+							defer peer.Close()
+							sink.make(x)
+							defer x.end()
+							var err error
+							send(t, peer, "some bytes")
+							_, done := who.run(x, func() { _, err = x.src.WriteTo(x.to) })
+							for range 3 {
+								pause(here)
+							}
+							patience.Within("Close beside a copy", func() { x.src.Close() })
+							x.stop()
+							offloaded(t, here, func() error { <-done; return nil })
+							if err == nil {
+								t.Error("the copy has brought what found no room")
+							}
+						}).Wait()
+					})
+				})
+			}
+		}
+		twoLoops(t, cfg, func(here, there *ringo.Loop) {
+			here.Go(func() {
+				c, peer := connect(t, here)
+				defer peer.Close()
+				send(t, peer, "some bytes")
+				var moved *sock.Conn
+				n, err := c.WriteTo(writerFunc(func(p []byte) (n int, err error) {
+					moved, err = c.MoveTo(there)
+					return len(p), err
+				}))
+				if n == 0 || !errors.Is(err, net.ErrClosed) || moved == nil {
+					t.Errorf("a sink that moves the source: %d, %v", n, err)
+					return
+				}
+				send(t, peer, "others")
+				offloaded(t, here, func() error { wantRead(t, moved, 10, "others"); return moved.Close() })
+			}).Wait()
+		})
+	})
+}
+
+// Who takes a connection elsewhere waits for a copy of it that waits for its sink, but no longer than ten seconds, and
+// not when cancelled: then the connection is as before.
+func TestLeaveWaitsForCopy(t *testing.T) {
+	sim.Run(t, 1, func(w *sim.World) {
+		w.Check(w.Wait(w.Host("a").Run(&ringo.Config{Loops: 2}, func(here *ringo.Loop) error {
+			src, peer, err := sock.Pipe(here)
+			if err != nil {
+				return err
+			}
+			defer peer.Close()
+			goOn := ringo.NewChan[struct{}](0)
+			var n int64
+			copier := here.Go(func() {
+				n, _ = src.WriteTo(writerFunc(func(p []byte) (int, error) {
+					goOn.Recv()
+					return 4, errSink
+				}))
+			})
+			peer.Write([]byte("some bytes"))
+			here.Sleep(time.Second)
+			there := here.Loops()[1-here.Index()]
+			begun := w.Now()
+			if _, err := src.MoveTo(there); !errors.Is(err, syscall.EBUSY) || w.Now().Sub(begun) < 10*time.Second {
+				t.Errorf("MoveTo behind a copy gives %v after %v", err, w.Now().Sub(begun))
+			}
+			err = here.WithTimeout(time.Second, func() error { _, err := src.MoveTo(there); return err })
+			if !errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Errorf("MoveTo in a WithTimeout that ends gives %v", err)
+			}
+			task := here.Go(func() { _, err = src.MoveTo(there) })
+			here.Sleep(time.Second)
+			task.Cancel()
+			if task.Wait(); !errors.Is(err, context.Canceled) {
+				t.Errorf("MoveTo in a cancelled task gives %v", err)
+			}
+			goOn.Close()
+			copier.Wait()
+			wantRead(t, src, 10, " bytes")
+			if n != 4 {
+				t.Errorf("WriteTo = %d", n)
+			}
+			return src.Close()
+		})))
+	})
+}
+
+// haltOnce plays one halt.
+func haltOnce(t *testing.T, here, there *ringo.Loop, sink func(*halt),
+	run func(*halt, func()) (func(), <-chan struct{}), how string, size int) {
+	x := &halt{T: t, here: here, there: there, some: size > 4<<20}
+	here.Go(func() {
+		var peer tcpPeer
+		x.src, peer = connect(t, here)
+		defer peer.Close()
+		sink(x)
+		go func() {
+			p := make([]byte, size)
+			pattern(p, 0)
+			peer.Write(p)
+			peer.CloseWrite()
+		}()
+		x.copy(run, how, size)
+	}).Wait()
 }
 
 // tcpPair is a connection of package net, from both sides.

@@ -117,7 +117,8 @@ func (ln *Listener) File() (*os.File, error) {
 //
 // What was written before is sent first: if a slow peer has not taken it after 10 s, the error is ErrUnsent, and the
 // connection is reset. If a send has failed of which no call was told, the error is that one's, and the connection is
-// gone. That holds for DetachConn, DetachTCP and DetachUnix, too.
+// gone. A copy of it (io.Copy, WriteTo) that waits for its writer is waited for as by MoveTo. That holds for
+// DetachConn, DetachTCP and DetachUnix, too.
 //
 // Any goroutine may call it; a task parks until the operations in flight have ended.
 func (c *Conn) Detach() (fd int, unread []byte, err error) {

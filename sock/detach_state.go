@@ -2,6 +2,7 @@ package sock
 
 import (
 	"errors"
+	"os"
 	"time"
 
 	"ringo/internal/fd"
@@ -31,10 +32,32 @@ func (c *Conn) part(name string) (*detachState, error) {
 		return nil, c.fail(name, err)
 	}
 	p := new(detachState)
-	c.detachState = p
-	c.core.BeginCloseKeepFD()
+	if c.detachState = p; !c.core.BeginCloseKeepFD() {
+		if err := c.partFromCopy(p); err != nil {
+			return nil, c.fail(name, err)
+		}
+	}
 	c.core.AwaitClosed()
 	return p, nil
+}
+
+// partFromCopy is part of a connection of which a copy has bytes in hand, which are either gone then, or unread again.
+func (c *Conn) partFromCopy(p *detachState) error {
+	err := c.l.WithTimeout(unsentMax, func() error {
+		for {
+			c.detachState = nil
+			if err := c.core.AwaitCopy(); err != nil {
+				return err
+			}
+			if c.detachState = p; c.core.BeginCloseKeepFD() {
+				return nil
+			}
+		}
+	})
+	if err != nil && c.detachState == nil && errors.Is(err, os.ErrDeadlineExceeded) && !c.l.Canceled() {
+		return callError("copy", -sys.EBUSY)
+	}
+	return err
 }
 
 // keep takes over what is to stay. Nothing is in flight any more, and nobody is at it.

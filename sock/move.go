@@ -22,6 +22,10 @@ import (
 // fails and the connection is as before; if it ends at that very moment the connection
 // is closed with it.
 //
+// A copy of it (io.Copy, WriteTo) that waits for its writer is waited for, so that what the writer does not take is
+// not lost, but for a writer that calls MoveTo itself in a task of the loop. If that takes 10 s the error is
+// syscall.EBUSY; then, and if the calling task is cancelled meanwhile, the connection is as before.
+//
 // Any goroutine may call it; a task parks until the operations in flight have ended.
 func (c *Conn) MoveTo(l *ringo.Loop) (moved *Conn, err error) {
 	err = onOwner(c.l, func() error {

@@ -69,12 +69,14 @@ func (c *Conn) spliceOne(to relay.Sink, m *relay.Mode) (int64, error) {
 	if c.elsewhere(to) {
 		defer c.waitsElsewhere()()
 	}
+	c.core.BeginCopy()
 	n, err := to.Drain(p)
 	p.Held -= n
 	if p.Held > 0 {
 		c.in.putBack(c, p.TakeOut())
 	}
 	c.local.pipes.Give(p)
+	c.core.EndCopy()
 	return int64(n), err
 }
 

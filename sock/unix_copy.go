@@ -5,36 +5,56 @@ import (
 	"slices"
 
 	"ringo/buf"
+	"ringo/internal/relay"
 )
 
 // copyRecords is WriteTo where records come in: each is one Write. Any goroutine may
 // call it.
 func (c *Conn) copyRecords(w io.Writer) (total int64, err error) {
 	for {
-		b, err := c.Next()
+		n, err := c.copyRecord(w)
+		total += int64(n)
 		if err == io.EOF {
 			return total, nil
 		}
 		if err != nil {
 			return total, err
 		}
-		n, err := writeLease(w, b)
-		total += int64(n)
-		if err != nil {
-			return total, err
-		}
 	}
 }
 
-// writeLease writes a lease's bytes and gives it back.
-func writeLease(w io.Writer, b buf.Lease) (int, error) {
-	defer b.Release() // also if w panics
-	p := b.Bytes()
-	n, err := w.Write(p)
-	if err == nil && n < len(p) {
-		err = io.ErrShortWrite
+// copyRecord writes the next record. What does not go out is unread again, all of it if w panics.
+func (c *Conn) copyRecord(w io.Writer) (n int, err error) {
+	a, err := c.beginNext()
+	if err != nil {
+		return 0, err
 	}
-	return n, err
+	var b buf.Lease
+	if a.Own() {
+		if err = c.lend(&b); err == nil {
+			c.core.BeginCopy()
+		}
+	} else if b, err = c.nextForeign(a); err == nil {
+		if err = a.BeginCopy(); err != nil {
+			a.Input().PutBack(b.Bytes())
+		}
+	}
+	if err != nil {
+		c.core.Leave(a)
+		return 0, c.failed("read", err)
+	}
+	p := b.Bytes()
+	defer func() {
+		if a.Own() {
+			c.in.putBack(c, p[n:])
+			c.core.EndCopy()
+		} else {
+			a.EndCopy(p[n:])
+		}
+		c.core.Leave(a)
+		b.Release()
+	}()
+	return relay.Write(relay.Plain{Writer: w}, p)
 }
 
 // readVRecord is ReadV of a record, whose end in the slices is known when it is here.

@@ -115,16 +115,26 @@ func (c *Core) BeginClose() {
 	c.Wake()
 	c.own.dirs[In].dismiss(c.l)
 	c.own.dirs[Out].dismiss(c.l)
+	c.endCopy()
 	c.abort(&c.own.dirs[In])
 	c.abort(&c.own.dirs[Out])
 	c.Settle()
 }
 
 // BeginCloseKeepFD is BeginClose for a handle that leaves its loop: its descriptor stays open, and is the handle's
-// to Take when it is told Settled.
-func (c *Core) BeginCloseKeepFD() {
+// to Take when it is told Settled. It is false, and nothing has begun, while a copy has bytes in hand: see AwaitCopy.
+// To the copy's own task these are gone.
+func (c *Core) BeginCloseKeepFD() bool {
+	d := &c.own.dirs[In]
+	if d.copier != nil && d.copier != c.l.Task() {
+		return false
+	}
+	if f := c.foreign.Load(); f != nil && !f.beginCloseBetweenCopies() {
+		return false
+	}
 	c.keepsFD = true
 	c.BeginClose()
+	return true
 }
 
 // Settle goes on with the close, once nothing is in flight any more and no foreign caller is at it. Who has kept the

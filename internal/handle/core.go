@@ -74,6 +74,7 @@ type Own struct {
 	dirs    [2]Direction
 	out     output
 	closers loop.TaskList // in Close
+	leavers loop.TaskList // in AwaitCopy
 	open    loop.Handle   // what the loop knows the handle by
 }
 
@@ -96,8 +97,6 @@ type Hooks interface {
 	// is told when its deadline has passed then.
 	Rests() bool
 	Expired()
-	// PutBack makes bytes unread again that a foreign caller has read, when the input is the loop's.
-	PutBack(p []byte)
 	// SendFailed says that what was accepted could not be sent, for a reason that says nothing of the
 	// connection's end, so that the kernel tells nobody.
 	SendFailed(res int32)
@@ -134,7 +133,6 @@ func (NoHooks) Acquire(*Input)        {}
 func (NoHooks) Holds(*Input) bool     { return false }
 func (NoHooks) Rests() bool           { return false }
 func (NoHooks) Expired()              {}
-func (NoHooks) PutBack([]byte)        {}
 func (NoHooks) SendFailed(int32)      {}
 func (NoHooks) CloseCalled()          {}
 func (NoHooks) Closing()              {}

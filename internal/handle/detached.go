@@ -162,7 +162,7 @@ func (f *foreign) beginCloseDetached() (detached, closed bool) {
 		return f.registry != nil, f.closed
 	}
 	told, registry := f.beginCloseLocked(), f.registry
-	f.orphan = f.halves[In].busy || f.halves[Out].busy || f.pinned > 0
+	f.orphan = f.usesFD() || f.pinned > 0
 	f.taken = !f.orphan
 	closed = f.taken
 	f.mu.Unlock()

@@ -18,6 +18,7 @@ type Direction struct {
 	lent   *half // to foreign callers
 	queue  loop.TaskList
 	waiter *loop.Task   // in Wait or Await
+	copier *loop.Task   // has bytes in hand, see Core.BeginCopy
 	timer  *timer.Timer // of its deadline; nil until one is waited for, as most handles have none
 
 	res, behind int32 // of Op in Await: its result, and the error behind what it sent

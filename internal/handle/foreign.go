@@ -55,6 +55,7 @@ type half struct {
 	held    bool // by them, else by the loop
 	onWay   bool // back to the loop, which has mail of it
 	busy    bool // one of them is at it
+	copies  bool // who is at it has bytes in hand, see Access.BeginCopy
 	asked   bool // the loop has been asked for it
 	wanted  bool // the loop wants it back
 	keepsOp bool // op stays when a caller leaves
@@ -78,7 +79,6 @@ type half struct {
 	poll       *poll                 // made for the first wait by one
 
 	Input Input
-	back  []byte // what was put back while somebody was at it
 }
 
 // Input is what was known of an input when it was handed over, and what foreign callers have found out
@@ -87,6 +87,13 @@ type Input struct {
 	Unread []byte // received by the loop, and by Peek
 	EOF    bool
 	Err    int32
+}
+
+// PutBack makes bytes unread again that were the last to be read.
+func (in *Input) PutBack(p []byte) {
+	if len(p) > 0 {
+		in.Unread = append(append([]byte(nil), p...), in.Unread...)
+	}
 }
 
 func (c *Core) newForeign() *foreign {
@@ -286,7 +293,6 @@ func (f *foreign) leave(h *half) {
 		f.setDeadline(h)
 	}
 	h.busy = false
-	h.takeBack()
 	if f.isClosing() {
 		if h.wanted { // by tasks that are to hear of the end
 			h.sendBack()
@@ -309,7 +315,7 @@ func (f *foreign) leave(h *half) {
 
 // settle goes on with the close when a foreign caller has left. The caller holds mu, and no longer does then.
 func (f *foreign) settle() {
-	idle := !f.halves[In].busy && !f.halves[Out].busy
+	idle := !f.usesFD()
 	if idle {
 		f.closeFile()
 	}
@@ -368,7 +374,7 @@ func (f *foreign) beginClose() {
 func (f *foreign) beginCloseLocked() (told line) {
 	f.closing.Store(true)
 	told = claimAll(over, &f.halves[In].queue, &f.halves[Out].queue)
-	if !f.halves[In].busy && !f.halves[Out].busy {
+	if !f.usesFD() {
 		f.closeFile()
 	} else if f.file != nil {
 		f.file.SetDeadline(longAgo)
@@ -388,7 +394,7 @@ func (f *foreign) orphanIfUsed() bool {
 	if f.taken {
 		return true
 	}
-	f.orphan = f.halves[In].busy || f.halves[Out].busy || f.pinned > 0
+	f.orphan = f.usesFD() || f.pinned > 0
 	f.taken = !f.orphan
 	return f.orphan
 }
@@ -405,7 +411,12 @@ func (f *foreign) leaving() bool {
 func (f *foreign) inUse() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.halves[In].busy || f.halves[Out].busy || f.orphan && !f.closed && f.pinned == 0
+	return f.usesFD() || f.orphan && !f.closed && f.pinned == 0
+}
+
+// usesFD reports whether a foreign caller is at a direction, and not at its sink. The caller holds mu.
+func (f *foreign) usesFD() bool {
+	return f.halves[In].busy && !f.halves[In].copies || f.halves[Out].busy
 }
 
 // finish lets foreign callers in Close go on: the descriptor is closed.
@@ -493,48 +504,6 @@ func (f *foreign) control(fn func(fd uintptr)) error {
 	}()
 	fn(uintptr(f.c.fd.Sys()))
 	return nil
-}
-
-// PutBack makes bytes unread again that a foreign caller was the last to read. Whoever reads by now, or has begun to,
-// gets them behind what he reads. Any foreign caller.
-func (c *Core) PutBack(p []byte) {
-	f := c.foreign.Load()
-	if len(p) == 0 || f == nil || f == nobody {
-		return
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	h := &f.halves[In]
-	switch {
-	case f.isClosing():
-	case h.held:
-		h.back = append(h.back, p...)
-		if !h.busy {
-			h.takeBack()
-		}
-	default:
-		p = append([]byte(nil), p...)
-		c.l.Call(func() { c.putBack(p) })
-	}
-}
-
-// takeBack makes unread what was put back. The caller holds mu, and no foreign caller is at the input.
-func (h *half) takeBack() {
-	if h.back != nil {
-		h.Input.Unread = append(h.back, h.Input.Unread...)
-		h.back = nil
-	}
-}
-
-// putBack is PutBack on the loop's thread.
-func (c *Core) putBack(p []byte) {
-	switch {
-	case c.state != open:
-	case c.own.dirs[In].lent != nil: // again
-		c.PutBack(p)
-	default:
-		c.hooks.PutBack(p)
-	}
 }
 
 // Unread is how many bytes of the input foreign callers have that none of them is at; false if the input is the

@@ -136,6 +136,7 @@ func (h *half) returned() {
 	h.unlend(d) // still locked: where the loop has ended, somebody may be closing the handle
 	f.mu.Unlock()
 	d.unlock(c.l)
+	c.endCopy()
 	if asked && !closing {
 		c.l.Start((*handover)(h))
 	}

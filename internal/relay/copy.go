@@ -14,8 +14,8 @@ type Source interface {
 	// Fill splices what there is into an empty pipe, without waiting, and reports how many
 	// bytes; ok is false if the bytes, or the end, are for Read.
 	Fill(p Pipe) (n int, ok bool, err error)
-	// Unread is given what was read last and did not go out.
-	Unread(p []byte)
+	// Done follows each Read and Fill that has given bytes, with those that did not go out.
+	Done(rest []byte)
 }
 
 // Sink is where they go.
@@ -66,14 +66,18 @@ func copyOnce(to Sink, from Source, m *Mode) (n int, more bool, err error) {
 	more = n == len(chunk)
 	m.Buffer(more)
 	if n > 0 {
-		p := chunk[:n]
 		var werr error
-		if n, werr = Write(to, p); werr != nil {
+		if n, werr = pass(to, from, chunk[:n]); werr != nil {
 			err = werr
-			from.Unread(p[n:])
 		}
 	}
 	return n, more, err
+}
+
+// pass writes what was read. If the sink panics nothing has gone out, as far as anybody knows.
+func pass(to Sink, from Source, p []byte) (n int, err error) {
+	defer func() { from.Done(p[n:]) }()
+	return Write(to, p)
 }
 
 // Write writes to a sink, of which less is known than of ours.
@@ -109,9 +113,11 @@ func splice(to Sink, from Source, pipes *Pipes, m *Mode) (n int, more bool, err 
 	}
 	m.Moved(p.Held)
 	n, err = to.Drain(p)
+	var rest []byte
 	if p.Held -= n; p.Held > 0 {
-		from.Unread(p.TakeOut())
+		rest = p.TakeOut()
 	}
+	from.Done(rest)
 	return n, true, err
 }
 

@@ -51,7 +51,7 @@ func (s *held) Fill(p Pipe) (n int, ok bool, err error) {
 	return int(res), true, nil
 }
 
-func (s *held) Unread(p []byte) { s.left = append(bytes.Clone(p), s.left...) }
+func (s *held) Done(rest []byte) { s.left = append(bytes.Clone(rest), s.left...) }
 
 // full is a sink that takes what comes by memory, and of pipes some bytes before it fails.
 type full struct {

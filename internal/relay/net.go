@@ -93,8 +93,8 @@ func (n *Net) Fill(p Pipe) (k int, ok bool, err error) {
 	return int(n.res), true, nil
 }
 
-// Unread drops them: package net takes nothing back.
-func (n *Net) Unread([]byte) {}
+// Done drops them: package net takes nothing back.
+func (n *Net) Done([]byte) {}
 
 // pieceMax is how many bytes one call moves.
 const pieceMax = 1 << 20

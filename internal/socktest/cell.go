@@ -25,6 +25,8 @@ type row struct {
 	write func(x *cell, p []byte) (int, error)
 	ask   func(x *cell) error
 
+	gives []error // what it may fail with, whatever the event
+
 	toEnd bool // read goes on until the stream's end
 	short bool // write may send less than all
 	small bool // what write sends is accepted, so that a peer which has no room for it when the loop ends never gets it
@@ -210,7 +212,8 @@ func (x *cell) mayLose() bool { return (x.ev.gone || x.ev.cancels) && !x.who.own
 
 // foreseen reports whether err is one that the event gives.
 func (x *cell) foreseen(err error) bool {
-	return slices.ContainsFunc(x.ev.errors(x), func(want error) bool { return errors.Is(err, want) })
+	want := slices.Concat(x.ev.errors(x), x.row.gives)
+	return slices.ContainsFunc(want, func(want error) bool { return errors.Is(err, want) })
 }
 
 // streamLen is how much the peer sends to readers in all.

@@ -93,7 +93,8 @@ var excused = []excusal{
 		sock: "TestAcceptAfterTheEnd TestAcceptErrors TestAcceptGoesOnBehindPeersErrors " +
 			"TestAcceptPauseEnds TestAcceptWaitsOutEMFILE " +
 			"TestAcceptedAheadIsClosed TestAcceptedBeforeTheEnd TestAcceptedGoesFirst TestCloseAgain TestCopies " +
-			"TestCopyGivesBack TestCopyGoesOnWithoutSplices TestCopyOfFileGivesBack TestCopyStuck " +
+			"TestCopyGivesBack TestCopyGoesOnWithoutSplices TestCopyHoldsUpNobody TestCopyLeftBehind " +
+			"TestCopyOfFileGivesBack TestCopyStuck " +
 			"TestCopyToAnotherLoopHoldsNoBuffer TestDeadlineOfUnsent TestDriverDeathIsTold TestFlushLeavesRoom " +
 			"TestGoroutinesShortOfDescriptors TestHandoverWhileTheLoopStops TestIPConn TestLeasesOutliveRun " +
 			"TestListenMakesLoopState TestListenerStats TestLoopEndsUnderGoroutinesInAccept " +

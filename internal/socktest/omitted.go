@@ -38,6 +38,7 @@ var omitted = []omission{
 	{event: "partial-detach", why: noDescriptors},
 
 	{of: "Conn", row: "WriteTo/net", why: netsConns},
+	{of: "Conn", row: "WriteTo/net-full", why: netsConns},
 	{of: "Conn", row: "ReadFrom/net", why: netsConns},
 	{of: "Conn", row: "SyscallConn/Read", why: rawCalls},
 	{of: "Conn", row: "SyscallConn/Write", why: rawCalls},

@@ -94,6 +94,18 @@ var connRows = []*row{
 	{method: "WriteTo/net", toEnd: true, nets: streams, read: func(x *cell) ([]byte, error) {
 		return x.copyOut(x.spareNet)
 	}},
+	{method: "WriteTo/conn-full", toEnd: true, nets: streams, gives: sinkFails, read: copyToFull},
+	{method: "WriteTo/far-full", toEnd: true, nets: streams, gives: sinkFails, read: copyToFull},
+	{method: "WriteTo/net-full", toEnd: true, nets: streams, gives: sinkFails, read: copyToFull},
+	{method: "WriteTo/panics", toEnd: true, gives: []error{errSink}, read: func(x *cell) (p []byte, err error) {
+		defer func() {
+			if recover() != nil {
+				err = errSink
+			}
+		}()
+		_, err = x.conn.WriteTo(panicking{})
+		return nil, err
+	}},
 	{method: "ReadMsgUnix", nets: unixOnly, read: reads(func(x *cell, p []byte) (int, error) {
 		n, _, _, _, err := x.conn.ReadMsgUnix(p, nil)
 		return n, err
@@ -291,6 +303,29 @@ var connRows = []*row{
 	}},
 }
 
+// panicking is a sink that panics.
+type panicking struct{}
+
+func (panicking) Write([]byte) (int, error) { panic("a mistake in Write") }
+
+// errSink is why a copy has ended whose sink panicked.
+var errSink = errors.New("the sink has panicked")
+
+// sinkFails is how a copy ends whose sink had no room.
+var sinkFails = []error{os.ErrDeadlineExceeded}
+
+// copyToFull copies to a sink without room, which fails after a while: whatever happens meanwhile.
+func copyToFull(x *cell) ([]byte, error) {
+	to := net.Conn(x.spareNet)
+	if to == nil {
+		to = x.spare.c.(*sock.Conn)
+	}
+	if err := to.SetWriteDeadline(soon(x)); !errors.Is(err, net.ErrClosed) { // with its loop
+		x.must("SetWriteDeadline", err)
+	}
+	return x.copyOut(to)
+}
+
 // expect is an error if something is not so.
 func expect(ok bool, what string) error {
 	if !ok {
@@ -341,6 +376,8 @@ func (x *cell) prepare() error {
 		return x.prepareCopy(false)
 	case "ReadFrom/conn", "ReadFrom/net":
 		return x.prepareCopy(true)
+	case "WriteTo/conn-full", "WriteTo/far-full", "WriteTo/net-full":
+		return x.prepareFull()
 	case "ReadFrom/file", "SendFile", "SendFiles":
 		f, err := x.source(x.runs, x.in, 4*x.in+1<<16)
 		if err != nil {
@@ -387,6 +424,45 @@ func (x *cell) prepareCopy(source bool) error {
 	return nil
 }
 
+// prepareFull makes a second connection that has no room, of the loop, of another or of package net.
+func (x *cell) prepareFull() error {
+	var close func()
+	if x.row.method == "WriteTo/net-full" {
+		ours, peer, err := tcpEnds()
+		if err != nil {
+			return err
+		}
+		x.spareNet, x.spare, close = ours, &ends{peer: peer}, func() { ours.Close() }
+		if x.spare.in, err = fill(ours, false); err != nil {
+			return err
+		}
+	} else {
+		e, err := x.connect(x.runs, networks[0], true, false)
+		if err != nil {
+			return err
+		}
+		c := e.c.(*sock.Conn)
+		c.SetBatching(false) // so that no room is no room
+		x.spare = e
+		if x.row.method == "WriteTo/far-full" {
+			x.inTime(x.home.l, "MoveTo", func() error { c, err = c.MoveTo(x.other.l); return err })
+			if err != nil {
+				return err
+			}
+			e.c = c
+		}
+		close = func() {
+			if l := c.Loop(); l != x.home.l || !x.ev.ended || x.closes() {
+				x.inTime(l, "Close of the other", func() error { c.Close(); return nil })
+			}
+		}
+	}
+	peer := x.spare.peer
+	x.clean = append(x.clean, close, func() { peer.Close() })
+	x.copied = collect(x, peer)
+	return nil
+}
+
 // copyOut copies what comes, and says what has arrived where it went.
 func (x *cell) copyOut(to io.Writer) ([]byte, error) {
 	n, err := x.conn.WriteTo(to)
@@ -399,8 +475,10 @@ func (x *cell) arrived() {
 	if x.copied == nil {
 		return
 	}
-	x.inTime(nil, "what a copy brought", func() error { x.copied.awaitBytes(x.arrives); return nil })
+	x.copied.open()
+	x.inTime(nil, "what a copy brought", func() error { x.copied.awaitBytes(x.spare.in + x.arrives); return nil })
 	x.got = x.copied.bytes()
+	x.got = x.got[min(x.spare.in, len(x.got)):]
 	if len(x.got) != x.arrives {
 		x.fault("WriteTo = %d, for %d bytes", x.arrives, len(x.got))
 	}
