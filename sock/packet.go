@@ -25,8 +25,9 @@ type packet struct {
 	in  packetInput
 	out packetOutput
 
-	leave func()      // tells who must know that the address is free
-	file  *socketFile // of a Unix socket's name
+	parts *packetParts // it leaves its loop, and the descriptor stays open
+	leave func()       // tells who must know that the address is free
+	file  *socketFile  // of a Unix socket's name
 
 	network      string // as the user has named it
 	family       uint32
@@ -90,7 +91,7 @@ func (c *packet) plain(name string, ask kernelCall) (int32, error) {
 	return res, c.failed(name, err)
 }
 
-// packetHooks is the socket as the hooks of its core. It is never detached. Its loop's end closes it, and a drain
+// packetHooks is the socket as the hooks of its core. Its loop's end closes it, and a drain
 // does not: datagrams belong to conversations that go on.
 type packetHooks struct {
 	handle.NoHooks
@@ -118,8 +119,11 @@ func (o *packetHooks) DescribeWait(_ handle.Dir, d *loop.Wait) {
 // Closing removes the file of a Unix socket's name.
 func (o *packetHooks) Closing() { o.c.file.release() }
 
-// Settled gives up what was fetched.
+// Settled gives up what was fetched, or leaves it to who detaches the socket.
 func (o *packetHooks) Settled() {
+	if p := o.c.parts; p != nil {
+		p.keep(o.c)
+	}
 	o.c.in.release(o.c)
 	if news := o.c.in.news; news != nil {
 		news()

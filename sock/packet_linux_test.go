@@ -785,3 +785,93 @@ func TestWriteBatchMapped(t *testing.T) {
 		})
 	})
 }
+
+// A socket that leaves takes along what was fetched and not read; what comes then the new one reads, and who waited is
+// told that it is closed.
+func TestDetachUDP(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		for name, detach := range map[string]func(c *sock.PacketConn) (*net.UDPConn, []sock.Message, error){
+			"Detach": func(c *sock.PacketConn) (*net.UDPConn, []sock.Message, error) {
+				fd, unread, err := c.Detach()
+				if err != nil {
+					return nil, nil, err
+				}
+				f := os.NewFile(uintptr(fd), "detached")
+				defer f.Close()
+				pc, err := net.FilePacketConn(f)
+				if err != nil {
+					return nil, nil, err
+				}
+				return pc.(*net.UDPConn), unread, nil
+			},
+			"DetachUDP": (*sock.PacketConn).DetachUDP,
+		} {
+			for _, by := range []string{"task", "goroutine", "a reader waits"} {
+				t.Run(name+"/"+by, func(t *testing.T) {
+					onPacket(t, cfg, func(l *ringo.Loop, c *sock.PacketConn, peer *net.UDPConn) {
+						const sent = 4
+						for i := range sent {
+							peer.Write([]byte{byte(i)})
+						}
+						p := make([]byte, 8)
+						if n, err := c.Read(p); n != 1 || p[0] != 0 || err != nil {
+							t.Fatalf("Read = %d of %d, %v", n, p[0], err)
+						}
+						at := 1
+						var waiter *ringo.Task
+						if by == "a reader waits" {
+							for ; at < sent; at++ {
+								c.Read(p)
+							}
+							waiter = l.Go(func() {
+								if _, err := c.Read(make([]byte, 8)); !errors.Is(err, net.ErrClosed) {
+									t.Errorf("who waited: %v, want net.ErrClosed", err)
+								}
+							})
+							others(l)
+						}
+						var conn *net.UDPConn
+						var unread []sock.Message
+						var err error
+						if by == "goroutine" {
+							offloaded(t, l, func() error { conn, unread, err = detach(c); return nil })
+						} else {
+							conn, unread, err = detach(c)
+						}
+						if err != nil {
+							t.Fatal(err)
+						}
+						defer conn.Close()
+						if waiter != nil {
+							waiter.Wait()
+						}
+						for _, m := range unread {
+							if m.N != 1 || m.Buffers[0][0] != byte(at) || m.Addr != portOf(peer) {
+								t.Errorf("%d bytes, %v from %v, want datagram %d from %v", m.N, m.Buffers, m.Addr, at,
+									portOf(peer))
+							}
+							at++
+						}
+						peer.Write([]byte{sent})
+						conn.SetDeadline(patience.Deadline())
+						offloaded(t, l, func() error {
+							for ; at <= sent; at++ {
+								n, from, err := conn.ReadFromUDPAddrPort(p)
+								if err != nil || n != 1 || p[0] != byte(at) || from != portOf(peer) {
+									return fmt.Errorf("%d bytes, %d from %v, want %d: %w", n, p[0], from, at, err)
+								}
+							}
+							return nil
+						})
+						if _, err := c.Read(p); !errors.Is(err, net.ErrClosed) {
+							t.Errorf("Read of what is detached: %v", err)
+						}
+						if _, _, err := c.Detach(); !errors.Is(err, net.ErrClosed) {
+							t.Errorf("Detach of what is detached: %v", err)
+						}
+					})
+				})
+			}
+		}
+	})
+}

@@ -73,6 +73,11 @@ func (c *PacketConn) ReadFromUDPAddrPort(p []byte) (int, netip.AddrPort, error) 
 	return c.readFrom("recvfrom", p)
 }
 
+// ReadFromAddrPort is ReadFromUDPAddrPort, under the name by which pion/ice asks for it.
+func (c *PacketConn) ReadFromAddrPort(p []byte) (int, netip.AddrPort, error) {
+	return c.ReadFromUDPAddrPort(p)
+}
+
 func (c *PacketConn) readFrom(call string, p []byte) (int, netip.AddrPort, error) {
 	d := recvmsg{p: p}
 	err := c.receive(call, &d)
@@ -123,6 +128,11 @@ func (c *PacketConn) WriteToUDPAddrPort(p []byte, addr netip.AddrPort) (int, err
 		return 0, c.failTo(&m, err)
 	}
 	return c.writeTo("sendto", &m)
+}
+
+// WriteToAddrPort is WriteToUDPAddrPort, under the name by which pion/ice asks for it.
+func (c *PacketConn) WriteToAddrPort(p []byte, addr netip.AddrPort) (int, error) {
+	return c.WriteToUDPAddrPort(p, addr)
 }
 
 // WriteMsgUDP sends b as one datagram with control messages: see Control, which makes

@@ -59,6 +59,8 @@ var omitted = []omission{
 	{of: "Conn", row: "DetachConn", gives: errors.ErrUnsupported, why: noDescriptors},
 	{of: "Conn", row: "DetachTCP", gives: errors.ErrUnsupported, why: noDescriptors},
 	{of: "Conn", row: "DetachUnix", gives: errors.ErrUnsupported, why: noDescriptors},
+	{of: "PacketConn", row: "Detach", gives: errors.ErrUnsupported, why: noDescriptors},
+	{of: "PacketConn", row: "DetachUDP", gives: errors.ErrUnsupported, why: noDescriptors},
 	{of: "PacketConn", row: "File", gives: errors.ErrUnsupported, why: noDescriptors},
 	{of: "UnixPacketConn", row: "File", gives: errors.ErrUnsupported, why: noDescriptors},
 	{of: "Listener", row: "File", gives: errors.ErrUnsupported, why: noDescriptors},

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"syscall"
 	"time"
 
 	"ringo/sock"
@@ -22,6 +23,13 @@ const batch = 16
 var udpRows = append(packetRows(),
 	&row{method: "ReadFromUDP", read: reads(func(x *cell, p []byte) (int, error) {
 		n, _, err := udp(x).ReadFromUDP(p)
+		return n, err
+	})},
+	&row{method: "ReadFromAddrPort", read: reads(func(x *cell, p []byte) (int, error) {
+		n, from, err := udp(x).ReadFromAddrPort(p)
+		if err == nil && from != x.addrPort() {
+			x.fault("a datagram from %v, not %v", from, x.addrPort())
+		}
 		return n, err
 	})},
 	&row{method: "ReadFromUDPAddrPort", read: reads(func(x *cell, p []byte) (int, error) {
@@ -64,6 +72,9 @@ var udpRows = append(packetRows(),
 	&row{method: "WriteSegments", write: func(x *cell, p []byte) (int, error) {
 		return udp(x).WriteSegments(p, 64, netip.AddrPort{})
 	}},
+	&row{method: "WriteToAddrPort", loose: true, write: func(x *cell, p []byte) (int, error) {
+		return udp(x).WriteToAddrPort(p, x.addrPort())
+	}},
 	&row{method: "WriteToUDP", loose: true, write: func(x *cell, p []byte) (int, error) {
 		return udp(x).WriteToUDP(p, x.udpAddr())
 	}},
@@ -71,6 +82,20 @@ var udpRows = append(packetRows(),
 		return udp(x).WriteToUDPAddrPort(p, x.addrPort())
 	}},
 
+	&row{method: "Detach", ends: true, ask: func(x *cell) error {
+		fd, _, err := udp(x).Detach()
+		if err == nil {
+			err = syscall.Close(fd)
+		}
+		return err
+	}},
+	&row{method: "DetachUDP", ends: true, ask: func(x *cell) error {
+		conn, _, err := udp(x).DetachUDP()
+		if err == nil {
+			err = conn.Close()
+		}
+		return err
+	}},
 	&row{method: "ReadBatch/nothing", stays: true, ask: func(x *cell) error {
 		_, err := udp(x).ReadBatch(nil)
 		return err

@@ -152,3 +152,34 @@ func TestRefused(t *testing.T) {
 		}
 	})
 }
+
+// x/net's ReadFrom takes package net's sockets alone: one that has left Ringo is one of them.
+func TestReadFrom(t *testing.T) {
+	rig.EachDriver(t, []string{"uring", "epoll"}, func(t *testing.T, driver string) {
+		c, err := sock.ListenPacket(rig.Loops(t, driver, 1).Loop(), "udp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		p := make([]byte, 8)
+		if _, _, _, err := ipv4.NewPacketConn(c).ReadFrom(p); err == nil || errors.Is(err, net.ErrClosed) {
+			t.Errorf("ReadFrom of Ringo's: %v; docs/programs.md says that it fails", err)
+		}
+		conn, unread, err := c.DetachUDP()
+		if err != nil || len(unread) != 0 {
+			t.Fatal(len(unread), err)
+		}
+		pc := ipv4.NewPacketConn(conn)
+		defer pc.Close()
+		if err := pc.SetControlMessage(ipv4.FlagDst, true); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := pc.WriteTo([]byte("hello"), nil, conn.LocalAddr()); err != nil {
+			t.Fatal(err)
+		}
+		n, control, from, err := pc.ReadFrom(p)
+		if err != nil || string(p[:n]) != "hello" || control == nil || from.String() != conn.LocalAddr().String() {
+			t.Errorf("ReadFrom = %q, %v, %v, %v", p[:n], control, from, err)
+		}
+	})
+}

@@ -1,0 +1,96 @@
+package sock
+
+import (
+	"net"
+	"os"
+	"slices"
+)
+
+// Detach takes the socket out of Ringo. The caller gets the descriptor, which is close-on-exec, in non-blocking mode
+// and the caller's to close; and the datagrams that were fetched and not read, as ReadBatch has them, which came before
+// all that the kernel still has. For everybody else the socket is closed: callers that wait on it get net.ErrClosed.
+// Any goroutine may call it; a task parks until the operations in flight have ended.
+func (c *PacketConn) Detach() (fd int, unread []Message, err error) {
+	fd = -1
+	err = c.onOwner(func() error {
+		p, err := c.part()
+		if err == nil {
+			fd, unread = int(p.fd), p.unread
+		}
+		return err
+	})
+	return fd, unread, err
+}
+
+// DetachUDP is Detach to a *net.UDPConn, for code that takes nothing else, as the PacketConns of golang.org/x/net do,
+// whose ReadFrom fails with everything else for ever. If it fails the socket is as before.
+//
+// Any goroutine may call it; a task parks until the operations in flight have ended. conn is package net's: Read of it
+// would hold up the loop of a task.
+func (c *PacketConn) DetachUDP() (conn *net.UDPConn, unread []Message, err error) {
+	err = c.onOwner(func() error {
+		if err := c.core.Check(); err != nil {
+			return err
+		}
+		n := c.l.Kernel().Dup(c.core.FD().Sys())
+		if n < 0 {
+			return callError("fcntl", n)
+		}
+		f := os.NewFile(uintptr(n), "socket")
+		made, err := net.FilePacketConn(f) // of a duplicate
+		f.Close()
+		if err != nil {
+			return err
+		}
+		p, err := c.part()
+		if err != nil {
+			made.Close()
+			return err
+		}
+		c.l.Kernel().Close(p.fd)
+		conn, unread = made.(*net.UDPConn), p.unread
+		return nil
+	})
+	return conn, unread, err
+}
+
+// onOwner runs fn, by which the socket leaves, on its loop.
+func (c *packet) onOwner(fn func() error) error {
+	if c.l == nil {
+		return errZero
+	}
+	return c.failed("detach", onOwner(c.l, func() error {
+		if err := noWayOut(c.l); err != nil {
+			return err
+		}
+		return fn()
+	}))
+}
+
+// packetParts is what is left of a socket that leaves its loop.
+type packetParts struct {
+	fd     int32
+	unread []Message
+}
+
+// part takes the socket from its loop. T, parks, whether cancelled or not.
+func (c *packet) part() (*packetParts, error) {
+	if err := c.core.Check(); err != nil {
+		return nil, err
+	}
+	p := new(packetParts)
+	c.parts = p
+	c.core.BeginCloseKeepFD()
+	c.core.AwaitClosed()
+	return p, nil
+}
+
+// keep takes over what is to stay. Nothing is in flight any more, and nobody is at it.
+func (p *packetParts) keep(c *packet) {
+	for d := c.in.head(c, true); d != nil; d = c.in.head(c, true) {
+		p.unread = append(p.unread, Message{Buffers: [][]byte{slices.Clone(d.bytes)}, OOB: slices.Clone(d.control),
+			Addr: d.from, N: len(d.bytes), NN: len(d.control), Flags: int(d.flags)})
+		c.in.pop(c, true)
+	}
+	p.fd = c.core.Take()
+}
