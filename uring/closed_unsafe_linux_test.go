@@ -275,6 +275,10 @@ func ringTypes(t *testing.T) (names []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if files["uring"] == nil { // as in a guest of .ci/kernels
+		t.Log("no source is here that would tell of types which the test doesn't make")
+		return nil
+	}
 	knows := map[string][]string{}
 	ast.Inspect(files["uring"], func(n ast.Node) bool {
 		spec, ok := n.(*ast.TypeSpec)
