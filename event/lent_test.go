@@ -39,7 +39,9 @@ func (w *watcher) Submit(o *op.Op) {
 }
 
 func (w *watcher) Wait(deadline int64, done *driver.Queue) error {
+	w.done.Looked = false
 	err := w.Driver.Wait(deadline, &w.done)
+	done.Looked = w.done.Looked
 	w.pass(done)
 	return err
 }

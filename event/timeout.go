@@ -105,7 +105,7 @@ func (t *timeouts) arm() {
 
 // Fire is the loop's word that one may be over.
 func (t *timeouts) Fire(*timer.Timer) {
-	if min(t.ends(reads), t.ends(writes)) > t.c.e.l.NowNS() {
+	if min(t.ends(reads), t.ends(writes)) > t.c.e.l.LookedNS() {
 		t.arm()
 		return
 	}
@@ -116,10 +116,10 @@ func (t *timeouts) Fire(*timer.Timer) {
 // tell tells of those that are over, unless there was something meanwhile. It is for the runner.
 func (t *timeouts) tell() {
 	t.due = false
-	now := t.c.e.l.NowNS()
+	now, looked := t.c.e.l.NowNS(), t.c.e.l.LookedNS() // what was due since may have come by now
 	var over Timeout
 	for way := range t.each {
-		if t.ends(way) <= now {
+		if t.ends(way) <= looked {
 			over |= 1 << way
 			t.each[way].since = now
 		}

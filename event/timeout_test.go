@@ -160,3 +160,68 @@ func TestWriteTimeoutSeesParts(t *testing.T) {
 		}
 	})
 }
+
+// What came while the loop stood still came in time, although the loop learns of both at once: of many connections,
+// more than a driver tells of at a time.
+func TestTimeoutsOfALateLoop(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		const conns = 300
+		var open []*event.Conn
+		all := make(chan bool)
+		h := &funcs{
+			open: func(c *event.Conn) {
+				if open = append(open, c); len(open) == conns {
+					close(all)
+				}
+			},
+			data: func(c *event.Conn, p []byte) int {
+				c.SetTimeouts(0, 0)
+				c.Write(p)
+				return len(p)
+			},
+			timeout: func(*event.Conn, event.Timeout) { t.Error("a connection on which something came has timed out") },
+		}
+		onLoop(t, cfg, func(l *event.Loop) {
+			ln, err := l.Listen("tcp", "127.0.0.1:0", h)
+			if err != nil {
+				t.Fatal(err)
+			}
+			outside(t, l, func() error {
+				defer l.Ringo().Post(ln.Close)
+				var peers []net.Conn
+				for range conns {
+					c, err := net.Dial("tcp", ln.Addr().String())
+					if err != nil {
+						return err
+					}
+					defer c.Close()
+					c.SetDeadline(patience.Deadline())
+					peers = append(peers, c)
+				}
+				<-all
+				held, release := make(chan bool), make(chan bool)
+				l.Ringo().Post(func() {
+					for _, c := range open {
+						c.SetTimeouts(time.Millisecond, 0)
+					}
+					close(held)
+					<-release
+				})
+				<-held
+				for _, c := range peers {
+					if _, err := c.Write([]byte("x")); err != nil {
+						return err
+					}
+				}
+				time.Sleep(2 * time.Millisecond) // until they are over
+				close(release)
+				for _, c := range peers {
+					if err := wantBytes(c, []byte("x")); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+		})
+	})
+}

@@ -22,9 +22,15 @@ func (c *Conn) readForeign(a handle.Access, p []byte) (n int, err error) {
 		p = p[:min(len(p), pieceMax)]
 	}
 	res, err := a.Move(p)
-	switch {
-	case err != nil:
+	if err != nil {
 		return 0, err
+	}
+	return c.receivedForeign(in, res)
+}
+
+// receivedForeign is what a receive of a foreign caller's has brought.
+func (c *Conn) receivedForeign(in *handle.Input, res int32) (int, error) {
+	switch {
 	case res < 0:
 		return 0, inputFailed(in, "read", res)
 	case res == 0:
@@ -96,7 +102,12 @@ func (c *Conn) receiveRecord(a handle.Access) error {
 		return inputFailed(in, "read", size)
 	}
 	p := make([]byte, max(size, 1))
-	n, err := c.readForeign(a, p)
+	o.Buf = p
+	res, ok := a.Try() // it is there, in time or not
+	if o.Buf = nil; !ok {
+		return c.receiveRecord(a)
+	}
+	n, err := c.receivedForeign(in, res)
 	in.Unread = p[:n]
 	return err
 }

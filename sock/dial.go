@@ -421,7 +421,4 @@ type dialLimit struct {
 }
 
 // Fire cancels the connect.
-func (d *dialLimit) Fire(*timer.Timer) {
-	d.passed = true
-	d.l.Cancel(d.op)
-}
+func (d *dialLimit) Fire(*timer.Timer) { d.passed = d.l.Cancel(d.op) }

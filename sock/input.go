@@ -441,6 +441,12 @@ func (in *input) end(c *Conn) error {
 	return nil
 }
 
+// yield is Loop.Yield for a reader that has come in time and need not wait for what it reads.
+func (c *Conn) yield() bool {
+	c.core.InTime(handle.In)
+	return c.l.Yield()
+}
+
 // mayRead is why a reader must not go on, whatever there is: nil if it may.
 func (c *Conn) mayRead() error {
 	if c.core.Free(handle.In) {
@@ -453,10 +459,11 @@ func (c *Conn) mayRead() error {
 //
 //go:noinline
 func (c *Conn) mayNotRead() error {
-	if err := c.core.State(handle.In); err != nil {
-		return c.charged(err)
+	err := c.core.State(handle.In)
+	if err == nil || c.serve.inTime && c.in.buffered() > 0 && !c.core.Closing() {
+		return nil
 	}
-	return nil
+	return c.charged(err)
 }
 
 // charged is an error that is the answer to a call, which counts as one: who goes on asking must not hold up the

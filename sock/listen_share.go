@@ -43,7 +43,10 @@ func (s *sharedSocket) leave(ln *Listener) {
 // acceptShared is AcceptConn for a task of the loop that has access. Of a task that is cancelled, and of a listener
 // that closes, the accept's result counts all the same, so that no connection is left with nobody.
 func (ln *Listener) acceptShared() (s int32, err error) {
-	ln.l.ChargeAndYield()
+	late := ln.core.Late(handle.In)
+	if ln.l.ChargeAndYield(); late != nil {
+		return 0, late
+	}
 	if err := ln.over(); err != nil {
 		return 0, err
 	}

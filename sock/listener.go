@@ -188,9 +188,9 @@ func (ln *Listener) acceptHere() (int32, error) {
 
 // acceptOwn is AcceptConn for a task of the loop that has access. The loop accepts ahead.
 func (ln *Listener) acceptOwn() (s int32, err error) {
-	ln.l.ChargeAndYield()
-	if err := ln.core.Late(handle.In); err != nil {
-		return 0, err
+	late := ln.core.Late(handle.In)
+	if ln.l.ChargeAndYield(); late != nil {
+		return 0, late
 	}
 	for {
 		if s, ok := ln.pop(); ok {

@@ -102,9 +102,11 @@ func (c *packet) receiveOwn(call string, d *recvmsg) error {
 // enterRead waits for access to the input.
 func (c *packet) enterRead() (handle.Access, error) {
 	a, err := c.core.Enter(handle.In)
-	if err == nil && a.Own() && !c.l.ChargeAndYield() {
-		c.core.Leave(a)
-		err = c.l.Cause()
+	if err == nil && a.Own() {
+		if c.core.InTime(handle.In); !c.l.ChargeAndYield() {
+			c.core.Leave(a)
+			err = c.l.Cause()
+		}
 	}
 	return a, c.failed("read", err)
 }

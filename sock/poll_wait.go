@@ -2,6 +2,7 @@ package sock
 
 import (
 	"context"
+	"net"
 
 	"ringo/internal/handle"
 	"ringo/internal/loop"
@@ -17,9 +18,12 @@ func (p *Pollable) transfer(a handle.Access, code op.Code, b []byte) (int32, err
 	if code == op.Write {
 		dir, interest = handle.Out, Writable
 	}
+	if err := p.state(a, dir); err != nil {
+		return 0, err
+	}
 	for ready := false; ; ready = true {
-		if err := p.state(a, dir); err != nil {
-			return 0, err
+		if a.Own() && p.core.Closing() {
+			return 0, net.ErrClosed
 		}
 		res, ok := p.attempt(a, code, b)
 		if ok && res == -sys.EOPNOTSUPP { // each call of this file's may wait

@@ -34,7 +34,7 @@ func (c *Conn) Read(p []byte) (n int, err error) {
 // readOwn is Read for a task of the loop that has access.
 func (c *Conn) readOwn(p []byte) (int, error) {
 	in := &c.in
-	if (in.byHand() || in.buffered() > 0) && !c.l.Yield() {
+	if (in.byHand() || in.buffered() > 0) && !c.yield() {
 		return 0, c.l.Cause()
 	}
 	for {

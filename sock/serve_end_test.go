@@ -18,6 +18,7 @@ import (
 	"ringo"
 	"ringo/internal/patience"
 	"ringo/internal/posix"
+	"ringo/internal/socktest"
 	"ringo/sock"
 )
 
@@ -572,5 +573,60 @@ func TestServeSharedHandler(t *testing.T) {
 		}
 		s.stop()
 		d.check(t, conns)
+	})
+}
+
+// A request that came while the loop stood still, and in time, is read whole though the deadline has passed since, and
+// another deadline counts from then on. What never came is late all the same.
+func TestServeLateLoop(t *testing.T) {
+	socktest.EachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		var d diary
+		var open []*sock.Conn
+		all := make(chan bool)
+		s := serve(t, cfg, perRequest(d.over(sock.Handler{
+			Open: func(c *sock.Conn) error {
+				if open = append(open, c); len(open) == 2 {
+					close(all)
+				}
+				return nil
+			},
+			Request: func(c *sock.Conn) error {
+				if _, err := c.Peek(2); err != nil {
+					return err
+				}
+				p := make([]byte, 2)
+				for i := range p {
+					if _, err := c.Read(p[i : i+1]); err != nil {
+						return err
+					}
+				}
+				if err := c.SetReadDeadline(time.Time{}); err != nil {
+					return err
+				}
+				_, err := c.Write(p)
+				return err
+			},
+		})))
+		peer, silent := s.dial(), s.dial()
+		<-all
+		held, release := make(chan bool), make(chan bool)
+		open[0].Loop().Post(func() {
+			for _, c := range open {
+				c.SetReadDeadline(time.Now().Add(time.Millisecond))
+			}
+			close(held)
+			<-release
+		})
+		<-held
+		send(t, peer, "ab")
+		time.Sleep(2 * time.Millisecond) // until it has passed
+		close(release)
+		p := make([]byte, 2)
+		if n, err := io.ReadFull(peer, p); err != nil {
+			t.Errorf("the answer is %d bytes, %v", n, err)
+		}
+		d.wantEnd(t, "a peer that said nothing", os.ErrDeadlineExceeded)
+		silent.Close()
+		s.stop()
 	})
 }

@@ -24,6 +24,7 @@ type serving struct {
 	last    int64 // NowNS of the last request, or of the accept
 	opened  bool
 	spoken  bool // there was a request
+	inTime  bool // the loop was late, and the deadline has passed since what Request is to read came
 	running bool // queued or in Request
 	more    bool // news since Request was called
 	leaving bool // the last answer is out: what comes is dropped until the peer ends
@@ -185,7 +186,9 @@ func (s *serving) request(c *Conn) error {
 	s.more = false
 	eof, bad := in.eof, in.err
 	s.last, s.spoken = c.l.NowNS(), true
-	if err := h.Request(c); err != nil {
+	s.inTime = c.core.Late(handle.In) != nil
+	err := h.Request(c)
+	if s.inTime = false; err != nil {
 		return err
 	}
 	switch {

@@ -106,7 +106,9 @@ func (s *spoiler) Wait(deadline int64, done *driver.Queue) error {
 	if len(s.failed) > 0 {
 		deadline = driver.Poll
 	}
+	s.done.Looked = false
 	err := s.Driver.Wait(deadline, &s.done)
+	done.Looked = s.done.Looked
 	for c, ok := s.done.Pop(); ok; c, ok = s.done.Pop() {
 		if c.Op == s.flying && s.broken != 0 && c.Flags&op.More == 0 {
 			c.Res, s.broken = -int32(s.broken), 0

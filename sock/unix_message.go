@@ -117,7 +117,7 @@ func (c *Conn) readMessage(m *message) error {
 // readMessageOwn is readMessage for a task of the loop that has access.
 func (c *Conn) readMessageOwn(m *message) error {
 	in := &c.in
-	if (in.byHand() || in.buffered() > 0) && !c.l.Yield() {
+	if (in.byHand() || in.buffered() > 0) && !c.yield() {
 		return c.l.Cause()
 	}
 	for {

@@ -35,7 +35,7 @@ func (c *Conn) ReadV(bufs [][]byte) (int64, error) {
 // readVOwn is ReadV for a task of the loop that has access.
 func (c *Conn) readVOwn(bufs [][]byte) (int64, error) {
 	in, v := &c.in, vector{rest: bufs}
-	if (in.byHand() || in.buffered() > 0) && !c.l.Yield() {
+	if (in.byHand() || in.buffered() > 0) && !c.yield() {
 		return 0, c.l.Cause()
 	}
 	for empty := v.done(); ; {

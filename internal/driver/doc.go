@@ -25,6 +25,8 @@
 //   - Wait returns after at least one completion, a Wake, or the deadline, never
 //     earlier than the deadline for its sake alone. It runs no user code: it puts
 //     completions in a Queue, and the loop runs them with a budget.
+//   - A Wait whose deadline, which is not Poll, has passed when it begins, or that its deadline ends, tells of all
+//     that has come by then, however late it is, and sets Queue.Looked: a loop fires no timer before.
 //   - Readiness is never lost: arm, then try again, then sleep. A Wake before
 //     Wait ends that Wait.
 //   - Cancel is best effort: the op still completes once, with -ECANCELED or with

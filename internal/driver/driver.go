@@ -136,6 +136,10 @@ type Stats struct {
 
 // Queue is completions in order of arrival. The zero Queue is empty.
 type Queue struct {
+	// Looked is set by a Wait whose deadline had passed when it looked for the last time: all that had come by then is
+	// in the queue. The loop clears it before each Wait.
+	Looked bool
+
 	items []Completion
 	head  int
 }

@@ -26,6 +26,7 @@ type Direction struct {
 	awaits      bool // waiter is in Await: the completion of Op resumes it
 	owed        bool // Op has its result, and its memory is still with the kernel
 	cut         bool // which was got back by disconnect
+	inTime      bool // of In: the last wait was ended by news, which State has not been asked about
 	ended       cause
 }
 
@@ -165,7 +166,7 @@ func (c *Core) Rearm() (ours bool) {
 // of them it was is for the caller to see: State, and Loop.Canceled.
 func (c *Core) Wait() {
 	d := &c.own.dirs[In]
-	d.waiter = c.l.Task()
+	d.waiter, d.inTime = c.l.Task(), false
 	if limit := c.limits[In].Load(); limit != 0 {
 		c.arm(d, limit)
 	}
@@ -192,7 +193,7 @@ func (c *Core) Wake() bool {
 	if t == nil || d.awaits {
 		return false
 	}
-	d.waiter = nil
+	d.waiter, d.inTime = nil, c.limits[In].Load() != 0
 	c.l.Ready(t)
 	return true
 }
@@ -220,6 +221,7 @@ func (c *Core) Await(dir Dir, o *op.Op) (res int32) {
 	c.l.Submit(o)
 	c.l.Park((*awaiting)(c))
 	d.waiter, d.awaits = nil, false
+	d.inTime = dir == In && d.ended == byNobody && c.limits[In].Load() != 0
 	return d.res
 }
 
@@ -351,11 +353,12 @@ func (a *alarm) Fire(t *timer.Timer) {
 		dir = Out
 	}
 	d := &c.own.dirs[dir]
-	if limit := c.limits[dir].Load(); limit == 0 || limit > c.l.NowNS() {
+	if limit := c.limits[dir].Load(); limit == 0 || limit > c.l.LookedNS() {
 		c.moved(dir)
 		return
 	}
 	switch {
+	case d.awaits && d.Op == nil: // it has ended in time, and who waits for it is about to go on
 	case d.awaits:
 		d.ended = byDeadline
 		c.abort(d)
@@ -363,6 +366,7 @@ func (a *alarm) Fire(t *timer.Timer) {
 		c.abort(d) // what is unsent; who waits for that sees the deadline
 	case d.waiter != nil:
 		c.Wake()
+		d.inTime = false
 	default:
 		c.hooks.Expired()
 	}
@@ -408,6 +412,7 @@ func (c *Core) moved(dir Dir) {
 // SetLimit sets a direction's deadline, as NowNS counts. For tasks of the loop.
 func (c *Core) SetLimit(dir Dir, at int64) {
 	c.limits[dir].Store(at)
+	c.own.dirs[dir].inTime = false
 	c.moved(dir)
 }
 

@@ -62,6 +62,7 @@ type half struct {
 
 	// Of the caller that is at it.
 	watched     bool // file is there, and stays until it leaves
+	tried       bool // it has begun to wait in time
 	mayBlock    bool // it is an ordinary goroutine, so it may block
 	interrupted bool // it is a task that was cancelled
 

@@ -56,14 +56,17 @@ func (f *foreign) waitByPoll(h *half) (int32, error) {
 	if h.dir == Out {
 		interest = sys.PollOut
 	}
+	if err := f.c.tooLate(h.dir); err != nil {
+		return 0, err
+	}
 	for {
-		if err := f.c.tooLate(h.dir); err != nil {
-			return 0, err
-		}
 		if res, ok := h.try(); ok {
 			return res, nil
 		}
 		res, err := f.ready(h, interest, 0)
+		if err == os.ErrDeadlineExceeded {
+			return f.lastTry(h, true)
+		}
 		if err != nil {
 			return 0, err
 		}

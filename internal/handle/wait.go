@@ -14,6 +14,7 @@ func (f *foreign) run(h *half) (int32, error) {
 	if h.err != nil {
 		return 0, h.takeError()
 	}
+	h.tried = false
 	if f.c.l == nil { // the netpoller may be late with what a task was told
 		if err := f.c.tooLate(h.dir); err != nil {
 			return 0, err
@@ -26,6 +27,7 @@ func (f *foreign) run(h *half) (int32, error) {
 		if res, ok := h.try(); ok {
 			return res, nil
 		}
+		h.tried = true
 		if h.findCaller(); h.mayBlock { // here, where the stack is not as deep yet as in wait
 			if err := f.watch(h); err != nil && !outOfDescriptors(err) {
 				return 0, err
@@ -48,6 +50,7 @@ func (h *half) takeError() (err error) {
 // a caller waits for the first time it is looked at: a task must not, it would stop
 // its loop.
 func (h *half) attempt(uintptr) bool {
+	h.tried = true
 	res, ok := h.try()
 	if ok {
 		h.res = res
@@ -109,9 +112,23 @@ func (f *foreign) wait(h *half) (int32, error) {
 	case f.isClosing():
 		return 0, f.closedErr()
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return 0, os.ErrDeadlineExceeded
+		return f.lastTry(h, h.tried)
 	}
 	return 0, err
+}
+
+// lastTry is for a foreign caller that was told of its deadline. If it had waited by then, what has come meanwhile is
+// in time: who tells of the deadline may not have looked. But who is to go for another reason goes.
+func (f *foreign) lastTry(h *half, waited bool) (int32, error) {
+	f.mu.Lock()
+	waited = waited && !h.interrupted && !f.isClosing()
+	f.mu.Unlock()
+	if waited {
+		if res, ok := h.try(); ok {
+			return res, nil
+		}
+	}
+	return 0, os.ErrDeadlineExceeded
 }
 
 // isClosing reports whether foreign callers were told that the handle closes.

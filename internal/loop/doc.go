@@ -6,7 +6,7 @@
 //
 //	      ┌──────────────────────────────────────────────────────────┐
 //	      ▼                                                          │
-//	timers due ─▶ mailbox ─▶ completions ─▶ ready tasks (budget) ─▶ Wait
+//	completions ─▶ mailbox ─▶ timers due ─▶ ready tasks (budget) ─▶ Wait
 //	                │             │              ▲
 //	                └─────────────┴── make ready ┘
 //

@@ -98,10 +98,14 @@ func (b *limit) contextDone() {
 }
 
 // lookAtContexts lets those limits pass whose contexts are done. It is for a task that knows that one is, while the
-// mail that says so may be on its way.
+// mail or the timer that says so may be on its way.
 func (x *taskExt) lookAtContexts() {
 	for b := x.limit; b != nil; b = b.outer {
-		if b.given != nil && b.passed == 0 && b.given.Err() != nil {
+		ctx := b.given
+		if ctx == nil && b.at <= b.l.Elapsed() { // not because of what is around it
+			ctx = b.ctx
+		}
+		if ctx != nil && b.passed == 0 && ctx.Err() != nil {
 			b.pass()
 		}
 	}

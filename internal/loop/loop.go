@@ -58,10 +58,11 @@ type Loop struct {
 	live       int    // tasks that have not finished
 	begun      uint32 // tasks, the last of which has this as its number
 
-	done   driver.Queue
-	out    outbox
-	timers timer.Heap
-	inbox  inbox
+	done    driver.Queue
+	out     outbox
+	timers  timer.Heap
+	hearing hearing
+	inbox   inbox
 
 	now       int64 // the turn's time, nanoseconds since the epoch of the set
 	wall      time.Time
@@ -224,12 +225,14 @@ func (l *Loop) Submit(o *op.Op) {
 	l.drv.Submit(o)
 }
 
-// Cancel asks for the end of an op. One whose last completion is on its way to
-// its Sink has ended already.
-func (l *Loop) Cancel(o *op.Op) {
-	if o.State == op.Queued || o.State == op.InFlight {
-		l.drv.Cancel(o)
+// Cancel asks for the end of an op; false if it has ended already: its last completion is on its way to its Sink, or
+// was told.
+func (l *Loop) Cancel(o *op.Op) bool {
+	if o.State != op.Queued && o.State != op.InFlight {
+		return false
 	}
+	l.drv.Cancel(o)
+	return true
 }
 
 // Try runs an op as a plain call if it need not wait. G.

@@ -14,9 +14,9 @@ func (l *Loop) turns(over func() bool) error {
 	for {
 		l.begin()
 		l.schedYield() // while nothing is held that was accepted
-		l.fire()
-		l.readMail()
 		l.complete()
+		l.readMail()
+		l.fire()
 		l.wakeYielded()
 		l.runReady()
 		l.end()
@@ -37,10 +37,10 @@ func (l *Loop) turns(over func() bool) error {
 // A turn is bounded in each of its parts, so that whatever one part has too much
 // of, the others have their turn. In units of Config.Budget:
 //
-//	timers that fire            1
+//	completions                 4
 //	tasks started from outside  1, less what is ready already, a quarter at least
 //	other mail                  4
-//	completions                 4
+//	timers that fire            1
 //	ready items run             1
 //	calls that don't park       16, in all of these together; 128 of one
 //
@@ -56,10 +56,41 @@ const (
 // callsMax bounds the calls of a turn that don't park.
 func (l *Loop) callsMax() int { return turnBudget * l.cfg.Budget }
 
+// hearing is up to when the loop knows what has come. A turn may be late: its thread has had no processor, or its
+// process has stood still. What came in time is with the kernel then, and a timer that was due meanwhile would say
+// that it has not. So a timer fires when the driver was asked at its time or later, and all was told that it said then.
+// A driver that sleeps until a timer is due asks again by itself; what was due while it was not asked waits for the
+// next turn, whose Wait does not sleep.
+type hearing struct {
+	until int64 // timers fire that are due by then
+	next  int64 // likewise, when what follows is told
+	left  int   // completions that are to be told before, in front of all others
+}
+
+// looked notes that the driver has told all that had come by a time. What is behind a look that is not told yet is
+// another one's, so that timers have their turn however much there is.
+func (h *hearing) looked(at int64, untold int) {
+	if h.left <= 0 {
+		h.next, h.left = at, untold
+		h.told(0)
+	}
+}
+
+// told notes that so many completions were.
+func (h *hearing) told(n int) {
+	if h.left -= n; h.left <= 0 {
+		h.until = h.next
+	}
+}
+
+// LookedNS is up to when, by NowNS, all that had come was told: of what had an earlier time, and has not come, it may
+// be said that it is late.
+func (l *Loop) LookedNS() int64 { return l.hearing.until }
+
 // fire runs the timers that are due.
 func (l *Loop) fire() {
 	for n := 0; n < l.cfg.Budget; n++ {
-		t := l.timers.Pop(l.now)
+		t := l.timers.Pop(l.hearing.until)
 		if t == nil {
 			return
 		}
@@ -69,16 +100,18 @@ func (l *Loop) fire() {
 
 // complete tells the sinks what the driver has for them.
 func (l *Loop) complete() {
-	for n := 0; n < completionBudget*l.cfg.Budget; n++ {
+	n := 0
+	for ; n < completionBudget*l.cfg.Budget; n++ {
 		c, ok := l.done.Pop()
 		if !ok {
-			return
+			break
 		}
 		if c.Flags&op.More == 0 {
 			l.countEnd(c.Op)
 		}
 		c.Op.Sink.Complete(c.Op, c.Res, c.Flags)
 	}
+	l.hearing.told(n)
 }
 
 // runReady runs what is ready, up to the budget.
@@ -145,11 +178,13 @@ func (l *Loop) switchTo(w *worker) {
 // wait lets the driver work, and sleep if there is nothing else to do.
 func (l *Loop) wait() error {
 	l.noteSpare()
-	if l.busy() || l.dead {
-		return l.enter(driver.Poll)
-	}
-	if l.live == 0 && l.holds == 0 && len(l.out.Sends) > 0 { // behind them the loop may have ended
-		return l.enter(driver.Poll)
+	sends := len(l.out.Sends) > 0 && l.live == 0 && l.holds == 0 // behind which the loop may have ended
+	if l.busy() || l.dead || sends {
+		deadline := driver.Poll
+		if at, ok := l.timers.Next(); ok && at <= l.now {
+			deadline = at
+		}
+		return l.enter(deadline)
 	}
 	l.watch.rest()
 	if l.cfg.Spin > 0 {
@@ -166,7 +201,14 @@ func (l *Loop) wait() error {
 
 // enter is the driver's Wait, which sends what the turn has accepted.
 func (l *Loop) enter(deadline int64) error {
+	l.done.Looked = false
 	err := l.drv.Wait(deadline, &l.done)
+	switch {
+	case l.done.Looked:
+		l.hearing.looked(max(l.now, deadline), l.done.Len())
+	case err != nil: // nothing more comes
+		l.hearing.looked(l.now, l.done.Len())
+	}
 	if len(l.out.Sends) > 0 {
 		l.sent()
 	}

@@ -24,6 +24,7 @@ type event struct {
 	cancels bool
 	sleeps  bool // the call begins when the event is over
 	fails   bool // no call that waits can succeed
+	comes   bool // what the call waits for does, at once and whole
 	gone    bool // the handle is, behind it
 	ended   bool // and its loop
 	dead    bool // of its driver's death
@@ -80,10 +81,24 @@ var events = withQueued([]*event{
 			err := x.setDeadline(time.Time{}) // the loop hears of it when its timer has fired
 			x.late = x.now().After(x.first)
 			return err
-		}))
+		}, nil))
 		provide(x, p)
 	}, errors: func(x *cell) []error {
 		if x.late { // a slow day: it proves nothing
+			return timedOut(x)
+		}
+		return nil
+	}, over: undeadline},
+	{name: "deadline-late", comes: true, act: func(x *cell, p *pending) {
+		x.first = x.now().Add(5 * time.Millisecond)
+		x.must("SetDeadline", x.stand(x.home, x.first.Add(time.Millisecond), func() error {
+			return x.setDeadline(x.first)
+		}, func() {
+			provide(x, p)
+			x.late = x.mayBeLate() // the loop looks when both have come, and must not say that it is
+		}))
+	}, errors: func(x *cell) []error {
+		if x.late {
 			return timedOut(x)
 		}
 		return nil
@@ -184,6 +199,15 @@ func deadlined(at time.Time) func(x *cell) {
 
 func expire(x *cell, _ *pending) {
 	x.others("SetDeadline", func() error { return x.setDeadline(longAgo) })
+}
+
+// mayBeLate reports whether the deadline may have passed before what the caller waits for was there. A caller whose
+// loop stood still meanwhile finds both.
+func (x *cell) mayBeLate() bool {
+	if s, ok := x.place.(*simulated); ok && s.stormy { // in which what was sent may be anywhere
+		return true
+	}
+	return x.who.on == nil || !x.who.own && x.now().After(x.first) // a goroutine's may not have begun
 }
 
 // setDeadline sets the deadlines of what the cell is about.

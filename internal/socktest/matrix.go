@@ -147,6 +147,8 @@ func fits(net *network, who *caller, r *row, ev *event) bool {
 		return false
 	case ev.drains && (r.read == nil || net.packets || net.pollable): // who writes is not idle
 		return false
+	case ev.comes && (r.read == nil || r.toEnd):
+		return false
 	case r.ask != nil:
 		return ev.limit == 0 && !ev.partial && !ev.queued && !strings.HasPrefix(ev.name, "deadline")
 	case r.raw && ev.partial && !net.packets:

@@ -31,8 +31,8 @@ type place interface {
 	// pass lets time pass.
 	pass(d time.Duration)
 	now() time.Time
-	// stand has a loop stand still until then, and f called when it begins to.
-	stand(r *run, until time.Time, f func() error) error
+	// stand has a loop stand still until then, f called when it begins to, and meanwhile, if not nil, while it does.
+	stand(r *run, until time.Time, f func() error, meanwhile func()) error
 	// another is a kind of callers whose turn is not k's: one of the loop's tasks, or none.
 	another(k *caller) *caller
 	// closes reports whether what belonged to a loop that has ended can be closed once more.
@@ -133,7 +133,7 @@ func (system) another(k *caller) *caller {
 	return callers[0]
 }
 
-func (system) stand(r *run, until time.Time, f func() error) error {
+func (system) stand(r *run, until time.Time, f func() error, meanwhile func()) error {
 	held, release := make(chan struct{}), make(chan struct{})
 	if err := r.l.Post(func() { close(held); <-release }); err != nil {
 		return err
@@ -141,6 +141,9 @@ func (system) stand(r *run, until time.Time, f func() error) error {
 	<-held
 	defer close(release)
 	err := f()
+	if meanwhile != nil {
+		meanwhile()
+	}
 	time.Sleep(time.Until(until))
 	return err
 }

@@ -69,7 +69,8 @@ func accepted(c net.Conn, err error) ([]byte, error) {
 var listenEvents = []*event{
 	{name: "plain", errors: none, over: nothing, act: func(x *cell, _ *pending) { x.dials() }},
 	eventNamed("cancel"), eventNamed("timeout"),
-	eventNamed("deadline-moved"), eventNamed("deadline-away"), eventNamed("deadline-flickers"),
+	eventNamed("deadline-moved"), eventNamed("deadline-away"), eventNamed("deadline-late"),
+	eventNamed("deadline-flickers"),
 	eventNamed("deadline-past"), eventNamed("deadline-ahead"),
 	{name: "close", gone: true, fails: true, errors: closed, over: nothing, act: func(x *cell, _ *pending) {
 		if x.who.own {

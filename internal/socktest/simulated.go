@@ -24,6 +24,7 @@ type simulated struct {
 	w          *sim.World
 	here, away *sim.Host   // of the handles, and of the peers
 	l          *ringo.Loop // whose task runs the cell
+	stormy     bool
 	names      int
 }
 
@@ -41,7 +42,7 @@ func inWorld(t testing.TB, seed uint64, n *network, drains bool, storm *Storm,
 			grace = time.Hour
 		}
 		s.here.Disk = sim.Disk{Latency: 20 * time.Microsecond, Sync: 100 * time.Microsecond}
-		if storm != nil {
+		if s.stormy = storm != nil; s.stormy {
 			defer func() { storm.came.Add(int64(len(w.Faults()))) }()
 			s.storm(n == nil || n.packets)
 		} else if seed > 1 { // no faults, but what programs have to expect
@@ -163,12 +164,15 @@ func (s *simulated) another(k *caller) *caller {
 	return callers[0]
 }
 
-func (s *simulated) stand(r *run, until time.Time, f func() error) error {
+func (s *simulated) stand(r *run, until time.Time, f func() error, meanwhile func()) error {
 	err := s.by(r.l, "a task that holds its loop", func() error {
 		err := f()
 		s.here.Pause(until.Sub(s.now()))
 		return err
 	})
+	if meanwhile != nil {
+		meanwhile()
+	}
 	s.pass(until.Sub(s.now()))
 	return err
 }

@@ -20,6 +20,7 @@ var deadlineCases = []testCase{
 	{name: "sleeps and does not spin", run: deadlineSleeps},
 	{name: "one after the other", run: deadlineSequence},
 	{name: "not in the way of completions", run: deadlineCompletions},
+	{name: "late and all is told", run: deadlineLate},
 }
 
 func deadlineNeverEarly(h *harness) {
@@ -106,5 +107,30 @@ func deadlineCompletions(h *harness) {
 		h.wait(deadline)
 		c.want(1)
 		join()
+	}
+}
+
+// Who waits by a deadline that has passed is told of all that has come, and that it is all: however much that is.
+func deadlineLate(h *harness) {
+	var calls [300]*call // more than an enter tells of, or an epoll_wait, and few enough for select
+	var peers [len(calls)]*peer
+	for i := range calls {
+		var f *desc
+		f, peers[i] = h.pair()
+		if i%2 == 0 {
+			calls[i] = h.poll(f, sys.PollIn).submit()
+		} else {
+			calls[i] = h.recv(f, make([]byte, 1)).submit()
+		}
+	}
+	h.settle()
+	for _, p := range peers {
+		p.write("x")
+	}
+	h.wait(h.now() - 1)
+	for i, c := range calls {
+		if !c.ended {
+			h.Fatalf("a late Wait has not told of all that had come: not of stream %d of %d", i, len(calls))
+		}
 	}
 }

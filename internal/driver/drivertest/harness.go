@@ -164,11 +164,20 @@ func (h *harness) wake() {
 func (h *harness) wait(deadline int64) bool {
 	h.Helper()
 	ended := h.wakesEnded.Load()
+	timed := deadline != driver.Poll && deadline != driver.Forever
+	late := timed && h.now() >= deadline
+	h.done.Looked = false
 	h.at(inWait)
 	err := h.d.Wait(deadline, &h.done)
 	h.at(inCase)
 	if err != nil {
 		h.Fatalf("Wait: %v", err)
+	}
+	if late = late || timed && h.done.Len() == 0 && h.wakesBegun.Load() == 0 && !h.out.Short; late && !h.done.Looked {
+		h.Errorf("a Wait that its deadline has ended does not say that it has looked since")
+	}
+	if h.done.Looked && (!timed || h.now() < deadline) {
+		h.Errorf("a Wait says that its deadline has passed, %d, and it is %d", deadline, h.now())
 	}
 	if h.done.Len() > 0 {
 		h.collect()

@@ -184,6 +184,8 @@ var mutants = []mutant{
 	{"sleeps past a past deadline", []string{"deadline/in the past"}},
 	{"spins", []string{"deadline/sleeps*"}},
 	{"goes by the deadline before", []string{"deadline/one*"}},
+	{"tells of some when it is late", []string{"deadline/late*"}},
+	{"does not say that it has looked", []string{"deadline/in the past"}},
 	{"listens to nothing", []string{"deadline/not*"}},
 	{"ends a wait for a signal", []string{"signal/a wait*"}},
 	{"shows EINTR", []string{"signal/ops*"}},

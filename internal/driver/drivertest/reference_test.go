@@ -130,9 +130,12 @@ func (d *reference) Wait(deadline int64, done *driver.Queue) error {
 		if d.dies(done) {
 			return d.dead
 		}
+		over := d.cfg.Now() >= deadline
+		d.spoil.over = over && deadline != driver.Poll
 		d.round(done)
 		woken := d.gate.Awake() || d.spoil.woken()
-		if woken || done.Len() > before || d.failed() || d.cfg.Now() >= deadline || !d.gate.Announce() {
+		if woken || done.Len() > before || d.failed() || over || !d.gate.Announce() {
+			done.Looked = d.spoil.over && d.bug != "does not say that it has looked"
 			d.spoil.waited(woken, done)
 			return nil
 		}
@@ -188,6 +191,9 @@ func (d *reference) round(done *driver.Queue) {
 	clear(d.taken)
 	d.spoil.round(done)
 	for i := 0; i < len(d.ops); i++ {
+		if d.bug == "tells of some when it is late" && d.spoil.over && done.Len() > 20 {
+			return
+		}
 		if o := d.ops[i]; d.try(o, done) {
 			d.ops = slices.Delete(d.ops, i, i+1)
 			i--

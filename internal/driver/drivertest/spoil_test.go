@@ -24,6 +24,7 @@ type spoils struct {
 	later       []driver.Completion // for the next Wait
 	last        int64               // the deadline of the Wait before
 	polling     bool                // this Wait's deadline is Poll
+	over        bool                // it has passed
 	interrupted bool
 	thirsty     bool
 	late        []*op.Op        // to be cancelled, when it is too late

@@ -34,6 +34,7 @@ func (d *engine) worldTime(deadline int64) int64 {
 // Wait runs what is new and what can go on, and sleeps only if there is nothing to report.
 func (d *engine) Wait(deadline int64, done *driver.Queue) error {
 	d.done = done
+	timed := deadline != driver.Poll
 	deadline = d.worldTime(deadline)
 	d.sendAll()
 	before := d.stats.Completions
@@ -48,14 +49,15 @@ func (d *engine) Wait(deadline int64, done *driver.Queue) error {
 			d.cancelAll()
 		}
 		d.stats.Enters++
+		late := deadline != driver.Forever && d.w.Now() >= deadline
 		d.work()
 		woken := d.woken.Load() && d.woken.Swap(false)
 		switch {
 		case d.dead != nil:
 			d.cfg.Pause() // or what a disk is at would never end for a loop that turns on
 			return d.dead
-		case woken, d.stats.Completions != before, d.cfg.Outbox.Failed(),
-			deadline != driver.Forever && d.w.Now() >= deadline:
+		case woken, d.stats.Completions != before, d.cfg.Outbox.Failed(), late:
+			done.Looked = late && timed
 			if !slept {
 				d.cfg.Pause()
 			}

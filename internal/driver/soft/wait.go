@@ -24,11 +24,14 @@ func (d *engine) Wait(deadline int64, done *driver.Queue) error {
 	woken := d.awake()
 	for {
 		d.work()
-		timeout := int64(0)
-		if !woken && d.hot == nil && d.stats.Completions == before && !d.outbox.Failed() {
-			timeout = d.timeout(deadline)
+		timeout, late := d.timeout(deadline)
+		if woken || d.hot != nil || d.stats.Completions != before || d.outbox.Failed() {
+			timeout = 0
 		}
-		slept := d.collect(timeout)
+		slept, n := d.collect(timeout)
+		if late {
+			done.Looked = d.collectRest(n)
+		}
 		if d.awake() {
 			woken = true
 			if slept {
@@ -42,7 +45,10 @@ func (d *engine) Wait(deadline int64, done *driver.Queue) error {
 			d.endAll()
 			return d.dead
 		}
-		if woken || d.stats.Completions != before || d.outbox.Failed() || d.expired(deadline) {
+		if n == 0 && timeout > 0 && d.now() >= deadline { // the poller has slept until then
+			late, done.Looked = true, true
+		}
+		if woken || late || d.stats.Completions != before || d.outbox.Failed() || deadline == driver.Poll {
 			d.done = nil
 			return nil
 		}
@@ -97,8 +103,8 @@ func (d *engine) work() {
 }
 
 // collect asks the poller once and runs what the events set going. It doesn't
-// sleep if somebody signals at the last moment; slept says which it was.
-func (d *engine) collect(timeout int64) (slept bool) {
+// sleep if somebody signals at the last moment; slept says which it was, and n how many events there were.
+func (d *engine) collect(timeout int64) (slept bool, n int32) {
 	if timeout != 0 {
 		if slept = d.gate.Announce(); !slept {
 			timeout = 0
@@ -106,43 +112,45 @@ func (d *engine) collect(timeout int64) (slept bool) {
 	}
 	if d.fault != nil {
 		if d.dead = d.fault(); d.dead != nil {
-			return slept
+			return slept, 0
 		}
 	}
 	d.stats.Enters++
-	n := d.p.Wait(timeout, d.events[:])
+	n = d.p.Wait(timeout, d.events[:])
 	if n < 0 && n != -sys.EINTR {
 		d.dead = os.NewSyscallError(d.p.Name()+" wait", posix.Errno(-n))
 	}
 	for i := range max(n, 0) {
 		d.event(&d.events[i])
 	}
-	return slept
+	return slept, n
+}
+
+// collectRest goes on asking the poller where its last answer, of n events, was full. It reports whether all that had
+// come was told: what comes meanwhile keeps nobody waiting.
+func (d *engine) collectRest(n int32) bool {
+	for rounds := d.slab.Used() / len(d.events); rounds >= 0 && int(n) == len(d.events); rounds-- {
+		_, n = d.collect(0)
+	}
+	return n >= 0
 }
 
 // timeout is how long to sleep at most: to the deadline, the first timer or the end of
-// a rest.
-func (d *engine) timeout(deadline int64) int64 {
+// a rest. late says that the deadline has passed. A poller's sleep may be shorter than was asked for, by a signal or by
+// another clock's idea of time.
+func (d *engine) timeout(deadline int64) (ns int64, late bool) {
 	next := min(deadline, d.timers.next())
 	if d.resting != nil {
 		next = min(next, d.rested)
 	}
 	switch next {
 	case driver.Poll:
-		return 0
+		return 0, false
 	case driver.Forever:
-		return -1
+		return -1, false
 	}
-	if now := d.now(); next > now {
-		return next - now
-	}
-	return 0
-}
-
-// expired reports whether the wait is over by the clock. A poller's sleep may be
-// shorter than was asked for, by a signal or by another clock's idea of time.
-func (d *engine) expired(deadline int64) bool {
-	return deadline == driver.Poll || deadline != driver.Forever && d.now() >= deadline
+	now := d.now()
+	return max(next, now) - now, deadline <= now
 }
 
 // expire ends the Timeout ops whose time has come.
