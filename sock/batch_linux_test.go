@@ -584,6 +584,67 @@ func TestAcceptedBeforeTheEnd(t *testing.T) {
 	})
 }
 
+// Who detaches a connection has ten seconds for the peer to take what was written before, in a cancelled task and in a
+// WithTimeout that ends, too.
+func TestDetachSendsFirst(t *testing.T) {
+	detaches := map[string]func(c *sock.Conn) error{
+		"Detach": func(c *sock.Conn) error {
+			fd, _, err := c.Detach()
+			if err == nil {
+				err = syscall.Close(fd)
+			}
+			return err
+		},
+		"DetachConn": func(c *sock.Conn) error {
+			conn, err := c.DetachConn()
+			if err == nil {
+				err = conn.Close()
+			}
+			return err
+		},
+		"DetachTCP": func(c *sock.Conn) error {
+			conn, _, err := c.DetachTCP()
+			if err == nil {
+				err = conn.Close()
+			}
+			return err
+		},
+	}
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		for name, detach := range detaches {
+			for _, when := range []string{"cancelled before", "cancelled meanwhile", "WithTimeout"} {
+				t.Run(name+"/"+when, func(t *testing.T) {
+					x := oneRun(t, cfg, true, func(x *batch, _ func()) {
+						x.unsent()
+						var err error
+						task := x.here.Go(func() {
+							limit := time.Hour
+							if when == "WithTimeout" {
+								limit = time.Millisecond
+							}
+							x.here.WithTimeout(limit, func() error { err = detach(x.c); return nil })
+						})
+						if when == "cancelled meanwhile" {
+							others(x.here)
+						}
+						if when != "WithTimeout" {
+							task.Cancel()
+						}
+						x.here.Sleep(5 * time.Millisecond)
+						x.gate()
+						task.Wait()
+						x.must(name, err)
+					})
+					defer x.peer.Close()
+					if err := <-x.got; err != nil {
+						t.Error(err)
+					}
+				})
+			}
+		}
+	})
+}
+
 // stuck are callers that wait for a peer that reads nothing, behind bytes that were accepted.
 var stuck = []struct {
 	name string

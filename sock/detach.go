@@ -5,8 +5,10 @@ import (
 	"io"
 	"net"
 	"os"
+	"sync"
 
 	"ringo/internal/handle"
+	"ringo/internal/relay"
 	"ringo/internal/sys"
 )
 
@@ -115,10 +117,10 @@ func (ln *Listener) File() (*os.File, error) {
 // writers with the count that went out. The socket itself is not shut down, and leases
 // stay valid. In a Handler the connection ends as one that the handler closed.
 //
-// What was written before is sent first: if a slow peer has not taken it after 10 s, the error is ErrUnsent, and the
-// connection is reset. If a send has failed of which no call was told, the error is that one's, and the connection is
-// gone. A copy of it (io.Copy, WriteTo) that waits for its writer is waited for as by MoveTo. That holds for
-// DetachConn, DetachTCP and DetachUnix, too.
+// What was written before is sent first, also where the calling task is cancelled: if a slow peer has not taken it
+// after 10 s, or when Grace ends, the error is ErrUnsent, and the connection is reset. If a send has failed of which no
+// call was told, the error is that one's, and the connection is gone. A copy of it (io.Copy, WriteTo) that waits for
+// its writer is waited for as by MoveTo. That holds for DetachConn, DetachTCP and DetachUnix, too.
 //
 // Any goroutine may call it; a task parks until the operations in flight have ended.
 func (c *Conn) Detach() (fd int, unread []byte, err error) {
@@ -245,39 +247,48 @@ func (c *Conn) detachNet() (net.Conn, *detachState, error) {
 // has failed if that was read, too: the kernel says so once.
 type detached struct {
 	net.Conn
+	mu     sync.Mutex // of unread, also while WriteTo writes it: who reads then gets what comes behind
 	unread []byte
 	failed error
 }
 
 // Read gives the unread bytes first, even after a deadline.
 func (d *detached) Read(p []byte) (int, error) {
+	d.mu.Lock()
+	n, some := copy(p, d.unread), len(d.unread) > 0
+	d.unread = d.unread[n:]
+	d.mu.Unlock()
 	switch {
-	case len(d.unread) > 0:
+	case some:
+		return n, nil
 	case d.failed != nil:
 		return 0, d.failed
-	default:
-		return d.Conn.Read(p)
 	}
-	n := copy(p, d.unread)
-	d.unread = d.unread[n:]
-	return n, nil
+	return d.Conn.Read(p)
 }
 
 // WriteTo writes the unread bytes first.
 func (d *detached) WriteTo(w io.Writer) (int64, error) {
-	var first int64
-	if len(d.unread) > 0 {
-		n, err := w.Write(d.unread)
-		d.unread = d.unread[n:]
-		if first = int64(n); err != nil {
-			return first, err
-		}
-	}
-	if d.failed != nil {
+	first, err := d.writeUnread(w)
+	switch {
+	case err != nil:
+		return first, err
+	case d.failed != nil:
 		return first, d.failed
 	}
 	n, err := io.Copy(w, d.Conn)
 	return first + n, err
+}
+
+func (d *detached) writeUnread(w io.Writer) (int64, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.unread) == 0 {
+		return 0, nil
+	}
+	n, err := relay.Write(relay.Plain{Writer: w}, d.unread)
+	d.unread = d.unread[n:]
+	return int64(n), err
 }
 
 // CloseRead is the method of both types of connections.

@@ -78,7 +78,7 @@ func (p *detachState) keep(c *Conn) {
 }
 
 // send waits until the peer has taken what is unsent. If it does not in time, or has not taken what was sent before,
-// the connection is reset: it would have a hole. T, parks.
+// the connection is reset: it would have a hole. T, parks, whether cancelled or not.
 func (p *detachState) send(c *Conn) error {
 	switch {
 	case p.lost != nil:
@@ -94,10 +94,12 @@ func (p *detachState) send(c *Conn) error {
 		var f fd.FD
 		f.Init(p.fd)
 		o.Flags, o.Buf, o.FD = op.Full, p.unsent, &f
-		c.l.WithTimeout(unsentMax, func() error {
-			res = c.l.Do(o)
-			return nil
-		})
+		c.l.Go(func() { // which ends with Grace, and neither with the caller's cancel nor with its WithTimeout
+			c.l.WithTimeout(unsentMax, func() error {
+				res = c.l.Do(o)
+				return nil
+			})
+		}).Wait()
 		c.l.Forget(&f)
 		c.l.FreeOp(o)
 	}

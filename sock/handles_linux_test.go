@@ -5,6 +5,7 @@ package sock_test
 import (
 	"context"
 	"crypto/tls"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +14,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -245,6 +248,76 @@ func TestDetachConn(t *testing.T) {
 		if n := sockets(t); n != before-1 {
 			t.Errorf("%d sockets, %d before one was closed", n, before)
 		}
+	})
+}
+
+// The connection that DetachConn gives may be read by several, as package net's may: each byte comes once, also where a
+// writer that one copies to takes less.
+func TestDetachConnReaders(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		onLoop(t, cfg, func(l *ringo.Loop) {
+			const pieces = 1 << 15 // of two bytes each, which are all unread
+			for range 4 {
+				c, peer := connect(t, l)
+				all := make([]byte, 2*pieces)
+				for i := range pieces {
+					binary.NativeEndian.PutUint16(all[2*i:], uint16(i))
+				}
+				go func() {
+					peer.Write(all)
+					peer.CloseWrite()
+				}()
+				if _, err := c.Peek(2 * pieces); err != nil {
+					t.Error(err)
+				}
+				conn, err := c.DetachConn()
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				var came [pieces]atomic.Int32
+				count := func(p []byte) {
+					for ; len(p) > 1; p = p[2:] {
+						came[binary.NativeEndian.Uint16(p)].Add(1)
+					}
+				}
+				copies := func() error {
+					_, err := conn.(io.WriterTo).WriteTo(writerFunc(func(p []byte) (int, error) {
+						n := min(len(p), 6)
+						count(p[:n])
+						return n, errSink
+					}))
+					if err == nil {
+						err = io.EOF
+					}
+					return err
+				}
+				reads := func() error {
+					p := make([]byte, 4)
+					n, err := conn.Read(p)
+					count(p[:n])
+					return err
+				}
+				offloaded(t, l, func() error {
+					var readers sync.WaitGroup
+					for _, read := range []func() error{reads, reads, copies} {
+						readers.Go(func() {
+							for err := error(nil); err == nil || err == errSink; {
+								err = read()
+							}
+						})
+					}
+					readers.Wait()
+					return errors.Join(conn.Close(), peer.Close())
+				})
+				for i := range came {
+					if n := came[i].Load(); n != 1 {
+						t.Errorf("the piece at %d came %d times", i, n)
+						return
+					}
+				}
+			}
+		})
 	})
 }
 

@@ -95,7 +95,8 @@ var excused = []excusal{
 			"TestAcceptedAheadIsClosed TestAcceptedBeforeTheEnd TestAcceptedGoesFirst TestCloseAgain TestCopies " +
 			"TestCopyGivesBack TestCopyGoesOnWithoutSplices TestCopyHoldsUpNobody TestCopyLeftBehind " +
 			"TestCopyOfFileGivesBack TestCopyStuck " +
-			"TestCopyToAnotherLoopHoldsNoBuffer TestDeadlineOfUnsent TestDriverDeathIsTold TestFlushLeavesRoom " +
+			"TestCopyToAnotherLoopHoldsNoBuffer TestDeadlineOfUnsent TestDetachSendsFirst TestDriverDeathIsTold " +
+			"TestFlushLeavesRoom " +
 			"TestGoroutinesShortOfDescriptors TestHandoverWhileTheLoopStops TestIPConn TestLeasesOutliveRun " +
 			"TestListenMakesLoopState TestListenerStats TestLoopEndsUnderGoroutinesInAccept " +
 			"TestLoopEndsWhileGoroutinesAccept TestLoopEndsWithoutLingering TestLostBytesAreNoEnd " +
@@ -107,7 +108,8 @@ var excused = []excusal{
 		file: "TestKinds TestManyAtOnce TestWriterCancelStorm TestWriterCloseAsTheLoopStops TestWriterShared",
 	},
 	{why: noDescriptors,
-		sock: "TestAdopt TestAdoptEnded TestAdoptListener TestAdoptRefuses TestDetachedMeetTasks " +
+		sock: "TestAdopt TestAdoptEnded TestAdoptListener TestAdoptRefuses TestDetachConnReaders " +
+			"TestDetachedMeetTasks " +
 			"TestFilesNobodyTakes TestHandles TestIPConnConnected TestListenerFile TestMessagesCross " +
 			"TestPacketFile TestPollCallers TestPollCloseWaitsForTheThread TestPollErrorsAsOs TestPollEventfd " +
 			"TestPollFull TestPollInotify TestPollOfOtherFamilies TestPollReadWrite TestPollTimerAndProcess " +
