@@ -26,7 +26,8 @@
 //
 // All callbacks of a loop run in one task, one after the other. So what a task may do they may do: start tasks, use
 // what belongs to tasks. They must not wait: a callback that parks, as in sock.Conn.Read, holds up all other callbacks
-// of its loop, which is reported as a stall (ringo.Config.StallLimit), and one that waits otherwise holds up the loop.
+// of its loop, which is reported as a stall (ringo.Config.StallLimit), and one that waits otherwise holds up the loop;
+// ringovet finds both.
 // A panic in a callback goes where a task's goes, see ringo.Config.OnPanic, and ends the connection that it was called
 // for, with ErrNoReturn.
 //

@@ -65,6 +65,11 @@ func (b Blocker) Rank() int {
 // Prints is the Rank of what writes to stdout, stderr or a log.
 const Prints = 3
 
+// ParkedCallback is a call by which a callback parks.
+func ParkedCallback(name string) Blocker {
+	return row(name, "parks in a callback, so that all others of its loop wait", "a task: event.Go or ringo.Loop.Go")
+}
+
 // Of returns what is known of a function by its types.Func.FullName.
 func Of(name string) (Blocker, bool) {
 	b, ok := byName[name]

@@ -56,9 +56,10 @@ type Frame struct {
 
 // A root is a function that runs as a task.
 type root struct {
-	fn  *ssa.Function
-	api string    // what started it
-	pos token.Pos // where
+	fn    *ssa.Function
+	api   string    // what started it
+	pos   token.Pos // where
+	calls bool      // it is a callback
 }
 
 // New makes a World of packages with their syntax. Findings are of those packages that report says.
@@ -93,10 +94,10 @@ func (w *World) Findings() []Finding {
 
 // roots are all functions that these packages have run as tasks.
 func (w *World) roots() (all []root) {
-	add := func(v ssa.Value, api string, pos token.Pos) {
+	add := func(v ssa.Value, api string, pos token.Pos, kind roots.Kind) {
 		for _, r := range w.g.AllRoots(v) {
 			if f := flow.FuncOf(r); f != nil {
-				all = append(all, root{f, api, pos})
+				all = append(all, root{f, api, pos, kind == roots.Callback})
 			}
 		}
 	}
@@ -104,13 +105,18 @@ func (w *World) roots() (all []root) {
 		if ours(f) {
 			continue
 		}
-		w.eachStart(f, func(v ssa.Value, api string, call ssa.CallInstruction) { add(v, api, call.Pos()) })
+		w.eachStart(f, func(v ssa.Value, api string, call ssa.CallInstruction, kind roots.Kind) {
+			add(v, api, call.Pos(), kind)
+		})
+		if handles(f) {
+			all = append(all, root{f, "event.Handler." + f.Name(), f.Pos(), true})
+		}
 	}
 	stored := func(e roots.Entry, in func(f *ssa.Function) bool) {
 		for _, v := range w.g.Stored(flow.Field{Struct: e.Struct(), Name: e.Field()}) {
 			for _, r := range w.g.AllRoots(v) {
 				if f := flow.FuncOf(r); f != nil && in(f) {
-					all = append(all, root{f, strings.TrimPrefix(e.Name, "ringo/"), f.Pos()})
+					all = append(all, root{f, strings.TrimPrefix(e.Name, "ringo/"), f.Pos(), false})
 				}
 			}
 		}
@@ -123,6 +129,31 @@ func (w *World) roots() (all []root) {
 		stored(e, func(f *ssa.Function) bool { return secured[packageOf(f)] })
 	}
 	return all
+}
+
+// handles reports whether a function is a method by which a type of the program's is a handler of package event.
+func handles(f *ssa.Function) bool {
+	recv := f.Signature.Recv()
+	if recv == nil || f.Pkg == nil {
+		return false
+	}
+	for _, p := range f.Pkg.Pkg.Imports() {
+		if p.Path() != "ringo/event" {
+			continue
+		}
+		for _, name := range roots.Handlers {
+			obj := p.Scope().Lookup(name)
+			if obj == nil {
+				continue
+			}
+			handler := obj.Type().Underlying().(*types.Interface)
+			if m, _, _ := types.LookupFieldOrMethod(handler, false, p, f.Name()); m != nil &&
+				(types.Implements(recv.Type(), handler) || types.Implements(types.NewPointer(recv.Type()), handler)) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // secured are the packages that have TLS spoken on connections of ours, so that handshakes are tasks' as a rule, and
@@ -181,7 +212,8 @@ func (w *World) secures(f *ssa.Function) bool {
 }
 
 // eachStart visits the arguments in a function's calls that are started as tasks.
-func (w *World) eachStart(f *ssa.Function, visit func(v ssa.Value, api string, call ssa.CallInstruction)) {
+func (w *World) eachStart(f *ssa.Function, visit func(v ssa.Value, api string, call ssa.CallInstruction,
+	kind roots.Kind)) {
 	for _, b := range f.Blocks {
 		for _, instr := range b.Instrs {
 			call, ok := instr.(ssa.CallInstruction)
@@ -199,11 +231,11 @@ func (w *World) eachStart(f *ssa.Function, visit func(v ssa.Value, api string, c
 				if callee.Signature.Recv() != nil {
 					shift = 1
 				}
-				if e, ok := roots.Of(obj.FullName()); ok && e.Kind == roots.Task && e.Arg+shift < len(args) {
-					visit(args[e.Arg+shift], short(obj), call)
+				if e, ok := roots.Of(obj.FullName()); ok && e.Starts() && e.Arg+shift < len(args) {
+					visit(args[e.Arg+shift], short(obj), call, e.Kind)
 				} else if fact := w.fact(callee, obj); fact != nil {
 					for _, i := range fact.Starts {
-						visit(args[i], short(obj), call)
+						visit(args[i], short(obj), call, roots.Task)
 					}
 				}
 			}
@@ -213,7 +245,7 @@ func (w *World) eachStart(f *ssa.Function, visit func(v ssa.Value, api string, c
 
 // starts are the parameters of a function that it starts as tasks.
 func (w *World) starts(f *ssa.Function) (params []int) {
-	w.eachStart(f, func(v ssa.Value, _ string, _ ssa.CallInstruction) {
+	w.eachStart(f, func(v ssa.Value, _ string, _ ssa.CallInstruction, _ roots.Kind) {
 		for _, r := range w.g.Roots(v) {
 			if p, ok := r.(*ssa.Parameter); ok {
 				params = append(params, slices.Index(f.Params, p))
@@ -238,6 +270,7 @@ type step struct {
 	via  []string
 	pos  token.Pos // of the call
 	api  string    // of a root
+	call bool      // it is a callback
 }
 
 // walk goes from roots to all that they reach, by the shortest paths.
@@ -247,7 +280,7 @@ func (w *World) walk(from []root) (found []Finding) {
 	for _, r := range from {
 		if !seen[r.fn] && !w.silences.Covers(r.fn.Pos()) && (r.fn.Blocks != nil || r.pos.IsValid()) {
 			seen[r.fn] = true
-			queue = append(queue, &step{fn: r.fn, pos: r.pos, api: r.api})
+			queue = append(queue, &step{fn: r.fn, pos: r.pos, api: r.api, call: r.calls})
 		}
 	}
 	told := map[string]int{} // indices in found
@@ -293,6 +326,13 @@ func (w *World) walk(from []root) (found []Finding) {
 			case e.to != nil && !seen[e.to]:
 				seen[e.to] = true
 				queue = append(queue, &step{fn: e.to, from: s, via: e.via, pos: e.pos})
+			}
+		}
+		if s.call {
+			for _, e := range edges {
+				if way := w.way(e); way != nil {
+					tell(s, e.pos, way, blockers.ParkedCallback(way[len(way)-1]), false)
+				}
 			}
 		}
 		for _, l := range w.locked(s.fn) {

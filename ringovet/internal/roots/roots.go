@@ -10,6 +10,7 @@ const (
 	Caller                    // in the caller, before the call returns
 	Alike                     // started as what the caller is: a task or a goroutine
 	Goroutine                 // on an ordinary goroutine, which may wait
+	Callback                  // in the task of a loop's callbacks, for which all of them wait if it parks
 )
 
 // An Entry is a place at which a function is handed over: a parameter of a function, counted without its receiver, or
@@ -39,20 +40,20 @@ var entries = []Entry{
 	{"ringo.Config.OnStall", -1, Goroutine},
 	{"ringo/event.Run", 2, Task},
 	{"ringo/event.Go", 1, Task},
-	{"ringo/event.Go", 2, Task},
-	{"(*ringo/event.Conn).ReadFull", 1, Task},
-	{"(*ringo/event.Conn).SendFile", 3, Task},
-	{"(*ringo/event.Conn).WriteThen", 1, Task},
-	{"(*ringo/event.Listener).OnClose", 0, Task},
-	{"(*ringo/event.Loop).AfterFunc", 1, Task},
-	{"(*ringo/event.Loop).Check", 0, Task},
-	{"(*ringo/event.Loop).Every", 1, Task},
-	{"(*ringo/event.Loop).Idle", 0, Task},
-	{"(*ringo/event.Loop).NewWaker", 0, Task},
-	{"(*ringo/event.Loop).Poll", 2, Task},
+	{"ringo/event.Go", 2, Callback},
+	{"(*ringo/event.Conn).ReadFull", 1, Callback},
+	{"(*ringo/event.Conn).SendFile", 3, Callback},
+	{"(*ringo/event.Conn).WriteThen", 1, Callback},
+	{"(*ringo/event.Listener).OnClose", 0, Callback},
+	{"(*ringo/event.Loop).AfterFunc", 1, Callback},
+	{"(*ringo/event.Loop).Check", 0, Callback},
+	{"(*ringo/event.Loop).Every", 1, Callback},
+	{"(*ringo/event.Loop).Idle", 0, Callback},
+	{"(*ringo/event.Loop).NewWaker", 0, Callback},
+	{"(*ringo/event.Loop).Poll", 2, Callback},
 	{"(*ringo/event.Loop).Post", 0, Task},
-	{"(*ringo/event.Loop).Prepare", 0, Task},
-	{"(*ringo/event.Loop).Signal", 0, Task},
+	{"(*ringo/event.Loop).Prepare", 0, Callback},
+	{"(*ringo/event.Loop).Signal", 0, Callback},
 	{"ringo/logs.Config.Dropped", -1, Goroutine},
 	{"ringo/metrics.Each", 0, Caller},
 	{"(*ringo/sim.Host).Run", 1, Task},
@@ -95,7 +96,7 @@ func Of(name string) (Entry, bool) {
 // Fields are the entries that are fields of tasks' functions.
 func Fields() (all []Entry) {
 	for _, e := range entries {
-		if e.Arg < 0 && e.Kind == Task {
+		if e.Arg < 0 && e.Starts() {
 			all = append(all, e)
 		}
 	}
@@ -114,6 +115,12 @@ func Handshakes() (all []Entry) {
 	}
 	return all
 }
+
+// Starts reports whether what is handed over there runs on a loop.
+func (e Entry) Starts() bool { return e.Kind == Task || e.Kind == Callback }
+
+// Handlers are the interfaces of package event, whose methods are callbacks.
+var Handlers = []string{"Handler", "PacketHandler"}
 
 // Struct is the type that a field is of.
 func (e Entry) Struct() string { return e.Name[:strings.LastIndexByte(e.Name, '.')] }
