@@ -187,7 +187,7 @@ var traps = map[string]trap{
 		}}
 		return asked(l, s, 1)
 	}},
-	"a handler with a timeout that needs the loop": {"fasthttp.(*Server).serveConn(", func(l *ringo.Loop) error {
+	"a handler with a timeout that needs the loop": {"fasthttp.(*Server).serveConnCounted(", func(l *ringo.Loop) error {
 		h := func(ctx *fasthttp.RequestCtx) { l.Go(func() { ctx.WriteString("hello") }).Wait() }
 		s := &fasthttp.Server{Handler: fasthttp.TimeoutHandler(h, forever, "late")}
 		if err := serves(l, s); err != nil { // without, all requests are too many for TimeoutHandler
@@ -207,7 +207,7 @@ var traps = map[string]trap{
 		}
 		return nil
 	}},
-	"Shutdown of a Server with tasks": {"fasthttp.(*Server).serveConn(", func(l *ringo.Loop) error {
+	"Shutdown of a Server with tasks": {"fasthttp.(*Server).serveConnCounted(", func(l *ringo.Loop) error {
 		s := &fasthttp.Server{Handler: handle}
 		ours, err := sock.Listen(l, "tcp", "127.0.0.1:0")
 		if err != nil {

@@ -4,14 +4,18 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
+	"runtime"
 	"sync"
 	"testing"
+	"time"
 
 	"google.golang.org/grpc"
 	pb "google.golang.org/grpc/interop/grpc_testing"
 
 	"ringo/examples/programs/internal/rig"
 	"ringo/internal/testmain"
+	"ringo/sock"
 )
 
 func TestMain(m *testing.M) { testmain.Main(m) }
@@ -27,7 +31,7 @@ func TestCalls(t *testing.T) {
 		server := grpc.NewServer()
 		pb.RegisterTestServiceServer(server, service{})
 		ended := make(chan error)
-		go func() { ended <- server.Serve(ln) }()
+		go func() { ended <- server.Serve(listener{ln}) }()
 		conn, err := connect(r.Loops[1], ln.Addr().String())
 		if err != nil {
 			t.Fatal(err)
@@ -85,4 +89,55 @@ func stream(ctx context.Context, t *testing.T, c pb.TestServiceClient, i int) {
 	if err != nil {
 		t.Errorf("FullDuplexCall: %v", err)
 	}
+}
+
+// An idle connection has no buffers that wait with it where gRPC can ask for ReadOnReady.
+func TestIdle(t *testing.T) {
+	rig.EachDriver(t, []string{"uring", "epoll"}, func(t *testing.T, driver string) {
+		plain := idle(t, driver, func(ln *sock.Listener) net.Listener { return ln })
+		least := idle(t, driver, func(ln *sock.Listener) net.Listener { return listener{ln} })
+		t.Logf("an idle connection has %d KiB, and %d with ReadOnReady", plain>>10, least>>10)
+		if least > plain-16<<10 {
+			t.Errorf("an idle connection has %d bytes, and %d with ReadOnReady", plain, least)
+		}
+	})
+}
+
+// idle is what a connection costs a server to which nothing is said but hello.
+func idle(t *testing.T, driver string, wrap func(*sock.Listener) net.Listener) int64 {
+	const conns = 200
+	r := rig.Loops(t, driver, 1)
+	ln := r.Listen()
+	server := grpc.NewServer()
+	go server.Serve(wrap(ln))
+	defer server.Stop()
+	hello := append([]byte("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), 0, 0, 0, 4, 0, 0, 0, 0, 0) // no settings
+	before := used()
+	for range conns {
+		c, err := net.Dial("tcp", ln.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		if _, err := c.Write(hello); err != nil {
+			t.Fatal(err)
+		}
+		c.SetDeadline(time.Now().Add(rig.Patience))
+		for got, p := 0, make([]byte, 64); got < 9+9; { // settings, and the word for ours
+			n, err := c.Read(p)
+			if got += n; err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	return (used() - before) / conns
+}
+
+// used is the memory of heap and stacks.
+func used() int64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc + m.StackInuse)
 }

@@ -6,11 +6,9 @@ import (
 	"fmt"
 	"io"
 	"log"
-	"net"
 	"os"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
 	pb "google.golang.org/grpc/interop/grpc_testing"
 
 	"ringo"
@@ -32,7 +30,7 @@ func run(out io.Writer) error {
 		return l.Offload(func(ctx context.Context) error {
 			server := grpc.NewServer()
 			pb.RegisterTestServiceServer(server, service{})
-			go server.Serve(ln)
+			go server.Serve(listener{ln})
 			defer server.GracefulStop()
 			conn, err := connect(l, ln.Addr().String())
 			if err != nil {
@@ -42,15 +40,6 @@ func run(out io.Writer) error {
 			return call(ctx, pb.NewTestServiceClient(conn), out)
 		})
 	})
-}
-
-// connect gives a client whose connections belong to the loop.
-func connect(l *ringo.Loop, address string) (*grpc.ClientConn, error) {
-	dial := func(ctx context.Context, address string) (net.Conn, error) {
-		return new(sock.Dialer).Func(l)(ctx, "tcp", address)
-	}
-	return grpc.NewClient("passthrough:///"+address, grpc.WithContextDialer(dial),
-		grpc.WithTransportCredentials(insecure.NewCredentials()))
 }
 
 func call(ctx context.Context, c pb.TestServiceClient, out io.Writer) error {
