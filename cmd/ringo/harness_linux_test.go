@@ -29,7 +29,6 @@ var (
 	get        = tooltest.Get
 	wantFile   = tooltest.WantFile
 	readAnswer = tooltest.ReadAnswer
-	epoch      = tooltest.Epoch
 )
 
 // anyPort is the address of most servers here.

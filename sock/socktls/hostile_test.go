@@ -86,9 +86,8 @@ var attacks = []attack{
 
 // A bystander is another connection of the loop, whose task must be served whatever comes.
 type bystander struct {
-	l     *ringo.Loop
-	peer  net.Conn
-	trips atomic.Int64
+	l    *ringo.Loop
+	peer net.Conn
 }
 
 func stand(t testing.TB, l *ringo.Loop) (b *bystander, leave func()) {

@@ -83,7 +83,6 @@ type listener struct {
 	lossy    bool // an accept was cancelled that need not give what it got
 	peers    []int
 	dialing  []*fd.FD // descriptors of connect ops
-	calls    int
 }
 
 func (w *world) listen() *listener {

@@ -62,8 +62,7 @@ type call struct {
 	o        *op.Op
 	token    uint64
 	s        *stream
-	in, out  []byte // where a receive receives to, what a send sends
-	parts    [][]byte
+	in, out  []byte                     // where a receive receives to, what a send sends
 	then     func(res int32, done bool) // checks the end of an op of fileRows
 	canceled bool
 	due      int64 // of a timeout
