@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"os"
+	"ringo/internal/testmain"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -272,7 +273,7 @@ func TestContextDeadline(t *testing.T) {
 // got that was not given, and who stands behind is not held up. Places and Parkers are used again all the while.
 func TestContextMeetsWhatIsGiven(t *testing.T) {
 	rounds := 6
-	if testing.Short() {
+	if !testmain.Long() {
 		rounds = 2
 	}
 	eachWay(t, func(t *testing.T, l *ringo.Loop, make func() station, begin beginning, byCancel bool) {

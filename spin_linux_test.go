@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"ringo"
+	"ringo/internal/testmain"
 )
 
 // cpuTime is the processor time that this process has used.
@@ -23,6 +24,7 @@ func cpuTime(t *testing.T) time.Duration {
 
 // An idle loop takes no turns and no time, whether it may spin or not.
 func TestIdleLoopSleeps(t *testing.T) {
+	testmain.NeedLong(t, "6 s of nothing to do on each driver")
 	for _, spin := range []time.Duration{0, 100 * time.Microsecond, 10 * time.Millisecond} {
 		t.Run(spin.String(), func(t *testing.T) {
 			eachDriver(t, func(t *testing.T, cfg ringo.Config) {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"ringo"
+	"ringo/internal/testmain"
 )
 
 // fullPipe gives both ends of a pipe that takes nothing more.
@@ -69,6 +70,7 @@ func init() {
 
 // A stderr that nobody reads holds up no loop and no end of Run, whatever there is to say.
 func TestStderrThatNobodyReads(t *testing.T) {
+	testmain.NeedLong(t, "waits 20 s for what stderr does not take; TestNoticesAreBounded has its bound")
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		_, full := fullPipe(t)
 		cmd := child(t, "complains", "RINGO_TEST_DRIVER="+cfg.Driver, "RINGO_DRIVER=", "RINGO_DEBUG=driver=1,stall=2ms")

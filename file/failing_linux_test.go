@@ -13,6 +13,7 @@ import (
 
 	"ringo"
 	"ringo/file"
+	"ringo/internal/testmain"
 )
 
 // A write, a sync or a close that fails, for want of a working disk or of a quota, does as
@@ -23,7 +24,7 @@ func TestFailingCalls(t *testing.T) {
 	steps := []step{wr(1000), wr(0), wr(300_000), sk(0, io.SeekCurrent), wrAt(5000, 4096), syncs, syncs,
 		sk(0, io.SeekStart), wr(10), shut, shut, wr(1)}
 	for _, w := range ways {
-		if testing.Short() && w.known != 0 {
+		if !testmain.Long() && w.known != 0 {
 			continue
 		}
 		t.Run(w.name, func(t *testing.T) {

@@ -16,6 +16,7 @@ import (
 	"ringo"
 	"ringo/file"
 	"ringo/internal/race"
+	"ringo/internal/testmain"
 )
 
 // saturation is a loop that has more to wait for than fits anywhere: cold reads, each by a
@@ -40,7 +41,7 @@ const coldSize = 512 // one read of each page
 // told: Stats.Stalls has also turns in which the machine did not run the loop's thread.
 func TestSaturated(t *testing.T) {
 	cold, waiting := 10_000, 1000
-	if testing.Short() || race.Enabled {
+	if !testmain.Long() || race.Enabled {
 		cold, waiting = 2000, 200
 	}
 	var limit unix.Rlimit

@@ -16,6 +16,7 @@ import (
 	"ringo/buf"
 	"ringo/file"
 	"ringo/internal/hosted"
+	"ringo/internal/testmain"
 )
 
 // both is what os.File and File have in common.
@@ -112,7 +113,7 @@ func everywhere(t *testing.T, f func(t *testing.T, l *ringo.Loop, dir string)) {
 	t.Helper()
 	for place, dir := range places(t) {
 		for _, w := range ways {
-			if testing.Short() && w.known != 0 && !w.hosted {
+			if !testmain.Long() && w.known != 0 && !w.hosted {
 				continue
 			}
 			t.Run(place+"/"+w.name, func(t *testing.T) {

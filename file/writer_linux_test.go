@@ -26,6 +26,7 @@ import (
 	"ringo/internal/alloctest"
 	"ringo/internal/patience"
 	"ringo/internal/race"
+	"ringo/internal/testmain"
 )
 
 // entry is a piece of a log that says whose it is, which of them, and how long.
@@ -391,7 +392,7 @@ func TestWriterWaitEnds(t *testing.T) {
 // it is free in the end. The store counts how many are in it.
 func TestWriterCancelStorm(t *testing.T) {
 	rounds := 300
-	if testing.Short() || race.Enabled {
+	if !testmain.Long() || race.Enabled {
 		rounds = 60
 	}
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"ringo"
+	"ringo/internal/testmain"
 	"ringo/sim"
 	"ringo/sock"
 )
@@ -183,6 +184,7 @@ func TestExploreInParts(t *testing.T) {
 
 // A task that leaves the world for good ends the process, which says how to play it again.
 func TestLeavesForGood(t *testing.T) {
+	testmain.NeedLong(t, "a watchdog of 10 s of real time")
 	if os.Getenv("RINGO_TEST_LEAVES") != "" {
 		sim.Run(t, 9, func(w *sim.World) {
 			w.Wait(w.Host("there").Run(nil, func(*ringo.Loop) error { select {} }))

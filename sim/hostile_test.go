@@ -19,6 +19,7 @@ import (
 	"unicode/utf8"
 
 	"ringo"
+	"ringo/internal/testmain"
 	"ringo/sim"
 )
 
@@ -187,7 +188,7 @@ func TestShownInBounds(t *testing.T) {
 // A world leaves neither goroutines nor memory behind, however it ends.
 func TestLeavesNothing(t *testing.T) {
 	n := 1000
-	if testing.Short() {
+	if !testmain.Long() {
 		n = 100
 	}
 	once := func(seed uint64) {

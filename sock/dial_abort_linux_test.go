@@ -13,6 +13,7 @@ import (
 
 	"ringo"
 	"ringo/internal/patience"
+	"ringo/internal/testmain"
 	"ringo/sock"
 )
 
@@ -172,8 +173,9 @@ func loopElsewhere(l *ringo.Loop) (o *ringo.Loop, leave func()) {
 
 // A dial can be ended at each step, in every way, and then nothing is left of it.
 func TestDialAborted(t *testing.T) {
+	testmain.NeedLong(t, "thousands of dials; TestDialThatWaits has one of each")
 	for _, step := range dialSteps {
-		if step.again && testing.Short() {
+		if step.again && !testmain.Long() {
 			continue
 		}
 		t.Run(step.name, func(t *testing.T) {

@@ -20,6 +20,7 @@ import (
 	"ringo"
 	"ringo/internal/patience"
 	"ringo/internal/socktest"
+	"ringo/internal/testmain"
 	"ringo/sock"
 )
 
@@ -303,6 +304,7 @@ func (a *attempts) dial(l *ringo.Loop, d sock.Dialer, network, address string, t
 
 // A dial of a name tries its addresses as RFC 8305 has it, and keeps one socket.
 func TestDialRace(t *testing.T) {
+	testmain.NeedLong(t, "addresses that do not answer, in real time; dial.TestRaceInTurns plays them")
 	const long = time.Hour
 	for _, c := range []struct {
 		name                string

@@ -20,6 +20,7 @@ import (
 	"ringo"
 	"ringo/internal/patience"
 	"ringo/internal/race"
+	"ringo/internal/testmain"
 	"ringo/sock"
 	"ringo/uring"
 )
@@ -229,6 +230,7 @@ const (
 // the socket's affair, also if there was much in it when the loop came to look. What is
 // counted is memory that is live, and the loop's buffers.
 func TestGreedyPeersHoldLittle(t *testing.T) {
+	testmain.NeedLong(t, "hundreds of peers that take nothing; TestTinyRings has a few")
 	if race.Enabled {
 		t.Skip("the race detector's memory is in the way")
 	}
@@ -336,6 +338,7 @@ func heldBy(s *server) int {
 
 // Pipes of copies in bulk are closed when nobody has copied for some seconds, while all else is open.
 func TestPipesAreGivenBack(t *testing.T) {
+	testmain.NeedLong(t, "a thousand splices; TestCopyGivesBack has each way once")
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		cfg.Buffers, cfg.BufferSize = 16, 1024 // few of them, in a row and full, begin splices
 		pair(t, cfg, func(l *ringo.Loop, src *sock.Conn, in tcpPeer) {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"ringo"
+	"ringo/internal/testmain"
 	"ringo/sock"
 )
 
@@ -79,6 +80,7 @@ func TestTryWrite(t *testing.T) {
 
 // TryWrite fails as Write does, for a task of the loop alone, and in a cancelled one it does not.
 func TestTryWriteErrors(t *testing.T) {
+	testmain.NeedLong(t, "10 s of a socket that lingers")
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		cfg.Loops = 2
 		s := serve(t, cfg, func(l *ringo.Loop, ln *sock.Listener) error {

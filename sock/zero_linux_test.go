@@ -194,31 +194,33 @@ func takesLoop(f *ast.FuncDecl) bool {
 // Every method, by every kind of caller, while something happens to the call, its handle or its
 // loop: see package socktest.
 func TestMatrix(t *testing.T) {
-	socktest.EachDriver(t, func(t *testing.T, cfg ringo.Config) { socktest.Run(t, cfg.Driver) })
+	socktest.EachDriver(t, func(t *testing.T, cfg ringo.Config) { socktest.Run(t, cfg.Driver, matrixPart()) })
+}
+
+// matrixPart is of how many cells one is played.
+func matrixPart() int {
+	if testmain.Long() {
+		return 1
+	}
+	return 4
 }
 
 // The same in simulated worlds, where tasks of Ringo's are on both sides.
 func TestMatrixInWorlds(t *testing.T) {
-	worlds, part := 2, 1
-	switch {
-	case testmain.Long():
+	worlds := 1
+	if testmain.Long() {
 		worlds = 20
-	case testing.Short():
-		worlds, part = 1, 4
 	}
-	socktest.RunWorlds(t, worlds, part)
+	socktest.RunWorlds(t, worlds, matrixPart())
 }
 
 var stormSeed = flag.Uint64("storm", 1, "the `seed` of the storms, and of which cells of the matrix are in them")
 
 // A part of the same in storms.
 func TestMatrixInStorms(t *testing.T) {
-	storm := &socktest.Storm{Seed: *stormSeed, Part: 2}
-	switch {
-	case testmain.Long():
+	storm := &socktest.Storm{Seed: *stormSeed, Part: 16}
+	if testmain.Long() && !race.Enabled {
 		storm.Part = 1
-	case testing.Short(), race.Enabled:
-		storm.Part = 16
 	}
 	socktest.RunStorm(t, storm)
 }

@@ -16,13 +16,14 @@ import (
 
 	"ringo/internal/patience"
 	"ringo/internal/race"
+	"ringo/internal/testmain"
 )
 
 // TestServeIdleMany: thousands of connections that are kept are each served, again and again,
 // and cost no task and no buffer while they are idle; a drain ends them all.
 func TestServeIdleMany(t *testing.T) {
 	many := 5000 // on each driver, at once
-	if testing.Short() || race.Enabled {
+	if !testmain.Long() || race.Enabled {
 		many = 1000
 	}
 	var limit syscall.Rlimit

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ringo/internal/testmain"
 )
 
 var kills = flag.Duration("kills", 5*time.Second, "how long TestKills goes on")
@@ -57,7 +59,8 @@ func killValue(key string) []byte {
 // A process that appends is killed at random moments, again and again. What was acknowledged before is in the log, and
 // nothing that nobody appended. Each caller waits for its record, so of each run of a caller there is at most one more.
 func TestKills(t *testing.T) {
-	if testing.Short() {
+	testmain.NeedLong(t, "5 s of processes that are killed")
+	if !testmain.Long() {
 		*kills = min(*kills, time.Second)
 	}
 	folder := t.TempDir()

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"ringo/internal/testmain"
 )
 
 var small = &Config{Batch: block}
@@ -239,6 +241,7 @@ func TestPowerCuts(t *testing.T) {
 
 // The same while recovering from the worst that a cut can leave.
 func TestPowerCutsInRecovery(t *testing.T) {
+	testmain.NeedLong(t, "a power cut at each call; TestPowerCuts has those outside of recovery")
 	cuts := 0
 	for seed := range uint64(60) {
 		random := rand.New(rand.NewPCG(seed, 2))

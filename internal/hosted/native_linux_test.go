@@ -15,6 +15,7 @@ import (
 	"ringo/internal/op"
 	"ringo/internal/race"
 	"ringo/internal/sys"
+	"ringo/internal/testmain"
 )
 
 // openAIO makes rings of native AIO for a test, which skips where that is refused.
@@ -41,7 +42,7 @@ func do(t testing.TB, h *Rings, o *op.Op) (res int32, native bool) {
 func TestNativeTransfers(t *testing.T) {
 	const size, goroutines = 16 << 20, 200
 	each := 20
-	if testing.Short() {
+	if !testmain.Long() {
 		each = 4
 	}
 	for name, cfg := range map[string]Config{
@@ -137,7 +138,7 @@ func TestNativeOneCall(t *testing.T) {
 	d := newDisk(t, 16<<20, unix.O_DIRECT)
 	h := openAIO(t, Config{Rings: 1, Few: onRing})
 	each := 50
-	if testing.Short() {
+	if !testmain.Long() {
 		each = 5
 	}
 	together(128, func(i int) {

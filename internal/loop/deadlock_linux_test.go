@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"ringo/internal/loop"
+	"ringo/internal/testmain"
 )
 
 // account is something that tasks lock, as programs have it.
@@ -95,6 +96,7 @@ func inWaitGroup(l *loop.Loop) (run, release func()) {
 
 // Two tasks of a loop that wait for each other by Go's own means are named, with both stacks.
 func TestDeadlocksOfOneLoop(t *testing.T) {
+	testmain.NeedLong(t, "each shape waits a second, twice; TestDeadlocksOfMutexes of ringo has the common ones")
 	for _, c := range []struct {
 		name string
 		make func(l *loop.Loop) (run, release func())
@@ -201,6 +203,7 @@ func nap(l *loop.Loop) { l.Go(func() { l.Sleep(time.Millisecond) }) }
 // Of a select that a timer may end that is said, and of those who stand by few are named and fewer shown; tasks that
 // have only the package in common with it are not.
 func TestDeadlockOrTimer(t *testing.T) {
+	testmain.NeedLong(t, "waits five seconds for a report")
 	for _, related := range []bool{false, true} {
 		cfg := small(anyDriver(t))
 		cfg.Stall = 100 * time.Millisecond

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"ringo/internal/patience"
+	"ringo/internal/testmain"
 )
 
 func TestGateTable(t *testing.T) {
@@ -89,7 +90,7 @@ func (b *bell) close() {
 func TestNoLostWake(t *testing.T) {
 	const senders = 3
 	each := 20_000
-	if testing.Short() {
+	if !testmain.Long() {
 		each = 2_000
 	}
 	var (

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"ringo/internal/alloctest"
+	"ringo/internal/testmain"
 )
 
 func all[T any](b Batch[T]) []T {
@@ -167,7 +168,7 @@ func (r *receive) all(b Batch[message]) {
 func TestQueueExactAtClose(t *testing.T) {
 	const senders = 4
 	rounds := 50
-	if testing.Short() {
+	if !testmain.Long() {
 		rounds = 5
 	}
 	for round := range rounds {

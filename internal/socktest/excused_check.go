@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"ringo/internal/race"
+	"ringo/internal/testmain"
 )
 
 // ExcusedFromWorlds fails if a test that is excused from worlds does not exist, or would pass there: each is run, in
@@ -22,7 +23,7 @@ func ExcusedFromWorlds(t *testing.T, of string) {
 	if OnlyWorlds() {
 		return
 	}
-	if testing.Short() || race.Enabled {
+	if !testmain.Long() || race.Enabled {
 		t.Skip("hundreds of tests fail or hang")
 	}
 	out, err := exec.CommandContext(t.Context(), os.Args[0], "-test.list=.").Output()

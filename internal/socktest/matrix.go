@@ -4,6 +4,7 @@ package socktest
 
 import (
 	"errors"
+	"hash/fnv"
 	"reflect"
 	"slices"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"ringo/internal/testmain"
 	"ringo/sock"
 )
 
@@ -51,18 +53,18 @@ func Complete(t *testing.T) {
 	}
 }
 
-// Run runs the matrix on a driver, and says how many cells there were. With -short it leaves out the networks
-// whose handles others have, too.
-func Run(t *testing.T, driver string) {
+// Run runs the matrix on a driver, and says how many cells there were: one in so many as part says. Without -long it
+// leaves out the networks whose handles others have, too.
+func Run(t *testing.T, driver string, part int) {
 	var cells atomic.Int64
-	var parts []part
+	var parts []matrixPart
 	for _, net := range networks {
-		if net.again && testing.Short() {
+		if net.again && !testmain.Long() {
 			continue
 		}
 		for _, who := range callers {
-			parts = append(parts, part{net.name + "/" + who.name, func(t *testing.T) {
-				m := &matrix{driver: driver}
+			parts = append(parts, matrixPart{net.name + "/" + who.name, func(t *testing.T) {
+				m := &matrix{driver: driver, part: uint64(part)}
 				defer m.end(t)
 				m.calls(t, net, who)
 				cells.Add(m.cells)
@@ -73,8 +75,8 @@ func Run(t *testing.T, driver string) {
 	t.Logf("%d cells", cells.Load())
 }
 
-// part is a part of a matrix, whose cells come one after the other.
-type part struct {
+// matrixPart is a part of a matrix, whose cells come one after the other.
+type matrixPart struct {
 	name string
 	run  func(t *testing.T)
 }
@@ -84,7 +86,7 @@ type part struct {
 const partsMax = 8
 
 // together runs parts beside each other, and returns when all have ended.
-func together(t *testing.T, parts []part) {
+func together(t *testing.T, parts []matrixPart) {
 	room := make(chan struct{}, partsMax)
 	var running sync.WaitGroup
 	for _, p := range parts {
@@ -101,7 +103,7 @@ func together(t *testing.T, parts []part) {
 type matrix struct {
 	driver string
 	worlds uint64 // of seeds from 1 to it; 0: the system's kernel
-	part   uint64 // of so many cells one is played in worlds; 0: all are
+	part   uint64 // of so many cells one is played; 0: all are
 	storm  *Storm // in which the worlds are; nil: in none
 	cells  int64
 	runs   *runs // until a cell ends it
@@ -161,8 +163,21 @@ func fits(net *network, who *caller, r *row, ev *event) bool {
 	return true
 }
 
+// takes reports whether a cell is of the part that is played: its name decides.
+func (m *matrix) takes(t *testing.T) bool {
+	if m.part <= 1 {
+		return true
+	}
+	h := fnv.New64a()
+	h.Write([]byte(t.Name()))
+	return h.Sum64()>>32%m.part == 0
+}
+
 // cell runs one.
 func (m *matrix) cell(t *testing.T, make func() *cell) {
+	if !m.takes(t) {
+		return
+	}
 	m.cells++
 	if m.worlds > 0 {
 		m.inWorlds(t, make)

@@ -3,6 +3,7 @@
 package socktest
 
 import (
+	"ringo/internal/testmain"
 	"sync/atomic"
 	"testing"
 )
@@ -15,16 +16,16 @@ func RunWorlds(t *testing.T, seeds, part int) {
 
 func runWorlds(t *testing.T, like matrix) {
 	var cells atomic.Int64
-	var parts []part
+	var parts []matrixPart
 	for _, net := range networks {
-		if net.again && testing.Short() {
+		if net.again && !testmain.Long() {
 			continue
 		}
 		for _, who := range callers {
 			if omits("sock", net.name, who.name, "", "") != nil {
 				continue
 			}
-			parts = append(parts, part{net.name + "/" + who.name, func(t *testing.T) {
+			parts = append(parts, matrixPart{net.name + "/" + who.name, func(t *testing.T) {
 				m := like
 				m.calls(t, net, who)
 				cells.Add(m.cells)

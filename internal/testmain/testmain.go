@@ -57,6 +57,14 @@ var long = flag.Bool("long", false, "take what go test leaves to the scripts of 
 // it alone. .ci/long is who gives it.
 func Long() bool { return *long }
 
+// NeedLong skips a test without -long, for a reason: what it takes, and what looks at the same without it.
+func NeedLong(t testing.TB, why string) {
+	t.Helper()
+	if !*long {
+		t.Skip("needs -long: ", why)
+	}
+}
+
 // Main runs the tests of m and exits: with their code if they failed, with 1 and
 // a list on stderr if they passed and left something behind, else with 0. It is
 // called by TestMain.

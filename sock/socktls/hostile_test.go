@@ -14,6 +14,7 @@ import (
 	"ringo"
 	"ringo/internal/posix"
 	"ringo/internal/socktest"
+	"ringo/internal/testmain"
 	"ringo/sock/socktls"
 )
 
@@ -133,12 +134,13 @@ func readAll(c io.Reader) error {
 // Whatever a peer does that doesn't read, whoever waits in Write, the loop goes on, readers are told what crypto/tls
 // would tell them, and Close ends all.
 func TestHostile(t *testing.T) {
+	testmain.NeedLong(t, "18 s of forged records by all callers; TestReplies has some")
 	eachCallers(t, func(t *testing.T, l *ringo.Loop, read, write starter) {
 		b, leave := stand(t, l)
 		defer leave()
 		for _, a := range attacks {
 			crowds := []int{0, 1, 3}
-			if testing.Short() {
+			if !testmain.Long() {
 				crowds = []int{2}
 			}
 			for _, writers := range crowds {

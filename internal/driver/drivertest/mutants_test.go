@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"ringo/internal/race"
+	"ringo/internal/testmain"
 )
 
 // mutant is a bug with cases that must fail for it, as patterns of path.Match.
@@ -270,6 +271,7 @@ func (m mutant) shows() bool {
 
 // TestMutants shows that the suite finds what it is there to find.
 func TestMutants(t *testing.T) {
+	testmain.NeedLong(t, "a process for each planted mistake; TestReference has the contract")
 	unproven := make(map[string]bool)
 	for _, name := range caseNames() {
 		unproven[name] = true

@@ -24,6 +24,7 @@ var profiles = flag.Bool("profiles", false, "run the contract on every profile o
 
 // TestContractWithout takes things away, so that each fallback runs.
 func TestContractWithout(t *testing.T) {
+	testmain.NeedLong(t, "the whole contract without each feature; TestContract has all of them")
 	without := []string{
 		"ext_arg,ring_fd", "buf_ring", "multishot_accept,multishot_poll",
 		"op:accept,op:connect,op:recv,op:recvmsg,op:shutdown,op:close,op:socket,op:read,op:write",
@@ -43,6 +44,7 @@ func TestContractWithout(t *testing.T) {
 
 // TestContractSQPoll has a kernel thread take the entries.
 func TestContractSQPoll(t *testing.T) {
+	testmain.NeedLong(t, "the whole contract once more, with a thread of the kernel's that polls")
 	drivertest.Run(t, func(t *testing.T, cfg driver.Config) driver.Driver {
 		t.Helper()
 		if atOnce[path.Base(t.Name())] {
@@ -86,6 +88,7 @@ var atOnce = map[string]bool{
 // TestContractKernels is the driver as it would be on older kernels. Those before
 // 5.7 lack what it can't be without.
 func TestContractKernels(t *testing.T) {
+	testmain.NeedLong(t, "the whole contract as on each older kernel; .ci/kernels boots some")
 	if !*profiles {
 		for _, kernel := range []string{"5.10", "6.1"} {
 			t.Run(kernel, func(t *testing.T) { drivertest.Run(t, opener("kernel="+kernel)) })

@@ -11,6 +11,7 @@ import (
 	"ringo/internal/driver/drivertest"
 	"ringo/internal/mask"
 	"ringo/internal/seam"
+	"ringo/internal/testmain"
 	"ringo/internal/uringtest"
 	"ringo/uring"
 )
@@ -19,6 +20,7 @@ import (
 // calm: what it takes for io_uring is then what the suite takes for it, too, and
 // its watch over the driver is on in every case.
 func TestContractOnGoKernel(t *testing.T) {
+	testmain.NeedLong(t, "the whole contract on a scripted kernel; TestScripts runs on it")
 	t.Run("calm", func(t *testing.T) { drivertest.Run(t, goKernel(0)) })
 	t.Run("small", func(t *testing.T) {
 		drivertest.RunEntries(t, goKernel(1<<32-7, "defer_taskrun", "ext_arg", "no_sqarray"), 2)
