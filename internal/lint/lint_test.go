@@ -36,6 +36,7 @@ func rules(t *testing.T) map[string]func(*Tree) []string {
 		"layers table":  LayersTable,
 		"glossary":      Glossary,
 		"worlds":        Worlds,
+		"waits":         Waits,
 	}
 }
 
@@ -106,6 +107,15 @@ var ruleCases = []struct {
 		"imports point one way"},
 	{"tests may", "layers", "uring/a_test.go",
 		`package uring_test; import "ringo/sock"; import "ringo/internal/testmain"`, ""},
+	{"a test that sleeps", "waits", "sock/a_test.go", `package sock; import "time"; func f() { time.Sleep(1) }`,
+		"sock/a_test.go:1: 1 waits on the wall clock, 0 are known"},
+	{"a select that time ends", "waits", "internal/socktest/a.go",
+		`package socktest; import "time"; func f() { select { case <-time.After(1): } }`, "1 waits on the wall clock"},
+	{"a bound of time", "waits", "sock/a_test.go",
+		`package sock; import "time"; var e = func() bool { d := time.Since(b); ` +
+			`return d > 3 || time.Since(b) > 4 }`,
+		"2 waits on the wall clock"},
+	{"a product that sleeps", "waits", "sock/a.go", `package sock; import "time"; func f() { time.Sleep(1) }`, ""},
 	{"nobody runs test helpers", "layers", "sock/a.go", `package sock; import "ringo/internal/testmain"`,
 		"a helper of tests"},
 	{"unknown package", "layers", "internal/misc/a.go", `package misc`, "internal/misc: this package has no place"},
