@@ -79,7 +79,8 @@ func wantHere(l *loop.Loop, method string) {
 // Go starts fn as a task, after Go has returned. fn runs even if the task is
 // cancelled before it starts, so that its deferred functions do. Any goroutine
 // may call it; on a loop that has ended the task's Wait returns ErrEnded. As a goroutine,
-// the task has the labels of runtime/pprof that its starter has.
+// the task has the labels of runtime/pprof that its starter has, and of a task's
+// Context the values.
 func (l *Loop) Go(fn func()) *Task {
 	wantFunc(fn != nil, "Loop.Go")
 	return (*Task)(l.engine().Go(fn))
@@ -102,7 +103,8 @@ func (l *Loop) Post(fn func()) error {
 	return l.engine().Post(fn)
 }
 
-// Context is the running task's context: it has the values of Run's context, and
+// Context is the running task's context: it has the values of Run's context, before them
+// those that it had where the task was started, and in a WithContext those of that; it
 // is done when the task is cancelled or has ended, not when Run's context ends. In a
 // WithTimeout it has that deadline. Only a task may call it.
 func (l *Loop) Context() context.Context { return l.task("Loop.Context").Context() }

@@ -39,10 +39,10 @@ func (l *Loop) WithTimeout(d time.Duration, fn func() error) error {
 // and Compute have too, is derived from ctx, has its values, and is done when the task's
 // is as well.
 //
-// Only a task may call it, others get ErrNotTask; it parks if fn does. If ctx can't be
-// done, as context.Background, is the task's Loop.Context or nil, fn is called and nothing
-// else. Otherwise the context's end reaches the loop as mail: from another thread, a
-// little later.
+// Only a task may call it, others get ErrNotTask; it parks if fn does. If ctx is nil,
+// context.Background or the task's Loop.Context, fn is called and nothing else. One that
+// can't be done ends nothing, and gives its values. The end of others reaches the loop as
+// mail: from another thread, a little later. What fn starts has the values, and not the end.
 func (l *Loop) WithContext(ctx context.Context, fn func() error) error {
 	if err := l.checkCall(fn != nil, "Loop.WithContext"); err != nil {
 		return err

@@ -9,7 +9,6 @@ import (
 	"ringo"
 	"ringo/internal/code"
 	"ringo/internal/handle"
-	"ringo/internal/labels"
 	"ringo/internal/loop"
 	"ringo/internal/timer"
 )
@@ -108,7 +107,7 @@ func (ln *Listener) startEach(serve func(c *Conn)) error {
 			return err
 		}
 		c.serve.conn = serve
-		c.l.StartLabelled((*connTask)(c))
+		c.l.StartHeir((*connTask)(c))
 	}
 }
 
@@ -157,7 +156,7 @@ type server struct {
 	open   int  // connections
 	ended  bool // the task of Serve was cancelled: all are to be closed
 	waiter *loop.Task
-	labels labels.Set // of who called Serve
+	gives  loop.Inherited // to requests, of who called Serve
 
 	patience timer.Timer // once the drain has begun: with those who have not spoken
 }
@@ -188,7 +187,7 @@ func Serve(l *ringo.Loop, ln *Listener, h *Handler) error {
 	if ln.l != e {
 		return ln.fail("accept", stranger(ln.l))
 	}
-	s := &server{l: e, h: h, labels: labels.Current()}
+	s := &server{l: e, h: h, gives: e.Inherited()}
 	s.patience.Owner = s
 	defer e.RemoveTimer(&s.patience)
 	for {

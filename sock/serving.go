@@ -137,8 +137,8 @@ type requestTask Conn
 func (t *requestTask) Run() {
 	c := (*Conn)(t)
 	s := &c.serve
-	if !s.by.labels.None() { // a task begins without
-		c.l.ApplyLabels(s.by.labels)
+	if !s.by.gives.None() { // a task begins without
+		c.l.Inherit(s.by.gives)
 	}
 	done := false
 	defer func() {

@@ -1,7 +1,6 @@
 package loop
 
 import (
-	"context"
 	"log/slog"
 	"net/netip"
 	"time"
@@ -76,7 +75,3 @@ func (c *Config) kernel() kernel.Kernel {
 	}
 	return c.Kernel
 }
-
-// Context keys and values of Run's context reach tasks; its end does not: that
-// means drain.
-func values(ctx context.Context) context.Context { return context.WithoutCancel(ctx) }

@@ -94,21 +94,7 @@ func (e *causeError) Is(target error) bool { return target == os.ErrDeadlineExce
 // Timeout reports whether a deadline has passed.
 func (e *causeError) Timeout() bool { return e.end == context.DeadlineExceeded }
 
-// joinedContext has the values of both, and is done when the first of them is.
-type joinedContext struct {
-	context.Context // of the one
-	other           context.Context
-}
-
-// Value gives what the one has, or else the other.
-func (c *joinedContext) Value(key any) any {
-	if v := c.Context.Value(key); v != nil {
-		return v
-	}
-	return c.other.Value(key)
-}
-
-// joinContexts makes a context of two.
+// joinContexts makes a context of two: with the values of both, and done when the first of them is.
 func (l *Loop) joinContexts(one, other context.Context) (ctx context.Context, cancel func()) {
 	if ctx, cancel, ok := l.joinStaged(one, other); ok {
 		return ctx, cancel
@@ -124,5 +110,5 @@ func (l *Loop) joinContexts(one, other context.Context) (ctx context.Context, ca
 		}
 		end(context.Cause(other))
 	})
-	return &joinedContext{inner, other}, func() { stop(); end(nil); release() }
+	return joinValues(inner, other), func() { stop(); end(nil); release() }
 }

@@ -2,8 +2,6 @@ package loop
 
 import (
 	"sync/atomic"
-
-	"ringo/internal/labels"
 )
 
 // OnDrain has fn called when the Run begins to drain, or ends without, on any thread: at once, if it has. fn must
@@ -45,10 +43,10 @@ const (
 	drainUnwanted
 )
 
-// OnDrain starts fn as a task of l when the drain begins, with the caller's labels: soon, if it has begun. stop
-// reports whether that will not be. G.
+// OnDrain starts fn as a task of l when the drain begins, with what it inherits of the caller: soon, if it has begun.
+// stop reports whether that will not be. G.
 func (l *Loop) OnDrain(fn func()) (stop func() bool) {
-	d := &drainTask{l: l, job: withLabels(jobFunc(fn), labels.Current())}
+	d := &drainTask{l: l, job: inheriting(jobFunc(fn), l.Inherited())}
 	if l.IsCurrent() {
 		d.register()
 	} else {

@@ -41,17 +41,9 @@ func (l *Loop) traceTask() {
 		}
 	}
 	if x := t.extension(); x.traced == nil {
-		ctx, task := rtrace.NewTask(l.set.values, name)
+		ctx, task := rtrace.NewTask(t.values(), name)
 		x.traced = &traced{ctx, task}
 	}
-}
-
-// values is the context that the task's own begins with: Run's, and of a traced task one that says so.
-func (t *Task) values() context.Context {
-	if x := t.ext.Load(); x != nil && x.traced != nil {
-		return x.traced
-	}
-	return t.l.set.values
 }
 
 // giveTraced is the switch of a Park while a trace is taken. It is apart so that nothing of it is on the stacks of

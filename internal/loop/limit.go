@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"reflect"
 	"time"
 
 	"ringo/internal/timer"
@@ -24,6 +25,7 @@ type limit struct {
 
 	ctx    context.Context // for those who ask
 	cancel func()
+	values context.Context // of a WithContext, for those who start here: see valuesNow
 }
 
 // WithTimeout calls fn, and makes the waits in it fail from d on, as a cancel does
@@ -40,7 +42,7 @@ func (l *Loop) WithTimeout(d time.Duration, fn func() error) error {
 
 // WithContext is WithTimeout with a context in the place of the time. T, may park.
 func (l *Loop) WithContext(ctx context.Context, fn func() error) error {
-	if !l.cur.mayEndBy(ctx) {
+	if ctx == nil || l.cur.isIn(ctx) {
 		return fn()
 	}
 	b := new(limit) // not pooled: the AfterFunc may be late
@@ -67,6 +69,9 @@ func (b *limit) beginContext(l *Loop, ctx context.Context) {
 	if ctx.Err() != nil {
 		b.pass()
 		return
+	}
+	if ctx.Done() == nil {
+		return // it has values alone
 	}
 	b.stop = l.AfterContext(ctx, func() { l.send(message{kind: msgLimit, fn: b.contextDone}) })
 }
@@ -136,7 +141,7 @@ func (b *limit) let() {
 	if b.cancel != nil {
 		b.cancel()
 	}
-	b.task, b.outer, b.passed, b.ctx, b.cancel = nil, nil, 0, nil, nil
+	b.task, b.outer, b.passed, b.ctx, b.cancel, b.values = nil, nil, 0, nil, nil, nil
 	if b.given != nil {
 		if b.stop != nil {
 			b.stop()
@@ -198,6 +203,21 @@ func (b *limit) context(base context.Context) context.Context {
 	return b.ctx
 }
 
+// valuesNow are those of t's context that are not Run's, without its end; nil if there are none. A WithContext that t
+// is in makes them once.
+func (x *taskExt) valuesNow(t *Task) context.Context {
+	for b := x.limit; b != nil; b = b.outer {
+		if b.given == nil {
+			continue
+		}
+		if b.values == nil {
+			b.values = context.WithoutCancel(b.context(t.own(x)))
+		}
+		return b.values
+	}
+	return x.values
+}
+
 // mayEndBy reports whether ctx can end a wait of the task's that nothing else ends; t may be nil, for a goroutine. A
 // context of the task's own ends its waits without being told.
 func (t *Task) mayEndBy(ctx context.Context) bool {
@@ -217,12 +237,36 @@ func (x *taskExt) owns(ctx context.Context) bool {
 		return true
 	}
 	for b := x.limit; b != nil; b = b.outer {
-		if ctx == b.ctx || ctx == b.given {
+		if ctx == b.ctx || same(ctx, b.given) {
 			return true
 		}
 	}
 	return false
 }
+
+// isIn reports whether ctx would neither end a wait of the task's that nothing else ends nor give it other values.
+func (t *Task) isIn(ctx context.Context) bool {
+	if ctx == context.Background() || ctx == context.TODO() {
+		return true
+	}
+	x := t.ext.Load()
+	if x == nil {
+		return false
+	}
+	for b := x.limit; b != nil; b = b.outer {
+		if ctx == b.ctx || same(ctx, b.given) {
+			return true
+		}
+		if b.given != nil {
+			return false // whose values come first
+		}
+	}
+	return ctx == x.ctx
+}
+
+// same reports whether two contexts of the program's are one, where Go can tell: what is no pointer need not be
+// comparable.
+func same(a, b context.Context) bool { return b != nil && reflect.ValueOf(a).Comparable() && a == b }
 
 // lateError is the error of a call that saw the end of its context, in words that
 // hold for every wait in a WithTimeout.

@@ -268,8 +268,8 @@ func (l *Loop) Start(j Job) {
 	l.enqueue(item{job: j})
 }
 
-// StartLabelled is Start of a job that has the caller's labels.
-func (l *Loop) StartLabelled(j Job) { l.Start(withLabels(j, labels.Current())) }
+// StartHeir is Start of a job that inherits of the caller, a task of l.
+func (l *Loop) StartHeir(j Job) { l.Start(inheriting(j, inheritedFrom(l.cur))) }
 
 // RunsFor says that the running task is there for another function than its own, by which it is to be known. T.
 func (l *Loop) RunsFor(f code.Func) {
@@ -293,7 +293,7 @@ func (l *Loop) GoNamed(name string, fn func()) *Task {
 }
 
 func (l *Loop) goTask(t *Task) *Task {
-	t.inherit()
+	t.inherit(l.Inherited())
 	if l.IsCurrent() {
 		l.live++
 		l.enqueue(item{task: t})
@@ -316,8 +316,8 @@ func (l *Loop) GoThen(fn func(), onEnd func(error)) *Task {
 // Post runs fn as a task. Posts of one sender start in order. G.
 func (l *Loop) Post(fn func()) error {
 	m := message{kind: msgPost, fn: fn}
-	if s := labels.Current(); !s.None() {
-		m = message{kind: msgJob, job: &labelled{jobFunc(fn), s}}
+	if i := l.Inherited(); !i.None() {
+		m = message{kind: msgJob, job: inheriting(jobFunc(fn), i)}
 	}
 	if !l.send(m) {
 		return ErrEnded

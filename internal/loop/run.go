@@ -77,7 +77,7 @@ func Run(ctx context.Context, cfg *Config, fn func(*Loop) error) error {
 		return err
 	}
 	s := &Set{number: int(runNumbers.Add(1)), cfg: cfg, epoch: cfg.Clock(), epochNS: kernel.Monotonic(),
-		values: values(ctx), gaveUp: make(chan struct{})}
+		values: valuesOf(ctx), gaveUp: make(chan struct{})}
 	defer beginRun()()
 	defer raiseProcs(cfg.Loops, cfg.Warn)()
 	s.openLanes()
@@ -315,7 +315,7 @@ func (l *Loop) startMain(fn func(*Loop) error) *Task {
 		}
 		l.set.fnEnded(end)
 	}
-	t.inherit() // from Run's caller, by way of the loop's goroutine
+	t.inherit(inheritedFrom(nil)) // from Run's caller, by way of the loop's goroutine
 	l.live++
 	l.enqueue(item{task: t})
 	return t

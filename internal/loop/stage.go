@@ -224,7 +224,7 @@ type Program struct {
 // NewProgram is Run for a stage, which Config.Stage names: it makes the loops, and leaves it to the caller to call Loop
 // for each of them in a coroutine of its own.
 func NewProgram(ctx context.Context, cfg *Config, fn func(*Loop) error) *Program {
-	s := &Set{number: int(runNumbers.Add(1)), cfg: cfg, epoch: cfg.Clock(), values: values(ctx),
+	s := &Set{number: int(runNumbers.Add(1)), cfg: cfg, epoch: cfg.Clock(), values: valuesOf(ctx),
 		gaveUp: make(chan struct{})}
 	s.openLanes() // which nothing comes into
 	for i := range cfg.Loops {

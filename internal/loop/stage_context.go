@@ -165,7 +165,7 @@ func (l *Loop) joinStaged(one, other context.Context) (ctx context.Context, canc
 	if !l.Staged() || !limited || stagedEndOf(other) == nil {
 		return nil, nil, false
 	}
-	e := newStagedEnd(&joinedContext{one, other}, at)
+	e := newStagedEnd(joinValues(one, other), at)
 	e.follow(l, one)
 	e.follow(l, other)
 	return e.ctx, e.canceled, true

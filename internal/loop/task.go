@@ -43,6 +43,7 @@ type taskExt struct {
 	onEnd  func(error)     // see GoThen
 	name   string          // see GoNamed
 	labels labels.Set      // of who started it, until it begins
+	values context.Context // of who started it, see Inherited
 	ctx    context.Context // the loop thread's, as cancel
 	cancel context.CancelFunc
 	limit  *limit     // the innermost WithTimeout or WithContext that it is in
@@ -62,10 +63,11 @@ func (t *Task) extension() *taskExt {
 	return t.ext.Load()
 }
 
-// inherit gives a task that has not begun the caller's labels, as a goroutine has those of who starts it.
-func (t *Task) inherit() {
-	if s := labels.Current(); !s.None() {
-		t.extension().labels = s
+// inherit gives a task that has not begun what it has of who starts it.
+func (t *Task) inherit(i Inherited) {
+	if !i.None() {
+		x := t.extension()
+		x.labels, x.values = i.labels, i.values
 	}
 }
 
@@ -126,6 +128,7 @@ func (t *Task) finish(err error) {
 		if x.limit != nil {
 			x.dropLimits()
 		}
+		x.values = nil
 	}
 	if t == w.anon { // for the next job
 		t.canceled, t.expired, t.shield = false, false, 0
@@ -355,14 +358,20 @@ func (t *Task) cause() error {
 // context gives the task's context, made when first asked for.
 func (t *Task) context() context.Context {
 	x := t.extension()
+	own := t.own(x)
+	if x.limit != nil {
+		return x.limit.context(own)
+	}
+	return own
+}
+
+// own is the task's context without the blocks that it is in.
+func (t *Task) own(x *taskExt) context.Context {
 	if x.ctx == nil {
 		x.ctx, x.cancel = t.l.withCancel(t.values())
 		if t.canceled {
 			x.cancel()
 		}
-	}
-	if x.limit != nil {
-		return x.limit.context(x.ctx)
 	}
 	return x.ctx
 }

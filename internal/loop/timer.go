@@ -3,7 +3,6 @@ package loop
 import (
 	"time"
 
-	"ringo/internal/labels"
 	"ringo/internal/sys"
 	"ringo/internal/timer"
 )
@@ -81,15 +80,14 @@ func (l *Loop) Sleep(d time.Duration) int32 {
 
 // Timer runs a function as a task after a while.
 type Timer struct {
-	l      *Loop
-	fn     func()
-	labels labels.Set
-	t      timer.Timer
+	l   *Loop
+	job Job
+	t   timer.Timer
 }
 
 // AfterFunc makes a Timer that runs fn as a task after d. T.
 func (l *Loop) AfterFunc(d time.Duration, fn func()) *Timer {
-	t := &Timer{l: l, fn: fn, labels: labels.Current()}
+	t := &Timer{l: l, job: inheriting(jobFunc(fn), inheritedFrom(l.cur))}
 	t.t.Owner = t
 	l.tick()
 	l.Arm(&t.t, l.After(d))
@@ -97,7 +95,7 @@ func (l *Loop) AfterFunc(d time.Duration, fn func()) *Timer {
 }
 
 // Fire starts the function.
-func (t *Timer) Fire(*timer.Timer) { t.l.Start(withLabels(jobFunc(t.fn), t.labels)) }
+func (t *Timer) Fire(*timer.Timer) { t.l.Start(t.job) }
 
 // Stop keeps it from running, and the loop from keeping what its function holds;
 // false if it was not armed. T.

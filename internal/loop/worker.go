@@ -121,6 +121,9 @@ func (w *worker) beginNext() bool {
 	if it.task == nil {
 		w.code = it.job.Code()
 		if l.tracing {
+			if h, ok := it.job.(*heir); ok {
+				l.Inherit(h.of)
+			}
 			l.traceTask()
 		}
 		if l.cfg.tellsOfTasks() {
@@ -282,24 +285,3 @@ type jobFunc func()
 func (f jobFunc) Run() { f() }
 
 func (f jobFunc) Code() code.Func { return code.Of(f) }
-
-// labelled is a job with labels.
-type labelled struct {
-	Job
-	labels labels.Set
-}
-
-func (j *labelled) Run() {
-	if l, _ := Current(); l != nil {
-		l.ApplyLabels(j.labels)
-	}
-	j.Job.Run()
-}
-
-// withLabels is a job that has these labels.
-func withLabels(j Job, s labels.Set) Job {
-	if s.None() {
-		return j
-	}
-	return &labelled{j, s}
-}
