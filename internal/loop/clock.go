@@ -98,6 +98,9 @@ func (l *Loop) begin() {
 		l.account(&l.stats.InKernel)
 	}
 	l.watch.begin(l.now)
+	if l.set.rests.Load() {
+		l.set.endRest()
+	}
 	l.lookForTrace()
 	if l.eachTurn != nil {
 		l.eachTurn()

@@ -26,16 +26,20 @@ type Lock interface {
 const (
 	// locksEvery is how often the watcher looks at who waits for locks.
 	locksEvery = 500 * time.Millisecond
+	// sameRounds is how many rounds find the same who wait before there is no other: those who came just before the
+	// first are old enough for it in the third, and a circle is one if it is there in two.
+	sameRounds = 4
 	// lockWaitsMax bounds the tasks of a loop that it looks at. Of more, those that began to wait last are left out.
 	lockWaitsMax = 4096
 	// inCircleMax bounds the tasks in a report.
 	inCircleMax = 10
 )
 
-// lockLine is the tasks of a loop that wait for locks, in order of arrival. All but some is the loop thread's business.
+// lockLine is the tasks of a loop that wait for locks, in order of arrival. All but fresh is the loop
+// thread's business.
 type lockLine struct {
 	first, last *Parker
-	some        atomic.Bool // there may be one
+	fresh       atomic.Bool // one has come since the watcher took this back
 }
 
 func (q *lockLine) push(p *Parker) {
@@ -45,8 +49,8 @@ func (q *lockLine) push(p *Parker) {
 		p.prev.next = p
 	}
 	q.last = p
-	if !q.some.Load() {
-		q.some.Store(true)
+	if !q.fresh.Load() {
+		q.fresh.Store(true)
 	}
 }
 
@@ -106,20 +110,25 @@ func (l *Loop) waitingForLocks() (all []lockWait) {
 
 // lockRound is what the loops answer.
 type lockRound struct {
-	mu  sync.Mutex
-	all []lockWait
+	mu   sync.Mutex
+	all  []lockWait
+	none []int // the loops on which nobody waits
+	left int   // who have not answered
 }
 
 func (r *lockRound) ask(l *Loop) {
+	r.mu.Lock()
+	r.left++
+	r.mu.Unlock()
 	l.Call(func() {
-		if l.locks.first == nil {
-			l.locks.some.Store(false)
-			return
-		}
 		all := l.waitingForLocks()
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		r.all = append(r.all, all...)
+		if l.locks.first == nil {
+			r.none = append(r.none, l.index)
+		}
+		r.left--
 	})
 }
 
@@ -128,6 +137,8 @@ type lockWatch struct {
 	next  int64 // when the next round begins
 	round *lockRound
 	seen  map[string]bool // in the last round; true: reported
+	waits []bool          // by loop, whether somebody may
+	same  int             // how many rounds have been answered since one was fresh
 }
 
 // lookAtLocks begins a round if it is time to, and looks at what the last one has brought.
@@ -139,19 +150,50 @@ func (w *watcher) lookAtLocks() {
 	w.locks.next = now + int64(locksEvery)
 	if r := w.locks.round; r != nil {
 		r.mu.Lock()
-		all := r.all
+		all, none, answered := r.all, r.none, r.left == 0
 		r.mu.Unlock()
 		w.judgeCircles(circles(all), now)
-	}
-	w.locks.round = nil
-	for _, l := range w.set.loops {
-		if l.locks.some.Load() {
-			if w.locks.round == nil {
-				w.locks.round = &lockRound{}
-			}
-			w.locks.round.ask(l)
+		for _, i := range none {
+			w.locks.waits[i] = false
+		}
+		if answered {
+			w.locks.same++
 		}
 	}
+	w.locks.round = nil
+	if w.knowsLocks() {
+		return
+	}
+	for i, l := range w.set.loops {
+		if l.locks.fresh.Swap(false) {
+			w.locks.waits[i], w.locks.same = true, 0
+		}
+	}
+	for i, l := range w.set.loops {
+		if !w.locks.waits[i] {
+			continue
+		}
+		if w.locks.round == nil {
+			w.locks.round = &lockRound{}
+		}
+		w.locks.round.ask(l)
+	}
+}
+
+// knowsLocks reports whether another round would tell the watcher nothing: nobody waits for a lock, or all who do have
+// been asked so often since the last came that each circle of theirs was seen twice: one closes when somebody comes.
+func (w *watcher) knowsLocks() bool {
+	if w.set.cfg.Complain == nil {
+		return true
+	}
+	waits := false
+	for i, l := range w.set.loops {
+		if l.locks.fresh.Load() {
+			return false
+		}
+		waits = waits || w.locks.waits[i]
+	}
+	return !waits || w.locks.same >= sameRounds
 }
 
 // judgeCircles reports what was there in the round before, and was not reported.

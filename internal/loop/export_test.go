@@ -141,3 +141,6 @@ func placeOf(o Hold) place { return place{o.Task, o.At, o.In, o.State} }
 
 // Metered reports whether the running turn of the loop is measured by task. T.
 func Metered(l *Loop) bool { return l.meter != nil }
+
+// WatcherRests reports whether the watcher waits for a loop of the Run to begin a turn. G.
+func WatcherRests(l *Loop) bool { return l.set.rests.Load() }

@@ -26,13 +26,16 @@ func (w *watcher) last() {
 	w.report(true)
 }
 
+// untilReport is how long it is until the next report; false if there is nothing to tell.
+func (w *watcher) untilReport() (left time.Duration, ok bool) {
+	due := max(w.noticed+int64(reportAfter), w.reported+int64(reportEvery))
+	return time.Duration(due - w.set.elapsed()), w.noticed != 0 && w.set.cfg.Complain != nil
+}
+
 // report tells of what has held the loops since the last report, if it is time to.
 func (w *watcher) report(end bool) {
-	if w.noticed == 0 || w.set.cfg.Complain == nil {
-		return
-	}
-	now := w.set.elapsed()
-	if !end && (now-w.noticed < int64(reportAfter) || now-w.reported < int64(reportEvery)) {
+	left, ok := w.untilReport()
+	if !ok || left > 0 && !end {
 		return
 	}
 	w.noticed = 0
@@ -45,7 +48,7 @@ func (w *watcher) report(end bool) {
 	if text.Len() == 0 {
 		return
 	}
-	w.reported = now
+	w.reported = w.set.elapsed()
 	w.set.cfg.Complain(fmt.Sprintf("ringo: tasks held their loops for longer than %v at a time, in which no other "+
 		"task of these loops\nran. Calls that wait belong in Loop.Offload, long computations in Loop.Compute. "+
 		"Config.HoldLimit, negative,\nturns this off.\n", w.hold) + text.String())

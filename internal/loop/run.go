@@ -42,6 +42,9 @@ type Set struct {
 	telling  sync.WaitGroup // reports that are being written, without which Run does not return
 	timers   []func() (stopped bool)
 
+	rests  atomic.Bool   // the watcher does, until a loop begins a turn
+	rested chan struct{} // has room for the word that one has
+
 	lanes  [Lanes]lane
 	totals *runTotals
 	short  seldom

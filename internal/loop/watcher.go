@@ -15,6 +15,10 @@ import (
 // the time that a turn may take, and more often at a loop that it found in one turn
 // twice, and for a while after turns that were longer than Config.Hold: see note.
 //
+// While all loops sleep there is nothing to see, so it sleeps too:
+//
+//	looking ──all loops slept at each look for restAfter──▶ resting ──a loop begins a turn──▶ looking
+//
 // A long turn is not always a task's fault. The process may have been stopped, or
 // the machine suspended: so a turn is not judged by the clock alone, but by how often
 // the watcher, itself on time, found the loop in it. Or the machine may be busy with
@@ -33,6 +37,7 @@ type watcher struct {
 	spent    int64 // up to when the time for stacks is spent
 	reported int64 // when holds were last told of
 	noticed  int64 // when there was something to tell; 0: there is not
+	slept    int64 // since when all loops were found asleep; 0: one was not
 	locks    lockWatch
 	kinds    pcKinds
 }
@@ -68,6 +73,9 @@ const (
 	complainEvery = 10 * time.Second
 	// roughMax is how long the watcher sleeps if nothing has taken long lately.
 	roughMax = 50 * time.Millisecond
+	// restAfter is for how long all loops must have slept when the watcher rests. The turn that ends its rest pays some
+	// microseconds for that, so it is one in so long at most.
+	restAfter = 500 * time.Millisecond
 )
 
 // startWatch starts the watcher, if anybody wants to know.
@@ -76,10 +84,12 @@ func (s *Set) startWatch() (stop func()) {
 		return func() {}
 	}
 	quit, gone := make(chan struct{}), make(chan struct{})
+	s.rested = make(chan struct{}, 1)
 	w := &watcher{set: s, limit: s.cfg.Stall, hold: max(0, s.cfg.Hold), seen: make([]sighting, len(s.loops))}
 	if !s.cfg.watchesStalls() {
 		w.limit = -1
 	}
+	w.locks.waits = make([]bool, len(s.loops))
 	w.spent, w.reported = s.elapsed(), -int64(reportEvery)
 	go func() { defer close(gone); w.run(quit) }()
 	return func() { close(quit); <-gone }
@@ -106,6 +116,8 @@ func (w *watcher) run(quit <-chan struct{}) {
 			w.last()
 			return
 		case <-pause.C:
+		case <-w.set.rested:
+			w.slept = 0
 		}
 		next := rough
 		for i, l := range w.set.loops {
@@ -127,7 +139,49 @@ func (w *watcher) run(quit <-chan struct{}) {
 			w.report(false)
 		}
 		w.pause = next
-		pause.Reset(next)
+		if !w.mayRest() {
+			pause.Reset(next)
+		} else if left, ok := w.untilReport(); ok {
+			pause.Reset(left)
+		}
+	}
+}
+
+// mayRest reports whether the watcher may sleep until a loop begins a turn, which then tells it so.
+func (w *watcher) mayRest() bool {
+	if !w.nothingToSee() {
+		w.slept = 0
+		return false
+	}
+	now := w.set.elapsed()
+	if w.slept == 0 {
+		w.slept = now
+	}
+	if now-w.slept < int64(restAfter) {
+		return false
+	}
+	w.set.rests.Store(true)
+	// A loop that has begun a turn since may have looked at rests before that.
+	return w.nothingToSee() || !w.set.rests.CompareAndSwap(true, false)
+}
+
+// nothingToSee reports whether all loops sleep, and have left nothing of which the watcher does not know.
+func (w *watcher) nothingToSee() bool {
+	for i, l := range w.set.loops {
+		if l.watch.since.Load() != 0 || w.hold > 0 && l.watch.longs.Load() != w.seen[i].longs {
+			return false
+		}
+	}
+	return w.limit < 0 || w.knowsLocks()
+}
+
+// endRest has the watcher look again, if it rests. The loop has said that it is in a turn.
+func (s *Set) endRest() {
+	if s.rests.CompareAndSwap(true, false) {
+		select {
+		case s.rested <- struct{}{}:
+		default: // it was told, and has not looked yet
+		}
 	}
 }
 

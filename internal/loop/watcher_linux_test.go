@@ -3,6 +3,7 @@
 package loop_test
 
 import (
+	"context"
 	"runtime"
 	"strings"
 	"sync"
@@ -14,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ringo/internal/loop"
+	"ringo/internal/patience"
 	"ringo/internal/sys"
 )
 
@@ -117,6 +119,40 @@ func TestComplaints(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A stall, and a hold, are told of also if all loops have slept so long before that nobody looked at them.
+func TestStallBehindRest(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg *loop.Config) {
+		cfg.Loops, cfg.Stall, cfg.Hold = 2, 10*time.Millisecond, 5*time.Millisecond
+		stalls := make(chan int, 10)
+		cfg.OnStall = func(l *loop.Loop, _ time.Duration, _ []byte) { stalls <- l.Index() }
+		cfg.Complain = func(string) {}
+		over := make(chan struct{})
+		err := run(t, cfg, func(l *loop.Loop) error {
+			return l.Offload(func(context.Context) error {
+				if l.Index() != 0 {
+					<-over
+					return nil
+				}
+				defer close(over)
+				for _, to := range l.Set().Loops() {
+					patience.Until(t, "the watcher's rest", func() bool { return loop.WatcherRests(l) })
+					hold, release := byChannel()
+					to.Post(hold)
+					if at := patience.Recv(t, "the stall", stalls); at != to.Index() {
+						t.Errorf("a stall of loop %d, want %d", at, to.Index())
+					}
+					release()
+					patience.Until(t, "the hold", func() bool { return len(to.Holds()) > 0 })
+				}
+				return nil
+			})
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 // Beside very many tasks the program is not stopped to find a stack, unless
