@@ -5,7 +5,9 @@ package file_test
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -145,6 +147,24 @@ func sameOwners(t *testing.T, got, want []string) {
 	for i := range want {
 		if got[i] != want[i] {
 			t.Errorf("got  %s\nwant %s", got[i], want[i])
+		}
+	}
+}
+
+// TestSysIsKept: programs note in an info's Stat_t whose the file is to be, as lumberjack's tests do.
+func TestSysIsKept(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "f")
+	if err := os.WriteFile(name, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for of, stat := range map[string]func(string) (fs.FileInfo, error){"os": os.Stat, "file": file.Stat} {
+		info, err := stat(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		info.Sys().(*syscall.Stat_t).Uid = 555
+		if uid := info.Sys().(*syscall.Stat_t).Uid; uid != 555 {
+			t.Errorf("%s: the owner that was written is 555, and then %d", of, uid)
 		}
 	}
 }

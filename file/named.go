@@ -95,5 +95,7 @@ func Truncate(name string, size int64) error {
 
 // newInfo is the Info of a name, which may be a path.
 func newInfo(name string, st *sys.Statx) *Info {
-	return &Info{name: filepath.Base(name), st: *st}
+	i := &Info{name: filepath.Base(name), st: *st}
+	fill(&i.os, st)
+	return i
 }

@@ -9,10 +9,12 @@ import (
 )
 
 // Info is what a file system says of a file: an fs.FileInfo, and what statx(2) has
-// beside. Its Sys is a *syscall.Stat_t, as that of os's is.
+// beside. Its Sys is a *syscall.Stat_t, as that of os's is. Package os's SameFile knows infos of its own only, and says
+// false of all others: SameFile here knows both.
 type Info struct {
 	name string
 	st   sys.Statx
+	os   osStat
 }
 
 // Stat asks about the file. The Info is an *Info. It may wait, on network file systems as
@@ -26,7 +28,7 @@ func (f *File) Stat() (fs.FileInfo, error) {
 	if err != nil {
 		return nil, f.fail("stat", err)
 	}
-	return &Info{name: path.Base(f.name), st: st}, nil
+	return newInfo(path.Base(f.name), &st), nil
 }
 
 // Name is the last element of the name that the file was opened with.

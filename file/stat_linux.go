@@ -5,12 +5,18 @@ package file
 import (
 	"io/fs"
 	"syscall"
+
+	"ringo/internal/sys"
 )
 
-// Sys is a *syscall.Stat_t.
-func (i *Info) Sys() any {
-	s := &i.st
-	st := new(syscall.Stat_t)
+// osStat is what Info.Sys points to.
+type osStat = syscall.Stat_t
+
+// Sys is a *syscall.Stat_t, the same one each time: what a program writes there the next one finds, as with os's.
+func (i *Info) Sys() any { return &i.os }
+
+// fill makes an osStat of what statx(2) has said.
+func fill(st *osStat, s *sys.Statx) {
 	set(&st.Dev, device(s.DevMajor, s.DevMinor))
 	set(&st.Rdev, device(s.RdevMajor, s.RdevMinor))
 	set(&st.Ino, s.Ino)
@@ -28,7 +34,6 @@ func (i *Info) Sys() any {
 	set(&st.Mtim.Nsec, s.Mtime.Nsec)
 	set(&st.Ctim.Sec, s.Ctime.Sec)
 	set(&st.Ctim.Nsec, s.Ctime.Nsec)
-	return st
 }
 
 type integer interface {
