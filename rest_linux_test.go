@@ -84,7 +84,7 @@ func TestRest(t *testing.T) {
 	const (
 		span  = time.Second
 		spans = 40 // at the most, until one is at rest
-		wakes = 2  // a second
+		wakes = 2  // in a span
 	)
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		t.Parallel()
@@ -100,12 +100,11 @@ func TestRest(t *testing.T) {
 		}
 		rests := false
 		for n := 0; n < spans && !rests; n++ {
-			began, before := time.Now(), voluntarySwitches(t, cmd.Process.Pid)
-			time.Sleep(span)
+			before := voluntarySwitches(t, cmd.Process.Pid)
+			time.Sleep(span) // or longer, which makes it no easier
 			slept := voluntarySwitches(t, cmd.Process.Pid) - before
-			took := time.Since(began)
-			rests = float64(slept) <= wakes*took.Seconds()
-			t.Logf("%d wakes in %v", slept, took.Round(time.Millisecond))
+			rests = slept <= wakes
+			t.Logf("%d wakes", slept)
 		}
 		if !rests {
 			t.Error("it does not come to rest")
