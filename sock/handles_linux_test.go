@@ -496,6 +496,7 @@ func TestMoveToCarriesIdle(t *testing.T) {
 		cfg.Loops = 2
 		reads, done := make(chan bool, 1), make(chan error, 1)
 		s := serve(t, cfg, perConn(func(c *sock.Conn) {
+			c.SetIdle(false) // it has spoken
 			c.SetIdle(true)
 			done <- moved(c, c.Loop().Loops()[1-c.Loop().Index()], func(c *sock.Conn) error {
 				defer c.Close()

@@ -166,6 +166,7 @@ func (ln *Listener) AcceptConn() (*Conn, error) {
 		if err != nil {
 			return ln.acceptLate(err)
 		}
+		c.core.HasConnected()
 		c.detach()
 		return c, nil
 	default:
@@ -175,7 +176,9 @@ func (ln *Listener) AcceptConn() (*Conn, error) {
 	if err != nil {
 		return ln.acceptLate(err)
 	}
-	return ln.accepted(s), nil
+	c := ln.accepted(s)
+	c.core.HasConnected()
+	return c, nil
 }
 
 // acceptHere is AcceptConn for a task of the loop that has access, as far as the descriptor.

@@ -81,9 +81,12 @@ func (ln *Listener) acceptLate(err error) (*Conn, error) {
 		return nil, ln.fail("accept", err)
 	case ln.l.IsCurrent():
 		ln.l.ChargeAndYield()
-		return ln.accepted(s), nil
+		c := ln.accepted(s)
+		c.core.HasConnected()
+		return c, nil
 	}
 	c := newDetached(ln.l, s)
+	c.core.HasConnected()
 	ln.name(c, new(sys.Sockaddr))
 	c.detach()
 	return c, nil

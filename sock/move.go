@@ -90,9 +90,7 @@ func (c *Conn) rebind(l *loop.Loop, p *detachState) *Conn {
 	n.in.resume(n, p.unread)
 	n.in.eof, n.in.err = p.eof, p.err
 	n.core.Deadlines(&c.core)
-	if c.core.Idle() {
-		n.core.SetIdle(true)
-	}
+	n.core.MovedFrom(&c.core)
 	n.core.Resume(p.unsent, p.lost)
 	return n
 }

@@ -193,6 +193,7 @@ func Serve(l *ringo.Loop, ln *Listener, h *Handler) error {
 	for {
 		c, err := ln.AcceptConn()
 		if err == nil {
+			c.core.SetIdle(false) // within Request, whose peer has spoken, there is no other word
 			s.add(c)
 			continue
 		}
@@ -224,7 +225,7 @@ func (s *server) add(c *Conn) {
 // expect gives those who have not spoken time to do so, once the drain has begun.
 func (s *server) expect() {
 	if !s.patience.Armed() {
-		s.l.Arm(&s.patience, s.l.After(silentMax))
+		s.l.Arm(&s.patience, s.l.After(handle.SilentMax))
 	}
 }
 

@@ -99,14 +99,10 @@ func (s *serving) drainBegins(c *Conn) {
 	s.drain(c)
 }
 
-// silentMax is how long a peer that has connected may take to say something, when the program drains: as long as
-// package net/http gives it.
-const silentMax = 5 * time.Second
-
 // expects reports whether a request is on its way, by a peer that has not spoken for that long: the first, or the rest
 // of one.
 func (s *serving) expects(c *Conn, silent int64) bool {
-	return !c.l.Stopping() && (c.in.buffered() > 0 || !s.spoken && silent < int64(silentMax))
+	return !c.l.Stopping() && (c.in.buffered() > 0 || !s.spoken && silent < int64(handle.SilentMax))
 }
 
 // fdClosed is called when the descriptor is closed.

@@ -2,8 +2,10 @@ package handle
 
 import (
 	"os"
+	"time"
 
 	"ringo/internal/loop"
+	"ringo/internal/timer"
 )
 
 // Whether callers that wait for input are to be told of a drain, and were.
@@ -11,7 +13,14 @@ const (
 	busy     = iota
 	idle     // they are to be
 	deserted // they have been: nobody waits any more, but what comes by itself is still read
+	silent   // not yet: the peer has connected, and has said nothing
+	awaited  // SetIdle has said so of a silent one, whose request may be on its way
+	expected // they are to be when SilentMax is over, which has begun
 )
+
+// SilentMax is how long a peer that has connected may take to say something, when the program drains: as long as
+// package net/http gives it.
+const SilentMax = 5 * time.Second
 
 // SetIdle says whether nothing is under way on the handle, so that who waits for input is told when the drain begins,
 // by ErrDraining, at once if it has. Any caller.
@@ -23,7 +32,9 @@ func (c *Core) SetIdle(on bool) error {
 		c.idle.Store(busy)
 		return nil
 	}
-	c.idle.CompareAndSwap(busy, idle)
+	if !c.idle.CompareAndSwap(busy, idle) {
+		c.idle.CompareAndSwap(silent, awaited)
+	}
 	switch {
 	case !c.l.Draining():
 	case c.l.IsCurrent():
@@ -34,17 +45,55 @@ func (c *Core) SetIdle(on bool) error {
 	return nil
 }
 
-// Idle reports whether SetIdle has said so. Any caller.
-func (c *Core) Idle() bool { return c.idle.Load() != busy }
+// HasConnected is called before anybody has the handle of a peer that has connected: until SetIdle has said that
+// something is under way, it is not idle but awaited.
+func (c *Core) HasConnected() { c.idle.Store(silent) }
+
+// MovedFrom makes the handle as idle as the one was that it takes the place of.
+func (c *Core) MovedFrom(old *Core) {
+	switch old.idle.Load() {
+	case silent:
+		c.idle.Store(silent)
+	case awaited, expected:
+		c.idle.Store(silent)
+		c.SetIdle(true)
+	case idle, deserted:
+		c.SetIdle(true)
+	}
+}
 
 // Deserted reports whether callers must not wait for input, because the program drains. Any caller.
 func (c *Core) Deserted() bool { return c.idle.Load() == deserted }
 
 // desert tells those who wait for input of the drain. For the loop's thread.
 func (c *Core) desert() {
-	if !c.idle.CompareAndSwap(idle, deserted) {
-		return
+	if c.idle.CompareAndSwap(idle, deserted) {
+		c.tellDeserted()
+	} else if c.idle.CompareAndSwap(awaited, expected) {
+		s := &silence{c: c}
+		s.Owner = s
+		c.l.Arm(&s.Timer, c.l.After(SilentMax))
 	}
+	if c.l.Stopping() && c.idle.CompareAndSwap(expected, deserted) {
+		c.tellDeserted()
+	}
+}
+
+// silence is the time that an awaited peer has, once the drain has begun.
+type silence struct {
+	timer.Timer
+	c *Core
+}
+
+// Fire ends it.
+func (s *silence) Fire(*timer.Timer) {
+	if (s.c.own == nil || s.c.state == open) && s.c.idle.CompareAndSwap(expected, deserted) {
+		s.c.tellDeserted()
+	}
+}
+
+// tellDeserted ends the waits for input.
+func (c *Core) tellDeserted() {
 	if f := c.foreign.Load(); f != nil && f != nobody {
 		f.desert()
 	}

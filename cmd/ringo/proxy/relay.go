@@ -138,6 +138,7 @@ func (r *relay) move(client *sock.Conn, to, from *end) {
 		from.Close()
 	case err != nil && !reading && !from.ended && to.refuses(err):
 		to.broken = true
+		io.Copy(io.Discard, from.Conn) // else from may wait for us to read, and take nothing of the other direction
 	default:
 		if err != nil && (isOurs(err) || !from.isReset() && !to.isReset()) {
 			r.complain(fmt.Sprintf("connection of %v is reset: %v", client.RemoteAddr(), err))
