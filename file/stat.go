@@ -14,7 +14,7 @@ import (
 type Info struct {
 	name string
 	st   sys.Statx
-	os   osStat
+	os   osFacts
 }
 
 // Stat asks about the file. The Info is an *Info. It may wait, on network file systems as

@@ -9,14 +9,14 @@ import (
 	"ringo/internal/sys"
 )
 
-// osStat is what Info.Sys points to.
-type osStat = syscall.Stat_t
+// osFacts is what Info.Sys points to.
+type osFacts = syscall.Stat_t
 
 // Sys is a *syscall.Stat_t, the same one each time: what a program writes there the next one finds, as with os's.
 func (i *Info) Sys() any { return &i.os }
 
-// fill makes an osStat of what statx(2) has said.
-func fill(st *osStat, s *sys.Statx) {
+// fill makes an osFacts of what statx(2) has said.
+func fill(st *osFacts, s *sys.Statx) {
 	set(&st.Dev, device(s.DevMajor, s.DevMinor))
 	set(&st.Rdev, device(s.RdevMajor, s.RdevMinor))
 	set(&st.Ino, s.Ino)

@@ -8,9 +8,9 @@ import (
 	"ringo/internal/sys"
 )
 
-type osStat struct{}
+type osFacts struct{}
 
-func fill(*osStat, *sys.Statx) {}
+func fill(*osFacts, *sys.Statx) {}
 
 // Sys is nil: there are no files of this package's here.
 func (i *Info) Sys() any { return nil }

@@ -53,7 +53,7 @@ func TestNetSelfConnect(t *testing.T) {
 			}
 			return err
 		}}
-		c, err := dial(d, "tcp", socktest.Refusing(t))
+		c, err := dial(d, "tcp", freeAddr(t))
 		if err == nil {
 			t.Errorf("the dial gave %v to %v", c.LocalAddr(), c.RemoteAddr())
 			c.Close()

@@ -15,6 +15,7 @@ const spentBytes = 64 << 10
 //
 //go:noinline
 func (c *Conn) relayBySplice(to relay.Sink, after int) (total int64, next int, err error) {
+	c.endCopy()
 	in, m := &c.in, relay.Splicing(after)
 	in.spliced = true // it waits for readiness in place of buffers
 	if in.how == receiving {

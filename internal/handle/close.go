@@ -125,8 +125,7 @@ func (c *Core) BeginClose() {
 // to Take when it is told Settled. It is false, and nothing has begun, while a copy has bytes in hand: see AwaitCopy.
 // To the copy's own task these are gone.
 func (c *Core) BeginCloseKeepFD() bool {
-	d := &c.own.dirs[In]
-	if d.copier != nil && d.copier != c.l.Task() {
+	if n := c.copier(); n != 0 && n != c.l.TaskNumber() {
 		return false
 	}
 	if f := c.foreign.Load(); f != nil && !f.beginCloseBetweenCopies() {

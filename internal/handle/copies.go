@@ -12,11 +12,21 @@ import (
 // the connection elsewhere does.
 
 // BeginCopy says that the caller, a task of the loop that has access to the input, has bytes in hand.
-func (c *Core) BeginCopy() { c.own.dirs[In].copier = c.l.Task() }
+func (c *Core) BeginCopy() { c.setCopier(c.l.TaskNumber()) }
+
+// setCopier notes the task that has bytes in hand by its number, of which each direction has a half: there is room.
+func (c *Core) setCopier(number uint32) {
+	c.own.dirs[In].copier, c.own.dirs[Out].copier = uint16(number), uint16(number>>16)
+}
+
+// copier is the number of the task that has bytes in hand; 0: none.
+func (c *Core) copier() uint32 {
+	return uint32(c.own.dirs[In].copier) | uint32(c.own.dirs[Out].copier)<<16
+}
 
 // EndCopy says that it has none any more. A task that waits for that goes first.
 func (c *Core) EndCopy() {
-	if c.own.dirs[In].copier = nil; !c.own.leavers.Empty() {
+	if c.setCopier(0); c.state == open && !c.own.closers.Empty() {
 		c.yieldToLeavers()
 	}
 }
@@ -59,7 +69,7 @@ func (c *Core) AwaitCopy() error {
 	}
 	me := c.l.Task()
 	me.Tell(noAccess)
-	c.own.leavers.Push(me)
+	c.own.closers.Push(me)
 	c.l.Park((*leaving)(c))
 	switch {
 	case c.state != open:
@@ -75,7 +85,7 @@ type leaving Core
 
 // CancelWait lets a cancelled task go.
 func (w *leaving) CancelWait(t *loop.Task) {
-	w.own.leavers.Remove(t)
+	w.own.closers.Remove(t)
 	t.Loop().Ready(t)
 }
 
@@ -84,7 +94,7 @@ func (w *leaving) DescribeWait(_ *loop.Task, d *loop.Wait) { (*Core)(w).describe
 
 // endCopy wakes those in AwaitCopy.
 func (c *Core) endCopy() {
-	for t := c.own.leavers.Pop(); t != nil; t = c.own.leavers.Pop() {
+	for t := c.own.closers.Pop(); t != nil; t = c.own.closers.Pop() {
 		t.Tell(hasAccess)
 		c.l.Ready(t)
 	}

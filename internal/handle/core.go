@@ -73,8 +73,7 @@ const (
 type Own struct {
 	dirs    [2]Direction
 	out     output
-	closers loop.TaskList // in Close
-	leavers loop.TaskList // in AwaitCopy
+	closers loop.TaskList // in Close, or in AwaitCopy as long as it is open
 	open    loop.Handle   // what the loop knows the handle by
 }
 

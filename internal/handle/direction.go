@@ -18,7 +18,6 @@ type Direction struct {
 	lent   *half // to foreign callers
 	queue  loop.TaskList
 	waiter *loop.Task   // in Wait or Await
-	copier *loop.Task   // has bytes in hand, see Core.BeginCopy
 	timer  *timer.Timer // of its deadline; nil until one is waited for, as most handles have none
 
 	res, behind int32 // of Op in Await: its result, and the error behind what it sent
@@ -28,6 +27,7 @@ type Direction struct {
 	cut         bool // which was got back by disconnect
 	inTime      bool // of In: the last wait was ended by news, which State has not been asked about
 	ended       cause
+	copier      uint16 // a half of the number of the task that has bytes in hand, see Core.copier
 }
 
 // cause is who has ended a wait before its time.

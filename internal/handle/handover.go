@@ -136,7 +136,9 @@ func (h *half) returned() {
 	h.unlend(d) // still locked: where the loop has ended, somebody may be closing the handle
 	f.mu.Unlock()
 	d.unlock(c.l)
-	c.endCopy()
+	if c.state == open { // else they were told, and who waits is in Close
+		c.endCopy()
+	}
 	if asked && !closing {
 		c.l.Start((*handover)(h))
 	}

@@ -145,6 +145,9 @@ func (l *Loop) unmade() bool { return l == nil || l.set == nil }
 // Task is the running task. T.
 func (l *Loop) Task() *Task { return l.cur }
 
+// TaskNumber is the number of the running task, which no other task of the loop has for the next four billion. T.
+func (l *Loop) TaskNumber() uint32 { return l.cur.w.id }
+
 // Canceled reports whether the running task must not wait any more, and may be told
 // so: it was cancelled, or is in a WithTimeout or WithContext that is over. Cause says which. T.
 func (l *Loop) Canceled() bool { return (l.cur.canceled || l.cur.expired) && l.cur.shield == 0 }
