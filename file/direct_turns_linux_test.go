@@ -37,7 +37,8 @@ func TestDirectGivesWay(t *testing.T) {
 			f, _ := directFile(t, 64*size)
 			turns, over := 0, false
 			other := l.Go(func() {
-				for ; !over; turns++ {
+				for !over {
+					turns++ // before it sleeps: who was resumed first in a turn may go on before it
 					l.Sleep(0)
 				}
 			})
