@@ -2,6 +2,7 @@ package peek
 
 import (
 	"encoding/binary"
+	"iter"
 	"math/bits"
 	"runtime"
 	"strings"
@@ -241,36 +242,26 @@ var Works = sync.OnceValue(func() bool {
 	if !framePointers || !gmark.Exact {
 		return false
 	}
-	var l locked
-	l.over.Lock()
-	g := make(chan gmark.G)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		g <- gmark.Current()
-		l.waits()
-	}()
-	known := <-g
+	var known gmark.G
+	next, stop := iter.Pull(func(yield func(struct{}) bool) {
+		known = gmark.Current()
+		waits(yield)
+	})
+	defer stop()
+	next() // behind this it waits, whatever else the machine does
 	var p Peeker
-	ok := false
-	for tries := 0; tries < 100 && !ok; tries++ {
+	for range 100 { // the collector may be at its stack
 		s, pcs := p.At(known)
-		ok = s == Waiting && finds(pcs, "ringo/internal/peek.(*locked).waits")
+		if s == Waiting && finds(pcs, "ringo/internal/peek.waits") {
+			return true
+		}
 		runtime.Gosched()
 	}
-	l.over.Unlock()
-	<-done
-	return ok
+	return false
 })
 
-// locked is what a goroutine waits for whose place is known.
-type locked struct{ over sync.Mutex }
-
 // waits is found on a stack by its name, also if it is inlined.
-func (l *locked) waits() {
-	l.over.Lock()
-	l.over.Unlock() //lint:ignore SA2001 it is there to wait
-}
+func waits(yield func(struct{}) bool) { yield(struct{}{}) }
 
 // finds reports whether a function is among those that return addresses lie in.
 func finds(pcs []uintptr, function string) bool {
