@@ -100,7 +100,7 @@ func joined(trace string) (lines []string) {
 			continue
 		}
 		if _, rest, ok := strings.Cut(line, " resumed>"); ok && strings.HasPrefix(line, "<... ") {
-			line = strings.TrimSpace(begun[thread]) + " " + rest
+			line = strings.TrimSuffix(begun[thread], " ") + rest // the blank is strace's
 			delete(begun, thread)
 		}
 		lines = append(lines, line)
@@ -112,9 +112,10 @@ func joined(trace string) (lines []string) {
 func TestJoined(t *testing.T) {
 	trace := "12  mkdirat(AT_FDCWD, \"d\", 0700) = 0\n12  newfstatat(AT_FDCWD, \"f\",  <unfinished ...>\n345 " +
 		"getdents64(3,  <unfinished ...>\n" +
-		"12  <... newfstatat resumed>{st_size=1}, 0) = 0\n345 <... getdents64 resumed>0x1 /* 2 entries */, 8192) = 48\n"
+		"12  <... newfstatat resumed>{st_size=1}, 0) = 0\n345 <... getdents64 resumed>0x1 /* 2 entries */, 8192) = 48\n" +
+		"12  truncate(\"f\", 3 <unfinished ...>\n12  <... truncate resumed>) = 0\n"
 	want := []string{`mkdirat(AT_FDCWD, "d", 0700) = 0`, `newfstatat(AT_FDCWD, "f", {st_size=1}, 0) = 0`,
-		"getdents64(3, 0x1 /* 2 entries */, 8192) = 48"}
+		"getdents64(3, 0x1 /* 2 entries */, 8192) = 48", `truncate("f", 3) = 0`}
 	if got := joined(trace); !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
