@@ -112,11 +112,11 @@ type Config struct {
 	// starts inherits them, as all labels. To begin a task costs four times as much.
 	LabelTasks bool
 	// Logger is told, at debug level, of what begins and ends: loops, with their drivers and why these were chosen, the
-	// drain, and if it is enabled for that level when Run is called, each task. At warn level it is told of each stall
-	// that OnStall is told of, or stderr: there it is one in ten seconds of a loop at most, with how many were not told
-	// of as "unsaid"; and of accepts that are put off, as for want of descriptors, one in ten seconds of the Run. nil,
-	// the default: nobody is. It is called on the loops' threads, where a handler that waits stops a loop: one of
-	// package logs does not; of stalls on another.
+	// drain, and if it is enabled for that level when Run is called, each task. At warn level it is told what stderr
+	// would be otherwise, each as "report": stalls, holds, deadlocks, calls that wait for a slot, accepts that are put
+	// off, what the drain did not wait for; and of each stall that OnStall is told of. nil, the default: stderr is. It
+	// is called on the loops' threads, where a handler that waits stops a loop: one of package logs does not; of stalls
+	// on another. In a test, slog.NewTextHandler(t.Output(), nil) keeps the reports with the test.
 	Logger *slog.Logger
 	// OnPanic is told of a panic in a task, with the task's stack. It runs as a
 	// task. nil, or if OnPanic panics itself: the program crashes, as a panic in a

@@ -14,6 +14,7 @@ import (
 	"ringo/internal/driver/open"
 	"ringo/internal/patience"
 	"ringo/internal/race"
+	"ringo/internal/testmain"
 )
 
 // limit bounds every wait of these tests. It is no measure of anything: whoever
@@ -80,6 +81,9 @@ func run(t testing.TB, cfg ringo.Config, fn func(l *ringo.Loop) error) error {
 
 func runContext(t testing.TB, ctx context.Context, cfg ringo.Config, fn func(l *ringo.Loop) error) error {
 	t.Helper()
+	if cfg.Logger == nil {
+		cfg.Logger = testmain.Reports(t)
+	}
 	return receive(t, "the end of Run", start(ctx, cfg, fn))
 }
 

@@ -25,8 +25,8 @@ import (
 // left open on it, also what goroutines still use: they keep no loop alive, so a
 // server that runs on some is waited for in Offload (see package sock).
 //
-// What Ringo itself has to say goes to stderr, and no loop waits for that: what stderr does not take is kept, up to
-// 256 KiB, then dropped and counted. The end of Run waits 1 s for it at most.
+// What Ringo itself has to say goes to Config.Logger, or else to stderr. No loop waits for stderr: what it does not
+// take is kept, up to 256 KiB, then dropped and counted. The end of Run waits 1 s for it at most.
 //
 // While loops run, GOMAXPROCS is raised by their number, because a loop that
 // sleeps in the kernel holds a processor of the scheduler for a while.

@@ -14,6 +14,7 @@ import (
 	"ringo/event"
 	"ringo/internal/patience"
 	"ringo/internal/socktest"
+	"ringo/internal/testmain"
 )
 
 // eachDriver runs f for each driver that this kernel has, or for the one that the environment forces.
@@ -28,7 +29,7 @@ func eachDriver(t *testing.T, f func(t *testing.T, cfg ringo.Config)) {
 			if err := socktest.Available(name); err != nil {
 				t.Skip(err)
 			}
-			f(t, ringo.Config{Driver: name, Loops: 1, Grace: 5 * time.Second})
+			f(t, ringo.Config{Driver: name, Loops: 1, Grace: 5 * time.Second, Logger: testmain.Reports(t)})
 		})
 	}
 }

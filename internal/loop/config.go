@@ -30,12 +30,12 @@ type Config struct {
 	OnStall    func(l *Loop, d time.Duration, stack []byte)
 	OnPanic    func(l *Loop, v any, stack []byte)
 
-	// Complain is told of stalls, if there is no OnStall, of lasting shortages, of holds, deadlocks and too many loops.
-	// It does not wait.
+	// Complain is told of stalls, if there is no OnStall, of lasting shortages, of holds, deadlocks and too many loops,
+	// unless there is a Logger. It does not wait.
 	Complain func(text string)
 
 	LabelTasks bool         // each task has labels of runtime/pprof that name it
-	Logger     *slog.Logger // told of what begins and ends, at debug level, of stalls and shortages; nil: nobody is
+	Logger     *slog.Logger // told of what begins and ends, at debug level, and of what Complain is; nil: nobody is
 	LogTasks   bool         // also of tasks
 
 	// Kernel is asked for all that never waits; kernel.Host if nil. The drivers' ops are

@@ -20,7 +20,7 @@ func countLoops(cfg *Config) (leave func()) {
 	crowd.Lock()
 	crowd.loops += cfg.Loops
 	text := ""
-	if cfg.Complain != nil && !crowd.said {
+	if cfg.tells() && !crowd.said {
 		if cpus := cfg.cpus(); crowd.loops > cpus {
 			crowd.said = true
 			text = crowded(crowd.loops, cpus)
@@ -28,7 +28,7 @@ func countLoops(cfg *Config) (leave func()) {
 	}
 	crowd.Unlock()
 	if text != "" {
-		cfg.Complain(text)
+		cfg.tell("too many loops", text)
 	}
 	return func() {
 		crowd.Lock()

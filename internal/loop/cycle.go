@@ -144,7 +144,7 @@ type lockWatch struct {
 // lookAtLocks begins a round if it is time to, and looks at what the last one has brought.
 func (w *watcher) lookAtLocks() {
 	now := w.set.elapsed()
-	if now < w.locks.next || w.set.cfg.Complain == nil {
+	if now < w.locks.next || !w.set.cfg.tells() {
 		return
 	}
 	w.locks.next = now + int64(locksEvery)
@@ -183,7 +183,7 @@ func (w *watcher) lookAtLocks() {
 // knowsLocks reports whether another round would tell the watcher nothing: nobody waits for a lock, or all who do have
 // been asked so often since the last came that each circle of theirs was seen twice: one closes when somebody comes.
 func (w *watcher) knowsLocks() bool {
-	if w.set.cfg.Complain == nil {
+	if !w.set.cfg.tells() {
 		return true
 	}
 	waits := false
@@ -203,7 +203,7 @@ func (w *watcher) judgeCircles(found [][]lockWait, now int64) {
 		key := fmt.Sprint(c)
 		reported, again := w.locks.seen[key]
 		if again && !reported {
-			w.set.cfg.Complain(w.circleText(c, now))
+			w.set.cfg.tell("tasks wait for each other", w.circleText(c, now))
 			reported = true
 		}
 		seen[key] = reported

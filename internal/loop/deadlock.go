@@ -34,7 +34,7 @@ const (
 
 // lookForDeadlock looks at a loop that has long been held, once a turn.
 func (w *watcher) lookForDeadlock(l *Loop, s *sighting, now int64) {
-	if s.locked || now-s.turn < int64(deadlockAfter) || w.set.cfg.Complain == nil {
+	if s.locked || now-s.turn < int64(deadlockAfter) || !w.set.cfg.tells() {
 		return
 	}
 	cpu, known := kernel.ThreadCPU(l.tid)
@@ -54,7 +54,7 @@ func (w *watcher) lookForDeadlock(l *Loop, s *sighting, now int64) {
 	}
 	if text := t.deadlock(l, time.Duration(now-s.turn)); text != "" {
 		s.lastLocked = now
-		w.set.cfg.Complain(text)
+		w.set.cfg.tell("a deadlock", text)
 	}
 }
 

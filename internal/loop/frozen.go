@@ -1,7 +1,6 @@
 package loop
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 	"time"
@@ -17,7 +16,7 @@ func (l *Loop) Parked(t *Task) time.Duration { return time.Duration(t.w.since.ag
 func (l *Loop) TellFrozen(t *Task, took time.Duration, behind int) {
 	l.stats.Stalls++
 	unsaid, tell := l.set.frozen.count(l.set.elapsed())
-	if l.cfg.OnStall == nil && (!tell || l.cfg.Complain == nil && l.cfg.Logger == nil) {
+	if l.cfg.OnStall == nil && !(tell && l.cfg.tells()) {
 		return
 	}
 	wait := noWait
@@ -32,19 +31,16 @@ func (l *Loop) TellFrozen(t *Task, took time.Duration, behind int) {
 	}
 	text := fmt.Sprintf("ringo: a callback of loop %d has been parked for %v in %v: %d others wait for it\n",
 		l.index, took.Round(time.Millisecond), &wait, behind)
-	if l.cfg.Logger != nil && (tell || l.cfg.OnStall != nil) {
-		l.cfg.Logger.LogAttrs(context.Background(), slog.LevelWarn, "ringo: callback parked", slog.Int("loop", l.index),
-			slog.Duration("so far", took), slog.String("in", wait.String()), slog.Int("behind", behind),
-			slog.Int("unsaid", unsaid))
-	}
-	switch {
-	case l.cfg.OnStall != nil:
+	about := []slog.Attr{slog.Int("loop", l.index), slog.Duration("so far", took), slog.String("in", wait.String()),
+		slog.Int("behind", behind), slog.Int("unsaid", unsaid)}
+	if l.cfg.OnStall != nil {
+		l.cfg.warn("callback parked", about...)
 		l.set.telling.Go(func() { l.cfg.OnStall(l, took, []byte(text+at)) })
-	case l.cfg.Complain != nil:
-		if unsaid > 0 {
-			text += fmt.Sprintf("Since the last report that came %d more times.\n", unsaid)
-		}
-		l.cfg.Complain(text + "A callback must not wait: it starts a task for what does (ringo.Loop.Go, event.Go).\n" +
-			at)
+		return
 	}
+	if unsaid > 0 {
+		text += fmt.Sprintf("Since the last report that came %d more times.\n", unsaid)
+	}
+	l.cfg.tell("callback parked", text+
+		"A callback must not wait: it starts a task for what does (ringo.Loop.Go, event.Go).\n"+at, about...)
 }

@@ -29,7 +29,7 @@ func (w *watcher) last() {
 // untilReport is how long it is until the next report; false if there is nothing to tell.
 func (w *watcher) untilReport() (left time.Duration, ok bool) {
 	due := max(w.noticed+int64(reportAfter), w.reported+int64(reportEvery))
-	return time.Duration(due - w.set.elapsed()), w.noticed != 0 && w.set.cfg.Complain != nil
+	return time.Duration(due - w.set.elapsed()), w.noticed != 0 && w.set.cfg.tells()
 }
 
 // report tells of what has held the loops since the last report, if it is time to.
@@ -49,9 +49,9 @@ func (w *watcher) report(end bool) {
 		return
 	}
 	w.reported = w.set.elapsed()
-	w.set.cfg.Complain(fmt.Sprintf("ringo: tasks held their loops for longer than %v at a time, in which no other "+
+	w.set.cfg.tell("holds", fmt.Sprintf("ringo: tasks held their loops for longer than %v at a time, in which no other "+
 		"task of these loops\nran. Calls that wait belong in Loop.Offload, long computations in Loop.Compute. "+
-		"Config.HoldLimit, negative,\nturns this off.\n", w.hold) + text.String())
+		"Config.HoldLimit, negative,\nturns this off.\n", w.hold)+text.String())
 }
 
 // writeHolds writes a line for each place.

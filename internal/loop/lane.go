@@ -96,7 +96,7 @@ const fullMax = time.Second
 func (n *lane) full() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.timer == nil && !n.ended && n.cfg.Complain != nil && n.sort != LaneCompute { // which is to be full
+	if n.timer == nil && !n.ended && n.cfg.tells() && n.sort != LaneCompute { // which is to be full
 		n.timer = time.AfterFunc(fullMax, n.look)
 	}
 }
@@ -119,7 +119,7 @@ func (n *lane) look() {
 	}
 	n.mu.Unlock()
 	if tells {
-		n.cfg.Complain(n.complaint(load))
+		n.cfg.tell("calls wait for a slot", n.complaint(load))
 	}
 }
 

@@ -19,7 +19,7 @@ func (s *Set) graceOver() {
 	s.telling.Add(1)
 	s.mu.Unlock()
 	defer s.telling.Done()
-	if s.cfg.Complain == nil {
+	if !s.cfg.tells() {
 		s.cancelAll()
 		return
 	}
@@ -69,7 +69,8 @@ func (s *Set) graceOver() {
 
 func (s *Set) tellLeft(tasks []TaskInfo) {
 	if len(tasks) > 0 {
-		s.cfg.Complain(fmt.Sprintf("ringo: drain took all of Grace (%v), for: %s\n", s.cfg.Grace, left(tasks, leftMax)))
+		s.cfg.tell("drain took all of Grace",
+			fmt.Sprintf("ringo: drain took all of Grace (%v), for: %s\n", s.cfg.Grace, left(tasks, leftMax)))
 	}
 }
 

@@ -59,6 +59,25 @@ func (c *Config) log(what string, about ...slog.Attr) {
 	}
 }
 
+// tells reports whether anybody would be told what tell tells.
+func (c *Config) tells() bool { return c.Logger != nil || c.Complain != nil }
+
+// tell says that something is not as it should be: to the Logger, or else in a text that is whole without the rest.
+func (c *Config) tell(what, text string, about ...slog.Attr) {
+	if c.Logger != nil {
+		c.warn(what, append(about, slog.String("report", text))...)
+	} else if c.Complain != nil {
+		c.Complain(text)
+	}
+}
+
+// warn tells the Logger alone.
+func (c *Config) warn(what string, about ...slog.Attr) {
+	if c.Logger != nil {
+		c.Logger.LogAttrs(context.Background(), slog.LevelWarn, "ringo: "+what, about...)
+	}
+}
+
 // logTask tells of t, which w runs or has run.
 func (l *Loop) logTask(what string, t *Task, w *worker, more ...slog.Attr) {
 	name := t.name()

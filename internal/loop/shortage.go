@@ -1,7 +1,6 @@
 package loop
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 	"math"
@@ -25,7 +24,7 @@ type seldom struct {
 // it.
 func (l *Loop) Backoff(at net.Addr, res int32) {
 	l.stats.Backoffs++
-	if l.cfg.Complain == nil && l.cfg.Logger == nil {
+	if !l.cfg.tells() {
 		return
 	}
 	unsaid, tell := l.set.short.count(l.set.elapsed())
@@ -39,17 +38,12 @@ func (l *Loop) Backoff(at net.Addr, res int32) {
 	} else if remedy := Remedy(res); remedy != "" {
 		err = fmt.Errorf("%w: %s", err, remedy)
 	}
-	if l.cfg.Logger != nil {
-		l.cfg.Logger.LogAttrs(context.Background(), slog.LevelWarn, "ringo: accepts fail", slog.Int("loop", l.index),
-			slog.String("at", at.String()), slog.String("error", err.Error()), slog.Int("unsaid", unsaid))
+	text := fmt.Sprintf("ringo: loop %d can't accept at %v: %v; %s\n", l.index, at, err, outcome)
+	if unsaid > 0 {
+		text += fmt.Sprintf("Since the last report that came %d more times.\n", unsaid)
 	}
-	if l.cfg.Complain != nil {
-		text := fmt.Sprintf("ringo: loop %d can't accept at %v: %v; %s\n", l.index, at, err, outcome)
-		if unsaid > 0 {
-			text += fmt.Sprintf("Since the last report that came %d more times.\n", unsaid)
-		}
-		l.cfg.Complain(text)
-	}
+	l.cfg.tell("accepts fail", text, slog.Int("loop", l.index), slog.String("at", at.String()),
+		slog.String("error", err.Error()), slog.Int("unsaid", unsaid))
 }
 
 // count counts one. It reports whether to tell of it, and how many nobody was told of.

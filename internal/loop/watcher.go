@@ -1,7 +1,6 @@
 package loop
 
 import (
-	"context"
 	"log/slog"
 	"runtime"
 	"time"
@@ -97,7 +96,7 @@ func (s *Set) startWatch() (stop func()) {
 
 func (c *Config) watches() bool { return c.watchesStalls() || c.Hold > 0 }
 
-func (c *Config) watchesStalls() bool { return c.Stall >= 0 && (c.OnStall != nil || c.Complain != nil) }
+func (c *Config) watchesStalls() bool { return c.Stall >= 0 && (c.OnStall != nil || c.tells()) }
 
 // run looks until quit is closed. The pause is begun anew after each look, so that
 // a watcher that was late does not look twice at once.
@@ -248,16 +247,14 @@ func (w *watcher) judge(l *Loop, s *sighting, now int64) {
 	}
 	s.done = true
 	took := time.Duration(now - s.turn)
-	if w.set.cfg.Logger != nil {
-		w.set.cfg.Logger.LogAttrs(context.Background(), slog.LevelWarn, "ringo: stall", slog.Int("loop", l.index),
-			slog.Duration("so far", took), slog.String("name", t.name(l, g)), slog.Bool("computes", computes),
-			slog.Int("unsaid", s.unsaid))
-	}
+	about := []slog.Attr{slog.Int("loop", l.index), slog.Duration("so far", took), slog.String("name", t.name(l, g)),
+		slog.Bool("computes", computes), slog.Int("unsaid", s.unsaid)}
 	if w.set.cfg.OnStall != nil {
+		w.set.cfg.warn("stall", about...)
 		w.set.cfg.OnStall(l, took, append(g.text(), held(l)...))
 		return
 	}
-	w.set.cfg.Complain(complaint(l, took, t, g, computes, s.unsaid))
+	w.set.cfg.tell("stall", complaint(l, took, t, g, computes, s.unsaid), about...)
 	s.said, s.everSay, s.unsaid = now, true, 0
 }
 

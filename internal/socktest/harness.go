@@ -18,6 +18,7 @@ import (
 	"ringo"
 	"ringo/internal/loop"
 	"ringo/internal/patience"
+	"ringo/internal/testmain"
 )
 
 // World is the driver of a Config that stands for a simulated world: OnLoop runs its body there.
@@ -110,7 +111,7 @@ func EachDriver(t *testing.T, f func(t *testing.T, cfg ringo.Config)) {
 			if err := Available(name); err != nil {
 				t.Skip(err)
 			}
-			f(t, ringo.Config{Driver: name, Loops: 1, Grace: 5 * time.Second})
+			f(t, ringo.Config{Driver: name, Loops: 1, Grace: 5 * time.Second, Logger: testmain.Reports(t)})
 		})
 	}
 }

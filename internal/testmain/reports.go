@@ -1,0 +1,29 @@
+package testmain
+
+import (
+	"context"
+	"log/slog"
+	"testing"
+)
+
+// Reports is a Config.Logger that keeps what Ringo has to say, such as that a test held its loop, with the test.
+func Reports(t testing.TB) *slog.Logger { return slog.New(reports{slog.DiscardHandler, t}) }
+
+type reports struct {
+	slog.Handler
+	t testing.TB
+}
+
+func (r reports) Enabled(_ context.Context, level slog.Level) bool { return level >= slog.LevelWarn }
+
+func (r reports) Handle(_ context.Context, record slog.Record) error {
+	text := record.Message
+	record.Attrs(func(a slog.Attr) bool {
+		if a.Key == "report" {
+			text = a.Value.String()
+		}
+		return true
+	})
+	r.t.Log(text)
+	return nil
+}
