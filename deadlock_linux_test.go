@@ -100,7 +100,7 @@ func TestDeadlocksOfMutexes(t *testing.T) {
 				deadlock := false
 				said := saysUntil(t, cmd, func(line string) bool {
 					deadlock = deadlock || strings.HasPrefix(line, "ringo: deadlock")
-					return deadlock && strings.HasPrefix(line, "ringo/internal/loop.(*worker).serve") // the end of a stack
+					return deadlock && strings.HasPrefix(line, "ringo/internal/loop.(*worker).serve") // a stack's end
 				})
 				for _, want := range c.want {
 					if !strings.Contains(said, want) {

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"ringo"
+	"ringo/internal/patience"
 	"ringo/internal/race"
 	"ringo/internal/testmain"
 )
@@ -71,7 +72,8 @@ func init() {
 			}
 		}
 		once(max(10, runs/10))
-		before := settled(func(footprint) bool { return true })
+		any := func(footprint) bool { return true }
+		before := settled(any, any)
 		same := func(now footprint) bool {
 			return now.descriptors <= before.descriptors && now.goroutines <= before.goroutines &&
 				// the runtime's own, made now and then
@@ -85,7 +87,7 @@ func init() {
 			began := time.Now()
 			once(runs)
 			took := time.Since(began)
-			now := settled(func(f footprint) bool { return same(f) && !grown(f) })
+			now := settled(same, func(f footprint) bool { return !grown(f) })
 			fmt.Printf("%d runs in %v: %+v, before: %+v\n", runs, took, now, before)
 			if !same(now) || grown(now) && round == 3 {
 				os.Exit(1)
@@ -118,12 +120,16 @@ func TestRunAThousandTimes(t *testing.T) {
 	})
 }
 
-// settled gives the footprint once ok says so, or when no more is to be hoped for:
-// threads and rings go in their own time.
-func settled(ok func(footprint) bool) (f footprint) {
-	for end := time.Now().Add(limit / 2); time.Now().Before(end); runtime.Gosched() {
+// settled gives the footprint once ok says so, or when no more is to be hoped for: threads and rings go in their own
+// time, which is awaited as long as such things are, and memory in a hundred looks or not at all.
+func settled(gone, small func(footprint) bool) (f footprint) {
+	patience.Poll(runtime.Gosched, func() bool {
+		f = takeFootprint()
+		return gone(f)
+	})
+	for range 100 {
 		debug.FreeOSMemory()
-		if f = takeFootprint(); ok(f) {
+		if f = takeFootprint(); small(f) {
 			break
 		}
 	}

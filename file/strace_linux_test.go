@@ -112,8 +112,8 @@ func joined(trace string) (lines []string) {
 func TestJoined(t *testing.T) {
 	trace := "12  mkdirat(AT_FDCWD, \"d\", 0700) = 0\n12  newfstatat(AT_FDCWD, \"f\",  <unfinished ...>\n345 " +
 		"getdents64(3,  <unfinished ...>\n" +
-		"12  <... newfstatat resumed>{st_size=1}, 0) = 0\n345 <... getdents64 resumed>0x1 /* 2 entries */, 8192) = 48\n" +
-		"12  truncate(\"f\", 3 <unfinished ...>\n12  <... truncate resumed>) = 0\n"
+		"12  <... newfstatat resumed>{st_size=1}, 0) = 0\n345 <... getdents64 resumed>0x1 /* 2 entries */, 8192) " +
+		"= 48\n12  truncate(\"f\", 3 <unfinished ...>\n12  <... truncate resumed>) = 0\n"
 	want := []string{`mkdirat(AT_FDCWD, "d", 0700) = 0`, `newfstatat(AT_FDCWD, "f", {st_size=1}, 0) = 0`,
 		"getdents64(3, 0x1 /* 2 entries */, 8192) = 48", `truncate("f", 3) = 0`}
 	if got := joined(trace); !slices.Equal(got, want) {

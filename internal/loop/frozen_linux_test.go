@@ -12,8 +12,8 @@ import (
 	"ringo/internal/loop"
 )
 
-// A task that others wait for while it is parked is told of to the logger, and else on stderr, once in 10 s, and counted each
-// time.
+// A task that others wait for while it is parked is told of to the logger, and else on stderr, once in 10 s, and
+// counted each time.
 func TestFrozenIsToldOf(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg *loop.Config) {
 		var clock jumpingClock

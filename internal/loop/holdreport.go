@@ -49,8 +49,8 @@ func (w *watcher) report(end bool) {
 		return
 	}
 	w.reported = w.set.elapsed()
-	w.set.cfg.tell("holds", fmt.Sprintf("ringo: tasks held their loops for longer than %v at a time, in which no other "+
-		"task of these loops\nran. Calls that wait belong in Loop.Offload, long computations in Loop.Compute. "+
+	w.set.cfg.tell("holds", fmt.Sprintf("ringo: tasks held their loops for longer than %v at a time, in which no "+
+		"other task of these loops\nran. Calls that wait belong in Loop.Offload, long computations in Loop.Compute. "+
 		"Config.HoldLimit, negative,\nturns this off.\n", w.hold)+text.String())
 }
 

@@ -3,6 +3,7 @@ package patience
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"runtime"
@@ -12,7 +13,8 @@ import (
 )
 
 // Max is how long a process without headway may take, and processorMax how much of processors. The former is a variable
-// of the environment's for whoever plants mistakes and wants to know of a hang sooner: RINGO_TEST_PATIENCE=30s.
+// of the environment's for whoever plants mistakes and wants to know of a hang sooner: RINGO_TEST_PATIENCE=30s. go test
+// ends a process after ten minutes, with stacks and no word on what is missing: a wait gives up a while before.
 var Max = longest()
 
 const (
@@ -58,7 +60,7 @@ func (w *watch) over() string {
 		*w = watch{seen, time.Now(), processorTime()}
 		return ""
 	}
-	if d := time.Since(w.since); d >= Max {
+	if d := time.Since(w.since); d >= Max || alarmed(d) {
 		return fmt.Sprintf("nothing came forward for %v", d.Round(time.Second))
 	}
 	if d := processorTime() - w.processor; d >= processorMax {
@@ -66,6 +68,18 @@ func (w *watch) over() string {
 	}
 	return ""
 }
+
+// alarmed reports whether go test is about to end this process, in which nothing has come forward for d.
+func alarmed(d time.Duration) bool {
+	f := flag.Lookup("test.timeout")
+	if f == nil {
+		return false
+	}
+	alarm, _ := f.Value.(flag.Getter).Get().(time.Duration)
+	return alarm > 0 && time.Since(born) >= alarm-alarm/20 && d >= alarm/60
+}
+
+var born = time.Now()
 
 // lookEvery is between two looks of a wait that is told when what it waits for comes.
 const lookEvery = time.Second

@@ -30,9 +30,13 @@ func TestNever(t *testing.T) {
 
 // TestGivesUp: who waits for what never comes fails in the end, with the stacks, and says for what.
 func TestGivesUp(t *testing.T) {
-	for _, how := range []string{"Until", "Recv", "Done", "Within"} {
-		cmd := exec.Command(os.Args[0], "-test.run=^TestNever$")
+	for _, how := range []string{"Until", "Recv", "Done", "Within", "Until before the alarm"} {
+		cmd := exec.Command(os.Args[0], "-test.run=^TestNever$", "-test.timeout=4s")
+		how, before, _ := strings.Cut(how, " ")
 		cmd.Env = append(os.Environ(), hanging+"="+how, maxEnv+"=50ms")
+		if before != "" {
+			cmd.Env = append(cmd.Env, maxEnv+"=1h")
+		}
 		out, err := cmd.CombinedOutput()
 		if err == nil {
 			t.Errorf("%s: the process ended with 0\n%s", how, out)
