@@ -45,7 +45,9 @@ func TestSignalGoesOnAfterEINTR(t *testing.T) {
 		full += n
 	}
 
-	// The write holds its P, so that a collection would wait for it, and this test for the collection.
+	// The write holds its P, so that this test needs another, and a collection would wait for it, and this test for the
+	// collection.
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2))
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))
 	runtime.GC() // ends one that has begun
 	tids, ended := make(chan int, 1), make(chan int32, 1)
