@@ -36,7 +36,7 @@ func path(name string) []byte { return append([]byte(name), 0) }
 func openDir(t *testing.T) (name string, fd int) {
 	t.Helper()
 	name = t.TempDir()
-	if err := os.WriteFile(filepath.Join(name, "f"), []byte("text"), 0o640); err != nil {
+	if err := os.WriteFile(filepath.Join(name, "f"), []byte("text"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	fd, err := unix.Open(name, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
@@ -79,7 +79,7 @@ func testStatx(t *testing.T, r *Ring) {
 	_, dir := openDir(t)
 	st := new(unix.Statx_t)
 	want(t, do(t, r, func(e *SQE) { e.PrepStatx(dir, path("f"), 0, unix.STATX_BASIC_STATS, unsafe.Pointer(st)) }), 0)
-	if st.Size != 4 || st.Mode != unix.S_IFREG|0o640 {
+	if st.Size != 4 || st.Mode != unix.S_IFREG|0o600 {
 		t.Errorf("size %d, mode %o", st.Size, st.Mode)
 	}
 	want(t, do(t, r, func(e *SQE) {
@@ -91,11 +91,11 @@ func testStatx(t *testing.T, r *Ring) {
 }
 
 func mkdirat(t *testing.T, r *Ring, name string, dir int) {
-	want(t, do(t, r, func(e *SQE) { e.PrepMkdirat(dir, path("d"), 0o710) }), 0)
-	if st, err := os.Stat(filepath.Join(name, "d")); err != nil || st.Mode() != os.ModeDir|0o710 {
+	want(t, do(t, r, func(e *SQE) { e.PrepMkdirat(dir, path("d"), 0o500) }), 0)
+	if st, err := os.Stat(filepath.Join(name, "d")); err != nil || st.Mode() != os.ModeDir|0o500 {
 		t.Errorf("%v, %v", st, err)
 	}
-	want(t, do(t, r, func(e *SQE) { e.PrepMkdirat(dir, path("d"), 0o710) }), syscall.EEXIST)
+	want(t, do(t, r, func(e *SQE) { e.PrepMkdirat(dir, path("d"), 0o500) }), syscall.EEXIST)
 }
 
 func unlinkat(t *testing.T, r *Ring, name string, dir int) {

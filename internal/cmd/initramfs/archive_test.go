@@ -56,6 +56,11 @@ func TestPack(t *testing.T) {
 	if err := os.WriteFile(list, []byte("12345678"), 0o644); err != nil {
 		t.Fatal(err)
 	}
+	for name, mode := range map[string]os.FileMode{program: 0o755, list: 0o644} {
+		if err := os.Chmod(name, mode); err != nil { // whatever the umask
+			t.Fatal(err)
+		}
+	}
 	var b bytes.Buffer
 	if err := pack(&b, []string{"/init=" + program, "etc/deep/list=" + list, "tmp/", "etc/deep/"}); err != nil {
 		t.Fatal(err)

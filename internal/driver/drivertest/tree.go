@@ -29,7 +29,7 @@ var treeCases = []testCase{
 func (h *harness) dir() (name string, f *desc) {
 	h.Helper()
 	name = h.m.folder(h.T)
-	h.writeFile(name+"/f", "0123456789", 0o640)
+	h.writeFile(name+"/f", "0123456789", 0o600)
 	return name, h.open(name, unix.O_RDONLY|unix.O_DIRECTORY)
 }
 
@@ -92,10 +92,10 @@ func treeOpen(h *harness, flags op.Flags) {
 	if h.m.inherited(f.Sys()) {
 		h.Error("children inherit the descriptor")
 	}
-	h.named(op.Openat2, nil, name+"/new").how(unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL, 0o610,
+	h.named(op.Openat2, nil, name+"/new").how(unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL, 0o500,
 		0).with(flags).submit().opened()
-	h.wantMode(name+"/new", unix.S_IFREG|0o610)
-	h.named(op.Openat2, d, "new").how(unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL, 0o610,
+	h.wantMode(name+"/new", unix.S_IFREG|0o500)
+	h.named(op.Openat2, d, "new").how(unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL, 0o500,
 		0).with(flags).submit().want(-sys.EEXIST)
 	h.named(op.Openat2, d, "none").how(unix.O_RDONLY, 0, 0).with(flags).submit().want(-sys.ENOENT)
 	h.named(op.Openat2, d, "f/x").how(unix.O_RDONLY, 0, 0).with(flags).submit().want(-sys.ENOTDIR)
@@ -128,7 +128,7 @@ func treeBeneath(h *harness, flags op.Flags) {
 func treeStat(h *harness, flags op.Flags) {
 	name, d := h.dir()
 	h.checkRes(h.m.symlink("f", name+"/link"))
-	for path, want := range map[string]uint16{"f": unix.S_IFREG | 0o640, "link": unix.S_IFREG | 0o640} {
+	for path, want := range map[string]uint16{"f": unix.S_IFREG | 0o600, "link": unix.S_IFREG | 0o600} {
 		c := h.named(op.Statx, d, path).with(flags)
 		st := &c.o.Ext.Name.Stat
 		c.submit().want(0)
@@ -189,9 +189,9 @@ func treeCached(h *harness) {
 
 func treeNames(h *harness, flags op.Flags) {
 	name, d := h.dir()
-	h.named(op.Mkdirat, d, "dir").how(0, 0o710, 0).with(flags).submit().want(0)
-	h.wantMode(name+"/dir", unix.S_IFDIR|0o710)
-	h.named(op.Mkdirat, d, "dir").how(0, 0o710, 0).with(flags).submit().want(-sys.EEXIST)
+	h.named(op.Mkdirat, d, "dir").how(0, 0o500, 0).with(flags).submit().want(0)
+	h.wantMode(name+"/dir", unix.S_IFDIR|0o500)
+	h.named(op.Mkdirat, d, "dir").how(0, 0o500, 0).with(flags).submit().want(-sys.EEXIST)
 	h.named(op.Renameat, d, "dir").to(d, "f").flags(sys.RenameNoreplace).with(flags).submit().want(-sys.EEXIST)
 	h.named(op.Renameat, d, "dir").to(d, "f").flags(sys.RenameExchange).with(flags).submit().want(0)
 	h.named(op.Unlinkat, d, "f").with(flags).submit().want(-sys.EISDIR)
