@@ -3,6 +3,7 @@
 package uring
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -61,6 +62,10 @@ func TestQuickIsNotSlow(t *testing.T) {
 		"nothing to get, at first": {func(e *SQE) { e.PrepRecv(a, p[:1], 0) }, usualMost, syscall.ETIME},
 	} {
 		t.Run(name, func(t *testing.T) {
+			_, err := unix.Preadv2(fd, [][]byte{p[:1]}, 0, unix.RWF_NOWAIT)
+			if test.want == 0 && errors.Is(err, unix.EOPNOTSUPP) { // as on tmpfs
+				t.Skipf("a read that is to be entered with is a worker's: preadv2(RWF_NOWAIT): %v", err)
+			}
 			r := open(t, 8, nil)
 			if r.special {
 				t.Skip("this ring is entered another way")

@@ -4,6 +4,7 @@ package hosted
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"os"
 	"testing"
@@ -26,6 +27,15 @@ func openAIO(t testing.TB, cfg Config) *Rings {
 	}
 	cfg.Native = true
 	return open(t, cfg)
+}
+
+// needNoWait skips where the file system has no requests that don't wait, as tmpfs: each is a plain call there.
+func needNoWait(t testing.TB, d *disk) {
+	t.Helper()
+	_, err := unix.Preadv2(int(d.fd.Sys()), [][]byte{aligned(block)}, 0, unix.RWF_NOWAIT)
+	if errors.Is(err, unix.EOPNOTSUPP) {
+		t.Skipf("%s: preadv2(RWF_NOWAIT): %v", d.Name(), err)
+	}
 }
 
 // do runs an op by the ring, and where that would have to wait by a plain call. It reports whether it was the ring.
@@ -53,6 +63,7 @@ func TestNativeTransfers(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := newDisk(t, size, unix.O_DIRECT)
+			needNoWait(t, d)
 			h := openAIO(t, cfg)
 			var native [goroutines]int
 			together(goroutines, func(i int) {

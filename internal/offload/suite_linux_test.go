@@ -92,8 +92,12 @@ func directFile(t testing.TB, a *AIO, event int32) (fd int32, reasons string) {
 			r := &Request{Kind: Read, FD: fd, Buf: aligned(block)}
 			if res = a.Submit(r); res == 0 {
 				a.Flush()
-				sleep(t, event)
-				if a.Next() != r {
+				ended := a.Next() // what is refused at once is signalled by nobody
+				if ended == nil {
+					sleep(t, event)
+					ended = a.Next()
+				}
+				if ended != r {
 					t.Fatal("AIO signalled, and has nothing")
 				}
 				res = r.Res

@@ -4,10 +4,13 @@ package soft
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"slices"
 	"syscall"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"ringo/internal/fd"
 	"ringo/internal/op"
@@ -113,6 +116,9 @@ func TestDirectVectorsAndSync(t *testing.T) {
 	}
 	if r.d.files.aio == nil {
 		t.Skipf("no AIO: %v", r.d.files.aioErr)
+	}
+	if _, err := unix.Preadv2(int(f.Sys()), [][]byte{p}, 0, unix.RWF_NOWAIT); errors.Is(err, unix.EOPNOTSUPP) {
+		t.Skipf("preadv2(RWF_NOWAIT): %v", err) // as on tmpfs
 	}
 	if r.d.stats.Fallbacks == 20 {
 		t.Error("no read of two slices was the kernel's")
