@@ -125,9 +125,11 @@ func (c *Conn) wake() {
 // run tells what there is to tell.
 func (c *Conn) run() {
 	c.flags &^= queued
-	if c.flags&toOpen != 0 && c.state == open {
+	if c.flags&toOpen != 0 { // also of what ends by now: whoever counts is told of both
 		c.flags &^= toOpen
-		c.begins(reads)
+		if c.state == open {
+			c.begins(reads)
+		}
 		c.h.OnOpen(c)
 	}
 	if c.state == open {

@@ -13,7 +13,8 @@ import (
 // all of the loop's callbacks; they must not wait, see the package's documentation. Embed Base for those that are not
 // needed.
 type Handler interface {
-	// OnOpen is called once, first, when the connection is accepted or has been made.
+	// OnOpen is called once, first, when the connection is accepted or has been made, also if it has ended by then, as
+	// by Loop.Stop. Only a dial that fails has an OnClose alone.
 	OnOpen(c *Conn)
 	// OnData is called with bytes that have come, and returns how many of them it has used: the rest is shown again,
 	// with what comes behind it, when there is more, or by Conn.Resume. p is the callee's until it returns, and may be

@@ -207,7 +207,7 @@ func (c *PacketConn) wake() {
 // run tells what there is to tell.
 func (c *PacketConn) run() {
 	c.flags &^= packetQueued
-	if c.flags&packetToOpen != 0 && c.state == open {
+	if c.flags&packetToOpen != 0 { // as of a Conn
 		c.flags &^= packetToOpen
 		c.h.OnOpen(c)
 	}

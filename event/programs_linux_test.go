@@ -301,6 +301,14 @@ func (e *end) keep(c *event.Conn, at, n int) {
 	c.Loop().AfterFunc(e.p.moment(), release)
 }
 
+// releaseKept ends what keep has kept, by whatever connection.
+func (e *end) releaseKept() {
+	for _, release := range e.kept {
+		release()
+	}
+	e.kept = nil
+}
+
 func (p *program) moment() time.Duration { return time.Duration(p.rng.IntN(500)) * time.Microsecond }
 
 func (e *end) OnEnd(c *event.Conn) {
@@ -321,11 +329,11 @@ func (e *end) OnClose(c *event.Conn, err error) {
 	e.watch.Stop()
 	e.turns.Stop()
 	if e.stopped { // and with it the timers
-		for _, release := range e.kept {
-			release()
+		e.releaseKept()
+		if e.p.beside {
+			e.peer.releaseKept()
 		}
 	}
-	e.kept = nil
 	dead := e.dead
 	if e.dead = false; e.stopped {
 		e.behindStop(c.Loop())
