@@ -483,3 +483,68 @@ func TestNetDeadlineOfOneDirection(t *testing.T) {
 		s.must("Read beside a write's deadline", reading())
 	})
 }
+
+// A reader that is in time stays so though its loop is late behind it: where it waits, and where it yields before it
+// has looked at what there is, since the turn's calls are used up.
+func TestReadersStayInTime(t *testing.T) {
+	reads := map[string]func(c *sock.Conn) (int, error){
+		"Read": func(c *sock.Conn) (int, error) { return c.Read(make([]byte, 1)) },
+		"ReadV": func(c *sock.Conn) (n int, err error) {
+			m, err := c.ReadV([][]byte{make([]byte, 1)})
+			return int(m), err
+		},
+		"Discard": func(c *sock.Conn) (int, error) { return c.Discard(1) },
+		"Peek": func(c *sock.Conn) (int, error) {
+			if _, err := c.Peek(1); err != nil {
+				return 0, err
+			}
+			c.SetReadDeadline(never)
+			return c.Discard(1)
+		},
+		"Next": func(c *sock.Conn) (int, error) {
+			lease, err := c.Next()
+			if err != nil {
+				return 0, err
+			}
+			defer lease.Release()
+			return len(lease.Bytes()), nil
+		},
+	}
+	const much = 20_000 // of which the rest is received without a look whether there is something
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		cfg.Budget, cfg.HoldLimit = 1, -1
+		for name, read := range reads {
+			t.Run(name, func(t *testing.T) {
+				unixPair(t, cfg, "unix", func(l *ringo.Loop, c *sock.Conn, peer unixPeer) {
+					for calls := range 20 {
+						offloaded(t, l, func() error { _, err := peer.Write(make([]byte, much)); return err })
+						if _, err := io.ReadFull(c, make([]byte, much)); err != nil {
+							t.Fatal(err)
+						}
+						c.SetReadDeadline(time.Now().Add(patience.Max))
+						begun := false
+						late := l.Go(func() {
+							for !begun {
+								l.Yield()
+							}
+							soon := time.Now().Add(50 * time.Microsecond)
+							c.SetReadDeadline(soon)
+							peer.Write([]byte("x"))
+							for !time.Now().After(soon) {
+							}
+						})
+						for range calls {
+							c.TryWrite(nil)
+						}
+						begun = true
+						if n, err := read(c); n != 1 || err != nil {
+							t.Errorf("behind %d calls: %d bytes, %v", calls, n, err)
+						}
+						late.Wait()
+						c.SetReadDeadline(never)
+					}
+				})
+			})
+		}
+	})
+}

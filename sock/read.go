@@ -44,21 +44,19 @@ func (c *Conn) readOwn(p []byte) (int, error) {
 		if len(p) == 0 {
 			return 0, nil
 		}
+		if in.buffered() == 0 && in.byHand() {
+			if in.bulk > 0 && len(p) < c.l.Config().BufferSize { // much in small pieces: one call for many
+				in.fillBuffer(c)
+			} else if n, ok := in.recv(c, p); ok {
+				return n, nil
+			}
+		}
 		if in.buffered() > 0 {
 			n := in.copyTo(c, p)
 			if c.records() {
 				in.skip(c, in.buffered())
 			}
 			return n, nil
-		}
-		if in.byHand() {
-			if in.bulk > 0 && len(p) < c.l.Config().BufferSize { // much in small pieces: one call for many
-				if in.fillBuffer(c); in.buffered() > 0 {
-					continue
-				}
-			} else if n, ok := in.recv(c, p); ok {
-				return n, nil
-			}
 		}
 		if err := in.end(c); err != nil {
 			return 0, err
@@ -74,8 +72,10 @@ func (c *Conn) readOwn(p []byte) (int, error) {
 // some parks until there are unread bytes.
 func (c *Conn) some() error {
 	in := &c.in
-	if in.byHand() && in.buffered() == 0 && !c.l.ChargeAndYield() {
-		return c.l.Cause()
+	if in.byHand() && in.buffered() == 0 {
+		if c.l.Charge(); !c.yield() {
+			return c.l.Cause()
+		}
 	}
 	for {
 		if err := c.mayRead(); err != nil {

@@ -65,6 +65,7 @@ func (c *Core) Leave(a Access) {
 		return
 	}
 	d := &c.own.dirs[a.h.dir&1]
+	d.inTime = false
 	if d.queue.Empty() {
 		d.busy = false
 		return

@@ -409,10 +409,13 @@ func (c *Core) moved(dir Dir) {
 	}
 }
 
-// SetLimit sets a direction's deadline, as NowNS counts. For tasks of the loop.
+// SetLimit sets a direction's deadline, as NowNS counts. For tasks of the loop. Who is in time stays so by one that is
+// ahead, however late it is when he goes on.
 func (c *Core) SetLimit(dir Dir, at int64) {
 	c.limits[dir].Store(at)
-	c.own.dirs[dir].inTime = false
+	if at <= c.l.NowNS() {
+		c.own.dirs[dir].inTime = false
+	}
 	c.moved(dir)
 }
 
