@@ -162,9 +162,10 @@ func TestWriteTimeoutSeesParts(t *testing.T) {
 }
 
 // What came while the loop stood still came in time, although the loop learns of both at once: of many connections,
-// more than a driver tells of at a time.
+// more than a driver or a turn tells of at a time.
 func TestTimeoutsOfALateLoop(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		cfg.Budget = 1
 		const conns = 300
 		var open []*event.Conn
 		all := make(chan bool)
@@ -201,8 +202,8 @@ func TestTimeoutsOfALateLoop(t *testing.T) {
 				<-all
 				held, release := make(chan bool), make(chan bool)
 				l.Ringo().Post(func() {
-					for _, c := range open {
-						c.SetTimeouts(time.Millisecond, 0)
+					for i, c := range open { // the timers of those are first that are told last
+						c.SetTimeouts(time.Millisecond-time.Duration(i)*time.Microsecond, 0)
 					}
 					close(held)
 					<-release

@@ -83,6 +83,9 @@ type World interface {
 	Under(ctx context.Context, d Deadline, f func() error) error
 	// Within is Under with a time.
 	Within(t time.Duration, d Deadline, f func(ctx context.Context) error) error
+	// Late runs wait, which reads from c, and has the peer send p to it; and then a deadline of c passes, of which
+	// nobody learns before the bytes are there.
+	Late(c, peer Conn, p []byte, wait func()) error
 	// Here runs f, which waits on d, so that the cancel of the Child that this is ends it.
 	Here(d Deadline, f func(ctx context.Context) error) error
 }

@@ -265,6 +265,13 @@ func (w *netWorld) Serve(ln Listener, how int) (stop func() error) {
 	}
 }
 
+// Late has no deadline: what came before it is read.
+func (w *netWorld) Late(_, peer Conn, p []byte, wait func()) error {
+	_, err := peer.Write(p)
+	wait()
+	return err
+}
+
 func (w *netWorld) Scope(_ int, f func()) { f() }
 
 func (w *netWorld) DialPacket(_ int, network, address string) (Packet, error) {

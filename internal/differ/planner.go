@@ -167,6 +167,7 @@ func init() {
 		{3, planChan}, {7, planChanData}, {2, planCloseChan}, {5, planCount}, {2, planSum}, {3, planUnits},
 		{4, planStuckLock}, {3, planSleep}, {3, planTimer}, {2, planTicks},
 		{3, planPosts}, {3, planCall}, {3, planChildren}, {2, planOffload}, {1, planYield},
+		{6, planLate},
 	}
 }
 

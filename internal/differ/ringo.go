@@ -70,7 +70,7 @@ type ringoSession struct {
 func (s *ringoSession) Ground(p *Plan) (Ground, func(), error) { return system(p) }
 
 func (s *ringoSession) Run(p *Plan, setup func(w World), body func(i int, w World)) error {
-	return s.l.Call(func() error { return RunOn(s.l, p.Callers, setup, body) })
+	return s.l.Call(func() error { return RunOn(s.l, p.Callers, time.Sleep, setup, body) })
 }
 
 // Close ends the Run: in order, and if that does not come, as after a plan that hangs, by a cancel.
@@ -88,11 +88,13 @@ func (s *ringoSession) Close() error {
 	return errors.New("the Run did not end")
 }
 
-// RunOn runs a plan on the loops of l's Run, of which there are Loops at least. A task of l calls it. It returns when
+// RunOn runs a plan on the loops of l's Run, of which there are Loops at least. A task of l calls it. A task that calls
+// still has its loop stand still for so long. It returns when
 // all actors have, and everything they opened is gone; the error says what is not.
-func RunOn(l *ringo.Loop, callers []Caller, setup func(w World), body func(i int, w World)) error {
+func RunOn(l *ringo.Loop, callers []Caller, still func(d time.Duration), setup func(w World),
+	body func(i int, w World)) error {
 	before := inUse(l)
-	w := &ringoWorld{l: l, self: l}
+	w := &ringoWorld{l, l, still}
 	setup(w)
 	var all ringo.WaitGroup
 	for i, c := range callers {
@@ -100,7 +102,7 @@ func RunOn(l *ringo.Loop, callers []Caller, setup func(w World), body func(i int
 		on := l.Loops()[c.Loop]
 		run := func(self *ringo.Loop) {
 			defer all.Done()
-			body(i, &ringoWorld{l: on, self: self})
+			body(i, &ringoWorld{on, self, still})
 		}
 		switch c.Kind {
 		case Task:
@@ -153,7 +155,10 @@ func settle(l *ringo.Loop, before using) error {
 }
 
 // ringoWorld is an actor's: l is its loop, and self the same if it is a task.
-type ringoWorld struct{ l, self *ringo.Loop }
+type ringoWorld struct {
+	l, self *ringo.Loop
+	still   func(d time.Duration) // of a task: its loop stands still
+}
 
 func (w *ringoWorld) loop(i int) *ringo.Loop { return w.l.Loops()[i] }
 
@@ -506,7 +511,7 @@ func (w *ringoWorld) Call(loop int, f func() error) error { return w.loop(loop).
 
 func (w *ringoWorld) Go(loop, how int, f func(w World)) Child {
 	l := w.loop(loop)
-	body := func() { f(&ringoWorld{l, l}) }
+	body := func() { f(&ringoWorld{l, l, w.still}) }
 	if how == 3 {
 		return l.GoNamed("child", body)
 	}
@@ -539,6 +544,38 @@ func (w *ringoWorld) Yield() {
 
 func (w *ringoWorld) Here(_ Deadline, f func(ctx context.Context) error) error {
 	return f(context.Background())
+}
+
+// Late has tasks of the connection's loop: one that waits, and one that the loop stands still for behind it.
+func (w *ringoWorld) Late(c, peer Conn, p []byte, wait func()) (err error) {
+	const moment = 20 * time.Microsecond
+	on := c.(ringoConn).Loop()
+	failed := on.Go(func() {
+		far := c.SetReadDeadline(on.Now().Add(time.Hour))
+		standing := on.Go(func() {
+			err = errors.Join(sendAtOnce(peer.(ringoConn).Conn, on, p), c.SetReadDeadline(on.Now().Add(moment)))
+			w.still(5 * moment)
+		})
+		wait()
+		err = errors.Join(far, standing.Wait(), err)
+	}).Wait()
+	return errors.Join(failed, err, c.SetReadDeadline(time.Time{}))
+}
+
+// sendAtOnce has the kernel have what a connection is to send, though the loop on stands still from the call on.
+func sendAtOnce(c *sock.Conn, on *ringo.Loop, p []byte) (err error) {
+	write := func() error { _, err := c.Write(p); return err }
+	switch {
+	case c.Loop() == on:
+		err = errors.Join(c.SetBatching(false), write(), c.SetBatching(true))
+	case (*loop.Loop)(on).Staged():
+		err = write()
+	default:
+		sent := make(chan error)
+		go func() { sent <- write() }()
+		err = <-sent
+	}
+	return err
 }
 
 // Under is a WithContext for a task.

@@ -59,7 +59,7 @@ func (m Sim) Run(p *Plan, setup func(w World), body func(i int, w World)) error 
 			if err := file.MkdirAll("/data/d"+folders, 0o700); err != nil {
 				return err
 			}
-			return RunOn(l, p.Callers, setup, body)
+			return RunOn(l, p.Callers, host.Pause, setup, body)
 		})))
 	})
 	return t.err

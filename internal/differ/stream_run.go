@@ -164,7 +164,17 @@ var peek = &verb{"c%[1]d.Peek(%[7]d)", func(x *actor, s *Step) string {
 	return sawBytes(p, err, s.Segs)
 }}
 
-var read = &verb{"c%[1]d.Read(%[7]d) // %[5]s, %[3]d", func(x *actor, s *Step) string {
+var read = &verb{"c%[1]d.Read(%[7]d) // %[5]s, %[3]d", func(x *actor, s *Step) string { return x.read(s) }}
+
+// readInTime reads what comes before a deadline, by a loop that stands still until both are over.
+var readInTime = &verb{"c%[1]d.Read(%[7]d) // %[5]s; c%[2]d has written before the deadline, and the loop is late",
+	func(x *actor, s *Step) (seen string) {
+		c, peer := get[Conn](x, s.O), get[Conn](x, s.P)
+		err := x.Late(c, peer, content(s.Segs), func() { seen = x.read(s) })
+		return class(err) + "; " + seen
+	}}
+
+func (x *actor) read(s *Step) string {
 	c, n := get[Conn](x, s.O), total(s.Segs)
 	switch s.How {
 	case discardWay:
@@ -177,7 +187,7 @@ var read = &verb{"c%[1]d.Read(%[7]d) // %[5]s, %[3]d", func(x *actor, s *Step) s
 	}
 	p, err := readN(c, n, s.How, s.N)
 	return sawBytes(p, err, s.Segs)
-}}
+}
 
 // readN reads n bytes.
 func readN(c Conn, n, how, piece int) (p []byte, err error) {

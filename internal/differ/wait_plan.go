@@ -126,6 +126,27 @@ func planWait(g *planner, r record) {
 		})
 }
 
+// planLate has a byte come before a deadline to a loop that is late. More bytes might be read in two calls, of which
+// one would begin behind the deadline, and so might a Peek and what discards what it saw. Over TCP the kernel may
+// deliver it later than it is sent.
+func planLate(g *planner, r record) {
+	c := g.conn(r.object, func(c *conn) bool {
+		return len(c.in.flying) == 0 && c.peer != nil && canWrite(c.peer) && c.network != "tcp"
+	})
+	if c == nil {
+		planPair(g, r)
+		return
+	}
+	how := []int{wholeWay, discardWay, vectorWay, nextWay}[int(r.x)%4]
+	if c.records() {
+		how = recordWay
+	}
+	seg := segment{c.in.id, c.in.at, 1}
+	c.in.at++
+	g.do(g.actor(r.actor), readInTime, Step{O: c.id, P: c.peer.id, How: how, Name: readNames[how], N: 1,
+		Segs: []segment{seg}}, append(own(&c.in.w, &c.in.r, &c.in.event), share(&c.life), share(&c.peer.life))...)
+}
+
 // planStuckWrite writes more than the socket takes, and ends that. How much went out is for the reader to find.
 func planStuckWrite(g *planner, r record) {
 	c := g.conn(r.object, func(c *conn) bool { return canWrite(c) && c.peer != nil && c.network == "unix" })

@@ -91,7 +91,7 @@ var events = withQueued([]*event{
 	}, over: undeadline},
 	{name: "deadline-late", comes: true, act: func(x *cell, p *pending) {
 		x.first = x.now().Add(5 * time.Millisecond)
-		x.must("SetDeadline", x.stand(x.home, x.first.Add(time.Millisecond), func() error {
+		x.must("SetDeadline", x.stand(x.home, x.first.Add(x.travels()), func() error {
 			return x.setDeadline(x.first)
 		}, func() {
 			provide(x, p)
@@ -201,10 +201,18 @@ func expire(x *cell, _ *pending) {
 	x.others("SetDeadline", func() error { return x.setDeadline(longAgo) })
 }
 
+// travels is how long what was sent may take.
+func (x *cell) travels() time.Duration {
+	if s, ok := x.place.(*simulated); ok && s.stormy { // it gets lost, and is sent again
+		return virtualMax / 2
+	}
+	return time.Millisecond
+}
+
 // mayBeLate reports whether the deadline may have passed before what the caller waits for was there. A caller whose
 // loop stood still meanwhile finds both.
 func (x *cell) mayBeLate() bool {
-	if s, ok := x.place.(*simulated); ok && s.stormy { // in which what was sent may be anywhere
+	if s, ok := x.place.(*simulated); ok && s.stormy && s.away == s.here { // the peer stands still as well
 		return true
 	}
 	return x.who.on == nil || !x.who.own && x.now().After(x.first) // a goroutine's may not have begun
