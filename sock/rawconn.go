@@ -17,9 +17,11 @@ import (
 // their direction, behind the readers or writers that came before. Then nothing of
 // the loop's is armed there, so that what f finds is what the kernel has: while f
 // reports false they wait for the socket to become ready and call it again, until it
-// reports true. f must not wait: its calls have to be non-blocking ones (MSG_DONTWAIT).
-// A deadline that has passed ends them with os.ErrDeadlineExceeded, and Close with
-// net.ErrClosed; f itself must not close the connection, since Close waits for f.
+// reports true. If it is ready already they do so at once, also where f has not looked,
+// for which package net would wait until more comes: a task whose f refuses what is there
+// turns until it does not. f must not wait: its calls have to be non-blocking ones
+// (MSG_DONTWAIT). A deadline that has passed ends them with os.ErrDeadlineExceeded, and
+// Close with net.ErrClosed; f itself must not close the connection, since Close waits for f.
 // What f is given stays this connection's descriptor, which f must neither keep nor
 // close. For a task of another loop f may run on another goroutine.
 //

@@ -589,3 +589,51 @@ func TestServeEndsBesideGoroutine(t *testing.T) {
 		})
 	})
 }
+
+// A function that reports false without a look at the socket is called again once it is ready, at once if it is so
+// already: where package net waits for more to come.
+func TestRawReadWaitsOnce(t *testing.T) {
+	eachCaller(t, func(t *testing.T, c *sock.Conn, peer tcpPeer, start starter) {
+		raw, p := rawOf(t, c), make([]byte, 10)
+		for round := range 6 {
+			before := round%2 == 0
+			if before {
+				send(t, peer, "before")
+			}
+			calls, asked := 0, make(chan bool, 1)
+			var sent atomic.Bool
+			done := start(func() {
+				err := raw.Read(func(uintptr) bool {
+					if calls++; calls == 2 && !before && !sent.Load() {
+						t.Errorf("round %d: called again before there is anything", round)
+					}
+					tell(asked)
+					return calls == 2
+				})
+				if before && errors.Is(err, sock.ErrUnread) { // the loop has received it
+					return
+				}
+				if err != nil || calls != 2 {
+					t.Errorf("round %d: after %d calls: %v", round, calls, err)
+				}
+			})
+			if !before {
+				<-asked
+				sent.Store(true)
+				send(t, peer, "behind")
+			}
+			<-done
+			start.run(func() {
+				if _, err := io.ReadFull(c, p[:6]); err != nil {
+					t.Error(err)
+				}
+			})
+			calls = 0
+			start.run(func() { // there is room from the start
+				if err := raw.Write(func(uintptr) bool { calls++; return calls == 2 }); err != nil || calls != 2 {
+					t.Errorf("round %d: Write, after %d calls: %v", round, calls, err)
+				}
+			})
+		}
+	})
+}

@@ -50,12 +50,27 @@ func (c *Core) Ready(interest uint16) (res int32, err error) {
 	return res, err
 }
 
+// untilReady has a foreign caller wait once, for a function of the user's that may not have looked at the descriptor:
+// of what was there before, Go's netpoller tells nobody again.
+func (f *foreign) untilReady(h *half) error {
+	for {
+		if res, err := f.ready(h, h.interest(), 0); res != 0 || err != nil {
+			return err
+		}
+	}
+}
+
+// interest is what a poll of the direction watches.
+func (h *half) interest() uint16 {
+	if h.dir == Out {
+		return sys.PollOut
+	}
+	return streamInterest
+}
+
 // waitByPoll is wait by polls of a loop.
 func (f *foreign) waitByPoll(h *half) (int32, error) {
-	interest := uint16(streamInterest)
-	if h.dir == Out {
-		interest = sys.PollOut
-	}
+	interest := h.interest()
 	if err := f.c.tooLate(h.dir); err != nil {
 		return 0, err
 	}

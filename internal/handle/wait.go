@@ -20,7 +20,7 @@ func (f *foreign) run(h *half) (int32, error) {
 			return 0, err
 		}
 	}
-	if !h.watched || h.dir == Out { // which seldom has to wait
+	if !h.watched || h.dir == Out || h.raw != nil { // the last two seldom have to wait
 		if err := f.c.tooLate(h.dir); err != nil {
 			return 0, err
 		}
@@ -28,6 +28,14 @@ func (f *foreign) run(h *half) (int32, error) {
 			return res, nil
 		}
 		h.tried = true
+		if h.raw != nil && f.c.l != nil {
+			switch err := f.untilReady(h); {
+			case err == os.ErrDeadlineExceeded:
+				return f.lastTry(h, true)
+			case err != nil:
+				return 0, err
+			}
+		}
 		if h.findCaller(); h.mayBlock { // here, where the stack is not as deep yet as in wait
 			if err := f.watch(h); err != nil && !outOfDescriptors(err) {
 				return 0, err

@@ -76,7 +76,8 @@ var excused = []excusal{
 			"TestPacketMulticast TestPacketReadersOfAllKinds TestPacketRefused TestPacketSegments " +
 			"TestPacketShared TestPacketTruncation TestPacketWrongAddresses TestPeekedBytesOutliveCallsOfOthers " +
 			"TestPipeliningWithoutReading TestProxy TestRawClose TestRawControl TestRawControlHoldsTheDescriptor " +
-			"TestRawErrors TestRawListener TestRawPanic TestRawRead TestRawReadUnread TestRawReadersAmongOthers " +
+			"TestRawErrors TestRawListener TestRawPanic TestRawRead TestRawReadUnread TestRawReadWaitsOnce " +
+			"TestRawReadersAmongOthers " +
 			"TestRawWrite TestRecordsServe TestRecvFilesAtTheLimit TestSendFileOfAnotherLoop TestServeDrain " +
 			"TestServeEndings TestServeEndsBesideGoroutine TestServeFramesInPieces TestServeManyConnections " +
 			"TestServeParksInWrite TestServeRestsWithPartOfAFrame TestSharedAcceptGivenUp TestSharedIsNotHoarded " +
