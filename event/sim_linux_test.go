@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -332,3 +333,59 @@ func TestRefusedInWorlds(t *testing.T) {
 		w.Wait(p)
 	})
 }
+
+// Adopt waits for a copy that has bytes in hand, and is shown what its sink did not take, before what came later. Where
+// that lasts too long the connection is as before.
+func TestAdoptWaitsForCopy(t *testing.T) {
+	sim.Run(t, 1, func(w *sim.World) {
+		w.Check(w.Wait(w.Host("here").Run(nil, func(l *ringo.Loop) error {
+			c, peer, err := sock.Pipe(l)
+			if err != nil {
+				return err
+			}
+			defer peer.Close()
+			goOn := ringo.NewChan[bool](0)
+			full := errors.New("the sink is full")
+			var copied int64
+			var copyErr error
+			copier := l.Go(func() {
+				copied, copyErr = c.WriteTo(sink(func(p []byte) (int, error) {
+					goOn.Recv()
+					return 4, full
+				}))
+			})
+			peer.Write([]byte("some bytes"))
+			l.Sleep(time.Second)
+			peer.Write([]byte(" and more"))
+			var got []byte
+			h := &funcs{data: func(_ *event.Conn, p []byte) int { got = append(got, p...); return len(p) }}
+			e := event.On(l)
+			if _, err := e.Adopt(c, h); !errors.Is(err, syscall.EBUSY) {
+				w.Errorf("behind a copy that waits Adopt gives %v", err)
+				return nil
+			}
+			var adopted *event.Conn
+			adopter := l.Go(func() { adopted, err = e.Adopt(c, h) })
+			l.Sleep(time.Second)
+			if adopted != nil || err != nil {
+				w.Errorf("Adopt has not waited: %v", err)
+			}
+			goOn.Close()
+			copier.Wait()
+			if adopter.Wait(); err != nil {
+				return err
+			}
+			l.Sleep(time.Second)
+			if string(got) != " bytes and more" || copied != 4 || !errors.Is(copyErr, full) {
+				w.Errorf("the handler is shown %q behind a copy of %d bytes, %v", got, copied, copyErr)
+			}
+			adopted.Close()
+			return e.Wait()
+		})))
+	})
+}
+
+// sink is a function as a writer.
+type sink func(p []byte) (int, error)
+
+func (f sink) Write(p []byte) (int, error) { return f(p) }
