@@ -7,7 +7,6 @@ import (
 	"errors"
 	"os"
 	"sync"
-	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -17,13 +16,14 @@ import (
 	"ringo/file"
 	"ringo/internal/hosted"
 	"ringo/internal/mask"
+	"ringo/internal/uringtest"
 )
 
 // onRing has each transfer of a goroutine that can go by the ring do so, on files of dir's mount.
 func onRing(t testing.TB, dir string, known uint32, m *mask.Mask) *hosted.Rings {
 	t.Helper()
 	r, err := hosted.Open(hosted.Config{Few: -1, Mask: m})
-	if errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.ENOSYS) {
+	if uringtest.Refused(err) {
 		t.Skip("no io_uring here:", err)
 	}
 	if err != nil {

@@ -22,6 +22,7 @@ import (
 	"ringo/internal/op"
 	"ringo/internal/patience"
 	"ringo/internal/sys"
+	"ringo/internal/uringtest"
 )
 
 var errDead = errors.New("dead on purpose")
@@ -100,7 +101,7 @@ func slowReadOnDeadRing(t *testing.T, m *failingMount, r *slowRead, without stri
 			}
 			return nil
 		}})
-	if drivertest.Refused(err) {
+	if uringtest.Refused(err) {
 		t.Skip(err)
 	}
 	if err != nil {

@@ -20,13 +20,14 @@ import (
 	"ringo/internal/mask"
 	"ringo/internal/op"
 	"ringo/internal/patience"
+	"ringo/internal/uringtest"
 )
 
 // open makes rings for a test, which skips where io_uring is refused.
 func open(t testing.TB, cfg Config) *Rings {
 	t.Helper()
 	h, err := Open(cfg)
-	if errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.ENOSYS) {
+	if uringtest.Refused(err) {
 		t.Skip("no io_uring here:", err)
 	}
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"ringo/internal/offload"
+	"ringo/internal/uringtest"
 )
 
 // forget closes the process's rings, and the reason for none, when the test has ended.
@@ -31,7 +32,7 @@ func TestShared(t *testing.T) {
 	t.Setenv(driverVariable, "")
 	h, err := Shared()
 	if err != nil {
-		if errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.ENOSYS) {
+		if uringtest.Refused(err) {
 			t.Skip("no io_uring here:", err)
 		}
 		t.Fatal(err)

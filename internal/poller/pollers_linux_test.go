@@ -3,7 +3,6 @@
 package poller
 
 import (
-	"errors"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -14,6 +13,7 @@ import (
 	"ringo/internal/alloctest"
 	"ringo/internal/race"
 	"ringo/internal/sys"
+	"ringo/internal/uringtest"
 )
 
 // makers are all pollers, in each form that a kernel can give them.
@@ -42,8 +42,7 @@ func each(t *testing.T, f func(t *testing.T, p Poller)) {
 			runtime.LockOSThread()
 			defer runtime.UnlockOSThread()
 			p, err := mk()
-			if errno := syscall.Errno(0); errors.As(err, &errno) &&
-				(errno == syscall.ENOSYS || errno == syscall.EPERM) {
+			if uringtest.Refused(err) {
 				t.Skip(err)
 			}
 			if err != nil {

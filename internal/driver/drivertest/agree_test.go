@@ -11,6 +11,7 @@ import (
 	"ringo/internal/driver/drivertest"
 	"ringo/internal/driver/soft"
 	"ringo/internal/driver/uring"
+	"ringo/internal/uringtest"
 )
 
 var programs = flag.Uint64("programs", 30, "how many random programs the drivers must agree on")
@@ -37,7 +38,7 @@ func openEpoll(t *testing.T, cfg driver.Config) driver.Driver {
 func openUring(t *testing.T, cfg driver.Config) driver.Driver {
 	t.Helper()
 	d, err := uring.Open(cfg)
-	if drivertest.Refused(err) {
+	if uringtest.Refused(err) {
 		t.Skip(err)
 	}
 	if err != nil {

@@ -3,9 +3,7 @@
 package drivertest
 
 import (
-	"errors"
 	"fmt"
-	"syscall"
 	"testing"
 
 	"ringo/internal/driver"
@@ -15,12 +13,6 @@ import (
 // from. It fails the test if it can't, or skips it with the reason if a probe
 // says that the kernel has no such thing.
 type Open func(t *testing.T, cfg driver.Config) driver.Driver
-
-// Refused reports whether opening a driver failed because the system denies it to
-// everybody here, by having no such call or by a filter: what an Open may skip for.
-func Refused(err error) bool {
-	return errors.Is(err, syscall.ENOSYS) || errors.Is(err, syscall.EPERM)
-}
 
 // Run checks the whole contract, a named case for each rule, with submission
 // queues of a middle size.

@@ -14,6 +14,7 @@ import (
 	"ringo/internal/driver/soft"
 	"ringo/internal/op"
 	"ringo/internal/race"
+	"ringo/internal/uringtest"
 )
 
 // TestContract runs the suite of the system's drivers over a kernel in memory.
@@ -41,7 +42,7 @@ func TestAgreesWithLinux(t *testing.T) {
 func openEpoll(t *testing.T, cfg driver.Config) driver.Driver {
 	t.Helper()
 	d, err := soft.OpenEpoll(cfg)
-	if drivertest.Refused(err) {
+	if uringtest.Refused(err) {
 		t.Skip(err)
 	}
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"ringo/internal/driver"
 	"ringo/internal/driver/drivertest"
 	"ringo/internal/poller"
+	"ringo/internal/uringtest"
 )
 
 type maker = func(without []string) (poller.Poller, error)
@@ -45,7 +46,7 @@ func opener(mk maker, without ...string) drivertest.Open {
 		t.Helper()
 		cfg.Without = without
 		d, err := open(cfg, "soft", mk)
-		if drivertest.Refused(err) {
+		if uringtest.Refused(err) {
 			t.Skip(err)
 		}
 		if err != nil {

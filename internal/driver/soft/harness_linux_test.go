@@ -10,12 +10,12 @@ import (
 
 	"ringo/internal/bufs"
 	"ringo/internal/driver"
-	"ringo/internal/driver/drivertest"
 	"ringo/internal/fd"
 	"ringo/internal/op"
 	"ringo/internal/patience"
 	"ringo/internal/poller"
 	"ringo/internal/sys"
+	"ringo/internal/uringtest"
 )
 
 // rig is a driver with its slab, on the test's thread.
@@ -42,7 +42,7 @@ func newRigOn(t testing.TB, mk func([]string) (poller.Poller, error), without ..
 	t.Cleanup(runtime.UnlockOSThread)
 	r := &rig{t: t, slab: op.NewSlab(0)}
 	d, err := open(driver.Config{Slab: r.slab, Now: clock, Without: without}, "epoll", mk)
-	if drivertest.Refused(err) {
+	if uringtest.Refused(err) {
 		t.Skip(err)
 	}
 	if err != nil {

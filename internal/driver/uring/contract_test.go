@@ -12,6 +12,7 @@ import (
 	"ringo/internal/driver"
 	"ringo/internal/driver/drivertest"
 	"ringo/internal/testmain"
+	"ringo/internal/uringtest"
 	"ringo/uring"
 )
 
@@ -107,7 +108,7 @@ func opener(without ...string) drivertest.Open {
 		t.Helper()
 		cfg.Without = without
 		d, err := Open(cfg)
-		if drivertest.Refused(err) {
+		if uringtest.Refused(err) {
 			t.Skip(err)
 		}
 		if err != nil {

@@ -1,0 +1,20 @@
+//go:build linux
+
+package uringtest
+
+import (
+	"errors"
+
+	"golang.org/x/sys/unix"
+)
+
+// Refused reports whether a ring could not be made because the system denies it to everybody here: it has no such call,
+// a filter or a sysctl is in the way, or RLIMIT_MEMLOCK leaves no memory. It is what a test may skip for.
+func Refused(err error) bool {
+	if errors.Is(err, unix.ENOMEM) {
+		const enough = 1 << 20 // for the rings of a test, and some that were just closed
+		var limit unix.Rlimit
+		return unix.Getrlimit(unix.RLIMIT_MEMLOCK, &limit) == nil && limit.Cur < enough
+	}
+	return errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EPERM)
+}
