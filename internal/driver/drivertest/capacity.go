@@ -108,6 +108,7 @@ func cancelQueued(h *harness) {
 // Receives that were submitted before the sends that feed them.
 func manyStreams(h *harness) {
 	n := min(h.past()/2, 200)
+	h.needDescriptors(2 * n)
 	f, p := make([]*desc, n), make([]*peer, n)
 	bufs, recvs, sends := make([][]byte, n), make([]*call, n), make([]*call, n)
 	for i := range f {

@@ -114,6 +114,7 @@ func deadlineCompletions(h *harness) {
 func deadlineLate(h *harness) {
 	var calls [300]*call // more than an enter tells of, or an epoll_wait, and few enough for select
 	var peers [len(calls)]*peer
+	h.needDescriptors(2 * len(calls))
 	for i := range calls {
 		var f *desc
 		f, peers[i] = h.pair()

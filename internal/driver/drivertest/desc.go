@@ -216,6 +216,14 @@ func (h *harness) checkRes(res int32) {
 	}
 }
 
+// needDescriptors skips where the limit leaves fewer than n, beside those that there are anyway.
+func (h *harness) needDescriptors(n int) {
+	h.Helper()
+	if room := h.m.descriptors() - 50; room < n {
+		h.Skipf("RLIMIT_NOFILE leaves %d descriptors, this needs %d", max(room, 0), n)
+	}
+}
+
 // tcpSocket makes a TCP socket, which is the caller's to close.
 func (h *harness) tcpSocket() int32 {
 	h.Helper()

@@ -135,6 +135,7 @@ func (w *flow) peer() {
 // fiveThousand arms so many at once and ends them in every way there is.
 func fiveThousand(h *harness) {
 	pairs := 2500
+	h.needDescriptors(500)
 	if room := h.m.descriptors() - 500; room < 2*pairs {
 		pairs = room / 2
 	}

@@ -108,6 +108,7 @@ func outboxSeveral(h *harness) {
 
 func outboxPast(h *harness) {
 	n := min(h.past(), 150)
+	h.needDescriptors(2 * n)
 	gone := func(i int) bool { return i%7 == 3 }
 	var near []*desc
 	var far []*peer
