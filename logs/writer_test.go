@@ -85,6 +85,9 @@ func count(t *testing.T, text string) (lines, dropped, bytes int) {
 			dropped, bytes = dropped+n, bytes+size
 			continue
 		}
+		if strings.HasPrefix(s, "ringo: ") {
+			continue // of this machine, as that it has fewer processors than there are loops
+		}
 		m := line.FindStringSubmatch(s)
 		if m == nil {
 			t.Fatalf("a line that nobody wrote: %q", s)

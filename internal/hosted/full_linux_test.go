@@ -44,12 +44,25 @@ func TestFull(t *testing.T) {
 func TestFullRing(t *testing.T) {
 	d := newDisk(t, 4<<20, 0)
 	h := open(t, Config{Few: onRing, InFlight: 2})
+	ends := newPipe(t) // has the slots until somebody waits for one: on one processor nobody would
+	var held []<-chan answer
+	for range 2 {
+		held = append(held, ends.read(context.Background(), h, make([]byte, 1)))
+	}
+	inFlight(t, h, 2)
+	go func() {
+		until(t, "one waits", func() bool { return h.Info().Waiting > 0 })
+		ends.write(t, "12")
+	}()
 	together(200, func(i int) {
 		p := make([]byte, block)
 		for n := range 20 {
 			d.check(t, h, p, int64((i*20+n)%1024)*block)
 		}
 	})
+	for _, g := range held {
+		want(t, g, 1, true)
+	}
 	if s := stats(t, h); s.Queued == 0 || s.Refused != 0 || s.Submitted < 4000 {
 		t.Errorf("%+v", s)
 	}

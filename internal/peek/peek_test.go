@@ -225,6 +225,7 @@ func TestLookingAtWhatMoves(t *testing.T) {
 		if s, pcs := p.At(now); s != Unknown && s != Running && len(functions(pcs)) == 0 {
 			t.Errorf("state %d without a stack", s)
 		}
+		runtime.Gosched() // on one processor what moves would move every 10 ms
 	}
 }
 
