@@ -169,11 +169,13 @@ finish() {
 # them don't run again until all have run. WHAT is what the script was asked for. It is known for this commit, with what has
 # been changed since; CI_STATE=NAME goes on across commits.
 goes_on() {
-	local commit
+	local commit name
 	commit=$(git -c safe.directory='*' rev-parse --short=12 HEAD 2>/dev/null) || commit=tree
 	[[ -z $(git -c safe.directory='*' diff HEAD 2>/dev/null | head -c 1) ]] ||
 		commit+=-$(git -c safe.directory='*' diff HEAD | sha1sum | cut -c 1-8)
-	kept=$PWD/.ci/log/state/${CI_STATE:-$commit}/$(file_of "$self${1:+ $1}")
+	name=$(file_of "$self${1:+ $1}")
+	((${#name} < 100)) || name=${name::90}-$(sha1sum <<<"$name" | cut -c 1-8)
+	kept=$PWD/.ci/log/state/${CI_STATE:-$commit}/$name
 	[[ ! -d $kept || $self == all ]] || echo "goes on where it was stopped; to begin anew: rm -r $kept"
 	mkdir -p "$kept"
 }
