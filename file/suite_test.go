@@ -305,6 +305,19 @@ func show(results []any) string {
 
 // differ compares two files, which may be long and hollow.
 func differ(a, b string) string {
+	infoF, errF := os.Stat(a)
+	infoG, errG := os.Stat(b)
+	if errF != nil || errG != nil {
+		return fmt.Sprint(errF, errG)
+	}
+	if infoF.Size() != infoG.Size() || infoF.Mode() != infoG.Mode() {
+		return fmt.Sprintf("%d bytes, %v, want %d, %v", infoF.Size(), infoF.Mode(), infoG.Size(), infoG.Mode())
+	}
+	for _, name := range []string{a, b} {
+		if infoF.Mode()&0o400 == 0 && os.Chmod(name, 0o600) != nil { // only root reads it
+			return name + " is not ours"
+		}
+	}
 	f, errF := os.Open(a)
 	g, errG := os.Open(b)
 	if errF != nil || errG != nil {
@@ -312,11 +325,6 @@ func differ(a, b string) string {
 	}
 	defer f.Close()
 	defer g.Close()
-	infoF, _ := f.Stat()
-	infoG, _ := g.Stat()
-	if infoF.Size() != infoG.Size() || infoF.Mode() != infoG.Mode() {
-		return fmt.Sprintf("%d bytes, %v, want %d, %v", infoF.Size(), infoF.Mode(), infoG.Size(), infoG.Mode())
-	}
 	p, q := make([]byte, 1<<16), make([]byte, 1<<16)
 	for at := int64(0); at < infoF.Size(); {
 		if at > 1<<24 && at < infoF.Size()-1<<16 {

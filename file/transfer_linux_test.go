@@ -61,7 +61,7 @@ func opened(name string, flag int, content []byte, pos int64) end {
 				}
 			}
 		}
-		f, err := lib.open(in(dir, name), flag, 0)
+		f, err := lib.open(in(dir, name), flag, 0o600)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -114,6 +114,9 @@ var sources = map[string]end{
 	},
 }
 
+// inMemory is the name of a file of tmpfs that is nobody else's.
+var inMemory = fmt.Sprintf("/dev/shm/ringo-target-%d", os.Getpid())
+
 var targets = map[string]end{
 	"a file":             opened("dst", os.O_RDWR, []byte("0123456789"), 3),
 	"behind its end":     opened("dst", os.O_WRONLY, []byte("0123456789"), 5000),
@@ -122,7 +125,7 @@ var targets = map[string]end{
 	"a closed file":      closed(opened("dst", os.O_WRONLY, nil, 0)),
 	"/dev/null":          opened("/dev/null", os.O_WRONLY, nil, 0),
 	"/dev/full":          opened("/dev/full", os.O_WRONLY, nil, 0),
-	"a file in memory":   opened("/dev/shm/ringo-target", os.O_RDWR|os.O_CREATE|os.O_TRUNC, nil, 0),
+	"a file in memory":   opened(inMemory, os.O_RDWR|os.O_CREATE|os.O_TRUNC, nil, 0),
 	"a pipe with room":   func(t *testing.T, lib library, _ string) copier { return pipeEnd(t, lib, false) },
 	"a pipe of nobody's": func(t *testing.T, lib library, _ string) copier { return pipeEnd(t, lib, true) },
 }
@@ -209,7 +212,7 @@ func sum(b []byte) (h uint32) {
 
 // io.Copy of a File to another, and its ReadFrom, do and say what os's do.
 func TestCopiesLikeOS(t *testing.T) {
-	t.Cleanup(func() { os.Remove("/dev/shm/ringo-target") })
+	t.Cleanup(func() { os.Remove(inMemory) })
 	for fromName, from := range sources {
 		if missing(t, fromName) {
 			continue

@@ -145,7 +145,7 @@ func exported(err error) bool {
 // must ends the program, which can't go on.
 func (s *likeNet) must(err error) {
 	if err != nil {
-		panic(fmt.Sprintf("%v, after\n%s", err, &s.seen))
+		panic(err)
 	}
 }
 
@@ -220,7 +220,8 @@ func differences(want, got string) string {
 func (s *likeNet) run(f func(s *likeNet)) (result string) {
 	defer func() {
 		if v := recover(); v != nil {
-			result = fmt.Sprintf("%spanic: %v", s.result(), v)
+			s.see("panic", fmt.Errorf("%v", v))
+			result = s.result()
 		}
 	}()
 	f(s)
@@ -254,6 +255,9 @@ func TestAsNet(t *testing.T) {
 				got := (&likeNet{t: t, socketCalls: callsOf(l), dir: folder("g")}).run(f)
 				if d := differences(want, got); d != "" {
 					t.Errorf("a goroutine:%s", d)
+				}
+				if strings.Contains(want, "panic") && !haveIPv6() {
+					t.Skip("no IPv6 here, of which there is something in the middle")
 				}
 				if blocking[name] {
 					return
@@ -493,6 +497,9 @@ var likeNets = map[string]func(s *likeNet){
 			for _, ip := range []net.IP{nil, net.IPv4zero, net.IPv6zero, net.IPv4(127, 0, 0, 1), net.IPv6loopback, {1,
 				2}} {
 				for _, version := range []string{"", "4", "6"} {
+					if ip.Equal(net.IPv6zero) && !haveIPv6() {
+						continue // package net has a socket of IPv6 for it, and this one none where IPv4 does
+					}
 					for _, from := range []net.Addr{&net.TCPAddr{IP: ip}, &net.UDPAddr{IP: ip}} {
 						network := from.Network() + version
 						c, err := s.dial(context.Background(), net.Dialer{LocalAddr: from}, network, ln.Addr().String())

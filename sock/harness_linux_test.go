@@ -36,6 +36,14 @@ func raiseFiles() {
 	}
 }
 
+// lockable says why the process may not lock so much memory, as a send without a copy does while it lasts.
+func lockable(mem []byte) error {
+	if err := syscall.Mlock(mem); err != nil {
+		return os.NewSyscallError("mlock", err)
+	}
+	return syscall.Munlock(mem)
+}
+
 // needFiles skips a test for which the limit is too low.
 func needFiles(t testing.TB, n uint64) {
 	t.Helper()

@@ -398,6 +398,9 @@ func TestZeroCopyEnds(t *testing.T) {
 					t.Errorf("Write = %d", n)
 				}
 				if by == "deadline" && c.ZeroCopy() > 0 {
+					if err := lockable(mem); err != nil {
+						t.Skip("so much is sent by a copy: ", err)
+					}
 					c.SetWriteDeadline(never)
 					if _, err := c.Write([]byte("more")); err == nil {
 						t.Error("the connection goes on after a write that was cut")

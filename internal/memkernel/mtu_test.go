@@ -103,8 +103,15 @@ func (d *datagrams) came() (sizes []int32) {
 // Datagrams over a way with an MTU of 1500 are refused, cut and sent in fragments as on the system's kernel, whose
 // loopback is given that MTU in a network namespace.
 func TestDatagramsAsTheSystem(t *testing.T) {
+	families := []int{sys.AFInet, sys.AFInet6}
+	s, without := unix.Socket(unix.AF_INET6, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if without != nil {
+		families = families[:1]
+	} else {
+		unix.Close(s)
+	}
 	if err := inNamespace(func() error {
-		for _, family := range []int{sys.AFInet, sys.AFInet6} {
+		for _, family := range families {
 			if err := compareDatagrams(t, family); err != nil {
 				return err
 			}
@@ -114,6 +121,8 @@ func TestDatagramsAsTheSystem(t *testing.T) {
 		t.Skip("no network namespace can be made here:", err)
 	} else if err != nil {
 		t.Error(err)
+	} else if without != nil {
+		t.Skip("no IPv6 here, and all is well with IPv4:", without)
 	}
 }
 
