@@ -35,12 +35,12 @@ func TestWriteFileAtomic(t *testing.T) {
 	everywhere(t, func(t *testing.T, _ *ringo.Loop, dir string) {
 		name := filepath.Join(dir, "file")
 		for _, content := range []string{"first", "", strings.Repeat("longer ", 100_000)} {
-			if err := file.WriteFileAtomic(name, []byte(content), 0o604); err != nil {
+			if err := file.WriteFileAtomic(name, []byte(content), 0o700); err != nil {
 				t.Fatal(err)
 			}
 			got, err := readFile(name)
 			info, err2 := statOf(name)
-			if err != nil || err2 != nil || string(got) != content || info.Mode() != 0o604 {
+			if err != nil || err2 != nil || string(got) != content || info.Mode() != 0o700 {
 				t.Errorf("it left %d bytes, %v, %v, %v", len(got), info, err, err2)
 			}
 		}
@@ -155,7 +155,7 @@ func TestWriteFileAtomicCanceled(t *testing.T) {
 func TestTemp(t *testing.T) {
 	inDir(t, func(t *testing.T, dir string, d *file.Dir) {
 		for _, named := range []bool{false, true} {
-			f, err := d.Temp(0o604)
+			f, err := d.Temp(0o700)
 			if errors.Is(err, errors.ErrUnsupported) {
 				t.Skip(err)
 			}
@@ -182,7 +182,7 @@ func TestTemp(t *testing.T) {
 		}
 		got, err := readFile(dir + "/named")
 		info, _ := statOf(dir + "/named")
-		if string(got) != "content" || err != nil || info.Mode() != 0o604 || names(t, dir) != "named" {
+		if string(got) != "content" || err != nil || info.Mode() != 0o700 || names(t, dir) != "named" {
 			t.Errorf("the directory has %s; named holds %q, %v, %v", names(t, dir), got, info, err)
 		}
 		if err := d.Sync(); err != nil {
