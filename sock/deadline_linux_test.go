@@ -18,6 +18,7 @@ import (
 
 	"ringo"
 	"ringo/internal/patience"
+	"ringo/internal/socktest"
 	"ringo/sock"
 )
 
@@ -511,7 +512,7 @@ func TestReadersStayInTime(t *testing.T) {
 		},
 	}
 	const much = 20_000 // of which the rest is received without a look whether there is something
-	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+	socktest.EachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		cfg.Budget, cfg.HoldLimit = 1, -1
 		for name, read := range reads {
 			t.Run(name, func(t *testing.T) {
