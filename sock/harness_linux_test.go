@@ -24,6 +24,7 @@ import (
 	"ringo/internal/patience"
 	"ringo/internal/race"
 	"ringo/internal/socktest"
+	"ringo/internal/testmain"
 	"ringo/sock"
 )
 
@@ -47,13 +48,7 @@ func lockable(mem []byte) error {
 // needFiles skips a test for which the limit is too low.
 func needFiles(t testing.TB, n uint64) {
 	t.Helper()
-	var r syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &r); err != nil {
-		t.Fatal(err)
-	}
-	if r.Cur < n {
-		t.Skipf("RLIMIT_NOFILE is %d, this needs %d", r.Cur, n)
-	}
+	testmain.NeedDescriptors(t, n)
 }
 
 // sockets counts the descriptors of this process that are sockets.

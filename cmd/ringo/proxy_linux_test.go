@@ -20,6 +20,7 @@ import (
 
 	"ringo/internal/patience"
 	"ringo/internal/socktest"
+	"ringo/internal/testmain"
 )
 
 // startProxy starts ringo proxy in front of a backend of package net, for which serve
@@ -414,8 +415,9 @@ func TestProxyStorm(t *testing.T) {
 
 // TestProxyIdle: a thousand idle pairs have no thread of the kernel's, and no pipes.
 func TestProxyIdle(t *testing.T) {
+	const pairs = 1000
+	testmain.NeedDescriptors(t, 4*pairs)
 	eachDriver(t, func(t *testing.T, driver string) {
-		const pairs = 1000
 		p, addr := startProxy(t, echoes, "-driver", driver, "-loops", "2", "-grace", "0s")
 		_, before := p.files() // its stderr
 		for range pairs {

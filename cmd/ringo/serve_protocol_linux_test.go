@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"ringo/internal/race"
+	"ringo/internal/testmain"
 )
 
 // TestServeRaw: what is answered to bytes, and whether the connection goes on. All of them end
@@ -179,10 +180,7 @@ func TestServeManyConns(t *testing.T) {
 	if race.Enabled {
 		conns = 200
 	}
-	var lim syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &lim); err != nil || lim.Cur < uint64(4*conns) {
-		t.Skipf("no more than %d descriptors may be open here: %v", lim.Cur, err)
-	}
+	testmain.NeedDescriptors(t, uint64(4*conns))
 	content := numbered(5000)
 	dir := site(t, map[string]string{"f": content})
 	eachDriver(t, func(t *testing.T, driver string) {

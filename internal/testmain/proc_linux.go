@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"syscall"
+	"testing"
 )
 
 // descriptors lists the open descriptors with what they refer to. The identity
@@ -42,4 +44,16 @@ func ringMappings() inventory {
 		}
 	}
 	return found
+}
+
+// NeedDescriptors skips a test where fewer than n descriptors may be open.
+func NeedDescriptors(t testing.TB, n uint64) {
+	t.Helper()
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	if limit.Cur < n {
+		t.Skipf("RLIMIT_NOFILE is %d, this needs %d", limit.Cur, n)
+	}
 }
