@@ -169,13 +169,14 @@ func TestAllocsOfSplices(t *testing.T) {
 			}
 		}
 		wantAllocs(t, "4 MB", 0, 10, step)
-		spliced := false
-		for _, op := range s.loops[0].Stats().Ops {
-			spliced = spliced || op.Op == "splice(out)"
-		}
-		if !spliced {
-			t.Error("nothing was spliced")
-		}
+		patience.UntilBy(t, "a splice", step, func() bool { // which a busy machine has less often
+			for _, op := range s.loops[0].Stats().Ops {
+				if op.Op == "splice(out)" {
+					return true
+				}
+			}
+			return false
+		})
 	})
 }
 

@@ -175,6 +175,7 @@ func asTask(l *ringo.Loop, f func()) (func(), <-chan struct{}) {
 // What a copy has read and could not write is there for the next who reads, whoever copies, whereto, and whatever
 // ended it.
 func TestCopyGivesBack(t *testing.T) {
+	t.Parallel()
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		cfg.Buffers, cfg.BufferSize = 64, 1024
 		for _, sink := range sinks {
@@ -318,6 +319,7 @@ func (b *behind) Read(p []byte) (int, error) {
 // somebody else: between what went out and what is to be read then nothing is missing, and all is in order, whoever
 // copies, whereto, and wherever it goes.
 func TestCopyLeftBehind(t *testing.T) {
+	t.Parallel()
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		cfg.Buffers, cfg.BufferSize = 64, 1024
 		for _, sink := range sinks {

@@ -189,8 +189,12 @@ var endings = []struct {
 			peer.Write([]byte("x"))
 		}
 	}, want: net.ErrClosed},
-	{name: "drain at rest", provoke: func(_ *testing.T, s *server, _ tcpPeer) { s.cancel() }, want: net.ErrClosed},
+	{name: "drain at rest", provoke: func(t *testing.T, s *server, peer tcpPeer) {
+		wantEcho(t, peer, framed(1)) // a drain waits five seconds for who has not spoken yet
+		s.cancel()
+	}, want: net.ErrClosed},
 	{name: "drain at rest with bytes unread", provoke: func(t *testing.T, s *server, peer tcpPeer) {
+		wantEcho(t, peer, framed(1))
 		send(t, peer, "\x00\x00\x00\x10part")
 		idleTurns(t, s)
 		s.cancel()
@@ -579,6 +583,7 @@ func TestServeSharedHandler(t *testing.T) {
 // A request that came while the loop stood still, and in time, is read whole though the deadline has passed since, and
 // another deadline counts from then on. What never came is late all the same.
 func TestServeLateLoop(t *testing.T) {
+	t.Parallel()
 	socktest.EachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		var d diary
 		var open []*sock.Conn

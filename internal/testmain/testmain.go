@@ -73,6 +73,7 @@ func Main(m *testing.M) { os.Exit(Run(m)) }
 // Run is Main for a TestMain that has something to do afterwards: it returns the
 // code to exit with.
 func Run(m *testing.M) int {
+	overlapWaits()
 	startPoller()
 	before, counted := takeAll(), countAll()
 	code := m.Run()
@@ -81,6 +82,14 @@ func Run(m *testing.M) int {
 		code = 1
 	}
 	return code
+}
+
+// overlapWaits has more tests run at once that call Parallel than there are processors: they do because they mostly
+// wait, as for a kernel's timer. What counts or computes has the process to itself. The command line has the last word.
+func overlapWaits() {
+	if err := flag.Set("test.parallel", "8"); err != nil {
+		panic("testmain: " + err.Error())
+	}
 }
 
 // startPoller makes Go's network poller exist, which keeps two descriptors for
