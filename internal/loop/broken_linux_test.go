@@ -100,7 +100,9 @@ func (d *dying) Wait(deadline int64, done *driver.Queue) error {
 // because it listens to no cancel. The coroutines of such tasks are lost, so all this is
 // a child's.
 func TestDriverDies(t *testing.T) {
+	t.Parallel()
 	eachDriver(t, func(t *testing.T, cfg *loop.Config) {
+		t.Parallel()
 		if out, err := child(t, "dying driver"); err != nil || string(out) != "" {
 			t.Errorf("%v\n%s", err, out)
 		}

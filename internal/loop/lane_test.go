@@ -19,6 +19,7 @@ func holdASlot(release <-chan bool) func(context.Context) error {
 // Where calls wait for a slot for long, the operator is told how many, and what has the slots; of a lane that is to be
 // full, Compute's, he is not.
 func TestFullLaneIsToldOf(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		lane loop.Lane
 		want []string // nil: nothing is said
