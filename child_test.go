@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -48,6 +49,9 @@ func output(t *testing.T, cmd *exec.Cmd) (text string, code int) {
 	}
 	return string(out), cmd.ProcessState.ExitCode()
 }
+
+// crowded is what a Run says of a machine with fewer processors than it has loops.
+var crowded = regexp.MustCompile(`(?m)^ringo: \d+ loops run, and the process may use .*\n`)
 
 // saysUntil runs a child that ends when a line comes in, sends it one when until reports of a line on its stderr that
 // this was enough, and gives all that it said there.

@@ -8,6 +8,7 @@ import (
 	"ringo"
 	"ringo/event"
 	"ringo/internal/socktest"
+	"ringo/internal/testmain"
 )
 
 // Connections of callbacks are in the list of what is open on a loop, with their addresses and what is unread and
@@ -54,6 +55,9 @@ func TestHandles(t *testing.T) {
 // A list of many connections has those that stay, once, whichever others end while it is made.
 func TestHandlesOfMany(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		if cfg.Driver != socktest.World {
+			testmain.NeedDescriptors(t, 500)
+		}
 		onLoop(t, cfg, func(l *event.Loop) {
 			var server, client []*event.Conn
 			ln, err := l.Listen("tcp", "127.0.0.1:0", &funcs{open: func(c *event.Conn) { server = append(server, c) }})

@@ -13,6 +13,8 @@ import (
 	"ringo/event"
 	"ringo/internal/op"
 	"ringo/internal/patience"
+	"ringo/internal/socktest"
+	"ringo/internal/testmain"
 )
 
 // Who says nothing, and who takes nothing, ends by Base, with the error of a deadline.
@@ -167,6 +169,9 @@ func TestTimeoutsOfALateLoop(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		cfg.Budget = 1
 		const conns = 300
+		if cfg.Driver != socktest.World {
+			testmain.NeedDescriptors(t, 2*conns+100)
+		}
 		var open []*event.Conn
 		all := make(chan bool)
 		h := &funcs{

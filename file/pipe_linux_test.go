@@ -18,6 +18,8 @@ import (
 
 	"ringo"
 	"ringo/file"
+	"ringo/internal/socktest"
+	"ringo/internal/testmain"
 )
 
 // osPipe is os.Pipe in the shape of ends.
@@ -155,6 +157,9 @@ func TestPipeFlags(t *testing.T) {
 // some, a cancel that of the others.
 func TestPipeWaits(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		if cfg.Driver != socktest.World {
+			testmain.NeedDescriptors(t, 500)
+		}
 		onLoop(t, cfg, func(l *ringo.Loop) {
 			var ends [][2]*file.File
 			var closed, cancelled []*ringo.Task
