@@ -4,6 +4,7 @@ package sim_test
 
 import (
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -21,7 +22,7 @@ func TestStandingStillIsNotLate(t *testing.T) {
 		streams = 4
 		lasts   = 3 * time.Second
 	)
-	heard := 0
+	var heard atomic.Int64 // in all worlds
 	sim.Explore(t, 5, func(w *sim.World) {
 		w.Link.Latency = time.Millisecond
 		server, client := w.Host("server"), w.Host("client")
@@ -31,7 +32,7 @@ func TestStandingStillIsNotLate(t *testing.T) {
 			SetReadDeadline(t time.Time) error
 		}) {
 			scoped := w.Rand().IntN(2) == 0 // what ends the read: a WithTimeout, or a deadline
-			for p := make([]byte, 1); !over; heard++ {
+			for p := make([]byte, 1); !over; heard.Add(1) {
 				read := func() error { _, err := c.Read(p); return err }
 				var err error
 				if scoped {
@@ -95,7 +96,7 @@ func TestStandingStillIsNotLate(t *testing.T) {
 		})
 		w.Check(w.Wait(c))
 	})
-	if heard == 0 {
+	if heard.Load() == 0 {
 		t.Error("nothing was heard")
 	}
 }
