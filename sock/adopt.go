@@ -4,6 +4,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"slices"
 
 	"ringo"
 	"ringo/internal/kernel"
@@ -81,7 +82,7 @@ func (ac *AdoptConfig) Adopt(l *ringo.Loop, s io.Closer) (c *Conn, err error) {
 			c.laddr = shared(nameOf(e, c.core.FD(), kernel.Kernel.Getsockname))
 			c.raddr = nameOf(e, c.core.FD(), kernel.Kernel.Getpeername)
 		}
-		c.in.resume(c, ac.Unread)
+		c.in.resume(c, slices.Clone(ac.Unread))
 		c.in.err = a.err
 		if !own {
 			c.detach()

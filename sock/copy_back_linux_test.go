@@ -461,7 +461,7 @@ func haltOnce(t *testing.T, here, there *ringo.Loop, sink func(*halt),
 }
 
 // tcpPair is a connection of package net, from both sides.
-func tcpPair(t *testing.T) (ours, peer tcpPeer) {
+func tcpPair(t testing.TB) (ours, peer tcpPeer) {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -68,10 +68,12 @@ func (p *detachState) keep(c *Conn) {
 		p.unread, last.Unread = last.Unread, nil
 		p.eof, p.err = last.EOF, last.Err
 	}
-	if n := in.buffered(); n > 0 {
-		rest := make([]byte, n)
-		in.copyTo(c, rest)
-		p.unread = append(p.unread, rest...)
+	switch {
+	case in.buffered() == 0:
+	case len(p.unread) == 0:
+		p.unread = in.takeUnread(c)
+	default:
+		p.unread = append(p.unread, in.takeUnread(c)...)
 	}
 	p.unsent, p.lost = c.core.TakeUnsent()
 	p.fd = c.core.Take()

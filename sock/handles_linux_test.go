@@ -437,6 +437,57 @@ func TestMoveTo(t *testing.T) {
 	})
 }
 
+// Unread bytes go from loop to loop, and to goroutines and back, in the memory that they are in: there may be a quarter
+// of a megabyte of them, each time.
+func TestUnreadMovesInPlace(t *testing.T) {
+	eachCaller(t, func(t *testing.T, c *sock.Conn, peer tcpPeer, start starter) {
+		const size = 60_000
+		stream(peer, size)
+		var at *byte
+		look := func() {
+			p, err := c.Peek(size)
+			if err != nil || mismatch(p, 0) >= 0 {
+				t.Errorf("Peek: %d bytes, %v", len(p), err)
+				return
+			}
+			at = &p[0]
+		}
+		own := func(f func()) { c.Loop().Go(f).Wait() }
+		move := func() {
+			moved, err := c.MoveTo(c.Loop().Loops()[1-c.Loop().Index()])
+			if err != nil {
+				t.Errorf("MoveTo: %v", err)
+				return
+			}
+			c = moved
+		}
+		own(look)
+		start.run(move) // which may have to take them out of a loop's buffers
+		own(look)
+		for _, way := range []struct {
+			name string
+			take func()
+		}{
+			{"to another loop", func() { start.run(move); own(look) }},
+			{"to a goroutine", look},
+			{"from there to another loop", func() { start.run(move); look() }},
+			{"to a task", func() { own(look) }},
+		} {
+			was := at
+			if way.take(); at != was {
+				t.Errorf("%s: they were copied", way.name)
+			}
+		}
+		own(func() {
+			readSome(t, c, 0, size)
+			if _, err := c.Read(make([]byte, 1)); err != io.EOF {
+				t.Errorf("at the end: %v", err)
+			}
+			c.Close()
+		})
+	})
+}
+
 // Deadlines move along, leases stay, and who waits is told.
 func TestMoveToCarries(t *testing.T) {
 	eachCaller(t, func(t *testing.T, c *sock.Conn, peer tcpPeer, start starter) {

@@ -31,6 +31,7 @@ type input struct {
 	count      int32 // buffers in the list
 	listed     int32 // bytes in the list
 
+	brought bool // acc came from another loop, or from foreign callers, who may look at its bytes still: see freeAcc
 	peeked  bool // the user looks at bytes in place: they must stay where they are
 	spliced bool // bytes are not to come in buffers, see relayBySplice
 	slow    bool // what is read waits for a peer elsewhere
@@ -278,12 +279,21 @@ func (in *input) putBack(c *Conn, p []byte) {
 	if len(p) == 0 || c.core.Closing() {
 		return
 	}
-	old := in.acc
-	all := c.local.getMem(len(p) + len(old) - in.accOff)
-	in.acc, in.accOff = append(append(all, p...), old[in.accOff:]...), 0
-	if old != nil && !in.peeked { // else somebody looks at them
-		c.local.putMem(old)
+	all := append(c.local.getMem(len(p)+len(in.acc)-in.accOff), p...)
+	all = append(all, in.acc[in.accOff:]...)
+	if in.peeked { // somebody looks at them
+		in.acc = nil
 	}
+	in.freeAcc(c)
+	in.acc = all
+}
+
+// freeAcc gives the memory of acc back, whose bytes are read or elsewhere.
+func (in *input) freeAcc(c *Conn) {
+	if in.acc != nil && !in.brought {
+		c.local.putMem(in.acc)
+	}
+	in.acc, in.accOff, in.brought = nil, 0, false
 }
 
 // grow makes room for n more bytes in acc.
@@ -291,13 +301,9 @@ func (in *input) grow(c *Conn, n int) {
 	if cap(in.acc)-len(in.acc) >= n {
 		return
 	}
-	old := in.acc
-	bigger := c.local.getMem(len(old) - in.accOff + n)
-	in.acc = append(bigger, old[in.accOff:]...)
-	in.accOff = 0
-	if old != nil {
-		c.local.putMem(old)
-	}
+	bigger := append(c.local.getMem(len(in.acc)-in.accOff+n), in.acc[in.accOff:]...)
+	in.freeAcc(c)
+	in.acc = bigger
 }
 
 // skip drops n unread bytes, which must be there.
@@ -306,8 +312,7 @@ func (in *input) skip(c *Conn, n int) {
 		in.accOff += min(n, k)
 		n -= min(n, k)
 		if in.accOff == len(in.acc) {
-			c.local.putMem(in.acc)
-			in.acc, in.accOff = nil, 0
+			in.freeAcc(c)
 		}
 	}
 	for n > 0 {
@@ -498,11 +503,25 @@ func (in *input) wake(c *Conn) {
 	}
 }
 
+// takeUnread gives what is unread, in memory that is the caller's from now on. It copies what is in the loop's buffers,
+// and not what was copied once.
+func (in *input) takeUnread(c *Conn) []byte {
+	p := in.acc[in.accOff:]
+	if in.acc, in.accOff, in.brought = nil, 0, false; len(p) == 0 {
+		p = make([]byte, 0, in.listed)
+	}
+	for in.head != nil {
+		b := in.pop()
+		p = append(p, b.Unread()...)
+		b.Pool().Put(b)
+	}
+	return p
+}
+
 // release leaves what is known of the input to foreign callers.
 func (in *input) release(c *Conn, to *handle.Input) {
-	if n := in.buffered(); n > 0 {
-		to.Unread = make([]byte, n)
-		in.copyTo(c, to.Unread)
+	if in.buffered() > 0 {
+		to.Unread = in.takeUnread(c)
 	}
 	to.EOF, to.Err = in.eof && !c.records(), in.err // of records it may have been an empty one
 	in.peeked, in.ready = false, false

@@ -95,10 +95,15 @@ func (c *Conn) rebind(l *loop.Loop, p *detachState) *Conn {
 	return n
 }
 
-// resume begins with bytes that were read elsewhere. Nobody knows whether there is
+// resume begins with bytes that were read elsewhere, and takes their memory over. Nobody knows whether there is
 // more.
 func (in *input) resume(c *Conn, unread []byte) {
-	if len(unread) > 0 {
+	switch {
+	case len(unread) == 0:
+	case in.accOff == len(in.acc):
+		in.freeAcc(c)
+		in.acc, in.brought = unread, true
+	default: // something has come meanwhile
 		in.grow(c, len(unread))
 		in.acc = append(in.acc, unread...)
 	}

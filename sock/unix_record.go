@@ -101,7 +101,7 @@ func (c *Conn) longRecord() (buf.Lease, bool) {
 		return buf.Lease{}, false
 	}
 	p := in.acc[in.accOff:]
-	in.acc, in.accOff = nil, 0
+	in.acc, in.accOff, in.brought = nil, 0, false
 	return buf.Lease(bufs.Of(p, &c.held)), true
 }
 
