@@ -24,7 +24,7 @@ import (
 
 // churnFor is for how long a deadline is moved under a method. A deadline that is looked at
 // twice is seen within a tenth of it, as a rule.
-const churnFor = 200 * time.Millisecond
+const churnFor = 100 * time.Millisecond
 
 // churn moves a deadline into the past and clears it at once, again and again: the usual
 // way to abort what another waits for.

@@ -6,20 +6,22 @@ import (
 	"testing"
 	"time"
 
-	"ringo"
 	"ringo/internal/loop"
 )
 
 // GOMAXPROCS counts loops only while they run tasks, and what the program sets stands.
 func TestIdleLoopsLendTheirPs(t *testing.T) {
+	defer loop.SetIdleAfter(100 * time.Millisecond)()
 	before := runtime.GOMAXPROCS(0)
 	defer runtime.GOMAXPROCS(before)
 	ctx, end := context.WithCancel(context.Background())
 	defer end()
-	loops := make(chan *ringo.Loop, 2)
+	loops := make(chan *loop.Loop, 2)
 	ended := make(chan error, 1)
+	cfg := small(anyDriver(t))
+	cfg.Loops, cfg.Grace = 2, -1
 	go func() {
-		ended <- ringo.Run(ctx, &ringo.Config{Loops: 2, Grace: -1}, func(l *ringo.Loop) error {
+		ended <- loop.Run(ctx, cfg, func(l *loop.Loop) error {
 			loops <- l
 			return l.Offload(func(ctx context.Context) error { <-ctx.Done(); return nil })
 		})
@@ -58,8 +60,10 @@ func TestIdleLoopsLendTheirPsSoon(t *testing.T) {
 	ctx, end := context.WithCancel(context.Background())
 	defer end()
 	begun, ended := make(chan bool, 2), make(chan error, 1)
+	cfg := small(anyDriver(t))
+	cfg.Loops, cfg.Grace = 2, -1
 	go func() {
-		ended <- ringo.Run(ctx, &ringo.Config{Loops: 2, Grace: -1}, func(l *ringo.Loop) error {
+		ended <- loop.Run(ctx, cfg, func(l *loop.Loop) error {
 			begun <- true
 			return l.Offload(func(ctx context.Context) error { <-ctx.Done(); return nil })
 		})
@@ -73,14 +77,14 @@ func TestIdleLoopsLendTheirPsSoon(t *testing.T) {
 }
 
 // busy has the loop run a task over and over.
-func busy(l *ringo.Loop, stop <-chan struct{}) {
+func busy(l *loop.Loop, stop <-chan struct{}) {
 	for {
 		select {
 		case <-stop:
 			return
 		default:
 		}
-		if l.Sleep(time.Millisecond) != nil {
+		if l.Sleep(time.Millisecond) != 0 {
 			return
 		}
 	}

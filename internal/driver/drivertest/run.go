@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"ringo/internal/driver"
+	"ringo/internal/testmain"
 )
 
 // Open makes the driver that a case is about, on the thread that it is called
@@ -24,7 +25,11 @@ func RunEntries(t *testing.T, open Open, entries int) { runAll(t, onSystem(open,
 // RunSizes is Run with queues from the smallest, where everything is past
 // capacity, to one that takes almost every case whole.
 func RunSizes(t *testing.T, open Open) {
-	for _, entries := range []int{2, 8, 256, 1024} {
+	sizes := []int{2, 8, 256}
+	if testmain.Long() {
+		sizes = append(sizes, 1024)
+	}
+	for _, entries := range sizes {
 		t.Run(fmt.Sprintf("entries=%d", entries), func(t *testing.T) { runAll(t, onSystem(open, entries)) })
 	}
 }

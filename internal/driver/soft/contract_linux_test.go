@@ -10,6 +10,7 @@ import (
 	"ringo/internal/driver"
 	"ringo/internal/driver/drivertest"
 	"ringo/internal/poller"
+	"ringo/internal/testmain"
 	"ringo/internal/uringtest"
 )
 
@@ -62,9 +63,14 @@ func opener(mk maker, without ...string) drivertest.Open {
 
 func TestContract(t *testing.T) {
 	t.Run("epoll", func(t *testing.T) { drivertest.Run(t, opener(poller.OpenEpoll)) })
-	t.Run("epoll without pwait2", func(t *testing.T) { drivertest.Run(t, opener(poller.OpenEpoll, "epoll_pwait2")) })
 	t.Run("poll", func(t *testing.T) { drivertest.Run(t, opener(poller.OpenPoll)) })
 	t.Run("select", func(t *testing.T) { drivertest.Run(t, opener(poller.OpenSelect)) })
 	t.Run("uring-poll", func(t *testing.T) { drivertest.Run(t, opener(openRing)) })
+}
+
+// TestContractWithout takes away what older kernels lack.
+func TestContractWithout(t *testing.T) {
+	testmain.NeedLong(t, "the whole contract as on older kernels; .ci/kernels boots some")
+	t.Run("epoll without pwait2", func(t *testing.T) { drivertest.Run(t, opener(poller.OpenEpoll, "epoll_pwait2")) })
 	t.Run("uring-poll as on 5.1", func(t *testing.T) { drivertest.Run(t, opener(openRing, "kernel=5.1")) })
 }

@@ -22,7 +22,7 @@ import (
 )
 
 var (
-	scripts = flag.Uint64("scripts", 5000, "how many random programs TestScripts runs on an unruly kernel")
+	scripts = flag.Uint64("scripts", 1500, "how many random programs TestScripts runs on an unruly kernel")
 	seed    = flag.Int64("seed", -1, "run only this one, and say what it does")
 )
 
@@ -36,7 +36,7 @@ func TestScripts(t *testing.T) {
 		return
 	}
 	n := *scripts
-	if race.Enabled && n == 5000 {
+	if race.Enabled && n == 1500 {
 		n = 500
 	}
 	var total [uringtest.Points]int

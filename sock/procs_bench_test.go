@@ -1,6 +1,6 @@
 //go:build linux
 
-package loop_test
+package sock_test
 
 import (
 	"context"
@@ -20,7 +20,7 @@ import (
 // How many Ps a program with loops needs. Run raises GOMAXPROCS by the number of loops; these benchmarks undo that and
 // try other numbers. docs/adr/0004-gomaxprocs.md quotes them.
 //
-//	go test ./internal/loop -run '^$' -bench Procs
+//	go test ./sock -run '^$' -bench Procs
 
 // withProcs runs body as an ordinary goroutine beside idle loops, with GOMAXPROCS set to procs; 0 leaves it as Run
 // does.
@@ -122,12 +122,12 @@ func BenchmarkProcsPingPong(b *testing.B) {
 func BenchmarkProcsEcho(b *testing.B) {
 	for _, conns := range []int{1, 16} {
 		b.Run(fmt.Sprintf("conns=%d", conns), func(b *testing.B) {
-			eachProcs(b, func(b *testing.B, loops, procs int) { echo(b, conns, loops, procs) })
+			eachProcs(b, func(b *testing.B, loops, procs int) { procsEcho(b, conns, loops, procs) })
 		})
 	}
 }
 
-func echo(b *testing.B, conns, loops, procs int) {
+func procsEcho(b *testing.B, conns, loops, procs int) {
 	set, err := sock.Reserve("tcp", "127.0.0.1:0")
 	if err != nil {
 		b.Fatal(err)
