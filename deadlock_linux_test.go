@@ -95,6 +95,7 @@ func TestDeadlocksOfMutexes(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+				t.Parallel()
 				cmd := child(t, "deadlock", "RINGO_TEST_DRIVER="+cfg.Driver, "RINGO_DRIVER=",
 					"RINGO_TEST_CIRCLE="+c.name)
 				deadlock := false

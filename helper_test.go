@@ -44,10 +44,7 @@ func forced() string {
 // eachDriver runs f for every driver, or for the one that RINGO_DRIVER names, with
 // a configuration of one loop that f may change.
 func eachDriver(t *testing.T, f func(t *testing.T, cfg ringo.Config)) {
-	for _, name := range open.Names()[1:] {
-		if only := forced(); only != "" && only != name {
-			continue
-		}
+	for _, name := range testmain.Drivers() {
 		t.Run(name, func(t *testing.T) {
 			if err := usable()[name]; err != nil {
 				t.Skip(err)
@@ -59,8 +56,8 @@ func eachDriver(t *testing.T, f func(t *testing.T, cfg ringo.Config)) {
 
 // anyDriver is a configuration for tests of what no driver has a part in.
 func anyDriver(t testing.TB) ringo.Config {
-	for _, name := range open.Names()[1:] {
-		if usable()[name] == nil && (forced() == "" || forced() == name) {
+	for _, name := range testmain.Drivers() {
+		if usable()[name] == nil {
 			return small(name)
 		}
 	}

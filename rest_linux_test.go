@@ -30,7 +30,7 @@ func init() {
 	// tasks that wait for others, and a console and metrics that somebody has looked at.
 	children["rest"] = func() {
 		cfg := small(os.Getenv("RINGO_TEST_DRIVER"))
-		cfg.Loops = 2
+		cfg.Loops, cfg.Grace = 2, -1
 		ctx, end := context.WithCancel(context.Background())
 		var loops sync.WaitGroup
 		loops.Add(cfg.Loops)

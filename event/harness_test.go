@@ -6,32 +6,18 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
 	"testing"
-	"time"
 
 	"ringo"
 	"ringo/event"
 	"ringo/internal/patience"
 	"ringo/internal/socktest"
-	"ringo/internal/testmain"
 )
 
-// eachDriver runs f for each driver that this kernel has, or for the one that the environment forces.
+// eachDriver runs f on each of testmain.Drivers that this kernel has.
 func eachDriver(t *testing.T, f func(t *testing.T, cfg ringo.Config)) {
 	t.Helper()
-	names := []string{"uring", "uring-poll", "epoll", "poll", "select"}
-	if forced := os.Getenv("RINGO_DRIVER"); forced != "" {
-		names = []string{forced}
-	}
-	for _, name := range names {
-		t.Run(name, func(t *testing.T) {
-			if err := socktest.Available(name); err != nil {
-				t.Skip(err)
-			}
-			f(t, ringo.Config{Driver: name, Loops: 1, Grace: 5 * time.Second, Logger: testmain.Reports(t)})
-		})
-	}
+	socktest.EachDriver(t, f)
 }
 
 // onLoop runs body as the first task of one loop, and waits until nothing is active on it; then nothing may be left.

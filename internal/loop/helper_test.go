@@ -2,7 +2,6 @@ package loop_test
 
 import (
 	"context"
-	"os"
 	"testing"
 	"time"
 
@@ -10,6 +9,7 @@ import (
 	"ringo/internal/driver/open"
 	"ringo/internal/loop"
 	"ringo/internal/patience"
+	"ringo/internal/testmain"
 )
 
 // limit bounds every wait of these tests; whoever runs into it hangs.
@@ -18,10 +18,7 @@ var limit = patience.Max
 // eachDriver runs f for every driver, or for the one that RINGO_DRIVER names, with
 // a configuration of one loop that f may change.
 func eachDriver(t *testing.T, f func(t *testing.T, cfg *loop.Config)) {
-	for _, name := range open.Names()[1:] {
-		if only := os.Getenv("RINGO_DRIVER"); only != "" && only != open.Auto && only != name {
-			continue
-		}
+	for _, name := range testmain.Drivers() {
 		t.Run(name, func(t *testing.T) {
 			if err := run(t, small(name), func(*loop.Loop) error { return nil }); err != nil {
 				t.Skip(err)
@@ -33,10 +30,7 @@ func eachDriver(t *testing.T, f func(t *testing.T, cfg *loop.Config)) {
 
 // anyDriver names a driver for tests of what no driver has a part in.
 func anyDriver(t testing.TB) string {
-	for _, name := range open.Names()[1:] {
-		if only := os.Getenv("RINGO_DRIVER"); only != "" && only != open.Auto && only != name {
-			continue
-		}
+	for _, name := range testmain.Drivers() {
 		if run(t, small(name), func(*loop.Loop) error { return nil }) == nil {
 			return name
 		}

@@ -98,15 +98,10 @@ func Now(l *ringo.Loop) time.Time {
 // EachDriver runs f for each driver that this kernel has, or for the one that the environment forces.
 func EachDriver(t *testing.T, f func(t *testing.T, cfg ringo.Config)) {
 	t.Helper()
-	names := []string{"uring", "epoll"}
-	switch forced := os.Getenv("RINGO_DRIVER"); forced {
-	case "":
-	case World:
-		return
-	default:
-		names = []string{forced}
-	}
-	for _, name := range names {
+	for _, name := range testmain.Drivers() {
+		if name == World {
+			return
+		}
 		t.Run(name, func(t *testing.T) {
 			if err := Available(name); err != nil {
 				t.Skip(err)

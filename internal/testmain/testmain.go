@@ -51,6 +51,16 @@ func Register(name string, inUse func() int) {
 	counters.inUse[name] = inUse
 }
 
+// Drivers are those that go test plays: the one that RINGO_DRIVER forces, or else uring, where a completion tells, and
+// epoll, where readiness does. What differs between the others of that sort is their poller, of which the contract of
+// drivers is tested always; .ci/matrix plays the rest over each of them.
+func Drivers() []string {
+	if forced := os.Getenv("RINGO_DRIVER"); forced != "" && forced != "auto" {
+		return []string{forced}
+	}
+	return []string{"uring", "epoll"}
+}
+
 var long = flag.Bool("long", false, "take what go test leaves to the scripts of .ci")
 
 // Long reports whether -long was given: a test that takes longer than a second of a processor runs, or plays more, with
