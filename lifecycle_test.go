@@ -92,10 +92,12 @@ func TestLogger(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		for _, level := range []slog.Level{slog.LevelDebug, slog.LevelInfo} {
 			var text lockedBuffer
+			var driver string // RINGO_DRIVER=auto decides over the configuration
 			cfg.Logger = slog.New(slog.NewTextHandler(&text, &slog.HandlerOptions{Level: level}))
 			cfg.StallLimit = -1
 			ctx, cancel := context.WithCancel(context.Background())
 			err := runContext(t, ctx, cfg, func(l *ringo.Loop) error {
+				driver = l.Info().Name
 				l.GoNamed("a task", func() {}).Wait()
 				cancel()
 				_, err := l.Draining().Recv()
@@ -115,7 +117,7 @@ func TestLogger(t *testing.T) {
 				continue
 			}
 			for _, want := range []string{
-				fmt.Sprintf(`msg="ringo: loop begins" loop=0 driver=%s reason=`, cfg.Driver),
+				fmt.Sprintf(`msg="ringo: loop begins" loop=0 driver=%s reason=`, driver),
 				`msg="ringo: task begins" loop=0 task=1 name=`,
 				`msg="ringo: task ends" loop=0 task=1 name=ringo_test.TestLogger`,
 				`msg="ringo: task begins" loop=0 task=2 name="a task"`,
