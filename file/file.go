@@ -184,7 +184,7 @@ func (f *File) closeWritten() (res int32) {
 	closed := false
 	do(func(k kernel.Kernel) int32 {
 		closed = true
-		res = k.CloseFile(f.n)
+		res = k.Close(f.n)
 		return res
 	})
 	if !closed { // the loop's driver has ended, and nobody else would

@@ -116,7 +116,7 @@ func dup(n int32) (int32, error) {
 }
 
 // closeNumber closes what openAt gave, where nothing is to be written before.
-func closeNumber(n int32) int32 { return loop.Kernel().CloseFile(n) }
+func closeNumber(n int32) int32 { return loop.Kernel().Close(n) }
 
 // statAt asks about a name.
 func statAt(dir int32, path string, flags uint32) (st sys.Statx, err error) {

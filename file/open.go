@@ -49,14 +49,14 @@ func (w *fifoOpen) run() {
 		return
 	}
 	if w.res >= 0 {
-		w.k.CloseFile(w.res)
+		w.k.Close(w.res)
 	}
 }
 
 // leave lets go of the directory.
 func (w *fifoOpen) leave() {
 	if w.dir >= 0 {
-		w.k.CloseFile(w.dir)
+		w.k.Close(w.dir)
 	}
 }
 

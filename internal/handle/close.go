@@ -173,7 +173,7 @@ func (c *Core) closeLingering(n int32) {
 		return
 	}
 	go func() {
-		c.l.Kernel().Close(n)
+		c.l.Kernel().CloseLingering(n)
 		c.foreign.Load().finish()
 		c.l.Call(c.finish)
 	}()

@@ -30,6 +30,12 @@ func (Host) Close(fd int32) int32 {
 	return sys.Close(fd)
 }
 
+// CloseLingering is close(2) on a thread that takes no signal meanwhile.
+func (h Host) CloseLingering(fd int32) (res int32) {
+	sys.Undisturbed(func() { res = h.Close(fd) })
+	return res
+}
+
 // Dup is fcntl(2) with F_DUPFD_CLOEXEC.
 func (Host) Dup(fd int32) int32 {
 	return again(func() int32 { return sys.Dup(fd) })

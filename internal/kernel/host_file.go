@@ -30,14 +30,6 @@ func (Host) Lseek(fd int32, off int64, whence int) (at int64, res int32) {
 	return sys.SeekIn(fd, off, whence)
 }
 
-// CloseFile is close(2), made once.
-func (Host) CloseFile(fd int32) int32 {
-	if race.Enabled {
-		race.WriteLike()
-	}
-	return sys.CloseFile(fd)
-}
-
 // SyncRange is sync_file_range(2).
 func (Host) SyncRange(fd int32, off, n int64, flags int) int32 {
 	return waits(func() int32 { return sys.SyncFileRange(fd, off, n, flags) })

@@ -13,10 +13,12 @@ type Kernel interface {
 
 // Descriptors are the calls on descriptors of every kind.
 type Descriptors interface {
-	// Close frees the number, whatever the result. On a socket that lingers it waits
-	// for the peer: such a one is closed on a goroutine. A loop's own descriptors are
-	// closed by loop.Loop.CloseFD.
+	// Close frees the number, whatever the result. Of a file it may wait for the disk: bytes may have
+	// to be written, or blocks freed. A loop's own descriptors are closed by loop.Loop.CloseFD.
 	Close(fd int32) int32
+	// CloseLingering is Close of a socket that lingers, which waits for the peer: such a one is closed
+	// on a goroutine. A signal to its thread, which would end that wait, does not.
+	CloseLingering(fd int32) int32
 	// Dup is another descriptor of the same open file, close-on-exec.
 	Dup(fd int32) int32
 	// Getfl is the status flags of the open file and its access mode, O_ flags.
@@ -39,8 +41,6 @@ type Files interface {
 	// Lseek moves the position to off, as whence says, and returns where it is then. It waits at most for the file's
 	// end, its data and its holes.
 	Lseek(fd int32, off int64, whence int) (at int64, res int32)
-	// CloseFile is Close of a file, whose bytes may have to be written, or its blocks freed.
-	CloseFile(fd int32) int32
 	// SyncRange has n bytes from off on written, as flags say (SYNC_FILE_RANGE_).
 	SyncRange(fd int32, off, n int64, flags int) int32
 	// Advise says how n bytes from off on will be used (POSIX_FADV_).

@@ -271,8 +271,8 @@ func (h *Host) Close(fd int32) int32 {
 	return 0
 }
 
-// CloseFile is Close.
-func (h *Host) CloseFile(fd int32) int32 { return h.Close(fd) }
+// CloseLingering is Close: nothing lingers here.
+func (h *Host) CloseLingering(fd int32) int32 { return h.Close(fd) }
 
 func (o *openFile) drop() {
 	if o.refs--; o.refs == 0 {

@@ -4,16 +4,6 @@ package sys
 
 import "golang.org/x/sys/unix"
 
-// CloseFile is close(2) of a file, which may wait for its disk; the scheduler is told.
-// The number is free also after an error. Linux has closed it when it says EINTR.
-func CloseFile(fd int32) int32 {
-	err := unix.Close(int(fd))
-	if err == unix.EINTR {
-		return 0
-	}
-	return -int32(errnoOf(err))
-}
-
 // Fsync is fsync(2), or fdatasync(2).
 func Fsync(fd int32, dataOnly bool) int32 {
 	return blocking(func() (int, error) {

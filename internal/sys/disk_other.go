@@ -10,7 +10,6 @@ func ReadvAt(fd int32, vec []Iovec, off int64) int32        { return enosys }
 func WritevAt(fd int32, vec []Iovec, off int64) int32       { return enosys }
 func ReadvAtNow(fd int32, vec []Iovec, off int64) int32     { return enosys }
 func WritevAtNow(fd int32, vec []Iovec, off int64) int32    { return enosys }
-func CloseFile(fd int32) int32                              { return enosys }
 func Fsync(fd int32, dataOnly bool) int32                   { return enosys }
 func SyncFileRange(fd int32, off, n int64, flags int) int32 { return enosys }
 func Fallocate(fd int32, mode uint32, off, n int64) int32   { return enosys }

@@ -120,7 +120,7 @@ func Fcntl(fd int32, cmd, arg int) int32 {
 }
 
 // Close is close(2). EINTR means closed on Linux, so it is a success and never
-// repeated. A close that may linger waits, so the scheduler is told.
+// repeated. It may wait, for a disk or a peer, so the scheduler is told.
 func Close(fd int32) int32 {
 	_, _, errno := syscall.Syscall(unix.SYS_CLOSE, uintptr(fd), 0, 0)
 	if errno != 0 && errno != syscall.EINTR {

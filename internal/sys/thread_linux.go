@@ -4,6 +4,7 @@ package sys
 
 import (
 	"bytes"
+	"runtime"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -46,4 +47,19 @@ func ThreadState(tid int32) byte {
 		return 0
 	}
 	return stat[after]
+}
+
+// Undisturbed runs f on a thread that takes no signal meanwhile. It is for calls that a signal
+// ends without a word, as a close that lingers; see pthread_sigmask(3).
+func Undisturbed(f func()) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	var all, before unix.Sigset_t
+	for i := range all.Val {
+		all.Val[i] = ^all.Val[i]
+	}
+	if err := unix.PthreadSigmask(unix.SIG_SETMASK, &all, &before); err == nil {
+		defer unix.PthreadSigmask(unix.SIG_SETMASK, &before, nil)
+	}
+	f()
 }

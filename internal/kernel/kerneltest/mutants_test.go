@@ -108,8 +108,8 @@ func (k idle) Lseek(fd int32, off int64, whence int) (at int64, res int32) {
 	return at, res
 }
 
-func (k idle) CloseFile(fd int32) int32 {
-	return k.or("CloseFile", func() int32 { return k.Kernel.CloseFile(fd) })
+func (k idle) CloseLingering(fd int32) int32 {
+	return k.or("CloseLingering", func() int32 { return k.Kernel.CloseLingering(fd) })
 }
 
 func (k idle) SyncRange(fd int32, off, n int64, flags int) int32 {

@@ -115,7 +115,7 @@ func (b *bench) loopFlags(what string, fd int32) {
 // closeAll closes what the case has left, whatever the kernel under test says of it.
 func (b *bench) closeAll() {
 	for _, fd := range b.open {
-		closer(b.k).CloseFile(fd)
+		closer(b.k).Close(fd)
 	}
 }
 

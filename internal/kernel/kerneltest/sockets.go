@@ -185,7 +185,7 @@ func duplicates(b *bench) {
 }
 
 func closes(b *bench) {
-	for what, close := range map[string]func(fd int32) int32{"Close": b.k.Close, "CloseFile": b.k.CloseFile} {
+	for what, close := range map[string]func(fd int32) int32{"Close": b.k.Close, "CloseLingering": b.k.CloseLingering} {
 		fd, _ := b.file("x")
 		b.want(what, close(fd), 0)
 		if res := b.k.Getfl(fd); res != -sys.EBADF {
@@ -211,7 +211,7 @@ func noDescriptor(b *bench) {
 		"Shutdown": b.k.Shutdown(-1, 0), "Peek": b.k.Peek(-1, p), "Getsockname": b.k.Getsockname(-1, sa),
 		"Getpeername": b.k.Getpeername(-1, sa), "Getsockopt": opt, "Setsockopt": b.k.Setsockopt(-1, 1, 1, 1),
 		"GetsockoptBytes": b.k.GetsockoptBytes(-1, 1, 1, p), "SetsockoptBytes": b.k.SetsockoptBytes(-1, 1, 1, p),
-		"SetLinger": b.k.SetLinger(-1, 1), "CloseFile": b.k.CloseFile(-1), "Lseek": seek,
+		"SetLinger": b.k.SetLinger(-1, 1), "CloseLingering": b.k.CloseLingering(-1), "Lseek": seek,
 		"Fstatfs":   b.k.Fstatfs(-1, new(sys.Statfs)),
 		"SyncRange": b.k.SyncRange(-1, 0, 0, 0), "Advise": b.k.Advise(-1, 0, 0, 0), "Fchmod": b.k.Fchmod(-1, 0),
 		"Fchdir":    b.k.Fchdir(-1),
