@@ -3,7 +3,6 @@
 package sock_test
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -309,23 +308,9 @@ func startActivated(t *testing.T, files []*os.File, env ...string) *child {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &child{t: t, cmd: exec.Command("sh", "-c", `LISTEN_PID=${PID:-$$} exec "$0"`, self)}
-	c.cmd.Env = append(append(os.Environ(), childEnv+"=activated"), env...)
-	c.cmd.ExtraFiles = files
-	c.cmd.Stderr = os.Stderr
-	out, err := c.cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.out = bufio.NewReader(out)
-	if c.in, err = c.cmd.StdinPipe(); err != nil {
-		t.Fatal(err)
-	}
-	if err := c.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(c.end)
-	return c
+	cmd := exec.Command("sh", "-c", `LISTEN_PID=${PID:-$$} exec "$0"`, self)
+	cmd.ExtraFiles = files
+	return startCommand(t, cmd, "activated", env...)
 }
 
 func TestActivated(t *testing.T) {

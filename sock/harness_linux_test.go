@@ -445,10 +445,16 @@ func startChild(t *testing.T, name string, env ...string) *child {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &child{t: t, cmd: exec.Command(self)}
-	c.cmd.Env = append(append(os.Environ(), childEnv+"="+name), env...)
-	c.cmd.Stderr = os.Stderr
-	out, err := c.cmd.StdoutPipe()
+	return startCommand(t, exec.Command(self), name, env...)
+}
+
+// startCommand runs one of children by a command of the caller's. What it reports goes to the test's log.
+func startCommand(t *testing.T, cmd *exec.Cmd, name string, env ...string) *child {
+	t.Helper()
+	c := &child{t: t, cmd: cmd}
+	cmd.Env = append(append(os.Environ(), childEnv+"="+name), env...)
+	cmd.Stderr = t.Output()
+	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -35,7 +35,7 @@ func TestREADMEProgram(t *testing.T) {
 	address := freeAddress(t)
 	tool := build(t, strings.Replace(program, `":7000"`, `"`+address+`"`, 1))
 	server := exec.Command(tool)
-	server.Stderr = os.Stderr
+	server.Stderr = t.Output()
 	if err := server.Start(); err != nil {
 		t.Fatal(err)
 	}

@@ -36,7 +36,7 @@ func TestProcesses(t *testing.T) {
 	var replicas [3]*exec.Cmd
 	start := func(i int) {
 		c := exec.Command(tool, peers, "-self", addrs[i], "-dir", dirs[i])
-		c.Stderr = os.Stderr
+		c.Stderr = t.Output()
 		if err := c.Start(); err != nil {
 			t.Fatal(err)
 		}
