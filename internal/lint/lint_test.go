@@ -37,6 +37,7 @@ func rules(t *testing.T) map[string]func(*Tree) []string {
 		"glossary":      Glossary,
 		"worlds":        Worlds,
 		"waits":         Waits,
+		"quiet":         Quiet,
 	}
 }
 
@@ -115,6 +116,10 @@ var ruleCases = []struct {
 		`package sock; import "time"; var e = func() bool { d := time.Since(b); ` +
 			`return d > 3 || time.Since(b) > 4 }`,
 		"2 waits on the wall clock"},
+	{"a test's program that writes to stderr", "quiet", "sock/a_test.go",
+		`package sock; import ("os"; "os/exec"); func f(c *exec.Cmd) { c.Stderr = os.Stderr }`, "give it t.Output()"},
+	{"a program's program", "quiet", "cmd/ringo/a.go",
+		`package main; import ("os"; "os/exec"); func f(c *exec.Cmd) { c.Stderr = os.Stderr }`, ""},
 	{"a product that sleeps", "waits", "sock/a.go", `package sock; import "time"; func f() { time.Sleep(1) }`, ""},
 	{"nobody runs test helpers", "layers", "sock/a.go", `package sock; import "ringo/internal/testmain"`,
 		"a helper of tests"},

@@ -242,7 +242,7 @@ func attacked(b *testing.B, l *ringo.Loop, a attack, writers int) error {
 	by, leave := stand(b, l)
 	defer leave()
 	by.peer.SetDeadline(time.Time{})
-	peers, err := startPeers(ln.Addr().String(), a.name)
+	peers, err := startPeers(b, ln.Addr().String(), a.name)
 	if err != nil {
 		return err
 	}
@@ -299,14 +299,14 @@ type peers struct {
 }
 
 // startPeers starts peers that know one attack, or a kind of connection.
-func startPeers(address, name string) (*peers, error) {
+func startPeers(b *testing.B, address, name string) (*peers, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
 	p := &peers{cmd: exec.Command("nice", "-n", "10", self)}
 	p.cmd.Env = append(os.Environ(), peersEnv+"="+address+","+name)
-	p.cmd.Stderr = os.Stderr
+	p.cmd.Stderr = b.Output()
 	if p.in, err = p.cmd.StdinPipe(); err != nil {
 		return nil, err
 	}
@@ -452,7 +452,7 @@ func idle(b *testing.B, name string, serve func(c net.Conn) net.Conn) {
 			return err
 		}
 		defer ln.Close()
-		peers, err := startPeers(ln.Addr().String(), name)
+		peers, err := startPeers(b, ln.Addr().String(), name)
 		if err != nil {
 			return err
 		}

@@ -1,0 +1,39 @@
+package lint
+
+import (
+	"go/ast"
+)
+
+// Quiet is the rule that a program which a test starts reports to the test's log: go test shows what is on stderr
+// beside a failure that it has nothing to do with.
+func Quiet(t *Tree) (faults []string) {
+	for _, p := range t.Packages {
+		for _, f := range p.Files {
+			if !f.Test {
+				continue
+			}
+			ast.Inspect(f.AST, func(n ast.Node) bool {
+				set, ok := n.(*ast.AssignStmt)
+				if !ok || len(set.Lhs) != 1 || len(set.Rhs) != 1 {
+					return true
+				}
+				field, ok := set.Lhs[0].(*ast.SelectorExpr)
+				if ok && field.Sel.Name == "Stderr" && isOSStderr(set.Rhs[0]) {
+					faults = append(faults, t.fault(set.Pos(), "a program writes to the test's stderr, which go test "+
+						"shows beside whatever fails: give it t.Output()."))
+				}
+				return true
+			})
+		}
+	}
+	return faults
+}
+
+func isOSStderr(e ast.Expr) bool {
+	from, ok := e.(*ast.SelectorExpr)
+	if !ok {
+		return false
+	}
+	name, ok := from.X.(*ast.Ident)
+	return ok && name.Name == "os" && from.Sel.Name == "Stderr"
+}
