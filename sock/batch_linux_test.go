@@ -541,7 +541,6 @@ func oneRun(t *testing.T, cfg ringo.Config, full bool, f func(x *batch, cancel f
 		x.here = l
 		x.c, x.peer = connect(t, l)
 		x.c.SetWriteBuffer(1 << 14)
-		x.peer.SetReadBuffer(1 << 14)
 		x.read()
 		if full {
 			x.block()
@@ -727,10 +726,10 @@ func TestUnsentEndsWithGrace(t *testing.T) {
 						if took := time.Since(began); took > 9*time.Second {
 							t.Errorf("the end took %v", took)
 						}
-						x.peer.Close()
 						if returned != nil {
 							<-returned
 						}
+						x.peer.Close()
 					})
 				})
 			}
