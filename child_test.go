@@ -7,10 +7,11 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
+
+	"ringo/internal/testmain"
 )
 
 // childEnv says what the test binary shall be when it is not to run tests.
@@ -47,11 +48,8 @@ func output(t *testing.T, cmd *exec.Cmd) (text string, code int) {
 	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
 		t.Fatal(err)
 	}
-	return string(out), cmd.ProcessState.ExitCode()
+	return testmain.Uncrowded(string(out)), cmd.ProcessState.ExitCode()
 }
-
-// crowded is what a Run says of a machine with fewer processors than it has loops.
-var crowded = regexp.MustCompile(`(?m)^ringo: \d+ loops run, and the process may use .*\n`)
 
 // saysUntil runs a child that ends when a line comes in, sends it one when until reports of a line on its stderr that
 // this was enough, and gives all that it said there.

@@ -16,6 +16,7 @@ import (
 	"ringo/cmd/ringo/internal/tooltest"
 	"ringo/internal/patience"
 	"ringo/internal/seccomptest"
+	"ringo/internal/testmain"
 )
 
 // What the tests of single commands use, too.
@@ -164,11 +165,11 @@ func (o *output) Write(b []byte) (int, error) {
 	return o.buf.Write(b)
 }
 
-// text is what there is, and a channel that is closed when there is more.
+// text is what there is that is about the program, and a channel that is closed when there is more.
 func (o *output) text() (string, <-chan struct{}) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.buf.String(), o.more
+	return testmain.Uncrowded(o.buf.String()), o.more
 }
 
 // eachDriver runs a test on each driver that can be had.

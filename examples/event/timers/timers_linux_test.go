@@ -20,9 +20,6 @@ func TestTimers(t *testing.T) {
 		t.Fatal(err)
 	}
 	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
-	if last := lines[len(lines)-1]; last != "nothing happens any more" {
-		t.Errorf("the last line is %q", last)
-	}
 	slices.Sort(lines)
 	want := []string{"nothing happens any more", "once", "three ticks", "worked in 1000 pieces"}
 	if !slices.Equal(lines, want) {

@@ -32,7 +32,7 @@ func keeper(t *testing.T, in string, args ...string) (out, says string, code int
 	var stdout, stderr bytes.Buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(in), &stdout, &stderr
 	cmd.Run()
-	return stdout.String(), stderr.String(), cmd.ProcessState.ExitCode()
+	return stdout.String(), testmain.Uncrowded(stderr.String()), cmd.ProcessState.ExitCode()
 }
 
 // What was said to be kept is found by the next keeper, in whatever order, and the last line needs no end.
@@ -94,7 +94,7 @@ func TestKeeperBadStdin(t *testing.T) {
 	cmd.Env = append(os.Environ(), childEnv+"=1", "GORACE=atexit_sleep_ms=0")
 	cmd.Stdin = in
 	out, err := cmd.CombinedOutput()
-	if err == nil || !strings.HasPrefix(string(out), "keeper: reading stdin: ") {
+	if err == nil || !strings.HasPrefix(testmain.Uncrowded(string(out)), "keeper: reading stdin: ") {
 		t.Errorf("%v: %q", err, out)
 	}
 }
