@@ -47,7 +47,22 @@ func mountWith(t *testing.T, features, background uint32) *failingMount {
 	t.Helper()
 	m := &failingMount{dir: tempDir(t), held: make(chan heldRead, heldMax), features: features, background: background}
 	mountFuse(t, m.dir, m.handle)
+	m.learn(t)
 	return m
+}
+
+// learn has the kernel learn that poll is no call of this file system. Else Go's runtime would ask it, by an epoll_ctl of
+// which its scheduler is not told, and where there is one processor nobody would be left to answer.
+func (m *failingMount) learn(t *testing.T) {
+	t.Helper()
+	fd, err := unix.Open(filepath.Join(m.dir, "polled"), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	if _, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 0); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // The requests, see linux/fuse.h.
