@@ -51,8 +51,8 @@ func mountWith(t *testing.T, features, background uint32) *failingMount {
 	return m
 }
 
-// learn has the kernel learn that poll is no call of this file system. Else Go's runtime would ask it, by an epoll_ctl of
-// which its scheduler is not told, and where there is one processor nobody would be left to answer.
+// learn has the kernel learn that poll is no call of this file system. Else Go's runtime would ask it, by an epoll_ctl
+// of which its scheduler is not told, and where there is one processor nobody would be left to answer.
 func (m *failingMount) learn(t *testing.T) {
 	t.Helper()
 	fd, err := unix.Open(filepath.Join(m.dir, "polled"), unix.O_RDONLY|unix.O_CLOEXEC, 0)
