@@ -1,0 +1,24 @@
+package sim_test
+
+import (
+	"fmt"
+	"os"
+	"testing"
+
+	"ringo/internal/testmain"
+)
+
+// Worlds fail here on purpose, and each leaves its page where temporary files are.
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "sim")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	os.Setenv("TMPDIR", dir)
+	code := testmain.Run(m)
+	if code == 0 {
+		os.RemoveAll(dir)
+	}
+	os.Exit(code)
+}
