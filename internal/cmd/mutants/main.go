@@ -8,7 +8,7 @@
 //
 //	== name of the mistake
 //	file internal/handle/close.go
-//	test ./sock TestClose|TestCloseElsewhere NAME=value
+//	test ./sock TestClose|TestCloseElsewhere NAME=value -flag
 //	- a line of the source, or several of which each begins so
 //	+ what stands there instead; nothing, if there is no such line
 //
@@ -36,7 +36,7 @@ import (
 
 type mutant struct {
 	name, file string
-	test       []string // package, pattern, and variables of the environment
+	test       []string // package, pattern, and variables of the environment or flags of the test's
 	from, to   []string
 }
 
@@ -221,9 +221,16 @@ func (m *mutant) try(tree string) (by string, err error) {
 	args := []string{"test", "-count=1", "-vet=off", "-failfast", "-timeout", "240s",
 		"-trimpath", // what one copy has built is of use to the others
 		"-run", "^(" + m.test[1] + ")$", m.test[0]}
+	env := os.Environ()
+	for _, word := range m.test[2:] {
+		if strings.HasPrefix(word, "-") {
+			args = append(args, word)
+		} else {
+			env = append(env, word)
+		}
+	}
 	test := exec.Command("go", args...)
-	test.Dir = tree
-	test.Env = append(os.Environ(), m.test[2:]...)
+	test.Dir, test.Env = tree, env
 	out, err := test.CombinedOutput()
 	failed := regexp.MustCompile(`(?m)^(--- FAIL: \S+|panic: .*|fatal error: .*)`).FindString(string(out))
 	switch {

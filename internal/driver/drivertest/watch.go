@@ -24,10 +24,13 @@ var placeNames = []string{"the case itself", "Submit", "Cancel", "Wait", "Close"
 func (h *harness) at(place int32) { h.doing.Store(place) }
 
 // watch ends the process, with all stacks, if the case hangs: a thread that does
-// not come back from the driver can't be told to.
+// not come back from the driver can't be told to. It does so before go test's alarm, which says nothing of it.
 func (h *harness) watch() {
-	name := h.Name()
-	w := time.AfterFunc(hangs, func() {
+	name, limit := h.Name(), hangs
+	if alarm, ok := h.Deadline(); ok {
+		limit = min(limit, time.Until(alarm)*9/10)
+	}
+	w := time.AfterFunc(limit, func() {
 		debug.SetTraceback("all")
 		panic(fmt.Sprintf("drivertest: %s hangs in %s", name, placeNames[h.doing.Load()]))
 	})
