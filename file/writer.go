@@ -16,10 +16,11 @@ import (
 // several at once, and what one Write writes stays together. NewWriter makes it; Close ends it,
 // or else bytes are lost.
 //
-// What Write has accepted is in memory, and reaches the file when its block is full, or by a
-// Flush, in order. The first error, by place and not by time, is told by the call that follows,
-// and all calls return it from then on. Blocks behind it may have been written; up to Written all
-// have.
+// What Write has accepted is in memory, and reaches the file when its block is full, 128 KiB if
+// nothing else was said, or by a Flush, in order. No time limit sees to that: a log that is to be
+// read while it is written, or to outlive a killed process, needs a Flush now and then. The first
+// error, by place and not by time, is told by the call that follows, and all calls return it from
+// then on. Blocks behind it may have been written; up to Written all have.
 //
 // A Writer to a File that is open with O_APPEND appends. Others may append beside it: a Write goes
 // to the end in one piece, with nobody's bytes in between. One block is in flight while the next is

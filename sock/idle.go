@@ -3,9 +3,9 @@ package sock
 // SetIdle says whether nothing is under way on the connection, so that it need not be waited for when the program
 // drains: then a Read, or whatever else waits for input, fails with ringo.ErrDraining, at once if the drain has begun.
 // What has come by then is read first, and nothing is closed: the caller may still say goodbye. A server that does
-// not say so waits for its peers until ringo.Config.Grace ends. Who was accepted and of whom nobody has said yet that
-// something is under way may have a request on its way: such a peer has five seconds from the drain's begin, as those
-// of Serve and of package net/http have, and Grace at most.
+// not say so waits for its peers until ringo.Config.Grace ends. Say both: false when a request has come, true when it
+// is answered. Until the first false, a peer that was accepted may have a request on its way: it has five seconds from
+// the drain's begin, as those of Serve and of package net/http have, and Grace at most.
 //
 //	for {
 //		c.SetIdle(true)

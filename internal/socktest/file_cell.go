@@ -30,7 +30,8 @@ func FilesComplete(t *testing.T) {
 	}
 	for i := range of.NumMethod() {
 		if name := of.Method(i).Name; !slices.Contains(have, name) {
-			t.Errorf("%v.%s has no row: add one, so that every kind of caller is tried", of, name)
+			t.Errorf("%v.%s has no row: add one to internal/socktest/file_rows.go, so that every kind of caller "+
+				"is tried", of, name)
 		}
 	}
 }

@@ -47,7 +47,8 @@ func Complete(t *testing.T) {
 		}
 		for i := range h.of.NumMethod() {
 			if name := h.of.Method(i).Name; !slices.Contains(have, name) {
-				t.Errorf("%v.%s has no row: add one, so that every kind of caller is tried", h.of, name)
+				t.Errorf("%v.%s has no row: add one to internal/socktest/rows_*.go, so that every kind of caller "+
+					"is tried", h.of, name)
 			}
 		}
 	}
