@@ -91,7 +91,8 @@ func loggerChild() int {
 		return nil
 	})
 	buf := make([]byte, 1<<20)
-	for times, end := 0, patience.Deadline(); time.Now().Before(end); time.Sleep(time.Millisecond) {
+	times := 0
+	err = patience.Poll(func() { time.Sleep(time.Millisecond) }, func() bool {
 		parked, stands := false, false
 		for stack := range strings.SplitSeq(string(buf[:runtime.Stack(buf, true)]), "\n\n") {
 			if strings.Contains(stack, "loggerChild.func1.1") {
@@ -99,15 +100,17 @@ func loggerChild() int {
 				stands = stands || strings.Contains(stack, "[sync.Mutex.Lock")
 			}
 		}
-		if !parked || !stands {
+		if times++; !parked || !stands {
 			times = 0
-		} else if times++; times == 20 {
-			fmt.Println("frozen")
-			return 0
 		}
+		return times == 20
+	})
+	if err != nil {
+		fmt.Printf("not frozen: %v\n%s\n", err, buf[:runtime.Stack(buf, true)])
+		return 1
 	}
-	fmt.Printf("not frozen:\n%s\n", buf[:runtime.Stack(buf, true)])
-	return 1
+	fmt.Println("frozen")
+	return 0
 }
 
 // What tasks may do instead: a Logger whose writer never waits, over a Chan that a task of its own empties. Its peer

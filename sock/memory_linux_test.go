@@ -357,11 +357,7 @@ func TestPipesAreGivenBack(t *testing.T) {
 			})
 			offloaded(t, l, func() error {
 				_, err := io.CopyN(io.Discard, out, n)
-				for began := time.Now(); pipesOpen(t) > before; time.Sleep(time.Millisecond) { // between two looks
-					if time.Since(began) > patience.Max {
-						return errors.New("a pipe that nobody uses stays open")
-					}
-				}
+				patience.Until(t, "a pipe that nobody uses is closed", func() bool { return pipesOpen(t) <= before })
 				return err
 			})
 			splices := uint64(0)

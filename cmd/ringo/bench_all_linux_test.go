@@ -111,10 +111,5 @@ func TestBenchKilled(t *testing.T) {
 	cmd.Process.Kill()
 	cmd.Wait()
 	io.Copy(io.Discard, r)
-	for deadline := patience.Deadline(); syscall.Kill(-cmd.Process.Pid,
-		0) == nil; time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("children are left")
-		}
-	}
+	patience.Until(t, "no children left", func() bool { return syscall.Kill(-cmd.Process.Pid, 0) != nil })
 }

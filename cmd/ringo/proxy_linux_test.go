@@ -16,7 +16,6 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
-	"time"
 
 	"ringo/internal/patience"
 	"ringo/internal/socktest"
@@ -287,16 +286,14 @@ func TestProxySlowReader(t *testing.T) {
 			t.Fatal(err)
 		}
 		before := p.memory()
-		end := patience.Deadline()
-		for last, same := -1, 0; same < 20; { // until nothing moves
-			if time.Sleep(5 * time.Millisecond); time.Now().After(end) {
-				t.Fatalf("after %v it is still busy", patience.Max)
-			}
+		last, same := -1, 0
+		patience.Until(t, "nothing moves", func() bool {
 			now := p.cpu()
 			if same++; now != last {
 				last, same = now, 0
 			}
-		}
+			return same == 20
+		})
 		if now := p.memory(); now > before+(16<<20) {
 			t.Errorf("%d bytes of memory, %d before", now, before)
 		}
@@ -397,15 +394,10 @@ func TestProxyStorm(t *testing.T) {
 			})
 		}
 		clients.Wait()
-		for end := patience.Deadline(); ; time.Sleep(time.Millisecond) {
+		patience.Until(t, fmt.Sprintf("%d descriptors, and pipes that are kept", before), func() bool {
 			all, _ := p.files()
-			if all <= before+2*8 { // pipes that are kept
-				break
-			}
-			if time.Now().After(end) {
-				t.Fatalf("%d descriptors are open, %d before", all, before)
-			}
-		}
+			return all <= before+2*8
+		})
 		if err := exchange(addr, 1000); err != nil {
 			t.Error(err)
 		}

@@ -8,9 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
-
-	"ringo/internal/patience"
 )
 
 // startServe serves a directory and gives the address to dial.
@@ -26,16 +23,6 @@ func wantStatus(t *testing.T, addr, path string, want int) {
 	t.Helper()
 	if a, body := get(t, addr, path); a.StatusCode != want {
 		t.Errorf("%s: %s %.50q, want %d", path, a.Status, body, want)
-	}
-}
-
-// eventually wants something to become true within patience.
-func eventually(t *testing.T, what string, is func() bool) {
-	t.Helper()
-	for end := patience.Deadline(); !is(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("%s: not within %v", what, patience.Max)
-		}
 	}
 }
 

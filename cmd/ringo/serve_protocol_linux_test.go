@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"ringo/internal/patience"
 	"ringo/internal/race"
 	"ringo/internal/testmain"
 )
@@ -167,7 +168,7 @@ func slowPeers(t *testing.T, addr string) {
 		conn := dial(t, addr)
 		conn.SetReadBuffer(4096)
 		io.WriteString(conn, "GET /big HTTP/1.1\r\nHost: h\r\n\r\n")
-		eventually(t, "the connection is given up", func() bool {
+		patience.Until(t, "the connection is given up", func() bool {
 			_, err := conn.Write([]byte("x"))
 			return err != nil
 		})

@@ -14,6 +14,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+
+	"ringo/internal/patience"
 )
 
 // TestServeLogRotate: the log is renamed and opened again while requests run, and has a line for each of
@@ -48,7 +50,7 @@ func TestServeLogRotate(t *testing.T) {
 			t.Fatal(err)
 		}
 		p.signal(syscall.SIGHUP)
-		eventually(t, "a new file gets lines", func() bool {
+		patience.Until(t, "a new file gets lines", func() bool {
 			info, err := os.Stat(name)
 			return err == nil && info.Size() > 0
 		})

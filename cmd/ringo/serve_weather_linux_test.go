@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"ringo/internal/patience"
 )
 
 // anyUser is a user that owns nothing.
@@ -151,15 +153,15 @@ func TestServeChanges(t *testing.T) {
 		os.Rename(file("moved"), file("away"))
 		for path, want := range map[string]string{"/replaced": "another", "/written": "two, and longer",
 			"/cut": "short", "/large": "short", "/away/f": "one"} {
-			eventually(t, path, func() bool {
+			patience.Until(t, path, func() bool {
 				status, body := get(t, addr, path)
 				return status == 200 && body == want
 			})
 		}
 		for _, path := range []string{"/removed", "/moved/f"} {
-			eventually(t, path, func() bool { status, _ := get(t, addr, path); return status == 404 })
+			patience.Until(t, path, func() bool { status, _ := get(t, addr, path); return status == 404 })
 		}
-		eventually(t, "the files that are gone are closed", func() bool {
+		patience.Until(t, "the files that are gone are closed", func() bool {
 			return !strings.Contains(strings.Join(p.descriptors(), "\n"), "(deleted)")
 		})
 		p.finish()
@@ -231,15 +233,15 @@ func TestServeDescriptors(t *testing.T) {
 			c.SetLinger(0)
 			c.Close()
 		}
-		eventually(t, "files are closed", func() bool { return p.filesBelow(dir) <= kept })
-		eventually(t, "connections are closed", func() bool { return p.sockets() == 1 })
+		patience.Until(t, "files are closed", func() bool { return p.filesBelow(dir) <= kept })
+		patience.Until(t, "connections are closed", func() bool { return p.sockets() == 1 })
 		p.finish()
 	})
 	t.Run("none kept", func(t *testing.T) {
 		p, addr := startServe(t, dir, "-files", "0")
 		wantFile(t, addr, "/f7", content["f7"])
 		wantFile(t, addr, "/big", content["big"])
-		eventually(t, "files are closed", func() bool { return p.filesBelow(dir) == 0 })
+		patience.Until(t, "files are closed", func() bool { return p.filesBelow(dir) == 0 })
 		p.finish()
 	})
 }

@@ -11,8 +11,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
+	"ringo/internal/patience"
 	"ringo/internal/testmain"
 )
 
@@ -109,15 +109,12 @@ func freeAddress(t *testing.T) string {
 // dial connects as soon as the server listens, of which the program says nothing.
 func dial(t *testing.T, address string) net.Conn {
 	t.Helper()
-	for end := time.Now().Add(10 * time.Second); ; {
-		c, err := net.Dial("tcp", address)
-		if err == nil {
-			c.SetDeadline(end)
-			return c
-		}
-		if time.Now().After(end) {
-			t.Fatal(err)
-		}
-		time.Sleep(time.Millisecond) // ECONNREFUSED comes at once
-	}
+	var c net.Conn
+	patience.Until(t, "a server", func() (is bool) {
+		var err error
+		c, err = net.Dial("tcp", address) // ECONNREFUSED comes at once
+		return err == nil
+	})
+	c.SetDeadline(patience.Deadline())
+	return c
 }

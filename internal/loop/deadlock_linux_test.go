@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"ringo/internal/loop"
+	"ringo/internal/patience"
 	"ringo/internal/testmain"
 )
 
@@ -141,9 +142,7 @@ func TestNoDeadlockWithOthers(t *testing.T) {
 	said := complaintsOf(cfg)
 	a, told := &account{name: "a"}, make(chan struct{})
 	go helps(a, told)
-	for !locked(a) {
-		time.Sleep(time.Millisecond)
-	}
+	patience.Until(t, "the lock is held", func() bool { return locked(a) })
 	ended := make(chan error, 1)
 	go func() {
 		ended <- run(t, cfg, func(l *loop.Loop) error {

@@ -109,7 +109,7 @@ func TestHardStop(t *testing.T) {
 				}
 				// The loop is left to end by itself; then nothing is left of it.
 				release()
-				eventually(t, "the end of all goroutines of the loop", func() bool {
+				patience.Until(t, "the end of all goroutines of the loop", func() bool {
 					return !strings.Contains(patience.Stacks(), "ringo/internal/loop.(")
 				})
 			})
@@ -154,15 +154,6 @@ func TestHardStopNamesAreBounded(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "10 × ") || !strings.HasSuffix(err.Error(), "and 100 more") ||
 		len(err.Error()) > 3000 {
 		t.Errorf("Run: %v, want twenty loops with ten tasks each, and that there are a hundred tasks more", err)
-	}
-}
-
-func eventually(t testing.TB, what string, done func() bool) {
-	t.Helper()
-	for began := time.Now(); !done(); time.Sleep(time.Millisecond) { // between two looks
-		if time.Since(began) > limit {
-			t.Fatalf("%s: not within %v\n\n%s", what, limit, patience.Stacks())
-		}
 	}
 }
 

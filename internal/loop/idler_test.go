@@ -2,11 +2,13 @@ package loop_test
 
 import (
 	"context"
+	"fmt"
 	"runtime"
 	"testing"
 	"time"
 
 	"ringo/internal/loop"
+	"ringo/internal/patience"
 )
 
 // GOMAXPROCS counts loops only while they run tasks, and what the program sets stands.
@@ -93,12 +95,5 @@ func busy(l *loop.Loop, stop <-chan struct{}) {
 // awaitProcs waits until GOMAXPROCS is want.
 func awaitProcs(t *testing.T, want int) {
 	t.Helper()
-	limit := time.Now().Add(20 * time.Second)
-	for runtime.GOMAXPROCS(0) != want {
-		if time.Now().After(limit) {
-			t.Fatalf("GOMAXPROCS stays %d, want %d", runtime.GOMAXPROCS(0), want)
-		}
-		runtime.Gosched()
-		time.Sleep(time.Millisecond) // between two looks
-	}
+	patience.Until(t, fmt.Sprintf("GOMAXPROCS is %d", want), func() bool { return runtime.GOMAXPROCS(0) == want })
 }

@@ -8,6 +8,7 @@ import (
 
 	"ringo/internal/loop"
 	"ringo/internal/op"
+	"ringo/internal/patience"
 	"ringo/internal/race"
 )
 
@@ -23,18 +24,18 @@ func TestBurstIsGivenBack(t *testing.T) {
 				if most := burst(t, l, n); most < before+n {
 					t.Fatalf("%d goroutines, want more than %d", most, n)
 				}
-				eventually(t, "coroutines to end", func() bool { return runtime.NumGoroutine() < before+30 })
+				patience.Until(t, "coroutines to end", func() bool { return runtime.NumGoroutine() < before+30 })
 				var workers, slots, buffers int
-				eventually(t, "the loop to have nothing to give back", func() bool {
+				patience.Until(t, "the loop to have nothing to give back", func() bool {
 					onLoop(t, l, func() { workers, slots, buffers = loop.Kept(l) })
 					return workers < 30 && slots <= 256 && buffers < 10
 				})
 				if race.Enabled {
 					continue // it keeps a record of each coroutine
 				}
-				eventually(t, "memory to be given back", func() bool { return stackAndHeap() < memory+6<<20 })
+				patience.Until(t, "memory to be given back", func() bool { return stackAndHeap() < memory+6<<20 })
 			}
-			eventually(t, "the end of trims", func() bool { return !loop.TrimLoops() })
+			patience.Until(t, "the end of trims", func() bool { return !loop.TrimLoops() })
 		})
 	})
 }
