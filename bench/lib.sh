@@ -40,16 +40,24 @@ die() {
 	exit 2
 }
 
+programs() {
+	local f new=$bin/.new
+	for f in "$bench"/c/*.c; do
+		gcc -O2 -Wall -pthread -o "$new" "$f"
+		mv "$new" "$bin/$(basename "$f" .c)"
+	done
+	(cd "$bench" && go build -o "$bin/" ./cmd/...) # and go leaves those that are up to date
+	(cd "$bench/.." && go build -o "$bin/ringo" ./cmd/ringo) || {
+		rm -f "$bin/ringo" # a stale one must not be measured
+		say "cmd/ringo does not build: its servers will be reported as failed"
+	}
+}
+
+# build makes the programs in $bin, which measurements share that run at once: one builds at a time, and what another has
+# running is left as it is, or is another file by then.
 build() {
 	mkdir -p "$bin"
-	local f
-	for f in "$bench"/c/*.c; do
-		gcc -O2 -Wall -pthread -o "$bin/$(basename "$f" .c)" "$f"
-	done
-	(cd "$bench" && go build -o "$bin/" ./cmd/...)
-	rm -f "$bin/ringo" # a stale one must not be measured
-	(cd "$bench/.." && go build -o "$bin/ringo" ./cmd/ringo) ||
-		say "cmd/ringo does not build: its servers will be reported as failed"
+	(flock 9; programs) 9>"$bin/.lock"
 	# Root may have more than the hard limit: mode idle asks for 100,000 connections.
 	ulimit -n "$(</proc/sys/fs/nr_open)" 2>/dev/null || ulimit -Sn "$(ulimit -Hn)"
 	files_max=$((($(ulimit -Sn) - 1000) / 2)) # a connection of Ringo that a goroutine uses takes two
