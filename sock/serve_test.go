@@ -325,10 +325,11 @@ func TestServeManyConnections(t *testing.T) {
 			defer mu.Unlock()
 			return closed == opened && opened > total*9/10
 		})
-		st := s.stats()
-		if st.Slots > 2*cfg.Loops || st.Buffers != 0 {
-			t.Errorf("%d slots and %d buffers with no connection left", st.Slots, st.Buffers)
-		}
+		// Some may have come only then: those that were reset before anybody accepted them.
+		eventually(t, "no slot or buffer left", func() bool {
+			st := s.stats()
+			return st.Slots <= 2*cfg.Loops && st.Buffers == 0
+		})
 	})
 }
 

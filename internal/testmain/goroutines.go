@@ -30,6 +30,16 @@ func goroutines() inventory {
 	return found
 }
 
+// cleaners gives the stacks of those that run finalizers and cleanups and are in the midst of one.
+func cleaners() (list []string) {
+	for _, stack := range strings.Split(strings.TrimSpace(allStacks()), "\n\n") {
+		if strings.Contains(stack, "runtime.runFinalizers(") || strings.Contains(stack, "runtime.runCleanups(") {
+			list = append(list, strings.ReplaceAll(stack, "\n", "\n    "))
+		}
+	}
+	return list
+}
+
 func isOurs(stack string) bool {
 	for _, fn := range notOurs {
 		if strings.Contains(stack, fn) {

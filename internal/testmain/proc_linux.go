@@ -5,9 +5,12 @@ package testmain
 import (
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // descriptors lists the open descriptors with what they refer to. The identity
@@ -24,9 +27,23 @@ func descriptors() inventory {
 			continue // the one that listed the directory
 		}
 		id := fmt.Sprintf("%s -> %s", e.Name(), target)
-		found[id] = id
+		found[id] = id + pipeEnd(e.Name(), target)
 	}
 	return found
+}
+
+// pipeEnd tells one pipe of a process from another: who made it asked for a size, or did not.
+func pipeEnd(number, target string) string {
+	if !strings.HasPrefix(target, "pipe:") {
+		return ""
+	}
+	n, err := strconv.Atoi(number)
+	if err != nil {
+		panic("testmain: " + err.Error())
+	}
+	flags, _ := unix.FcntlInt(uintptr(n), unix.F_GETFL, 0)
+	size, _ := unix.FcntlInt(uintptr(n), unix.F_GETPIPE_SZ, 0)
+	return fmt.Sprintf(" (flags %#x, room for %d bytes)", flags, size)
 }
 
 // ringMappings lists the mappings of io_uring rings; they outlive the ring's

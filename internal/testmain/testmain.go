@@ -179,4 +179,7 @@ func report(w io.Writer, before []inventory, counted map[string]int) {
 	for _, line := range leaks(before, counted) {
 		fmt.Fprintln(w, "  "+line)
 	}
+	for _, stack := range cleaners() {
+		fmt.Fprintln(w, "held up, and with it what else has a cleanup: "+stack)
+	}
 }

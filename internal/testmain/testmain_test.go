@@ -5,6 +5,7 @@ import (
 	"maps"
 	"os"
 	"os/exec"
+	"runtime"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -48,6 +49,13 @@ var leaksMade = map[string]leak{
 	"late counter": {func(*testing.T) {
 		Register("buffers", func() int { return 1 })
 	}, "buffers: 1 in use, 0 before the tests"},
+	"behind a finalizer": {func(*testing.T) {
+		runtime.SetFinalizer(new([64]byte), func(*[64]byte) { <-forever })
+		runtime.GC()
+		if _, err := os.Open(os.DevNull); err != nil { // dropped: a finalizer is to close it
+			panic(err)
+		}
+	}, "held up, and with it what else has a cleanup: goroutine"},
 	"goroutine that ends soon": {func(*testing.T) {
 		go func() { <-time.After(100 * time.Millisecond) }()
 	}, ""},
