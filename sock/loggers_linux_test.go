@@ -15,7 +15,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"ringo"
 	"ringo/internal/patience"
@@ -92,7 +91,7 @@ func loggerChild() int {
 	})
 	buf := make([]byte, 1<<20)
 	times := 0
-	err = patience.Poll(func() { time.Sleep(time.Millisecond) }, func() bool {
+	err = patience.Poll(nil, func() bool {
 		parked, stands := false, false
 		for stack := range strings.SplitSeq(string(buf[:runtime.Stack(buf, true)]), "\n\n") {
 			if strings.Contains(stack, "loggerChild.func1.1") {

@@ -6,11 +6,9 @@ import (
 	"errors"
 	"io"
 	"net"
-	"os"
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -26,53 +24,51 @@ func TestProxyFaults(t *testing.T) {
 		name string
 		call uint32
 		err  syscall.Errno // a splice that lacks memory is none: the copy goes on without
-		size int
-		ends bool // who speaks ends its side, so that the proxy passes that on
+		bulk bool          // what is spoken is without end
+		ends bool          // who speaks ends its side, so that the proxy passes that on
 	}{
-		{"write", unix.SYS_SENDTO, syscall.ENOMEM, 1000, false},
-		{"splice", unix.SYS_SPLICE, syscall.EIO, 20_000_000, false},
-		{"CloseWrite", unix.SYS_SHUTDOWN, syscall.ENOMEM, 1000, true},
+		{"write", unix.SYS_SENDTO, syscall.ENOMEM, false, false},
+		{"splice", unix.SYS_SPLICE, syscall.EIO, true, false},
+		{"CloseWrite", unix.SYS_SHUTDOWN, syscall.ENOMEM, false, true},
 	} {
 		for _, speaker := range []string{"client", "server"} {
 			t.Run(c.name+"/"+speaker, func(t *testing.T) {
 				eachDriver(t, func(t *testing.T, driver string) {
 					policy := seccomptest.Deny(seccomptest.Rule{Number: c.call, Errno: c.err})
-					// A copy goes over to splices when full buffers come in a row, so the other side lets
-					// what it gets pile up first.
-					piled := make(chan struct{})
+					var p *process
+					started := make(chan bool)
 					speak := func(conn net.Conn) error {
-						n, err := 0, error(nil)
-						if c.size > 1<<20 {
-							conn.SetWriteDeadline(time.Now().Add(time.Second))
-							n, err = conn.Write(make([]byte, c.size))
-							conn.SetWriteDeadline(patience.Deadline())
-						}
-						close(piled)
-						if err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
-							_, err = conn.Write(make([]byte, c.size-n))
+						_, err := conn.Write(make([]byte, 1000))
+						for err == nil && c.bulk {
+							_, err = conn.Write(make([]byte, 1<<20))
 						}
 						if c.ends {
 							err = errors.Join(err, conn.(*net.TCPConn).CloseWrite())
 						}
 						return err
 					}
+					// A copy goes over to splices when full buffers come in a row, so who listens lets what it
+					// gets pile up, again and again.
 					listen := func(conn net.Conn) error {
+						for <-started; c.bulk; {
+							if err := p.rests(); err != nil {
+								return err
+							}
+							if _, err := io.CopyN(io.Discard, conn, 8<<20); err != nil {
+								return err
+							}
+						}
 						_, err := io.Copy(io.Discard, conn)
 						return err
 					}
 					side := func(conn net.Conn, who string) error {
-						wrote := make(chan error, 1)
-						go func() {
-							if who == speaker {
-								wrote <- speak(conn)
-							} else {
-								wrote <- nil // it says nothing
-							}
-						}()
 						if who != speaker {
-							<-piled
+							return listen(conn)
 						}
-						return errors.Join(listen(conn), <-wrote)
+						wrote := make(chan error, 1)
+						go func() { wrote <- speak(conn) }()
+						_, err := io.Copy(io.Discard, conn)
+						return errors.Join(err, <-wrote)
 					}
 					ln, err := net.Listen("tcp", "127.0.0.1:0")
 					if err != nil {
@@ -85,7 +81,8 @@ func TestProxyFaults(t *testing.T) {
 					if c.call == unix.SYS_SENDTO {
 						cmd.Env = append(cmd.Env, mask.Variable+"=op:send") // an entry, which no filter sees
 					}
-					p := start(t, cmd)
+					p = start(t, cmd)
+					close(started)
 					client, err := net.DialTimeout("tcp", p.addr(), patience.Max)
 					if err == nil { // else the reset came before the connect returned
 						defer client.Close()

@@ -286,14 +286,9 @@ func TestProxySlowReader(t *testing.T) {
 			t.Fatal(err)
 		}
 		before := p.memory()
-		last, same := -1, 0
-		patience.Until(t, "nothing moves", func() bool {
-			now := p.cpu()
-			if same++; now != last {
-				last, same = now, 0
-			}
-			return same == 20
-		})
+		if err := p.rests(); err != nil {
+			t.Fatal(err)
+		}
 		if now := p.memory(); now > before+(16<<20) {
 			t.Errorf("%d bytes of memory, %d before", now, before)
 		}
@@ -309,6 +304,18 @@ func TestProxySlowReader(t *testing.T) {
 type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
+
+// rests waits until the process has not worked for a while. Any goroutine may call it.
+func (p *process) rests() error {
+	last, same := -1, 0
+	return patience.Poll(nil, func() bool {
+		now := p.cpu()
+		if same++; now != last {
+			last, same = now, 0
+		}
+		return same == 20
+	})
+}
 
 // memory is how much of the process is in memory, in bytes.
 func (p *process) memory() int { return p.stat("statm", 1) * os.Getpagesize() }

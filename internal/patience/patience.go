@@ -88,11 +88,7 @@ const lookEvery = time.Second
 // the kernel, on other threads, in other processes. Call it from any goroutine but a loop's; a task uses UntilBy.
 func Until(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	pause := 50 * time.Microsecond
-	UntilBy(t, what, func() {
-		time.Sleep(pause)
-		pause = min(2*pause, 10*time.Millisecond)
-	}, ok)
+	UntilBy(t, what, nil, ok)
 }
 
 // UntilBy is Until for callers who let others go on in their own way between two looks: pause.
@@ -103,8 +99,15 @@ func UntilBy(t testing.TB, what string, pause func(), ok func() bool) {
 	}
 }
 
-// Poll is UntilBy for those who have no test to fail.
+// Poll is UntilBy for those who have no test to fail. A nil pause is Until's.
 func Poll(pause func(), ok func() bool) error {
+	if pause == nil {
+		d := 50 * time.Microsecond
+		pause = func() {
+			time.Sleep(d)
+			d = min(2*d, 10*time.Millisecond)
+		}
+	}
 	for w := begin(); ; pause() {
 		if ok() {
 			w.end()
