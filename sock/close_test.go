@@ -53,23 +53,6 @@ func TestCloseWhileReading(t *testing.T) {
 	})
 }
 
-// A reader that has bytes at the moment of the close, and has not run yet.
-func TestCloseWithBytesOnTheirWay(t *testing.T) {
-	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
-			var err error
-			task := l.Go(func() { _, err = c.Read(make([]byte, 10)) })
-			others(l)
-			send(t, peer, "too late")
-			c.Close()
-			task.Wait()
-			if err != nil {
-				wantClosed(t, "Read", err)
-			}
-		})
-	})
-}
-
 func TestCloseTwice(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {

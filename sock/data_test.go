@@ -3,7 +3,6 @@ package sock_test
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"io"
 	"math/rand/v2"
 	"os"
@@ -121,64 +120,6 @@ func TestEchoes(t *testing.T) {
 				wg.Wait()
 			})
 		}
-	})
-}
-
-// A connection that one task reads and another writes, on both ends of this
-// library, in odd pieces.
-func TestBothDirectionsAtOnce(t *testing.T) {
-	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		cfg.Buffers, cfg.BufferSize = 8, 1000
-		onLoop(t, cfg, func(l *ringo.Loop) {
-			ln := listen(t, l)
-			defer ln.Close()
-			var accepted *sock.Conn
-			accepting := l.Go(func() { accepted, _ = ln.AcceptConn() })
-			dialled, err := sock.Dial(l, "tcp", ln.Addr().String())
-			if err != nil {
-				t.Fatal(err)
-			}
-			accepting.Wait()
-			const total = 2<<20 + 77
-			g := ringo.NewGroup(l)
-			for i, c := range []*sock.Conn{dialled, accepted} {
-				g.Go(func() error { // writes a stream that begins at i
-					r := rand.New(rand.NewPCG(uint64(i), 9))
-					for at := 0; at < total; {
-						p := make([]byte, min(total-at, 1+r.IntN(100_000)))
-						pattern(p, i+at)
-						n, err := c.Write(p)
-						if err != nil {
-							return err
-						}
-						at += n
-					}
-					return c.CloseWrite()
-				})
-				g.Go(func() error { // reads the other's
-					r := rand.New(rand.NewPCG(uint64(i), 8))
-					p := make([]byte, 70_000)
-					for at := 0; ; {
-						n, err := c.Read(p[:1+r.IntN(len(p))])
-						if bad := mismatch(p[:n], 1-i+at); bad >= 0 {
-							return fmt.Errorf("wrong byte at %d", bad)
-						}
-						at += n
-						if err == io.EOF && at == total {
-							return nil
-						}
-						if err != nil {
-							return fmt.Errorf("%w at %d", err, at)
-						}
-					}
-				})
-			}
-			if err := g.Wait(); err != nil {
-				t.Error(err)
-			}
-			dialled.Close()
-			accepted.Close()
-		})
 	})
 }
 

@@ -423,47 +423,6 @@ func TestNetDeadlineFar(t *testing.T) {
 	})
 }
 
-// A deadline that is set while a read waits counts for it.
-func TestNetDeadlineMoved(t *testing.T) {
-	t.Parallel()
-	eachSubject(t, func(s *subject) {
-		for name, at := range map[string]func() time.Time{
-			"into the past": func() time.Time { return longAgo },
-			"nearer":        func() time.Time { return time.Now().Add(2 * time.Millisecond) },
-		} {
-			for _, first := range []time.Time{{}, time.Now().Add(time.Hour)} {
-				s.must("SetReadDeadline", s.act(func() error { return s.c.SetReadDeadline(first) }))
-				end := s.start(func() error { return read(s.c) })
-				s.pause(time.Millisecond)
-				s.must("SetReadDeadline", s.act(func() error { return s.c.SetReadDeadline(at()) }))
-				s.wantDeadline("Read whose deadline was moved "+name, end())
-			}
-		}
-		// Away: while it waits, and before the first has passed, or else it proves nothing.
-		for name, at := range map[string]time.Time{"away": {}, "later": time.Now().Add(time.Hour)} {
-			for near := 50 * time.Millisecond; near < patience.Max; near *= 2 {
-				first := time.Now().Add(near)
-				s.must("SetReadDeadline", s.act(func() error { return s.c.SetReadDeadline(first) }))
-				end := s.start(func() error { return read(s.c) })
-				s.pause(time.Millisecond)
-				s.must("SetReadDeadline", s.act(func() error { return s.c.SetReadDeadline(at) }))
-				if time.Now().After(first) {
-					s.sends("x")
-					end() // a slow day
-					s.must("SetReadDeadline", s.act(func() error { return s.c.SetReadDeadline(longAgo) }))
-					continue
-				}
-				s.pause(time.Until(first) + 2*time.Millisecond)
-				s.sends("x")
-				if err := end(); err != nil {
-					s.Errorf("Read whose deadline was moved %s: %v", name, err)
-				}
-				break
-			}
-		}
-	})
-}
-
 // Deadlines of one direction leave the other alone, while both wait.
 func TestNetDeadlineOfOneDirection(t *testing.T) {
 	eachSubject(t, func(s *subject) {

@@ -225,37 +225,6 @@ func TestWriteDeadlineCounts(t *testing.T) {
 	})
 }
 
-// A write deadline that is moved later while the writer is parked leaves it there.
-func TestWriteDeadlineMovedLater(t *testing.T) {
-	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		for d := 20 * time.Millisecond; ; d *= 2 {
-			var inTime bool
-			pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
-				fill(t, l, c)
-				first := time.Now().Add(d)
-				c.SetWriteDeadline(first)
-				l.AfterFunc(d/4, func() {
-					c.SetWriteDeadline(patience.Deadline())
-					inTime = time.Now().Before(first)
-				})
-				reading := l.Go(func() {
-					l.Sleep(2 * d)
-					offloaded(t, l, func() error { _, err := io.Copy(io.Discard, peer); return err })
-				})
-				n, err := c.Write(make([]byte, 1<<20))
-				if inTime && (n != 1<<20 || err != nil) {
-					t.Errorf("Write() = %d, %v", n, err)
-				}
-				c.Close()
-				reading.Wait()
-			})
-			if inTime || t.Failed() {
-				return // otherwise this machine was too busy to move it in time
-			}
-		}
-	})
-}
-
 // Whatever the deadlines do, each byte is read once, in order.
 func TestDeadlineLosesNothing(t *testing.T) {
 	t.Parallel()

@@ -142,29 +142,6 @@ func netConnError(t *testing.T, do func(c conn, peer tcpPeer) error) error {
 	return do(c.(*net.TCPConn), peer)
 }
 
-// A peer's reset while the reader is parked, and what a writer then gets.
-func TestResetWhileParked(t *testing.T) {
-	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
-			l.AfterFunc(time.Millisecond, func() { reset(peer) })
-			if err := read(c); !errors.Is(err, posix.ECONNRESET) {
-				t.Errorf("Read: %v, want ECONNRESET", err)
-			}
-			if err := write(c); !errors.Is(err, posix.EPIPE) && !errors.Is(err, posix.ECONNRESET) {
-				t.Errorf("Write: %v, want EPIPE or ECONNRESET", err)
-			}
-		})
-		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
-			fill(t, l, c)
-			l.AfterFunc(time.Millisecond, func() { reset(peer) })
-			if _, err := c.Write(make([]byte, 1<<20)); !errors.Is(err, posix.EPIPE) &&
-				!errors.Is(err, posix.ECONNRESET) {
-				t.Errorf("parked Write: %v, want EPIPE or ECONNRESET", err)
-			}
-		})
-	})
-}
-
 // Bytes that came before a reset are read before it.
 func TestBytesBeforeReset(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {

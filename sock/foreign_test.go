@@ -20,38 +20,6 @@ import (
 	"ringo/sock"
 )
 
-// Goroutines accept, and serve what they accepted, as programs of package net do.
-func TestGoroutinesServe(t *testing.T) {
-	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		s := serve(t, cfg, func(l *ringo.Loop, ln *sock.Listener) error {
-			return l.Offload(func(context.Context) error {
-				var conns sync.WaitGroup
-				defer conns.Wait()
-				for {
-					c, err := ln.Accept()
-					if err != nil {
-						return err
-					}
-					conns.Go(func() {
-						defer c.Close()
-						io.Copy(c, c)
-					})
-				}
-			})
-		})
-		var clients sync.WaitGroup
-		for range 10 {
-			clients.Go(func() {
-				peer := dial(t, s.addr)
-				defer peer.Close()
-				echo(t, peer, 200_000)
-			})
-		}
-		clients.Wait()
-		s.stop()
-	})
-}
-
 // One direction is a task's, the other a goroutine's.
 func TestCrosswise(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {

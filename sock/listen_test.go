@@ -549,44 +549,6 @@ func TestAcceptAfterTheEnd(t *testing.T) {
 	})
 }
 
-// Several tasks may accept on one listener; each connection goes to one of them.
-func TestAcceptBySeveral(t *testing.T) {
-	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		onLoop(t, cfg, func(l *ringo.Loop) {
-			ln := listen(t, l)
-			var tasks []*ringo.Task
-			accepted := 0
-			for range 4 {
-				tasks = append(tasks, l.Go(func() {
-					for {
-						c, err := ln.AcceptConn()
-						if err != nil {
-							wantClosed(t, "Accept", err)
-							return
-						}
-						accepted++
-						c.Close()
-					}
-				}))
-			}
-			others(l)
-			const total = 100
-			offloaded(t, l, func() error {
-				for range total {
-					dial(t, ln.Addr().String()).Close()
-				}
-				return nil
-			})
-			eventuallyOn(t, l, "all accepted", func() bool { return accepted == total })
-			ln.Close()
-			ln.Close()
-			for _, task := range tasks {
-				task.Wait()
-			}
-		})
-	})
-}
-
 // More peers than a listener takes in before they are asked for are not lost, and
 // what nobody asked for is closed with it.
 func TestAcceptQueue(t *testing.T) {

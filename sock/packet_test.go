@@ -194,50 +194,6 @@ func packetCallers(c *sock.PacketConn) map[string]func(f func()) {
 	return m
 }
 
-// Each kind of caller echoes, reading as one kind and writing as another.
-func TestPacketCrosswise(t *testing.T) {
-	t.Parallel()
-	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		cfg.Loops = 2
-		s := servePacket(t, cfg, "udp", "127.0.0.1:0")
-		peer := dialUDP(t, s.LocalAddr().String())
-		defer peer.Close()
-		for in, read := range packetCallers(s.PacketConn) {
-			for out, write := range packetCallers(s.PacketConn) {
-				t.Run(in+" reads, "+out+" writes", func(t *testing.T) {
-					p, got := make([]byte, 1000), make([]byte, 1000)
-					for i := range 50 {
-						pattern(p, i)
-						sent := make(chan bool)
-						read(func() {
-							go func() {
-								defer close(sent)
-								if i%2 == 0 { // else the reader is there first, now and then
-									time.Sleep(time.Duration(rand.IntN(100)) * time.Microsecond)
-								}
-								peer.Write(p)
-							}()
-							n, from, err := s.ReadFromUDPAddrPort(got)
-							if err != nil || n != len(p) || mismatch(got[:n], i) >= 0 || from != portOf(peer) {
-								t.Errorf("ReadFromUDPAddrPort = %d, %v, %v", n, from, err)
-							}
-						})
-						<-sent
-						write(func() {
-							if n, err := s.WriteTo(p, peer.LocalAddr()); n != len(p) || err != nil {
-								t.Errorf("WriteTo = %d, %v", n, err)
-							}
-						})
-						if n, err := peer.Read(got); err != nil || n != len(p) || mismatch(got[:n], i) >= 0 {
-							t.Fatalf("the peer read %d, %v", n, err)
-						}
-					}
-				})
-			}
-		}
-	})
-}
-
 // Tasks of the loop, tasks of another and goroutines read one socket, in all orders:
 // each datagram comes once, whatever is cancelled or timed out.
 func TestPacketReadersOfAllKinds(t *testing.T) {

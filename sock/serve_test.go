@@ -11,7 +11,6 @@ import (
 	"runtime"
 	"runtime/pprof"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -53,23 +52,6 @@ func TestServeFramesInPieces(t *testing.T) {
 			wantEcho(t, peer, chunks...)
 			s.stop()
 		}
-	})
-}
-
-func TestServePipelined(t *testing.T) {
-	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		s := serve(t, cfg, perRequest(&sock.Handler{Request: frames}))
-		sizes := make([]int, 3000)
-		for i := range sizes {
-			sizes[i] = i % 300
-		}
-		msg := framed(sizes...)
-		var wg sync.WaitGroup
-		for range 4 {
-			peer := s.dial()
-			wg.Go(func() { wantEcho(t, peer, msg) })
-		}
-		wg.Wait()
 	})
 }
 
@@ -283,53 +265,6 @@ func TestServeUnread(t *testing.T) {
 			})
 			s.stop()
 		}
-	})
-}
-
-// A thousand of each, with nothing left: memory, slots, coroutines.
-func TestServeManyConnections(t *testing.T) {
-	t.Parallel()
-	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		cfg.Loops = 2
-		var mu sync.Mutex
-		opened, closed := 0, 0
-		s := serve(t, cfg, perRequest(&sock.Handler{
-			Open:    func(*sock.Conn) error { mu.Lock(); opened++; mu.Unlock(); return nil },
-			Request: frames,
-			Closed:  func(*sock.Conn, error) { mu.Lock(); closed++; mu.Unlock() },
-		}))
-		const total = 10_000
-		msg := framed(20)
-		var wg sync.WaitGroup
-		for range 4 {
-			wg.Go(func() {
-				for i := range total / 4 {
-					c := dial(t, s.addr)
-					switch i % 3 {
-					case 0:
-						c.SetLinger(0)
-					case 1:
-						c.Write(msg)
-						io.ReadFull(c, make([]byte, len(msg)))
-					case 2:
-						c.Write(msg[:5])
-						c.SetLinger(0)
-					}
-					c.Close()
-				}
-			})
-		}
-		wg.Wait()
-		eventually(t, "all connections closed", func() bool {
-			mu.Lock()
-			defer mu.Unlock()
-			return closed == opened && opened > total*9/10
-		})
-		// Some may have come only then: those that were reset before anybody accepted them.
-		eventually(t, "no slot or buffer left", func() bool {
-			st := s.stats()
-			return st.Slots <= 2*cfg.Loops && st.Buffers == 0
-		})
 	})
 }
 

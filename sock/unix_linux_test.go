@@ -3,22 +3,17 @@
 package sock_test
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"net"
 	"os"
 	"path/filepath"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"ringo"
-	"ringo/internal/patience"
 	"ringo/sock"
 )
 
@@ -40,84 +35,6 @@ var callers = []byEach{
 		go func() { done <- fn() }()
 		return func() error { return l.Offload(func(context.Context) error { return <-done }) }
 	}},
-}
-
-func TestUnixEcho(t *testing.T) {
-	eachUnix(t, func(t *testing.T, cfg ringo.Config, network string) {
-		eachCallers(t, func(t *testing.T, reader, writer byEach) {
-			ringoPair(t, cfg, network, func(l *ringo.Loop, c, d *sock.Conn) {
-				const rounds, size = 200, 3000
-				echo := reader.run(l, func() error {
-					p := make([]byte, size)
-					for range rounds {
-						if _, err := io.ReadFull(c, p); err != nil {
-							return err
-						}
-						if _, err := c.Write(p); err != nil {
-							return err
-						}
-					}
-					_, err := c.Read(p)
-					if err != io.EOF {
-						return fmt.Errorf("after the last: %v, want EOF", err)
-					}
-					return c.CloseWrite()
-				})
-				ask := writer.run(l, func() error {
-					got := make([]byte, size)
-					for i := range rounds {
-						p := bytes.Repeat([]byte{byte(i)}, size)
-						if _, err := d.Write(p); err != nil {
-							return err
-						}
-						if _, err := io.ReadFull(d, got); err != nil {
-							return err
-						}
-						if !bytes.Equal(p, got) {
-							return fmt.Errorf("round %d: got other bytes", i)
-						}
-					}
-					if err := d.CloseWrite(); err != nil {
-						return err
-					}
-					if n, err := d.Read(got); n != 0 || err != io.EOF {
-						return fmt.Errorf("after CloseWrite: %d, %v", n, err)
-					}
-					return nil
-				})
-				if err := errors.Join(ask(), echo()); err != nil {
-					t.Error(err)
-				}
-			})
-		})
-	})
-}
-
-// Bytes go through a stream as they are, also more than the socket holds.
-func TestUnixBulk(t *testing.T) {
-	p := make([]byte, 5<<20)
-	pattern(p, 0)
-	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		eachCallers(t, func(t *testing.T, reader, writer byEach) {
-			ringoPair(t, cfg, "unix", func(l *ringo.Loop, c, d *sock.Conn) {
-				write := writer.run(l, func() error {
-					_, err := d.Write(p)
-					return errors.Join(err, d.Close())
-				})
-				var got bytes.Buffer
-				read := reader.run(l, func() error {
-					_, err := got.ReadFrom(struct{ io.Reader }{c})
-					return err
-				})
-				if err := errors.Join(read(), write()); err != nil {
-					t.Fatal(err)
-				}
-				if !bytes.Equal(got.Bytes(), p) {
-					t.Errorf("%d bytes came, not as they went", got.Len())
-				}
-			})
-		})
-	})
 }
 
 func TestUnixAddresses(t *testing.T) {
@@ -166,63 +83,6 @@ func TestUnixAddresses(t *testing.T) {
 				ln.Close()
 			}
 		})
-	})
-}
-
-func TestUnixServe(t *testing.T) {
-	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		path := socketPath(t)
-		set, err := sock.Reserve("unix", path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		ctx, cancel := context.WithCancel(context.Background())
-		cfg.Loops = 2
-		h := &sock.Handler{Request: func(c *sock.Conn) error {
-			p, _ := c.Peek(c.Buffered())
-			if _, err := c.Write(p); err != nil {
-				return err
-			}
-			_, err := c.Discard(len(p))
-			return err
-		}}
-		ended := make(chan error, 1)
-		go func() {
-			ended <- ringo.Run(ctx, &cfg, func(l *ringo.Loop) error {
-				ln, err := set.Listen(l)
-				if err != nil {
-					return err
-				}
-				return sock.Serve(l, ln, h)
-			})
-		}()
-		var all sync.WaitGroup
-		for range 20 {
-			all.Go(func() {
-				c := dialUnix(t, "unix", path)
-				defer c.Close()
-				p, got := make([]byte, 20000), make([]byte, 20000)
-				pattern(p, 0)
-				for range 20 {
-					if _, err := c.Write(p); err != nil {
-						t.Error(err)
-						return
-					}
-					if _, err := io.ReadFull(c, got); err != nil || !bytes.Equal(p, got) {
-						t.Errorf("echo: %v", err)
-						return
-					}
-				}
-			})
-		}
-		patience.Within("clients", all.Wait)
-		cancel()
-		patience.Within("the server's end", func() {
-			if err := <-ended; err != nil {
-				t.Error(err)
-			}
-		})
-		set.Close()
 	})
 }
 
@@ -395,57 +255,6 @@ func TestUnixBacklogFull(t *testing.T) {
 			}
 			c.Close()
 		})
-	})
-}
-
-// Deadlines and Close end waits, of tasks and of goroutines.
-func TestUnixWaitsEnd(t *testing.T) {
-	ends := map[string]struct {
-		end  func(l *ringo.Loop, c *sock.Conn, peer unixPeer)
-		want error
-	}{
-		"deadline": {func(_ *ringo.Loop, c *sock.Conn, _ unixPeer) {
-			c.SetDeadline(time.Now().Add(time.Millisecond))
-		}, os.ErrDeadlineExceeded},
-		"close": {func(_ *ringo.Loop, c *sock.Conn, _ unixPeer) { c.Close() }, net.ErrClosed},
-		"goroutine's close": {func(l *ringo.Loop, c *sock.Conn, _ unixPeer) {
-			offloaded(t, l, c.Close)
-		}, net.ErrClosed},
-		"peer": {func(_ *ringo.Loop, _ *sock.Conn, peer unixPeer) { peer.Close() }, nil},
-	}
-	eachUnix(t, func(t *testing.T, cfg ringo.Config, network string) {
-		for name, e := range ends {
-			for _, by := range callers {
-				t.Run(name+" of a "+by.name, func(t *testing.T) {
-					unixPair(t, cfg, network, func(l *ringo.Loop, c *sock.Conn, peer unixPeer) {
-						read := by.run(l, func() error { _, err := c.Read(make([]byte, 1)); return err })
-						write := by.run(l, func() error {
-							for {
-								if _, err := c.Write(make([]byte, 10_000)); err != nil {
-									return err
-								}
-							}
-						})
-						others(l)
-						e.end(l, c, peer)
-						rerr, werr := read(), write()
-						wantRead, wantWrite := e.want, e.want
-						if e.want == nil {
-							wantRead, wantWrite = io.EOF, syscall.EPIPE
-							if errors.Is(rerr, syscall.ECONNRESET) { // it had bytes unread
-								wantRead = syscall.ECONNRESET
-							}
-							if errors.Is(werr, syscall.ECONNRESET) {
-								wantWrite = syscall.ECONNRESET
-							}
-						}
-						if !errors.Is(rerr, wantRead) || !errors.Is(werr, wantWrite) {
-							t.Errorf("Read: %v, want %v; Write: %v, want %v", rerr, wantRead, werr, wantWrite)
-						}
-					})
-				})
-			}
-		}
 	})
 }
 

@@ -4,19 +4,16 @@ package sock_test
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"os"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 
 	"ringo"
-	"ringo/internal/patience"
 	"ringo/sock"
 )
 
@@ -306,85 +303,4 @@ func TestMessagesCross(t *testing.T) {
 			})
 		})
 	})
-}
-
-// Tasks of another loop read and write messages as goroutines do.
-func TestMessagesOfAnotherLoop(t *testing.T) {
-	eachUnix(t, func(t *testing.T, cfg ringo.Config, network string) {
-		cfg.Loops = 2
-		var once sync.Once
-		free := make(chan bool)
-		patience.Within("Run", func() {
-			err := ringo.Run(context.Background(), &cfg, func(l *ringo.Loop) error {
-				if l.Index() == 1 { // it lives until the other is done
-					return l.Offload(func(context.Context) error { <-free; return nil })
-				}
-				defer once.Do(func() { close(free) })
-				ln, err := sock.Listen(l, network, abstractName())
-				if err != nil {
-					return err
-				}
-				defer ln.Close()
-				d, err := sock.Dial(l, network, ln.Addr().String())
-				if err != nil {
-					return err
-				}
-				defer d.Close()
-				c, err := ln.AcceptConn()
-				if err != nil {
-					return err
-				}
-				defer c.Close()
-				var echoed error
-				other := l.Loops()[1].Go(func() { echoed = echoFiles(c, 50) })
-				err = askFiles(d, 50)
-				other.Wait()
-				return errors.Join(err, echoed)
-			})
-			if err != nil {
-				t.Error(err)
-			}
-		})
-	})
-}
-
-// echoFiles sends back what comes, with its file.
-func echoFiles(c *sock.Conn, rounds int) error {
-	p := make([]byte, 100)
-	for range rounds {
-		n, files, err := c.RecvFiles(p, 1)
-		if err != nil || len(files) != 1 {
-			return fmt.Errorf("echo: %v, %w", files, err)
-		}
-		_, err = c.SendFiles(p[:n], files...)
-		files[0].Close()
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// askFiles sends files, and checks what comes back.
-func askFiles(c *sock.Conn, rounds int) error {
-	w, r, err := passed()
-	if err != nil {
-		return err
-	}
-	defer r.Close()
-	defer w.Close()
-	p := make([]byte, 100)
-	for range rounds {
-		if _, err := c.SendFiles([]byte("ask"), w); err != nil {
-			return err
-		}
-		n, files, err := c.RecvFiles(p, 1)
-		if err != nil || len(files) != 1 || string(p[:n]) != "ask" {
-			return fmt.Errorf("answer: %q, %v, %w", p[:n], files, err)
-		}
-		if err := errors.Join(speaks(files[0], r), files[0].Close()); err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -55,25 +55,6 @@ func is(what string, got []byte, err error, want []byte, wantErr error) error {
 // sizes are of records that fit a buffer of the loop's, and that don't.
 var sizes = []int{1, 10, 4000, 16384, 16385, 30_000, 3}
 
-func TestRecordsRead(t *testing.T) {
-	eachRecord(t, func(c *sock.Conn, peer unixPeer) error {
-		p := make([]byte, 1<<17)
-		for _, short := range []int{1 << 17, 7} {
-			if err := sendRecords(peer, sizes...); err != nil {
-				return err
-			}
-			for _, n := range sizes {
-				got, err := c.Read(p[:short])
-				if err := is(fmt.Sprintf("Read of %d of %d", short, n), p[:got], err, record(n)[:min(n, short)],
-					nil); err != nil {
-					return err
-				}
-			}
-		}
-		return nil
-	})
-}
-
 func TestRecordsNext(t *testing.T) {
 	eachRecord(t, func(c *sock.Conn, peer unixPeer) error {
 		if err := sendRecords(peer, sizes...); err != nil {
