@@ -1139,7 +1139,11 @@ func TestDeadlineOfUnsent(t *testing.T) {
 								wantTimeout(t, "Control", rc.Control(func(uintptr) { t.Error("Control goes first") }))
 							}
 						})
+						before := x.waits()
 						x.c.SetWriteDeadline(time.Now().Add(time.Hour))
+						if x.waits() == before {
+							t.Error("what is unsent waits for a call, though its deadline was moved")
+						}
 						x.gate()
 						run(func() { x.write(x.c, 100) })
 						x.c.SetWriteDeadline(time.Time{})
