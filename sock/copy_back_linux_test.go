@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"ringo"
 	"ringo/internal/patience"
 	"ringo/internal/testmain"
@@ -340,6 +342,88 @@ func TestCopyLeftBehind(t *testing.T) {
 			}
 		}
 	})
+}
+
+// The same of a copy that has gone over to splices, whether what it has in hand is in a pipe, or in buffers that were
+// received before, as with uring.
+func TestSplicedCopyLeftBehind(t *testing.T) {
+	all := make([]byte, 120<<10)
+	pattern(all, 0)
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		cfg.Buffers, cfg.BufferSize = 512, 1024
+		twoLoops(t, cfg, func(here, there *ringo.Loop) {
+			for _, how := range []string{"MoveTo", "DetachConn"} {
+				for _, room := range []int{16 << 10, 32 << 10} {
+					t.Run(fmt.Sprint(how, "/", room), func(t *testing.T) {
+						here.Go(func() { spliceOnce(t, here, there, meanwhile[how], room, all) }).Wait()
+					})
+				}
+			}
+		})
+	})
+}
+
+// spliceOnce copies until the sink has no more room, has the source leave, and counts.
+func spliceOnce(t *testing.T, here, there *ringo.Loop, leave func(*halt) (deadlineReader, error), room int, all []byte) {
+	src, peer := connect(t, here)
+	defer peer.Close()
+	sink, drain, err := sock.Pipe(here)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	defer drain.Close()
+	sink.SetBatching(false) // so that no room is no room
+	if err := sink.SetWriteBuffer(room); err != nil {
+		t.Error(err)
+	}
+	looking := here.Go(func() { src.Peek(1) }) // so that it receives what comes
+	others(here)
+	send(t, peer, string(all))
+	peer.CloseWrite()
+	looking.Wait()
+	still(here, src.Buffered)
+	var n int64
+	copying := here.Go(func() { n, _ = io.Copy(sink, src) })
+	still(here, func() int { return queued(t, sink, unix.TIOCOUTQ) })
+	rest := deadlineReader(src)
+	leaving := here.Go(func() {
+		got, err := leave(&halt{T: t, here: here, there: there, src: src})
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		rest = got
+	})
+	for range 3 {
+		pause(here)
+	}
+	sink.SetWriteDeadline(longAgo)
+	copying.Wait()
+	leaving.Wait()
+	sink.Close()
+	offloaded(t, here, func() error {
+		rest.SetDeadline(patience.Deadline())
+		out, err := io.ReadAll(drain)
+		in, rerr := io.ReadAll(rest)
+		if err := errors.Join(err, rerr, rest.Close()); err != nil || int64(len(out)) != n {
+			t.Errorf("io.Copy = %d, %d came: %v", n, len(out), err)
+		}
+		if got := slices.Concat(out, in); !bytes.Equal(got, all) {
+			t.Errorf("of %d bytes %d came, and then %d were to be read, the first wrong one %d",
+				len(all), len(out), len(in), mismatch(got, 0))
+		}
+		return nil
+	})
+}
+
+// still waits until a number does not change any more.
+func still(l *ringo.Loop, number func() int) {
+	for last, same := -1, 0; same < 10; same++ {
+		if pause(l); number() != last {
+			last, same = number(), 0
+		}
+	}
 }
 
 // A Close does not wait for the sink of a copy. Who leaves from within the sink does not, either: what the sink was

@@ -25,7 +25,9 @@ func (c *Conn) relayBySplice(to relay.Sink, after int) (total int64, next int, e
 	for m.Splices && err == nil {
 		var n int64
 		if in.buffered() > 0 {
+			c.core.BeginCopy()
 			n, _, err = c.copyOne(to)
+			c.core.EndCopy()
 		} else {
 			n, err = c.spliceOne(to, &m)
 		}

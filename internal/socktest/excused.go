@@ -102,7 +102,7 @@ var excused = []excusal{
 			"TestMoreThanIsAccepted TestNoBatching TestOneSendATurn " +
 			"TestPacketBatchWithoutRoomForEmpty TestPollLeftOpen TestRawOutlivesTheLoop TestReceiveErrors " +
 			"TestRunClosesWhatIsOpen TestSecondCloseWaitsToo TestSendErrors TestServeAcceptFails " +
-			"TestServeInABubble TestServeSets TestShortageIsToldOnce TestSpliceDry TestSpliceStuck " +
+			"TestServeInABubble TestServeSets TestShortageIsToldOnce TestSpliceDry TestSpliceStuck TestSplicedCopyLeftBehind " +
 			"TestUnixFileAtTheEnd TestUnixFileOfASet TestUnsentEndsWithGrace TestWriteVOfSlowPeerCopiesNothing",
 		file: "TestKinds TestManyAtOnce TestWriterCancelStorm TestWriterCloseAsTheLoopStops TestWriterShared",
 	},
