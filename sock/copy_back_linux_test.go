@@ -364,7 +364,8 @@ func TestSplicedCopyLeftBehind(t *testing.T) {
 }
 
 // spliceOnce copies until the sink has no more room, has the source leave, and counts.
-func spliceOnce(t *testing.T, here, there *ringo.Loop, leave func(*halt) (deadlineReader, error), room int, all []byte) {
+func spliceOnce(t *testing.T, here, there *ringo.Loop, leave func(*halt) (deadlineReader, error), room int,
+	all []byte) {
 	src, peer := connect(t, here)
 	defer peer.Close()
 	sink, drain, err := sock.Pipe(here)

@@ -53,7 +53,8 @@ var excused = []excusal{
 			"TestRecordsWriteWaits TestResetInEachState TestSendFile TestSendFileErrors TestSendFileOneSegment " +
 			"TestSlowPeersCostOthersNothing TestSpliceByTurns TestStormOfAccepts TestTLSClientStalls " +
 			"TestTaskBehindTakeover TestTaskWaitsAtConn TestTinyRings TestTryWrite TestUnixAcceptInGoroutines " +
-			"TestUserTimeoutEndsWrite TestWriteDeadlineMovedByOthers TestWriteMsgUnix TestWriteV TestZeroCopy TestZeroValuesOfNet",
+			"TestUserTimeoutEndsWrite TestWriteDeadlineMovedByOthers TestWriteMsgUnix TestWriteV TestZeroCopy " +
+			"TestZeroValuesOfNet",
 		file: "TestStreamTurnEnds",
 	},
 	{why: goroutinesHold,
@@ -76,7 +77,8 @@ var excused = []excusal{
 			"TestPacketShared TestPacketTruncation TestPacketWrongAddresses TestPeekedBytesOutliveCallsOfOthers " +
 			"TestPipeliningWithoutReading TestProxy TestRawClose TestRawControl TestRawControlHoldsTheDescriptor " +
 			"TestRawErrors TestRawListener TestRawPanic TestRawRead TestRawReadUnread TestRawReadWaitsOnce " +
-			"TestRawReadersAmongOthers TestRawWrite TestRecordsServe TestRecvFilesAtTheLimit TestSendFileOfAnotherLoop TestServeDrain " +
+			"TestRawReadersAmongOthers TestRawWrite TestRecordsServe TestRecvFilesAtTheLimit " +
+			"TestSendFileOfAnotherLoop TestServeDrain " +
 			"TestServeEndings TestServeEndsBesideGoroutine TestServeFramesInPieces " +
 			"TestServeParksInWrite TestServeRestsWithPartOfAFrame TestSharedAcceptGivenUp TestSharedIsNotHoarded " +
 			"TestSharedListenerLeavesNoConnection TestSharedListenersClose TestSharedListenersOfGoroutines " +
@@ -102,7 +104,8 @@ var excused = []excusal{
 			"TestMoreThanIsAccepted TestNoBatching TestOneSendATurn " +
 			"TestPacketBatchWithoutRoomForEmpty TestPollLeftOpen TestRawOutlivesTheLoop TestReceiveErrors " +
 			"TestRunClosesWhatIsOpen TestSecondCloseWaitsToo TestSendErrors TestServeAcceptFails " +
-			"TestServeInABubble TestServeSets TestShortageIsToldOnce TestSpliceDry TestSpliceStuck TestSplicedCopyLeftBehind " +
+			"TestServeInABubble TestServeSets TestShortageIsToldOnce TestSpliceDry TestSpliceStuck " +
+			"TestSplicedCopyLeftBehind " +
 			"TestUnixFileAtTheEnd TestUnixFileOfASet TestUnsentEndsWithGrace TestWriteVOfSlowPeerCopiesNothing",
 		file: "TestKinds TestManyAtOnce TestWriterCancelStorm TestWriterCloseAsTheLoopStops TestWriterShared",
 	},

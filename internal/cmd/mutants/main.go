@@ -149,7 +149,8 @@ func copyTree() (tree string, err error) {
 	if tree, err = os.MkdirTemp("", "mutants"); err != nil {
 		return "", err
 	}
-	from := []string{"go.mod", "go.sum", "docs", "buf", "debug", "event", "file", "internal", "logs", "metrics", "sim", "sock", "uring"}
+	from := []string{"go.mod", "go.sum", "docs", "buf", "debug", "event", "file", "internal", "logs", "metrics", "sim",
+		"sock", "uring"}
 	roots, _ := filepath.Glob("*.go")
 	out, err := exec.Command("cp", append(append([]string{"-r"}, append(from, roots...)...), tree)...).CombinedOutput()
 	if err != nil {
