@@ -245,6 +245,7 @@ func (c *Conn) enterRead() (handle.Access, error) {
 	if err != nil {
 		return a, c.fail("read", err)
 	}
+	c.core.Asks()
 	if a.Own() {
 		c.beginRead()
 	}

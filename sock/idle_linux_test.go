@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"errors"
 	"io"
+	"slices"
 	"testing"
 	"time"
 
@@ -16,7 +17,8 @@ import (
 )
 
 // TestDrainAwaitsWhoIsSilent: of the loop that SetIdle's comment shows, a client that has connected and spoken by the
-// drain's fifth second loses nothing; one that says nothing is told then, and one that has spoken before at once.
+// drain's fifth second loses nothing, nor does one that has sent a part of its next request; one that says nothing is
+// told then, and one that has spoken before at once.
 func TestDrainAwaitsWhoIsSilent(t *testing.T) {
 	var told []time.Duration // when readers heard of the drain
 	sim.Run(t, 1, func(w *sim.World) {
@@ -52,7 +54,7 @@ func TestDrainAwaitsWhoIsSilent(t *testing.T) {
 		})
 		client := w.Host("b").Run(nil, func(l *ringo.Loop) error {
 			l.Sleep(time.Second)
-			var all [3]*sock.Conn // has spoken, will speak, is silent
+			var all [4]*sock.Conn // has spoken, will speak, is silent, is in the midst of it
 			for i := range all {
 				c, err := sock.Dial(l, "tcp", addr)
 				if err != nil {
@@ -62,21 +64,28 @@ func TestDrainAwaitsWhoIsSilent(t *testing.T) {
 				c.SetDeadline(l.Now().Add(patience.Max))
 				all[i] = c
 			}
-			asks := func(c *sock.Conn) {
-				line := make([]byte, 6)
-				if _, err := io.WriteString(c, "hello\n"); err != nil {
+			say := func(c *sock.Conn, text string) {
+				if _, err := io.WriteString(c, text); err != nil {
 					t.Error(err)
 				}
+			}
+			asks := func(c *sock.Conn, text string) {
+				line := make([]byte, 6)
+				say(c, text)
 				if _, err := io.ReadFull(c, line); err != nil || string(line) != "hello\n" {
 					t.Errorf("asked hello, got %q, %v", line, err)
 				}
 			}
-			asks(all[0])
+			asks(all[0], "hello\n")
+			asks(all[3], "hello\n")
+			say(all[3], "hel")
 			l.Sleep(time.Second)
 			begun = w.Elapsed()
 			server.Drain()
 			l.Sleep(3 * time.Second)
-			asks(all[1])
+			asks(all[1], "hello\n")
+			l.Sleep(time.Second)
+			asks(all[3], "lo\n")
 			_, err := all[2].Read(make([]byte, 1))
 			if err != io.EOF {
 				t.Errorf("the silent client reads %v, want the end", err)
@@ -86,7 +95,7 @@ func TestDrainAwaitsWhoIsSilent(t *testing.T) {
 		w.Check(w.Wait(client))
 		w.Check(w.Wait(server))
 	})
-	if len(told) != 3 || told[0] != 0 || told[1] != 3*time.Second || told[2] != 5*time.Second {
-		t.Errorf("readers heard of the drain after %v, want 0s, 3s and 5s", told)
+	if want := []time.Duration{0, 3 * time.Second, 4 * time.Second, 5 * time.Second}; !slices.Equal(told, want) {
+		t.Errorf("readers heard of the drain after %v, want %v", told, want)
 	}
 }

@@ -12,6 +12,8 @@ import (
 const (
 	busy     = iota
 	idle     // they are to be
+	asked    // they are to be: a call has asked for input since SetIdle
+	halfway  // a second one has, so the first got some of a request, whose rest may be on its way
 	deserted // they have been: nobody waits any more, but what comes by itself is still read
 	silent   // not yet: the peer has connected, and has said nothing
 	awaited  // SetIdle has said so of a silent one, whose request may be on its way
@@ -32,9 +34,15 @@ func (c *Core) SetIdle(on bool) error {
 		c.idle.Store(busy)
 		return nil
 	}
-	if !c.idle.CompareAndSwap(busy, idle) {
-		c.idle.CompareAndSwap(silent, awaited)
+	for s := c.idle.Load(); s <= halfway && !c.idle.CompareAndSwap(s, idle); s = c.idle.Load() {
 	}
+	c.idle.CompareAndSwap(silent, awaited)
+	c.hearDrain()
+	return nil
+}
+
+// hearDrain has a handle that is idle hear of a drain that has begun.
+func (c *Core) hearDrain() {
 	switch {
 	case !c.l.Draining():
 	case c.l.IsCurrent():
@@ -42,7 +50,13 @@ func (c *Core) SetIdle(on bool) error {
 	default:
 		c.l.Call(c.desert)
 	}
-	return nil
+}
+
+// Asks is called by who has access to the input and asks for bytes. Any caller.
+func (c *Core) Asks() {
+	if s := c.idle.Load(); s == idle || s == asked {
+		c.idle.CompareAndSwap(s, s+1)
+	}
 }
 
 // HasConnected is called before anybody has the handle of a peer that has connected: until SetIdle has said that
@@ -57,7 +71,10 @@ func (c *Core) MovedFrom(old *Core) {
 	case awaited, expected:
 		c.idle.Store(silent)
 		c.SetIdle(true)
-	case idle, deserted:
+	case halfway:
+		c.idle.Store(halfway)
+		c.hearDrain()
+	case idle, asked, deserted:
 		c.SetIdle(true)
 	}
 }
@@ -67,9 +84,9 @@ func (c *Core) Deserted() bool { return c.idle.Load() == deserted }
 
 // desert tells those who wait for input of the drain. For the loop's thread.
 func (c *Core) desert() {
-	if c.idle.CompareAndSwap(idle, deserted) {
+	if c.idle.CompareAndSwap(idle, deserted) || c.idle.CompareAndSwap(asked, deserted) {
 		c.tellDeserted()
-	} else if c.idle.CompareAndSwap(awaited, expected) {
+	} else if c.idle.CompareAndSwap(awaited, expected) || c.idle.CompareAndSwap(halfway, expected) {
 		s := &silence{c: c}
 		s.Owner = s
 		c.l.Arm(&s.Timer, c.l.After(SilentMax))
