@@ -4,8 +4,8 @@ package sock
 // drains: then a Read, or whatever else waits for input, fails with ringo.ErrDraining, at once if the drain has begun.
 // What has come by then is read first, and nothing is closed: the caller may still say goodbye. A server that does
 // not say so waits for its peers until ringo.Config.Grace ends. Say both: false when a request has come, true when it
-// is answered, unless the next is in the caller's own buffer. Until the first false, a peer that was accepted may have a
-// request on its way, and so has one of which a second call asks for bytes, since the first got some: it has five
+// is answered, unless the next is in the caller's own buffer. Until the first false, a peer that was accepted may have
+// a request on its way, and so has one of which a second call asks for bytes, since the first got some: it has five
 // seconds from the drain's begin, as those of Serve and of package net/http have, and Grace at most.
 //
 //	for {
