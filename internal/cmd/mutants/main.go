@@ -247,6 +247,8 @@ func (m *mutant) try(tree string) (by string, err error) {
 			return "", fmt.Errorf("%s says nothing, and hangs", m.test[1])
 		}
 		failed = "hangs: " + string(running[1])
+	case failed == "" && regexp.MustCompile(`SIGQUIT|\*\*\* Test killed with quit`).Match(out):
+		failed = "hangs, and go test had to kill it"
 	case failed == "":
 		return "", fmt.Errorf("%w: %s", err, out)
 	}
