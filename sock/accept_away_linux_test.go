@@ -397,7 +397,7 @@ func TestAcceptedAheadIsClosed(t *testing.T) {
 // Goroutines and tasks that come to them accept each of many connections once.
 func TestEachConnectionIsAcceptedOnce(t *testing.T) {
 	t.Parallel()
-	const conns, callers, tasks, lanes = 2000, 8, 2, 8
+	const conns, callers, tasks, lanes = 5000, 8, 2, 8
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		besideLoop(t, cfg, func(t *testing.T, l *ringo.Loop, ln *sock.Listener) {
 			var mu sync.Mutex

@@ -83,7 +83,7 @@ func TestClosedBetweenPieces(t *testing.T) {
 			return err
 		},
 	}
-	most := 4 // what is told comes within the first
+	most := 4
 	if testmain.Long() {
 		most = 8
 	}
