@@ -339,6 +339,7 @@ type lent struct {
 	*Conn
 	a      handle.Access
 	copies bool // it has bytes in hand, and access until Done
+	leeway uint8
 }
 
 // Read is the connection's.
@@ -422,7 +423,9 @@ func (s *lent) Fill(p relay.Pipe) (n int, ok bool, err error) {
 func (s *lent) withInput(f func(handle.Access, *handle.Input) error) error {
 	a, err := s.core.Enter(handle.In)
 	if err == nil {
-		if err = f(a, a.Input()); !s.copies {
+		a.SetLeeway(s.leeway)
+		err = f(a, a.Input())
+		if s.leeway = a.Leeway(); !s.copies {
 			s.core.Leave(a)
 		}
 	}

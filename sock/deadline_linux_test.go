@@ -5,7 +5,9 @@ package sock_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
+	"maps"
 	"math"
 	"net"
 	"os"
@@ -17,8 +19,10 @@ import (
 	"time"
 
 	"ringo"
+	"ringo/buf"
 	"ringo/internal/patience"
 	"ringo/internal/socktest"
+	"ringo/sim"
 	"ringo/sock"
 )
 
@@ -470,6 +474,17 @@ func TestReadersStayInTime(t *testing.T) {
 			return len(lease.Bytes()), nil
 		},
 	}
+	oneByte := maps.Clone(reads)
+	const several = 10_000 // in buffers of a page
+	for name, read := range readsOfAll(several) {
+		reads[name] = func(c *sock.Conn) (int, error) {
+			n, err := read(c)
+			if n == several && err == nil {
+				n = 1
+			}
+			return n, err
+		}
+	}
 	const much = 20_000 // of which the rest is received without a look whether there is something
 	socktest.EachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		cfg.Budget, cfg.HoldLimit = 1, -1
@@ -489,7 +504,11 @@ func TestReadersStayInTime(t *testing.T) {
 							}
 							soon := time.Now().Add(50 * time.Microsecond)
 							c.SetReadDeadline(soon)
-							peer.Write([]byte("x"))
+							if _, one := oneByte[name]; one {
+								peer.Write([]byte("x"))
+							} else {
+								peer.Write(make([]byte, several))
+							}
 							for !time.Now().After(soon) {
 							}
 						})
@@ -507,4 +526,130 @@ func TestReadersStayInTime(t *testing.T) {
 			})
 		}
 	})
+}
+
+// readsOfAll is calls, and loops of calls, that take n bytes from a connection, which may be in several buffers.
+func readsOfAll(n int) map[string]func(c *sock.Conn) (int, error) {
+	return map[string]func(c *sock.Conn) (int, error){
+		"Discard of all": func(c *sock.Conn) (int, error) { return c.Discard(n) },
+		"Peek of all": func(c *sock.Conn) (int, error) {
+			p, err := c.Peek(n)
+			k := len(p)
+			if err == nil {
+				c.SetReadDeadline(never)
+				_, err = c.Discard(k)
+			}
+			return k, err
+		},
+		"ReadFull": func(c *sock.Conn) (int, error) { return io.ReadFull(c, make([]byte, n)) },
+		"Next, and again": func(c *sock.Conn) (done int, err error) {
+			for done < n && err == nil {
+				var lease buf.Lease
+				if lease, err = c.Next(); err == nil {
+					done += len(lease.Bytes())
+					lease.Release()
+				}
+			}
+			return done, err
+		},
+		"WriteTo": func(c *sock.Conn) (int, error) {
+			m, err := c.WriteTo(io.Discard)
+			if errors.Is(err, os.ErrDeadlineExceeded) && m == int64(n) { // the peer does not close
+				err = nil
+			}
+			return int(m), err
+		},
+	}
+}
+
+// A host stands still while all comes that a call wants, or several in a row, and their deadline passes: they have it.
+// But a peer that goes on for ever keeps no caller for longer than it was in time.
+func TestLateLoopReadsAll(t *testing.T) {
+	const n, endless = 10_000, 1 << 40
+	for _, floods := range []bool{false, true} {
+		want, most := n, time.Duration(math.MaxInt64)
+		if floods {
+			want, most = endless, time.Second
+		}
+		for name, read := range readsOfAll(want) {
+			for _, elsewhere := range []bool{false, true} {
+				switch {
+				case elsewhere && (name == "ReadFull" || name == "Next, and again"):
+					continue // of calls in a row each comes anew, as in package net
+				case floods && (name == "ReadFull" || name == "Peek of all"):
+					continue // they take no more than there is memory for
+				}
+				t.Run(fmt.Sprintf("%s/elsewhere=%t/floods=%t", name, elsewhere, floods), func(t *testing.T) {
+					sim.Explore(t, 5, func(w *sim.World) {
+						got, took, err := lateRead(w, read, elsewhere, floods)
+						if ok := err == nil && got == n; ok == floods || took > most {
+							w.Errorf("%d bytes of %d, in %v: %v", got, want, took, err)
+						}
+						if floods && (got == 0 || !errors.Is(err, os.ErrDeadlineExceeded)) {
+							w.Errorf("of a flood %d bytes: %v", got, err)
+						}
+					})
+				})
+			}
+		}
+	}
+}
+
+// lateRead has a task read by a deadline of 150 ms on a host that stands still from then when it begins to 230 ms, of a
+// connection whose peer writes 10,000 bytes after 60 ms, or that and more for ever.
+func lateRead(w *sim.World, read func(*sock.Conn) (int, error), elsewhere, floods bool) (
+	got int, took time.Duration, end error) {
+	const port = ":7000"
+	w.Link = sim.Link{Latency: time.Millisecond}
+	server, client := w.Host("server"), w.Host("client")
+	over := false
+	p := server.Run(&ringo.Config{Loops: 2}, func(l *ringo.Loop) error {
+		if l.Index() > 0 {
+			for !over {
+				l.Sleep(100 * time.Millisecond)
+			}
+			return nil
+		}
+		ln, err := sock.Listen(l, "tcp", port)
+		if err != nil {
+			return err
+		}
+		defer ln.Close()
+		c, err := ln.AcceptConn()
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		c.SetReadDeadline(l.Now().Add(150 * time.Millisecond))
+		w.After(10*time.Millisecond, func() { server.Pause(220 * time.Millisecond) })
+		by := l
+		if elsewhere {
+			by = l.Loops()[1]
+		}
+		begun := w.Elapsed()
+		err = by.Go(func() { got, end = read(c) }).Wait()
+		over, took = true, w.Elapsed()-begun
+		return err
+	})
+	q := client.Run(&ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
+		l.Sleep(10 * time.Millisecond) // until it listens
+		c, err := sock.Dial(l, "tcp", "server"+port)
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		l.Sleep(60 * time.Millisecond)
+		for {
+			if _, err = c.Write(make([]byte, 10_000)); err != nil || !floods {
+				break
+			}
+			l.Sleep(10 * time.Microsecond)
+		}
+		for !over {
+			l.Sleep(100 * time.Millisecond)
+		}
+		return nil
+	})
+	w.Check(w.Wait(p, q))
+	return got, took, end
 }

@@ -13,7 +13,8 @@ import (
 // any loop parks, and fails if it is cancelled; a goroutine waits as in package net. An
 // empty p returns at once. p is lent to the kernel until it returns. io.EOF is bare;
 // everything else is a *net.OpError. A read deadline that has passed fails the call even
-// if bytes are there, which stay unread. Any goroutine may call it.
+// if bytes are there, which stay unread, but those of which the task was told in the same turn, in time. Any goroutine
+// may call it.
 func (c *Conn) Read(p []byte) (n int, err error) {
 	a, err := c.enterRead()
 	if err != nil {

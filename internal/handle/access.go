@@ -65,7 +65,9 @@ func (c *Core) Leave(a Access) {
 		return
 	}
 	d := &c.own.dirs[a.h.dir&1]
-	d.inTime = false
+	if d.leeway.left > 0 {
+		d.leeway.leaves(c.l.Turn())
+	}
 	if d.queue.Empty() {
 		d.busy = false
 		return
@@ -110,8 +112,19 @@ func (a Access) Flush() error { return a.h.takeError() }
 // Try runs Op if it need not wait.
 func (a Access) Try() (int32, bool) { return a.h.try() }
 
-// Late is the error of a caller that comes when the deadline has passed.
-func (a Access) Late() error { return a.h.f.c.tooLate(a.h.dir) }
+// Late is the error of a caller that comes when the deadline has passed, and has no leeway.
+func (a Access) Late() error {
+	err := a.h.f.c.tooLate(a.h.dir)
+	if err != nil && a.h.useLeeway() {
+		return nil
+	}
+	return err
+}
+
+// Leeway is how many receives the caller may make behind its deadline, for what it has been told of in time; SetLeeway
+// gives it those of the call before, of which this one is the rest.
+func (a Access) Leeway() uint8     { return a.h.leeway }
+func (a Access) SetLeeway(n uint8) { a.h.leeway = n }
 
 // InPlace has f, which may wait for other things than the handle, run in a goroutine where the caller is a
 // task of another loop.

@@ -215,24 +215,23 @@ func (c *Core) CheckNow() error {
 func (c *Core) Free(dir Dir) bool { return c.state == open && c.limits[dir&1].Load() == 0 }
 
 // State is why a caller must not go on in a direction; nil if it may. A deadline is loaded
-// once, and what was loaded is acted on. Who has waited and was told of news may look at them first, however late it
-// is by now: they came in time. For tasks of the loop.
+// once, and what was loaded is acted on. Who has leeway may go on behind it. For tasks of the loop.
 func (c *Core) State(dir Dir) error {
 	if c.state != open {
 		return net.ErrClosed
 	}
-	if d := &c.own.dirs[dir]; d.inTime {
-		d.inTime = false
+	err := c.late(dir, c.l.NowNS())
+	if err != nil && c.own.dirs[dir].leeway.use(c.l.Turn()) {
 		return nil
 	}
-	return c.late(dir, c.l.NowNS())
+	return err
 }
 
 // InTime is said by a task that has access and is about to yield, not knowing for how long: if its deadline has not
-// passed now, State looks away from it once.
+// passed now, or it has leeway, it has it when it goes on.
 func (c *Core) InTime(dir Dir) {
 	if c.limits[dir&1].Load() != 0 {
-		c.own.dirs[dir&1].inTime = c.Late(dir) == nil
+		c.own.dirs[dir&1].leeway.yields(c.l.Turn(), c.Late(dir) == nil)
 	}
 }
 

@@ -57,10 +57,13 @@ func limitOf(l *loop.Loop, t time.Time) int64 {
 	}
 	at := l.At(t)
 	if left := at - l.NowNS(); left < int64(time.Second) && !t.After(l.Config().Clock()) {
-		return 1
+		return passed
 	}
-	return max(1, at)
+	return max(passed, at)
 }
+
+// passed is a deadline that had passed when it was set: behind it nobody has leeway.
+const passed = 1
 
 // tooLate is the error of a direction whose deadline has passed by now. Any caller.
 func (c *Core) tooLate(dir Dir) error {
@@ -155,7 +158,9 @@ func (f *foreign) setFileDeadline(h *half, t time.Time) {
 func (f *foreign) setLimits(t time.Time, in, out bool) error {
 	at := int64(0)
 	if !t.IsZero() {
-		at = f.c.moment(t)
+		if at = f.c.moment(t); at <= f.c.elapsed() {
+			at = passed
+		}
 	}
 	f.mu.Lock()
 	if f.isClosing() {

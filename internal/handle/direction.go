@@ -25,9 +25,10 @@ type Direction struct {
 	awaits      bool // waiter is in Await: the completion of Op resumes it
 	owed        bool // Op has its result, and its memory is still with the kernel
 	cut         bool // which was got back by disconnect
-	inTime      bool // of In: the last wait was ended by news, which State has not been asked about
+	begunInTime bool // of In: the wait was, by what the loop knew
 	ended       cause
 	copier      uint16 // a half of the number of the task that has bytes in hand, see Core.copier
+	leeway      leeway // of In
 }
 
 // cause is who has ended a wait before its time.
@@ -166,8 +167,9 @@ func (c *Core) Rearm() (ours bool) {
 // of them it was is for the caller to see: State, and Loop.Canceled.
 func (c *Core) Wait() {
 	d := &c.own.dirs[In]
-	d.waiter, d.inTime = c.l.Task(), false
+	d.waiter = c.l.Task()
 	if limit := c.limits[In].Load(); limit != 0 {
+		d.begunInTime = limit > c.l.LookedNS()
 		c.arm(d, limit)
 	}
 	c.l.Park((*waiting)(c))
@@ -193,7 +195,10 @@ func (c *Core) Wake() bool {
 	if t == nil || d.awaits {
 		return false
 	}
-	d.waiter, d.inTime = nil, c.limits[In].Load() != 0
+	d.waiter = nil
+	if c.limits[In].Load() != 0 {
+		d.leeway.news(d.begunInTime)
+	}
 	c.l.Ready(t)
 	return true
 }
@@ -221,7 +226,9 @@ func (c *Core) Await(dir Dir, o *op.Op) (res int32) {
 	c.l.Submit(o)
 	c.l.Park((*awaiting)(c))
 	d.waiter, d.awaits = nil, false
-	d.inTime = dir == In && d.ended == byNobody && c.limits[In].Load() != 0
+	if dir == In && c.limits[In].Load() != 0 {
+		d.leeway.news(d.ended == byNobody)
+	}
 	return d.res
 }
 
@@ -366,7 +373,7 @@ func (a *alarm) Fire(t *timer.Timer) {
 		c.abort(d) // what is unsent; who waits for that sees the deadline
 	case d.waiter != nil:
 		c.Wake()
-		d.inTime = false
+		d.leeway.end()
 	default:
 		c.hooks.Expired()
 	}
@@ -409,12 +416,14 @@ func (c *Core) moved(dir Dir) {
 	}
 }
 
-// SetLimit sets a direction's deadline, as NowNS counts. For tasks of the loop. Who is in time stays so by one that is
-// ahead, however late it is when he goes on.
+// SetLimit sets a direction's deadline, as NowNS counts. For tasks of the loop. Whose call is in time stays so by one
+// that is ahead, however late it is when he goes on.
 func (c *Core) SetLimit(dir Dir, at int64) {
 	c.limits[dir].Store(at)
-	if at <= c.l.NowNS() {
-		c.own.dirs[dir].inTime = false
+	if d := &c.own.dirs[dir]; !d.busy || at <= c.l.NowNS() {
+		d.leeway.end()
+	} else {
+		d.begunInTime = true
 	}
 	c.moved(dir)
 }

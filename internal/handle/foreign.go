@@ -61,10 +61,11 @@ type half struct {
 	keepsOp bool // op stays when a caller leaves
 
 	// Of the caller that is at it.
-	watched     bool // file is there, and stays until it leaves
-	tried       bool // it has begun to wait in time
-	mayBlock    bool // it is an ordinary goroutine, so it may block
-	interrupted bool // it is a task that was cancelled
+	watched     bool  // file is there, and stays until it leaves
+	tried       bool  // it has begun to wait in time
+	mayBlock    bool  // it is an ordinary goroutine, so it may block
+	interrupted bool  // it is a task that was cancelled
+	leeway      uint8 // receives that it may make behind its deadline, see Access.Leeway
 
 	err   error // of a send of the loop's, for the next caller that sends
 	ahead int32 // how many of those who wait came before the loop wanted the direction back
@@ -204,7 +205,7 @@ func (h *half) free() bool { return h.held && !h.busy && !h.wanted && !h.f.isClo
 func (h *half) begin() {
 	h.busy = true
 	h.watched = h.f.file != nil
-	h.mayBlock, h.callerLoop = false, nil
+	h.mayBlock, h.callerLoop, h.leeway = false, nil, 0
 }
 
 // queueFor waits in line, and sees to it that the direction will be released.

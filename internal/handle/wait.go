@@ -9,8 +9,30 @@ import (
 	"ringo/internal/loop"
 )
 
-// run is do without a look at the drain.
+// run is do without a look at the drain. Who was given something in time may look for the rest of what came with it.
 func (f *foreign) run(h *half) (int32, error) {
+	res, err := f.runInTime(h)
+	switch {
+	case h.dir == Out:
+	case err == nil:
+		h.leeway = leewayMax
+	case err == os.ErrDeadlineExceeded && h.useLeeway():
+		return f.lastTry(h, true)
+	}
+	return res, err
+}
+
+// useLeeway takes one receive from the caller's leeway, and reports whether there was one.
+func (h *half) useLeeway() bool {
+	if h.leeway == 0 || h.f.c.limits[h.dir].Load() == passed {
+		return false
+	}
+	h.leeway--
+	return true
+}
+
+// runInTime is run for who has no leeway.
+func (f *foreign) runInTime(h *half) (int32, error) {
 	if h.err != nil {
 		return 0, h.takeError()
 	}
