@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -535,4 +536,92 @@ func TestMoveToCarriesLinger(t *testing.T) {
 			t.Errorf("the peer read %d bytes of %d, %v", n, total, err)
 		}
 	})
+}
+
+// Who reads what DetachConn gave while somebody has the unread bytes at a sink waits for what is left of them, as long
+// as its deadline and Close let it.
+func TestDetachedReaderWaits(t *testing.T) {
+	type reader struct {
+		conn  net.Conn
+		first chan bool // the sink fails when something is sent, and panics when it is closed
+	}
+	const unread = "unread"
+	endings := map[string]struct {
+		do   func(r reader) error
+		want string // what the reader reads
+		err  error
+	}{
+		"Close": {func(r reader) error { return r.conn.Close() }, "", net.ErrClosed},
+		"a deadline that is past": {func(r reader) error {
+			return r.conn.SetReadDeadline(longAgo)
+		}, "", os.ErrDeadlineExceeded},
+		"a deadline ahead": {func(r reader) error {
+			return r.conn.SetDeadline(time.Now().Add(time.Millisecond))
+		}, "", os.ErrDeadlineExceeded},
+		"the sink fails":  {func(r reader) error { r.first <- true; return nil }, unread[2:], nil},
+		"the sink panics": {func(r reader) error { close(r.first); return nil }, unread, nil},
+	}
+	for name, ending := range endings {
+		for _, how := range []string{"Read", "WriteTo"} {
+			if how == "WriteTo" && ending.err == nil {
+				continue // it has no end
+			}
+			t.Run(name+"/"+how, func(t *testing.T) {
+				unixPair(t, ringo.Config{}, "unix", func(l *ringo.Loop, c *sock.Conn, peer unixPeer) {
+					offloaded(t, l, func() error { _, err := peer.Write([]byte(unread)); return err })
+					if p, err := c.Peek(len(unread)); err != nil {
+						t.Fatalf("%q, %v", p, err)
+					}
+					conn, err := c.DetachConn()
+					if err != nil {
+						t.Fatal(err)
+					}
+					offloaded(t, l, func() error {
+						defer conn.Close()
+						r := reader{conn, make(chan bool)}
+						entered, ended := make(chan bool), make(chan bool)
+						goOn := sync.OnceFunc(func() { close(r.first) })
+						go func() {
+							defer close(ended)
+							defer func() { recover() }()
+							conn.(io.WriterTo).WriteTo(writerFunc(func(p []byte) (int, error) {
+								close(entered)
+								if _, ok := <-r.first; !ok {
+									panic("the sink's")
+								}
+								return 2, errSink
+							}))
+						}()
+						<-entered
+						type result struct {
+							p   string
+							err error
+						}
+						got := make(chan result, 1)
+						go func() {
+							if how == "WriteTo" {
+								_, err := conn.(io.WriterTo).WriteTo(io.Discard)
+								got <- result{"", err}
+								return
+							}
+							p := make([]byte, 100)
+							n, err := conn.Read(p)
+							got <- result{string(p[:n]), err}
+						}()
+						if err := ending.do(r); err != nil {
+							t.Error(err)
+						}
+						if res := <-got; res.p != ending.want || !errors.Is(res.err, ending.err) {
+							t.Errorf("%q, %v, want %q, %v", res.p, res.err, ending.want, ending.err)
+						}
+						if ending.err != nil {
+							goOn()
+						}
+						<-ended
+						return nil
+					})
+				})
+			})
+		}
+	}
 }

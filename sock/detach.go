@@ -1,11 +1,13 @@
 package sock
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"os"
 	"sync"
+	"time"
 
 	"ringo/internal/handle"
 	"ringo/internal/relay"
@@ -247,14 +249,64 @@ func (c *Conn) detachNet() (net.Conn, *detachState, error) {
 // has failed if that was read, too: the kernel says so once.
 type detached struct {
 	net.Conn
-	mu     sync.Mutex // of unread, also while WriteTo writes it: who reads then gets what comes behind
-	unread []byte
 	failed error
+
+	mu     sync.Mutex
+	unread []byte
+	lent   bool          // to the sink of a WriteTo: who reads waits, since what does not go out comes before all else
+	limit  time.Time     // of reads; zero: none
+	closed bool          // by Close
+	news   chan struct{} // closed when one of the above has changed; nil: nobody waits
+}
+
+// enter waits until nobody writes the unread bytes elsewhere. mu is held then, unless there is an error.
+func (d *detached) enter() error {
+	d.mu.Lock()
+	for d.lent {
+		var late <-chan time.Time
+		if !d.limit.IsZero() {
+			late = time.After(time.Until(d.limit))
+		}
+		if d.news == nil {
+			d.news = make(chan struct{})
+		}
+		news, err := d.news, error(nil)
+		if d.closed {
+			err = net.ErrClosed
+		}
+		d.mu.Unlock()
+		if err == nil {
+			select {
+			case <-news:
+			case <-late:
+				err = os.ErrDeadlineExceeded
+			}
+		}
+		if err != nil {
+			local, remote := d.LocalAddr(), d.RemoteAddr()
+			return &net.OpError{Op: "read", Net: local.Network(), Source: local, Addr: remote, Err: err}
+		}
+		d.mu.Lock()
+	}
+	return nil
+}
+
+// change does something that those who wait are to see.
+func (d *detached) change(f func()) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	f()
+	if d.news != nil {
+		close(d.news)
+		d.news = nil
+	}
 }
 
 // Read gives the unread bytes first, even after a deadline.
 func (d *detached) Read(p []byte) (int, error) {
-	d.mu.Lock()
+	if err := d.enter(); err != nil {
+		return 0, err
+	}
 	n, some := copy(p, d.unread), len(d.unread) > 0
 	d.unread = d.unread[n:]
 	d.mu.Unlock()
@@ -281,14 +333,35 @@ func (d *detached) WriteTo(w io.Writer) (int64, error) {
 }
 
 func (d *detached) writeUnread(w io.Writer) (int64, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if len(d.unread) == 0 {
+	if err := d.enter(); err != nil {
+		return 0, err
+	}
+	p, n := d.unread, 0
+	d.lent = len(p) > 0
+	d.mu.Unlock()
+	if len(p) == 0 {
 		return 0, nil
 	}
-	n, err := relay.Write(relay.Plain{Writer: w}, d.unread)
-	d.unread = d.unread[n:]
+	defer func() { d.change(func() { d.unread, d.lent = p[n:], false }) }()
+	n, err := relay.Write(relay.Plain{Writer: w}, p)
 	return int64(n), err
+}
+
+// SetDeadline is also for who waits for a WriteTo.
+func (d *detached) SetDeadline(t time.Time) error {
+	return errors.Join(d.SetReadDeadline(t), d.SetWriteDeadline(t))
+}
+
+// SetReadDeadline is likewise.
+func (d *detached) SetReadDeadline(t time.Time) error {
+	d.change(func() { d.limit = t })
+	return d.Conn.SetReadDeadline(t)
+}
+
+// Close lets those go who wait for a WriteTo.
+func (d *detached) Close() error {
+	d.change(func() { d.closed = true })
+	return d.Conn.Close()
 }
 
 // CloseRead is the method of both types of connections.

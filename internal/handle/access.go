@@ -65,8 +65,8 @@ func (c *Core) Leave(a Access) {
 		return
 	}
 	d := &c.own.dirs[a.h.dir&1]
-	if d.leeway.left > 0 {
-		d.leeway.leaves(c.l.Turn())
+	if d.news = false; d.timer != nil {
+		d.timer.leeway.leaves(c.turn())
 	}
 	if d.queue.Empty() {
 		d.busy = false

@@ -221,7 +221,7 @@ func (c *Core) State(dir Dir) error {
 		return net.ErrClosed
 	}
 	err := c.late(dir, c.l.NowNS())
-	if err != nil && c.own.dirs[dir].leeway.use(c.l.Turn()) {
+	if err != nil && c.mayLook(dir) {
 		return nil
 	}
 	return err
@@ -231,7 +231,7 @@ func (c *Core) State(dir Dir) error {
 // passed now, or it has leeway, it has it when it goes on.
 func (c *Core) InTime(dir Dir) {
 	if c.limits[dir&1].Load() != 0 {
-		c.own.dirs[dir&1].leeway.yields(c.l.Turn(), c.Late(dir) == nil)
+		c.timerOf(&c.own.dirs[dir&1]).leeway.yields(c.turn(), c.Late(dir) == nil)
 	}
 }
 

@@ -17,18 +17,17 @@ type Direction struct {
 
 	lent   *half // to foreign callers
 	queue  loop.TaskList
-	waiter *loop.Task   // in Wait or Await
-	timer  *timer.Timer // of its deadline; nil until one is waited for, as most handles have none
+	waiter *loop.Task // in Wait or Await
+	timer  *due       // of its deadline; nil until one is waited for, as most handles have none
 
 	res, behind int32 // of Op in Await: its result, and the error behind what it sent
 	busy        bool
 	awaits      bool // waiter is in Await: the completion of Op resumes it
 	owed        bool // Op has its result, and its memory is still with the kernel
 	cut         bool // which was got back by disconnect
-	begunInTime bool // of In: the wait was, by what the loop knew
+	news        bool // the caller has waited in Wait or Await, and nobody has ended that
 	ended       cause
 	copier      uint16 // a half of the number of the task that has bytes in hand, see Core.copier
-	leeway      leeway // of In
 }
 
 // cause is who has ended a wait before its time.
@@ -169,8 +168,9 @@ func (c *Core) Wait() {
 	d := &c.own.dirs[In]
 	d.waiter = c.l.Task()
 	if limit := c.limits[In].Load(); limit != 0 {
-		d.begunInTime = limit > c.l.LookedNS()
-		c.arm(d, limit)
+		c.armToWait(d, limit)
+	} else if d.timer != nil {
+		d.timer.leeway.waits(true)
 	}
 	c.l.Park((*waiting)(c))
 	d.waiter = nil
@@ -195,10 +195,7 @@ func (c *Core) Wake() bool {
 	if t == nil || d.awaits {
 		return false
 	}
-	d.waiter = nil
-	if c.limits[In].Load() != 0 {
-		d.leeway.news(d.begunInTime)
-	}
+	d.waiter, d.news = nil, true
 	c.l.Ready(t)
 	return true
 }
@@ -221,14 +218,13 @@ func (c *Core) Await(dir Dir, o *op.Op) (res int32) {
 	c.l.Time(o)
 	d.Op, d.waiter, d.awaits, d.ended, d.cut = o, c.l.Task(), true, byNobody, false
 	if limit := c.limits[dir].Load(); limit != 0 {
-		c.arm(d, limit)
+		c.armToWait(d, limit)
+	} else if d.timer != nil {
+		d.timer.leeway.waits(true)
 	}
 	c.l.Submit(o)
 	c.l.Park((*awaiting)(c))
-	d.waiter, d.awaits = nil, false
-	if dir == In && c.limits[In].Load() != 0 {
-		d.leeway.news(d.ended == byNobody)
-	}
+	d.waiter, d.awaits, d.news = nil, false, d.ended == byNobody
 	return d.res
 }
 
@@ -356,7 +352,7 @@ type alarm Core
 func (a *alarm) Fire(t *timer.Timer) {
 	c := (*Core)(a)
 	dir := In
-	if t == c.own.dirs[Out].timer {
+	if out := c.own.dirs[Out].timer; out != nil && t == &out.Timer {
 		dir = Out
 	}
 	d := &c.own.dirs[dir]
@@ -368,12 +364,13 @@ func (a *alarm) Fire(t *timer.Timer) {
 	case d.awaits && d.Op == nil: // it has ended in time, and who waits for it is about to go on
 	case d.awaits:
 		d.ended = byDeadline
+		d.timer.leeway.end()
 		c.abort(d)
 	case dir == Out:
 		c.abort(d) // what is unsent; who waits for that sees the deadline
 	case d.waiter != nil:
 		c.Wake()
-		d.leeway.end()
+		d.timer.leeway.end()
 	default:
 		c.hooks.Expired()
 	}
@@ -383,23 +380,36 @@ func (a *alarm) Fire(t *timer.Timer) {
 // stack: BenchmarkIdleMemory of sock.
 //
 //go:noinline
-func (c *Core) arm(d *Direction, limit int64) {
+func (c *Core) arm(d *Direction, limit int64) { c.l.Arm(&c.timerOf(d).Timer, limit) }
+
+// armToWait is arm for who begins to wait.
+//
+//go:noinline
+func (c *Core) armToWait(d *Direction, limit int64) {
+	t := c.timerOf(d)
+	t.leeway.waits(limit > c.l.LookedNS())
+	c.l.Arm(&t.Timer, limit)
+}
+
+// timerOf is a direction's timer, made if there is none: who waits began to before there was a deadline.
+func (c *Core) timerOf(d *Direction) *due {
 	if d.timer == nil {
-		d.timer = &timer.Timer{Owner: (*alarm)(c)}
+		d.timer = &due{Timer: timer.Timer{Owner: (*alarm)(c)}}
+		d.timer.leeway.waits(true)
 	}
-	c.l.Arm(d.timer, limit)
+	return d.timer
 }
 
 // removeTimers takes the timers from the loop.
 func (c *Core) removeTimers() {
 	for i := range c.own.dirs {
 		if t := c.own.dirs[i].timer; t != nil {
-			c.l.RemoveTimer(t)
+			c.l.RemoveTimer(&t.Timer)
 		}
 	}
 }
 
-// moved has a direction's timer follow its deadline, if somebody waits by it.
+// moved has a direction's timer follow its deadline, if somebody waits by it. His wait is in time by one that is ahead.
 func (c *Core) moved(dir Dir) {
 	d := &c.own.dirs[dir]
 	limit := c.limits[dir].Load()
@@ -409,9 +419,11 @@ func (c *Core) moved(dir Dir) {
 	switch {
 	case limit == 0:
 		if d.timer != nil {
-			c.l.Disarm(d.timer)
+			c.l.Disarm(&d.timer.Timer)
 		}
-	case d.waiter != nil || dir == In && c.hooks.Rests():
+	case d.waiter != nil:
+		c.armToWait(d, limit)
+	case dir == In && c.hooks.Rests():
 		c.arm(d, limit)
 	}
 }
@@ -420,10 +432,8 @@ func (c *Core) moved(dir Dir) {
 // that is ahead, however late it is when he goes on.
 func (c *Core) SetLimit(dir Dir, at int64) {
 	c.limits[dir].Store(at)
-	if d := &c.own.dirs[dir]; !d.busy || at <= c.l.NowNS() {
-		d.leeway.end()
-	} else {
-		d.begunInTime = true
+	if d := &c.own.dirs[dir]; d.timer != nil && (!d.busy || at <= c.l.NowNS()) {
+		d.timer.leeway.end()
 	}
 	c.moved(dir)
 }
