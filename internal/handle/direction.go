@@ -382,7 +382,7 @@ func (a *alarm) Fire(t *timer.Timer) {
 //go:noinline
 func (c *Core) arm(d *Direction, limit int64) { c.l.Arm(&c.timerOf(d).Timer, limit) }
 
-// armToWait is arm for who begins to wait.
+// armToWait is arm for who begins to wait, or waits. It is apart as arm is: BenchmarkIdleMemory of sock.
 //
 //go:noinline
 func (c *Core) armToWait(d *Direction, limit int64) {
@@ -391,11 +391,11 @@ func (c *Core) armToWait(d *Direction, limit int64) {
 	c.l.Arm(&t.Timer, limit)
 }
 
-// timerOf is a direction's timer, made if there is none: who waits began to before there was a deadline.
+// timerOf is a direction's timer, made if there is none: who waits, or has, began before there was a deadline.
 func (c *Core) timerOf(d *Direction) *due {
 	if d.timer == nil {
 		d.timer = &due{Timer: timer.Timer{Owner: (*alarm)(c)}}
-		d.timer.leeway.waits(true)
+		d.timer.leeway.waits(d.news || d.waiter != nil)
 	}
 	return d.timer
 }
@@ -409,7 +409,8 @@ func (c *Core) removeTimers() {
 	}
 }
 
-// moved has a direction's timer follow its deadline, if somebody waits by it. His wait is in time by one that is ahead.
+// moved has a direction's timer follow its deadline, if somebody waits by it. Who waits does so in time by a deadline
+// that is ahead, and whose call goes on stays in time by one, however late it is when he does.
 func (c *Core) moved(dir Dir) {
 	d := &c.own.dirs[dir]
 	limit := c.limits[dir].Load()
@@ -421,20 +422,23 @@ func (c *Core) moved(dir Dir) {
 		if d.timer != nil {
 			c.l.Disarm(&d.timer.Timer)
 		}
-	case d.waiter != nil:
+	case d.waiter != nil && limit > c.l.LookedNS():
 		c.armToWait(d, limit)
-	case dir == In && c.hooks.Rests():
+	case d.waiter != nil:
 		c.arm(d, limit)
+	default:
+		if d.timer != nil && (!d.busy || limit <= c.l.NowNS()) {
+			d.timer.leeway.end()
+		}
+		if dir == In && c.hooks.Rests() {
+			c.arm(d, limit)
+		}
 	}
 }
 
-// SetLimit sets a direction's deadline, as NowNS counts. For tasks of the loop. Whose call is in time stays so by one
-// that is ahead, however late it is when he goes on.
+// SetLimit sets a direction's deadline, as NowNS counts. For tasks of the loop.
 func (c *Core) SetLimit(dir Dir, at int64) {
 	c.limits[dir].Store(at)
-	if d := &c.own.dirs[dir]; d.timer != nil && (!d.busy || at <= c.l.NowNS()) {
-		d.timer.leeway.end()
-	}
 	c.moved(dir)
 }
 

@@ -67,7 +67,7 @@ func (w *leeway) end() { w.left = 0 }
 // that there is a deadline, and who has waited did so in time.
 func (c *Core) mayLook(dir Dir) bool {
 	d := &c.own.dirs[dir]
-	return (d.timer != nil || d.news) && c.limits[dir].Load() != passed && c.timerOf(d).leeway.use(c.turn())
+	return (d.timer != nil || d.news) && c.timerOf(d).leeway.use(c.turn())
 }
 
 // turn is the number of the loop's turn.
