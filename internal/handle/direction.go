@@ -339,7 +339,7 @@ func (c *Core) Quiesce(dir Dir) error {
 		}
 		d.waiter = c.l.Task()
 		c.l.Park((*quiescing)(c))
-		d.waiter = nil
+		d.waiter, d.news = nil, false // what it was told is no reader's news
 	}
 	return nil
 }
