@@ -513,6 +513,57 @@ func TestAcceptedGoesFirst(t *testing.T) {
 	})
 }
 
+// TryWrite stays behind what waits for room, also where there is room by now of which the loop has not heard.
+func TestTryWriteBehindUnsent(t *testing.T) {
+	socktest.EachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		twoLoops(t, cfg, func(here, there *ringo.Loop) {
+			onBatch(t, here, there, true, func(x *batch) {
+				rc, err := x.c.SyscallConn()
+				x.must("SyscallConn", err)
+				var sys uintptr
+				x.must("Control", rc.Control(func(fd uintptr) { sys = fd }))
+				x.write(x.c, 700)
+				x.unsent()
+				x.gate()
+				room := []unix.PollFd{{Fd: int32(sys), Events: unix.POLLOUT}}
+				for deadline := patience.Deadline(); room[0].Revents == 0; { // on the loop's thread, which is deaf
+					if _, err := unix.Poll(room, 10); err != nil && err != unix.EINTR || time.Now().After(deadline) {
+						x.Fatalf("the peer makes no room: %v", err)
+					}
+				}
+				p := x.next(8000)
+				n, err := x.c.TryWrite(p)
+				x.must("TryWrite", err)
+				_, err = x.c.Write(p[n:])
+				x.must("Write", err)
+			})
+		})
+	})
+}
+
+// What was accepted and found no room is alone with the kernel: a Write that waits behind it is no second send, of
+// which nobody says that it comes second.
+func TestOneSendAtATime(t *testing.T) {
+	socktest.EachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		twoLoops(t, cfg, func(here, there *ringo.Loop) {
+			onBatch(t, here, there, true, func(x *batch) {
+				x.write(x.c, 700)
+				before := x.waits()
+				task := here.Go(func() { x.write(x.c, 8000) })
+				for x.waits() == before {
+					others(here)
+				}
+				others(here)
+				if n := x.waits() - before; n != 1 {
+					t.Errorf("%d sends wait for room", n)
+				}
+				x.gate()
+				task.Wait()
+			})
+		})
+	})
+}
+
 // An ending is how a Run ends behind bytes that were accepted.
 var runEndings = []struct {
 	name string

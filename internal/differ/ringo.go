@@ -548,13 +548,16 @@ func (w *ringoWorld) Here(_ Deadline, f func(ctx context.Context) error) error {
 
 // Late has tasks of the connection's loop: one that waits, and one that the loop stands still for behind it.
 func (w *ringoWorld) Late(c, peer Conn, p []byte, wait func()) (err error) {
-	const moment = 20 * time.Microsecond
-	on := c.(ringoConn).Loop()
+	const moment = 100 * time.Microsecond
+	on, now := c.(ringoConn).Loop(), time.Now
+	if (*loop.Loop)(on).Staged() {
+		now = on.Now
+	}
 	failed := on.Go(func() {
 		far := c.SetReadDeadline(on.Now().Add(time.Hour))
 		standing := on.Go(func() {
-			err = errors.Join(sendAtOnce(peer.(ringoConn).Conn, on, p), c.SetReadDeadline(on.Now().Add(moment)))
-			w.still(5 * moment)
+			err = errors.Join(sendAtOnce(peer.(ringoConn).Conn, on, p), c.SetReadDeadline(now().Add(moment)))
+			w.still(2 * moment)
 		})
 		wait()
 		err = errors.Join(far, standing.Wait(), err)
