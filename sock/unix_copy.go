@@ -37,6 +37,7 @@ func (c *Conn) copyRecord(w io.Writer) (n int, err error) {
 	} else if b, err = c.nextForeign(a); err == nil {
 		if err = a.BeginCopy(); err != nil {
 			a.Input().PutBack(b.Bytes())
+			b.Release()
 		}
 	}
 	if err != nil {
