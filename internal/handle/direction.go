@@ -167,10 +167,8 @@ func (c *Core) Rearm() (ours bool) {
 func (c *Core) Wait() {
 	d := &c.own.dirs[In]
 	d.waiter = c.l.Task()
-	if limit := c.limits[In].Load(); limit != 0 {
+	if limit := c.limits[In].Load(); limit != 0 || d.timer != nil {
 		c.armToWait(d, limit)
-	} else if d.timer != nil {
-		d.timer.leeway.waits(true)
 	}
 	c.l.Park((*waiting)(c))
 	d.waiter = nil
@@ -217,10 +215,8 @@ func (c *Core) Await(dir Dir, o *op.Op) (res int32) {
 	}
 	c.l.Time(o)
 	d.Op, d.waiter, d.awaits, d.ended, d.cut = o, c.l.Task(), true, byNobody, false
-	if limit := c.limits[dir].Load(); limit != 0 {
+	if limit := c.limits[dir].Load(); limit != 0 || d.timer != nil {
 		c.armToWait(d, limit)
-	} else if d.timer != nil {
-		d.timer.leeway.waits(true)
 	}
 	c.l.Submit(o)
 	c.l.Park((*awaiting)(c))
@@ -387,8 +383,9 @@ func (c *Core) arm(d *Direction, limit int64) { c.l.Arm(&c.timerOf(d).Timer, lim
 //go:noinline
 func (c *Core) armToWait(d *Direction, limit int64) {
 	t := c.timerOf(d)
-	t.leeway.waits(limit > c.l.LookedNS())
-	c.l.Arm(&t.Timer, limit)
+	if t.leeway.waits(limit == 0 || limit > c.l.LookedNS()); limit != 0 {
+		c.l.Arm(&t.Timer, limit)
+	}
 }
 
 // timerOf is a direction's timer, made if there is none: who waits, or has, began before there was a deadline.

@@ -63,8 +63,8 @@ func (w *leeway) leaves(turn uint32) { w.until, w.any = turn, false }
 // end ends it.
 func (w *leeway) end() { w.left = 0 }
 
-// mayLook uses the leeway of a reader whose deadline has passed. Where there is no timer, the loop has not heard yet that
-// there is a deadline, and who has waited did so in time.
+// mayLook uses the leeway of a reader whose deadline has passed. Where there is no timer, the loop has not heard yet
+// that there is a deadline, and who has waited did so in time.
 func (c *Core) mayLook() bool {
 	d := &c.own.dirs[In]
 	return (d.timer != nil || d.news) && c.timerOf(d).leeway.use(c.turn())
