@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"ringo"
 	"ringo/internal/patience"
@@ -34,31 +33,40 @@ func (r heldRead) answer(b byte) error {
 // next is the next read that waits.
 func (m *failingMount) next(t *testing.T, l *ringo.Loop) heldRead {
 	t.Helper()
-	for end := time.Now().Add(patience.Max / 3); time.Now().Before(end); pause(l) {
+	r, _ := m.nextUnless(t, l, func() bool { return false })
+	return r
+}
+
+// nextUnless is next for a reader that may give up before its read comes here: over says so.
+func (m *failingMount) nextUnless(t *testing.T, l *ringo.Loop, over func() bool) (r heldRead, ok bool) {
+	t.Helper()
+	patience.UntilBy(t, "a read that comes to the mount", func() { pause(l) }, func() bool {
+		gone := over() // asked first: what has come is taken all the same
 		select {
-		case r := <-m.held:
-			return r
+		case r = <-m.held:
+			ok = true
 		default:
 		}
-	}
-	t.Fatal("no read has come to the mount")
-	return heldRead{}
+		return ok || gone
+	})
+	return r, ok
 }
 
 // answerAll answers with b whatever waits, and what comes, until done says that nobody will.
 func (m *failingMount) answerAll(t *testing.T, l *ringo.Loop, b byte, done func() bool) {
 	t.Helper()
-	for end := time.Now().Add(patience.Max / 3); !done(); {
-		select {
-		case r := <-m.held:
-			r.answer(b)
-			continue
-		default:
+	patience.UntilBy(t, "an end of reads that are answered", func() { pause(l) }, func() bool {
+		for !done() {
+			select {
+			case r := <-m.held:
+				r.answer(b)
+				continue
+			default:
+			}
+			return false
 		}
-		if pause(l); time.Now().After(end) {
-			t.Fatal("answers that nobody takes")
-		}
-	}
+		return true
+	})
 }
 
 // aWhile is some pauses, in which what must not happen could.

@@ -45,6 +45,9 @@ func (r *slowRead) run(f *file.File) {
 	r.ended.Add(1)
 }
 
+// over reports whether it has ended.
+func (r *slowRead) over() bool { return r.ended.Load() != 0 }
+
 // claim makes the memory of a read that has ended its owner's.
 func (r *slowRead) claim() bool {
 	if r.ended.Load() == 0 {
@@ -111,19 +114,28 @@ func TestSlowReadCancel(t *testing.T) {
 		onLoop(t, cfg, func(l *ringo.Loop) {
 			f := open(t)
 			for i, c := range []struct {
-				start func(r *slowRead) *ringo.Task
+				start func(r *slowRead, after time.Duration) *ringo.Task
 				why   error
 			}{
-				{func(r *slowRead) *ringo.Task { return l.Go(func() { r.run(f) }) }, context.Canceled},
-				{func(r *slowRead) *ringo.Task {
+				{func(r *slowRead, _ time.Duration) *ringo.Task {
+					return l.Go(func() { r.run(f) })
+				}, context.Canceled},
+				{func(r *slowRead, after time.Duration) *ringo.Task {
 					return l.Go(func() {
-						l.WithTimeout(10*time.Millisecond, func() error { r.run(f); return r.err })
+						l.WithTimeout(after, func() error { r.run(f); return r.err })
 					})
 				}, os.ErrDeadlineExceeded},
 			} {
 				r := newSlowRead(i)
-				task := c.start(r)
-				device := m.next(t, l)
+				after := 10 * time.Millisecond
+				task := c.start(r, after)
+				device, ok := m.nextUnless(t, l, r.over)
+				for !ok { // on a busy machine the time may be up before a read gets to the device
+					task.Wait()
+					r, after = newSlowRead(i), 2*after
+					task = c.start(r, after)
+					device, ok = m.nextUnless(t, l, r.over)
+				}
 				if c.why == context.Canceled {
 					task.Cancel()
 				}
