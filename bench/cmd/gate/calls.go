@@ -21,17 +21,17 @@ import (
 // longestCount is how many times longer a count may become on a machine that is busy with other things.
 const longestCount = 8
 
-// countCalls counts a server's system calls while it serves a load.
+// countCalls counts a server's system calls while it serves a load, and says for how long.
 func (b *bed) countCalls(ctx context.Context, driver string, c cell, window time.Duration) (counts map[string]int,
-	requests int, err error) {
+	requests int, took time.Duration, err error) {
 	s, err := b.start(ctx, "ringo-"+driver+"-request")
 	if err != nil {
-		return nil, 0, err
+		return nil, 0, 0, err
 	}
 	defer s.stop()
 	dir, err := os.MkdirTemp("", "gate-")
 	if err != nil {
-		return nil, 0, err
+		return nil, 0, 0, err
 	}
 	defer os.RemoveAll(dir)
 	table := filepath.Join(dir, "calls")
@@ -39,26 +39,28 @@ func (b *bed) countCalls(ctx context.Context, driver string, c cell, window time
 	tracer.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	stderr, err := tracer.StderrPipe()
 	if err != nil {
-		return nil, 0, err
+		return nil, 0, 0, err
 	}
 	if err := tracer.Start(); err != nil {
-		return nil, 0, err
+		return nil, 0, 0, err
 	}
 	if err := untilAttached(stderr); err != nil {
-		return nil, 0, errors.Join(err, tracer.Wait())
+		return nil, 0, 0, errors.Join(err, tracer.Wait())
 	}
+	begin := time.Now()
 	m, err := b.load(ctx, s, c, 0, window)
 	tracer.Process.Signal(os.Interrupt)
 	tracer.Wait() // which ends by that signal
+	took = time.Since(begin)
 	if err != nil {
-		return nil, 0, err
+		return nil, 0, 0, err
 	}
 	text, err := os.ReadFile(table)
 	if err != nil {
-		return nil, 0, err
+		return nil, 0, 0, err
 	}
 	counts, err = parseCalls(string(text))
-	return counts, int(m.AllTime), err
+	return counts, int(m.AllTime), took, err
 }
 
 // untilAttached waits for strace to say that it is there.

@@ -19,5 +19,6 @@
 //
 // The calls are counted by strace, which slows the server several times over. So almost all connections have a request
 // waiting whenever the server looks, and the counts hardly depend on what else the machine does: calls that go with a
-// request are exact, and those that go with a turn are few.
+// request are exact, and those that go with a turn are few. What goes with time, Go's monitor and Ringo's watcher, is
+// allowed for by the second: a machine that is busy with other things serves few requests in one.
 package main

@@ -73,14 +73,14 @@ func calls(ctx context.Context, b *bed, drivers []string, window time.Duration) 
 			return false, fmt.Errorf("there is no bound for driver %q", driver)
 		}
 		c := cell{50, 64, 1}
-		counts, requests, err := b.countCalls(ctx, driver, c, window)
+		counts, requests, took, err := b.countCalls(ctx, driver, c, window)
 		for n := time.Duration(2); err == nil && requests < enough(c.conns) && n <= longestCount; n *= 2 {
-			counts, requests, err = b.countCalls(ctx, driver, c, n*window) // the machine had no time for it
+			counts, requests, took, err = b.countCalls(ctx, driver, c, n*window) // the machine had no time for it
 		}
 		if err != nil {
 			return false, err
 		}
-		lines, good := judgeCalls(bounds, counts, requests, c.conns)
+		lines, good := judgeCalls(bounds, counts, requests, c.conns, took)
 		fmt.Printf("%s, %v\n  %s\n", driver, c, strings.Join(lines, "\n  "))
 		ok = ok && good
 	}
