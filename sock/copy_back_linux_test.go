@@ -185,7 +185,7 @@ func TestCopyGivesBack(t *testing.T) {
 				twoLoops(t, cfg, func(here, there *ringo.Loop) {
 					for _, size := range []int{12, 3 << 20, 16 << 20} {
 						for _, how := range []string{"cancel", "canceled before", "deadline"} {
-							if !testmain.Long() && size > 4<<20 {
+							if !testmain.Long() && (size > 4<<20 || size > 12 && how == "canceled before") {
 								continue
 							}
 							t.Run(fmt.Sprint(sink.name, "/", who.name, "/", size, "/", how), func(t *testing.T) {
@@ -329,7 +329,7 @@ func TestCopyLeftBehind(t *testing.T) {
 				twoLoops(t, cfg, func(here, there *ringo.Loop) {
 					for how := range meanwhile {
 						for _, size := range []int{12, 1 << 18, 16 << 20} {
-							rare := size > 4<<20 && (how != "MoveTo" || who.name != "task" && who.name != "goroutine")
+							rare := size > 4<<20 && (how != "MoveTo" || who.name != "task")
 							if (rare || how == "Detach" || how == "DetachTCP") && !testmain.Long() {
 								continue
 							}

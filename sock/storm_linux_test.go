@@ -83,7 +83,7 @@ func TestStormOfResets(t *testing.T) {
 // A server that accepts and closes, over and over, leaks no descriptor and no
 // memory.
 func TestStormOfAccepts(t *testing.T) {
-	total := 20_000
+	total := 8_000
 	if testmain.Long() {
 		total = 1_000_000
 	}
