@@ -144,6 +144,7 @@ func countAll() map[string]int {
 // false if that doesn't happen in time.
 func settle(before []inventory, counted map[string]int) bool {
 	deadline := time.Now().Add(settleMax)
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
 	for pause := time.Millisecond; ; pause = min(2*pause, 100*time.Millisecond) {
 		if len(leaks(before, counted)) == 0 {
 			return true
@@ -152,9 +153,19 @@ func settle(before []inventory, counted map[string]int) bool {
 			return false
 		}
 		time.Sleep(pause)
+		if pause == 100*time.Millisecond {
+			reviveProcs()
+		}
 		runtime.GC() // package net keeps pipes for splice(2) until then
 	}
 }
+
+// reviveProcs brings back processors that Go once had. A cleanup that a sweep put into the queue of one that went
+// before the sweep had ended, because GOMAXPROCS was lowered, does not run until then (Go 1.24 to 1.26: (*p).destroy).
+func reviveProcs() { runtime.GOMAXPROCS(min(2*runtime.GOMAXPROCS(0), procsMost)) }
+
+// procsMost is more than tests ever have.
+const procsMost = 1024
 
 // leaks describes what is there now and was not before.
 func leaks(before []inventory, counted map[string]int) (list []string) {
