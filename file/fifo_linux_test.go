@@ -177,6 +177,9 @@ func TestFIFOOpenBeside(t *testing.T) {
 					}
 				}))
 			}
+			patience.UntilBy(t, "64 opens to wait", func() { pause(l) }, func() bool {
+				return waiting(l, "open of a FIFO") == 64
+			})
 			for range 10 {
 				if _, err := f.WriteString("a record\n"); err != nil {
 					t.Error(err)
@@ -198,6 +201,16 @@ func TestFIFOOpenBeside(t *testing.T) {
 			}
 		})
 	})
+}
+
+// waiting counts the tasks of a loop that wait for something.
+func waiting(l *ringo.Loop, op string) (n int) {
+	for _, task := range l.Tasks() {
+		if task.WaitOp == op {
+			n++
+		}
+	}
+	return n
 }
 
 // Tasks of two loops and goroutines read one FIFO: each byte comes once.
