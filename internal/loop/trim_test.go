@@ -21,7 +21,7 @@ func TestBurstIsGivenBack(t *testing.T) {
 			const n = 5000
 			before, memory := runtime.NumGoroutine(), stackAndHeap()
 			for range 2 { // the second finds what the first left
-				if most := burst(t, l, n); most < before+n {
+				if most := burst(t, l, n); most < n { // before may count what was about to end
 					t.Fatalf("%d goroutines, want more than %d", most, n)
 				}
 				patience.Until(t, "coroutines to end", func() bool { return runtime.NumGoroutine() < before+30 })
