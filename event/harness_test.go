@@ -14,7 +14,7 @@ import (
 	"ringo/internal/socktest"
 )
 
-// eachDriver runs f on each of testmain.Drivers that this kernel has.
+// eachDriver runs f for the drivers that testmain.EachDriver plays.
 func eachDriver(t *testing.T, f func(t *testing.T, cfg ringo.Config)) {
 	t.Helper()
 	socktest.EachDriver(t, f)

@@ -210,10 +210,9 @@ func (c *Conn) pop() *bufs.Buffer {
 }
 
 // spill moves a buffer's bytes into memory of the connection's own, so that one that is paused does not hold what
-// others need.
+// others need. Resume has them shown.
 func (c *Conn) spill(b *bufs.Buffer) {
 	c.add(b.Unread())
-	c.flags |= unshown
 	b.Pool().Put(b)
 }
 
