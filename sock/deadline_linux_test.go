@@ -605,6 +605,52 @@ func TestLateLoopReadsAll(t *testing.T) {
 	}
 }
 
+// A write's deadline that a goroutine moves in time counts from then on, also on a loop that was held until the old one
+// had passed, and hears of the new one behind a hundred other words.
+func TestDeadlineMovedOnALateLoop(t *testing.T) {
+	socktest.EachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		cfg.Budget = 1
+		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
+			msg := make([]byte, 16<<20)
+			for d := 20 * time.Millisecond; ; d *= 2 {
+				c.SetWriteDeadline(never)
+				var n int
+				var err error
+				writer := l.GoNamed("writer", func() { n, err = c.Write(msg) })
+				taskNamed(t, l, l, "writer")
+				old := time.Now().Add(d)
+				c.SetWriteDeadline(old)
+				inTime, done := false, make(chan struct{})
+				go func() {
+					defer close(done)
+					for range 100 {
+						c.SetReadDeadline(patience.Deadline())
+					}
+					c.SetWriteDeadline(never)
+					inTime = time.Now().Before(old)
+					for time.Now().Before(old.Add(time.Millisecond)) {
+						runtime.Gosched()
+					}
+				}()
+				<-done // the loop is held
+				if inTime {
+					go io.Copy(io.Discard, peer)
+				} else { // too slow today to tell: once more
+					c.SetWriteDeadline(longAgo)
+				}
+				writer.Wait()
+				if !inTime {
+					continue
+				}
+				if n != len(msg) || err != nil {
+					t.Errorf("Write() = %d, %v, want all %d", n, err, len(msg))
+				}
+				return
+			}
+		})
+	})
+}
+
 // lateRead has a task read by a deadline of 150 ms on a host that stands still from then when it begins to 230 ms, of a
 // connection whose peer writes 10,000 bytes after 60 ms, or that and more for seconds.
 func lateRead(w *sim.World, read func(*sock.Conn) (int, error), elsewhere, floods bool) (
