@@ -41,17 +41,12 @@ func forced() string {
 	return ""
 }
 
-// eachDriver runs f for every driver, or for the one that RINGO_DRIVER names, with
-// a configuration of one loop that f may change.
+// eachDriver runs f for the drivers that testmain.EachDriver plays, with a configuration of one loop that f may change.
 func eachDriver(t *testing.T, f func(t *testing.T, cfg ringo.Config)) {
-	for _, name := range testmain.Drivers() {
-		t.Run(name, func(t *testing.T) {
-			if err := usable()[name]; err != nil {
-				t.Skip(err)
-			}
-			f(t, small(name))
-		})
-	}
+	t.Helper()
+	testmain.EachDriver(t, func(name string) error { return usable()[name] }, func(t *testing.T, name string) {
+		f(t, small(name))
+	})
 }
 
 // anyDriver is a configuration for tests of what no driver has a part in.

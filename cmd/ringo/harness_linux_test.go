@@ -172,16 +172,11 @@ func (o *output) text() (string, <-chan struct{}) {
 	return testmain.Uncrowded(o.buf.String()), o.more
 }
 
-// eachDriver runs a test on each driver that can be had.
+// eachDriver runs a test on the drivers that testmain.EachDriver plays.
 func eachDriver(t *testing.T, test func(t *testing.T, driver string)) {
 	t.Parallel()
-	for _, driver := range []string{"uring", "epoll"} {
-		t.Run(driver, func(t *testing.T) {
-			t.Parallel()
-			if driver == "uring" {
-				needUring(t)
-			}
-			test(t, driver)
-		})
-	}
+	testmain.EachDriver(t, tooltest.Available, func(t *testing.T, driver string) {
+		t.Parallel()
+		test(t, driver)
+	})
 }

@@ -15,17 +15,11 @@ import (
 // limit bounds every wait of these tests; whoever runs into it hangs.
 var limit = patience.Max
 
-// eachDriver runs f for every driver, or for the one that RINGO_DRIVER names, with
-// a configuration of one loop that f may change.
+// eachDriver runs f for the drivers that testmain.EachDriver plays, with a configuration of one loop that f may change.
 func eachDriver(t *testing.T, f func(t *testing.T, cfg *loop.Config)) {
-	for _, name := range testmain.Drivers() {
-		t.Run(name, func(t *testing.T) {
-			if err := run(t, small(name), func(*loop.Loop) error { return nil }); err != nil {
-				t.Skip(err)
-			}
-			f(t, small(name))
-		})
-	}
+	t.Helper()
+	usable := func(name string) error { return run(t, small(name), func(*loop.Loop) error { return nil }) }
+	testmain.EachDriver(t, usable, func(t *testing.T, name string) { f(t, small(name)) })
 }
 
 // anyDriver names a driver for tests of what no driver has a part in.

@@ -62,6 +62,25 @@ func Drivers() []string {
 	return []string{"uring", "epoll"}
 }
 
+// EachDriver runs f for the first of Drivers that is usable here, which is what auto would take, and with -long for all
+// of them. The contract of drivers is tested of each in any case, and .ci/matrix plays what is above it over each.
+func EachDriver(t *testing.T, usable func(driver string) error, f func(t *testing.T, driver string)) {
+	t.Helper()
+	played := false
+	for _, driver := range Drivers() {
+		if played && !*long {
+			return
+		}
+		t.Run(driver, func(t *testing.T) {
+			if err := usable(driver); err != nil {
+				t.Skip(err)
+			}
+			played = true
+			f(t, driver)
+		})
+	}
+}
+
 // crowd is what a Run says of a machine with fewer processors than it has loops.
 var crowd = regexp.MustCompile(`(?m)^ringo: \d+ loops run, and the process may use .*\n`)
 

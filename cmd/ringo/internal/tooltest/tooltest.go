@@ -21,9 +21,20 @@ import (
 // NeedUring skips the test where the uring driver can't be had, with the reason.
 func NeedUring(t *testing.T) {
 	t.Helper()
-	if err := uringRefused(); err != nil {
-		t.Skipf("no io_uring here: %v", err)
+	if err := Available("uring"); err != nil {
+		t.Skip(err)
 	}
+}
+
+// Available asks whether a driver can be had.
+func Available(driver string) error {
+	if driver != "uring" {
+		return nil
+	}
+	if err := uringRefused(); err != nil {
+		return fmt.Errorf("no io_uring here: %w", err)
+	}
+	return nil
 }
 
 var uringRefused = sync.OnceValue(func() error {
