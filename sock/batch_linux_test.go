@@ -752,6 +752,7 @@ func TestUnsentEndsWithGrace(t *testing.T) {
 		for _, by := range []string{"task", "goroutine"} {
 			for _, s := range stuck {
 				t.Run(by+"/"+s.name, func(t *testing.T) {
+					t.Parallel()
 					patience.Within(t.Name(), func() {
 						var returned chan struct{}
 						began := time.Now()

@@ -105,11 +105,8 @@ func TestCrowdIsServedEvenly(t *testing.T) {
 			}
 			t.Run(fmt.Sprintf("%s/buffers=%d", name, buffers), func(t *testing.T) {
 				eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-					switch {
-					case buffers > 16 && !way.burst:
-						testmain.NeedLong(t, "a second; fewer buffers than connections are what makes them wait")
-					case buffers > 16 && cfg.Driver != "uring":
-						testmain.NeedLong(t, "a second and a half; who is told of readiness has no receives that wait")
+					if buffers > 16 {
+						testmain.NeedLong(t, "a second or two; fewer buffers than connections are what makes them wait")
 					}
 					needNumbers(t, 3*crowdConns)
 					cfg.Loops, cfg.Buffers, cfg.BufferSize = 1, buffers, 1024

@@ -52,6 +52,7 @@ func TestSharedLoggerFreezes(t *testing.T) {
 	for name := range loggers {
 		for _, w := range []string{"a Conn", "a Chan"} {
 			t.Run(name+" to "+w, func(t *testing.T) {
+				t.Parallel()
 				c := startChild(t, "logger", loggerEnv+"="+name, loggerWriterEnv+"="+w)
 				if got := c.line(); got != "frozen" {
 					t.Error(got)

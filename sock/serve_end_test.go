@@ -219,6 +219,7 @@ func TestServeEndings(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		for _, e := range endings {
 			t.Run(e.name, func(t *testing.T) {
+				t.Parallel()
 				cfg := cfg
 				if e.cfg != nil {
 					e.cfg(&cfg)

@@ -9,6 +9,7 @@ import (
 
 	"ringo/internal/loop"
 	"ringo/internal/patience"
+	"ringo/internal/testmain"
 )
 
 // GOMAXPROCS counts loops only while they run tasks, and what the program sets stands.
@@ -57,6 +58,7 @@ func TestIdleLoopsLendTheirPs(t *testing.T) {
 
 // Loops that have no tasks from the start lend theirs soon, and not only after the time that others are given.
 func TestIdleLoopsLendTheirPsSoon(t *testing.T) {
+	testmain.NeedLong(t, "two seconds of nothing to do; TestIdleLoopsLendTheirPs has those that have had tasks")
 	defer loop.SetIdleAfter(40 * time.Second)() // twice what awaitProcs waits for
 	before := runtime.GOMAXPROCS(0)
 	ctx, end := context.WithCancel(context.Background())

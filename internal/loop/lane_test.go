@@ -30,6 +30,7 @@ func TestFullLaneIsToldOf(t *testing.T) {
 		"Compute": {loop.LaneCompute, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			cfg := small(anyDriver(t))
 			said := make(chan string, 100)
 			cfg.Complain = func(text string) { said <- text }
