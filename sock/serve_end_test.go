@@ -193,7 +193,9 @@ var endings = []struct {
 		wantEcho(t, peer, framed(1)) // a drain waits five seconds for who has not spoken yet
 		s.cancel()
 	}, want: net.ErrClosed},
-	{name: "drain at rest with bytes unread", provoke: func(t *testing.T, s *server, peer tcpPeer) {
+	{name: "drain at rest with bytes unread", cfg: func(cfg *ringo.Config) {
+		cfg.Grace = 100 * time.Millisecond // all of it is for who has sent a part
+	}, provoke: func(t *testing.T, s *server, peer tcpPeer) {
 		wantEcho(t, peer, framed(1))
 		send(t, peer, "\x00\x00\x00\x10part")
 		idleTurns(t, s)
