@@ -388,7 +388,7 @@ func (h *harness) peersOf(l *desc, c *call, want int) (n int) {
 			n++
 		}
 	}
-	for limit := h.now() + int64(waitMax); h.now() < limit; h.m.pass() {
+	for limit := h.now() + int64(longest(h.m)); h.now() < limit; h.m.pass() {
 		for left := h.m.accept(l.Sys()); left >= 0; left = h.m.accept(l.Sys()) {
 			h.desc(left)
 			n++

@@ -93,7 +93,7 @@ func (h *harness) mayKeep() bool {
 // endsAll waits until all that was submitted has ended, or may be kept.
 func (h *harness) endsAll() {
 	h.Helper()
-	for limit := h.now() + int64(waitMax); len(h.live) > 0 && !h.mayKeep(); h.waitDead() {
+	for limit := h.now() + int64(longest(h.m)); len(h.live) > 0 && !h.mayKeep(); h.waitDead() {
 		if h.now() > limit {
 			h.Fatalf("a dead driver left %d ops: %s", len(h.live), h.dump())
 		}

@@ -56,6 +56,17 @@ var (
 	hangs   = 2 * patience.Max
 )
 
+// virtualMax is waitMax by a world's clock: there nobody else has the processor, so what has not come by then never does.
+const virtualMax = 5 * time.Second
+
+// longest is how long anything may take that must come, by the machine's clock.
+func longest(m machine) time.Duration {
+	if m.virtual() {
+		return min(waitMax, virtualMax)
+	}
+	return waitMax
+}
+
 // start opens the driver for one case. The thread is never unlocked, so it ends
 // with the case, as a loop's does.
 func start(t *testing.T, on ground, c testCase, cov *coverage) *harness {
@@ -203,7 +214,7 @@ func (h *harness) excuse(endedBefore, early int64) {
 // until drives the driver till something holds that completions bring about.
 func (h *harness) until(what string, holds func() bool) {
 	h.Helper()
-	h.drive(what, waitMax, holds)
+	h.drive(what, longest(h.m), holds)
 }
 
 // untilPeer is until for what happens at the other end, which nothing here tells
@@ -215,10 +226,11 @@ func (h *harness) untilPeer(what string, holds func() bool) {
 
 func (h *harness) drive(what string, pause time.Duration, holds func() bool) {
 	h.Helper()
-	limit := h.now() + int64(waitMax)
+	most := longest(h.m)
+	limit := h.now() + int64(most)
 	for !holds() {
 		if h.now() >= limit {
-			h.Fatalf("not within %v: %s; submitted: %s", waitMax, what, h.dump())
+			h.Fatalf("not within %v: %s; submitted: %s", most, what, h.dump())
 		}
 		h.wait(min(limit, h.now()+int64(pause)))
 	}

@@ -103,13 +103,14 @@ func submittedAgain(h *harness) {
 // rawCompletion waits for one completion that no call stands for.
 func (h *harness) rawCompletion() driver.Completion {
 	h.Helper()
-	limit := h.now() + int64(waitMax)
+	most := longest(h.m)
+	limit := h.now() + int64(most)
 	for h.done.Len() == 0 {
 		if err := h.d.Wait(limit, &h.done); err != nil {
 			h.Fatal(err)
 		}
 		if h.now() > limit {
-			h.Fatalf("no completion within %v", waitMax)
+			h.Fatalf("no completion within %v", most)
 		}
 	}
 	c, _ := h.done.Pop()

@@ -87,8 +87,12 @@ func (s *Seat) Sleep(until int64) {
 	if s.m.actor != nil {
 		panic("drivertest: a driver of the case sleeps beside it")
 	}
+	limit := until
+	if until == driver.Forever {
+		limit = s.m.w.Now() + int64(longest(s.m))
+	}
 	for s.roused = false; !s.roused; {
-		if !s.m.w.Step(until) {
+		if !s.m.w.Step(limit) {
 			break
 		}
 	}
@@ -96,7 +100,7 @@ func (s *Seat) Sleep(until int64) {
 	case s.roused:
 	case until == driver.Forever:
 		s.m.t.Helper()
-		s.m.t.Fatalf("the driver sleeps without end, and nothing will ever happen")
+		s.m.t.Fatalf("the driver sleeps without end, and nothing rouses it")
 	default:
 		s.m.w.MoveTo(until)
 	}
@@ -137,11 +141,7 @@ func (m *simulated) beside(f func()) (join func()) {
 	}, turns)
 	a := turns.a
 	return func() {
-		for limit := m.now() + int64(waitMax); !a.Ended(); m.pass() {
-			if m.now() > limit {
-				m.t.Fatalf("drivertest: what runs beside the case has not ended within %v", waitMax)
-			}
-		}
+		m.awaits("the end of what runs beside the case", a.Ended)
 	}
 }
 
@@ -207,12 +207,21 @@ func (m *simulated) awaitWrite(fd int32, p []byte) int32 {
 	return m.await(func() int32 { return m.write(fd, p) })
 }
 
-func (m *simulated) await(try func() int32) int32 {
-	for {
-		if res := try(); res != -sys.EAGAIN {
-			return res
+func (m *simulated) await(try func() int32) (res int32) {
+	m.awaits("bytes, or room for them", func() bool {
+		res = try()
+		return res != -sys.EAGAIN
+	})
+	return res
+}
+
+// awaits lets time pass until something has come.
+func (m *simulated) awaits(what string, come func() bool) {
+	m.t.Helper()
+	for limit := m.now() + int64(longest(m)); !come(); m.pass() {
+		if m.now() > limit {
+			m.t.Fatalf("drivertest: not within %v: %s", longest(m), what)
 		}
-		m.pass()
 	}
 }
 
