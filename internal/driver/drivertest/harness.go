@@ -56,7 +56,7 @@ var (
 	hangs   = 2 * patience.Max
 )
 
-// virtualMax is waitMax by a world's clock: there nobody else has the processor, so what has not come by then never does.
+// virtualMax is waitMax by a world's clock: nobody else has the processor, so what has not come by then never does.
 const virtualMax = 5 * time.Second
 
 // longest is how long anything may take that must come, by the machine's clock.
