@@ -9,6 +9,7 @@ import (
 
 	"ringo"
 	"ringo/event"
+	"ringo/internal/socktest"
 	"ringo/sock"
 )
 
@@ -17,7 +18,7 @@ func TestListenerBreaks(t *testing.T) {
 	for _, told := range []bool{true, false} {
 		eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 			var why error
-			err := ringo.Run(t.Context(), &cfg, func(r *ringo.Loop) error {
+			err := socktest.RunLoops(t, t.Context(), &cfg, func(r *ringo.Loop) error {
 				l := event.On(r)
 				s, err := sock.Listen(r, "tcp", "127.0.0.1:0")
 				if err != nil {

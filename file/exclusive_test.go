@@ -11,6 +11,7 @@ import (
 	"ringo"
 	"ringo/file"
 	"ringo/internal/patience"
+	"ringo/internal/socktest"
 )
 
 // A task that is cancelled as the lock is given up to it has it, or leaves it free. Given up to nobody it would be
@@ -45,7 +46,7 @@ func TestExclusiveCanceled(t *testing.T) {
 				freed.Store(n)
 			}
 		}()
-		if err := ringo.Run(t.Context(), &ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
+		if err := socktest.RunLoops(t, t.Context(), &ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
 			for n := int32(1); n <= rounds && time.Now().Before(end); n++ {
 				for round.Store(n); held.Load() < n; {
 					l.Sleep(0)

@@ -16,6 +16,7 @@ import (
 	"ringo/file"
 	"ringo/internal/hosted"
 	"ringo/internal/mask"
+	"ringo/internal/socktest"
 	"ringo/internal/uringtest"
 )
 
@@ -87,7 +88,7 @@ func TestHostedReads(t *testing.T) {
 func TestHostedNotInTasks(t *testing.T) {
 	r := onRing(t, tempDir(t), 0, nil)
 	name := filled(t, tempDir(t), 1<<16)
-	err := ringo.Run(context.Background(), &ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
+	err := socktest.RunLoops(t, context.Background(), &ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
 		f := openDirect(t, name)
 		defer f.Close()
 		_, err := f.ReadAt(buf.Aligned(4096, 4096), 0)

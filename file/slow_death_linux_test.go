@@ -21,6 +21,7 @@ import (
 	"ringo/internal/fd"
 	"ringo/internal/op"
 	"ringo/internal/patience"
+	"ringo/internal/socktest"
 	"ringo/internal/sys"
 	"ringo/internal/testmain"
 	"ringo/internal/uringtest"
@@ -38,7 +39,7 @@ func TestSlowReadDriverDies(t *testing.T) {
 		victim := make(chan *drivertest.Victim, 1)
 		var ended atomic.Bool
 		join := begin(nil, func() {
-			err := ringo.Run(t.Context(), &cfg, func(*ringo.Loop) error {
+			err := socktest.RunLoops(t, t.Context(), &cfg, func(*ringo.Loop) error {
 				victim <- mortal.Current()
 				r.run(f)
 				return nil

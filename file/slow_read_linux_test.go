@@ -21,6 +21,7 @@ import (
 	"ringo/internal/fd"
 	"ringo/internal/op"
 	"ringo/internal/patience"
+	"ringo/internal/socktest"
 )
 
 // page is what slow reads are of.
@@ -290,7 +291,7 @@ func TestSlowReadRunEnds(t *testing.T) {
 		var ended atomic.Bool
 		cfg.Grace = patience.Max
 		join := begin(nil, func() {
-			if err := ringo.Run(ctx, &cfg, func(*ringo.Loop) error { r.run(f); return nil }); err != nil {
+			if err := socktest.RunLoops(t, ctx, &cfg, func(*ringo.Loop) error { r.run(f); return nil }); err != nil {
 				t.Errorf("Run: %v", err)
 			}
 			ended.Store(true)

@@ -588,7 +588,7 @@ func oneRun(t *testing.T, cfg ringo.Config, full bool, f func(x *batch, cancel f
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	x := &batch{T: t}
-	err := ringo.Run(ctx, &cfg, func(l *ringo.Loop) error {
+	err := socktest.RunLoops(t, ctx, &cfg, func(l *ringo.Loop) error {
 		x.here = l
 		x.c, x.peer = connect(t, l)
 		x.c.SetWriteBuffer(1 << 14)

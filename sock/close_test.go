@@ -14,6 +14,7 @@ import (
 	"ringo"
 	"ringo/buf"
 	"ringo/internal/patience"
+	"ringo/internal/socktest"
 	"ringo/sock"
 )
 
@@ -229,7 +230,8 @@ func TestRunClosesWhatIsOpen(t *testing.T) {
 var closers = map[string]func(t *testing.T, cfg ringo.Config, f func()){
 	"goroutine": func(_ *testing.T, _ ringo.Config, f func()) { f() },
 	"task of another loop": func(t *testing.T, cfg ringo.Config, f func()) {
-		if err := ringo.Run(context.Background(), &cfg, func(*ringo.Loop) error { f(); return nil }); err != nil {
+		err := socktest.RunLoops(t, context.Background(), &cfg, func(*ringo.Loop) error { f(); return nil })
+		if err != nil {
 			t.Error(err)
 		}
 	},
@@ -247,7 +249,7 @@ func TestCloseThatLingersOutlivesItsLoop(t *testing.T) {
 			t.Run(who, func(t *testing.T) {
 				made, over, ended := make(chan lingering), make(chan struct{}), make(chan error, 1)
 				go func() {
-					ended <- ringo.Run(context.Background(), &cfg, func(l *ringo.Loop) error {
+					ended <- socktest.RunLoops(t, context.Background(), &cfg, func(l *ringo.Loop) error {
 						c, peer := connect(t, l)
 						fill(t, l, c)
 						if err := c.SetLinger(int(patience.Max / time.Second)); err != nil {
@@ -294,7 +296,7 @@ func TestSecondCloseWaitsToo(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		for who, as := range closers {
 			t.Run(who, func(t *testing.T) {
-				err := ringo.Run(context.Background(), &cfg, func(l *ringo.Loop) error {
+				err := socktest.RunLoops(t, context.Background(), &cfg, func(l *ringo.Loop) error {
 					c, peer := connect(t, l)
 					defer peer.Close()
 					fill(t, l, c)
@@ -421,7 +423,7 @@ func TestCloseAgain(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		err = ringo.Run(context.Background(), &cfg, func(l *ringo.Loop) error {
+		err = socktest.RunLoops(t, context.Background(), &cfg, func(l *ringo.Loop) error {
 			r, w, err := os.Pipe()
 			if err != nil {
 				return err

@@ -17,6 +17,7 @@ import (
 	"ringo"
 	"ringo/internal/patience"
 	"ringo/internal/posix"
+	"ringo/internal/socktest"
 	"ringo/sock"
 )
 
@@ -169,7 +170,7 @@ func TestIdleConnectionsDoNotHoldTheDrain(t *testing.T) {
 				return sock.ListenAndServe(ctx, &cfg, "tcp", at, func(c *sock.Conn) { answer(t, c) })
 			},
 			"goroutines": func(ctx context.Context, t *testing.T, addr chan string) error {
-				return ringo.Run(ctx, &cfg, func(l *ringo.Loop) error {
+				return socktest.RunLoops(t, ctx, &cfg, func(l *ringo.Loop) error {
 					ln := listen(t, l)
 					addr <- ln.Addr().String()
 					return l.Offload(func(context.Context) error {

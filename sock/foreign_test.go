@@ -17,6 +17,7 @@ import (
 
 	"ringo"
 	"ringo/internal/patience"
+	"ringo/internal/socktest"
 	"ringo/sock"
 )
 
@@ -506,7 +507,7 @@ func TestHandoverWhileTheLoopStops(t *testing.T) {
 		cfg.Grace = -1
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
-		err := ringo.Run(ctx, &cfg, func(l *ringo.Loop) error {
+		err := socktest.RunLoops(t, ctx, &cfg, func(l *ringo.Loop) error {
 			c, peer := connect(t, l)
 			defer peer.Close()
 			defer c.Close()

@@ -979,7 +979,7 @@ func TestAdoptSet(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			done := make(chan error)
 			go func() {
-				done <- ringo.Run(ctx, &cfg, func(l *ringo.Loop) error {
+				done <- socktest.RunLoops(t, ctx, &cfg, func(l *ringo.Loop) error {
 					ln, err := set.Listen(l)
 					if err != nil {
 						return err

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"ringo"
+	"ringo/internal/socktest"
 	"ringo/sock"
 )
 
@@ -88,7 +89,7 @@ func TestHandles(t *testing.T) {
 			check("a task of the loop", l.Handles())
 			offloaded(t, l, func() error { check("a goroutine", l.Handles()); return nil })
 			offloaded(t, l, func() error {
-				return ringo.Run(t.Context(), &cfg, func(*ringo.Loop) error {
+				return socktest.RunLoops(t, t.Context(), &cfg, func(*ringo.Loop) error {
 					check("a task of another loop", l.Handles())
 					return nil
 				})

@@ -17,6 +17,7 @@ import (
 	"ringo"
 	"ringo/internal/patience"
 	"ringo/internal/posix"
+	"ringo/internal/socktest"
 	"ringo/sock"
 )
 
@@ -46,7 +47,7 @@ func TestListenInUse(t *testing.T) {
 			}
 			offloaded(t, l, func() error {
 				other := &cfg
-				return ringo.Run(t.Context(), other, func(l *ringo.Loop) error {
+				return socktest.RunLoops(t, t.Context(), other, func(l *ringo.Loop) error {
 					_, err := sock.Listen(l, "tcp", addr)
 					wantInUse(t, "another Run", err)
 					return nil
@@ -139,7 +140,7 @@ func TestLoopsShare(t *testing.T) {
 				ctx, stop := context.WithCancel(t.Context())
 				done := make(chan error, 1)
 				go func() {
-					done <- ringo.Run(ctx, &cfg, func(l *ringo.Loop) error {
+					done <- socktest.RunLoops(t, ctx, &cfg, func(l *ringo.Loop) error {
 						listen := func() (*sock.Listener, error) { return sock.Listen(l, "tcp", addr) }
 						if how == "ListenerSet" {
 							listen = func() (*sock.Listener, error) { return set.Listen(l) }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"ringo"
+	"ringo/internal/socktest"
 	"ringo/sock"
 )
 
@@ -18,7 +19,7 @@ func TestListenerStats(t *testing.T) {
 		cfg.Loops = 2
 		var done ringo.WaitGroup
 		done.Add(1)
-		err := ringo.Run(t.Context(), &cfg, func(l *ringo.Loop) error {
+		err := socktest.RunLoops(t, t.Context(), &cfg, func(l *ringo.Loop) error {
 			if l.Index() == 1 {
 				done.Wait()
 				return nil

@@ -7,6 +7,7 @@ import (
 
 	"ringo"
 	"ringo/internal/loop"
+	"ringo/internal/socktest"
 	"ringo/sock"
 )
 
@@ -14,7 +15,7 @@ import (
 func TestListenMakesLoopState(t *testing.T) {
 	for _, network := range []string{"tcp", "unix"} {
 		eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-			err := ringo.Run(t.Context(), &cfg, func(l *ringo.Loop) error {
+			err := socktest.RunLoops(t, t.Context(), &cfg, func(l *ringo.Loop) error {
 				address := "127.0.0.1:0"
 				if network == "unix" {
 					address = t.TempDir() + "/s"

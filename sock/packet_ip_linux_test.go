@@ -17,6 +17,7 @@ import (
 
 	"ringo"
 	"ringo/internal/patience"
+	"ringo/internal/socktest"
 	"ringo/sock"
 )
 
@@ -134,7 +135,7 @@ func TestIPConn(t *testing.T) {
 			}
 			want := network(ipCalls(rawIP(t, address), self))
 			eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-				err := ringo.Run(context.Background(), &cfg, func(l *ringo.Loop) error {
+				err := socktest.RunLoops(t, context.Background(), &cfg, func(l *ringo.Loop) error {
 					c, err := sock.AdoptIP(l, rawIP(t, address))
 					if err != nil {
 						return err

@@ -15,6 +15,7 @@ import (
 
 	"ringo"
 	"ringo/internal/patience"
+	"ringo/internal/socktest"
 	"ringo/sock"
 )
 
@@ -149,7 +150,7 @@ func servePacket(t testing.TB, cfg ringo.Config, network, address string) *packe
 	ctx, cancel := context.WithCancel(context.Background())
 	conns, done := make(chan *sock.PacketConn, 1), make(chan error, 1)
 	go func() {
-		done <- ringo.Run(ctx, &cfg, func(l *ringo.Loop) error {
+		done <- socktest.RunLoops(t, ctx, &cfg, func(l *ringo.Loop) error {
 			if l == l.Loops()[0] {
 				c, err := sock.ListenPacket(l, network, address)
 				if err != nil {

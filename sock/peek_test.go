@@ -13,6 +13,7 @@ import (
 
 	"ringo"
 	"ringo/internal/patience"
+	"ringo/internal/socktest"
 	"ringo/sock"
 )
 
@@ -401,7 +402,7 @@ func withLoop(t *testing.T, l *ringo.Loop, cfg ringo.Config, body func(other *ri
 	t.Helper()
 	loops, over, ended := make(chan *ringo.Loop, 1), make(chan bool), make(chan error, 1)
 	go func() {
-		ended <- ringo.Run(context.Background(), &cfg, func(l *ringo.Loop) error {
+		ended <- socktest.RunLoops(t, context.Background(), &cfg, func(l *ringo.Loop) error {
 			loops <- l
 			return l.Offload(func(context.Context) error { <-over; return nil })
 		})

@@ -22,6 +22,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ringo"
+	"ringo/internal/socktest"
 	"ringo/sock"
 )
 
@@ -399,7 +400,7 @@ func TestPollRefuses(t *testing.T) {
 func TestPollLeftOpen(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		rf, wf := pipeOf(t, "pipe", unix.O_NONBLOCK)
-		err := ringo.Run(context.Background(), &cfg, func(l *ringo.Loop) error {
+		err := socktest.RunLoops(t, context.Background(), &cfg, func(l *ringo.Loop) error {
 			_, err := sock.Poll(l, wf)
 			return err
 		})

@@ -19,6 +19,7 @@ import (
 
 	"ringo"
 	"ringo/internal/patience"
+	"ringo/internal/socktest"
 	"ringo/sock"
 )
 
@@ -485,7 +486,7 @@ func TestRawOutlivesTheLoop(t *testing.T) {
 			var addr net.Addr
 			var end io.Closer
 			var fd uintptr
-			err := ringo.Run(context.Background(), &cfg, func(l *ringo.Loop) error {
+			err := socktest.RunLoops(t, context.Background(), &cfg, func(l *ringo.Loop) error {
 				ln := listen(t, l)
 				var raw syscall.RawConn
 				if what == "Conn" {

@@ -20,6 +20,7 @@ import (
 	"ringo/internal/op"
 	"ringo/internal/patience"
 	"ringo/internal/posix"
+	"ringo/internal/socktest"
 	"ringo/sock"
 )
 
@@ -292,7 +293,7 @@ func waitsShort(t *testing.T, cfg ringo.Config, alone bool, call func(*sock.Conn
 		over := make(chan struct{})
 		ended := make(chan error, 1)
 		go func() {
-			ended <- ringo.Run(context.Background(), &cfg, func(l *ringo.Loop) error {
+			ended <- socktest.RunLoops(t, context.Background(), &cfg, func(l *ringo.Loop) error {
 				other <- l
 				return l.Offload(func(context.Context) error { <-over; return nil })
 			})
@@ -332,7 +333,7 @@ func slots(l *ringo.Loop) (n int) {
 func TestLoopEndsUnderWaitsShortOfDescriptors(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		result := make(chan error, 2)
-		err := ringo.Run(context.Background(), &cfg, func(l *ringo.Loop) error {
+		err := socktest.RunLoops(t, context.Background(), &cfg, func(l *ringo.Loop) error {
 			ln := listen(t, l)
 			offloaded(t, l, func() error {
 				peer := dial(t, ln.Addr().String())

@@ -15,6 +15,7 @@ import (
 
 	"ringo"
 	"ringo/internal/patience"
+	"ringo/internal/socktest"
 	"ringo/sock"
 )
 
@@ -330,7 +331,7 @@ func TestRecordsServe(t *testing.T) {
 		ctx, cancel := context.WithCancel(context.Background())
 		ready, ended := make(chan bool), make(chan error, 1)
 		go func() {
-			ended <- ringo.Run(ctx, &cfg, func(l *ringo.Loop) error {
+			ended <- socktest.RunLoops(t, ctx, &cfg, func(l *ringo.Loop) error {
 				ln, err := sock.Listen(l, "unixpacket", name)
 				close(ready)
 				if err != nil {

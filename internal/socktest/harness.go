@@ -132,17 +132,21 @@ func OnLoop(t *testing.T, cfg ringo.Config, body func(l *ringo.Loop)) {
 		onLoopInWorlds(t, cfg, body)
 		return
 	}
-	patience.Within(t.Name(), func() {
-		err := ringo.Run(context.Background(), &cfg, func(l *ringo.Loop) error {
-			body(l)
-			Settle(t, l)
-			return nil
-		})
-		if err != nil && !t.Failed() && !t.Skipped() { // a task that skips calls runtime.Goexit
-			t.Errorf("Run: %v", err)
-		}
+	err := RunLoops(t, context.Background(), &cfg, func(l *ringo.Loop) error {
+		body(l)
+		Settle(t, l)
+		return nil
 	})
+	if err != nil && !t.Failed() && !t.Skipped() { // a task that skips calls runtime.Goexit
+		t.Errorf("Run: %v", err)
+	}
+}
 
+// RunLoops is ringo.Run that ends the process with all stacks if it hangs.
+func RunLoops(t testing.TB, ctx context.Context, cfg *ringo.Config, fn func(l *ringo.Loop) error) (err error) {
+	t.Helper()
+	patience.Within(t.Name(), func() { err = ringo.Run(ctx, cfg, fn) })
+	return err
 }
 
 var left atomic.Int64
