@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"ringo/internal/loop"
+	"ringo/internal/testmain"
 )
 
 // holdASlot is a name to find in a report.
@@ -26,14 +27,18 @@ func TestFullLaneIsToldOf(t *testing.T) {
 	}{
 		"Offload": {loop.LaneOffload, []string{"ringo: 5 calls of Loop.Offload wait for a slot",
 			"all 16 (Config.Offload)",
-			"16 × ringo/internal/loop_test.TestFullLaneIsToldOf.", ".holdASlot.1 (lane_test.go:16)"}},
+			"16 × ringo/internal/loop_test.TestFullLaneIsToldOf.", ".holdASlot.1 (lane_test.go:17)"}},
 		"Compute": {loop.LaneCompute, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			cfg := small(anyDriver(t))
 			said := make(chan string, 100)
-			cfg.Complain = func(text string) { said <- text }
+			cfg.Complain = func(text string) {
+				if text = testmain.Uncrowded(text); text != "" { // the other lane's loop is beside this one
+					said <- text
+				}
+			}
 			release := make(chan bool)
 			if err := run(t, cfg, func(l *loop.Loop) error {
 				load := func() loop.LaneStats { return l.Stats().Lanes[c.lane] }
