@@ -240,7 +240,8 @@ func (m *mutant) run(tree string, more ...string) (by string, err error) {
 	args := []string{"test", "-count=1", "-vet=off", "-failfast", "-timeout", "240s",
 		"-trimpath", // what one copy has built is of use to the others
 		"-run", "^(" + m.test[1] + ")$", m.test[0]}
-	env := append(os.Environ(), more...)
+	env := append(os.Environ(), "RINGO_TEST_PATIENCE=1m") // of a hang the test is to say so itself
+	env = append(env, more...)
 	for _, word := range m.test[2:] {
 		if strings.HasPrefix(word, "-") {
 			args = append(args, word)
