@@ -143,9 +143,18 @@ skipped() { head_line && printf '%-30s %7s %7s  skipped: %s\n' "$1" - - "$2"; }
 said() {
 	local text
 	text=$(sed -n '/^what .* said, of /,$p' "$1")
-	[[ $text ]] || text=$(grep -a -A 12 -e '--- FAIL' -e '^panic: ' -e '^fatal error: ' -e 'WARNING: DATA RACE' -e '^FAIL .*:' "$1")
+	[[ $text ]] || text=$(without_reports "$1" | grep -a -A 12 -e '--- FAIL' -e '^panic: ' -e '^fatal error: ' -e 'WARNING: DATA RACE' -e '^FAIL .*:')
 	[[ $text ]] || text=$(tail -n 20 "$1")
 	cut -c 1-300 <<<"$text" | head -n 60
+}
+
+# without_reports FILE prints tests' output less what follows the first line of a report of Ringo's: its stacks are long, and
+# stand before the error that failed the test.
+without_reports() {
+	awk '{ match($0, /^ */); indent = RLENGTH }
+		skip && indent > at { next }
+		{ skip = 0; print }
+		/^ *reports\.go:[0-9]+: / { skip = 1; at = indent }' "$1"
 }
 
 # finish WORD prints the summary line and exits. It says before what the steps that failed said, so that nobody has to look
