@@ -52,7 +52,7 @@ func TestTryWrite(t *testing.T) {
 			if !full {
 				t.Error("a socket that nobody reads takes everything")
 			}
-			writer := l.Go(func() { // stands in a Write: no two sockets hold as much, however late the kernel finds room
+			writer := l.Go(func() { // stands in a Write: no two sockets hold as much, whenever room comes
 				p := piece(16 << 20)
 				n, err := c.Write(p)
 				if n != len(p) || err != nil {
