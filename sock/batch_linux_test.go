@@ -120,7 +120,8 @@ func (x *batch) block() {
 	if err != nil {
 		x.Fatal(err)
 	}
-	for same := 0; same < 3; pause(x.here) { // what was sent may still be on its way
+	filling := new(socktest.Filling)
+	for full := false; !full; pause(x.here) {
 		more := filler{at: x.at}
 		rc.Control(func(fd uintptr) {
 			for size := 4096; size > 0; {
@@ -129,13 +130,13 @@ func (x *batch) block() {
 					size /= 64
 				} else if err != nil {
 					x.Error(err)
-					return
+					break
 				}
 			}
+			full = filling.Full(fd, more.n)
 		})
-		if same++; more.n > 0 {
+		if more.n > 0 {
 			x.fillers = append(x.fillers, more)
-			same = 0
 		}
 	}
 }

@@ -1,0 +1,5 @@
+//go:build !linux
+
+package socktest
+
+func onItsWay(int) int { return 0 }
