@@ -137,6 +137,7 @@ func TestDeadlocksOfOneLoop(t *testing.T) {
 // A goroutine that has to do with it, and is no task, may end it: then it is said that it may be a deadlock, and who
 // would end it.
 func TestNoDeadlockWithOthers(t *testing.T) {
+	t.Parallel()
 	cfg := small(anyDriver(t))
 	cfg.Stall = 100 * time.Millisecond
 	said := complaintsOf(cfg)

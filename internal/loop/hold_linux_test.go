@@ -6,6 +6,7 @@ import (
 	"iter"
 	"maps"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -52,7 +53,7 @@ func holdUntilSeen(t *testing.T, l *loop.Loop, hold func(), words ...string) (h 
 // What a task does when it holds its loop for some milliseconds is told with its place and its state.
 func TestHolds(t *testing.T) {
 	const hold = 20 * time.Millisecond
-	for _, c := range []struct {
+	ways := []struct {
 		name string
 		make func() (hold, release func())
 		want []string
@@ -63,32 +64,41 @@ func TestHolds(t *testing.T) {
 		{"sleep", bySleep, []string{", blocked in time.Sleep <- ", "loop_test.bySleep.func"}},
 		{"computing", byComputing, []string{", computing in ", "loop_test.byComputing.func"}},
 		{"read", byRead, []string{", in a system call, syscall.", "syscall.Read <- ", "loop_test.byRead.func"}},
-	} {
-		charged := func(t *testing.T, cfg *loop.Config) {
-			cfg.Hold = loop.HoldMin
-			err := run(t, cfg, func(l *loop.Loop) error {
-				h := holdUntilSeen(t, l, func() {
-					doHold, release := c.make()
-					time.AfterFunc(hold, release)
-					doHold()
-				}, append(c.want, "loop_test.TestHolds.", " (hold_linux_test.go:")...)
-				if h.Times < 1 || h.Total < h.Longest || h.Longest < cfg.Hold {
-					t.Errorf("%+v", h)
-				}
-				return nil
-			})
-			if err != nil {
-				t.Error(err)
-			}
-		}
-		t.Run(c.name, func(t *testing.T) {
-			eachDriver(t, charged)
-			t.Run("by all stacks", func(t *testing.T) { // where a goroutine can't be looked at alone
-				defer loop.SetPeeksNever()()
-				charged(t, small(anyDriver(t)))
-			})
-		})
 	}
+	charged := func(t *testing.T, cfg *loop.Config, way func() (hold, release func()), want []string) {
+		cfg.Hold = loop.HoldMin
+		err := run(t, cfg, func(l *loop.Loop) error {
+			h := holdUntilSeen(t, l, func() {
+				doHold, release := way()
+				time.AfterFunc(hold, release)
+				doHold()
+			}, slices.Concat(want, []string{"loop_test.TestHolds.", " (hold_linux_test.go:"})...)
+			if h.Times < 1 || h.Total < h.Longest || h.Longest < cfg.Hold {
+				t.Errorf("%+v", h)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	// Those that wait do so side by side. Who computes does it before them: it is charged for what it has had a
+	// processor for.
+	all := func(t *testing.T, each func(*testing.T, func(*testing.T, *loop.Config))) {
+		for _, c := range ways {
+			t.Run(c.name, func(t *testing.T) {
+				if c.name != "computing" {
+					t.Parallel()
+				}
+				each(t, func(t *testing.T, cfg *loop.Config) { charged(t, cfg, c.make, c.want) })
+			})
+		}
+	}
+	t.Run("alone", func(t *testing.T) { all(t, eachDriver) })
+	defer loop.SetPeeksNever()() // as where a goroutine can't be looked at alone
+	t.Run("by all stacks", func(t *testing.T) {
+		all(t, func(t *testing.T, f func(*testing.T, *loop.Config)) { f(t, small(anyDriver(t))) })
+	})
 }
 
 // The loop's own goroutine, an iterator of a task, and a task among thousands are found, too.
@@ -107,6 +117,7 @@ func TestHoldsOfAllSorts(t *testing.T) {
 		{"an iterator", func(l *loop.Loop) { inIterator(blocks) }, []string{"TestHoldsOfAllSorts", "time.Sleep"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			eachDriver(t, func(t *testing.T, cfg *loop.Config) {
 				cfg.Hold = loop.HoldMin
 				err := run(t, cfg, func(l *loop.Loop) error {
@@ -123,6 +134,7 @@ func TestHoldsOfAllSorts(t *testing.T) {
 
 // A turn that is long because many tasks did a little is nobody's hold.
 func TestManyTogetherAreNoHold(t *testing.T) {
+	t.Parallel()
 	eachDriver(t, func(t *testing.T, cfg *loop.Config) {
 		cfg.Hold = 20 * time.Millisecond
 		err := run(t, cfg, func(l *loop.Loop) error {

@@ -14,7 +14,7 @@ import (
 
 // GOMAXPROCS counts loops only while they run tasks, and what the program sets stands.
 func TestIdleLoopsLendTheirPs(t *testing.T) {
-	defer loop.SetIdleAfter(100 * time.Millisecond)()
+	defer loop.SetIdleAfter(30 * time.Millisecond)()
 	before := runtime.GOMAXPROCS(0)
 	defer runtime.GOMAXPROCS(before)
 	ctx, end := context.WithCancel(context.Background())

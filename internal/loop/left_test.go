@@ -127,6 +127,7 @@ func TestDrainEndsBeforeRun(t *testing.T) {
 // The report comes beside a loop that is held, too, and names what holds it; so does Run's error, which says what the
 // others wait for.
 func TestDrainBesideHeldLoop(t *testing.T) {
+	t.Parallel()
 	eachDriver(t, func(t *testing.T, cfg *loop.Config) {
 		cfg.Grace, cfg.HardStop, cfg.Stall = 10*time.Millisecond, 50*time.Millisecond, -1
 		cfg.Loops = 2

@@ -12,7 +12,10 @@ import (
 // Of two tasks that compute, the one that does so ten times as long has the greater share while somebody watches; and
 // a loop that nobody watches any more has no meter.
 func TestMeter(t *testing.T) {
+	const rounds = 100
 	cfg := small(anyDriver(t))
+	var clock jumpingClock
+	cfg.Clock = clock.now
 	err := run(t, cfg, func(l *loop.Loop) error {
 		over := false
 		spin := func(d time.Duration) func() {
@@ -26,7 +29,10 @@ func TestMeter(t *testing.T) {
 		}
 		much, little := l.GoNamed("much", spin(2*time.Millisecond)), l.GoNamed("little", spin(20*time.Microsecond))
 		shares := map[string]int64{}
-		for begun := time.Now(); shares["much"] == 0 && time.Since(begun) < limit; {
+		for round := 0; shares["much"] == 0 && round < 10*rounds; round++ {
+			if round%rounds == rounds-1 {
+				clock.jump(time.Second) // a span is over
+			}
 			l.Meter()
 			for _, i := range l.Tasks() {
 				shares[i.Name()] = i.Ran

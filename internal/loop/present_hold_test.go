@@ -14,10 +14,14 @@ import (
 // goroutine can't be looked at alone. Released, it counts no less than it was said to.
 func TestStatsOfHeldLoop(t *testing.T) {
 	t.Run("watched", func(t *testing.T) {
+		t.Parallel()
 		eachDriver(t, func(t *testing.T, cfg *loop.Config) { statsOfHeldLoop(t, watched(cfg)) })
 	})
-	t.Run("unwatched", func(t *testing.T) { eachDriver(t, statsOfHeldLoop) })
-	t.Run("by all stacks", func(t *testing.T) {
+	t.Run("unwatched", func(t *testing.T) {
+		t.Parallel()
+		eachDriver(t, statsOfHeldLoop)
+	})
+	t.Run("by all stacks", func(t *testing.T) { // before the other two
 		defer loop.SetPeeksNever()()
 		statsOfHeldLoop(t, watched(small(anyDriver(t))))
 	})

@@ -9,6 +9,7 @@ import (
 
 // A loop that is held shows no handles, and forgets the question; then it shows them.
 func TestHandlesOfHeldLoop(t *testing.T) {
+	t.Parallel()
 	eachDriver(t, func(t *testing.T, cfg *loop.Config) {
 		held, asked, done := make(chan bool), make(chan bool), make(chan struct{})
 		err := run(t, cfg, func(l *loop.Loop) error {

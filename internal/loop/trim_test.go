@@ -15,7 +15,7 @@ import (
 // A burst's coroutines, slots and buffers are given back within seconds, but for a few, on a loop that sleeps; after
 // that nobody wakes it any more.
 func TestBurstIsGivenBack(t *testing.T) {
-	defer loop.SetIdleAfter(100 * time.Millisecond)()
+	defer loop.SetIdleAfter(20 * time.Millisecond)()
 	eachDriver(t, func(t *testing.T, cfg *loop.Config) {
 		withLoop(t, cfg, func(l *loop.Loop) {
 			const n = 5000
