@@ -247,6 +247,7 @@ func TestContextEndsAWait(t *testing.T) {
 
 // A deadline is a timeout, in the words of package context and in those of package os.
 func TestContextDeadline(t *testing.T) {
+	t.Parallel()
 	eachWay(t, func(t *testing.T, l *ringo.Loop, make func() station, begin beginning, byCancel bool) {
 		if byCancel {
 			return

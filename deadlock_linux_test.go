@@ -82,6 +82,7 @@ func init() {
 // Tasks that wait for Mutexes of each other are named, with their stacks, on one loop and on two, also one that waits
 // for itself; waits that end by themselves are no deadlock, and who waits for one of a circle is not in it.
 func TestDeadlocksOfMutexes(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name string
 		want []string

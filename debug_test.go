@@ -51,6 +51,7 @@ func TestRINGO_DEBUGIsChecked(t *testing.T) {
 
 // Who asks a loop that is held does not wait for it, and gets what was known.
 func TestStatsOfAHeldLoop(t *testing.T) {
+	t.Parallel()
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		held, release := make(chan *ringo.Loop), make(chan struct{})
 		ended := start(context.Background(), cfg, func(l *ringo.Loop) error {
@@ -75,6 +76,7 @@ func TestStatsOfAHeldLoop(t *testing.T) {
 
 // A task of another loop does not wait for ever either, and a cancel lets it go.
 func TestStatsOfAHeldLoopFromATask(t *testing.T) {
+	t.Parallel()
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		cfg.Loops = 2
 		held, release := make(chan *ringo.Loop, 1), make(chan struct{})

@@ -33,6 +33,7 @@ func TestContextEndedBeforeRun(t *testing.T) {
 
 // Tasks have Grace to end by themselves, and then are cancelled.
 func TestGrace(t *testing.T) {
+	t.Parallel()
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		cfg.Grace = 500 * time.Millisecond
 		ctx, cancel := context.WithCancel(context.Background())

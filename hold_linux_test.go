@@ -75,6 +75,7 @@ func queryUntilSeen(t testing.TB, l *ringo.Loop) []ringo.Hold {
 
 // Two tasks with calls of 30 ms are no stalls, and they are told of with their places all the same.
 func TestHoldsOfADatabase(t *testing.T) {
+	t.Parallel()
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		cfg.OnStall = func(*ringo.Loop, time.Duration, []byte) {}
 		var l *ringo.Loop
@@ -114,8 +115,9 @@ func init() {
 }
 
 // They are reported on stderr at the end of Run at the latest, by default and when the environment asks for it, and
-// not with a negative limit. The environment's limit is checked as the configuration's is.
+// not with a negative limit.
 func TestHoldsGoToStderr(t *testing.T) {
+	t.Parallel()
 	driver := anyDriver(t).Driver
 	for _, c := range []struct {
 		limit, debug string
@@ -134,6 +136,10 @@ func TestHoldsGoToStderr(t *testing.T) {
 			t.Errorf("exit status %d", code)
 		}
 	}
+}
+
+// The environment's limit of holds is checked as the configuration's is.
+func TestStallOfTheEnvironmentIsChecked(t *testing.T) {
 	for _, wrong := range []string{"stall=", "stall=2", "stall=-1ms", "stall=1ns", "driver=1,stall=soon"} {
 		t.Setenv("RINGO_DEBUG", wrong)
 		if err := refusal(t, &ringo.Config{}); err == nil || !strings.Contains(err.Error(), `RINGO_DEBUG: "stall=`) {

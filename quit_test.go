@@ -52,6 +52,7 @@ func init() {
 // What a program says that is sent SIGQUIT has its tasks if it was asked for, and then all that the runtime says. A
 // crash has those of its loop, behind the panic.
 func TestTasksInLastWords(t *testing.T) {
+	t.Parallel()
 	const list = "ringo: 4 tasks of loop 0:"
 	const tasks = "3 × client: parked in Mutex.Lock, task 1 ringo_test.init"
 	for _, c := range []struct {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -72,6 +73,7 @@ func sandboxed(t *testing.T, p seccomptest.Policy, driver string, env ...string)
 // Where io_uring is refused, auto takes epoll and says why, and whoever asks for
 // uring hears the step, the errno and what it may come from.
 func TestUringRefused(t *testing.T) {
+	t.Parallel()
 	if usable()["uring"] != nil {
 		t.Skip("io_uring is refused here anyway: ", usable()["uring"])
 	}
@@ -154,6 +156,7 @@ func countOpen() int {
 // Want of descriptors is an error to report, and no reason for another driver: it
 // would fail a moment later. When there are descriptors again, all is as before.
 func TestFewDescriptors(t *testing.T) {
+	t.Parallel()
 	for _, driver := range []string{"auto", "uring", "epoll"} {
 		t.Run(driver, func(t *testing.T) {
 			if err := usable()[driver]; err != nil {
@@ -200,6 +203,7 @@ func littleMemory() {
 // Kernels charge rings of ordinary users to RLIMIT_MEMLOCK. auto makes do with
 // smaller rings, and in the end without; whoever asks for uring hears of the limit.
 func TestLittleLockedMemory(t *testing.T) {
+	t.Parallel()
 	needCharge(t)
 	smaller := 0
 	for _, kib := range []int{16, 32, 64, 128, 256, 512} {
@@ -228,6 +232,7 @@ func TestLittleLockedMemory(t *testing.T) {
 // What remains of the limit on each kernel is a smaller ring, or epoll with the
 // reason; and a refusal for who asks for a ring.
 func TestLittleLockedMemoryOnKernels(t *testing.T) {
+	t.Parallel()
 	needCharge(t)
 	masks := []string{"", "kernel=5.6", "kernel=5.10"} // one of each sort
 	if testmain.Long() {
@@ -266,6 +271,10 @@ func needCharge(t *testing.T) {
 	}
 }
 
+// charged is held by whoever has a child of the user whom askWithMemory takes: the kernel charges all of a user's
+// processes together.
+var charged sync.Mutex
+
 // askWithMemory asks for a driver as an ordinary user with a limit on locked memory.
 func askWithMemory(t *testing.T, driver, mask string, kib int) string {
 	t.Helper()
@@ -275,6 +284,8 @@ func askWithMemory(t *testing.T, driver, mask string, kib int) string {
 	if usable()["uring"] != nil {
 		t.Skip(usable()["uring"])
 	}
+	charged.Lock()
+	defer charged.Unlock()
 	text, code := output(t, child(t, "little memory", "RINGO_TEST_DRIVER="+driver, "RINGO_DRIVER=", "RINGO_MASK="+mask,
 		fmt.Sprintf("RINGO_TEST_MEMLOCK=%d", kib<<10)))
 	if code != 0 {

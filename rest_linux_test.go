@@ -81,6 +81,7 @@ func init() {
 
 // A process whose loops sleep is at rest: nobody looks at them meanwhile.
 func TestRest(t *testing.T) {
+	t.Parallel()
 	const (
 		span  = time.Second
 		spans = 40 // at the most, until one is at rest

@@ -104,6 +104,7 @@ func init() {
 // is refused, and the last leaves no more behind than the first few did. The kernel
 // takes rings down behind the program's back; a Run that comes too soon must wait.
 func TestRunAThousandTimes(t *testing.T) {
+	t.Parallel()
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		runs := 50
 		switch {

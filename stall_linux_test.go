@@ -53,6 +53,7 @@ func init() {
 // Without OnStall a stall is told on stderr, while it lasts; a negative limit keeps
 // it quiet.
 func TestStallsGoToStderr(t *testing.T) {
+	t.Parallel()
 	cmd := child(t, "held", "RINGO_TEST_DRIVER="+anyDriver(t).Driver)
 	said := saysUntil(t, cmd, func(line string) bool {
 		return strings.Contains(line, "created by iter.Pull") // near the end of the stack
@@ -66,6 +67,7 @@ func TestStallsGoToStderr(t *testing.T) {
 }
 
 func TestStallsAreNotTold(t *testing.T) {
+	t.Parallel()
 	cmd := child(t, "held", "RINGO_TEST_DRIVER="+anyDriver(t).Driver, "RINGO_TEST_STALL=-1ns")
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -92,6 +94,7 @@ func TestStallsAreNotTold(t *testing.T) {
 
 // A program that was stopped for a while, as by Ctrl-Z, tells of no stall.
 func TestStoppedIsNoStall(t *testing.T) {
+	t.Parallel()
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		cmd := child(t, "busy", "RINGO_TEST_DRIVER="+cfg.Driver)
 		in, err := cmd.StdinPipe()

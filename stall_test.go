@@ -61,6 +61,7 @@ func TestStallsAreCounted(t *testing.T) {
 func holdTheLoop(release <-chan struct{}) { <-release }
 
 func TestOnStallShowsWhoHoldsTheLoop(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name string
 		run  func(l *ringo.Loop, hold func())
@@ -123,6 +124,7 @@ func TestOnStallShowsWhoHoldsTheLoop(t *testing.T) {
 
 // A turn is told of once, however long it takes, and the next one again.
 func TestOnStallIsCalledOncePerTurn(t *testing.T) {
+	t.Parallel()
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		cfg.StallLimit = 5 * time.Millisecond
 		var told atomic.Int64
