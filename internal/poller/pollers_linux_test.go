@@ -319,6 +319,7 @@ func TestMoreThanRoom(t *testing.T) {
 
 // What nobody asked for does not keep a poller awake, and hides nothing for long.
 func TestHalfClosed(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, p Poller) {
 		a, b := pair(t)
 		fill(a)
@@ -332,6 +333,7 @@ func TestHalfClosed(t *testing.T) {
 
 // A hang-up comes behind data that nobody waits for.
 func TestHangupBehindData(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, p Poller) {
 		if s, ok := p.(*selector); ok && !s.masks {
 			t.Skip("select(2) alone cannot tell a half-close from data")
@@ -382,6 +384,7 @@ func threadTime(t *testing.T) time.Duration {
 
 // A wait ends with the time and not before, whatever its precision.
 func TestTimeouts(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, p Poller) {
 		a, _ := pair(t)
 		want(t, "add", p.Add(a, sys.PollIn, 1), 0)
@@ -435,7 +438,7 @@ func TestSteadyAllocs(t *testing.T) {
 		events, x := make([]Event, 4), make([]byte, 1)
 		want(t, "add", p.Add(a, sys.PollIn, 1), 0)
 		want(t, "add", p.Add(c, sys.PollIn, 1), 0)
-		got := alloctest.Least(300, 0.1, func() {
+		got := alloctest.Least(100, 0.1, func() {
 			sys.Send(b, x, 0)
 			p.Wait(1e9, events)
 			sys.Recv(a, x, 0)
