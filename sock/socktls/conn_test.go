@@ -34,6 +34,7 @@ var bulk = flag.Int("bulk", 1<<20, "bytes each way")
 // A plain tls.Conn on package net, as client and as server, and a Conn send each other much at the same time, by two
 // tasks or other callers for each end, and see it come as it was, and end.
 func TestBulk(t *testing.T) {
+	t.Parallel()
 	eachVersion(t, func(t *testing.T, version uint16) {
 		limit := patience.Max + time.Duration(*bulk/1e7)*time.Second
 		eachCallersFor(t, limit, func(t *testing.T, l *ringo.Loop, read, write starter) {
@@ -117,6 +118,7 @@ func verify(c io.Reader, size int) error {
 
 // The methods and errors of a tls.Conn.
 func TestAsTLS(t *testing.T) {
+	t.Parallel()
 	eachCallers(t, func(t *testing.T, l *ringo.Loop, call, _ starter) {
 		handshake := func(config *tls.Config, peer func(net.Conn) error) (c *socktls.Conn, err, far error) {
 			raw, other := connect(t, l)
@@ -232,6 +234,7 @@ func TestAsTLS(t *testing.T) {
 
 // A context ends also a wait for somebody else's handshake, and then that.
 func TestContextBehindHandshake(t *testing.T) {
+	t.Parallel()
 	eachCallers(t, func(t *testing.T, l *ringo.Loop, first, second starter) {
 		c, peer := pair(t, l, serverConfig())
 		defer peer.Close()
@@ -267,6 +270,7 @@ func TestRenegotiationIsRefused(t *testing.T) {
 
 // Listen, Dial and ListenAndServe, with tickets that resume sessions.
 func TestListenAndDial(t *testing.T) {
+	t.Parallel()
 	socktest.EachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		socktest.OnLoop(t, cfg, func(l *ringo.Loop) {
 			if _, err := socktls.Listen(l, "tcp", "127.0.0.1:0", &tls.Config{}); err == nil {
@@ -397,6 +401,7 @@ func TestServeSets(t *testing.T) {
 
 // OpenSSL's client speaks with it, and asks for new keys.
 func TestOpenSSL(t *testing.T) {
+	t.Parallel()
 	openssl, err := exec.LookPath("openssl")
 	if err != nil {
 		t.Skip(err)
@@ -463,6 +468,7 @@ func (p plain) Accept() (net.Conn, error) {
 // net/http serves over a Listener, HTTP/1.1, and HTTP/2 to those who have agreed on it, which it takes for HTTP/2 in
 // the clear.
 func TestHTTP(t *testing.T) {
+	t.Parallel()
 	socktest.EachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		socktest.OnLoop(t, cfg, func(l *ringo.Loop) {
 			config := serverConfig()

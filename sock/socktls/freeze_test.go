@@ -22,6 +22,7 @@ const childEnv = "RINGO_SOCKTLS_FREEZE"
 // What this package is for: crypto/tls in two tasks of one loop freezes that for good. If one day this fails,
 // crypto/tls has become better, and the documentation has to say from which release on.
 func TestPlainFreezes(t *testing.T) {
+	t.Parallel()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)

@@ -227,6 +227,7 @@ func handshakes(t *testing.T, l *ringo.Loop, c *socktls.Conn, peer net.Conn) (f 
 
 // What reaches a peer that begins to read again: the replies to its KeyUpdates in their places, and the alert.
 func TestReplies(t *testing.T) {
+	t.Parallel()
 	eachCallers(t, func(t *testing.T, l *ringo.Loop, read, write starter) {
 		c, peer := pair(t, l, serverConfig())
 		defer peer.Close()
@@ -280,6 +281,7 @@ func TestReplies(t *testing.T) {
 
 // A fatal alert that a reader leaves is not lost by a Close at once.
 func TestAlertBeforeClose(t *testing.T) {
+	t.Parallel()
 	eachCallers(t, func(t *testing.T, l *ringo.Loop, read, _ starter) {
 		for range 5 {
 			c, peer := pair(t, l, serverConfig())
@@ -302,6 +304,7 @@ func TestAlertBeforeClose(t *testing.T) {
 
 // Any number of first calls do one handshake, and a peer that stalls in it, at whatever byte, holds up nobody else.
 func TestHandshakeOnce(t *testing.T) {
+	t.Parallel()
 	eachCallers(t, func(t *testing.T, l *ringo.Loop, read, write starter) {
 		b, leave := stand(t, l)
 		defer leave()
@@ -354,6 +357,7 @@ func TestHandshakeOnce(t *testing.T) {
 
 // A writer's deadline ends the Write of a peer that does not read, for good, and no reader is told.
 func TestWriteDeadline(t *testing.T) {
+	t.Parallel()
 	eachCallers(t, func(t *testing.T, l *ringo.Loop, read, write starter) {
 		c, peer := pair(t, l, serverConfig())
 		defer peer.Close()
