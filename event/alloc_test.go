@@ -77,7 +77,7 @@ func countAllocs(t *testing.T, cfg ringo.Config, name string, size int, h event.
 					failed = err
 				}
 			}
-			if least := alloctest.Least(500, 0.05, round); least > 0.05 { // some are the runtime's own
+			if least := alloctest.Least(200, 0.05, round); least > 0.05 { // some are the runtime's own
 				t.Errorf("%s, %d bytes: %.2f allocations a round", name, size, least)
 			}
 			return failed

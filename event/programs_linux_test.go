@@ -30,6 +30,7 @@ var (
 // the loop and begin anew behind that. Whatever they do, each byte comes once and in order, each is told once of each
 // end, and nobody waits for ever.
 func TestPrograms(t *testing.T) {
+	t.Parallel()
 	name := sources(t)
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		for i := range uint64(*programs) {

@@ -52,6 +52,7 @@ func wantRecord(c net.Conn, want []byte) error {
 
 // Each record is shown alone, whatever its size, and each write is one.
 func TestRecords(t *testing.T) {
+	t.Parallel()
 	sizes := []int{1, 100, 0, 5000, 100_000, 3, 150_000}
 	for name, answer := range map[string]func(c *event.Conn, p []byte) error{
 		"Write":     (*event.Conn).Write,

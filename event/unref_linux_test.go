@@ -18,6 +18,7 @@ import (
 // What Unref was called for goes on and holds nobody up, Ref takes that back, and an end in between leaves nothing
 // counted wrongly.
 func TestUnref(t *testing.T) {
+	t.Parallel()
 	kinds := map[string]func(t *testing.T, l *event.Loop) []active{
 		"AfterFunc": func(_ *testing.T, l *event.Loop) []active {
 			return []active{l.AfterFunc(time.Hour, func() {})}
