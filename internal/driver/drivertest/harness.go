@@ -13,6 +13,7 @@ import (
 	"ringo/internal/op"
 	"ringo/internal/patience"
 	"ringo/internal/race"
+	"ringo/internal/testmain"
 )
 
 // harness is one case: its driver, and all that the driver was given. It watches
@@ -86,10 +87,13 @@ func start(t *testing.T, on ground, c testCase, cov *coverage) *harness {
 	return h
 }
 
-// scaled makes long loops shorter where each round takes longer.
+// scaled makes long loops shorter where each round takes longer, and without -long.
 func scaled(rounds int) int {
-	if race.Enabled {
+	switch {
+	case race.Enabled:
 		return rounds / 5
+	case !testmain.Long():
+		return rounds / 2
 	}
 	return rounds
 }

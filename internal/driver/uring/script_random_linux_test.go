@@ -18,11 +18,12 @@ import (
 	"ringo/internal/driver"
 	"ringo/internal/op"
 	"ringo/internal/race"
+	"ringo/internal/testmain"
 	"ringo/internal/uringtest"
 )
 
 var (
-	scripts = flag.Uint64("scripts", 1500, "how many random programs TestScripts runs on an unruly kernel")
+	scripts = flag.Uint64("scripts", 0, "how many random programs TestScripts runs; 0: 600, with -long 5000")
 	seed    = flag.Int64("seed", -1, "run only this one, and say what it does")
 )
 
@@ -39,8 +40,8 @@ func TestScripts(t *testing.T) {
 		return
 	}
 	n := *scripts
-	if race.Enabled && n == 1500 {
-		n = 500
+	if n == 0 {
+		n = usualScripts()
 	}
 	var total [uringtest.Points]int
 	run := func(s uint64) {
@@ -60,6 +61,16 @@ func TestScripts(t *testing.T) {
 			t.Errorf("of %d scripts none has %v", n, uringtest.Point(p))
 		}
 	}
+}
+
+func usualScripts() uint64 {
+	switch {
+	case race.Enabled:
+		return 500
+	case testmain.Long():
+		return 5000
+	}
+	return 600
 }
 
 // FuzzScript looks for a program that the driver does not survive.
