@@ -116,6 +116,20 @@ var ruleCases = []struct {
 		`package sock; import "time"; var e = func() bool { d := time.Since(b); ` +
 			`return d > 3 || time.Since(b) > 4 }`,
 		"2 waits on the wall clock"},
+	{"never early", "waits", "sock/a_test.go",
+		`package sock; import "time"; func f(t T) { d := time.Since(b); if d < 3 || g && (4 >= time.Since(b)) ` +
+			`{ t.Errorf("early"); return } }`, ""},
+	{"early or late", "waits", "sock/a_test.go",
+		`package sock; import "time"; func f(t T) { if d := time.Since(b); d < 3 || d > 4 { t.Errorf("took %v", d) } }`,
+		"sock/a_test.go:1: 1 waits on the wall clock"},
+	{"a bound turned round", "waits", "sock/a_test.go",
+		`package sock; import "time"; func f(t T) { if 3 < time.Since(b) { t.Error() }; if !(time.Since(b) < 3) ` +
+			`{ t.Fatal() }; if time.Since(b) < 3 { g() } else { t.Fatalf("late") } }`,
+		"3 waits on the wall clock"},
+	{"a wait with a bound", "waits", "sock/a_test.go",
+		`package sock; import "time"; func f(t T) { for time.Since(b) < 3 { t.Errorf("not yet") }; ` +
+			`if time.Since(b) < 3 { g() } }`,
+		"2 waits on the wall clock"},
 	{"a test's program that writes to stderr", "quiet", "sock/a_test.go",
 		`package sock; import ("os"; "os/exec"); func f(c *exec.Cmd) { c.Stderr = os.Stderr }`, "give it t.Output()"},
 	{"a program's program", "quiet", "cmd/ringo/a.go",

@@ -21,8 +21,8 @@ const waitsReason = "a busy machine breaks what wall time decides. Wait for what
 	"play what is about time in a world. The list of those that are left, internal/lint/testdata/waits, may only shrink"
 
 // Waits is the rule that tests don't depend on wall time: no sleep, no branch of a select that time.After takes, no
-// comparison with time.Since. What there was when the rule came is in a list, file by file, which has to be shortened
-// when a file has fewer.
+// comparison with time.Since, but one that fails the test because too little time has passed: no load breaks that. What
+// there was when the rule came is in a list, file by file, which has to be shortened when a file has fewer.
 func Waits(t *Tree) (faults []string) {
 	left, err := waitCounts(waitsLeft)
 	if err != nil {
@@ -71,12 +71,28 @@ func waitCounts(text string) (map[string]int, error) {
 func wallWaits(file *ast.File) (places []token.Pos) {
 	timed := map[string]bool{} // names of what was measured by time.Since
 	ast.Inspect(file, func(n ast.Node) bool {
-		switch n := n.(type) {
-		case *ast.AssignStmt:
-			for i, rhs := range n.Rhs {
-				if id, ok := n.Lhs[i].(*ast.Ident); ok && isTime(rhs, "Since") {
+		if a, ok := n.(*ast.AssignStmt); ok {
+			for i, rhs := range a.Rhs {
+				if id, ok := a.Lhs[i].(*ast.Ident); ok && isTime(rhs, "Since") {
 					timed[id.Name] = true
 				}
+			}
+		}
+		return true
+	})
+	measured := func(e ast.Expr) bool {
+		id, ok := e.(*ast.Ident)
+		return isTime(e, "Since") || ok && timed[id.Name]
+	}
+	least := map[*ast.BinaryExpr]bool{} // comparisons that fail the test for too little time only
+	ast.Inspect(file, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.IfStmt:
+			if n.Else == nil && fails(n.Body) {
+				eachOperand(n.Cond, func(e *ast.BinaryExpr) {
+					less, more := e.Op == token.LSS || e.Op == token.LEQ, e.Op == token.GTR || e.Op == token.GEQ
+					least[e] = less && measured(e.X) && !measured(e.Y) || more && measured(e.Y) && !measured(e.X)
+				})
 			}
 		case *ast.CallExpr:
 			if isTime(n, "Sleep") {
@@ -91,17 +107,55 @@ func wallWaits(file *ast.File) (places []token.Pos) {
 		case *ast.BinaryExpr:
 			switch n.Op {
 			case token.GTR, token.GEQ, token.LSS, token.LEQ:
-				for _, side := range []ast.Expr{n.X, n.Y} {
-					id, ok := side.(*ast.Ident)
-					if isTime(side, "Since") || ok && timed[id.Name] {
-						places = append(places, n.Pos())
-					}
+				if !least[n] && (measured(n.X) || measured(n.Y)) {
+					places = append(places, n.Pos())
 				}
 			}
 		}
 		return true
 	})
 	return places
+}
+
+// fails reports whether a block is one that fails the test, and does nothing else.
+func fails(block *ast.BlockStmt) bool {
+	failed := false
+	for i, s := range block.List {
+		switch s := s.(type) {
+		case *ast.ExprStmt:
+			call, ok := s.X.(*ast.CallExpr)
+			if !ok {
+				return false
+			}
+			sel, ok := call.Fun.(*ast.SelectorExpr)
+			if !ok || !slices.Contains([]string{"Error", "Errorf", "Fatal", "Fatalf"}, sel.Sel.Name) {
+				return false
+			}
+			failed = true
+		case *ast.ReturnStmt, *ast.BranchStmt:
+			if i != len(block.List)-1 {
+				return false
+			}
+		default:
+			return false
+		}
+	}
+	return failed
+}
+
+// eachOperand calls f for the comparisons of a condition that it joins by && and || alone: it holds sooner if they do.
+func eachOperand(cond ast.Expr, f func(*ast.BinaryExpr)) {
+	switch e := cond.(type) {
+	case *ast.ParenExpr:
+		eachOperand(e.X, f)
+	case *ast.BinaryExpr:
+		if e.Op == token.LAND || e.Op == token.LOR {
+			eachOperand(e.X, f)
+			eachOperand(e.Y, f)
+			return
+		}
+		f(e)
+	}
 }
 
 // isTime reports whether an expression is a call of a function of package time.
