@@ -88,7 +88,6 @@ func TestRest(t *testing.T) {
 		wakes = 2  // in a span
 	)
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		t.Parallel()
 		cmd := child(t, "rest", "RINGO_TEST_DRIVER="+cfg.Driver, "RINGO_DRIVER=")
 		in, err1 := cmd.StdinPipe()
 		out, err2 := cmd.StdoutPipe()
