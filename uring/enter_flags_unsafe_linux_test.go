@@ -9,6 +9,7 @@ import (
 	"unsafe"
 
 	"ringo/internal/abi"
+	"ringo/internal/patience"
 	"ringo/internal/posix"
 	"ringo/internal/sys"
 )
@@ -67,7 +68,7 @@ var enterTests = []struct {
 			if _, err := r.Submit(); err != nil {
 				t.Fatal(err)
 			}
-			eventually(t, "the thread's CQE", func() bool { return r.CQReady() == 1 })
+			patience.Until(t, "the thread's CQE", func() bool { return r.CQReady() == 1 })
 		}},
 	{abi.IORING_ENTER_SQ_WAIT, "SQ_WAIT", "5.10", "WaitSQ",
 		Config{SQPoll: true, SQPollIdle: time.Millisecond}, func(t *testing.T, r *Ring) {
@@ -130,7 +131,7 @@ var enterTests = []struct {
 // sleepingThread waits until the ring's kernel thread looks for entries no more.
 func sleepingThread(t *testing.T, r *Ring) {
 	t.Helper()
-	eventually(t, "the kernel thread's sleep", func() bool {
+	patience.Until(t, "the kernel thread's sleep", func() bool {
 		return r.sqShown.flags.Load()&abi.IORING_SQ_NEED_WAKEUP != 0
 	})
 }

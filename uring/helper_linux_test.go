@@ -22,6 +22,9 @@ import (
 // waitMax bounds each wait for something that should come at once.
 var waitMax = patience.Max
 
+// endless is a time limit of waits that something else has to end, under patience.Within.
+const endless = 24 * time.Hour
+
 // need skips the test where io_uring is refused or a check failed on a kernel too old for it. That a kernel new enough
 // fails a check is an error.
 func need(t testing.TB, checks ...string) {
@@ -149,9 +152,11 @@ func start(t testing.TB, r *Ring, prep func(e *SQE)) uint64 {
 	prep(e)
 	e.SetUserData(tag)
 	n, err := r.Submit()
-	for begin := time.Now(); err == nil && n == 0 && r.Flags()&SetupSQPoll != 0 && time.Since(begin) < waitMax; {
-		runtime.Gosched() // the kernel's thread consumes when it gets to run
-		n, err = r.Submit()
+	if err == nil && n == 0 && r.Flags()&SetupSQPoll != 0 { // the kernel's thread consumes when it gets to run
+		patience.UntilBy(t, "an entry is consumed", runtime.Gosched, func() bool {
+			n, err = r.Submit()
+			return n != 0 || err != nil
+		})
 	}
 	if n != 1 || err != nil {
 		t.Fatalf("submitted 1 SQE, the kernel consumed %d, %v", n, err)
@@ -196,12 +201,13 @@ func startAll(t testing.TB, r *Ring, preps ...func(e *SQE)) []uint64 {
 		e.SetUserData(tags[len(tags)-1])
 	}
 	consumed := 0
-	for begin := time.Now(); consumed < len(preps) && time.Since(begin) < waitMax; runtime.Gosched() {
+	patience.UntilBy(t, "entries are consumed", runtime.Gosched, func() bool {
 		n, err := r.Submit()
 		if consumed += n; err != nil {
 			t.Fatal("Submit:", err)
 		}
-	}
+		return consumed >= len(preps)
+	})
 	if r.SQPending() != 0 {
 		t.Fatalf("submitted %d SQEs, %d are left", len(preps), r.SQPending())
 	}

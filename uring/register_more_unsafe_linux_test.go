@@ -15,6 +15,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"ringo/internal/patience"
 )
 
 func testEventfdAsync(t *testing.T) {
@@ -350,7 +352,7 @@ func testIOWQAffinity(t *testing.T) {
 		}), 0)
 	}
 	// Workers follow while they run, or when they next look for work.
-	eventually(t, "workers on one processor", func() bool {
+	patience.Until(t, "workers on one processor", func() bool {
 		work()
 		sets := workerSets(t)
 		for _, s := range sets {
@@ -369,7 +371,7 @@ func testIOWQAffinity(t *testing.T) {
 		e.PrepRecv(a, make([]byte, 1), unix.MSG_DONTWAIT)
 		e.SetFlags(SQEAsync)
 	}), syscall.EAGAIN)
-	eventually(t, "a worker on all processors", func() bool {
+	patience.Until(t, "a worker on all processors", func() bool {
 		for _, s := range workerSets(t) {
 			if s.Count() == all.Count() {
 				return true
@@ -399,16 +401,6 @@ func workerSets(t *testing.T) (sets []unix.CPUSet) {
 		}
 	}
 	return sets
-}
-
-// eventually waits for what the kernel gets round to.
-func eventually(t *testing.T, what string, f func() bool) {
-	t.Helper()
-	for begin := time.Now(); !f(); time.Sleep(time.Millisecond) {
-		if time.Since(begin) > waitMax {
-			t.Fatalf("%s: not in %v", what, waitMax)
-		}
-	}
 }
 
 func testRingFD(t *testing.T) {

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"ringo/internal/patience"
 	"ringo/internal/posix"
 )
 
@@ -529,7 +530,7 @@ func testIOPoll(t *testing.T) {
 		}
 		for range 8 {
 			// A wait would have no time limit on such a ring.
-			eventually(t, "a read that is polled for", func() bool {
+			patience.Until(t, "a read that is polled for", func() bool {
 				_, errno := r.Enter(0, true, -1)
 				return r.CQReady() > 0 || errno != 0 && errno != syscall.EINTR && errno != syscall.EAGAIN
 			})
