@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"ringo"
+	"ringo/internal/patience"
 	"ringo/logs"
 )
 
@@ -132,9 +133,9 @@ func TestDropsAreExact(t *testing.T) {
 			return nil
 		}
 		return l.Offload(func(context.Context) error {
-			for w.Stats().Dropped+uint64(w.Stats().Held) < writers*each {
-				time.Sleep(time.Millisecond)
-			}
+			patience.Until(t, "all is held or dropped", func() bool {
+				return w.Stats().Dropped+uint64(w.Stats().Held) >= writers*each
+			})
 			if s := w.Stats(); s.Held == 0 || s.Held > size/33 {
 				t.Errorf("%d writes are held", s.Held)
 			}

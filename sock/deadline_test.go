@@ -139,7 +139,7 @@ func TestDeadlineMovedWhileReading(t *testing.T) {
 	t.Parallel()
 	soon := func(d time.Duration) time.Time { return time.Now().Add(d) }
 	none := func(time.Duration) time.Time { return never }
-	late := func(time.Duration) time.Time { return patience.Deadline() }
+	late := func(time.Duration) time.Time { return time.Now().Add(24 * time.Hour) } // whoever waits for it hangs
 	past := func(time.Duration) time.Time { return longAgo }
 	for _, c := range []struct {
 		name     string
@@ -158,13 +158,12 @@ func TestDeadlineMovedWhileReading(t *testing.T) {
 				pair(t, cfg, func(l *ringo.Loop, conn *sock.Conn, peer tcpPeer) {
 					d := 15 * time.Millisecond
 					var wait func() (string, error)
-					var moved time.Time
 					for begin := time.Now(); ; begin, d = time.Now(), 2*d {
 						conn.SetReadDeadline(c.from(d))
 						wait = reader(l, conn)
 						others(l) // it is parked
 						conn.SetReadDeadline(c.to(d))
-						if moved = time.Now(); moved.Sub(begin) < d/2 {
+						if time.Now().Sub(begin) < d/2 {
 							break
 						}
 						conn.SetReadDeadline(longAgo) // too slow today to tell: once more
@@ -173,9 +172,6 @@ func TestDeadlineMovedWhileReading(t *testing.T) {
 					if c.expires {
 						_, err := wait()
 						wantTimeout(t, "Read", err)
-						if took := time.Since(moved); took > patience.Max/2 {
-							t.Errorf("after %v, which is the old deadline's", took)
-						}
 						return
 					}
 					l.AfterFunc(2*d, func() { send(t, peer, "came") })

@@ -359,16 +359,12 @@ func TestPeersThatNeverRead(t *testing.T) {
 					} else {
 						quiet++
 					}
-					begin := time.Now()
 					if err := honest.write([]byte("ping")); err != nil {
 						t.Fatal(err)
 					}
 					if err := honest.read(make([]byte, 4)); err != nil {
 						t.Fatalf("the honest peer was not served (round %d, %d KB sent by the others): %v", served,
 							sent>>10, err)
-					}
-					if took := time.Since(begin); took > patience.Max/3 {
-						t.Errorf("the honest peer waited %v", took)
 					}
 				}
 				eventually(t, "all hogs have a task that waits", func() bool {
@@ -663,11 +659,7 @@ func TestResetInEachState(t *testing.T) {
 				},
 			} {
 				c, peer := accept(t, ln)
-				begin := time.Now()
-				l.WithTimeout(patience.Max/3, func() error { use(c, peer); return nil })
-				if time.Since(begin) >= patience.Max/3 {
-					t.Errorf("%s: a call waited for a peer that has reset", name)
-				}
+				patience.Within(name+": a call on one whose peer has reset", func() { use(c, peer) })
 				c.Close()
 				peer.Close()
 			}

@@ -13,6 +13,7 @@ import (
 	"ringo/internal/driver"
 	"ringo/internal/kernel"
 	"ringo/internal/op"
+	"ringo/internal/patience"
 	"ringo/internal/sys"
 	"ringo/internal/world"
 )
@@ -25,7 +26,7 @@ func (k *either) bindTo(at *sys.Sockaddr, reuse int) (fd, res int32) {
 }
 
 // timeWaitSteps ends a connection, and binds sockets to the addresses of both its ends.
-func timeWaitSteps(k *either, reuse int, clientFirst bool) (told []string) {
+func timeWaitSteps(t *testing.T, k *either, reuse int, clientFirst bool) (told []string) {
 	any := new(sys.Sockaddr)
 	any.Set(netip.MustParseAddrPort("127.0.0.1:0"))
 	l, _ := k.bindTo(any, reuse)
@@ -54,13 +55,14 @@ func timeWaitSteps(k *either, reuse int, clientFirst bool) (told []string) {
 	}{{"client", client, clientFirst}, {"server", server, !clientFirst}} {
 		for _, again := range []int{0, 1} {
 			fd, res := k.bindTo(at.Sockaddr, again)
-			for range 1000 { // the system may still be at the end of the one that has closed last
-				if at.first || res == 0 {
-					break
-				}
-				k.Close(fd)
-				time.Sleep(time.Millisecond)
-				fd, res = k.bindTo(at.Sockaddr, again)
+			if !at.first { // the system may still be at the end of the one that has closed last
+				patience.Until(t, "the port of the one that has closed last", func() bool {
+					if res != 0 {
+						k.Close(fd)
+						fd, res = k.bindTo(at.Sockaddr, again)
+					}
+					return res == 0
+				})
 			}
 			told = append(told, fmt.Sprintf("reuse %d, client first %v: bind to the %s's, reuse %d: %d", reuse,
 				clientFirst, at.name, again, res))
@@ -74,9 +76,9 @@ func timeWaitSteps(k *either, reuse int, clientFirst bool) (told []string) {
 func TestTimeWaitAsTheSystem(t *testing.T) {
 	for _, reuse := range []int{0, 1} {
 		for _, clientFirst := range []bool{false, true} {
-			want := timeWaitSteps(&either{Kernel: kernel.Host{}, do: driver.Call}, reuse, clientFirst)
+			want := timeWaitSteps(t, &either{Kernel: kernel.Host{}, do: driver.Call}, reuse, clientFirst)
 			h := NewNetwork(world.New(1)).Host("here")
-			got := timeWaitSteps(&either{Kernel: h, do: h.Attempt}, reuse, clientFirst)
+			got := timeWaitSteps(t, &either{Kernel: h, do: h.Attempt}, reuse, clientFirst)
 			for i := range want {
 				if got[i] != want[i] {
 					t.Errorf("in memory: %s\nthe system: %s", got[i], want[i])
