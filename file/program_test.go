@@ -14,6 +14,7 @@ import (
 	"ringo"
 	"ringo/file"
 	"ringo/internal/race"
+	"ringo/internal/testmain"
 )
 
 // tree is calls on names, of package os or of this one, all in one directory.
@@ -226,10 +227,13 @@ func TestNamesLikeOS(t *testing.T) {
 	})
 }
 
-// scaled makes long loops shorter where each round takes longer.
+// scaled makes long loops shorter where each round takes longer, and without -long.
 func scaled(rounds int) int {
-	if race.Enabled {
+	switch {
+	case race.Enabled:
 		return rounds / 4
+	case !testmain.Long():
+		return rounds / 2
 	}
 	return rounds
 }
