@@ -375,6 +375,7 @@ func TestProxyStorm(t *testing.T) {
 			t.Fatal(err)
 		}
 		before, _ := p.files()
+		flood := make([]byte, 10_000_000)
 		var clients sync.WaitGroup
 		for i := range 8 {
 			clients.Go(func() {
@@ -387,12 +388,12 @@ func TestProxyStorm(t *testing.T) {
 					c.SetDeadline(patience.Deadline())
 					switch (i + j) % 4 {
 					case 1:
-						c.Write(make([]byte, 100_000))
+						c.Write(flood[:100_000])
 					case 2:
 						c.Write(make([]byte, 10))
 						c.Read(make([]byte, 5))
 					case 3:
-						go c.Write(make([]byte, 10_000_000))
+						go c.Write(flood)
 						io.ReadFull(c, make([]byte, 500_000))
 					}
 					c.(*net.TCPConn).SetLinger(0)
