@@ -19,6 +19,7 @@ import (
 	"unicode/utf8"
 
 	"ringo"
+	"ringo/internal/patience"
 	"ringo/internal/testmain"
 	"ringo/sim"
 )
@@ -224,10 +225,8 @@ func TestLeavesNothing(t *testing.T) {
 	if grown := heap() - before; grown > 4<<20 {
 		t.Errorf("%d worlds have left %d bytes", n, grown)
 	}
-	for end := time.Now().Add(30 * time.Second); runtime.NumGoroutine() > goroutines; runtime.Gosched() {
-		if time.Now().After(end) {
-			t.Fatalf("there were %d goroutines, and are %d", goroutines, runtime.NumGoroutine())
-		}
+	if err := patience.Poll(runtime.Gosched, func() bool { return runtime.NumGoroutine() <= goroutines }); err != nil {
+		t.Fatalf("there were %d goroutines, and are %d: %v", goroutines, runtime.NumGoroutine(), err)
 	}
 }
 

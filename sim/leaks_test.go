@@ -9,6 +9,7 @@ import (
 
 	"ringo"
 	"ringo/file"
+	"ringo/internal/patience"
 	"ringo/sim"
 )
 
@@ -53,10 +54,8 @@ func TestCrashAtTheEnd(t *testing.T) {
 			if ran != 20 {
 				t.Errorf("%d deferred functions ran, want 20", ran)
 			}
-			for end := time.Now().Add(30 * time.Second); runtime.NumGoroutine() > goroutines; runtime.Gosched() {
-				if time.Now().After(end) {
-					t.Fatalf("there were %d goroutines, and are %d", goroutines, runtime.NumGoroutine())
-				}
+			if err := patience.Poll(runtime.Gosched, func() bool { return runtime.NumGoroutine() <= goroutines }); err != nil {
+				t.Fatalf("there were %d goroutines, and are %d: %v", goroutines, runtime.NumGoroutine(), err)
 			}
 		})
 	}

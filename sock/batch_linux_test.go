@@ -527,11 +527,12 @@ func TestTryWriteBehindUnsent(t *testing.T) {
 				x.unsent()
 				x.gate()
 				room := []unix.PollFd{{Fd: int32(sys), Events: unix.POLLOUT}}
-				for deadline := patience.Deadline(); room[0].Revents == 0; { // on the loop's thread, which is deaf
-					if _, err := unix.Poll(room, 10); err != nil && err != unix.EINTR || time.Now().After(deadline) {
-						x.Fatalf("the peer makes no room: %v", err)
+				patience.UntilBy(x, "the peer makes room", func() {}, func() bool { // on the loop's thread, which is deaf
+					if _, err := unix.Poll(room, 10); err != nil && err != unix.EINTR {
+						x.Fatalf("poll: %v", err)
 					}
-				}
+					return room[0].Revents != 0
+				})
 				p := x.next(8000)
 				n, err := x.c.TryWrite(p)
 				x.must("TryWrite", err)

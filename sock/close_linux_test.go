@@ -34,11 +34,10 @@ func TestLingerOutlastsSignals(t *testing.T) {
 			l.Offload(func(context.Context) error {
 				go func() { closed <- c.Close() }()
 				awaitStack(t, "handle.(*Core).closeLingering.func1(")
-				for end := patience.Deadline(); !signalWaits(t); runtime.Gosched() {
-					if len(closed) > 0 || time.Now().After(end) {
-						t.Error("a signal to its thread ended the close")
-						break
-					}
+				held := false
+				err := patience.Poll(runtime.Gosched, func() bool { held = signalWaits(t); return held || len(closed) > 0 })
+				if !held {
+					t.Errorf("a signal to its thread ended the close, or did not reach it: %v", err)
 				}
 				n, err := io.Copy(io.Discard, peer)
 				if int(n) != total || err != nil {

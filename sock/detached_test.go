@@ -10,7 +10,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 	"weak"
 
 	"ringo"
@@ -167,12 +166,9 @@ func TestDetachedEndWithTheLoop(t *testing.T) {
 // awaitStack waits until some goroutine is in a function.
 func awaitStack(t *testing.T, function string) {
 	t.Helper()
-	for end := patience.Deadline(); time.Now().Before(end); runtime.Gosched() {
-		if onStack(function) {
-			return
-		}
+	if err := patience.Poll(runtime.Gosched, func() bool { return onStack(function) }); err != nil {
+		t.Errorf("nobody is in %s: %v", function, err)
 	}
-	t.Errorf("nobody is in %s", function)
 }
 
 // onStack reports whether a goroutine is in a function.
@@ -234,17 +230,17 @@ func TestDetachedThatAreClosedAreForgotten(t *testing.T) {
 				kept = append(kept, weak.Make(c))
 			}
 			left := conns
-			for end := patience.Deadline(); left > 1 && time.Now().Before(end); { // one may still be on a stack
-				runtime.GC()
+			err := patience.Poll(runtime.GC, func() bool {
 				left = 0
 				for _, p := range kept {
 					if p.Value() != nil {
 						left++
 					}
 				}
-			}
-			if left > 1 {
-				t.Errorf("%d of %d closed connections are kept", left, conns)
+				return left <= 1 // one may still be on a stack
+			})
+			if err != nil {
+				t.Errorf("%d of %d closed connections are kept: %v", left, conns, err)
 			}
 		})
 	})

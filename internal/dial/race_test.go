@@ -17,6 +17,7 @@ import (
 	"ringo/internal/driver"
 	"ringo/internal/driver/open"
 	"ringo/internal/loop"
+	"ringo/internal/patience"
 	"ringo/internal/posix"
 )
 
@@ -164,12 +165,10 @@ func held(tell <-chan bool, addrs ...string) func(context.Context) ([]string, er
 // until lets the race go on until ok.
 func (s *stage) until(what string, ok func() bool) {
 	s.t.Helper()
-	for end := time.Now().Add(10 * time.Second); !ok(); s.l.Sleep(0) {
-		if time.Now().After(end) {
-			s.t.Errorf("%s: not within 10s; attempts %q", what, s.log)
-			s.l.Task().Cancel()
-			panic("the script can't go on")
-		}
+	if err := patience.Poll(func() { s.l.Sleep(0) }, ok); err != nil {
+		s.t.Errorf("%s: %v; attempts %q", what, err, s.log)
+		s.l.Task().Cancel()
+		panic("the script can't go on")
 	}
 }
 

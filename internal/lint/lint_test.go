@@ -116,6 +116,10 @@ var ruleCases = []struct {
 		`package sock; import "time"; var e = func() bool { d := time.Since(b); ` +
 			`return d > 3 || time.Since(b) > 4 }`,
 		"2 waits on the wall clock"},
+	{"a loop that gives up", "waits", "sock/a_test.go",
+		`package sock; import "time"; func f(t T) { for { if g() || time.Now().After(end) { t.Fatalf("%v", g()) } }; ` +
+			`if x.At().After(end) { t.Fatal() }; if time.Now().After(end) { return } }`,
+		"sock/a_test.go:1: 1 waits on the wall clock"},
 	{"never early", "waits", "sock/a_test.go",
 		`package sock; import "time"; func f(t T) { d := time.Since(b); if d < 3 || g && (4 >= time.Since(b)) ` +
 			`{ t.Errorf("early"); return } }`, ""},

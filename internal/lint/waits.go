@@ -21,8 +21,9 @@ const waitsReason = "a busy machine breaks what wall time decides. Wait for what
 	"play what is about time in a world. The list of those that are left, internal/lint/testdata/waits, may only shrink"
 
 // Waits is the rule that tests don't depend on wall time: no sleep, no branch of a select that time.After takes, no
-// comparison with time.Since, but one that fails the test because too little time has passed: no load breaks that. What
-// there was when the rule came is in a list, file by file, which has to be shortened when a file has fewer.
+// failure when a point in time is over, no comparison with time.Since, but one that fails the test because too little
+// time has passed: no load breaks that. What there was when the rule came is in a list, file by file, which has to be
+// shortened when a file has fewer.
 func Waits(t *Tree) (faults []string) {
 	left, err := waitCounts(waitsLeft)
 	if err != nil {
@@ -88,6 +89,9 @@ func wallWaits(file *ast.File) (places []token.Pos) {
 	ast.Inspect(file, func(n ast.Node) bool {
 		switch n := n.(type) {
 		case *ast.IfStmt:
+			if givesUp(n.Cond) && mayFail(n.Body) {
+				places = append(places, n.Pos())
+			}
 			if n.Else == nil && fails(n.Body) {
 				eachOperand(n.Cond, func(e *ast.BinaryExpr) {
 					less, more := e.Op == token.LSS || e.Op == token.LEQ, e.Op == token.GTR || e.Op == token.GEQ
@@ -117,6 +121,37 @@ func wallWaits(file *ast.File) (places []token.Pos) {
 	return places
 }
 
+// givesUp reports whether a condition asks if a point in time is over.
+func givesUp(cond ast.Expr) (found bool) {
+	ast.Inspect(cond, func(n ast.Node) bool {
+		if call, ok := n.(*ast.CallExpr); ok {
+			sel, ok := call.Fun.(*ast.SelectorExpr)
+			found = found || ok && sel.Sel.Name == "After" && isTime(sel.X, "Now")
+		}
+		return !found
+	})
+	return found
+}
+
+// mayFail reports whether something in a block fails the test.
+func mayFail(block *ast.BlockStmt) (found bool) {
+	ast.Inspect(block, func(n ast.Node) bool {
+		if call, ok := n.(*ast.CallExpr); ok {
+			switch f := call.Fun.(type) {
+			case *ast.SelectorExpr:
+				found = found || slices.Contains(failures, f.Sel.Name)
+			case *ast.Ident:
+				found = found || f.Name == "panic"
+			}
+		}
+		return !found
+	})
+	return found
+}
+
+// failures are a test's methods that fail it.
+var failures = []string{"Error", "Errorf", "Fatal", "Fatalf"}
+
 // fails reports whether a block is one that fails the test, and does nothing else.
 func fails(block *ast.BlockStmt) bool {
 	failed := false
@@ -128,7 +163,7 @@ func fails(block *ast.BlockStmt) bool {
 				return false
 			}
 			sel, ok := call.Fun.(*ast.SelectorExpr)
-			if !ok || !slices.Contains([]string{"Error", "Errorf", "Fatal", "Fatalf"}, sel.Sel.Name) {
+			if !ok || !slices.Contains(failures, sel.Sel.Name) {
 				return false
 			}
 			failed = true

@@ -5,7 +5,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"ringo/internal/patience"
 )
@@ -14,16 +13,17 @@ import (
 // gives its loan back after its pool has counted it out.
 func (b *Budget) settled(t *testing.T, loans int) {
 	t.Helper()
-	for end := time.Now().Add(jobMax); ; runtime.Gosched() {
+	var free, wants int
+	empty := false
+	err := patience.Poll(runtime.Gosched, func() bool {
 		b.mu.Lock()
-		free, wants, empty := b.free, b.wants.Load(), b.head == nil && b.tail == nil
-		b.mu.Unlock()
-		if free == loans && wants == 0 && empty {
-			return
-		}
-		if time.Now().After(end) {
-			t.Fatalf("%d loans are free in the end, want %d; %d pools wait (list empty: %v)", free, loans, wants, empty)
-		}
+		defer b.mu.Unlock()
+		free, wants, empty = int(b.free), int(b.wants.Load()), b.head == nil && b.tail == nil
+		return free == loans && wants == 0 && empty
+	})
+	if err != nil {
+		t.Fatalf("%d loans are free in the end, want %d; %d pools wait (list empty: %v): %v", free, loans, wants, empty,
+			err)
 	}
 }
 

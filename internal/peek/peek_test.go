@@ -9,13 +9,10 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"ringo/internal/gmark"
+	"ringo/internal/patience"
 )
-
-// limit bounds every wait; whoever runs into it hangs.
-const limit = 20 * time.Second
 
 // On the systems that are tested the runtime's layout is the one that is assumed: where it is not, holds are found by
 // all stacks, and somebody has to look.
@@ -65,19 +62,21 @@ func functions(pcs []uintptr) (names []string) {
 func until(t *testing.T, g gmark.G, want State, before func()) []string {
 	t.Helper()
 	var p Peeker
-	for end := time.Now().Add(limit); ; {
+	var s State
+	var stack []string
+	err := patience.Poll(runtime.Gosched, func() bool {
 		if before != nil {
 			before()
 		}
-		s, pcs := p.At(g)
-		if s == want {
-			return functions(pcs)
-		}
-		if time.Now().After(end) {
-			t.Fatalf("state %d, want %d, on %q", s, want, functions(pcs))
-		}
-		runtime.Gosched()
+		var pcs []uintptr
+		s, pcs = p.At(g)
+		stack = functions(pcs)
+		return s == want
+	})
+	if err != nil {
+		t.Fatalf("state %d, want %d, on %q: %v", s, want, stack, err)
 	}
+	return stack
 }
 
 // holds reports whether the names are in a stack in this order.
@@ -301,14 +300,13 @@ func TestBeginning(t *testing.T) {
 	g := coroutine(t, hold)
 	defer release()
 	var p Peeker
-	for end := time.Now().Add(limit); ; runtime.Gosched() {
-		pcs := p.Beginning(g, "iter.Pull[...].func1")
-		if len(pcs) > 0 && holds(functions(pcs), "peek.coroutine.") {
-			break
-		}
-		if time.Now().After(end) {
-			t.Fatalf("found %q", functions(pcs))
-		}
+	var found []string
+	err := patience.Poll(runtime.Gosched, func() bool {
+		found = functions(p.Beginning(g, "iter.Pull[...].func1"))
+		return holds(found, "peek.coroutine.")
+	})
+	if err != nil {
+		t.Fatalf("found %q: %v", found, err)
 	}
 	if pcs := p.Beginning(g, "nobody"); len(pcs) > 0 {
 		t.Errorf("nobody has called %q", functions(pcs))

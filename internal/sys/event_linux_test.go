@@ -10,9 +10,10 @@ import (
 	"runtime/debug"
 	"strings"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
+
+	"ringo/internal/patience"
 )
 
 // A signal between two instructions of a wake must not lose it. An eventfd's write is over too soon to be met by one,
@@ -59,11 +60,7 @@ func TestSignalGoesOnAfterEINTR(t *testing.T) {
 	}()
 	tid := <-tids
 	for range 20 {
-		for deadline := time.Now().Add(20 * time.Second); !sleeps(t, tid); runtime.Gosched() {
-			if time.Now().After(deadline) {
-				t.Fatal("the write does not wait for room")
-			}
-		}
+		patience.UntilBy(t, "the write waits for room", runtime.Gosched, func() bool { return sleeps(t, tid) })
 		if err := unix.Tgkill(unix.Getpid(), tid, unix.SIGURG); err != nil {
 			t.Fatal(err)
 		}
