@@ -54,7 +54,8 @@ func TestCrashAtTheEnd(t *testing.T) {
 			if ran != 20 {
 				t.Errorf("%d deferred functions ran, want 20", ran)
 			}
-			if err := patience.Poll(runtime.Gosched, func() bool { return runtime.NumGoroutine() <= goroutines }); err != nil {
+			err := patience.Poll(runtime.Gosched, func() bool { return runtime.NumGoroutine() <= goroutines })
+			if err != nil {
 				t.Fatalf("there were %d goroutines, and are %d: %v", goroutines, runtime.NumGoroutine(), err)
 			}
 		})

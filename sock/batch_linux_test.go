@@ -527,7 +527,8 @@ func TestTryWriteBehindUnsent(t *testing.T) {
 				x.unsent()
 				x.gate()
 				room := []unix.PollFd{{Fd: int32(sys), Events: unix.POLLOUT}}
-				patience.UntilBy(x, "the peer makes room", func() {}, func() bool { // on the loop's thread, which is deaf
+				// On the loop's thread, which is deaf.
+				patience.UntilBy(x, "the peer makes room", func() {}, func() bool {
 					if _, err := unix.Poll(room, 10); err != nil && err != unix.EINTR {
 						x.Fatalf("poll: %v", err)
 					}

@@ -35,7 +35,10 @@ func TestLingerOutlastsSignals(t *testing.T) {
 				go func() { closed <- c.Close() }()
 				awaitStack(t, "handle.(*Core).closeLingering.func1(")
 				held := false
-				err := patience.Poll(runtime.Gosched, func() bool { held = signalWaits(t); return held || len(closed) > 0 })
+				err := patience.Poll(runtime.Gosched, func() bool {
+					held = signalWaits(t)
+					return held || len(closed) > 0
+				})
 				if !held {
 					t.Errorf("a signal to its thread ended the close, or did not reach it: %v", err)
 				}
