@@ -14,9 +14,9 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"ringo"
+	"ringo/internal/patience"
 	"ringo/logs"
 	"ringo/sock"
 )
@@ -120,7 +120,7 @@ func converse(addr string, id, n int) error {
 		return err
 	}
 	defer c.Close()
-	c.SetDeadline(time.Now().Add(time.Minute))
+	c.SetDeadline(patience.Deadline())
 	got := make([]byte, 200)
 	for i := range n {
 		s := fmt.Sprintf("%d %d %s\n", id, i, strings.Repeat("x", 100))

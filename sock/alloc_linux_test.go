@@ -45,7 +45,7 @@ var steady = map[string]func(*ringo.Loop, *sock.Listener) error{
 		return perConn(func(c *sock.Conn) {
 			for {
 				c.SetReadDeadline(l.Now().Add(time.Minute))
-				c.SetWriteDeadline(time.Now().Add(time.Minute))
+				c.SetWriteDeadline(time.Now().Add(time.Hour))
 				n, err := c.Read(p)
 				if err != nil {
 					return

@@ -5,9 +5,9 @@ import (
 	"net"
 	"slices"
 	"testing"
-	"time"
 
 	"ringo"
+	"ringo/internal/patience"
 	"ringo/internal/socktest"
 	"ringo/sock"
 )
@@ -175,7 +175,7 @@ func TestFullQueue(t *testing.T) {
 			}
 			defer ln.Close()
 			for range 3 {
-				c, err := net.DialTimeout("tcp", ln.Addr().String(), 5*time.Second)
+				c, err := net.DialTimeout("tcp", ln.Addr().String(), patience.Max)
 				if err != nil {
 					t.Fatal(err)
 				}

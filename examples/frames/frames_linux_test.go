@@ -9,8 +9,8 @@ import (
 	"io"
 	"net"
 	"testing"
-	"time"
 
+	"ringo/internal/patience"
 	"ringo/internal/testmain"
 	"ringo/sock"
 )
@@ -38,7 +38,7 @@ func client(t *testing.T) net.Conn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close() })
-	c.SetDeadline(time.Now().Add(10 * time.Second))
+	c.SetDeadline(patience.Deadline())
 	return c
 }
 

@@ -12,10 +12,10 @@ import (
 	"os"
 	"syscall"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
+	"ringo/internal/patience"
 	"ringo/internal/seccomptest"
 	"ringo/internal/testmain"
 	"ringo/sock"
@@ -62,7 +62,7 @@ func start(t *testing.T, handle func(c *net.TCPConn)) *net.TCPConn {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.SetDeadline(time.Now().Add(10 * time.Second))
+	c.SetDeadline(patience.Deadline())
 	t.Cleanup(func() {
 		c.Close()
 		<-served
@@ -149,7 +149,7 @@ func TestEndThatCannotBePassedOn(t *testing.T) {
 	c.Write([]byte("all that I say"))
 	c.(*net.TCPConn).CloseWrite()
 	for _, c := range []net.Conn{b, c} {
-		c.SetDeadline(time.Now().Add(10 * time.Second))
+		c.SetDeadline(patience.Deadline())
 		if _, err := io.ReadAll(c); errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Error("the connection stays open")
 		}

@@ -120,6 +120,15 @@ var ruleCases = []struct {
 		`package sock; import "time"; func f(t T) { for { if g() || time.Now().After(end) { t.Fatalf("%v", g()) } }; ` +
 			`if x.At().After(end) { t.Fatal() }; if time.Now().After(end) { return } }`,
 		"sock/a_test.go:1: 1 waits on the wall clock"},
+	{"a guard of seconds", "waits", "sock/a_test.go",
+		`package sock; import ("time"; "net"); const limit, many = 20*time.Second, 5; func f(c net.Conn) { ` +
+			`c.SetDeadline(time.Now().Add(limit)); time.AfterFunc(many*time.Minute, g); ` +
+			`context.WithTimeout(ctx, 60*time.Second/2); net.DialTimeout("tcp", a, (time.Second)) }`,
+		"4 waits on the wall clock"},
+	{"no guards", "waits", "sock/a_test.go",
+		`package sock; import "time"; func f(c net.Conn) { c.SetDeadline(time.Now().Add(20*time.Millisecond)); ` +
+			`c.SetReadDeadline(time.Now().Add(time.Hour)); c.SetWriteDeadline(patience.Deadline()); ` +
+			`time.AfterFunc(limit, g); context.WithTimeout(ctx, -time.Second); a.AfterFunc(time.Second, g) }`, ""},
 	{"never early", "waits", "sock/a_test.go",
 		`package sock; import "time"; func f(t T) { d := time.Since(b); if d < 3 || g && (4 >= time.Since(b)) ` +
 			`{ t.Errorf("early"); return } }`, ""},

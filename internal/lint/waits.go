@@ -21,21 +21,22 @@ const waitsReason = "a busy machine breaks what wall time decides. Wait for what
 	"play what is about time in a world. The list of those that are left, internal/lint/testdata/waits, may only shrink"
 
 // Waits is the rule that tests don't depend on wall time: no sleep, no branch of a select that time.After takes, no
-// failure when a point in time is over, no comparison with time.Since, but one that fails the test because too little
-// time has passed: no load breaks that. What there was when the rule came is in a list, file by file, which has to be
-// shortened when a file has fewer.
+// failure when a point in time is over, no limit of seconds on what ought to come, no comparison with time.Since, but
+// one that fails the test because too little time has passed: no load breaks that. What there was when the rule came is
+// in a list, file by file, which has to be shortened when a file has fewer.
 func Waits(t *Tree) (faults []string) {
 	left, err := waitCounts(waitsLeft)
 	if err != nil {
 		return []string{"internal/lint/testdata/waits: " + err.Error()}
 	}
 	for _, p := range t.Packages {
+		constants := durations(p.Files)
 		for _, f := range p.Files {
 			name := path.Join(p.Dir, f.Name)
 			if !f.Test && !listed(testHelpers, p.Dir) || p.Dir == "internal/patience" {
 				continue
 			}
-			places := wallWaits(f.AST)
+			places := append(wallWaits(f.AST), guards(f.AST, constants)...)
 			switch n := left[name]; {
 			case len(places) > n:
 				faults = append(faults, t.fault(places[len(places)-1],

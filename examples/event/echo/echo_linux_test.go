@@ -8,8 +8,8 @@ import (
 	"io"
 	"net"
 	"testing"
-	"time"
 
+	"ringo/internal/patience"
 	"ringo/internal/testmain"
 	"ringo/sock"
 )
@@ -30,7 +30,7 @@ func TestEcho(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	c.SetDeadline(time.Now().Add(30 * time.Second))
+	c.SetDeadline(patience.Deadline())
 	want := bytes.Repeat([]byte("what comes goes back\n"), 500_000)
 	go c.Write(want)
 	got := make([]byte, len(want))
