@@ -112,6 +112,8 @@ var ruleCases = []struct {
 		"sock/a_test.go:1: 1 waits on the wall clock, 0 are known"},
 	{"a select that time ends", "waits", "internal/socktest/a.go",
 		`package socktest; import "time"; func f() { select { case <-time.After(1): } }`, "1 waits on the wall clock"},
+	{"a sleep by another name", "waits", "sock/a_test.go",
+		`package sock; import "time"; func f() { <-time.After(1); select { case <-c: } }`, "1 waits on the wall clock"},
 	{"a bound of time", "waits", "sock/a_test.go",
 		`package sock; import "time"; var e = func() bool { d := time.Since(b); ` +
 			`return d > 3 || time.Since(b) > 4 }`,

@@ -20,7 +20,7 @@ var waitsLeft string
 const waitsReason = "a busy machine breaks what wall time decides. Wait for what happens by internal/patience, and " +
 	"play what is about time in a world. The list of those that are left, internal/lint/testdata/waits, may only shrink"
 
-// Waits is the rule that tests don't depend on wall time: no sleep, no branch of a select that time.After takes, no
+// Waits is the rule that tests don't depend on wall time: no sleep, no receive from time.After, in a select or not, no
 // failure when a point in time is over, no limit of seconds on what ought to come, no comparison with time.Since, but
 // one that fails the test because too little time has passed: no load breaks that. What there was when the rule came is
 // in a list, file by file, which has to be shortened when a file has fewer.
@@ -103,11 +103,9 @@ func wallWaits(file *ast.File) (places []token.Pos) {
 			if isTime(n, "Sleep") {
 				places = append(places, n.Pos())
 			}
-		case *ast.CommClause:
-			if e, ok := n.Comm.(*ast.ExprStmt); ok {
-				if u, ok := e.X.(*ast.UnaryExpr); ok && u.Op == token.ARROW && isTime(u.X, "After") {
-					places = append(places, u.Pos())
-				}
+		case *ast.ExprStmt: // a sleep by another name; in a select it is a comm clause's
+			if u, ok := n.X.(*ast.UnaryExpr); ok && u.Op == token.ARROW && isTime(u.X, "After") {
+				places = append(places, n.Pos())
 			}
 		case *ast.BinaryExpr:
 			switch n.Op {
