@@ -17,6 +17,8 @@ import (
 	"strings"
 	"testing"
 	"unsafe"
+
+	"golang.org/x/sys/unix"
 )
 
 // closedThing is what belongs to a ring, and is called once that is closed.
@@ -121,6 +123,19 @@ func TestClosed(t *testing.T) {
 		}
 	}
 	t.Logf("%d things, %d calls", len(all), called)
+}
+
+// TestCloseOfNoRing: a Ring that Open has not made has nothing to close, descriptor 0 least of all.
+func TestCloseOfNoRing(t *testing.T) {
+	if _, err := unix.FcntlInt(0, unix.F_GETFD, 0); err != nil {
+		t.Skip("descriptor 0 is not open here: ", err)
+	}
+	if err := new(Ring).Close(); err != nil {
+		t.Errorf("Close: %v", err)
+	}
+	if _, err := unix.FcntlInt(0, unix.F_GETFD, 0); err != nil {
+		t.Errorf("descriptor 0 behind Close: %v", err)
+	}
 }
 
 // TestClosedMeanwhile: a function that is called for each entry, or each completion, may close the ring.

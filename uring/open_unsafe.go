@@ -169,7 +169,7 @@ func (r *Ring) unregisterFD() posix.Errno {
 // Only the owner may call it. On another thread the ring is closed, too, but the kernel keeps it until the owner's
 // thread has ended, because of the registered descriptor; the error, EEXIST, says so.
 func (r *Ring) Close() error {
-	if r.closed {
+	if r.closed || r.owner == 0 { // Open has not made it: descriptor 0 is the program's
 		return nil
 	}
 	r.closed = true
