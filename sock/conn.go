@@ -245,7 +245,6 @@ func (c *Conn) enterRead() (handle.Access, error) {
 	if err != nil {
 		return a, c.fail("read", err)
 	}
-	c.core.Asks()
 	if a.Own() {
 		c.beginRead()
 	}

@@ -82,6 +82,7 @@ func (c *Conn) receiveMore(a handle.Access) error {
 		return c.receiveRecord(a)
 	}
 	unread := in.Unread
+	c.core.Given(len(unread))
 	in.Unread = nil
 	p := make([]byte, 4096)
 	n, err := c.readForeign(a, p)
@@ -179,6 +180,7 @@ func (c *Conn) discardForeign(a handle.Access, n int) (done int, err error) {
 		if done += k; done == n {
 			return done, nil
 		}
+		c.core.Given(k)
 		if err := c.receiveMore(a); err != nil {
 			return done, err
 		}

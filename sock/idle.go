@@ -5,8 +5,9 @@ package sock
 // What has come by then is read first, and nothing is closed: the caller may still say goodbye. A server that does
 // not say so waits for its peers until ringo.Config.Grace ends. Say both: false when a request has come, true when it
 // is answered, unless the next is in the caller's own buffer. Until the first false, a peer that was accepted may have
-// a request on its way, and so has one of which a second call asks for bytes, since the first got some: it has five
-// seconds from the drain's begin, as those of Serve and of package net/http have, and Grace at most.
+// a request on its way, and so may one of which something was read, or looked at, since: of each, a call that asks for
+// more waits five seconds once the drain has begun, as long as Serve and package net/http do, and Grace at most. A copy
+// (WriteTo) is told at once.
 //
 //	for {
 //		c.SetIdle(r.Buffered() == 0)

@@ -99,3 +99,169 @@ func TestDrainAwaitsWhoIsSilent(t *testing.T) {
 		t.Errorf("readers heard of the drain after %v, want %v", told, want)
 	}
 }
+
+// askers asks each for "hello\n", of which a part has come, by two calls between which they pause, or by one.
+var askers = map[string]func(c *sock.Conn, pause func() *sock.Conn) (string, error){
+	"Read": func(c *sock.Conn, pause func() *sock.Conn) (string, error) {
+		b := make([]byte, 6)
+		n, err := c.Read(b)
+		c = pause()
+		if err == nil {
+			_, err = io.ReadFull(c, b[n:])
+		}
+		return string(b), err
+	},
+	"ReadV": func(c *sock.Conn, pause func() *sock.Conn) (string, error) {
+		b := make([]byte, 6)
+		n, err := c.ReadV([][]byte{b[:1], b[1:]})
+		c = pause()
+		if err == nil {
+			_, err = c.ReadV([][]byte{b[n:]})
+		}
+		return string(b), err
+	},
+	"Next": func(c *sock.Conn, pause func() *sock.Conn) (string, error) {
+		first, err := c.Next()
+		if err != nil {
+			return "", err
+		}
+		defer first.Release()
+		c = pause()
+		second, err := c.Next()
+		if err != nil {
+			return "", err
+		}
+		defer second.Release()
+		return string(first.Bytes()) + string(second.Bytes()), nil
+	},
+	"Peek": func(c *sock.Conn, pause func() *sock.Conn) (string, error) {
+		if _, err := c.Peek(3); err != nil {
+			return "", err
+		}
+		c = pause()
+		p, err := c.Peek(6)
+		return string(p), err
+	},
+	"Discard": func(c *sock.Conn, pause func() *sock.Conn) (string, error) {
+		if _, err := c.Discard(3); err != nil {
+			return "", err
+		}
+		c = pause()
+		_, err := c.Discard(3)
+		return "hello\n", err
+	},
+	"one Peek": func(c *sock.Conn, pause func() *sock.Conn) (string, error) {
+		p, err := c.Peek(6)
+		return string(p), err
+	},
+	"one Discard": func(c *sock.Conn, pause func() *sock.Conn) (string, error) {
+		_, err := c.Discard(6)
+		return "hello\n", err
+	},
+}
+
+// TestDrainAwaitsTheRest: whatever has brought a part of a request, and whoever has read it, its rest has five seconds
+// when the drain comes before it is asked for, or while it is, or before the part; and no more.
+func TestDrainAwaitsTheRest(t *testing.T) {
+	const drain = 2 * time.Second
+	for _, c := range []struct {
+		name           string
+		foreign, moves bool
+		part, rest     time.Duration // when they are sent
+		first, second  time.Duration // when they are asked for
+		told           time.Duration // when the reader hears of the drain; 0: it need not
+	}{
+		{name: "while it is asked for", part: 1 * time.Second, rest: 6 * time.Second},
+		{name: "before it is asked for", part: 1 * time.Second, rest: 6 * time.Second, second: 3 * time.Second},
+		{name: "before the part is", part: 1 * time.Second, rest: 6 * time.Second, first: 3 * time.Second},
+		{name: "before the part", part: 3 * time.Second, rest: 8 * time.Second, first: 4 * time.Second},
+		{name: "of another loop", foreign: true, part: 1 * time.Second, rest: 6 * time.Second, second: 3 * time.Second},
+		{name: "of another loop, before the part", foreign: true, part: 3 * time.Second, rest: 8 * time.Second,
+			first: 4 * time.Second},
+		{name: "moved before", moves: true, part: 1 * time.Second, rest: 6 * time.Second,
+			second: 1500 * time.Millisecond},
+		{name: "moved behind", moves: true, part: 3 * time.Second, rest: 7 * time.Second, first: 4 * time.Second},
+		{name: "too late", part: 1 * time.Second, rest: 8 * time.Second, told: 7 * time.Second},
+		{name: "too late, part behind", part: 3 * time.Second, rest: 20 * time.Second, first: 4 * time.Second,
+			told: 9 * time.Second},
+		{name: "too late, of another loop", foreign: true, part: 1 * time.Second, rest: 8 * time.Second,
+			second: 3 * time.Second, told: 7 * time.Second},
+	} {
+		for name, ask := range askers {
+			t.Run(c.name+"/"+name, func(t *testing.T) {
+				sim.Run(t, 1, func(w *sim.World) {
+					var got string
+					var err error
+					var at time.Duration // when it was got, or not
+					until := func(l *ringo.Loop, at time.Duration) { l.Sleep(at - w.Elapsed()) }
+					read := func(l *ringo.Loop, conn *sock.Conn) {
+						defer func() { conn.Close() }()
+						until(l, c.first)
+						got, err = ask(conn, func() *sock.Conn {
+							if c.moves {
+								if moved, err := conn.MoveTo(l.Loops()[1]); err != nil {
+									t.Error(err)
+								} else {
+									conn = moved
+								}
+							}
+							until(l, c.second)
+							return conn
+						})
+						at = w.Elapsed()
+					}
+					server := w.Host("a").Run(&ringo.Config{Loops: 2, Grace: time.Minute}, func(l *ringo.Loop) error {
+						l.Go(func() { until(l, 15*time.Second) }) // a loop that ends takes what is open along
+						if l != l.Loops()[0] {
+							return nil
+						}
+						ln, err := sock.Listen(l, "tcp", "a:7000")
+						if err != nil {
+							return err
+						}
+						conn, err := ln.AcceptConn()
+						if err != nil {
+							return err
+						}
+						conn.SetIdle(false)
+						conn.SetIdle(true)
+						if !c.foreign {
+							l.Go(func() { read(l, conn) })
+							return nil
+						}
+						other := l.Loops()[1]
+						other.Go(func() { read(other, conn) })
+						return nil
+					})
+					client := w.Host("b").Run(nil, func(l *ringo.Loop) error {
+						until(l, 500*time.Millisecond)
+						conn, err := sock.Dial(l, "tcp", "a:7000")
+						if err != nil {
+							return err
+						}
+						defer conn.Close()
+						l.Go(func() {
+							until(l, drain)
+							server.Drain()
+						})
+						until(l, c.part)
+						io.WriteString(conn, "hel")
+						until(l, c.rest)
+						io.WriteString(conn, "lo\n")
+						return nil
+					})
+					w.Check(w.Wait(client))
+					w.Check(w.Wait(server))
+					switch {
+					case c.told != 0:
+						if !errors.Is(err, ringo.ErrDraining) || at.Round(time.Second) != c.told {
+							t.Errorf("got %q, %v after %v, want ErrDraining after %v", got, err, at, c.told)
+						}
+					case err != nil || got != "hello\n":
+						t.Errorf("got %q, %v after %v", got, err, at)
+					}
+				})
+			})
+		}
+	}
+}

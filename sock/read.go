@@ -25,6 +25,7 @@ func (c *Conn) Read(p []byte) (n int, err error) {
 	} else {
 		n, err = c.readForeign(a, p)
 	}
+	c.core.Given(n)
 	c.core.Leave(a)
 	if err != nil {
 		err = c.failed("read", err)
@@ -120,6 +121,7 @@ func (c *Conn) Next() (lease buf.Lease, err error) {
 	} else if lease, err = c.nextForeign(a); err != nil {
 		err = c.failed("read", err)
 	}
+	c.core.Given(len(lease.Bytes()))
 	c.core.Leave(a)
 	return lease, err
 }
@@ -227,6 +229,7 @@ func (c *Conn) Peek(n int) (p []byte, err error) {
 		p = c.piece(min(n, c.in.buffered()))
 		c.in.peeked = true
 	}
+	c.core.Given(len(p))
 	return p, c.failed("read", err)
 }
 
@@ -250,6 +253,7 @@ func (c *Conn) need(n int) error {
 		if in.byHand() {
 			continue
 		}
+		c.core.Given(in.buffered())
 		if waits, err := in.mustWait(c); err != nil {
 			return err
 		} else if waits {
@@ -291,6 +295,7 @@ func (c *Conn) Discard(n int) (done int, err error) {
 	default:
 		done, err = c.discard(n)
 	}
+	c.core.Given(done)
 	return done, c.failed("read", err)
 }
 
@@ -302,6 +307,7 @@ func (c *Conn) discard(n int) (int, error) {
 		if left -= k; left == 0 {
 			break
 		}
+		c.core.Given(k)
 		if err := c.some(); err != nil {
 			return n - left, err
 		}

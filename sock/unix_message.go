@@ -111,6 +111,7 @@ func (c *Conn) readMessage(m *message) error {
 	} else {
 		err = c.readMessageForeign(a, m)
 	}
+	c.core.Given(m.n)
 	return c.failed("read", err)
 }
 

@@ -29,6 +29,7 @@ func (c *Conn) ReadV(bufs [][]byte) (int64, error) {
 	} else {
 		n, err = c.readVForeign(a, bufs)
 	}
+	c.core.Given(int(n))
 	return n, c.failed("read", err)
 }
 

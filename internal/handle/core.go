@@ -50,6 +50,7 @@ type Core struct {
 	fd       fd.FD
 	state    state
 	keepsFD  bool                  // the descriptor stays open when the handle is closed
+	patience patience              // for the peer, in a drain; the loop's
 	messages bool                  // calls need more memory than a slice: foreign callers keep their ops
 	sendErr  atomic.Pointer[error] // of a send that no call before Close was told
 	linger   atomic.Int32          // what SetLinger has said, plus 1; 0: nothing

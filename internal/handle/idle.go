@@ -11,18 +11,27 @@ import (
 // Whether callers that wait for input are to be told of a drain, and were.
 const (
 	busy     = iota
-	idle     // they are to be
-	asked    // they are to be: a call has asked for input since SetIdle
-	halfway  // a second one has, so the first got some of a request, whose rest may be on its way
-	deserted // they have been: nobody waits any more, but what comes by itself is still read
+	halfway  // they have been given something since SetIdle, perhaps of a request whose rest is on its way
+	owing    // which the peer may say until SilentMax is over, which has begun
 	silent   // not yet: the peer has connected, and has said nothing
 	awaited  // SetIdle has said so of a silent one, whose request may be on its way
 	expected // they are to be when SilentMax is over, which has begun
+	idle     // they are to be
+	deserted // they have been: nobody waits any more, but what comes by itself is still read
 )
 
-// SilentMax is how long a peer that has connected may take to say something, when the program drains: as long as
-// package net/http gives it.
+// SilentMax is how long a peer that has connected may take to say something, when the program drains, or to say the
+// rest: as long as package net/http gives it.
 const SilentMax = 5 * time.Second
+
+// patience is how much of SilentMax a handle's peer has had.
+type patience uint8
+
+const (
+	untouched patience = iota
+	running
+	exhausted
+)
 
 // SetIdle says whether nothing is under way on the handle, so that who waits for input is told when the drain begins,
 // by ErrDraining, at once if it has. Any caller.
@@ -34,7 +43,7 @@ func (c *Core) SetIdle(on bool) error {
 		c.idle.Store(busy)
 		return nil
 	}
-	for s := c.idle.Load(); s <= halfway && !c.idle.CompareAndSwap(s, idle); s = c.idle.Load() {
+	for s := c.idle.Load(); s <= owing && !c.idle.CompareAndSwap(s, idle); s = c.idle.Load() {
 	}
 	c.idle.CompareAndSwap(silent, awaited)
 	c.hearDrain()
@@ -52,10 +61,21 @@ func (c *Core) hearDrain() {
 	}
 }
 
-// Asks is called by who has access to the input and asks for bytes. Any caller.
-func (c *Core) Asks() {
-	if s := c.idle.Load(); s == idle || s == asked {
-		c.idle.CompareAndSwap(s, s+1)
+// Given is said by who has access to the input of bytes that the caller gets, or that are there while it waits for
+// more, if there are any. Any caller.
+func (c *Core) Given(n int) {
+	if n > 0 && c.idle.Load() >= idle {
+		c.given()
+	}
+}
+
+// given makes an idle handle one that is halfway. Of one that was told of the drain the peer has what is left of
+// SilentMax. It is apart so that Given is inlined.
+//
+//go:noinline
+func (c *Core) given() {
+	if c.idle.CompareAndSwap(idle, halfway) || c.idle.CompareAndSwap(deserted, halfway) {
+		c.hearDrain()
 	}
 }
 
@@ -71,10 +91,10 @@ func (c *Core) MovedFrom(old *Core) {
 	case awaited, expected:
 		c.idle.Store(silent)
 		c.SetIdle(true)
-	case halfway:
+	case halfway, owing:
 		c.idle.Store(halfway)
 		c.hearDrain()
-	case idle, asked, deserted:
+	case idle, deserted:
 		c.SetIdle(true)
 	}
 }
@@ -84,19 +104,34 @@ func (c *Core) Deserted() bool { return c.idle.Load() == deserted }
 
 // desert tells those who wait for input of the drain. For the loop's thread.
 func (c *Core) desert() {
-	if c.idle.CompareAndSwap(idle, deserted) || c.idle.CompareAndSwap(asked, deserted) {
+	if c.idle.CompareAndSwap(idle, deserted) {
 		c.tellDeserted()
-	} else if c.idle.CompareAndSwap(awaited, expected) || c.idle.CompareAndSwap(halfway, expected) {
+	} else if c.idle.CompareAndSwap(awaited, expected) || c.idle.CompareAndSwap(halfway, owing) {
+		c.expect()
+	}
+	if c.l.Stopping() || c.patience == exhausted {
+		c.expectNoMore()
+	}
+}
+
+// expect begins SilentMax, once for each handle.
+func (c *Core) expect() {
+	if c.patience == untouched {
 		s := &silence{c: c}
 		s.Owner = s
 		c.l.Arm(&s.Timer, c.l.After(SilentMax))
+		c.patience = running
 	}
-	if c.l.Stopping() && c.idle.CompareAndSwap(expected, deserted) {
+}
+
+// expectNoMore tells those who wait for what was expected.
+func (c *Core) expectNoMore() {
+	if c.idle.CompareAndSwap(expected, deserted) || c.idle.CompareAndSwap(owing, deserted) {
 		c.tellDeserted()
 	}
 }
 
-// silence is the time that an awaited peer has, once the drain has begun.
+// silence is the time that a peer has from whom something is expected, once the drain has begun.
 type silence struct {
 	timer.Timer
 	c *Core
@@ -104,8 +139,9 @@ type silence struct {
 
 // Fire ends it.
 func (s *silence) Fire(*timer.Timer) {
-	if (s.c.own == nil || s.c.state == open) && s.c.idle.CompareAndSwap(expected, deserted) {
-		s.c.tellDeserted()
+	s.c.patience = exhausted
+	if s.c.own == nil || s.c.state == open {
+		s.c.expectNoMore()
 	}
 }
 

@@ -40,7 +40,15 @@ func (c *Core) transfer(dir Dir, f func(fd uintptr) bool) error {
 	}
 	a.h.raw = f
 	_, err = a.Do()
+	c.taken(dir, err)
 	return err
+}
+
+// taken is said when f may have taken something from the input.
+func (c *Core) taken(dir Dir, err error) {
+	if dir == In && err == nil {
+		c.Given(1)
+	}
 }
 
 // transferOwn is transfer for a task of the loop. It takes the direction over as a foreign
@@ -67,6 +75,7 @@ func (c *Core) transferOwn(dir Dir, f func(fd uintptr) bool) error {
 	}
 	h.raw = f
 	_, err = g.unlessDeserted(h, g.waitByPoll)
+	c.taken(dir, err)
 	return err
 }
 
