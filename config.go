@@ -85,8 +85,8 @@ type Config struct {
 	// in Stats, and reported while they last, once a turn: that is when the stack
 	// shows what breaks the rule that a task may wait only through Ringo, or
 	// computes for so long. A turn that is long because the machine did not run
-	// the loop's thread, or had stopped the program, is counted and not reported. A callback of package event that is
-	// parked for so long, with others behind it, counts and is reported as one.
+	// the loop's thread, or had stopped the program, is counted and not reported. Callbacks of package event that park,
+	// so that others behind them wait for so long, count and are reported as one.
 	StallLimit time.Duration
 	// OnStall is told of such turns, on an ordinary goroutine: how long so far, and
 	// the stack of what holds the loop, with a line behind it if small writes of its tasks

@@ -32,7 +32,7 @@ type Stats struct {
 	Yields      uint64 // those of tasks whose calls never had to wait
 	Mails       uint64 // messages from outside: posts, results of Offload, cancels
 	WakesSpared uint64 // messages for which the loop had not to be woken, because it was awake
-	Stalls      uint64 // turns longer than Config.StallLimit, and callbacks of package event that were parked for it
+	Stalls      uint64 // turns longer than Config.StallLimit, and callbacks of package event that parked for as long
 	Backoffs    uint64 // times that Accept waited for a shortage to pass, of descriptors or memory, which is reported
 
 	InTasks  time.Duration // time in turns: tasks, and the loop's own work between them

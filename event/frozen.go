@@ -6,11 +6,12 @@ import (
 	"ringo/internal/timer"
 )
 
-// frozen finds a callback that is parked, so that all others of its loop wait for it. The runner moves its timer each
+// frozen finds callbacks that park, so that all others of their loop wait for them. The runner moves its timer each
 // turn, and it fires while the runner is in a callback only if that does not go on.
 type frozen struct {
-	e *Loop
-	t timer.Timer
+	e     *Loop
+	began int64 // when the runner's turn did
+	t     timer.Timer
 }
 
 func (f *frozen) begin(e *Loop) {
@@ -18,20 +19,20 @@ func (f *frozen) begin(e *Loop) {
 	if limit < 0 {
 		return
 	}
-	f.e, f.t.Owner = e, f
+	f.e, f.began, f.t.Owner = e, e.l.NowNS(), f
 	e.l.Arm(&f.t, e.l.After(limit))
 }
 
-// Fire tells of the callback, once it has been parked for as long as a turn may take and keeps others waiting.
+// Fire tells of the callback that is parked, once the runner's turn has been as long as one of the loop's may be and
+// keeps others waiting: they wait for as long for one that parks once as for many that do so for a little.
 func (f *frozen) Fire(*timer.Timer) {
 	e := f.e
 	if e.running == nil { // between two turns
 		return
 	}
-	limit := e.l.Config().Stall
-	if took := e.l.Parked(e.task); took >= limit && e.queue.len() > 0 {
-		e.l.TellFrozen(e.task, took, e.queue.len())
+	if behind := e.queue.len(); behind > 0 {
+		e.l.TellFrozen(e.task, time.Duration(e.l.NowNS()-f.began), behind)
 		return
 	}
-	e.l.Arm(&f.t, e.l.After(max(limit, 20*time.Millisecond)))
+	e.l.Arm(&f.t, e.l.After(max(e.l.Config().Stall, 20*time.Millisecond))) // they may come yet
 }

@@ -94,8 +94,14 @@ func watched(t *testing.T, cfg ringo.Config, w *watcher, h event.Handler, play f
 // onWatched is onLoop with a watcher for the driver.
 func onWatched(t *testing.T, cfg ringo.Config, w *watcher, body func(e *event.Loop)) {
 	t.Helper()
+	onChanged(t, cfg, w, func(*loop.Config) {}, body)
+}
+
+// onChanged is onWatched with a configuration that change changes.
+func onChanged(t *testing.T, cfg ringo.Config, w *watcher, change func(c *loop.Config), body func(e *event.Loop)) {
+	t.Helper()
 	patience.Within(t.Name(), func() {
-		err := loop.Run(t.Context(), &loop.Config{
+		c := &loop.Config{
 			Loops: 1, Entries: 64, Buffers: 64, BufferSize: 4096, Leases: 4, Budget: 64, Grace: time.Second,
 			Offload: 4, Stall: -1, HardStop: 5 * time.Second, Clock: time.Now, Warn: func(string, ...any) {},
 			OnPanic: func(*loop.Loop, any, []byte) {},
@@ -103,7 +109,9 @@ func onWatched(t *testing.T, cfg ringo.Config, w *watcher, body func(e *event.Lo
 				w.Driver, err = open.Open(cfg.Driver, dc)
 				return w, err
 			},
-		}, func(in *loop.Loop) error {
+		}
+		change(c)
+		err := loop.Run(t.Context(), c, func(in *loop.Loop) error {
 			e := event.On((*ringo.Loop)(in))
 			body(e)
 			return e.Wait()

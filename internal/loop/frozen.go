@@ -8,20 +8,13 @@ import (
 	"ringo/internal/peek"
 )
 
-// Parked is for how long a task has been parked, to 17 ms. For the loop's thread.
-func (l *Loop) Parked(t *Task) time.Duration { return time.Duration(t.w.since.age(l.set.elapsed())) }
-
-// TellFrozen counts and tells of a task that has been parked for so long and must not park, since behind it others
-// wait: as of a stall. For the loop's thread.
+// TellFrozen counts and tells of a task that is parked and must not park, since behind it others wait, and have done so
+// for as long as it took: as of a stall. For the loop's thread.
 func (l *Loop) TellFrozen(t *Task, took time.Duration, behind int) {
 	l.stats.Stalls++
 	unsaid, tell := l.set.frozen.count(l.set.elapsed())
 	if l.cfg.OnStall == nil && !(tell && l.cfg.tells()) {
 		return
-	}
-	wait := noWait
-	if d, ok := t.waits.(Describer); ok {
-		d.DescribeWait(t, &wait)
 	}
 	var peeker peek.Peeker
 	at := "its stack is not known\n"
@@ -29,9 +22,10 @@ func (l *Loop) TellFrozen(t *Task, took time.Duration, behind int) {
 		_, pcs := peeker.At(t.w.g)
 		at = (&stack{pcs: pcs}).parkedAt()
 	}
-	text := fmt.Sprintf("ringo: a callback of loop %d has been parked for %v in %v: %d others wait for it\n",
-		l.index, took.Round(time.Millisecond), &wait, behind)
-	about := []slog.Attr{slog.Int("loop", l.index), slog.Duration("so far", took), slog.String("in", wait.String()),
+	in := t.frozenIn()
+	text := fmt.Sprintf("ringo: a callback of loop %d is parked in %s, and %d others wait: its turn has taken %v\n",
+		l.index, in, behind, took.Round(time.Millisecond))
+	about := []slog.Attr{slog.Int("loop", l.index), slog.Duration("so far", took), slog.String("in", in),
 		slog.Int("behind", behind), slog.Int("unsaid", unsaid)}
 	if l.cfg.OnStall != nil {
 		l.cfg.warn("callback parked", about...)
@@ -43,4 +37,19 @@ func (l *Loop) TellFrozen(t *Task, took time.Duration, behind int) {
 	}
 	l.cfg.tell("callback parked", text+
 		"A callback must not wait: it starts a task for what does (ringo.Loop.Go, event.Go).\n"+at, about...)
+}
+
+// frozenIn says what a parked task waits for, if it has not been made ready meanwhile.
+func (t *Task) frozenIn() string {
+	wait := noWait
+	switch d := t.waits.(type) {
+	case *yielding:
+		wait.Op = "Yield"
+	case Describer:
+		d.DescribeWait(t, &wait)
+	}
+	if wait.Op == "" {
+		wait.Op = "a wait that is over"
+	}
+	return wait.String()
 }

@@ -39,7 +39,8 @@ func TestFrozenIsToldOf(t *testing.T) {
 			t.Fatal(err)
 		}
 		text := log.String()
-		if n := strings.Count(text, "a callback of loop 0 has been parked for 2s in Sleep: 7 others wait"); n != 2 {
+		const says = "a callback of loop 0 is parked in Sleep, and 7 others wait: its turn has taken 2s"
+		if n := strings.Count(text, says); n != 2 {
 			t.Errorf("told %d times, want 2: %q", n, text)
 		}
 		if n := strings.Count(text, "that came 2 more times"); n != 1 || !strings.Contains(text, "loop_test.sleepIn") {
@@ -53,3 +54,29 @@ func TestFrozenIsToldOf(t *testing.T) {
 
 //go:noinline
 func sleepIn(l *loop.Loop) { l.Sleep(time.Hour) }
+
+// What a task is parked in has a name, also when it yields, and when that is over and it has not gone on yet.
+func TestFrozenWaitHasAName(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg *loop.Config) {
+		told := make(chan string, 2)
+		cfg.OnStall = func(_ *loop.Loop, _ time.Duration, text []byte) { told <- string(text) }
+		wants := func(l *loop.Loop, task *loop.Task, in string) {
+			l.TellFrozen(task, time.Second, 1)
+			if text := <-told; !strings.Contains(text, "is parked in "+in+", and 1 others wait") {
+				t.Errorf("no %q in %q", in, text)
+			}
+		}
+		if err := run(t, cfg, func(l *loop.Loop) error {
+			parks := l.Go(func() { l.Park(nil) })
+			yields := l.Go(l.YieldTurn)
+			l.Go(func() { // in the same turn
+				wants(l, yields, "Yield")
+				l.Ready(parks)
+				wants(l, parks, "a wait that is over")
+			})
+			return parks.Wait()
+		}); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
