@@ -34,6 +34,10 @@ func TestCommand(t *testing.T) {
 			"wrong/behind/main.go:16:14: fmt.Println stops the loop while stdout is a pipe that is full; use package " +
 			"logs [sock.ListenAndServe at main.go:15 -> main.main.func1 -> fmt.Println]; 2 more print, the next at " +
 			"wrong/behind/main.go:18:13: -json has all\n"},
+		{"started", []string{"-C", dir, "./wrong/started"}, 1, "wrong/started/main.go:14:7: time.Sleep stops the " +
+			"loop until it returns; use Loop.Sleep [(*ringo.Loop).Go at main.go:14 -> lib.Serve -> time.Sleep]\n" +
+			"wrong/started/main.go:15:7: time.Sleep stops the loop until it returns; use Loop.Sleep " +
+			"[(*ringo.Loop).Go at main.go:15 -> (*lib.Server).Serve -> time.Sleep]\n"},
 		{"json right", []string{"-json", "-C", dir, "./right/lock"}, 0, "[]\n"},
 		{"no package", []string{"-C", dir, "./none"}, 2, ""},
 		{"nothing", nil, 2, ""},

@@ -40,7 +40,11 @@ func (w *World) way(e edge) []string {
 	}
 	if e.to != nil {
 		if rest := w.parks(e.to); rest != nil {
-			return append(append(slices.Clone(e.via), nameOf(e.to)), rest...)
+			way := slices.Clone(e.via)
+			if !wraps(e.to) {
+				way = append(way, nameOf(e.to))
+			}
+			return append(way, rest...)
 		}
 	}
 	return nil

@@ -57,9 +57,10 @@ type Frame struct {
 // A root is a function that runs as a task.
 type root struct {
 	fn    *ssa.Function
-	api   string    // what started it
-	pos   token.Pos // where
-	calls bool      // it is a callback
+	api   string        // what started it
+	pos   token.Pos     // where
+	by    *ssa.Function // who did
+	calls bool          // it is a callback
 }
 
 // New makes a World of packages with their syntax. Findings are of those packages that report says.
@@ -94,29 +95,26 @@ func (w *World) Findings() []Finding {
 
 // roots are all functions that these packages have run as tasks.
 func (w *World) roots() (all []root) {
-	add := func(v ssa.Value, api string, pos token.Pos, kind roots.Kind) {
-		for _, r := range w.g.AllRoots(v) {
-			if f := flow.FuncOf(r); f != nil {
-				all = append(all, root{f, api, pos, kind == roots.Callback})
-			}
-		}
-	}
 	for _, f := range w.g.Funcs {
 		if ours(f) {
 			continue
 		}
 		w.eachStart(f, func(v ssa.Value, api string, call ssa.CallInstruction, kind roots.Kind) {
-			add(v, api, call.Pos(), kind)
+			for _, r := range w.g.AllRoots(v) {
+				if started := flow.FuncOf(r); started != nil {
+					all = append(all, root{started, api, call.Pos(), f, kind == roots.Callback})
+				}
+			}
 		})
 		if handles(f) {
-			all = append(all, root{f, "event.Handler." + f.Name(), f.Pos(), true})
+			all = append(all, root{f, "event.Handler." + f.Name(), f.Pos(), f, true})
 		}
 	}
 	stored := func(e roots.Entry, in func(f *ssa.Function) bool) {
 		for _, v := range w.g.Stored(flow.Field{Struct: e.Struct(), Name: e.Field()}) {
 			for _, r := range w.g.AllRoots(v) {
 				if f := flow.FuncOf(r); f != nil && in(f) {
-					all = append(all, root{f, strings.TrimPrefix(e.Name, "ringo/"), f.Pos(), false})
+					all = append(all, root{f, strings.TrimPrefix(e.Name, "ringo/"), f.Pos(), f, false})
 				}
 			}
 		}
@@ -227,10 +225,7 @@ func (w *World) eachStart(f *ssa.Function, visit func(v ssa.Value, api string, c
 					continue
 				}
 				args := arguments(common, callee.Signature)
-				shift := 0
-				if callee.Signature.Recv() != nil {
-					shift = 1
-				}
+				shift := len(args) - obj.Signature().Params().Len() // 1 with a receiver, also of a method expression
 				if e, ok := roots.Of(obj.FullName()); ok && e.Starts() && e.Arg+shift < len(args) {
 					visit(args[e.Arg+shift], short(obj), call, e.Kind)
 				} else if fact := w.fact(callee, obj); fact != nil {
@@ -268,19 +263,31 @@ type step struct {
 	fn   *ssa.Function
 	from *step
 	via  []string
-	pos  token.Pos // of the call
-	api  string    // of a root
-	call bool      // it is a callback
+	pos  token.Pos     // of the call
+	api  string        // of a root
+	by   *ssa.Function // likewise: who has started it
+	call bool          // it is a callback
+}
+
+// running is a function as a callback, or not.
+type running struct {
+	fn   *ssa.Function
+	call bool
 }
 
 // walk goes from roots to all that they reach, by the shortest paths.
 func (w *World) walk(from []root) (found []Finding) {
-	seen := map[*ssa.Function]bool{}
+	seen := map[running]bool{}
 	var queue []*step
+	add := func(s *step) {
+		if as := (running{s.fn, s.call}); !seen[as] {
+			seen[as] = true
+			queue = append(queue, s)
+		}
+	}
 	for _, r := range from {
-		if !seen[r.fn] && !w.silences.Covers(r.fn.Pos()) && (r.fn.Blocks != nil || r.pos.IsValid()) {
-			seen[r.fn] = true
-			queue = append(queue, &step{fn: r.fn, pos: r.pos, api: r.api, call: r.calls})
+		if !w.silences.Covers(r.fn.Pos()) && (r.fn.Blocks != nil || r.pos.IsValid()) {
+			add(&step{fn: r.fn, pos: r.pos, api: r.api, by: r.by, call: r.calls})
 		}
 	}
 	told := map[string]int{} // indices in found
@@ -323,13 +330,15 @@ func (w *World) walk(from []root) (found []Finding) {
 			switch {
 			case e.block != nil:
 				tell(s, e.pos, append(slices.Clone(e.via), e.rest...), *e.block, e.rest != nil)
-			case e.to != nil && !seen[e.to]:
-				seen[e.to] = true
-				queue = append(queue, &step{fn: e.to, from: s, via: e.via, pos: e.pos})
+			case e.to != nil:
+				add(&step{fn: e.to, from: s, via: e.via, pos: e.pos, call: s.call && wraps(s.fn)})
 			}
 		}
 		if s.call {
 			for _, e := range edges {
+				if e.to != nil && wraps(s.fn) {
+					continue // which is the callback
+				}
 				if way := w.way(e); way != nil {
 					tell(s, e.pos, way, blockers.ParkedCallback(way[len(way)-1]), false)
 				}
@@ -351,22 +360,28 @@ func (w *World) bodiless(s *step, tell func(*step, token.Pos, []string, blockers
 	if obj == nil {
 		return
 	}
+	fact := w.fact(s.fn, obj)
 	if b, ok := blockers.Of(obj.FullName()); ok {
-		tell(s, s.pos, nil, b, false)
-	} else if fact := w.fact(s.fn, obj); fact != nil {
+		tell(s, token.NoPos, nil, b, false)
+	} else if fact != nil {
 		for _, r := range fact.Blocks {
-			tell(s, s.pos, r.Path[1:], r.Blocker, true) // the first is the function itself
+			tell(s, token.NoPos, r.Path[1:], r.Blocker, true) // the first is the function itself
 		}
+	}
+	if s.call && (fact != nil && fact.Parks || obj.Pkg() != nil && roots.Parks(obj.Pkg().Path(), obj.Name())) {
+		tell(s, token.NoPos, nil, blockers.ParkedCallback(short(obj)), false)
 	}
 }
 
-// place is the last position on a path that is in the user's packages.
+// place is the last position on a path that is in the user's packages, which may be that where it was started.
 func (w *World) place(s *step, pos token.Pos) token.Pos {
 	for ; s != nil; s = s.from {
-		if pos.IsValid() && (w.mine(s.fn) || s.from == nil && s.fn.Blocks == nil) {
+		if pos.IsValid() && w.mine(s.fn) {
 			return pos
 		}
-		pos = s.pos
+		if pos = s.pos; s.from == nil && s.by != nil && w.tells(s.by) {
+			return pos
+		}
 	}
 	return token.NoPos
 }
@@ -377,9 +392,18 @@ func (w *World) mine(f *ssa.Function) bool {
 	if f.Origin() != nil {
 		f = f.Origin()
 	}
-	p := packageOf(f)
-	return f.Synthetic == "" && p != nil && w.report(p)
+	return f.Synthetic == "" && w.tells(f)
 }
+
+// tells reports whether what is in a function is told.
+func (w *World) tells(f *ssa.Function) bool {
+	p := packageOf(f)
+	return p != nil && w.report(p)
+}
+
+// wraps reports whether a function is made by the compiler to call another one: a method value or expression, or a
+// promoted method.
+func wraps(f *ssa.Function) bool { return f.Synthetic != "" && f.Origin() == nil && f.Blocks != nil }
 
 func (s *step) root() *step {
 	for s.from != nil {
@@ -397,8 +421,8 @@ func (s *step) frames() (path []Frame) {
 	for _, name := range s.via {
 		path = append(path, Frame{name, s.pos})
 	}
-	if s.fn.Synthetic != "" && s.fn.Origin() == nil {
-		return path // a bound or a promoted method: what it calls comes next
+	if wraps(s.fn) {
+		return path // what it calls comes next
 	}
 	return append(path, Frame{nameOf(s.fn), s.pos})
 }
