@@ -41,7 +41,7 @@ func (w *World) way(e edge) []string {
 	if e.to != nil {
 		if rest := w.parks(e.to); rest != nil {
 			way := slices.Clone(e.via)
-			if !wraps(e.to) {
+			if named(e.to) {
 				way = append(way, nameOf(e.to))
 			}
 			return append(way, rest...)

@@ -102,6 +102,9 @@ func (s *scanner) add(e edge) {
 	e.instr, e.pos = s.instr, s.instr.Pos()
 	if call, ok := s.instr.(ssa.CallInstruction); ok && !e.pos.IsValid() {
 		e.pos = call.Common().Pos()
+		if body := bodyIn(call.Common()); body != nil {
+			e.pos = body.Pos()
+		}
 	}
 	e.via = slices.Clone(s.via)
 	s.edges = append(s.edges, e)
@@ -128,8 +131,21 @@ func (s *scanner) parameter(u outerUse) {
 	}
 }
 
-// call looks at whom a call may call.
+// bodyIn is the body of the loop that a call is; nil: it is none.
+func bodyIn(common *ssa.CallCommon) *ssa.Function {
+	if len(common.Args) == 1 {
+		if f := flow.FuncOf(common.Args[0]); f != nil && isBody(f) {
+			return f
+		}
+	}
+	return nil
+}
+
+// call looks at whom a call may call. The body of a loop is called by the loop, whatever that goes over.
 func (s *scanner) call(common *ssa.CallCommon) {
+	if f := bodyIn(common); f != nil {
+		s.follow(f, nil)
+	}
 	if b, ok := common.Value.(*ssa.Builtin); ok {
 		if b.Name() == "print" || b.Name() == "println" {
 			s.block(blockers.Print)

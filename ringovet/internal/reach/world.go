@@ -331,13 +331,13 @@ func (w *World) walk(from []root) (found []Finding) {
 			case e.block != nil:
 				tell(s, e.pos, append(slices.Clone(e.via), e.rest...), *e.block, e.rest != nil)
 			case e.to != nil:
-				add(&step{fn: e.to, from: s, via: e.via, pos: e.pos, call: s.call && wraps(s.fn)})
+				add(&step{fn: e.to, from: s, via: e.via, pos: e.pos, call: s.call && same(s.fn, e.to)})
 			}
 		}
 		if s.call {
 			for _, e := range edges {
-				if e.to != nil && wraps(s.fn) {
-					continue // which is the callback
+				if e.to != nil && same(s.fn, e.to) {
+					continue // which is looked at as a callback
 				}
 				if way := w.way(e); way != nil {
 					tell(s, e.pos, way, blockers.ParkedCallback(way[len(way)-1]), false)
@@ -389,10 +389,7 @@ func (w *World) place(s *step, pos token.Pos) token.Pos {
 // mine reports whether a function is of a package whose findings are told. A wrapper that the compiler has made is
 // nobody's.
 func (w *World) mine(f *ssa.Function) bool {
-	if f.Origin() != nil {
-		f = f.Origin()
-	}
-	return f.Synthetic == "" && w.tells(f)
+	return !wraps(f) && w.tells(f)
 }
 
 // tells reports whether what is in a function is told.
@@ -403,7 +400,21 @@ func (w *World) tells(f *ssa.Function) bool {
 
 // wraps reports whether a function is made by the compiler to call another one: a method value or expression, or a
 // promoted method.
-func wraps(f *ssa.Function) bool { return f.Synthetic != "" && f.Origin() == nil && f.Blocks != nil }
+func wraps(f *ssa.Function) bool {
+	return f.Synthetic != "" && f.Origin() == nil && f.Blocks != nil && !isBody(f)
+}
+
+// isBody reports whether a function is the body of a loop over a function.
+func isBody(f *ssa.Function) bool {
+	_, is := f.Syntax().(*ast.RangeStmt)
+	return is
+}
+
+// same reports whether what calls a function is that function to whoever reads the source, or has it as its own lines.
+func same(f, called *ssa.Function) bool { return wraps(f) || isBody(called) }
+
+// named reports whether a function is a step on a path that a reader knows.
+func named(f *ssa.Function) bool { return !wraps(f) && !isBody(f) }
 
 func (s *step) root() *step {
 	for s.from != nil {
@@ -421,8 +432,8 @@ func (s *step) frames() (path []Frame) {
 	for _, name := range s.via {
 		path = append(path, Frame{name, s.pos})
 	}
-	if wraps(s.fn) {
-		return path // what it calls comes next
+	if named(s.fn) {
+		path = append(path, Frame{nameOf(s.fn), s.pos})
 	}
-	return append(path, Frame{nameOf(s.fn), s.pos})
+	return path
 }
