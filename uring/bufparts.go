@@ -51,7 +51,8 @@ func (b *BufRing) Parts(c CQE) BufParts {
 }
 
 // Next returns the next part, and the id of its buffer. done: the buffer is the program's, to be returned when the part
-// has been used; else the kernel will go on in it behind the part. ok is false when there is no part any more.
+// has been used; else the kernel will go on in it behind the part. ok is false when there is no part any more. Like all
+// of BufRing.Bytes, the part is gone after the BufRing's Close.
 func (p *BufParts) Next() (id uint16, part []byte, done, ok bool) {
 	if !p.any {
 		return 0, nil, false, false

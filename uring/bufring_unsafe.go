@@ -238,7 +238,7 @@ func (b *BufRing) Commit() {
 }
 
 // Bytes is the buffer with this id; only of a ring with buffers of its own. It is the kernel's from Return until a CQE
-// brings the id back, and gone after Close.
+// brings the id back, and gone after the BufRing's Close: unmapped, as an SQE after that of its Ring.
 func (b *BufRing) Bytes(bid uint16) []byte {
 	if int(bid) >= b.count {
 		b.panicID(bid)

@@ -3,6 +3,7 @@
 package uring
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"go/ast"
@@ -284,18 +285,12 @@ func argument(t reflect.Type, variant int, all []closedThing) reflect.Value {
 // ringTypes are the exported types that know a ring, or something that does.
 func ringTypes(t *testing.T) (names []string) {
 	t.Helper()
-	files, err := parser.ParseDir(token.NewFileSet(), ".", func(f fs.FileInfo) bool {
-		return !strings.HasSuffix(f.Name(), "_test.go")
-	}, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if files["uring"] == nil { // as in a guest of .ci/kernels
-		t.Log("no source is here that would tell of types which the test doesn't make")
+	pkg := source(t)
+	if pkg == nil {
 		return nil
 	}
 	knows := map[string][]string{}
-	ast.Inspect(files["uring"], func(n ast.Node) bool {
+	ast.Inspect(pkg, func(n ast.Node) bool {
 		spec, ok := n.(*ast.TypeSpec)
 		if !ok {
 			return true
@@ -317,6 +312,81 @@ func ringTypes(t *testing.T) (names []string) {
 			if slices.Contains(of, found[i]) && ast.IsExported(name) && !slices.Contains(found, name) {
 				found = append(found, name)
 			}
+		}
+	}
+	return found
+}
+
+// source is the package's, without its tests; nil where there is none, as in a guest of .ci/kernels.
+func source(t *testing.T) *ast.Package {
+	t.Helper()
+	files, err := parser.ParseDir(token.NewFileSet(), ".", func(f fs.FileInfo) bool {
+		return !strings.HasSuffix(f.Name(), "_test.go")
+	}, parser.ParseComments)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if files["uring"] == nil {
+		t.Log("no source is here that would tell of what the test doesn't know")
+	}
+	return files["uring"]
+}
+
+// TestCloseIsDocumented: what a ring has handed out of its mapped memory is wild once it is closed, which no method can
+// help. So each that hands some out says what becomes of it, and so do the types.
+func TestCloseIsDocumented(t *testing.T) {
+	pkg := source(t)
+	if pkg == nil {
+		t.Skip("no source")
+	}
+	owners, told := append(ringTypes(t), "SQE", "SQE128"), 0
+	want := func(name string, doc *ast.CommentGroup) {
+		if told++; !strings.Contains(doc.Text(), "Close") {
+			t.Errorf("%s hands out mapped memory, and does not say what Close makes of it", name)
+		}
+	}
+	ast.Inspect(pkg, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.GenDecl:
+			for _, s := range n.Specs {
+				if s, ok := s.(*ast.TypeSpec); ok && (s.Name.Name == "SQE" || s.Name.Name == "SQE128") {
+					want(s.Name.Name, n.Doc)
+				}
+			}
+		case *ast.FuncDecl:
+			owner := cmp.Or(strings.TrimSuffix(receiver(n), "."), "Ring")
+			if n.Recv != nil && n.Name.IsExported() && slices.Contains(owners, owner) && handsOut(n.Type) {
+				want(owner+"."+n.Name.Name, n.Doc)
+			}
+			return false
+		}
+		return true
+	})
+	if told < 9 {
+		t.Errorf("%d types and methods were found, want SQE, SQE128 and seven methods at least", told)
+	}
+}
+
+// handsOut reports whether a function returns an entry or bytes, or calls another with an entry.
+func handsOut(f *ast.FuncType) (found bool) {
+	look := func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.StarExpr:
+			id, ok := n.X.(*ast.Ident)
+			_, array := n.X.(*ast.ArrayType)
+			found = found || array || ok && (id.Name == "SQE" || id.Name == "SQE128")
+		case *ast.ArrayType:
+			id, ok := n.Elt.(*ast.Ident)
+			found = found || ok && id.Name == "byte"
+		}
+		return true
+	}
+	if f.Results != nil {
+		ast.Inspect(f.Results, look)
+	}
+	for _, p := range f.Params.List {
+		if fn, ok := p.Type.(*ast.FuncType); ok {
+			ast.Inspect(fn, look)
 		}
 	}
 	return found

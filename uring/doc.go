@@ -128,6 +128,13 @@
 // Closing a descriptor ends no request on it: cancel, wait for the last CQE, then close. Closing the ring with
 // requests in flight returns before the kernel has let go of their memory. [Ring.CancelAll] helps to come to an end.
 //
+// # Memory of the ring
+//
+// What methods return is safe to keep, but for what lies in mapped memory, which is no longer there when its owner is
+// closed: an [SQE] or [SQE128] after [Ring.Close] and [Ring.Resize], [Region.Bytes] of the kernel's after [Ring.Close],
+// [BufRing.Bytes] and what [BufParts.Next] gives after [BufRing.Close]. To touch it then is a fault that nothing
+// recovers. The methods of all but an SQE know that their ring is closed, and say so.
+//
 // # Memory order
 //
 // Each index in the shared memory has one writer, which keeps a copy of its own. Both sides publish by a release and

@@ -161,7 +161,9 @@ func (r *Ring) unregisterFD() posix.Errno {
 }
 
 // Close gives the ring back to the kernel. It may be called more than once; what follows it fails with EBADF, hands out
-// no entry and finds no CQE.
+// no entry and finds no CQE. The queues are unmapped: no entry that SQE or SQE128 has handed out may be touched any
+// more, see SQE, nor what Region.Bytes has given of the kernel's memory. CQEs are copies and stay; buffer rings have a
+// Close of their own.
 //
 // Requests in flight are cancelled, but the kernel does so after Close has returned: memory lent to them must
 // stay alive and unused. Cancel and drain first.

@@ -29,7 +29,8 @@ func cmdOp(cmd uint32) uint64 {
 	return uint64(cmd)
 }
 
-// Command is the bytes of an entry that commands have to themselves: 16 of them.
+// Command is the bytes of an entry that commands have to themselves: 16 of them, the entry's own memory, which goes
+// with it by Ring.Close and Ring.Resize.
 func (e *SQE) Command() *[16]byte { return (*[16]byte)(unsafe.Pointer(&e.Addr3)) }
 
 // PrepSockUnread asks how many bytes a TCP connection, or the next datagram of a UDP socket, has that nobody has read,

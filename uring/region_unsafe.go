@@ -73,7 +73,8 @@ func (r *Ring) RegisterRegion(cfg RegionConfig) (*Region, error) {
 	return g, nil
 }
 
-// Bytes is the region's memory. If it is the kernel's it is gone when the ring is closed.
+// Bytes is the region's memory. If it is the kernel's it is gone, unmapped, after the Ring's Close; from then on Bytes
+// is nil.
 func (g *Region) Bytes() []byte {
 	if g.r.closed {
 		return nil

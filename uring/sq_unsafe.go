@@ -2,10 +2,10 @@ package uring
 
 import "unsafe"
 
-// SQE returns the next free entry of the submission queue, zeroed, or nil when all are taken: Enter first, then.
-// The entry is the kernel's from the next Enter on, in the order of the calls. It must be prepared by then; one left
-// alone is a NOP. On a ring with SetupSQE128 it is the first half of an entry whose second half is not zeroed; SQE128
-// hands out both.
+// SQE returns the next free entry of the submission queue, zeroed, or nil when all are taken: Enter first, then. The
+// entry is the kernel's from the next Enter on, in the order of the calls. It must be prepared by then; one left alone
+// is a NOP. Close and Resize take the memory that it lies in, see the type's text. On a ring with SetupSQE128 it is the
+// first half of an entry whose second half is not zeroed; SQE128 hands out both.
 //
 // Only the owner may call it. It never waits.
 func (r *Ring) SQE() *SQE {
@@ -32,7 +32,8 @@ func sqeShift(f SetupFlags) uint8 {
 }
 
 // An SQE128 is an entry of 128 bytes: an SQE, whose Prep methods are its own, and as much again. Linux has two uses for
-// it, commands of drivers (OpUringCmd, NVMe's among them) and NOPs for tests.
+// it, commands of drivers (OpUringCmd, NVMe's among them) and NOPs for tests. Like an SQE it is not to be touched
+// behind Ring.Close and Ring.Resize.
 type SQE128 struct {
 	SQE
 	Rest [64]byte
@@ -43,14 +44,15 @@ var _ [2 * sqeSize]byte = [unsafe.Sizeof(SQE128{})]byte{}
 // whole is the entry of 128 bytes that begins here.
 func whole(e *SQE) *SQE128 { return (*SQE128)(unsafe.Pointer(e)) }
 
-// Command is the room that an entry of 128 bytes has for a driver's command: what follows the first 48 bytes.
+// Command is the room that an entry of 128 bytes has for a driver's command: what follows the first 48 bytes. It is the
+// entry's own memory, and goes with it by Close and Resize.
 func (e *SQE128) Command() *[80]byte { return (*[80]byte)(unsafe.Pointer(&e.Addr3)) }
 
 // SQE128 is SQE for an entry of 128 bytes: zeroed, or nil when there is no room. The ring must have been opened with
 // SetupSQE128 (Linux 5.19), whose entries all are so large, or with SetupSQEMixed (Linux 6.19), where it takes two
 // places, and a third, with a NOP that leaves no CQE, if the two would lie at the SQ's end and its beginning. There
 // only an op for such entries (NOP128, URING_CMD128) is right, and SQE128 is wrong for all others. On another ring it
-// panics.
+// panics. Close and Resize take the memory of the entry, as that of SQE.
 //
 // Only the owner may call it. It never waits.
 func (r *Ring) SQE128() *SQE128 {
@@ -97,7 +99,7 @@ func (r *Ring) SQPending() int {
 
 // EachPending calls f for each of the entries that SQPending counts, the oldest first: what the kernel will never see
 // of a ring whose Enter fails for good. With Config.SQPoll its thread may take them meanwhile. It ends if f closes the
-// ring.
+// ring, and e is gone behind that Close.
 func (r *Ring) EachPending(f func(e *SQE)) {
 	for i := r.sqHead; i != r.sqTail && !r.closed; i++ {
 		e := r.sqeAt(i)

@@ -43,6 +43,10 @@ const (
 // Only the ring's owner fills an entry in, and only until the next Enter. A Prep method sets every field but UserData,
 // so flags, and what else there is a Set method for, come after it; the user data may be set before or after. None
 // waits or fails: what is wrong with an entry shows in its CQE.
+//
+// An entry lies in the ring's memory, which Ring.Close and Ring.Resize unmap: behind them a pointer to it is wild. To
+// read or to write there, as each of the methods does, is a fault that ends the program and that nothing recovers, or
+// hits what has been mapped at that place since. Keep no entry for longer than until the next Enter, or copy it.
 type SQE struct {
 	Op          Op
 	Flags       SQEFlags

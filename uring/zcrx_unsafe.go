@@ -85,8 +85,8 @@ func (r *Ring) RegisterZCRX(cfg ZCRXConfig) (*ZCRX, error) {
 // ID names the queue in an SQE: its FileIndex.
 func (z *ZCRX) ID() uint32 { return z.id }
 
-// Data is what a CQE of a receive without copies has brought, in the area. It is the program's until Return. Nil for a
-// CQE without data, or one that does not fit the area.
+// Data is what a CQE of a receive without copies has brought, in the area. It is the program's until Return, and
+// outlasts the Ring's Close, as the area does. Nil for a CQE without data, or one that does not fit the area.
 func (z *ZCRX) Data(c CQE32) []byte {
 	at := c.Extra[0] & (1<<abi.IORING_ZCRX_AREA_SHIFT - 1)
 	if c.Res <= 0 || at > uint64(len(z.area)) || uint64(c.Res) > uint64(len(z.area))-at {
