@@ -86,6 +86,8 @@ type settings struct {
 	unref     bool // nobody waits for it
 	timeouts  *timeouts
 	records   bool // what comes and goes is records
+
+	local, remote net.Addr // once it is closed
 }
 
 // recordDefaults are for connections of records, each of which OnData has to use.
@@ -172,10 +174,13 @@ func (c *Conn) SetHandler(h Handler) {
 }
 
 // LocalAddr asks the kernel for the address of this end, a *net.TCPAddr or a *net.UnixAddr; nil if there is none, as
-// when the connection is closed.
+// before OnOpen. Of a connection that is closed it is what it was.
 func (c *Conn) LocalAddr() net.Addr {
 	e := c.here("Conn.LocalAddr")
-	if c.state == closed || e.l.Kernel().Getsockname(c.fd.Sys(), &e.name) < 0 {
+	if c.state == closed || c.set.local != nil {
+		return c.set.local
+	}
+	if e.l.Kernel().Getsockname(c.fd.Sys(), &e.name) < 0 {
 		return nil
 	}
 	return e.addr(c)
@@ -184,13 +189,23 @@ func (c *Conn) LocalAddr() net.Addr {
 // RemoteAddr is LocalAddr of the peer.
 func (c *Conn) RemoteAddr() net.Addr {
 	e := c.here("Conn.RemoteAddr")
-	if c.state == closed {
-		return nil
+	if c.state == closed || c.set.remote != nil {
+		return c.set.remote
 	}
 	if e.l.Kernel().Getpeername(c.fd.Sys(), &e.name) < 0 && !e.askPeer(c) {
 		return nil
 	}
 	return e.addr(c)
+}
+
+// keepAddrs keeps the addresses for those who ask, or write, when the connection is closed: the kernel forgets them.
+func (c *Conn) keepAddrs() {
+	if c.fd.Sys() == none {
+		return
+	}
+	local, remote := c.LocalAddr(), c.RemoteAddr()
+	s := c.own()
+	s.local, s.remote = local, remote
 }
 
 // askPeer puts the address of a peer of TCP into name that getpeername(2) does not know any more, as when it has reset
@@ -229,7 +244,7 @@ func (e *Loop) addr(c *Conn) net.Addr {
 	return &net.TCPAddr{IP: ap.Addr().Unmap().AsSlice(), Port: int(ap.Port()), Zone: ap.Addr().Zone()}
 }
 
-// opError is an error of the connection as package net has it. Of one that is closed the kernel knows no addresses.
+// opError is an error of the connection as package net has it.
 func (c *Conn) opError(name string, err error) error {
 	network := "tcp"
 	switch {
@@ -321,11 +336,12 @@ func (c *Conn) finish() {
 	if c.recv != nil || c.fd.Busy() {
 		return // likewise
 	}
+	c.keepAddrs()
 	if c.flags&leaving != 0 {
 		c.part()
 	}
 	c.leaveIntake()
-	why := c.why() // which has the addresses
+	why := c.why()
 	c.release()
 	c.h.OnClose(c, why)
 }

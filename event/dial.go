@@ -27,6 +27,9 @@ func (e *Loop) DialBy(d *sock.Dialer, network, address string, h Handler) *Conn 
 		panic("event: Loop.DialBy of a nil *sock.Dialer")
 	}
 	c := &Conn{e: e, h: h, set: &defaults, state: opening, unix: strings.HasPrefix(network, "unix")}
+	if network == records {
+		c.carryRecords()
+	}
 	c.fd.Init(none)
 	if e.refuses() {
 		c.state = closed
@@ -43,7 +46,7 @@ func (e *Loop) DialBy(d *sock.Dialer, network, address string, h Handler) *Conn 
 func (c *Conn) dial(d *sock.Dialer, network, address string) {
 	var p handle.Parts
 	err := ErrNoReturn
-	defer func() { c.dialed(network, p, err) }() // also if d's functions do not return
+	defer func() { c.dialed(p, err) }() // also if d's functions do not return
 	made, failed := d.Dial(c.e.Ringo(), network, address)
 	if failed == nil {
 		p, failed = handle.Sockets.Take(made)
@@ -51,14 +54,11 @@ func (c *Conn) dial(d *sock.Dialer, network, address string) {
 	err = failed
 }
 
-func (c *Conn) dialed(network string, p handle.Parts, err error) {
+func (c *Conn) dialed(p handle.Parts, err error) {
 	c.out.task = nil
 	switch {
 	case err == nil && c.state == opening:
 		c.out, c.state = nil, open
-		if network == records {
-			c.carryRecords()
-		}
 		c.begin(p)
 		return
 	case err == nil:

@@ -60,7 +60,7 @@ const closeMax = time.Minute
 func (c *Conn) Write(p []byte) error {
 	e := c.here("Conn.Write")
 	if c.state != open || c.flags&finished != 0 {
-		return c.noWrite()
+		return c.noWrite("write")
 	}
 	e.l.Charge()
 	if c.out == nil && c.flags&slow == 0 && len(p) <= acceptMax && len(p) > 0 && !e.l.Config().NoBatching &&
@@ -76,7 +76,7 @@ func (c *Conn) Write(p []byte) error {
 func (c *Conn) WriteThen(p []byte, then func(error)) error {
 	e := c.here("Conn.WriteThen")
 	if c.state != open || c.flags&finished != 0 {
-		return c.noWrite()
+		return c.noWrite("write")
 	}
 	e.l.Charge()
 	_, err := c.write(p, then)
@@ -94,7 +94,7 @@ func (c *Conn) WriteLease(lease buf.Lease) error {
 	}
 	if c.state != open || c.flags&finished != 0 {
 		lease.Release()
-		return c.noWrite()
+		return c.noWrite("write")
 	}
 	e.l.Charge()
 	b := bufs.Lease(lease).Take()
@@ -141,12 +141,12 @@ func (c *Conn) WriteV(bufs ...[]byte) error {
 // gatherMax is up to how many bytes several slices are put together to be sent by one call.
 const gatherMax = 64 << 10
 
-// noWrite is why nothing can be written.
-func (c *Conn) noWrite() error {
+// noWrite is why nothing can be written, as the error of an operation.
+func (c *Conn) noWrite(name string) error {
 	if c.state == open {
-		return c.opError("write", errDirection)
+		return c.opError(name, errDirection)
 	}
-	return c.notOpen("write")
+	return c.notOpen(name)
 }
 
 // write sends p now, as far as there is room, and keeps the rest: a copy, or p itself if then is to be told.
@@ -496,11 +496,11 @@ func (c *Conn) SetMarks(high, max int) {
 func (c *Conn) CloseWrite() error {
 	e := c.here("Conn.CloseWrite")
 	if c.state != open || c.flags&finished != 0 {
-		return c.noWrite()
+		return c.noWrite("close")
 	}
 	e.l.SendNow(&c.accepted)
 	if c.state != open {
-		return c.noWrite()
+		return c.noWrite("close")
 	}
 	c.flags |= finished
 	if c.out == nil {

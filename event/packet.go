@@ -26,6 +26,8 @@ type PacketConn struct {
 	got   handle.Datagram
 	out   packetOutput
 	value any
+
+	network string // of a dial
 }
 
 type packetFlags uint8
@@ -129,7 +131,7 @@ func (e *Loop) Receive(s *sock.PacketConn, h PacketHandler) *PacketConn {
 func (e *Loop) DialPacket(network, address string, h PacketHandler) *PacketConn {
 	e.here("Loop.DialPacket")
 	c := e.newPacketConn("Loop.DialPacket", h)
-	if c.state == closed {
+	if c.network = network; c.state == closed {
 		return c
 	}
 	c.task = e.l.Go(func() {

@@ -42,9 +42,12 @@ func (c *PacketConn) write(method string, p []byte, to netip.AddrPort) error {
 	e := c.e
 	switch e.here(method); {
 	case c.state == opening:
-		return &net.OpError{Op: "write", Net: "udp", Err: errNotOpen}
+		return &net.OpError{Op: "write", Net: c.network, Err: errNotOpen}
+	case c.src == nil:
+		return &net.OpError{Op: "write", Net: c.network, Err: net.ErrClosed}
 	case c.state != open:
-		return c.closedError(to)
+		_, err := c.src.TrySend(p, to) // which knows what net.ErrClosed is to be about
+		return err
 	}
 	e.l.Charge()
 	o := &c.out
@@ -63,17 +66,6 @@ func (c *PacketConn) write(method string, p []byte, to netip.AddrPort) error {
 		e.l.Start((*packetSender)(c))
 	}
 	return nil
-}
-
-// closedError is that of a write to a socket that closes, as package net has it.
-func (c *PacketConn) closedError(to netip.AddrPort) error {
-	e := &net.OpError{Op: "write", Net: "udp", Source: c.LocalAddr(), Err: net.ErrClosed}
-	if to.IsValid() {
-		e.Addr = net.UDPAddrFromAddrPort(to)
-	} else if c.sock != nil {
-		e.Addr = c.sock.RemoteAddr()
-	}
-	return e
 }
 
 // Congested reports whether something waits for room: OnWritable is called when it is gone.

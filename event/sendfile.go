@@ -39,7 +39,7 @@ func (c *Conn) SendFile(f File, off, n int64, then func(error)) error {
 	e := c.here("Conn.SendFile")
 	switch {
 	case c.state != open || c.flags&finished != 0:
-		return c.noWrite()
+		return c.noWrite("write")
 	case c.set.records:
 		return c.opError("sendfile", errRecords)
 	case off < 0 || n < 0:
