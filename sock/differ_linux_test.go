@@ -603,14 +603,22 @@ var likeNets = map[string]func(s *likeNet){
 		s.see("accept", <-done)
 	},
 	"conn closed": func(s *likeNet) {
-		c, peer := s.pair("tcp", "127.0.0.1:0")
-		s.see("close", c.Close())
-		s.closed(c)
-		peer.Close()
-		c, peer = s.pair("unix", s.name("c"))
-		s.see("close", c.Close())
-		s.closed(c)
-		peer.Close()
+		for _, network := range []string{"tcp", "unix", "unixpacket"} {
+			address := s.name(network)
+			if network == "tcp" {
+				address = "127.0.0.1:0"
+			}
+			c, peer := s.pair(network, address)
+			c.SetReadDeadline(time.Unix(1, 0))
+			_, err := c.Read(make([]byte, 1))
+			s.see("read", err)
+			s.see("CloseWrite", c.(interface{ CloseWrite() error }).CloseWrite())
+			_, err = c.Write([]byte("x"))
+			s.see("write", err)
+			s.see("close", c.Close())
+			s.closed(c)
+			peer.Close()
+		}
 	},
 	"conn, Close in Read": func(s *likeNet) {
 		c, peer := s.pair("tcp", "127.0.0.1:0")
