@@ -36,10 +36,9 @@ func TestDescriptorsRunOut(t *testing.T) {
 			return found && backoffs != "0"
 		})
 		before := p.ticks()
-		window := time.Second
-		time.Sleep(window)
-		if used := p.ticks() - before; used > int(window/(5*tick)) {
-			t.Errorf("%d ticks in %v while out of descriptors: it spins", used, window)
+		p.printStats(20)
+		if used := p.ticks() - before; used > int(time.Second/(5*tick)) {
+			t.Errorf("%d ticks in a second while out of descriptors: it spins", used)
 		}
 		if n := len(served); n == 0 || n >= limit {
 			t.Errorf("%d peers are served with %d descriptors, before any has left", n, limit)
@@ -123,18 +122,29 @@ func stay(addr string, served chan<- bool, leave <-chan bool) error {
 // TestIdle: a server that has nothing to do, does next to nothing.
 func TestIdle(t *testing.T) {
 	eachDriver(t, func(t *testing.T, driver string) {
-		p, addr := startEcho(t, "-listen", anyPort, "-driver", driver, "-loops", "2")
+		p, addr := startEcho(t, "-listen", anyPort, "-driver", driver, "-loops", "2", "-stats", "500ms")
 		for range 20 {
 			holdConn(t, addr)
 		}
+		p.printStats(1)
 		before := p.ticks()
-		window := time.Second
-		time.Sleep(window)
-		if used := p.ticks() - before; used > int(window/(8*tick)) { // a loop that spins takes all of it
-			t.Errorf("%d ticks in %v with nothing to do", used, window)
+		p.printStats(2)
+		if used := p.ticks() - before; used > int(time.Second/(8*tick)) { // a loop that spins takes all of it
+			t.Errorf("%d ticks in a second with nothing to do", used)
 		}
 		p.finish()
 	})
+}
+
+// printStats waits until the process has printed so many more lines of -stats: for as many periods by its own clock.
+func (p *process) printStats(lines int) {
+	p.t.Helper()
+	count := func() int {
+		text, _ := p.log.text()
+		return strings.Count(text, "stats conns=")
+	}
+	before := count()
+	patience.Until(p.t, "lines of -stats", func() bool { return count() >= before+lines })
 }
 
 // tick is the unit of the times in /proc/PID/stat, on all architectures that Go has.

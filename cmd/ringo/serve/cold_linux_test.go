@@ -185,17 +185,12 @@ func TestServeCold(t *testing.T) {
 					t.Errorf("round %d: %d bytes that were not in memory went by sendfile", i, n)
 				}
 				// The kernel may take a page of its own accord, after which this is cold again.
-				for over := patience.Deadline(); ; {
+				what := fmt.Sprintf("round %d: all %d bytes, which are in memory, go by sendfile", i, size)
+				patience.Until(t, what, func() bool {
 					tooltest.WantFile(t, addr, "/f", content)
 					settle()
-					n := w.sent.Swap(0)
-					if n == size {
-						break
-					}
-					if time.Now().After(over) {
-						t.Fatalf("round %d: %d bytes that were in memory went by sendfile, want all %d", i, n, size)
-					}
-				}
+					return w.sent.Swap(0) == size
+				})
 			}
 			if n := w.waiting.Load(); n > 0 {
 				t.Errorf("the loop may have waited for the disk %d times", n)

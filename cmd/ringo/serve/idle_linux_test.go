@@ -1,0 +1,87 @@
+//go:build linux
+
+package serve
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"testing"
+	"time"
+
+	"ringo"
+	"ringo/cmd/ringo/internal/server"
+	"ringo/file"
+	"ringo/sim"
+	"ringo/sock"
+)
+
+// TestServeBusyIsNotIdle: a connection that asks again and again is not idle, however short the time for that is; one
+// that asks no more is, by then.
+func TestServeBusyIsNotIdle(t *testing.T) {
+	const idle = 900 * time.Millisecond
+	sim.Explore(t, 10, func(w *sim.World) {
+		here, far := w.Host("server"), w.Host("client")
+		w.Link = sim.Link{Latency: time.Millisecond}
+		p := here.Run(&ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
+			root, err := file.OpenDir(".")
+			if err != nil {
+				return err
+			}
+			defer root.Close()
+			ln, err := sock.Listen(l, "tcp", ":8080")
+			if err != nil {
+				return err
+			}
+			o := &options{files: 10, fresh: time.Minute, header: time.Minute, idle: idle}
+			s := &server.Server{Context: context.Background(), Options: &o.Options}
+			return newFiles(s, o, root, nil).serveStreams(l, ln)
+		})
+		w.RunFor(time.Second)
+		c := far.Run(&ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
+			c, err := sock.Dial(l, "tcp", "server:8080")
+			if err != nil {
+				return err
+			}
+			defer c.Close()
+			r := bufio.NewReader(c)
+			for range 100 {
+				if err := wantAnswer(c, r); err != nil {
+					return err
+				}
+				l.Sleep(idle * 3 / 4)
+			}
+			if err := wantAnswer(c, r); err != nil {
+				return err
+			}
+			last := l.Now()
+			_, err = r.ReadByte()
+			if d := l.Now().Sub(last); err != io.EOF || d < idle*3/4 || d > idle+time.Second/10 {
+				return fmt.Errorf("an idle connection ends with %v after %v, want EOF after %v at most", err, d, idle)
+			}
+			return nil
+		})
+		if err := w.Wait(c); err != nil {
+			w.Errorf("%v", errors.Join(err, p.Err()))
+		}
+	})
+}
+
+// wantAnswer asks for a file that is not there: those that are a goroutine closes, and a world has none.
+func wantAnswer(c io.Writer, r *bufio.Reader) error {
+	if _, err := io.WriteString(c, "GET /f HTTP/1.1\r\nHost: h\r\n\r\n"); err != nil {
+		return err
+	}
+	a, err := http.ReadResponse(r, nil)
+	if err != nil {
+		return err
+	}
+	if a.StatusCode != http.StatusNotFound || a.Close {
+		return fmt.Errorf("%s, and closes: %v", a.Status, a.Close)
+	}
+	_, err = io.Copy(io.Discard, a.Body)
+	return err
+}
