@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"ringo"
+	"ringo/internal/patience"
 	"ringo/sock"
 )
 
@@ -42,8 +43,10 @@ func busyServer(t *testing.T) {
 			if l.Index() == 0 {
 				l.GoNamed(hostile, func() { l.Sleep(time.Hour) })
 				l.GoNamed("holder", func() {
-					for range 5 {
-						time.Sleep(30 * time.Millisecond)
+					for len(l.Holds()) == 0 {
+						known := make(chan bool)
+						go func() { awaitHeld(l); close(known) }()
+						<-known // the loop stands still meanwhile
 						l.Yield()
 					}
 					close(held)
@@ -67,7 +70,7 @@ func busyServer(t *testing.T) {
 		clients.Wait()
 		set.Close()
 	})
-	<-held
+	patience.Recv(t, "a hold", held)
 	for n := range idleConns + busyConns {
 		c, err := net.Dial("tcp", set.Addr().String())
 		if err != nil {
@@ -90,6 +93,9 @@ func busyServer(t *testing.T) {
 	}
 }
 
+// awaitHeld returns when it is known that something holds the loop.
+func awaitHeld(l *ringo.Loop) { patience.Poll(nil, func() bool { return l.Stats().Held > 0 }) }
+
 // cells gives the texts of some columns of a table of the page, row by row.
 func (b *browser) cells(table string, columns ...string) (rows [][]string) {
 	b.t.Helper()
@@ -109,14 +115,12 @@ func jsList(texts []string) string {
 // agree waits until the page shows what the API says at the same time.
 func (b *browser) agree(what string, shown func() any, said func() any) {
 	b.t.Helper()
-	for begun := time.Now(); ; time.Sleep(20 * time.Millisecond) {
-		page, api := shown(), said()
-		if reflect.DeepEqual(page, api) {
-			return
-		}
-		if time.Since(begun) > browserPatience {
-			b.t.Fatalf("%s: the page shows\n%v\nand the API says\n%v", what, page, api)
-		}
+	var page, api any
+	if err := patience.Poll(nil, func() bool {
+		page, api = shown(), said()
+		return reflect.DeepEqual(page, api)
+	}); err != nil {
+		b.t.Fatalf("%s: %v: the page shows\n%v\nand the API says\n%v", what, err, page, api)
 	}
 }
 
@@ -273,7 +277,7 @@ func TestInBrowser(t *testing.T) {
 		b.show("holds")
 		b.agree("holds", func() any { return sortedRows(b.cells("holds", "loop", "state", "times")) },
 			func() any { return sortedRows(rowsOf(t, api+"holds", "holds", "loop", "state", "times")) })
-		b.await("the holder", "document.querySelector('[data-table=holds] tbody').textContent.includes('Sleep')")
+		b.await("the holder", "document.querySelector('[data-table=holds] tbody').textContent.includes('receive')")
 	})
 
 	b.run(t, "driver", func(t *testing.T) {

@@ -12,8 +12,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
+	"ringo/internal/patience"
 	"ringo/internal/socktest"
 )
 
@@ -26,7 +26,7 @@ type browser struct {
 
 	mu      sync.Mutex
 	id      int
-	waiting map[int]chan answer
+	waiting map[int]chan *answer
 	faults  []string // what the page has complained of: exceptions, errors on the console, refused loads
 	gone    error
 }
@@ -35,9 +35,6 @@ type answer struct {
 	Result json.RawMessage
 	Error  *struct{ Message string }
 }
-
-// browserPatience bounds every wait for the page; who runs into it fails.
-const browserPatience = 10 * time.Minute
 
 // newBrowser starts Chromium with an empty page; RINGO_CHROMIUM names the program.
 func newBrowser(t *testing.T) *browser {
@@ -57,7 +54,7 @@ func newBrowser(t *testing.T) *browser {
 	}
 	in.Close()
 	out.Close()
-	b := &browser{t: t, to: to, waiting: map[int]chan answer{}}
+	b := &browser{t: t, to: to, waiting: map[int]chan *answer{}}
 	done := make(chan struct{})
 	go func() { defer close(done); b.listen(from) }()
 	t.Cleanup(func() {
@@ -120,7 +117,7 @@ func (b *browser) listen(from *os.File) {
 			for _, c := range b.waiting {
 				close(c)
 			}
-			b.waiting = map[int]chan answer{}
+			b.waiting = map[int]chan *answer{}
 			b.mu.Unlock()
 			return
 		}
@@ -138,7 +135,7 @@ func (b *browser) listen(from *os.File) {
 		case m.ID != 0:
 			if c := b.waiting[m.ID]; c != nil {
 				delete(b.waiting, m.ID)
-				c <- m.answer
+				c <- &m.answer
 			}
 		case m.Method == "Runtime.exceptionThrown", m.Method == "Log.entryAdded",
 			m.Method == "Runtime.consoleAPICalled":
@@ -153,7 +150,7 @@ func (b *browser) call(method string, params any) (json.RawMessage, error) {
 	if params == nil {
 		params = map[string]any{}
 	}
-	c := make(chan answer, 1)
+	c := make(chan *answer, 1)
 	b.mu.Lock()
 	if b.gone != nil {
 		defer b.mu.Unlock()
@@ -174,17 +171,15 @@ func (b *browser) call(method string, params any) (json.RawMessage, error) {
 	if _, err := b.to.Write(append(text, 0)); err != nil {
 		return nil, err
 	}
-	select {
-	case a, ok := <-c:
-		switch {
-		case !ok:
-			return nil, b.gone
-		case a.Error != nil:
-			return nil, fmt.Errorf("%s: %s", method, a.Error.Message)
-		}
+	switch a, err := patience.Receive(c); {
+	case err != nil:
+		return nil, fmt.Errorf("%s: no answer: %w", method, err)
+	case a == nil:
+		return nil, b.gone
+	case a.Error != nil:
+		return nil, fmt.Errorf("%s: %s", method, a.Error.Message)
+	default:
 		return a.Result, nil
-	case <-time.After(browserPatience):
-		return nil, fmt.Errorf("%s: no answer in %v", method, browserPatience)
 	}
 }
 
@@ -232,19 +227,15 @@ func (b *browser) evaluate(expression string, value any) error {
 // await waits until an expression is true in the page.
 func (b *browser) await(what, expression string) {
 	b.t.Helper()
-	for begun := time.Now(); ; time.Sleep(20 * time.Millisecond) {
-		ok := false
+	if err := patience.Poll(nil, func() (ok bool) {
 		if err := b.evaluate("Boolean("+expression+")", &ok); err != nil {
 			b.t.Fatal(err)
 		}
-		switch {
-		case ok:
-			return
-		case time.Since(begun) > browserPatience:
-			var page string
-			b.eval("document.body.innerText", &page)
-			b.t.Fatalf("%s: not in %v: %s\nthe page:\n%s", what, browserPatience, expression, page)
-		}
+		return ok
+	}); err != nil {
+		var page string
+		b.eval("document.body.innerText", &page)
+		b.t.Fatalf("%s: %v: %s\nthe page:\n%s", what, err, expression, page)
 	}
 }
 
