@@ -39,6 +39,7 @@ type batch struct {
 	open        chan struct{}
 	opened      bool
 	got         chan error // the reader's verdict
+	spare       [2]*sock.Conn
 }
 
 // filler is zeros that went out between bytes of the stream.
@@ -122,6 +123,7 @@ func (x *batch) block() {
 	}
 	filling := new(socktest.Filling)
 	for full := false; !full; pause(x.here) {
+		x.keepsMemory()
 		more := filler{at: x.at}
 		rc.Control(func(fd uintptr) {
 			for size := 4096; size > 0; {
@@ -139,6 +141,23 @@ func (x *batch) block() {
 			x.fillers = append(x.fillers, more)
 		}
 	}
+}
+
+// keepsMemory has the loop accept something. One that does not for a while gives the memory for it back, and what is
+// written then is sent at once, behind a full socket: it waits.
+func (x *batch) keepsMemory() {
+	x.Helper()
+	if x.spare[0] == nil {
+		var err error
+		if x.spare[0], x.spare[1], err = sock.Pipe(x.here); err != nil {
+			x.Fatal(err)
+		}
+	}
+	p := make([]byte, 1)
+	_, err := x.spare[0].Write(p)
+	x.must("Write to a spare", err)
+	_, err = x.spare[1].Read(p)
+	x.must("Read of a spare", err)
 }
 
 // unsent has what was accepted wait for room. A peer's kernel that is late may make some: then more is written.
@@ -473,6 +492,11 @@ func onBatch(t *testing.T, here, there *ringo.Loop, full bool, f func(x *batch))
 			f(x)
 			x.c.Close()
 			x.gate()
+			for _, c := range x.spare {
+				if c != nil {
+					c.Close()
+				}
+			}
 		}).Wait()
 		if err := <-x.got; err != nil {
 			t.Error(err)
@@ -484,6 +508,7 @@ func onBatch(t *testing.T, here, there *ringo.Loop, full bool, f func(x *batch))
 // Whatever comes behind bytes that were accepted finds them sent: the peer gets all, once, in order, and then the end,
 // also where the socket had no room for them.
 func TestAcceptedGoesFirst(t *testing.T) {
+	t.Parallel()
 	file := patternFile(t, 1<<20)
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		cfg.Buffers, cfg.BufferSize = 32, 4096
@@ -614,6 +639,7 @@ func oneRun(t *testing.T, cfg ringo.Config, full bool, f func(x *batch, cancel f
 // What was accepted goes out before the loop ends, also if the socket has no room for it at first, if the connection
 // was closed and the peer reads within Grace.
 func TestAcceptedBeforeTheEnd(t *testing.T) {
+	t.Parallel()
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		for _, state := range []string{"room", "no room"} {
 			for _, e := range runEndings {
@@ -640,6 +666,7 @@ func TestAcceptedBeforeTheEnd(t *testing.T) {
 // Who detaches a connection has ten seconds for the peer to take what was written before, in a cancelled task and in a
 // WithTimeout that ends, too.
 func TestDetachSendsFirst(t *testing.T) {
+	t.Parallel()
 	detaches := map[string]func(c *sock.Conn) error{
 		"Detach": func(c *sock.Conn) error {
 			fd, _, err := c.Detach()
@@ -794,6 +821,7 @@ func TestUnsentEndsWithGrace(t *testing.T) {
 
 // A peer that has not got all that was accepted, because the time for that is over, sees a reset and no orderly end.
 func TestLostBytesAreNoEnd(t *testing.T) {
+	t.Parallel()
 	endings := []struct {
 		name string
 		do   func(x *batch, cancel func())
