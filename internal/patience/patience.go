@@ -53,20 +53,54 @@ func begin() *watch {
 // end is called when what was waited for has come.
 func (w *watch) end() { headway.Add(1) }
 
+// givenUp says that a wait of this process was given up: it has failed, and the waits behind have a twentieth of the
+// patience, so that one who breaks many hears of it before go test's alarm.
+var givenUp atomic.Bool
+
 // over says why the wait is to be given up; "" if it is not. The processor is charged from when the wait looked first
 // after the last headway, so it is asked now and then.
-func (w *watch) over() string {
-	if seen := headway.Load(); seen != w.headway {
-		*w = watch{seen, time.Now(), processorTime()}
+func (w *watch) over() (why string) {
+	if w.cameForward() {
 		return ""
 	}
-	if d := time.Since(w.since); d >= Max || alarmed(d) {
-		return fmt.Sprintf("nothing came forward for %v", d.Round(time.Second))
+	limit := Max
+	if givenUp.Load() {
+		limit /= 20
 	}
-	if d := processorTime() - w.processor; d >= processorMax {
-		return fmt.Sprintf("nothing came forward while the process used %v of processors", d.Round(time.Second))
+	if d := time.Since(w.since); d >= limit || alarmed(d) {
+		why = fmt.Sprintf("nothing came forward for %v", d.Round(time.Second))
+	} else if d := processorTime() - w.processor; d >= processorMax {
+		why = fmt.Sprintf("nothing came forward while the process used %v of processors", d.Round(time.Second))
+	} else {
+		return ""
 	}
-	return ""
+	givenUp.Store(true)
+	return why
+}
+
+// cameForward reports whether there was headway since the last look at it.
+func (w *watch) cameForward() bool {
+	seen := headway.Load()
+	if seen == w.headway {
+		return false
+	}
+	*w = watch{seen, time.Now(), processorTime()}
+	return true
+}
+
+// Guard ends the process with all stacks if nothing comes forward in it for twice as long as Max, and it does next to
+// nothing: it hangs in what knows no patience, as a Close behind a test that has failed.
+func Guard() {
+	go func() {
+		w := begin()
+		for range time.Tick(max(Max/60, min(lookEvery, Max))) {
+			d := time.Since(w.since)
+			if !w.cameForward() && d >= 2*Max && processorTime()-w.processor < d/100 {
+				panic(fmt.Sprintf("nothing came forward for %v, and the process rests\n\n%s",
+					d.Round(time.Second), Stacks()))
+			}
+		}
+	}()
 }
 
 // alarmed reports whether go test is about to end this process, in which nothing has come forward for d.

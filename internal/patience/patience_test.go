@@ -34,6 +34,13 @@ func TestNever(t *testing.T) {
 		Done(t, "what never comes", never)
 	case "Within":
 		Within("what never comes", func() { <-never })
+	case "Guard":
+		Guard()
+		<-never
+	case "Twice":
+		Receive(never)
+		Max = 20 * Max
+		Until(t, "what never comes", func() bool { return false })
 	default:
 		t.Skip("for TestGivesUp")
 	}
@@ -41,7 +48,7 @@ func TestNever(t *testing.T) {
 
 // TestGivesUp: who waits for what never comes fails in the end, with the stacks, and says for what.
 func TestGivesUp(t *testing.T) {
-	for _, how := range []string{"Until", "Recv", "Done", "Within", "Until before the alarm"} {
+	for _, how := range []string{"Until", "Recv", "Done", "Within", "Guard", "Twice", "Until before the alarm"} {
 		cmd := exec.Command(os.Args[0], "-test.run=^TestNever$", "-test.timeout=30s")
 		how, before, _ := strings.Cut(how, " ")
 		cmd.Env = append(os.Environ(), hanging+"="+how, maxEnv+"=50ms")
@@ -52,7 +59,14 @@ func TestGivesUp(t *testing.T) {
 		if err == nil {
 			t.Errorf("%s: the process ended with 0\n%s", how, out)
 		}
-		for _, want := range []string{"what never comes: nothing came forward for", "goroutine ", "TestNever"} {
+		wants := []string{"what never comes: nothing came forward for", "goroutine ", "TestNever"}
+		switch how {
+		case "Guard":
+			wants[0] = "and the process rests"
+		case "Twice":
+			wants[0] += " 0s" // what is left of a patience of a second, to the second
+		}
+		for _, want := range wants {
 			if !strings.Contains(string(out), want) {
 				t.Errorf("%s: said nothing of %q:\n%s", how, want, out)
 			}

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"ringo/internal/patience"
 )
 
 // settleMax is how long what goes away by itself may take to do so. A variable
@@ -112,6 +114,7 @@ func Main(m *testing.M) { os.Exit(Run(m)) }
 func Run(m *testing.M) int {
 	overlapWaits()
 	startPoller()
+	patience.Guard()
 	before, counted := takeAll(), countAll()
 	code := m.Run()
 	if code == 0 && !settle(before, counted) {
