@@ -4,7 +4,6 @@ package event_test
 
 import (
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -130,10 +129,3 @@ func TestShortParksAreAStall(t *testing.T) {
 		})
 	}
 }
-
-// stillClock goes on only when it is told to.
-type stillClock struct{ ns atomic.Int64 }
-
-func (c *stillClock) now() time.Time { return time.Unix(1000, c.ns.Load()) }
-
-func (c *stillClock) jump(d time.Duration) { c.ns.Add(int64(d)) }

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"ringo"
 	"ringo/event"
@@ -204,3 +206,10 @@ func pattern(n int) []byte {
 	}
 	return p
 }
+
+// stillClock goes on only when it is told to.
+type stillClock struct{ ns atomic.Int64 }
+
+func (c *stillClock) now() time.Time { return time.Unix(1000, c.ns.Load()) }
+
+func (c *stillClock) jump(d time.Duration) { c.ns.Add(int64(d)) }

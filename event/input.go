@@ -152,9 +152,9 @@ func (c *Conn) received(res int32, flags uint32) {
 		if c.flags&leaving != 0 {
 			c.out.parts.EOF = true
 		}
-	case res == -sys.ENOBUFS:
-		c.flags |= ready // what waits is read into plain memory
-	case res != -sys.ECANCELED:
+	case res == -sys.ENOBUFS, res == -sys.ECANCELED:
+		c.flags |= ready // what waits, or has come meanwhile, is read into plain memory
+	default:
 		c.broken(res)
 	}
 }

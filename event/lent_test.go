@@ -21,7 +21,8 @@ import (
 // watcher is a driver that knows what is in flight.
 type watcher struct {
 	driver.Driver
-	full   bool // plain sends find no room
+	full   bool   // plain sends find no room
+	looked func() // called behind a look, see driver.Queue
 	flying []*op.Op
 	done   driver.Queue
 }
@@ -43,6 +44,9 @@ func (w *watcher) Wait(deadline int64, done *driver.Queue) error {
 	err := w.Driver.Wait(deadline, &w.done)
 	done.Looked = w.done.Looked
 	w.pass(done)
+	if done.Looked && w.looked != nil {
+		w.looked()
+	}
 	return err
 }
 

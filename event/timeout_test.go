@@ -11,6 +11,7 @@ import (
 
 	"ringo"
 	"ringo/event"
+	"ringo/internal/loop"
 	"ringo/internal/op"
 	"ringo/internal/patience"
 	"ringo/internal/socktest"
@@ -230,4 +231,81 @@ func TestTimeoutsOfALateLoop(t *testing.T) {
 			})
 		})
 	})
+}
+
+// What came in time is told although the receive is begun anew just then: a look tells of its end, and of no byte.
+func TestTimeoutOfANewReceive(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		t.Run("bulk", func(t *testing.T) {
+			standsStill(t, cfg, &watcher{}, time.Second/2, 5000, func(_ *stillClock, stand func()) { stand() })
+		})
+		t.Run("doubt", func(t *testing.T) {
+			w := &watcher{}
+			standsStill(t, cfg, w, time.Hour, 1, func(clock *stillClock, stand func()) {
+				clock.jump(time.Hour * 6 / 10) // the receive was quiet for long
+				w.looked = func() {
+					w.looked = nil
+					stand()
+				}
+			})
+		})
+	})
+}
+
+// standsStill has a connection with a timeout read size bytes at its half. late is called then, and has stand called:
+// the loop stands still for another of the timeout's time, in which a byte comes.
+func standsStill(t *testing.T, cfg ringo.Config, w *watcher, timeout time.Duration, size int,
+	late func(clock *stillClock, stand func())) {
+	var clock stillClock
+	came := 0
+	opened, peers := make(chan bool), make(chan net.Conn, 1)
+	stand := func() {
+		clock.jump(timeout * 9 / 10)
+		if _, err := (<-peers).Write([]byte("x")); err != nil {
+			t.Error(err)
+		}
+		clock.jump(timeout / 5)
+	}
+	h := &funcs{
+		open: func(c *event.Conn) {
+			c.SetTimeouts(timeout, 0)
+			clock.jump(timeout / 2)
+			c.Loop().AfterFunc(0, func() { close(opened) }) // in another turn, which sees that
+		},
+		data: func(c *event.Conn, p []byte) int {
+			came += len(p)
+			switch came {
+			case size:
+				late(&clock, stand)
+			case size + 1:
+				c.Close()
+			}
+			return len(p)
+		},
+		timeout: func(c *event.Conn, _ event.Timeout) {
+			t.Error("what came in time was too late")
+			c.Close()
+		},
+	}
+	change := func(c *loop.Config) { c.Clock = clock.now }
+	onChanged(t, cfg, w, change, func(l *event.Loop) {
+		addr := listenOnce(t, l, h)
+		outside(t, l, func() error {
+			c, err := net.DialTimeout("tcp", addr, patience.Max)
+			if err != nil {
+				return err
+			}
+			defer c.Close()
+			c.SetDeadline(patience.Deadline())
+			<-opened
+			peers <- c
+			if _, err := c.Write(make([]byte, size)); err != nil {
+				return err
+			}
+			return wantEOF(c)
+		})
+	})
+	if came != size+1 {
+		t.Errorf("%d bytes came, want %d", came, size+1)
+	}
 }

@@ -709,3 +709,41 @@ func lateRead(w *sim.World, read func(*sock.Conn) (int, error), elsewhere, flood
 	w.Check(w.Wait(p, q))
 	return got, took, end
 }
+
+// A read stays in time whose receive is begun anew just then, since more has come before than a buffer holds: a late
+// loop is told of the end of the old one first, and of no byte.
+func TestReadStaysInTimeBehindBulk(t *testing.T) {
+	const bulk = 5000
+	socktest.EachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		cfg.BufferSize, cfg.HoldLimit = 4096, -1
+		near := 50 * time.Microsecond
+		for counts := 0; counts < 5; near *= 2 {
+			pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
+				c.SetReadDeadline(patience.Deadline())
+				begun, counted, soon := false, false, time.Time{}
+				late := l.Go(func() {
+					for !begun {
+						l.Yield()
+					}
+					counted = time.Now().Before(soon) // else the machine was busy, and it was set in the past
+					peer.Write([]byte("x"))
+					for !time.Now().After(soon) {
+					}
+				})
+				go peer.Write(make([]byte, bulk))
+				if _, err := io.ReadFull(c, make([]byte, bulk)); err != nil {
+					t.Fatal(err)
+				}
+				soon = time.Now().Add(near)
+				c.SetReadDeadline(soon)
+				begun = true
+				if n, err := c.Read(make([]byte, 1)); counted && (n != 1 || err != nil) {
+					t.Errorf("%d bytes, %v", n, err)
+				}
+				if late.Wait(); counted {
+					counts++
+				}
+			})
+		}
+	})
+}

@@ -184,11 +184,10 @@ func (in *input) received(c *Conn, res int32, flags uint32) {
 		if in.pace == unproven && in.count <= 1 {
 			in.pace = keepsUp
 		}
-	case res == -sys.ECANCELED:
 	case res == 0:
 		in.eof = true
-	case res == -sys.ENOBUFS:
-		in.ready = true // what waits is read into plain memory
+	case res == -sys.ENOBUFS, res == -sys.ECANCELED:
+		in.ready = true // what waits, or has come meanwhile, is read into plain memory
 	default:
 		in.err = res
 	}
