@@ -95,6 +95,9 @@ func (t *timeouts) ends(way int) int64 {
 	return w.since + min(w.after, math.MaxInt64-w.since)
 }
 
+// over reports whether one of them is, by the last look at what has come: what was due since may have come by now.
+func (t *timeouts) over(way int) bool { return t.ends(way) <= t.c.e.l.LookedNS() }
+
 // arm has the timer look when the first may be over, or before.
 func (t *timeouts) arm() {
 	at := min(t.ends(reads), t.ends(writes))
@@ -105,7 +108,7 @@ func (t *timeouts) arm() {
 
 // Fire is the loop's word that one may be over.
 func (t *timeouts) Fire(*timer.Timer) {
-	if min(t.ends(reads), t.ends(writes)) > t.c.e.l.LookedNS() {
+	if !t.over(reads) && !t.over(writes) {
 		t.arm()
 		return
 	}
@@ -116,12 +119,11 @@ func (t *timeouts) Fire(*timer.Timer) {
 // tell tells of those that are over, unless there was something meanwhile. It is for the runner.
 func (t *timeouts) tell() {
 	t.due = false
-	now, looked := t.c.e.l.NowNS(), t.c.e.l.LookedNS() // what was due since may have come by now
 	var over Timeout
 	for way := range t.each {
-		if t.ends(way) <= looked {
+		if t.over(way) {
 			over |= 1 << way
-			t.each[way].since = now
+			t.c.goesOn(way)
 		}
 	}
 	t.arm()

@@ -233,6 +233,22 @@ func TestTimeoutsOfALateLoop(t *testing.T) {
 	})
 }
 
+// What came in time is told although the loop's thread stands still behind a look at what has come, until the timeout
+// is over: the timer that fires then is an old one, and the byte came behind the look.
+func TestTimeoutBehindALook(t *testing.T) {
+	const unit = 10 * time.Millisecond
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		w := &watcher{}
+		standsStill(t, cfg, w, 10*unit, 1, func(clock *stillClock, stand func()) {
+			clock.jump(6 * unit) // so that the timer is due, and not the timeout
+			w.looked = func() {
+				w.looked = nil
+				stand()
+			}
+		})
+	})
+}
+
 // What came in time is told although the receive is begun anew just then: a look tells of its end, and of no byte.
 func TestTimeoutOfANewReceive(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
