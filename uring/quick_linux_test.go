@@ -70,10 +70,11 @@ func TestQuickIsNotSlow(t *testing.T) {
 			if r.special {
 				t.Skip("this ring is entered another way")
 			}
-			tag := start(t, r, (*SQE).PrepNop)
-			finish(t, r, tag)
-			if r.quick.usual == 0 {
-				t.Skip("a NOP takes 50 µs here")
+			for tries := 0; r.quick.usual == 0; tries++ {
+				if tries == 1000 {
+					t.Skip("none of 1000 NOPs takes less than 50 µs here")
+				}
+				finish(t, r, start(t, r, (*SQE).PrepNop))
 			}
 			for r.quick.usual > test.usual {
 				finish(t, r, start(t, r, (*SQE).PrepNop))

@@ -15,6 +15,7 @@ import (
 	"ringo/internal/driver"
 	"ringo/internal/fd"
 	"ringo/internal/op"
+	"ringo/internal/patience"
 	"ringo/internal/uringtest"
 	"ringo/uring"
 )
@@ -106,7 +107,7 @@ func onKinds(t *testing.T, s setting, script func() uringtest.Script, f func(t *
 			}
 			s.without = append(slices.Clone(s.without), without...)
 			w := scripted(t, s)
-			f(t, w)
+			patience.Within(t.Name(), func() { f(t, w) })
 			w.close()
 		})
 	}
