@@ -258,7 +258,7 @@ func (c *Conn) beginRead() {
 	} else {
 		c.l.Charge()
 	}
-	c.in.peeked = false
+	c.in.peeked, c.in.looked = false, false
 	if c.records() {
 		c.in.beginRecord()
 	}

@@ -7,7 +7,8 @@ package sock
 // is answered, unless the next is in the caller's own buffer. Until the first false, a peer that was accepted may have
 // a request on its way, and so may one of which something was read, or looked at, since: of each, a call that asks for
 // more waits five seconds once the drain has begun, as long as Serve and package net/http do, and Grace at most. A copy
-// (WriteTo) is told at once.
+// (WriteTo) is told at once. Who says false because a part of the next request is in its own buffer waits for the rest
+// as any that is busy, until Grace ends: a read deadline bounds it.
 //
 //	for {
 //		c.SetIdle(r.Buffered() == 0)

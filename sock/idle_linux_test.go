@@ -4,14 +4,20 @@ package sock_test
 
 import (
 	"bufio"
+	"context"
 	"errors"
+	"fmt"
 	"io"
+	"runtime"
 	"slices"
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"ringo"
 	"ringo/internal/patience"
+	"ringo/internal/socktest"
 	"ringo/sim"
 	"ringo/sock"
 )
@@ -264,4 +270,114 @@ func TestDrainAwaitsTheRest(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestTrickleHoldsNoDrain: a peer that goes on sending a little, and never all that is asked for, holds the drain up
+// for five seconds, and then the reader is told of the drain and of nothing else.
+func TestTrickleHoldsNoDrain(t *testing.T) {
+	asks := map[string]func(c *sock.Conn) error{
+		"Read": func(c *sock.Conn) error {
+			_, err := io.ReadFull(c, make([]byte, 10_000))
+			return err
+		},
+		"Peek":    func(c *sock.Conn) error { _, err := c.Peek(10_000); return err },
+		"Discard": func(c *sock.Conn) error { _, err := c.Discard(10_000); return err },
+	}
+	for name, ask := range asks {
+		for _, loop := range []int{0, 1} {
+			t.Run(fmt.Sprint(name, "/", loop), func(t *testing.T) {
+				sim.Run(t, 1, func(w *sim.World) {
+					server := w.Host("a").Run(&ringo.Config{Loops: 2, Grace: time.Minute}, func(l *ringo.Loop) error {
+						l.Go(func() { l.Sleep(15 * time.Second) }) // a loop that ends takes what is open along
+						if l != l.Loops()[0] {
+							return nil
+						}
+						ln, err := sock.Listen(l, "tcp", "a:7000")
+						if err != nil {
+							return err
+						}
+						c, err := ln.AcceptConn()
+						if err != nil {
+							return err
+						}
+						c.SetIdle(false)
+						c.SetIdle(true)
+						l.Loops()[loop].Go(func() {
+							defer c.Close()
+							if err := ask(c); !errors.Is(err, ringo.ErrDraining) {
+								w.Errorf("got %v, want ErrDraining", err)
+							}
+							if at := w.Elapsed().Round(time.Second); at != 7*time.Second {
+								w.Errorf("the reader was told after %v, five seconds behind the drain are 7s", at)
+							}
+						})
+						return nil
+					})
+					client := w.Host("b").Run(nil, func(l *ringo.Loop) error {
+						l.Sleep(500 * time.Millisecond)
+						c, err := sock.Dial(l, "tcp", "a:7000")
+						if err != nil {
+							return err
+						}
+						defer c.Close()
+						l.Go(func() {
+							l.Sleep(2*time.Second - w.Elapsed())
+							server.Drain()
+						})
+						for err == nil && w.Elapsed() < 12*time.Second {
+							_, err = c.Write([]byte("x"))
+							l.Sleep(100 * time.Millisecond)
+						}
+						return nil
+					})
+					w.Check(w.Wait(client))
+					w.Check(w.Wait(server))
+				})
+			})
+		}
+	}
+}
+
+// TestLastLook: what has come by the time that a reader asks is read although the program drains, and although the loop
+// has not looked since.
+func TestLastLook(t *testing.T) {
+	socktest.EachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		for _, n := range []int{1, 6, 5000} {
+			t.Run(fmt.Sprint(n), func(t *testing.T) {
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				cfg.Loops, cfg.Grace = 1, patience.Max
+				err := socktest.RunLoops(t, ctx, &cfg, func(l *ringo.Loop) error {
+					c, peer := connect(t, l)
+					defer peer.Close()
+					defer c.Close()
+					c.SetIdle(false)
+					p := make([]byte, n)
+					send(t, peer, string(p))
+					if _, err := io.ReadFull(c, p); err != nil {
+						t.Errorf("the first: %v", err)
+					}
+					cancel()
+					l.Draining().Recv()
+					send(t, peer, string(p)) // by this thread: the loop has no turn
+					for queued(t, peer, unix.TIOCOUTQ) > 0 {
+						runtime.Gosched()
+					}
+					c.SetIdle(true)
+					if _, err := io.ReadFull(c, p); err != nil {
+						t.Errorf("what came behind the drain: %v", err)
+					}
+					c.SetIdle(false)
+					c.SetIdle(true)
+					if n, err := c.Read(p); !errors.Is(err, ringo.ErrDraining) {
+						t.Errorf("Read = %d, %v, want ErrDraining", n, err)
+					}
+					return nil
+				})
+				if err != nil {
+					t.Error(err)
+				}
+			})
+		}
+	})
 }

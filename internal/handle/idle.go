@@ -85,6 +85,9 @@ func (c *Core) HasConnected() { c.idle.Store(silent) }
 
 // MovedFrom makes the handle as idle as the one was that it takes the place of.
 func (c *Core) MovedFrom(old *Core) {
+	if old.patience == exhausted {
+		c.patience = exhausted
+	}
 	switch old.idle.Load() {
 	case silent:
 		c.idle.Store(silent)
@@ -160,9 +163,21 @@ func (f *foreign) desert() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if h := &f.halves[In]; h.busy {
-		h.interrupted = true
+		h.interrupted, h.deserted = true, true
 		f.setDeadline(h)
 	}
+}
+
+// goesOn ends what desert has done to a wait, and reports whether it has.
+func (f *foreign) goesOn(h *half) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !h.deserted {
+		return false
+	}
+	h.interrupted, h.deserted = false, false
+	f.setDeadline(h)
+	return true
 }
 
 // lastLook is what a foreign caller does that must not wait any more.
@@ -182,17 +197,19 @@ func (f *foreign) lastLook(h *half) (int32, error) {
 // do runs the op of a foreign caller that has access, and waits if it must.
 func (f *foreign) do(h *half) (int32, error) { return f.unlessDeserted(h, f.run) }
 
-// unlessDeserted waits in a way that a drain ends, if it is for input.
+// unlessDeserted waits in a way that a drain ends, if it is for input. Of a caller that was given something meanwhile,
+// within one call perhaps, something is expected, and it waits again.
 func (f *foreign) unlessDeserted(h *half, wait func(*half) (int32, error)) (int32, error) {
 	if h.dir == Out {
 		return wait(h)
 	}
-	if f.c.Deserted() {
-		return f.lastLook(h)
+	for {
+		if f.c.Deserted() {
+			return f.lastLook(h)
+		}
+		res, err := wait(h)
+		if err != os.ErrDeadlineExceeded || !f.goesOn(h) {
+			return res, err
+		}
 	}
-	res, err := wait(h)
-	if err == os.ErrDeadlineExceeded && f.c.Deserted() {
-		return f.lastLook(h)
-	}
-	return res, err
 }

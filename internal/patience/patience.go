@@ -89,13 +89,19 @@ func (w *watch) cameForward() bool {
 }
 
 // Guard ends the process with all stacks if nothing comes forward in it for twice as long as Max, and it does next to
-// nothing: it hangs in what knows no patience, as a Close behind a test that has failed.
+// nothing: it hangs in what knows no patience, as a Close behind a test that has failed. For how long is counted in
+// looks, since a process may be stopped meanwhile.
 func Guard() {
+	if processorTime() == 0 { // it is not known here
+		return
+	}
 	go func() {
-		w := begin()
-		for range time.Tick(max(Max/60, min(lookEvery, Max))) {
-			d := time.Since(w.since)
-			if !w.cameForward() && d >= 2*Max && processorTime()-w.processor < d/100 {
+		w, every, looks := begin(), max(Max/60, min(lookEvery, Max)), time.Duration(0)
+		for range time.Tick(every) {
+			looks++
+			if d := looks * every; w.cameForward() || processorTime()-w.processor > d/100 {
+				looks, w.processor = 0, processorTime()
+			} else if d >= 2*Max {
 				panic(fmt.Sprintf("nothing came forward for %v, and the process rests\n\n%s",
 					d.Round(time.Second), Stacks()))
 			}
