@@ -18,6 +18,7 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"syscall"
 	"time"
 
 	"ringo"
@@ -45,10 +46,29 @@ func main() {
 		run = raftkv.Replica{Self: *self, Peers: strings.Split(*peers, ","), Dir: *dir,
 			Rand: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())), Election: 500 * time.Millisecond}.Run
 	}
-	if err := ringo.Run(ctx, &ringo.Config{Loops: 1}, run); err != nil {
+	if err := runPatiently(ctx, run); err != nil {
 		log.Fatal(err)
 	}
 	fmt.Print(answer) // not in a task: its loop would wait for whoever reads it
+}
+
+// inUseMax is for how long a replica tries to get its address. One that was killed a moment ago may have it still: the
+// kernel ends its ring behind its end, see docs/environments.md.
+const inUseMax = 10 * time.Second
+
+// runPatiently is Run, again and again if the address is in use.
+func runPatiently(ctx context.Context, run func(*ringo.Loop) error) error {
+	for begin := time.Now(); ; {
+		err := ringo.Run(ctx, &ringo.Config{Loops: 1}, run)
+		if !errors.Is(err, syscall.EADDRINUSE) || time.Since(begin) > inUseMax {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
 }
 
 // ask does what the arguments say.
