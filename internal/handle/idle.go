@@ -142,8 +142,8 @@ type silence struct {
 
 // Fire ends it.
 func (s *silence) Fire(*timer.Timer) {
-	s.c.patience = exhausted
-	if s.c.own == nil || s.c.state == open {
+	if s.c.own == nil || s.c.state == open { // else it may have moved, and another thread looks
+		s.c.patience = exhausted
 		s.c.expectNoMore()
 	}
 }
