@@ -24,6 +24,7 @@ type Conn struct {
 	closed   atomic.Bool
 	inWrite  atomic.Bool // the writers' turn is a Write's
 	shutdown atomic.Bool // CloseWrite was called
+	came     borders     // of what tls has read
 
 	// Who parks holds these locks, and those of tls that belong to them: a reader tls's lock of the input, which no
 	// other caller needs; who does the handshake all of them.
@@ -270,13 +271,14 @@ func (c *Conn) SetReadDeadline(t time.Time) error { return c.conn.SetReadDeadlin
 
 // SetIdle says whether nothing is under way on the connection, as sock.Conn.SetIdle does: a Read that waits then fails
 // with ringo.ErrDraining when the program drains. It is the last Read of the connection, as crypto/tls has it, which
-// can still be written to. It fails on connections of other packages. Any goroutine may call it.
+// can still be written to. While a part of a record is here the connection is not idle, whatever is said. It fails on
+// connections of other packages. Any goroutine may call it.
 func (c *Conn) SetIdle(idle bool) error {
 	below, ok := c.conn.(interface{ SetIdle(bool) error })
 	if !ok {
 		return fmt.Errorf("socktls: SetIdle of a %T: %w", c.conn, errors.ErrUnsupported)
 	}
-	return below.SetIdle(idle)
+	return below.SetIdle(idle && !c.came.within.Load())
 }
 
 // SetWriteDeadline makes writes fail with os.ErrDeadlineExceeded from t on; zero is never. A Write that has failed

@@ -53,6 +53,7 @@ type below Conn
 // deadline: other tasks may go on reading.
 func (b *below) Read(p []byte) (int, error) {
 	n, err := b.conn.Read(p)
+	b.came.pass(p[:n])
 	if err != nil && b.done.Load() && errors.Is(err, context.Canceled) {
 		err = &passing{err}
 	}
