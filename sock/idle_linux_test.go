@@ -166,6 +166,28 @@ var askers = map[string]func(c *sock.Conn, pause func() *sock.Conn) (string, err
 	},
 }
 
+// idleServer runs a program of two loops on host a, which serves a connection that has been accepted and is idle.
+func idleServer(w *sim.World, serve func(l *ringo.Loop, c *sock.Conn)) *sim.Program {
+	return w.Host("a").Run(&ringo.Config{Loops: 2, Grace: time.Minute}, func(l *ringo.Loop) error {
+		l.Go(func() { l.Sleep(15 * time.Second) }) // a loop that ends takes what is open along
+		if l != l.Loops()[0] {
+			return nil
+		}
+		ln, err := sock.Listen(l, "tcp", "a:7000")
+		if err != nil {
+			return err
+		}
+		c, err := ln.AcceptConn()
+		if err != nil {
+			return err
+		}
+		c.SetIdle(false)
+		c.SetIdle(true)
+		serve(l, c)
+		return nil
+	})
+}
+
 // TestDrainAwaitsTheRest: whatever has brought a part of a request, and whoever has read it, its rest has five seconds
 // when the drain comes before it is asked for, or while it is, or before the part; and no more.
 func TestDrainAwaitsTheRest(t *testing.T) {
@@ -216,28 +238,11 @@ func TestDrainAwaitsTheRest(t *testing.T) {
 						})
 						at = w.Elapsed()
 					}
-					server := w.Host("a").Run(&ringo.Config{Loops: 2, Grace: time.Minute}, func(l *ringo.Loop) error {
-						l.Go(func() { until(l, 15*time.Second) }) // a loop that ends takes what is open along
-						if l != l.Loops()[0] {
-							return nil
+					server := idleServer(w, func(l *ringo.Loop, conn *sock.Conn) {
+						if c.foreign {
+							l = l.Loops()[1]
 						}
-						ln, err := sock.Listen(l, "tcp", "a:7000")
-						if err != nil {
-							return err
-						}
-						conn, err := ln.AcceptConn()
-						if err != nil {
-							return err
-						}
-						conn.SetIdle(false)
-						conn.SetIdle(true)
-						if !c.foreign {
-							l.Go(func() { read(l, conn) })
-							return nil
-						}
-						other := l.Loops()[1]
-						other.Go(func() { read(other, conn) })
-						return nil
+						l.Go(func() { read(l, conn) })
 					})
 					client := w.Host("b").Run(nil, func(l *ringo.Loop) error {
 						until(l, 500*time.Millisecond)
@@ -287,21 +292,7 @@ func TestTrickleHoldsNoDrain(t *testing.T) {
 		for _, loop := range []int{0, 1} {
 			t.Run(fmt.Sprint(name, "/", loop), func(t *testing.T) {
 				sim.Run(t, 1, func(w *sim.World) {
-					server := w.Host("a").Run(&ringo.Config{Loops: 2, Grace: time.Minute}, func(l *ringo.Loop) error {
-						l.Go(func() { l.Sleep(15 * time.Second) }) // a loop that ends takes what is open along
-						if l != l.Loops()[0] {
-							return nil
-						}
-						ln, err := sock.Listen(l, "tcp", "a:7000")
-						if err != nil {
-							return err
-						}
-						c, err := ln.AcceptConn()
-						if err != nil {
-							return err
-						}
-						c.SetIdle(false)
-						c.SetIdle(true)
+					server := idleServer(w, func(l *ringo.Loop, c *sock.Conn) {
 						l.Loops()[loop].Go(func() {
 							defer c.Close()
 							if err := ask(c); !errors.Is(err, ringo.ErrDraining) {
@@ -311,7 +302,6 @@ func TestTrickleHoldsNoDrain(t *testing.T) {
 								w.Errorf("the reader was told after %v, five seconds behind the drain are 7s", at)
 							}
 						})
-						return nil
 					})
 					client := w.Host("b").Run(nil, func(l *ringo.Loop) error {
 						l.Sleep(500 * time.Millisecond)
