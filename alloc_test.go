@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"ringo"
-	"ringo/internal/alloctest"
+	"ringo/internal/test/alloctest"
 )
 
 // wantAllocs asserts how many allocations one call of f makes in steady state, f

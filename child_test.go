@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"ringo/internal/testmain"
+	"ringo/internal/test/testmain"
 )
 
 // childEnv says what the test binary shall be when it is not to run tests.

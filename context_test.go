@@ -5,7 +5,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"os"
-	"ringo/internal/testmain"
+	"ringo/internal/test/testmain"
 	"runtime"
 	"sync"
 	"sync/atomic"

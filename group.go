@@ -4,8 +4,8 @@ import (
 	"context"
 	"fmt"
 
-	"ringo/internal/code"
 	"ringo/internal/loop"
+	"ringo/internal/rt/code"
 )
 
 // Group runs tasks of one loop that belong together, as golang.org/x/sync's

@@ -12,9 +12,9 @@ import (
 
 	"ringo"
 	"ringo/internal/driver/open"
-	"ringo/internal/patience"
 	"ringo/internal/race"
-	"ringo/internal/testmain"
+	"ringo/internal/test/patience"
+	"ringo/internal/test/testmain"
 )
 
 // limit bounds every wait of these tests. It is no measure of anything: whoever

@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"ringo"
-	"ringo/internal/alloctest"
-	"ringo/internal/labels"
+	"ringo/internal/rt/labels"
+	"ringo/internal/test/alloctest"
 )
 
 // myLabels gives the labels that a profile shows of the caller, "" for none. One calls it at a time: the profile is

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"ringo"
-	"ringo/internal/labels"
+	"ringo/internal/rt/labels"
 )
 
 // What is named has labels that say its name, with those of who started it; and all tasks have if they are to.

@@ -17,8 +17,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ringo"
-	"ringo/internal/seccomptest"
-	"ringo/internal/testmain"
+	"ringo/internal/test/seccomptest"
+	"ringo/internal/test/testmain"
 )
 
 // say tells a test what came of a Run in a child process: the driver and its

@@ -15,9 +15,9 @@ import (
 	"time"
 
 	"ringo"
-	"ringo/internal/patience"
 	"ringo/internal/race"
-	"ringo/internal/testmain"
+	"ringo/internal/test/patience"
+	"ringo/internal/test/testmain"
 )
 
 // footprint is what a process has that a loop could leave behind.

@@ -5,8 +5,8 @@ import (
 	"errors"
 	"time"
 
-	"ringo/internal/code"
 	"ringo/internal/loop"
+	"ringo/internal/rt/code"
 	"ringo/internal/sys"
 )
 

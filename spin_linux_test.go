@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"ringo"
-	"ringo/internal/testmain"
+	"ringo/internal/test/testmain"
 )
 
 // cpuTime is the processor time that this process has used.

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"ringo"
-	"ringo/internal/testmain"
+	"ringo/internal/test/testmain"
 )
 
 // fullPipe gives both ends of a pipe that takes nothing more.

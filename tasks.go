@@ -4,8 +4,8 @@ import (
 	"context"
 	"time"
 
-	"ringo/internal/code"
 	"ringo/internal/loop"
+	"ringo/internal/rt/code"
 )
 
 // TaskInfo is a task as it was when Loop.Tasks looked at it.

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"ringo"
-	"ringo/internal/patience"
+	"ringo/internal/test/patience"
 )
 
 // asked calls check with the tasks of a loop as each sort of caller gets them: a goroutine, a task of the loop, and a

@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"sync"
 
-	"ringo/internal/code"
 	"ringo/internal/loop"
+	"ringo/internal/rt/code"
 )
 
 // WaitGroup waits for a number of tasks and goroutines to end, as sync.WaitGroup does,

@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"ringo"
-	"ringo/internal/patience"
+	"ringo/internal/test/patience"
 )
 
 // handles are the exported types that have methods.

@@ -241,7 +241,7 @@ need_mkfs() {
 
 # core lists the packages of which a mistake would be seen everywhere; the rest are tools and programs.
 # The two whose tests take longest come first, for go test runs packages in this order: at the end they would be alone.
-core() { go list ./sock ./file ./... | awk '!seen[$0]++' | grep -v -e /internal/cmd/ -e /internal/lint -e /internal/alloctest -e /internal/seccomptest -e /internal/testmain -e /internal/uringtest -e /cmd/ -e /examples/; }
+core() { go list ./sock ./file ./... | awk '!seen[$0]++' | grep -v -e /internal/cmd/ -e /internal/test/lint -e /internal/test/alloctest -e /internal/test/seccomptest -e /internal/test/testmain -e /internal/test/uringtest -e /cmd/ -e /examples/; }
 
 # vetted SYSTEM/ARCHITECTURE... vets for systems that nothing is built for, where the module and its tests compile all the
 # same. Each takes more than a minute of a processor, for the standard library.

@@ -13,8 +13,8 @@ import (
 	"sync"
 	"testing"
 
-	"ringo/internal/patience"
-	"ringo/internal/socktest"
+	"ringo/internal/test/patience"
+	"ringo/internal/test/socktest"
 )
 
 // A browser is a headless Chromium that is driven by its DevTools protocol over two pipes.

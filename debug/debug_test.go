@@ -13,7 +13,7 @@ import (
 
 	"ringo"
 	"ringo/debug"
-	"ringo/internal/socktest"
+	"ringo/internal/test/socktest"
 )
 
 // console serves the console on goroutines.

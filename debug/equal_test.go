@@ -15,7 +15,7 @@ import (
 
 	"ringo"
 	"ringo/debug"
-	"ringo/internal/socktest"
+	"ringo/internal/test/socktest"
 	"ringo/sock"
 )
 

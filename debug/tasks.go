@@ -5,8 +5,8 @@ import (
 	"strings"
 	"time"
 
-	"ringo/internal/code"
 	"ringo/internal/loop"
+	"ringo/internal/rt/code"
 )
 
 // task is a task as the API shows it, with the fields of ringo.TaskInfo.

@@ -8,9 +8,9 @@ import (
 
 	"ringo"
 	"ringo/event"
-	"ringo/internal/alloctest"
-	"ringo/internal/patience"
 	"ringo/internal/race"
+	"ringo/internal/test/alloctest"
+	"ringo/internal/test/patience"
 )
 
 // Echo allocates nothing, on any driver, of any size. It is not parallel, because it counts.

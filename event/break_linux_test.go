@@ -9,7 +9,7 @@ import (
 
 	"ringo"
 	"ringo/event"
-	"ringo/internal/socktest"
+	"ringo/internal/test/socktest"
 	"ringo/sock"
 )
 

@@ -12,7 +12,7 @@ import (
 
 	"ringo"
 	"ringo/event"
-	"ringo/internal/socktest"
+	"ringo/internal/test/socktest"
 	"ringo/sock"
 )
 

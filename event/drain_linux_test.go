@@ -15,8 +15,8 @@ import (
 
 	"ringo"
 	"ringo/event"
-	"ringo/internal/patience"
-	"ringo/internal/socktest"
+	"ringo/internal/test/patience"
+	"ringo/internal/test/socktest"
 	"ringo/sock"
 )
 

@@ -16,7 +16,7 @@ import (
 
 	"ringo"
 	"ringo/event"
-	"ringo/internal/patience"
+	"ringo/internal/test/patience"
 	"ringo/sock"
 )
 

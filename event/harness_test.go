@@ -12,8 +12,8 @@ import (
 
 	"ringo"
 	"ringo/event"
-	"ringo/internal/patience"
-	"ringo/internal/socktest"
+	"ringo/internal/test/patience"
+	"ringo/internal/test/socktest"
 )
 
 // eachDriver runs f for the drivers that testmain.EachDriver plays.

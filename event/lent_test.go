@@ -15,7 +15,7 @@ import (
 	"ringo/internal/driver/open"
 	"ringo/internal/loop"
 	"ringo/internal/op"
-	"ringo/internal/patience"
+	"ringo/internal/test/patience"
 )
 
 // watcher is a driver that knows what is in flight.

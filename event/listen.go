@@ -4,9 +4,9 @@ import (
 	"errors"
 	"net"
 
-	"ringo/internal/code"
 	"ringo/internal/handle"
 	"ringo/internal/loop"
+	"ringo/internal/rt/code"
 	"ringo/sock"
 )
 

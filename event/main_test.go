@@ -3,8 +3,8 @@ package event_test
 import (
 	"testing"
 
-	"ringo/internal/socktest"
-	"ringo/internal/testmain"
+	"ringo/internal/test/socktest"
+	"ringo/internal/test/testmain"
 )
 
 func TestMain(m *testing.M) {

@@ -8,7 +8,7 @@ import (
 
 	"ringo"
 	"ringo/event"
-	"ringo/internal/patience"
+	"ringo/internal/test/patience"
 	"ringo/sock"
 )
 

@@ -17,9 +17,9 @@ import (
 
 	"ringo"
 	"ringo/event"
-	"ringo/internal/alloctest"
-	"ringo/internal/patience"
 	"ringo/internal/race"
+	"ringo/internal/test/alloctest"
+	"ringo/internal/test/patience"
 	"ringo/sock"
 )
 

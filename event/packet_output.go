@@ -4,7 +4,7 @@ import (
 	"net"
 	"net/netip"
 
-	"ringo/internal/code"
+	"ringo/internal/rt/code"
 )
 
 // packetOutput is the datagrams that wait for room, in order. A task sends them, one after the other.

@@ -10,7 +10,7 @@ import (
 
 	"ringo"
 	"ringo/event"
-	"ringo/internal/patience"
+	"ringo/internal/test/patience"
 )
 
 // readsMost is how many ReadFulls of one connection may be told in one turn: 64 of what is there already, and some at

@@ -15,7 +15,7 @@ import (
 
 	"ringo"
 	"ringo/event"
-	"ringo/internal/socktest"
+	"ringo/internal/test/socktest"
 	"ringo/sim"
 	"ringo/sock"
 )

@@ -12,8 +12,8 @@ import (
 
 	"ringo"
 	"ringo/event"
-	"ringo/internal/patience"
-	"ringo/internal/socktest"
+	"ringo/internal/test/patience"
+	"ringo/internal/test/socktest"
 )
 
 // recordsEnd is an end of a connection of unixpacket, which sends records of all lengths, none among them, and wants

@@ -1,7 +1,7 @@
 package event
 
 import (
-	"ringo/internal/code"
+	"ringo/internal/rt/code"
 )
 
 // callback is something that has callbacks to be run.

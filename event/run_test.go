@@ -7,7 +7,7 @@ import (
 
 	"ringo"
 	"ringo/event"
-	"ringo/internal/patience"
+	"ringo/internal/test/patience"
 )
 
 // Run waits for tasks, and for what they begin when nothing else is active any more.

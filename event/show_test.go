@@ -7,8 +7,8 @@ import (
 
 	"ringo"
 	"ringo/event"
-	"ringo/internal/socktest"
-	"ringo/internal/testmain"
+	"ringo/internal/test/socktest"
+	"ringo/internal/test/testmain"
 )
 
 // Connections of callbacks are in the list of what is open on a loop, with their addresses and what is unread and

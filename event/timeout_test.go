@@ -13,9 +13,9 @@ import (
 	"ringo/event"
 	"ringo/internal/loop"
 	"ringo/internal/op"
-	"ringo/internal/patience"
-	"ringo/internal/socktest"
-	"ringo/internal/testmain"
+	"ringo/internal/test/patience"
+	"ringo/internal/test/socktest"
+	"ringo/internal/test/testmain"
 )
 
 // Who says nothing, and who takes nothing, ends by Base, with the error of a deadline.

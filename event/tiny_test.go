@@ -8,7 +8,7 @@ import (
 
 	"ringo"
 	"ringo/event"
-	"ringo/internal/patience"
+	"ringo/internal/test/patience"
 )
 
 // With next to no buffers, slots of the ring and budget all is the same, only slower: nobody is forgotten.

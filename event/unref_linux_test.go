@@ -12,7 +12,7 @@ import (
 
 	"ringo"
 	"ringo/event"
-	"ringo/internal/socktest"
+	"ringo/internal/test/socktest"
 )
 
 // What Unref was called for goes on and holds nobody up, Ref takes that back, and an end in between leaves nothing

@@ -9,8 +9,8 @@ import (
 	"ringo"
 	"ringo/buf"
 	"ringo/file"
-	"ringo/internal/alloctest"
 	"ringo/internal/race"
+	"ringo/internal/test/alloctest"
 )
 
 // Calls on an open file allocate nothing, by whoever and by whatever path.

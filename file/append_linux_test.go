@@ -15,8 +15,8 @@ import (
 	"ringo"
 	"ringo/buf"
 	"ringo/file"
-	"ringo/internal/alloctest"
 	"ringo/internal/race"
+	"ringo/internal/test/alloctest"
 )
 
 // What several append to one file stays in one piece each, and who has appended is at the

@@ -14,8 +14,8 @@ import (
 
 	"ringo"
 	"ringo/file"
-	"ringo/internal/alloctest"
 	"ringo/internal/race"
+	"ringo/internal/test/alloctest"
 )
 
 // forget takes a file out of memory, and has nothing read ahead.

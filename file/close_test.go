@@ -15,7 +15,7 @@ import (
 	"ringo"
 	"ringo/buf"
 	"ringo/file"
-	"ringo/internal/patience"
+	"ringo/internal/test/patience"
 )
 
 // filled makes a file of n bytes.

@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"ringo/file"
-	"ringo/internal/patience"
+	"ringo/internal/test/patience"
 )
 
 // Dirs and Listings that nobody closed are closed when they are collected, and not

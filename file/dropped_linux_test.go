@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ringo/file"
-	"ringo/internal/patience"
+	"ringo/internal/test/patience"
 )
 
 // A File that nobody closed is closed when it is collected.

@@ -10,9 +10,9 @@ import (
 
 	"ringo"
 	"ringo/file"
-	"ringo/internal/patience"
-	"ringo/internal/socktest"
-	"ringo/internal/testmain"
+	"ringo/internal/test/patience"
+	"ringo/internal/test/socktest"
+	"ringo/internal/test/testmain"
 )
 
 // A task that is cancelled as the lock is given up to it has it, or leaves it free. Given up to nobody it would be

@@ -13,7 +13,7 @@ import (
 
 	"ringo"
 	"ringo/file"
-	"ringo/internal/testmain"
+	"ringo/internal/test/testmain"
 )
 
 // A write, a sync or a close that fails, for want of a working disk or of a quota, does as

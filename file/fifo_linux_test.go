@@ -16,7 +16,7 @@ import (
 
 	"ringo"
 	"ringo/file"
-	"ringo/internal/patience"
+	"ringo/internal/test/patience"
 )
 
 // fifo makes a FIFO in a folder of its own.

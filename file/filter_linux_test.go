@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ringo/file"
-	"ringo/internal/seccomptest"
+	"ringo/internal/test/seccomptest"
 )
 
 // Where a filter refuses openat2, by either errno, names in a Dir are walked, and the

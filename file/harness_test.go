@@ -12,8 +12,8 @@ import (
 
 	"ringo"
 	"ringo/file"
-	"ringo/internal/patience"
-	"ringo/internal/socktest"
+	"ringo/internal/test/patience"
+	"ringo/internal/test/socktest"
 )
 
 var (

@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"ringo"
-	"ringo/internal/patience"
+	"ringo/internal/test/patience"
 )
 
 // heldRead is a read of a failingMount's file that waits for its answer.

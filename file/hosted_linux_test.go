@@ -16,8 +16,8 @@ import (
 	"ringo/file"
 	"ringo/internal/hosted"
 	"ringo/internal/mask"
-	"ringo/internal/socktest"
-	"ringo/internal/uringtest"
+	"ringo/internal/test/socktest"
+	"ringo/internal/test/uringtest"
 )
 
 // onRing has each transfer of a goroutine that can go by the ring do so, on files of dir's mount.

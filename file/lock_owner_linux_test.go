@@ -17,7 +17,7 @@ import (
 
 	"ringo"
 	"ringo/file"
-	"ringo/internal/patience"
+	"ringo/internal/test/patience"
 )
 
 // reopened opens a file to read and write it.

@@ -4,7 +4,7 @@ import (
 	"testing"
 
 	"ringo/internal/hosted"
-	"ringo/internal/testmain"
+	"ringo/internal/test/testmain"
 )
 
 func TestMain(m *testing.M) {

@@ -7,8 +7,8 @@ import (
 	"testing"
 
 	"ringo"
-	"ringo/internal/socktest"
-	"ringo/internal/testmain"
+	"ringo/internal/test/socktest"
+	"ringo/internal/test/testmain"
 )
 
 // Every method of a File, by every kind of caller, while something happens to the call, to the file or to the

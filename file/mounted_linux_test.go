@@ -17,7 +17,7 @@ import (
 	"ringo"
 	"ringo/buf"
 	"ringo/file"
-	"ringo/internal/patience"
+	"ringo/internal/test/patience"
 )
 
 // kinds are file systems that most machines don't have their temporary files on, and how

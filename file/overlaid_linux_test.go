@@ -16,8 +16,8 @@ import (
 	"ringo"
 	"ringo/buf"
 	"ringo/file"
-	"ringo/internal/alloctest"
 	"ringo/internal/race"
+	"ringo/internal/test/alloctest"
 )
 
 // On overlayfs a task's read of what is in memory does not leave the loop's thread, and

@@ -18,8 +18,8 @@ import (
 
 	"ringo"
 	"ringo/file"
-	"ringo/internal/socktest"
-	"ringo/internal/testmain"
+	"ringo/internal/test/socktest"
+	"ringo/internal/test/testmain"
 )
 
 // osPipe is os.Pipe in the shape of ends.

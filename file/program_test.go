@@ -14,7 +14,7 @@ import (
 	"ringo"
 	"ringo/file"
 	"ringo/internal/race"
-	"ringo/internal/testmain"
+	"ringo/internal/test/testmain"
 )
 
 // tree is calls on names, of package os or of this one, all in one directory.

@@ -17,7 +17,7 @@ import (
 	"ringo"
 	"ringo/file"
 	"ringo/internal/race"
-	"ringo/internal/testmain"
+	"ringo/internal/test/testmain"
 )
 
 // saturation is a loop that has more to wait for than fits anywhere: cold reads, each by a

@@ -15,16 +15,16 @@ import (
 	"ringo"
 	"ringo/file"
 	"ringo/internal/driver"
-	"ringo/internal/driver/drivertest"
 	"ringo/internal/driver/open"
 	"ringo/internal/driver/uring"
 	"ringo/internal/fd"
 	"ringo/internal/op"
-	"ringo/internal/patience"
-	"ringo/internal/socktest"
 	"ringo/internal/sys"
-	"ringo/internal/testmain"
-	"ringo/internal/uringtest"
+	"ringo/internal/test/drivertest"
+	"ringo/internal/test/patience"
+	"ringo/internal/test/socktest"
+	"ringo/internal/test/testmain"
+	"ringo/internal/test/uringtest"
 )
 
 var errDead = errors.New("dead on purpose")

@@ -20,8 +20,8 @@ import (
 	"ringo/file"
 	"ringo/internal/fd"
 	"ringo/internal/op"
-	"ringo/internal/patience"
-	"ringo/internal/socktest"
+	"ringo/internal/test/patience"
+	"ringo/internal/test/socktest"
 )
 
 // page is what slow reads are of.

@@ -8,8 +8,8 @@ import (
 
 	"ringo"
 	"ringo/buf"
-	"ringo/internal/code"
 	"ringo/internal/loop"
+	"ringo/internal/rt/code"
 )
 
 // StreamConfig is how a Reader or a Writer goes about its file. Zero fields mean the

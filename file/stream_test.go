@@ -19,9 +19,9 @@ import (
 
 	"ringo"
 	"ringo/file"
-	"ringo/internal/alloctest"
-	"ringo/internal/patience"
 	"ringo/internal/race"
+	"ringo/internal/test/alloctest"
+	"ringo/internal/test/patience"
 )
 
 // pattern makes n bytes of which no two stretches are alike.

@@ -18,7 +18,7 @@ import (
 
 	"ringo"
 	"ringo/file"
-	"ringo/internal/patience"
+	"ringo/internal/test/patience"
 )
 
 // channel is a stream-like file with both its ends: what is written to w can be read from r.

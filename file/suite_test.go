@@ -16,7 +16,7 @@ import (
 	"ringo/buf"
 	"ringo/file"
 	"ringo/internal/hosted"
-	"ringo/internal/testmain"
+	"ringo/internal/test/testmain"
 )
 
 // both is what os.File and File have in common.

@@ -23,10 +23,10 @@ import (
 
 	"ringo"
 	"ringo/file"
-	"ringo/internal/alloctest"
-	"ringo/internal/patience"
 	"ringo/internal/race"
-	"ringo/internal/testmain"
+	"ringo/internal/test/alloctest"
+	"ringo/internal/test/patience"
+	"ringo/internal/test/testmain"
 )
 
 // entry is a piece of a log that says whose it is, which of them, and how long.

@@ -4,7 +4,7 @@ import (
 	"os"
 	"testing"
 
-	"ringo/internal/testmain"
+	"ringo/internal/test/testmain"
 )
 
 // childEnv says what the test binary shall be when it is not to run tests.

@@ -16,7 +16,7 @@ import (
 	"testing"
 
 	"ringo"
-	"ringo/internal/patience"
+	"ringo/internal/test/patience"
 	"ringo/logs"
 	"ringo/sock"
 )

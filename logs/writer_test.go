@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"ringo"
-	"ringo/internal/patience"
+	"ringo/internal/test/patience"
 	"ringo/logs"
 )
 

@@ -14,7 +14,7 @@ import (
 	"unicode/utf8"
 
 	"ringo"
-	"ringo/internal/socktest"
+	"ringo/internal/test/socktest"
 	"ringo/metrics"
 	"ringo/sock"
 )

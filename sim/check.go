@@ -8,7 +8,7 @@ import (
 	"math"
 	"time"
 
-	"ringo/internal/world"
+	"ringo/internal/sim/world"
 )
 
 // mistakes are those found in what a script has set.

@@ -7,8 +7,8 @@ import (
 	"slices"
 	"time"
 
-	"ringo/internal/memkernel"
 	"ringo/internal/op"
+	"ringo/internal/sim/memkernel"
 	"ringo/internal/sys"
 )
 

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"ringo"
-	"ringo/internal/testmain"
+	"ringo/internal/test/testmain"
 	"ringo/sim"
 	"ringo/sock"
 )

@@ -15,11 +15,11 @@ import (
 	"ringo"
 	"ringo/internal/driver"
 	"ringo/internal/driver/open"
-	"ringo/internal/driver/sim"
 	"ringo/internal/loop"
-	"ringo/internal/memkernel"
 	"ringo/internal/op"
-	"ringo/internal/world"
+	"ringo/internal/sim/memkernel"
+	"ringo/internal/sim/simdriver"
+	"ringo/internal/sim/world"
 )
 
 // Host is a machine of a world: a kernel with its descriptors and addresses, a disk, a clock.
@@ -202,7 +202,7 @@ func (h *Host) start(p *Program) {
 		dc.Reason = "it is simulated"
 		dc.Fault = func() error { return h.fault }
 		return open.With(func(dc driver.Config) (driver.Driver, error) {
-			return sim.Open(sim.Config{Config: dc, Host: h.k, World: w.w, Turns: a.a, Lends: h.Lends,
+			return simdriver.Open(simdriver.Config{Config: dc, Host: h.k, World: w.w, Turns: a.a, Lends: h.Lends,
 				Killed: a.l.Killed, Note: func(o *op.Op, res int32) { w.noteOp(h, o, res) }})
 		}, dc)
 	}

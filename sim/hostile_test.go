@@ -19,8 +19,8 @@ import (
 	"unicode/utf8"
 
 	"ringo"
-	"ringo/internal/patience"
-	"ringo/internal/testmain"
+	"ringo/internal/test/patience"
+	"ringo/internal/test/testmain"
 	"ringo/sim"
 )
 

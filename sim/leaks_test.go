@@ -9,7 +9,7 @@ import (
 
 	"ringo"
 	"ringo/file"
-	"ringo/internal/patience"
+	"ringo/internal/test/patience"
 	"ringo/sim"
 )
 

@@ -5,7 +5,7 @@ import (
 	"os"
 	"testing"
 
-	"ringo/internal/testmain"
+	"ringo/internal/test/testmain"
 )
 
 // Worlds fail here on purpose, and each leaves its page where temporary files are.

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"ringo/internal/memkernel"
+	"ringo/internal/sim/memkernel"
 )
 
 // Link is what lies between two hosts, one way. Segments of a stream travel, and are traced, as offload hands them on

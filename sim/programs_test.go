@@ -17,8 +17,8 @@ import (
 	"time"
 
 	"ringo"
-	"ringo/internal/labels"
 	"ringo/internal/race"
+	"ringo/internal/rt/labels"
 	"ringo/sim"
 	"ringo/sock"
 )

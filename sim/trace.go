@@ -12,7 +12,7 @@ import (
 	"unicode/utf8"
 
 	"ringo/internal/op"
-	"ringo/internal/world"
+	"ringo/internal/sim/world"
 )
 
 // EventKind is what happened.

@@ -15,8 +15,8 @@ import (
 	"time"
 
 	"ringo/internal/loop"
-	"ringo/internal/memkernel"
-	"ringo/internal/world"
+	"ringo/internal/sim/memkernel"
+	"ringo/internal/sim/world"
 )
 
 // World is a simulated world. Its methods are for the script, for the functions of its events, and, where they don't

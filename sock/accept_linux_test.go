@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"ringo"
-	"ringo/internal/patience"
+	"ringo/internal/test/patience"
 	"ringo/sock"
 )
 

@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"ringo"
-	"ringo/internal/alloctest"
-	"ringo/internal/patience"
+	"ringo/internal/test/alloctest"
+	"ringo/internal/test/patience"
 	"ringo/sock"
 )
 

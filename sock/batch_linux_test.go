@@ -20,9 +20,9 @@ import (
 
 	"ringo"
 	"ringo/buf"
-	"ringo/internal/patience"
 	"ringo/internal/posix"
-	"ringo/internal/socktest"
+	"ringo/internal/test/patience"
+	"ringo/internal/test/socktest"
 	"ringo/sock"
 )
 

@@ -21,8 +21,8 @@ import (
 	"ringo"
 	"ringo/buf"
 	"ringo/file"
-	"ringo/internal/patience"
-	"ringo/internal/socktest"
+	"ringo/internal/test/patience"
+	"ringo/internal/test/socktest"
 	"ringo/sock"
 	"ringo/sock/socktls"
 )

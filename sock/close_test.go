@@ -13,8 +13,8 @@ import (
 
 	"ringo"
 	"ringo/buf"
-	"ringo/internal/patience"
-	"ringo/internal/socktest"
+	"ringo/internal/test/patience"
+	"ringo/internal/test/socktest"
 	"ringo/sock"
 )
 

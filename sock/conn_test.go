@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"ringo"
-	"ringo/internal/patience"
 	"ringo/internal/posix"
+	"ringo/internal/test/patience"
 	"ringo/sock"
 )
 

@@ -18,8 +18,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ringo"
-	"ringo/internal/patience"
-	"ringo/internal/testmain"
+	"ringo/internal/test/patience"
+	"ringo/internal/test/testmain"
 	"ringo/sim"
 	"ringo/sock"
 )

@@ -12,7 +12,7 @@ import (
 
 	"ringo"
 	"ringo/file"
-	"ringo/internal/patience"
+	"ringo/internal/test/patience"
 	"ringo/sock"
 )
 

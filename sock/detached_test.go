@@ -14,7 +14,7 @@ import (
 
 	"ringo"
 	"ringo/internal/kernel"
-	"ringo/internal/patience"
+	"ringo/internal/test/patience"
 	"ringo/sock"
 )
 

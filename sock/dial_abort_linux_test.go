@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"ringo"
-	"ringo/internal/patience"
-	"ringo/internal/testmain"
+	"ringo/internal/test/patience"
+	"ringo/internal/test/testmain"
 	"ringo/sock"
 )
 

@@ -21,7 +21,7 @@ import (
 	"time"
 
 	"ringo"
-	"ringo/internal/patience"
+	"ringo/internal/test/patience"
 	"ringo/sock"
 )
 

@@ -21,10 +21,10 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ringo"
-	"ringo/internal/driver/drivertest"
 	"ringo/internal/driver/open"
-	"ringo/internal/patience"
-	"ringo/internal/seccomptest"
+	"ringo/internal/test/drivertest"
+	"ringo/internal/test/patience"
+	"ringo/internal/test/seccomptest"
 	"ringo/sock"
 )
 

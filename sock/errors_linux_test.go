@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ringo"
-	"ringo/internal/testmain"
+	"ringo/internal/test/testmain"
 	"ringo/sock"
 )
 

@@ -6,9 +6,9 @@ import (
 	"testing"
 
 	"ringo"
-	"ringo/internal/patience"
 	"ringo/internal/race"
-	"ringo/internal/testmain"
+	"ringo/internal/test/patience"
+	"ringo/internal/test/testmain"
 	"ringo/sock"
 )
 

@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"ringo"
-	"ringo/internal/socktest"
+	"ringo/internal/test/socktest"
 	"ringo/sock"
 )
 

@@ -21,10 +21,10 @@ import (
 	"time"
 
 	"ringo"
-	"ringo/internal/patience"
 	"ringo/internal/race"
-	"ringo/internal/socktest"
-	"ringo/internal/testmain"
+	"ringo/internal/test/patience"
+	"ringo/internal/test/socktest"
+	"ringo/internal/test/testmain"
 	"ringo/sock"
 )
 

@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"ringo"
-	"ringo/internal/testmain"
+	"ringo/internal/test/testmain"
 	"ringo/sock"
 )
 

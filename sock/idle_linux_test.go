@@ -16,8 +16,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ringo"
-	"ringo/internal/patience"
-	"ringo/internal/socktest"
+	"ringo/internal/test/patience"
+	"ringo/internal/test/socktest"
 	"ringo/sim"
 	"ringo/sock"
 )

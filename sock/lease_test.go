@@ -11,7 +11,7 @@ import (
 
 	"ringo"
 	"ringo/buf"
-	"ringo/internal/patience"
+	"ringo/internal/test/patience"
 	"ringo/sock"
 )
 

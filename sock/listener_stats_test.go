@@ -7,8 +7,8 @@ import (
 	"testing"
 
 	"ringo"
-	"ringo/internal/patience"
-	"ringo/internal/socktest"
+	"ringo/internal/test/patience"
+	"ringo/internal/test/socktest"
 	"ringo/sock"
 )
 

@@ -7,7 +7,7 @@ import (
 
 	"ringo"
 	"ringo/internal/loop"
-	"ringo/internal/socktest"
+	"ringo/internal/test/socktest"
 	"ringo/sock"
 )
 

@@ -18,10 +18,10 @@ import (
 	"time"
 
 	"ringo"
-	"ringo/internal/patience"
 	"ringo/internal/posix"
-	"ringo/internal/socktest"
-	"ringo/internal/testmain"
+	"ringo/internal/test/patience"
+	"ringo/internal/test/socktest"
+	"ringo/internal/test/testmain"
 	"ringo/sock"
 )
 

@@ -18,9 +18,9 @@ import (
 	"time"
 
 	"ringo"
-	"ringo/internal/patience"
 	"ringo/internal/race"
-	"ringo/internal/testmain"
+	"ringo/internal/test/patience"
+	"ringo/internal/test/testmain"
 	"ringo/sock"
 	"ringo/uring"
 )

@@ -22,9 +22,9 @@ import (
 
 	"ringo"
 	"ringo/internal/op"
-	"ringo/internal/patience"
 	"ringo/internal/posix"
-	"ringo/internal/seccomptest"
+	"ringo/internal/test/patience"
+	"ringo/internal/test/seccomptest"
 	"ringo/sock"
 )
 

@@ -18,7 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ringo"
-	"ringo/internal/patience"
+	"ringo/internal/test/patience"
 	"ringo/sock"
 )
 

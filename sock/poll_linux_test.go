@@ -22,7 +22,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ringo"
-	"ringo/internal/socktest"
+	"ringo/internal/test/socktest"
 	"ringo/sock"
 )
 

@@ -17,10 +17,10 @@ import (
 
 	"ringo"
 	"ringo/file"
-	"ringo/internal/alloctest"
 	"ringo/internal/op"
 	"ringo/internal/posix"
 	"ringo/internal/race"
+	"ringo/internal/test/alloctest"
 	"ringo/sock"
 )
 

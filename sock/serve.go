@@ -7,9 +7,9 @@ import (
 	"slices"
 
 	"ringo"
-	"ringo/internal/code"
 	"ringo/internal/handle"
 	"ringo/internal/loop"
+	"ringo/internal/rt/code"
 	"ringo/internal/timer"
 )
 

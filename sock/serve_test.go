@@ -16,8 +16,8 @@ import (
 	"time"
 
 	"ringo"
-	"ringo/internal/labels"
-	"ringo/internal/patience"
+	"ringo/internal/rt/labels"
+	"ringo/internal/test/patience"
 	"ringo/sock"
 )
 

@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"ringo"
-	"ringo/internal/patience"
+	"ringo/internal/test/patience"
 	"ringo/sock"
 )
 

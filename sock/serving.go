@@ -8,8 +8,8 @@ import (
 	"os"
 	"time"
 
-	"ringo/internal/code"
 	"ringo/internal/handle"
+	"ringo/internal/rt/code"
 )
 
 // serving is what a connection is to Serve, or to ListenAndServe.

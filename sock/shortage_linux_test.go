@@ -18,9 +18,9 @@ import (
 
 	"ringo"
 	"ringo/internal/op"
-	"ringo/internal/patience"
 	"ringo/internal/posix"
-	"ringo/internal/socktest"
+	"ringo/internal/test/patience"
+	"ringo/internal/test/socktest"
 	"ringo/sock"
 )
 

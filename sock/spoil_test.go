@@ -17,9 +17,9 @@ import (
 	"ringo/internal/driver/open"
 	"ringo/internal/loop"
 	"ringo/internal/op"
-	"ringo/internal/patience"
 	"ringo/internal/posix"
 	"ringo/internal/sys"
+	"ringo/internal/test/patience"
 	"ringo/sock"
 )
 

@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"ringo"
-	"ringo/internal/socktest"
-	"ringo/internal/testmain"
+	"ringo/internal/test/socktest"
+	"ringo/internal/test/testmain"
 	"ringo/sock"
 )
 

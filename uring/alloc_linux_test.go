@@ -8,7 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"ringo/internal/alloctest"
+	"ringo/internal/test/alloctest"
 )
 
 func wantAllocs(t *testing.T, want uint64, what string, f func()) {

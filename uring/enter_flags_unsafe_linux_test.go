@@ -9,9 +9,9 @@ import (
 	"unsafe"
 
 	"ringo/internal/abi"
-	"ringo/internal/patience"
 	"ringo/internal/posix"
 	"ringo/internal/sys"
+	"ringo/internal/test/patience"
 )
 
 // throughKernel is the real kernel, and notes the flags of Enter.

@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"ringo/internal/patience"
+	"ringo/internal/test/patience"
 )
 
 // put prepares NOPs with user data from first on, and does not submit them.

@@ -16,7 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"ringo/internal/patience"
+	"ringo/internal/test/patience"
 )
 
 // waitMax bounds each wait for something that should come at once.

@@ -10,7 +10,7 @@ import (
 	"sync"
 	"testing"
 
-	"ringo/internal/testmain"
+	"ringo/internal/test/testmain"
 )
 
 // probed is what this machine offers, asked once.

@@ -12,7 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"ringo/internal/patience"
+	"ringo/internal/test/patience"
 )
 
 func init() {

@@ -14,7 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"ringo/internal/seccomptest"
+	"ringo/internal/test/seccomptest"
 )
 
 func TestProbe(t *testing.T) {

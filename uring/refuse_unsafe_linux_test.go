@@ -17,7 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ringo/internal/abi"
-	"ringo/internal/patience"
+	"ringo/internal/test/patience"
 )
 
 // rawCall makes one of the three system calls as it is given.

@@ -16,7 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"ringo/internal/patience"
+	"ringo/internal/test/patience"
 )
 
 func testEventfdAsync(t *testing.T) {

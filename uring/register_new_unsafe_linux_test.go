@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ringo/internal/abi"
-	"ringo/internal/patience"
+	"ringo/internal/test/patience"
 )
 
 // words are bytes as the kernel reads them, from numbers of the sizes that they have.

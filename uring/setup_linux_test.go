@@ -13,8 +13,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"ringo/internal/patience"
 	"ringo/internal/posix"
+	"ringo/internal/test/patience"
 )
 
 // setupTests show what each setup flag does; played ones need a kernel newer than any here.

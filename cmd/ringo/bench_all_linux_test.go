@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"ringo/cmd/ringo/internal/cli"
-	"ringo/internal/patience"
+	"ringo/internal/test/patience"
 )
 
 // Ctrl-C on a terminal, which all of its processes get, ends ringo bench and keeps what is done: the report on stdout

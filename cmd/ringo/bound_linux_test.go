@@ -12,8 +12,8 @@ import (
 	"testing"
 	"time"
 
-	"ringo/internal/patience"
 	"ringo/internal/sys"
+	"ringo/internal/test/patience"
 )
 
 // TestBeyondSelect: who runs a server on select with more peers than it has bits for is

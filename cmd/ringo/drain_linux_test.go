@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"ringo/internal/patience"
+	"ringo/internal/test/patience"
 )
 
 // holdConn opens a connection that has been served once and is idle now.

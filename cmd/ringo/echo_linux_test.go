@@ -12,7 +12,7 @@ import (
 	"strings"
 	"testing"
 
-	"ringo/internal/patience"
+	"ringo/internal/test/patience"
 )
 
 var listening = regexp.MustCompile(`^listening (tcp[46]?)://(\S+) driver=(\S+) loops=(\d+)$`)

@@ -14,9 +14,9 @@ import (
 	"time"
 
 	"ringo/cmd/ringo/internal/tooltest"
-	"ringo/internal/patience"
-	"ringo/internal/seccomptest"
-	"ringo/internal/testmain"
+	"ringo/internal/test/patience"
+	"ringo/internal/test/seccomptest"
+	"ringo/internal/test/testmain"
 )
 
 // What the tests of single commands use, too.

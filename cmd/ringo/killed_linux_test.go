@@ -9,7 +9,7 @@ import (
 	"syscall"
 	"testing"
 
-	"ringo/internal/seccomptest"
+	"ringo/internal/test/seccomptest"
 )
 
 // A filter that kills gives no error to go by: the first look at io_uring is the

@@ -11,7 +11,7 @@ import (
 
 	"ringo/internal/hosted"
 	"ringo/internal/race"
-	"ringo/internal/testmain"
+	"ringo/internal/test/testmain"
 )
 
 // toolPath is the built tool.

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"ringo/internal/patience"
+	"ringo/internal/test/patience"
 )
 
 // TestOnePort: one loop serves TCP and UDP on one port, as the classic servers of

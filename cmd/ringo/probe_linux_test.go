@@ -16,7 +16,7 @@ import (
 
 	"ringo"
 	"ringo/cmd/ringo/probe"
-	"ringo/internal/seccomptest"
+	"ringo/internal/test/seccomptest"
 )
 
 func probeJSON(t *testing.T, cmd *exec.Cmd) *probe.Finding {

@@ -15,7 +15,7 @@ import (
 	"syscall"
 	"testing"
 
-	"ringo/internal/seccomptest"
+	"ringo/internal/test/seccomptest"
 )
 
 // profile is what docs/seccomp.json has, in the words of the OCI's runtime specification.

@@ -13,8 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ringo/internal/mask"
-	"ringo/internal/patience"
-	"ringo/internal/seccomptest"
+	"ringo/internal/test/patience"
+	"ringo/internal/test/seccomptest"
 )
 
 // TestProxyFaults: an error that says nothing of a socket's end, such as want of memory, ends what

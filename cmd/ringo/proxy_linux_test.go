@@ -17,9 +17,9 @@ import (
 	"syscall"
 	"testing"
 
-	"ringo/internal/patience"
-	"ringo/internal/socktest"
-	"ringo/internal/testmain"
+	"ringo/internal/test/patience"
+	"ringo/internal/test/socktest"
+	"ringo/internal/test/testmain"
 )
 
 // startProxy starts ringo proxy in front of a backend of package net, for which serve

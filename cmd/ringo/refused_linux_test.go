@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"ringo/cmd/ringo/probe"
-	"ringo/internal/seccomptest"
+	"ringo/internal/test/seccomptest"
 )
 
 // A refusal is a way in which a seccomp filter keeps programs from io_uring, with

@@ -14,8 +14,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"ringo/internal/patience"
-	"ringo/internal/seccomptest"
+	"ringo/internal/test/patience"
+	"ringo/internal/test/seccomptest"
 )
 
 // TestServeDenied: what a filter or an older kernel does not have is done in other ways, with the

@@ -14,9 +14,9 @@ import (
 	"testing"
 	"time"
 
-	"ringo/internal/patience"
 	"ringo/internal/race"
-	"ringo/internal/testmain"
+	"ringo/internal/test/patience"
+	"ringo/internal/test/testmain"
 )
 
 // TestServeIdleMany: thousands of connections that are kept are each served, again and again,

@@ -18,9 +18,9 @@ import (
 	"testing"
 	"time"
 
-	"ringo/internal/patience"
 	"ringo/internal/race"
-	"ringo/internal/testmain"
+	"ringo/internal/test/patience"
+	"ringo/internal/test/testmain"
 )
 
 // TestServeRaw: what is answered to bytes, and whether the connection goes on. All of them end

@@ -15,7 +15,7 @@ import (
 	"syscall"
 	"testing"
 
-	"ringo/internal/patience"
+	"ringo/internal/test/patience"
 )
 
 // TestServeLogRotate: the log is renamed and opened again while requests run, and has a line for each of

@@ -16,7 +16,7 @@ import (
 	"testing"
 	"time"
 
-	"ringo/internal/patience"
+	"ringo/internal/test/patience"
 )
 
 // anyUser is a user that owns nothing.

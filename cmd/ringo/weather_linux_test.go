@@ -15,8 +15,8 @@ import (
 	"testing"
 	"time"
 
-	"ringo/internal/patience"
 	"ringo/internal/race"
+	"ringo/internal/test/patience"
 )
 
 // TestDescriptorsRunOut: a server out of descriptors goes on serving, does not spin,

@@ -10,8 +10,8 @@ import (
 	"net"
 	"testing"
 
-	"ringo/internal/patience"
-	"ringo/internal/testmain"
+	"ringo/internal/test/patience"
+	"ringo/internal/test/testmain"
 	"ringo/sock"
 )
 

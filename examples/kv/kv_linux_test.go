@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"ringo/internal/testmain"
+	"ringo/internal/test/testmain"
 )
 
 func TestMain(m *testing.M) { testmain.Main(m) }

@@ -6,7 +6,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"ringo/internal/patience"
+	"ringo/internal/test/patience"
 )
 
 // A log whose records have right checksums and wrong distances, or wrong lengths, is no log

@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"ringo/internal/testmain"
+	"ringo/internal/test/testmain"
 )
 
 var kills = flag.Duration("kills", 5*time.Second, "how long TestKills goes on")

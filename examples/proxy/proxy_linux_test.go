@@ -15,9 +15,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"ringo/internal/patience"
-	"ringo/internal/seccomptest"
-	"ringo/internal/testmain"
+	"ringo/internal/test/patience"
+	"ringo/internal/test/seccomptest"
+	"ringo/internal/test/testmain"
 	"ringo/sock"
 )
 

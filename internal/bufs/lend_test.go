@@ -3,8 +3,8 @@ package bufs_test
 import (
 	"testing"
 
-	"ringo/internal/alloctest"
 	"ringo/internal/bufs"
+	"ringo/internal/test/alloctest"
 )
 
 func TestLendOne(t *testing.T) {

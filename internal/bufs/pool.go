@@ -5,8 +5,8 @@ import (
 	"slices"
 	"sync/atomic"
 
-	"ringo/internal/gmark"
 	"ringo/internal/invariant"
+	"ringo/internal/rt/gmark"
 )
 
 // Ring is the kernel's side of a pool: a queue of buffers that it may fill.

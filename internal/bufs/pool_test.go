@@ -4,9 +4,9 @@ import (
 	"sync"
 	"testing"
 
-	"ringo/internal/alloctest"
 	"ringo/internal/bufs"
-	"ringo/internal/gmark"
+	"ringo/internal/rt/gmark"
+	"ringo/internal/test/alloctest"
 )
 
 // kernel is a buffer ring that fills what it was lent, in order.

@@ -3,7 +3,7 @@ package dial
 import (
 	"testing"
 
-	"ringo/internal/testmain"
+	"ringo/internal/test/testmain"
 )
 
 func TestMain(m *testing.M) { testmain.Main(m) }

@@ -17,8 +17,8 @@ import (
 	"ringo/internal/driver"
 	"ringo/internal/driver/open"
 	"ringo/internal/loop"
-	"ringo/internal/patience"
 	"ringo/internal/posix"
+	"ringo/internal/test/patience"
 )
 
 // A stage is a race with names and connects of its own, and a clock that stands still until it is moved.

@@ -3,7 +3,7 @@ package handle
 import (
 	"os"
 
-	"ringo/internal/code"
+	"ringo/internal/rt/code"
 )
 
 // handover is a direction as the task that queues for it among the loop's tasks, in

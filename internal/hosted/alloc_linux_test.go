@@ -8,9 +8,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"ringo/internal/alloctest"
 	"ringo/internal/op"
 	"ringo/internal/race"
+	"ringo/internal/test/alloctest"
 )
 
 // TestNoAllocs: by the ring, past the page cache and in it, with a context, and as one

@@ -15,7 +15,7 @@ import (
 	"ringo/internal/mask"
 	"ringo/internal/op"
 	"ringo/internal/sys"
-	"ringo/internal/uringtest"
+	"ringo/internal/test/uringtest"
 )
 
 // TestShortSubmits: the kernel takes fewer entries than it was shown, or none.

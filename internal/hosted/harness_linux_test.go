@@ -19,8 +19,8 @@ import (
 	"ringo/internal/fd"
 	"ringo/internal/mask"
 	"ringo/internal/op"
-	"ringo/internal/patience"
-	"ringo/internal/uringtest"
+	"ringo/internal/test/patience"
+	"ringo/internal/test/uringtest"
 )
 
 // open makes rings for a test, which skips where io_uring is refused.

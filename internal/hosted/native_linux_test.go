@@ -11,12 +11,12 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"ringo/internal/alloctest"
 	"ringo/internal/offload"
 	"ringo/internal/op"
 	"ringo/internal/race"
 	"ringo/internal/sys"
-	"ringo/internal/testmain"
+	"ringo/internal/test/alloctest"
+	"ringo/internal/test/testmain"
 )
 
 // openAIO makes rings of native AIO for a test, which skips where that is refused.

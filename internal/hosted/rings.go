@@ -7,9 +7,9 @@ import (
 	"sync/atomic"
 
 	"ringo/internal/driver"
-	"ringo/internal/gmark"
 	"ringo/internal/op"
 	"ringo/internal/race"
+	"ringo/internal/rt/gmark"
 	"ringo/internal/sys"
 )
 

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"ringo/internal/offload"
-	"ringo/internal/uringtest"
+	"ringo/internal/test/uringtest"
 )
 
 // forget closes the process's rings, and the reason for none, when the test has ended.

@@ -5,7 +5,7 @@ package kernel_test
 import (
 	"testing"
 
-	"ringo/internal/kernel/kerneltest"
+	"ringo/internal/test/kerneltest"
 )
 
 func TestContract(t *testing.T) { kerneltest.Run(t, kerneltest.Host) }

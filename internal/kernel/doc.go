@@ -7,7 +7,7 @@
 // files and names may wait for a disk, so that in a task a worker makes them, by an op Call.
 // A loop carries its own kernel (loop.Loop.Kernel); Process is that of callers who have no
 // loop, and is Host. Nothing above the drivers reaches the kernel by another way,
-// which internal/lint enforces: so a program can run on a kernel that is played by a
+// which internal/test/lint enforces: so a program can run on a kernel that is played by a
 // test, or on a system that has no Linux kernel, and sock and file need not know.
 //
 // # Results

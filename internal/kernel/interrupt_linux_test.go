@@ -12,8 +12,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"ringo/internal/seccomptest"
 	"ringo/internal/sys"
+	"ringo/internal/test/seccomptest"
 )
 
 // interrupted runs call on a thread of its own on which the first times calls of a system

@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"ringo/internal/code"
 	"ringo/internal/loop"
+	"ringo/internal/rt/code"
 )
 
 // benchmark runs f in a task of an otherwise idle loop.

@@ -14,10 +14,10 @@ import (
 	"time"
 
 	"ringo/internal/driver"
-	"ringo/internal/driver/drivertest"
 	"ringo/internal/loop"
-	"ringo/internal/patience"
 	"ringo/internal/sys"
+	"ringo/internal/test/drivertest"
+	"ringo/internal/test/patience"
 	"ringo/uring"
 )
 

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"ringo/internal/code"
+	"ringo/internal/rt/code"
 )
 
 // TaskInfo is a task as it was when somebody looked.

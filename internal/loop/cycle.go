@@ -10,7 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"ringo/internal/gmark"
+	"ringo/internal/rt/gmark"
 )
 
 // Tasks that wait for locks of each other, in a circle, wait for ever, on one loop or on several. A lock knows which

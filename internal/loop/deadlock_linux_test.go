@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"ringo/internal/loop"
-	"ringo/internal/patience"
-	"ringo/internal/testmain"
+	"ringo/internal/test/patience"
+	"ringo/internal/test/testmain"
 )
 
 // account is something that tasks lock, as programs have it.

@@ -5,7 +5,7 @@ import (
 	"log/slog"
 	"time"
 
-	"ringo/internal/peek"
+	"ringo/internal/rt/peek"
 )
 
 // TellFrozen counts and tells of a task that is parked and must not park, since behind it others wait, and have done so

@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"ringo/internal/loop"
-	"ringo/internal/patience"
 	"ringo/internal/sys"
+	"ringo/internal/test/patience"
 )
 
 // Programs whose tasks don't end when they are cancelled, until they are released.

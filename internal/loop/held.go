@@ -5,7 +5,7 @@ import (
 	"sync"
 	"time"
 
-	"ringo/internal/peek"
+	"ringo/internal/rt/peek"
 )
 
 // A loop that is held answers nobody. What others can still tell of it is for how long it has been in its turn, which

@@ -8,8 +8,8 @@ import (
 	"ringo/internal/driver"
 	"ringo/internal/driver/open"
 	"ringo/internal/loop"
-	"ringo/internal/patience"
-	"ringo/internal/testmain"
+	"ringo/internal/test/patience"
+	"ringo/internal/test/testmain"
 )
 
 // limit bounds every wait of these tests; whoever runs into it hangs.

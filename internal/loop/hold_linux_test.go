@@ -11,8 +11,8 @@ import (
 	"testing"
 	"time"
 
-	"ringo/internal/alloctest"
 	"ringo/internal/loop"
+	"ringo/internal/test/alloctest"
 )
 
 // find looks for a hold whose line has all these words, until there is one.

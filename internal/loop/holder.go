@@ -1,6 +1,6 @@
 package loop
 
-import "ringo/internal/code"
+import "ringo/internal/rt/code"
 
 // Holder is who has a lock: a task, or of the zero value somebody of whom nothing is known.
 type Holder struct {

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"ringo/internal/kernel"
-	"ringo/internal/peek"
+	"ringo/internal/rt/peek"
 )
 
 // How the watcher finds out what holds a loop for longer than Config.Hold, be it for a few milliseconds. A loop notes

@@ -4,7 +4,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"ringo/internal/labels"
+	"ringo/internal/rt/labels"
 )
 
 // idleAfter is for how long no loop has run a task when they are taken for idle: so

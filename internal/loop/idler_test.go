@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"ringo/internal/loop"
-	"ringo/internal/patience"
-	"ringo/internal/testmain"
+	"ringo/internal/test/patience"
+	"ringo/internal/test/testmain"
 )
 
 // GOMAXPROCS counts loops only while they run tasks, and what the program sets stands.

@@ -3,7 +3,7 @@ package loop
 import (
 	"context"
 
-	"ringo/internal/labels"
+	"ringo/internal/rt/labels"
 )
 
 // Inherited is what a task has of who starts it: labels, as a goroutine has, and the values of a task's context.

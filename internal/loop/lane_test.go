@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"ringo/internal/loop"
-	"ringo/internal/testmain"
+	"ringo/internal/test/testmain"
 )
 
 // holdASlot is a name to find in a report.

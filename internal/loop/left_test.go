@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"ringo/internal/loop"
-	"ringo/internal/testmain"
+	"ringo/internal/test/testmain"
 )
 
 func leaks(l *loop.Loop) { l.Sleep(time.Hour) } // until it is cancelled

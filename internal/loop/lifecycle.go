@@ -5,8 +5,8 @@ import (
 	"log/slog"
 	"strconv"
 
-	"ringo/internal/code"
-	"ringo/internal/labels"
+	"ringo/internal/rt/code"
+	"ringo/internal/rt/labels"
 )
 
 // tellsOfTasks reports whether somebody is to know of every task.

@@ -8,14 +8,14 @@ import (
 	"time"
 
 	"ringo/internal/bufs"
-	"ringo/internal/code"
 	"ringo/internal/driver"
 	"ringo/internal/fd"
-	"ringo/internal/gmark"
 	"ringo/internal/hist"
 	"ringo/internal/kernel"
-	"ringo/internal/labels"
 	"ringo/internal/op"
+	"ringo/internal/rt/code"
+	"ringo/internal/rt/gmark"
+	"ringo/internal/rt/labels"
 	"ringo/internal/sys"
 	"ringo/internal/timer"
 )

@@ -3,7 +3,7 @@ package loop
 import (
 	"sync"
 
-	"ringo/internal/code"
+	"ringo/internal/rt/code"
 )
 
 // nameTags are the names of a loop's tasks that have begun and have one, for those who look from outside while the

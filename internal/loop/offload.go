@@ -7,8 +7,8 @@ import (
 	"runtime/debug"
 	"time"
 
-	"ringo/internal/labels"
 	"ringo/internal/offload"
+	"ringo/internal/rt/labels"
 	"ringo/internal/timer"
 )
 

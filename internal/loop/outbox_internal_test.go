@@ -3,9 +3,9 @@ package loop
 import (
 	"testing"
 
-	"ringo/internal/alloctest"
 	"ringo/internal/race"
 	"ringo/internal/sys"
+	"ringo/internal/test/alloctest"
 )
 
 // toldUnsent notes what a Sender is told.

@@ -1,6 +1,6 @@
 package loop
 
-import "ringo/internal/code"
+import "ringo/internal/rt/code"
 
 // Job is a task without a handle: it runs in a pooled coroutine and may park.
 type Job interface {

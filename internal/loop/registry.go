@@ -5,8 +5,8 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"ringo/internal/gmark"
 	"ringo/internal/kernel"
+	"ringo/internal/rt/gmark"
 )
 
 // seat is a thread: as the runtime knows it, or where that can't be told as the kernel does.

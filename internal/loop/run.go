@@ -12,11 +12,11 @@ import (
 	"time"
 
 	"ringo/internal/bufs"
-	"ringo/internal/code"
 	"ringo/internal/driver"
-	"ringo/internal/gmark"
 	"ringo/internal/kernel"
 	"ringo/internal/op"
+	"ringo/internal/rt/code"
+	"ringo/internal/rt/gmark"
 )
 
 // Set is the loops of one Run.

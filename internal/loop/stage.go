@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"ringo/internal/driver"
-	"ringo/internal/labels"
+	"ringo/internal/rt/labels"
 )
 
 // Stage is one thread on which the loops of any number of Runs take turns, in a world that has a clock of its own. All

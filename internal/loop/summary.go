@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"ringo/internal/code"
+	"ringo/internal/rt/code"
 )
 
 // summaryMax is how many lines a Summary has; one more says how many tasks have none.

@@ -7,8 +7,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"ringo/internal/labels"
 	"ringo/internal/op"
+	"ringo/internal/rt/labels"
 )
 
 // Task is one task: a function in a coroutine of its loop.

@@ -8,8 +8,8 @@ import (
 
 	"ringo/internal/loop"
 	"ringo/internal/op"
-	"ringo/internal/patience"
 	"ringo/internal/race"
+	"ringo/internal/test/patience"
 )
 
 // A burst's coroutines, slots and buffers are given back within seconds, but for a few, on a loop that sleeps; after

@@ -6,8 +6,8 @@ import (
 	"net/netip"
 	"strings"
 
-	"ringo/internal/code"
 	"ringo/internal/op"
+	"ringo/internal/rt/code"
 )
 
 // Describer is a Waiter that can say what it is.

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"ringo/internal/kernel"
-	"ringo/internal/peek"
+	"ringo/internal/rt/peek"
 )
 
 // The watcher is one goroutine of a Run that looks at its loops from outside,

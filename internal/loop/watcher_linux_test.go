@@ -15,9 +15,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ringo/internal/loop"
-	"ringo/internal/patience"
 	"ringo/internal/sys"
-	"ringo/internal/testmain"
+	"ringo/internal/test/patience"
+	"ringo/internal/test/testmain"
 )
 
 // Ways to hold a loop. Each returns once release has been called, which may be

@@ -3,9 +3,9 @@ package loop
 import (
 	"iter"
 
-	"ringo/internal/code"
-	"ringo/internal/gmark"
-	"ringo/internal/labels"
+	"ringo/internal/rt/code"
+	"ringo/internal/rt/gmark"
+	"ringo/internal/rt/labels"
 )
 
 // worker is a coroutine that runs tasks. While a task is parked the worker is

@@ -6,8 +6,8 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"ringo/internal/patience"
-	"ringo/internal/testmain"
+	"ringo/internal/test/patience"
+	"ringo/internal/test/testmain"
 )
 
 func TestGateTable(t *testing.T) {

@@ -6,8 +6,8 @@ import (
 	"sync"
 	"testing"
 
-	"ringo/internal/alloctest"
-	"ringo/internal/testmain"
+	"ringo/internal/test/alloctest"
+	"ringo/internal/test/testmain"
 )
 
 func all[T any](b Batch[T]) []T {

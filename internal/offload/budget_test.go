@@ -6,7 +6,7 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"ringo/internal/patience"
+	"ringo/internal/test/patience"
 )
 
 // settled checks that all loans come back and that nobody waits for one. A worker

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"ringo/internal/hist"
-	"ringo/internal/labels"
+	"ringo/internal/rt/labels"
 )
 
 // Job is one call. It belongs to the pool from Submit until its Run has been

@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"ringo/internal/alloctest"
-	"ringo/internal/patience"
+	"ringo/internal/test/alloctest"
+	"ringo/internal/test/patience"
 )
 
 // jobMax ends a hang; no test is right by it.

@@ -13,10 +13,10 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"ringo/internal/alloctest"
-	"ringo/internal/patience"
 	"ringo/internal/race"
 	"ringo/internal/sys"
+	"ringo/internal/test/alloctest"
+	"ringo/internal/test/patience"
 )
 
 // rig is an engine on the thread of a test, with a file that is open with O_DIRECT

@@ -12,8 +12,8 @@ import (
 	"testing"
 	"time"
 
-	"ringo/internal/patience"
 	"ringo/internal/sys"
+	"ringo/internal/test/patience"
 )
 
 // newWorkers gives an engine and what waits for its signal.

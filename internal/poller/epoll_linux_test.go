@@ -11,8 +11,8 @@ import (
 	"testing"
 	"time"
 
-	"ringo/internal/alloctest"
 	"ringo/internal/sys"
+	"ringo/internal/test/alloctest"
 )
 
 func open(t *testing.T, without ...string) Poller {

@@ -10,10 +10,10 @@ import (
 	"testing"
 	"time"
 
-	"ringo/internal/alloctest"
 	"ringo/internal/race"
 	"ringo/internal/sys"
-	"ringo/internal/uringtest"
+	"ringo/internal/test/alloctest"
+	"ringo/internal/test/uringtest"
 )
 
 // makers are all pollers, in each form that a kernel can give them.

@@ -8,7 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"ringo/internal/patience"
+	"ringo/internal/test/patience"
 )
 
 // newAIO gives a context and an eventfd, or skips where the kernel has no AIO.

@@ -13,7 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"ringo/internal/patience"
+	"ringo/internal/test/patience"
 )
 
 // A signal between two instructions of a wake must not lose it. An eventfd's write is over too soon to be met by one,

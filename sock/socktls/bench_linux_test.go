@@ -22,7 +22,7 @@ import (
 	"time"
 
 	"ringo"
-	"ringo/internal/socktest"
+	"ringo/internal/test/socktest"
 	"ringo/sock"
 	"ringo/sock/socktls"
 )

@@ -20,8 +20,8 @@ import (
 	"time"
 
 	"ringo"
-	"ringo/internal/patience"
-	"ringo/internal/socktest"
+	"ringo/internal/test/patience"
+	"ringo/internal/test/socktest"
 	"ringo/sock"
 	"ringo/sock/socktls"
 )

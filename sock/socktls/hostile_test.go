@@ -13,8 +13,8 @@ import (
 
 	"ringo"
 	"ringo/internal/posix"
-	"ringo/internal/socktest"
-	"ringo/internal/testmain"
+	"ringo/internal/test/socktest"
+	"ringo/internal/test/testmain"
 	"ringo/sock/socktls"
 )
 

@@ -4,8 +4,8 @@ import (
 	"os"
 	"testing"
 
-	"ringo/internal/socktest"
-	"ringo/internal/testmain"
+	"ringo/internal/test/socktest"
+	"ringo/internal/test/testmain"
 )
 
 func TestMain(m *testing.M) {

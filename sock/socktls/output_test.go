@@ -6,7 +6,7 @@ import (
 	"net"
 	"testing"
 
-	"ringo/internal/patience"
+	"ringo/internal/test/patience"
 	"ringo/sock/socktls"
 )
 

@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"ringo/internal/hosted"
-	"ringo/internal/testmain"
+	"ringo/internal/test/testmain"
 )
 
 // TestMain is also the child that ringo bench starts of its own file, which is the test here.

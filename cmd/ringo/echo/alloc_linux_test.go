@@ -12,8 +12,8 @@ import (
 	"ringo"
 	"ringo/cmd/ringo/internal/server"
 	"ringo/cmd/ringo/internal/tooltest"
-	"ringo/internal/alloctest"
 	"ringo/internal/race"
+	"ringo/internal/test/alloctest"
 )
 
 // TestAllocs: a request allocates nothing, with either handler on either driver, from one

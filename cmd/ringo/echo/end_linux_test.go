@@ -12,7 +12,7 @@ import (
 	"ringo"
 	"ringo/cmd/ringo/internal/server"
 	"ringo/cmd/ringo/internal/tooltest"
-	"ringo/internal/patience"
+	"ringo/internal/test/patience"
 	"ringo/sock"
 )
 

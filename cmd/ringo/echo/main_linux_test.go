@@ -5,7 +5,7 @@ package echo
 import (
 	"testing"
 
-	"ringo/internal/testmain"
+	"ringo/internal/test/testmain"
 )
 
 func TestMain(m *testing.M) { testmain.Main(m) }

@@ -22,11 +22,11 @@ import (
 	"ringo/cmd/ringo/internal/server"
 	"ringo/cmd/ringo/internal/tooltest"
 	"ringo/file"
-	"ringo/internal/alloctest"
 	"ringo/internal/op"
-	"ringo/internal/patience"
 	"ringo/internal/race"
 	"ringo/internal/sys"
+	"ringo/internal/test/alloctest"
+	"ringo/internal/test/patience"
 )
 
 // serveHere serves a directory from this process, and gives the loop, which looks each time whether

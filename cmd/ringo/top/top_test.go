@@ -12,7 +12,7 @@ import (
 
 	"ringo"
 	"ringo/debug"
-	"ringo/internal/socktest"
+	"ringo/internal/test/socktest"
 )
 
 func TestAddresses(t *testing.T) {

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"ringo/internal/testmain"
+	"ringo/internal/test/testmain"
 )
 
 func TestMain(m *testing.M) { testmain.Main(m) }

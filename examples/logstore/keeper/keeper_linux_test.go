@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"ringo/internal/testmain"
+	"ringo/internal/test/testmain"
 )
 
 const childEnv = "KEEPER_TEST_CHILD"

@@ -14,7 +14,7 @@ import (
 	pb "google.golang.org/grpc/interop/grpc_testing"
 
 	"ringo/examples/programs/internal/rig"
-	"ringo/internal/testmain"
+	"ringo/internal/test/testmain"
 	"ringo/sock"
 )
 

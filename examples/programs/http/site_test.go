@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"ringo/examples/programs/internal/rig"
-	"ringo/internal/testmain"
+	"ringo/internal/test/testmain"
 )
 
 func TestMain(m *testing.M) { testmain.Main(m) }

@@ -15,7 +15,7 @@ import (
 
 	"ringo/examples/programs/internal/rig"
 	"ringo/examples/programs/xnet"
-	"ringo/internal/testmain"
+	"ringo/internal/test/testmain"
 	"ringo/sock"
 )
 

@@ -8,7 +8,7 @@ import (
 	"golang.org/x/net/nettest"
 
 	"ringo/examples/programs/internal/rig"
-	"ringo/internal/testmain"
+	"ringo/internal/test/testmain"
 	"ringo/sock"
 )
 

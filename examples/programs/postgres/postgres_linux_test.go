@@ -18,7 +18,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"ringo/examples/programs/internal/rig"
-	"ringo/internal/testmain"
+	"ringo/internal/test/testmain"
 )
 
 // server is the one of all tests.

@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"ringo/examples/programs/internal/rig"
-	"ringo/internal/testmain"
+	"ringo/internal/test/testmain"
 	"ringo/sock"
 )
 

@@ -11,7 +11,7 @@ import (
 
 	"ringo"
 	"ringo/examples/programs/internal/rig"
-	"ringo/internal/testmain"
+	"ringo/internal/test/testmain"
 )
 
 // roles are what the test binary can be instead of tests.

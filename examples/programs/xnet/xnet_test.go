@@ -10,7 +10,7 @@ import (
 	"golang.org/x/net/ipv6"
 
 	"ringo/examples/programs/internal/rig"
-	"ringo/internal/testmain"
+	"ringo/internal/test/testmain"
 	"ringo/sock"
 )
 

@@ -12,7 +12,7 @@ import (
 	"sync"
 	"testing"
 
-	"ringo/internal/testmain"
+	"ringo/internal/test/testmain"
 	"ringo/uring"
 )
 

@@ -5,7 +5,7 @@ package main
 import (
 	"testing"
 
-	"ringo/internal/testmain"
+	"ringo/internal/test/testmain"
 	"ringo/uring"
 )
 

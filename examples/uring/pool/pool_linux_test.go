@@ -13,7 +13,7 @@ import (
 	"syscall"
 	"testing"
 
-	"ringo/internal/testmain"
+	"ringo/internal/test/testmain"
 	"ringo/uring"
 )
 

@@ -14,7 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"ringo/internal/testmain"
+	"ringo/internal/test/testmain"
 	"ringo/uring"
 )
 

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"ringo/internal/testmain"
+	"ringo/internal/test/testmain"
 	"ringo/uring"
 )
 

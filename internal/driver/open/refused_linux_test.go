@@ -12,7 +12,7 @@ import (
 
 	"ringo/internal/driver"
 	"ringo/internal/mask"
-	"ringo/internal/seccomptest"
+	"ringo/internal/test/seccomptest"
 )
 
 // Under each policy: what auto takes and why, and what is said to who asks for

@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"ringo/internal/driver"
-	"ringo/internal/driver/drivertest"
+	"ringo/internal/test/drivertest"
 )
 
 // Through has drivers of every kind die when a test says so, until it is undone.

@@ -6,11 +6,11 @@ import (
 	"runtime"
 	"testing"
 
-	"ringo/internal/alloctest"
 	"ringo/internal/bufs"
 	"ringo/internal/op"
 	"ringo/internal/race"
 	"ringo/internal/sys"
+	"ringo/internal/test/alloctest"
 	"ringo/uring"
 )
 

@@ -8,10 +8,10 @@ import (
 	"testing"
 
 	"ringo/internal/driver"
-	"ringo/internal/driver/drivertest"
 	"ringo/internal/poller"
-	"ringo/internal/testmain"
-	"ringo/internal/uringtest"
+	"ringo/internal/test/drivertest"
+	"ringo/internal/test/testmain"
+	"ringo/internal/test/uringtest"
 )
 
 type maker = func(without []string) (poller.Poller, error)

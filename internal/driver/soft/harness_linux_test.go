@@ -12,10 +12,10 @@ import (
 	"ringo/internal/driver"
 	"ringo/internal/fd"
 	"ringo/internal/op"
-	"ringo/internal/patience"
 	"ringo/internal/poller"
 	"ringo/internal/sys"
-	"ringo/internal/uringtest"
+	"ringo/internal/test/patience"
+	"ringo/internal/test/uringtest"
 )
 
 // rig is a driver with its slab, on the test's thread.

@@ -10,9 +10,9 @@ import (
 	"time"
 
 	"ringo/internal/driver"
-	"ringo/internal/driver/drivertest"
-	"ringo/internal/testmain"
-	"ringo/internal/uringtest"
+	"ringo/internal/test/drivertest"
+	"ringo/internal/test/testmain"
+	"ringo/internal/test/uringtest"
 	"ringo/uring"
 )
 

@@ -14,7 +14,7 @@ import (
 	"ringo/internal/driver"
 	"ringo/internal/op"
 	"ringo/internal/seam"
-	"ringo/internal/uringtest"
+	"ringo/internal/test/uringtest"
 	"ringo/uring"
 )
 

@@ -8,7 +8,7 @@ import (
 
 	"ringo/internal/abi"
 	"ringo/internal/op"
-	"ringo/internal/uringtest"
+	"ringo/internal/test/uringtest"
 )
 
 // watcher holds what the kernel is given against the slab: a request lives no

@@ -8,11 +8,11 @@ import (
 	"testing"
 
 	"ringo/internal/driver"
-	"ringo/internal/driver/drivertest"
 	"ringo/internal/mask"
 	"ringo/internal/seam"
-	"ringo/internal/testmain"
-	"ringo/internal/uringtest"
+	"ringo/internal/test/drivertest"
+	"ringo/internal/test/testmain"
+	"ringo/internal/test/uringtest"
 	"ringo/uring"
 )
 

@@ -11,7 +11,7 @@ import (
 
 	"ringo/internal/driver"
 	"ringo/internal/op"
-	"ringo/internal/uringtest"
+	"ringo/internal/test/uringtest"
 )
 
 // scripted makes a world for a named script. The thread ends with the test.

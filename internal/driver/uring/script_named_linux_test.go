@@ -11,7 +11,7 @@ import (
 	"ringo/internal/abi"
 	"ringo/internal/driver"
 	"ringo/internal/op"
-	"ringo/internal/uringtest"
+	"ringo/internal/test/uringtest"
 )
 
 // opcode is about requests of one kind.

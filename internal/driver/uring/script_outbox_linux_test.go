@@ -15,8 +15,8 @@ import (
 	"ringo/internal/driver"
 	"ringo/internal/fd"
 	"ringo/internal/op"
-	"ringo/internal/patience"
-	"ringo/internal/uringtest"
+	"ringo/internal/test/patience"
+	"ringo/internal/test/uringtest"
 	"ringo/uring"
 )
 

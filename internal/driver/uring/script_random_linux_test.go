@@ -18,8 +18,8 @@ import (
 	"ringo/internal/driver"
 	"ringo/internal/op"
 	"ringo/internal/race"
-	"ringo/internal/testmain"
-	"ringo/internal/uringtest"
+	"ringo/internal/test/testmain"
+	"ringo/internal/test/uringtest"
 )
 
 var (

@@ -10,7 +10,7 @@ import (
 
 	"ringo/internal/driver"
 	"ringo/internal/op"
-	"ringo/internal/uringtest"
+	"ringo/internal/test/uringtest"
 )
 
 // Every row of a file or a name that goes by an entry is played by scripts, here and in

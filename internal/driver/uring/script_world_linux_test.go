@@ -16,7 +16,7 @@ import (
 	"ringo/internal/fd"
 	"ringo/internal/op"
 	"ringo/internal/sys"
-	"ringo/internal/uringtest"
+	"ringo/internal/test/uringtest"
 )
 
 // world is the driver on a kernel in Go, and all that the driver was given: it

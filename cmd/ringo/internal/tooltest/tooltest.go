@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"ringo/internal/patience"
+	"ringo/internal/test/patience"
 	"ringo/uring"
 )
 

@@ -1,9 +1,0 @@
-package kerneltest
-
-import (
-	"testing"
-
-	"ringo/internal/testmain"
-)
-
-func TestMain(m *testing.M) { testmain.Main(m) }

@@ -1,9 +1,0 @@
-package peek
-
-import (
-	"testing"
-
-	"ringo/internal/testmain"
-)
-
-func TestMain(m *testing.M) { testmain.Main(m) }

@@ -1,0 +1,340 @@
+//go:build linux
+
+package memkernel
+
+import (
+	"net/netip"
+
+	"golang.org/x/sys/unix"
+
+	"ringo/internal/sim/world"
+	"ringo/internal/sys"
+)
+
+// packet is a datagram, or a record of a seqpacket socket.
+type packet struct {
+	data  []byte
+	from  netip.AddrPort
+	name  string // of a Unix sender
+	files []*openFile
+	to    netip.Addr
+	tos   uint8
+	ttl   uint8
+	came  sys.StatxTime
+	drops uint32  // of its socket before it, which is told where that asks
+	by    *socket // a Unix socket, whose buffer it fills
+}
+
+// drop lets go of what came with it.
+func (p *packet) drop() {
+	dropAll(p.files)
+	p.files = nil
+	p.giveUp()
+}
+
+// giveUp gives its sender the room back.
+func (p *packet) giveUp() {
+	if s := p.by; s != nil {
+		p.by = nil
+		if s.lent -= len(p.data) + packetCost; s.writable() {
+			s.tell()
+		}
+	}
+}
+
+// packetCost is what a queued datagram takes of the buffer beside its bytes.
+const packetCost = 256
+
+// associate sets the peer of a socket of datagrams.
+func (s *socket) associate(to *sys.Sockaddr) int32 {
+	if to.Family() == sys.AFUnspec {
+		s.remote, s.peer, s.peerName = netip.AddrPort{}, nil, ""
+		return 0
+	}
+	if s.family == sys.AFUnix {
+		name, ok := unixNameOf(to)
+		if !ok || name == "" {
+			return -sys.EINVAL
+		}
+		p, res := s.h.named(name)
+		if res < 0 {
+			return res
+		}
+		if p.kind != s.kind {
+			return -int32(unix.EPROTOTYPE)
+		}
+		s.peer, s.peerName = p, name
+		s.state = fresh
+		return 0
+	}
+	at := to.AddrPort()
+	if !at.IsValid() {
+		return -sys.EINVAL
+	}
+	if at.Addr().Is4() != (s.family == sys.AFInet) {
+		return -int32(unix.EAFNOSUPPORT)
+	}
+	at = s.resolved(at)
+	if res := s.bindFor(at.Addr()); res < 0 {
+		return res
+	}
+	s.remote = at
+	return 0
+}
+
+// sendPacket sends a datagram, to an address or to the peer.
+func (s *socket) sendPacket(bufs [][]byte, beside ancillary, to *sys.Sockaddr) int32 {
+	if s.err != 0 {
+		return -s.takeErr()
+	}
+	if s.shutOut {
+		return -sys.EPIPE
+	}
+	n := size(bufs)
+	p := packet{data: make([]byte, 0, n), from: s.local, name: s.name, files: beside.files}
+	for _, b := range bufs {
+		p.data = append(p.data, b...)
+	}
+	if s.family == sys.AFUnix {
+		return s.sendLocal(p, to)
+	}
+	at := s.remote
+	if to != nil && to.Len() > 0 {
+		if at = to.AddrPort(); !at.IsValid() {
+			return -sys.EINVAL
+		}
+		if at.Addr().Is4() != (s.family == sys.AFInet) {
+			return -int32(unix.EAFNOSUPPORT)
+		}
+		at = s.resolved(at)
+	}
+	switch {
+	case !at.IsValid():
+		return -int32(unix.EDESTADDRREQ)
+	case at.Port() == 0:
+		return -sys.EINVAL
+	}
+	if s.bound == nil {
+		if res := s.bindFree(); res < 0 {
+			return res
+		}
+	}
+	peer := s.h.net.hostOf(s.h, at.Addr())
+	if peer == nil {
+		return -int32(unix.ENETUNREACH)
+	}
+	size, res := s.sizeOf(n, beside, at.Addr(), s.h.net.link(s.h, peer))
+	if res < 0 {
+		return res
+	}
+	if p.from = s.local; p.from.Addr().IsUnspecified() {
+		p.from = netip.AddrPortFrom(s.sourceFor(at.Addr()), s.local.Port())
+	}
+	if beside.local.IsValid() {
+		p.from = netip.AddrPortFrom(beside.local, s.local.Port())
+	}
+	p.to = at.Addr()
+	p.tos, p.ttl = s.header(beside, p.to.Unmap().Is4())
+	for all := p.data; len(all) > size; all = all[size:] {
+		p.data = all[:size:size]
+		s.travel(peer, at, p)
+		p.data = all[size:]
+	}
+	s.travel(peer, at, p)
+	return int32(n)
+}
+
+// travel takes a datagram over the network.
+func (s *socket) travel(peer *Host, at netip.AddrPort, p packet) {
+	n := s.h.net
+	arrive := func() {
+		if peer.down {
+			return
+		}
+		if t := peer.receiver(at, p.from); t != nil {
+			t.deliver(p)
+			return
+		}
+		refuse := func() { s.refused(at) }
+		if n.near(s.h, peer) {
+			refuse()
+		} else {
+			n.once(n.link(peer, s.h), peer, s.h, refuse)
+		}
+	}
+	if n.near(s.h, peer) {
+		arrive()
+		return
+	}
+	l := n.link(s.h, peer)
+	copies := 1
+	if n.happens(Duplicated, s.h, peer, l.Duplicate) {
+		copies = 2
+	}
+	var waits *late
+	for range copies {
+		size := len(p.data) + headers(at.Addr())
+		if n.losesAny(l, s.h, peer, size) {
+			continue
+		}
+		at := n.w.Later(n.delay(l, s.h, peer, size))
+		latest := at
+		if came := n.overtaken(s.h, peer, l.Reorder); came != nil {
+			latest = world.Sum(latest, max(world.Sum(int64(l.Latency), int64(l.Jitter)), int64(reorderLeast)))
+			waits = &late{at: at, latest: latest, came: came}
+			n.wait(s.h, peer, waits, arrive)
+		} else {
+			n.w.At(at, arrive)
+			n.overtake(s.h, peer, at, waits)
+		}
+		n.see(Packet{From: s.h, To: peer, Bytes: size, Arrives: latest})
+	}
+}
+
+// refused tells a socket that has a peer that nobody is there.
+func (s *socket) refused(at netip.AddrPort) {
+	if s.remote == at && !s.gone {
+		s.err = sys.ECONNREFUSED
+		s.tell()
+	}
+}
+
+// receiver is the socket that gets a datagram: who is connected to the sender before who is bound to the address,
+// before who is bound to all.
+func (h *Host) receiver(at, from netip.AddrPort) (best *socket) {
+	b := h.ports[portKey{sys.SockDgram, at.Port()}]
+	if b == nil {
+		return nil
+	}
+	score := 0
+	for _, s := range b.sockets {
+		n, ip := 1, s.local.Addr()
+		switch {
+		case ip.Unmap() == at.Addr().Unmap():
+			n += 2
+		case !ip.IsUnspecified(), ip.Is4() && !at.Addr().Unmap().Is4():
+			continue
+		}
+		if s.remote.IsValid() {
+			if s.remote.Addr().Unmap() != from.Addr().Unmap() || s.remote.Port() != from.Port() {
+				continue
+			}
+			n += 4
+		}
+		if n > score {
+			best, score = s, n
+		}
+	}
+	return best
+}
+
+// deliver puts a datagram into the queue, if there is room.
+func (s *socket) deliver(p packet) {
+	cost := len(p.data) + packetCost
+	full := s.held+cost > s.rcvbuf()
+	if s.gone || s.shutIn || full {
+		if full {
+			s.drops++
+		}
+		p.drop()
+		return
+	}
+	if s.isOn(sys.SolSocket, unix.SO_RXQ_OVFL) {
+		p.drops = s.drops
+	}
+	if s.family == sys.AFInet6 && p.from.Addr().Is4() {
+		p.from = mapped(p.from)
+	}
+	p.came = s.h.wall()
+	s.packets = append(s.packets, p)
+	s.held += cost
+	s.tell()
+}
+
+// sendLocal sends a datagram or a record of a Unix socket. Where the receiver has no room it waits.
+func (s *socket) sendLocal(p packet, to *sys.Sockaddr) int32 {
+	peer := s.peer
+	if to != nil && to.Len() > 0 && s.kind == sys.SockDgram {
+		name, ok := unixNameOf(to)
+		if !ok {
+			return -sys.EINVAL
+		}
+		var res int32
+		if peer, res = s.h.named(name); res < 0 {
+			return res
+		}
+		if peer.kind != s.kind {
+			return -int32(unix.EPROTOTYPE)
+		}
+	}
+	switch {
+	case peer == nil:
+		return -sys.ENOTCONN
+	case peer.gone && s.kind == sys.SockDgram:
+		return -sys.ECONNREFUSED
+	case peer.gone, peer.shutIn:
+		return -sys.EPIPE
+	case len(p.data) > s.sndbuf()-32:
+		return -sys.EMSGSIZE
+	case s.sendRoom() <= 0:
+		return -sys.EAGAIN
+	case len(peer.packets) > unixQueueMax:
+		peer.wanted = append(peer.wanted, s)
+		return -sys.EAGAIN
+	}
+	for _, f := range p.files {
+		f.refs++
+	}
+	p.by, p.came = s, s.h.wall()
+	s.lent += len(p.data) + packetCost
+	peer.packets = append(peer.packets, p)
+	peer.held += len(p.data) + packetCost
+	peer.tell()
+	return int32(len(p.data))
+}
+
+// unixQueueMax is how many datagrams wait at a Unix socket: max_dgram_qlen.
+const unixQueueMax = 512
+
+// take takes a datagram.
+func (s *socket) take(bufs [][]byte, from *sys.Sockaddr, flags uint32) (n int32, beside arrival, out uint32) {
+	if len(s.packets) == 0 {
+		switch {
+		case s.err != 0:
+			return -s.takeErr(), beside, 0
+		case s.shutIn, s.kind == sys.SockSeqpacket && (s.ended || s.state == closed):
+			return 0, beside, 0
+		case s.kind == sys.SockSeqpacket && s.state != connected:
+			return -sys.ENOTCONN, beside, 0
+		}
+		return -sys.EAGAIN, beside, 0
+	}
+	p := s.packets[0]
+	if from != nil {
+		switch {
+		case s.family != sys.AFUnix:
+			from.Set(p.from)
+		case p.name == "":
+			*from = sys.Sockaddr{}
+		default:
+			setUnixName(from, p.name)
+		}
+	}
+	copied := scatter(bufs, p.data)
+	if n = int32(copied); copied < len(p.data) {
+		if out |= sys.MsgTrunc; flags&sys.MsgTrunc != 0 {
+			n = int32(len(p.data))
+		}
+	}
+	if flags&sys.MsgPeek != 0 {
+		return n, arrival{told: s.told(&p)}, out
+	}
+	s.packets = s.packets[1:]
+	s.held -= len(p.data) + packetCost
+	p.giveUp()
+	for _, w := range s.wanted {
+		w.tell()
+	}
+	s.wanted = s.wanted[:0]
+	return n, arrival{p.files, s.told(&p)}, out
+}

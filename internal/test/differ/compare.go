@@ -1,0 +1,134 @@
+package differ
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Differences lists what differs between two results of a plan: a line for each, and none if they are the same.
+func Differences(p *Plan, want, got Result) string {
+	var b strings.Builder
+	for _, r := range []Result{want, got} {
+		if r.Err != nil {
+			fmt.Fprintf(&b, "%s: %v\n", r.Machine, r.Err)
+		}
+	}
+	if b.Len() > 0 {
+		return b.String()
+	}
+	for i := range p.Actors {
+		for k := range p.Actors[i] {
+			s := &p.Actors[i][k]
+			if w, g := want.Seen[i][k], got.Seen[i][k]; w != g {
+				fmt.Fprintf(&b, "a%d.%d: %s\n  %s: %s\n  %s: %s\n", i, k, s, want.Machine, w, got.Machine, g)
+			}
+		}
+	}
+	return b.String()
+}
+
+// A Bench is machines side by side, the first of which says what is right.
+type Bench struct {
+	Machines []Machine
+	Allowed  []Kind
+	Patience time.Duration
+	Target   string // the fuzz target that runs what has failed
+	sessions []Session
+}
+
+// Try runs a program on all machines, and returns what differs.
+func (b *Bench) Try(p Program) string {
+	plan := MakePlan(p, b.Allowed)
+	var want Result
+	for i, m := range b.Machines {
+		got := b.run(i, m, plan)
+		if i == 0 {
+			want = got
+		}
+		if d := Differences(plan, want, got); d != "" {
+			return d
+		}
+	}
+	return ""
+}
+
+// run runs a plan on a machine, in the session that was used before unless something went wrong there.
+func (b *Bench) run(i int, m Machine, plan *Plan) Result {
+	for len(b.sessions) < len(b.Machines) {
+		b.sessions = append(b.sessions, nil)
+	}
+	if b.sessions[i] == nil {
+		s, err := m.Open()
+		if err != nil {
+			return Result{Machine: m.Name(), Err: err}
+		}
+		b.sessions[i] = s
+	}
+	r := Run(b.sessions[i], m.Name(), plan, b.Patience)
+	if r.Err != nil {
+		// What hangs may never end, so nobody waits for that here.
+		go b.sessions[i].Close()
+		b.sessions[i] = nil
+	}
+	return r
+}
+
+// Close ends all sessions, and returns what any of them has to say.
+func (b *Bench) Close() (errs []error) {
+	for _, s := range b.sessions {
+		if s != nil {
+			if err := s.Close(); err != nil {
+				errs = append(errs, err)
+			}
+		}
+	}
+	b.sessions = nil
+	return errs
+}
+
+// Shrink makes a program smaller for as long as it fails: without records, without what their numbers say, with fewer
+// actors. What fails now and then is tried several times before a piece is kept.
+func (b *Bench) Shrink(p Program, tries int, until time.Time) Program {
+	fails := func(q Program) bool {
+		for range tries {
+			if time.Now().After(until) {
+				return false
+			}
+			if b.Try(q) != "" {
+				return true
+			}
+		}
+		return false
+	}
+	for smaller := true; smaller; {
+		smaller = false
+		for n := len(p.records()) / 2; n > 0; n /= 2 {
+			for from := 0; from < len(p.records()); {
+				if q := p.withoutRecords(from, n); fails(q) {
+					p, smaller = q, true
+				} else {
+					from += n
+				}
+			}
+		}
+		for i := range p {
+			for _, v := range []byte{0, p[i] / 2} {
+				if v < p[i] {
+					q := append(Program{}, p...)
+					if q[i] = v; (i < headSize || (i-headSize)%recordSize > 0) && fails(q) {
+						p, smaller = q, true
+						break
+					}
+				}
+			}
+		}
+	}
+	return p
+}
+
+// Report is a failure as text: what differs, the program as text and as a file of testdata/fuzz.
+func (b *Bench) Report(p Program, what string) string {
+	return fmt.Sprintf("%s\n%s\nas a file of internal/test/differ/testdata/fuzz/%s:\n%s", what,
+		MakePlan(p, b.Allowed), b.Target, p.Corpus())
+}

@@ -1,0 +1,273 @@
+package differ
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"path/filepath"
+
+	"ringo/internal/test/socktest"
+)
+
+// place is where the pattern of a stream begins.
+const place = 3_000_017
+
+// content makes what segments say.
+func content(segs []segment) []byte {
+	p := make([]byte, total(segs))
+	rest := p
+	for _, s := range segs {
+		socktest.Pattern(rest[:s.N], s.Stream*place+s.At)
+		rest = rest[s.N:]
+	}
+	return p
+}
+
+// wrong says where bytes are not what segments say.
+func wrong(p []byte, segs []segment) string {
+	if n := total(segs); len(p) != n {
+		return fmt.Sprintf("%d bytes, not %d", len(p), n)
+	}
+	for _, s := range segs {
+		if bad := socktest.Mismatch(p[:s.N], s.Stream*place+s.At); bad >= 0 {
+			return fmt.Sprintf("stream %d: wrong byte at %d", s.Stream, bad-s.Stream*place)
+		}
+		p = p[s.N:]
+	}
+	return ""
+}
+
+// sawBytes is what is seen of a read.
+func sawBytes(p []byte, err error, segs []segment) string {
+	if bad := wrong(p, segs); bad != "" {
+		return class(err) + ", " + bad
+	}
+	return fmt.Sprintf("%s, %d bytes", class(err), len(p))
+}
+
+func valued(v int, err error) string { return fmt.Sprintf("%d, %s", v, class(err)) }
+
+var listen = &verb{"s%[1]d = Listen(loop %[3]d, %[5]q)", func(x *actor, s *Step) string {
+	ln, err := x.Listen(s.N, s.Name, x.address(s.O, s.Name))
+	return put(x, s.O, ln, err)
+}}
+
+func (x *exec) address(id int, network string) string {
+	if network == "tcp" || network == "udp" {
+		return "127.0.0.1:0"
+	}
+	return filepath.Join(x.Dir, fmt.Sprint("s", id))
+}
+
+var dial = &verb{"c%[1]d = Dial(loop %[3]d, s%[2]d, %[5]q)", func(x *actor, s *Step) string {
+	c, err := x.Dial(context.Background(), s.N, s.Name, get[Listener](x, s.P).Addr().String())
+	return put(x, s.O, c, err)
+}}
+
+var accept = &verb{"c%[1]d = s%[2]d.Accept() // way %[6]d", func(x *actor, s *Step) string {
+	c, err := get[Listener](x, s.P).Accept(s.How == 0)
+	return put(x, s.O, c, err)
+}}
+
+// The first bigWays are for any size.
+var writeWays = []string{"Write", "WriteV", "ReadFrom", "Write, Flush", "TryWrite, Write", "SendFile", "in pieces"}
+
+const bigWays = 4
+
+var write = &verb{"c%[1]d.Write(%[7]d) // %[5]s", func(x *actor, s *Step) string {
+	n, err := x.write(get[Conn](x, s.O), content(s.Segs), s.How)
+	return valued(n, err)
+}}
+
+func (x *actor) write(c Conn, p []byte, how int) (int, error) {
+	switch how {
+	case 1:
+		k, m := len(p)/3, len(p)/2
+		n, err := c.WriteV([][]byte{p[:k], nil, p[k:m], p[m:]})
+		return int(n), err
+	case 2:
+		n, err := c.CopyFrom(plainReader{bytes.NewReader(p)})
+		return int(n), err
+	case 3:
+		n, err := c.Write(p)
+		return n, errors.Join(err, c.Flush())
+	case 4:
+		n, err := c.TryWrite(p)
+		if err == nil && n < len(p) {
+			var m int
+			m, err = c.Write(p[n:])
+			n += m
+		}
+		return n, err
+	case 5:
+		return x.sendFile(c, p)
+	case 6:
+		sum := 0
+		for len(p) > 0 {
+			k := min(len(p), 1+len(p)/3)
+			n, err := c.Write(p[:k])
+			if sum += n; err != nil {
+				return sum, err
+			}
+			p = p[k:]
+		}
+		return sum, nil
+	}
+	return c.Write(p)
+}
+
+// plainReader is a reader that is nothing else.
+type plainReader struct{ io.Reader }
+
+// sendFile sends the first half as the head.
+func (x *actor) sendFile(c Conn, p []byte) (n int, err error) {
+	f, err := x.Files().OpenFile(filepath.Join(x.Dir, fmt.Sprint("send", x.i)), sendFlags, 0o600)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	if _, err := f.WriteAt(p, 0); err != nil {
+		return 0, err
+	}
+	head := p[:len(p)/2]
+	n = len(head)
+	for first := true; first || n < len(p); first = false {
+		k, err := c.SendFile(head, f, int64(n), int64(len(p)-n))
+		if n += k; err != nil {
+			return n, err
+		}
+		head = nil
+	}
+	return n, nil
+}
+
+// Ways to read.
+const (
+	wholeWay = iota
+	pieceWay
+	discardWay
+	peekedWay
+	vectorWay
+	peekWay
+	nextWay
+	recordWay
+	readWays = recordWay
+)
+
+var readNames = [...]string{"ReadFull", "in pieces", "Discard", "Peek, Discard", "ReadV", "Peek", "Next", "a record"}
+
+var peek = &verb{"c%[1]d.Peek(%[7]d)", func(x *actor, s *Step) string {
+	p, err := get[Conn](x, s.O).Peek(total(s.Segs))
+	return sawBytes(p, err, s.Segs)
+}}
+
+var read = &verb{"c%[1]d.Read(%[7]d) // %[5]s, %[3]d", func(x *actor, s *Step) string { return x.read(s) }}
+
+// readInTime reads what comes before a deadline, by a loop that stands still until both are over.
+var readInTime = &verb{"c%[1]d.Read(%[7]d) // %[5]s; c%[2]d has written before the deadline, and the loop is late",
+	func(x *actor, s *Step) (seen string) {
+		c, peer := get[Conn](x, s.O), get[Conn](x, s.P)
+		err := x.Late(c, peer, content(s.Segs), func() { seen = x.read(s) })
+		return class(err) + "; " + seen
+	}}
+
+func (x *actor) read(s *Step) string {
+	c, n := get[Conn](x, s.O), total(s.Segs)
+	switch s.How {
+	case discardWay:
+		return valued(c.Discard(n))
+	case peekedWay:
+		p, err := c.Peek(n)
+		seen := sawBytes(p, err, s.Segs)
+		k, err := c.Discard(n)
+		return seen + "; " + valued(k, err)
+	}
+	p, err := readN(c, n, s.How, s.N)
+	return sawBytes(p, err, s.Segs)
+}
+
+// readN reads n bytes.
+func readN(c Conn, n, how, piece int) (p []byte, err error) {
+	switch how {
+	case pieceWay:
+		q := make([]byte, piece)
+		for len(p) < n && err == nil {
+			var k int
+			k, err = c.Read(q[:min(piece, n-len(p))])
+			p = append(p, q[:k]...)
+		}
+		return p, err
+	case vectorWay:
+		p = make([]byte, n)
+		at := 0
+		for at < n && err == nil {
+			var k int64
+			half := (n - at) / 2
+			k, err = c.ReadV([][]byte{p[at : at+half], nil, p[at+half:]})
+			at += int(k)
+		}
+		return p[:at], err
+	case nextWay:
+		for len(p) < n && err == nil {
+			var b Lease
+			if b, err = c.Next(); err == nil {
+				p = append(p, b.Bytes()...)
+				b.Release()
+			}
+		}
+		return p, err
+	case recordWay:
+		p = make([]byte, 64<<10)
+		n, err = c.Read(p)
+		return p[:n], err
+	}
+	p = make([]byte, n)
+	n, err = io.ReadFull(c, p)
+	return p[:n], err
+}
+
+var optionNames = []string{"SetBatching", "SetIdle", "SetNoDelay", "Flush", "SetReadBuffer", "LocalAddr"}
+
+var option = &verb{"c%[1]d.%[5]s(%[3]d)", func(x *actor, s *Step) string {
+	c, on := get[Conn](x, s.O), s.N == 1
+	switch s.How {
+	case 0:
+		return class(c.SetBatching(on))
+	case 1:
+		return class(c.SetIdle(on))
+	case 2:
+		if c.LocalAddr().Network() != "tcp" {
+			return "not TCP"
+		}
+		return class(c.SetNoDelay(on))
+	case 3:
+		return class(c.Flush())
+	case 4:
+		return class(c.SetReadBuffer(64<<10 + s.N*100_000))
+	}
+	_, tcp := c.RemoteAddr().(*net.TCPAddr)
+	return fmt.Sprint(c.LocalAddr().Network(), tcp)
+}}
+
+var refusedNames = []string{"tcp, nobody listens", "unix, no such name", "udp name", "done context"}
+
+var refused = &verb{"Dial(loop %[3]d) // %[5]s", func(x *actor, s *Step) string {
+	ctx, network, address := context.Background(), "tcp", x.Nobody
+	switch s.How {
+	case 1:
+		network, address = "unix", filepath.Join(x.Dir, "nobody")
+	case 2:
+		address = "127.0.0.1:99999"
+		_, err := x.Dial(ctx, s.N, network, address)
+		return fmt.Sprint(err != nil)
+	case 3:
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithCancel(ctx)
+		cancel()
+	}
+	_, err := x.Dial(ctx, s.N, network, address)
+	return class(err)
+}}

@@ -1,0 +1,11 @@
+//go:build linux
+
+package drivertest
+
+import (
+	"testing"
+
+	"ringo/internal/test/testmain"
+)
+
+func TestMain(m *testing.M) { testmain.Main(m) }

@@ -1,0 +1,216 @@
+//go:build linux
+
+package kerneltest
+
+import (
+	"fmt"
+	"runtime"
+	"testing"
+	"time"
+
+	"ringo/internal/fd"
+	"ringo/internal/kernel"
+	"ringo/internal/op"
+	"ringo/internal/sys"
+	"ringo/internal/test/patience"
+)
+
+// World is a kernel, and what a case needs of it beside.
+type World struct {
+	Kernel kernel.Kernel
+	// Do makes the plain call of an op, as a driver of this kernel would.
+	Do func(o *op.Op) int32
+	// Dir is a folder of this kernel's in which nothing is, by its whole name.
+	Dir string
+	// Inherited reports whether programs that the process starts get the descriptor.
+	Inherited func(fd int32) bool
+}
+
+// Open makes a world for one case.
+type Open func(t *testing.T) World
+
+// Run checks the contract, a named case for each thing that a kernel is asked.
+func Run(t *testing.T, open Open) {
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			r := run(open(t), c, patience.Max)
+			switch {
+			case r.skipped != "":
+				t.Skip(r.skipped)
+			case r.failed != "":
+				t.Error(r.failed)
+			}
+		})
+	}
+}
+
+// run runs one case. It does not fail a test by itself, so that others can be told that it would.
+func run(w World, c testCase, waitMax time.Duration) *result {
+	b := &bench{World: w, k: w.Kernel, waitMax: waitMax}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		defer b.closeAll()
+		c.run(b)
+	}()
+	<-done
+	return &b.result
+}
+
+// testCase is one rule of the contract.
+type testCase struct {
+	name string
+	run  func(b *bench)
+}
+
+type result struct{ failed, skipped string }
+
+// bench is a world under test.
+type bench struct {
+	World
+	result
+	k       kernel.Kernel
+	open    []int32 // to be closed in the end
+	made    int     // names so far
+	waitMax time.Duration
+}
+
+// fail ends the case.
+func (b *bench) fail(format string, args ...any) {
+	b.failed = fmt.Sprintf(format, args...)
+	runtime.Goexit()
+}
+
+func (b *bench) skip(format string, args ...any) {
+	b.skipped = fmt.Sprintf(format, args...)
+	runtime.Goexit()
+}
+
+// want ends the case if a call did not give this.
+func (b *bench) want(what string, res, want int32) {
+	if res != want {
+		b.fail("%s = %d, want %d", what, res, want)
+	}
+}
+
+// given is a descriptor that a call gave, to be closed in the end.
+func (b *bench) given(what string, fd int32) int32 {
+	if fd < 0 {
+		b.fail("%s = %d, want a descriptor", what, fd)
+	}
+	b.open = append(b.open, fd)
+	return fd
+}
+
+// loopFlags checks that a descriptor is as loops want it.
+func (b *bench) loopFlags(what string, fd int32) {
+	if flags := b.k.Getfl(fd); flags < 0 || flags&sys.ONonblock == 0 {
+		b.fail("%s: status flags %#x, want O_NONBLOCK", what, flags)
+	}
+	if b.Inherited(fd) {
+		b.fail("%s: programs that are started get the descriptor", what)
+	}
+}
+
+// closeAll closes what the case has left, whatever the kernel under test says of it.
+func (b *bench) closeAll() {
+	for _, fd := range b.open {
+		closer(b.k).Close(fd)
+	}
+}
+
+// closer is what closes: a kernel under test may be one that doesn't.
+func closer(k kernel.Kernel) kernel.Kernel {
+	if u, ok := k.(interface{ Real() kernel.Kernel }); ok {
+		return u.Real()
+	}
+	return k
+}
+
+// closed notes that a case has closed a descriptor itself.
+func (b *bench) closed(fd int32) {
+	for i := range b.open {
+		if b.open[i] == fd {
+			b.open = append(b.open[:i], b.open[i+1:]...)
+			return
+		}
+	}
+}
+
+// op makes an op on a descriptor; fill may be nil.
+func (b *bench) op(code op.Code, number int32, fill func(o *op.Op)) int32 {
+	o := &op.Op{Code: code, Off: -1, Ext: &op.Ext{Name: new(op.Name)}}
+	if number >= 0 {
+		o.FD = new(fd.FD)
+		o.FD.Init(number)
+	}
+	if fill != nil {
+		fill(o)
+	}
+	return b.Do(o)
+}
+
+// until makes an op again and again until it need not wait.
+func (b *bench) until(what string, try func() int32) int32 {
+	for end := time.Now().Add(b.waitMax); time.Now().Before(end); runtime.Gosched() {
+		if res := try(); res != -sys.EAGAIN {
+			return res
+		}
+	}
+	b.fail("%s would still have to wait after %v", what, b.waitMax)
+	return 0
+}
+
+func (b *bench) write(fd int32, text string) {
+	b.want("a write", b.op(op.Write, fd, func(o *op.Op) { o.Buf = []byte(text) }), int32(len(text)))
+}
+
+// read reads what there is at the position.
+func (b *bench) read(fd int32) string {
+	p := make([]byte, 4096)
+	n := b.op(op.ReadAt, fd, func(o *op.Op) { o.Buf = p })
+	if n < 0 {
+		b.fail("a read = %d", n)
+	}
+	return string(p[:n])
+}
+
+// content reads a file from its beginning.
+func (b *bench) content(fd int32) string {
+	p := make([]byte, 4096)
+	n := b.op(op.ReadAt, fd, func(o *op.Op) { o.Buf, o.Off = p, 0 })
+	if n < 0 {
+		b.fail("a read = %d", n)
+	}
+	return string(p[:n])
+}
+
+func nulled(name string) []byte { return append([]byte(name), 0) }
+
+// name is one that nothing has.
+func (b *bench) name() string {
+	b.made++
+	return fmt.Sprintf("%s/name%d", b.Dir, b.made)
+}
+
+// file makes a file with a name of its own.
+func (b *bench) file(text string) (fd int32, name string) {
+	name = b.name()
+	how := sys.OpenHow{Flags: sys.OCreat | sys.OExcl | sys.ORdwr | sys.OCloexec, Mode: 0o600}
+	fd = b.given("Openat2", b.k.Openat2(sys.AtFdcwd, nulled(name), &how))
+	if text != "" {
+		b.write(fd, text)
+	}
+	return fd, name
+}
+
+// again opens a name once more, to read.
+func (b *bench) again(name string, flags uint64) int32 {
+	how := sys.OpenHow{Flags: flags | sys.OCloexec}
+	return b.given("Openat2", b.k.Openat2(sys.AtFdcwd, nulled(name), &how))
+}
+
+func (b *bench) stat(name string) (st sys.Statx) {
+	b.want("Statx of "+name, b.k.Statx(sys.AtFdcwd, nulled(name), sys.AtSymlinkNofollow, sys.StatxAll, &st), 0)
+	return st
+}

@@ -1,0 +1,208 @@
+package lint
+
+import (
+	_ "embed"
+	"fmt"
+	"go/ast"
+	"go/token"
+	"maps"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// waitsLeft is how many waits on the wall clock each file of tests still has.
+//
+//go:embed testdata/waits
+var waitsLeft string
+
+const waitsReason = "a busy machine breaks what wall time decides. Wait for what happens by internal/test/patience, " +
+	"and play what is about time in a world. The list of those that are left, internal/test/lint/testdata/waits, may " +
+	"only shrink"
+
+// Waits is the rule that tests don't depend on wall time: no sleep, no receive from time.After, in a select or not, no
+// failure when a point in time is over, no limit of seconds on what ought to come, no comparison with time.Since, but
+// one that fails the test because too little time has passed: no load breaks that. What there was when the rule came is
+// in a list, file by file, which has to be shortened when a file has fewer.
+func Waits(t *Tree) (faults []string) {
+	left, err := waitCounts(waitsLeft)
+	if err != nil {
+		return []string{"internal/test/lint/testdata/waits: " + err.Error()}
+	}
+	for _, p := range t.Packages {
+		constants := durations(p.Files)
+		for _, f := range p.Files {
+			name := path.Join(p.Dir, f.Name)
+			if !f.Test && !listed(testHelpers, p.Dir) || p.Dir == "internal/test/patience" {
+				continue
+			}
+			places := append(wallWaits(f.AST), guards(f.AST, constants)...)
+			switch n := left[name]; {
+			case len(places) > n:
+				faults = append(faults, t.fault(places[len(places)-1],
+					"%d waits on the wall clock, %d are known: %s.", len(places), n, waitsReason))
+			case len(places) < n:
+				faults = append(faults, fmt.Sprintf("%s: %d waits on the wall clock, and the list of those that are "+
+					"left has %d: write %d there.", name, len(places), n, len(places)))
+			}
+			delete(left, name)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(left)) {
+		if t.Module == "ringo" && len(t.Packages) > 10 { // all of it was loaded
+			faults = append(faults, name+": the list of waits on the wall clock has it, and no test is there.")
+		}
+	}
+	return faults
+}
+
+func waitCounts(text string) (map[string]int, error) {
+	counts := map[string]int{}
+	for line := range strings.Lines(text) {
+		name, count, _ := strings.Cut(strings.TrimSpace(line), " ")
+		n, err := strconv.Atoi(count)
+		if err != nil || n <= 0 {
+			return nil, fmt.Errorf("%q is no file and count", line)
+		}
+		counts[name] = n
+	}
+	return counts, nil
+}
+
+// wallWaits returns the places in a file where the wall clock decides.
+func wallWaits(file *ast.File) (places []token.Pos) {
+	timed := map[string]bool{} // names of what was measured by time.Since
+	ast.Inspect(file, func(n ast.Node) bool {
+		if a, ok := n.(*ast.AssignStmt); ok {
+			for i, rhs := range a.Rhs {
+				if id, ok := a.Lhs[i].(*ast.Ident); ok && isTime(rhs, "Since") {
+					timed[id.Name] = true
+				}
+			}
+		}
+		return true
+	})
+	measured := func(e ast.Expr) bool {
+		id, ok := e.(*ast.Ident)
+		return isTime(e, "Since") || ok && timed[id.Name]
+	}
+	least := map[*ast.BinaryExpr]bool{} // comparisons that fail the test for too little time only
+	ast.Inspect(file, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.IfStmt:
+			if givesUp(n.Cond) && mayFail(n.Body) {
+				places = append(places, n.Pos())
+			}
+			if n.Else == nil && fails(n.Body) {
+				eachOperand(n.Cond, func(e *ast.BinaryExpr) {
+					less, more := e.Op == token.LSS || e.Op == token.LEQ, e.Op == token.GTR || e.Op == token.GEQ
+					least[e] = less && measured(e.X) && !measured(e.Y) || more && measured(e.Y) && !measured(e.X)
+				})
+			}
+		case *ast.CallExpr:
+			if isTime(n, "Sleep") {
+				places = append(places, n.Pos())
+			}
+		case *ast.ExprStmt: // a sleep by another name; in a select it is a comm clause's
+			if u, ok := n.X.(*ast.UnaryExpr); ok && u.Op == token.ARROW && isTime(u.X, "After") {
+				places = append(places, n.Pos())
+			}
+		case *ast.BinaryExpr:
+			switch n.Op {
+			case token.GTR, token.GEQ, token.LSS, token.LEQ:
+				if !least[n] && (measured(n.X) || measured(n.Y)) {
+					places = append(places, n.Pos())
+				}
+			}
+		}
+		return true
+	})
+	return places
+}
+
+// givesUp reports whether a condition asks if a point in time is over.
+func givesUp(cond ast.Expr) (found bool) {
+	ast.Inspect(cond, func(n ast.Node) bool {
+		if call, ok := n.(*ast.CallExpr); ok {
+			sel, ok := call.Fun.(*ast.SelectorExpr)
+			found = found || ok && sel.Sel.Name == "After" && isTime(sel.X, "Now")
+		}
+		return !found
+	})
+	return found
+}
+
+// mayFail reports whether something in a block fails the test.
+func mayFail(block *ast.BlockStmt) (found bool) {
+	ast.Inspect(block, func(n ast.Node) bool {
+		if call, ok := n.(*ast.CallExpr); ok {
+			switch f := call.Fun.(type) {
+			case *ast.SelectorExpr:
+				found = found || slices.Contains(failures, f.Sel.Name)
+			case *ast.Ident:
+				found = found || f.Name == "panic"
+			}
+		}
+		return !found
+	})
+	return found
+}
+
+// failures are a test's methods that fail it.
+var failures = []string{"Error", "Errorf", "Fatal", "Fatalf"}
+
+// fails reports whether a block is one that fails the test, and does nothing else.
+func fails(block *ast.BlockStmt) bool {
+	failed := false
+	for i, s := range block.List {
+		switch s := s.(type) {
+		case *ast.ExprStmt:
+			call, ok := s.X.(*ast.CallExpr)
+			if !ok {
+				return false
+			}
+			sel, ok := call.Fun.(*ast.SelectorExpr)
+			if !ok || !slices.Contains(failures, sel.Sel.Name) {
+				return false
+			}
+			failed = true
+		case *ast.ReturnStmt, *ast.BranchStmt:
+			if i != len(block.List)-1 {
+				return false
+			}
+		default:
+			return false
+		}
+	}
+	return failed
+}
+
+// eachOperand calls f for the comparisons of a condition that it joins by && and || alone: it holds sooner if they do.
+func eachOperand(cond ast.Expr, f func(*ast.BinaryExpr)) {
+	switch e := cond.(type) {
+	case *ast.ParenExpr:
+		eachOperand(e.X, f)
+	case *ast.BinaryExpr:
+		if e.Op == token.LAND || e.Op == token.LOR {
+			eachOperand(e.X, f)
+			eachOperand(e.Y, f)
+			return
+		}
+		f(e)
+	}
+}
+
+// isTime reports whether an expression is a call of a function of package time.
+func isTime(e ast.Expr, name string) bool {
+	call, ok := e.(*ast.CallExpr)
+	if !ok {
+		return false
+	}
+	sel, ok := call.Fun.(*ast.SelectorExpr)
+	if !ok || sel.Sel.Name != name {
+		return false
+	}
+	id, ok := sel.X.(*ast.Ident)
+	return ok && id.Name == "time"
+}

@@ -1,0 +1,217 @@
+//go:build linux
+
+package socktest
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"net"
+	"os"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ringo"
+	"ringo/file"
+	"ringo/internal/test/patience"
+)
+
+// place is where cells happen: on the system's kernel, with peers of package net and os, or in a simulated world,
+// where nobody acts but tasks. Who calls its methods is who runs a cell: the test's goroutine, or a task.
+type place interface {
+	latch() latch
+	guard() guard
+	// begin runs f beside the cell: as somebody who may use what belongs to a loop and is no caller of the cell's, or,
+	// if that is nil, what belongs to the peer.
+	begin(l *ringo.Loop, f func())
+	// pass lets time pass.
+	pass(d time.Duration)
+	now() time.Time
+	// stand has a loop stand still until then, f called when it begins to, and meanwhile, if not nil, while it does.
+	stand(r *run, until time.Time, f func() error, meanwhile func()) error
+	// another is a kind of callers whose turn is not k's: one of the loop's tasks, or none.
+	another(k *caller) *caller
+	// closes reports whether what belonged to a loop that has ended can be closed once more.
+	closes() bool
+
+	// connect makes two ends. full fills the one towards the peer, loose leaves both of datagrams unconnected.
+	connect(w *runs, n *network, full, loose bool) (*ends, error)
+	// listens is where a listener of the network can be.
+	listens(n *network) string
+	// dial connects to a listener, as a peer.
+	dial(network, address string) (io.Closer, error)
+	// source makes a file with bytes of the stream, whose position is at.
+	source(w *runs, at, size int) (source, error)
+
+	// newPipe makes one with little room, of which the end to read or to write is a file.
+	newPipe(writes bool) (*pipeEnds, error)
+	// disk has files for tests; folder is one of its.
+	disk() disk
+	folder(t *testing.T) string
+}
+
+// pipeEnds are a pipe's. in is how many bytes of the stream were written until nothing more fitted, if ours writes.
+type pipeEnds struct {
+	ours  *file.File
+	other otherEnd
+	in    int
+}
+
+// otherEnd is who runs the cell's.
+type otherEnd interface {
+	io.ReadWriteCloser
+	SetDeadline(t time.Time) error
+}
+
+// disk reads and writes whole files, for who runs a cell.
+type disk struct {
+	read  func(name string) ([]byte, error)
+	write func(name string, data []byte, perm fs.FileMode) error
+}
+
+// source is a file that is sent. Its close is who runs the cell's.
+type source interface {
+	io.ReadSeekCloser
+	syscall.Conn
+}
+
+// awaited is something that happens once.
+type awaited interface{ await() error }
+
+// latch is opened once, by anybody.
+type latch interface {
+	awaited
+	open()
+}
+
+// guard is a lock, and a condition of what it guards.
+type guard interface {
+	sync.Locker
+	Wait()
+	Broadcast()
+}
+
+// system is the system's kernel, where goroutines act.
+type system struct{}
+
+// channel is a latch of goroutines.
+type channel chan struct{}
+
+func (c channel) open() { close(c) }
+
+func (c channel) await() error {
+	_, err := patience.Receive(c)
+	return err
+}
+
+func (system) latch() latch                  { return make(channel) }
+func (system) begin(_ *ringo.Loop, f func()) { go f() }
+func (system) pass(d time.Duration)          { time.Sleep(d) }
+func (system) now() time.Time                { return time.Now() }
+func (system) closes() bool                  { return true }
+
+// monitor is a guard of goroutines.
+type monitor struct {
+	sync.Mutex
+	sync.Cond
+}
+
+func (system) guard() guard {
+	c := new(monitor)
+	c.L = &c.Mutex
+	return c
+}
+
+func (system) another(k *caller) *caller {
+	if k.own {
+		return callers[3]
+	}
+	return callers[0]
+}
+
+func (system) stand(r *run, until time.Time, f func() error, meanwhile func()) error {
+	held, release := make(chan struct{}), make(chan struct{})
+	if err := r.l.Post(func() { close(held); <-release }); err != nil {
+		return err
+	}
+	<-held
+	defer close(release)
+	err := f()
+	if meanwhile != nil {
+		meanwhile()
+	}
+	time.Sleep(time.Until(until))
+	return err
+}
+
+func (system) listens(n *network) string {
+	if n.name == "tcp" {
+		return "127.0.0.1:0"
+	}
+	return abstractName()
+}
+
+func (system) dial(network, address string) (io.Closer, error) {
+	return net.DialTimeout(network, address, patience.Max)
+}
+
+func (system) source(_ *runs, at, size int) (source, error) {
+	f, err := os.CreateTemp("", "socktest")
+	if err != nil {
+		return nil, err
+	}
+	os.Remove(f.Name())
+	if err = fillFile(f, at, size); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// fillFile writes the stream into a file, and goes to a place.
+func fillFile(f io.WriteSeeker, at, size int) error {
+	_, err := f.Write(stream(0, size))
+	if err == nil {
+		_, err = f.Seek(int64(at), io.SeekStart)
+	}
+	return err
+}
+
+func (system) disk() disk                 { return disk{os.ReadFile, os.WriteFile} }
+func (system) folder(t *testing.T) string { return t.TempDir() }
+
+func (system) newPipe(writes bool) (*pipeEnds, error) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	p, mine, other := new(pipeEnds), r, w
+	if writes {
+		mine, other = w, r
+	}
+	p.other = other
+	raw, err := w.SyscallConn()
+	if err == nil {
+		err = raw.Control(func(fd uintptr) {
+			unix.FcntlInt(fd, unix.F_SETPIPE_SZ, 4096)
+			for size := 4096; writes && size > 0; {
+				if n, err := unix.Write(int(fd), stream(p.in, size)); err == nil {
+					p.in += n
+				} else {
+					size /= 2
+				}
+			}
+		})
+	}
+	if err == nil {
+		p.ours, err = file.Adopt(mine)
+	}
+	if err != nil {
+		return nil, errors.Join(err, r.Close(), w.Close())
+	}
+	return p, other.SetDeadline(time.Now().Add(patience.Max))
+}

@@ -1,0 +1,83 @@
+//go:build linux
+
+package socktest
+
+import (
+	"ringo/internal/test/testmain"
+	"sync/atomic"
+	"testing"
+)
+
+// RunWorlds is Run in simulated worlds: each cell is a world of its own, of each of the seeds from 1 on. Of so many
+// cells as part says one is played.
+func RunWorlds(t *testing.T, seeds, part int) {
+	runWorlds(t, matrix{worlds: uint64(seeds), part: uint64(part)})
+}
+
+func runWorlds(t *testing.T, like matrix) {
+	var cells atomic.Int64
+	var parts []matrixPart
+	for _, net := range networks {
+		if net.again && !testmain.Long() {
+			continue
+		}
+		for _, who := range callers {
+			if omits("sock", net.name, who.name, "", "") != nil {
+				continue
+			}
+			parts = append(parts, matrixPart{net.name + "/" + who.name, func(t *testing.T) {
+				m := like
+				m.calls(t, net, who)
+				cells.Add(m.cells)
+			}})
+		}
+	}
+	together(t, parts)
+	t.Logf("%d cells, %d worlds of each", cells.Load(), like.worlds)
+}
+
+// RunFilesInWorlds is RunFiles in simulated worlds.
+func RunFilesInWorlds(t *testing.T, seeds int) {
+	runFiles(t, func() *matrix { return &matrix{worlds: uint64(seeds)} })
+}
+
+// fileInWorlds runs a cell of package file in its worlds.
+func (m *matrix) fileInWorlds(t *testing.T, make func() *fileCell) {
+	for _, seed := range m.seeds(t) {
+		m.fileInWorld(t, seed, make)
+	}
+}
+
+func (m *matrix) fileInWorld(t *testing.T, seed uint64, make func() *fileCell) {
+	inWorld(t, seed, nil, false, m.storm, func(w *runs) (ended bool, err error) {
+		x := make()
+		x.runs = w
+		return x.ev.ends, x.run(t)
+	})
+}
+
+// omits reports whether the matrix does without a cell, or what its call is refused with.
+func (m *matrix) omits(of, net, who, row, event string) (refused error, omitted bool) {
+	if m.worlds == 0 {
+		return nil, false
+	}
+	switch o := omits(of, net, who, row, event); {
+	case o == nil:
+		return nil, false
+	case event == "plain" && o.gives != nil:
+		return o.gives, false
+	}
+	return nil, true
+}
+
+// inWorlds runs a cell in its worlds.
+func (m *matrix) inWorlds(t *testing.T, make func() *cell) {
+	for _, seed := range m.seeds(t) {
+		first := make()
+		inWorld(t, seed, first.net, first.ev.drains, m.storm, func(w *runs) (ended bool, err error) {
+			x := make() // a failed world is played again
+			x.runs = w
+			return x.ev.ended, x.run()
+		})
+	}
+}

@@ -1,0 +1,11 @@
+//go:build linux
+
+package uringtest_test
+
+import (
+	"testing"
+
+	"ringo/internal/test/testmain"
+)
+
+func TestMain(m *testing.M) { testmain.Main(m) }
