@@ -26,10 +26,8 @@ func (e *Loop) Adopt(c *sock.Conn, h Handler) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &Conn{e: e, h: h, set: &defaults, state: open, unix: network != "tcp"}
-	if network == records {
-		n.carryRecords()
-	}
+	n := &Conn{e: e, h: h, set: &defaults, state: open}
+	n.isOf(network)
 	n.begin(p)
 	n.enter()
 	if e.refuses() {
@@ -64,10 +62,6 @@ func (c *Conn) Detach() (*sock.Conn, error) {
 	}
 	o := c.out
 	o.parts = new(handle.Parts)
-	if c.reason > 0 {
-		o.parts.Err = -int32(c.reason)
-	}
-	o.parts.EOF = c.flags&ended != 0 && c.reason == 0
 	c.flags |= leaving
 	c.end(byDetach)
 	if o.op != nil && !o.op.Canceled {
@@ -100,14 +94,12 @@ func (p *parting) CancelWait(t *loop.Task) { t.WaitOn(p) }
 func (c *Conn) part() {
 	o := c.out
 	p := o.parts
-	p.Unread = append(p.Unread, c.rest...)
-	for c.head != nil {
-		b := c.pop()
-		p.Unread = append(p.Unread, b.Unread()...)
-		b.Pool().Put(b)
+	if c.in.Any() {
+		p.Unread = c.in.Take()
 	}
-	c.e.giveBack(c.rest)
-	c.rest = nil
+	if p.EOF = c.in.EOF(); p.Err == 0 { // else it is that of a send
+		p.Err = c.in.Err()
+	}
 	for o.first < len(o.pieces) {
 		p.Unsent = append(p.Unsent, o.pieces[o.first].p...)
 		o.count(-len(o.pieces[o.first].p))

@@ -2,13 +2,13 @@ package event
 
 import (
 	"net"
+	"strings"
 	"sync/atomic"
 
-	"ringo/internal/bufs"
 	"ringo/internal/fd"
-	"ringo/internal/handle"
 	"ringo/internal/loop"
 	"ringo/internal/op"
+	"ringo/internal/stream"
 	"ringo/internal/sys"
 )
 
@@ -21,17 +21,12 @@ type Conn struct {
 	reason reason // why it ends; 0: no reason yet
 	flags  flags
 	state  state
-	how    armed
 	held   atomic.Int32 // leases
 
-	// What comes: see input.go.
-	recv       *op.Op
-	head, tail *bufs.Buffer // received, and not shown
-	rest       []byte       // shown, and not used; or received while the connection was paused
-	count      uint16       // of buffers, of which a loop has 32768 at most
-	bulk       uint8        // receives that are expected to bring much: see bulkMax
-	unix       bool         // it is between Unix sockets
-	doubt      handle.DoubtNumber
+	// What comes: see input.go. What is in memory of the connection's own was shown and not used, or received while it
+	// was paused.
+	recv *op.Op
+	in   stream.In
 
 	// What goes: see output.go.
 	accepted loop.Accepted
@@ -63,13 +58,10 @@ type flags uint16
 const (
 	queued     flags = 1 << iota // in the loop's queue
 	toOpen                       // OnOpen is to be called
-	ready                        // a receive may give something: nobody has said EAGAIN since
-	hangup                       // the peer has closed, or an urgent byte came: a short count proves nothing
-	ended                        // no more bytes will come
+	unix                         // it is between Unix sockets
 	endTold                      // OnEnd was called
 	paused                       // nothing is to be shown
-	unshown                      // rest has bytes that OnData was not shown
-	proven                       // see limit
+	unshown                      // its memory has bytes that OnData was not shown
 	slow                         // the last send found too little room
 	congested                    // the high-water mark was reached
 	writable                     // OnWritable is to be called
@@ -100,11 +92,21 @@ var (
 func (e *Loop) newConn(sys int32, h Handler) *Conn {
 	c := &Conn{e: e, h: h, set: &defaults, state: open, flags: toOpen}
 	if !e.l.Lends() {
-		c.flags |= ready
+		c.in.Retry()
 	}
 	c.fd.Init(sys)
 	c.enter()
 	return c
+}
+
+// isOf says which network the connection, which is new, is of.
+func (c *Conn) isOf(network string) {
+	if strings.HasPrefix(network, "unix") {
+		c.flags |= unix
+	}
+	if network == records {
+		c.carryRecords()
+	}
 }
 
 // enter makes it one of the loop's connections, and has it opened.
@@ -250,7 +252,7 @@ func (c *Conn) opError(name string, err error) error {
 	switch {
 	case c.set.records:
 		network = records
-	case c.unix:
+	case c.flags&unix != 0:
 		network = "unix"
 	}
 	return &net.OpError{Op: name, Net: network, Source: c.LocalAddr(), Addr: c.RemoteAddr(), Err: err}
@@ -356,7 +358,7 @@ func (c *Conn) release() {
 	if t := c.set.timeouts; t != nil {
 		e.l.RemoveTimer(&t.t)
 	}
-	e.doubts.Believe((*doubtful)(c))
+	c.dropRecheck()
 	if c.fd.Sys() != none {
 		e.l.CloseFD(&c.fd)
 	}

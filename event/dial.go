@@ -1,8 +1,6 @@
 package event
 
 import (
-	"strings"
-
 	"ringo/internal/fd"
 	"ringo/internal/handle"
 	"ringo/sock"
@@ -26,10 +24,8 @@ func (e *Loop) DialBy(d *sock.Dialer, network, address string, h Handler) *Conn 
 	if d == nil {
 		panic("event: Loop.DialBy of a nil *sock.Dialer")
 	}
-	c := &Conn{e: e, h: h, set: &defaults, state: opening, unix: strings.HasPrefix(network, "unix")}
-	if network == records {
-		c.carryRecords()
-	}
+	c := &Conn{e: e, h: h, set: &defaults, state: opening}
+	c.isOf(network)
 	c.fd.Init(none)
 	if e.refuses() {
 		c.state = closed
@@ -74,20 +70,15 @@ func (c *Conn) dialed(p handle.Parts, err error) {
 func (c *Conn) begin(p handle.Parts) {
 	c.fd = fd.FD{}
 	c.fd.Init(p.FD)
-	c.flags |= toOpen | hangup // nobody knows what there is
+	c.flags |= toOpen
 	if !c.e.l.Lends() {
-		c.flags |= ready
+		c.in.Retry()
 	}
 	if len(p.Unread) > 0 {
-		c.add(p.Unread)
 		c.flags |= unshown
 	}
-	if p.EOF {
-		c.flags |= ended
-	}
-	if p.Err != 0 {
-		c.broken(p.Err)
-	}
+	c.in.Resume(&c.e.tools, p.Unread)
+	c.in.End(p.EOF, p.Err)
 	if len(p.Unsent) > 0 {
 		(*sender)(c).Unsent(0, p.Unsent)
 	}

@@ -104,7 +104,7 @@ func (c *Conn) why() error {
 		return c.opError("read", os.ErrDeadlineExceeded)
 	case c.reason == byWriteTimeout:
 		return c.opError("write", os.ErrDeadlineExceeded)
-	case c.flags&ended != 0:
+	case c.in.Over():
 		return io.EOF
 	}
 	return nil
@@ -127,7 +127,5 @@ func (c *Conn) Keep() (buf.Lease, error) {
 	if s.b != nil {
 		return buf.Lease(s.b.Lease(&c.held)), nil
 	}
-	p := c.rest
-	c.rest = nil
-	return buf.Lease(bufs.Of(p, &c.held)), nil
+	return buf.Lease(bufs.Of(c.in.TakeMem(), &c.held)), nil
 }

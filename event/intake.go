@@ -5,8 +5,6 @@ import (
 	"net"
 
 	"ringo/internal/bufs"
-	"ringo/internal/op"
-	"ringo/internal/sys"
 )
 
 // intake is a slice that is to be filled with what comes, in place of showing it.
@@ -41,38 +39,31 @@ func (c *Conn) ReadFull(p []byte, then func(n int, err error)) error {
 	}
 	e.intakes[c] = &intake{p: p, then: then}
 	c.flags |= taking
-	if len(c.rest) > 0 && e.shown.c != c {
+	if len(c.in.Mem()) > 0 && e.shown.c != c {
 		c.flags |= unshown
 	}
 	c.wake()
 	return nil
 }
 
-// take puts bytes of rest, and those of b behind them, where they are wanted. What is over is unshown.
+// take puts unused bytes, and those of b behind them, where they are wanted. What is over is unshown.
 func (c *Conn) take(b *bufs.Buffer) {
-	e := c.e
-	in := e.intakes[c]
-	e.l.Charge()
-	k := copy(in.p[in.n:], c.rest)
+	in, t := c.e.intakes[c], &c.e.tools
+	c.e.l.Charge()
+	k := copy(in.p[in.n:], c.in.Mem())
 	in.n += k
-	c.skip(k)
+	c.in.Skip(t, k)
 	if b != nil {
-		if len(c.rest) == 0 {
+		if len(c.in.Mem()) == 0 {
 			k = copy(in.p[in.n:], b.Unread())
 			in.n += k
 			b.Off += k
 		}
-		if b.Off < b.End {
-			c.add(b.Unread())
-		}
-		b.Pool().Put(b)
+		c.add(b)
 	}
 	c.flags &^= unshown
-	if len(c.rest) > 0 {
+	if len(c.in.Mem()) > 0 {
 		c.flags |= unshown
-	} else {
-		e.giveBack(c.rest)
-		c.rest = nil
 	}
 	c.endIntake(nil)
 }
@@ -99,7 +90,7 @@ func (c *Conn) endIntake(err error) {
 
 // takesDirectly reports whether the kernel is to put what comes where it belongs.
 func (c *Conn) takesDirectly() bool {
-	if c.flags&taking == 0 || c.head != nil {
+	if c.flags&taking == 0 || c.in.First() != nil {
 		return false
 	}
 	in := c.e.intakes[c]
@@ -108,34 +99,12 @@ func (c *Conn) takesDirectly() bool {
 
 // fill has the driver receive into what is to be filled: when what else may be armed has ended.
 func (c *Conn) fill() {
-	l := c.e.l
 	if c.recv != nil {
-		if c.how == receiving && !c.recv.Canceled {
-			l.Cancel(c.recv)
-		}
-		return
-	}
-	o := l.NewOp(op.Recv)
-	if o == nil {
-		c.fail(sys.ENOBUFS)
+		c.in.Disarm(&c.e.tools, c.recv)
 		return
 	}
 	in := c.e.intakes[c]
-	o.FD, o.Buf, o.Sink = &c.fd, in.p[in.n:min(len(in.p), in.n+pieceMax)], (*receiver)(c)
-	c.recv, c.how = o, filling
-	l.Submit(o)
-}
-
-// filled takes what such a receive brought.
-func (c *Conn) filled(res int32) {
-	switch {
-	case res > 0:
-		c.e.intakes[c].n += int(res)
-	case res == 0:
-		c.flags |= ended
-	case res != -sys.ECANCELED:
-		c.broken(res)
-	}
+	c.armed(c.in.Direct(&c.e.tools, &c.fd, (*receiver)(c), in.p[in.n:]))
 }
 
 // leaveIntake tells that no more will come.

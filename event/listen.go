@@ -119,10 +119,7 @@ func (a *acceptor) Run() {
 			return
 		}
 		c := e.newConn(fd, a.h)
-		c.unix = a.network != "tcp"
-		if a.network == records {
-			c.carryRecords()
-		}
+		c.isOf(a.network)
 		c.from = (*Listener)(a)
 		if e.refuses() {
 			c.fail(byLoop)

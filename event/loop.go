@@ -5,10 +5,9 @@ import (
 	"fmt"
 
 	"ringo"
-	"ringo/internal/bufs"
-	"ringo/internal/handle"
 	"ringo/internal/loop"
 	"ringo/internal/op"
+	"ringo/internal/stream"
 	"ringo/internal/sys"
 )
 
@@ -37,17 +36,17 @@ type Loop struct {
 	hooked  int    // how many there are
 	checked uint64 // the turn in which the checks were called, plus 1
 
-	recv, send, ask op.Op // for plain calls, one at a time
-	both            op.Op // that sends what was accepted and what comes behind it
-	ext             op.Ext
-	name            sys.Sockaddr
-	frozen          frozen
-	spare           bufs.Spare
-	doubts          handle.Doubts[*doubtful]
-	intakes         map[*Conn]*intake
-	unsent          int // bytes of all connections that wait for room
-	unsentMax       int
-	open            loop.Handle
+	tools      stream.Tools
+	recv, send op.Op // for plain calls, one at a time
+	both       op.Op // that sends what was accepted and what comes behind it
+	ext        op.Ext
+	name       sys.Sockaddr
+	frozen     frozen
+	rechecks   rechecks
+	intakes    map[*Conn]*intake
+	unsent     int // bytes of all connections that wait for room
+	unsentMax  int
+	open       loop.Handle
 }
 
 // unsentMax is what Loop.SetUnsentMax says at first.
@@ -63,9 +62,10 @@ func On(l *ringo.Loop) *Loop {
 		return (*Loop)(k)
 	}
 	e := &Loop{l: inner, recv: op.Op{Code: op.Recv}, send: op.Op{Code: op.Send},
-		ask: op.Op{Code: op.Poll, Events: interest}, unsentMax: unsentMax}
+		unsentMax: unsentMax}
 	e.both = op.Op{Code: op.Sendmsg, Ext: &e.ext}
-	e.doubts.Init(inner)
+	e.tools.Init(inner)
+	e.rechecks.Init(inner)
 	inner.SetEvents((*kept)(e))
 	inner.Register(&e.open, (*opened)(e))
 	return e
@@ -249,8 +249,8 @@ func (k *kept) Trim() (more bool) {
 	if e := (*Loop)(k); e.queue.len() == 0 && len(e.queue.items) > queueKept {
 		e.queue.items = nil
 	}
-	k.doubts.Trim()
-	return k.spare.Trim()
+	k.rechecks.Trim()
+	return k.tools.Trim()
 }
 
 // queueKept is how long a queue may be that nobody shortens.

@@ -121,11 +121,11 @@ func (c *Conn) WriteV(bufs ...[]byte) error {
 		size += len(b)
 	}
 	if size <= gatherMax || c.set.records {
-		all := e.spare.Get(size)
+		all := e.tools.Get(size)
 		for _, b := range bufs {
 			all = append(all, b...)
 		}
-		defer e.giveBack(all)
+		defer e.tools.Put(all)
 		return c.Write(all)
 	}
 	for i, b := range bufs {

@@ -98,7 +98,7 @@ func (o *packetOutput) bound() int {
 // put puts a copy at the end.
 func (o *packetOutput) put(e *Loop, p []byte, to netip.AddrPort) {
 	cost := len(p) + packetCost
-	o.waiting = append(o.waiting, waitingPacket{append(e.spare.Get(len(p)), p...), to, cost})
+	o.waiting = append(o.waiting, waitingPacket{append(e.tools.Get(len(p)), p...), to, cost})
 	o.count(e, cost)
 }
 
@@ -106,7 +106,7 @@ func (o *packetOutput) put(e *Loop, p []byte, to netip.AddrPort) {
 func (o *packetOutput) pop(e *Loop) {
 	w := &o.waiting[o.first]
 	o.count(e, -w.cost)
-	e.giveBack(w.p)
+	e.tools.Put(w.p)
 	*w = waitingPacket{}
 	if o.first++; !o.any() {
 		o.waiting, o.first = o.waiting[:0], 0
@@ -158,7 +158,7 @@ func (s *packetSender) Run() {
 			c.out.waiting[c.out.first].p = w.p
 			c.out.pop(e)
 		} else {
-			e.giveBack(w.p)
+			e.tools.Put(w.p)
 		}
 		if err != nil && c.state == open {
 			e.call(func(err error) {

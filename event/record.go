@@ -17,7 +17,8 @@ func (c *Conn) carryRecords() {
 	} else {
 		c.set.records, c.set.unread = true, 0
 	}
-	c.flags |= ready | slow // slow, for good, keeps writes out of the outbox
+	c.in.Retry()
+	c.flags |= slow // for good, which keeps writes out of the outbox
 }
 
 // howLong has a receive tell the length of the next record, and leave it.
@@ -31,13 +32,13 @@ func (c *Conn) receiveRecord() *bufs.Buffer {
 	size, ok := c.receiveNow(nil, howLong)
 	switch {
 	case !ok:
-		c.flags &^= ready
+		c.in.Dry()
 		return nil
 	case size < 0:
-		c.broken(size)
+		c.in.Fail(size)
 		return nil
 	case size == 0 && c.peerHasEnded(): // else it is a record of no bytes, which looks the same
-		c.flags |= ended
+		c.in.End(true, 0)
 		return nil
 	}
 	b := e.l.Plain().Take()
@@ -48,12 +49,12 @@ func (c *Conn) receiveRecord() *bufs.Buffer {
 	long := int(size) > len(mem)
 	if long {
 		b.Pool().Put(b)
-		mem = e.spare.Get(int(size))[:size]
+		mem = c.in.Grow(&e.tools, int(size))
 	}
 	n, ok := c.receiveNow(mem, 0)
 	switch {
 	case ok && n >= 0 && long:
-		c.rest = mem[:n]
+		c.in.Grown(int(n))
 		c.flags |= unshown
 		b = nil
 	case ok && n >= 0:
@@ -62,7 +63,7 @@ func (c *Conn) receiveRecord() *bufs.Buffer {
 		if !ok {
 			n = -sys.EIO
 		}
-		c.broken(n)
+		c.in.Fail(n)
 		if !long {
 			b.Pool().Put(b)
 		}
@@ -82,9 +83,4 @@ func (c *Conn) receiveNow(p []byte, flags uint32) (res int32, ok bool) {
 }
 
 // peerHasEnded asks whether the peer has ended its side.
-func (c *Conn) peerHasEnded() bool {
-	o := &c.e.ask
-	o.FD = &c.fd
-	res, ok := c.e.l.Try(o)
-	return ok && res > 0 && res&(sys.PollRdhup|sys.PollHup) != 0
-}
+func (c *Conn) peerHasEnded() bool { return c.e.tools.Asks(&c.fd)&(sys.PollRdhup|sys.PollHup) != 0 }

@@ -57,10 +57,7 @@ func (c *Conn) describe(i *loop.HandleInfo) {
 	if c.recv != nil {
 		i.In = loop.UsedByLoop
 	}
-	i.Unread = len(c.rest)
-	for b := c.head; b != nil; b = b.Next() {
-		i.Unread += len(b.Unread())
-	}
+	i.Unread = c.in.Unread()
 	if o := c.out; o != nil {
 		i.Unsent = o.size
 		if o.op != nil {

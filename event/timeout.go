@@ -88,7 +88,7 @@ func (t *timeouts) ends(way int) int64 {
 	c, w := t.c, &t.each[way]
 	switch {
 	case w.after == 0, c.state != open,
-		way == reads && c.flags&(paused|ended) != 0,
+		way == reads && (c.flags&paused != 0 || c.in.Over()),
 		way == writes && (c.out == nil || c.out.op == nil):
 		return math.MaxInt64
 	}

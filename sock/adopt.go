@@ -83,7 +83,7 @@ func (ac *AdoptConfig) Adopt(l *ringo.Loop, s io.Closer) (c *Conn, err error) {
 			c.raddr = nameOf(e, c.core.FD(), kernel.Kernel.Getpeername)
 		}
 		c.in.resume(c, slices.Clone(ac.Unread))
-		c.in.err = a.err
+		c.in.Fail(a.err)
 		if !own {
 			c.detach()
 		}

@@ -27,7 +27,6 @@ type Conn struct {
 	lendFrom atomic.Int32 // see SetZeroCopy
 	accepts  atomic.Int32 // writes of so many bytes are accepted, see SetBatching
 	held     atomic.Int32 // leases that users hold; they may be released anywhere
-	doubt    handle.DoubtNumber
 	value    atomic.Pointer[any]
 
 	laddr *ownAddr // nil: not known; others may share it
@@ -56,7 +55,9 @@ func newConn(l *loop.Loop, sys int32) *Conn {
 	c.accepts.Store(c.acceptsAtFirst())
 	c.equip(&n.h)
 	c.core.Init(l, (*connHooks)(c), sys, &n.h.own)
-	c.in.ready = !l.Lends()
+	if !l.Lends() {
+		c.in.Retry()
+	}
 	return c
 }
 
@@ -73,7 +74,7 @@ func (c *Conn) detach() {
 	var in handle.Input
 	if c.atHand != nil {
 		c.in.release(c, &in)
-		c.in.believe(c)
+		c.local.rechecks.Drop((*inputSink)(c))
 		c.atHand = nil
 	}
 	c.core.Detach(&loopStateOf(c.l).detached, in)
@@ -172,7 +173,7 @@ func (o *connHooks) Acquire(from *handle.Input) { o.in.acquire((*Conn)(o), from)
 // Holds reports whether bytes are unread.
 func (o *connHooks) Holds(in *handle.Input) bool {
 	if in == nil {
-		return o.in.buffered() > 0
+		return o.in.Any()
 	}
 	return len(in.Unread) > 0
 }
@@ -185,8 +186,8 @@ func (o *connHooks) Expired() { o.serve.expired((*Conn)(o)) }
 
 // SendFailed fails the input, too: a reader would wait for the answer to what the peer never gets.
 func (o *connHooks) SendFailed(res int32) {
-	if in := &o.in; !in.over() && !o.core.Own(handle.In).Lent() {
-		in.err = res
+	if in := &o.in; !in.Over() && !o.core.Own(handle.In).Lent() {
+		in.Fail(res)
 		in.wake((*Conn)(o))
 	}
 }
@@ -203,8 +204,8 @@ func (o *connHooks) Settled() {
 	if c.detachState != nil {
 		c.detachState.keep(c)
 	}
-	c.in.skip(c, c.in.buffered())
-	c.in.believe(c)
+	c.in.skip(c, c.in.Unread())
+	c.local.rechecks.Drop((*inputSink)(c))
 }
 
 // Closed tells Serve.
@@ -253,7 +254,7 @@ func (c *Conn) enterRead() (handle.Access, error) {
 
 // beginRead is what a reader that is a task of the loop begins with.
 func (c *Conn) beginRead() {
-	if c.in.buffered() > 0 {
+	if c.in.Any() {
 		c.l.ChargeCheap()
 	} else {
 		c.l.Charge()

@@ -8,6 +8,7 @@ import (
 	"ringo/internal/loop"
 	"ringo/internal/op"
 	"ringo/internal/relay"
+	"ringo/internal/stream"
 	"ringo/internal/sys"
 )
 
@@ -379,7 +380,7 @@ func (s *lent) Wait() error {
 			return nil
 		}
 		o := a.Op()
-		o.Code, o.Events = op.Poll, interest
+		o.Code, o.Events = op.Poll, stream.Interest
 		_, err := a.Do()
 		return err
 	})

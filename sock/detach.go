@@ -77,7 +77,7 @@ func (c *Conn) disarmed() error {
 	switch {
 	case c.core.Closing():
 		return net.ErrClosed
-	case in.buffered() > 0:
+	case in.Any():
 		return ErrUnread
 	case c.serve.resting(): // its server goes on waiting
 		in.arm(c)

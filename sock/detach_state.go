@@ -63,17 +63,17 @@ func (c *Conn) partFromCopy(p *detachState) error {
 // keep takes over what is to stay. Nothing is in flight any more, and nobody is at it.
 func (p *detachState) keep(c *Conn) {
 	in := &c.in
-	p.eof, p.err = in.eof, in.err
+	p.eof, p.err = in.EOF(), in.Err()
 	if last := c.core.Own(handle.In).Input(); last != nil { // foreign callers had it
 		p.unread, last.Unread = last.Unread, nil
 		p.eof, p.err = last.EOF, last.Err
 	}
 	switch {
-	case in.buffered() == 0:
+	case !in.Any():
 	case len(p.unread) == 0:
-		p.unread = in.takeUnread(c)
+		p.unread = in.Take()
 	default:
-		p.unread = append(p.unread, in.takeUnread(c)...)
+		p.unread = append(p.unread, in.Take()...)
 	}
 	p.unsent, p.lost = c.core.TakeUnsent()
 	p.fd = c.core.Take()

@@ -1,33 +1,32 @@
 package sock
 
 import (
-	"ringo/internal/bufs"
 	"ringo/internal/handle"
 	"ringo/internal/kernel"
 	"ringo/internal/loop"
 	"ringo/internal/op"
 	"ringo/internal/relay"
+	"ringo/internal/stream"
 	"ringo/internal/sys"
 )
 
 // loopState is what this package keeps per loop: things to reuse.
 type loopState struct {
-	l       *loop.Loop
-	scratch op.Op // for plain calls, one at a time
-	// The two calls of the hot path have ops of their own, which need no clearing.
-	recv, send op.Op
-	ext        op.Ext
-	name       sys.Sockaddr // for the kernel to fill in
-	vector     op.Op        // a call on slices
-	vectorExt  op.Ext
-	gather     []byte // small slices in one piece
-	splice     op.Op
-	file       fileCall
-	pipes      relay.Pipes
-	detached   handle.Registry
-	spare      bufs.Spare // memory for unread bytes
-	packet     *packetLocal
-	doubts     handle.Doubts[*doubtful]
+	stream.Tools
+	l         *loop.Loop
+	scratch   op.Op // for plain calls, one at a time
+	send      op.Op // of its own, which needs no clearing
+	ext       op.Ext
+	name      sys.Sockaddr // for the kernel to fill in
+	vector    op.Op        // a call on slices
+	vectorExt op.Ext
+	gather    []byte // small slices in one piece
+	splice    op.Op
+	file      fileCall
+	pipes     relay.Pipes
+	detached  handle.Registry
+	packet    *packetLocal
+	rechecks  stream.Rechecks[*inputSink]
 }
 
 // kernelCall is a call on a descriptor that needs no turn and does not wait.
@@ -40,9 +39,10 @@ func loopStateOf(l *loop.Loop) *loopState {
 	if s, ok := l.Local().(*loopState); ok {
 		return s
 	}
-	s := &loopState{l: l, recv: op.Op{Code: op.Recv}, send: op.Op{Code: op.Send}}
+	s := &loopState{l: l, send: op.Op{Code: op.Send}}
 	s.file.call = s.file.send
-	s.doubts.Init(l)
+	s.Init(l)
+	s.rechecks.Init(l)
 	l.SetLocal(s)
 	s.pipes.Register(l)
 	s.detached.Register(l)
@@ -70,21 +70,11 @@ func (s *loopState) vectored(code op.Code) *op.Op {
 	return o
 }
 
-// getMem returns memory for at least n unread bytes.
-func (s *loopState) getMem(n int) []byte { return s.spare.Get(n) }
-
-// putMem takes memory back, up to a bound.
-func (s *loopState) putMem(b []byte) {
-	if s.spare.Put(b) {
-		s.l.HasSpare()
-	}
-}
-
 // Trim gives back what no connection has used since it was last called.
 func (s *loopState) Trim() (more bool) {
-	s.doubts.Trim()
+	s.rechecks.Trim()
 	more = s.pipes.Trim()
-	more = s.spare.Trim() || more
+	more = s.Tools.Trim() || more
 	if pl := s.packet; pl != nil && pl.owner == nil {
 		if !pl.used {
 			s.packet = nil

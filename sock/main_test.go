@@ -110,7 +110,7 @@ func testsByPackage(t *testing.T) map[string]bool {
 // contractCases gives the source of each group of the contract's cases.
 func contractCases(t *testing.T) map[string]string {
 	t.Helper()
-	dir := filepath.Join("..", "internal", "driver", "drivertest")
+	dir := filepath.Join("..", "internal", "test", "drivertest")
 	files, err := filepath.Glob(filepath.Join(dir, "*.go"))
 	if err != nil || len(files) == 0 {
 		t.Fatalf("%s: %d files, %v", dir, len(files), err)

@@ -88,24 +88,9 @@ func (c *Conn) rebind(l *loop.Loop, p *detachState) *Conn {
 		n.lendFrom.Store(c.lendFrom.Load())
 	}
 	n.in.resume(n, p.unread)
-	n.in.eof, n.in.err = p.eof, p.err
+	n.in.End(p.eof, p.err)
 	n.core.Deadlines(&c.core)
 	n.core.MovedFrom(&c.core)
 	n.core.Resume(p.unsent, p.lost)
 	return n
-}
-
-// resume begins with bytes that were read elsewhere, and takes their memory over. Nobody knows whether there is
-// more.
-func (in *input) resume(c *Conn, unread []byte) {
-	switch {
-	case len(unread) == 0:
-	case in.accOff == len(in.acc):
-		in.freeAcc(c)
-		in.acc, in.brought = unread, true
-	default: // something has come meanwhile
-		in.grow(c, len(unread))
-		in.acc = append(in.acc, unread...)
-	}
-	in.ready, in.hup = !c.lends(), true
 }

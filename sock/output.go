@@ -110,7 +110,7 @@ func (c *Conn) acceptsBuffer(n int) bool {
 // mayWrite reports whether nothing keeps a writer from going on. Where the connection is known to have failed the call
 // itself is to tell.
 func (c *Conn) mayWrite() bool {
-	return c.in.err == 0 && (c.core.Free(handle.Out) || c.core.State(handle.Out) == nil)
+	return c.in.Err() == 0 && (c.core.Free(handle.Out) || c.core.State(handle.Out) == nil)
 }
 
 // acceptsAtFirst is what a new connection accepts.
@@ -204,7 +204,7 @@ func (c *Conn) writeBuffer(b *bufs.Buffer, src *Conn) (int, error) {
 		c.core.Leave(a)
 		return n, nil
 	case b.Pool() == c.l.Large(): // is sent at once: it is warm, and is to stay so
-	case src.in.buffered() == 0 && c.acceptsBuffer(n): // what comes in bulk must be able to stop
+	case !src.in.Any() && c.acceptsBuffer(n): // what comes in bulk must be able to stop
 		c.core.AcceptBuffer(b)
 		c.core.Leave(a)
 		return n, nil

@@ -90,7 +90,7 @@ func (pl *packetLocal) keepUnread() {
 	for _, d := range pl.unread {
 		size += len(d.bytes) + len(d.control)
 	}
-	mem := c.local.getMem(size)
+	mem := c.local.Get(size)
 	c.in.keptMem = mem
 	for _, d := range pl.unread {
 		n := len(mem)
@@ -245,7 +245,7 @@ func (in *packetInput) popInto(c *packet, own bool, d *recvmsg) bool {
 // dropKept gives the memory of what was kept back.
 func (in *packetInput) dropKept(c *packet) {
 	if in.keptMem != nil {
-		c.local.putMem(in.keptMem)
+		c.local.Put(in.keptMem)
 	}
 	in.kept, in.keptMem = nil, nil
 }

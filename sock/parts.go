@@ -52,7 +52,7 @@ func makeOf(l *loop.Loop, p handle.Parts) *Conn {
 	c := newConn(l, p.FD)
 	c.nameEnds()
 	c.in.resume(c, p.Unread)
-	c.in.eof, c.in.err = p.EOF, p.Err
+	c.in.End(p.EOF, p.Err)
 	c.core.Resume(p.Unsent, nil)
 	return c
 }

@@ -36,7 +36,7 @@ func (c *Conn) Read(p []byte) (n int, err error) {
 // readOwn is Read for a task of the loop that has access.
 func (c *Conn) readOwn(p []byte) (int, error) {
 	in := &c.in
-	if (in.byHand() || in.buffered() > 0) && !c.yield() {
+	if (in.ByHand() || in.Any()) && !c.yield() {
 		return 0, c.l.Cause()
 	}
 	for {
@@ -46,17 +46,17 @@ func (c *Conn) readOwn(p []byte) (int, error) {
 		if len(p) == 0 {
 			return 0, nil
 		}
-		if in.buffered() == 0 && in.byHand() {
-			if in.bulk > 0 && len(p) < c.l.Config().BufferSize { // much in small pieces: one call for many
+		if !in.Any() && in.ByHand() {
+			if in.Bulk() && len(p) < c.l.Config().BufferSize { // much in small pieces: one call for many
 				in.fillBuffer(c)
 			} else if n, ok := in.recv(c, p); ok {
 				return n, nil
 			}
 		}
-		if in.buffered() > 0 {
-			n := in.copyTo(c, p)
+		if in.Any() {
+			n := in.CopyTo(&c.local.Tools, p)
 			if c.records() {
-				in.skip(c, in.buffered())
+				in.skip(c, in.Unread())
 			}
 			return n, nil
 		}
@@ -74,7 +74,7 @@ func (c *Conn) readOwn(p []byte) (int, error) {
 // some parks until there are unread bytes.
 func (c *Conn) some() error {
 	in := &c.in
-	if in.byHand() && in.buffered() == 0 {
+	if in.ByHand() && !in.Any() {
 		if c.l.Charge(); !c.yield() {
 			return c.l.Cause()
 		}
@@ -83,16 +83,16 @@ func (c *Conn) some() error {
 		if err := c.mayRead(); err != nil {
 			return err
 		}
-		if in.buffered() > 0 {
+		if in.Any() {
 			return nil
 		}
-		if in.byHand() { // as fill, with one call less on the stack
+		if in.ByHand() { // as fill, with one call less on the stack
 			if c.records() {
 				in.fillRecord(c)
 			} else {
 				in.fillBuffer(c)
 			}
-			if in.buffered() > 0 {
+			if in.Any() {
 				return nil
 			}
 		}
@@ -167,14 +167,14 @@ func (c *Conn) lend(lease *buf.Lease) error {
 // buffers are all in use.
 func (c *Conn) nextBuffer() *bufs.Buffer {
 	in := &c.in
-	if in.accOff == len(in.acc) {
-		return in.pop()
+	if len(in.Mem()) == 0 {
+		return in.Pop()
 	}
 	b := c.l.Plain().Take()
 	if b == nil {
 		return nil
 	}
-	b.Off, b.End = 0, copy(b.Mem(), in.acc[in.accOff:])
+	b.Off, b.End = 0, copy(b.Mem(), in.Mem())
 	in.skip(c, b.End)
 	return b
 }
@@ -183,7 +183,7 @@ func (c *Conn) nextBuffer() *bufs.Buffer {
 // reading just then don't count. A closed connection has none. Any goroutine may call it.
 func (c *Conn) Buffered() int {
 	if c.core.Runs() && !c.core.Own(handle.In).Lent() {
-		return c.in.buffered()
+		return c.in.Unread()
 	}
 	return c.bufferedElsewhere()
 }
@@ -197,7 +197,7 @@ func (c *Conn) bufferedElsewhere() int {
 		n, _ := c.core.Unread() // it is closed, or they are with those who read
 		return n
 	}
-	return c.in.buffered()
+	return c.in.Unread()
 }
 
 // peekMax is the bound of Peek outside Serve.
@@ -222,11 +222,11 @@ func (c *Conn) Peek(n int) (p []byte, err error) {
 		p, err = c.peekForeign(a, n)
 	case c.records():
 		p, err = c.peekRecord(n)
-	case n > max(c.serve.unreadMax(), c.in.buffered()): // what is here is not too much
+	case n > max(c.serve.unreadMax(), c.in.Unread()): // what is here is not too much
 		err = bufio.ErrBufferFull
 	default:
 		err = c.need(n)
-		p = c.piece(min(n, c.in.buffered()))
+		p = c.piece(min(n, c.in.Unread()))
 		c.in.peeked = true
 	}
 	c.core.Given(len(p))
@@ -237,8 +237,8 @@ func (c *Conn) Peek(n int) (p []byte, err error) {
 // they come, so that n may exceed what a connection may hold in buffers.
 func (c *Conn) need(n int) error {
 	in := &c.in
-	for in.buffered() < n {
-		if in.fill(c); in.buffered() >= n {
+	for in.Unread() < n {
+		if in.fill(c); in.Unread() >= n {
 			return nil
 		}
 		if err := c.mayRead(); err != nil {
@@ -247,13 +247,13 @@ func (c *Conn) need(n int) error {
 		if err := in.end(c); err != nil {
 			return err
 		}
-		for in.count > 1 || in.count == 1 && in.accOff < len(in.acc) {
-			in.gather(c)
+		for in.Pieces() > 1 && in.First() != nil {
+			in.Gather(&c.local.Tools)
 		}
-		if in.byHand() {
+		if in.ByHand() {
 			continue
 		}
-		c.core.Given(in.buffered())
+		c.core.Given(in.Unread())
 		if waits, err := in.mustWait(c); err != nil {
 			return err
 		} else if waits {
@@ -266,13 +266,13 @@ func (c *Conn) need(n int) error {
 // piece gives the first n unread bytes, which are here, in one piece.
 func (c *Conn) piece(n int) []byte {
 	in := &c.in
-	if in.accOff == len(in.acc) && in.head != nil && in.head.End-in.head.Off >= n {
-		return in.head.Unread()[:n:n]
+	if b := in.First(); b != nil && len(in.Mem()) == 0 && b.End-b.Off >= n {
+		return b.Unread()[:n:n]
 	}
-	for len(in.acc)-in.accOff < n {
-		in.gather(c)
+	for len(in.Mem()) < n {
+		in.Gather(&c.local.Tools)
 	}
-	return in.acc[in.accOff : in.accOff+n : in.accOff+n]
+	return in.Mem()[:n:n]
 }
 
 // Discard drops the next n bytes, and parks until they were here; so not if
@@ -302,7 +302,7 @@ func (c *Conn) Discard(n int) (done int, err error) {
 // discard is Discard for a task of the loop that has access.
 func (c *Conn) discard(n int) (int, error) {
 	for left := n; left > 0; {
-		k := min(left, c.in.buffered())
+		k := min(left, c.in.Unread())
 		c.in.skip(c, k)
 		if left -= k; left == 0 {
 			break

@@ -214,7 +214,7 @@ func (s *server) add(c *Conn) {
 	if s.l.Draining() {
 		s.expect()
 	}
-	if s.h.Open != nil || c.in.ready {
+	if s.h.Open != nil || c.in.IsReady() {
 		c.serve.start(c)
 		return
 	}

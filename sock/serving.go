@@ -10,6 +10,7 @@ import (
 
 	"ringo/internal/handle"
 	"ringo/internal/rt/code"
+	"ringo/internal/stream"
 )
 
 // serving is what a connection is to Serve, or to ListenAndServe.
@@ -46,7 +47,7 @@ func (s *serving) news(c *Conn) {
 		s.more = true
 		return
 	}
-	if c.in.buffered() > 0 || c.in.byHand() || c.in.over() {
+	if c.in.Any() || c.in.ByHand() || c.in.Over() {
 		s.start(c)
 	} else {
 		c.in.arm(c)
@@ -102,7 +103,7 @@ func (s *serving) drainBegins(c *Conn) {
 // expects reports whether a request is on its way, by a peer that has not spoken for that long: the first, or the rest
 // of one.
 func (s *serving) expects(c *Conn, silent int64) bool {
-	return !c.l.Stopping() && (c.in.buffered() > 0 || !s.spoken && silent < int64(handle.SilentMax))
+	return !c.l.Stopping() && (c.in.Any() || !s.spoken && silent < int64(handle.SilentMax))
 }
 
 // fdClosed is called when the descriptor is closed.
@@ -176,11 +177,11 @@ func (s *serving) request(c *Conn) error {
 	}
 	in := &c.in
 	in.fillAll(c)
-	if in.buffered() == 0 && !in.over() {
+	if !in.Any() && !in.Over() {
 		return nil // nothing to show
 	}
 	s.more = false
-	eof, bad := in.eof, in.err
+	eof, bad := in.EOF(), in.Err()
 	s.last, s.spoken = c.l.NowNS(), true
 	s.inTime = c.core.Late(handle.In) != nil
 	err := h.Request(c)
@@ -194,7 +195,7 @@ func (s *serving) request(c *Conn) error {
 		return io.EOF
 	case bad != 0:
 		return c.failRes("read", bad)
-	case in.buffered() > c.unreadMax() && !s.more: // what came meanwhile it has to be shown first
+	case in.Unread() > c.unreadMax() && !s.more: // what came meanwhile it has to be shown first
 		return bufio.ErrBufferFull
 	case c.l.Canceled():
 		return c.l.Cause()
@@ -214,7 +215,7 @@ func (s *serving) rest(c *Conn) {
 		return
 	}
 	in.peeked = false
-	if in.head != nil {
+	if in.First() != nil {
 		in.spill(c) // what is kept, is not kept in the ring
 	}
 	s.running = false
@@ -249,10 +250,10 @@ const leaveMax = time.Second
 func (s *serving) drop(c *Conn) error {
 	in := &c.in
 	s.more = false
-	for in.skip(c, in.buffered()); in.byHand() && c.l.ChargeAndYield(); in.skip(c, in.buffered()) {
+	for in.skip(c, in.Unread()); in.ByHand() && c.l.ChargeAndYield(); in.skip(c, in.Unread()) {
 		in.fill(c)
 	}
-	if in.over() || c.l.Canceled() {
+	if in.Over() || c.l.Canceled() {
 		return net.ErrClosed
 	}
 	return nil
@@ -260,7 +261,7 @@ func (s *serving) drop(c *Conn) error {
 
 // unseen reports whether there is something that the handler was not shown.
 func (s *serving) unseen(c *Conn) bool {
-	return s.more && c.in.buffered() > 0 || c.in.over() || c.in.byHand()
+	return s.more && c.in.Any() || c.in.Over() || c.in.ByHand()
 }
 
 // draining reports whether connections are closed as soon as they rest.
@@ -271,23 +272,23 @@ func (s *serving) draining(c *Conn) bool { return c.l.Draining() || s.by.ended }
 // while the peer goes on sending, it is answered, until Grace ends.
 func (s *serving) look(c *Conn) {
 	in := &c.in
-	if in.how == receiving || in.over() || c.core.Own(handle.In).Lent() {
+	if in.How() == stream.Receiving || in.Over() || c.core.Own(handle.In).Lent() {
 		return // late looks, or foreign callers do
 	}
-	before := in.buffered()
-	in.ready = true
+	before := in.Unread()
+	in.Retry()
 	in.fill(c)
-	s.more = s.more || in.buffered() > before
+	s.more = s.more || in.Unread() > before
 }
 
 // late looks for what came since the connection was found at rest.
 func (s *serving) late(c *Conn) bool {
-	if c.in.how == receiving {
+	if c.in.How() == stream.Receiving {
 		c.l.Sleep(0) // a turn, in which the armed receive brings what there is
 	} else {
 		s.look(c)
 	}
-	return s.why == net.ErrClosed && !c.core.Closing() && !s.leaving && !c.in.over() && s.unseen(c)
+	return s.why == net.ErrClosed && !c.core.Closing() && !s.leaving && !c.in.Over() && s.unseen(c)
 }
 
 // close ends the connection from within its task.

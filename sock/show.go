@@ -22,7 +22,7 @@ func (o *connHooks) Show(i *loop.HandleInfo) {
 }
 
 // Unread is how many bytes came that nobody has read.
-func (o *connHooks) Unread() int { return o.in.buffered() }
+func (o *connHooks) Unread() int { return o.in.Unread() }
 
 // Show tells of a listener.
 func (o *listenerHooks) Show(i *loop.HandleInfo) {

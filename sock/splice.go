@@ -4,6 +4,7 @@ import (
 	"ringo/internal/handle"
 	"ringo/internal/op"
 	"ringo/internal/relay"
+	"ringo/internal/stream"
 	"ringo/internal/sys"
 )
 
@@ -18,13 +19,13 @@ func (c *Conn) relayBySplice(to relay.Sink, after int) (total int64, next int, e
 	c.endCopy()
 	in, m := &c.in, relay.Splicing(after)
 	in.spliced = true // it waits for readiness in place of buffers
-	if in.how == receiving {
+	if in.How() == stream.Receiving {
 		c.core.Quiesce(handle.In)
-		in.ready = true // nobody knows
+		in.Retry() // nobody knows
 	}
 	for m.Splices && err == nil {
 		var n int64
-		if in.buffered() > 0 {
+		if in.Any() {
 			c.core.BeginCopy()
 			n, _, err = c.copyOne(to)
 			c.core.EndCopy()
@@ -44,7 +45,7 @@ func (c *Conn) spliceOne(to relay.Sink, m *relay.Mode) (int64, error) {
 	if err == nil {
 		err = in.end(c)
 	}
-	if err == nil && !in.ready {
+	if err == nil && !in.IsReady() {
 		if m.Dry(); m.Splices {
 			var waits bool
 			if waits, err = in.mustWait(c); waits {
@@ -92,20 +93,20 @@ func (c *Conn) fill(p *relay.Pipe, m *relay.Mode) bool {
 	res, ok := c.l.Try(o)
 	switch {
 	case !ok:
-		in.ready = false
+		in.Dry()
 	case res > 0:
 		// A short count is no proof that the socket is empty, because a pipe can be full
 		// of small pieces; but where readiness is a level it will be told again.
 		if p.Held = int(res); p.Held < pieceMax && c.lends() {
-			in.ready = false
+			in.Dry()
 		}
 		return true
 	case res == 0:
-		in.eof = true
+		in.End(true, 0)
 	case res == -sys.EINVAL, shortage(res): // a receive tells more
 		m.End()
 	default:
-		in.err = res
+		in.Fail(res)
 	}
 	return false
 }

@@ -49,10 +49,10 @@ func (c *Conn) becomeUnix(local, remote net.UnixAddr) {
 	if c.atHand == nil {
 		return // foreign callers don't ask
 	}
-	c.in.ready = true
+	c.in.Retry()
 	// A receive stops behind bytes that descriptors came with, so that a short count
 	// is no sign of having read all.
-	c.in.hup = true
+	c.in.Doubt()
 }
 
 // lends reports whether the kernel brings the bytes in buffers of its choosing.

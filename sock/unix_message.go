@@ -118,18 +118,18 @@ func (c *Conn) readMessage(m *message) error {
 // readMessageOwn is readMessage for a task of the loop that has access.
 func (c *Conn) readMessageOwn(m *message) error {
 	in := &c.in
-	if (in.byHand() || in.buffered() > 0) && !c.yield() {
+	if (in.ByHand() || in.Any()) && !c.yield() {
 		return c.l.Cause()
 	}
 	for {
 		if err := c.mayRead(); err != nil {
 			return err
 		}
-		if in.buffered() > 0 {
+		if in.Any() {
 			in.message(c, m)
 			return nil
 		}
-		if in.byHand() && in.recvMessage(c, m) {
+		if in.ByHand() && in.recvMessage(c, m) {
 			return nil
 		}
 		if err := in.end(c); err != nil {
@@ -145,9 +145,9 @@ func (c *Conn) readMessageOwn(m *message) error {
 
 // message takes bytes that are here.
 func (in *input) message(c *Conn, m *message) {
-	m.n = in.copyTo(c, m.p)
-	if c.records() && in.buffered() > 0 {
-		in.skip(c, in.buffered())
+	m.n = in.CopyTo(&c.local.Tools, m.p)
+	if c.records() && in.Any() {
+		in.skip(c, in.Unread())
 		m.flags = sys.MsgTrunc
 	}
 }
@@ -163,11 +163,11 @@ func (in *input) recvMessage(c *Conn, m *message) bool {
 	m.unload(o.Ext, res)
 	switch {
 	case !ok:
-		in.ready = false
+		in.Dry()
 	case res < 0:
-		in.err = res
+		in.Fail(res)
 	case m.nothing():
-		in.eof = true
+		in.End(true, 0)
 	default:
 		return true
 	}

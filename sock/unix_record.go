@@ -20,15 +20,16 @@ const howLong = sys.MsgPeek | sys.MsgTrunc
 
 // beginRecord forgets an end that may have been none.
 func (in *input) beginRecord() {
-	if in.eof {
-		in.eof, in.ready = false, true
+	if in.EOF() {
+		in.End(false, in.Err())
+		in.Retry()
 	}
 }
 
 // fillRecord receives a record, if none is here. One that is longer than a buffer has
 // memory of its own.
 func (in *input) fillRecord(c *Conn) {
-	if in.buffered() > 0 {
+	if in.Any() {
 		return
 	}
 	o := call(c.l, op.Recv)
@@ -36,18 +37,17 @@ func (in *input) fillRecord(c *Conn) {
 	size, ok := c.try(o)
 	switch {
 	case !ok:
-		in.ready = false
+		in.Dry()
 		return
 	case size < 0:
-		in.err = size
+		in.Fail(size)
 		return
 	case int(size) <= c.l.Config().BufferSize:
 		in.fillBuffer(c)
 		return
 	}
-	in.grow(c, int(size))
-	if n, ok := in.recv(c, in.acc[:size]); ok {
-		in.acc = in.acc[:n]
+	if n, ok := in.recv(c, in.Grow(&c.local.Tools, int(size))); ok {
+		in.Grown(n)
 		c.serve.more = true
 	}
 }
@@ -60,7 +60,7 @@ func (c *Conn) peekRecord(n int) ([]byte, error) {
 	if err := c.someRecord(); err != nil {
 		return nil, err
 	}
-	p := c.piece(min(n, c.in.buffered()))
+	p := c.piece(min(n, c.in.Unread()))
 	c.in.peeked = true
 	return p, within(n, len(p))
 }
@@ -73,14 +73,14 @@ func (c *Conn) discardRecord(n int) (int, error) {
 	if err := c.someRecord(); err != nil {
 		return 0, err
 	}
-	k := min(n, c.in.buffered())
+	k := min(n, c.in.Unread())
 	c.in.skip(c, k)
 	return k, within(n, k)
 }
 
 // someRecord is some for calls that need no deadline for bytes that are here.
 func (c *Conn) someRecord() error {
-	if c.in.buffered() > 0 {
+	if c.in.Any() {
 		return nil
 	}
 	return c.some()
@@ -97,12 +97,10 @@ func within(n, got int) error {
 // longRecord leases a record that has memory of its own; false if there is none.
 func (c *Conn) longRecord() (buf.Lease, bool) {
 	in := &c.in
-	if !c.records() || in.accOff == len(in.acc) {
+	if !c.records() || len(in.Mem()) == 0 {
 		return buf.Lease{}, false
 	}
-	p := in.acc[in.accOff:]
-	in.acc, in.accOff, in.brought = nil, 0, false
-	return buf.Lease(bufs.Of(p, &c.held)), true
+	return buf.Lease(bufs.Of(in.TakeMem(), &c.held)), true
 }
 
 // unreadMax is how many bytes a Request may leave. A record it has to take, since none

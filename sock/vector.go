@@ -36,7 +36,7 @@ func (c *Conn) ReadV(bufs [][]byte) (int64, error) {
 // readVOwn is ReadV for a task of the loop that has access.
 func (c *Conn) readVOwn(bufs [][]byte) (int64, error) {
 	in, v := &c.in, vector{rest: bufs}
-	if (in.byHand() || in.buffered() > 0) && !c.yield() {
+	if (in.ByHand() || in.Any()) && !c.yield() {
 		return 0, c.l.Cause()
 	}
 	for empty := v.done(); ; {
@@ -46,10 +46,10 @@ func (c *Conn) readVOwn(bufs [][]byte) (int64, error) {
 		if empty {
 			return 0, nil
 		}
-		if in.buffered() > 0 {
+		if in.Any() {
 			return in.copyToV(c, &v), nil
 		}
-		if in.byHand() {
+		if in.ByHand() {
 			if n, ok := in.recvV(c, &v); ok {
 				return int64(n), nil
 			}
@@ -67,8 +67,8 @@ func (c *Conn) readVOwn(bufs [][]byte) (int64, error) {
 
 // copyToV moves unread bytes into the slices.
 func (in *input) copyToV(c *Conn, v *vector) (total int64) {
-	for in.buffered() > 0 && !v.done() {
-		n := in.copyTo(c, v.first())
+	for in.Any() && !v.done() {
+		n := in.CopyTo(&c.local.Tools, v.first())
 		v.skip(n)
 		total += int64(n)
 	}
@@ -82,7 +82,7 @@ func (in *input) recvV(c *Conn, v *vector) (n int, ok bool) {
 	o.FD = c.core.FD()
 	res, ok := c.l.Try(o)
 	unload(o.Ext)
-	return in.took(c, res, ok, asked)
+	return in.Took(&c.local.Tools, res, ok, asked, c.way())
 }
 
 // WriteV writes all bytes of the slices in their order, or fails with the count that

@@ -40,6 +40,7 @@ var order = []layer{
 	{[]string{"internal/hosted"}, "a ring that belongs to no loop, for goroutines"},
 	{[]string{driverTop}, "the choice of the driver"},
 	{[]string{"internal/loop"}, "the engine: turns, tasks, parking"},
+	{[]string{"internal/stream"}, "a connection's bytes, whoever they are for"},
 	{[]string{"internal/handle"}, "who calls, whose turn it is, and how long a descriptor lives"},
 	{[]string{"internal/dial", "internal/relay"}, "what sockets do in more than one step: dials, and copies"},
 	{[]string{"."}, "the runtime's public face"},

@@ -1,4 +1,4 @@
-package handle
+package stream
 
 import (
 	"cmp"
@@ -29,35 +29,35 @@ func onEngine(t *testing.T, f func(l *loop.Loop)) {
 }
 
 // fake is a connection.
-type fake struct{ number DoubtNumber }
+type fake struct{ In }
 
-func (f *fake) Doubt() *DoubtNumber { return &f.number }
-func (f *fake) Doubted()            {}
+func (f *fake) Input() *In { return &f.In }
+func (f *fake) Recheck()   {}
 
-// doubting is what is known of a connection in the queue.
-type doubting struct {
+// awaited is what is known of a connection in the queue.
+type awaited struct {
 	ns    int64 // until it is looked at
 	heard bool
 }
 
-// Doubts are held against a map: who came in leaves when it is due and nothing was heard, or when it says so, and
+// Rechecks are held against a map: who came in leaves when it is due and nothing was heard, or when it says so, and
 // never sooner, whatever the others do; and the queue grows with those that came in lately only.
-func TestDoubts(t *testing.T) {
+func TestRechecks(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	for _, conns := range []int{2, 2000} {
-		onEngine(t, func(l *loop.Loop) { playDoubts(t, l, rand.New(rand.NewPCG(seed, 1)), conns) })
+		onEngine(t, func(l *loop.Loop) { playRechecks(t, l, rand.New(rand.NewPCG(seed, 1)), conns) })
 	}
 }
 
-func playDoubts(t *testing.T, l *loop.Loop, r *rand.Rand, conns int) {
-	d := new(Doubts[*fake])
+func playRechecks(t *testing.T, l *loop.Loop, r *rand.Rand, conns int) {
+	d := new(Rechecks[*fake])
 	d.Init(l)
 	all := make([]*fake, conns)
 	for i := range all {
 		all[i] = new(fake)
 	}
-	left := map[*fake]*doubting{}
+	left := map[*fake]*awaited{}
 	pass := func(ns int64) {
 		for i := range d.queue {
 			d.queue[i].at -= ns
@@ -70,49 +70,49 @@ func playDoubts(t *testing.T, l *loop.Loop, r *rand.Rand, conns int) {
 		c := all[r.IntN(conns)]
 		switch r.IntN(8) {
 		case 0, 1, 2:
-			if c.number == 0 {
-				left[c] = &doubting{ns: int64(doubtAfter)}
+			if c.recheck == 0 {
+				left[c] = &awaited{ns: int64(recheckAfter)}
 			} else {
 				left[c].heard = true
 			}
 			d.Heard(c)
 		case 3, 4:
-			d.Believe(c)
+			d.Drop(c)
 			delete(left, c)
 		case 5:
-			pass(r.Int64N(int64(doubtAfter) / 100))
+			pass(r.Int64N(int64(recheckAfter) / 100))
 		case 6:
-			fireDoubts(d, left)
+			fireRechecks(d, left)
 		case 7:
 			d.Trim()
 		}
 		if conns < 10 {
-			checkDoubts(t, d, all, left)
+			compareRechecks(t, d, all, left)
 		}
 		if n := cap(d.queue); n > max(4*conns, 1000) {
 			t.Fatalf("of %d connections the queue has grown to %d", conns, n)
 		}
 	}
-	checkDoubts(t, d, all, left)
+	compareRechecks(t, d, all, left)
 	for range 2 { // the second time nobody is fresh any more
-		pass(int64(doubtAfter))
-		fireDoubts(d, left)
-		checkDoubts(t, d, all, left)
+		pass(int64(recheckAfter))
+		fireRechecks(d, left)
+		compareRechecks(t, d, all, left)
 	}
 	if d.Trim(); len(left) > 0 || d.armed || d.queue != nil {
 		t.Errorf("in the end %d are left, armed %t, with memory for %d", len(left), d.armed, cap(d.queue))
 	}
 }
 
-// fireDoubts has the timer fire for all that are due, as often as that takes.
-func fireDoubts(d *Doubts[*fake], left map[*fake]*doubting) {
+// fireRechecks has the timer fire for all that are due, as often as that takes.
+func fireRechecks(d *Rechecks[*fake], left map[*fake]*awaited) {
 	for again := true; again; {
 		for c, w := range left {
 			if w.ns > 0 {
 				continue
 			}
 			if delete(left, c); w.heard {
-				left[c] = &doubting{ns: int64(doubtAfter)}
+				left[c] = &awaited{ns: int64(recheckAfter)}
 			}
 		}
 		d.Fire(&d.timer)
@@ -120,15 +120,15 @@ func fireDoubts(d *Doubts[*fake], left map[*fake]*doubting) {
 	}
 }
 
-// checkDoubts compares.
-func checkDoubts(t *testing.T, d *Doubts[*fake], all []*fake, left map[*fake]*doubting) {
+// compareRechecks compares.
+func compareRechecks(t *testing.T, d *Rechecks[*fake], all []*fake, left map[*fake]*awaited) {
 	t.Helper()
 	for i, c := range all {
 		w, in := left[c]
-		if in != (c.number != 0) {
-			t.Fatalf("connection %d: in the queue %t, want %t", i, c.number != 0, in)
+		if in != (c.recheck != 0) {
+			t.Fatalf("connection %d: in the queue %t, want %t", i, c.recheck != 0, in)
 		}
-		if in && d.queue[c.number.place()] != (doubt[*fake]{c, w.ns + d.l.NowNS()}) {
+		if in && d.queue[c.recheck.place()] != (recheck[*fake]{c, w.ns + d.l.NowNS()}) {
 			t.Fatalf("connection %d is not where it believes to be, or due at another time", i)
 		}
 	}

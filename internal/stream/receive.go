@@ -1,0 +1,65 @@
+package stream
+
+import (
+	"ringo/internal/bufs"
+	"ringo/internal/fd"
+)
+
+// Recv receives into p without waiting: a count; or none if there is nothing now, or will be nothing more.
+func (in *In) Recv(t *Tools, f *fd.FD, p []byte, by Way) (n int, ok bool) {
+	o := &t.recv
+	o.FD, o.Buf = f, p
+	res, ok := t.L.Try(o)
+	o.Buf = nil
+	return in.Took(t, res, ok, len(p), by)
+}
+
+// Took notes what a plain receive of so many bytes has told of the stream.
+func (in *In) Took(t *Tools, res int32, ok bool, asked int, by Way) (int, bool) {
+	switch {
+	case !ok:
+		in.Dry()
+		return 0, false
+	case res > 0:
+		switch {
+		case by == Records:
+		case int(res) >= t.L.Config().BufferSize:
+			in.bulk = bulkMax
+		case in.bulk > 0:
+			in.bulk--
+		}
+		// A short count from a stream: it is empty now. Where readiness is a level, what comes behind it, be it the
+		// end, is told all the same. Where buffers are lent, what is armed next finds what is left, and the kernel
+		// tells in whose turn it is.
+		if int(res) < asked && (in.bits&hangup == 0 || !t.L.Edges()) || by == Lent {
+			in.Dry()
+		}
+		return int(res), true
+	case res == 0:
+		in.bits |= eof
+	default:
+		in.Fail(res)
+	}
+	return 0, false
+}
+
+// Fill receives into a buffer, at most so many bytes; nil if there is nothing now, or no buffer. large: it may be a
+// large one, if much comes at once.
+func (in *In) Fill(t *Tools, f *fd.FD, large bool, most int, by Way) *bufs.Buffer {
+	pool := t.L.Plain()
+	if in.bulk > 0 && large {
+		pool = t.L.Large()
+	}
+	b := pool.Take()
+	if b == nil {
+		return nil
+	}
+	p := b.Mem()
+	n, ok := in.Recv(t, f, p[:min(len(p), max(most, t.L.Plain().Size()))], by)
+	if !ok {
+		pool.Put(b)
+		return nil
+	}
+	b.Off, b.End = 0, n
+	return b
+}
