@@ -9,6 +9,7 @@ import (
 	"ringo/internal/handle"
 	"ringo/internal/loop"
 	"ringo/internal/op"
+	"ringo/internal/stream"
 )
 
 // Conn is a connection of TCP or between Unix sockets: a net.Conn, an io.ReaderFrom and an io.WriterTo. It
@@ -71,7 +72,7 @@ func newDetached(l *loop.Loop, sys int32) *Conn {
 
 // detach gives a new connection to the foreign callers for whom it was made.
 func (c *Conn) detach() {
-	var in handle.Input
+	var in stream.In
 	if c.atHand != nil {
 		c.in.release(c, &in)
 		c.local.rechecks.Drop((*inputSink)(c))
@@ -165,17 +166,17 @@ func (o *connHooks) Attach() *handle.Own {
 }
 
 // Release leaves what is known of the input to foreign callers.
-func (o *connHooks) Release(to *handle.Input) { o.in.release((*Conn)(o), to) }
+func (o *connHooks) Release(to *stream.In) { o.in.release((*Conn)(o), to) }
 
 // Acquire is the way back.
-func (o *connHooks) Acquire(from *handle.Input) { o.in.acquire((*Conn)(o), from) }
+func (o *connHooks) Acquire(from *stream.In) { o.in.acquire((*Conn)(o), from) }
 
 // Holds reports whether bytes are unread.
-func (o *connHooks) Holds(in *handle.Input) bool {
+func (o *connHooks) Holds(in *stream.In) bool {
 	if in == nil {
-		return o.in.Any()
+		in = &o.in.In
 	}
-	return len(in.Unread) > 0
+	return in.Any()
 }
 
 // Rests reports whether Serve waits for input without a task.

@@ -1,92 +1,110 @@
 package sock
 
 import (
-	"bufio"
-	"io"
-
-	"ringo/buf"
-	"ringo/internal/bufs"
 	"ringo/internal/handle"
+	"ringo/internal/stream"
 )
 
 // What foreign callers read: first what the loop had received when it handed the input over, then what the
 // kernel has, in memory of their own.
+
+// input is what has come for the caller that has access, and the memory that goes with it.
+func (c *Conn) input(a handle.Access) (*stream.In, *stream.Tools) {
+	if a.Own() {
+		return &c.in.In, &c.local.Tools
+	}
+	return a.Input(), nil
+}
 
 // readForeign is Read for a foreign caller that has access.
 func (c *Conn) readForeign(a handle.Access, p []byte) (n int, err error) {
 	if n, ok, err := c.leftOver(a, p); ok {
 		return n, err
 	}
-	in := a.Input()
 	if !c.records() {
 		p = p[:min(len(p), pieceMax)]
 	}
-	res, err := a.Move(p)
+	res, err := a.Move(p) // here, where the stack is not deep: TestParkedStacks
 	if err != nil {
 		return 0, err
 	}
-	return c.receivedForeign(in, res)
-}
-
-// receivedForeign is what a receive of a foreign caller's has brought.
-func (c *Conn) receivedForeign(in *handle.Input, res int32) (int, error) {
-	switch {
-	case res < 0:
-		return 0, inputFailed(in, "read", res)
-	case res == 0:
-		in.EOF = !c.records() // of which it may have been an empty one
-		return 0, io.EOF
-	}
-	return int(res), nil
+	return c.receivedForeign(a.Input(), res)
 }
 
 // leftOver answers a read without asking the kernel, if that can be done.
 func (c *Conn) leftOver(a handle.Access, p []byte) (n int, ok bool, err error) {
-	in := a.Input()
 	if len(p) == 0 {
 		return 0, true, nil
 	}
-	if len(in.Unread) == 0 && in.Err == 0 && !in.EOF {
-		return 0, false, nil
+	if ok, err = isHere(a); ok && err == nil {
+		n = c.take(a.Input(), nil, p)
 	}
-	if err := a.Late(); err != nil {
-		return 0, true, err
-	}
-	switch {
-	case len(in.Unread) > 0:
-		n = copy(p, in.Unread)
-		if in.Unread = in.Unread[n:]; c.records() {
-			in.Unread = nil // a record's rest is dropped
-		}
-		return n, true, nil
-	case in.Err != 0:
-		res := in.Err
-		in.Err = 0
-		return 0, true, inputFailed(in, "read", res)
-	}
-	return 0, true, io.EOF
+	return n, ok || err != nil, err
 }
 
-// inputFailed notes why an input has failed, unless it was for want of something that may come back.
-func inputFailed(in *handle.Input, call string, res int32) error {
-	if !shortage(res) {
-		in.Err = res
+// receivedForeign is what a receive of a foreign caller's has brought.
+func (c *Conn) receivedForeign(in *stream.In, res int32) (int, error) {
+	if res > 0 {
+		return int(res), nil
 	}
-	return callError(call, res)
+	in.End(res == 0, res)
+	err := ended(in, "read")
+	if c.records() { // of which it may have been an empty one
+		in.End(false, in.Err())
+	}
+	return 0, err
 }
 
-// receiveMore receives, behind what is unread.
-func (c *Conn) receiveMore(a handle.Access) error {
+// isHere reports whether a foreign caller need not ask the kernel, or why it must not go on.
+func isHere(a handle.Access) (bool, error) {
+	in := a.Input()
+	if !in.Any() && !in.Over() {
+		return false, nil
+	}
+	if err := a.Late(); err != nil || in.Any() {
+		return true, err
+	}
+	return true, ended(in, "read")
+}
+
+// take moves unread bytes into p. Of a record the rest is dropped.
+func (c *Conn) take(in *stream.In, t *stream.Tools, p []byte) int {
+	n := in.CopyTo(t, p)
+	if c.records() {
+		in.Skip(t, in.Unread())
+	}
+	return n
+}
+
+// awaitSome waits until there are unread bytes.
+func (c *Conn) awaitSome(a handle.Access) error {
+	if a.Own() {
+		return c.some()
+	}
+	return c.someForeign(a)
+}
+
+// someForeign is some for a foreign caller that has access.
+func (c *Conn) someForeign(a handle.Access) error {
+	if here, err := isHere(a); here || err != nil {
+		return err
+	}
+	return c.more(a)
+}
+
+// more waits until a foreign caller has unread bytes beside those that there are: of a record, until there are some.
+func (c *Conn) more(a handle.Access) error {
 	in := a.Input()
 	if c.records() {
 		return c.receiveRecord(a)
 	}
-	unread := in.Unread
-	c.core.Given(len(unread))
-	in.Unread = nil
-	p := make([]byte, 4096)
-	n, err := c.readForeign(a, p)
-	in.Unread = append(unread, p[:n]...)
+	c.core.Given(in.Unread())
+	res, err := a.Move(in.Grow(nil, 4096))
+	if err != nil {
+		return err
+	}
+	n, err := c.receivedForeign(in, res)
+	in.Grown(n)
 	return err
 }
 
@@ -95,96 +113,21 @@ func (c *Conn) receiveRecord(a handle.Access) error {
 	in, o := a.Input(), a.Op()
 	o.CallFlags = howLong
 	size, err := a.Do()
-	o.CallFlags = 0
-	switch {
-	case err != nil:
+	if o.CallFlags = 0; err != nil {
 		return err
-	case size < 0:
-		return inputFailed(in, "read", size)
 	}
-	p := make([]byte, max(size, 1))
-	o.Buf = p
+	if size < 0 {
+		_, err := c.receivedForeign(in, size)
+		return err
+	}
+	o.Buf = in.Grow(nil, max(int(size), 1))
 	res, ok := a.Try() // it is there, in time or not
 	if o.Buf = nil; !ok {
 		return c.receiveRecord(a)
 	}
 	n, err := c.receivedForeign(in, res)
-	in.Unread = p[:n]
+	in.Grown(n)
 	return err
-}
-
-// firstOfRecord gives the first n bytes of the next record, or all that it has.
-func (c *Conn) firstOfRecord(a handle.Access, n int) ([]byte, error) {
-	in := a.Input()
-	if n > 0 && len(in.Unread) == 0 {
-		if err := c.receiveRecord(a); err != nil {
-			return nil, err
-		}
-	}
-	k := min(n, len(in.Unread))
-	return in.Unread[:k:k], nil
-}
-
-// nextForeign is Next for a foreign caller, whose bytes are in memory of their own.
-func (c *Conn) nextForeign(a handle.Access) (lease buf.Lease, err error) {
-	in := a.Input()
-	if len(in.Unread) == 0 {
-		if err := c.receiveMore(a); err != nil {
-			return lease, err
-		}
-	} else if err := a.Late(); err != nil {
-		return lease, err
-	}
-	lease = buf.Lease(bufs.Of(in.Unread, &c.held))
-	in.Unread = nil
-	return lease, nil
-}
-
-// peekForeign is Peek for a foreign caller.
-func (c *Conn) peekForeign(a handle.Access, n int) (p []byte, err error) {
-	in := a.Input()
-	switch {
-	case c.records():
-		p, err = c.firstOfRecord(a, n)
-	case n > max(peekMax, len(in.Unread)):
-		return nil, bufio.ErrBufferFull
-	default:
-		for err == nil && len(in.Unread) < n {
-			err = c.receiveMore(a)
-		}
-		k := min(n, len(in.Unread))
-		p = in.Unread[:k:k]
-	}
-	if err == nil {
-		err = within(n, len(p))
-	}
-	return p, err
-}
-
-// discardForeign is Discard for a foreign caller.
-func (c *Conn) discardForeign(a handle.Access, n int) (done int, err error) {
-	in := a.Input()
-	if c.records() {
-		var p []byte
-		p, err = c.firstOfRecord(a, n)
-		done = len(p)
-		in.Unread = in.Unread[done:]
-		if err == nil {
-			err = within(n, done)
-		}
-		return done, err
-	}
-	for {
-		k := min(n-done, len(in.Unread))
-		in.Unread = in.Unread[k:]
-		if done += k; done == n {
-			return done, nil
-		}
-		c.core.Given(k)
-		if err := c.receiveMore(a); err != nil {
-			return done, err
-		}
-	}
 }
 
 // bufferedForeign is Buffered for a foreign caller. It leaves the input with whom it is: a task may be looking

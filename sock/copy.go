@@ -345,12 +345,12 @@ type lent struct {
 
 // Read is the connection's.
 func (s *lent) Read(p []byte) (n int, err error) {
-	err = s.withInput(func(a handle.Access, in *handle.Input) error {
+	err = s.withInput(func(a handle.Access, in *stream.In) error {
 		if n, err = s.readForeign(a, p); n == 0 {
 			return err
 		}
 		if err := s.begin(a); err != nil {
-			in.PutBack(p[:n])
+			in.PutBack(nil, p[:n], true)
 			n = 0
 			return err
 		}
@@ -375,8 +375,8 @@ func (s *lent) Done(rest []byte) {
 
 // Wait waits until there is something to read.
 func (s *lent) Wait() error {
-	return s.withInput(func(a handle.Access, in *handle.Input) error {
-		if len(in.Unread) > 0 || in.EOF || in.Err != 0 {
+	return s.withInput(func(a handle.Access, in *stream.In) error {
+		if in.Any() || in.Over() {
 			return nil
 		}
 		o := a.Op()
@@ -388,8 +388,8 @@ func (s *lent) Wait() error {
 
 // Fill splices what there is into a pipe.
 func (s *lent) Fill(p relay.Pipe) (n int, ok bool, err error) {
-	err = s.withInput(func(a handle.Access, in *handle.Input) error {
-		if len(in.Unread) > 0 || in.EOF || in.Err != 0 {
+	err = s.withInput(func(a handle.Access, in *stream.In) error {
+		if in.Any() || in.Over() {
 			return nil
 		}
 		if err := a.Late(); err != nil {
@@ -404,16 +404,15 @@ func (s *lent) Fill(p relay.Pipe) (n int, ok bool, err error) {
 		case res > 0:
 			p.Held = int(res)
 			if err := s.begin(a); err != nil {
-				in.PutBack(p.TakeOut())
+				in.PutBack(nil, p.TakeOut(), true)
 				return err
 			}
 			n = int(res)
-		case res == 0:
-			in.EOF, ok = true, false
 		case res == -sys.EINVAL, shortage(res): // a read tells more
 			ok = false
 		default:
-			in.Err, ok = res, false
+			in.End(res == 0, res)
+			ok = false
 		}
 		return nil
 	})
@@ -421,7 +420,7 @@ func (s *lent) Fill(p relay.Pipe) (n int, ok bool, err error) {
 }
 
 // withInput runs f with access to the input, which is kept where there are bytes in hand then.
-func (s *lent) withInput(f func(handle.Access, *handle.Input) error) error {
+func (s *lent) withInput(f func(handle.Access, *stream.In) error) error {
 	a, err := s.core.Enter(handle.In)
 	if err == nil {
 		a.SetLeeway(s.leeway)

@@ -65,8 +65,7 @@ func (p *detachState) keep(c *Conn) {
 	in := &c.in
 	p.eof, p.err = in.EOF(), in.Err()
 	if last := c.core.Own(handle.In).Input(); last != nil { // foreign callers had it
-		p.unread, last.Unread = last.Unread, nil
-		p.eof, p.err = last.EOF, last.Err
+		p.unread, p.eof, p.err = last.TakeMem(), last.EOF(), last.Err()
 	}
 	switch {
 	case !in.Any():

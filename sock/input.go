@@ -152,20 +152,28 @@ func (in *input) fillBuffer(c *Conn) {
 	}
 }
 
-// end is why no more bytes will come: nil if they may.
-func (in *input) end(c *Conn) error {
-	switch {
-	case in.Err() != 0:
-		err := callError("read", in.Err())
-		if shortage(in.Err()) { // which is told once
+// ended is why no more bytes will come: nil if they may.
+func ended(in *stream.In, call string) error {
+	switch err := in.Err(); {
+	case err != 0:
+		if shortage(err) { // which is told once
 			in.Fail(0)
 			in.Retry()
 		}
-		return c.charged(err)
+		return callError(call, err)
 	case in.EOF():
-		return c.charged(io.EOF)
+		return io.EOF
 	}
 	return nil
+}
+
+// end is ended for a task of the loop.
+func (in *input) end(c *Conn) error {
+	err := ended(&in.In, "read")
+	if err != nil {
+		err = c.charged(err)
+	}
+	return err
 }
 
 // yield is Loop.Yield for a reader that has come in time and need not wait for what it reads.
@@ -240,20 +248,18 @@ func (in *input) wake(c *Conn) {
 }
 
 // release leaves what is known of the input to foreign callers.
-func (in *input) release(c *Conn, to *handle.Input) {
-	if in.Any() {
-		to.Unread = in.Take()
+func (in *input) release(c *Conn, to *stream.In) {
+	if in.Leave(to); c.records() { // of which it may have been an empty one
+		to.End(false, in.Err())
 	}
-	to.EOF, to.Err = in.EOF() && !c.records(), in.Err() // of records it may have been an empty one
 	in.peeked = false
 	in.Dry()
 }
 
 // acquire is the way back.
-func (in *input) acquire(c *Conn, from *handle.Input) {
-	in.resume(c, from.Unread)
-	from.Unread = nil
-	in.End(from.EOF, from.Err)
+func (in *input) acquire(c *Conn, from *stream.In) {
+	in.resume(c, from.TakeMem())
+	in.End(from.EOF(), from.Err())
 	if c.serve.resting() && !c.core.Closing() {
 		c.core.Follow()
 		c.serve.news(c)

@@ -8,6 +8,7 @@ import (
 	"ringo/internal/handle"
 	"ringo/internal/loop"
 	"ringo/internal/op"
+	"ringo/internal/stream"
 )
 
 // packet is what sockets of datagrams have in common: PacketConn, which is UDP, and
@@ -99,17 +100,17 @@ type packetHooks struct {
 }
 
 // Release moves what was fetched where foreign callers find it.
-func (o *packetHooks) Release(*handle.Input) {
+func (o *packetHooks) Release(*stream.In) {
 	if pl := o.c.local.packet; pl != nil && pl.owner == o.c {
 		pl.keepUnread()
 	}
 }
 
 // Acquire is the way back. Nobody knows what there is.
-func (o *packetHooks) Acquire(*handle.Input) { o.c.in.ready = true }
+func (o *packetHooks) Acquire(*stream.In) { o.c.in.ready = true }
 
 // Holds reports whether datagrams were fetched that nobody has read.
-func (o *packetHooks) Holds(*handle.Input) bool { return len(o.c.in.kept) > 0 }
+func (o *packetHooks) Holds(*stream.In) bool { return len(o.c.in.kept) > 0 }
 
 // DescribeWait names the peer of a connected socket.
 func (o *packetHooks) DescribeWait(_ handle.Dir, d *loop.Wait) {

@@ -2,10 +2,12 @@ package sock
 
 import (
 	"bufio"
+	"io"
 
 	"ringo/buf"
 	"ringo/internal/bufs"
 	"ringo/internal/handle"
+	"ringo/internal/stream"
 	"ringo/internal/sys"
 )
 
@@ -54,11 +56,7 @@ func (c *Conn) readOwn(p []byte) (int, error) {
 			}
 		}
 		if in.Any() {
-			n := in.CopyTo(&c.local.Tools, p)
-			if c.records() {
-				in.skip(c, in.Unread())
-			}
-			return n, nil
+			return c.take(&in.In, &c.local.Tools, p), nil
 		}
 		if err := in.end(c); err != nil {
 			return 0, err
@@ -116,11 +114,7 @@ func (c *Conn) Next() (lease buf.Lease, err error) {
 	if err != nil {
 		return lease, err
 	}
-	if a.Own() {
-		err = c.lend(&lease)
-	} else if lease, err = c.nextForeign(a); err != nil {
-		err = c.failed("read", err)
-	}
+	err = c.lend(a, &lease)
 	c.core.Given(len(lease.Bytes()))
 	c.core.Leave(a)
 	return lease, err
@@ -140,6 +134,8 @@ func (c *Conn) beginNext() (handle.Access, error) {
 		err = ErrLeases
 	case a.Own():
 		err = c.some()
+	default:
+		err = c.someForeign(a)
 	}
 	if err != nil {
 		c.core.Leave(a)
@@ -152,9 +148,9 @@ func (c *Conn) beginNext() (handle.Access, error) {
 // beginNext: BenchmarkIdleMemory.
 //
 //go:noinline
-func (c *Conn) lend(lease *buf.Lease) error {
-	if b, ok := c.longRecord(); ok {
-		*lease = b
+func (c *Conn) lend(a handle.Access, lease *buf.Lease) error {
+	if in, _ := c.input(a); !a.Own() || c.records() && len(in.Mem()) > 0 {
+		*lease = buf.Lease(bufs.Of(in.TakeMem(), &c.held))
 	} else if b := c.nextBuffer(); b != nil {
 		*lease = buf.Lease(b.Lease(&c.held))
 	} else {
@@ -200,8 +196,13 @@ func (c *Conn) bufferedElsewhere() int {
 	return c.in.Unread()
 }
 
-// peekMax is the bound of Peek outside Serve.
-const peekMax = 65536
+// peekMax is the bound of Peek.
+func (c *Conn) peekMax(a handle.Access) int {
+	if a.Own() {
+		return c.serve.unreadMax()
+	}
+	return unreadMax
+}
 
 // Peek returns the next n unread bytes in one piece without reading them, fewer only
 // with an error. It parks until they are here, so not if n <= Buffered(). The bytes
@@ -217,25 +218,36 @@ func (c *Conn) Peek(n int) (p []byte, err error) {
 		return nil, err
 	}
 	defer c.core.Leave(a)
+	in, t := c.input(a)
 	switch {
-	case !a.Own():
-		p, err = c.peekForeign(a, n)
 	case c.records():
-		p, err = c.peekRecord(n)
-	case n > max(c.serve.unreadMax(), c.in.Unread()): // what is here is not too much
-		err = bufio.ErrBufferFull
+		err = c.someOfRecord(a, n)
+	case n > max(c.peekMax(a), in.Unread()): // what is here is not too much
+		return nil, c.failed("read", bufio.ErrBufferFull)
 	default:
-		err = c.need(n)
-		p = c.piece(min(n, c.in.Unread()))
+		err = c.need(a, n)
+	}
+	if p = piece(in, t, min(n, in.Unread())); a.Own() {
 		c.in.peeked = true
+	}
+	if c.records() && err == nil {
+		err = within(n, len(p))
 	}
 	c.core.Given(len(p))
 	return p, c.failed("read", err)
 }
 
-// need parks until n bytes are unread. Buffers beyond the first are gathered as
+// need waits until n bytes are unread. Buffers beyond the first are gathered as
 // they come, so that n may exceed what a connection may hold in buffers.
-func (c *Conn) need(n int) error {
+func (c *Conn) need(a handle.Access, n int) error {
+	if !a.Own() {
+		for a.Input().Unread() < n {
+			if err := c.more(a); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 	in := &c.in
 	for in.Unread() < n {
 		if in.fill(c); in.Unread() >= n {
@@ -264,13 +276,12 @@ func (c *Conn) need(n int) error {
 }
 
 // piece gives the first n unread bytes, which are here, in one piece.
-func (c *Conn) piece(n int) []byte {
-	in := &c.in
+func piece(in *stream.In, t *stream.Tools, n int) []byte {
 	if b := in.First(); b != nil && len(in.Mem()) == 0 && b.End-b.Off >= n {
 		return b.Unread()[:n:n]
 	}
 	for len(in.Mem()) < n {
-		in.Gather(&c.local.Tools)
+		in.Gather(t)
 	}
 	return in.Mem()[:n:n]
 }
@@ -287,30 +298,21 @@ func (c *Conn) Discard(n int) (done int, err error) {
 		return 0, err
 	}
 	defer c.core.Leave(a)
-	switch {
-	case !a.Own():
-		done, err = c.discardForeign(a, n)
-	case c.records():
-		done, err = c.discardRecord(n)
-	default:
-		done, err = c.discard(n)
+	in, t := c.input(a)
+	for done < n {
+		k := min(n-done, in.Unread())
+		in.Skip(t, k)
+		if done += k; done == n {
+			break
+		}
+		if c.core.Given(k); c.records() && done > 0 {
+			err = io.ErrUnexpectedEOF // a record's end
+			break
+		}
+		if err = c.awaitSome(a); err != nil {
+			break
+		}
 	}
 	c.core.Given(done)
 	return done, c.failed("read", err)
-}
-
-// discard is Discard for a task of the loop that has access.
-func (c *Conn) discard(n int) (int, error) {
-	for left := n; left > 0; {
-		k := min(left, c.in.Unread())
-		c.in.skip(c, k)
-		if left -= k; left == 0 {
-			break
-		}
-		c.core.Given(k)
-		if err := c.some(); err != nil {
-			return n - left, err
-		}
-	}
-	return n, nil
 }

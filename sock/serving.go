@@ -31,9 +31,12 @@ type serving struct {
 	leaving bool // the last answer is out: what comes is dropped until the peer ends
 }
 
+// unreadMax is how many bytes may stay unread where nothing else is said.
+const unreadMax = 65536
+
 func (s *serving) unreadMax() int {
 	if s.by == nil || s.by.h.Unread == 0 {
-		return peekMax
+		return unreadMax
 	}
 	return s.by.h.Unread
 }

@@ -30,13 +30,11 @@ func (c *Conn) copyRecord(w io.Writer) (n int, err error) {
 		return 0, err
 	}
 	var b buf.Lease
-	if a.Own() {
-		if err = c.lend(&b); err == nil {
-			c.core.BeginCopy()
-		}
-	} else if b, err = c.nextForeign(a); err == nil {
+	if err = c.lend(a, &b); err == nil && a.Own() {
+		c.core.BeginCopy()
+	} else if err == nil {
 		if err = a.BeginCopy(); err != nil {
-			a.Input().PutBack(b.Bytes())
+			a.Input().PutBack(nil, b.Bytes(), true)
 			b.Release()
 		}
 	}

@@ -7,6 +7,7 @@ import (
 
 	"ringo/internal/handle"
 	"ringo/internal/op"
+	"ringo/internal/stream"
 	"ringo/internal/sys"
 )
 
@@ -126,7 +127,7 @@ func (c *Conn) readMessageOwn(m *message) error {
 			return err
 		}
 		if in.Any() {
-			in.message(c, m)
+			m.take(c, &in.In, &c.local.Tools)
 			return nil
 		}
 		if in.ByHand() && in.recvMessage(c, m) {
@@ -143,11 +144,11 @@ func (c *Conn) readMessageOwn(m *message) error {
 	}
 }
 
-// message takes bytes that are here.
-func (in *input) message(c *Conn, m *message) {
-	m.n = in.CopyTo(&c.local.Tools, m.p)
-	if c.records() && in.Any() {
-		in.skip(c, in.Unread())
+// take takes bytes that are here.
+func (m *message) take(c *Conn, in *stream.In, t *stream.Tools) {
+	before := in.Unread()
+	m.n = c.take(in, t, m.p)
+	if c.records() && m.n < before {
 		m.flags = sys.MsgTrunc
 	}
 }
@@ -180,21 +181,23 @@ func (m *message) nothing() bool { return m.n == 0 && m.controls == 0 && len(m.p
 // readMessageForeign is readMessage for a foreign caller that has access.
 func (c *Conn) readMessageForeign(a handle.Access, m *message) error {
 	in := a.Input()
-	had := len(in.Unread)
-	if n, ok, err := c.leftOver(a, m.p); ok && len(m.p) > 0 {
-		if m.n = n; c.records() && n < had {
-			m.flags = sys.MsgTrunc
+	if len(m.p) > 0 {
+		if here, err := isHere(a); err != nil {
+			return err
+		} else if here {
+			m.take(c, in, nil)
+			return nil
 		}
-		return err
 	}
 	res, err := doMessage(a, &c.unix.in, op.Recvmsg, m)
 	switch {
 	case err != nil:
 		return err
 	case res < 0:
-		return inputFailed(in, "recvmsg", res)
+		in.Fail(res)
+		return ended(in, "recvmsg")
 	case m.nothing():
-		in.EOF = !c.records()
+		in.End(!c.records(), 0)
 		return io.EOF
 	}
 	return nil

@@ -3,8 +3,7 @@ package sock
 import (
 	"io"
 
-	"ringo/buf"
-	"ringo/internal/bufs"
+	"ringo/internal/handle"
 	"ringo/internal/op"
 	"ringo/internal/sys"
 )
@@ -52,38 +51,12 @@ func (in *input) fillRecord(c *Conn) {
 	}
 }
 
-// peekRecord is Peek for a record.
-func (c *Conn) peekRecord(n int) ([]byte, error) {
-	if n == 0 {
-		return nil, nil
-	}
-	if err := c.someRecord(); err != nil {
-		return nil, err
-	}
-	p := c.piece(min(n, c.in.Unread()))
-	c.in.peeked = true
-	return p, within(n, len(p))
-}
-
-// discardRecord is Discard for a record.
-func (c *Conn) discardRecord(n int) (int, error) {
-	if n == 0 {
-		return 0, nil
-	}
-	if err := c.someRecord(); err != nil {
-		return 0, err
-	}
-	k := min(n, c.in.Unread())
-	c.in.skip(c, k)
-	return k, within(n, k)
-}
-
-// someRecord is some for calls that need no deadline for bytes that are here.
-func (c *Conn) someRecord() error {
-	if c.in.Any() {
+// someOfRecord waits until n bytes of a record are here, or all that it has: those that are need no deadline.
+func (c *Conn) someOfRecord(a handle.Access, n int) error {
+	if in, _ := c.input(a); n == 0 || in.Any() {
 		return nil
 	}
-	return c.some()
+	return c.awaitSome(a)
 }
 
 // within is the error for a record that ends before n bytes.
@@ -92,15 +65,6 @@ func within(n, got int) error {
 		return io.ErrUnexpectedEOF
 	}
 	return nil
-}
-
-// longRecord leases a record that has memory of its own; false if there is none.
-func (c *Conn) longRecord() (buf.Lease, bool) {
-	in := &c.in
-	if !c.records() || len(in.Mem()) == 0 {
-		return buf.Lease{}, false
-	}
-	return buf.Lease(bufs.Of(in.TakeMem(), &c.held)), true
 }
 
 // unreadMax is how many bytes a Request may leave. A record it has to take, since none

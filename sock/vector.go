@@ -5,6 +5,7 @@ import (
 	"ringo/internal/bufs"
 	"ringo/internal/handle"
 	"ringo/internal/op"
+	"ringo/internal/stream"
 )
 
 // ReadV reads what there is into the slices, one after the other, at least one byte,
@@ -47,7 +48,7 @@ func (c *Conn) readVOwn(bufs [][]byte) (int64, error) {
 			return 0, nil
 		}
 		if in.Any() {
-			return in.copyToV(c, &v), nil
+			return copyToV(&in.In, &c.local.Tools, &v), nil
 		}
 		if in.ByHand() {
 			if n, ok := in.recvV(c, &v); ok {
@@ -66,9 +67,9 @@ func (c *Conn) readVOwn(bufs [][]byte) (int64, error) {
 }
 
 // copyToV moves unread bytes into the slices.
-func (in *input) copyToV(c *Conn, v *vector) (total int64) {
+func copyToV(in *stream.In, t *stream.Tools, v *vector) (total int64) {
 	for in.Any() && !v.done() {
-		n := in.CopyTo(&c.local.Tools, v.first())
+		n := in.CopyTo(t, v.first())
 		v.skip(n)
 		total += int64(n)
 	}

@@ -1,7 +1,6 @@
 package sock
 
 import (
-	"io"
 	"sync"
 
 	"ringo/internal/handle"
@@ -24,30 +23,24 @@ func vectoredOp(o *op.Op, code op.Code) (done func()) {
 
 // readVForeign gives what was left by the loop, or what the kernel has.
 func (c *Conn) readVForeign(a handle.Access, bufs [][]byte) (total int64, err error) {
-	in, v := a.Input(), vector{rest: bufs}
+	v := vector{rest: bufs}
 	if v.done() {
 		return 0, nil
 	}
-	for n, ok, err := c.leftOver(a, v.first()); ok; n, ok, err = c.leftOver(a, v.first()) {
-		v.skip(n)
-		if total += int64(n); err != nil || len(in.Unread) == 0 || v.done() {
-			return total, err
-		}
+	if here, err := isHere(a); err != nil {
+		return 0, err
+	} else if here {
+		return copyToV(a.Input(), nil, &v), nil
 	}
 	o := a.Op()
 	defer vectoredOp(o, op.Recvmsg)()
 	v.load(o.Ext, nil)
 	res, err := a.Do()
-	switch {
-	case err != nil:
+	if err != nil {
 		return 0, err
-	case res < 0:
-		return 0, inputFailed(in, "read", res)
-	case res == 0:
-		in.EOF = true
-		return 0, io.EOF
 	}
-	return int64(res), nil
+	n, err := c.receivedForeign(a.Input(), res)
+	return int64(n), err
 }
 
 // gathers is memory in which foreign callers gather slices, each in use for one call.

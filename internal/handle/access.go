@@ -3,6 +3,7 @@ package handle
 import (
 	"ringo/internal/loop"
 	"ringo/internal/op"
+	"ringo/internal/stream"
 )
 
 // Access is a caller's right to use one direction of a handle, until it leaves. Enter decides who calls,
@@ -79,7 +80,7 @@ func (c *Core) Leave(a Access) {
 func (a Access) Own() bool { return a.h.f == nil }
 
 // Input is what is known of the input.
-func (a Access) Input() *Input { return &a.h.Input }
+func (a Access) Input() *stream.In { return &a.h.in }
 
 // Op is the op for this access. What Leave finds in it is cleared.
 func (a Access) Op() *op.Op {

@@ -56,8 +56,8 @@ func (a Access) EndCopy(rest []byte) {
 	f := a.h.f
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if a.h.copies = false; !f.isClosing() { // else they are gone with the connection
-		a.h.Input.PutBack(rest)
+	if a.h.copies = false; len(rest) > 0 && !f.isClosing() { // else they are gone with the connection
+		a.h.in.PutBack(nil, rest, true)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"ringo/internal/kernel"
 	"ringo/internal/loop"
 	"ringo/internal/op"
+	"ringo/internal/stream"
 )
 
 // Dir is one of the two directions of a handle, in which there is one caller at a time.
@@ -88,11 +89,11 @@ type Hooks interface {
 	Attach() *Own
 	// Release hands the input over to foreign callers, with what was received and not read.
 	// Nothing is armed. Acquire is the way back.
-	Release(*Input)
-	Acquire(*Input)
+	Release(*stream.In)
+	Acquire(*stream.In)
 	// Holds reports whether there is input that the kernel no longer has and nobody was
 	// given. The caller has access.
-	Holds(*Input) bool
+	Holds(*stream.In) bool
 	// Rests reports whether the input is waited for by somebody who is in no call; Expired
 	// is told when its deadline has passed then.
 	Rests() bool
@@ -128,9 +129,9 @@ type Hooks interface {
 type NoHooks struct{}
 
 func (NoHooks) Attach() *Own          { panic("handle: only connections are detached") }
-func (NoHooks) Release(*Input)        {}
-func (NoHooks) Acquire(*Input)        {}
-func (NoHooks) Holds(*Input) bool     { return false }
+func (NoHooks) Release(*stream.In)    {}
+func (NoHooks) Acquire(*stream.In)    {}
+func (NoHooks) Holds(*stream.In) bool { return false }
 func (NoHooks) Rests() bool           { return false }
 func (NoHooks) Expired()              {}
 func (NoHooks) SendFailed(int32)      {}

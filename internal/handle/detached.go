@@ -4,6 +4,7 @@ import (
 	"sync"
 
 	"ringo/internal/loop"
+	"ringo/internal/stream"
 )
 
 // Registry is the detached handles of a loop: those that were made for foreign callers, and that no task of
@@ -101,7 +102,7 @@ func (c *Core) InitDetached(l *loop.Loop, hooks Hooks, sys int32) {
 
 // Detach gives a new handle to the foreign callers for whom it was made, with what is known of its
 // input. Where it was made by a task of the loop, that is its last touch.
-func (c *Core) Detach(r *Registry, in Input) {
+func (c *Core) Detach(r *Registry, in stream.In) {
 	if c.own != nil {
 		c.Forget()
 		c.removeTimers()
@@ -110,7 +111,7 @@ func (c *Core) Detach(r *Registry, in Input) {
 	}
 	c.LendAll()
 	f := c.foreign.Load()
-	f.halves[In].Input = in
+	f.halves[In].in = in
 	f.registry = r
 	if !r.add(f) {
 		f.beginCloseDetached()

@@ -6,6 +6,7 @@ import (
 
 	"ringo/internal/loop"
 	"ringo/internal/op"
+	"ringo/internal/stream"
 	"ringo/internal/sys"
 	"ringo/internal/timer"
 )
@@ -125,11 +126,11 @@ func (d *Direction) Taken() bool { return d.busy }
 func (d *Direction) Waiting() bool { return d.waiter != nil }
 
 // Input is what foreign callers know of a direction that they have; nil if they don't.
-func (d *Direction) Input() *Input {
+func (d *Direction) Input() *stream.In {
 	if d.lent == nil {
 		return nil
 	}
-	return &d.lent.Input
+	return &d.lent.in
 }
 
 // Lent reports whether foreign callers have it.

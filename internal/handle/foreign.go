@@ -12,6 +12,7 @@ import (
 	"ringo/internal/driver"
 	"ringo/internal/loop"
 	"ringo/internal/op"
+	"ringo/internal/stream"
 )
 
 // foreign is what a handle keeps for callers that are no tasks of its loop: goroutines, and tasks of
@@ -81,22 +82,8 @@ type half struct {
 	callerLoop *loop.Loop            // the caller is a task of this loop
 	poll       *poll                 // made for the first wait by one
 
-	Input Input
-}
-
-// Input is what was known of an input when it was handed over, and what foreign callers have found out
-// since.
-type Input struct {
-	Unread []byte // received by the loop, and by Peek
-	EOF    bool
-	Err    int32
-}
-
-// PutBack makes bytes unread again that were the last to be read.
-func (in *Input) PutBack(p []byte) {
-	if len(p) > 0 {
-		in.Unread = append(append([]byte(nil), p...), in.Unread...)
-	}
+	// in is what was known of an input when it was handed over, and what foreign callers have found out since.
+	in stream.In
 }
 
 func (c *Core) newForeign() *foreign {
@@ -522,5 +509,5 @@ func (c *Core) Unread() (n int, theirs bool) {
 	if h.busy || h.onWay || f.isClosing() {
 		return 0, true
 	}
-	return len(h.Input.Unread), h.held
+	return h.in.Unread(), h.held
 }

@@ -76,7 +76,7 @@ func (h *half) refuse(err error) {
 func (h *half) lend(d *Direction) {
 	d.lent = h
 	if h.dir == In {
-		h.f.c.hooks.Release(&h.Input)
+		h.f.c.hooks.Release(&h.in)
 		h.f.c.Forget()
 	}
 }
@@ -85,7 +85,7 @@ func (h *half) lend(d *Direction) {
 func (h *half) unlend(d *Direction) {
 	d.lent = nil
 	if h.dir == In {
-		h.f.c.hooks.Acquire(&h.Input)
+		h.f.c.hooks.Acquire(&h.in)
 	} else {
 		h.f.c.own.out.room = 0
 	}

@@ -70,7 +70,7 @@ func (c *Core) transferOwn(dir Dir, f func(fd uintptr) bool) error {
 		return g.closedErr()
 	}
 	defer h.restore()
-	if dir == In && c.hooks.Holds(&h.Input) {
+	if dir == In && c.hooks.Holds(&h.in) {
 		return ErrUnread
 	}
 	h.raw = f

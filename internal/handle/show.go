@@ -132,7 +132,7 @@ func (f *foreign) show(i *loop.HandleInfo) bool {
 	if h := &f.halves[In]; h.busy {
 		i.In = loop.UsedByForeign
 	} else {
-		i.Unread = len(h.Input.Unread)
+		i.Unread = h.in.Unread()
 	}
 	if f.halves[Out].busy {
 		i.Out = loop.UsedByForeign

@@ -6,7 +6,8 @@ import (
 	"ringo/internal/op"
 )
 
-// Tools are what the connections of a loop share: ops for plain calls, one at a time, and memory for unread bytes.
+// Tools are what the connections of a loop share: ops for plain calls, one at a time, and memory for unread bytes. nil
+// has no memory to share: it is for callers that are not on a loop's thread.
 type Tools struct {
 	L     *loop.Loop
 	recv  op.Op // needs no clearing
@@ -20,14 +21,19 @@ func (t *Tools) Init(l *loop.Loop) {
 }
 
 // Get returns memory for at least n bytes, of length 0.
-func (t *Tools) Get(n int) []byte { return t.spare.Get(n) }
+func (t *Tools) Get(n int) []byte {
+	if t == nil {
+		return make([]byte, 0, n)
+	}
+	return t.spare.Get(n)
+}
 
 // keptMin is what is worth being kept of memory whose front was used.
 const keptMin = 512
 
 // Put takes memory back that nobody looks at any more.
 func (t *Tools) Put(p []byte) {
-	if cap(p) >= keptMin && t.spare.Put(p) {
+	if t != nil && cap(p) >= keptMin && t.spare.Put(p) {
 		t.L.HasSpare()
 	}
 }

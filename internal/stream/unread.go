@@ -215,3 +215,11 @@ func (in *In) Take() []byte {
 	}
 	return p
 }
+
+// Leave gives what is known to others, who have nothing to do with the loop's buffers.
+func (in *In) Leave(to *In) {
+	if in.Any() {
+		to.Resume(nil, in.Take())
+	}
+	to.End(in.EOF(), in.Err())
+}
