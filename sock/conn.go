@@ -55,7 +55,7 @@ func newConn(l *loop.Loop, sys int32) *Conn {
 	c.l = l
 	c.accepts.Store(c.acceptsAtFirst())
 	c.equip(&n.h)
-	c.core.Init(l, (*connHooks)(c), sys, &n.h.own)
+	c.core.Init(l, (*connHooks)(c), loop.KindConn, sys, &n.h.own)
 	if !l.Lends() {
 		c.in.Retry()
 	}
@@ -66,7 +66,7 @@ func newConn(l *loop.Loop, sys int32) *Conn {
 func newDetached(l *loop.Loop, sys int32) *Conn {
 	c := &Conn{l: l}
 	c.accepts.Store(c.acceptsAtFirst())
-	c.core.InitDetached(l, (*connHooks)(c), sys)
+	c.core.InitDetached(l, (*connHooks)(c), loop.KindConn, sys)
 	return c
 }
 
@@ -193,44 +193,35 @@ func (o *connHooks) SendFailed(res int32) {
 	}
 }
 
-// CloseCalled has Serve know that its last word is still to come.
-func (o *connHooks) CloseCalled() { o.serve.drain((*Conn)(o)) }
-
-// Closing has nobody to tell: who waits is in the core's hands.
-func (o *connHooks) Closing() {}
-
-// Settled gives up what was received and not read.
-func (o *connHooks) Settled() {
+// Tell has Serve know, and gives up what the connection has.
+func (o *connHooks) Tell(e handle.Event) {
 	c := (*Conn)(o)
+	switch e {
+	case handle.Draining:
+		c.serve.drainBegins(c)
+	case handle.CloseCalled: // its last word is still to come
+		c.serve.drain(c)
+	case handle.Settled:
+		c.settled()
+	case handle.Uncounted:
+		if n := c.acceptedBy(); n != nil {
+			n.closed.Add(1)
+		}
+	case handle.Closed:
+		if c.atHand != nil {
+			c.serve.fdClosed(c)
+		}
+	}
+}
+
+// settled gives up what was received and not read.
+func (c *Conn) settled() {
 	if c.detachState != nil {
 		c.detachState.keep(c)
 	}
 	c.in.skip(c, c.in.Unread())
 	c.local.rechecks.Drop((*inputSink)(c))
 }
-
-// Closed tells Serve.
-func (o *connHooks) Closed() {
-	if c := (*Conn)(o); c.atHand != nil {
-		c.serve.fdClosed(c)
-	}
-}
-
-// CountClosed takes the connection off the count of its listener.
-func (o *connHooks) CountClosed() {
-	if n := (*Conn)(o).acceptedBy(); n != nil {
-		n.closed.Add(1)
-	}
-}
-
-// Kind is that of connections.
-func (o *connHooks) Kind() loop.Kind { return loop.KindConn }
-
-// Drain is the loop's word that accepts have stopped.
-func (o *connHooks) Drain() { o.serve.drainBegins((*Conn)(o)) }
-
-// Abandoned is nothing to a connection: it is closed.
-func (o *connHooks) Abandoned() {}
 
 // try runs a plain call on the connection's descriptor, in a task of the loop.
 func (c *Conn) try(o *op.Op) (int32, bool) { return c.core.Try(o) }

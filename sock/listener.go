@@ -75,7 +75,7 @@ func newListener(l *loop.Loop, network string, s int32, file *socketFile, leave 
 	ln := &Listener{l: l, file: file, leave: sync.OnceFunc(leave), counts: new(acceptCounts)}
 	ln.core.Messages()
 	loopStateOf(l) // of which goroutines that accept need a part, and may not make it
-	ln.core.Init(l, &listenerHooks{ln: ln}, s, &ln.own)
+	ln.core.Init(l, &listenerHooks{ln: ln}, loop.KindListener, s, &ln.own)
 	ln.core.LendAll()
 	ln.timer.Owner = (*listenerAlarm)(ln)
 	sa, err := socket{l.Kernel(), s}.name()
@@ -429,18 +429,38 @@ type listenerHooks struct {
 	ln *Listener
 }
 
-// CountClosed ends the listener's counts.
-func (o *listenerHooks) CountClosed() { listening.remove(o.ln) }
-
-// Kind is that of listeners.
-func (o *listenerHooks) Kind() loop.Kind { return loop.KindListener }
-
 // DescribeWait names the call.
 func (o *listenerHooks) DescribeWait(_ handle.Dir, d *loop.Wait) { d.Op = "accept" }
 
-// Closing leaves the socket to the others that share it.
-func (o *listenerHooks) Closing() {
+// Tell ends what the listener has.
+func (o *listenerHooks) Tell(e handle.Event) {
 	ln := o.ln
+	switch e {
+	case handle.Draining: // for whoever has not connected yet
+		if ln.l.Stopping() {
+			ln.core.BeginClose()
+		} else {
+			ln.drain()
+		}
+	case handle.CloseCalled: // nobody is served any more
+		ln.late.end(ln.l)
+	case handle.Closing:
+		ln.closing()
+	case handle.Settled: // what nobody has asked for is closed, or kept for those who will
+		ln.takeLast()
+	case handle.Uncounted:
+		listening.remove(ln)
+	case handle.Closed:
+		// Nobody listens there any more. Where the loop had ended before the last caller left, nobody was told Settled.
+		ln.late.take(ln.l, &ln.queue)
+		ln.leave()
+	case handle.Abandoned: // when Run has returned the address is free
+		ln.core.AwaitForeign()
+	}
+}
+
+// closing leaves the socket to the others that share it.
+func (ln *Listener) closing() {
 	ln.counts.endQueue()
 	ln.file.release()
 	ln.l.RemoveTimer(&ln.timer)
@@ -448,31 +468,6 @@ func (o *listenerHooks) Closing() {
 		ln.share.leave(ln)
 	}
 }
-
-// Settled closes what nobody has asked for, or keeps it for those who will.
-func (o *listenerHooks) Settled() { o.ln.takeLast() }
-
-// Closed tells the Run that nobody listens there any more. Where the loop had ended before the last caller left,
-// nobody was told Settled.
-func (o *listenerHooks) Closed() {
-	o.ln.late.take(o.ln.l, &o.ln.queue)
-	o.ln.leave()
-}
-
-// CloseCalled has nobody served any more.
-func (o *listenerHooks) CloseCalled() { o.ln.late.end(o.ln.l) }
-
-// Drain is the loop's word that accepts have stopped, for whoever has not connected yet.
-func (o *listenerHooks) Drain() {
-	if o.ln.l.Stopping() {
-		o.ln.core.BeginClose()
-		return
-	}
-	o.ln.drain()
-}
-
-// Abandoned waits for those who leave Accept just then: when Run has returned the address is free.
-func (o *listenerHooks) Abandoned() { o.ln.core.AwaitForeign() }
 
 // fdQueue is accepted descriptors in order.
 type fdQueue struct {

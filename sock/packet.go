@@ -43,7 +43,7 @@ func (c *packet) init(l *loop.Loop, network string, family uint32, s int32) {
 	c.l, c.local = l, loopStateOf(l)
 	c.network, c.family = network, family
 	c.core.Messages()
-	c.core.Init(l, &packetHooks{c: c}, s, &c.own)
+	c.core.Init(l, &packetHooks{c: c}, loop.KindPacket, s, &c.own)
 	c.in.ready = true // for all that is known
 }
 
@@ -117,27 +117,29 @@ func (o *packetHooks) DescribeWait(_ handle.Dir, d *loop.Wait) {
 	d.Peer, d.PeerAt = o.c.peer, o.c.raddr
 }
 
-// Closing removes the file of a Unix socket's name.
-func (o *packetHooks) Closing() { o.c.file.release() }
-
-// Settled gives up what was fetched, or leaves it to who detaches the socket.
-func (o *packetHooks) Settled() {
-	if p := o.c.parts; p != nil {
-		p.keep(o.c)
-	}
-	o.c.in.release(o.c)
-	if news := o.c.in.news; news != nil {
-		news()
+// Tell gives up what the socket has.
+func (o *packetHooks) Tell(e handle.Event) {
+	c := o.c
+	switch e {
+	case handle.Closing: // a Unix socket's name has a file
+		c.file.release()
+	case handle.Settled:
+		c.settled()
+	case handle.Closed:
+		if c.leave != nil {
+			c.leave()
+		}
 	}
 }
 
-// Kind is that of sockets of datagrams.
-func (o *packetHooks) Kind() loop.Kind { return loop.KindPacket }
-
-// Closed says that the address is free.
-func (o *packetHooks) Closed() {
-	if o.c.leave != nil {
-		o.c.leave()
+// settled gives up what was fetched, or leaves it to who detaches the socket.
+func (c *packet) settled() {
+	if p := c.parts; p != nil {
+		p.keep(c)
+	}
+	c.in.release(c)
+	if news := c.in.news; news != nil {
+		news()
 	}
 }
 

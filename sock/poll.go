@@ -96,7 +96,7 @@ func (p *Pollable) open(f syscall.RawConn) error {
 		p.l.Kernel().Close(n)
 		return err
 	}
-	p.core.Init(p.l, pollableHooks{p: p}, n, &p.own)
+	p.core.Init(p.l, pollableHooks{p: p}, loop.KindPollable, n, &p.own)
 	return nil
 }
 

@@ -9,8 +9,11 @@ import (
 )
 
 // Show tells of a connection, for ringo.Loop.Handles.
-func (o *connHooks) Show(i *loop.HandleInfo) {
+func (o *connHooks) Show(i *loop.HandleInfo, here bool) {
 	c := (*Conn)(o)
+	if here {
+		i.Unread = c.in.Unread()
+	}
 	i.Kind, i.Network, i.Leases = "conn", c.network(), int(c.held.Load())
 	if u := c.unix; u != nil {
 		i.LocalName, i.RemoteName = u.local.Name, u.remote.Name
@@ -21,11 +24,11 @@ func (o *connHooks) Show(i *loop.HandleInfo) {
 	}
 }
 
-// Unread is how many bytes came that nobody has read.
-func (o *connHooks) Unread() int { return o.in.Unread() }
-
 // Show tells of a listener.
-func (o *listenerHooks) Show(i *loop.HandleInfo) {
+func (o *listenerHooks) Show(i *loop.HandleInfo, here bool) {
+	if here { // accepted, and nobody has asked for them
+		i.Unread = o.ln.queue.len()
+	}
 	i.Kind, i.Network = "listener", o.ln.Addr().Network()
 	if u := o.ln.unix; u != nil {
 		i.LocalName = u.Name
@@ -34,22 +37,16 @@ func (o *listenerHooks) Show(i *loop.HandleInfo) {
 	}
 }
 
-// Unread is how many connections the loop has accepted that nobody has asked for.
-func (o *listenerHooks) Unread() int { return o.ln.queue.len() }
-
 // Show tells of a socket of datagrams.
-func (o *packetHooks) Show(i *loop.HandleInfo) {
+func (o *packetHooks) Show(i *loop.HandleInfo, here bool) {
+	if here { // moved out of the loop's memory, and nobody has read them
+		for _, d := range o.c.in.kept {
+			i.Unread += len(d.bytes)
+		}
+	}
 	i.Kind, i.Network = "packet", o.c.network
 	i.Local, i.LocalName = shownAddr(o.c.laddr)
 	i.Remote, i.RemoteName = shownAddr(o.c.raddr)
-}
-
-// Unread is how many bytes of datagrams were moved out of the loop's memory, and nobody has read.
-func (o *packetHooks) Unread() (n int) {
-	for _, d := range o.c.in.kept {
-		n += len(d.bytes)
-	}
-	return n
 }
 
 // shownAddr is an address, or the name of one that is not of UDP.
@@ -71,4 +68,4 @@ type pollableHooks struct {
 }
 
 // Show tells of a descriptor that is no socket.
-func (o pollableHooks) Show(i *loop.HandleInfo) { i.Kind, i.LocalName = "pollable", o.p.name }
+func (o pollableHooks) Show(i *loop.HandleInfo, _ bool) { i.Kind, i.LocalName = "pollable", o.p.name }

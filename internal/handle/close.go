@@ -16,7 +16,7 @@ func (c *Core) Close() error {
 	again := c.closeCalled.Swap(true)
 	if c.l.IsCurrent() {
 		c.attach()
-		c.hooks.CloseCalled()
+		c.hooks.Tell(CloseCalled)
 		c.BeginClose()
 		c.AwaitClosed()
 	} else {
@@ -36,7 +36,7 @@ func (c *Core) CloseSoon() {
 		return
 	}
 	c.attach()
-	c.hooks.CloseCalled()
+	c.hooks.Tell(CloseCalled)
 	c.BeginClose()
 }
 
@@ -93,7 +93,7 @@ func (c *Core) beginCloseForeign() *foreign {
 	}
 	c.l.Call(func() {
 		c.attach()
-		c.hooks.CloseCalled()
+		c.hooks.Tell(CloseCalled)
 		c.BeginClose()
 	})
 	return f
@@ -111,7 +111,7 @@ func (c *Core) BeginClose() {
 	if !c.foreign.CompareAndSwap(nil, nobody) {
 		c.foreign.Load().beginClose()
 	}
-	c.hooks.Closing()
+	c.hooks.Tell(Closing)
 	c.Wake()
 	c.own.dirs[In].dismiss(c.l)
 	c.own.dirs[Out].dismiss(c.l)
@@ -147,7 +147,7 @@ func (c *Core) Settle() {
 	}
 	c.state = settled
 	c.removeTimers()
-	c.hooks.Settled()
+	c.hooks.Tell(Settled)
 	switch {
 	case c.keepsFD:
 		c.finish()
@@ -189,13 +189,13 @@ func (c *Core) finish() {
 	for t := c.own.closers.Pop(); t != nil; t = c.own.closers.Pop() {
 		c.l.Ready(t)
 	}
-	c.hooks.Closed()
+	c.hooks.Tell(Closed)
 }
 
 // countClosed counts the handle no more among those that are open. Any thread.
 func (c *Core) countClosed() {
-	c.l.CountClosed(c.hooks.Kind())
-	c.hooks.CountClosed()
+	c.l.CountClosed(c.kind)
+	c.hooks.Tell(Uncounted)
 }
 
 // opened is the core as what is open on its loop.
@@ -208,7 +208,7 @@ func (o *opened) Drain() {
 		c.abort(&c.own.dirs[Out])
 	}
 	c.desert()
-	o.hooks.Drain()
+	o.hooks.Tell(Draining)
 }
 
 // Abandon is what the loop calls when it ends, or when its driver has died, for a handle that was left open. The
@@ -219,7 +219,7 @@ func (o *opened) Abandon() {
 		c.stopLingering()
 	}
 	c.BeginClose()
-	c.hooks.Abandoned()
+	c.hooks.Tell(Abandoned)
 }
 
 // stopLingering has the kernel close the descriptor without waiting for the peer, because the thread that will close it

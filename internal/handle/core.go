@@ -50,6 +50,7 @@ type Core struct {
 	limits   [2]atomic.Int64         // the deadlines, of NowNS; 0: none
 	fd       fd.FD
 	state    state
+	kind     loop.Kind             // what it is counted as
 	keepsFD  bool                  // the descriptor stays open when the handle is closed
 	patience patience              // for the peer, in a drain; the loop's
 	messages bool                  // calls need more memory than a slice: foreign callers keep their ops
@@ -79,8 +80,7 @@ type Own struct {
 	open    loop.Handle   // what the loop knows the handle by
 }
 
-// Hooks is the handle, for what only it can do. All of it but Attach and Closed runs on the
-// loop's thread; what a handle has no use for does nothing.
+// Hooks is the handle, for what only it can do. All of it but Attach and Tell(Closed) runs on the loop's thread.
 //
 // Only the input is handed over: on the output nothing is armed between two calls, and what was accepted is
 // sent first.
@@ -101,58 +101,55 @@ type Hooks interface {
 	// SendFailed says that what was accepted could not be sent, for a reason that says nothing of the
 	// connection's end, so that the kernel tells nobody.
 	SendFailed(res int32)
-	// CloseCalled says that somebody has called Close, which is about to begin.
-	CloseCalled()
-	// Closing says that the handle closes, for whatever reason: those who wait in ways of
-	// its own are told so.
-	Closing()
-	// Settled says that nothing is in flight any more: what the handle holds is given up.
-	Settled()
-	// Closed says that the descriptor is closed. The loop may have ended, and then this may run
-	// on any thread, as it may where the handle is detached.
-	Closed()
-	// Kind is what the handle is counted as, CountClosed where it takes itself off counts of its own: its descriptor is
-	// closed, or somebody else's. It is called once, by any thread, before anybody is told that the handle is closed.
-	Kind() loop.Kind
-	CountClosed()
-	// Drain says that accepts have stopped, and once more that Grace has ended. Abandoned
-	// says that the loop ends and that the handle was closed for it.
-	Drain()
-	Abandoned()
-	// Show fills in what never changes, for a list of handles. It may run on any thread. Unread is how much was
-	// received, or accepted, that nobody was given; on the loop's thread, while the input is the loop's.
-	Show(*loop.HandleInfo)
-	Unread() int
+	// Tell says what happens to the handle.
+	Tell(Event)
+	// Show fills in what never changes, for a list of handles. It may run on any thread; here: on the loop's, while
+	// the input is the loop's. Then it says how much was received, or accepted, that nobody was given, too.
+	Show(i *loop.HandleInfo, here bool)
 }
+
+// Event is what happens to a handle, in this order.
+type Event uint8
+
+const (
+	// Draining says that accepts have stopped, and once more that Grace has ended.
+	Draining Event = iota
+	// CloseCalled says that somebody has called Close, which is about to begin.
+	CloseCalled
+	// Closing says that the handle closes, for whatever reason: those who wait in ways of its own are told so.
+	Closing
+	// Settled says that nothing is in flight any more: what the handle holds is given up.
+	Settled
+	// Uncounted says that its descriptor is closed, or somebody else's, for those who count. It is said once, by any
+	// thread, before anybody is told that the handle is closed.
+	Uncounted
+	// Closed says that the descriptor is closed. The loop may have ended, and then this may run on any thread, as it
+	// may where the handle is detached.
+	Closed
+	// Abandoned says that the loop ends and that the handle was closed for it.
+	Abandoned
+)
 
 // NoHooks is Hooks that do nothing. Handles that do only some of it embed it.
 type NoHooks struct{}
 
-func (NoHooks) Attach() *Own          { panic("handle: only connections are detached") }
-func (NoHooks) Release(*stream.In)    {}
-func (NoHooks) Acquire(*stream.In)    {}
-func (NoHooks) Holds(*stream.In) bool { return false }
-func (NoHooks) Rests() bool           { return false }
-func (NoHooks) Expired()              {}
-func (NoHooks) SendFailed(int32)      {}
-func (NoHooks) CloseCalled()          {}
-func (NoHooks) Closing()              {}
-func (NoHooks) Settled()              {}
-func (NoHooks) Closed()               {}
-func (NoHooks) Kind() loop.Kind       { return loop.KindPollable }
-func (NoHooks) CountClosed()          {}
-func (NoHooks) Drain()                {}
-func (NoHooks) Abandoned()            {}
-func (NoHooks) Show(*loop.HandleInfo) {}
-func (NoHooks) Unread() int           { return 0 }
+func (NoHooks) Attach() *Own                { panic("handle: only connections are detached") }
+func (NoHooks) Release(*stream.In)          {}
+func (NoHooks) Acquire(*stream.In)          {}
+func (NoHooks) Holds(*stream.In) bool       { return false }
+func (NoHooks) Rests() bool                 { return false }
+func (NoHooks) Expired()                    {}
+func (NoHooks) SendFailed(int32)            {}
+func (NoHooks) Tell(Event)                  {}
+func (NoHooks) Show(*loop.HandleInfo, bool) {}
 
 // Init makes c a handle of a descriptor that tasks of l have made.
-func (c *Core) Init(l *loop.Loop, hooks Hooks, sys int32, own *Own) {
-	c.l, c.hooks = l, hooks
+func (c *Core) Init(l *loop.Loop, hooks Hooks, kind loop.Kind, sys int32, own *Own) {
+	c.l, c.hooks, c.kind = l, hooks, kind
 	c.fd.Init(sys)
 	c.born = bornAt(l.NowNS())
 	c.attachTo(own)
-	l.CountOpened(hooks.Kind())
+	l.CountOpened(kind)
 }
 
 // attachTo makes the handle known to its loop.

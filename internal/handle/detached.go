@@ -94,10 +94,10 @@ func (r *Registry) Abandon() {
 }
 
 // InitDetached makes c a handle of a descriptor for foreign callers: Detach must follow. Any caller.
-func (c *Core) InitDetached(l *loop.Loop, hooks Hooks, sys int32) {
-	c.l, c.hooks = l, hooks
+func (c *Core) InitDetached(l *loop.Loop, hooks Hooks, kind loop.Kind, sys int32) {
+	c.l, c.hooks, c.kind = l, hooks, kind
 	c.fd.Init(sys)
-	l.CountOpened(hooks.Kind())
+	l.CountOpened(kind)
 }
 
 // Detach gives a new handle to the foreign callers for whom it was made, with what is known of its

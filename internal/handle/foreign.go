@@ -341,7 +341,7 @@ func (f *foreign) closeFD(registry *Registry) {
 		registry.remove(f)
 		return
 	}
-	c.hooks.Closed()
+	c.hooks.Tell(Closed)
 }
 
 // beginClose tells foreign callers that the handle closes: those who wait for access are woken, those who wait in Go's

@@ -30,14 +30,11 @@ func (o *opened) Show(i *loop.HandleInfo) bool {
 	if c.state == closing {
 		i.State = "closing"
 	}
-	c.hooks.Show(i)
+	n, theirs := c.Unread()
+	i.Unread = n
+	c.hooks.Show(i, !theirs)
 	i.FD, i.Age = c.fd.Sys(), c.age(c.l.NowNS())
 	i.In, i.Out = c.usedBy(In), c.usedBy(Out)
-	if n, theirs := c.Unread(); theirs {
-		i.Unread = n
-	} else {
-		i.Unread = c.hooks.Unread()
-	}
 	if u := c.own.out.unsent; u != nil {
 		i.Unsent = len(u.rest)
 	}
@@ -127,7 +124,7 @@ func (f *foreign) show(i *loop.HandleInfo) bool {
 	if f.isClosing() {
 		i.State = "closing"
 	}
-	f.c.hooks.Show(i)
+	f.c.hooks.Show(i, false)
 	i.FD = f.c.fd.Sys()
 	if h := &f.halves[In]; h.busy {
 		i.In = loop.UsedByForeign

@@ -22,7 +22,7 @@ func (c *Core) InitUnowned(file *os.File, n int32) (err error) {
 func (c *Core) InitStaged(home *loop.Loop, n int32) { c.initUnowned(n).home = home }
 
 func (c *Core) initUnowned(n int32) *foreign {
-	c.hooks = NoHooks{}
+	c.hooks, c.kind = NoHooks{}, loop.KindPollable
 	c.fd.Init(n)
 	c.LendAll()
 	f := c.foreign.Load()
